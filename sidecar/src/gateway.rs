@@ -237,13 +237,13 @@ impl Gateway {
     }
 
     /// A model's name as a metric may tell it: one of the policy, or `other`.
-    pub(crate) fn metric_model(&self, call: &RequestContext, model: Option<&str>) -> String {
+    pub(crate) fn metric_model(&self, context: &RequestContext, model: Option<&str>) -> String {
         let Some(model) = model else { return "none".to_owned() };
-        let policy = &call.served.policy;
+        let policy = &context.served.policy;
         let known = policy.providers.iter().any(|provider| {
             provider.model(model).is_some() || outrigger_policy::catalogue::lookup(&provider.kind, model).is_some()
         });
-        let named = || policy.keys[call.key].providers.iter().any(|provider| provider.names(model));
+        let named = || policy.keys[context.key].providers.iter().any(|provider| provider.names(model));
         let ruled = || policy.rules.iter().any(|rule| rule.targets.iter().any(|t| t.model.as_deref() == Some(model)));
         if known || named() || ruled() { model.to_owned() } else { "other".to_owned() }
     }

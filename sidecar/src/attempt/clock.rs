@@ -90,15 +90,15 @@ pub enum RunsOut {
 
 impl RequestClock {
     /// `total`: the primary's. `caller_at`, `gap`: see [`crate::pipeline::parse::Patience`].
-    pub fn of(ending: &Completion, total: Option<u64>) -> Self {
+    pub fn of(completion: &Completion, total: Option<u64>) -> Self {
         let total = total.map_or(TOTAL, Duration::from_millis);
-        let call = &ending.call;
+        let context = &completion.context;
         RequestClock {
             total,
-            total_at: call.started + total,
-            caller_at: call.patience.answer.map(|patience| call.started + patience),
-            gap: call.patience.gap,
-            started: call.started,
+            total_at: context.started + total,
+            caller_at: context.patience.answer.map(|patience| context.started + patience),
+            gap: context.patience.gap,
+            started: context.started,
         }
     }
 

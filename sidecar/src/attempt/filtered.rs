@@ -18,68 +18,68 @@ use crate::pipeline::reply::ReplyBody;
 /// Tells an answer to the caller, unless a filter fails it.
 pub async fn tell(
     answer: ProviderAnswer,
-    mut ending: Box<Completion>,
+    mut completion: Box<Completion>,
     mut filters: AnswerFilters,
 ) -> Response<ReplyBody> {
     match answer {
         ProviderAnswer::Whole { status, headers, answer } => {
             let shown = match answer.is_events() {
-                true => filters.stream(&ending.call, answer.body().clone()).await,
+                true => filters.stream(&completion.context, answer.body().clone()).await,
                 false => {
-                    let whole = FullAnswer::new(answer.body().clone(), ending.call.dialect);
+                    let whole = FullAnswer::new(answer.body().clone(), completion.context.dialect);
                     filters.whole(whole).await.map(FullAnswer::into_body)
                 }
             };
             match shown {
-                Ok(body) => ProviderAnswer::Whole { status, headers, answer: answer.with_body(body) }.send(ending),
+                Ok(body) => ProviderAnswer::Whole { status, headers, answer: answer.with_body(body) }.send(completion),
                 Err(failure) => {
                     // It was made all the same.
                     let (usage, said) = answer.figures();
-                    ending.answered(usage, said);
-                    fail(ending, failure)
+                    completion.answered(usage, said);
+                    fail(completion, failure)
                 }
             }
         }
         ProviderAnswer::Stream { status, headers, mut relay } if filters.want_whole() => {
-            let read = relay.collect(&mut ending).await;
+            let read = relay.collect(&mut completion).await;
             let (usage, said) = (relay.usage(), relay.said());
             let shown = match read {
-                Ok(events) => filters.stream(&ending.call, events).await,
+                Ok(events) => filters.stream(&completion.context, events).await,
                 Err(refusal) => {
-                    ending.cut(&usage, said);
-                    return ending.refuse_after(&refusal, refusal.kind, &[]);
+                    completion.cut(&usage, said);
+                    return completion.refuse_after(&refusal, refusal.kind, &[]);
                 }
             };
             match shown {
                 Ok(events) => {
                     relay.replace(events);
-                    ProviderAnswer::Stream { status, headers, relay }.send(ending)
+                    ProviderAnswer::Stream { status, headers, relay }.send(completion)
                 }
                 Err(failure) => {
-                    ending.answered(&usage, said);
-                    fail(ending, failure)
+                    completion.answered(&usage, said);
+                    fail(completion, failure)
                 }
             }
         }
         ProviderAnswer::Stream { status, headers, mut relay } => {
             relay.pass_through(filters);
-            ProviderAnswer::Stream { status, headers, relay }.send(ending)
+            ProviderAnswer::Stream { status, headers, relay }.send(completion)
         }
         ProviderAnswer::Binary { status, headers, body, timing } => {
             let what = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("bytes");
             match filters.unseen(what) {
-                Ok(()) => ProviderAnswer::Binary { status, headers, body, timing }.send(ending),
+                Ok(()) => ProviderAnswer::Binary { status, headers, body, timing }.send(completion),
                 Err(failure) => {
                     drop(body);
-                    ending.cut(&Default::default(), 0);
-                    fail(ending, failure)
+                    completion.cut(&Default::default(), 0);
+                    fail(completion, failure)
                 }
             }
         }
     }
 }
 
-fn fail(mut ending: Box<Completion>, (name, refusal): FilterFailure) -> Response<ReplyBody> {
-    ending.record.filter = Some(name);
-    ending.refuse_after(&refusal, refusal.kind, &[])
+fn fail(mut completion: Box<Completion>, (name, refusal): FilterFailure) -> Response<ReplyBody> {
+    completion.record.filter = Some(name);
+    completion.refuse_after(&refusal, refusal.kind, &[])
 }

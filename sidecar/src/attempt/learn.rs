@@ -21,14 +21,14 @@ const LONGEST_REST: Duration = Duration::from_secs(600);
 /// Notes it. `began`: when the attempt did.
 pub fn learn(
     failed: &Failed,
-    call: &RequestContext,
+    context: &RequestContext,
     &Route { candidate, provider, credential }: &Route<'_>,
     began: Instant,
 ) {
     if !failed.teaches {
         return;
     }
-    let health = call.served.backends[provider].health(credential);
+    let health = context.served.backends[provider].health(credential);
     let (model, now) = (&*candidate.model, Instant::now());
     let asked = failed.retry_after.map(|pause| pause.min(LONGEST_REST));
     // Whatever it says, it is up.
@@ -37,10 +37,10 @@ pub fn learn(
     }
     match failed.class {
         FailureClass::Credential => {
-            rest(failed.scope, call, candidate, provider, health, asked.unwrap_or(CREDENTIAL_REST))
+            rest(failed.scope, context, candidate, provider, health, asked.unwrap_or(CREDENTIAL_REST))
         }
         FailureClass::RateLimited => {
-            rest(failed.scope, call, candidate, provider, health, asked.unwrap_or(DEFAULT_REST))
+            rest(failed.scope, context, candidate, provider, health, asked.unwrap_or(DEFAULT_REST))
         }
         FailureClass::Candidate if failed.error == AttemptError::Overloaded => {
             health.rest_model(model, asked.unwrap_or(DEFAULT_REST), now);
@@ -52,7 +52,7 @@ pub fn learn(
         }
         FailureClass::Transient => {
             if failed.error.is_slow() {
-                let measure = if call.stream { Measure::FirstToken } else { Measure::Whole };
+                let measure = if context.stream { Measure::FirstToken } else { Measure::Whole };
                 health.waited(model, measure, began, now);
             }
             health.failed(model, began, now);
@@ -67,7 +67,7 @@ pub fn learn(
 /// What the answer spoke of rests. Credentials that share an account share its limits.
 fn rest(
     scope: Scope,
-    call: &RequestContext,
+    context: &RequestContext,
     candidate: &Candidate,
     provider: ProviderIndex,
     health: &BackendHealth,
@@ -78,12 +78,12 @@ fn rest(
         Scope::Model => health.rest_model(&candidate.model, pause, now),
         Scope::Credential | Scope::Account => health.rest(pause, now),
     };
-    let providers = &call.served.policy.providers;
+    let providers = &context.served.policy.providers;
     let own = &providers[provider];
     if own.account.is_none() || scope == Scope::Credential {
         return one(health);
     }
-    for (other, backend) in providers.iter().zip(&call.served.backends) {
+    for (other, backend) in providers.iter().zip(&context.served.backends) {
         if other.account == own.account && other.id.namespace == own.id.namespace {
             backend.credentials.iter().for_each(|credential| one(&credential.health));
         }

@@ -50,8 +50,8 @@ use crate::telemetry::record::AttemptRecord;
 
 /// Tries the decision's candidates in order and answers with the first that serves, or with what
 /// the primary said.
-pub async fn attempt(trying: &AttemptContext<'_>, mut ending: Box<Completion>) -> Response<ReplyBody> {
-    let served = Arc::clone(&ending.call.served);
+pub async fn attempt(trying: &AttemptContext<'_>, mut completion: Box<Completion>) -> Response<ReplyBody> {
+    let served = Arc::clone(&completion.context.served);
     for provider in trying.decision.eligible().filter_map(|candidate| candidate.provider) {
         served.backends[provider].upstream.touch();
     }
@@ -72,16 +72,16 @@ pub async fn attempt(trying: &AttemptContext<'_>, mut ending: Box<Completion>) -
         if Instant::now() >= trying.clock.deadline() {
             break;
         }
-        if ending.call.is_gone() {
-            return ending.left();
+        if completion.context.is_gone() {
+            return completion.left();
         }
-        let reserved = match reserve(trying, &mut ending, candidate, route.provider, &mut waits_until).await {
+        let reserved = match reserve(trying, &mut completion, candidate, route.provider, &mut waits_until).await {
             Ok(reserved) => reserved,
             // After an attempt that failed, its error is the better answer.
             Err(NotReserved::Refuse(_)) if primary.is_some() => break,
-            Err(NotReserved::Refuse(refusal)) => return ending.refuse(&refusal),
+            Err(NotReserved::Refuse(refusal)) => return completion.refuse(&refusal),
             Err(NotReserved::Skip(skip, refusal)) => {
-                ending.passes_over(candidate, &skip);
+                completion.passes_over(candidate, &skip);
                 // The one that passes soonest is told: money alone is spent for long.
                 if no_room.as_ref().is_none_or(|told| lasts(&refusal) < lasts(told)) {
                     no_room = Some(refusal);
@@ -90,29 +90,29 @@ pub async fn attempt(trying: &AttemptContext<'_>, mut ending: Box<Completion>) -
                 continue;
             }
         };
-        if ending.call.is_gone() {
-            return ending.left();
+        if completion.context.is_gone() {
+            return completion.left();
         }
         tried.count(route.provider);
         let begun = Instant::now();
-        begin_record(&mut ending, &route);
+        begin_record(&mut completion, &route);
         let capable = served.policy.capabilities(route.provider, &candidate.model);
         let timing = trying.clock.attempt(begun, provider, capable, cursor.has_candidates());
-        let outcome = send::once(trying, &mut ending, &route, &reserved, timing).await;
-        end_record(&mut ending, begun, &outcome);
+        let outcome = send::once(trying, &mut completion, &route, &reserved, timing).await;
+        end_record(&mut completion, begun, &outcome);
         let failed = match outcome {
             Ok(answer) => {
-                remember(trying, &ending, &route);
-                return answer.tell(ending).await;
+                remember(trying, &completion, &route);
+                return answer.tell(completion).await;
             }
             Err(failed) => refused_credential::named(failed, &served, &route),
         };
         match failed.passed.as_ref().filter(|passed| passed.status == 200) {
             // Nothing was in it, and it was made all the same.
-            Some(passed) => ending.answered(&passed.usage, 0),
-            None => ending.failed(&failed),
+            Some(passed) => completion.answered(&passed.usage, 0),
+            None => completion.failed(&failed),
         }
-        learn::learn(&failed, &ending.call, &route, begun);
+        learn::learn(&failed, &completion.context, &route, begun);
         tried.learn(&failed, &served.policy, &route);
         let now = Instant::now();
         let situation = Situation {
@@ -126,18 +126,18 @@ pub async fn attempt(trying: &AttemptContext<'_>, mut ending: Box<Completion>) -
         };
         let step = next_step(&failed, &situation, || trying.gateway.retries.take(now));
         if step == NextStep::GiveBack {
-            return give_back(ending, candidate, failed, tried.total());
+            return give_back(completion, candidate, failed, tried.total());
         }
-        ending.record.fallback_reason.get_or_insert(failed.error);
+        completion.record.fallback_reason.get_or_insert(failed.error);
         primary.get_or_insert((failed, candidate));
         match step {
             NextStep::Retry(pause) => {
                 // Nobody is asked meanwhile: others may be.
-                ending.busy = None;
-                ending.backend_permits.clear();
-                ending.waits();
+                completion.busy = None;
+                completion.backend_permits.clear();
+                completion.waits();
                 tokio::time::sleep(pause).await;
-                ending.waited();
+                completion.waited();
                 cursor.retry();
             }
             NextStep::NextCredential => cursor.next_credential(),
@@ -145,16 +145,16 @@ pub async fn attempt(trying: &AttemptContext<'_>, mut ending: Box<Completion>) -
         }
     }
     match (primary, no_room) {
-        (None, Some(refusal)) => ending.refuse(&refusal),
-        (primary, _) => all_failed(trying, ending, primary, tried.total()),
+        (None, Some(refusal)) => completion.refuse(&refusal),
+        (primary, _) => all_failed(trying, completion, primary, tried.total()),
     }
 }
 
 /// Puts an attempt on record before it is sent: a caller who leaves meanwhile leaves it there.
-fn begin_record(ending: &mut Completion, route: &Route<'_>) {
+fn begin_record(completion: &mut Completion, route: &Route<'_>) {
     let candidate = route.candidate;
-    let provider = &ending.call.served.policy.providers[route.provider];
-    ending.record.attempts.push(AttemptRecord {
+    let provider = &completion.context.served.policy.providers[route.provider];
+    completion.record.attempts.push(AttemptRecord {
         provider: candidate.name.to_string(),
         model: candidate.upstream_model.to_string(),
         credential: route.credential.map(|at| provider.credentials[at].name.to_string()),
@@ -162,11 +162,11 @@ fn begin_record(ending: &mut Completion, route: &Route<'_>) {
         error: None,
         ms: 0.0,
     });
-    ending.serves(candidate);
+    completion.serves(candidate);
 }
 
-fn end_record(ending: &mut Completion, begun: Instant, outcome: &Result<ProviderAnswer, Failed>) {
-    let Some(record) = ending.record.attempts.last_mut() else { return };
+fn end_record(completion: &mut Completion, begun: Instant, outcome: &Result<ProviderAnswer, Failed>) {
+    let Some(record) = completion.record.attempts.last_mut() else { return };
     record.ms = ms(begun.elapsed());
     match outcome {
         // A stream may have broken off behind its first content, and says so already.
@@ -176,12 +176,17 @@ fn end_record(ending: &mut Completion, begun: Instant, outcome: &Result<Provider
 }
 
 /// The caller's own mistake is told as it is, whatever failed before it.
-fn give_back(mut ending: Box<Completion>, candidate: &Candidate, failed: Failed, tried: u32) -> Response<ReplyBody> {
-    ending.serves(candidate);
+fn give_back(
+    mut completion: Box<Completion>,
+    candidate: &Candidate,
+    failed: Failed,
+    tried: u32,
+) -> Response<ReplyBody> {
+    completion.serves(candidate);
     let final_word = tried >= 2;
     match failed.passed {
-        Some(passed) => ending.pass_on(*passed, failed.error.as_str(), final_word),
-        None => ending.refuse_after(&told(&failed, final_word), failed.error.as_str(), &[]),
+        Some(passed) => completion.pass_on(*passed, failed.error.as_str(), final_word),
+        None => completion.refuse_after(&told(&failed, final_word), failed.error.as_str(), &[]),
     }
 }
 
@@ -195,8 +200,12 @@ fn lasts(refusal: &Refusal) -> u8 {
 }
 
 /// The conversation's next turn should come here too.
-fn remember(trying: &AttemptContext<'_>, ending: &Completion, &Route { candidate, provider, credential }: &Route<'_>) {
-    let policy = &ending.call.served.policy;
+fn remember(
+    trying: &AttemptContext<'_>,
+    completion: &Completion,
+    &Route { candidate, provider, credential }: &Route<'_>,
+) {
+    let policy = &completion.context.served.policy;
     let provider = &policy.providers[provider];
     let stay = outrigger_policy::Stay {
         provider: provider.identity,
@@ -213,23 +222,23 @@ fn remember(trying: &AttemptContext<'_>, ending: &Completion, &Route { candidate
 /// Nobody served: the primary's error, in the caller's dialect, with the attempts.
 fn all_failed(
     trying: &AttemptContext<'_>,
-    mut ending: Box<Completion>,
+    mut completion: Box<Completion>,
     primary: Option<(Failed, &Candidate)>,
     tried: u32,
 ) -> Response<ReplyBody> {
     let late = Instant::now() >= trying.clock.deadline();
     let Some((mut failed, candidate)) = primary else {
         let message = "the time that the caller or the provider allows was over before an attempt could begin";
-        return ending.refuse(&Refusal { final_word: true, ..Refusal::new(504, "upstream_timeout", message) });
+        return completion.refuse(&Refusal { final_word: true, ..Refusal::new(504, "upstream_timeout", message) });
     };
-    ending.serves(candidate);
-    let lines: Vec<String> = ending.record.attempts.iter().map(line).collect();
+    completion.serves(candidate);
+    let lines: Vec<String> = completion.record.attempts.iter().map(line).collect();
     let final_word = late || tried >= 2;
     if let Some(passed) = failed.passed.take_if(|passed| tried < 2 || passed.status == 200) {
-        return ending.pass_on(*passed, failed.error.as_str(), final_word);
+        return completion.pass_on(*passed, failed.error.as_str(), final_word);
     }
     let attempts = if tried < 2 { &[][..] } else { &lines };
-    ending.refuse_after(&told(&failed, final_word), failed.error.as_str(), attempts)
+    completion.refuse_after(&told(&failed, final_word), failed.error.as_str(), attempts)
 }
 
 /// A failed attempt in the gateway's own words.
@@ -254,7 +263,10 @@ fn line(attempt: &AttemptRecord) -> String {
 }
 
 /// The clocks of a request: the primary's provider says how long all of it may take.
-pub fn clock(ending: &Completion, decision: &Decision) -> RequestClock {
+pub fn clock(completion: &Completion, decision: &Decision) -> RequestClock {
     let primary = decision.eligible().find_map(|candidate| candidate.provider);
-    RequestClock::of(ending, primary.and_then(|index| ending.call.served.policy.providers[index].timeouts.total))
+    RequestClock::of(
+        completion,
+        primary.and_then(|index| completion.context.served.policy.providers[index].timeouts.total),
+    )
 }

@@ -86,12 +86,12 @@ impl RequestTranslation {
     }
 
     /// Makes room for what is going to be read, and waits for it a moment.
-    pub async fn make_room(&self, call: &RequestContext) {
+    pub async fn make_room(&self, context: &RequestContext) {
         if lock(&self.room).as_ref().is_ok_and(|held| held.bytes() > 0) {
             return;
         }
-        let weight = self.memory.work(call.body.len(), || weight(call)).await;
-        let held = self.memory.wait(weight, call.held.bytes()).await;
+        let weight = self.memory.work(context.body.len(), || weight(context)).await;
+        let held = self.memory.wait(weight, context.held.bytes()).await;
         *lock(&self.room) = held;
     }
 
@@ -121,40 +121,40 @@ impl RequestTranslation {
 
     /// Forgets what was read of a large body: it may be long until an answer begins, and is read again if another candidate
     /// has to be asked.
-    pub fn let_go(&self, call: &RequestContext) {
-        if call.body.len() >= LONG_WORK {
+    pub fn let_go(&self, context: &RequestContext) {
+        if context.body.len() >= LONG_WORK {
             *self.read.write().unwrap_or_else(PoisonError::into_inner) = None;
             *lock(&self.room) = Ok(MemoryLease::default());
         }
     }
 
     /// Room for an edit in the caller's own dialect.
-    fn hold(&self, call: &RequestContext, bytes: usize) -> Result<MemoryLease, RequestError> {
+    fn hold(&self, context: &RequestContext, bytes: usize) -> Result<MemoryLease, RequestError> {
         self.memory.hold(bytes).map_err(|no_room| {
             *lock(&self.room) = Err(no_room);
-            RequestError::Unsupported { field: NO_ROOM.to_owned(), upstream: call.dialect }
+            RequestError::Unsupported { field: NO_ROOM.to_owned(), upstream: context.dialect }
         })
     }
 
     /// Does something with what was read, which is read first if it was not.
     fn with<T>(
         &self,
-        call: &RequestContext,
+        context: &RequestContext,
         of: impl FnOnce(&ParsedBody) -> Result<T, RequestError>,
     ) -> Result<T, RequestError> {
         {
             let mut room = lock(&self.room);
             if room.as_ref().is_ok_and(|held| held.bytes() == 0) {
-                *room = self.memory.hold(weight(call));
+                *room = self.memory.hold(weight(context));
             }
             if room.is_err() {
-                return Err(RequestError::Unsupported { field: NO_ROOM.to_owned(), upstream: call.dialect });
+                return Err(RequestError::Unsupported { field: NO_ROOM.to_owned(), upstream: context.dialect });
             }
         }
         if let Some(read) = &*self.read.read().unwrap_or_else(PoisonError::into_inner) {
             return of(read);
         }
-        let read = ParsedBody::of(call);
+        let read = ParsedBody::of(context);
         let told = of(&read);
         *self.read.write().unwrap_or_else(PoisonError::into_inner) = Some(read);
         told
@@ -166,13 +166,13 @@ impl RequestTranslation {
     /// What is wrong with it, for the caller.
     pub fn chat<T>(
         &self,
-        call: &RequestContext,
+        context: &RequestContext,
         of: impl FnOnce(&chat::Request) -> Result<T, RequestError>,
     ) -> Result<T, RequestError> {
-        self.with(call, |read| match read {
+        self.with(context, |read| match read {
             ParsedBody::Chat(chat) => of(chat.as_ref().as_ref().map_err(Clone::clone)?),
             ParsedBody::Body(_) => {
-                Err(RequestError::Unsupported { field: call.operation.name.to_owned(), upstream: call.dialect })
+                Err(RequestError::Unsupported { field: context.operation.name.to_owned(), upstream: context.dialect })
             }
         })
     }
@@ -190,22 +190,22 @@ impl RequestTranslation {
     }
 
     /// What this request needs and a target cannot be told.
-    pub fn unfit(&self, call: &RequestContext, target: &Target<'_>) -> Option<String> {
-        if target.api.dialect == call.dialect {
+    pub fn unfit(&self, context: &RequestContext, target: &Target<'_>) -> Option<String> {
+        if target.api.dialect == context.dialect {
             return None;
         }
         let key = target.fit_key();
         if let Some((_, lacks)) = lock(&self.unfit).iter().find(|(known, _)| *known == key) {
             return lacks.clone();
         }
-        let lacks = match call.operation.kind {
+        let lacks = match context.operation.kind {
             Kind::Chat | Kind::Embeddings => {
                 let judged = |read: &ParsedBody| {
-                    Ok(parsed_request::unfit(call.operation, target, || read.chat(call), || read.body(call)))
+                    Ok(parsed_request::unfit(context.operation, target, || read.chat(context), || read.body(context)))
                 };
-                self.with(call, judged).unwrap_or_else(|error| Some(error.to_string()))
+                self.with(context, judged).unwrap_or_else(|error| Some(error.to_string()))
             }
-            _ => Some(call.operation.name.to_owned()),
+            _ => Some(context.operation.name.to_owned()),
         };
         lock(&self.unfit).push((key, lacks.clone()));
         lacks
@@ -213,41 +213,41 @@ impl RequestTranslation {
 }
 
 /// What it takes to read a body, and to tell it in another dialect.
-fn weight(call: &RequestContext) -> usize {
-    match call.operation.kind {
-        Kind::Embeddings => Weight::of(&call.body).embedded(LONGEST_NAME),
-        _ => Weight::of(&call.body).translated(),
+fn weight(context: &RequestContext) -> usize {
+    match context.operation.kind {
+        Kind::Embeddings => Weight::of(&context.body).embedded(LONGEST_NAME),
+        _ => Weight::of(&context.body).translated(),
     }
 }
 
 impl ParsedBody {
-    fn of(call: &RequestContext) -> ParsedBody {
+    fn of(context: &RequestContext) -> ParsedBody {
         let invalid = |problem| RequestError::Invalid { path: "body".to_owned(), problem };
-        let body = parsed_request::object(call.dialect, &call.scanned, &call.body).map_err(invalid);
-        let model = call.model.as_deref().unwrap_or_default();
-        match call.operation.kind {
+        let body = parsed_request::object(context.dialect, &context.scanned, &context.body).map_err(invalid);
+        let model = context.model.as_deref().unwrap_or_default();
+        match context.operation.kind {
             Kind::Chat => {
-                let chat = body.and_then(|body| decode_request(call.dialect.format(), &body, model, call.stream));
+                let chat = body.and_then(|body| decode_request(context.dialect.format(), &body, model, context.stream));
                 ParsedBody::Chat(Box::new(chat))
             }
             _ => ParsedBody::Body(body),
         }
     }
 
-    fn chat(&self, call: &RequestContext) -> Result<&chat::Request, RequestError> {
+    fn chat(&self, context: &RequestContext) -> Result<&chat::Request, RequestError> {
         match self {
             ParsedBody::Chat(chat) => chat.as_ref().as_ref().map_err(Clone::clone),
             ParsedBody::Body(_) => {
-                Err(RequestError::Unsupported { field: call.operation.name.to_owned(), upstream: call.dialect })
+                Err(RequestError::Unsupported { field: context.operation.name.to_owned(), upstream: context.dialect })
             }
         }
     }
 
-    fn body(&self, call: &RequestContext) -> Result<&Object, String> {
+    fn body(&self, context: &RequestContext) -> Result<&Object, String> {
         match self {
             ParsedBody::Body(Ok(body)) => Ok(body),
             ParsedBody::Body(Err(RequestError::Invalid { problem, .. })) => Err(problem.clone()),
-            _ => Err(format!("{} has none", call.operation.name)),
+            _ => Err(format!("{} has none", context.operation.name)),
         }
     }
 }
@@ -263,7 +263,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// # Errors
 /// [`RequestError`] when the candidate's dialect, or its model, cannot be told this request.
 pub fn prepare(
-    call: &RequestContext,
+    context: &RequestContext,
     candidate: &Candidate,
     place: &Backend,
     translation: &RequestTranslation,
@@ -280,45 +280,45 @@ pub fn prepare(
         problem: format!("`{model}` can't be part of a path: {error}"),
     };
     // Vectors have their own, below.
-    let crosses = call.operation.kind == Kind::Embeddings && upstream != call.dialect;
+    let crosses = context.operation.kind == Kind::Embeddings && upstream != context.dialect;
     let mut path = match crosses {
         true => UpstreamPath::fixed("embeddings"),
-        false => target.path(call.operation, call.stream).map_err(no_path)?,
+        false => target.path(context.operation, context.stream).map_err(no_path)?,
     };
     let mut query = String::new();
     let mut headers;
-    let (body, way) = if upstream == call.dialect {
-        headers = headers::up_same(&call.headers);
-        query = call.query.upstream();
-        left_out.extend(call.query.left_out());
-        let asks = asks_usage && target.quirks().asks_stream_usage(call.operation);
-        asked_usage = asks && call.stream && !call.scanned.include_usage;
-        let fields = target.quirks().caps(call.operation);
+    let (body, way) = if upstream == context.dialect {
+        headers = headers::up_same(&context.headers);
+        query = context.query.upstream();
+        left_out.extend(context.query.left_out());
+        let asks = asks_usage && target.quirks().asks_stream_usage(context.operation);
+        asked_usage = asks && context.stream && !context.scanned.include_usage;
+        let fields = target.quirks().caps(context.operation);
         let cap = cap.map(|tokens| Cap { tokens, fields });
         if let Some(cap) = cap {
-            left_out = call.scanned.thinking_changed_by(&call.body, cap);
+            left_out = context.scanned.thinking_changed_by(&context.body, cap);
         }
-        (same(call, &target, asked_usage, cap, translation)?, Conversion::Same)
+        (same(context, &target, asked_usage, cap, translation)?, Conversion::Same)
     } else {
-        headers = headers::up_across(&call.headers);
+        headers = headers::up_across(&context.headers);
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        match call.operation.kind {
+        match context.operation.kind {
             Kind::Embeddings => {
-                let (body, verb, way, hints) = vectors(call, translation, upstream, model)?;
+                let (body, verb, way, hints) = vectors(context, translation, upstream, model)?;
                 left_out = hints;
                 path = verb;
-                (written(&Value::Object(body), call.body.len(), translation), way)
+                (written(&Value::Object(body), context.body.len(), translation), way)
             }
             _ => {
-                let encode = |request: &chat::Request| encode_request(call.dialect.format(), request, &target, cap);
-                let encoded = translation.chat(call, encode)?;
+                let encode = |request: &chat::Request| encode_request(context.dialect.format(), request, &target, cap);
+                let encoded = translation.chat(context, encode)?;
                 left_out = encoded.left_out;
-                (written(&Value::Object(encoded.body), call.body.len(), translation), Conversion::Across)
+                (written(&Value::Object(encoded.body), context.body.len(), translation), Conversion::Across)
             }
         }
     };
-    if call.stream
-        && call.operation.kind == Kind::Chat
+    if context.stream
+        && context.operation.kind == Kind::Chat
         && let Some(asked) = target.api.url.stream_query()
     {
         // The gateway reads events; a caller that wants an array gets one made of them.
@@ -327,7 +327,7 @@ pub fn prepare(
     }
     own_headers(&mut headers, place);
     if let Some(hop) = &place.hop {
-        loop_detection::onward(&call.headers, hop, &mut headers);
+        loop_detection::onward(&context.headers, hop, &mut headers);
     }
     let uri = match &place.endpoint {
         Some(endpoint) => endpoint.target(&path, &query),
@@ -363,18 +363,20 @@ fn written(body: &Value, like: usize, translation: &RequestTranslation) -> Piece
 
 /// The caller's bytes with the listed edits.
 fn same(
-    call: &RequestContext,
+    context: &RequestContext,
     target: &Target<'_>,
     asked_usage: bool,
     cap: Option<Cap<'_>>,
     translation: &RequestTranslation,
 ) -> Result<Pieces, RequestError> {
     let model = target.model;
-    match call.operation.model {
-        ModelPlace::Form => Ok(crate::pipeline::body::with_form_model(call, model)),
-        _ if call.dialect == Dialect::Gemini && matches!(call.operation.kind, Kind::Embeddings | Kind::CountTokens) => {
-            let edited = match call.scanned.edit(&call.body, Edits::default()) {
-                Cow::Borrowed(_) => call.body.clone(),
+    match context.operation.model {
+        ModelPlace::Form => Ok(crate::pipeline::body::with_form_model(context, model)),
+        _ if context.dialect == Dialect::Gemini
+            && matches!(context.operation.kind, Kind::Embeddings | Kind::CountTokens) =>
+        {
+            let edited = match context.scanned.edit(&context.body, Edits::default()) {
+                Cow::Borrowed(_) => context.body.clone(),
                 Cow::Owned(edited) => edited.into(),
             };
             gemini_names(&edited, model)
@@ -383,9 +385,9 @@ fn same(
             let named = (place == ModelPlace::Field).then_some(model).filter(|model| !model.is_empty());
             let edits = Edits { model: named, ask_usage: asked_usage, cap };
             // What the gateway put in for another provider, in an earlier turn, is taken out again.
-            if call.operation.kind == Kind::Chat && strip_marks::holds_any(&call.body) {
-                let mut held = translation.hold(call, Weight::of(&call.body).tree() + call.body.len())?;
-                if let Some(cleaned) = strip_marks::strip_marks(target, &call.body)
+            if context.operation.kind == Kind::Chat && strip_marks::holds_any(&context.body) {
+                let mut held = translation.hold(context, Weight::of(&context.body).tree() + context.body.len())?;
+                if let Some(cleaned) = strip_marks::strip_marks(target, &context.body)
                     && let Ok(scanned) = scan::scan(&cleaned)
                 {
                     held.shrink_to(cleaned.len());
@@ -393,7 +395,7 @@ fn same(
                     return Ok(of_pieces(&Bytes::from(cleaned), pieces).holding(held));
                 }
             }
-            Ok(of_pieces(&call.body, call.scanned.pieces(&call.body, edits)))
+            Ok(of_pieces(&context.body, context.scanned.pieces(&context.body, edits)))
         }
     }
 }
@@ -428,14 +430,14 @@ type Vectors = (Object, UpstreamPath, Conversion, Vec<String>);
 
 /// An embeddings request in the other of the two dialects that have them.
 fn vectors(
-    call: &RequestContext,
+    context: &RequestContext,
     translation: &RequestTranslation,
     upstream: Dialect,
     model: &str,
 ) -> Result<Vectors, RequestError> {
-    translation.with(call, |read| {
+    translation.with(context, |read| {
         let ParsedBody::Body(body) = read else {
-            let field = call.operation.name.to_owned();
+            let field = context.operation.name.to_owned();
             return Err(RequestError::Unsupported { field, upstream });
         };
         let body = body.as_ref().map_err(Clone::clone)?;
@@ -456,7 +458,7 @@ fn vectors(
                 Ok((told.body, path, way, told.left_out))
             }
             _ => {
-                let batch = call.operation.path.ends_with("batchEmbedContents");
+                let batch = context.operation.path.ends_with("batchEmbedContents");
                 let told = embeddings::gemini_to_openai(body, model, batch)?;
                 let way = Conversion::Vectors { encoding: Encoding::Float, batch };
                 Ok((told.body, UpstreamPath::fixed("embeddings"), way, told.left_out))

@@ -49,12 +49,12 @@ pub enum NotReserved {
 /// Sets aside what an attempt may cost.
 pub async fn reserve(
     trying: &AttemptContext<'_>,
-    ending: &mut Completion,
+    completion: &mut Completion,
     candidate: &Candidate,
     provider: ProviderIndex,
     waits_until: &mut Option<Instant>,
 ) -> Result<ReservedAttempt, NotReserved> {
-    let asked = AttemptEstimate::of(ending, candidate, provider);
+    let asked = AttemptEstimate::of(completion, candidate, provider);
     loop {
         let accounts = Arc::clone(&trying.gateway.accounts);
         // Before looking: what comes back while we look wakes us too.
@@ -62,12 +62,12 @@ pub async fn reserve(
         tokio::pin!(freed);
         freed.as_mut().enable();
         let now = millis(SystemTime::now());
-        let worst = asked.worst(trying, ending, candidate, now);
-        match asked.hold(trying, ending, candidate, &worst, now) {
+        let worst = asked.worst(trying, completion, candidate, now);
+        match asked.hold(trying, completion, candidate, &worst, now) {
             Ok(reserved) => {
                 // Not before: a place that waits for money would keep others from it.
-                take_permits(ending, candidate, provider)?;
-                ending.admitted = true;
+                take_permits(completion, candidate, provider)?;
+                completion.admitted = true;
                 return Ok(reserved);
             }
             Err(NotHeld::Journal(error)) => {
@@ -77,19 +77,19 @@ pub async fn reserve(
             }
             Err(NotHeld::Refused(Refused::Exhausted { limit, spent, max, until })) => {
                 let gone = SpentLimit { limit, spent, max, seconds: until.map(|until| seconds_until(until, now)) };
-                return Err(asked.exhausted(ending, &gone, &worst));
+                return Err(asked.exhausted(completion, &gone, &worst));
             }
             Err(NotHeld::Refused(Refused::Contended { limit })) => {
                 let until = *waits_until.get_or_insert_with(|| trying.clock.deadline().min(Instant::now() + PATIENCE));
                 // Asked here too: who is woken again and again would never see the time pass.
                 if Instant::now() >= until {
-                    return Err(asked.contended(ending, limit));
+                    return Err(asked.contended(completion, limit));
                 }
-                ending.waits();
+                completion.waits();
                 let waited = tokio::time::timeout_at(until.into(), freed).await;
-                ending.waited();
+                completion.waited();
                 if waited.is_err() {
-                    return Err(asked.contended(ending, limit));
+                    return Err(asked.contended(completion, limit));
                 }
             }
         }
@@ -97,14 +97,14 @@ pub async fn reserve(
 }
 
 /// Tokens of the input as this candidate is billed for them, estimated.
-fn input(ending: &Completion, candidate: &Candidate, provider: ProviderIndex) -> u64 {
-    let call = &ending.call;
-    let dialect = call.served.backends[provider].api.dialect;
-    let told = call.input().estimate(dialect, &candidate.upstream_model).tokens();
-    match call.scanned.handle.is_some() || call.input().is_elsewhere() {
+fn input(completion: &Completion, candidate: &Candidate, provider: ProviderIndex) -> u64 {
+    let context = &completion.context;
+    let dialect = context.served.backends[provider].api.dialect;
+    let told = context.input().estimate(dialect, &candidate.upstream_model).tokens();
+    match context.scanned.handle.is_some() || context.input().is_elsewhere() {
         // What the provider has stored, or fetches, is billed too, and nobody here knows how much it is: as much as fits.
         true => {
-            let window = call.served.policy.context_window(provider, &candidate.model);
+            let window = context.served.policy.context_window(provider, &candidate.model);
             told.max(window.map_or(UNKNOWN_WINDOW, u64::from))
         }
         false => told,
@@ -122,10 +122,15 @@ fn pictures(means: &Means<'_>, input: u64, images: u64) -> u64 {
 }
 
 /// Takes a place among the requests that may be under way at the provider, for the key and for all.
-fn take_permits(ending: &mut Completion, candidate: &Candidate, provider: ProviderIndex) -> Result<(), NotReserved> {
-    ending.backend_permits.clear();
-    let served = Arc::clone(&ending.call.served);
-    let of_entry = candidate.entry.and_then(|entry| served.keys.get(ending.call.key)?.entries.get(entry)?.as_ref());
+fn take_permits(
+    completion: &mut Completion,
+    candidate: &Candidate,
+    provider: ProviderIndex,
+) -> Result<(), NotReserved> {
+    completion.backend_permits.clear();
+    let served = Arc::clone(&completion.context.served);
+    let of_entry =
+        candidate.entry.and_then(|entry| served.keys.get(completion.context.key)?.entries.get(entry)?.as_ref());
     let of_provider = served.backends[provider].concurrency.as_ref();
     let mut taken: Vec<ConcurrencyPermit> = Vec::new();
     for limit in of_entry.into_iter().chain(of_provider) {
@@ -133,7 +138,7 @@ fn take_permits(ending: &mut Completion, candidate: &Candidate, provider: Provid
             Some(permit) => taken.push(permit),
             None => {
                 // Nothing has left, so nothing is charged.
-                if let Some(held) = ending.charge.take().and_then(|charge| charge.held) {
+                if let Some(held) = completion.charge.take().and_then(|charge| charge.held) {
                     held.give_back();
                 }
                 let message = format!("{} has {} requests under way, as many as may be", limit.whose(), limit.most());
@@ -142,7 +147,7 @@ fn take_permits(ending: &mut Completion, candidate: &Candidate, provider: Provid
             }
         }
     }
-    ending.backend_permits = taken;
+    completion.backend_permits = taken;
     Ok(())
 }
 
@@ -169,12 +174,12 @@ struct AttemptEstimate {
 }
 
 impl AttemptEstimate {
-    fn of(ending: &Completion, candidate: &Candidate, provider: ProviderIndex) -> Self {
-        let call = &ending.call;
-        let (served, key) = (&call.served, call.key());
+    fn of(completion: &Completion, candidate: &Candidate, provider: ProviderIndex) -> Self {
+        let context = &completion.context;
+        let (served, key) = (&context.served, context.key());
         let policy = &served.policy;
         let places = match candidate.entry.filter(|_| !policy.limits.all.is_empty()) {
-            Some(entry) => policy.limits_of(call.key, entry, &candidate.model),
+            Some(entry) => policy.limits_of(context.key, entry, &candidate.model),
             None => Vec::new(),
         };
         let mut counted: Vec<CountedLimit> = places
@@ -184,17 +189,17 @@ impl AttemptEstimate {
                 CountedLimit { place: at, number: served.limits[at], unit: limit.unit, per_attempt: limit.per_attempt }
             })
             .collect();
-        if ending.admitted {
+        if completion.admitted {
             counted.retain(|counted| counted.unit != Unit::Requests || counted.per_attempt);
         }
-        let metered = call.metered();
+        let metered = context.metered();
         if metered == Metered::Free {
             counted.retain(|counted| counted.unit == Unit::Requests);
         }
         // An upstream of another dialect is told what the caller's own says.
-        let fields = match served.backends[provider].api.dialect == call.dialect {
-            true => served.backends[provider].kind.quirks.caps(call.operation),
-            false => CapField::of_caller(call.operation),
+        let fields = match served.backends[provider].api.dialect == context.dialect {
+            true => served.backends[provider].kind.quirks.caps(context.operation),
+            false => CapField::of_caller(context.operation),
         };
         let bounds = OutputBounds::of(
             policy,
@@ -202,7 +207,7 @@ impl AttemptEstimate {
             provider,
             &candidate.model,
             fields,
-            (call.operation, &call.scanned, &call.body),
+            (context.operation, &context.scanned, &context.body),
         );
         let price = policy.price(provider, &candidate.model);
         // The body is searched for it, so only where it has a price.
@@ -213,13 +218,13 @@ impl AttemptEstimate {
         let makes_words = price
             .is_some_and(|price| price.audio_output.is_none() && price.image_output.is_none() && price.image.is_none());
         let known = AttemptFacts {
-            sent: call.body.len() as u64,
+            sent: context.body.len() as u64,
             reads: match metered {
                 Metered::Unmetered(_) => InputSource::Elsewhere,
-                _ if call.scanned.handle.is_some() => InputSource::Elsewhere,
-                Metered::Tokens if !counted.is_empty() && call.input().is_elsewhere() => InputSource::Elsewhere,
+                _ if context.scanned.handle.is_some() => InputSource::Elsewhere,
+                Metered::Tokens if !counted.is_empty() && context.input().is_elsewhere() => InputSource::Elsewhere,
                 // Nobody looks where nothing is counted.
-                Metered::Tokens if !counted.is_empty() && call.input().is_words() => InputSource::Words,
+                Metered::Tokens if !counted.is_empty() && context.input().is_words() => InputSource::Words,
                 _ => InputSource::Media,
             },
             window: bounds.window,
@@ -230,25 +235,31 @@ impl AttemptEstimate {
         AttemptEstimate {
             provider,
             // Nobody needs it where nothing is counted.
-            input: if counted.is_empty() { 0 } else { input(ending, candidate, provider) },
+            input: if counted.is_empty() { 0 } else { input(completion, candidate, provider) },
             counted,
             bounds,
             metered,
-            cache: match writes.then(|| call.cache_ask()) {
+            cache: match writes.then(|| context.cache_ask()) {
                 None => CacheAsk::None,
                 // OpenAI's newer models write to their cache unasked.
                 Some(CacheAsk::None) if served.backends[provider].api.dialect == Dialect::OpenAi => CacheAsk::Short,
                 Some(asked) => asked,
             },
-            service: call.scanned.service_tier.clone(),
+            service: context.scanned.service_tier.clone(),
             thinks,
             known,
         }
     }
 
     /// The worst case, at what is left now.
-    fn worst(&self, trying: &AttemptContext<'_>, ending: &Completion, candidate: &Candidate, now: Millis) -> WorstCase {
-        let policy = &ending.call.served.policy;
+    fn worst(
+        &self,
+        trying: &AttemptContext<'_>,
+        completion: &Completion,
+        candidate: &Candidate,
+        now: Millis,
+    ) -> WorstCase {
+        let policy = &completion.context.served.policy;
         let price = policy.price(self.provider, &candidate.model);
         let left = |unit: Unit| {
             let of_unit = self.counted.iter().filter(|counted| counted.unit == unit).map(|counted| counted.number);
@@ -259,7 +270,7 @@ impl AttemptEstimate {
         let free = WorstCase { money: 0, tokens: 0, cap: None, capped: false, most: None };
         match self.metered {
             // What else it costs, nobody knows; its tokens are reserved all the same.
-            Metered::Tokens | Metered::Unmetered(_) if ending.call.answers_with_text() => {
+            Metered::Tokens | Metered::Unmetered(_) if completion.context.answers_with_text() => {
                 worst(self.input, self.bounds, &means)
             }
             // Vectors: an answer without tokens.
@@ -280,7 +291,7 @@ impl AttemptEstimate {
     fn hold(
         &self,
         trying: &AttemptContext<'_>,
-        ending: &mut Completion,
+        completion: &mut Completion,
         candidate: &Candidate,
         worst: &WorstCase,
         now: Millis,
@@ -299,20 +310,20 @@ impl AttemptEstimate {
                 Some(accounts.hold(now, &wants)?)
             }
         };
-        ending.record.capped |= worst.capped;
+        completion.record.capped |= worst.capped;
         // The upstream is told the least of these.
         let told = [self.bounds.caller, self.bounds.policy, worst.cap].into_iter().flatten().min();
         let told = told.map(|each| each.saturating_mul(self.bounds.answers).saturating_add(self.bounds.beside));
-        ending.charge = Some(Charge {
+        completion.charge = Some(Charge {
             held,
             counted: self.counted.clone(),
             provider: self.provider,
             model: Arc::clone(&candidate.model),
             input: self.input,
             metered: self.metered,
-            by_tokens: ending.call.counts_tokens(),
-            in_words: ending.call.answers_with_text(),
-            by_seconds: ending.call.counts_seconds(),
+            by_tokens: completion.context.counts_tokens(),
+            in_words: completion.context.answers_with_text(),
+            by_seconds: completion.context.counts_seconds(),
             thinks: self.thinks,
             known: AttemptFacts { cap: told, ..self.known },
             cache: self.cache,
@@ -329,8 +340,8 @@ impl AttemptEstimate {
     }
 
     /// The refusal of a limit that has no room for the worst case, whoever else waits.
-    fn exhausted(&self, ending: &Completion, gone: &SpentLimit, worst: &WorstCase) -> NotReserved {
-        let served = &ending.call.served;
+    fn exhausted(&self, completion: &Completion, gone: &SpentLimit, worst: &WorstCase) -> NotReserved {
+        let served = &completion.context.served;
         let Some(at) = served.limits.position(|one| *one == gone.limit) else {
             return NotReserved::Refuse(Refusal::new(503, "budget_unavailable", "the limits have changed").after(1));
         };
@@ -356,14 +367,14 @@ impl AttemptEstimate {
             retry_after: gone.seconds,
             ..Refusal::new(status, kind, message)
         };
-        match ending.call.key().on_limit {
+        match completion.context.key().on_limit {
             OnLimit::Reject => NotReserved::Refuse(refusal),
             OnLimit::NextProvider => NotReserved::Skip(skip, refusal),
         }
     }
 
-    fn contended(&self, ending: &Completion, number: LimitNo) -> NotReserved {
-        let served = &ending.call.served;
+    fn contended(&self, completion: &Completion, number: LimitNo) -> NotReserved {
+        let served = &completion.context.served;
         let at = served.limits.position(|one| *one == number);
         let whose = at.map_or_else(String::new, |at| format!("{}: ", served.policy.limits.all[at].id));
         let message = format!("{whose}what is left is set aside for requests under way; some of it will come back");

@@ -49,31 +49,31 @@ impl ProviderAnswer {
     }
 
     /// Tells it to the caller, through the filters that look at it; what is left to do ends with the body.
-    pub async fn tell(self, mut ending: Box<Completion>) -> Response<ReplyBody> {
-        let filters = std::mem::take(&mut ending.answer_filters);
+    pub async fn tell(self, mut completion: Box<Completion>) -> Response<ReplyBody> {
+        let filters = std::mem::take(&mut completion.answer_filters);
         match filters.is_empty() {
-            true => self.send(ending),
-            false => Box::pin(filtered::tell(self, ending, filters)).await,
+            true => self.send(completion),
+            false => Box::pin(filtered::tell(self, completion, filters)).await,
         }
     }
 
     /// Sends it to the caller.
-    pub fn send(self, mut ending: Box<Completion>) -> Response<ReplyBody> {
+    pub fn send(self, mut completion: Box<Completion>) -> Response<ReplyBody> {
         let status = StatusCode::from_u16(self.status()).unwrap_or(StatusCode::OK);
         let (mut headers, body) = match self {
             ProviderAnswer::Whole { mut headers, answer, status } => {
                 let (usage, said) = answer.figures();
-                ending.answered(usage, said);
-                ending.tell_who(&mut headers);
-                (headers, answer.into_body(ending, status))
+                completion.answered(usage, said);
+                completion.tell_who(&mut headers);
+                (headers, answer.into_body(completion, status))
             }
             ProviderAnswer::Stream { mut headers, relay, status } => {
-                ending.tell_who(&mut headers);
-                (headers, relay.into_body(ending, status))
+                completion.tell_who(&mut headers);
+                (headers, relay.into_body(completion, status))
             }
             ProviderAnswer::Binary { mut headers, body, status, timing } => {
-                ending.tell_who(&mut headers);
-                (headers, binary(*body, ending, status, timing))
+                completion.tell_who(&mut headers);
+                (headers, binary(*body, completion, status, timing))
             }
         };
         headers.remove(header::CONTENT_LENGTH);
@@ -86,28 +86,28 @@ impl ProviderAnswer {
 
 pub async fn once(
     trying: &AttemptContext<'_>,
-    ending: &mut Completion,
+    completion: &mut Completion,
     route: &Route<'_>,
     reserved: &ReservedAttempt,
     timing: Timing,
 ) -> Result<ProviderAnswer, Failed> {
     let &Route { candidate, provider: index, credential } = route;
-    let served = Arc::clone(&ending.call.served);
+    let served = Arc::clone(&completion.context.served);
     let backend = &served.backends[index];
     let health = backend.health(credential);
     let authorization = backend.value(credential).map(|value| &value.authorization);
     let usually_asks = !health.refuses_usage.load(Ordering::Relaxed);
     let mut asks_usage = usually_asks;
     let mut fresh = false;
-    let cap = if backend.api.dialect == ending.call.dialect { reserved.cap } else { reserved.most };
+    let cap = if backend.api.dialect == completion.context.dialect { reserved.cap } else { reserved.most };
     health.enter(&candidate.model, timing.began);
-    ending.busy = Some(health.busy(&candidate.model, timing.began));
+    completion.busy = Some(health.busy(&candidate.model, timing.began));
     loop {
-        if backend.api.dialect != ending.call.dialect {
-            trying.translation.make_room(&ending.call).await;
+        if backend.api.dialect != completion.context.dialect {
+            trying.translation.make_room(&completion.context).await;
         }
-        let making = || prepare(&ending.call, candidate, backend, trying.translation, asks_usage, cap);
-        let made = trying.gateway.memory.work(ending.call.body.len(), making).await;
+        let making = || prepare(&completion.context, candidate, backend, trying.translation, asks_usage, cap);
+        let made = trying.gateway.memory.work(completion.context.body.len(), making).await;
         let mut prepared = made.map_err(|error| {
             if let Some(refusal) = trying.translation.no_room() {
                 return Failed::no_room(refusal);
@@ -119,24 +119,26 @@ pub async fn once(
                 }
             }
         })?;
-        trying.translation.let_go(&ending.call);
+        trying.translation.let_go(&completion.context);
         if let Some(authorization) = authorization {
-            let limit = timing.limit(ending.call.stream);
+            let limit = timing.limit(completion.context.stream);
             authorization.authorize(&mut prepared.request, limit.at).await.map_err(|error| match error {
                 AuthorizeError::Late => limit.late(&candidate.name),
                 AuthorizeError::Failed(reason) => Failed::unauthorized(&reason, &candidate.name),
             })?;
         }
         let asked_usage = prepared.asked_usage;
-        let sent = send(ending, route, prepared, (timing, fresh)).await;
-        if let (Err(Failed { unprocessed: true, .. }), Some(charge)) = (&sent, &mut ending.charge) {
+        let sent = send(completion, route, prepared, (timing, fresh)).await;
+        if let (Err(Failed { unprocessed: true, .. }), Some(charge)) = (&sent, &mut completion.charge) {
             // As if it had not left.
             charge.left = Arc::default();
         }
         match sent {
             Err(failed) if asked_usage && refuses_usage(&failed) => asks_usage = false,
             // Once, and on a connection that nobody can have grown tired of.
-            Err(failed) if failed.unprocessed && !fresh && Instant::now() < timing.limit(ending.call.stream).at => {
+            Err(failed)
+                if failed.unprocessed && !fresh && Instant::now() < timing.limit(completion.context.stream).at =>
+            {
                 fresh = true
             }
             Err(failed) => return Err(failed),
@@ -149,7 +151,7 @@ pub async fn once(
                 if !matches!(answer, ProviderAnswer::Stream { .. }) {
                     let now = Instant::now();
                     // Counting tokens takes no time that says anything of an answer's.
-                    let counting = ending.call.operation.kind == Kind::CountTokens;
+                    let counting = completion.context.operation.kind == Kind::CountTokens;
                     let took = (!counting).then(|| now.saturating_duration_since(timing.began));
                     health.served(&candidate.model, took, now);
                 }
@@ -169,27 +171,27 @@ fn refuses_usage(failed: &Failed) -> bool {
 }
 
 async fn send(
-    ending: &mut Completion,
+    completion: &mut Completion,
     &Route { candidate, provider: index, credential }: &Route<'_>,
     prepared: Prepared,
     (timing, fresh): (Timing, bool),
 ) -> Result<ProviderAnswer, Failed> {
-    let served = Arc::clone(&ending.call.served);
+    let served = Arc::clone(&completion.context.served);
     let (backend, provider) = (&served.backends[index], &served.policy.providers[index]);
-    let limit = timing.limit(ending.call.stream);
-    ending.record.adapted.clone_from(&prepared.left_out);
+    let limit = timing.limit(completion.context.stream);
+    completion.record.adapted.clone_from(&prepared.left_out);
     let mask = backend.value(credential).and_then(|value| value.mask.clone());
     let connect = provider.timeouts.connect.map_or(CONNECT, Duration::from_millis);
 
     let sent_at = Instant::now();
-    ending.waits();
-    let request = match &ending.charge {
+    completion.waits();
+    let request = match &completion.charge {
         Some(charge) => prepared.request.map(|body| body.telling(&charge.left)),
         None => prepared.request,
     };
     let sending = tokio::time::timeout_at(limit.at.into(), backend.upstream.send(request, connect, fresh));
     let outcome = sending.await;
-    ending.waited();
+    completion.waited();
     let sent = match outcome {
         Ok(Ok(sent)) => sent,
         Ok(Err(error)) => return Err(Failed::not_sent(&error).masked(mask.as_deref())),
@@ -206,8 +208,8 @@ async fn send(
         quoted = mask.headers(&mut head.headers, is_error);
         body.mask(Masker::new(Arc::clone(mask), is_error));
     }
-    let single = ending.call.key().providers.len() == 1 && provider.credentials.len() < 2;
-    let same = backend.api.dialect == ending.call.dialect;
+    let single = completion.context.key().providers.len() == 1 && provider.credentials.len() < 2;
+    let same = backend.api.dialect == completion.context.dialect;
     let down = match same {
         true => headers::down_same(&head.headers, single),
         false => HeaderMap::new(),
@@ -216,9 +218,9 @@ async fn send(
         // Its status says enough: the words are not waited for as an answer would be.
         let by = limit.at.min(Instant::now() + ERROR_TIME);
         let waits = BodyDeadline { by, silence: Duration::ZERO, at_most: by };
-        let memory = ending.gateway.memory.clone();
+        let memory = completion.gateway.memory.clone();
         let longest = LONGEST_ERROR.min(memory.longest_answer());
-        let read = read_whole(&mut body, longest, waits, ending, &memory).await.ok();
+        let read = read_whole(&mut body, longest, waits, completion, &memory).await.ok();
         // Of what is too long, or did not come, its status is told in the gateway's own words.
         let whole = read.is_some();
         let (text, held) = read.unwrap_or_default();
@@ -262,34 +264,40 @@ async fn send(
         health: Arc::clone(backend.health(credential)),
         sent_at,
     };
-    if ending.call.stream && content_type.starts_with("text/event-stream") {
+    if completion.context.stream && content_type.starts_with("text/event-stream") {
         let mut headers = down;
-        let told = if ending.call.as_array { "application/json" } else { "text/event-stream" };
-        if !same || ending.call.as_array {
+        let told = if completion.context.as_array { "application/json" } else { "text/event-stream" };
+        if !same || completion.context.as_array {
             headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static(told));
         }
         headers.entry(header::CACHE_CONTROL).or_insert(header::HeaderValue::from_static("no-cache"));
-        let mut relay = Box::new(Relay::new(body, setting, timing, &ending.call, &ending.gateway.memory));
-        relay.until_content(ending).await.map_err(|failed| failed.with_headers(headers.clone()))?;
+        let mut relay = Box::new(Relay::new(body, setting, timing, &completion.context, &completion.gateway.memory));
+        relay.until_content(completion).await.map_err(|failed| failed.with_headers(headers.clone()))?;
         return Ok(ProviderAnswer::Stream { status, headers, relay });
     }
-    if same && (is_binary(content_type) || (ending.call.is_binary() && !content_type.starts_with("application/json"))) {
+    if same
+        && (is_binary(content_type)
+            || (completion.context.is_binary() && !content_type.starts_with("application/json")))
+    {
         return Ok(ProviderAnswer::Binary { status, headers: down, body: Box::new(body), timing });
     }
     // Some keep a long answer's connection busy with white space: that is no silence.
     let share = timing.whole.at.saturating_duration_since(timing.began);
     let waits = BodyDeadline { by: timing.whole.at, silence: timing.idle.min(share), at_most: timing.deadline };
-    let memory = ending.gateway.memory.clone();
+    let memory = completion.gateway.memory.clone();
     let longest = memory.longest_answer();
-    let (text, held) = read_whole(&mut body, longest, waits, ending, &memory).await.map_err(|failed| match failed {
-        BodyReadError::Late => timing.whole.late(&candidate.name),
-        BodyReadError::Lost(reason) => Failed::unreachable(AttemptError::Cut, format!("{}: {reason}", candidate.name)),
-        BodyReadError::TooLong => Failed::too_long(&candidate.name, longest),
-        BodyReadError::NoRoom(no_room) => Failed::crowded(no_room),
-    })?;
+    let (text, held) =
+        read_whole(&mut body, longest, waits, completion, &memory).await.map_err(|failed| match failed {
+            BodyReadError::Late => timing.whole.late(&candidate.name),
+            BodyReadError::Lost(reason) => {
+                Failed::unreachable(AttemptError::Cut, format!("{}: {reason}", candidate.name))
+            }
+            BodyReadError::TooLong => Failed::too_long(&candidate.name, longest),
+            BodyReadError::NoRoom(no_room) => Failed::crowded(no_room),
+        })?;
     let mut headers = down;
     let length = text.len();
-    let looking = || whole_answer(setting, ending, text, held, &memory);
+    let looking = || whole_answer(setting, completion, text, held, &memory);
     let answer = memory.work(length, looking).await.map_err(|failed| {
         // An error under 200 may quote the request as any other.
         let failed = if failed.is_empty() { failed } else { failed.masked(mask.as_deref()) };
@@ -328,16 +336,16 @@ async fn read_whole(
     body: &mut UpstreamBody,
     longest: usize,
     mut waits: BodyDeadline,
-    ending: &mut Completion,
+    completion: &mut Completion,
     memory: &Memory,
 ) -> Result<(Bytes, MemoryLease), BodyReadError> {
     let mut held = MemoryLease::default();
     let mut first = Bytes::new();
     let mut whole = BytesMut::new();
     loop {
-        ending.waits();
+        completion.waits();
         let chunk = tokio::time::timeout_at(waits.by.into(), body.chunk()).await;
-        ending.waited();
+        completion.waited();
         let chunk = match chunk {
             Err(_) => return Err(BodyReadError::Late),
             Ok(None) => break,

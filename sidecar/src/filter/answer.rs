@@ -78,11 +78,11 @@ impl AnswerFilters {
     }
 
     /// Shows a stream that was read to its end to all, each in its own way.
-    pub async fn stream(self, call: &RequestContext, mut bytes: Bytes) -> Result<Bytes, FilterFailure> {
+    pub async fn stream(self, context: &RequestContext, mut bytes: Bytes) -> Result<Bytes, FilterFailure> {
         for (name, mut filter) in self.0 {
             let whole = match filter.sees() {
                 Sees::Events => None,
-                Sees::Whole if call.operation.kind == Kind::Chat => events::assemble(call, &bytes),
+                Sees::Whole if context.operation.kind == Kind::Chat => events::assemble(context, &bytes),
                 Sees::Whole => None,
             };
             match (filter.sees(), whole) {
@@ -93,10 +93,10 @@ impl AnswerFilters {
                     bytes = passed.into();
                 }
                 (Sees::Whole, Some(whole)) => {
-                    let mut answer = FullAnswer::new(whole.into(), call.dialect);
+                    let mut answer = FullAnswer::new(whole.into(), context.dialect);
                     filter.whole(&mut answer).await.map_err(|refusal| (name, refusal))?;
                     if answer.replaced {
-                        bytes = events::of_whole(call, &answer.body).map_err(|problem| {
+                        bytes = events::of_whole(context, &answer.body).map_err(|problem| {
                             tracing::error!(filter = name, problem, "what a filter made of an answer can't be told");
                             let message = format!("filter {name} made of the answer what can't be told: {problem}");
                             (name, Refusal::new(500, "filter_failed", message))
@@ -104,7 +104,7 @@ impl AnswerFilters {
                     }
                 }
                 (Sees::Whole, None) => {
-                    let what = format!("a stream of {}", call.operation.name);
+                    let what = format!("a stream of {}", context.operation.name);
                     filter.unseen(&what).map_err(|refusal| (name, refusal))?;
                 }
             }

@@ -99,7 +99,7 @@ pub enum Sees {
 
 /// A request as a filter sees it.
 pub struct FilteredRequest<'a> {
-    pub call: &'a RequestContext,
+    pub context: &'a RequestContext,
     /// What a filter keeps of this request, for its later methods: also in `call.notes`.
     pub notes: &'a mut Extensions,
     translation: &'a RequestTranslation,
@@ -111,14 +111,14 @@ impl FilteredRequest<'_> {
     /// # Errors
     /// It is no conversation, or there is no memory to parse it.
     pub async fn conversation<T>(&self, read: impl FnOnce(&chat::Request) -> T) -> Result<T, RequestError> {
-        self.translation.make_room(self.call).await;
-        self.translation.chat(self.call, |chat| Ok(read(chat)))
+        self.translation.make_room(self.context).await;
+        self.translation.chat(self.context, |chat| Ok(read(chat)))
     }
 }
 
 impl fmt::Debug for FilteredRequest<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FilteredRequest").field("call", self.call).finish_non_exhaustive()
+        f.debug_struct("FilteredRequest").field("call", self.context).finish_non_exhaustive()
     }
 }
 
@@ -203,14 +203,14 @@ impl Filters {
     }
 
     /// What looks at the answer to this request, in the order in which it passes.
-    pub(crate) fn for_answer(&self, call: &RequestContext) -> AnswerFilters {
-        self.before(self.all().len(), call)
+    pub(crate) fn for_answer(&self, context: &RequestContext) -> AnswerFilters {
+        self.before(self.all().len(), context)
     }
 
     /// The same of the filters before one, for the answer of that one.
-    pub(crate) fn before(&self, index: usize, call: &RequestContext) -> AnswerFilters {
+    pub(crate) fn before(&self, index: usize, context: &RequestContext) -> AnswerFilters {
         let filters = self.all().iter().take(index).rev();
-        AnswerFilters(filters.filter_map(|filter| Some((filter.name(), filter.answer(call)?))).collect())
+        AnswerFilters(filters.filter_map(|filter| Some((filter.name(), filter.answer(context)?))).collect())
     }
 }
 

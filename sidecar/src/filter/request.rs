@@ -26,21 +26,21 @@ pub struct FilterStop {
 /// Asks every filter in order, and edits the request as they say. Each sees what those before it made of it.
 pub async fn before_deciding(
     filters: &Filters,
-    call: &mut RequestContext,
+    context: &mut RequestContext,
     translation: &mut RequestTranslation,
     memory: &Memory,
 ) -> Result<(), FilterStop> {
     for (index, filter) in filters.all().iter().enumerate() {
         let stop = |with| FilterStop { index, name: filter.name(), with };
-        let mut notes = std::mem::take(&mut call.notes);
-        let verdict = filter.request(FilteredRequest { call, notes: &mut notes, translation }).await;
-        call.notes = notes;
+        let mut notes = std::mem::take(&mut context.notes);
+        let verdict = filter.request(FilteredRequest { context, notes: &mut notes, translation }).await;
+        context.notes = notes;
         match verdict {
             RequestVerdict::Continue => {}
             RequestVerdict::Edit(edit) => {
                 // What was read of the bytes before is not true of these.
                 *translation = RequestTranslation::new(memory);
-                apply(call, edit, memory).map_err(|refusal| stop(Err(refusal)))?;
+                apply(context, edit, memory).map_err(|refusal| stop(Err(refusal)))?;
             }
             RequestVerdict::Answer(answer) => return Err(stop(Ok(answer))),
             RequestVerdict::Refuse(refusal) => return Err(stop(Err(refusal))),
@@ -52,15 +52,15 @@ pub async fn before_deciding(
 /// Asks every filter in order whether it answers in place of the candidates.
 pub async fn after_deciding(
     filters: &Filters,
-    call: &mut RequestContext,
+    context: &mut RequestContext,
     translation: &RequestTranslation,
     decision: &Decision,
 ) -> Result<(), FilterStop> {
     for (index, filter) in filters.all().iter().enumerate() {
         let stop = |with| FilterStop { index, name: filter.name(), with };
-        let mut notes = std::mem::take(&mut call.notes);
-        let verdict = filter.decided(FilteredRequest { call, notes: &mut notes, translation }, decision).await;
-        call.notes = notes;
+        let mut notes = std::mem::take(&mut context.notes);
+        let verdict = filter.decided(FilteredRequest { context, notes: &mut notes, translation }, decision).await;
+        context.notes = notes;
         match verdict {
             DecidedVerdict::Continue => {}
             DecidedVerdict::Answer(answer) => return Err(stop(Ok(answer))),
@@ -71,26 +71,26 @@ pub async fn after_deciding(
 }
 
 /// Edits a request, and reads it again: places in the bytes, the model, what its input is made of.
-fn apply(call: &mut RequestContext, edit: RequestEdit, memory: &Memory) -> Result<(), Refusal> {
+fn apply(context: &mut RequestContext, edit: RequestEdit, memory: &Memory) -> Result<(), Refusal> {
     if let Some(headers) = edit.headers {
-        call.headers = headers;
+        context.headers = headers;
     }
     // A name that the body does not tell stood in the path.
-    let in_path = call.operation.model == ModelPlace::Path || call.scanned.model != call.model;
-    let model = edit.model.or_else(|| call.model.take().filter(|_| in_path));
+    let in_path = context.operation.model == ModelPlace::Path || context.scanned.model != context.model;
+    let model = edit.model.or_else(|| context.model.take().filter(|_| in_path));
     if let Some(body) = edit.body {
         if body.len() > memory.longest_body() {
             return Err(too_large(memory));
         }
-        let more = body.len().saturating_sub(call.body.len());
-        call.held.grow_to(call.held.bytes() + more, memory).map_err(|_| overloaded())?;
-        call.body = body;
+        let more = body.len().saturating_sub(context.body.len());
+        context.held.grow_to(context.held.bytes() + more, memory).map_err(|_| overloaded())?;
+        context.body = body;
     }
-    let streamed = call.stream;
-    (call.estimate, call.metered) = (OnceLock::new(), OnceLock::new());
-    understand(call, Matched { operation: call.operation, model })?;
-    if call.stream && !streamed {
-        call.held.grow_to(call.held.bytes() + STREAM, memory).map_err(|_| overloaded())?;
+    let streamed = context.stream;
+    (context.estimate, context.metered) = (OnceLock::new(), OnceLock::new());
+    understand(context, Matched { operation: context.operation, model })?;
+    if context.stream && !streamed {
+        context.held.grow_to(context.held.bytes() + STREAM, memory).map_err(|_| overloaded())?;
     }
     Ok(())
 }

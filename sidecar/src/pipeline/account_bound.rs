@@ -8,8 +8,8 @@ use crate::pipeline::context::RequestContext;
 use crate::pipeline::decide::conversation;
 
 /// What only one account has goes to that account, and nothing fails over.
-pub fn bind(decision: &mut Decision, stay: Option<Stay>, call: &RequestContext) {
-    let policy = &call.served.policy;
+pub fn bind(decision: &mut Decision, stay: Option<Stay>, context: &RequestContext) {
+    let policy = &context.served.policy;
     let home = |candidate: &Candidate, stay: Stay| {
         let provider = policy.providers.get(candidate.provider?)?;
         let has = |index: &CredentialIndex| provider.credentials[*index].identity == stay.credential;
@@ -45,9 +45,9 @@ pub fn bind(decision: &mut Decision, stay: Option<Stay>, call: &RequestContext) 
 }
 
 /// A handle that only this account knows (`resp_…`) leads its next request here.
-pub fn remember_handle(ending: &Completion, handle: &str, stay: Stay) {
-    let name = conversation(&ending.call, &[b"handle", handle.as_bytes()]);
-    ending.gateway.affinity.remember(name, stay);
+pub fn remember_handle(completion: &Completion, handle: &str, stay: Stay) {
+    let name = conversation(&completion.context, &[b"handle", handle.as_bytes()]);
+    completion.gateway.affinity.remember(name, stay);
 }
 
 /// The id of a stored response, from an answer's first bytes.

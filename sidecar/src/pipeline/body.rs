@@ -157,12 +157,12 @@ fn names_model(head: &str) -> bool {
 }
 
 /// A form's body with another model's name in it.
-pub fn with_form_model(call: &crate::pipeline::context::RequestContext, model: &str) -> Pieces {
-    match form_model(&call.headers, &call.body) {
+pub fn with_form_model(context: &crate::pipeline::context::RequestContext, model: &str) -> Pieces {
+    match form_model(&context.headers, &context.body) {
         Some((said, at)) if said != model => {
-            Pieces::new([call.body.slice(..at.start), Bytes::from(model.to_owned()), call.body.slice(at.end..)])
+            Pieces::new([context.body.slice(..at.start), Bytes::from(model.to_owned()), context.body.slice(at.end..)])
         }
-        _ => call.body.clone().into(),
+        _ => context.body.clone().into(),
     }
 }
 

@@ -31,7 +31,7 @@ pub const CLIENT_CLOSED: u16 = 499;
 #[derive(Debug)]
 pub struct Completion {
     pub gateway: Arc<Gateway>,
-    pub call: RequestContext,
+    pub context: RequestContext,
     pub record: Record,
     /// Counts as load on the place that is asked.
     pub busy: Option<Busy>,
@@ -58,27 +58,27 @@ pub struct Completion {
 }
 
 impl Completion {
-    pub fn new(gateway: Arc<Gateway>, call: RequestContext) -> Box<Self> {
+    pub fn new(gateway: Arc<Gateway>, context: RequestContext) -> Box<Self> {
         gateway.metrics.in_flight.inc();
-        let key = call.key();
+        let key = context.key();
         let record = Record {
-            time: Some(call.received),
-            decision: call.decision_id.clone(),
-            trace_id: call.trace_id.clone(),
-            request_id: call.request_id.clone(),
+            time: Some(context.received),
+            decision: context.decision_id.clone(),
+            trace_id: context.trace_id.clone(),
+            request_id: context.request_id.clone(),
             key: key.id.name.clone(),
             namespace: key.id.namespace.clone(),
             workload: gateway.workload.clone(),
-            dialect: call.dialect.name(),
-            operation: call.operation.name,
-            stream: call.stream,
-            model_requested: call.model.clone(),
-            revision: call.served.policy.revision.to_string(),
+            dialect: context.dialect.name(),
+            operation: context.operation.name,
+            stream: context.stream,
+            model_requested: context.model.clone(),
+            revision: context.served.policy.revision.to_string(),
             ..Record::default()
         };
         Box::new(Completion {
             gateway,
-            call,
+            context,
             record,
             busy: None,
             permit: None,
@@ -104,7 +104,7 @@ impl Completion {
 
     /// Headers that say who was asked, on every answer.
     pub fn tell_who(&self, to: &mut HeaderMap) {
-        headers::set(to, name::OUR_DECISION, &self.call.decision_id);
+        headers::set(to, name::OUR_DECISION, &self.context.decision_id);
         if let (Some(provider), Some(model)) = (&self.record.provider, &self.record.model) {
             headers::set(to, name::OUR_PROVIDER, provider);
             headers::set(to, name::OUR_MODEL, model);
@@ -120,7 +120,7 @@ impl Completion {
         if !self.record.adapted.is_empty() {
             headers::set(to, name::OUR_ADAPTED, &self.record.adapted.join(", "));
         }
-        refusal::tell_request_id(to, self.call.dialect, &self.call.request_id);
+        refusal::tell_request_id(to, self.context.dialect, &self.context.request_id);
     }
 
     /// This one is not asked: it has no room.
@@ -148,7 +148,7 @@ impl Completion {
     /// What an answer costs that used so much and said so many bytes, in nano-dollars, with the attempts before it.
     pub fn cost_of(&self, usage: &Usage, said: u64) -> Option<u64> {
         let Some(charge) = &self.charge else { return self.money.known() };
-        let cost = charge.cost(&self.call.served.policy, &charge.judge(usage, said), said, Completeness::All);
+        let cost = charge.cost(&self.context.served.policy, &charge.judge(usage, said), said, Completeness::All);
         match cost.money {
             // An estimate of an input that nobody looked at is no figure.
             Some(_) if cost.estimated && charge.held.is_none() => None,
@@ -170,7 +170,7 @@ impl Completion {
         self.usage = *usage;
         let Some(charge) = self.charge.take() else { return };
         self.usage = charge.judge(usage, said);
-        let cost = charge.cost(&self.call.served.policy, &self.usage, said, heard);
+        let cost = charge.cost(&self.context.served.policy, &self.usage, said, heard);
         let known = cost.money.filter(|_| charge.held.is_some() || !cost.estimated);
         self.money = self.money.with(known);
         self.settle(charge, &cost);
@@ -179,14 +179,14 @@ impl Completion {
     /// The attempt failed.
     pub fn failed(&mut self, failed: &Failed) {
         let Some(charge) = self.charge.take() else { return };
-        let policy = &self.call.served.policy;
+        let policy = &self.context.served.policy;
         let cost = match failed.status {
             _ if !charge.was_sent() => charge.nothing(policy),
             Some(status) if status < 500 || status == StatusCode::LOOP_DETECTED.as_u16() => charge.nothing(policy),
             // It says itself that it did not serve.
             Some(_) => charge.unanswered(policy),
             // A stream that did not begin had nothing in it but thoughts.
-            None if self.call.stream && !charge.thinks => charge.unanswered(policy),
+            None if self.context.stream && !charge.thinks => charge.unanswered(policy),
             None => charge.in_full(policy),
         };
         // Nothing came of it: where nobody knows what it cost, it takes nothing from what is known of the others.
@@ -204,7 +204,7 @@ impl Completion {
         self.record.usage_estimated |= charge.held.is_some() && cost.estimated;
         self.counted.extend(charge.counted.iter().map(|counted| counted.place));
         let settled = charge.settle(cost);
-        self.gateway.crossed(&self.call.served, &settled);
+        self.gateway.crossed(&self.context.served, &settled);
     }
 
     /// The caller has gone.
@@ -240,14 +240,14 @@ impl Completion {
 
     /// The first byte of the answer is about to go out: what was not waiting was our own.
     pub fn first_byte(&mut self) {
-        let own = self.call.read.elapsed().saturating_sub(self.waited);
+        let own = self.context.read.elapsed().saturating_sub(self.waited);
         self.record.overhead_us = Some(u64::try_from(own.as_micros()).unwrap_or(u64::MAX));
     }
 
     /// Content flows: nobody needs the request's body any more.
     pub fn let_go_of_body(&mut self) {
-        self.call.body = bytes::Bytes::new();
-        self.call.held.shrink_to(crate::memory::of_request(&self.call.headers, self.call.stream));
+        self.context.body = bytes::Bytes::new();
+        self.context.held.shrink_to(crate::memory::of_request(&self.context.headers, self.context.stream));
     }
 
     /// Refuses, before anybody was asked.
@@ -262,7 +262,7 @@ impl Completion {
         error: &str,
         attempts: &[String],
     ) -> Response<ReplyBody> {
-        let mut response = refusal.answer(self.call.dialect, &self.call.request_id, attempts);
+        let mut response = refusal.answer(self.context.dialect, &self.context.request_id, attempts);
         self.tell_who(response.headers_mut());
         if self.record.attempts.is_empty() {
             self.refused = Some(refusal.kind);
@@ -307,16 +307,16 @@ impl Completion {
         if std::mem::replace(&mut self.done, true) {
             return;
         }
-        if self.call.is_gone() {
+        if self.context.is_gone() {
             self.hung_up();
         }
-        self.record.status = if self.call.is_gone() { CLIENT_CLOSED } else { status };
-        self.record.latency_ms = ms(self.call.started.elapsed());
+        self.record.status = if self.context.is_gone() { CLIENT_CLOSED } else { status };
+        self.record.latency_ms = ms(self.context.started.elapsed());
         // Nobody knows what an attempt came to that is still under way.
         if let Some(charge) = self.charge.take() {
             let cost = match charge.was_sent() {
-                true => charge.in_full(&self.call.served.policy),
-                false => charge.nothing(&self.call.served.policy),
+                true => charge.in_full(&self.context.served.policy),
+                false => charge.nothing(&self.context.served.policy),
             };
             if let Some(money) = cost.money.filter(|_| charge.held.is_some() || !cost.estimated) {
                 self.money = self.money.with(Some(money));
@@ -324,9 +324,9 @@ impl Completion {
             self.settle(charge, &cost);
         }
         self.record.cost_usd = self.money.known().map(|money| Money::from_nanos(money).exact());
-        self.record.budgets = self.gateway.budgets(&self.call.served, &mut self.counted);
+        self.record.budgets = self.gateway.budgets(&self.context.served, &mut self.counted);
         self.record.tokens = self.usage.into();
-        let model = self.gateway.metric_model(&self.call, self.record.model.as_deref());
+        let model = self.gateway.metric_model(&self.context, self.record.model.as_deref());
         let record = std::mem::take(&mut self.record);
         self.gateway.metrics.in_flight.dec();
         self.gateway.metrics.recorded(&record, &model, self.refused);

@@ -23,49 +23,49 @@ use crate::runtime::health::BackendHealth;
 /// The decision for a call, and the conversation under which its place is to be remembered.
 pub fn decide(
     gateway: &Gateway,
-    call: &RequestContext,
+    context: &RequestContext,
     translation: &RequestTranslation,
     now: Instant,
 ) -> (Decision, Option<u64>) {
     let affinity = &gateway.affinity;
-    let says_more = has_words_to_us(&call.headers);
+    let says_more = has_words_to_us(&context.headers);
     let header = |name: &str| {
-        let value = says_more.then(|| call.headers.get(name)).flatten();
+        let value = says_more.then(|| context.headers.get(name)).flatten();
         value.and_then(|value| value.to_str().ok())
     };
-    let explicit = session(header).or(call.scanned.session.as_deref());
-    let implicit = call.scanned.conversation.map(|seen| conversation(call, &[&seen.opening.to_le_bytes()]));
-    let handle = call.scanned.handle.as_deref().map(|handle| conversation(call, &[b"handle", handle.as_bytes()]));
-    let has_earlier_turns = call.scanned.conversation.is_some_and(|seen| seen.turns > 2);
+    let explicit = session(header).or(context.scanned.session.as_deref());
+    let implicit = context.scanned.conversation.map(|seen| conversation(context, &[&seen.opening.to_le_bytes()]));
+    let handle = context.scanned.handle.as_deref().map(|handle| conversation(context, &[b"handle", handle.as_bytes()]));
+    let has_earlier_turns = context.scanned.conversation.is_some_and(|seen| seen.turns > 2);
     let stay = match (handle, explicit) {
         (Some(handle), _) => affinity.recall(handle),
         (None, Some(_)) => None,
         (None, None) => implicit.filter(|_| has_earlier_turns).and_then(|opening| affinity.recall(opening)),
     };
-    let world = GatewayConditions { gateway, call, translation, now };
-    let rules_read = !call.served.policy.rules.is_empty();
-    let fallbacks = call.scanned.fallbacks.as_deref();
-    let said = Request::said(call.key, call.request_type(), call.model.as_deref(), fallbacks, &header, &world);
+    let world = GatewayConditions { gateway, context, translation, now };
+    let rules_read = !context.served.policy.rules.is_empty();
+    let fallbacks = context.scanned.fallbacks.as_deref();
+    let said = Request::said(context.key, context.request_type(), context.model.as_deref(), fallbacks, &header, &world);
     let request = Request {
         // Only rules read these.
-        headers: &if rules_read { parsed_request::seen_headers(&call.headers) } else { Vec::new() },
-        params: &if rules_read { call.query.seen() } else { Vec::new() },
-        draw: explicit.map_or_else(|| Draw::Random(fastrand::u64(..)), |id| Draw::of_session(&call.key().id, id)),
+        headers: &if rules_read { parsed_request::seen_headers(&context.headers) } else { Vec::new() },
+        params: &if rules_read { context.query.seen() } else { Vec::new() },
+        draw: explicit.map_or_else(|| Draw::Random(fastrand::u64(..)), |id| Draw::of_session(&context.key().id, id)),
         stay,
         ..said
     };
     // Here, and not on another thread: all that rules may cost together is a millisecond at the most.
-    let mut decision = by_policy(&call.served.policy, &request);
-    if call.scanned.handle.is_some() {
-        bind(&mut decision, stay, call);
+    let mut decision = by_policy(&context.served.policy, &request);
+    if context.scanned.handle.is_some() {
+        bind(&mut decision, stay, context);
     }
     let remembered = if explicit.is_none() { implicit } else { None };
     (decision, remembered)
 }
 
 /// A conversation's name in memory: it belongs to a key.
-pub fn conversation(call: &RequestContext, parts: &[&[u8]]) -> u64 {
-    let key = call.key();
+pub fn conversation(context: &RequestContext, parts: &[&[u8]]) -> u64 {
+    let key = context.key();
     let mut all = vec![key.id.namespace.as_bytes(), key.id.name.as_bytes()];
     all.extend(parts);
     fnv1a_parts(&all)
@@ -73,16 +73,16 @@ pub fn conversation(call: &RequestContext, parts: &[&[u8]]) -> u64 {
 
 struct GatewayConditions<'a> {
     gateway: &'a Gateway,
-    call: &'a RequestContext,
+    context: &'a RequestContext,
     translation: &'a RequestTranslation,
     now: Instant,
 }
 
 impl GatewayConditions<'_> {
     fn backend(&self, provider: &Provider) -> Option<&Backend> {
-        let policy = &self.call.served.policy;
+        let policy = &self.context.served.policy;
         let index = policy.providers.position(|other| std::ptr::eq(other, provider))?;
-        self.call.served.backends.get(index)
+        self.context.served.backends.get(index)
     }
 
     fn health(&self, provider: &Provider, credential: Option<&Credential>) -> Option<&BackendHealth> {
@@ -98,12 +98,12 @@ impl GatewayConditions<'_> {
 impl Conditions for GatewayConditions<'_> {
     fn unfit(&self, provider: &Provider) -> Option<String> {
         self.translation
-            .unfit(self.call, &self.backend(provider)?.target(self.call.model.as_deref().unwrap_or_default()))
+            .unfit(self.context, &self.backend(provider)?.target(self.context.model.as_deref().unwrap_or_default()))
     }
 
     fn others(&self, provider: &Provider) -> Others<'_> {
         match self.backend(provider) {
-            Some(backend) => parsed_request::others(&self.call.scanned, backend.api.dialect),
+            Some(backend) => parsed_request::others(&self.context.scanned, backend.api.dialect),
             None => Others::None,
         }
     }
@@ -123,7 +123,7 @@ impl Conditions for GatewayConditions<'_> {
     }
 
     fn pace(&self, provider: &Provider, credential: Option<&Credential>, model: &str) -> Option<Pace> {
-        let measure = if self.call.stream { Measure::FirstToken } else { Measure::Whole };
+        let measure = if self.context.stream { Measure::FirstToken } else { Measure::Whole };
         if credential.is_some() {
             return self.health(provider, credential)?.pace(model, measure, self.now);
         }
@@ -132,30 +132,30 @@ impl Conditions for GatewayConditions<'_> {
     }
 
     fn used(&self, limit: LimitIndex) -> u64 {
-        self.gateway.spent(&self.call.served, limit)
+        self.gateway.spent(&self.context.served, limit)
     }
 
     fn input_tokens(&self) -> u64 {
-        self.call.input_tokens()
+        self.context.input_tokens()
     }
 
     fn needs(&self) -> Capabilities {
-        self.call.needs()
+        self.context.needs()
     }
 
     fn unmetered(&self) -> Option<&str> {
-        match self.call.metered() {
+        match self.context.metered() {
             Metered::Unmetered(why) => Some(why),
             _ => None,
         }
     }
 
     fn is_free(&self) -> bool {
-        self.call.metered() == Metered::Free
+        self.context.metered() == Metered::Free
     }
 
     fn tells_tokens(&self) -> bool {
-        meter::tells_tokens(self.call.operation, &self.call.scanned)
+        meter::tells_tokens(self.context.operation, &self.context.scanned)
     }
 
     fn workload(&self) -> &str {
@@ -167,6 +167,6 @@ impl Conditions for GatewayConditions<'_> {
     }
 
     fn now(&self) -> i64 {
-        millis(self.call.received)
+        millis(self.context.received)
     }
 }

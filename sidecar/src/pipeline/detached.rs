@@ -29,8 +29,8 @@ pub struct DetachedRequest {
 }
 
 impl DetachedRequest {
-    pub fn new(call: &RequestContext) -> Self {
-        DetachedRequest { on_hang_up: call.key().on_hang_up, gone: Arc::clone(&call.gone), task: None }
+    pub fn new(context: &RequestContext) -> Self {
+        DetachedRequest { on_hang_up: context.key().on_hang_up, gone: Arc::clone(&context.gone), task: None }
     }
 
     /// Runs a request as a task, and waits for it as long as the caller does.

@@ -13,65 +13,65 @@ use crate::pipeline::reply::ReplyBody;
 use crate::relay::events;
 
 /// Tells the caller what the filter says.
-pub async fn stopped(mut ending: Box<Completion>, stop: FilterStop) -> Response<ReplyBody> {
+pub async fn stopped(mut completion: Box<Completion>, stop: FilterStop) -> Response<ReplyBody> {
     let FilterStop { index, name, with } = stop;
     match with {
         Ok(own) => {
-            let outer = ending.gateway.filters.before(index, &ending.call);
-            Box::pin(answer(ending, name, own, outer)).await
+            let outer = completion.gateway.filters.before(index, &completion.context);
+            Box::pin(answer(completion, name, own, outer)).await
         }
         Err(refusal) => {
-            ending.record.filter = Some(name);
-            ending.refuse(&refusal)
+            completion.record.filter = Some(name);
+            completion.refuse(&refusal)
         }
     }
 }
 
 /// Answers in the name of a filter: recorded, and charged nothing. `outer`: what looks at the answer.
 async fn answer(
-    mut ending: Box<Completion>,
+    mut completion: Box<Completion>,
     name: &'static str,
     answer: FilterAnswer,
     mut outer: AnswerFilters,
 ) -> Response<ReplyBody> {
-    ending.record.filter = Some(name);
+    completion.record.filter = Some(name);
     let FilterAnswer { headers, body } = answer;
     let shown = match body {
-        FilterBody::Whole(body) => match outer.whole(FullAnswer::new(body, ending.call.dialect)).await {
-            Ok(shown) if ending.call.stream && ending.call.operation.kind == Kind::Chat => {
-                events::of_whole(&ending.call, shown.body()).map_err(|problem| (name, no_answer(name, &problem)))
+        FilterBody::Whole(body) => match outer.whole(FullAnswer::new(body, completion.context.dialect)).await {
+            Ok(shown) if completion.context.stream && completion.context.operation.kind == Kind::Chat => {
+                events::of_whole(&completion.context, shown.body()).map_err(|problem| (name, no_answer(name, &problem)))
             }
             Ok(shown) => Ok(shown.into_body()),
             Err(failed) => Err(failed),
         },
-        FilterBody::Events(_) if !ending.call.stream => {
+        FilterBody::Events(_) if !completion.context.stream => {
             Err((name, no_answer(name, "events, and no stream was asked for")))
         }
-        FilterBody::Events(body) => outer.stream(&ending.call, body).await,
+        FilterBody::Events(body) => outer.stream(&completion.context, body).await,
     };
     let body = match shown {
         Ok(body) => body,
         Err((name, refusal)) => {
-            ending.record.filter = Some(name);
-            return ending.refuse(&refusal);
+            completion.record.filter = Some(name);
+            return completion.refuse(&refusal);
         }
     };
-    let stream = ending.call.stream;
-    let body = if stream && ending.call.as_array { events::array(&body).into() } else { body };
-    tell(ending, headers, body, stream)
+    let stream = completion.context.stream;
+    let body = if stream && completion.context.as_array { events::array(&body).into() } else { body };
+    tell(completion, headers, body, stream)
 }
 
-fn tell(mut ending: Box<Completion>, headers: http::HeaderMap, body: Bytes, stream: bool) -> Response<ReplyBody> {
-    let content_type = if stream && !ending.call.as_array { "text/event-stream" } else { "application/json" };
+fn tell(mut completion: Box<Completion>, headers: http::HeaderMap, body: Bytes, stream: bool) -> Response<ReplyBody> {
+    let content_type = if stream && !completion.context.as_array { "text/event-stream" } else { "application/json" };
     let mut response = Response::new(Full::new(body).map_err(|never| match never {}).boxed_unsync());
     *response.headers_mut() = headers;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     if stream {
         response.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache"));
     }
-    ending.tell_who(response.headers_mut());
-    ending.first_byte();
-    ending.finish(200);
+    completion.tell_who(response.headers_mut());
+    completion.first_byte();
+    completion.finish(200);
     response
 }
 

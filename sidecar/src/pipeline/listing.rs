@@ -13,15 +13,15 @@ use crate::pipeline::refusal::{self, Refusal};
 use crate::pipeline::reply::ReplyBody;
 
 /// `/v1/models`, and one of them: answered from the policy, nobody is asked.
-pub fn list(mut ending: Box<Completion>) -> Response<ReplyBody> {
-    let call = &ending.call;
-    let created = ending.gateway.born.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    let listed: Vec<ListedModel> = list_models(&call.served.policy, call.key())
+pub fn list(mut completion: Box<Completion>) -> Response<ReplyBody> {
+    let context = &completion.context;
+    let created = completion.gateway.born.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let listed: Vec<ListedModel> = list_models(&context.served.policy, context.key())
         .into_iter()
         .map(|(provider, model)| ListedModel { id: format!("{provider}/{model}"), owned_by: provider, created })
         .collect();
-    let body = match &call.model {
-        None => registry::list_models(call.dialect, &listed),
+    let body = match &context.model {
+        None => registry::list_models(context.dialect, &listed),
         Some(name) => {
             let name = name.strip_prefix("models/").unwrap_or(name);
             let found = listed
@@ -29,18 +29,18 @@ pub fn list(mut ending: Box<Completion>) -> Response<ReplyBody> {
                 .find(|model| model.id == *name)
                 .or_else(|| listed.iter().find(|model| model.id.split_once('/').is_some_and(|(_, bare)| bare == name)));
             match found {
-                Some(model) => registry::list_model(call.dialect, model),
+                Some(model) => registry::list_model(context.dialect, model),
                 None => {
-                    let message = format!("no model `{name}` is listed for VirtualKey {}", call.key().id);
-                    return ending.refuse(&Refusal::new(404, "model_not_found", message));
+                    let message = format!("no model `{name}` is listed for VirtualKey {}", context.key().id);
+                    return completion.refuse(&Refusal::new(404, "model_not_found", message));
                 }
             }
         }
     };
     let mut response = refusal::json(200, body.to_string());
-    ending.tell_who(response.headers_mut());
-    ending.first_byte();
-    ending.finish(200);
+    completion.tell_who(response.headers_mut());
+    completion.first_byte();
+    completion.finish(200);
     response
 }
 

@@ -123,7 +123,7 @@ impl Gateway {
             Ok(key) => key,
             Err(refusal) => return refuse(dialect, matched.operation.name, &refusal),
         };
-        let mut call = RequestContext {
+        let mut context = RequestContext {
             trace_id,
             decision_id,
             request_id: request_id.clone(),
@@ -149,60 +149,62 @@ impl Gateway {
             notes: Extensions::default(),
         };
         if listing {
-            call.model = matched.model;
-            return list(Completion::new(Arc::clone(&self), call));
+            context.model = matched.model;
+            return list(Completion::new(Arc::clone(&self), context));
         }
-        match receive(&call.headers, body, &self.memory).await {
-            Ok((body, held)) => (call.body, call.held) = (body, held),
-            Err(refusal) => return Completion::new(Arc::clone(&self), call).refuse(&refusal),
+        match receive(&context.headers, body, &self.memory).await {
+            Ok((body, held)) => (context.body, context.held) = (body, held),
+            Err(refusal) => return Completion::new(Arc::clone(&self), context).refuse(&refusal),
         }
-        call.read = Instant::now();
-        if copies(&call.body) && call.held.grow_to(call.held.bytes() + call.body.len(), &self.memory).is_err() {
-            return Completion::new(Arc::clone(&self), call).refuse(&overloaded());
+        context.read = Instant::now();
+        if copies(&context.body)
+            && context.held.grow_to(context.held.bytes() + context.body.len(), &self.memory).is_err()
+        {
+            return Completion::new(Arc::clone(&self), context).refuse(&overloaded());
         }
-        let understood = self.memory.work(call.body.len(), || understand(&mut call, matched)).await;
+        let understood = self.memory.work(context.body.len(), || understand(&mut context, matched)).await;
         if let Err(refusal) = understood {
-            return Completion::new(Arc::clone(&self), call).refuse(&refusal);
+            return Completion::new(Arc::clone(&self), context).refuse(&refusal);
         }
-        if call.stream && call.held.grow_to(call.held.bytes() + STREAM, &self.memory).is_err() {
-            return Completion::new(Arc::clone(&self), call).refuse(&overloaded());
+        if context.stream && context.held.grow_to(context.held.bytes() + STREAM, &self.memory).is_err() {
+            return Completion::new(Arc::clone(&self), context).refuse(&overloaded());
         }
-        let counts = call.served.policy.limits.counts(call.key, &call.key().id);
-        match counts || call.key().on_hang_up == OnHangUp::Drain {
+        let counts = context.served.policy.limits.counts(context.key, &context.key().id);
+        match counts || context.key().on_hang_up == OnHangUp::Drain {
             // What was asked for goes on for a moment when its caller has gone, so that it is known what it used. Boxed: it is
             // eighteen kilobytes, which a task would copy several times.
-            true => DetachedRequest::new(&call).wait(Box::pin(self.route(call))).await,
-            false => self.route(call).await,
+            true => DetachedRequest::new(&context).wait(Box::pin(self.route(context))).await,
+            false => self.route(context).await,
         }
     }
 
     /// From a request that is understood to its answer.
-    async fn route(self: Arc<Self>, mut call: RequestContext) -> Response<ReplyBody> {
+    async fn route(self: Arc<Self>, mut context: RequestContext) -> Response<ReplyBody> {
         let mut translation = RequestTranslation::new(&self.memory);
         if !self.filters.is_empty() {
             // Boxed, so that a request without filters does not carry the room for them.
-            let passed = before_deciding(&self.filters, &mut call, &mut translation, &self.memory);
+            let passed = before_deciding(&self.filters, &mut context, &mut translation, &self.memory);
             if let Err(stop) = Box::pin(passed).await {
-                return stopped(Completion::new(Arc::clone(&self), call), stop).await;
+                return stopped(Completion::new(Arc::clone(&self), context), stop).await;
             }
         }
         let now = Instant::now();
         self.retries.request(now);
         let (mut decision, mut conversation) =
-            self.memory.work(call.body.len(), || decide(&self, &call, &translation, now)).await;
+            self.memory.work(context.body.len(), || decide(&self, &context, &translation, now)).await;
         if decision.refusal.is_some() && translation.may_wait() {
             // Nobody can take it as it is: others will soon give back what they have.
             translation = RequestTranslation::new(&self.memory);
-            translation.make_room(&call).await;
+            translation.make_room(&context).await;
             (decision, conversation) =
-                self.memory.work(call.body.len(), || decide(&self, &call, &translation, now)).await;
+                self.memory.work(context.body.len(), || decide(&self, &context, &translation, now)).await;
         }
-        let concurrency = call.served.keys[call.key].all.clone();
-        let mut ending = Completion::new(Arc::clone(&self), call);
-        ending.record.rule = decision.rule.as_deref().map(str::to_owned);
-        ending.record.candidates = candidates(&decision);
-        ending.record.chain = decision.chain.iter().map(ToString::to_string).collect();
-        ending.record.shadow = decision.shadow.as_ref().map(shadow);
+        let concurrency = context.served.keys[context.key].all.clone();
+        let mut completion = Completion::new(Arc::clone(&self), context);
+        completion.record.rule = decision.rule.as_deref().map(str::to_owned);
+        completion.record.candidates = candidates(&decision);
+        completion.record.chain = decision.chain.iter().map(ToString::to_string).collect();
+        completion.record.shadow = decision.shadow.as_ref().map(shadow);
         decision.rule_errors.iter().for_each(|(rule, _)| self.metrics.rule_failed(rule));
         for (rule, problem) in decision.rule_errors.iter().take(RULES_TOLD) {
             tracing::warn!(%rule, %problem, "the rule's expression failed on a request");
@@ -219,34 +221,34 @@ impl Gateway {
                     param: Some(path.to_owned()),
                     ..Refusal::new(400, "invalid_request", format!("{path}: {problem}"))
                 },
-                _ => self.with_time(&ending.call.served, refusal),
+                _ => self.with_time(&completion.context.served, refusal),
             };
-            return ending.refuse(&refusal);
+            return completion.refuse(&refusal);
         }
         if !self.filters.is_empty() {
-            let passed = after_deciding(&self.filters, &mut ending.call, &translation, &decision);
+            let passed = after_deciding(&self.filters, &mut completion.context, &translation, &decision);
             if let Err(stop) = Box::pin(passed).await {
-                return stopped(ending, stop).await;
+                return stopped(completion, stop).await;
             }
-            ending.answer_filters = self.filters.for_answer(&ending.call);
+            completion.answer_filters = self.filters.for_answer(&completion.context);
         }
         if let Some(concurrency) = concurrency {
             match concurrency.take() {
-                Some(permit) => ending.permit = Some(permit),
+                Some(permit) => completion.permit = Some(permit),
                 None => {
-                    let id = &ending.call.key().id;
+                    let id = &completion.context.key().id;
                     let message = format!(
                         "VirtualKey {id} has {} requests under way, as many as spec.limits.concurrentRequests allows",
                         concurrency.most()
                     );
-                    return ending.refuse(&Refusal::new(429, "concurrency_limited", message).after(1));
+                    return completion.refuse(&Refusal::new(429, "concurrency_limited", message).after(1));
                 }
             }
         }
-        let clock = attempt::clock(&ending, &decision);
+        let clock = attempt::clock(&completion, &decision);
         let trying =
             AttemptContext { gateway: &self, decision: &decision, translation: &translation, clock, conversation };
-        attempt(&trying, ending).await
+        attempt(&trying, completion).await
     }
 }
 

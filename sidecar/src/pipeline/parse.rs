@@ -9,14 +9,14 @@ use crate::pipeline::parsed_request::{self, ParseFailure, ParsedRequest};
 use crate::pipeline::refusal::Refusal;
 
 /// Reads what the gateway needs of a body.
-pub fn understand(call: &mut RequestContext, matched: Matched) -> Result<(), Refusal> {
-    match parsed_request::read(matched, &call.headers, &call.query, &call.body) {
+pub fn understand(context: &mut RequestContext, matched: Matched) -> Result<(), Refusal> {
+    match parsed_request::read(matched, &context.headers, &context.query, &context.body) {
         Ok(ParsedRequest { model, stream, as_array, scanned, .. }) => {
-            (call.model, call.stream, call.as_array, call.scanned) = (model, stream, as_array, scanned);
+            (context.model, context.stream, context.as_array, context.scanned) = (model, stream, as_array, scanned);
             Ok(())
         }
         Err(ParseFailure { refusal, model }) => {
-            call.model = model;
+            context.model = model;
             Err(refusal)
         }
     }

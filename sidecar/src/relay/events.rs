@@ -12,12 +12,12 @@ use super::stream_translator::AsArray;
 use crate::pipeline::context::RequestContext;
 
 /// What an encoder of this call's answer is told of it.
-pub fn answer_of(call: &RequestContext, model: &str) -> Answer {
+pub fn answer_of(context: &RequestContext, model: &str) -> Answer {
     Answer {
-        id: call.decision_id.clone(),
+        id: context.decision_id.clone(),
         model: model.to_owned(),
-        created: call.received.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
-        stream_usage: call.scanned.include_usage,
+        created: context.received.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+        stream_usage: context.scanned.include_usage,
     }
 }
 
@@ -25,16 +25,16 @@ pub fn answer_of(call: &RequestContext, model: &str) -> Answer {
 ///
 /// # Errors
 /// It is no answer to a conversation.
-pub fn of_whole(call: &RequestContext, body: &[u8]) -> Result<Bytes, String> {
+pub fn of_whole(context: &RequestContext, body: &[u8]) -> Result<Bytes, String> {
     let value: Value = serde_json::from_slice(body).map_err(|error| error.to_string())?;
-    let response = decode_response(call.dialect.format(), &value).map_err(|error| error.to_string())?;
-    let model = response.model.clone().or_else(|| call.model.clone()).unwrap_or_default();
-    Ok(write(call, &response, answer_of(call, &model)).into())
+    let response = decode_response(context.dialect.format(), &value).map_err(|error| error.to_string())?;
+    let model = response.model.clone().or_else(|| context.model.clone()).unwrap_or_default();
+    Ok(write(context, &response, answer_of(context, &model)).into())
 }
 
 /// A whole answer as the events of a stream.
-pub fn write(call: &RequestContext, response: &Response, answer: Answer) -> Vec<u8> {
-    let mut encoder = StreamEncoder::new(call.dialect.format(), answer);
+pub fn write(context: &RequestContext, response: &Response, answer: Answer) -> Vec<u8> {
+    let mut encoder = StreamEncoder::new(context.dialect.format(), answer);
     let mut told = Vec::new();
     for event in &split(response) {
         encoder.push(event, &mut told);
@@ -53,18 +53,18 @@ pub fn array(events: &Bytes) -> Vec<u8> {
 
 /// The whole answer, as JSON of the caller's dialect, that a stream of events amounts to. `None`: it has no end, or is no
 /// conversation.
-pub fn assemble(call: &RequestContext, bytes: &Bytes) -> Option<Vec<u8>> {
+pub fn assemble(context: &RequestContext, bytes: &Bytes) -> Option<Vec<u8>> {
     let (mut reader, mut read) = (Reader::new(Framing::Sse), Vec::new());
     reader.push(bytes, &mut read);
     read.extend(reader.finish());
-    let (mut decoder, mut events) = (StreamDecoder::new(call.dialect.format()), Vec::new());
+    let (mut decoder, mut events) = (StreamDecoder::new(context.dialect.format()), Vec::new());
     for event in &read {
         decoder.push(event, &mut events).ok()?;
     }
     let response = join(events)?;
-    let model = response.model.clone().or_else(|| call.model.clone()).unwrap_or_default();
-    let answer = Answer { id: response.id.clone().unwrap_or_default(), ..answer_of(call, &model) };
-    serde_json::to_vec(&encode_response(call.dialect.format(), &response, &answer)).ok()
+    let model = response.model.clone().or_else(|| context.model.clone()).unwrap_or_default();
+    let answer = Answer { id: response.id.clone().unwrap_or_default(), ..answer_of(context, &model) };
+    serde_json::to_vec(&encode_response(context.dialect.format(), &response, &answer)).ok()
 }
 
 fn split(response: &Response) -> Vec<Event> {

@@ -56,19 +56,19 @@ struct ExtraFields<'a> {
 }
 
 /// `cost`: nano-dollars, where they are known.
-pub fn extra_fields(ending: &Completion, setting: &AnswerSource, cost: Option<u64>) -> String {
-    let call = &ending.call;
+pub fn extra_fields(completion: &Completion, setting: &AnswerSource, cost: Option<u64>) -> String {
+    let context = &completion.context;
     let fields = ExtraFields {
         provider: &setting.provider,
-        model_requested: call.model.as_deref(),
+        model_requested: context.model.as_deref(),
         model: &setting.model,
-        request_type: call.request_type().name(),
-        latency: crate::duration::ms(call.started.elapsed()),
-        rule: ending.record.rule.as_deref(),
-        attempts: ending.record.attempts.len().max(1),
-        fallback_reason: ending.record.fallback_reason,
+        request_type: context.request_type().name(),
+        latency: crate::duration::ms(context.started.elapsed()),
+        rule: completion.record.rule.as_deref(),
+        attempts: completion.record.attempts.len().max(1),
+        fallback_reason: completion.record.fallback_reason,
         cost_usd: cost.map(|cost| cost as f64 / 1e9),
-        decision: &call.decision_id,
+        decision: &context.decision_id,
     };
     serde_json::to_string(&fields).unwrap_or_else(|_| "{}".to_owned())
 }

@@ -88,22 +88,22 @@ impl Relay {
         body: UpstreamBody,
         setting: AnswerSource,
         timing: Timing,
-        call: &RequestContext,
+        context: &RequestContext,
         memory: &Memory,
     ) -> Self {
         let lens = match setting.way {
-            Conversion::Same => StreamTranslator::same(call.dialect.format(), setting.asked_usage),
+            Conversion::Same => StreamTranslator::same(context.dialect.format(), setting.asked_usage),
             Conversion::Across | Conversion::Vectors { .. } => StreamTranslator::across(
                 setting.upstream.format,
-                call.dialect.format(),
-                events::answer_of(call, &setting.model),
+                context.dialect.format(),
+                events::answer_of(context, &setting.model),
             ),
         };
         Relay {
             body,
             reader: Reader::new(setting.upstream.framing),
             lens,
-            array: call.as_array.then(AsArray::default),
+            array: context.as_array.then(AsArray::default),
             filtering: None,
             setting,
             timing,
@@ -126,7 +126,7 @@ impl Relay {
     ///
     /// # Errors
     /// What another candidate could cure.
-    pub async fn until_content(&mut self, ending: &mut Completion) -> Result<(), Failed> {
+    pub async fn until_content(&mut self, completion: &mut Completion) -> Result<(), Failed> {
         let held_until = Instant::now() + HELD_TIME;
         let limit = self.timing.first;
         let mut let_go = self.timing.let_go;
@@ -139,9 +139,9 @@ impl Relay {
                 let_go.map_or(held_until, |caller| caller.at.min(held_until)),
                 self.out.is_empty(),
             );
-            ending.waits();
+            completion.waits();
             let chunk = tokio::time::timeout_at(by.into(), self.body.chunk()).await;
-            ending.waited();
+            completion.waited();
             let chunk = match chunk {
                 Err(_) if Instant::now() >= limit.at => return Err(limit.late(&provider)),
                 // The caller would not wait any longer. What is silent by then is failed with, as long as that can be.
@@ -162,9 +162,9 @@ impl Relay {
             let (content, error) = match &chunk {
                 Some(chunk) => {
                     heard = Instant::now();
-                    self.read(chunk, ending)
+                    self.read(chunk, completion)
                 }
-                None => self.read_rest(ending),
+                None => self.read_rest(completion),
             };
             events += std::mem::take(&mut self.read_events);
             if let Some(broken) = error {
@@ -173,42 +173,43 @@ impl Relay {
                     let failed = broken.failed(&self.setting);
                     return Err(if self.body.quoted() { failed.quoting() } else { failed });
                 }
-                self.saw_content(ending);
-                self.break_off(&broken, ending);
+                self.saw_content(completion);
+                self.break_off(&broken, completion);
                 return Ok(());
             }
             if content {
-                self.saw_content(ending);
+                self.saw_content(completion);
                 return Ok(());
             }
             if chunk.is_none() {
-                return self.ended_before_content(ending);
+                return self.ended_before_content(completion);
             }
             if events > HELD_EVENTS || self.out.len() > HELD_BYTES {
                 break;
             }
         }
         // Let go without content: nobody else can take over, but the first token's time goes on.
-        ending.let_go_of_body();
+        completion.let_go_of_body();
         Ok(())
     }
 
-    fn saw_content(&mut self, ending: &mut Completion) {
+    fn saw_content(&mut self, completion: &mut Completion) {
         self.content = true;
         // Kept there, for a caller who goes away: what was told is what was used.
-        ending.usage = self.lens.usage();
+        completion.usage = self.lens.usage();
         let now = Instant::now();
         let took = now.saturating_duration_since(self.setting.sent_at);
         self.setting.health.saw_first_token(&self.setting.model, took, now);
-        ending.record.ttft_ms = Some(ms(ending.call.started.elapsed()));
-        if let Some(handle) = response_handle(ending.call.dialect, ending.call.operation.name, &self.out) {
-            remember_handle(ending, &handle, self.setting.stay);
+        completion.record.ttft_ms = Some(ms(completion.context.started.elapsed()));
+        if let Some(handle) = response_handle(completion.context.dialect, completion.context.operation.name, &self.out)
+        {
+            remember_handle(completion, &handle, self.setting.stay);
         }
-        ending.let_go_of_body();
+        completion.let_go_of_body();
     }
 
-    fn ended_before_content(&mut self, ending: &mut Completion) -> Result<(), Failed> {
-        let finished = self.lens.close(&mut self.out, |usage, said| comment(ending, &self.setting, usage, said));
+    fn ended_before_content(&mut self, completion: &mut Completion) -> Result<(), Failed> {
+        let finished = self.lens.close(&mut self.out, |usage, said| comment(completion, &self.setting, usage, said));
         let provider = &self.setting.provider;
         if !finished && self.out.is_empty() {
             return Err(Failed::empty(provider, None));
@@ -224,16 +225,16 @@ impl Relay {
                 array.frame(&told.into(), &mut body);
                 array.end(&mut body);
             }
-            let content_type = if ending.call.as_array { "application/json" } else { "text/event-stream" };
+            let content_type = if completion.context.as_array { "application/json" } else { "text/event-stream" };
             return Err(Failed::empty(provider, Some((content_type, body.into(), self.lens.usage()))));
         }
         self.over = true;
-        self.saw_content(ending);
+        self.saw_content(completion);
         Ok(())
     }
 
     /// Reads what came and tells it. Whether there was content, and what broke the stream.
-    fn read(&mut self, chunk: &Bytes, ending: &Completion) -> (bool, Option<Broken>) {
+    fn read(&mut self, chunk: &Bytes, completion: &Completion) -> (bool, Option<Broken>) {
         let mut content = false;
         for begin in (0..chunk.len()).step_by(READ_AT_ONCE) {
             let piece = chunk.slice(begin..chunk.len().min(begin + READ_AT_ONCE));
@@ -245,7 +246,7 @@ impl Relay {
             self.reader.push(&piece, &mut self.events);
             // Mostly as much is told as came: what has room for twice as much would wait like that for a slow reader.
             self.out.reserve_exact(piece.len());
-            let (told, broken) = self.tell_events(ending);
+            let (told, broken) = self.tell_events(completion);
             content |= told;
             if broken.is_some() {
                 return (content, broken);
@@ -259,19 +260,20 @@ impl Relay {
     }
 
     /// The same at the end of what comes.
-    fn read_rest(&mut self, ending: &Completion) -> (bool, Option<Broken>) {
+    fn read_rest(&mut self, completion: &Completion) -> (bool, Option<Broken>) {
         self.events.extend(self.reader.finish());
-        self.tell_events(ending)
+        self.tell_events(completion)
     }
 
     /// Tells the events at hand. Whether there was content, and what broke the stream.
-    fn tell_events(&mut self, ending: &Completion) -> (bool, Option<Broken>) {
+    fn tell_events(&mut self, completion: &Completion) -> (bool, Option<Broken>) {
         let mut content = false;
         self.read_events += self.events.len();
         let setting = &self.setting;
         for event in self.events.drain(..) {
             let before = self.out.len();
-            let mut told = self.lens.tell(&event, &mut self.out, |usage, said| comment(ending, setting, usage, said));
+            let mut told =
+                self.lens.tell(&event, &mut self.out, |usage, said| comment(completion, setting, usage, said));
             content |= told.content;
             if let Some(problem) = told.malformed {
                 return (content, Some(Broken::Malformed(problem)));
@@ -290,9 +292,9 @@ impl Relay {
     }
 
     /// The answer's body: what is held, then what comes.
-    pub fn into_body(self: Box<Self>, mut ending: Box<Completion>, status: u16) -> ReplyBody {
-        ending.first_byte();
-        Flow::new(self, ending, status).boxed_unsync()
+    pub fn into_body(self: Box<Self>, mut completion: Box<Completion>, status: u16) -> ReplyBody {
+        completion.first_byte();
+        Flow::new(self, completion, status).boxed_unsync()
     }
 
     /// From here on events pass these filters. The caller must have got nothing yet.
@@ -305,11 +307,11 @@ impl Relay {
     ///
     /// # Errors
     /// What the caller is told.
-    pub async fn collect(&mut self, ending: &mut Completion) -> Result<Bytes, Refusal> {
+    pub async fn collect(&mut self, completion: &mut Completion) -> Result<Bytes, Refusal> {
         let array = self.array.take();
         let mut whole = Vec::new();
         let mut held = MemoryLease::default();
-        while let Some(bytes) = std::future::poll_fn(|cx| self.poll_next(cx, ending)).await {
+        while let Some(bytes) = std::future::poll_fn(|cx| self.poll_next(cx, completion)).await {
             let length = whole.len() + bytes.len();
             if length > self.memory.longest_answer() || held.grow_to(2 * length, &self.memory).is_err() {
                 return Err(overloaded());
@@ -318,7 +320,7 @@ impl Relay {
         }
         self.array = array;
         self.held = held;
-        match ending.record.error_type.is_some() {
+        match completion.record.error_type.is_some() {
             true => Err(Refusal::new(502, "upstream_error", format!("{} broke off", self.setting.provider))),
             false => Ok(whole.into()),
         }
@@ -330,7 +332,7 @@ impl Relay {
     }
 
     /// Shows what is told to the filters. Ready when there is something to send, or nothing to wait for.
-    fn poll_filters(&mut self, cx: &mut Context<'_>, ending: &mut Completion) -> Poll<Option<Vec<u8>>> {
+    fn poll_filters(&mut self, cx: &mut Context<'_>, completion: &mut Completion) -> Poll<Option<Vec<u8>>> {
         while let Some(filtering) = &mut self.filtering {
             match std::task::ready!(filtering.poll(cx)) {
                 Some(Ok(told)) if filtering.is_done() => {
@@ -341,7 +343,7 @@ impl Relay {
                 Some(Ok(told)) => return Poll::Ready(Some(told)),
                 Some(Err((name, refusal))) => {
                     self.filtering = None;
-                    return Poll::Ready(Some(self.fail(name, &refusal, ending)));
+                    return Poll::Ready(Some(self.fail(name, &refusal, completion)));
                 }
                 None if !self.out.is_empty() => filtering.begin(Some(std::mem::take(&mut self.out))),
                 None if self.over => filtering.begin(None),
@@ -352,28 +354,28 @@ impl Relay {
     }
 
     /// A filter fails the answer: an error event of the caller's dialect, and the end.
-    fn fail(&mut self, name: &'static str, refusal: &Refusal, ending: &mut Completion) -> Vec<u8> {
+    fn fail(&mut self, name: &'static str, refusal: &Refusal, completion: &mut Completion) -> Vec<u8> {
         self.over = true;
         self.out.clear();
-        ending.record.filter = Some(name);
-        ending.record.error_type = Some(refusal.kind.to_owned());
+        completion.record.filter = Some(name);
+        completion.record.error_type = Some(refusal.kind.to_owned());
         let refusal = GatewayError {
             status: refusal.status,
             kind: refusal.kind,
             message: &refusal.message,
-            request_id: &ending.call.request_id,
+            request_id: &completion.context.request_id,
             param: None,
             attempts: &[],
         };
-        error_event(ending.call.dialect, &refusal)
+        error_event(completion.context.dialect, &refusal)
     }
 
     /// The next bytes for the caller; `None` when all is told.
-    pub fn poll_next(&mut self, cx: &mut Context<'_>, ending: &mut Completion) -> Poll<Option<Bytes>> {
+    pub fn poll_next(&mut self, cx: &mut Context<'_>, completion: &mut Completion) -> Poll<Option<Bytes>> {
         loop {
             let told = match self.filtering {
                 None => std::mem::take(&mut self.out),
-                Some(_) => std::task::ready!(self.poll_filters(cx, ending)).unwrap_or_default(),
+                Some(_) => std::task::ready!(self.poll_filters(cx, completion)).unwrap_or_default(),
             };
             if !told.is_empty() {
                 let Some(array) = &mut self.array else { return Poll::Ready(Some(told.into())) };
@@ -400,7 +402,7 @@ impl Relay {
             };
             self.waiting = false;
             let begun = Instant::now();
-            self.take_chunk(chunk, ending);
+            self.take_chunk(chunk, completion);
             self.chunks += 1;
             self.chunk_time += begun.elapsed();
         }
@@ -469,55 +471,55 @@ impl Relay {
     fn take_chunk(
         &mut self,
         chunk: Result<Option<Result<Bytes, crate::upstream::BodyError>>, Silence>,
-        ending: &mut Completion,
+        completion: &mut Completion,
     ) {
         match chunk {
             // The answer's end was told: that the connection is lost behind it, or stays open, is no loss.
-            Err(_) | Ok(Some(Err(_))) if self.lens.finished() => self.close(ending),
+            Err(_) | Ok(Some(Err(_))) if self.lens.finished() => self.close(completion),
             Err(_) if !self.content && Instant::now() >= self.timing.total_at => {
-                self.break_off(&Broken::Timeout(AttemptError::TimeoutTotal), ending)
+                self.break_off(&Broken::Timeout(AttemptError::TimeoutTotal), completion)
             }
-            Err(_) => self.break_off(&Broken::Timeout(AttemptError::TimeoutIdle), ending),
-            Ok(Some(Err(error))) => self.break_off(&Broken::Lost(error.to_string()), ending),
+            Err(_) => self.break_off(&Broken::Timeout(AttemptError::TimeoutIdle), completion),
+            Ok(Some(Err(error))) => self.break_off(&Broken::Lost(error.to_string()), completion),
             Ok(Some(Ok(chunk))) => {
-                let (content, broken) = self.read(&chunk, ending);
+                let (content, broken) = self.read(&chunk, completion);
                 if content && !self.content {
-                    self.saw_content(ending);
+                    self.saw_content(completion);
                 }
-                ending.usage = self.lens.usage();
+                completion.usage = self.lens.usage();
                 if let Some(broken) = broken {
-                    self.break_off(&broken, ending);
+                    self.break_off(&broken, completion);
                 }
             }
             Ok(None) => {
-                if let (_, Some(broken)) = self.read_rest(ending) {
-                    return self.break_off(&broken, ending);
+                if let (_, Some(broken)) = self.read_rest(completion) {
+                    return self.break_off(&broken, completion);
                 }
-                self.close(ending);
+                self.close(completion);
             }
         }
     }
 
     /// The upstream is done. What it left unsaid is told, or that it broke off.
-    fn close(&mut self, ending: &mut Completion) {
-        let finished = self.lens.close(&mut self.out, |usage, said| comment(ending, &self.setting, usage, said));
+    fn close(&mut self, completion: &mut Completion) {
+        let finished = self.lens.close(&mut self.out, |usage, said| comment(completion, &self.setting, usage, said));
         match finished {
             true => {
                 self.over = true;
                 self.setting.health.succeeded(&self.setting.model, Instant::now());
             }
-            false => self.break_off(&Broken::Lost("closed before the answer's end".to_owned()), ending),
+            false => self.break_off(&Broken::Lost("closed before the answer's end".to_owned()), completion),
         }
     }
 
     /// Content has gone out: an error event of the caller's dialect, and the end.
-    fn break_off(&mut self, broken: &Broken, ending: &mut Completion) {
+    fn break_off(&mut self, broken: &Broken, completion: &mut Completion) {
         self.over = true;
         let (word, status, kind, message) = broken.told(&self.setting);
-        if let Some(attempt) = ending.record.attempts.last_mut() {
+        if let Some(attempt) = completion.record.attempts.last_mut() {
             attempt.error = Some(word);
         }
-        ending.record.error_type = Some(kind.to_owned());
+        completion.record.error_type = Some(kind.to_owned());
         if broken.teaches(&self.timing) {
             self.setting.health.failed(&self.setting.model, self.setting.sent_at, Instant::now());
         }
@@ -529,11 +531,11 @@ impl Relay {
             status,
             kind,
             message: &message,
-            request_id: &ending.call.request_id,
+            request_id: &completion.context.request_id,
             param: None,
             attempts: &[],
         };
-        self.out.extend_from_slice(&error_event(ending.call.dialect, &refusal));
+        self.out.extend_from_slice(&error_event(completion.context.dialect, &refusal));
     }
 }
 
@@ -544,11 +546,11 @@ fn preamble_until(first_by: Instant, held_until: Instant, nothing_held: bool) ->
 }
 
 /// What stands before the end of a stream of the OpenAI dialect: a comment, which every SDK skips.
-fn comment(ending: &Completion, setting: &AnswerSource, usage: &Usage, said: u64) -> String {
+fn comment(completion: &Completion, setting: &AnswerSource, usage: &Usage, said: u64) -> String {
     // Without the upstream's figures the price of a stream is known at its end alone.
-    let cost = usage.output.and_then(|_| ending.cost_of(usage, said));
-    match ending.call.tells_extra_fields() {
-        true => format!(": outrigger {}\n", extra_fields(ending, setting, cost)),
+    let cost = usage.output.and_then(|_| completion.cost_of(usage, said));
+    match completion.context.tells_extra_fields() {
+        true => format!(": outrigger {}\n", extra_fields(completion, setting, cost)),
         false => String::new(),
     }
 }

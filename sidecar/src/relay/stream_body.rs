@@ -32,13 +32,13 @@ pub struct Flow(Option<Flowing>);
 #[derive(Debug)]
 struct Flowing {
     relay: Box<Relay>,
-    ending: Box<Completion>,
+    completion: Box<Completion>,
     status: u16,
 }
 
 impl Flow {
-    pub fn new(relay: Box<Relay>, ending: Box<Completion>, status: u16) -> Self {
-        Flow(Some(Flowing { relay, ending, status }))
+    pub fn new(relay: Box<Relay>, completion: Box<Completion>, status: u16) -> Self {
+        Flow(Some(Flowing { relay, completion, status }))
     }
 }
 
@@ -48,7 +48,7 @@ impl Body for Flow {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
         let Some(flowing) = &mut self.0 else { return Poll::Ready(None) };
-        match std::task::ready!(flowing.relay.poll_next(cx, &mut flowing.ending)) {
+        match std::task::ready!(flowing.relay.poll_next(cx, &mut flowing.completion)) {
             Some(bytes) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
             None => {
                 if let Some(flowing) = self.0.take() {
@@ -66,13 +66,13 @@ impl Drop for Flow {
         let Some(mut flowing) = self.0.take() else { return };
         // Whoever has read an answer to its end may close at once.
         if !flowing.relay.is_told() {
-            flowing.ending.hung_up();
+            flowing.completion.hung_up();
             flowing.status = CLIENT_CLOSED;
         }
-        let drains = flowing.ending.call.key().on_hang_up == OnHangUp::Drain;
+        let drains = flowing.completion.context.key().on_hang_up == OnHangUp::Drain;
         let runtime = tokio::runtime::Handle::try_current();
         match runtime {
-            Ok(runtime) if drains || flowing.ending.is_charged() => drop(runtime.spawn(flowing.linger(drains))),
+            Ok(runtime) if drains || flowing.completion.is_charged() => drop(runtime.spawn(flowing.linger(drains))),
             // Nothing hangs on it: the upstream is told at once.
             _ => flowing.end_early(),
         }
@@ -82,16 +82,16 @@ impl Drop for Flow {
 impl Flowing {
     /// All was told, whether or not somebody heard it.
     fn end(mut self, status: u16) {
-        self.ending.record.chunk_overhead_us = self.relay.chunk_overhead_us();
+        self.completion.record.chunk_overhead_us = self.relay.chunk_overhead_us();
         self.account();
-        self.ending.finish(status);
+        self.completion.finish(status);
     }
 
     fn account(&mut self) {
         let (usage, said) = (self.relay.usage(), self.relay.said());
         match self.relay.is_finished() {
-            true => self.ending.answered(&usage, said),
-            false => self.ending.cut(&usage, said),
+            true => self.completion.answered(&usage, said),
+            false => self.completion.cut(&usage, said),
         }
     }
 
@@ -109,7 +109,7 @@ impl Flowing {
         let said = self.relay.said();
         let longest = if drains { self.relay.longest() } else { LINGER };
         let reading = async {
-            while std::future::poll_fn(|cx| self.relay.poll_next(cx, &mut self.ending)).await.is_some() {
+            while std::future::poll_fn(|cx| self.relay.poll_next(cx, &mut self.completion)).await.is_some() {
                 if !drains && estimate::output_tokens(self.relay.said() - said) >= LINGER_TOKENS {
                     break;
                 }

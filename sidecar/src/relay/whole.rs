@@ -47,14 +47,14 @@ pub struct WholeAnswer {
 /// An error under 200, an answer with nothing in it, one that is not of the dialect.
 pub fn whole_answer(
     setting: AnswerSource,
-    ending: &Completion,
+    completion: &Completion,
     text: Bytes,
     mut held: MemoryLease,
     memory: &Memory,
 ) -> Result<WholeAnswer, Failed> {
-    let call = &ending.call;
+    let context = &completion.context;
     let provider = std::sync::Arc::clone(&setting.provider);
-    let kind = call.operation.kind;
+    let kind = context.operation.kind;
     // Strings with escapes are put together elsewhere to look at them.
     if text.len() > EVENTS && memchr::memchr(b'\\', &text).is_some() {
         held.grow_to(2 * text.len(), memory).map_err(Failed::crowded)?;
@@ -79,14 +79,14 @@ pub fn whole_answer(
         Conversion::Across => {
             let response =
                 decode_response(setting.upstream.format, &parse()?).map_err(|error| malformed(error.to_string()))?;
-            let answer = events::answer_of(call, &setting.model);
-            let body = match call.stream {
+            let answer = events::answer_of(context, &setting.model);
+            let body = match context.stream {
                 // The upstream answered whole though it was asked to stream.
                 true => {
                     content_type = EVENTS_TYPE;
-                    events::write(call, &response, answer)
+                    events::write(context, &response, answer)
                 }
-                false => written(&encode_response(call.dialect.format(), &response, &answer), text.len()),
+                false => written(&encode_response(context.dialect.format(), &response, &answer), text.len()),
             };
             (Bytes::from(body), response.usage)
         }
@@ -101,15 +101,15 @@ pub fn whole_answer(
         }
     };
     if seen.empty {
-        return Err(Failed::empty(&provider, Some((content_type, framed(call, content_type, body), usage))));
+        return Err(Failed::empty(&provider, Some((content_type, framed(context, content_type, body), usage))));
     }
-    let said = match call.answers_with_text() {
-        true if ending.goes_by_content(&usage) => answer_bytes(setting.upstream.dialect, kind, &text),
+    let said = match context.answers_with_text() {
+        true if completion.goes_by_content(&usage) => answer_bytes(setting.upstream.dialect, kind, &text),
         true => 0,
         false => text.len() as u64,
     };
-    let tells_extra_fields = call.tells_extra_fields() && content_type == "application/json";
-    let handle = response_handle(call.dialect, call.operation.name, &text);
+    let tells_extra_fields = context.tells_extra_fields() && content_type == "application/json";
+    let handle = response_handle(context.dialect, context.operation.name, &text);
     held.shrink_to(body.len());
     Ok(WholeAnswer { content_type, body, usage, said, handle, tells_extra_fields, setting, held })
 }
@@ -117,8 +117,8 @@ pub fn whole_answer(
 const EVENTS_TYPE: &str = "text/event-stream";
 
 /// Events as the array that the caller wants, if it does; anything else as it is.
-fn framed(call: &RequestContext, content_type: &str, body: Bytes) -> Bytes {
-    if content_type == EVENTS_TYPE && call.as_array { events::array(&body).into() } else { body }
+fn framed(context: &RequestContext, content_type: &str, body: Bytes) -> Bytes {
+    if content_type == EVENTS_TYPE && context.as_array { events::array(&body).into() } else { body }
 }
 
 /// A value as JSON; `like`: about how long that is.
@@ -150,20 +150,20 @@ impl WholeAnswer {
     }
 
     /// The body, with `extra_fields` spliced in where the caller's dialect has them.
-    pub fn into_body(self, mut ending: Box<Completion>, status: u16) -> ReplyBody {
+    pub fn into_body(self, mut completion: Box<Completion>, status: u16) -> ReplyBody {
         if let Some(handle) = &self.handle {
-            remember_handle(&ending, handle, self.setting.stay);
+            remember_handle(&completion, handle, self.setting.stay);
         }
         let body = match self.tells_extra_fields {
             true => {
-                let cost = ending.cost_of(&self.usage, self.said);
-                splice(&self.body, &extra_fields(&ending, &self.setting, cost))
+                let cost = completion.cost_of(&self.usage, self.said);
+                splice(&self.body, &extra_fields(&completion, &self.setting, cost))
             }
-            false => [framed(&ending.call, self.content_type, self.body), Bytes::new(), Bytes::new()],
+            false => [framed(&completion.context, self.content_type, self.body), Bytes::new(), Bytes::new()],
         };
-        ending.first_byte();
-        ending.let_go_of_body();
-        ending.finish(status);
+        completion.first_byte();
+        completion.let_go_of_body();
+        completion.finish(status);
         WholeBody::new(body, self.held).map_err(|never| match never {}).boxed_unsync()
     }
 }
@@ -198,11 +198,11 @@ fn splice(body: &Bytes, extra: &str) -> [Bytes; 3] {
 }
 
 /// Bytes that are neither JSON nor events, as they come; a loss breaks the connection off.
-pub fn binary(body: UpstreamBody, mut ending: Box<Completion>, status: u16, timing: Timing) -> ReplyBody {
-    ending.first_byte();
-    ending.let_go_of_body();
-    let stream = futures_util::stream::unfold(Some((body, ending)), move |state| async move {
-        let (mut body, mut ending) = state?;
+pub fn binary(body: UpstreamBody, mut completion: Box<Completion>, status: u16, timing: Timing) -> ReplyBody {
+    completion.first_byte();
+    completion.let_go_of_body();
+    let stream = futures_util::stream::unfold(Some((body, completion)), move |state| async move {
+        let (mut body, mut completion) = state?;
         let by = Instant::now() + timing.idle;
         let (word, kind, error) = match tokio::time::timeout_at(by.into(), body.chunk()).await {
             // A caller that has the last byte need not ask for more.
@@ -212,25 +212,25 @@ pub fn binary(body: UpstreamBody, mut ending: Box<Completion>, status: u16, timi
                     Some(Ok(rest)) => [chunk, rest].concat().into(),
                     _ => chunk,
                 };
-                ending.answered(&Usage::default(), 0);
-                ending.finish(status);
+                completion.answered(&Usage::default(), 0);
+                completion.finish(status);
                 return Some((Ok(Frame::data(chunk)), None));
             }
-            Ok(Some(Ok(chunk))) => return Some((Ok(Frame::data(chunk)), Some((body, ending)))),
+            Ok(Some(Ok(chunk))) => return Some((Ok(Frame::data(chunk)), Some((body, completion)))),
             Ok(None) => {
-                ending.answered(&Usage::default(), 0);
-                ending.finish(status);
+                completion.answered(&Usage::default(), 0);
+                completion.finish(status);
                 return None;
             }
             Ok(Some(Err(error))) => (AttemptError::Cut, "upstream_unreachable", std::io::Error::other(error)),
             Err(late) => (AttemptError::TimeoutIdle, "upstream_timeout", std::io::Error::other(late)),
         };
-        if let Some(attempt) = ending.record.attempts.last_mut() {
+        if let Some(attempt) = completion.record.attempts.last_mut() {
             attempt.error = Some(word);
         }
-        ending.record.error_type = Some(kind.to_owned());
-        ending.cut(&Usage::default(), 0);
-        ending.finish(status);
+        completion.record.error_type = Some(kind.to_owned());
+        completion.cut(&Usage::default(), 0);
+        completion.finish(status);
         Some((Err(error), None))
     });
     BodyExt::boxed_unsync(StreamBody::new(stream))

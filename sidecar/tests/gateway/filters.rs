@@ -72,7 +72,7 @@ impl Filter for Scripted {
                 self.log.add(format!("{} reads {texts}", self.name));
             }
             request.notes.insert(self.name);
-            let body = serde_json::from_slice(&request.call.body).unwrap();
+            let body = serde_json::from_slice(&request.context.body).unwrap();
             self.on_request.map_or(RequestVerdict::Continue, |script| script(&body))
         })
     }
@@ -84,9 +84,9 @@ impl Filter for Scripted {
         })
     }
 
-    fn answer(&self, call: &RequestContext) -> Option<Box<dyn AnswerFilter>> {
+    fn answer(&self, context: &RequestContext) -> Option<Box<dyn AnswerFilter>> {
         // The last filter's note is what all of this type share.
-        assert!(call.notes.get::<&'static str>().is_some(), "notes reach the answer");
+        assert!(context.notes.get::<&'static str>().is_some(), "notes reach the answer");
         let script = self.on_answer?;
         Some(Box::new(Shown { name: self.name, script, held: Vec::new(), log: Arc::clone(&self.log) }))
     }
