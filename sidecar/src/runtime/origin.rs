@@ -15,6 +15,7 @@ pub enum PolicyOrigin {
     /// As mounted files.
     Mounted,
     /// It came by the stream, to the process before this one.
+    #[serde(rename = "held")]
     Snapshot,
 }
 
