@@ -1,4 +1,5 @@
 //! Every recorded good answer and stream is seen as one, with the usage that a full reading tells.
+#![allow(clippy::unwrap_used, reason = "tests fail loudly")]
 
 use std::collections::BTreeMap;
 
