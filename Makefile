@@ -31,7 +31,7 @@ export OUTRIGGER_BIN ?= $(TARGET)/debug/outrigger
 export OUTRIGGER_OPERATOR ?= $(TARGET)/debug/outrigger-operator
 export OUTRIGGER_SIDECAR ?= $(TARGET)/debug/outrigger-sidecar
 
-.PHONY: help check test test-browser test-counts counts build-counts test-clients test-hostile test-model test-examples test-chart test-cluster cluster cluster-down demo run dist images size version changes bench bench-operator fuzz clean crds kustomize docs catalogue deny \
+.PHONY: help check test test-browser test-counts counts build-counts test-clients test-hostile test-model test-examples test-chart test-cluster cluster cluster-down demo run dist images size version changes bench bench-operator fuzz clean crds kustomize docs wrap catalogue deny \
         room corpus fmt-check clippy doc unit catalogue-check build build-cluster test-in-cluster control-plane install-clients install-browser install-cluster install-model
 
 help: ## this list
@@ -143,6 +143,10 @@ docs: ## write the documents in docs/ that come from tables in the code anew
 	UPDATE=1 $(CARGO) test -q --locked -p outrigger-policy --test rules_docs --test headers
 	UPDATE=1 $(CARGO) test -q --locked -p outrigger-sidecar --test docs
 	UPDATE=1 $(CARGO) test -q --locked -p outrigger-operator --test annotation_docs --test condition_docs --test metrics_docs
+
+# Pages that are generated are wrapped where they are written.
+wrap: ## wrap the pages that nobody generates at 100 columns
+	@scripts/wrap.py $$(grep -L 'do not edit it by hand\|edit it by hand\.$$' *.md docs/*.md)
 
 catalogue: .cache/catalogue.json ## write the built-in model catalogue anew
 	scripts/catalogue.py $<
