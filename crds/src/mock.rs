@@ -35,7 +35,7 @@ pub struct MockSpec {
     /// What goes wrong. The first that matches the model, and whose percentage is drawn, happens.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
-    pub faults: Vec<MockFault>,
+    pub faults: Vec<CannedFault>,
 }
 
 /// The API a mock speaks.
@@ -98,7 +98,7 @@ pub struct MockTiming {
         "message belongs to faults of type Status and ErrorEvent: change the type, or remove it",
     ),
 ]))]
-pub struct MockFault {
+pub struct CannedFault {
     /// What logs and findings call it.
     #[schemars(schema_with = "shapes::name")]
     pub name: String,

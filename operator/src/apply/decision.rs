@@ -166,7 +166,7 @@ mod tests {
 
     use super::*;
     use crate::objects::binding::Binding;
-    use crate::plan::revision::CredentialValue as Credential;
+    use crate::plan::revision::DeliveredCredential as Credential;
     use crate::seal::place;
 
     const NOW: u64 = 1_800_000_000;

@@ -96,7 +96,7 @@ mod tests {
 
     use super::*;
     use crate::objects::binding::Binding;
-    use crate::plan::revision::CredentialValue as Credential;
+    use crate::plan::revision::DeliveredCredential as Credential;
     use crate::seal::place;
 
     fn at(name: &str) -> SecretRef {

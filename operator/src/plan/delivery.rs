@@ -15,7 +15,7 @@ use outrigger_policy::{Document, KeyDoc};
 use crate::objects::binding::Binding;
 use crate::objects::id::{ObjectId, ObjectKind};
 use crate::objects::version::ObjectVersion;
-use crate::plan::revision::{CredentialValue, Delivery};
+use crate::plan::revision::{DeliveredCredential, Delivery};
 use crate::state::index::ObjectIndex;
 
 /// A credential that some of a binding's keys reach.
@@ -92,12 +92,12 @@ pub(super) fn copied(reached: &[ReachedCredential]) -> BTreeSet<SecretRef> {
 }
 
 /// Those whose values are known, and those that are to be forgotten.
-pub(super) fn values(reached: Vec<ReachedCredential>, values: &BTreeMap<&SecretRef, &str>) -> Vec<CredentialValue> {
+pub(super) fn values(reached: Vec<ReachedCredential>, values: &BTreeMap<&SecretRef, &str>) -> Vec<DeliveredCredential> {
     let value = |one: ReachedCredential| {
         let ReachedCredential { secret, delivery, keys, suspended } = one;
         match suspended {
-            true => Some(CredentialValue { secret, value: String::new(), delivery: Delivery::Stream, keys }),
-            false => Some(CredentialValue { value: (*values.get(&secret)?).to_owned(), secret, delivery, keys }),
+            true => Some(DeliveredCredential { secret, value: String::new(), delivery: Delivery::Stream, keys }),
+            false => Some(DeliveredCredential { value: (*values.get(&secret)?).to_owned(), secret, delivery, keys }),
         }
     };
     reached.into_iter().filter_map(value).collect()

@@ -45,7 +45,7 @@ pub struct PolicyRevision {
     pub digest: String,
     /// Of the document's providers; one whose value is not known is not here, and gateways keep what they have. One that is
     /// suspended is here with an empty value: they forget it.
-    pub credentials: Vec<CredentialValue>,
+    pub credentials: Vec<DeliveredCredential>,
     /// Those that may lie in a Secret of the namespace, whether their value is known or not.
     pub copied: BTreeSet<SecretRef>,
     /// The objects that it is made of: their status counts this binding's gateways.
@@ -58,7 +58,7 @@ pub struct PolicyRevision {
 
 /// A credential's value, and who may get it how.
 #[derive(Clone, PartialEq, Eq)]
-pub struct CredentialValue {
+pub struct DeliveredCredential {
     pub secret: SecretRef,
     pub value: String,
     pub delivery: Delivery,
@@ -76,10 +76,10 @@ pub enum Delivery {
 }
 
 /// Without the value.
-impl fmt::Debug for CredentialValue {
+impl fmt::Debug for DeliveredCredential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let CredentialValue { secret, delivery, keys, value: _ } = self;
-        f.debug_struct("CredentialValue")
+        let DeliveredCredential { secret, delivery, keys, value: _ } = self;
+        f.debug_struct("DeliveredCredential")
             .field("secret", secret)
             .field("delivery", delivery)
             .field("keys", keys)

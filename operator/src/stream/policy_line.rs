@@ -77,7 +77,7 @@ impl PolicyLine {
     }
 
     /// At least one of the keys that reach the credential is for the service account.
-    fn may(&self, service_account: &str, value: &crate::plan::revision::CredentialValue) -> bool {
+    fn may(&self, service_account: &str, value: &crate::plan::revision::DeliveredCredential) -> bool {
         value.keys.iter().any(|key| match self.revision.allowed.get(key) {
             Some(accounts) => accounts.contains(service_account),
             None => true,

@@ -10,7 +10,7 @@ use outrigger_operator::apply::{Applier, ApplyError};
 use outrigger_operator::certs::CaBundle;
 use outrigger_operator::metrics::OperatorMetrics;
 use outrigger_operator::objects::binding::Binding;
-use outrigger_operator::plan::revision::{CredentialValue as Credential, Delivery, PolicyRevision};
+use outrigger_operator::plan::revision::{DeliveredCredential as Credential, Delivery, PolicyRevision};
 use outrigger_operator::seal::{Seal, place};
 use outrigger_operator::state::caches::Caches;
 use outrigger_operator::state::generated::GeneratedConfigMap;

@@ -14,14 +14,14 @@ use tokio::time::Instant;
 
 use crate::world::{FakeCluster, FakePods, Signer, claims};
 
-struct OpenStream {
+struct WaitingGateway {
     say: http_body_util::channel::Sender<Bytes>,
     heard: AnswerBody,
     pods: Arc<FakePods>,
     hub: Arc<Hub>,
 }
 
-async fn open() -> OpenStream {
+async fn open() -> WaitingGateway {
     let (cluster, pods, signer) = (Arc::new(FakeCluster::default()), Arc::new(FakePods::default()), Signer::new("one"));
     *cluster.keys.lock().unwrap() = Some(vec![signer.jwk.clone()]);
     pods.add("shop", "search-1", "uid-1", "search");
@@ -34,10 +34,10 @@ async fn open() -> OpenStream {
     let request = Request::post(outrigger_sync::PATH).header("authorization", format!("Bearer {token}"));
     let response = streams.answer(request.body(body).unwrap()).await;
     assert_eq!(response.status(), 200);
-    OpenStream { say, heard: response.into_body(), pods, hub }
+    WaitingGateway { say, heard: response.into_body(), pods, hub }
 }
 
-impl OpenStream {
+impl WaitingGateway {
     async fn say(&mut self, message: &FromGateway) {
         self.say.send_data(outrigger_sync::write(message).into()).await.unwrap();
     }

@@ -15,7 +15,9 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use outrigger_core::SecretRef;
 use outrigger_operator::attestation::AttestationError;
 use outrigger_operator::objects::binding::Binding;
-use outrigger_operator::plan::revision::{CredentialValue as Credential, Delivery, PolicyRevision, WrittenRevision};
+use outrigger_operator::plan::revision::{
+    DeliveredCredential as Credential, Delivery, PolicyRevision, WrittenRevision,
+};
 use outrigger_operator::server::{AnswerReview, Services, TlsServer};
 use outrigger_operator::stream::cluster::Bearer;
 use outrigger_operator::stream::cluster::{ClusterError, TokenAuthority};

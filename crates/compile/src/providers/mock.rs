@@ -1,7 +1,7 @@
 //! The script of a rehearsed provider, in milliseconds and with its defaults.
 
 use outrigger_crds::GoDuration;
-use outrigger_crds::mock::{FaultType, MockDialect, MockFault, MockSpec};
+use outrigger_crds::mock::{CannedFault, FaultType, MockDialect, MockSpec};
 use outrigger_policy::{FaultDoc, FaultKind, MockDoc, MockToolCall};
 use serde_json::Value;
 
@@ -31,7 +31,7 @@ pub(crate) fn script(mock: &MockSpec) -> MockDoc {
     }
 }
 
-fn fault(fault: &MockFault) -> FaultDoc {
+fn fault(fault: &CannedFault) -> FaultDoc {
     FaultDoc {
         name: fault.name.clone(),
         kind: match fault.fault_type {
