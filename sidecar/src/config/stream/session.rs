@@ -93,7 +93,7 @@ mod tests {
     use crate::config::stream::dial::{hello, open};
     use crate::config::stream::{OperatorStream, ReconnectPace};
     use crate::gateway::{Gateway, Settings};
-    use crate::telemetry::record::LineReader as Written;
+    use crate::telemetry::record::Lines as Written;
 
     /// An operator at the other end of a pipe: what it hears, and what it says. The clock moves only when all wait.
     async fn piped(operator: &OperatorStream) -> (OpenStream, UnboundedReceiver<FromGateway>, UnboundedSender<Bytes>) {
