@@ -2,12 +2,13 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwapOption;
 use outrigger_ledger::LimitSpec;
 use outrigger_policy::Document;
+use parking_lot::{Mutex, RwLock};
 use thiserror::Error;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::Notify;
@@ -152,7 +153,7 @@ impl Gateway {
         secrets: &Secrets,
         origin: Option<PolicyOrigin>,
     ) -> Result<String, InstallError> {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.kept.lock();
         let in_force = self.in_force.load().as_ref().map(|served| served.policy.revision.sequence);
         let offered = document.sequence;
         let built = match in_force.filter(|in_force| offered < *in_force) {
@@ -188,7 +189,7 @@ impl Gateway {
     pub fn reject(&self, object: &str, path: &str, message: &str) {
         let rejected = Rejected { object: object.to_owned(), path: path.to_owned(), message: message.to_owned() };
         // What stands already was told: files that stay broken are looked at again and again.
-        if self.rejected.read().unwrap_or_else(PoisonError::into_inner).as_ref() != Some(&rejected) {
+        if self.rejected.read().as_ref() != Some(&rejected) {
             tracing::error!(object, path, message, "change not in force, the last good policy serves on");
         }
         self.stands(Some(rejected));
@@ -196,7 +197,7 @@ impl Gateway {
 
     /// What is not in force at this moment, or that everything is.
     pub(crate) fn stands(&self, rejected: Option<Rejected>) {
-        *self.rejected.write().unwrap_or_else(PoisonError::into_inner) = rejected;
+        *self.rejected.write() = rejected;
     }
 
     pub(crate) fn served(&self) -> Option<Arc<ActivePolicy>> {
@@ -220,7 +221,7 @@ impl Gateway {
     /// Keeps connections warm; ends with the future's owner.
     pub(crate) async fn keep_warm(self: Arc<Self>) {
         loop {
-            let pools = self.kept.lock().unwrap_or_else(PoisonError::into_inner).pools.all();
+            let pools = self.kept.lock().pools.all();
             for pool in pools {
                 pool.sweep();
                 pool.warm(Duration::from_secs(2)).await;

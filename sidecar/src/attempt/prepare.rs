@@ -2,7 +2,6 @@
 //! another dialect.
 
 use std::borrow::Cow;
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, header};
@@ -17,6 +16,7 @@ use outrigger_llm::path::{self, PathError, UpstreamPath};
 use outrigger_llm::provider::{FitKey, Target};
 use outrigger_llm::{Dialect, RequestError, chat, decode_request, encode_request};
 use outrigger_policy::Candidate;
+use parking_lot::{Mutex, MutexGuard, RwLock};
 use serde_json::Value;
 
 use crate::memory::{LONG_WORK, Memory, MemoryLease, NoRoom};
@@ -123,7 +123,7 @@ impl RequestTranslation {
     /// has to be asked.
     pub fn let_go(&self, context: &RequestContext) {
         if context.body.len() >= LONG_WORK {
-            *self.read.write().unwrap_or_else(PoisonError::into_inner) = None;
+            *self.read.write() = None;
             *lock(&self.room) = Ok(MemoryLease::default());
         }
     }
@@ -151,12 +151,12 @@ impl RequestTranslation {
                 return Err(RequestError::Unsupported { field: NO_ROOM.to_owned(), upstream: context.dialect });
             }
         }
-        if let Some(read) = &*self.read.read().unwrap_or_else(PoisonError::into_inner) {
+        if let Some(read) = &*self.read.read() {
             return of(read);
         }
         let read = ParsedBody::of(context);
         let told = of(&read);
-        *self.read.write().unwrap_or_else(PoisonError::into_inner) = Some(read);
+        *self.read.write() = Some(read);
         told
     }
 
@@ -180,7 +180,7 @@ impl RequestTranslation {
     /// Where the conversation, as far as anybody tried to read it, is not one: the place in the
     /// body, and what is wrong there.
     pub fn problem(&self) -> Option<(String, String)> {
-        match &*self.read.read().unwrap_or_else(PoisonError::into_inner) {
+        match &*self.read.read() {
             Some(ParsedBody::Chat(chat)) => match &**chat {
                 Err(RequestError::Invalid { path, problem }) => Some((path.clone(), problem.clone())),
                 _ => None,
@@ -254,7 +254,7 @@ impl ParsedBody {
 
 /// What is in it is whole: each change is one assignment.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    mutex.lock()
 }
 
 /// Makes the request for a candidate. `asks_usage` is false where the upstream refused to be asked; `cap` is the most

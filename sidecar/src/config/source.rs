@@ -17,13 +17,14 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering as Atomic};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use outrigger_core::SecretRef;
 use outrigger_policy::{Document, ProviderDoc};
 use outrigger_sync::{AHEAD_MAX, CredentialMessage, PolicyMessage, PolicyOutcome, Rejection, Trust};
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 
 use crate::config::files::{self, FilesError, Mounted};
@@ -263,7 +264,7 @@ impl PolicySources {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

@@ -1,7 +1,6 @@
 //! What a gateway tells of its policy: which is in force, how it came, why the last one is not, and whether the operator
 //! is there.
 
-use std::sync::PoisonError;
 use std::time::{Duration, SystemTime};
 
 use outrigger_policy::BuildError;
@@ -93,9 +92,9 @@ impl Gateway {
         Status {
             ready: revision.is_some(),
             revision,
-            rejected: self.rejected.read().unwrap_or_else(PoisonError::into_inner).clone(),
+            rejected: self.rejected.read().clone(),
             source: served.and_then(|served| served.origin),
-            operator: self.link.read().unwrap_or_else(PoisonError::into_inner).clone(),
+            operator: self.link.read().clone(),
         }
     }
 
@@ -108,7 +107,7 @@ impl Gateway {
     pub(crate) fn linked(&self, problem: Option<String>) {
         let connected = problem.is_none();
         self.metrics.connected(connected);
-        let mut link = self.link.write().unwrap_or_else(PoisonError::into_inner);
+        let mut link = self.link.write();
         let since = match &*link {
             Some(link) if link.connected == connected => link.since,
             _ => Some(SystemTime::now()),

@@ -4,11 +4,12 @@
 //! before the request that it speaks of leaves, so that a process which is killed has charged what was under way.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use outrigger_core::Millis;
 use outrigger_ledger::{Book, LimitNo, LimitSpec, Refused, Reservation, Settled, State};
+use parking_lot::{Mutex, MutexGuard};
 use thiserror::Error;
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
@@ -132,7 +133,7 @@ impl Accounts {
     }
 
     fn lock(&self) -> MutexGuard<'_, Books> {
-        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+        self.books.lock()
     }
 }
 

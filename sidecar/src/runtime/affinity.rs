@@ -1,10 +1,10 @@
 //! Where conversations went, so that a later turn can go there too.
 
 use std::num::NonZeroUsize;
-use std::sync::{Mutex, PoisonError};
 
 use lru::LruCache;
 use outrigger_policy::Stay;
+use parking_lot::Mutex;
 
 /// Conversations remembered; the longest untouched is forgotten first.
 const CONVERSATIONS: NonZeroUsize = match NonZeroUsize::new(4_096) {
@@ -24,10 +24,10 @@ impl Default for Affinity {
 
 impl Affinity {
     pub fn recall(&self, conversation: u64) -> Option<Stay> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&conversation).copied()
+        self.0.lock().get(&conversation).copied()
     }
 
     pub fn remember(&self, conversation: u64, place: Stay) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).put(conversation, place);
+        self.0.lock().put(conversation, place);
     }
 }

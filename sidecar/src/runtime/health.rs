@@ -4,11 +4,12 @@
 //! a swap finds it again, and a rotated credential starts afresh.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use outrigger_policy::{Measure, Observed, Pace, Skip};
+use parking_lot::Mutex;
 
 use crate::runtime::breaker::Breaker;
 
@@ -67,7 +68,7 @@ impl BackendHealth {
         if self.troubled.load(Ordering::Relaxed) == 0 {
             return None;
         }
-        let models = self.models.lock().unwrap_or_else(PoisonError::into_inner);
+        let models = self.models.lock();
         let state = models.get(model)?;
         if state.rests_until.is_some_and(|until| now < until) {
             return Some(Skip::Cooldown);
@@ -79,7 +80,7 @@ impl BackendHealth {
     /// anew for those that are decided while it is under way.
     pub fn enter(&self, model: &str, now: Instant) {
         if self.troubled.load(Ordering::Relaxed) > 0
-            && let Some(state) = self.models.lock().unwrap_or_else(PoisonError::into_inner).get_mut(model)
+            && let Some(state) = self.models.lock().get_mut(model)
         {
             state.breaker.enter(now);
         }
@@ -143,7 +144,7 @@ impl BackendHealth {
         if self.troubled.load(Ordering::Relaxed) == 0 {
             return;
         }
-        let mut models = self.models.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut models = self.models.lock();
         match models.get_mut(model) {
             Some(state) if state.rests_until.is_some_and(|until| now < until) => state.breaker = Breaker::default(),
             Some(_) => {
@@ -155,7 +156,7 @@ impl BackendHealth {
     }
 
     fn with(&self, model: &str, change: impl FnOnce(&mut ModelState)) {
-        let mut models = self.models.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut models = self.models.lock();
         if models.len() >= MODELS && !models.contains_key(model) {
             models.clear();
         }
@@ -176,7 +177,7 @@ impl BackendHealth {
 
     fn observe(&self, model: &str, now: Instant, change: impl FnOnce(&mut Observed, Duration)) {
         let at = now.saturating_duration_since(self.born);
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self.seen.lock();
         if let Some(seen) = seen.get_mut(model) {
             return change(seen, at);
         }
@@ -189,7 +190,7 @@ impl BackendHealth {
     /// What is known of a model's answers that are measured so.
     pub fn pace(&self, model: &str, measure: Measure, now: Instant) -> Option<Pace> {
         let at = now.saturating_duration_since(self.born);
-        let pace = self.seen.lock().unwrap_or_else(PoisonError::into_inner).get(model)?.pace(measure, at)?;
+        let pace = self.seen.lock().get(model)?.pace(measure, at)?;
         Some(Pace { in_flight: self.in_flight.load(Ordering::Relaxed), ..pace })
     }
 
@@ -211,7 +212,7 @@ impl Drop for Busy {
     fn drop(&mut self) {
         self.lane.in_flight.fetch_sub(1, Ordering::Relaxed);
         if self.lane.troubled.load(Ordering::Relaxed) > 0
-            && let Some(state) = self.lane.models.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&*self.model)
+            && let Some(state) = self.lane.models.lock().get_mut(&*self.model)
         {
             state.breaker.undecided(self.began, Instant::now());
         }

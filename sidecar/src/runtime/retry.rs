@@ -1,7 +1,8 @@
 //! Going back to a place that failed: allowed for a fifth of the requests and once a second.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 /// One retry, in the units of the budget.
 const ONE: i64 = 1_000;
@@ -22,12 +23,12 @@ impl Default for RetryBudget {
 
 impl RetryBudget {
     pub fn request(&self, now: Instant) {
-        earn(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner), PER_REQUEST, now);
+        earn(&mut self.0.lock(), PER_REQUEST, now);
     }
 
     /// Takes one retry if there is one.
     pub fn take(&self, now: Instant) -> bool {
-        let mut budget = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut budget = self.0.lock();
         earn(&mut budget, 0, now);
         let some = budget.0 >= ONE;
         if some {

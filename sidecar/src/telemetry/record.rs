@@ -3,12 +3,13 @@
 mod bounds;
 
 use crate::telemetry::attempt_error::AttemptError;
+use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::iter;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 pub(crate) use bounds::cut;
@@ -215,7 +216,7 @@ impl Records {
         let bytes = record.bound();
         let record = Arc::new(record);
         {
-            let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut ring = self.ring.lock();
             ring.bytes += bytes;
             ring.records.push_back((Arc::clone(&record), bytes));
             while ring.records.len() > KEPT || ring.bytes > KEPT_BYTES {
@@ -249,14 +250,14 @@ impl Records {
     /// About how many bytes the last ones take, as text as well.
     #[must_use]
     pub fn bytes(&self, most: usize) -> usize {
-        let ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
+        let ring = self.ring.lock();
         ring.records.iter().rev().take(most).map(|(_, bytes)| bytes).sum()
     }
 
     /// The last ones, newest first; or the one of an id.
     #[must_use]
     pub fn last(&self, id: Option<&str>, most: usize) -> Vec<Arc<Record>> {
-        let ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
+        let ring = self.ring.lock();
         let asked = |record: &&Arc<Record>| id.is_none_or(|id| record.decision == id || record.request_id == id);
         ring.records.iter().rev().map(|(record, _)| record).filter(asked).take(most).cloned().collect()
     }

@@ -1,6 +1,6 @@
 //! Opening a stream: the files, TLS, the request and the head of its answer, all within one limit of time.
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
 use http::uri::Authority;
 use http::{HeaderValue, Method, Request, StatusCode, header};
@@ -10,6 +10,7 @@ use hyper::client::conn::http2;
 use hyper::rt::Executor;
 use hyper_util::rt::TokioIo;
 use outrigger_sync::{FromGateway, Hello, LEADER};
+use parking_lot::Mutex;
 use rustls::pki_types::ServerName;
 use serde::Deserialize;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -165,7 +166,7 @@ struct Spawner(Weak<Mutex<JoinSet<()>>>);
 impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Spawner {
     fn execute(&self, task: F) {
         if let Some(tasks) = self.0.upgrade() {
-            tasks.lock().unwrap_or_else(PoisonError::into_inner).spawn(task);
+            tasks.lock().spawn(task);
         }
     }
 }
