@@ -21,26 +21,26 @@ macro_rules! index {
 }
 
 index! {
-    /// A place in [`crate::Policy::keys`].
+    /// A place in `Policy::keys`.
     KeyIndex
 }
 index! {
-    /// A place in [`crate::Policy::providers`].
+    /// A place in `Policy::providers`.
     ProviderIndex
 }
 index! {
-    /// A place in [`crate::Policy::rules`].
+    /// A place in `Policy::rules`.
     RuleIndex
 }
 index! {
-    /// A place in [`crate::Key::providers`].
+    /// A place in `Key::providers`.
     EntryIndex
 }
 index! {
-    /// A place in [`crate::Provider::credentials`].
+    /// A place in `Provider::credentials`.
     CredentialIndex
 }
 index! {
-    /// A place in [`crate::Limits::all`].
+    /// A place in `Limits::all`.
     LimitIndex
 }

@@ -40,7 +40,6 @@ pub use document::{
 };
 pub use index::{CredentialIndex, EntryIndex, KeyIndex, LimitIndex, ProviderIndex, RuleIndex};
 pub use limits::limit::{Limit, LimitId, LimitOwner, Limits};
-pub use limits::usage::grouped;
 pub use naming::name::ModelName;
 pub use naming::serving::{ServingTier, list_models};
 pub use policy::{Credential, Key, KeyProvider, Policy, Provider, Revision};
@@ -54,5 +53,6 @@ pub use rules::variables::VARIABLES;
 pub use rules::vocabulary::FUNCTIONS;
 pub use text::glob::Globs;
 pub use text::nearest::nearest;
+pub use text::number::grouped;
 pub use text::printable::{Printable, is_printable};
 pub use trial::{Expect, Given, Trial, TrialRequest, TrialWork};

@@ -15,7 +15,7 @@ use super::operate::BinaryOperator;
 use super::price;
 use super::quote::quoted;
 use super::shape::{ValueShape, equal};
-use crate::limits::usage::grouped;
+use crate::text::number::grouped;
 
 /// Macros in each other over what a request has, of which each name is looked at twice: with each the work doubles.
 const TWICE: usize = 4;

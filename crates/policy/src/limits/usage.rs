@@ -4,6 +4,7 @@ use outrigger_core::{CalendarUnit, Money, Window};
 
 use crate::document::{ThresholdAction, Unit};
 use crate::limits::limit::Limit;
+use crate::text::number::grouped;
 
 impl Limit {
     /// Whether nothing more may be used: all of it is, or a threshold says so.
@@ -121,20 +122,6 @@ fn duration(ms: u64) -> String {
         true => "0s".to_owned(),
         false => told,
     }
-}
-
-/// A number for people: `50,000,000`.
-#[must_use]
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut told = String::with_capacity(digits.len() + digits.len() / 3);
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            told.push(',');
-        }
-        told.push(digit);
-    }
-    told
 }
 
 #[cfg(test)]

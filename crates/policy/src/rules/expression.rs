@@ -8,12 +8,12 @@ use thiserror::Error;
 use crate::condition::bounds::{REQUEST_BYTES, REQUEST_STEPS, RULE_BYTES, RULE_STEPS};
 use crate::condition::time::{self, NoZone};
 use crate::condition::{self, Budget, Code, ConditionCost, ConditionInputs, Stop, Value};
-use crate::limits::usage::grouped;
 use crate::rules::lint::{self, Lint, hyphens};
 use crate::rules::parse_error;
 use crate::rules::variables::VARIABLES;
 use crate::rules::vocabulary::{FUNCTIONS, MACROS, UsedNames, is_function};
 use crate::text::nearest::nearest;
+use crate::text::number::grouped;
 
 /// Why an expression is not one that a rule can have.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

@@ -2,4 +2,5 @@
 
 pub(crate) mod glob;
 pub(crate) mod nearest;
+pub(crate) mod number;
 pub(crate) mod printable;
