@@ -140,7 +140,8 @@ async fn what_connections_of_http2_hold_is_bounded() {
             }
             assert!(peak < LIMIT, "{name}, {connections} connections: {} kB", peak >> 10);
             assert!(!statuses.is_empty(), "{name}");
-            assert!(statuses.iter().all(|status| matches!(status, 400 | 503)), "{name}: {statuses:?}");
+            // On a busy machine a body that was begun may have been waited for in vain.
+            assert!(statuses.iter().all(|status| matches!(status, 400 | 408 | 503)), "{name}: {statuses:?}");
         }
     }
 }
