@@ -185,7 +185,9 @@ async fn its_memory_is_its_own() {
     pod.mount(&document(1, vec![provider("first", &upstream.url)]));
     // Root's own files are root's anyway: it is nobody, as in a pod.
     let program = pod.at("sidecar");
-    std::fs::copy(env!("CARGO_BIN_EXE_outrigger-sidecar"), &program).unwrap();
+    // By a process of its own: what another test starts meanwhile would inherit an open file, which nobody could run then.
+    let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_outrigger-sidecar")).arg(&program).status().await.unwrap();
+    assert!(copied.success());
     std::fs::create_dir(pod.state()).unwrap();
     for path in [pod.at(""), pod.policy(), program.clone()] {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
