@@ -24,7 +24,7 @@ VERSION = "1.109.1"
 READ = "2026-11-22"  # the day this version was taken; the wheel itself carries no date
 SHA256 = "8f8060d8ce7a40c91b995c74d6a27657543d49e3c1c53430dabd556f244392c6"
 
-FOLDER = Path(__file__).resolve().parent.parent / "policy" / "src" / "catalogue"
+FOLDER = Path(__file__).resolve().parent.parent / "crates" / "policy" / "src" / "catalogue"
 MODELS = FOLDER / "builtin.rs"
 PRICES = FOLDER / "builtin" / "prices.rs"
 
@@ -92,8 +92,8 @@ HEAD = '''\
 
 use outrigger_core::Capabilities;
 
-use super::Entry;
-use crate::price::Price;
+use super::CatalogueEntry;
+use crate::prices::Price;
 
 mod prices;
 
@@ -116,8 +116,8 @@ const fn model(
     max_output_tokens: u32,
     capabilities: u16,
     price: Option<&'static Price>,
-) -> Entry {{
-    Entry {{ name, context_window, max_output_tokens, capabilities: Capabilities(capabilities), price }}
+) -> CatalogueEntry {{
+    CatalogueEntry {{ name, context_window, max_output_tokens, capabilities: Capabilities(capabilities), price }}
 }}
 '''
 
@@ -129,7 +129,7 @@ PRICES_HEAD = '''\
 
 use std::borrow::Cow;
 
-use crate::price::{Price, Service, Tier};
+use crate::prices::{Price, Service, Tier};
 
 const PRICE: Price = Price {
     input: 0, output: 0, cached_input: None, cache_write: None, cache_write_1h: None, reasoning: None,
@@ -318,7 +318,7 @@ def render(table):
     prices = [PRICES_HEAD]
     for kind, prefixes in PROVIDERS.items():
         rows = entries(table, prefixes)
-        models.append(f"\npub(super) static {kind.upper()}: &[Entry] = &[\n")
+        models.append(f"\npub(super) static {kind.upper()}: &[CatalogueEntry] = &[\n")
         known = {}
         # Rust orders strings by their UTF-8 bytes, and so must the binary search's table.
         for name in sorted(rows, key=lambda n: n.encode()):
