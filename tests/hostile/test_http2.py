@@ -4,7 +4,9 @@ A row: a name, the pieces behind preface and SETTINGS, and what must come: "200"
 "closed", several choices with "|". A stream that is refused leaves its connection, and the next request goes on.
 """
 
+import itertools
 import os
+import socket
 import struct
 
 import pytest
@@ -170,6 +172,31 @@ def test_floods(watched, name, pieces):
     # or the connection is over.
     got = talk2(watched.clients, [*pieces, request(999_999)], 1, seconds=60)
     assert got in OVER.split("|"), got
+
+
+def test_clients_that_read_nothing_hold_up_nobody(watched):
+    # Answers to PINGs fill what the gateway may write; behind them stands a head, which it has read and can't go on with.
+    pinged = frame(PING, 0, 0, b"12345678") * 500
+    mute = []
+    try:
+        for _ in range(16):
+            connection = socket.socket()
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            connection.connect(watched.clients)
+            connection.settimeout(0.5)
+            mute.append(connection)
+            stream = itertools.count(1, 2)
+            try:
+                connection.sendall(PREFACE + settings())
+                while True:
+                    connection.sendall(pinged + frame(HEADERS, END_HEADERS | END_STREAM, next(stream), block(method="GET", path="/v1/models")))
+            except (TimeoutError, ConnectionError):
+                # It reads no more, or has had enough.
+                pass
+        assert talk2(watched.clients, request(), 1, seconds=20) == "200"
+    finally:
+        for connection in mute:
+            connection.close()
 
 
 def begins(address, preface, pieces):

@@ -18,12 +18,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
 pub use bounds::{Bounds, raise_descriptors};
-use heads::Door;
 use peers::{Entry, Peer, Peers, Times};
 
 use crate::gateway::Gateway;
@@ -146,7 +145,8 @@ enum Port {
 struct Rooms {
     clients: Arc<Peers>,
     admin: Arc<Peers>,
-    door: Door,
+    /// Of connections that read heads of HTTP/2.
+    places: Arc<Semaphore>,
 }
 
 impl Rooms {
@@ -154,7 +154,7 @@ impl Rooms {
         Rooms {
             clients: Arc::new(Peers::new(bounds.clients, CLIENTS, false)),
             admin: Arc::new(Peers::new(bounds.admin, OPERATORS, true)),
-            door: Door::default(),
+            places: heads::places(),
         }
     }
 
@@ -197,10 +197,11 @@ async fn accept(
                     // Closed unheard.
                     Entry::Out => continue,
                 };
-                let (gateway, stopped, door) = (Arc::clone(&gateway), stopped.clone(), rooms.door.clone());
+                let (gateway, stopped) = (Arc::clone(&gateway), stopped.clone());
+                let places = Arc::clone(&rooms.places);
                 let left = Leaves { peers: Arc::clone(peers), peer: Arc::clone(&peer) };
                 connections.spawn(async move {
-                    connection::serve(stream, remote, (peer, door), gateway, (port, at), stopped).await;
+                    connection::serve(stream, remote, (peer, places), gateway, (port, at), stopped).await;
                     drop(left);
                 });
             }

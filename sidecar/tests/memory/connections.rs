@@ -139,9 +139,11 @@ async fn what_connections_of_http2_hold_is_bounded() {
                 continue;
             }
             assert!(peak < LIMIT, "{name}, {connections} connections: {} kB", peak >> 10);
-            assert!(!statuses.is_empty(), "{name}");
             // On a busy machine a body that was begun may have been waited for in vain.
             assert!(statuses.iter().all(|status| matches!(status, 400 | 408 | 503)), "{name}: {statuses:?}");
+            // Connections that there was no room for are closed; whoever comes then is served.
+            let body = br#"{"model":"oai/m","messages":[{"role":"user","content":"hi"}]}"#;
+            assert_eq!(scene.tries(name, 1, "/v1/chat/completions", body.to_vec()).await, [200], "{name}");
         }
     }
 }

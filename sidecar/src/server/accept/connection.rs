@@ -17,9 +17,9 @@ use hyper::service::{HttpService, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use pin_project_lite::pin_project;
 use tokio::net::TcpStream;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
-use super::heads::{Door, Heads, Waiting};
+use super::heads::{Heads, Waiting};
 use super::peers::{Peer, Underway};
 use super::wire::Wire;
 use super::{CLIENTS, Port};
@@ -54,17 +54,17 @@ const PONG: Duration = Duration::from_secs(60);
 const LEAVE: Duration = Duration::from_secs(1);
 
 /// Serves a connection until it ends, is told to go, or the sender of `stopped` is gone and its requests are answered.
-/// `at` is where its port listens, `door` all connections' there.
+/// `at` is where its port listens; `places` are of all connections there.
 pub async fn serve(
     stream: TcpStream,
     remote: SocketAddr,
-    (peer, door): (Arc<Peer>, Door),
+    (peer, places): (Arc<Peer>, Arc<Semaphore>),
     gateway: Arc<Gateway>,
     (port, at): (Port, IpAddr),
     mut stopped: watch::Receiver<()>,
 ) {
     sockets::inward(&stream, CLIENTS.unread);
-    let mut wire = Wire::new(stream, Arc::clone(&peer), gateway.memory.clone(), door);
+    let mut wire = Wire::new(stream, Arc::clone(&peer), gateway.memory.clone(), places);
     let heads = match port {
         Port::Admin => None,
         Port::Clients => tokio::select! {
@@ -159,8 +159,10 @@ impl<C: Future> Future for Turns<C> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<C::Output> {
         let this = self.project();
-        this.heads.next_turn();
-        this.connection.poll(cx)
+        ready!(this.heads.poll_turn(cx));
+        let polled = this.connection.poll(cx);
+        this.heads.turn_ends();
+        polled
     }
 }
 

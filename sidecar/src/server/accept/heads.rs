@@ -3,78 +3,107 @@
 //! Such a head is in no account, and its length says little: HPACK repeats a field of 4 kB with one byte. So heads are
 //! counted. A connection reads [`AT_ONCE`] of them, and reads on when the requests of all have begun: by then each is
 //! in the account of the memory, or refused. [`CONNECTIONS`] connections may do so at the same time.
+//!
+//! A place among those is held while the connection is polled and while requests wait to begin, which they do at once. It
+//! is not held by a connection that waits for its client, or a few clients that read no answers could keep all places.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use futures_util::task::AtomicWaker;
+use parking_lot::Mutex;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Heads that a connection reads before their requests begin.
 pub const AT_ONCE: usize = 4;
 /// Connections that may have read such heads. With heads of the longest kind they hold some 4 MiB.
 const CONNECTIONS: usize = 8;
 
-/// What the connections of a port share.
-#[derive(Clone, Debug)]
-pub struct Door(Arc<AtomicUsize>);
-
-/// A connection's place at the door; it is free again when this is dropped.
-#[derive(Debug)]
-pub struct Place(Arc<AtomicUsize>);
-
-impl Default for Door {
-    fn default() -> Self {
-        Door(Arc::new(AtomicUsize::new(CONNECTIONS)))
-    }
-}
-
-impl Door {
-    pub fn enter(&self) -> Option<Place> {
-        let taken = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, |free| free.checked_sub(1));
-        taken.is_ok().then(|| Place(Arc::clone(&self.0)))
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.fetch_add(1, Ordering::AcqRel);
-    }
+/// The places of the connections of a port.
+#[must_use]
+pub fn places() -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(CONNECTIONS))
 }
 
 /// One connection's.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Heads {
+    places: Arc<Semaphore>,
+    place: Mutex<Option<OwnedSemaphorePermit>>,
     /// How often the connection was polled. It takes its requests after it has read, in the same poll.
     turn: AtomicUsize,
+    /// Heads were read in `read_in`, and maybe not all of their requests have begun.
+    unbegun: AtomicBool,
+    read_in: AtomicUsize,
     /// Requests that it has taken and that have not begun.
     waiting: AtomicUsize,
     reader: AtomicWaker,
 }
 
 impl Heads {
-    pub fn next_turn(&self) {
-        self.turn.fetch_add(1, Ordering::Relaxed);
-    }
-
-    #[must_use]
-    pub fn turn(&self) -> usize {
-        self.turn.load(Ordering::Relaxed)
-    }
-
-    /// Ready when all requests have begun whose heads were read in this turn.
-    pub fn poll_begun(&self, turn: usize, cx: &Context<'_>) -> Poll<()> {
-        if self.turn() == turn {
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
+    pub fn new(places: Arc<Semaphore>) -> Self {
+        Heads {
+            places,
+            place: Mutex::default(),
+            turn: AtomicUsize::new(0),
+            unbegun: AtomicBool::new(false),
+            read_in: AtomicUsize::new(0),
+            waiting: AtomicUsize::new(0),
+            reader: AtomicWaker::new(),
         }
-        let begun = || self.waiting.load(Ordering::Acquire) == 0;
-        if begun() {
+    }
+
+    /// Before the connection is polled: heads that it has read go on only with a place.
+    pub fn poll_turn(&self, cx: &Context<'_>) -> Poll<()> {
+        self.turn.fetch_add(1, Ordering::Relaxed);
+        if self.unbegun.load(Ordering::Relaxed) { self.poll_place(cx) } else { Poll::Ready(()) }
+    }
+
+    /// After it was polled.
+    pub fn turn_ends(&self) {
+        if self.waiting.load(Ordering::Acquire) == 0 {
+            *self.place.lock() = None;
+        }
+    }
+
+    /// Ready when the connection may read: all requests have begun whose heads it has read, and it has a place.
+    pub fn poll_may_read(&self, cx: &Context<'_>) -> Poll<()> {
+        if self.unbegun.load(Ordering::Relaxed) {
+            if self.turn.load(Ordering::Relaxed) == self.read_in.load(Ordering::Relaxed) {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            let begun = || self.waiting.load(Ordering::Acquire) == 0;
+            if !begun() {
+                self.reader.register(cx.waker());
+                // The last may have begun meanwhile.
+                if !begun() {
+                    return Poll::Pending;
+                }
+            }
+            self.unbegun.store(false, Ordering::Relaxed);
+        }
+        self.poll_place(cx)
+    }
+
+    /// Heads were read.
+    pub fn were_read(&self) {
+        self.read_in.store(self.turn.load(Ordering::Relaxed), Ordering::Relaxed);
+        self.unbegun.store(true, Ordering::Relaxed);
+    }
+
+    fn poll_place(&self, cx: &Context<'_>) -> Poll<()> {
+        let mut place = self.place.lock();
+        if place.is_none() {
+            *place = Arc::clone(&self.places).try_acquire_owned().ok();
+        }
+        if place.is_some() {
             return Poll::Ready(());
         }
-        self.reader.register(cx.waker());
-        // The last may have begun meanwhile.
-        if begun() { Poll::Ready(()) } else { Poll::Pending }
+        // Those who have one need no more than a turn each.
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 }
 
@@ -92,6 +121,7 @@ impl Waiting {
 impl Drop for Waiting {
     fn drop(&mut self) {
         if self.0.waiting.fetch_sub(1, Ordering::AcqRel) == 1 {
+            *self.0.place.lock() = None;
             self.0.reader.wake();
         }
     }
@@ -99,7 +129,6 @@ impl Drop for Waiting {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicBool;
     use std::task::{Wake, Waker};
 
     use super::*;
@@ -115,31 +144,50 @@ mod tests {
 
     #[test]
     fn a_reader_waits_for_its_turn_to_end_and_for_each_request() {
-        let heads = Arc::new(Heads::default());
+        let heads = Arc::new(Heads::new(places()));
         let woken = Arc::new(Woken::default());
         let waker = Waker::from(Arc::clone(&woken));
         let cx = Context::from_waker(&waker);
         let was_woken = || woken.0.swap(false, Ordering::SeqCst);
-        heads.next_turn();
-        let turn = heads.turn();
-        assert!(heads.poll_begun(turn, &cx).is_pending() && was_woken());
+        assert!(heads.poll_turn(&cx).is_ready() && heads.poll_may_read(&cx).is_ready());
+        heads.were_read();
+        assert!(heads.poll_may_read(&cx).is_pending() && was_woken());
         let (first, second) = (Waiting::new(&heads), Waiting::new(&heads));
-        heads.next_turn();
-        assert!(heads.poll_begun(turn, &cx).is_pending() && !was_woken());
+        heads.turn_ends();
+        assert!(heads.poll_turn(&cx).is_ready());
+        assert!(heads.poll_may_read(&cx).is_pending() && !was_woken());
         drop(first);
-        assert!(heads.poll_begun(turn, &cx).is_pending() && !was_woken());
+        assert!(heads.poll_may_read(&cx).is_pending() && !was_woken());
         drop(second);
         assert!(was_woken());
-        assert!(heads.poll_begun(turn, &cx).is_ready());
+        assert!(heads.poll_may_read(&cx).is_ready());
     }
 
+    /// Whoever has read heads and waits for anything else than its own requests has no place, and needs one to go on.
     #[test]
-    fn a_few_connections_are_let_in_and_another_when_one_has_left() {
-        let door = Door::default();
-        let mut places: Vec<_> = (0..CONNECTIONS).filter_map(|_| door.enter()).collect();
-        assert_eq!(places.len(), CONNECTIONS);
-        assert!(door.clone().enter().is_none());
-        places.pop();
-        assert!(door.enter().is_some());
+    fn places_are_held_by_who_is_polled_and_by_requests_that_have_not_begun() {
+        let places = places();
+        let cx = Context::from_waker(Waker::noop());
+        let all: Vec<_> = (0..2 * CONNECTIONS).map(|_| Arc::new(Heads::new(Arc::clone(&places)))).collect();
+        let reads = |heads: &Arc<Heads>| heads.poll_turn(&cx).is_ready() && heads.poll_may_read(&cx).is_ready();
+        for heads in &all {
+            assert!(reads(heads));
+            heads.were_read();
+            // It took no request: its client reads nothing, so it goes on to nothing.
+            heads.turn_ends();
+        }
+        assert_eq!(places.available_permits(), CONNECTIONS);
+        let mut waiting = Vec::new();
+        for heads in &all[..CONNECTIONS] {
+            assert!(heads.poll_turn(&cx).is_ready());
+            waiting.push(Waiting::new(heads));
+            heads.turn_ends();
+        }
+        assert!(all[CONNECTIONS..].iter().all(|heads| heads.poll_turn(&cx).is_pending()));
+        assert!(!reads(&Arc::new(Heads::new(Arc::clone(&places)))));
+        waiting.pop();
+        assert!(all[CONNECTIONS].poll_turn(&cx).is_ready());
+        drop((waiting, all));
+        assert_eq!(places.available_permits(), CONNECTIONS);
     }
 }

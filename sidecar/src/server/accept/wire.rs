@@ -7,13 +7,15 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 
 use super::frames::{Frames, PREFACE};
-use super::heads::{self, Door, Heads, Place};
+use super::heads::{self, Heads};
 use super::peers::Peer;
-use crate::memory::{Memory, MemoryLease};
+use crate::memory::{Memory, MemoryLease, NoRoom};
 use crate::sockets::Sparing;
 
 /// Bytes that a connection of HTTP/2 reads at one time: those behind the heads that may go on are kept.
@@ -22,13 +24,14 @@ const FEW_HEADS: usize = 16 << 10;
 const SHORT_HEAD: usize = 8 << 10;
 
 /// A connection.
-#[derive(Debug)]
 pub struct Wire {
     stream: Sparing<TcpStream>,
     peer: Arc<Peer>,
     memory: Memory,
     /// For a long head that has no end yet; its request has room of its own.
     held: MemoryLease,
+    /// While it has no room.
+    no_room: Option<BoxFuture<'static, Result<MemoryLease, NoRoom>>>,
     /// Bytes of it, on HTTP/1.1.
     head: usize,
     /// What was read to know the version, and how much of it was given on.
@@ -36,25 +39,36 @@ pub struct Wire {
     filled: usize,
     given: usize,
     http2: Option<Http2>,
-    door: Door,
+    /// Of connections that read heads of HTTP/2.
+    places: Arc<Semaphore>,
 }
 
 /// What a connection of HTTP/2 has beside its bytes.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Http2 {
     frames: Frames,
     heads: Arc<Heads>,
-    /// While heads were read whose requests have not begun: the connection's place, and the turn in which they were read.
-    place: Option<(Place, usize)>,
     /// What was read behind the heads that may go on.
     behind: Bytes,
 }
 
 impl Wire {
     #[must_use]
-    pub fn new(stream: TcpStream, peer: Arc<Peer>, memory: Memory, door: Door) -> Self {
+    pub fn new(stream: TcpStream, peer: Arc<Peer>, memory: Memory, places: Arc<Semaphore>) -> Self {
         let (stream, held) = (Sparing::new(stream), MemoryLease::default());
-        Wire { stream, peer, memory, held, head: 0, first: [0; PREFACE.len()], filled: 0, given: 0, http2: None, door }
+        Wire {
+            stream,
+            peer,
+            memory,
+            held,
+            no_room: None,
+            head: 0,
+            first: [0; PREFACE.len()],
+            filled: 0,
+            given: 0,
+            http2: None,
+            places,
+        }
     }
 
     /// Waits for the first bytes. Of HTTP/2: what its connection and its requests say of heads.
@@ -74,8 +88,9 @@ impl Wire {
         }
         self.stream.no_more_than(FEW_HEADS);
         self.peer.hears_part(false);
-        let http2 = self.http2.insert(Http2::default());
-        Ok(Some(Arc::clone(&http2.heads)))
+        let heads = Arc::new(Heads::new(Arc::clone(&self.places)));
+        self.http2 = Some(Http2 { frames: Frames::default(), heads: Arc::clone(&heads), behind: Bytes::new() });
+        Ok(Some(heads))
     }
 
     fn writes(&self, written: &Poll<io::Result<usize>>) {
@@ -89,6 +104,8 @@ impl Wire {
 impl Wire {
     /// Reads bytes of HTTP/1.1.
     fn poll_first_version(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        // The buffer that it stands in may be twice as long.
+        ready!(self.poll_room(2 * self.head, cx))?;
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
         let read = buf.filled().len() - before;
@@ -96,22 +113,16 @@ impl Wire {
             self.peer.hears();
             self.head = if self.peer.is_waiting() { self.head + read } else { 0 };
         }
-        // The buffer that it stands in may be twice as long.
-        Poll::Ready(self.has_room_for(2 * self.head))
+        Poll::Ready(Ok(()))
     }
 
     /// The same for HTTP/2: no more heads than may be between the wire and their requests.
     fn poll_second_version(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let Some(http2) = &self.http2 else { return Poll::Ready(Ok(())) };
+        let kept = http2.behind.len() + 2 * http2.frames.unfinished_head();
+        ready!(self.poll_room(kept, cx))?;
         let Some(http2) = &mut self.http2 else { return Poll::Ready(Ok(())) };
-        if let Some((_, turn)) = &http2.place {
-            ready!(http2.heads.poll_begun(*turn, cx));
-            http2.place = None;
-        }
-        let Some(place) = self.door.enter() else {
-            // Those who are there need no more than a turn each.
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        };
+        ready!(http2.heads.poll_may_read(cx));
         let fed = if http2.behind.is_empty() {
             let before = buf.filled().len();
             ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
@@ -127,23 +138,36 @@ impl Wire {
             fed
         };
         if fed.heads > 0 {
-            http2.place = Some((place, http2.heads.turn()));
+            http2.heads.were_read();
         }
         if fed.bytes > 0 {
             self.peer.hears_part(http2.frames.is_unfinished());
         }
-        let kept = http2.behind.len() + 2 * http2.frames.unfinished_head();
-        Poll::Ready(self.has_room_for(kept))
+        Poll::Ready(Ok(()))
     }
 
-    /// Takes room for so many bytes of heads that have not gone on. A few are in nobody's account.
-    fn has_room_for(&mut self, bytes: usize) -> io::Result<()> {
+    /// Takes room for so many bytes of heads that have not gone on, before more is read. A few are in nobody's account. If
+    /// there is no room, the connection waits for a moment, and ends if there is none then.
+    fn poll_room(&mut self, bytes: usize, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if bytes <= 2 * SHORT_HEAD {
             self.held.shrink_to(0);
-            return Ok(());
+            return Poll::Ready(Ok(()));
         }
         let no_room = |_| io::Error::new(io::ErrorKind::OutOfMemory, "there is no room for a long head");
-        self.held.grow_to(bytes, &self.memory).map_err(no_room)
+        loop {
+            if let Some(waiting) = &mut self.no_room {
+                let room = ready!(waiting.as_mut().poll(cx));
+                self.no_room = None;
+                drop(room.map_err(no_room)?);
+            }
+            match self.held.grow_to(bytes, &self.memory) {
+                Err(NoRoom::Now) => {
+                    let (memory, has) = (self.memory.clone(), self.held.bytes());
+                    self.no_room = Some(Box::pin(async move { memory.wait(bytes.saturating_sub(has), has).await }));
+                }
+                outcome => return Poll::Ready(outcome.map_err(no_room)),
+            }
+        }
     }
 }
 
