@@ -116,8 +116,16 @@ impl fmt::Debug for Proxy {
 pub struct Proxies(Matcher);
 
 impl Proxies {
+    /// Reads them. A variable that names no proxy is logged by its name, and counts for nothing.
     #[must_use]
     pub fn from_environment() -> Self {
+        for name in ["ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY"] {
+            for name in [name.to_owned(), name.to_lowercase()] {
+                if std::env::var(&name).is_ok_and(|value| !value.is_empty() && !names_a_proxy(&value)) {
+                    tracing::warn!("{name} names no proxy: write it as http://HOST:PORT. It is ignored");
+                }
+            }
+        }
         Proxies(Matcher::from_env())
     }
 
@@ -135,6 +143,12 @@ impl Proxies {
         let named = uri.ok().filter(|_| !is_here).and_then(|uri| self.0.intercept(&uri));
         named.map(|proxy| Proxy::of(proxy.uri().clone(), proxy.basic_auth().cloned())).transpose()
     }
+}
+
+/// Whether a value of such a variable can be read as a proxy's URL.
+fn names_a_proxy(value: &str) -> bool {
+    let any = Uri::from_static("http://example.org/");
+    Matcher::builder().all(value.to_owned()).build().intercept(&any).is_some()
 }
 
 #[cfg(test)]
@@ -195,6 +209,21 @@ mod tests {
         let other = Proxies(Matcher::builder().all("socks5://me:secret@proxy:1080").build());
         let error = other.to(&endpoint("https://api.openai.com/v1")).unwrap_err();
         assert!(!error.to_string().contains("secret"), "{error}");
+    }
+
+    #[test]
+    fn a_value_that_names_no_proxy_is_known() {
+        for (value, named) in [
+            ("http://proxy.corp:3128", true),
+            ("proxy.corp:3128", true),
+            ("http://me:secret@proxy.corp:3128", true),
+            ("socks5://proxy.corp:1080", true),
+            ("not a url", false),
+            ("ftp://proxy.corp", false),
+            ("http://", false),
+        ] {
+            assert_eq!(names_a_proxy(value), named, "{value}");
+        }
     }
 
     /// What a proxy that answers so makes of it, and what it was asked.
