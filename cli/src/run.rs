@@ -195,7 +195,7 @@ async fn run(args: Args) -> Result<u8, RunError> {
         lines,
         state: state.clone(),
         access,
-        proxies: Some(Arc::new(Proxies::from_environment())),
+        proxies: Some(Arc::new(Proxies::read(|name| std::env::var(name).ok()))),
         ..Settings::default()
     })?;
     let (document, known) =

@@ -110,23 +110,34 @@ impl fmt::Debug for Proxy {
     }
 }
 
-/// The proxies that the environment names: `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, in upper or lower
+/// The proxies that an environment names: `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, in upper or lower
 /// case, as curl reads them. What is on this machine is always reached directly.
 #[derive(Debug)]
 pub struct Proxies(Matcher);
 
 impl Proxies {
-    /// Reads them. A variable that names no proxy is logged by its name, and counts for nothing.
+    /// Reads them with a function that knows the value of a variable. A value that names no proxy is logged by the
+    /// variable's name, and counts for nothing.
     #[must_use]
-    pub fn from_environment() -> Self {
-        for name in ["ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY"] {
-            for name in [name.to_owned(), name.to_lowercase()] {
-                if std::env::var(&name).is_ok_and(|value| !value.is_empty() && !names_a_proxy(&value)) {
-                    tracing::warn!("{name} names no proxy: write it as http://HOST:PORT. It is ignored");
-                }
+    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Self {
+        // The first that is set counts, in upper case or in lower.
+        let value = |name: &str| {
+            let names = [name.to_owned(), name.to_lowercase()];
+            names
+                .into_iter()
+                .find_map(|name| variable(&name).filter(|value| !value.is_empty()).map(|value| (name, value)))
+        };
+        let proxy = |name: &str| match value(name) {
+            Some((name, value)) if !names_a_proxy(&value) => {
+                tracing::warn!("{name} names no proxy: write it as http://HOST:PORT. It is ignored");
+                String::new()
             }
-        }
-        Proxies(Matcher::from_env())
+            Some((_, value)) => value,
+            None => String::new(),
+        };
+        let others = value("NO_PROXY").map(|(_, value)| value).unwrap_or_default();
+        let matcher = Matcher::builder().all(proxy("ALL_PROXY")).http(proxy("HTTP_PROXY")).https(proxy("HTTPS_PROXY"));
+        Proxies(matcher.no(others).build())
     }
 
     /// The proxy to an endpoint, if there is one.
@@ -162,6 +173,10 @@ mod tests {
         Endpoint::parse(url).unwrap()
     }
 
+    fn read(variables: &[(&str, &str)]) -> Proxies {
+        Proxies::read(|name| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()))
+    }
+
     #[test]
     fn urls_are_read_and_no_password_is_told() {
         for (url, told) in [
@@ -190,8 +205,12 @@ mod tests {
 
     #[test]
     fn the_environment_says_which_endpoints_go_through_one() {
-        let named = Matcher::builder().https("http://secure:1").http("http://clear:2").no(".corp,10.0.0.0/8").build();
-        let proxies = Proxies(named);
+        let proxies = read(&[
+            ("https_proxy", "http://secure:1"),
+            ("HTTP_PROXY", "http://clear:2"),
+            ("http_proxy", "http://less:3"),
+            ("NO_PROXY", ".corp,10.0.0.0/8"),
+        ]);
         for (url, through) in [
             ("https://api.openai.com/v1", Some("secure:1")),
             ("http://models.example:8000/v1", Some("clear:2")),
@@ -204,9 +223,12 @@ mod tests {
             let proxy = proxies.to(&endpoint(url)).unwrap();
             assert_eq!(proxy.map(|proxy| proxy.to_string()).as_deref(), through, "{url}");
         }
-        let none = Proxies(Matcher::builder().build());
+        let none = read(&[("HTTPS_PROXY", "")]);
         assert_eq!(none.to(&endpoint("https://api.openai.com/v1")), Ok(None));
-        let other = Proxies(Matcher::builder().all("socks5://me:secret@proxy:1080").build());
+        let ignored = read(&[("HTTPS_PROXY", "not a url"), ("ALL_PROXY", "http://any:4")]);
+        let proxy = ignored.to(&endpoint("https://api.openai.com/v1")).unwrap().unwrap();
+        assert_eq!(proxy.to_string(), "any:4");
+        let other = read(&[("all_proxy", "socks5://me:secret@proxy:1080")]);
         let error = other.to(&endpoint("https://api.openai.com/v1")).unwrap_err();
         assert!(!error.to_string().contains("secret"), "{error}");
     }
