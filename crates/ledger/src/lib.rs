@@ -17,6 +17,7 @@
 mod account;
 mod book;
 mod page;
+pub mod protocol;
 mod reservation;
 
 pub use account::{Account, Counters, Short};

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use outrigger_core::SecretRef;
+use outrigger_ledger::protocol::{Grants, UsageReport};
 use outrigger_policy::{Document, ReadError};
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +18,8 @@ pub enum FromGateway {
     Hello(Hello),
     /// What became of a policy: of one that came by the stream, and of one that came by mounted files.
     Outcome(PolicyOutcome),
+    /// What it has spent, and what it would take.
+    Usage(UsageReport),
     /// So that silence means something.
     Beat(Unused),
     /// A kind of a newer gateway's.
@@ -29,6 +32,8 @@ pub enum FromGateway {
 #[serde(rename_all = "camelCase")]
 pub enum FromOperator {
     Policy(PolicyMessage),
+    /// What it may spend of the limits that it shares with others.
+    Grants(Grants),
     Beat(Unused),
     /// A policy that this version can't read: what is to be said of it.
     #[serde(skip)]

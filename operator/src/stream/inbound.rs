@@ -74,7 +74,7 @@ fn hear(handle: &StreamHandle, message: FromGateway) {
     match message {
         FromGateway::Hello(hello) => handle.hello(hello),
         FromGateway::Outcome(outcome) => handle.outcome(outcome),
-        FromGateway::Beat(_) => {}
+        FromGateway::Usage(_) | FromGateway::Beat(_) => {}
         FromGateway::Unknown(_) => handle.hub().count_unknown(),
     }
 }

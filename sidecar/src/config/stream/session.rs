@@ -61,7 +61,7 @@ fn hear(
         match message {
             FromOperator::Policy(policy) => say(intake.take(policy))?,
             FromOperator::Unreadable(rejection) => say(intake.refuse(rejection))?,
-            FromOperator::Beat(_) | FromOperator::Unknown(_) => {}
+            FromOperator::Grants(_) | FromOperator::Beat(_) | FromOperator::Unknown(_) => {}
         }
     }
     Ok(())
