@@ -12,7 +12,7 @@ use crate::catalogue::custom::Catalogues;
 use crate::catalogue::model::{Model, ModelNames};
 use crate::condition::bounds::PATTERNS;
 use crate::document::{
-    Balance, CredentialDoc, Document, FORMAT, KeyDoc, LimitsDoc, MockDoc, OnHangUp, OnLimit, ProviderDoc, ReadError,
+    Balance, CredentialDoc, Document, FORMATS, KeyDoc, LimitsDoc, MockDoc, OnHangUp, OnLimit, ProviderDoc, ReadError,
     TimeoutsDoc, Unknown,
 };
 use crate::index::{CredentialIndex, EntryIndex, KeyIndex, ProviderIndex, RuleIndex};
@@ -235,7 +235,7 @@ impl Policy {
     /// # Errors
     /// As [`Policy::build`].
     pub fn build_with(document: Document, known: &CompiledConditions) -> Result<Self, BuildError> {
-        if document.format != FORMAT {
+        if !FORMATS.contains(&document.format) {
             return Err(ReadError::Format { found: document.format }.into());
         }
         let revision = Revision { sequence: document.sequence, digest: digest(&document) };

@@ -17,8 +17,13 @@ use serde::{Deserialize, Serialize};
 use crate::index::{EntryIndex, KeyIndex, ProviderIndex};
 use crate::prices::Price;
 
-/// The format this crate writes.
+/// The format of documents whose limits each gateway grants itself.
 pub const FORMAT: u32 = 1;
+/// The format of documents whose limits are shared. A gateway that reads only the one before would pass over
+/// [`Document::ledger`] and grant itself every limit in full, so it must refuse them.
+pub const FORMAT_SHARED: u32 = 2;
+/// The formats this crate reads.
+pub const FORMATS: [u32; 2] = [FORMAT, FORMAT_SHARED];
 
 /// Everything that a gateway obeys, but for the credentials themselves.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -40,12 +45,40 @@ pub struct Document {
     /// What is known of models beside what providers say: the first that knows one is believed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub catalogues: Vec<CatalogueDoc>,
+    /// Who grants what the limits allow.
+    #[serde(default, skip_serializing_if = "LedgerDoc::is_own")]
+    pub ledger: LedgerDoc,
     /// What is there beside, and out of reach of these keys.
     #[serde(default, skip_serializing_if = "OthersDoc::is_empty")]
     pub others: OthersDoc,
 }
 
+/// Who grants what limits allow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum LedgerDoc {
+    /// Each gateway grants itself every limit in full.
+    #[default]
+    Own,
+    /// The operator's ledger grants each gateway a share, by its stream. A document that says so has the format
+    /// [`FORMAT_SHARED`].
+    Shared,
+}
+
+impl LedgerDoc {
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+    fn is_own(&self) -> bool {
+        *self == LedgerDoc::Own
+    }
+}
+
 impl Document {
+    /// The same with its limits shared: a gateway serves them from what the ledger grants, and one that can't do so
+    /// refuses the document.
+    #[must_use]
+    pub fn shared(self) -> Document {
+        Document { format: FORMAT_SHARED, ledger: LedgerDoc::Shared, ..self }
+    }
+
     /// What a provider of the policy was built from.
     #[must_use]
     pub fn provider(&self, index: ProviderIndex) -> Option<&ProviderDoc> {

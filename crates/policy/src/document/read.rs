@@ -5,14 +5,14 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use thiserror::Error;
 
-use super::{BudgetDoc, CatalogueDoc, Document, FORMAT, KeyDoc, ProviderDoc, RuleDoc};
+use super::{BudgetDoc, CatalogueDoc, Document, FORMAT, FORMAT_SHARED, FORMATS, KeyDoc, ProviderDoc, RuleDoc};
 
 /// Why a text is no document.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ReadError {
     #[error(
-        "the policy has format {found}, and this version reads {FORMAT}: bring gateways and operator within two minor \
-         versions of each other"
+        "the policy has format {found}, and this version reads {FORMAT} and {FORMAT_SHARED}: bring gateways and operator \
+         within two minor versions of each other"
     )]
     Format { found: u32 },
     /// Told of the first that can't be read.
@@ -55,7 +55,7 @@ struct DocumentHeader<'a> {
 
 fn why(json: &[u8], error: &serde_json::Error) -> ReadError {
     match serde_json::from_slice::<Formatted>(json) {
-        Ok(Formatted { format }) if format != FORMAT => return ReadError::Format { found: format },
+        Ok(Formatted { format }) if !FORMATS.contains(&format) => return ReadError::Format { found: format },
         _ => {}
     }
     let Ok(sketch) = serde_json::from_slice::<DocumentHeader<'_>>(json) else {
@@ -107,6 +107,18 @@ mod tests {
     }
 
     #[test]
+    fn limits_are_each_gateway_s_own_unless_the_document_says_shared() {
+        let own = Document { format: FORMAT, ..Document::default() };
+        assert!(!serde_json::to_string(&own).unwrap().contains("ledger"), "older gateways are told nothing new");
+        let shared = own.clone().shared();
+        let json = serde_json::to_string(&shared).unwrap();
+        assert!(json.starts_with(r#"{"format":2,"#) && json.contains(r#""ledger":"Shared""#), "{json}");
+        assert_eq!(Document::read(json.as_bytes()), Ok(shared));
+        // Another way to share is none that may be passed over.
+        assert!(told(&json.replace("Shared", "Lent")).contains("unknown variant `Lent`"));
+    }
+
+    #[test]
     fn what_can_t_be_read_says_where() {
         let broken = r#"{"format":1,"sequence":3,"providers":[],"keys":[
             {"namespace":"a","name":"b","providers":[],"extraFields":true},
@@ -115,8 +127,8 @@ mod tests {
         assert!(told_of_one.starts_with("VirtualKey a/c: unknown variant `Sing`"), "{told_of_one}");
         assert!(!told_of_one.contains("line"), "{told_of_one}");
         // Another format is told as such, whatever became of its fields.
-        assert!(told(r#"{"format":2,"providers":{"all":"new"}}"#).contains("format 2"));
-        assert!(told(r#"{"format":2,"keys":[]}"#).contains("format 2"));
+        assert!(told(r#"{"format":3,"providers":{"all":"new"}}"#).contains("format 3"));
+        assert!(told(r#"{"format":3,"keys":[]}"#).contains("format 3"));
         assert!(told("{").contains("EOF"));
         assert!(told("{}").contains("missing field"));
     }
