@@ -12,6 +12,8 @@
 //!   spent on it, and what was in flight at a crash is charged in full.
 //! - A clock that was once far ahead holds nobody up for longer than its process lives.
 //!
+//! Limits that many gateways share are granted by a ledger: see [`shared`], with both sides of its [`protocol`].
+//!
 //! State machines only: amounts are integers, the time is an argument, and what has to be written comes out as bytes.
 
 mod account;
@@ -19,6 +21,7 @@ mod book;
 mod page;
 pub mod protocol;
 mod reservation;
+pub mod shared;
 
 pub use account::{Account, Counters, Short};
 pub use book::{Book, LimitNo, LimitSpec, Refused, Restored, State};

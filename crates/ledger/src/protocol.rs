@@ -15,7 +15,8 @@
 //!
 //! **Which leader.** Each leader of the ledger has a term, higher than those before it. A gateway follows the highest
 //! that it has heard of, before it reports to it, and takes no grant of a lower one. A leader relies on what a gateway
-//! says that it was granted only where the report names the leader's own term.
+//! says that it was granted only where the report names the leader's own term, and grants a gateway nothing before it has
+//! reported all of its accounts to this term.
 
 use outrigger_core::Millis;
 use serde::{Deserialize, Serialize};
@@ -25,14 +26,22 @@ use serde::{Deserialize, Serialize};
 #[serde(transparent)]
 pub struct Term(pub u64);
 
-/// An account of a limit: of one of its periods, or of one bucket of a rolling window.
+/// A limit that gateways share. Its name and its unit are all that the ledger finds it by.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct AccountKey {
+pub struct LimitId {
     /// As [`LimitSpec::name`](crate::LimitSpec::name): `Budget search/team`.
     pub limit: String,
     /// As [`LimitSpec::unit`](crate::LimitSpec::unit): `usd`.
     pub unit: String,
+}
+
+/// An account of a limit: of one of its periods, or of one bucket of a rolling window.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AccountKey {
+    #[serde(flatten)]
+    pub limit: LimitId,
     /// The first millisecond of its period.
     pub start: Millis,
 }
@@ -45,8 +54,11 @@ pub struct UsageReport {
     pub epoch: u64,
     /// The leader that it follows. Zero: it has heard of none, and asks which one.
     pub term: Term,
-    /// Rises with each report of a stream; the answer names it.
+    /// Rises with each report of a holder, across streams and restarts; the answer names it.
     pub number: u64,
+    /// It names every account of which the gateway knows. The first report to a leader and the first of a stream are such.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub whole: bool,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub accounts: Vec<AccountUsage>,
     /// Limits of which it knows no account of now, and what it would take of each.
@@ -71,15 +83,23 @@ pub struct AccountUsage {
     /// How much more it would take now; zero for none.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub want: u64,
+    /// Less than this is of no use to it: one reservation. At most `want`.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub least: u64,
 }
 
 /// A limit that a gateway begins to count.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct WantedLimit {
-    pub limit: String,
-    pub unit: String,
+    #[serde(flatten)]
+    pub limit: LimitId,
+    /// Zero: it asks how the limit stands.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub want: u64,
+    /// As [`AccountUsage::least`].
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub least: u64,
 }
 
 /// What the ledger answers, and says by itself when something changed.
@@ -117,6 +137,9 @@ pub struct AccountGrant {
     pub granted: u64,
     /// What of this holder's the ledger can't lose any more.
     pub durable: DurableUsage,
+    /// The period has ended, and all of the holder's part is settled and kept: it forgets the account.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub over: bool,
     /// What it holds and does not need now is to be returned.
     #[serde(default, skip_serializing_if = "is_false")]
     pub recall: bool,
@@ -157,7 +180,7 @@ pub struct FleetAccount {
     pub leased: u64,
     /// Granted to holders that are gone, and not known to be unspent: it counts as spent.
     pub unconfirmed: u64,
-    /// Of what was heard last, the oldest that counts here was heard so long ago.
+    /// So long ago the ledger last heard of a holder that has some of it.
     pub age_ms: u64,
 }
 

@@ -1,0 +1,103 @@
+//! How much of a limit a gateway asks for.
+//!
+//! From what was used of late: the usual size of a reservation, and how fast it goes. It asks early, when less than twice
+//! the usual size is free or less than five seconds will last, and then for fifteen seconds' worth.
+
+use outrigger_core::Millis;
+
+const ASK_AT: u64 = 5;
+const ASK_FOR: u64 = 15;
+/// Requests wait for a grant no longer than this.
+const WAIT: Millis = 3000;
+
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Demand {
+    /// The size of a reservation: the largest of late, and a bit less with each that is smaller.
+    usual: u64,
+    /// Used in a second, when it was last looked at.
+    per_second: u64,
+    /// Used since then: reserved, less what came back.
+    since: u64,
+    /// Whether anything was reserved since then, or in the stretch before.
+    active: [bool; 2],
+    looked_at: Millis,
+    /// The largest that did not fit of late, and when one did not.
+    waiting: u64,
+    waiting_at: Millis,
+}
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Ask {
+    pub(super) want: u64,
+    /// What is missing for one reservation.
+    pub(super) least: u64,
+    /// One reservation.
+    pub(super) size: u64,
+    /// A request waits, or the next one will.
+    pub(super) urgent: bool,
+}
+
+impl Demand {
+    pub(super) fn reserved(&mut self, amount: u64) {
+        self.usual = amount.max(self.usual - self.usual.div_ceil(8));
+        self.since = self.since.saturating_add(amount);
+        self.active[0] = true;
+        if amount >= self.waiting {
+            self.waiting = 0;
+        }
+    }
+
+    /// A reservation of that time came back unused.
+    pub(super) fn came_back(&mut self, amount: u64) {
+        self.since = self.since.saturating_sub(amount);
+    }
+
+    pub(super) fn did_not_fit(&mut self, amount: u64, now: Millis) {
+        self.waiting = self.waiting.max(amount);
+        self.waiting_at = now;
+    }
+
+    /// Looks how fast it goes, at most once a second.
+    pub(super) fn look(&mut self, now: Millis) {
+        if now.saturating_sub(self.waiting_at) > WAIT {
+            self.waiting = 0;
+        }
+        let passed = now.saturating_sub(self.looked_at);
+        if passed < 1000 {
+            return;
+        }
+        let passed = u128::from(passed.unsigned_abs());
+        let per_second = u64::try_from(u128::from(self.since) * 1000 / passed).unwrap_or(u64::MAX);
+        // A burst counts at once, and is forgotten slowly.
+        self.per_second = per_second.max(self.per_second / 2);
+        (self.since, self.looked_at) = (0, now);
+        self.active = [false, self.active[0]];
+    }
+
+    /// Whether nothing was reserved, or waited, for a while.
+    pub(super) fn is_idle(&self) -> bool {
+        self.active == [false; 2] && self.waiting == 0
+    }
+
+    /// What is asked for, with so much free.
+    pub(super) fn ask(&self, free: u64) -> Ask {
+        if self.is_idle() {
+            return Ask::default();
+        }
+        let size = if self.waiting > 0 { self.waiting } else { self.usual };
+        let low = self.usual.saturating_mul(2).max(self.per_second.saturating_mul(ASK_AT)).max(self.waiting);
+        if free >= low {
+            return Ask::default();
+        }
+        let ahead = self.usual.saturating_mul(4).max(self.per_second.saturating_mul(ASK_FOR));
+        let want = ahead.max(self.waiting.saturating_mul(2)).saturating_sub(free);
+        let least = size.saturating_sub(free).clamp(1, want.max(1));
+        Ask { want: want.max(least), least, size, urgent: free < self.usual.saturating_mul(2).max(self.waiting) }
+    }
+
+    /// What is kept when the ledger wants the rest back.
+    pub(super) fn kept(&self) -> u64 {
+        if self.is_idle() { 0 } else { self.usual.max(self.waiting) }
+    }
+}

@@ -1,0 +1,418 @@
+//! One limit of a holder, and its accounts.
+
+use outrigger_core::Millis;
+
+use super::demand::{Ask, Demand};
+use super::journal::HeldState;
+use super::{FleetView, HeldShort};
+use crate::account::{Account, Counters, Short};
+use crate::protocol::{AccountGrant, AccountKey, AccountUsage, DurableUsage, LimitId, Shortage, WantedLimit};
+
+#[derive(Debug)]
+pub(super) struct HeldLimit {
+    pub(super) id: LimitId,
+    /// Whether the policy in force has it.
+    pub(super) named: bool,
+    pub(super) accounts: Vec<HeldAccount>,
+    /// Accounts that are over, and the number of the last report before they were forgotten: grants that answer it, or one
+    /// before it, speak of what is no more.
+    pub(super) forgotten: Vec<(Millis, u64)>,
+    pub(super) demand: Demand,
+    asked: Option<Asked>,
+    next: u32,
+}
+
+/// The last report that asked for more.
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    number: u64,
+    at: Millis,
+    /// One reservation.
+    size: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct HeldAccount {
+    pub(super) serial: u32,
+    pub(super) start: Millis,
+    pub(super) end: Option<Millis>,
+    /// By the gateway's own clock: from then on, and before `until`, it is reserved from.
+    from: Millis,
+    until: Millis,
+    pub(super) account: Account,
+    durable: DurableUsage,
+    /// Why the ledger gave no more, and for which reservation: less may still fit.
+    short: Option<(Shortage, u64)>,
+    fleet: Option<FleetView>,
+    /// The first report that has said how it is now, and whether the ledger has taken it.
+    told_in: Option<u64>,
+    told: bool,
+    /// The last report that named it, and what was spent then.
+    last_told: (u64, u64),
+    /// Whether it has to be written.
+    pub(super) unwritten: bool,
+}
+
+impl HeldAccount {
+    fn new(serial: u32, start: Millis, end: Option<Millis>) -> Self {
+        HeldAccount {
+            serial,
+            start,
+            end,
+            from: Millis::MAX,
+            until: Millis::MIN,
+            account: Account::default(),
+            durable: DurableUsage::default(),
+            short: None,
+            fleet: None,
+            last_told: (0, 0),
+            told_in: None,
+            told: false,
+            unwritten: false,
+        }
+    }
+
+    fn is_current(&self, now: Millis) -> bool {
+        self.from <= now && now < self.until
+    }
+
+    fn changed(&mut self) {
+        (self.told, self.told_in, self.unwritten) = (false, None, true);
+    }
+
+    fn give_back(&mut self, amount: u64) {
+        if self.account.give_back(amount) > 0 {
+            self.changed();
+        }
+    }
+
+    fn granted(&self) -> u64 {
+        narrow(self.account.counters().granted)
+    }
+
+    fn returned(&self) -> u64 {
+        narrow(self.account.counters().returned)
+    }
+
+    /// Takes how the limit stands. A shortage is the answer to whoever has asked: one that is older refuses nobody.
+    fn note(&mut self, grant: &AccountGrant, answers: u64, asked: Option<u64>, more: bool, now: Millis) {
+        let own = match (self.last_told, self.fleet) {
+            ((number, spent), _) if answers >= number => spent,
+            (_, fleet) => fleet.map_or(0, |fleet| fleet.own),
+        };
+        self.fleet = Some(FleetView { account: grant.fleet, heard_at: now, own });
+        match (grant.short, asked) {
+            (Some(short), Some(size)) => self.short = Some((short, size)),
+            (None, Some(_)) => self.short = None,
+            (None, None) if more => self.short = None,
+            (_, None) => {}
+        }
+    }
+
+    fn take_durable(&mut self, grant: &AccountGrant) {
+        self.durable.spent = self.durable.spent.max(grant.durable.spent);
+        self.durable.returned = self.durable.returned.max(grant.durable.returned);
+    }
+
+    fn is_durable(&self) -> bool {
+        self.durable.spent >= self.account.spent() && self.durable.returned >= self.returned()
+    }
+
+    fn state(&self, id: &LimitId) -> HeldState {
+        HeldState {
+            limit: id.clone(),
+            start: self.start,
+            end: self.end,
+            counters: self.account.counters(),
+            reserved: self.account.reserved(),
+        }
+    }
+
+    fn usage(&self, id: &LimitId, ask: Ask) -> AccountUsage {
+        AccountUsage {
+            account: AccountKey { limit: id.clone(), start: self.start },
+            spent: self.account.spent(),
+            reserved: self.account.reserved(),
+            granted: self.granted(),
+            returned: self.returned(),
+            want: ask.want,
+            least: ask.least,
+        }
+    }
+}
+
+impl HeldLimit {
+    pub(super) fn new(id: LimitId) -> Self {
+        HeldLimit {
+            id,
+            named: false,
+            accounts: Vec::new(),
+            forgotten: Vec::new(),
+            demand: Demand::default(),
+            asked: None,
+            next: 0,
+        }
+    }
+
+    /// Takes an account from a journal; one that comes twice is merged. Says by which serial it goes.
+    pub(super) fn restore(&mut self, state: &HeldState, now: Millis, wall: Millis) -> u32 {
+        let restored = Account::restored(state.counters, state.reserved);
+        let place = self.account(state.start, state.end);
+        let Some(held) = self.accounts.get_mut(place) else { return 0 };
+        held.account.merge(&restored.counters());
+        held.unwritten = state.reserved > 0;
+        if state.start <= wall && state.end.is_none_or(|end| wall < end) {
+            held.from = now;
+            held.until = state.end.map_or(Millis::MAX, |end| now.saturating_add(end.saturating_sub(wall)));
+        }
+        held.serial
+    }
+
+    /// Where the account of this period is, in the order of their periods.
+    fn account(&mut self, start: Millis, end: Option<Millis>) -> usize {
+        match self.accounts.binary_search_by_key(&start, |held| held.start) {
+            Ok(place) => place,
+            Err(place) => {
+                self.accounts.insert(place, HeldAccount::new(self.next, start, end));
+                self.next += 1;
+                place
+            }
+        }
+    }
+
+    /// The account that is reserved from.
+    pub(super) fn current(&self, now: Millis) -> Option<&HeldAccount> {
+        self.accounts.iter().rev().find(|held| held.is_current(now))
+    }
+
+    fn current_mut(&mut self, now: Millis) -> Option<&mut HeldAccount> {
+        self.accounts.iter_mut().rev().find(|held| held.is_current(now))
+    }
+
+    pub(super) fn by_serial(&mut self, serial: u32) -> Option<&mut HeldAccount> {
+        self.accounts.iter_mut().find(|held| held.serial == serial)
+    }
+
+    pub(super) fn fits(&self, amount: u64, now: Millis) -> Result<(), HeldShort> {
+        let held = self.current(now).ok_or(HeldShort::NotGranted)?;
+        match (held.account.fits(amount), held.short) {
+            (Ok(()), _) => Ok(()),
+            (Err(Short::Contended), _) => Err(HeldShort::Contended),
+            (Err(Short::Exhausted), Some((Shortage::Leased, size))) if amount >= size => Err(HeldShort::Contended),
+            (Err(Short::Exhausted), Some((Shortage::Spent, size))) if amount >= size => {
+                Err(HeldShort::Spent { until: held.end })
+            }
+            (Err(Short::Exhausted), _) => Err(HeldShort::NotGranted),
+        }
+    }
+
+    pub(super) fn reserve(&mut self, amount: u64, now: Millis) -> Result<u32, HeldShort> {
+        let fits = self.fits(amount, now);
+        match (fits, self.current_mut(now)) {
+            (Ok(()), Some(held)) => {
+                held.account.promise(amount);
+                held.changed();
+                let serial = held.serial;
+                self.demand.reserved(amount);
+                Ok(serial)
+            }
+            (fits, _) => Err(fits.err().unwrap_or(HeldShort::NotGranted)),
+        }
+    }
+
+    /// Settles on the account that it was reserved from.
+    pub(super) fn settle(&mut self, serial: u32, reserved: u64, actual: u64, now: Millis) {
+        let Some(held) = self.by_serial(serial) else { return self.charge(actual, now) };
+        held.account.settle(reserved, actual);
+        held.changed();
+        if !held.is_current(now) {
+            held.give_back(u64::MAX);
+        }
+        self.demand.came_back(reserved.saturating_sub(actual));
+    }
+
+    /// Counts what is spent without asking: on the current account, or the latest.
+    pub(super) fn charge(&mut self, amount: u64, now: Millis) {
+        let current = self.current(now).or(self.accounts.last()).map(|held| held.serial);
+        if let Some(held) = current.and_then(|serial| self.by_serial(serial))
+            && amount > 0
+        {
+            held.account.charge(amount);
+            held.changed();
+        }
+    }
+
+    /// Takes what the ledger says of one account, in answer to a report that was sent at `sent`. Says if it is over.
+    pub(super) fn take(
+        &mut self,
+        grant: &AccountGrant,
+        answers: u64,
+        sent: Millis,
+        now: Millis,
+        last: u64,
+    ) -> Option<u32> {
+        let start = grant.account.start;
+        if self.forgotten.iter().any(|(forgotten, before)| *forgotten == start && answers <= *before) {
+            return None;
+        }
+        let known = self.accounts.iter().any(|held| held.start == start);
+        if grant.over {
+            return if known { self.forget(start, last) } else { None };
+        }
+        let place = self.account(start, grant.end);
+        let held = self.accounts.get_mut(place)?;
+        let before = held.account.counters().granted;
+        let asked = self.asked.filter(|asked| answers >= asked.number);
+        held.account.merge(&Counters { granted: grant.granted.into(), ..Counters::default() });
+        let more = held.account.counters().granted > before;
+        if more {
+            held.changed();
+        }
+        held.end = grant.end;
+        held.take_durable(grant);
+        // The time on the way counts against the gateway at either end.
+        let begins = i64::try_from(grant.begins_in_ms).map_or(Millis::MAX, |ms| now.saturating_add(ms));
+        held.from = if grant.begins_in_ms == 0 { held.from.min(now) } else { held.from.min(begins) };
+        held.until = match grant.valid_for_ms {
+            None => Millis::MAX,
+            Some(0) => held.until.min(now),
+            Some(ms) => held.until.max(i64::try_from(ms).map_or(Millis::MAX, |ms| sent.saturating_add(ms))),
+        };
+        if !self.named {
+            held.give_back(u64::MAX);
+        } else if grant.recall {
+            let free = held.account.free();
+            held.give_back(free.saturating_sub(self.demand.kept()));
+        }
+        held.note(grant, answers, asked.map(|asked| asked.size), more, now);
+        None
+    }
+
+    /// After the last word: what the ledger has, and nothing else.
+    pub(super) fn take_durable(&mut self, grant: &AccountGrant) {
+        if let Some(held) = self.accounts.iter_mut().find(|held| held.start == grant.account.start) {
+            held.take_durable(grant);
+        }
+    }
+
+    /// Forgets an account, if nothing of it is left here.
+    fn forget(&mut self, start: Millis, last: u64) -> Option<u32> {
+        let over = |held: &HeldAccount| held.start == start && !held.account.is_open() && held.account.free() == 0;
+        let place = self.accounts.iter().position(over)?;
+        self.forgotten.push((start, last));
+        Some(self.accounts.remove(place).serial)
+    }
+
+    /// Forgets all of them: the holder is void.
+    pub(super) fn drop_accounts(&mut self) -> impl Iterator<Item = u32> {
+        self.forgotten.clear();
+        self.accounts.drain(..).map(|held| held.serial)
+    }
+
+    /// What has changed since it was last written.
+    pub(super) fn unwritten(&mut self) -> impl Iterator<Item = (u32, HeldState)> {
+        let id = &self.id;
+        self.accounts
+            .iter_mut()
+            .filter_map(move |held| std::mem::take(&mut held.unwritten).then(|| (held.serial, held.state(id))))
+    }
+
+    pub(super) fn unconfirmed(&self) -> impl Iterator<Item = HeldState> {
+        self.accounts.iter().filter(|held| !held.is_durable()).map(|held| held.state(&self.id))
+    }
+
+    /// Gives back what is free on accounts that are no longer reserved from, and looks how fast it goes.
+    pub(super) fn tidy(&mut self, now: Millis, oldest: u64, closing: bool) {
+        self.demand.look(now);
+        let named = self.named;
+        for held in &mut self.accounts {
+            if closing || !named || held.until <= now {
+                held.give_back(u64::MAX);
+            }
+        }
+        self.forgotten.retain(|(_, before)| *before >= oldest);
+    }
+
+    pub(super) fn ask(&self, now: Millis) -> Ask {
+        match (self.named, self.current(now)) {
+            (false, _) => Ask::default(),
+            (true, Some(held)) => self.demand.ask(held.account.free()),
+            (true, None) => self.demand.ask(0),
+        }
+    }
+
+    /// Whether a report is due at once, for a request that waits.
+    pub(super) fn is_urgent(&self, now: Millis, again: Millis) -> bool {
+        let ask = self.ask(now);
+        let asked = |asked: Asked| asked.size >= ask.size && now.saturating_sub(asked.at) < again;
+        ask.urgent && !self.asked.is_some_and(asked)
+    }
+
+    /// Whether an account has changed since the ledger has heard of it, or is to be kept by it.
+    pub(super) fn is_unsaid(&self) -> bool {
+        self.accounts.iter().any(|held| !held.told)
+    }
+
+    /// Whether the ledger can't lose any of it any more.
+    pub(super) fn is_durable(&self) -> bool {
+        self.accounts.iter().all(HeldAccount::is_durable)
+    }
+
+    /// What a report says of it.
+    pub(super) fn report(&mut self, number: u64, now: Millis, whole: bool, into: &mut Said) {
+        let ask = self.ask(now);
+        let current = self.current(now).map(|held| held.serial);
+        if ask.want > 0 {
+            self.asked = Some(Asked { number, at: now, size: ask.size });
+        }
+        let id = &self.id;
+        for held in &mut self.accounts {
+            let own = if Some(held.serial) == current { ask } else { Ask::default() };
+            if whole || !held.told || own.want > 0 {
+                held.told_in.get_or_insert(number);
+                held.last_told = (number, held.account.spent());
+                into.accounts.push(held.usage(id, own));
+            }
+        }
+        if self.named && current.is_none() {
+            into.wanted.push(WantedLimit { limit: id.clone(), want: ask.want, least: ask.least });
+        }
+    }
+
+    /// The ledger has taken the reports up to this one.
+    pub(super) fn heard(&mut self, answers: u64) {
+        for held in &mut self.accounts {
+            held.told = held.told || held.told_in.is_some_and(|number| number <= answers);
+        }
+    }
+
+    pub(super) fn unsaid_again(&mut self) {
+        for held in &mut self.accounts {
+            (held.told, held.told_in) = (false, None);
+        }
+        self.asked = None;
+    }
+
+    /// How the limit stood when the ledger last said so.
+    pub(super) fn fleet(&self, now: Millis) -> Option<FleetView> {
+        self.current(now).or(self.accounts.last())?.fleet
+    }
+
+    /// What the fleet has spent, with what this gateway has spent since it told.
+    pub(super) fn used(&self, now: Millis) -> u64 {
+        let Some(held) = self.current(now) else { return self.fleet(now).map_or(0, |fleet| fleet.account.spent) };
+        let own = held.account.spent();
+        held.fleet.map_or(own, |fleet| fleet.account.spent.saturating_add(own.saturating_sub(fleet.own)))
+    }
+}
+
+/// What a report says.
+#[derive(Debug, Default)]
+pub(super) struct Said {
+    pub(super) accounts: Vec<AccountUsage>,
+    pub(super) wanted: Vec<WantedLimit>,
+}
+
+fn narrow(sum: u128) -> u64 {
+    u64::try_from(sum).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,97 @@
+//! What a leader is told, and what it asks for.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use outrigger_core::Periods;
+
+use crate::protocol::{AccountKey, Grants, LimitId, Term, UsageReport};
+use crate::shared::record::{HolderId, ObjectId, Record, Stored, Version};
+
+/// A limit, as the policies in force have it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SharedLimit {
+    pub id: LimitId,
+    pub max: u64,
+    pub window: Periods,
+}
+
+/// What a leader is told.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// Every object of the store, the index among them if there is one. The first input, and there is only one such.
+    Loaded(Vec<Stored>),
+    /// All limits that are shared now. Those that are not named any more grant nothing.
+    Limits(Vec<SharedLimit>),
+    /// A gateway reports. `pod` is proven, and `allowed` are the limits of the keys that it is bound to.
+    Report { pod: String, allowed: Arc<BTreeSet<LimitId>>, report: UsageReport },
+    /// This pod is gone for good. After [`Loaded`](Self::Loaded) the driver also says so of every pod that is in the
+    /// records and not in the cluster. A stream that merely ended is nothing to say.
+    HolderGone { pod: String },
+    /// The write was made.
+    Written { object: ObjectId, version: Version },
+    /// Somebody else wrote, or made, or deleted it: nothing was written.
+    Conflict { object: ObjectId },
+    /// Nobody knows whether it was written: a time-out.
+    WriteUnknown { object: ObjectId },
+    /// It was certainly not written, and may be tried again.
+    WriteFailed { object: ObjectId },
+    /// The object as it is now; absent if there is none.
+    Reloaded { object: ObjectId, stored: Option<(Version, Record)> },
+    /// What holders that are gone may have spent of a limit counts as unspent.
+    Forgive { limit: LimitId },
+    /// Time has passed. Every 100 ms or so.
+    Tick,
+}
+
+/// What a leader asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output {
+    /// Write it if it is still at this version (absent: if there is none), and say what became of it. There is at most
+    /// one write or reload of an object under way.
+    Write {
+        object: ObjectId,
+        expected: Option<Version>,
+        record: Record,
+    },
+    /// Read it, and say so with [`Input::Reloaded`]. Try until it succeeds.
+    Reload {
+        object: ObjectId,
+    },
+    /// To the holder's stream, if there is one; it may be lost.
+    Grants {
+        holder: HolderId,
+        grants: Grants,
+    },
+    Finding(Finding),
+    /// Somebody else leads, or the store is not what it was. This leader grants nothing any more and writes nothing; a
+    /// new one may be made and told what the store has.
+    Deposed {
+        by: Option<Term>,
+    },
+}
+
+/// Something that a gateway said and that can't be. It moved no money.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    pub holder: HolderId,
+    pub account: Option<AccountKey>,
+    pub kind: FindingKind,
+}
+
+/// What is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum FindingKind {
+    /// One of its sums is lower than it was: its journal was set back.
+    Less,
+    /// It has more than the ledger gave, or returned more than it had.
+    More,
+    /// No key of its pod has this limit.
+    NotAllowed,
+    /// Its pod has begun a later journal.
+    OldEpoch,
+    /// The ledger does not know it, or has closed its books, and it holds something.
+    Unknown,
+    /// It asks for more than the whole limit, or names far too much.
+    Absurd,
+}

@@ -1,0 +1,36 @@
+//! Limits that many gateways share.
+//!
+//! ```text
+//! gateway                       operator                              store
+//!   Holder ── UsageReport ────►   Leader ── Write (compare and swap) ─►  index, shards
+//!          ◄──────── Grants ──           ◄───────── Written, Conflict ──
+//! ```
+//!
+//! Every limit has one account for each of its periods. A [`Holder`] is what one gateway was granted of them. The
+//! [`Leader`] grants, and keeps in a store what must outlive it ([`record`]). Both are state machines: messages, the time
+//! and what the store said go in, and what is to be sent and written comes out.
+//!
+//! Three local rules make the global one, that no more is spent than the limit:
+//!
+//! | | where | rule, for each account |
+//! |---|---|---|
+//! | I1 | store | `former + ceiling - returned + debt <= limit` |
+//! | I2 | leader | what it granted in its term, gross, is at most the `ceiling` that the store has |
+//! | I3 | gateway | `spent + reserved <= granted - returned` |
+//!
+//! `ceiling` is what the leader of this term may grant. It is raised in the store before it is handed out. The next
+//! leader adds it to `former`, as if all of it had been granted, and begins at zero. So a leader that does not know yet
+//! that it is none can only hand out what is counted already.
+//!
+//! **Returns** are sums of each holder. They count when the store has them, and never before: what came back is not
+//! granted again from memory. **Holders** are in the store before they are granted anything. So a new leader knows of
+//! whom it has not heard. When all holders of an account have told their sums to the new term, `former` is set to what
+//! they really were granted, and what was raised but never handed out is free again.
+//!
+//! **What is gone without a last word** keeps what it may have spent, until somebody forgives it.
+
+pub mod holder;
+pub mod leader;
+pub mod record;
+
+pub use holder::Holder;

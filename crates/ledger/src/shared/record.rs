@@ -1,0 +1,235 @@
+//! What the ledger's store keeps.
+//!
+//! ```text
+//! index     the term of the leader, and how many shards there are
+//! shard-0   the term of the leader that wrote it last
+//!             account  limit, period; how much may have been granted
+//!             page     some holders of an account: granted, returned, spent
+//! shard-1   …
+//! ```
+//!
+//! Each object is written whole, if it is still as it was read (compare and swap). Nothing is moved from one object to
+//! another, and no write depends on two objects: every sum of a page only grows, so it stays true while others are written.
+//!
+//! A shard stays under [`SHARD_BYTES`]: room for a page's holders is set aside when the page is placed.
+
+use std::fmt;
+use std::str::FromStr;
+
+use outrigger_core::Millis;
+use serde::{Deserialize, Serialize};
+
+use crate::protocol::{AccountKey, Term};
+
+/// The format that is written. A reader refuses later ones.
+pub const FORMAT: u32 = 1;
+/// No object is longer, as it is [encoded](Record::encode).
+pub const SHARD_BYTES: usize = 100_000;
+
+/// An object of the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ObjectId {
+    Index,
+    Shard(u32),
+}
+
+/// What a store calls the state of an object in which it was read or written: Kubernetes's `resourceVersion`, or a number.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Version(pub String);
+
+/// An object as it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    pub object: ObjectId,
+    pub version: Version,
+    pub record: Record,
+}
+
+/// What an object says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Record {
+    Index(IndexRecord),
+    Shard(ShardRecord),
+}
+
+/// Why an object can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum UnreadableRecord {
+    #[error("the ledger's record is damaged: {0}")]
+    Damaged(serde_json::Error),
+    #[error(
+        "the ledger's record has format {0}, and this version reads up to {FORMAT}: a newer version has written it"
+    )]
+    Later(u32),
+}
+
+/// Who leads, and which shards there are.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct IndexRecord {
+    pub format: u32,
+    pub term: Term,
+    /// Shards 0 up to this exist, or may exist: it is raised before one is made.
+    pub shards: u32,
+}
+
+/// Some accounts and pages of holders.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ShardRecord {
+    pub format: u32,
+    /// Whoever writes it first in a later term moves every `ceiling` in it to `former`.
+    pub term: Term,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accounts: Vec<AccountRecord>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pages: Vec<PageRecord>,
+}
+
+/// One account. Sums are in its unit, gross, and wider than an amount: what is returned is granted again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AccountRecord {
+    pub key: AccountKey,
+    /// The first millisecond after its period; absent if it never ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end: Option<Millis>,
+    /// What leaders of earlier terms may have granted.
+    pub former: u128,
+    /// What the leader of this term may grant.
+    pub ceiling: u128,
+}
+
+/// Some holders of an account, and the sums of those that were on it once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PageRecord {
+    pub key: AccountKey,
+    /// At most so many holders.
+    pub capacity: u32,
+    pub holders: Vec<HolderRecord>,
+    #[serde(default, skip_serializing_if = "ClosedSums::is_nothing")]
+    pub closed: ClosedSums,
+}
+
+/// A holder: a pod, and when its journal was begun.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HolderId {
+    /// The pod's UID.
+    pub pod: String,
+    /// As [`UsageReport::epoch`](crate::protocol::UsageReport::epoch).
+    pub epoch: u64,
+}
+
+/// A holder's part of an account. Written as `["pod", epoch, granted, returned, spent, state]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "HolderRow", from = "HolderRow")]
+pub struct HolderRecord {
+    pub holder: HolderId,
+    pub granted: u64,
+    pub returned: u64,
+    pub spent: u64,
+    pub state: HolderState,
+}
+
+/// Whether a holder may still say something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HolderState {
+    Open,
+    /// Its pod is gone, and it said no last word.
+    Gone,
+}
+
+/// The sums of holders that are no longer on a page: they said their last word, or were forgiven.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClosedSums {
+    pub granted: u128,
+    pub returned: u128,
+    pub spent: u128,
+    /// Of `spent`, what was over `granted - returned` of its holder.
+    pub debt: u128,
+}
+
+type HolderRow = (String, u64, u64, u64, u64, u8);
+
+impl Record {
+    /// As it is kept: compact JSON. Its numbers need more than 53 bits, so a store keeps it as a text, and not as an
+    /// object whose numbers others may round.
+    #[must_use]
+    pub fn encode(&self) -> String {
+        // Nothing in it can fail to be written.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// Reads what [`encode`](Self::encode) has written.
+    ///
+    /// # Errors
+    /// Text that is no record, and formats of later versions. Whoever goes on without it forgets what was granted.
+    pub fn decode(text: &str) -> Result<Record, UnreadableRecord> {
+        let record: Record = serde_json::from_str(text).map_err(UnreadableRecord::Damaged)?;
+        match record.format() {
+            format if format > FORMAT => Err(UnreadableRecord::Later(format)),
+            _ => Ok(record),
+        }
+    }
+
+    fn format(&self) -> u32 {
+        match self {
+            Record::Index(index) => index.format,
+            Record::Shard(shard) => shard.format,
+        }
+    }
+}
+
+impl ClosedSums {
+    fn is_nothing(&self) -> bool {
+        *self == ClosedSums::default()
+    }
+}
+
+impl From<HolderRow> for HolderRecord {
+    fn from((pod, epoch, granted, returned, spent, state): HolderRow) -> Self {
+        let state = match state {
+            0 => HolderState::Open,
+            _ => HolderState::Gone,
+        };
+        HolderRecord { holder: HolderId { pod, epoch }, granted, returned, spent, state }
+    }
+}
+
+impl From<HolderRecord> for HolderRow {
+    fn from(row: HolderRecord) -> Self {
+        let state = match row.state {
+            HolderState::Open => 0,
+            HolderState::Gone => 1,
+        };
+        (row.holder.pod, row.holder.epoch, row.granted, row.returned, row.spent, state)
+    }
+}
+
+impl fmt::Display for ObjectId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ObjectId::Index => f.write_str("index"),
+            ObjectId::Shard(number) => write!(f, "shard-{number}"),
+        }
+    }
+}
+
+/// A name that no object of the ledger has.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no object of the ledger")]
+pub struct NotAnObject(String);
+
+impl FromStr for ObjectId {
+    type Err = NotAnObject;
+
+    fn from_str(name: &str) -> Result<Self, NotAnObject> {
+        let shard = || name.strip_prefix("shard-")?.parse().ok();
+        let object = if name == "index" { Some(ObjectId::Index) } else { shard().map(ObjectId::Shard) };
+        // `shard-01` is another object than `shard-1`.
+        object.filter(|object| object.to_string() == name).ok_or_else(|| NotAnObject(name.to_owned()))
+    }
+}
