@@ -138,6 +138,7 @@ kustomize: ## write deploy/kustomize/operator.yaml anew, from the chart
 	UPDATE=1 $(PYTEST_CHART) -q tests/chart/test_kustomize.py -k the_base
 
 docs: ## write the documents in docs/ that come from tables in the code anew
+	UPDATE=1 $(CARGO) test -q --locked -p outrigger-core --test refusal_docs
 	UPDATE=1 $(CARGO) test -q --locked -p outrigger-llm --test translation_docs --test operation_docs
 	UPDATE=1 $(CARGO) test -q --locked -p outrigger-crds --test api_docs
 	UPDATE=1 $(CARGO) test -q --locked -p outrigger-policy --test rules_docs --test headers

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use outrigger_core::Money;
+use outrigger_core::{Money, RefusalKind};
 use outrigger_policy::{
     Conditions, Draw, Explanation, Key, KeyIndex, LimitIndex, Policy, RefusalSeen, Request, explain,
 };
@@ -209,10 +209,10 @@ fn explained(looked: &LoadedPolicy, args: &Args, now: i64) -> Result<Explained, 
     let mut reserved = None;
     match &mut decision.refusal {
         // A body that is no conversation is the caller's mistake, and no shortcoming of a dialect.
-        Some(refusal) if refusal.kind == "unsupported_parameter" => {
+        Some(refusal) if refusal.kind == RefusalKind::UnsupportedParameter => {
             if let Some((path, problem)) = asking.problem() {
-                let message = format!("{path}: {problem}");
-                *refusal = RefusalSeen { status: 400, kind: "invalid_request".to_owned(), message };
+                let (kind, message) = (RefusalKind::InvalidRequest, format!("{path}: {problem}"));
+                *refusal = RefusalSeen { status: kind.status(), kind, message };
             }
         }
         Some(_) => {}
@@ -248,7 +248,7 @@ impl Explained {
     /// A request that is refused before anything is decided.
     fn refused(request: RequestSeen, key: Option<KeySeen>, refusal: &Refusal) -> Self {
         let Refusal { status, kind, message, .. } = refusal.clone();
-        let refusal = RefusalSeen { status, kind: kind.to_owned(), message };
+        let refusal = RefusalSeen { status, kind, message };
         Explained {
             request,
             key,

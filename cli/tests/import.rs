@@ -384,7 +384,8 @@ fn without_a_key_it_stays_a_401() {
             if let Some(token) = token {
                 headers.insert("authorization", format!("Bearer {token}").parse().unwrap());
             }
-            identify(&policy, &headers, &Query::parse(""), None, 0).map_err(|refusal| (refusal.status, refusal.kind))
+            identify(&policy, &headers, &Query::parse(""), None, 0)
+                .map_err(|refusal| (refusal.status, refusal.kind.name()))
         };
         assert_eq!(asks(None), Err((401, "virtual_key_required")), "{folder}");
         assert_eq!(asks(Some("sk-anything")), Err((401, "virtual_key_required")), "{folder}");

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
+use outrigger_core::RefusalKind;
 use outrigger_llm::operation::ModelPlace;
 use outrigger_policy::{
     BuildError, Conditions, Credential, Explanation, Pace, Policy, Provider, Request, Skip, explain,
@@ -19,7 +20,7 @@ const UNTOLD: [&str; 7] = ["headers", "params", "labels", "needs", "budget_used"
 pub(crate) struct Decided {
     rule: Option<String>,
     /// Status and type.
-    refusal: Option<(u16, String)>,
+    refusal: Option<(u16, RefusalKind)>,
     /// `provider/model`, with the share where several are drawn from.
     first: Vec<(String, String)>,
     /// What is tried after them, in order.
@@ -95,12 +96,12 @@ impl<'p> PolicySide<'p> {
         let policy = self.assuming(assumed).map_err(|error| Unsaid::Never(error.to_string()))?;
         let named = |key: &outrigger_policy::Key| key.id.name == record.key && key.id.namespace == record.namespace;
         let Some(place) = policy.keys.position(named) else {
-            return Ok(Decided::refused(403, "virtual_key_blocked"));
+            return Ok(Decided::refused(RefusalKind::VirtualKeyBlocked));
         };
         let key = &policy.keys[place];
         let seconds = record.moment().map(jiff::Timestamp::as_second);
         if key.suspended || key.expires_at.zip(seconds).is_some_and(|(expires, now)| expires <= now) {
-            return Ok(Decided::refused(403, "virtual_key_blocked"));
+            return Ok(Decided::refused(RefusalKind::VirtualKeyBlocked));
         }
         let request_type = if record.stream { operation.request_type.1 } else { operation.request_type.0 };
         let world = Recorded(record);
@@ -158,8 +159,8 @@ fn undecided(policy: &Policy, record: &RecordedDecision, decision: &Explanation)
 }
 
 impl Decided {
-    fn refused(status: u16, kind: &str) -> Self {
-        Decided { rule: None, refusal: Some((status, kind.to_owned())), first: Vec::new(), then: Vec::new() }
+    fn refused(kind: RefusalKind) -> Self {
+        Decided { rule: None, refusal: Some((kind.status(), kind)), first: Vec::new(), then: Vec::new() }
     }
 
     fn of(decision: Explanation) -> Self {

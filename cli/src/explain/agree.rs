@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use outrigger_compile::{Inputs, OPERATOR_NAMESPACE, Severity, compile, read};
+use outrigger_core::RefusalKind;
 use outrigger_policy::{Candidate, Explanation, Policy, Trial, TrialRequest, trial};
 use outrigger_sidecar::server::accept::Listeners;
 use outrigger_sidecar::telemetry::record::Lines;
@@ -251,7 +252,7 @@ struct ComparedOutcome {
     rule: Option<String>,
     candidates: Vec<(String, String, Option<String>)>,
     /// Status and type.
-    refused: Option<(u16, String)>,
+    refused: Option<(u16, RefusalKind)>,
 }
 
 /// An upstream that takes nothing: a caller's mistake teaches nothing, and nobody else is asked.
@@ -327,7 +328,12 @@ fn recorded(record: &Value) -> ComparedOutcome {
     ComparedOutcome {
         rule: text(&record["rule"]),
         candidates: record["candidates"].as_array().unwrap().iter().map(one).collect(),
-        refused: (!sent).then(|| (record["status"].as_u64().unwrap() as u16, text(&record["error_type"]).unwrap())),
+        refused: (!sent).then(|| {
+            (
+                record["status"].as_u64().unwrap() as u16,
+                RefusalKind::from_name(&text(&record["error_type"]).unwrap()).unwrap(),
+            )
+        }),
     }
 }
 
@@ -339,20 +345,20 @@ fn explained_as(told: &Explanation) -> ComparedOutcome {
     ComparedOutcome {
         rule: told.rule.clone(),
         candidates: told.candidates.iter().map(one).collect(),
-        refused: told.refusal.as_ref().map(|refusal| (refusal.status, refusal.kind.clone())),
+        refused: told.refusal.as_ref().map(|refusal| (refusal.status, refusal.kind)),
     }
 }
 
 /// What `explain` says, and what a rule's test would see; the latter where a test can say all that the request says.
 fn by_explain(policy: &Policy, args: &Args, asks: &Asks) -> (ComparedOutcome, Option<ComparedOutcome>) {
     let refused = |refusal: &Refusal| ComparedOutcome {
-        refused: Some((refusal.status, refusal.kind.to_owned())),
+        refused: Some((refusal.status, refusal.kind)),
         ..ComparedOutcome::default()
     };
     let (path, query) = asks.target.split_once('?').unwrap_or((&asks.target, ""));
     let Some(matched) = outrigger_llm::operation::find("POST", path) else {
         return (
-            ComparedOutcome { refused: Some((404, "unknown_path".to_owned())), ..ComparedOutcome::default() },
+            ComparedOutcome { refused: Some((404, RefusalKind::UnknownPath)), ..ComparedOutcome::default() },
             None,
         );
     };
@@ -374,10 +380,10 @@ fn by_explain(policy: &Policy, args: &Args, asks: &Asks) -> (ComparedOutcome, Op
     };
     let world = AssumedState::of(policy, &policy.keys[key], &asking, args, 0).unwrap();
     let mut told = decided(policy, key, &asking, &world);
-    if let Some(refusal) = told.refusal.as_mut().filter(|refusal| refusal.kind == "unsupported_parameter")
+    if let Some(refusal) = told.refusal.as_mut().filter(|refusal| refusal.kind == RefusalKind::UnsupportedParameter)
         && asking.problem().is_some()
     {
-        refusal.kind = "invalid_request".to_owned();
+        refusal.kind = RefusalKind::InvalidRequest;
     }
     let outcome = explained_as(&told);
     let trial = Trial {
@@ -409,7 +415,7 @@ fn by_explain(policy: &Policy, args: &Args, asks: &Asks) -> (ComparedOutcome, Op
     let tested = ComparedOutcome {
         rule: decision.rule.as_deref().map(str::to_owned),
         candidates: decision.candidates.iter().map(one).collect(),
-        refused: decision.refusal.as_ref().map(|refusal| (refusal.kind.status(), refusal.kind.name().to_owned())),
+        refused: decision.refusal.as_ref().map(|refusal| (refusal.kind.status(), refusal.kind.kind())),
     };
     (outcome, sayable.then_some(tested))
 }

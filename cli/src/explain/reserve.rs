@@ -150,5 +150,5 @@ fn told(policy: &Policy, no_room: &ShortLimit) -> (&'static str, RefusalSeen) {
         Unit::Requests => "were made",
     };
     let message = format!("{}: {} of {} {more}", limit.id, limit.amount(no_room.used), limit.size());
-    (word, RefusalSeen { status: kind.status(), kind: kind.name().to_owned(), message })
+    (word, RefusalSeen { status: kind.status(), kind: kind.kind(), message })
 }

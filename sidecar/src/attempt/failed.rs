@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue};
+use outrigger_core::RefusalKind;
 use outrigger_llm::errors::classify::{Class, Scope, UpstreamFailure};
 use outrigger_llm::tokens::usage::Usage;
 
@@ -48,7 +49,7 @@ pub struct Failed {
     /// The upstream's own answer, where the caller can read it as it is.
     pub passed: Option<Box<UpstreamAnswer>>,
     /// Status and type with which the gateway itself would tell it.
-    pub tell: (u16, &'static str),
+    pub tell: (u16, RefusalKind),
     /// The answer held the gateway's own credential, which was taken out.
     pub quoted: bool,
     /// What rests.
@@ -89,7 +90,7 @@ impl Failed {
             message,
             retry_after: None,
             passed: None,
-            tell: (502, "upstream_unreachable"),
+            tell: (502, RefusalKind::UpstreamUnreachable),
             quoted: false,
             scope: Scope::Model,
             teaches: true,
@@ -131,7 +132,7 @@ impl Failed {
             error: AttemptError::Loop,
             class: FailureClass::Candidate,
             retry_after: None,
-            tell: (508, "loop_detected"),
+            tell: (508, RefusalKind::LoopDetected),
             ..self
         }
     }
@@ -151,7 +152,7 @@ impl Failed {
         match no_room {
             NoRoom::Now => Failed {
                 class: FailureClass::Final,
-                tell: (503, "overloaded"),
+                tell: (503, RefusalKind::Overloaded),
                 retry_after: Some(Duration::from_secs(1)),
                 ..Failed::unreachable(
                     AttemptError::Malformed,
@@ -179,7 +180,7 @@ impl Failed {
 
     /// It took too long.
     pub fn timeout(error: AttemptError, message: String) -> Self {
-        Failed { tell: (504, "upstream_timeout"), ..Failed::unreachable(error, message) }
+        Failed { tell: (504, RefusalKind::UpstreamTimeout), ..Failed::unreachable(error, message) }
     }
 
     /// The candidate's dialect cannot be told this request after all.
@@ -187,7 +188,7 @@ impl Failed {
         let message = format!("`{field}` cannot be carried to {provider}");
         Failed {
             class: FailureClass::Candidate,
-            tell: (400, "unsupported_parameter"),
+            tell: (400, RefusalKind::UnsupportedParameter),
             ..Failed::unreachable(AttemptError::Unsupported, message)
         }
     }
@@ -217,14 +218,16 @@ impl Failed {
         let told = if failure.message.is_empty() { "no message" } else { &failure.message };
         let (tell, passed) = match failure.class {
             // The caller's own key is not at fault: its SDK must not say so.
-            Class::Credential | Class::Quota => ((502, "upstream_credentials_exhausted"), None),
-            Class::RateLimited => ((429, "upstream_rate_limited"), passed),
-            Class::Overloaded => ((503, "upstream_overloaded"), passed),
-            Class::ModelMissing => ((404, "model_not_found"), passed),
-            Class::ContextTooLong => ((400, "context_length_exceeded"), passed),
-            Class::Filtered => ((400, "content_filter"), passed),
-            Class::Caller => ((if (400..500).contains(&status) { status } else { 400 }, "invalid_request"), passed),
-            Class::Transient => ((if status >= 500 { status } else { 502 }, "upstream_error"), passed),
+            Class::Credential | Class::Quota => ((502, RefusalKind::UpstreamCredentialsExhausted), None),
+            Class::RateLimited => ((429, RefusalKind::UpstreamRateLimited), passed),
+            Class::Overloaded => ((503, RefusalKind::UpstreamOverloaded), passed),
+            Class::ModelMissing => ((404, RefusalKind::ModelNotFound), passed),
+            Class::ContextTooLong => ((400, RefusalKind::ContextLengthExceeded), passed),
+            Class::Filtered => ((400, RefusalKind::ContentFilter), passed),
+            Class::Caller => {
+                ((if (400..500).contains(&status) { status } else { 400 }, RefusalKind::InvalidRequest), passed)
+            }
+            Class::Transient => ((if status >= 500 { status } else { 502 }, RefusalKind::UpstreamError), passed),
         };
         Failed {
             error: failure.class.into(),
@@ -248,7 +251,7 @@ impl Failed {
         Failed {
             error: AttemptError::Credential,
             passed: None,
-            tell: (502, "upstream_credentials_exhausted"),
+            tell: (502, RefusalKind::UpstreamCredentialsExhausted),
             quoted: true,
             ..self
         }

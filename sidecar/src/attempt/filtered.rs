@@ -47,7 +47,7 @@ pub async fn tell(
                 Ok(events) => filters.stream(&completion.context, events).await,
                 Err(refusal) => {
                     completion.cut(&usage, said);
-                    return completion.refuse_after(&refusal, refusal.kind, &[]);
+                    return completion.refuse_after(&refusal, refusal.kind.name(), &[]);
                 }
             };
             match shown {
@@ -81,5 +81,5 @@ pub async fn tell(
 
 fn fail(mut completion: Box<Completion>, (name, refusal): FilterFailure) -> Response<ReplyBody> {
     completion.record.filter = Some(name);
-    completion.refuse_after(&refusal, refusal.kind, &[])
+    completion.refuse_after(&refusal, refusal.kind.name(), &[])
 }

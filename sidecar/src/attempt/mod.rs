@@ -30,6 +30,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use http::Response;
+use outrigger_core::RefusalKind;
 use outrigger_policy::{Candidate, Decision};
 
 pub use attempt_context::AttemptContext;
@@ -83,7 +84,7 @@ pub async fn attempt(trying: &AttemptContext<'_>, mut completion: Box<Completion
             Err(NotReserved::Skip(skip, refusal)) => {
                 completion.passes_over(candidate, &skip);
                 // The one that passes soonest is told: money alone is spent for long.
-                if no_room.as_ref().is_none_or(|told| lasts(&refusal) < lasts(told)) {
+                if no_room.as_ref().is_none_or(|told| refusal.kind.recovery() < told.kind.recovery()) {
                     no_room = Some(refusal);
                 }
                 cursor.next_candidate();
@@ -190,15 +191,6 @@ fn give_back(
     }
 }
 
-/// How long a refusal will hold, compared to others: others' requests end, windows of pace pass, money is gone.
-fn lasts(refusal: &Refusal) -> u8 {
-    match refusal.kind {
-        "budget_contended" | "concurrency_limited" => 0,
-        "request_limited" | "token_limited" => 1,
-        _ => 2,
-    }
-}
-
 /// The conversation's next turn should come here too.
 fn remember(
     trying: &AttemptContext<'_>,
@@ -229,7 +221,7 @@ fn all_failed(
     let late = Instant::now() >= trying.clock.deadline();
     let Some((mut failed, candidate)) = primary else {
         let message = "the time that the caller or the provider allows was over before an attempt could begin";
-        return completion.refuse(&Refusal { final_word: true, ..Refusal::new(504, "upstream_timeout", message) });
+        return completion.refuse(&Refusal { final_word: true, ..Refusal::new(RefusalKind::UpstreamTimeout, message) });
     };
     completion.serves(candidate);
     let lines: Vec<String> = completion.record.attempts.iter().map(line).collect();
@@ -247,7 +239,7 @@ fn told(failed: &Failed, final_word: bool) -> Refusal {
         // Rounded up: a second too early is too early.
         retry_after: failed.retry_after.map(|pause| pause.as_millis().div_ceil(1_000) as u64),
         final_word,
-        ..Refusal::new(failed.tell.0, failed.tell.1, failed.message.clone())
+        ..Refusal::new(failed.tell.1, failed.message.clone()).with_status(failed.tell.0)
     }
 }
 

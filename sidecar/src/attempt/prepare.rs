@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, header};
+use outrigger_core::RefusalKind;
 use outrigger_llm::chat::Object;
 use outrigger_llm::format::gemini::embeddings::{self, Encoding};
 use outrigger_llm::format::gemini::model_names::{MOST_REQUESTS, model_places};
@@ -114,7 +115,7 @@ impl RequestTranslation {
                     mib(wanted),
                     total >> 20
                 );
-                Some(Refusal { final_word: true, ..Refusal::new(413, "request_too_large", message) })
+                Some(Refusal::new(RefusalKind::RequestTooLarge, message))
             }
         }
     }

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use outrigger_core::{Capabilities, Millis};
+use outrigger_core::{Capabilities, Millis, RefusalKind};
 use outrigger_ledger::{LimitNo, Refused};
 use outrigger_llm::Dialect;
 use outrigger_llm::passthrough::scan::CapField;
@@ -73,7 +73,7 @@ pub async fn reserve(
             Err(NotHeld::Journal(error)) => {
                 tracing::error!(%error, "no request that is charged can be served");
                 let message = "what is spent can't be written down at this time, so nothing is spent";
-                return Err(NotReserved::Refuse(Refusal::new(503, "budget_unavailable", message).after(1)));
+                return Err(NotReserved::Refuse(Refusal::new(RefusalKind::BudgetUnavailable, message).after(1)));
             }
             Err(NotHeld::Refused(Refused::Exhausted { limit, spent, max, until })) => {
                 let gone = SpentLimit { limit, spent, max, seconds: until.map(|until| seconds_until(until, now)) };
@@ -142,7 +142,7 @@ fn take_permits(
                     held.give_back();
                 }
                 let message = format!("{} has {} requests under way, as many as may be", limit.whose(), limit.most());
-                let refusal = Refusal::new(429, "concurrency_limited", message).after(1);
+                let refusal = Refusal::new(RefusalKind::ConcurrencyLimited, message).after(1);
                 return Err(NotReserved::Skip(Skip::Concurrency, refusal));
             }
         }
@@ -343,7 +343,9 @@ impl AttemptEstimate {
     fn exhausted(&self, completion: &Completion, gone: &SpentLimit, worst: &WorstCase) -> NotReserved {
         let served = &completion.context.served;
         let Some(at) = served.limits.position(|one| *one == gone.limit) else {
-            return NotReserved::Refuse(Refusal::new(503, "budget_unavailable", "the limits have changed").after(1));
+            return NotReserved::Refuse(
+                Refusal::new(RefusalKind::BudgetUnavailable, "the limits have changed").after(1),
+            );
         };
         let limit = &served.policy.limits.all[at];
         let most = match limit.unit {
@@ -351,7 +353,7 @@ impl AttemptEstimate {
             Unit::Tokens => worst.tokens,
             Unit::Requests => 1,
         };
-        let (skip, status, kind) = (limit.skip(at), limit.refusal_kind().status(), limit.refusal_kind().name());
+        let (skip, kind) = (limit.skip(at), limit.refusal_kind().kind());
         let mut message = limit.told(gone.spent);
         // What is not quite spent may still do for a smaller request.
         if limit.unit != Unit::Requests && gone.spent < gone.max {
@@ -361,12 +363,7 @@ impl AttemptEstimate {
             };
             message.push_str(&format!(", and this request may come to {}{fewer}", limit.amount(most)));
         }
-        let refusal = Refusal {
-            // What is spent stays spent until then, however often it is asked.
-            final_word: status == 402,
-            retry_after: gone.seconds,
-            ..Refusal::new(status, kind, message)
-        };
+        let refusal = Refusal { retry_after: gone.seconds, ..Refusal::new(kind, message) };
         match completion.context.key().on_limit {
             OnLimit::Reject => NotReserved::Refuse(refusal),
             OnLimit::NextProvider => NotReserved::Skip(skip, refusal),
@@ -378,7 +375,7 @@ impl AttemptEstimate {
         let at = served.limits.position(|one| *one == number);
         let whose = at.map_or_else(String::new, |at| format!("{}: ", served.policy.limits.all[at].id));
         let message = format!("{whose}what is left is set aside for requests under way; some of it will come back");
-        let refusal = Refusal::new(429, "budget_contended", message).after(1);
+        let refusal = Refusal::new(RefusalKind::BudgetContended, message).after(1);
         let skip = at.map_or(Skip::Concurrency, |at| match served.policy.limits.all[at].unit {
             Unit::Money => Skip::Budget(at),
             Unit::Tokens | Unit::Requests => Skip::Limit(at),

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use bytes::Bytes;
+use outrigger_core::RefusalKind;
 use outrigger_llm::operation::Kind;
 use outrigger_llm::{Dialect, Malformed, chat, decode_response};
 
@@ -99,7 +100,7 @@ impl AnswerFilters {
                         bytes = events::of_whole(context, &answer.body).map_err(|problem| {
                             tracing::error!(filter = name, problem, "what a filter made of an answer can't be told");
                             let message = format!("filter {name} made of the answer what can't be told: {problem}");
-                            (name, Refusal::new(500, "filter_failed", message))
+                            (name, Refusal::new(RefusalKind::FilterFailed, message))
                         })?;
                     }
                 }

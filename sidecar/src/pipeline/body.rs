@@ -6,6 +6,7 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Version};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
+use outrigger_core::RefusalKind;
 use tokio::sync::Semaphore;
 
 use crate::memory::{Memory, MemoryLease, of_request};
@@ -33,7 +34,7 @@ pub async fn receive(
     let encoding = headers.get(http::header::CONTENT_ENCODING).and_then(|value| value.to_str().ok());
     if let Some(encoding) = encoding.filter(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
         let message = format!("a body with content-encoding `{encoding}` is not read here; send it as it is");
-        return Err(Refusal::new(415, "invalid_request", message));
+        return Err(Refusal::new(RefusalKind::InvalidRequest, message).with_status(415));
     }
     let said = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     if said > memory.longest_body() {
@@ -49,10 +50,11 @@ pub async fn receive(
     let mut length = 0;
     loop {
         let Ok(frame) = tokio::time::timeout(STALLED, body.frame()).await else {
-            return Err(Refusal::new(408, "invalid_request", "the body stopped coming"));
+            return Err(Refusal::new(RefusalKind::InvalidRequest, "the body stopped coming").with_status(408));
         };
         let Some(frame) = frame else { break };
-        let broken = |error| Refusal::new(400, "invalid_request", format!("the body ended before its end: {error}"));
+        let broken =
+            |error| Refusal::new(RefusalKind::InvalidRequest, format!("the body ended before its end: {error}"));
         let frame = frame.map_err(broken)?;
         let Ok(data) = frame.into_data() else { continue };
         length += data.len();
@@ -104,12 +106,13 @@ pub fn too_large(memory: &Memory) -> Refusal {
     let longest = memory.longest_body();
     let longest = if longest < 1 << 20 { format!("{} KiB", longest >> 10) } else { format!("{} MiB", longest >> 20) };
     let message = format!("the body is longer than {longest}, the most that this gateway's memory allows");
-    Refusal { final_word: true, ..Refusal::new(413, "request_too_large", message) }
+    Refusal::new(RefusalKind::RequestTooLarge, message)
 }
 
 /// There is no room now.
 pub fn overloaded() -> Refusal {
-    Refusal::new(503, "overloaded", "the gateway holds as many requests and answers as its memory allows").after(1)
+    Refusal::new(RefusalKind::Overloaded, "the gateway holds as many requests and answers as its memory allows")
+        .after(1)
 }
 
 /// Bytes of the longest head of a form's part.

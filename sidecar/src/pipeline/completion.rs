@@ -20,7 +20,7 @@ use crate::runtime::health::Busy;
 use crate::telemetry::record::Record;
 use http::{HeaderMap, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
-use outrigger_core::Money;
+use outrigger_core::{Money, RefusalKind};
 use outrigger_llm::tokens::usage::Usage;
 use outrigger_policy::{Candidate, LimitIndex, Skip};
 
@@ -51,7 +51,7 @@ pub struct Completion {
     money: TotalCost,
     /// The limits that attempts were counted against, as places in the policy's.
     counted: Vec<LimitIndex>,
-    refused: Option<&'static str>,
+    refused: Option<RefusalKind>,
     waited: Duration,
     waiting_since: Option<Instant>,
     done: bool,
@@ -252,7 +252,7 @@ impl Completion {
 
     /// Refuses, before anybody was asked.
     pub fn refuse(self: Box<Self>, refusal: &Refusal) -> Response<ReplyBody> {
-        self.refuse_after(refusal, refusal.kind, &[])
+        self.refuse_after(refusal, refusal.kind.name(), &[])
     }
 
     /// Tells a failure in the caller's dialect, with the attempts that were made.
@@ -268,7 +268,7 @@ impl Completion {
             self.refused = Some(refusal.kind);
         }
         self.record.error_type = Some(match self.record.attempts.is_empty() {
-            true => refusal.kind.to_owned(),
+            true => refusal.kind.name().to_owned(),
             false => error.to_owned(),
         });
         self.first_byte();

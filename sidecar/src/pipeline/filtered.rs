@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Response};
 use http_body_util::{BodyExt, Full};
+use outrigger_core::RefusalKind;
 use outrigger_llm::operation::Kind;
 
 use crate::filter::{AnswerFilters, FilterAnswer, FilterBody, FilterStop, FullAnswer};
@@ -78,5 +79,5 @@ fn tell(mut completion: Box<Completion>, headers: http::HeaderMap, body: Bytes, 
 /// A filter gave an answer that is none of the caller's dialect: a mistake of ours.
 fn no_answer(name: &str, problem: &str) -> Refusal {
     tracing::error!(filter = name, problem, "a filter's own answer can't be told");
-    Refusal::new(500, "filter_failed", format!("filter {name} answered with what can't be told: {problem}"))
+    Refusal::new(RefusalKind::FilterFailed, format!("filter {name} answered with what can't be told: {problem}"))
 }

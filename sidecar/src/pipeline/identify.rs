@@ -2,6 +2,7 @@
 
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName};
+use outrigger_core::RefusalKind;
 use outrigger_policy::{KeyIndex, Policy};
 
 use crate::pipeline::headers::{has_words_to_us, name};
@@ -49,8 +50,7 @@ pub fn caller(policy: &Policy, headers: &HeaderMap, query: &Query) -> Result<Cal
         let value = value.to_str().unwrap_or_default().trim();
         let index = policy.key_named(value).or_else(|| policy.key_of_token(value)).ok_or_else(|| {
             Refusal::new(
-                403,
-                "virtual_key_blocked",
+                RefusalKind::VirtualKeyBlocked,
                 format!("`{name}` names no VirtualKey that is bound here{}", there_are(policy)),
             )
         })?;
@@ -63,8 +63,7 @@ pub fn caller(policy: &Policy, headers: &HeaderMap, query: &Query) -> Result<Cal
     }
     match policy.default_key {
         Some(key) if policy.keys[key].must_be_named => Err(Refusal::new(
-            401,
-            "virtual_key_required",
+            RefusalKind::VirtualKeyRequired,
             format!(
                 "VirtualKey {} is for callers who name it (spec.withoutKey: Refuse): send its token, or its name, in \
                  `x-outrigger-key` or as the SDK's API key",
@@ -73,13 +72,11 @@ pub fn caller(policy: &Policy, headers: &HeaderMap, query: &Query) -> Result<Cal
         )),
         Some(key) => Ok(Caller { key, by: None }),
         None if policy.keys.iter().all(|key| key.keyless) => Err(Refusal::new(
-            401,
-            "virtual_key_required",
+            RefusalKind::VirtualKeyRequired,
             format!("no existing VirtualKey is bound here{}", there_are(policy)),
         )),
         None => Err(Refusal::new(
-            401,
-            "virtual_key_required",
+            RefusalKind::VirtualKeyRequired,
             format!(
                 "several VirtualKeys are bound here and none is the default: name one in `x-outrigger-key` or as \
                  the SDK's API key{}",
@@ -116,7 +113,7 @@ fn offered(headers: &HeaderMap, query: &Query) -> impl Iterator<Item = (&'static
 
 fn usable(policy: &Policy, index: KeyIndex, service_account: Option<&str>, now: i64) -> Result<KeyIndex, Refusal> {
     let key = &policy.keys[index];
-    let blocked = |why: &str| Refusal::new(403, "virtual_key_blocked", format!("VirtualKey {} {why}", key.id));
+    let blocked = |why: &str| Refusal::new(RefusalKind::VirtualKeyBlocked, format!("VirtualKey {} {why}", key.id));
     if key.suspended {
         return Err(blocked("is suspended (spec.suspended)"));
     }
@@ -207,12 +204,12 @@ mod tests {
         }
         let nobody = Policy::build(Document { default_key: None, ..document }).unwrap();
         let refusal = identify(&nobody, &HeaderMap::new(), &Query::default(), None, 0).unwrap_err();
-        assert_eq!((refusal.status, refusal.kind), (401, "virtual_key_required"));
+        assert_eq!((refusal.status, refusal.kind.name()), (401, "virtual_key_required"));
         assert!(refusal.message.contains("search, batch"), "{}", refusal.message);
         let others = OthersDoc { keys: vec!["search".to_owned(), "batch".to_owned()], ..OthersDoc::default() };
         let unbound = Policy::build(Document { format: FORMAT, others, ..Document::default() }).unwrap();
         let refusal = identify(&unbound, &HeaderMap::new(), &Query::default(), None, 0).unwrap_err();
-        assert_eq!((refusal.status, refusal.kind), (401, "virtual_key_required"));
+        assert_eq!((refusal.status, refusal.kind.name()), (401, "virtual_key_required"));
         assert_eq!(refusal.message, "no existing VirtualKey is bound here; its namespace has search, batch");
     }
 
@@ -230,7 +227,7 @@ mod tests {
             let headers =
                 value.iter().map(|value| (http::header::AUTHORIZATION, format!("Bearer {value}").parse().unwrap()));
             identify(&policy, &headers.collect(), &Query::default(), None, 0)
-                .map_err(|refusal| (refusal.status, refusal.kind))
+                .map_err(|refusal| (refusal.status, refusal.kind.name()))
         };
         assert_eq!(asked(None), Err((401, "virtual_key_required")));
         assert_eq!(asked(Some("sk-dummy")), Err((401, "virtual_key_required")));
@@ -250,7 +247,7 @@ mod tests {
         let policy = Policy::build(document).unwrap();
         let asked = |own| {
             identify(&policy, &HeaderMap::new(), &Query::default(), own, 0)
-                .map_err(|refusal| (refusal.status, refusal.kind))
+                .map_err(|refusal| (refusal.status, refusal.kind.name()))
         };
         assert_eq!(asked(Some("crawler")), Ok(KeyIndex::from(0)));
         assert_eq!(asked(None), Ok(KeyIndex::from(0)), "outside of a cluster");

@@ -3,6 +3,7 @@
 use std::time::UNIX_EPOCH;
 
 use http::Response;
+use outrigger_core::RefusalKind;
 use outrigger_llm::listing::ListedModel;
 use outrigger_llm::registry;
 use outrigger_llm::{Dialect, operation};
@@ -32,7 +33,7 @@ pub fn list(mut completion: Box<Completion>) -> Response<ReplyBody> {
                 Some(model) => registry::list_model(context.dialect, model),
                 None => {
                     let message = format!("no model `{name}` is listed for VirtualKey {}", context.key().id);
-                    return completion.refuse(&Refusal::new(404, "model_not_found", message));
+                    return completion.refuse(&Refusal::new(RefusalKind::ModelNotFound, message));
                 }
             }
         }
@@ -55,7 +56,7 @@ pub fn unknown_path(method: &str, path: &str) -> Refusal {
         message.push_str(&format!(" {dialect}: {};", paths.join(", ")));
     }
     message.pop();
-    Refusal { final_word: true, ..Refusal::new(404, "unknown_path", message) }
+    Refusal::new(RefusalKind::UnknownPath, message)
 }
 
 fn version(dialect: Dialect) -> &'static str {

@@ -24,6 +24,7 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{Extensions, HeaderMap, Request, Response};
 use hyper::body::Incoming;
+use outrigger_core::RefusalKind;
 use outrigger_llm::Dialect;
 use outrigger_llm::operation::{self, Hints, Kind};
 use outrigger_llm::passthrough::scan::Scanned;
@@ -96,7 +97,7 @@ impl Gateway {
                 operation,
                 latency_ms: crate::duration::ms(started.elapsed()),
                 status: refusal.status,
-                error_type: Some(refusal.kind.to_owned()),
+                error_type: Some(refusal.kind.name().to_owned()),
                 ..Record::default()
             };
             self.metrics.recorded(&record, "none", Some(refusal.kind));
@@ -112,7 +113,7 @@ impl Gateway {
         let listing = matches!(matched.operation.kind, Kind::ListModels | Kind::GetModel);
         let dialect = if listing { told_in } else { matched.operation.dialect };
         let Some(served) = self.served() else {
-            let refusal = Refusal::new(503, "no_policy", "the gateway has no policy yet").after(1);
+            let refusal = Refusal::new(RefusalKind::NoPolicy, "the gateway has no policy yet").after(1);
             return refuse(dialect, matched.operation.name, &refusal);
         };
         if let Some(refusal) = self.own.refuses(&head.headers, &served.policy) {
@@ -219,7 +220,7 @@ impl Gateway {
                 (_, Some(no_room)) if unfit => no_room,
                 (Some((path, problem)), _) if unfit => Refusal {
                     param: Some(path.to_owned()),
-                    ..Refusal::new(400, "invalid_request", format!("{path}: {problem}"))
+                    ..Refusal::new(RefusalKind::InvalidRequest, format!("{path}: {problem}"))
                 },
                 _ => self.with_time(&completion.context.served, refusal),
             };
@@ -241,7 +242,7 @@ impl Gateway {
                         "VirtualKey {id} has {} requests under way, as many as spec.limits.concurrentRequests allows",
                         concurrency.most()
                     );
-                    return completion.refuse(&Refusal::new(429, "concurrency_limited", message).after(1));
+                    return completion.refuse(&Refusal::new(RefusalKind::ConcurrencyLimited, message).after(1));
                 }
             }
         }

@@ -3,6 +3,7 @@
 //! Pure, and the same for all who decide: the gateway, and `explain` for a request that is in a file.
 
 use http::HeaderMap;
+use outrigger_core::RefusalKind;
 use outrigger_llm::chat::{self, Object};
 use outrigger_llm::format::gemini::embeddings;
 use outrigger_llm::json::strict;
@@ -48,7 +49,7 @@ pub struct ParseFailure {
 /// The refusal of a body that says nothing that could be decided.
 pub fn read(matched: Matched, headers: &HeaderMap, query: &Query, body: &[u8]) -> Result<ParsedRequest, ParseFailure> {
     let invalid =
-        |message: String| ParseFailure { refusal: Refusal::new(400, "invalid_request", message), model: None };
+        |message: String| ParseFailure { refusal: Refusal::new(RefusalKind::InvalidRequest, message), model: None };
     let Matched { operation, model: in_path } = matched;
     let (model, scanned) = match operation.model {
         ModelPlace::Form => {
@@ -79,7 +80,7 @@ pub fn of(
     model: Option<String>,
     scanned: Scanned,
 ) -> Result<ParsedRequest, ParseFailure> {
-    let invalid = |message: String| Refusal::new(400, "invalid_request", message);
+    let invalid = |message: String| Refusal::new(RefusalKind::InvalidRequest, message);
     if operation.model != ModelPlace::Nowhere && model.as_deref().is_none_or(str::is_empty) {
         let refusal = Refusal { param: Some("model".to_owned()), ..invalid("`model` is missing".to_owned()) };
         return Err(ParseFailure { refusal, model });
@@ -114,7 +115,7 @@ pub fn scan(operation: &Operation, body: &[u8]) -> Result<Scanned, Refusal> {
     if operation.model == ModelPlace::Form {
         return Ok(Scanned::default());
     }
-    let invalid = |message: String| Refusal::new(400, "invalid_request", message);
+    let invalid = |message: String| Refusal::new(RefusalKind::InvalidRequest, message);
     let scanned = scan::scan(body).map_err(|error| invalid(error.to_string()))?;
     if scanned.own_fallbacks.is_some() && operation.dialect != Dialect::Anthropic {
         let message =

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full};
+use outrigger_core::RefusalKind;
 use outrigger_llm::Dialect;
 use outrigger_llm::errors::GatewayError;
 use outrigger_llm::registry::error_body;
@@ -14,14 +15,14 @@ use crate::telemetry::record::cut;
 /// Why a request is not served, and what the caller is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
+    /// The kind's own, unless whoever refuses knows a better one.
     pub status: u16,
-    /// One of the documented types: `model_not_found`.
-    pub kind: &'static str,
+    pub kind: RefusalKind,
     pub message: String,
     pub param: Option<String>,
     /// Seconds.
     pub retry_after: Option<u64>,
-    /// Tells SDKs not to try again by themselves.
+    /// Tells SDKs not to try again by themselves. As the kind has it, but for what was tried in vain.
     pub final_word: bool,
 }
 
@@ -29,11 +30,19 @@ pub struct Refusal {
 const LONGEST: usize = 4_096;
 
 impl Refusal {
-    pub fn new(status: u16, kind: &'static str, message: impl Into<String>) -> Self {
+    pub fn new(kind: RefusalKind, message: impl Into<String>) -> Self {
         let mut message = message.into();
         // It may quote the caller, or an upstream.
         cut(&mut message, LONGEST);
-        Refusal { status, kind, message, param: None, retry_after: None, final_word: false }
+        let (status, final_word) = (kind.status(), kind.is_final());
+        Refusal { status, kind, message, param: None, retry_after: None, final_word }
+    }
+
+    /// Under another status than the kind's own.
+    #[must_use]
+    pub fn with_status(mut self, status: u16) -> Self {
+        self.status = status;
+        self
     }
 
     /// After so many seconds it may be otherwise.
@@ -50,7 +59,7 @@ impl Refusal {
             dialect,
             &GatewayError {
                 status: self.status,
-                kind: self.kind,
+                kind: self.kind.name(),
                 message: &self.message,
                 request_id,
                 param: self.param.as_deref(),
@@ -72,10 +81,7 @@ impl Refusal {
 
 impl From<&outrigger_policy::PolicyRefusal> for Refusal {
     fn from(refusal: &outrigger_policy::PolicyRefusal) -> Self {
-        Refusal {
-            param: refusal.param.clone(),
-            ..Refusal::new(refusal.kind.status(), refusal.kind.name(), refusal.message.clone())
-        }
+        Refusal { param: refusal.param.clone(), ..Refusal::new(refusal.kind.kind(), refusal.message.clone()) }
     }
 }
 

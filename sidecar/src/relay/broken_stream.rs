@@ -1,5 +1,6 @@
 //! How a stream breaks off: as a failed attempt while nothing of it was told, as an error event after.
 
+use outrigger_core::RefusalKind;
 use outrigger_llm::chat::StreamError;
 use outrigger_llm::errors::classify::classify_event;
 
@@ -45,21 +46,29 @@ impl Broken {
     }
 
     /// The error of the attempt, and what the caller's error event says.
-    pub fn told(&self, setting: &AnswerSource) -> (AttemptError, u16, &'static str, String) {
+    pub fn told(&self, setting: &AnswerSource) -> (AttemptError, u16, RefusalKind, String) {
         let provider = &setting.provider;
         match self {
             Broken::Told(error) => {
                 let status = error.status.unwrap_or(502);
-                (AttemptError::StreamError, status, "upstream_error", format!("{provider}: {}", error.message))
+                (
+                    AttemptError::StreamError,
+                    status,
+                    RefusalKind::UpstreamError,
+                    format!("{provider}: {}", error.message),
+                )
             }
-            Broken::Malformed(problem) => {
-                (AttemptError::Malformed, 502, "upstream_unreachable", format!("{provider} broke off: {problem}"))
-            }
+            Broken::Malformed(problem) => (
+                AttemptError::Malformed,
+                502,
+                RefusalKind::UpstreamUnreachable,
+                format!("{provider} broke off: {problem}"),
+            ),
             Broken::Lost(reason) => {
-                (AttemptError::Cut, 502, "upstream_unreachable", format!("{provider} broke off: {reason}"))
+                (AttemptError::Cut, 502, RefusalKind::UpstreamUnreachable, format!("{provider} broke off: {reason}"))
             }
             Broken::Timeout(error) => {
-                (*error, 504, "upstream_timeout", format!("{provider} fell silent in mid-answer"))
+                (*error, 504, RefusalKind::UpstreamTimeout, format!("{provider} fell silent in mid-answer"))
             }
         }
     }

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
+use outrigger_core::RefusalKind;
 use outrigger_llm::errors::GatewayError;
 use outrigger_llm::framing::{self, Reader};
 use outrigger_llm::registry::error_event;
@@ -321,7 +322,7 @@ impl Relay {
         self.array = array;
         self.held = held;
         match completion.record.error_type.is_some() {
-            true => Err(Refusal::new(502, "upstream_error", format!("{} broke off", self.setting.provider))),
+            true => Err(Refusal::new(RefusalKind::UpstreamError, format!("{} broke off", self.setting.provider))),
             false => Ok(whole.into()),
         }
     }
@@ -358,10 +359,10 @@ impl Relay {
         self.over = true;
         self.out.clear();
         completion.record.filter = Some(name);
-        completion.record.error_type = Some(refusal.kind.to_owned());
+        completion.record.error_type = Some(refusal.kind.name().to_owned());
         let refusal = GatewayError {
             status: refusal.status,
-            kind: refusal.kind,
+            kind: refusal.kind.name(),
             message: &refusal.message,
             request_id: &completion.context.request_id,
             param: None,
@@ -519,7 +520,7 @@ impl Relay {
         if let Some(attempt) = completion.record.attempts.last_mut() {
             attempt.error = Some(word);
         }
-        completion.record.error_type = Some(kind.to_owned());
+        completion.record.error_type = Some(kind.name().to_owned());
         if broken.teaches(&self.timing) {
             self.setting.health.failed(&self.setting.model, self.setting.sent_at, Instant::now());
         }
@@ -529,7 +530,7 @@ impl Relay {
         }
         let refusal = GatewayError {
             status,
-            kind,
+            kind: kind.name(),
             message: &message,
             request_id: &completion.context.request_id,
             param: None,

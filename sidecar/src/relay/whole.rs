@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
 use memchr::memmem::Finder;
+use outrigger_core::RefusalKind;
 use outrigger_llm::errors::classify::classify_event;
 use outrigger_llm::format::gemini::embeddings;
 use outrigger_llm::json::weight::Weight;
@@ -222,13 +223,13 @@ pub fn binary(body: UpstreamBody, mut completion: Box<Completion>, status: u16, 
                 completion.finish(status);
                 return None;
             }
-            Ok(Some(Err(error))) => (AttemptError::Cut, "upstream_unreachable", std::io::Error::other(error)),
-            Err(late) => (AttemptError::TimeoutIdle, "upstream_timeout", std::io::Error::other(late)),
+            Ok(Some(Err(error))) => (AttemptError::Cut, RefusalKind::UpstreamUnreachable, std::io::Error::other(error)),
+            Err(late) => (AttemptError::TimeoutIdle, RefusalKind::UpstreamTimeout, std::io::Error::other(late)),
         };
         if let Some(attempt) = completion.record.attempts.last_mut() {
             attempt.error = Some(word);
         }
-        completion.record.error_type = Some(kind.to_owned());
+        completion.record.error_type = Some(kind.name().to_owned());
         completion.cut(&Usage::default(), 0);
         completion.finish(status);
         Some((Err(error), None))

@@ -7,6 +7,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
+use outrigger_core::RefusalKind;
 use outrigger_policy::{Policy, ProviderIndex};
 
 use crate::pipeline::refusal::Refusal;
@@ -67,7 +68,7 @@ impl Own {
             }
             None => return None,
         };
-        Some(Refusal { final_word: true, ..Refusal::new(508, "loop_detected", message) })
+        Some(Refusal::new(RefusalKind::LoopDetected, message))
     }
 }
 
@@ -157,7 +158,7 @@ mod tests {
             let refusal = own.refuses(&came(&values), &policy);
             assert_eq!(refusal.is_some(), part.is_some(), "{values:?}");
             let told = refusal.map_or(String::new(), |refusal| {
-                assert_eq!((refusal.status, refusal.kind), (508, "loop_detected"));
+                assert_eq!((refusal.status, refusal.kind.name()), (508, "loop_detected"));
                 refusal.message
             });
             assert!(told.contains(part.unwrap_or_default()), "{told}");

@@ -22,6 +22,7 @@ use origin::WebOrigin;
 
 use crate::pipeline::refusal::Refusal;
 use crate::pipeline::reply::ReplyBody;
+use outrigger_core::RefusalKind;
 
 const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// Origins that were refused and told in the log; a page can make up as many as it likes.
@@ -108,8 +109,9 @@ impl Access {
         if !on_loopback && self.hosts.is_empty() {
             return None;
         }
-        let malformed =
-            || Some(Refusal::new(400, "invalid_request", "`Host` must be there once, and be a name or an address"));
+        let malformed = || {
+            Some(Refusal::new(RefusalKind::InvalidRequest, "`Host` must be there once, and be a name or an address"))
+        };
         if headers.get_all(HOST).iter().count() > 1 {
             return malformed();
         }
@@ -128,7 +130,7 @@ impl Access {
             told.rsplit_once(':').map_or(told.as_str(), |(name, _)| name)
         );
         self.tell_once(&told, "requests under a name that is not this gateway's are refused");
-        Some(Refusal { final_word: true, ..Refusal::new(403, "host_blocked", message) })
+        Some(Refusal::new(RefusalKind::HostBlocked, message))
     }
 
     fn foreign(&self, origin: &HeaderValue) -> Refusal {
@@ -138,7 +140,7 @@ impl Access {
              names their origin"
         );
         self.tell_once(&told, "requests of a web page are refused: its origin is not allowed by --allow-origin");
-        Refusal { final_word: true, ..Refusal::new(403, "origin_blocked", message) }
+        Refusal::new(RefusalKind::OriginBlocked, message)
     }
 
     /// In the log, since the page can't read why.
@@ -165,7 +167,7 @@ fn is_own_site(headers: &HeaderMap) -> bool {
 
 fn foreign_site() -> Refusal {
     let message = "a web page of another site sent this without saying which, and is not let in";
-    Refusal { final_word: true, ..Refusal::new(403, "origin_blocked", message) }
+    Refusal::new(RefusalKind::OriginBlocked, message)
 }
 
 /// Why a request may not read what is told on this machine alone; `None`: it may.

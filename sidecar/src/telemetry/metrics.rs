@@ -1,6 +1,7 @@
 //! What is counted, in Prometheus's terms. Label values are names of the policy or of closed
 //! vocabularies, never a request's free text.
 
+use outrigger_core::RefusalKind;
 use outrigger_policy::Unit;
 use prometheus::core::Collector;
 use prometheus::proto::MetricType;
@@ -178,7 +179,7 @@ impl Metrics {
     }
 
     /// Counts a finished request. `model` is a name of the policy, or `other`.
-    pub fn recorded(&self, record: &Record, model: &str, refused: Option<&str>) {
+    pub fn recorded(&self, record: &Record, model: &str, refused: Option<RefusalKind>) {
         let provider = record.provider.as_deref().unwrap_or("none");
         let stream = if record.stream { "true" } else { "false" };
         let mut status = [0; 3];
@@ -217,13 +218,13 @@ impl Metrics {
             failed_at = attempt.error.map(|error| (&*attempt.provider, error.as_str()));
         }
         if let Some(kind) = refused {
-            self.refusals.with_label_values(&[kind]).inc();
+            self.refusals.with_label_values(&[kind.name()]).inc();
         }
     }
 
     /// Counts a request that was refused by its head alone.
-    pub fn turned_away(&self, kind: &str) {
-        self.refusals.with_label_values(&[kind]).inc();
+    pub fn turned_away(&self, kind: RefusalKind) {
+        self.refusals.with_label_values(&[kind.name()]).inc();
     }
 
     /// The limits in force as they stand: name, unit, what is spent, and the limit. Of others nothing is told any more.

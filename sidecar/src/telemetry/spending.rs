@@ -126,8 +126,6 @@ impl Gateway {
         let Some(number) = refusal.limit.and_then(|place| served.limits.get(place)) else { return told };
         let now = millis(SystemTime::now());
         told.retry_after = self.accounts.state(*number, now).end.map(|end| seconds_until(end, now));
-        // What is spent stays spent until then, however often it is asked.
-        told.final_word = refusal.kind == outrigger_policy::PolicyRefusalKind::BudgetExceeded;
         told
     }
 }

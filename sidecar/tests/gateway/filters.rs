@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue};
+use outrigger_core::RefusalKind;
 use outrigger_policy::{Decision, Document};
 use outrigger_sidecar::filter::{
     AnswerFilter, BoxFuture, DecidedVerdict, Filter, FilterAnswer, FilterBody, FilteredRequest, Filters, FullAnswer,
@@ -105,7 +106,7 @@ struct Shown {
 }
 
 fn blocked() -> Refusal {
-    Refusal::new(400, "request_rejected", "not this")
+    Refusal::new(RefusalKind::RequestRejected, "not this").with_status(400)
 }
 
 impl AnswerFilter for Shown {

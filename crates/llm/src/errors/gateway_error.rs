@@ -8,7 +8,8 @@
 pub struct GatewayError<'a> {
     /// The HTTP status; in a stream that began with 200, the one that it would have been.
     pub status: u16,
-    /// The gateway's word for it: `model_not_found`, `budget_exceeded`.
+    /// The word for it, as `outrigger_core::RefusalKind` names it: `model_not_found`, `budget_exceeded`. A mock provider
+    /// has its own.
     pub kind: &'a str,
     /// What failed, and what to do, in a sentence.
     pub message: &'a str,

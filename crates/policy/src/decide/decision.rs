@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use outrigger_core::RefusalKind;
+
 use crate::index::{CredentialIndex, EntryIndex, LimitIndex, ProviderIndex};
 
 /// The candidates for a request in the order in which they are to be tried.
@@ -138,7 +140,7 @@ pub struct PolicyRefusal {
     pub limit: Option<LimitIndex>,
 }
 
-/// Every type of refusal that a decision can have.
+/// Every type of refusal that a decision can have: some of [`RefusalKind`], whose table says the rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PolicyRefusalKind {
     /// Nobody serves the model.
@@ -184,34 +186,35 @@ impl PolicyRefusalKind {
         Self::InvalidRequest,
     ];
 
-    /// The one table: the `type` of the error, which is also the word in records and metrics, and the status.
-    const fn row(self) -> (&'static str, u16) {
+    /// Its row in the table of all refusals.
+    #[must_use]
+    pub const fn kind(self) -> RefusalKind {
         match self {
-            Self::ModelNotFound => ("model_not_found", 404),
-            Self::UnsupportedParameter => ("unsupported_parameter", 400),
-            Self::ProviderBlocked => ("provider_blocked", 403),
-            Self::UpstreamUnreachable => ("upstream_unreachable", 503),
-            Self::BudgetExceeded => ("budget_exceeded", 402),
-            Self::TokenLimited => ("token_limited", 429),
-            Self::RequestLimited => ("request_limited", 429),
-            Self::ConcurrencyLimited => ("concurrency_limited", 429),
-            Self::ModelUnpriced => ("model_unpriced", 403),
-            Self::RequestRejected => ("request_rejected", 403),
-            Self::ModelBlocked => ("model_blocked", 403),
-            Self::InvalidRequest => ("invalid_request", 400),
+            Self::ModelNotFound => RefusalKind::ModelNotFound,
+            Self::UnsupportedParameter => RefusalKind::UnsupportedParameter,
+            Self::ProviderBlocked => RefusalKind::ProviderBlocked,
+            Self::UpstreamUnreachable => RefusalKind::UpstreamUnreachable,
+            Self::BudgetExceeded => RefusalKind::BudgetExceeded,
+            Self::TokenLimited => RefusalKind::TokenLimited,
+            Self::RequestLimited => RefusalKind::RequestLimited,
+            Self::ConcurrencyLimited => RefusalKind::ConcurrencyLimited,
+            Self::ModelUnpriced => RefusalKind::ModelUnpriced,
+            Self::RequestRejected => RefusalKind::RequestRejected,
+            Self::ModelBlocked => RefusalKind::ModelBlocked,
+            Self::InvalidRequest => RefusalKind::InvalidRequest,
         }
     }
 
     /// The `type` of the error, and the word in records and metrics.
     #[must_use]
     pub const fn name(self) -> &'static str {
-        self.row().0
+        self.kind().name()
     }
 
     /// The HTTP status of the answer.
     #[must_use]
     pub const fn status(self) -> u16 {
-        self.row().1
+        self.kind().status()
     }
 
     /// The one of that name.

@@ -1,5 +1,6 @@
 //! Why a request goes where it goes, told step by step: what was understood, what each rule said, who was drawn from.
 
+use outrigger_core::RefusalKind;
 use serde::Serialize;
 
 use crate::decide::decision::{Candidate, Decision, Skip};
@@ -112,7 +113,7 @@ pub struct CandidateSeen {
 #[serde(rename_all = "camelCase")]
 pub struct RefusalSeen {
     pub status: u16,
-    pub kind: String,
+    pub kind: RefusalKind,
     pub message: String,
 }
 
@@ -141,7 +142,7 @@ pub fn explain(policy: &Policy, request: &Request<'_>) -> Explanation {
         last_resort: decision.last_resort,
         refusal: decision.refusal.as_ref().map(|refusal| RefusalSeen {
             status: refusal.kind.status(),
-            kind: refusal.kind.name().to_owned(),
+            kind: refusal.kind.kind(),
             message: refusal.message.clone(),
         }),
     }

@@ -136,7 +136,7 @@ fn candidates_with_weights_shares_credentials_and_reasons() {
 fn a_refusal_is_told_and_what_is_explained_is_what_is_decided() {
     let policy = shop(vec![RuleDoc { reject: Some("no".into()), ..rule("never", "model == 'x'", &[], &[]) }]);
     let refusal = explain(&policy, &ask("x")).refusal.unwrap();
-    assert_eq!((refusal.status, refusal.kind.as_str()), (403, "request_rejected"));
+    assert_eq!((refusal.status, refusal.kind.name()), (403, "request_rejected"));
     for bits in 0..40 {
         let request = Request { draw: Draw::Random(bits), ..ask("big") };
         let told: Vec<String> =

@@ -15,6 +15,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::{HttpService, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use outrigger_core::RefusalKind;
 use pin_project_lite::pin_project;
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, watch};
@@ -188,7 +189,7 @@ async fn at_the_door(gateway: Arc<Gateway>, request: Request<Incoming>, at: IpAd
 
 fn no_room<B>(gateway: &Gateway, request: &Request<B>) -> Response<ReplyBody> {
     let message = "the gateway has as many connections as it can carry, and a request on each";
-    let mut response = gateway.turn_away(request, &Refusal::new(503, "overloaded", message).after(1));
+    let mut response = gateway.turn_away(request, &Refusal::new(RefusalKind::Overloaded, message).after(1));
     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     response
 }

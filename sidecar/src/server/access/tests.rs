@@ -20,8 +20,8 @@ fn admitted(access: &Access, method: &str, uri: &str, map: &HeaderMap, at: IpAdd
         Admitted::Page(_) => "page",
         Admitted::Preflight(_) => "preflight",
         Admitted::Refused(refusal) => {
-            assert_eq!(refusal.status, if refusal.kind == "invalid_request" { 400 } else { 403 });
-            refusal.kind
+            assert_eq!(refusal.status, if refusal.kind.name() == "invalid_request" { 400 } else { 403 });
+            refusal.kind.name()
         }
     }
 }

@@ -1,0 +1,210 @@
+//! The types of the gateway's own errors: one table for all crates.
+//!
+//! `outrigger_policy::PolicyRefusalKind` names those that a decision can have. `outrigger_llm`'s `GatewayError` carries
+//! the word alone, because its mock providers use words of others.
+
+use std::cmp::Ordering;
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+/// What has to happen before the same request may be served. Ordered: what passes first is least.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Recovery {
+    /// Other requests end, or what is down comes back.
+    Soon,
+    /// A window of a limit on pace passes.
+    Window,
+    /// A period of a budget ends, or somebody changes the request, an object or the gateway.
+    Change,
+}
+
+/// A row of the table.
+struct Row {
+    word: &'static str,
+    status: u16,
+    is_final: bool,
+    recovery: Recovery,
+    meaning: &'static str,
+}
+
+macro_rules! refusal_kinds {
+    ($($name:ident = $word:literal, $status:literal, $final:ident, $recovery:ident, $meaning:literal;)+) => {
+        /// Why the gateway does not serve a request.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum RefusalKind {
+            $(#[doc = $meaning] $name,)+
+        }
+
+        impl RefusalKind {
+            /// All of them, in the order of `docs/semantics.md`, section 9.
+            pub const ALL: &[RefusalKind] = &[$(RefusalKind::$name,)+];
+
+            const fn row(self) -> Row {
+                match self {
+                    $(RefusalKind::$name => Row {
+                        word: $word,
+                        status: $status,
+                        is_final: refusal_kinds!(@ $final),
+                        recovery: Recovery::$recovery,
+                        meaning: $meaning,
+                    },)+
+                }
+            }
+        }
+    };
+    (@ final) => { true };
+    (@ retry) => { false };
+}
+
+// name = `type`, status, whether SDKs are told not to retry, when it passes, meaning.
+refusal_kinds! {
+    InvalidRequest = "invalid_request", 400, retry, Change,
+        "the request can't be read, or does not say what is meant; 408 if its body stopped coming, 415 if it is \
+         compressed, the provider's status if a provider says so";
+    UnsupportedParameter = "unsupported_parameter", 400, retry, Change,
+        "no candidate can be told what the request says";
+    VirtualKeyRequired = "virtual_key_required", 401, retry, Change,
+        "the request names no VirtualKey, and none is the default";
+    VirtualKeyBlocked = "virtual_key_blocked", 403, retry, Change,
+        "the VirtualKey is not bound here, is suspended, has expired or belongs to others";
+    ProviderBlocked = "provider_blocked", 403, retry, Change,
+        "the VirtualKey may not use the provider, or the provider is suspended";
+    ModelBlocked = "model_blocked", 403, retry, Change,
+        "a list of the VirtualKey, the provider or the credential keeps the model out";
+    ModelNotFound = "model_not_found", 404, retry, Change,
+        "nobody serves the model";
+    UnknownPath = "unknown_path", 404, final, Change,
+        "the path is none that the gateway answers";
+    OriginBlocked = "origin_blocked", 403, final, Change,
+        "a web page asks whose origin is not allowed";
+    HostBlocked = "host_blocked", 403, final, Change,
+        "the request calls the gateway by a name that is not its own";
+    RequestTooLarge = "request_too_large", 413, final, Change,
+        "the request can never fit into the gateway's memory";
+    RequestRejected = "request_rejected", 403, retry, Change,
+        "a rule or a filter refuses the request";
+    ModelUnpriced = "model_unpriced", 403, retry, Change,
+        "a limit counts the request, and nobody can say how much it uses";
+    BudgetExceeded = "budget_exceeded", 402, final, Change,
+        "a limit in money, or a Budget, is spent";
+    BudgetContended = "budget_contended", 429, retry, Soon,
+        "what is left of a limit is set aside for requests under way";
+    BudgetUnavailable = "budget_unavailable", 503, retry, Soon,
+        "what is spent can't be written down at this time";
+    RequestLimited = "request_limited", 429, retry, Window,
+        "a limit of requests over time is used up";
+    TokenLimited = "token_limited", 429, retry, Window,
+        "a limit of tokens over time is used up";
+    ConcurrencyLimited = "concurrency_limited", 429, retry, Soon,
+        "as many requests are under way as may be";
+    Overloaded = "overloaded", 503, retry, Soon,
+        "the gateway holds as many connections, requests and answers as it may";
+    NoPolicy = "no_policy", 503, retry, Soon,
+        "the gateway has no policy yet";
+    FilterFailed = "filter_failed", 500, retry, Change,
+        "a filter made what can't be told";
+    UpstreamUnreachable = "upstream_unreachable", 503, retry, Soon,
+        "no candidate is healthy; 502 if a provider was asked and gave no answer";
+    UpstreamTimeout = "upstream_timeout", 504, retry, Soon,
+        "a provider took too long, or the time for the request is over";
+    UpstreamError = "upstream_error", 502, retry, Soon,
+        "a provider failed; with its status, if that is a 5xx";
+    UpstreamRateLimited = "upstream_rate_limited", 429, retry, Soon,
+        "a provider limits the pace of its callers";
+    UpstreamOverloaded = "upstream_overloaded", 503, retry, Soon,
+        "a provider has no capacity at this time";
+    LoopDetected = "loop_detected", 508, final, Change,
+        "a provider leads back to a gateway that the request has passed through";
+    UpstreamCredentialsExhausted = "upstream_credentials_exhausted", 502, retry, Change,
+        "a provider refuses the credentials, or their accounts are empty";
+    ContextLengthExceeded = "context_length_exceeded", 400, retry, Change,
+        "the input is too long for the model";
+    ContentFilter = "content_filter", 400, retry, Change,
+        "a provider's content filter withheld the answer";
+}
+
+impl RefusalKind {
+    /// The `type` of the error, which is also the word in records and the label in metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        self.row().word
+    }
+
+    /// The HTTP status of the answer, unless whoever refuses knows a better one.
+    #[must_use]
+    pub const fn status(self) -> u16 {
+        self.row().status
+    }
+
+    /// Whether SDKs, which try again by themselves, are told not to.
+    #[must_use]
+    pub const fn is_final(self) -> bool {
+        self.row().is_final
+    }
+
+    /// When the same request may be served.
+    #[must_use]
+    pub const fn recovery(self) -> Recovery {
+        self.row().recovery
+    }
+
+    /// What it means: a clause for the documentation.
+    #[must_use]
+    pub const fn meaning(self) -> &'static str {
+        self.row().meaning
+    }
+
+    /// The one of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|kind| kind.name() == name)
+    }
+}
+
+/// By name, so that lists of them do not depend on the order of the table.
+impl Ord for RefusalKind {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.name().cmp(other.name())
+    }
+}
+
+impl PartialOrd for RefusalKind {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl fmt::Display for RefusalKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl Serialize for RefusalKind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_a_name_of_its_own_and_the_status_of_an_error() {
+        for &kind in RefusalKind::ALL {
+            assert_eq!(RefusalKind::from_name(kind.name()), Some(kind));
+            assert!((400..600).contains(&kind.status()), "{kind}");
+        }
+        assert_eq!(RefusalKind::from_name("refused"), None);
+    }
+
+    #[test]
+    fn what_is_final_does_not_pass_by_itself() {
+        for &kind in RefusalKind::ALL {
+            assert!(!kind.is_final() || kind.recovery() == Recovery::Change, "{kind}");
+        }
+        assert!(Recovery::Soon < Recovery::Window && Recovery::Window < Recovery::Change);
+    }
+}
