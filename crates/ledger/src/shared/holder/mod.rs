@@ -12,6 +12,8 @@
 mod demand;
 mod journal;
 mod limit;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{HashMap, VecDeque};
 
