@@ -194,6 +194,7 @@ doc:
 
 # Among them the tests that crds/yaml and docs/ are what the code gives.
 unit:
+	@scripts/postgres.sh
 	$(CARGO) test -q --workspace --locked
 
 catalogue-check: .cache/catalogue.json

@@ -3,13 +3,13 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use outrigger_crds::definitions::{definitions, to_yaml};
+use outrigger_crds::definitions::{every, to_yaml};
 
 use crate::style;
 
 pub(crate) fn main() -> ExitCode {
     let mut text = String::new();
-    for definition in definitions() {
+    for definition in every() {
         match to_yaml(&definition) {
             Ok(yaml) => {
                 text.push_str("---\n");

@@ -6,13 +6,25 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 use kube::CustomResourceExt;
 use serde_json::Value;
 
-use crate::{Budget, LlmProvider, ModelCatalog, RoutingRule, VirtualKey, shapes::NAME_MAX, status};
+use crate::{Budget, LedgerShard, LlmProvider, ModelCatalog, RoutingRule, VirtualKey, shapes::NAME_MAX, status};
 
-/// The definition of each kind, in the order of their names.
+/// The definition of each kind that users write, in the order of their names.
 pub fn definitions() -> Vec<CustomResourceDefinition> {
     let mut all = vec![Budget::crd(), LlmProvider::crd(), ModelCatalog::crd(), RoutingRule::crd(), VirtualKey::crd()];
     all.iter_mut().for_each(finish);
     all
+}
+
+/// The definitions of kinds that the operator writes for itself.
+pub fn internal() -> Vec<CustomResourceDefinition> {
+    let mut all = vec![LedgerShard::crd()];
+    all.iter_mut().for_each(finish);
+    all
+}
+
+/// All that a cluster is given: what users write, then what the operator writes.
+pub fn every() -> Vec<CustomResourceDefinition> {
+    definitions().into_iter().chain(internal()).collect()
 }
 
 /// One definition as YAML, as it is committed and as `outrigger crds` prints it.

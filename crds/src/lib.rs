@@ -1,5 +1,5 @@
 //! The objects users write, as Kubernetes knows them: `LLMProvider`, `VirtualKey`, `RoutingRule`, `Budget` and
-//! `ModelCatalog` of `outrigger.dev/v1alpha1`.
+//! `ModelCatalog` of `outrigger.dev/v1alpha1`; and `LedgerShard`, which the operator writes for itself.
 //!
 //! - The types ([`LlmProvider`], [`VirtualKey`], [`RoutingRule`], [`Budget`], [`ModelCatalog`]) and, generated from them, the [`definitions()`] that a
 //!   cluster is given (committed in `crds/yaml/`).
@@ -14,6 +14,7 @@ pub mod catalog;
 pub mod credential;
 pub mod definitions;
 pub mod duration;
+pub mod ledger_shard;
 pub mod limits;
 pub mod mock;
 pub mod model;
@@ -34,6 +35,7 @@ pub use catalog::{CatalogModel, ModelCatalog, ModelCatalogSpec};
 pub use credential::{CredentialSpec, SecretKeyRef};
 pub use definitions::definitions;
 pub use duration::GoDuration;
+pub use ledger_shard::{LedgerShard, LedgerShardSpec};
 pub use limits::LimitsSpec;
 pub use model::ProviderModel;
 pub use price::PriceSpec;

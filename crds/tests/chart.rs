@@ -5,13 +5,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use outrigger_crds::{definitions, definitions::to_yaml};
+use outrigger_crds::definitions::{every, to_yaml};
 
 #[test]
 fn the_charts_definitions_are_current() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../charts/outrigger/charts/outrigger-crds/definitions");
     let mut expected: Vec<PathBuf> = Vec::new();
-    for definition in definitions() {
+    for definition in every() {
         let file = folder.join(format!("{}.yaml", definition.spec.names.plural));
         let current = to_yaml(&definition).unwrap();
         if std::env::var_os("UPDATE").is_some() {

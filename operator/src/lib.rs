@@ -9,6 +9,7 @@ pub mod apply;
 pub mod attestation;
 pub mod certs;
 pub mod inject;
+pub mod ledger;
 pub mod metrics;
 pub mod names;
 pub mod objects;

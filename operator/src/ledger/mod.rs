@@ -1,0 +1,3 @@
+//! The ledger's leader in this process: its stores.
+
+pub mod store;

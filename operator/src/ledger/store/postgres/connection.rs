@@ -1,0 +1,102 @@
+//! A connection to a server that keeps what it acknowledges.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
+use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
+use tokio_postgres::{Client, Config};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::error::PostgresError;
+use super::migrations;
+
+/// The connection string, as libpq reads one: `postgresql://user:password@host/database`.
+pub const URL_FILE: &str = "url";
+/// The authorities that the server's certificate is verified with; without the file, those of the web.
+pub const AUTHORITIES_FILE: &str = "ca.crt";
+const CONNECT: Duration = Duration::from_secs(5);
+/// A connection whose other end is gone is noticed after so long.
+const SILENCE: Duration = Duration::from_secs(10);
+const SETTINGS: &str = "SELECT current_setting('synchronous_commit'), current_setting('fsync'), \
+     current_setting('full_page_writes'), current_setting('synchronous_standby_names')";
+
+/// Connects, and looks at the server: it must keep what it acknowledges, and have our tables.
+pub(super) async fn open(folder: &Path) -> Result<Client, PostgresError> {
+    let (config, tls) = (config(folder).await?, tls(folder).await?);
+    let (mut client, connection) = config.connect(tls).await?;
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::warn!(error = %PostgresError::from(error), "the ledger's connection to PostgreSQL is gone");
+        }
+    });
+    check(&client).await?;
+    migrations::migrate(&mut client).await?;
+    Ok(client)
+}
+
+/// TLS, unless the string says `sslmode=disable` or names a socket of this machine. What stands between (`prefer`) would let
+/// whoever is in the middle choose.
+async fn config(folder: &Path) -> Result<Config, PostgresError> {
+    let file = folder.join(URL_FILE);
+    let text = String::from_utf8(read(&file).await?).map_err(|_| PostgresError::Unreadable { file: file.clone() })?;
+    // The reader's words may have a part of the password.
+    let mut config: Config = text.trim().parse().map_err(|_| PostgresError::Unreadable { file })?;
+    let local = config.get_hosts().iter().all(|host| matches!(host, Host::Unix(_)));
+    if config.get_ssl_mode() == SslMode::Prefer {
+        config.ssl_mode(if local { SslMode::Disable } else { SslMode::Require });
+    }
+    config.connect_timeout(CONNECT).tcp_user_timeout(SILENCE).keepalives_idle(SILENCE);
+    config.target_session_attrs(TargetSessionAttrs::ReadWrite).application_name("outrigger-operator");
+    Ok(config)
+}
+
+async fn tls(folder: &Path) -> Result<MakeRustlsConnect, PostgresError> {
+    let file = folder.join(AUTHORITIES_FILE);
+    let mut roots = RootCertStore::empty();
+    match read(&file).await {
+        Ok(text) => {
+            let authorities = CertificateDer::pem_slice_iter(&text).collect::<Result<Vec<_>, _>>();
+            let (added, _) = roots.add_parsable_certificates(authorities.unwrap_or_default());
+            if added == 0 {
+                return Err(PostgresError::Authorities { file });
+            }
+        }
+        Err(PostgresError::File { error, .. }) if error.kind() == std::io::ErrorKind::NotFound => {
+            roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+        }
+        Err(error) => return Err(error),
+    }
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    Ok(MakeRustlsConnect::new(config.with_root_certificates(roots).with_no_client_auth()))
+}
+
+async fn read(file: &Path) -> Result<Vec<u8>, PostgresError> {
+    tokio::fs::read(file).await.map_err(|error| PostgresError::File { file: PathBuf::from(file), error })
+}
+
+async fn check(client: &Client) -> Result<(), PostgresError> {
+    // A role or a database may bring its own; a commit that gave up its wait would be acknowledged.
+    client.batch_execute("SET statement_timeout = 0; SET lock_timeout = '5s'").await?;
+    let row = client.query_typed_one(SETTINGS, &[]).await?;
+    let [commit, fsync, pages, standbys]: [String; 4] =
+        [row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?];
+    if !["on", "remote_apply"].contains(&commit.as_str()) {
+        return Err(PostgresError::Forgets { setting: "synchronous_commit", value: commit });
+    }
+    for (setting, value) in [("fsync", fsync), ("full_page_writes", pages)] {
+        if value != "on" {
+            return Err(PostgresError::Forgets { setting, value });
+        }
+    }
+    if standbys.is_empty() {
+        tracing::warn!(
+            "PostgreSQL has no synchronous standby (synchronous_standby_names is empty): if its disk is lost, or a standby \
+             takes over, budgets forget what was spent last"
+        );
+    }
+    Ok(())
+}

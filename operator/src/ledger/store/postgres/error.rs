@@ -1,0 +1,68 @@
+//! Why PostgreSQL does not serve the ledger. No error has a password in it.
+
+use std::path::PathBuf;
+
+use thiserror::Error;
+use tokio_postgres::error::SqlState;
+
+/// Classes of SQLSTATE that say that a statement was undone, or not begun. What is not here may have been committed: a server
+/// that shuts down says so after the commit as well.
+const UNDONE: [&str; 13] = ["0A", "21", "22", "23", "25", "28", "3D", "3F", "40", "42", "53", "54", "55"];
+
+/// What is wrong.
+#[derive(Debug, Error)]
+pub enum PostgresError {
+    #[error("{}: {error}", .file.display())]
+    File { file: PathBuf, error: std::io::Error },
+    #[error(
+        "{} is no connection string: write postgresql://user:password@host/database, with what is special in it as %XX; of \
+         sslmode there are require and disable",
+        .file.display()
+    )]
+    Unreadable { file: PathBuf },
+    #[error("{} has no certificate that can be read: give PEM, or leave it out for the authorities of the web", .file.display())]
+    Authorities { file: PathBuf },
+    #[error("TLS can't be set up: {0}")]
+    Tls(#[from] rustls::Error),
+    #[error("PostgreSQL did not answer within {0} s")]
+    Late(u64),
+    #[error(
+        "PostgreSQL's {setting} is `{value}`: it would acknowledge what it can lose, and budgets would be spent twice. Set it to on, \
+         for this database or role"
+    )]
+    Forgets { setting: &'static str, value: String },
+    #[error(
+        "the ledger's tables are of version {found}, and this operator knows those up to {known}: a newer one has written \
+         them. Install that again"
+    )]
+    Newer { found: i32, known: usize },
+    #[error("PostgreSQL: {}", told(.0))]
+    Refused(#[from] tokio_postgres::Error),
+}
+
+impl PostgresError {
+    /// The statement that failed so has written nothing.
+    pub(super) fn is_rolled_back(&self) -> bool {
+        let PostgresError::Refused(error) = self else { return false };
+        error.code().is_some_and(|code| {
+            *code != SqlState::T_R_STATEMENT_COMPLETION_UNKNOWN
+                && code.code().get(..2).is_some_and(|class| UNDONE.contains(&class))
+        })
+    }
+}
+
+/// The server's own words, or the last cause of what went wrong on the way.
+fn told(error: &tokio_postgres::Error) -> String {
+    match error.as_db_error() {
+        Some(refused) => format!("{} ({})", refused.message(), refused.code().code()),
+        None => {
+            let mut told = error.to_string();
+            let mut cause = std::error::Error::source(error);
+            while let Some(error) = cause {
+                told = format!("{told}: {error}");
+                cause = error.source();
+            }
+            told
+        }
+    }
+}

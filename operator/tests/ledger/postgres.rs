@@ -1,0 +1,188 @@
+//! Shards as rows of a real PostgreSQL.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use outrigger_operator::ledger::store::postgres::{PostgresError, PostgresStore};
+use outrigger_operator::ledger::store::{LedgerStore, StoreError, WriteOutcome};
+use rcgen::CertifiedKey;
+use tempfile::TempDir;
+use tokio_postgres::NoTls;
+
+use crate::contract::{self, name, written};
+use crate::postgres_server::PostgresServer;
+
+/// Nothing that is waited for takes so long; what fails should end.
+const SOON: Duration = Duration::from_secs(60);
+
+fn store(server: &PostgresServer, more: &str) -> PostgresStore {
+    PostgresStore::new(server.secret(more))
+}
+
+/// A folder as the chart mounts a Secret.
+fn secret(place: &str, authorities: Option<&str>) -> TempDir {
+    let folder = TempDir::new().unwrap();
+    std::fs::write(folder.path().join("url"), format!("{place} user=ledger password=s3cret-pass dbname=postgres"))
+        .unwrap();
+    if let Some(authorities) = authorities {
+        std::fs::write(folder.path().join("ca.crt"), authorities).unwrap();
+    }
+    folder
+}
+
+async fn sql(server: &PostgresServer, text: &str) {
+    let url = std::fs::read_to_string(server.secret("").join("url")).unwrap();
+    let (client, connection) = tokio_postgres::connect(url.trim(), NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client.batch_execute(text).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_keep_the_contract() {
+    let server = PostgresServer::start();
+    contract::holds(Arc::new(store(&server, ""))).await;
+    // Replicas that start at once make the tables once.
+    sql(
+        &server,
+        "DROP TABLE outrigger_ledger_shard, outrigger_ledger_migration; DROP SEQUENCE outrigger_ledger_version",
+    )
+    .await;
+    let replicas = [store(&server, ""), store(&server, ""), store(&server, "")];
+    for loaded in futures_util::future::join_all(replicas.iter().map(LedgerStore::load)).await {
+        assert_eq!(loaded.unwrap(), []);
+    }
+}
+
+/// A writer goes on through crashes of the server, as the ledger does: it reads what stands after each write that it can't
+/// tell of. No crash takes back what was acknowledged, and nothing is written that was not asked for.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_acknowledged_is_lost_when_the_server_is_killed() {
+    const CRASHES: u64 = 3;
+    const BETWEEN: u64 = 40;
+    let mut server = PostgresServer::start();
+    let store = Arc::new(store(&server, ""));
+    written(store.write(&name("count"), None, "0").await);
+    let acknowledged = tokio::sync::watch::Sender::new(0_u64);
+    let mut seen = acknowledged.subscribe();
+    let writer = tokio::spawn(async move {
+        let mut next = 1;
+        while next <= BETWEEN * (CRASHES + 1) {
+            let Ok(stands) = store.read(&name("count")).await else { continue };
+            let stands = stands.unwrap();
+            let count: u64 = stands.record.parse().unwrap();
+            assert!(count + 1 == next || count == next, "{count} stands, and {} was acknowledged", next - 1);
+            next = count + 1;
+            if let WriteOutcome::Written(_) = store.write(&stands.name, Some(&stands.version), &next.to_string()).await
+            {
+                acknowledged.send_replace(next);
+                next += 1;
+            }
+        }
+        store
+    });
+    for crash in 1..=CRASHES {
+        tokio::time::timeout(SOON, seen.wait_for(|count| *count >= crash * BETWEEN)).await.unwrap().unwrap();
+        server.kill();
+        server.resume();
+    }
+    let store = tokio::time::timeout(SOON, writer).await.unwrap().unwrap();
+    let stands = store.read(&name("count")).await.unwrap().unwrap();
+    assert_eq!(stands.record, (BETWEEN * (CRASHES + 1)).to_string());
+}
+
+#[tokio::test]
+async fn a_server_that_may_lose_what_it_acknowledges_is_refused() {
+    let mut server = PostgresServer::start();
+    for (settings, options, told) in [
+        (["synchronous_commit=off"], "", "PostgreSQL's synchronous_commit is `off`"),
+        (["fsync=off"], "", "PostgreSQL's fsync is `off`"),
+        (["full_page_writes=off"], "", "PostgreSQL's full_page_writes is `off`"),
+        (
+            ["synchronous_commit=on"],
+            "options='-c synchronous_commit=local'",
+            "PostgreSQL's synchronous_commit is `local`",
+        ),
+    ] {
+        server.restart_with(&settings);
+        let store = store(&server, options);
+        let error = store.load().await.unwrap_err().to_string();
+        assert!(error.starts_with(told), "{error}");
+        let outcome = store.write(&name("one"), None, "a").await;
+        assert!(
+            matches!(outcome, WriteOutcome::Failed(StoreError::Postgres(PostgresError::Forgets { .. }))),
+            "{outcome:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn tables_of_a_newer_operator_are_left_alone_and_a_role_needs_no_right_to_make_them() {
+    let server = PostgresServer::start();
+    let version = written(store(&server, "").write(&name("one"), None, "a").await);
+    sql(
+        &server,
+        "CREATE ROLE narrow LOGIN PASSWORD 'n'; \
+         GRANT SELECT ON outrigger_ledger_migration TO narrow; \
+         GRANT SELECT, INSERT, UPDATE, DELETE ON outrigger_ledger_shard TO narrow; \
+         GRANT USAGE ON outrigger_ledger_version TO narrow",
+    )
+    .await;
+    let narrow = store(&server, "user=narrow password=n");
+    written(narrow.write(&name("one"), Some(&version), "b").await);
+    sql(&server, "REVOKE UPDATE ON outrigger_ledger_shard FROM narrow").await;
+    let stands = narrow.read(&name("one")).await.unwrap().unwrap();
+    let outcome = narrow.write(&name("one"), Some(&stands.version), "c").await;
+    assert!(matches!(outcome, WriteOutcome::Failed(_)), "{outcome:?}");
+    sql(&server, "INSERT INTO outrigger_ledger_migration (number) VALUES (99)").await;
+    let error = store(&server, "").load().await.unwrap_err();
+    assert!(matches!(error, StoreError::Postgres(PostgresError::Newer { found: 99, known: 1 })), "{error}");
+}
+
+#[tokio::test]
+async fn no_error_has_the_password() {
+    let server = PostgresServer::start();
+    for more in
+        ["password=0ther-pass", "bad pass=word-0f", "dbname=absent", "host=/absent sslmode=verify-full", "port=77"]
+    {
+        let store = store(&server, more);
+        let error = store.load().await.unwrap_err();
+        for text in [error.to_string(), format!("{error:?}"), format!("{store:?}")] {
+            assert!(["s3cret", "0ther", "word-0f"].iter().all(|secret| !text.contains(secret)), "{text}");
+        }
+    }
+    let absent = PostgresStore::new("/absent".into()).load().await.unwrap_err().to_string();
+    assert!(absent.starts_with("/absent/url: "), "{absent}");
+}
+
+/// A server on TCP is asked for TLS, and its certificate is verified.
+#[tokio::test]
+async fn tls_is_wanted_and_verified() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let CertifiedKey { cert, signing_key } = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let mut server = PostgresServer::start();
+    let (certificate, key) =
+        (server.file("tls.crt", &cert.pem()), server.file("tls.key", &signing_key.serialize_pem()));
+    let settings = [
+        "listen_addresses=localhost",
+        &format!("port={port}"),
+        "ssl=on",
+        &format!("ssl_cert_file={}", certificate.display()),
+        &format!("ssl_key_file={}", key.display()),
+    ];
+    server.restart_with(&settings);
+    let pem = cert.pem();
+    for (authorities, more, works) in [
+        (Some(&pem), "", true),
+        (Some(&pem), "sslmode=prefer", true),
+        (None, "", false),
+        (None, "sslmode=require", false),
+        (None, "sslmode=disable", true),
+    ] {
+        let folder = secret(&format!("host=localhost port={port} {more}"), authorities.map(String::as_str));
+        let loaded = PostgresStore::new(folder.path().to_owned()).load().await;
+        assert_eq!(loaded.is_ok(), works, "{more} {loaded:?}");
+    }
+    let folder = secret(&format!("host=localhost port={port}"), Some("no certificate"));
+    let error = PostgresStore::new(folder.path().to_owned()).load().await.unwrap_err();
+    assert!(matches!(error, StoreError::Postgres(PostgresError::Authorities { .. })), "{error}");
+}

@@ -1,0 +1,161 @@
+//! A real PostgreSQL in a folder of its own, from Debian's package (`scripts/postgres.sh` installs it).
+//!
+//! It listens on a socket in its folder, so that no port need be free. It refuses to run as root; a test that does gives it to
+//! the user that the package makes.
+
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::chown;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, Command, Stdio};
+
+use tempfile::TempDir;
+
+const READY: &str = "database system is ready to accept connections";
+
+pub struct PostgresServer {
+    folder: TempDir,
+    settings: Vec<String>,
+    running: Option<Child>,
+}
+
+impl PostgresServer {
+    pub fn start() -> Self {
+        let folder = TempDir::new().unwrap();
+        own(folder.path());
+        let made = run("initdb", folder.path())
+            .args(["--no-sync", "--auth=scram-sha-256", "--username=ledger", "--encoding=UTF8", "--locale=C"])
+            .arg("--pwfile")
+            .arg(file(folder.path(), "password", "s3cret-pass\n"))
+            .arg("--pgdata")
+            .arg(folder.path().join("data"))
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let mut server = PostgresServer { folder, settings: Vec::new(), running: None };
+        server.resume();
+        server
+    }
+
+    /// A folder with the connection string of this server, with more behind it.
+    pub fn secret(&self, more: &str) -> PathBuf {
+        let folder = self.folder.path();
+        file(
+            folder,
+            "url",
+            &format!("host={} user=ledger password=s3cret-pass dbname=postgres {more}\n", folder.display()),
+        );
+        folder.to_owned()
+    }
+
+    /// A file in the server's folder, which is the server's.
+    pub fn file(&self, name: &str, text: &str) -> PathBuf {
+        file(self.folder.path(), name, text)
+    }
+
+    /// Ends it as a loss of power would, as far as a process can tell.
+    pub fn kill(&mut self) {
+        if let Some(mut running) = self.running.take() {
+            running.kill().unwrap();
+            running.wait().unwrap();
+        }
+    }
+
+    /// Ends it, and starts it with settings (`synchronous_commit=off`) beside its own.
+    pub fn restart_with(&mut self, settings: &[&str]) {
+        self.kill();
+        self.settings = settings.iter().map(|setting| (*setting).to_owned()).collect();
+        self.resume();
+    }
+
+    /// Starts it where it was killed. What it had begun is still ending: it is started until it can begin.
+    pub fn resume(&mut self) {
+        let mut last = String::new();
+        for _ in 0..1_000 {
+            let mut server = run("postgres", self.folder.path());
+            server.arg("-D").arg(self.folder.path().join("data"));
+            server.arg("-k").arg(self.folder.path());
+            if !self.settings.iter().any(|setting| setting.starts_with("listen_addresses")) {
+                server.args(["-c", "listen_addresses="]);
+            }
+            for setting in &self.settings {
+                server.args(["-c", setting]);
+            }
+            let mut running = server.stderr(Stdio::piped()).spawn().unwrap();
+            match ready(running.stderr.take().unwrap()) {
+                Ok(()) => {
+                    self.running = Some(running);
+                    return;
+                }
+                Err(said) => last = said,
+            }
+            running.wait().unwrap();
+        }
+        panic!("PostgreSQL does not start: {last}");
+    }
+}
+
+impl Drop for PostgresServer {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Waits until it serves, and then reads what it says for as long as it runs.
+fn ready(told: ChildStderr) -> Result<(), String> {
+    let mut lines = BufReader::new(told).lines();
+    let mut said = String::new();
+    loop {
+        match lines.next() {
+            Some(Ok(line)) if line.contains(READY) => break,
+            Some(Ok(line)) => said.push_str(&format!("{line}\n")),
+            _ => return Err(said),
+        }
+    }
+    std::thread::spawn(move || lines.for_each(drop));
+    Ok(())
+}
+
+fn file(folder: &Path, name: &str, text: &str) -> PathBuf {
+    use std::os::unix::fs::PermissionsExt;
+    let file = folder.join(name);
+    std::fs::write(&file, text).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    own(&file);
+    file
+}
+
+/// The user of the package and its group, where the test runs as root.
+fn user() -> Option<(u32, u32)> {
+    if !rustix::process::geteuid().is_root() {
+        return None;
+    }
+    let users = std::fs::read_to_string("/etc/passwd").unwrap();
+    let fields = users.lines().find_map(|line| line.strip_prefix("postgres:")).expect("a user postgres").split(':');
+    let ids: Vec<u32> = fields.skip(1).take(2).map(|id| id.parse().unwrap()).collect();
+    Some((ids[0], ids[1]))
+}
+
+fn own(path: &Path) {
+    if let Some((user, group)) = user() {
+        chown(path, Some(user), Some(group)).unwrap();
+    }
+}
+
+fn run(program: &str, folder: &Path) -> Command {
+    let mut command = Command::new(programs().join(program));
+    command.current_dir(folder).env_clear().stdin(Stdio::null()).stdout(Stdio::null());
+    if let Some((user, group)) = user() {
+        command.uid(user).gid(group);
+    }
+    command
+}
+
+/// Debian keeps each version in a folder of its own, out of PATH.
+fn programs() -> PathBuf {
+    let folders =
+        std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten().map(|each| each.path().join("bin"));
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = folders.chain(std::env::split_paths(&path)).find(|folder| folder.join("initdb").exists());
+    found.expect("PostgreSQL (Debian's package postgresql; `scripts/postgres.sh` installs it)")
+}

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# scripts/postgres.sh
+# Debian's PostgreSQL, if there is none: its programs alone, no server is started. Does nothing but say so where it can't be
+# installed: the tests that need it then fail, and name what is missing.
+set -euo pipefail
+! command -v initdb > /dev/null || exit 0
+! compgen -G '/usr/lib/postgresql/*/bin/initdb' > /dev/null || exit 0
+if [ "$(id -u)" != 0 ] || ! command -v apt-get > /dev/null; then
+    echo "the tests of the ledger's stores need PostgreSQL (Debian's package postgresql; install it as root)" >&2
+    exit 0
+fi
+echo "installing postgresql"
+export DEBIAN_FRONTEND=noninteractive
+# The package would make a cluster and start it.
+mkdir -p /etc/postgresql-common/createcluster.d
+echo "create_main_cluster = false" > /etc/postgresql-common/createcluster.d/outrigger.conf
+apt-get update -qq
+apt-get install -y -qq --no-install-recommends -o DPkg::Lock::Timeout=120 postgresql > /dev/null
