@@ -104,6 +104,7 @@ impl<'a> Slices<'a> {
         Document {
             format: document.format,
             sequence: 0,
+            ledger: document.ledger,
             others: OthersDoc {
                 // Whoever reaches nothing asks for nothing.
                 providers: match live.is_empty() {

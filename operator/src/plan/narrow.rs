@@ -21,6 +21,9 @@ pub(super) fn narrow(before: &Document, wanted: &Document) -> Document {
     let is_wanted =
         |rule: &&RuleDoc| wanted.rules.iter().any(|one| (&one.namespace, &one.name) == (&rule.namespace, &rule.name));
     Document {
+        // Who grants the limits is said with them.
+        format: wanted.format,
+        ledger: wanted.ledger,
         sequence: 0,
         providers: (before.providers.iter())
             .map(|one| provider(one, providers.get(&(one.namespace.as_str(), one.name.as_str())).copied()))
