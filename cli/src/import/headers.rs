@@ -65,12 +65,12 @@ pub(crate) fn into(node: &Node<'_>, provider: &mut Map<String, Value>) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::source::Source;
+    use super::super::source::ImportSource;
     use super::*;
 
     #[test]
     fn no_credential_goes_into_an_object() {
-        let source = Source::new(json!({
+        let source = ImportSource::new(json!({
             "x-team": "search",
             "X-Api-Key": "hunter2hunter2",
             "X-Session-Token": "hunter2hunter2",

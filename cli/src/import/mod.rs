@@ -36,11 +36,11 @@ use thiserror::Error;
 use crate::check::counted;
 use crate::style::{self, Style};
 use name::Names;
-use objects::{FILES, File, Kind, Object};
+use objects::{FILES, File, ImportedKind, ImportedObject};
 use report::{Fate, Report};
 use scrub::Scrub;
-use secrets::Secrets;
-use source::Source;
+use secrets::NeededSecrets;
+use source::ImportSource;
 
 const REPORT: &str = "REPORT.md";
 
@@ -140,17 +140,17 @@ enum ImportError {
 
 /// What an importer works with, and what it makes.
 struct Work<'s> {
-    source: &'s Source,
+    source: &'s ImportSource,
     /// The namespace in which the objects will be.
     namespace: &'s str,
     names: Names,
-    secrets: Secrets,
-    objects: Vec<Object>,
+    secrets: NeededSecrets,
+    objects: Vec<ImportedObject>,
 }
 
 /// What a configuration becomes.
 struct Imported {
-    objects: Vec<Object>,
+    objects: Vec<ImportedObject>,
     files: Vec<File>,
     report: Report,
 }
@@ -206,19 +206,19 @@ struct Silent {
 const NOTHING: &str = "WARNING: NOTHING CAN ANSWER, and `outrigger run` will not start";
 
 /// What answers nobody; none if everything is in use.
-fn silent(objects: &[Object], product: Product) -> Option<Silent> {
+fn silent(objects: &[ImportedObject], product: Product) -> Option<Silent> {
     let is = |value: &Value| value.get("suspended") == Some(&Value::Bool(true));
     let of = |kind| objects.iter().filter(move |object| object.kind == kind && object.off.is_none());
-    let body = |object: &Object| Value::Object(object.body.clone());
+    let body = |object: &ImportedObject| Value::Object(object.body.clone());
     let (mut credentials, mut off, mut providers_off, mut providers) = (0, 0, 0, 0);
-    for provider in of(Kind::Provider).map(body) {
+    for provider in of(ImportedKind::Provider).map(body) {
         let all = provider.get("credentials").and_then(Value::as_array).cloned().unwrap_or_default();
         let here = all.iter().filter(|one| is(one)).count();
         (credentials, off, providers) = (credentials + all.len(), off + here, providers + 1);
         providers_off += usize::from(is(&provider) || (!all.is_empty() && here == all.len()));
     }
-    let keys = of(Kind::Key).count();
-    let keys_off = of(Kind::Key).map(body).filter(|key| is(key)).count();
+    let keys = of(ImportedKind::Key).count();
+    let keys_off = of(ImportedKind::Key).map(body).filter(|key| is(key)).count();
     if providers == 0 {
         let line = format!("{NOTHING}: no provider could be carried over. The report says why");
         return Some(Silent { line, all: true });
@@ -273,15 +273,20 @@ type Told = (Product, Option<bifrost::Empty>);
 
 fn convert(value: Value, from: Told, namespace: Option<&str>, write: bool) -> Result<Imported, ImportError> {
     let scrub = Scrub::of(&value);
-    let secrets = Secrets::new(write, &value, from.0.variable_mark());
-    let source = Source::new(value);
+    let secrets = NeededSecrets::new(write, &value, from.0.variable_mark());
+    let source = ImportSource::new(value);
     let mut objects = carry(&source, secrets, from, namespace);
     let files = settle::settle(&mut objects, namespace, &source, &scrub)?;
     Ok(Imported { objects, files, report: source.finish().clean(&scrub) })
 }
 
 /// The objects, before they are judged.
-fn carry(source: &Source, secrets: Secrets, (product, version): Told, namespace: Option<&str>) -> Vec<Object> {
+fn carry(
+    source: &ImportSource,
+    secrets: NeededSecrets,
+    (product, version): Told,
+    namespace: Option<&str>,
+) -> Vec<ImportedObject> {
     let mut work = Work {
         source,
         namespace: namespace.unwrap_or(outrigger_compile::DEFAULT_NAMESPACE),
@@ -300,9 +305,9 @@ fn carry(source: &Source, secrets: Secrets, (product, version): Told, namespace:
 
 /// Where money is counted, tells what becomes of models that nobody knows the price of.
 fn unpriced(work: &Work<'_>, path: &str) {
-    let counts = |object: &Object| {
+    let counts = |object: &ImportedObject| {
         let text = Value::Object(object.body.clone()).to_string();
-        object.kind == Kind::Budget || text.contains("\"budgets\"")
+        object.kind == ImportedKind::Budget || text.contains("\"budgets\"")
     };
     if work.objects.iter().any(counts) {
         work.source.tell(
@@ -400,8 +405,8 @@ mod tests {
             for (at, _) in all.into_iter().filter(|(_, mapping)| *mapping) {
                 let mut value = fixture.clone();
                 value.pointer_mut(&at).unwrap()["zz_unheard_of"] = Value::from(1);
-                let source = Source::new(value);
-                carry(&source, Secrets::default(), (product, None), None);
+                let source = ImportSource::new(value);
+                carry(&source, NeededSecrets::default(), (product, None), None);
                 let report = source.finish();
                 let told = report.entries.iter().any(|entry| {
                     // By itself, or with all that it stands in.
@@ -454,8 +459,8 @@ mod tests {
                 for junk in [&junk[index % junk.len()], &junk[(index * 7 + 3) % junk.len()]] {
                     let mut value = fixture.clone();
                     *value.pointer_mut(at).unwrap() = junk.clone();
-                    let source = Source::new(value);
-                    let objects = carry(&source, Secrets::default(), (product, None), Some("some-where"));
+                    let source = ImportSource::new(value);
+                    let objects = carry(&source, NeededSecrets::default(), (product, None), Some("some-where"));
                     for file in objects::files(&objects, Some("some-where")).unwrap() {
                         let read = outrigger_compile::read(file.name, &file.text);
                         let sound = read.findings.iter().all(|finding| !finding.message.starts_with("not YAML"));

@@ -6,7 +6,7 @@ use super::line::one_line;
 
 /// What kind of object, in the order in which they are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Kind {
+pub(crate) enum ImportedKind {
     Secret,
     ConfigMap,
     Provider,
@@ -15,25 +15,25 @@ pub(crate) enum Kind {
     Rule,
 }
 
-impl Kind {
+impl ImportedKind {
     pub fn word(self) -> &'static str {
         match self {
-            Kind::Secret => "Secret",
-            Kind::ConfigMap => "ConfigMap",
-            Kind::Provider => "LLMProvider",
-            Kind::Budget => "Budget",
-            Kind::Key => "VirtualKey",
-            Kind::Rule => "RoutingRule",
+            ImportedKind::Secret => "Secret",
+            ImportedKind::ConfigMap => "ConfigMap",
+            ImportedKind::Provider => "LLMProvider",
+            ImportedKind::Budget => "Budget",
+            ImportedKind::Key => "VirtualKey",
+            ImportedKind::Rule => "RoutingRule",
         }
     }
 
     fn file(self) -> &'static str {
         match self {
-            Kind::Secret => "secrets.yaml",
-            Kind::ConfigMap | Kind::Provider => "providers.yaml",
-            Kind::Budget => "budgets.yaml",
-            Kind::Key => "keys.yaml",
-            Kind::Rule => "rules.yaml",
+            ImportedKind::Secret => "secrets.yaml",
+            ImportedKind::ConfigMap | ImportedKind::Provider => "providers.yaml",
+            ImportedKind::Budget => "budgets.yaml",
+            ImportedKind::Key => "keys.yaml",
+            ImportedKind::Rule => "rules.yaml",
         }
     }
 }
@@ -43,8 +43,8 @@ pub(crate) const FILES: [&str; 5] = ["providers.yaml", "budgets.yaml", "keys.yam
 
 /// One object.
 #[derive(Clone, Debug)]
-pub(crate) struct Object {
-    pub kind: Kind,
+pub(crate) struct ImportedObject {
+    pub kind: ImportedKind,
     pub name: String,
     /// Path in the source.
     pub from: String,
@@ -60,9 +60,9 @@ pub(crate) struct Object {
     pub secret: bool,
 }
 
-impl Object {
-    pub fn new(kind: Kind, name: &str, from: &str) -> Self {
-        Object {
+impl ImportedObject {
+    pub fn new(kind: ImportedKind, name: &str, from: &str) -> Self {
+        ImportedObject {
             kind,
             name: name.to_owned(),
             from: from.to_owned(),
@@ -96,7 +96,7 @@ impl Object {
             }
         }
         let mut object = Map::new();
-        let core = matches!(self.kind, Kind::Secret | Kind::ConfigMap);
+        let core = matches!(self.kind, ImportedKind::Secret | ImportedKind::ConfigMap);
         let version = if core { "v1" } else { "outrigger.dev/v1alpha1" };
         object.insert("apiVersion".to_owned(), json!(version));
         object.insert("kind".to_owned(), json!(self.kind.word()));
@@ -121,10 +121,10 @@ pub(crate) struct File {
 ///
 /// # Errors
 /// What can't be told in YAML: nothing that an importer makes.
-pub(crate) fn files(objects: &[Object], namespace: Option<&str>) -> Result<Vec<File>, serde_yaml::Error> {
+pub(crate) fn files(objects: &[ImportedObject], namespace: Option<&str>) -> Result<Vec<File>, serde_yaml::Error> {
     let mut files = Vec::new();
     for name in FILES {
-        let mut mine: Vec<&Object> = objects.iter().filter(|object| object.kind.file() == name).collect();
+        let mut mine: Vec<&ImportedObject> = objects.iter().filter(|object| object.kind.file() == name).collect();
         mine.sort_by_key(|object| object.kind);
         if mine.is_empty() {
             continue;
@@ -135,7 +135,7 @@ pub(crate) fn files(objects: &[Object], namespace: Option<&str>) -> Result<Vec<F
     Ok(files)
 }
 
-fn text(object: &Object, namespace: Option<&str>) -> Result<String, serde_yaml::Error> {
+fn text(object: &ImportedObject, namespace: Option<&str>) -> Result<String, serde_yaml::Error> {
     let mut text = format!("# From {}\n", one_line(&object.from));
     for note in &object.notes {
         text.push_str(&format!("# {}\n", one_line(note)));
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn a_comment_stays_a_comment() {
-        let mut rule = Object::new(Kind::Rule, "a", "governance.routing_rules[0]");
+        let mut rule = ImportedObject::new(ImportedKind::Rule, "a", "governance.routing_rules[0]");
         rule.set("when", "model ==\n  'a'");
         rule.off = Some("not CEL here:\nkind: Secret".to_owned());
         let files = files(&[rule], Some("x")).unwrap();

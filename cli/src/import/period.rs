@@ -23,7 +23,7 @@ pub(crate) enum Clock {
 
 /// A time over which is counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Period {
+pub(crate) struct ImportedPeriod {
     /// What a limit over it is called: `hour`, `7-days`.
     pub name: String,
     /// `window` or `rolling`.
@@ -31,7 +31,7 @@ pub(crate) struct Period {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Unit {
+enum TimeUnit {
     Second,
     Minute,
     Hour,
@@ -41,51 +41,51 @@ enum Unit {
     Year,
 }
 
-impl Unit {
+impl TimeUnit {
     fn seconds(self) -> u64 {
         match self {
-            Unit::Second => 1,
-            Unit::Minute => 60,
-            Unit::Hour => 3_600,
-            Unit::Day => 86_400,
-            Unit::Week => 7 * 86_400,
-            Unit::Month => 30 * 86_400,
-            Unit::Year => 365 * 86_400,
+            TimeUnit::Second => 1,
+            TimeUnit::Minute => 60,
+            TimeUnit::Hour => 3_600,
+            TimeUnit::Day => 86_400,
+            TimeUnit::Week => 7 * 86_400,
+            TimeUnit::Month => 30 * 86_400,
+            TimeUnit::Year => 365 * 86_400,
         }
     }
 
     fn word(self) -> &'static str {
         match self {
-            Unit::Second => "second",
-            Unit::Minute => "minute",
-            Unit::Hour => "hour",
-            Unit::Day => "day",
-            Unit::Week => "week",
-            Unit::Month => "month",
-            Unit::Year => "year",
+            TimeUnit::Second => "second",
+            TimeUnit::Minute => "minute",
+            TimeUnit::Hour => "hour",
+            TimeUnit::Day => "day",
+            TimeUnit::Week => "week",
+            TimeUnit::Month => "month",
+            TimeUnit::Year => "year",
         }
     }
 
     fn window(self) -> Option<&'static str> {
         match self {
-            Unit::Day => Some("Day"),
-            Unit::Week => Some("Week"),
-            Unit::Month => Some("Month"),
-            Unit::Year => Some("Year"),
-            Unit::Second | Unit::Minute | Unit::Hour => None,
+            TimeUnit::Day => Some("Day"),
+            TimeUnit::Week => Some("Week"),
+            TimeUnit::Month => Some("Month"),
+            TimeUnit::Year => Some("Year"),
+            TimeUnit::Second | TimeUnit::Minute | TimeUnit::Hour => None,
         }
     }
 }
 
 /// Reads it; the reading that was taken is told at `node` where there are several.
-pub(crate) fn read(node: &Node<'_>, clock: Clock) -> Option<Period> {
+pub(crate) fn read(node: &Node<'_>, clock: Clock) -> Option<ImportedPeriod> {
     let text = node.text()?;
     let Some((count, unit, sound)) = parsed(text, clock) else {
         node.doubtful(format!(
             "{} is no time that can be read, so the limit holds for ever (`window: Lifetime`): write the window that is meant",
             code(text)
         ));
-        return Some(Period { name: "lifetime".to_owned(), fields: window("Lifetime") });
+        return Some(ImportedPeriod { name: "lifetime".to_owned(), fields: window("Lifetime") });
     };
     let name = match count {
         1 => unit.word().to_owned(),
@@ -132,17 +132,17 @@ pub(crate) fn read(node: &Node<'_>, clock: Clock) -> Option<Period> {
     if !told.is_empty() {
         node.doubtful(told.join("; "));
     }
-    Some(Period { name, fields })
+    Some(ImportedPeriod { name, fields })
 }
 
 /// What a whole piece of the calendar is called.
-fn whole_window(count: u64, unit: Unit, clock: Clock) -> Option<&'static str> {
+fn whole_window(count: u64, unit: TimeUnit, clock: Clock) -> Option<&'static str> {
     match (count, unit, clock) {
         (1, unit, _) => unit.window(),
         // LiteLLM begins these with the calendar's too.
-        (24, Unit::Hour, Clock::LiteLlmAligned) => Some("Day"),
-        (7, Unit::Day, Clock::LiteLlmAligned) => Some("Week"),
-        (30, Unit::Day, Clock::LiteLlmAligned) => Some("Month"),
+        (24, TimeUnit::Hour, Clock::LiteLlmAligned) => Some("Day"),
+        (7, TimeUnit::Day, Clock::LiteLlmAligned) => Some("Week"),
+        (30, TimeUnit::Day, Clock::LiteLlmAligned) => Some("Month"),
         _ => None,
     }
 }
@@ -162,29 +162,29 @@ fn length(seconds: u64) -> String {
 }
 
 /// How many of what, and whether it is written as its documentation says.
-fn parsed(text: &str, clock: Clock) -> Option<(u64, Unit, bool)> {
+fn parsed(text: &str, clock: Clock) -> Option<(u64, TimeUnit, bool)> {
     let text = text.trim();
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at_checked(digits)?;
     let count: u64 = number.parse().ok().filter(|count| *count > 0)?;
     let litellm = matches!(clock, Clock::LiteLlm | Clock::LiteLlmAligned);
     let (unit, sound) = match unit.trim() {
-        "s" => (Unit::Second, true),
-        "m" => (Unit::Minute, true),
-        "h" => (Unit::Hour, true),
-        "d" => (Unit::Day, true),
-        "w" => (Unit::Week, true),
-        "M" => (Unit::Month, !litellm),
-        "Y" => (Unit::Year, !litellm),
-        "mo" => (Unit::Month, litellm),
+        "s" => (TimeUnit::Second, true),
+        "m" => (TimeUnit::Minute, true),
+        "h" => (TimeUnit::Hour, true),
+        "d" => (TimeUnit::Day, true),
+        "w" => (TimeUnit::Week, true),
+        "M" => (TimeUnit::Month, !litellm),
+        "Y" => (TimeUnit::Year, !litellm),
+        "mo" => (TimeUnit::Month, litellm),
         other => match other.to_ascii_lowercase().as_str() {
-            "sec" | "second" | "seconds" => (Unit::Second, false),
-            "min" | "minute" | "minutes" => (Unit::Minute, false),
-            "hour" | "hours" | "hr" => (Unit::Hour, false),
-            "d" | "day" | "days" => (Unit::Day, false),
-            "w" | "week" | "weeks" => (Unit::Week, false),
-            "mo" | "mon" | "month" | "months" => (Unit::Month, false),
-            "y" | "yr" | "year" | "years" => (Unit::Year, false),
+            "sec" | "second" | "seconds" => (TimeUnit::Second, false),
+            "min" | "minute" | "minutes" => (TimeUnit::Minute, false),
+            "hour" | "hours" | "hr" => (TimeUnit::Hour, false),
+            "d" | "day" | "days" => (TimeUnit::Day, false),
+            "w" | "week" | "weeks" => (TimeUnit::Week, false),
+            "mo" | "mon" | "month" | "months" => (TimeUnit::Month, false),
+            "y" | "yr" | "year" | "years" => (TimeUnit::Year, false),
             _ => return None,
         },
     };
@@ -194,11 +194,11 @@ fn parsed(text: &str, clock: Clock) -> Option<(u64, Unit, bool)> {
 #[cfg(test)]
 mod tests {
     use super::super::report::Fate;
-    use super::super::source::Source;
+    use super::super::source::ImportSource;
     use super::*;
 
     fn of(text: &str, clock: Clock) -> (Value, Vec<String>) {
-        let source = Source::new(json!(text));
+        let source = ImportSource::new(json!(text));
         let period = read(&source.root(), clock).unwrap();
         let told = source.finish().entries;
         let mut value = Value::Object(period.fields);

@@ -19,7 +19,7 @@ pub(crate) enum Fate {
 
 /// One line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Entry {
+pub(crate) struct ReportEntry {
     pub fate: Fate,
     /// Where in the source: `governance.virtual_keys[2].name`.
     pub path: String,
@@ -32,7 +32,7 @@ pub(crate) struct Entry {
 /// All lines, in the source's order.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Report {
-    pub entries: Vec<Entry>,
+    pub entries: Vec<ReportEntry>,
 }
 
 const SECTIONS: [(Fate, &str, &str); 4] = [
@@ -65,7 +65,7 @@ impl Report {
     pub fn markdown(&self, title: &str) -> String {
         let mut text = format!("# {title}\n");
         for (fate, heading, words) in SECTIONS {
-            let entries: Vec<&Entry> = self.entries.iter().filter(|entry| entry.fate == fate).collect();
+            let entries: Vec<&ReportEntry> = self.entries.iter().filter(|entry| entry.fate == fate).collect();
             if entries.is_empty() {
                 continue;
             }

@@ -9,7 +9,7 @@ use outrigger_compile::variable;
 use serde_json::{Map, Value, json};
 
 use super::name::Names;
-use super::objects::{Kind, Object};
+use super::objects::{ImportedKind, ImportedObject};
 use super::report::{Fate, code};
 use super::source::Node;
 
@@ -51,7 +51,7 @@ struct Needed {
 
 /// All keys that the objects refer to.
 #[derive(Default)]
-pub(crate) struct Secrets {
+pub(crate) struct NeededSecrets {
     /// Whether values are written.
     write: bool,
     /// Variables that the configuration names: no other key may be looked for in them.
@@ -106,11 +106,11 @@ impl Held {
     }
 }
 
-impl Secrets {
+impl NeededSecrets {
     /// `mark` is what stands in front of a variable's name in `configuration`. With `write`, keys that stand in it are
     /// written.
     pub fn new(write: bool, configuration: &Value, mark: &str) -> Self {
-        let mut secrets = Secrets { write, ..Secrets::default() };
+        let mut secrets = NeededSecrets { write, ..NeededSecrets::default() };
         named(configuration, mark, &mut secrets.variables);
         secrets
     }
@@ -198,8 +198,8 @@ impl Secrets {
 
     /// The Secrets: with values where they were asked for and are known, else as comments to be filled in. Those that
     /// a variable holds need none.
-    pub fn objects(&self) -> Vec<Object> {
-        let mut objects: Vec<Object> = Vec::new();
+    pub fn objects(&self) -> Vec<ImportedObject> {
+        let mut objects: Vec<ImportedObject> = Vec::new();
         for (index, Needed { held, at, from, .. }) in self.needed.iter().enumerate() {
             // Several providers may share a variable's.
             if self.needed[..index].iter().any(|before| before.at == *at) {
@@ -209,7 +209,7 @@ impl Secrets {
             if reached {
                 continue;
             }
-            let mut secret = Object::new(Kind::Secret, &at.name, from);
+            let mut secret = ImportedObject::new(ImportedKind::Secret, &at.name, from);
             let value = match held {
                 Held::Literal(value) if self.write => {
                     secret.secret = true;
@@ -263,7 +263,7 @@ fn reaching(name: &str) -> Option<ForeignSecret> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::source::Source;
+    use super::super::source::ImportSource;
     use super::*;
 
     #[test]
@@ -287,8 +287,8 @@ mod tests {
     fn a_key_never_leaves_unless_asked_for() {
         for write in [false, true] {
             let value = json!(["sk-literal-0001", "env.OPENAI_API_KEY", "env.weird", "sk-literal-0001"]);
-            let mut secrets = Secrets::new(write, &value, "env.");
-            let source = Source::new(value);
+            let mut secrets = NeededSecrets::new(write, &value, "env.");
+            let source = ImportSource::new(value);
             let mut at = Vec::new();
             for node in source.root().items() {
                 at.push(secrets.refer(&Held::bifrost(&node).unwrap(), "openai", "openai", &node));
@@ -315,8 +315,8 @@ mod tests {
                 "env.A_API_KEY",
                 "env.A_API_KEY"
             ]);
-            let mut secrets = Secrets::new(write, &value, "env.");
-            let source = Source::new(value);
+            let mut secrets = NeededSecrets::new(write, &value, "env.");
+            let source = ImportSource::new(value);
             let nodes = source.root().items();
             let mut refer = |at: usize, owner: &str| {
                 secrets.refer(&Held::bifrost(&nodes[at]).unwrap(), owner, owner, &nodes[at]).name
@@ -347,7 +347,7 @@ mod tests {
             (json!({"value": "env.A_API_KEY"}), "A_API_KEY"),
             (json!({"ref": "env.A_API_KEY", "type": "env"}), "A_API_KEY"),
         ] {
-            let source = Source::new(value);
+            let source = ImportSource::new(value);
             assert!(Held::bifrost(&source.root()) == Some(Held::Variable(variable.to_owned())));
             assert_eq!(source.finish().count(super::super::report::Fate::Lost), 0);
         }

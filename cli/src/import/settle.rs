@@ -4,18 +4,18 @@
 use outrigger_compile::{Finding, Severity};
 
 use super::ImportError;
-use super::objects::{File, Kind, Object, files};
+use super::objects::{File, ImportedKind, ImportedObject, files};
 use super::report::Fate;
 use super::scrub::Scrub;
-use super::source::Source;
+use super::source::ImportSource;
 use crate::check;
 use crate::folder::{self, SourceText};
 
 /// Judges the objects as `check` would with all keys at hand, and takes out the rules that it refuses.
 pub(crate) fn settle(
-    objects: &mut [Object],
+    objects: &mut [ImportedObject],
     namespace: Option<&str>,
-    source: &Source,
+    source: &ImportSource,
     scrub: &Scrub,
 ) -> Result<Vec<File>, ImportError> {
     let of = namespace.unwrap_or(outrigger_compile::DEFAULT_NAMESPACE);
@@ -24,9 +24,9 @@ pub(crate) fn settle(
         let findings = judge(&files);
         let mut changed = false;
         for finding in findings.iter().filter(|finding| finding.severity == Severity::Error) {
-            let refused = objects
-                .iter_mut()
-                .find(|object| object.kind == Kind::Rule && object.off.is_none() && object.label(of) == finding.object);
+            let refused = objects.iter_mut().find(|object| {
+                object.kind == ImportedKind::Rule && object.off.is_none() && object.label(of) == finding.object
+            });
             if let Some(rule) = refused {
                 let why = words(finding);
                 rule.off = Some(format!("Left out, because `outrigger check` says: {why}"));

@@ -11,27 +11,27 @@ use std::collections::{BTreeSet, HashMap};
 
 use serde_json::Value;
 
-use super::report::{Entry, Fate, Report};
+use super::report::{Fate, Report, ReportEntry};
 
 /// A whole file, what has been read of it, and what has been told of that.
-pub(crate) struct Source {
+pub(crate) struct ImportSource {
     root: Value,
     /// Paths of leaves that were read, and of whatever was told of as a whole.
     done: RefCell<BTreeSet<String>>,
-    entries: RefCell<Vec<Entry>>,
+    entries: RefCell<Vec<ReportEntry>>,
 }
 
 /// A value of it. Its words never repeat the value: it may be a key.
 #[derive(Clone)]
 pub(crate) struct Node<'s> {
-    source: &'s Source,
+    source: &'s ImportSource,
     value: &'s Value,
     path: String,
 }
 
-impl Source {
+impl ImportSource {
     pub fn new(root: Value) -> Self {
-        Source { root, done: RefCell::default(), entries: RefCell::default() }
+        ImportSource { root, done: RefCell::default(), entries: RefCell::default() }
     }
 
     pub fn root(&self) -> Node<'_> {
@@ -40,7 +40,7 @@ impl Source {
 
     /// Tells something of a path that no node stands for, such as a field that is absent.
     pub fn tell(&self, fate: Fate, path: &str, message: impl Into<String>) {
-        let entry = Entry { fate, path: path.to_owned(), message: message.into(), fields: Vec::new() };
+        let entry = ReportEntry { fate, path: path.to_owned(), message: message.into(), fields: Vec::new() };
         let mut entries = self.entries.borrow_mut();
         if !entries.contains(&entry) {
             entries.push(entry);
@@ -60,7 +60,7 @@ impl Source {
         let done = self.done.into_inner();
         let mut entries = self.entries.into_inner();
         for path in unread(&self.root, String::new(), &done) {
-            entries.push(Entry {
+            entries.push(ReportEntry {
                 fate: Fate::Lost,
                 path,
                 message: "this importer does not know it, or left out what contains it: check whether you need it"
@@ -84,7 +84,7 @@ impl Source {
                 }
                 Some(_) => {}
                 None if told.contains(leaf) => {}
-                None => entries.push(Entry {
+                None => entries.push(ReportEntry {
                     fate: Fate::Carried,
                     path: leaf.clone(),
                     message: "part of how the rest was read".to_owned(),
@@ -112,7 +112,7 @@ impl<'s> Node<'s> {
         self.value
     }
 
-    pub fn source(&self) -> &'s Source {
+    pub fn source(&self) -> &'s ImportSource {
         self.source
     }
 
@@ -335,7 +335,8 @@ mod tests {
 
     #[test]
     fn what_nobody_reads_is_told_as_far_out_as_nothing_of_it_was_read() {
-        let source = Source::new(json(r#"{"a": {"b": 1, "c": {"d": 2}}, "e": [{"f": 3}, 4], "g": null}"#).unwrap());
+        let source =
+            ImportSource::new(json(r#"{"a": {"b": 1, "c": {"d": 2}}, "e": [{"f": 3}, 4], "g": null}"#).unwrap());
         let root = source.root();
         let a = root.get("a").unwrap();
         a.became("Thing a");
@@ -356,7 +357,7 @@ mod tests {
 
     #[test]
     fn another_type_is_told_and_never_repeated() {
-        let source = Source::new(json(r#"{"key": 12345, "on": "hunter22"}"#).unwrap());
+        let source = ImportSource::new(json(r#"{"key": 12345, "on": "hunter22"}"#).unwrap());
         assert_eq!(source.root().get("key").unwrap().text(), None);
         assert_eq!(source.root().get("on").unwrap().flag(), None);
         let report = source.finish();

@@ -22,7 +22,7 @@ pub(crate) struct Translation {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum TokenKind {
     Word,
     /// In quotes, without escapes.
     Text,
@@ -32,8 +32,8 @@ enum Kind {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Token<'e> {
-    kind: Kind,
+struct ExpressionToken<'e> {
+    kind: TokenKind,
     text: &'e str,
     at: usize,
 }
@@ -50,7 +50,7 @@ impl Renames {
         let mut text = String::with_capacity(expression.len());
         let mut copied = 0;
         for (index, token) in tokens.iter().enumerate() {
-            if token.kind != Kind::Text {
+            if token.kind != TokenKind::Text {
                 continue;
             }
             let inner = &token.text[1..token.text.len() - 1];
@@ -70,7 +70,7 @@ impl Renames {
     }
 
     /// What a text is here, and what there is to tell of it; `None`: it is what it was.
-    fn ours(&self, tokens: &[Token<'_>], index: usize, inner: &str) -> Option<(String, String)> {
+    fn ours(&self, tokens: &[ExpressionToken<'_>], index: usize, inner: &str) -> Option<(String, String)> {
         if is_header(tokens, index) {
             let lower = inner.to_ascii_lowercase();
             return (lower != inner).then(|| {
@@ -102,14 +102,14 @@ impl Renames {
 }
 
 /// `headers["X"]`, `"X" in headers`.
-fn is_header(tokens: &[Token<'_>], index: usize) -> bool {
+fn is_header(tokens: &[ExpressionToken<'_>], index: usize) -> bool {
     let is = |at: Option<usize>, text: &str| at.and_then(|at| tokens.get(at)).is_some_and(|token| token.text == text);
     let before = (is(index.checked_sub(1), "[")) && is(index.checked_sub(2), "headers");
     before || (is(Some(index + 1), "in") && is(Some(index + 2), "headers"))
 }
 
 /// The variable that a text is compared with: the last one before it in its clause, else the next one behind it.
-fn subject<'e>(tokens: &[Token<'e>], index: usize) -> Option<&'e str> {
+fn subject<'e>(tokens: &[ExpressionToken<'e>], index: usize) -> Option<&'e str> {
     const SUBJECTS: [&str; 8] = [
         "virtual_key_id",
         "virtual_key_name",
@@ -120,8 +120,10 @@ fn subject<'e>(tokens: &[Token<'e>], index: usize) -> Option<&'e str> {
         "provider",
         "request_type",
     ];
-    let ends = |token: &&Token<'_>| ["&&", "||", "?", ":"].contains(&token.text);
-    let word = |token: &&Token<'_>| token.kind == Kind::Word && !["in", "size", "true", "false"].contains(&token.text);
+    let ends = |token: &&ExpressionToken<'_>| ["&&", "||", "?", ":"].contains(&token.text);
+    let word = |token: &&ExpressionToken<'_>| {
+        token.kind == TokenKind::Word && !["in", "size", "true", "false"].contains(&token.text)
+    };
     // A word behind a point is a function or a field.
     let variable = |at: usize| at == 0 || tokens[at - 1].text != ".";
     let before = (0..index).rev().take_while(|at| !ends(&&tokens[*at])).find(|at| word(&&tokens[*at]) && variable(*at));
@@ -132,7 +134,7 @@ fn subject<'e>(tokens: &[Token<'e>], index: usize) -> Option<&'e str> {
     SUBJECTS.contains(&name).then_some(name)
 }
 
-fn tokens(text: &str) -> Vec<Token<'_>> {
+fn tokens(text: &str) -> Vec<ExpressionToken<'_>> {
     let mut tokens = Vec::new();
     let mut at = 0;
     while let Some(letter) = text[at..].chars().next() {
@@ -142,26 +144,26 @@ fn tokens(text: &str) -> Vec<Token<'_>> {
                 at += letter.len_utf8();
                 continue;
             }
-            'r' | 'R' | 'b' | 'B' if rest[1..].starts_with(['"', '\'']) => (Kind::Odd, 1 + quoted(&rest[1..]).1),
+            'r' | 'R' | 'b' | 'B' if rest[1..].starts_with(['"', '\'']) => (TokenKind::Odd, 1 + quoted(&rest[1..]).1),
             '"' | '\'' => quoted(rest),
             _ if letter.is_ascii_alphabetic() || letter == '_' => {
                 let length = rest.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_').count();
-                (Kind::Word, length)
+                (TokenKind::Word, length)
             }
-            _ if rest.starts_with("&&") || rest.starts_with("||") => (Kind::Mark, 2),
-            _ => (Kind::Mark, letter.len_utf8()),
+            _ if rest.starts_with("&&") || rest.starts_with("||") => (TokenKind::Mark, 2),
+            _ => (TokenKind::Mark, letter.len_utf8()),
         };
-        tokens.push(Token { kind, text: &rest[..length], at });
+        tokens.push(ExpressionToken { kind, text: &rest[..length], at });
         at += length;
     }
     tokens
 }
 
 /// What a text in quotes is, and how long.
-fn quoted(rest: &str) -> (Kind, usize) {
+fn quoted(rest: &str) -> (TokenKind, usize) {
     for long in ["\"\"\"", "'''"] {
         if let Some(inner) = rest.strip_prefix(long) {
-            return (Kind::Odd, inner.find(long).map_or(rest.len(), |end| end + 6));
+            return (TokenKind::Odd, inner.find(long).map_or(rest.len(), |end| end + 6));
         }
     }
     let quote = rest.as_bytes().first().copied().unwrap_or(b'"');
@@ -173,11 +175,11 @@ fn quoted(rest: &str) -> (Kind, usize) {
                 odd = true;
                 bytes.next();
             }
-            _ if byte == quote => return (if odd { Kind::Odd } else { Kind::Text }, index + 1),
+            _ if byte == quote => return (if odd { TokenKind::Odd } else { TokenKind::Text }, index + 1),
             _ => {}
         }
     }
-    (Kind::Odd, rest.len())
+    (TokenKind::Odd, rest.len())
 }
 
 #[cfg(test)]

@@ -5,12 +5,12 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::super::Work;
-use super::super::objects::{Kind, Object};
+use super::super::objects::{ImportedKind, ImportedObject};
 use super::super::report::{Fate, code};
 use super::super::secrets::Held;
 use super::super::source::Node;
 use super::super::weights;
-use super::limits::{self, Found, Pool, plain};
+use super::limits::{self, OwnerLimits, StandaloneLimits, plain};
 use super::lists::{Allowed, Empty, SUSPENDED};
 use super::owners::{OwnBudget, Owners};
 use super::providers::Providers;
@@ -28,7 +28,7 @@ pub(crate) struct Named {
 pub(crate) struct Around<'a, 's> {
     pub providers: &'a Providers,
     pub owners: &'a Owners,
-    pub pool: &'a Pool<'s>,
+    pub pool: &'a StandaloneLimits<'s>,
     pub empty: Empty,
     /// Requests without a key are refused.
     pub key_required: bool,
@@ -49,7 +49,7 @@ fn key<'s>(work: &mut Work<'s>, node: &Node<'s>, around: &Around<'_, 's>) -> Nam
     let named = node.get("name");
     let called = named.as_ref().and_then(|node| node.text()).unwrap_or(&id).to_owned();
     let name = work.names.tell("VirtualKey", &called, named.as_ref().unwrap_or(node));
-    let mut object = Object::new(Kind::Key, &name, node.path());
+    let mut object = ImportedObject::new(ImportedKind::Key, &name, node.path());
     let mut suspended = Vec::new();
     if let Some(text) = node.get("description").and_then(|node| node.text())
         && !text.trim().is_empty()
@@ -122,7 +122,7 @@ fn key<'s>(work: &mut Work<'s>, node: &Node<'s>, around: &Around<'_, 's>) -> Nam
 }
 
 /// `team`, `customer` and `budgetRefs`; whether one of them may use nothing.
-fn owners(node: &Node<'_>, owners: &Owners, object: &mut Object) -> bool {
+fn owners(node: &Node<'_>, owners: &Owners, object: &mut ImportedObject) -> bool {
     let mut budgets: Vec<&OwnBudget> = Vec::new();
     let mut nothing = false;
     let mut customer = node.get("customer_id");
@@ -167,7 +167,7 @@ fn owners(node: &Node<'_>, owners: &Owners, object: &mut Object) -> bool {
 }
 
 /// The value that clients hold, as its hash.
-fn token(node: &Node<'_>, object: &mut Object) {
+fn token(node: &Node<'_>, object: &mut ImportedObject) {
     let Some(value) = node.get("value") else { return };
     match Held::bifrost(&value) {
         Some(Held::Literal(text)) => {
@@ -190,7 +190,7 @@ fn token(node: &Node<'_>, object: &mut Object) {
 }
 
 /// One that may be used, before its weight is known.
-struct Entry {
+struct KeyProviderEntry {
     fields: Map<String, Value>,
     limits: Option<Map<String, Value>>,
     /// Absent: not drawn by weight.
@@ -206,13 +206,13 @@ fn entries<'s>(
 ) -> Vec<Value> {
     let configs = node.get("provider_configs");
     let items = configs.as_ref().map(|node| node.items()).unwrap_or_default();
-    let mut entries: Vec<Entry> = Vec::new();
+    let mut entries: Vec<KeyProviderEntry> = Vec::new();
     if items.is_empty() {
         let path = configs.as_ref().map_or_else(|| node.at("provider_configs"), |node| node.path().to_owned());
         if around.empty.meaning(node, &path, "provider") == Allowed::All {
             for part in around.providers.parts() {
                 let fields = Map::from_iter([("name".to_owned(), json!(part.name))]);
-                entries.push(Entry { fields, limits: None, weight: Some(1.0) });
+                entries.push(KeyProviderEntry { fields, limits: None, weight: Some(1.0) });
             }
         }
     }
@@ -222,7 +222,7 @@ fn entries<'s>(
         for (fields, found, weight) in more {
             let whose =
                 format!("entry {} of VirtualKey {}", code(fields["name"].as_str().unwrap_or_default()), code(key));
-            entries.push(Entry { fields, limits: limits::limits(work, &found, &whose), weight });
+            entries.push(KeyProviderEntry { fields, limits: limits::limits(work, &found, &whose), weight });
         }
     }
     let none_weighs = entries.iter().all(|entry| entry.weight.is_none());
@@ -250,7 +250,7 @@ fn entry<'s>(
     around: &Around<'_, 's>,
     several: bool,
     deny: &mut Vec<String>,
-) -> Vec<(Map<String, Value>, Found, Option<f64>)> {
+) -> Vec<(Map<String, Value>, OwnerLimits, Option<f64>)> {
     let Some(called) = config.get("provider").and_then(|node| node.text()) else {
         config.lost("names no provider");
         return Vec::new();

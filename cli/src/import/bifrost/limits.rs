@@ -7,13 +7,13 @@ use serde_json::{Map, Value, json};
 
 use super::super::Work;
 use super::super::amount;
-use super::super::objects::{Kind, Object};
-use super::super::period::{self, Clock, Period};
+use super::super::objects::{ImportedKind, ImportedObject};
+use super::super::period::{self, Clock, ImportedPeriod};
 use super::super::report::{Fate, code};
 use super::super::source::Node;
 
 /// The budgets and rate limits that stand on their own.
-pub(crate) struct Pool<'s> {
+pub(crate) struct StandaloneLimits<'s> {
     budgets: Vec<Node<'s>>,
     rates: Vec<Node<'s>>,
     used: RefCell<BTreeSet<String>>,
@@ -21,40 +21,40 @@ pub(crate) struct Pool<'s> {
 
 /// What one owner may use.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Found {
-    pub money: Vec<Limit>,
-    pub requests: Vec<Limit>,
-    pub tokens: Vec<Limit>,
+pub(crate) struct OwnerLimits {
+    pub money: Vec<ImportedLimit>,
+    pub requests: Vec<ImportedLimit>,
+    pub tokens: Vec<ImportedLimit>,
     /// A limit of nothing: no object has such, so that its owner must be suspended. Its path.
     pub nothing: Option<String>,
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct Limit {
+pub(crate) struct ImportedLimit {
     /// Of the budget or rate limit.
     pub path: String,
     /// Of how much.
     pub at: String,
     /// `amount` or `max`, and its value.
     pub most: (&'static str, Value),
-    pub period: Period,
+    pub period: ImportedPeriod,
 }
 
-impl Found {
+impl OwnerLimits {
     /// Whether nothing is limited.
     pub fn is_empty(&self) -> bool {
         self.money.is_empty() && self.requests.is_empty() && self.tokens.is_empty()
     }
 }
 
-impl<'s> Pool<'s> {
+impl<'s> StandaloneLimits<'s> {
     pub fn of(governance: Option<&Node<'s>>) -> Self {
         let list = |field| governance.and_then(|node| node.get(field)).map(|node| node.items()).unwrap_or_default();
-        Pool { budgets: list("budgets"), rates: list("rate_limits"), used: RefCell::default() }
+        StandaloneLimits { budgets: list("budgets"), rates: list("rate_limits"), used: RefCell::default() }
     }
 
     /// Those of an owner. `named` is the field of a budget that names such owners, and the owner's id.
-    pub fn found(&self, owner: &Node<'s>, named: Option<(&str, &str)>, aligned: bool) -> Found {
+    pub fn found(&self, owner: &Node<'s>, named: Option<(&str, &str)>, aligned: bool) -> OwnerLimits {
         let mut budgets: Vec<Node<'s>> = Vec::new();
         let mut rates: Vec<Node<'s>> = Vec::new();
         budgets.extend(owner.get("budget"));
@@ -72,7 +72,7 @@ impl<'s> Pool<'s> {
             let names = |node: &&Node<'s>| node.get(field).is_some_and(|named| plain(&named) == Some(id.to_owned()));
             budgets.extend(self.budgets.iter().filter(names).cloned());
         }
-        let mut found = Found::default();
+        let mut found = OwnerLimits::default();
         let mut seen = BTreeSet::new();
         for budget in budgets {
             if seen.insert(budget.path().to_owned()) {
@@ -145,7 +145,7 @@ fn bookkeeping(node: &Node<'_>, usage: &[&str], rest: &[&str]) {
     }
 }
 
-fn money(node: &Node<'_>, aligned: bool, found: &mut Found) {
+fn money(node: &Node<'_>, aligned: bool, found: &mut OwnerLimits) {
     const OWNERS: [&str; 9] = [
         "id",
         "last_reset",
@@ -176,11 +176,11 @@ fn money(node: &Node<'_>, aligned: bool, found: &mut Found) {
     let Some(amount) = amount::dollars(number, &most) else { return };
     if let Some(period) = time(node, "reset_duration", clock) {
         let (path, at) = (node.path().to_owned(), most.path().to_owned());
-        found.money.push(Limit { path, at, most: ("amount", json!(amount)), period });
+        found.money.push(ImportedLimit { path, at, most: ("amount", json!(amount)), period });
     }
 }
 
-fn counts(node: &Node<'_>, aligned: bool, found: &mut Found) {
+fn counts(node: &Node<'_>, aligned: bool, found: &mut OwnerLimits) {
     bookkeeping(
         node,
         &["token_current_usage", "request_current_usage"],
@@ -206,7 +206,7 @@ fn counts(node: &Node<'_>, aligned: bool, found: &mut Found) {
         }
         if let Some(period) = time(node, &format!("{what}_reset_duration"), clock) {
             let (path, at) = (node.path().to_owned(), most.path().to_owned());
-            let limit = Limit { path, at, most: ("max", json!(number)), period };
+            let limit = ImportedLimit { path, at, most: ("max", json!(number)), period };
             match is_tokens {
                 true => found.tokens.push(limit),
                 false => found.requests.push(limit),
@@ -216,7 +216,7 @@ fn counts(node: &Node<'_>, aligned: bool, found: &mut Found) {
 }
 
 /// A limit without a time is none to Bifrost either, which refuses it.
-fn time(node: &Node<'_>, field: &str, clock: Clock) -> Option<Period> {
+fn time(node: &Node<'_>, field: &str, clock: Clock) -> Option<ImportedPeriod> {
     let Some(duration) = node.get(field) else {
         node.source().tell(
             Fate::Lost,
@@ -229,7 +229,7 @@ fn time(node: &Node<'_>, field: &str, clock: Clock) -> Option<Period> {
 }
 
 /// `limits` of `whose`, as in "LLMProvider `openai`"; `None` if there are none.
-pub(crate) fn limits(work: &Work<'_>, found: &Found, whose: &str) -> Option<Map<String, Value>> {
+pub(crate) fn limits(work: &Work<'_>, found: &OwnerLimits, whose: &str) -> Option<Map<String, Value>> {
     let mut limits = Map::new();
     for (field, list) in [("budgets", &found.money), ("requests", &found.requests), ("tokens", &found.tokens)] {
         let mut names = super::super::Names::default();
@@ -254,10 +254,10 @@ pub(crate) fn limits(work: &Work<'_>, found: &Found, whose: &str) -> Option<Map<
 /// is told as lost. Returns their names, each with what it counts: `amount` or `tokens`.
 pub(crate) fn budgets(
     work: &mut Work<'_>,
-    found: &Found,
+    found: &OwnerLimits,
     name: &str,
     whose: &str,
-    finish: &dyn Fn(&mut Object, &str),
+    finish: &dyn Fn(&mut ImportedObject, &str),
 ) -> Vec<(String, &'static str)> {
     let mut names = Vec::new();
     let alone = found.money.len() + found.tokens.len() == 1;
@@ -269,7 +269,7 @@ pub(crate) fn budgets(
                 _ => format!("{name}-{}", limit.period.name),
             };
             let name = work.names.free("Budget", &wanted);
-            let mut object = Object::new(Kind::Budget, &name, &limit.at);
+            let mut object = ImportedObject::new(ImportedKind::Budget, &name, &limit.at);
             object.set(unit, limit.most.1.clone());
             object.body.extend(limit.period.fields.clone());
             finish(&mut object, unit);

@@ -156,7 +156,7 @@ fn is_older(root: &Node<'_>) -> bool {
 mod tests {
     use serde_json::json;
 
-    use super::super::super::source::Source;
+    use super::super::super::source::ImportSource;
     use super::*;
 
     #[test]
@@ -178,7 +178,7 @@ mod tests {
             (with(none.clone(), 2), Some(Empty::All), Empty::All),
             (none, Some(Empty::Nothing), Empty::Nothing),
         ] {
-            assert_eq!(Empty::of(&Source::new(value.clone()).root(), asked), expected, "{value} {asked:?}");
+            assert_eq!(Empty::of(&ImportSource::new(value.clone()).root(), asked), expected, "{value} {asked:?}");
         }
         for (text, expected) in [
             ("1.4", Ok(Empty::All)),
@@ -209,7 +209,7 @@ mod tests {
             (json!(null), Empty::Unsaid, Allowed::Nothing, 1),
             (json!("gpt-4o"), Empty::Unsaid, Allowed::Nothing, 2),
         ] {
-            let source = Source::new(json!({"models": list}));
+            let source = ImportSource::new(json!({"models": list}));
             let allowed = empty.allowed(&source.root(), &["models"], "model");
             assert_eq!(allowed, expected, "{list} {empty:?}");
             let report = source.finish();

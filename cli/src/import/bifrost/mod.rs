@@ -18,7 +18,7 @@ mod rules;
 use super::Work;
 use super::report::{Fate, code};
 use super::source::Node;
-use limits::Pool;
+use limits::StandaloneLimits;
 pub(crate) use lists::Empty;
 
 /// What has no counterpart, and whether that matters.
@@ -116,7 +116,7 @@ pub(crate) fn import(work: &mut Work<'_>, version: Option<Empty>) {
     let root = work.source.root();
     let empty = Empty::of(&root, version);
     let governance = root.get("governance");
-    let pool = Pool::of(governance.as_ref());
+    let pool = StandaloneLimits::of(governance.as_ref());
     let without_key = !key_required(&root);
     let providers = providers::import(work, &root, &pool, empty, without_key);
     if let Some(governance) = &governance {
@@ -128,7 +128,7 @@ pub(crate) fn import(work: &mut Work<'_>, version: Option<Empty>) {
             nameless(governance, &named);
         }
         models::import(work, governance, &pool, &providers, &named);
-        rules::import(work, governance, &rules::Known { providers: &providers, owners: &owners, keys: &named });
+        rules::import(work, governance, &rules::RuleContext { providers: &providers, owners: &owners, keys: &named });
         elsewhere(governance, &GOVERNANCE);
     }
     pool.rest();

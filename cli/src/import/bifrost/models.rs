@@ -4,11 +4,11 @@ use serde_json::{Map, json};
 
 use super::super::Work;
 use super::super::name::label;
-use super::super::objects::Kind;
+use super::super::objects::ImportedKind;
 use super::super::report::code;
 use super::super::source::Node;
 use super::keys::{self, Named};
-use super::limits::{self, Pool, plain};
+use super::limits::{self, StandaloneLimits, plain};
 use super::providers::Providers;
 
 /// What a key is found by.
@@ -17,7 +17,7 @@ const NAME: &str = "app.kubernetes.io/name";
 pub(crate) fn import<'s>(
     work: &mut Work<'s>,
     governance: &Node<'s>,
-    pool: &Pool<'s>,
+    pool: &StandaloneLimits<'s>,
     providers: &Providers,
     named: &[Named],
 ) {
@@ -26,7 +26,13 @@ pub(crate) fn import<'s>(
     }
 }
 
-fn config<'s>(work: &mut Work<'s>, node: &Node<'s>, pool: &Pool<'s>, providers: &Providers, named: &[Named]) {
+fn config<'s>(
+    work: &mut Work<'s>,
+    node: &Node<'s>,
+    pool: &StandaloneLimits<'s>,
+    providers: &Providers,
+    named: &[Named],
+) {
     let id = node.get("id").and_then(|node| plain(&node));
     let Some(model) = node.get("model_name").and_then(|node| node.text()) else {
         node.lost("names no model");
@@ -57,7 +63,8 @@ fn config<'s>(work: &mut Work<'s>, node: &Node<'s>, pool: &Pool<'s>, providers: 
                 return;
             };
             applies.insert("virtualKeys".to_owned(), json!({"matchLabels": {NAME: key.name}}));
-            let object = work.objects.iter_mut().find(|object| object.kind == Kind::Key && object.name == key.name);
+            let object =
+                work.objects.iter_mut().find(|object| object.kind == ImportedKind::Key && object.name == key.name);
             if let Some(object) = object {
                 object.labels.insert(NAME.to_owned(), json!(key.name));
             }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::super::Work;
 use super::super::endpoint::{Version, endpoint};
 use super::super::headers;
-use super::super::objects::{Kind, Object};
+use super::super::objects::{ImportedKind, ImportedObject};
 use super::super::report::code;
 use super::super::source::Node;
 
@@ -48,7 +48,7 @@ pub(crate) fn shared(
             "ca_cert_pem" => match node.text() {
                 Some(pem) if let Ok(found) = Certificates::of(pem) => {
                     let name = work.names.free("ConfigMap", &format!("{called}-ca"));
-                    let mut map = Object::new(Kind::ConfigMap, &name, node.path());
+                    let mut map = ImportedObject::new(ImportedKind::ConfigMap, &name, node.path());
                     map.set("data", json!({"ca.crt": found.pem}));
                     match found.beside_a_key {
                         true => node.doubtful(format!(

@@ -6,7 +6,7 @@ use super::super::Work;
 use super::super::name::{label, label_value};
 use super::super::report::{Fate, code};
 use super::super::source::Node;
-use super::limits::{self, Pool, plain};
+use super::limits::{self, StandaloneLimits, plain};
 
 /// A team or a customer.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ fn find<'o>(owners: &'o [Owner], called: &str) -> Option<&'o Owner> {
     owners.iter().find(|owner| owner.id == called).or_else(|| owners.iter().find(|owner| owner.called == called))
 }
 
-pub(crate) fn import<'s>(work: &mut Work<'s>, governance: &Node<'s>, pool: &Pool<'s>) -> Owners {
+pub(crate) fn import<'s>(work: &mut Work<'s>, governance: &Node<'s>, pool: &StandaloneLimits<'s>) -> Owners {
     let mut owners = Owners::default();
     for node in governance.get("customers").map(|node| node.items()).unwrap_or_default() {
         owners.customers.extend(owner(work, &node, pool, "customer", &owners));
@@ -69,7 +69,7 @@ pub(crate) fn import<'s>(work: &mut Work<'s>, governance: &Node<'s>, pool: &Pool
 fn owner<'s>(
     work: &mut Work<'s>,
     node: &Node<'s>,
-    pool: &Pool<'s>,
+    pool: &StandaloneLimits<'s>,
     what: &'static str,
     owners: &Owners,
 ) -> Option<Owner> {

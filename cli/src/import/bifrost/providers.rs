@@ -5,17 +5,17 @@ use serde_json::{Map, Value, json};
 use super::super::Work;
 use super::super::endpoint::{Version, endpoint};
 use super::super::name::Names;
-use super::super::objects::{Kind, Object};
+use super::super::objects::{ImportedKind, ImportedObject};
 use super::super::report::{Fate, code};
 use super::super::secrets::Held;
 use super::super::source::Node;
 use super::super::weights;
-use super::limits::{self, Pool};
+use super::limits::{self, StandaloneLimits};
 use super::lists::{Allowed, Empty, SUSPENDED};
 use super::network;
 
 /// What Bifrost calls a provider, and what it is here.
-struct Known {
+struct BifrostProvider {
     name: &'static str,
     kind: &'static str,
     /// Where it answers, if the type alone does not say.
@@ -23,19 +23,19 @@ struct Known {
     version: Version,
 }
 
-const fn known(name: &'static str, kind: &'static str) -> Known {
-    Known { name, kind, endpoint: None, version: Version::V1 }
+const fn known(name: &'static str, kind: &'static str) -> BifrostProvider {
+    BifrostProvider { name, kind, endpoint: None, version: Version::V1 }
 }
 
-const fn at(name: &'static str, endpoint: &'static str) -> Known {
-    Known { name, kind: "OpenAICompatible", endpoint: Some(endpoint), version: Version::V1 }
+const fn at(name: &'static str, endpoint: &'static str) -> BifrostProvider {
+    BifrostProvider { name, kind: "OpenAICompatible", endpoint: Some(endpoint), version: Version::V1 }
 }
 
-const KNOWN: [Known; 16] = [
+const KNOWN: [BifrostProvider; 16] = [
     known("openai", "OpenAI"),
     known("anthropic", "Anthropic"),
     // Its version is part of Bifrost's own base URL.
-    Known { name: "gemini", kind: "Gemini", endpoint: None, version: Version::Whole },
+    BifrostProvider { name: "gemini", kind: "Gemini", endpoint: None, version: Version::Whole },
     known("mistral", "Mistral"),
     known("groq", "Groq"),
     known("cerebras", "Cerebras"),
@@ -48,7 +48,7 @@ const KNOWN: [Known; 16] = [
     at("fireworks", "https://api.fireworks.ai/inference/v1"),
     at("huggingface", "https://router.huggingface.co/v1"),
     at("parasail", "https://api.parasail.io/v1"),
-    Known {
+    BifrostProvider {
         name: "perplexity",
         kind: "OpenAICompatible",
         endpoint: Some("https://api.perplexity.ai"),
@@ -62,21 +62,21 @@ const KEYLESS: [&str; 3] = ["Ollama", "vLLM", "OpenAICompatible"];
 /// What became of the providers.
 #[derive(Debug, Default)]
 pub(crate) struct Providers {
-    pub list: Vec<Provider>,
+    pub list: Vec<ImportedProvider>,
 }
 
 /// One of them.
 #[derive(Debug)]
-pub(crate) struct Provider {
+pub(crate) struct ImportedProvider {
     /// Bifrost's name.
     pub called: String,
     /// None if it could not be carried over.
-    pub parts: Vec<Part>,
+    pub parts: Vec<ProviderShare>,
 }
 
 /// One LLMProvider.
 #[derive(Debug)]
-pub(crate) struct Part {
+pub(crate) struct ProviderShare {
     pub name: String,
     /// Its part of the provider's requests.
     pub share: f64,
@@ -99,17 +99,17 @@ impl KeyName {
 }
 
 impl Providers {
-    pub fn find(&self, called: &str) -> Option<&Provider> {
+    pub fn find(&self, called: &str) -> Option<&ImportedProvider> {
         self.list.iter().find(|provider| provider.called.eq_ignore_ascii_case(called))
     }
 
-    pub fn parts(&self) -> impl Iterator<Item = &Part> {
+    pub fn parts(&self) -> impl Iterator<Item = &ProviderShare> {
         self.list.iter().flat_map(|provider| &provider.parts)
     }
 }
 
 /// A key, read.
-struct Key<'s> {
+struct ImportedKey<'s> {
     node: Node<'s>,
     called: Vec<String>,
     held: Option<(Held, Node<'s>)>,
@@ -126,7 +126,7 @@ struct Key<'s> {
 pub(crate) fn import<'s>(
     work: &mut Work<'s>,
     root: &Node<'s>,
-    pool: &Pool<'s>,
+    pool: &StandaloneLimits<'s>,
     empty: Empty,
     without_key: bool,
 ) -> Providers {
@@ -138,7 +138,7 @@ pub(crate) fn import<'s>(
             node.get("name").and_then(|name| name.text()).is_some_and(|name| name.eq_ignore_ascii_case(called))
         });
         let parts = provider(work, called, &node, limits, pool, empty, without_key);
-        providers.list.push(Provider { called: called.to_owned(), parts });
+        providers.list.push(ImportedProvider { called: called.to_owned(), parts });
     }
     for node in &governed {
         let name = node.get("name").and_then(|name| name.text()).unwrap_or_default();
@@ -154,10 +154,10 @@ fn provider<'s>(
     called: &str,
     node: &Node<'s>,
     governed: Option<&Node<'s>>,
-    pool: &Pool<'s>,
+    pool: &StandaloneLimits<'s>,
     empty: Empty,
     without_key: bool,
-) -> Vec<Part> {
+) -> Vec<ProviderShare> {
     let Some((kind, default, version)) = kind(called, node) else {
         node.lost(format!(
             "there is no provider type for {} here, so neither it nor what leads to it is in the objects: if it has an endpoint that \
@@ -166,7 +166,7 @@ fn provider<'s>(
         ));
         return Vec::new();
     };
-    let keys: Vec<Key<'s>> = node
+    let keys: Vec<ImportedKey<'s>> = node
         .get("keys")
         .map(|list| list.items())
         .unwrap_or_default()
@@ -205,7 +205,7 @@ fn provider<'s>(
             0 => work.names.tell("LLMProvider", &wanted, node),
             _ => work.names.free("LLMProvider", &wanted),
         };
-        let mut object = Object::new(Kind::Provider, &name, node.path());
+        let mut object = ImportedObject::new(ImportedKind::Provider, &name, node.path());
         object.set("type", kind);
         if own.as_deref() != builtin
             && let Some(own) = own
@@ -223,7 +223,7 @@ fn provider<'s>(
         object.body.extend(shared.clone());
         node.became(&format!("LLMProvider {}", code(&name)));
         work.objects.push(object);
-        parts.push(Part { name, share, keys });
+        parts.push(ProviderShare { name, share, keys });
     }
     if several {
         let names: Vec<String> = parts.iter().map(|part| code(&part.name)).collect();
@@ -276,7 +276,7 @@ fn kind(called: &str, node: &Node<'_>) -> Option<(&'static str, Option<&'static 
     Some((known.kind, known.endpoint, known.version))
 }
 
-fn key(node: Node<'_>, empty: Empty) -> Key<'_> {
+fn key(node: Node<'_>, empty: Empty) -> ImportedKey<'_> {
     let text = |field: &str| node.get(field).and_then(|node| node.text()).map(str::to_owned);
     let called: Vec<String> = ["name", "id"].into_iter().filter_map(text).collect();
     if let Some(node) = node.get("use_for_batch_api") {
@@ -313,7 +313,7 @@ fn key(node: Node<'_>, empty: Empty) -> Key<'_> {
         (Some(_), None) => Allowed::All,
         _ => empty.allowed(&node, &["models"], "model"),
     };
-    Key {
+    ImportedKey {
         held: node.get("value").and_then(|value| Some((Held::bifrost(&value)?, value))),
         allowed,
         weight: node.get("weight").and_then(|node| node.number()).unwrap_or(1.0).max(0.0),
@@ -327,8 +327,8 @@ fn key(node: Node<'_>, empty: Empty) -> Key<'_> {
 }
 
 /// Keys by the server that they name, in the file's order. Without keys there is one server all the same.
-fn servers(keys: Vec<Key<'_>>) -> Vec<(Option<Node<'_>>, Vec<Key<'_>>)> {
-    let mut servers: Vec<(Option<Node<'_>>, Vec<Key<'_>>)> = Vec::new();
+fn servers(keys: Vec<ImportedKey<'_>>) -> Vec<(Option<Node<'_>>, Vec<ImportedKey<'_>>)> {
+    let mut servers: Vec<(Option<Node<'_>>, Vec<ImportedKey<'_>>)> = Vec::new();
     for key in keys {
         let url = |node: &Option<Node<'_>>| node.as_ref().and_then(|node| node.text()).map(str::to_owned);
         let own = url(&key.url);
@@ -343,7 +343,13 @@ fn servers(keys: Vec<Key<'_>>) -> Vec<(Option<Node<'_>>, Vec<Key<'_>>)> {
     servers
 }
 
-fn credentials(work: &mut Work<'_>, provider: &str, kind: &str, keys: &[Key<'_>], object: &mut Object) -> Vec<KeyName> {
+fn credentials(
+    work: &mut Work<'_>,
+    provider: &str,
+    kind: &str,
+    keys: &[ImportedKey<'_>],
+    object: &mut ImportedObject,
+) -> Vec<KeyName> {
     let mut names = Names::default();
     let mut credentials = Vec::new();
     let mut models: Vec<Value> = Vec::new();
@@ -414,7 +420,7 @@ fn credentials(work: &mut Work<'_>, provider: &str, kind: &str, keys: &[Key<'_>]
 }
 
 /// The limits of `governance.providers`, for all servers of one together.
-fn limit<'s>(work: &mut Work<'s>, governed: &Node<'s>, pool: &Pool<'s>, parts: &[Part]) {
+fn limit<'s>(work: &mut Work<'s>, governed: &Node<'s>, pool: &StandaloneLimits<'s>, parts: &[ProviderShare]) {
     let aligned = governed.get("calendar_aligned").and_then(|node| node.flag()).unwrap_or(false);
     for field in ["id", "description"] {
         if let Some(node) = governed.get(field) {
@@ -422,7 +428,9 @@ fn limit<'s>(work: &mut Work<'s>, governed: &Node<'s>, pool: &Pool<'s>, parts: &
         }
     }
     let found = pool.found(governed, None, aligned);
-    let place = |object: &Object| parts.iter().any(|part| object.kind == Kind::Provider && object.name == part.name);
+    let place = |object: &ImportedObject| {
+        parts.iter().any(|part| object.kind == ImportedKind::Provider && object.name == part.name)
+    };
     if found.nothing.is_some() {
         work.objects.iter_mut().filter(|object| place(object)).for_each(|object| object.set("suspended", true));
     }

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use super::super::Work;
-use super::super::objects::{Kind, Object};
+use super::super::objects::{ImportedKind, ImportedObject};
 use super::super::report::{Fate, code};
 use super::super::source::Node;
 use super::super::weights;
@@ -15,13 +15,13 @@ use super::owners::{Owner, Owners};
 use super::providers::Providers;
 
 /// What rules may speak of.
-pub(crate) struct Known<'a> {
+pub(crate) struct RuleContext<'a> {
     pub providers: &'a Providers,
     pub owners: &'a Owners,
     pub keys: &'a [Named],
 }
 
-pub(crate) fn import<'s>(work: &mut Work<'s>, governance: &Node<'s>, known: &Known<'_>) {
+pub(crate) fn import<'s>(work: &mut Work<'s>, governance: &Node<'s>, known: &RuleContext<'_>) {
     let rules = governance.get("routing_rules").map(|node| node.items()).unwrap_or_default();
     let lowest = rules.iter().filter_map(priority).min().unwrap_or(0).min(0);
     let renames = renames(work.namespace, known);
@@ -31,7 +31,7 @@ pub(crate) fn import<'s>(work: &mut Work<'s>, governance: &Node<'s>, known: &Kno
 }
 
 /// What callers of the old names find under which name here.
-fn renames(namespace: &str, known: &Known<'_>) -> Renames {
+fn renames(namespace: &str, known: &RuleContext<'_>) -> Renames {
     let mut renames = Renames::default();
     for key in known.keys {
         renames.add("virtual_key_name", &key.called, &key.name);
@@ -57,14 +57,14 @@ fn priority(node: &Node<'_>) -> Option<i64> {
     node.get("priority").and_then(|node| node.whole())
 }
 
-fn rule<'s>(work: &mut Work<'s>, node: &Node<'s>, known: &Known<'_>, renames: &Renames, lowest: i64) {
+fn rule<'s>(work: &mut Work<'s>, node: &Node<'s>, known: &RuleContext<'_>, renames: &Renames, lowest: i64) {
     let named = node.get("name").or_else(|| node.get("id"));
     let called = named.as_ref().and_then(|node| node.text()).unwrap_or("rule").to_owned();
     if let Some(node) = node.get("id") {
         node.done();
     }
     let name = work.names.free("RoutingRule", &called);
-    let mut object = Object::new(Kind::Rule, &name, node.path());
+    let mut object = ImportedObject::new(ImportedKind::Rule, &name, node.path());
     let mut lost: Vec<String> = Vec::new();
     if let Some(text) = node.get("description").and_then(|node| node.text())
         && !text.trim().is_empty()
@@ -133,7 +133,7 @@ fn rule<'s>(work: &mut Work<'s>, node: &Node<'s>, known: &Known<'_>, renames: &R
 
 /// # Errors
 /// Why nobody is in it.
-fn scope(node: &Node<'_>, known: &Known<'_>) -> Result<Option<Value>, String> {
+fn scope(node: &Node<'_>, known: &RuleContext<'_>) -> Result<Option<Value>, String> {
     let scope = node.get("scope").and_then(|node| node.text()).unwrap_or("global");
     let id = node.get("scope_id").and_then(|node| plain(&node)).unwrap_or_default();
     let none = |what: &str| format!("there is no {what} {} in the file", code(&id));
@@ -151,7 +151,7 @@ fn scope(node: &Node<'_>, known: &Known<'_>) -> Result<Option<Value>, String> {
 
 /// # Errors
 /// Why there is none.
-fn targets(node: &Node<'_>, known: &Known<'_>) -> Result<Vec<Value>, String> {
+fn targets(node: &Node<'_>, known: &RuleContext<'_>) -> Result<Vec<Value>, String> {
     let listed = node.get("targets");
     let older = ["provider", "model"].into_iter().filter_map(|field| node.get(field)).collect::<Vec<_>>();
     let items = match (&listed, older.is_empty()) {
@@ -167,7 +167,7 @@ fn targets(node: &Node<'_>, known: &Known<'_>) -> Result<Vec<Value>, String> {
         }
         (None, true) => Vec::new(),
     };
-    let mut read: Vec<Shared> = Vec::new();
+    let mut read: Vec<WeightedTarget> = Vec::new();
     let mut lost: Vec<(Node<'_>, String)> = Vec::new();
     for item in items {
         match target(&item, known, listed.is_none()) {
@@ -184,7 +184,7 @@ fn targets(node: &Node<'_>, known: &Known<'_>) -> Result<Vec<Value>, String> {
         item.lost(format!("left out of the rule's targets, and the others take its share: {why}"));
     }
     let weights = weights::whole(&read.iter().map(|(_, weight)| *weight).collect::<Vec<_>>());
-    let with_weight = |((mut target, _), weight): (Shared, i64)| {
+    let with_weight = |((mut target, _), weight): (WeightedTarget, i64)| {
         if weight != 1 {
             target.insert("weight".to_owned(), json!(weight));
         }
@@ -194,13 +194,13 @@ fn targets(node: &Node<'_>, known: &Known<'_>) -> Result<Vec<Value>, String> {
 }
 
 /// A target, and its share.
-type Shared = (Map<String, Value>, f64);
+type WeightedTarget = (Map<String, Value>, f64);
 
 /// A target at each server of its provider, with its share.
 ///
 /// # Errors
 /// Why there is none.
-fn target(item: &Node<'_>, known: &Known<'_>, older: bool) -> Result<Vec<Shared>, String> {
+fn target(item: &Node<'_>, known: &RuleContext<'_>, older: bool) -> Result<Vec<WeightedTarget>, String> {
     let model = item.get("model").and_then(|node| node.text()).filter(|model| !model.is_empty());
     let weight = match older {
         true => 1.0,
@@ -242,7 +242,7 @@ fn target(item: &Node<'_>, known: &Known<'_>, older: bool) -> Result<Vec<Shared>
     }
 }
 
-fn fallbacks(node: &Node<'_>, known: &Known<'_>) -> Vec<String> {
+fn fallbacks(node: &Node<'_>, known: &RuleContext<'_>) -> Vec<String> {
     let mut fallbacks: Vec<String> = Vec::new();
     for item in node.get("fallbacks").map(|node| node.items()).unwrap_or_default() {
         let Some(text) = item.text() else { continue };

@@ -9,14 +9,14 @@ use super::super::Work;
 use super::super::endpoint::{Version, endpoint};
 use super::super::headers;
 use super::super::name::label;
-use super::super::objects::{Kind, Object};
+use super::super::objects::{ImportedKind, ImportedObject};
 use super::super::report::{Fate, code};
 use super::super::secrets::Held;
 use super::super::source::Node;
 use super::models;
 
 /// What LiteLLM calls a provider, and what it is here.
-struct Known {
+struct LiteLlmProvider {
     name: &'static str,
     kind: &'static str,
     endpoint: Option<&'static str>,
@@ -25,12 +25,12 @@ struct Known {
     variable: Option<&'static str>,
 }
 
-const fn known(name: &'static str, kind: &'static str, version: Version, variable: &'static str) -> Known {
-    Known { name, kind, endpoint: None, version, variable: Some(variable) }
+const fn known(name: &'static str, kind: &'static str, version: Version, variable: &'static str) -> LiteLlmProvider {
+    LiteLlmProvider { name, kind, endpoint: None, version, variable: Some(variable) }
 }
 
-const fn at(name: &'static str, endpoint: &'static str, variable: &'static str) -> Known {
-    Known {
+const fn at(name: &'static str, endpoint: &'static str, variable: &'static str) -> LiteLlmProvider {
+    LiteLlmProvider {
         name,
         kind: "OpenAICompatible",
         endpoint: Some(endpoint),
@@ -39,11 +39,11 @@ const fn at(name: &'static str, endpoint: &'static str, variable: &'static str) 
     }
 }
 
-const fn own(name: &'static str, kind: &'static str, version: Version) -> Known {
-    Known { name, kind, endpoint: None, version, variable: None }
+const fn own(name: &'static str, kind: &'static str, version: Version) -> LiteLlmProvider {
+    LiteLlmProvider { name, kind, endpoint: None, version, variable: None }
 }
 
-const KNOWN: [Known; 24] = [
+const KNOWN: [LiteLlmProvider; 24] = [
     known("openai", "OpenAI", Version::Whole, "OPENAI_API_KEY"),
     known("text-completion-openai", "OpenAI", Version::Whole, "OPENAI_API_KEY"),
     known("anthropic", "Anthropic", Version::V1, "ANTHROPIC_API_KEY"),
@@ -273,7 +273,7 @@ fn deployment<'s>(
 }
 
 /// Whose a model is, and its name without that.
-fn whose<'m>(full: &'m str, custom: Option<&str>) -> Option<(&'static Known, &'m str)> {
+fn whose<'m>(full: &'m str, custom: Option<&str>) -> Option<(&'static LiteLlmProvider, &'m str)> {
     let known = |name: &str| KNOWN.iter().find(|known| known.name == name);
     if let Some(custom) = custom {
         let model = full.strip_prefix(custom).and_then(|rest| rest.strip_prefix('/')).unwrap_or(full);
@@ -312,7 +312,7 @@ fn credential<'s>(root: &Node<'s>, params: &Node<'s>) -> Option<Node<'s>> {
 fn secret<'s>(
     work: &mut Work<'s>,
     root: &Node<'s>,
-    (known, kind, place): (&Known, &str, &str),
+    (known, kind, place): (&LiteLlmProvider, &str, &str),
     key: Option<Node<'s>>,
     params: &Node<'s>,
     node: &Node<'s>,
@@ -463,7 +463,7 @@ fn provider<'g>(
             false => label(&format!("{}-{group}", shape.whose)),
         };
         let name = work.names.free("LLMProvider", &wanted);
-        let mut object = Object::new(Kind::Provider, &name, node.path());
+        let mut object = ImportedObject::new(ImportedKind::Provider, &name, node.path());
         object.set("type", shape.kind);
         if let Some(endpoint) = &shape.endpoint {
             object.set("endpoint", endpoint.as_str());
@@ -485,7 +485,7 @@ fn provider<'g>(
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::source::Source;
+    use super::super::super::source::ImportSource;
     use super::*;
 
     #[test]
@@ -511,7 +511,7 @@ mod tests {
         for (seconds_, text) in
             [(30.0, Some("30s")), (0.5, Some("500ms")), (1.5, Some("1s500ms")), (0.0, None), (1e6, None)]
         {
-            let source = Source::new(json!(seconds_));
+            let source = ImportSource::new(json!(seconds_));
             assert_eq!(seconds(&source.root()).as_deref(), text);
         }
     }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::super::Work;
-use super::super::objects::{Kind, Object};
+use super::super::objects::{ImportedKind, ImportedObject};
 use super::super::report::{Fate, code};
 use super::super::source::Node;
 use super::super::weights;
@@ -61,11 +61,9 @@ pub(crate) fn import(work: &mut Work<'_>, deployments: &[Deployment], detours: &
 /// Other names of a group, at each provider that has it.
 fn aliases(work: &mut Work<'_>, group: &str, members: &[&Deployment], detours: &Detours<'_>) {
     let Some(aliases) = detours.aliases.get(group) else { return };
-    for object in work
-        .objects
-        .iter_mut()
-        .filter(|object| object.kind == Kind::Provider && members.iter().any(|member| member.provider == object.name))
-    {
+    for object in work.objects.iter_mut().filter(|object| {
+        object.kind == ImportedKind::Provider && members.iter().any(|member| member.provider == object.name)
+    }) {
         let Some(Value::Array(models)) = object.body.get_mut("models") else { continue };
         for model in models.iter_mut().filter(|model| model["name"] == group) {
             model["aliases"] = json!(aliases);
@@ -131,7 +129,7 @@ fn rule(work: &mut Work<'_>, group: &str, members: &[&Deployment], fallbacks: Ve
         })
         .collect();
     let path = members.first().map_or("model_list", |one| &one.path);
-    let mut object = Object::new(Kind::Rule, &name, path);
+    let mut object = ImportedObject::new(ImportedKind::Rule, &name, path);
     object.notes.push(format!("The group {}", code(group)));
     if dropped > 0 {
         let message = format!(

@@ -20,7 +20,7 @@ use sha2::{Digest, Sha256};
 use super::Work;
 use super::amount;
 use super::name;
-use super::objects::{Kind, Object};
+use super::objects::{ImportedKind, ImportedObject};
 use super::period::{self, Clock};
 use super::report::{Fate, code};
 use super::secrets::Held;
@@ -114,7 +114,7 @@ fn money(most: Option<Node<'_>>, duration: Option<Node<'_>>, clock: Clock) -> Op
         Some(duration) => period::read(&duration, clock)?,
         None => {
             most.doubtful("no time beside it, so that it holds for ever: `window: Lifetime`");
-            period::Period {
+            period::ImportedPeriod {
                 name: "lifetime".to_owned(),
                 fields: Map::from_iter([("window".to_owned(), json!("Lifetime"))]),
             }
@@ -196,7 +196,7 @@ fn provider_budgets(work: &mut Work<'_>, node: &Node<'_>, deployments: &[Deploym
         let most = either("budget_limit", "max_budget");
         let Some(limit) = money(most, either("time_period", "budget_duration"), Clock::LiteLlm) else { continue };
         let name = work.names.free("Budget", &format!("provider-{whose}"));
-        let mut object = Object::new(Kind::Budget, &name, node.path());
+        let mut object = ImportedObject::new(ImportedKind::Budget, &name, node.path());
         object.body.extend(limit.into_iter().filter(|(field, _)| field != "name"));
         object.set("appliesTo", json!({"providers": providers}));
         node.became(&format!("Budget {}", code(&name)));
@@ -272,7 +272,7 @@ fn virtual_key(
         work.source.tell(Fate::Doubtful, &one.path, message);
     }
     let called = work.names.free("VirtualKey", "litellm");
-    let mut object = Object::new(Kind::Key, &called, "the proxy as a whole");
+    let mut object = ImportedObject::new(ImportedKind::Key, &called, "the proxy as a whole");
     match entries.len() <= MOST_ENTRIES {
         true => object.set("providers", entries.into_iter().map(|(.., entry)| entry).collect::<Vec<_>>()),
         false => object

@@ -3,13 +3,19 @@
 use serde_json::{Map, Value, json};
 
 use super::super::amount::decimal;
-use super::super::objects::Object;
+use super::super::objects::ImportedObject;
 use super::super::report::Fate;
 use super::super::source::Node;
 
 /// Adds what a provider has of a model; the name under which it has it. A second deployment of the same adds nothing,
 /// and another model under the same name is known by its own.
-pub(crate) fn add(object: &mut Object, entry: Map<String, Value>, node: &Node<'_>, group: &str, model: &str) -> String {
+pub(crate) fn add(
+    object: &mut ImportedObject,
+    entry: Map<String, Value>,
+    node: &Node<'_>,
+    group: &str,
+    model: &str,
+) -> String {
     let models = object.body.entry("models").or_insert_with(|| json!([]));
     let Value::Array(models) = models else { return group.to_owned() };
     let mut entry = Value::Object(entry);
@@ -122,12 +128,12 @@ fn price(info: Option<&Node<'_>>, params: &Node<'_>) -> Option<Map<String, Value
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::source::Source;
+    use super::super::super::source::ImportSource;
     use super::*;
 
     #[test]
     fn prices_are_per_million() {
-        let source = Source::new(json!({
+        let source = ImportSource::new(json!({
             "info": {"input_cost_per_token": 2.5e-6, "output_cost_per_token": "0.00001", "cache_read_input_token_cost": 1.25e-6},
             "params": {"input_cost_per_token": 1, "input_cost_per_second": 0.1},
         }));
