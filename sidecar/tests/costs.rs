@@ -229,7 +229,7 @@ fn stream_costs(model: &str, statements: &[Value]) -> u64 {
         let mut told = Vec::new();
         decoder.push(&event, &mut told).unwrap();
         for event in told {
-            if let outrigger_llm::chat::Event::Usage(usage) = event {
+            if let outrigger_llm::chat::ChatEvent::Usage(usage) = event {
                 translated.merge(&usage);
             }
         }
@@ -312,7 +312,7 @@ fn no_figure_that_was_recorded_is_taken_for_impossible() {
             "json" => (whole(dialect, operation, text("body").as_bytes()).usage, text("body").len() as u64),
             _ => {
                 let (mut watch, mut reader, mut events) =
-                    (StreamWatch::new(dialect.format()), framing::Reader::new(Framing::Sse), Vec::new());
+                    (StreamWatch::new(dialect.format()), framing::EventReader::new(Framing::Sse), Vec::new());
                 reader.push(&text("body").to_owned().into(), &mut events);
                 events.extend(reader.finish());
                 for event in &events {
@@ -415,7 +415,7 @@ fn every_recorded_answer_of_a_known_model_costs_something() {
             }
             _ => {
                 let (mut watch, mut reader, mut events) =
-                    (StreamWatch::new(dialect.format()), framing::Reader::new(Framing::Sse), Vec::new());
+                    (StreamWatch::new(dialect.format()), framing::EventReader::new(Framing::Sse), Vec::new());
                 reader.push(&text("body").to_owned().into(), &mut events);
                 events.extend(reader.finish());
                 for event in &events {

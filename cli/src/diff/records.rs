@@ -1,6 +1,6 @@
 //! Decision records, as far as a request can be made of one again.
 
-use outrigger_llm::operation::{Kind, Operation, TABLE};
+use outrigger_llm::operation::{Operation, OperationKind, TABLE};
 use serde::Deserialize;
 use thiserror::Error;
 
@@ -56,7 +56,7 @@ impl RecordedDecision {
 
     /// Whether there was something to decide: lists of models are answered without asking anybody.
     pub fn is_decided(&self) -> bool {
-        let listing = |row: &Operation| matches!(row.kind, Kind::ListModels | Kind::GetModel);
+        let listing = |row: &Operation| matches!(row.kind, OperationKind::ListModels | OperationKind::GetModel);
         !self.operation().is_some_and(listing) && self.operation != "models"
     }
 }

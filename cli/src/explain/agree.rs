@@ -403,7 +403,7 @@ fn by_explain(policy: &Policy, args: &Args, asks: &Asks) -> (ComparedOutcome, Op
     let fields = ["completions", "embeddings", "moderations", "images", "responses"];
     let body_alone =
         outcome.candidates.iter().filter_map(|(.., skipped)| skipped.as_deref()?.strip_prefix("unsupported: "));
-    let counts = asking.operation.kind == outrigger_llm::operation::Kind::CountTokens;
+    let counts = asking.operation.kind == outrigger_llm::operation::OperationKind::CountTokens;
     let sayable = !counts
         && body_alone.clone().all(|field| fields.contains(&field))
         && outcome.candidates.iter().all(|(.., skipped)| skipped.as_deref() != Some("unpriced"));

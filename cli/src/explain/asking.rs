@@ -7,8 +7,8 @@ use std::path::Path;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use outrigger_core::{Capabilities, RequestType};
-use outrigger_llm::chat::{self, Object};
-use outrigger_llm::operation::{self, Kind, Matched, ModelPlace, Operation};
+use outrigger_llm::chat::{self, JsonObject};
+use outrigger_llm::operation::{self, Matched, ModelPlace, Operation, OperationKind};
 use outrigger_llm::passthrough::scan::Scanned;
 use outrigger_llm::provider::{self, Target};
 use outrigger_llm::tokens::estimate::RequestInput;
@@ -51,8 +51,8 @@ pub(crate) struct ExplainedRequest {
     /// `None` if the command line alone says what is asked for: then nothing is known of what is in it.
     pub body: Option<Vec<u8>>,
     pub scanned: Scanned,
-    object: OnceCell<Result<Object, String>>,
-    chat: OnceCell<Result<chat::Request, RequestError>>,
+    object: OnceCell<Result<JsonObject, String>>,
+    chat: OnceCell<Result<chat::ChatRequest, RequestError>>,
 }
 
 /// What is said beside the body.
@@ -182,9 +182,9 @@ impl ExplainedRequest {
         let kind = provider::lookup(&provider.kind).unwrap_or(&provider::UNKNOWN);
         let target = Target { provider: kind, api: mock::api(kind, provider.mock.as_ref()), model };
         // Without a body nothing is known of what it needs, but for the operation.
-        if self.body.is_none() && matches!(self.operation.kind, Kind::Chat | Kind::Embeddings) {
+        if self.body.is_none() && matches!(self.operation.kind, OperationKind::Chat | OperationKind::Embeddings) {
             let anthropic = [self.operation.dialect, target.api.dialect].contains(&Dialect::Anthropic);
-            let vectors = self.operation.kind == Kind::Embeddings && anthropic;
+            let vectors = self.operation.kind == OperationKind::Embeddings && anthropic;
             return vectors.then(|| self.operation.name.to_owned());
         }
         let chat = || self.chat().as_ref().map_err(Clone::clone);
@@ -199,7 +199,7 @@ impl ExplainedRequest {
         }
     }
 
-    fn chat(&self) -> &Result<chat::Request, RequestError> {
+    fn chat(&self) -> &Result<chat::ChatRequest, RequestError> {
         self.chat.get_or_init(|| {
             let model = self.model.as_deref().unwrap_or_default();
             let invalid =
@@ -213,7 +213,7 @@ impl ExplainedRequest {
         })
     }
 
-    fn object(&self) -> &Result<Object, String> {
+    fn object(&self) -> &Result<JsonObject, String> {
         let body = || self.body.as_deref().unwrap_or_default();
         self.object.get_or_init(|| parsed_request::object(self.operation.dialect, &self.scanned, body()))
     }

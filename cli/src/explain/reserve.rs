@@ -1,7 +1,7 @@
 //! What would be set aside before an attempt, and whether there is room for it.
 
 use outrigger_core::Money;
-use outrigger_llm::operation::Kind;
+use outrigger_llm::operation::OperationKind;
 use outrigger_llm::passthrough::caching::Caching;
 use outrigger_llm::passthrough::scan::CapField;
 use outrigger_llm::provider;
@@ -91,7 +91,7 @@ fn attempt(
     let cache = cache_ask(asking);
     let means = Means { price, service, cache, money: left(Unit::Money), tokens: left(Unit::Tokens) };
     let (money, tokens, cap, capped) = match asking.operation.kind {
-        Kind::Chat | Kind::Completions | Kind::Responses => {
+        OperationKind::Chat | OperationKind::Completions | OperationKind::Responses => {
             let worst = worst(input, bounds(policy, key_of, index, asking, &candidate.model), &means);
             (worst.money, worst.tokens, worst.cap, worst.capped)
         }

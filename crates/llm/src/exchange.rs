@@ -1,12 +1,12 @@
 //! What goes into a translation beside the conversation, and what comes out of it.
 
-use crate::chat::Object;
+use crate::chat::JsonObject;
 
 /// A request told in an upstream's dialect.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EncodedRequest {
     /// The body; the model's name stands in it where the dialect wants it there.
-    pub body: Object,
+    pub body: JsonObject,
     /// The caller's fields that were left out as hints, in the caller's words.
     pub left_out: Vec<String>,
     /// The cap on output tokens that stands in the body: not always the caller's, for Anthropic wants one, and counts

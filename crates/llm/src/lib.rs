@@ -1,6 +1,6 @@
 //! The wire formats of LLM providers: pure functions from bytes to values and back.
 //!
-//! A request in one format becomes a [`chat::Request`], which belongs to no format, and is written in another. Answers and
+//! A request in one format becomes a [`chat::ChatRequest`], which belongs to no format, and is written in another. Answers and
 //! streams come back the same way. If caller and upstream speak the same dialect, their bytes pass through, except for the
 //! edits of [`passthrough::scan`].
 //!

@@ -13,7 +13,7 @@ use crate::path;
 
 /// What an operation does: how it is relayed, counted and named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub enum OperationKind {
     /// A conversation: the one that crosses dialects.
     Chat,
     /// OpenAI's older text completions.
@@ -61,7 +61,7 @@ pub enum Meter {
 #[derive(Clone, Copy, Debug)]
 pub struct Operation {
     pub dialect: Dialect,
-    pub kind: Kind,
+    pub kind: OperationKind,
     pub method: &'static str,
     /// After prefix and version: `chat/completions`; `models/*:generateContent` for a path with
     /// the model in it.
@@ -80,7 +80,7 @@ pub struct Operation {
 
 /// A row that is asked for by POST, streams nothing and binds to nothing.
 const fn row(
-    (dialect, kind): (Dialect, Kind),
+    (dialect, kind): (Dialect, OperationKind),
     path: &'static str,
     model: ModelPlace,
     meter: Meter,
@@ -111,9 +111,9 @@ const RESPONSES: (RequestType, RequestType) = (RequestType::Responses, RequestTy
 
 /// All rows.
 pub const TABLE: &[Operation] = &[
-    streaming(row((OpenAi, Kind::Chat), "chat/completions", Field, Tokens, "chat", CHAT)),
+    streaming(row((OpenAi, OperationKind::Chat), "chat/completions", Field, Tokens, "chat", CHAT)),
     streaming(row(
-        (OpenAi, Kind::Completions),
+        (OpenAi, OperationKind::Completions),
         "completions",
         Field,
         Tokens,
@@ -122,21 +122,21 @@ pub const TABLE: &[Operation] = &[
     )),
     Operation {
         account_bound: true,
-        ..streaming(row((OpenAi, Kind::Responses), "responses", Field, Tokens, "responses", RESPONSES))
+        ..streaming(row((OpenAi, OperationKind::Responses), "responses", Field, Tokens, "responses", RESPONSES))
     },
-    row((OpenAi, Kind::Embeddings), "embeddings", Field, Tokens, "embeddings", both(RequestType::Embedding)),
-    row((OpenAi, Kind::Moderations), "moderations", Field, Free, "moderations", both(RequestType::Moderation)),
+    row((OpenAi, OperationKind::Embeddings), "embeddings", Field, Tokens, "embeddings", both(RequestType::Embedding)),
+    row((OpenAi, OperationKind::Moderations), "moderations", Field, Free, "moderations", both(RequestType::Moderation)),
     row(
-        (OpenAi, Kind::ImageGeneration),
+        (OpenAi, OperationKind::ImageGeneration),
         "images/generations",
         Field,
         Images,
         "images",
         both(RequestType::ImageGeneration),
     ),
-    row((OpenAi, Kind::Speech), "audio/speech", Field, Characters, "speech", both(RequestType::Speech)),
+    row((OpenAi, OperationKind::Speech), "audio/speech", Field, Characters, "speech", both(RequestType::Speech)),
     row(
-        (OpenAi, Kind::Transcription),
+        (OpenAi, OperationKind::Transcription),
         "audio/transcriptions",
         Form,
         Seconds,
@@ -145,26 +145,40 @@ pub const TABLE: &[Operation] = &[
     ),
     Operation {
         method: "GET",
-        ..row((OpenAi, Kind::ListModels), "models", Nowhere, Free, "models", both(RequestType::ListModels))
+        ..row((OpenAi, OperationKind::ListModels), "models", Nowhere, Free, "models", both(RequestType::ListModels))
     },
     Operation {
         method: "GET",
-        ..row((OpenAi, Kind::GetModel), "models/*", Path, Free, "models", both(RequestType::ListModels))
+        ..row((OpenAi, OperationKind::GetModel), "models/*", Path, Free, "models", both(RequestType::ListModels))
     },
-    streaming(row((Anthropic, Kind::Chat), "messages", Field, Tokens, "messages", CHAT)),
+    streaming(row((Anthropic, OperationKind::Chat), "messages", Field, Tokens, "messages", CHAT)),
     row(
-        (Anthropic, Kind::CountTokens),
+        (Anthropic, OperationKind::CountTokens),
         "messages/count_tokens",
         Field,
         Free,
         "count_tokens",
         both(RequestType::CountTokens),
     ),
-    row((Gemini, Kind::Chat), "models/*:generateContent", Path, Tokens, "generate_content", CHAT),
-    streaming(row((Gemini, Kind::Chat), "models/*:streamGenerateContent", Path, Tokens, "generate_content", CHAT)),
-    row((Gemini, Kind::Embeddings), "models/*:embedContent", Path, Tokens, "embeddings", both(RequestType::Embedding)),
+    row((Gemini, OperationKind::Chat), "models/*:generateContent", Path, Tokens, "generate_content", CHAT),
+    streaming(row(
+        (Gemini, OperationKind::Chat),
+        "models/*:streamGenerateContent",
+        Path,
+        Tokens,
+        "generate_content",
+        CHAT,
+    )),
     row(
-        (Gemini, Kind::Embeddings),
+        (Gemini, OperationKind::Embeddings),
+        "models/*:embedContent",
+        Path,
+        Tokens,
+        "embeddings",
+        both(RequestType::Embedding),
+    ),
+    row(
+        (Gemini, OperationKind::Embeddings),
         "models/*:batchEmbedContents",
         Path,
         Tokens,
@@ -172,7 +186,7 @@ pub const TABLE: &[Operation] = &[
         both(RequestType::Embedding),
     ),
     row(
-        (Gemini, Kind::CountTokens),
+        (Gemini, OperationKind::CountTokens),
         "models/*:countTokens",
         Path,
         Free,
@@ -256,7 +270,7 @@ pub fn find(method: &str, path: &str) -> Option<Matched> {
     }
     rest = rest.trim_end_matches('/');
     for operation in TABLE.iter().filter(|operation| operation.method == method) {
-        let listing = matches!(operation.kind, Kind::ListModels | Kind::GetModel);
+        let listing = matches!(operation.kind, OperationKind::ListModels | OperationKind::GetModel);
         // A prefix says a dialect, and then only its own paths count; the listing is everybody's.
         if !listing && dialect.is_some_and(|said| said != operation.dialect) {
             continue;

@@ -6,7 +6,7 @@
 use serde_json::Value;
 
 use crate::chat::fields::{FieldFate, FieldRow};
-use crate::chat::{Event, Object, Request, Response, StreamError};
+use crate::chat::{ChatEvent, ChatRequest, ChatResponse, JsonObject, StreamError};
 use crate::error::{Malformed, RequestError};
 use crate::errors::GatewayError;
 use crate::exchange::{Answer, EncodedRequest};
@@ -14,7 +14,7 @@ use crate::format::marks::Marks;
 use crate::format::{anthropic, gemini, openai_chat, openai_responses};
 use crate::framing;
 use crate::listing::ListedModel;
-use crate::operation::Kind;
+use crate::operation::OperationKind;
 use crate::passthrough::content;
 use crate::passthrough::observation::Parsed;
 use crate::passthrough::other_answers;
@@ -58,7 +58,12 @@ macro_rules! with_state {
 ///
 /// # Errors
 /// [`RequestError::Invalid`] when a field has the wrong shape.
-pub fn decode_request(caller: Format, body: &Object, model: &str, stream: bool) -> Result<Request, RequestError> {
+pub fn decode_request(
+    caller: Format,
+    body: &JsonObject,
+    model: &str,
+    stream: bool,
+) -> Result<ChatRequest, RequestError> {
     let mut request = with_codec!(caller, codec => codec::request::decode(body))?;
     request.model = model.to_owned();
     request.stream = stream;
@@ -73,7 +78,7 @@ pub fn decode_request(caller: Format, body: &Object, model: &str, stream: bool) 
 /// that the upstream's format cannot say.
 pub fn encode_request(
     caller: Format,
-    request: &Request,
+    request: &ChatRequest,
     target: &Target<'_>,
     most: Option<u64>,
 ) -> Result<EncodedRequest, RequestError> {
@@ -87,7 +92,7 @@ pub fn encode_request(
 ///
 /// # Errors
 /// [`Malformed`] when it is not one: no choices, no content where there must be some.
-pub fn decode_response(upstream: Format, body: &Value) -> Result<Response, Malformed> {
+pub fn decode_response(upstream: Format, body: &Value) -> Result<ChatResponse, Malformed> {
     let mut response = with_codec!(upstream, codec => codec::response::decode(body))?;
     response.usage = response.usage.believed(!response.parts.is_empty());
     Ok(response)
@@ -95,7 +100,7 @@ pub fn decode_response(upstream: Format, body: &Value) -> Result<Response, Malfo
 
 /// Writes a whole answer for a caller.
 #[must_use]
-pub fn encode_response(caller: Format, response: &Response, answer: &Answer) -> Value {
+pub fn encode_response(caller: Format, response: &ChatResponse, answer: &Answer) -> Value {
     with_codec!(caller, codec => codec::response::encode(response, answer))
 }
 
@@ -121,11 +126,11 @@ impl StreamDecoder {
     ///
     /// # Errors
     /// [`Malformed`] when the event is not of the format.
-    pub fn push(&mut self, event: &framing::Event, out: &mut Vec<Event>) -> Result<(), Malformed> {
+    pub fn push(&mut self, event: &framing::Event, out: &mut Vec<ChatEvent>) -> Result<(), Malformed> {
         let before = out.len();
         with_state!(StreamDecoder, self, decoder => decoder.push(event, out))?;
         for event in out.iter_mut().skip(before) {
-            if let Event::Usage(usage) = event {
+            if let ChatEvent::Usage(usage) = event {
                 *usage = usage.believed(false);
             }
         }
@@ -151,8 +156,8 @@ impl StreamEncoder {
         }
     }
 
-    /// Writes an event. An [`Event::Error`] is written as the format's error event.
-    pub fn push(&mut self, event: &Event, out: &mut Vec<u8>) {
+    /// Writes an event. An [`ChatEvent::Error`] is written as the format's error event.
+    pub fn push(&mut self, event: &ChatEvent, out: &mut Vec<u8>) {
         with_state!(StreamEncoder, self, encoder => encoder.push(event, out));
     }
 
@@ -160,7 +165,7 @@ impl StreamEncoder {
     #[must_use]
     pub fn error(caller: Format, error: &StreamError) -> Vec<u8> {
         let mut out = Vec::new();
-        StreamEncoder::new(caller, Answer::default()).push(&Event::Error(error.clone()), &mut out);
+        StreamEncoder::new(caller, Answer::default()).push(&ChatEvent::Error(error.clone()), &mut out);
         out
     }
 }
@@ -203,9 +208,9 @@ impl StreamWatcher {
 /// Bytes of content in a whole answer of `operation`. Nobody knows how many tokens a picture or a sound is: those count as
 /// they are written.
 #[must_use]
-pub fn answer_bytes(dialect: Dialect, kind: Kind, body: &[u8]) -> u64 {
+pub fn answer_bytes(dialect: Dialect, kind: OperationKind, body: &[u8]) -> u64 {
     let words = match kind {
-        Kind::Responses => openai_responses::watch::answer_bytes(body),
+        OperationKind::Responses => openai_responses::watch::answer_bytes(body),
         _ => with_codec!(dialect.format(), codec => codec::watch::answer_bytes(body)),
     };
     words + content::media_bytes(body)
@@ -213,16 +218,19 @@ pub fn answer_bytes(dialect: Dialect, kind: Kind, body: &[u8]) -> u64 {
 
 /// Looks at a whole answer of an operation without rewriting it. Answers that may be no JSON at all are asked nothing.
 #[must_use]
-pub fn summarize(dialect: Dialect, kind: Kind, body: &[u8]) -> AnswerSummary {
+pub fn summarize(dialect: Dialect, kind: OperationKind, body: &[u8]) -> AnswerSummary {
     let read = match kind {
-        Kind::Chat => with_codec!(dialect.format(), codec => codec::watch::summarize(body)),
-        Kind::Completions => openai_chat::watch::summarize(body),
-        Kind::Responses => openai_responses::watch::summarize(body),
-        Kind::Embeddings | Kind::CountTokens | Kind::ListModels | Kind::GetModel => {
-            other_answers::plain(dialect, kind, body)
+        OperationKind::Chat => with_codec!(dialect.format(), codec => codec::watch::summarize(body)),
+        OperationKind::Completions => openai_chat::watch::summarize(body),
+        OperationKind::Responses => openai_responses::watch::summarize(body),
+        OperationKind::Embeddings
+        | OperationKind::CountTokens
+        | OperationKind::ListModels
+        | OperationKind::GetModel => other_answers::plain(dialect, kind, body),
+        OperationKind::ImageGeneration => return other_answers::pictures(body),
+        OperationKind::Moderations | OperationKind::Speech | OperationKind::Transcription => {
+            return other_answers::other(body);
         }
-        Kind::ImageGeneration => return other_answers::pictures(body),
-        Kind::Moderations | Kind::Speech | Kind::Transcription => return other_answers::other(body),
     };
     read.unwrap_or_else(|| {
         let empty = body.trim_ascii().is_empty();
@@ -262,7 +270,7 @@ pub(crate) fn marks(format: Format) -> Marks {
 }
 
 /// Takes the gateway's marks out of a turn. Whether it was changed; None where nothing is left of it.
-pub(crate) fn strip_turn(target: &Target<'_>, turn: &mut Object) -> Option<bool> {
+pub(crate) fn strip_turn(target: &Target<'_>, turn: &mut JsonObject) -> Option<bool> {
     with_codec!(target.format(), codec => codec::marks::strip(turn, target))
 }
 

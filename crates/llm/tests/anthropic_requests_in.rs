@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)] // The helpers here are tests too.
 
 use outrigger_llm::chat::{
-    Effort, Media, MediaSource, Message, OutputFormat, Part, Request, Role, Thinking, Thought, Tool, ToolCall,
+    ChatRequest, Effort, Media, MediaSource, Message, OutputFormat, Part, Role, Thinking, Thought, Tool, ToolCall,
     ToolChoice, ToolResult,
 };
 use outrigger_llm::format::anthropic::request::{self, decode};
@@ -13,11 +13,11 @@ use proptest::sample::select;
 use serde_json::{Map, Number, Value, json};
 
 /// Writes a request for the vendor of the format.
-fn encode(request: &Request, model: &str, most: Option<u64>) -> Result<EncodedRequest, RequestError> {
+fn encode(request: &ChatRequest, model: &str, most: Option<u64>) -> Result<EncodedRequest, RequestError> {
     request::encode(request, &Target::vendor(Dialect::Anthropic, model), most)
 }
 
-fn read(body: &Value) -> Request {
+fn read(body: &Value) -> ChatRequest {
     decode(body.as_object().unwrap()).unwrap()
 }
 
@@ -70,7 +70,7 @@ fn a_whole_request_is_read() {
             {"role": "system", "content": "Mind the time."},
         ],
     });
-    let expected = Request {
+    let expected = ChatRequest {
         model: "claude-sonnet-5".into(),
         system: vec!["Be brief.".into(), "Be kind.".into(), "Mind the time.".into()],
         messages: vec![
@@ -124,7 +124,7 @@ fn a_whole_request_is_read() {
         thinking: Some(Thinking::Effort(Effort::XHigh)),
         stream: true,
         fields: vec!["top_k".into(), "metadata".into(), "system[].cache_control".into()],
-        ..Request::default()
+        ..ChatRequest::default()
     };
     assert_eq!(read(&body), expected);
 }

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)] // The helpers here are tests too.
 
 use outrigger_llm::chat::{
-    Effort, Media, MediaSource, Message, OutputFormat, Part, Request, Role, Thinking, Thought, Tool, ToolCall,
+    ChatRequest, Effort, Media, MediaSource, Message, OutputFormat, Part, Role, Thinking, Thought, Tool, ToolCall,
     ToolChoice, ToolResult,
 };
 use outrigger_llm::format::anthropic::request;
@@ -11,7 +11,7 @@ use outrigger_llm::{Dialect, EncodedRequest, Format, RequestError, encode_reques
 use serde_json::{Number, Value, json};
 
 /// Writes a request for the vendor of the format.
-fn encode(request: &Request, model: &str, most: Option<u64>) -> Result<EncodedRequest, RequestError> {
+fn encode(request: &ChatRequest, model: &str, most: Option<u64>) -> Result<EncodedRequest, RequestError> {
     request::encode(request, &Target::vendor(Dialect::Anthropic, model), most)
 }
 
@@ -53,13 +53,13 @@ fn tool(name: &str) -> Tool {
 }
 
 /// A request that says Hi, changed.
-fn request(change: impl FnOnce(&mut Request)) -> Request {
-    let mut request = Request { messages: vec![message(Role::User, vec![text("Hi")])], ..Request::default() };
+fn request(change: impl FnOnce(&mut ChatRequest)) -> ChatRequest {
+    let mut request = ChatRequest { messages: vec![message(Role::User, vec![text("Hi")])], ..ChatRequest::default() };
     change(&mut request);
     request
 }
 
-fn told(request: &Request, model: &str) -> EncodedRequest {
+fn told(request: &ChatRequest, model: &str) -> EncodedRequest {
     encode(request, model, None).unwrap()
 }
 

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)] // The helpers here are tests too.
 
 use outrigger_llm::Answer;
-use outrigger_llm::chat::{Event, Finish, StreamError};
+use outrigger_llm::chat::{ChatEvent, Finish, StreamError};
 use outrigger_llm::format::anthropic::stream::{Decoder, Encoder};
 use outrigger_llm::framing;
 use outrigger_llm::tokens::usage::{ServiceTier, Usage};
@@ -10,7 +10,7 @@ use proptest::collection::vec;
 use proptest::prelude::{Strategy, any, prop_oneof, proptest};
 use serde_json::{Value, json};
 
-fn read(events: &[Value]) -> Vec<Event> {
+fn read(events: &[Value]) -> Vec<ChatEvent> {
     let mut decoder = Decoder::default();
     let mut out = Vec::new();
     for event in events {
@@ -21,7 +21,7 @@ fn read(events: &[Value]) -> Vec<Event> {
 }
 
 /// The data of each event written, its name having been compared with its type.
-fn written(events: &[Event]) -> Vec<Value> {
+fn written(events: &[ChatEvent]) -> Vec<Value> {
     let answer = Answer { id: "a".into(), model: "m".into(), ..Answer::default() };
     let mut encoder = Encoder::new(answer);
     let mut out = Vec::new();
@@ -41,7 +41,7 @@ fn written(events: &[Event]) -> Vec<Value> {
 }
 
 /// What was written, in short: `0+text`, `0:Hi`, `0-`, and the names of the other events.
-fn short(events: &[Event]) -> String {
+fn short(events: &[ChatEvent]) -> String {
     let tell = |event: &Value| {
         let index = &event["index"];
         match event["type"].as_str().unwrap() {
@@ -58,20 +58,20 @@ fn short(events: &[Event]) -> String {
     written(events).iter().map(tell).collect::<Vec<_>>().join(" ")
 }
 
-fn text(text: &str) -> Event {
-    Event::Text(text.into())
+fn text(text: &str) -> ChatEvent {
+    ChatEvent::Text(text.into())
 }
 
-fn call(index: usize) -> Event {
-    Event::ToolCall { index, id: format!("c{index}"), name: format!("f{index}"), signature: None }
+fn call(index: usize) -> ChatEvent {
+    ChatEvent::ToolCall { index, id: format!("c{index}"), name: format!("f{index}"), signature: None }
 }
 
-fn arguments(index: usize, fragment: &str) -> Event {
-    Event::ToolArguments { index, fragment: fragment.into() }
+fn arguments(index: usize, fragment: &str) -> ChatEvent {
+    ChatEvent::ToolArguments { index, fragment: fragment.into() }
 }
 
-fn finish(reason: Finish) -> Event {
-    Event::Finish { reason, stop_sequence: None }
+fn finish(reason: Finish) -> ChatEvent {
+    ChatEvent::Finish { reason, stop_sequence: None }
 }
 
 #[test]
@@ -112,16 +112,16 @@ fn a_stream_is_read() {
     assert_eq!(
         events,
         [
-            Event::Start { id: Some("msg_1".into()), model: Some("claude-haiku-4-5".into()) },
-            Event::Usage(usage),
-            Event::Thinking("Hm".into()),
-            Event::ThinkingSignature("sig".into()),
-            Event::RedactedThinking("xx".into()),
+            ChatEvent::Start { id: Some("msg_1".into()), model: Some("claude-haiku-4-5".into()) },
+            ChatEvent::Usage(usage),
+            ChatEvent::Thinking("Hm".into()),
+            ChatEvent::ThinkingSignature("sig".into()),
+            ChatEvent::RedactedThinking("xx".into()),
             text("A"),
             text("B"),
-            Event::Usage(Usage { output: Some(7), reasoning: Some(4), service: Some(ServiceTier::Fast), ..usage }),
-            Event::Finish { reason: Finish::StopSequence, stop_sequence: Some("END".into()) },
-            Event::End,
+            ChatEvent::Usage(Usage { output: Some(7), reasoning: Some(4), service: Some(ServiceTier::Fast), ..usage }),
+            ChatEvent::Finish { reason: Finish::StopSequence, stop_sequence: Some("END".into()) },
+            ChatEvent::End,
         ]
     );
 }
@@ -145,7 +145,7 @@ fn calls_are_read_however_their_input_comes() {
         (
             "two, not closed",
             vec![start(0, json!({})), start(1, json!({"b": 2})), json!({"type": "message_stop"})],
-            vec![call(0), call(1), arguments(0, "{}"), arguments(1, "{\"b\":2}"), Event::End],
+            vec![call(0), call(1), arguments(0, "{}"), arguments(1, "{\"b\":2}"), ChatEvent::End],
         ),
     ] {
         assert_eq!(read(&events), expected, "{name}");
@@ -163,7 +163,7 @@ fn errors_in_a_stream_tell_their_status() {
         ("novel_error", None),
     ] {
         let error = json!({"type": "error", "error": {"type": kind, "message": "Oh."}});
-        let expected = Event::Error(StreamError { kind: kind.into(), message: "Oh.".into(), status });
+        let expected = ChatEvent::Error(StreamError { kind: kind.into(), message: "Oh.".into(), status });
         assert_eq!(read(&[error, json!({"type": "message_stop"})]), [expected]);
     }
 }
@@ -187,31 +187,31 @@ fn what_is_no_event_is_malformed_and_what_has_no_data_is_passed_over() {
 
 #[test]
 fn blocks_stand_one_after_another() {
-    let end = [finish(Finish::Stop), Event::End];
+    let end = [finish(Finish::Stop), ChatEvent::End];
     for (name, events, expected) in [
         ("nothing", vec![], "start (end_turn) stop"),
         ("text", vec![text("a"), text(""), text("b")], "start 0+text 0:a 0:b 0- (end_turn) stop"),
         (
             "thinking, then text",
-            vec![Event::Thinking("t".into()), Event::ThinkingSignature("s".into()), text("a")],
+            vec![ChatEvent::Thinking("t".into()), ChatEvent::ThinkingSignature("s".into()), text("a")],
             "start 0+thinking 0:t 0:b3V0cmlnZ2Vycw== 0- 1+text 1:a 1- (end_turn) stop",
         ),
         (
             "thinking that nobody signed is marked all the same",
-            vec![Event::Thinking("t".into()), Event::Thinking("u".into()), text("a")],
+            vec![ChatEvent::Thinking("t".into()), ChatEvent::Thinking("u".into()), text("a")],
             "start 0+thinking 0:t 0:u 0:b3V0cmlnZ2Vy 0- 1+text 1:a 1- (end_turn) stop",
         ),
         (
             "two thoughts, one without words",
             vec![
-                Event::Thinking("t".into()),
-                Event::ThinkingSignature("s".into()),
-                Event::ThinkingSignature("u".into()),
-                Event::RedactedThinking("x".into()),
+                ChatEvent::Thinking("t".into()),
+                ChatEvent::ThinkingSignature("s".into()),
+                ChatEvent::ThinkingSignature("u".into()),
+                ChatEvent::RedactedThinking("x".into()),
             ],
             "start 0+thinking 0:t 0:b3V0cmlnZ2Vycw== 0- 1+thinking 1:b3V0cmlnZ2VydQ== 1- 2+redacted_thinking 2- (end_turn) stop",
         ),
-        ("a refusal", vec![Event::Refusal("No.".into())], "start 0+text 0:No. 0- (refusal) stop"),
+        ("a refusal", vec![ChatEvent::Refusal("No.".into())], "start 0+text 0:No. 0- (refusal) stop"),
         (
             "calls in a row",
             vec![text("a"), call(0), arguments(0, "{\"x\":"), arguments(0, "{}}"), call(1), arguments(1, "{}")],
@@ -255,36 +255,36 @@ fn blocks_stand_one_after_another() {
         ),
         ("a fragment of no call", vec![arguments(3, "{}"), text("a")], "start 0+text 0:a 0- (end_turn) stop"),
     ] {
-        let events: Vec<Event> = events.into_iter().chain(end.clone()).collect();
+        let events: Vec<ChatEvent> = events.into_iter().chain(end.clone()).collect();
         assert_eq!(short(&events), expected, "{name}");
     }
 }
 
 #[test]
 fn the_end_waits_for_reason_and_usage() {
-    let spent = |output| Event::Usage(Usage { input: Some(3), output, ..Usage::default() });
-    let served = Event::Usage(Usage { service: Some(ServiceTier::Flex), ..Usage::default() });
+    let spent = |output| ChatEvent::Usage(Usage { input: Some(3), output, ..Usage::default() });
+    let served = ChatEvent::Usage(Usage { service: Some(ServiceTier::Flex), ..Usage::default() });
     // The last figures are those of message_delta; the first ones those known before any content.
     for (name, events, first, last) in [
         (
             "usage after the reason",
-            vec![text("a"), finish(Finish::Stop), spent(Some(2)), Event::End],
+            vec![text("a"), finish(Finish::Stop), spent(Some(2)), ChatEvent::End],
             0,
             json!({"input_tokens": 3, "output_tokens": 2}),
         ),
         (
             "usage before it",
-            vec![spent(None), text("a"), spent(Some(2)), finish(Finish::Stop), Event::End],
+            vec![spent(None), text("a"), spent(Some(2)), finish(Finish::Stop), ChatEvent::End],
             3,
             json!({"input_tokens": 3, "output_tokens": 2}),
         ),
         (
             "how it was served, which is no usage",
-            vec![text("a"), finish(Finish::Stop), served, spent(Some(2)), Event::End],
+            vec![text("a"), finish(Finish::Stop), served, spent(Some(2)), ChatEvent::End],
             0,
             json!({"input_tokens": 3, "output_tokens": 2}),
         ),
-        ("none", vec![text("a"), finish(Finish::Stop), Event::End], 0, json!({"output_tokens": 0})),
+        ("none", vec![text("a"), finish(Finish::Stop), ChatEvent::End], 0, json!({"output_tokens": 0})),
     ] {
         let told = written(&events);
         assert_eq!(told[0]["message"]["usage"]["input_tokens"], first, "{name}");
@@ -296,13 +296,13 @@ fn the_end_waits_for_reason_and_usage() {
     assert_eq!(short(&[text("a"), finish(Finish::Stop)]), "start 0+text 0:a 0-");
     assert_eq!(short(&[text("a"), spent(Some(1)), finish(Finish::Stop)]), "start 0+text 0:a 0-");
     assert_eq!(short(&[text("a"), finish(Finish::Stop), spent(Some(1))]), "start 0+text 0:a 0- (end_turn)");
-    assert_eq!(short(&[text("a"), Event::End]), "start 0+text 0:a 0- (null) stop");
-    assert_eq!(short(&[call(0), Event::End, Event::End, text("x")]), "start 0+tool_use 0- (tool_use) stop");
+    assert_eq!(short(&[text("a"), ChatEvent::End]), "start 0+text 0:a 0- (null) stop");
+    assert_eq!(short(&[call(0), ChatEvent::End, ChatEvent::End, text("x")]), "start 0+tool_use 0- (tool_use) stop");
 }
 
 #[test]
 fn the_first_event_is_a_whole_message() {
-    let start = Event::Start { id: Some("chatcmpl-1".into()), model: Some("gpt-5".into()) };
+    let start = ChatEvent::Start { id: Some("chatcmpl-1".into()), model: Some("gpt-5".into()) };
     assert_eq!(
         written(&[start, text("a")])[0],
         json!({"type": "message_start", "message": {
@@ -323,18 +323,18 @@ fn errors_are_told_with_a_type_that_the_sdks_know() {
         ("server_error", None, "api_error"),
         ("INVALID_ARGUMENT", Some(400), "invalid_request_error"),
     ] {
-        let error = Event::Error(StreamError { kind: kind.into(), message: "Oh.".into(), status });
+        let error = ChatEvent::Error(StreamError { kind: kind.into(), message: "Oh.".into(), status });
         let expected = json!({"type": "error", "error": {"type": told, "message": "Oh."}});
-        assert_eq!(written(&[error.clone(), Event::End]), [expected], "{kind}");
+        assert_eq!(written(&[error.clone(), ChatEvent::End]), [expected], "{kind}");
     }
     assert_eq!(
-        short(&[text("a"), Event::Error(StreamError { kind: "x".into(), message: "y".into(), status: None })]),
+        short(&[text("a"), ChatEvent::Error(StreamError { kind: "x".into(), message: "y".into(), status: None })]),
         "start 0+text 0:a error"
     );
 }
 
 /// Three calls and some words, in pieces that come in any order but their own.
-fn interleaved() -> impl Strategy<Value = Vec<Event>> {
+fn interleaved() -> impl Strategy<Value = Vec<ChatEvent>> {
     let call_events = |index: usize| {
         vec(prop_oneof!["[a-z{}\\[\\]\": ]{0,4}"], 0..3).prop_map(move |values| {
             let whole = json!({"values": values, "nested": {"index": index}}).to_string();
@@ -344,7 +344,8 @@ fn interleaved() -> impl Strategy<Value = Vec<Event>> {
             std::iter::once(call(index)).chain(fragments).collect::<Vec<_>>()
         })
     };
-    let words = vec(prop_oneof!["[a-z]{1,3}".prop_map(Event::Text), "[a-z]{1,3}".prop_map(Event::Thinking)], 0..5);
+    let words =
+        vec(prop_oneof!["[a-z]{1,3}".prop_map(ChatEvent::Text), "[a-z]{1,3}".prop_map(ChatEvent::Thinking)], 0..5);
     (call_events(0), call_events(1), call_events(2), words, vec(any::<u8>(), 64)).prop_map(|(a, b, c, words, order)| {
         let mut sources = [a, b, c, words].map(std::collections::VecDeque::from);
         let mut events = Vec::new();
@@ -360,17 +361,17 @@ fn interleaved() -> impl Strategy<Value = Vec<Event>> {
 }
 
 /// What each call's arguments come to, by its id, and all text and all thinking.
-fn summed(events: &[Event]) -> (std::collections::BTreeMap<String, String>, String, String) {
+fn summed(events: &[ChatEvent]) -> (std::collections::BTreeMap<String, String>, String, String) {
     let (mut ids, mut calls) = (std::collections::HashMap::new(), std::collections::BTreeMap::new());
     let (mut said, mut thought) = (String::new(), String::new());
     for event in events {
         match event {
-            Event::ToolCall { index, id, .. } => drop(ids.insert(*index, id.clone())),
-            Event::ToolArguments { index, fragment } => {
+            ChatEvent::ToolCall { index, id, .. } => drop(ids.insert(*index, id.clone())),
+            ChatEvent::ToolArguments { index, fragment } => {
                 calls.entry(ids[index].clone()).or_insert_with(String::new).push_str(fragment);
             }
-            Event::Text(text) => said.push_str(text),
-            Event::Thinking(text) => thought.push_str(text),
+            ChatEvent::Text(text) => said.push_str(text),
+            ChatEvent::Thinking(text) => thought.push_str(text),
             _ => {}
         }
     }
@@ -380,7 +381,7 @@ fn summed(events: &[Event]) -> (std::collections::BTreeMap<String, String>, Stri
 proptest! {
     #[test]
     fn nothing_is_lost_or_torn_however_pieces_come(mut events in interleaved()) {
-        events.extend([finish(Finish::ToolCalls), Event::End]);
+        events.extend([finish(Finish::ToolCalls), ChatEvent::End]);
         let told = written(&events);
         let mut open = None;
         let mut begun = 0;

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use outrigger_llm::Dialect::{self, Anthropic, Gemini, OpenAi};
-use outrigger_llm::chat::{Object, mark, signature};
+use outrigger_llm::chat::{JsonObject, mark, signature};
 use outrigger_llm::passthrough::strip_marks::strip_marks;
 use outrigger_llm::provider::Target;
 use outrigger_llm::{Answer, decode_request, decode_response, encode_request, encode_response};
@@ -137,7 +137,7 @@ fn sent(caller: Dialect, body: &Value, upstream: Dialect) -> Value {
         let bytes = strip_marks(&Target::vendor(caller, model(upstream)), &bytes).unwrap_or(bytes);
         return serde_json::from_slice(&bytes).unwrap();
     }
-    let body: Object = serde_json::from_slice(&bytes).unwrap();
+    let body: JsonObject = serde_json::from_slice(&bytes).unwrap();
     let request = decode_request(caller.format(), &body, "m", false).unwrap();
     let target = Target::vendor(upstream, model(upstream));
     Value::Object(encode_request(caller.format(), &request, &target, None).unwrap().body)

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use flate2::read::GzDecoder;
 use outrigger_llm::chat::mark::unmark;
-use outrigger_llm::chat::{Event, Part, Response, Thought, ToolCall};
+use outrigger_llm::chat::{ChatEvent, ChatResponse, Part, Thought, ToolCall};
 use outrigger_llm::format::anthropic::{request, response, stream};
 use outrigger_llm::framing;
 use outrigger_llm::tokens::usage::ServiceTier;
@@ -52,63 +52,63 @@ fn split(stream: &str) -> Vec<framing::Event> {
         .collect()
 }
 
-fn read(stream: &str, place: &str) -> Vec<Event> {
+fn read(stream: &str, place: &str) -> Vec<ChatEvent> {
     let mut decoder = stream::Decoder::default();
     let mut events = Vec::new();
     for event in split(stream) {
         decoder.push(&event, &mut events).unwrap_or_else(|error| panic!("{place}: {error}"));
     }
-    assert_eq!(events.last(), Some(&Event::End), "{place}");
+    assert_eq!(events.last(), Some(&ChatEvent::End), "{place}");
     events
 }
 
 /// The answer that a stream amounts to. Text in one piece, as blocks of one kind in a row become one.
-fn whole(events: &[Event]) -> Response {
-    let mut answer = Response::default();
+fn whole(events: &[ChatEvent]) -> ChatResponse {
+    let mut answer = ChatResponse::default();
     for event in events {
         match event {
-            Event::Start { id, model } => (answer.id, answer.model) = (id.clone(), model.clone()),
-            Event::Text(text) => match answer.parts.last_mut() {
+            ChatEvent::Start { id, model } => (answer.id, answer.model) = (id.clone(), model.clone()),
+            ChatEvent::Text(text) => match answer.parts.last_mut() {
                 Some(Part::Text(there)) => there.push_str(text),
                 _ => answer.parts.push(Part::Text(text.clone())),
             },
-            Event::Thinking(text) => match answer.parts.last_mut() {
+            ChatEvent::Thinking(text) => match answer.parts.last_mut() {
                 Some(Part::Thinking(Thought { text: Some(there), signature: None, .. })) => there.push_str(text),
                 _ => answer.parts.push(Part::Thinking(Thought { text: Some(text.clone()), ..Thought::default() })),
             },
-            Event::ThinkingSignature(signature) => match answer.parts.last_mut() {
+            ChatEvent::ThinkingSignature(signature) => match answer.parts.last_mut() {
                 Some(Part::Thinking(thought)) => thought.signature = Some(signature.clone()),
                 other => panic!("a signature after {other:?}"),
             },
-            Event::RedactedThinking(data) => {
+            ChatEvent::RedactedThinking(data) => {
                 answer.parts.push(Part::Thinking(Thought { redacted: Some(data.clone()), ..Thought::default() }));
             }
-            Event::ToolCall { id, name, signature, .. } => answer.parts.push(Part::ToolCall(ToolCall {
+            ChatEvent::ToolCall { id, name, signature, .. } => answer.parts.push(Part::ToolCall(ToolCall {
                 id: id.clone(),
                 name: name.clone(),
                 arguments: String::new(),
                 signature: signature.clone(),
             })),
-            Event::ToolArguments { index, fragment } => {
+            ChatEvent::ToolArguments { index, fragment } => {
                 let mut calls = answer.parts.iter_mut().filter_map(|part| match part {
                     Part::ToolCall(call) => Some(call),
                     _ => None,
                 });
                 calls.nth(*index).unwrap().arguments.push_str(fragment);
             }
-            Event::Usage(usage) => answer.usage.merge(usage),
-            Event::Finish { reason, stop_sequence } => {
+            ChatEvent::Usage(usage) => answer.usage.merge(usage),
+            ChatEvent::Finish { reason, stop_sequence } => {
                 (answer.finish, answer.stop_sequence) = (Some(*reason), stop_sequence.clone());
             }
-            Event::End => {}
-            Event::Refusal(_) | Event::Media(_) | Event::Error(_) => panic!("{event:?}"),
+            ChatEvent::End => {}
+            ChatEvent::Refusal(_) | ChatEvent::Media(_) | ChatEvent::Error(_) => panic!("{event:?}"),
         }
     }
     answer
 }
 
 /// An answer without the marks that callers get.
-fn unmarked(mut response: Response) -> Response {
+fn unmarked(mut response: ChatResponse) -> ChatResponse {
     for part in &mut response.parts {
         match part {
             Part::Thinking(thought) => {

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 use flate2::read::GzDecoder;
 use outrigger_llm::chat::mark::unmark;
-use outrigger_llm::chat::{Event, Object, Part, Response};
+use outrigger_llm::chat::{ChatEvent, ChatResponse, JsonObject, Part};
 use outrigger_llm::format::gemini;
 use outrigger_llm::format::gemini::embeddings::{self, Encoding};
 use outrigger_llm::framing;
@@ -41,7 +41,7 @@ fn events(body: &str) -> Vec<framing::Event> {
         .collect()
 }
 
-fn decode_stream(body: &str) -> Result<Vec<Event>, String> {
+fn decode_stream(body: &str) -> Result<Vec<ChatEvent>, String> {
     let (mut decoder, mut out) = (StreamDecoder::new(Format::Gemini), Vec::new());
     for event in events(body) {
         decoder.push(&event, &mut out).map_err(|error| error.to_string())?;
@@ -50,33 +50,34 @@ fn decode_stream(body: &str) -> Result<Vec<Event>, String> {
 }
 
 /// What a stream told in the end: pieces joined, the last usage, the finish.
-fn gathered(events: &[Event]) -> Vec<Event> {
-    let mut out: Vec<Event> = Vec::new();
+fn gathered(events: &[ChatEvent]) -> Vec<ChatEvent> {
+    let mut out: Vec<ChatEvent> = Vec::new();
     let mut usage = outrigger_llm::tokens::usage::Usage::default();
     let mut ended = false;
     for event in events {
         match (out.last_mut(), event) {
-            (Some(Event::Text(text)), Event::Text(more)) | (Some(Event::Thinking(text)), Event::Thinking(more)) => {
+            (Some(ChatEvent::Text(text)), ChatEvent::Text(more))
+            | (Some(ChatEvent::Thinking(text)), ChatEvent::Thinking(more)) => {
                 text.push_str(more);
             }
-            (_, Event::Usage(later)) if !ended => usage.merge(later),
-            (_, Event::Usage(_)) => {}
+            (_, ChatEvent::Usage(later)) if !ended => usage.merge(later),
+            (_, ChatEvent::Usage(_)) => {}
             (_, event) => {
-                ended |= *event == Event::End;
+                ended |= *event == ChatEvent::End;
                 out.push(event.clone());
             }
         }
     }
-    if let Some(Event::Start { id, model }) = out.first_mut() {
+    if let Some(ChatEvent::Start { id, model }) = out.first_mut() {
         *id = Some(id.clone().unwrap_or_default());
         *model = Some(model.clone().unwrap_or_default());
     }
-    out.push(Event::Usage(usage));
+    out.push(ChatEvent::Usage(usage));
     out
 }
 
 /// An answer without the marks that callers get.
-fn unmarked(mut response: Response) -> Response {
+fn unmarked(mut response: ChatResponse) -> ChatResponse {
     for part in &mut response.parts {
         match part {
             Part::Thinking(thought) => {
@@ -90,33 +91,33 @@ fn unmarked(mut response: Response) -> Response {
     response
 }
 
-fn unmarked_event(event: Event) -> Option<Event> {
+fn unmarked_event(event: ChatEvent) -> Option<ChatEvent> {
     Some(match event {
-        Event::ThinkingSignature(signature) => Event::ThinkingSignature(unmark(&signature)?),
-        Event::ToolCall { index, id, name, signature } => {
-            Event::ToolCall { index, id, name, signature: signature.as_deref().and_then(unmark) }
+        ChatEvent::ThinkingSignature(signature) => ChatEvent::ThinkingSignature(unmark(&signature)?),
+        ChatEvent::ToolCall { index, id, name, signature } => {
+            ChatEvent::ToolCall { index, id, name, signature: signature.as_deref().and_then(unmark) }
         }
         event => event,
     })
 }
 
-fn assert_stream_survives(name: &str, events: &[Event]) {
+fn assert_stream_survives(name: &str, events: &[ChatEvent]) {
     let (mut encoder, mut bytes) = (StreamEncoder::new(Format::Gemini, Answer::default()), Vec::new());
     for event in events {
         encoder.push(event, &mut bytes);
     }
     let again = decode_stream(&String::from_utf8(bytes).unwrap()).unwrap_or_else(|error| panic!("{name}: {error}"));
     let mut expected = gathered(events);
-    if events.iter().any(|event| matches!(event, Event::Error(_))) {
+    if events.iter().any(|event| matches!(event, ChatEvent::Error(_))) {
         // An error ends the stream without a last chunk, which is where usage would stand.
         expected.pop();
-        expected.push(Event::Usage(outrigger_llm::tokens::usage::Usage::default()));
+        expected.push(ChatEvent::Usage(outrigger_llm::tokens::usage::Usage::default()));
     }
     // How it was served is another provider's matter.
-    if let Some(Event::Usage(usage)) = expected.last_mut() {
+    if let Some(ChatEvent::Usage(usage)) = expected.last_mut() {
         usage.service = None;
     }
-    let again: Vec<Event> = again.into_iter().filter_map(unmarked_event).collect();
+    let again: Vec<ChatEvent> = again.into_iter().filter_map(unmarked_event).collect();
     assert_eq!(gathered(&again), expected, "{name}");
 }
 
@@ -142,7 +143,7 @@ fn recorded_exchanges_are_read() {
             continue;
         }
         let name = format!("{} {} {}", field("src"), field("file"), row["i"]);
-        let request: Object = serde_json::from_value(row["req"].clone()).unwrap();
+        let request: JsonObject = serde_json::from_value(row["req"].clone()).unwrap();
         match gemini::request::decode(&request) {
             Ok(request) => {
                 requests += 1;
@@ -163,7 +164,7 @@ fn recorded_exchanges_are_read() {
             gemini::response::decode(&body).expect_err(&name);
         } else if field("kind") == "sse" {
             let events = decode_stream(field("body")).unwrap_or_else(|error| panic!("{name}: {error}"));
-            assert_eq!(events.iter().filter(|event| **event == Event::End).count(), 1, "{name}");
+            assert_eq!(events.iter().filter(|event| **event == ChatEvent::End).count(), 1, "{name}");
             assert_stream_survives(&name, &events);
             streams += 1;
         } else {
@@ -186,7 +187,7 @@ fn recorded_embeddings_cross_and_come_back() {
         if row["provider"] != "gemini" || row["api"] != "batchEmbedContents" || row["status"] != 200 {
             continue;
         }
-        let request: Object = serde_json::from_value(row["req"].clone()).unwrap();
+        let request: JsonObject = serde_json::from_value(row["req"].clone()).unwrap();
         match embeddings::gemini_to_openai(&request, "m", true) {
             Ok(told) => {
                 let again = embeddings::openai_to_gemini(&told.body, "m").unwrap();
@@ -290,7 +291,7 @@ fn firebase_bodies_are_read_or_refused_for_a_known_reason() {
         if name.contains("streaming-") {
             match decode_stream(&body) {
                 Err(error) => drop(refused.insert(name.to_owned(), error)),
-                Ok(events) if !events.iter().any(|event| matches!(event, Event::End | Event::Error(_))) => {
+                Ok(events) if !events.iter().any(|event| matches!(event, ChatEvent::End | ChatEvent::Error(_))) => {
                     refused.insert(name.to_owned(), "no end".to_owned());
                 }
                 Ok(events) => assert_stream_survives(name, &events),

@@ -12,7 +12,7 @@ use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 
 use flate2::read::GzDecoder;
-use outrigger_llm::chat::{Event, Finish, OutputFormat, Part, Response, Thought, ToolCall};
+use outrigger_llm::chat::{ChatEvent, ChatResponse, Finish, OutputFormat, Part, Thought, ToolCall};
 use outrigger_llm::framing;
 use outrigger_llm::provider::Target;
 use outrigger_llm::tokens::usage::Usage;
@@ -68,7 +68,7 @@ fn events(body: &str) -> Vec<framing::Event> {
         .collect()
 }
 
-fn read_stream(body: &str) -> Result<Vec<Event>, String> {
+fn read_stream(body: &str) -> Result<Vec<ChatEvent>, String> {
     let mut decoder = StreamDecoder::new(Format::OpenAiChat);
     let mut told = Vec::new();
     for event in events(body) {
@@ -78,17 +78,17 @@ fn read_stream(body: &str) -> Result<Vec<Event>, String> {
 }
 
 /// The whole answer that a stream tells.
-fn whole(events: &[Event]) -> Response {
-    let mut response = Response::default();
+fn whole(events: &[ChatEvent]) -> ChatResponse {
+    let mut response = ChatResponse::default();
     let (mut thinking, mut text, mut refusal) = (String::new(), String::new(), String::new());
     let mut calls: BTreeMap<usize, ToolCall> = BTreeMap::new();
     for event in events {
         match event {
-            Event::Start { id, model } => (response.id, response.model) = (id.clone(), model.clone()),
-            Event::Text(more) => text.push_str(more),
-            Event::Thinking(more) => thinking.push_str(more),
-            Event::Refusal(more) => refusal.push_str(more),
-            Event::ToolCall { index, id, name, signature } => {
+            ChatEvent::Start { id, model } => (response.id, response.model) = (id.clone(), model.clone()),
+            ChatEvent::Text(more) => text.push_str(more),
+            ChatEvent::Thinking(more) => thinking.push_str(more),
+            ChatEvent::Refusal(more) => refusal.push_str(more),
+            ChatEvent::ToolCall { index, id, name, signature } => {
                 let call = ToolCall {
                     id: id.clone(),
                     name: name.clone(),
@@ -97,11 +97,11 @@ fn whole(events: &[Event]) -> Response {
                 };
                 assert!(calls.insert(*index, call).is_none(), "call {index} told twice");
             }
-            Event::ToolArguments { index, fragment } => calls.get_mut(index).unwrap().arguments.push_str(fragment),
-            Event::Usage(usage) => response.usage.merge(usage),
-            Event::Finish { reason, .. } => response.finish = Some(*reason),
-            Event::Media(media) => response.parts.push(Part::Media(media.clone())),
-            Event::End => {}
+            ChatEvent::ToolArguments { index, fragment } => calls.get_mut(index).unwrap().arguments.push_str(fragment),
+            ChatEvent::Usage(usage) => response.usage.merge(usage),
+            ChatEvent::Finish { reason, .. } => response.finish = Some(*reason),
+            ChatEvent::Media(media) => response.parts.push(Part::Media(media.clone())),
+            ChatEvent::End => {}
             other => panic!("{other:?}"),
         }
     }
@@ -178,16 +178,16 @@ fn streams_are_read_and_told_without_loss() {
                 continue;
             }
         };
-        if let Some(Event::Error(error)) = told.last() {
+        if let Some(ChatEvent::Error(error)) = told.last() {
             *exceptions.entry(format!("{} error: {}", provider(exchange), error.message)).or_default() += 1;
             continue;
         }
         read += 1;
-        assert!(matches!(told.first(), Some(Event::Start { .. })), "{name}: {:?}", told.first());
-        let finishes = told.iter().filter(|event| matches!(event, Event::Finish { .. })).count();
+        assert!(matches!(told.first(), Some(ChatEvent::Start { .. })), "{name}: {:?}", told.first());
+        let finishes = told.iter().filter(|event| matches!(event, ChatEvent::Finish { .. })).count();
         assert_eq!(finishes, 1, "{name}");
         if body.contains("[DONE]") {
-            assert_eq!(told.last(), Some(&Event::End), "{name}");
+            assert_eq!(told.last(), Some(&ChatEvent::End), "{name}");
         }
         let mut answer = whole(&told);
         if answer.parts.is_empty() {
@@ -197,7 +197,7 @@ fn streams_are_read_and_told_without_loss() {
 
         let mut encoder = StreamEncoder::new(Format::OpenAiChat, Answer { stream_usage: true, ..Answer::default() });
         let mut bytes = Vec::new();
-        for event in told.iter().filter(|event| **event != Event::End).chain([&Event::End]) {
+        for event in told.iter().filter(|event| **event != ChatEvent::End).chain([&ChatEvent::End]) {
             encoder.push(event, &mut bytes);
         }
         let again = whole(&read_stream(std::str::from_utf8(&bytes).unwrap()).unwrap());

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use outrigger_llm::framing::Event;
-use outrigger_llm::framing::sse::Reader;
+use outrigger_llm::framing::sse::SseReader;
 use outrigger_llm::operation::TABLE;
 use outrigger_llm::passthrough::summary::AnswerSummary;
 use outrigger_llm::passthrough::watch::StreamWatch;
@@ -139,7 +139,7 @@ fn told_across(dialect: Dialect, events: &[Event]) -> (u64, Usage) {
     }
     let mut used = Usage::default();
     for event in &told {
-        if let chat::Event::Usage(usage) = event {
+        if let chat::ChatEvent::Usage(usage) = event {
             used.merge(usage);
         }
     }
@@ -188,7 +188,7 @@ fn every_recorded_stream_is_one() {
     for (exchange, body, dialect, operation) in good(&recorded).filter(|(exchange, ..)| exchange.kind == "sse") {
         let place = format!("{} {} {}", exchange.provider, exchange.file, exchange.i);
         let mut events: Vec<Event> = Vec::new();
-        let mut reader = Reader::default();
+        let mut reader = SseReader::default();
         for chunk in body.as_bytes().chunks(997) {
             reader.push(&Bytes::copy_from_slice(chunk), &mut events);
         }
@@ -249,7 +249,7 @@ fn content_begins_where_a_full_reading_says() {
     let text = |value: Option<&Value>| value.and_then(Value::as_str).is_some_and(|text| !text.is_empty());
     for (exchange, body, dialect, operation) in good(&recorded).filter(|(exchange, ..)| exchange.kind == "sse") {
         let mut events: Vec<Event> = Vec::new();
-        let mut reader = Reader::default();
+        let mut reader = SseReader::default();
         reader.push(&Bytes::copy_from_slice(body.as_bytes()), &mut events);
         let mut watch = StreamWatch::new(dialect.format());
         let first = events.iter().position(|event| watch.observe(event).content);
@@ -335,7 +335,7 @@ fn gemini_s_odd_answers_are_seen_for_what_they_are() {
             continue;
         }
         let (seen, whole_answer) = if name.contains("/streaming") && body.starts_with(b"data:") {
-            let mut reader = Reader::default();
+            let mut reader = SseReader::default();
             let mut events = Vec::new();
             reader.push(&Bytes::copy_from_slice(body), &mut events);
             events.extend(reader.finish());

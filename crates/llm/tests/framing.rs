@@ -4,7 +4,7 @@
 
 use allocation_counter::measure;
 use bytes::Bytes;
-use outrigger_llm::framing::{Event, Framing, Reader};
+use outrigger_llm::framing::{Event, EventReader, Framing};
 
 const EVENTS: usize = 100;
 
@@ -15,7 +15,7 @@ fn stream(head: &str) -> String {
 
 /// Allocations of a reader that is fed these chunks, and the events that it gave.
 fn read(chunks: &[Bytes]) -> (u64, Vec<Event>) {
-    let mut reader = Reader::new(Framing::Sse);
+    let mut reader = EventReader::new(Framing::Sse);
     let mut events = Vec::with_capacity(EVENTS);
     // Its buffer is as large as it becomes.
     reader.push(&Bytes::from(vec![b':'; 512]), &mut events);

@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 use outrigger_llm::chat::{
-    Effort, Media, MediaSource, Message, OutputFormat, Part, Request, Role, Thinking, Thought, Tool, ToolCall,
+    ChatRequest, Effort, Media, MediaSource, Message, OutputFormat, Part, Role, Thinking, Thought, Tool, ToolCall,
     ToolChoice, ToolResult,
 };
 use outrigger_llm::format::openai_chat::request::{self, decode};
@@ -14,11 +14,11 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 /// Writes a request for the vendor of the format.
-fn encode(request: &Request, model: &str, most: Option<u64>) -> Result<EncodedRequest, RequestError> {
+fn encode(request: &ChatRequest, model: &str, most: Option<u64>) -> Result<EncodedRequest, RequestError> {
     request::encode(request, &Target::vendor(Dialect::OpenAi, model), most)
 }
 
-fn read(body: &Value) -> Result<Request, RequestError> {
+fn read(body: &Value) -> Result<ChatRequest, RequestError> {
     decode(body.as_object().unwrap())
 }
 
@@ -182,69 +182,75 @@ fn reads_what_else_a_request_says() {
         strict: Some(false),
     };
     let g = Tool { name: "g".into(), description: None, parameters: None, strict: None };
-    let base = Request { messages: vec![user(vec![text("Hi")])], ..Request::default() };
-    let with_tools = Request { tools: vec![f.clone(), g.clone()], ..base.clone() };
+    let base = ChatRequest { messages: vec![user(vec![text("Hi")])], ..ChatRequest::default() };
+    let with_tools = ChatRequest { tools: vec![f.clone(), g.clone()], ..base.clone() };
     let number = |text: &str| serde_json::from_str(text).unwrap();
     for (extra, expected) in [
-        (json!({"max_tokens": 5}), Request { max_output_tokens: Some(5), ..base.clone() }),
-        (json!({"max_tokens": 5, "max_completion_tokens": 7}), Request { max_output_tokens: Some(7), ..base.clone() }),
-        (json!({"max_completion_tokens": 7, "max_tokens": 5}), Request { max_output_tokens: Some(7), ..base.clone() }),
+        (json!({"max_tokens": 5}), ChatRequest { max_output_tokens: Some(5), ..base.clone() }),
+        (
+            json!({"max_tokens": 5, "max_completion_tokens": 7}),
+            ChatRequest { max_output_tokens: Some(7), ..base.clone() },
+        ),
+        (
+            json!({"max_completion_tokens": 7, "max_tokens": 5}),
+            ChatRequest { max_output_tokens: Some(7), ..base.clone() },
+        ),
         (
             json!({"temperature": 1.0, "top_p": 1, "top_k": 40}),
-            Request {
+            ChatRequest {
                 temperature: Some(number("1.0")),
                 top_p: Some(number("1")),
                 top_k: Some(number("40")),
                 ..base.clone()
             },
         ),
-        (json!({"stop": "END"}), Request { stop: vec!["END".into()], ..base.clone() }),
-        (json!({"stop": ["A", "B"]}), Request { stop: vec!["A".into(), "B".into()], ..base.clone() }),
+        (json!({"stop": "END"}), ChatRequest { stop: vec!["END".into()], ..base.clone() }),
+        (json!({"stop": ["A", "B"]}), ChatRequest { stop: vec!["A".into(), "B".into()], ..base.clone() }),
         (json!({"stop": null, "n": null, "user": null}), base.clone()),
         (
             json!({"stream": true, "stream_options": {"include_usage": true}}),
-            Request { stream: true, stream_usage: true, ..base.clone() },
+            ChatRequest { stream: true, stream_usage: true, ..base.clone() },
         ),
-        (json!({"reasoning_effort": "none"}), Request { thinking: Some(Thinking::Off), ..base.clone() }),
+        (json!({"reasoning_effort": "none"}), ChatRequest { thinking: Some(Thinking::Off), ..base.clone() }),
         (
             json!({"reasoning_effort": "max"}),
-            Request { thinking: Some(Thinking::Effort(Effort::XHigh)), ..base.clone() },
+            ChatRequest { thinking: Some(Thinking::Effort(Effort::XHigh)), ..base.clone() },
         ),
         (
             json!({"reasoning": {"max_tokens": 2000}}),
-            Request { thinking: Some(Thinking::Budget(2000)), ..base.clone() },
+            ChatRequest { thinking: Some(Thinking::Budget(2000)), ..base.clone() },
         ),
-        (json!({"reasoning": {"enabled": false}}), Request { thinking: Some(Thinking::Off), ..base.clone() }),
+        (json!({"reasoning": {"enabled": false}}), ChatRequest { thinking: Some(Thinking::Off), ..base.clone() }),
         (
             json!({"thinking": {"type": "enabled", "budget_tokens": 9}}),
-            Request { thinking: Some(Thinking::Budget(9)), ..base.clone() },
+            ChatRequest { thinking: Some(Thinking::Budget(9)), ..base.clone() },
         ),
-        (json!({"thinking": {"type": "disabled"}}), Request { thinking: Some(Thinking::Off), ..base.clone() }),
-        (json!({"enable_thinking": true}), Request { thinking: Some(Thinking::Adaptive), ..base.clone() }),
+        (json!({"thinking": {"type": "disabled"}}), ChatRequest { thinking: Some(Thinking::Off), ..base.clone() }),
+        (json!({"enable_thinking": true}), ChatRequest { thinking: Some(Thinking::Adaptive), ..base.clone() }),
         (
             json!({"response_format": {"type": "json_object"}}),
-            Request { output: OutputFormat::JsonObject, ..base.clone() },
+            ChatRequest { output: OutputFormat::JsonObject, ..base.clone() },
         ),
         (json!({"response_format": {"type": "text"}}), base.clone()),
         (json!({"tools": tools}), with_tools.clone()),
         (
             json!({"tools": tools, "tool_choice": "required"}),
-            Request { tool_choice: Some(ToolChoice::Required), ..with_tools.clone() },
+            ChatRequest { tool_choice: Some(ToolChoice::Required), ..with_tools.clone() },
         ),
         (
             json!({"tools": tools, "tool_choice": {"type": "function", "function": {"name": "g"}}}),
-            Request { tool_choice: Some(ToolChoice::Tool("g".into())), ..with_tools.clone() },
+            ChatRequest { tool_choice: Some(ToolChoice::Tool("g".into())), ..with_tools.clone() },
         ),
         (
             json!({"tools": tools, "tool_choice": {"type": "allowed_tools", "allowed_tools": {"mode": "required",
                 "tools": [{"type": "function", "function": {"name": "g"}}]}}}),
-            Request { tool_choice: Some(ToolChoice::AnyOf(vec!["g".into()])), ..with_tools.clone() },
+            ChatRequest { tool_choice: Some(ToolChoice::AnyOf(vec!["g".into()])), ..with_tools.clone() },
         ),
         (
             // Before `tools` in the body, it still limits them.
             json!({"tool_choice": {"type": "allowed_tools", "allowed_tools": {"mode": "auto",
                 "tools": [{"type": "function", "function": {"name": "g"}}]}}, "tools": tools}),
-            Request { tool_choice: Some(ToolChoice::Auto), tools: vec![g.clone()], ..base.clone() },
+            ChatRequest { tool_choice: Some(ToolChoice::Auto), tools: vec![g.clone()], ..base.clone() },
         ),
     ] {
         let mut body = extra.clone();
@@ -332,7 +338,7 @@ fn keeps_arguments_that_are_not_an_object() {
 
 #[test]
 fn tells_a_conversation_as_openai_wants_it() {
-    let request = Request {
+    let request = ChatRequest {
         system: vec!["Be brief.".into()],
         messages: vec![
             user(vec![
@@ -373,7 +379,7 @@ fn tells_a_conversation_as_openai_wants_it() {
         seed: Some(-1),
         thinking: Some(Thinking::Budget(20_000)),
         stream: true,
-        ..Request::default()
+        ..ChatRequest::default()
     };
     let encoded = encode(&request, "o3", None).unwrap();
     let expected = json!({
@@ -431,7 +437,7 @@ fn says_of_a_failed_tool_that_it_failed() {
         (vec![text("é")], "Error: é"),
     ] {
         let failed = ToolResult { id: "c".into(), name: None, content, is_error: true };
-        let request = Request { messages: vec![user(vec![Part::ToolResult(failed)])], ..Request::default() };
+        let request = ChatRequest { messages: vec![user(vec![Part::ToolResult(failed)])], ..ChatRequest::default() };
         assert_eq!(encode(&request, "m", None).unwrap().body["messages"][0]["content"], expected);
     }
 }
@@ -442,13 +448,16 @@ fn refuses_what_openai_cannot_be_told() {
         let source = MediaSource::Url(url.into());
         Part::Media(Media { media_type: media_type.map(Into::into), source, filename: None, detail: None })
     };
-    let ask = |message: Message| Request { messages: vec![message], ..Request::default() };
+    let ask = |message: Message| ChatRequest { messages: vec![message], ..ChatRequest::default() };
     for (request, field) in [
         (ask(user(vec![url(Some("application/pdf"), "https://example.com/a.pdf")])), "application/pdf by URL"),
         (ask(user(vec![url(None, "gs://bucket/a.png")])), "media in Google Cloud Storage"),
         (ask(user(vec![Part::Media(base64("video/mp4", "AAAA"))])), "video/mp4"),
         (ask(assistant(vec![Part::Media(base64("image/png", "AAAA"))])), "a picture in the assistant's turn"),
-        (Request { tool_choice: Some(ToolChoice::Required), ..Request::default() }, "a tool choice without tools"),
+        (
+            ChatRequest { tool_choice: Some(ToolChoice::Required), ..ChatRequest::default() },
+            "a tool choice without tools",
+        ),
     ] {
         let expected = RequestError::Unsupported { field: field.to_owned(), upstream: Dialect::OpenAi };
         assert_eq!(encode(&request, "gpt-4o", None), Err(expected));

@@ -3,7 +3,7 @@
 // Clippy takes the helpers of an integration test for shipped code.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
-use outrigger_llm::chat::{Finish, Media, MediaSource, Part, Response, Thought, ToolCall};
+use outrigger_llm::chat::{ChatResponse, Finish, Media, MediaSource, Part, Thought, ToolCall};
 use outrigger_llm::format::openai_chat::response::{decode, encode};
 use outrigger_llm::tokens::usage::Usage;
 use outrigger_llm::{Answer, Malformed};
@@ -125,12 +125,12 @@ fn reads_the_answers_of_many_vendors() {
         ),
     ] {
         let response = decode(&json!({"id": "r", "model": "m", "choices": [choice]})).unwrap();
-        let expected = Response {
+        let expected = ChatResponse {
             id: Some("r".into()),
             model: Some("m".into()),
             parts,
             finish: Some(finish),
-            ..Response::default()
+            ..ChatResponse::default()
         };
         assert_eq!(response, expected, "{why}");
     }
@@ -160,7 +160,7 @@ fn says_what_is_not_an_answer() {
 #[test]
 fn tells_answers_in_openais_schema() {
     let answer = Answer { id: "gw-1".into(), model: "asked-for".into(), created: 1_700_000_000, stream_usage: false };
-    let response = Response {
+    let response = ChatResponse {
         id: None,
         model: Some("claude-x".into()),
         parts: vec![
@@ -178,7 +178,7 @@ fn tells_answers_in_openais_schema() {
             reasoning: Some(2),
             ..Usage::default()
         },
-        ..Response::default()
+        ..ChatResponse::default()
     };
     let expected = json!({
         "id": "gw-1",
@@ -226,7 +226,8 @@ fn tells_content_finish_and_usage_as_clients_expect_them() {
         (vec![call("c", "{}", None)], Some(Finish::ToolCalls), json!(null), "tool_calls"),
         (vec![Part::Refusal("No.".into())], Some(Finish::Stop), json!(null), "stop"),
     ] {
-        let told = encode(&Response { parts: parts.clone(), finish, ..Response::default() }, &Answer::default());
+        let told =
+            encode(&ChatResponse { parts: parts.clone(), finish, ..ChatResponse::default() }, &Answer::default());
         let choice = &told["choices"][0];
         assert_eq!(
             (&choice["message"]["content"], choice["finish_reason"].as_str()),

@@ -3,14 +3,14 @@
 // Clippy takes the helpers of an integration test for shipped code.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
-use outrigger_llm::chat::{Event, Finish, Media, MediaSource, StreamError};
+use outrigger_llm::chat::{ChatEvent, Finish, Media, MediaSource, StreamError};
 use outrigger_llm::format::openai_chat::stream::{Decoder, Encoder};
 use outrigger_llm::framing;
 use outrigger_llm::tokens::usage::Usage;
 use outrigger_llm::{Answer, StreamEncoder};
 use serde_json::{Value, json};
 
-fn read(chunks: &[Value]) -> Vec<Event> {
+fn read(chunks: &[Value]) -> Vec<ChatEvent> {
     let mut decoder = Decoder::default();
     let mut told = Vec::new();
     for chunk in chunks {
@@ -32,28 +32,28 @@ fn tool(delta_of_call: Value) -> Value {
     delta(json!({"tool_calls": [delta_of_call]}))
 }
 
-fn start() -> Event {
-    Event::Start { id: Some("r".into()), model: Some("m".into()) }
+fn start() -> ChatEvent {
+    ChatEvent::Start { id: Some("r".into()), model: Some("m".into()) }
 }
 
-fn text(text: &str) -> Event {
-    Event::Text(text.into())
+fn text(text: &str) -> ChatEvent {
+    ChatEvent::Text(text.into())
 }
 
-fn call(index: usize, id: &str, name: &str) -> Event {
-    Event::ToolCall { index, id: id.into(), name: name.into(), signature: None }
+fn call(index: usize, id: &str, name: &str) -> ChatEvent {
+    ChatEvent::ToolCall { index, id: id.into(), name: name.into(), signature: None }
 }
 
-fn arguments(index: usize, fragment: &str) -> Event {
-    Event::ToolArguments { index, fragment: fragment.into() }
+fn arguments(index: usize, fragment: &str) -> ChatEvent {
+    ChatEvent::ToolArguments { index, fragment: fragment.into() }
 }
 
-fn ended(reason: Finish) -> Event {
-    Event::Finish { reason, stop_sequence: None }
+fn ended(reason: Finish) -> ChatEvent {
+    ChatEvent::Finish { reason, stop_sequence: None }
 }
 
-fn used(input: u64, output: u64) -> Event {
-    Event::Usage(Usage { input: Some(input), output: Some(output), ..Usage::default() })
+fn used(input: u64, output: u64) -> ChatEvent {
+    ChatEvent::Usage(Usage { input: Some(input), output: Some(output), ..Usage::default() })
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn reads_streams_as_they_come() {
         arguments(0, ":1}"),
         arguments(1, "{}"),
         ended(Finish::ToolCalls),
-        Event::End,
+        ChatEvent::End,
     ];
     let parallel = [
         start(),
@@ -81,7 +81,7 @@ fn reads_streams_as_they_come() {
         call(1, "b", "g"),
         arguments(1, "{}"),
         ended(Finish::ToolCalls),
-        Event::End,
+        ChatEvent::End,
     ];
     for (why, chunks, expected) in [
         (
@@ -93,7 +93,7 @@ fn reads_streams_as_they_come() {
                 json!({"id": "r", "model": "m", "choices": [], "usage": usage(3, 1)}),
                 done(),
             ],
-            vec![start(), text("Hi"), ended(Finish::Stop), used(3, 1), Event::End],
+            vec![start(), text("Hi"), ended(Finish::Stop), used(3, 1), ChatEvent::End],
         ),
         (
             "Azure begins with the prompt's filters",
@@ -103,7 +103,7 @@ fn reads_streams_as_they_come() {
                 finish("content_filter"),
                 done(),
             ],
-            vec![start(), text("Hi"), ended(Finish::Filtered), Event::End],
+            vec![start(), text("Hi"), ended(Finish::Filtered), ChatEvent::End],
         ),
         (
             "usage on the finish, null before",
@@ -112,7 +112,7 @@ fn reads_streams_as_they_come() {
                 finish_with_usage,
                 done(),
             ],
-            vec![start(), text("Hi"), ended(Finish::Stop), used(3, 1), Event::End],
+            vec![start(), text("Hi"), ended(Finish::Stop), used(3, 1), ChatEvent::End],
         ),
         (
             "usage repeated, and growing",
@@ -123,7 +123,7 @@ fn reads_streams_as_they_come() {
                 finish("stop"),
                 done(),
             ],
-            vec![start(), text("a"), used(3, 1), text("a"), used(3, 2), ended(Finish::Stop), Event::End],
+            vec![start(), text("a"), used(3, 1), text("a"), used(3, 2), ended(Finish::Stop), ChatEvent::End],
         ),
         (
             "thinking in three spellings",
@@ -138,13 +138,13 @@ fn reads_streams_as_they_come() {
             ],
             vec![
                 start(),
-                Event::Thinking("a".into()),
-                Event::Thinking("b".into()),
-                Event::Thinking("c".into()),
+                ChatEvent::Thinking("a".into()),
+                ChatEvent::Thinking("b".into()),
+                ChatEvent::Thinking("c".into()),
                 text("d"),
-                Event::Refusal("e".into()),
+                ChatEvent::Refusal("e".into()),
                 ended(Finish::Stop),
-                Event::End,
+                ChatEvent::End,
             ],
         ),
         (
@@ -208,7 +208,7 @@ fn reads_streams_as_they_come() {
                 call(1, "a", "g"),
                 arguments(1, "{}"),
                 ended(Finish::ToolCalls),
-                Event::End,
+                ChatEvent::End,
             ],
         ),
         (
@@ -219,7 +219,7 @@ fn reads_streams_as_they_come() {
                 finish("tool_calls"),
                 done(),
             ],
-            vec![start(), call(0, "a", "f"), arguments(0, "{}"), ended(Finish::ToolCalls), Event::End],
+            vec![start(), call(0, "a", "f"), arguments(0, "{}"), ended(Finish::ToolCalls), ChatEvent::End],
         ),
         (
             "the name comes after id and arguments",
@@ -229,12 +229,12 @@ fn reads_streams_as_they_come() {
                 finish("tool_calls"),
                 done(),
             ],
-            vec![start(), call(0, "a", "f"), arguments(0, "{}"), ended(Finish::ToolCalls), Event::End],
+            vec![start(), call(0, "a", "f"), arguments(0, "{}"), ended(Finish::ToolCalls), ChatEvent::End],
         ),
         (
             "no id at all",
             vec![tool(json!({"function": {"name": "f", "arguments": "{}"}})), finish("tool_calls"), done()],
-            vec![start(), call(0, "call_0", "f"), arguments(0, "{}"), ended(Finish::ToolCalls), Event::End],
+            vec![start(), call(0, "call_0", "f"), arguments(0, "{}"), ended(Finish::ToolCalls), ChatEvent::End],
         ),
         (
             "a signature",
@@ -247,10 +247,10 @@ fn reads_streams_as_they_come() {
             ],
             vec![
                 start(),
-                Event::ToolCall { index: 0, id: "a".into(), name: "f".into(), signature: Some("s".into()) },
+                ChatEvent::ToolCall { index: 0, id: "a".into(), name: "f".into(), signature: Some("s".into()) },
                 arguments(0, "{}"),
                 ended(Finish::ToolCalls),
-                Event::End,
+                ChatEvent::End,
             ],
         ),
         (
@@ -259,7 +259,7 @@ fn reads_streams_as_they_come() {
                 json!({"id": "r", "model": "m", "choices": [{"delta": {"content": "Hi"}, "finish_reason": ""}]}),
                 done(),
             ],
-            vec![start(), text("Hi"), ended(Finish::Stop), Event::End],
+            vec![start(), text("Hi"), ended(Finish::Stop), ChatEvent::End],
         ),
         (
             "a whole message instead of deltas",
@@ -267,7 +267,7 @@ fn reads_streams_as_they_come() {
                 json!({"id": "r", "model": "m", "choices": [{"message": {"content": "Hi"}, "finish_reason": "stop"}], "usage": usage(3, 1)}),
                 done(),
             ],
-            vec![start(), text("Hi"), ended(Finish::Stop), used(3, 1), Event::End],
+            vec![start(), text("Hi"), ended(Finish::Stop), used(3, 1), ChatEvent::End],
         ),
         (
             "Perplexity repeats all beside the last delta",
@@ -276,7 +276,7 @@ fn reads_streams_as_they_come() {
                 json!({"choices": [{"index": 0, "delta": {"content": ""}, "message": {"content": "Hi"}, "finish_reason": "stop"}]}),
                 done(),
             ],
-            vec![start(), text("Hi"), ended(Finish::Stop), Event::End],
+            vec![start(), text("Hi"), ended(Finish::Stop), ChatEvent::End],
         ),
         (
             "a second alternative, a ping, and words after the end",
@@ -290,7 +290,7 @@ fn reads_streams_as_they_come() {
                 delta(json!({"content": "late"})),
                 done(),
             ],
-            vec![start(), text("Hi"), ended(Finish::Stop), Event::End],
+            vec![start(), text("Hi"), ended(Finish::Stop), ChatEvent::End],
         ),
     ] {
         assert_eq!(read(&chunks), expected, "{why}");
@@ -300,7 +300,7 @@ fn reads_streams_as_they_come() {
 #[test]
 fn reads_errors_within_streams() {
     let error = |kind: &str, message: &str, status| {
-        Event::Error(StreamError { kind: kind.into(), message: message.into(), status })
+        ChatEvent::Error(StreamError { kind: kind.into(), message: message.into(), status })
     };
     for (name, data, expected) in [
         (
@@ -330,7 +330,7 @@ fn reads_errors_within_streams() {
             let event = framing::Event::of(name, Some(data));
             decoder.push(&event, &mut told).unwrap();
         }
-        told.retain(|event| !matches!(event, Event::Start { .. }));
+        told.retain(|event| !matches!(event, ChatEvent::Start { .. }));
         assert_eq!(told, [expected], "{data}");
     }
 }
@@ -362,7 +362,7 @@ fn passes_over_comments_and_empty_data() {
     assert_eq!(told, []);
 }
 
-fn write(stream_usage: bool, events: &[Event]) -> String {
+fn write(stream_usage: bool, events: &[ChatEvent]) -> String {
     let answer = Answer { id: "gw-1".into(), model: "asked-for".into(), created: 7, stream_usage };
     let mut encoder = Encoder::new(answer);
     let mut out = Vec::new();
@@ -385,9 +385,9 @@ fn chunks(stream: &str) -> Vec<Value> {
 
 #[test]
 fn writes_the_very_bytes() {
-    let start = Event::Start { id: Some("r".into()), model: None };
+    let start = ChatEvent::Start { id: Some("r".into()), model: None };
     assert_eq!(
-        write(false, &[start, text("é\n"), used(3, 1), ended(Finish::Stop), Event::End]),
+        write(false, &[start, text("é\n"), used(3, 1), ended(Finish::Stop), ChatEvent::End]),
         concat!(
             r#"data: {"id":"r","object":"chat.completion.chunk","created":7,"model":"asked-for","choices":[{"index":0,"delta":{"role":"assistant","content":""},"logprobs":null,"finish_reason":null}]}"#,
             "\n\n",
@@ -402,20 +402,20 @@ fn writes_the_very_bytes() {
 
 #[test]
 fn tells_usage_last_and_only_if_asked() {
-    let events = [start(), used(3, 1), text("Hi"), used(3, 2), ended(Finish::Stop), used(3, 4), Event::End];
+    let events = [start(), used(3, 1), text("Hi"), used(3, 2), ended(Finish::Stop), used(3, 4), ChatEvent::End];
     let told = chunks(&write(true, &events));
     let last = &told[told.len() - 2];
     assert_eq!(last["choices"], json!([]));
     assert_eq!(last["usage"], json!({"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}));
     assert_eq!(told.iter().filter(|chunk| chunk["usage"].is_object()).count(), 1);
     assert!(!write(false, &events).contains("usage"));
-    let unknown = write(true, &[start(), text("Hi"), ended(Finish::Stop), Event::End]);
+    let unknown = write(true, &[start(), text("Hi"), ended(Finish::Stop), ChatEvent::End]);
     assert!(!unknown.contains("prompt_tokens"), "usage that nobody told: {unknown}");
 }
 
 #[test]
 fn tells_each_call_once_and_with_its_index() {
-    let signed = Event::ToolCall { index: 1, id: "b".into(), name: "g".into(), signature: Some("sig".into()) };
+    let signed = ChatEvent::ToolCall { index: 1, id: "b".into(), name: "g".into(), signature: Some("sig".into()) };
     let events = [
         start(),
         call(0, "a", "f"),
@@ -427,8 +427,8 @@ fn tells_each_call_once_and_with_its_index() {
         arguments(9, "{}"),
         ended(Finish::Stop),
         text("too late"),
-        Event::End,
-        Event::End,
+        ChatEvent::End,
+        ChatEvent::End,
     ];
     let told = chunks(&write(false, &events));
     let deltas: Vec<&Value> = told.iter().map(|chunk| &chunk["choices"][0]["delta"]).collect();
@@ -458,10 +458,10 @@ fn tells_thinking_pictures_and_refusals() {
         detail: None,
     };
     for (event, delta) in [
-        (Event::Thinking("Hm".into()), json!({"reasoning_content": "Hm"})),
-        (Event::Refusal("No".into()), json!({"refusal": "No"})),
+        (ChatEvent::Thinking("Hm".into()), json!({"reasoning_content": "Hm"})),
+        (ChatEvent::Refusal("No".into()), json!({"refusal": "No"})),
         (
-            Event::Media(media),
+            ChatEvent::Media(media),
             json!({"images": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}]}),
         ),
     ] {
@@ -470,12 +470,12 @@ fn tells_thinking_pictures_and_refusals() {
         assert_eq!(told[1]["choices"][0]["delta"], delta);
         assert_eq!((&told[1]["id"], &told[1]["model"]), (&json!("gw-1"), &json!("asked-for")));
     }
-    assert_eq!(write(false, &[Event::ThinkingSignature("s".into()), Event::RedactedThinking("r".into())]), "");
+    assert_eq!(write(false, &[ChatEvent::ThinkingSignature("s".into()), ChatEvent::RedactedThinking("r".into())]), "");
 }
 
 #[test]
 fn ends_well_whatever_is_missing() {
-    for events in [vec![ended(Finish::Length), Event::End], vec![start(), Event::End], vec![Event::End]] {
+    for events in [vec![ended(Finish::Length), ChatEvent::End], vec![start(), ChatEvent::End], vec![ChatEvent::End]] {
         let told = chunks(&write(false, &events));
         assert_eq!(told.len(), 3, "{events:?}");
         assert_eq!(told[0]["choices"][0]["delta"]["role"], "assistant");
@@ -491,6 +491,6 @@ fn tells_errors_and_nothing_after_them() {
         r#"data: {"error":{"message":"busy","type":"overloaded_error","param":null,"code":"overloaded_error"}}"#,
         "\n\n"
     );
-    assert_eq!(write(true, &[Event::Error(error.clone()), text("Hi"), Event::End]), expected);
+    assert_eq!(write(true, &[ChatEvent::Error(error.clone()), text("Hi"), ChatEvent::End]), expected);
     assert_eq!(StreamEncoder::error(outrigger_llm::Format::OpenAiChat, &error), expected.as_bytes());
 }

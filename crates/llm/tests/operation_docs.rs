@@ -7,7 +7,7 @@ use std::path::Path;
 
 use outrigger_core::RequestType;
 use outrigger_llm::Dialect;
-use outrigger_llm::operation::{Kind, Meter, ModelPlace, Operation, TABLE};
+use outrigger_llm::operation::{Meter, ModelPlace, Operation, OperationKind, TABLE};
 
 const HEAD: &str = "\
 # Operations
@@ -58,9 +58,9 @@ fn meter(meter: Meter) -> &'static str {
 
 fn crosses(operation: &Operation) -> &'static str {
     match operation.kind {
-        Kind::ListModels | Kind::GetModel => "answered here",
-        Kind::Embeddings => "between OpenAI and Gemini",
-        _ if operation.kind == Kind::Chat => "yes",
+        OperationKind::ListModels | OperationKind::GetModel => "answered here",
+        OperationKind::Embeddings => "between OpenAI and Gemini",
+        _ if operation.kind == OperationKind::Chat => "yes",
         _ => "",
     }
 }

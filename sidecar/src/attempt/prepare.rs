@@ -6,11 +6,11 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, header};
 use outrigger_core::RefusalKind;
-use outrigger_llm::chat::Object;
+use outrigger_llm::chat::JsonObject;
 use outrigger_llm::format::gemini::embeddings::{self, Encoding};
 use outrigger_llm::format::gemini::model_names::{MOST_REQUESTS, model_places};
 use outrigger_llm::json::weight::Weight;
-use outrigger_llm::operation::{Kind, ModelPlace};
+use outrigger_llm::operation::{ModelPlace, OperationKind};
 use outrigger_llm::passthrough::scan::{self, BodyPiece, Cap, Edits};
 use outrigger_llm::passthrough::strip_marks;
 use outrigger_llm::path::{self, PathError, UpstreamPath};
@@ -66,9 +66,9 @@ pub struct RequestTranslation {
 /// What was read of a body.
 #[derive(Debug)]
 enum ParsedBody {
-    Chat(Box<Result<chat::Request, RequestError>>),
+    Chat(Box<Result<chat::ChatRequest, RequestError>>),
     /// Of what is no conversation: the body as JSON, each key once.
-    Body(Result<Object, RequestError>),
+    Body(Result<JsonObject, RequestError>),
 }
 
 /// The field that no dialect can be told for want of room.
@@ -168,7 +168,7 @@ impl RequestTranslation {
     pub fn chat<T>(
         &self,
         context: &RequestContext,
-        of: impl FnOnce(&chat::Request) -> Result<T, RequestError>,
+        of: impl FnOnce(&chat::ChatRequest) -> Result<T, RequestError>,
     ) -> Result<T, RequestError> {
         self.with(context, |read| match read {
             ParsedBody::Chat(chat) => of(chat.as_ref().as_ref().map_err(Clone::clone)?),
@@ -200,7 +200,7 @@ impl RequestTranslation {
             return lacks.clone();
         }
         let lacks = match context.operation.kind {
-            Kind::Chat | Kind::Embeddings => {
+            OperationKind::Chat | OperationKind::Embeddings => {
                 let judged = |read: &ParsedBody| {
                     Ok(parsed_request::unfit(context.operation, target, || read.chat(context), || read.body(context)))
                 };
@@ -216,7 +216,7 @@ impl RequestTranslation {
 /// What it takes to read a body, and to tell it in another dialect.
 fn weight(context: &RequestContext) -> usize {
     match context.operation.kind {
-        Kind::Embeddings => Weight::of(&context.body).embedded(LONGEST_NAME),
+        OperationKind::Embeddings => Weight::of(&context.body).embedded(LONGEST_NAME),
         _ => Weight::of(&context.body).translated(),
     }
 }
@@ -227,7 +227,7 @@ impl ParsedBody {
         let body = parsed_request::object(context.dialect, &context.scanned, &context.body).map_err(invalid);
         let model = context.model.as_deref().unwrap_or_default();
         match context.operation.kind {
-            Kind::Chat => {
+            OperationKind::Chat => {
                 let chat = body.and_then(|body| decode_request(context.dialect.format(), &body, model, context.stream));
                 ParsedBody::Chat(Box::new(chat))
             }
@@ -235,7 +235,7 @@ impl ParsedBody {
         }
     }
 
-    fn chat(&self, context: &RequestContext) -> Result<&chat::Request, RequestError> {
+    fn chat(&self, context: &RequestContext) -> Result<&chat::ChatRequest, RequestError> {
         match self {
             ParsedBody::Chat(chat) => chat.as_ref().as_ref().map_err(Clone::clone),
             ParsedBody::Body(_) => {
@@ -244,7 +244,7 @@ impl ParsedBody {
         }
     }
 
-    fn body(&self, context: &RequestContext) -> Result<&Object, String> {
+    fn body(&self, context: &RequestContext) -> Result<&JsonObject, String> {
         match self {
             ParsedBody::Body(Ok(body)) => Ok(body),
             ParsedBody::Body(Err(RequestError::Invalid { problem, .. })) => Err(problem.clone()),
@@ -281,7 +281,7 @@ pub fn prepare(
         problem: format!("`{model}` can't be part of a path: {error}"),
     };
     // Vectors have their own, below.
-    let crosses = context.operation.kind == Kind::Embeddings && upstream != context.dialect;
+    let crosses = context.operation.kind == OperationKind::Embeddings && upstream != context.dialect;
     let mut path = match crosses {
         true => UpstreamPath::fixed("embeddings"),
         false => target.path(context.operation, context.stream).map_err(no_path)?,
@@ -304,14 +304,15 @@ pub fn prepare(
         headers = headers::up_across(&context.headers);
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         match context.operation.kind {
-            Kind::Embeddings => {
+            OperationKind::Embeddings => {
                 let (body, verb, way, hints) = vectors(context, translation, upstream, model)?;
                 left_out = hints;
                 path = verb;
                 (written(&Value::Object(body), context.body.len(), translation), way)
             }
             _ => {
-                let encode = |request: &chat::Request| encode_request(context.dialect.format(), request, &target, cap);
+                let encode =
+                    |request: &chat::ChatRequest| encode_request(context.dialect.format(), request, &target, cap);
                 let encoded = translation.chat(context, encode)?;
                 left_out = encoded.left_out;
                 (written(&Value::Object(encoded.body), context.body.len(), translation), Conversion::Across)
@@ -319,7 +320,7 @@ pub fn prepare(
         }
     };
     if context.stream
-        && context.operation.kind == Kind::Chat
+        && context.operation.kind == OperationKind::Chat
         && let Some(asked) = target.api.url.stream_query()
     {
         // The gateway reads events; a caller that wants an array gets one made of them.
@@ -374,7 +375,7 @@ fn same(
     match context.operation.model {
         ModelPlace::Form => Ok(crate::pipeline::body::with_form_model(context, model)),
         _ if context.dialect == Dialect::Gemini
-            && matches!(context.operation.kind, Kind::Embeddings | Kind::CountTokens) =>
+            && matches!(context.operation.kind, OperationKind::Embeddings | OperationKind::CountTokens) =>
         {
             let edited = match context.scanned.edit(&context.body, Edits::default()) {
                 Cow::Borrowed(_) => context.body.clone(),
@@ -386,7 +387,7 @@ fn same(
             let named = (place == ModelPlace::Field).then_some(model).filter(|model| !model.is_empty());
             let edits = Edits { model: named, ask_usage: asked_usage, cap };
             // What the gateway put in for another provider, in an earlier turn, is taken out again.
-            if context.operation.kind == Kind::Chat && strip_marks::holds_any(&context.body) {
+            if context.operation.kind == OperationKind::Chat && strip_marks::holds_any(&context.body) {
                 let mut held = translation.hold(context, Weight::of(&context.body).tree() + context.body.len())?;
                 if let Some(cleaned) = strip_marks::strip_marks(target, &context.body)
                     && let Ok(scanned) = scan::scan(&cleaned)
@@ -427,7 +428,7 @@ fn of_pieces(body: &Bytes, pieces: Vec<BodyPiece>) -> Pieces {
     }))
 }
 
-type Vectors = (Object, UpstreamPath, Conversion, Vec<String>);
+type Vectors = (JsonObject, UpstreamPath, Conversion, Vec<String>);
 
 /// An embeddings request in the other of the two dialects that have them.
 fn vectors(

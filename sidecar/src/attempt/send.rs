@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Response, StatusCode, header};
 use outrigger_llm::RequestError;
 use outrigger_llm::errors::classify::classify;
-use outrigger_llm::operation::Kind;
+use outrigger_llm::operation::OperationKind;
 use outrigger_llm::tokens::usage::Usage;
 
 use super::filtered;
@@ -151,7 +151,7 @@ pub async fn once(
                 if !matches!(answer, ProviderAnswer::Stream { .. }) {
                     let now = Instant::now();
                     // Counting tokens takes no time that says anything of an answer's.
-                    let counting = completion.context.operation.kind == Kind::CountTokens;
+                    let counting = completion.context.operation.kind == OperationKind::CountTokens;
                     let took = (!counting).then(|| now.saturating_duration_since(timing.began));
                     health.served(&candidate.model, took, now);
                 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use bytes::Bytes;
 use outrigger_core::RefusalKind;
-use outrigger_llm::operation::Kind;
+use outrigger_llm::operation::OperationKind;
 use outrigger_llm::{Dialect, Malformed, chat, decode_response};
 
 use super::events::EventFilters;
@@ -46,7 +46,7 @@ impl FullAnswer {
     ///
     /// # Errors
     /// It is no answer to a conversation.
-    pub fn conversation(&self) -> Result<chat::Response, Malformed> {
+    pub fn conversation(&self) -> Result<chat::ChatResponse, Malformed> {
         decode_response(self.dialect.format(), &serde_json::from_slice(&self.body).unwrap_or_default())
     }
 
@@ -83,7 +83,7 @@ impl AnswerFilters {
         for (name, mut filter) in self.0 {
             let whole = match filter.sees() {
                 Sees::Events => None,
-                Sees::Whole if context.operation.kind == Kind::Chat => events::assemble(context, &bytes),
+                Sees::Whole if context.operation.kind == OperationKind::Chat => events::assemble(context, &bytes),
                 Sees::Whole => None,
             };
             match (filter.sees(), whole) {

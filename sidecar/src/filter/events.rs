@@ -6,7 +6,7 @@ use std::mem;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use outrigger_llm::framing::{self, Framing, Reader};
+use outrigger_llm::framing::{self, EventReader, Framing};
 
 use super::answer::{AnswerFilters, FilterFailure};
 use super::{BoxFuture, Refusal};
@@ -70,13 +70,13 @@ impl From<framing::Event> for StreamEvent {
 /// Passes the bytes of a stream through filters that see events.
 pub struct EventFilters {
     filters: AnswerFilters,
-    reader: Reader,
+    reader: EventReader,
     read: Vec<framing::Event>,
 }
 
 impl EventFilters {
     pub fn new(filters: AnswerFilters) -> Self {
-        EventFilters { filters, reader: Reader::new(Framing::Sse), read: Vec::new() }
+        EventFilters { filters, reader: EventReader::new(Framing::Sse), read: Vec::new() }
     }
 
     /// The next bytes. Gives what the caller gets of them.

@@ -110,7 +110,7 @@ impl FilteredRequest<'_> {
     ///
     /// # Errors
     /// It is no conversation, or there is no memory to parse it.
-    pub async fn conversation<T>(&self, read: impl FnOnce(&chat::Request) -> T) -> Result<T, RequestError> {
+    pub async fn conversation<T>(&self, read: impl FnOnce(&chat::ChatRequest) -> T) -> Result<T, RequestError> {
         self.translation.make_room(self.context).await;
         self.translation.chat(self.context, |chat| Ok(read(chat)))
     }

@@ -2,7 +2,9 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use outrigger_llm::chat::{Event, Finish, OutputFormat, Part, Request, Response, Role, ToolCall, ToolChoice};
+use outrigger_llm::chat::{
+    ChatEvent, ChatRequest, ChatResponse, Finish, OutputFormat, Part, Role, ToolCall, ToolChoice,
+};
 use outrigger_llm::tokens::usage::Usage;
 use outrigger_llm::{Answer, chat};
 use outrigger_policy::MockDoc;
@@ -20,14 +22,14 @@ pub fn about(asked: &MockRequest) -> Answer {
 }
 
 /// Composes the whole answer.
-pub fn compose(provider: &str, script: &MockDoc, asked: &MockRequest, request: &Request) -> Response {
+pub fn compose(provider: &str, script: &MockDoc, asked: &MockRequest, request: &ChatRequest) -> ChatResponse {
     let calls = tool_calls(script, request);
     let (parts, finish) = match calls.is_empty() {
         false => (calls, Finish::ToolCalls),
         true => capped(text(provider, script, asked, request), request.max_output_tokens),
     };
     let output = parts.iter().map(|part| words(part).len() as u64).sum();
-    Response {
+    ChatResponse {
         id: Some(about(asked).id),
         model: Some(asked.model.clone()),
         parts,
@@ -47,7 +49,7 @@ fn capped(text: String, most: Option<u64>) -> (Vec<Part>, Finish) {
     }
 }
 
-fn text(provider: &str, script: &MockDoc, asked: &MockRequest, request: &Request) -> String {
+fn text(provider: &str, script: &MockDoc, asked: &MockRequest, request: &ChatRequest) -> String {
     match &request.output {
         OutputFormat::JsonSchema { schema, .. } => return instance::of(schema).to_string(),
         OutputFormat::JsonObject => return r#"{"answer":"mock"}"#.to_owned(),
@@ -61,7 +63,7 @@ fn text(provider: &str, script: &MockDoc, asked: &MockRequest, request: &Request
 }
 
 /// The calls on the script, as far as the request declares those tools; none once results are in.
-fn tool_calls(script: &MockDoc, request: &Request) -> Vec<Part> {
+fn tool_calls(script: &MockDoc, request: &ChatRequest) -> Vec<Part> {
     let answered = request
         .messages
         .last()
@@ -85,7 +87,7 @@ fn tool_calls(script: &MockDoc, request: &Request) -> Vec<Part> {
         .collect()
 }
 
-fn last_user_text(request: &Request) -> String {
+fn last_user_text(request: &ChatRequest) -> String {
     let last = request.messages.iter().rev().find(|message| message.role == Role::User);
     let texts = last.into_iter().flat_map(|message| &message.parts).filter_map(|part| match part {
         Part::Text(text) => Some(text.as_str()),
@@ -95,7 +97,7 @@ fn last_user_text(request: &Request) -> String {
 }
 
 /// About four bytes a token: a mock has no tokenizer, but its figures should move with the text.
-fn input_tokens(request: &Request) -> u64 {
+fn input_tokens(request: &ChatRequest) -> u64 {
     let in_messages = request.messages.iter().flat_map(|message| &message.parts).map(|part| match part {
         Part::Text(text) => text.len(),
         Part::ToolResult(result) => result.content.len() * 16,
@@ -134,23 +136,28 @@ fn words(part: &Part) -> Vec<String> {
 }
 
 /// The answer as a stream's events.
-pub fn events(answer: &Response) -> Vec<Event> {
-    let mut events = vec![chat::Event::Start { id: answer.id.clone(), model: answer.model.clone() }];
+pub fn events(answer: &ChatResponse) -> Vec<ChatEvent> {
+    let mut events = vec![chat::ChatEvent::Start { id: answer.id.clone(), model: answer.model.clone() }];
     let mut calls = 0;
     for part in &answer.parts {
         match part {
-            Part::Text(_) => events.extend(words(part).into_iter().map(Event::Text)),
+            Part::Text(_) => events.extend(words(part).into_iter().map(ChatEvent::Text)),
             Part::ToolCall(call) => {
                 let index = calls;
                 calls += 1;
-                events.push(Event::ToolCall { index, id: call.id.clone(), name: call.name.clone(), signature: None });
-                events.extend(words(part).into_iter().map(|fragment| Event::ToolArguments { index, fragment }));
+                events.push(ChatEvent::ToolCall {
+                    index,
+                    id: call.id.clone(),
+                    name: call.name.clone(),
+                    signature: None,
+                });
+                events.extend(words(part).into_iter().map(|fragment| ChatEvent::ToolArguments { index, fragment }));
             }
             _ => {}
         }
     }
-    events.push(Event::Finish { reason: answer.finish.unwrap_or(Finish::Stop), stop_sequence: None });
-    events.push(Event::Usage(answer.usage));
-    events.push(Event::End);
+    events.push(ChatEvent::Finish { reason: answer.finish.unwrap_or(Finish::Stop), stop_sequence: None });
+    events.push(ChatEvent::Usage(answer.usage));
+    events.push(ChatEvent::End);
     events
 }

@@ -162,7 +162,7 @@ pub struct MockRequest {
     stream: bool,
     body: Value,
     /// When it is a conversation, or should be one.
-    chat: Option<Result<chat::Request, String>>,
+    chat: Option<Result<chat::ChatRequest, String>>,
 }
 
 impl MockRequest {

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::{Extensions, HeaderMap};
 use outrigger_core::{Capabilities, RequestType};
 use outrigger_llm::Dialect;
-use outrigger_llm::operation::{Kind, Meter, Operation};
+use outrigger_llm::operation::{Meter, Operation, OperationKind};
 use outrigger_llm::passthrough::caching::Caching;
 use outrigger_llm::passthrough::scan::Scanned;
 use outrigger_llm::tokens::estimate::RequestInput;
@@ -92,7 +92,7 @@ impl RequestContext {
     /// Whether the answer's bytes are neither JSON nor events.
     #[must_use]
     pub fn is_binary(&self) -> bool {
-        matches!(self.operation.kind, Kind::Speech | Kind::Transcription)
+        matches!(self.operation.kind, OperationKind::Speech | OperationKind::Transcription)
     }
 
     /// What the request's input is made of. To be asked before the body is let go of.
@@ -153,7 +153,7 @@ impl RequestContext {
     /// Whether its answers are made of tokens.
     #[must_use]
     pub fn answers_with_text(&self) -> bool {
-        matches!(self.operation.kind, Kind::Chat | Kind::Completions | Kind::Responses)
+        matches!(self.operation.kind, OperationKind::Chat | OperationKind::Completions | OperationKind::Responses)
     }
 
     /// Whether the caller's answers carry `extra_fields`.

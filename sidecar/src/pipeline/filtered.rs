@@ -5,7 +5,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Response};
 use http_body_util::{BodyExt, Full};
 use outrigger_core::RefusalKind;
-use outrigger_llm::operation::Kind;
+use outrigger_llm::operation::OperationKind;
 
 use crate::filter::{AnswerFilters, FilterAnswer, FilterBody, FilterStop, FullAnswer};
 use crate::pipeline::completion::Completion;
@@ -39,7 +39,7 @@ async fn answer(
     let FilterAnswer { headers, body } = answer;
     let shown = match body {
         FilterBody::Whole(body) => match outer.whole(FullAnswer::new(body, completion.context.dialect)).await {
-            Ok(shown) if completion.context.stream && completion.context.operation.kind == Kind::Chat => {
+            Ok(shown) if completion.context.stream && completion.context.operation.kind == OperationKind::Chat => {
                 events::of_whole(&completion.context, shown.body()).map_err(|problem| (name, no_answer(name, &problem)))
             }
             Ok(shown) => Ok(shown.into_body()),

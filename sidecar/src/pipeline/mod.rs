@@ -26,7 +26,7 @@ use http::{Extensions, HeaderMap, Request, Response};
 use hyper::body::Incoming;
 use outrigger_core::RefusalKind;
 use outrigger_llm::Dialect;
-use outrigger_llm::operation::{self, Hints, Kind};
+use outrigger_llm::operation::{self, Hints, OperationKind};
 use outrigger_llm::passthrough::scan::Scanned;
 use outrigger_policy::{OnHangUp, PolicyRefusalKind};
 
@@ -110,7 +110,7 @@ impl Gateway {
         let Some(matched) = operation::find(head.method.as_str(), path) else {
             return refuse(told_in, "unknown", &unknown_path(head.method.as_str(), path));
         };
-        let listing = matches!(matched.operation.kind, Kind::ListModels | Kind::GetModel);
+        let listing = matches!(matched.operation.kind, OperationKind::ListModels | OperationKind::GetModel);
         let dialect = if listing { told_in } else { matched.operation.dialect };
         let Some(served) = self.served() else {
             let refusal = Refusal::new(RefusalKind::NoPolicy, "the gateway has no policy yet").after(1);

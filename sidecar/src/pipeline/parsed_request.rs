@@ -4,10 +4,10 @@
 
 use http::HeaderMap;
 use outrigger_core::RefusalKind;
-use outrigger_llm::chat::{self, Object};
+use outrigger_llm::chat::{self, JsonObject};
 use outrigger_llm::format::gemini::embeddings;
 use outrigger_llm::json::strict;
-use outrigger_llm::operation::{Kind, Matched, ModelPlace, Operation};
+use outrigger_llm::operation::{Matched, ModelPlace, Operation, OperationKind};
 use outrigger_llm::passthrough::scan::{self, OwnFallbacks, Scanned};
 use outrigger_llm::provider::Target;
 use outrigger_llm::{Dialect, RequestError, encode_request};
@@ -152,7 +152,7 @@ pub fn seen_headers(headers: &HeaderMap) -> Vec<(String, String)> {
 ///
 /// # Errors
 /// What is wrong with it, for the caller.
-pub fn object(dialect: Dialect, scanned: &Scanned, body: &[u8]) -> Result<Object, String> {
+pub fn object(dialect: Dialect, scanned: &Scanned, body: &[u8]) -> Result<JsonObject, String> {
     let value = match dialect {
         Dialect::Gemini => strict::google(body),
         Dialect::OpenAi | Dialect::Anthropic => strict::parse(body),
@@ -174,16 +174,18 @@ pub fn object(dialect: Dialect, scanned: &Scanned, body: &[u8]) -> Result<Object
 pub fn unfit<'a>(
     operation: &Operation,
     target: &Target<'_>,
-    chat: impl FnOnce() -> Result<&'a chat::Request, RequestError>,
-    body: impl FnOnce() -> Result<&'a Object, String>,
+    chat: impl FnOnce() -> Result<&'a chat::ChatRequest, RequestError>,
+    body: impl FnOnce() -> Result<&'a JsonObject, String>,
 ) -> Option<String> {
     let (caller, upstream) = (operation.dialect, target.api.dialect);
     if upstream == caller {
         return None;
     }
     let carried = match operation.kind {
-        Kind::Chat => chat().and_then(|request| encode_request(caller.format(), request, target, None).map(drop)),
-        Kind::Embeddings if upstream != Dialect::Anthropic && caller != Dialect::Anthropic => body()
+        OperationKind::Chat => {
+            chat().and_then(|request| encode_request(caller.format(), request, target, None).map(drop))
+        }
+        OperationKind::Embeddings if upstream != Dialect::Anthropic && caller != Dialect::Anthropic => body()
             .map_err(|problem| RequestError::Invalid { path: "body".to_owned(), problem })
             .and_then(|body| match upstream {
                 Dialect::Gemini => embeddings::openai_to_gemini(body, "").map(drop),

@@ -3,8 +3,8 @@
 use std::time::UNIX_EPOCH;
 
 use bytes::Bytes;
-use outrigger_llm::chat::{Event, Finish, Part, Response, Thought, ToolCall};
-use outrigger_llm::framing::{Framing, Reader};
+use outrigger_llm::chat::{ChatEvent, ChatResponse, Finish, Part, Thought, ToolCall};
+use outrigger_llm::framing::{EventReader, Framing};
 use outrigger_llm::{Answer, StreamDecoder, StreamEncoder, decode_response, encode_response};
 use serde_json::Value;
 
@@ -33,7 +33,7 @@ pub fn of_whole(context: &RequestContext, body: &[u8]) -> Result<Bytes, String> 
 }
 
 /// A whole answer as the events of a stream.
-pub fn write(context: &RequestContext, response: &Response, answer: Answer) -> Vec<u8> {
+pub fn write(context: &RequestContext, response: &ChatResponse, answer: Answer) -> Vec<u8> {
     let mut encoder = StreamEncoder::new(context.dialect.format(), answer);
     let mut told = Vec::new();
     for event in &split(response) {
@@ -54,7 +54,7 @@ pub fn array(events: &Bytes) -> Vec<u8> {
 /// The whole answer, as JSON of the caller's dialect, that a stream of events amounts to. `None`: it has no end, or is no
 /// conversation.
 pub fn assemble(context: &RequestContext, bytes: &Bytes) -> Option<Vec<u8>> {
-    let (mut reader, mut read) = (Reader::new(Framing::Sse), Vec::new());
+    let (mut reader, mut read) = (EventReader::new(Framing::Sse), Vec::new());
     reader.push(bytes, &mut read);
     read.extend(reader.finish());
     let (mut decoder, mut events) = (StreamDecoder::new(context.dialect.format()), Vec::new());
@@ -67,82 +67,82 @@ pub fn assemble(context: &RequestContext, bytes: &Bytes) -> Option<Vec<u8>> {
     serde_json::to_vec(&encode_response(context.dialect.format(), &response, &answer)).ok()
 }
 
-fn split(response: &Response) -> Vec<Event> {
-    let mut events = vec![Event::Start { id: response.id.clone(), model: response.model.clone() }];
+fn split(response: &ChatResponse) -> Vec<ChatEvent> {
+    let mut events = vec![ChatEvent::Start { id: response.id.clone(), model: response.model.clone() }];
     let mut calls = 0;
     for part in &response.parts {
         match part {
-            Part::Text(text) => events.push(Event::Text(text.clone())),
-            Part::Refusal(text) => events.push(Event::Refusal(text.clone())),
-            Part::Media(media) => events.push(Event::Media(media.clone())),
+            Part::Text(text) => events.push(ChatEvent::Text(text.clone())),
+            Part::Refusal(text) => events.push(ChatEvent::Refusal(text.clone())),
+            Part::Media(media) => events.push(ChatEvent::Media(media.clone())),
             Part::Thinking(thought) => {
-                events.extend(thought.text.clone().map(Event::Thinking));
-                events.extend(thought.signature.clone().map(Event::ThinkingSignature));
-                events.extend(thought.redacted.clone().map(Event::RedactedThinking));
+                events.extend(thought.text.clone().map(ChatEvent::Thinking));
+                events.extend(thought.signature.clone().map(ChatEvent::ThinkingSignature));
+                events.extend(thought.redacted.clone().map(ChatEvent::RedactedThinking));
             }
             Part::ToolCall(call) => {
                 let (index, signature) = (calls, call.signature.clone());
                 calls += 1;
-                events.push(Event::ToolCall { index, id: call.id.clone(), name: call.name.clone(), signature });
-                events.push(Event::ToolArguments { index, fragment: call.arguments.clone() });
+                events.push(ChatEvent::ToolCall { index, id: call.id.clone(), name: call.name.clone(), signature });
+                events.push(ChatEvent::ToolArguments { index, fragment: call.arguments.clone() });
             }
             Part::ToolResult(_) => {}
         }
     }
     let reason = response.finish.unwrap_or(Finish::Stop);
-    events.push(Event::Finish { reason, stop_sequence: response.stop_sequence.clone() });
-    events.push(Event::Usage(response.usage));
-    events.push(Event::End);
+    events.push(ChatEvent::Finish { reason, stop_sequence: response.stop_sequence.clone() });
+    events.push(ChatEvent::Usage(response.usage));
+    events.push(ChatEvent::End);
     events
 }
 
 /// Puts the events of an answer together. `None`: it broke off, or has no end.
-fn join(events: Vec<Event>) -> Option<Response> {
-    let mut response = Response::default();
+fn join(events: Vec<ChatEvent>) -> Option<ChatResponse> {
+    let mut response = ChatResponse::default();
     // Where the calls stand among the parts, by their index.
     let mut calls: Vec<(usize, usize)> = Vec::new();
     for event in events {
         match event {
-            Event::Start { id, model } => (response.id, response.model) = (id, model),
-            Event::Text(text) => match response.parts.last_mut() {
+            ChatEvent::Start { id, model } => (response.id, response.model) = (id, model),
+            ChatEvent::Text(text) => match response.parts.last_mut() {
                 Some(Part::Text(before)) => before.push_str(&text),
                 _ => response.parts.push(Part::Text(text)),
             },
-            Event::Refusal(text) => match response.parts.last_mut() {
+            ChatEvent::Refusal(text) => match response.parts.last_mut() {
                 Some(Part::Refusal(before)) => before.push_str(&text),
                 _ => response.parts.push(Part::Refusal(text)),
             },
-            Event::Thinking(text) => match response.parts.last_mut() {
+            ChatEvent::Thinking(text) => match response.parts.last_mut() {
                 Some(Part::Thinking(Thought { text: Some(before), signature: None, .. })) => before.push_str(&text),
                 _ => response.parts.push(Part::Thinking(Thought { text: Some(text), ..Thought::default() })),
             },
-            Event::ThinkingSignature(signature) => match response.parts.last_mut() {
+            ChatEvent::ThinkingSignature(signature) => match response.parts.last_mut() {
                 Some(Part::Thinking(thought)) => thought.signature = Some(signature),
                 _ => {
                     let thought = Thought { signature: Some(signature), ..Thought::default() };
                     response.parts.push(Part::Thinking(thought));
                 }
             },
-            Event::RedactedThinking(data) => {
+            ChatEvent::RedactedThinking(data) => {
                 response.parts.push(Part::Thinking(Thought { redacted: Some(data), ..Thought::default() }));
             }
-            Event::Media(media) => response.parts.push(Part::Media(media)),
-            Event::ToolCall { index, id, name, signature } => {
+            ChatEvent::Media(media) => response.parts.push(Part::Media(media)),
+            ChatEvent::ToolCall { index, id, name, signature } => {
                 calls.push((index, response.parts.len()));
                 response.parts.push(Part::ToolCall(ToolCall { id, name, arguments: String::new(), signature }));
             }
-            Event::ToolArguments { index, fragment } => {
+            ChatEvent::ToolArguments { index, fragment } => {
                 let at = calls.iter().rev().find(|(call, _)| *call == index)?.1;
                 if let Some(Part::ToolCall(call)) = response.parts.get_mut(at) {
                     call.arguments.push_str(&fragment);
                 }
             }
-            Event::Usage(usage) => response.usage.merge(&usage),
-            Event::Finish { reason, stop_sequence } => {
+            ChatEvent::Usage(usage) => response.usage.merge(&usage),
+            ChatEvent::Finish { reason, stop_sequence } => {
                 (response.finish, response.stop_sequence) = (Some(reason), stop_sequence);
             }
-            Event::Error(_) => return None,
-            Event::End => {}
+            ChatEvent::Error(_) => return None,
+            ChatEvent::End => {}
         }
     }
     response.finish?;
@@ -173,7 +173,7 @@ mod tests {
             })
         };
         let thought = Thought { text: Some("hm".to_owned()), signature: Some("s".to_owned()), redacted: None };
-        let response = Response {
+        let response = ChatResponse {
             id: Some("a".to_owned()),
             model: Some("m".to_owned()),
             parts: vec![
@@ -192,12 +192,12 @@ mod tests {
 
     #[test]
     fn pieces_are_joined_and_what_has_no_end_is_no_answer() {
-        let text = |text: &str| Event::Text(text.to_owned());
-        let finish = Event::Finish { reason: Finish::Stop, stop_sequence: None };
-        let joined = join(vec![text("a"), text("b"), finish.clone(), Event::End]).unwrap();
+        let text = |text: &str| ChatEvent::Text(text.to_owned());
+        let finish = ChatEvent::Finish { reason: Finish::Stop, stop_sequence: None };
+        let joined = join(vec![text("a"), text("b"), finish.clone(), ChatEvent::End]).unwrap();
         assert_eq!(joined.parts, [Part::Text("ab".to_owned())]);
         assert_eq!(join(vec![text("a")]), None);
-        let fragment = Event::ToolArguments { index: 7, fragment: "{".to_owned() };
+        let fragment = ChatEvent::ToolArguments { index: 7, fragment: "{".to_owned() };
         assert_eq!(join(vec![fragment, finish]), None, "arguments of no call");
     }
 }

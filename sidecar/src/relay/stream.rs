@@ -15,7 +15,7 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use outrigger_core::RefusalKind;
 use outrigger_llm::errors::GatewayError;
-use outrigger_llm::framing::{self, Reader};
+use outrigger_llm::framing::{self, EventReader};
 use outrigger_llm::registry::error_event;
 use outrigger_llm::tokens::usage::Usage;
 use tokio::time::Sleep;
@@ -52,7 +52,7 @@ const HELD_TIME: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Relay {
     body: UpstreamBody,
-    reader: Reader,
+    reader: EventReader,
     lens: StreamTranslator,
     array: Option<AsArray>,
     /// Filters that see the events; what is told passes them before it is sent.
@@ -102,7 +102,7 @@ impl Relay {
         };
         Relay {
             body,
-            reader: Reader::new(setting.upstream.framing),
+            reader: EventReader::new(setting.upstream.framing),
             lens,
             array: context.as_array.then(AsArray::default),
             filtering: None,

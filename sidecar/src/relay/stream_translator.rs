@@ -1,9 +1,9 @@
 //! How a stream's events are told: passed as they are, or in another dialect.
 
 use bytes::Bytes;
-use outrigger_llm::chat::{Event, Finish, StreamError};
+use outrigger_llm::chat::{ChatEvent, Finish, StreamError};
 use outrigger_llm::framing::json_array::ArrayFraming;
-use outrigger_llm::framing::{self, Framing, Reader};
+use outrigger_llm::framing::{self, EventReader, Framing};
 use outrigger_llm::passthrough::watch::StreamWatch;
 use outrigger_llm::tokens::usage::Usage;
 use outrigger_llm::{Answer, Format, StreamDecoder, StreamEncoder};
@@ -42,7 +42,7 @@ pub struct CrossFormat {
     finish: Option<Finish>,
     content: bool,
     ended: bool,
-    events: Vec<Event>,
+    events: Vec<ChatEvent>,
     said: u64,
     calls: usize,
     /// Bytes that are kept of calls, and of what is told behind them.
@@ -107,7 +107,7 @@ impl StreamTranslator {
                 if !across.ended && across.finish.is_some() {
                     across.ended = true;
                     out.extend_from_slice(before_end(&across.usage(), across.said).as_bytes());
-                    across.encoder.push(&Event::End, out);
+                    across.encoder.push(&ChatEvent::End, out);
                 }
                 across.ended
             }
@@ -180,20 +180,20 @@ impl CrossFormat {
         let mut before_end = Some(before_end);
         for event in &self.events {
             match event {
-                Event::Usage(usage) => self.usage.merge(usage),
-                Event::ToolCall { .. } if self.calls == MOST_CALLS => {
+                ChatEvent::Usage(usage) => self.usage.merge(usage),
+                ChatEvent::ToolCall { .. } if self.calls == MOST_CALLS => {
                     told.malformed = Some(format!("a stream with more than {MOST_CALLS} tool calls"));
                     return told;
                 }
-                Event::ToolCall { .. } => self.calls += 1,
-                Event::Finish { reason, .. } => self.finish = Some(*reason),
-                Event::Error(error) => {
+                ChatEvent::ToolCall { .. } => self.calls += 1,
+                ChatEvent::Finish { reason, .. } => self.finish = Some(*reason),
+                ChatEvent::Error(error) => {
                     told.error = Some(error.clone());
                     // Told by whoever knows whether content has gone out.
                     continue;
                 }
-                Event::End if self.ended => continue,
-                Event::End => {
+                ChatEvent::End if self.ended => continue,
+                ChatEvent::End => {
                     self.ended = true;
                     if let Some(before_end) = before_end.take() {
                         out.extend_from_slice(before_end(&self.usage(), self.said).as_bytes());
@@ -203,7 +203,7 @@ impl CrossFormat {
             }
             told.content |= event.is_content();
             self.said += event.content_len() as u64;
-            if self.keeps > 0 || matches!(event, Event::ToolCall { .. }) {
+            if self.keeps > 0 || matches!(event, ChatEvent::ToolCall { .. }) {
                 self.keeps += 2 * event.content_len() + KEPT;
             }
             self.encoder.push(event, out);
@@ -216,14 +216,14 @@ impl CrossFormat {
 /// A Gemini caller that did not ask for events gets an array of the same objects.
 #[derive(Debug)]
 pub struct AsArray {
-    reader: Reader,
+    reader: EventReader,
     framing: ArrayFraming,
     events: Vec<framing::Event>,
 }
 
 impl Default for AsArray {
     fn default() -> Self {
-        AsArray { reader: Reader::new(Framing::Sse), framing: ArrayFraming::default(), events: Vec::new() }
+        AsArray { reader: EventReader::new(Framing::Sse), framing: ArrayFraming::default(), events: Vec::new() }
     }
 }
 

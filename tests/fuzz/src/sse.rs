@@ -1,11 +1,11 @@
 //! The reader of server-sent events.
 
 use bytes::Bytes;
-use outrigger_llm::framing::{Event, Framing, Reader};
+use outrigger_llm::framing::{Event, EventReader, Framing};
 
 /// All events of a stream that comes in these chunks.
 pub(crate) fn read<'a>(chunks: impl Iterator<Item = &'a [u8]>) -> Vec<Event> {
-    let (mut reader, mut events) = (Reader::new(Framing::Sse), Vec::new());
+    let (mut reader, mut events) = (EventReader::new(Framing::Sse), Vec::new());
     for chunk in chunks {
         reader.push(&Bytes::copy_from_slice(chunk), &mut events);
     }

@@ -1,7 +1,7 @@
 //! The decoders of each dialect, with every encoder behind them.
 
 use outrigger_llm::Dialect::{self, Anthropic, Gemini, OpenAi};
-use outrigger_llm::framing::{Framing, Reader};
+use outrigger_llm::framing::{EventReader, Framing};
 use outrigger_llm::passthrough::watch::StreamWatch;
 use outrigger_llm::provider::Target;
 use outrigger_llm::{
@@ -95,7 +95,7 @@ fn stream(upstream: Dialect, input: &[u8]) {
                 encoder.push(&event, &mut told);
             }
         }
-        let (mut reader, mut whole) = (Reader::new(Framing::Sse), Vec::new());
+        let (mut reader, mut whole) = (EventReader::new(Framing::Sse), Vec::new());
         let told = told.into();
         reader.push(&told, &mut whole);
         assert_eq!(reader.buffered(), 0, "{upstream} to {caller}: no end: {}", String::from_utf8_lossy(&told));

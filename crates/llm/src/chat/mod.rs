@@ -13,7 +13,7 @@ use crate::tokens::usage::Usage;
 
 /// A request for one answer in a conversation.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Request {
+pub struct ChatRequest {
     /// The model's name as the caller gave it (from the body or the path), unresolved.
     pub model: String,
     /// System and developer prompts, in order. Text parts only.
@@ -43,7 +43,7 @@ pub struct Request {
     pub fields: Vec<String>,
 }
 
-impl Request {
+impl ChatRequest {
     /// The caller's cap on output tokens, but never more than `most`.
     pub(crate) fn output_within(&self, most: Option<u64>) -> Option<u64> {
         self.max_output_tokens.into_iter().chain(most).min()
@@ -238,7 +238,7 @@ impl Effort {
 
 /// A whole answer. One alternative: requests for several do not cross dialects.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Response {
+pub struct ChatResponse {
     /// The upstream's id of the answer.
     pub id: Option<String>,
     /// The model as the upstream names it.
@@ -269,7 +269,7 @@ pub enum Finish {
 
 /// A piece of a streamed answer.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Event {
+pub enum ChatEvent {
     /// Once, first. Not content.
     Start {
         id: Option<String>,
@@ -309,20 +309,23 @@ pub enum Event {
     End,
 }
 
-impl Event {
+impl ChatEvent {
     /// Whether a client has been told something of the answer itself, after which no other
     /// candidate can take over.
     #[must_use]
     pub fn is_content(&self) -> bool {
         match self {
-            Event::Text(text) | Event::Refusal(text) | Event::Thinking(text) => !text.is_empty(),
-            Event::ToolCall { .. } | Event::ToolArguments { .. } | Event::Media(_) | Event::RedactedThinking(_) => true,
-            Event::Start { .. }
-            | Event::ThinkingSignature(_)
-            | Event::Usage(_)
-            | Event::Finish { .. }
-            | Event::Error(_)
-            | Event::End => false,
+            ChatEvent::Text(text) | ChatEvent::Refusal(text) | ChatEvent::Thinking(text) => !text.is_empty(),
+            ChatEvent::ToolCall { .. }
+            | ChatEvent::ToolArguments { .. }
+            | ChatEvent::Media(_)
+            | ChatEvent::RedactedThinking(_) => true,
+            ChatEvent::Start { .. }
+            | ChatEvent::ThinkingSignature(_)
+            | ChatEvent::Usage(_)
+            | ChatEvent::Finish { .. }
+            | ChatEvent::Error(_)
+            | ChatEvent::End => false,
         }
     }
 
@@ -331,8 +334,8 @@ impl Event {
     #[must_use]
     pub fn content_len(&self) -> usize {
         match self {
-            Event::Text(text) | Event::Refusal(text) | Event::Thinking(text) => text.len(),
-            Event::ToolArguments { fragment, .. } => fragment.len(),
+            ChatEvent::Text(text) | ChatEvent::Refusal(text) | ChatEvent::Thinking(text) => text.len(),
+            ChatEvent::ToolArguments { fragment, .. } => fragment.len(),
             _ => 0,
         }
     }
@@ -349,7 +352,7 @@ pub struct StreamError {
 }
 
 /// A JSON object, as codecs take and give it.
-pub type Object = Map<String, Value>;
+pub type JsonObject = Map<String, Value>;
 
 /// An object of these members. What is in it is moved, where `json!` would copy all of it.
 pub(crate) fn object<const N: usize>(members: [(&str, Value); N]) -> Value {

@@ -40,7 +40,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use crate::Dialect;
-    use crate::framing::sse::Reader;
+    use crate::framing::sse::SseReader;
     use crate::registry::{error_body, error_event};
 
     const REFUSAL: GatewayError<'static> = GatewayError {
@@ -108,7 +108,7 @@ mod tests {
         let refusal = GatewayError { message: "line one\nline two", ..REFUSAL };
         for dialect in Dialect::ALL {
             let mut events = Vec::new();
-            let mut reader = Reader::default();
+            let mut reader = SseReader::default();
             reader.push(&error_event(dialect, &refusal).into(), &mut events);
             assert_eq!((events.len(), reader.finish()), (1, None));
             assert_eq!(events[0].name(), if dialect == Dialect::Anthropic { "error" } else { "" });

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::chat::Object;
+use crate::chat::JsonObject;
 use crate::chat::signature::unpack;
 
 /// Where a format has turns, and what it demands of them.
@@ -15,7 +15,7 @@ pub(crate) struct Marks {
 }
 
 /// Unpacks the id under `key` and makes it fit; the signature that was in it.
-pub(crate) fn unpack_at(object: &mut Object, key: &str, fit: impl Fn(&str) -> String) -> Option<String> {
+pub(crate) fn unpack_at(object: &mut JsonObject, key: &str, fit: impl Fn(&str) -> String) -> Option<String> {
     let id = object.get_mut(key)?;
     let (own, signature) = unpack(id.as_str()?);
     if signature.is_some() {

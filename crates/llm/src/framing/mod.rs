@@ -1,7 +1,7 @@
 //! How a stream is cut into events, and events are framed.
 //!
-//! Relays, watchers and decoders know [`Event`] and [`Reader`] alone. Another framing (event streams of AWS, lines of JSON)
-//! is a variant of [`Framing`] and of [`Reader`], and a file beside `sse.rs`.
+//! Relays, watchers and decoders know [`Event`] and [`EventReader`] alone. Another framing (event streams of AWS, lines of JSON)
+//! is a variant of [`Framing`] and of [`EventReader`], and a file beside `sse.rs`.
 
 mod event;
 pub mod json_array;
@@ -20,15 +20,15 @@ pub enum Framing {
 
 /// Cuts a stream into events, chunk by chunk. Holds at most one unfinished event.
 #[derive(Debug)]
-pub enum Reader {
-    Sse(sse::Reader),
+pub enum EventReader {
+    Sse(sse::SseReader),
 }
 
-impl Reader {
+impl EventReader {
     #[must_use]
     pub fn new(framing: Framing) -> Self {
         match framing {
-            Framing::Sse => Reader::Sse(sse::Reader::default()),
+            Framing::Sse => EventReader::Sse(sse::SseReader::default()),
         }
     }
 
@@ -36,14 +36,14 @@ impl Reader {
     /// earlier chunk.
     pub fn push(&mut self, chunk: &Bytes, out: &mut Vec<Event>) {
         match self {
-            Reader::Sse(reader) => reader.push(chunk, out),
+            EventReader::Sse(reader) => reader.push(chunk, out),
         }
     }
 
     /// Ends the stream: what came of a last event is given all the same, though its data may be cut short.
     pub fn finish(&mut self) -> Option<Event> {
         match self {
-            Reader::Sse(reader) => reader.finish(),
+            EventReader::Sse(reader) => reader.finish(),
         }
     }
 
@@ -51,7 +51,7 @@ impl Reader {
     #[must_use]
     pub fn buffered(&self) -> usize {
         match self {
-            Reader::Sse(reader) => reader.buffered(),
+            EventReader::Sse(reader) => reader.buffered(),
         }
     }
 
@@ -60,7 +60,7 @@ impl Reader {
     #[must_use]
     pub fn overflowed(&self) -> bool {
         match self {
-            Reader::Sse(reader) => reader.overflowed(),
+            EventReader::Sse(reader) => reader.overflowed(),
         }
     }
 }

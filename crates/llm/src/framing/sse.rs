@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::event::{DataPlace, Event};
 
-/// Bytes of the longest block that is read. A larger one ends the reading: [`Reader::overflowed`].
+/// Bytes of the longest block that is read. A larger one ends the reading: [`SseReader::overflowed`].
 pub const MAX_BLOCK: usize = 8 << 20;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
@@ -35,7 +35,7 @@ pub(crate) fn write(name: Option<&str>, data: &Value, out: &mut Vec<u8>) {
 /// What it gives does not depend on where chunks end. So a CR that ends both a block and a chunk
 /// waits for the next byte: it may be half of a CRLF. Only a stream framed by bare CRs notices.
 #[derive(Debug, Default)]
-pub struct Reader {
+pub struct SseReader {
     buffer: Vec<u8>,
     /// How far the unfinished block was searched for its end.
     searched: usize,
@@ -49,7 +49,7 @@ pub struct Reader {
 /// A buffer that may stay as large as it became.
 const SMALL: usize = 4 << 10;
 
-impl Reader {
+impl SseReader {
     /// Reads `chunk`, adding the events that it completes to `out`.
     pub fn push(&mut self, chunk: &Bytes, out: &mut Vec<Event>) {
         if self.overflowed {
@@ -204,7 +204,7 @@ mod tests {
 
     /// All events of a stream given in these chunks, the unfinished last one included.
     fn read<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> Vec<Event> {
-        let mut reader = Reader::default();
+        let mut reader = SseReader::default();
         let mut out = Vec::new();
         for chunk in chunks {
             reader.push(&Bytes::copy_from_slice(chunk), &mut out);
@@ -268,7 +268,7 @@ mod tests {
     fn an_event_is_given_as_soon_as_its_blank_line_is_there() {
         for (stream, given) in [("data: a\n\n", 1), ("data: a\r\n\r\n", 1), ("data: a\n", 0), ("data: a\r\n\r", 0)] {
             let mut out = Vec::new();
-            let mut reader = Reader::default();
+            let mut reader = SseReader::default();
             reader.push(&Bytes::copy_from_slice(stream.as_bytes()), &mut out);
             assert_eq!(out.len(), given, "{stream:?}");
             assert_eq!(reader.buffered(), if given == 1 { 0 } else { stream.len() });
@@ -285,7 +285,7 @@ mod tests {
     #[test]
     fn a_block_without_end_is_given_up() {
         let line = vec![b'x'; MAX_BLOCK / 4];
-        let mut reader = Reader::default();
+        let mut reader = SseReader::default();
         let mut out = Vec::new();
         for _ in 0..4 {
             reader.push(&line.clone().into(), &mut out);
@@ -304,7 +304,7 @@ mod tests {
         let mut stream = b"data: ".to_vec();
         stream.resize(MAX_BLOCK, b'x');
         stream.extend_from_slice(b"\n\n");
-        let mut reader = Reader::default();
+        let mut reader = SseReader::default();
         let mut out = Vec::new();
         reader.push(&stream.into(), &mut out);
         assert!(reader.overflowed() && out.is_empty());

@@ -10,7 +10,7 @@ use std::ops::{BitOr, BitOrAssign};
 use crate::Dialect;
 use crate::json::pieces::without_ascii_escapes;
 use crate::json::raw::{self, is, member};
-use crate::operation::{Kind, Operation};
+use crate::operation::{Operation, OperationKind};
 use crate::passthrough::scan::members::unescape;
 use crate::passthrough::scan::{Field, Scanned};
 
@@ -96,16 +96,16 @@ impl Scanned {
     #[must_use]
     pub fn needs(&self, operation: &Operation, body: &[u8]) -> Needs {
         match operation.kind {
-            Kind::Chat | Kind::Responses => {}
-            Kind::Embeddings => return Needs::EMBEDDINGS,
-            Kind::Speech | Kind::Transcription => return Needs::AUDIO,
+            OperationKind::Chat | OperationKind::Responses => {}
+            OperationKind::Embeddings => return Needs::EMBEDDINGS,
+            OperationKind::Speech | OperationKind::Transcription => return Needs::AUDIO,
             _ => return Needs::default(),
         }
         let value = |field| self.value(body, field);
         let cached = value(Field::CachedContent).is_some() || self.caching(body).is_some();
         let mut needs = Needs::PROMPT_CACHING.when(cached);
         let turns = match operation.dialect {
-            Dialect::OpenAi if operation.kind == Kind::Responses => Field::Input,
+            Dialect::OpenAi if operation.kind == OperationKind::Responses => Field::Input,
             Dialect::OpenAi | Dialect::Anthropic => Field::Messages,
             Dialect::Gemini => Field::Contents,
         };

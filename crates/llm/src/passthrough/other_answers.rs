@@ -9,7 +9,7 @@ use crate::format::openai_chat::watched_usage::OpenAiUsage;
 use crate::json::lenient::{
     LenientCount, LenientError, LenientList, LenientMillis, LenientObject, LenientText, LenientTier, Present, object,
 };
-use crate::operation::Kind;
+use crate::operation::OperationKind;
 use crate::passthrough::summary::AnswerSummary;
 
 /// Answers that are no conversation.
@@ -33,7 +33,7 @@ struct Plain<'a> {
 }
 
 /// Embeddings, counted tokens and lists of models; None where it is no object.
-pub(crate) fn plain(dialect: Dialect, kind: Kind, body: &[u8]) -> Option<AnswerSummary> {
+pub(crate) fn plain(dialect: Dialect, kind: OperationKind, body: &[u8]) -> Option<AnswerSummary> {
     let mut slow = None;
     let plain: Plain<'_> = object(body, &mut slow)?;
     let openai = plain.usage.0.map(|tokens| tokens.usage());
@@ -44,11 +44,11 @@ pub(crate) fn plain(dialect: Dialect, kind: Kind, body: &[u8]) -> Option<AnswerS
         return Some(AnswerSummary::of_error(error, usage, model));
     }
     let (there, field) = match (kind, dialect) {
-        (Kind::Embeddings, Dialect::Gemini) => (plain.embedding.0 || plain.embeddings.0, "embeddings"),
-        (Kind::Embeddings, _) => (plain.data.0, "data"),
+        (OperationKind::Embeddings, Dialect::Gemini) => (plain.embedding.0 || plain.embeddings.0, "embeddings"),
+        (OperationKind::Embeddings, _) => (plain.data.0, "data"),
         // Google leaves out what is zero.
-        (Kind::CountTokens, Dialect::Gemini) => (true, "totalTokens"),
-        (Kind::CountTokens, _) => (plain.input_tokens.0.is_some(), "input_tokens"),
+        (OperationKind::CountTokens, Dialect::Gemini) => (true, "totalTokens"),
+        (OperationKind::CountTokens, _) => (plain.input_tokens.0.is_some(), "input_tokens"),
         (_, Dialect::Gemini) => (true, "models"),
         _ => (plain.data.0, "data"),
     };

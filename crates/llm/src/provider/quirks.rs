@@ -4,7 +4,7 @@
 //! [`Target`](super::Target). Add one only with the code or the test that reads it.
 
 use crate::Dialect;
-use crate::operation::{Kind, Operation};
+use crate::operation::{Operation, OperationKind};
 use crate::passthrough::scan::CapField;
 
 /// What a server accepts and refuses.
@@ -50,7 +50,7 @@ impl Quirks {
     #[must_use]
     pub fn caps(&self, operation: &Operation) -> &'static [CapField] {
         match (operation.dialect, operation.kind) {
-            (Dialect::OpenAi, Kind::Chat) => self.caps,
+            (Dialect::OpenAi, OperationKind::Chat) => self.caps,
             _ => CapField::of_caller(operation),
         }
     }
@@ -59,7 +59,7 @@ impl Quirks {
     #[must_use]
     pub fn asks_stream_usage(&self, operation: &Operation) -> bool {
         operation.dialect == Dialect::OpenAi
-            && matches!(operation.kind, Kind::Chat | Kind::Completions)
+            && matches!(operation.kind, OperationKind::Chat | OperationKind::Completions)
             && self.stream_usage == StreamUsage::OnRequest
     }
 }

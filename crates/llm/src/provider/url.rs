@@ -1,6 +1,6 @@
 //! Where an operation's path and its model's name stand below an endpoint.
 
-use crate::operation::{Kind, Operation};
+use crate::operation::{Operation, OperationKind};
 use crate::path::{PathError, PathSegment, UpstreamPath};
 
 /// How a server lays out its paths.
@@ -33,9 +33,9 @@ impl UrlLayout {
     /// As [`UrlLayout::own`].
     pub fn translated(self, operation: &Operation, model: &str, stream: bool) -> Result<UpstreamPath, PathError> {
         match (operation.kind, self) {
-            (Kind::Chat, UrlLayout::OpenAi) => Ok(UpstreamPath::fixed("chat/completions")),
-            (Kind::Chat, UrlLayout::Anthropic) => Ok(UpstreamPath::fixed("messages")),
-            (Kind::Chat, UrlLayout::Gemini) => {
+            (OperationKind::Chat, UrlLayout::OpenAi) => Ok(UpstreamPath::fixed("chat/completions")),
+            (OperationKind::Chat, UrlLayout::Anthropic) => Ok(UpstreamPath::fixed("messages")),
+            (OperationKind::Chat, UrlLayout::Gemini) => {
                 UpstreamPath::gemini(model, if stream { ":streamGenerateContent" } else { ":generateContent" })
             }
             _ => self.own(operation, model),

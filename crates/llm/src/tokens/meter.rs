@@ -4,7 +4,7 @@ mod tools;
 
 use std::borrow::Cow;
 
-use crate::operation::{Kind, Meter, Operation};
+use crate::operation::{Meter, Operation, OperationKind};
 use crate::passthrough::scan::{Field, Scanned};
 
 /// What a request is counted by.
@@ -44,7 +44,7 @@ pub fn meter(operation: &Operation, scanned: &Scanned, body: &[u8]) -> Metered {
 /// answers do, and those made in the background or of recordings do not.
 #[must_use]
 pub fn tells_tokens(operation: &Operation, scanned: &Scanned) -> bool {
-    operation.meter == Meter::Tokens && !(operation.kind == Kind::Responses && scanned.background)
+    operation.meter == Meter::Tokens && !(operation.kind == OperationKind::Responses && scanned.background)
 }
 
 /// Those of `input`, unescaped.

@@ -5,16 +5,13 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use super::response::arguments;
-use super::shape::{self, NotedPlaces, Path, boolean_if, given, text_if, text_of};
-use crate::RequestError;
+use super::shape::{self, NotedPlaces, Path, Shaped, boolean_if, given, text_if, text_of};
 use crate::chat::mark::unmark;
 use crate::chat::signature::unpack;
-use crate::chat::{Media, MediaSource, Object, Part, Thought, ToolCall, ToolResult};
+use crate::chat::{JsonObject, Media, MediaSource, Part, Thought, ToolCall, ToolResult};
 
 /// ToolNames of the tools that were called so far, by the call's id.
 pub type ToolNames = HashMap<String, String>;
-
-type Shaped<T> = Result<T, RequestError>;
 
 /// A system prompt: a string, or text blocks.
 pub fn system(value: &Value, at: &Path<'_>, places: &mut NotedPlaces) -> Shaped<Vec<String>> {
@@ -70,7 +67,7 @@ pub fn content(value: &Value, at: &Path<'_>, names: &mut ToolNames, places: &mut
 }
 
 /// What a turn and a tool's result both may hold: text, pictures, documents.
-fn shown(block: &Object, at: &Path<'_>, places: &mut NotedPlaces, parts: &mut Vec<Part>) -> Shaped<()> {
+fn shown(block: &JsonObject, at: &Path<'_>, places: &mut NotedPlaces, parts: &mut Vec<Part>) -> Shaped<()> {
     match text_of(block, "type", at)? {
         "text" => parts.push(Part::Text(plain_text(block, at, places)?)),
         "image" => {
@@ -88,12 +85,12 @@ fn blocks<'v>(value: &'v Value, at: &Path<'_>) -> Shaped<&'v Vec<Value>> {
     value.as_array().ok_or_else(|| at.invalid("must be a string or a list of blocks"))
 }
 
-fn plain_text(block: &Object, at: &Path<'_>, places: &mut NotedPlaces) -> Shaped<String> {
+fn plain_text(block: &JsonObject, at: &Path<'_>, places: &mut NotedPlaces) -> Shaped<String> {
     places.note_rest(block, &["type", "text"], at);
     Ok(text_of(block, "text", at)?.to_owned())
 }
 
-fn tool_use(block: &Object, at: &Path<'_>, names: &mut ToolNames, places: &mut NotedPlaces) -> Shaped<Part> {
+fn tool_use(block: &JsonObject, at: &Path<'_>, names: &mut ToolNames, places: &mut NotedPlaces) -> Shaped<Part> {
     let (id, signature) = unpack(call_id(block, "id", at)?);
     let name = text_of(block, "name", at)?.to_owned();
     let input = given(block, "input");
@@ -111,7 +108,7 @@ fn tool_use(block: &Object, at: &Path<'_>, names: &mut ToolNames, places: &mut N
     Ok(Part::ToolCall(ToolCall { id, name, arguments: arguments(input), signature }))
 }
 
-fn tool_result(block: &Object, at: &Path<'_>, names: &ToolNames, places: &mut NotedPlaces) -> Shaped<Part> {
+fn tool_result(block: &JsonObject, at: &Path<'_>, names: &ToolNames, places: &mut NotedPlaces) -> Shaped<Part> {
     let (id, _) = unpack(call_id(block, "tool_use_id", at)?);
     let mut told = Vec::new();
     match given(block, "content") {
@@ -137,24 +134,29 @@ fn tool_result(block: &Object, at: &Path<'_>, names: &ToolNames, places: &mut No
     Ok(Part::ToolResult(ToolResult { name: names.get(&id).cloned(), id, content: told, is_error }))
 }
 
-fn call_id<'v>(block: &'v Object, key: &str, at: &Path<'_>) -> Shaped<&'v str> {
+fn call_id<'v>(block: &'v JsonObject, key: &str, at: &Path<'_>) -> Shaped<&'v str> {
     match text_of(block, key, at)? {
         "" => Err(at.key(key).invalid("must not be empty")),
         id => Ok(id),
     }
 }
 
-fn source<'v>(block: &'v Object, at: &Path<'_>) -> Shaped<&'v Object> {
+fn source<'v>(block: &'v JsonObject, at: &Path<'_>) -> Shaped<&'v JsonObject> {
     shape::object(given(block, "source").ok_or_else(|| at.invalid("is missing"))?, at)
 }
 
 /// A picture, or nothing where its source is noted as one that only Anthropic can read.
-fn image(block: &Object, at: &Path<'_>, places: &mut NotedPlaces) -> Shaped<Option<Media>> {
+fn image(block: &JsonObject, at: &Path<'_>, places: &mut NotedPlaces) -> Shaped<Option<Media>> {
     let at = at.key("source");
     media(source(block, &at)?, &at, None, places)
 }
 
-fn media(source: &Object, at: &Path<'_>, url_type: Option<&str>, places: &mut NotedPlaces) -> Shaped<Option<Media>> {
+fn media(
+    source: &JsonObject,
+    at: &Path<'_>,
+    url_type: Option<&str>,
+    places: &mut NotedPlaces,
+) -> Shaped<Option<Media>> {
     let (media_type, found) = match text_of(source, "type", at)? {
         "base64" => {
             places.note_rest(source, &["type", "media_type", "data"], at);
@@ -175,7 +177,7 @@ fn media(source: &Object, at: &Path<'_>, url_type: Option<&str>, places: &mut No
 
 /// A document. PDFs are media; plain ones become text with title and context above it, the way
 /// Anthropic shows them to the model.
-fn document(block: &Object, at: &Path<'_>, places: &mut NotedPlaces, parts: &mut Vec<Part>) -> Shaped<()> {
+fn document(block: &JsonObject, at: &Path<'_>, places: &mut NotedPlaces, parts: &mut Vec<Part>) -> Shaped<()> {
     places.note_rest(block, &["type", "source", "title", "context", "citations"], at);
     citations(block, at, places)?;
     let title = text_if(block, "title", at)?.filter(|title| !title.is_empty());
@@ -226,7 +228,7 @@ fn document(block: &Object, at: &Path<'_>, places: &mut NotedPlaces, parts: &mut
 }
 
 /// A search result, as text: title, source, and what was found.
-fn search_result(block: &Object, at: &Path<'_>, places: &mut NotedPlaces) -> Shaped<String> {
+fn search_result(block: &JsonObject, at: &Path<'_>, places: &mut NotedPlaces) -> Shaped<String> {
     places.note_rest(block, &["type", "source", "title", "content", "citations"], at);
     citations(block, at, places)?;
     let mut told = format!("{}\n{}", text_of(block, "title", at)?, text_of(block, "source", at)?);
@@ -241,7 +243,7 @@ fn search_result(block: &Object, at: &Path<'_>, places: &mut NotedPlaces) -> Sha
 }
 
 /// Notes that the model is asked to cite, which changes what it answers.
-fn citations(block: &Object, at: &Path<'_>, places: &mut NotedPlaces) -> Shaped<()> {
+fn citations(block: &JsonObject, at: &Path<'_>, places: &mut NotedPlaces) -> Shaped<()> {
     if let Some(config) = given(block, "citations") {
         let at = at.key("citations");
         let config = shape::object(config, &at)?;

@@ -9,15 +9,20 @@ use crate::Format;
 use crate::chat::fields::FieldFate::{Adapted, Carried, Hint, Refused};
 use crate::chat::fields::{Fates, FieldFate, FieldRow};
 
-/// Towards OpenAI and Gemini.
-type Both = (FieldFate, FieldFate);
+/// The fates of a field towards OpenAI and towards Gemini.
+type OpenAiAndGemini = (FieldFate, FieldFate);
 
-const CARRIED: Both = (Carried, Carried);
-const ADAPTED: Both = (Adapted, Adapted);
-const HINT: Both = (Hint, Hint);
-const REFUSED: Both = (Refused, Refused);
+const CARRIED: OpenAiAndGemini = (Carried, Carried);
+const ADAPTED: OpenAiAndGemini = (Adapted, Adapted);
+const HINT: OpenAiAndGemini = (Hint, Hint);
+const REFUSED: OpenAiAndGemini = (Refused, Refused);
 
-const fn row(path: &'static str, (openai, gemini): Both, note: &'static str, sample: &'static str) -> FieldRow {
+const fn row(
+    path: &'static str,
+    (openai, gemini): OpenAiAndGemini,
+    note: &'static str,
+    sample: &'static str,
+) -> FieldRow {
     let fates = Fates::REFUSED.with(Format::OpenAiChat, openai).with(Format::Gemini, gemini);
     FieldRow { caller: Format::Anthropic, path, fates, note, sample }
 }

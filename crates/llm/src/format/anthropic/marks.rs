@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::chat::Object;
+use crate::chat::JsonObject;
 use crate::chat::mark::is_marked;
 use crate::format::marks::{Marks, unpack_at};
 use crate::provider::Target;
@@ -10,7 +10,7 @@ use crate::provider::Target;
 pub(crate) const MARKS: Marks = Marks { turns: "\"messages\"", budget_needs_thinking: true };
 
 /// Whether a message was changed; `None` if nothing is left of it.
-pub(crate) fn strip(message: &mut Object, _target: &Target<'_>) -> Option<bool> {
+pub(crate) fn strip(message: &mut JsonObject, _target: &Target<'_>) -> Option<bool> {
     let Some(blocks) = message.get_mut("content").and_then(Value::as_array_mut) else { return Some(false) };
     let before = blocks.len();
     blocks.retain(|block| {

@@ -5,14 +5,14 @@ use serde_json::{Value, json};
 use super::{tool_id, usage};
 use crate::chat::mark::mark;
 use crate::chat::signature::pack;
-use crate::chat::{Finish, Media, MediaSource, Object, Part, Response, Thought, ToolCall};
+use crate::chat::{ChatResponse, Finish, JsonObject, Media, MediaSource, Part, Thought, ToolCall};
 use crate::{Answer, Dialect, Malformed};
 
 /// Reads an upstream's message.
 ///
 /// Blocks of tools that the provider runs itself (`server_tool_use` and their results) are passed
 /// over, and citations with them: the text around them is the answer.
-pub fn decode(body: &Value) -> Result<Response, Malformed> {
+pub fn decode(body: &Value) -> Result<ChatResponse, Malformed> {
     if let Some(error) = body.get("error").filter(|error| !error.is_null()) {
         let told = error.get("message").and_then(Value::as_str).unwrap_or("without a message");
         return Err(malformed(format!("it holds an error: {told}")));
@@ -25,7 +25,7 @@ pub fn decode(body: &Value) -> Result<Response, Malformed> {
         }
     }
     let usage = body.get("usage").map(usage::UsageStatements::read).unwrap_or_default();
-    Ok(Response {
+    Ok(ChatResponse {
         id: text(body, "id").map(str::to_owned),
         model: text(body, "model").map(str::to_owned),
         parts,
@@ -42,7 +42,7 @@ pub fn decode(body: &Value) -> Result<Response, Malformed> {
 /// - A picture, for which the dialect has no block in answers, becomes a Markdown image in text.
 /// - Arguments that are no JSON object (an answer cut short) stand under `_raw`.
 /// - Thinking is marked as another provider's ([`crate::chat::mark`]).
-pub fn encode(response: &Response, answer: &Answer) -> Value {
+pub fn encode(response: &ChatResponse, answer: &Answer) -> Value {
     let content: Vec<Value> = response.parts.iter().filter_map(encode_part).collect();
     let calls = response.parts.iter().any(|part| matches!(part, Part::ToolCall(_)));
     let refused = response.parts.iter().any(|part| matches!(part, Part::Refusal(_)));
@@ -103,9 +103,9 @@ pub(super) fn call_id(id: &str, signature: Option<&str>) -> String {
 /// A call's arguments as the object that Anthropic wants.
 pub(super) fn input(arguments: &str) -> Value {
     if arguments.trim().is_empty() {
-        return Value::Object(Object::new());
+        return Value::Object(JsonObject::new());
     }
-    match serde_json::from_str::<Object>(arguments) {
+    match serde_json::from_str::<JsonObject>(arguments) {
         Ok(object) => Value::Object(object),
         Err(_) => json!({"_raw": arguments}),
     }
@@ -186,7 +186,7 @@ mod tests {
     use super::*;
     use crate::tokens::usage::Usage;
 
-    fn told(body: Value) -> Response {
+    fn told(body: Value) -> ChatResponse {
         decode(&body).unwrap()
     }
 
@@ -286,7 +286,7 @@ mod tests {
 
     #[test]
     fn foreign_answers_become_messages() {
-        let response = Response {
+        let response = ChatResponse {
             id: Some("chatcmpl-7".into()),
             model: None,
             parts: vec![
@@ -311,7 +311,7 @@ mod tests {
                 }),
             ],
             finish: Some(Finish::Stop),
-            ..Response::default()
+            ..ChatResponse::default()
         };
         let answer = Answer { id: "x".into(), model: "gpt-5".into(), ..Answer::default() };
         assert_eq!(
@@ -327,8 +327,11 @@ mod tests {
                 "usage": {"input_tokens": 0, "output_tokens": 0},
             })
         );
-        let refusal =
-            Response { parts: vec![Part::Refusal("No.".into())], finish: Some(Finish::Stop), ..Response::default() };
+        let refusal = ChatResponse {
+            parts: vec![Part::Refusal("No.".into())],
+            finish: Some(Finish::Stop),
+            ..ChatResponse::default()
+        };
         let told = encode(&refusal, &answer);
         assert_eq!((&told["id"], &told["stop_reason"]), (&json!("msg_x"), &json!("refusal")));
         assert_eq!(told["content"], json!([{"type": "text", "text": "No."}]));

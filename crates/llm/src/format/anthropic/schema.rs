@@ -6,7 +6,7 @@
 
 use serde_json::{Value, json};
 
-use crate::chat::Object;
+use crate::chat::JsonObject;
 
 /// Keywords that are refused.
 const BOUNDS: &[&str] = &[
@@ -48,13 +48,13 @@ pub fn fit(schema: &Value) -> Option<Value> {
     }
 }
 
-fn fit_object(schema: &Object) -> Option<Object> {
-    let mut fitted = Object::new();
+fn fit_object(schema: &JsonObject) -> Option<JsonObject> {
+    let mut fitted = JsonObject::new();
     let mut notes = Vec::new();
     for (keyword, value) in schema {
         match keyword.as_str() {
             "properties" | "$defs" | "definitions" => {
-                let mut named = Object::new();
+                let mut named = JsonObject::new();
                 for (name, schema) in value.as_object()? {
                     named.insert(name.clone(), fit(schema)?);
                 }

@@ -6,7 +6,7 @@
 use serde_json::{Number, Value};
 
 use crate::RequestError;
-use crate::chat::Object;
+use crate::chat::JsonObject;
 use crate::chat::fields::{self, MOST_FIELDS};
 
 /// Where a value stands. Costs nothing until someone asks for its name.
@@ -68,7 +68,7 @@ impl NotedPlaces {
     }
 
     /// Notes each key of `object` that is not among `known`.
-    pub fn note_rest(&mut self, object: &Object, known: &[&str], at: &Path<'_>) {
+    pub fn note_rest(&mut self, object: &JsonObject, known: &[&str], at: &Path<'_>) {
         for (key, value) in object {
             if !value.is_null() && !known.contains(&key.as_str()) {
                 self.note(&at.key(key));
@@ -85,13 +85,14 @@ impl NotedPlaces {
     }
 }
 
-type Shaped<T> = Result<T, RequestError>;
+/// What is read of a value, or why it has the wrong shape.
+pub type Shaped<T> = Result<T, RequestError>;
 
-pub fn given<'v>(object: &'v Object, key: &str) -> Option<&'v Value> {
+pub fn given<'v>(object: &'v JsonObject, key: &str) -> Option<&'v Value> {
     object.get(key).filter(|value| !value.is_null())
 }
 
-pub fn object<'v>(value: &'v Value, at: &Path<'_>) -> Shaped<&'v Object> {
+pub fn object<'v>(value: &'v Value, at: &Path<'_>) -> Shaped<&'v JsonObject> {
     value.as_object().ok_or_else(|| at.invalid("must be an object"))
 }
 
@@ -116,17 +117,17 @@ pub fn number(value: &Value, at: &Path<'_>) -> Shaped<Number> {
 }
 
 /// The string under `key`, which must be there.
-pub fn text_of<'v>(object: &'v Object, key: &str, at: &Path<'_>) -> Shaped<&'v str> {
+pub fn text_of<'v>(object: &'v JsonObject, key: &str, at: &Path<'_>) -> Shaped<&'v str> {
     let at = at.key(key);
     text(given(object, key).ok_or_else(|| at.invalid("is missing"))?, &at)
 }
 
 /// The string under `key`, if it is there.
-pub fn text_if<'v>(object: &'v Object, key: &str, at: &Path<'_>) -> Shaped<Option<&'v str>> {
+pub fn text_if<'v>(object: &'v JsonObject, key: &str, at: &Path<'_>) -> Shaped<Option<&'v str>> {
     given(object, key).map(|value| text(value, &at.key(key))).transpose()
 }
 
 /// The boolean under `key`, if it is there.
-pub fn boolean_if(object: &Object, key: &str, at: &Path<'_>) -> Shaped<Option<bool>> {
+pub fn boolean_if(object: &JsonObject, key: &str, at: &Path<'_>) -> Shaped<Option<bool>> {
     given(object, key).map(|value| boolean(value, &at.key(key))).transpose()
 }

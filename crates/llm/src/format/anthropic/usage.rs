@@ -7,7 +7,7 @@
 
 use serde_json::{Value, json};
 
-use crate::chat::Object;
+use crate::chat::JsonObject;
 use crate::tokens::usage::{self, ServiceTier, Usage};
 
 /// Figures as Anthropic counts them: of a whole answer, or of one iteration.
@@ -139,11 +139,11 @@ impl UsageStatements {
 
 /// The whole `usage` object of an answer. `input_tokens` and `output_tokens` are whole numbers in
 /// every SDK, so an unknown figure is told as 0 there; the optional ones are left out.
-pub fn encode(usage: &Usage) -> Object {
+pub fn encode(usage: &Usage) -> JsonObject {
     let cached = usage.cached_input.unwrap_or(0);
     let written = usage.cache_write.unwrap_or(0).saturating_add(usage.cache_write_1h.unwrap_or(0));
     let fresh = usage.input.unwrap_or(0).saturating_sub(cached).saturating_sub(written);
-    let mut told = Object::new();
+    let mut told = JsonObject::new();
     told.insert("input_tokens".to_owned(), fresh.into());
     if usage.cache_write.is_some() || usage.cache_write_1h.is_some() {
         told.insert("cache_creation_input_tokens".to_owned(), written.into());

@@ -7,8 +7,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::chat::Object;
-use crate::format::gemini::Reader;
+use crate::chat::JsonObject;
+use crate::format::gemini::FieldReader;
 use crate::tokens::usage::Usage;
 use crate::{Dialect, Malformed, RequestError};
 
@@ -25,7 +25,7 @@ pub enum Encoding {
 /// A request for Gemini.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GeminiRequest {
-    pub body: Object,
+    pub body: JsonObject,
     /// True: for `batchEmbedContents`. False: for `embedContent`.
     pub batch: bool,
     /// How the caller wants the answer: for [`gemini_answer_to_openai`].
@@ -37,7 +37,7 @@ pub struct GeminiRequest {
 /// A request for OpenAI.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OpenAiRequest {
-    pub body: Object,
+    pub body: JsonObject,
     /// The caller's fields that were left out as hints.
     pub left_out: Vec<String>,
 }
@@ -47,7 +47,7 @@ pub struct OpenAiRequest {
 /// # Errors
 /// [`RequestError::Invalid`] for fields of the wrong shape, [`RequestError::Unsupported`] for inputs
 /// given as tokens and for fields that are not known.
-pub fn openai_to_gemini(body: &Object, model: &str) -> Result<GeminiRequest, RequestError> {
+pub fn openai_to_gemini(body: &JsonObject, model: &str) -> Result<GeminiRequest, RequestError> {
     let mut encoding = Encoding::Float;
     let mut dimensions = None;
     let mut left_out = Vec::new();
@@ -66,7 +66,7 @@ pub fn openai_to_gemini(body: &Object, model: &str) -> Result<GeminiRequest, Req
         }
     }
     let request = |text: &str| {
-        let mut request = Object::new();
+        let mut request = JsonObject::new();
         request.insert("model".to_owned(), json!(crate::path::gemini_resource(model)));
         request.insert("content".to_owned(), json!({"parts": [{"text": text}]}));
         if let Some(dimensions) = &dimensions {
@@ -85,7 +85,7 @@ pub fn openai_to_gemini(body: &Object, model: &str) -> Result<GeminiRequest, Req
                     _ => return Err(invalid(&format!("input[{at}]"), "must be a string")),
                 }
             }
-            let mut body = Object::new();
+            let mut body = JsonObject::new();
             body.insert("requests".to_owned(), Value::Array(requests));
             (body, true)
         }
@@ -102,8 +102,8 @@ pub fn openai_to_gemini(body: &Object, model: &str) -> Result<GeminiRequest, Req
 /// # Errors
 /// [`RequestError::Invalid`] for fields of the wrong shape, [`RequestError::Unsupported`] for media,
 /// for several sizes in one batch and for fields that are not known.
-pub fn gemini_to_openai(body: &Object, model: &str, batch: bool) -> Result<OpenAiRequest, RequestError> {
-    let mut reader = Reader::new("", body)?;
+pub fn gemini_to_openai(body: &JsonObject, model: &str, batch: bool) -> Result<OpenAiRequest, RequestError> {
+    let mut reader = FieldReader::new("", body)?;
     let mut left_out = Vec::new();
     let mut unknown = Vec::new();
     let requests = if batch {
@@ -153,7 +153,7 @@ pub fn gemini_to_openai(body: &Object, model: &str, batch: bool) -> Result<OpenA
     if sizes.iter().any(|other| *other != size) {
         return Err(unsupported("requests[].outputDimensionality of several sizes", Dialect::OpenAi));
     }
-    let mut body = Object::new();
+    let mut body = JsonObject::new();
     body.insert("model".to_owned(), json!(model));
     // OpenAI takes a list of one as well, but a single input keeps the shape that was meant.
     body.insert("input".to_owned(), if batch { Value::Array(inputs) } else { inputs.pop().unwrap_or_default() });
@@ -210,7 +210,7 @@ pub fn openai_answer_to_gemini(body: &Value, batch: bool) -> Result<Value, Malfo
     }
     embeddings.sort_by_key(|(index, _)| *index);
     let mut embeddings = embeddings.into_iter().map(|(_, embedding)| embedding);
-    let mut out = Object::new();
+    let mut out = JsonObject::new();
     if batch {
         let all: Vec<Value> = embeddings.collect();
         if all.is_empty() {

@@ -8,15 +8,20 @@
 use crate::Format;
 use crate::chat::fields::{Fates, FieldFate, FieldRow};
 
-/// Towards OpenAI and Anthropic.
-type Both = (FieldFate, FieldFate);
+/// The fates of a field towards OpenAI and towards Anthropic.
+type OpenAiAndAnthropic = (FieldFate, FieldFate);
 
-const CARRIED: Both = (FieldFate::Carried, FieldFate::Carried);
-const ADAPTED: Both = (FieldFate::Adapted, FieldFate::Adapted);
-const HINT: Both = (FieldFate::Hint, FieldFate::Hint);
-const REFUSED: Both = (FieldFate::Refused, FieldFate::Refused);
+const CARRIED: OpenAiAndAnthropic = (FieldFate::Carried, FieldFate::Carried);
+const ADAPTED: OpenAiAndAnthropic = (FieldFate::Adapted, FieldFate::Adapted);
+const HINT: OpenAiAndAnthropic = (FieldFate::Hint, FieldFate::Hint);
+const REFUSED: OpenAiAndAnthropic = (FieldFate::Refused, FieldFate::Refused);
 
-const fn row(path: &'static str, (openai, anthropic): Both, note: &'static str, sample: &'static str) -> FieldRow {
+const fn row(
+    path: &'static str,
+    (openai, anthropic): OpenAiAndAnthropic,
+    note: &'static str,
+    sample: &'static str,
+) -> FieldRow {
     let fates = Fates::REFUSED.with(Format::OpenAiChat, openai).with(Format::Anthropic, anthropic);
     FieldRow { caller: Format::Gemini, path, fates, note, sample }
 }

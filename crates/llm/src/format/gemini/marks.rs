@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::request::stand_in;
-use crate::chat::Object;
+use crate::chat::JsonObject;
 use crate::chat::mark::is_marked;
 use crate::format::marks::{Marks, unpack_at};
 use crate::provider::Target;
@@ -11,7 +11,7 @@ use crate::provider::Target;
 pub(crate) const MARKS: Marks = Marks { turns: "\"contents\"", budget_needs_thinking: false };
 
 /// Whether a turn was changed; `None` if nothing is left of it.
-pub(crate) fn strip(content: &mut Object, target: &Target<'_>) -> Option<bool> {
+pub(crate) fn strip(content: &mut JsonObject, target: &Target<'_>) -> Option<bool> {
     const SIGNATURE: [&str; 2] = ["thoughtSignature", "thought_signature"];
     let marked = |part: &Value, key: &str| part.get(key).and_then(Value::as_str).is_some_and(is_marked);
     let Some(parts) = content.get_mut("parts").and_then(Value::as_array_mut) else { return Some(false) };

@@ -21,7 +21,7 @@ pub mod stream;
 mod usage;
 pub(crate) mod watch;
 
-pub(crate) use reader::Reader;
+pub(crate) use reader::FieldReader;
 
 #[cfg(test)]
 mod tests;

@@ -3,20 +3,20 @@
 use serde_json::{Number, Value};
 
 use crate::RequestError;
-use crate::chat::Object;
+use crate::chat::JsonObject;
 use crate::chat::fields::{self, MOST_FIELDS};
 
 /// An object of a request and where it stands. Every `take` removes a field; what is left in the
-/// end is what the codec does not know, and [`Reader::rest`] reports it.
+/// end is what the codec does not know, and [`FieldReader::rest`] reports it.
 #[derive(Debug)]
-pub(crate) struct Reader<'a> {
+pub(crate) struct FieldReader<'a> {
     /// With indexes (`contents[0].parts[1]`), for errors.
     path: String,
     entries: Vec<(String, &'a Value)>,
 }
 
-impl<'a> Reader<'a> {
-    pub(crate) fn new(path: &str, object: &'a Object) -> Result<Self, RequestError> {
+impl<'a> FieldReader<'a> {
+    pub(crate) fn new(path: &str, object: &'a JsonObject) -> Result<Self, RequestError> {
         // Each is looked for among the others.
         if object.len() > MOST_FIELDS {
             return Err(invalid(path, format!("has {} fields, and may have {MOST_FIELDS}", object.len())));
@@ -33,13 +33,13 @@ impl<'a> Reader<'a> {
             }
             entries.push((name, value));
         }
-        Ok(Reader { path: path.to_owned(), entries })
+        Ok(FieldReader { path: path.to_owned(), entries })
     }
 
     /// Reads `value`, which must be an object.
     pub(crate) fn of(path: &str, value: &'a Value) -> Result<Self, RequestError> {
         match value {
-            Value::Object(object) => Reader::new(path, object),
+            Value::Object(object) => FieldReader::new(path, object),
             other => Err(wrong(path, "an object", other)),
         }
     }
@@ -101,16 +101,16 @@ impl<'a> Reader<'a> {
             .collect()
     }
 
-    pub(crate) fn object(&mut self, name: &str) -> Result<Option<Reader<'a>>, RequestError> {
+    pub(crate) fn object(&mut self, name: &str) -> Result<Option<FieldReader<'a>>, RequestError> {
         let path = self.path(name);
-        self.take(name).map(|value| Reader::of(&path, value)).transpose()
+        self.take(name).map(|value| FieldReader::of(&path, value)).transpose()
     }
 
     /// Every item of a list of objects.
-    pub(crate) fn objects(&mut self, name: &str) -> Result<Vec<Reader<'a>>, RequestError> {
+    pub(crate) fn objects(&mut self, name: &str) -> Result<Vec<FieldReader<'a>>, RequestError> {
         let path = self.path(name);
         let items = self.list(name)?.unwrap_or_default();
-        items.iter().enumerate().map(|(at, item)| Reader::of(&format!("{path}[{at}]"), item)).collect()
+        items.iter().enumerate().map(|(at, item)| FieldReader::of(&format!("{path}[{at}]"), item)).collect()
     }
 
     /// Reports a field that was read but that the table decides about.
@@ -231,7 +231,7 @@ mod tests {
     #[test]
     fn refuses_a_field_in_both_spellings() {
         let value = serde_json::json!({"top_k": 1, "topK": 2});
-        let error = Reader::of("generationConfig", &value).unwrap_err();
+        let error = FieldReader::of("generationConfig", &value).unwrap_err();
         assert_eq!(error.to_string(), "generationConfig.topK: is given twice, in two spellings");
     }
 }

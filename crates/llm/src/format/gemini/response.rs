@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::parts::{self, CallIds, DecodedPart};
 use super::{finish, usage};
-use crate::chat::{Finish, Part, Response, Thought, object};
+use crate::chat::{ChatResponse, Finish, Part, Thought, object};
 use crate::{Answer, Dialect, Malformed};
 
 /// Reads an answer.
@@ -14,18 +14,18 @@ use crate::{Answer, Dialect, Malformed};
 /// # Errors
 /// [`Malformed`] when it is an error object, has no candidate though nothing was blocked, or its
 /// candidate holds nothing and does not say why.
-pub fn decode(body: &Value) -> Result<Response, Malformed> {
+pub fn decode(body: &Value) -> Result<ChatResponse, Malformed> {
     let Value::Object(object) = body else { return Err(malformed("it is not an object")) };
     if let Some(error) = object.get("error") {
         let message = error.get("message").and_then(Value::as_str).unwrap_or("an error without a message");
         return Err(malformed(format!("it is an error: {message}")));
     }
     let told = |name: &str| object.get(name).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned);
-    let mut response = Response {
+    let mut response = ChatResponse {
         id: told("responseId"),
         model: told("modelVersion"),
         usage: object.get("usageMetadata").map(usage::decode).unwrap_or_default(),
-        ..Response::default()
+        ..ChatResponse::default()
     };
     let Some(candidate) = first_candidate(body) else {
         if !is_blocked(body) {
@@ -79,7 +79,7 @@ pub fn decode(body: &Value) -> Result<Response, Malformed> {
 /// Left out: redacted thinking, and which stop sequence ended the answer. A call whose arguments
 /// are not JSON is told as Gemini tells its own: `MALFORMED_FUNCTION_CALL`.
 #[must_use]
-pub fn encode(response: &Response, answer: &Answer) -> Value {
+pub fn encode(response: &ChatResponse, answer: &Answer) -> Value {
     let mut told = Vec::with_capacity(response.parts.len());
     let mut broken = None;
     let mut called = false;

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::parts::{self, CallIds, DecodedPart};
 use super::response::{broken_call, content_parts, first_candidate, is_blocked, malformed};
 use super::{finish, usage};
-use crate::chat::{Event, Finish, StreamError, Thought, ToolCall};
+use crate::chat::{ChatEvent, Finish, StreamError, Thought, ToolCall};
 use crate::framing;
 use crate::framing::json_array::ArrayFraming;
 use crate::tokens::usage::Usage;
@@ -30,7 +30,7 @@ impl Decoder {
     ///
     /// # Errors
     /// [`Malformed`] when its data is not a response of Gemini's.
-    pub fn push(&mut self, event: &framing::Event, out: &mut Vec<Event>) -> Result<(), Malformed> {
+    pub fn push(&mut self, event: &framing::Event, out: &mut Vec<ChatEvent>) -> Result<(), Malformed> {
         let Some(data) = event.data().filter(|data| !data.trim().is_empty()) else { return Ok(()) };
         let body: Value =
             serde_json::from_str(&data).map_err(|error| malformed(format!("an event is not JSON: {error}")))?;
@@ -42,13 +42,13 @@ impl Decoder {
                 body.get("usageMetadata")
                     .map(usage::decode)
                     .filter(|usage| *usage != Usage::default())
-                    .map(Event::Usage),
+                    .map(ChatEvent::Usage),
             );
             return Ok(());
         }
         if let Some(error) = body.get("error") {
             self.ended = true;
-            out.push(Event::Error(read_error(error)));
+            out.push(ChatEvent::Error(read_error(error)));
             return Ok(());
         }
         if !["candidates", "promptFeedback", "usageMetadata", "responseId"].iter().any(|name| body.get(name).is_some())
@@ -58,7 +58,7 @@ impl Decoder {
         if !self.started {
             let told = |name: &str| body.get(name).and_then(Value::as_str).map(str::to_owned);
             self.response = told("responseId");
-            out.push(Event::Start { id: self.response.clone(), model: told("modelVersion") });
+            out.push(ChatEvent::Start { id: self.response.clone(), model: told("modelVersion") });
             self.started = true;
         }
 
@@ -70,7 +70,10 @@ impl Decoder {
             }
         }
         out.extend(
-            body.get("usageMetadata").map(usage::decode).filter(|usage| *usage != Usage::default()).map(Event::Usage),
+            body.get("usageMetadata")
+                .map(usage::decode)
+                .filter(|usage| *usage != Usage::default())
+                .map(ChatEvent::Usage),
         );
 
         let reason = candidate.and_then(|candidate| candidate.get("finishReason")).and_then(Value::as_str);
@@ -78,7 +81,7 @@ impl Decoder {
             finish::Reason::Finished(finish) => Some(finish),
             finish::Reason::Failed if !self.told => {
                 let message = candidate.and_then(|candidate| candidate.get("finishMessage")).and_then(Value::as_str);
-                out.push(Event::Error(StreamError {
+                out.push(ChatEvent::Error(StreamError {
                     kind: reason.unwrap_or_default().to_owned(),
                     message: message.unwrap_or("the model's answer could not be read").to_owned(),
                     status: None,
@@ -91,25 +94,25 @@ impl Decoder {
             finish::Reason::Unspecified => (candidate.is_none() && is_blocked(&body)).then_some(Finish::Filtered),
         };
         if let Some(reason) = finished {
-            out.push(Event::Finish { reason, stop_sequence: None });
-            out.push(Event::End);
+            out.push(ChatEvent::Finish { reason, stop_sequence: None });
+            out.push(ChatEvent::End);
             self.ended = true;
         }
         Ok(())
     }
 
-    fn push_part(&mut self, part: Option<DecodedPart>, out: &mut Vec<Event>) {
+    fn push_part(&mut self, part: Option<DecodedPart>, out: &mut Vec<ChatEvent>) {
         match part {
             None => {}
             Some(DecodedPart::Text { text, signature }) => {
                 self.close_thinking(signature, out);
                 if !text.is_empty() {
-                    self.content(Event::Text(text), out);
+                    self.content(ChatEvent::Text(text), out);
                 }
             }
             Some(DecodedPart::Thought { text, signature }) => {
                 if !text.is_empty() {
-                    self.content(Event::Thinking(text), out);
+                    self.content(ChatEvent::Thinking(text), out);
                     self.unsigned = true;
                 }
                 self.close_thinking(signature, out);
@@ -117,23 +120,23 @@ impl Decoder {
             Some(DecodedPart::Call(ToolCall { id, name, arguments, signature })) => {
                 let index = self.calls;
                 self.calls += 1;
-                self.content(Event::ToolCall { index, id, name, signature }, out);
-                out.push(Event::ToolArguments { index, fragment: arguments });
+                self.content(ChatEvent::ToolCall { index, id, name, signature }, out);
+                out.push(ChatEvent::ToolArguments { index, fragment: arguments });
             }
-            Some(DecodedPart::Media(media)) => self.content(Event::Media(media), out),
+            Some(DecodedPart::Media(media)) => self.content(ChatEvent::Media(media), out),
         }
     }
 
-    fn content(&mut self, event: Event, out: &mut Vec<Event>) {
+    fn content(&mut self, event: ChatEvent, out: &mut Vec<ChatEvent>) {
         self.told = true;
         self.unsigned = false;
         out.push(event);
     }
 
     /// As in a whole answer: a signature right after thinking is the thinking's.
-    fn close_thinking(&mut self, signature: Option<String>, out: &mut Vec<Event>) {
+    fn close_thinking(&mut self, signature: Option<String>, out: &mut Vec<ChatEvent>) {
         if let Some(signature) = signature.filter(|_| self.unsigned) {
-            out.push(Event::ThinkingSignature(signature));
+            out.push(ChatEvent::ThinkingSignature(signature));
             self.unsigned = false;
         }
     }
@@ -185,40 +188,40 @@ impl Encoder {
         Encoder { array: Some(ArrayFraming::default()), ..Encoder::new(answer) }
     }
 
-    /// Writes what an event tells; nothing after [`Event::End`] or [`Event::Error`].
-    pub fn push(&mut self, event: &Event, out: &mut Vec<u8>) {
+    /// Writes what an event tells; nothing after [`ChatEvent::End`] or [`ChatEvent::Error`].
+    pub fn push(&mut self, event: &ChatEvent, out: &mut Vec<u8>) {
         if self.ended {
             return;
         }
         match event {
-            Event::Start { id, model } => {
+            ChatEvent::Start { id, model } => {
                 for (mine, told) in [(&mut self.answer.id, id), (&mut self.answer.model, model)] {
                     if let Some(told) = told.as_ref().filter(|told| !told.is_empty()) {
                         mine.clone_from(told);
                     }
                 }
             }
-            Event::Text(text) | Event::Refusal(text) => {
+            ChatEvent::Text(text) | ChatEvent::Refusal(text) => {
                 if !text.is_empty() {
                     self.part(json!({"text": text}), out);
                 }
             }
-            Event::Thinking(text) => {
+            ChatEvent::Thinking(text) => {
                 let thought = Thought { text: Some(text.clone()), ..Thought::default() };
                 if let Some(part) = parts::encode_marked_thought(&thought) {
                     self.part(part, out);
                 }
             }
-            Event::ThinkingSignature(signature) => {
+            ChatEvent::ThinkingSignature(signature) => {
                 let thought = Thought { signature: Some(signature.clone()), ..Thought::default() };
                 if let Some(part) = parts::encode_marked_thought(&thought) {
                     self.part(part, out);
                 }
             }
             // Gemini can't say it.
-            Event::RedactedThinking(_) => {}
-            Event::Media(media) => self.part(parts::encode_media(media, media.media_type.as_deref()), out),
-            Event::ToolCall { index, id, name, signature } => {
+            ChatEvent::RedactedThinking(_) => {}
+            ChatEvent::Media(media) => self.part(parts::encode_media(media, media.media_type.as_deref()), out),
+            ChatEvent::ToolCall { index, id, name, signature } => {
                 let call = ToolCall {
                     id: id.clone(),
                     name: name.clone(),
@@ -227,22 +230,22 @@ impl Encoder {
                 };
                 self.calls.push((*index, call));
             }
-            Event::ToolArguments { index, fragment } => {
+            ChatEvent::ToolArguments { index, fragment } => {
                 // Parallel calls may come interleaved.
                 if let Some((_, call)) = self.calls.iter_mut().rev().find(|(at, _)| at == index) {
                     call.arguments.push_str(fragment);
                 }
             }
-            Event::Usage(usage) => self.usage.merge(usage),
-            Event::Finish { reason, .. } => {
+            ChatEvent::Usage(usage) => self.usage.merge(usage),
+            ChatEvent::Finish { reason, .. } => {
                 self.flush_calls(out);
                 self.finish = Some(*reason);
             }
-            Event::Error(error) => {
+            ChatEvent::Error(error) => {
                 self.write(&error_object(error), out);
                 self.end(out);
             }
-            Event::End => {
+            ChatEvent::End => {
                 self.flush_calls(out);
                 self.last_chunk(out);
                 self.end(out);

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::stream::Decoder;
 use super::{request, response};
 use crate::chat::mark::unmark;
-use crate::chat::{Part, Response};
+use crate::chat::{ChatResponse, Part};
 use crate::framing;
 use crate::provider::Target;
 use crate::{Answer, Dialect};
@@ -125,7 +125,7 @@ fn in_place(value: &Value) -> Vec<Map<String, Value>> {
 }
 
 /// An answer without the marks that callers get ([`crate::chat::mark`]).
-fn unmarked(mut response: Response) -> Response {
+fn unmarked(mut response: ChatResponse) -> ChatResponse {
     for part in &mut response.parts {
         let signature = match part {
             Part::Thinking(thought) => &mut thought.signature,

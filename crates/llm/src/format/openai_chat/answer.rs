@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 use super::content::{media_source, media_url, thinking_text};
 use super::tool_id::shorten;
 use crate::chat::signature::pack;
-use crate::chat::{Media, Object, Part, StreamError, Thought};
+use crate::chat::{JsonObject, Media, Part, StreamError, Thought};
 
 /// The parts of a message or a delta, tool calls apart: thinking, words, pictures, refusal.
 /// Empty ones are left out.
-pub(super) fn parts(message: &Object) -> Vec<Part> {
+pub(super) fn parts(message: &JsonObject) -> Vec<Part> {
     let mut parts = Vec::new();
     // DeepSeek and vLLM say `reasoning_content`, OpenRouter, Groq and Ollama `reasoning`; some say both.
     let spelled = ["reasoning_content", "reasoning"];
@@ -86,8 +86,8 @@ pub(super) fn encode_image(media: &Media) -> Value {
 
 /// A tool call as it begins, its id such that OpenAI itself would take it back, with its signature both in the id and where Google's own
 /// OpenAI-compatible endpoint puts it.
-pub(super) fn encode_call(id: &str, name: &str, arguments: &str, signature: Option<&str>) -> Object {
-    let mut call = Object::new();
+pub(super) fn encode_call(id: &str, name: &str, arguments: &str, signature: Option<&str>) -> JsonObject {
+    let mut call = JsonObject::new();
     call.insert("id".into(), json!(pack(&shorten(id), signature)));
     call.insert("type".into(), json!("function"));
     call.insert("function".into(), json!({"name": name, "arguments": arguments}));
@@ -98,7 +98,7 @@ pub(super) fn encode_call(id: &str, name: &str, arguments: &str, signature: Opti
 }
 
 /// The error that a body or a chunk tells instead of an answer.
-pub(super) fn error_of(body: &Object) -> Option<StreamError> {
+pub(super) fn error_of(body: &JsonObject) -> Option<StreamError> {
     body.get("error").filter(|error| !error.is_null()).map(error)
 }
 

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde_json::{Value, json};
 
 use super::shape::{self, NotedFields, join};
-use crate::chat::{Media, MediaSource, Object, Part, Thought, object};
+use crate::chat::{JsonObject, Media, MediaSource, Part, Thought, object};
 use crate::{Dialect, RequestError};
 
 /// Reads the `content` of the message at `path` (`messages[2]`), adding its parts to `out`.
@@ -29,7 +29,7 @@ pub(super) fn decode(
 }
 
 /// Reads one part. `None` for a kind of part that no other dialect knows: it is noted.
-fn decode_part(part: &Object, path: &str, noted: &mut NotedFields) -> Result<Option<Part>, RequestError> {
+fn decode_part(part: &JsonObject, path: &str, noted: &mut NotedFields) -> Result<Option<Part>, RequestError> {
     let kind = shape::required_text(part, path, "type")?;
     let (known, read): (&[&str], _) = match kind {
         "text" => (&["text"], Some(Part::Text(shape::required_text(part, path, "text")?.to_owned()))),
@@ -67,7 +67,7 @@ pub(super) fn thinking_text(thinking: &Value) -> String {
     }
 }
 
-pub(super) fn image(part: &Object, path: &str, noted: &mut NotedFields) -> Result<Media, RequestError> {
+pub(super) fn image(part: &JsonObject, path: &str, noted: &mut NotedFields) -> Result<Media, RequestError> {
     let (url, detail) = match shape::required(part, path, "image_url")? {
         // Mistral's spelling.
         Value::String(url) => (url.as_str(), None),
@@ -97,7 +97,7 @@ pub(super) fn image(part: &Object, path: &str, noted: &mut NotedFields) -> Resul
 }
 
 /// Reads a `file` part; `None` when it names a file at OpenAI, which nobody else can open.
-fn file(part: &Object, path: &str, noted: &mut NotedFields) -> Result<Option<Media>, RequestError> {
+fn file(part: &JsonObject, path: &str, noted: &mut NotedFields) -> Result<Option<Media>, RequestError> {
     let file = shape::object(shape::required(part, path, "file")?, path, "file")?;
     let path = join(path, "file");
     let mut filename = None;

@@ -4,14 +4,14 @@ use serde_json::{Value, json};
 
 use super::model::takes_signatures;
 use super::tool_id;
-use crate::chat::Object;
+use crate::chat::JsonObject;
 use crate::format::marks::{Marks, unpack_at};
 use crate::provider::Target;
 
 pub(crate) const MARKS: Marks = Marks { turns: "\"messages\"", budget_needs_thinking: false };
 
 /// Whether a message was changed; `None` if nothing is left of it.
-pub(crate) fn strip(message: &mut Object, target: &Target<'_>) -> Option<bool> {
+pub(crate) fn strip(message: &mut JsonObject, target: &Target<'_>) -> Option<bool> {
     let model = target.model;
     let fit = |id: &str| tool_id::fit(id, model).into_owned();
     let mut changed = unpack_at(message, "tool_call_id", fit).is_some();
@@ -30,7 +30,7 @@ pub(crate) fn strip(message: &mut Object, target: &Target<'_>) -> Option<bool> {
     Some(changed)
 }
 
-fn drop_signature(call: &mut Object) {
+fn drop_signature(call: &mut JsonObject) {
     let Some(extra) = call.get_mut("extra_content").and_then(Value::as_object_mut) else { return };
     if let Some(google) = extra.get_mut("google").and_then(Value::as_object_mut) {
         google.shift_remove("thought_signature");

@@ -12,11 +12,11 @@ use super::shape::{self, NotedFields};
 use super::{tool_id, tools};
 use crate::RequestError;
 use crate::chat::signature::unpack;
-use crate::chat::{Message, Object, Part, Request, Role, Thought, ToolCall, ToolResult, object};
+use crate::chat::{ChatRequest, JsonObject, Message, Part, Role, Thought, ToolCall, ToolResult, object};
 use crate::provider::Target;
 
 /// Reads `messages` into the request's prompts and turns.
-pub(super) fn decode(value: &Value, request: &mut Request, noted: &mut NotedFields) -> Result<(), RequestError> {
+pub(super) fn decode(value: &Value, request: &mut ChatRequest, noted: &mut NotedFields) -> Result<(), RequestError> {
     let messages = shape::array(value, "", "messages")?;
     if messages.is_empty() {
         return Err(shape::invalid("", "messages", "must not be empty"));
@@ -74,7 +74,7 @@ fn user_turn(turns: &mut Vec<Message>, parts: Vec<Part>, is_result: bool) {
     }
 }
 
-fn note_others(message: &Object, path: &str, known: &[&str], noted: &mut NotedFields) {
+fn note_others(message: &JsonObject, path: &str, known: &[&str], noted: &mut NotedFields) {
     for (key, value) in message {
         if !value.is_null() && key != "role" && !known.contains(&key.as_str()) {
             noted.note(path, key);
@@ -82,7 +82,7 @@ fn note_others(message: &Object, path: &str, known: &[&str], noted: &mut NotedFi
     }
 }
 
-fn system(message: &Object, path: &str, noted: &mut NotedFields) -> Result<Vec<String>, RequestError> {
+fn system(message: &JsonObject, path: &str, noted: &mut NotedFields) -> Result<Vec<String>, RequestError> {
     let mut parts = Vec::new();
     content::decode(shape::required(message, path, "content")?, path, noted, &mut parts)?;
     note_others(message, path, &["content"], noted);
@@ -95,7 +95,7 @@ fn system(message: &Object, path: &str, noted: &mut NotedFields) -> Result<Vec<S
         .collect()
 }
 
-fn assistant(message: &Object, path: &str, noted: &mut NotedFields) -> Result<Vec<Part>, RequestError> {
+fn assistant(message: &JsonObject, path: &str, noted: &mut NotedFields) -> Result<Vec<Part>, RequestError> {
     let mut parts = Vec::new();
     // Two spellings of one thing, both of which some servers send.
     for key in ["reasoning_content", "reasoning"] {
@@ -131,7 +131,7 @@ fn assistant(message: &Object, path: &str, noted: &mut NotedFields) -> Result<Ve
 }
 
 fn tool_result(
-    message: &Object,
+    message: &JsonObject,
     path: &str,
     names: &HashMap<String, String>,
     noted: &mut NotedFields,
@@ -149,7 +149,7 @@ fn tool_result(
 
 /// Tells prompts and turns. Says in `left_out` what was a hint.
 pub(super) fn encode(
-    request: &Request,
+    request: &ChatRequest,
     target: &Target<'_>,
     left_out: &mut Vec<String>,
 ) -> Result<Vec<Value>, RequestError> {
@@ -252,7 +252,7 @@ fn encode_assistant(
     if texts.is_empty() && refusal.is_empty() && calls.is_empty() {
         return Ok(None);
     }
-    let mut message = Object::new();
+    let mut message = JsonObject::new();
     message.insert("role".into(), json!("assistant"));
     message.insert("content".into(), if texts.is_empty() { Value::Null } else { content::encode(&texts)? });
     if !refusal.is_empty() {

@@ -5,17 +5,17 @@ use serde_json::{Value, json};
 use super::model::ModelFamily;
 use super::shape::{self, NotedFields};
 use super::{messages, thinking, tools};
-use crate::chat::{Object, OutputFormat, Request, Thinking, ToolChoice};
+use crate::chat::{ChatRequest, JsonObject, OutputFormat, Thinking, ToolChoice};
 use crate::provider::Target;
 use crate::{EncodedRequest, RequestError};
 
-/// Reads a caller's body. What it holds beyond [`Request`] is named in [`Request::fields`], if its
+/// Reads a caller's body. What it holds beyond [`ChatRequest`] is named in [`ChatRequest::fields`], if its
 /// value is one that matters: `n: 1` asks for nothing.
 ///
 /// # Errors
 /// [`RequestError::Invalid`] when a field has the wrong shape.
-pub fn decode(body: &Object) -> Result<Request, RequestError> {
-    let mut request = Request::default();
+pub fn decode(body: &JsonObject) -> Result<ChatRequest, RequestError> {
+    let mut request = ChatRequest::default();
     let mut noted = NotedFields::default();
     messages::decode(shape::required(body, "", "messages")?, &mut request, &mut noted)?;
     for (key, value) in body.iter().filter(|(_, value)| !value.is_null()) {
@@ -82,7 +82,7 @@ fn asks_nothing(key: &str, value: &Value) -> bool {
         "n" => value.as_u64() == Some(1),
         "top_logprobs" => value.as_u64() == Some(0),
         "logprobs" | "store" => value == &json!(false),
-        "logit_bias" => value.as_object().is_some_and(Object::is_empty),
+        "logit_bias" => value.as_object().is_some_and(JsonObject::is_empty),
         "modalities" => value == &json!(["text"]),
         "service_tier" => value == &json!("auto") || value == &json!("default"),
         "verbosity" => value == &json!("medium"),
@@ -147,7 +147,7 @@ fn output(value: &Value, noted: &mut NotedFields) -> Result<OutputFormat, Reques
     }
 }
 
-fn schema(told: &Object, path: &str, noted: &mut NotedFields) -> Result<OutputFormat, RequestError> {
+fn schema(told: &JsonObject, path: &str, noted: &mut NotedFields) -> Result<OutputFormat, RequestError> {
     let (mut name, mut description, mut strict) = (None, None, None);
     // A format may be named and described alone; any object fits it then.
     let mut schema = json!({"type": "object"});
@@ -177,9 +177,9 @@ fn schema(told: &Object, path: &str, noted: &mut NotedFields) -> Result<OutputFo
 /// # Errors
 /// [`RequestError::Unsupported`] when something that matters cannot be said: a document by URL, a
 /// video, a picture in the assistant's turn.
-pub fn encode(request: &Request, target: &Target<'_>, most: Option<u64>) -> Result<EncodedRequest, RequestError> {
+pub fn encode(request: &ChatRequest, target: &Target<'_>, most: Option<u64>) -> Result<EncodedRequest, RequestError> {
     let mut left_out = Vec::new();
-    let mut body = Object::new();
+    let mut body = JsonObject::new();
     let model = target.model;
     let family = ModelFamily::of(model);
     body.insert("model".into(), json!(model));
@@ -250,7 +250,7 @@ fn encode_output(output: &OutputFormat) -> Option<Value> {
         OutputFormat::Text => None,
         OutputFormat::JsonObject => Some(json!({"type": "json_object"})),
         OutputFormat::JsonSchema { name, description, schema, strict } => {
-            let mut told = Object::new();
+            let mut told = JsonObject::new();
             // OpenAI wants a name.
             told.insert("name".into(), json!(name.as_deref().unwrap_or("response")));
             if let Some(description) = description {

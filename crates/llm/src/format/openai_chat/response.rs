@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{answer, finish, usage};
 use crate::chat::signature::unpack;
-use crate::chat::{Finish, Object, Part, Response, ToolCall, object};
+use crate::chat::{ChatResponse, Finish, JsonObject, Part, ToolCall, object};
 use crate::{Answer, Dialect, Malformed};
 
 /// Reads an upstream's answer, of which the first choice counts.
@@ -12,7 +12,7 @@ use crate::{Answer, Dialect, Malformed};
 /// # Errors
 /// [`Malformed`] when there is no choice, when a choice has neither a message nor a reason for that,
 /// and when the body tells an error under a status of success.
-pub fn decode(body: &Value) -> Result<Response, Malformed> {
+pub fn decode(body: &Value) -> Result<ChatResponse, Malformed> {
     let Some(body) = body.as_object() else { return Err(malformed("the body is not an object")) };
     if let Some(error) = answer::error_of(body) {
         return Err(malformed(&format!("an error instead of an answer: {}", error.message)));
@@ -36,7 +36,7 @@ pub fn decode(body: &Value) -> Result<Response, Malformed> {
         None => return Err(malformed("a choice without a message")),
     }
     let has_tool_calls = parts.iter().any(|part| matches!(part, Part::ToolCall(_)));
-    Ok(Response {
+    Ok(ChatResponse {
         id: text(body, "id"),
         model: text(body, "model"),
         finish: Some(finish::read(reason, has_tool_calls)),
@@ -50,11 +50,11 @@ fn malformed(problem: &str) -> Malformed {
     Malformed { dialect: Dialect::OpenAi, problem: problem.to_owned() }
 }
 
-fn text(object: &Object, key: &str) -> Option<String> {
+fn text(object: &JsonObject, key: &str) -> Option<String> {
     object.get(key).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
-fn tool_calls(message: &Object) -> Result<Vec<ToolCall>, Malformed> {
+fn tool_calls(message: &JsonObject) -> Result<Vec<ToolCall>, Malformed> {
     let told = message.get("tool_calls").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let mut calls = Vec::new();
     for (at, call) in told.iter().enumerate() {
@@ -82,7 +82,7 @@ fn tool_calls(message: &Object) -> Result<Vec<ToolCall>, Malformed> {
 /// vendors: thinking as `reasoning_content`, pictures as `images`. Usage that nobody knows is left
 /// out; a zero would be believed.
 #[must_use]
-pub fn encode(response: &Response, answer: &Answer) -> Value {
+pub fn encode(response: &ChatResponse, answer: &Answer) -> Value {
     let (mut content, mut reasoning, mut refusal) = (String::new(), String::new(), String::new());
     let (mut images, mut calls) = (Vec::new(), Vec::new());
     for part in &response.parts {
@@ -101,7 +101,7 @@ pub fn encode(response: &Response, answer: &Answer) -> Value {
     }
     let has_tool_calls = !calls.is_empty();
     let silent = content.is_empty() && (has_tool_calls || !refusal.is_empty());
-    let mut message = Object::new();
+    let mut message = JsonObject::new();
     message.insert("role".into(), json!("assistant"));
     message.insert("content".into(), if silent { Value::Null } else { json!(content) });
     message.insert("refusal".into(), if refusal.is_empty() { Value::Null } else { json!(refusal) });
@@ -114,7 +114,7 @@ pub fn encode(response: &Response, answer: &Answer) -> Value {
     if !images.is_empty() {
         message.insert("images".into(), Value::Array(images));
     }
-    let mut told = Object::new();
+    let mut told = JsonObject::new();
     told.insert("id".into(), json!(response.id.as_deref().unwrap_or(&answer.id)));
     told.insert("object".into(), json!("chat.completion"));
     told.insert("created".into(), json!(answer.created));

@@ -5,7 +5,7 @@
 use serde_json::{Number, Value};
 
 use crate::RequestError;
-use crate::chat::Object;
+use crate::chat::JsonObject;
 use crate::chat::fields::{self, MOST_FIELDS};
 
 /// The paths of a request that the table of fields has to decide on.
@@ -50,15 +50,15 @@ pub(super) fn invalid(path: &str, key: &str, problem: &str) -> RequestError {
 }
 
 /// The value of `key`; null counts as absent, as it does for OpenAI.
-pub(super) fn present<'a>(object: &'a Object, key: &str) -> Option<&'a Value> {
+pub(super) fn present<'a>(object: &'a JsonObject, key: &str) -> Option<&'a Value> {
     object.get(key).filter(|value| !value.is_null())
 }
 
-pub(super) fn required<'a>(object: &'a Object, path: &str, key: &str) -> Result<&'a Value, RequestError> {
+pub(super) fn required<'a>(object: &'a JsonObject, path: &str, key: &str) -> Result<&'a Value, RequestError> {
     present(object, key).ok_or_else(|| invalid(path, key, "is required"))
 }
 
-pub(super) fn required_text<'a>(object: &'a Object, path: &str, key: &str) -> Result<&'a str, RequestError> {
+pub(super) fn required_text<'a>(object: &'a JsonObject, path: &str, key: &str) -> Result<&'a str, RequestError> {
     text(required(object, path, key)?, path, key)
 }
 
@@ -82,7 +82,7 @@ pub(super) fn integer(value: &Value, path: &str, key: &str) -> Result<i64, Reque
     value.as_i64().ok_or_else(|| invalid(path, key, "must be a whole number"))
 }
 
-pub(super) fn object<'a>(value: &'a Value, path: &str, key: &str) -> Result<&'a Object, RequestError> {
+pub(super) fn object<'a>(value: &'a Value, path: &str, key: &str) -> Result<&'a JsonObject, RequestError> {
     value.as_object().ok_or_else(|| invalid(path, key, "must be an object"))
 }
 
@@ -91,7 +91,7 @@ pub(super) fn array<'a>(value: &'a Value, path: &str, key: &str) -> Result<&'a [
 }
 
 /// An element of an array: `path` is its own, index and all.
-pub(super) fn element<'a>(value: &'a Value, path: &str) -> Result<&'a Object, RequestError> {
+pub(super) fn element<'a>(value: &'a Value, path: &str) -> Result<&'a JsonObject, RequestError> {
     value
         .as_object()
         .ok_or_else(|| RequestError::Invalid { path: path.to_owned(), problem: "must be an object".into() })

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::shape::{self, NotedFields, join};
 use crate::RequestError;
-use crate::chat::{Effort, Object, Thinking};
+use crate::chat::{Effort, JsonObject, Thinking};
 
 /// Reads `reasoning_effort`. A word that nobody has heard of is the caller's mistake.
 pub(super) fn effort(value: &Value, path: &str, key: &str) -> Result<Thinking, RequestError> {
@@ -61,7 +61,7 @@ pub(super) fn switch(enabled: bool) -> Thinking {
 }
 
 fn entries<'a>(value: &'a Value, key: &str) -> Result<impl Iterator<Item = (&'a String, &'a Value)>, RequestError> {
-    let object: &Object = value
+    let object: &JsonObject = value
         .as_object()
         .ok_or_else(|| RequestError::Invalid { path: join("", key), problem: "must be an object".to_owned() })?;
     Ok(object.iter().filter(|(_, value)| !value.is_null()))

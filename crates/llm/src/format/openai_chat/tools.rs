@@ -9,7 +9,7 @@ use super::content::unsupported;
 use super::shape::{self, NotedFields, join};
 use crate::RequestError;
 use crate::chat::signature::unpack;
-use crate::chat::{Object, Tool, ToolCall, ToolChoice, object};
+use crate::chat::{JsonObject, Tool, ToolCall, ToolChoice, object};
 
 /// Reads `tools`. Custom tools and vendors' built-in ones are noted.
 pub(super) fn decode(value: &Value, noted: &mut NotedFields) -> Result<Vec<Tool>, RequestError> {
@@ -37,7 +37,7 @@ pub(super) fn decode(value: &Value, noted: &mut NotedFields) -> Result<Vec<Tool>
     Ok(tools)
 }
 
-fn decode_function(function: &Object, path: &str, noted: &mut NotedFields) -> Result<Tool, RequestError> {
+fn decode_function(function: &JsonObject, path: &str, noted: &mut NotedFields) -> Result<Tool, RequestError> {
     let name = shape::required_text(function, path, "name")?.to_owned();
     let mut tool = Tool { name, description: None, parameters: None, strict: None };
     for (key, value) in function.iter().filter(|(_, value)| !value.is_null()) {
@@ -198,7 +198,7 @@ pub(super) fn encode(tools: &[Tool]) -> Value {
     tools
         .iter()
         .map(|tool| {
-            let mut function = Object::new();
+            let mut function = JsonObject::new();
             function.insert("name".into(), json!(tool.name));
             if let Some(description) = &tool.description {
                 function.insert("description".into(), json!(description));

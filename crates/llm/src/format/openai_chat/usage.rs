@@ -2,11 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::chat::Object;
+use crate::chat::JsonObject;
 use crate::tokens::usage::{self, ServiceTier, Usage};
 
 /// Reads the usage of a body: `usage`, and the service told beside it.
-pub(super) fn of(body: &Object, usage: Option<&Value>) -> Usage {
+pub(super) fn of(body: &JsonObject, usage: Option<&Value>) -> Usage {
     let mut read = usage.map(read).unwrap_or_default();
     read.service = service(body.get("service_tier")).or(read.service);
     read

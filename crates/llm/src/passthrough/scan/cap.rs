@@ -7,7 +7,7 @@ use super::members::whole;
 use super::{Field, Scanned};
 use crate::Dialect;
 use crate::json::raw;
-use crate::operation::{Kind, Operation};
+use crate::operation::{Operation, OperationKind};
 
 /// A field that caps the tokens of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,10 +27,12 @@ impl CapField {
     #[must_use]
     pub fn of_caller(operation: &Operation) -> &'static [CapField] {
         match (operation.dialect, operation.kind) {
-            (Dialect::OpenAi, Kind::Chat) => &[CapField::MaxCompletionTokens, CapField::MaxTokens],
-            (Dialect::OpenAi, Kind::Completions) | (Dialect::Anthropic, Kind::Chat) => &[CapField::MaxTokens],
-            (Dialect::OpenAi, Kind::Responses) => &[CapField::MaxOutputTokens],
-            (Dialect::Gemini, Kind::Chat) => &[CapField::Generation],
+            (Dialect::OpenAi, OperationKind::Chat) => &[CapField::MaxCompletionTokens, CapField::MaxTokens],
+            (Dialect::OpenAi, OperationKind::Completions) | (Dialect::Anthropic, OperationKind::Chat) => {
+                &[CapField::MaxTokens]
+            }
+            (Dialect::OpenAi, OperationKind::Responses) => &[CapField::MaxOutputTokens],
+            (Dialect::Gemini, OperationKind::Chat) => &[CapField::Generation],
             _ => &[],
         }
     }
@@ -70,12 +72,12 @@ impl Scanned {
         let asked = match operation.dialect {
             Dialect::OpenAi => match operation.kind {
                 // All of the best are made, and paid for.
-                Kind::Chat => self.n.max(self.best_of),
-                Kind::Completions => {
+                OperationKind::Chat => self.n.max(self.best_of),
+                OperationKind::Completions => {
                     let each = self.n.max(self.best_of).unwrap_or(1).max(1);
                     return each.saturating_mul(self.prompts(body));
                 }
-                Kind::ImageGeneration => self.n,
+                OperationKind::ImageGeneration => self.n,
                 _ => None,
             },
             Dialect::Anthropic => None,
@@ -95,7 +97,7 @@ impl Scanned {
     #[must_use]
     pub fn predicted(&self, operation: &Operation, body: &[u8]) -> u64 {
         match (operation.dialect, operation.kind) {
-            (Dialect::OpenAi, Kind::Chat) => self
+            (Dialect::OpenAi, OperationKind::Chat) => self
                 .value(body, Field::Prediction)
                 .map_or(0, |raw| crate::tokens::estimate::input_tokens(Dialect::OpenAi, raw.as_bytes())),
             _ => 0,

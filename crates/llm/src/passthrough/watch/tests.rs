@@ -237,7 +237,7 @@ fn a_gemini_event_is_seen_for_what_it_is() {
 #[test]
 fn an_error_in_no_data_line_is_seen() {
     let mut events = Vec::new();
-    crate::framing::sse::Reader::default().push(
+    crate::framing::sse::SseReader::default().push(
         &Bytes::from_static(
             b"{\n \"error\": {\n  \"code\": 499, \"message\": \"m\", \"status\": \"CANCELLED\"\n }\n}\n\n: ping\n\n",
         ),

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::Dialect;
 use crate::json::raw;
-use crate::operation::{Kind, Operation};
+use crate::operation::{Operation, OperationKind};
 use crate::passthrough::scan::members::unescape;
 use crate::passthrough::scan::{Field, Scanned};
 
@@ -98,10 +98,10 @@ impl Scanned {
     /// Why the tools of this request may cost more than its tokens, if they may. `body` is the one that was scanned.
     #[must_use]
     pub fn server_tool(&self, operation: &Operation, body: &[u8]) -> Option<&'static str> {
-        if !matches!(operation.kind, Kind::Chat | Kind::Completions | Kind::Responses) {
+        if !matches!(operation.kind, OperationKind::Chat | OperationKind::Completions | OperationKind::Responses) {
             return None;
         }
-        if operation.kind == Kind::Responses && self.value(body, Field::Prompt).is_some() {
+        if operation.kind == OperationKind::Responses && self.value(body, Field::Prompt).is_some() {
             return Some(KEPT_PROMPT);
         }
         let tools = self.value(body, Field::Tools);

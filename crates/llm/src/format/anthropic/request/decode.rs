@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::RequestError;
-use crate::chat::{Effort, Message, Object, OutputFormat, Request, Role, Thinking, Tool, ToolChoice};
+use crate::chat::{ChatRequest, Effort, JsonObject, Message, OutputFormat, Role, Thinking, Tool, ToolChoice};
 use crate::format::anthropic::blocks::{self, ToolNames};
 use crate::format::anthropic::shape::{self, NotedPlaces, Path, boolean_if, given, text_if, text_of};
 
@@ -13,8 +13,8 @@ use crate::format::anthropic::shape::{self, NotedPlaces, Path, boolean_if, given
 ///
 /// # Errors
 /// [`RequestError::Invalid`] when a field has the wrong shape.
-pub fn decode(body: &Object) -> Result<Request, RequestError> {
-    let mut request = Request::default();
+pub fn decode(body: &JsonObject) -> Result<ChatRequest, RequestError> {
+    let mut request = ChatRequest::default();
     let mut places = NotedPlaces::default();
     let (mut asked, mut effort) = (None, None);
     for (key, value) in body {
@@ -91,7 +91,7 @@ pub fn decode(body: &Object) -> Result<Request, RequestError> {
 fn decode_messages(
     messages: &[Value],
     at: &Path<'_>,
-    request: &mut Request,
+    request: &mut ChatRequest,
     places: &mut NotedPlaces,
 ) -> Result<(), RequestError> {
     if messages.is_empty() {
@@ -129,7 +129,7 @@ fn decode_messages(
     Ok(())
 }
 
-fn thinking(config: &Object, at: &Path<'_>, places: &mut NotedPlaces) -> Result<Option<Thinking>, RequestError> {
+fn thinking(config: &JsonObject, at: &Path<'_>, places: &mut NotedPlaces) -> Result<Option<Thinking>, RequestError> {
     let asked = match text_of(config, "type", at)? {
         "enabled" => {
             let at = at.key("budget_tokens");
@@ -147,7 +147,7 @@ fn thinking(config: &Object, at: &Path<'_>, places: &mut NotedPlaces) -> Result<
     Ok(asked)
 }
 
-fn effort_of(config: &Object, at: &Path<'_>) -> Result<Option<Effort>, RequestError> {
+fn effort_of(config: &JsonObject, at: &Path<'_>) -> Result<Option<Effort>, RequestError> {
     let Some(word) = text_if(config, "effort", at)? else { return Ok(None) };
     let effort =
         Effort::parse(word).ok_or_else(|| at.key("effort").invalid("must be low, medium, high, xhigh or max"))?;
@@ -170,7 +170,7 @@ fn format_of(format: &Value, at: &Path<'_>, places: &mut NotedPlaces) -> Result<
 }
 
 /// A tool of the caller's own. Tools that the provider knows by their type are noted, not carried.
-fn tool_of(tool: &Object, at: &Path<'_>, places: &mut NotedPlaces) -> Result<Option<Tool>, RequestError> {
+fn tool_of(tool: &JsonObject, at: &Path<'_>, places: &mut NotedPlaces) -> Result<Option<Tool>, RequestError> {
     let kind = text_if(tool, "type", at)?.unwrap_or("custom");
     if kind != "custom" {
         places.note_value(&at.key("type"), kind);
@@ -200,7 +200,7 @@ fn tool_of(tool: &Object, at: &Path<'_>, places: &mut NotedPlaces) -> Result<Opt
     }))
 }
 
-fn tool_choice(choice: &Object, at: &Path<'_>) -> Result<Option<ToolChoice>, RequestError> {
+fn tool_choice(choice: &JsonObject, at: &Path<'_>) -> Result<Option<ToolChoice>, RequestError> {
     Ok(Some(match text_of(choice, "type", at)? {
         "auto" => ToolChoice::Auto,
         "any" => ToolChoice::Required,

@@ -19,7 +19,7 @@ use std::collections::HashSet;
 
 use serde_json::{Number, Value, json};
 
-use crate::chat::{Effort, Object, OutputFormat, Part, Request, Role, Thinking, Tool, ToolChoice};
+use crate::chat::{ChatRequest, Effort, JsonObject, OutputFormat, Part, Role, Thinking, Tool, ToolChoice};
 use crate::format::anthropic::models::{self, ModelTraits, Sampling, ThinkingForm, TopEffort};
 use crate::format::anthropic::{schema, turns};
 use crate::passthrough::scan::thinking::{LEAST_BUDGET, below};
@@ -34,7 +34,7 @@ const JSON_INSTRUCTION: &str =
 ///
 /// # Errors
 /// [`RequestError::Unsupported`] when Anthropic, or this model, has no way to say a part of it.
-pub fn encode(request: &Request, target: &Target<'_>, most: Option<u64>) -> Result<EncodedRequest, RequestError> {
+pub fn encode(request: &ChatRequest, target: &Target<'_>, most: Option<u64>) -> Result<EncodedRequest, RequestError> {
     let model = target.model;
     let takes = models::of(model);
     let mut left_out = Vec::new();
@@ -76,7 +76,7 @@ pub fn encode(request: &Request, target: &Target<'_>, most: Option<u64>) -> Resu
         leave_out(&mut left_out, field);
     }
 
-    let mut body = Object::new();
+    let mut body = JsonObject::new();
     body.insert("model".to_owned(), json!(model));
     let cap = thinking.fit_into(request.max_output_tokens, most, &takes);
     body.insert("max_tokens".to_owned(), json!(cap));
@@ -107,7 +107,7 @@ pub fn encode(request: &Request, target: &Target<'_>, most: Option<u64>) -> Resu
         body.insert("tools".to_owned(), Value::Array(tools.declared));
         body.extend(tools.choice.map(|choice| ("tool_choice".to_owned(), choice)));
     }
-    let mut config = Object::new();
+    let mut config = JsonObject::new();
     config.extend(thinking.effort.map(|effort| ("effort".to_owned(), json!(effort))));
     config.extend(format.map(|format| ("format".to_owned(), format)));
     if !config.is_empty() {
@@ -139,7 +139,7 @@ fn leave_out(left_out: &mut Vec<String>, field: &str) {
     }
 }
 
-fn refuse_penalties(request: &Request) -> Result<(), RequestError> {
+fn refuse_penalties(request: &ChatRequest) -> Result<(), RequestError> {
     let bites = |penalty: &Option<Number>| penalty.as_ref().is_some_and(|penalty| penalty.as_f64() != Some(0.0));
     if bites(&request.presence_penalty) {
         return Err(unsupported("presence_penalty"));
@@ -225,7 +225,13 @@ fn adaptive(effort: Effort, takes: &ModelTraits) -> ThinkingPlan {
     ThinkingPlan { config: Some(Config::Adaptive), effort: Some(word) }
 }
 
-fn sampling(request: &Request, takes: &ModelTraits, thinks: bool, body: &mut Object, left_out: &mut Vec<String>) {
+fn sampling(
+    request: &ChatRequest,
+    takes: &ModelTraits,
+    thinks: bool,
+    body: &mut JsonObject,
+    left_out: &mut Vec<String>,
+) {
     let is = |number: &Number, value: f64| number.as_f64() == Some(value);
     let mut temperature = request.temperature.clone();
     if temperature.as_ref().and_then(Number::as_f64).is_some_and(|degrees| degrees > 1.0) {
@@ -283,7 +289,7 @@ struct Tools {
     choice: Option<Value>,
 }
 
-fn tools_of(request: &Request, takes: &ModelTraits, left_out: &mut Vec<String>) -> Result<Tools, RequestError> {
+fn tools_of(request: &ChatRequest, takes: &ModelTraits, left_out: &mut Vec<String>) -> Result<Tools, RequestError> {
     if request.tools.is_empty() {
         let declared = called_tools(request)?;
         return Ok(Tools { declared, choice: Some(json!({"type": "none"})) });
@@ -349,7 +355,7 @@ fn tool_of(tool: &Tool, takes: &ModelTraits, left_out: &mut Vec<String>) -> Resu
 }
 
 /// Declares the tools that the turns call. Anthropic wants those known, used again or not.
-fn called_tools(request: &Request) -> Result<Vec<Value>, RequestError> {
+fn called_tools(request: &ChatRequest) -> Result<Vec<Value>, RequestError> {
     let (mut names, mut seen) = (Vec::new(), HashSet::new());
     for part in request.messages.iter().flat_map(|message| &message.parts) {
         if let Part::ToolCall(call) = part

@@ -14,7 +14,7 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use crate::Malformed;
-use crate::chat::{Event, StreamError};
+use crate::chat::{ChatEvent, StreamError};
 use crate::format::anthropic::response::{arguments, finish, malformed};
 use crate::format::anthropic::usage::UsageStatements;
 use crate::framing;
@@ -47,7 +47,7 @@ impl Decoder {
     ///
     /// # Errors
     /// [`Malformed`] when the data is not JSON, or lacks what its kind must have.
-    pub fn push(&mut self, event: &framing::Event, out: &mut Vec<Event>) -> Result<(), Malformed> {
+    pub fn push(&mut self, event: &framing::Event, out: &mut Vec<ChatEvent>) -> Result<(), Malformed> {
         let Some(data) = event.data().filter(|data| !data.trim().is_empty()) else { return Ok(()) };
         // Some servers of this dialect end as OpenAI does, after `message_stop`.
         if self.over || data.trim() == "[DONE]" {
@@ -69,11 +69,11 @@ impl Decoder {
             "message_stop" => {
                 self.close_all(out);
                 self.over = true;
-                out.push(Event::End);
+                out.push(ChatEvent::End);
             }
             _ if kind == "error" || data.get("error").is_some_and(Value::is_object) => {
                 self.over = true;
-                out.push(Event::Error(stream_error(&data)));
+                out.push(ChatEvent::Error(stream_error(&data)));
             }
             "" => return Err(malformed("event has no `type`")),
             _ => {}
@@ -81,35 +81,35 @@ impl Decoder {
         Ok(())
     }
 
-    fn message_start(&mut self, data: &Value, out: &mut Vec<Event>) {
+    fn message_start(&mut self, data: &Value, out: &mut Vec<ChatEvent>) {
         let message = data.get("message");
         let text = |key: &str| message.and_then(|m| m.get(key)).and_then(Value::as_str).map(str::to_owned);
-        out.push(Event::Start { id: text("id"), model: text("model") });
+        out.push(ChatEvent::Start { id: text("id"), model: text("model") });
         if let Some(usage) = message.and_then(|m| m.get("usage")) {
             self.spent.correct(UsageStatements::read(usage).without_output());
             let usage = self.spent.usage();
             if !usage.is_empty() {
-                out.push(Event::Usage(usage));
+                out.push(ChatEvent::Usage(usage));
             }
         }
     }
 
-    fn block_start(&mut self, data: &Value, out: &mut Vec<Event>) -> Result<(), Malformed> {
+    fn block_start(&mut self, data: &Value, out: &mut Vec<ChatEvent>) -> Result<(), Malformed> {
         let position = position(data).ok_or_else(|| malformed("content_block_start has no `index`"))?;
         let block = data.get("content_block").ok_or_else(|| malformed("content_block_start has no `content_block`"))?;
         let text = |key: &str| block.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
         let opened = match text("type").unwrap_or_default() {
             "text" => {
-                out.extend(text("text").map(|text| Event::Text(text.to_owned())));
+                out.extend(text("text").map(|text| ChatEvent::Text(text.to_owned())));
                 Block::Words
             }
             "thinking" => {
-                out.extend(text("thinking").map(|text| Event::Thinking(text.to_owned())));
-                out.extend(text("signature").map(|text| Event::ThinkingSignature(text.to_owned())));
+                out.extend(text("thinking").map(|text| ChatEvent::Thinking(text.to_owned())));
+                out.extend(text("signature").map(|text| ChatEvent::ThinkingSignature(text.to_owned())));
                 Block::Words
             }
             "redacted_thinking" => {
-                out.extend(text("data").map(|data| Event::RedactedThinking(data.to_owned())));
+                out.extend(text("data").map(|data| ChatEvent::RedactedThinking(data.to_owned())));
                 Block::Other
             }
             "tool_use" => {
@@ -117,7 +117,7 @@ impl Decoder {
                 let (id, name) = (wanted("id")?.to_owned(), wanted("name")?.to_owned());
                 let index = self.calls;
                 self.calls += 1;
-                out.push(Event::ToolCall { index, id, name, signature: None });
+                out.push(ChatEvent::ToolCall { index, id, name, signature: None });
                 Block::Call { index, whole: arguments(block.get("input")), told: false }
             }
             _ => Block::Other,
@@ -126,45 +126,45 @@ impl Decoder {
         Ok(())
     }
 
-    fn block_delta(&mut self, data: &Value, out: &mut Vec<Event>) {
+    fn block_delta(&mut self, data: &Value, out: &mut Vec<ChatEvent>) {
         let Some(delta) = data.get("delta") else { return };
         let text = |key: &str| delta.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
         let block = position(data).and_then(|position| self.blocks.get_mut(&position));
         match (delta.get("type").and_then(Value::as_str).unwrap_or_default(), block) {
             (_, Some(Block::Other)) => {}
-            ("text_delta", _) => out.extend(text("text").map(|text| Event::Text(text.to_owned()))),
-            ("thinking_delta", _) => out.extend(text("thinking").map(|text| Event::Thinking(text.to_owned()))),
+            ("text_delta", _) => out.extend(text("text").map(|text| ChatEvent::Text(text.to_owned()))),
+            ("thinking_delta", _) => out.extend(text("thinking").map(|text| ChatEvent::Thinking(text.to_owned()))),
             ("signature_delta", _) => {
-                out.extend(text("signature").map(|text| Event::ThinkingSignature(text.to_owned())));
+                out.extend(text("signature").map(|text| ChatEvent::ThinkingSignature(text.to_owned())));
             }
             ("input_json_delta", Some(Block::Call { index, told, .. })) => {
                 if let Some(fragment) = text("partial_json") {
                     *told = true;
-                    out.push(Event::ToolArguments { index: *index, fragment: fragment.to_owned() });
+                    out.push(ChatEvent::ToolArguments { index: *index, fragment: fragment.to_owned() });
                 }
             }
             _ => {}
         }
     }
 
-    fn message_delta(&mut self, data: &Value, out: &mut Vec<Event>) {
+    fn message_delta(&mut self, data: &Value, out: &mut Vec<ChatEvent>) {
         self.close_all(out);
         if let Some(usage) = data.get("usage") {
             self.spent.correct(UsageStatements::read(usage));
             let usage = self.spent.usage();
             if !usage.is_empty() {
-                out.push(Event::Usage(usage));
+                out.push(ChatEvent::Usage(usage));
             }
         }
         let delta = |key: &str| data.get("delta").and_then(|delta| delta.get(key)).and_then(Value::as_str);
         if let Some(reason) = delta("stop_reason") {
             let stop_sequence = delta("stop_sequence").map(str::to_owned);
-            out.push(Event::Finish { reason: finish(reason), stop_sequence });
+            out.push(ChatEvent::Finish { reason: finish(reason), stop_sequence });
         }
     }
 
     /// Ends the blocks that the upstream left open.
-    fn close_all(&mut self, out: &mut Vec<Event>) {
+    fn close_all(&mut self, out: &mut Vec<ChatEvent>) {
         let mut left: Vec<(u64, Block)> = self.blocks.drain().collect();
         left.sort_by_key(|(position, _)| *position);
         for (_, block) in left {
@@ -174,9 +174,9 @@ impl Decoder {
 }
 
 /// A call without arguments comes without a delta that says so.
-fn close(block: Block, out: &mut Vec<Event>) {
+fn close(block: Block, out: &mut Vec<ChatEvent>) {
     if let Block::Call { index, whole, told: false } = block {
-        out.push(Event::ToolArguments { index, fragment: whole });
+        out.push(ChatEvent::ToolArguments { index, fragment: whole });
     }
 }
 

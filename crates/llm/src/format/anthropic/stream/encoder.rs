@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use crate::Answer;
 use crate::chat::mark::mark;
-use crate::chat::{Event, Finish, StreamError};
+use crate::chat::{ChatEvent, Finish, StreamError};
 use crate::format::anthropic::response::{call_id, message_id, picture, stop_reason};
 use crate::format::anthropic::usage;
 use crate::framing::sse;
@@ -64,11 +64,11 @@ enum OpenBlock {
 #[derive(Debug)]
 enum WaitingPiece {
     Call { index: usize, id: String, name: String, arguments: String },
-    Words(Words),
+    Words(BlockPiece),
 }
 
 #[derive(Clone, Debug)]
-enum Words {
+enum BlockPiece {
     Text(String),
     Thinking(String),
     Signature(String),
@@ -95,31 +95,31 @@ impl Encoder {
     }
 
     /// Writes what `event` tells. After an error or the end nothing more is written.
-    pub fn push(&mut self, event: &Event, out: &mut Vec<u8>) {
+    pub fn push(&mut self, event: &ChatEvent, out: &mut Vec<u8>) {
         if self.stage == Stage::Over {
             return;
         }
         match event {
-            Event::Start { id, model } => {
+            ChatEvent::Start { id, model } => {
                 self.id.clone_from(id);
                 self.model.clone_from(model);
             }
-            Event::Usage(usage) => {
+            ChatEvent::Usage(usage) => {
                 self.usage.merge(usage);
                 // How it was served may be told alone.
                 if self.finish.is_some() && !usage.is_empty() {
                     self.write_delta(out);
                 }
             }
-            Event::Finish { reason, stop_sequence } => {
+            ChatEvent::Finish { reason, stop_sequence } => {
                 self.finish = Some((*reason, stop_sequence.clone()));
                 self.flush(out);
             }
-            Event::Error(error) => {
+            ChatEvent::Error(error) => {
                 self.stage = Stage::Over;
                 sse::write(Some("error"), &error_body(error), out);
             }
-            Event::End => {
+            ChatEvent::End => {
                 self.flush(out);
                 self.write_delta(out);
                 self.stage = Stage::Over;
@@ -133,18 +133,18 @@ impl Encoder {
         }
     }
 
-    fn content(&mut self, event: &Event, out: &mut Vec<u8>) {
+    fn content(&mut self, event: &ChatEvent, out: &mut Vec<u8>) {
         let words = match event {
-            Event::Text(text) => Words::Text(text.clone()),
-            Event::Refusal(text) => {
+            ChatEvent::Text(text) => BlockPiece::Text(text.clone()),
+            ChatEvent::Refusal(text) => {
                 self.refused |= !text.is_empty();
-                Words::Text(text.clone())
+                BlockPiece::Text(text.clone())
             }
-            Event::Thinking(text) => Words::Thinking(text.clone()),
-            Event::ThinkingSignature(signature) => Words::Signature(signature.clone()),
-            Event::RedactedThinking(data) => Words::Redacted(data.clone()),
-            Event::Media(media) => Words::Text(picture(media)),
-            Event::ToolCall { index, id, name, signature } => {
+            ChatEvent::Thinking(text) => BlockPiece::Thinking(text.clone()),
+            ChatEvent::ThinkingSignature(signature) => BlockPiece::Signature(signature.clone()),
+            ChatEvent::RedactedThinking(data) => BlockPiece::Redacted(data.clone()),
+            ChatEvent::Media(media) => BlockPiece::Text(picture(media)),
+            ChatEvent::ToolCall { index, id, name, signature } => {
                 self.calls = true;
                 let call = WaitingPiece::Call {
                     index: *index,
@@ -154,8 +154,12 @@ impl Encoder {
                 };
                 return self.take(call, out);
             }
-            Event::ToolArguments { index, fragment } => return self.arguments(*index, fragment, out),
-            Event::Start { .. } | Event::Usage(_) | Event::Finish { .. } | Event::Error(_) | Event::End => return,
+            ChatEvent::ToolArguments { index, fragment } => return self.arguments(*index, fragment, out),
+            ChatEvent::Start { .. }
+            | ChatEvent::Usage(_)
+            | ChatEvent::Finish { .. }
+            | ChatEvent::Error(_)
+            | ChatEvent::End => return,
         };
         if !words.is_empty() {
             self.take(WaitingPiece::Words(words), out);
@@ -223,28 +227,28 @@ impl Encoder {
         }
     }
 
-    fn write_words(&mut self, words: &Words, out: &mut Vec<u8>) {
+    fn write_words(&mut self, words: &BlockPiece, out: &mut Vec<u8>) {
         match words {
-            Words::Text(text) => {
+            BlockPiece::Text(text) => {
                 if !matches!(self.open, Some(OpenBlock::Text)) {
                     self.begin(&json!({"type": "text", "text": ""}), out);
                     self.open = Some(OpenBlock::Text);
                 }
                 self.delta(&json!({"type": "text_delta", "text": text}), out);
             }
-            Words::Thinking(_) | Words::Signature(_) => {
+            BlockPiece::Thinking(_) | BlockPiece::Signature(_) => {
                 if !matches!(self.open, Some(OpenBlock::Thinking)) {
                     self.begin(&json!({"type": "thinking", "thinking": "", "signature": ""}), out);
                     self.open = Some(OpenBlock::Thinking);
                 }
                 match words {
-                    Words::Signature(signature) => self.sign(Some(signature), out),
-                    Words::Thinking(text) | Words::Text(text) | Words::Redacted(text) => {
+                    BlockPiece::Signature(signature) => self.sign(Some(signature), out),
+                    BlockPiece::Thinking(text) | BlockPiece::Text(text) | BlockPiece::Redacted(text) => {
                         self.delta(&json!({"type": "thinking_delta", "thinking": text}), out);
                     }
                 }
             }
-            Words::Redacted(data) => {
+            BlockPiece::Redacted(data) => {
                 self.begin(&json!({"type": "redacted_thinking", "data": mark(Some(data))}), out);
                 self.stop_last(out);
             }
@@ -334,12 +338,13 @@ impl Encoder {
     }
 }
 
-impl Words {
+impl BlockPiece {
     fn is_empty(&self) -> bool {
         match self {
-            Words::Text(words) | Words::Thinking(words) | Words::Signature(words) | Words::Redacted(words) => {
-                words.is_empty()
-            }
+            BlockPiece::Text(words)
+            | BlockPiece::Thinking(words)
+            | BlockPiece::Signature(words)
+            | BlockPiece::Redacted(words) => words.is_empty(),
         }
     }
 }

@@ -1,6 +1,6 @@
 use super::*;
 
-fn object(value: Value) -> Object {
+fn object(value: Value) -> JsonObject {
     serde_json::from_value(value).unwrap()
 }
 

@@ -6,17 +6,17 @@ use serde_json::{Map, Value};
 
 use crate::RequestError;
 use crate::chat::mark::{is_marked, unmark};
-use crate::chat::{Media, MediaSource, Message, Part, Request, Role, Thought, ToolCall, ToolResult};
-use crate::format::gemini::reader::{Reader, invalid, wrong};
+use crate::chat::{ChatRequest, Media, MediaSource, Message, Part, Role, Thought, ToolCall, ToolResult};
+use crate::format::gemini::reader::{FieldReader, invalid, wrong};
 
 /// What a part can be; a part is one of them.
 const KINDS: [&str; 5] = ["text", "inlineData", "fileData", "functionCall", "functionResponse"];
 
-pub(super) fn decode(reader: &mut Reader<'_>, request: &mut Request) -> Result<(), RequestError> {
+pub(super) fn decode(reader: &mut FieldReader<'_>, request: &mut ChatRequest) -> Result<(), RequestError> {
     match reader.take("systemInstruction") {
         None => {}
         Some(Value::String(text)) => request.system.push(text.clone()),
-        Some(value) => read_system(Reader::of("systemInstruction", value)?, request)?,
+        Some(value) => read_system(FieldReader::of("systemInstruction", value)?, request)?,
     }
     let contents = reader.list("contents")?.unwrap_or_default();
     if contents.is_empty() {
@@ -25,7 +25,7 @@ pub(super) fn decode(reader: &mut Reader<'_>, request: &mut Request) -> Result<(
     let mut calls = CallHistory::default();
     for (at, content) in contents.iter().enumerate() {
         let path = format!("contents[{at}]");
-        let mut content = Reader::of(&path, content)?;
+        let mut content = FieldReader::of(&path, content)?;
         let role = match content.string("role")?.unwrap_or_default() {
             "model" => Role::Assistant,
             // Functions answered under a role of their own in the first version of the API.
@@ -58,7 +58,7 @@ fn push(part: Part, parts: &mut Vec<Part>) {
     }
 }
 
-fn read_system(mut content: Reader<'_>, request: &mut Request) -> Result<(), RequestError> {
+fn read_system(mut content: FieldReader<'_>, request: &mut ChatRequest) -> Result<(), RequestError> {
     // Google ignores the role here.
     content.string("role")?;
     for mut part in content.objects("parts")? {
@@ -72,7 +72,7 @@ fn read_system(mut content: Reader<'_>, request: &mut Request) -> Result<(), Req
 }
 
 fn read_part(
-    mut part: Reader<'_>,
+    mut part: FieldReader<'_>,
     calls: &mut CallHistory,
     fields: &mut Vec<String>,
 ) -> Result<Option<Part>, RequestError> {
@@ -109,7 +109,7 @@ fn read_part(
 }
 
 /// `inlineData` or `fileData`.
-fn read_media(part: &mut Reader<'_>, fields: &mut Vec<String>) -> Result<Option<Media>, RequestError> {
+fn read_media(part: &mut FieldReader<'_>, fields: &mut Vec<String>) -> Result<Option<Media>, RequestError> {
     for (kind, field) in [("inlineData", "data"), ("fileData", "fileUri")] {
         let Some(mut blob) = part.object(kind)? else { continue };
         let media_type = blob.string("mimeType")?.map(str::to_owned);
@@ -168,7 +168,7 @@ struct CallHistory {
 impl CallHistory {
     fn read_call(
         &mut self,
-        mut call: Reader<'_>,
+        mut call: FieldReader<'_>,
         signature: Option<String>,
         fields: &mut Vec<String>,
     ) -> Result<ToolCall, RequestError> {
@@ -190,7 +190,11 @@ impl CallHistory {
         Ok(ToolCall { id, name: name.to_owned(), arguments, signature })
     }
 
-    fn read_result(&mut self, mut result: Reader<'_>, fields: &mut Vec<String>) -> Result<ToolResult, RequestError> {
+    fn read_result(
+        &mut self,
+        mut result: FieldReader<'_>,
+        fields: &mut Vec<String>,
+    ) -> Result<ToolResult, RequestError> {
         let name = result.string("name")?.filter(|name| !name.is_empty());
         let own = result.string("id")?.filter(|id| !id.is_empty());
         let (id, called) = match self.close(own, name) {

@@ -4,23 +4,23 @@ use std::collections::HashSet;
 
 use super::{contents, thinking};
 use crate::RequestError;
-use crate::chat::{Object, OutputFormat, Request, Tool, ToolChoice};
-use crate::format::gemini::reader::{Reader, invalid};
+use crate::chat::{ChatRequest, JsonObject, OutputFormat, Tool, ToolChoice};
+use crate::format::gemini::reader::{FieldReader, invalid};
 use crate::format::gemini::schema::to_json_schema;
 
 /// Reads a request. The model stands in the path, so `model` and `stream` stay empty.
 ///
 /// # Errors
 /// [`RequestError::Invalid`] with the camelCase path of a field that has the wrong shape.
-pub fn decode(body: &Object) -> Result<Request, RequestError> {
-    let mut reader = Reader::new("", body)?;
-    let mut request = Request::default();
+pub fn decode(body: &JsonObject) -> Result<ChatRequest, RequestError> {
+    let mut reader = FieldReader::new("", body)?;
+    let mut request = ChatRequest::default();
     // Some SDKs repeat the model here; the path decides.
     reader.string("model")?;
     contents::decode(&mut reader, &mut request)?;
     if let Some(tools) = reader.list("tools")? {
         for (at, tool) in tools.iter().enumerate() {
-            read_tool(Reader::of(&format!("tools[{at}]"), tool)?, &mut request)?;
+            read_tool(FieldReader::of(&format!("tools[{at}]"), tool)?, &mut request)?;
         }
     }
     if let Some(config) = reader.object("toolConfig")? {
@@ -33,7 +33,7 @@ pub fn decode(body: &Object) -> Result<Request, RequestError> {
     Ok(request)
 }
 
-fn read_tool(mut tool: Reader<'_>, request: &mut Request) -> Result<(), RequestError> {
+fn read_tool(mut tool: FieldReader<'_>, request: &mut ChatRequest) -> Result<(), RequestError> {
     for mut function in tool.objects("functionDeclarations")? {
         let path = function.path("name");
         let Some(name) = function.string("name")?.filter(|name| !name.is_empty()) else {
@@ -56,7 +56,11 @@ fn read_tool(mut tool: Reader<'_>, request: &mut Request) -> Result<(), RequestE
 }
 
 /// One of two fields that hold a schema: Gemini's own kind, or JSON Schema.
-fn schema(reader: &mut Reader<'_>, own: &str, json_schema: &str) -> Result<Option<serde_json::Value>, RequestError> {
+fn schema(
+    reader: &mut FieldReader<'_>,
+    own: &str,
+    json_schema: &str,
+) -> Result<Option<serde_json::Value>, RequestError> {
     let (own_path, json_path) = (reader.path(own), reader.path(json_schema));
     match (reader.take(own), reader.take(json_schema)) {
         (None, None) => Ok(None),
@@ -68,7 +72,7 @@ fn schema(reader: &mut Reader<'_>, own: &str, json_schema: &str) -> Result<Optio
     }
 }
 
-fn read_tool_config(mut config: Reader<'_>, request: &mut Request) -> Result<(), RequestError> {
+fn read_tool_config(mut config: FieldReader<'_>, request: &mut ChatRequest) -> Result<(), RequestError> {
     if let Some(mut calling) = config.object("functionCallingConfig")? {
         let path = calling.path("mode");
         // Google takes its enums in any case.
@@ -100,7 +104,7 @@ fn read_tool_config(mut config: Reader<'_>, request: &mut Request) -> Result<(),
     Ok(())
 }
 
-fn read_generation_config(mut config: Reader<'_>, request: &mut Request) -> Result<(), RequestError> {
+fn read_generation_config(mut config: FieldReader<'_>, request: &mut ChatRequest) -> Result<(), RequestError> {
     // Read, and not carried by all: the table decides.
     for name in ["topK", "seed", "presencePenalty", "frequencyPenalty"] {
         if config.has(name) {
@@ -141,7 +145,7 @@ fn read_generation_config(mut config: Reader<'_>, request: &mut Request) -> Resu
     Ok(())
 }
 
-fn read_output(config: &mut Reader<'_>, request: &mut Request) -> Result<(), RequestError> {
+fn read_output(config: &mut FieldReader<'_>, request: &mut ChatRequest) -> Result<(), RequestError> {
     let media_type = config.string("responseMimeType")?.unwrap_or_default();
     let schema = schema(config, "responseSchema", "responseJsonSchema")?;
     match (media_type, schema) {

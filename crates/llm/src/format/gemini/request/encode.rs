@@ -6,8 +6,8 @@ use serde_json::{Map, Value, json};
 
 use super::thinking::{self, ModelGeneration};
 use crate::chat::{
-    Media, MediaSource, Message, Object, OutputFormat, Part, Request, Role, Tool, ToolCall, ToolChoice, ToolResult,
-    object,
+    ChatRequest, JsonObject, Media, MediaSource, Message, OutputFormat, Part, Role, Tool, ToolCall, ToolChoice,
+    ToolResult, object,
 };
 use crate::format::gemini::parts;
 use crate::provider::Target;
@@ -33,9 +33,9 @@ const MOST_STOPS: usize = 5;
 /// [`RequestError::Unsupported`] for what Gemini can't say: one call at a time, more than five stop
 /// sequences, a URL of unknown type, before Gemini 3 JSON output together with tools.
 /// [`RequestError::Invalid`] for a call in the history whose arguments are not a JSON object.
-pub fn encode(request: &Request, target: &Target<'_>, most: Option<u64>) -> Result<EncodedRequest, RequestError> {
+pub fn encode(request: &ChatRequest, target: &Target<'_>, most: Option<u64>) -> Result<EncodedRequest, RequestError> {
     let generation = ModelGeneration::of(target.model);
-    let mut body = Object::new();
+    let mut body = JsonObject::new();
     let mut left_out = Vec::new();
     body.insert("contents".to_owned(), contents(request, generation, &mut left_out)?);
     if request.system.iter().any(|text| !text.is_empty()) {
@@ -93,12 +93,12 @@ fn calling_config(choice: &ToolChoice) -> Value {
 }
 
 fn generation_config(
-    request: &Request,
+    request: &ChatRequest,
     generation: ModelGeneration,
     max_output_tokens: Option<u64>,
     left_out: &mut Vec<String>,
-) -> Result<Object, RequestError> {
-    let mut config = Object::new();
+) -> Result<JsonObject, RequestError> {
+    let mut config = JsonObject::new();
     let mut put = |name: &str, value: Option<Value>| {
         if let Some(value) = value {
             config.insert(name.to_owned(), value);
@@ -143,7 +143,11 @@ type WrittenTurn = (Role, bool, Vec<Value>);
 
 /// Tells the turns. Neighbours of one role become one, for Gemini wants the results of parallel
 /// calls in one turn; but results stay apart from what the user says besides.
-fn contents(request: &Request, generation: ModelGeneration, left_out: &mut Vec<String>) -> Result<Value, RequestError> {
+fn contents(
+    request: &ChatRequest,
+    generation: ModelGeneration,
+    left_out: &mut Vec<String>,
+) -> Result<Value, RequestError> {
     let names: HashMap<&str, &str> = request
         .messages
         .iter()

@@ -3,23 +3,23 @@ use serde_json::{Value, json};
 use super::decode;
 use crate::chat::mark::mark;
 use crate::chat::{
-    Effort, Media, MediaSource, Message, Object, OutputFormat, Part, Request, Role, Thinking, Thought, Tool, ToolCall,
-    ToolChoice, ToolResult,
+    ChatRequest, Effort, JsonObject, Media, MediaSource, Message, OutputFormat, Part, Role, Thinking, Thought, Tool,
+    ToolCall, ToolChoice, ToolResult,
 };
 use crate::provider::Target;
 use crate::{Dialect, EncodedRequest, Format, RequestError};
 
 /// Writes a request for the vendor of the format.
-fn encode(request: &Request, model: &str, most: Option<u64>) -> Result<EncodedRequest, RequestError> {
+fn encode(request: &ChatRequest, model: &str, most: Option<u64>) -> Result<EncodedRequest, RequestError> {
     super::encode(request, &Target::vendor(Dialect::Gemini, model), most)
 }
 
-fn object(value: Value) -> Object {
+fn object(value: Value) -> JsonObject {
     serde_json::from_value(value).unwrap()
 }
 
 /// A request with one turn and these fields besides.
-fn with(fields: Value) -> Object {
+fn with(fields: Value) -> JsonObject {
     let mut body = object(fields);
     body.entry("contents").or_insert_with(|| json!([{"parts": [{"text": "hi"}]}]));
     body
@@ -258,7 +258,7 @@ fn tells_turns() {
     let thought = |signature: &str| {
         Part::Thinking(Thought { text: Some("hm".to_owned()), signature: Some(signature.to_owned()), redacted: None })
     };
-    let request = Request {
+    let request = ChatRequest {
         system: vec!["be".to_owned(), String::new(), "brief".to_owned()],
         messages: vec![
             user(vec![text("look"), picture(None, MediaSource::Url("https://example.com/a.JPG?x=1".to_owned()))]),
@@ -286,7 +286,7 @@ fn tells_turns() {
             model(vec![thought("gemini's"), call("c", "f", "{}", Some("s"))]),
             user(vec![result("c", "f", vec![text("broken")], true)]),
         ],
-        ..Request::default()
+        ..ChatRequest::default()
     };
     let picture = json!({"inlineData": {"mimeType": "image/png", "data": "AAAA"}});
     let look = json!({"role": "user", "parts": [
@@ -342,7 +342,7 @@ fn tool() -> Tool {
 
 #[test]
 fn tells_how_to_answer() {
-    let request = Request {
+    let request = ChatRequest {
         messages: vec![user(vec![text("hi")])],
         tools: vec![tool()],
         tool_choice: Some(ToolChoice::AnyOf(vec!["f".to_owned()])),
@@ -357,7 +357,7 @@ fn tells_how_to_answer() {
         temperature: serde_json::Number::from_f64(0.5),
         seed: Some(7),
         thinking: Some(Thinking::Effort(Effort::Low)),
-        ..Request::default()
+        ..ChatRequest::default()
     };
     let told = encode(&request, "gemini-3-flash", None).unwrap();
     assert_eq!(told.left_out, Vec::<String>::new());
@@ -380,25 +380,25 @@ fn tells_how_to_answer() {
 
 #[test]
 fn refuses_what_gemini_cannot_say() {
-    let base = || Request { messages: vec![user(vec![text("hi")])], ..Request::default() };
+    let base = || ChatRequest { messages: vec![user(vec![text("hi")])], ..ChatRequest::default() };
     let picture = |source| vec![user(vec![picture(None, source)])];
     for (request, field) in [
-        (Request { tools: vec![tool()], parallel_tool_calls: Some(false), ..base() }, "parallel_tool_calls"),
-        (Request { stop: vec!["x".to_owned(); 6], ..base() }, "stop"),
-        (Request { seed: Some(1 << 40), ..base() }, "seed"),
+        (ChatRequest { tools: vec![tool()], parallel_tool_calls: Some(false), ..base() }, "parallel_tool_calls"),
+        (ChatRequest { stop: vec!["x".to_owned(); 6], ..base() }, "stop"),
+        (ChatRequest { seed: Some(1 << 40), ..base() }, "seed"),
         (
-            Request { messages: picture(MediaSource::Url("https://example.com/a".to_owned())), ..base() },
+            ChatRequest { messages: picture(MediaSource::Url("https://example.com/a".to_owned())), ..base() },
             "a picture or document whose media type is not known",
         ),
         (
-            Request { messages: picture(MediaSource::Base64("AAAA".to_owned())), ..base() },
+            ChatRequest { messages: picture(MediaSource::Base64("AAAA".to_owned())), ..base() },
             "a picture or document whose media type is not known",
         ),
     ] {
         let error = encode(&request, "gemini-3-flash", None).unwrap_err();
         assert_eq!(error, RequestError::Unsupported { field: field.to_owned(), upstream: Dialect::Gemini });
     }
-    let broken = Request { messages: vec![model(vec![call("a", "f", "{\"x\":", None)])], ..base() };
+    let broken = ChatRequest { messages: vec![model(vec![call("a", "f", "{\"x\":", None)])], ..base() };
     assert_eq!(
         encode(&broken, "gemini-3-flash", None).unwrap_err().to_string(),
         "messages[0]: the arguments of the call of f (a) are not a JSON object"
@@ -411,11 +411,11 @@ fn names_the_hints_it_leaves_out() {
     if let Part::Media(media) = &mut detailed {
         media.detail = Some("high".to_owned());
     }
-    let request = Request {
+    let request = ChatRequest {
         messages: vec![user(vec![detailed])],
         tools: vec![Tool { strict: Some(true), ..tool() }],
         thinking: Some(Thinking::Budget(100)),
-        ..Request::default()
+        ..ChatRequest::default()
     };
     assert_eq!(encode(&request, "gemini-2.0-flash", None).unwrap().left_out, ["detail", "strict", "thinking"]);
 }

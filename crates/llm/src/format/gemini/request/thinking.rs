@@ -4,11 +4,11 @@ use serde_json::{Value, json};
 
 use crate::RequestError;
 use crate::chat::{Effort, Thinking};
-use crate::format::gemini::reader::{Reader, invalid};
+use crate::format::gemini::reader::{FieldReader, invalid};
 use crate::passthrough::scan::thinking::below;
 
 /// Reads `thinkingConfig`. A level goes before a budget, as Gemini 3 has it.
-pub(super) fn decode(mut config: Reader<'_>, fields: &mut Vec<String>) -> Result<Option<Thinking>, RequestError> {
+pub(super) fn decode(mut config: FieldReader<'_>, fields: &mut Vec<String>) -> Result<Option<Thinking>, RequestError> {
     let path = config.path("thinkingBudget");
     let mut thinking = match config.integer("thinkingBudget")? {
         None => None,

@@ -129,7 +129,7 @@ fn refuses_what_is_no_answer() {
 
 #[test]
 fn tells_the_strict_schema() {
-    let response = Response {
+    let response = ChatResponse {
         id: Some("r1".to_owned()),
         model: None,
         parts: vec![
@@ -165,10 +165,10 @@ fn tells_the_strict_schema() {
 #[test]
 fn tells_a_broken_call_as_gemini_does() {
     for (finish, reason) in [(Finish::ToolCalls, "MALFORMED_FUNCTION_CALL"), (Finish::Length, "MAX_TOKENS")] {
-        let response = Response {
+        let response = ChatResponse {
             parts: vec![text("a"), call("c", "f", "{\"x\":", None)],
             finish: Some(finish),
-            ..Response::default()
+            ..ChatResponse::default()
         };
         let told = encode(&response, &Answer::default());
         assert_eq!(told["candidates"][0]["finishReason"], json!(reason));

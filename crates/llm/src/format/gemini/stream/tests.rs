@@ -1,7 +1,7 @@
 use super::*;
 use crate::chat::mark::mark;
 
-fn decode(chunks: &[Value]) -> Result<Vec<Event>, Malformed> {
+fn decode(chunks: &[Value]) -> Result<Vec<ChatEvent>, Malformed> {
     let (mut decoder, mut out) = (Decoder::default(), Vec::new());
     for chunk in chunks {
         decoder.push(&framing::Event::of("", Some(&chunk.to_string())), &mut out)?;
@@ -18,26 +18,31 @@ fn last(parts: Value, reason: &str) -> Value {
            "usageMetadata": {"promptTokenCount": 1, "candidatesTokenCount": 2, "totalTokenCount": 3}, "responseId": "r"})
 }
 
-fn start() -> Event {
-    Event::Start { id: Some("r".to_owned()), model: Some("m".to_owned()) }
+fn start() -> ChatEvent {
+    ChatEvent::Start { id: Some("r".to_owned()), model: Some("m".to_owned()) }
 }
 
-fn counted() -> Event {
-    Event::Usage(Usage { input: Some(1), output: Some(2), ..Usage::default() })
+fn counted() -> ChatEvent {
+    ChatEvent::Usage(Usage { input: Some(1), output: Some(2), ..Usage::default() })
 }
 
-fn finish(reason: Finish) -> [Event; 2] {
-    [Event::Finish { reason, stop_sequence: None }, Event::End]
+fn finish(reason: Finish) -> [ChatEvent; 2] {
+    [ChatEvent::Finish { reason, stop_sequence: None }, ChatEvent::End]
 }
 
-fn say(text: &str) -> Event {
-    Event::Text(text.to_owned())
+fn say(text: &str) -> ChatEvent {
+    ChatEvent::Text(text.to_owned())
 }
 
-fn call(index: usize, id: &str, name: &str, arguments: &str, signature: Option<&str>) -> [Event; 2] {
+fn call(index: usize, id: &str, name: &str, arguments: &str, signature: Option<&str>) -> [ChatEvent; 2] {
     [
-        Event::ToolCall { index, id: id.to_owned(), name: name.to_owned(), signature: signature.map(str::to_owned) },
-        Event::ToolArguments { index, fragment: arguments.to_owned() },
+        ChatEvent::ToolCall {
+            index,
+            id: id.to_owned(),
+            name: name.to_owned(),
+            signature: signature.map(str::to_owned),
+        },
+        ChatEvent::ToolArguments { index, fragment: arguments.to_owned() },
     ]
 }
 
@@ -45,7 +50,7 @@ fn call(index: usize, id: &str, name: &str, arguments: &str, signature: Option<&
 fn reads_streams() {
     let usage_later = json!({"usageMetadata": {"promptTokenCount": 1, "candidatesTokenCount": 2}});
     let without_usage = json!({"candidates": [{"content": {"parts": [{"text": "a"}]}, "finishReason": "STOP"}], "responseId": "r", "modelVersion": "m"});
-    let cases: Vec<(&str, Vec<Value>, Vec<Event>)> = vec![
+    let cases: Vec<(&str, Vec<Value>, Vec<ChatEvent>)> = vec![
         (
             "text",
             vec![chunk(json!([{"text": "a"}])), last(json!([{"text": "b"}]), "MAX_TOKENS")],
@@ -76,8 +81,8 @@ fn reads_streams() {
             [
                 vec![
                     start(),
-                    Event::Thinking("hm".to_owned()),
-                    Event::ThinkingSignature("s".to_owned()),
+                    ChatEvent::Thinking("hm".to_owned()),
+                    ChatEvent::ThinkingSignature("s".to_owned()),
                     say("a"),
                     counted(),
                 ],
@@ -107,7 +112,7 @@ fn reads_streams() {
             vec![
                 start(),
                 say("a"),
-                Event::Error(StreamError {
+                ChatEvent::Error(StreamError {
                     kind: "UNAVAILABLE".to_owned(),
                     message: "overloaded".to_owned(),
                     status: Some(503),
@@ -121,7 +126,7 @@ fn reads_streams() {
             ],
             vec![
                 start(),
-                Event::Error(StreamError {
+                ChatEvent::Error(StreamError {
                     kind: "MALFORMED_FUNCTION_CALL".to_owned(),
                     message: "bad".to_owned(),
                     status: None,
@@ -145,7 +150,7 @@ fn refuses_events_of_no_response() {
     assert_eq!(Decoder::default().push(&comment, &mut Vec::new()), Ok(()));
 }
 
-fn encoded(encoder: &mut Encoder, events: &[Event]) -> Vec<u8> {
+fn encoded(encoder: &mut Encoder, events: &[ChatEvent]) -> Vec<u8> {
     let mut out = Vec::new();
     for event in events {
         encoder.push(event, &mut out);
@@ -161,21 +166,21 @@ fn objects(bytes: &[u8]) -> Vec<Value> {
 }
 
 /// Two parallel calls whose arguments come interleaved, after thinking and text.
-fn conversation() -> Vec<Event> {
-    let arguments = |index, fragment: &str| Event::ToolArguments { index, fragment: fragment.to_owned() };
+fn conversation() -> Vec<ChatEvent> {
+    let arguments = |index, fragment: &str| ChatEvent::ToolArguments { index, fragment: fragment.to_owned() };
     vec![
         start(),
-        Event::Thinking("hm".to_owned()),
-        Event::ThinkingSignature("t".to_owned()),
+        ChatEvent::Thinking("hm".to_owned()),
+        ChatEvent::ThinkingSignature("t".to_owned()),
         say("a"),
-        Event::ToolCall { index: 0, id: "x".to_owned(), name: "f".to_owned(), signature: Some("s".to_owned()) },
-        Event::ToolCall { index: 1, id: "y".to_owned(), name: "g".to_owned(), signature: None },
+        ChatEvent::ToolCall { index: 0, id: "x".to_owned(), name: "f".to_owned(), signature: Some("s".to_owned()) },
+        ChatEvent::ToolCall { index: 1, id: "y".to_owned(), name: "g".to_owned(), signature: None },
         arguments(0, "{\"n\":"),
         arguments(1, "{}"),
         arguments(0, "1}"),
-        Event::Finish { reason: Finish::ToolCalls, stop_sequence: None },
+        ChatEvent::Finish { reason: Finish::ToolCalls, stop_sequence: None },
         counted(),
-        Event::End,
+        ChatEvent::End,
     ]
 }
 
@@ -208,7 +213,7 @@ fn reads_what_it_wrote() {
     let events = decode(&objects(&bytes)).unwrap();
     let calls = [call(0, "x", "f", r#"{"n":1}"#, Some("s")), call(1, "y", "g", "{}", None)].concat();
     let expected = [
-        vec![start(), Event::Thinking("hm".to_owned()), Event::ThinkingSignature(mark(None)), say("a")],
+        vec![start(), ChatEvent::Thinking("hm".to_owned()), ChatEvent::ThinkingSignature(mark(None)), say("a")],
         calls,
         vec![counted()],
         finish(Finish::ToolCalls).into(),
@@ -232,8 +237,8 @@ fn writes_errors_as_google_does() {
         ("anything", Some(529), 529, "UNAVAILABLE"),
         ("anything", None, 500, "INTERNAL"),
     ] {
-        let error = Event::Error(StreamError { kind: kind.to_owned(), message: "m".to_owned(), status });
-        let bytes = encoded(&mut Encoder::new(Answer::default()), &[error, say("never"), Event::End]);
+        let error = ChatEvent::Error(StreamError { kind: kind.to_owned(), message: "m".to_owned(), status });
+        let bytes = encoded(&mut Encoder::new(Answer::default()), &[error, say("never"), ChatEvent::End]);
         assert_eq!(objects(&bytes), [json!({"error": {"code": code, "message": "m", "status": name}})], "{kind}");
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::chat::signature::unpack;
-use crate::chat::{Event, Finish, Object, Part};
+use crate::chat::{ChatEvent, Finish, JsonObject, Part};
 use crate::format::openai_chat::{answer, finish, tools, usage};
 use crate::framing;
 use crate::tokens::usage::Usage;
@@ -45,7 +45,7 @@ impl Decoder {
     /// # Errors
     /// [`Malformed`] when its data are not a JSON object, a tool call ends without a name, or the
     /// stream ends without an answer.
-    pub fn push(&mut self, event: &framing::Event, out: &mut Vec<Event>) -> Result<(), Malformed> {
+    pub fn push(&mut self, event: &framing::Event, out: &mut Vec<ChatEvent>) -> Result<(), Malformed> {
         let Some(data) = event.data() else { return Ok(()) };
         let data = data.trim();
         if self.ended || data.is_empty() {
@@ -63,7 +63,7 @@ impl Decoder {
         let told = told.or_else(|| (event.name() == "error").then(|| answer::error(&chunk)));
         if let Some(error) = told {
             self.ended = true;
-            out.push(Event::Error(error));
+            out.push(ChatEvent::Error(error));
             return Ok(());
         }
         match chunk.as_object() {
@@ -72,7 +72,7 @@ impl Decoder {
         }
     }
 
-    fn chunk(&mut self, chunk: &Object, out: &mut Vec<Event>) -> Result<(), Malformed> {
+    fn chunk(&mut self, chunk: &JsonObject, out: &mut Vec<ChatEvent>) -> Result<(), Malformed> {
         let choices = chunk.get("choices").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         // One alternative: requests for several do not cross dialects.
         let choice = choices
@@ -88,13 +88,13 @@ impl Decoder {
         if !self.started {
             self.started = true;
             let text = |key| chunk.get(key).and_then(Value::as_str).filter(|text: &&str| !text.is_empty());
-            out.push(Event::Start { id: text("id").map(str::to_owned), model: text("model").map(str::to_owned) });
+            out.push(ChatEvent::Start { id: text("id").map(str::to_owned), model: text("model").map(str::to_owned) });
         }
         if let Some(choice) = choice {
             self.answered = true;
             if let Some(error) = answer::error_of(choice) {
                 self.ended = true;
-                out.push(Event::Error(error));
+                out.push(ChatEvent::Error(error));
                 return Ok(());
             }
             self.choice(choice, out)?;
@@ -103,12 +103,12 @@ impl Decoder {
         merged.merge(&usage);
         if merged != self.usage {
             self.usage = merged;
-            out.push(Event::Usage(merged));
+            out.push(ChatEvent::Usage(merged));
         }
         Ok(())
     }
 
-    fn choice(&mut self, choice: &Object, out: &mut Vec<Event>) -> Result<(), Malformed> {
+    fn choice(&mut self, choice: &JsonObject, out: &mut Vec<ChatEvent>) -> Result<(), Malformed> {
         let delta = choice.get("delta").and_then(Value::as_object);
         // Some servers answer a stream with one whole message.
         let delta = delta.or_else(|| choice.get("message").and_then(Value::as_object).filter(|_| !self.content_seen));
@@ -116,10 +116,10 @@ impl Decoder {
             for part in answer::parts(delta) {
                 self.content_seen = true;
                 out.extend(match part {
-                    Part::Text(text) => Some(Event::Text(text)),
-                    Part::Refusal(text) => Some(Event::Refusal(text)),
-                    Part::Thinking(thought) => thought.text.map(Event::Thinking),
-                    Part::Media(media) => Some(Event::Media(media)),
+                    Part::Text(text) => Some(ChatEvent::Text(text)),
+                    Part::Refusal(text) => Some(ChatEvent::Refusal(text)),
+                    Part::Thinking(thought) => thought.text.map(ChatEvent::Thinking),
+                    Part::Media(media) => Some(ChatEvent::Media(media)),
                     Part::ToolCall(_) | Part::ToolResult(_) => None,
                 });
             }
@@ -133,14 +133,14 @@ impl Decoder {
             None | Some("") => Ok(()),
             Some("error") => {
                 self.ended = true;
-                out.push(Event::Error(answer::error(&Value::from("the upstream broke off with an error"))));
+                out.push(ChatEvent::Error(answer::error(&Value::from("the upstream broke off with an error"))));
                 Ok(())
             }
             reason => self.finish(reason, out),
         }
     }
 
-    fn tool_delta(&mut self, delta: &Value, out: &mut Vec<Event>) {
+    fn tool_delta(&mut self, delta: &Value, out: &mut Vec<ChatEvent>) {
         let function = delta.get("function");
         let text =
             |value: Option<&Value>| value.and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned);
@@ -168,11 +168,11 @@ impl Decoder {
             let (id, packed) = unpack(&call.id);
             let id = if id.is_empty() { format!("call_{at}") } else { id };
             let signature = call.signature.take().or(packed);
-            out.push(Event::ToolCall { index: at, id, name: call.name.clone(), signature });
+            out.push(ChatEvent::ToolCall { index: at, id, name: call.name.clone(), signature });
         }
         let fragment = std::mem::take(&mut call.waiting) + &arguments;
         if !fragment.is_empty() {
-            out.push(Event::ToolArguments { index: at, fragment });
+            out.push(ChatEvent::ToolArguments { index: at, fragment });
         }
     }
 
@@ -197,7 +197,7 @@ impl Decoder {
         })
     }
 
-    fn finish(&mut self, reason: Option<&str>, out: &mut Vec<Event>) -> Result<(), Malformed> {
+    fn finish(&mut self, reason: Option<&str>, out: &mut Vec<ChatEvent>) -> Result<(), Malformed> {
         if self.finished {
             return Ok(());
         }
@@ -206,18 +206,18 @@ impl Decoder {
         }
         self.finished = true;
         let reason: Finish = finish::read(reason, !self.calls.is_empty());
-        out.push(Event::Finish { reason, stop_sequence: None });
+        out.push(ChatEvent::Finish { reason, stop_sequence: None });
         Ok(())
     }
 
     /// `[DONE]`: the upstream says that this is all, be it with an empty reason or none.
-    fn end(&mut self, out: &mut Vec<Event>) -> Result<(), Malformed> {
+    fn end(&mut self, out: &mut Vec<ChatEvent>) -> Result<(), Malformed> {
         if !self.answered {
             return Err(malformed("the stream ended without an answer"));
         }
         self.finish(None, out)?;
         self.ended = true;
-        out.push(Event::End);
+        out.push(ChatEvent::End);
         Ok(())
     }
 }

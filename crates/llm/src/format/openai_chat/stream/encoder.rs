@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::Answer;
-use crate::chat::{Event, Finish, Object, StreamError};
+use crate::chat::{ChatEvent, Finish, JsonObject, StreamError};
 use crate::format::openai_chat::{answer, finish, usage};
 use crate::framing::sse;
 use crate::tokens::usage::Usage;
@@ -35,37 +35,37 @@ impl Encoder {
     }
 
     /// Writes what `event` tells.
-    pub fn push(&mut self, event: &Event, out: &mut Vec<u8>) {
+    pub fn push(&mut self, event: &ChatEvent, out: &mut Vec<u8>) {
         if self.ended {
             return;
         }
         match event {
-            Event::Start { id, model } => self.start(id.as_deref(), model.as_deref(), out),
-            Event::Text(text) => self.delta("content", json!(text), out),
-            Event::Refusal(text) => self.delta("refusal", json!(text), out),
-            Event::Thinking(text) => self.delta("reasoning_content", json!(text), out),
-            Event::Media(media) => self.delta("images", json!([answer::encode_image(media)]), out),
-            Event::ToolCall { index, id, name, signature } => {
+            ChatEvent::Start { id, model } => self.start(id.as_deref(), model.as_deref(), out),
+            ChatEvent::Text(text) => self.delta("content", json!(text), out),
+            ChatEvent::Refusal(text) => self.delta("refusal", json!(text), out),
+            ChatEvent::Thinking(text) => self.delta("reasoning_content", json!(text), out),
+            ChatEvent::Media(media) => self.delta("images", json!([answer::encode_image(media)]), out),
+            ChatEvent::ToolCall { index, id, name, signature } => {
                 // A call told twice would be joined by LangChain to one of a doubled name.
                 if self.calls.contains_key(index) {
                     return;
                 }
                 self.calls.insert(*index, false);
-                let mut call = Object::new();
+                let mut call = JsonObject::new();
                 call.insert("index".into(), json!(index));
                 call.extend(answer::encode_call(id, name, "", signature.as_deref()));
                 self.delta("tool_calls", json!([call]), out);
             }
-            Event::ToolArguments { index, fragment } => self.arguments(*index, fragment, out),
-            Event::Usage(usage) => self.usage.merge(usage),
-            Event::Finish { reason, .. } => self.finish(*reason, out),
-            Event::Error(error) => {
+            ChatEvent::ToolArguments { index, fragment } => self.arguments(*index, fragment, out),
+            ChatEvent::Usage(usage) => self.usage.merge(usage),
+            ChatEvent::Finish { reason, .. } => self.finish(*reason, out),
+            ChatEvent::Error(error) => {
                 self.ended = true;
                 sse::write(None, &error_body(error), out);
             }
-            Event::End => self.end(out),
+            ChatEvent::End => self.end(out),
             // OpenAI's clients have no place for what only a thought's own provider can read.
-            Event::ThinkingSignature(_) | Event::RedactedThinking(_) => {}
+            ChatEvent::ThinkingSignature(_) | ChatEvent::RedactedThinking(_) => {}
         }
     }
 
@@ -88,7 +88,7 @@ impl Encoder {
             return;
         }
         self.start(None, None, out);
-        let delta: Object = std::iter::once((key.to_owned(), value)).collect();
+        let delta: JsonObject = std::iter::once((key.to_owned(), value)).collect();
         self.chunk(&Value::Object(delta), None, out);
     }
 
@@ -131,8 +131,8 @@ impl Encoder {
         out.extend_from_slice(b"data: [DONE]\n\n");
     }
 
-    fn envelope(&self) -> Object {
-        let mut chunk = Object::new();
+    fn envelope(&self) -> JsonObject {
+        let mut chunk = JsonObject::new();
         chunk.insert("id".into(), json!(self.answer.id));
         chunk.insert("object".into(), json!("chat.completion.chunk"));
         chunk.insert("created".into(), json!(self.answer.created));
