@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// Memory of a process, in bytes.
 #[derive(Clone, Copy, Debug)]
-pub struct Memory {
+pub struct ProcessMemory {
     /// Resident now (`VmRSS`): what a memory limit is held against, shared pages of the program's file included.
     pub resident: u64,
     /// The part of it that is the process's own (`RssAnon`).
@@ -17,7 +17,7 @@ pub struct Memory {
 
 /// # Errors
 /// When the process is gone, or `/proc` is not that of Linux.
-pub fn memory(pid: u32) -> io::Result<Memory> {
+pub fn memory(pid: u32) -> io::Result<ProcessMemory> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
     let field = |name: &str| {
         let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
@@ -25,7 +25,7 @@ pub fn memory(pid: u32) -> io::Result<Memory> {
             .map(|kib| kib << 10)
             .ok_or_else(|| io::Error::other(format!("/proc/{pid}/status has no {name}")))
     };
-    Ok(Memory { resident: field("VmRSS")?, own: field("RssAnon")?, peak: field("VmHWM")? })
+    Ok(ProcessMemory { resident: field("VmRSS")?, own: field("RssAnon")?, peak: field("VmHWM")? })
 }
 
 /// Time on a processor, of all threads that still run, to the nanosecond.

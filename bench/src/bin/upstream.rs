@@ -23,7 +23,7 @@ use tokio::net::TcpListener;
 const HELP: &str = "upstream [--listen ADDRESS] [--chunks N] [--every MICROSECONDS]";
 
 #[derive(Clone, Copy)]
-struct Pace {
+struct ChunkPace {
     chunks: u32,
     every: Duration,
 }
@@ -31,7 +31,7 @@ struct Pace {
 fn main() -> Result<(), Box<dyn Error>> {
     use lexopt::prelude::*;
     let mut listen = "127.0.0.1:0".to_owned();
-    let mut pace = Pace { chunks: 50, every: Duration::from_millis(1) };
+    let mut pace = ChunkPace { chunks: 50, every: Duration::from_millis(1) };
     let mut parser = lexopt::Parser::from_env();
     while let Some(argument) = parser.next()? {
         match argument {
@@ -44,7 +44,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(serve(&listen, pace))
 }
 
-async fn serve(listen: &str, pace: Pace) -> Result<(), Box<dyn Error>> {
+async fn serve(listen: &str, pace: ChunkPace) -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind(listen).await?;
     // Whoever started this waits for the line.
     writeln!(std::io::stdout(), "{}", listener.local_addr()?)?;
@@ -60,9 +60,9 @@ async fn serve(listen: &str, pace: Pace) -> Result<(), Box<dyn Error>> {
     }
 }
 
-type Body = UnsyncBoxBody<Bytes, Infallible>;
+type StubBody = UnsyncBoxBody<Bytes, Infallible>;
 
-async fn answer(request: Request<Incoming>, pace: Pace) -> Result<Response<Body>, hyper::Error> {
+async fn answer(request: Request<Incoming>, pace: ChunkPace) -> Result<Response<StubBody>, hyper::Error> {
     let body = request.into_body().collect().await?.to_bytes();
     let (content_type, body) = match memchr::memmem::find(&body, b"\"stream\":true") {
         None => ("application/json", Full::new(whole()).boxed_unsync()),
@@ -91,7 +91,7 @@ fn whole() -> Bytes {
 }
 
 /// The role, the chunks, the reason, the usage if it was asked for, and `[DONE]`.
-fn events(pace: Pace, wants_usage: bool) -> impl futures_util::Stream<Item = Result<Frame<Bytes>, Infallible>> {
+fn events(pace: ChunkPace, wants_usage: bool) -> impl futures_util::Stream<Item = Result<Frame<Bytes>, Infallible>> {
     stream::unfold(0, move |sent| async move {
         let told = match sent {
             0 => {

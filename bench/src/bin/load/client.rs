@@ -22,7 +22,7 @@ pub struct Client {
 
 /// How long one answer took.
 #[derive(Debug)]
-pub struct Answered {
+pub struct AnswerTimes {
     /// From the request until the last byte.
     pub whole: Duration,
     /// From the request until the first stamp; streams only.
@@ -41,7 +41,7 @@ impl Client {
     }
 
     /// Asks, and reads the answer to its end.
-    pub async fn ask(&mut self, ask: &Ask) -> Result<Answered, Failure> {
+    pub async fn ask(&mut self, ask: &Ask) -> Result<AnswerTimes, Failure> {
         let mut request = Request::post(ask.path).body(Full::new(ask.body.clone()))?;
         let headers = request.headers_mut();
         headers.insert(header::HOST, self.host.clone());
@@ -60,7 +60,7 @@ impl Client {
         let response = self.sender.send_request(request).await?;
         let status = response.status();
         let mut body = response.into_body();
-        let mut answered = Answered { whole: Duration::ZERO, first: None, lags: Vec::new() };
+        let mut answered = AnswerTimes { whole: Duration::ZERO, first: None, lags: Vec::new() };
         let mut length = 0;
         while let Some(frame) = body.frame().await {
             let Ok(data) = frame?.into_data() else { continue };
@@ -81,7 +81,7 @@ impl Client {
     }
 }
 
-impl Answered {
+impl AnswerTimes {
     fn note(&mut self, data: &[u8], begun: Instant) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         for sent in stamps(data) {

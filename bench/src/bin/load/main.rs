@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use client::{Client, Failure};
 use futures_util::future::try_join_all;
-use outrigger_bench::process::{self, Memory};
-use scenario::{Dialect, ask};
+use outrigger_bench::process::{self, ProcessMemory};
+use scenario::{CallerApi, ask};
 
 const HELP: &str = "\
 load --direct ADDRESS --via ADDRESS --pid PID [--rounds N] [--only TEXT]
@@ -96,7 +96,7 @@ async fn measure(direct: SocketAddr, via: SocketAddr, arguments: &Arguments) -> 
     Ok(())
 }
 
-fn memory(out: &mut impl Write, when: &str, memory: Memory) -> std::io::Result<()> {
+fn memory(out: &mut impl Write, when: &str, memory: ProcessMemory) -> std::io::Result<()> {
     writeln!(out, "| {when} | {:.1} MiB | {:.1} MiB |", mib(memory.resident), mib(memory.own))
 }
 
@@ -118,7 +118,7 @@ async fn send(via: SocketAddr, only: &str, requests: u32) -> Result<(), Failure>
 /// What one processor carries, and what a request costs it.
 async fn saturate(via: SocketAddr, pid: u32, time: Duration) -> Result<(), Failure> {
     let mut out = std::io::stdout();
-    let question = ask(Dialect::OpenAi, 1_000, false);
+    let question = ask(CallerApi::OpenAi, 1_000, false);
     let before = process::cpu(pid)?;
     let begun = Instant::now();
     let clients = (0..16).map(|_| async {
@@ -144,7 +144,7 @@ async fn full_load(via: SocketAddr, time: Duration) -> Result<(), Failure> {
     let begun = Instant::now();
     let clients = (0..64usize).map(|number| async move {
         let mut client = Client::connect(via).await?;
-        let question = ask(Dialect::OpenAi, 1_000 + number * 99_000 / 63, number % 4 == 0);
+        let question = ask(CallerApi::OpenAi, 1_000 + number * 99_000 / 63, number % 4 == 0);
         while begun.elapsed() < time {
             client.ask(&question).await?;
         }

@@ -30,9 +30,9 @@ const PAUSE: Duration = Duration::from_millis(15);
 
 /// All of them, in the order of the table.
 pub fn all() -> Vec<Scenario> {
-    let small = || ask(Dialect::OpenAi, 1_000, false);
-    let large = || ask(Dialect::OpenAi, 90_000, false);
-    let stream = || ask(Dialect::OpenAi, 1_000, true);
+    let small = || ask(CallerApi::OpenAi, 1_000, false);
+    let large = || ask(CallerApi::OpenAi, 90_000, false);
+    let stream = || ask(CallerApi::OpenAi, 1_000, true);
     let alone =
         |name, direct: Ask, via: Ask, pairs| Scenario { name, direct, via, clients: 1, pause: Duration::ZERO, pairs };
     vec![
@@ -40,22 +40,22 @@ pub fn all() -> Vec<Scenario> {
         Scenario { clients: 16, pause: PAUSE, ..alone("same dialect, 1 kB, 16 clients", small(), small(), 1_600) },
         alone("same dialect, 90 kB", large(), large(), 500),
         Scenario { clients: 16, pause: PAUSE, ..alone("same dialect, 90 kB, 16 clients", large(), large(), 800) },
-        alone("Anthropic to OpenAI, 1 kB", small(), ask(Dialect::Anthropic, 1_000, false), 1_000),
-        alone("Anthropic to OpenAI, 90 kB", large(), ask(Dialect::Anthropic, 90_000, false), 300),
+        alone("Anthropic to OpenAI, 1 kB", small(), ask(CallerApi::Anthropic, 1_000, false), 1_000),
+        alone("Anthropic to OpenAI, 90 kB", large(), ask(CallerApi::Anthropic, 90_000, false), 300),
         alone("stream, same dialect", stream(), stream(), 20),
         Scenario { clients: 16, pause: PAUSE, ..alone("stream, same dialect, 16 clients", stream(), stream(), 96) },
-        alone("stream, Anthropic to OpenAI", stream(), ask(Dialect::Anthropic, 1_000, true), 20),
+        alone("stream, Anthropic to OpenAI", stream(), ask(CallerApi::Anthropic, 1_000, true), 20),
     ]
 }
 
 #[derive(Clone, Copy, PartialEq)]
-pub enum Dialect {
+pub enum CallerApi {
     OpenAi,
     Anthropic,
 }
 
 /// A conversation of about `length` bytes, in turns of half a kilobyte.
-pub fn ask(dialect: Dialect, length: usize, streams: bool) -> Ask {
+pub fn ask(dialect: CallerApi, length: usize, streams: bool) -> Ask {
     const TURN: &str = "Say when the tide is in, and whether the boats can leave the harbour before it turns again. ";
     let text = TURN.repeat(5);
     let mut body = String::with_capacity(length + 1_000);
@@ -76,8 +76,8 @@ pub fn ask(dialect: Dialect, length: usize, streams: bool) -> Ask {
     }
     body.push_str("]}");
     let path = match dialect {
-        Dialect::OpenAi => "/v1/chat/completions",
-        Dialect::Anthropic => "/v1/messages",
+        CallerApi::OpenAi => "/v1/chat/completions",
+        CallerApi::Anthropic => "/v1/messages",
     };
     Ask { path, body: body.into(), streams }
 }

@@ -5,7 +5,7 @@ use super::failure::Stop;
 
 /// Steps and bytes that all conditions of a request share, and of them what the one that is asked may use.
 #[derive(Clone, Debug)]
-pub(crate) struct Budget {
+pub(crate) struct EvaluationBudget {
     /// What is left for all.
     steps: u32,
     bytes: u32,
@@ -14,9 +14,9 @@ pub(crate) struct Budget {
     own_bytes: u32,
 }
 
-impl Budget {
+impl EvaluationBudget {
     pub(crate) fn of_a_request() -> Self {
-        Budget { steps: REQUEST_STEPS, bytes: REQUEST_BYTES, own_steps: 0, own_bytes: 0 }
+        EvaluationBudget { steps: REQUEST_STEPS, bytes: REQUEST_BYTES, own_steps: 0, own_bytes: 0 }
     }
 
     /// The next condition is asked.
@@ -33,7 +33,7 @@ impl Budget {
         steps < RULE_STEPS || bytes < RULE_BYTES
     }
 
-    /// Steps that were taken since [`Budget::of_a_request`].
+    /// Steps that were taken since [`EvaluationBudget::of_a_request`].
     pub(crate) fn taken(&self) -> u64 {
         u64::from(REQUEST_STEPS - self.steps)
     }
@@ -64,7 +64,7 @@ impl Budget {
         }
     }
 
-    /// What was used since [`Budget::begin`], in steps and bytes.
+    /// What was used since [`EvaluationBudget::begin`], in steps and bytes.
     #[cfg(test)]
     pub(super) fn used(&self) -> (u32, u32) {
         (self.steps.min(RULE_STEPS) - self.own_steps, self.bytes.min(RULE_BYTES) - self.own_bytes)

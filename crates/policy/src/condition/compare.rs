@@ -2,13 +2,13 @@
 
 use std::cmp::Ordering;
 
-use super::budget::Budget;
+use super::budget::EvaluationBudget;
 use super::failure::{EvalFailure, Stop};
 use super::value::{MapKey, Pairs, TextValue, Value};
 use super::{bounds, price};
 
 /// Values of different types are different, and that is no error.
-pub(super) fn equal(a: &Value<'_>, b: &Value<'_>, budget: &mut Budget) -> Result<bool, Stop> {
+pub(super) fn equal(a: &Value<'_>, b: &Value<'_>, budget: &mut EvaluationBudget) -> Result<bool, Stop> {
     budget.step(1)?;
     Ok(match (a, b) {
         (Value::Null, Value::Null) => true,
@@ -38,7 +38,7 @@ pub(super) fn equal(a: &Value<'_>, b: &Value<'_>, budget: &mut Budget) -> Result
     })
 }
 
-fn same(a: &[u8], b: &[u8], budget: &mut Budget) -> Result<bool, Stop> {
+fn same(a: &[u8], b: &[u8], budget: &mut EvaluationBudget) -> Result<bool, Stop> {
     if a.len() != b.len() {
         return Ok(false);
     }
@@ -47,7 +47,7 @@ fn same(a: &[u8], b: &[u8], budget: &mut Budget) -> Result<bool, Stop> {
 }
 
 /// As many entries, and each of one is in the other.
-fn maps(a: &Value<'_>, b: &Value<'_>, budget: &mut Budget) -> Result<bool, Stop> {
+fn maps(a: &Value<'_>, b: &Value<'_>, budget: &mut EvaluationBudget) -> Result<bool, Stop> {
     if size(a, budget)? != size(b, budget)? {
         return Ok(false);
     }
@@ -76,7 +76,7 @@ fn maps(a: &Value<'_>, b: &Value<'_>, budget: &mut Budget) -> Result<bool, Stop>
     Ok(true)
 }
 
-fn names<'a>(pairs: Pairs<'a>, budget: &mut Budget) -> Result<Vec<&'a str>, Stop> {
+fn names<'a>(pairs: Pairs<'a>, budget: &mut EvaluationBudget) -> Result<Vec<&'a str>, Stop> {
     let entries = pairs.0.len() as u64;
     budget.step(price::count(price::names(entries)))?;
     budget.bytes(price::count(entries * price::NAMED))?;
@@ -84,7 +84,7 @@ fn names<'a>(pairs: Pairs<'a>, budget: &mut Budget) -> Result<Vec<&'a str>, Stop
 }
 
 /// Entries of a map.
-pub(super) fn size(map: &Value<'_>, budget: &mut Budget) -> Result<usize, Stop> {
+pub(super) fn size(map: &Value<'_>, budget: &mut EvaluationBudget) -> Result<usize, Stop> {
     Ok(match map {
         Value::Pairs(pairs) => names(*pairs, budget)?.len(),
         Value::Map(map) => map.entries().len(),
@@ -93,7 +93,11 @@ pub(super) fn size(map: &Value<'_>, budget: &mut Budget) -> Result<usize, Stop> 
 }
 
 /// What a map has under a key, if it has.
-pub(super) fn find<'a>(map: &Value<'a>, key: &Value<'_>, budget: &mut Budget) -> Result<Option<Value<'a>>, Stop> {
+pub(super) fn find<'a>(
+    map: &Value<'a>,
+    key: &Value<'_>,
+    budget: &mut EvaluationBudget,
+) -> Result<Option<Value<'a>>, Stop> {
     match map {
         Value::Pairs(pairs) => {
             budget.step(price::count(price::pick(pairs.0.len() as u64)))?;
@@ -121,9 +125,9 @@ pub(super) fn order(
     operator: &'static str,
     a: &Value<'_>,
     b: &Value<'_>,
-    budget: &mut Budget,
+    budget: &mut EvaluationBudget,
 ) -> Result<Ordering, Stop> {
-    let bytes = |a: &[u8], b: &[u8], budget: &mut Budget| {
+    let bytes = |a: &[u8], b: &[u8], budget: &mut EvaluationBudget| {
         budget.step(price::count(price::copy(a.len().min(b.len()) as u64)))?;
         Ok(a.cmp(b))
     };

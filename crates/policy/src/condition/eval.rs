@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::budget::Budget;
+use super::budget::EvaluationBudget;
 use super::code::{Code, CodeNode, Each, ListItem, Loop, Pair};
 use super::compare::{equal, order};
 use super::failure::{EvalFailure, Stop};
@@ -19,7 +19,7 @@ use super::value::{Made, MapEntry, MapKey, Value};
 pub(crate) fn evaluate<'a>(
     code: &'a Code,
     inputs: &dyn ConditionInputs<'a>,
-    budget: &mut Budget,
+    budget: &mut EvaluationBudget,
 ) -> Result<Value<'a>, Stop> {
     Machine { code, inputs, budget, locals: Vec::new() }.node(&code.root)
 }
@@ -27,7 +27,7 @@ pub(crate) fn evaluate<'a>(
 struct Machine<'a, 'i> {
     code: &'a Code,
     inputs: &'i dyn ConditionInputs<'a>,
-    budget: &'i mut Budget,
+    budget: &'i mut EvaluationBudget,
     /// What the macros around go through, from the outermost.
     locals: Vec<Value<'a>>,
 }
@@ -131,7 +131,7 @@ impl<'a> Machine<'a, '_> {
             };
         }
         let right = self.node(right)?;
-        let ordered = |budget: &mut Budget| order(operator.sign(), &left, &right, budget);
+        let ordered = |budget: &mut EvaluationBudget| order(operator.sign(), &left, &right, budget);
         Ok(Value::Bool(match operator {
             BinaryOperator::Equal => equal(&left, &right, self.budget)?,
             BinaryOperator::Different => !equal(&left, &right, self.budget)?,

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::budget::Budget;
+use super::budget::EvaluationBudget;
 use super::failure::{EvalFailure, Stop};
 use super::value::{Bytes, TextValue, Value};
 use super::{compare, price};
@@ -73,7 +73,7 @@ impl Function {
         member: bool,
         a: Value<'a>,
         b: Option<Value<'a>>,
-        budget: &mut Budget,
+        budget: &mut EvaluationBudget,
     ) -> Result<Value<'a>, Stop> {
         let call = (self, member, &a, &b);
         match call {
@@ -108,11 +108,11 @@ impl Function {
     }
 
     /// `int("5")` and its like.
-    fn convert<'a>(self, of: Value<'a>, budget: &mut Budget) -> Result<Value<'a>, Stop> {
+    fn convert<'a>(self, of: Value<'a>, budget: &mut EvaluationBudget) -> Result<Value<'a>, Stop> {
         let name = self.name();
         let no_text = || Stop::from(EvalFailure::Text(name));
         let range = || Stop::from(EvalFailure::Range(name));
-        let read = |text: &str, budget: &mut Budget| {
+        let read = |text: &str, budget: &mut EvaluationBudget| {
             budget.step(price::count(price::PARSE + price::search(text.len() as u64)))
         };
         match (self, of) {
@@ -187,7 +187,7 @@ impl Function {
     }
 }
 
-fn size<'a>(of: &Value<'a>, budget: &mut Budget) -> Result<Value<'a>, Stop> {
+fn size<'a>(of: &Value<'a>, budget: &mut EvaluationBudget) -> Result<Value<'a>, Stop> {
     let size = match of {
         Value::Text(text) => {
             budget.step(price::count(price::search(text.len() as u64)))?;
@@ -201,12 +201,12 @@ fn size<'a>(of: &Value<'a>, budget: &mut Budget) -> Result<Value<'a>, Stop> {
     Ok(Value::Int(i64::try_from(size).unwrap_or(i64::MAX)))
 }
 
-fn copied(bytes: usize, budget: &mut Budget) -> Result<(), Stop> {
+fn copied(bytes: usize, budget: &mut EvaluationBudget) -> Result<(), Stop> {
     budget.step(price::count(price::MAKE + price::copy(bytes as u64)))?;
     budget.bytes(price::count(price::HEAD + bytes as u64))
 }
 
-fn printed<'a>(budget: &mut Budget, value: &dyn std::fmt::Display) -> Result<Value<'a>, Stop> {
+fn printed<'a>(budget: &mut EvaluationBudget, value: &dyn std::fmt::Display) -> Result<Value<'a>, Stop> {
     budget.step(price::count(price::PRINT))?;
     budget.bytes(price::count(price::HEAD + price::PRINTED))?;
     Ok(Value::made(value.to_string()))

@@ -9,7 +9,7 @@
 //! Three bounds hold one another. The text is measured before it is parsed, since a parser recurses. The most that an
 //! expression can cost is computed when it is compiled, over the largest request that rules are shown ([`bounds`]); one
 //! that may cost too much is refused with the part that does. And evaluation counts what it does against a budget that all
-//! rules of a request share ([`Budget`]). Costs are counted in steps, not in time: the same request costs the same
+//! rules of a request share ([`EvaluationBudget`]). Costs are counted in steps, not in time: the same request costs the same
 //! everywhere.
 
 pub mod bounds;
@@ -32,7 +32,7 @@ mod tests;
 pub(crate) mod time;
 mod value;
 
-pub(crate) use budget::Budget;
+pub(crate) use budget::EvaluationBudget;
 pub(crate) use code::Code;
 pub use code::CodeError;
 pub use cost::{ConditionCost, TooDear};

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::budget::Budget;
+use super::budget::EvaluationBudget;
 use super::compare::{equal, find};
 use super::failure::{EvalFailure, Stop};
 use super::price;
@@ -77,7 +77,7 @@ pub(super) fn calculate<'a>(
     operator: BinaryOperator,
     a: Value<'a>,
     b: Value<'a>,
-    budget: &mut Budget,
+    budget: &mut EvaluationBudget,
 ) -> Result<Value<'a>, Stop> {
     match (a, b) {
         (Value::Int(a), Value::Int(b)) => {
@@ -115,8 +115,8 @@ pub(super) fn calculate<'a>(
     }
 }
 
-fn join<'a>(a: Value<'a>, b: Value<'a>, budget: &mut Budget) -> Result<Value<'a>, Stop> {
-    let make = |bytes: usize, budget: &mut Budget| {
+fn join<'a>(a: Value<'a>, b: Value<'a>, budget: &mut EvaluationBudget) -> Result<Value<'a>, Stop> {
+    let make = |bytes: usize, budget: &mut EvaluationBudget| {
         budget.step(price::count(price::MAKE + price::copy(bytes as u64)))?;
         budget.bytes(price::count(price::HEAD + bytes as u64))
     };
@@ -150,7 +150,7 @@ fn join<'a>(a: Value<'a>, b: Value<'a>, budget: &mut Budget) -> Result<Value<'a>
 }
 
 /// What a macro goes through: the elements of a list, the keys of a map.
-pub(super) fn elements<'a>(of: &Value<'a>, budget: &mut Budget) -> Result<Option<Rc<Vec<Value<'a>>>>, Stop> {
+pub(super) fn elements<'a>(of: &Value<'a>, budget: &mut EvaluationBudget) -> Result<Option<Rc<Vec<Value<'a>>>>, Stop> {
     let keys = match of {
         Value::List(list) => return Ok(Some(Rc::clone(list))),
         Value::Pairs(Pairs(pairs)) => pairs.len(),
@@ -168,7 +168,7 @@ pub(super) fn elements<'a>(of: &Value<'a>, budget: &mut Budget) -> Result<Option
 }
 
 /// `a in b`.
-pub(super) fn contains(a: &Value<'_>, b: &Value<'_>, budget: &mut Budget) -> Result<bool, Stop> {
+pub(super) fn contains(a: &Value<'_>, b: &Value<'_>, budget: &mut EvaluationBudget) -> Result<bool, Stop> {
     match b {
         Value::List(list) => {
             for element in list.iter() {
@@ -194,7 +194,7 @@ fn is_key(value: &Value<'_>) -> bool {
 }
 
 /// `of[at]`, of what is no optional.
-pub(super) fn index<'a>(of: &Value<'a>, at: &Value<'_>, budget: &mut Budget) -> Result<Value<'a>, Stop> {
+pub(super) fn index<'a>(of: &Value<'a>, at: &Value<'_>, budget: &mut EvaluationBudget) -> Result<Value<'a>, Stop> {
     match of {
         Value::List(list) => {
             let place = match at {
@@ -226,7 +226,7 @@ pub(super) fn look_up<'a>(
     of: &Value<'a>,
     at: &Value<'_>,
     optional: bool,
-    budget: &mut Budget,
+    budget: &mut EvaluationBudget,
 ) -> Result<Value<'a>, Stop> {
     match index(of, at, budget) {
         result if !optional => result,
@@ -235,7 +235,7 @@ pub(super) fn look_up<'a>(
 }
 
 /// As an optional: what is not there is none.
-fn wrap<'a>(result: Result<Value<'a>, Stop>, budget: &mut Budget) -> Result<Value<'a>, Stop> {
+fn wrap<'a>(result: Result<Value<'a>, Stop>, budget: &mut EvaluationBudget) -> Result<Value<'a>, Stop> {
     match result {
         Ok(value) => {
             budget.bytes(price::count(price::HEAD))?;
@@ -247,7 +247,11 @@ fn wrap<'a>(result: Result<Value<'a>, Stop>, budget: &mut Budget) -> Result<Valu
 }
 
 /// `of.?field`.
-pub(super) fn select_optional<'a>(of: Value<'a>, field: &str, budget: &mut Budget) -> Result<Value<'a>, Stop> {
+pub(super) fn select_optional<'a>(
+    of: Value<'a>,
+    field: &str,
+    budget: &mut EvaluationBudget,
+) -> Result<Value<'a>, Stop> {
     let of = match of {
         Value::Optional(None) => return Ok(Value::Optional(None)),
         Value::Optional(Some(of)) => (*of).clone(),
@@ -258,7 +262,12 @@ pub(super) fn select_optional<'a>(of: Value<'a>, field: &str, budget: &mut Budge
 }
 
 /// `of.field`, and `has(of.field)`.
-pub(super) fn select<'a>(of: Value<'a>, field: &str, test: bool, budget: &mut Budget) -> Result<Value<'a>, Stop> {
+pub(super) fn select<'a>(
+    of: Value<'a>,
+    field: &str,
+    test: bool,
+    budget: &mut EvaluationBudget,
+) -> Result<Value<'a>, Stop> {
     let key = Value::Text(TextValue::Given(field));
     let has_entries = |of: &Value<'_>| matches!(of, Value::List(_) | Value::Pairs(_) | Value::Map(_));
     let there = |result: Result<Value<'a>, Stop>| match result {

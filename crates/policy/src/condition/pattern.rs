@@ -16,7 +16,7 @@ use regex_automata::{Anchored, Input};
 use regex_syntax::ParserBuilder;
 use regex_syntax::hir::{Class, ClassBytes, ClassBytesRange, ClassUnicode, ClassUnicodeRange, Hir, HirKind, Look};
 
-use super::budget::Budget;
+use super::budget::EvaluationBudget;
 use super::failure::{EvalFailure, Stop};
 use super::{bounds, price};
 
@@ -105,7 +105,7 @@ impl Pattern {
     }
 
     /// Whether it matches somewhere in the text.
-    pub(super) fn is_in(&self, text: &str, budget: &mut Budget) -> Result<bool, Stop> {
+    pub(super) fn is_in(&self, text: &str, budget: &mut EvaluationBudget) -> Result<bool, Stop> {
         let ready = match self {
             Pattern::Ready(ready) => ready,
             Pattern::Wrong(why, _) => return Err(EvalFailure::Pattern(why.clone()).into()),
@@ -250,7 +250,7 @@ mod tests {
                 "_",
                 "-",
             ] {
-                let mut budget = Budget::of_a_request();
+                let mut budget = EvaluationBudget::of_a_request();
                 budget.begin();
                 assert_eq!(ours.is_in(text, &mut budget), Ok(theirs.is_match(text)), "{pattern:?} in {text:?}");
             }
@@ -295,7 +295,7 @@ mod tests {
             assert_eq!(Pattern::new(pattern).err(), Some(TooLarge), "{pattern}");
         }
         for (pattern, part) in [("(", "unclosed"), ("[z-a]", "invalid"), ("a{2,1}", "invalid"), ("(?<x", "")] {
-            let mut budget = Budget::of_a_request();
+            let mut budget = EvaluationBudget::of_a_request();
             budget.begin();
             let Err(Stop::Failed(failure)) = Pattern::new(pattern).unwrap().is_in("a", &mut budget) else {
                 panic!("{pattern}")

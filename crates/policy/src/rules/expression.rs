@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use crate::condition::bounds::{REQUEST_BYTES, REQUEST_STEPS, RULE_BYTES, RULE_STEPS};
 use crate::condition::time::{self, NoZone};
-use crate::condition::{self, Budget, Code, ConditionCost, ConditionInputs, Stop, Value};
+use crate::condition::{self, Code, ConditionCost, ConditionInputs, EvaluationBudget, Stop, Value};
 use crate::rules::lint::{self, Lint, hyphens};
 use crate::rules::parse_error;
 use crate::rules::variables::VARIABLES;
@@ -152,7 +152,7 @@ impl Expression {
     pub(crate) fn holds<'a>(
         &'a self,
         inputs: &dyn ConditionInputs<'a>,
-        budget: &mut Budget,
+        budget: &mut EvaluationBudget,
     ) -> Result<bool, ExpressionError> {
         if self.left_out {
             return Err(ExpressionError::LeftOut);

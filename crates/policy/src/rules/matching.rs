@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::condition::Budget;
+use crate::condition::EvaluationBudget;
 use crate::decide::decision::PolicyRefusal;
 use crate::decide::ordering::drawn;
 use crate::decide::plan::{self, Plan};
@@ -31,7 +31,7 @@ pub(crate) struct RuleWalk<'a> {
     /// What was seen of each rule, where somebody wants to know.
     pub seen: Option<Vec<RuleTrace<'a>>>,
     /// What is left of what rules may cost.
-    pub budget: Budget,
+    pub budget: EvaluationBudget,
     /// The rules that are in `errors`.
     failed: BTreeSet<RuleIndex>,
 }
@@ -73,7 +73,7 @@ impl<'a> RuleWalk<'a> {
             errors: Vec::new(),
             shadow: None,
             seen: None,
-            budget: Budget::of_a_request(),
+            budget: EvaluationBudget::of_a_request(),
             failed: BTreeSet::new(),
         }
     }

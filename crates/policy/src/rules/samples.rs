@@ -2,7 +2,7 @@
 
 use outrigger_core::{Capabilities, RequestType, Window};
 
-use crate::condition::Budget;
+use crate::condition::EvaluationBudget;
 use crate::decide::decision::Skip;
 use crate::document::{Document, FORMAT, KeyDoc, LimitDoc, LimitsDoc};
 use crate::index::{KeyIndex, LimitIndex};
@@ -86,7 +86,7 @@ impl Expression {
             };
             let asking = RequestTarget { provider: "", entry: None, model: "sample" };
             let inputs = RequestValues::new(&policy, key, asking, &request);
-            self.holds(&inputs, &mut Budget::of_a_request()).map_err(|error| (request_type.name(), error))?;
+            self.holds(&inputs, &mut EvaluationBudget::of_a_request()).map_err(|error| (request_type.name(), error))?;
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use outrigger_core::{Capabilities, RequestType, Window};
 
-use crate::condition::{Budget, ConditionCost, Stop, Value, bounds, code::Code, evaluate};
+use crate::condition::{ConditionCost, EvaluationBudget, Stop, Value, bounds, code::Code, evaluate};
 use crate::decide::decision::Skip;
 use crate::document::{Document, FORMAT, KeyDoc, LimitDoc, LimitsDoc};
 use crate::index::{KeyIndex, LimitIndex};
@@ -91,7 +91,7 @@ impl World {
     /// With what it cost, in steps and bytes.
     pub(super) fn evaluate(&self, code: &Code) -> (Result<Came, Stop>, ConditionCost) {
         self.ask(|inputs| {
-            let mut budget = Budget::of_a_request();
+            let mut budget = EvaluationBudget::of_a_request();
             budget.begin();
             let came = match evaluate(code, inputs, &mut budget) {
                 Ok(Value::Bool(value)) => Ok(Came::Bool(value)),
