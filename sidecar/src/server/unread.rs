@@ -26,10 +26,10 @@ pub fn watched(body: ReplyBody, unread: Duration) -> ReplyBody {
     }
     let state = Arc::new(Mutex::new(State { body: Some(body), given: None }));
     let watch = tokio::spawn(watch(Arc::downgrade(&state), unread)).abort_handle();
-    Watched { state, watch }.boxed_unsync()
+    UnreadBody { state, watch }.boxed_unsync()
 }
 
-struct Watched {
+struct UnreadBody {
     state: Arc<Mutex<State>>,
     watch: AbortHandle,
 }
@@ -40,7 +40,7 @@ struct State {
     given: Option<Instant>,
 }
 
-impl Body for Watched {
+impl Body for UnreadBody {
     type Data = Bytes;
     type Error = io::Error;
 
@@ -66,7 +66,7 @@ impl Body for Watched {
     }
 }
 
-impl Drop for Watched {
+impl Drop for UnreadBody {
     fn drop(&mut self) {
         self.watch.abort();
     }

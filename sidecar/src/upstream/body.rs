@@ -20,14 +20,14 @@ pub(super) enum Back {
     Many(#[allow(dead_code, reason = "held until the stream ends, then dropped")] Taken),
 }
 
-enum Source {
+enum BodySource {
     Pooled { incoming: Incoming, back: Option<Back> },
     Mock(MockBody),
 }
 
 /// Chunks of an answer, decompressed if the upstream compressed against our wish.
 pub struct UpstreamBody {
-    source: Source,
+    source: BodySource,
     inflate: Option<Inflate>,
     /// Takes the credential that was sent out of what comes.
     masker: Option<Masker>,
@@ -43,7 +43,7 @@ impl std::fmt::Debug for UpstreamBody {
 impl UpstreamBody {
     pub(super) fn pooled(incoming: Incoming, back: Back) -> Self {
         let mut body = UpstreamBody {
-            source: Source::Pooled { incoming, back: Some(back) },
+            source: BodySource::Pooled { incoming, back: Some(back) },
             inflate: None,
             masker: None,
             ended: false,
@@ -53,7 +53,7 @@ impl UpstreamBody {
     }
 
     pub(crate) fn mock(mock: MockBody) -> Self {
-        UpstreamBody { source: Source::Mock(mock), inflate: None, masker: None, ended: false }
+        UpstreamBody { source: BodySource::Mock(mock), inflate: None, masker: None, ended: false }
     }
 
     /// Reads through the encoding that the head named, if it is one that can be read.
@@ -112,7 +112,7 @@ impl UpstreamBody {
                 inflated => return Poll::Ready(inflated),
             }
             let chunk = match &mut self.source {
-                Source::Pooled { incoming, .. } => match Pin::new(incoming).poll_frame(cx) {
+                BodySource::Pooled { incoming, .. } => match Pin::new(incoming).poll_frame(cx) {
                     Poll::Pending => return Poll::Pending,
                     Poll::Ready(None) => None,
                     Poll::Ready(Some(Err(error))) => {
@@ -128,7 +128,7 @@ impl UpstreamBody {
                         Err(_trailers) => continue,
                     },
                 },
-                Source::Mock(mock) => match mock.poll_chunk(cx) {
+                BodySource::Mock(mock) => match mock.poll_chunk(cx) {
                     Poll::Pending => return Poll::Pending,
                     Poll::Ready(chunk) => chunk.transpose()?,
                 },
@@ -157,7 +157,7 @@ impl UpstreamBody {
     /// Gives the connection back as soon as the last byte is here, without waiting to be asked for
     /// more.
     fn notice_end(&mut self) {
-        if let Source::Pooled { incoming, .. } = &self.source
+        if let BodySource::Pooled { incoming, .. } = &self.source
             && incoming.is_end_stream()
         {
             self.release();
@@ -168,11 +168,11 @@ impl UpstreamBody {
     pub fn is_over(&self) -> bool {
         self.ended
             || (self.inflate.is_none()
-                && matches!(&self.source, Source::Pooled { incoming, .. } if incoming.is_end_stream()))
+                && matches!(&self.source, BodySource::Pooled { incoming, .. } if incoming.is_end_stream()))
     }
 
     fn release(&mut self) {
-        if let Source::Pooled { back, .. } = &mut self.source
+        if let BodySource::Pooled { back, .. } = &mut self.source
             && let Some(Back::One { pool, one }) = back.take()
         {
             pool.give_back(one);

@@ -19,7 +19,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::proxy::Proxy;
-use super::reach::{Known, in_order, reach};
+use super::reach::{KnownAddresses, in_order, reach};
 use super::{Endpoint, SendError};
 use crate::sockets;
 
@@ -74,7 +74,7 @@ fn config(roots: RootCertStore) -> Result<Arc<ClientConfig>, rustls::Error> {
 /// When the name has no address, or none of them answers.
 pub async fn tcp(host: &str, port: u16, within: Duration) -> io::Result<TcpStream> {
     let found = tokio::net::lookup_host((host, port)).await?;
-    let addresses = in_order(found, Known::default());
+    let addresses = in_order(found, KnownAddresses::default());
     let (_, tcp) =
         reach(addresses, within, TcpStream::connect::<SocketAddr>, |tcp| async { Ok::<_, io::Error>(tcp) }).await?;
     sockets::outward(&tcp);
@@ -107,7 +107,7 @@ pub async fn connect(
     proxy: Option<&Arc<Proxy>>,
     tls: &Arc<ClientConfig>,
     within: Duration,
-    known: &Mutex<Known>,
+    known: &Mutex<KnownAddresses>,
 ) -> Result<Connected, SendError> {
     let at = || endpoint.to_string();
     let unreached = |why: Unreached| match why {

@@ -7,12 +7,12 @@ use flate2::write::{GzDecoder, ZlibDecoder};
 
 /// What is compressed, and what was inflated of it and not yet taken.
 pub struct Inflate {
-    decoder: Decoder,
+    decoder: Decompressor,
     /// Not yet inflated.
     rest: Bytes,
 }
 
-enum Decoder {
+enum Decompressor {
     Gzip(GzDecoder<Vec<u8>>),
     Deflate(ZlibDecoder<Vec<u8>>),
 }
@@ -21,8 +21,8 @@ impl Inflate {
     /// For a `content-encoding`; none for one that can't be read.
     pub fn of(encoding: &str) -> Option<Inflate> {
         let decoder = match encoding {
-            "gzip" | "x-gzip" => Decoder::Gzip(GzDecoder::new(Vec::new())),
-            "deflate" => Decoder::Deflate(ZlibDecoder::new(Vec::new())),
+            "gzip" | "x-gzip" => Decompressor::Gzip(GzDecoder::new(Vec::new())),
+            "deflate" => Decompressor::Deflate(ZlibDecoder::new(Vec::new())),
             _ => return None,
         };
         Some(Inflate { decoder, rest: Bytes::new() })
@@ -56,31 +56,31 @@ impl Inflate {
     /// What is left at the end.
     pub fn finish(self) -> io::Result<Bytes> {
         match self.decoder {
-            Decoder::Gzip(decoder) => decoder.finish().map(Bytes::from),
-            Decoder::Deflate(decoder) => decoder.finish().map(Bytes::from),
+            Decompressor::Gzip(decoder) => decoder.finish().map(Bytes::from),
+            Decompressor::Deflate(decoder) => decoder.finish().map(Bytes::from),
         }
     }
 }
 
-impl Decoder {
+impl Decompressor {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
         match self {
-            Decoder::Gzip(decoder) => decoder.write(data),
-            Decoder::Deflate(decoder) => decoder.write(data),
+            Decompressor::Gzip(decoder) => decoder.write(data),
+            Decompressor::Deflate(decoder) => decoder.write(data),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match self {
-            Decoder::Gzip(decoder) => decoder.flush(),
-            Decoder::Deflate(decoder) => decoder.flush(),
+            Decompressor::Gzip(decoder) => decoder.flush(),
+            Decompressor::Deflate(decoder) => decoder.flush(),
         }
     }
 
     fn out(&mut self) -> &mut Vec<u8> {
         match self {
-            Decoder::Gzip(decoder) => decoder.get_mut(),
-            Decoder::Deflate(decoder) => decoder.get_mut(),
+            Decompressor::Gzip(decoder) => decoder.get_mut(),
+            Decompressor::Deflate(decoder) => decoder.get_mut(),
         }
     }
 }

@@ -31,7 +31,7 @@ struct State {
 #[derive(Debug)]
 pub enum Turn {
     Open(Permit),
-    Wait(Waiting),
+    Wait(OpeningWait),
 }
 
 impl Opening {
@@ -50,7 +50,7 @@ impl Opening {
             state.waiting += 1;
             // Made under the lock: what settles from here on wakes it.
             let settled = Arc::clone(&self.settled).notified_owned();
-            return Turn::Wait(Waiting { settled, place: Place(Arc::clone(self)) });
+            return Turn::Wait(OpeningWait { settled, place: Place(Arc::clone(self)) });
         }
         state.under_way += 1;
         Turn::Open(Permit(Arc::clone(self)))
@@ -81,7 +81,7 @@ impl Drop for Permit {
 
 /// Waits for one that is being opened.
 #[derive(Debug)]
-pub struct Waiting {
+pub struct OpeningWait {
     settled: OwnedNotified,
     place: Place,
 }
@@ -96,10 +96,10 @@ impl Drop for Place {
     }
 }
 
-impl Waiting {
+impl OpeningWait {
     /// One of those that are being opened is there, or can't be had.
     pub async fn settled(self) {
-        let Waiting { settled, place } = self;
+        let OpeningWait { settled, place } = self;
         settled.await;
         drop(place);
     }
@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     /// How many of so many that ask at once open one.
-    fn open(opening: &Arc<Opening>, asking: usize, patient: bool) -> (Vec<Permit>, Vec<Waiting>) {
+    fn open(opening: &Arc<Opening>, asking: usize, patient: bool) -> (Vec<Permit>, Vec<OpeningWait>) {
         let (mut permits, mut waiting) = (Vec::new(), Vec::new());
         for _ in 0..asking {
             match opening.turn(patient) {

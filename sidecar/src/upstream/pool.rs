@@ -25,7 +25,7 @@ use super::connect::connect;
 use super::fair::Fair;
 use super::opening::{Opening, Turn};
 use super::proxy::Proxy;
-use super::reach::Known;
+use super::reach::KnownAddresses;
 use super::watched::{Mark, Seen, Watched};
 use super::{Endpoint, Pieces, SendError, Sent};
 use crate::sockets::{self, Sparing};
@@ -68,7 +68,7 @@ pub struct Pool {
     keep_warm: AtomicBool,
     opening: Arc<Opening>,
     /// Which of the host's addresses answer.
-    known: Mutex<Known>,
+    known: Mutex<KnownAddresses>,
 }
 
 struct Idle {

@@ -88,14 +88,14 @@ where
 
 /// What is known of a host's addresses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Known {
+pub struct KnownAddresses {
     /// The one that was reached last: it goes first.
     pub answered: Option<IpAddr>,
     /// The one that was reached, and closed before it answered a request: it goes last.
     pub closed: Option<IpAddr>,
 }
 
-impl Known {
+impl KnownAddresses {
     /// An address was reached.
     pub fn reached(&mut self, address: IpAddr) {
         self.answered = Some(address);
@@ -110,7 +110,7 @@ impl Known {
 
 /// In the order in which to try them: the one that answered last, then one of each family in turn, beginning with the
 /// resolver's first.
-pub fn in_order(found: impl Iterator<Item = SocketAddr>, known: Known) -> Vec<SocketAddr> {
+pub fn in_order(found: impl Iterator<Item = SocketAddr>, known: KnownAddresses) -> Vec<SocketAddr> {
     let mut found: Vec<SocketAddr> = found.collect();
     found.dedup();
     let first_is_v6 = found.first().is_some_and(SocketAddr::is_ipv6);
@@ -233,12 +233,12 @@ mod tests {
             |order: Vec<SocketAddr>| order.iter().map(|address| address.ip().to_string()).collect::<Vec<_>>().join(" ");
         let ordered = |answered: Option<&str>| {
             let answered = answered.map(|text| text.parse().unwrap());
-            shown(in_order(all.into_iter(), Known { answered, closed: None }))
+            shown(in_order(all.into_iter(), KnownAddresses { answered, closed: None }))
         };
         assert_eq!(ordered(None), "10.0.0.1 fd00::1 10.0.0.2 fd00::2 10.0.0.3");
         assert_eq!(ordered(Some("10.0.0.3")), "10.0.0.3 10.0.0.1 fd00::1 10.0.0.2 fd00::2");
         assert_eq!(ordered(Some("10.9.9.9")), "10.0.0.1 fd00::1 10.0.0.2 fd00::2 10.0.0.3");
-        let mut known = Known::default();
+        let mut known = KnownAddresses::default();
         known.reached(all[0].ip());
         known.closed();
         assert_eq!(shown(in_order(all.into_iter(), known)), "fd00::1 10.0.0.2 fd00::2 10.0.0.3 10.0.0.1");
@@ -247,7 +247,7 @@ mod tests {
         known.reached(all[0].ip());
         assert_eq!(
             known,
-            Known { answered: Some(all[0].ip()), closed: None },
+            KnownAddresses { answered: Some(all[0].ip()), closed: None },
             "whoever comes back is as good as before"
         );
     }

@@ -91,13 +91,13 @@ pub struct Watched {
     stream: Stream,
     seen: Arc<Seen>,
     /// HTTP/2 alone.
-    frames: Option<[Frames; 2]>,
+    frames: Option<[FrameHeads; 2]>,
 }
 
 impl Watched {
     #[must_use]
     pub fn new(stream: Stream, http2: bool) -> Self {
-        let frames = http2.then(|| [Frames::default(), Frames { skip: PREFACE, ..Frames::default() }]);
+        let frames = http2.then(|| [FrameHeads::default(), FrameHeads { skip: PREFACE, ..FrameHeads::default() }]);
         Watched { stream, seen: Arc::default(), frames }
     }
 
@@ -133,7 +133,7 @@ impl Watched {
 
 /// Finds the heads of frames in bytes that go by: `length:u24 kind:u8 flags:u8 stream:u32 payload`.
 #[derive(Clone, Copy, Debug, Default)]
-struct Frames {
+struct FrameHeads {
     /// Of this frame's payload, still to come.
     skip: u64,
     /// Its head, and of a GOAWAY the first four bytes behind it.
@@ -141,7 +141,7 @@ struct Frames {
     have: usize,
 }
 
-impl Frames {
+impl FrameHeads {
     /// Tells each frame's kind and stream, and of a GOAWAY the last stream, as soon as they are known.
     fn pass(&mut self, mut bytes: &[u8], mut tell: impl FnMut(u8, u32, Option<u32>)) {
         while !bytes.is_empty() {
@@ -251,7 +251,7 @@ mod tests {
             [(4, 0, None), (HEADERS, 1, None), (0, 1, None), (GOAWAY, 0, last), (GOAWAY, 0, None), (HEADERS, 3, None)];
         for size in 1..bytes.len() {
             for first in 0..size {
-                let mut frames = Frames { skip: PREFACE, ..Frames::default() };
+                let mut frames = FrameHeads { skip: PREFACE, ..FrameHeads::default() };
                 let mut told = Vec::new();
                 let (begin, rest) = bytes.split_at(first);
                 for piece in std::iter::once(begin).chain(rest.chunks(size)) {
@@ -266,7 +266,7 @@ mod tests {
     fn any_bytes_do_no_harm() {
         for seed in 0..2_000 {
             let mut random = fastrand::Rng::with_seed(seed);
-            let mut frames = Frames::default();
+            let mut frames = FrameHeads::default();
             for _ in 0..20 {
                 let piece: Vec<u8> = (0..random.usize(0..64)).map(|_| random.u8(..)).collect();
                 frames.pass(&piece, |_, _, _| {});

@@ -20,7 +20,7 @@ use pin_project_lite::pin_project;
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, watch};
 
-use super::heads::{Heads, Waiting};
+use super::heads::{Heads, PendingHead};
 use super::peers::{Peer, Underway};
 use super::wire::Wire;
 use super::{CLIENTS, Port};
@@ -82,7 +82,7 @@ pub async fn serve(
     let (held, of_requests) = (Arc::clone(&peer), heads.clone());
     let service = service_fn(move |request: Request<Incoming>| {
         let (gateway, underway, crowded) = (Arc::clone(&gateway), held.begins(), held.crowded);
-        let waiting = of_requests.as_ref().map(Waiting::new);
+        let waiting = of_requests.as_ref().map(PendingHead::new);
         let answering = async move {
             let response = match port {
                 _ if crowded => no_room(&gateway, &request),
@@ -131,7 +131,7 @@ pin_project! {
     struct Begins<F> {
         #[pin]
         answering: F,
-        waiting: Option<Waiting>,
+        waiting: Option<PendingHead>,
     }
 }
 

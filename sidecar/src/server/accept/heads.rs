@@ -109,16 +109,16 @@ impl Heads {
 
 /// A request that has not begun yet: it begins when this is dropped.
 #[derive(Debug)]
-pub struct Waiting(Arc<Heads>);
+pub struct PendingHead(Arc<Heads>);
 
-impl Waiting {
+impl PendingHead {
     pub fn new(heads: &Arc<Heads>) -> Self {
         heads.waiting.fetch_add(1, Ordering::AcqRel);
-        Waiting(Arc::clone(heads))
+        PendingHead(Arc::clone(heads))
     }
 }
 
-impl Drop for Waiting {
+impl Drop for PendingHead {
     fn drop(&mut self) {
         if self.0.waiting.fetch_sub(1, Ordering::AcqRel) == 1 {
             *self.0.place.lock() = None;
@@ -152,7 +152,7 @@ mod tests {
         assert!(heads.poll_turn(&cx).is_ready() && heads.poll_may_read(&cx).is_ready());
         heads.were_read();
         assert!(heads.poll_may_read(&cx).is_pending() && was_woken());
-        let (first, second) = (Waiting::new(&heads), Waiting::new(&heads));
+        let (first, second) = (PendingHead::new(&heads), PendingHead::new(&heads));
         heads.turn_ends();
         assert!(heads.poll_turn(&cx).is_ready());
         assert!(heads.poll_may_read(&cx).is_pending() && !was_woken());
@@ -180,7 +180,7 @@ mod tests {
         let mut waiting = Vec::new();
         for heads in &all[..CONNECTIONS] {
             assert!(heads.poll_turn(&cx).is_ready());
-            waiting.push(Waiting::new(heads));
+            waiting.push(PendingHead::new(heads));
             heads.turn_ends();
         }
         assert!(all[CONNECTIONS..].iter().all(|heads| heads.poll_turn(&cx).is_pending()));

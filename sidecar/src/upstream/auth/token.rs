@@ -47,10 +47,10 @@ pub trait FetchToken: std::fmt::Debug + Send + Sync + 'static {
 
 /// A token that all requests of a credential share.
 #[derive(Debug)]
-pub struct TokenSource<F>(Arc<Source<F>>);
+pub struct TokenSource<F>(Arc<SharedToken<F>>);
 
 #[derive(Debug)]
-struct Source<F> {
+struct SharedToken<F> {
     fetch: F,
     current: parking_lot::Mutex<Current>,
     /// Held by the one who fetches.
@@ -59,25 +59,25 @@ struct Source<F> {
 
 #[derive(Clone, Debug, Default)]
 struct Current {
-    token: Option<Known>,
+    token: Option<CachedToken>,
     failed: Option<(Instant, AuthorizeError)>,
 }
 
 #[derive(Clone, Debug)]
-struct Known {
+struct CachedToken {
     authorization: HeaderValue,
     /// When to renew it, and from when on it is not used.
     times: Option<(Instant, Instant)>,
 }
 
-impl Known {
+impl CachedToken {
     fn of(Token { authorization, lasts }: Token, now: Instant) -> Self {
         let times = lasts.map(|lasts| {
             let stale = lasts.saturating_sub(STALE);
             let renewed = lasts.saturating_sub((lasts / RENEWED).max(RENEWED_BY).min(lasts / 2));
             (now + renewed, now + stale)
         });
-        Known { authorization, times }
+        CachedToken { authorization, times }
     }
 
     fn is_stale(&self, now: Instant) -> bool {
@@ -91,7 +91,7 @@ impl Known {
 
 impl<F: FetchToken> TokenSource<F> {
     pub fn new(fetch: F) -> Self {
-        TokenSource(Arc::new(Source { fetch, current: Default::default(), fetching: Arc::default() }))
+        TokenSource(Arc::new(SharedToken { fetch, current: Default::default(), fetching: Arc::default() }))
     }
 
     /// The header's value, at once where a token is good.
@@ -127,8 +127,8 @@ impl<F: FetchToken> TokenSource<F> {
     }
 }
 
-impl<F: FetchToken> Source<F> {
-    fn good(&self) -> Option<Known> {
+impl<F: FetchToken> SharedToken<F> {
+    fn good(&self) -> Option<CachedToken> {
         self.current.lock().token.clone().filter(|known| !known.is_stale(Instant::now()))
     }
 
@@ -143,7 +143,7 @@ impl<F: FetchToken> Source<F> {
         let mut current = self.current.lock();
         let told = match fetched {
             Ok(token) => {
-                let known = Known::of(token, now);
+                let known = CachedToken::of(token, now);
                 let authorization = known.authorization.clone();
                 *current = Current { token: Some(known), failed: None };
                 Ok(authorization)
