@@ -29,7 +29,7 @@ pub struct Term(pub u64);
 /// A limit that gateways share. Its name and its unit are all that the ledger finds it by.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct LimitId {
+pub struct LimitKey {
     /// As [`LimitSpec::name`](crate::LimitSpec::name): `Budget search/team`.
     pub limit: String,
     /// As [`LimitSpec::unit`](crate::LimitSpec::unit): `usd`.
@@ -41,7 +41,7 @@ pub struct LimitId {
 #[serde(rename_all = "camelCase")]
 pub struct AccountKey {
     #[serde(flatten)]
-    pub limit: LimitId,
+    pub limit: LimitKey,
     /// The first millisecond of its period.
     pub start: Millis,
 }
@@ -93,7 +93,7 @@ pub struct AccountUsage {
 #[serde(rename_all = "camelCase")]
 pub struct WantedLimit {
     #[serde(flatten)]
-    pub limit: LimitId,
+    pub limit: LimitKey,
     /// Zero: it asks how the limit stands.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub want: u64,

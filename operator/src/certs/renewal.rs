@@ -16,7 +16,7 @@ use super::current::ServedCertificate;
 use super::folder::{self, CertificateFolderError};
 use super::issue::IssueError;
 use super::rotation::{CertificateStep, Renewals, next, take};
-use super::store::{ObservedSecret, Store, StoreError};
+use super::store::{CertificateStoreError, ObservedSecret, Store};
 use super::stored::StoredCertificates;
 use super::webhooks::Webhooks;
 use super::x509::CertificateError;
@@ -53,7 +53,7 @@ impl Default for ServingCertificates {
 #[derive(Debug, Error)]
 enum RenewalError {
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(#[from] CertificateStoreError),
     #[error(transparent)]
     Issue(#[from] IssueError),
     #[error(transparent)]
@@ -211,9 +211,9 @@ impl Renewer<'_> {
         seen: &ObservedSecret,
         held: &StoredCertificates,
         what: &str,
-    ) -> Result<ObservedSecret, StoreError> {
+    ) -> Result<ObservedSecret, CertificateStoreError> {
         match self.store.write(seen, held).await {
-            Err(StoreError::Conflict) => self.store.read().await,
+            Err(CertificateStoreError::Conflict) => self.store.read().await,
             Err(error) => Err(error),
             Ok(seen) => {
                 tracing::info!("certificates: {what}");

@@ -21,7 +21,7 @@ const TIME: Duration = Duration::from_secs(10);
 
 /// Why the Secret is as it was.
 #[derive(Debug, Error)]
-pub enum StoreError {
+pub enum CertificateStoreError {
     /// Somebody else wrote first: read again.
     #[error("another replica has written the Secret")]
     Conflict,
@@ -65,12 +65,16 @@ impl Store {
         events.inspect_err(told).map(|_| ()).boxed()
     }
 
-    pub async fn read(&self) -> Result<ObservedSecret, StoreError> {
+    pub async fn read(&self) -> Result<ObservedSecret, CertificateStoreError> {
         timed(self.0.get_opt(names::CERTIFICATES)).await.map(ObservedSecret)
     }
 
     /// Only over what was seen.
-    pub async fn write(&self, seen: &ObservedSecret, held: &StoredCertificates) -> Result<ObservedSecret, StoreError> {
+    pub async fn write(
+        &self,
+        seen: &ObservedSecret,
+        held: &StoredCertificates,
+    ) -> Result<ObservedSecret, CertificateStoreError> {
         let data: BTreeMap<_, _> = held.write().into_iter().map(|(name, value)| (name, ByteString(value))).collect();
         let written = match &seen.0 {
             // Everything else in it is somebody's: labels, annotations.
@@ -101,11 +105,11 @@ fn secret(data: BTreeMap<String, ByteString>) -> Secret {
     }
 }
 
-async fn timed<T>(call: impl Future<Output = kube::Result<T>>) -> Result<T, StoreError> {
+async fn timed<T>(call: impl Future<Output = kube::Result<T>>) -> Result<T, CertificateStoreError> {
     match tokio::time::timeout(TIME, call).await {
-        Err(_) => Err(StoreError::Late),
+        Err(_) => Err(CertificateStoreError::Late),
         Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(error)) if api::error::is_conflict(&error) => Err(StoreError::Conflict),
-        Ok(Err(error)) => Err(StoreError::Refused { why: api::error::message(&error) }),
+        Ok(Err(error)) if api::error::is_conflict(&error) => Err(CertificateStoreError::Conflict),
+        Ok(Err(error)) => Err(CertificateStoreError::Refused { why: api::error::message(&error) }),
     }
 }

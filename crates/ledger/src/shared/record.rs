@@ -28,27 +28,27 @@ pub const SHARD_BYTES: usize = 100_000;
 
 /// An object of the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum ObjectId {
+pub enum StoreObject {
     Index,
     Shard(u32),
 }
 
 /// What a store calls the state of an object in which it was read or written: Kubernetes's `resourceVersion`, or a number.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Version(pub String);
+pub struct StoreVersion(pub String);
 
 /// An object as it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stored {
-    pub object: ObjectId,
-    pub version: Version,
-    pub record: Record,
+    pub object: StoreObject,
+    pub version: StoreVersion,
+    pub record: StoreRecord,
 }
 
 /// What an object says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Record {
+pub enum StoreRecord {
     Index(IndexRecord),
     Shard(ShardRecord),
 }
@@ -84,7 +84,7 @@ pub struct ShardRecord {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub accounts: Vec<AccountRecord>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub pages: Vec<PageRecord>,
+    pub pages: Vec<HolderPage>,
 }
 
 /// One account. Sums are in its unit, gross, and wider than an amount: what is returned is granted again.
@@ -104,7 +104,7 @@ pub struct AccountRecord {
 /// Some holders of an account, and the sums of those that were on it once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct PageRecord {
+pub struct HolderPage {
     pub key: AccountKey,
     /// At most so many holders.
     pub capacity: u32,
@@ -130,12 +130,12 @@ pub struct HolderRecord {
     pub granted: u64,
     pub returned: u64,
     pub spent: u64,
-    pub state: HolderState,
+    pub state: HolderStatus,
 }
 
 /// Whether a holder may still say something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HolderState {
+pub enum HolderStatus {
     Open,
     /// Its pod is gone, and it said no last word.
     Gone,
@@ -154,7 +154,7 @@ pub struct ClosedSums {
 
 type HolderRow = (String, u64, u64, u64, u64, u8);
 
-impl Record {
+impl StoreRecord {
     /// As it is kept: compact JSON. Its numbers need more than 53 bits, so a store keeps it as a text, and not as an
     /// object whose numbers others may round.
     #[must_use]
@@ -167,8 +167,8 @@ impl Record {
     ///
     /// # Errors
     /// Text that is no record, and formats of later versions. Whoever goes on without it forgets what was granted.
-    pub fn decode(text: &str) -> Result<Record, UnreadableRecord> {
-        let record: Record = serde_json::from_str(text).map_err(UnreadableRecord::Damaged)?;
+    pub fn decode(text: &str) -> Result<StoreRecord, UnreadableRecord> {
+        let record: StoreRecord = serde_json::from_str(text).map_err(UnreadableRecord::Damaged)?;
         match record.format() {
             format if format > FORMAT => Err(UnreadableRecord::Later(format)),
             _ => Ok(record),
@@ -177,8 +177,8 @@ impl Record {
 
     fn format(&self) -> u32 {
         match self {
-            Record::Index(index) => index.format,
-            Record::Shard(shard) => shard.format,
+            StoreRecord::Index(index) => index.format,
+            StoreRecord::Shard(shard) => shard.format,
         }
     }
 }
@@ -192,8 +192,8 @@ impl ClosedSums {
 impl From<HolderRow> for HolderRecord {
     fn from((pod, epoch, granted, returned, spent, state): HolderRow) -> Self {
         let state = match state {
-            0 => HolderState::Open,
-            _ => HolderState::Gone,
+            0 => HolderStatus::Open,
+            _ => HolderStatus::Gone,
         };
         HolderRecord { holder: HolderId { pod, epoch }, granted, returned, spent, state }
     }
@@ -202,18 +202,18 @@ impl From<HolderRow> for HolderRecord {
 impl From<HolderRecord> for HolderRow {
     fn from(row: HolderRecord) -> Self {
         let state = match row.state {
-            HolderState::Open => 0,
-            HolderState::Gone => 1,
+            HolderStatus::Open => 0,
+            HolderStatus::Gone => 1,
         };
         (row.holder.pod, row.holder.epoch, row.granted, row.returned, row.spent, state)
     }
 }
 
-impl fmt::Display for ObjectId {
+impl fmt::Display for StoreObject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ObjectId::Index => f.write_str("index"),
-            ObjectId::Shard(number) => write!(f, "shard-{number}"),
+            StoreObject::Index => f.write_str("index"),
+            StoreObject::Shard(number) => write!(f, "shard-{number}"),
         }
     }
 }
@@ -223,12 +223,12 @@ impl fmt::Display for ObjectId {
 #[error("{0:?} is no object of the ledger")]
 pub struct NotAnObject(String);
 
-impl FromStr for ObjectId {
+impl FromStr for StoreObject {
     type Err = NotAnObject;
 
     fn from_str(name: &str) -> Result<Self, NotAnObject> {
         let shard = || name.strip_prefix("shard-")?.parse().ok();
-        let object = if name == "index" { Some(ObjectId::Index) } else { shard().map(ObjectId::Shard) };
+        let object = if name == "index" { Some(StoreObject::Index) } else { shard().map(StoreObject::Shard) };
         // `shard-01` is another object than `shard-1`.
         object.filter(|object| object.to_string() == name).ok_or_else(|| NotAnObject(name.to_owned()))
     }

@@ -3,7 +3,7 @@
 use outrigger_core::Millis;
 
 use crate::account::Counters;
-use crate::protocol::{LimitId, Term};
+use crate::protocol::{LimitKey, Term};
 
 /// What is kept of a holder, beside its accounts.
 ///
@@ -24,7 +24,7 @@ pub struct HolderState {
 /// What is kept of one account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeldState {
-    pub limit: LimitId,
+    pub limit: LimitKey,
     /// The first millisecond of its period.
     pub start: Millis,
     /// The first one after it; absent if it never ends.

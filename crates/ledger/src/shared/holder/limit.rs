@@ -6,11 +6,11 @@ use super::demand::{Ask, Demand};
 use super::journal::HeldState;
 use super::{FleetView, HeldShort};
 use crate::account::{Account, Counters, Short};
-use crate::protocol::{AccountGrant, AccountKey, AccountUsage, DurableUsage, LimitId, Shortage, WantedLimit};
+use crate::protocol::{AccountGrant, AccountKey, AccountUsage, DurableUsage, LimitKey, Shortage, WantedLimit};
 
 #[derive(Debug)]
 pub(super) struct HeldLimit {
-    pub(super) id: LimitId,
+    pub(super) id: LimitKey,
     /// Whether the policy in force has it.
     pub(super) named: bool,
     pub(super) accounts: Vec<HeldAccount>,
@@ -118,7 +118,7 @@ impl HeldAccount {
         self.durable.spent >= self.account.spent() && self.durable.returned >= self.returned()
     }
 
-    fn state(&self, id: &LimitId) -> HeldState {
+    fn state(&self, id: &LimitKey) -> HeldState {
         HeldState {
             limit: id.clone(),
             start: self.start,
@@ -128,7 +128,7 @@ impl HeldAccount {
         }
     }
 
-    fn usage(&self, id: &LimitId, ask: Ask) -> AccountUsage {
+    fn usage(&self, id: &LimitKey, ask: Ask) -> AccountUsage {
         AccountUsage {
             account: AccountKey { limit: id.clone(), start: self.start },
             spent: self.account.spent(),
@@ -142,7 +142,7 @@ impl HeldAccount {
 }
 
 impl HeldLimit {
-    pub(super) fn new(id: LimitId) -> Self {
+    pub(super) fn new(id: LimitKey) -> Self {
         HeldLimit {
             id,
             named: false,

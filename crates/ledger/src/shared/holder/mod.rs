@@ -19,7 +19,7 @@ use std::collections::{HashMap, VecDeque};
 
 use outrigger_core::Millis;
 
-use crate::protocol::{FleetAccount, Grants, LimitId, Term, UsageReport};
+use crate::protocol::{FleetAccount, Grants, LimitKey, Term, UsageReport};
 pub use journal::{HeldNo, HeldState, HolderState, JournalWrite};
 use limit::{HeldLimit, Said};
 
@@ -56,7 +56,7 @@ pub struct FleetView {
 /// What became of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "a holder that is void grants nothing until it is begun anew"]
-pub enum Taken {
+pub enum MessageOutcome {
     Yes,
     /// There is a later leader: a report is due at once. It names the term, so the journal is written before.
     Followed,
@@ -93,7 +93,7 @@ pub struct Holder {
     closing: bool,
     void: bool,
     limits: Vec<HeldLimit>,
-    numbers: HashMap<LimitId, SharedNo>,
+    numbers: HashMap<LimitKey, SharedNo>,
     forgotten: Vec<HeldNo>,
 }
 
@@ -168,7 +168,7 @@ impl Holder {
 
     /// Takes the limits of a policy, and says by which numbers they go, in the same order. What is held of limits that are
     /// not named any more is given back as it becomes free.
-    pub fn adopt<'a>(&mut self, limits: impl IntoIterator<Item = &'a LimitId>) -> Vec<SharedNo> {
+    pub fn adopt<'a>(&mut self, limits: impl IntoIterator<Item = &'a LimitKey>) -> Vec<SharedNo> {
         self.limits.iter_mut().for_each(|limit| limit.named = false);
         let mut numbers = Vec::new();
         for id in limits {
@@ -181,7 +181,7 @@ impl Holder {
         numbers
     }
 
-    fn number_of(&mut self, id: &LimitId) -> SharedNo {
+    fn number_of(&mut self, id: &LimitKey) -> SharedNo {
         if let Some(no) = self.numbers.get(id) {
             return *no;
         }
@@ -241,19 +241,19 @@ impl Holder {
     }
 
     /// Takes what the ledger says. Write the journal before anything else is sent.
-    pub fn take(&mut self, grants: &Grants, now: Millis) -> Taken {
+    pub fn take(&mut self, grants: &Grants, now: Millis) -> MessageOutcome {
         if grants.term > self.state.term {
             self.state.term = grants.term;
             self.unwritten = true;
             self.say_all();
             // It was granted nothing yet by who has not heard what it holds.
-            return Taken::Followed;
+            return MessageOutcome::Followed;
         }
         let sent = self.sent.iter().find(|(number, _)| *number == grants.answers).map(|(_, sent)| *sent);
-        let (Some(sent), true) = (sent, grants.term == self.state.term) else { return Taken::Stale };
+        let (Some(sent), true) = (sent, grants.term == self.state.term) else { return MessageOutcome::Stale };
         if grants.void {
             self.void = true;
-            return Taken::Void;
+            return MessageOutcome::Void;
         }
         if let Whole::Sent(number, _) = self.whole
             && grants.answers >= number
@@ -272,7 +272,7 @@ impl Holder {
             }
         }
         self.limits.iter_mut().for_each(|limit| limit.heard(grants.answers));
-        Taken::Yes
+        MessageOutcome::Yes
     }
 
     /// A stream to the ledger has begun: what was sent on the one before may be lost.
@@ -360,7 +360,7 @@ impl Holder {
         self.limits.iter().flat_map(HeldLimit::unconfirmed)
     }
 
-    /// Begins a new journal, after [`Taken::Void`]: nothing is held any more. What is still reserved counts, when it is
+    /// Begins a new journal, after [`MessageOutcome::Void`]: nothing is held any more. What is still reserved counts, when it is
     /// settled, on the account that the limit then has.
     pub fn begin_anew(&mut self, epoch: u64) {
         let epoch = epoch.max(self.state.epoch.saturating_add(1));

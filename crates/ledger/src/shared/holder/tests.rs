@@ -9,8 +9,8 @@ const START: Millis = 1_000_000;
 const END: Millis = 1_060_000;
 const LEADER: Term = Term(7);
 
-fn id() -> LimitId {
-    LimitId { limit: "Budget search/team".to_owned(), unit: "usd".to_owned() }
+fn id() -> LimitKey {
+    LimitKey { limit: "Budget search/team".to_owned(), unit: "usd".to_owned() }
 }
 
 fn grant(granted: u64) -> AccountGrant {
@@ -38,14 +38,14 @@ fn following() -> (Holder, SharedNo) {
     let limit = holder.adopt([&id()])[0];
     let first = holder.report(0).unwrap();
     assert_eq!((first.term, first.whole), (Term(0), true));
-    assert_eq!(holder.take(&of(LEADER, first.number, Vec::new()), 1), Taken::Followed);
+    assert_eq!(holder.take(&of(LEADER, first.number, Vec::new()), 1), MessageOutcome::Followed);
     (holder, limit)
 }
 
 /// Asks at `now`, and is answered at once.
 fn answered(holder: &mut Holder, now: Millis, grant: AccountGrant) -> UsageReport {
     let report = holder.report(now).unwrap();
-    assert_eq!(holder.take(&of(LEADER, report.number, vec![grant]), now), Taken::Yes);
+    assert_eq!(holder.take(&of(LEADER, report.number, vec![grant]), now), MessageOutcome::Yes);
     report
 }
 
@@ -70,7 +70,7 @@ fn nothing_is_reserved_before_it_is_granted_and_what_waits_is_asked_for() {
     assert_eq!((report.wanted[0].want, report.wanted[0].least), (80, 40));
     assert_eq!(holder.due(3), Due::Seldom, "it has asked");
     assert_eq!(holder.due(1003), Due::Now, "no answer: it asks again");
-    assert_eq!(holder.take(&of(LEADER, report.number, vec![grant(80)]), 20), Taken::Yes);
+    assert_eq!(holder.take(&of(LEADER, report.number, vec![grant(80)]), 20), MessageOutcome::Yes);
     assert!(holder.reserve(limit, 40, 21).is_ok());
     assert_eq!(holder.free(limit, 21), 40);
 }
@@ -86,7 +86,7 @@ fn grants_are_sums_so_they_may_come_late_and_twice() {
     let (mut holder, limit) = holding(100);
     let report = holder.report(20).unwrap();
     for granted in [150, 120, 150, 0] {
-        assert_eq!(holder.take(&of(LEADER, report.number, vec![grant(granted)]), 21), Taken::Yes);
+        assert_eq!(holder.take(&of(LEADER, report.number, vec![grant(granted)]), 21), MessageOutcome::Yes);
     }
     assert_eq!(holder.free(limit, 22), 150);
 }
@@ -97,14 +97,14 @@ fn an_earlier_leader_grants_nothing_also_not_after_a_restart() {
     let mut kept = BTreeMap::new();
     let mut state = holder.state();
     let report = holder.report(20).unwrap();
-    assert_eq!(holder.take(&of(Term(8), report.number, vec![grant(999)]), 21), Taken::Followed);
+    assert_eq!(holder.take(&of(Term(8), report.number, vec![grant(999)]), 21), MessageOutcome::Followed);
     holder.journal(|write| match write {
         JournalWrite::Holder(written) => state = written,
         JournalWrite::Account(no, account) => drop(kept.insert(no, account)),
         JournalWrite::Forgotten(no) => drop(kept.remove(&no)),
     });
     assert_eq!(state.term, Term(8));
-    assert_eq!(holder.take(&of(LEADER, report.number, vec![grant(500)]), 22), Taken::Stale);
+    assert_eq!(holder.take(&of(LEADER, report.number, vec![grant(500)]), 22), MessageOutcome::Stale);
 
     let (mut holder, numbers) = Holder::restore(state, kept.into_values(), 0, START + 10_000);
     assert_eq!(numbers.len(), 1);
@@ -113,8 +113,12 @@ fn an_earlier_leader_grants_nothing_also_not_after_a_restart() {
     let report = holder.report(1).unwrap();
     assert_eq!((report.term, report.whole, only(&report).granted), (Term(8), true, 100));
     assert!(report.number > 1 << 32, "numbers go on");
-    assert_eq!(holder.take(&of(LEADER, report.number, vec![grant(500)]), 2), Taken::Stale);
-    assert_eq!(holder.take(&of(Term(8), 3, vec![grant(500)]), 2), Taken::Stale, "it answers the process before");
+    assert_eq!(holder.take(&of(LEADER, report.number, vec![grant(500)]), 2), MessageOutcome::Stale);
+    assert_eq!(
+        holder.take(&of(Term(8), 3, vec![grant(500)]), 2),
+        MessageOutcome::Stale,
+        "it answers the process before"
+    );
     assert_eq!(holder.free(limit, 2), 100);
 }
 
@@ -139,7 +143,7 @@ fn a_period_lasts_from_the_report_that_was_answered() {
     let (mut holder, limit) = following();
     let report = holder.report(100).unwrap();
     let short = AccountGrant { valid_for_ms: Some(50), ..grant(10) };
-    assert_eq!(holder.take(&of(LEADER, report.number, vec![short]), 140), Taken::Yes);
+    assert_eq!(holder.take(&of(LEADER, report.number, vec![short]), 140), MessageOutcome::Yes);
     assert_eq!(holder.fits(limit, 1, 149), Ok(()));
     assert_eq!(holder.fits(limit, 1, 150), Err(HeldShort::NotGranted));
 }
@@ -173,14 +177,14 @@ fn spent_is_believed_only_in_answer_to_who_has_asked() {
     let quiet = holder.report(20).unwrap();
     assert_eq!(holder.reserve(limit, 40, 21), Err(HeldShort::NotGranted));
     let spent = AccountGrant { short: Some(Shortage::Spent), ..grant(10) };
-    assert_eq!(holder.take(&of(LEADER, quiet.number, vec![spent.clone()]), 22), Taken::Yes);
+    assert_eq!(holder.take(&of(LEADER, quiet.number, vec![spent.clone()]), 22), MessageOutcome::Yes);
     assert_eq!(holder.fits(limit, 40, 22), Err(HeldShort::NotGranted));
     answered(&mut holder, 23, spent);
     assert_eq!(holder.fits(limit, 40, 24), Err(HeldShort::Spent { until: Some(END) }));
     assert_eq!(holder.fits(limit, 11, 24), Err(HeldShort::NotGranted), "less may still be there");
     assert_eq!(holder.fits(limit, 10, 24), Ok(()));
     let report = holder.report(25).unwrap();
-    assert_eq!(holder.take(&of(LEADER, report.number, vec![grant(60)]), 26), Taken::Yes);
+    assert_eq!(holder.take(&of(LEADER, report.number, vec![grant(60)]), 26), MessageOutcome::Yes);
     assert_eq!(holder.fits(limit, 60, 27), Ok(()));
 }
 
@@ -222,7 +226,7 @@ fn an_account_is_told_until_the_ledger_has_heard_it() {
     let again = holder.report(14).unwrap();
     assert_eq!(only(&again).spent, 15);
     let durable = AccountGrant { durable: DurableUsage { spent: 15, returned: 0 }, ..grant(100) };
-    assert_eq!(holder.take(&of(LEADER, again.number, vec![durable]), 15), Taken::Yes);
+    assert_eq!(holder.take(&of(LEADER, again.number, vec![durable]), 15), MessageOutcome::Yes);
     assert_eq!((holder.due(16), holder.report(16).unwrap().accounts.len()), (Due::Seldom, 0));
     holder.connected();
     assert_eq!(holder.due(17), Due::Now, "a new stream hears everything");
@@ -239,7 +243,7 @@ fn an_account_that_is_over_does_not_come_back() {
     let mut writes = Vec::new();
     holder.journal(|write| writes.push(write));
     assert!(matches!(writes.last(), Some(JournalWrite::Forgotten(_))));
-    assert_eq!(holder.take(&of(LEADER, late.number, vec![grant(100)]), 70_003), Taken::Yes);
+    assert_eq!(holder.take(&of(LEADER, late.number, vec![grant(100)]), 70_003), MessageOutcome::Yes);
     assert_eq!(holder.free(limit, 21), 0, "a message of before speaks of what is no more");
 }
 
@@ -251,10 +255,10 @@ fn the_last_word_returns_everything_and_takes_nothing() {
     assert!(last.last && last.whole && last.wanted.is_empty());
     assert_eq!((only(&last).spent, only(&last).returned), (30, 70));
     assert_eq!((holder.reserve(limit, 1, 13), holder.is_confirmed()), (Err(HeldShort::NotGranted), false));
-    assert_eq!(holder.take(&of(LEADER, last.number, vec![grant(500)]), 14), Taken::Yes);
+    assert_eq!(holder.take(&of(LEADER, last.number, vec![grant(500)]), 14), MessageOutcome::Yes);
     assert_eq!((holder.free(limit, 15), holder.is_confirmed(), holder.unconfirmed().count()), (0, false, 1));
     let durable = AccountGrant { durable: DurableUsage { spent: 30, returned: 70 }, ..grant(100) };
-    assert_eq!(holder.take(&of(LEADER, last.number, vec![durable]), 15), Taken::Yes);
+    assert_eq!(holder.take(&of(LEADER, last.number, vec![durable]), 15), MessageOutcome::Yes);
     assert!(holder.is_confirmed());
     let (next, numbers) = Holder::restore(holder.state(), Vec::new(), 0, 3);
     assert_eq!((next.state().epoch, next.state().closed, numbers.len()), (6, false, 0));
@@ -266,12 +270,12 @@ fn who_is_void_begins_anew_and_counts_what_was_open() {
     let open = holder.reserve(limit, 30, 11).unwrap();
     let report = holder.report(12).unwrap();
     let void = Grants { void: true, ..of(LEADER, report.number, Vec::new()) };
-    assert_eq!(holder.take(&void, 13), Taken::Void);
+    assert_eq!(holder.take(&void, 13), MessageOutcome::Void);
     assert_eq!((holder.reserve(limit, 1, 14), holder.due(14)), (Err(HeldShort::NotGranted), Due::Never));
     holder.begin_anew(9);
     let report = holder.report(15).unwrap();
     assert_eq!((report.epoch, report.term, report.accounts.len()), (9, LEADER, 0));
-    assert_eq!(holder.take(&of(LEADER, report.number, vec![grant(50)]), 16), Taken::Yes);
+    assert_eq!(holder.take(&of(LEADER, report.number, vec![grant(50)]), 16), MessageOutcome::Yes);
     holder.settle(open, 30, 20, 17);
     assert_eq!(holder.free(limit, 18), 30);
 }
@@ -295,7 +299,7 @@ fn the_fleet_is_what_the_ledger_said_and_what_was_spent_here_since() {
     holder.charge(limit, 5, 13);
     let fleet = FleetAccount { limit: 1000, spent: 410, ..FleetAccount::default() };
     let told = AccountGrant { fleet, ..grant(100) };
-    assert_eq!(holder.take(&of(LEADER, report.number, vec![told]), 14), Taken::Yes);
+    assert_eq!(holder.take(&of(LEADER, report.number, vec![told]), 14), MessageOutcome::Yes);
     assert_eq!(holder.used(limit, 15), 415);
     assert_eq!(holder.fleet(limit, 15).map(|view| (view.account.limit, view.heard_at)), Some((1000, 14)));
 }

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use outrigger_core::Periods;
 
-use crate::protocol::{AccountKey, Grants, LimitId, Term, UsageReport};
-use crate::shared::record::{HolderId, ObjectId, Record, Stored, Version};
+use crate::protocol::{AccountKey, Grants, LimitKey, Term, UsageReport};
+use crate::shared::record::{HolderId, StoreObject, StoreRecord, StoreVersion, Stored};
 
 /// A limit, as the policies in force have it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SharedLimit {
-    pub id: LimitId,
+    pub id: LimitKey,
     pub max: u64,
     pub window: Periods,
 }
@@ -24,22 +24,22 @@ pub enum Input {
     /// All limits that are shared now. Those that are not named any more grant nothing.
     Limits(Vec<SharedLimit>),
     /// A gateway reports. `pod` is proven, and `allowed` are the limits of the keys that it is bound to.
-    Report { pod: String, allowed: Arc<BTreeSet<LimitId>>, report: UsageReport },
+    Report { pod: String, allowed: Arc<BTreeSet<LimitKey>>, report: UsageReport },
     /// This pod is gone for good. After [`Loaded`](Self::Loaded) the driver also says so of every pod that is in the
     /// records and not in the cluster. A stream that merely ended is nothing to say.
     HolderGone { pod: String },
     /// The write was made.
-    Written { object: ObjectId, version: Version },
+    Written { object: StoreObject, version: StoreVersion },
     /// Somebody else wrote, or made, or deleted it: nothing was written.
-    Conflict { object: ObjectId },
+    Conflict { object: StoreObject },
     /// Nobody knows whether it was written: a time-out.
-    WriteUnknown { object: ObjectId },
+    WriteUnknown { object: StoreObject },
     /// It was certainly not written, and may be tried again.
-    WriteFailed { object: ObjectId },
+    WriteFailed { object: StoreObject },
     /// The object as it is now; absent if there is none.
-    Reloaded { object: ObjectId, stored: Option<(Version, Record)> },
+    Reloaded { object: StoreObject, stored: Option<(StoreVersion, StoreRecord)> },
     /// What holders that are gone may have spent of a limit counts as unspent.
-    Forgive { limit: LimitId },
+    Forgive { limit: LimitKey },
     /// Time has passed. Every 100 ms or so.
     Tick,
 }
@@ -50,20 +50,20 @@ pub enum Output {
     /// Write it if it is still at this version (absent: if there is none), and say what became of it. There is at most
     /// one write or reload of an object under way.
     Write {
-        object: ObjectId,
-        expected: Option<Version>,
-        record: Record,
+        object: StoreObject,
+        expected: Option<StoreVersion>,
+        record: StoreRecord,
     },
     /// Read it, and say so with [`Input::Reloaded`]. Try until it succeeds.
     Reload {
-        object: ObjectId,
+        object: StoreObject,
     },
     /// To the holder's stream, if there is one; it may be lost.
     Grants {
         holder: HolderId,
         grants: Grants,
     },
-    Finding(Finding),
+    Finding(LedgerFinding),
     /// Somebody else leads, or the store is not what it was. This leader grants nothing any more and writes nothing; a
     /// new one may be made and told what the store has.
     Deposed {
@@ -73,7 +73,7 @@ pub enum Output {
 
 /// Something that a gateway said and that can't be. It moved no money.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
+pub struct LedgerFinding {
     pub holder: HolderId,
     pub account: Option<AccountKey>,
     pub kind: FindingKind,

@@ -2,4 +2,4 @@
 
 mod input;
 
-pub use input::{Finding, FindingKind, Input, Output, SharedLimit};
+pub use input::{FindingKind, Input, LedgerFinding, Output, SharedLimit};
