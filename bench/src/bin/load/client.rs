@@ -11,7 +11,7 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-use crate::scenario::Ask;
+use crate::scenario::LoadRequest;
 
 pub type Failure = Box<dyn Error + Send + Sync>;
 
@@ -41,7 +41,7 @@ impl Client {
     }
 
     /// Asks, and reads the answer to its end.
-    pub async fn ask(&mut self, ask: &Ask) -> Result<AnswerTimes, Failure> {
+    pub async fn ask(&mut self, ask: &LoadRequest) -> Result<AnswerTimes, Failure> {
         let mut request = Request::post(ask.path).body(Full::new(ask.body.clone()))?;
         let headers = request.headers_mut();
         headers.insert(header::HOST, self.host.clone());

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 /// One request, the same each time.
 #[derive(Clone, Debug)]
-pub struct Ask {
+pub struct LoadRequest {
     pub path: &'static str,
     pub body: Bytes,
     pub streams: bool,
@@ -16,8 +16,8 @@ pub struct Ask {
 #[derive(Clone, Debug)]
 pub struct Scenario {
     pub name: &'static str,
-    pub direct: Ask,
-    pub via: Ask,
+    pub direct: LoadRequest,
+    pub via: LoadRequest,
     /// Connections, each with one request at a time.
     pub clients: u32,
     /// Between two requests of a client. Without it, many clients measure their own queue.
@@ -33,8 +33,14 @@ pub fn all() -> Vec<Scenario> {
     let small = || ask(CallerApi::OpenAi, 1_000, false);
     let large = || ask(CallerApi::OpenAi, 90_000, false);
     let stream = || ask(CallerApi::OpenAi, 1_000, true);
-    let alone =
-        |name, direct: Ask, via: Ask, pairs| Scenario { name, direct, via, clients: 1, pause: Duration::ZERO, pairs };
+    let alone = |name, direct: LoadRequest, via: LoadRequest, pairs| Scenario {
+        name,
+        direct,
+        via,
+        clients: 1,
+        pause: Duration::ZERO,
+        pairs,
+    };
     vec![
         alone("same dialect, 1 kB", small(), small(), 1_000),
         Scenario { clients: 16, pause: PAUSE, ..alone("same dialect, 1 kB, 16 clients", small(), small(), 1_600) },
@@ -55,7 +61,7 @@ pub enum CallerApi {
 }
 
 /// A conversation of about `length` bytes, in turns of half a kilobyte.
-pub fn ask(dialect: CallerApi, length: usize, streams: bool) -> Ask {
+pub fn ask(dialect: CallerApi, length: usize, streams: bool) -> LoadRequest {
     const TURN: &str = "Say when the tide is in, and whether the boats can leave the harbour before it turns again. ";
     let text = TURN.repeat(5);
     let mut body = String::with_capacity(length + 1_000);
@@ -79,5 +85,5 @@ pub fn ask(dialect: CallerApi, length: usize, streams: bool) -> Ask {
         CallerApi::OpenAi => "/v1/chat/completions",
         CallerApi::Anthropic => "/v1/messages",
     };
-    Ask { path, body: body.into(), streams }
+    LoadRequest { path, body: body.into(), streams }
 }

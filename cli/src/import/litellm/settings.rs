@@ -6,9 +6,9 @@ use super::super::report::{Fate, code};
 use super::super::source::Node;
 
 /// A field, what becomes of it, and the words.
-type Row = (&'static str, Fate, &'static str);
+type SettingRow = (&'static str, Fate, &'static str);
 
-pub(crate) const ROOT: &[Row] = &[
+pub(crate) const ROOT: &[SettingRow] = &[
     (
         "callback_settings",
         Fate::Lost,
@@ -24,7 +24,7 @@ pub(crate) const ROOT: &[Row] = &[
     ("search_tools", Fate::Lost, "there are no search tools here"),
 ];
 
-pub(crate) const LITELLM: &[Row] = &[
+pub(crate) const LITELLM: &[SettingRow] = &[
     ("callbacks", Fate::Lost, "nothing is called back: the last requests are on /decisions, numbers on /metrics"),
     (
         "success_callback",
@@ -72,7 +72,7 @@ pub(crate) const LITELLM: &[Row] = &[
     ("model_alias_map", Fate::Lost, "write the names into spec.models[].aliases of the LLMProviders"),
 ];
 
-pub(crate) const ROUTER: &[Row] = &[
+pub(crate) const ROUTER: &[SettingRow] = &[
     ("routing_strategy_args", Fate::NotNeeded, "settings of a strategy"),
     ("redis_host", Fate::NotNeeded, "gateways need no Redis"),
     ("redis_port", Fate::NotNeeded, "gateways need no Redis"),
@@ -110,7 +110,7 @@ pub(crate) const ROUTER: &[Row] = &[
     ("alerting_config", Fate::Lost, "alert on the metrics"),
 ];
 
-pub(crate) const GENERAL: &[Row] = &[
+pub(crate) const GENERAL: &[SettingRow] = &[
     ("store_model_in_db", Fate::NotNeeded, "the objects are the store"),
     ("database_connection_pool_limit", Fate::NotNeeded, "there is no database"),
     ("database_connection_timeout", Fate::NotNeeded, "there is no database"),
@@ -149,7 +149,7 @@ pub(crate) const GENERAL: &[Row] = &[
     ("use_redis_transaction_buffer", Fate::NotNeeded, "gateways need no Redis"),
 ];
 
-pub(crate) fn tell(section: &Node<'_>, table: &[Row]) {
+pub(crate) fn tell(section: &Node<'_>, table: &[SettingRow]) {
     for (field, fate, words) in table {
         if let Some(node) = section.get(field) {
             node.tell(*fate, *words);
