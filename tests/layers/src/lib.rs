@@ -8,11 +8,14 @@ mod cycles;
 mod names;
 mod paths;
 mod read;
+mod types;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
+
+pub use types::types;
 
 /// A module by its path below the crate: `["relay", "stream"]`. The root is the empty one.
 pub type Module = Vec<String>;
@@ -39,9 +42,9 @@ impl Graph {
     /// # Errors
     /// [`Error`](enum@Error) names the file that can't be read.
     pub fn of(src: &Path) -> Result<Graph, Error> {
-        let files = read::files(src)?;
+        let files = read::files(src, read::SourceScope::Library)?;
         let modules: BTreeSet<Module> = files.keys().cloned().collect();
-        let names = names::Names::of(&files, &modules);
+        let names = names::ModuleNames::of(&files, &modules);
         let mut arrows = BTreeMap::new();
         for (module, file) in &files {
             let mut needs = BTreeMap::new();

@@ -3,21 +3,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::Module;
-use crate::paths::{self, Words};
+use crate::paths::{self, PathWords};
 
 /// Re-exports of re-exports that are followed.
 const DEEPEST: usize = 8;
 
-pub(crate) struct Names<'a> {
+pub(crate) struct ModuleNames<'a> {
     modules: &'a BTreeSet<Module>,
     /// By module: what its imports stand for. Others may name them too, where they are public or further in.
-    imports: BTreeMap<&'a Module, BTreeMap<String, Words>>,
+    imports: BTreeMap<&'a Module, BTreeMap<String, PathWords>>,
 }
 
-impl<'a> Names<'a> {
+impl<'a> ModuleNames<'a> {
     pub fn of(files: &'a BTreeMap<Module, syn::File>, modules: &'a BTreeSet<Module>) -> Self {
         let imports = files.iter().map(|(module, file)| (module, paths::imports(file).into_iter().collect()));
-        Names { modules, imports: imports.collect() }
+        ModuleNames { modules, imports: imports.collect() }
     }
 
     /// The module that defines what a path names, if it is one of this crate.
@@ -26,7 +26,7 @@ impl<'a> Names<'a> {
         Some(self.follow(whole, DEEPEST))
     }
 
-    fn rooted(&self, module: &Module, path: &[String]) -> Option<Words> {
+    fn rooted(&self, module: &Module, path: &[String]) -> Option<PathWords> {
         let supers = path.iter().take_while(|word| *word == "super").count();
         let (above, rest) = match path.first()?.as_str() {
             "crate" => (&[][..], &path[1..]),
@@ -43,7 +43,7 @@ impl<'a> Names<'a> {
         Some(above.iter().chain(rest).cloned().collect())
     }
 
-    fn follow(&self, whole: Words, deepest: usize) -> Module {
+    fn follow(&self, whole: PathWords, deepest: usize) -> Module {
         let length = (0..=whole.len()).rev().find(|length| self.modules.contains(&whole[..*length])).unwrap_or(0);
         let (module, rest) = (whole[..length].to_vec(), &whole[length..]);
         let Some((name, behind)) = rest.split_first() else { return module };

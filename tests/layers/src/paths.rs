@@ -4,18 +4,18 @@ use syn::visit::{self, Visit};
 use syn::{Attribute, ImplItem, Item, ItemMod, ItemUse, Macro, UseTree};
 
 /// A path's words: `["crate", "ending", "Ending"]`.
-pub(crate) type Words = Vec<String>;
+pub(crate) type PathWords = Vec<String>;
 
 /// Every path of a file that may lead to another module. Inside an inline module `super` and `self`
 /// are told as the file sees them. What only tests need is left out.
-pub(crate) fn of(file: &syn::File) -> Vec<Words> {
-    let mut found = Found::default();
+pub(crate) fn of(file: &syn::File) -> Vec<PathWords> {
+    let mut found = FoundPaths::default();
     found.visit_file(file);
     found.paths
 }
 
 /// The names that `use` brings into a file's own scope, with what they stand for.
-pub(crate) fn imports(file: &syn::File) -> Vec<(String, Words)> {
+pub(crate) fn imports(file: &syn::File) -> Vec<(String, PathWords)> {
     let mut all = Vec::new();
     for item in &file.items {
         if let Item::Use(one) = item
@@ -28,14 +28,14 @@ pub(crate) fn imports(file: &syn::File) -> Vec<(String, Words)> {
 }
 
 #[derive(Default)]
-struct Found {
-    paths: Vec<Words>,
+struct FoundPaths {
+    paths: Vec<PathWords>,
     /// How many inline modules there are around.
     inside: usize,
 }
 
-impl Found {
-    fn add(&mut self, mut words: Words) {
+impl FoundPaths {
+    fn add(&mut self, mut words: PathWords) {
         // In an inline module of the file `super` is the file itself.
         let supers = words.iter().take_while(|word| *word == "super").count();
         if self.inside > 0 && supers > 0 {
@@ -49,7 +49,7 @@ impl Found {
     }
 }
 
-impl<'ast> Visit<'ast> for Found {
+impl<'ast> Visit<'ast> for FoundPaths {
     fn visit_item(&mut self, item: &'ast Item) {
         if !is_of_tests(attributes(item)) {
             visit::visit_item(self, item);
@@ -78,7 +78,7 @@ impl<'ast> Visit<'ast> for Found {
     }
 
     fn visit_path(&mut self, path: &'ast syn::Path) {
-        let words: Words = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
+        let words: PathWords = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
         if words.len() > 1 {
             self.add(words);
         }
@@ -97,7 +97,7 @@ impl<'ast> Visit<'ast> for Found {
     }
 }
 
-fn flatten(tree: &UseTree, above: &mut Words, all: &mut Vec<(String, Words)>) {
+fn flatten(tree: &UseTree, above: &mut PathWords, all: &mut Vec<(String, PathWords)>) {
     let mut tell = |name: String, last: String| {
         let mut words = above.clone();
         if last != "self" {
@@ -123,7 +123,7 @@ fn flatten(tree: &UseTree, above: &mut Words, all: &mut Vec<(String, Words)>) {
     }
 }
 
-fn is_of_tests(attributes: &[Attribute]) -> bool {
+pub(crate) fn is_of_tests(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| {
         attribute.path().is_ident("test")
             || attribute.path().is_ident("cfg")
@@ -131,7 +131,8 @@ fn is_of_tests(attributes: &[Attribute]) -> bool {
     })
 }
 
-fn attributes(item: &Item) -> &[Attribute] {
+/// The attributes of an item.
+pub(crate) fn attributes(item: &Item) -> &[Attribute] {
     match item {
         Item::Const(one) => &one.attrs,
         Item::Enum(one) => &one.attrs,

@@ -105,3 +105,29 @@ fn sources(folder: &Path) -> String {
     }
     text
 }
+
+/// Names that may be defined more than once, and why.
+const ALLOWED: [(&str, &str); 7] = [
+    ("Error", "a module's error"),
+    ("State", "a module's state"),
+    ("Args", "the command line of a subcommand"),
+    ("Arguments", "the command line of a program"),
+    ("Decoder", "each format's, by the same name for `registry.rs`"),
+    ("Encoder", "each format's, by the same name for `registry.rs`"),
+    ("Watcher", "each format's, by the same name for `registry.rs`"),
+];
+
+#[test]
+fn no_type_name_stands_for_two_things() {
+    let mut all: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for package in packages() {
+        let types = outrigger_layers::types(&package.folder.join("src")).unwrap_or_else(|error| panic!("{error}"));
+        for (name, modules) in types {
+            let files = modules.iter().map(|module| format!("{}:{}", package.name, module.join("/")));
+            all.entry(name).or_default().extend(files);
+        }
+    }
+    all.retain(|name, files| files.len() > 1 && !ALLOWED.iter().any(|(allowed, _)| allowed == name));
+    let lines: Vec<String> = all.iter().map(|(name, files)| format!("{name}: {}", files.join(", "))).collect();
+    assert!(lines.is_empty(), "give each a name of its own:\n{}", lines.join("\n"));
+}
