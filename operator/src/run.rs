@@ -66,7 +66,7 @@ pub enum ExitError {
     #[error("{address} can't be listened on: {error}")]
     Listen { address: SocketAddr, error: std::io::Error },
     #[error("metrics can't be set up: {0}")]
-    Metrics(#[from] prometheus::Error),
+    Metrics(#[from] outrigger_metrics::Error),
     #[error("signals can't be heard: {0}")]
     Signals(std::io::Error),
     #[error("no thread can be started: {0}")]

@@ -91,9 +91,11 @@ min((outrigger_operator_certificate_expiry_timestamp_seconds - time()) / 86400)
 fn the_page_of_metrics_is_current() {
     let mut page = HEAD.to_owned();
     page.push_str("| metric | kind | labels | counts |\n|---|---|---|---|\n");
-    for metric in OperatorMetrics::new().unwrap().described() {
+    let metrics = OperatorMetrics::new().unwrap();
+    for metric in metrics.described() {
         let labels: Vec<String> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
-        writeln!(page, "| `{}` | {} | {} | {} |", metric.name, metric.kind, labels.join(", "), metric.help).unwrap();
+        writeln!(page, "| `{}` | {} | {} | {} |", metric.name, metric.kind.word(), labels.join(", "), metric.help)
+            .unwrap();
     }
     page.push_str(&labels());
     page.push_str(TAIL);

@@ -89,11 +89,12 @@ fn document(name: &str) -> PathBuf {
 fn metrics() {
     let mut text = HEAD.to_owned();
     text.push_str("| metric | type | labels | counts |\n|---|---|---|---|\n");
-    let described = Metrics::new().unwrap().described();
-    for metric in &described {
+    let metrics = Metrics::new().unwrap();
+    let described = metrics.described();
+    for metric in described {
         let labels: Vec<String> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
         let labels = if labels.is_empty() { " ".to_owned() } else { format!(" {} ", labels.join(", ")) };
-        writeln!(text, "| `{}` | {} |{labels}| {} |", metric.name, metric.kind, metric.help).unwrap();
+        writeln!(text, "| `{}` | {} |{labels}| {} |", metric.name, metric.kind.word(), metric.help).unwrap();
         // The labels are explained, and every metric that a question asks for is there.
         assert!(metric.labels.iter().all(|label| TAIL.contains(&format!("`{label}`"))), "{metric:?}");
     }
