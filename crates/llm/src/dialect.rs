@@ -1,6 +1,11 @@
 //! Names for what is spoken: a dialect is an API, a format is how that API writes a conversation.
 //!
 //! Neither says where a server is, how it is asked or what it accepts: that is [`crate::provider`].
+//!
+//! What reads a request as its caller wrote it goes by the dialect and the kind of operation: estimates, needs, meters and
+//! caps. Only conversations have a format, and those four also read operations that are none (completions, Responses,
+//! embeddings, pictures). Errors go by the dialect too: their bodies belong to the API, whatever was asked. Whatever
+//! *writes* a conversation takes a [`Target`](crate::provider::Target).
 
 use std::fmt;
 

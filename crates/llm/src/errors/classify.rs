@@ -77,6 +77,10 @@ pub struct UpstreamFailure {
 /// Reads an error answer: any status from 300 on, or an error body under 200.
 ///
 /// `header` looks a header up by its lower-case name.
+///
+/// Errors belong to the API, so `dialect` is the upstream's, whatever operation was asked for: embeddings, which have no
+/// format, fail in the same words. It matters in two places only, where Google's and Anthropic's words mean something else
+/// than everybody's. A provider type would not help there: relays hand on the words of others.
 pub fn classify(
     dialect: Dialect,
     status: u16,

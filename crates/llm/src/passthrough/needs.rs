@@ -93,6 +93,8 @@ impl fmt::Debug for Needs {
 impl Scanned {
     /// What the request needs. `body` is the one that was scanned; what in it has another shape than the dialect's needs
     /// nothing, for the upstream will refuse it.
+    ///
+    /// Dialect and kind of the operation say where in the body to look; Responses are needy too, and have no format.
     #[must_use]
     pub fn needs(&self, operation: &Operation, body: &[u8]) -> Needs {
         match operation.kind {

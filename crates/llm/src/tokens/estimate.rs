@@ -41,7 +41,8 @@ impl TokenEstimate {
 pub struct RequestInput(FoundContent);
 
 impl RequestInput {
-    /// Reads a body of the caller's dialect. Bytes that are none make some estimate too.
+    /// Reads a body of the caller's dialect, of any operation: those that are no conversation have no format. Bytes that are
+    /// no such body make some estimate too.
     #[must_use]
     pub fn read(caller: Dialect, body: &[u8]) -> Self {
         RequestInput(walk::found(caller, &without_ascii_escapes(body)).0)
@@ -73,6 +74,9 @@ impl RequestInput {
     }
 
     /// What a model of that name is billed for, where an upstream of that dialect serves it.
+    ///
+    /// Names decide. The dialect stands for the vendor whose tokenizer is likely where the name tells nothing, also for
+    /// operations that have no format. A provider type would say no more: most types serve models of several vendors.
     #[must_use]
     pub fn estimate(&self, upstream: Dialect, model: &str) -> TokenEstimate {
         let found = &self.0;

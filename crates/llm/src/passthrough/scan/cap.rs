@@ -23,7 +23,9 @@ pub enum CapField {
 }
 
 impl CapField {
-    /// The fields in which a caller of this operation may cap the answer.
+    /// The fields in which a caller of this operation may cap the answer. They belong to the operation: OpenAI's chat,
+    /// completions and Responses, all of one dialect, have different ones. What an upstream wants to be capped by is in its
+    /// [quirks](crate::provider::Quirks::caps).
     #[must_use]
     pub fn of_caller(operation: &Operation) -> &'static [CapField] {
         match (operation.dialect, operation.kind) {
@@ -66,7 +68,8 @@ impl Scanned {
         fields.iter().filter_map(|field| self.caps[*field as usize]).max()
     }
 
-    /// How many answers are made and paid for: at least 1. `body` is the one that was scanned.
+    /// How many answers are made and paid for: at least 1. `body` is the one that was scanned. The dialect and kind of the
+    /// operation say which field asks for them, also where it has no format (completions, pictures).
     #[must_use]
     pub fn answers(&self, operation: &Operation, body: &[u8]) -> u64 {
         let asked = match operation.dialect {

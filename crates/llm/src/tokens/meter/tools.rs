@@ -95,7 +95,8 @@ const BESIDE: [(Field, &str); 6] = [
 ];
 
 impl Scanned {
-    /// Why the tools of this request may cost more than its tokens, if they may. `body` is the one that was scanned.
+    /// Why the tools of this request may cost more than its tokens, if they may. `body` is the one that was scanned. Dialect
+    /// and kind of the operation say how its caller names tools; the format can't, for Responses have none.
     #[must_use]
     pub fn server_tool(&self, operation: &Operation, body: &[u8]) -> Option<&'static str> {
         if !matches!(operation.kind, OperationKind::Chat | OperationKind::Completions | OperationKind::Responses) {
