@@ -1,24 +1,28 @@
-//! Accepts connections, up to a maximum, and stops in an orderly way.
+//! Serves webhooks and streams over TLS, up to a maximum of connections, and stops in an orderly way.
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use outrigger_listen::{ConnectionLimits, Connections, Eviction, NEVER, Peer, Port, Serve, Times, drain};
 use rustls::server::ResolvesServerCert;
 use thiserror::Error;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 
-use super::connections::{ConnectionSlot, Connections};
 use super::route::Router;
 use super::{Services, connection};
 use crate::stream::hub::STREAMS_MAX;
 
 /// Streams have one each; the rest is for the API server, and for those that were not yet let in.
 const CONNECTIONS_MAX: usize = STREAMS_MAX + 1_024;
+/// TLS hides what else a connection waits for: hyper times heads, and a peer that does not answer pings is gone. A connection
+/// without a request is closed. The API server keeps its own for 90 s.
+const TIMES: Times = Times { head: NEVER, idle: Duration::from_secs(120), unread: NEVER };
 /// How long connections are still taken after shutdown was asked for: the Service goes on sending some here until every node
 /// has heard of it, and a review that is refused is a pod that is not made. On a busy cluster that takes its time, so each
 /// new connection begins it anew, until [`LINGER_MAX`] is over.
@@ -70,7 +74,18 @@ impl TlsServer {
         let (stop, stopped) = watch::channel(());
         let (came, mut comes) = watch::channel(());
         let mut accepting = JoinSet::new();
-        accepting.spawn(accept(listener, self.tls, self.router, stopped, came));
+        let limits = ConnectionLimits {
+            connections: CONNECTIONS_MAX,
+            of_an_address: None,
+            crowded: 0,
+            // Somebody who only holds a connection open must not keep out the API server.
+            eviction: Eviction::UnservedFirst,
+            times: TIMES,
+        };
+        // Who has connected is answered: a review that is refused is a pod that is not made.
+        let port = Port { connections: Arc::new(Connections::new(limits)), relief: None, last_call: true };
+        let serving = TlsPort { tls: self.tls, router: self.router, stopped: stopped.clone(), came };
+        accepting.spawn(outrigger_listen::accept(listener, port, serving, stopped));
         tokio::select! {
             () = streams.keep_fresh() => {}
             () = shutdown => {}
@@ -78,10 +93,7 @@ impl TlsServer {
         streams.hub().close();
         linger(self.linger, &mut comes).await;
         drop(stop);
-        let drained = async { while accepting.join_next().await.is_some() {} };
-        if tokio::time::timeout(DRAIN, drained).await.is_err() {
-            tracing::warn!("requests were still under way when the time to drain was over");
-        }
+        drain(accepting, DRAIN).await;
     }
 }
 
@@ -92,44 +104,29 @@ async fn linger(quiet: Duration, comes: &mut watch::Receiver<()>) {
     while let Ok(Ok(())) = tokio::time::timeout_at(end.min(Instant::now() + quiet), comes.changed()).await {}
 }
 
-/// Accepts connections until the sender of `stopped` is gone, then waits for the open ones. `came` is told of each.
-async fn accept(
-    listener: TcpListener,
+/// What connections need. `came` is told of each.
+struct TlsPort {
     tls: TlsAcceptor,
     router: Arc<Router>,
-    mut stopped: watch::Receiver<()>,
+    stopped: watch::Receiver<()>,
     came: watch::Sender<()>,
-) {
-    let mut connections = Connections::new(CONNECTIONS_MAX);
-    let mut tasks = JoinSet::new();
-    loop {
-        let accepted = tokio::select! {
-            biased;
-            Some(_) = tasks.join_next(), if !tasks.is_empty() => continue,
-            // Before the end: who has connected is answered.
-            accepted = listener.accept() => accepted,
-            _ = stopped.changed() => break,
-        };
-        match accepted {
-            Ok((_, peer)) if !connections.has_room() => {
-                tracing::warn!(%peer, "too many connections, and a request on each: one was closed at once");
-            }
-            Ok((stream, peer)) => {
-                came.send_replace(());
-                let (tls, router, stopped) = (tls.clone(), Arc::clone(&router), stopped.clone());
-                let slot = Arc::new(ConnectionSlot::default());
-                let serving = connection::serve(stream, peer, tls, router, Arc::clone(&slot), stopped);
-                connections.add(slot, tasks.spawn(serving));
-            }
-            Err(error) => {
-                // Out of descriptors, most likely: others must end before the next can begin.
-                tracing::warn!(%error, "a connection could not be accepted");
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        }
+}
+
+impl Serve for TlsPort {
+    fn serve(
+        &self,
+        stream: TcpStream,
+        remote: SocketAddr,
+        peer: Arc<Peer>,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        self.came.send_replace(());
+        let (tls, router, stopped) = (self.tls.clone(), Arc::clone(&self.router), self.stopped.clone());
+        connection::serve(stream, remote, tls, router, peer, stopped)
     }
-    drop(listener);
-    while tasks.join_next().await.is_some() {}
+
+    fn shut_out(&self, remote: SocketAddr) {
+        tracing::warn!(peer = %remote, "too many connections, and a request on each: one was closed at once");
+    }
 }
 
 #[cfg(test)]

@@ -10,12 +10,11 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
+use outrigger_listen::{Peer, until_end};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 
-use super::connections::ConnectionSlot;
 use super::route::Router;
 
 /// As ALPN has it.
@@ -23,8 +22,6 @@ pub(super) const HTTP2: &[u8] = b"h2";
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// For a request's head; on a kept connection of HTTP/1.1 the wait for the next one counts.
 const HEAD: Duration = Duration::from_secs(120);
-/// A connection without a request is closed. The API server keeps its own for 90 s.
-const IDLE: Duration = Duration::from_secs(120);
 /// A peer that is gone without a word is found out within the two of them.
 const PING: Duration = Duration::from_secs(30);
 const PONG: Duration = Duration::from_secs(20);
@@ -34,30 +31,34 @@ const HEAD_MAX: u32 = 32 << 10;
 /// What a peer may send ahead of being read, on all of its requests together.
 const WINDOW: u32 = 128 << 10;
 
-/// Serves a connection until it ends, or until the sender of `stopped` is gone and its requests are answered.
+/// Serves a connection until it ends, is told to go, or the sender of `stopped` is gone and its requests are answered.
 pub(super) async fn serve(
     stream: TcpStream,
-    peer: SocketAddr,
+    remote: SocketAddr,
     tls: TlsAcceptor,
     router: Arc<Router>,
-    slot: Arc<ConnectionSlot>,
+    peer: Arc<Peer>,
     mut stopped: watch::Receiver<()>,
 ) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "no TCP_NODELAY");
     }
-    let stream = match tokio::time::timeout(HANDSHAKE, tls.accept(stream)).await {
-        Ok(Ok(stream)) => stream,
-        Ok(Err(error)) => return tracing::debug!(%error, %peer, "no TLS handshake"),
-        Err(_) => return tracing::debug!(%peer, "the TLS handshake took too long"),
+    let handshake = tokio::select! {
+        () = peer.told_to_go() => return,
+        handshake = tokio::time::timeout(HANDSHAKE, tls.accept(stream)) => handshake,
     };
-    let held = Arc::clone(&slot);
+    let stream = match handshake {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => return tracing::debug!(%error, %remote, "no TLS handshake"),
+        Err(_) => return tracing::debug!(%remote, "the TLS handshake took too long"),
+    };
+    let held = Arc::clone(&peer);
     let service = service_fn(move |request: Request<Incoming>| {
-        let (router, held) = (Arc::clone(&router), held.begins());
+        let (router, underway) = (Arc::clone(&router), held.begins());
         async move {
             let response = router.answer(request).await;
             // With the answer's body, so that a stream counts for as long as it is open.
-            Ok::<_, Infallible>(response.map(|body| crate::server::response::held(body, held)))
+            Ok::<_, Infallible>(response.map(|body| crate::server::response::held(body, underway)))
         }
     });
     // What was agreed on need not be guessed from the first bytes: a connection that is still guessed at when the server is
@@ -78,31 +79,8 @@ pub(super) async fn serve(
         .initial_stream_window_size(WINDOW)
         .initial_connection_window_size(WINDOW);
     let connection = builder.serve_connection(TokioIo::new(stream), service);
-    tokio::pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = over(&slot, &mut stopped) => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
+    let ended = until_end(connection, |connection| connection.graceful_shutdown(), &peer, &mut stopped).await;
     if let Err(error) = ended {
-        tracing::debug!(%error, %peer, "connection ended");
-    }
-}
-
-/// Waits until the server is to stop, or nothing was asked for so long.
-async fn over(slot: &Arc<ConnectionSlot>, stopped: &mut watch::Receiver<()>) {
-    let mut since = Instant::now();
-    let mut look = tokio::time::interval(IDLE / 4);
-    loop {
-        tokio::select! {
-            _ = stopped.changed() => return,
-            now = look.tick() => match slot.is_busy() {
-                true => since = now,
-                false if now.duration_since(since) >= IDLE => return,
-                false => {}
-            },
-        }
+        tracing::debug!(%error, %remote, "connection ended");
     }
 }

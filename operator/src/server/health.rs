@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::fmt;
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,10 +16,10 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use outrigger_listen::{ConnectionLimits, Connections, Eviction, NEVER, Peer, Port, Serve, Times, accept, until_end};
 use serde_json::json;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::task::{AbortHandle, JoinSet};
 
 /// Kubelets and Prometheus, and somebody who looks.
 const CONNECTIONS_MAX: usize = 64;
@@ -68,56 +68,57 @@ pub trait HealthReport: Send + Sync + 'static {
 }
 
 /// Answers for as long as it is polled.
+///
+/// Any pod may open connections, and none of them may keep a kubelet from being answered, which takes no longer than a
+/// moment: so the newest is always let in, and one that waits, or else the oldest, ends where there are too many, of the same
+/// address first.
 pub async fn serve(listener: TcpListener, report: Arc<dyn HealthReport>) {
-    let mut open = OpenConnections::default();
-    loop {
-        let (stream, peer) = match listener.accept().await {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                tracing::warn!(%error, "a connection for health and metrics could not be accepted");
-                tokio::time::sleep(Duration::from_millis(50)).await;
-                continue;
-            }
-        };
-        let report = Arc::clone(&report);
-        open.take(peer.ip().to_canonical(), async move {
-            let service = service_fn(|request: Request<Incoming>| {
-                let answer = answer(&*report, &request);
-                async move { Ok::<_, Infallible>(answer) }
+    let limits = ConnectionLimits {
+        connections: CONNECTIONS_MAX,
+        of_an_address: Some(PEER_MAX),
+        crowded: 0,
+        eviction: Eviction::EvenBusy,
+        // Hyper times heads, and `WHOLE` the rest.
+        times: Times { head: NEVER, idle: NEVER, unread: NEVER },
+    };
+    let port = Port { connections: Arc::new(Connections::new(limits)), relief: None, last_call: false };
+    // It is not dropped before `accept` is.
+    let (_stop, stopped) = watch::channel(());
+    accept(listener, port, HealthPort { report, stopped: stopped.clone() }, stopped).await;
+}
+
+struct HealthPort {
+    report: Arc<dyn HealthReport>,
+    stopped: watch::Receiver<()>,
+}
+
+impl Serve for HealthPort {
+    fn serve(
+        &self,
+        stream: TcpStream,
+        _remote: SocketAddr,
+        peer: Arc<Peer>,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        let (report, mut stopped) = (Arc::clone(&self.report), self.stopped.clone());
+        async move {
+            let held = Arc::clone(&peer);
+            let service = service_fn(move |request: Request<Incoming>| {
+                let (answer, underway) = (answer(&*report, &request), held.begins());
+                async move {
+                    drop(underway);
+                    Ok::<_, Infallible>(answer)
+                }
             });
             let mut http = http1::Builder::new();
             http.timer(TokioTimer::new())
                 .header_read_timeout(HEAD)
                 .max_header_size(HEAD_MAX)
                 .max_buf_size(2 * HEAD_MAX);
+            let connection = http.serve_connection(TokioIo::new(stream), service);
+            let ending = until_end(connection, |connection| connection.graceful_shutdown(), &peer, &mut stopped);
             // Whoever breaks off is nobody to tell.
-            let _ = tokio::time::timeout(WHOLE, http.serve_connection(TokioIo::new(stream), service)).await;
-        });
-    }
-}
-
-/// Connections, in the order in which they came. Any pod may open some, and none of them may keep a kubelet from being
-/// answered, which takes no longer than a moment: so the newest is always let in, and the oldest ends where there are too
-/// many, of the same address first.
-#[derive(Default)]
-struct OpenConnections {
-    tasks: JoinSet<()>,
-    all: Vec<(IpAddr, AbortHandle)>,
-}
-
-impl OpenConnections {
-    fn take(&mut self, peer: IpAddr, connection: impl Future<Output = ()> + Send + 'static) {
-        while self.tasks.try_join_next().is_some() {}
-        self.all.retain(|(_, held)| !held.is_finished());
-        let crowds = self.all.iter().filter(|(of, _)| *of == peer).count() >= PEER_MAX;
-        let oldest = match crowds {
-            true => self.all.iter().position(|(of, _)| *of == peer),
-            false => (self.all.len() >= CONNECTIONS_MAX).then_some(0),
-        };
-        if let Some(oldest) = oldest {
-            self.all.remove(oldest).1.abort();
+            let _ = tokio::time::timeout(WHOLE, ending).await;
         }
-        self.all.push((peer, self.tasks.spawn(connection)));
     }
 }
 

@@ -5,7 +5,6 @@
 
 mod accept;
 mod connection;
-mod connections;
 pub mod handlers;
 pub mod health;
 pub mod response;

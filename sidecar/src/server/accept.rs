@@ -8,7 +8,6 @@ mod bounds;
 mod connection;
 mod frames;
 mod heads;
-mod peers;
 mod wire;
 
 use std::future::Future;
@@ -17,13 +16,12 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use outrigger_listen::{ConnectionLimits, Connections, Eviction, Peer, Port, Serve, Times, drain};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
-use tokio::time::MissedTickBehavior;
 
 pub use bounds::{Bounds, raise_descriptors};
-use peers::{Entry, Peer, Peers, Times};
 
 use crate::gateway::Gateway;
 use crate::runtime::loop_detection;
@@ -35,8 +33,8 @@ const CLIENTS: Times =
 /// Prometheus comes each minute at the latest, as a rule.
 const OPERATORS: Times =
     Times { head: Duration::from_secs(5), idle: Duration::from_secs(120), unread: Duration::from_secs(10) };
-/// How often it is looked who has waited for too long.
-const LOOK: Duration = Duration::from_secs(1);
+/// Clients beyond the bound that are told that there is no room.
+const CROWDED: usize = 16;
 /// How long requests under way may take after shutdown was asked for.
 const DRAIN: Duration = Duration::from_secs(25);
 /// How long those go on after it whose callers have gone: what they used is being found out.
@@ -110,22 +108,36 @@ impl Gateway {
         let (stop, stopped) = watch::channel(());
         let warm = tokio::spawn(Arc::clone(&self).keep_warm());
         let mut accepting = JoinSet::new();
-        let rooms = Rooms::new(Bounds::of_this_process());
-        for listener in listeners.clients {
-            accepting.spawn(accept(listener, Arc::clone(&self), Port::Clients, rooms.clone(), stopped.clone()));
-        }
-        for listener in listeners.admin {
-            accepting.spawn(accept(listener, Arc::clone(&self), Port::Admin, rooms.clone(), stopped.clone()));
+        let bounds = Bounds::of_this_process();
+        let room = |connections: usize, eviction: Eviction, times: Times| {
+            let limits = ConnectionLimits { connections, of_an_address: None, crowded: CROWDED, eviction, times };
+            Arc::new(Connections::new(limits))
+        };
+        let clients = Port {
+            connections: room(bounds.clients, Eviction::LongestWaiting, CLIENTS),
+            relief: None,
+            last_call: false,
+        };
+        let admin = Port {
+            connections: room(bounds.admin, Eviction::EvenBusy, OPERATORS),
+            relief: Some(Arc::clone(&clients.connections)),
+            last_call: false,
+        };
+        let places = heads::places();
+        let ports = [(listeners.clients, clients, Purpose::Clients), (listeners.admin, admin, Purpose::Admin)];
+        for (listeners, port, purpose) in ports {
+            for listener in listeners {
+                let at = listener.local_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |at| at.ip());
+                let (gateway, places, stopped) = (Arc::clone(&self), Arc::clone(&places), stopped.clone());
+                let serving = GatewayPort { gateway, purpose, at, places, stopped: stopped.clone() };
+                accepting.spawn(outrigger_listen::accept(listener, port.clone(), serving, stopped));
+            }
         }
         drop(stopped);
         shutdown.await;
         drop(stop);
         warm.abort();
-        let drained = async { while accepting.join_next().await.is_some() {} };
-        if tokio::time::timeout(DRAIN, drained).await.is_err() {
-            tracing::warn!("requests were still under way when the time to drain was over");
-            accepting.shutdown().await;
-        }
+        drain(accepting, DRAIN).await;
         if tokio::time::timeout(SETTLE, self.settled()).await.is_err() {
             tracing::warn!("requests without a caller were still under way: they are charged in full");
         }
@@ -134,100 +146,32 @@ impl Gateway {
     }
 }
 
+/// Who is answered at a port.
 #[derive(Clone, Copy, Debug)]
-enum Port {
+enum Purpose {
     Clients,
     Admin,
 }
 
-/// The connections of both ports.
-#[derive(Clone, Debug)]
-struct Rooms {
-    clients: Arc<Peers>,
-    admin: Arc<Peers>,
+/// An address of a port, and what its connections need.
+struct GatewayPort {
+    gateway: Arc<Gateway>,
+    purpose: Purpose,
+    /// Where it listens.
+    at: IpAddr,
     /// Of connections that read heads of HTTP/2.
     places: Arc<Semaphore>,
+    stopped: watch::Receiver<()>,
 }
 
-impl Rooms {
-    fn new(bounds: Bounds) -> Self {
-        Rooms {
-            clients: Arc::new(Peers::new(bounds.clients, CLIENTS, false)),
-            admin: Arc::new(Peers::new(bounds.admin, OPERATORS, true)),
-            places: heads::places(),
-        }
-    }
-
-    fn of(&self, port: Port) -> &Arc<Peers> {
-        match port {
-            Port::Clients => &self.clients,
-            Port::Admin => &self.admin,
-        }
-    }
-}
-
-/// Accepts connections until the sender of `stopped` is gone, then waits for the open ones.
-async fn accept(
-    listener: TcpListener,
-    gateway: Arc<Gateway>,
-    port: Port,
-    rooms: Rooms,
-    mut stopped: watch::Receiver<()>,
-) {
-    let peers = rooms.of(port);
-    let at = listener.local_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |at| at.ip());
-    let mut connections = JoinSet::new();
-    let mut look = tokio::time::interval(LOOK);
-    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        let accepted = tokio::select! {
-            biased;
-            _ = stopped.changed() => break,
-            Some(_) = connections.join_next(), if !connections.is_empty() => continue,
-            _ = look.tick(), if !peers.is_empty() => {
-                peers.sweep();
-                continue;
-            }
-            accepted = listener.accept() => accepted,
-        };
-        match accepted {
-            Ok((stream, remote)) => {
-                let peer = match peers.enter() {
-                    Entry::In(peer) | Entry::Crowded(peer) => peer,
-                    // Closed unheard.
-                    Entry::Out => continue,
-                };
-                let (gateway, stopped) = (Arc::clone(&gateway), stopped.clone());
-                let places = Arc::clone(&rooms.places);
-                let left = Leaves { peers: Arc::clone(peers), peer: Arc::clone(&peer) };
-                connections.spawn(async move {
-                    connection::serve(stream, remote, (peer, places), gateway, (port, at), stopped).await;
-                    drop(left);
-                });
-            }
-            Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
-                // Out of descriptors, in spite of all bounds: one that is in use for nothing is given up.
-                if !peers.spare() && !rooms.clients.spare() {
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                }
-            }
-        }
-        // In a flood each has its turn before the next comes: one whose head is here already is no slow one.
-        tokio::task::yield_now().await;
-    }
-    drop(listener);
-    while connections.join_next().await.is_some() {}
-}
-
-/// Says when a connection has ended, whatever way that was.
-struct Leaves {
-    peers: Arc<Peers>,
-    peer: Arc<Peer>,
-}
-
-impl Drop for Leaves {
-    fn drop(&mut self) {
-        self.peers.left(&self.peer);
+impl Serve for GatewayPort {
+    fn serve(
+        &self,
+        stream: TcpStream,
+        remote: SocketAddr,
+        peer: Arc<Peer>,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        let (gateway, places, stopped) = (Arc::clone(&self.gateway), Arc::clone(&self.places), self.stopped.clone());
+        connection::serve(stream, remote, (peer, places), gateway, (self.purpose, self.at), stopped)
     }
 }

@@ -13,17 +13,17 @@ use http::{HeaderValue, Request, Response, header};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
-use hyper::service::{HttpService, service_fn};
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use outrigger_core::RefusalKind;
+use outrigger_listen::{Peer, Underway, until_end};
 use pin_project_lite::pin_project;
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, watch};
 
 use super::heads::{Heads, PendingHead};
-use super::peers::{Peer, Underway};
 use super::wire::Wire;
-use super::{CLIENTS, Port};
+use super::{CLIENTS, Purpose};
 use crate::gateway::Gateway;
 use crate::pipeline::refusal::Refusal;
 use crate::pipeline::reply::ReplyBody;
@@ -51,8 +51,6 @@ const BROKEN: usize = 256;
 /// A client of HTTP/2 that is gone without a word is found out within the two of them.
 const PING: Duration = Duration::from_secs(60);
 const PONG: Duration = Duration::from_secs(60);
-/// How long a connection that is told to go may take when nothing is asked on it.
-const LEAVE: Duration = Duration::from_secs(1);
 
 /// Serves a connection until it ends, is told to go, or the sender of `stopped` is gone and its requests are answered.
 /// `at` is where its port listens; `places` are of all connections there.
@@ -61,14 +59,14 @@ pub async fn serve(
     remote: SocketAddr,
     (peer, places): (Arc<Peer>, Arc<Semaphore>),
     gateway: Arc<Gateway>,
-    (port, at): (Port, IpAddr),
+    (purpose, at): (Purpose, IpAddr),
     mut stopped: watch::Receiver<()>,
 ) {
     sockets::inward(&stream, CLIENTS.unread);
     let mut wire = Wire::new(stream, Arc::clone(&peer), gateway.memory.clone(), places);
-    let heads = match port {
-        Port::Admin => None,
-        Port::Clients => tokio::select! {
+    let heads = match purpose {
+        Purpose::Admin => None,
+        Purpose::Clients => tokio::select! {
             biased;
             () = peer.told_to_go() => return,
             _ = stopped.changed() => return,
@@ -84,10 +82,10 @@ pub async fn serve(
         let (gateway, underway, crowded) = (Arc::clone(&gateway), held.begins(), held.crowded);
         let waiting = of_requests.as_ref().map(PendingHead::new);
         let answering = async move {
-            let response = match port {
+            let response = match purpose {
                 _ if crowded => no_room(&gateway, &request),
-                Port::Clients => at_the_door(gateway, request, at).await,
-                Port::Admin => admin::answer(&gateway, &request, remote),
+                Purpose::Clients => at_the_door(gateway, request, at).await,
+                Purpose::Admin => admin::answer(&gateway, &request, remote),
             };
             // One stream of several that is not read holds up nothing on the wire.
             let response = if http2 { response.map(|body| unread::watched(body, CLIENTS.unread)) } else { response };
@@ -109,17 +107,19 @@ pub async fn serve(
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW);
         let connection = Turns { connection: http.serve_connection(wire, service), heads };
-        Box::pin(until_end(connection, &peer, &mut stopped)).await
+        Box::pin(until_end(connection, |turns| turns.project().connection.graceful_shutdown(), &peer, &mut stopped))
+            .await
     } else {
         let mut http = http1::Builder::new();
         // What waits too long is told to go: no timer has to be set for each head.
         http.header_read_timeout(None);
-        match port {
+        match purpose {
             // What stands in the buffer is bounded by what the connection may read and write at once.
-            Port::Clients => http.max_header_size(HEAD).max_buf_size(sockets::MOST),
-            Port::Admin => http.max_header_size(ADMIN_HEAD).max_buf_size(2 * ADMIN_HEAD),
+            Purpose::Clients => http.max_header_size(HEAD).max_buf_size(sockets::MOST),
+            Purpose::Admin => http.max_header_size(ADMIN_HEAD).max_buf_size(2 * ADMIN_HEAD),
         };
-        until_end(http.serve_connection(wire, service), &peer, &mut stopped).await
+        let connection = http.serve_connection(wire, service);
+        until_end(connection, |connection| connection.graceful_shutdown(), &peer, &mut stopped).await
     };
     if let Err(error) = ended {
         tracing::debug!(%error, %remote, "connection ended");
@@ -167,12 +167,6 @@ impl<C: Future> Future for Turns<C> {
     }
 }
 
-impl<C: Graceful> Graceful for Turns<C> {
-    fn graceful(self: Pin<&mut Self>) {
-        self.project().connection.graceful();
-    }
-}
-
 /// A request of a client: judged by its head first.
 async fn at_the_door(gateway: Arc<Gateway>, request: Request<Incoming>, at: IpAddr) -> Response<ReplyBody> {
     match gateway.access.admit(request.method(), request.uri(), request.headers(), at) {
@@ -192,56 +186,6 @@ fn no_room<B>(gateway: &Gateway, request: &Request<B>) -> Response<ReplyBody> {
     let mut response = gateway.turn_away(request, &Refusal::new(RefusalKind::Overloaded, message).after(1));
     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     response
-}
-
-async fn until_end<C: Graceful>(connection: C, peer: &Peer, stopped: &mut watch::Receiver<()>) -> hyper::Result<()> {
-    let mut connection = std::pin::pin!(connection);
-    tokio::select! {
-        ended = connection.as_mut() => return ended,
-        _ = stopped.changed() => {
-            connection.as_mut().graceful();
-            return connection.await;
-        }
-        () = peer.told_to_go() => {}
-    }
-    if !peer.is_between() {
-        return Ok(());
-    }
-    connection.as_mut().graceful();
-    loop {
-        match tokio::time::timeout(LEAVE, connection.as_mut()).await {
-            Ok(ended) => return ended,
-            Err(_) if peer.is_waiting() => return Ok(()),
-            // A request came at the very moment: it is answered yet.
-            Err(_) => {}
-        }
-    }
-}
-
-/// A connection that can be asked to end when its requests are answered.
-trait Graceful: Future<Output = hyper::Result<()>> {
-    fn graceful(self: Pin<&mut Self>);
-}
-
-impl<S> Graceful for http1::Connection<TokioIo<Wire>, S>
-where
-    S: HttpService<Incoming, ResBody = Answered>,
-    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
-    fn graceful(self: Pin<&mut Self>) {
-        self.graceful_shutdown();
-    }
-}
-
-impl<S> Graceful for http2::Connection<TokioIo<Wire>, S, TokioExecutor>
-where
-    S: HttpService<Incoming, ResBody = Answered>,
-    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-    S::Future: Send + 'static,
-{
-    fn graceful(self: Pin<&mut Self>) {
-        self.graceful_shutdown();
-    }
 }
 
 /// An answer's body, for as long as which its request is under way.

@@ -8,13 +8,13 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
+use outrigger_listen::Peer;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 
 use super::frames::{Frames, PREFACE};
 use super::heads::{self, Heads};
-use super::peers::Peer;
 use crate::memory::{Memory, MemoryLease, NoRoom};
 use crate::sockets::Sparing;
 

@@ -5,6 +5,7 @@
 //! for the new one, and heads that have begun and don't end go first.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
@@ -15,10 +16,10 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// Connections beyond the bound that are told that there is no room. More of them are closed unheard.
-const TOLD: usize = 16;
+/// No limit, or one that others keep.
+pub const NEVER: Duration = Duration::MAX;
 
-/// What connections of a port may take.
+/// How long the connections of a port may wait. Each is told to go within a second of it.
 #[derive(Clone, Copy, Debug)]
 pub struct Times {
     /// From the first byte of a head (or of a frame of HTTP/2) to its last.
@@ -27,6 +28,30 @@ pub struct Times {
     pub idle: Duration,
     /// With an answer that the other side doesn't read.
     pub unread: Duration,
+}
+
+/// How many connections a port may have, and for how long.
+#[derive(Clone, Copy, Debug)]
+pub struct ConnectionLimits {
+    /// At a time.
+    pub connections: usize,
+    /// Of one address, at a time.
+    pub of_an_address: Option<usize>,
+    /// Beyond the bound: they come in so that they can be told that there is no room. More of them are closed unheard.
+    pub crowded: usize,
+    pub eviction: Eviction,
+    pub times: Times,
+}
+
+/// Which connection is closed for a new one. Heads that have begun and don't end always go first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Eviction {
+    /// The one that has waited longest. One that is busy is never closed.
+    LongestWaiting,
+    /// The same, but those that never had a request go before those that had one.
+    UnservedFirst,
+    /// The one that has waited longest, or else the oldest: where answers take no time.
+    EvenBusy,
 }
 
 /// What a new connection gets.
@@ -42,12 +67,9 @@ pub enum Entry {
 
 /// The open connections of a port, of all addresses that it listens at.
 #[derive(Debug)]
-pub struct Peers {
+pub struct Connections {
     born: Instant,
-    most: usize,
-    times: Times,
-    /// Whether a busy one may be closed for a new one: where answers take no time.
-    presses: bool,
+    limits: ConnectionLimits,
     all: Mutex<Numbered>,
 }
 
@@ -64,6 +86,8 @@ struct Numbered {
 pub struct Peer {
     number: u64,
     born: Instant,
+    address: IpAddr,
+    /// There is no room for it: its requests are refused.
     pub crowded: bool,
     busy: AtomicUsize,
     /// When it came, or when its last request ended.
@@ -78,18 +102,24 @@ pub struct Peer {
     writes: AtomicWaker,
 }
 
-impl Peers {
+impl Connections {
     #[must_use]
-    pub fn new(most: usize, times: Times, presses: bool) -> Self {
-        Peers { born: Instant::now(), most, times, presses, all: Mutex::default() }
+    pub fn new(limits: ConnectionLimits) -> Self {
+        Connections { born: Instant::now(), limits, all: Mutex::default() }
     }
 
-    /// A connection has come. Whatever has to go for it is told to.
-    pub fn enter(&self) -> Entry {
+    /// A connection has come from this address. Whatever has to go for it is told to.
+    pub fn enter(&self, address: IpAddr) -> Entry {
         let mut all = self.lock();
-        let room = all.by_number.len() - all.crowded < self.most;
-        let crowded = !room && !self.make_room(&mut all);
-        if crowded && all.crowded >= TOLD {
+        let from_there = |peer: &Peer| peer.address == address;
+        let is_full = |most| all.by_number.values().filter(|peer| !peer.crowded && from_there(peer)).count() >= most;
+        let crowded = if self.limits.of_an_address.is_some_and(is_full) {
+            !self.make_room(&mut all, from_there)
+        } else {
+            let room = all.by_number.len() - all.crowded < self.limits.connections;
+            !room && !self.make_room(&mut all, |_| true)
+        };
+        if crowded && all.crowded >= self.limits.crowded {
             return Entry::Out;
         }
         all.next += 1;
@@ -97,6 +127,7 @@ impl Peers {
         let peer = Arc::new(Peer {
             number,
             born: self.born,
+            address,
             crowded,
             busy: AtomicUsize::new(0),
             waits_since: AtomicU64::new(millis(self.born)),
@@ -120,14 +151,16 @@ impl Peers {
 
     /// Closes the one that can best be done without, for a new one here or elsewhere. Says whether there was one.
     pub fn spare(&self) -> bool {
-        self.make_room(&mut self.lock())
+        self.make_room(&mut self.lock(), |_| true)
     }
 
-    fn make_room(&self, all: &mut Numbered) -> bool {
-        let waiting = all.by_number.values().filter(|peer| !peer.crowded && !peer.is_busy());
+    /// Closes one of these for a new one.
+    fn make_room(&self, all: &mut Numbered, of: impl Fn(&Peer) -> bool) -> bool {
+        let eviction = self.limits.eviction;
+        let known = || all.by_number.values().filter(|peer| !peer.crowded && of(peer));
         // Of equals the older one.
-        let longest = waiting.min_by_key(|peer| peer.patience());
-        let oldest = || all.by_number.values().find(|peer| !peer.crowded).filter(|_| self.presses);
+        let longest = known().filter(|peer| !peer.is_busy()).min_by_key(|peer| peer.patience(eviction));
+        let oldest = || known().next().filter(|_| eviction == Eviction::EvenBusy);
         let Some(peer) = longest.or_else(oldest).cloned() else { return false };
         remove(all, peer.number);
         peer.leave.notify_one();
@@ -140,9 +173,9 @@ impl Peers {
         let over =
             |since: u64, limit: Duration| since > 0 && u128::from(now.saturating_sub(since)) >= limit.as_millis();
         for peer in self.lock().by_number.values() {
-            let slow = over(peer.head_since.load(Ordering::Relaxed), self.times.head)
-                || over(peer.unread_since.load(Ordering::Relaxed), self.times.unread)
-                || (!peer.is_busy() && over(peer.waits_since.load(Ordering::Relaxed), self.times.idle));
+            let slow = over(peer.head_since.load(Ordering::Relaxed), self.limits.times.head)
+                || over(peer.unread_since.load(Ordering::Relaxed), self.limits.times.unread)
+                || (!peer.is_busy() && over(peer.waits_since.load(Ordering::Relaxed), self.limits.times.idle));
             if slow {
                 peer.leave.notify_one();
             }
@@ -171,10 +204,13 @@ impl Peer {
     }
 
     /// Heads that have begun come first, then those who have waited longest.
-    fn patience(&self) -> (bool, u64) {
+    fn patience(&self, eviction: Eviction) -> (bool, bool, u64) {
         match self.head_since.load(Ordering::Relaxed) {
-            0 => (true, self.waits_since.load(Ordering::Relaxed)),
-            since => (false, since),
+            0 => {
+                let spared = eviction == Eviction::UnservedFirst && self.served.load(Ordering::Relaxed);
+                (true, spared, self.waits_since.load(Ordering::Relaxed))
+            }
+            since => (false, false, since),
         }
     }
 
@@ -281,6 +317,7 @@ fn millis(born: Instant) -> u64 {
 #[cfg(test)]
 mod tests {
     use std::future::Future;
+    use std::net::Ipv4Addr;
     use std::pin::pin;
     use std::task::{Context, Waker};
 
@@ -289,8 +326,15 @@ mod tests {
     const TIMES: Times =
         Times { head: Duration::from_secs(10), idle: Duration::from_secs(360), unread: Duration::from_secs(120) };
 
-    fn enters(peers: &Peers) -> Arc<Peer> {
-        match peers.enter() {
+    /// The address of one who connects; which one makes no difference but where that is said.
+    const SOMEBODY: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+    fn port(connections: usize, eviction: Eviction) -> Connections {
+        Connections::new(ConnectionLimits { connections, of_an_address: None, crowded: 16, eviction, times: TIMES })
+    }
+
+    fn enters(peers: &Connections) -> Arc<Peer> {
+        match peers.enter(SOMEBODY) {
             Entry::In(peer) => peer,
             other => panic!("{other:?}"),
         }
@@ -306,7 +350,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_waits_longest_goes_for_a_new_one_and_unfinished_heads_first() {
-        let peers = Peers::new(4, TIMES, false);
+        let peers = port(4, Eviction::LongestWaiting);
         let busy = enters(&peers);
         let _request = busy.begins();
         pass(1).await;
@@ -326,16 +370,16 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn where_all_are_busy_a_few_are_told_so_and_the_rest_are_shut_out() {
-        let peers = Peers::new(2, TIMES, false);
+        let peers = port(2, Eviction::LongestWaiting);
         let busy = [enters(&peers), enters(&peers)];
         let requests = busy.each_ref().map(Peer::begins);
-        let crowded: Vec<_> = (0..TOLD).map(|_| peers.enter()).collect();
+        let crowded: Vec<_> = (0..16).map(|_| peers.enter(SOMEBODY)).collect();
         assert!(crowded.iter().all(|entry| matches!(entry, Entry::Crowded(_))));
-        assert!(matches!(peers.enter(), Entry::Out));
+        assert!(matches!(peers.enter(SOMEBODY), Entry::Out));
         if let Entry::Crowded(peer) = &crowded[0] {
             peers.left(peer);
         }
-        assert!(matches!(peers.enter(), Entry::Crowded(_)));
+        assert!(matches!(peers.enter(SOMEBODY), Entry::Crowded(_)));
         drop(requests);
         enters(&peers);
         assert!(must_go(&busy[0]) && !must_go(&busy[1]));
@@ -343,16 +387,56 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_operators_port_always_lets_the_newest_in() {
-        let peers = Peers::new(2, TIMES, true);
+        let peers = port(2, Eviction::EvenBusy);
         let (old, new) = (enters(&peers), enters(&peers));
         let _requests = (old.begins(), new.begins());
         enters(&peers);
         assert!(must_go(&old) && !must_go(&new));
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn who_asks_for_nothing_goes_first_and_who_is_answered_never() {
+        let peers = Connections::new(ConnectionLimits { crowded: 0, ..port(3, Eviction::UnservedFirst).limits });
+        let kept = enters(&peers);
+        drop(kept.begins());
+        pass(1).await;
+        let busy = enters(&peers);
+        let request = busy.begins();
+        let silent = enters(&peers);
+        pass(1).await;
+        let last = enters(&peers);
+        assert!(must_go(&silent));
+        drop(last.begins());
+        pass(1).await;
+        let other = enters(&peers);
+        assert!(must_go(&kept), "the older one of two that were served");
+        let _requests = (last.begins(), other.begins());
+        assert!(matches!(peers.enter(SOMEBODY), Entry::Out), "all are busy");
+        assert!(!must_go(&busy));
+        drop(request);
+        enters(&peers);
+        assert!(must_go(&busy));
+    }
+
+    #[test]
+    fn an_address_has_its_share_and_makes_room_of_its_own() {
+        let limits = port(3, Eviction::EvenBusy).limits;
+        let peers = Connections::new(ConnectionLimits { of_an_address: Some(2), ..limits });
+        let from = |last: u8| match peers.enter(IpAddr::from([10, 0, 0, last])) {
+            Entry::In(peer) => peer,
+            other => panic!("{other:?}"),
+        };
+        let (other, first, second) = (from(1), from(2), from(2));
+        let third = from(2);
+        assert!(must_go(&first) && !must_go(&other));
+        from(3);
+        assert!(must_go(&other), "the oldest, where all together are too many");
+        assert!(!must_go(&second) && !must_go(&third));
+    }
+
     #[test]
     fn an_answer_waits_until_what_was_given_is_written() {
-        let peers = Peers::new(8, TIMES, false);
+        let peers = port(8, Eviction::LongestWaiting);
         let peer = enters(&peers);
         let _request = peer.begins();
         let cx = Context::from_waker(Waker::noop());
@@ -378,7 +462,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn each_wait_has_its_limit() {
-        let peers = Peers::new(8, TIMES, false);
+        let peers = port(8, Eviction::LongestWaiting);
         let (fresh, slow, unread, busy) = (enters(&peers), enters(&peers), enters(&peers), enters(&peers));
         slow.hears();
         let _requests = (busy.begins(), unread.begins());
@@ -401,7 +485,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_kept_connection_may_wait_anew_after_each_request() {
-        let peers = Peers::new(8, TIMES, false);
+        let peers = port(8, Eviction::LongestWaiting);
         let kept = enters(&peers);
         for _ in 0..5 {
             pass(300).await;
