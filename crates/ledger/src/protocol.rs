@@ -106,6 +106,8 @@ pub struct WantedLimit {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Grants {
+    /// Of the holder that is answered: what was said to the one before it is nothing to the next.
+    pub epoch: u64,
     pub term: Term,
     /// The report that was taken last.
     pub answers: u64,

@@ -23,7 +23,7 @@ use crate::protocol::{AccountKey, Term};
 
 /// The format that is written. A reader refuses later ones.
 pub const FORMAT: u32 = 1;
-/// No object is longer, as it is [encoded](Record::encode).
+/// No object is longer, as it is [encoded](StoreRecord::encode).
 pub const SHARD_BYTES: usize = 100_000;
 
 /// An object of the store.
@@ -137,11 +137,13 @@ pub struct HolderRecord {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HolderStatus {
     Open,
-    /// Its pod is gone, and it said no last word.
+    /// Its pod is gone, and it said no last word. `granted` is all that it was granted.
     Gone,
+    /// Its pod is gone, and the leader had not heard of it in its term: it may have been granted more.
+    Lost,
 }
 
-/// The sums of holders that are no longer on a page: they said their last word, or were forgiven.
+/// The sums of holders that are no longer on a page: all is settled, or they said their last word, or are gone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ClosedSums {
@@ -184,6 +186,12 @@ impl StoreRecord {
 }
 
 impl ClosedSums {
+    /// What may have been spent and was never confirmed: of holders that are gone.
+    #[must_use]
+    pub fn unconfirmed(&self) -> u128 {
+        self.granted.saturating_sub(self.returned).saturating_sub(self.spent.saturating_sub(self.debt))
+    }
+
     fn is_nothing(&self) -> bool {
         *self == ClosedSums::default()
     }
@@ -193,7 +201,8 @@ impl From<HolderRow> for HolderRecord {
     fn from((pod, epoch, granted, returned, spent, state): HolderRow) -> Self {
         let state = match state {
             0 => HolderStatus::Open,
-            _ => HolderStatus::Gone,
+            1 => HolderStatus::Gone,
+            _ => HolderStatus::Lost,
         };
         HolderRecord { holder: HolderId { pod, epoch }, granted, returned, spent, state }
     }
@@ -204,6 +213,7 @@ impl From<HolderRecord> for HolderRow {
         let state = match row.state {
             HolderStatus::Open => 0,
             HolderStatus::Gone => 1,
+            HolderStatus::Lost => 2,
         };
         (row.holder.pod, row.holder.epoch, row.granted, row.returned, row.spent, state)
     }

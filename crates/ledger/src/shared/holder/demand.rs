@@ -1,12 +1,13 @@
 //! How much of a limit a gateway asks for.
 //!
 //! From what was used of late: the usual size of a reservation, and how fast it goes. It asks early, when less than twice
-//! the usual size is free or less than five seconds will last, and then for fifteen seconds' worth.
+//! the usual size is free or less than three seconds will last, and then for ten seconds' worth: so much is at risk where a
+//! pod is lost.
 
 use outrigger_core::Millis;
 
-const ASK_AT: u64 = 5;
-const ASK_FOR: u64 = 15;
+const ASK_AT: u64 = 3;
+const ASK_FOR: u64 = 10;
 /// Requests wait for a grant no longer than this.
 const WAIT: Millis = 3000;
 
@@ -21,8 +22,8 @@ pub(super) struct Demand {
     /// Whether anything was reserved since then, or in the stretch before.
     active: [bool; 2],
     looked_at: Millis,
-    /// The largest that did not fit of late, and when one did not.
-    waiting: u64,
+    /// The smallest and the largest that did not fit of late, and when one did not.
+    waiting: Option<(u64, u64)>,
     waiting_at: Millis,
 }
 
@@ -43,9 +44,11 @@ impl Demand {
         self.usual = amount.max(self.usual - self.usual.div_ceil(8));
         self.since = self.since.saturating_add(amount);
         self.active[0] = true;
-        if amount >= self.waiting {
-            self.waiting = 0;
-        }
+        self.waiting = match self.waiting {
+            Some((_, largest)) if amount >= largest => None,
+            Some((smallest, largest)) if amount >= smallest => Some((largest, largest)),
+            waiting => waiting,
+        };
     }
 
     /// A reservation of that time came back unused.
@@ -54,14 +57,15 @@ impl Demand {
     }
 
     pub(super) fn did_not_fit(&mut self, amount: u64, now: Millis) {
-        self.waiting = self.waiting.max(amount);
+        let (smallest, largest) = self.waiting.unwrap_or((amount, amount));
+        self.waiting = Some((smallest.min(amount), largest.max(amount)));
         self.waiting_at = now;
     }
 
     /// Looks how fast it goes, at most once a second.
     pub(super) fn look(&mut self, now: Millis) {
         if now.saturating_sub(self.waiting_at) > WAIT {
-            self.waiting = 0;
+            self.waiting = None;
         }
         let passed = now.saturating_sub(self.looked_at);
         if passed < 1000 {
@@ -77,7 +81,7 @@ impl Demand {
 
     /// Whether nothing was reserved, or waited, for a while.
     pub(super) fn is_idle(&self) -> bool {
-        self.active == [false; 2] && self.waiting == 0
+        self.active == [false; 2] && self.waiting.is_none()
     }
 
     /// What is asked for, with so much free.
@@ -85,19 +89,25 @@ impl Demand {
         if self.is_idle() {
             return Ask::default();
         }
-        let size = if self.waiting > 0 { self.waiting } else { self.usual };
-        let low = self.usual.saturating_mul(2).max(self.per_second.saturating_mul(ASK_AT)).max(self.waiting);
+        let (size, waiting) = self.waiting.unwrap_or((self.usual, 0));
+        let low = self.usual.saturating_mul(2).max(self.per_second.saturating_mul(ASK_AT)).max(waiting);
         if free >= low {
             return Ask::default();
         }
         let ahead = self.usual.saturating_mul(4).max(self.per_second.saturating_mul(ASK_FOR));
-        let want = ahead.max(self.waiting.saturating_mul(2)).saturating_sub(free);
+        let want = ahead.max(waiting.saturating_mul(2)).saturating_sub(free);
         let least = size.saturating_sub(free).clamp(1, want.max(1));
-        Ask { want: want.max(least), least, size, urgent: free < self.usual.saturating_mul(2).max(self.waiting) }
+        Ask {
+            want: want.max(least),
+            least,
+            size,
+            urgent: free < self.usual.saturating_mul(2).max(self.per_second).max(waiting),
+        }
     }
 
-    /// What is kept when the ledger wants the rest back.
-    pub(super) fn kept(&self) -> u64 {
-        if self.is_idle() { 0 } else { self.usual.max(self.waiting) }
+    /// What is kept of so much when the ledger wants the rest back: one reservation, if it is as much as that.
+    pub(super) fn kept(&self, free: u64) -> u64 {
+        let size = self.waiting.map_or(self.usual, |(smallest, _)| smallest);
+        if self.is_idle() || free < size { 0 } else { size }
     }
 }

@@ -18,6 +18,8 @@ pub(super) struct HeldLimit {
     /// before it, speak of what is no more.
     pub(super) forgotten: Vec<(Millis, u64)>,
     pub(super) demand: Demand,
+    /// The ledger has asked for what came back: it is told at once.
+    recalled: bool,
     asked: Option<Asked>,
     next: u32,
 }
@@ -103,13 +105,17 @@ impl HeldAccount {
         self.fleet = Some(FleetView { account: grant.fleet, heard_at: now, own });
         match (grant.short, asked) {
             (Some(short), Some(size)) => self.short = Some((short, size)),
-            (None, Some(_)) => self.short = None,
-            (None, None) if more => self.short = None,
+            (None, _) if more => self.short = None,
+            // It was heard, and has to wait until something comes back or is written.
+            (None, Some(size)) => self.short = Some((Shortage::Leased, size)),
             (_, None) => {}
         }
     }
 
     fn take_durable(&mut self, grant: &AccountGrant) {
+        if grant.over {
+            self.durable = DurableUsage { spent: u64::MAX, returned: u64::MAX };
+        }
         self.durable.spent = self.durable.spent.max(grant.durable.spent);
         self.durable.returned = self.durable.returned.max(grant.durable.returned);
     }
@@ -149,6 +155,7 @@ impl HeldLimit {
             accounts: Vec::new(),
             forgotten: Vec::new(),
             demand: Demand::default(),
+            recalled: false,
             asked: None,
             next: 0,
         }
@@ -257,7 +264,7 @@ impl HeldLimit {
         }
         let known = self.accounts.iter().any(|held| held.start == start);
         if grant.over {
-            return if known { self.forget(start, last) } else { None };
+            return if known { self.over(start, now, last) } else { None };
         }
         let place = self.account(start, grant.end);
         let held = self.accounts.get_mut(place)?;
@@ -282,7 +289,8 @@ impl HeldLimit {
             held.give_back(u64::MAX);
         } else if grant.recall {
             let free = held.account.free();
-            held.give_back(free.saturating_sub(self.demand.kept()));
+            held.give_back(free.saturating_sub(self.demand.kept(free)));
+            self.recalled |= held.account.free() < free;
         }
         held.note(grant, answers, asked.map(|asked| asked.size), more, now);
         None
@@ -295,10 +303,15 @@ impl HeldLimit {
         }
     }
 
-    /// Forgets an account, if nothing of it is left here.
-    fn forget(&mut self, start: Millis, last: u64) -> Option<u32> {
-        let over = |held: &HeldAccount| held.start == start && !held.account.is_open() && held.account.free() == 0;
-        let place = self.accounts.iter().position(over)?;
+    /// Forgets an account, if nothing of it is left here; otherwise what is left is given back first.
+    fn over(&mut self, start: Millis, now: Millis, last: u64) -> Option<u32> {
+        let place = self.accounts.iter().position(|held| held.start == start)?;
+        let held = self.accounts.get_mut(place)?;
+        if held.account.is_open() || held.account.free() > 0 {
+            held.until = held.until.min(now);
+            held.give_back(u64::MAX);
+            return None;
+        }
         self.forgotten.push((start, last));
         Some(self.accounts.remove(place).serial)
     }
@@ -344,7 +357,10 @@ impl HeldLimit {
     /// Whether a report is due at once, for a request that waits.
     pub(super) fn is_urgent(&self, now: Millis, again: Millis) -> bool {
         let ask = self.ask(now);
-        let asked = |asked: Asked| asked.size >= ask.size && now.saturating_sub(asked.at) < again;
+        if self.recalled {
+            return true;
+        }
+        let asked = |asked: Asked| asked.size <= ask.size && now.saturating_sub(asked.at) < again;
         ask.urgent && !self.asked.is_some_and(asked)
     }
 
@@ -362,6 +378,7 @@ impl HeldLimit {
     pub(super) fn report(&mut self, number: u64, now: Millis, whole: bool, into: &mut Said) {
         let ask = self.ask(now);
         let current = self.current(now).map(|held| held.serial);
+        self.recalled = false;
         if ask.want > 0 {
             self.asked = Some(Asked { number, at: now, size: ask.size });
         }

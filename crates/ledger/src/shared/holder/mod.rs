@@ -242,6 +242,9 @@ impl Holder {
 
     /// Takes what the ledger says. Write the journal before anything else is sent.
     pub fn take(&mut self, grants: &Grants, now: Millis) -> MessageOutcome {
+        if grants.epoch != self.state.epoch {
+            return MessageOutcome::Stale;
+        }
         if grants.term > self.state.term {
             self.state.term = grants.term;
             self.unwritten = true;

@@ -29,7 +29,7 @@ fn grant(granted: u64) -> AccountGrant {
 }
 
 fn of(term: Term, answers: u64, accounts: Vec<AccountGrant>) -> Grants {
-    Grants { term, answers, accounts, void: false }
+    Grants { epoch: 5, term, answers, accounts, void: false }
 }
 
 /// A holder that follows a leader and has told it all.
@@ -275,7 +275,13 @@ fn who_is_void_begins_anew_and_counts_what_was_open() {
     holder.begin_anew(9);
     let report = holder.report(15).unwrap();
     assert_eq!((report.epoch, report.term, report.accounts.len()), (9, LEADER, 0));
-    assert_eq!(holder.take(&of(LEADER, report.number, vec![grant(50)]), 16), MessageOutcome::Yes);
+    assert_eq!(
+        holder.take(&of(LEADER, report.number, vec![grant(50)]), 16),
+        MessageOutcome::Stale,
+        "to the one before"
+    );
+    let grants = Grants { epoch: 9, ..of(LEADER, report.number, vec![grant(50)]) };
+    assert_eq!(holder.take(&grants, 16), MessageOutcome::Yes);
     holder.settle(open, 30, 20, 17);
     assert_eq!(holder.free(limit, 18), 30);
 }

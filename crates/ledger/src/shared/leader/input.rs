@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use outrigger_core::Periods;
+use outrigger_core::{Millis, Periods};
 
-use crate::protocol::{AccountKey, Grants, LimitKey, Term, UsageReport};
+use crate::protocol::{AccountKey, FleetAccount, Grants, LimitKey, Term, UsageReport};
 use crate::shared::record::{HolderId, StoreObject, StoreRecord, StoreVersion, Stored};
 
 /// A limit, as the policies in force have it.
@@ -94,4 +94,17 @@ pub enum FindingKind {
     Unknown,
     /// It asks for more than the whole limit, or names far too much.
     Absurd,
+}
+
+/// How a limit stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountStatus {
+    /// The account of the period that is served.
+    pub key: AccountKey,
+    pub end: Option<Millis>,
+    /// Over all accounts that count.
+    pub fleet: FleetAccount,
+    /// What may still be granted.
+    pub available: u64,
+    pub holders: usize,
 }

@@ -1,5 +1,166 @@
 //! The ledger's side: who is granted what.
+//!
+//! A leader first takes over what the store has ([`takeover`]). Then every input changes its books in memory, and what
+//! follows comes out: writes, grants, findings. What it grants is covered by a ceiling that the store has; what the store
+//! does not have for certain, it does not rely on.
+//!
+//! It never reads back what it wrote, except where nobody knows whether it was written, or somebody else was faster. If
+//! that was a later leader, it ends.
 
+mod account;
+mod books;
+mod granting;
 mod input;
+mod page;
+mod periods;
+mod report;
+mod shards;
+mod storing;
+mod takeover;
 
-pub use input::{FindingKind, Input, LedgerFinding, Output, SharedLimit};
+use outrigger_core::Millis;
+
+use crate::protocol::{Grants, LimitKey, Term};
+use crate::shared::record::HolderId;
+use books::LedgerBooks;
+pub use input::{AccountStatus, FindingKind, Input, LedgerFinding, Output, SharedLimit};
+use takeover::{Takeover, TakeoverProgress};
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct LedgerLimitNo(u32);
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct AccountNo(u32);
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct HolderNo(u32);
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct PageNo(u32);
+
+/// A leader of the ledger, from its beginning to when another one leads. For one thread at a time.
+#[derive(Debug)]
+pub struct Leader {
+    phase: LeaderPhase,
+    /// What policies said last, for who does not lead yet.
+    limits: Vec<SharedLimit>,
+    gone: Vec<String>,
+}
+
+#[derive(Debug)]
+enum LeaderPhase {
+    TakingOver(Takeover),
+    Leading(Box<LedgerBooks>),
+    Deposed,
+}
+
+impl Default for Leader {
+    fn default() -> Self {
+        Leader::new(Term(0))
+    }
+}
+
+impl Leader {
+    /// A leader whose term will be higher than `above`: than what [`Output::Deposed`] said to the one before it, or zero.
+    #[must_use]
+    pub fn new(above: Term) -> Leader {
+        Leader { phase: LeaderPhase::TakingOver(Takeover::new(above)), limits: Vec::new(), gone: Vec::new() }
+    }
+
+    /// Takes one input, and says what is to be done. `now` is the time since 1970, by the leader's wall clock: the only one
+    /// that says where a period begins.
+    #[must_use]
+    pub fn step(&mut self, now: Millis, input: Input) -> Vec<Output> {
+        let mut out = Vec::new();
+        match &mut self.phase {
+            LeaderPhase::TakingOver(_) => self.take_over(now, input, &mut out),
+            LeaderPhase::Leading(books) => {
+                books.step(now, input);
+                out.append(&mut books.out);
+                if out.iter().any(|output| matches!(output, Output::Deposed { .. })) {
+                    self.phase = LeaderPhase::Deposed;
+                }
+            }
+            LeaderPhase::Deposed => {}
+        }
+        out
+    }
+
+    fn take_over(&mut self, now: Millis, input: Input, out: &mut Vec<Output>) {
+        let LeaderPhase::TakingOver(takeover) = &mut self.phase else { return };
+        let progress = match input {
+            Input::Loaded(objects) => {
+                takeover.loaded(objects, out);
+                TakeoverProgress::GoOn
+            }
+            Input::Written { object, version } => takeover.written(object, version, out),
+            Input::Conflict { object } | Input::WriteUnknown { object } | Input::WriteFailed { object } => {
+                takeover.failed(object, out);
+                TakeoverProgress::GoOn
+            }
+            Input::Reloaded { object, stored } => takeover.reloaded(object, stored, out),
+            Input::Limits(limits) => {
+                self.limits = limits;
+                TakeoverProgress::GoOn
+            }
+            Input::HolderGone { pod } => {
+                self.gone.push(pod);
+                TakeoverProgress::GoOn
+            }
+            Input::Report { pod, report, .. } => {
+                // A gateway may follow already. What it says then it says again, until it is answered.
+                if let Some(term) = takeover.term().filter(|term| report.term < *term) {
+                    let holder = HolderId { pod, epoch: report.epoch };
+                    let grants = Grants { epoch: report.epoch, term, answers: report.number, ..Grants::default() };
+                    out.push(Output::Grants { holder, grants });
+                }
+                TakeoverProgress::GoOn
+            }
+            Input::Forgive { .. } | Input::Tick => TakeoverProgress::GoOn,
+        };
+        match progress {
+            TakeoverProgress::GoOn => {}
+            TakeoverProgress::Deposed(by) => {
+                self.phase = LeaderPhase::Deposed;
+                out.push(Output::Deposed { by });
+            }
+            TakeoverProgress::Fenced(fenced) => {
+                let mut books = Box::new(LedgerBooks::new(fenced, now));
+                books.adopt(std::mem::take(&mut self.limits), now);
+                for pod in self.gone.drain(..) {
+                    books.pod_gone(&pod);
+                }
+                out.append(&mut books.out);
+                self.phase = LeaderPhase::Leading(books);
+            }
+        }
+    }
+
+    /// The term in which it leads; absent while it does not.
+    #[must_use]
+    pub fn leads(&self) -> Option<Term> {
+        match &self.phase {
+            LeaderPhase::Leading(books) => Some(books.term),
+            LeaderPhase::TakingOver(_) | LeaderPhase::Deposed => None,
+        }
+    }
+
+    /// The pods of all holders that may still say something: the driver says of which of them there is none any more.
+    pub fn pods(&self) -> impl Iterator<Item = &str> {
+        let books = if let LeaderPhase::Leading(books) = &self.phase { Some(books) } else { None };
+        books.into_iter().flat_map(|books| books.pods())
+    }
+
+    /// How the account of a limit stands that is served now; absent while it does not lead, and for a limit that is not
+    /// shared.
+    #[must_use]
+    pub fn status(&self, limit: &LimitKey) -> Option<AccountStatus> {
+        match &self.phase {
+            LeaderPhase::Leading(books) => books.status(limit),
+            LeaderPhase::TakingOver(_) | LeaderPhase::Deposed => None,
+        }
+    }
+
+    /// How many writes it has asked for since it leads.
+    #[must_use]
+    pub fn writes(&self) -> u64 {
+        if let LeaderPhase::Leading(books) = &self.phase { books.shards.writes } else { 0 }
+    }
+}

@@ -1,0 +1,326 @@
+//! One account, and each holder's part of it.
+
+use std::collections::BTreeMap;
+
+use outrigger_core::Millis;
+
+use super::{AccountNo, HolderNo, LedgerLimitNo, PageNo};
+use crate::protocol::{AccountKey, DurableUsage, Shortage};
+use crate::shared::record::{AccountRecord, ClosedSums, HolderStatus};
+
+#[derive(Debug)]
+pub(super) struct LedgerAccount {
+    pub(super) key: AccountKey,
+    pub(super) end: Option<Millis>,
+    pub(super) limit: LedgerLimitNo,
+    pub(super) shard: u32,
+    /// What leaders of earlier terms may have granted.
+    pub(super) former: u128,
+    /// Of it, what is known: told by its holders, or closed. When all have told, this is all.
+    pub(super) known: u128,
+    /// What is, or is to be, in the store.
+    pub(super) ceiling: u128,
+    /// What the store has for certain: so much may be granted.
+    pub(super) durable_ceiling: u128,
+    /// What was granted in this term, gross.
+    pub(super) given: u128,
+    /// What came back, as the store has it.
+    pub(super) durable_returned: u128,
+    pub(super) parts: BTreeMap<HolderNo, HolderPart>,
+    pub(super) pages: Vec<PageNo>,
+    pub(super) totals: AccountTotals,
+    pub(super) closed: ClosedSums,
+    pub(super) wants: BTreeMap<HolderNo, WantInLine>,
+    /// Who waits, by turn.
+    pub(super) queue: BTreeMap<u64, HolderNo>,
+    pub(super) queued: u64,
+    pub(super) pace: AccountPace,
+    pub(super) removal: Removal,
+}
+
+/// What a holder wants, and did not get.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct WantInLine {
+    pub(super) want: u64,
+    pub(super) least: u64,
+    /// First come, first served.
+    pub(super) turn: u64,
+    pub(super) heard_at: Millis,
+    /// When it began to want.
+    pub(super) since: Millis,
+    pub(super) short: Option<Shortage>,
+}
+
+/// How an account goes: looked at every few seconds.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct AccountPace {
+    pub(super) looked_at: Millis,
+    pub(super) served_at: Millis,
+    pub(super) given_then: u128,
+    /// Granted in a second.
+    pub(super) per_second: u128,
+    /// Holders that were heard of late and use it.
+    pub(super) active: u64,
+    pub(super) oldest_heard: Millis,
+    pub(super) recalled_at: Millis,
+    pub(super) recall_from: HolderNo,
+    /// When the ceiling was to be raised and was not yet.
+    pub(super) raising_since: Option<Millis>,
+}
+
+/// How far an account that counts no more has gone out of the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Removal {
+    Counts,
+    /// It counts no more since this time of the leader's own.
+    Since(Millis),
+    /// The store is to forget it; its pages go when it has.
+    Leaving,
+}
+
+/// A holder's part of an account.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct HolderPart {
+    pub(super) page: PageNo,
+    pub(super) state: PartState,
+    /// What it was granted in all: heard in this term, and granted since; before, what the store has.
+    pub(super) granted: u64,
+    /// Whether it was heard in this term. Until then it is granted nothing, for an earlier leader may have granted more.
+    pub(super) heard: bool,
+    /// Whether the store has it. Until then it is granted nothing, for the next leader would not know of it.
+    pub(super) registered: bool,
+    /// What it said itself that it was granted.
+    pub(super) told: u64,
+    pub(super) returned: u64,
+    pub(super) spent: u64,
+    pub(super) reserved: u64,
+    pub(super) durable: DurableUsage,
+    pub(super) heard_at: Millis,
+    /// The last want: what it will want of the next period.
+    pub(super) usual: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PartState {
+    Open,
+    /// Its pod is gone since this time of the leader's own.
+    Gone(Millis),
+    /// Gone, and never heard in this term.
+    Lost,
+    /// Counted in the closed sums; it leaves when the store has them. The flag: its holder said its last word.
+    Folding {
+        last: bool,
+    },
+}
+
+/// Sums over all parts that are not folded, in the account's unit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct AccountTotals {
+    pub(super) spent: u128,
+    pub(super) reserved: u128,
+    /// Held by who is there, and neither spent nor reserved.
+    pub(super) leased: u128,
+    /// Held by who is gone, and not spent.
+    pub(super) unconfirmed: u128,
+    /// Spent over what is held.
+    pub(super) debt: u128,
+    /// Held by parts, spent or not.
+    pub(super) held: u128,
+    /// Parts that were not heard in this term.
+    pub(super) unheard: u64,
+    pub(super) lost: u64,
+}
+
+impl HolderPart {
+    pub(super) fn new(page: PageNo, now: Millis) -> Self {
+        HolderPart {
+            page,
+            state: PartState::Open,
+            granted: 0,
+            heard: true,
+            registered: false,
+            told: 0,
+            returned: 0,
+            spent: 0,
+            reserved: 0,
+            durable: DurableUsage::default(),
+            heard_at: now,
+            usual: 0,
+        }
+    }
+
+    pub(super) fn held(&self) -> u64 {
+        self.granted.saturating_sub(self.returned)
+    }
+
+    pub(super) fn free(&self) -> u64 {
+        self.held().saturating_sub(self.spent).saturating_sub(self.reserved)
+    }
+
+    pub(super) fn is_folding(&self) -> bool {
+        matches!(self.state, PartState::Folding { .. })
+    }
+
+    /// All of it is spent or returned.
+    pub(super) fn is_settled(&self) -> bool {
+        self.reserved == 0 && self.told == self.granted && self.spent >= self.held()
+    }
+
+    pub(super) fn may_be_granted(&self) -> bool {
+        self.state == PartState::Open && self.heard && self.registered
+    }
+
+    pub(super) fn written_state(&self) -> HolderStatus {
+        match self.state {
+            PartState::Open | PartState::Folding { .. } => HolderStatus::Open,
+            PartState::Gone(_) => HolderStatus::Gone,
+            PartState::Lost => HolderStatus::Lost,
+        }
+    }
+
+    /// Of who may still say something, what it has said: the next leader asks it anew. Of who is gone, all.
+    pub(super) fn written_granted(&self) -> u64 {
+        match self.state {
+            PartState::Open | PartState::Lost => self.told,
+            PartState::Gone(_) | PartState::Folding { .. } => self.granted,
+        }
+    }
+
+    /// Its sums, as they count once it is folded.
+    pub(super) fn closed(&self) -> ClosedSums {
+        ClosedSums {
+            granted: self.granted.into(),
+            returned: self.returned.into(),
+            spent: self.spent.into(),
+            debt: self.spent.saturating_sub(self.held()).into(),
+        }
+    }
+
+    fn totals(&self) -> AccountTotals {
+        if self.is_folding() {
+            return AccountTotals::default();
+        }
+        let open = self.state == PartState::Open;
+        let (held, spent) = (u128::from(self.held()), u128::from(self.spent));
+        AccountTotals {
+            spent,
+            reserved: if open { self.reserved.into() } else { 0 },
+            leased: if open { self.free().into() } else { 0 },
+            unconfirmed: if open { 0 } else { held.saturating_sub(spent) },
+            debt: spent.saturating_sub(held),
+            held,
+            unheard: u64::from(open && !self.heard),
+            lost: u64::from(self.state == PartState::Lost),
+        }
+    }
+}
+
+impl LedgerAccount {
+    pub(super) fn new(record: &AccountRecord, limit: LedgerLimitNo, shard: u32) -> Self {
+        LedgerAccount {
+            key: record.key.clone(),
+            end: record.end,
+            limit,
+            shard,
+            former: record.former,
+            known: 0,
+            ceiling: record.ceiling,
+            durable_ceiling: record.ceiling,
+            given: 0,
+            durable_returned: 0,
+            parts: BTreeMap::new(),
+            pages: Vec::new(),
+            totals: AccountTotals::default(),
+            closed: ClosedSums::default(),
+            wants: BTreeMap::new(),
+            queue: BTreeMap::new(),
+            queued: 0,
+            pace: AccountPace::default(),
+            removal: Removal::Counts,
+        }
+    }
+
+    /// Changes a part, and the sums with it.
+    pub(super) fn change<R>(&mut self, holder: HolderNo, change: impl FnOnce(&mut HolderPart) -> R) -> Option<R> {
+        let part = self.parts.get_mut(&holder)?;
+        let before = part.totals();
+        let result = change(part);
+        let after = part.totals();
+        self.totals.replace(&before, &after);
+        Some(result)
+    }
+
+    pub(super) fn add(&mut self, holder: HolderNo, part: HolderPart) {
+        self.totals.replace(&AccountTotals::default(), &part.totals());
+        self.parts.insert(holder, part);
+    }
+
+    /// What counts against the limit: what may have been granted and is not known to be back.
+    pub(super) fn committed(&self) -> u128 {
+        let granted = self.former.saturating_add(self.ceiling);
+        let debt = self.totals.debt.saturating_add(self.closed.debt);
+        granted.saturating_sub(self.durable_returned).saturating_add(debt)
+    }
+
+    /// What may be handed out at once.
+    pub(super) fn at_hand(&self) -> u128 {
+        self.durable_ceiling.min(self.ceiling).saturating_sub(self.given)
+    }
+
+    pub(super) fn spent(&self) -> u128 {
+        self.totals.spent.saturating_add(self.closed.spent)
+    }
+
+    /// What may be spent by who is gone; with it, what earlier leaders granted to who was lost.
+    pub(super) fn unconfirmed(&self) -> u128 {
+        let lost =
+            if self.totals.lost > 0 && self.totals.unheard == 0 { self.former.saturating_sub(self.known) } else { 0 };
+        self.totals.unconfirmed.saturating_add(self.closed.unconfirmed()).saturating_add(lost)
+    }
+
+    /// When every holder has told what it was granted, no more than that was.
+    pub(super) fn settle_former(&mut self) -> bool {
+        let all = self.totals.unheard == 0 && self.totals.lost == 0;
+        let surplus = all && self.former > self.known;
+        if surplus {
+            self.former = self.known;
+        }
+        surplus
+    }
+
+    pub(super) fn record(&self) -> AccountRecord {
+        AccountRecord { key: self.key.clone(), end: self.end, former: self.former, ceiling: self.ceiling }
+    }
+
+    pub(super) fn forget_want(&mut self, holder: HolderNo) {
+        if let Some(want) = self.wants.remove(&holder) {
+            self.queue.remove(&want.turn);
+        }
+    }
+}
+
+impl AccountTotals {
+    fn replace(&mut self, before: &AccountTotals, after: &AccountTotals) {
+        let of = |sum: &mut u128, before: u128, after: u128| *sum = sum.saturating_sub(before).saturating_add(after);
+        of(&mut self.spent, before.spent, after.spent);
+        of(&mut self.reserved, before.reserved, after.reserved);
+        of(&mut self.leased, before.leased, after.leased);
+        of(&mut self.unconfirmed, before.unconfirmed, after.unconfirmed);
+        of(&mut self.debt, before.debt, after.debt);
+        of(&mut self.held, before.held, after.held);
+        self.unheard = self.unheard.saturating_sub(before.unheard).saturating_add(after.unheard);
+        self.lost = self.lost.saturating_sub(before.lost).saturating_add(after.lost);
+    }
+}
+
+impl ClosedSums {
+    pub(super) fn add(&mut self, other: &ClosedSums) {
+        self.granted = self.granted.saturating_add(other.granted);
+        self.returned = self.returned.saturating_add(other.returned);
+        self.spent = self.spent.saturating_add(other.spent);
+        self.debt = self.debt.saturating_add(other.debt);
+    }
+}
+
+/// An account's number and the account.
+pub(super) type LedgerAccounts = BTreeMap<AccountNo, LedgerAccount>;

@@ -1,0 +1,377 @@
+//! All that a leader knows, and the steps that change it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use outrigger_core::{Millis, Periods};
+
+use super::account::{HolderPart, LedgerAccount, LedgerAccounts, PartState};
+use super::input::{FindingKind, Input, LedgerFinding, Output, SharedLimit};
+use super::page::{OpenPage, account_bytes, capacity, page_bytes, returned};
+use super::shards::{Shards, Urgency};
+use super::takeover::Fenced;
+use super::{AccountNo, HolderNo, LedgerLimitNo, PageNo};
+use crate::protocol::{AccountGrant, AccountKey, DurableUsage, Grants, LimitKey, Term};
+use crate::shared::record::{AccountRecord, HolderId, HolderPage, HolderStatus};
+
+/// The leader's own clock goes on by at most this in a step, whatever the wall clock says.
+const STRIDE: Millis = 10_000;
+
+#[derive(Debug)]
+pub(super) struct LedgerBooks {
+    pub(super) term: Term,
+    /// The latest wall clock time seen, as far as it was believed.
+    pub(super) latest: Millis,
+    pub(super) stepped_at: Millis,
+    /// Time that has passed for this leader, however the wall clock was set meanwhile.
+    pub(super) steady: Millis,
+    pub(super) swept_at: Millis,
+    pub(super) limits: Vec<LedgerLimit>,
+    pub(super) limit_numbers: HashMap<LimitKey, LedgerLimitNo>,
+    pub(super) accounts: LedgerAccounts,
+    pub(super) holders: BTreeMap<HolderNo, KnownHolder>,
+    pub(super) holder_numbers: HashMap<HolderId, HolderNo>,
+    /// The holder of each pod's latest journal.
+    pub(super) pods: HashMap<String, HolderNo>,
+    pub(super) pages: BTreeMap<PageNo, OpenPage>,
+    pub(super) shards: Shards,
+    /// LedgerAccounts where somebody waits.
+    pub(super) waiting: BTreeSet<AccountNo>,
+    /// Who is to be told of what, at the end of the step.
+    pub(super) tell: BTreeMap<HolderNo, BTreeMap<AccountNo, Tell>>,
+    /// LedgerAccounts of which some are to hear that they are over.
+    pub(super) over: BTreeMap<HolderNo, Vec<AccountGrant>>,
+    pub(super) out: Vec<Output>,
+    next: u32,
+}
+
+/// What an entry of a message says beside how the account stands.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Tell {
+    pub(super) recall: bool,
+    /// Of a part that has left: its last sums.
+    pub(super) left: Option<DurableUsage>,
+}
+
+#[derive(Debug)]
+pub(super) struct LedgerLimit {
+    pub(super) max: u64,
+    /// Absent for one that only records know.
+    pub(super) window: Option<Periods>,
+    pub(super) named: bool,
+    pub(super) accounts: BTreeMap<Millis, AccountNo>,
+}
+
+#[derive(Debug)]
+pub(super) struct KnownHolder {
+    pub(super) id: HolderId,
+    /// The last report that was taken.
+    pub(super) number: u64,
+    /// Whether it has told this leader all that it holds.
+    pub(super) heard: bool,
+    /// Its pod is gone, or has begun a later journal.
+    pub(super) left: bool,
+    /// It said its last word, or nothing of it counts any more.
+    pub(super) closed: bool,
+    pub(super) accounts: BTreeSet<AccountNo>,
+}
+
+impl LedgerBooks {
+    pub(super) fn new(fenced: Fenced, now: Millis) -> LedgerBooks {
+        let (version, index) = fenced.index;
+        let mut books = LedgerBooks {
+            term: index.term,
+            latest: now,
+            stepped_at: now,
+            steady: 0,
+            swept_at: 0,
+            limits: Vec::new(),
+            limit_numbers: HashMap::new(),
+            accounts: BTreeMap::new(),
+            holders: BTreeMap::new(),
+            holder_numbers: HashMap::new(),
+            pods: HashMap::new(),
+            pages: BTreeMap::new(),
+            shards: Shards::new(version, index.shards, now),
+            waiting: BTreeSet::new(),
+            tell: BTreeMap::new(),
+            over: BTreeMap::new(),
+            out: Vec::new(),
+            next: 0,
+        };
+        let mut pages = Vec::new();
+        for (number, (version, shard)) in fenced.shards {
+            if let Some(place) = books.shards.get_mut(number) {
+                place.version = version;
+            }
+            shard.accounts.into_iter().for_each(|record| books.read_account(&record, number));
+            pages.extend(shard.pages.into_iter().map(|page| (number, page)));
+        }
+        pages.into_iter().for_each(|(number, page)| books.read_page(page, number));
+        books
+    }
+
+    pub(super) fn next(&mut self) -> u32 {
+        self.next += 1;
+        self.next
+    }
+
+    pub(super) fn limit_no(&mut self, id: &LimitKey) -> LedgerLimitNo {
+        if let Some(no) = self.limit_numbers.get(id) {
+            return *no;
+        }
+        let no = LedgerLimitNo(u32::try_from(self.limits.len()).unwrap_or(u32::MAX));
+        self.limits.push(LedgerLimit { max: 0, window: None, named: false, accounts: BTreeMap::new() });
+        self.limit_numbers.insert(id.clone(), no);
+        no
+    }
+
+    pub(super) fn limit(&self, no: LedgerLimitNo) -> Option<&LedgerLimit> {
+        self.limits.get(no.0 as usize)
+    }
+
+    pub(super) fn account_no(&self, key: &AccountKey) -> Option<AccountNo> {
+        let no = self.limit_numbers.get(&key.limit)?;
+        self.limit(*no)?.accounts.get(&key.start).copied()
+    }
+
+    fn read_account(&mut self, record: &AccountRecord, shard: u32) {
+        if let Some(account) = self.account_no(&record.key).and_then(|no| self.accounts.get_mut(&no)) {
+            // Written twice by nobody; if it is, both were granted from.
+            account.former = account.former.saturating_add(record.former);
+            return;
+        }
+        self.shards.keep(shard, account_bytes(&record.key));
+        self.add_account(record, shard);
+    }
+
+    pub(super) fn add_account(&mut self, record: &AccountRecord, shard: u32) -> AccountNo {
+        let (limit, no) = (self.limit_no(&record.key.limit), AccountNo(self.next()));
+        self.accounts.insert(no, LedgerAccount::new(record, limit, shard));
+        if let Some(limit) = self.limits.get_mut(limit.0 as usize) {
+            limit.accounts.insert(record.key.start, no);
+        }
+        if let Some(shard) = self.shards.get_mut(shard) {
+            shard.accounts.insert(no);
+        }
+        no
+    }
+
+    fn read_page(&mut self, record: HolderPage, shard: u32) {
+        // The account is gone before its pages are.
+        let Some(account_no) = self.account_no(&record.key) else { return self.shards.touch(shard, Urgency::Lazy, 0) };
+        let came_back = returned(&record);
+        let no = self.add_page(account_no, record.capacity, shard);
+        self.shards.keep(shard, page_bytes(&record.key, record.capacity));
+        if let Some(page) = self.pages.get_mut(&no) {
+            (page.closed, page.durable_returned) = (record.closed, came_back);
+        }
+        if let Some(account) = self.accounts.get_mut(&account_no) {
+            account.durable_returned = account.durable_returned.saturating_add(came_back);
+            account.known = account.known.saturating_add(record.closed.granted);
+            account.closed.add(&record.closed);
+        }
+        for row in record.holders {
+            let holder = self.holder_no(&row.holder);
+            let durable = DurableUsage { spent: row.spent, returned: row.returned };
+            let (granted, returned, spent) = (row.granted, row.returned, row.spent);
+            let mut part = HolderPart {
+                registered: true,
+                granted,
+                returned,
+                spent,
+                durable,
+                told: granted,
+                ..HolderPart::new(no, 0)
+            };
+            (part.state, part.heard) = match row.state {
+                HolderStatus::Open => (PartState::Open, false),
+                HolderStatus::Gone => (PartState::Gone(0), true),
+                HolderStatus::Lost => (PartState::Lost, false),
+            };
+            let Some(account) = self.accounts.get_mut(&account_no) else { continue };
+            if part.heard {
+                account.known = account.known.saturating_add(granted.into());
+            }
+            account.add(holder, part);
+            if let Some(page) = self.pages.get_mut(&no) {
+                page.holders.push(holder);
+            }
+            if let Some(holder) = self.holders.get_mut(&holder) {
+                holder.accounts.insert(account_no);
+            }
+        }
+    }
+
+    fn add_page(&mut self, account: AccountNo, capacity: u32, shard: u32) -> PageNo {
+        let no = PageNo(self.next());
+        let page =
+            OpenPage { account, shard, capacity, holders: Vec::new(), closed: Default::default(), durable_returned: 0 };
+        self.pages.insert(no, page);
+        if let Some(account) = self.accounts.get_mut(&account) {
+            account.pages.push(no);
+        }
+        if let Some(shard) = self.shards.get_mut(shard) {
+            shard.pages.insert(no);
+        }
+        no
+    }
+
+    pub(super) fn holder_no(&mut self, id: &HolderId) -> HolderNo {
+        if let Some(no) = self.holder_numbers.get(id) {
+            return *no;
+        }
+        let no = HolderNo(self.next());
+        let holder = KnownHolder {
+            id: id.clone(),
+            number: 0,
+            heard: false,
+            left: false,
+            closed: false,
+            accounts: BTreeSet::new(),
+        };
+        self.holders.insert(no, holder);
+        self.holder_numbers.insert(id.clone(), no);
+        let latest = self.pods.get(&id.pod).and_then(|latest| self.holders.get(latest)).map(|holder| holder.id.epoch);
+        if latest.is_none_or(|latest| latest < id.epoch) {
+            self.pods.insert(id.pod.clone(), no);
+        }
+        no
+    }
+
+    /// Makes room for a holder's part of an account. It is granted nothing before the store has it.
+    pub(super) fn register(&mut self, account_no: AccountNo, holder: HolderNo) {
+        let now = self.latest;
+        let Some(account) = self.accounts.get(&account_no) else { return };
+        let has_room = |no: &PageNo| self.pages.get(no).is_some_and(OpenPage::has_room);
+        let page = account.pages.iter().rev().copied().find(has_room);
+        let (key, shard, size) = (account.key.clone(), account.shard, capacity(account.pages.len()));
+        let page = page.unwrap_or_else(|| {
+            let shard = self.shards.place(page_bytes(&key, size), Some(shard));
+            self.add_page(account_no, size, shard)
+        });
+        if let Some(account) = self.accounts.get_mut(&account_no) {
+            account.add(holder, HolderPart::new(page, now));
+            account.pace.active += 1;
+        }
+        if let Some(holder) = self.holders.get_mut(&holder) {
+            holder.accounts.insert(account_no);
+        }
+        if let Some(page) = self.pages.get_mut(&page) {
+            page.holders.push(holder);
+            self.shards.touch(page.shard, Urgency::Now, now);
+        }
+    }
+
+    /// Moves a part into the closed sums. It leaves when the store has them. `sums` is what counts of it from now on.
+    pub(super) fn fold(&mut self, account_no: AccountNo, holder: HolderNo, last: bool, urgency: Urgency) {
+        let Some(account) = self.accounts.get_mut(&account_no) else { return };
+        let Some(part) = account.parts.get(&holder).copied().filter(|part| !part.is_folding()) else { return };
+        account.change(holder, |part| part.state = PartState::Folding { last });
+        account.closed.add(&part.closed());
+        account.forget_want(holder);
+        if let Some(page) = self.pages.get_mut(&part.page) {
+            page.closed.add(&part.closed());
+            self.shards.touch(page.shard, urgency, self.latest);
+        }
+    }
+
+    /// The page of a part has to be written.
+    pub(super) fn touch_part(&mut self, account: AccountNo, holder: HolderNo, urgency: Urgency) {
+        let part = self.accounts.get(&account).and_then(|account| account.parts.get(&holder));
+        if let Some(page) = part.and_then(|part| self.pages.get(&part.page)) {
+            self.shards.touch(page.shard, urgency, self.latest);
+        }
+    }
+
+    pub(super) fn touch_account(&mut self, account: AccountNo, urgency: Urgency) {
+        if let Some(account) = self.accounts.get(&account) {
+            self.shards.touch(account.shard, urgency, self.latest);
+        }
+    }
+
+    pub(super) fn find(&mut self, holder: &HolderId, account: Option<&AccountKey>, kind: FindingKind) {
+        self.out.push(Output::Finding(LedgerFinding { holder: holder.clone(), account: account.cloned(), kind }));
+    }
+
+    /// Nothing of this holder counts any more, beside what it has spent and may have spent.
+    pub(super) fn void(&mut self, no: HolderNo) {
+        self.leave(no);
+        let Some(holder) = self.holders.get_mut(&no) else { return };
+        holder.closed = true;
+        let grants = Grants {
+            epoch: holder.id.epoch,
+            term: self.term,
+            answers: holder.number,
+            accounts: Vec::new(),
+            void: true,
+        };
+        self.out.push(Output::Grants { holder: holder.id.clone(), grants });
+    }
+
+    /// It will not be heard of again: its parts stay charged.
+    pub(super) fn leave(&mut self, no: HolderNo) {
+        let (steady, latest) = (self.steady, self.latest);
+        let Some(holder) = self.holders.get_mut(&no) else { return };
+        holder.left = true;
+        for account_no in holder.accounts.clone() {
+            let Some(account) = self.accounts.get_mut(&account_no) else { continue };
+            account.forget_want(no);
+            let page = account.change(no, |part| {
+                if part.state == PartState::Open {
+                    part.state = if part.heard { PartState::Gone(steady) } else { PartState::Lost };
+                }
+                part.page
+            });
+            if let Some(page) = page.and_then(|page| self.pages.get(&page)) {
+                self.shards.touch(page.shard, Urgency::Lazy, latest);
+            }
+        }
+        self.tell.remove(&no);
+    }
+
+    pub(super) fn pod_gone(&mut self, pod: &str) {
+        let of_it: Vec<HolderNo> =
+            self.holders.iter().filter(|(_, holder)| holder.id.pod == pod).map(|(no, _)| *no).collect();
+        of_it.into_iter().for_each(|no| self.leave(no));
+    }
+
+    pub(super) fn pods(&self) -> impl Iterator<Item = &str> {
+        self.pods.keys().map(String::as_str)
+    }
+
+    pub(super) fn step(&mut self, now: Millis, input: Input) {
+        self.steady += now.saturating_sub(self.stepped_at).clamp(0, STRIDE);
+        self.stepped_at = now;
+        self.move_to(now);
+        match input {
+            // It has been told once.
+            Input::Loaded(_) => {}
+            Input::Limits(limits) => self.adopt(limits, now),
+            Input::Report { pod, allowed, report } => self.report(pod, &allowed, report),
+            Input::HolderGone { pod } => self.pod_gone(&pod),
+            Input::Written { object, version } => self.written(object, version),
+            Input::Conflict { object } | Input::WriteUnknown { object } => self.out.push(Output::Reload { object }),
+            Input::WriteFailed { object } => self.not_written(object),
+            Input::Reloaded { object, stored } => self.reloaded(object, stored),
+            Input::Forgive { limit } => self.forgive(&limit),
+            Input::Tick => self.sweep(),
+        }
+        self.serve_all();
+        self.flush();
+        self.send();
+    }
+
+    /// Takes what policies say of limits.
+    pub(super) fn adopt(&mut self, limits: Vec<SharedLimit>, now: Millis) {
+        self.latest = self.latest.max(now);
+        self.limits.iter_mut().for_each(|limit| limit.named = false);
+        for limit in limits {
+            let no = self.limit_no(&limit.id);
+            if let Some(known) = self.limits.get_mut(no.0 as usize) {
+                (known.max, known.window, known.named) = (limit.max, Some(limit.window), true);
+                // Who was refused may be served now.
+                self.waiting.extend(known.accounts.values());
+            }
+        }
+    }
+}

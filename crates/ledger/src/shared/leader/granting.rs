@@ -1,0 +1,335 @@
+//! Who is granted how much, and who is told what.
+
+use std::collections::BTreeMap;
+
+use outrigger_core::Millis;
+
+use super::account::{LedgerAccount, PartState, WantInLine};
+use super::books::{LedgerBooks, LedgerLimit, Tell};
+use super::input::{AccountStatus, Output};
+use super::shards::Urgency;
+use super::{AccountNo, HolderNo};
+use crate::protocol::{AccountGrant, FleetAccount, Grants, LimitKey, Shortage};
+
+/// Once less than one in so many is left, a holder gets exactly one reservation.
+const SCARCE: u128 = 50;
+/// A ceiling is raised by at least one in so many, or by what goes in [`AHEAD`] seconds.
+const CHUNK: u128 = 200;
+const AHEAD: u128 = 10;
+/// A want that is not said again is forgotten.
+const FORGOTTEN: Millis = 40_000;
+/// Where more than so many wait, they are served together, this often.
+const CROWD: usize = 64;
+const TOGETHER: Millis = 100;
+/// Who waits longer for the store is told that it does not answer.
+const PATIENCE: Millis = 1_500;
+/// Money is recalled this often, and from at most so many holders at a time.
+const RECALL: Millis = 500;
+const RECALLED: usize = 500;
+
+/// What became of a want.
+enum Served {
+    Met,
+    /// The store has to have something first.
+    Later,
+    Short(Shortage),
+}
+
+/// What a limit has left.
+#[derive(Clone, Copy)]
+struct Left {
+    /// Under no ceiling yet.
+    room: u128,
+    /// The whole limit.
+    max: u128,
+    /// Neither spent, nor held by who is gone.
+    unspent: u128,
+}
+
+impl LedgerBooks {
+    /// What a limit has left, beside what is committed on this account and all others that count with it.
+    pub(super) fn room(&self, account: &LedgerAccount) -> u128 {
+        let Some(limit) = self.limit(account.limit).filter(|limit| limit.named) else { return 0 };
+        let committed = self.counted(limit, account).map(LedgerAccount::committed).fold(0, u128::saturating_add);
+        u128::from(limit.max).saturating_sub(committed)
+    }
+
+    /// The accounts that count with this one, itself among them.
+    fn counted<'a>(
+        &'a self,
+        limit: &'a LedgerLimit,
+        account: &'a LedgerAccount,
+    ) -> impl Iterator<Item = &'a LedgerAccount> {
+        let since =
+            limit.window.as_ref().and_then(|window| window.length()).map(|length| self.latest.saturating_sub(length));
+        let (start, end) = (account.key.start, account.end);
+        let counts = move |other: &&LedgerAccount| match since {
+            // Also the next bucket: it will count with this one.
+            Some(since) => other.end.is_none_or(|end| end > since),
+            None => other.end.is_none_or(|other| other > start) && end.is_none_or(|end| other.key.start < end),
+        };
+        limit.accounts.values().filter_map(|no| self.accounts.get(no)).filter(counts)
+    }
+
+    /// How a limit stands, from the side of one of its accounts.
+    pub(super) fn fleet(&self, account: &LedgerAccount) -> FleetAccount {
+        let Some(limit) = self.limit(account.limit) else { return FleetAccount::default() };
+        let sum =
+            |of: fn(&LedgerAccount) -> u128| narrow(self.counted(limit, account).map(of).fold(0, u128::saturating_add));
+        FleetAccount {
+            limit: limit.max,
+            spent: sum(LedgerAccount::spent),
+            reserved: sum(|account| account.totals.reserved),
+            leased: sum(|account| account.totals.leased),
+            unconfirmed: sum(LedgerAccount::unconfirmed),
+            age_ms: u64::try_from(self.latest.saturating_sub(account.pace.oldest_heard)).unwrap_or(0),
+        }
+    }
+
+    /// A holder wants so much of an account; nothing: it wants no more.
+    pub(super) fn want(&mut self, no: AccountNo, holder: HolderNo, want: u64, least: u64) {
+        let now = self.latest;
+        let Some(account) = self.accounts.get_mut(&no) else { return };
+        if want == 0 {
+            return account.forget_want(holder);
+        }
+        let least = least.clamp(1, want);
+        account.change(holder, |part| part.usual = want);
+        match account.wants.get_mut(&holder) {
+            Some(known) => *known = WantInLine { want, least, heard_at: now, ..*known },
+            None => {
+                account.queued += 1;
+                let turn = account.queued;
+                account.wants.insert(holder, WantInLine { want, least, turn, heard_at: now, since: now, short: None });
+                account.queue.insert(turn, holder);
+            }
+        }
+        self.waiting.insert(no);
+    }
+
+    /// Serves all accounts where something has changed for those who wait.
+    pub(super) fn serve_all(&mut self) {
+        let now = self.latest;
+        for no in std::mem::take(&mut self.waiting) {
+            let Some(account) = self.accounts.get_mut(&no) else { continue };
+            let soon = now.saturating_sub(account.pace.served_at).abs() < TOGETHER;
+            if account.queue.len() > CROWD && soon {
+                self.waiting.insert(no);
+                continue;
+            }
+            account.pace.served_at = now;
+            self.serve(no);
+        }
+    }
+
+    fn serve(&mut self, no: AccountNo) {
+        let Some(account) = self.accounts.get_mut(&no) else { return };
+        if account.settle_former() {
+            self.shards.touch(account.shard, Urgency::Lazy, self.latest);
+        }
+        let Some(account) = self.accounts.get(&no) else { return };
+        if account.queue.is_empty() {
+            return;
+        }
+        let room = self.room(account);
+        let fleet = self.fleet(account);
+        let max = u128::from(fleet.limit);
+        let unspent = max.saturating_sub(u128::from(fleet.spent)).saturating_sub(u128::from(fleet.unconfirmed));
+        let mut raise = 0_u128;
+        let mut leased = 0_u128;
+        let queue: Vec<HolderNo> = account.queue.values().copied().collect();
+        for holder in queue {
+            let served = self.serve_one(no, holder, Left { room, max, unspent }, &mut raise);
+            let now = self.latest;
+            let Some(account) = self.accounts.get_mut(&no) else { return };
+            let slow = account.pace.raising_since.is_some_and(|since| now.saturating_sub(since) >= PATIENCE);
+            let waits = account.parts.get(&holder).is_none_or(|part| !part.registered);
+            let Some(want) = account.wants.get_mut(&holder) else { continue };
+            let short = match served {
+                Served::Met => {
+                    account.forget_want(holder);
+                    self.tell.entry(holder).or_default().entry(no).or_default();
+                    continue;
+                }
+                Served::Later if slow || (waits && now.saturating_sub(want.since) >= PATIENCE) => {
+                    Some(Shortage::Unavailable)
+                }
+                // Something comes soon, but who is told that it is spent does not wait for it.
+                Served::Later => want.short.map(|_| Shortage::Leased),
+                Served::Short(short) => Some(short),
+            };
+            if short == Some(Shortage::Leased) {
+                leased = leased.saturating_add(want.least.into());
+            }
+            if want.short != short {
+                want.short = short;
+                self.tell.entry(holder).or_default().entry(no).or_default();
+            }
+        }
+        self.raise(no, raise, room);
+        if leased > 0 {
+            self.recall(no, leased);
+        }
+    }
+
+    /// Serves one who waits. `raise` is what those before it have asked for, and what it asks for is added.
+    fn serve_one(&mut self, no: AccountNo, holder: HolderNo, left: Left, raise: &mut u128) -> Served {
+        let Some(account) = self.accounts.get_mut(&no) else { return Served::Later };
+        let Some(want) = account.wants.get(&holder).copied() else { return Served::Later };
+        let (wanted, least) = (u128::from(want.want), u128::from(want.least));
+        let at_hand = account.at_hand().saturating_sub(*raise);
+        let available = account.ceiling.saturating_sub(account.given).saturating_add(left.room).saturating_sub(*raise);
+        if available < least {
+            return Served::Short(if left.unspent < least { Shortage::Spent } else { Shortage::Leased });
+        }
+        let Some(part) = account.parts.get(&holder) else {
+            self.register(no, holder);
+            *raise = raise.saturating_add(least);
+            return Served::Later;
+        };
+        if !part.may_be_granted() {
+            *raise = raise.saturating_add(least);
+            return Served::Later;
+        }
+        let active = u128::from(account.pace.active.max(1));
+        let scarce = available < left.max / SCARCE || available < least.saturating_mul(active);
+        let amount = if scarce { least } else { wanted.min(least.max(available / (2 * active))) };
+        if at_hand < least {
+            *raise = raise.saturating_add(amount);
+            return Served::Later;
+        }
+        let amount = narrow(amount.min(at_hand)).min(u64::MAX - part.granted);
+        account.given = account.given.saturating_add(amount.into());
+        account.change(holder, |part| part.granted = part.granted.saturating_add(amount));
+        Served::Met
+    }
+
+    /// Raises a ceiling by what is asked for, or a good piece more.
+    fn raise(&mut self, no: AccountNo, asked: u128, room: u128) {
+        let now = self.latest;
+        let Some(account) = self.accounts.get(&no).filter(|_| asked > 0) else { return };
+        let max = self.limit(account.limit).map_or(0, |limit| u128::from(limit.max));
+        let piece = asked.max(max / CHUNK).max(account.pace.per_second.saturating_mul(AHEAD));
+        let under_way = account.ceiling.saturating_sub(account.given);
+        let more = piece.saturating_sub(under_way).min(room);
+        if more == 0 {
+            return;
+        }
+        let shard = account.shard;
+        if let Some(account) = self.accounts.get_mut(&no) {
+            account.ceiling = account.ceiling.saturating_add(more);
+            account.pace.raising_since.get_or_insert(now);
+        }
+        self.shards.touch(shard, Urgency::Now, now);
+    }
+
+    /// Asks for what others hold and do not need.
+    fn recall(&mut self, no: AccountNo, wanted: u128) {
+        let now = self.latest;
+        let Some(account) = self.accounts.get_mut(&no) else { return };
+        for page in &account.pages {
+            if let Some(page) = self.pages.get(page) {
+                self.shards.quicken(page.shard);
+            }
+        }
+        if now.saturating_sub(account.pace.recalled_at).abs() < RECALL {
+            return;
+        }
+        account.pace.recalled_at = now;
+        let from = account.pace.recall_from;
+        let mut found = 0_u128;
+        let mut recalled = Vec::new();
+        for (holder, part) in account.parts.range(from..).chain(account.parts.range(..from)) {
+            if part.state == PartState::Open && part.free() > 0 {
+                found = found.saturating_add(part.free().into());
+                recalled.push(*holder);
+            }
+            if found >= wanted.saturating_mul(2) || recalled.len() >= RECALLED {
+                break;
+            }
+        }
+        if let Some(last) = recalled.last() {
+            account.pace.recall_from = HolderNo(last.0.saturating_add(1));
+        }
+        for holder in recalled {
+            self.tell.entry(holder).or_default().entry(no).or_default().recall = true;
+        }
+    }
+
+    /// Looks at an account: how fast it goes, who uses it, and who has forgotten what it wanted.
+    pub(super) fn look(&mut self, no: AccountNo) {
+        let now = self.latest;
+        let Some(account) = self.accounts.get_mut(&no) else { return };
+        let pace = &mut account.pace;
+        let passed = u128::from(now.saturating_sub(pace.looked_at).unsigned_abs()).max(1);
+        pace.per_second = account.given.saturating_sub(pace.given_then) * 1000 / passed;
+        (pace.given_then, pace.looked_at) = (account.given, now);
+        let recent = |at: Millis| now.saturating_sub(at) < FORGOTTEN;
+        let open = account.parts.values().filter(|part| part.state == PartState::Open && recent(part.heard_at));
+        pace.active = open.clone().filter(|part| part.held() > part.spent || part.reserved > 0).count() as u64;
+        pace.oldest_heard = open.map(|part| part.heard_at).min().unwrap_or(now);
+        let forgotten: Vec<HolderNo> =
+            account.wants.iter().filter(|(_, want)| !recent(want.heard_at)).map(|(holder, _)| *holder).collect();
+        forgotten.into_iter().for_each(|holder| account.forget_want(holder));
+        if !account.queue.is_empty() {
+            self.waiting.insert(no);
+        }
+    }
+
+    /// Sends what there is to be said.
+    pub(super) fn send(&mut self) {
+        for (holder, accounts) in std::mem::take(&mut self.tell) {
+            let over = self.over.remove(&holder).unwrap_or_default();
+            if let Some(message) = self.message(holder, &accounts, over) {
+                self.out.push(message);
+            }
+        }
+        self.over.clear();
+    }
+
+    fn message(&self, no: HolderNo, accounts: &BTreeMap<AccountNo, Tell>, over: Vec<AccountGrant>) -> Option<Output> {
+        let holder = self.holders.get(&no).filter(|holder| holder.heard)?;
+        let entries = accounts.iter().filter_map(|(account, tell)| self.entry(*account, no, tell));
+        let accounts = entries.chain(over).collect();
+        let grants = Grants { epoch: holder.id.epoch, term: self.term, answers: holder.number, accounts, void: false };
+        Some(Output::Grants { holder: holder.id.clone(), grants })
+    }
+
+    fn entry(&self, no: AccountNo, holder: HolderNo, tell: &Tell) -> Option<AccountGrant> {
+        let account = self.accounts.get(&no)?;
+        let part = account.parts.get(&holder);
+        let current = self.latest >= account.key.start && account.end.is_none_or(|end| self.latest < end);
+        let ends = |end: Millis| u64::try_from(end.saturating_sub(self.latest)).unwrap_or(0);
+        let begins_in_ms = u64::try_from(account.key.start.saturating_sub(self.latest)).unwrap_or(0);
+        let counts = current || begins_in_ms > 0;
+        Some(AccountGrant {
+            account: account.key.clone(),
+            end: account.end,
+            valid_for_ms: if counts { account.end.map(ends) } else { Some(0) },
+            begins_in_ms,
+            granted: part.map_or(0, |part| part.granted),
+            durable: tell.left.or(part.map(|part| part.durable)).unwrap_or_default(),
+            over: false,
+            recall: tell.recall,
+            short: account.wants.get(&holder).and_then(|want| want.short),
+            fleet: self.fleet(account),
+        })
+    }
+
+    pub(super) fn status(&self, limit: &LimitKey) -> Option<AccountStatus> {
+        let limit = self.limit(*self.limit_numbers.get(limit)?)?;
+        let period = limit.window.as_ref()?.period(self.latest);
+        let account = self.accounts.get(limit.accounts.get(&period.start)?)?;
+        Some(AccountStatus {
+            key: account.key.clone(),
+            end: account.end,
+            fleet: self.fleet(account),
+            available: narrow(self.room(account).saturating_add(account.at_hand())),
+            holders: account.parts.len(),
+        })
+    }
+}
+
+pub(super) fn narrow(sum: u128) -> u64 {
+    u64::try_from(sum).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,56 @@
+//! Pages: some holders of an account, which are written together.
+
+use super::{AccountNo, HolderNo};
+use crate::protocol::AccountKey;
+use crate::shared::record::{ClosedSums, HolderPage};
+
+/// The first page of an account is small, for most have few holders; the next ones are larger.
+const CAPACITIES: [u32; 3] = [8, 64, 500];
+/// The longest row: a pod's UID, an epoch, three sums and a state, as JSON.
+const ROW_BYTES: usize = 155;
+/// A pod's UID is at most so long; with it a row fits.
+pub(super) const LONGEST_POD: usize = 64;
+
+#[derive(Debug)]
+pub(super) struct OpenPage {
+    pub(super) account: AccountNo,
+    pub(super) shard: u32,
+    pub(super) capacity: u32,
+    pub(super) holders: Vec<HolderNo>,
+    pub(super) closed: ClosedSums,
+    /// What came back to it, as the store has it.
+    pub(super) durable_returned: u128,
+}
+
+impl OpenPage {
+    pub(super) fn has_room(&self) -> bool {
+        self.holders.len() < self.capacity as usize
+    }
+}
+
+/// How large the next page of an account is that has so many.
+pub(super) fn capacity(pages: usize) -> u32 {
+    CAPACITIES.get(pages).or(CAPACITIES.last()).copied().unwrap_or(1)
+}
+
+/// What is set aside for a page.
+pub(super) fn page_bytes(key: &AccountKey, capacity: u32) -> usize {
+    key_bytes(key) + 300 + capacity as usize * ROW_BYTES
+}
+
+/// What is set aside for an account.
+pub(super) fn account_bytes(key: &AccountKey) -> usize {
+    key_bytes(key) + 200
+}
+
+/// As JSON, where a byte may become six.
+fn key_bytes(key: &AccountKey) -> usize {
+    let escaped =
+        |text: &str| text.bytes().map(|byte| if matches!(byte, b'"' | b'\\' | 0..=31) { 6 } else { 1 }).sum::<usize>();
+    escaped(&key.limit.limit) + escaped(&key.limit.unit) + 80
+}
+
+/// What came back to a page that was read.
+pub(super) fn returned(page: &HolderPage) -> u128 {
+    page.holders.iter().map(|row| u128::from(row.returned)).fold(page.closed.returned, u128::saturating_add)
+}

@@ -1,0 +1,252 @@
+//! Which account is served, and which goes.
+//!
+//! Only the leader's wall clock says where a period begins. A clock that steps back by up to a day brings no earlier
+//! period back. One that was further ahead was wrong, and is not believed any more once it is set right: the accounts of
+//! the time before are still there, for nothing is forgotten before the leader has seen it end for [`REMOVED`] of its own
+//! time.
+
+use std::collections::BTreeSet;
+
+use outrigger_core::{Millis, Period};
+
+use super::account::{PartState, Removal};
+use super::books::LedgerBooks;
+use super::page::account_bytes;
+use super::shards::Urgency;
+use super::{AccountNo, HolderNo};
+use crate::protocol::{AccountKey, LimitKey};
+use crate::shared::record::AccountRecord;
+
+/// A clock that steps back by more was wrong before.
+const AHEAD: Millis = 86_400_000;
+/// So long before a period ends the next one is granted, spread over half of it.
+const EARLY: Millis = 60_000;
+/// LedgerAccounts that count no more are kept so long.
+const REMOVED: Millis = 3_600_000;
+/// So many accounts of a limit that have ended are kept in any case: for who asks how the last period went, and for a clock
+/// that is set right.
+const KEPT: usize = 2;
+/// Holders that are gone are folded after so long: until then their pod may have been reported gone by mistake.
+const GONE: Millis = 600_000;
+/// LedgerAccounts are looked at this often.
+const SWEEP: Millis = 5_000;
+
+impl LedgerBooks {
+    pub(super) fn move_to(&mut self, now: Millis) {
+        if now >= self.latest || self.latest.saturating_sub(now) > AHEAD {
+            self.latest = now;
+        }
+    }
+
+    /// The account of a limit that is served now; made if it is to be.
+    pub(super) fn current(&mut self, id: &LimitKey, make: bool) -> Option<AccountNo> {
+        let no = *self.limit_numbers.get(id)?;
+        let limit = self.limit(no).filter(|limit| limit.named)?;
+        let period = limit.window.as_ref()?.period(self.latest);
+        self.of_period(id, period, make)
+    }
+
+    fn of_period(&mut self, id: &LimitKey, period: Period, make: bool) -> Option<AccountNo> {
+        let limit = self.limit(*self.limit_numbers.get(id)?)?;
+        if let Some(no) = limit.accounts.get(&period.start).copied() {
+            let account = self.accounts.get_mut(&no)?;
+            // The store may have forgotten it already: it is made anew when that is known.
+            if account.removal == Removal::Leaving {
+                return None;
+            }
+            // It may count again: a clock was set right.
+            account.removal = Removal::Counts;
+            return Some(no);
+        }
+        if !make {
+            return None;
+        }
+        let key = AccountKey { limit: id.clone(), start: period.start };
+        let record = AccountRecord { key, end: period.end, former: 0, ceiling: 0 };
+        let shard = self.shards.place(account_bytes(&record.key), None);
+        let no = self.add_account(&record, shard);
+        let now = self.latest;
+        if let Some(account) = self.accounts.get_mut(&no) {
+            (account.pace.looked_at, account.pace.oldest_heard) = (now, now);
+        }
+        self.shards.touch(shard, Urgency::Now, now);
+        Some(no)
+    }
+
+    /// Whether an account's period has ended.
+    pub(super) fn is_over(&self, account: AccountNo) -> bool {
+        self.accounts.get(&account).is_none_or(|account| account.end.is_some_and(|end| end <= self.latest))
+    }
+
+    /// Whether an account that there is none of belongs to a time, or a limit, that is no more.
+    pub(super) fn is_past(&self, key: &AccountKey) -> bool {
+        let limit = self.limit_numbers.get(&key.limit).and_then(|no| self.limit(*no));
+        let window = limit.filter(|limit| limit.named).and_then(|limit| limit.window.as_ref());
+        window.is_none_or(|window| key.start < window.period(self.latest).start)
+    }
+
+    /// Shortly before a period ends, who uses it is granted some of the next one.
+    pub(super) fn grant_ahead(&mut self, no: AccountNo, holder: HolderNo) {
+        let Some(account) = self.accounts.get(&no) else { return };
+        let (Some(end), Some(part)) = (account.end, account.parts.get(&holder)) else { return };
+        // Spread, so that not all come at once.
+        let early = EARLY - i64::from(holder.0.wrapping_mul(2_654_435_761) % 1000) * EARLY / 2000;
+        let length = end.saturating_sub(account.key.start);
+        if part.usual == 0 || end.saturating_sub(self.latest) > early.min(length / 2) {
+            return;
+        }
+        let (usual, id) = (part.usual, account.key.limit.clone());
+        let Some(window) =
+            self.limit(account.limit).filter(|limit| limit.named).and_then(|limit| limit.window.as_ref())
+        else {
+            return;
+        };
+        let Some(next) = self.of_period(&id, window.period(end), true) else { return };
+        let has = self
+            .accounts
+            .get(&next)
+            .and_then(|account| account.parts.get(&holder))
+            .is_some_and(|part| part.granted > 0);
+        if !has {
+            self.want(next, holder, usual, usual);
+        }
+        self.tell.entry(holder).or_default().entry(next).or_default();
+    }
+
+    /// Looks at all accounts now and then.
+    pub(super) fn sweep(&mut self) {
+        let crowded = self.accounts.iter().filter(|(_, account)| !account.queue.is_empty()).map(|(no, _)| *no);
+        self.waiting.extend(crowded.collect::<Vec<_>>());
+        if self.steady.saturating_sub(self.swept_at) < SWEEP {
+            return;
+        }
+        self.swept_at = self.steady;
+        let kept = self.kept();
+        for no in self.accounts.keys().copied().collect::<Vec<_>>() {
+            self.look(no);
+            self.fold_gone(no);
+            self.end(no);
+            self.retire(no, kept.contains(&no));
+        }
+        self.forget_holders();
+    }
+
+    /// The accounts that count or may be asked for.
+    fn kept(&self) -> BTreeSet<AccountNo> {
+        let mut kept = BTreeSet::new();
+        for limit in &self.limits {
+            let since = limit.window.as_ref().and_then(|window| window.length());
+            let since = since.map_or(self.latest, |length| self.latest.saturating_sub(length));
+            let mut ended = 0;
+            for no in limit.accounts.values().rev() {
+                let counts = self.accounts.get(no).is_some_and(|account| account.end.is_none_or(|end| end > since));
+                ended += usize::from(!counts);
+                if (counts && limit.named) || ended <= KEPT {
+                    kept.insert(*no);
+                }
+            }
+        }
+        kept
+    }
+
+    /// What is gone for a while goes into the closed sums, and stays charged.
+    fn fold_gone(&mut self, no: AccountNo) {
+        let steady = self.steady;
+        let Some(account) = self.accounts.get(&no) else { return };
+        let gone = |state: PartState| matches!(state, PartState::Gone(since) if steady.saturating_sub(since) >= GONE);
+        let gone: Vec<HolderNo> =
+            account.parts.iter().filter(|(_, part)| gone(part.state)).map(|(holder, _)| *holder).collect();
+        gone.into_iter().for_each(|holder| self.fold(no, holder, false, Urgency::Lazy));
+    }
+
+    /// An account that has ended hands out nothing more: what its ceiling has left is free.
+    fn end(&mut self, no: AccountNo) {
+        let now = self.latest;
+        let Some(account) = self.accounts.get_mut(&no) else { return };
+        if account.end.is_none_or(|end| end > now) {
+            return;
+        }
+        let mut changed = account.settle_former();
+        if account.ceiling > account.given {
+            account.ceiling = account.given;
+            changed = true;
+        }
+        let wants: Vec<HolderNo> = account.wants.keys().copied().collect();
+        wants.into_iter().for_each(|holder| account.forget_want(holder));
+        let settled: Vec<HolderNo> = account
+            .parts
+            .iter()
+            .filter(|(_, part)| part.heard && part.is_settled())
+            .map(|(holder, _)| *holder)
+            .collect();
+        settled.into_iter().for_each(|holder| self.fold(no, holder, false, Urgency::Lazy));
+        if changed {
+            self.touch_account(no, Urgency::Lazy);
+        }
+    }
+
+    /// Takes an account out of the store that counts no more.
+    fn retire(&mut self, no: AccountNo, kept: bool) {
+        let steady = self.steady;
+        let Some(account) = self.accounts.get_mut(&no) else { return };
+        account.removal = match account.removal {
+            Removal::Leaving => return,
+            _ if kept => Removal::Counts,
+            Removal::Counts => Removal::Since(steady),
+            Removal::Since(since) if steady.saturating_sub(since) >= REMOVED => Removal::Leaving,
+            Removal::Since(since) => Removal::Since(since),
+        };
+        if account.removal == Removal::Leaving {
+            self.touch_account(no, Urgency::Lazy);
+        }
+    }
+
+    /// Holders without an account, which are closed or of an earlier journal, are forgotten.
+    fn forget_holders(&mut self) {
+        let latest: BTreeSet<HolderNo> = self.pods.values().copied().collect();
+        let numbers = &mut self.holder_numbers;
+        self.holders.retain(|no, holder| {
+            let keep = !holder.accounts.is_empty() || (latest.contains(no) && !holder.left);
+            if !keep {
+                numbers.remove(&holder.id);
+            }
+            keep
+        });
+        let holders = &self.holders;
+        self.pods.retain(|_, no| holders.contains_key(no));
+    }
+
+    /// What the holders of a limit that are gone may have spent counts as unspent.
+    pub(super) fn forgive(&mut self, id: &LimitKey) {
+        let accounts = self.limit_numbers.get(id).and_then(|no| self.limit(*no));
+        let accounts: Vec<AccountNo> =
+            accounts.map(|limit| limit.accounts.values().copied().collect()).unwrap_or_default();
+        for no in accounts {
+            let Some(account) = self.accounts.get_mut(&no) else { continue };
+            let is_gone = |state: PartState| matches!(state, PartState::Gone(_) | PartState::Lost);
+            let gone: Vec<HolderNo> =
+                account.parts.iter().filter(|(_, part)| is_gone(part.state)).map(|(holder, _)| *holder).collect();
+            for holder in &gone {
+                account.change(*holder, |part| {
+                    part.returned = part.returned.max(part.granted.saturating_sub(part.spent));
+                });
+            }
+            gone.into_iter().for_each(|holder| self.fold(no, holder, false, Urgency::Now));
+            self.forgive_closed(no);
+        }
+    }
+
+    fn forgive_closed(&mut self, no: AccountNo) {
+        let Some(account) = self.accounts.get_mut(&no) else { return };
+        for page in &account.pages {
+            let Some(page) = self.pages.get_mut(page) else { continue };
+            let unconfirmed = page.closed.unconfirmed();
+            if unconfirmed > 0 {
+                page.closed.returned = page.closed.returned.saturating_add(unconfirmed);
+                account.closed.returned = account.closed.returned.saturating_add(unconfirmed);
+                self.shards.touch(page.shard, Urgency::Now, self.latest);
+            }
+        }
+        self.waiting.insert(no);
+    }
+}

@@ -1,0 +1,302 @@
+//! What a gateway reports, and what of it is believed.
+
+use std::collections::BTreeSet;
+
+use super::account::{HolderPart, PartState};
+use super::books::LedgerBooks;
+use super::input::FindingKind;
+use super::page::LONGEST_POD;
+use super::shards::Urgency;
+use super::{AccountNo, HolderNo};
+use crate::protocol::{
+    AccountGrant, AccountUsage, DurableUsage, FleetAccount, Grants, LimitKey, UsageReport, WantedLimit,
+};
+use crate::shared::leader::Output;
+use crate::shared::record::HolderId;
+
+/// A report that names more than this was made up.
+const MOST_NAMED: usize = 20_000;
+/// So far above the leader's own term nobody can be.
+const TERMS_AHEAD: u64 = 1 << 20;
+
+/// A gateway that wants so many times the whole limit has made it up.
+const ABSURD: u64 = 1 << 20;
+
+/// What is done about one account of a report.
+enum UsageVerdict {
+    Taken,
+    /// Refused; nothing was moved.
+    Refused(FindingKind),
+    /// Refused, and what the holder goes by is worth nothing: it begins a new journal.
+    Void(FindingKind),
+    /// All of it is kept, or it does not count any more.
+    Over,
+}
+
+impl LedgerBooks {
+    pub(super) fn report(&mut self, pod: String, allowed: &BTreeSet<LimitKey>, report: UsageReport) {
+        let id = HolderId { pod, epoch: report.epoch };
+        let sane =
+            id.pod.len() <= LONGEST_POD && id.pod.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        if !sane || report.accounts.len() > MOST_NAMED || report.wanted.len() > MOST_NAMED {
+            return self.find(&id, None, FindingKind::Absurd);
+        }
+        if report.term > self.term {
+            return match report.term.0 - self.term.0 < TERMS_AHEAD {
+                true => self.out.push(Output::Deposed { by: Some(report.term) }),
+                false => self.find(&id, None, FindingKind::Absurd),
+            };
+        }
+        if report.term < self.term {
+            // It may still take grants of an earlier leader: what it says it was granted is not the last word.
+            let grants = Grants { epoch: id.epoch, term: self.term, answers: report.number, ..Grants::default() };
+            return self.out.push(Output::Grants { holder: id, grants });
+        }
+        let latest = self.pods.get(&id.pod).copied();
+        let latest_epoch = latest.and_then(|latest| self.holders.get(&latest)).map(|holder| holder.id.epoch);
+        if latest_epoch.is_some_and(|latest| latest > id.epoch) {
+            self.find(&id, None, FindingKind::OldEpoch);
+            let grants =
+                Grants { epoch: id.epoch, term: self.term, answers: report.number, void: true, ..Grants::default() };
+            return self.out.push(Output::Grants { holder: id, grants });
+        }
+        let no = self.holder_no(&id);
+        if let Some(former) = latest.filter(|latest| *latest != no) {
+            self.leave(former);
+        }
+        let Some(holder) = self.holders.get_mut(&no) else { return };
+        if report.number <= holder.number || !(holder.heard || report.whole) {
+            return;
+        }
+        holder.number = report.number;
+        if holder.closed && !report.last {
+            let holds = report.accounts.iter().any(|usage| usage.granted > usage.returned.saturating_add(usage.spent));
+            if holds {
+                self.find(&id, None, FindingKind::Unknown);
+            }
+            return self.void(no);
+        }
+        (holder.heard, holder.left) = (true, false);
+        self.tell.entry(no).or_default();
+        for usage in &report.accounts {
+            match self.usage(no, allowed, usage, &report) {
+                UsageVerdict::Taken => {}
+                UsageVerdict::Refused(kind) => self.find(&id, Some(&usage.account), kind),
+                UsageVerdict::Over => self.over(no, usage),
+                UsageVerdict::Void(kind) => {
+                    self.find(&id, Some(&usage.account), kind);
+                    return self.void(no);
+                }
+            }
+        }
+        if report.whole && !self.unnamed(no, &report) {
+            self.find(&id, None, FindingKind::Less);
+            return self.void(no);
+        }
+        for wanted in &report.wanted {
+            self.wanted(no, &id, allowed, wanted);
+        }
+        if report.last
+            && let Some(holder) = self.holders.get_mut(&no)
+        {
+            holder.closed = true;
+        }
+    }
+
+    fn usage(
+        &mut self,
+        no: HolderNo,
+        allowed: &BTreeSet<LimitKey>,
+        usage: &AccountUsage,
+        report: &UsageReport,
+    ) -> UsageVerdict {
+        let is_allowed = allowed.contains(&usage.account.limit);
+        let holds = usage.granted > usage.returned.saturating_add(usage.spent) || usage.reserved > 0;
+        let account_no = self.account_no(&usage.account);
+        let known = account_no
+            .is_some_and(|account| self.accounts.get(&account).is_some_and(|account| account.parts.contains_key(&no)));
+        let (Some(account_no), true) = (account_no, known) else {
+            return self.unregistered(no, account_no, is_allowed, holds, usage, report.last);
+        };
+        let now = self.latest;
+        let Some(account) = self.accounts.get_mut(&account_no) else { return UsageVerdict::Over };
+        let Some(part) = account.parts.get(&no).copied() else { return UsageVerdict::Over };
+        if part.is_folding() {
+            // Until the store has it, it is not over.
+            return UsageVerdict::Taken;
+        }
+        let less = usage.spent < part.spent || usage.returned < part.returned || (usage.granted < part.told);
+        if less {
+            return UsageVerdict::Void(FindingKind::Less);
+        }
+        if usage.returned > usage.granted || (part.heard && usage.granted > part.granted) {
+            return UsageVerdict::Refused(FindingKind::More);
+        }
+        let came_back = usage.returned > part.returned;
+        let mut excess = false;
+        if !part.heard {
+            account.known = account.known.saturating_add(usage.granted.into());
+            excess = account.known > account.former;
+            // It may be that the store was set back: what was granted then counts.
+            account.former = account.former.max(account.known);
+        }
+        let again = part.state != PartState::Open;
+        account.change(no, |part| {
+            if !part.heard {
+                (part.granted, part.heard) = (usage.granted, true);
+            }
+            if again {
+                (part.state, part.registered) = (PartState::Open, false);
+            }
+            part.told = usage.granted;
+            (part.returned, part.spent, part.reserved, part.heard_at) =
+                (usage.returned, usage.spent, usage.reserved, now);
+        });
+        let waited_for = !account.queue.is_empty();
+        let settled = account.parts.get(&no).is_some_and(HolderPart::is_settled);
+        let ended = account.end.is_some_and(|end| end <= now);
+        let urgency = match (again || report.last, came_back && waited_for) {
+            (true, _) => Urgency::Now,
+            (false, true) => Urgency::Wanted,
+            (false, false) => Urgency::Lazy,
+        };
+        let changed = part.durable != DurableUsage { spent: usage.spent, returned: usage.returned };
+        if changed || again || excess || !part.heard {
+            self.touch_part(account_no, no, urgency);
+        }
+        self.waiting.insert(account_no);
+        self.tell.entry(no).or_default().entry(account_no).or_default();
+        if report.last {
+            if usage.reserved == 0 {
+                self.close(account_no, no);
+            }
+        } else if ended && settled {
+            self.fold(account_no, no, false, Urgency::Lazy);
+        } else if is_allowed && !ended {
+            self.ask(account_no, no, usage.want, usage.least);
+            self.grant_ahead(account_no, no);
+        }
+        if excess { UsageVerdict::Refused(FindingKind::More) } else { UsageVerdict::Taken }
+    }
+
+    /// An account of which the holder has no part, as far as the ledger knows.
+    fn unregistered(
+        &mut self,
+        no: HolderNo,
+        account: Option<AccountNo>,
+        is_allowed: bool,
+        holds: bool,
+        usage: &AccountUsage,
+        last: bool,
+    ) -> UsageVerdict {
+        let never_granted = usage.granted == 0 && usage.reserved == 0;
+        match account {
+            Some(account) if never_granted && !last => {
+                match is_allowed {
+                    false if usage.want > 0 => return UsageVerdict::Refused(FindingKind::NotAllowed),
+                    false => return UsageVerdict::Taken,
+                    true if self.is_over(account) && usage.spent == 0 => return UsageVerdict::Over,
+                    true => {}
+                }
+                if usage.spent > 0 {
+                    // Spent without a grant: it counts from now on.
+                    self.register(account, no);
+                    let spent = usage.spent;
+                    if let Some(account) = self.accounts.get_mut(&account) {
+                        account.change(no, |part| part.spent = spent);
+                    }
+                }
+                self.tell.entry(no).or_default().entry(account).or_default();
+                if !self.is_over(account) {
+                    self.ask(account, no, usage.want, usage.least);
+                }
+                UsageVerdict::Taken
+            }
+            _ if !holds || last => UsageVerdict::Over,
+            Some(_) => UsageVerdict::Void(FindingKind::Unknown),
+            None if self.is_past(&usage.account) => UsageVerdict::Over,
+            None if !is_allowed => UsageVerdict::Void(FindingKind::NotAllowed),
+            None => UsageVerdict::Void(FindingKind::Unknown),
+        }
+    }
+
+    /// Tells that an account is over. A holder that still has some of it gives it back first, and asks again.
+    fn over(&mut self, no: HolderNo, usage: &AccountUsage) {
+        let durable = DurableUsage { spent: usage.spent, returned: usage.returned };
+        self.over.entry(no).or_default().push(AccountGrant {
+            account: usage.account.clone(),
+            end: None,
+            valid_for_ms: Some(0),
+            begins_in_ms: 0,
+            granted: usage.granted,
+            durable,
+            over: true,
+            recall: false,
+            short: None,
+            fleet: FleetAccount::default(),
+        });
+    }
+
+    /// The last word on one account: what was granted and never arrived comes back with the rest.
+    fn close(&mut self, account_no: AccountNo, no: HolderNo) {
+        if let Some(account) = self.accounts.get_mut(&account_no) {
+            account.change(no, |part| {
+                let lost = part.granted.saturating_sub(part.told);
+                part.returned = part.returned.saturating_add(lost);
+            });
+        }
+        self.fold(account_no, no, true, Urgency::Now);
+    }
+
+    /// LedgerAccounts of the holder that a whole report does not name. False if it had something there and knows nothing of it.
+    fn unnamed(&mut self, no: HolderNo, report: &UsageReport) -> bool {
+        let named: BTreeSet<AccountNo> =
+            report.accounts.iter().filter_map(|usage| self.account_no(&usage.account)).collect();
+        let Some(holder) = self.holders.get(&no) else { return true };
+        let unnamed: Vec<AccountNo> = holder.accounts.difference(&named).copied().collect();
+        for account_no in unnamed {
+            let Some(account) = self.accounts.get_mut(&account_no) else { continue };
+            let Some(part) = account.parts.get(&no).copied() else { continue };
+            if part.is_folding() {
+                continue;
+            }
+            if part.told > 0 {
+                return false;
+            }
+            account.change(no, |part| {
+                if !part.heard {
+                    // It was granted nothing that arrived, and takes nothing of an earlier leader any more.
+                    (part.granted, part.heard) = (0, true);
+                }
+            });
+            self.waiting.insert(account_no);
+            self.tell.entry(no).or_default().entry(account_no).or_default();
+            if report.last {
+                self.close(account_no, no);
+            }
+        }
+        true
+    }
+
+    /// A limit of which the holder has no account now.
+    fn wanted(&mut self, no: HolderNo, id: &HolderId, allowed: &BTreeSet<LimitKey>, wanted: &WantedLimit) {
+        if !allowed.contains(&wanted.limit) {
+            return self.find(id, None, FindingKind::NotAllowed);
+        }
+        let Some(account) = self.current(&wanted.limit, wanted.want > 0) else { return };
+        self.tell.entry(no).or_default().entry(account).or_default();
+        self.ask(account, no, wanted.want, wanted.least);
+    }
+
+    /// Queues a want, if it is one that can be.
+    fn ask(&mut self, account: AccountNo, no: HolderNo, want: u64, least: u64) {
+        let Some(known) = self.accounts.get(&account) else { return };
+        let max = self.limit(known.limit).map_or(0, |limit| limit.max);
+        if want > max.saturating_mul(ABSURD).max(ABSURD) {
+            let (id, key) = (self.holders.get(&no).map(|holder| holder.id.clone()), known.key.clone());
+            return id.into_iter().for_each(|id| self.find(&id, Some(&key), FindingKind::Absurd));
+        }
+        // Who waits for more than the whole limit waits for nothing.
+        self.want(account, no, want.min(max.max(least)), least);
+    }
+}

@@ -1,0 +1,217 @@
+//! The objects of the store: what is in which, what has to be written, and when.
+//!
+//! Writes are gathered for [`GATHER`] and at most [`PER_SECOND`] go out in a second, the most urgent first. An object has
+//! one write or reload under way.
+
+use std::collections::BTreeSet;
+
+use outrigger_core::Millis;
+
+use super::{AccountNo, HolderNo, PageNo};
+use crate::protocol::DurableUsage;
+use crate::shared::record::{SHARD_BYTES, StoreObject, StoreRecord, StoreVersion};
+
+/// Changes are gathered for so long.
+const GATHER: Millis = 200;
+/// Writes in a second, over a longer time.
+const PER_SECOND: i64 = 8;
+/// Writes that may go at once after a quiet time.
+const BURST: i64 = 8;
+/// What nobody waits for is written so long after it has changed.
+const LAZY: Millis = 10_000;
+/// Room for what a shard says beside its entries.
+const HEAD_BYTES: usize = 200;
+
+/// How soon something has to be in the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Urgency {
+    /// Nobody waits.
+    Lazy,
+    /// What came back, and another one waits for.
+    Wanted,
+    /// Somebody waits for it: a ceiling, a holder, a last word.
+    Now,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Shards {
+    pub(super) index_version: Option<StoreVersion>,
+    /// So many the index has for certain, and so many it is to have.
+    pub(super) indexed: u32,
+    pub(super) indexing: u32,
+    index: UnderWay,
+    pub(super) shards: Vec<ShardState>,
+    /// Thousandths of a write that may go now.
+    tokens: i64,
+    filled_at: Millis,
+    gathered_at: Millis,
+    /// For the driver's figures.
+    pub(super) writes: u64,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct ShardState {
+    pub(super) version: Option<StoreVersion>,
+    pub(super) accounts: BTreeSet<AccountNo>,
+    pub(super) pages: BTreeSet<PageNo>,
+    /// Set aside for its entries, in bytes.
+    reserved: usize,
+    dirty: Option<(Urgency, Millis)>,
+    busy: UnderWay,
+    /// Writes of which one may be in the store: the last, and those before it whose outcome nobody knows.
+    pub(super) attempts: Vec<WriteAttempt>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum UnderWay {
+    #[default]
+    No,
+    Yes,
+}
+
+/// What was written, by number.
+#[derive(Clone, Debug)]
+pub(super) struct WriteAttempt {
+    pub(super) record: StoreRecord,
+    pub(super) ceilings: Vec<(AccountNo, u128)>,
+    pub(super) pages: Vec<WrittenPage>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct WrittenPage {
+    pub(super) page: PageNo,
+    pub(super) returned: u128,
+    pub(super) rows: Vec<WrittenRow>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct WrittenRow {
+    pub(super) holder: HolderNo,
+    pub(super) durable: DurableUsage,
+    /// The next leader will wait for it to tell what it was granted.
+    pub(super) open: bool,
+}
+
+/// What is to be written now.
+pub(super) enum WriteTurn {
+    Index(u32),
+    Shard(u32),
+}
+
+impl Shards {
+    /// The shards of an index.
+    pub(super) fn new(index: StoreVersion, count: u32, now: Millis) -> Self {
+        let mut shards = Vec::new();
+        shards.resize_with(count as usize, ShardState::default);
+        Shards {
+            index_version: Some(index),
+            indexed: count,
+            indexing: count,
+            shards,
+            tokens: BURST * 1000,
+            filled_at: now,
+            gathered_at: now.saturating_sub(GATHER),
+            ..Shards::default()
+        }
+    }
+
+    pub(super) fn get_mut(&mut self, shard: u32) -> Option<&mut ShardState> {
+        self.shards.get_mut(shard as usize)
+    }
+
+    /// Where so many bytes have room: a shard that has it, or a new one.
+    pub(super) fn place(&mut self, bytes: usize, preferred: Option<u32>) -> u32 {
+        let fits = |shard: &ShardState| shard.reserved + bytes + HEAD_BYTES <= SHARD_BYTES;
+        let preferred = preferred.filter(|number| self.shards.get(*number as usize).is_some_and(fits));
+        let place = preferred.map(|number| number as usize).or_else(|| self.shards.iter().position(fits));
+        let place = place.unwrap_or_else(|| {
+            self.shards.push(ShardState::default());
+            self.shards.len() - 1
+        });
+        if let Some(shard) = self.shards.get_mut(place) {
+            shard.reserved += bytes;
+        }
+        u32::try_from(place).unwrap_or(u32::MAX)
+    }
+
+    /// Sets room aside for what lies there already.
+    pub(super) fn keep(&mut self, shard: u32, bytes: usize) {
+        if let Some(shard) = self.get_mut(shard) {
+            shard.reserved += bytes;
+        }
+    }
+
+    /// What lay there is gone.
+    pub(super) fn free(&mut self, shard: u32, bytes: usize) {
+        if let Some(shard) = self.get_mut(shard) {
+            shard.reserved = shard.reserved.saturating_sub(bytes);
+        }
+    }
+
+    /// Something in it has changed.
+    pub(super) fn touch(&mut self, shard: u32, urgency: Urgency, now: Millis) {
+        if let Some(shard) = self.get_mut(shard) {
+            let (before, since) = shard.dirty.unwrap_or((urgency, now));
+            shard.dirty = Some((before.max(urgency), since));
+        }
+    }
+
+    /// What has changed in it is waited for.
+    pub(super) fn quicken(&mut self, shard: u32) {
+        if let Some((urgency, _)) = self.get_mut(shard).and_then(|shard| shard.dirty.as_mut()) {
+            *urgency = (*urgency).max(Urgency::Wanted);
+        }
+    }
+
+    /// What may be written now.
+    pub(super) fn turns(&mut self, now: Millis) -> Vec<WriteTurn> {
+        // A clock that steps back waits for nothing.
+        if now.saturating_sub(self.gathered_at).abs() < GATHER {
+            return Vec::new();
+        }
+        self.gathered_at = now;
+        let passed = now.saturating_sub(self.filled_at).clamp(0, 1000 * BURST);
+        self.tokens = self.tokens.saturating_add(passed * PER_SECOND).min(BURST * 1000);
+        self.filled_at = now;
+        let mut turns = Vec::new();
+        let count = u32::try_from(self.shards.len()).unwrap_or(u32::MAX);
+        if self.indexed < count && self.index == UnderWay::No && self.tokens >= 1000 {
+            (self.index, self.indexing) = (UnderWay::Yes, count);
+            self.tokens -= 1000;
+            turns.push(WriteTurn::Index(count));
+        }
+        let due = |dirty: Option<(Urgency, Millis)>| {
+            dirty.filter(|(urgency, since)| *urgency > Urgency::Lazy || now.saturating_sub(*since).abs() >= LAZY)
+        };
+        let indexed = self.indexed as usize;
+        let ready = self.shards.iter().enumerate().take(indexed).filter(|(_, shard)| shard.busy == UnderWay::No);
+        let mut ready: Vec<(Urgency, Millis, usize)> = ready
+            .filter_map(|(place, shard)| due(shard.dirty).map(|(urgency, since)| (urgency, since, place)))
+            .collect();
+        ready.sort_by_key(|(urgency, since, place)| (std::cmp::Reverse(*urgency), *since, *place));
+        for (_, _, place) in ready {
+            if self.tokens < 1000 {
+                break;
+            }
+            self.tokens -= 1000;
+            if let Some(shard) = self.shards.get_mut(place) {
+                (shard.dirty, shard.busy) = (None, UnderWay::Yes);
+                turns.push(WriteTurn::Shard(u32::try_from(place).unwrap_or(u32::MAX)));
+            }
+        }
+        self.writes += turns.len() as u64;
+        turns
+    }
+
+    /// Nothing is under way on it any more.
+    pub(super) fn settled(&mut self, object: StoreObject) {
+        match object {
+            StoreObject::Index => self.index = UnderWay::No,
+            StoreObject::Shard(number) => {
+                if let Some(shard) = self.get_mut(number) {
+                    shard.busy = UnderWay::No;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! What goes to the store, and what follows when it is there.
+
+use super::account::{PartState, Removal};
+use super::books::{LedgerBooks, Tell};
+use super::input::Output;
+use super::page::{account_bytes, page_bytes};
+use super::shards::{Urgency, WriteAttempt, WriteTurn, WrittenPage, WrittenRow};
+use super::{AccountNo, PageNo};
+use crate::protocol::DurableUsage;
+use crate::shared::record::{
+    FORMAT, HolderPage, HolderRecord, IndexRecord, ShardRecord, StoreObject, StoreRecord, StoreVersion,
+};
+
+impl LedgerBooks {
+    /// Asks for the writes whose turn it is.
+    pub(super) fn flush(&mut self) {
+        for turn in self.shards.turns(self.latest) {
+            match turn {
+                WriteTurn::Index(shards) => {
+                    let record = StoreRecord::Index(IndexRecord { format: FORMAT, term: self.term, shards });
+                    let expected = self.shards.index_version.clone();
+                    self.out.push(Output::Write { object: StoreObject::Index, expected, record });
+                }
+                WriteTurn::Shard(number) => {
+                    let attempt = self.attempt(number);
+                    let record = attempt.record.clone();
+                    let Some(shard) = self.shards.get_mut(number) else { continue };
+                    shard.attempts.push(attempt);
+                    let expected = shard.version.clone();
+                    self.out.push(Output::Write { object: StoreObject::Shard(number), expected, record });
+                }
+            }
+        }
+    }
+
+    /// A shard as it is to be.
+    fn attempt(&mut self, number: u32) -> WriteAttempt {
+        let mut record = ShardRecord { format: FORMAT, term: self.term, ..ShardRecord::default() };
+        let (mut ceilings, mut pages) = (Vec::new(), Vec::new());
+        let Some(shard) = self.shards.get_mut(number) else {
+            return WriteAttempt { record: StoreRecord::Shard(record), ceilings, pages };
+        };
+        for no in &shard.accounts {
+            if let Some(account) = self.accounts.get(no) {
+                if account.removal != Removal::Leaving {
+                    record.accounts.push(account.record());
+                }
+                ceilings.push((*no, account.ceiling));
+            }
+        }
+        for no in &shard.pages {
+            let Some(page) = self.pages.get(no) else { continue };
+            let Some(account) = self.accounts.get(&page.account) else { continue };
+            let mut rows = Vec::with_capacity(page.holders.len());
+            let mut kept = Vec::with_capacity(page.holders.len());
+            let mut returned = page.closed.returned;
+            for holder in &page.holders {
+                let (Some(part), Some(known)) = (account.parts.get(holder), self.holders.get(holder)) else { continue };
+                if part.is_folding() {
+                    continue;
+                }
+                returned = returned.saturating_add(part.returned.into());
+                let durable = DurableUsage { spent: part.spent, returned: part.returned };
+                rows.push(WrittenRow { holder: *holder, durable, open: part.state == PartState::Open });
+                kept.push(HolderRecord {
+                    holder: known.id.clone(),
+                    granted: part.written_granted(),
+                    returned: part.returned,
+                    spent: part.spent,
+                    state: part.written_state(),
+                });
+            }
+            let (key, capacity, closed) = (account.key.clone(), page.capacity, page.closed);
+            record.pages.push(HolderPage { key, capacity, holders: kept, closed });
+            pages.push(WrittenPage { page: *no, returned, rows });
+        }
+        WriteAttempt { record: StoreRecord::Shard(record), ceilings, pages }
+    }
+
+    pub(super) fn written(&mut self, object: StoreObject, version: StoreVersion) {
+        self.shards.settled(object);
+        match object {
+            StoreObject::Index => {
+                self.shards.index_version = Some(version);
+                self.shards.indexed = self.shards.indexing;
+            }
+            StoreObject::Shard(number) => {
+                let Some(shard) = self.shards.get_mut(number) else { return };
+                shard.version = Some(version);
+                // The ones before it were never made: they expected a state that is over.
+                let attempt = shard.attempts.pop();
+                shard.attempts.clear();
+                if let Some(attempt) = attempt {
+                    self.stored(&attempt);
+                }
+            }
+        }
+    }
+
+    /// The store has this for certain.
+    fn stored(&mut self, attempt: &WriteAttempt) {
+        for (no, ceiling) in &attempt.ceilings {
+            let Some(account) = self.accounts.get_mut(no) else { continue };
+            if account.removal == Removal::Leaving {
+                self.remove_account(*no);
+                continue;
+            }
+            if *ceiling > account.durable_ceiling {
+                self.waiting.insert(*no);
+            }
+            // Lower only for an account that has ended, and never below what was granted.
+            account.durable_ceiling = *ceiling;
+            if account.durable_ceiling >= account.ceiling {
+                account.pace.raising_since = None;
+            }
+        }
+        for written in &attempt.pages {
+            self.stored_page(written);
+        }
+    }
+
+    fn stored_page(&mut self, written: &WrittenPage) {
+        let Some(page) = self.pages.get_mut(&written.page) else { return };
+        let no = page.account;
+        let Some(account) = self.accounts.get_mut(&no) else { return };
+        if written.returned > page.durable_returned {
+            account.durable_returned =
+                account.durable_returned.saturating_sub(page.durable_returned).saturating_add(written.returned);
+            page.durable_returned = written.returned;
+            self.waiting.insert(no);
+        }
+        let mut left = Vec::new();
+        for holder in &page.holders {
+            let Some(part) = account.parts.get(holder) else { continue };
+            if let PartState::Folding { last } = part.state
+                && !written.rows.iter().any(|row| row.holder == *holder)
+            {
+                left.push((*holder, last, DurableUsage { spent: part.spent, returned: part.returned }));
+            }
+        }
+        page.holders.retain(|holder| !left.iter().any(|(gone, ..)| gone == holder));
+        for row in &written.rows {
+            let confirmed = account.change(row.holder, |part| {
+                let open = row.open && part.state == PartState::Open;
+                let news = open && (!part.registered || part.durable != row.durable);
+                part.registered = part.registered || open;
+                part.durable = row.durable;
+                news
+            });
+            if confirmed == Some(true) {
+                self.tell.entry(row.holder).or_default().entry(no).or_default();
+                if account.wants.contains_key(&row.holder) {
+                    self.waiting.insert(no);
+                }
+            }
+        }
+        for (holder, last, durable) in left {
+            account.parts.remove(&holder);
+            if let Some(holder) = self.holders.get_mut(&holder) {
+                holder.accounts.remove(&no);
+            }
+            if last {
+                self.tell.entry(holder).or_default().insert(no, Tell { left: Some(durable), ..Tell::default() });
+            }
+        }
+    }
+
+    /// The store has forgotten an account: now its pages go.
+    fn remove_account(&mut self, no: AccountNo) {
+        let Some(account) = self.accounts.remove(&no) else { return };
+        self.waiting.remove(&no);
+        if let Some(limit) = self.limits.get_mut(account.limit.0 as usize) {
+            limit.accounts.remove(&account.key.start);
+        }
+        if let Some(shard) = self.shards.get_mut(account.shard) {
+            shard.accounts.remove(&no);
+        }
+        self.shards.free(account.shard, account_bytes(&account.key));
+        for page in &account.pages {
+            self.remove_page(*page, &account.key);
+        }
+        for holder in account.parts.keys() {
+            if let Some(holder) = self.holders.get_mut(holder) {
+                holder.accounts.remove(&no);
+            }
+        }
+    }
+
+    fn remove_page(&mut self, no: PageNo, key: &crate::protocol::AccountKey) {
+        let Some(page) = self.pages.remove(&no) else { return };
+        if let Some(shard) = self.shards.get_mut(page.shard) {
+            shard.pages.remove(&no);
+        }
+        self.shards.free(page.shard, page_bytes(key, page.capacity));
+        self.shards.touch(page.shard, Urgency::Lazy, self.latest);
+    }
+
+    pub(super) fn not_written(&mut self, object: StoreObject) {
+        self.shards.settled(object);
+        if let StoreObject::Shard(number) = object {
+            if let Some(shard) = self.shards.get_mut(number) {
+                shard.attempts.pop();
+            }
+            self.shards.touch(number, Urgency::Now, self.latest);
+        }
+    }
+
+    /// What the store has decides what became of the writes whose outcome was not known.
+    pub(super) fn reloaded(&mut self, object: StoreObject, stored: Option<(StoreVersion, StoreRecord)>) {
+        self.shards.settled(object);
+        let term = self.term;
+        match (object, stored) {
+            (StoreObject::Index, Some((version, StoreRecord::Index(index)))) if index.term == term => {
+                self.shards.index_version = Some(version);
+                self.shards.indexed = self.shards.indexed.max(index.shards);
+            }
+            (StoreObject::Index, Some((_, StoreRecord::Index(index)))) => {
+                let by = (index.term > term).then_some(index.term);
+                self.out.push(Output::Deposed { by });
+            }
+            (StoreObject::Shard(number), stored) => {
+                let Some(shard) = self.shards.get_mut(number) else { return };
+                let (version, record) = stored.map_or((None, None), |(version, record)| (Some(version), Some(record)));
+                if version == shard.version {
+                    // Nothing was written, yet. It may be later: then the next write finds that out.
+                    return self.shards.touch(number, Urgency::Now, self.latest);
+                }
+                let made = shard.attempts.iter().rposition(|attempt| Some(&attempt.record) == record.as_ref());
+                match made {
+                    Some(place) => {
+                        let attempt = shard.attempts.swap_remove(place);
+                        shard.attempts.clear();
+                        shard.version = version;
+                        self.stored(&attempt);
+                        self.shards.touch(number, Urgency::Now, self.latest);
+                    }
+                    None => {
+                        let by = match record {
+                            Some(StoreRecord::Shard(record)) if record.term > term => Some(record.term),
+                            // It is not what this leader has written, nor what a later one has: it was set back.
+                            _ => None,
+                        };
+                        self.out.push(Output::Deposed { by });
+                    }
+                }
+            }
+            (StoreObject::Index, _) => self.out.push(Output::Deposed { by: None }),
+        }
+    }
+}

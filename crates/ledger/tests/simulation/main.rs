@@ -1,0 +1,102 @@
+//! The ledger's two sides in a world where everything goes wrong: seeded, and as fast as it computes.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+mod gateway;
+mod store;
+mod world;
+
+use outrigger_core::Periods;
+use outrigger_ledger::protocol::LimitKey;
+use outrigger_ledger::shared::leader::SharedLimit;
+
+use world::{Plan, World};
+
+/// 2026-11-30 08:00 UTC.
+const MORNING: i64 = 1_796_025_600_000;
+
+fn limit(name: &str, max: u64, window: Periods) -> SharedLimit {
+    SharedLimit { id: LimitKey { limit: format!("Budget test/{name}"), unit: "usd".to_owned() }, max, window }
+}
+
+fn plan(seed: u64, gateways: usize) -> Plan {
+    let rate = gateways as f64 / 2.0;
+    // About 60 s at this rate: a request reserves 10,000 on average, and costs two thirds of it.
+    let max = (rate * 60.0 * 6_500.0) as u64;
+    Plan {
+        seed,
+        gateways,
+        limits: vec![limit("all", max, Periods::lifetime())],
+        begins: MORNING,
+        lasts: 150_000,
+        rate,
+        amounts: (1_000, 19_000),
+        failovers: 1.0,
+        kills: gateways as f64 / 300.0,
+        crashes: gateways as f64 / 100.0,
+        rollouts: gateways as f64 / 50.0,
+        cuts: gateways as f64 / 50.0,
+        faults: true,
+        skew: 2_000,
+    }
+}
+
+fn quiet(seed: u64, gateways: usize) -> Plan {
+    Plan {
+        failovers: 0.0,
+        kills: 0.0,
+        crashes: 0.0,
+        rollouts: 0.0,
+        cuts: 0.0,
+        faults: false,
+        skew: 0,
+        ..plan(seed, gateways)
+    }
+}
+
+fn figures(world: &World) -> String {
+    let max = world.plan.limits[0].max;
+    let spent = world.spent(0).iter().sum::<u64>();
+    let mut all = gateway::Figures::default();
+    for gateway in &world.gateways {
+        let one = gateway.figures;
+        all.served += one.served;
+        all.waited += one.waited;
+        all.spent += one.spent;
+        all.contended += one.contended;
+        all.unavailable += one.unavailable;
+    }
+    format!(
+        "seed {}: {:.2} % of {max}, {} events, {} writes, {} a second at most, longest {} B, {} leaders, {} findings, {all:?} {:?}",
+        world.plan.seed,
+        spent as f64 * 100.0 / max as f64,
+        world.events,
+        world.store.writes(),
+        world.busiest,
+        world.store.longest,
+        world.leaders(),
+        world.findings.len(),
+        world.leader().status(&world.plan.limits[0].id)
+    )
+}
+
+#[test]
+fn in_a_quiet_world_a_budget_is_used_up_and_no_more() {
+    for gateways in [1, 10, 100] {
+        let mut world = World::new(quiet(7, gateways));
+        world.run();
+        println!("{}", figures(&world));
+        assert_eq!(world.violations, Vec::<String>::new());
+        assert_eq!(world.findings, Vec::new());
+        assert!(world.spent(0)[0] >= world.plan.limits[0].max / 100 * 97, "{}", figures(&world));
+    }
+}
+
+#[test]
+fn whatever_goes_wrong_no_more_is_spent_than_the_limit() {
+    for seed in 0..4 {
+        let mut world = World::new(plan(seed, 200));
+        world.run();
+        println!("{}", figures(&world));
+        assert_eq!(world.violations, Vec::<String>::new());
+    }
+}

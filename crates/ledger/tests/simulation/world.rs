@@ -1,0 +1,506 @@
+//! Gateways, leaders, a store, and the network between them, as one queue of events. The truth is kept here, where the
+//! provider would keep it, and compared with the limit at every reservation.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
+use std::sync::Arc;
+
+use fastrand::Rng;
+use outrigger_core::Millis;
+use outrigger_ledger::protocol::{Grants, LimitKey, Term, UsageReport};
+use outrigger_ledger::shared::leader::{Input, Leader, LedgerFinding, Output, SharedLimit};
+use outrigger_ledger::shared::record::{HolderId, StoreObject, StoreRecord, StoreVersion};
+
+use crate::gateway::{Gateway, Open, Taking};
+use crate::store::{Fault, Store};
+
+/// What happens in a run.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub seed: u64,
+    pub gateways: usize,
+    pub limits: Vec<SharedLimit>,
+    pub begins: Millis,
+    pub lasts: Millis,
+    /// Requests in a second, of all gateways together.
+    pub rate: f64,
+    pub amounts: (u64, u64),
+    /// Leader changes, killed pods, killed processes, restarts after a last word, cut connections: in a minute.
+    pub failovers: f64,
+    pub kills: f64,
+    pub crashes: f64,
+    pub rollouts: f64,
+    pub cuts: f64,
+    pub faults: bool,
+    /// Of clocks: how far the leaders' may be wrong, and jump.
+    pub skew: Millis,
+}
+
+#[derive(Debug)]
+enum Event {
+    Arrive(usize),
+    Settle(usize, u64),
+    Gateway(usize),
+    ToLeader(usize, String, UsageReport),
+    ToGateway(HolderId, Grants),
+    Leader(usize),
+    Write(usize, StoreObject, Option<StoreVersion>, StoreRecord),
+    Answer(usize, Input),
+    Gone(String),
+    Reconnect(usize, usize),
+    Elect,
+    Kill,
+    Crash,
+    Rollout,
+    Cut,
+    End(usize),
+}
+
+struct Queued(Reverse<(Millis, u64)>, Event);
+
+impl PartialEq for Queued {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+impl Eq for Queued {}
+impl PartialOrd for Queued {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Queued {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.0.cmp(&other.0)
+    }
+}
+
+struct Process {
+    leader: Leader,
+    alive: bool,
+    skew: Millis,
+    leads: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Truth {
+    spent: u64,
+    reserved: u64,
+}
+
+pub struct World {
+    pub plan: Plan,
+    rng: Rng,
+    now: Millis,
+    queue: BinaryHeap<Queued>,
+    queued: u64,
+    pub gateways: Vec<Gateway>,
+    by_pod: HashMap<String, usize>,
+    gone: BTreeSet<String>,
+    leaders: Vec<Process>,
+    latest: usize,
+    pub store: Store,
+    allowed: Arc<BTreeSet<LimitKey>>,
+    ids: Vec<LimitKey>,
+    /// By limit and the first millisecond of the account.
+    truth: BTreeMap<(usize, Millis), Truth>,
+    starts: HashMap<u64, (usize, Millis)>,
+    requests: u64,
+    pods: u64,
+    pub findings: Vec<LedgerFinding>,
+    pub violations: Vec<String>,
+    pub events: u64,
+    pub busiest: u64,
+    minute: (Millis, u64),
+}
+
+impl World {
+    pub fn new(plan: Plan) -> World {
+        let rng = Rng::with_seed(plan.seed);
+        let ids: Vec<LimitKey> = plan.limits.iter().map(|limit| limit.id.clone()).collect();
+        let mut world = World {
+            rng,
+            now: plan.begins,
+            queue: BinaryHeap::new(),
+            queued: 0,
+            gateways: Vec::new(),
+            by_pod: HashMap::new(),
+            gone: BTreeSet::new(),
+            leaders: Vec::new(),
+            latest: 0,
+            store: Store::default(),
+            allowed: Arc::new(ids.iter().cloned().collect()),
+            ids,
+            truth: BTreeMap::new(),
+            starts: HashMap::new(),
+            requests: 0,
+            pods: 0,
+            findings: Vec::new(),
+            violations: Vec::new(),
+            events: 0,
+            busiest: 0,
+            minute: (plan.begins, 0),
+            plan,
+        };
+        world.elect(Term(0));
+        // Some are busy and most are not.
+        let weights: Vec<f64> = (0..world.plan.gateways).map(|place| 1.0 / (1.0 + place as f64).powf(0.8)).collect();
+        let all: f64 = weights.iter().sum();
+        for weight in weights {
+            let rate = world.plan.rate * weight / all;
+            world.gateway(None, rate);
+        }
+        let plan = world.plan.clone();
+        for (event, per_minute) in [
+            (Event::Elect, plan.failovers),
+            (Event::Kill, plan.kills),
+            (Event::Crash, plan.crashes),
+            (Event::Rollout, plan.rollouts),
+            (Event::Cut, plan.cuts),
+        ] {
+            world.again(event, per_minute);
+        }
+        world
+    }
+
+    fn again(&mut self, event: Event, per_minute: f64) {
+        if per_minute > 0.0 {
+            let wait = self.exponential(60_000.0 / per_minute);
+            self.at(wait, event);
+        }
+    }
+
+    fn at(&mut self, after: Millis, event: Event) {
+        self.queued += 1;
+        self.queue.push(Queued(Reverse((self.now + after.max(0), self.queued)), event));
+    }
+
+    fn exponential(&mut self, mean: f64) -> Millis {
+        (-mean * (1.0 - self.rng.f64()).ln()).min(1e12) as Millis + 1
+    }
+
+    /// A new pod, in the place of another one or of its own.
+    fn gateway(&mut self, place: Option<usize>, rate: f64) -> usize {
+        self.pods += 1;
+        let (pod, skew) = (format!("pod-{}", self.pods), self.rng.i64(-5_000..5_000));
+        let gateway = Gateway::new(pod.clone(), rate, &self.ids, self.now, skew, self.latest);
+        let new = place.is_none();
+        let place = place.unwrap_or(self.gateways.len());
+        if new {
+            self.gateways.push(gateway);
+            let (first, tick) = (self.exponential(1000.0 / rate.max(1e-6)), self.rng.i64(0..1_000));
+            self.at(first, Event::Arrive(place));
+            self.at(tick, Event::Gateway(place));
+        } else {
+            self.gateways[place] = gateway;
+        }
+        self.by_pod.insert(pod, place);
+        place
+    }
+
+    fn elect(&mut self, above: Term) {
+        let skew = match self.plan.skew {
+            0 => 0,
+            skew => self.rng.i64(-skew..skew),
+        };
+        let number = self.leaders.len();
+        self.leaders.push(Process { leader: Leader::new(above), alive: true, skew, leads: false });
+        self.latest = number;
+        let (limits, stored) = (self.plan.limits.clone(), self.store.load());
+        self.input(number, Input::Limits(limits));
+        self.input(number, Input::Loaded(stored));
+        self.at(self.rng.clone().i64(0..100), Event::Leader(number));
+    }
+
+    fn input(&mut self, number: usize, input: Input) {
+        let process = &mut self.leaders[number];
+        if !process.alive {
+            return;
+        }
+        let outputs = process.leader.step(self.now + process.skew, input);
+        if !process.leads && process.leader.leads().is_some() {
+            process.leads = true;
+            let gone: Vec<String> =
+                process.leader.pods().filter(|pod| self.gone.contains(*pod)).map(str::to_owned).collect();
+            gone.into_iter().for_each(|pod| self.input(number, Input::HolderGone { pod }));
+        }
+        for output in outputs {
+            self.output(number, output);
+        }
+    }
+
+    fn output(&mut self, number: usize, output: Output) {
+        match output {
+            Output::Write { object, expected, record } => {
+                let wait = self.rng.i64(1..15);
+                self.at(wait, Event::Write(number, object, expected, record));
+            }
+            Output::Reload { object } => {
+                let (wait, answer) = (self.rng.i64(2..30), self.store.read(object));
+                self.at(wait, Event::Answer(number, answer));
+            }
+            Output::Grants { holder, grants } => self.send(Event::ToGateway(holder.clone(), grants.clone()), |world| {
+                world.at(0, Event::ToGateway(holder, grants));
+            }),
+            Output::Finding(finding) => self.findings.push(finding),
+            Output::Deposed { by } => {
+                self.leaders[number].alive = false;
+                if number == self.latest {
+                    let above = by.unwrap_or(self.store.term());
+                    self.elect(above);
+                }
+                self.reconnect(1_000);
+            }
+        }
+    }
+
+    /// 2 % are lost, 1 % come twice; 1 to 30 ms, and 1 % up to 3 s.
+    fn send(&mut self, event: Event, again: impl FnOnce(&mut World)) {
+        if self.rng.f64() < 0.02 {
+            return;
+        }
+        let wait = self.delay();
+        self.at(wait, event);
+        if self.rng.f64() < 0.01 {
+            let now = self.now;
+            self.now += self.delay();
+            again(self);
+            self.now = now;
+        }
+    }
+
+    fn delay(&mut self) -> Millis {
+        match self.rng.u32(0..100) {
+            0 => self.rng.i64(30..3_000),
+            _ => self.rng.i64(1..30),
+        }
+    }
+
+    /// Every gateway finds the leader, within so long.
+    fn reconnect(&mut self, within: Millis) {
+        let latest = self.latest;
+        for place in 0..self.gateways.len() {
+            if self.gateways[place].leader != latest {
+                let wait = self.rng.i64(0..within);
+                self.at(wait, Event::Reconnect(place, latest));
+            }
+        }
+    }
+
+    pub fn run(&mut self) {
+        let until = self.plan.begins + self.plan.lasts;
+        while let Some(Queued(Reverse((now, _)), event)) = self.queue.pop() {
+            if now > until || !self.violations.is_empty() {
+                break;
+            }
+            if now - self.minute.0 >= 10_000 {
+                self.busiest = self.busiest.max((self.store.writes() - self.minute.1) / 10);
+                self.minute = (now, self.store.writes());
+            }
+            self.now = now;
+            self.events += 1;
+            self.event(event);
+        }
+    }
+
+    fn event(&mut self, event: Event) {
+        match event {
+            Event::Arrive(place) => self.arrive(place),
+            Event::Settle(place, request) => self.settle(place, request),
+            Event::Gateway(place) => {
+                self.report(place);
+                let wait = self.rng.i64(80..120);
+                self.at(wait, Event::Gateway(place));
+            }
+            Event::ToLeader(number, pod, report) => {
+                let allowed = Arc::clone(&self.allowed);
+                self.input(number, Input::Report { pod, allowed, report });
+            }
+            Event::ToGateway(holder, grants) => self.granted(&holder, &grants),
+            Event::Leader(number) => {
+                self.input(number, Input::Tick);
+                if self.leaders[number].alive {
+                    self.at(100, Event::Leader(number));
+                }
+            }
+            Event::Write(number, object, expected, record) => self.write(number, object, expected, &record),
+            Event::Answer(number, input) => self.input(number, input),
+            Event::Gone(pod) => {
+                self.gone.insert(pod.clone());
+                for number in 0..self.leaders.len() {
+                    self.input(number, Input::HolderGone { pod: pod.clone() });
+                }
+            }
+            Event::Reconnect(place, number) => {
+                let gateway = &mut self.gateways[place];
+                gateway.leader = number;
+                gateway.holder.connected();
+            }
+            Event::Elect => {
+                let old = self.latest;
+                // Fifteen seconds with two leaders.
+                self.at(15_000, Event::End(old));
+                self.elect(Term(0));
+                self.reconnect(15_000);
+                self.again(Event::Elect, self.plan.failovers);
+            }
+            Event::End(number) => self.leaders[number].alive = false,
+            Event::Kill => {
+                let place = self.rng.usize(0..self.gateways.len());
+                self.stop(place);
+                let wait = self.rng.i64(500..10_000);
+                self.at(wait, Event::Gone(self.gateways[place].pod.clone()));
+                self.gateway(Some(place), self.gateways[place].rate);
+                self.again(Event::Kill, self.plan.kills);
+            }
+            Event::Crash => {
+                let place = self.rng.usize(0..self.gateways.len());
+                self.stop(place);
+                let (ids, now) = (self.ids.clone(), self.now);
+                self.gateways[place].restart(&ids, now);
+                self.again(Event::Crash, self.plan.crashes);
+            }
+            Event::Rollout => {
+                let place = self.rng.usize(0..self.gateways.len());
+                self.gateways[place].closing = true;
+                self.again(Event::Rollout, self.plan.rollouts);
+            }
+            Event::Cut => {
+                let place = self.rng.usize(0..self.gateways.len());
+                self.gateways[place].cut_until = self.now + self.rng.i64(1_000..20_000);
+                self.again(Event::Cut, self.plan.cuts);
+            }
+        }
+    }
+
+    fn write(&mut self, number: usize, object: StoreObject, expected: Option<StoreVersion>, record: &StoreRecord) {
+        let fault = match self.rng.u32(0..100) {
+            _ if !self.plan.faults => Fault::None,
+            0 => Fault::Fails,
+            1 => Fault::LostBefore,
+            2 => Fault::LostAfter,
+            3 => Fault::Conflict,
+            _ => Fault::None,
+        };
+        let answer = self.store.write(object, expected.as_ref(), record, fault);
+        let wait = if matches!(answer, Input::WriteUnknown { .. }) { 2_000 } else { self.rng.i64(1..15) };
+        self.at(wait, Event::Answer(number, answer));
+    }
+
+    fn arrive(&mut self, place: usize) {
+        let rate = self.gateways[place].rate;
+        let wait = self.exponential(1000.0 / rate.max(1e-6));
+        self.at(wait, Event::Arrive(place));
+        if self.gateways[place].closing {
+            return;
+        }
+        let limit = self.rng.usize(0..self.ids.len());
+        let amount = self.rng.u64(self.plan.amounts.0..=self.plan.amounts.1);
+        if let Some(taking) = self.gateways[place].request(limit, amount, self.now) {
+            self.taken(place, taking);
+        }
+        self.report(place);
+    }
+
+    fn taken(&mut self, place: usize, taking: Taking) {
+        self.requests += 1;
+        let request = self.requests;
+        let actual = taking.amount * self.rng.u64(30..=100) / 100;
+        let open = Open { account: taking.account, amount: taking.amount, actual };
+        let Some(start) = self.gateways[place].start_of(taking.account) else {
+            return self.violations.push("a reservation of no account".to_owned());
+        };
+        self.gateways[place].open.insert(request, open);
+        self.starts.insert(request, (taking.limit, start));
+        self.truth.entry((taking.limit, start)).or_default().reserved += taking.amount;
+        self.check(taking.limit, start);
+        let wait = self.rng.i64(50..3_000);
+        self.at(wait, Event::Settle(place, request));
+    }
+
+    /// What is spent or may yet be is within the limit: in the period, or in every window that ends in the bucket.
+    fn check(&mut self, limit: usize, start: Millis) {
+        let spec = &self.plan.limits[limit];
+        let since = spec.window.length().map_or(start, |length| self.now.min(start) - length);
+        let counts = self.truth.range((limit, Millis::MIN)..=(limit, start));
+        let counted = counts.filter(|((_, other), _)| match spec.window.length() {
+            Some(_) => spec.window.period(*other).end.is_none_or(|end| end > since + 1),
+            None => *other == start,
+        });
+        let sum: u64 = counted.map(|(_, truth)| truth.spent + truth.reserved).sum();
+        if sum > spec.max {
+            self.violations.push(format!("{} of {} at {} in {start}", sum, spec.max, self.now));
+        }
+    }
+
+    fn settle(&mut self, place: usize, request: u64) {
+        let Some(open) = self.gateways[place].open.remove(&request) else { return };
+        self.count(request, open);
+        self.gateways[place].settle(open, self.now);
+        self.retry(place);
+    }
+
+    fn count(&mut self, request: u64, open: Open) {
+        let Some(key) = self.starts.remove(&request) else { return };
+        let truth = self.truth.entry(key).or_default();
+        truth.reserved -= open.amount;
+        truth.spent += open.actual;
+    }
+
+    fn retry(&mut self, place: usize) {
+        for taking in self.gateways[place].retry(self.now) {
+            self.taken(place, taking);
+        }
+    }
+
+    fn report(&mut self, place: usize) {
+        self.retry(place);
+        let gateway = &mut self.gateways[place];
+        if gateway.closing && !gateway.open.is_empty() {
+            return;
+        }
+        if gateway.closing && gateway.holder.is_confirmed() && gateway.has_said_its_last() {
+            let (pod, rate) = (gateway.pod.clone(), gateway.rate);
+            self.at(500, Event::Gone(pod));
+            self.gateway(Some(place), rate);
+            return;
+        }
+        let Some(report) = gateway.report(self.now) else { return };
+        if gateway.cut_until > self.now {
+            return;
+        }
+        let (number, pod) = (gateway.leader, gateway.pod.clone());
+        let (copy, copied) = (report.clone(), pod.clone());
+        self.send(Event::ToLeader(number, pod, report), |world| world.at(0, Event::ToLeader(number, copied, copy)));
+    }
+
+    fn granted(&mut self, holder: &HolderId, grants: &Grants) {
+        let Some(place) = self.by_pod.get(&holder.pod).copied() else { return };
+        let gateway = &mut self.gateways[place];
+        if gateway.pod != holder.pod || gateway.cut_until > self.now {
+            return;
+        }
+        gateway.take_grants(grants, self.now);
+        self.report(place);
+    }
+
+    /// A process is killed: what it had under way is at the provider, and costs what it costs.
+    fn stop(&mut self, place: usize) {
+        for (request, open) in std::mem::take(&mut self.gateways[place].open) {
+            self.count(request, open);
+        }
+    }
+
+    /// What was spent of a limit's accounts, the first one first.
+    pub fn spent(&self, limit: usize) -> Vec<u64> {
+        self.truth.range((limit, Millis::MIN)..=(limit, Millis::MAX)).map(|(_, truth)| truth.spent).collect()
+    }
+
+    pub fn leader(&self) -> &Leader {
+        &self.leaders[self.latest].leader
+    }
+
+    pub fn leaders(&self) -> usize {
+        self.leaders.len()
+    }
+}
