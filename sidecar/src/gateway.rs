@@ -6,8 +6,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwapOption;
-use outrigger_ledger::LimitSpec;
-use outrigger_policy::Document;
+use outrigger_ledger::{Granter, LimitSpec};
+use outrigger_policy::{Document, LedgerDoc};
 use parking_lot::{Mutex, RwLock};
 use thiserror::Error;
 use tokio::runtime::{Handle, RuntimeFlavor};
@@ -159,7 +159,11 @@ impl Gateway {
         let built = match in_force.filter(|in_force| offered < *in_force) {
             Some(in_force) => Err(InstallError::Older { offered, in_force }),
             None => {
-                let adopt = |specs: &[LimitSpec]| self.accounts.adopt(specs, millis(SystemTime::now()));
+                let by = match document.ledger {
+                    LedgerDoc::Own => Granter::Itself,
+                    LedgerDoc::Shared => Granter::Ledger,
+                };
+                let adopt = |specs: &[LimitSpec]| self.accounts.adopt(specs, by, millis(SystemTime::now()));
                 aside(|| ActivePolicy::build(document, secrets, &self.namespace, &mut kept, adopt))
                     .map_err(InstallError::from)
             }

@@ -1,18 +1,23 @@
 //! All accounts of a process.
 
 mod limit;
+mod shared;
 mod slots;
 
 use std::collections::HashMap;
 use std::mem;
 use std::sync::Arc;
+use std::time::Duration;
 
 use outrigger_core::{Millis, Periods};
 use smallvec::SmallVec;
 
 use crate::page::{self, Damaged, PageRecord, SLOT};
-use crate::reservation::{INLINE, Reservation, ReservedLine, Settled};
+use crate::protocol::{Grants, LimitKey, UsageReport};
+use crate::reservation::{INLINE, Reservation, ReservedLine, ReservedOf, Settled};
+use crate::shared::holder::{Due, HeldState, HolderState, MessageOutcome, SharedNo};
 use limit::{Identity, LimitAccounts};
+use shared::{FoundAccount, SharedLimits};
 use slots::{PageSlots, SlotOwner};
 
 /// Limits that no policy names are looked through this often.
@@ -36,6 +41,16 @@ pub struct LimitSpec {
 #[derive(Copy, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct LimitNo(u32);
 
+/// Who grants what limits allow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Granter {
+    /// The book itself: each limit in full.
+    #[default]
+    Itself,
+    /// The ledger, of which it asks a share.
+    Ledger,
+}
+
 /// Why nothing was reserved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
@@ -48,21 +63,33 @@ pub enum Refused {
         /// ends, or more is asked for than the whole limit.
         until: Option<Millis>,
     },
-    /// It would fit if others' reservations came back.
+    /// It would fit if others' reservations came back: of this process, or of others that share the limit.
     Contended { limit: LimitNo },
+    /// The ledger has not granted so much. It was asked for more with the next report.
+    NotGranted { limit: LimitNo },
 }
 
 impl Refused {
-    /// Until when it stands in the way: for ever, if waiting won't help; nobody knows how short, if others hold it.
+    /// Which limit stands in the way.
+    #[must_use]
+    pub fn limit(&self) -> LimitNo {
+        match self {
+            Refused::Exhausted { limit, .. } | Refused::Contended { limit } | Refused::NotGranted { limit } => *limit,
+        }
+    }
+
+    /// Until when it stands in the way: for ever, if waiting won't help; nobody knows how short, if others hold it, or
+    /// when the ledger answers.
     fn lasts(&self) -> Millis {
         match self {
             Refused::Exhausted { until, .. } => until.unwrap_or(Millis::MAX),
             Refused::Contended { .. } => Millis::MIN,
+            Refused::NotGranted { .. } => Millis::MIN + 1,
         }
     }
 }
 
-/// How a limit stands.
+/// How a limit stands: of one that is shared, over all who share it, as far as is known here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct State {
     pub spent: u64,
@@ -73,6 +100,19 @@ pub struct State {
     /// When its period ends; of a rolling window when some of what counts will have left, and if it is exhausted, when
     /// there will be room.
     pub end: Option<Millis>,
+    /// Of a limit that the ledger grants.
+    pub shared: Option<SharedState>,
+}
+
+/// How a shared limit stands beside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SharedState {
+    /// What this process may reserve without asking.
+    pub free: u64,
+    /// What those may have spent that are gone without a last word: it counts as spent.
+    pub unconfirmed: u64,
+    /// How old what is known of the others is.
+    pub age: Duration,
 }
 
 /// What was read from a page file.
@@ -103,6 +143,12 @@ pub struct Book {
     /// As it was before the last policy was adopted.
     former_sweep: Millis,
     open: usize,
+    /// From the first limit on that the ledger grants.
+    shared: Option<SharedLimits>,
+    /// Accounts that the ledger granted, until it is known to whom.
+    found: Vec<FoundAccount>,
+    /// By a clock that nobody sets.
+    steady: Millis,
 }
 
 impl Default for Book {
@@ -116,7 +162,19 @@ impl Book {
     pub fn new() -> Book {
         let (slots, never) = (PageSlots::new(), Millis::MAX);
         let (limits, numbers) = (Vec::new(), HashMap::new());
-        Book { limits, numbers, slots, latest: 0, sweep_at: never, former_sweep: never, open: 0 }
+        let (shared, found) = (None, Vec::new());
+        Book {
+            limits,
+            numbers,
+            slots,
+            latest: 0,
+            sweep_at: never,
+            former_sweep: never,
+            open: 0,
+            shared,
+            found,
+            steady: 0,
+        }
     }
 
     /// Takes over the accounts of a page file, before anything else is done. What was in flight counts as spent. An
@@ -133,6 +191,10 @@ impl Book {
                 Ok(record) => {
                     restored.accounts += 1;
                     restored.in_flight += usize::from(record.reserved() > 0);
+                    if let Some(to) = record.granted_to() {
+                        self.found.push(FoundAccount::of(&record, to));
+                        continue;
+                    }
                     match record.last <= farthest {
                         true => self.latest = self.latest.max(record.last),
                         false => restored.ahead += 1,
@@ -152,6 +214,16 @@ impl Book {
         restored
     }
 
+    /// Goes on as the holder that a page file names ([`holder_state`](crate::holder_state)), after
+    /// [`restore`](Self::restore). `now` is the time since 1970.
+    pub fn restore_holder(&mut self, state: Option<HolderState>, now: Millis) {
+        let found = mem::take(&mut self.found);
+        if let Some(state) = state {
+            self.shared = Some(SharedLimits::restore(state, found, &mut self.slots, self.steady, now));
+        }
+        self.slots.find_free();
+    }
+
     /// Takes a policy's limits, and says by which numbers they go, in the same order. Accounts are found by name and unit;
     /// of two limits that have both in common the later one holds.
     ///
@@ -163,6 +235,12 @@ impl Book {
     /// Nothing is forgotten before something is reserved or charged, so that it can be [taken back](Self::take_back); for
     /// what the policy before it names, adopting that again does the same.
     pub fn adopt(&mut self, specs: &[LimitSpec], now: Millis) -> Vec<LimitNo> {
+        self.adopt_from(Granter::Itself, specs, now)
+    }
+
+    /// The same, of limits that somebody else may grant. A limit that was granted by the other one before begins an
+    /// account there; what was spent on the former one is not carried over.
+    pub fn adopt_from(&mut self, by: Granter, specs: &[LimitSpec], now: Millis) -> Vec<LimitNo> {
         self.latest = self.latest.max(now);
         let at = self.latest;
         self.limits.iter_mut().for_each(LimitAccounts::leave);
@@ -175,7 +253,22 @@ impl Book {
             numbers.push(no);
         }
         self.former_sweep = mem::replace(&mut self.sweep_at, at);
+        self.share(by, specs, &numbers, now);
         numbers
+    }
+
+    fn share(&mut self, by: Granter, specs: &[LimitSpec], numbers: &[LimitNo], now: Millis) {
+        let id = |(spec, no): (&LimitSpec, &LimitNo)| (*no, LimitKey::new(&spec.name, spec.unit));
+        let shared: Vec<(LimitNo, LimitKey)> = match by {
+            Granter::Itself => Vec::new(),
+            Granter::Ledger => specs.iter().zip(numbers).map(id).collect(),
+        };
+        if self.shared.is_none() && !shared.is_empty() {
+            self.shared = Some(SharedLimits::begin(now, self.steady));
+        }
+        if let Some(limits) = &mut self.shared {
+            limits.adopt(&shared);
+        }
     }
 
     /// Takes the last [`adopt`](Self::adopt) back, before anything else is done: the policy that was in force goes on, each
@@ -186,6 +279,12 @@ impl Book {
             limit.take_back(self.latest, &mut self.slots);
         }
         self.sweep_at = self.former_sweep;
+        if let Some(shared) = &mut self.shared {
+            let limits = &self.limits;
+            let id = |no: LimitNo| limits.get(no.place()).map(|limit| (no, limit.id()));
+            let former: Vec<(LimitNo, LimitKey)> = shared.former().filter_map(id).collect();
+            shared.adopt(&former);
+        }
     }
 
     /// Takes all of these amounts, or none. A limit that is given twice is asked for the sum.
@@ -201,7 +300,11 @@ impl Book {
         let wants = in_order(wants);
         let mut refused: Option<Refused> = None;
         for (no, amount) in &wants {
+            let granted = self.granted(*no);
             let fits = match self.limits.get_mut(no.place()) {
+                Some(limit) if let (Some(held), Some(shared)) = (granted, &mut self.shared) => {
+                    shared.fits(*no, held, *amount, limit.max())
+                }
                 Some(limit) => {
                     limit.move_to(at, &mut self.slots);
                     limit.fits(*amount, at)
@@ -219,9 +322,14 @@ impl Book {
         }
         let mut lines = SmallVec::new();
         for (no, amount) in wants {
-            if let Some(limit) = self.limits.get_mut(no.place()) {
-                lines.push(ReservedLine { limit: no, slot: limit.reserve(amount, at, &mut self.slots), amount });
-            }
+            let granted = self.granted(no);
+            let of = match self.limits.get_mut(no.place()) {
+                _ if let (Some(held), Some(shared)) = (granted, &mut self.shared) => {
+                    shared.reserve(held, amount).map(ReservedOf::Held)
+                }
+                limit => limit.map(|limit| ReservedOf::Slot(limit.reserve(amount, at, &mut self.slots))),
+            };
+            lines.extend(of.map(|of| ReservedLine { limit: no, of, amount }));
         }
         self.open += 1;
         Ok(Reservation { lines })
@@ -237,13 +345,24 @@ impl Book {
             let of_it = actual.iter().filter(|(limit, _)| *limit == no);
             of_it.fold(0_u64, |sum, (_, amount)| sum.saturating_add(*amount))
         };
-        let Book { limits, slots, latest, .. } = self;
+        let Book { limits, slots, latest, shared, .. } = self;
         let at = *latest;
         let mut settled = Settled::default();
         for line in &reservation.lines {
+            let slot = match line.of {
+                ReservedOf::Slot(slot) => slot,
+                ReservedOf::Held(held) => {
+                    let Some(shared) = shared else { continue };
+                    let used = |shared: &SharedLimits| shared.number(line.limit).map_or(0, |no| shared.used(no));
+                    let before = used(shared);
+                    shared.settle(held, line.amount, spent(line.limit));
+                    settled.note(line.limit, before, used(shared));
+                    continue;
+                }
+            };
             let Some(limit) = limits.get_mut(line.limit.place()) else { continue };
             let (amount, before) = (spent(line.limit), limit.used(at));
-            if !limit.settle(line.slot, line.amount, amount, slots) {
+            if !limit.settle(slot, line.amount, amount, slots) {
                 // It came from another book. It is not for this one to forget what was spent.
                 limit.move_to(at, slots);
                 limit.charge(amount, at, slots);
@@ -252,6 +371,14 @@ impl Book {
         }
         let reserved = |no: LimitNo| reservation.lines.iter().any(|line| line.limit == no);
         for (no, amount) in actual.iter().filter(|(no, _)| !reserved(*no)) {
+            if let Some(shared) = shared
+                && let Some(held) = shared.number(*no)
+            {
+                let before = shared.used(held);
+                shared.charge(held, *amount);
+                settled.note(*no, before, shared.used(held));
+                continue;
+            }
             let Some(limit) = limits.get_mut(no.place()) else { continue };
             let before = limit.used(at);
             // A period that has ended must not be used again: it would count in the new one.
@@ -267,7 +394,9 @@ impl Book {
     pub fn charge(&mut self, now: Millis, amounts: &[(LimitNo, u64)]) {
         let at = self.move_to(now);
         for (no, amount) in amounts.iter().filter(|(_, amount)| *amount > 0) {
-            if let Some(limit) = self.limits.get_mut(no.place()) {
+            if let (Some(held), Some(shared)) = (self.granted(*no), &mut self.shared) {
+                shared.charge(held, *amount);
+            } else if let Some(limit) = self.limits.get_mut(no.place()) {
                 limit.move_to(at, &mut self.slots);
                 limit.charge(*amount, at, &mut self.slots);
             }
@@ -277,8 +406,18 @@ impl Book {
     /// What of a limit is spent, and nothing else: cheap enough for every rule of every request.
     #[must_use]
     pub fn used(&self, limit: LimitNo, now: Millis) -> u64 {
+        if let (Some(held), Some(shared)) = (self.granted(limit), &self.shared) {
+            return shared.used(held);
+        }
         let at = now.max(self.latest);
         self.limits.get(limit.place()).map_or(0, |limit| limit.used(at))
+    }
+
+    /// How old what is known of others who share a limit is; nothing, if nobody does.
+    #[must_use]
+    pub fn age(&self, limit: LimitNo) -> Duration {
+        let shared = self.shared.as_ref().zip(self.granted(limit));
+        shared.map_or(Duration::ZERO, |(shared, held)| shared.age(held))
     }
 
     /// How a limit stands; all zeros for a number of another book. Of a rolling window it takes a while to find out when
@@ -286,13 +425,19 @@ impl Book {
     #[must_use]
     pub fn state(&self, limit: LimitNo, now: Millis) -> State {
         let at = now.max(self.latest);
-        let nothing = State { spent: 0, reserved: 0, max: 0, start: 0, end: None };
+        if let (Some(held), Some(shared)) = (self.granted(limit), &self.shared) {
+            return shared.state(held, self.max(limit));
+        }
+        let nothing = State { spent: 0, reserved: 0, max: 0, start: 0, end: None, shared: None };
         self.limits.get(limit.place()).map_or(nothing, |limit| limit.state(at))
     }
 
-    /// How much could be reserved of it alone.
+    /// How much could be reserved of it alone; of a shared one, if the others returned what they have not reserved.
     #[must_use]
     pub fn available(&self, limit: LimitNo, now: Millis) -> u64 {
+        if let (Some(held), Some(shared)) = (self.granted(limit), &self.shared) {
+            return shared.available(held, self.max(limit));
+        }
         let at = now.max(self.latest);
         self.limits.get(limit.place()).map_or(0, |limit| limit.available(at))
     }
@@ -309,14 +454,17 @@ impl Book {
     /// An attempt leaves only when what was given out after its reservation is written. Two calls must not overtake each
     /// other on their way to the file: write before the book is given to the next, or hand over to one writer in order.
     pub fn writes(&mut self, mut each: impl FnMut(u32, &[u8; SLOT])) {
-        let Book { limits, slots, .. } = self;
+        let Book { limits, slots, shared, .. } = self;
+        if let Some(shared) = shared {
+            shared.writes(slots, &mut each);
+        }
         let count = slots.count();
         let mut header = false;
         for (slot, owner) in slots.drain() {
             match owner {
                 SlotOwner::Header => header = true,
                 SlotOwner::Free => each(slot, &page::free(slot)),
-                SlotOwner::Damaged => {}
+                SlotOwner::Damaged | SlotOwner::Granted => {}
                 SlotOwner::Limit(no) => {
                     if let Some(written) = limits.get(no.place()).and_then(|limit| limit.written(slot)) {
                         each(slot, &written.bytes());
@@ -325,13 +473,21 @@ impl Book {
             }
         }
         if header {
-            each(0, &page::header(count));
+            each(0, &page::header(count, shared.as_ref().and_then(SharedLimits::written)));
         }
     }
 
     /// Has a slot given out once more: the file could not be written.
     pub fn write_again(&mut self, slot: u32) {
         self.slots.touch(slot);
+    }
+
+    fn granted(&self, limit: LimitNo) -> Option<SharedNo> {
+        self.shared.as_ref()?.number(limit)
+    }
+
+    fn max(&self, limit: LimitNo) -> u64 {
+        self.limits.get(limit.place()).map_or(0, LimitAccounts::max)
     }
 
     /// The time that is gone by: the latest seen.
@@ -359,6 +515,73 @@ impl Book {
         self.limits.push(LimitAccounts::new(no, Arc::clone(&identity)));
         self.numbers.insert(identity, no);
         no
+    }
+}
+
+/// Towards the ledger, which grants the limits of a policy that shares them. Its answers are waited for by whoever was
+/// refused with [`Refused::NotGranted`]. What a report says is [written](Book::writes) before it is sent.
+impl Book {
+    /// The time by a clock that nobody sets, in milliseconds from any origin: periods of the ledger end by it.
+    pub fn move_steadily(&mut self, steady: Millis) {
+        self.steady = self.steady.max(steady);
+        if let Some(shared) = &mut self.shared {
+            shared.move_steadily(steady);
+        }
+    }
+
+    /// How soon a report is due.
+    #[must_use]
+    pub fn due(&self) -> Due {
+        self.shared.as_ref().map_or(Due::Never, SharedLimits::due)
+    }
+
+    /// There is a new way to the ledger: what was said on the one before may be lost.
+    pub fn connected(&mut self) {
+        if let Some(shared) = &mut self.shared {
+            shared.connected();
+        }
+    }
+
+    /// What the ledger is told now; nothing, if nothing is shared.
+    pub fn report(&mut self) -> Option<UsageReport> {
+        self.shared.as_mut()?.report()
+    }
+
+    /// Takes what the ledger says, and says what that did to each limit that was known before. `now` is the time since
+    /// 1970.
+    pub fn take(&mut self, grants: &Grants, now: Millis) -> (MessageOutcome, Settled) {
+        let Some(shared) = &mut self.shared else { return (MessageOutcome::Stale, Settled::default()) };
+        let limits = (0..).map(LimitNo).take(self.limits.len());
+        let known: SmallVec<[(LimitNo, SharedNo, u64); INLINE]> = limits
+            .filter_map(|limit| {
+                let no = shared.number(limit).filter(|no| shared.is_known(*no))?;
+                Some((limit, no, shared.used(no)))
+            })
+            .collect();
+        let taken = shared.take(grants, now);
+        let mut changes = Settled::default();
+        for (limit, no, before) in known {
+            changes.note(limit, before, shared.used(no));
+        }
+        (taken, changes)
+    }
+
+    /// The next report is the last: it returns all that is left, and nothing is granted any more.
+    pub fn close(&mut self) {
+        if let Some(shared) = &mut self.shared {
+            shared.close();
+        }
+    }
+
+    /// Whether the ledger has all that the last report said, or nothing was ever held.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.shared.as_ref().is_none_or(SharedLimits::is_closed)
+    }
+
+    /// Accounts of which the ledger has not confirmed what was spent and returned.
+    pub fn unconfirmed(&self) -> impl Iterator<Item = HeldState> + '_ {
+        self.shared.iter().flat_map(SharedLimits::unconfirmed)
     }
 }
 

@@ -18,12 +18,14 @@
 
 mod account;
 mod book;
+mod name;
 mod page;
 pub mod protocol;
 mod reservation;
 pub mod shared;
 
 pub use account::{Account, Counters, Short};
-pub use book::{Book, LimitNo, LimitSpec, Refused, Restored, State};
-pub use page::{Damaged, LONGEST_NAME, PageRecord, SLOT, UnreadablePage, empty_file, records};
+pub use book::{Book, Granter, LimitNo, LimitSpec, Refused, Restored, SharedState, State};
+pub use name::LONGEST_NAME;
+pub use page::{Damaged, GrantedTo, PageRecord, SLOT, UnreadablePage, empty_file, holder_state, records};
 pub use reservation::{Reservation, Settled};

@@ -1,37 +1,55 @@
 //! The page file: an account a slot, each written over in place.
 //!
 //! ```text
-//! slot 0    "OUTRPAGE" version:u32 slot size:u32 slots:u32                                          zeros crc32
+//! slot 0    "OUTRPAGE" version:u32 slot size:u32 slots:u32 epoch:u64 term:u64 runs:u32 closed:u8     zeros crc32
 //! slot n>0  kind:u8 unit length:u8 name length:u16 n:u32 start:i64 end:i64 last:i64
-//!           granted:u128 returned:u128 spent:u64 reserved:u64 unit:[u8;16] name                     zeros crc32
+//!           granted:u128 returned:u128 spent:u64 reserved:u64 unit:[u8;16] term:u64 name            zeros crc32
 //! ```
+//!
+//! An account that the ledger grants is of another kind. It has the journal's epoch where others have `last`, and the term
+//! of the leader that was followed when it was written. The epoch in it keeps an account of a journal that is void from
+//! being taken for one of the next.
 //!
 //! All little-endian. A slot that is free is written as one, so that zeros where an account should be are damage and not
 //! an empty account. Each checksum covers the whole slot and its number: what is torn, rotten or misplaced is told.
 //!
 //! PageSlot 0 is counted in `slots`. It is written after the slots that it counts, so a file that ends before them was cut
 //! off. A slot behind them was being added when the process ended: nobody relied on it yet, and it may be torn. Version
-//! 1 has no count: of such a file it is not known whether something is missing at its end.
+//! 1 has no count: of such a file it is not known whether something is missing at its end. Version 2 knows no ledger, and is
+//! written for as long as nothing is shared: a program before this one can go on with it.
 //! Only what the bytes mean is known here; they are read and written by whoever owns the file.
 
 use outrigger_core::{Millis, Period};
 
 use crate::account::Counters;
+use crate::name::{LONGEST_NAME, LONGEST_UNIT};
+use crate::protocol::Term;
+use crate::shared::holder::HolderState;
 
 /// A slot's size in bytes; slot `n` begins at byte `n * SLOT`. It is a sector, which disks write whole or not at all.
 pub const SLOT: usize = 512;
-/// Names of limits are kept in full up to so many bytes. Longer ones are told apart by a hash of 64 bits.
-pub const LONGEST_NAME: usize = 400;
-pub(crate) const LONGEST_UNIT: usize = 16;
 
 const MAGIC: &[u8; 8] = b"OUTRPAGE";
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
+/// Written while nothing is shared.
+const WITHOUT_LEDGER: u32 = 2;
 /// Files of it are still read.
 const WITHOUT_COUNT: u32 = 1;
 const SUM: usize = SLOT - 4;
 const NAME: usize = SUM - LONGEST_NAME;
+/// After the unit.
+const TERM: usize = 80 + LONGEST_UNIT;
 const FREE: u8 = 1;
 const ACCOUNT: u8 = 2;
+const GRANTED: u8 = 3;
+
+/// Of an account that the ledger grants: the journal that it was granted to, and the leader that was followed when it was
+/// written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GrantedTo {
+    pub epoch: u64,
+    pub term: Term,
+}
 
 /// An account as it is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +61,8 @@ pub struct PageRecord {
     pub(crate) last: Millis,
     pub(crate) counters: Counters,
     pub(crate) reserved: u64,
+    /// Of an account that the ledger grants.
+    pub(crate) granted_to: Option<GrantedTo>,
 }
 
 impl PageRecord {
@@ -77,6 +97,12 @@ impl PageRecord {
     pub fn reserved(&self) -> u64 {
         self.reserved
     }
+
+    /// Absent for an account that its gateway grants itself.
+    #[must_use]
+    pub fn granted_to(&self) -> Option<GrantedTo> {
+        self.granted_to
+    }
 }
 
 /// A slot whose account can't be known.
@@ -102,7 +128,7 @@ pub enum UnreadablePage {
 /// # Errors
 /// It is something else, or nothing at all.
 pub fn records(file: &[u8]) -> Result<impl Iterator<Item = Result<PageRecord, Damaged>> + '_, UnreadablePage> {
-    let counted = check_header(file)?;
+    let PageHeader { slots: counted, .. } = check_header(file)?;
     let there = file.chunks(SLOT).zip(0_u32..).skip(1);
     let records = there.filter_map(move |(bytes, slot)| {
         let read = match bytes.try_into() {
@@ -119,8 +145,21 @@ pub fn records(file: &[u8]) -> Result<impl Iterator<Item = Result<PageRecord, Da
     Ok(records.chain(missing))
 }
 
-/// How many slots there are, where the header counts them.
-fn check_header(file: &[u8]) -> Result<Option<u32>, UnreadablePage> {
+/// Who the gateway was for the ledger when a file was written; nobody, if nothing was ever shared.
+///
+/// # Errors
+/// As of [`records`].
+pub fn holder_state(file: &[u8]) -> Result<Option<HolderState>, UnreadablePage> {
+    check_header(file).map(|header| header.holder)
+}
+
+struct PageHeader {
+    /// How many slots there are, where they are counted.
+    slots: Option<u32>,
+    holder: Option<HolderState>,
+}
+
+fn check_header(file: &[u8]) -> Result<PageHeader, UnreadablePage> {
     if file.is_empty() {
         return Err(UnreadablePage::Empty);
     }
@@ -131,11 +170,21 @@ fn check_header(file: &[u8]) -> Result<Option<u32>, UnreadablePage> {
     }
     let version = fields.take().map(u32::from_le_bytes).unwrap_or_default();
     let _size: Option<[u8; 4]> = fields.take();
+    let slots = fields.take().map(u32::from_le_bytes);
     match version {
-        VERSION => Ok(fields.take().map(u32::from_le_bytes)),
-        WITHOUT_COUNT => Ok(None),
+        VERSION => Ok(PageHeader { slots, holder: read_holder(&mut fields) }),
+        WITHOUT_LEDGER => Ok(PageHeader { slots, holder: None }),
+        WITHOUT_COUNT => Ok(PageHeader { slots: None, holder: None }),
         other => Err(UnreadablePage::Version(other)),
     }
+}
+
+fn read_holder(fields: &mut PageFields<'_>) -> Option<HolderState> {
+    let epoch = u64::from_le_bytes(fields.take()?);
+    let term = Term(u64::from_le_bytes(fields.take()?));
+    let runs = u32::from_le_bytes(fields.take()?);
+    let [closed] = fields.take()?;
+    Some(HolderState { epoch, runs, term, closed: closed != 0 })
 }
 
 /// What a slot says: nothing, if it is free.
@@ -155,12 +204,12 @@ fn parse(slot: u32, bytes: &[u8; SLOT]) -> Option<Option<PageRecord>> {
     }
     match kind {
         FREE => return Some(None),
-        ACCOUNT => {}
+        ACCOUNT | GRANTED => {}
         _ => return None,
     }
     let start = Millis::from_le_bytes(fields.take()?);
     let end = Some(Millis::from_le_bytes(fields.take()?)).filter(|end| *end != Millis::MAX);
-    let last = Millis::from_le_bytes(fields.take()?);
+    let last: [u8; 8] = fields.take()?;
     let counters = Counters {
         granted: u128::from_le_bytes(fields.take()?),
         returned: u128::from_le_bytes(fields.take()?),
@@ -168,23 +217,32 @@ fn parse(slot: u32, bytes: &[u8; SLOT]) -> Option<Option<PageRecord>> {
     };
     let reserved = u64::from_le_bytes(fields.take()?);
     let unit: [u8; LONGEST_UNIT] = fields.take()?;
+    let term = Term(u64::from_le_bytes(fields.take()?));
+    let (last, granted_to) = match kind {
+        GRANTED => (start, Some(GrantedTo { epoch: u64::from_le_bytes(last), term })),
+        _ => (Millis::from_le_bytes(last), None),
+    };
     let unit = str::from_utf8(unit.get(..usize::from(unit_length))?).ok()?.to_owned();
     let name = str::from_utf8(bytes.get(NAME..SUM)?.get(..name_length)?).ok()?.to_owned();
     let period = Period { start, end };
-    Some(Some(PageRecord { slot, name, unit, period, last, counters, reserved }))
+    Some(Some(PageRecord { slot, name, unit, period, last, counters, reserved, granted_to }))
 }
 
 /// The first slot of a file of so many, itself among them.
-pub(crate) fn header(slots: u32) -> [u8; SLOT] {
+pub(crate) fn header(slots: u32, holder: Option<HolderState>) -> [u8; SLOT] {
+    let version = if holder.is_none() { WITHOUT_LEDGER } else { VERSION };
     let mut slot = PageSlot::new();
-    slot.put(MAGIC).put(&VERSION.to_le_bytes()).put(&(SLOT as u32).to_le_bytes()).put(&slots.to_le_bytes());
+    slot.put(MAGIC).put(&version.to_le_bytes()).put(&(SLOT as u32).to_le_bytes()).put(&slots.to_le_bytes());
+    if let Some(HolderState { epoch, runs, term, closed }) = holder {
+        slot.put(&epoch.to_le_bytes()).put(&term.0.to_le_bytes()).put(&runs.to_le_bytes()).put(&[u8::from(closed)]);
+    }
     slot.sealed()
 }
 
 /// A whole file without an account.
 #[must_use]
 pub fn empty_file() -> [u8; SLOT] {
-    header(1)
+    header(1, None)
 }
 
 /// A slot without an account.
@@ -205,18 +263,27 @@ pub(crate) struct WrittenRecord<'a> {
     pub(crate) last: Millis,
     pub(crate) counters: Counters,
     pub(crate) reserved: u64,
+    pub(crate) granted_to: Option<GrantedTo>,
 }
 
 impl WrittenRecord<'_> {
     pub(crate) fn bytes(&self) -> [u8; SLOT] {
+        let (kind, last) = match self.granted_to {
+            None => (ACCOUNT, self.last.to_le_bytes()),
+            Some(to) => (GRANTED, to.epoch.to_le_bytes()),
+        };
         let mut slot = PageSlot::new();
         // Lengths fit: see the fields.
-        slot.put(&[ACCOUNT, self.unit.len() as u8]).put(&(self.name.len() as u16).to_le_bytes());
+        slot.put(&[kind, self.unit.len() as u8]).put(&(self.name.len() as u16).to_le_bytes());
         slot.put(&self.slot.to_le_bytes()).put(&self.period.start.to_le_bytes());
-        slot.put(&self.period.end.unwrap_or(Millis::MAX).to_le_bytes()).put(&self.last.to_le_bytes());
+        slot.put(&self.period.end.unwrap_or(Millis::MAX).to_le_bytes()).put(&last);
         slot.put(&self.counters.granted.to_le_bytes()).put(&self.counters.returned.to_le_bytes());
         slot.put(&self.counters.spent.to_le_bytes()).put(&self.reserved.to_le_bytes());
         slot.put(self.unit.as_bytes());
+        if let Some(to) = self.granted_to {
+            slot.at = TERM;
+            slot.put(&to.term.0.to_le_bytes());
+        }
         slot.at = NAME;
         slot.put(self.name.as_bytes());
         slot.sealed()

@@ -21,6 +21,8 @@
 use outrigger_core::Millis;
 use serde::{Deserialize, Serialize};
 
+use crate::name::{LONGEST_NAME, LONGEST_UNIT, fitted};
+
 /// A leadership of the ledger.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -34,6 +36,16 @@ pub struct LimitKey {
     pub limit: String,
     /// As [`LimitSpec::unit`](crate::LimitSpec::unit): `usd`.
     pub unit: String,
+}
+
+impl LimitKey {
+    /// By the name and the unit that policies have. Long ones are cut, and told apart by a hash, as they are on disk: both
+    /// sides must do so.
+    #[must_use]
+    pub fn new(name: &str, unit: &str) -> LimitKey {
+        let (limit, unit) = (fitted(name, LONGEST_NAME), fitted(unit, LONGEST_UNIT));
+        LimitKey { limit: limit.into_owned(), unit: unit.into_owned() }
+    }
 }
 
 /// An account of a limit: of one of its periods, or of one bucket of a rolling window.

@@ -3,6 +3,7 @@
 use smallvec::SmallVec;
 
 use crate::book::LimitNo;
+use crate::shared::holder::HeldNo;
 
 /// As many limits as are kept without an allocation.
 pub(crate) const INLINE: usize = 8;
@@ -22,9 +23,17 @@ pub struct Reservation {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ReservedLine {
     pub(crate) limit: LimitNo,
-    /// Where its account lies: no other account of the limit is there as long as this one is open.
-    pub(crate) slot: u32,
+    pub(crate) of: ReservedOf,
     pub(crate) amount: u64,
+}
+
+/// The account that it is taken from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum ReservedOf {
+    /// Where it lies: no other account of the limit is there as long as this one is open.
+    Slot(u32),
+    /// One that the ledger grants.
+    Held(HeldNo),
 }
 
 impl Reservation {

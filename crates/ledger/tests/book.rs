@@ -76,7 +76,7 @@ fn slots(book: &mut Book) -> Vec<u32> {
 fn what_is_reserved_is_spent_or_comes_back() {
     let (mut book, no) = one(100, calendar(CalendarUnit::Day));
     let reservation = book.reserve(NOON, &[(no, 60)]).unwrap();
-    let state = State { spent: 0, reserved: 60, max: 100, start: MIDNIGHT - DAY, end: Some(MIDNIGHT) };
+    let state = State { spent: 0, reserved: 60, max: 100, start: MIDNIGHT - DAY, end: Some(MIDNIGHT), shared: None };
     assert_eq!((book.state(no, NOON), book.available(no, NOON), book.open()), (state, 40, 1));
     book.settle(reservation, &[(no, 25)]);
     assert_eq!(
@@ -218,7 +218,7 @@ fn a_new_period_is_a_new_account_and_settlements_find_theirs() {
     book.settle(reservation, &[(no, 70)]);
     assert_eq!(
         book.state(no, MIDNIGHT),
-        State { spent: 0, reserved: 100, max: 100, start: MIDNIGHT, end: Some(MIDNIGHT + DAY) }
+        State { spent: 0, reserved: 100, max: 100, start: MIDNIGHT, end: Some(MIDNIGHT + DAY), shared: None }
     );
     book.settle(tomorrow, &[(no, 30)]);
     assert_eq!(spent(&book, no, MIDNIGHT), 30);
@@ -288,7 +288,7 @@ fn a_rolling_window_counts_the_last_while_at_any_time() {
     );
     assert_eq!(
         book.state(no, at),
-        State { spent: 100, reserved: 0, max: 100, start: at - 59_999, end: Some(NOON + 60_000) }
+        State { spent: 100, reserved: 0, max: 100, start: at - 59_999, end: Some(NOON + 60_000), shared: None }
     );
     assert!(book.reserve(NOON + 59_999, &[(no, 1)]).is_err());
     spend(&mut book, no, 50, NOON + 60_000);
@@ -381,7 +381,10 @@ fn what_is_in_flight_counts_against_another_window_too() {
     adopt(&mut book, 100, calendar(CalendarUnit::Month), NOON);
     assert_eq!(book.reserve(NOON, &[(no, 30)]).unwrap_err(), Refused::Contended { limit: no });
     book.settle(reservation, &[(no, 60)]);
-    assert_eq!(book.state(no, NOON), State { spent: 60, reserved: 0, max: 100, start: MAY, end: Some(JUNE) });
+    assert_eq!(
+        book.state(no, NOON),
+        State { spent: 60, reserved: 0, max: 100, start: MAY, end: Some(JUNE), shared: None }
+    );
 }
 
 #[test]

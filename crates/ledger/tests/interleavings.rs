@@ -74,6 +74,7 @@ impl Gateway {
                     end = End::ServedLate;
                     book = self.released.wait(book).unwrap();
                 }
+                Err(Refused::NotGranted { .. }) => panic!("no ledger grants it"),
                 Err(Refused::Exhausted { limit, spent, .. }) => {
                     assert_eq!(limit, team);
                     // What is settled in the book is spent by then.

@@ -232,18 +232,18 @@ fn a_file_of_something_else_is_refused_with_the_reason() {
     assert_eq!(of(&|file| file[0] = b'o'), Err(UnreadablePage::Header));
     assert_eq!(of(&|file| file[300] = 1), Err(UnreadablePage::Header));
     let newer = of(&|file| {
-        file[8] = 3;
+        file[8] = 4;
         let sum = crc32fast::hash(&file[..508]).to_le_bytes();
         file[508..512].copy_from_slice(&sum);
     });
-    assert_eq!(newer, Err(UnreadablePage::Version(3)));
+    assert_eq!(newer, Err(UnreadablePage::Version(4)));
     for (error, says) in [
         (UnreadablePage::Header, "it is no page file of accounts, or its first 512 bytes are damaged"),
         (
             UnreadablePage::Empty,
             "it is empty, and a file of accounts never is: it was cut off, or could not be written",
         ),
-        (UnreadablePage::Version(3), "its format is 3, and this program knows only 2: it was written by a newer one"),
+        (UnreadablePage::Version(4), "its format is 4, and this program knows only 3: it was written by a newer one"),
     ] {
         assert_eq!(error.to_string(), says);
     }
@@ -343,7 +343,7 @@ fn whatever_happens_to_a_slot_is_told_by_its_number() {
         ("zeros", 1, |file| file[SLOT..2 * SLOT].fill(0)),
         ("half written over", 1, |file| file[SLOT + 256..2 * SLOT].fill(0xff)),
         ("another slot's", 1, |file| file.copy_within(2 * SLOT..3 * SLOT, SLOT)),
-        ("of a kind that isn't", 2, |file| sealed(file, 0, 3)),
+        ("of a kind that isn't", 2, |file| sealed(file, 0, 4)),
         ("a name longer than there is room", 2, |file| sealed(file, 3, 0xff)),
         ("a name that is no text", 2, |file| sealed(file, 108, 0xff)),
     ];

@@ -1,7 +1,7 @@
 //! Before an attempt: the worst that it can cost is set aside in every account that it counts against.
 //!
-//! A limit that is spent passes the candidate over. One that is only set aside by others is waited for: for two seconds,
-//! within the deadline.
+//! A limit that is spent passes the candidate over. One that is only set aside by others, or of which the ledger has not
+//! granted enough, is waited for: for two seconds, within the deadline.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -22,8 +22,10 @@ use crate::pipeline::refusal::Refusal;
 use crate::runtime::accounts::{NotHeld, millis};
 use crate::runtime::concurrency::ConcurrencyPermit;
 
-/// How long others' reservations are waited for.
+/// How long others' reservations are waited for, and the ledger's grants.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// Seconds in which a ledger that can't be reached may be back.
+const LEDGER_BACK: u64 = 5;
 
 /// What a stored conversation may hold where nobody has told the model's context window.
 const UNKNOWN_WINDOW: u64 = 128_000;
@@ -79,17 +81,17 @@ pub async fn reserve(
                 let gone = SpentLimit { limit, spent, max, seconds: until.map(|until| seconds_until(until, now)) };
                 return Err(asked.exhausted(completion, &gone, &worst));
             }
-            Err(NotHeld::Refused(Refused::Contended { limit })) => {
+            Err(NotHeld::Refused(refused @ (Refused::Contended { .. } | Refused::NotGranted { .. }))) => {
                 let until = *waits_until.get_or_insert_with(|| trying.clock.deadline().min(Instant::now() + PATIENCE));
                 // Asked here too: who is woken again and again would never see the time pass.
                 if Instant::now() >= until {
-                    return Err(asked.contended(completion, limit));
+                    return Err(asked.in_vain(completion, refused));
                 }
                 completion.waits();
                 let waited = tokio::time::timeout_at(until.into(), freed).await;
                 completion.waited();
                 if waited.is_err() {
-                    return Err(asked.contended(completion, limit));
+                    return Err(asked.in_vain(completion, refused));
                 }
             }
         }
@@ -370,12 +372,26 @@ impl AttemptEstimate {
         }
     }
 
-    fn contended(&self, completion: &Completion, number: LimitNo) -> NotReserved {
+    /// The refusal of a limit that was waited for.
+    fn in_vain(&self, completion: &Completion, refused: Refused) -> NotReserved {
         let served = &completion.context.served;
-        let at = served.limits.position(|one| *one == number);
+        let limit = refused.limit();
+        let at = served.limits.position(|one| *one == limit);
         let whose = at.map_or_else(String::new, |at| format!("{}: ", served.policy.limits.all[at].id));
-        let message = format!("{whose}what is left is set aside for requests under way; some of it will come back");
-        let refusal = Refusal::new(RefusalKind::BudgetContended, message).after(1);
+        let refusal = match refused {
+            Refused::NotGranted { .. } => {
+                let message = format!(
+                    "{whose}the ledger that shares it among gateways can't be reached at this time, and what this one \
+                     was granted is used up"
+                );
+                Refusal::new(RefusalKind::BudgetUnavailable, message).after(LEDGER_BACK)
+            }
+            Refused::Contended { .. } | Refused::Exhausted { .. } => {
+                let message =
+                    format!("{whose}what is left is set aside for requests under way; some of it will come back");
+                Refusal::new(RefusalKind::BudgetContended, message).after(1)
+            }
+        };
         let skip = at.map_or(Skip::Concurrency, |at| match served.policy.limits.all[at].unit {
             Unit::Money => Skip::Budget(at),
             Unit::Tokens | Unit::Requests => Skip::Limit(at),

@@ -5,14 +5,18 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use outrigger_core::Millis;
-use outrigger_ledger::{Book, LimitNo, LimitSpec, Refused, Reservation, Settled, State};
+use outrigger_ledger::protocol::{Grants, UsageReport};
+use outrigger_ledger::shared::holder::{Due, HeldState, MessageOutcome};
+use outrigger_ledger::{Book, Granter, LimitNo, LimitSpec, Refused, Reservation, Settled, State};
 use parking_lot::{Mutex, MutexGuard};
 use thiserror::Error;
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
+use tokio::time::Instant;
 
 use crate::runtime::journal::{Journal, JournalError, JournalFolder};
 
@@ -31,8 +35,14 @@ pub enum NotHeld {
 #[derive(Debug)]
 pub struct Accounts {
     books: Mutex<Books>,
-    /// Something that was set aside came back, or was spent.
+    /// Something that was set aside came back, or was spent, or was granted.
     freed: Notify,
+    /// The ledger is to be told something at once.
+    report_due: Notify,
+    /// Whether the ledger grants some limit, or has something to settle of one.
+    shared: AtomicBool,
+    /// Where the clock begins by which periods of the ledger end: nobody sets it.
+    begun: Instant,
 }
 
 #[derive(Debug)]
@@ -54,23 +64,25 @@ impl Accounts {
     #[must_use]
     pub fn new(dir: Option<PathBuf>) -> Self {
         let books = Books { book: Book::new(), dir, folder: None, pages: None, warned: false };
-        Accounts { books: Mutex::new(books), freed: Notify::new() }
+        let (freed, report_due, shared) = (Notify::new(), Notify::new(), AtomicBool::new(false));
+        Accounts { books: Mutex::new(books), freed, report_due, shared, begun: Instant::now() }
     }
 
     /// The limits of a policy that is about to be in force, each found again by its name.
     ///
     /// # Errors
     /// [`JournalError`]: another process has the folder, what lies there is damaged, or it can't be written.
-    pub fn adopt(&self, limits: &[LimitSpec], now: Millis) -> Result<Vec<LimitNo>, JournalError> {
-        let mut books = self.lock();
-        books.open(!limits.is_empty())?;
-        let numbers = books.book.adopt(limits, now);
+    pub fn adopt(&self, limits: &[LimitSpec], by: Granter, now: Millis) -> Result<Vec<LimitNo>, JournalError> {
+        let (mut books, steady) = (self.lock(), self.steadily());
+        books.open(!limits.is_empty(), steady)?;
+        books.book.move_steadily(steady);
+        let numbers = books.book.adopt_from(by, limits, now);
         if let Err(error) = books.write() {
             // The policy before it goes on, with its own amounts.
             books.book.take_back();
             return Err(error);
         }
-        drop(books);
+        self.changed(books);
         // Another limit may have room for those who wait.
         self.freed.notify_waiters();
         Ok(numbers)
@@ -82,12 +94,18 @@ impl Accounts {
     /// [`NotHeld`].
     pub fn hold(self: &Arc<Self>, now: Millis, wants: &[(LimitNo, u64)]) -> Result<LedgerHold, NotHeld> {
         let mut books = self.lock();
-        let reservation = books.book.reserve(now, wants).map_err(NotHeld::Refused)?;
-        if let Err(error) = books.write() {
-            books.book.settle(reservation, &[]);
-            return Err(error.into());
-        }
-        Ok(LedgerHold { accounts: Arc::clone(self), reservation: Some(reservation) })
+        let reserved = books.book.reserve(now, wants);
+        let written = reserved.as_ref().map_or(Ok(()), |_| books.write());
+        let held = match (reserved, written) {
+            (Err(refused), _) => Err(NotHeld::Refused(refused)),
+            (Ok(reservation), Err(error)) => {
+                books.book.settle(reservation, &[]);
+                Err(error.into())
+            }
+            (Ok(reservation), Ok(())) => Ok(LedgerHold { accounts: Arc::clone(self), reservation: Some(reservation) }),
+        };
+        self.changed(books);
+        held
     }
 
     /// Ready when something comes back that was set aside. To be made before it is looked whether there is room.
@@ -106,11 +124,11 @@ impl Accounts {
         self.lock().book.used(limit, now)
     }
 
-    /// The same of several, in their order.
+    /// The same of several, in their order; and how old what is known of other gateways is.
     #[must_use]
-    pub fn used_of(&self, limits: impl Iterator<Item = LimitNo>, now: Millis) -> Vec<u64> {
+    pub fn used_of(&self, limits: impl Iterator<Item = LimitNo>, now: Millis) -> Vec<(u64, Duration)> {
         let books = self.lock();
-        limits.map(|limit| books.book.used(limit, now)).collect()
+        limits.map(|limit| (books.book.used(limit, now), books.book.age(limit))).collect()
     }
 
     /// What is neither spent nor set aside, in the tightest of some limits; `None` if there is none.
@@ -127,13 +145,115 @@ impl Accounts {
         if let Err(error) = books.write() {
             tracing::error!(%error, "what was spent can't be written down; it is written with the next request");
         }
-        drop(books);
+        self.changed(books);
         self.freed.notify_waiters();
         settled
     }
 
     fn lock(&self) -> MutexGuard<'_, Books> {
-        self.books.lock()
+        let mut books = self.books.lock();
+        // Nobody asks what time it is where nothing is shared.
+        if self.is_shared() {
+            books.book.move_steadily(self.steadily());
+        }
+        books
+    }
+
+    fn is_shared(&self) -> bool {
+        self.shared.load(Ordering::Acquire)
+    }
+
+    fn steadily(&self) -> Millis {
+        Millis::try_from(self.begun.elapsed().as_millis()).unwrap_or(Millis::MAX)
+    }
+
+    /// Lets go of the books, and says so where the ledger is to be told of a change at once.
+    fn changed(&self, books: MutexGuard<'_, Books>) {
+        let due = books.book.due();
+        drop(books);
+        let shared = due > Due::Never;
+        if self.shared.swap(shared, Ordering::AcqRel) != shared || due == Due::Now {
+            self.report_due.notify_one();
+        }
+    }
+}
+
+/// Towards the ledger.
+impl Accounts {
+    /// Ready when it is to be told something at once, and when it begins or ends to be told anything.
+    pub async fn report_due(&self) {
+        self.report_due.notified().await;
+    }
+
+    /// How soon a report is due.
+    #[must_use]
+    pub fn due(&self) -> Due {
+        self.lock().book.due()
+    }
+
+    /// There is a new way to it: what was said on the one before may be lost.
+    pub fn connected(&self) {
+        let mut books = self.lock();
+        books.book.connected();
+        self.changed(books);
+    }
+
+    /// What it is told now; nothing, if nothing is shared. It is written down before: a process after this one must not
+    /// say less.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub fn report(&self) -> Result<Option<UsageReport>, JournalError> {
+        let mut books = self.lock();
+        let report = books.book.report();
+        books.write()?;
+        Ok(report)
+    }
+
+    /// Takes what it says, and says what that did to each limit.
+    pub fn take(&self, grants: &Grants, now: Millis) -> (MessageOutcome, Settled) {
+        let mut books = self.lock();
+        let taken = books.book.take(grants, now);
+        // Neither a reservation nor a report goes by what is not written.
+        if let Err(error) = books.write() {
+            tracing::error!(%error, "what the ledger granted can't be written down; it is written with the next request");
+        }
+        self.changed(books);
+        self.freed.notify_waiters();
+        taken
+    }
+
+    /// Returns all that is left, and waits for so long until the ledger has it.
+    pub async fn close(&self, until: Instant) {
+        {
+            let mut books = self.lock();
+            books.book.close();
+            if books.book.is_closed() {
+                return;
+            }
+            self.changed(books);
+        }
+        let closed = async {
+            loop {
+                let freed = self.freed();
+                tokio::pin!(freed);
+                freed.as_mut().enable();
+                if self.lock().book.is_closed() {
+                    return;
+                }
+                freed.await;
+            }
+        };
+        if tokio::time::timeout_at(until, closed).await.is_err() {
+            for HeldState { limit, counters, .. } in self.lock().book.unconfirmed() {
+                let (limit, spent) = (limit.limit, counters.spent);
+                tracing::warn!(
+                    limit,
+                    spent,
+                    "the ledger has not confirmed what was spent and returned: it keeps all that was granted"
+                );
+            }
+        }
     }
 }
 
@@ -147,7 +267,7 @@ impl Accounts {
 
 impl Books {
     /// Takes the folder, and opens its accounts where something is `limited`.
-    fn open(&mut self, limited: bool) -> Result<(), JournalError> {
+    fn open(&mut self, limited: bool, steady: Millis) -> Result<(), JournalError> {
         let Some(dir) = &self.dir else {
             if limited && !std::mem::replace(&mut self.warned, true) {
                 tracing::warn!(
@@ -172,6 +292,7 @@ impl Books {
         if let (Some(folder), None, true) = (&self.folder, &self.pages, limited) {
             // Into a book of its own: one that can't be read must not leave half of it behind.
             let mut book = Book::new();
+            book.move_steadily(steady);
             self.pages = Some(folder.accounts(&mut book)?);
             self.book = book;
         }
@@ -240,7 +361,7 @@ mod tests {
 
     fn kept(dir: &std::path::Path, max: u64) -> (Arc<Accounts>, LimitNo) {
         let accounts = Arc::new(Accounts::new(Some(dir.to_owned())));
-        let [number] = accounts.adopt(&limits(max), 1_000).unwrap()[..] else { panic!("one limit") };
+        let [number] = accounts.adopt(&limits(max), Granter::Itself, 1_000).unwrap()[..] else { panic!("one limit") };
         (accounts, number)
     }
 
@@ -263,7 +384,7 @@ mod tests {
     #[test]
     fn what_nobody_settles_is_charged_in_full() {
         let accounts = Arc::new(Accounts::new(None));
-        let number = accounts.adopt(&limits(100), 1_000).unwrap()[0];
+        let number = accounts.adopt(&limits(100), Granter::Itself, 1_000).unwrap()[0];
         drop(accounts.hold(1_000, &[(number, 30)]).unwrap());
         accounts.hold(1_000, &[(number, 30)]).unwrap().give_back();
         assert_eq!(accounts.state(number, 1_000).spent, 30);
@@ -274,22 +395,22 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (first, _) = kept(dir.path(), 100);
         let second = Accounts::new(Some(dir.path().to_owned()));
-        let told = second.adopt(&limits(100), 1_000).unwrap_err().to_string();
+        let told = second.adopt(&limits(100), Granter::Itself, 1_000).unwrap_err().to_string();
         assert!(told.contains("another process's") && told.contains("--state"), "{told}");
-        assert!(matches!(second.adopt(&[], 1_000), Err(JournalError::Taken { .. })));
+        assert!(matches!(second.adopt(&[], Granter::Itself, 1_000), Err(JournalError::Taken { .. })));
         drop(first);
-        assert!(second.adopt(&limits(100), 1_000).is_ok());
+        assert!(second.adopt(&limits(100), Granter::Itself, 1_000).is_ok());
     }
 
     #[test]
     fn a_folder_is_taken_before_anything_is_limited() {
         let dir = tempfile::tempdir().unwrap();
         let [first, second] = [(); 2].map(|()| Accounts::new(Some(dir.path().to_owned())));
-        assert!(first.adopt(&[], 1_000).unwrap().is_empty());
-        assert!(matches!(second.adopt(&[], 1_000), Err(JournalError::Taken { .. })));
-        assert!(matches!(second.adopt(&limits(100), 1_000), Err(JournalError::Taken { .. })));
+        assert!(first.adopt(&[], Granter::Itself, 1_000).unwrap().is_empty());
+        assert!(matches!(second.adopt(&[], Granter::Itself, 1_000), Err(JournalError::Taken { .. })));
+        assert!(matches!(second.adopt(&limits(100), Granter::Itself, 1_000), Err(JournalError::Taken { .. })));
         assert!(!dir.path().join("accounts").exists(), "nothing is to be written down yet");
-        assert_eq!(first.adopt(&limits(100), 1_000).unwrap().len(), 1);
+        assert_eq!(first.adopt(&limits(100), Granter::Itself, 1_000).unwrap().len(), 1);
     }
 
     #[test]
@@ -298,8 +419,8 @@ mod tests {
         let file = dir.path().join("file");
         std::fs::write(&file, "").unwrap();
         let accounts = Accounts::new(Some(file.join("state")));
-        assert!(accounts.adopt(&[], 1_000).unwrap().is_empty());
-        assert!(matches!(accounts.adopt(&limits(100), 1_000), Err(JournalError::Open { .. })));
+        assert!(accounts.adopt(&[], Granter::Itself, 1_000).unwrap().is_empty());
+        assert!(matches!(accounts.adopt(&limits(100), Granter::Itself, 1_000), Err(JournalError::Open { .. })));
     }
 
     #[test]
@@ -322,14 +443,20 @@ mod tests {
             ("another file", &[b'x'; 1_024], "it is no page file"),
         ] {
             std::fs::write(&file, bytes).unwrap();
-            let told = Accounts::new(Some(dir.path().to_owned())).adopt(&limits(100), 1_000).unwrap_err().to_string();
+            let told = Accounts::new(Some(dir.path().to_owned()))
+                .adopt(&limits(100), Granter::Itself, 1_000)
+                .unwrap_err()
+                .to_string();
             assert!(told.contains(says) && told.contains("accounts"), "{what}: {told}");
             assert_eq!(std::fs::read(&file).unwrap(), bytes, "{what}: it stays as it is");
         }
         // The accounts are on a volume that is not there.
         std::fs::remove_file(&file).unwrap();
         std::os::unix::fs::symlink(dir.path().join("nowhere"), &file).unwrap();
-        let told = Accounts::new(Some(dir.path().to_owned())).adopt(&limits(100), 1_000).unwrap_err().to_string();
+        let told = Accounts::new(Some(dir.path().to_owned()))
+            .adopt(&limits(100), Granter::Itself, 1_000)
+            .unwrap_err()
+            .to_string();
         assert!(told.contains("can't be opened") && file.is_symlink(), "{told}");
         // As nobody says it who has not moved it away.
         std::fs::remove_file(&file).unwrap();
@@ -344,7 +471,7 @@ mod tests {
         let both =
             ["Budget a/b", "Budget a/c"].map(|name| LimitSpec { name: name.to_owned(), ..limits(100)[0].clone() });
         let accounts = Arc::new(Accounts::new(Some(dir.path().to_owned())));
-        let numbers = accounts.adopt(&both, 1_000).unwrap();
+        let numbers = accounts.adopt(&both, Granter::Itself, 1_000).unwrap();
         accounts.hold(1_000, &[(numbers[0], 1)]).unwrap().settle(&[(numbers[0], 1)]);
         let before = std::fs::read(&file).unwrap();
         let read_only = std::fs::File::open(&file).unwrap();
@@ -357,7 +484,7 @@ mod tests {
         assert_eq!(std::fs::read(&file).unwrap().len(), before.len() + 512);
         drop(accounts);
         let accounts = Accounts::new(Some(dir.path().to_owned()));
-        let numbers = accounts.adopt(&both, 1_000).unwrap();
+        let numbers = accounts.adopt(&both, Granter::Itself, 1_000).unwrap();
         assert_eq!([0, 1].map(|at| accounts.state(numbers[at], 1_000).spent), [2, 2]);
     }
 

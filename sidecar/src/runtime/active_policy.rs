@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 
 use outrigger_ledger::{LimitNo, LimitSpec};
-use outrigger_policy::{Document, EntryIndex, KeyIndex, LedgerDoc, LimitIndex, Policy, ProviderIndex, ReadError};
+use outrigger_policy::{Document, EntryIndex, KeyIndex, LimitIndex, Policy, ProviderIndex};
 use typed_index_collections::TiVec;
 
 use crate::runtime::backend::{Backend, BackendBuilder};
@@ -52,10 +52,6 @@ impl ActivePolicy {
         kept: &mut LearntState,
         adopt: impl FnOnce(&[LimitSpec]) -> Result<Vec<LimitNo>, JournalError>,
     ) -> Result<Self, ServeError> {
-        // Granting itself what is shared would go over.
-        if document.ledger == LedgerDoc::Shared {
-            return Err(ServeError::Policy(ReadError::Format { found: document.format }.into()));
-        }
         let policy = Policy::build(document)?;
         let mut limits = ConcurrencyLimits::new(&kept.concurrency);
         let mut building =

@@ -16,7 +16,7 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use outrigger_ledger::{Book, Damaged, SLOT, UnreadablePage, empty_file, records};
+use outrigger_ledger::{Book, Damaged, SLOT, UnreadablePage, empty_file, holder_state, records};
 use thiserror::Error;
 
 use crate::runtime::accounts::millis;
@@ -88,12 +88,15 @@ impl JournalFolder {
         }
         let file = options().create(false).open(&path).map_err(failed)?;
         let bytes = fs::read(&path).map_err(failed)?;
-        let found = records(&bytes).map_err(|source| JournalError::Unreadable { path: path.clone(), source })?;
-        let restored = book.restore(found, millis(SystemTime::now()));
+        let unreadable = |source| JournalError::Unreadable { path: path.clone(), source };
+        let (found, holder) = (records(&bytes).map_err(unreadable)?, holder_state(&bytes).map_err(unreadable)?);
+        let now = millis(SystemTime::now());
+        let restored = book.restore(found, now);
         // Free money is what a budget must never give: nobody goes on without saying so.
         if let Some(source) = restored.damaged.first() {
             return Err(JournalError::Damaged { path, source: *source });
         }
+        book.restore_holder(holder, now);
         if restored.ahead > 0 {
             let accounts = restored.ahead;
             tracing::warn!(accounts, "accounts were used at a time that is yet to come: the clock is wrong, or was");

@@ -20,6 +20,7 @@ use outrigger_listen::{ConnectionLimits, Connections, Eviction, Peer, Port, Serv
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 pub use bounds::{Bounds, raise_descriptors};
 
@@ -39,6 +40,12 @@ const CROWDED: usize = 16;
 const DRAIN: Duration = Duration::from_secs(25);
 /// How long those go on after it whose callers have gone: what they used is being found out.
 const SETTLE: Duration = Duration::from_secs(5);
+/// How long a pod is given to end, unless it asks for more: `terminationGracePeriodSeconds`, less a second.
+const GRACE: Duration = Duration::from_secs(29);
+/// How long a ledger that is out of reach is waited for at the end.
+const RELINK: Duration = Duration::from_secs(5);
+/// How long the ledger is given in any case to take what is returned.
+const LAST_WORD: Duration = Duration::from_secs(1);
 
 /// Open ports.
 #[derive(Debug)]
@@ -106,7 +113,8 @@ impl Gateway {
         // A gateway serves once.
         let _ = self.ports.set(ports);
         let (stop, stopped) = watch::channel(());
-        let warm = tokio::spawn(Arc::clone(&self).keep_warm());
+        let mut warm = JoinSet::new();
+        warm.spawn(Arc::clone(&self).keep_warm());
         let mut accepting = JoinSet::new();
         let bounds = Bounds::of_this_process();
         let room = |connections: usize, eviction: Eviction, times: Times| {
@@ -135,12 +143,17 @@ impl Gateway {
         }
         drop(stopped);
         shutdown.await;
+        let ends = Instant::now() + GRACE;
         drop(stop);
-        warm.abort();
+        drop(warm);
         drain(accepting, DRAIN).await;
         if tokio::time::timeout(SETTLE, self.settled()).await.is_err() {
             tracing::warn!("requests without a caller were still under way: they are charged in full");
         }
+        // Without a way to it, another is waited for a little.
+        let is_linked = self.link.read().as_ref().is_some_and(|link| link.connected);
+        let most = if is_linked { ends } else { ends.min(Instant::now() + RELINK) };
+        self.accounts.close(most.max(Instant::now() + LAST_WORD)).await;
         self.records.written().await;
         Ok(())
     }

@@ -1,9 +1,11 @@
 //! What is spent, for those who ask: records, metrics, the admin port, and the log where a threshold is crossed.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use outrigger_core::Money;
 use outrigger_ledger::Settled;
+use outrigger_ledger::protocol::Grants;
+use outrigger_ledger::shared::holder::MessageOutcome;
 use outrigger_policy::{Limit, LimitIndex, ThresholdAction, Unit};
 use serde::Serialize;
 
@@ -26,9 +28,13 @@ pub struct LimitLevel {
     pub reserved: String,
     /// What is left.
     pub available: String,
+    /// What of a shared limit this gateway may reserve without asking the ledger; absent if it grants itself all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub granted: Option<String>,
     /// When its window began, and when it ends: null for a window that never does.
     pub since: Option<String>,
     pub until: Option<String>,
+    /// Of a shared limit: when the ledger last heard of all who spend from it.
     pub as_of: String,
 }
 
@@ -50,12 +56,12 @@ impl Gateway {
         let numbers = places.iter().filter_map(|place| served.limits.get(*place).copied());
         let used = self.accounts.used_of(numbers, millis(as_of));
         let limits = places.iter().filter_map(|place| served.policy.limits.all.get(*place));
-        let told = |(limit, used): (&Limit, u64)| BudgetRecord {
+        let told = |(limit, (used, age)): (&Limit, (u64, Duration))| BudgetRecord {
             name: limit.id.to_string(),
             unit: unit(limit.unit),
             spent: amount(limit, used),
             limit: amount(limit, limit.max),
-            as_of: Some(as_of),
+            as_of: as_of.checked_sub(age),
         };
         limits.zip(used).map(told).collect()
     }
@@ -69,7 +75,10 @@ impl Gateway {
         };
         let level = |(limit, number): (&Limit, &outrigger_ledger::LimitNo)| {
             let state = self.accounts.state(*number, millis(now));
-            let left = state.max.saturating_sub(state.spent).saturating_sub(state.reserved);
+            let gone = state.shared.map_or(0, |shared| shared.unconfirmed);
+            let age = state.shared.map_or(Duration::ZERO, |shared| shared.age);
+            let as_of = now.checked_sub(age).unwrap_or(now);
+            let left = state.max.saturating_sub(state.spent).saturating_sub(state.reserved).saturating_sub(gone);
             LimitLevel {
                 name: limit.id.to_string(),
                 unit: unit(limit.unit),
@@ -77,9 +86,10 @@ impl Gateway {
                 spent: amount(limit, state.spent),
                 reserved: amount(limit, state.reserved),
                 available: amount(limit, left),
+                granted: state.shared.map(|shared| amount(limit, shared.free)),
                 since: (state.start > 0).then(|| time(state.start)),
                 until: state.end.map(time),
-                as_of: humantime::format_rfc3339_millis(now).to_string(),
+                as_of: humantime::format_rfc3339_millis(as_of).to_string(),
             }
         };
         served.policy.limits.all.iter().zip(&served.limits).map(level).collect()
@@ -95,6 +105,21 @@ impl Gateway {
             (limit.id.to_string(), limit.unit, state.spent, state.max)
         });
         self.metrics.levels(levels);
+    }
+
+    /// What the ledger says goes to the accounts. What others have spent may cross a threshold here.
+    pub(crate) fn granted(&self, grants: &Grants) {
+        let (taken, changes) = self.accounts.take(grants, millis(SystemTime::now()));
+        match taken {
+            MessageOutcome::Void => tracing::warn!(
+                "the ledger does not know what this gateway was granted before, or has closed it: it begins anew"
+            ),
+            MessageOutcome::Followed => tracing::info!(term = grants.term.0, "the ledger has a new leader"),
+            MessageOutcome::Yes | MessageOutcome::Stale => {}
+        }
+        if let Some(served) = self.served() {
+            self.crossed(&served, &changes);
+        }
     }
 
     /// Says which thresholds a settlement has crossed.

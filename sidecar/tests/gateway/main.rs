@@ -30,6 +30,7 @@ mod proxy;
 mod relay;
 mod rules;
 mod settled;
+mod shared;
 mod signed;
 mod stream;
 mod swaps;

@@ -127,6 +127,13 @@ impl Running {
         self.served.take().unwrap()
     }
 
+    /// Ends it as a signal does that nobody can catch.
+    pub async fn dies(mut self) {
+        let served = self.served.take().unwrap();
+        served.abort();
+        served.await.ok();
+    }
+
     pub async fn post(&self, path: &str, body: &Value) -> Answer {
         self.send(reqwest::Client::new().post(self.url(path)).json(body)).await
     }

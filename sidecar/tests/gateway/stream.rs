@@ -39,7 +39,7 @@ async fn what_is_pushed_is_served_and_told() {
     assert_eq!(asks(&sidecar, &upstream).await, Err("no_policy".to_owned()));
     let (mut stream, hello) = operator.stream().await;
     assert_eq!((stream.token.as_str(), hello.sequence, hello.digest), ("Bearer first-token", None, None));
-    assert_eq!((hello.formats, hello.authorities.len(), hello.authorities[0].len()), (vec![1], 1, 64));
+    assert_eq!((hello.formats, hello.authorities.len(), hello.authorities[0].len()), (vec![1, 2], 1, 64));
     let outcome = stream.push(&with(7, &upstream), &[("first-main", "sk-streamed")]).await;
     in_force(7, &outcome);
     assert_eq!(outcome.authorities, hello.authorities);

@@ -13,8 +13,9 @@ use std::sync::Arc;
 use super::slots::{PageSlots, SlotOwner};
 use super::{LimitNo, Refused, State};
 use crate::account::Account;
-use crate::page::{LONGEST_NAME, LONGEST_UNIT, PageRecord, WrittenRecord};
-use outrigger_core::hash::fnv1a;
+use crate::name::{LONGEST_NAME, LONGEST_UNIT, fitted};
+use crate::page::{PageRecord, WrittenRecord};
+use crate::protocol::LimitKey;
 use outrigger_core::{Millis, Period, Periods};
 
 /// How many accounts are kept after they have ended, in case the window is changed: of days two months, of hours two
@@ -78,7 +79,7 @@ struct Sum {
 impl Identity {
     /// Cut to what a slot of the page file has room for.
     pub(super) fn new(name: &str, unit: &str) -> Self {
-        Identity { name: fitted(name, LONGEST_NAME), unit: fitted(unit, LONGEST_UNIT) }
+        Identity { name: fitted(name, LONGEST_NAME).into(), unit: fitted(unit, LONGEST_UNIT).into() }
     }
 }
 
@@ -86,6 +87,15 @@ impl LimitAccounts {
     pub(super) fn new(no: LimitNo, identity: Arc<Identity>) -> Self {
         let (terms, former) = (Terms::default(), Terms::default());
         LimitAccounts { no, identity, terms, former, period: NO_PERIOD, live: Vec::new(), past: VecDeque::new() }
+    }
+
+    /// What the ledger finds it by.
+    pub(super) fn id(&self) -> LimitKey {
+        LimitKey::new(&self.identity.name, &self.identity.unit)
+    }
+
+    pub(super) fn max(&self) -> u64 {
+        self.terms.max
     }
 
     /// Takes an account from a file.
@@ -278,6 +288,7 @@ impl LimitAccounts {
             max: self.terms.max,
             start: self.reach(at).0,
             end,
+            shared: None,
         }
     }
 
@@ -333,6 +344,7 @@ impl LimitAccounts {
             last: entry.last,
             counters: entry.account.counters(),
             reserved: entry.account.reserved(),
+            granted_to: None,
         })
     }
 }
@@ -360,14 +372,4 @@ impl PeriodAccount {
 
 fn amount_of(sum: u128) -> u64 {
     u64::try_from(sum).unwrap_or(u64::MAX)
-}
-
-/// As it is, or cut and marked by a hash of the whole.
-fn fitted(text: &str, longest: usize) -> Box<str> {
-    if text.len() <= longest {
-        return text.into();
-    }
-    let hash = fnv1a(text.as_bytes());
-    let cut = text.floor_char_boundary(longest - 16);
-    format!("{}{hash:016x}", &text[..cut]).into()
 }

@@ -24,6 +24,8 @@ pub(super) enum SlotOwner {
     /// It stays as it is, so that it is told at each start, until somebody has looked at the file.
     Damaged,
     Limit(LimitNo),
+    /// An account that the ledger grants: what it says comes from its holder.
+    Granted,
 }
 
 impl PageSlots {
@@ -34,12 +36,16 @@ impl PageSlots {
 
     /// Gives a limit a slot.
     pub(super) fn take(&mut self, limit: LimitNo) -> u32 {
+        self.take_for(SlotOwner::Limit(limit))
+    }
+
+    pub(super) fn take_for(&mut self, owner: SlotOwner) -> u32 {
         let slot = self.free.pop().unwrap_or_else(|| {
             // The header counts one more.
             self.touch(0);
             self.count()
         });
-        self.own(slot, SlotOwner::Limit(limit));
+        self.own(slot, owner);
         slot
     }
 

@@ -70,6 +70,7 @@ proptest! {
                     // What is said to be spent was at least promised at some time.
                     prop_assert!(spent <= world.promised(limit));
                 }
+                Err(Refused::NotGranted { .. }) => prop_assert!(false, "the book grants all of it itself"),
                 Err(Refused::Contended { limit }) => {
                     let (limit, want) = *wants.iter().find(|(place, _)| world.number(*place) == limit).unwrap();
                     let state = world.state(limit);

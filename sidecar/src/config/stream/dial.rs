@@ -119,7 +119,7 @@ pub(super) fn hello(has: Has, authorities: Vec<String>) -> FromGateway {
     let Has { sequence, digest, rejected } = has;
     FromGateway::Hello(Hello {
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        formats: vec![outrigger_policy::FORMAT],
+        formats: outrigger_policy::FORMATS.to_vec(),
         sequence,
         digest,
         authorities,

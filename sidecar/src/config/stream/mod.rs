@@ -14,6 +14,7 @@ mod report;
 mod session;
 mod stream_ended;
 mod trust;
+mod usage;
 
 use std::path::PathBuf;
 use std::sync::Arc;

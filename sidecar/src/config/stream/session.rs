@@ -8,6 +8,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout_at};
 use super::dial::OpenStream;
 use super::report::ReportSender;
 use super::trust::Authorities;
+use super::usage::UsageReports;
 use super::{OperatorStream, StreamEnded};
 use crate::config::source::PolicySources;
 
@@ -23,6 +24,7 @@ pub(super) async fn listen(
     let pace = operator.pace;
     let mut beats = interval_at(Instant::now() + pace.beat, pace.beat);
     beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut usage = UsageReports::begin(&intake.gateway().accounts);
     let mut lines = LineReader::default();
     let mut last = Instant::now();
     loop {
@@ -39,6 +41,7 @@ pub(super) async fn listen(
                 hear(&mut lines, &bytes, intake, heard, |outcome| tell(&mouth, outcome, operator))
             }
             Ok(()) = mounted.changed() => tell(&mouth, intake.outcome(), operator),
+            () = usage.due() => usage.say(&mouth),
             _ = beats.tick() => mouth.say(&FromGateway::Beat(Unused {})),
         };
         if let Err(ended) = said {
@@ -47,7 +50,7 @@ pub(super) async fn listen(
     }
 }
 
-/// Each kind of message goes to whom it concerns. The ledger's get their arm here.
+/// Each kind of message goes to whom it concerns.
 fn hear(
     lines: &mut LineReader,
     bytes: &[u8],
@@ -61,7 +64,8 @@ fn hear(
         match message {
             FromOperator::Policy(policy) => say(intake.take(policy))?,
             FromOperator::Unreadable(rejection) => say(intake.refuse(rejection))?,
-            FromOperator::Grants(_) | FromOperator::Beat(_) | FromOperator::Unknown(_) => {}
+            FromOperator::Grants(grants) => intake.gateway().granted(&grants),
+            FromOperator::Beat(_) | FromOperator::Unknown(_) => {}
         }
     }
     Ok(())

@@ -403,6 +403,14 @@ impl HeldLimit {
         }
     }
 
+    /// Counts what is reserved as spent.
+    pub(super) fn charge_open(&mut self) {
+        for held in self.accounts.iter_mut().filter(|held| held.account.is_open()) {
+            held.account = Account::restored(held.account.counters(), held.account.reserved());
+            held.changed();
+        }
+    }
+
     pub(super) fn unsaid_again(&mut self) {
         for held in &mut self.accounts {
             (held.told, held.told_in) = (false, None);

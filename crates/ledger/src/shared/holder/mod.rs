@@ -17,7 +17,7 @@ mod tests;
 
 use std::collections::{HashMap, VecDeque};
 
-use outrigger_core::Millis;
+use outrigger_core::{Millis, Period};
 
 use crate::protocol::{FleetAccount, Grants, LimitKey, Term, UsageReport};
 pub use journal::{HeldNo, HeldState, HolderState, JournalWrite};
@@ -313,12 +313,13 @@ impl Holder {
         (self.due(now) > Due::Never).then(|| self.next_report(now))
     }
 
-    /// The last word: everything that is free is given back, and nothing is reserved or taken from now on. The journal is
-    /// written before it is sent. It is sent again until it is [confirmed](Self::is_confirmed).
+    /// The last word: everything that is free is given back, and nothing is reserved or taken from now on. What is still
+    /// reserved is spent: nobody will hear what became of it. The journal is written before it is sent. It is sent again until it is [confirmed](Self::is_confirmed).
     pub fn last_report(&mut self, now: Millis) -> UsageReport {
         self.closing = true;
         if !self.state.closed {
             (self.state.closed, self.unwritten) = (true, true);
+            self.limits.iter_mut().for_each(HeldLimit::charge_open);
             self.say_all();
         }
         self.next_report(now)
@@ -401,6 +402,19 @@ impl Holder {
     #[must_use]
     pub fn used(&self, limit: SharedNo, now: Millis) -> u64 {
         self.limits.get(limit.place()).map_or(0, |limit| limit.used(now))
+    }
+
+    /// The period that is reserved from; absent until something of it was granted.
+    #[must_use]
+    pub fn period(&self, limit: SharedNo, now: Millis) -> Option<Period> {
+        let held = self.limits.get(limit.place())?.current(now)?;
+        Some(Period { start: held.start, end: held.end })
+    }
+
+    /// Whether it has no account at all: there is nothing that the ledger could lose.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.limits.iter().all(|limit| limit.accounts.is_empty())
     }
 
     /// What can be reserved of a limit now, without asking.

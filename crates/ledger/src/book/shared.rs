@@ -1,0 +1,280 @@
+//! The limits of a book that the ledger grants, and where their accounts lie in the page file.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use outrigger_core::{Millis, Period};
+
+use super::slots::{PageSlots, SlotOwner};
+use super::{LimitNo, Refused, SharedState, State};
+use crate::page::{GrantedTo, PageRecord, SLOT, WrittenRecord};
+use crate::protocol::{Grants, LimitKey, UsageReport};
+use crate::shared::holder::{
+    Due, FleetView, HeldNo, HeldShort, HeldState, Holder, HolderState, JournalWrite, MessageOutcome, SharedNo,
+};
+
+/// What the ledger grants.
+#[derive(Debug)]
+pub(super) struct SharedLimits {
+    holder: Holder,
+    /// By the number of the limit in its book, of those that the ledger grants.
+    numbers: Vec<Option<SharedNo>>,
+    /// Those before the last policy was adopted.
+    former: Vec<Option<SharedNo>>,
+    slots: HashMap<HeldNo, u32>,
+    /// As the header of the file has it.
+    written: Option<HolderState>,
+    /// By a clock that nobody sets.
+    steady: Millis,
+    close: Close,
+}
+
+/// How far the last word is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Close {
+    Open,
+    Asked,
+    Said,
+}
+
+/// An account of a page file, before it is known whose it is.
+#[derive(Debug)]
+pub(super) struct FoundAccount {
+    slot: u32,
+    to: GrantedTo,
+    state: HeldState,
+}
+
+impl FoundAccount {
+    pub(super) fn of(record: &PageRecord, to: GrantedTo) -> Self {
+        let PageRecord { slot, period, counters, reserved, .. } = *record;
+        let limit = LimitKey::new(record.name(), record.unit());
+        let state = HeldState { limit, start: period.start, end: period.end, counters, reserved };
+        FoundAccount { slot, to, state }
+    }
+}
+
+impl SharedLimits {
+    pub(super) fn begin(wall: Millis, steady: Millis) -> Self {
+        Self::with(Holder::new(u64::try_from(wall).unwrap_or(0).max(1)), steady)
+    }
+
+    fn with(holder: Holder, steady: Millis) -> Self {
+        let (numbers, former, slots) = (Vec::new(), Vec::new(), HashMap::new());
+        SharedLimits { holder, numbers, former, slots, written: None, steady, close: Close::Open }
+    }
+
+    /// Goes on with a journal. Accounts of one that it has followed are gone.
+    pub(super) fn restore(
+        state: HolderState,
+        found: Vec<FoundAccount>,
+        pages: &mut PageSlots,
+        steady: Millis,
+        wall: Millis,
+    ) -> Self {
+        let term = found.iter().map(|one| one.to.term).fold(state.term, Ord::max);
+        let (own, others): (Vec<_>, Vec<_>) = found.into_iter().partition(|one| one.to.epoch == state.epoch);
+        let places: Vec<u32> = own.iter().map(|one| one.slot).collect();
+        let accounts = own.into_iter().map(|one| one.state);
+        let (holder, numbers) = Holder::restore(HolderState { term, ..state }, accounts, steady, wall);
+        let mut shared = Self::with(holder, steady);
+        for (no, slot) in numbers.iter().zip(&places) {
+            if !shared.slots.contains_key(no) && pages.own(*slot, SlotOwner::Granted) {
+                shared.slots.insert(*no, *slot);
+            }
+        }
+        // Those of a journal that is void or closed, and what lies there twice.
+        let gone = places.into_iter().chain(others.into_iter().map(|one| one.slot));
+        for slot in gone.filter(|slot| !shared.slots.values().any(|own| own == slot)) {
+            if pages.own(slot, SlotOwner::Granted) {
+                pages.give_back(slot);
+            }
+        }
+        shared
+    }
+
+    /// Takes those limits of a policy that the ledger grants: what is held of others is returned.
+    pub(super) fn adopt(&mut self, limits: &[(LimitNo, LimitKey)]) {
+        let numbers = self.holder.adopt(limits.iter().map(|(_, id)| id));
+        let mut by_limit = Vec::new();
+        for ((limit, _), no) in limits.iter().zip(numbers) {
+            if by_limit.len() <= limit.place() {
+                by_limit.resize(limit.place() + 1, None);
+            }
+            if let Some(place) = by_limit.get_mut(limit.place()) {
+                *place = Some(no);
+            }
+        }
+        self.former = std::mem::replace(&mut self.numbers, by_limit);
+    }
+
+    /// Those that the ledger granted before the last policy was adopted.
+    pub(super) fn former(&self) -> impl Iterator<Item = LimitNo> + '_ {
+        let numbers = self.former.iter().zip(0..);
+        numbers.filter_map(|(no, limit)| no.is_some().then_some(LimitNo(limit)))
+    }
+
+    pub(super) fn number(&self, limit: LimitNo) -> Option<SharedNo> {
+        self.numbers.get(limit.place()).copied().flatten()
+    }
+
+    pub(super) fn move_steadily(&mut self, steady: Millis) {
+        self.steady = self.steady.max(steady);
+    }
+
+    /// Whether so much could be reserved. If not, it is asked for.
+    pub(super) fn fits(&mut self, limit: LimitNo, no: SharedNo, amount: u64, max: u64) -> Result<(), Refused> {
+        let short = match self.holder.fits(no, amount, self.steady) {
+            Ok(()) => return Ok(()),
+            Err(short) => short,
+        };
+        self.holder.wait(no, amount, self.steady);
+        Err(match short {
+            HeldShort::NotGranted => Refused::NotGranted { limit },
+            HeldShort::Contended => Refused::Contended { limit },
+            HeldShort::Spent { until } => Refused::Exhausted { limit, spent: self.used(no), max, until },
+        })
+    }
+
+    /// Takes so much that [fits](Self::fits).
+    pub(super) fn reserve(&mut self, no: SharedNo, amount: u64) -> Option<HeldNo> {
+        self.holder.reserve(no, amount, self.steady).ok()
+    }
+
+    pub(super) fn settle(&mut self, held: HeldNo, reserved: u64, actual: u64) {
+        self.holder.settle(held, reserved, actual, self.steady);
+    }
+
+    pub(super) fn charge(&mut self, no: SharedNo, amount: u64) {
+        self.holder.charge(no, amount, self.steady);
+    }
+
+    /// What all gateways have spent, as far as is known here.
+    pub(super) fn used(&self, no: SharedNo) -> u64 {
+        self.holder.used(no, self.steady)
+    }
+
+    /// What no gateway has spent or reserved, as far as is known here: what others merely hold comes back.
+    pub(super) fn available(&self, no: SharedNo, max: u64) -> u64 {
+        let free = self.holder.free(no, self.steady);
+        let gone = self.fleet(no).map_or(0, |fleet| fleet.account.reserved.saturating_add(fleet.account.unconfirmed));
+        max.saturating_sub(self.used(no)).saturating_sub(gone).max(free)
+    }
+
+    /// How old what is known of the others is.
+    pub(super) fn age(&self, no: SharedNo) -> Duration {
+        let age = |fleet: FleetView| {
+            let since = u64::try_from(self.steady.saturating_sub(fleet.heard_at)).unwrap_or(0);
+            Duration::from_millis(since.saturating_add(fleet.account.age_ms))
+        };
+        self.fleet(no).map_or(Duration::ZERO, age)
+    }
+
+    pub(super) fn state(&self, no: SharedNo, max: u64) -> State {
+        let fleet = self.fleet(no).map(|fleet| fleet.account).unwrap_or_default();
+        let period = self.holder.period(no, self.steady);
+        State {
+            spent: self.used(no),
+            reserved: fleet.reserved,
+            max,
+            start: period.map_or(0, |period| period.start),
+            end: period.and_then(|period| period.end),
+            shared: Some(SharedState {
+                free: self.holder.free(no, self.steady),
+                unconfirmed: fleet.unconfirmed,
+                age: self.age(no),
+            }),
+        }
+    }
+
+    fn fleet(&self, no: SharedNo) -> Option<FleetView> {
+        self.holder.fleet(no, self.steady)
+    }
+
+    /// Whether the ledger has told how a limit stands.
+    pub(super) fn is_known(&self, no: SharedNo) -> bool {
+        self.fleet(no).is_some()
+    }
+
+    pub(super) fn due(&self) -> Due {
+        match self.close {
+            Close::Asked => Due::Now,
+            _ => self.holder.due(self.steady),
+        }
+    }
+
+    pub(super) fn connected(&mut self) {
+        self.holder.connected();
+    }
+
+    pub(super) fn report(&mut self) -> Option<UsageReport> {
+        match self.close {
+            Close::Open => self.holder.report(self.steady),
+            Close::Asked | Close::Said => {
+                self.close = Close::Said;
+                Some(self.holder.last_report(self.steady))
+            }
+        }
+    }
+
+    pub(super) fn take(&mut self, grants: &Grants, wall: Millis) -> MessageOutcome {
+        let taken = self.holder.take(grants, self.steady);
+        if taken == MessageOutcome::Void && self.close == Close::Open {
+            self.holder.begin_anew(u64::try_from(wall).unwrap_or(0));
+        }
+        taken
+    }
+
+    /// The next report is the last.
+    pub(super) fn close(&mut self) {
+        if self.close == Close::Open {
+            self.close = Close::Asked;
+        }
+    }
+
+    /// Whether the ledger has all that the last word said, or there is nothing that it could lose.
+    pub(super) fn is_closed(&self) -> bool {
+        self.holder.is_empty() || (self.close == Close::Said && self.holder.is_confirmed())
+    }
+
+    pub(super) fn unconfirmed(&self) -> impl Iterator<Item = HeldState> + '_ {
+        self.holder.unconfirmed()
+    }
+
+    /// What is to be written of the accounts; the header, and slots that are free again, are touched.
+    pub(super) fn writes(&mut self, pages: &mut PageSlots, mut each: impl FnMut(u32, &[u8; SLOT])) {
+        let SharedLimits { holder, slots, written, .. } = self;
+        let HolderState { epoch, term, .. } = holder.state();
+        holder.journal(|write| match write {
+            JournalWrite::Holder(state) => {
+                *written = Some(state);
+                pages.touch(0);
+            }
+            JournalWrite::Account(no, state) => {
+                let slot = *slots.entry(no).or_insert_with(|| pages.take_for(SlotOwner::Granted));
+                let HeldState { limit, start, end, counters, reserved } = &state;
+                let record = WrittenRecord {
+                    slot,
+                    name: &limit.limit,
+                    unit: &limit.unit,
+                    period: Period { start: *start, end: *end },
+                    last: *start,
+                    counters: *counters,
+                    reserved: *reserved,
+                    granted_to: Some(GrantedTo { epoch, term }),
+                };
+                each(slot, &record.bytes());
+            }
+            JournalWrite::Forgotten(no) => {
+                if let Some(slot) = slots.remove(&no) {
+                    pages.give_back(slot);
+                }
+            }
+        });
+    }
+
+    /// As the header has it.
+    pub(super) fn written(&self) -> Option<HolderState> {
+        self.written
+    }
+}

@@ -1,0 +1,19 @@
+//! Names of limits and units, as they are kept: short enough for a slot of the page file.
+
+use std::borrow::Cow;
+
+use outrigger_core::hash::fnv1a;
+
+/// Names of limits are kept in full up to so many bytes. Longer ones are told apart by a hash of 64 bits.
+pub const LONGEST_NAME: usize = 400;
+pub(crate) const LONGEST_UNIT: usize = 16;
+
+/// A text as it is, or cut and marked by a hash of the whole.
+pub(crate) fn fitted(text: &str, longest: usize) -> Cow<'_, str> {
+    if text.len() <= longest {
+        return text.into();
+    }
+    let hash = fnv1a(text.as_bytes());
+    let cut = text.floor_char_boundary(longest - 16);
+    format!("{}{hash:016x}", &text[..cut]).into()
+}

@@ -1,0 +1,379 @@
+//! Limits that gateways share: what the ledger grants is spent, and nothing else.
+
+use std::sync::Arc;
+
+use outrigger_ledger::protocol::{
+    AccountGrant, AccountKey, AccountUsage, DurableUsage, FleetAccount, Grants, LimitKey, Shortage, Term, UsageReport,
+};
+use outrigger_policy::Document;
+use outrigger_sync::{FromGateway, FromOperator};
+use serde_json::{Value, json};
+use tokio::sync::Notify;
+
+use crate::fake::{Act, Fake, answer};
+use crate::limits::{limit, priced, short};
+use crate::operator::{Authority, Operator, Pod, Sidecar, Stream, in_force, soon};
+use crate::policies::Answer;
+
+const MAX: u64 = 1_000_000_000;
+/// Enough for one request of [`short`]: it may cost 0.1 and its input.
+const ONE: u64 = 150_000_000;
+/// What its answer costs.
+const COST: u64 = 23_000_000;
+const NAME: &str = "VirtualKey default/app: spec.limits.budgets[all]";
+
+/// A key with a dollar that others spend as well.
+fn a_shared_dollar(upstream: &Fake) -> Document {
+    let mut document = priced(&[("first", &upstream.url)]);
+    document.keys[0].limits.budgets = vec![limit("all", MAX)];
+    document.shared()
+}
+
+/// An account of the limit, with so much in all, for as long as the test lives.
+fn granted(amount: u64) -> AccountGrant {
+    AccountGrant {
+        account: AccountKey { limit: LimitKey::new(NAME, "usd"), start: 0 },
+        end: None,
+        valid_for_ms: None,
+        begins_in_ms: 0,
+        granted: amount,
+        durable: DurableUsage::default(),
+        over: false,
+        recall: false,
+        short: None,
+        fleet: FleetAccount { limit: MAX, ..FleetAccount::default() },
+    }
+}
+
+/// The ledger's end of a stream.
+struct Ledger {
+    stream: Stream,
+    term: u64,
+}
+
+impl Ledger {
+    /// The next report.
+    async fn report(&mut self) -> UsageReport {
+        loop {
+            match self.stream.heard().await {
+                FromGateway::Usage(report) => return report,
+                FromGateway::Beat(_) | FromGateway::Outcome(_) => {}
+                other => panic!("not a report: {other:?}"),
+            }
+        }
+    }
+
+    fn grant_as(&self, term: u64, report: &UsageReport, accounts: Vec<AccountGrant>) {
+        let (epoch, answers) = (report.epoch, report.number);
+        let grants = Grants { epoch, term: Term(term), answers, accounts, void: false };
+        self.stream.write(&FromOperator::Grants(grants));
+    }
+
+    fn grant(&self, report: &UsageReport, accounts: Vec<AccountGrant>) {
+        self.grant_as(self.term, report, accounts);
+    }
+
+    /// The first report by which the gateway follows this leader.
+    async fn followed(&mut self) -> UsageReport {
+        loop {
+            let report = self.report().await;
+            if report.term == Term(self.term) {
+                return report;
+            }
+            self.grant(&report, Vec::new());
+        }
+    }
+
+    /// Answers every report in the same way while something is done.
+    async fn answering<T>(
+        &mut self,
+        answer: impl Fn(&UsageReport) -> Vec<AccountGrant>,
+        done: impl Future<Output = T>,
+    ) -> T {
+        tokio::pin!(done);
+        loop {
+            tokio::select! {
+                done = &mut done => return done,
+                report = self.report() => self.grant(&report, answer(&report)),
+            }
+        }
+    }
+}
+
+/// The only account of a report.
+fn account(report: &UsageReport) -> &AccountUsage {
+    let [account] = &report.accounts[..] else { panic!("one account: {report:?}") };
+    account
+}
+
+struct Stage {
+    operator: Operator,
+    pod: Pod,
+    sidecar: Sidecar,
+    ledger: Ledger,
+}
+
+/// A gateway that follows the leader of term 5, and was granted so much.
+async fn stage(upstream: &Fake, amount: u64) -> Stage {
+    let authority = Authority::new();
+    let (mut operator, pod) = (Operator::new(&authority).await, Pod::new(&authority.pem));
+    let sidecar = pod.start(&operator.url()).await;
+    let (mut stream, hello) = operator.stream().await;
+    assert_eq!(hello.formats, [1, 2], "it may be told that limits are shared");
+    in_force(1, &stream.push(&a_shared_dollar(upstream), &[("first-main", "sk-1")]).await);
+    let mut ledger = Ledger { stream, term: 5 };
+    let report = ledger.followed().await;
+    assert!(report.whole);
+    if amount > 0 {
+        ledger.grant(&report, vec![granted(amount)]);
+        is_granted(&sidecar, amount).await;
+    }
+    Stage { operator, pod, sidecar, ledger }
+}
+
+/// Waits until so much may be reserved.
+async fn is_granted(sidecar: &Sidecar, amount: u64) {
+    let dollars = outrigger_core::Money::from_nanos(amount).exact();
+    soon("a grant", async {
+        while level(sidecar).await["granted"] != dollars.as_str() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
+async fn level(sidecar: &Sidecar) -> Value {
+    sidecar.running.admin("/policy").await["limits"][0].clone()
+}
+
+async fn ask(sidecar: &Sidecar) -> Answer {
+    sidecar.running.post("/v1/chat/completions", &short("m")).await
+}
+
+#[tokio::test]
+async fn a_request_waits_for_a_grant_and_goes_through() {
+    let upstream = Fake::always(answer("hi")).await;
+    let Stage { operator: _operator, pod: _pod, sidecar, mut ledger } = stage(&upstream, 0).await;
+    let wants = async |ledger: &mut Ledger| loop {
+        let report = ledger.report().await;
+        match &report.wanted[..] {
+            [wanted] if wanted.want > 0 => {
+                assert_eq!(wanted.limit, LimitKey::new(NAME, "usd"));
+                assert!((100_000_000..ONE).contains(&wanted.least), "{wanted:?}");
+                return report;
+            }
+            _ => ledger.grant(&report, Vec::new()),
+        }
+    };
+    let (got, report) = tokio::join!(ask(&sidecar), async {
+        let report = wants(&mut ledger).await;
+        assert_eq!(upstream.asked().len(), 0, "nothing leaves before it is granted");
+        ledger.grant(&report, vec![granted(ONE)]);
+        report
+    });
+    assert_eq!((got.status, report.term), (200, Term(5)), "{}", got.text);
+    let report = soon("what it cost", async {
+        loop {
+            let report = ledger.report().await;
+            if report.accounts.iter().any(|account| account.spent > 0) {
+                return report;
+            }
+            ledger.grant(&report, vec![granted(ONE)]);
+        }
+    })
+    .await;
+    let AccountUsage { spent, reserved, granted, returned, .. } = *account(&report);
+    assert_eq!((spent, reserved, granted, returned), (COST, 0, ONE, 0));
+}
+
+#[tokio::test]
+async fn a_want_that_is_not_met_is_refused_in_the_words_of_every_dialect() {
+    let upstream = Fake::always(answer("hi")).await;
+    let gemini = json!({"contents": [{"parts": [{"text": "x"}]}], "generationConfig": {"maxOutputTokens": 10}});
+    let asks = [
+        ("/v1/chat/completions", short("m"), "/error/type"),
+        ("/v1/messages", short("m"), "/error/reason"),
+        ("/v1beta/models/m:generateContent", gemini, "/error/details/0/reason"),
+    ];
+    for (shortage, status, kind, after) in [
+        (Some(Shortage::Spent), 402, "budget_exceeded", None),
+        (Some(Shortage::Leased), 429, "budget_contended", Some("1")),
+        (Some(Shortage::Unavailable), 503, "budget_unavailable", Some("5")),
+        (None, 503, "budget_unavailable", Some("5")),
+    ] {
+        let Stage { operator: _operator, pod: _pod, sidecar, mut ledger } = stage(&upstream, 0).await;
+        let answers = asks.each_ref().map(|(path, body, _)| sidecar.running.post(path, body));
+        let [first, second, third] = answers;
+        let fleet = FleetAccount { limit: MAX, spent: MAX - 1_000, ..FleetAccount::default() };
+        let refused = |_: &UsageReport| match shortage {
+            Some(short) => vec![AccountGrant { short: Some(short), fleet, ..granted(0) }],
+            None => Vec::new(),
+        };
+        let got = ledger.answering(refused, async { tokio::join!(first, second, third) }).await;
+        for (got, (path, _, pointer)) in [got.0, got.1, got.2].iter().zip(&asks) {
+            let (told, is_final) = (got.json(), status == 402);
+            let word = told.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+            assert_eq!((got.status, word.to_lowercase().as_str()), (status, kind), "{path}: {}", got.text);
+            assert_eq!(got.header("retry-after"), after, "{path}, {shortage:?}");
+            assert_eq!(got.header("x-should-retry"), is_final.then_some("false"), "{path}, {shortage:?}");
+            assert!(got.text.contains(NAME), "{path} names the limit: {}", got.text);
+        }
+    }
+    assert_eq!(upstream.asked().len(), 0);
+}
+
+#[tokio::test]
+async fn grants_of_an_earlier_leader_are_worth_nothing() {
+    let upstream = Fake::always(answer("hi")).await;
+    let Stage { operator: _operator, pod: _pod, sidecar, mut ledger } = stage(&upstream, ONE).await;
+    // By a request that wants more, there is a report to be answered.
+    let _asks = tokio::spawn({
+        let (client, url) = (reqwest::Client::new(), sidecar.running.url("/v1/chat/completions"));
+        let mut body = short("m");
+        body["max_tokens"] = json!(40);
+        async move { client.post(url).json(&body).send().await }
+    });
+    let report = loop {
+        let report = ledger.report().await;
+        if report.accounts.iter().any(|account| account.want > 0) {
+            break report;
+        }
+        ledger.grant(&report, vec![granted(ONE)]);
+    };
+    ledger.grant_as(4, &report, vec![granted(MAX)]);
+    ledger.grant(&report, vec![granted(ONE + 1)]);
+    is_granted(&sidecar, ONE + 1).await;
+    // Nor is one that comes late, and says less.
+    ledger.grant(&report, vec![granted(ONE)]);
+    ledger.grant(&report, vec![granted(ONE + 2)]);
+    is_granted(&sidecar, ONE + 2).await;
+}
+
+#[tokio::test]
+async fn a_restart_goes_on_with_what_was_held_and_knows_whom_it_followed() {
+    let upstream = Fake::always(answer("hi")).await;
+    let Stage { operator, pod, sidecar, ledger } = stage(&upstream, 2 * ONE).await;
+    assert_eq!(ask(&sidecar).await.status, 200);
+    let url = operator.url();
+    drop((ledger, operator));
+    sidecar.dies().await;
+    let sidecar = pod.start(&url).await;
+    assert_eq!(ask(&sidecar).await.status, 200, "no ledger is needed for what is held");
+    let held = level(&sidecar).await;
+    assert_eq!((&held["spent"], &held["granted"]), (&json!("0.046"), &json!("0.254")));
+    sidecar.dies().await;
+    let authority = Authority::new();
+    pod.write("policy/ca.crt", &authority.pem);
+    let mut operator = Operator::new(&authority).await;
+    let sidecar = pod.start(&operator.url()).await;
+    let (stream, _) = operator.stream().await;
+    let report = Ledger { stream, term: 0 }.report().await;
+    sidecar.dies().await;
+    let account = account(&report);
+    assert_eq!((report.term, report.whole), (Term(5), true));
+    assert_eq!((account.spent, account.reserved, account.granted), (2 * COST, 0, 2 * ONE));
+}
+
+#[tokio::test]
+async fn a_stream_that_is_cut_under_load_fails_no_request_as_long_as_something_is_held() {
+    let go = Arc::new(Notify::new());
+    let slow = vec![[vec![Act::Wait(Arc::clone(&go))], answer("hi")].concat(), answer("hi")];
+    let upstream = Fake::new(slow).await;
+    let Stage { mut operator, pod: _pod, sidecar, ledger } = stage(&upstream, 30 * ONE).await;
+    let under_way = async {
+        let before = ask(&sidecar).await;
+        let mut after = Vec::new();
+        for _ in 0..20 {
+            after.push(ask(&sidecar).await.status);
+        }
+        (before.status, after)
+    };
+    let cut = async {
+        soon("the first request", async {
+            while upstream.asked().is_empty() {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+        let term = ledger.term;
+        // Its end of the stream is gone.
+        drop(ledger);
+        go.notify_one();
+        // The next leader.
+        let (stream, _) = operator.stream().await;
+        Ledger { stream, term: term + 1 }.followed().await
+    };
+    let ((before, after), report) = tokio::join!(under_way, cut);
+    assert_eq!((before, after), (200, vec![200; 20]));
+    assert!(report.whole && account(&report).granted == 30 * ONE, "{report:?}");
+}
+
+#[tokio::test]
+async fn who_shares_nothing_says_nothing() {
+    let upstream = Fake::always(answer("hi")).await;
+    let authority = Authority::new();
+    let (mut operator, pod) = (Operator::new(&authority).await, Pod::new(&authority.pem));
+    let sidecar = pod.start(&operator.url()).await;
+    let (mut stream, _) = operator.stream().await;
+    let own = |sequence| Document { format: 1, ledger: Default::default(), sequence, ..a_shared_dollar(&upstream) };
+    in_force(1, &stream.push(&own(1), &[("first-main", "sk-1")]).await);
+    assert_eq!(ask(&sidecar).await.status, 200);
+    assert_eq!(level(&sidecar).await["granted"], Value::Null);
+    // The next message is the outcome, and no report was before it.
+    in_force(2, &stream.push(&own(2), &[]).await);
+}
+
+#[tokio::test]
+async fn a_period_ends_when_the_ledger_said_and_the_next_is_another_account() {
+    let upstream = Fake::always(answer("hi")).await;
+    let Stage { operator: _operator, pod: _pod, sidecar, mut ledger } = stage(&upstream, 0).await;
+    let of = |start, valid_for_ms, amount| {
+        let account = AccountKey { start, ..granted(0).account };
+        AccountGrant { account, end: Some(start + 1_000), valid_for_ms, ..granted(amount) }
+    };
+    let asked = ask(&sidecar);
+    let got = ledger
+        .answering(
+            |report| match report.accounts.iter().any(|account| account.returned == 2 * ONE) {
+                // It was over before it was used: all of it came back, and the next is granted.
+                true => vec![of(0, Some(0), 2 * ONE), of(1_000, None, ONE)],
+                false => vec![of(0, Some(0), 2 * ONE)],
+            },
+            asked,
+        )
+        .await;
+    assert_eq!(got.status, 200, "{}", got.text);
+    let held = level(&sidecar).await;
+    assert_eq!((&held["since"], &held["granted"]), (&json!("1970-01-01T00:00:01Z"), &json!("0.127")));
+}
+
+#[tokio::test]
+async fn who_ends_returns_what_is_left_and_waits_until_the_ledger_has_it() {
+    let upstream = Fake::always(answer("hi")).await;
+    let Stage { mut sidecar, mut ledger, pod, operator } = stage(&upstream, 2 * ONE).await;
+    assert_eq!(ask(&sidecar).await.status, 200);
+    let ended = sidecar.running.stop();
+    let mut words = 0;
+    let last = loop {
+        let report = ledger.report().await;
+        words += u64::from(report.last);
+        // It is said again to who has not answered.
+        if words == 2 {
+            break report;
+        }
+    };
+    assert!(!ended.is_finished());
+    let AccountUsage { spent, reserved, granted: in_all, returned, .. } = *account(&last);
+    assert_eq!((spent, reserved, in_all, returned), (COST, 0, 2 * ONE, 2 * ONE - COST));
+    let durable = DurableUsage { spent, returned };
+    ledger.grant(&last, vec![AccountGrant { durable, ..granted(2 * ONE) }]);
+    soon("its end", ended).await.unwrap().unwrap();
+    let url = operator.url();
+    drop((ledger, sidecar));
+    // Whoever comes next is another holder.
+    let _next = pod.start(&url).await;
+    let mut operator = operator;
+    let (stream, _) = operator.stream().await;
+    let report = Ledger { stream, term: 0 }.report().await;
+    assert!(report.epoch > last.epoch && report.accounts.is_empty(), "{report:?}");
+}
