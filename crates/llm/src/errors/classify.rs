@@ -87,50 +87,50 @@ pub fn classify(
     header: &dyn Fn(&str) -> Option<String>,
     body: &[u8],
 ) -> UpstreamFailure {
-    let mut told = ErrorParts::read(body);
+    let mut error = ErrorParts::read(body);
     // Bedrock tells the class of an error in a header alone.
     if let Some(kind) = header("x-amzn-errortype") {
-        told.codes.insert(0, kind.split(':').next().unwrap_or_default().to_owned());
+        error.codes.insert(0, kind.split(':').next().unwrap_or_default().to_owned());
     }
     // An error under 200 carries its status, if any, in the body.
-    let status = if status < 300 { told.status.unwrap_or(0) } else { status };
-    let class = class(dialect, status, &told);
-    let retry_after = wait::retry_after(class, header, &told);
-    let scope = scope::scope(dialect, class, header, &told);
-    failure(class, retry_after, scope, told)
+    let status = if status < 300 { error.status.unwrap_or(0) } else { status };
+    let class = class(dialect, status, &error);
+    let retry_after = wait::retry_after(class, header, &error);
+    let scope = scope::scope(dialect, class, header, &error);
+    failure(class, retry_after, scope, error)
 }
 
 /// Reads an error told inside a stream that began with 200.
 #[must_use]
 pub fn classify_event(dialect: Dialect, error: &StreamError) -> UpstreamFailure {
-    let mut told = ErrorParts { message: error.message.clone(), ..ErrorParts::default() };
-    told.code(&error.kind);
-    let status = error.status.or(told.status).unwrap_or(0);
-    let class = class(dialect, status, &told);
-    let retry_after = wait::retry_after(class, &|_| None, &told);
-    let scope = scope::scope(dialect, class, &|_| None, &told);
-    failure(class, retry_after, scope, told)
+    let mut parts = ErrorParts { message: error.message.clone(), ..ErrorParts::default() };
+    parts.code(&error.kind);
+    let status = error.status.or(parts.status).unwrap_or(0);
+    let class = class(dialect, status, &parts);
+    let retry_after = wait::retry_after(class, &|_| None, &parts);
+    let scope = scope::scope(dialect, class, &|_| None, &parts);
+    failure(class, retry_after, scope, parts)
 }
 
-fn failure(class: Class, retry_after: Option<Duration>, scope: Scope, told: ErrorParts) -> UpstreamFailure {
-    let code = told.codes.into_iter().next().map(|code| mask::masked(&code, CODE));
-    UpstreamFailure { class, retry_after, scope, message: mask::masked(&told.message, MESSAGE), code }
+fn failure(class: Class, retry_after: Option<Duration>, scope: Scope, error: ErrorParts) -> UpstreamFailure {
+    let code = error.codes.into_iter().next().map(|code| mask::masked(&code, CODE));
+    UpstreamFailure { class, retry_after, scope, message: mask::masked(&error.message, MESSAGE), code }
 }
 
 /// Longest message and code, in characters.
 const MESSAGE: usize = 500;
 const CODE: usize = 100;
 
-fn class(dialect: Dialect, status: u16, told: &ErrorParts) -> Class {
-    let codes: Vec<String> = told.codes.iter().map(|code| plain(code)).collect();
-    let text = told.message.to_lowercase();
+fn class(dialect: Dialect, status: u16, error: &ErrorParts) -> Class {
+    let codes: Vec<String> = error.codes.iter().map(|code| plain(code)).collect();
+    let text = error.message.to_lowercase();
     let by_code = |table: &[(&str, Class)]| {
         codes.iter().find_map(|code| table.iter().find(|(known, _)| known == code).map(|(_, class)| *class))
     };
     if let Some(class) = by_code(DECISIVE) {
         return class;
     }
-    if let Some(class) = by_words(dialect, status, &text, told.daily) {
+    if let Some(class) = by_words(dialect, status, &text, error.daily) {
         return class;
     }
     match status {

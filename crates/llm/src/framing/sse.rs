@@ -214,7 +214,7 @@ mod tests {
         out
     }
 
-    fn told(stream: &str) -> Vec<(String, Option<String>)> {
+    fn events_of(stream: &str) -> Vec<(String, Option<String>)> {
         read([stream.as_bytes()])
             .into_iter()
             .map(|event| (event.name().to_owned(), event.data().map(String::from)))
@@ -260,7 +260,7 @@ mod tests {
         for (stream, expected) in table {
             let expected: Vec<_> =
                 expected.iter().map(|(name, data)| ((*name).to_owned(), data.map(str::to_owned))).collect();
-            assert_eq!(told(stream), expected, "{stream:?}");
+            assert_eq!(events_of(stream), expected, "{stream:?}");
         }
     }
 

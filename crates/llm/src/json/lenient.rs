@@ -369,12 +369,12 @@ impl LenientError {
         message: &LenientText<'_>,
     ) -> StreamError {
         let number = |text: &str| text.parse::<u16>().ok().filter(|status| (400..600).contains(status));
-        let told = [code, status].into_iter().filter_map(LenientText::get);
+        let codes = [code, status].into_iter().filter_map(LenientText::get);
         let word = [code, status, kind].into_iter().filter_map(LenientText::get).find(|word| number(word).is_none());
         StreamError {
             kind: word.unwrap_or("error").to_owned(),
             message: message.get().unwrap_or_default().to_owned(),
-            status: told.into_iter().find_map(number),
+            status: codes.into_iter().find_map(number),
         }
     }
 }

@@ -89,7 +89,7 @@ pub(crate) fn without_ascii_escapes(json: &[u8]) -> Cow<'_, [u8]> {
     if memmem::find(json, b"\\u00").is_none() {
         return Cow::Borrowed(json);
     }
-    let mut told: Vec<u8> = Vec::with_capacity(json.len());
+    let mut unescaped: Vec<u8> = Vec::with_capacity(json.len());
     // How far it is copied, and looked at.
     let (mut copied, mut at) = (0, 0);
     while let Some(found) = memchr(b'\\', json.get(at..).unwrap_or_default()) {
@@ -102,19 +102,19 @@ pub(crate) fn without_ascii_escapes(json: &[u8]) -> Cow<'_, [u8]> {
         else {
             continue;
         };
-        told.extend_from_slice(&json[copied..escape]);
+        unescaped.extend_from_slice(&json[copied..escape]);
         if matches!(byte, b'"' | b'\\') {
-            told.push(b'\\');
+            unescaped.push(b'\\');
         }
-        told.push(byte);
+        unescaped.push(byte);
         at = escape + 6;
         copied = at;
     }
     if copied == 0 {
         return Cow::Borrowed(json);
     }
-    told.extend_from_slice(&json[copied..]);
-    Cow::Owned(told)
+    unescaped.extend_from_slice(&json[copied..]);
+    Cow::Owned(unescaped)
 }
 
 #[cfg(test)]
@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn pieces_come_in_order() {
-        let told: Vec<JsonToken<'_>> =
+        let tokens: Vec<JsonToken<'_>> =
             JsonTokens::of(br#" {"a" : [1.5, true,"x\"]" ],"\u0062":{ "c":null}}"#).collect();
         let expected = [
             JsonToken::Open,
@@ -142,7 +142,7 @@ mod tests {
             JsonToken::Close,
             JsonToken::Close,
         ];
-        assert_eq!(told, expected);
+        assert_eq!(tokens, expected);
     }
 
     #[test]

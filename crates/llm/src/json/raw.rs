@@ -140,17 +140,17 @@ mod tests {
 
     #[test]
     fn members_and_elements_come_in_order_as_they_stand() {
-        let mut told = Vec::new();
+        let mut seen = Vec::new();
         let count = members(r#" {"a" : 1.50 ,"b":[ ], "a":"\u0041"} "#, |key, value| {
-            told.push(format!("{}={}", key.get(), value.get()));
+            seen.push(format!("{}={}", key.get(), value.get()));
         });
         assert_eq!(
-            (count.unwrap(), told),
+            (count.unwrap(), seen),
             (3, vec!["\"a\"=1.50".to_owned(), "\"b\"=[ ]".into(), r#""a"="\u0041""#.into()])
         );
-        let mut told = Vec::new();
-        assert_eq!(elements("[1, {},\"x\"]", |value| told.push(value.get())).unwrap(), 3);
-        assert_eq!(told, ["1", "{}", "\"x\""]);
+        let mut seen = Vec::new();
+        assert_eq!(elements("[1, {},\"x\"]", |value| seen.push(value.get())).unwrap(), 3);
+        assert_eq!(seen, ["1", "{}", "\"x\""]);
         assert_eq!((length("[1,[2,3]]"), length("{}"), length("[1")), (Some(2), None, None));
     }
 

@@ -16,17 +16,17 @@ use thiserror::Error;
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum StrictError {
     /// A key stands twice. `path` is the object's: `messages[0]`; empty for the body itself.
-    #[error("the key `{key}` stands twice in one object ({})", place(.path))]
+    #[error("the key `{key}` stands twice in one object ({})", location(.path))]
     Duplicate { key: String, path: String },
     /// Both spellings of one of Google's fields.
-    #[error("the keys `{first}` and `{second}` are one field, told twice in one object ({})", place(.path))]
+    #[error("the keys `{first}` and `{second}` are one field, told twice in one object ({})", location(.path))]
     TwoSpellings { first: String, second: String, path: String },
     /// Not JSON, or nested deeper than 128.
     #[error("the body is not valid JSON: {problem} at line {line}, column {column}")]
     Invalid { problem: String, line: usize, column: usize },
 }
 
-fn place(path: &str) -> String {
+fn location(path: &str) -> String {
     if path.is_empty() { "at the top level".to_owned() } else { format!("at `{path}`") }
 }
 

@@ -87,11 +87,11 @@ struct Picture {}
 /// Reads an answer that made pictures.
 pub(crate) fn pictures(body: &[u8]) -> AnswerSummary {
     let mut slow: Option<Value> = None;
-    let Some(told) = object::<Pictures<'_>>(body, &mut slow) else { return AnswerSummary::default() };
-    let mut usage = told.usage.0.map(|tokens| tokens.usage()).unwrap_or_default();
-    usage.images = told.data.count().map(|count| u64::try_from(count).unwrap_or(u64::MAX));
+    let Some(pictures) = object::<Pictures<'_>>(body, &mut slow) else { return AnswerSummary::default() };
+    let mut usage = pictures.usage.0.map(|tokens| tokens.usage()).unwrap_or_default();
+    usage.images = pictures.data.count().map(|count| u64::try_from(count).unwrap_or(u64::MAX));
     // Nothing else is made here; the older models do not say so.
     usage.image_output = usage.image_output.or(usage.output);
     usage = usage.believed(false);
-    AnswerSummary { usage, model: told.model.owned(), error: told.error.0, ..AnswerSummary::default() }
+    AnswerSummary { usage, model: pictures.model.owned(), error: pictures.error.0, ..AnswerSummary::default() }
 }

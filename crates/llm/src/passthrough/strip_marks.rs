@@ -115,7 +115,7 @@ struct Rewrite<'a> {
 
 impl Rewrite<'_> {
     fn push(&mut self, turn: &str, text: &str) {
-        let at = self.place(turn);
+        let at = self.position(turn);
         if self.out.is_none() && !std::ptr::eq(turn, text) {
             self.begin(at);
         }
@@ -130,14 +130,14 @@ impl Rewrite<'_> {
     }
 
     fn leave_out(&mut self, turn: &str) {
-        let at = self.place(turn);
+        let at = self.position(turn);
         if self.out.is_none() {
             self.begin(at);
         }
         self.upto = at + turn.len();
     }
 
-    fn place(&self, turn: &str) -> usize {
+    fn position(&self, turn: &str) -> usize {
         turn.as_ptr() as usize - self.list.as_ptr() as usize
     }
 

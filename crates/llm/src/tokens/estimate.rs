@@ -61,8 +61,8 @@ impl RequestInput {
     pub fn is_words(&self) -> bool {
         let found = &self.0;
         let beside = [
-            found.heard,
-            found.seen,
+            found.audio_ms,
+            found.video_ms,
             found.pages,
             found.packed,
             found.pictures_elsewhere,
@@ -99,9 +99,9 @@ impl RequestInput {
             pictures: picture
                 .map_or(0, |(_, sum)| sum)
                 .saturating_add(found.pictures_elsewhere.saturating_mul(family.picture.tokens(None))),
-            audio: milli(milli(found.heard).saturating_mul(family.heard))
-                .saturating_add(milli(milli(found.seen).saturating_mul(family.seen)))
-                .saturating_add(milli(found.clips_elsewhere.saturating_mul(CLIP).saturating_mul(family.heard))),
+            audio: milli(milli(found.audio_ms).saturating_mul(family.audio))
+                .saturating_add(milli(milli(found.video_ms).saturating_mul(family.video)))
+                .saturating_add(milli(found.clips_elsewhere.saturating_mul(CLIP).saturating_mul(family.audio))),
             documents: (found.pages.saturating_mul(family.page))
                 .saturating_add(output_tokens(found.packed))
                 .saturating_add(found.documents_elsewhere.saturating_mul(PAGES).saturating_mul(family.page)),

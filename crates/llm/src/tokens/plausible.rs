@@ -78,8 +78,8 @@ impl AttemptFacts {
 
     /// What is told less the figures that can't be. `seen`: bytes of content.
     #[must_use]
-    pub fn judge(&self, told: &Usage, seen: u64) -> Usage {
-        let mut usage = *told;
+    pub fn judge(&self, reported: &Usage, seen: u64) -> Usage {
+        let mut usage = *reported;
         if usage.input.is_some_and(|input| input > self.input() || input == 0 && self.sent > 0) {
             usage.input = None;
         }
@@ -104,8 +104,8 @@ impl AttemptFacts {
         for of_output in [&mut usage.reasoning, &mut usage.audio_output, &mut usage.image_output] {
             part(of_output, usage.output);
         }
-        let heard = self.sent.saturating_mul(1_000) / LEAST_SOUND;
-        usage.milliseconds = usage.milliseconds.filter(|told| *told <= heard.max(60_000));
+        let milliseconds = self.sent.saturating_mul(1_000) / LEAST_SOUND;
+        usage.milliseconds = usage.milliseconds.filter(|reported| *reported <= milliseconds.max(60_000));
         usage
     }
 }
@@ -114,7 +114,7 @@ impl AttemptFacts {
 mod tests {
     use super::*;
 
-    fn told(input: u64, output: u64) -> Usage {
+    fn reported(input: u64, output: u64) -> Usage {
         Usage { input: Some(input), output: Some(output), ..Usage::default() }
     }
 
@@ -128,51 +128,51 @@ mod tests {
         let unknown = AttemptFacts { window: None, ..media };
         let capped = AttemptFacts { cap: Some(100), most: Some(16_000), ..words };
         let shows = AttemptFacts { shows_all: true, ..words };
-        for (what, known, told, input, output) in [
-            ("as it is", words, told(30, 12), true, true),
-            ("nobody's prompt is so long", words, told(1 << 63, 12), false, true),
-            ("a template around it", words, told(20_000, 12), true, true),
-            ("beyond the window, and the bytes", words, told(257_000, 12), false, true),
-            ("beyond the bytes", AttemptFacts { window: Some(1_000_000), ..words }, told(263_000, 12), false, true),
+        for (what, known, reported, input, output) in [
+            ("as it is", words, reported(30, 12), true, true),
+            ("nobody's prompt is so long", words, reported(1 << 63, 12), false, true),
+            ("a template around it", words, reported(20_000, 12), true, true),
+            ("beyond the window, and the bytes", words, reported(257_000, 12), false, true),
+            ("beyond the bytes", AttemptFacts { window: Some(1_000_000), ..words }, reported(263_000, 12), false, true),
             (
                 "a window that is larger than is told",
                 AttemptFacts { sent: 900_000, ..words },
-                told(890_000, 12),
+                reported(890_000, 12),
                 true,
                 true,
             ),
             (
                 "a context that was compacted",
                 AttemptFacts { window: Some(200_000), ..words },
-                told(55_416, 133),
+                reported(55_416, 133),
                 true,
                 true,
             ),
-            ("a picture behind a URL", media, told(40_000, 12), true, true),
-            ("beyond the window", media, told(300_000, 12), false, true),
-            ("a search has read it again and again", elsewhere, told(300_000, 12), true, true),
-            ("and not for ever", elsewhere, told(30_000_000, 12), false, true),
-            ("a window that nobody has told", unknown, told(2_000_000, 12), true, true),
-            ("no window is so large", unknown, told(5_000_000, 12), false, true),
-            ("nothing was read", words, told(0, 12), false, true),
-            ("thoughts that are not shown", words, told(30, 60_000), true, true),
-            ("beyond the window too", words, told(30, 300_000), true, false),
-            ("u64::MAX", words, told(u64::MAX, u64::MAX), false, false),
-            ("within the cap", capped, told(30, 100), true, true),
-            ("a few more", capped, told(30, 110), true, true),
-            ("beyond the cap", capped, told(30, 1_000), true, false),
-            ("what it says is seen", shows, told(30, 16_000), true, true),
-            ("more than is seen", shows, told(30, 17_000), true, false),
-            ("nothing was said", words, told(30, 0), true, true),
+            ("a picture behind a URL", media, reported(40_000, 12), true, true),
+            ("beyond the window", media, reported(300_000, 12), false, true),
+            ("a search has read it again and again", elsewhere, reported(300_000, 12), true, true),
+            ("and not for ever", elsewhere, reported(30_000_000, 12), false, true),
+            ("a window that nobody has told", unknown, reported(2_000_000, 12), true, true),
+            ("no window is so large", unknown, reported(5_000_000, 12), false, true),
+            ("nothing was read", words, reported(0, 12), false, true),
+            ("thoughts that are not shown", words, reported(30, 60_000), true, true),
+            ("beyond the window too", words, reported(30, 300_000), true, false),
+            ("u64::MAX", words, reported(u64::MAX, u64::MAX), false, false),
+            ("within the cap", capped, reported(30, 100), true, true),
+            ("a few more", capped, reported(30, 110), true, true),
+            ("beyond the cap", capped, reported(30, 1_000), true, false),
+            ("what it says is seen", shows, reported(30, 16_000), true, true),
+            ("more than is seen", shows, reported(30, 17_000), true, false),
+            ("nothing was said", words, reported(30, 0), true, true),
         ] {
-            let judged = known.judge(&told, 40);
-            let expected = (told.input.filter(|_| input), told.output.filter(|_| output));
+            let judged = known.judge(&reported, 40);
+            let expected = (reported.input.filter(|_| input), reported.output.filter(|_| output));
             assert_eq!((judged.input, judged.output), expected, "{what}");
         }
         // Thoughts may come on top of a cap on words, and a cap that nobody heeds is no proof.
-        let thought = Usage { reasoning: Some(5_000), ..told(30, 5_050) };
+        let thought = Usage { reasoning: Some(5_000), ..reported(30, 5_050) };
         assert_eq!(capped.judge(&thought, 40), thought);
-        assert_eq!(capped.judge(&told(30, 900), 4_000), told(30, 900));
+        assert_eq!(capped.judge(&reported(30, 900), 4_000), reported(30, 900));
     }
 
     #[test]
@@ -184,7 +184,7 @@ mod tests {
             audio_input: Some(30),
             reasoning: Some(13),
             audio_output: Some(12),
-            ..told(30, 12)
+            ..reported(30, 12)
         };
         let judged = known.judge(&usage, 40);
         let expected = Usage { input: Some(30), audio_input: Some(30), ..Usage::default() };
@@ -197,9 +197,9 @@ mod tests {
     #[test]
     fn a_recording_is_no_longer_than_its_bytes() {
         let known = AttemptFacts { sent: 160_000, ..AttemptFacts::default() };
-        for (told, believed) in [(8_000, true), (10_000_000, true), (10_001_000, false), (u64::MAX, false)] {
-            let usage = Usage { milliseconds: Some(told), ..Usage::default() };
-            assert_eq!(known.judge(&usage, 0).milliseconds.is_some(), believed, "{told}");
+        for (reported, believed) in [(8_000, true), (10_000_000, true), (10_001_000, false), (u64::MAX, false)] {
+            let usage = Usage { milliseconds: Some(reported), ..Usage::default() };
+            assert_eq!(known.judge(&usage, 0).milliseconds.is_some(), believed, "{reported}");
         }
     }
 }

@@ -174,8 +174,8 @@ mod tests {
 
     #[test]
     fn what_nobody_can_have_meant_is_no_figure() {
-        let told = Usage { input: Some(1 << 63), output: Some(0), cached_input: Some(5), ..Usage::default() };
-        assert_eq!(told.believed(true), Usage { cached_input: Some(5), ..Usage::default() });
-        assert_eq!(told.believed(false), Usage { output: Some(0), cached_input: Some(5), ..Usage::default() });
+        let reported = Usage { input: Some(1 << 63), output: Some(0), cached_input: Some(5), ..Usage::default() };
+        assert_eq!(reported.believed(true), Usage { cached_input: Some(5), ..Usage::default() });
+        assert_eq!(reported.believed(false), Usage { output: Some(0), cached_input: Some(5), ..Usage::default() });
     }
 }

@@ -31,20 +31,20 @@ const LARGEST: usize = 1 << 20;
 impl ErrorParts {
     /// Reads a body: JSON of any provider, HTML, text or nothing.
     pub fn read(body: &[u8]) -> ErrorParts {
-        let mut told = ErrorParts::default();
+        let mut parts = ErrorParts::default();
         match parse_within(body, LARGEST) {
-            Some(Value::Object(root)) => told.root(&root),
+            Some(Value::Object(root)) => parts.root(&root),
             // Gemini's stream without `alt=sse`.
             Some(Value::Array(list)) => {
                 if let Some(Value::Object(root)) = list.first() {
-                    told.root(root);
+                    parts.root(root);
                 }
             }
-            Some(Value::String(text)) => told.message = text,
+            Some(Value::String(text)) => parts.message = text,
             Some(_) => {}
-            None => told.text(body),
+            None => parts.text(body),
         }
-        told
+        parts
     }
 
     /// Notes a code; one that is a number is a status.

@@ -21,20 +21,20 @@ pub(super) fn scope(
     dialect: Dialect,
     class: Class,
     header: &dyn Fn(&str) -> Option<String>,
-    told: &ErrorParts,
+    error: &ErrorParts,
 ) -> Scope {
     match class {
-        Class::RateLimited => limited(dialect, header, told),
+        Class::RateLimited => limited(dialect, header, error),
         // Money is the account's. Google has quotas of a day for each model.
-        Class::Quota if told.per_model == Some(true) => Scope::Model,
+        Class::Quota if error.per_model == Some(true) => Scope::Model,
         Class::Quota => Scope::Account,
         Class::Credential => Scope::Credential,
         _ => Scope::Model,
     }
 }
 
-fn limited(dialect: Dialect, header: &dyn Fn(&str) -> Option<String>, told: &ErrorParts) -> Scope {
-    match told.per_model {
+fn limited(dialect: Dialect, header: &dyn Fn(&str) -> Option<String>, error: &ErrorParts) -> Scope {
+    match error.per_model {
         Some(true) => return Scope::Model,
         Some(false) => return Scope::Account,
         None => {}
@@ -43,7 +43,7 @@ fn limited(dialect: Dialect, header: &dyn Fn(&str) -> Option<String>, told: &Err
     if header("anthropic-ratelimit-unified-status").is_some_and(|status| status.trim() == "rejected") {
         return Scope::Credential;
     }
-    let text = told.message.to_lowercase();
+    let text = error.message.to_lowercase();
     let says = |words: &[&str]| words.iter().any(|words| text.contains(words));
     if says(ALL_MODELS) {
         return Scope::Account;

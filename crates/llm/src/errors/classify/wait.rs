@@ -17,7 +17,7 @@ const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
 pub(super) fn retry_after(
     class: Class,
     header: &dyn Fn(&str) -> Option<String>,
-    told: &ErrorParts,
+    error: &ErrorParts,
 ) -> Option<Duration> {
     let header_ms = || sane(header("retry-after-ms")?.trim().parse::<f64>().ok()? / 1000.0);
     let now = header("date").and_then(|date| point(date.trim()));
@@ -25,8 +25,8 @@ pub(super) fn retry_after(
     let limited = matches!(class, Class::RateLimited | Class::Overloaded | Class::Quota);
     header_ms()
         .or_else(header_s)
-        .or(told.retry)
-        .or_else(|| if limited { resets(header, now).or_else(|| in_words(&told.message)) } else { None })
+        .or(error.retry)
+        .or_else(|| if limited { resets(header, now).or_else(|| in_words(&error.message)) } else { None })
 }
 
 /// What is left of a limit, and when all of it is there again.

@@ -110,10 +110,10 @@ fn tool_use(block: &JsonObject, at: &Path<'_>, names: &mut ToolNames, places: &m
 
 fn tool_result(block: &JsonObject, at: &Path<'_>, names: &ToolNames, places: &mut NotedPlaces) -> Shaped<Part> {
     let (id, _) = unpack(call_id(block, "tool_use_id", at)?);
-    let mut told = Vec::new();
+    let mut parts = Vec::new();
     match given(block, "content") {
         None => {}
-        Some(Value::String(text)) => told.push(Part::Text(text.clone())),
+        Some(Value::String(text)) => parts.push(Part::Text(text.clone())),
         Some(value) => {
             let at = at.key("content");
             for (index, block) in blocks(value, &at)?.iter().enumerate() {
@@ -122,16 +122,16 @@ fn tool_result(block: &JsonObject, at: &Path<'_>, names: &ToolNames, places: &mu
                 if text_of(block, "type", &at)? == "tool_reference" {
                     // Says that a deferred tool is there now; elsewhere it has been all along.
                     places.note_rest(block, &["type", "tool_name"], &at);
-                    told.push(Part::Text(text_of(block, "tool_name", &at)?.to_owned()));
+                    parts.push(Part::Text(text_of(block, "tool_name", &at)?.to_owned()));
                 } else {
-                    shown(block, &at, places, &mut told)?;
+                    shown(block, &at, places, &mut parts)?;
                 }
             }
         }
     }
     let is_error = boolean_if(block, "is_error", at)?.unwrap_or(false);
     places.note_rest(block, &["type", "tool_use_id", "content", "is_error"], at);
-    Ok(Part::ToolResult(ToolResult { name: names.get(&id).cloned(), id, content: told, is_error }))
+    Ok(Part::ToolResult(ToolResult { name: names.get(&id).cloned(), id, content: parts, is_error }))
 }
 
 fn call_id<'v>(block: &'v JsonObject, key: &str, at: &Path<'_>) -> Shaped<&'v str> {
@@ -231,15 +231,15 @@ fn document(block: &JsonObject, at: &Path<'_>, places: &mut NotedPlaces, parts: 
 fn search_result(block: &JsonObject, at: &Path<'_>, places: &mut NotedPlaces) -> Shaped<String> {
     places.note_rest(block, &["type", "source", "title", "content", "citations"], at);
     citations(block, at, places)?;
-    let mut told = format!("{}\n{}", text_of(block, "title", at)?, text_of(block, "source", at)?);
+    let mut text = format!("{}\n{}", text_of(block, "title", at)?, text_of(block, "source", at)?);
     let at = at.key("content");
     let found = given(block, "content").ok_or_else(|| at.invalid("is missing"))?;
     for (index, block) in shape::list(found, &at)?.iter().enumerate() {
         let at = at.index(index);
-        told.push_str("\n\n");
-        told.push_str(&plain_text(shape::object(block, &at)?, &at, places)?);
+        text.push_str("\n\n");
+        text.push_str(&plain_text(shape::object(block, &at)?, &at, places)?);
     }
-    Ok(told)
+    Ok(text)
 }
 
 /// Notes that the model is asked to cite, which changes what it answers.

@@ -14,8 +14,8 @@ use crate::{Answer, Dialect, Malformed};
 /// over, and citations with them: the text around them is the answer.
 pub fn decode(body: &Value) -> Result<ChatResponse, Malformed> {
     if let Some(error) = body.get("error").filter(|error| !error.is_null()) {
-        let told = error.get("message").and_then(Value::as_str).unwrap_or("without a message");
-        return Err(malformed(format!("it holds an error: {told}")));
+        let message = error.get("message").and_then(Value::as_str).unwrap_or("without a message");
+        return Err(malformed(format!("it holds an error: {message}")));
     }
     let content = body.get("content").and_then(Value::as_array).ok_or_else(|| malformed("it has no list `content`"))?;
     let mut parts = Vec::with_capacity(content.len());
@@ -186,13 +186,13 @@ mod tests {
     use super::*;
     use crate::tokens::usage::Usage;
 
-    fn told(body: Value) -> ChatResponse {
+    fn decoded(body: Value) -> ChatResponse {
         decode(&body).unwrap()
     }
 
     #[test]
     fn blocks_are_read_in_order_and_those_of_server_tools_passed_over() {
-        let response = told(json!({
+        let response = decoded(json!({
             "id": "msg_1", "type": "message", "role": "assistant", "model": "claude-haiku-4-5", "stop_sequence": null,
             "stop_reason": "tool_use",
             "content": [
@@ -236,7 +236,7 @@ mod tests {
             ("refusal", Finish::Refusal, "refusal"),
             ("something_new", Finish::Stop, "end_turn"),
         ] {
-            let response = told(json!({"content": [], "stop_reason": reason}));
+            let response = decoded(json!({"content": [], "stop_reason": reason}));
             assert_eq!(response.finish, Some(finish), "{reason}");
             assert_eq!(encode(&response, &Answer::default())["stop_reason"], back, "{reason}");
         }
@@ -249,7 +249,7 @@ mod tests {
             "cache_creation": {"ephemeral_5m_input_tokens": 50, "ephemeral_1h_input_tokens": 20},
             "output_tokens": 40, "output_tokens_details": {"thinking_tokens": 30},
         });
-        let response = told(json!({"content": [], "usage": usage}));
+        let response = decoded(json!({"content": [], "usage": usage}));
         let expected = Usage {
             input: Some(180),
             cached_input: Some(100),
@@ -265,7 +265,7 @@ mod tests {
 
     #[test]
     fn unknown_usage_is_absent_when_read_and_only_the_sdks_integers_are_told() {
-        let response = told(json!({"content": []}));
+        let response = decoded(json!({"content": []}));
         assert!(response.usage.is_empty());
         assert_eq!(encode(&response, &Answer::default())["usage"], json!({"input_tokens": 0, "output_tokens": 0}));
     }
@@ -332,8 +332,8 @@ mod tests {
             finish: Some(Finish::Stop),
             ..ChatResponse::default()
         };
-        let told = encode(&refusal, &answer);
-        assert_eq!((&told["id"], &told["stop_reason"]), (&json!("msg_x"), &json!("refusal")));
-        assert_eq!(told["content"], json!([{"type": "text", "text": "No."}]));
+        let encoded = encode(&refusal, &answer);
+        assert_eq!((&encoded["id"], &encoded["stop_reason"]), (&json!("msg_x"), &json!("refusal")));
+        assert_eq!(encoded["content"], json!([{"type": "text", "text": "No."}]));
     }
 }

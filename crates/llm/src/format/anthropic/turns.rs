@@ -50,27 +50,29 @@ impl MessageTurn {
 /// # Errors
 /// [`RequestError::Unsupported`] for media that Anthropic cannot read.
 pub fn of(messages: &[Message], thinks: bool) -> Result<MessageTurns, RequestError> {
-    let mut told = MessageTurns::default();
+    let mut encoded = MessageTurns::default();
     for message in messages {
         for part in &message.parts {
-            if let Some(block) = told.block(part, thinks)? {
-                told.add(message.role, block);
+            if let Some(block) = encoded.block(part, thinks)? {
+                encoded.add(message.role, block);
             }
         }
     }
-    if let Some(last) = told.turns.last_mut().filter(|turn| turn.role == Role::Assistant)
+    if let Some(last) = encoded.turns.last_mut().filter(|turn| turn.role == Role::Assistant)
         && let Some(text) = last.blocks.last_mut().and_then(|block| block.get_mut("text"))
     {
         *text = Value::from(text.as_str().unwrap_or_default().trim_end());
     }
-    if told.turns.first().is_none_or(|turn| turn.role == Role::Assistant) {
-        told.turns.insert(0, MessageTurn { role: Role::User, blocks: vec![json!({"type": "text", "text": OPENING})] });
+    if encoded.turns.first().is_none_or(|turn| turn.role == Role::Assistant) {
+        encoded
+            .turns
+            .insert(0, MessageTurn { role: Role::User, blocks: vec![json!({"type": "text", "text": OPENING})] });
     }
-    for turn in &mut told.turns {
+    for turn in &mut encoded.turns {
         // Stable: results and the rest keep their order among themselves.
         turn.blocks.sort_by_key(|block| block["type"] != "tool_result");
     }
-    Ok(told)
+    Ok(encoded)
 }
 
 /// Whether the assistant's turn in hand, the one that a model with a thinking budget goes on
@@ -132,23 +134,23 @@ impl MessageTurns {
     }
 
     fn result(&mut self, result: &ToolResult) -> Result<Value, RequestError> {
-        let mut told = json!({"type": "tool_result", "tool_use_id": tool_id::fit(&result.id)});
+        let mut block = json!({"type": "tool_result", "tool_use_id": tool_id::fit(&result.id)});
         match result.content.as_slice() {
-            [Part::Text(text)] if !text.trim().is_empty() => told["content"] = Value::from(text.as_str()),
+            [Part::Text(text)] if !text.trim().is_empty() => block["content"] = Value::from(text.as_str()),
             parts => {
                 let mut blocks = Vec::new();
                 for part in parts {
                     blocks.extend(self.block(part, false)?);
                 }
                 if !blocks.is_empty() {
-                    told["content"] = Value::Array(blocks);
+                    block["content"] = Value::Array(blocks);
                 }
             }
         }
         if result.is_error {
-            told["is_error"] = Value::Bool(true);
+            block["is_error"] = Value::Bool(true);
         }
-        Ok(told)
+        Ok(block)
     }
 
     /// A picture or a document. Of a URL without a type only `….pdf` is taken for a document.

@@ -25,7 +25,7 @@ pub(crate) struct UsageFigures {
 /// What an answer has told of it so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct UsageStatements {
-    pub told: UsageFigures,
+    pub totals: UsageFigures,
     /// The sum over `iterations`, where there are any.
     pub iterations: Option<UsageFigures>,
     pub service: Option<ServiceTier>,
@@ -91,7 +91,7 @@ impl UsageStatements {
         let service = |key: &str| usage.get(key).and_then(Value::as_str).and_then(ServiceTier::parse);
         let iterations = usage.get("iterations").and_then(Value::as_array);
         UsageStatements {
-            told: UsageFigures::read(usage),
+            totals: UsageFigures::read(usage),
             iterations: iterations.and_then(|all| all.iter().map(UsageFigures::read).reduce(UsageFigures::plus)),
             service: service("service_tier"),
             speed: service("speed"),
@@ -100,7 +100,7 @@ impl UsageStatements {
 
     /// Takes what is told later.
     pub fn correct(&mut self, later: UsageStatements) {
-        self.told.correct(later.told);
+        self.totals.correct(later.totals);
         self.iterations = later.iterations.or(self.iterations);
         self.service = later.service.or(self.service);
         self.speed = later.speed.or(self.speed);
@@ -108,7 +108,7 @@ impl UsageStatements {
 
     /// Forgets the output: `message_start` tells a first token or so, which is no count.
     pub fn without_output(mut self) -> UsageStatements {
-        for part in std::iter::once(&mut self.told).chain(&mut self.iterations) {
+        for part in std::iter::once(&mut self.totals).chain(&mut self.iterations) {
             (part.output, part.thinking) = (None, None);
         }
         self
@@ -116,7 +116,7 @@ impl UsageStatements {
 
     pub fn usage(&self) -> Usage {
         // The iterations are never fewer than what is told of them all.
-        let all = self.iterations.map_or(self.told, |sum| sum.each(self.told, Option::max));
+        let all = self.iterations.map_or(self.totals, |sum| sum.each(self.totals, Option::max));
         // The total may have changed in a later event that does not tell the parts again.
         let one_hour = all.cache_write_1h.map(|hour| hour.min(all.cache_write.unwrap_or(hour)));
         let five_minutes = match all.cache_write {
@@ -143,24 +143,24 @@ pub fn encode(usage: &Usage) -> JsonObject {
     let cached = usage.cached_input.unwrap_or(0);
     let written = usage.cache_write.unwrap_or(0).saturating_add(usage.cache_write_1h.unwrap_or(0));
     let fresh = usage.input.unwrap_or(0).saturating_sub(cached).saturating_sub(written);
-    let mut told = JsonObject::new();
-    told.insert("input_tokens".to_owned(), fresh.into());
+    let mut encoded = JsonObject::new();
+    encoded.insert("input_tokens".to_owned(), fresh.into());
     if usage.cache_write.is_some() || usage.cache_write_1h.is_some() {
-        told.insert("cache_creation_input_tokens".to_owned(), written.into());
+        encoded.insert("cache_creation_input_tokens".to_owned(), written.into());
     }
     if let Some(cached) = usage.cached_input {
-        told.insert("cache_read_input_tokens".to_owned(), cached.into());
+        encoded.insert("cache_read_input_tokens".to_owned(), cached.into());
     }
     if let Some(one_hour) = usage.cache_write_1h {
         let five_minutes = usage.cache_write.unwrap_or(0);
-        told.insert(
+        encoded.insert(
             "cache_creation".to_owned(),
             json!({"ephemeral_5m_input_tokens": five_minutes, "ephemeral_1h_input_tokens": one_hour}),
         );
     }
-    told.insert("output_tokens".to_owned(), usage.output.unwrap_or(0).into());
+    encoded.insert("output_tokens".to_owned(), usage.output.unwrap_or(0).into());
     if let Some(thinking) = usage.reasoning {
-        told.insert("output_tokens_details".to_owned(), json!({"thinking_tokens": thinking}));
+        encoded.insert("output_tokens_details".to_owned(), json!({"thinking_tokens": thinking}));
     }
-    told
+    encoded
 }

@@ -114,7 +114,7 @@ impl<'de> Deserialize<'de> for StatedUsage {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let figures = Figures::deserialize(deserializer)?;
         Ok(StatedUsage(UsageStatements {
-            told: figures.part(),
+            totals: figures.part(),
             iterations: figures.iterations.iter().map(Figures::part).reduce(UsageFigures::plus),
             service: figures.service_tier.0,
             speed: figures.speed.0,

@@ -14,14 +14,14 @@ pub fn model_places(body: &[u8]) -> Option<Vec<Range<usize>>> {
     let text = std::str::from_utf8(body).ok()?;
     let start = text.as_ptr() as usize;
     let mut places = Vec::new();
-    let mut place = |raw: &str| {
+    let mut add = |raw: &str| {
         let at = raw.as_ptr() as usize - start;
         if places.len() <= MOST_REQUESTS {
             places.push(at..at + raw.len());
         }
     };
     let (mut batch, mut counted, mut sound) = (None, None, true);
-    names(text, &mut place, &mut sound, |key, value| match key {
+    names(text, &mut add, &mut sound, |key, value| match key {
         "requests" => batch.replace(value).is_none(),
         "generateContentRequest" | "generate_content_request" => counted.replace(value).is_none(),
         _ => true,
@@ -29,22 +29,22 @@ pub fn model_places(body: &[u8]) -> Option<Vec<Range<usize>>> {
     if let Some(requests) = batch {
         sound &= raw::elements(requests, |request| {
             let mut each = true;
-            names(request.get(), &mut place, &mut each, |_, _| true);
+            names(request.get(), &mut add, &mut each, |_, _| true);
             sound &= each;
         })
         .is_ok();
     }
     if let Some(request) = counted.filter(|request| *request != "null") {
-        names(request, &mut place, &mut sound, |_, _| true);
+        names(request, &mut add, &mut sound, |_, _| true);
     }
     // As they stand: the outer one may come after the list.
-    places.sort_unstable_by_key(|place| place.start);
+    places.sort_unstable_by_key(|add| add.start);
     sound.then_some(places)
 }
 
 fn names<'a>(
     object: &'a str,
-    place: &mut impl FnMut(&'a str),
+    add: &mut impl FnMut(&'a str),
     sound: &mut bool,
     mut other: impl FnMut(&str, &'a str) -> bool,
 ) {
@@ -54,7 +54,7 @@ fn names<'a>(
         "model" => {
             fits &= !std::mem::replace(&mut named, true);
             if value.get() != "null" {
-                place(value.get());
+                add(value.get());
             }
         }
         key => fits &= other(key, value.get()),

@@ -20,10 +20,10 @@ pub fn decode(body: &Value) -> Result<ChatResponse, Malformed> {
         let message = error.get("message").and_then(Value::as_str).unwrap_or("an error without a message");
         return Err(malformed(format!("it is an error: {message}")));
     }
-    let told = |name: &str| object.get(name).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned);
+    let text = |name: &str| object.get(name).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned);
     let mut response = ChatResponse {
-        id: told("responseId"),
-        model: told("modelVersion"),
+        id: text("responseId"),
+        model: text("modelVersion"),
         usage: object.get("usageMetadata").map(usage::decode).unwrap_or_default(),
         ..ChatResponse::default()
     };
@@ -80,20 +80,20 @@ pub fn decode(body: &Value) -> Result<ChatResponse, Malformed> {
 /// are not JSON is told as Gemini tells its own: `MALFORMED_FUNCTION_CALL`.
 #[must_use]
 pub fn encode(response: &ChatResponse, answer: &Answer) -> Value {
-    let mut told = Vec::with_capacity(response.parts.len());
+    let mut parts = Vec::with_capacity(response.parts.len());
     let mut broken = None;
     let mut called = false;
     for part in &response.parts {
         let first_call = !called;
         called |= matches!(part, Part::ToolCall(_));
         match (parts::encode(part, first_call), part) {
-            (Some(part), _) => told.push(part),
+            (Some(part), _) => parts.push(part),
             (None, Part::ToolCall(call)) => broken = Some(call),
             (None, _) => {}
         }
     }
     let mut candidate = Map::new();
-    candidate.insert("content".to_owned(), object([("role", json!("model")), ("parts", Value::Array(told))]));
+    candidate.insert("content".to_owned(), object([("role", json!("model")), ("parts", Value::Array(parts))]));
     if let Some(finish) = response.finish {
         candidate.insert("finishReason".to_owned(), json!(finish::encode(finish)));
     }
@@ -126,13 +126,13 @@ pub(super) fn first_candidate(body: &Value) -> Option<&Value> {
 
 /// Any reason will do, known or not; the Gemini API was also seen to send the message alone.
 pub(super) fn is_blocked(body: &Value) -> bool {
-    let told = |name: &str| {
+    let has = |name: &str| {
         body.get("promptFeedback")
             .and_then(|feedback| feedback.get(name))
             .and_then(Value::as_str)
             .is_some_and(|text| !text.is_empty())
     };
-    told("blockReason") || told("blockReasonMessage")
+    has("blockReason") || has("blockReasonMessage")
 }
 
 /// The parts of a candidate; none where it has no content, as when it was filtered.

@@ -16,7 +16,7 @@ pub(super) fn to_json_schema(schema: &Value) -> Value {
     let mut nullable = false;
     for (key, value) in schema {
         let name = camel_case(key);
-        let told = match (name.as_str(), value) {
+        let fitted = match (name.as_str(), value) {
             // An unset field, in proto's JSON. A null default is not one.
             (other, Value::Null) if other != "default" => continue,
             ("nullable", Value::Bool(value)) => {
@@ -51,7 +51,7 @@ pub(super) fn to_json_schema(schema: &Value) -> Value {
             "defs" => "$defs".to_owned(),
             _ => name,
         };
-        out.insert(name, told);
+        out.insert(name, fitted);
     }
     if nullable {
         allow_null(&mut out);

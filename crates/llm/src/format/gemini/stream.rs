@@ -20,7 +20,7 @@ pub struct Decoder {
     response: Option<String>,
     ids: CallIds,
     calls: usize,
-    told: bool,
+    has_content: bool,
     /// The last thing told was thinking, and it is not signed yet.
     unsigned: bool,
 }
@@ -56,9 +56,9 @@ impl Decoder {
             return Err(malformed("an event has nothing of a response"));
         }
         if !self.started {
-            let told = |name: &str| body.get(name).and_then(Value::as_str).map(str::to_owned);
-            self.response = told("responseId");
-            out.push(ChatEvent::Start { id: self.response.clone(), model: told("modelVersion") });
+            let text = |name: &str| body.get(name).and_then(Value::as_str).map(str::to_owned);
+            self.response = text("responseId");
+            out.push(ChatEvent::Start { id: self.response.clone(), model: text("modelVersion") });
             self.started = true;
         }
 
@@ -79,7 +79,7 @@ impl Decoder {
         let reason = candidate.and_then(|candidate| candidate.get("finishReason")).and_then(Value::as_str);
         let finished = match finish::decode(reason.unwrap_or_default(), self.calls > 0) {
             finish::Reason::Finished(finish) => Some(finish),
-            finish::Reason::Failed if !self.told => {
+            finish::Reason::Failed if !self.has_content => {
                 let message = candidate.and_then(|candidate| candidate.get("finishMessage")).and_then(Value::as_str);
                 out.push(ChatEvent::Error(StreamError {
                     kind: reason.unwrap_or_default().to_owned(),
@@ -128,7 +128,7 @@ impl Decoder {
     }
 
     fn content(&mut self, event: ChatEvent, out: &mut Vec<ChatEvent>) {
-        self.told = true;
+        self.has_content = true;
         self.unsigned = false;
         out.push(event);
     }
@@ -195,9 +195,9 @@ impl Encoder {
         }
         match event {
             ChatEvent::Start { id, model } => {
-                for (mine, told) in [(&mut self.answer.id, id), (&mut self.answer.model, model)] {
-                    if let Some(told) = told.as_ref().filter(|told| !told.is_empty()) {
-                        mine.clone_from(told);
+                for (mine, given) in [(&mut self.answer.id, id), (&mut self.answer.model, model)] {
+                    if let Some(given) = given.as_ref().filter(|given| !given.is_empty()) {
+                        mine.clone_from(given);
                     }
                 }
             }
@@ -260,16 +260,16 @@ impl Encoder {
     }
 
     fn flush_calls(&mut self, out: &mut Vec<u8>) {
-        let mut told = Vec::with_capacity(self.calls.len());
+        let mut parts = Vec::with_capacity(self.calls.len());
         for (_, call) in std::mem::take(&mut self.calls) {
             let first = !std::mem::replace(&mut self.called, true);
             match parts::encode_marked_call(&call, first) {
-                Some(part) => told.push(part),
+                Some(part) => parts.push(part),
                 None => self.broken = Some(call.name),
             }
         }
-        if !told.is_empty() {
-            self.chunk(told, false, out);
+        if !parts.is_empty() {
+            self.chunk(parts, false, out);
         }
     }
 
@@ -277,9 +277,9 @@ impl Encoder {
         self.chunk(vec![json!({"text": ""})], true, out);
     }
 
-    fn chunk(&mut self, told: Vec<Value>, last: bool, out: &mut Vec<u8>) {
+    fn chunk(&mut self, parts: Vec<Value>, last: bool, out: &mut Vec<u8>) {
         let mut candidate = Map::new();
-        candidate.insert("content".to_owned(), json!({"role": "model", "parts": told}));
+        candidate.insert("content".to_owned(), json!({"role": "model", "parts": parts}));
         if let Some(reason) = self.finish.filter(|_| last) {
             candidate.insert("finishReason".to_owned(), json!(finish::encode(reason)));
             // As in a whole answer: cut arguments are no malformed call but a cut answer.

@@ -14,14 +14,14 @@ pub(crate) fn write_event(error: &GatewayError<'_>, out: &mut Vec<u8>) {
 
 /// The body of an error answer.
 pub(crate) fn body(error: &GatewayError<'_>) -> Value {
-    let mut told = json!({
+    let mut body = json!({
         "message": error.full_message(),
         "type": error.kind,
         "param": error.param,
         "code": error.kind,
     });
-    if let (Value::Object(told), false) = (&mut told, error.attempts.is_empty()) {
-        told.insert("attempts".to_owned(), error.attempts.into());
+    if let (Value::Object(body), false) = (&mut body, error.attempts.is_empty()) {
+        body.insert("attempts".to_owned(), error.attempts.into());
     }
-    json!({"error": told, "request_id": error.request_id})
+    json!({"error": body, "request_id": error.request_id})
 }

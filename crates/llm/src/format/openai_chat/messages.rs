@@ -141,8 +141,8 @@ fn tool_result(
     if let Some(value) = shape::present(message, "content") {
         content::decode(value, path, noted, &mut content)?;
     }
-    let told = shape::present(message, "name").map(|name| shape::text(name, path, "name")).transpose()?;
-    let name = names.get(&id).map(String::as_str).or(told).map(str::to_owned);
+    let own_name = shape::present(message, "name").map(|name| shape::text(name, path, "name")).transpose()?;
+    let name = names.get(&id).map(String::as_str).or(own_name).map(str::to_owned);
     note_others(message, path, &["content", "tool_call_id", "name"], noted);
     Ok(ToolResult { id, name, content, is_error: false })
 }
@@ -265,17 +265,17 @@ fn encode_assistant(
 }
 
 fn encode_call(call: &ToolCall, target: &Target<'_>, left_out: &mut Vec<String>) -> Value {
-    let mut told = json!({
+    let mut encoded = json!({
         "id": tool_id::fit(&call.id, target.model),
         "type": "function",
         "function": {"name": call.name, "arguments": call.arguments},
     });
-    match (&call.signature, told.as_object_mut()) {
-        (Some(signature), Some(told)) if takes_signatures(target.model) => {
-            told.insert("extra_content".into(), json!({"google": {"thought_signature": signature}}));
+    match (&call.signature, encoded.as_object_mut()) {
+        (Some(signature), Some(encoded)) if takes_signatures(target.model) => {
+            encoded.insert("extra_content".into(), json!({"google": {"thought_signature": signature}}));
         }
         (Some(_), _) => leave_out(left_out, "thought signatures"),
         _ => {}
     }
-    told
+    encoded
 }

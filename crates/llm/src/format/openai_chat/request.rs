@@ -54,12 +54,12 @@ pub fn decode(body: &JsonObject) -> Result<ChatRequest, RequestError> {
             "response_format" => request.output = output(value, &mut noted)?,
             "reasoning_effort" => request.thinking = Some(thinking::effort(value, "", at)?),
             "reasoning" => {
-                let told = thinking::reasoning(value, &mut noted)?;
-                request.thinking = told.or(request.thinking);
+                let thinking = thinking::reasoning(value, &mut noted)?;
+                request.thinking = thinking.or(request.thinking);
             }
             "thinking" => {
-                let told = thinking::thinking(value, &mut noted)?;
-                request.thinking = told.or(request.thinking);
+                let thinking = thinking::thinking(value, &mut noted)?;
+                request.thinking = thinking.or(request.thinking);
             }
             "enable_thinking" => {
                 let switch = thinking::switch(shape::boolean(value, "", at)?);
@@ -137,8 +137,8 @@ fn output(value: &Value, noted: &mut NotedFields) -> Result<OutputFormat, Reques
         "text" => Ok(OutputFormat::Text),
         "json_object" => Ok(OutputFormat::JsonObject),
         "json_schema" => {
-            let told = shape::object(shape::required(format, AT, "json_schema")?, AT, "json_schema")?;
-            schema(told, "response_format.json_schema", noted)
+            let json_schema = shape::object(shape::required(format, AT, "json_schema")?, AT, "json_schema")?;
+            schema(json_schema, "response_format.json_schema", noted)
         }
         _ => {
             noted.note(AT, "type");
@@ -147,11 +147,11 @@ fn output(value: &Value, noted: &mut NotedFields) -> Result<OutputFormat, Reques
     }
 }
 
-fn schema(told: &JsonObject, path: &str, noted: &mut NotedFields) -> Result<OutputFormat, RequestError> {
+fn schema(object: &JsonObject, path: &str, noted: &mut NotedFields) -> Result<OutputFormat, RequestError> {
     let (mut name, mut description, mut strict) = (None, None, None);
     // A format may be named and described alone; any object fits it then.
     let mut schema = json!({"type": "object"});
-    for (key, value) in told.iter().filter(|(_, value)| !value.is_null()) {
+    for (key, value) in object.iter().filter(|(_, value)| !value.is_null()) {
         match key.as_str() {
             "name" => {
                 name = Some(shape::text(value, path, key)?.to_owned());
@@ -250,17 +250,17 @@ fn encode_output(output: &OutputFormat) -> Option<Value> {
         OutputFormat::Text => None,
         OutputFormat::JsonObject => Some(json!({"type": "json_object"})),
         OutputFormat::JsonSchema { name, description, schema, strict } => {
-            let mut told = JsonObject::new();
+            let mut encoded = JsonObject::new();
             // OpenAI wants a name.
-            told.insert("name".into(), json!(name.as_deref().unwrap_or("response")));
+            encoded.insert("name".into(), json!(name.as_deref().unwrap_or("response")));
             if let Some(description) = description {
-                told.insert("description".into(), json!(description));
+                encoded.insert("description".into(), json!(description));
             }
-            told.insert("schema".into(), schema.clone());
+            encoded.insert("schema".into(), schema.clone());
             if let Some(strict) = strict {
-                told.insert("strict".into(), json!(strict));
+                encoded.insert("strict".into(), json!(strict));
             }
-            Some(json!({"type": "json_schema", "json_schema": told}))
+            Some(json!({"type": "json_schema", "json_schema": encoded}))
         }
     }
 }

@@ -55,9 +55,9 @@ fn text(object: &JsonObject, key: &str) -> Option<String> {
 }
 
 fn tool_calls(message: &JsonObject) -> Result<Vec<ToolCall>, Malformed> {
-    let told = message.get("tool_calls").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let tool_calls = message.get("tool_calls").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let mut calls = Vec::new();
-    for (at, call) in told.iter().enumerate() {
+    for (at, call) in tool_calls.iter().enumerate() {
         let function = call.get("function");
         let Some(name) = function.and_then(|function| function.get("name")).and_then(Value::as_str) else {
             return Err(malformed(&format!("tool_calls[{at}] has no function name")));
@@ -92,8 +92,8 @@ pub fn encode(response: &ChatResponse, answer: &Answer) -> Value {
             Part::Refusal(text) => refusal.push_str(text),
             Part::Media(media) => images.push(answer::encode_image(media)),
             Part::ToolCall(call) => {
-                let told = answer::encode_call(&call.id, &call.name, &call.arguments, call.signature.as_deref());
-                calls.push(Value::Object(told));
+                let encoded = answer::encode_call(&call.id, &call.name, &call.arguments, call.signature.as_deref());
+                calls.push(Value::Object(encoded));
             }
             // Results are the caller's; no answer holds one.
             Part::ToolResult(_) => {}
@@ -114,13 +114,13 @@ pub fn encode(response: &ChatResponse, answer: &Answer) -> Value {
     if !images.is_empty() {
         message.insert("images".into(), Value::Array(images));
     }
-    let mut told = JsonObject::new();
-    told.insert("id".into(), json!(response.id.as_deref().unwrap_or(&answer.id)));
-    told.insert("object".into(), json!("chat.completion"));
-    told.insert("created".into(), json!(answer.created));
-    told.insert("model".into(), json!(response.model.as_deref().unwrap_or(&answer.model)));
+    let mut encoded = JsonObject::new();
+    encoded.insert("id".into(), json!(response.id.as_deref().unwrap_or(&answer.id)));
+    encoded.insert("object".into(), json!("chat.completion"));
+    encoded.insert("created".into(), json!(answer.created));
+    encoded.insert("model".into(), json!(response.model.as_deref().unwrap_or(&answer.model)));
     let finish = finish::word(response.finish.unwrap_or(Finish::Stop), has_tool_calls);
-    told.insert(
+    encoded.insert(
         "choices".into(),
         Value::Array(vec![object([
             ("index", json!(0)),
@@ -130,7 +130,7 @@ pub fn encode(response: &ChatResponse, answer: &Answer) -> Value {
         ])]),
     );
     if let Some(usage) = usage::encode(&response.usage) {
-        told.insert("usage".into(), usage);
+        encoded.insert("usage".into(), usage);
     }
-    Value::Object(told)
+    Value::Object(encoded)
 }

@@ -151,7 +151,7 @@ pub(super) fn decode_calls(value: &Value, path: &str, noted: &mut NotedFields) -
         for key in function.keys().filter(|key| !["name", "arguments"].contains(&key.as_str())) {
             noted.note(&function_path, key);
         }
-        let told = call.get("extra_content").filter(|extra| !extra.is_null()).and_then(|extra| {
+        let own = call.get("extra_content").filter(|extra| !extra.is_null()).and_then(|extra| {
             let signature = signature_of(extra);
             if signature.is_some() {
                 noted.note(&path, "extra_content.google.thought_signature");
@@ -164,7 +164,7 @@ pub(super) fn decode_calls(value: &Value, path: &str, noted: &mut NotedFields) -
             id,
             name: shape::required_text(function, &function_path, "name")?.to_owned(),
             arguments: arguments(function.get("arguments"), &function_path, noted)?,
-            signature: told.or(packed),
+            signature: own.or(packed),
         });
     }
     Ok(calls)

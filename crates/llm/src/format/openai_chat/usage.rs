@@ -17,10 +17,10 @@ fn service(word: Option<&Value>) -> Option<ServiceTier> {
 }
 
 /// Reads a `usage` object; figures that it does not have stay absent.
-fn read(told: &Value) -> Usage {
-    let figure = |pointer: &str| told.pointer(pointer).and_then(usage::count);
+fn read(object: &Value) -> Usage {
+    let figure = |pointer: &str| object.pointer(pointer).and_then(usage::count);
     let text = figure("/prompt_tokens");
-    let heard = figure("/prompt_tokens_details/audio_tokens");
+    let audio = figure("/prompt_tokens_details/audio_tokens");
     let said = figure("/completion_tokens");
     let reasoning = figure("/completion_tokens_details/reasoning_tokens");
     // xAI counts reasoning beside the completion and not within it; the total gives it away.
@@ -33,11 +33,11 @@ fn read(told: &Value) -> Usage {
         _ => said,
     };
     // Mistral counts audio beside the prompt and not within it, and tells it by the total too.
-    let input = match (text, heard, output, figure("/total_tokens")) {
-        (Some(text), Some(heard), Some(output), Some(total))
-            if heard > 0 && text.checked_add(heard).and_then(|sum| sum.checked_add(output)) == Some(total) =>
+    let input = match (text, audio, output, figure("/total_tokens")) {
+        (Some(text), Some(audio), Some(output), Some(total))
+            if audio > 0 && text.checked_add(audio).and_then(|sum| sum.checked_add(output)) == Some(total) =>
         {
-            text.checked_add(heard)
+            text.checked_add(audio)
         }
         _ => text,
     };
@@ -52,14 +52,14 @@ fn read(told: &Value) -> Usage {
         cache_write_1h: None,
         output,
         reasoning,
-        audio_input: heard,
+        audio_input: audio,
         audio_output: figure("/completion_tokens_details/audio_tokens"),
         image_input: figure("/prompt_tokens_details/image_tokens"),
         image_output: figure("/completion_tokens_details/image_tokens"),
         images: None,
         // Mistral's.
         milliseconds: figure("/prompt_audio_seconds").and_then(|seconds| seconds.checked_mul(1_000)),
-        service: service(told.get("service_tier")),
+        service: service(object.get("service_tier")),
     }
 }
 
@@ -70,10 +70,10 @@ pub(super) fn encode(usage: &Usage) -> Option<Value> {
         return None;
     }
     let (input, output) = (usage.input.unwrap_or(0), usage.output.unwrap_or(0));
-    let mut told = Map::new();
-    told.insert("prompt_tokens".into(), json!(input));
-    told.insert("completion_tokens".into(), json!(output));
-    told.insert("total_tokens".into(), json!(input.saturating_add(output)));
+    let mut encoded = Map::new();
+    encoded.insert("prompt_tokens".into(), json!(input));
+    encoded.insert("completion_tokens".into(), json!(output));
+    encoded.insert("total_tokens".into(), json!(input.saturating_add(output)));
     let cache_write = match (usage.cache_write, usage.cache_write_1h) {
         (None, None) => None,
         (short, long) => Some(short.unwrap_or(0).saturating_add(long.unwrap_or(0))),
@@ -84,16 +84,16 @@ pub(super) fn encode(usage: &Usage) -> Option<Value> {
         ("audio_tokens", usage.audio_input),
     ];
     let of_output = [("reasoning_tokens", usage.reasoning), ("audio_tokens", usage.audio_output)];
-    insert_known(&mut told, "prompt_tokens_details", &of_input);
-    insert_known(&mut told, "completion_tokens_details", &of_output);
-    Some(Value::Object(told))
+    insert_known(&mut encoded, "prompt_tokens_details", &of_input);
+    insert_known(&mut encoded, "completion_tokens_details", &of_output);
+    Some(Value::Object(encoded))
 }
 
-fn insert_known(told: &mut Map<String, Value>, key: &str, figures: &[(&str, Option<u64>)]) {
+fn insert_known(object: &mut Map<String, Value>, key: &str, figures: &[(&str, Option<u64>)]) {
     let known: Map<String, Value> =
         figures.iter().filter_map(|(name, figure)| figure.map(|figure| ((*name).to_owned(), json!(figure)))).collect();
     if !known.is_empty() {
-        told.insert(key.to_owned(), Value::Object(known));
+        object.insert(key.to_owned(), Value::Object(known));
     }
 }
 

@@ -64,22 +64,22 @@ impl OpenAiUsage {
         let output = self.completion_tokens_details.0.or(self.output_tokens_details.0).unwrap_or_default();
         let reasoning = output.reasoning_tokens.0;
         let mut prompt = self.prompt_tokens.0.or(self.input_tokens.0);
-        let mut told = self.completion_tokens.0.or(self.output_tokens.0);
+        let mut billed_output = self.completion_tokens.0.or(self.output_tokens.0);
         // xAI's chat leaves reasoning out of `completion_tokens`; its total tells.
         if let (Some(total), Some(input), Some(completion), Some(thought)) =
-            (self.total_tokens.0, prompt, told, reasoning)
+            (self.total_tokens.0, prompt, billed_output, reasoning)
         {
             let with = completion.saturating_add(thought);
             if thought > 0 && input.saturating_add(with) == total {
-                told = Some(with);
+                billed_output = Some(with);
             }
         }
         // Mistral leaves audio out of `prompt_tokens`; its total tells too.
-        if let (Some(total), Some(text), Some(completion), Some(heard)) =
-            (self.total_tokens.0, prompt, told, input.audio_tokens.0)
+        if let (Some(total), Some(text), Some(completion), Some(audio)) =
+            (self.total_tokens.0, prompt, billed_output, input.audio_tokens.0)
         {
-            let with = text.saturating_add(heard);
-            if heard > 0 && with.saturating_add(completion) == total {
+            let with = text.saturating_add(audio);
+            if audio > 0 && with.saturating_add(completion) == total {
                 prompt = Some(with);
             }
         }
@@ -93,7 +93,7 @@ impl OpenAiUsage {
                 .filter(|cached| prompt.is_none_or(|prompt| *cached <= prompt)),
             cache_write: input.cache_write_tokens.0,
             cache_write_1h: None,
-            output: told,
+            output: billed_output,
             reasoning,
             audio_input: input.audio_tokens.0,
             audio_output: output.audio_tokens.0,

@@ -95,13 +95,13 @@ impl Scanned {
 }
 
 /// Tells each member of an object that has one of these keys, and where its value stands in it.
-fn each(raw: &str, keys: &[&str], mut tell: impl FnMut(&str, Range<usize>)) {
-    let mut told = 0;
+fn each(raw: &str, keys: &[&str], mut visit: impl FnMut(&str, Range<usize>)) {
+    let mut found = 0;
     // What is no object has none.
     let _ = raw::members(raw, |key, value| {
-        if told < MOST && keys.contains(&&*unescape(key.get())) {
-            told += 1;
-            tell(value.get(), place(raw, value.get()));
+        if found < MOST && keys.contains(&&*unescape(key.get())) {
+            found += 1;
+            visit(value.get(), place(raw, value.get()));
         }
     });
 }
@@ -113,8 +113,8 @@ mod tests {
     fn edited(body: &str, tokens: u64, fields: &[CapField]) -> (String, Vec<String>) {
         let scanned = scan(body.as_bytes()).unwrap();
         let cap = Cap { tokens, fields };
-        let told = scanned.edit(body.as_bytes(), Edits { cap: Some(cap), ..Edits::default() });
-        (String::from_utf8(told.into_owned()).unwrap(), scanned.thinking_changed_by(body.as_bytes(), cap))
+        let edited_body = scanned.edit(body.as_bytes(), Edits { cap: Some(cap), ..Edits::default() });
+        (String::from_utf8(edited_body.into_owned()).unwrap(), scanned.thinking_changed_by(body.as_bytes(), cap))
     }
 
     #[test]
@@ -202,8 +202,8 @@ mod tests {
                 &[],
             ),
         ] {
-            let (told, named) = edited(body, cap, fields);
-            assert_eq!(told, expected, "{body}, {cap}");
+            let (edited_body, named) = edited(body, cap, fields);
+            assert_eq!(edited_body, expected, "{body}, {cap}");
             assert_eq!(named, changed, "{body}, {cap}");
         }
     }

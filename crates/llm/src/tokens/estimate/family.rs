@@ -27,8 +27,8 @@ pub(super) struct TokenFamily {
     /// For each page of a PDF: its words and its picture.
     pub page: u64,
     /// For each second, in thousandths.
-    pub heard: u64,
-    pub seen: u64,
+    pub audio: u64,
+    pub video: u64,
     pub picture: PictureCost,
 }
 
@@ -58,8 +58,8 @@ const OPEN_AI: TokenFamily = TokenFamily {
     sealed: 150,
     signed: 200,
     page: 1_500,
-    heard: 32_000,
-    seen: 300_000,
+    audio: 32_000,
+    video: 300_000,
     picture: PictureCost::OpenAi,
 };
 

@@ -106,13 +106,13 @@ impl Region {
 /// PartCounts that say what they show, and what they do show: the rest is somewhere else.
 #[derive(Clone, Copy, Debug, Default)]
 struct PartCounts {
-    said: u64,
-    held: u64,
+    declared: u64,
+    embedded: u64,
 }
 
 impl PartCounts {
     fn elsewhere(self) -> u64 {
-        self.said.saturating_sub(self.held)
+        self.declared.saturating_sub(self.embedded)
     }
 }
 
@@ -137,8 +137,8 @@ pub(super) struct FoundContent {
     /// By each way of counting pictures.
     pub pictures: [u64; PictureCost::ALL.len()],
     /// Milliseconds.
-    pub heard: u64,
-    pub seen: u64,
+    pub audio_ms: u64,
+    pub video_ms: u64,
     pub pages: u64,
     /// Bytes of words in documents that hold them in another form.
     pub packed: u64,
@@ -288,7 +288,7 @@ impl<'a> BodyWalk<'a> {
             b"type" => self.kind(raw),
             b"mimeType" | b"mime_type" => {
                 if matches!(self.opened_by, b"fileData" | b"file_data") {
-                    self.files.held += 1;
+                    self.files.embedded += 1;
                     match raw.split(|byte| *byte == b'/').next() {
                         Some(b"image") => self.found.pictures_elsewhere += 1,
                         Some(b"audio" | b"video") => self.found.clips_elsewhere += 1,
@@ -296,7 +296,7 @@ impl<'a> BodyWalk<'a> {
                     }
                 }
             }
-            b"fileUri" | b"file_uri" => self.files.said += 1,
+            b"fileUri" | b"file_uri" => self.files.declared += 1,
             key if MEDIA.contains(&key) => {
                 // What is somewhere else is counted by what its part says of it.
                 if key == b"data" || !raw.starts_with(b"http") || raw.len() > LONGEST_URL {
@@ -318,19 +318,19 @@ impl<'a> BodyWalk<'a> {
         let Some(media) = media::of(raw) else { return self.found.words.add(raw) };
         match media {
             MediaFile::Picture(size) => {
-                self.pictures.held += 1;
+                self.pictures.embedded += 1;
                 for (sum, way) in self.found.pictures.iter_mut().zip(PictureCost::ALL) {
                     *sum = sum.saturating_add(way.tokens(size));
                 }
             }
-            MediaFile::Audio(ms) => self.found.heard = self.found.heard.saturating_add(ms),
-            MediaFile::Video(ms) => self.found.seen = self.found.seen.saturating_add(ms),
+            MediaFile::Audio(ms) => self.found.audio_ms = self.found.audio_ms.saturating_add(ms),
+            MediaFile::Video(ms) => self.found.video_ms = self.found.video_ms.saturating_add(ms),
             MediaFile::Pdf(pages) => {
-                self.documents.held += 1;
+                self.documents.embedded += 1;
                 self.found.pages += pages;
             }
             MediaFile::Words(bytes) => {
-                self.documents.held += 1;
+                self.documents.embedded += 1;
                 self.found.packed = self.found.packed.saturating_add(bytes);
             }
         }
@@ -339,13 +339,13 @@ impl<'a> BodyWalk<'a> {
     /// What a part says that it shows.
     fn kind(&mut self, raw: &[u8]) {
         match raw {
-            b"image_url" | b"input_image" | b"image" | b"computer_screenshot" => self.pictures.said += 1,
-            b"file" | b"input_file" | b"document" | b"document_url" => self.documents.said += 1,
+            b"image_url" | b"input_image" | b"image" | b"computer_screenshot" => self.pictures.declared += 1,
+            b"file" | b"input_file" | b"document" | b"document_url" => self.documents.declared += 1,
             b"tool_use" | b"tool_result" | b"function" | b"function_call" | b"function_call_output" => {
                 self.found.calls += 1
             }
             // A document whose words stand here.
-            b"text" | b"content" if self.opened_by == b"source" => self.documents.held += 1,
+            b"text" | b"content" if self.opened_by == b"source" => self.documents.embedded += 1,
             _ => {}
         }
     }

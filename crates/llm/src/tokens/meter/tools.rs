@@ -141,29 +141,29 @@ fn compacts(raw: &str) -> bool {
 fn by_type(tools: &str, dialect: Dialect) -> Option<&'static str> {
     first(tools, |tool| {
         let mut named = dialect == Dialect::Anthropic;
-        let mut told = None;
+        let mut found = None;
         let read = raw::members(tool, |key, value| {
             let key = unescape(key.get());
             if key.eq_ignore_ascii_case("type") && value.get() != "null" {
                 named = true;
-                told = told.or_else(|| kind_of(value.get()));
+                found = found.or_else(|| kind_of(value.get()));
             }
             // What names itself or a function is the caller's own, as in Anthropic's dialect it always is.
             named |= matches!(&*key, "function" | "name");
         });
-        told.or((read.is_err() || !named).then_some(UNKNOWN))
+        found.or((read.is_err() || !named).then_some(UNKNOWN))
     })
 }
 
 /// What is said of the first of a list's elements of which something is; of what is no list, that it is not known.
 fn first(list: &str, reason: impl Fn(&str) -> Option<&'static str>) -> Option<&'static str> {
-    let mut told = None;
+    let mut found = None;
     let read = raw::elements(list, |element| {
-        if told.is_none() {
-            told = reason(element.get());
+        if found.is_none() {
+            found = reason(element.get());
         }
     });
-    told.or(read.is_err().then_some(UNKNOWN))
+    found.or(read.is_err().then_some(UNKNOWN))
 }
 
 /// Why tools of a type are billed, if they are. `raw` is the type's JSON.
@@ -190,19 +190,19 @@ fn google(tools: &str) -> Option<&'static str> {
 }
 
 fn group(group: &str) -> Option<&'static str> {
-    let mut told = None;
+    let mut found = None;
     let read = raw::members(group, |key, value| {
-        if told.is_some() || value.get() == "null" {
+        if found.is_some() || value.get() == "null" {
             return;
         }
         let key = unescape(key.get());
         let known = (key.len() <= LONGEST_TYPE).then(|| crate::format::gemini::reader::camel_case(&key));
-        told = match GOOGLE.iter().find(|(name, _)| known.as_deref() == Some(*name)) {
+        found = match GOOGLE.iter().find(|(name, _)| known.as_deref() == Some(*name)) {
             Some((_, bill)) => bill.reason(),
             None => Some(UNKNOWN),
         };
     });
-    told.or(read.is_err().then_some(UNKNOWN))
+    found.or(read.is_err().then_some(UNKNOWN))
 }
 
 #[cfg(test)]
@@ -290,10 +290,10 @@ mod tests {
             (GEMINI, r#"{"tools":[{"GoogleSearch":{}}]}"#, Some(UNKNOWN)),
         ] {
             let operation = find("POST", path).unwrap().operation;
-            let told = scan(body.as_bytes()).unwrap().server_tool(operation, body.as_bytes());
+            let tool = scan(body.as_bytes()).unwrap().server_tool(operation, body.as_bytes());
             match expected {
-                None => assert_eq!(told, None, "{body}"),
-                Some(expected) => assert!(told.is_some_and(|told| told.starts_with(expected)), "{body}: {told:?}"),
+                None => assert_eq!(tool, None, "{body}"),
+                Some(expected) => assert!(tool.is_some_and(|tool| tool.starts_with(expected)), "{body}: {tool:?}"),
             }
         }
     }

@@ -185,10 +185,10 @@ impl ThinkingPlan {
         let most = most.unwrap_or(u64::MAX).min(takes.max_output);
         let cap_or_default = cap.unwrap_or(takes.default_output).min(most);
         let Some(Config::Budget(budget)) = &mut self.config else { return cap_or_default };
-        let told = if cap.is_some() { cap_or_default } else { cap_or_default.saturating_add(*budget).min(most) };
+        let max_tokens = if cap.is_some() { cap_or_default } else { cap_or_default.saturating_add(*budget).min(most) };
         // There is room: it was looked at before.
-        *budget = below(*budget, told, LEAST_BUDGET).unwrap_or(LEAST_BUDGET);
-        told
+        *budget = below(*budget, max_tokens, LEAST_BUDGET).unwrap_or(LEAST_BUDGET);
+        max_tokens
     }
 }
 
@@ -333,9 +333,9 @@ fn tool_of(tool: &Tool, takes: &ModelTraits, left_out: &mut Vec<String>) -> Resu
         }
         _ => json!({"type": "object", "properties": {}}),
     };
-    let mut told = json!({"name": tool.name});
+    let mut encoded = json!({"name": tool.name});
     if let Some(description) = tool.description.as_deref().filter(|description| !description.is_empty()) {
-        told["description"] = json!(description);
+        encoded["description"] = json!(description);
     }
     let strict = match tool.strict {
         Some(true) if takes.structured => schema::fit(&schema),
@@ -346,12 +346,12 @@ fn tool_of(tool: &Tool, takes: &ModelTraits, left_out: &mut Vec<String>) -> Resu
     }
     match strict {
         Some(fitted) => {
-            told["input_schema"] = fitted;
-            told["strict"] = Value::Bool(true);
+            encoded["input_schema"] = fitted;
+            encoded["strict"] = Value::Bool(true);
         }
-        None => told["input_schema"] = schema,
+        None => encoded["input_schema"] = schema,
     }
-    Ok(told)
+    Ok(encoded)
 }
 
 /// Declares the tools that the turns call. Anthropic wants those known, used again or not.

@@ -36,7 +36,7 @@ enum Block {
         index: usize,
         /// The arguments as the block's start had them, told at its end if no delta came.
         whole: String,
-        told: bool,
+        has_arguments: bool,
     },
     /// Of a tool that the provider runs itself, or of a kind not known.
     Other,
@@ -118,7 +118,7 @@ impl Decoder {
                 let index = self.calls;
                 self.calls += 1;
                 out.push(ChatEvent::ToolCall { index, id, name, signature: None });
-                Block::Call { index, whole: arguments(block.get("input")), told: false }
+                Block::Call { index, whole: arguments(block.get("input")), has_arguments: false }
             }
             _ => Block::Other,
         };
@@ -137,9 +137,9 @@ impl Decoder {
             ("signature_delta", _) => {
                 out.extend(text("signature").map(|text| ChatEvent::ThinkingSignature(text.to_owned())));
             }
-            ("input_json_delta", Some(Block::Call { index, told, .. })) => {
+            ("input_json_delta", Some(Block::Call { index, has_arguments, .. })) => {
                 if let Some(fragment) = text("partial_json") {
-                    *told = true;
+                    *has_arguments = true;
                     out.push(ChatEvent::ToolArguments { index: *index, fragment: fragment.to_owned() });
                 }
             }
@@ -175,7 +175,7 @@ impl Decoder {
 
 /// A call without arguments comes without a delta that says so.
 fn close(block: Block, out: &mut Vec<ChatEvent>) {
-    if let Block::Call { index, whole, told: false } = block {
+    if let Block::Call { index, whole, has_arguments: false } = block {
         out.push(ChatEvent::ToolArguments { index, fragment: whole });
     }
 }

@@ -128,12 +128,12 @@ fn generation_config(
         put("responseJsonSchema", Some(schema.clone()));
     }
     if let Some(thinking) = &request.thinking {
-        let told = thinking::encode(thinking, generation, max_output_tokens);
+        let encoded = thinking::encode(thinking, generation, max_output_tokens);
         // A model that does not think is as asked when thinking is off.
-        if told.is_none() && *thinking != crate::chat::Thinking::Off {
+        if encoded.is_none() && *thinking != crate::chat::Thinking::Off {
             left_out.push("thinking".to_owned());
         }
-        put("thinkingConfig", told);
+        put("thinkingConfig", encoded);
     }
     Ok(config)
 }
@@ -165,23 +165,23 @@ fn contents(
         let mut first_call = true;
         for part in &message.parts {
             let results = matches!(part, Part::ToolResult(_));
-            let mut told = Vec::new();
+            let mut parts = Vec::new();
             match part {
                 Part::Text(text) | Part::Refusal(text) if text.is_empty() => {}
-                Part::Text(text) | Part::Refusal(text) => told.push(json!({"text": text})),
-                Part::Media(media) => told.push(media_part(media, left_out)?),
+                Part::Text(text) | Part::Refusal(text) => parts.push(json!({"text": text})),
+                Part::Media(media) => parts.push(media_part(media, left_out)?),
                 Part::Thinking(thought) => {
                     if own && thought.signature.is_some() {
-                        told.extend(parts::encode_thought(thought));
+                        parts.extend(parts::encode_thought(thought));
                     }
                 }
                 Part::ToolCall(call) => {
-                    told.push(call_part(call, first_call, generation, at)?);
+                    parts.push(call_part(call, first_call, generation, at)?);
                     first_call = false;
                 }
-                Part::ToolResult(result) => result_parts(result, &names, generation, left_out, &mut told)?,
+                Part::ToolResult(result) => result_parts(result, &names, generation, left_out, &mut parts)?,
             }
-            add(&mut turns, message, results, told);
+            add(&mut turns, message, results, parts);
         }
     }
     let turns: Vec<Value> = turns
@@ -194,13 +194,13 @@ fn contents(
     Ok(Value::Array(turns))
 }
 
-fn add(turns: &mut Vec<WrittenTurn>, message: &Message, results: bool, told: Vec<Value>) {
-    if told.is_empty() {
+fn add(turns: &mut Vec<WrittenTurn>, message: &Message, results: bool, added: Vec<Value>) {
+    if added.is_empty() {
         return;
     }
     match turns.last_mut() {
-        Some((role, answers, parts)) if *role == message.role && *answers == results => parts.extend(told),
-        _ => turns.push((message.role, results, told)),
+        Some((role, answers, parts)) if *role == message.role && *answers == results => parts.extend(added),
+        _ => turns.push((message.role, results, added)),
     }
 }
 
@@ -254,7 +254,7 @@ fn response_object(text: &str, is_error: bool) -> Value {
         return json!({"error": text});
     }
     match serde_json::from_str::<Map<String, Value>>(text) {
-        Ok(told) => Value::Object(told),
+        Ok(fitted) => Value::Object(fitted),
         Err(_) => json!({"result": text}),
     }
 }

@@ -187,8 +187,8 @@ mod tests {
             ("gemini-2.5-pro", 600, json!({"thinkingBudget": 300, "includeThoughts": true})),
             ("gemini-2.5-pro", 100, json!({"thinkingBudget": 128, "includeThoughts": true})),
         ] {
-            let told = encode(&Thinking::Effort(Effort::High), ModelGeneration::of(model), Some(cap));
-            assert_eq!(told, Some(expected), "{model} {cap}");
+            let encoded = encode(&Thinking::Effort(Effort::High), ModelGeneration::of(model), Some(cap));
+            assert_eq!(encoded, Some(expected), "{model} {cap}");
         }
     }
 }

@@ -34,7 +34,7 @@ struct CallInProgress {
     id: String,
     name: String,
     signature: Option<String>,
-    told: bool,
+    begun: bool,
     /// Arguments that came before the name.
     waiting: String,
 }
@@ -59,9 +59,9 @@ impl Decoder {
             Err(_) if event.name() == "error" => Value::from(data),
             Err(error) => return Err(malformed(&format!("an event that is not JSON: {error}"))),
         };
-        let told = chunk.as_object().and_then(answer::error_of);
-        let told = told.or_else(|| (event.name() == "error").then(|| answer::error(&chunk)));
-        if let Some(error) = told {
+        let error_of_chunk = chunk.as_object().and_then(answer::error_of);
+        let error_of_chunk = error_of_chunk.or_else(|| (event.name() == "error").then(|| answer::error(&chunk)));
+        if let Some(error) = error_of_chunk {
             self.ended = true;
             out.push(ChatEvent::Error(error));
             return Ok(());
@@ -149,7 +149,7 @@ impl Decoder {
         let at = self.find(delta.get("index").and_then(Value::as_u64), id.as_deref(), name.is_some());
         let Some(call) = self.calls.get_mut(at) else { return };
         let signature = delta.get("extra_content").and_then(tools::signature_of);
-        if !call.told {
+        if !call.begun {
             if let Some(id) = id.filter(|_| call.id.is_empty()) {
                 call.id = id;
             }
@@ -163,8 +163,8 @@ impl Decoder {
             call.waiting.push_str(&arguments);
             return;
         }
-        if !call.told {
-            call.told = true;
+        if !call.begun {
+            call.begun = true;
             let (id, packed) = unpack(&call.id);
             let id = if id.is_empty() { format!("call_{at}") } else { id };
             let signature = call.signature.take().or(packed);
@@ -201,7 +201,7 @@ impl Decoder {
         if self.finished {
             return Ok(());
         }
-        if let Some(at) = self.calls.iter().position(|call| !call.told) {
+        if let Some(at) = self.calls.iter().position(|call| !call.begun) {
             return Err(malformed(&format!("tool call {at} has no function name")));
         }
         self.finished = true;
