@@ -96,7 +96,7 @@ fn attempt(
             (worst.money, worst.tokens, worst.cap, worst.capped)
         }
         // Vectors: an answer without tokens.
-        _ => (price.map_or(0, |price| price.worst(input, 0, service, cache)), input, None, false),
+        _ => (price.map_or(0, |price| price.worst_case(input, 0, service, cache)), input, None, false),
     };
     let amount = |unit: Unit| match unit {
         Unit::Money => money,

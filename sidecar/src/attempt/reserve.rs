@@ -356,7 +356,7 @@ impl AttemptEstimate {
             Unit::Requests => 1,
         };
         let (skip, kind) = (limit.skip(at), limit.refusal_kind().kind());
-        let mut message = limit.told(gone.spent);
+        let mut message = limit.describe(gone.spent);
         // What is not quite spent may still do for a smaller request.
         if limit.unit != Unit::Requests && gone.spent < gone.max {
             let fewer = match worst.cap {

@@ -105,7 +105,7 @@ impl Means<'_> {
     /// By the service that was asked for or by the usual one, whichever is dearer: which of them serves is the
     /// provider's to say.
     pub fn cost(&self, input: u64, output: u64) -> u64 {
-        let by = |service| self.price.map_or(0, |price| price.worst(input, output, service, self.cache));
+        let by = |service| self.price.map_or(0, |price| price.worst_case(input, output, service, self.cache));
         match self.service {
             None => by(None),
             asked => by(None).max(by(asked)),
@@ -282,7 +282,7 @@ mod tests {
             let input = 1_000;
             let got = worst(input, bounds, &means(&price, money, tokens));
             assert_eq!((got.tokens - input, got.cap, got.capped), (output, cap, capped), "{what}");
-            assert_eq!(got.money, price.worst(input, output, None, CacheAsk::None), "{what}");
+            assert_eq!(got.money, price.worst_case(input, output, None, CacheAsk::None), "{what}");
         }
     }
 

@@ -12,10 +12,10 @@ use crate::read::source::Object;
 
 /// Each model once, where it is named first: by its provider, by a key, by a rule.
 pub(crate) fn check(folder: &SortedObjects<'_>, counted: &CountedPolicy, findings: &mut Vec<Finding>) {
-    let mut told: HashSet<(ProviderIndex, String)> = HashSet::new();
-    let mut tell = |object: &Object, path: String, at: &ModelAt| {
+    let mut reported: HashSet<(ProviderIndex, String)> = HashSet::new();
+    let mut report = |object: &Object, path: String, at: &ModelAt| {
         let Some(message) = message(counted, at) else { return };
-        if told.insert((at.provider, at.model.clone())) {
+        if reported.insert((at.provider, at.model.clone())) {
             findings.push(object.warning(&path, message));
         }
     };
@@ -28,16 +28,16 @@ pub(crate) fn check(folder: &SortedObjects<'_>, counted: &CountedPolicy, finding
         match (by, of_key) {
             (NamedBy::Provider { index }, _) => {
                 if let Some(read) = folder.providers.get(&id(&provider.namespace, &provider.name)) {
-                    tell(read.object, format!("spec.models[{index}]"), at);
+                    report(read.object, format!("spec.models[{index}]"), at);
                 }
             }
             (NamedBy::Entry { index }, Some((object, spec))) => {
                 let name = key.entry(at.entry).map(|entry| entry.name.as_str());
                 if let Some(entry) = spec.providers.iter().position(|entry| Some(entry.name.as_str()) == name) {
-                    tell(object, format!("spec.providers[{entry}].models[{index}]"), at);
+                    report(object, format!("spec.providers[{entry}].models[{index}]"), at);
                 }
             }
-            (NamedBy::Key { index }, Some((object, _))) => tell(object, format!("spec.models.allow[{index}]"), at),
+            (NamedBy::Key { index }, Some((object, _))) => report(object, format!("spec.models.allow[{index}]"), at),
             // Callers without a key have no object whose lists could name one.
             (NamedBy::Entry { .. } | NamedBy::Key { .. }, None) => {}
         }
@@ -50,7 +50,7 @@ pub(crate) fn check(folder: &SortedObjects<'_>, counted: &CountedPolicy, finding
             let Some(model) = &target.model else { continue };
             for key in policy.keys.keys().filter(|key| rule.concerns(&policy.keys[*key])) {
                 for at in counted.serving(key, &format!("{}/{model}", target.provider)) {
-                    tell(read.object, format!("spec.targets[{index}].model"), &at);
+                    report(read.object, format!("spec.targets[{index}].model"), &at);
                 }
             }
         }
@@ -60,7 +60,7 @@ pub(crate) fn check(folder: &SortedObjects<'_>, counted: &CountedPolicy, finding
         for (entry, resolved) in built.providers.iter_enumerated() {
             let provider = resolved.provider;
             // Its models are told one by one.
-            if told.iter().any(|(known, _)| *known == provider) {
+            if reported.iter().any(|(known, _)| *known == provider) {
                 continue;
             }
             let at = ModelAt { key, entry, provider, model: "any".to_owned() };
@@ -97,8 +97,8 @@ fn any_model(counted: &CountedPolicy, at: &ModelAt) -> Option<String> {
     }
     // Models that it lists are told one by one.
     let near = |doc: &&CatalogueDoc| doc.everywhere || doc.namespace == document.namespace;
-    let mut told = policy.document.catalogues.iter().filter(near).flat_map(|doc| &doc.models);
-    if !document.models.is_empty() || told.any(|model| model.price.is_some()) {
+    let mut models = policy.document.catalogues.iter().filter(near).flat_map(|doc| &doc.models);
+    if !document.models.is_empty() || models.any(|model| model.price.is_some()) {
         return None;
     }
     let limit = counted.money(at)?;

@@ -64,6 +64,6 @@ impl Judgement {
 }
 
 fn read<T: DeserializeOwned>(value: Value) -> Result<Box<T>, schema::SchemaFinding> {
-    let told = |error| schema::SchemaFinding { path: String::new(), message: format!("can't be read: {error}") };
-    serde_json::from_value(value).map(Box::new).map_err(told)
+    let unreadable = |error| schema::SchemaFinding { path: String::new(), message: format!("can't be read: {error}") };
+    serde_json::from_value(value).map(Box::new).map_err(unreadable)
 }

@@ -104,9 +104,9 @@ pub(crate) fn folder<'a>(
             Ok(Typed::Budget(typed)) => drop(folder.budgets.insert(object.id(), ReadObject { object, typed })),
             Ok(Typed::Catalog(typed)) => drop(folder.catalogs.insert(object.id(), ReadObject { object, typed })),
             Err(found) => {
-                let told =
+                let to_finding =
                     |one: &schema::SchemaFinding| object.error(&one.path, one.message.clone()).because(Cause::Schema);
-                findings.extend(found.iter().map(told));
+                findings.extend(found.iter().map(to_finding));
                 folder.unsound.insert((schema::meant(&object.kind), object.id()));
             }
         }

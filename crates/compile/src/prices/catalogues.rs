@@ -19,16 +19,16 @@ pub(crate) fn compile(
     operator_namespace: &str,
     findings: &mut Vec<Finding>,
 ) -> Vec<CatalogueDoc> {
-    let mut told: HashMap<(&str, &str), &Object> = HashMap::new();
+    let mut priced: HashMap<(&str, &str), &Object> = HashMap::new();
     let mut catalogues: Vec<CatalogueDoc> = Vec::new();
     for ReadObject { object, typed } in folder.catalogs.values() {
         for (index, model) in typed.spec.models.iter().enumerate() {
-            if let Some(first) = told.get(&(object.namespace.as_str(), model.name.as_str())) {
+            if let Some(first) = priced.get(&(object.namespace.as_str(), model.name.as_str())) {
                 let message =
                     format!("{} tells of `{}`, too, and is believed first: keep one", first.label(), model.name);
                 findings.push(object.warning(&format!("spec.models[{index}].name"), message));
             } else {
-                told.insert((&object.namespace, &model.name), object);
+                priced.insert((&object.namespace, &model.name), object);
             }
         }
         catalogues.push(CatalogueDoc {

@@ -51,15 +51,15 @@ impl Policy {
     ) -> Option<T> {
         let at: &Provider = self.providers.get(provider)?;
         let entry = at.model(name);
-        if let Some(told) = entry.or_else(|| at.pattern(name)).and_then(&said) {
-            return Some(told);
+        if let Some(answer) = entry.or_else(|| at.pattern(name)).and_then(&said) {
+            return Some(answer);
         }
         let own = entry.map_or(name, |model| &*model.name);
         let upstream = entry.and_then(|model| model.upstream_name.as_deref()).unwrap_or(own);
-        let told = |(models, names): &'p (Vec<Model>, ModelNames)| {
+        let in_catalogue = |(models, names): &'p (Vec<Model>, ModelNames)| {
             [own, upstream, name].into_iter().find_map(|name| said(models.get(names.place(name)?)?))
         };
-        self.catalogues.of(provider).find_map(told).or_else(|| {
+        self.catalogues.of(provider).find_map(in_catalogue).or_else(|| {
             let entry = |name: &str| lookup(&at.kind, name).or_else(|| resold::entry(&at.kind, name));
             [upstream, own, name].into_iter().find_map(|name| built_in(entry(name)?))
         })

@@ -300,8 +300,8 @@ mod tests {
             let Err(Stop::Failed(failure)) = Pattern::new(pattern).unwrap().is_in("a", &mut budget) else {
                 panic!("{pattern}")
             };
-            let told = failure.to_string();
-            assert!(told.contains(part) && !told.contains('\n') && told.len() < 300, "{told}");
+            let message = failure.to_string();
+            assert!(message.contains(part) && !message.contains('\n') && message.len() < 300, "{message}");
         }
     }
 }

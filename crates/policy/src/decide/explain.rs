@@ -219,7 +219,9 @@ fn candidate_seen(
         share: weight.filter(|_| total > 0.0).map(|weight| f64::from(weight) / total * 100.0),
         skipped: candidate.skipped.as_ref().map(|skip| skip.word().to_owned()),
         why: candidate.skipped.as_ref().map(|skip| match skip {
-            Skip::Budget(place) | Skip::Limit(place) => policy.limits.all[*place].told(request.conditions.used(*place)),
+            Skip::Budget(place) | Skip::Limit(place) => {
+                policy.limits.all[*place].describe(request.conditions.used(*place))
+            }
             other => policy.skip_in_words(other),
         }),
         downgraded_by: candidate.downgraded_by.map(|place| policy.limits.all[place].id.to_string()),

@@ -75,10 +75,10 @@ impl Observed {
     }
 
     /// An attempt came to its end: served, or not.
-    pub fn ended(&mut self, served: bool, now: Duration) {
+    pub fn ended(&mut self, succeeded: bool, now: Duration) {
         let kept = KEPT * self.left(now);
         self.tried = self.tried * kept + 1.0;
-        self.failed = self.failed * kept + if served { 0.0 } else { 1.0 };
+        self.failed = self.failed * kept + if succeeded { 0.0 } else { 1.0 };
         self.counted = self.counted.max(now);
     }
 
@@ -152,7 +152,7 @@ mod tests {
         let rate = |outcomes: &[bool], later: u64| {
             let mut seen = Observed::default();
             seen.took(Measure::Whole, at(1), at(0));
-            outcomes.iter().for_each(|served| seen.ended(*served, at(0)));
+            outcomes.iter().for_each(|succeeded| seen.ended(*succeeded, at(0)));
             seen.pace(Measure::Whole, at(later)).unwrap().errors
         };
         let half: Vec<bool> = (0..100).map(|index| index % 2 == 0).collect();

@@ -99,7 +99,7 @@ pub(crate) fn used_up(policy: &Policy, key: &Key, place: LimitIndex, request: &R
     };
     PolicyRefusal {
         kind,
-        message: format!("{}{at_once}{by}", limit.told(request.conditions.used(place))),
+        message: format!("{}{at_once}{by}", limit.describe(request.conditions.used(place))),
         param: None,
         limit: Some(place),
     }

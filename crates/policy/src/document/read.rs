@@ -94,7 +94,7 @@ fn first<D: DeserializeOwned>(kind: &str, objects: &[&RawValue]) -> Option<ReadE
 mod tests {
     use super::*;
 
-    fn told(json: &str) -> String {
+    fn error_of(json: &str) -> String {
         Document::read(json.as_bytes()).unwrap_err().to_string()
     }
 
@@ -115,7 +115,7 @@ mod tests {
         assert!(json.starts_with(r#"{"format":2,"#) && json.contains(r#""ledger":"Shared""#), "{json}");
         assert_eq!(Document::read(json.as_bytes()), Ok(shared));
         // Another way to share is none that may be passed over.
-        assert!(told(&json.replace("Shared", "Lent")).contains("unknown variant `Lent`"));
+        assert!(error_of(&json.replace("Shared", "Lent")).contains("unknown variant `Lent`"));
     }
 
     #[test]
@@ -123,13 +123,13 @@ mod tests {
         let broken = r#"{"format":1,"sequence":3,"providers":[],"keys":[
             {"namespace":"a","name":"b","providers":[],"extraFields":true},
             {"namespace":"a","name":"c","providers":[],"extraFields":true,"onHangUp":"Sing"}]}"#;
-        let told_of_one = told(broken);
+        let told_of_one = error_of(broken);
         assert!(told_of_one.starts_with("VirtualKey a/c: unknown variant `Sing`"), "{told_of_one}");
         assert!(!told_of_one.contains("line"), "{told_of_one}");
         // Another format is told as such, whatever became of its fields.
-        assert!(told(r#"{"format":3,"providers":{"all":"new"}}"#).contains("format 3"));
-        assert!(told(r#"{"format":3,"keys":[]}"#).contains("format 3"));
-        assert!(told("{").contains("EOF"));
-        assert!(told("{}").contains("missing field"));
+        assert!(error_of(r#"{"format":3,"providers":{"all":"new"}}"#).contains("format 3"));
+        assert!(error_of(r#"{"format":3,"keys":[]}"#).contains("format 3"));
+        assert!(error_of("{").contains("EOF"));
+        assert!(error_of("{}").contains("missing field"));
     }
 }

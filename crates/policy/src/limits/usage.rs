@@ -43,7 +43,7 @@ impl Limit {
 
     /// `Budget search/team: $500.00 of $500.00 a month (Europe/Paris) are spent`.
     #[must_use]
-    pub fn told(&self, used: u64) -> String {
+    pub fn describe(&self, used: u64) -> String {
         let verb = match self.unit {
             Unit::Money => "spent",
             Unit::Tokens | Unit::Requests => "used up",
@@ -110,17 +110,17 @@ fn in_words(window: &Window) -> String {
 
 /// As in objects: `1h30m`.
 fn duration(ms: u64) -> String {
-    let mut told = String::new();
+    let mut text = String::new();
     let mut rest = ms;
     for (name, size) in [("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)] {
         if rest >= size {
-            told.push_str(&format!("{}{name}", rest / size));
+            text.push_str(&format!("{}{name}", rest / size));
             rest %= size;
         }
     }
-    match told.is_empty() {
+    match text.is_empty() {
         true => "0s".to_owned(),
-        false => told,
+        false => text,
     }
 }
 
@@ -151,7 +151,7 @@ mod tests {
         let calendar = |unit, zone: &str| Window::Calendar { unit, zone: zone.into(), anchor: 1 };
         let paris = || calendar(CalendarUnit::Month, "Europe/Paris");
         let rejects = [(95, ThresholdAction::Reject)];
-        for (limit, used, told) in [
+        for (limit, used, describe) in [
             (
                 limit(Unit::Money, 500_000_000_000, paris(), &[]),
                 500_000_000_000,
@@ -175,7 +175,7 @@ mod tests {
             (limit(Unit::Money, 0, Window::Lifetime, &[]), 0, "Budget t/b: $0.00 of $0.00 are spent"),
         ] {
             assert!(limit.is_spent(used));
-            assert_eq!(limit.told(used), told);
+            assert_eq!(limit.describe(used), describe);
         }
     }
 
@@ -211,9 +211,9 @@ mod tests {
 
     #[test]
     fn durations_as_they_are_written() {
-        for (ms, told) in [(60_000, "1m"), (3_600_000, "1h"), (86_400_000, "24h"), (5_400_500, "1h30m500ms"), (0, "0s")]
+        for (ms, text) in [(60_000, "1m"), (3_600_000, "1h"), (86_400_000, "24h"), (5_400_500, "1h30m500ms"), (0, "0s")]
         {
-            assert_eq!(duration(ms), told);
+            assert_eq!(duration(ms), text);
         }
     }
 }

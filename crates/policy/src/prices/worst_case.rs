@@ -20,7 +20,7 @@ impl Price {
     /// The most that [`Price::cost`] can be with at most so many tokens of input and output, however they fall into
     /// parts. Pictures, characters and seconds come on top: what they cost is known beforehand.
     #[must_use]
-    pub fn worst(&self, input: u64, output: u64, service: Option<&str>, cache: CacheAsk) -> u64 {
+    pub fn worst_case(&self, input: u64, output: u64, service: Option<&str>, cache: CacheAsk) -> u64 {
         let sums = self.reachable(input, service).map(|rates| {
             product(input, rates.dearest_input(cache)).saturating_add(product(output, rates.dearest_output()))
         });

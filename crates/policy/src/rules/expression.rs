@@ -69,7 +69,7 @@ impl Expression {
     /// [`ExpressionError::Code`] and [`ExpressionError::TooDear`].
     pub fn compile(source: &str) -> Result<Self, ExpressionError> {
         condition::measure(source)?;
-        let tree = parse(source).map_err(|errors| ExpressionError::Syntax(parse_error::told(source, &errors)))?;
+        let tree = parse(source).map_err(|errors| ExpressionError::Syntax(parse_error::describe(source, &errors)))?;
         let names = UsedNames::of(&tree);
         let mut reads = Vec::new();
         for name in names.variables {

@@ -229,7 +229,7 @@ mod tests {
     use super::*;
     use crate::Expression;
 
-    fn told(source: &str) -> String {
+    fn findings_of(source: &str) -> String {
         let expression = Expression::compile(source).unwrap();
         expression.lints().iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
     }
@@ -272,7 +272,7 @@ mod tests {
             ("input_tokens in ['5']", "compares `input_tokens`, a number, with a text: write 5".to_owned()),
             ("team_id == 7", "compares `team_id`, a text, with a number: write \"7\"".to_owned()),
         ] {
-            assert_eq!(told(source), expected, "{source}");
+            assert_eq!(findings_of(source), expected, "{source}");
         }
     }
 
@@ -288,7 +288,7 @@ mod tests {
             r#"[{"X": "a"}].exists(headers, headers["X"] == "a")"#,
             r#"model == "7" && provider in ["a"]"#,
         ] {
-            assert_eq!(told(source), "", "{source}");
+            assert_eq!(findings_of(source), "", "{source}");
         }
     }
 

@@ -6,7 +6,7 @@ use cel::{ParseError, ParseErrors};
 const MOST: usize = 40;
 
 /// The first thing that is wrong, and where: what follows it is mostly its consequence.
-pub(crate) fn told(source: &str, errors: &ParseErrors) -> String {
+pub(crate) fn describe(source: &str, errors: &ParseErrors) -> String {
     let place = |error: &ParseError| (error.pos.0, error.pos.1);
     let Some(first) = errors.errors.iter().min_by_key(|error| place(error)) else {
         return "it can't be read".to_owned();
@@ -110,8 +110,8 @@ mod tests {
             ("1 +* 2", "at column 4, `*` can't stand here"),
             ("99999999999999999999999 == 1", "at column 1, invalid int literal"),
         ] {
-            let told = Expression::compile(source).map(drop).unwrap_err();
-            assert_eq!(told, ExpressionError::Syntax(expected.to_owned()), "{source}");
+            let error = Expression::compile(source).map(drop).unwrap_err();
+            assert_eq!(error, ExpressionError::Syntax(expected.to_owned()), "{source}");
         }
     }
 }

@@ -163,15 +163,15 @@ mod tests {
         ] {
             let program = Env::stdlib().compile(source).unwrap();
             let names = UsedNames::of(program.expression());
-            let told = |names: &BTreeSet<&str>| names.iter().copied().collect::<Vec<_>>().join(" ");
-            assert_eq!(told(&names.variables), variables, "{source}");
+            let joined = |names: &BTreeSet<&str>| names.iter().copied().collect::<Vec<_>>().join(" ");
+            assert_eq!(joined(&names.variables), variables, "{source}");
             let written: BTreeSet<&str> = names
                 .functions
                 .iter()
                 .copied()
                 .filter(|name| name.starts_with(|first: char| first.is_alphabetic()))
                 .collect();
-            assert_eq!(told(&written), functions, "{source}");
+            assert_eq!(joined(&written), functions, "{source}");
             assert!(names.functions.difference(&written).all(|operator| is_function(operator)), "{source}: {names:?}");
         }
     }

@@ -93,11 +93,11 @@ fn tried(policy: &Policy, trial: &Trial, work: &mut TrialWork) -> Result<Result<
         draws.work.decided(policy.rules.len(), errors, steps.saturating_mul(EXPLAINED))?;
         let why = why_not(policy, &request, expected, &trial.rule, &decision);
         let why = why.map(|why| format!("; {why}")).unwrap_or_default();
-        return Ok(Err(format!("expected {what}, got {}{why}", told(policy, &decision))));
+        return Ok(Err(format!("expected {what}, got {}{why}", describe(policy, &decision))));
     }
     Ok(match draws.shares(expected)? {
         None => Ok(()),
-        Some(what) => Err(format!("{what}; the likeliest is {}", told(policy, &decision))),
+        Some(what) => Err(format!("{what}; the likeliest is {}", describe(policy, &decision))),
     })
 }
 
@@ -318,7 +318,7 @@ impl Draws<'_, '_> {
 }
 
 /// A decision in a line.
-fn told(policy: &Policy, decision: &Decision) -> String {
+fn describe(policy: &Policy, decision: &Decision) -> String {
     let place = |candidate: &Candidate| format!("{}/{}", candidate.name, candidate.model);
     let by = decision.rule.as_ref().map_or("no rule decided".to_owned(), |rule| format!("RoutingRule {rule} decided"));
     let mut line = match &decision.refusal {

@@ -116,20 +116,20 @@ proptest! {
             ..used
         };
         let (input, output) = (used.input.saturating_add(more.0), used.output.saturating_add(more.1));
-        let worst = price.worst(input, output, used.service, asked(&used));
+        let worst = price.worst_case(input, output, used.service, asked(&used));
         prop_assert!(price.cost(&used) <= worst, "{} > {worst}", price.cost(&used));
     }
 
     #[test]
     fn what_is_bought_can_be_paid(price in price(), input in count(), money in any::<u64>(), service in service()) {
-        let begun = price.worst(input, 0, service, CacheAsk::Hour);
+        let begun = price.worst_case(input, 0, service, CacheAsk::Hour);
         let left = money.saturating_sub(begun);
         match price.output_tokens_for(left, service) {
             Some(tokens) if begun <= money => {
-                prop_assert!(price.worst(input, tokens, service, CacheAsk::Hour) <= money);
+                prop_assert!(price.worst_case(input, tokens, service, CacheAsk::Hour) <= money);
             }
             Some(_) => {}
-            None => prop_assert_eq!(price.worst(input, u64::MAX, service, CacheAsk::Hour), begun),
+            None => prop_assert_eq!(price.worst_case(input, u64::MAX, service, CacheAsk::Hour), begun),
         }
     }
 

@@ -180,7 +180,7 @@ fn what_cannot_be_counted_is_the_most_that_can() {
         ..Used::default()
     };
     assert_eq!(price.cost(&used), u64::MAX);
-    assert_eq!(price.worst(all, all, None, CacheAsk::Hour), u64::MAX);
+    assert_eq!(price.worst_case(all, all, None, CacheAsk::Hour), u64::MAX);
     assert_eq!(price.output_tokens_for(u64::MAX, None), Some(1_000_000));
 }
 
@@ -193,7 +193,7 @@ fn the_worst_is_no_worse_than_it_can_be() {
         tiers: Cow::Owned(tiers),
         ..price(100, 1_000)
     };
-    let worst = |input, output, cache| price.worst(input, output, None, cache);
+    let worst = |input, output, cache| price.worst_case(input, output, None, cache);
     assert_eq!(worst(0, 0, CacheAsk::Hour), 0);
     assert_eq!(worst(100, 10, CacheAsk::None), 100 * 100 + 10 * 1_000);
     assert_eq!(worst(100, 10, CacheAsk::Short), 100 * 125 + 10 * 1_000);
@@ -222,7 +222,7 @@ fn money_buys_so_many_tokens_of_output() {
 fn free_is_free_whatever_is_used() {
     let free = Price::default();
     assert!(free.is_free() && free.counts_tokens());
-    assert_eq!(free.worst(u64::MAX, u64::MAX, Some("batch"), CacheAsk::Hour), 0);
+    assert_eq!(free.worst_case(u64::MAX, u64::MAX, Some("batch"), CacheAsk::Hour), 0);
     let tier = Tier { output: 1, ..Tier::default() };
     let service = Service { cache_write_1h: Some(1), ..Service::default() };
     for price in [

@@ -38,7 +38,7 @@ struct Simulation {
 struct SimulatedAnswer {
     at: Duration,
     place: usize,
-    served: bool,
+    succeeded: bool,
     streamed: bool,
     took: Duration,
 }
@@ -64,10 +64,10 @@ impl Simulation {
                 let Some(Reverse(outcome)) = under_way.pop() else { break };
                 busy[outcome.place] -= 1;
                 let seen = &mut seen[outcome.place];
-                if outcome.served {
+                if outcome.succeeded {
                     seen.took(measure(outcome.streamed), outcome.took, outcome.at);
                 }
-                seen.ended(outcome.served, outcome.at);
+                seen.ended(outcome.succeeded, outcome.at);
             }
             let streamed = dice.f64() < self.streamed;
             let pace = |place: usize| {
@@ -82,14 +82,14 @@ impl Simulation {
             let mut begins = now;
             for place in order {
                 let behaves = (self.places[place])(now);
-                let served = dice.f64() >= behaves.fails;
-                let ms = if served { behaves.ms * (0.5 + dice.f64()) } else { behaves.fails_in };
+                let succeeded = dice.f64() >= behaves.fails;
+                let ms = if succeeded { behaves.ms * (0.5 + dice.f64()) } else { behaves.fails_in };
                 busy[place] += 1;
                 let ends = Duration::from_secs_f64(begins + ms / 1_000.0);
                 let took = Duration::from_secs_f64(ms / 1_000.0);
-                under_way.push(Reverse(SimulatedAnswer { at: ends, place, served, streamed, took }));
+                under_way.push(Reverse(SimulatedAnswer { at: ends, place, succeeded, streamed, took }));
                 begins += ms / 1_000.0;
-                if served {
+                if succeeded {
                     break;
                 }
             }
