@@ -18,8 +18,8 @@ const LED: u8 = 3;
 fn main() -> ExitCode {
     let settings = match read(std::env::args_os().skip(1), std::env::var("HOSTNAME").ok()) {
         Ok(Invocation::Serve(settings)) => *settings,
-        Ok(Invocation::Help) => return tell(HELP),
-        Ok(Invocation::Version) => return tell(&format!("outrigger-operator {}\n", env!("CARGO_PKG_VERSION"))),
+        Ok(Invocation::Help) => return print(HELP),
+        Ok(Invocation::Version) => return print(&format!("outrigger-operator {}\n", env!("CARGO_PKG_VERSION"))),
         Err(error) => return fail(&error.to_string(), 2),
     };
     log();
@@ -58,15 +58,15 @@ fn serve(settings: OperatorSettings) -> Result<(), ExitCause> {
 }
 
 fn log() {
-    let told = std::env::var("OUTRIGGER_LOG").ok().and_then(|text| text.parse::<Targets>().ok());
+    let configured = std::env::var("OUTRIGGER_LOG").ok().and_then(|text| text.parse::<Targets>().ok());
     // The client tells of every failure of every call; whoever called says it better, and once.
     let quiet = [("kube_client", LevelFilter::OFF), ("kube_runtime", LevelFilter::OFF)];
-    let filter = told.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO).with_targets(quiet));
+    let filter = configured.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO).with_targets(quiet));
     let lines = tracing_subscriber::fmt::layer().json().with_writer(std::io::stderr);
     tracing_subscriber::registry().with(lines.with_filter(filter)).init();
 }
 
-fn tell(text: &str) -> ExitCode {
+fn print(text: &str) -> ExitCode {
     // Nobody who reads it is no reason to fail.
     let _ = std::io::stdout().write_all(text.as_bytes());
     ExitCode::SUCCESS

@@ -86,7 +86,7 @@ pub enum ExitError {
 /// # Errors
 /// [`ExitError`].
 pub async fn run(settings: OperatorSettings) -> Result<(), ExitError> {
-    let (mut terminated, mut interrupted) = (heard(SignalKind::terminate())?, heard(SignalKind::interrupt())?);
+    let (mut terminated, mut interrupted) = (on_signal(SignalKind::terminate())?, on_signal(SignalKind::interrupt())?);
     let stop = watch::Sender::new(false);
     let mut operator = std::pin::pin!(operate(Arc::new(settings), stop.clone()));
     tokio::select! {
@@ -99,7 +99,7 @@ pub async fn run(settings: OperatorSettings) -> Result<(), ExitError> {
     operator.await
 }
 
-fn heard(kind: SignalKind) -> Result<Signal, ExitError> {
+fn on_signal(kind: SignalKind) -> Result<Signal, ExitError> {
     signal(kind).map_err(ExitError::Signals)
 }
 
@@ -130,10 +130,10 @@ async fn operate(settings: Arc<OperatorSettings>, stop: watch::Sender<bool>) -> 
     let mut tasks = JoinSet::new();
     tasks.spawn(health::serve(clear, Arc::new(parts.health())));
     // Pods are given its public half, and judged by it.
-    let mut told = stopped.clone();
+    let mut stopping = stopped.clone();
     let seal = tokio::select! {
         seal = parts.seal() => seal,
-        () = told_to_end(&mut told) => return Ok(()),
+        () = told_to_end(&mut stopping) => return Ok(()),
     };
     parts.settings.verifying.set(seal.verifying());
     parts.readiness.has(SEAL);
@@ -267,7 +267,7 @@ impl Components {
             ValueWatches::new(self.client.clone(), Arc::clone(&self.metrics), namespaces, self.events.clone());
         tasks.spawn(secrets.run(self.dispatcher.wanted(), self.relists.join("secrets and configmaps by name")));
         let (dispatcher, leader) = (Arc::clone(&self.dispatcher), Arc::clone(&self.leader));
-        let take = move || dispatcher.run(taken, |news| leader.hear(news));
+        let take = move || dispatcher.run(taken, |news| leader.notify(news));
         std::thread::Builder::new().name("feed".to_owned()).spawn(take).map_err(ExitError::Thread)?;
         Ok(())
     }
@@ -337,14 +337,14 @@ impl Components {
     /// Begins to lead once all that plans hang on has been heard of anew: what the one before wrote may be newer than what
     /// watches have told.
     async fn begin(self, seal: Seal) {
-        let heard = async {
+        let relisted = async {
             self.relists.relist().await;
             let (asks, taken) = oneshot::channel();
             // Neither ends before the process does.
             let _ = self.events.send(ClusterEvent::Taken(asks)).await;
             let _ = taken.await;
         };
-        if tokio::time::timeout(ANEW, heard).await.is_err() {
+        if tokio::time::timeout(ANEW, relisted).await.is_err() {
             tracing::warn!(
                 seconds = ANEW.as_secs(),
                 "not everything could be listed since this replica leads: it goes by what watches have told so far"

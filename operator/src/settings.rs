@@ -202,12 +202,12 @@ fn label(parser: &mut lexopt::Parser, flag: &'static str) -> Result<String, Sett
 fn host_and_port(parser: &mut lexopt::Parser) -> Result<String, SettingsError> {
     let value = parser.value()?.string()?;
     // A pod's IPv6 address comes from the downward API without its brackets.
-    let told = match value.rsplit_once(':') {
+    let address = match value.rsplit_once(':') {
         Some((host, port)) if host.contains(':') && !host.starts_with('[') => format!("[{host}]:{port}"),
         _ => value.clone(),
     };
-    match told.parse::<http::uri::Authority>() {
-        Ok(authority) if authority.port_u16().is_some() && !authority.host().is_empty() => Ok(told),
+    match address.parse::<http::uri::Authority>() {
+        Ok(authority) if authority.port_u16().is_some() && !authority.host().is_empty() => Ok(address),
         _ => Err(SettingsError::Wrong { flag: "address", value, what: "no HOST:PORT" }),
     }
 }
@@ -255,7 +255,7 @@ mod tests {
         "i",
     ];
 
-    fn served(more: &[&str]) -> OperatorSettings {
+    fn settings_of(more: &[&str]) -> OperatorSettings {
         match read(NEEDED.iter().chain(more), Some("pod-1".to_owned())).unwrap() {
             Invocation::Serve(settings) => *settings,
             other => panic!("{other:?}"),
@@ -268,13 +268,13 @@ mod tests {
 
     #[test]
     fn flags_are_read() {
-        let settings = served(&["--service=b", "--copies", "--repair", "Evict", "--provider-namespace", "llm"]);
+        let settings = settings_of(&["--service=b", "--copies", "--repair", "Evict", "--provider-namespace", "llm"]);
         assert_eq!(settings.identity, "pod-1");
         assert_eq!(settings.service, ["outrigger.outrigger.svc", "b"]);
         assert_eq!((settings.copies, settings.repair, settings.openshift), (true, Repair::Evict, false));
         assert_eq!(settings.provider_namespaces, ["llm"]);
         assert_eq!(settings.listen.to_string(), "[::]:10250");
-        assert_eq!(served(&["--address", "fd00::7:10250"]).address, "[fd00::7]:10250");
+        assert_eq!(settings_of(&["--address", "fd00::7:10250"]).address, "[fd00::7]:10250");
         assert!(matches!(read(["--help"], None), Ok(Invocation::Help)));
     }
 

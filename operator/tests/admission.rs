@@ -58,7 +58,7 @@ fn ask(path: &str, request: &Value) -> AdmissionAnswer {
             word(told.reason)
         ));
     };
-    let context = AdmissionContext { settings: &settings, namespace: &known, tell: &tell };
+    let context = AdmissionContext { settings: &settings, namespace: &known, record: &tell };
     let review = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request});
     let (status, body) = admit(path, review.to_string().as_bytes(), &context);
     assert_eq!(status, StatusCode::OK);
@@ -166,7 +166,7 @@ fn a_pod_that_did_not_ask_is_not_refused_because_its_namespace_is_unknown() {
     let tell = |told: &AdmissionRecord<'_>| {
         heard.borrow_mut().push(format!("{} {} {}", told.webhook.word(), told.effect.word(), word(told.reason)));
     };
-    let context = AdmissionContext { settings: &settings, namespace: &known, tell: &tell };
+    let context = AdmissionContext { settings: &settings, namespace: &known, record: &tell };
     let request = create("new", "Pod", &pod(&json!({})));
     let review = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request});
     let (status, body) = admit("/admit/namespaces", review.to_string().as_bytes(), &context);
@@ -194,7 +194,7 @@ fn what_is_no_creation_passes() {
 #[test]
 fn what_is_no_review_is_a_400_and_what_is_no_path_a_404() {
     let settings = settings();
-    let context = AdmissionContext { settings: &settings, namespace: &known, tell: &|_| panic!("nothing is told") };
+    let context = AdmissionContext { settings: &settings, namespace: &known, record: &|_| panic!("nothing is told") };
     let (status, body) = admit("/admit/pods", b"{\"kind\":\"Pod\"}", &context);
     assert_eq!(status, StatusCode::BAD_REQUEST);
     assert!(serde_json::from_slice::<Value>(&body).unwrap()["error"].is_string());

@@ -165,7 +165,7 @@ proptest! {
 
         // The same through the door.
         let known = |_: &str| Some(Namespace { labels: BTreeMap::new(), annotations: defaults.clone() });
-        let context = AdmissionContext { settings: &settings, namespace: &known, tell: &|_| {} };
+        let context = AdmissionContext { settings: &settings, namespace: &known, record: &|_| {} };
         for (path, kind, object) in [
             ("/admit/pods", "Pod", pod.clone()),
             ("/admit/namespaces", "Pod", pod.clone()),
@@ -183,7 +183,7 @@ proptest! {
     #[test]
     fn any_bytes_are_answered(body in prop::collection::vec(any::<u8>(), 0..200)) {
         let settings = settings();
-        let context = AdmissionContext { settings: &settings, namespace: &|_| None, tell: &|_| {} };
+        let context = AdmissionContext { settings: &settings, namespace: &|_| None, record: &|_| {} };
         prop_assert_eq!(admit("/admit/pods", &body, &context).0.as_u16(), 400);
     }
 

@@ -35,7 +35,7 @@ pub struct AdmissionContext<'a> {
     /// What is known of a namespace; `None`: nothing yet, and who asks for a gateway there is told to come again.
     pub namespace: &'a dyn Fn(&str) -> Option<Namespace>,
     /// Hears what became of each request, once: for metrics and Events.
-    pub tell: &'a dyn Fn(&AdmissionRecord<'_>),
+    pub record: &'a dyn Fn(&AdmissionRecord<'_>),
 }
 
 impl fmt::Debug for AdmissionContext<'_> {

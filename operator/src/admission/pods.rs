@@ -11,8 +11,8 @@ pub(super) fn admit(webhook: Webhook, request: &AdmissionRequest, context: &Admi
     if request.operation != AdmissionOperation::Create || !request.subresource.is_empty() || request.object.is_null() {
         return ReviewResponse::allow();
     }
-    let tell = |effect, reason: Option<InjectionReason>, message: &str| {
-        (context.tell)(&AdmissionRecord {
+    let record = |effect, reason: Option<InjectionReason>, message: &str| {
+        (context.record)(&AdmissionRecord {
             webhook,
             effect,
             reason: reason.map(DenialReason::from),
@@ -23,7 +23,7 @@ pub(super) fn admit(webhook: Webhook, request: &AdmissionRequest, context: &Admi
         });
     };
     let Some(namespace) = (context.namespace)(&request.namespace) else {
-        return unknown(webhook, request, tell);
+        return unknown(webhook, request, record);
     };
     let facts = InjectionContext {
         settings: context.settings,
@@ -38,12 +38,12 @@ pub(super) fn admit(webhook: Webhook, request: &AdmissionRequest, context: &Admi
     };
     match inject(&request.object, &facts) {
         InjectionOutcome::Injected { pod, warnings } => {
-            tell(Effect::Injected, None, "");
+            record(Effect::Injected, None, "");
             let patch = between(&request.object, &pod);
             ReviewResponse { patch, warnings, audit: audit(Effect::Injected, None), ..ReviewResponse::default() }
         }
         InjectionOutcome::Unchanged(reason) => {
-            tell(Effect::Unchanged, Some(reason), "");
+            record(Effect::Unchanged, Some(reason), "");
             // On a second pass the API server has the first one's words, and takes no others in their place.
             let said = if reason == InjectionReason::AlreadyInjected {
                 Vec::new()
@@ -53,7 +53,7 @@ pub(super) fn admit(webhook: Webhook, request: &AdmissionRequest, context: &Admi
             ReviewResponse { audit: said, ..ReviewResponse::default() }
         }
         InjectionOutcome::Skipped { pod, cause } => {
-            tell(Effect::Skipped, Some(cause.reason), &cause.message);
+            record(Effect::Skipped, Some(cause.reason), &cause.message);
             let patch = between(&request.object, &pod);
             let warnings = vec![format!("no gateway is added: {cause}")];
             ReviewResponse {
@@ -64,7 +64,7 @@ pub(super) fn admit(webhook: Webhook, request: &AdmissionRequest, context: &Admi
             }
         }
         InjectionOutcome::Refused(NotInjected { reason, message }) => {
-            tell(Effect::Refused, Some(reason), &message);
+            record(Effect::Refused, Some(reason), &message);
             let opt_out = format!("{message} (or opt out: {}: \"false\")", names::INJECT);
             ReviewResponse { audit: audit(Effect::Refused, Some(reason)), ..ReviewResponse::refuse(reason, opt_out) }
         }
@@ -77,17 +77,17 @@ pub(super) fn admit(webhook: Webhook, request: &AdmissionRequest, context: &Admi
 fn unknown(
     webhook: Webhook,
     request: &AdmissionRequest,
-    tell: impl Fn(Effect, Option<InjectionReason>, &str),
+    record: impl Fn(Effect, Option<InjectionReason>, &str),
 ) -> ReviewResponse {
     let reason = InjectionReason::NamespaceUnknown;
     let message = format!("the operator has not seen namespace {} yet: try again", request.namespace);
     match webhook {
         Webhook::Namespaces => {
-            tell(Effect::Skipped, Some(reason), &message);
+            record(Effect::Skipped, Some(reason), &message);
             ReviewResponse { none: Some(message), ..ReviewResponse::default() }
         }
         Webhook::Pods | Webhook::Workloads | Webhook::Validate => {
-            tell(Effect::Refused, Some(reason), &message);
+            record(Effect::Refused, Some(reason), &message);
             let refusal = Denial { reason: reason.into(), message, retry: Some(1) };
             ReviewResponse { refusal: Some(refusal), ..ReviewResponse::default() }
         }

@@ -159,7 +159,7 @@ impl ReviewResponse {
             put("patch", STANDARD.encode(json!(self.patch).to_string()).into());
         }
         if !self.warnings.is_empty() {
-            put("warnings", told(&self.warnings).into());
+            put("warnings", truncated(&self.warnings).into());
         }
         if !self.audit.is_empty() {
             let audit: serde_json::Map<String, Value> =
@@ -183,7 +183,7 @@ impl Denial {
     }
 }
 
-fn told(warnings: &[String]) -> Vec<String> {
+fn truncated(warnings: &[String]) -> Vec<String> {
     let cut = |warning: &String| match warning.char_indices().nth(WARNING_MAX) {
         Some((end, _)) => format!("{}…", warning.get(..end).unwrap_or_default()),
         None => warning.clone(),
@@ -201,19 +201,24 @@ mod tests {
 
     #[test]
     fn what_is_no_review_is_told_so() {
-        let told = |body: &str| AdmissionRequest::read(body.as_bytes()).unwrap_err().to_string();
-        assert!(told("").starts_with("the body is no AdmissionReview: "));
-        assert!(told(&format!(r#"{{"request":{{"uid":"1","object":{}"#, "[".repeat(1000))).contains("recursion limit"));
-        assert_eq!(told("{}"), "the body is of kind `` and version ``, and not AdmissionReview of admission.k8s.io/v1");
+        let error_of = |body: &str| AdmissionRequest::read(body.as_bytes()).unwrap_err().to_string();
+        assert!(error_of("").starts_with("the body is no AdmissionReview: "));
+        assert!(
+            error_of(&format!(r#"{{"request":{{"uid":"1","object":{}"#, "[".repeat(1000))).contains("recursion limit")
+        );
+        assert_eq!(
+            error_of("{}"),
+            "the body is of kind `` and version ``, and not AdmissionReview of admission.k8s.io/v1"
+        );
         let old = r#"{"apiVersion":"admission.k8s.io/v1beta1","kind":"AdmissionReview","request":{"uid":"1"}}"#;
         assert_eq!(
-            told(old),
+            error_of(old),
             "the body is of kind `AdmissionReview` and version `admission.k8s.io/v1beta1`, and not AdmissionReview of admission.k8s.io/v1"
         );
         for request in ["null", r#"{"uid":""}"#] {
             let body =
                 format!(r#"{{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{request}}}"#);
-            assert_eq!(told(&body), "the AdmissionReview has no request with a uid");
+            assert_eq!(error_of(&body), "the AdmissionReview has no request with a uid");
         }
     }
 
@@ -231,7 +236,7 @@ mod tests {
 
     #[test]
     fn warnings_stay_few_and_short() {
-        let all = told(&vec!["é".repeat(500); 20]);
+        let all = truncated(&vec!["é".repeat(500); 20]);
         assert_eq!(all.len(), WARNINGS_MAX + 1);
         assert_eq!(all[0].chars().count(), WARNING_MAX + 1);
         assert_eq!(all[WARNINGS_MAX], "and 8 more");

@@ -66,12 +66,12 @@ impl ReviewOutcome {
 pub fn answer(
     body: &[u8],
     index: impl FnOnce() -> ObjectIndex,
-    tell: impl FnOnce(ReviewOutcome),
+    record: impl FnOnce(ReviewOutcome),
 ) -> (StatusCode, Bytes) {
     match AdmissionRequest::read(body) {
         Ok(request) => {
             let (answer, judged) = admit(&request, index);
-            tell(judged);
+            record(judged);
             (StatusCode::OK, answer.write(&request.uid))
         }
         Err(wrong) => (StatusCode::BAD_REQUEST, json!({"error": wrong.to_string()}).to_string().into()),
@@ -154,7 +154,7 @@ fn judged(version: ObjectVersion, mut index: ObjectIndex) -> (ReviewResponse, Re
     }
     // What nobody has named before is read once it is named: that it is not known says nothing.
     let said = found.into_iter().filter(|finding| !(unread && finding.cause == Cause::ValueMissing));
-    warned(said.map(told).collect())
+    warned(said.map(describe).collect())
 }
 
 /// What is wrong with it whatever else there is.
@@ -177,9 +177,9 @@ fn unread(version: &ObjectVersion, index: &ObjectIndex) -> bool {
 }
 
 fn refused(id: &ObjectId, reason: ConditionReason, faults: &[Finding]) -> (ReviewResponse, ReviewOutcome) {
-    let told: BTreeSet<String> = faults.iter().map(told).collect();
-    let mut message = format!("{id}: {}", told.iter().take(FAULTS).cloned().collect::<Vec<_>>().join("; "));
-    if let Some(more) = told.len().checked_sub(FAULTS).filter(|more| *more > 0) {
+    let described: BTreeSet<String> = faults.iter().map(describe).collect();
+    let mut message = format!("{id}: {}", described.iter().take(FAULTS).cloned().collect::<Vec<_>>().join("; "));
+    if let Some(more) = described.len().checked_sub(FAULTS).filter(|more| *more > 0) {
         message.push_str(&format!("; and {more} more"));
     }
     (ReviewResponse::refuse(reason, message), ReviewOutcome::Refused(reason))
@@ -190,7 +190,7 @@ fn warned(warnings: Vec<String>) -> (ReviewResponse, ReviewOutcome) {
     (ReviewResponse { warnings, ..ReviewResponse::default() }, judged)
 }
 
-fn told(finding: &Finding) -> String {
+fn describe(finding: &Finding) -> String {
     match finding.path.as_str() {
         "" => finding.message.clone(),
         path => format!("{path}: {}", finding.message),

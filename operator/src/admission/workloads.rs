@@ -32,10 +32,10 @@ pub(super) fn admit(request: &AdmissionRequest, context: &AdmissionContext<'_>) 
         said_before: ours(Metadata::of(&request.old_object).annotations()),
         template_before: template_at.and_then(|at| request.old_object.pointer(at)),
     };
-    let tell = |effect, reason: Option<InjectionReason>, message: &str| {
+    let record = |effect, reason: Option<InjectionReason>, message: &str| {
         let reason = reason.map(DenialReason::from);
         let namespace = &request.namespace;
-        let told = AdmissionRecord {
+        let entry = AdmissionRecord {
             webhook: Webhook::Workloads,
             effect,
             reason,
@@ -44,7 +44,7 @@ pub(super) fn admit(request: &AdmissionRequest, context: &AdmissionContext<'_>) 
             owner: None,
             dry_run: request.dry_run,
         };
-        (context.tell)(&told);
+        (context.record)(&entry);
     };
     if !created && workload.kind == "Job" {
         // Nothing can come of what it says now, so nothing of it is refused.
@@ -53,14 +53,14 @@ pub(super) fn admit(request: &AdmissionRequest, context: &AdmissionContext<'_>) 
             warnings
                 .push("a Job's pods stay as they were when it was created: delete it and create it anew".to_owned());
         }
-        tell(Effect::Unchanged, None, "");
+        record(Effect::Unchanged, None, "");
         return ReviewResponse { warnings, ..ReviewResponse::default() };
     }
     let mut warnings = Vec::new();
     if let Err(NotInjected { reason, message }) = workload.judged() {
         // A controller that writes a revision on a workload did not write its slip, and must not be stopped by it.
         if workload.is_news() {
-            tell(Effect::Refused, Some(reason), &message);
+            record(Effect::Refused, Some(reason), &message);
             return ReviewResponse::refuse(reason, message);
         }
         warnings.push(message);
@@ -74,7 +74,7 @@ pub(super) fn admit(request: &AdmissionRequest, context: &AdmissionContext<'_>) 
         *place = after;
     }
     let patch = between(&request.object, &object);
-    tell(if patch.0.is_empty() { Effect::Unchanged } else { Effect::Stamped }, None, "");
+    record(if patch.0.is_empty() { Effect::Unchanged } else { Effect::Stamped }, None, "");
     ReviewResponse { patch, warnings, ..ReviewResponse::default() }
 }
 
@@ -156,10 +156,10 @@ impl Workload<'_> {
 
     /// What will become of its pods, for whoever writes it: they are made later, by somebody who tells nobody.
     fn outlook(&self, template: &Value, namespace: &str, context: &AdmissionContext<'_>) -> Vec<String> {
-        let mut told: Vec<String> = Vec::new();
+        let mut notes: Vec<String> = Vec::new();
         for (name, value) in Self::on_template(template) {
             if self.own.get(name).is_some_and(|own| *own != value) {
-                told.push(format!("the template says {name} itself, and that wins over what the {} says", self.kind));
+                notes.push(format!("the template says {name} itself, and that wins over what the {} says", self.kind));
             }
         }
         // Without the namespace's word this is a guess, and the pod will be asked about again.
@@ -171,11 +171,11 @@ impl Workload<'_> {
             defaults: &known.annotations,
         };
         match inject(template, &facts) {
-            InjectionOutcome::Injected { warnings, .. } => told.extend(warnings),
-            InjectionOutcome::Refused(cause) => told.push(format!("its pods will be refused: {cause}")),
-            InjectionOutcome::Skipped { cause, .. } => told.push(format!("its pods will carry no gateway: {cause}")),
+            InjectionOutcome::Injected { warnings, .. } => notes.extend(warnings),
+            InjectionOutcome::Refused(cause) => notes.push(format!("its pods will be refused: {cause}")),
+            InjectionOutcome::Skipped { cause, .. } => notes.push(format!("its pods will carry no gateway: {cause}")),
             InjectionOutcome::Unchanged(_) => {}
         }
-        told
+        notes
     }
 }

@@ -11,17 +11,17 @@ pub fn message(error: &kube::Error) -> String {
 
 /// Where a call fails, the last of its causes is the one that helps.
 fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut told = error.to_string();
+    let mut message = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
         let words = error.to_string();
-        if !told.contains(&words) {
-            told.push_str(": ");
-            told.push_str(&words);
+        if !message.contains(&words) {
+            message.push_str(": ");
+            message.push_str(&words);
         }
         cause = error.source();
     }
-    told
+    message
 }
 
 /// Somebody else wrote first, or made it first: read again.

@@ -50,36 +50,38 @@ pub struct ConfigMapWrite {
 
 /// What to write. `None`: what stands there is right.
 #[must_use]
-pub fn decide(desired: DesiredConfigMap<'_>, held: Option<&GeneratedConfigMap>) -> Option<ConfigMapWrite> {
-    let current = held.and_then(|held| current(desired, held));
-    let authorities = held.is_some_and(|held| held.authorities == hash(desired.authorities));
-    let owned = held.is_some_and(|held| held.owners.iter().eq(uids(desired.owners)));
-    let marked = held.is_some_and(|held| held.labelled && held.has_secret == speaks_of_secret(desired, Some(held)));
-    let sealed = held.is_some_and(|held| held.is_sealed(desired.seal, &desired.revision.binding));
-    let signed = || held.is_some_and(|held| held.is_signed(desired.seal, &desired.revision.binding));
+pub fn decide(desired: DesiredConfigMap<'_>, existing: Option<&GeneratedConfigMap>) -> Option<ConfigMapWrite> {
+    let current = existing.and_then(|existing| current(desired, existing));
+    let authorities = existing.is_some_and(|existing| existing.authorities == hash(desired.authorities));
+    let owned = existing.is_some_and(|existing| existing.owners.iter().eq(uids(desired.owners)));
+    let marked = existing
+        .is_some_and(|existing| existing.labelled && existing.has_secret == speaks_of_secret(desired, Some(existing)));
+    let sealed = existing.is_some_and(|existing| existing.is_sealed(desired.seal, &desired.revision.binding));
+    let signed = || existing.is_some_and(|existing| existing.is_signed(desired.seal, &desired.revision.binding));
     if current.is_some() && authorities && owned && marked && sealed && signed() {
         return None;
     }
-    let sequence = current.unwrap_or_else(|| next(desired, held));
-    Some(ConfigMapWrite { sequence, object: object(desired, held, sequence) })
+    let sequence = current.unwrap_or_else(|| next(desired, existing));
+    Some(ConfigMapWrite { sequence, object: object(desired, existing, sequence) })
 }
 
 /// The sequence that stands there, if the policy there is the one that is wished for and no gateway is ahead of it.
-fn current(desired: DesiredConfigMap<'_>, held: &GeneratedConfigMap) -> Option<u64> {
-    let sequence = held.sequence.filter(|sequence| is_likely(desired, *sequence))?;
+fn current(desired: DesiredConfigMap<'_>, existing: &GeneratedConfigMap) -> Option<u64> {
+    let sequence = existing.sequence.filter(|sequence| is_likely(desired, *sequence))?;
     let behind = claimed(desired).is_some_and(|highest| highest > sequence);
-    let same = !behind && !desired.anew && held.digest == desired.revision.digest;
+    let same = !behind && !desired.anew && existing.digest == desired.revision.digest;
     // Last, since it is the only one that costs something.
-    (same && held.policy == hash(&policy(desired.revision, sequence))).then_some(sequence)
+    (same && existing.policy == hash(&policy(desired.revision, sequence))).then_some(sequence)
 }
 
 /// Above everything that a gateway has: one that was written before, and, where the ConfigMap was deleted and its past is
 /// forgotten, whatever the time makes of it.
-fn next(desired: DesiredConfigMap<'_>, held: Option<&GeneratedConfigMap>) -> u64 {
-    let sequence = match held.and_then(|held| held.sequence).filter(|sequence| is_likely(desired, *sequence)) {
-        Some(sequence) => sequence + 1,
-        None => desired.now,
-    };
+fn next(desired: DesiredConfigMap<'_>, existing: Option<&GeneratedConfigMap>) -> u64 {
+    let sequence =
+        match existing.and_then(|existing| existing.sequence).filter(|sequence| is_likely(desired, *sequence)) {
+            Some(sequence) => sequence + 1,
+            None => desired.now,
+        };
     sequence.max(claimed(desired).map_or(0, |highest| highest + 1))
 }
 
@@ -105,18 +107,18 @@ fn policy(revision: &PolicyRevision, sequence: u64) -> String {
     serde_json::to_string(&document).unwrap_or_default()
 }
 
-fn speaks_of_secret(desired: DesiredConfigMap<'_>, held: Option<&GeneratedConfigMap>) -> bool {
-    desired.secret_left || has_secret(desired.revision, held)
+fn speaks_of_secret(desired: DesiredConfigMap<'_>, existing: Option<&GeneratedConfigMap>) -> bool {
+    desired.secret_left || has_secret(desired.revision, existing)
 }
 
 /// Some of its credentials may lie in the namespace. While values are missing, what lies there stays.
 #[must_use]
-pub fn has_secret(revision: &PolicyRevision, held: Option<&GeneratedConfigMap>) -> bool {
+pub fn has_secret(revision: &PolicyRevision, existing: Option<&GeneratedConfigMap>) -> bool {
     revision.credentials.iter().any(|value| value.delivery == Delivery::Secret)
-        || (held.is_some_and(|held| held.has_secret) && lacks_values(revision))
+        || (existing.is_some_and(|existing| existing.has_secret) && lacks_values(revision))
 }
 
-fn object(desired: DesiredConfigMap<'_>, held: Option<&GeneratedConfigMap>, sequence: u64) -> Value {
+fn object(desired: DesiredConfigMap<'_>, existing: Option<&GeneratedConfigMap>, sequence: u64) -> Value {
     let DesiredConfigMap { revision, authorities, owners, seal, .. } = desired;
     let policy = policy(revision, sequence);
     let fits = policy.len() + authorities.len() + revision.sources.len() <= DATA_MAX;
@@ -145,12 +147,12 @@ fn object(desired: DesiredConfigMap<'_>, held: Option<&GeneratedConfigMap>, sequ
         names::AUTHORITIES_FILE: authorities,
         names::SIGNATURES_FILE: signatures,
     });
-    if speaks_of_secret(desired, held) {
+    if speaks_of_secret(desired, existing) {
         object["metadata"]["annotations"][names::HAS_SECRET] = json!("true");
     }
-    if let Some(held) = held.filter(|held| !held.immutable) {
+    if let Some(existing) = existing.filter(|existing| !existing.immutable) {
         // Whoever wrote in between has a sequence that we do not know of.
-        object["metadata"]["resourceVersion"] = json!(held.resource_version);
+        object["metadata"]["resourceVersion"] = json!(existing.resource_version);
     }
     object
 }
@@ -204,7 +206,7 @@ mod tests {
     }
 
     /// As it would stand in the cluster after the write.
-    fn held(write: &ConfigMapWrite) -> GeneratedConfigMap {
+    fn existing(write: &ConfigMapWrite) -> GeneratedConfigMap {
         let mut object = write.object.clone();
         object["metadata"]["resourceVersion"] = json!("17");
         object["metadata"]["uid"] = json!("u");
@@ -217,16 +219,16 @@ mod tests {
         let first = decide(desired(&revision, &owners), None).unwrap();
         assert_eq!(first.sequence, NOW);
         assert_eq!(first.object["metadata"]["resourceVersion"], Value::Null);
-        assert_eq!(decide(desired(&revision, &owners), Some(&held(&first))), None);
+        assert_eq!(decide(desired(&revision, &owners), Some(&existing(&first))), None);
         let later = DesiredConfigMap { now: NOW + 100, highest: Some(NOW), ..desired(&revision, &owners) };
-        assert_eq!(decide(later, Some(&held(&first))), None);
+        assert_eq!(decide(later, Some(&existing(&first))), None);
     }
 
     #[test]
     fn a_new_policy_has_the_next_sequence_and_says_which_version_it_replaces() {
         let (old, new, owners) = (revision("d"), revision("e"), owners());
         let first = decide(desired(&old, &owners), None).unwrap();
-        let second = decide(desired(&new, &owners), Some(&held(&first))).unwrap();
+        let second = decide(desired(&new, &owners), Some(&existing(&first))).unwrap();
         assert_eq!(second.sequence, NOW + 1);
         assert_eq!(second.object["metadata"]["resourceVersion"], json!("17"));
         assert_eq!(second.object["metadata"]["annotations"]["outrigger.dev/digest"], json!("e"));
@@ -237,7 +239,7 @@ mod tests {
     #[test]
     fn values_that_become_known_are_a_new_sequence() {
         let (revision, owners) = (revision("d"), owners());
-        let first = held(&decide(desired(&revision, &owners), None).unwrap());
+        let first = existing(&decide(desired(&revision, &owners), None).unwrap());
         let anew = DesiredConfigMap { anew: true, ..desired(&revision, &owners) };
         assert_eq!(decide(anew, Some(&first)).unwrap().sequence, NOW + 1);
     }
@@ -245,7 +247,7 @@ mod tests {
     #[test]
     fn authorities_and_owners_change_without_a_new_sequence() {
         let (revision, owners) = (revision("d"), owners());
-        let first = held(&decide(desired(&revision, &owners), None).unwrap());
+        let first = existing(&decide(desired(&revision, &owners), None).unwrap());
         let authorities = DesiredConfigMap { authorities: "PEM and PEM", ..desired(&revision, &owners) };
         assert_eq!(decide(authorities, Some(&first)).unwrap().sequence, NOW);
         let anew = [KeyOwner { name: "search".to_owned(), uid: "uid-2".to_owned() }];
@@ -258,7 +260,7 @@ mod tests {
     #[test]
     fn no_gateway_is_ahead_unless_it_makes_it_up() {
         let (revision, owners) = (revision("d"), owners());
-        let first = held(&decide(desired(&revision, &owners), None).unwrap());
+        let first = existing(&decide(desired(&revision, &owners), None).unwrap());
         let highest = |highest| DesiredConfigMap { highest: Some(highest), ..desired(&revision, &owners) };
         assert_eq!(decide(highest(NOW + 41), Some(&first)).unwrap().sequence, NOW + 42);
         assert_eq!(decide(highest(NOW + 41), None).unwrap().sequence, NOW + 42);
@@ -269,7 +271,7 @@ mod tests {
     #[test]
     fn what_was_changed_by_hand_is_put_right() {
         let (revision, owners) = (revision("d"), owners());
-        let first = held(&decide(desired(&revision, &owners), None).unwrap());
+        let first = existing(&decide(desired(&revision, &owners), None).unwrap());
         let edited = GeneratedConfigMap { policy: hash("{}"), ..first.clone() };
         assert_eq!(decide(desired(&revision, &owners), Some(&edited)).unwrap().sequence, NOW + 1);
         let made_up = GeneratedConfigMap { sequence: Some(u64::MAX), ..first.clone() };
@@ -286,10 +288,10 @@ mod tests {
     #[test]
     fn what_somebody_else_wrote_with_the_same_words_is_written_anew() {
         let (revision, owners) = (revision("d"), owners());
-        let first = held(&decide(desired(&revision, &owners), None).unwrap());
+        let first = existing(&decide(desired(&revision, &owners), None).unwrap());
         let forged = GeneratedConfigMap { sources: Bytes::from_static(b"forged"), ..first.clone() };
         let write = decide(desired(&revision, &owners), Some(&forged)).unwrap();
-        assert_eq!((write.sequence, held(&write)), (NOW, first), "which no gateway has to notice");
+        assert_eq!((write.sequence, existing(&write)), (NOW, first), "which no gateway has to notice");
     }
 
     #[test]
@@ -302,11 +304,11 @@ mod tests {
         assert!(trust.holds(&Statement::Policy(&sha256(file("policy.v1.json"))), &signatures.policy));
         assert!(trust.holds(&Statement::Authorities(&sha256(file("ca.crt"))), &signatures.authorities));
         // One that an older operator wrote, or somebody has changed, is signed under the same sequence.
-        let first = held(&write);
+        let first = existing(&write);
         for signatures in ["", "{}", "nonsense"] {
             let unsigned = GeneratedConfigMap { signatures: signatures.to_owned(), ..first.clone() };
             let again = decide(desired(&revision, &owners), Some(&unsigned)).unwrap();
-            assert_eq!((again.sequence, held(&again)), (NOW, first.clone()));
+            assert_eq!((again.sequence, existing(&again)), (NOW, first.clone()));
         }
         // And one that a key signed which is not the first any more, too.
         let seal = Seal::with(&[8; 32], &[&[7; 32]], true).unwrap();
@@ -326,20 +328,20 @@ mod tests {
             keys: BTreeSet::new(),
         });
         let write = decide(desired(&revision, &[]), None).unwrap();
-        assert!(held(&write).has_secret);
+        assert!(existing(&write).has_secret);
         assert!(!write.object.to_string().contains("sk\""), "never the value");
         let mut missing = revision.clone();
         missing.credentials.clear();
-        assert_eq!(decide(desired(&missing, &[]), Some(&held(&write))), None, "its Secret is gone for the moment");
+        assert_eq!(decide(desired(&missing, &[]), Some(&existing(&write))), None, "its Secret is gone for the moment");
         missing.copied.clear();
         assert!(
-            !held(&decide(desired(&missing, &[]), Some(&held(&write))).unwrap()).has_secret,
+            !existing(&decide(desired(&missing, &[]), Some(&existing(&write))).unwrap()).has_secret,
             "it may not lie there any more"
         );
         revision.copied.clear();
         revision.credentials[0].delivery = Delivery::Stream;
-        let write = decide(desired(&revision, &[]), Some(&held(&write))).unwrap();
-        assert!(!held(&write).has_secret);
+        let write = decide(desired(&revision, &[]), Some(&existing(&write))).unwrap();
+        assert!(!existing(&write).has_secret);
     }
 
     #[test]
@@ -348,6 +350,6 @@ mod tests {
         revision.sources = vec![0; DATA_MAX];
         let write = decide(desired(&revision, &[]), None).unwrap();
         assert_eq!(write.object.get("binaryData"), None);
-        assert_eq!(decide(desired(&revision, &[]), Some(&held(&write))), None);
+        assert_eq!(decide(desired(&revision, &[]), Some(&existing(&write))), None);
     }
 }

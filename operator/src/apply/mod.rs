@@ -173,18 +173,18 @@ impl Applier {
         self.lock().remove(binding);
         self.made().remove(binding);
         self.hub.withdraw(binding);
-        let Some(held) = self.caches.generated.get(binding) else { return Ok(()) };
-        if held.has_secret {
+        let Some(existing) = self.caches.generated.get(binding) else { return Ok(()) };
+        if existing.has_secret {
             self.remove_secret(binding).await?;
         }
-        self.delete_config_map(binding, &held).await?;
+        self.delete_config_map(binding, &existing).await?;
         self.caches.generated.put(binding.clone(), None);
         Ok(())
     }
 
     /// Not one that was made anew, or written, by another since.
-    async fn delete_config_map(&self, binding: &Binding, held: &GeneratedConfigMap) -> Result<(), ApplyError> {
-        let parameters = exactly(&held.uid, &held.resource_version);
+    async fn delete_config_map(&self, binding: &Binding, existing: &GeneratedConfigMap) -> Result<(), ApplyError> {
+        let parameters = exactly(&existing.uid, &existing.resource_version);
         let deleted = timed(self.config_maps(binding).delete(&binding.object_name(), &parameters)).await;
         self.count("ConfigMap", &deleted);
         match deleted {
@@ -197,18 +197,18 @@ impl Applier {
     /// The sequence of the ConfigMap as it stands then.
     async fn config_map(&self, revision: &PolicyRevision, anew: bool, secret_left: bool) -> Result<u64, ApplyError> {
         let binding = &revision.binding;
-        let mut held = match self.caches.generated.get(binding) {
-            Some(held) => Some(held),
+        let mut existing = match self.caches.generated.get(binding) {
+            Some(existing) => Some(existing),
             None => self.read(binding).await?,
         };
         for _ in 0..TRIES {
-            if held.as_ref().is_some_and(GeneratedConfigMap::is_foreign) && !self.serves(binding) {
+            if existing.as_ref().is_some_and(GeneratedConfigMap::is_foreign) && !self.serves(binding) {
                 return Err(foreign("ConfigMap", binding));
             }
             let (write, follows) = {
                 let authorities = self.authorities.borrow().clone().ok_or(ApplyError::NoAuthorities)?;
                 let owners = self.caches.owners(binding);
-                let claim = self.claim(revision, anew, held.as_ref());
+                let claim = self.claim(revision, anew, existing.as_ref());
                 let highest = claim.map(|claim| claim.sequence);
                 let seal = self.seal()?;
                 let now = u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or_default();
@@ -216,13 +216,13 @@ impl Applier {
                 let owners = &owners;
                 let desired =
                     DesiredConfigMap { revision, authorities, owners, highest, now, seal: &seal, anew, secret_left };
-                (decide(desired, held.as_ref()), claim.is_some_and(|claim| claim.alone))
+                (decide(desired, existing.as_ref()), claim.is_some_and(|claim| claim.alone))
             };
             let Some(write) = write else {
-                return Ok(held.as_ref().and_then(|held| held.sequence).unwrap_or_default());
+                return Ok(existing.as_ref().and_then(|existing| existing.sequence).unwrap_or_default());
             };
             // Whoever made it immutable must not keep what is revoked in force: only another one can take its place.
-            if let Some(frozen) = held.as_ref().filter(|held| held.immutable && !held.uid.is_empty()) {
+            if let Some(frozen) = existing.as_ref().filter(|existing| existing.immutable && !existing.uid.is_empty()) {
                 self.delete_config_map(binding, frozen).await?;
             }
             let applied = timed(self.config_maps(binding).patch(
@@ -234,22 +234,22 @@ impl Applier {
             self.count("ConfigMap", &applied);
             match applied {
                 Ok(object) => {
-                    let held = GeneratedConfigMap::of(&object);
+                    let existing = GeneratedConfigMap::of(&object);
                     let mut made = self.made();
                     let followed = made.entry(binding.clone()).or_default();
                     if follows {
                         *followed = Some(Instant::now());
                     }
                     drop(made);
-                    self.caches.generated.put(binding.clone(), Some(held));
+                    self.caches.generated.put(binding.clone(), Some(existing));
                     return Ok(write.sequence);
                 }
                 Err(error) if error.is_conflict() => {
                     self.metrics.conflict("ConfigMap");
-                    held = self.read(binding).await?;
+                    existing = self.read(binding).await?;
                 }
                 // It was there when it was read: nobody may put one in its place that is older.
-                Err(error) if error.is_not_found() && held.is_some() => held = self.read(binding).await?,
+                Err(error) if error.is_not_found() && existing.is_some() => existing = self.read(binding).await?,
                 Err(error) => return Err(failed("ConfigMap", binding, "written", error)),
             }
         }
@@ -266,17 +266,18 @@ impl Applier {
     }
 
     async fn read(&self, binding: &Binding) -> Result<Option<GeneratedConfigMap>, ApplyError> {
-        let held = self.get(binding).await?.as_ref().map(GeneratedConfigMap::of);
-        if held.as_ref().is_some_and(|held| !held.is_foreign()) {
-            self.caches.generated.put(binding.clone(), held.clone());
+        let existing = self.get(binding).await?.as_ref().map(GeneratedConfigMap::of);
+        if existing.as_ref().is_some_and(|existing| !existing.is_foreign()) {
+            self.caches.generated.put(binding.clone(), existing.clone());
         }
-        Ok(held)
+        Ok(existing)
     }
 
     /// Before the ConfigMap that no longer speaks of it: what could not be taken away is tried again by whoever leads.
     async fn forget_secret(&self, revision: &PolicyRevision) -> Result<(), ApplyError> {
-        let held = self.caches.generated.get(&revision.binding);
-        match held.as_ref().is_some_and(|held| held.has_secret) && !has_secret(revision, held.as_ref()) {
+        let existing = self.caches.generated.get(&revision.binding);
+        match existing.as_ref().is_some_and(|existing| existing.has_secret) && !has_secret(revision, existing.as_ref())
+        {
             true => self.remove_secret(&revision.binding).await,
             false => Ok(()),
         }
@@ -292,11 +293,11 @@ impl Applier {
         if written.as_ref() == Some(&revision.digest) {
             return Ok(());
         }
-        let held = self.read_secret(binding).await?;
-        let mut object: Value = secret(revision, &self.caches.owners(binding), held.as_ref(), &self.seal()?);
-        if !held.as_ref().is_some_and(|held| is_as(held, &object)) {
+        let existing = self.read_secret(binding).await?;
+        let mut object: Value = secret(revision, &self.caches.owners(binding), existing.as_ref(), &self.seal()?);
+        if !existing.as_ref().is_some_and(|existing| is_as(existing, &object)) {
             // As with the ConfigMap: nobody may keep a value in force by this.
-            if held.is_some_and(|held| held.immutable == Some(true)) {
+            if existing.is_some_and(|existing| existing.immutable == Some(true)) {
                 self.remove_secret(binding).await?;
                 object["metadata"]["resourceVersion"] = Value::Null;
             }
@@ -312,9 +313,9 @@ impl Applier {
     }
 
     async fn remove_secret(&self, binding: &Binding) -> Result<(), ApplyError> {
-        let Some(held) = self.read_secret(binding).await? else { return Ok(()) };
+        let Some(existing) = self.read_secret(binding).await? else { return Ok(()) };
         let (uid, version) =
-            (held.metadata.uid.unwrap_or_default(), held.metadata.resource_version.unwrap_or_default());
+            (existing.metadata.uid.unwrap_or_default(), existing.metadata.resource_version.unwrap_or_default());
         let parameters = exactly(&uid, &version);
         let deleted = timed(self.secrets(binding).delete(&binding.object_name(), &parameters)).await;
         self.count("Secret", &deleted);
@@ -370,10 +371,10 @@ impl Applier {
 
     /// The sequence that the next must be above, of those that gateways say they have. Where nothing else has changed, it is
     /// followed once in a while: one that lies may raise it with each answer.
-    fn claim(&self, revision: &PolicyRevision, anew: bool, held: Option<&GeneratedConfigMap>) -> Option<Claim> {
+    fn claim(&self, revision: &PolicyRevision, anew: bool, existing: Option<&GeneratedConfigMap>) -> Option<Claim> {
         let sequence = self.hub.highest(&revision.binding)?;
-        let same = held.filter(|held| !anew && held.digest == revision.digest);
-        let alone = same.and_then(|held| held.sequence).is_some_and(|held| held < sequence);
+        let same = existing.filter(|existing| !anew && existing.digest == revision.digest);
+        let alone = same.and_then(|existing| existing.sequence).is_some_and(|existing| existing < sequence);
         let followed = self.made().get(&revision.binding).copied().flatten();
         // Half of the time for which it is not asked for: whoever asks then is let through.
         let rests = followed.is_some_and(|at| Instant::now() < at + PAUSE / 2);

@@ -21,10 +21,10 @@ pub fn lacks_values(revision: &PolicyRevision) -> bool {
     revision.copied.iter().any(|secret| !is_known(revision, secret))
 }
 
-/// The Secret. Values that are not known stay as they are in `held`, the one that stands there, as long as they may lie
+/// The Secret. Values that are not known stay as they are in `existing`, the one that stands there, as long as they may lie
 /// there at all; and so do their signatures, since others may have changed the values.
 #[must_use]
-pub fn secret(revision: &PolicyRevision, owners: &[KeyOwner], held: Option<&Secret>, seal: &Seal) -> Value {
+pub fn secret(revision: &PolicyRevision, owners: &[KeyOwner], existing: Option<&Secret>, seal: &Seal) -> Value {
     let mut data: BTreeMap<String, String> = BTreeMap::new();
     let mut signed: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for known in revision.credentials.iter().filter(|value| value.delivery == Delivery::Secret) {
@@ -33,10 +33,10 @@ pub fn secret(revision: &PolicyRevision, owners: &[KeyOwner], held: Option<&Secr
         signed.insert(file.clone(), signatures);
         data.insert(file, STANDARD.encode(&known.value));
     }
-    let mut before = held.and_then(signatures).unwrap_or_default();
+    let mut before = existing.and_then(signatures).unwrap_or_default();
     for secret in revision.copied.iter().filter(|secret| !is_known(revision, secret)) {
         let file = secret.file_name();
-        let Some(value) = held.and_then(|held| held.data.as_ref()?.get(&file)) else { continue };
+        let Some(value) = existing.and_then(|existing| existing.data.as_ref()?.get(&file)) else { continue };
         data.insert(file.clone(), STANDARD.encode(&value.0));
         signed.extend(before.remove_entry(&file));
     }
@@ -59,27 +59,27 @@ pub fn secret(revision: &PolicyRevision, owners: &[KeyOwner], held: Option<&Secr
         "data": data,
     });
     // Whoever leads by now has written another one: it is not overwritten with an older one.
-    if let Some(version) = held.and_then(|held| held.metadata.resource_version.as_ref()) {
+    if let Some(version) = existing.and_then(|existing| existing.metadata.resource_version.as_ref()) {
         object["metadata"]["resourceVersion"] = json!(version);
     }
     object
 }
 
-fn signatures(held: &Secret) -> Option<BTreeMap<String, Vec<String>>> {
-    serde_json::from_slice(&held.data.as_ref()?.get(CREDENTIALS_FILE)?.0).ok()
+fn signatures(existing: &Secret) -> Option<BTreeMap<String, Vec<String>>> {
+    serde_json::from_slice(&existing.data.as_ref()?.get(CREDENTIALS_FILE)?.0).ok()
 }
 
 /// Whether the Secret that stands there has all that it should, and no value beside.
 #[must_use]
-pub fn is_as(held: &Secret, wanted: &Value) -> bool {
+pub fn is_as(existing: &Secret, wanted: &Value) -> bool {
     let Ok(wanted) = serde_json::from_value::<Secret>(wanted.clone()) else { return false };
-    let (have, want) = (&held.metadata, &wanted.metadata);
+    let (have, want) = (&existing.metadata, &wanted.metadata);
     let owners = |meta: &ObjectMeta| {
         let uids = meta.owner_references.iter().flatten().map(|owner| owner.uid.clone());
         uids.collect::<BTreeSet<String>>()
     };
     let annotation = |meta: &ObjectMeta| meta.annotations.as_ref().and_then(|all| all.get(names::DIGEST).cloned());
-    held.data.clone().unwrap_or_default() == wanted.data.clone().unwrap_or_default()
+    existing.data.clone().unwrap_or_default() == wanted.data.clone().unwrap_or_default()
         && annotation(have) == annotation(want)
         && owners(have) == owners(want)
 }
@@ -134,7 +134,7 @@ mod tests {
         (data, signed.map(|signed| serde_json::from_slice(&signed).unwrap()).unwrap_or_default())
     }
 
-    fn held(names: &[&str]) -> Secret {
+    fn existing(names: &[&str]) -> Secret {
         let data = names.iter().map(|name| (at(name).file_name(), ByteString(b"old".to_vec()))).collect();
         Secret { data: Some(data), ..Secret::default() }
     }
@@ -157,27 +157,28 @@ mod tests {
     #[test]
     fn one_that_is_as_it_should_be_is_left_alone() {
         let made = secret(&revision(&["a"], &[("a", Delivery::Secret)]), &[], None, &seal());
-        let held: Secret = serde_json::from_value(made.clone()).unwrap();
-        assert!(is_as(&held, &made));
-        let mut more = held.clone();
+        let existing: Secret = serde_json::from_value(made.clone()).unwrap();
+        assert!(is_as(&existing, &made));
+        let mut more = existing.clone();
         more.data.as_mut().unwrap().insert("b".to_owned(), ByteString(b"x".to_vec()));
-        let other = Secret { metadata: ObjectMeta { annotations: None, ..held.metadata.clone() }, ..held.clone() };
+        let other =
+            Secret { metadata: ObjectMeta { annotations: None, ..existing.metadata.clone() }, ..existing.clone() };
         let owner = KeyOwner { name: "search".to_owned(), uid: "u".to_owned() };
         let owned = secret(&revision(&["a"], &[("a", Delivery::Secret)]), &[owner], None, &seal());
-        assert!(!is_as(&more, &made) && !is_as(&other, &made) && !is_as(&held, &owned));
+        assert!(!is_as(&more, &made) && !is_as(&other, &made) && !is_as(&existing, &owned));
     }
 
     #[test]
     fn a_value_that_is_missing_at_the_moment_stays_and_one_that_may_not_lie_there_goes() {
         let revision = revision(&["a", "b"], &[("a", Delivery::Secret)]);
         assert!(lacks_values(&revision));
-        let made = secret(&revision, &[], Some(&held(&["a", "b", "c"])), &seal());
+        let made = secret(&revision, &[], Some(&existing(&["a", "b", "c"])), &seal());
         let wanted = json!({"llm_a_apiKey": STANDARD.encode("sk-a"), "llm_b_apiKey": STANDARD.encode("old")});
         let (data, signed) = parts(&made);
         assert_eq!(data, wanted);
         // Nobody knows whose writing the old value is: it is not signed by that.
         assert_eq!(signed.keys().collect::<Vec<_>>(), ["llm_a_apiKey"]);
-        let mut before = held(&["a", "b", "c"]);
+        let mut before = existing(&["a", "b", "c"]);
         let old = BTreeMap::from([("llm_b_apiKey", ["SB"]), ("llm_c_apiKey", ["SC"])]);
         let old = ByteString(serde_json::to_vec(&old).unwrap());
         before.data.as_mut().unwrap().insert(CREDENTIALS_FILE.to_owned(), old);

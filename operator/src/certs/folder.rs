@@ -63,9 +63,9 @@ mod tests {
             take(CertificateStep::Begin, &StoredCertificates::default(), Timestamp::now(), &names).unwrap().write();
         let folder = tempfile::tempdir().unwrap();
         let put = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes).unwrap();
-        let told = || read(folder.path(), &names).map(|_| ()).map_err(|error| error.to_string());
-        let ends = |end: &str| told().is_err_and(|error| error.ends_with(end));
-        assert!(told().is_err_and(|error| error.contains("tls.crt: ")));
+        let outcome = || read(folder.path(), &names).map(|_| ()).map_err(|error| error.to_string());
+        let ends = |end: &str| outcome().is_err_and(|error| error.ends_with(end));
+        assert!(outcome().is_err_and(|error| error.contains("tls.crt: ")));
         for name in ["tls.crt", "tls.key", "ca.crt"] {
             put(name, &data[name]);
         }

@@ -104,7 +104,7 @@ impl ServingCertificates {
     async fn look_at(&self, folder: PathBuf, names: Vec<String>) -> Result<(), RenewalError> {
         let (pair, bundle) = tokio::task::spawn_blocking(move || folder::read(&folder, &names)).await??;
         self.served.show(&pair)?;
-        self.tell(bundle);
+        self.publish(bundle);
         Ok(())
     }
 
@@ -125,11 +125,11 @@ impl ServingCertificates {
         }
     }
 
-    fn tell(&self, bundle: CaBundle) {
-        self.bundle.send_if_modified(|told| {
-            let news = told.as_deref() != Some(&bundle);
+    fn publish(&self, bundle: CaBundle) {
+        self.bundle.send_if_modified(|current| {
+            let news = current.as_deref() != Some(&bundle);
             if news {
-                *told = Some(Arc::new(bundle));
+                *current = Some(Arc::new(bundle));
             }
             news
         });
@@ -169,7 +169,7 @@ impl Renewer<'_> {
                 self.certificates.served.show(leaf)?;
             }
             let bundle = held.bundle();
-            self.certificates.tell(bundle.clone());
+            self.certificates.publish(bundle.clone());
             let applied = self.applied(&bundle).await;
             let step = next(&held, Timestamp::now(), self.names, &SpreadProgress { spread: self.spread, applied });
             *last = Some(held.clone());

@@ -61,8 +61,8 @@ impl Store {
     pub fn changes(&self) -> BoxStream<'static, ()> {
         let config = watcher::Config::default().fields(&format!("metadata.name={}", names::CERTIFICATES));
         let events = watcher(self.0.clone(), config).default_backoff();
-        let told = |error: &watcher::Error| tracing::warn!(%error, "the certificates' Secret is not being watched");
-        events.inspect_err(told).map(|_| ()).boxed()
+        let warn = |error: &watcher::Error| tracing::warn!(%error, "the certificates' Secret is not being watched");
+        events.inspect_err(warn).map(|_| ()).boxed()
     }
 
     pub async fn read(&self) -> Result<ObservedSecret, CertificateStoreError> {

@@ -222,7 +222,7 @@ mod tests {
 
     #[test]
     fn what_is_not_is_told_with_what_is() {
-        let told = |name: &str, value: &str| check(AnnotationTarget::Pod, name, value).unwrap_err().to_string();
+        let error_of = |name: &str, value: &str| check(AnnotationTarget::Pod, name, value).unwrap_err().to_string();
         for (name, value, expected) in [
             (
                 "outrigger.dev/inject",
@@ -299,7 +299,7 @@ mod tests {
             ),
             ("outrigger.dev/xyzzy", "4", "outrigger.dev/xyzzy is no annotation of a pod"),
         ] {
-            assert_eq!(told(name, value), expected);
+            assert_eq!(error_of(name, value), expected);
         }
         let elsewhere = check(AnnotationTarget::Namespace, "outrigger.dev/containers", "app").unwrap_err().to_string();
         assert_eq!(

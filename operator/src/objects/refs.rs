@@ -73,7 +73,7 @@ mod tests {
 
     use super::*;
 
-    fn told(kind: &str, spec: Value) -> Vec<String> {
+    fn refs_of(kind: &str, spec: Value) -> Vec<String> {
         let value = json!({
             "apiVersion": "outrigger.dev/v1alpha1", "kind": kind,
             "metadata": {"name": "it", "namespace": "shop"}, "spec": spec,
@@ -111,7 +111,7 @@ mod tests {
             ("Budget", json!("text"), vec![]),
             ("RoutingRule", json!({"targets": [{"provider": "x"}]}), vec![]),
         ] {
-            assert_eq!(told(kind, spec.clone()), expected, "{kind} {spec}");
+            assert_eq!(refs_of(kind, spec.clone()), expected, "{kind} {spec}");
         }
     }
 }

@@ -71,9 +71,9 @@ fn alone(index: &ObjectIndex, last_good: &mut LastGood, namespace: &str, scope: 
         return evaluated;
     }
     let exports = exports::of(index, namespace, &evaluated, &substitutes);
-    let told = last_good.home(namespace).map_or_else(|| exports.clone(), |home| home.told.clone());
+    let announced = last_good.home(namespace).map_or_else(|| exports.clone(), |home| home.announced.clone());
     let chosen = evaluated.chosen.clone();
-    let home = HomeState { stamp: index.stamp(namespace), chosen, values: substitutes, exports, told };
+    let home = HomeState { stamp: index.stamp(namespace), chosen, values: substitutes, exports, announced };
     last_good.put_home(namespace, home);
     evaluated
 }

@@ -68,7 +68,7 @@ pub(crate) struct HomeState {
     pub values: BTreeMap<ValueRef, Arc<ValueSource>>,
     /// What others see of it: now, and when they were last told.
     pub exports: Exports,
-    pub told: Exports,
+    pub announced: Exports,
 }
 
 pub(crate) type Exports = BTreeMap<ObjectId, Export>;

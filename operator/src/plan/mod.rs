@@ -44,7 +44,7 @@ pub fn plan(index: &ObjectIndex, last_good: &mut LastGood, namespace: &str, now:
         verdicts: verdicts::of(index, last_good, namespace, &evaluated, now),
         recheck: recheck(&evaluated, now),
         dependencies: evaluated.dependencies.clone(),
-        exported: told(last_good, namespace),
+        exported: announced(last_good, namespace),
         seen: index.changes(),
         ..NamespacePlan::default()
     };
@@ -94,10 +94,10 @@ fn bindings(index: &ObjectIndex, namespace: &str) -> BTreeSet<Binding> {
 }
 
 /// Of which objects others see something else than at the last plan of this namespace.
-fn told(last_good: &mut LastGood, namespace: &str) -> BTreeSet<ObjectId> {
+fn announced(last_good: &mut LastGood, namespace: &str) -> BTreeSet<ObjectId> {
     let Some(home) = last_good.home_mut(namespace) else { return BTreeSet::new() };
-    let changed = changed(&home.told, &home.exports);
-    home.told = home.exports.clone();
+    let changed = changed(&home.announced, &home.exports);
+    home.announced = home.exports.clone();
     changed
 }
 

@@ -144,7 +144,7 @@ impl Reconciler {
     }
 
     /// What watches told.
-    pub fn hear(&self, news: Affected) {
+    pub fn notify(&self, news: Affected) {
         if !self.leads() {
             return;
         }

@@ -109,7 +109,7 @@ impl Watchdog {
 
     /// Looks every now and then, for ever.
     pub async fn run(&self) {
-        let mut told: BTreeSet<Subject> = BTreeSet::new();
+        let mut reported: BTreeSet<Subject> = BTreeSet::new();
         let mut evictor = Evictor::default();
         let mut looks = tokio::time::interval(LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -123,7 +123,7 @@ impl Watchdog {
                 *counts.entry(&pod.place.namespace).or_default() += 1;
             }
             self.metrics.uninjected(counts.into_iter());
-            self.tell(&missing, &mut told).await;
+            self.report(&missing, &mut reported).await;
             if self.repair == Repair::Evict {
                 self.repair(&missing, &mut evictor).await;
             }
@@ -131,18 +131,18 @@ impl Watchdog {
     }
 
     /// Each owner once, until all of its pods are well again.
-    async fn tell(&self, missing: &[&UninjectedPod], told: &mut BTreeSet<Subject>) {
+    async fn report(&self, missing: &[&UninjectedPod], reported: &mut BTreeSet<Subject>) {
         let mut owners: BTreeMap<Subject, &UninjectedPod> = BTreeMap::new();
         for pod in missing {
             owners.entry(subject(pod)).or_insert(pod);
         }
-        told.retain(|subject| owners.contains_key(subject));
+        reported.retain(|subject| owners.contains_key(subject));
         for (subject, pod) in owners {
-            if told.len() >= TOLD_MAX || told.contains(&subject) {
+            if reported.len() >= TOLD_MAX || reported.contains(&subject) {
                 continue;
             }
             match self.events.record(&self.client, &subject, &event(pod)).await {
-                Ok(true) => drop(told.insert(subject)),
+                Ok(true) => drop(reported.insert(subject)),
                 // So many at once: the next look goes on.
                 Ok(false) => return,
                 Err(error) => {

@@ -50,16 +50,16 @@ impl ReviewHandler {
 impl AnswerReview for ReviewHandler {
     fn admit(&self, path: &str, body: Bytes) -> (StatusCode, Bytes) {
         if path == validate::PATH {
-            let tell = |judged: validate::ReviewOutcome| {
+            let record = |judged: validate::ReviewOutcome| {
                 let (effect, reason) = judged.effect();
                 self.metrics.admitted(Webhook::Validate, effect, reason);
             };
-            return validate::answer(&body, || self.caches.snapshot().to_rehearse(), tell);
+            return validate::answer(&body, || self.caches.snapshot().to_rehearse(), record);
         }
         let context = AdmissionContext {
             settings: &self.settings,
             namespace: &|name| self.namespace(name),
-            tell: &|told| self.metrics.admitted(told.webhook, told.effect, told.reason),
+            record: &|entry| self.metrics.admitted(entry.webhook, entry.effect, entry.reason),
         };
         admission::admit(path, &body, &context)
     }

@@ -124,13 +124,13 @@ impl Serve for HealthPort {
 
 fn answer<B>(report: &dyn HealthReport, request: &Request<B>) -> Response<Full<Bytes>> {
     if request.method() != Method::GET && request.method() != Method::HEAD {
-        return told(StatusCode::METHOD_NOT_ALLOWED, json!({"error": "only GET is answered here"}));
+        return respond(StatusCode::METHOD_NOT_ALLOWED, json!({"error": "only GET is answered here"}));
     }
     match request.uri().path() {
-        "/healthz" => told(StatusCode::OK, json!({"alive": true})),
+        "/healthz" => respond(StatusCode::OK, json!({"alive": true})),
         "/readyz" => match report.awaited() {
-            awaited if awaited.is_empty() => told(StatusCode::OK, json!({"ready": true})),
-            awaited => told(StatusCode::SERVICE_UNAVAILABLE, json!({"ready": false, "awaits": awaited})),
+            awaited if awaited.is_empty() => respond(StatusCode::OK, json!({"ready": true})),
+            awaited => respond(StatusCode::SERVICE_UNAVAILABLE, json!({"ready": false, "awaits": awaited})),
         },
         "/metrics" => {
             let text = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
@@ -138,14 +138,14 @@ fn answer<B>(report: &dyn HealthReport, request: &Request<B>) -> Response<Full<B
             response.headers_mut().insert(header::CONTENT_TYPE, text);
             response
         }
-        _ => told(
+        _ => respond(
             StatusCode::NOT_FOUND,
             json!({"error": "there is no such page; there are /healthz, /readyz and /metrics"}),
         ),
     }
 }
 
-fn told(status: StatusCode, body: impl fmt::Display) -> Response<Full<Bytes>> {
+fn respond(status: StatusCode, body: impl fmt::Display) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::from(body.to_string()));
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -117,15 +117,15 @@ pub struct Generated(Mutex<BTreeMap<Binding, GeneratedConfigMap>>);
 
 impl Generated {
     /// `true`: that is news.
-    pub fn put(&self, binding: Binding, held: Option<GeneratedConfigMap>) -> bool {
+    pub fn put(&self, binding: Binding, existing: Option<GeneratedConfigMap>) -> bool {
         let mut all = self.lock();
-        match held {
+        match existing {
             // An answer to a write may be here before what the watch tells of an earlier one.
-            Some(held) if all.get(&binding).is_some_and(|known| is_newer(known, &held)) => false,
-            Some(mut held) => {
+            Some(existing) if all.get(&binding).is_some_and(|known| is_newer(known, &existing)) => false,
+            Some(mut existing) => {
                 // A watch does not tell of it, and it does not come to an end.
-                held.managed |= all.get(&binding).is_some_and(|known| known.uid == held.uid && known.managed);
-                all.insert(binding, held.clone()).as_ref() != Some(&held)
+                existing.managed |= all.get(&binding).is_some_and(|known| known.uid == existing.uid && known.managed);
+                all.insert(binding, existing.clone()).as_ref() != Some(&existing)
             }
             None => all.remove(&binding).is_some(),
         }
@@ -150,7 +150,7 @@ impl Generated {
     /// Every one of them has this authority.
     #[must_use]
     pub fn trusts(&self, fingerprint: &str) -> bool {
-        self.lock().values().all(|held| held.trusted.iter().any(|trusted| trusted == fingerprint))
+        self.lock().values().all(|existing| existing.trusted.iter().any(|trusted| trusted == fingerprint))
     }
 
     /// What each policy was compiled from, of those that the operator wrote; and how many somebody else did.
@@ -158,9 +158,9 @@ impl Generated {
     pub fn sources(&self, seal: &Seal) -> (Vec<(Binding, Bytes)>, usize) {
         let all = self.lock();
         let (own, others): (Vec<_>, Vec<_>) = (all.iter())
-            .filter(|(_, held)| !held.sources.is_empty())
-            .partition(|(binding, held)| held.is_sealed(seal, binding));
-        (own.into_iter().map(|(binding, held)| (binding.clone(), held.sources.clone())).collect(), others.len())
+            .filter(|(_, existing)| !existing.sources.is_empty())
+            .partition(|(binding, existing)| existing.is_sealed(seal, binding));
+        (own.into_iter().map(|(binding, existing)| (binding.clone(), existing.sources.clone())).collect(), others.len())
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Binding, GeneratedConfigMap>> {
@@ -169,9 +169,9 @@ impl Generated {
 }
 
 /// Versions of one object are numbers that grow, as far as Kubernetes has ever made them.
-fn is_newer(known: &GeneratedConfigMap, held: &GeneratedConfigMap) -> bool {
-    let number = |held: &GeneratedConfigMap| held.resource_version.parse::<u64>().ok();
-    known.uid == held.uid && number(known).zip(number(held)).is_some_and(|(known, held)| known > held)
+fn is_newer(known: &GeneratedConfigMap, existing: &GeneratedConfigMap) -> bool {
+    let number = |existing: &GeneratedConfigMap| existing.resource_version.parse::<u64>().ok();
+    known.uid == existing.uid && number(known).zip(number(existing)).is_some_and(|(known, existing)| known > existing)
 }
 
 #[cfg(test)]
@@ -180,7 +180,7 @@ mod tests {
 
     use super::*;
 
-    fn held(version: &str) -> GeneratedConfigMap {
+    fn existing(version: &str) -> GeneratedConfigMap {
         let object = json!({
             "metadata": {
                 "name": "outrigger-a", "namespace": "n", "uid": "u", "resourceVersion": version,
@@ -195,20 +195,23 @@ mod tests {
 
     #[test]
     fn what_stands_there_is_read() {
-        let held = held("5");
-        assert_eq!((held.sequence, held.digest.as_str(), held.labelled, held.has_secret), (Some(7), "d", true, false));
-        assert_eq!(held.policy, hash("{}"));
-        assert_eq!(&*held.sources, [1, 2]);
+        let existing = existing("5");
+        assert_eq!(
+            (existing.sequence, existing.digest.as_str(), existing.labelled, existing.has_secret),
+            (Some(7), "d", true, false)
+        );
+        assert_eq!(existing.policy, hash("{}"));
+        assert_eq!(&*existing.sources, [1, 2]);
     }
 
     #[test]
     fn an_older_version_does_not_replace_a_newer_one() {
         let (generated, binding) = (Generated::default(), Binding::of("n", "a"));
-        assert!(generated.put(binding.clone(), Some(held("10"))));
-        assert!(!generated.put(binding.clone(), Some(held("9"))));
-        assert!(!generated.put(binding.clone(), Some(held("10"))));
+        assert!(generated.put(binding.clone(), Some(existing("10"))));
+        assert!(!generated.put(binding.clone(), Some(existing("9"))));
+        assert!(!generated.put(binding.clone(), Some(existing("10"))));
         assert_eq!(generated.get(&binding).unwrap().resource_version, "10");
-        let anew = GeneratedConfigMap { uid: "v".to_owned(), ..held("3") };
+        let anew = GeneratedConfigMap { uid: "v".to_owned(), ..existing("3") };
         assert!(generated.put(binding.clone(), Some(anew.clone())), "one made anew is another object");
         let seal = Seal::of(&[7; 32]).unwrap();
         assert_eq!(generated.sources(&seal), (vec![], 1), "anybody could have written it");

@@ -11,7 +11,7 @@ use crate::status::reason::ConditionReason;
 
 /// Between what stands in an object and what shall. Nothing of an object that comes to be as it should.
 pub(super) fn between(before: Option<&Value>, after: &[ObjectCondition]) -> Vec<NewEvent> {
-    let mut told: BTreeSet<ConditionReason> = BTreeSet::new();
+    let mut announced: BTreeSet<ConditionReason> = BTreeSet::new();
     let mut events = Vec::new();
     for condition in after {
         let stood = StoredCondition::of(before, condition.kind);
@@ -38,7 +38,7 @@ pub(super) fn between(before: Option<&Value>, after: &[ObjectCondition]) -> Vec<
             _ => continue,
         };
         // One fault often makes several conditions False.
-        if told.insert(condition.reason) {
+        if announced.insert(condition.reason) {
             let action = if warning { EventAction::Judge } else { EventAction::Serve };
             let note = condition.message.clone();
             events.push(NewEvent { warning, reason: EventReason::Condition(condition.reason), action, note });

@@ -175,9 +175,12 @@ impl StatusInputs<'_> {
     fn accepted(&self) -> ObjectCondition {
         let ObjectVerdict { refused, warnings, .. } = self.verdict;
         match refused.first() {
-            Some(first) => {
-                self.condition(ConditionType::Accepted, ConditionStatus::False, first.reason, self.told(refused))
-            }
+            Some(first) => self.condition(
+                ConditionType::Accepted,
+                ConditionStatus::False,
+                first.reason,
+                self.problem_text(refused),
+            ),
             None => {
                 let mut message = "valid".to_owned();
                 for warning in warnings {
@@ -192,9 +195,12 @@ impl StatusInputs<'_> {
     fn resolved(&self) -> ObjectCondition {
         let unresolved = &self.verdict.unresolved;
         match unresolved.first() {
-            Some(first) => {
-                self.condition(ConditionType::ResolvedRefs, ConditionStatus::False, first.reason, self.told(unresolved))
-            }
+            Some(first) => self.condition(
+                ConditionType::ResolvedRefs,
+                ConditionStatus::False,
+                first.reason,
+                self.problem_text(unresolved),
+            ),
             None => {
                 let message = "all that it names is there".to_owned();
                 self.condition(ConditionType::ResolvedRefs, ConditionStatus::True, ConditionReason::Resolved, message)
@@ -203,7 +209,7 @@ impl StatusInputs<'_> {
     }
 
     /// What is wrong, and what serves meanwhile.
-    fn told(&self, problems: &[ObjectProblem]) -> String {
+    fn problem_text(&self, problems: &[ObjectProblem]) -> String {
         let one = |problem: &ObjectProblem| match problem.path.as_str() {
             "" => problem.message.clone(),
             path => format!("{path}: {}", problem.message),
@@ -216,15 +222,15 @@ impl StatusInputs<'_> {
         match problems.iter().any(|problem| problem.reason == ConditionReason::TooLarge) {
             true => message,
             false => {
-                let told = cut_to(message, MESSAGE_MAX - 200);
+                let text = cut_to(message, MESSAGE_MAX - 200);
                 // A question is the end of a sentence, too: `did you mean …?`.
-                let end = if told.ends_with(['?', '.']) { "" } else { "." };
+                let end = if text.ends_with(['?', '.']) { "" } else { "." };
                 let kept = match problems.iter().any(|problem| problem.reason == ConditionReason::SecretNotFound) {
                     // Whoever deletes a Secret may mean to revoke it.
                     true => "; a value that gateways have of the Secret stays in use (`suspended: true` revokes it)",
                     false => "",
                 };
-                format!("{told}{end} {}{kept}", self.meanwhile())
+                format!("{text}{end} {}{kept}", self.meanwhile())
             }
         }
     }
@@ -259,10 +265,10 @@ impl StatusInputs<'_> {
         }
         if let Some(refusal) = &tally.refusal {
             let place = [&refusal.object, &refusal.path].into_iter().filter(|part| !part.is_empty());
-            let told = place.chain([&refusal.message]).map(String::as_str).collect::<Vec<_>>().join(": ");
+            let message = place.chain([&refusal.message]).map(String::as_str).collect::<Vec<_>>().join(": ");
             let message = format!(
                 "refused by a gateway: {}. Those that refuse it go on with the one before",
-                cut_to(told, MESSAGE_MAX - 120)
+                cut_to(message, MESSAGE_MAX - 120)
             );
             return ProgrammedState::Is(ConditionStatus::False, ConditionReason::Rejected, message);
         }
@@ -322,9 +328,11 @@ impl StatusInputs<'_> {
         programmed: &ObjectCondition,
     ) -> ObjectCondition {
         let in_the_way = [accepted, resolved, programmed].into_iter();
-        let worst = in_the_way.clone().find(|one| one.truth == ConditionStatus::False);
-        if let Some(worst) = worst.or_else(|| in_the_way.clone().find(|one| one.truth == ConditionStatus::Unknown)) {
-            return self.condition(ConditionType::Ready, worst.truth, worst.reason, worst.message.clone());
+        let blocking = in_the_way.clone().find(|one| one.truth == ConditionStatus::False);
+        if let Some(blocking) =
+            blocking.or_else(|| in_the_way.clone().find(|one| one.truth == ConditionStatus::Unknown))
+        {
+            return self.condition(ConditionType::Ready, blocking.truth, blocking.reason, blocking.message.clone());
         }
         // Off is what its author wants of it, and that is in force: nobody has to wait for anything.
         let (reason, message) = match self.verdict.inactive {

@@ -156,7 +156,7 @@ impl Bucket {
 struct EventLimiter {
     all: Bucket,
     each: HashMap<Subject, Bucket>,
-    told: BTreeMap<(Subject, EventReason, String), EventSeries>,
+    series: BTreeMap<(Subject, EventReason, String), EventSeries>,
 }
 
 #[derive(Clone, Debug)]
@@ -168,7 +168,7 @@ struct EventSeries {
 
 impl EventLimiter {
     fn new(now: Instant) -> Self {
-        EventLimiter { all: Bucket::full(ALL_BURST, now), each: HashMap::new(), told: BTreeMap::new() }
+        EventLimiter { all: Bucket::full(ALL_BURST, now), each: HashMap::new(), series: BTreeMap::new() }
     }
 
     /// `None`: enough was told.
@@ -179,15 +179,15 @@ impl EventLimiter {
             return None;
         }
         let key = (subject.clone(), event.reason, event.note.clone());
-        let fresh = |told: &&mut EventSeries| now.saturating_duration_since(told.last) < SAME;
-        if let Some(told) = self.told.get_mut(&key).filter(fresh) {
-            told.count = told.count.saturating_add(1);
-            told.last = now;
-            return Some(EventWrite::Count(told.name.clone(), told.count));
+        let fresh = |series: &&mut EventSeries| now.saturating_duration_since(series.last) < SAME;
+        if let Some(series) = self.series.get_mut(&key).filter(fresh) {
+            series.count = series.count.saturating_add(1);
+            series.last = now;
+            return Some(EventWrite::Count(series.name.clone(), series.count));
         }
         // As kubectl's own are named: no two of an object at the same nanosecond.
         let name = format!("{}.{:x}", cut(&subject.name, NAME_MAX), time.as_nanosecond());
-        self.told.insert(key, EventSeries { name: name.clone(), count: 1, last: now });
+        self.series.insert(key, EventSeries { name: name.clone(), count: 1, last: now });
         Some(EventWrite::Create(name))
     }
 
@@ -202,11 +202,11 @@ impl EventLimiter {
         if self.each.len() >= REMEMBERED {
             self.each.clear();
         }
-        if self.told.len() >= REMEMBERED {
-            self.told.retain(|_, told| now.saturating_duration_since(told.last) < SAME);
+        if self.series.len() >= REMEMBERED {
+            self.series.retain(|_, series| now.saturating_duration_since(series.last) < SAME);
         }
-        if self.told.len() >= REMEMBERED {
-            self.told.clear();
+        if self.series.len() >= REMEMBERED {
+            self.series.clear();
         }
     }
 }
@@ -348,12 +348,12 @@ mod tests {
     fn an_object_that_flaps_is_told_a_few_times_and_then_seldom() {
         let mut clock = EventClock::new();
         let mut journal = EventLimiter::new(clock.steady);
-        let mut told = 0;
+        let mut written = 0;
         for at in 0..3_600 {
-            told += u32::from(clock.take(&mut journal, "team", &format!("{at}")).is_some());
+            written += u32::from(clock.take(&mut journal, "team", &format!("{at}")).is_some());
             clock.pass(Duration::from_secs(1));
         }
-        assert_eq!(told, BURST + 11);
+        assert_eq!(written, BURST + 11);
         assert!(clock.take(&mut journal, "other", "a").is_some(), "others are none the worse");
     }
 
@@ -361,11 +361,11 @@ mod tests {
     fn a_thousand_objects_that_break_at_once_are_no_flood() {
         let mut clock = EventClock::new();
         let mut journal = EventLimiter::new(clock.steady);
-        let told = (0..1_000).filter(|at| clock.take(&mut journal, &format!("b{at}"), "a").is_some()).count();
-        assert_eq!(told, ALL_BURST as usize);
+        let written = (0..1_000).filter(|at| clock.take(&mut journal, &format!("b{at}"), "a").is_some()).count();
+        assert_eq!(written, ALL_BURST as usize);
         clock.pass(ALL_REFILL * 3);
-        let told = (0..1_000).filter(|at| clock.take(&mut journal, &format!("c{at}"), "a").is_some()).count();
-        assert_eq!(told, 3);
+        let written = (0..1_000).filter(|at| clock.take(&mut journal, &format!("c{at}"), "a").is_some()).count();
+        assert_eq!(written, 3);
     }
 
     #[test]
@@ -376,7 +376,7 @@ mod tests {
             let _ = clock.take(&mut journal, &format!("b{at}"), "a");
             clock.pass(ALL_REFILL);
         }
-        assert!(journal.each.len() <= REMEMBERED && journal.told.len() <= REMEMBERED);
+        assert!(journal.each.len() <= REMEMBERED && journal.series.len() <= REMEMBERED);
     }
 
     #[test]

@@ -130,14 +130,14 @@ impl StatusPublisher {
         loop {
             let id = self.queue.next().await;
             let began = Instant::now();
-            let outcome = self.tell(&id).await;
+            let outcome = self.publish(&id).await;
             let result = if outcome == WorkOutcome::Failed { LeaderWorkResult::Error } else { LeaderWorkResult::Ok };
             self.metrics.reconciled(LeaderWork::Status, result, began.elapsed().as_secs_f64());
             self.queue.done(id, outcome);
         }
     }
 
-    async fn tell(&self, id: &ObjectId) -> WorkOutcome {
+    async fn publish(&self, id: &ObjectId) -> WorkOutcome {
         let Some(known) = self.caches.index().get(id).cloned() else {
             self.lock().statuses.forget(id);
             return WorkOutcome::Done;

@@ -195,7 +195,7 @@ impl Hub {
     }
 
     /// A gateway told what it has. What it must have made up is passed over: it would hide what its neighbours have.
-    pub(super) fn saw(&self, binding: &Binding, sequence: Option<u64>) {
+    pub(super) fn report_sequence(&self, binding: &Binding, sequence: Option<u64>) {
         let now = u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or_default();
         let sequence = sequence.filter(|sequence| *sequence < now.saturating_add(outrigger_sync::AHEAD_MAX));
         if let Some(topic) = self.lock().topics.get_mut(binding) {

@@ -63,14 +63,14 @@ fn take(handle: &StreamHandle, lines: &mut LineReader, bytes: &[u8], unfinished:
     }
     lines.push(bytes)?;
     while let Some(message) = lines.from_gateway()? {
-        hear(handle, message);
+        handle_message(handle, message);
     }
     Ok(())
 }
 
 /// Each kind of message goes to whom it concerns. The ledger's (what is spent, what is asked for) get their arm here, and
 /// their answers their place in [`super::outbound`].
-fn hear(handle: &StreamHandle, message: FromGateway) {
+fn handle_message(handle: &StreamHandle, message: FromGateway) {
     match message {
         FromGateway::Hello(hello) => handle.hello(hello),
         FromGateway::Outcome(outcome) => handle.outcome(outcome),

@@ -28,10 +28,10 @@ pub(super) fn body(handle: Arc<StreamHandle>, pods: Arc<dyn PodLookup>) -> Answe
     let (newest, has) = (handle.newest(), handle.has());
     let mut beats = tokio::time::interval_at(tokio::time::Instant::now() + BEAT, BEAT);
     beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let spoken = Outbound { handle, pods, newest, has, beats, missed: 0, given: None, parts: VecDeque::new() };
-    let parts = stream::unfold(spoken, |mut spoken| async move {
-        let part = spoken.next().await?;
-        Some((Ok::<_, Infallible>(Frame::data(part)), spoken))
+    let outbound = Outbound { handle, pods, newest, has, beats, missed: 0, given: None, parts: VecDeque::new() };
+    let parts = stream::unfold(outbound, |mut outbound| async move {
+        let part = outbound.next().await?;
+        Some((Ok::<_, Infallible>(Frame::data(part)), outbound))
     });
     StreamBody::new(parts).boxed_unsync()
 }

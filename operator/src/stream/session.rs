@@ -137,25 +137,25 @@ impl StreamHandle {
             authorities: authorities.into_iter().take(AUTHORITIES_MAX).map(cut).collect(),
         };
         *self.place.said.lock() = Some(said);
-        self.hub.saw(&self.place.gateway.binding, sequence);
+        self.hub.report_sequence(&self.place.gateway.binding, sequence);
         self.place.has.send_replace(Some(InForce { sequence, digest }));
     }
 
     /// Nothing before the hello.
     pub fn outcome(&self, outcome: PolicyOutcome) {
         let PolicyOutcome { sequence, rejected, authorities } = outcome;
-        let mut saw = None;
+        let mut acknowledged = None;
         if let Some(said) = self.place.said.lock().as_mut() {
             said.rejected = rejected.map(bounded);
             if said.rejected.is_none() {
                 said.sequence = Some(sequence);
-                saw = Some(sequence);
+                acknowledged = Some(sequence);
             }
             if !authorities.is_empty() {
                 said.authorities = authorities.into_iter().take(AUTHORITIES_MAX).map(cut).collect();
             }
         }
-        self.hub.saw(&self.place.gateway.binding, saw);
+        self.hub.report_sequence(&self.place.gateway.binding, acknowledged);
     }
 
     pub fn end(&self, why: StreamEnd) {

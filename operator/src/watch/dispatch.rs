@@ -102,7 +102,7 @@ impl Dispatcher {
     }
 
     /// Takes events until nobody sends any more. Blocks: it has a thread of its own.
-    pub fn run(&self, mut events: mpsc::Receiver<ClusterEvent>, tell: impl Fn(Affected)) {
+    pub fn run(&self, mut events: mpsc::Receiver<ClusterEvent>, notify: impl Fn(Affected)) {
         while let Some(event) = events.blocking_recv() {
             let mut batch = vec![event];
             while batch.len() < BATCH
@@ -112,7 +112,7 @@ impl Dispatcher {
             }
             let news = self.take(batch);
             if news != Affected::default() {
-                tell(news);
+                notify(news);
             }
         }
     }

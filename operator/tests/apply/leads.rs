@@ -53,8 +53,8 @@ fn operator(server: &FakeApiServer) -> LeadingOperator {
 }
 
 impl LeadingOperator {
-    fn hear(&self, events: Vec<ClusterEvent>) {
-        self.leader.hear(self.dispatcher.take(events));
+    fn notify(&self, events: Vec<ClusterEvent>) {
+        self.leader.notify(self.dispatcher.take(events));
     }
 
     /// Works until nothing has been left to do for a while.
@@ -120,7 +120,7 @@ fn document(server: &FakeApiServer, path: &str) -> Value {
 #[tokio::test(start_paused = true)]
 async fn nothing_is_written_before_this_replica_leads_and_everything_when_it_does() {
     let operator = operator(&FakeApiServer::default());
-    operator.hear(vec![key("search")]);
+    operator.notify(vec![key("search")]);
     operator.work().await;
     assert_eq!(operator.server.asked(), Vec::<String>::new());
     operator.leader.begin(seal());
@@ -129,7 +129,7 @@ async fn nothing_is_written_before_this_replica_leads_and_everything_when_it_doe
     assert_eq!(object["metadata"]["ownerReferences"][0]["uid"], json!("uid-search"));
     assert_eq!(document(&operator.server, SEARCH)["defaultKey"], json!("shop/search"));
     operator.leader.end();
-    operator.hear(vec![key("batch")]);
+    operator.notify(vec![key("batch")]);
     operator.work().await;
     assert_eq!(operator.server.with(|stored| stored.objects.len()), 1);
 }
@@ -139,10 +139,10 @@ async fn the_next_leader_writes_nothing_anew() {
     let server = FakeApiServer::default();
     let first = operator(&server);
     first.leader.begin(seal());
-    first.hear(vec![key("search")]);
+    first.notify(vec![key("search")]);
     first.work().await;
     let next = operator(&server);
-    next.hear(vec![key("search"), told(&server, SEARCH)]);
+    next.notify(vec![key("search"), told(&server, SEARCH)]);
     server.asked();
     next.leader.begin(seal());
     next.work().await;
@@ -153,12 +153,12 @@ async fn the_next_leader_writes_nothing_anew() {
 async fn a_key_that_is_deleted_takes_its_policy_along_unless_pods_are_bound_to_it() {
     let operator = operator(&FakeApiServer::default());
     operator.leader.begin(seal());
-    operator.hear(vec![key("search"), pod("app", &["search"])]);
+    operator.notify(vec![key("search"), pod("app", &["search"])]);
     operator.work().await;
-    operator.hear(vec![key_gone("search")]);
+    operator.notify(vec![key_gone("search")]);
     operator.work().await;
     assert_eq!(document(&operator.server, SEARCH)["keys"], json!([]), "it is withdrawn, and the pod is told");
-    operator.hear(vec![ClusterEvent::Pod(WatchUpdate::Gone(place("app")))]);
+    operator.notify(vec![ClusterEvent::Pod(WatchUpdate::Gone(place("app")))]);
     operator.work().await;
     assert_eq!(operator.server.get(SEARCH), None);
 }
@@ -167,13 +167,13 @@ async fn a_key_that_is_deleted_takes_its_policy_along_unless_pods_are_bound_to_i
 async fn what_goes_with_its_key_is_not_made_again() {
     let operator = operator(&FakeApiServer::default());
     operator.leader.begin(seal());
-    operator.hear(vec![key("search")]);
+    operator.notify(vec![key("search")]);
     operator.work().await;
     operator.server.with(|stored| stored.objects.clear());
     operator.server.asked();
     // Two watches, and the ConfigMap's is quicker.
-    operator.hear(vec![ClusterEvent::Generated(WatchUpdate::Gone(place("outrigger-search")))]);
-    operator.hear(vec![key_gone("search")]);
+    operator.notify(vec![ClusterEvent::Generated(WatchUpdate::Gone(place("outrigger-search")))]);
+    operator.notify(vec![key_gone("search")]);
     operator.work().await;
     assert_eq!(operator.server.asked(), Vec::<String>::new());
 }
@@ -182,10 +182,10 @@ async fn what_goes_with_its_key_is_not_made_again() {
 async fn what_somebody_deletes_is_made_again() {
     let operator = operator(&FakeApiServer::default());
     operator.leader.begin(seal());
-    operator.hear(vec![key("search")]);
+    operator.notify(vec![key("search")]);
     operator.work().await;
     operator.server.with(|stored| stored.objects.clear());
-    operator.hear(vec![ClusterEvent::Generated(WatchUpdate::Gone(place("outrigger-search")))]);
+    operator.notify(vec![ClusterEvent::Generated(WatchUpdate::Gone(place("outrigger-search")))]);
     operator.work().await;
     assert!(operator.server.get(SEARCH).is_some());
 }
@@ -194,17 +194,17 @@ async fn what_somebody_deletes_is_made_again() {
 async fn what_no_key_keeps_stays_for_a_while_and_then_goes() {
     let operator = operator(&FakeApiServer::default());
     operator.leader.begin(seal());
-    operator.hear(vec![pod("app", &["search", "batch"])]);
+    operator.notify(vec![pod("app", &["search", "batch"])]);
     operator.work().await;
-    operator.hear(vec![ClusterEvent::Pod(WatchUpdate::Gone(place("app")))]);
+    operator.notify(vec![ClusterEvent::Pod(WatchUpdate::Gone(place("app")))]);
     operator.work().await;
     assert!(operator.server.get(PAIR).is_some());
     // It is kept up to date meanwhile.
-    operator.hear(vec![key("batch")]);
+    operator.notify(vec![key("batch")]);
     operator.work().await;
     assert_eq!(document(&operator.server, PAIR)["keys"][0]["name"], json!("batch"));
     tokio::time::advance(Duration::from_secs(15 * 60)).await;
-    operator.hear(vec![ClusterEvent::Tick]);
+    operator.notify(vec![ClusterEvent::Tick]);
     operator.work().await;
     assert_eq!(operator.server.get(PAIR), None);
 }
@@ -218,13 +218,13 @@ async fn a_secret_that_can_not_be_read_holds_up_only_who_needs_it_and_only_once(
     });
     let other =
         ClusterEvent::Object { kind: "VirtualKey", update: WatchUpdate::Is(serde_json::from_value(other).unwrap()) };
-    operator.hear(vec![provider(), key("search"), other]);
+    operator.notify(vec![provider(), key("search"), other]);
     operator.work_for(Duration::from_secs(1)).await;
     assert!(operator.server.get("/api/v1/namespaces/wharf/configmaps/outrigger-teller").is_some());
     assert_eq!(operator.server.get(SEARCH), None, "its Secret may come yet");
     operator.work_for(Duration::from_secs(3)).await;
     assert!(operator.server.get(SEARCH).is_some());
-    operator.hear(vec![key("batch")]);
+    operator.notify(vec![key("batch")]);
     operator.work_for(Duration::from_secs(1)).await;
     assert!(operator.server.get("/api/v1/namespaces/shop/configmaps/outrigger-batch").is_some(), "waited for twice");
 }
@@ -233,11 +233,11 @@ async fn a_secret_that_can_not_be_read_holds_up_only_who_needs_it_and_only_once(
 async fn a_secret_that_is_known_to_be_missing_is_waited_for_no_longer() {
     let operator = operator(&FakeApiServer::default());
     operator.leader.begin(seal());
-    operator.hear(vec![provider(), key("search")]);
+    operator.notify(vec![provider(), key("search")]);
     operator.work_for(Duration::from_secs(1)).await;
     assert_eq!(operator.server.get(SEARCH), None);
     let wanted = ValueRef { holder: ValueKind::Secret, namespace: "shop".to_owned(), name: "openai".to_owned() };
-    operator.hear(vec![ClusterEvent::Value { wanted, update: WatchUpdate::Listed }]);
+    operator.notify(vec![ClusterEvent::Value { wanted, update: WatchUpdate::Listed }]);
     operator.work_for(Duration::from_secs(1)).await;
     assert!(operator.server.get(SEARCH).is_some());
 }
@@ -246,15 +246,15 @@ async fn a_secret_that_is_known_to_be_missing_is_waited_for_no_longer() {
 async fn a_policy_that_shows_up_where_nothing_is_left_goes_as_well() {
     let operator = operator(&FakeApiServer::default());
     operator.leader.begin(seal());
-    operator.hear(vec![key("search")]);
+    operator.notify(vec![key("search")]);
     operator.work().await;
     let object = operator.server.get(SEARCH).unwrap();
-    operator.hear(vec![key_gone("search")]);
+    operator.notify(vec![key_gone("search")]);
     operator.work().await;
     assert_eq!(operator.server.get(SEARCH), None);
     // Written by the leader before, and told late.
     operator.server.with(|stored| stored.put(SEARCH, object));
-    operator.hear(vec![told(&operator.server, SEARCH)]);
+    operator.notify(vec![told(&operator.server, SEARCH)]);
     operator.work().await;
     assert_eq!(operator.server.get(SEARCH), None);
 }
@@ -274,8 +274,8 @@ async fn a_generated_secret_that_somebody_changes_is_put_right_in_a_while() {
     });
     let wanted = ValueRef { holder: ValueKind::Secret, namespace: "shop".to_owned(), name: "openai".to_owned() };
     let value = ClusterEvent::Value { wanted, update: WatchUpdate::Is(serde_json::from_value(object).unwrap()) };
-    operator.hear(vec![provider(), key]);
-    operator.hear(vec![value]);
+    operator.notify(vec![provider(), key]);
+    operator.notify(vec![value]);
     operator.work().await;
     let data = |operator: &LeadingOperator| operator.server.get(SECRET).map(|secret| secret["data"].clone());
     let right = data(&operator).unwrap();

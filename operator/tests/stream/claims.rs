@@ -76,7 +76,7 @@ async fn who_is_ahead_is_followed_at_once_and_who_raises_its_claim_is_not() {
     leader.begin(Seal::of(&[7; 32]).unwrap());
     let working = Arc::clone(&leader);
     let working = tokio::spawn(async move { tokio::join!(working.plan_all(), working.write_each()) });
-    leader.hear(dispatcher.take(vec![key("search")]));
+    leader.notify(dispatcher.take(vec![key("search")]));
     assert_eq!(written.recv().await.unwrap(), "outrigger-search");
 
     let ahead = u64::try_from(now()).unwrap() + 1_000;
@@ -93,10 +93,10 @@ async fn who_is_ahead_is_followed_at_once_and_who_raises_its_claim_is_not() {
         leader.listen();
     }
     // Whatever was due before it has been written before it.
-    leader.hear(dispatcher.take(vec![key("batch")]));
+    leader.notify(dispatcher.take(vec![key("batch")]));
     assert_eq!(written.recv().await.unwrap(), "outrigger-batch");
     // That plan was a reason to look at it again, and none to write it.
-    leader.hear(dispatcher.take(vec![key("zoo")]));
+    leader.notify(dispatcher.take(vec![key("zoo")]));
     assert_eq!(written.recv().await.unwrap(), "outrigger-zoo");
     working.abort();
 }

@@ -140,7 +140,7 @@ impl GatewayStream {
     }
 
     /// The next message; `None`: the stream has ended.
-    pub async fn hear(&mut self) -> Option<FromOperator> {
+    pub async fn notify(&mut self) -> Option<FromOperator> {
         let next = async {
             loop {
                 if let Some(message) = self.lines.from_operator().unwrap() {
@@ -156,7 +156,7 @@ impl GatewayStream {
     /// The next policy, whatever beats come before.
     pub async fn policy(&mut self) -> outrigger_sync::PolicyMessage {
         loop {
-            match self.hear().await {
+            match self.notify().await {
                 Some(FromOperator::Policy(policy)) => return policy,
                 Some(FromOperator::Beat(_)) => {}
                 other => panic!("no policy but {other:?}"),

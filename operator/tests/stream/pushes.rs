@@ -154,7 +154,7 @@ async fn a_second_stream_of_a_pod_replaces_the_first() {
     let mut first = GatewayStream::new(&world, &token).await;
     until(&world, || only(&world)).await;
     let mut second = GatewayStream::new(&world, &token).await;
-    assert_eq!(first.hear().await, None);
+    assert_eq!(first.notify().await, None);
     world.hub.publish(&written(5));
     assert_eq!(second.policy().await.sequence, 5);
     assert_eq!(world.hub.connected(), 1);
@@ -167,7 +167,7 @@ async fn a_follower_says_who_leads() {
     let mut stream = GatewayStream::new(&world, &token).await;
     until(&world, || only(&world)).await;
     world.hub.lead(false);
-    assert_eq!(stream.hear().await, None, "losing leadership ends streams");
+    assert_eq!(stream.notify().await, None, "losing leadership ends streams");
     let refused = GatewayStream::open(&world, &token).await.unwrap_err();
     assert_eq!((refused.status, refused.error["type"].as_str()), (StatusCode::SERVICE_UNAVAILABLE, Some("no_leader")));
     world.hub.leader(Some("10.0.0.7:10250".to_owned()));
@@ -214,14 +214,14 @@ async fn messages_of_other_versions_are_counted_and_others_end_the_stream() {
     until(&world, || only(&world).filter(|state| state.sequence == Some(1))).await;
     assert_eq!(world.hub.unknown(), 1);
     stream.say_bytes(&b"good morning\n"[..]).await;
-    assert_eq!(stream.hear().await, None);
+    assert_eq!(stream.notify().await, None);
     let mut stream = GatewayStream::new(&world, &world.pod("search-1", "search")).await;
     let mut sent = 0;
     // Without end. The stream may end before all of it was taken.
     while sent < (300 << 10) && stream.try_say(vec![b'x'; 16 << 10]).await {
         sent += 16 << 10;
     }
-    assert_eq!(stream.hear().await, None);
+    assert_eq!(stream.notify().await, None);
 }
 
 #[tokio::test]

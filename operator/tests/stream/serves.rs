@@ -71,7 +71,7 @@ async fn on_shutdown_streams_end_and_the_server_with_them() {
     let mut stream = GatewayStream::new(&world, &world.pod("search-1", "search")).await;
     until(&world, || world.hub.states().pop()).await;
     world.stop.lock().unwrap().take();
-    assert_eq!(stream.hear().await, None);
+    assert_eq!(stream.notify().await, None);
     let served = world.served.lock().unwrap().take().unwrap();
     tokio::time::timeout(SOON, served).await.expect("the server ends").unwrap();
     assert!(tls(&world, b"h2").await.is_err());

@@ -37,7 +37,7 @@ pub(super) fn of(
 /// one that has changed is told by the index.
 pub(crate) fn changed(before: &Exports, after: &Exports) -> BTreeSet<ObjectId> {
     let differs = |(id, export): &(&ObjectId, &Export)| {
-        before.get(*id).is_some_and(|told| told.now == export.now && told.serves != export.serves)
+        before.get(*id).is_some_and(|previous| previous.now == export.now && previous.serves != export.serves)
     };
     after.iter().filter(differs).map(|(id, _)| id.clone()).collect()
 }

@@ -49,7 +49,7 @@ pub(super) struct Fallback<'a> {
     /// What is used in the place of what holds values now.
     values: BTreeMap<ValueRef, Arc<ValueSource>>,
     /// Those of whom something is told that is not found any more, because something stands in for what they miss.
-    told: BTreeSet<ObjectId>,
+    reported: BTreeSet<ObjectId>,
     findings: BTreeMap<ObjectId, Vec<Finding>>,
 }
 
@@ -70,7 +70,7 @@ impl<'a> Fallback<'a> {
             scope,
             deleted_budgets: Vec::new(),
             values: BTreeMap::new(),
-            told: BTreeSet::new(),
+            reported: BTreeSet::new(),
             findings: BTreeMap::new(),
         }
     }
@@ -153,10 +153,12 @@ impl<'a> Fallback<'a> {
         for (id, state) in &own {
             if matches!(state, State::Now | State::Kept) {
                 let found = seen.findings(id);
-                let told = self.findings.entry(id.clone()).or_default();
-                match self.told.contains(id) {
-                    true => told.extend(found.into_iter().filter(|one| !told.contains(one)).collect::<Vec<_>>()),
-                    false => *told = found,
+                let findings = self.findings.entry(id.clone()).or_default();
+                match self.reported.contains(id) {
+                    true => {
+                        findings.extend(found.into_iter().filter(|one| !findings.contains(one)).collect::<Vec<_>>())
+                    }
+                    false => *findings = found,
                 }
             }
         }
@@ -206,14 +208,14 @@ impl<'a> Fallback<'a> {
         for (id, version) in &self.scope.own {
             let names_one = |named: &Reference| matches!(named, Reference::Object(id) if self.deleted_budgets.iter().any(|one| one.id == *id));
             if named_by(version).iter().any(names_one) {
-                self.told.insert(id.clone());
+                self.reported.insert(id.clone());
             }
             let bundle = authorities(version).filter(|_| seen.has_error_at(id, AUTHORITIES));
             if let Some(wanted) = bundle
                 && let Some(holding) = self.last_good.bundle(self.namespace, &wanted)
             {
                 self.values.insert(wanted, holding.clone());
-                self.told.insert(id.clone());
+                self.reported.insert(id.clone());
             }
         }
         !self.deleted_budgets.is_empty() || !self.values.is_empty()
@@ -266,15 +268,16 @@ impl<'a> Fallback<'a> {
         let mut sound = Vec::new();
         for (id, now) in &self.scope.own {
             let rank = seen.rank(id);
-            let served = self.own(id);
-            let usable = served.is_some() && rank != Rank::Absent;
-            let is_sound = self.states.get(id) == Some(&State::Now) && rank == Rank::Sound && !self.told.contains(id);
+            let serving = self.own(id);
+            let usable = serving.is_some() && rank != Rank::Absent;
+            let is_sound =
+                self.states.get(id) == Some(&State::Now) && rank == Rank::Sound && !self.reported.contains(id);
             if is_sound && !seen.is_untried(id, now) {
                 sound.push(now.clone());
             }
             // Where nothing was ever good at home, others may remember what was.
             let known = is_sound || self.last_good.of(now).is_some();
-            let version = served.unwrap_or_else(|| now.clone());
+            let version = serving.unwrap_or_else(|| now.clone());
             chosen.insert(id.clone(), Chosen { version, usable, known });
         }
         let evaluated = EvaluatedNamespace {
