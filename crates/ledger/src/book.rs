@@ -65,7 +65,7 @@ pub enum Refused {
     },
     /// It would fit if others' reservations came back: of this process, or of others that share the limit.
     Contended { limit: LimitNo },
-    /// The ledger has not granted so much. It was asked for more with the next report.
+    /// The ledger has not granted so much, and is not known to answer. The next report asks for it.
     NotGranted { limit: LimitNo },
 }
 

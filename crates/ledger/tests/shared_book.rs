@@ -130,6 +130,9 @@ fn nothing_is_spent_that_the_ledger_has_not_granted() {
     assert_eq!(process.take(&grants(7, &report, vec![granted("a", 50)])), MessageOutcome::Yes);
     let reservation = process.reserve(30).unwrap();
     assert_eq!(process.reserve(30).unwrap_err(), Refused::Contended { limit: a });
+    // It was heard just now: it will come back to it.
+    assert_eq!(process.reserve(60).unwrap_err(), Refused::Contended { limit: a });
+    process.book.move_steadily(2_000);
     assert_eq!(process.reserve(60).unwrap_err(), Refused::NotGranted { limit: a });
     let settled = process.book.settle(reservation, &[(a, 10)]);
     assert_eq!(settled.changes().collect::<Vec<_>>(), [(a, 0, 10)]);
@@ -145,7 +148,7 @@ fn spent_is_the_ledger_s_word_and_only_as_an_answer() {
     let a = process.limits[0];
     let fleet =
         FleetAccount { limit: 1_000, spent: 900, reserved: 40, unconfirmed: 10, age_ms: 2_000, ..Default::default() };
-    assert_eq!(process.reserve(60).unwrap_err(), Refused::NotGranted { limit: a });
+    assert_eq!(process.reserve(60).unwrap_err(), Refused::Contended { limit: a });
     let report = process.report();
     for (short, refused) in [
         (Shortage::Unavailable, Refused::NotGranted { limit: a }),

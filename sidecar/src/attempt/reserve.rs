@@ -88,11 +88,9 @@ pub async fn reserve(
                     return Err(asked.in_vain(completion, refused));
                 }
                 completion.waits();
-                let waited = tokio::time::timeout_at(until.into(), freed).await;
+                // In vain or not: it is looked again why.
+                let _ = tokio::time::timeout_at(until.into(), freed).await;
                 completion.waited();
-                if waited.is_err() {
-                    return Err(asked.in_vain(completion, refused));
-                }
             }
         }
     }

@@ -38,13 +38,13 @@ fn most(body: &Value, cap: u64) -> u64 {
     price(body.to_string().len() as u64, cap)
 }
 
-/// Spends until there is no more, and says what the meter had billed when a client was first told so, less what that
+/// Spends with so many clients until there is no more, and says what the meter had billed when a client was first told so, less what that
 /// client's request could have cost.
-async fn spend(running: &Running, meter: &Meter, seed: u64) -> u64 {
+pub async fn spend(running: &Running, meter: &Meter, seed: u64, clients: usize) -> u64 {
     let client = reqwest::Client::new();
     let url = running.url("/v1/chat/completions");
     let told_at = Arc::new(AtomicU64::new(u64::MAX));
-    let clients = (0..CLIENTS).map(|number| {
+    let clients = (0..clients).map(|number| {
         let (client, url, meter, told_at) = (client.clone(), url.clone(), meter.clone(), Arc::clone(&told_at));
         tokio::spawn(async move {
             let mut dice = fastrand::Rng::with_seed(seed << 8 | number as u64);
@@ -91,7 +91,7 @@ async fn a_dollar_is_never_overspent_and_nearly_all_of_it_can_be_used() {
     for seed in 0..RUNS {
         let meter = Meter::new(seed, false).await;
         let running = Running::new(with_a_dollar(&meter.url)).await;
-        let told_at = spend(&running, &meter, seed).await;
+        let told_at = spend(&running, &meter, seed, CLIENTS).await;
         let billed = meter.billed();
         assert!(billed <= DOLLAR, "run {seed}: {billed} nano-dollars of {DOLLAR} were spent");
         assert!(billed >= DOLLAR / 100 * 95, "run {seed}: only {billed} nano-dollars of {DOLLAR} could be spent");

@@ -11,6 +11,7 @@ mod failover;
 mod fake;
 mod fallbacks;
 mod filters;
+mod fleet;
 mod flood;
 mod free;
 mod gate;

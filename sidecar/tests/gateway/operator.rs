@@ -206,6 +206,11 @@ impl Stream {
         self.outcome().await
     }
 
+    /// Its two directions.
+    pub fn split(self) -> (Speaker, mpsc::UnboundedReceiver<FromGateway>) {
+        (Speaker(self.say), self.heard)
+    }
+
     pub fn write(&self, message: &FromOperator) {
         self.bytes(outrigger_sync::write(message));
     }
@@ -217,6 +222,16 @@ impl Stream {
     /// Waits until the gateway has given it up.
     pub async fn given_up(mut self) {
         soon("the stream's end", async { while self.heard.recv().await.is_some() {} }).await;
+    }
+}
+
+/// Says what an operator says, on one stream. Dropped, the stream ends.
+pub struct Speaker(mpsc::UnboundedSender<Bytes>);
+
+impl Speaker {
+    /// Whether or not anybody hears it.
+    pub fn say(&self, message: &FromOperator) {
+        self.0.send(outrigger_sync::write(message).into()).ok();
     }
 }
 

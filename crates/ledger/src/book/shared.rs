@@ -130,6 +130,7 @@ impl SharedLimits {
         };
         self.holder.wait(no, amount, self.steady);
         Err(match short {
+            HeldShort::NotGranted if self.holder.is_answered(no, self.steady) => Refused::Contended { limit },
             HeldShort::NotGranted => Refused::NotGranted { limit },
             HeldShort::Contended => Refused::Contended { limit },
             HeldShort::Spent { until } => Refused::Exhausted { limit, spent: self.used(no), max, until },

@@ -8,6 +8,9 @@ use super::{FleetView, HeldShort};
 use crate::account::{Account, Counters, Short};
 use crate::protocol::{AccountGrant, AccountKey, AccountUsage, DurableUsage, LimitKey, Shortage, WantedLimit};
 
+/// How long a period that has ended stands for the next one: as long as requests wait for a grant.
+const JUST_ENDED: Millis = 2000;
+
 #[derive(Debug)]
 pub(super) struct HeldLimit {
     pub(super) id: LimitKey,
@@ -418,14 +421,29 @@ impl HeldLimit {
         self.asked = None;
     }
 
+    /// Whether the ledger was heard within so long, and its store answers.
+    pub(super) fn is_answered(&self, now: Millis, within: Millis) -> bool {
+        self.current(now).is_some_and(|held| {
+            let heard = held.fleet.is_some_and(|fleet| now.saturating_sub(fleet.heard_at) < within);
+            heard && !matches!(held.short, Some((Shortage::Unavailable, _)))
+        })
+    }
+
+    /// The account that is reserved from, or was until just now: what was spent of a period that has ended says nothing of
+    /// the next, of which the ledger will soon say how it stands.
+    fn known(&self, now: Millis) -> Option<&HeldAccount> {
+        let just_ended = |held: &&HeldAccount| held.from <= now && now.saturating_sub(held.until) < JUST_ENDED;
+        self.current(now).or_else(|| self.accounts.last().filter(just_ended))
+    }
+
     /// How the limit stood when the ledger last said so.
     pub(super) fn fleet(&self, now: Millis) -> Option<FleetView> {
-        self.current(now).or(self.accounts.last())?.fleet
+        self.known(now)?.fleet
     }
 
     /// What the fleet has spent, with what this gateway has spent since it told.
     pub(super) fn used(&self, now: Millis) -> u64 {
-        let Some(held) = self.current(now) else { return self.fleet(now).map_or(0, |fleet| fleet.account.spent) };
+        let Some(held) = self.known(now) else { return 0 };
         let own = held.account.spent();
         held.fleet.map_or(own, |fleet| fleet.account.spent.saturating_add(own.saturating_sub(fleet.own)))
     }

@@ -27,6 +27,8 @@ use limit::{HeldLimit, Said};
 const REMEMBERED: usize = 64;
 /// A report that asks for something is repeated after so long.
 const AGAIN: Millis = 1000;
+/// A ledger that was not heard for so long does not answer.
+const ANSWERED: Millis = 2000;
 
 /// A limit of a holder: the same as long as the holder lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -402,6 +404,13 @@ impl Holder {
     #[must_use]
     pub fn used(&self, limit: SharedNo, now: Millis) -> u64 {
         self.limits.get(limit.place()).map_or(0, |limit| limit.used(now))
+    }
+
+    /// Whether the ledger has said of late how the limit stands, and can grant: who is not granted enough then has to wait
+    /// for other holders, and not for the ledger.
+    #[must_use]
+    pub fn is_answered(&self, limit: SharedNo, now: Millis) -> bool {
+        self.limits.get(limit.place()).is_some_and(|limit| limit.is_answered(now, ANSWERED))
     }
 
     /// The period that is reserved from; absent until something of it was granted.
