@@ -23,7 +23,7 @@ use crate::runtime::affinity::Affinity;
 use crate::runtime::learnt::LearntState;
 use crate::runtime::loop_detection::{self, Own};
 use crate::runtime::origin::{Link, PolicyOrigin};
-use crate::runtime::retry::RetryBudget;
+use crate::runtime::retry_budget::RetryBudget;
 use crate::runtime::secret::Secrets;
 use crate::runtime::serve_error::ServeError;
 use crate::server::access::Access;

@@ -19,7 +19,7 @@ use crate::upstream::mask::Mask;
 /// How long a credential rests that could not be made ready. Nobody has refused it: its token's server may be back soon.
 const UNAUTHORIZED_REST: Duration = Duration::from_secs(2);
 
-/// What kind of failure it is. What comes after it is decided in `step.rs`.
+/// What kind of failure it is. What comes after it is decided in `next_step.rs`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailureClass {
     /// The caller's own mistake, or one that anybody else would repeat: the answer goes back as it is.

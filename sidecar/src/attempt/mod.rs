@@ -1,28 +1,28 @@
-//! Trying candidates until one answers: which comes next is decided by how the last one failed.
+//! Tries candidates until one answers. How an attempt failed decides what comes next.
 //!
 //! ```text
-//! route (route.rs) -> reserve -> send (once.rs) -> answer -> the caller, through filters (filtered.rs)
-//!   ^                   | no room                | failed -> settle, learn (learn.rs, tried.rs)
+//! route (route.rs) -> reserve -> send (send.rs) -> answer -> the caller, through filters (filtered.rs)
+//!   ^                   | no room                | failed -> settle, learn (learn.rs, tried_routes.rs)
 //!   |                   v                        v
-//!   +------------- next candidate <--------- next step (step.rs): given back | retry | next credential | next candidate
+//!   +------------- next candidate <--------- next step (next_step.rs, retry.rs):
+//!                                            give back | retry | next credential | next candidate
 //! ```
-//! Before the first content everything that another candidate could cure is cured by failing over;
-//! the caller's own mistakes go back as they are. An untried place is failover and not limited;
-//! going back to one is a retry and is.
+//! Before the first content, another candidate takes over if it may do better; the caller's own mistakes go back unchanged.
+//! To try an untried candidate is failover and not limited. To go back to one is a retry and limited.
 
 mod attempt_context;
-mod backoff;
 pub(crate) mod charge;
 mod clock;
 mod failed;
 mod filtered;
 mod learn;
+mod next_step;
 pub(crate) mod prepare;
 mod refused_credential;
 pub(crate) mod reserve;
+mod retry;
 mod route;
 mod send;
-mod step;
 mod tried_routes;
 pub mod worst_case;
 
@@ -36,9 +36,9 @@ use outrigger_policy::{Candidate, Decision};
 pub use attempt_context::AttemptContext;
 pub use clock::{RequestClock, Timing};
 pub use failed::{Failed, FailureClass, UpstreamAnswer, keep_content_type};
+use next_step::{NextStep, Situation, next_step};
 use route::{Cursor, Route};
 use send::ProviderAnswer;
-use step::{NextStep, Situation, next_step};
 use tried_routes::TriedRoutes;
 
 use crate::attempt::reserve::{NotReserved, reserve};

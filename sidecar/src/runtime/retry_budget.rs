@@ -1,6 +1,6 @@
-//! Going back to a place that failed: allowed for a fifth of the requests and once a second.
+//! The budget for retries: one for five requests, and one a second.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use parking_lot::Mutex;
 
@@ -44,13 +44,10 @@ fn earn(budget: &mut (i64, Instant), request: i64, now: Instant) {
     *budget = ((budget.0 + ms.saturating_mul(ONE) / 1_000 + request).min(SAVED), now);
 }
 
-/// How long to wait before the n-th retry: even in a range that doubles.
-pub fn pause(retry: u32) -> Duration {
-    Duration::from_millis(fastrand::u64(10..=50u64 << retry.min(5)))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]

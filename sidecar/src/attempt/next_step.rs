@@ -15,8 +15,8 @@
 
 use std::time::Duration;
 
-use super::backoff;
 use super::failed::{Failed, FailureClass};
+use super::retry;
 
 /// What the loop does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +64,7 @@ pub fn next_step(failed: &Failed, situation: &Situation, budget: impl FnOnce() -
     let elsewhere = situation.other_candidates || (onward == NextStep::NextCredential && situation.other_credentials);
     // A closed connection says nothing of the place: it comes first. All else goes elsewhere where it can.
     let stays = class == FailureClass::ConnectionClosed || !elsewhere;
-    match backoff::after(failed, situation.retries, situation.wants_attempts) {
+    match retry::after(failed, situation.retries, situation.wants_attempts) {
         Some(pause) if stays && situation.attempts_left && pause < situation.time_left && budget() => {
             NextStep::Retry(pause)
         }

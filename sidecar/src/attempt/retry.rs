@@ -1,27 +1,26 @@
-//! Whether the same place is asked once more, and after how long.
+//! Decides whether a failed attempt is retried, and after how long.
 //!
-//! Up to the provider's `retry.maxAttempts`, within the retry budget and the request's time, and only where nobody else is
-//! left. What may have been served already, and billed, is sent a second time and no third.
+//! Retries are limited by the provider's `retry.maxAttempts`, by the retry budget and by the request's time, and happen only
+//! if no other candidate is left. A request that may have been served already, and billed, is retried once.
 
 use std::time::Duration;
 
 use super::{Failed, FailureClass};
-use crate::runtime::retry;
 use crate::telemetry::attempt_error::AttemptError;
 
-/// The longest wait that a provider can ask for and is waited for here. A caller that has to wait longer is told so.
+/// The longest wait that a provider may ask for. If it asks for more, the caller gets the failure.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
-/// The first wait where a place is limited or overloaded and does not say for how long. It doubles.
+/// The first wait after a rate limit or an overload that says no time. It doubles.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 
-/// How long to wait before the same place is asked again that failed so, after so many retries; `None` if it is not.
-/// `wanted`: the object says itself how often. Else only what says when to come back is asked again: an SDK does the rest.
+/// How long to wait before the next retry, after `retries` of them; `None` if there is no retry. `wanted`: the object sets
+/// `retry.maxAttempts`. Otherwise a rate limit or an overload is retried only if it says when: SDKs do the rest.
 pub fn after(failed: &Failed, retries: u32, wanted: bool) -> Option<Duration> {
-    // What is told of a credential is not mended by asking again.
+    // A retry does not repair a refused credential.
     match failed.effective_class() {
-        FailureClass::ConnectionClosed => (retries == 0).then(|| retry::pause(1)),
-        FailureClass::Transient if failed.may_have_served() => (retries == 0).then(|| retry::pause(1)),
-        FailureClass::Transient => Some(retry::pause(retries + 1)),
+        FailureClass::ConnectionClosed => (retries == 0).then(|| pause(1)),
+        FailureClass::Transient if failed.may_have_served() => (retries == 0).then(|| pause(1)),
+        FailureClass::Transient => Some(pause(retries + 1)),
         FailureClass::RateLimited => wait(failed, retries, wanted),
         FailureClass::Candidate if failed.error == AttemptError::Overloaded => wait(failed, retries, wanted),
         FailureClass::Final | FailureClass::Credential | FailureClass::Candidate | FailureClass::ContextTooLong => None,
@@ -33,6 +32,11 @@ fn wait(failed: &Failed, retries: u32, wanted: bool) -> Option<Duration> {
     let own = wanted.then(|| FIRST_WAIT * (1 << retries.min(4)));
     let wait = failed.retry_after.or(own).filter(|wait| *wait <= LONGEST_WAIT)?;
     Some(wait + wait.mul_f64(0.25 * fastrand::f64()).min(FIRST_WAIT))
+}
+
+/// How long to wait before the n-th retry: even in a range that doubles.
+fn pause(retry: u32) -> Duration {
+    Duration::from_millis(fastrand::u64(10..=50u64 << retry.min(5)))
 }
 
 #[cfg(test)]
