@@ -352,6 +352,7 @@ pub fn millis(time: SystemTime) -> Millis {
 #[cfg(test)]
 mod tests {
     use outrigger_core::Periods;
+    use outrigger_ledger::protocol::{AccountGrant, AccountKey, DurableUsage, FleetAccount, LimitKey, Term};
 
     use super::*;
 
@@ -502,5 +503,53 @@ mod tests {
         drop(accounts);
         let (accounts, number) = kept(dir.path(), 100);
         assert_eq!(accounts.state(number, 1_000).spent, 10);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_last_word_is_waited_for_until_it_is_confirmed_or_time_is_over() {
+        let accounts = Arc::new(Accounts::new(None));
+        let number = accounts.adopt(&limits(100), Granter::Ledger, 1_000).unwrap()[0];
+        let second = || Instant::now() + Duration::from_secs(20);
+        let begun = Instant::now();
+        accounts.close(second()).await;
+        assert_eq!(begun.elapsed().as_secs(), 0, "nothing was held");
+        let accounts = Arc::new(Accounts::new(None));
+        assert_eq!(accounts.adopt(&limits(100), Granter::Ledger, 1_000).unwrap(), [number]);
+        let say = |term, durable, accounts: &Accounts| {
+            let report = accounts.report().unwrap().unwrap();
+            let account = AccountGrant {
+                account: AccountKey { limit: LimitKey::new("Budget a/b", "usd"), start: 0 },
+                end: None,
+                valid_for_ms: None,
+                begins_in_ms: 0,
+                granted: 50,
+                durable,
+                over: false,
+                recall: false,
+                short: None,
+                fleet: FleetAccount::default(),
+            };
+            let (epoch, answers) = (report.epoch, report.number);
+            let grants = Grants { epoch, term: Term(term), answers, accounts: vec![account], void: false };
+            (accounts.take(&grants, 1_000).0, report)
+        };
+        assert_eq!(say(1, DurableUsage::default(), &accounts).0, MessageOutcome::Followed);
+        assert_eq!(say(1, DurableUsage::default(), &accounts).0, MessageOutcome::Yes);
+        accounts.hold(1_000, &[(number, 30)]).unwrap().settle(&[(number, 20)]);
+        // Nobody listens.
+        let begun = Instant::now();
+        accounts.close(second()).await;
+        assert_eq!(begun.elapsed().as_secs(), 20);
+        let closing = tokio::spawn({
+            let accounts = Arc::clone(&accounts);
+            async move { accounts.close(second()).await }
+        });
+        tokio::task::yield_now().await;
+        assert!(say(1, DurableUsage { spent: 20, returned: 0 }, &accounts).1.last);
+        assert!(!closing.is_finished());
+        let (_, last) = say(1, DurableUsage { spent: 20, returned: 30 }, &accounts);
+        assert_eq!((last.last, last.accounts[0].spent, last.accounts[0].returned), (true, 20, 30));
+        closing.await.unwrap();
+        assert!(begun.elapsed().as_secs() < 21, "at once");
     }
 }

@@ -91,12 +91,19 @@ mod tests {
     use hyper::body::Incoming;
     use hyper::service::service_fn;
     use hyper_util::rt::{TokioExecutor, TokioIo};
+    use outrigger_core::Window;
+    use outrigger_ledger::protocol::{
+        AccountGrant, AccountKey, DurableUsage, FleetAccount, Grants, LimitKey, Term, UsageReport,
+    };
+    use outrigger_policy::{Document, KeyDoc, LimitDoc, LimitsDoc};
     use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
     use super::*;
     use crate::config::stream::dial::{hello, open};
     use crate::config::stream::{OperatorStream, ReconnectPace};
     use crate::gateway::{Gateway, Settings};
+    use crate::runtime::accounts::NotHeld;
+    use crate::runtime::secret::Secrets;
     use crate::telemetry::record::Lines as Written;
 
     /// An operator at the other end of a pipe: what it hears, and what it says. The clock moves only when all wait.
@@ -170,5 +177,85 @@ mod tests {
         let ended = listen(opened, &operator, &intake, intake.mounted(), &mut spoke).await;
         assert!(!spoke && matches!(ended, StreamEnded::Silent { .. }), "{ended:?}");
         assert_eq!(Arc::strong_count(intake.gateway()), 1, "nothing of it is left running");
+    }
+
+    /// A key with a dollar that others spend as well.
+    fn shared() -> Document {
+        let limit = LimitDoc { name: "all".to_owned(), max: 1_000, window: Window::Lifetime };
+        let limits = LimitsDoc { budgets: vec![limit], ..LimitsDoc::default() };
+        let key = KeyDoc { namespace: "a".to_owned(), name: "b".to_owned(), limits, ..KeyDoc::default() };
+        Document { sequence: 1, keys: vec![key], ..Document::default() }.shared()
+    }
+
+    /// The next report, and how long it took to come, in milliseconds.
+    async fn reported(heard: &mut UnboundedReceiver<FromGateway>) -> (UsageReport, u128) {
+        let begun = Instant::now();
+        loop {
+            match heard.recv().await.unwrap() {
+                FromGateway::Usage(report) => return (report, begun.elapsed().as_millis()),
+                FromGateway::Hello(_) | FromGateway::Beat(_) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn usage_is_told_at_once_soon_or_seldom_as_it_matters() {
+        let (operator, intake) = stage();
+        intake.gateway().install(shared(), &Secrets::new()).unwrap();
+        let (accounts, served) = (Arc::clone(&intake.gateway().accounts), intake.gateway().served().unwrap());
+        let limit = *served.limits.first().unwrap();
+        let (opened, mut heard, say) = piped(&operator).await;
+        let listening = async {
+            let mounted = intake.mounted();
+            listen(opened, &operator, &intake, mounted, &mut false).await
+        };
+        let told = async {
+            let grant = |report: &UsageReport, accounts: Vec<AccountGrant>| {
+                let (epoch, answers) = (report.epoch, report.number);
+                let grants = Grants { epoch, term: Term(1), answers, accounts, void: false };
+                say.send(outrigger_sync::write(&FromOperator::Grants(grants)).into()).unwrap();
+            };
+            let id = LimitKey::new("VirtualKey a/b: spec.limits.budgets[all]", "usd");
+            let granted = |granted, durable| AccountGrant {
+                account: AccountKey { limit: id.clone(), start: 0 },
+                end: None,
+                valid_for_ms: None,
+                begins_in_ms: 0,
+                granted,
+                durable,
+                over: false,
+                recall: false,
+                short: None,
+                fleet: FleetAccount { limit: 1_000, ..FleetAccount::default() },
+            };
+            let (first, at) = reported(&mut heard).await;
+            assert_eq!((first.term, first.whole, at), (Term(0), true, 0), "it is asked who leads");
+            grant(&first, Vec::new());
+            let (second, at) = reported(&mut heard).await;
+            assert_eq!((second.term, second.whole, at), (Term(1), true, 0), "whoever leads hears everything");
+            grant(&second, vec![granted(900, DurableUsage::default())]);
+            let (third, at) = reported(&mut heard).await;
+            assert!((4_000..=6_100).contains(&at), "the ledger hears what it has granted: {at} ms");
+            grant(&third, vec![granted(900, DurableUsage::default())]);
+            let (idle, at) = reported(&mut heard).await;
+            assert!((24_000..=36_100).contains(&at), "nothing has changed: {at} ms");
+            grant(&idle, vec![granted(900, DurableUsage::default())]);
+            // A little of it: there is more.
+            accounts.hold(0, &[(limit, 10)]).unwrap().settle(&[(limit, 10)]);
+            let (fourth, at) = reported(&mut heard).await;
+            assert!((4_000..=6_100).contains(&at), "something has: {at} ms");
+            assert_eq!((fourth.whole, fourth.accounts[0].spent), (false, 10));
+            grant(&fourth, vec![granted(900, DurableUsage { spent: 10, returned: 0 })]);
+            let (_, at) = reported(&mut heard).await;
+            assert!((24_000..=36_100).contains(&at), "nothing has changed again: {at} ms");
+            assert!(matches!(accounts.hold(0, &[(limit, 950)]), Err(NotHeld::Refused(_))));
+            let (wants, at) = reported(&mut heard).await;
+            assert_eq!((wants.accounts[0].least, at), (60, 0), "somebody waits");
+        };
+        tokio::select! {
+            ended = listening => panic!("{ended:?}"),
+            () = told => {}
+        }
     }
 }
