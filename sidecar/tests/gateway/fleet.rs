@@ -159,6 +159,12 @@ impl Fleet {
         self.pods += 1;
         let pod = Pod::new(&self.authority);
         pod.write("token", &format!("pod-{}\n", self.pods));
+        let sidecar = self.gateway(&pod).await;
+        (pod, sidecar)
+    }
+
+    /// A gateway in a pod, which has its policy.
+    async fn gateway(&self, pod: &Pod) -> Sidecar {
         let sidecar = pod.start(&self.url).await;
         soon("a policy", async {
             while sidecar.ready().await["ready"] != true {
@@ -166,7 +172,7 @@ impl Fleet {
             }
         })
         .await;
-        (pod, sidecar)
+        sidecar
     }
 }
 
@@ -209,4 +215,27 @@ async fn a_rollout_and_a_new_leader_cost_no_budget_and_fail_no_request() {
     assert!(billed <= DOLLAR, "{billed} nano-dollars of {DOLLAR} were spent");
     assert!(billed >= DOLLAR / 100 * 95, "only {billed} nano-dollars of {DOLLAR} could be spent");
     assert_eq!(nanos(&limits[0]["spent"]), billed);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_container_that_ended_or_was_killed_comes_back_and_spends_what_is_left() {
+    let meter = Meter::new(3, false).await;
+    let mut fleet = Fleet::new(&meter).await;
+    let (pod, mut sidecar) = fleet.pod().await;
+    let body = json!({"model": "m", "max_tokens": 400, "messages": [{"role": "user", "content": "word"}]});
+    for round in 0..4 {
+        for number in 0..5 {
+            let got = sidecar.running.post("/v1/chat/completions", &body).await;
+            assert_eq!(got.status, 200, "round {round}, request {number}: {}", got.text);
+        }
+        match round % 2 {
+            0 => sidecar.ends().await,
+            _ => sidecar.dies().await,
+        }
+        sidecar = fleet.gateway(&pod).await;
+    }
+    spend(&sidecar.running, &meter, 9, 8).await;
+    let billed = meter.billed();
+    assert!(billed <= DOLLAR, "{billed} nano-dollars of {DOLLAR} were spent");
+    assert!(billed >= DOLLAR / 100 * 95, "only {billed} nano-dollars of {DOLLAR} could be spent");
 }

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use outrigger_core::{ObjectRef, Window};
 use outrigger_ledger::protocol::{
     AccountGrant, AccountKey, AccountUsage, DurableUsage, FleetAccount, Grants, LimitKey, Shortage, Term, UsageReport,
 };
-use outrigger_policy::Document;
+use outrigger_policy::{BudgetDoc, Document, LimitsDoc, ThresholdAction, ThresholdDoc, Unit};
 use outrigger_sync::{FromGateway, FromOperator};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
@@ -306,6 +307,63 @@ async fn a_stream_that_is_cut_under_load_fails_no_request_as_long_as_something_i
     let ((before, after), report) = tokio::join!(under_way, cut);
     assert_eq!((before, after), (200, vec![200; 20]));
     assert!(report.whole && account(&report).granted == 30 * ONE, "{report:?}");
+}
+
+#[tokio::test]
+async fn what_others_have_spent_counts_and_is_told_with_its_age() {
+    let upstream = Fake::always(answer("hi")).await;
+    let authority = Authority::new();
+    let (mut operator, pod) = (Operator::new(&authority).await, Pod::new(&authority.pem));
+    let sidecar = pod.start(&operator.url()).await;
+    let (mut stream, _) = operator.stream().await;
+    let mut document = a_shared_dollar(&upstream);
+    document.keys[0].limits = LimitsDoc::default();
+    document.keys[0].budgets = vec![ObjectRef { namespace: "default".to_owned(), name: "team".to_owned() }];
+    document.budgets = vec![BudgetDoc {
+        namespace: "default".to_owned(),
+        name: "team".to_owned(),
+        unit: Unit::Money,
+        max: MAX,
+        window: Window::Lifetime,
+        parent: None,
+        thresholds: vec![ThresholdDoc { percent: 50, action: ThresholdAction::Notify }],
+        applies_to: None,
+    }];
+    in_force(1, &stream.push(&document, &[("first-main", "sk-1")]).await);
+    let mut ledger = Ledger { stream, term: 5 };
+    let report = ledger.followed().await;
+    let of_the_team = |amount, spent| {
+        let account = AccountKey { limit: LimitKey::new("Budget default/team", "usd"), start: 0 };
+        let fleet =
+            FleetAccount { limit: MAX, spent, reserved: 100_000_000, age_ms: 60_000, ..FleetAccount::default() };
+        AccountGrant { account, fleet, ..granted(amount) }
+    };
+    ledger.grant(&report, vec![of_the_team(ONE, 400_000_000)]);
+    is_granted(&sidecar, ONE).await;
+    // Others have spent more.
+    ledger.grant(&report, vec![of_the_team(2 * ONE, 600_000_000)]);
+    is_granted(&sidecar, 2 * ONE).await;
+    assert_eq!(ask(&sidecar).await.status, 200);
+    let level = level(&sidecar).await;
+    assert_eq!(
+        (&level["spent"], &level["reserved"], &level["available"]),
+        (&json!("0.623"), &json!("0.10"), &json!("0.277"))
+    );
+    let record = sidecar.running.record().await;
+    let budget = &record["budgets"][0];
+    assert_eq!((&budget["name"], &budget["spent"]), (&json!("Budget default/team"), &json!("0.623")));
+    let time = |of: &Value| humantime::parse_rfc3339(of.as_str().unwrap()).unwrap();
+    for as_of in [&budget["as_of"], &level["as_of"]] {
+        assert!(time(as_of) + std::time::Duration::from_secs(60) <= std::time::SystemTime::now(), "{as_of}");
+    }
+    let metrics = format!("http://{}/metrics", sidecar.running.admin);
+    let metrics = reqwest::get(metrics).await.unwrap().text().await.unwrap();
+    for line in [
+        r#"outrigger_budget_spent_usd{budget="Budget default/team"} 0.623"#,
+        r#"outrigger_budget_thresholds_total{action="notify",budget="Budget default/team",percent="50"} 1"#,
+    ] {
+        assert!(metrics.contains(line), "{line} in {metrics}");
+    }
 }
 
 #[tokio::test]
