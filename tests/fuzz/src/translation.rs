@@ -1,6 +1,7 @@
 //! The decoders of each dialect, with every encoder behind them.
 
 use outrigger_llm::Dialect::{self, Anthropic, Gemini, OpenAi};
+use outrigger_llm::chat::Part;
 use outrigger_llm::framing::{EventReader, Framing};
 use outrigger_llm::passthrough::watch::StreamWatch;
 use outrigger_llm::provider::Target;
@@ -48,12 +49,14 @@ pub(crate) fn gemini_stream(input: &[u8]) {
 }
 
 /// A request that is read can be written in each dialect or is refused, and what is written can be read there. A
-/// conversation in which nothing is said comes out as no conversation, which readers refuse.
+/// conversation in which nothing is said comes out as no conversation, which readers refuse. Thoughts of a model say
+/// nothing: they are left out for another one.
 fn request(caller: Dialect, input: &[u8]) {
     let Ok(Value::Object(body)) = serde_json::from_slice(input) else { return };
     for streamed in [false, true] {
         let Ok(request) = decode_request(caller.format(), &body, "a-model", streamed) else { return };
-        let says_something = request.messages.iter().any(|message| !message.parts.is_empty());
+        let says = |part: &Part| !matches!(part, Part::Thinking(_));
+        let says_something = request.messages.iter().any(|message| message.parts.iter().any(says));
         for upstream in Dialect::ALL {
             let Ok(encoded) =
                 encode_request(caller.format(), &request, &Target::vendor(upstream, "another-model"), None)
