@@ -9,7 +9,9 @@ use outrigger_metrics::{
 
 use crate::admission::{DenialReason, Effect, Webhook};
 use crate::api::CallFailure;
-pub use labels::{LeaderWork, LeaderWorkResult};
+use crate::ledger::finding_words;
+pub use labels::{LeaderWork, LeaderWorkResult, LedgerWrite};
+use outrigger_ledger::shared::leader::FindingKind;
 
 const SECONDS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
 
@@ -32,6 +34,12 @@ pub struct OperatorMetrics {
     evictions: Counter,
     certificate_expiry: FloatGauge,
     leader: Gauge,
+    ledger_leads: Gauge,
+    ledger_holders: Gauge,
+    ledger_answers: Histogram,
+    ledger_writes: CounterFamily<1>,
+    ledger_findings: CounterFamily<1>,
+    ledger_dropped: Gauge,
 }
 
 impl OperatorMetrics {
@@ -106,6 +114,33 @@ impl OperatorMetrics {
                 "When the certificate that is served runs out, in seconds since 1970; 0: there is none yet",
             )?,
             leader: registry.gauge("outrigger_operator_leader", "1: this replica leads")?,
+            ledger_leads: registry.gauge(
+                "outrigger_operator_ledger_leader",
+                "1: this replica has read the ledger's records and grants",
+            )?,
+            ledger_holders: registry.gauge(
+                "outrigger_operator_ledger_holders",
+                "Pods whose gateways hold, or may hold, something of a shared limit",
+            )?,
+            ledger_answers: registry.histogram(
+                "outrigger_operator_ledger_answer_seconds",
+                "From a gateway's wish for a grant to the ledger's answer, as it leaves this replica",
+                &SECONDS,
+            )?,
+            ledger_writes: registry.counters(
+                "outrigger_operator_ledger_writes_total",
+                "Writes of the ledger's records, by what came of them",
+                ["result"],
+            )?,
+            ledger_findings: registry.counters(
+                "outrigger_operator_ledger_findings_total",
+                "Reports of gateways that were refused because they can't be; no budget was changed by them",
+                ["finding"],
+            )?,
+            ledger_dropped: registry.gauge(
+                "outrigger_operator_ledger_dropped_reports",
+                "Reports of gateways that came faster than the ledger took them, since the start; they are said again",
+            )?,
             registry,
         })
     }
@@ -175,6 +210,32 @@ impl OperatorMetrics {
         self.leader.set(i64::from(leads));
     }
 
+    /// Whether this replica grants.
+    pub fn ledger_leads(&self, leads: bool) {
+        self.ledger_leads.set(i64::from(leads));
+    }
+
+    pub fn ledger_holders(&self, pods: usize) {
+        self.ledger_holders.set(whole(pods));
+    }
+
+    /// A gateway that asked was answered.
+    pub fn ledger_answered(&self, seconds: f64) {
+        self.ledger_answers.observe(seconds);
+    }
+
+    pub fn ledger_wrote(&self, result: LedgerWrite) {
+        self.ledger_writes.with([result.word()]).inc();
+    }
+
+    pub fn ledger_finding(&self, kind: FindingKind) {
+        self.ledger_findings.with([finding_words::word(kind)]).inc();
+    }
+
+    pub fn ledger_dropped(&self, reports: u64) {
+        self.ledger_dropped.set(whole(reports));
+    }
+
     /// Every metric there is, whether or not it was counted yet.
     #[must_use]
     pub fn described(&self) -> &[MetricDescription] {
@@ -200,7 +261,7 @@ mod tests {
             assert!(metric.name.starts_with("outrigger_"), "{}", metric.name);
             assert!(!metric.help.is_empty(), "{}", metric.name);
         }
-        assert_eq!(described.len(), 15);
+        assert_eq!(described.len(), 21);
     }
 
     #[test]

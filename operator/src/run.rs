@@ -222,6 +222,7 @@ impl Components {
             applier,
             Arc::clone(&hub),
             Arc::clone(&publisher),
+            Arc::default(),
             Arc::clone(&metrics),
         ));
         let relists = Relists::default();

@@ -7,7 +7,8 @@ use std::path::Path;
 
 use outrigger_operator::admission::Webhook;
 use outrigger_operator::api::CallFailure;
-use outrigger_operator::metrics::{LeaderWork, LeaderWorkResult, OperatorMetrics};
+use outrigger_operator::ledger::finding_words;
+use outrigger_operator::metrics::{LeaderWork, LeaderWorkResult, LedgerWrite, OperatorMetrics};
 
 const HEAD: &str = "\
 # Metrics of the operator
@@ -31,6 +32,15 @@ fn labels() -> String {
             meaning => format!("or `{}`: {meaning}", result.word()),
         })
         .into();
+    let written: Vec<String> = LedgerWrite::ALL
+        .map(|result| match result.meaning() {
+            "" => format!("`{}`", result.word()),
+            meaning => format!("`{}`: {meaning}", result.word()),
+        })
+        .into();
+    let findings: Vec<String> = finding_words::KINDS
+        .map(|kind| format!("`{}`: {}", finding_words::word(kind), finding_words::meaning(kind)))
+        .into();
     let failures: Vec<String> = CallFailure::ALL.map(|failure| format!("`{}`", failure.word())).into();
     let webhooks: Vec<String> = Webhook::ALL.map(|webhook| format!("`{}`", webhook.word())).into();
     let [rest @ .., last] = &webhooks[..] else { panic!("there are webhooks") };
@@ -44,6 +54,8 @@ fn labels() -> String {
 | `result` of work | {} |
 | `kind` | of what is written: `ConfigMap`, `Secret`, or one of our kinds for its status |
 | `result` of writes | `ok`, or why not: {} |
+| `result` of the ledger's writes | {} |
+| `finding` | why a gateway's report was refused: {} |
 | `verb`, `code` | of a request to the API server; the code is the HTTP status, or `none` if there was no answer |
 | `watch` | what is watched |
 | `webhook` | {} or {last} |
@@ -54,6 +66,8 @@ fn labels() -> String {
         works.join("; "),
         results.join(", "),
         failures.join(", "),
+        written.join("; "),
+        findings.join("; "),
         rest.join(", "),
     )
 }

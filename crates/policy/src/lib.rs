@@ -40,6 +40,7 @@ pub use document::{
     TimeoutsDoc, Unit, Unknown,
 };
 pub use index::{CredentialIndex, EntryIndex, KeyIndex, LimitIndex, ProviderIndex, RuleIndex};
+pub use limits::counted::{AccountedLimit, LimitError};
 pub use limits::limit::{Limit, LimitId, LimitOwner, Limits};
 pub use naming::name::ModelName;
 pub use naming::serving::{ServingTier, list_models};

@@ -67,3 +67,37 @@ impl LeaderWorkResult {
         }
     }
 }
+
+/// What came of a write of the ledger's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LedgerWrite {
+    Ok,
+    Conflict,
+    Unknown,
+    Failed,
+}
+
+impl LedgerWrite {
+    pub const ALL: [LedgerWrite; 4] =
+        [LedgerWrite::Ok, LedgerWrite::Conflict, LedgerWrite::Unknown, LedgerWrite::Failed];
+
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        self.row().0
+    }
+
+    /// For the page; empty where the word says it.
+    #[must_use]
+    pub fn meaning(self) -> &'static str {
+        self.row().1
+    }
+
+    fn row(self) -> (&'static str, &'static str) {
+        match self {
+            LedgerWrite::Ok => ("ok", ""),
+            LedgerWrite::Conflict => ("conflict", "somebody else has written"),
+            LedgerWrite::Unknown => ("unknown", "no answer, so that it is read again"),
+            LedgerWrite::Failed => ("failed", "not written, and tried again"),
+        }
+    }
+}

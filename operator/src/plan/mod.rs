@@ -59,6 +59,10 @@ pub fn plan(index: &ObjectIndex, last_good: &mut LastGood, namespace: &str, now:
     };
     for binding in bindings(index, namespace) {
         let mut document = slices.slice(namespace, binding.keys(), now.as_second());
+        // A policy that limits nothing has nothing to share, and older gateways read it as before.
+        if index.shares_limits() && document.is_limited() {
+            document = document.shared();
+        }
         let mut json = json(&document);
         if json.len() > LARGEST {
             too_large(&mut plan, &binding, json.len());

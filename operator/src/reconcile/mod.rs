@@ -27,6 +27,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use crate::apply::{Applier, ApplyError, has_secret};
+use crate::ledger::limits::PlannedLimits;
 use crate::metrics::{LeaderWork, LeaderWorkResult, OperatorMetrics};
 use crate::names;
 use crate::objects::binding::Binding;
@@ -65,6 +66,7 @@ pub struct Reconciler {
     plans: Queue<String>,
     writes: Queue<Binding>,
     publisher: Arc<StatusPublisher>,
+    limits: Arc<PlannedLimits>,
     pods: Notify,
 }
 
@@ -85,6 +87,7 @@ impl Reconciler {
         applier: Arc<Applier>,
         hub: Arc<Hub>,
         publisher: Arc<StatusPublisher>,
+        limits: Arc<PlannedLimits>,
         metrics: Arc<OperatorMetrics>,
     ) -> Self {
         Reconciler {
@@ -100,6 +103,7 @@ impl Reconciler {
             plans: Queue::new(DEBOUNCE),
             writes: Queue::new(Duration::ZERO),
             publisher,
+            limits,
             pods: Notify::new(),
         }
     }
@@ -271,6 +275,9 @@ impl Reconciler {
     }
 
     fn take(&self, plan: NamespacePlan, since: Option<Instant>) {
+        // Before gateways hear of it: the ledger must know what they will ask for.
+        let documents = plan.revisions.iter().map(|(binding, revision)| (binding, &revision.document));
+        self.limits.planned(&plan.namespace, plan.seen, documents, &plan.held);
         let revisions = plan.revisions;
         let mut state = self.lock();
         let before = state.planned.remove(&plan.namespace).unwrap_or_default();

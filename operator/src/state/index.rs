@@ -75,6 +75,7 @@ impl fmt::Debug for ValueSource {
 pub struct ObjectIndex {
     operator_namespace: String,
     copies: bool,
+    shares_limits: bool,
     objects: BTreeMap<ObjectId, IndexedObject>,
     values: BTreeMap<ValueRef, Arc<ValueSource>>,
     /// With their labels.
@@ -99,6 +100,7 @@ impl ObjectIndex {
         ObjectIndex {
             operator_namespace: operator_namespace.to_owned(),
             copies,
+            shares_limits: false,
             objects: BTreeMap::new(),
             values: BTreeMap::new(),
             namespaces: BTreeMap::new(),
@@ -110,6 +112,12 @@ impl ObjectIndex {
             stamps: BTreeMap::new(),
             changes: 0,
         }
+    }
+
+    /// The same, of an operator with a ledger: gateways share the limits of policies.
+    #[must_use]
+    pub fn sharing_limits(self, shares_limits: bool) -> Self {
+        ObjectIndex { shares_limits, ..self }
     }
 
     /// A copy to judge an object in that is not there yet: without statuses, and without what plans looked at, which are the
@@ -126,6 +134,7 @@ impl ObjectIndex {
         ObjectIndex {
             operator_namespace: self.operator_namespace.clone(),
             copies: self.copies,
+            shares_limits: self.shares_limits,
             objects: self.objects.iter().map(known).collect(),
             values: self.values.clone(),
             namespaces: self.namespaces.clone(),
@@ -318,6 +327,12 @@ impl ObjectIndex {
     #[must_use]
     pub fn operator_namespace(&self) -> &str {
         &self.operator_namespace
+    }
+
+    /// Whether a ledger grants what limits allow.
+    #[must_use]
+    pub fn shares_limits(&self) -> bool {
+        self.shares_limits
     }
 
     /// Whether credentials may be copied into other namespaces, where their provider says so.

@@ -3,7 +3,7 @@
 //! A binding without a VirtualKey of its own (several keys, or none) stays for a while after its last pod: Deployments are scaled
 //! to zero, and Jobs come back.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1;
@@ -143,6 +143,12 @@ impl GatewayPods {
     pub fn get(&self, namespace: &str, name: &str, uid: &str) -> Option<GatewayPod> {
         let place = ObjectRef { namespace: namespace.to_owned(), name: name.to_owned() };
         self.read().pods.get(&place).filter(|pod| pod.uid == uid && !uid.is_empty()).cloned()
+    }
+
+    /// Uids of all that are there and have not ended.
+    #[must_use]
+    pub fn uids(&self) -> HashSet<String> {
+        self.read().pods.values().map(|pod| pod.uid.clone()).collect()
     }
 
     fn write(&self) -> RwLockWriteGuard<'_, PodIndex> {

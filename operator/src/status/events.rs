@@ -80,6 +80,8 @@ pub enum EventReason {
     Condition(ConditionReason),
     /// A pod should carry a gateway and does not: told at what made it.
     NotInjected,
+    /// The ledger refused what a gateway reported: told at its pod.
+    UsageRefused,
 }
 
 impl EventReason {
@@ -89,6 +91,7 @@ impl EventReason {
         match self {
             EventReason::Condition(reason) => reason.word(),
             EventReason::NotInjected => "NotInjected",
+            EventReason::UsageRefused => "UsageRefused",
         }
     }
 }
@@ -99,6 +102,7 @@ pub enum EventAction {
     Judge,
     Serve,
     Inject,
+    Count,
 }
 
 impl EventAction {
@@ -109,6 +113,7 @@ impl EventAction {
             EventAction::Judge => "Judge",
             EventAction::Serve => "Serve",
             EventAction::Inject => "Inject",
+            EventAction::Count => "Count",
         }
     }
 }

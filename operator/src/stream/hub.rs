@@ -1,11 +1,13 @@
 //! Which gateways are connected, and the newest policy of each binding. In memory; nothing here waits for a gateway.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
+use outrigger_ledger::protocol::{Grants, UsageReport};
+use outrigger_ledger::shared::record::HolderId;
 use parking_lot::{Mutex, MutexGuard};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use super::policy_line::PolicyLine;
 use super::refusal::StreamRefusal;
@@ -16,6 +18,16 @@ use crate::plan::revision::{SidecarState, WrittenRevision};
 /// Streams at once, unless said otherwise. A stream is a connection and some kilobytes.
 pub const STREAMS_MAX: usize = 8_192;
 
+/// Reports that the ledger has not looked at yet.
+const REPORTS_MAX: usize = 8_192;
+
+/// What a gateway reports to the ledger, and who it is, proven by its token.
+#[derive(Clone, Debug)]
+pub struct ReceivedReport {
+    pub gateway: Arc<ConnectedGateway>,
+    pub report: UsageReport,
+}
+
 /// What is pushed, and to whom.
 #[derive(Debug)]
 pub struct Hub {
@@ -23,6 +35,10 @@ pub struct Hub {
     changes: watch::Sender<()>,
     /// Messages of a kind that this version does not know.
     unknown: AtomicU64,
+    /// To the ledger, if there is one.
+    reports: OnceLock<mpsc::Sender<ReceivedReport>>,
+    /// Reports that it had no room for.
+    dropped: AtomicU64,
     most: usize,
 }
 
@@ -62,7 +78,14 @@ impl Hub {
     /// A follower's, with room for so many streams.
     #[must_use]
     pub fn new(most: usize) -> Self {
-        Hub { state: Mutex::default(), changes: watch::Sender::new(()), unknown: AtomicU64::new(0), most }
+        Hub {
+            state: Mutex::default(),
+            changes: watch::Sender::new(()),
+            unknown: AtomicU64::new(0),
+            reports: OnceLock::new(),
+            dropped: AtomicU64::new(0),
+            most,
+        }
     }
 
     /// A policy that stands in the cluster now. One older than what was published before is passed over.
@@ -149,6 +172,41 @@ impl Hub {
         self.unknown.load(Ordering::Relaxed)
     }
 
+    /// What gateways report to the ledger from now on. `None`: somebody has asked before. Without anybody who asks, reports are
+    /// passed over.
+    #[must_use]
+    pub fn reports(&self) -> Option<mpsc::Receiver<ReceivedReport>> {
+        let (reports, received) = mpsc::channel(REPORTS_MAX);
+        self.reports.set(reports).is_ok().then_some(received)
+    }
+
+    /// Reports that the ledger had no room for, so far.
+    #[must_use]
+    pub fn dropped_reports(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+
+    /// To the holder's gateway. Whether it is connected and is that holder; if not, it will ask.
+    pub fn grant(&self, holder: &HolderId, grants: Grants) -> bool {
+        let place = self.lock().places.get(&holder.pod).cloned();
+        place.is_some_and(|place| place.grants.push(holder.epoch, grants))
+    }
+
+    /// Uids of the pods whose gateways are connected.
+    #[must_use]
+    pub fn connected_pods(&self) -> HashSet<String> {
+        self.lock().places.keys().cloned().collect()
+    }
+
+    /// One that is lost is said again: its numbers are sums.
+    pub(super) fn report(&self, report: ReceivedReport) {
+        if let Some(reports) = self.reports.get()
+            && reports.try_send(report).is_err()
+        {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
     pub(super) fn count_unknown(&self) {
         self.unknown.fetch_add(1, Ordering::Relaxed);
     }
@@ -179,7 +237,7 @@ impl Hub {
 
     pub(super) fn leave(&self, place: &Arc<SharedStream>) {
         let mut state = self.lock();
-        let ConnectedGateway { uid, binding, .. } = &place.gateway;
+        let ConnectedGateway { uid, binding, .. } = &*place.gateway;
         // One that was replaced leaves the place to the one that came.
         if state.places.get(uid).is_some_and(|held| Arc::ptr_eq(held, place)) {
             state.places.remove(uid);

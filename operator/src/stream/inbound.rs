@@ -68,13 +68,13 @@ fn take(handle: &StreamHandle, lines: &mut LineReader, bytes: &[u8], unfinished:
     Ok(())
 }
 
-/// Each kind of message goes to whom it concerns. The ledger's (what is spent, what is asked for) get their arm here, and
-/// their answers their place in [`super::outbound`].
+/// Each kind of message goes to whom it concerns.
 fn handle_message(handle: &StreamHandle, message: FromGateway) {
     match message {
         FromGateway::Hello(hello) => handle.hello(hello),
         FromGateway::Outcome(outcome) => handle.outcome(outcome),
-        FromGateway::Usage(_) | FromGateway::Beat(_) => {}
+        FromGateway::Usage(report) => handle.usage(report),
+        FromGateway::Beat(_) => {}
         FromGateway::Unknown(_) => handle.hub().count_unknown(),
     }
 }

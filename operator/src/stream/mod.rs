@@ -16,6 +16,7 @@ pub mod hub;
 pub mod keys;
 pub mod token;
 
+mod grants;
 mod inbound;
 mod outbound;
 mod policy_line;
@@ -30,7 +31,7 @@ use http_body::Body;
 
 use crate::server::response::AnswerBody;
 
-pub use hub::Hub;
+pub use hub::{Hub, ReceivedReport};
 pub use refusal::StreamRefusal;
 pub use session::ConnectedGateway;
 pub use token::{PodFacts, PodLookup, Verifier};

@@ -1,4 +1,4 @@
-//! What the operator sends on a stream: the newest policy that the gateway does not have, and heartbeats.
+//! What the operator sends on a stream: the newest policy that the gateway does not have, what it is granted, and heartbeats.
 //!
 //! It is a body and not a task: the next part is made when the gateway's connection has room for it.
 
@@ -65,6 +65,7 @@ impl Outbound {
                 _ = self.handle.ended() => return None,
                 changed = self.newest.changed() => changed.ok()?,
                 changed = self.has.changed() => changed.ok()?,
+                () = self.handle.granted() => self.parts.extend(self.handle.grants()),
                 _ = self.beats.tick() => self.beat(),
             }
         }

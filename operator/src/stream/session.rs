@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+use outrigger_ledger::protocol::UsageReport;
 use outrigger_sync::{Hello, PolicyOutcome, Rejection};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use super::hub::Hub;
+use super::grants::WaitingGrants;
+use super::hub::{Hub, ReceivedReport};
 use super::policy_line::{InForce, PolicyLine};
 use crate::objects::binding::Binding;
 use crate::plan::revision::SidecarState;
@@ -49,7 +52,8 @@ pub enum StreamEnd {
 /// What the hub and a stream share.
 #[derive(Debug)]
 pub(super) struct SharedStream {
-    pub(super) gateway: ConnectedGateway,
+    pub(super) gateway: Arc<ConnectedGateway>,
+    pub(super) grants: WaitingGrants,
     ended: watch::Sender<Option<StreamEnd>>,
     has: watch::Sender<Option<InForce>>,
     /// `None`: no hello yet.
@@ -66,7 +70,13 @@ struct ReportedState {
 
 impl SharedStream {
     pub(super) fn new(gateway: ConnectedGateway) -> Self {
-        SharedStream { gateway, ended: watch::Sender::new(None), has: watch::Sender::new(None), said: Mutex::new(None) }
+        SharedStream {
+            gateway: Arc::new(gateway),
+            grants: WaitingGrants::default(),
+            ended: watch::Sender::new(None),
+            has: watch::Sender::new(None),
+            said: Mutex::new(None),
+        }
     }
 
     /// The first reason stays.
@@ -83,7 +93,7 @@ impl SharedStream {
     /// `None` before the hello.
     pub(super) fn state(&self) -> Option<SidecarState> {
         let said = self.said.lock().clone()?;
-        let ConnectedGateway { namespace, pod, uid, binding, service_account: _ } = self.gateway.clone();
+        let ConnectedGateway { namespace, pod, uid, binding, service_account: _ } = (*self.gateway).clone();
         let ReportedState { sequence, rejected, version, authorities } = said;
         Some(SidecarState { namespace, pod, uid, binding, sequence, rejected, version, authorities })
     }
@@ -156,6 +166,23 @@ impl StreamHandle {
             }
         }
         self.hub.report_sequence(&self.place.gateway.binding, acknowledged);
+    }
+
+    /// What it has spent and would take, for the ledger.
+    pub fn usage(&self, report: UsageReport) {
+        self.place.grants.reported(report.epoch);
+        self.hub.report(ReceivedReport { gateway: Arc::clone(&self.place.gateway), report });
+    }
+
+    /// Waits until there are grants to send.
+    pub async fn granted(&self) {
+        self.place.grants.came().await;
+    }
+
+    /// Grants that were not sent yet, as lines.
+    #[must_use]
+    pub fn grants(&self) -> Vec<Bytes> {
+        self.place.grants.take()
     }
 
     pub fn end(&self, why: StreamEnd) {

@@ -48,7 +48,15 @@ fn operator(server: &FakeApiServer) -> LeadingOperator {
     ));
     let publisher =
         StatusPublisher::new(server.client(), Arc::clone(&caches), Arc::clone(&hub), Arc::clone(&metrics), "a");
-    let leader = Arc::new(Reconciler::new(caches, Arc::clone(&dispatcher), applier, hub, Arc::new(publisher), metrics));
+    let leader = Arc::new(Reconciler::new(
+        caches,
+        Arc::clone(&dispatcher),
+        applier,
+        hub,
+        Arc::new(publisher),
+        Arc::default(),
+        metrics,
+    ));
     LeadingOperator { server: server.clone(), dispatcher, leader, _authorities: authorities }
 }
 

@@ -72,7 +72,8 @@ async fn who_is_ahead_is_followed_at_once_and_who_raises_its_claim_is_not() {
     let applier = Arc::new(Applier::new(client.clone(), of_caches, of_hub, of_metrics, bundle, "outrigger"));
     let publisher =
         Arc::new(StatusPublisher::new(client, Arc::clone(&caches), Arc::clone(&hub), Arc::clone(&metrics), "a"));
-    let leader = Arc::new(Reconciler::new(caches, Arc::clone(&dispatcher), applier, hub, publisher, metrics));
+    let leader =
+        Arc::new(Reconciler::new(caches, Arc::clone(&dispatcher), applier, hub, publisher, Arc::default(), metrics));
     leader.begin(Seal::of(&[7; 32]).unwrap());
     let working = Arc::clone(&leader);
     let working = tokio::spawn(async move { tokio::join!(working.plan_all(), working.write_each()) });

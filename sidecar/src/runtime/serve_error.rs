@@ -1,10 +1,9 @@
 //! Why a policy cannot be served.
 
-use outrigger_policy::BuildError;
+use outrigger_policy::{BuildError, LimitError};
 use thiserror::Error;
 
 use crate::runtime::journal::JournalError;
-use crate::runtime::limits::LimitError;
 use crate::upstream::{EndpointError, ProxyError, TlsError};
 
 /// Why a document cannot be served.

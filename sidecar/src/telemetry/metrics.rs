@@ -8,7 +8,6 @@ use outrigger_metrics::{
 };
 use outrigger_policy::Unit;
 
-use crate::runtime::limits::unit;
 use crate::telemetry::attempt_error::AttemptError;
 use crate::telemetry::record::Record;
 
@@ -139,8 +138,8 @@ impl Metrics {
                 self.budget_spent.with([&*name]).set(spent as f64 / 1e9);
                 self.budget_limit.with([&*name]).set(max as f64 / 1e9);
             } else {
-                self.limit_used.with([&*name, unit(kind)]).set(whole(spent));
-                self.limit_max.with([&*name, unit(kind)]).set(whole(max));
+                self.limit_used.with([&*name, kind.word()]).set(whole(spent));
+                self.limit_max.with([&*name, kind.word()]).set(whole(max));
             }
         }
     }

@@ -14,7 +14,6 @@ use crate::gateway::Gateway;
 use crate::pipeline::refusal::Refusal;
 use crate::runtime::accounts::millis;
 use crate::runtime::active_policy::ActivePolicy;
-use crate::runtime::limits::unit;
 use crate::telemetry::record::BudgetRecord;
 
 /// A limit as the admin port tells it. Money is in dollars, as a decimal.
@@ -58,7 +57,7 @@ impl Gateway {
         let limits = places.iter().filter_map(|place| served.policy.limits.all.get(*place));
         let told = |(limit, (used, age)): (&Limit, (u64, Duration))| BudgetRecord {
             name: limit.id.to_string(),
-            unit: unit(limit.unit),
+            unit: limit.unit.word(),
             spent: amount(limit, used),
             limit: amount(limit, limit.max),
             as_of: as_of.checked_sub(age),
@@ -81,7 +80,7 @@ impl Gateway {
             let left = state.max.saturating_sub(state.spent).saturating_sub(state.reserved).saturating_sub(gone);
             LimitLevel {
                 name: limit.id.to_string(),
-                unit: unit(limit.unit),
+                unit: limit.unit.word(),
                 limit: amount(limit, state.max),
                 spent: amount(limit, state.spent),
                 reserved: amount(limit, state.reserved),

@@ -1,0 +1,98 @@
+//! A limit as whoever counts it needs it: by name and unit, with its amount and its periods. Gateways and the operator's ledger
+//! must agree on these, so both take them from here.
+
+use outrigger_core::{Periods, WindowError};
+
+use crate::document::{Document, Unit};
+use crate::limits::limit::{Limit, Limits};
+
+/// What counting a limit takes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AccountedLimit {
+    /// Names its accounts: `VirtualKey search/search: spec.limits.budgets[month]`.
+    pub name: String,
+    /// The word for its unit on disk, in metrics and in messages: `usd`, `tokens` or `requests`.
+    pub unit: &'static str,
+    /// In nano-dollars, tokens or requests.
+    pub max: u64,
+    pub window: Periods,
+}
+
+/// Why a limit can't be counted.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{limit}: {source}")]
+pub struct LimitError {
+    pub limit: String,
+    pub source: WindowError,
+}
+
+impl Unit {
+    /// `usd`, `tokens` or `requests`.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Unit::Money => "usd",
+            Unit::Tokens => "tokens",
+            Unit::Requests => "requests",
+        }
+    }
+}
+
+impl Limit {
+    /// # Errors
+    /// [`LimitError`]: a window that there is not.
+    pub fn counted(&self) -> Result<AccountedLimit, LimitError> {
+        let name = self.id.to_string();
+        let window = Periods::of(&self.window).map_err(|source| LimitError { limit: name.clone(), source })?;
+        Ok(AccountedLimit { name, unit: self.unit.word(), max: self.max, window })
+    }
+}
+
+impl Document {
+    /// Whether it limits anything but how many requests run at once.
+    #[must_use]
+    pub fn is_limited(&self) -> bool {
+        !Limits::of(self).all.is_empty()
+    }
+
+    /// Every limit, as a gateway that obeys the document counts it.
+    ///
+    /// # Errors
+    /// [`LimitError`], of the first that can't be counted: a gateway refuses the document.
+    pub fn counted_limits(&self) -> Result<Vec<AccountedLimit>, LimitError> {
+        Limits::of(self).all.iter().map(Limit::counted).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use outrigger_core::Window;
+
+    use super::*;
+    use crate::document::BudgetDoc;
+
+    fn document(window: Window) -> Document {
+        let (namespace, name) = ("t".to_owned(), "b".to_owned());
+        let budget = BudgetDoc {
+            namespace,
+            name,
+            unit: Unit::Money,
+            max: 5,
+            window,
+            parent: None,
+            thresholds: Vec::new(),
+            applies_to: None,
+        };
+        Document { budgets: vec![budget], ..Document::default() }
+    }
+
+    #[test]
+    fn a_document_s_limits_are_counted_by_name_and_unit() {
+        let counted = document(Window::Lifetime).counted_limits();
+        let window = Periods::lifetime();
+        assert_eq!(counted, Ok(vec![AccountedLimit { name: "Budget t/b".to_owned(), unit: "usd", max: 5, window }]));
+        assert!(document(Window::Lifetime).is_limited() && !Document::default().is_limited());
+        let told = document(Window::Rolling { ms: 0 }).counted_limits().map_err(|error| error.to_string());
+        assert!(told.is_err_and(|told| told.starts_with("Budget t/b: a rolling window can't be 0 ms long")));
+    }
+}

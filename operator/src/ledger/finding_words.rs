@@ -1,0 +1,38 @@
+//! What the ledger refuses, in words: as a label of metrics, and for people.
+
+use outrigger_ledger::shared::leader::FindingKind;
+
+/// Every kind, as labels of metrics have it and as people are told.
+pub const KINDS: [FindingKind; 6] = [
+    FindingKind::Less,
+    FindingKind::More,
+    FindingKind::NotAllowed,
+    FindingKind::OldEpoch,
+    FindingKind::Unknown,
+    FindingKind::Absurd,
+];
+
+/// A label of metrics.
+#[must_use]
+pub fn word(kind: FindingKind) -> &'static str {
+    row(kind).0
+}
+
+/// What was wrong, for people.
+#[must_use]
+pub fn meaning(kind: FindingKind) -> &'static str {
+    row(kind).1
+}
+
+fn row(kind: FindingKind) -> (&'static str, &'static str) {
+    match kind {
+        FindingKind::Less => ("less", "it reported less than before: its state was set back"),
+        FindingKind::More => {
+            ("more", "it reported more than the ledger ever granted, or the ledger's store was set back")
+        }
+        FindingKind::NotAllowed => ("not_allowed", "it reported on a limit that none of its keys has"),
+        FindingKind::OldEpoch => ("old_epoch", "it reported from a state that its pod has given up"),
+        FindingKind::Unknown => ("unknown", "it holds something of an account that was closed"),
+        FindingKind::Absurd => ("absurd", "it asked for more than the whole limit, or named far too much"),
+    }
+}
