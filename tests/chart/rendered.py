@@ -30,6 +30,8 @@ CASES = {
     "copies": {"providerNamespaces": ["llm"], "credentials": {"copies": True}},
     "copies-everywhere": {"credentials": {"copies": True}},
     "evict": {"injection": {"repair": "Evict"}},
+    "ledger": {"ledger": {"store": "Kubernetes"}},
+    "ledger-postgresql": {"ledger": {"store": "PostgreSQL", "postgresql": {"secretName": "ledger-database"}}},
     "outside": {"webhooks": {"url": "https://operator.example:8443/", "failurePolicy": "Fail"}},
     "digests": {
         "image": {"registry": "registry.example:5000/mirror", "digest": DIGEST, "pullSecrets": ["pull"]},

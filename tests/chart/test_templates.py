@@ -107,12 +107,12 @@ def test_the_definitions_are_those_of_the_repository():
         )
         assert kept.strip() in told, file.name
     bare = helm("template", "x", DEFINITIONS, "--kube-version", VERSION, values={"keep": False})
-    assert "annotations:\n    helm.sh" not in bare and bare.count("kind: CustomResourceDefinition") == 5
+    assert "annotations:\n    helm.sh" not in bare and bare.count("kind: CustomResourceDefinition") == 6
 
 
 def test_a_checkout_has_all_that_it_needs():
     """No `helm dependency build`: the definitions lie in the chart, and are a chart of their own as well."""
-    assert helm("template", "x", CHART, "--kube-version", VERSION).count("kind: CustomResourceDefinition") == 5
+    assert helm("template", "x", CHART, "--kube-version", VERSION).count("kind: CustomResourceDefinition") == 6
     assert DEFINITIONS.resolve().is_relative_to(CHART / "charts")
     versions = {re.search(r"^version: (.*)$", (chart / "Chart.yaml").read_text(), re.M)[1] for chart in (CHART, DEFINITIONS)}
     asked = re.search(r"^  version: (.*)$", (CHART / "Chart.yaml").read_text(), re.M)[1]
