@@ -19,6 +19,12 @@ use crate::api::{ConnectError, connect};
 use crate::apply::Applier;
 use crate::attestation::Attestor;
 use crate::certs::ServingCertificates;
+use crate::ledger::driver::{LedgerDriver, PodUids};
+use crate::ledger::findings::FindingEvents;
+use crate::ledger::limits::PlannedLimits;
+use crate::ledger::store::LedgerStore;
+use crate::ledger::store::kubernetes::KubernetesStore;
+use crate::ledger::store::postgres::PostgresStore;
 use crate::metrics::OperatorMetrics;
 use crate::names::SEAL;
 use crate::objects::id::ObjectKind;
@@ -29,7 +35,7 @@ use crate::seal::{self, Seal};
 use crate::server::handlers::{AuthoritySpread, ReplicaHealth, ReviewHandler};
 use crate::server::health::{self, Readiness};
 use crate::server::{Services, TlsConfigError, serve};
-use crate::settings::OperatorSettings;
+use crate::settings::{LedgerSettings, OperatorSettings};
 use crate::state::caches::Caches;
 use crate::state::index::ObjectIndex;
 use crate::state::pods::GatewayPods;
@@ -185,6 +191,8 @@ struct Components {
     certificates: Arc<ServingCertificates>,
     leader: Arc<Reconciler>,
     publisher: Arc<StatusPublisher>,
+    /// Absent: gateways grant themselves what limits allow.
+    ledger: Option<Arc<LedgerDriver>>,
     relists: Relists,
     events: mpsc::Sender<ClusterEvent>,
 }
@@ -197,7 +205,8 @@ impl Components {
         readiness: Readiness,
         events: mpsc::Sender<ClusterEvent>,
     ) -> Self {
-        let caches = Caches::new(ObjectIndex::new(&settings.namespace, settings.copies));
+        let index = ObjectIndex::new(&settings.namespace, settings.copies);
+        let caches = Caches::new(index.sharing_limits(settings.ledger != LedgerSettings::None));
         let caches = Arc::new(caches.with_pods(GatewayPods::new(Attestor::of(&settings))));
         let dispatcher = Arc::new(Dispatcher::new(Arc::clone(&caches), readiness.clone()));
         let (hub, certificates) = (Arc::new(Hub::default()), Arc::new(ServingCertificates::default()));
@@ -216,13 +225,24 @@ impl Components {
             Arc::clone(&metrics),
             &settings.identity,
         ));
+        let limits = Arc::new(PlannedLimits::default());
+        let ledger = store(&client, &settings).map(|store| {
+            Arc::new(LedgerDriver::new(
+                store,
+                Arc::clone(&limits),
+                Arc::clone(&hub),
+                Arc::clone(&caches) as Arc<dyn PodUids>,
+                Arc::new(FindingEvents::new(client.clone(), &settings.identity)),
+                Arc::clone(&metrics),
+            ))
+        });
         let leader = Arc::new(Reconciler::new(
             Arc::clone(&caches),
             Arc::clone(&dispatcher),
             applier,
             Arc::clone(&hub),
             Arc::clone(&publisher),
-            Arc::default(),
+            limits,
             Arc::clone(&metrics),
         ));
         let relists = Relists::default();
@@ -237,6 +257,7 @@ impl Components {
             certificates,
             leader,
             publisher,
+            ledger,
             relists,
             events,
         }
@@ -389,6 +410,9 @@ impl Components {
                         metrics.leads(true);
                         hub.lead(true);
                         work(leader, &self.publisher, &mut workers);
+                        if let Some(ledger) = self.ledger.clone() {
+                            workers.spawn(async move { ledger.run().await });
+                        }
                         workers.spawn(self.clone().begin(seal.clone()));
                     }
                     lease::Leadership::Other(address) => hub.leader(address),
@@ -411,6 +435,14 @@ impl Components {
 async fn told_to_end(stopped: &mut watch::Receiver<bool>) {
     // Nobody could tell any more: that is an end as well.
     let _ = stopped.wait_for(|stopped| *stopped).await;
+}
+
+fn store(client: &Client, settings: &OperatorSettings) -> Option<Arc<dyn LedgerStore>> {
+    match &settings.ledger {
+        LedgerSettings::None => None,
+        LedgerSettings::Kubernetes => Some(Arc::new(KubernetesStore::new(client.clone(), &settings.namespace))),
+        LedgerSettings::Postgres(folder) => Some(Arc::new(PostgresStore::new(folder.clone()))),
+    }
 }
 
 fn work(leader: &Arc<Reconciler>, publisher: &Arc<StatusPublisher>, workers: &mut JoinSet<()>) {

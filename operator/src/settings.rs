@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 
 use lexopt::prelude::*;
 use semver::Version;
@@ -35,6 +36,10 @@ outrigger-operator: gives LLM gateways beside applications what they shall obey
   --copies                   credentials may be copied into other namespaces, where the
                              provider says so
   --openshift                containers get no user id: the cluster gives one
+  --ledger WORD              where what gateways spend of shared limits is kept: None (each gateway
+                             grants itself every limit in full), Kubernetes or PostgreSQL [None]
+  --ledger-postgresql DIR    of PostgreSQL: the file `url` is the connection string; `ca.crt`, if it is
+                             there, has the authorities of the server's certificate
   --repair WORD              pods that should carry a gateway and don't: report, or evict [report]
   --version, --help
 
@@ -84,8 +89,10 @@ pub struct OperatorSettings {
     pub openshift: bool,
     /// What becomes of pods that should carry a gateway and don't.
     pub repair: Repair,
+    /// Where the ledger keeps its records.
+    pub ledger: LedgerSettings,
     /// A folder with `tls.crt`, `tls.key` and `ca.crt` of somebody else's making; `None`: the operator makes its own.
-    pub certificates: Option<std::path::PathBuf>,
+    pub certificates: Option<PathBuf>,
     /// What pods are given to know the operator's writing by. No flag says it: it comes from the operator's Secret.
     pub verifying: VerifyingKeys,
 }
@@ -98,6 +105,18 @@ pub enum Repair {
     Report,
     /// And evicted, a few at a time, where a controller makes them anew.
     Evict,
+}
+
+/// Where the ledger keeps what gateways spend of shared limits.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum LedgerSettings {
+    /// There is no ledger: each gateway grants itself every limit in full.
+    #[default]
+    None,
+    /// In objects of the operator's namespace.
+    Kubernetes,
+    /// In PostgreSQL: a folder with the file `url`, and `ca.crt` perhaps.
+    Postgres(PathBuf),
 }
 
 /// What the command line asks for.
@@ -146,9 +165,11 @@ where
         copies: false,
         openshift: false,
         repair: Repair::default(),
+        ledger: LedgerSettings::default(),
         certificates: None,
         verifying: VerifyingKeys::default(),
     };
+    let (mut store, mut database) = (None, None);
     let mut parser = lexopt::Parser::from_args(arguments);
     while let Some(argument) = parser.next()? {
         match argument {
@@ -171,6 +192,8 @@ where
             }
             Long("copies") => settings.copies = true,
             Long("openshift") => settings.openshift = true,
+            Long("ledger") => store = Some(parser.value()?.string()?),
+            Long("ledger-postgresql") => database = Some(PathBuf::from(parser.value()?)),
             Long("repair") => settings.repair = repair(&mut parser)?,
             Long("version") => return Ok(Invocation::Version),
             Long("help") | Short('h') => return Ok(Invocation::Help),
@@ -184,6 +207,7 @@ where
         .ok_or(missing("identity", "replicas take turns by it, and HOSTNAME is not set"))?;
     settings.address = address.ok_or(missing("address", "gateways that ask a follower are sent to the leader's"))?;
     settings.image = image.filter(|image| !image.is_empty()).ok_or(missing("image", "pods get it as their sidecar"))?;
+    settings.ledger = ledger(store, database)?;
     if settings.service.iter().all(String::is_empty) {
         return Err(missing("service", "the certificate is for these names"));
     }
@@ -231,6 +255,19 @@ fn pull_policy(parser: &mut lexopt::Parser) -> Result<String, SettingsError> {
     }
 }
 
+fn ledger(store: Option<String>, database: Option<PathBuf>) -> Result<LedgerSettings, SettingsError> {
+    let Some(value) = store else { return Ok(LedgerSettings::None) };
+    match (value.to_ascii_lowercase().as_str(), database) {
+        ("none", _) => Ok(LedgerSettings::None),
+        ("kubernetes", _) => Ok(LedgerSettings::Kubernetes),
+        ("postgresql", Some(folder)) => Ok(LedgerSettings::Postgres(folder)),
+        ("postgresql", None) => {
+            Err(SettingsError::Missing { flag: "ledger-postgresql", why: "the connection string is in it" })
+        }
+        _ => Err(SettingsError::Wrong { flag: "ledger", value, what: "none of None, Kubernetes and PostgreSQL" }),
+    }
+}
+
 fn repair(parser: &mut lexopt::Parser) -> Result<Repair, SettingsError> {
     let value = parser.value()?.string()?;
     match value.to_ascii_lowercase().as_str() {
@@ -274,6 +311,10 @@ mod tests {
         assert_eq!((settings.copies, settings.repair, settings.openshift), (true, Repair::Evict, false));
         assert_eq!(settings.provider_namespaces, ["llm"]);
         assert_eq!(settings.listen.to_string(), "[::]:10250");
+        assert_eq!(settings.ledger, LedgerSettings::None);
+        assert_eq!(settings_of(&["--ledger=Kubernetes"]).ledger, LedgerSettings::Kubernetes);
+        let database = settings_of(&["--ledger-postgresql", "/db", "--ledger", "PostgreSQL"]);
+        assert_eq!(database.ledger, LedgerSettings::Postgres("/db".into()));
         assert_eq!(settings_of(&["--address", "fd00::7:10250"]).address, "[fd00::7]:10250");
         assert!(matches!(read(["--help"], None), Ok(Invocation::Help)));
     }
@@ -282,6 +323,12 @@ mod tests {
     fn what_is_wrong_says_what_to_do() {
         assert_eq!(refused(&[]), "--namespace is needed: objects there act on all namespaces; see --help");
         assert_eq!(refused(&["--namespace", "a/b"]), "--namespace `a/b` is no name of a namespace");
+        let ledger = |word: &str| {
+            let arguments = NEEDED.iter().copied().chain(["--ledger", word]);
+            read(arguments, Some("pod-1".to_owned())).unwrap_err().to_string()
+        };
+        assert_eq!(ledger("etcd"), "--ledger `etcd` is none of None, Kubernetes and PostgreSQL");
+        assert_eq!(ledger("PostgreSQL"), "--ledger-postgresql is needed: the connection string is in it; see --help");
         assert_eq!(refused(&["--repair", "kill"]), "--repair `kill` is neither report nor evict");
         assert_eq!(refused(&["--least-version", "new"]), "--least-version `new` is no version, as 0.1.0 is");
         assert_eq!(refused(&["--address", "10.0.0.1"]), "--address `10.0.0.1` is no HOST:PORT");

@@ -68,9 +68,14 @@ same with the same reason. If the same happens again, the Event counts it.
 ";
 
 const TAIL: &str = "
-Events have one more reason: `NotInjected`. It is on the owner of a pod (its ReplicaSet,
-StatefulSet, DaemonSet or Job) that should have a gateway and has none. The Event has the command to
-type; `outrigger_uninjected_pods` counts the pods.
+Events have two more reasons:
+
+- `NotInjected` is on the owner of a pod (its ReplicaSet, StatefulSet, DaemonSet or Job) that should
+  have a gateway and has none. The Event has the command to type; `outrigger_uninjected_pods` counts
+  the pods.
+- `UsageRefused` is on a pod whose gateway reported to the ledger what can't be: see
+  [budgets](budgets.md#what-the-ledger-refuses). `outrigger_operator_ledger_findings_total` counts
+  the reports.
 
 ## The network
 
@@ -111,7 +116,9 @@ fn conditions() {
         writeln!(text, "| `{}` | {} | {remedy} |", reason.word(), reason.meaning()).unwrap();
     }
     text.push_str(TAIL);
-    assert!(text.contains(&format!("`{}`", EventReason::NotInjected.word())));
+    for reason in [EventReason::NotInjected, EventReason::UsageRefused] {
+        assert!(text.contains(&format!("`{}`", reason.word())));
+    }
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/conditions.md");
     if std::env::var_os("UPDATE").is_some() {
         fs::write(&file, &text).unwrap();

@@ -40,7 +40,7 @@ def test_the_base_is_the_chart():
 def test_it_builds_with_everything_in_it():
     built = build(FOLDER)
     assert one(built, "Namespace", NAMESPACE)
-    assert sum(it["kind"] == "CustomResourceDefinition" for it in built) == 5
+    assert sum(it["kind"] == "CustomResourceDefinition" for it in built) == 6
     for rendered in yaml.safe_load_all(current()):
         found = one(built, rendered["kind"], rendered["metadata"]["name"])
         assert found["metadata"].get("namespace") == rendered["metadata"].get("namespace")

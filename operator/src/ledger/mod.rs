@@ -1,5 +1,16 @@
-//! The ledger: one account for all gateways that share a limit. Here are its stores, and the limits that are shared.
+//! The ledger: one account for all gateways that share a limit.
+//!
+//! ```text
+//! plans ─► PlannedLimits ─┐
+//! gateways ─► stream ─────┼─► LedgerDriver ─► LedgerStore (Kubernetes objects, PostgreSQL)
+//! pods ───────────────────┘        └─► stream ─► gateways
+//! ```
+//!
+//! What is granted to whom is decided by [`outrigger_ledger::shared::leader`], which does no I/O. Here are its stores, and what
+//! feeds it.
 
+pub mod driver;
 pub mod finding_words;
+pub mod findings;
 pub mod limits;
 pub mod store;

@@ -3,7 +3,7 @@
 //! One thread takes what the watches report and writes; a plan also records what it depends on. Everybody else only reads. So a
 //! read never waits for the network. What takes long works on a [snapshot](Caches::snapshot), so that nobody waits for it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use parking_lot::{Condvar, Mutex, RwLock, RwLockReadGuard};
 
 use crate::admission::Namespace;
 use crate::apply::owner::KeyOwner;
+use crate::ledger::driver::PodUids;
 use crate::objects::binding::Binding;
 use crate::objects::id::{ObjectId, ObjectKind};
 use crate::state::generated::Generated;
@@ -115,6 +116,12 @@ impl Caches {
 }
 
 /// For the stream: who may have one.
+impl PodUids for Caches {
+    fn uids(&self) -> HashSet<String> {
+        self.pods.uids()
+    }
+}
+
 impl stream::PodLookup for Caches {
     fn find(&self, namespace: &str, name: &str, uid: &str) -> Option<PodFacts> {
         let pod = self.pods.get(namespace, name, uid)?;

@@ -106,7 +106,7 @@ mod tests {
     }
 
     fn grants(term: u64, answers: u64, accounts: Vec<AccountGrant>) -> Grants {
-        Grants { term: Term(term), answers, accounts, void: false }
+        Grants { epoch: 5, term: Term(term), answers, accounts, void: false }
     }
 
     fn taken(waiting: &WaitingGrants) -> Vec<Grants> {

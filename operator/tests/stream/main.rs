@@ -4,8 +4,10 @@
 
 mod claims;
 mod client;
+mod memory_store;
 mod pushes;
 mod serves;
+mod shares;
 mod tokens;
 mod waits;
 mod world;

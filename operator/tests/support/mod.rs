@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use outrigger_operator::inject::InjectionContext;
 use outrigger_operator::seal::{Seal, VerifyingKeys};
-use outrigger_operator::settings::{OperatorSettings, Repair};
+use outrigger_operator::settings::{LedgerSettings, OperatorSettings, Repair};
 use serde::Deserialize as _;
 use serde_json::Value;
 
@@ -31,6 +31,7 @@ pub fn settings() -> OperatorSettings {
         openshift: false,
         repair: Repair::Report,
         certificates: None,
+        ledger: LedgerSettings::None,
         verifying: verifying(),
     }
 }

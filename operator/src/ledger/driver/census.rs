@@ -1,0 +1,54 @@
+//! Which pods are gone for good.
+//!
+//! A watch may be behind: a pod counts as gone when it was missed for a while. A gateway whose pod counts as gone by mistake
+//! loses nothing but what it still held.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// How long a pod is missed before it is gone.
+const MISSED: Duration = Duration::from_secs(10);
+
+/// Pods that are missed.
+#[derive(Debug, Default)]
+pub(super) struct PodCensus {
+    missed: HashMap<String, Instant>,
+}
+
+impl PodCensus {
+    /// Those of `holders` that are gone now. They are told again until they are no holders any more.
+    pub(super) fn gone(&mut self, holders: Vec<String>, there: &HashSet<String>, now: Instant) -> Vec<String> {
+        let missing: Vec<String> = holders.into_iter().filter(|pod| !there.contains(pod)).collect();
+        let mut missed = HashMap::with_capacity(missing.len());
+        for pod in &missing {
+            missed.insert(pod.clone(), self.missed.get(pod).copied().unwrap_or(now));
+        }
+        self.missed = missed;
+        let long = |pod: &String| self.missed.get(pod).is_some_and(|since| now.duration_since(*since) >= MISSED);
+        missing.into_iter().filter(long).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pod_is_gone_when_it_was_missed_for_a_while() {
+        let mut census = PodCensus::default();
+        let begin = Instant::now();
+        let mut gone = |seconds: u64, there: &[&str]| {
+            let there = there.iter().map(|pod| (*pod).to_owned()).collect();
+            census.gone(vec!["a".to_owned(), "b".to_owned()], &there, begin + Duration::from_secs(seconds))
+        };
+        assert_eq!(gone(0, &["a", "b"]), [""; 0]);
+        assert_eq!(gone(2, &["a"]), [""; 0]);
+        assert_eq!(gone(4, &["a", "b"]), [""; 0], "the watch was behind");
+        assert_eq!(gone(6, &["a"]), [""; 0]);
+        assert_eq!(gone(15, &["a"]), [""; 0]);
+        assert_eq!(gone(16, &["a"]), ["b"]);
+        assert_eq!(gone(18, &[]), ["b"], "until it is no holder any more");
+    }
+}

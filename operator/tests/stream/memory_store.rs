@@ -1,0 +1,102 @@
+//! A store in memory, which can be interfered with.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Mutex;
+
+use futures_util::future::BoxFuture;
+use outrigger_operator::api::CallError;
+use outrigger_operator::ledger::store::{LedgerStore, ShardName, ShardVersion, StoreError, StoredShard, WriteOutcome};
+
+/// What happens to a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    Written,
+    /// It is made, and nobody is told.
+    WrittenInSilence,
+    /// It is not made, and nobody is told.
+    LostInSilence,
+    Failed,
+}
+
+#[derive(Debug, Default)]
+pub struct MemoryStore(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    shards: BTreeMap<ShardName, StoredShard>,
+    versions: u64,
+    /// Of the next writes; then all are made.
+    fates: VecDeque<Fate>,
+}
+
+impl MemoryStore {
+    pub fn fates(&self, fates: &[Fate]) {
+        self.0.lock().unwrap().fates.extend(fates);
+    }
+
+    /// Somebody else writes everything as it is.
+    pub fn touch(&self) {
+        let mut state = self.0.lock().unwrap();
+        let State { shards, versions, .. } = &mut *state;
+        for shard in shards.values_mut() {
+            *versions += 1;
+            shard.version = ShardVersion(versions.to_string());
+        }
+    }
+}
+
+fn silence() -> StoreError {
+    StoreError::Api(CallError::Late)
+}
+
+impl LedgerStore for MemoryStore {
+    fn load(&self) -> BoxFuture<'_, Result<Vec<StoredShard>, StoreError>> {
+        let shards = self.0.lock().unwrap().shards.values().cloned().collect();
+        Box::pin(async { Ok(shards) })
+    }
+
+    fn read<'a>(&'a self, name: &'a ShardName) -> BoxFuture<'a, Result<Option<StoredShard>, StoreError>> {
+        let shard = self.0.lock().unwrap().shards.get(name).cloned();
+        Box::pin(async { Ok(shard) })
+    }
+
+    fn write<'a>(
+        &'a self,
+        name: &'a ShardName,
+        expected: Option<&'a ShardVersion>,
+        record: &'a str,
+    ) -> BoxFuture<'a, WriteOutcome> {
+        let mut state = self.0.lock().unwrap();
+        let fate = state.fates.pop_front().unwrap_or(Fate::Written);
+        let stands = state.shards.get(name).map(|shard| &shard.version) == expected;
+        let outcome = match fate {
+            Fate::Failed => WriteOutcome::Failed(silence()),
+            Fate::LostInSilence => WriteOutcome::Unknown(silence()),
+            Fate::Written | Fate::WrittenInSilence if stands => {
+                state.versions += 1;
+                let version = ShardVersion(state.versions.to_string());
+                let shard = StoredShard { name: name.clone(), version: version.clone(), record: record.to_owned() };
+                state.shards.insert(name.clone(), shard);
+                match fate {
+                    Fate::Written => WriteOutcome::Written(version),
+                    _ => WriteOutcome::Unknown(silence()),
+                }
+            }
+            Fate::Written => WriteOutcome::Conflict,
+            _ => WriteOutcome::Unknown(silence()),
+        };
+        Box::pin(async { outcome })
+    }
+
+    fn delete<'a>(&'a self, name: &'a ShardName, expected: &'a ShardVersion) -> BoxFuture<'a, WriteOutcome> {
+        let mut state = self.0.lock().unwrap();
+        let outcome = match state.shards.get(name).is_some_and(|shard| shard.version == *expected) {
+            true => {
+                state.shards.remove(name);
+                WriteOutcome::Written(expected.clone())
+            }
+            false => WriteOutcome::Conflict,
+        };
+        Box::pin(async { outcome })
+    }
+}

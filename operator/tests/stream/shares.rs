@@ -1,0 +1,347 @@
+//! Gateways that share a limit over their streams: the gateways' own side of the ledger talks to the operator's.
+
+use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::future::{BoxFuture, join_all};
+use outrigger_core::{Millis, Window};
+use outrigger_ledger::protocol::{AccountKey, AccountUsage, Grants, LimitKey, Term, UsageReport, WantedLimit};
+use outrigger_ledger::shared::Holder;
+use outrigger_ledger::shared::holder::{Due, HeldShort, MessageOutcome, SharedNo};
+use outrigger_ledger::shared::leader::{FindingKind, LedgerFinding};
+use outrigger_operator::ledger::driver::{FindingReporter, LedgerDriver, PodUids};
+use outrigger_operator::ledger::limits::PlannedLimits;
+use outrigger_operator::metrics::OperatorMetrics;
+use outrigger_operator::objects::binding::Binding;
+use outrigger_operator::stream::ConnectedGateway;
+use outrigger_policy::{BudgetDoc, Document, Unit};
+use outrigger_sync::{FromGateway, FromOperator};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::client::{GatewayStream, SOON};
+use crate::memory_store::{Fate, MemoryStore};
+use crate::world::{StreamWorld, binding};
+
+/// What a gateway waits before it looks again whether something is due.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// A replica that leads, and its ledger.
+struct LedgerWorld {
+    world: StreamWorld,
+    limits: Arc<PlannedLimits>,
+    metrics: Arc<OperatorMetrics>,
+    findings: mpsc::UnboundedReceiver<(Option<String>, LedgerFinding)>,
+    driver: JoinHandle<()>,
+}
+
+/// All pods that ever were.
+#[derive(Debug)]
+struct Everybody;
+
+impl PodUids for Everybody {
+    fn uids(&self) -> HashSet<String> {
+        ["a", "b", "c", "d"].map(|pod| format!("uid-{pod}")).into()
+    }
+}
+
+#[derive(Debug)]
+struct Told(mpsc::UnboundedSender<(Option<String>, LedgerFinding)>);
+
+impl FindingReporter for Told {
+    fn report<'a>(&'a self, gateway: Option<&'a ConnectedGateway>, finding: &'a LedgerFinding) -> BoxFuture<'a, ()> {
+        self.0.send((gateway.map(|gateway| gateway.pod.clone()), finding.clone())).unwrap();
+        Box::pin(async {})
+    }
+}
+
+fn limit(name: &str) -> LimitKey {
+    LimitKey { limit: format!("Budget shop/{name}"), unit: "usd".to_owned() }
+}
+
+fn document(name: &str, max: u64) -> Document {
+    let budget = BudgetDoc {
+        namespace: "shop".to_owned(),
+        name: name.to_owned(),
+        unit: Unit::Money,
+        max,
+        window: Window::Lifetime,
+        parent: None,
+        thresholds: Vec::new(),
+        applies_to: None,
+    };
+    Document { budgets: vec![budget], ..Document::default() }.shared()
+}
+
+impl LedgerWorld {
+    /// The key `search` has the budget `team`, and another key of the namespace the budget `others`.
+    async fn new(store: &Arc<MemoryStore>, max: u64) -> Self {
+        let world = StreamWorld::new().await;
+        let (limits, metrics) = (Arc::new(PlannedLimits::default()), Arc::new(OperatorMetrics::new().unwrap()));
+        let (tell, findings) = mpsc::unbounded_channel();
+        let driver = LedgerDriver::new(
+            Arc::clone(store) as _,
+            Arc::clone(&limits),
+            Arc::clone(&world.hub),
+            Arc::new(Everybody),
+            Arc::new(Told(tell)),
+            Arc::clone(&metrics),
+        );
+        let driver = tokio::spawn(async move { driver.run().await });
+        let world = LedgerWorld { world, limits, metrics, findings, driver };
+        world.plan(1, max);
+        world
+    }
+
+    fn plan(&self, seen: u64, max: u64) {
+        let (own, other) = (binding(), Binding::of("shop", "batch"));
+        let documents = [(&own, &document("team", max)), (&other, &document("others", max))];
+        self.limits.planned("shop", seen, documents.into_iter(), &BTreeSet::new());
+    }
+
+    /// The replica loses its Lease.
+    fn end(self) {
+        self.world.hub.lead(false);
+        self.driver.abort();
+    }
+
+    async fn found(&mut self) -> (Option<String>, FindingKind) {
+        let (gateway, finding) = tokio::time::timeout(SOON, self.findings.recv()).await.unwrap().unwrap();
+        (gateway, finding.kind)
+    }
+}
+
+/// A gateway that spends.
+struct Gateway {
+    pod: &'static str,
+    stream: GatewayStream,
+    holder: Holder,
+    team: SharedNo,
+    began: Instant,
+    spent: u64,
+}
+
+impl Gateway {
+    async fn new(world: &LedgerWorld, pod: &'static str) -> Self {
+        let stream = GatewayStream::new(&world.world, &world.world.pod(pod, "default")).await;
+        let mut holder = Holder::new(5);
+        let team = holder.adopt([&limit("team")])[0];
+        Gateway { pod, stream, holder, team, began: Instant::now(), spent: 0 }
+    }
+
+    /// Connects to another replica.
+    async fn follow(&mut self, world: &LedgerWorld) {
+        self.stream = GatewayStream::new(&world.world, &world.world.pod(self.pod, "default")).await;
+        self.holder.connected();
+    }
+
+    fn now(&self) -> Millis {
+        Millis::try_from(self.began.elapsed().as_millis()).unwrap()
+    }
+
+    /// Spends so much, as soon as it is granted. `false`: the ledger says that it is spent.
+    async fn spend(&mut self, amount: u64) -> bool {
+        let spending = async {
+            loop {
+                let now = self.now();
+                match self.holder.reserve(self.team, amount, now) {
+                    Ok(held) => {
+                        self.holder.settle(held, amount, amount, now);
+                        self.spent += amount;
+                        return true;
+                    }
+                    Err(HeldShort::Spent { .. }) => return false,
+                    Err(_) => self.talk().await,
+                }
+            }
+        };
+        match tokio::time::timeout(SOON, spending).await {
+            Ok(spent) => spent,
+            Err(_) => panic!("{}: no money, and no word that there is none: {:?}", self.pod, self.holder),
+        }
+    }
+
+    /// Spends what it has, and talks. Whether the ledger says that it is spent.
+    async fn turn(&mut self, amount: u64) -> bool {
+        loop {
+            let now = self.now();
+            match self.holder.reserve(self.team, amount, now) {
+                Ok(held) => {
+                    self.holder.settle(held, amount, amount, now);
+                    self.spent += amount;
+                }
+                Err(short) => {
+                    self.talk().await;
+                    return matches!(short, HeldShort::Spent { .. });
+                }
+            }
+        }
+    }
+
+    /// Says what is due, and hears what comes.
+    async fn talk(&mut self) {
+        let now = self.now();
+        if self.holder.due(now) == Due::Now
+            && let Some(report) = self.holder.report(now)
+        {
+            self.stream.say(&FromGateway::Usage(report)).await;
+        }
+        // Nothing may come: it asks again then.
+        if let Ok(Some(message)) = tokio::time::timeout(LOOK, self.stream.hear()).await {
+            self.take(&message);
+        }
+    }
+
+    fn take(&mut self, message: &FromOperator) {
+        if let FromOperator::Grants(grants) = message {
+            let now = self.now();
+            assert_ne!(self.holder.take(grants, now), MessageOutcome::Void);
+        }
+    }
+
+    /// Until the ledger has durably all of it.
+    async fn leave(&mut self) {
+        let leaving = async {
+            while !self.holder.is_confirmed() {
+                let report = self.holder.last_report(self.now());
+                self.stream.say(&FromGateway::Usage(report)).await;
+                if let Ok(Some(message)) = tokio::time::timeout(LOOK, self.stream.hear()).await {
+                    self.take(&message);
+                }
+            }
+        };
+        tokio::time::timeout(SOON, leaving).await.expect("word that it is kept");
+    }
+}
+
+/// All spend until the ledger says to all of them that nothing is left. What they have spent.
+async fn spend_all(gateways: &mut [Gateway], amount: u64) -> u64 {
+    let spending =
+        async { while !join_all(gateways.iter_mut().map(|one| one.turn(amount))).await.iter().all(|out| *out) {} };
+    tokio::time::timeout(SOON, spending).await.expect("word that there is none");
+    gateways.iter().map(|gateway| gateway.spent).sum()
+}
+
+async fn spend_some(gateways: &mut [Gateway], amount: u64, times: usize) {
+    for gateway in gateways {
+        for _ in 0..times {
+            assert!(gateway.spend(amount).await);
+        }
+    }
+}
+
+#[tokio::test]
+async fn gateways_share_one_limit_to_the_last_unit_that_fits() {
+    let store = Arc::new(MemoryStore::default());
+    let world = LedgerWorld::new(&store, 10_000).await;
+    let mut gateways = [Gateway::new(&world, "a").await, Gateway::new(&world, "b").await];
+    let spent = spend_all(&mut gateways, 100).await;
+    assert_eq!(spent, 10_000);
+    assert!(gateways.iter().all(|gateway| gateway.spent > 0), "both had some");
+    let text = String::from_utf8(world.metrics.text()).unwrap();
+    assert!(text.contains("outrigger_operator_ledger_writes_total{result=\"ok\"}"), "{text}");
+}
+
+#[tokio::test]
+async fn a_limit_that_is_raised_is_there_for_all_at_once() {
+    let store = Arc::new(MemoryStore::default());
+    let world = LedgerWorld::new(&store, 1_000).await;
+    let mut gateways = [Gateway::new(&world, "a").await, Gateway::new(&world, "b").await];
+    assert_eq!(spend_all(&mut gateways, 100).await, 1_000);
+    world.plan(2, 3_000);
+    // The word that it is spent holds until the next report is answered.
+    let more = async { while spend_all(&mut gateways, 100).await < 3_000 {} };
+    tokio::time::timeout(SOON, more).await.expect("the rest of what it was raised to");
+    assert_eq!(gateways.iter().map(|gateway| gateway.spent).sum::<u64>(), 3_000);
+}
+
+/// The next leader knows nothing but the store, and what gateways tell it.
+#[tokio::test]
+async fn a_new_leader_gives_nothing_twice_and_loses_nothing() {
+    let store = Arc::new(MemoryStore::default());
+    let first = LedgerWorld::new(&store, 10_000).await;
+    let mut gateways = [Gateway::new(&first, "a").await, Gateway::new(&first, "b").await];
+    spend_some(&mut gateways, 100, 20).await;
+    first.end();
+    let second = LedgerWorld::new(&store, 10_000).await;
+    for gateway in &mut gateways {
+        gateway.follow(&second).await;
+    }
+    let [first, second_gateway] = gateways;
+    let mut gateways = [first, second_gateway, Gateway::new(&second, "c").await];
+    assert_eq!(spend_all(&mut gateways, 100).await, 10_000);
+}
+
+#[tokio::test]
+async fn what_a_gateway_returns_is_spent_by_others() {
+    let store = Arc::new(MemoryStore::default());
+    let world = LedgerWorld::new(&store, 10_000).await;
+    let mut first = Gateway::new(&world, "a").await;
+    spend_some(std::slice::from_mut(&mut first), 100, 5).await;
+    first.leave().await;
+    let mut others = [Gateway::new(&world, "b").await];
+    assert_eq!(spend_all(&mut others, 100).await, 9_500);
+}
+
+#[tokio::test]
+async fn a_store_that_fails_and_conflicts_costs_time_and_no_money() {
+    let store = Arc::new(MemoryStore::default());
+    let world = LedgerWorld::new(&store, 10_000).await;
+    let mut gateways = [Gateway::new(&world, "a").await, Gateway::new(&world, "b").await];
+    spend_some(&mut gateways, 100, 5).await;
+    store.fates(&[Fate::WrittenInSilence, Fate::Written, Fate::LostInSilence, Fate::Failed, Fate::WrittenInSilence]);
+    spend_some(&mut gateways, 100, 5).await;
+    store.touch();
+    assert_eq!(spend_all(&mut gateways, 100).await, 10_000);
+    let text = String::from_utf8(world.metrics.text()).unwrap();
+    assert!(text.contains("outrigger_operator_ledger_writes_total{result=\"unknown\"}"), "{text}");
+}
+
+#[tokio::test]
+async fn a_lie_is_told_and_moves_no_money() {
+    let store = Arc::new(MemoryStore::default());
+    let mut world = LedgerWorld::new(&store, 10_000).await;
+    let mut honest = [Gateway::new(&world, "a").await];
+    assert!(honest[0].spend(100).await);
+    let mut liar = Gateway::new(&world, "b").await;
+    spend_some(std::slice::from_mut(&mut liar), 100, 3).await;
+    let mut report = liar.holder.report(liar.now()).unwrap();
+    let key = AccountKey { limit: limit("team"), start: 0 };
+    report.accounts =
+        vec![AccountUsage { account: key, spent: 1, reserved: 0, granted: 10, returned: 0, want: 0, least: 0 }];
+    liar.stream.say(&FromGateway::Usage(report)).await;
+    assert_eq!(world.found().await, (Some("b".to_owned()), FindingKind::Less));
+    let held = liar.spent + liar.holder.free(liar.team, liar.now());
+    assert_eq!(spend_all(&mut honest, 100).await, (10_000 - held) / 100 * 100);
+}
+
+#[tokio::test]
+async fn another_keys_limit_is_refused() {
+    let store = Arc::new(MemoryStore::default());
+    let mut world = LedgerWorld::new(&store, 10_000).await;
+    let mut stream = GatewayStream::new(&world.world, &world.world.pod("a", "default")).await;
+    let mut term = Term(0);
+    let others = || WantedLimit { limit: limit("others"), want: 100, least: 100 };
+    let mut answers: Vec<Grants> = Vec::new();
+    let asking = async {
+        for number in 1.. {
+            let report =
+                UsageReport { epoch: 5, term, number, whole: true, wanted: vec![others()], ..UsageReport::default() };
+            stream.say(&FromGateway::Usage(report)).await;
+            while let Ok(Some(message)) = tokio::time::timeout(LOOK, stream.hear()).await {
+                if let FromOperator::Grants(grants) = message {
+                    term = grants.term;
+                    answers.push(grants);
+                }
+            }
+            if let Ok(found) = world.findings.try_recv() {
+                return found;
+            }
+        }
+        unreachable!("it asks until it is answered")
+    };
+    let (gateway, finding) = tokio::time::timeout(SOON, asking).await.unwrap();
+    assert_eq!((gateway.as_deref(), finding.kind), (Some("a"), FindingKind::NotAllowed));
+    assert!(answers.iter().all(|grants| grants.accounts.iter().all(|account| account.granted == 0)), "{answers:?}");
+}
