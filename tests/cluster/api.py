@@ -30,6 +30,7 @@ KINDS = {
     "MutatingWebhookConfiguration": ("apis/admissionregistration.k8s.io/v1", "mutatingwebhookconfigurations"),
     "ValidatingWebhookConfiguration": ("apis/admissionregistration.k8s.io/v1", "validatingwebhookconfigurations"),
     "Budget": ("apis/outrigger.dev/v1alpha1", "budgets"),
+    "LedgerShard": ("apis/outrigger.dev/v1alpha1", "ledgershards"),
     "LLMProvider": ("apis/outrigger.dev/v1alpha1", "llmproviders"),
     "ModelCatalog": ("apis/outrigger.dev/v1alpha1", "modelcatalogs"),
     "RoutingRule": ("apis/outrigger.dev/v1alpha1", "routingrules"),

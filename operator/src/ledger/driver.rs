@@ -26,8 +26,8 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use jiff::Timestamp;
 use outrigger_ledger::protocol::Term;
-use outrigger_ledger::shared::leader::{Input, Leader, LedgerFinding, Output};
-use outrigger_ledger::shared::record::{StoreObject, StoreRecord, StoreVersion, Stored};
+use outrigger_ledger::shared::leader::{FindingKind, Input, Leader, LedgerFinding, Output};
+use outrigger_ledger::shared::record::{HolderId, StoreObject, StoreRecord, StoreVersion, Stored};
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior};
@@ -44,6 +44,11 @@ use crate::stream::{ConnectedGateway, Hub, ReceivedReport};
 const TICK: Duration = Duration::from_millis(100);
 /// How often it is looked which pods are gone.
 const CENSUS: Duration = Duration::from_secs(2);
+/// How long a pod is missed before it is gone: a watch may be behind.
+const MISSED: Duration = Duration::from_secs(10);
+/// A report of a later leader is followed: the store may have been set back, and terms with it. Of one pod no more often: it
+/// may have made it up.
+const DEPOSES_EVERY: Duration = Duration::from_secs(10 * 60);
 /// Between two leaderships of one process: whoever deposed this one may be about to end.
 const AGAIN: Duration = Duration::from_secs(2);
 
@@ -62,6 +67,10 @@ pub struct LedgerDriver {
     pods: Arc<dyn PodUids>,
     reporter: Arc<dyn FindingReporter>,
     metrics: Arc<OperatorMetrics>,
+    /// How long a pod is missed before it is gone.
+    missed: Duration,
+    /// Pods that reported of a later leader, and when.
+    deposers: Mutex<HashMap<String, Instant>>,
     /// Whoever runs takes them.
     reports: Mutex<Option<mpsc::Receiver<ReceivedReport>>>,
 }
@@ -77,7 +86,14 @@ impl LedgerDriver {
         metrics: Arc<OperatorMetrics>,
     ) -> Self {
         let reports = Mutex::new(hub.reports());
-        LedgerDriver { store, limits, hub, pods, reporter, metrics, reports }
+        let deposers = Mutex::default();
+        LedgerDriver { store, limits, hub, pods, reporter, metrics, missed: MISSED, deposers, reports }
+    }
+
+    /// Pods are gone when they were missed for so long.
+    #[must_use]
+    pub fn missed_for(self, missed: Duration) -> Self {
+        LedgerDriver { missed, ..self }
     }
 
     /// Leads for as long as it is polled. Once in a process: losing the Lease ends it.
@@ -218,11 +234,22 @@ impl<'a> Leading<'a> {
             self.unplanned.insert(pod, received);
             return;
         };
+        if self.leader.leads().is_some_and(|own| report.term > own) && !self.may_depose(&pod) {
+            let holder = HolderId { pod: pod.clone(), epoch: report.epoch };
+            self.gateways.insert(pod, Arc::clone(gateway));
+            return self.find(LedgerFinding { holder, account: None, kind: FindingKind::Absurd });
+        }
         if report.accounts.iter().any(|account| account.want > 0) || report.wanted.iter().any(|limit| limit.want > 0) {
             self.asked.entry(pod.clone()).or_insert_with(Instant::now);
         }
         self.gateways.insert(pod.clone(), Arc::clone(gateway));
         self.step(Input::Report { pod, allowed, report: received.report });
+    }
+
+    fn may_depose(&self, pod: &str) -> bool {
+        let mut deposers = self.driver.deposers.lock();
+        deposers.retain(|_, since| since.elapsed() < DEPOSES_EVERY);
+        deposers.insert(pod.to_owned(), Instant::now()).is_none()
     }
 
     /// Pods that are gone, and what is measured.
@@ -234,7 +261,7 @@ impl<'a> Leading<'a> {
         driver.metrics.ledger_holders(holders.len());
         driver.metrics.ledger_leads(self.leader.leads().is_some());
         driver.metrics.ledger_dropped(driver.hub.dropped_reports());
-        for pod in self.census.gone(holders, &there, Instant::now()) {
+        for pod in self.census.gone(holders, &there, driver.missed, Instant::now()) {
             self.step(Input::HolderGone { pod });
         }
         self.gateways.retain(|pod, _| there.contains(pod));

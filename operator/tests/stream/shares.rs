@@ -36,13 +36,13 @@ struct LedgerWorld {
     driver: JoinHandle<()>,
 }
 
-/// All pods that ever were.
+/// Pods of which none is left: only those are there that are connected.
 #[derive(Debug)]
-struct Everybody;
+struct Nobody;
 
-impl PodUids for Everybody {
+impl PodUids for Nobody {
     fn uids(&self) -> HashSet<String> {
-        ["a", "b", "c", "d"].map(|pod| format!("uid-{pod}")).into()
+        HashSet::new()
     }
 }
 
@@ -77,6 +77,11 @@ fn document(name: &str, max: u64) -> Document {
 impl LedgerWorld {
     /// The key `search` has the budget `team`, and another key of the namespace the budget `others`.
     async fn new(store: &Arc<MemoryStore>, max: u64) -> Self {
+        Self::missing(store, max, SOON).await
+    }
+
+    /// The same; a pod without a stream is gone after so long.
+    async fn missing(store: &Arc<MemoryStore>, max: u64, missed: Duration) -> Self {
         let world = StreamWorld::new().await;
         let (limits, metrics) = (Arc::new(PlannedLimits::default()), Arc::new(OperatorMetrics::new().unwrap()));
         let (tell, findings) = mpsc::unbounded_channel();
@@ -84,10 +89,11 @@ impl LedgerWorld {
             Arc::clone(store) as _,
             Arc::clone(&limits),
             Arc::clone(&world.hub),
-            Arc::new(Everybody),
+            Arc::new(Nobody),
             Arc::new(Told(tell)),
             Arc::clone(&metrics),
         );
+        let driver = driver.missed_for(missed);
         let driver = tokio::spawn(async move { driver.run().await });
         let world = LedgerWorld { world, limits, metrics, findings, driver };
         world.plan(1, max);
@@ -188,7 +194,7 @@ impl Gateway {
             self.stream.say(&FromGateway::Usage(report)).await;
         }
         // Nothing may come: it asks again then.
-        if let Ok(Some(message)) = tokio::time::timeout(LOOK, self.stream.hear()).await {
+        if let Ok(Some(message)) = tokio::time::timeout(LOOK, self.stream.notify()).await {
             self.take(&message);
         }
     }
@@ -206,7 +212,7 @@ impl Gateway {
             while !self.holder.is_confirmed() {
                 let report = self.holder.last_report(self.now());
                 self.stream.say(&FromGateway::Usage(report)).await;
-                if let Ok(Some(message)) = tokio::time::timeout(LOOK, self.stream.hear()).await {
+                if let Ok(Some(message)) = tokio::time::timeout(LOOK, self.stream.notify()).await {
                     self.take(&message);
                 }
             }
@@ -316,6 +322,56 @@ async fn a_lie_is_told_and_moves_no_money() {
     assert_eq!(spend_all(&mut honest, 100).await, (10_000 - held) / 100 * 100);
 }
 
+/// What it may have spent counts as spent, and the rest of the budget serves the others.
+#[tokio::test]
+async fn a_pod_that_is_gone_without_a_last_word_keeps_what_it_held() {
+    let store = Arc::new(MemoryStore::default());
+    let world = LedgerWorld::missing(&store, 10_000, Duration::ZERO).await;
+    let mut gone = Gateway::new(&world, "a").await;
+    spend_some(std::slice::from_mut(&mut gone), 100, 5).await;
+    let held = gone.spent + gone.holder.free(gone.team, gone.now());
+    drop(gone);
+    let mut others = [Gateway::new(&world, "b").await];
+    let unconfirmed = async {
+        loop {
+            spend_all(&mut others, 100).await;
+            let now = others[0].now();
+            if let Some(fleet) = others[0].holder.fleet(others[0].team, now)
+                && fleet.account.unconfirmed > 0
+            {
+                return fleet.account;
+            }
+            others[0].talk().await;
+        }
+    };
+    let fleet = tokio::time::timeout(SOON, unconfirmed).await.expect("word of the pod that is gone");
+    assert!(others[0].spent <= 10_000 - held, "{} are spent beside {held}", others[0].spent);
+    assert!(fleet.spent + fleet.unconfirmed <= 10_000, "{fleet:?}");
+}
+
+/// The store may have been set back, so the first word of a later leader is followed. Whoever makes one up again is refused.
+#[tokio::test]
+async fn a_gateway_that_makes_up_leaders_holds_nobody_up_for_long() {
+    let store = Arc::new(MemoryStore::default());
+    let mut world = LedgerWorld::new(&store, 10_000).await;
+    let mut honest = [Gateway::new(&world, "a").await];
+    spend_some(&mut honest, 100, 2).await;
+    let liar = GatewayStream::new(&world.world, &world.world.pod("b", "default")).await;
+    let lie = |number, term| UsageReport { epoch: 5, term: Term(term), number, whole: true, ..UsageReport::default() };
+    liar.say(&FromGateway::Usage(lie(1, 1_000))).await;
+    let following = async {
+        while honest[0].holder.state().term <= Term(1_000) {
+            let report = honest[0].holder.report(honest[0].now()).unwrap();
+            honest[0].stream.say(&FromGateway::Usage(report)).await;
+            honest[0].talk().await;
+        }
+    };
+    tokio::time::timeout(SOON, following).await.expect("a leader above what was made up");
+    liar.say(&FromGateway::Usage(lie(2, 900_000))).await;
+    assert_eq!(world.found().await, (Some("b".to_owned()), FindingKind::Absurd));
+    assert_eq!(spend_all(&mut honest, 100).await, 10_000);
+}
+
 #[tokio::test]
 async fn another_keys_limit_is_refused() {
     let store = Arc::new(MemoryStore::default());
@@ -329,7 +385,7 @@ async fn another_keys_limit_is_refused() {
             let report =
                 UsageReport { epoch: 5, term, number, whole: true, wanted: vec![others()], ..UsageReport::default() };
             stream.say(&FromGateway::Usage(report)).await;
-            while let Ok(Some(message)) = tokio::time::timeout(LOOK, stream.hear()).await {
+            while let Ok(Some(message)) = tokio::time::timeout(LOOK, stream.notify()).await {
                 if let FromOperator::Grants(grants) = message {
                     term = grants.term;
                     answers.push(grants);

@@ -8,9 +8,6 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How long a pod is missed before it is gone.
-const MISSED: Duration = Duration::from_secs(10);
-
 /// Pods that are missed.
 #[derive(Debug, Default)]
 pub(super) struct PodCensus {
@@ -18,15 +15,21 @@ pub(super) struct PodCensus {
 }
 
 impl PodCensus {
-    /// Those of `holders` that are gone now. They are told again until they are no holders any more.
-    pub(super) fn gone(&mut self, holders: Vec<String>, there: &HashSet<String>, now: Instant) -> Vec<String> {
+    /// Those of `holders` that were missed for so long. They are named again until they are no holders any more.
+    pub(super) fn gone(
+        &mut self,
+        holders: Vec<String>,
+        there: &HashSet<String>,
+        missed_for: Duration,
+        now: Instant,
+    ) -> Vec<String> {
         let missing: Vec<String> = holders.into_iter().filter(|pod| !there.contains(pod)).collect();
         let mut missed = HashMap::with_capacity(missing.len());
         for pod in &missing {
             missed.insert(pod.clone(), self.missed.get(pod).copied().unwrap_or(now));
         }
         self.missed = missed;
-        let long = |pod: &String| self.missed.get(pod).is_some_and(|since| now.duration_since(*since) >= MISSED);
+        let long = |pod: &String| self.missed.get(pod).is_some_and(|since| now.duration_since(*since) >= missed_for);
         missing.into_iter().filter(long).collect()
     }
 }
@@ -41,7 +44,12 @@ mod tests {
         let begin = Instant::now();
         let mut gone = |seconds: u64, there: &[&str]| {
             let there = there.iter().map(|pod| (*pod).to_owned()).collect();
-            census.gone(vec!["a".to_owned(), "b".to_owned()], &there, begin + Duration::from_secs(seconds))
+            census.gone(
+                vec!["a".to_owned(), "b".to_owned()],
+                &there,
+                Duration::from_secs(10),
+                begin + Duration::from_secs(seconds),
+            )
         };
         assert_eq!(gone(0, &["a", "b"]), [""; 0]);
         assert_eq!(gone(2, &["a"]), [""; 0]);
