@@ -6,7 +6,7 @@
 //! [`record`](telemetry::record).
 //!
 //! [`Gateway`] is what a binary embeds: it is given a policy document and the credentials, swaps
-//! them while it serves, and never goes without the last good one. [`intake`](config::source) chooses among those that come
+//! them while it serves, and never goes without the last good one. [`config::source`] chooses among those that come
 //! as mounted files, by the operator's [`stream`](config::stream), and from the process before.
 
 mod attempt;

@@ -210,21 +210,21 @@ async fn serve(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let gateway = Gateway::new(settings)?;
     // Without an operator there is nothing that is not mounted.
     let held = arguments.state.as_deref().filter(|_| operator.is_some());
-    let intake = Arc::new(PolicySources::new(Arc::clone(&gateway), held).trusting(trust));
+    let sources = Arc::new(PolicySources::new(Arc::clone(&gateway), held).trusting(trust));
     // Watched before it is read: what changes in between is seen.
     let mut watch = FolderWatch::or_looks(&dir)?;
-    intake.restore();
-    intake.mount(&dir);
+    sources.restore();
+    sources.mount(&dir);
     let listeners = Listeners::bind(&clients, &admin).await?;
     let mut terminated = signal(SignalKind::terminate())?;
     let mut interrupted = signal(SignalKind::interrupt())?;
     let mut following = tokio::task::JoinSet::new();
     if let Some(operator) = operator {
-        following.spawn(operator.follow(Arc::clone(&intake)));
+        following.spawn(operator.follow(Arc::clone(&sources)));
     }
     following.spawn(async move {
         while watch.changed().await {
-            intake.mount(&dir);
+            sources.mount(&dir);
         }
     });
     gateway

@@ -33,7 +33,7 @@ const TOKEN: u64 = 64 << 10;
 /// An open stream. Dropped, its connection is gone.
 #[derive(Debug)]
 pub(super) struct OpenStream {
-    pub(super) mouth: ReportSender,
+    pub(super) reports: ReportSender,
     pub(super) body: Incoming,
     pub(super) _tasks: Tasks,
 }
@@ -41,10 +41,10 @@ pub(super) struct OpenStream {
 pub(super) async fn dial(
     operator: &OperatorStream,
     leader: Option<&Authority>,
-    intake: &PolicySources,
+    sources: &PolicySources,
 ) -> Result<OpenStream, StreamEnded> {
     let at = leader.map_or_else(|| operator.endpoint.authority(), ToString::to_string);
-    match tokio::time::timeout(operator.pace.dial, connect(operator, leader, &at, intake)).await {
+    match tokio::time::timeout(operator.pace.dial, connect(operator, leader, &at, sources)).await {
         Ok(opened) => opened,
         Err(_) => Err(StreamEnded::Late { at, seconds: operator.pace.dial.as_secs() }),
     }
@@ -54,7 +54,7 @@ async fn connect(
     operator: &OperatorStream,
     leader: Option<&Authority>,
     at: &str,
-    intake: &PolicySources,
+    sources: &PolicySources,
 ) -> Result<OpenStream, StreamEnded> {
     let OperatorStream { endpoint, token, authorities: path, trust, .. } = operator;
     let authorities = Authorities::read(path, trust.as_ref())?;
@@ -73,7 +73,7 @@ async fn connect(
     let name = ServerName::try_from(endpoint.host.clone()).map_err(|error| failed(std::io::Error::other(error)))?;
     let tls = TlsConnector::from(config).connect(name, tcp).await.map_err(failed)?;
     // What providers are reached through: one kind of connection is compiled once.
-    open(Stream::Tls(Box::new(tls)), operator, token, at, hello(intake.has(), fingerprints)).await
+    open(Stream::Tls(Box::new(tls)), operator, token, at, hello(sources.has(), fingerprints)).await
 }
 
 /// The stream, over a connection.
@@ -97,8 +97,8 @@ pub(super) async fn open(
         // How it ended is told to whoever reads from it.
         let _ = connection.await;
     });
-    let (mouth, said) = pair();
-    mouth.say(&hello)?;
+    let (reports, said) = pair();
+    reports.say(&hello)?;
     let mut request = Request::new(said);
     (*request.method_mut(), *request.uri_mut()) = (Method::POST, operator.target.clone());
     request.headers_mut().insert(header::AUTHORIZATION, token);
@@ -106,7 +106,7 @@ pub(super) async fn open(
     let response = sender.send_request(request).await.map_err(failed)?;
     let status = response.status();
     if status == StatusCode::OK {
-        return Ok(OpenStream { mouth, body: response.into_body(), _tasks: tasks });
+        return Ok(OpenStream { reports, body: response.into_body(), _tasks: tasks });
     }
     let leader = response.headers().get(LEADER).filter(|_| status == StatusCode::MISDIRECTED_REQUEST);
     match leader.and_then(address) {

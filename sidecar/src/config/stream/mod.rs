@@ -75,15 +75,15 @@ impl OperatorStream {
     }
 
     /// Keeps a stream open for as long as it is polled.
-    pub async fn follow(self, intake: Arc<PolicySources>) {
-        let mut mounted = intake.mounted();
+    pub async fn follow(self, sources: Arc<PolicySources>) {
+        let mut mounted = sources.mounted();
         let mut leader: Option<Authority> = None;
         let (mut failures, mut hops) = (0_u32, 0_u32);
         loop {
             mounted.borrow_and_update();
             let was_led = leader.is_some();
             let mut heard = false;
-            let ended = self.once(&intake, leader.take(), &mut heard).await;
+            let ended = self.once(&sources, leader.take(), &mut heard).await;
             if let StreamEnded::Elsewhere(address) = &ended
                 && hops < HOPS
             {
@@ -93,7 +93,7 @@ impl OperatorStream {
             }
             hops = 0;
             failures = if heard { 0 } else { failures.saturating_add(1) };
-            tell(&intake, &ended);
+            note_problem(&sources, &ended);
             // A leader that is gone is asked for at the Service, and that need not be waited for.
             if was_led && !heard && failures == 1 {
                 continue;
@@ -113,13 +113,13 @@ impl OperatorStream {
     }
 
     /// One connection, from its beginning to its end. `heard`: the operator said something on it.
-    async fn once(&self, intake: &PolicySources, leader: Option<Authority>, heard: &mut bool) -> StreamEnded {
-        let mounted = intake.mounted();
-        match dial::dial(self, leader.as_ref(), intake).await {
+    async fn once(&self, sources: &PolicySources, leader: Option<Authority>, heard: &mut bool) -> StreamEnded {
+        let mounted = sources.mounted();
+        match dial::dial(self, leader.as_ref(), sources).await {
             Ok(open) => {
                 tracing::info!(operator = %self.endpoint, leader = leader.as_ref().map(Authority::as_str), "connected to the operator");
-                intake.gateway().linked(None);
-                session::listen(open, self, intake, mounted, heard).await
+                sources.gateway().linked(None);
+                session::listen(open, self, sources, mounted, heard).await
             }
             Err(ended) => ended,
         }
@@ -127,13 +127,13 @@ impl OperatorStream {
 }
 
 /// Once, until it is another reason.
-fn tell(intake: &PolicySources, ended: &StreamEnded) {
+fn note_problem(sources: &PolicySources, ended: &StreamEnded) {
     let problem = ended.to_string();
-    let known = intake.gateway().status().operator.and_then(|link| link.problem);
+    let known = sources.gateway().status().operator.and_then(|link| link.problem);
     match known.as_deref() == Some(&problem) {
         true => tracing::debug!(problem, "still no stream from the operator"),
         false if ended.is_usual() => tracing::info!(problem, "no stream from the operator for now"),
         false => tracing::warn!(problem, "no stream from the operator: what is in force serves on"),
     }
-    intake.gateway().linked(Some(problem));
+    sources.gateway().linked(Some(problem));
 }

@@ -16,15 +16,15 @@ use crate::config::source::PolicySources;
 pub(super) async fn listen(
     open: OpenStream,
     operator: &OperatorStream,
-    intake: &PolicySources,
+    sources: &PolicySources,
     mut mounted: watch::Receiver<()>,
     heard: &mut bool,
 ) -> StreamEnded {
-    let OpenStream { mouth, mut body, _tasks } = open;
+    let OpenStream { reports, mut body, _tasks } = open;
     let pace = operator.pace;
     let mut beats = interval_at(Instant::now() + pace.beat, pace.beat);
     beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut usage = UsageReports::begin(&intake.gateway().accounts);
+    let mut usage = UsageReports::begin(&sources.gateway().accounts);
     let mut lines = LineReader::default();
     let mut last = Instant::now();
     loop {
@@ -38,11 +38,11 @@ pub(super) async fn listen(
                 };
                 last = Instant::now();
                 let Ok(bytes) = frame.into_data() else { continue };
-                hear(&mut lines, &bytes, intake, heard, |outcome| tell(&mouth, outcome, operator))
+                handle_messages(&mut lines, &bytes, sources, heard, |outcome| report_outcome(&reports, outcome, operator))
             }
-            Ok(()) = mounted.changed() => tell(&mouth, intake.outcome(), operator),
-            () = usage.due() => usage.say(&mouth),
-            _ = beats.tick() => mouth.say(&FromGateway::Beat(Unused {})),
+            Ok(()) = mounted.changed() => report_outcome(&reports, sources.outcome(), operator),
+            () = usage.due() => usage.say(&reports),
+            _ = beats.tick() => reports.say(&FromGateway::Beat(Unused {})),
         };
         if let Err(ended) = said {
             return ended;
@@ -51,20 +51,20 @@ pub(super) async fn listen(
 }
 
 /// Each kind of message goes to whom it concerns.
-fn hear(
+fn handle_messages(
     lines: &mut LineReader,
     bytes: &[u8],
-    intake: &PolicySources,
+    sources: &PolicySources,
     heard: &mut bool,
-    say: impl Fn(Option<PolicyOutcome>) -> Result<(), StreamEnded>,
+    report: impl Fn(Option<PolicyOutcome>) -> Result<(), StreamEnded>,
 ) -> Result<(), StreamEnded> {
     lines.push(bytes)?;
     while let Some(message) = lines.from_operator()? {
         *heard = true;
         match message {
-            FromOperator::Policy(policy) => say(intake.take(policy))?,
-            FromOperator::Unreadable(rejection) => say(intake.refuse(rejection))?,
-            FromOperator::Grants(grants) => intake.gateway().granted(&grants),
+            FromOperator::Policy(policy) => report(sources.take(policy))?,
+            FromOperator::Unreadable(rejection) => report(sources.refuse(rejection))?,
+            FromOperator::Grants(grants) => sources.gateway().granted(&grants),
             FromOperator::Beat(_) | FromOperator::Unknown(_) => {}
         }
     }
@@ -72,11 +72,15 @@ fn hear(
 }
 
 /// With the authorities as they are mounted now: the next connection trusts these.
-fn tell(mouth: &ReportSender, outcome: Option<PolicyOutcome>, operator: &OperatorStream) -> Result<(), StreamEnded> {
+fn report_outcome(
+    reports: &ReportSender,
+    outcome: Option<PolicyOutcome>,
+    operator: &OperatorStream,
+) -> Result<(), StreamEnded> {
     let Some(outcome) = outcome else { return Ok(()) };
     let authorities = Authorities::read(&operator.authorities, operator.trust.as_ref());
     let authorities = authorities.map(|found| found.fingerprints()).unwrap_or_default();
-    mouth.say(&FromGateway::Outcome(PolicyOutcome { authorities, ..outcome }))
+    reports.say(&FromGateway::Outcome(PolicyOutcome { authorities, ..outcome }))
 }
 
 #[cfg(test)]

@@ -63,10 +63,10 @@ impl<'a> UsageReports<'a> {
         }
     }
 
-    pub(super) fn say(&mut self, mouth: &ReportSender) -> Result<(), StreamEnded> {
+    pub(super) fn say(&mut self, reports: &ReportSender) -> Result<(), StreamEnded> {
         (self.said, self.pace) = (Instant::now(), pace());
         match self.accounts.report() {
-            Ok(report) => report.map_or(Ok(()), |report| mouth.say(&FromGateway::Usage(report))),
+            Ok(report) => report.map_or(Ok(()), |report| reports.say(&FromGateway::Usage(report))),
             // The requests that are refused for it tell more.
             Err(error) => {
                 tracing::debug!(%error, "the ledger is told nothing that can't be written down");
