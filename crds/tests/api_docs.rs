@@ -37,6 +37,11 @@ by `make docs`; do not edit it by hand.
 #[test]
 fn api() {
     let mut text = HEAD.to_owned();
+    let kinds = definitions().into_iter().map(|definition| definition.spec.names.kind).chain(["Status".to_owned()]);
+    text.push('\n');
+    for kind in kinds {
+        writeln!(text, "- [{kind}](#{})", kind.to_lowercase()).unwrap();
+    }
     for definition in definitions() {
         let names = &definition.spec.names;
         let root = serde_json::to_value(&definition.spec.versions[0].schema).unwrap()["openAPIV3Schema"].take();

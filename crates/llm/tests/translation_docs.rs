@@ -16,6 +16,10 @@ Read this page if your application speaks one API and a provider speaks another 
 know what happens to a field. Generated from the table in `crates/llm/src/format/*/fields.rs` by
 `make docs`; do not edit it by hand.
 
+- [From OpenAI](#from-openai)
+- [From Anthropic](#from-anthropic)
+- [From Gemini](#from-gemini)
+
 If caller and provider speak the same dialect, the bytes of a request go on as they are
 ([semantics](semantics.md#4-what-is-changed-on-the-way)), and nothing here applies. Otherwise each
 field of the request has one of four fates:
