@@ -52,7 +52,7 @@ pub use read::source::{DEFAULT_NAMESPACE, Object, Source, read};
 pub use rules::trials::PlacedTrial;
 pub use slice::Slices;
 
-/// Where the operator lives, unless it is told otherwise: what stands there acts on all namespaces.
+/// Where the operator lives, unless set otherwise: what stands there acts on all namespaces.
 pub const OPERATOR_NAMESPACE: &str = "outrigger-system";
 
 /// What a policy is compiled from.
@@ -69,7 +69,7 @@ pub struct Inputs<'a> {
     pub without_value: Severity,
     /// The document's.
     pub sequence: u64,
-    /// Its rules act on the keys of every namespace, its catalogues tell providers of every namespace, and its Budgets may
+    /// Its rules act on the keys of every namespace, its catalogues price providers of every namespace, and its Budgets may
     /// apply to them: [`OPERATOR_NAMESPACE`], as a rule.
     pub operator_namespace: &'a str,
 }
@@ -132,7 +132,7 @@ impl fmt::Debug for Compiled {
     }
 }
 
-/// Compiles a policy. Always succeeds: what can't be used is left out, and told.
+/// Compiles a policy. Always succeeds: what can't be used is left out, and reported.
 #[must_use]
 pub fn compile(inputs: &Inputs<'_>) -> Compiled {
     let mut findings = Vec::new();

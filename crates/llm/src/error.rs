@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use crate::Dialect;
 
-/// Why a request cannot be read, or cannot be told to an upstream.
+/// Why a request cannot be read, or cannot be written for an upstream.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum RequestError {
     /// The caller's mistake: a field of the wrong shape.

@@ -2,7 +2,7 @@
 
 use crate::chat::JsonObject;
 
-/// A request told in an upstream's dialect.
+/// A request written in an upstream's dialect.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EncodedRequest {
     /// The body; the model's name stands in it where the dialect wants it there.
@@ -14,14 +14,14 @@ pub struct EncodedRequest {
     pub max_output_tokens: Option<u64>,
 }
 
-/// What an answer is told with: things that the gateway knows and the upstream may not.
+/// What an answer is written with: things that the gateway knows and the upstream may not.
 #[derive(Clone, Debug, Default)]
 pub struct Answer {
     /// The answer's id, used where the upstream gave none.
     pub id: String,
-    /// The model's name to tell, used where the upstream gave none.
+    /// The model's name to write, used where the upstream gave none.
     pub model: String,
-    /// Seconds since 1970, for dialects that tell when.
+    /// Seconds since 1970, for dialects that have it.
     pub created: u64,
     /// OpenAI callers alone: end the stream with a usage chunk.
     pub stream_usage: bool,

@@ -1,8 +1,8 @@
-//! Pictures and documents inside requests: `data:` URLs, and types told by a file's name.
+//! Pictures and documents inside requests: `data:` URLs, and types known from a file's name.
 
 /// Splits `data:image/png;base64,AAAA` into its media type, in lower case, and its base64.
 ///
-/// Base64 alone: `None` for text in percent encoding, and where no media type is told. Parameters
+/// Base64 alone: `None` for text in percent encoding, and where no media type is given. Parameters
 /// (`;charset=…`) are dropped. The base64 itself is not looked at.
 #[must_use]
 pub fn parse_data_url(url: &str) -> Option<(String, String)> {
@@ -26,7 +26,7 @@ pub fn data_url(media_type: &str, base64: &str) -> String {
     format!("data:{media_type};base64,{base64}")
 }
 
-/// The media type that the file name at the end of a URL tells; query and fragment are not looked at.
+/// The media type that the file name at the end of a URL implies; query and fragment are not looked at.
 #[must_use]
 pub fn type_of_url(url: &str) -> Option<&'static str> {
     let path = url.split(['?', '#']).next()?;

@@ -45,13 +45,13 @@ pub enum ModelPlace {
 /// How an operation is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Meter {
-    /// By the usage that the answer tells.
+    /// By the usage that the answer reports.
     Tokens,
     /// By pictures made.
     Images,
-    /// By characters spoken.
+    /// By characters of speech.
     Characters,
-    /// By seconds heard.
+    /// By seconds of audio.
     Seconds,
     /// Costs nothing.
     Free,
@@ -224,7 +224,7 @@ pub struct Matched {
     pub model: Option<String>,
 }
 
-/// What headers tell of who is asking, for the paths that dialects share.
+/// What headers say about the caller, for the paths that dialects share.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Hints {
     /// `anthropic-version` is there.
@@ -286,7 +286,7 @@ pub fn find(method: &str, path: &str) -> Option<Matched> {
     None
 }
 
-/// The dialect in which an answer to a path is told when no row matches it, or for listings.
+/// The dialect in which an answer to a path is written when no row matches it, or for listings.
 #[must_use]
 pub fn dialect_of(path: &str, hints: Hints) -> Dialect {
     let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();

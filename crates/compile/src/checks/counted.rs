@@ -24,7 +24,7 @@ pub(crate) struct ModelAt {
 }
 
 impl CountedPolicy {
-    /// `None` of a document that limits nothing, and of one that is no policy, which whoever serves it is told.
+    /// `None` of a document that limits nothing, and of one that is no policy, which whoever serves it gets as an error.
     pub fn of(document: &Document, conditions: &CompiledConditions) -> Option<Self> {
         let limited = !document.budgets.is_empty()
             || document.providers.iter().any(|provider| !provider.limits.is_empty())

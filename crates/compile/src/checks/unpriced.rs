@@ -1,4 +1,4 @@
-//! Models that a budget in money counts, and whose price nobody knows: told when the policy is written, not when the
+//! Models that a budget in money counts, and whose price is unknown: reported when the policy is written, not when the
 //! first request is refused. So are providers of which nobody knows any price.
 
 use std::collections::HashSet;
@@ -59,7 +59,7 @@ pub(crate) fn check(folder: &SortedObjects<'_>, counted: &CountedPolicy, finding
         let of_key = folder.keys.get(&id(&document.namespace, &document.name)).map(|read| read.object);
         for (entry, resolved) in built.providers.iter_enumerated() {
             let provider = resolved.provider;
-            // Its models are told one by one.
+            // Its models are reported one by one.
             if reported.iter().any(|(known, _)| *known == provider) {
                 continue;
             }
@@ -95,7 +95,7 @@ fn any_model(counted: &CountedPolicy, at: &ModelAt) -> Option<String> {
     if excused || names_alone || provider.default_price.is_some() || !catalogue::models(&provider.kind).is_empty() {
         return None;
     }
-    // Models that it lists are told one by one.
+    // Models that it lists are reported one by one.
     let near = |doc: &&CatalogueDoc| doc.everywhere || doc.namespace == document.namespace;
     let mut models = policy.document.catalogues.iter().filter(near).flat_map(|doc| &doc.models);
     if !document.models.is_empty() || models.any(|model| model.price.is_some()) {

@@ -1,4 +1,4 @@
-//! What is wrong with a folder of objects, told so that it can be mended.
+//! What is wrong with a folder of objects, in words that help to repair it.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ pub enum Severity {
     Warning,
 }
 
-/// What kind of fault a finding tells of, for those who can't read its words.
+/// What kind of fault a finding is about, for those who can't read its words.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Cause {
     /// The text is no object, or the schema does not let the object through.
@@ -28,7 +28,7 @@ pub enum Cause {
     ValueMissing,
     /// A rule's own test fails.
     TestFailed,
-    /// What it names can't be used itself, which is told there.
+    /// What it names can't be used itself, which is reported there.
     Dependency,
 }
 

@@ -21,7 +21,7 @@ pub(crate) fn compile(
     budgets: &mut [BudgetDoc],
     findings: &mut Vec<Finding>,
 ) {
-    // Where a key had to be left out, it may be the one that is meant, and what is wrong with it is told.
+    // Where a key had to be left out, it may be the one that is meant, and what is wrong with it is reported.
     let whole = !folder.misses("VirtualKey", |_| true) && !folder.misses_keyless(|_| true);
     for budget in budgets.iter_mut() {
         let Some(ReadObject { object, typed }) = folder.budgets.get(&budget.id()) else { continue };

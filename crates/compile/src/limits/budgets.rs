@@ -13,7 +13,7 @@ use crate::objects::validate::{ReadObject, SortedObjects};
 use crate::objects::{missing, namespaces};
 use crate::read::source::Object;
 
-/// All whose time can be told. One whose parent can't be found stays: its own limit holds all the same.
+/// All whose time is known. One whose parent can't be found stays: its own limit holds all the same.
 pub(crate) fn compile(folder: &SortedObjects<'_>, findings: &mut Vec<Finding>) -> Vec<BudgetDoc> {
     let mut budgets: Vec<BudgetDoc> = Vec::new();
     for ReadObject { object, typed } in folder.budgets.values() {
@@ -120,7 +120,7 @@ pub(crate) fn unit(unit: Unit) -> &'static str {
 /// The Budget that `path` of an object refers to.
 ///
 /// # Errors
-/// Why there is none that may be used. It is a warning where the fault is the Budget's, which is told there.
+/// Why there is none that may be used. It is a warning where the fault is the Budget's, which is reported there.
 pub(crate) fn resolve(
     folder: &SortedObjects<'_>,
     budgets: &[BudgetDoc],
@@ -164,7 +164,7 @@ fn elsewhere(folder: &SortedObjects<'_>, id: &ObjectRef) -> String {
     hint(&id.name, &here.map(|other| other.name.as_str()).collect::<Vec<_>>())
 }
 
-/// Each ring of parents is told once, at the first of its budgets by name. The limits of all of them hold.
+/// Each ring of parents is reported once, at the first of its budgets by name. The limits of all of them hold.
 fn rings(folder: &SortedObjects<'_>, budgets: &[BudgetDoc], findings: &mut Vec<Finding>) {
     let parent = |id: &ObjectRef| budgets.iter().find(|budget| budget.id() == *id)?.parent.clone();
     for start in budgets.iter().map(BudgetDoc::id) {

@@ -48,7 +48,7 @@ pub(crate) fn compile(
     })
 }
 
-/// The time of a limit at `path`; `None`, and told, if its time zone is none.
+/// The time of a limit at `path`; `None`, and reported, if its time zone is none.
 pub(crate) fn window(object: &Object, path: &str, period: &LimitPeriod, findings: &mut Vec<Finding>) -> Option<Window> {
     let zone = match &period.time_zone {
         None => "UTC",

@@ -52,7 +52,7 @@ impl Judgement {
             }),
             "Budget" => read(value).map(Typed::Budget),
             "ModelCatalog" => read(value).map(Typed::Catalog),
-            // The schema knows no other kind, and has told.
+            // The schema knows no other kind, and has reported it.
             other => Err(schema::SchemaFinding { path: "kind".to_owned(), message: format!("unknown kind {other}") }),
         };
         Self(typed.map_err(|finding| vec![finding]))

@@ -12,7 +12,7 @@ use crate::prices;
 use crate::providers::capabilities;
 use crate::read::source::Object;
 
-/// In the order in which they are believed: a namespace's own, then those that tell everywhere; by name among
+/// In the order of precedence: a namespace's own, then those that apply everywhere; by name among
 /// themselves.
 pub(crate) fn compile(
     folder: &SortedObjects<'_>,

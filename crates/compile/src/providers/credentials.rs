@@ -32,7 +32,7 @@ pub fn variable(secret: &str, key: &str) -> String {
     name
 }
 
-/// The value of a credential that `path` of `object` refers to; `None` where it can't be had, which is told.
+/// The value of a credential that `path` of `object` refers to; `None` where it can't be had, which is reported.
 pub(crate) fn value(
     folder: &SortedObjects<'_>,
     world: &CompileContext<'_>,

@@ -103,7 +103,7 @@ fn document(
     })
 }
 
-/// Whether the condition compiles, and holds or doesn't of a sample of each request type. What it can't mean is told; it
+/// Whether the condition compiles, and holds or doesn't of a sample of each request type. What it can't mean is reported; it
 /// can be asked all the same, and a rule that never matches sends no request elsewhere.
 fn can_be_asked(
     object: &Object,
@@ -124,7 +124,7 @@ fn can_be_asked(
         object.finding(severity, "spec.when", slip.to_string())
     }));
     let Err((request_type, error)) = expression.try_on_samples() else { return true };
-    // Mostly that is what fails, and told better.
+    // Mostly that is what fails, and is reported better.
     if !lints.iter().any(Lint::is_certain) {
         findings.push(object.error("spec.when", format!("on a request of type {request_type}, {error}")));
     }
@@ -141,7 +141,7 @@ fn scope(rule: &RoutingRule) -> ScopeDoc {
     }
 }
 
-/// The keys that a rule acts on; that there is none is told.
+/// The keys that a rule acts on; that there is none is reported.
 fn in_scope<'a>(
     folder: &SortedObjects<'_>,
     keys: &'a [KeyDoc],

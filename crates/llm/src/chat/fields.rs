@@ -8,7 +8,7 @@ use crate::Format;
 pub enum FieldFate {
     /// Said in the other dialect with the same meaning.
     Carried,
-    /// Said in another way; the note tells how.
+    /// Said in another way; the note says how.
     Adapted,
     /// Cannot change what the answer means: left out, and named in `x-outrigger-adapted`.
     Hint,
@@ -66,10 +66,10 @@ pub struct FieldRow {
 /// the others. What a request holds beyond them has no row, whatever it is.
 pub(crate) const MOST_FIELDS: usize = 64;
 
-/// Bytes of a key that are told of it, in errors and records.
+/// Bytes of a key that are shown, in errors and records.
 const BRIEF: usize = 128;
 
-/// A key as far as it is told.
+/// A key as far as it is shown.
 pub(crate) fn brief(key: &str) -> &str {
     key.get(..key.floor_char_boundary(BRIEF)).unwrap_or(key)
 }

@@ -1,4 +1,4 @@
-//! The mark on signatures of thoughts that the gateway told across dialects.
+//! The mark on signatures of thoughts that the gateway sends across dialects.
 //!
 //! Clients hand an answer's thinking back with the next request, which may go to a provider of their
 //! own dialect, byte for byte; and that provider refuses a signature that it did not give. So where
@@ -15,13 +15,13 @@ use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 /// characters are these, in each alphabet.
 pub const MARK: &str = "b3V0cmlnZ2Vy";
 
-/// What a client is told for another provider's signature, or where there is none.
+/// What a client gets for another provider's signature, or where there is none.
 #[must_use]
 pub fn mark(signature: Option<&str>) -> String {
     format!("{MARK}{}", STANDARD.encode(signature.unwrap_or_default()))
 }
 
-/// Whether a signature is one that the gateway told.
+/// Whether a signature is one that the gateway wrote.
 #[must_use]
 pub fn is_marked(signature: &str) -> bool {
     signature.starts_with(MARK)

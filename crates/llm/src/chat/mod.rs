@@ -66,7 +66,7 @@ pub struct Message {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Part {
     Text(String),
-    /// A picture or a document (PDF), told apart by its media type.
+    /// A picture or a document (PDF), distinguished by its media type.
     Media(Media),
     /// The model asks for a tool.
     ToolCall(ToolCall),
@@ -246,7 +246,7 @@ pub struct ChatResponse {
     /// Text, thinking, tool calls, refusal, media, in order.
     pub parts: Vec<Part>,
     pub finish: Option<Finish>,
-    /// The stop sequence that ended it, where the dialect tells.
+    /// The stop sequence that ended it, where the dialect says it.
     pub stop_sequence: Option<String>,
     pub usage: Usage,
 }
@@ -255,7 +255,7 @@ pub struct ChatResponse {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Finish {
     Stop,
-    /// One of the caller's stop sequences (told apart by Anthropic alone).
+    /// One of the caller's stop sequences (distinguished by Anthropic alone).
     StopSequence,
     Length,
     ToolCalls,
@@ -303,7 +303,7 @@ pub enum ChatEvent {
         reason: Finish,
         stop_sequence: Option<String>,
     },
-    /// An error told inside the stream; the stream is over.
+    /// An error reported inside the stream; the stream is over.
     Error(StreamError),
     /// The dialect's own end was seen (`[DONE]`, `message_stop`, a Gemini finish). Once, last.
     End,
@@ -330,7 +330,7 @@ impl ChatEvent {
     }
 
     /// Bytes of content: text, thinking, a tool's arguments, a refusal. From it the output of a stream is estimated
-    /// that was cut off before it told.
+    /// that was cut off before it reported any.
     #[must_use]
     pub fn content_len(&self) -> usize {
         match self {

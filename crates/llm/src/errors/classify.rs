@@ -88,7 +88,7 @@ pub fn classify(
     body: &[u8],
 ) -> UpstreamFailure {
     let mut error = ErrorParts::read(body);
-    // Bedrock tells the class of an error in a header alone.
+    // Bedrock gives the class of an error in a header alone.
     if let Some(kind) = header("x-amzn-errortype") {
         error.codes.insert(0, kind.split(':').next().unwrap_or_default().to_owned());
     }
@@ -100,7 +100,7 @@ pub fn classify(
     failure(class, retry_after, scope, error)
 }
 
-/// Reads an error told inside a stream that began with 200.
+/// Reads an error reported inside a stream that began with 200.
 #[must_use]
 pub fn classify_event(dialect: Dialect, error: &StreamError) -> UpstreamFailure {
     let mut parts = ErrorParts { message: error.message.clone(), ..ErrorParts::default() };

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 use memchr::{memchr, memchr2, memmem};
 
-/// A piece. Strings are told as they stand between their quotes, escapes and all.
+/// A piece. Strings are given as they stand between their quotes, escapes and all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum JsonToken<'a> {
     /// `{` or `[`.
@@ -83,7 +83,7 @@ impl<'a> Iterator for JsonTokens<'a> {
     }
 }
 
-/// The same JSON with printable ASCII characters that are escaped by number told as they are. An upstream reads
+/// The same JSON with printable ASCII characters that are escaped by number written as they are. An upstream reads
 /// `image\u005furl` as `image_url`, so whatever looks at the bytes alone looks at these. Serializers don't write so.
 pub(crate) fn without_ascii_escapes(json: &[u8]) -> Cow<'_, [u8]> {
     if memmem::find(json, b"\\u00").is_none() {

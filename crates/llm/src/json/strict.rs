@@ -68,7 +68,7 @@ enum Spelling {
     Google,
 }
 
-/// What was found while parsing, told beside serde's own error, which holds only text.
+/// What was found while parsing, reported beside serde's own error, which holds only text.
 #[derive(Default)]
 struct FoundDuplicate {
     twice: Option<(String, String)>,

@@ -1,4 +1,4 @@
-//! What a JSON text takes in memory once it is parsed, told before it is.
+//! What a JSON text takes in memory once it is parsed, estimated before it is.
 //!
 //! A tree of values is many times as long as its text: an object with one member takes some 500
 //! bytes, a list with one number 300, whatever the few bytes are that they stand for. One pass over
@@ -102,10 +102,10 @@ impl Weight {
     }
 
     /// Bytes that it takes to tell the text in another dialect: the tree, the conversation read
-    /// from it, the tree that is told, and the text of that. Not all of them are there at once.
+    /// from it, the tree that is written, and the text of that. Not all of them are there at once.
     #[must_use]
     pub fn translated(&self) -> usize {
-        // Long strings are there three times: read, told, and written, where there is room to spare.
+        // Long strings are there three times: read, translated, and written, where there is room to spare.
         3 * self.bytes + self.bytes / 4 + self.nodes() * 2 + 4_096
     }
 }

@@ -24,7 +24,7 @@ pub(crate) fn sum(data: &[u8], whole: &[&[u8]], counts: impl Fn(&[u8]) -> bool) 
     sum
 }
 
-/// Tells the length of each string that is the value of a key, at any depth. The objects and lists of the keys of
+/// Reports the length of each string that is the value of a key, at any depth. The objects and lists of the keys of
 /// `whole` are told as they are written and not looked into. What is no JSON tells something or nothing, and ends.
 pub(crate) fn values(data: &[u8], whole: &[&[u8]], mut each: impl FnMut(&[u8], u64)) {
     let mut at = 0;

@@ -11,9 +11,9 @@ pub struct Observation {
     /// The dialect's own end: `[DONE]`, `message_stop`, `response.completed`, `.failed` or
     /// `.incomplete`, Gemini's finish reason (after which old Vertex models may send more).
     pub terminal: bool,
-    /// An error told inside the stream.
+    /// An error reported inside the stream.
     pub error: Option<StreamError>,
-    /// OpenAI's usage chunk: `choices` is there and empty, and usage is told.
+    /// OpenAI's usage chunk: `choices` is there and empty, and usage is reported.
     pub usage_only: bool,
     /// The data is not JSON of this dialect.
     pub malformed: bool,

@@ -58,7 +58,7 @@ pub(crate) fn plain(dialect: Dialect, kind: OperationKind, body: &[u8]) -> Optio
     Some(AnswerSummary { usage, model, ..AnswerSummary::default() })
 }
 
-/// Usage, model and error where the answer is JSON that tells them.
+/// Usage, model and error where the answer is JSON that reports them.
 pub(crate) fn other(body: &[u8]) -> AnswerSummary {
     let mut slow: Option<Value> = None;
     let Some(plain) = object::<Plain<'_>>(body, &mut slow) else { return AnswerSummary::default() };

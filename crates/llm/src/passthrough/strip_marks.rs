@@ -3,7 +3,7 @@
 //! Across dialects an answer is told with things that only the gateway can read: thought signatures
 //! inside the ids of tool calls ([`signature`]), and thoughts under a [`mark`]. The client hands them
 //! back with its next request. If that goes to a provider of the client's own dialect, its bytes
-//! are not told anew, and the provider would refuse them: OpenAI an id over 40 characters, Anthropic
+//! are not written anew, and the provider would refuse them: OpenAI an id over 40 characters, Anthropic
 //! and Gemini a signature that is not their own. So here, and here alone, such a body is edited:
 //!
 //! | dialect | ids of calls and results | thoughts | beside |

@@ -7,14 +7,14 @@ use crate::tokens::usage::Usage;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct AnswerSummary {
     pub usage: Usage,
-    /// The model's name as the upstream tells it.
+    /// The model's name as the upstream reports it.
     pub model: Option<String>,
     /// Nothing in it, neither words nor thoughts nor tool calls, and no finish reason that explains
     /// that.
     pub empty: bool,
     /// Why it is no answer of its operation.
     pub malformed: Option<String>,
-    /// An error told under 200. Then it is neither empty nor malformed.
+    /// An error reported under 200. Then it is neither empty nor malformed.
     pub error: Option<StreamError>,
 }
 

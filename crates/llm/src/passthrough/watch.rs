@@ -33,7 +33,7 @@ impl StreamWatch {
         StreamWatch { watcher, content: false, finished: false, explained: false, model: None, said: 0 }
     }
 
-    /// Looks at the next event. Blocks without data tell nothing.
+    /// Looks at the next event. Blocks without data say nothing.
     pub fn observe(&mut self, event: &Event) -> Observation {
         let data = event.data().unwrap_or_else(|| Cow::Borrowed(bare(event)));
         let (name, data) = (event.name(), data.trim());
@@ -47,20 +47,20 @@ impl StreamWatch {
         }
     }
 
-    /// What was used, as told so far.
+    /// What was used, as reported so far.
     #[must_use]
     pub fn usage(&self) -> Usage {
         self.watcher.usage().believed(self.content)
     }
 
-    /// Bytes of content told so far: text, thinking, tools' arguments, refusals. About so many, since events are not
-    /// read for it: from it the output of a stream is estimated that was cut off before it told.
+    /// Bytes of content reported so far: text, thinking, tools' arguments, refusals. About so many, since events are not
+    /// read for it: from it the output of a stream is estimated that was cut off before it reported any.
     #[must_use]
     pub fn content_bytes(&self) -> u64 {
         self.said
     }
 
-    /// Whether a finish reason or an end was told. A stream that closes without is cut.
+    /// Whether a finish reason or an end was seen. A stream that closes without is cut.
     #[must_use]
     pub fn finished(&self) -> bool {
         self.finished
@@ -72,7 +72,7 @@ impl StreamWatch {
         self.finished && !self.content && !self.explained
     }
 
-    /// The model's name as the upstream tells it.
+    /// The model's name as the upstream reports it.
     #[must_use]
     pub fn model(&self) -> Option<&str> {
         self.model.as_deref()

@@ -13,11 +13,11 @@ pub struct Quirks {
     /// The fields that cap the answer of an OpenAI chat completion there. The first is the one to write. Empty where no
     /// such request goes.
     pub caps: &'static [CapField],
-    /// When a stream tells its usage.
+    /// When a stream reports its usage.
     pub stream_usage: StreamUsage,
 }
 
-/// When a stream tells its usage.
+/// When a stream reports its usage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StreamUsage {
     /// Without being asked.
@@ -39,7 +39,7 @@ impl Quirks {
     /// The newer word is ignored.
     pub const OLLAMA: Quirks = Quirks { caps: &[CapField::MaxTokens], ..Quirks::OPENAI };
 
-    /// Mistral refuses any field that it does not know, the newer word for the cap among them, and tells usage unasked.
+    /// Mistral refuses any field that it does not know, the newer word for the cap among them, and reports usage unasked.
     pub const MISTRAL: Quirks = Quirks { caps: &[CapField::MaxTokens], stream_usage: StreamUsage::Always };
 
     /// APIs of their own, where nothing has to be asked for.

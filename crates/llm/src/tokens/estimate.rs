@@ -1,11 +1,11 @@
-//! How many tokens a request's input has, told from its bytes.
+//! How many tokens a request's input has, estimated from its bytes.
 //!
 //! No tokenizer: each model has its own, they weigh megabytes, and what is asked for is an upper bound that may be
 //! reserved. One pass over the raw JSON, in time that grows with its length. What is promised stands in
 //! `tests/estimate.rs`: rarely below what providers billed for recorded requests, and seldom twice as much.
 //!
-//! What is not in the body cannot be told from it: a stored conversation, a cached prefix, what a provider's own tools
-//! read. [`crate::tokens::meter`] and [`crate::passthrough::scan::Scanned::handle`] tell of those.
+//! What is not in the body cannot be estimated from it: a stored conversation, a cached prefix, what a provider's own tools
+//! read. [`crate::tokens::meter`] and [`crate::passthrough::scan::Scanned::handle`] report those.
 
 mod family;
 mod media;

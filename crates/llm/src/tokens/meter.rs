@@ -10,7 +10,7 @@ use crate::passthrough::scan::{Field, Scanned};
 /// What a request is counted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Metered {
-    /// By the usage that the answer tells.
+    /// By the usage that the answer reports.
     Tokens,
     /// Pictures to be made.
     Images(u64),

@@ -1,4 +1,4 @@
-//! An expression, made ready: names resolved, macros told apart, patterns and time zones looked up once.
+//! An expression, made ready: names resolved, macros distinguished, patterns and time zones looked up once.
 
 use std::collections::BTreeMap;
 

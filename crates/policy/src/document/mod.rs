@@ -42,7 +42,7 @@ pub struct Document {
     pub rules: Vec<RuleDoc>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub budgets: Vec<BudgetDoc>,
-    /// What is known of models beside what providers say: the first that knows one is believed.
+    /// What is known of models beside what providers say: the first that knows one takes precedence.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub catalogues: Vec<CatalogueDoc>,
     /// Who grants what the limits allow.

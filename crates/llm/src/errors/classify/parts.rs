@@ -1,4 +1,4 @@
-//! What an error body tells, whoever wrote it.
+//! What an error body says, whoever wrote it.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ pub(super) struct ErrorParts {
     pub message: String,
     /// Codes, types and reasons, the most telling first.
     pub codes: Vec<String>,
-    /// A status told in the body.
+    /// A status in the body.
     pub status: Option<u16>,
     /// Google's `RetryInfo`.
     pub retry: Option<Duration>,
@@ -70,7 +70,7 @@ impl ErrorParts {
     }
 
     fn error(&mut self, error: &Map<String, Value>) {
-        // Azure tells what a `content_filter` or `BadRequest` was one level further in.
+        // Azure says what a `content_filter` or `BadRequest` was one level further in.
         if let Some(Value::Object(inner)) = error.get("innererror") {
             self.values(inner, &["code"]);
         }

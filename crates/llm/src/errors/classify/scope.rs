@@ -1,6 +1,6 @@
 //! What a limit counts that was reached: one model, all that a key asks for, or all that its account does.
 //!
-//! Most providers count each model apart, so that is what is believed unless the answer says otherwise.
+//! Most providers count each model apart, so that is assumed unless the answer says otherwise.
 
 use super::Class;
 use super::parts::ErrorParts;

@@ -60,7 +60,7 @@ fn resets(header: &dyn Fn(&str) -> Option<String>, now: Option<f64>) -> Option<D
 }
 
 /// Seconds, a duration as Go writes it, or a point in time: seconds or milliseconds since 1970, a date of HTTP or RFC 3339.
-/// `now`: in seconds since 1970; without it, points in time tell nothing.
+/// `now`: in seconds since 1970; without it, points in time are ignored.
 fn pause(text: &str, now: Option<f64>) -> Option<Duration> {
     /// Since 1970; nobody waits so long.
     const SECONDS: f64 = 1e9;

@@ -72,7 +72,7 @@ const OTHER: ModelTraits = ModelTraits {
 pub fn of(name: &str) -> ModelTraits {
     let Some(claude) = Claude::parse(name) else { return OTHER };
     let Claude { line, version } = claude;
-    // Fable and Mythos think whatever they are told; the others but Haiku do since 5.5.
+    // Fable and Mythos think whatever the request says; the others but Haiku do since 5.5.
     let always_thinks = matches!(line, ClaudeLine::Frontier) || (line != ClaudeLine::Haiku && version >= 505);
     let forced_tools = match line {
         ClaudeLine::Frontier => version < 501,

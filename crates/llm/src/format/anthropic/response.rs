@@ -35,7 +35,7 @@ pub fn decode(body: &Value) -> Result<ChatResponse, Malformed> {
     })
 }
 
-/// Tells an answer as a message that Anthropic's SDKs take.
+/// Writes an answer as a message that Anthropic's SDKs take.
 ///
 /// - An id that is not Anthropic's gets `msg_` in front.
 /// - A refusal becomes a text block, and the reason `refusal`.

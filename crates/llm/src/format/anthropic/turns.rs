@@ -1,4 +1,4 @@
-//! Tells the turns of a conversation as Anthropic's API wants them.
+//! Writes the turns of a conversation as Anthropic's API wants them.
 //!
 //! - MessageTurns of one role in a row are one turn. The first is the user's: where a conversation begins
 //!   with the assistant, or has no turn at all, a user's turn of [`OPENING`] is put before it.
@@ -45,7 +45,7 @@ impl MessageTurn {
     }
 }
 
-/// Tells the messages, with thinking blocks only where `thinks`.
+/// Writes the messages, with thinking blocks only where `thinks`.
 ///
 /// # Errors
 /// [`RequestError::Unsupported`] for media that Anthropic cannot read.

@@ -22,7 +22,7 @@ pub(crate) struct UsageFigures {
     pub thinking: Option<u64>,
 }
 
-/// What an answer has told of it so far.
+/// What an answer has reported of it so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct UsageStatements {
     pub totals: UsageFigures,
@@ -98,7 +98,7 @@ impl UsageStatements {
         }
     }
 
-    /// Takes what is told later.
+    /// Takes later figures.
     pub fn correct(&mut self, later: UsageStatements) {
         self.totals.correct(later.totals);
         self.iterations = later.iterations.or(self.iterations);

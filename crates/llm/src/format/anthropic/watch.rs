@@ -63,7 +63,7 @@ struct Delta<'a> {
     stop_reason: LenientText<'a>,
 }
 
-/// Anthropic's usage, as one event tells it, or one of its iterations.
+/// Anthropic's usage, as one event reports it, or one of its iterations.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Figures {
@@ -106,7 +106,7 @@ impl Figures {
     }
 }
 
-/// What was told so far: see [`UsageStatements`].
+/// What was reported so far: see [`UsageStatements`].
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct StatedUsage(UsageStatements);
 

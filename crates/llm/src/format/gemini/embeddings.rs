@@ -42,7 +42,7 @@ pub struct OpenAiRequest {
     pub left_out: Vec<String>,
 }
 
-/// Tells an OpenAI request to Gemini's `model`. A list of inputs becomes a batch.
+/// Translates an OpenAI request for Gemini's `model`. A list of inputs becomes a batch.
 ///
 /// # Errors
 /// [`RequestError::Invalid`] for fields of the wrong shape, [`RequestError::Unsupported`] for inputs
@@ -95,7 +95,7 @@ pub fn openai_to_gemini(body: &JsonObject, model: &str) -> Result<GeminiRequest,
     Ok(GeminiRequest { body, batch, encoding, left_out })
 }
 
-/// Tells a Gemini request, of `batchEmbedContents` where `batch`, to OpenAI's `model`.
+/// Translates a Gemini request, of `batchEmbedContents` where `batch`, for OpenAI's `model`.
 ///
 /// `taskType` and `title` are hints: OpenAI's models embed questions and documents alike.
 ///
@@ -164,9 +164,9 @@ pub fn gemini_to_openai(body: &JsonObject, model: &str, batch: bool) -> Result<O
     Ok(OpenAiRequest { body, left_out })
 }
 
-/// Tells Gemini's answer to an OpenAI caller, vectors in the order of the inputs.
+/// Translates Gemini's answer for an OpenAI caller, vectors in the order of the inputs.
 ///
-/// OpenAI's schema requires `usage`; where Gemini tells none, its counts are 0. For accounts use
+/// OpenAI's schema requires `usage`; where Gemini reports none, its counts are 0. For accounts use
 /// [`usage`], which knows the difference.
 ///
 /// # Errors
@@ -189,7 +189,7 @@ pub fn gemini_answer_to_openai(body: &Value, encoding: Encoding, model: &str) ->
     }))
 }
 
-/// Tells OpenAI's answer to a Gemini caller, who asked for a `batch` or for one.
+/// Translates OpenAI's answer for a Gemini caller, who asked for a `batch` or for one.
 ///
 /// # Errors
 /// [`Malformed`] when there is no embedding in it, or one is neither numbers nor Base64 of floats.
@@ -227,7 +227,7 @@ pub fn openai_answer_to_gemini(body: &Value, batch: bool) -> Result<Value, Malfo
     Ok(Value::Object(out))
 }
 
-/// What an embedding answer used: input tokens, where the provider tells. Anthropic has none.
+/// What an embedding answer used: input tokens, where the provider reports them. Anthropic has none.
 #[must_use]
 pub fn usage(upstream: Dialect, body: &Value) -> Usage {
     let count = |path: &str| body.pointer(path).and_then(Value::as_u64);

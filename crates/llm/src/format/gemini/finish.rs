@@ -2,10 +2,10 @@
 
 use crate::chat::Finish;
 
-/// What a finish reason tells.
+/// What a finish reason means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reason {
-    /// Not finished, or not told.
+    /// Not finished, or not reported.
     Unspecified,
     Finished(Finish),
     /// The model produced what Google itself could not read; with no content, there is no answer.

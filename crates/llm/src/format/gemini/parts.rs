@@ -89,7 +89,7 @@ pub(super) fn decode(part: &Value, ids: &mut CallIds, response: Option<&str>) ->
     Ok(Some(DecodedPart::Text { text, signature }))
 }
 
-/// Tells a part of an answer to a caller. `None`: nothing to tell, or nothing that Gemini can say.
+/// Writes a part of an answer for a caller. `None`: nothing to write, or nothing that Gemini can say.
 pub(super) fn encode(part: &Part, first_call: bool) -> Option<Value> {
     match part {
         Part::Text(text) | Part::Refusal(text) => (!text.is_empty()).then(|| json!({"text": text})),
@@ -126,7 +126,7 @@ pub(super) fn encode_thought(thought: &Thought) -> Option<Value> {
     Some(part)
 }
 
-/// Tells a call; `None` when its arguments are not an object in JSON.
+/// Writes a call; `None` when its arguments are not an object in JSON.
 pub(super) fn encode_call(call: &ToolCall, signature: Option<&str>) -> Option<Value> {
     let args = arguments(&call.arguments)?;
     let called = object([("id", json!(call.id)), ("name", json!(call.name)), ("args", Value::Object(args))]);

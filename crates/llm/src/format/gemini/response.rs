@@ -74,7 +74,7 @@ pub fn decode(body: &Value) -> Result<ChatResponse, Malformed> {
     Ok(response)
 }
 
-/// Tells an answer in the schema that Google's SDKs check.
+/// Writes an answer in the schema that Google's SDKs check.
 ///
 /// Left out: redacted thinking, and which stop sequence ended the answer. A call whose arguments
 /// are not JSON is told as Gemini tells its own: `MALFORMED_FUNCTION_CALL`.

@@ -1,4 +1,4 @@
-//! Gemini's `Schema` (a piece of OpenAPI 3.0) told as JSON Schema.
+//! Gemini's `Schema` (a piece of OpenAPI 3.0) written as JSON Schema.
 //!
 //! Only this direction is needed: towards Gemini a JSON schema goes as it is, in
 //! `parametersJsonSchema` and `responseJsonSchema`.

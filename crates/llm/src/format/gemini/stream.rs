@@ -12,7 +12,7 @@ use crate::tokens::usage::Usage;
 use crate::{Answer, Malformed};
 
 /// Reads a stream. The chunk with the finish reason ends it: there is no other sign. Usage that
-/// comes on a later chunk is still told.
+/// comes on a later chunk is still passed on.
 #[derive(Debug, Default)]
 pub struct Decoder {
     started: bool,
@@ -21,7 +21,7 @@ pub struct Decoder {
     ids: CallIds,
     calls: usize,
     has_content: bool,
-    /// The last thing told was thinking, and it is not signed yet.
+    /// The last event was thinking, and it is not signed yet.
     unsigned: bool,
 }
 
@@ -188,7 +188,7 @@ impl Encoder {
         Encoder { array: Some(ArrayFraming::default()), ..Encoder::new(answer) }
     }
 
-    /// Writes what an event tells; nothing after [`ChatEvent::End`] or [`ChatEvent::Error`].
+    /// Writes what an event says; nothing after [`ChatEvent::End`] or [`ChatEvent::Error`].
     pub fn push(&mut self, event: &ChatEvent, out: &mut Vec<u8>) {
         if self.ended {
             return;

@@ -12,7 +12,7 @@ pub(super) fn decode(metadata: &Value) -> Usage {
     let input = plus(prompt, count("toolUsePromptTokenCount"));
     let candidates = count("candidatesTokenCount");
     let reasoning = count("thoughtsTokenCount");
-    // Some Vertex models count thoughts among the candidates' tokens; the total tells which.
+    // Some Vertex models count thoughts among the candidates' tokens; the total shows which.
     let inclusive = reasoning.is_some_and(|thoughts| thoughts > 0)
         && candidates.is_some()
         && count("totalTokenCount").is_some_and(|total| plus(input, candidates) == Some(total));

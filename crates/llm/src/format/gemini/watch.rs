@@ -139,7 +139,7 @@ impl UsageMetadata {
             (first, second) => Some(first.unwrap_or(0).saturating_add(second.unwrap_or(0))),
         };
         let input = sum(self.prompt_token_count, self.tool_use_prompt_token_count);
-        // Some Vertex models count thoughts among the candidates' tokens; the total tells which.
+        // Some Vertex models count thoughts among the candidates' tokens; the total shows which.
         let inclusive = self.thoughts_token_count.0.is_some_and(|thoughts| thoughts > 0)
             && self.candidates_token_count.0.is_some()
             && self.total_token_count.0.is_some()

@@ -78,7 +78,7 @@ pub(super) fn arguments(function: Option<&Value>) -> Option<String> {
     }
 }
 
-/// A picture that the model made, as OpenRouter tells it in `message.images` and `delta.images`:
+/// A picture that the model made, as OpenRouter sends it in `message.images` and `delta.images`:
 /// OpenAI's own schema has no place for one.
 pub(super) fn encode_image(media: &Media) -> Value {
     json!({"type": "image_url", "image_url": {"url": media_url(media)}})
@@ -97,7 +97,7 @@ pub(super) fn encode_call(id: &str, name: &str, arguments: &str, signature: Opti
     call
 }
 
-/// The error that a body or a chunk tells instead of an answer.
+/// The error that a body or a chunk reports instead of an answer.
 pub(super) fn error_of(body: &JsonObject) -> Option<StreamError> {
     body.get("error").filter(|error| !error.is_null()).map(error)
 }

@@ -150,7 +150,7 @@ pub(super) fn media_url(media: &Media) -> String {
     }
 }
 
-/// Tells the parts of a user's turn: a plain string if it is all one text.
+/// Writes the parts of a user's turn: a plain string if it is all one text.
 pub(super) fn encode(parts: &[Cow<'_, Part>]) -> Result<Value, RequestError> {
     if let [one] = parts
         && let Part::Text(text) = &**one

@@ -147,7 +147,7 @@ fn tool_result(
     Ok(ToolResult { id, name, content, is_error: false })
 }
 
-/// Tells prompts and turns. Says in `left_out` what was a hint.
+/// Writes prompts and turns. Says in `left_out` what was a hint.
 pub(super) fn encode(
     request: &ChatRequest,
     target: &Target<'_>,

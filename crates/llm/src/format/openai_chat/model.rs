@@ -1,7 +1,7 @@
-//! What an OpenAI model's name tells about the fields it takes.
+//! What an OpenAI model's name says about the fields it takes.
 //!
 //! OpenAI refuses fields by model family, and servers that speak its dialect refuse what OpenAI
-//! added late. Names that tell nothing (Azure deployments, other vendors) get the oldest spelling.
+//! added late. Names that say nothing (Azure deployments, other vendors) get the oldest spelling.
 
 use crate::chat::{Effort, Thinking};
 

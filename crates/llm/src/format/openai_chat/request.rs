@@ -1,4 +1,4 @@
-//! Requests: a caller's body read, and a conversation told to an upstream.
+//! Requests: a caller's body read, and a conversation written for an upstream.
 
 use serde_json::{Value, json};
 
@@ -172,7 +172,7 @@ fn schema(object: &JsonObject, path: &str, noted: &mut NotedFields) -> Result<Ou
     Ok(OutputFormat::JsonSchema { name, description, schema, strict })
 }
 
-/// Tells a request to an OpenAI-compatible upstream, for the model named `model` there, with `most` tokens of output.
+/// Writes a request to an OpenAI-compatible upstream, for the model named `model` there, with `most` tokens of output.
 ///
 /// # Errors
 /// [`RequestError::Unsupported`] when something that matters cannot be said: a document by URL, a

@@ -11,7 +11,7 @@ use crate::{Answer, Dialect, Malformed};
 ///
 /// # Errors
 /// [`Malformed`] when there is no choice, when a choice has neither a message nor a reason for that,
-/// and when the body tells an error under a status of success.
+/// and when the body reports an error under a status of success.
 pub fn decode(body: &Value) -> Result<ChatResponse, Malformed> {
     let Some(body) = body.as_object() else { return Err(malformed("the body is not an object")) };
     if let Some(error) = answer::error_of(body) {
@@ -78,9 +78,9 @@ fn tool_calls(message: &JsonObject) -> Result<Vec<ToolCall>, Malformed> {
     Ok(calls)
 }
 
-/// Tells an answer in OpenAI's own schema, and two things beside it that clients know from other
+/// Writes an answer in OpenAI's own schema, and two things beside it that clients know from other
 /// vendors: thinking as `reasoning_content`, pictures as `images`. Usage that nobody knows is left
-/// out; a zero would be believed.
+/// out; a zero would be taken as true.
 #[must_use]
 pub fn encode(response: &ChatResponse, answer: &Answer) -> Value {
     let (mut content, mut reasoning, mut refusal) = (String::new(), String::new(), String::new());

@@ -7,7 +7,7 @@ use super::shape::{self, NotedFields, join};
 use crate::RequestError;
 use crate::chat::{Effort, JsonObject, Thinking};
 
-/// Reads `reasoning_effort`. A word that nobody has heard of is the caller's mistake.
+/// Reads `reasoning_effort`. An unknown word is the caller's mistake.
 pub(super) fn effort(value: &Value, path: &str, key: &str) -> Result<Thinking, RequestError> {
     match shape::text(value, path, key)? {
         "none" => Ok(Thinking::Off),

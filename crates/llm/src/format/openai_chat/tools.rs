@@ -193,7 +193,7 @@ fn arguments(value: Option<&Value>, path: &str, noted: &mut NotedFields) -> Resu
     }
 }
 
-/// Tells the tools.
+/// Writes the tools.
 pub(super) fn encode(tools: &[Tool]) -> Value {
     tools
         .iter()
@@ -214,7 +214,7 @@ pub(super) fn encode(tools: &[Tool]) -> Value {
         .collect()
 }
 
-/// Tells the choice.
+/// Writes the choice.
 ///
 /// # Errors
 /// [`RequestError::Unsupported`] when a tool must be called and there is none.

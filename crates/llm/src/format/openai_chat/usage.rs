@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::chat::JsonObject;
 use crate::tokens::usage::{self, ServiceTier, Usage};
 
-/// Reads the usage of a body: `usage`, and the service told beside it.
+/// Reads the usage of a body: `usage`, and the service reported beside it.
 pub(super) fn of(body: &JsonObject, usage: Option<&Value>) -> Usage {
     let mut read = usage.map(read).unwrap_or_default();
     read.service = service(body.get("service_tier")).or(read.service);
@@ -32,7 +32,7 @@ fn read(object: &Value) -> Usage {
         }
         _ => said,
     };
-    // Mistral counts audio beside the prompt and not within it, and tells it by the total too.
+    // Mistral counts audio beside the prompt and not within it, and shows it by the total too.
     let input = match (text, audio, output, figure("/total_tokens")) {
         (Some(text), Some(audio), Some(output), Some(total))
             if audio > 0 && text.checked_add(audio).and_then(|sum| sum.checked_add(output)) == Some(total) =>
@@ -43,10 +43,10 @@ fn read(object: &Value) -> Usage {
     };
     Usage {
         input,
-        // DeepSeek tells both or, in older versions, its own word alone.
+        // DeepSeek reports both or, in older versions, its own word alone.
         cached_input: figure("/prompt_tokens_details/cached_tokens")
             .or_else(|| figure("/prompt_cache_hit_tokens"))
-            // Grok on Azure tells more cached than asked: that is no part, and so unknown.
+            // Grok on Azure reports more cached than asked: that is no part, and so unknown.
             .filter(|cached| input.is_none_or(|input| *cached <= input)),
         cache_write: figure("/prompt_tokens_details/cache_write_tokens"),
         cache_write_1h: None,
@@ -63,7 +63,7 @@ fn read(object: &Value) -> Usage {
     }
 }
 
-/// Tells usage; `None` when nothing is known of it. The schema wants input, output and their sum:
+/// Writes usage; `None` when nothing is known of it. The schema wants input, output and their sum:
 /// where one of the two is known, the other is a zero (a blocked prompt has no output).
 pub(super) fn encode(usage: &Usage) -> Option<Value> {
     if usage.input.is_none() && usage.output.is_none() {

@@ -151,12 +151,12 @@ impl Watcher {
 /// Bytes of content in a chunk or a whole answer.
 pub(crate) fn answer_bytes(data: &[u8]) -> u64 {
     static DELTA: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(r#""delta""#));
-    // Perplexity tells the piece and, beside it, all that was said so far.
+    // Perplexity sends the piece and, beside it, all that was said so far.
     let whole: &[&[u8]] = match DELTA.find(data) {
         Some(_) => &[b"arguments", b"message"],
         None => &[b"arguments"],
     };
-    // Some tell the same thought under two names, or once more as details with a text.
+    // Some send the same thought under two names, or once more as details with a text.
     let (mut thoughts, mut text, mut other) = ([0, 0], 0, 0);
     content::values(data, whole, |key, length| match key {
         b"reasoning_content" => thoughts[0] += length,

@@ -76,7 +76,7 @@ impl Scanned {
         }
         if edits.ask_usage && !self.include_usage {
             match self.place(Field::StreamOptions) {
-                // A null, or an object that says otherwise: told anew, its other members kept.
+                // A null, or an object that says otherwise: written anew, its other members kept.
                 Some(member) => changes.places.push((member.value.clone(), asking_usage(&body[member.value.clone()]))),
                 None => changes.added.push("\"stream_options\":{\"include_usage\":true}".to_owned()),
             }

@@ -115,7 +115,7 @@ impl Field {
         KEYS.iter().find(|(known, _)| *known == key).map(|(_, field)| *field)
     }
 
-    /// The key that this one is to a parser that does not tell capitals from small letters.
+    /// The key that this one is to a parser that ignores case.
     pub(super) fn in_other_case(key: &str) -> Option<&'static str> {
         KEYS.iter().map(|(known, _)| *known).find(|known| differs_in_case(key, known))
     }

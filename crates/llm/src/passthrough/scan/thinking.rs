@@ -94,7 +94,7 @@ impl Scanned {
     }
 }
 
-/// Tells each member of an object that has one of these keys, and where its value stands in it.
+/// Visits each member of an object that has one of these keys, and where its value stands in it.
 fn each(raw: &str, keys: &[&str], mut visit: impl FnMut(&str, Range<usize>)) {
     let mut found = 0;
     // What is no object has none.

@@ -4,7 +4,7 @@
 //! (PNG, JPEG, GIF, WebP: forty lines here), but takes the scale bits of WebP's `VP8 ` for a part of the size. Beyond those
 //! it would tell the size of HEIC, AVIF and TIFF. Only Gemini takes the first, TIFF keeps its size anywhere in the file, and
 //! all three are counted at the most that a picture may cost. Base64 would have to be decoded before it is asked, with
-//! sound, films and documents told apart here all the same.
+//! sound, films and documents distinguished here all the same.
 
 use base64::Engine;
 use base64::alphabet::STANDARD as ALPHABET;

@@ -1,9 +1,9 @@
-//! Tells a request to an upstream.
+//! Writes a request to an upstream.
 //!
 //! Anthropic answers 400 to much that other dialects allow. What can be said in another way is;
 //! what is a wish about how to answer, and not what, is left out and named; the rest is refused.
 //!
-//! | in the request | told as |
+//! | in the request | written as |
 //! |---|---|
 //! | no cap on output | `max_tokens` by the model ([`super::models`]); a cap above the model's most becomes that |
 //! | a thinking budget not below the caller's cap, or the gateway's | half of the cap; the thinking is left out and named where that is too little |

@@ -43,7 +43,7 @@ enum Block {
 }
 
 impl Decoder {
-    /// Reads one event, adding what it tells to `out`.
+    /// Reads one event, adding what it says to `out`.
     ///
     /// # Errors
     /// [`Malformed`] when the data is not JSON, or lacks what its kind must have.

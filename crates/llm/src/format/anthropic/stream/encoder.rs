@@ -94,7 +94,7 @@ impl Encoder {
         }
     }
 
-    /// Writes what `event` tells. After an error or the end nothing more is written.
+    /// Writes what `event` says. After an error or the end nothing more is written.
     pub fn push(&mut self, event: &ChatEvent, out: &mut Vec<u8>) {
         if self.stage == Stage::Over {
             return;

@@ -26,7 +26,7 @@ pub(crate) fn stand_in(model: &str) -> Option<&'static str> {
 /// Gemini's limit on stop sequences.
 const MOST_STOPS: usize = 5;
 
-/// Tells a request with `most` tokens of output. `model` decides how thinking is told; it goes into the path, not the
+/// Writes a request with `most` tokens of output. `model` decides how thinking is written; it goes into the path, not the
 /// body.
 ///
 /// # Errors
@@ -141,7 +141,7 @@ fn generation_config(
 /// A turn being put together: its role, whether it answers calls, its parts.
 type WrittenTurn = (Role, bool, Vec<Value>);
 
-/// Tells the turns. Neighbours of one role become one, for Gemini wants the results of parallel
+/// Writes the turns. Neighbours of one role become one, for Gemini wants the results of parallel
 /// calls in one turn; but results stay apart from what the user says besides.
 fn contents(
     request: &ChatRequest,

@@ -62,7 +62,7 @@ impl ModelGeneration {
     }
 }
 
-/// Tells `thinkingConfig` for a model. `None` where it has no such thing.
+/// Writes `thinkingConfig` for a model. `None` where it has no such thing.
 ///
 /// Thoughts are asked for whenever thinking is: callers of other dialects expect to see them. They count against the `cap`
 /// on output, so a budget is below it.

@@ -26,7 +26,7 @@ pub struct Decoder {
     calls: Vec<CallInProgress>,
 }
 
-/// A tool call on its way. It is told once its name is known.
+/// A tool call on its way. It is passed on once its name is known.
 #[derive(Debug, Default)]
 struct CallInProgress {
     /// The index by which the upstream means it.
@@ -40,7 +40,7 @@ struct CallInProgress {
 }
 
 impl Decoder {
-    /// Reads one event, adding what it tells to `out`.
+    /// Reads one event, adding what it says to `out`.
     ///
     /// # Errors
     /// [`Malformed`] when its data are not a JSON object, a tool call ends without a name, or the

@@ -34,7 +34,7 @@ impl Encoder {
         Encoder { answer, started: false, finished: false, ended: false, usage, calls }
     }
 
-    /// Writes what `event` tells.
+    /// Writes what `event` says.
     pub fn push(&mut self, event: &ChatEvent, out: &mut Vec<u8>) {
         if self.ended {
             return;
