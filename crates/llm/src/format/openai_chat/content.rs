@@ -144,7 +144,9 @@ pub(super) fn media_url(media: &Media) -> String {
     match &media.source {
         MediaSource::Url(url) => url.clone(),
         MediaSource::Base64(data) => {
-            let media_type = media.media_type.as_deref().unwrap_or("application/octet-stream");
+            // A comma would end the head of the URL: what is no name of a type says nothing.
+            let fits = |name: &&str| name.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic() && byte != b',');
+            let media_type = media.media_type.as_deref().filter(fits).unwrap_or("application/octet-stream");
             format!("data:{media_type};base64,{data}")
         }
     }
@@ -212,4 +214,25 @@ fn audio(data: &str, format: &str) -> Value {
 
 pub(super) fn unsupported(field: &str) -> RequestError {
     RequestError::Unsupported { field: field.to_owned(), upstream: Dialect::OpenAi }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_a_media_type_is_its_url_can_be_read() {
+        for (media_type, expected) in [
+            ("image/png", "data:image/png;base64,AAAA"),
+            ("text/plain; charset=utf-8", "data:text/plain; charset=utf-8;base64,AAAA"),
+            ("image/p,ng", "data:application/octet-stream;base64,AAAA"),
+            ("image/\n", "data:application/octet-stream;base64,AAAA"),
+        ] {
+            let source = MediaSource::Base64("AAAA".to_owned());
+            let media_type = Some(media_type.to_owned());
+            let url = media_url(&Media { media_type, source: source.clone(), filename: None, detail: None });
+            assert_eq!(url, expected);
+            assert_eq!(media_source(&url).map(|(_, read)| read), Some(source));
+        }
+    }
 }
