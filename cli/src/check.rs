@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use outrigger_compile::{Cause, Compiled, Finding, Inputs, OPERATOR_NAMESPACE, Severity, Source, SourcePlace, compile};
-use outrigger_sidecar::telemetry::record::Lines;
+use outrigger_sidecar::telemetry::records::Lines;
 use outrigger_sidecar::{Gateway, Settings};
 
 use crate::rule_tests::{self, RuleTest};

@@ -1,34 +1,35 @@
 //! `outrigger run`: the gateway for a folder of objects, and for the application that is started behind it.
 
+mod behind;
+mod follow;
+
 use std::ffi::OsString;
-use std::future;
 use std::io::{IsTerminal, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use outrigger_compile::{COMMAND_LINE, Finding, Severity};
-use outrigger_llm::capture::PLACEHOLDER;
 use outrigger_policy::Document;
 use outrigger_sidecar::config::folder_watch::{FolderWatch, FollowError};
 use outrigger_sidecar::server::accept::raise_descriptors;
 use outrigger_sidecar::server::access::{Access, AccessError};
 use outrigger_sidecar::server::process_memory;
-use outrigger_sidecar::telemetry::record::Lines;
+use outrigger_sidecar::telemetry::records::Lines;
 use outrigger_sidecar::upstream::Proxies;
 use outrigger_sidecar::{Gateway, InstallError, Settings};
-use rustix::process::Signal;
 use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::prelude::*;
 
+use self::behind::behind;
+use self::follow::follow;
 use crate::banner::Banner;
 use crate::check::counted;
-use crate::child::{Application, StartError};
+use crate::child::StartError;
 use crate::compiler::{CompileJob, CompileOutcome};
 use crate::folder::{FolderError, SourceText};
 use crate::serve::{self, BindError};
@@ -301,91 +302,6 @@ fn warn_of_open_doors(clients: &[SocketAddr]) {
     }
 }
 
-const STAYS: &str = "the change can't be used: the policy before it stays in force";
-
-/// A folder that can't be read, as it was told, and when it is looked at again.
-struct UnreadableFolder {
-    told: String,
-    pause: Duration,
-}
-
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
-const LONGEST_PAUSE: Duration = Duration::from_secs(8);
-
-/// Serves what the folder becomes, and keeps the last good policy where that can't be served.
-async fn follow(
-    gateway: Arc<Gateway>,
-    dir: Option<&Path>,
-    keys: &[String],
-    mut seen: Vec<SourceText>,
-    watch: Option<FolderWatch>,
-) {
-    let (Some(dir), Some(mut watch)) = (dir, watch) else { return future::pending().await };
-    let mut sequence = 1;
-    let mut unreadable: Option<UnreadableFolder> = None;
-    // What the policy in force is made of.
-    let mut served = seen.clone();
-    loop {
-        let watched = match &unreadable {
-            Some(unreadable) => watch.changed_or(unreadable.pause).await,
-            None => watch.changed().await,
-        };
-        if !watched {
-            break;
-        }
-        let texts = match folder::texts(dir) {
-            Ok(texts) => texts,
-            Err(error) => {
-                let told = style::whole(&error);
-                if unreadable.as_ref().is_none_or(|before| before.told != told) {
-                    let _ = style::fail(&error);
-                    style::say(STAYS);
-                    gateway.reject(&dir.display().to_string(), "", &told);
-                }
-                let pause = unreadable.map_or(FIRST_PAUSE, |before| (before.pause * 2).min(LONGEST_PAUSE));
-                unreadable = Some(UnreadableFolder { told, pause });
-                // What comes back is a change, even if it is what was there.
-                seen.clear();
-                continue;
-            }
-        };
-        unreadable = None;
-        if texts == seen {
-            continue;
-        }
-        seen = texts;
-        let stays = |error: &RunError| {
-            gateway.reject(&dir.display().to_string(), "", &style::whole(error));
-            let _ = style::fail(error);
-            style::say(STAYS);
-        };
-        if let Some(file) = emptied(&served, &seen) {
-            stays(&RunError::Emptied(file.to_owned()));
-            continue;
-        }
-        let next = compiled(&seen, keys, sequence + 1).await;
-        style::tell(&next.findings);
-        if let Some(finding) = blocking(&next) {
-            serve::reject(&gateway, finding);
-            style::say(STAYS);
-            continue;
-        }
-        if has_no_provider(&next) {
-            stays(&RunError::NoProvider(dir.display().to_string()));
-            continue;
-        }
-        match serve::install(&gateway, next.document, &next.secrets, &next.from_environment) {
-            Ok(revision) => {
-                sequence += 1;
-                served.clone_from(&seen);
-                style::say(format_args!("serves revision {revision}"));
-            }
-            Err(error) => stays(&error.into()),
-        }
-    }
-    future::pending().await
-}
-
 /// Whether more would be let through without what is wrong than with it: a broken provider or key serves nobody, but a broken
 /// budget or rule stops nobody. What a document would have been that can't be read, nobody knows.
 fn opens_a_door(finding: &Finding) -> bool {
@@ -398,62 +314,9 @@ fn has_no_provider(compiled: &CompileOutcome) -> bool {
     compiled.document.providers.is_empty() && compiled.findings.is_empty()
 }
 
-/// A file that had something in it and has nothing now: most often it is being written anew.
-fn emptied<'t>(before: &[SourceText], now: &'t [SourceText]) -> Option<&'t str> {
-    let blank = |text: &SourceText| text.text.trim().is_empty();
-    let had = |file: &str| before.iter().any(|text| text.file == file && !blank(text));
-    now.iter().find(|text| blank(text) && had(&text.file)).map(|text| text.file.as_str())
-}
-
 /// What keeps a change from being used.
 fn blocking(compiled: &CompileOutcome) -> Option<&Finding> {
     compiled.findings.iter().find(|finding| finding.severity == Severity::Error)
-}
-
-/// Runs the application to its end, and passes signals on to it.
-async fn behind(
-    command: &[OsString],
-    client: SocketAddr,
-    document: &Document,
-    taken: &[String],
-) -> Result<u8, RunError> {
-    let variables = environment::for_application(reachable(client), document, taken, &variable);
-    let mut held: Vec<&str> = variables
-        .iter()
-        .filter(|(name, value)| value == PLACEHOLDER && std::env::var_os(name).is_some())
-        .map(|(name, _)| name.as_str())
-        .collect();
-    held.sort_unstable();
-    if !held.is_empty() {
-        style::say(format_args!("the application gets a placeholder in place of {}", held.join(", ")));
-    }
-    let mut interrupt = listen(SignalKind::interrupt())?;
-    let mut terminate = listen(SignalKind::terminate())?;
-    let mut hangup = listen(SignalKind::hangup())?;
-    let mut application = Application::start(command, variables)?;
-    // A terminal sends its own to the whole group: a second one would mean "at once" to many programs.
-    let at_terminal = std::io::stdin().is_terminal();
-    loop {
-        let passed = tokio::select! {
-            status = application.status() => {
-                return status.map_err(|source| RunError::Io { what: "can't wait for the application", source });
-            }
-            _ = interrupt.recv() => (!at_terminal).then_some(Signal::INT),
-            _ = terminate.recv() => Some(Signal::TERM),
-            _ = hangup.recv() => Some(Signal::HUP),
-        };
-        if let Some(signal) = passed {
-            application.signal(signal);
-        }
-    }
-}
-
-/// Where the application finds a listener: "any address" is none that one can call.
-fn reachable(client: SocketAddr) -> SocketAddr {
-    match client.ip().is_unspecified() {
-        true => SocketAddr::new(Ipv4Addr::LOCALHOST.into(), client.port()),
-        false => client,
-    }
 }
 
 fn listen(kind: SignalKind) -> Result<tokio::signal::unix::Signal, RunError> {

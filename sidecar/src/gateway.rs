@@ -28,7 +28,8 @@ use crate::runtime::secret::Secrets;
 use crate::runtime::serve_error::ServeError;
 use crate::server::access::Access;
 use crate::telemetry::metrics::Metrics;
-use crate::telemetry::record::{Lines, Record, Records};
+use crate::telemetry::record::Record;
+use crate::telemetry::records::{Lines, Records};
 use crate::upstream::Proxies;
 
 /// How often it is looked whether connections are warm.

@@ -8,7 +8,7 @@ use outrigger_compile::{Inputs, OPERATOR_NAMESPACE, Severity, compile, read};
 use outrigger_core::RefusalKind;
 use outrigger_policy::{Candidate, Explanation, Policy, Trial, TrialRequest, trial};
 use outrigger_sidecar::server::accept::Listeners;
-use outrigger_sidecar::telemetry::record::Lines;
+use outrigger_sidecar::telemetry::records::Lines;
 use outrigger_sidecar::{Gateway, Query, Secret, Secrets, Settings};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

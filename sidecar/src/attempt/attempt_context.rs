@@ -5,8 +5,8 @@ use std::sync::Arc;
 use outrigger_policy::Decision;
 
 use super::clock::RequestClock;
-use crate::attempt::prepare::RequestTranslation;
 use crate::gateway::Gateway;
+use crate::pipeline::translation::RequestTranslation;
 
 /// What is known while candidates are tried.
 pub struct AttemptContext<'a> {

@@ -14,6 +14,7 @@ use super::send::ProviderAnswer;
 use crate::filter::{AnswerFilters, FilterFailure, FullAnswer};
 use crate::pipeline::completion::Completion;
 use crate::pipeline::reply::ReplyBody;
+use crate::telemetry::record::ErrorType;
 
 /// Tells an answer to the caller, unless a filter fails it.
 pub async fn tell(
@@ -47,7 +48,7 @@ pub async fn tell(
                 Ok(events) => filters.stream(&completion.context, events).await,
                 Err(refusal) => {
                     completion.cut(&usage, said);
-                    return completion.refuse_after(&refusal, refusal.kind.name(), &[]);
+                    return completion.refuse_after(&refusal, ErrorType::Refused(refusal.kind), &[]);
                 }
             };
             match shown {
@@ -80,6 +81,6 @@ pub async fn tell(
 }
 
 fn fail(mut completion: Box<Completion>, (name, refusal): FilterFailure) -> Response<ReplyBody> {
-    completion.record.filter = Some(name);
-    completion.refuse_after(&refusal, refusal.kind.name(), &[])
+    completion.stopped_by(name);
+    completion.refuse_after(&refusal, ErrorType::Refused(refusal.kind), &[])
 }

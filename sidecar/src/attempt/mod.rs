@@ -42,12 +42,10 @@ use send::ProviderAnswer;
 use tried_routes::TriedRoutes;
 
 use crate::attempt::reserve::{NotReserved, reserve};
-use crate::duration::ms;
 use crate::pipeline::completion::Completion;
 use crate::pipeline::refusal::Refusal;
 use crate::pipeline::reply::ReplyBody;
-use crate::telemetry::attempt_error::AttemptError;
-use crate::telemetry::record::AttemptRecord;
+use crate::telemetry::record::ErrorType;
 
 /// Tries the decision's candidates in order and answers with the first that serves, or with what
 /// the primary said.
@@ -96,11 +94,12 @@ pub async fn attempt(trying: &AttemptContext<'_>, mut completion: Box<Completion
         }
         tried.count(route.provider);
         let begun = Instant::now();
-        begin_record(&mut completion, &route);
+        completion.begins_attempt(candidate, route.credential.map(|at| &*provider.credentials[at].name));
         let capable = served.policy.capabilities(route.provider, &candidate.model);
         let timing = trying.clock.attempt(begun, provider, capable, cursor.has_candidates());
         let outcome = send::once(trying, &mut completion, &route, &reserved, timing).await;
-        end_record(&mut completion, begun, &outcome);
+        let ended = outcome.as_ref().map(ProviderAnswer::status).map_err(|failed| (failed.error, failed.status));
+        completion.ends_attempt(begun.elapsed(), ended);
         let failed = match outcome {
             Ok(answer) => {
                 remember(trying, &completion, &route);
@@ -129,7 +128,7 @@ pub async fn attempt(trying: &AttemptContext<'_>, mut completion: Box<Completion
         if step == NextStep::GiveBack {
             return give_back(completion, candidate, failed, tried.total());
         }
-        completion.record.fallback_reason.get_or_insert(failed.error);
+        completion.falls_back(failed.error);
         primary.get_or_insert((failed, candidate));
         match step {
             NextStep::Retry(pause) => {
@@ -151,31 +150,6 @@ pub async fn attempt(trying: &AttemptContext<'_>, mut completion: Box<Completion
     }
 }
 
-/// Puts an attempt on record before it is sent: a caller who leaves meanwhile leaves it there.
-fn begin_record(completion: &mut Completion, route: &Route<'_>) {
-    let candidate = route.candidate;
-    let provider = &completion.context.served.policy.providers[route.provider];
-    completion.record.attempts.push(AttemptRecord {
-        provider: candidate.name.to_string(),
-        model: candidate.upstream_model.to_string(),
-        credential: route.credential.map(|at| provider.credentials[at].name.to_string()),
-        status: None,
-        error: None,
-        ms: 0.0,
-    });
-    completion.serves(candidate);
-}
-
-fn end_record(completion: &mut Completion, begun: Instant, outcome: &Result<ProviderAnswer, Failed>) {
-    let Some(record) = completion.record.attempts.last_mut() else { return };
-    record.ms = ms(begun.elapsed());
-    match outcome {
-        // A stream may have broken off behind its first content, and says so already.
-        Ok(answer) => record.status = Some(answer.status()),
-        Err(failed) => (record.status, record.error) = (failed.status, Some(failed.error)),
-    }
-}
-
 /// The caller's own mistake is told as it is, whatever failed before it.
 fn give_back(
     mut completion: Box<Completion>,
@@ -186,8 +160,8 @@ fn give_back(
     completion.serves(candidate);
     let final_word = tried >= 2;
     match failed.passed {
-        Some(passed) => completion.pass_on(*passed, failed.error.as_str(), final_word),
-        None => completion.refuse_after(&told(&failed, final_word), failed.error.as_str(), &[]),
+        Some(passed) => completion.pass_on(*passed, failed.error, final_word),
+        None => completion.refuse_after(&told(&failed, final_word), ErrorType::Failed(failed.error), &[]),
     }
 }
 
@@ -224,13 +198,13 @@ fn all_failed(
         return completion.refuse(&Refusal { final_word: true, ..Refusal::new(RefusalKind::UpstreamTimeout, message) });
     };
     completion.serves(candidate);
-    let lines: Vec<String> = completion.record.attempts.iter().map(line).collect();
+    let lines = completion.attempt_lines();
     let final_word = late || tried >= 2;
     if let Some(passed) = failed.passed.take_if(|passed| tried < 2 || passed.status == 200) {
-        return completion.pass_on(*passed, failed.error.as_str(), final_word);
+        return completion.pass_on(*passed, failed.error, final_word);
     }
     let attempts = if tried < 2 { &[][..] } else { &lines };
-    completion.refuse_after(&told(&failed, final_word), failed.error.as_str(), attempts)
+    completion.refuse_after(&told(&failed, final_word), ErrorType::Failed(failed.error), attempts)
 }
 
 /// A failed attempt in the gateway's own words.
@@ -241,17 +215,6 @@ fn told(failed: &Failed, final_word: bool) -> Refusal {
         final_word,
         ..Refusal::new(failed.tell.1, failed.message.clone()).with_status(failed.tell.0)
     }
-}
-
-fn line(attempt: &AttemptRecord) -> String {
-    let credential = attempt.credential.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
-    let status = attempt.status.map(|status| format!(" {status}")).unwrap_or_default();
-    format!(
-        "{}/{}{credential}{status} {}",
-        attempt.provider,
-        attempt.model,
-        attempt.error.map_or("ok", AttemptError::as_str)
-    )
 }
 
 /// The clocks of a request: the primary's provider says how long all of it may take.

@@ -310,7 +310,9 @@ impl AttemptEstimate {
                 Some(accounts.hold(now, &wants)?)
             }
         };
-        completion.record.capped |= worst.capped;
+        if worst.capped {
+            completion.capped();
+        }
         // The upstream is told the least of these.
         let told = [self.bounds.caller, self.bounds.policy, worst.cap].into_iter().flatten().min();
         let told = told.map(|each| each.saturating_mul(self.bounds.answers).saturating_add(self.bounds.beside));
@@ -413,7 +415,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use crate::server::accept::Listeners;
-    use crate::telemetry::record::Lines;
+    use crate::telemetry::records::Lines;
     use crate::{Gateway, Secrets, Settings};
 
     /// A mock, and a key with a dollar.

@@ -179,7 +179,7 @@ async fn send(
     let served = Arc::clone(&completion.context.served);
     let (backend, provider) = (&served.backends[index], &served.policy.providers[index]);
     let limit = timing.limit(completion.context.stream);
-    completion.record.adapted.clone_from(&prepared.left_out);
+    completion.left_out(&prepared.left_out);
     let mask = backend.value(credential).and_then(|value| value.mask.clone());
     let connect = provider.timeouts.connect.map_or(CONNECT, Duration::from_millis);
 

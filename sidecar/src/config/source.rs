@@ -311,7 +311,7 @@ mod tests {
 
     use super::*;
     use crate::gateway::Settings;
-    use crate::telemetry::record::Lines;
+    use crate::telemetry::records::Lines;
 
     fn intake() -> PolicySources {
         PolicySources::new(Gateway::new(Settings { lines: Lines::Off, ..Settings::default() }).unwrap(), None)

@@ -124,7 +124,7 @@ mod tests {
     use super::*;
     use crate::gateway::Settings;
     use crate::runtime::secret::Secrets;
-    use crate::telemetry::record::Lines;
+    use crate::telemetry::records::Lines;
 
     fn gateway() -> std::sync::Arc<Gateway> {
         Gateway::new(Settings { lines: Lines::Off, ..Settings::default() }).unwrap()

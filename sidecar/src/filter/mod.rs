@@ -26,11 +26,11 @@ pub(crate) use answer::{AnswerFilters, FilterFailure};
 pub(crate) use events::Filtering;
 pub(crate) use request::{FilterStop, after_deciding, before_deciding};
 
-use crate::attempt::prepare::RequestTranslation;
 pub use crate::filter::answer::FullAnswer;
 pub use crate::filter::events::StreamEvent;
 pub use crate::pipeline::context::RequestContext;
 pub use crate::pipeline::refusal::Refusal;
+use crate::pipeline::translation::RequestTranslation;
 use crate::telemetry::record::Record;
 
 /// Something that attaches to requests. Each method has a default that does nothing.

@@ -8,10 +8,10 @@ use outrigger_policy::Decision;
 use super::{
     DecidedVerdict, FilterAnswer, FilteredRequest, Filters, Refusal, RequestContext, RequestEdit, RequestVerdict,
 };
-use crate::attempt::prepare::RequestTranslation;
 use crate::memory::{Memory, STREAM};
 use crate::pipeline::body::{overloaded, too_large};
 use crate::pipeline::parse::understand;
+use crate::pipeline::translation::RequestTranslation;
 
 /// A filter that ends the way of a request.
 #[derive(Debug)]

@@ -2,6 +2,9 @@
 //!
 //! Lives as long as the answer. Dropped without a word it was the caller who went away.
 
+mod recorded;
+pub mod unidentified;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,12 +20,13 @@ use crate::pipeline::reply::ReplyBody;
 use crate::relay::WholeBody;
 use crate::runtime::concurrency::ConcurrencyPermit;
 use crate::runtime::health::Busy;
-use crate::telemetry::record::Record;
+use crate::telemetry::attempt_error::AttemptError;
+use crate::telemetry::record::{ErrorType, Record};
 use http::{HeaderMap, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use outrigger_core::{Money, RefusalKind};
 use outrigger_llm::tokens::usage::Usage;
-use outrigger_policy::{Candidate, LimitIndex, Skip};
+use outrigger_policy::LimitIndex;
 
 /// The status recorded for callers that went away before the end, as proxies have it.
 pub const CLIENT_CLOSED: u16 = 499;
@@ -32,7 +36,7 @@ pub const CLIENT_CLOSED: u16 = 499;
 pub struct Completion {
     pub gateway: Arc<Gateway>,
     pub context: RequestContext,
-    pub record: Record,
+    record: Record,
     /// Counts as load on the place that is asked.
     pub busy: Option<Busy>,
     /// The key's concurrency permit.
@@ -44,7 +48,7 @@ pub struct Completion {
     /// The attempt under way.
     pub charge: Option<Charge>,
     /// What was used, as far as it is known.
-    pub usage: Usage,
+    usage: Usage,
     /// What looks at the answer. Empty without filters.
     pub answer_filters: AnswerFilters,
     /// Nano-dollars of all attempts.
@@ -96,12 +100,6 @@ impl Completion {
         })
     }
 
-    /// This one is asked now; who asks later sees who it was.
-    pub fn serves(&mut self, candidate: &Candidate) {
-        self.record.provider = Some(candidate.name.to_string());
-        self.record.model = Some(candidate.model.to_string());
-    }
-
     /// Headers that say who was asked, on every answer.
     pub fn tell_who(&self, to: &mut HeaderMap) {
         headers::set(to, name::OUR_DECISION, &self.context.decision_id);
@@ -121,17 +119,6 @@ impl Completion {
             headers::set(to, name::OUR_ADAPTED, &self.record.adapted.join(", "));
         }
         refusal::tell_request_id(to, self.context.dialect, &self.context.request_id);
-    }
-
-    /// This one is not asked: it has no room.
-    pub fn passes_over(&mut self, candidate: &Candidate, skip: &Skip) {
-        let place =
-            self.record.candidates.iter_mut().find(|told| {
-                told.provider == *candidate.name && told.model == *candidate.model && told.skipped.is_none()
-            });
-        if let Some(told) = place {
-            told.skipped = Some(skip.to_string());
-        }
     }
 
     /// Whether somebody's budget waits for what this attempt comes to.
@@ -207,11 +194,6 @@ impl Completion {
         self.gateway.crossed(&self.context.served, &settled);
     }
 
-    /// The caller has gone.
-    pub fn hung_up(&mut self) {
-        self.record.error_type.get_or_insert_with(|| "client_closed".to_owned());
-    }
-
     /// The end of a request whose caller has gone.
     pub fn gone(self: Box<Self>) {
         self.finish(CLIENT_CLOSED);
@@ -226,24 +208,6 @@ impl Completion {
         response
     }
 
-    /// From here on the time is the upstream's.
-    pub fn waits(&mut self) {
-        self.waiting_since = Some(Instant::now());
-    }
-
-    /// From here on it is ours again.
-    pub fn waited(&mut self) {
-        if let Some(since) = self.waiting_since.take() {
-            self.waited += since.elapsed();
-        }
-    }
-
-    /// The first byte of the answer is about to go out: what was not waiting was our own.
-    pub fn first_byte(&mut self) {
-        let own = self.context.read.elapsed().saturating_sub(self.waited);
-        self.record.overhead_us = Some(u64::try_from(own.as_micros()).unwrap_or(u64::MAX));
-    }
-
     /// Content flows: nobody needs the request's body any more.
     pub fn let_go_of_body(&mut self) {
         self.context.body = bytes::Bytes::new();
@@ -252,14 +216,14 @@ impl Completion {
 
     /// Refuses, before anybody was asked.
     pub fn refuse(self: Box<Self>, refusal: &Refusal) -> Response<ReplyBody> {
-        self.refuse_after(refusal, refusal.kind.name(), &[])
+        self.refuse_after(refusal, ErrorType::Refused(refusal.kind), &[])
     }
 
     /// Tells a failure in the caller's dialect, with the attempts that were made.
     pub fn refuse_after(
         mut self: Box<Self>,
         refusal: &Refusal,
-        error: &str,
+        error: ErrorType,
         attempts: &[String],
     ) -> Response<ReplyBody> {
         let mut response = refusal.answer(self.context.dialect, &self.context.request_id, attempts);
@@ -268,8 +232,8 @@ impl Completion {
             self.refused = Some(refusal.kind);
         }
         self.record.error_type = Some(match self.record.attempts.is_empty() {
-            true => refusal.kind.name().to_owned(),
-            false => error.to_owned(),
+            true => ErrorType::Refused(refusal.kind),
+            false => error,
         });
         self.first_byte();
         self.finish(refusal.status);
@@ -277,7 +241,12 @@ impl Completion {
     }
 
     /// Passes an upstream's own error answer on.
-    pub fn pass_on(mut self: Box<Self>, passed: UpstreamAnswer, error: &str, final_word: bool) -> Response<ReplyBody> {
+    pub fn pass_on(
+        mut self: Box<Self>,
+        passed: UpstreamAnswer,
+        error: AttemptError,
+        final_word: bool,
+    ) -> Response<ReplyBody> {
         let held = Arc::try_unwrap(passed.held).unwrap_or_default();
         let body = WholeBody::new([passed.body, Default::default(), Default::default()], held)
             .map_err(|never| match never {})
@@ -289,7 +258,7 @@ impl Completion {
         if final_word && passed.status != 200 {
             response.headers_mut().insert("x-should-retry", http::HeaderValue::from_static("false"));
         }
-        self.record.error_type = Some(error.to_owned());
+        self.record.error_type = Some(ErrorType::Failed(error));
         self.first_byte();
         if passed.status == 200 {
             self.usage = passed.usage;
@@ -341,7 +310,7 @@ impl Completion {
 impl Drop for Completion {
     fn drop(&mut self) {
         if !self.done {
-            self.record.error_type.get_or_insert_with(|| "client_closed".to_owned());
+            self.hung_up();
             self.end(CLIENT_CLOSED);
         }
     }

@@ -10,12 +10,12 @@ use outrigger_policy::{
     Skip, decide as by_policy, session,
 };
 
-use crate::attempt::prepare::RequestTranslation;
 use crate::gateway::Gateway;
 use crate::pipeline::account_bound::bind;
 use crate::pipeline::context::RequestContext;
 use crate::pipeline::headers::has_words_to_us;
 use crate::pipeline::parsed_request;
+use crate::pipeline::translation::RequestTranslation;
 use crate::runtime::accounts::millis;
 use crate::runtime::backend::Backend;
 use crate::runtime::health::BackendHealth;

@@ -22,7 +22,7 @@ pub async fn stopped(mut completion: Box<Completion>, stop: FilterStop) -> Respo
             Box::pin(answer(completion, name, own, outer)).await
         }
         Err(refusal) => {
-            completion.record.filter = Some(name);
+            completion.stopped_by(name);
             completion.refuse(&refusal)
         }
     }
@@ -35,7 +35,7 @@ async fn answer(
     answer: FilterAnswer,
     mut outer: AnswerFilters,
 ) -> Response<ReplyBody> {
-    completion.record.filter = Some(name);
+    completion.stopped_by(name);
     let FilterAnswer { headers, body } = answer;
     let shown = match body {
         FilterBody::Whole(body) => match outer.whole(FullAnswer::new(body, completion.context.dialect)).await {
@@ -53,7 +53,7 @@ async fn answer(
     let body = match shown {
         Ok(body) => body,
         Err((name, refusal)) => {
-            completion.record.filter = Some(name);
+            completion.stopped_by(name);
             return completion.refuse(&refusal);
         }
     };

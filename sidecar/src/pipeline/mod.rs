@@ -16,6 +16,7 @@ pub mod parsed_request;
 pub(crate) mod query;
 pub mod refusal;
 pub(crate) mod reply;
+pub(crate) mod translation;
 
 use std::sync::{Arc, OnceLock};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -30,7 +31,6 @@ use outrigger_llm::operation::{self, Hints, OperationKind};
 use outrigger_llm::passthrough::scan::Scanned;
 use outrigger_policy::{OnHangUp, PolicyRefusalKind};
 
-use crate::attempt::prepare::RequestTranslation;
 use crate::attempt::{self, AttemptContext, attempt};
 use crate::filter::{after_deciding, before_deciding};
 use crate::gateway::Gateway;
@@ -38,6 +38,7 @@ use crate::memory::{LONG_WORK, MemoryLease, STREAM};
 use crate::pipeline::body::{drain, overloaded, receive};
 use crate::pipeline::client_timeouts::patience;
 use crate::pipeline::completion::Completion;
+use crate::pipeline::completion::unidentified::Unidentified;
 use crate::pipeline::context::{RequestContext, new_id};
 use crate::pipeline::decide::decide;
 use crate::pipeline::detached::DetachedRequest;
@@ -49,7 +50,7 @@ use crate::pipeline::parse::{trace_id, understand};
 use crate::pipeline::query::Query;
 use crate::pipeline::refusal::Refusal;
 use crate::pipeline::reply::ReplyBody;
-use crate::telemetry::record::{Record, candidates, shadow};
+use crate::pipeline::translation::RequestTranslation;
 
 /// Rules that the log names for one request, of those whose expression failed.
 const RULES_TOLD: usize = 8;
@@ -80,32 +81,17 @@ impl Gateway {
         let query = Query::parse(head.uri.query().unwrap_or_default());
         let hints = hints(&head.headers, &query);
         let decision_id = new_id(received);
-        let request_id = format!("req_{decision_id}");
         let path = head.uri.path();
         let told_in = operation::dialect_of(path, hints);
-        let trace_id = trace_id(&head.headers, &decision_id);
-        // Before a key is known there is little to record, but that little is.
+        let stranger = Unidentified {
+            started,
+            received,
+            trace_id: trace_id(&head.headers, &decision_id),
+            request_id: format!("req_{decision_id}"),
+            decision_id,
+        };
         let refuse = |dialect: Dialect, operation: &'static str, refusal: &Refusal| {
-            let record = Record {
-                time: Some(received),
-                decision: decision_id.clone(),
-                trace_id: trace_id.clone(),
-                request_id: request_id.clone(),
-                workload: self.workload.clone(),
-                namespace: self.namespace.clone(),
-                dialect: dialect.name(),
-                operation,
-                latency_ms: crate::duration::ms(started.elapsed()),
-                status: refusal.status,
-                error_type: Some(refusal.kind.name().to_owned()),
-                ..Record::default()
-            };
-            self.metrics.recorded(&record, "none", Some(refusal.kind));
-            self.record(record);
-            let mut response = refusal.answer(dialect, &request_id, &[]);
-            headers::set(response.headers_mut(), name::OUR_DECISION, &decision_id);
-            headers::set(response.headers_mut(), name::OUR_ATTEMPTS, "0");
-            response
+            stranger.refuse(&self, dialect, operation, refusal)
         };
         let Some(matched) = operation::find(head.method.as_str(), path) else {
             return refuse(told_in, "unknown", &unknown_path(head.method.as_str(), path));
@@ -124,10 +110,11 @@ impl Gateway {
             Ok(key) => key,
             Err(refusal) => return refuse(dialect, matched.operation.name, &refusal),
         };
+        let Unidentified { trace_id, decision_id, request_id, .. } = stranger;
         let mut context = RequestContext {
             trace_id,
             decision_id,
-            request_id: request_id.clone(),
+            request_id,
             started,
             received,
             read: started,
@@ -202,10 +189,7 @@ impl Gateway {
         }
         let concurrency = context.served.keys[context.key].all.clone();
         let mut completion = Completion::new(Arc::clone(&self), context);
-        completion.record.rule = decision.rule.as_deref().map(str::to_owned);
-        completion.record.candidates = candidates(&decision);
-        completion.record.chain = decision.chain.iter().map(ToString::to_string).collect();
-        completion.record.shadow = decision.shadow.as_ref().map(shadow);
+        completion.decided(&decision);
         decision.rule_errors.iter().for_each(|(rule, _)| self.metrics.rule_failed(rule));
         for (rule, problem) in decision.rule_errors.iter().take(RULES_TOLD) {
             tracing::warn!(%rule, %problem, "the rule's expression failed on a request");

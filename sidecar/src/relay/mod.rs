@@ -64,9 +64,9 @@ pub fn extra_fields(completion: &Completion, setting: &AnswerSource, cost: Optio
         model: &setting.model,
         request_type: context.request_type().name(),
         latency: crate::duration::ms(context.started.elapsed()),
-        rule: completion.record.rule.as_deref(),
-        attempts: completion.record.attempts.len().max(1),
-        fallback_reason: completion.record.fallback_reason,
+        rule: completion.record().rule.as_deref(),
+        attempts: completion.record().attempts.len().max(1),
+        fallback_reason: completion.record().fallback_reason,
         cost_usd: cost.map(|cost| cost as f64 / 1e9),
         decision: &context.decision_id,
     };

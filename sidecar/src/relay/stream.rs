@@ -6,6 +6,10 @@
 //! While events are held, another candidate can still take over. Once content has gone out, the
 //! loss of the upstream is an error event and the end, never an invented one.
 
+mod filtered;
+mod read;
+mod until_content;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -13,7 +17,6 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
-use outrigger_core::RefusalKind;
 use outrigger_llm::errors::GatewayError;
 use outrigger_llm::framing::{self, EventReader};
 use outrigger_llm::registry::error_event;
@@ -24,29 +27,15 @@ use super::broken_stream::Broken;
 use super::stream_body::Flow;
 use super::stream_translator::{AsArray, StreamTranslator};
 use super::{AnswerSource, events, extra_fields};
+use crate::attempt::Timing;
 use crate::attempt::prepare::Conversion;
-use crate::attempt::{Failed, Timing};
-use crate::duration::ms;
-use crate::filter::{AnswerFilters, Filtering};
-use crate::memory::{EVENTS, Memory, MemoryLease};
-use crate::pipeline::account_bound::{remember_handle, response_handle};
-use crate::pipeline::body::overloaded;
+use crate::filter::Filtering;
+use crate::memory::{Memory, MemoryLease};
 use crate::pipeline::completion::Completion;
 use crate::pipeline::context::RequestContext;
-use crate::pipeline::refusal::Refusal;
 use crate::pipeline::reply::ReplyBody;
 use crate::telemetry::attempt_error::AttemptError;
 use crate::upstream::UpstreamBody;
-
-/// So much of what came is read at one time: the events in it are many times as long in memory.
-const READ_AT_ONCE: usize = 8 << 10;
-/// How many times an event is there while it is told: read, taken apart, told, and on its way.
-const COPIES: usize = 6;
-
-/// How much is held back before content, at the most.
-const HELD_EVENTS: usize = 64;
-const HELD_BYTES: usize = 256 << 10;
-const HELD_TIME: Duration = Duration::from_secs(10);
 
 /// A stream from an upstream to a caller.
 #[derive(Debug)]
@@ -123,252 +112,10 @@ impl Relay {
         }
     }
 
-    /// Reads on until there is content, or so much else that the caller should have it.
-    ///
-    /// # Errors
-    /// What another candidate could cure.
-    pub async fn until_content(&mut self, completion: &mut Completion) -> Result<(), Failed> {
-        let held_until = Instant::now() + HELD_TIME;
-        let limit = self.timing.first;
-        let mut let_go = self.timing.let_go;
-        let mut heard = Instant::now();
-        let provider = self.setting.provider.to_string();
-        let mut events = 0;
-        loop {
-            let by = preamble_until(
-                limit.at,
-                let_go.map_or(held_until, |caller| caller.at.min(held_until)),
-                self.out.is_empty(),
-            );
-            completion.waits();
-            let chunk = tokio::time::timeout_at(by.into(), self.body.chunk()).await;
-            completion.waited();
-            let chunk = match chunk {
-                Err(_) if Instant::now() >= limit.at => return Err(limit.late(&provider)),
-                // The caller would not wait any longer. What is silent by then is failed with, as long as that can be.
-                Err(_)
-                    if let_go.is_some_and(|caller| heard + caller.since < caller.at && Instant::now() < held_until) =>
-                {
-                    let_go = None;
-                    continue;
-                }
-                // Ten seconds of preamble: let it go.
-                Err(_) => break,
-                Ok(Some(Err(error))) => {
-                    return Err(Failed::unreachable(AttemptError::Cut, format!("{provider}: {error}")));
-                }
-                Ok(Some(Ok(chunk))) => Some(chunk),
-                Ok(None) => None,
-            };
-            let (content, error) = match &chunk {
-                Some(chunk) => {
-                    heard = Instant::now();
-                    self.read(chunk, completion)
-                }
-                None => self.read_rest(completion),
-            };
-            events += std::mem::take(&mut self.read_events);
-            if let Some(broken) = error {
-                // Content and an error in one piece: the content came first.
-                if !content {
-                    let failed = broken.failed(&self.setting);
-                    return Err(if self.body.quoted() { failed.quoting() } else { failed });
-                }
-                self.saw_content(completion);
-                self.break_off(&broken, completion);
-                return Ok(());
-            }
-            if content {
-                self.saw_content(completion);
-                return Ok(());
-            }
-            if chunk.is_none() {
-                return self.ended_before_content(completion);
-            }
-            if events > HELD_EVENTS || self.out.len() > HELD_BYTES {
-                break;
-            }
-        }
-        // Let go without content: nobody else can take over, but the first token's time goes on.
-        completion.let_go_of_body();
-        Ok(())
-    }
-
-    fn saw_content(&mut self, completion: &mut Completion) {
-        self.content = true;
-        // Kept there, for a caller who goes away: what was told is what was used.
-        completion.usage = self.lens.usage();
-        let now = Instant::now();
-        let took = now.saturating_duration_since(self.setting.sent_at);
-        self.setting.health.saw_first_token(&self.setting.model, took, now);
-        completion.record.ttft_ms = Some(ms(completion.context.started.elapsed()));
-        if let Some(handle) = response_handle(completion.context.dialect, completion.context.operation.name, &self.out)
-        {
-            remember_handle(completion, &handle, self.setting.stay);
-        }
-        completion.let_go_of_body();
-    }
-
-    fn ended_before_content(&mut self, completion: &mut Completion) -> Result<(), Failed> {
-        let finished = self.lens.close(&mut self.out, |usage, said| comment(completion, &self.setting, usage, said));
-        let provider = &self.setting.provider;
-        if !finished && self.out.is_empty() {
-            return Err(Failed::empty(provider, None));
-        }
-        if !finished {
-            let message = format!("{provider} closed the stream before there was an answer in it");
-            return Err(Failed::unreachable(AttemptError::Cut, message));
-        }
-        if self.lens.is_empty() {
-            let mut body = std::mem::take(&mut self.out);
-            if let Some(mut array) = self.array.take() {
-                let told = std::mem::take(&mut body);
-                array.frame(&told.into(), &mut body);
-                array.end(&mut body);
-            }
-            let content_type = if completion.context.as_array { "application/json" } else { "text/event-stream" };
-            return Err(Failed::empty(provider, Some((content_type, body.into(), self.lens.usage()))));
-        }
-        self.over = true;
-        self.saw_content(completion);
-        Ok(())
-    }
-
-    /// Reads what came and tells it. Whether there was content, and what broke the stream.
-    fn read(&mut self, chunk: &Bytes, completion: &Completion) -> (bool, Option<Broken>) {
-        let mut content = false;
-        for begin in (0..chunk.len()).step_by(READ_AT_ONCE) {
-            let piece = chunk.slice(begin..chunk.len().min(begin + READ_AT_ONCE));
-            // What has no end yet, or is told later, is in memory for as long; an event is there several times.
-            let grows = (self.reader.buffered() + piece.len()) * COPIES + self.lens.keeps();
-            if grows > EVENTS && self.held.grow_to(grows, &self.memory).is_err() {
-                return (content, Some(Broken::Malformed("an event is longer than there is memory for".to_owned())));
-            }
-            self.reader.push(&piece, &mut self.events);
-            // Mostly as much is told as came: what has room for twice as much would wait like that for a slow reader.
-            self.out.reserve_exact(piece.len());
-            let (told, broken) = self.tell_events(completion);
-            content |= told;
-            if broken.is_some() {
-                return (content, broken);
-            }
-            if self.reader.overflowed() {
-                return (content, Some(Broken::Malformed("an event without an end".to_owned())));
-            }
-        }
-        self.held.shrink_to(self.reader.buffered() * COPIES + self.lens.keeps());
-        (content, None)
-    }
-
-    /// The same at the end of what comes.
-    fn read_rest(&mut self, completion: &Completion) -> (bool, Option<Broken>) {
-        self.events.extend(self.reader.finish());
-        self.tell_events(completion)
-    }
-
-    /// Tells the events at hand. Whether there was content, and what broke the stream.
-    fn tell_events(&mut self, completion: &Completion) -> (bool, Option<Broken>) {
-        let mut content = false;
-        self.read_events += self.events.len();
-        let setting = &self.setting;
-        for event in self.events.drain(..) {
-            let before = self.out.len();
-            let mut told =
-                self.lens.tell(&event, &mut self.out, |usage, said| comment(completion, setting, usage, said));
-            content |= told.content;
-            if let Some(problem) = told.malformed {
-                return (content, Some(Broken::Malformed(problem)));
-            }
-            if let Some(error) = &mut told.error {
-                // It may quote the request, as any error.
-                let passed = self.body.masked_error(Bytes::copy_from_slice(&self.out[before..]));
-                self.out.truncate(before);
-                self.out.extend_from_slice(&passed);
-                let message = self.body.masked_error(std::mem::take(&mut error.message).into());
-                error.message = String::from_utf8_lossy(&message).into_owned();
-                return (content, told.error.map(Broken::Told));
-            }
-        }
-        (content, None)
-    }
-
     /// The answer's body: what is held, then what comes.
     pub fn into_body(self: Box<Self>, mut completion: Box<Completion>, status: u16) -> ReplyBody {
         completion.first_byte();
         Flow::new(self, completion, status).boxed_unsync()
-    }
-
-    /// From here on events pass these filters. The caller must have got nothing yet.
-    pub fn pass_through(&mut self, filters: AnswerFilters) {
-        self.filtering = (!filters.is_empty()).then(|| Box::new(Filtering::new(filters)));
-    }
-
-    /// Reads the stream to its end, for filters that see it whole. The events of the caller's dialect, in no array; an
-    /// error if it broke off.
-    ///
-    /// # Errors
-    /// What the caller is told.
-    pub async fn collect(&mut self, completion: &mut Completion) -> Result<Bytes, Refusal> {
-        let array = self.array.take();
-        let mut whole = Vec::new();
-        let mut held = MemoryLease::default();
-        while let Some(bytes) = std::future::poll_fn(|cx| self.poll_next(cx, completion)).await {
-            let length = whole.len() + bytes.len();
-            if length > self.memory.longest_answer() || held.grow_to(2 * length, &self.memory).is_err() {
-                return Err(overloaded());
-            }
-            whole.extend_from_slice(&bytes);
-        }
-        self.array = array;
-        self.held = held;
-        match completion.record.error_type.is_some() {
-            true => Err(Refusal::new(RefusalKind::UpstreamError, format!("{} broke off", self.setting.provider))),
-            false => Ok(whole.into()),
-        }
-    }
-
-    /// Sends this in place of what came, which was read to its end.
-    pub fn replace(&mut self, events: Bytes) {
-        (self.out, self.closed) = (events.into(), false);
-    }
-
-    /// Shows what is told to the filters. Ready when there is something to send, or nothing to wait for.
-    fn poll_filters(&mut self, cx: &mut Context<'_>, completion: &mut Completion) -> Poll<Option<Vec<u8>>> {
-        while let Some(filtering) = &mut self.filtering {
-            match std::task::ready!(filtering.poll(cx)) {
-                Some(Ok(told)) if filtering.is_done() => {
-                    self.filtering = None;
-                    return Poll::Ready(Some(told).filter(|told| !told.is_empty()));
-                }
-                Some(Ok(told)) if told.is_empty() => {}
-                Some(Ok(told)) => return Poll::Ready(Some(told)),
-                Some(Err((name, refusal))) => {
-                    self.filtering = None;
-                    return Poll::Ready(Some(self.fail(name, &refusal, completion)));
-                }
-                None if !self.out.is_empty() => filtering.begin(Some(std::mem::take(&mut self.out))),
-                None if self.over => filtering.begin(None),
-                None => break,
-            }
-        }
-        Poll::Ready(None)
-    }
-
-    /// A filter fails the answer: an error event of the caller's dialect, and the end.
-    fn fail(&mut self, name: &'static str, refusal: &Refusal, completion: &mut Completion) -> Vec<u8> {
-        self.over = true;
-        self.out.clear();
-        completion.record.filter = Some(name);
-        completion.record.error_type = Some(refusal.kind.name().to_owned());
-        let refusal = GatewayError {
-            status: refusal.status,
-            kind: refusal.kind.name(),
-            message: &refusal.message,
-            request_id: &completion.context.request_id,
-            param: None,
-            attempts: &[],
-        };
-        error_event(completion.context.dialect, &refusal)
     }
 
     /// The next bytes for the caller; `None` when all is told.
@@ -487,7 +234,7 @@ impl Relay {
                 if content && !self.content {
                     self.saw_content(completion);
                 }
-                completion.usage = self.lens.usage();
+                completion.used(self.lens.usage());
                 if let Some(broken) = broken {
                     self.break_off(&broken, completion);
                 }
@@ -517,10 +264,7 @@ impl Relay {
     fn break_off(&mut self, broken: &Broken, completion: &mut Completion) {
         self.over = true;
         let (word, status, kind, message) = broken.told(&self.setting);
-        if let Some(attempt) = completion.record.attempts.last_mut() {
-            attempt.error = Some(word);
-        }
-        completion.record.error_type = Some(kind.name().to_owned());
+        completion.broke_off(word, kind);
         if broken.teaches(&self.timing) {
             self.setting.health.failed(&self.setting.model, self.setting.sent_at, Instant::now());
         }
@@ -540,12 +284,6 @@ impl Relay {
     }
 }
 
-/// Until when the next bytes are waited for before there is content. With nothing to let go, only
-/// the first token's own time counts.
-fn preamble_until(first_by: Instant, held_until: Instant, nothing_held: bool) -> Instant {
-    if nothing_held { first_by } else { first_by.min(held_until) }
-}
-
 /// What stands before the end of a stream of the OpenAI dialect: a comment, which every SDK skips.
 fn comment(completion: &Completion, setting: &AnswerSource, usage: &Usage, said: u64) -> String {
     // Without the upstream's figures the price of a stream is known at its end alone.
@@ -553,21 +291,5 @@ fn comment(completion: &Completion, setting: &AnswerSource, usage: &Usage, said:
     match completion.context.tells_extra_fields() {
         true => format!(": outrigger {}\n", extra_fields(completion, setting, cost)),
         false => String::new(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_preamble_is_let_go_in_time_and_silence_has_the_first_tokens() {
-        let now = Instant::now();
-        let at = |seconds| now + Duration::from_secs(seconds);
-        for (first_by, held_until, nothing_held, expected) in
-            [(60, 10, true, 60), (60, 10, false, 10), (5, 10, true, 5), (5, 10, false, 5)]
-        {
-            assert_eq!(preamble_until(at(first_by), at(held_until), nothing_held), at(expected));
-        }
     }
 }

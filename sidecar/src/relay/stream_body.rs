@@ -82,7 +82,7 @@ impl Drop for Flow {
 impl Flowing {
     /// All was told, whether or not somebody heard it.
     fn end(mut self, status: u16) {
-        self.completion.record.chunk_overhead_us = self.relay.chunk_overhead_us();
+        self.completion.streamed(self.relay.chunk_overhead_us());
         self.account();
         self.completion.finish(status);
     }

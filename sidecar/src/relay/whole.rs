@@ -226,10 +226,7 @@ pub fn binary(body: UpstreamBody, mut completion: Box<Completion>, status: u16, 
             Ok(Some(Err(error))) => (AttemptError::Cut, RefusalKind::UpstreamUnreachable, std::io::Error::other(error)),
             Err(late) => (AttemptError::TimeoutIdle, RefusalKind::UpstreamTimeout, std::io::Error::other(late)),
         };
-        if let Some(attempt) = completion.record.attempts.last_mut() {
-            attempt.error = Some(word);
-        }
-        completion.record.error_type = Some(kind.name().to_owned());
+        completion.broke_off(word, kind);
         completion.cut(&Usage::default(), 0);
         completion.finish(status);
         Some((Err(error), None))

@@ -3,4 +3,5 @@
 pub mod attempt_error;
 pub mod metrics;
 pub mod record;
+pub mod records;
 mod spending;

@@ -12,19 +12,22 @@
 //! is searched for the value as it was sent, which costs one `memmem`; for a value that JSON or a URL
 //! would escape, also with escapes.
 
+mod encoded;
+mod escaped;
 mod parts;
 
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 use memchr::memmem::Finder;
 use memchr::{memchr, memchr3_iter};
-use parts::Parts;
+
+use self::encoded::{base64_of, hex_of};
+use self::escaped::{BACKSLASHES, Match, escaped};
+use self::parts::Parts;
 
 /// What stands in the place of the value.
 pub const SHOWN: &str = "***";
@@ -45,12 +48,6 @@ const PLACEHOLDERS: [&str; 8] = [
     "undefined",
 ];
 
-/// The longest runs of escapes in front of one byte that are followed.
-const BACKSLASHES: usize = 8;
-const PERCENTS: usize = 3;
-/// The most digits of an entity's number, and its end.
-const DIGITS: usize = 8;
-
 /// A credential's value, ready to be looked for.
 pub struct Mask {
     value: Finder<'static>,
@@ -66,15 +63,6 @@ impl fmt::Debug for Mask {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Mask(…)")
     }
-}
-
-/// How the bytes at a place compare to the value.
-enum Match {
-    No,
-    /// They end before the value does.
-    Partly,
-    /// Up to here.
-    Up(usize),
 }
 
 impl Mask {
@@ -274,91 +262,6 @@ fn exact(finder: &Finder<'_>, text: &[u8], at: usize) -> Option<(usize, usize)> 
     Some((start, start + finder.needle().len()))
 }
 
-/// One byte of the value at the start of the text, escaped: `\u002b`, `\x2b`, `\/`, `%2B`, `%252b`, `&#43;`, `&#x2b;`,
-/// `&amp;`.
-fn escaped(text: &[u8], byte: u8) -> Match {
-    let Some(first) = text.first() else { return Match::Partly };
-    match first {
-        b'\\' => {
-            let escapes = text.iter().take(BACKSLASHES).take_while(|byte| **byte == b'\\').count();
-            match text.get(escapes) {
-                None => Match::Partly,
-                Some(b'u') if text.get(escapes + 1) == Some(&b'{') => number(text, escapes + 2, 16, b'}', byte),
-                Some(b'u') => hex(text, escapes + 1, 4, byte),
-                Some(b'x') => hex(text, escapes + 1, 2, byte),
-                Some(next) if *next == byte => Match::Up(escapes + 1),
-                Some(_) => Match::No,
-            }
-        }
-        b'%' => {
-            let mut at = 1;
-            for _ in 0..PERCENTS {
-                match text.get(at..).unwrap_or_default() {
-                    // An escaped per cent sign may follow, and may be cut.
-                    b"2" => return Match::Partly,
-                    [b'2', b'5', ..] if byte != b'%' => at += 2,
-                    _ => break,
-                }
-            }
-            match text.get(at) {
-                Some(b'u' | b'U') => hex(text, at + 1, 4, byte),
-                _ => hex(text, at, 2, byte),
-            }
-        }
-        b'&' => match text.get(1..3) {
-            None => Match::Partly,
-            Some([b'#', b'x' | b'X']) => number(text, 3, 16, b';', byte),
-            Some([b'#', _]) => number(text, 2, 10, b';', byte),
-            Some(_) => entity(text, byte),
-        },
-        _ => Match::No,
-    }
-}
-
-/// Digits of an escape that has an end of its own, zeros in front or none.
-fn number(text: &[u8], at: usize, radix: u32, end: u8, byte: u8) -> Match {
-    let mut value = 0_u32;
-    for (read, digit) in text.get(at..).unwrap_or_default().iter().take(DIGITS).enumerate() {
-        match char::from(*digit).to_digit(radix) {
-            Some(digit) => value = value.saturating_mul(radix).saturating_add(digit),
-            None if *digit == end && read > 0 && value == u32::from(byte) => return Match::Up(at + read + 1),
-            None => return Match::No,
-        }
-    }
-    if text.len() < at + DIGITS { Match::Partly } else { Match::No }
-}
-
-/// The entities of HTML that have a name.
-fn entity(text: &[u8], byte: u8) -> Match {
-    let names: &[&[u8]] = match byte {
-        b'&' => &[b"&amp;"],
-        b'<' => &[b"&lt;"],
-        b'>' => &[b"&gt;"],
-        b'"' => &[b"&quot;"],
-        b'\'' => &[b"&apos;"],
-        _ => &[],
-    };
-    let found = names.iter().find_map(|name| match text.starts_with(name) {
-        true => Some(Match::Up(name.len())),
-        false => name.starts_with(text).then_some(Match::Partly),
-    });
-    found.unwrap_or(Match::No)
-}
-
-/// Whether so many hexadecimal digits are the byte.
-fn hex(text: &[u8], at: usize, digits: usize, byte: u8) -> Match {
-    let digit = |nibble: u8| b"0123456789abcdef"[usize::from(nibble)];
-    let wanted = [b'0', b'0', digit(byte >> 4), digit(byte & 15)];
-    let wanted = &wanted[4 - digits..];
-    let there = text.get(at..).unwrap_or_default();
-    let length = there.len().min(digits);
-    match there[..length].eq_ignore_ascii_case(&wanted[..length]) {
-        true if length == digits => Match::Up(at + digits),
-        true => Match::Partly,
-        false => Match::No,
-    }
-}
-
 /// Where a beginning of the value ends the text.
 fn ends_with_part(text: &[u8], value: &[u8]) -> Option<usize> {
     // Events end with a line feed, answers with a brace: mostly one look is enough.
@@ -372,34 +275,6 @@ fn ends_with_part(text: &[u8], value: &[u8]) -> Option<usize> {
         from = at + 1;
     }
     None
-}
-
-/// What Base64 makes of the value whatever stands in front of it and behind it: the characters that
-/// depend on the value alone.
-fn base64_of(value: &[u8]) -> Vec<Vec<u8>> {
-    let mut all: Vec<Vec<u8>> = Vec::new();
-    for before in 0..3 {
-        let mut bytes = vec![0; before];
-        bytes.extend_from_slice(value);
-        let from = (before * 8).div_ceil(6);
-        let to = bytes.len() * 8 / 6;
-        for engine in [STANDARD_NO_PAD, URL_SAFE_NO_PAD] {
-            let text = engine.encode(&bytes);
-            if let Some(text) = text.as_bytes().get(from..to).filter(|text| !text.is_empty())
-                && !all.iter().any(|other| other == text)
-            {
-                all.push(text.to_vec());
-            }
-        }
-    }
-    all
-}
-
-/// Its hexadecimal digits, small and large.
-fn hex_of(value: &[u8]) -> [Vec<u8>; 2] {
-    let small: Vec<u8> = value.iter().flat_map(|byte| format!("{byte:02x}").into_bytes()).collect();
-    let large = small.to_ascii_uppercase();
-    [small, large]
 }
 
 /// Takes a value out of bytes that come in pieces, wherever they are cut.

@@ -11,6 +11,7 @@ pub(crate) mod mask;
 mod opening;
 mod pieces;
 mod pool;
+mod pools;
 mod proxy;
 mod reach;
 mod watched;
@@ -30,7 +31,8 @@ pub use body_error::BodyError;
 pub use connect::{Stream, TlsError, tcp, trust};
 pub use endpoint::{Endpoint, EndpointError};
 pub use pieces::Pieces;
-pub use pool::{Destination, Draft, Pool, Pools};
+pub use pool::Pool;
+pub use pools::{Destination, Draft, Pools};
 pub use proxy::{Proxies, Proxy, ProxyError};
 
 /// A provider, as far as sending goes.

@@ -11,7 +11,8 @@ use outrigger_sidecar::filter::{
     AnswerFilter, BoxFuture, DecidedVerdict, Filter, FilterAnswer, FilterBody, FilteredRequest, Filters, FullAnswer,
     Refusal, RequestContext, RequestEdit, RequestVerdict, Sees, StreamEvent,
 };
-use outrigger_sidecar::telemetry::record::{Lines, Record};
+use outrigger_sidecar::telemetry::record::Record;
+use outrigger_sidecar::telemetry::records::Lines;
 use outrigger_sidecar::{Gateway, Settings};
 use serde_json::{Value, json};
 

@@ -1,6 +1,6 @@
 //! Gateways that are their own providers, or each other's.
 
-use outrigger_sidecar::telemetry::record::Lines;
+use outrigger_sidecar::telemetry::records::Lines;
 use outrigger_sidecar::{Gateway, Settings};
 
 use crate::fake::{Fake, answer};

@@ -17,7 +17,7 @@ use outrigger_core::SecretRef;
 use outrigger_policy::Document;
 use outrigger_sidecar::config::source::PolicySources;
 use outrigger_sidecar::config::stream::{OperatorStream as Followed, ReconnectPace};
-use outrigger_sidecar::telemetry::record::Lines;
+use outrigger_sidecar::telemetry::records::Lines;
 use outrigger_sidecar::{Gateway, Settings};
 use outrigger_sync::{CredentialMessage, FromGateway, FromOperator, Hello, PolicyMessage, PolicyOutcome, Rejection};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};

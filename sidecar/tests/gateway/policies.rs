@@ -6,7 +6,7 @@ use std::sync::Arc;
 use outrigger_core::{ObjectRef, SecretRef};
 use outrigger_policy::{CredentialDoc, Document, FORMAT, KeyDoc, KeyProviderDoc, ModelDoc, ProviderDoc, TimeoutsDoc};
 use outrigger_sidecar::server::accept::Listeners;
-use outrigger_sidecar::telemetry::record::Lines;
+use outrigger_sidecar::telemetry::records::Lines;
 use outrigger_sidecar::{Gateway, Secret, Secrets, Settings};
 use serde_json::Value;
 use tokio::sync::oneshot;

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use outrigger_policy::OnHangUp;
 use outrigger_sidecar::filter::{Filter, Filters};
-use outrigger_sidecar::telemetry::record::{Lines, Record};
+use outrigger_sidecar::telemetry::record::Record;
+use outrigger_sidecar::telemetry::records::Lines;
 use outrigger_sidecar::{Gateway, Settings};
 use serde_json::Value;
 use tokio::io::AsyncBufReadExt;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use outrigger_sidecar::telemetry::record::Lines;
+use outrigger_sidecar::telemetry::records::Lines;
 use outrigger_sidecar::{Gateway, Settings};
 use tokio::sync::Notify;
 

@@ -108,7 +108,7 @@ mod tests {
     use crate::gateway::{Gateway, Settings};
     use crate::runtime::accounts::NotHeld;
     use crate::runtime::secret::Secrets;
-    use crate::telemetry::record::Lines as Written;
+    use crate::telemetry::records::Lines as Written;
 
     /// An operator at the other end of a pipe: what it hears, and what it says. The clock moves only when all wait.
     async fn piped(operator: &OperatorStream) -> (OpenStream, UnboundedReceiver<FromGateway>, UnboundedSender<Bytes>) {

@@ -34,8 +34,8 @@ impl Record {
         };
         let Record { decision, trace_id, request_id, key, namespace, revision, .. } = self;
         [decision, trace_id, request_id, key, namespace, revision].into_iter().for_each(&mut one);
-        let Record { workload, model_requested, provider, model, rule, cost_usd, error_type, .. } = self;
-        let optional = [workload, model_requested, provider, model, rule, cost_usd, error_type];
+        let Record { workload, model_requested, provider, model, rule, cost_usd, .. } = self;
+        let optional = [workload, model_requested, provider, model, rule, cost_usd];
         optional.into_iter().flatten().for_each(&mut one);
         for list in [&mut self.chain, &mut self.adapted] {
             cut_all(list);
@@ -77,7 +77,6 @@ mod tests {
         let candidate = CandidateRecord { provider: long.clone(), model: long.clone(), skipped: Some(long.clone()) };
         let mut record = Record {
             model_requested: Some(long.clone()),
-            error_type: Some(long.clone()),
             adapted: vec![long.clone(); 100],
             candidates: vec![candidate; 100],
             ..Record::default()

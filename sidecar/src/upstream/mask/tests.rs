@@ -1,3 +1,4 @@
+use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 
 use super::*;

@@ -1,0 +1,60 @@
+//! The application that is started behind the gateway.
+
+use std::ffi::OsString;
+use std::io::IsTerminal;
+use std::net::{Ipv4Addr, SocketAddr};
+
+use outrigger_llm::capture::PLACEHOLDER;
+use outrigger_policy::Document;
+use rustix::process::Signal;
+use tokio::signal::unix::SignalKind;
+
+use super::{RunError, listen, variable};
+use crate::child::Application;
+use crate::{environment, style};
+
+/// Runs the application to its end, and passes signals on to it.
+pub(super) async fn behind(
+    command: &[OsString],
+    client: SocketAddr,
+    document: &Document,
+    taken: &[String],
+) -> Result<u8, RunError> {
+    let variables = environment::for_application(reachable(client), document, taken, &variable);
+    let mut held: Vec<&str> = variables
+        .iter()
+        .filter(|(name, value)| value == PLACEHOLDER && std::env::var_os(name).is_some())
+        .map(|(name, _)| name.as_str())
+        .collect();
+    held.sort_unstable();
+    if !held.is_empty() {
+        style::say(format_args!("the application gets a placeholder in place of {}", held.join(", ")));
+    }
+    let mut interrupt = listen(SignalKind::interrupt())?;
+    let mut terminate = listen(SignalKind::terminate())?;
+    let mut hangup = listen(SignalKind::hangup())?;
+    let mut application = Application::start(command, variables)?;
+    // A terminal sends its own to the whole group: a second one would mean "at once" to many programs.
+    let at_terminal = std::io::stdin().is_terminal();
+    loop {
+        let passed = tokio::select! {
+            status = application.status() => {
+                return status.map_err(|source| RunError::Io { what: "can't wait for the application", source });
+            }
+            _ = interrupt.recv() => (!at_terminal).then_some(Signal::INT),
+            _ = terminate.recv() => Some(Signal::TERM),
+            _ = hangup.recv() => Some(Signal::HUP),
+        };
+        if let Some(signal) = passed {
+            application.signal(signal);
+        }
+    }
+}
+
+/// Where the application finds a listener: "any address" is none that one can call.
+fn reachable(client: SocketAddr) -> SocketAddr {
+    match client.ip().is_unspecified() {
+        true => SocketAddr::new(Ipv4Addr::LOCALHOST.into(), client.port()),
+        false => client,
+    }
+}

@@ -1,0 +1,89 @@
+//! A stream on its way through filters, event by event or whole.
+
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use outrigger_core::RefusalKind;
+use outrigger_llm::errors::GatewayError;
+use outrigger_llm::registry::error_event;
+
+use super::Relay;
+use crate::filter::{AnswerFilters, Filtering};
+use crate::memory::MemoryLease;
+use crate::pipeline::body::overloaded;
+use crate::pipeline::completion::Completion;
+use crate::pipeline::refusal::Refusal;
+
+impl Relay {
+    /// From here on events pass these filters. The caller must have got nothing yet.
+    pub fn pass_through(&mut self, filters: AnswerFilters) {
+        self.filtering = (!filters.is_empty()).then(|| Box::new(Filtering::new(filters)));
+    }
+
+    /// Reads the stream to its end, for filters that see it whole. The events of the caller's dialect, in no array; an
+    /// error if it broke off.
+    ///
+    /// # Errors
+    /// What the caller is told.
+    pub async fn collect(&mut self, completion: &mut Completion) -> Result<Bytes, Refusal> {
+        let array = self.array.take();
+        let mut whole = Vec::new();
+        let mut held = MemoryLease::default();
+        while let Some(bytes) = std::future::poll_fn(|cx| self.poll_next(cx, completion)).await {
+            let length = whole.len() + bytes.len();
+            if length > self.memory.longest_answer() || held.grow_to(2 * length, &self.memory).is_err() {
+                return Err(overloaded());
+            }
+            whole.extend_from_slice(&bytes);
+        }
+        self.array = array;
+        self.held = held;
+        match completion.is_broken() {
+            true => Err(Refusal::new(RefusalKind::UpstreamError, format!("{} broke off", self.setting.provider))),
+            false => Ok(whole.into()),
+        }
+    }
+
+    /// Sends this in place of what came, which was read to its end.
+    pub fn replace(&mut self, events: Bytes) {
+        (self.out, self.closed) = (events.into(), false);
+    }
+
+    /// Shows what is told to the filters. Ready when there is something to send, or nothing to wait for.
+    pub(super) fn poll_filters(&mut self, cx: &mut Context<'_>, completion: &mut Completion) -> Poll<Option<Vec<u8>>> {
+        while let Some(filtering) = &mut self.filtering {
+            match std::task::ready!(filtering.poll(cx)) {
+                Some(Ok(told)) if filtering.is_done() => {
+                    self.filtering = None;
+                    return Poll::Ready(Some(told).filter(|told| !told.is_empty()));
+                }
+                Some(Ok(told)) if told.is_empty() => {}
+                Some(Ok(told)) => return Poll::Ready(Some(told)),
+                Some(Err((name, refusal))) => {
+                    self.filtering = None;
+                    return Poll::Ready(Some(self.fail(name, &refusal, completion)));
+                }
+                None if !self.out.is_empty() => filtering.begin(Some(std::mem::take(&mut self.out))),
+                None if self.over => filtering.begin(None),
+                None => break,
+            }
+        }
+        Poll::Ready(None)
+    }
+
+    /// A filter fails the answer: an error event of the caller's dialect, and the end.
+    fn fail(&mut self, name: &'static str, refusal: &Refusal, completion: &mut Completion) -> Vec<u8> {
+        self.over = true;
+        self.out.clear();
+        completion.failed_by(name, refusal.kind);
+        let refusal = GatewayError {
+            status: refusal.status,
+            kind: refusal.kind.name(),
+            message: &refusal.message,
+            request_id: &completion.context.request_id,
+            param: None,
+            attempts: &[],
+        };
+        error_event(completion.context.dialect, &refusal)
+    }
+}

@@ -1,0 +1,73 @@
+//! What came of a stream, read and told to the caller's dialect.
+
+use bytes::Bytes;
+
+use super::{Relay, comment};
+use crate::memory::EVENTS;
+use crate::pipeline::completion::Completion;
+use crate::relay::broken_stream::Broken;
+
+/// So much of what came is read at one time: the events in it are many times as long in memory.
+const READ_AT_ONCE: usize = 8 << 10;
+/// How many times an event is there while it is told: read, taken apart, told, and on its way.
+const COPIES: usize = 6;
+
+impl Relay {
+    /// Reads what came and tells it. Whether there was content, and what broke the stream.
+    pub(super) fn read(&mut self, chunk: &Bytes, completion: &Completion) -> (bool, Option<Broken>) {
+        let mut content = false;
+        for begin in (0..chunk.len()).step_by(READ_AT_ONCE) {
+            let piece = chunk.slice(begin..chunk.len().min(begin + READ_AT_ONCE));
+            // What has no end yet, or is told later, is in memory for as long; an event is there several times.
+            let grows = (self.reader.buffered() + piece.len()) * COPIES + self.lens.keeps();
+            if grows > EVENTS && self.held.grow_to(grows, &self.memory).is_err() {
+                return (content, Some(Broken::Malformed("an event is longer than there is memory for".to_owned())));
+            }
+            self.reader.push(&piece, &mut self.events);
+            // Mostly as much is told as came: what has room for twice as much would wait like that for a slow reader.
+            self.out.reserve_exact(piece.len());
+            let (told, broken) = self.tell_events(completion);
+            content |= told;
+            if broken.is_some() {
+                return (content, broken);
+            }
+            if self.reader.overflowed() {
+                return (content, Some(Broken::Malformed("an event without an end".to_owned())));
+            }
+        }
+        self.held.shrink_to(self.reader.buffered() * COPIES + self.lens.keeps());
+        (content, None)
+    }
+
+    /// The same at the end of what comes.
+    pub(super) fn read_rest(&mut self, completion: &Completion) -> (bool, Option<Broken>) {
+        self.events.extend(self.reader.finish());
+        self.tell_events(completion)
+    }
+
+    /// Tells the events at hand. Whether there was content, and what broke the stream.
+    pub(super) fn tell_events(&mut self, completion: &Completion) -> (bool, Option<Broken>) {
+        let mut content = false;
+        self.read_events += self.events.len();
+        let setting = &self.setting;
+        for event in self.events.drain(..) {
+            let before = self.out.len();
+            let mut told =
+                self.lens.tell(&event, &mut self.out, |usage, said| comment(completion, setting, usage, said));
+            content |= told.content;
+            if let Some(problem) = told.malformed {
+                return (content, Some(Broken::Malformed(problem)));
+            }
+            if let Some(error) = &mut told.error {
+                // It may quote the request, as any error.
+                let passed = self.body.masked_error(Bytes::copy_from_slice(&self.out[before..]));
+                self.out.truncate(before);
+                self.out.extend_from_slice(&passed);
+                let message = self.body.masked_error(std::mem::take(&mut error.message).into());
+                error.message = String::from_utf8_lossy(&message).into_owned();
+                return (content, told.error.map(Broken::Told));
+            }
+        }
+        (content, None)
+    }
+}

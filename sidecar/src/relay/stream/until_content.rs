@@ -1,0 +1,147 @@
+//! A stream before its first content: events are held back, and another candidate can still take over.
+
+use std::time::{Duration, Instant};
+
+use super::{Relay, comment};
+use crate::attempt::Failed;
+use crate::pipeline::account_bound::{remember_handle, response_handle};
+use crate::pipeline::completion::Completion;
+use crate::telemetry::attempt_error::AttemptError;
+
+/// How much is held back before content, at the most.
+const HELD_EVENTS: usize = 64;
+const HELD_BYTES: usize = 256 << 10;
+const HELD_TIME: Duration = Duration::from_secs(10);
+
+impl Relay {
+    /// Reads on until there is content, or so much else that the caller should have it.
+    ///
+    /// # Errors
+    /// What another candidate could cure.
+    pub async fn until_content(&mut self, completion: &mut Completion) -> Result<(), Failed> {
+        let held_until = Instant::now() + HELD_TIME;
+        let limit = self.timing.first;
+        let mut let_go = self.timing.let_go;
+        let mut heard = Instant::now();
+        let provider = self.setting.provider.to_string();
+        let mut events = 0;
+        loop {
+            let by = preamble_until(
+                limit.at,
+                let_go.map_or(held_until, |caller| caller.at.min(held_until)),
+                self.out.is_empty(),
+            );
+            completion.waits();
+            let chunk = tokio::time::timeout_at(by.into(), self.body.chunk()).await;
+            completion.waited();
+            let chunk = match chunk {
+                Err(_) if Instant::now() >= limit.at => return Err(limit.late(&provider)),
+                // The caller would not wait any longer. What is silent by then is failed with, as long as that can be.
+                Err(_)
+                    if let_go.is_some_and(|caller| heard + caller.since < caller.at && Instant::now() < held_until) =>
+                {
+                    let_go = None;
+                    continue;
+                }
+                // Ten seconds of preamble: let it go.
+                Err(_) => break,
+                Ok(Some(Err(error))) => {
+                    return Err(Failed::unreachable(AttemptError::Cut, format!("{provider}: {error}")));
+                }
+                Ok(Some(Ok(chunk))) => Some(chunk),
+                Ok(None) => None,
+            };
+            let (content, error) = match &chunk {
+                Some(chunk) => {
+                    heard = Instant::now();
+                    self.read(chunk, completion)
+                }
+                None => self.read_rest(completion),
+            };
+            events += std::mem::take(&mut self.read_events);
+            if let Some(broken) = error {
+                // Content and an error in one piece: the content came first.
+                if !content {
+                    let failed = broken.failed(&self.setting);
+                    return Err(if self.body.quoted() { failed.quoting() } else { failed });
+                }
+                self.saw_content(completion);
+                self.break_off(&broken, completion);
+                return Ok(());
+            }
+            if content {
+                self.saw_content(completion);
+                return Ok(());
+            }
+            if chunk.is_none() {
+                return self.ended_before_content(completion);
+            }
+            if events > HELD_EVENTS || self.out.len() > HELD_BYTES {
+                break;
+            }
+        }
+        // Let go without content: nobody else can take over, but the first token's time goes on.
+        completion.let_go_of_body();
+        Ok(())
+    }
+
+    pub(super) fn saw_content(&mut self, completion: &mut Completion) {
+        self.content = true;
+        completion.first_content(self.lens.usage());
+        let now = Instant::now();
+        let took = now.saturating_duration_since(self.setting.sent_at);
+        self.setting.health.saw_first_token(&self.setting.model, took, now);
+        if let Some(handle) = response_handle(completion.context.dialect, completion.context.operation.name, &self.out)
+        {
+            remember_handle(completion, &handle, self.setting.stay);
+        }
+        completion.let_go_of_body();
+    }
+
+    pub(super) fn ended_before_content(&mut self, completion: &mut Completion) -> Result<(), Failed> {
+        let finished = self.lens.close(&mut self.out, |usage, said| comment(completion, &self.setting, usage, said));
+        let provider = &self.setting.provider;
+        if !finished && self.out.is_empty() {
+            return Err(Failed::empty(provider, None));
+        }
+        if !finished {
+            let message = format!("{provider} closed the stream before there was an answer in it");
+            return Err(Failed::unreachable(AttemptError::Cut, message));
+        }
+        if self.lens.is_empty() {
+            let mut body = std::mem::take(&mut self.out);
+            if let Some(mut array) = self.array.take() {
+                let told = std::mem::take(&mut body);
+                array.frame(&told.into(), &mut body);
+                array.end(&mut body);
+            }
+            let content_type = if completion.context.as_array { "application/json" } else { "text/event-stream" };
+            return Err(Failed::empty(provider, Some((content_type, body.into(), self.lens.usage()))));
+        }
+        self.over = true;
+        self.saw_content(completion);
+        Ok(())
+    }
+}
+
+/// Until when the next bytes are waited for before there is content. With nothing to let go, only
+/// the first token's own time counts.
+fn preamble_until(first_by: Instant, held_until: Instant, nothing_held: bool) -> Instant {
+    if nothing_held { first_by } else { first_by.min(held_until) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_preamble_is_let_go_in_time_and_silence_has_the_first_tokens() {
+        let now = Instant::now();
+        let at = |seconds| now + Duration::from_secs(seconds);
+        for (first_by, held_until, nothing_held, expected) in
+            [(60, 10, true, 60), (60, 10, false, 10), (5, 10, true, 5), (5, 10, false, 5)]
+        {
+            assert_eq!(preamble_until(at(first_by), at(held_until), nothing_held), at(expected));
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! Where records go: a ring in memory, and a line each.
+
+mod pretty;
+
+use std::collections::VecDeque;
+use std::io::{self, Write};
+use std::iter;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+
+use self::pretty::pretty;
+use crate::telemetry::record::Record;
+
+/// Records kept for `/decisions`, as long as they take no more than these bytes together.
+const KEPT: usize = 1_000;
+const KEPT_BYTES: usize = 4 << 20;
+/// Lines waiting to be written, and the bytes of their records; beyond that they are dropped and counted.
+const WAITING: usize = 4_096;
+const WAITING_BYTES: usize = 4 << 20;
+/// Bytes after which lines are written, though more are waiting.
+const WRITTEN_AT_ONCE: usize = 64 << 10;
+/// How long the writer lets lines gather: to wake it for each would cost a busy gateway more than writing does.
+const GATHERS: Duration = Duration::from_millis(20);
+/// How long the end waits for the last lines. Somebody may hold standard output and not read it.
+const LAST_LINES: Duration = Duration::from_secs(1);
+
+/// How decision lines are written to standard output.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Lines {
+    /// One JSON object a line.
+    #[default]
+    Json,
+    /// For a person at a terminal.
+    Pretty {
+        colour: bool,
+    },
+    Off,
+}
+
+/// Where records go: the ring, and a writer of its own that no request waits for.
+#[derive(Debug)]
+pub struct Records {
+    ring: Mutex<Ring>,
+    writer: Option<SyncSender<ToldRecord>>,
+    /// Bytes of the records that wait for the writer.
+    waiting: Arc<AtomicUsize>,
+}
+
+#[derive(Debug, Default)]
+struct Ring {
+    /// Each with the bytes that it takes.
+    records: VecDeque<(Arc<Record>, usize)>,
+    bytes: usize,
+}
+
+/// What the writer is told.
+#[derive(Debug)]
+enum ToldRecord {
+    Record(Arc<Record>, usize),
+    /// Say when everything before this is written.
+    End(oneshot::Sender<()>),
+}
+
+impl Records {
+    /// Starts the writer.
+    #[must_use]
+    pub fn new(lines: Lines) -> Self {
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let writer = (lines != Lines::Off).then(|| {
+            let (sender, receiver) = mpsc::sync_channel(WAITING);
+            let waiting = Arc::clone(&waiting);
+            std::thread::Builder::new()
+                .name("records".to_owned())
+                .spawn(move || write(&receiver, &waiting, lines, &mut io::stdout()))
+                .map(|_| sender)
+                .ok()
+        });
+        Records { ring: Mutex::default(), writer: writer.flatten(), waiting }
+    }
+
+    /// Keeps a record. False: its line was dropped, for the writer is behind.
+    pub fn add(&self, mut record: Record) -> bool {
+        let bytes = record.bound();
+        let record = Arc::new(record);
+        {
+            let mut ring = self.ring.lock();
+            ring.bytes += bytes;
+            ring.records.push_back((Arc::clone(&record), bytes));
+            while ring.records.len() > KEPT || ring.bytes > KEPT_BYTES {
+                let Some((_, bytes)) = ring.records.pop_front() else { break };
+                ring.bytes -= bytes;
+            }
+        }
+        let Some(writer) = &self.writer else { return true };
+        if self.waiting.fetch_add(bytes, Ordering::AcqRel) > WAITING_BYTES {
+            self.waiting.fetch_sub(bytes, Ordering::AcqRel);
+            return false;
+        }
+        match writer.try_send(ToldRecord::Record(record, bytes)) {
+            Ok(()) => true,
+            Err(error) => {
+                self.waiting.fetch_sub(bytes, Ordering::AcqRel);
+                !matches!(error, TrySendError::Full(_))
+            }
+        }
+    }
+
+    /// Waits until the lines so far are written, or cannot be.
+    pub async fn written(&self) {
+        let Some(writer) = &self.writer else { return };
+        let (said, written) = oneshot::channel();
+        if writer.try_send(ToldRecord::End(said)).is_ok() {
+            let _ = tokio::time::timeout(LAST_LINES, written).await;
+        }
+    }
+
+    /// About how many bytes the last ones take, as text as well.
+    #[must_use]
+    pub fn bytes(&self, most: usize) -> usize {
+        let ring = self.ring.lock();
+        ring.records.iter().rev().take(most).map(|(_, bytes)| bytes).sum()
+    }
+
+    /// The last ones, newest first; or the one of an id.
+    #[must_use]
+    pub fn last(&self, id: Option<&str>, most: usize) -> Vec<Arc<Record>> {
+        let ring = self.ring.lock();
+        let asked = |record: &&Arc<Record>| id.is_none_or(|id| record.decision == id || record.request_id == id);
+        ring.records.iter().rev().map(|(record, _)| record).filter(asked).take(most).cloned().collect()
+    }
+}
+
+/// Writes until nobody can add a record any more, or nobody reads: what remains then is the ring.
+fn write(told: &Receiver<ToldRecord>, waiting: &AtomicUsize, lines: Lines, out: &mut impl Write) {
+    let mut text = Vec::new();
+    let mut ends = Vec::new();
+    while let Ok(first) = told.recv() {
+        if matches!(first, ToldRecord::Record(..)) {
+            std::thread::sleep(GATHERS);
+        }
+        // One call to the system carries all that came meanwhile.
+        for told in iter::once(first).chain(told.try_iter()) {
+            match told {
+                ToldRecord::Record(record, bytes) => {
+                    line(&record, lines, &mut text);
+                    waiting.fetch_sub(bytes, Ordering::AcqRel);
+                }
+                ToldRecord::End(said) => ends.push(said),
+            }
+            if text.len() >= WRITTEN_AT_ONCE {
+                break;
+            }
+        }
+        if out.write_all(&text).is_err() {
+            break;
+        }
+        text.clear();
+        for said in ends.drain(..) {
+            // Whoever asked may have stopped waiting.
+            let _ = said.send(());
+        }
+    }
+}
+
+fn line(record: &Record, lines: Lines, text: &mut Vec<u8>) {
+    // Into memory neither can fail.
+    let _ = match lines {
+        Lines::Off => return,
+        Lines::Json => serde_json::to_writer(&mut *text, record).map_err(io::Error::from),
+        Lines::Pretty { colour } => text.write_all(pretty(record, colour).as_bytes()),
+    };
+    text.push(b'\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ring_gives_the_newest_first_and_forgets_the_oldest() {
+        let records = Records::new(Lines::Off);
+        for n in 0..KEPT + 5 {
+            assert!(records.add(Record { decision: format!("d{n}"), ..Record::default() }));
+        }
+        let last = records.last(None, 2);
+        assert_eq!(last[0].decision, format!("d{}", KEPT + 4));
+        assert_eq!(records.last(None, usize::MAX).len(), KEPT);
+        assert!(records.last(Some("d0"), 1).is_empty());
+        assert_eq!(records.last(Some("d9"), 1).len(), 1);
+    }
+
+    #[test]
+    fn the_ring_takes_no_more_than_its_bytes() {
+        let records = Records::new(Lines::Off);
+        let adapted = vec!["x".repeat(400); 60];
+        for _ in 0..KEPT {
+            assert!(records.add(Record { adapted: adapted.clone(), ..Record::default() }));
+        }
+        let kept = records.last(None, usize::MAX).len();
+        assert!((100..200).contains(&kept), "{kept}");
+    }
+
+    #[test]
+    fn lines_that_wait_go_out_together() {
+        struct Calls(Vec<String>);
+        impl Write for Calls {
+            fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+                self.0.push(String::from_utf8_lossy(text).into_owned());
+                Ok(text.len())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let (sender, receiver) = mpsc::sync_channel(4);
+        for n in 0..3 {
+            let record = Record { decision: format!("d{n}"), ..Record::default() };
+            sender.send(ToldRecord::Record(Arc::new(record), 10)).unwrap();
+        }
+        let (said, mut written) = oneshot::channel();
+        sender.send(ToldRecord::End(said)).unwrap();
+        drop(sender);
+        let mut calls = Calls(Vec::new());
+        let waiting = AtomicUsize::new(30);
+        write(&receiver, &waiting, Lines::Json, &mut calls);
+        assert_eq!(waiting.into_inner(), 0);
+        assert_eq!(written.try_recv(), Ok(()));
+        let [text] = calls.0.as_slice() else { panic!("{} calls", calls.0.len()) };
+        let decisions: Vec<String> = text
+            .lines()
+            .map(|line| {
+                serde_json::from_str::<serde_json::Value>(line).unwrap()["decision"].as_str().unwrap().to_owned()
+            })
+            .collect();
+        assert_eq!(decisions, ["d0", "d1", "d2"]);
+        assert!(text.ends_with('\n'));
+    }
+}
