@@ -80,4 +80,29 @@ impl Graph {
         });
         lines.collect()
     }
+
+    /// The rooms of the crate: its modules directly below the root.
+    #[must_use]
+    pub fn rooms(&self) -> BTreeSet<&str> {
+        self.arrows.keys().filter_map(|module| module.first().map(String::as_str)).collect()
+    }
+
+    /// The arrows between rooms that do not go down, a line each. `layers`: the rooms from the top to the bottom; those
+    /// of one layer may need each other.
+    #[must_use]
+    pub fn rising(&self, layers: &[Vec<String>]) -> Vec<String> {
+        let depth = |module: &Module| {
+            let room = module.first()?;
+            layers.iter().position(|layer| layer.contains(room))
+        };
+        let mut lines = Vec::new();
+        for (module, needs) in &self.arrows {
+            for (target, what) in needs {
+                if depth(target).zip(depth(module)).is_some_and(|(target, module)| target < module) {
+                    lines.push(format!("{} -> {} ({what})", module.join("/"), target.join("/")));
+                }
+            }
+        }
+        lines
+    }
 }

@@ -5,15 +5,20 @@ use std::fs;
 
 use outrigger_layers::Graph;
 
-/// Cycles of the crate with these files, as `a b`.
-fn cycles(files: &[(&str, &str)]) -> Vec<String> {
+/// The graph of the crate with these files.
+fn graph(files: &[(&str, &str)]) -> Graph {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in files {
         let path = folder.path().join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     }
-    let graph = Graph::of(folder.path()).unwrap();
+    Graph::of(folder.path()).unwrap()
+}
+
+/// Its cycles, as `a b`.
+fn cycles(files: &[(&str, &str)]) -> Vec<String> {
+    let graph = graph(files);
     let told = graph.cycles(1).into_iter().map(|cycle| {
         let mut names: Vec<String> = cycle.iter().map(|module| module.join("/")).collect();
         names.sort();
@@ -79,4 +84,33 @@ fn a_file_may_need_the_one_around_it() {
     assert!(cycles(&[inner, files].concat()).is_empty());
     let files = [("a/x.rs", "use super::y::Y; pub struct X;"), ("a/y.rs", "use super::x::X; pub struct Y;")];
     assert_eq!(cycles(&[inner, files].concat()), ["a/x a/y"]);
+}
+
+#[test]
+fn an_arrow_between_rooms_may_not_rise() {
+    let graph = graph(&[
+        ("lib.rs", "mod top; mod left; mod right; mod base; pub use top::Top;"),
+        ("top/mod.rs", "mod inner; pub struct Top; use crate::left::Left; use crate::base::deep::Deep;"),
+        ("top/inner.rs", "use super::Top; use crate::right::Right;"),
+        ("left.rs", "pub struct Left; use crate::right::Right;"),
+        ("right.rs", "pub struct Right; use crate::left::Left;"),
+        ("base/mod.rs", "pub mod deep; use crate::Top;"),
+        ("base/deep.rs", "pub struct Deep; fn f() { crate::left::g(); }"),
+        ("base/tests.rs", "use crate::top::Top;"),
+    ]);
+    assert_eq!(graph.rooms().into_iter().collect::<Vec<_>>(), ["base", "left", "right", "top"]);
+    let layers = |text: &str| -> Vec<Vec<String>> {
+        text.split(" > ").map(|layer| layer.split(' ').map(str::to_owned).collect()).collect()
+    };
+    let rising = [
+        // Through the root, which has it from `top`; and in the middle of a function.
+        "base -> top (crate::Top)",
+        "base/deep -> left (crate::left::g)",
+    ];
+    assert_eq!(graph.rising(&layers("top > left right > base")), rising);
+    assert_eq!(
+        graph.rising(&layers("top > left > right > base")),
+        [&rising[..], &["right -> left (crate::left::Left)"]].concat()
+    );
+    assert!(graph.rising(&layers("top left right base")).is_empty());
 }

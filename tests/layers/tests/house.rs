@@ -12,6 +12,9 @@ use serde_json::Value;
 /// Two files may need each other: a type, and the work on it that has a file of its own.
 const MOST: usize = 2;
 
+/// From so many rooms on their order is written down.
+const ORDERED: usize = 7;
+
 struct Package {
     /// Without `outrigger-`.
     name: String,
@@ -60,6 +63,37 @@ fn listed() -> BTreeMap<String, BTreeSet<String>> {
         (names(cells[1]).remove(0), names(cells[2]).into_iter().collect())
     });
     rows.collect()
+}
+
+/// The table of `docs/architecture.md`: a crate, and its rooms in layers, from the top down.
+fn layers() -> BTreeMap<String, Vec<Vec<String>>> {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/architecture.md")).unwrap();
+    let start = text.find("| crate | layers |").expect("docs/architecture.md has the table of layers");
+    let names = |cell: &str| cell.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>();
+    let rows = text[start..].lines().skip(2).take_while(|line| line.starts_with('|')).map(|line| {
+        let cells: Vec<&str> = line.split('|').collect();
+        (names(cells[1]).remove(0), cells[2].split('→').map(names).collect())
+    });
+    rows.collect()
+}
+
+#[test]
+fn arrows_between_the_rooms_of_a_crate_go_down() {
+    let listed = layers();
+    let mut wrong = Vec::new();
+    for package in packages() {
+        let graph = Graph::of(&package.folder.join("src")).unwrap_or_else(|error| panic!("{error}"));
+        let rooms = graph.rooms();
+        // In a crate of a few files there is nothing to order.
+        let Some(layers) = listed.get(&package.name) else {
+            assert!(rooms.len() < ORDERED, "docs/architecture.md orders the rooms of {}", package.name);
+            continue;
+        };
+        let known: BTreeSet<&str> = layers.iter().flatten().map(String::as_str).collect();
+        assert_eq!(rooms, known, "{}: left: the rooms, right: docs/architecture.md", package.name);
+        wrong.extend(graph.rising(layers).into_iter().map(|arrow| format!("  {}: {arrow}", package.name)));
+    }
+    assert!(wrong.is_empty(), "these arrows go up:\n{}", wrong.join("\n"));
 }
 
 #[test]
