@@ -1,5 +1,7 @@
 //! `outrigger check`: what is wrong with the objects of a folder, and whether its rules do what their tests say.
 
+mod junit;
+
 use std::fs;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -11,7 +13,7 @@ use outrigger_sidecar::{Gateway, Settings};
 
 use crate::rule_tests::{self, RuleTest};
 use crate::style::{self, Style};
-use crate::{folder, idle, junit, serve};
+use crate::{folder, idle, serve};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {

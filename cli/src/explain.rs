@@ -19,7 +19,7 @@ use outrigger_policy::{
     Conditions, Draw, Explanation, Key, KeyIndex, LimitIndex, Policy, RefusalSeen, Request, explain,
 };
 use outrigger_sidecar::pipeline::identify::{caller, identify};
-use outrigger_sidecar::pipeline::refusal::Refusal;
+use outrigger_sidecar::request::refusal::Refusal;
 use serde::Serialize;
 use thiserror::Error;
 

@@ -13,7 +13,6 @@ mod explain;
 mod folder;
 mod idle;
 mod import;
-mod junit;
 mod look;
 mod rule_tests;
 mod run;

@@ -12,9 +12,9 @@ use std::sync::Arc;
 
 use outrigger_compile::{COMMAND_LINE, Finding, Severity};
 use outrigger_policy::Document;
+use outrigger_sidecar::access::{Access, AccessError};
 use outrigger_sidecar::config::folder_watch::{FolderWatch, FollowError};
 use outrigger_sidecar::server::accept::raise_descriptors;
-use outrigger_sidecar::server::access::{Access, AccessError};
 use outrigger_sidecar::server::process_memory;
 use outrigger_sidecar::telemetry::records::Lines;
 use outrigger_sidecar::upstream::Proxies;

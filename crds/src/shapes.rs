@@ -6,6 +6,13 @@ use serde_json::{Value, json};
 
 /// Longest name of an object, a provider of a key, a credential, a fault.
 pub const NAME_MAX: usize = 50;
+/// Shape of a condition's `reason`; its `type` keeps to the same.
+pub(crate) const REASON: &str = "^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$";
+/// Others may put conditions beside the operator's, under names with a domain of theirs.
+pub(crate) const CONDITION: &str = concat!(
+    r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?",
+    "(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])$"
+);
 const LABEL: &str = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
 const SUBDOMAIN: &str = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$";
 const DATA_KEY: &str = "^[-._a-zA-Z0-9]+$";
@@ -66,8 +73,8 @@ const EXPECTED: [(&str, &str); 24] = [
         "an amount of dollars in quotes, with a point and at most nine places, such as \"12.50\"",
     ),
     (crate::duration::PATTERN, "a duration: whole numbers with a unit (h, m, s or ms), such as 30s, 1h30m or 200ms"),
-    (crate::status::REASON, "a condition's reason, such as InvalidEndpoint"),
-    (crate::status::CONDITION, "a condition's type, such as Ready or example.org/Approved"),
+    (REASON, "a condition's reason, such as InvalidEndpoint"),
+    (CONDITION, "a condition's type, such as Ready or example.org/Approved"),
 ];
 
 /// Words for a pattern of this schema, to complete "must be …".

@@ -7,14 +7,6 @@ use serde_json::{Value, json};
 
 use crate::shapes;
 
-/// Shape of a condition's `reason`; its `type` keeps to the same.
-pub(crate) const REASON: &str = "^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$";
-/// Others may put conditions beside the operator's, under names with a domain of theirs.
-pub(crate) const CONDITION: &str = concat!(
-    r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?",
-    "(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])$"
-);
-
 /// Status of every kind.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -157,11 +149,11 @@ fn conditions(_: &mut SchemaGenerator) -> Schema {
             "type": "object",
             "required": ["type", "status", "lastTransitionTime", "reason", "message"],
             "properties": {
-                "type": {"type": "string", "pattern": CONDITION, "maxLength": 316},
+                "type": {"type": "string", "pattern": shapes::CONDITION, "maxLength": 316},
                 "status": {"type": "string", "enum": ["True", "False", "Unknown"], "maxLength": 7},
                 "observedGeneration": {"type": "integer", "format": "int64", "minimum": 0},
                 "lastTransitionTime": {"type": "string", "format": "date-time", "maxLength": 35},
-                "reason": {"type": "string", "pattern": REASON, "minLength": 1, "maxLength": 1024},
+                "reason": {"type": "string", "pattern": shapes::REASON, "minLength": 1, "maxLength": 1024},
                 "message": {"type": "string", "maxLength": 32768},
             },
         },

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use outrigger_core::Millis;
+
 /// `1.5s`, `200ms`, `2m30s`: Go's notation, cut to what matters.
 #[must_use]
 pub fn text(duration: Duration) -> String {
@@ -19,6 +21,12 @@ pub fn text(duration: Duration) -> String {
 #[must_use]
 pub fn ms(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e3
+}
+
+/// Whole seconds from now, rounded up and at least one: a second too early is too early.
+#[must_use]
+pub fn seconds_until(until: Millis, now: Millis) -> u64 {
+    u64::try_from(until.saturating_sub(now)).unwrap_or(0).div_ceil(1_000).max(1)
 }
 
 #[cfg(test)]

@@ -9,26 +9,31 @@
 //! them while it serves, and never goes without the last good one. [`config::source`] chooses among those that come
 //! as mounted files, by the operator's [`stream`](config::stream), and from the process before.
 
+pub mod access;
 mod attempt;
+mod completion;
 pub mod config;
+mod cost;
 mod duration;
 pub mod filter;
 mod gateway;
 mod memory;
-pub mod mock;
 pub mod pipeline;
 mod relay;
+pub mod request;
 mod runtime;
 pub mod server;
 mod sockets;
 pub mod telemetry;
 pub mod upstream;
 
-pub use attempt::worst_case;
-pub use config::status::{Rejected, Status};
+pub use config::status::Status;
+pub use cost::worst_case;
+pub use gateway::rejected::Rejected;
 pub use gateway::{Gateway, InstallError, Settings};
-pub use pipeline::query::Query;
+pub use request::query::Query;
 pub use runtime::journal::JournalError;
 pub use runtime::origin::{Link, PolicyOrigin};
 pub use runtime::secret::{Secret, Secrets};
 pub use runtime::serve_error::ServeError;
+pub use upstream::mock;

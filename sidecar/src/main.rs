@@ -7,12 +7,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use outrigger_policy::Printable;
+use outrigger_sidecar::access::Access;
 use outrigger_sidecar::config::files;
 use outrigger_sidecar::config::folder_watch::FolderWatch;
 use outrigger_sidecar::config::source::PolicySources;
 use outrigger_sidecar::config::stream::{OperatorStream, ReconnectPace};
 use outrigger_sidecar::server::accept::{Listeners, raise_descriptors};
-use outrigger_sidecar::server::access::Access;
 use outrigger_sidecar::server::probe::Probe;
 use outrigger_sidecar::server::process_memory;
 use outrigger_sidecar::{Gateway, Settings};

@@ -15,8 +15,8 @@ use outrigger_llm::tokens::estimate::RequestInput;
 use outrigger_llm::tokens::meter::{Metered, meter};
 use outrigger_llm::{Dialect, RequestError, decode_request};
 use outrigger_policy::{Provider, session};
-use outrigger_sidecar::pipeline::parsed_request::{self, ParsedRequest};
-use outrigger_sidecar::pipeline::refusal::Refusal;
+use outrigger_sidecar::request::parsed_request::{self, ParsedRequest};
+use outrigger_sidecar::request::refusal::Refusal;
 use outrigger_sidecar::{Query, mock};
 use thiserror::Error;
 

@@ -8,7 +8,7 @@ use outrigger_policy::{
     Conditions, Credential, Key, Limit, LimitIndex, LimitOwner, Others, Pace, Policy, Provider, Skip, Unit, nearest,
     trial,
 };
-use outrigger_sidecar::pipeline::parsed_request::others;
+use outrigger_sidecar::request::parsed_request::others;
 use thiserror::Error;
 
 use super::Args;

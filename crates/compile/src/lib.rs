@@ -28,11 +28,12 @@ mod slice;
 use std::fmt;
 use std::sync::Arc;
 
-use checks::counted::{self, CountedPolicy};
+use checks::counted::CountedPolicy;
 use checks::{downgrades, unpriced};
 use findings::finding;
 use keys::{consumers, default_key};
 use limits::{applies_to, budgets};
+use objects::id::id;
 use objects::validate::{self, SortedObjects};
 use objects::world::CompileContext;
 use outrigger_core::SecretRef;
@@ -167,13 +168,13 @@ fn in_steps(
     let operator_namespace = world.operator_namespace;
     let (providers, secrets) = providers::compile(&folder, world, &mut findings);
     folder.left_out("LLMProvider", providers.iter().map(keys::id));
-    let is_object = |at: &SecretRef| folder.secrets.contains_key(&counted::id(at.namespace(), at.name()));
+    let is_object = |at: &SecretRef| folder.secrets.contains_key(&id(at.namespace(), at.name()));
     let from_environment = secrets.iter().map(|(at, _)| at).filter(|at| !is_object(at)).cloned().collect();
     let catalogues = catalogues::compile(&folder, operator_namespace, &mut findings);
     let mut budgets = budgets::compile(&folder, &mut findings);
     folder.left_out("Budget", budgets.iter().map(BudgetDoc::id));
     let mut keys = keys::compile(&folder, &providers, &budgets, &mut findings);
-    folder.left_out("VirtualKey", keys.iter().map(|key| counted::id(&key.namespace, &key.name)));
+    folder.left_out("VirtualKey", keys.iter().map(|key| id(&key.namespace, &key.name)));
     let default_key = bind(&folder, &providers, &mut keys, &mut findings);
     applies_to::compile(&folder, operator_namespace, &keys, &mut budgets, &mut findings);
     let mut document = Document {
@@ -191,13 +192,13 @@ fn in_steps(
     // In a cluster no variable holds a credential.
     clear_text::enforce(&folder, world.environment.is_some(), &mut document, &mut findings);
     document.rules = rules::compile(&folder, operator_namespace, &document.providers, &document.keys, &mut findings);
-    folder.left_out("RoutingRule", document.rules.iter().map(|rule| counted::id(&rule.namespace, &rule.name)));
+    folder.left_out("RoutingRule", document.rules.iter().map(|rule| id(&rule.namespace, &rule.name)));
     let trials = trials::compile(&folder, operator_namespace, &document, &mut findings);
     let conditions: CompiledConditions = document
         .rules
         .iter()
         .filter_map(|rule| {
-            let condition = folder.conditions.get(&counted::id(&rule.namespace, &rule.name))?.as_ref()?;
+            let condition = folder.conditions.get(&id(&rule.namespace, &rule.name))?.as_ref()?;
             Some((rule.when.clone()?, Arc::clone(condition.as_ref().ok()?)))
         })
         .collect();

@@ -11,7 +11,7 @@ use outrigger_policy::{
     AppliesDoc, BudgetDoc, CatalogueDoc, CredentialDoc, Document, KeyDoc, OthersDoc, ProviderDoc, RuleDoc, ScopeDoc,
 };
 
-use crate::checks::counted::id;
+use crate::objects::id::id;
 
 /// So many keys are named to a caller who has none.
 const NAMED_KEYS: usize = 16;

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use outrigger_policy::Decision;
 
-use super::clock::RequestClock;
+use crate::completion::RequestClock;
 use crate::gateway::Gateway;
-use crate::pipeline::translation::RequestTranslation;
+use crate::request::translation::RequestTranslation;
 
 /// What is known while candidates are tried.
 pub struct AttemptContext<'a> {

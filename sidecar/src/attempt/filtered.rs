@@ -11,9 +11,9 @@ use http::Response;
 use http::header::CONTENT_TYPE;
 
 use super::send::ProviderAnswer;
+use crate::completion::Completion;
 use crate::filter::{AnswerFilters, FilterFailure, FullAnswer};
-use crate::pipeline::completion::Completion;
-use crate::pipeline::reply::ReplyBody;
+use crate::request::reply::ReplyBody;
 use crate::telemetry::record::ErrorType;
 
 /// Tells an answer to the caller, unless a filter fails it.

@@ -7,7 +7,7 @@ use outrigger_policy::{Candidate, Measure, ProviderIndex};
 
 use super::route::Route;
 use super::{Failed, FailureClass};
-use crate::pipeline::context::RequestContext;
+use crate::request::context::RequestContext;
 use crate::runtime::health::BackendHealth;
 use crate::telemetry::attempt_error::AttemptError;
 

@@ -11,9 +11,6 @@
 //! To try an untried candidate is failover and not limited. To go back to one is a retry and limited.
 
 mod attempt_context;
-pub(crate) mod charge;
-mod clock;
-mod failed;
 mod filtered;
 mod learn;
 mod next_step;
@@ -24,7 +21,6 @@ mod retry;
 mod route;
 mod send;
 mod tried_routes;
-pub mod worst_case;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -34,17 +30,15 @@ use outrigger_core::RefusalKind;
 use outrigger_policy::{Candidate, Decision};
 
 pub use attempt_context::AttemptContext;
-pub use clock::{RequestClock, Timing};
-pub use failed::{Failed, FailureClass, UpstreamAnswer, keep_content_type};
 use next_step::{NextStep, Situation, next_step};
 use route::{Cursor, Route};
 use send::ProviderAnswer;
 use tried_routes::TriedRoutes;
 
 use crate::attempt::reserve::{NotReserved, reserve};
-use crate::pipeline::completion::Completion;
-use crate::pipeline::refusal::Refusal;
-use crate::pipeline::reply::ReplyBody;
+use crate::completion::{Completion, Failed, FailureClass, RequestClock, Timing, UpstreamAnswer, keep_content_type};
+use crate::request::refusal::Refusal;
+use crate::request::reply::ReplyBody;
 use crate::telemetry::record::ErrorType;
 
 /// Tries the decision's candidates in order and answers with the first that serves, or with what

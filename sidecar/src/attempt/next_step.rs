@@ -15,8 +15,8 @@
 
 use std::time::Duration;
 
-use super::failed::{Failed, FailureClass};
 use super::retry;
+use crate::completion::{Failed, FailureClass};
 
 /// What the loop does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

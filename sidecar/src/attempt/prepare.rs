@@ -5,7 +5,6 @@ mod same;
 mod vectors;
 
 use http::{HeaderMap, HeaderValue, Method, Request, header};
-use outrigger_llm::format::gemini::embeddings::Encoding;
 use outrigger_llm::operation::OperationKind;
 use outrigger_llm::passthrough::scan::Cap;
 use outrigger_llm::path::{PathError, UpstreamPath};
@@ -16,23 +15,13 @@ use serde_json::Value;
 use self::same::same;
 use self::vectors::vectors;
 use crate::memory::{LONG_WORK, MemoryLease};
-use crate::pipeline::context::RequestContext;
-use crate::pipeline::headers;
-use crate::pipeline::translation::RequestTranslation;
+use crate::relay::Conversion;
+use crate::request::context::RequestContext;
+use crate::request::headers;
+use crate::request::translation::RequestTranslation;
 use crate::runtime::backend::Backend;
 use crate::runtime::loop_detection;
 use crate::upstream::{Endpoint, Pieces};
-
-/// How the answer must be told back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Conversion {
-    /// As it comes.
-    Same,
-    /// A conversation, through the dialect of none.
-    Across,
-    /// Vectors, to a caller who wants them so.
-    Vectors { encoding: Encoding, batch: bool },
-}
 
 /// A request, ready to be sent.
 #[derive(Debug)]

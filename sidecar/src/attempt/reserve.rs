@@ -15,10 +15,11 @@ use outrigger_llm::tokens::plausible::{AttemptFacts, InputSource};
 use outrigger_policy::{CacheAsk, Candidate, OnLimit, ProviderIndex, Skip, Unit, Used};
 
 use crate::attempt::AttemptContext;
-use crate::attempt::charge::{Charge, CountedLimit};
-use crate::attempt::worst_case::{Means, OutputBounds, PICTURE, WorstCase, worst};
-use crate::pipeline::completion::Completion;
-use crate::pipeline::refusal::Refusal;
+use crate::completion::Completion;
+use crate::cost::charge::{Charge, CountedLimit};
+use crate::cost::worst_case::{Means, OutputBounds, PICTURE, WorstCase, worst};
+use crate::duration::seconds_until;
+use crate::request::refusal::Refusal;
 use crate::runtime::accounts::{NotHeld, millis};
 use crate::runtime::concurrency::ConcurrencyPermit;
 
@@ -398,12 +399,6 @@ impl AttemptEstimate {
         });
         NotReserved::Skip(skip, refusal)
     }
-}
-
-/// Whole seconds from now, rounded up and at least one: a second too early is too early.
-#[must_use]
-pub fn seconds_until(until: Millis, now: Millis) -> u64 {
-    u64::try_from(until.saturating_sub(now)).unwrap_or(0).div_ceil(1_000).max(1)
 }
 
 #[cfg(test)]

@@ -16,14 +16,14 @@ use super::route::Route;
 use super::{AttemptContext, Failed, Timing, UpstreamAnswer, keep_content_type};
 use crate::attempt::prepare::{Prepared, prepare};
 use crate::attempt::reserve::ReservedAttempt;
+use crate::completion::Completion;
 use crate::memory::{Memory, MemoryLease, NoRoom};
-use crate::mock::NoFallback;
-use crate::pipeline::completion::Completion;
-use crate::pipeline::headers;
-use crate::pipeline::reply::ReplyBody;
 use crate::relay::{AnswerSource, Relay, WholeAnswer, binary, whole_answer};
+use crate::request::headers;
+use crate::request::reply::ReplyBody;
 use crate::telemetry::attempt_error::AttemptError;
 use crate::upstream::mask::Masker;
+use crate::upstream::mock::NoFallback;
 use crate::upstream::{AuthorizeError, UpstreamBody};
 
 const CONNECT: Duration = Duration::from_secs(2);

@@ -2,8 +2,8 @@
 
 use outrigger_policy::{Candidate, Policy, ProviderIndex};
 
-use super::failed::{Failed, FailureClass};
 use super::route::Route;
+use crate::completion::{Failed, FailureClass};
 use crate::telemetry::attempt_error::AttemptError;
 
 /// Counts attempts, and keeps what failures say of other candidates.

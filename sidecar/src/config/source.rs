@@ -29,8 +29,8 @@ use tokio::sync::watch;
 
 use crate::config::files::{self, FilesError, Mounted};
 use crate::config::snapshot::Snapshot;
-use crate::config::status::Rejected;
 use crate::gateway::Gateway;
+use crate::gateway::rejected::Rejected;
 use crate::runtime::origin::PolicyOrigin;
 use crate::runtime::secret::{Secret, Secrets};
 

@@ -9,7 +9,7 @@ use outrigger_llm::{Dialect, Malformed, chat, decode_response};
 
 use super::events::EventFilters;
 use super::{AnswerFilter, Refusal, RequestContext, Sees};
-use crate::relay::events;
+use crate::request::answer_events;
 
 /// A filter's name, and why it fails an answer.
 pub type FilterFailure = (&'static str, Refusal);
@@ -83,7 +83,9 @@ impl AnswerFilters {
         for (name, mut filter) in self.0 {
             let whole = match filter.sees() {
                 Sees::Events => None,
-                Sees::Whole if context.operation.kind == OperationKind::Chat => events::assemble(context, &bytes),
+                Sees::Whole if context.operation.kind == OperationKind::Chat => {
+                    answer_events::assemble(context, &bytes)
+                }
                 Sees::Whole => None,
             };
             match (filter.sees(), whole) {
@@ -97,7 +99,7 @@ impl AnswerFilters {
                     let mut answer = FullAnswer::new(whole.into(), context.dialect);
                     filter.whole(&mut answer).await.map_err(|refusal| (name, refusal))?;
                     if answer.replaced {
-                        bytes = events::of_whole(context, &answer.body).map_err(|problem| {
+                        bytes = answer_events::of_whole(context, &answer.body).map_err(|problem| {
                             tracing::error!(filter = name, problem, "what a filter made of an answer can't be told");
                             let message = format!("filter {name} made of the answer what can't be told: {problem}");
                             (name, Refusal::new(RefusalKind::FilterFailed, message))

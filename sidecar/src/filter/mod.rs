@@ -28,9 +28,9 @@ pub(crate) use request::{FilterStop, after_deciding, before_deciding};
 
 pub use crate::filter::answer::FullAnswer;
 pub use crate::filter::events::StreamEvent;
-pub use crate::pipeline::context::RequestContext;
-pub use crate::pipeline::refusal::Refusal;
-use crate::pipeline::translation::RequestTranslation;
+pub use crate::request::context::RequestContext;
+pub use crate::request::refusal::Refusal;
+use crate::request::translation::RequestTranslation;
 use crate::telemetry::record::Record;
 
 /// Something that attaches to requests. Each method has a default that does nothing.

@@ -9,9 +9,9 @@ use super::{
     DecidedVerdict, FilterAnswer, FilteredRequest, Filters, Refusal, RequestContext, RequestEdit, RequestVerdict,
 };
 use crate::memory::{Memory, STREAM};
-use crate::pipeline::body::{overloaded, too_large};
-use crate::pipeline::parse::understand;
-use crate::pipeline::translation::RequestTranslation;
+use crate::request::body::{overloaded, too_large};
+use crate::request::parse::understand;
+use crate::request::translation::RequestTranslation;
 
 /// A filter that ends the way of a request.
 #[derive(Debug)]

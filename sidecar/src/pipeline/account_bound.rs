@@ -1,11 +1,8 @@
 //! What only one account has (a stored response, a cache) leads its requests to that account.
 
-use outrigger_llm::Dialect;
 use outrigger_policy::{Candidate, CredentialIndex, Decision, Stay};
 
-use crate::pipeline::completion::Completion;
-use crate::pipeline::context::RequestContext;
-use crate::pipeline::decide::conversation;
+use crate::request::context::RequestContext;
 
 /// What only one account has goes to that account, and nothing fails over.
 pub fn bind(decision: &mut Decision, stay: Option<Stay>, context: &RequestContext) {
@@ -42,20 +39,4 @@ pub fn bind(decision: &mut Decision, stay: Option<Stay>, context: &RequestContex
         }
         None => {}
     }
-}
-
-/// A handle that only this account knows (`resp_…`) leads its next request here.
-pub fn remember_handle(completion: &Completion, handle: &str, stay: Stay) {
-    let name = conversation(&completion.context, &[b"handle", handle.as_bytes()]);
-    completion.gateway.affinity.remember(name, stay);
-}
-
-/// The id of a stored response, from an answer's first bytes.
-pub fn response_handle(dialect: Dialect, operation: &str, bytes: &[u8]) -> Option<String> {
-    if dialect != Dialect::OpenAi || operation != "responses" {
-        return None;
-    }
-    let at = memchr::memmem::find(bytes, b"\"resp_")? + 1;
-    let end = memchr::memchr(b'"', &bytes[at..])? + at;
-    std::str::from_utf8(&bytes[at..end]).ok().filter(|id| id.len() <= 256).map(str::to_owned)
 }

@@ -3,7 +3,6 @@
 use std::time::Instant;
 
 use outrigger_core::Capabilities;
-use outrigger_core::hash::fnv1a_parts;
 use outrigger_llm::tokens::meter::{self, Metered};
 use outrigger_policy::{
     Conditions, Credential, CredentialIndex, Decision, Draw, LimitIndex, Measure, Others, Pace, Provider, Request,
@@ -12,10 +11,11 @@ use outrigger_policy::{
 
 use crate::gateway::Gateway;
 use crate::pipeline::account_bound::bind;
-use crate::pipeline::context::RequestContext;
-use crate::pipeline::headers::has_words_to_us;
-use crate::pipeline::parsed_request;
-use crate::pipeline::translation::RequestTranslation;
+use crate::request::context::RequestContext;
+use crate::request::conversation::conversation;
+use crate::request::headers::has_words_to_us;
+use crate::request::parsed_request;
+use crate::request::translation::RequestTranslation;
 use crate::runtime::accounts::millis;
 use crate::runtime::backend::Backend;
 use crate::runtime::health::BackendHealth;
@@ -61,14 +61,6 @@ pub fn decide(
     }
     let remembered = if explicit.is_none() { implicit } else { None };
     (decision, remembered)
-}
-
-/// A conversation's name in memory: it belongs to a key.
-pub fn conversation(context: &RequestContext, parts: &[&[u8]]) -> u64 {
-    let key = context.key();
-    let mut all = vec![key.id.namespace.as_bytes(), key.id.name.as_bytes()];
-    all.extend(parts);
-    fnv1a_parts(&all)
 }
 
 struct GatewayConditions<'a> {

@@ -14,8 +14,8 @@ use http_body_util::{BodyExt, Empty};
 use outrigger_policy::OnHangUp;
 use tokio::task::AbortHandle;
 
-use crate::pipeline::context::RequestContext;
-use crate::pipeline::reply::ReplyBody;
+use crate::request::context::RequestContext;
+use crate::request::reply::ReplyBody;
 
 /// How long an attempt goes on that nobody waits for.
 const LINGER: Duration = Duration::from_secs(1);

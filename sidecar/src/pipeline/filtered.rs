@@ -7,11 +7,11 @@ use http_body_util::{BodyExt, Full};
 use outrigger_core::RefusalKind;
 use outrigger_llm::operation::OperationKind;
 
+use crate::completion::Completion;
 use crate::filter::{AnswerFilters, FilterAnswer, FilterBody, FilterStop, FullAnswer};
-use crate::pipeline::completion::Completion;
-use crate::pipeline::refusal::Refusal;
-use crate::pipeline::reply::ReplyBody;
-use crate::relay::events;
+use crate::request::answer_events;
+use crate::request::refusal::Refusal;
+use crate::request::reply::ReplyBody;
 
 /// Tells the caller what the filter says.
 pub async fn stopped(mut completion: Box<Completion>, stop: FilterStop) -> Response<ReplyBody> {
@@ -40,7 +40,8 @@ async fn answer(
     let shown = match body {
         FilterBody::Whole(body) => match outer.whole(FullAnswer::new(body, completion.context.dialect)).await {
             Ok(shown) if completion.context.stream && completion.context.operation.kind == OperationKind::Chat => {
-                events::of_whole(&completion.context, shown.body()).map_err(|problem| (name, no_answer(name, &problem)))
+                answer_events::of_whole(&completion.context, shown.body())
+                    .map_err(|problem| (name, no_answer(name, &problem)))
             }
             Ok(shown) => Ok(shown.into_body()),
             Err(failed) => Err(failed),
@@ -58,7 +59,7 @@ async fn answer(
         }
     };
     let stream = completion.context.stream;
-    let body = if stream && completion.context.as_array { events::array(&body).into() } else { body };
+    let body = if stream && completion.context.as_array { answer_events::array(&body).into() } else { body };
     tell(completion, headers, body, stream)
 }
 

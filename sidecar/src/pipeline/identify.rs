@@ -5,9 +5,9 @@ use http::{HeaderMap, HeaderName};
 use outrigger_core::RefusalKind;
 use outrigger_policy::{KeyIndex, Policy};
 
-use crate::pipeline::headers::{has_words_to_us, name};
-use crate::pipeline::query::Query;
-use crate::pipeline::refusal::Refusal;
+use crate::request::headers::{has_words_to_us, name};
+use crate::request::query::Query;
+use crate::request::refusal::Refusal;
 
 /// Headers in which a key can be named outright: what they say must be right.
 const NAMED: [&str; 2] = ["x-outrigger-key", "x-bf-vk"];

@@ -9,9 +9,9 @@ use outrigger_llm::registry;
 use outrigger_llm::{Dialect, operation};
 use outrigger_policy::list_models;
 
-use crate::pipeline::completion::Completion;
-use crate::pipeline::refusal::{self, Refusal};
-use crate::pipeline::reply::ReplyBody;
+use crate::completion::Completion;
+use crate::request::refusal::{self, Refusal};
+use crate::request::reply::ReplyBody;
 
 /// `/v1/models`, and one of them: answered from the policy, nobody is asked.
 pub fn list(mut completion: Box<Completion>) -> Response<ReplyBody> {

@@ -1,22 +1,11 @@
 //! The way of a request through the gateway: one step after the other, each in a file of its own.
 
 pub(crate) mod account_bound;
-pub(crate) mod body;
-mod client_timeouts;
-pub(crate) mod completion;
-pub(crate) mod context;
 mod decide;
 mod detached;
 mod filtered;
-pub(crate) mod headers;
 pub mod identify;
 mod listing;
-pub(crate) mod parse;
-pub mod parsed_request;
-pub(crate) mod query;
-pub mod refusal;
-pub(crate) mod reply;
-pub(crate) mod translation;
 
 use std::sync::{Arc, OnceLock};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -32,25 +21,25 @@ use outrigger_llm::passthrough::scan::Scanned;
 use outrigger_policy::{OnHangUp, PolicyRefusalKind};
 
 use crate::attempt::{self, AttemptContext, attempt};
+use crate::completion::Completion;
+use crate::completion::unidentified::Unidentified;
 use crate::filter::{after_deciding, before_deciding};
 use crate::gateway::Gateway;
 use crate::memory::{LONG_WORK, MemoryLease, STREAM};
-use crate::pipeline::body::{drain, overloaded, receive};
-use crate::pipeline::client_timeouts::patience;
-use crate::pipeline::completion::Completion;
-use crate::pipeline::completion::unidentified::Unidentified;
-use crate::pipeline::context::{RequestContext, new_id};
 use crate::pipeline::decide::decide;
 use crate::pipeline::detached::DetachedRequest;
 use crate::pipeline::filtered::stopped;
-use crate::pipeline::headers::name;
 use crate::pipeline::identify::identify;
 use crate::pipeline::listing::{list, unknown_path};
-use crate::pipeline::parse::{trace_id, understand};
-use crate::pipeline::query::Query;
-use crate::pipeline::refusal::Refusal;
-use crate::pipeline::reply::ReplyBody;
-use crate::pipeline::translation::RequestTranslation;
+use crate::request::body::{drain, overloaded, receive};
+use crate::request::client_timeouts::patience;
+use crate::request::context::{RequestContext, new_id};
+use crate::request::headers::name;
+use crate::request::parse::{trace_id, understand};
+use crate::request::query::Query;
+use crate::request::refusal::Refusal;
+use crate::request::reply::ReplyBody;
+use crate::request::translation::RequestTranslation;
 
 /// Rules that the log names for one request, of those whose expression failed.
 const RULES_TOLD: usize = 8;
@@ -102,8 +91,8 @@ impl Gateway {
             let refusal = Refusal::new(RefusalKind::NoPolicy, "the gateway has no policy yet").after(1);
             return refuse(dialect, matched.operation.name, &refusal);
         };
-        if let Some(refusal) = self.own.refuses(&head.headers, &served.policy) {
-            return refuse(dialect, matched.operation.name, &refusal);
+        if let Some(message) = self.own.stops(&head.headers, &served.policy) {
+            return refuse(dialect, matched.operation.name, &Refusal::new(RefusalKind::LoopDetected, message));
         }
         let now = received.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()) as i64;
         let key = match identify(&served.policy, &head.headers, &query, self.service_account.as_deref(), now) {

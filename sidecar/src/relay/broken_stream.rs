@@ -5,7 +5,7 @@ use outrigger_llm::chat::StreamError;
 use outrigger_llm::errors::classify::classify_event;
 
 use super::AnswerSource;
-use crate::attempt::{Failed, Timing};
+use crate::completion::{Failed, Timing};
 use crate::telemetry::attempt_error::AttemptError;
 
 /// What ended a stream before its end.

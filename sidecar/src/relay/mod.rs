@@ -1,28 +1,36 @@
 //! Back to the caller, in the caller's dialect, reading usage on the way.
 
 mod broken_stream;
-pub(crate) mod events;
 mod stream;
 mod stream_body;
 mod stream_translator;
 mod whole;
-mod whole_body;
 
 use std::sync::Arc;
 use std::time::Instant;
 
+use outrigger_llm::format::gemini::embeddings::Encoding;
 use outrigger_llm::provider::Api;
 use outrigger_policy::Stay;
 use serde::Serialize;
 
 pub use stream::Relay;
 pub use whole::{WholeAnswer, binary, whole_answer};
-pub use whole_body::WholeBody;
 
-use crate::attempt::prepare::Conversion;
-use crate::pipeline::completion::Completion;
+use crate::completion::Completion;
 use crate::runtime::health::BackendHealth;
 use crate::telemetry::attempt_error::AttemptError;
+
+/// How the answer must be told back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Conversion {
+    /// As it comes.
+    Same,
+    /// A conversation, through the dialect of none.
+    Across,
+    /// Vectors, to a caller who wants them so.
+    Vectors { encoding: Encoding, batch: bool },
+}
 
 /// Where an answer comes from, and how it must be told.
 #[derive(Debug)]

@@ -25,15 +25,17 @@ use tokio::time::Sleep;
 
 use super::broken_stream::Broken;
 use super::stream_body::Flow;
-use super::stream_translator::{AsArray, StreamTranslator};
-use super::{AnswerSource, events, extra_fields};
-use crate::attempt::Timing;
-use crate::attempt::prepare::Conversion;
+use super::stream_translator::StreamTranslator;
+use super::{AnswerSource, extra_fields};
+use crate::completion::Completion;
+use crate::completion::Timing;
 use crate::filter::Filtering;
 use crate::memory::{Memory, MemoryLease};
-use crate::pipeline::completion::Completion;
-use crate::pipeline::context::RequestContext;
-use crate::pipeline::reply::ReplyBody;
+use crate::relay::Conversion;
+use crate::request::answer_events;
+use crate::request::as_array::AsArray;
+use crate::request::context::RequestContext;
+use crate::request::reply::ReplyBody;
 use crate::telemetry::attempt_error::AttemptError;
 use crate::upstream::UpstreamBody;
 
@@ -86,7 +88,7 @@ impl Relay {
             Conversion::Across | Conversion::Vectors { .. } => StreamTranslator::across(
                 setting.upstream.format,
                 context.dialect.format(),
-                events::answer_of(context, &setting.model),
+                answer_events::answer_of(context, &setting.model),
             ),
         };
         Relay {

@@ -18,7 +18,7 @@ use outrigger_llm::tokens::estimate;
 use outrigger_policy::OnHangUp;
 
 use super::Relay;
-use crate::pipeline::completion::{CLIENT_CLOSED, Completion};
+use crate::completion::{CLIENT_CLOSED, Completion};
 
 /// How long an answer is read on for that nobody waits for.
 const LINGER: Duration = Duration::from_secs(1);

@@ -1,9 +1,7 @@
 //! How a stream's events are told: passed as they are, or in another dialect.
 
-use bytes::Bytes;
 use outrigger_llm::chat::{ChatEvent, Finish, StreamError};
-use outrigger_llm::framing::json_array::ArrayFraming;
-use outrigger_llm::framing::{self, EventReader, Framing};
+use outrigger_llm::framing;
 use outrigger_llm::passthrough::watch::StreamWatch;
 use outrigger_llm::tokens::usage::Usage;
 use outrigger_llm::{Answer, Format, StreamDecoder, StreamEncoder};
@@ -210,35 +208,5 @@ impl CrossFormat {
         }
         self.content |= told.content;
         told
-    }
-}
-
-/// A Gemini caller that did not ask for events gets an array of the same objects.
-#[derive(Debug)]
-pub struct AsArray {
-    reader: EventReader,
-    framing: ArrayFraming,
-    events: Vec<framing::Event>,
-}
-
-impl Default for AsArray {
-    fn default() -> Self {
-        AsArray { reader: EventReader::new(Framing::Sse), framing: ArrayFraming::default(), events: Vec::new() }
-    }
-}
-
-impl AsArray {
-    /// Frames what is written in events.
-    pub fn frame(&mut self, told: &Bytes, out: &mut Vec<u8>) {
-        self.reader.push(told, &mut self.events);
-        for event in self.events.drain(..) {
-            if let Some(data) = event.data() {
-                self.framing.push(&data, out);
-            }
-        }
-    }
-
-    pub fn end(&mut self, out: &mut Vec<u8>) {
-        self.framing.end(out);
     }
 }

@@ -16,15 +16,16 @@ use outrigger_llm::tokens::usage::Usage;
 use outrigger_llm::{Dialect, Malformed, decode_response, encode_response};
 use serde_json::Value;
 
-use super::whole_body::WholeBody;
-use super::{AnswerSource, events, extra_fields};
-use crate::attempt::prepare::Conversion;
-use crate::attempt::{Failed, Timing};
+use super::{AnswerSource, extra_fields};
+use crate::completion::Completion;
+use crate::completion::handles::{remember_handle, response_handle};
+use crate::completion::{Failed, Timing};
 use crate::memory::{EVENTS, Memory, MemoryLease};
-use crate::pipeline::account_bound::{remember_handle, response_handle};
-use crate::pipeline::completion::Completion;
-use crate::pipeline::context::RequestContext;
-use crate::pipeline::reply::ReplyBody;
+use crate::relay::Conversion;
+use crate::request::answer_events;
+use crate::request::context::RequestContext;
+use crate::request::reply::ReplyBody;
+use crate::request::whole_body::WholeBody;
 use crate::telemetry::attempt_error::AttemptError;
 use crate::upstream::UpstreamBody;
 
@@ -80,12 +81,12 @@ pub fn whole_answer(
         Conversion::Across => {
             let response =
                 decode_response(setting.upstream.format, &parse()?).map_err(|error| malformed(error.to_string()))?;
-            let answer = events::answer_of(context, &setting.model);
+            let answer = answer_events::answer_of(context, &setting.model);
             let body = match context.stream {
                 // The upstream answered whole though it was asked to stream.
                 true => {
                     content_type = EVENTS_TYPE;
-                    events::write(context, &response, answer)
+                    answer_events::write(context, &response, answer)
                 }
                 false => written(&encode_response(context.dialect.format(), &response, &answer), text.len()),
             };
@@ -119,7 +120,7 @@ const EVENTS_TYPE: &str = "text/event-stream";
 
 /// Events as the array that the caller wants, if it does; anything else as it is.
 fn framed(context: &RequestContext, content_type: &str, body: Bytes) -> Bytes {
-    if content_type == EVENTS_TYPE && context.as_array { events::array(&body).into() } else { body }
+    if content_type == EVENTS_TYPE && context.as_array { answer_events::array(&body).into() } else { body }
 }
 
 /// A value as JSON; `like`: about how long that is.

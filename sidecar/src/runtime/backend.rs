@@ -9,13 +9,13 @@ use outrigger_llm::provider::{self, Api, ProviderType, Target};
 use outrigger_policy::{CredentialIndex, Provider};
 use typed_index_collections::TiVec;
 
-use crate::mock::{self, Mock};
 use crate::runtime::concurrency::{ConcurrencyLimit, ConcurrencyLimits};
 use crate::runtime::health::BackendHealth;
 use crate::runtime::learnt::LearntState;
 use crate::runtime::secret::{Secret, Secrets};
 use crate::runtime::serve_error::ServeError;
 use crate::upstream::mask::Mask;
+use crate::upstream::mock::{self, Mock};
 use crate::upstream::{Authorization, Destination, Draft, Endpoint, Proxy, Upstream};
 
 /// A provider, ready to be sent to.

@@ -4,16 +4,8 @@
 //! theirs: `x-outrigger-hop: 9f3c2a7d1b4e8a60.2`. One that finds the same provider of its own there twice answers 508 and names
 //! it. Once is no loop yet: a provider may lead to another one behind the same gateway.
 
-use std::net::{IpAddr, SocketAddr};
-
 use http::{HeaderMap, HeaderName, HeaderValue};
-use outrigger_core::RefusalKind;
 use outrigger_policy::{Policy, ProviderIndex};
-
-use crate::pipeline::refusal::Refusal;
-use crate::runtime::active_policy::ActivePolicy;
-use crate::server::access::Name;
-use crate::upstream::Endpoint;
 
 pub const HOP: HeaderName = HeaderName::from_static("x-outrigger-hop");
 /// Gateways that a request may pass through.
@@ -35,9 +27,9 @@ impl Own {
         HeaderValue::from_str(&format!("{:016x}.{}", self.0, usize::from(provider))).ok()
     }
 
-    /// Why a request goes no further, if it was here before.
+    /// Why a request goes no further, if it was here before or has been to too many others.
     #[must_use]
-    pub fn refuses(&self, headers: &HeaderMap, policy: &Policy) -> Option<Refusal> {
+    pub fn stops(&self, headers: &HeaderMap, policy: &Policy) -> Option<String> {
         let told = headers.get_all(HOP).iter().filter_map(|value| value.to_str().ok());
         let hops: Vec<&str> =
             told.flat_map(|value| value.split(',')).map(str::trim).filter(|hop| !hop.is_empty()).collect();
@@ -51,7 +43,7 @@ impl Own {
             .iter()
             .enumerate()
             .find_map(|(at, provider)| (provider.is_none() || own[..at].contains(provider)).then_some(*provider));
-        let message = match provider {
+        Some(match provider {
             Some(provider) => {
                 let provider = provider.and_then(|index| policy.providers.get(index));
                 let who = provider.map_or_else(
@@ -67,8 +59,7 @@ impl Own {
                 format!("this request has passed through {} gateways, and {MOST} are the most", hops.len())
             }
             None => return None,
-        };
-        Some(Refusal::new(RefusalKind::LoopDetected, message))
+        })
     }
 }
 
@@ -78,35 +69,6 @@ pub fn onward(from: &HeaderMap, own: &HeaderValue, to: &mut HeaderMap) {
     for before in from.get_all(HOP) {
         to.append(HOP, before.clone());
     }
-}
-
-/// Says in the log which providers lead to one of these ports.
-pub fn tell_own(served: &ActivePolicy, ports: &[SocketAddr]) {
-    for (provider, backend) in served.policy.providers.iter().zip(&served.backends) {
-        if let Some(endpoint) = backend.endpoint.as_ref().filter(|endpoint| is_own(endpoint, ports)) {
-            tracing::warn!(
-                provider = %provider.id,
-                %endpoint,
-                "spec.endpoint is this gateway itself: requests to it come back here, and are a 508 if they come to it again"
-            );
-        }
-    }
-}
-
-/// Whether an endpoint is one of these ports. Names other than loopback's are not looked up.
-#[must_use]
-pub fn is_own(endpoint: &Endpoint, ports: &[SocketAddr]) -> bool {
-    let host = match endpoint.host.parse::<IpAddr>() {
-        Ok(address) => Some(Name::Address(address.to_canonical())),
-        Err(_) => Name::parse(&endpoint.host),
-    };
-    let Some(host) = host else { return false };
-    !endpoint.tls
-        && ports.iter().any(|port| {
-            let ip = port.ip().to_canonical();
-            let there = host.is_loopback() && (ip.is_loopback() || ip.is_unspecified());
-            endpoint.port == port.port() && (there || host == Name::Address(ip))
-        })
 }
 
 #[cfg(test)]
@@ -155,12 +117,9 @@ mod tests {
             (vec!["nonsense", "", "."], None),
             (vec![], None),
         ] {
-            let refusal = own.refuses(&came(&values), &policy);
-            assert_eq!(refusal.is_some(), part.is_some(), "{values:?}");
-            let told = refusal.map_or(String::new(), |refusal| {
-                assert_eq!((refusal.status, refusal.kind.name()), (508, "loop_detected"));
-                refusal.message
-            });
+            let stops = own.stops(&came(&values), &policy);
+            assert_eq!(stops.is_some(), part.is_some(), "{values:?}");
+            let told = stops.unwrap_or_default();
             assert!(told.contains(part.unwrap_or_default()), "{told}");
         }
     }
@@ -171,25 +130,5 @@ mod tests {
         onward(&came(&["a.1", "b.2"]), &Own(1).signs(3.into()).unwrap(), &mut to);
         let told: Vec<_> = to.get_all(HOP).iter().collect();
         assert_eq!(told, ["0000000000000001.3", "a.1", "b.2"]);
-    }
-
-    #[test]
-    fn an_endpoint_that_is_this_gateway_is_known() {
-        let ports = ["127.0.0.1:4180", "[::1]:4180", "0.0.0.0:4181", "10.0.0.5:4182"].map(|at| at.parse().unwrap());
-        for (url, own) in [
-            ("http://127.0.0.1:4180/v1", true),
-            ("http://localhost:4180/v1", true),
-            ("http://LOCALHOST.:4180/v1", true),
-            ("http://[::1]:4180/v1", true),
-            ("http://127.0.0.1:4181", true),
-            ("http://10.0.0.5:4182", true),
-            ("http://127.0.0.1:4182", false),
-            ("http://127.0.0.1:11434/v1", false),
-            ("https://127.0.0.1:4180/v1", false),
-            ("http://10.0.0.5:4180", false),
-            ("http://models.example:4180/v1", false),
-        ] {
-            assert_eq!(is_own(&Endpoint::parse(url).unwrap(), &ports), own, "{url}");
-        }
     }
 }

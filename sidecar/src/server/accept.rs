@@ -24,8 +24,7 @@ use tokio::time::Instant;
 
 pub use bounds::{Bounds, raise_descriptors};
 
-use crate::gateway::Gateway;
-use crate::runtime::loop_detection;
+use crate::gateway::{Gateway, own_ports};
 
 /// Kept connections may wait longer than clients keep theirs: they close first. What is set aside for an answer that nobody
 /// reads, and its place among those that may be under way, are others' too.
@@ -108,7 +107,7 @@ impl Gateway {
     pub async fn serve(self: Arc<Self>, listeners: Listeners, shutdown: impl Future<Output = ()>) -> io::Result<()> {
         let ports = [listeners.clients(), listeners.admin()].concat();
         if let Some(served) = self.served() {
-            loop_detection::tell_own(&served, &ports);
+            own_ports::tell_own(&served, &ports);
         }
         // A gateway serves once.
         let _ = self.ports.set(ports);

@@ -10,11 +10,11 @@ use hyper::body::Incoming;
 use serde::Serialize;
 use serde_json::json;
 
+use crate::access::not_from_here;
 use crate::gateway::Gateway;
-use crate::pipeline::refusal::json as answer_json;
-use crate::pipeline::reply::ReplyBody;
-use crate::relay::WholeBody;
-use crate::server::access::not_from_here;
+use crate::request::refusal::json as answer_json;
+use crate::request::reply::ReplyBody;
+use crate::request::whole_body::WholeBody;
 
 /// Records told at once, at the most.
 const MOST: usize = 1_000;

@@ -1,7 +1,6 @@
 //! The listeners: connections, who may call over them, and what operators and kubelets ask.
 
 pub mod accept;
-pub mod access;
 mod admin;
 pub mod probe;
 pub mod process_memory;

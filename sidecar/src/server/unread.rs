@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use crate::pipeline::reply::ReplyBody;
+use crate::request::reply::ReplyBody;
 
 /// The same body, which ends when what it gave was not taken for so long.
 pub fn watched(body: ReplyBody, unread: Duration) -> ReplyBody {

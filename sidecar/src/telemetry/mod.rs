@@ -1,7 +1,6 @@
-//! What is told of requests: records, metrics, and what is spent.
+//! What is told of requests: records and metrics.
 
 pub mod attempt_error;
 pub mod metrics;
 pub mod record;
 pub mod records;
-mod spending;

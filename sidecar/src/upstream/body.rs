@@ -11,8 +11,8 @@ use hyper::body::Incoming;
 use super::body_error::BodyError;
 use super::inflate::Inflate;
 use super::pool::{One, Pool, Taken};
-use crate::mock::MockBody;
 use crate::upstream::mask::Masker;
+use crate::upstream::mock::MockBody;
 
 /// Where a connection goes when its answer was read.
 pub(super) enum Back {

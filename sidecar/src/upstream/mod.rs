@@ -8,6 +8,7 @@ mod endpoint;
 mod fair;
 mod inflate;
 pub(crate) mod mask;
+pub mod mock;
 mod opening;
 mod pieces;
 mod pool;
@@ -22,8 +23,8 @@ use std::time::Duration;
 use http::{Request, Response};
 use thiserror::Error;
 
-use crate::mock::Mock;
 use crate::telemetry::attempt_error::AttemptError;
+use crate::upstream::mock::Mock;
 
 pub use auth::{Authorization, Authorize, AuthorizeError, FetchToken, Token, TokenSource};
 pub use body::UpstreamBody;

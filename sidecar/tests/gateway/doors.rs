@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use outrigger_sidecar::server::access::Access;
+use outrigger_sidecar::access::Access;
 use outrigger_sidecar::telemetry::records::Lines;
 use outrigger_sidecar::{Gateway, Settings};
 use serde_json::json;

@@ -1,7 +1,7 @@
 //! Which limits count what, and who serves what: by the policy's own reckoning, so that what is told here is what a
 //! gateway will do.
 
-use outrigger_core::{ObjectRef, RequestType};
+use outrigger_core::RequestType;
 use outrigger_policy::{
     CompiledConditions, Document, Draw, EntryIndex, KeyIndex, Limit, NoConditions, Policy, ProviderIndex, Request,
     Skip, Unit, catalogue, decide,
@@ -151,9 +151,4 @@ pub(crate) enum NamedBy {
 
 fn is_name(glob: &str) -> bool {
     !glob.contains(['*', '?'])
-}
-
-/// The object that a document's place was made of.
-pub(crate) fn id(namespace: &str, name: &str) -> ObjectRef {
-    ObjectRef { namespace: namespace.to_owned(), name: name.to_owned() }
 }

@@ -5,8 +5,9 @@ use std::collections::HashSet;
 
 use outrigger_policy::{CatalogueDoc, ProviderIndex, Unknown, catalogue};
 
-use crate::checks::counted::{CountedPolicy, ModelAt, NamedBy, NamedModel, id};
+use crate::checks::counted::{CountedPolicy, ModelAt, NamedBy, NamedModel};
 use crate::findings::finding::Finding;
+use crate::objects::id::id;
 use crate::objects::validate::SortedObjects;
 use crate::read::source::Object;
 

@@ -2,8 +2,9 @@
 
 use outrigger_policy::{CompiledConditions, Document, LimitOwner};
 
-use crate::checks::counted::{CountedPolicy, ModelAt, id};
+use crate::checks::counted::{CountedPolicy, ModelAt};
 use crate::findings::finding::{Cause, Finding};
+use crate::objects::id::id;
 use crate::objects::validate::SortedObjects;
 
 /// Takes providers from keys that have not what those ask for.

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use outrigger_core::ObjectRef;
 use outrigger_policy::KeyDoc;
 
-use crate::checks::counted::id;
+use crate::objects::id::id;
 use crate::objects::validate::{Keyless, SortedObjects};
 use crate::read::source::DEFAULT_KEY;
 
@@ -41,8 +41,7 @@ impl SortedObjects<'_> {
         match self.keyless {
             Keyless::WithoutAnyKey => names.is_empty() && self.misses("LLMProvider", such),
             Keyless::WithoutDefault => {
-                let has_default =
-                    |id: &ObjectRef| names.contains(&crate::checks::counted::id(&id.namespace, DEFAULT_KEY));
+                let has_default = |id: &ObjectRef| names.contains(&crate::objects::id::id(&id.namespace, DEFAULT_KEY));
                 self.misses("LLMProvider", |id| such(id) && !has_default(id))
             }
         }

@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use outrigger_crds::CatalogModel;
 use outrigger_policy::{CatalogueDoc, ModelDoc};
 
+use super::capabilities;
 use crate::findings::finding::Finding;
 use crate::objects::number::count;
 use crate::objects::validate::{ReadObject, SortedObjects};
 use crate::prices;
-use crate::providers::capabilities;
 use crate::read::source::Object;
 
 /// In the order of precedence: a namespace's own, then those that apply everywhere; by name among

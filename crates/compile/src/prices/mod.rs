@@ -2,7 +2,7 @@
 
 pub(crate) mod catalogues;
 
-use outrigger_core::Money;
+use outrigger_core::{Capability, Money};
 use outrigger_crds::price::{PriceService, PriceSpec, PriceTier, ServiceName};
 use outrigger_policy::{Price as PriceDoc, Service, Tier};
 
@@ -57,4 +57,9 @@ fn service(service: &PriceService) -> Service {
     };
     document.cached_input = service.cached_input_per_million.map(Money::nanos);
     document
+}
+
+/// `None` where nothing is said: then others are asked.
+pub(crate) fn capabilities(words: &[Capability]) -> Option<Vec<String>> {
+    (!words.is_empty()).then(|| words.iter().map(|one| one.name().to_owned()).collect())
 }

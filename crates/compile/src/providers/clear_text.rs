@@ -7,8 +7,8 @@ use std::net::IpAddr;
 use outrigger_crds::NamespacesFrom;
 use outrigger_policy::{Document, ProviderDoc};
 
-use crate::checks::counted::id;
 use crate::findings::finding::{Cause, Finding};
+use crate::objects::id::id;
 use crate::objects::validate::SortedObjects;
 
 /// Where a type answers that has a key and no TLS unless its object says otherwise.

@@ -8,7 +8,7 @@ pub(crate) mod pem;
 
 use std::collections::HashMap;
 
-use outrigger_core::{Capability, SecretRef};
+use outrigger_core::SecretRef;
 use outrigger_crds::provider::ClearTextCredentials;
 use outrigger_crds::{BalancePolicy, LlmProvider, LlmProviderType, ProviderModel, SecretKeyRef};
 use outrigger_policy::{Balance as BalanceDoc, CredentialDoc, ModelDoc, ProviderDoc, TimeoutsDoc};
@@ -194,14 +194,9 @@ fn model(model: &ProviderModel) -> ModelDoc {
         upstream_name: model.upstream_name.clone(),
         context_window: model.context_window.map(count),
         max_output_tokens: model.max_output_tokens.map(count),
-        capabilities: capabilities(&model.capabilities),
+        capabilities: prices::capabilities(&model.capabilities),
         price: model.price.as_ref().map(prices::compile),
     }
-}
-
-/// `None` where nothing is said: then others are asked.
-pub(crate) fn capabilities(words: &[Capability]) -> Option<Vec<String>> {
-    (!words.is_empty()).then(|| words.iter().map(|one| one.name().to_owned()).collect())
 }
 
 fn type_name(kind: LlmProviderType) -> &'static str {

@@ -5,8 +5,8 @@ use outrigger_crds::RoutingRule;
 use outrigger_crds::rule_test::RuleTestSpec;
 use outrigger_policy::{Document, Expect, Given, KeyDoc, Trial, TrialRequest};
 
-use crate::checks::counted::id;
 use crate::findings::finding::{Cause, Finding, Severity, SourcePlace};
+use crate::objects::id::id;
 use crate::objects::number::count;
 use crate::objects::validate::{Keyless, ReadObject, SortedObjects};
 use crate::read::source::DEFAULT_KEY;

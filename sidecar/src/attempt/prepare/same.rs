@@ -12,9 +12,9 @@ use outrigger_llm::provider::Target;
 use outrigger_llm::{Dialect, RequestError, path};
 use serde_json::Value;
 
-use crate::pipeline::body::with_form_model;
-use crate::pipeline::context::RequestContext;
-use crate::pipeline::translation::RequestTranslation;
+use crate::request::body::with_form_model;
+use crate::request::context::RequestContext;
+use crate::request::translation::RequestTranslation;
 use crate::upstream::Pieces;
 
 /// The caller's bytes with the listed edits.

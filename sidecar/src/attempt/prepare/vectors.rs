@@ -5,9 +5,9 @@ use outrigger_llm::format::gemini::embeddings::{self, Encoding};
 use outrigger_llm::path::UpstreamPath;
 use outrigger_llm::{Dialect, RequestError};
 
-use super::Conversion;
-use crate::pipeline::context::RequestContext;
-use crate::pipeline::translation::{ParsedBody, RequestTranslation};
+use crate::relay::Conversion;
+use crate::request::context::RequestContext;
+use crate::request::translation::{ParsedBody, RequestTranslation};
 
 /// The body, the path, how the answer is told back, and what was left out.
 pub(super) type Vectors = (JsonObject, UpstreamPath, Conversion, Vec<String>);

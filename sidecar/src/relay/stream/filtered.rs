@@ -8,11 +8,11 @@ use outrigger_llm::errors::GatewayError;
 use outrigger_llm::registry::error_event;
 
 use super::Relay;
+use crate::completion::Completion;
 use crate::filter::{AnswerFilters, Filtering};
 use crate::memory::MemoryLease;
-use crate::pipeline::body::overloaded;
-use crate::pipeline::completion::Completion;
-use crate::pipeline::refusal::Refusal;
+use crate::request::body::overloaded;
+use crate::request::refusal::Refusal;
 
 impl Relay {
     /// From here on events pass these filters. The caller must have got nothing yet.

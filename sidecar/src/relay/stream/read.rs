@@ -3,8 +3,8 @@
 use bytes::Bytes;
 
 use super::{Relay, comment};
+use crate::completion::Completion;
 use crate::memory::EVENTS;
-use crate::pipeline::completion::Completion;
 use crate::relay::broken_stream::Broken;
 
 /// So much of what came is read at one time: the events in it are many times as long in memory.

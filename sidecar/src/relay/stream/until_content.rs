@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use super::{Relay, comment};
-use crate::attempt::Failed;
-use crate::pipeline::account_bound::{remember_handle, response_handle};
-use crate::pipeline::completion::Completion;
+use crate::completion::Completion;
+use crate::completion::Failed;
+use crate::completion::handles::{remember_handle, response_handle};
 use crate::telemetry::attempt_error::AttemptError;
 
 /// How much is held back before content, at the most.

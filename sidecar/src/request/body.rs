@@ -10,7 +10,7 @@ use outrigger_core::RefusalKind;
 use tokio::sync::Semaphore;
 
 use crate::memory::{Memory, MemoryLease, of_request};
-use crate::pipeline::refusal::Refusal;
+use crate::request::refusal::Refusal;
 use crate::upstream::Pieces;
 
 /// A client that sends nothing of its body for so long has stopped.
@@ -160,7 +160,7 @@ fn names_model(head: &str) -> bool {
 }
 
 /// A form's body with another model's name in it.
-pub fn with_form_model(context: &crate::pipeline::context::RequestContext, model: &str) -> Pieces {
+pub fn with_form_model(context: &crate::request::context::RequestContext, model: &str) -> Pieces {
     match form_model(&context.headers, &context.body) {
         Some((said, at)) if said != model => {
             Pieces::new([context.body.slice(..at.start), Bytes::from(model.to_owned()), context.body.slice(at.end..)])

@@ -9,10 +9,10 @@ use outrigger_llm::{RequestError, chat, decode_request};
 use parking_lot::{Mutex, MutexGuard, RwLock};
 
 use crate::memory::{LONG_WORK, Memory, MemoryLease, NoRoom};
-use crate::pipeline::body::overloaded;
-use crate::pipeline::context::RequestContext;
-use crate::pipeline::parsed_request::{self, LONGEST_NAME};
-use crate::pipeline::refusal::Refusal;
+use crate::request::body::overloaded;
+use crate::request::context::RequestContext;
+use crate::request::parsed_request::{self, LONGEST_NAME};
+use crate::request::refusal::Refusal;
 
 /// The request in no dialect, read when somebody needs it, in room that was made for it before.
 #[derive(Debug)]

@@ -2,22 +2,24 @@
 //!
 //! Lives as long as the answer. Dropped without a word it was the caller who went away.
 
+mod clock;
+mod failed;
+pub(crate) mod handles;
 mod recorded;
-pub mod unidentified;
+pub(crate) mod unidentified;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::attempt::charge::{AttemptCost, Charge, Completeness, TotalCost};
-use crate::attempt::{Failed, UpstreamAnswer};
+use crate::cost::charge::{AttemptCost, Charge, Completeness, TotalCost};
 use crate::duration::ms;
 use crate::filter::AnswerFilters;
 use crate::gateway::Gateway;
-use crate::pipeline::context::RequestContext;
-use crate::pipeline::headers::{self, name};
-use crate::pipeline::refusal::{self, Refusal};
-use crate::pipeline::reply::ReplyBody;
-use crate::relay::WholeBody;
+use crate::request::context::RequestContext;
+use crate::request::headers::{self, name};
+use crate::request::refusal::{self, Refusal};
+use crate::request::reply::ReplyBody;
+use crate::request::whole_body::WholeBody;
 use crate::runtime::concurrency::ConcurrencyPermit;
 use crate::runtime::health::Busy;
 use crate::telemetry::attempt_error::AttemptError;
@@ -27,6 +29,9 @@ use http_body_util::{BodyExt, Full};
 use outrigger_core::{Money, RefusalKind};
 use outrigger_llm::tokens::usage::Usage;
 use outrigger_policy::LimitIndex;
+
+pub use clock::{RequestClock, Timing};
+pub use failed::{Failed, FailureClass, UpstreamAnswer, keep_content_type};
 
 /// The status recorded for callers that went away before the end, as proxies have it.
 pub const CLIENT_CLOSED: u16 = 499;

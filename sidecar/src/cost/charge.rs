@@ -21,7 +21,7 @@ use outrigger_llm::tokens::usage::Usage;
 use outrigger_policy::catalogue::bills_by_call;
 use outrigger_policy::{CacheAsk, LimitIndex, Policy, ProviderIndex, Unit, Used};
 
-use crate::attempt::worst_case::{PICTURE, WorstCase};
+use crate::cost::worst_case::{PICTURE, WorstCase};
 use crate::runtime::accounts::LedgerHold;
 
 /// Bytes for each second of a recording whose length nobody tells: speech at 32 kbit/s.

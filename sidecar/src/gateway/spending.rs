@@ -9,9 +9,9 @@ use outrigger_ledger::shared::holder::MessageOutcome;
 use outrigger_policy::{Limit, LimitIndex, ThresholdAction, Unit};
 use serde::Serialize;
 
-use crate::attempt::reserve::seconds_until;
+use crate::duration::seconds_until;
 use crate::gateway::Gateway;
-use crate::pipeline::refusal::Refusal;
+use crate::request::refusal::Refusal;
 use crate::runtime::accounts::millis;
 use crate::runtime::active_policy::ActivePolicy;
 use crate::telemetry::record::BudgetRecord;

@@ -8,8 +8,8 @@ use outrigger_llm::framing::{EventReader, Framing};
 use outrigger_llm::{Answer, StreamDecoder, StreamEncoder, decode_response, encode_response};
 use serde_json::Value;
 
-use super::stream_translator::AsArray;
-use crate::pipeline::context::RequestContext;
+use super::as_array::AsArray;
+use crate::request::context::RequestContext;
 
 /// What an encoder of this call's answer is told of it.
 pub fn answer_of(context: &RequestContext, model: &str) -> Answer {

@@ -14,10 +14,10 @@ use outrigger_llm::{Dialect, RequestError, encode_request};
 use outrigger_policy::{Others, bounds};
 use serde_json::Value;
 
-use crate::pipeline::body::form_model;
-use crate::pipeline::headers::is_credential;
-use crate::pipeline::query::Query;
-use crate::pipeline::refusal::Refusal;
+use crate::request::body::form_model;
+use crate::request::headers::is_credential;
+use crate::request::query::Query;
+use crate::request::refusal::Refusal;
 
 /// Names are compared with every name there is, echoed and recorded: no longer than this, in bytes.
 pub(crate) const LONGEST_NAME: usize = 512;

@@ -17,8 +17,8 @@ use outrigger_llm::tokens::meter::{self, Metered};
 use outrigger_policy::{CacheAsk, KeyIndex};
 
 use crate::memory::MemoryLease;
-use crate::pipeline::client_timeouts::ClientTimeouts;
-use crate::pipeline::query::Query;
+use crate::request::client_timeouts::ClientTimeouts;
+use crate::request::query::Query;
 use crate::runtime::active_policy::ActivePolicy;
 
 /// Everything that was read of a request before it is decided.

@@ -7,9 +7,9 @@ use outrigger_llm::Dialect;
 
 use crate::duration::ms;
 use crate::gateway::Gateway;
-use crate::pipeline::headers::{self, name};
-use crate::pipeline::refusal::Refusal;
-use crate::pipeline::reply::ReplyBody;
+use crate::request::headers::{self, name};
+use crate::request::refusal::Refusal;
+use crate::request::reply::ReplyBody;
 use crate::telemetry::record::{ErrorType, Record};
 
 /// A request that is nobody's yet.

@@ -11,7 +11,7 @@ use outrigger_llm::errors::classify::{Class, Scope, UpstreamFailure};
 use outrigger_llm::tokens::usage::Usage;
 
 use crate::memory::{MemoryLease, NoRoom};
-use crate::pipeline::refusal::Refusal;
+use crate::request::refusal::Refusal;
 use crate::telemetry::attempt_error::AttemptError;
 use crate::upstream::SendError;
 use crate::upstream::mask::Mask;

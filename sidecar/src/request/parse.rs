@@ -3,10 +3,10 @@
 use http::HeaderMap;
 use outrigger_llm::operation::Matched;
 
-use crate::pipeline::context::RequestContext;
-use crate::pipeline::headers::name;
-use crate::pipeline::parsed_request::{self, ParseFailure, ParsedRequest};
-use crate::pipeline::refusal::Refusal;
+use crate::request::context::RequestContext;
+use crate::request::headers::name;
+use crate::request::parsed_request::{self, ParseFailure, ParsedRequest};
+use crate::request::refusal::Refusal;
 
 /// Reads what the gateway needs of a body.
 pub fn understand(context: &mut RequestContext, matched: Matched) -> Result<(), Refusal> {

@@ -1,5 +1,9 @@
 //! The gateway: what is in force, and what all requests share. Their way through it is in `pipeline.rs`.
 
+pub(crate) mod own_ports;
+pub(crate) mod rejected;
+mod spending;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -13,20 +17,20 @@ use thiserror::Error;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::Notify;
 
-use crate::config::status::Rejected;
+use crate::access::Access;
 use crate::filter::Filters;
+use crate::gateway::rejected::Rejected;
 use crate::memory::Memory;
-use crate::pipeline::context::RequestContext;
+use crate::request::context::RequestContext;
 use crate::runtime::accounts::{Accounts, millis};
 use crate::runtime::active_policy::ActivePolicy;
 use crate::runtime::affinity::Affinity;
 use crate::runtime::learnt::LearntState;
-use crate::runtime::loop_detection::{self, Own};
+use crate::runtime::loop_detection::Own;
 use crate::runtime::origin::{Link, PolicyOrigin};
 use crate::runtime::retry_budget::RetryBudget;
 use crate::runtime::secret::Secrets;
 use crate::runtime::serve_error::ServeError;
-use crate::server::access::Access;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::record::Record;
 use crate::telemetry::records::{Lines, Records};
@@ -173,7 +177,7 @@ impl Gateway {
             Ok(mut served) => {
                 served.origin = origin;
                 served.sign(&self.own);
-                loop_detection::tell_own(&served, self.ports.get().map_or(&[], Vec::as_slice));
+                own_ports::tell_own(&served, self.ports.get().map_or(&[], Vec::as_slice));
                 let revision = served.policy.revision.to_string();
                 self.metrics.in_force(&revision);
                 self.in_force.store(Some(Arc::new(served)));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName};
 
-use crate::pipeline::headers::name;
+use crate::request::headers::name;
 
 /// How long a client waits, as its SDK announces it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -20,8 +20,8 @@ pub use authority::Name;
 pub use cors::allow;
 use origin::WebOrigin;
 
-use crate::pipeline::refusal::Refusal;
-use crate::pipeline::reply::ReplyBody;
+use crate::request::refusal::Refusal;
+use crate::request::reply::ReplyBody;
 use outrigger_core::RefusalKind;
 
 const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");

@@ -13,8 +13,8 @@ use outrigger_core::Capabilities;
 use outrigger_policy::Provider;
 
 use super::Failed;
+use crate::completion::Completion;
 use crate::duration;
-use crate::pipeline::completion::Completion;
 use crate::telemetry::attempt_error::AttemptError;
 
 /// The default of `timeouts.total`.
@@ -89,7 +89,7 @@ pub enum RunsOut {
 }
 
 impl RequestClock {
-    /// `total`: the primary's. `caller_at`, `gap`: see [`crate::pipeline::parse::Patience`].
+    /// `total`: the primary's. `caller_at`, `gap`: see [`crate::request::parse::Patience`].
     pub fn of(completion: &Completion, total: Option<u64>) -> Self {
         let total = total.map_or(TOTAL, Duration::from_millis);
         let context = &completion.context;

@@ -8,8 +8,8 @@ use outrigger_llm::Dialect;
 use outrigger_llm::errors::GatewayError;
 use outrigger_llm::registry::error_body;
 
-use crate::pipeline::headers::{self, name};
-use crate::pipeline::reply::ReplyBody;
+use crate::request::headers::{self, name};
+use crate::request::reply::ReplyBody;
 use crate::telemetry::record::cut;
 
 /// Why a request is not served, and what the caller is told.

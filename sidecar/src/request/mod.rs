@@ -1,0 +1,16 @@
+//! A request as it came, and what its answer is made of.
+
+pub(crate) mod answer_events;
+pub(crate) mod as_array;
+pub(crate) mod body;
+pub(crate) mod client_timeouts;
+pub(crate) mod context;
+pub(crate) mod conversation;
+pub(crate) mod headers;
+pub(crate) mod parse;
+pub mod parsed_request;
+pub(crate) mod query;
+pub mod refusal;
+pub(crate) mod reply;
+pub(crate) mod translation;
+pub(crate) mod whole_body;
