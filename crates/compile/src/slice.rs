@@ -104,6 +104,7 @@ impl<'a> Slices<'a> {
         Document {
             format: document.format,
             sequence: 0,
+            filters: document.filters.clone(),
             ledger: document.ledger,
             others: OthersDoc {
                 // Whoever reaches nothing asks for nothing.

@@ -35,9 +35,9 @@ pub use decide::explain::{
 pub use decide::observed::{Measure, Observed};
 pub use document::{
     AppliesDoc, Balance, BudgetDoc, CatalogueDoc, CredentialDoc, Document, FORMAT, FORMAT_SHARED, FORMATS, FaultDoc,
-    FaultKind, KeyDoc, KeyProviderDoc, LedgerDoc, LimitDoc, LimitsDoc, MockDoc, MockToolCall, ModelDoc, OnError,
-    OnHangUp, OnLimit, OthersDoc, ProviderDoc, ReadError, RuleDoc, ScopeDoc, TargetDoc, ThresholdAction, ThresholdDoc,
-    TimeoutsDoc, Unit, Unknown,
+    FaultKind, FilterDoc, KeyDoc, KeyProviderDoc, LedgerDoc, LimitDoc, LimitsDoc, MockDoc, MockToolCall, ModelDoc,
+    OnError, OnHangUp, OnLimit, OthersDoc, ProviderDoc, ReadError, RuleDoc, ScopeDoc, TargetDoc, ThresholdAction,
+    ThresholdDoc, TimeoutsDoc, Unit, Unknown,
 };
 pub use index::{CredentialIndex, EntryIndex, KeyIndex, LimitIndex, ProviderIndex, RuleIndex};
 pub use limits::counted::{AccountedLimit, LimitError};

@@ -138,7 +138,7 @@ mod tests {
     use crate::message::{CredentialMessage, Hello, PolicyMessage, PolicyOutcome, Unused};
 
     fn policy(sequence: u64) -> FromOperator {
-        FromOperator::Policy(PolicyMessage {
+        FromOperator::Policy(Box::new(PolicyMessage {
             sequence,
             digest: "d".repeat(64),
             document: Document { format: 1, sequence, ..Document::default() },
@@ -146,7 +146,7 @@ mod tests {
                 secret: SecretRef::new("a", "b", "c").unwrap(),
                 value: "sk-never-shown".to_owned(),
             }],
-        })
+        }))
     }
 
     proptest! {

@@ -31,7 +31,7 @@ pub enum FromGateway {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum FromOperator {
-    Policy(PolicyMessage),
+    Policy(Box<PolicyMessage>),
     /// What it may spend of the limits that it shares with others.
     Grants(Grants),
     Beat(Unused),

@@ -24,6 +24,7 @@ pub(super) fn narrow(before: &Document, wanted: &Document) -> Document {
         // Who grants the limits is said with them.
         format: wanted.format,
         ledger: wanted.ledger,
+        filters: wanted.filters.clone(),
         sequence: 0,
         providers: (before.providers.iter())
             .map(|one| provider(one, providers.get(&(one.namespace.as_str(), one.name.as_str())).copied()))

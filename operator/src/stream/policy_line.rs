@@ -35,7 +35,7 @@ impl PolicyLine {
         document.sequence = *sequence;
         let policy =
             PolicyMessage { sequence: *sequence, digest: revision.digest.clone(), document, credentials: Vec::new() };
-        let mut head = outrigger_sync::write(&FromOperator::Policy(policy));
+        let mut head = outrigger_sync::write(&FromOperator::Policy(Box::new(policy)));
         head.truncate(head.len().saturating_sub(b"}}\n".len()));
         PolicyLine { sequence: *sequence, revision: Arc::clone(revision), head: head.into(), tails: Mutex::default() }
     }

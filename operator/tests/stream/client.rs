@@ -157,7 +157,7 @@ impl GatewayStream {
     pub async fn policy(&mut self) -> outrigger_sync::PolicyMessage {
         loop {
             match self.notify().await {
-                Some(FromOperator::Policy(policy)) => return policy,
+                Some(FromOperator::Policy(policy)) => return *policy,
                 Some(FromOperator::Beat(_)) => {}
                 other => panic!("no policy but {other:?}"),
             }

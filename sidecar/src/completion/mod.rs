@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use crate::cost::charge::{AttemptCost, Charge, Completeness, TotalCost};
 use crate::duration::ms;
-use crate::filter::AnswerFilters;
+use crate::filter::{AnswerFilters, Filters};
 use crate::gateway::Gateway;
 use crate::request::context::RequestContext;
 use crate::request::headers::{self, name};
@@ -41,6 +41,8 @@ pub const CLIENT_CLOSED: u16 = 499;
 pub struct Completion {
     pub gateway: Arc<Gateway>,
     pub context: RequestContext,
+    /// Those that the request began with.
+    pub filters: Filters,
     record: Record,
     /// Counts as load on the place that is asked.
     pub busy: Option<Busy>,
@@ -67,7 +69,8 @@ pub struct Completion {
 }
 
 impl Completion {
-    pub fn new(gateway: Arc<Gateway>, context: RequestContext) -> Box<Self> {
+    /// Of a request that began with these filters.
+    pub fn new(gateway: Arc<Gateway>, filters: Filters, context: RequestContext) -> Box<Self> {
         gateway.metrics.in_flight.inc();
         let key = context.key();
         let record = Record {
@@ -88,6 +91,7 @@ impl Completion {
         Box::new(Completion {
             gateway,
             context,
+            filters,
             record,
             busy: None,
             permit: None,
@@ -304,7 +308,7 @@ impl Completion {
         let record = std::mem::take(&mut self.record);
         self.gateway.metrics.in_flight.dec();
         self.gateway.metrics.recorded(&record, &model, self.refused);
-        self.gateway.filters.recorded(&record);
+        self.filters.recorded(&record);
         self.gateway.record(record);
         if self.gateway.metrics.in_flight.get() == 0 {
             self.gateway.ended.notify_waiters();

@@ -7,11 +7,13 @@
 //! Filters see a request in the order of the list, and its answer in the opposite one. A filter that answers by itself
 //! ends the way: nobody is asked, nothing is charged, and only the filters before it see what it answers.
 //!
-//! The list is empty by default. Then nothing is called or allocated, and bytes of the same dialect stay unparsed.
+//! The list is the policy's: another policy may have another one, and a request keeps the list that it began with. It is
+//! empty by default. Then nothing is called or allocated, and bytes of the same dialect stay unparsed.
 
 mod answer;
 mod events;
 mod request;
+mod types;
 
 use std::fmt;
 use std::sync::Arc;
@@ -28,6 +30,7 @@ pub(crate) use request::{FilterStop, after_deciding, before_deciding};
 
 pub use crate::filter::answer::FullAnswer;
 pub use crate::filter::events::StreamEvent;
+pub use crate::filter::types::{FilterError, FilterTypes};
 pub use crate::request::context::RequestContext;
 pub use crate::request::refusal::Refusal;
 use crate::request::translation::RequestTranslation;
@@ -178,13 +181,12 @@ pub enum FilterBody {
     Events(Bytes),
 }
 
-/// The filters of a gateway, in order. Cheap to clone.
+/// The filters of a policy, in order. Cheap to clone.
 #[derive(Clone, Default)]
-pub struct Filters(Option<Arc<[Arc<dyn Filter>]>>);
+pub(crate) struct Filters(Option<Arc<[Arc<dyn Filter>]>>);
 
 impl Filters {
-    #[must_use]
-    pub fn new(filters: Vec<Arc<dyn Filter>>) -> Self {
+    fn new(filters: Vec<Arc<dyn Filter>>) -> Self {
         Filters((!filters.is_empty()).then(|| filters.into()))
     }
 

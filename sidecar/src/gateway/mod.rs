@@ -1,5 +1,6 @@
 //! The gateway: what is in force, and what all requests share. Their way through it is in `pipeline.rs`.
 
+mod in_force;
 pub(crate) mod own_ports;
 pub(crate) mod rejected;
 mod spending;
@@ -17,8 +18,9 @@ use thiserror::Error;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::Notify;
 
+use self::in_force::PolicyInForce;
 use crate::access::Access;
-use crate::filter::Filters;
+use crate::filter::{FilterError, FilterTypes};
 use crate::gateway::rejected::Rejected;
 use crate::memory::Memory;
 use crate::request::context::RequestContext;
@@ -50,8 +52,8 @@ pub struct Settings {
     pub namespace: Option<String>,
     /// The pod's: some keys are for certain ones. Absent: outside of a cluster, where there are none.
     pub service_account: Option<String>,
-    /// What attaches to requests, in order.
-    pub filters: Filters,
+    /// The types of filters that a policy may list.
+    pub filter_types: FilterTypes,
     /// The folder in which accounts are kept from the first limit on; absent: they end with the process.
     pub state: Option<PathBuf>,
     /// Bytes that this process may use; absent: what its control group says.
@@ -70,6 +72,8 @@ pub struct Settings {
 pub enum InstallError {
     #[error(transparent)]
     Serve(#[from] ServeError),
+    #[error(transparent)]
+    Filter(#[from] FilterError),
     #[error("the policy's sequence {offered} is below {in_force}, which is in force")]
     Older { offered: u64, in_force: u64 },
     #[error("metrics cannot be set up: {0}")]
@@ -79,7 +83,7 @@ pub enum InstallError {
 /// A gateway. Cheap to share; everything in it is.
 #[derive(Debug)]
 pub struct Gateway {
-    in_force: ArcSwapOption<ActivePolicy>,
+    in_force: ArcSwapOption<PolicyInForce>,
     kept: Mutex<LearntState>,
     pub(crate) rejected: RwLock<Option<Rejected>>,
     /// To the operator, where there is one.
@@ -88,7 +92,7 @@ pub struct Gateway {
     pub(crate) retries: RetryBudget,
     pub(crate) metrics: Metrics,
     pub(crate) records: Records,
-    pub(crate) filters: Filters,
+    filter_types: FilterTypes,
     pub(crate) service_account: Option<String>,
     pub(crate) workload: Option<String>,
     pub(crate) namespace: String,
@@ -124,7 +128,7 @@ impl Gateway {
             retries: RetryBudget::default(),
             metrics: Metrics::new().map_err(|error| InstallError::Metrics(error.to_string()))?,
             records: Records::new(settings.lines),
-            filters: settings.filters,
+            filter_types: settings.filter_types,
             service_account: settings.service_account,
             workload: settings.workload,
             namespace: settings.namespace.unwrap_or_default(),
@@ -159,28 +163,28 @@ impl Gateway {
         origin: Option<PolicyOrigin>,
     ) -> Result<String, InstallError> {
         let mut kept = self.kept.lock();
-        let in_force = self.in_force.load().as_ref().map(|served| served.policy.revision.sequence);
+        let in_force = self.in_force.load().as_ref().map(|in_force| in_force.served.policy.revision.sequence);
         let offered = document.sequence;
         let built = match in_force.filter(|in_force| offered < *in_force) {
             Some(in_force) => Err(InstallError::Older { offered, in_force }),
-            None => {
+            None => self.filter_types.build(&document.filters).map_err(InstallError::from).and_then(|filters| {
                 let by = match document.ledger {
                     LedgerDoc::Own => Granter::Itself,
                     LedgerDoc::Shared => Granter::Ledger,
                 };
                 let adopt = |specs: &[LimitSpec]| self.accounts.adopt(specs, by, millis(SystemTime::now()));
-                aside(|| ActivePolicy::build(document, secrets, &self.namespace, &mut kept, adopt))
-                    .map_err(InstallError::from)
-            }
+                let served = aside(|| ActivePolicy::build(document, secrets, &self.namespace, &mut kept, adopt))?;
+                Ok((served, filters))
+            }),
         };
         match built {
-            Ok(mut served) => {
+            Ok((mut served, filters)) => {
                 served.origin = origin;
                 served.sign(&self.own);
                 own_ports::tell_own(&served, self.ports.get().map_or(&[], Vec::as_slice));
                 let revision = served.policy.revision.to_string();
                 self.metrics.in_force(&revision);
-                self.in_force.store(Some(Arc::new(served)));
+                self.in_force.store(Some(Arc::new(PolicyInForce { served: Arc::new(served), filters })));
                 self.installed.notify_one();
                 self.stands(None);
                 tracing::info!(%revision, source = origin.map(PolicyOrigin::word), "policy in force");
@@ -209,8 +213,13 @@ impl Gateway {
         *self.rejected.write() = rejected;
     }
 
-    pub(crate) fn served(&self) -> Option<Arc<ActivePolicy>> {
+    pub(crate) fn in_force(&self) -> Option<Arc<PolicyInForce>> {
         self.in_force.load_full()
+    }
+
+    /// The policy in force.
+    pub(crate) fn served(&self) -> Option<Arc<ActivePolicy>> {
+        self.in_force.load().as_ref().map(|in_force| Arc::clone(&in_force.served))
     }
 
     /// Waits until no request is under way, with a caller or without.

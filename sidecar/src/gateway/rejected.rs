@@ -18,7 +18,13 @@ impl Rejected {
     /// Takes an error apart, as far as it knows where it is.
     #[must_use]
     pub fn of(error: &InstallError) -> Self {
-        let InstallError::Serve(error) = error else { return Self::whole(error) };
+        let error = match error {
+            InstallError::Serve(error) => error,
+            InstallError::Filter(error) => {
+                return Rejected { path: format!("filters[{}]", error.index), ..Self::whole(&error.problem) };
+            }
+            InstallError::Older { .. } | InstallError::Metrics(_) => return Self::whole(error),
+        };
         let provider = |provider: &String| format!("LLMProvider {provider}");
         let (object, path, message) = match error {
             ServeError::Endpoint { provider: name, source } => {

@@ -18,7 +18,7 @@ pub async fn stopped(mut completion: Box<Completion>, stop: FilterStop) -> Respo
     let FilterStop { index, name, with } = stop;
     match with {
         Ok(own) => {
-            let outer = completion.gateway.filters.before(index, &completion.context);
+            let outer = completion.filters.before(index, &completion.context);
             Box::pin(answer(completion, name, own, outer)).await
         }
         Err(refusal) => {

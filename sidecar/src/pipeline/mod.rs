@@ -23,7 +23,7 @@ use outrigger_policy::{OnHangUp, PolicyRefusalKind};
 use crate::attempt::{self, AttemptContext, attempt};
 use crate::completion::Completion;
 use crate::completion::unidentified::Unidentified;
-use crate::filter::{after_deciding, before_deciding};
+use crate::filter::{Filters, after_deciding, before_deciding};
 use crate::gateway::Gateway;
 use crate::memory::{LONG_WORK, MemoryLease, STREAM};
 use crate::pipeline::decide::decide;
@@ -87,10 +87,12 @@ impl Gateway {
         };
         let listing = matches!(matched.operation.kind, OperationKind::ListModels | OperationKind::GetModel);
         let dialect = if listing { told_in } else { matched.operation.dialect };
-        let Some(served) = self.served() else {
+        let Some(in_force) = self.in_force() else {
             let refusal = Refusal::new(RefusalKind::NoPolicy, "the gateway has no policy yet").after(1);
             return refuse(dialect, matched.operation.name, &refusal);
         };
+        let (served, filters) = (Arc::clone(&in_force.served), in_force.filters.clone());
+        let begin = |context| Completion::new(Arc::clone(&self), filters.clone(), context);
         if let Some(message) = self.own.stops(&head.headers, &served.policy) {
             return refuse(dialect, matched.operation.name, &Refusal::new(RefusalKind::LoopDetected, message));
         }
@@ -127,42 +129,42 @@ impl Gateway {
         };
         if listing {
             context.model = matched.model;
-            return list(Completion::new(Arc::clone(&self), context));
+            return list(begin(context));
         }
         match receive(&context.headers, body, &self.memory).await {
             Ok((body, held)) => (context.body, context.held) = (body, held),
-            Err(refusal) => return Completion::new(Arc::clone(&self), context).refuse(&refusal),
+            Err(refusal) => return begin(context).refuse(&refusal),
         }
         context.read = Instant::now();
         if copies(&context.body)
             && context.held.grow_to(context.held.bytes() + context.body.len(), &self.memory).is_err()
         {
-            return Completion::new(Arc::clone(&self), context).refuse(&overloaded());
+            return begin(context).refuse(&overloaded());
         }
         let understood = self.memory.work(context.body.len(), || understand(&mut context, matched)).await;
         if let Err(refusal) = understood {
-            return Completion::new(Arc::clone(&self), context).refuse(&refusal);
+            return begin(context).refuse(&refusal);
         }
         if context.stream && context.held.grow_to(context.held.bytes() + STREAM, &self.memory).is_err() {
-            return Completion::new(Arc::clone(&self), context).refuse(&overloaded());
+            return begin(context).refuse(&overloaded());
         }
         let counts = context.served.policy.limits.counts(context.key, &context.key().id);
         match counts || context.key().on_hang_up == OnHangUp::Drain {
             // What was asked for goes on for a moment when its caller has gone, so that it is known what it used. Boxed: it is
             // eighteen kilobytes, which a task would copy several times.
-            true => DetachedRequest::new(&context).wait(Box::pin(self.route(context))).await,
-            false => self.route(context).await,
+            true => DetachedRequest::new(&context).wait(Box::pin(self.route(context, filters))).await,
+            false => self.route(context, filters).await,
         }
     }
 
     /// From a request that is understood to its answer.
-    async fn route(self: Arc<Self>, mut context: RequestContext) -> Response<ReplyBody> {
+    async fn route(self: Arc<Self>, mut context: RequestContext, filters: Filters) -> Response<ReplyBody> {
         let mut translation = RequestTranslation::new(&self.memory);
-        if !self.filters.is_empty() {
+        if !filters.is_empty() {
             // Boxed, so that a request without filters does not carry the room for them.
-            let passed = before_deciding(&self.filters, &mut context, &mut translation, &self.memory);
+            let passed = before_deciding(&filters, &mut context, &mut translation, &self.memory);
             if let Err(stop) = Box::pin(passed).await {
-                return stopped(Completion::new(Arc::clone(&self), context), stop).await;
+                return stopped(Completion::new(Arc::clone(&self), filters, context), stop).await;
             }
         }
         let now = Instant::now();
@@ -177,7 +179,7 @@ impl Gateway {
                 self.memory.work(context.body.len(), || decide(&self, &context, &translation, now)).await;
         }
         let concurrency = context.served.keys[context.key].all.clone();
-        let mut completion = Completion::new(Arc::clone(&self), context);
+        let mut completion = Completion::new(Arc::clone(&self), filters.clone(), context);
         completion.decided(&decision);
         decision.rule_errors.iter().for_each(|(rule, _)| self.metrics.rule_failed(rule));
         for (rule, problem) in decision.rule_errors.iter().take(RULES_TOLD) {
@@ -199,12 +201,12 @@ impl Gateway {
             };
             return completion.refuse(&refusal);
         }
-        if !self.filters.is_empty() {
-            let passed = after_deciding(&self.filters, &mut completion.context, &translation, &decision);
+        if !filters.is_empty() {
+            let passed = after_deciding(&filters, &mut completion.context, &translation, &decision);
             if let Err(stop) = Box::pin(passed).await {
                 return stopped(completion, stop).await;
             }
-            completion.answer_filters = self.filters.for_answer(&completion.context);
+            completion.answer_filters = filters.for_answer(&completion.context);
         }
         if let Some(concurrency) = concurrency {
             match concurrency.take() {

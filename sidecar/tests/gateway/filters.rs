@@ -6,17 +6,18 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue};
 use outrigger_core::RefusalKind;
-use outrigger_policy::{Decision, Document};
+use outrigger_policy::{Decision, Document, FilterDoc};
 use outrigger_sidecar::filter::{
-    AnswerFilter, BoxFuture, DecidedVerdict, Filter, FilterAnswer, FilterBody, FilteredRequest, Filters, FullAnswer,
-    Refusal, RequestContext, RequestEdit, RequestVerdict, Sees, StreamEvent,
+    AnswerFilter, BoxFuture, DecidedVerdict, Filter, FilterAnswer, FilterBody, FilterTypes, FilteredRequest,
+    FullAnswer, Refusal, RequestContext, RequestEdit, RequestVerdict, Sees, StreamEvent,
 };
 use outrigger_sidecar::telemetry::record::Record;
 use outrigger_sidecar::telemetry::records::Lines;
 use outrigger_sidecar::{Gateway, Settings};
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
-use crate::fake::{Act, Fake, answer, chunk, completion, delta, json as whole, role, says, stream_head};
+use crate::fake::{Act, Fake, answer, chunk, completion, delta, end, json as whole, role, says, stop, stream_head};
 use crate::limits::{limit, priced, spent};
 use crate::policies::{Running, chat, document, provider, secrets, streamed};
 use crate::settled::hang_up;
@@ -58,6 +59,18 @@ impl Log {
 
     fn take(&self) -> Vec<String> {
         std::mem::take(&mut *self.lines.lock().unwrap())
+    }
+
+    /// The next so many lines that say that a request has ended.
+    async fn recorded(&self, count: usize) -> Vec<String> {
+        let mut lines = Vec::new();
+        loop {
+            lines.extend(self.take().into_iter().filter(|line| line.contains("recorded")));
+            if lines.len() >= count {
+                return lines;
+            }
+            self.ended.notified().await;
+        }
     }
 }
 
@@ -185,9 +198,24 @@ fn scripted(name: &'static str, log: &Arc<Log>) -> Scripted {
     Scripted { name, log: Arc::clone(log), ..Scripted::default() }
 }
 
+/// A gateway that knows these filters, each as a type under its own name.
+fn knowing(filters: Vec<Arc<dyn Filter>>) -> Arc<Gateway> {
+    let filter_types = filters
+        .into_iter()
+        .fold(FilterTypes::default(), |types, filter| types.with(filter.name(), move |_| Ok(Arc::clone(&filter))));
+    Gateway::new(Settings { lines: Lines::Off, filter_types, ..Settings::default() }).unwrap()
+}
+
+/// A policy that lists filters of these types.
+fn listing(policy: Document, types: &[&str]) -> Document {
+    let one = |kind: &&str| FilterDoc { kind: (*kind).to_owned(), ..FilterDoc::default() };
+    Document { filters: types.iter().map(one).collect(), ..policy }
+}
+
 async fn running(policy: Document, filters: Vec<Scripted>) -> Running {
-    let filters = Filters::new(filters.into_iter().map(|one| Arc::new(one) as Arc<dyn Filter>).collect());
-    let gateway = Gateway::new(Settings { lines: Lines::Off, filters, ..Settings::default() }).unwrap();
+    let names: Vec<&str> = filters.iter().map(|filter| filter.name).collect();
+    let policy = listing(policy, &names);
+    let gateway = knowing(filters.into_iter().map(|one| Arc::new(one) as Arc<dyn Filter>).collect());
     gateway.install(policy.clone(), &secrets(&policy)).unwrap();
     Running::of(gateway).await
 }
@@ -527,14 +555,87 @@ async fn a_filter_that_only_looks_changes_no_byte() {
     for (script, body) in [(whole(200, &completion("hi")), chat("m")), (says("hi"), streamed("m"))] {
         let upstream = Fake::always(script).await;
         let counting = Arc::new(Counting::default());
-        let filters = Filters::new(vec![Arc::clone(&counting) as Arc<dyn Filter>]);
         let mut policy = one(&upstream);
         policy.keys[0].extra_fields = false;
-        let gateway = Gateway::new(Settings { lines: Lines::Off, filters, ..Settings::default() }).unwrap();
-        gateway.install(policy.clone(), &secrets(&policy)).unwrap();
+        let gateway = knowing(vec![Arc::clone(&counting) as Arc<dyn Filter>]);
+        gateway.install(listing(policy.clone(), &["counting"]), &secrets(&policy)).unwrap();
         let with = Running::of(gateway).await.post("/v1/chat/completions", &body).await;
         let without = Running::new(policy).await.post("/v1/chat/completions", &body).await;
         assert_eq!((with.status, with.text), (without.status, without.text));
         assert_eq!(counting.0.load(Ordering::Relaxed), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_policy_says_which_filters_there_are_and_a_request_keeps_those_it_began_with() {
+    let go = Arc::new(Notify::new());
+    let slow = vec![
+        stream_head(),
+        chunk(&format!("{}{}", role(), delta("hello"))),
+        Act::Wait(go.clone()),
+        chunk(&format!("{}data: [DONE]\n\n", stop())),
+        end(),
+    ];
+    let (old, new) = (Fake::always(slow).await, Fake::always(answer("hello")).await);
+    let log = Arc::new(Log::default());
+    let signing = |name| {
+        let filter = Scripted { on_answer: Some(Script::Sign(Sees::Events)), ..scripted(name, &log) };
+        Arc::new(filter) as Arc<dyn Filter>
+    };
+    let gateway = knowing(vec![signing("a"), signing("b"), signing("c")]);
+    let first = listing(one(&old), &["b", "a"]);
+    gateway.install(first.clone(), &secrets(&first)).unwrap();
+    let running = Running::of(gateway).await;
+    let mut begun =
+        reqwest::Client::new().post(running.url("/v1/chat/completions")).json(&streamed("m")).send().await.unwrap();
+    let mut shown = String::new();
+    while !shown.contains("hello") {
+        shown.push_str(std::str::from_utf8(&begun.chunk().await.unwrap().unwrap()).unwrap());
+    }
+    // Each signs what the one before it made of the word.
+    assert!(shown.contains("a(b(hello))"), "{shown}");
+
+    let next = listing(document(2, vec![provider("first", &new.url)]), &["c", "b"]);
+    running.gateway.install(next.clone(), &secrets(&next)).unwrap();
+    log.take();
+    let got = running.post("/v1/chat/completions", &chat("m")).await;
+    assert_eq!(got.json()["choices"][0]["message"]["content"], "c(b(hello))");
+    assert_eq!(log.recorded(2).await, ["c recorded 200", "b recorded 200"]);
+    go.notify_one();
+    begun.text().await.unwrap();
+    assert_eq!(log.recorded(2).await, ["b recorded 200", "a recorded 200"]);
+
+    let none = document(3, vec![provider("first", &new.url)]);
+    running.gateway.install(none.clone(), &secrets(&none)).unwrap();
+    let got = running.post("/v1/chat/completions", &chat("m")).await;
+    assert_eq!(got.json()["choices"][0]["message"]["content"], "hello");
+}
+
+#[tokio::test]
+async fn a_list_that_cannot_be_built_leaves_the_last_good_policy_in_force() {
+    let upstream = Fake::always(answer("hello")).await;
+    let most = FilterTypes::default().with("most", |settings| match settings["turns"].as_u64() {
+        Some(_) => Ok(Arc::new(Counting::default()) as Arc<dyn Filter>),
+        None => Err("settings.turns must be a number".to_owned()),
+    });
+    let gateway = Gateway::new(Settings { lines: Lines::Off, filter_types: most, ..Settings::default() }).unwrap();
+    let filter = |kind: &str, settings: Value| FilterDoc { kind: kind.to_owned(), settings };
+    let good = Document { filters: vec![filter("most", json!({"turns": 3}))], ..one(&upstream) };
+    gateway.install(good.clone(), &secrets(&good)).unwrap();
+    let running = Running::of(gateway).await;
+    for (filters, index, problem) in [
+        (
+            vec![filter("most", json!({"turns": 3})), filter("guard", Value::Null)],
+            1,
+            "this gateway has no filter of type `guard`",
+        ),
+        (vec![filter("most", json!({"turns": "many"}))], 0, "settings.turns must be a number"),
+    ] {
+        let bad = Document { filters, ..document(2, vec![provider("first", &upstream.url)]) };
+        let error = running.gateway.install(bad.clone(), &secrets(&bad)).unwrap_err().to_string();
+        assert_eq!(error, format!("filters[{index}]: {problem}"));
+        let rejected = running.admin("/readyz").await["rejected"].clone();
+        assert_eq!(rejected, json!({"object": "policy", "path": format!("filters[{index}]"), "message": problem}));
+        assert_eq!(running.post("/v1/chat/completions", &chat("m")).await.status, 200);
     }
 }

@@ -239,12 +239,12 @@ impl Speaker {
 pub fn policy(document: &Document, credentials: &[(&str, &str)]) -> FromOperator {
     let credential =
         |(name, value): &(&str, &str)| CredentialMessage { secret: secret(name), value: (*value).to_owned() };
-    FromOperator::Policy(PolicyMessage {
+    FromOperator::Policy(Box::new(PolicyMessage {
         sequence: document.sequence,
         digest: format!("digest of {}", document.sequence),
         document: document.clone(),
         credentials: credentials.iter().map(credential).collect(),
-    })
+    }))
 }
 
 pub fn secret(name: &str) -> SecretRef {

@@ -5,8 +5,8 @@ use std::process::{Output, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use outrigger_policy::OnHangUp;
-use outrigger_sidecar::filter::{Filter, Filters};
+use outrigger_policy::{FilterDoc, OnHangUp};
+use outrigger_sidecar::filter::{Filter, FilterTypes};
 use outrigger_sidecar::telemetry::record::Record;
 use outrigger_sidecar::telemetry::records::Lines;
 use outrigger_sidecar::{Gateway, Settings};
@@ -258,8 +258,10 @@ async fn shutdown_waits_for_what_a_caller_who_has_gone_used() {
     let mut policy = document(1, vec![provider("first", &upstream.url)]);
     policy.keys[0].on_hang_up = OnHangUp::Drain;
     let counted = Arc::new(Counted::default());
-    let filters = Filters::new(vec![Arc::clone(&counted) as Arc<dyn Filter>]);
-    let gateway = Gateway::new(Settings { lines: Lines::Off, filters, ..Settings::default() }).unwrap();
+    let filter = Arc::clone(&counted);
+    let filter_types = FilterTypes::default().with("counted", move |_| Ok(Arc::clone(&filter) as Arc<dyn Filter>));
+    policy.filters = vec![FilterDoc { kind: "counted".to_owned(), ..FilterDoc::default() }];
+    let gateway = Gateway::new(Settings { lines: Lines::Off, filter_types, ..Settings::default() }).unwrap();
     gateway.install(policy.clone(), &secrets(&policy)).unwrap();
     let mut running = Running::of(gateway).await;
     hang_up(&running, &streamed("m")).await;

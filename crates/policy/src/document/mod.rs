@@ -3,6 +3,7 @@
 //! Names are the users' own. Unknown fields are ignored, so that a gateway can read what a newer
 //! operator writes; [`FORMAT`] is raised when that would be wrong.
 
+mod filter;
 mod goes;
 mod limits;
 mod mock;
@@ -10,6 +11,7 @@ mod read;
 
 use std::collections::BTreeMap;
 
+pub use filter::FilterDoc;
 pub use limits::{AppliesDoc, BudgetDoc, LimitDoc, LimitsDoc, ThresholdAction, ThresholdDoc, Unit};
 pub use mock::{FaultDoc, FaultKind, MockDoc, MockToolCall};
 use outrigger_core::{ObjectRef, SecretRef};
@@ -47,6 +49,9 @@ pub struct Document {
     /// What is known of models beside what providers say: the first that knows one takes precedence.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub catalogues: Vec<CatalogueDoc>,
+    /// What requests pass, in this order, and their answers in the opposite one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub filters: Vec<FilterDoc>,
     /// Who grants what the limits allow.
     #[serde(default, skip_serializing_if = "LedgerDoc::is_own")]
     pub ledger: LedgerDoc,

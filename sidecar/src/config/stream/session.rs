@@ -62,7 +62,7 @@ fn handle_messages(
     while let Some(message) = lines.from_operator()? {
         *heard = true;
         match message {
-            FromOperator::Policy(policy) => report(sources.take(policy))?,
+            FromOperator::Policy(policy) => report(sources.take(*policy))?,
             FromOperator::Unreadable(rejection) => report(sources.refuse(rejection))?,
             FromOperator::Grants(grants) => sources.gateway().granted(&grants),
             FromOperator::Beat(_) | FromOperator::Unknown(_) => {}
