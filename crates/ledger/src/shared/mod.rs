@@ -31,6 +31,8 @@
 
 pub mod holder;
 pub mod leader;
+#[cfg(test)]
+mod model;
 pub mod record;
 
 pub use holder::Holder;

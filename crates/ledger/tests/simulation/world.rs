@@ -309,7 +309,7 @@ impl World {
             Event::Settle(place, request) => self.settle(place, request),
             Event::Gateway(place) => {
                 self.report(place);
-                let wait = self.rng.i64(80..120);
+                let wait = self.rng.i64(400..600);
                 self.at(wait, Event::Gateway(place));
             }
             Event::ToLeader(number, pod, report) => {

@@ -11,7 +11,7 @@ use crate::protocol::{AccountGrant, AccountKey, AccountUsage, DurableUsage, Limi
 /// How long a period that has ended stands for the next one: as long as requests wait for a grant.
 const JUST_ENDED: Millis = 2000;
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct HeldLimit {
     pub(super) id: LimitKey,
     /// Whether the policy in force has it.
@@ -36,7 +36,7 @@ struct Asked {
     size: u64,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct HeldAccount {
     pub(super) serial: u32,
     pub(super) start: Millis,
@@ -450,7 +450,7 @@ impl HeldLimit {
 }
 
 /// What a report says.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Said {
     pub(super) accounts: Vec<AccountUsage>,
     pub(super) wanted: Vec<WantedLimit>,

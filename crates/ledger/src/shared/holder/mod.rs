@@ -15,7 +15,7 @@ mod limit;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use outrigger_core::{Millis, Period};
 
@@ -82,7 +82,7 @@ pub enum Due {
 }
 
 /// What one gateway was granted of all limits that are shared. For one thread at a time, like a [`Book`](crate::Book).
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Holder {
     state: HolderState,
     unwritten: bool,
@@ -95,7 +95,7 @@ pub struct Holder {
     closing: bool,
     void: bool,
     limits: Vec<HeldLimit>,
-    numbers: HashMap<LimitKey, SharedNo>,
+    numbers: BTreeMap<LimitKey, SharedNo>,
     forgotten: Vec<HeldNo>,
 }
 
@@ -130,7 +130,7 @@ impl Holder {
             closing: false,
             void: false,
             limits: Vec::new(),
-            numbers: HashMap::new(),
+            numbers: BTreeMap::new(),
             forgotten: Vec::new(),
         }
     }

@@ -8,7 +8,7 @@ use super::{AccountNo, HolderNo, LedgerLimitNo, PageNo};
 use crate::protocol::{AccountKey, DurableUsage, Shortage};
 use crate::shared::record::{AccountRecord, ClosedSums, HolderStatus};
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct LedgerAccount {
     pub(super) key: AccountKey,
     pub(super) end: Option<Millis>,

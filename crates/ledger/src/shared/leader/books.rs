@@ -1,6 +1,6 @@
 //! All that a leader knows, and the steps that change it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use outrigger_core::{Millis, Periods};
 
@@ -16,22 +16,22 @@ use crate::shared::record::{AccountRecord, HolderId, HolderPage, HolderStatus};
 /// The leader's own clock goes on by at most this in a step, whatever the wall clock says.
 const STRIDE: Millis = 10_000;
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct LedgerBooks {
     pub(super) term: Term,
-    /// The latest wall clock time seen, as far as it was believed.
+    /// The latest wall clock time seen, as far as it was believed: says which period it is, and nothing else.
     pub(super) latest: Millis,
     pub(super) stepped_at: Millis,
     /// Time that has passed for this leader, however the wall clock was set meanwhile.
     pub(super) steady: Millis,
     pub(super) swept_at: Millis,
     pub(super) limits: Vec<LedgerLimit>,
-    pub(super) limit_numbers: HashMap<LimitKey, LedgerLimitNo>,
+    pub(super) limit_numbers: BTreeMap<LimitKey, LedgerLimitNo>,
     pub(super) accounts: LedgerAccounts,
     pub(super) holders: BTreeMap<HolderNo, KnownHolder>,
-    pub(super) holder_numbers: HashMap<HolderId, HolderNo>,
+    pub(super) holder_numbers: BTreeMap<HolderId, HolderNo>,
     /// The holder of each pod's latest journal.
-    pub(super) pods: HashMap<String, HolderNo>,
+    pub(super) pods: BTreeMap<String, HolderNo>,
     pub(super) pages: BTreeMap<PageNo, OpenPage>,
     pub(super) shards: Shards,
     /// LedgerAccounts where somebody waits.
@@ -52,7 +52,7 @@ pub(super) struct Tell {
     pub(super) left: Option<DurableUsage>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct LedgerLimit {
     pub(super) max: u64,
     /// Absent for one that only records know.
@@ -61,7 +61,7 @@ pub(super) struct LedgerLimit {
     pub(super) accounts: BTreeMap<Millis, AccountNo>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct KnownHolder {
     pub(super) id: HolderId,
     /// The last report that was taken.
@@ -85,13 +85,13 @@ impl LedgerBooks {
             steady: 0,
             swept_at: 0,
             limits: Vec::new(),
-            limit_numbers: HashMap::new(),
+            limit_numbers: BTreeMap::new(),
             accounts: BTreeMap::new(),
             holders: BTreeMap::new(),
-            holder_numbers: HashMap::new(),
-            pods: HashMap::new(),
+            holder_numbers: BTreeMap::new(),
+            pods: BTreeMap::new(),
             pages: BTreeMap::new(),
-            shards: Shards::new(version, index.shards, now),
+            shards: Shards::new(version, index.shards),
             waiting: BTreeSet::new(),
             tell: BTreeMap::new(),
             over: BTreeMap::new(),
@@ -240,7 +240,7 @@ impl LedgerBooks {
 
     /// Makes room for a holder's part of an account. It is granted nothing before the store has it.
     pub(super) fn register(&mut self, account_no: AccountNo, holder: HolderNo) {
-        let now = self.latest;
+        let now = self.steady;
         let Some(account) = self.accounts.get(&account_no) else { return };
         let has_room = |no: &PageNo| self.pages.get(no).is_some_and(OpenPage::has_room);
         let page = account.pages.iter().rev().copied().find(has_room);
@@ -271,7 +271,7 @@ impl LedgerBooks {
         account.forget_want(holder);
         if let Some(page) = self.pages.get_mut(&part.page) {
             page.closed.add(&part.closed());
-            self.shards.touch(page.shard, urgency, self.latest);
+            self.shards.touch(page.shard, urgency, self.steady);
         }
     }
 
@@ -279,13 +279,13 @@ impl LedgerBooks {
     pub(super) fn touch_part(&mut self, account: AccountNo, holder: HolderNo, urgency: Urgency) {
         let part = self.accounts.get(&account).and_then(|account| account.parts.get(&holder));
         if let Some(page) = part.and_then(|part| self.pages.get(&part.page)) {
-            self.shards.touch(page.shard, urgency, self.latest);
+            self.shards.touch(page.shard, urgency, self.steady);
         }
     }
 
     pub(super) fn touch_account(&mut self, account: AccountNo, urgency: Urgency) {
         if let Some(account) = self.accounts.get(&account) {
-            self.shards.touch(account.shard, urgency, self.latest);
+            self.shards.touch(account.shard, urgency, self.steady);
         }
     }
 
@@ -310,7 +310,7 @@ impl LedgerBooks {
 
     /// It will not be heard of again: its parts stay charged.
     pub(super) fn leave(&mut self, no: HolderNo) {
-        let (steady, latest) = (self.steady, self.latest);
+        let steady = self.steady;
         let Some(holder) = self.holders.get_mut(&no) else { return };
         holder.left = true;
         for account_no in holder.accounts.clone() {
@@ -323,7 +323,7 @@ impl LedgerBooks {
                 part.page
             });
             if let Some(page) = page.and_then(|page| self.pages.get(&page)) {
-                self.shards.touch(page.shard, Urgency::Lazy, latest);
+                self.shards.touch(page.shard, Urgency::Lazy, steady);
             }
         }
         self.tell.remove(&no);

@@ -13,7 +13,8 @@ use crate::protocol::{AccountGrant, FleetAccount, Grants, LimitKey, Shortage};
 
 /// Once less than one in so many is left, a holder gets exactly one reservation.
 const SCARCE: u128 = 50;
-/// A ceiling is raised by at least one in so many, or by what goes in [`AHEAD`] seconds.
+/// A ceiling is raised by what goes in a second, or in [`AHEAD`] seconds if that is less than one in so many: this much may
+/// be stranded when a leader and a gateway are lost together.
 const CHUNK: u128 = 200;
 const AHEAD: u128 = 10;
 /// A want that is not said again is forgotten.
@@ -82,13 +83,13 @@ impl LedgerBooks {
             reserved: sum(|account| account.totals.reserved),
             leased: sum(|account| account.totals.leased),
             unconfirmed: sum(LedgerAccount::unconfirmed),
-            age_ms: u64::try_from(self.latest.saturating_sub(account.pace.oldest_heard)).unwrap_or(0),
+            age_ms: u64::try_from(self.steady.saturating_sub(account.pace.oldest_heard)).unwrap_or(0),
         }
     }
 
     /// A holder wants so much of an account; nothing: it wants no more.
     pub(super) fn want(&mut self, no: AccountNo, holder: HolderNo, want: u64, least: u64) {
-        let now = self.latest;
+        let now = self.steady;
         let Some(account) = self.accounts.get_mut(&no) else { return };
         if want == 0 {
             return account.forget_want(holder);
@@ -109,7 +110,7 @@ impl LedgerBooks {
 
     /// Serves all accounts where something has changed for those who wait.
     pub(super) fn serve_all(&mut self) {
-        let now = self.latest;
+        let now = self.steady;
         for no in std::mem::take(&mut self.waiting) {
             let Some(account) = self.accounts.get_mut(&no) else { continue };
             let soon = now.saturating_sub(account.pace.served_at).abs() < TOGETHER;
@@ -125,7 +126,7 @@ impl LedgerBooks {
     fn serve(&mut self, no: AccountNo) {
         let Some(account) = self.accounts.get_mut(&no) else { return };
         if account.settle_former() {
-            self.shards.touch(account.shard, Urgency::Lazy, self.latest);
+            self.shards.touch(account.shard, Urgency::Lazy, self.steady);
         }
         let Some(account) = self.accounts.get(&no) else { return };
         if account.queue.is_empty() {
@@ -140,7 +141,7 @@ impl LedgerBooks {
         let queue: Vec<HolderNo> = account.queue.values().copied().collect();
         for holder in queue {
             let served = self.serve_one(no, holder, Left { room, max, unspent }, &mut raise);
-            let now = self.latest;
+            let now = self.steady;
             let Some(account) = self.accounts.get_mut(&no) else { return };
             let slow = account.pace.raising_since.is_some_and(|since| now.saturating_sub(since) >= PATIENCE);
             let waits = account.parts.get(&holder).is_none_or(|part| !part.registered);
@@ -182,34 +183,33 @@ impl LedgerBooks {
         if available < least {
             return Served::Short(if left.unspent < least { Shortage::Spent } else { Shortage::Leased });
         }
-        let Some(part) = account.parts.get(&holder) else {
-            self.register(no, holder);
-            *raise = raise.saturating_add(least);
-            return Served::Later;
-        };
-        if !part.may_be_granted() {
-            *raise = raise.saturating_add(least);
-            return Served::Later;
-        }
         let active = u128::from(account.pace.active.max(1));
         let scarce = available < left.max / SCARCE || available < least.saturating_mul(active);
         let amount = if scarce { least } else { wanted.min(least.max(available / (2 * active))) };
-        if at_hand < least {
+        let Some(part) = account.parts.get(&holder) else {
+            *raise = raise.saturating_add(amount);
+            self.register(no, holder);
+            return Served::Later;
+        };
+        if !part.may_be_granted() || at_hand < least {
             *raise = raise.saturating_add(amount);
             return Served::Later;
         }
         let amount = narrow(amount.min(at_hand)).min(u64::MAX - part.granted);
         account.given = account.given.saturating_add(amount.into());
-        account.change(holder, |part| part.granted = part.granted.saturating_add(amount));
+        account.change(holder, |part| {
+            (part.granted, part.usual) = (part.granted.saturating_add(amount), want.want);
+        });
         Served::Met
     }
 
     /// Raises a ceiling by what is asked for, or a good piece more.
     fn raise(&mut self, no: AccountNo, asked: u128, room: u128) {
-        let now = self.latest;
+        let now = self.steady;
         let Some(account) = self.accounts.get(&no).filter(|_| asked > 0) else { return };
         let max = self.limit(account.limit).map_or(0, |limit| u128::from(limit.max));
-        let piece = asked.max(max / CHUNK).max(account.pace.per_second.saturating_mul(AHEAD));
+        let per_second = account.pace.per_second;
+        let piece = asked.max(per_second).max(per_second.saturating_mul(AHEAD).min(max / CHUNK));
         let under_way = account.ceiling.saturating_sub(account.given);
         let more = piece.saturating_sub(under_way).min(room);
         if more == 0 {
@@ -225,7 +225,7 @@ impl LedgerBooks {
 
     /// Asks for what others hold and do not need.
     fn recall(&mut self, no: AccountNo, wanted: u128) {
-        let now = self.latest;
+        let now = self.steady;
         let Some(account) = self.accounts.get_mut(&no) else { return };
         for page in &account.pages {
             if let Some(page) = self.pages.get(page) {
@@ -258,7 +258,7 @@ impl LedgerBooks {
 
     /// Looks at an account: how fast it goes, who uses it, and who has forgotten what it wanted.
     pub(super) fn look(&mut self, no: AccountNo) {
-        let now = self.latest;
+        let now = self.steady;
         let Some(account) = self.accounts.get_mut(&no) else { return };
         let pace = &mut account.pace;
         let passed = u128::from(now.saturating_sub(pace.looked_at).unsigned_abs()).max(1);

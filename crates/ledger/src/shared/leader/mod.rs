@@ -17,6 +17,8 @@ mod report;
 mod shards;
 mod storing;
 mod takeover;
+#[cfg(test)]
+mod wrong;
 
 use outrigger_core::Millis;
 
@@ -36,7 +38,7 @@ struct HolderNo(u32);
 struct PageNo(u32);
 
 /// A leader of the ledger, from its beginning to when another one leads. For one thread at a time.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Leader {
     phase: LeaderPhase,
     /// What policies said last, for who does not lead yet.
@@ -44,7 +46,7 @@ pub struct Leader {
     gone: Vec<String>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum LeaderPhase {
     TakingOver(Takeover),
     Leading(Box<LedgerBooks>),

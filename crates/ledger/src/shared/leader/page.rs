@@ -11,7 +11,7 @@ const ROW_BYTES: usize = 155;
 /// A pod's UID is at most so long; with it a row fits.
 pub(super) const LONGEST_POD: usize = 64;
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct OpenPage {
     pub(super) account: AccountNo,
     pub(super) shard: u32,

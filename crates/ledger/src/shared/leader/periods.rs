@@ -65,7 +65,7 @@ impl LedgerBooks {
         let record = AccountRecord { key, end: period.end, former: 0, ceiling: 0 };
         let shard = self.shards.place(account_bytes(&record.key), None);
         let no = self.add_account(&record, shard);
-        let now = self.latest;
+        let now = self.steady;
         if let Some(account) = self.accounts.get_mut(&no) {
             (account.pace.looked_at, account.pace.oldest_heard) = (now, now);
         }
@@ -244,7 +244,7 @@ impl LedgerBooks {
             if unconfirmed > 0 {
                 page.closed.returned = page.closed.returned.saturating_add(unconfirmed);
                 account.closed.returned = account.closed.returned.saturating_add(unconfirmed);
-                self.shards.touch(page.shard, Urgency::Now, self.latest);
+                self.shards.touch(page.shard, Urgency::Now, self.steady);
             }
         }
         self.waiting.insert(no);

@@ -118,7 +118,7 @@ impl LedgerBooks {
         let (Some(account_no), true) = (account_no, known) else {
             return self.unregistered(no, account_no, is_allowed, holds, usage, report.last);
         };
-        let now = self.latest;
+        let (now, latest) = (self.steady, self.latest);
         let Some(account) = self.accounts.get_mut(&account_no) else { return UsageVerdict::Over };
         let Some(part) = account.parts.get(&no).copied() else { return UsageVerdict::Over };
         if part.is_folding() {
@@ -154,7 +154,7 @@ impl LedgerBooks {
         });
         let waited_for = !account.queue.is_empty();
         let settled = account.parts.get(&no).is_some_and(HolderPart::is_settled);
-        let ended = account.end.is_some_and(|end| end <= now);
+        let ended = account.end.is_some_and(|end| end <= latest);
         let urgency = match (again || report.last, came_back && waited_for) {
             (true, _) => Urgency::Now,
             (false, true) => Urgency::Wanted,

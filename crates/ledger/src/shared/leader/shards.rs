@@ -33,7 +33,7 @@ pub(super) enum Urgency {
     Now,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Shards {
     pub(super) index_version: Option<StoreVersion>,
     /// So many the index has for certain, and so many it is to have.
@@ -49,7 +49,7 @@ pub(super) struct Shards {
     pub(super) writes: u64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct ShardState {
     pub(super) version: Option<StoreVersion>,
     pub(super) accounts: BTreeSet<AccountNo>,
@@ -100,7 +100,7 @@ pub(super) enum WriteTurn {
 
 impl Shards {
     /// The shards of an index.
-    pub(super) fn new(index: StoreVersion, count: u32, now: Millis) -> Self {
+    pub(super) fn new(index: StoreVersion, count: u32) -> Self {
         let mut shards = Vec::new();
         shards.resize_with(count as usize, ShardState::default);
         Shards {
@@ -109,8 +109,7 @@ impl Shards {
             indexing: count,
             shards,
             tokens: BURST * 1000,
-            filled_at: now,
-            gathered_at: now.saturating_sub(GATHER),
+            gathered_at: -GATHER,
             ..Shards::default()
         }
     }
@@ -165,8 +164,7 @@ impl Shards {
 
     /// What may be written now.
     pub(super) fn turns(&mut self, now: Millis) -> Vec<WriteTurn> {
-        // A clock that steps back waits for nothing.
-        if now.saturating_sub(self.gathered_at).abs() < GATHER {
+        if now.saturating_sub(self.gathered_at) < GATHER {
             return Vec::new();
         }
         self.gathered_at = now;
@@ -181,7 +179,7 @@ impl Shards {
             turns.push(WriteTurn::Index(count));
         }
         let due = |dirty: Option<(Urgency, Millis)>| {
-            dirty.filter(|(urgency, since)| *urgency > Urgency::Lazy || now.saturating_sub(*since).abs() >= LAZY)
+            dirty.filter(|(urgency, since)| *urgency > Urgency::Lazy || now.saturating_sub(*since) >= LAZY)
         };
         let indexed = self.indexed as usize;
         let ready = self.shards.iter().enumerate().take(indexed).filter(|(_, shard)| shard.busy == UnderWay::No);

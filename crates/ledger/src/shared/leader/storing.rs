@@ -14,7 +14,7 @@ use crate::shared::record::{
 impl LedgerBooks {
     /// Asks for the writes whose turn it is.
     pub(super) fn flush(&mut self) {
-        for turn in self.shards.turns(self.latest) {
+        for turn in self.shards.turns(self.steady) {
             match turn {
                 WriteTurn::Index(shards) => {
                     let record = StoreRecord::Index(IndexRecord { format: FORMAT, term: self.term, shards });
@@ -192,7 +192,7 @@ impl LedgerBooks {
             shard.pages.remove(&no);
         }
         self.shards.free(page.shard, page_bytes(key, page.capacity));
-        self.shards.touch(page.shard, Urgency::Lazy, self.latest);
+        self.shards.touch(page.shard, Urgency::Lazy, self.steady);
     }
 
     pub(super) fn not_written(&mut self, object: StoreObject) {
@@ -201,7 +201,7 @@ impl LedgerBooks {
             if let Some(shard) = self.shards.get_mut(number) {
                 shard.attempts.pop();
             }
-            self.shards.touch(number, Urgency::Now, self.latest);
+            self.shards.touch(number, Urgency::Now, self.steady);
         }
     }
 
@@ -223,7 +223,7 @@ impl LedgerBooks {
                 let (version, record) = stored.map_or((None, None), |(version, record)| (Some(version), Some(record)));
                 if version == shard.version {
                     // Nothing was written, yet. It may be later: then the next write finds that out.
-                    return self.shards.touch(number, Urgency::Now, self.latest);
+                    return self.shards.touch(number, Urgency::Now, self.steady);
                 }
                 let made = shard.attempts.iter().rposition(|attempt| Some(&attempt.record) == record.as_ref());
                 match made {
@@ -232,7 +232,7 @@ impl LedgerBooks {
                         shard.attempts.clear();
                         shard.version = version;
                         self.stored(&attempt);
-                        self.shards.touch(number, Urgency::Now, self.latest);
+                        self.shards.touch(number, Urgency::Now, self.steady);
                     }
                     None => {
                         let by = match record {

@@ -19,7 +19,7 @@ use crate::shared::record::{FORMAT, IndexRecord, ShardRecord, StoreObject, Store
 const AT_A_TIME: usize = 16;
 
 /// A leader that does not lead yet.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Takeover {
     /// Its term is higher than this, whatever the store says: gateways have heard of it.
     above: Term,
@@ -28,14 +28,14 @@ pub(super) struct Takeover {
     phase: TakeoverPhase,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum TakeoverPhase {
     Waiting,
     Claiming(IndexRecord),
     Fencing { index: (StoreVersion, IndexRecord), shards: BTreeMap<u32, FencedShard> },
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct FencedShard {
     version: Option<StoreVersion>,
     record: ShardRecord,
@@ -50,7 +50,7 @@ enum FenceState {
 }
 
 /// All that the store has, under this leader's term.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Fenced {
     pub(super) index: (StoreVersion, IndexRecord),
     pub(super) shards: BTreeMap<u32, (Option<StoreVersion>, ShardRecord)>,

@@ -1,0 +1,45 @@
+//! What a wrong leader would do: for the model, which must notice it.
+
+use super::shards::Urgency;
+use super::{Leader, LeaderPhase};
+
+impl Leader {
+    /// What holders have and have not said to be spent is free.
+    pub(crate) fn forget_who_is_silent(&mut self) {
+        let LeaderPhase::Leading(books) = &mut self.phase else { return };
+        let mut touched = Vec::new();
+        for (no, account) in &mut books.accounts {
+            for holder in account.parts.keys().copied().collect::<Vec<_>>() {
+                account.change(holder, |part| {
+                    part.returned = part.returned.max(part.granted.saturating_sub(part.spent));
+                });
+                touched.push((*no, holder));
+            }
+        }
+        touched.into_iter().for_each(|(no, holder)| books.touch_part(no, holder, Urgency::Now));
+    }
+
+    /// What the store says that the leader before it might hand out is this one's.
+    pub(crate) fn carry_ceilings_over(&mut self) {
+        let LeaderPhase::Leading(books) = &mut self.phase else { return };
+        for account in books.accounts.values_mut() {
+            (account.ceiling, account.durable_ceiling) = (account.former, account.former);
+            account.former = 0;
+        }
+    }
+
+    /// What holders have returned, as far as it was heard.
+    pub(crate) fn returned(&self) -> u64 {
+        let LeaderPhase::Leading(books) = &self.phase else { return 0 };
+        let parts = books.accounts.values().flat_map(|account| account.parts.values());
+        parts.map(|part| part.returned).sum()
+    }
+
+    /// So much may be granted once more, at once.
+    pub(crate) fn recycle(&mut self, amount: u64) {
+        let LeaderPhase::Leading(books) = &mut self.phase else { return };
+        for account in books.accounts.values_mut() {
+            account.given = account.given.saturating_sub(amount.into());
+        }
+    }
+}

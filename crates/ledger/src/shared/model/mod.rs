@@ -1,0 +1,235 @@
+//! The two sides against every order of events, exhaustively within bounds.
+//!
+//! A budget of one to three units, two gateways, two leaders that overlap, a store, and a network in which a message may
+//! arrive late, twice, after others, or never. The machines are the very ones that ship. Four protocols that look right and
+//! are wrong are refuted by the same model, so that one knows that it would notice.
+
+mod mutant;
+mod world;
+
+use std::hash::{Hash, Hasher};
+
+use stateright::{Checker, Model, Property};
+
+use mutant::Mutant;
+use world::{Action, ModelWorld};
+
+/// What a search may do, beside what is always allowed.
+#[derive(Clone, Copy, Debug)]
+struct Bounds {
+    budget: u64,
+    begins: Begins,
+    /// How many leaders there are, one after the other, and whether their writes when they take over are steps.
+    leaders: usize,
+    takeover_in_steps: bool,
+    /// Reports and reservations of each gateway.
+    reports: u8,
+    reserves: u8,
+    /// Deliveries of each message.
+    deliveries: u8,
+    /// Writes of which nobody knows what became of them, processes killed and started again, pods lost, last words.
+    unknown: u8,
+    restarts: u8,
+    losses: u8,
+    lasts: u8,
+    /// Steps after the beginning.
+    depth: usize,
+}
+
+/// What has happened already.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Begins {
+    /// Both gateways have asked for one unit, and the leader has written nothing yet.
+    Asking,
+    /// Both gateways have asked for one unit, and the leader has what it needs to grant it.
+    Asked,
+    /// The first gateway was granted a unit. A second leader leads, and the second gateway has asked it.
+    Replaced,
+    /// The first gateway was granted a unit, and has returned it with its last word. The leader has heard it; the store has
+    /// not.
+    Returned,
+}
+
+const BOUNDS: Bounds = Bounds {
+    budget: 1,
+    begins: Begins::Asked,
+    leaders: 1,
+    takeover_in_steps: false,
+    reports: 2,
+    reserves: 2,
+    deliveries: 1,
+    unknown: 0,
+    restarts: 0,
+    losses: 0,
+    lasts: 0,
+    depth: 6,
+};
+
+#[derive(Clone, Debug)]
+struct LedgerModel {
+    bounds: Bounds,
+    mutant: Mutant,
+}
+
+impl Model for LedgerModel {
+    type State = ModelWorld;
+    type Action = Action;
+
+    fn init_states(&self) -> Vec<ModelWorld> {
+        vec![ModelWorld::new(&self.bounds, self.mutant)]
+    }
+
+    fn actions(&self, world: &ModelWorld, actions: &mut Vec<Action>) {
+        world.actions(&self.bounds, self.mutant, actions);
+    }
+
+    fn next_state(&self, world: &ModelWorld, action: Action) -> Option<ModelWorld> {
+        let mut next = world.clone();
+        next.act(&action, self.mutant);
+        Some(next)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        let used = Property::sometimes(USED, |_: &LedgerModel, world: &ModelWorld| world.committed() > 0);
+        let kept = Property::always(OVERSPENT, |model: &LedgerModel, world: &ModelWorld| {
+            world.committed() <= model.bounds.budget
+        });
+        let stored = Property::always(OVERPROMISED, |model: &LedgerModel, world: &ModelWorld| {
+            world.stored_commitment() <= u128::from(model.bounds.budget)
+        });
+        match self.mutant {
+            Mutant::None => vec![used, kept, stored],
+            _ => vec![used, kept],
+        }
+    }
+}
+
+const USED: &str = "something is granted and reserved";
+const OVERSPENT: &str = "no more is spent or reserved than the limit";
+const OVERPROMISED: &str = "the store never promises more than the limit";
+
+impl PartialEq for ModelWorld {
+    fn eq(&self, other: &Self) -> bool {
+        self.fingerprint == other.fingerprint
+    }
+}
+
+impl Hash for ModelWorld {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.fingerprint.hash(state);
+    }
+}
+
+/// Searches all of it, and says how many states there were.
+fn search(bounds: Bounds, mutant: Mutant) -> (usize, Option<String>) {
+    let model = LedgerModel { bounds, mutant };
+    let checker = model.checker().threads(2).target_max_depth(bounds.depth).spawn_bfs().join();
+    let path = |property| checker.discovery(property).map(|path| format!("{property}: {:?}", path.into_actions()));
+    let refuted = path(OVERSPENT).or_else(|| (mutant == Mutant::None).then(|| path(OVERPROMISED)).flatten());
+    assert!(checker.discovery(USED).is_some(), "nothing happens in {bounds:?}");
+    (checker.unique_state_count(), refuted)
+}
+
+fn holds(bounds: Bounds) {
+    let (states, refuted) = search(bounds, Mutant::None);
+    assert!(states > 1000, "{states}");
+    println!("{states} states, {bounds:?}");
+    assert_eq!(refuted, None);
+}
+
+fn is_refuted(bounds: Bounds, mutant: Mutant) {
+    let (states, refuted) = search(bounds, mutant);
+    println!("{mutant:?}: {states} states, {refuted:?}");
+    assert!(refuted.is_some(), "{mutant:?} was not noticed");
+}
+
+#[test]
+fn messages_that_come_twice_and_late() {
+    holds(Bounds { budget: 2, deliveries: 2, ..BOUNDS });
+}
+
+#[test]
+fn gateways_that_end_with_and_without_a_last_word() {
+    holds(Bounds { lasts: 1, losses: 1, ..BOUNDS });
+}
+
+#[test]
+fn processes_that_are_killed_and_go_on_with_their_journal() {
+    holds(Bounds { budget: 2, restarts: 1, ..BOUNDS });
+}
+
+#[test]
+fn writes_of_which_nobody_knows_what_became_of_them() {
+    holds(Bounds { begins: Begins::Asking, unknown: 2, reports: 1, depth: 7, ..BOUNDS });
+}
+
+#[test]
+fn a_leader_that_takes_over_while_the_other_one_grants() {
+    holds(Bounds { leaders: 2, takeover_in_steps: true, budget: 2, ..BOUNDS });
+}
+
+#[test]
+fn two_leaders_that_both_believe_to_lead() {
+    holds(Bounds { begins: Begins::Replaced, leaders: 2, budget: 3, ..BOUNDS });
+}
+
+#[test]
+fn a_third_leader_that_credits_what_was_stranded() {
+    holds(Bounds { begins: Begins::Replaced, leaders: 3, budget: 2, ..BOUNDS });
+}
+
+#[test]
+fn money_back_on_a_timer_overspends() {
+    is_refuted(Bounds { reports: 0, reserves: 1, depth: 9, ..BOUNDS }, Mutant::BackOnTimer);
+}
+
+#[test]
+fn a_ceiling_carried_over_from_memory_overspends() {
+    is_refuted(Bounds { begins: Begins::Replaced, leaders: 2, depth: 9, ..BOUNDS }, Mutant::CarriedCeiling);
+}
+
+#[test]
+fn returns_recycled_in_memory_and_credited_later_overspend() {
+    is_refuted(
+        Bounds { begins: Begins::Returned, reports: 1, reserves: 3, depth: 12, ..BOUNDS },
+        Mutant::RecycledReturns,
+    );
+}
+
+#[test]
+fn grants_that_are_added_up_overspend() {
+    is_refuted(Bounds { deliveries: 2, depth: 9, ..BOUNDS }, Mutant::AddedGrants);
+}
+
+/// Too deep for all ways: some of them, far.
+#[test]
+fn long_ways_through_everything_that_may_happen() {
+    let mut rng = fastrand::Rng::with_seed(12);
+    let mut used_up = 0;
+    for round in 0..300 {
+        let bounds = Bounds {
+            budget: 1 + round % 3,
+            leaders: 3,
+            takeover_in_steps: round % 2 == 0,
+            reports: 12,
+            reserves: 8,
+            deliveries: 2,
+            unknown: 3,
+            restarts: 2,
+            losses: 1,
+            lasts: 1,
+            ..BOUNDS
+        };
+        let mut most = 0;
+        ModelWorld::new(&bounds, Mutant::None).walk(&bounds, 90, &mut rng, |world| {
+            assert!(
+                world.committed() <= bounds.budget && world.stored_commitment() <= bounds.budget.into(),
+                "{world:?}"
+            );
+            most = most.max(world.committed());
+        });
+        used_up += u32::from(most == bounds.budget);
+    }
+    // Most of them are lost messages.
+    assert!(used_up > 20, "{used_up}");
+}

@@ -1,0 +1,538 @@
+//! Everything there is in the model, and what may happen next.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+use std::sync::Arc;
+
+use outrigger_core::{Millis, Periods};
+
+use super::mutant::Mutant;
+use super::{Begins, Bounds};
+use crate::protocol::{Grants, LimitKey, Term, UsageReport};
+use crate::shared::holder::{Due, HeldNo, HeldState, Holder, HolderState, JournalWrite, MessageOutcome, SharedNo};
+use crate::shared::leader::{Input, Leader, Output, SharedLimit};
+use crate::shared::record::{HolderId, StoreObject, StoreRecord, StoreVersion, Stored};
+
+/// Every step of a leader is so long after the one before: what it gathers is due, and nobody's want is too old.
+const STEP: Millis = 500;
+
+#[derive(Clone, Debug)]
+pub(super) struct ModelWorld {
+    limit: LimitKey,
+    allowed: Arc<BTreeSet<LimitKey>>,
+    leaders: Vec<ModelLeader>,
+    store: BTreeMap<StoreObject, (u64, StoreRecord)>,
+    writes: u64,
+    gateways: Vec<ModelGateway>,
+    network: Vec<(Message, u8)>,
+    unknown: u8,
+    restarts: u8,
+    losses: u8,
+    lasts: u8,
+    budget: u64,
+    /// Of everything above, but for what time it is.
+    pub(super) fingerprint: u64,
+}
+
+#[derive(Clone, Debug)]
+struct ModelLeader {
+    leader: Leader,
+    now: Millis,
+    alive: bool,
+    writes: Vec<(StoreObject, Option<StoreVersion>, StoreRecord)>,
+    /// What each holder was told last, for who sends differences.
+    told: BTreeMap<HolderId, u64>,
+}
+
+#[derive(Clone, Debug)]
+struct ModelGateway {
+    pod: String,
+    holder: Holder,
+    limit: SharedNo,
+    state: HolderState,
+    journal: BTreeMap<HeldNo, HeldState>,
+    /// Of this pod's, and of those before it.
+    spent: u64,
+    open: Vec<HeldNo>,
+    reports: u8,
+    reserves: u8,
+    closing: bool,
+    now: Millis,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Message {
+    Report(usize, String, UsageReport),
+    /// With how much more it is than what was said before.
+    Grants(HolderId, Grants, u64),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Action {
+    Reserve(usize),
+    Settle(usize, u64),
+    Report(usize, usize),
+    /// Which message; it may come so many times.
+    Deliver(usize, u8),
+    Write(usize, usize, Outcome),
+    Elect(bool),
+    Restart(usize),
+    Lose(usize),
+    Last(usize),
+    Forgotten(usize),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Outcome {
+    Told,
+    WrittenUnknown,
+    NotWrittenUnknown,
+}
+
+impl ModelWorld {
+    pub(super) fn new(bounds: &Bounds, mutant: Mutant) -> Self {
+        let limit = LimitKey { limit: "Budget a/b".to_owned(), unit: "usd".to_owned() };
+        let mut world = ModelWorld {
+            allowed: Arc::new(BTreeSet::from([limit.clone()])),
+            limit,
+            leaders: Vec::new(),
+            store: BTreeMap::new(),
+            writes: 0,
+            gateways: Vec::new(),
+            network: Vec::new(),
+            unknown: 0,
+            restarts: 0,
+            losses: 0,
+            lasts: 0,
+            budget: bounds.budget,
+            fingerprint: 0,
+        };
+        for number in 0..2 {
+            let gateway = world.gateway(format!("pod-{number}"));
+            world.gateways.push(gateway);
+        }
+        world.elect(false, mutant);
+        world.follow(0);
+        world.follow(1);
+        world.ask(0);
+        world.ask(1);
+        if bounds.begins != Begins::Asking {
+            world.write_all(0, mutant);
+        }
+        if bounds.begins == Begins::Returned {
+            world.deliver_all(0);
+            world.step(&Action::Last(0), mutant);
+            world.step(&Action::Report(0, 0), mutant);
+            let (message, _) = world.network.pop().unwrap();
+            world.deliver(message, mutant);
+        }
+        if bounds.begins == Begins::Replaced {
+            world.deliver_all(0);
+            world.elect(false, mutant);
+            world.follow(1);
+            world.ask(1);
+            world.write_all(1, mutant);
+        }
+        world.network.iter_mut().for_each(|(_, delivered)| *delivered = 0);
+        for gateway in &mut world.gateways {
+            (gateway.reports, gateway.reserves) = (0, 0);
+        }
+        world.fingerprint = world.computed();
+        world
+    }
+
+    /// A gateway has heard of the latest leader: before that nothing can be granted.
+    fn follow(&mut self, place: usize) {
+        let term = self.leaders.last().and_then(|leader| leader.leader.leads()).unwrap();
+        let gateway = &mut self.gateways[place];
+        let answers = gateway.holder.report(gateway.now).unwrap().number;
+        let grants = Grants { epoch: gateway.state.epoch, term, answers, ..Grants::default() };
+        assert_eq!(gateway.holder.take(&grants, gateway.now), MessageOutcome::Followed);
+        gateway.write();
+    }
+
+    /// A gateway needs a unit, and the latest leader hears it.
+    fn ask(&mut self, place: usize) {
+        let latest = self.leaders.len() - 1;
+        self.step(&Action::Reserve(place), Mutant::None);
+        self.step(&Action::Report(place, latest), Mutant::None);
+        let (message, _) = self.network.pop().unwrap();
+        self.deliver(message, Mutant::None);
+    }
+
+    /// Everything that a leader wants to have written is.
+    fn write_all(&mut self, number: usize, mutant: Mutant) {
+        while !self.leaders[number].writes.is_empty() {
+            self.write(number, 0, Outcome::Told, mutant);
+        }
+    }
+
+    /// A gateway hears everything that was said to it.
+    fn deliver_all(&mut self, place: usize) {
+        for (message, _) in self.network.clone() {
+            if matches!(&message, Message::Grants(holder, ..) if holder.pod == self.gateways[place].pod) {
+                self.deliver(message, Mutant::None);
+            }
+        }
+    }
+
+    fn gateway(&self, pod: String) -> ModelGateway {
+        let mut holder = Holder::new(1);
+        let limit = holder.adopt([&self.limit])[0];
+        ModelGateway {
+            pod,
+            state: holder.state(),
+            holder,
+            limit,
+            journal: BTreeMap::new(),
+            spent: 0,
+            open: Vec::new(),
+            reports: 0,
+            reserves: 0,
+            closing: false,
+            now: 0,
+        }
+    }
+
+    fn elect(&mut self, in_steps: bool, mutant: Mutant) {
+        self.leaders.push(ModelLeader {
+            leader: Leader::new(Term(0)),
+            now: 1_000_000,
+            alive: true,
+            writes: Vec::new(),
+            told: BTreeMap::new(),
+        });
+        let number = self.leaders.len() - 1;
+        let limit = SharedLimit { id: self.limit.clone(), max: self.budget, window: Periods::lifetime() };
+        let stored = |(object, (version, record)): (&StoreObject, &(u64, StoreRecord))| Stored {
+            object: *object,
+            version: StoreVersion(version.to_string()),
+            record: record.clone(),
+        };
+        let stored = self.store.iter().map(stored).collect();
+        self.input(number, Input::Limits(vec![limit]), mutant);
+        self.input(number, Input::Loaded(stored), mutant);
+        if !in_steps {
+            self.write_all(number, mutant);
+        }
+    }
+
+    pub(super) fn actions(&self, bounds: &Bounds, mutant: Mutant, actions: &mut Vec<Action>) {
+        for (place, gateway) in self.gateways.iter().enumerate() {
+            let fits = gateway.holder.fits(gateway.limit, 1, gateway.now).is_ok();
+            // A refusal changes only what is asked for, and once is enough.
+            if gateway.reserves < bounds.reserves && !gateway.closing && (fits || gateway.reserves == 0) {
+                actions.push(Action::Reserve(place));
+            }
+            if !gateway.open.is_empty() {
+                actions.extend([Action::Settle(place, 0), Action::Settle(place, 1)]);
+            }
+            let news = gateway.closing || gateway.holder.due(gateway.now + 1_000) > Due::Seldom;
+            if gateway.reports < bounds.reports && news {
+                let alive = self.leaders.iter().enumerate().filter(|(_, leader)| leader.alive);
+                actions.extend(alive.map(|(leader, _)| Action::Report(place, leader)));
+            }
+            if self.restarts < bounds.restarts {
+                actions.push(Action::Restart(place));
+            }
+            if self.losses < bounds.losses {
+                actions.push(Action::Lose(place));
+            }
+            if self.lasts < bounds.lasts && !gateway.closing && gateway.open.is_empty() {
+                actions.push(Action::Last(place));
+            }
+        }
+        actions.extend((0..self.network.len()).map(|place| Action::Deliver(place, bounds.deliveries)));
+        for (number, leader) in self.leaders.iter().enumerate().filter(|(_, leader)| leader.alive) {
+            for place in 0..leader.writes.len() {
+                actions.push(Action::Write(number, place, Outcome::Told));
+                if self.unknown < bounds.unknown {
+                    actions.push(Action::Write(number, place, Outcome::WrittenUnknown));
+                    actions.push(Action::Write(number, place, Outcome::NotWrittenUnknown));
+                }
+            }
+            if mutant == Mutant::BackOnTimer {
+                actions.push(Action::Forgotten(number));
+            }
+        }
+        if self.leaders.len() < bounds.leaders {
+            actions.push(Action::Elect(bounds.takeover_in_steps));
+        }
+    }
+
+    pub(super) fn act(&mut self, action: &Action, mutant: Mutant) {
+        self.step(action, mutant);
+        self.fingerprint = self.computed();
+    }
+
+    fn step(&mut self, action: &Action, mutant: Mutant) {
+        match action {
+            Action::Reserve(place) => {
+                let gateway = &mut self.gateways[*place];
+                gateway.reserves += 1;
+                if let Ok(account) = gateway.holder.reserve(gateway.limit, 1, gateway.now) {
+                    gateway.open.push(account);
+                }
+                gateway.write();
+            }
+            Action::Settle(place, actual) => {
+                let gateway = &mut self.gateways[*place];
+                let account = gateway.open.remove(0);
+                gateway.spent += actual;
+                gateway.holder.settle(account, 1, *actual, gateway.now);
+                gateway.write();
+            }
+            Action::Report(place, leader) => {
+                let gateway = &mut self.gateways[*place];
+                gateway.reports += 1;
+                gateway.now += 1_000;
+                let now = gateway.now;
+                let report =
+                    if gateway.closing { Some(gateway.holder.last_report(now)) } else { gateway.holder.report(now) };
+                gateway.write();
+                let pod = gateway.pod.clone();
+                if let Some(report) = report {
+                    self.network.push((Message::Report(*leader, pod, report), 0));
+                }
+            }
+            Action::Deliver(place, times) => {
+                let (message, delivered) = self.network.remove(*place);
+                if delivered + 1 < *times {
+                    self.network.insert(*place, (message.clone(), delivered + 1));
+                }
+                self.deliver(message, mutant);
+            }
+            Action::Write(number, place, outcome) => self.write(*number, *place, *outcome, mutant),
+            Action::Elect(in_steps) => self.elect(*in_steps, mutant),
+            Action::Restart(place) => {
+                self.restarts += 1;
+                self.gateways[*place].restart(&self.limit);
+            }
+            Action::Lose(place) => {
+                self.losses += 1;
+                let pod = self.gateways[*place].pod.clone();
+                let (reserved, spent) = (self.gateways[*place].open.len() as u64, self.gateways[*place].spent);
+                let next = self.gateway(format!("{pod}-next"));
+                // What was under way costs what it may.
+                self.gateways[*place] = ModelGateway { spent: spent + reserved, ..next };
+                for number in 0..self.leaders.len() {
+                    self.input(number, Input::HolderGone { pod: pod.clone() }, mutant);
+                }
+            }
+            Action::Last(place) => {
+                self.lasts += 1;
+                self.gateways[*place].closing = true;
+            }
+            Action::Forgotten(number) => {
+                self.leaders[*number].leader.forget_who_is_silent();
+                self.input(*number, Input::Tick, mutant);
+            }
+        }
+    }
+
+    fn deliver(&mut self, message: Message, mutant: Mutant) {
+        match message {
+            Message::Report(number, pod, report) => {
+                let allowed = Arc::clone(&self.allowed);
+                let before = self.leaders[number].leader.returned();
+                self.input(number, Input::Report { pod, allowed, report }, mutant);
+                if mutant == Mutant::RecycledReturns {
+                    let back = self.leaders[number].leader.returned().saturating_sub(before);
+                    self.leaders[number].leader.recycle(back);
+                    self.input(number, Input::Tick, mutant);
+                }
+            }
+            Message::Grants(holder, mut grants, more) => {
+                let Some(gateway) = self.gateways.iter_mut().find(|gateway| gateway.pod == holder.pod) else { return };
+                if mutant == Mutant::AddedGrants {
+                    let held = gateway.journal.values().next().map_or(0, |held| held.counters.granted);
+                    for account in &mut grants.accounts {
+                        account.granted = u64::try_from(held).unwrap() + more;
+                    }
+                }
+                if gateway.holder.take(&grants, gateway.now) == MessageOutcome::Void {
+                    gateway.holder.begin_anew(gateway.state.epoch + 1);
+                }
+                gateway.write();
+            }
+        }
+    }
+
+    /// An input, and whatever is due after it.
+    fn input(&mut self, number: usize, input: Input, mutant: Mutant) {
+        let mut inputs = vec![input, Input::Tick];
+        while !inputs.is_empty() {
+            let leader = &mut self.leaders[number];
+            if !leader.alive {
+                return;
+            }
+            leader.now += STEP;
+            let led = leader.leader.leads().is_some();
+            let outputs = leader.leader.step(leader.now, inputs.remove(0));
+            if mutant == Mutant::CarriedCeiling && !led && leader.leader.leads().is_some() {
+                leader.leader.carry_ceilings_over();
+            }
+            for output in outputs {
+                match output {
+                    Output::Write { object, expected, record } => {
+                        self.leaders[number].writes.push((object, expected, record))
+                    }
+                    Output::Reload { object } => {
+                        let stored = self.store.get(&object);
+                        let stored =
+                            stored.map(|(version, record)| (StoreVersion(version.to_string()), record.clone()));
+                        inputs.extend([Input::Reloaded { object, stored }, Input::Tick]);
+                    }
+                    Output::Grants { holder, grants } => {
+                        let granted = grants.accounts.first().map_or(0, |account| account.granted);
+                        let before = self.leaders[number].told.insert(holder.clone(), granted).unwrap_or(0);
+                        let message = Message::Grants(holder, grants, granted.saturating_sub(before));
+                        if self.matters(&message) && !self.network.iter().any(|(known, _)| *known == message) {
+                            self.network.push((message, 0));
+                        }
+                    }
+                    Output::Finding(_) => {}
+                    Output::Deposed { .. } => self.leaders[number].alive = false,
+                }
+            }
+        }
+    }
+
+    /// Whether a message to a gateway may change what it does: it follows, has more, is void, or forgets.
+    fn matters(&self, message: &Message) -> bool {
+        let Message::Grants(holder, grants, _) = message else { return true };
+        let Some(gateway) = self.gateways.iter().find(|gateway| gateway.pod == holder.pod) else { return false };
+        let held = gateway.journal.values().next().map_or(0, |held| held.counters.granted);
+        let more =
+            grants.accounts.iter().any(|account| u128::from(account.granted) > held || account.over || account.recall);
+        grants.term > gateway.state.term || grants.void || (grants.term == gateway.state.term && more)
+    }
+
+    fn write(&mut self, number: usize, place: usize, outcome: Outcome, mutant: Mutant) {
+        let (object, expected, record) = self.leaders[number].writes.remove(place);
+        let now = self.store.get(&object).map(|(version, _)| StoreVersion(version.to_string()));
+        let fits = now == expected;
+        if fits && outcome != Outcome::NotWrittenUnknown {
+            self.writes += 1;
+            self.store.insert(object, (self.writes, record));
+        }
+        self.unknown += u8::from(outcome != Outcome::Told);
+        let input = match outcome {
+            Outcome::Told if fits => Input::Written { object, version: StoreVersion(self.writes.to_string()) },
+            Outcome::Told => Input::Conflict { object },
+            Outcome::WrittenUnknown | Outcome::NotWrittenUnknown => Input::WriteUnknown { object },
+        };
+        self.input(number, input, mutant);
+    }
+
+    /// A way through, by chance: every state on it is looked at.
+    pub(super) fn walk(mut self, bounds: &Bounds, steps: usize, rng: &mut fastrand::Rng, mut look: impl FnMut(&Self)) {
+        let mut actions = Vec::new();
+        for _ in 0..steps {
+            actions.clear();
+            self.actions(bounds, Mutant::None, &mut actions);
+            let Some(action) = rng.choice(&actions) else { return };
+            self.step(action, Mutant::None);
+            look(&self);
+        }
+    }
+
+    /// What was spent, and what is under way and may be.
+    pub(super) fn committed(&self) -> u64 {
+        self.gateways.iter().map(|gateway| gateway.spent + gateway.open.len() as u64).sum()
+    }
+
+    /// What the store says may have been granted, less what came back.
+    pub(super) fn stored_commitment(&self) -> u128 {
+        let (mut granted, mut returned) = (0, 0);
+        for (_, record) in self.store.values() {
+            if let StoreRecord::Shard(shard) = record {
+                granted += shard.accounts.iter().map(|account| account.former + account.ceiling).sum::<u128>();
+                returned += shard.pages.iter().map(|page| page.closed.returned).sum::<u128>();
+                let rows = shard.pages.iter().flat_map(|page| &page.holders);
+                returned += rows.map(|row| u128::from(row.returned)).sum::<u128>();
+            }
+        }
+        granted.saturating_sub(returned)
+    }
+
+    /// The same for states that differ only in what time it is: every timer may be taken as due.
+    fn computed(&self) -> u64 {
+        let mut print = Fingerprint { hash: 0xcbf2_9ce4_8422_2325, skip: false };
+        let _ = write!(print, "{self:?}");
+        print.hash
+    }
+}
+
+/// Hashes what is written to it, but for fields that are times.
+struct Fingerprint {
+    hash: u64,
+    skip: bool,
+}
+
+impl Write for Fingerprint {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        if text == ", " || text == " }" {
+            self.skip = false;
+        } else if is_time(text) {
+            self.skip = true;
+        }
+        if !self.skip {
+            for chunk in text.as_bytes().chunks(8) {
+                let word = chunk.iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
+                self.hash = (self.hash ^ word).wrapping_mul(0x0100_0000_01b3).rotate_left(23);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_time(field: &str) -> bool {
+    matches!(
+        field,
+        "now"
+            | "latest"
+            | "stepped_at"
+            | "steady"
+            | "swept_at"
+            | "heard_at"
+            | "since"
+            | "looked_at"
+            | "served_at"
+            | "recalled_at"
+            | "oldest_heard"
+            | "filled_at"
+            | "gathered_at"
+            | "tokens"
+            | "waiting_at"
+            | "age_ms"
+            | "from"
+            | "at"
+            | "per_second"
+            | "raising_since"
+            | "fingerprint"
+    )
+}
+
+impl ModelGateway {
+    fn write(&mut self) {
+        let (state, journal) = (&mut self.state, &mut self.journal);
+        self.holder.journal(|write| match write {
+            JournalWrite::Holder(written) => *state = written,
+            JournalWrite::Account(no, account) => drop(journal.insert(no, account)),
+            JournalWrite::Forgotten(no) => drop(journal.remove(&no)),
+        });
+    }
+
+    fn restart(&mut self, limit: &LimitKey) {
+        // What was under way costs what it may.
+        self.spent += self.open.drain(..).count() as u64;
+        let accounts: Vec<HeldState> = std::mem::take(&mut self.journal).into_values().collect();
+        let (holder, numbers) = Holder::restore(self.state, accounts.clone(), self.now, 2_000_000);
+        self.journal = numbers.into_iter().zip(accounts).collect();
+        self.holder = holder;
+        self.limit = self.holder.adopt([limit])[0];
+        self.closing = false;
+        self.write();
+    }
+}

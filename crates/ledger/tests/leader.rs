@@ -1,0 +1,439 @@
+//! One leader, step by step: what it grants, what it writes first, and what it does not believe.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use outrigger_core::{CalendarUnit, Millis, Periods};
+use outrigger_ledger::protocol::{
+    AccountGrant, AccountKey, AccountUsage, Grants, LimitKey, Shortage, Term, UsageReport, WantedLimit,
+};
+use outrigger_ledger::shared::leader::{FindingKind, Input, Leader, Output, SharedLimit};
+use outrigger_ledger::shared::record::{StoreObject, StoreRecord, StoreVersion, Stored};
+
+/// 2026-11-30 08:00 UTC.
+const MORNING: Millis = 1_796_025_600_000;
+
+fn id(name: &str) -> LimitKey {
+    LimitKey { limit: format!("Budget test/{name}"), unit: "usd".to_owned() }
+}
+
+/// A leader, its store, and what it said.
+struct Ledger {
+    leader: Leader,
+    now: Millis,
+    store: BTreeMap<StoreObject, (u64, StoreRecord)>,
+    writes: u64,
+    /// Writes wait until they are let through.
+    held: bool,
+    waiting: Vec<(StoreObject, Option<StoreVersion>, StoreRecord)>,
+    grants: BTreeMap<String, Grants>,
+    findings: Vec<FindingKind>,
+    deposed: bool,
+    numbers: u64,
+}
+
+impl Ledger {
+    fn new(limits: Vec<SharedLimit>) -> Ledger {
+        Ledger::over(BTreeMap::new(), limits)
+    }
+
+    fn over(store: BTreeMap<StoreObject, (u64, StoreRecord)>, limits: Vec<SharedLimit>) -> Ledger {
+        let stored = |(object, (version, record)): (&StoreObject, &(u64, StoreRecord))| Stored {
+            object: *object,
+            version: StoreVersion(version.to_string()),
+            record: record.clone(),
+        };
+        let loaded = store.iter().map(stored).collect();
+        let mut ledger = Ledger {
+            leader: Leader::default(),
+            now: MORNING,
+            writes: store.values().map(|(version, _)| *version).max().unwrap_or(0),
+            store,
+            held: false,
+            waiting: Vec::new(),
+            grants: BTreeMap::new(),
+            findings: Vec::new(),
+            deposed: false,
+            numbers: 0,
+        };
+        ledger.input(Input::Limits(limits));
+        ledger.input(Input::Loaded(loaded));
+        ledger
+    }
+
+    fn of(max: u64) -> Ledger {
+        Ledger::new(vec![SharedLimit { id: id("a"), max, window: Periods::lifetime() }])
+    }
+
+    /// The next leader, over what this one's store has.
+    fn succeeded(&self, max: u64) -> Ledger {
+        let limits = vec![SharedLimit { id: id("a"), max, window: Periods::lifetime() }];
+        let mut next = Ledger::over(self.store.clone(), limits);
+        next.numbers = self.numbers;
+        next
+    }
+
+    fn term(&self) -> Term {
+        self.leader.leads().unwrap()
+    }
+
+    fn input(&mut self, input: Input) {
+        let outputs = self.leader.step(self.now, input);
+        for output in outputs {
+            match output {
+                Output::Write { object, expected, record } => self.waiting.push((object, expected, record)),
+                Output::Reload { object } => {
+                    let stored = self.store.get(&object);
+                    let stored = stored.map(|(version, record)| (StoreVersion(version.to_string()), record.clone()));
+                    self.input(Input::Reloaded { object, stored });
+                }
+                Output::Grants { holder, grants } => drop(self.grants.insert(holder.pod, grants)),
+                Output::Finding(finding) => self.findings.push(finding.kind),
+                Output::Deposed { .. } => self.deposed = true,
+            }
+        }
+        while !self.held && !self.waiting.is_empty() {
+            self.write();
+        }
+    }
+
+    fn write(&mut self) {
+        let (object, expected, record) = self.waiting.remove(0);
+        let now = self.store.get(&object).map(|(version, _)| StoreVersion(version.to_string()));
+        if now != expected {
+            return self.input(Input::Conflict { object });
+        }
+        self.writes += 1;
+        self.store.insert(object, (self.writes, record));
+        self.input(Input::Written { object, version: StoreVersion(self.writes.to_string()) });
+    }
+
+    /// So many seconds pass.
+    fn pass(&mut self, seconds: Millis) {
+        for _ in 0..seconds * 5 {
+            self.now += 200;
+            self.input(Input::Tick);
+        }
+    }
+
+    fn report(&mut self, pod: &str, epoch: u64, accounts: Vec<AccountUsage>, wanted: Vec<WantedLimit>, last: bool) {
+        self.numbers += 1;
+        let (number, term) = (self.numbers, self.leader.leads().unwrap_or_default());
+        let report = UsageReport { epoch, term, number, whole: true, accounts, wanted, last };
+        self.send(pod, report);
+    }
+
+    fn send(&mut self, pod: &str, report: UsageReport) {
+        let allowed = Arc::new(BTreeSet::from([id("a")]));
+        self.input(Input::Report { pod: pod.to_owned(), allowed, report });
+    }
+
+    /// A gateway that has nothing asks for so much.
+    fn ask(&mut self, pod: &str, want: u64, least: u64) -> u64 {
+        self.report(pod, 1, Vec::new(), vec![WantedLimit { limit: id("a"), want, least }], false);
+        self.pass(1);
+        self.granted(pod)
+    }
+
+    /// A gateway tells how it stands.
+    fn tell(&mut self, pod: &str, granted: u64, spent: u64, returned: u64) {
+        self.report(pod, 1, vec![usage(granted, spent, returned)], Vec::new(), false);
+    }
+
+    fn grant(&self, pod: &str) -> Option<&AccountGrant> {
+        self.grants.get(pod)?.accounts.first()
+    }
+
+    fn granted(&self, pod: &str) -> u64 {
+        self.grant(pod).map_or(0, |grant| grant.granted)
+    }
+}
+
+fn usage(granted: u64, spent: u64, returned: u64) -> AccountUsage {
+    let account = AccountKey { limit: id("a"), start: 0 };
+    AccountUsage { account, spent, reserved: 0, granted, returned, want: 0, least: 0 }
+}
+
+#[test]
+fn nothing_is_granted_before_the_store_has_the_ceiling_and_the_holder() {
+    let mut ledger = Ledger::of(1000);
+    ledger.held = true;
+    assert_eq!(ledger.ask("one", 100, 10), 0);
+    assert_eq!(ledger.waiting.len(), 1, "the index, for the first shard");
+    ledger.write();
+    ledger.pass(1);
+    assert_eq!((ledger.waiting.len(), ledger.granted("one")), (1, 0));
+    ledger.held = false;
+    ledger.write();
+    ledger.pass(1);
+    let granted = ledger.granted("one");
+    assert!((10..=100).contains(&granted), "{granted}");
+    let StoreRecord::Shard(shard) = &ledger.store[&StoreObject::Shard(0)].1 else { panic!() };
+    assert!(shard.accounts[0].ceiling >= u128::from(granted));
+    assert_eq!(shard.pages[0].holders.len(), 1);
+}
+
+#[test]
+fn who_cannot_be_served_hears_whether_it_is_spent_or_others_have_it() {
+    let mut ledger = Ledger::of(100);
+    assert_eq!(ledger.ask("one", 100, 100), 100);
+    assert_eq!(ledger.ask("two", 10, 10), 0);
+    assert_eq!(ledger.grant("two").unwrap().short, Some(Shortage::Leased));
+    assert!(ledger.grant("one").unwrap().recall);
+    ledger.tell("one", 100, 95, 0);
+    ledger.pass(1);
+    assert_eq!(ledger.grant("two").unwrap().short, Some(Shortage::Spent));
+    assert_eq!(ledger.grant("two").unwrap().fleet.spent, 95);
+}
+
+#[test]
+fn what_comes_back_is_granted_once() {
+    let mut ledger = Ledger::of(100);
+    assert_eq!(ledger.ask("one", 100, 100), 100);
+    ledger.tell("one", 100, 10, 40);
+    ledger.tell("one", 100, 10, 40);
+    assert_eq!(ledger.ask("two", 1000, 40), 40);
+    assert_eq!(ledger.ask("three", 40, 1), 0);
+    let mut next = ledger.succeeded(100);
+    next.tell("one", 100, 10, 40);
+    next.tell("two", 40, 0, 0);
+    assert_eq!(next.ask("three", 40, 1), 0, "not by the next leader either");
+}
+
+#[test]
+fn the_next_leader_grants_what_was_never_handed_out_when_all_have_told() {
+    let mut ledger = Ledger::of(1_000);
+    ledger.ask("two", 10, 10);
+    // The ceiling is raised, and nobody is told.
+    ledger.held = true;
+    ledger.report("one", 1, Vec::new(), vec![WantedLimit { limit: id("a"), want: 990, least: 990 }], false);
+    ledger.pass(1);
+    ledger.write();
+    let two = ledger.granted("two");
+    let mut next = ledger.succeeded(1_000);
+    assert_eq!(next.ask("three", 990, 990), 0, "one of them may have it");
+    next.tell("two", two, 0, 0);
+    assert_eq!(next.ask("three", 980, 980), 0, "the other one may have it");
+    next.report("one", 1, Vec::new(), Vec::new(), false);
+    next.pass(1);
+    assert_eq!(next.granted("three"), 980);
+}
+
+#[test]
+fn a_leader_that_was_followed_by_another_ends_when_it_writes() {
+    let mut ledger = Ledger::of(1000);
+    ledger.ask("one", 10, 10);
+    let next = ledger.succeeded(1000);
+    assert_eq!(next.term(), Term(ledger.term().0 + 1));
+    ledger.store = next.store;
+    ledger.ask("two", 10, 10);
+    assert!(ledger.deposed && ledger.leader.leads().is_none());
+}
+
+#[test]
+fn a_gone_holder_stays_charged_until_it_is_forgiven() {
+    let mut ledger = Ledger::of(100);
+    ledger.ask("one", 100, 100);
+    ledger.tell("one", 100, 30, 0);
+    ledger.input(Input::HolderGone { pod: "one".to_owned() });
+    assert_eq!(ledger.ask("two", 10, 10), 0);
+    let status = ledger.leader.status(&id("a")).unwrap();
+    assert_eq!((status.fleet.spent, status.fleet.unconfirmed, status.available), (30, 70, 0));
+    assert_eq!(ledger.grant("two").unwrap().short, Some(Shortage::Spent));
+    ledger.input(Input::Forgive { limit: id("a") });
+    ledger.pass(1);
+    assert_eq!(ledger.granted("two"), 10);
+    // It was not gone after all: what it says counts no more.
+    ledger.tell("one", 100, 90, 0);
+    assert_eq!((ledger.findings.as_slice(), ledger.grants["one"].void), ([FindingKind::Unknown].as_slice(), true));
+}
+
+#[test]
+fn a_last_word_is_confirmed_when_the_store_has_it() {
+    let mut ledger = Ledger::of(100);
+    ledger.ask("one", 100, 100);
+    ledger.held = true;
+    ledger.report("one", 1, vec![usage(100, 30, 70)], Vec::new(), true);
+    ledger.pass(1);
+    assert_eq!(ledger.grant("one").map(|grant| grant.durable.returned), Some(0), "nothing is confirmed");
+    ledger.held = false;
+    ledger.write();
+    ledger.pass(1);
+    let durable = ledger.grant("one").unwrap().durable;
+    assert_eq!((durable.spent, durable.returned), (30, 70));
+    assert_eq!(ledger.ask("two", 70, 70), 70);
+    ledger.report("one", 1, vec![usage(100, 30, 70)], Vec::new(), true);
+    assert!(ledger.grant("one").unwrap().over, "it is told again");
+    assert_eq!(ledger.findings, Vec::new());
+}
+
+#[test]
+fn lies_move_no_money_and_are_told() {
+    let told = |lie: &dyn Fn(&mut Ledger)| {
+        let mut ledger = Ledger::of(1000);
+        assert_eq!(ledger.ask("one", 100, 100), 100);
+        ledger.tell("one", 100, 50, 10);
+        ledger.pass(11);
+        let before = ledger.leader.status(&id("a")).unwrap();
+        lie(&mut ledger);
+        ledger.pass(11);
+        let after = ledger.leader.status(&id("a")).unwrap();
+        assert_eq!((after.fleet.spent, after.available), (before.fleet.spent, before.available));
+        let void = ledger.grants.values().any(|grants| grants.void);
+        (ledger.findings, void)
+    };
+    let kinds = |findings: (Vec<FindingKind>, bool)| (findings.0, findings.1);
+    assert_eq!(kinds(told(&|ledger| ledger.tell("one", 100, 40, 10))), (vec![FindingKind::Less], true));
+    assert_eq!(kinds(told(&|ledger| ledger.tell("one", 100, 50, 5))), (vec![FindingKind::Less], true));
+    assert_eq!(kinds(told(&|ledger| ledger.tell("one", 90, 50, 10))), (vec![FindingKind::Less], true));
+    assert_eq!(
+        kinds(told(&|ledger| ledger.report("one", 1, Vec::new(), Vec::new(), false))),
+        (vec![FindingKind::Less], true)
+    );
+    assert_eq!(kinds(told(&|ledger| ledger.tell("one", 900, 50, 800))), (vec![FindingKind::More], false));
+    assert_eq!(kinds(told(&|ledger| ledger.tell("one", 100, 50, 101))), (vec![FindingKind::More], false));
+    assert_eq!(kinds(told(&|ledger| ledger.tell("stranger", 100, 0, 0))), (vec![FindingKind::Unknown], true));
+    let not_allowed = |ledger: &mut Ledger| {
+        ledger.report(
+            "one",
+            1,
+            vec![usage(100, 50, 10)],
+            vec![WantedLimit { limit: id("b"), want: 5, least: 5 }],
+            false,
+        );
+    };
+    assert_eq!(kinds(told(&not_allowed)), (vec![FindingKind::NotAllowed], false));
+    let absurd = |ledger: &mut Ledger| {
+        ledger.report(
+            "one",
+            1,
+            vec![AccountUsage { want: u64::MAX, least: 1, ..usage(100, 50, 10) }],
+            Vec::new(),
+            false,
+        );
+    };
+    assert_eq!(kinds(told(&absurd)), (vec![FindingKind::Absurd], false));
+    let odd = |ledger: &mut Ledger| ledger.report("a\"pod", 1, Vec::new(), Vec::new(), false);
+    assert_eq!(kinds(told(&odd)), (vec![FindingKind::Absurd], false));
+}
+
+#[test]
+fn an_old_journal_of_a_pod_counts_no_more() {
+    let mut ledger = Ledger::of(1000);
+    ledger.ask("one", 100, 100);
+    ledger.report("one", 2, Vec::new(), Vec::new(), false);
+    ledger.tell("one", 100, 0, 0);
+    assert_eq!((ledger.findings.as_slice(), ledger.grants["one"].void), ([FindingKind::OldEpoch].as_slice(), true));
+    assert_eq!(ledger.leader.status(&id("a")).unwrap().fleet.unconfirmed, 100);
+}
+
+#[test]
+fn a_report_that_comes_late_or_follows_an_earlier_leader_changes_nothing() {
+    let mut ledger = Ledger::of(1000);
+    ledger.ask("one", 100, 100);
+    let late = UsageReport {
+        epoch: 1,
+        term: ledger.term(),
+        number: 1,
+        whole: true,
+        accounts: vec![usage(100, 10, 0)],
+        wanted: Vec::new(),
+        last: false,
+    };
+    ledger.tell("one", 100, 50, 0);
+    ledger.send("one", late.clone());
+    assert_eq!((ledger.findings.len(), ledger.leader.status(&id("a")).unwrap().fleet.spent), (0, 50));
+    ledger.send("one", UsageReport { number: 99, term: Term(0), ..late });
+    assert_eq!((ledger.grants["one"].answers, ledger.grants["one"].accounts.len()), (99, 0));
+    assert_eq!(ledger.leader.status(&id("a")).unwrap().fleet.spent, 50);
+}
+
+#[test]
+fn a_store_that_was_set_back_is_charged_with_what_holders_have() {
+    let mut ledger = Ledger::of(1000);
+    ledger.ask("one", 10, 10);
+    let backup = ledger.store.clone();
+    ledger.report("one", 1, vec![AccountUsage { want: 400, least: 400, ..usage(10, 0, 0) }], Vec::new(), false);
+    ledger.pass(1);
+    assert_eq!(ledger.granted("one"), 410);
+    ledger.store = backup;
+    let mut next = ledger.succeeded(1000);
+    next.tell("one", 410, 0, 0);
+    assert_eq!(next.findings, [FindingKind::More]);
+    assert_eq!(next.leader.status(&id("a")).unwrap().available, 590);
+}
+
+#[test]
+fn a_lower_limit_grants_nothing_more_and_a_higher_one_serves_who_waits() {
+    let mut ledger = Ledger::of(100);
+    ledger.ask("one", 100, 100);
+    let limit = |max| vec![SharedLimit { id: id("a"), max, window: Periods::lifetime() }];
+    ledger.input(Input::Limits(limit(50)));
+    assert_eq!(ledger.ask("two", 10, 10), 0);
+    ledger.input(Input::Limits(limit(150)));
+    ledger.pass(1);
+    assert_eq!(ledger.granted("two"), 10);
+    ledger.input(Input::Limits(Vec::new()));
+    assert_eq!(ledger.ask("three", 10, 10), 0);
+}
+
+#[test]
+fn a_period_is_another_account_and_the_next_one_is_granted_ahead_of_time() {
+    let window = Periods::calendar(CalendarUnit::Hour, "UTC", 1).unwrap();
+    let mut ledger = Ledger::new(vec![SharedLimit { id: id("a"), max: 100, window }]);
+    ledger.pass(3530);
+    assert_eq!(ledger.ask("one", 100, 10), 50);
+    let first = ledger.grant("one").unwrap().clone();
+    assert_eq!(first.end, Some(MORNING + 3_600_000));
+    assert!(first.valid_for_ms.unwrap() <= 70_000);
+    ledger.pass(50);
+    let account = first.account.clone();
+    ledger.report("one", 1, vec![AccountUsage { account: account.clone(), ..usage(50, 20, 0) }], Vec::new(), false);
+    ledger.pass(1);
+    let grants = &ledger.grants["one"].accounts;
+    let next = grants.iter().find(|grant| grant.account.start == MORNING + 3_600_000).unwrap();
+    assert!(next.granted > 0 && next.begins_in_ms > 0 && next.begins_in_ms < 20_000, "{next:?}");
+    let next = next.clone();
+    ledger.pass(60);
+    let ended = AccountUsage { account: account.clone(), ..usage(50, 20, 30) };
+    let running = AccountUsage { account: next.account.clone(), ..usage(next.granted, 0, 0) };
+    ledger.report("one", 1, vec![ended.clone(), running.clone()], Vec::new(), false);
+    ledger.pass(11);
+    ledger.report("one", 1, vec![ended, running], Vec::new(), false);
+    let ended = ledger.grants["one"].accounts.iter().find(|grant| grant.account == account).unwrap();
+    assert!(ended.over && ended.valid_for_ms == Some(0));
+    assert_eq!(ledger.findings, Vec::new());
+}
+
+#[test]
+fn of_a_rolling_window_all_buckets_count() {
+    let window = Periods::rolling(3_600_000).unwrap();
+    let mut ledger = Ledger::new(vec![SharedLimit { id: id("a"), max: 100, window }]);
+    assert_eq!(ledger.ask("one", 80, 80), 80);
+    let account = ledger.grant("one").unwrap().account.clone();
+    ledger.pass(120);
+    ledger.report("one", 1, vec![AccountUsage { account: account.clone(), ..usage(80, 80, 0) }], Vec::new(), false);
+    assert_eq!(ledger.ask("two", 30, 30), 0);
+    assert_eq!(ledger.grant("two").unwrap().short, Some(Shortage::Spent));
+    assert_eq!(ledger.grant("two").unwrap().fleet.spent, 80);
+    ledger.pass(3_600);
+    assert_eq!(ledger.ask("two", 30, 30), 30);
+}
+
+#[test]
+fn a_clock_that_steps_back_brings_no_period_back_and_one_that_was_far_ahead_is_followed() {
+    let window = Periods::calendar(CalendarUnit::Day, "UTC", 1).unwrap();
+    let mut ledger = Ledger::new(vec![SharedLimit { id: id("a"), max: 100, window }]);
+    assert_eq!(ledger.ask("one", 60, 60), 60);
+    let today = ledger.grant("one").unwrap().account.start;
+    ledger.now += 86_400_000;
+    assert_eq!(ledger.ask("two", 60, 60), 60);
+    ledger.now -= 40_000_000;
+    assert!(ledger.ask("three", 10, 10) == 10 && ledger.grant("three").unwrap().account.start == today + 86_400_000);
+    ledger.now += 400 * 86_400_000;
+    assert_eq!(ledger.ask("four", 60, 60), 60);
+    ledger.now = MORNING + 1_000_000;
+    assert_eq!(ledger.ask("five", 60, 60), 0, "today's account is as it was");
+    assert_eq!(ledger.grant("five").unwrap().account.start, today);
+}
