@@ -114,7 +114,7 @@ fn shared(binding: &Binding, document: &Document) -> Vec<SharedLimit> {
         Ok(limits) => limits
             .into_iter()
             .map(|limit| SharedLimit {
-                id: LimitKey { limit: limit.name, unit: limit.unit.to_owned() },
+                id: LimitKey::new(&limit.name, limit.unit),
                 max: limit.max,
                 window: limit.window,
             })
