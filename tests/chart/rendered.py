@@ -30,7 +30,7 @@ CASES = {
     "copies": {"providerNamespaces": ["llm"], "credentials": {"copies": True}},
     "copies-everywhere": {"credentials": {"copies": True}},
     "evict": {"injection": {"repair": "Evict"}},
-    "ledger": {"ledger": {"store": "Kubernetes"}},
+    "no-ledger": {"ledger": {"store": "None"}},
     "ledger-postgresql": {"ledger": {"store": "PostgreSQL", "postgresql": {"secretName": "ledger-database"}}},
     "outside": {"webhooks": {"url": "https://operator.example:8443/", "failurePolicy": "Fail"}},
     "digests": {

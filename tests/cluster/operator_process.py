@@ -30,7 +30,7 @@ class OperatorProcess:
             *(binaries.outrigger("outrigger-operator"), "--namespace", chart.NAMESPACE, "--identity", self.name),
             *("--address", f"{HOST}:{self.port}", "--service", HOST, "--service-port", self.port),
             *("--listen", f"127.0.0.1:{self.port}", "--metrics", f"127.0.0.1:{self.clear}", "--image", IMAGE),
-            *("--webhooks", chart.RELEASE),
+            *("--webhooks", chart.RELEASE, "--ledger", "Kubernetes"),
             *self.flags,
         ]
         env = environment(KUBECONFIG=str(self.kubeconfig), OUTRIGGER_LOG="info", **self.env)
