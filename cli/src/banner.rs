@@ -50,7 +50,7 @@ impl Banner<'_> {
         if policy.as_ref().is_some_and(|policy| !policy.limits.all.is_empty()) {
             let kept = match self.state {
                 Some(state) => Printable(state.display()).to_string(),
-                None => "in memory: budgets begin anew when this process ends (--state DIR keeps them)".to_owned(),
+                None => "in memory: budgets start again with each process (--state DIR keeps them)".to_owned(),
             };
             let _ = writeln!(text, "  accounts {kept}");
         }

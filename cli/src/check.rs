@@ -48,7 +48,7 @@ pub(crate) fn main(args: &Args) -> ExitCode {
             place: SourcePlace { file: args.dir.display().to_string(), line: 0 },
             object: String::new(),
             path: String::new(),
-            message: "there is no object here: an empty folder can't be what is meant".to_owned(),
+            message: "there is no object here: an empty folder is probably a mistake".to_owned(),
         });
     }
     let judged = match args.no_secrets {

@@ -38,7 +38,7 @@ enum DiffError {
     Folder(#[from] FolderError),
     #[error(transparent)]
     Look(#[from] LoadError),
-    #[error("{} has errors, so what it would decide can't be told: see above, and `outrigger check`", .0.display())]
+    #[error("{} has errors, so its decisions are unknown: see above, and `outrigger check`", .0.display())]
     Unsound(PathBuf),
     #[error(transparent)]
     Read(#[from] AskError),

@@ -344,13 +344,13 @@ fn notes(looked: &LoadedPolicy, key: &Key, asking: &ExplainedRequest, decision: 
     missing.dedup();
     if !missing.is_empty() {
         let told = missing.join(", ");
-        notes.push(format!("no value is known here of Secret {told}: without it a gateway passes the credential over"));
+        notes.push(format!("the value of Secret {told} is unknown: without it a gateway skips the credential"));
     }
     if asking.session().is_some() {
         notes.push("a session stays where it was drawn: the shares hold over many sessions".to_owned());
     }
     if looked.errors.iter().any(|error| !error.object.is_empty()) {
-        notes.push("what has errors may be left out, or count for nothing: mend what is said above first".to_owned());
+        notes.push("objects with errors may be left out: repair the errors above first".to_owned());
     }
     if !policy.limits.all.is_empty() && asking.body.is_none() {
         notes.push(

@@ -16,7 +16,8 @@ pub(crate) fn findings(source: &Source, compiled: &Compiled) -> Vec<Finding> {
     let warning = |object: &Object, path: &str, message: String| object.finding(Severity::Warning, path, message);
     let mut findings = Vec::new();
     for provider in document.providers.iter().filter(|provider| !provider.suspended && all_suspended(provider)) {
-        let message = "every credential is suspended (spec.credentials[].suspended), so it answers nobody".to_owned();
+        let message =
+            "every credential is suspended (spec.credentials[].suspended), so it serves no request".to_owned();
         let place = object("LLMProvider", &provider.namespace, &provider.name);
         findings.extend(place.map(|object| warning(object, "spec.credentials", message)));
     }
@@ -53,7 +54,8 @@ pub(crate) fn findings(source: &Source, compiled: &Compiled) -> Vec<Finding> {
         .find_map(|kind| source.objects.iter().find(|object| object.kind == *kind))
         .or_else(|| source.objects.first());
     findings.extend(first.map(|object| {
-        let message = format!("nobody is served by these objects: {why}. `outrigger run` will not start with them");
+        let message =
+            format!("no request can be served with these objects: {why}. `outrigger run` will not start with them");
         warning(object, "", message)
     }));
     findings

@@ -13,7 +13,7 @@ use crate::folder::{self, FolderError};
 pub(crate) enum LoadError {
     #[error(transparent)]
     Folder(#[from] FolderError),
-    #[error("the objects are no policy")]
+    #[error("the objects do not form a policy")]
     Build(#[from] BuildError),
 }
 

@@ -65,7 +65,7 @@ enum Command {
     /// Say what is wrong in a cluster, and what to type.
     ///
     /// Asks through kubectl, with kubectl's access to the cluster. Exits with 0 if nothing is wrong, with 1 if something is,
-    /// and with 2 if the cluster can't be asked.
+    /// and with 2 if the cluster does not answer.
     Doctor(doctor::Args),
     /// Print the definitions of the objects, to be applied to a cluster.
     Crds,

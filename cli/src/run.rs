@@ -86,9 +86,9 @@ enum RunError {
     NoProvider(String),
     #[error("{0} is empty, and had objects before: it may be half written. To take its objects away, remove the file")]
     Emptied(String),
-    #[error("there is nothing that could answer: see what is said above")]
+    #[error("no provider can serve a request: see the errors above")]
     NothingToServe,
-    #[error("no such key: see what is said above")]
+    #[error("no such key: see the errors above")]
     NoSuchKey,
     #[error(
         "to serve without a budget or a rule would let through what it keeps out: mend what is said above, or serve all the \
@@ -297,7 +297,7 @@ fn from_environment(document: &Document) {
 fn warn_of_open_doors(clients: &[SocketAddr]) {
     for open in clients.iter().filter(|at| !at.ip().is_loopback()) {
         style::say(format_args!(
-            "warning: {open} can be reached from other machines, and whoever reaches it may use these providers"
+            "warning: {open} can be reached from other machines, and anyone who can reach it may use these providers"
         ));
     }
 }

@@ -117,8 +117,8 @@ fn what_can_not_be_asked_is_told() {
         (&["--model", "m", "--spent", "team=much"][..], 2, "Budget search/team counts money, so say how many dollars"),
         (&["--model", "m", "--spent", "team"][..], 2, "must be a limit and an amount, such as team-search=95%"),
         (&["--model", "m", "--unhealthy", "opnai"][..], 2, "did you mean `openai`?; there are openai, local, claude"),
-        (&["--model", "m", "--path", "/v1/nothing"][..], 2, "nothing is answered at /v1/nothing"),
-        (&["--model", "m", "--header", "a b: c"][..], 2, "`a b` is no header that a request can have"),
+        (&["--model", "m", "--path", "/v1/nothing"][..], 2, "no path is served at /v1/nothing"),
+        (&["--model", "m", "--header", "a b: c"][..], 2, "`a b` is not a valid header for a request"),
         (&["--model", "m", "--time", "noon"][..], 2, "must be a time such as 2026-12-01T09:00:00Z"),
         (&["--request", "none.json"][..], 2, "can't read none.json"),
         (&["--request", "-", "--path", "/v1/audio/transcriptions"][..], 2, "the body of transcription is a form"),
@@ -163,8 +163,8 @@ fn diff_fails_with_two() {
     for (args, told) in [
         (&["old", "nowhere"][..], "can't read nowhere"),
         (&["old", "new", "--replay", "nothing"][..], "can't read nothing"),
-        (&["old", "new", "--replay", "-"][..], "line 2 is no decision record"),
-        (&["old", broken, "--replay", "records.jsonl"][..], "has errors, so what it would decide can't be told"),
+        (&["old", "new", "--replay", "-"][..], "line 2 is not a decision record"),
+        (&["old", broken, "--replay", "records.jsonl"][..], "has errors, so its decisions are unknown"),
     ] {
         let record = r#"{"decision":"d","dialect":"openai","operation":"chat"}"#;
         let said = outrigger(&at, &[&["diff"], args].concat(), &format!("{record}\nnothing\n"));

@@ -129,7 +129,7 @@ fn it_serves_follows_keeps_the_last_good_policy_and_drains() {
     write_over(&file, &OBJECTS.replace("reply: one", "repl: three"));
     let found = running.line("unknown field");
     assert!(found.contains("objects.yaml:7: LLMProvider default/mock: spec.mock.repl: "), "{found}");
-    running.line("the policy before it stays in force");
+    running.line("the previous policy stays in force");
     assert!(chat(&running).contains("\"two\""));
     let ready = http(&running.admin, "GET", "/readyz", "");
     assert!(ready.starts_with("HTTP/1.1 200") && ready.contains("spec.mock.repl"), "{ready}");
@@ -231,7 +231,7 @@ fn a_folder_that_is_emptied_changes_nothing() {
     let mut running = Running::start(run(folder.path(), &[]));
     fs::remove_file(folder.path().join("objects.yaml")).unwrap();
     running.line("there is no .yaml, .yml or .json file in");
-    running.line("the policy before it stays in force");
+    running.line("the previous policy stays in force");
     assert!(chat(&running).contains("\"one\""));
 }
 
@@ -246,13 +246,13 @@ fn what_would_serve_nobody_changes_nothing() {
     {
         fs::write(&file, text).unwrap();
         running.line(says);
-        running.line("the policy before it stays in force");
+        running.line("the previous policy stays in force");
         assert!(chat(&running).contains("\"one\""), "{text}");
         // Beside others it takes away what they are bound by.
         fs::write(folder.path().join("more.yaml"), key).unwrap();
-        running.line("the policy before it stays in force");
+        running.line("the previous policy stays in force");
         fs::remove_file(folder.path().join("more.yaml")).unwrap();
-        running.line("the policy before it stays in force");
+        running.line("the previous policy stays in force");
     }
     write_over(&file, &OBJECTS.replace("reply: one", "reply: two"));
     running.line("serves revision 2-");
@@ -287,7 +287,7 @@ fn with_nothing_that_could_answer_it_does_not_start() {
         let output = run(folder.path(), &[]).output().unwrap();
         let stderr = text(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{stderr}");
-        assert!(stderr.contains(said) && stderr.contains("nothing that could answer"), "{stderr}");
+        assert!(stderr.contains(said) && stderr.contains("no provider can serve a request"), "{stderr}");
     }
     let folder = objects(&format!(
         "{OBJECTS}---\napiVersion: outrigger.dev/v1alpha1\nkind: VirtualKey\nmetadata: {{name: search}}\nspec: {{}}\n"
@@ -428,7 +428,7 @@ fn a_folder_that_goes_is_told_once_and_followed_when_it_comes_back() {
     let mut running = Running::start(run(&dir, &[]));
     for (round, reply) in ["reply: two", "reply: six"].into_iter().enumerate() {
         fs::remove_dir_all(&dir).unwrap();
-        running.line("the policy before it stays in force");
+        running.line("the previous policy stays in force");
         for number in 0..200 {
             fs::write(above.path().join(format!("beside-{number}")), "x").unwrap();
         }
@@ -439,7 +439,7 @@ fn a_folder_that_goes_is_told_once_and_followed_when_it_comes_back() {
         running.stderr.read_line(&mut line).unwrap();
         // The folder may be seen before its file is in it.
         if line.contains("there is no .yaml") || line.contains("is empty") {
-            running.line("the policy before it stays in force");
+            running.line("the previous policy stays in force");
             line.clear();
             running.stderr.read_line(&mut line).unwrap();
         }

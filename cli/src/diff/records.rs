@@ -7,9 +7,9 @@ use thiserror::Error;
 /// Why a file is none of records.
 #[derive(Debug, Error)]
 pub(crate) enum RecordsError {
-    #[error("it is no JSON array of decision records: {0}")]
+    #[error("it is not a JSON array of decision records: {0}")]
     Array(serde_json::Error),
-    #[error("line {line} is no decision record: {source}")]
+    #[error("line {line} is not a decision record: {source}")]
     Line { line: usize, source: serde_json::Error },
     #[error("it is not text")]
     NoText,
@@ -91,7 +91,7 @@ mod tests {
             assert_eq!(told, [("d1", Some(7)), ("d2", None)]);
         }
         let told = read(format!("{line}\n{{\"dialect\": 1}}").as_bytes()).unwrap_err().to_string();
-        assert!(told.starts_with("line 2 is no decision record: "), "{told}");
-        assert!(read(b"[1]").unwrap_err().to_string().starts_with("it is no JSON array of decision records: "));
+        assert!(told.starts_with("line 2 is not a decision record: "), "{told}");
+        assert!(read(b"[1]").unwrap_err().to_string().starts_with("it is not a JSON array of decision records: "));
     }
 }

@@ -121,7 +121,7 @@ impl Replayed {
         let mut unsaid: Vec<_> = self.unsaid.iter().collect();
         unsaid.sort_by_key(|(_, decisions)| std::cmp::Reverse(decisions.len()));
         for (why, decisions) in unsaid {
-            let told = format!("can't say: {why}, which these records don't tell");
+            let told = format!("can't say: {why}, which these records do not contain");
             let told = if why.starts_with("RoutingRule") { told } else { format!("can't say: {why}") };
             let _ =
                 writeln!(text, "{:>6}  {}\n        {}", decisions.len(), Printable(told), examples(style, decisions));

@@ -24,13 +24,13 @@ pub(crate) enum KubectlError {
         "there is no kubectl on the PATH, and doctor asks the cluster through it: see https://kubernetes.io/docs/tasks/tools/"
     )]
     NoKubectl,
-    #[error("kubectl can't be run: {0}")]
+    #[error("kubectl cannot be started: {0}")]
     Run(#[from] std::io::Error),
     #[error("kubectl did not answer within {} s", PATIENCE.as_secs())]
     Late,
-    #[error("the cluster can't be asked: {0}")]
+    #[error("the cluster does not answer: {0}")]
     Unreachable(String),
-    #[error("what kubectl says is no JSON: {0}")]
+    #[error("the output of kubectl is not JSON: {0}")]
     Json(#[from] serde_json::Error),
 }
 
@@ -204,7 +204,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let script = "echo 'retrying' >&2; echo 'The connection to the server was refused' >&2; exit 1";
         let error = kubectl(folder.path(), script).look().await.unwrap_err();
-        assert_eq!(error.to_string(), "the cluster can't be asked: The connection to the server was refused");
+        assert_eq!(error.to_string(), "the cluster does not answer: The connection to the server was refused");
         let missing = Kubectl { program: folder.path().join("no").into(), ..Kubectl::new(None, None, None) };
         let error = missing.look().await.unwrap_err();
         assert!(error.to_string().starts_with("there is no kubectl on the PATH"), "{error}");

@@ -46,7 +46,7 @@ pub(super) fn answered<'a>(answer: &'a Listing, what: &str, lines: &mut Vec<Repo
     match answer {
         Ok(objects) => Some(objects),
         Err(why) => {
-            lines.push(ReportLine::note(format!("{what} can't be looked at: {why}")));
+            lines.push(ReportLine::note(format!("{what} cannot be read: {why}")));
             None
         }
     }

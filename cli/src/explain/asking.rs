@@ -25,7 +25,7 @@ use super::Args;
 /// Why it can't be said what is asked for.
 #[derive(Debug, Error)]
 pub(crate) enum AskError {
-    #[error("nothing is answered at {0}: see the paths in docs/operations.md, such as /v1/chat/completions")]
+    #[error("no path is served at {0}: see the paths in docs/operations.md, such as /v1/chat/completions")]
     Path(String),
     #[error("say what is asked for, with --model or with a whole request in --request")]
     Nothing,
@@ -33,7 +33,7 @@ pub(crate) enum AskError {
     Form(&'static str),
     #[error("can't read {what}")]
     Read { what: String, source: io::Error },
-    #[error("`{0}` is no header that a request can have")]
+    #[error("`{0}` is not a valid header for a request")]
     Header(String),
 }
 

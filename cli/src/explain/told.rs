@@ -34,7 +34,7 @@ impl Explained {
             );
             match &reserved.cost_usd {
                 Some(cost) => told.push_str(&format!(": ${cost} at worst, at {}", reserved.at)),
-                None => told.push_str(&format!(", at {}, whose price nobody knows", reserved.at)),
+                None => told.push_str(&format!(", at {}, whose price is unknown", reserved.at)),
             }
             match reserved.cap {
                 Some(cap) if reserved.capped => {
@@ -193,7 +193,7 @@ fn understood(asked: &Understood) -> String {
             };
             format!("{}, served by {}: {by}", asked.model, served.providers.join(", "))
         }
-        (None, None) => format!("{}, served by nobody by this name", asked.model),
+        (None, None) => format!("{}, served by no provider under this name", asked.model),
     }
 }
 

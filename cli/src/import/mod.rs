@@ -303,7 +303,7 @@ fn carry(
     objects
 }
 
-/// Where money is counted, tells what becomes of models that nobody knows the price of.
+/// Reports models without a known price, if money is counted.
 fn unpriced(work: &Work<'_>, path: &str) {
     let counts = |object: &ImportedObject| {
         let text = Value::Object(object.body.clone()).to_string();

@@ -12,7 +12,7 @@ use super::{RunError, blocking, compiled, has_no_provider};
 use crate::folder::SourceText;
 use crate::{folder, serve, style};
 
-const STAYS: &str = "the change can't be used: the policy before it stays in force";
+const STAYS: &str = "the change cannot be used: the previous policy stays in force";
 
 /// A folder that can't be read, as it was told, and when it is looked at again.
 struct UnreadableFolder {

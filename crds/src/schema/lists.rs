@@ -30,7 +30,7 @@ pub(super) fn check(schema: &Value, object: &Value) -> Vec<SchemaFinding> {
             let place = path.index(index);
             let earlier = path.index(earlier);
             findings.push(match keys.as_slice() {
-                [] => SchemaFinding::new(place, format!("stands here twice: it is {earlier} already")),
+                [] => SchemaFinding::new(place, format!("is listed twice: it is {earlier} already")),
                 [key, ..] => SchemaFinding::new(
                     place.field(key),
                     format!("must be unique in the list: {earlier} has the same {key}"),

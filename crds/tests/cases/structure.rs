@@ -240,7 +240,7 @@ pub const BROKEN: &[Invalid] = &[
     (
         PROVIDER,
         "{type: Ollama, models: [{name: a, aliases: [b, b]}]}",
-        &[("spec.models[0].aliases[1]", "stands here twice: it is spec.models[0].aliases[0] already")],
+        &[("spec.models[0].aliases[1]", "is listed twice: it is spec.models[0].aliases[0] already")],
     ),
     (
         KEY,
@@ -252,7 +252,7 @@ pub const BROKEN: &[Invalid] = &[
         "{allowedWorkloads: {serviceAccounts: [a, b.c, a]}}",
         &[(
             "spec.allowedWorkloads.serviceAccounts[2]",
-            "stands here twice: it is spec.allowedWorkloads.serviceAccounts[0] already",
+            "is listed twice: it is spec.allowedWorkloads.serviceAccounts[0] already",
         )],
     ),
     // Unknown fields.

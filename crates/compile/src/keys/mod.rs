@@ -39,7 +39,10 @@ pub(crate) fn compile(
             match tokens.get(alias.sha256.as_str()) {
                 Some(first) => {
                     let path = format!("spec.aliases[{index}].sha256");
-                    let message = format!("the same token stands for {}: a token has one key", first.label_and_place());
+                    let message = format!(
+                        "the same token belongs to {}: a token can belong to one key only",
+                        first.label_and_place()
+                    );
                     findings.push(object.error(&path, message));
                 }
                 None => {
@@ -110,7 +113,7 @@ fn named(
         let budget =
             budgets::resolve(folder, budgets, object, &path, reference).map_err(|finding| findings.push(finding)).ok();
         if let Some(first) = named.iter().position(|other| other.is_some() && *other == budget) {
-            findings.push(object.error(&path, format!("stands here twice: it is spec.budgetRefs[{first}] already")));
+            findings.push(object.error(&path, format!("is listed twice: it is spec.budgetRefs[{first}] already")));
         } else {
             named.push(budget);
         }
@@ -252,7 +255,7 @@ fn resolve(
 }
 
 fn unusable(object: &Object, path: &str, id: &ObjectRef) -> Finding {
-    object.warning(path, format!("LLMProvider {id} can't be used until it is mended")).because(Cause::Dependency)
+    object.warning(path, format!("LLMProvider {id} can't be used until it is repaired")).because(Cause::Dependency)
 }
 
 /// Where the one that is missing might be.

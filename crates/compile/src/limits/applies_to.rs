@@ -89,7 +89,7 @@ fn nobody(object: &Object, applies: &AppliesTo, namespaces: Option<&LabelSelecto
         Some(selector) if !is_empty(selector) => ". Labels are read off the Namespace objects that are here",
         _ => "",
     };
-    format!("{which} is {where_to}, so it applies to nobody{advice}")
+    format!("{which} is {where_to}, so it applies to no key{advice}")
 }
 
 fn providers(folder: &SortedObjects<'_>, object: &Object, names: &[String], findings: &mut Vec<Finding>) {
@@ -122,7 +122,7 @@ fn unused(folder: &SortedObjects<'_>, findings: &mut Vec<Finding>) {
     for (id, ReadObject { object, typed }) in &folder.budgets {
         let shared = typed.spec.allowed_namespaces.as_ref().is_some_and(|allowed| allowed.from != NamespacesFrom::Same);
         if !named.contains(id) && typed.spec.applies_to.is_none() && !shared {
-            let message = "no key names it, no Budget is under it, and it applies to nobody, so it limits nothing: name it in \
+            let message = "no key names it, no Budget is under it, and it applies to no key, so it limits nothing: name it in \
                            budgetRefs of a VirtualKey, or give it appliesTo";
             findings.push(object.warning("spec", message));
         }

@@ -55,7 +55,7 @@ fn thresholds(object: &Object, thresholds: &[Threshold], findings: &mut Vec<Find
         let same = |other: &Threshold| (other.percent, other.action) == (threshold.percent, threshold.action);
         if let Some(first) = thresholds.iter().take(index).position(same) {
             let message = format!(
-                "{:?} at {} % stands here twice: it is {} already",
+                "{:?} at {} % is listed twice: it is {} already",
                 threshold.action,
                 threshold.percent,
                 place(first)
@@ -99,7 +99,7 @@ fn parent(
     let above = budgets.iter().find(|other| other.id() == parent)?;
     if above.unit != budget.unit {
         let message = format!(
-            "Budget {parent} counts {} and this one {}, so what is used here can't be told there: both must count the same",
+            "Budget {parent} counts {} and this one {}, so usage here cannot be counted there: both must have the same unit",
             unit(above.unit),
             unit(budget.unit)
         );
@@ -133,7 +133,7 @@ pub(crate) fn resolve(
     let unusable = || {
         // A key without its budget would have none.
         let so = if object.kind == "VirtualKey" { ", nor this key without it" } else { "" };
-        object.warning(path, format!("Budget {id} can't be used until it is mended{so}")).because(Cause::Dependency)
+        object.warning(path, format!("Budget {id} can't be used until it is repaired{so}")).because(Cause::Dependency)
     };
     let Some(budget) = folder.budgets.get(&id) else {
         if folder.unsound.contains(&("Budget", id.clone())) {

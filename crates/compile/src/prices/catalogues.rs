@@ -24,8 +24,7 @@ pub(crate) fn compile(
     for ReadObject { object, typed } in folder.catalogs.values() {
         for (index, model) in typed.spec.models.iter().enumerate() {
             if let Some(first) = priced.get(&(object.namespace.as_str(), model.name.as_str())) {
-                let message =
-                    format!("{} tells of `{}`, too, and is believed first: keep one", first.label(), model.name);
+                let message = format!("{} lists `{}`, too, and takes precedence: keep one", first.label(), model.name);
                 findings.push(object.warning(&format!("spec.models[{index}].name"), message));
             } else {
                 priced.insert((&object.namespace, &model.name), object);

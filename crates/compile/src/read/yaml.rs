@@ -239,7 +239,7 @@ impl Reading {
             _ => None,
         };
         if let Some(first) = twice {
-            self.fail(line, format!("the key `{text}` stands twice, first on line {first}: keep one"));
+            self.fail(line, format!("the key `{text}` occurs twice, first on line {first}: keep one"));
         } else if text.is_empty() && style == ScalarStyle::Plain {
             self.fail(line, "a key is missing before `:`");
         } else if let Some(open) = self.open.last_mut() {
@@ -256,7 +256,7 @@ impl Reading {
             );
         }
         if tag.is_some_and(|tag| !tag.is_yaml_core_schema()) {
-            self.fail(line, "a tag of one's own (`!name`) means nothing here: remove it");
+            self.fail(line, "a custom tag (`!name`) has no meaning here: remove it");
         }
         if self.open.len() >= MAX_DEPTH {
             self.fail(line, format!("nested deeper than {MAX_DEPTH}"));
@@ -397,12 +397,12 @@ mod tests {
             got[..3],
             [
                 Ok(json!({"a": 1})),
-                problem(6, "the key `d` stands twice, first on line 5: keep one"),
+                problem(6, "the key `d` occurs twice, first on line 5: keep one"),
                 Ok(json!({"e": 1}))
             ]
         );
         assert!(matches!(&got[3..], [Err(problem)] if problem.message.starts_with("not YAML: ")), "{got:?}");
         assert_eq!(values("a: .inf"), [problem(1, "no object can hold .inf or .nan: quote it if it is meant as text")]);
-        assert_eq!(values("a: !Ref b"), [problem(1, "a tag of one's own (`!name`) means nothing here: remove it")]);
+        assert_eq!(values("a: !Ref b"), [problem(1, "a custom tag (`!name`) has no meaning here: remove it")]);
     }
 }

@@ -181,7 +181,7 @@ fn in_scope<'a>(
     let reached = |id: &ObjectRef| everywhere || id.namespace == object.namespace;
     if found.is_empty() && !folder.misses("VirtualKey", reached) && !folder.misses_keyless(reached) {
         let place = if everywhere { "here".to_owned() } else { format!("in namespace {}", object.namespace) };
-        let message = format!("{whose} is {place}, so the rule acts on nobody");
+        let message = format!("{whose} is {place}, so the rule applies to no key");
         findings.push(object.warning(path, message));
     }
     found

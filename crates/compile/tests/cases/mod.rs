@@ -111,7 +111,7 @@ pub const BROKEN: &[Broken] = &[
         )],
         &[
             "a.yaml:2: LlmProvider default/a: kind: unknown kind, did you mean `LLMProvider`? outrigger.dev/v1alpha1 has Budget, LLMProvider, ModelCatalog, RoutingRule, VirtualKey",
-            "a.yaml:11: warning: VirtualKey default/k: spec.providers[0].name: LLMProvider default/a can't be used until it is mended",
+            "a.yaml:11: warning: VirtualKey default/k: spec.providers[0].name: LLMProvider default/a can't be used until it is repaired",
         ],
     ),
     broken(
@@ -127,7 +127,7 @@ pub const BROKEN: &[Broken] = &[
     broken(
         "a key twice",
         &[("a.yaml", concat!(provider!("a"), "apiVersion: v1\nkind: Secret\nmetadata:\n  name: a\n  name: b\n"))],
-        &["a.yaml:10: the key `name` stands twice, first on line 9: keep one"],
+        &["a.yaml:10: the key `name` occurs twice, first on line 9: keep one"],
     ),
     broken(
         "an unknown kind",
@@ -361,7 +361,7 @@ pub const BROKEN: &[Broken] = &[
         )],
         &[
             "a.yaml:4: LLMProvider default/a: spec: this type is called with a key: list at least one in credentials",
-            "a.yaml:11: warning: VirtualKey default/k: spec.providers[0].name: LLMProvider default/a can't be used until it is mended",
+            "a.yaml:11: warning: VirtualKey default/k: spec.providers[0].name: LLMProvider default/a can't be used until it is repaired",
         ],
     ),
     broken(
@@ -425,7 +425,7 @@ pub const BROKEN: &[Broken] = &[
             ),
         )],
         &[
-            "a.yaml:17: VirtualKey default/k: spec.aliases[0].sha256: the same token stands for VirtualKey default/j at a.yaml:6: a token has one key",
+            "a.yaml:17: VirtualKey default/k: spec.aliases[0].sha256: the same token belongs to VirtualKey default/j at a.yaml:6: a token can belong to one key only",
         ],
     ),
     broken(
@@ -477,7 +477,7 @@ pub const BROKEN: &[Broken] = &[
             ),
         )],
         &[
-            "a.yaml:10: RoutingRule default/r: spec.when: on a request of type embedding, fails: a string stands where true or false must stand",
+            "a.yaml:10: RoutingRule default/r: spec.when: on a request of type embedding, fails: a string is in a place that needs true or false",
         ],
     ),
     broken(
@@ -494,8 +494,8 @@ pub const BROKEN: &[Broken] = &[
         )],
         &[
             "a.yaml:17: RoutingRule default/r: spec.scope.virtualKeys[0]: there is no VirtualKey default/serach, did you mean `search`?",
-            "a.yaml:24: warning: RoutingRule default/s: spec.scope.team: no key of team y is in namespace default, so the rule acts on nobody",
-            "a.yaml:31: warning: RoutingRule default/t: spec.scope.customer: no key of customer z is in namespace default, so the rule acts on nobody",
+            "a.yaml:24: warning: RoutingRule default/s: spec.scope.team: no key of team y is in namespace default, so the rule applies to no key",
+            "a.yaml:31: warning: RoutingRule default/t: spec.scope.customer: no key of customer z is in namespace default, so the rule applies to no key",
         ],
     ),
     broken(

@@ -29,7 +29,7 @@ impl Model {
             context_window: doc.context_window,
             max_output_tokens: doc.max_output_tokens,
             capabilities: doc.capabilities.as_ref().map(|words| {
-                // A word of a newer version is no capability that this one could ask for.
+                // A word of a newer version is not a capability that this one could ask for.
                 let known = words.iter().filter_map(|word| Capabilities::from_name(word));
                 known.fold(Capabilities::default(), |all, one| all | one)
             }),

@@ -62,7 +62,7 @@ impl fmt::Display for EvalFailure {
                 write!(f, "`{name}` does not take values of types {one} and {other}")
             }
             EvalFailure::Arguments(name) => write!(f, "`{name}` is not called in this way"),
-            EvalFailure::NotBool(found) => write!(f, "a {found} stands where true or false must stand"),
+            EvalFailure::NotBool(found) => write!(f, "a {found} is in a place that needs true or false"),
             EvalFailure::NotIterable(found) => write!(f, "a macro goes through a list or a map, not through a {found}"),
             EvalFailure::Overflow(name) => write!(f, "the result of `{name}` is too large a number"),
             EvalFailure::DivisionByZero => write!(f, "it divides by zero"),
@@ -76,7 +76,7 @@ impl fmt::Display for EvalFailure {
             EvalFailure::Zone => write!(f, "there is no such time zone"),
             EvalFailure::Unknown(name) => write!(f, "`{name}` is not known of this request"),
             EvalFailure::TooLarge(name, unit, most) => {
-                write!(f, "`{name}` has more than {most} {unit} in this request, and rules are shown no more")
+                write!(f, "`{name}` has more than {most} {unit} in this request, and rules see no more of them")
             }
         }
     }

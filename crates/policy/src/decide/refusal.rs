@@ -21,7 +21,7 @@ pub(crate) fn nothing_left(policy: &Policy, key: &Key, decision: &Decision, requ
     let Some(candidate) = blamed else {
         return PolicyRefusal {
             kind: PolicyRefusalKind::ModelNotFound,
-            message: format!("nobody serves this request for {}{by}", named(key)),
+            message: format!("no provider serves this request for {}{by}", named(key)),
             param: Some("model".to_owned()),
             limit: None,
         };
@@ -55,7 +55,7 @@ pub(crate) fn nothing_left(policy: &Policy, key: &Key, decision: &Decision, requ
         },
         Some(Skip::Unhealthy) => PolicyRefusal {
             kind: PolicyRefusalKind::UpstreamUnreachable,
-            message: format!("no candidate is healthy{by}: `{name}` is said to be down"),
+            message: format!("no candidate is healthy{by}: `{name}` is marked as unhealthy"),
             param: None,
             limit: None,
         },
@@ -151,12 +151,12 @@ fn unpriced(policy: &Policy, key: &Key, candidate: &Candidate, request: &Request
             let provider = candidate.provider.map(|index| policy.providers[index].id.to_string()).unwrap_or_default();
             let of = if of == "tokens" { String::new() } else { format!(" for {of}") };
             format!(
-                "{counts} counts money, and nobody knows the price of {name}/{model}{of}{by}: give it one (LLMProvider \
+                "{counts} counts money, and the price of {name}/{model}{of} is unknown{by}: set one (LLMProvider \
                  {provider}: spec.models[].price or spec.defaultPrice; or a ModelCatalog), or `unpriced: Allow` to {}",
                 named(key)
             )
         }
-        None => format!("nobody knows the price of {name}/{model}{by}"),
+        None => format!("the price of {name}/{model} is unknown{by}"),
     };
     PolicyRefusal { kind: PolicyRefusalKind::ModelUnpriced, message, param: Some("model".to_owned()), limit: None }
 }

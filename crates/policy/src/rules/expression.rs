@@ -26,7 +26,7 @@ pub enum ExpressionError {
     UnknownFunction(String),
     #[error(transparent)]
     Lint(#[from] Lint),
-    #[error("`{name}` is no time zone{}", nearest.as_ref().map(|n| format!(", did you mean `{n}`?")).unwrap_or_default())]
+    #[error("`{name}` is not a time zone{}", nearest.as_ref().map(|n| format!(", did you mean `{n}`?")).unwrap_or_default())]
     UnknownZone { name: String, nearest: Option<String> },
     #[error("is {0}, and a condition must be true or false")]
     NotBool(String),

@@ -48,8 +48,8 @@ impl<'a> TrialConditions<'a> {
         for word in &trial.request.needs {
             let known = Capability::ALL.map(Capability::name);
             let found = Capabilities::from_name(word);
-            needs =
-                needs | found.ok_or_else(|| format!("`{word}` is no capability{}", hint(word, known.into_iter())))?;
+            needs = needs
+                | found.ok_or_else(|| format!("`{word}` is not a capability{}", hint(word, known.into_iter())))?;
         }
         Ok(TrialConditions {
             unhealthy,

@@ -105,7 +105,7 @@ fn tried(policy: &Policy, trial: &Trial, work: &mut TrialWork) -> Result<Result<
 fn request_type(trial: &Trial) -> Result<RequestType, String> {
     let Some(name) = trial.request.request_type.as_deref() else { return Ok(RequestType::default()) };
     RequestType::from_name(name)
-        .ok_or_else(|| format!("`{name}` is no type of requests{}", hint(name, RequestType::NAMES.into_iter())))
+        .ok_or_else(|| format!("`{name}` is not a request type{}", hint(name, RequestType::NAMES.into_iter())))
 }
 
 /// The key, the type and the world of a test's request.
@@ -171,7 +171,7 @@ fn known(policy: &Policy, trial: &Trial) -> Result<(), String> {
         && PolicyRefusalKind::from_name(kind).is_none()
     {
         return Err(format!(
-            "`{kind}` is no type of refusal: there is {}{}",
+            "`{kind}` is not a refusal type; the types are {}{}",
             kinds.join(", "),
             hint(kind, kinds.into_iter())
         ));

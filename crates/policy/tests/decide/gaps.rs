@@ -98,7 +98,7 @@ fn an_operation_wants_a_price_in_what_it_is_counted_by() {
     }
     let policy = metered("vLLM", &["m"], |_| {});
     let refusal = decide(&policy, &Request { request_type: RequestType::Speech, ..ask("m") }).refusal.unwrap();
-    assert!(refusal.message.contains("nobody knows the price of a/m for characters: give"), "{}", refusal.message);
+    assert!(refusal.message.contains("the price of a/m for characters is unknown: set"), "{}", refusal.message);
 }
 
 #[test]

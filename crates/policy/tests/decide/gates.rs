@@ -259,8 +259,8 @@ fn refusals_name_the_limit_the_window_and_how_much_is_gone() {
             403,
             "model_unpriced",
             false,
-            "VirtualKey t/k: spec.limits.budgets[month] counts money, and nobody knows the price of a/m (RoutingRule t/r \
-             decided): give it one (LLMProvider t/a: spec.models[].price or spec.defaultPrice; or a ModelCatalog), or \
+            "VirtualKey t/k: spec.limits.budgets[month] counts money, and the price of a/m is unknown (RoutingRule t/r \
+             decided): set one (LLMProvider t/a: spec.models[].price or spec.defaultPrice; or a ModelCatalog), or \
              `unpriced: Allow` to VirtualKey t/k",
         ),
         (

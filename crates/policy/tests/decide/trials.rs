@@ -286,7 +286,7 @@ fn a_test_that_makes_no_sense_is_told() {
         ),
         (
             trial("a-premium", premium(), well(), refused("budget_exeeded")),
-            "`budget_exeeded` is no type of refusal: there is model_not_found, \
+            "`budget_exeeded` is not a refusal type; the types are model_not_found, \
              unsupported_parameter, provider_blocked, upstream_unreachable, budget_exceeded, token_limited, request_limited, \
              concurrency_limited, model_unpriced, request_rejected, model_blocked, invalid_request, did \
              you mean `budget_exceeded`?",
@@ -299,9 +299,12 @@ fn a_test_that_makes_no_sense_is_told() {
         ),
         (
             trial("a-premium", typed("chat_completions"), well(), expects()),
-            "`chat_completions` is no type of requests, did you mean `chat_completion`?",
+            "`chat_completions` is not a request type, did you mean `chat_completion`?",
         ),
-        (trial("a-premium", needs("vision"), well(), expects()), "`vision` is no capability, did you mean `Vision`?"),
+        (
+            trial("a-premium", needs("vision"), well(), expects()),
+            "`vision` is not a capability, did you mean `Vision`?",
+        ),
         (
             trial("a-premium", premium(), down(&["openruter"]), expects()),
             "VirtualKey t/k has no provider `openruter`, did you mean `openrouter`?",
