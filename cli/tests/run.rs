@@ -370,11 +370,11 @@ fn check_tells_by_line_and_exits_with_it() {
 }
 
 #[test]
-fn crds_are_five_documents() {
+fn crds_are_six_documents() {
     let output = outrigger().arg("crds").output().unwrap();
     let text = text(&output.stdout);
-    assert_eq!(text.matches("\nkind: CustomResourceDefinition\n").count(), 5);
-    assert_eq!(text.lines().filter(|line| *line == "---").count(), 5);
+    assert_eq!(text.matches("\nkind: CustomResourceDefinition\n").count(), 6);
+    assert_eq!(text.lines().filter(|line| *line == "---").count(), 6);
 }
 
 #[test]
