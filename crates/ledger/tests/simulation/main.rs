@@ -5,7 +5,7 @@ mod gateway;
 mod store;
 mod world;
 
-use outrigger_core::Periods;
+use outrigger_core::{CalendarUnit, Periods};
 use outrigger_ledger::protocol::LimitKey;
 use outrigger_ledger::shared::leader::SharedLimit;
 
@@ -98,6 +98,28 @@ fn whatever_goes_wrong_no_more_is_spent_than_the_limit() {
         world.run();
         println!("{}", figures(&world));
         assert_eq!(world.violations, Vec::<String>::new());
+    }
+}
+
+#[test]
+fn periods_and_windows_are_bounded_at_their_edges() {
+    for seed in 0..2 {
+        let minute = Periods::calendar(CalendarUnit::Minute, "UTC", 1).unwrap();
+        let limits = vec![
+            limit("all", u64::MAX / 4, Periods::lifetime()),
+            limit("minute", 1_000_000, minute),
+            limit("hour", 3_000_000, Periods::rolling(3_600_000).unwrap()),
+        ];
+        let mut world = World::new(Plan { limits, ..plan(seed, 40) });
+        world.run();
+        println!("{} {:?} {:?}", figures(&world), world.spent(1), world.spent(2));
+        assert_eq!(world.violations, Vec::<String>::new());
+        // Six whole minutes, of each of which most was used.
+        let minutes = world.spent(1);
+        assert!(
+            minutes.len() >= 6 && minutes.iter().take(6).filter(|spent| **spent > 500_000).count() >= 5,
+            "{minutes:?}"
+        );
     }
 }
 

@@ -11,6 +11,9 @@ use crate::shared::record::{
     FORMAT, HolderPage, HolderRecord, IndexRecord, ShardRecord, StoreObject, StoreRecord, StoreVersion,
 };
 
+/// So many writes of a shard are remembered whose outcome nobody knows.
+const REMEMBERED: usize = 16;
+
 impl LedgerBooks {
     /// Asks for the writes whose turn it is.
     pub(super) fn flush(&mut self) {
@@ -26,6 +29,10 @@ impl LedgerBooks {
                     let record = attempt.record.clone();
                     let Some(shard) = self.shards.get_mut(number) else { continue };
                     shard.attempts.push(attempt);
+                    // One that old and made after all looks like another's: this leader ends, and the next one reads it.
+                    if shard.attempts.len() > REMEMBERED {
+                        shard.attempts.remove(0);
+                    }
                     let expected = shard.version.clone();
                     self.out.push(Output::Write { object: StoreObject::Shard(number), expected, record });
                 }
