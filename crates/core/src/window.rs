@@ -7,6 +7,8 @@ use crate::calendar::{Calendar, CalendarUnit};
 /// Milliseconds since 1970, UTC.
 pub type Millis = i64;
 
+/// The shortest period of a calendar.
+const MINUTE: Millis = 60_000;
 /// A rolling window is cut into so many buckets; with the one that begins and the one that leaves, 61 may count.
 const BUCKETS: u64 = 60;
 /// A hundred years.
@@ -114,6 +116,16 @@ impl Periods {
                 Period { start, end: start.checked_add(*bucket) }
             }
             Cut::Lifetime => Period { start: 0, end: None },
+        }
+    }
+
+    /// How long each of its periods lasts at least; absent for all time.
+    #[must_use]
+    pub fn shortest(&self) -> Option<Millis> {
+        match self.0 {
+            Cut::Calendar(_) => Some(MINUTE),
+            Cut::Rolling { bucket, .. } => Some(bucket),
+            Cut::Lifetime => None,
         }
     }
 

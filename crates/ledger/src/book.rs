@@ -15,6 +15,7 @@ use smallvec::SmallVec;
 use crate::page::{self, Damaged, PageRecord, SLOT};
 use crate::protocol::{Grants, LimitKey, UsageReport};
 use crate::reservation::{INLINE, Reservation, ReservedLine, ReservedOf, Settled};
+use crate::shared::can_be_shared;
 use crate::shared::holder::{Due, HeldState, HolderState, MessageOutcome, SharedNo};
 use limit::{Identity, LimitAccounts};
 use shared::{FoundAccount, SharedLimits};
@@ -238,7 +239,7 @@ impl Book {
         self.adopt_from(Granter::Itself, specs, now)
     }
 
-    /// The same, of limits that somebody else may grant. A limit that was granted by the other one before begins an
+    /// The same, of limits that somebody else may grant: those that [can be shared](can_be_shared). A limit that was granted by the other one before begins an
     /// account there; what was spent on the former one is not carried over.
     pub fn adopt_from(&mut self, by: Granter, specs: &[LimitSpec], now: Millis) -> Vec<LimitNo> {
         self.latest = self.latest.max(now);
@@ -261,7 +262,10 @@ impl Book {
         let id = |(spec, no): (&LimitSpec, &LimitNo)| (*no, LimitKey::new(&spec.name, spec.unit));
         let shared: Vec<(LimitNo, LimitKey)> = match by {
             Granter::Itself => Vec::new(),
-            Granter::Ledger => specs.iter().zip(numbers).map(id).collect(),
+            Granter::Ledger => {
+                let both = specs.iter().zip(numbers);
+                both.filter(|(spec, _)| can_be_shared(&spec.window)).map(id).collect()
+            }
         };
         if self.shared.is_none() && !shared.is_empty() {
             self.shared = Some(SharedLimits::begin(now, self.steady));

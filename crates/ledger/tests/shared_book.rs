@@ -302,6 +302,19 @@ fn a_policy_that_is_taken_back_leaves_its_limits_to_whom_they_were() {
 }
 
 #[test]
+fn a_short_rolling_window_stays_with_each_gateway() {
+    let mut book = Book::new();
+    let minute = LimitSpec { window: Periods::rolling(60_000).unwrap(), ..spec("minute") };
+    let [minute, life] = book.adopt_from(Granter::Ledger, &[minute, spec("life")], NOON)[..] else { panic!("two") };
+    let done = book.reserve(NOON, &[(minute, 600)]).unwrap();
+    book.settle(done, &[(minute, 600)]);
+    assert!(matches!(book.reserve(NOON, &[(minute, 401)]), Err(Refused::Exhausted { .. })));
+    let asked = book.reserve(NOON, &[(minute, 400), (life, 1)]);
+    assert!(matches!(asked, Err(Refused::NotGranted { limit, .. }) if limit == life), "{asked:?}");
+    assert_eq!(book.report().unwrap().wanted.len(), 1);
+}
+
+#[test]
 fn the_last_word_returns_everything_and_a_process_after_it_is_another_holder() {
     let mut process = Process::with(&["a"], 50);
     let a = process.limits[0];

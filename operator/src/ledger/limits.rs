@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use outrigger_ledger::protocol::LimitKey;
+use outrigger_ledger::shared::can_be_shared;
 use outrigger_ledger::shared::leader::SharedLimit;
 use outrigger_policy::{Document, LedgerDoc};
 use parking_lot::Mutex;
@@ -105,7 +106,7 @@ impl PlannedLimits {
     }
 }
 
-/// Those of a document whose gateways share them.
+/// Those of a document that its gateways share.
 fn shared(binding: &Binding, document: &Document) -> Vec<SharedLimit> {
     if document.ledger != LedgerDoc::Shared {
         return Vec::new();
@@ -113,6 +114,7 @@ fn shared(binding: &Binding, document: &Document) -> Vec<SharedLimit> {
     match document.counted_limits() {
         Ok(limits) => limits
             .into_iter()
+            .filter(|limit| can_be_shared(&limit.window))
             .map(|limit| SharedLimit {
                 id: LimitKey::new(&limit.name, limit.unit),
                 max: limit.max,
@@ -193,5 +195,9 @@ mod tests {
         let own = Document { ledger: LedgerDoc::Own, ..document(&[("team", 50)]) };
         limits.planned("shop", 1, [(&shop, &own)].into_iter(), &none());
         assert_eq!((limits.all().len(), limits.allowed(&shop).map(|allowed| allowed.len())), (0, Some(0)));
+        let mut brief = document(&[("team", 50), ("minute", 5)]);
+        brief.budgets[1].window = Window::Rolling { ms: 60_000 };
+        limits.planned("shop", 2, [(&shop, &brief)].into_iter(), &none());
+        assert_eq!(limits.all(), [limit("team", 50)]);
     }
 }

@@ -35,4 +35,42 @@ pub mod leader;
 mod model;
 pub mod record;
 
+use outrigger_core::{Millis, Periods};
+
 pub use holder::Holder;
+
+/// Limits whose periods are shorter stay with each gateway. A period is an account of its own, and the store has to know
+/// each of its holders before it grants them anything: it takes some writes a second, for all limits together.
+const SHORTEST: Millis = 60_000;
+
+/// Whether gateways share limits of such periods: of all but rolling windows of less than an hour, which are counted by
+/// the sixtieth.
+#[must_use]
+pub fn can_be_shared(window: &Periods) -> bool {
+    window.shortest().is_none_or(|shortest| shortest >= SHORTEST)
+}
+
+#[cfg(test)]
+mod tests {
+    use outrigger_core::{CalendarUnit, Periods};
+
+    use super::can_be_shared;
+
+    #[test]
+    fn rolling_windows_of_less_than_an_hour_stay_with_each_gateway() {
+        let calendar = |unit| Periods::calendar(unit, "UTC", 1).unwrap();
+        let rolling = |ms| Periods::rolling(ms).unwrap();
+        for (window, shared) in [
+            (Periods::lifetime(), true),
+            (calendar(CalendarUnit::Month), true),
+            (calendar(CalendarUnit::Minute), true),
+            (rolling(86_400_000), true),
+            (rolling(3_600_000), true),
+            (rolling(3_540_000), false),
+            (rolling(60_000), false),
+            (rolling(1), false),
+        ] {
+            assert_eq!(can_be_shared(&window), shared, "{window:?}");
+        }
+    }
+}
