@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Every limit has one account for each of its periods. A [`Holder`] is what one gateway was granted of them. The
-//! [`Leader`] grants, and keeps in a store what must outlive it ([`record`]). Both are state machines: messages, the time
+//! [`Leader`](leader::Leader) grants, and keeps in a store what must outlive it ([`record`]). Both are state machines: messages, the time
 //! and what the store said go in, and what is to be sent and written comes out.
 //!
 //! Three local rules make the global one, that no more is spent than the limit:

@@ -1,6 +1,6 @@
 //! The ledger's side: who is granted what.
 //!
-//! A leader first takes over what the store has ([`takeover`]). Then every input changes its books in memory, and what
+//! A leader first takes over what the store has. Then every input changes its books in memory, and what
 //! follows comes out: writes, grants, findings. What it grants is covered by a ceiling that the store has; what the store
 //! does not have for certain, it does not rely on.
 //!

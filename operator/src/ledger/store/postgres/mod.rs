@@ -1,7 +1,7 @@
 //! Shards as rows of a table, compared and swapped by a version column.
 //!
 //! One connection does it all: the ledger writes a few times a second. It is opened when it is needed, and again after it broke;
-//! each time the server is [looked at](connection) first, because it may be another one than before.
+//! each time the server is looked at first, because it may be another one than before.
 
 mod connection;
 mod error;
