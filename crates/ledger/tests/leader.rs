@@ -68,7 +68,10 @@ impl Ledger {
 
     /// The next leader, over what this one's store has.
     fn succeeded(&self, max: u64) -> Ledger {
-        let limits = vec![SharedLimit { id: id("a"), max, window: Periods::lifetime() }];
+        self.succeeded_with(vec![SharedLimit { id: id("a"), max, window: Periods::lifetime() }])
+    }
+
+    fn succeeded_with(&self, limits: Vec<SharedLimit>) -> Ledger {
         let mut next = Ledger::over(self.store.clone(), limits);
         next.numbers = self.numbers;
         next
@@ -436,4 +439,57 @@ fn a_clock_that_steps_back_brings_no_period_back_and_one_that_was_far_ahead_is_f
     ledger.now = MORNING + 1_000_000;
     assert_eq!(ledger.ask("five", 60, 60), 0, "today's account is as it was");
     assert_eq!(ledger.grant("five").unwrap().account.start, today);
+}
+
+/// What was spent under a former window counts in the period in which the window was changed, and in none after it.
+#[test]
+fn another_window_begins_accounts_of_its_own() {
+    let day = || Periods::calendar(CalendarUnit::Day, "UTC", 1).unwrap();
+    let month = || Periods::calendar(CalendarUnit::Month, "UTC", 1).unwrap();
+    let limit = |max, window| vec![SharedLimit { id: id("a"), max, window }];
+    for (former, start, end) in [(Periods::lifetime(), 0, None), (month(), 1_793_491_200_000, Some(1_796_083_200_000))]
+    {
+        let mut ledger = Ledger::new(limit(1000, former));
+        assert_eq!(ledger.ask("one", 400, 400), 400);
+        let of_old = |usage: AccountUsage| AccountUsage { account: AccountKey { limit: id("a"), start }, ..usage };
+        assert_eq!(ledger.grant("one").unwrap().account.start, start);
+        ledger.report("one", 1, vec![of_old(usage(400, 300, 0))], Vec::new(), false);
+        assert_eq!(ledger.grant("one").unwrap().end, end);
+        ledger.input(Input::Limits(limit(100, day())));
+        ledger.report(
+            "one",
+            1,
+            vec![AccountUsage { want: 10, least: 10, ..of_old(usage(400, 300, 0)) }],
+            Vec::new(),
+            false,
+        );
+        assert_eq!(ledger.grant("one").unwrap().valid_for_ms, Some(0), "it is not spent from any more");
+        ledger.report("one", 1, vec![of_old(usage(400, 300, 100))], Vec::new(), false);
+        ledger.pass(11);
+        assert_eq!(ledger.ask("two", 10, 10), 0, "nobody knows how much of it was spent today");
+        let mut ledger = ledger.succeeded_with(limit(100, day()));
+        ledger.report("one", 1, vec![of_old(usage(400, 300, 100))], Vec::new(), false);
+        assert_eq!(ledger.ask("two", 10, 10), 0);
+        ledger.now = MORNING + 57_600_000;
+        assert_eq!(ledger.ask("two", 10, 10), 10, "tomorrow");
+    }
+}
+
+/// The first day of a month is a day too, and its account the same.
+#[test]
+fn a_longer_window_that_begins_with_the_same_instant_goes_on_with_its_account() {
+    let day = Periods::calendar(CalendarUnit::Day, "UTC", 1).unwrap();
+    let month = Periods::calendar(CalendarUnit::Month, "UTC", 1).unwrap();
+    let limit = |window| vec![SharedLimit { id: id("a"), max: 100, window }];
+    let first = MORNING + 57_600_000;
+    let mut ledger = Ledger::new(limit(day));
+    ledger.now = first;
+    assert_eq!(ledger.ask("one", 60, 60), 60);
+    assert_eq!(ledger.grant("one").unwrap().account.start, first);
+    ledger.input(Input::Limits(limit(month)));
+    ledger.now += 3 * 86_400_000;
+    assert_eq!(ledger.ask("two", 40, 40), 40);
+    assert_eq!(ledger.grant("two").unwrap().account.start, first);
+    assert_eq!(ledger.grant("two").unwrap().end, Some(first + 31 * 86_400_000));
+    assert_eq!(ledger.ask("three", 1, 1), 0, "all of the month's");
 }

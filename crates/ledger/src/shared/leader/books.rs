@@ -368,9 +368,13 @@ impl LedgerBooks {
         for limit in limits {
             let no = self.limit_no(&limit.id);
             if let Some(known) = self.limits.get_mut(no.0 as usize) {
+                let same = known.window.as_ref() == Some(&limit.window);
                 (known.max, known.window, known.named) = (limit.max, Some(limit.window), true);
                 // Who was refused may be served now.
                 self.waiting.extend(known.accounts.values());
+                if !same {
+                    self.cut_anew(no);
+                }
             }
         }
     }

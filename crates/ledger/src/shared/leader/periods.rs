@@ -13,7 +13,7 @@ use super::account::{PartState, Removal};
 use super::books::LedgerBooks;
 use super::page::account_bytes;
 use super::shards::Urgency;
-use super::{AccountNo, HolderNo};
+use super::{AccountNo, HolderNo, LedgerLimitNo};
 use crate::protocol::{AccountKey, LimitKey};
 use crate::shared::record::AccountRecord;
 
@@ -182,6 +182,29 @@ impl LedgerBooks {
         settled.into_iter().for_each(|holder| self.fold(no, holder, false, Urgency::Lazy));
         if changed {
             self.touch_account(no, Urgency::Lazy);
+        }
+    }
+
+    /// A limit has another window. Accounts of the former one were used until now, and nobody knows when: they count in
+    /// the period that is served, and in none after it. One that begins as a period of the new window does is that one's.
+    pub(super) fn cut_anew(&mut self, limit: LedgerLimitNo) {
+        let latest = self.latest;
+        let Some(known) = self.limit(limit) else { return };
+        let Some(window) = known.window.clone() else { return };
+        for no in known.accounts.values().copied().collect::<Vec<_>>() {
+            let Some(account) = self.accounts.get_mut(&no) else { continue };
+            let (start, period) = (account.key.start, window.period(account.key.start));
+            let used = latest.max(start.saturating_add(1));
+            let used = account.end.map_or(used, |end| end.min(used));
+            let end = match period.end {
+                _ if period.start != start => Some(used),
+                end => end.map(|end| end.max(used)),
+            };
+            if account.end != end {
+                account.end = end;
+                self.touch_account(no, Urgency::Lazy);
+                self.end(no);
+            }
         }
     }
 
