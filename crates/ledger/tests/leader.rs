@@ -493,3 +493,20 @@ fn a_longer_window_that_begins_with_the_same_instant_goes_on_with_its_account() 
     assert_eq!(ledger.grant("two").unwrap().end, Some(first + 31 * 86_400_000));
     assert_eq!(ledger.ask("three", 1, 1), 0, "all of the month's");
 }
+
+#[test]
+fn who_claims_and_returns_more_than_there_is_frees_nothing_of_others() {
+    let mut ledger = Ledger::of(1000);
+    assert_eq!(ledger.ask("honest", 900, 900), 900);
+    ledger.tell("honest", 900, 0, 0);
+    ledger.pass(11);
+    assert_eq!(ledger.ask("liar", 10, 10), 10);
+    ledger.pass(11);
+    let mut next = ledger.succeeded(1000);
+    next.tell("liar", 5_000, 0, 5_000);
+    next.pass(11);
+    assert_eq!(next.findings, [FindingKind::More]);
+    assert!(next.ask("another", 1_000, 500) <= 100, "the honest one has 900");
+    next.tell("honest", 900, 0, 0);
+    assert_eq!(next.findings, [FindingKind::More], "it has said nothing that can't be");
+}

@@ -128,6 +128,8 @@ pub(super) struct AccountTotals {
     pub(super) held: u128,
     /// Parts that were not heard in this term.
     pub(super) unheard: u64,
+    /// What these and those that were lost had said in an earlier term that they were granted: at least so much was.
+    pub(super) unheard_granted: u128,
     pub(super) lost: u64,
 }
 
@@ -210,6 +212,7 @@ impl HolderPart {
             debt: spent.saturating_sub(held),
             held,
             unheard: u64::from(open && !self.heard),
+            unheard_granted: if self.heard { 0 } else { self.granted.into() },
             lost: u64::from(self.state == PartState::Lost),
         }
     }
@@ -308,6 +311,7 @@ impl AccountTotals {
         of(&mut self.unconfirmed, before.unconfirmed, after.unconfirmed);
         of(&mut self.debt, before.debt, after.debt);
         of(&mut self.held, before.held, after.held);
+        of(&mut self.unheard_granted, before.unheard_granted, after.unheard_granted);
         self.unheard = self.unheard.saturating_sub(before.unheard).saturating_add(after.unheard);
         self.lost = self.lost.saturating_sub(before.lost).saturating_add(after.lost);
     }

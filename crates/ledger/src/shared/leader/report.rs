@@ -136,9 +136,12 @@ impl LedgerBooks {
         let mut excess = false;
         if !part.heard {
             account.known = account.known.saturating_add(usage.granted.into());
-            excess = account.known > account.former;
+            // Who claims more than there is, and returns it, must not return what others have and did not tell yet.
+            let others = account.totals.unheard_granted.saturating_sub(part.granted.into());
+            let least = account.known.saturating_add(others);
+            excess = least > account.former;
             // It may be that the store was set back: what was granted then counts.
-            account.former = account.former.max(account.known);
+            account.former = account.former.max(least);
         }
         let again = part.state != PartState::Open;
         account.change(no, |part| {
