@@ -510,3 +510,19 @@ fn who_claims_and_returns_more_than_there_is_frees_nothing_of_others() {
     next.tell("honest", 900, 0, 0);
     assert_eq!(next.findings, [FindingKind::More], "it has said nothing that can't be");
 }
+
+#[test]
+fn what_is_forgiven_of_who_was_lost_frees_nothing_that_it_spent() {
+    let mut ledger = Ledger::of(1000);
+    assert_eq!((ledger.ask("one", 500, 500), ledger.ask("two", 300, 300)), (500, 300));
+    ledger.tell("one", 500, 0, 0);
+    ledger.tell("two", 300, 100, 0);
+    ledger.pass(11);
+    let mut next = ledger.succeeded(1000);
+    next.tell("one", 500, 0, 0);
+    next.input(Input::HolderGone { pod: "two".to_owned() });
+    next.input(Input::Forgive { limit: id("a") });
+    next.pass(11);
+    assert_eq!(next.leader.status(&id("a")).unwrap().available, 400);
+    assert_eq!(next.succeeded(1000).leader.status(&id("a")).unwrap().available, 400);
+}

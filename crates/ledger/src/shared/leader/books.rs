@@ -266,6 +266,10 @@ impl LedgerBooks {
     pub(super) fn fold(&mut self, account_no: AccountNo, holder: HolderNo, last: bool, urgency: Urgency) {
         let Some(account) = self.accounts.get_mut(&account_no) else { return };
         let Some(part) = account.parts.get(&holder).copied().filter(|part| !part.is_folding()) else { return };
+        if !part.heard {
+            // It was lost, and is forgiven: what it was granted is known from now on, like all that is closed.
+            account.known = account.known.saturating_add(part.granted.into());
+        }
         account.change(holder, |part| part.state = PartState::Folding { last });
         account.closed.add(&part.closed());
         account.forget_want(holder);
