@@ -526,3 +526,11 @@ fn what_is_forgiven_of_who_was_lost_frees_nothing_that_it_spent() {
     assert_eq!(next.leader.status(&id("a")).unwrap().available, 400);
     assert_eq!(next.succeeded(1000).leader.status(&id("a")).unwrap().available, 400);
 }
+
+#[test]
+fn a_report_is_told_once_of_each_kind() {
+    let mut ledger = Ledger::of(1000);
+    let wanted = (0..1_000).map(|n| WantedLimit { limit: id(&format!("other-{n}")), want: 5, least: 5 }).collect();
+    ledger.report("one", 1, Vec::new(), wanted, false);
+    assert_eq!(ledger.findings, [FindingKind::NotAllowed]);
+}

@@ -293,8 +293,14 @@ impl LedgerBooks {
         }
     }
 
+    /// One report is told once of each kind: a log that each gateway fills as it likes hides all else.
     pub(super) fn find(&mut self, holder: &HolderId, account: Option<&AccountKey>, kind: FindingKind) {
-        self.out.push(Output::Finding(LedgerFinding { holder: holder.clone(), account: account.cloned(), kind }));
+        let is_same = |one: &Output| matches!(one, Output::Finding(one) if one.holder == *holder && one.kind == kind);
+        if self.out.iter().any(is_same) {
+            return;
+        }
+        let finding = LedgerFinding { holder: holder.clone(), account: account.cloned(), kind };
+        self.out.push(Output::Finding(finding));
     }
 
     /// Nothing of this holder counts any more, beside what it has spent and may have spent.
