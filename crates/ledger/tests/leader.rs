@@ -534,3 +534,18 @@ fn a_report_is_told_once_of_each_kind() {
     ledger.report("one", 1, Vec::new(), wanted, false);
     assert_eq!(ledger.findings, [FindingKind::NotAllowed]);
 }
+
+/// Each journal is a row of the store, until its pod's part is folded.
+#[test]
+fn a_pod_that_begins_journal_after_journal_has_to_wait() {
+    let mut ledger = Ledger::of(1_000_000);
+    let wanted = || vec![WantedLimit { limit: id("a"), want: 1, least: 1 }];
+    (1..=1_000).for_each(|epoch| ledger.report("one", epoch, Vec::new(), wanted(), false));
+    assert_eq!(ledger.leader.status(&id("a")).unwrap().holders, 17);
+    assert_eq!(ledger.findings, vec![FindingKind::Absurd; 983]);
+    assert_eq!(ledger.ask("another", 10, 10), 10);
+    ledger.pass(10);
+    ledger.report("one", 1_001, Vec::new(), wanted(), false);
+    ledger.pass(1);
+    assert_eq!((ledger.granted("one"), ledger.grants["one"].epoch), (1, 1_001));
+}

@@ -72,6 +72,9 @@ pub(super) struct KnownHolder {
     pub(super) left: bool,
     /// It said its last word, or nothing of it counts any more.
     pub(super) closed: bool,
+    /// When it was first heard of, and how many journals its pod had begun shortly before: one is forgotten at a time.
+    pub(super) begun: Millis,
+    pub(super) haste: u32,
     pub(super) accounts: BTreeSet<AccountNo>,
 }
 
@@ -227,6 +230,8 @@ impl LedgerBooks {
             heard: false,
             left: false,
             closed: false,
+            begun: self.steady,
+            haste: 0,
             accounts: BTreeSet::new(),
         };
         self.holders.insert(no, holder);

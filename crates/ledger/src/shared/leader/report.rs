@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use outrigger_core::Millis;
+
 use super::account::{HolderPart, PartState};
 use super::books::LedgerBooks;
 use super::input::FindingKind;
@@ -21,6 +23,11 @@ const TERMS_AHEAD: u64 = 1 << 20;
 
 /// A gateway that wants so many times the whole limit has made it up.
 const ABSURD: u64 = 1 << 20;
+
+/// So many journals a pod may begin in a row, and then one in so long: a container that ends at once is begun again less
+/// often.
+const JOURNALS: u32 = 16;
+const JOURNAL_EVERY: Millis = 10_000;
 
 /// What is done about one account of a report.
 enum UsageVerdict {
@@ -60,9 +67,20 @@ impl LedgerBooks {
                 Grants { epoch: id.epoch, term: self.term, answers: report.number, void: true, ..Grants::default() };
             return self.out.push(Output::Grants { holder: id, grants });
         }
+        let haste = latest.and_then(|latest| self.holders.get(&latest)).map_or(0, |holder| {
+            let forgotten = self.steady.saturating_sub(holder.begun).max(0) / JOURNAL_EVERY;
+            holder.haste.saturating_sub(u32::try_from(forgotten).unwrap_or(u32::MAX))
+        });
+        if latest_epoch.is_some_and(|latest| latest < id.epoch) && haste >= JOURNALS {
+            // Each is a row of the store for a while. A gateway says again what is not answered.
+            return self.find(&id, None, FindingKind::Absurd);
+        }
         let no = self.holder_no(&id);
         if let Some(former) = latest.filter(|latest| *latest != no) {
             self.leave(former);
+            if let Some(holder) = self.holders.get_mut(&no) {
+                holder.haste = haste.saturating_add(1);
+            }
         }
         let Some(holder) = self.holders.get_mut(&no) else { return };
         if report.number <= holder.number || !(holder.heard || report.whole) {
