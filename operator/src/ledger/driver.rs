@@ -29,7 +29,7 @@ use outrigger_ledger::protocol::Term;
 use outrigger_ledger::shared::leader::{FindingKind, Input, Leader, LedgerFinding, Output};
 use outrigger_ledger::shared::record::{HolderId, StoreObject, StoreRecord, StoreVersion, Stored};
 use parking_lot::Mutex;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use self::attempts::Attempts;
@@ -38,7 +38,7 @@ pub use self::reporter::FindingReporter;
 use super::limits::PlannedLimits;
 use super::store::{LedgerStore, ShardName, ShardVersion, StoreError, StoredShard, WriteOutcome};
 use crate::metrics::{LedgerWrite, OperatorMetrics};
-use crate::stream::{ConnectedGateway, Hub, ReceivedReport};
+use crate::stream::{ConnectedGateway, Hub, ReceivedReport, ReportReceiver};
 
 /// How often the leader is told that time has passed.
 const TICK: Duration = Duration::from_millis(100);
@@ -72,7 +72,7 @@ pub struct LedgerDriver {
     /// Pods that reported of a later leader, and when.
     deposers: Mutex<HashMap<String, Instant>>,
     /// Whoever runs takes them.
-    reports: Mutex<Option<mpsc::Receiver<ReceivedReport>>>,
+    reports: Mutex<Option<ReportReceiver>>,
 }
 
 impl LedgerDriver {
@@ -191,7 +191,7 @@ impl<'a> Leading<'a> {
     }
 
     /// Until somebody else leads: in which term.
-    async fn lead(mut self, reports: &mut mpsc::Receiver<ReceivedReport>) -> Term {
+    async fn lead(mut self, reports: &mut ReportReceiver) -> Term {
         let (mut ticks, mut censuses) = (tokio::time::interval(TICK), tokio::time::interval(CENSUS));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         censuses.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -214,7 +214,7 @@ impl<'a> Leading<'a> {
                     self.step(Input::Tick);
                 }
                 _ = censuses.tick() => self.count(),
-                Some(report) = reports.recv() => self.receive(report),
+                report = reports.recv() => self.receive(report),
             }
         }
     }

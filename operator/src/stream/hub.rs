@@ -1,32 +1,23 @@
 //! Which gateways are connected, and the newest policy of each binding. In memory; nothing here waits for a gateway.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
 
-use outrigger_ledger::protocol::{Grants, UsageReport};
+use outrigger_ledger::protocol::Grants;
 use outrigger_ledger::shared::record::HolderId;
 use parking_lot::{Mutex, MutexGuard};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
 use super::policy_line::PolicyLine;
 use super::refusal::StreamRefusal;
+use super::reports::{ReceivedReport, ReportReceiver, WaitingReports};
 use super::session::{ConnectedGateway, SharedStream, StreamEnd, StreamHandle};
 use crate::objects::binding::Binding;
 use crate::plan::revision::{SidecarState, WrittenRevision};
 
 /// Streams at once, unless said otherwise. A stream is a connection and some kilobytes.
 pub const STREAMS_MAX: usize = 8_192;
-
-/// Reports that the ledger has not looked at yet.
-const REPORTS_MAX: usize = 8_192;
-
-/// What a gateway reports to the ledger, and who it is, proven by its token.
-#[derive(Clone, Debug)]
-pub struct ReceivedReport {
-    pub gateway: Arc<ConnectedGateway>,
-    pub report: UsageReport,
-}
 
 /// What is pushed, and to whom.
 #[derive(Debug)]
@@ -35,9 +26,9 @@ pub struct Hub {
     changes: watch::Sender<()>,
     /// Messages of a kind that this version does not know.
     unknown: AtomicU64,
-    /// To the ledger, if there is one.
-    reports: OnceLock<mpsc::Sender<ReceivedReport>>,
-    /// Reports that it had no room for.
+    /// For the ledger, if there is one.
+    reports: Arc<WaitingReports>,
+    /// Reports that it did not look at.
     dropped: AtomicU64,
     most: usize,
 }
@@ -82,7 +73,7 @@ impl Hub {
             state: Mutex::default(),
             changes: watch::Sender::new(()),
             unknown: AtomicU64::new(0),
-            reports: OnceLock::new(),
+            reports: Arc::default(),
             dropped: AtomicU64::new(0),
             most,
         }
@@ -175,12 +166,11 @@ impl Hub {
     /// What gateways report to the ledger from now on. `None`: somebody has asked before. Without anybody who asks, reports are
     /// passed over.
     #[must_use]
-    pub fn reports(&self) -> Option<mpsc::Receiver<ReceivedReport>> {
-        let (reports, received) = mpsc::channel(REPORTS_MAX);
-        self.reports.set(reports).is_ok().then_some(received)
+    pub fn reports(&self) -> Option<ReportReceiver> {
+        self.reports.receiver()
     }
 
-    /// Reports that the ledger had no room for, so far.
+    /// Reports that the ledger did not look at, so far: a newer one came first, or there was no room.
     #[must_use]
     pub fn dropped_reports(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
@@ -200,9 +190,7 @@ impl Hub {
 
     /// One that is lost is said again: its numbers are sums.
     pub(super) fn report(&self, report: ReceivedReport) {
-        if let Some(reports) = self.reports.get()
-            && reports.try_send(report).is_err()
-        {
+        if !self.reports.push(report) {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }

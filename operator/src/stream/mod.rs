@@ -21,6 +21,7 @@ mod inbound;
 mod outbound;
 mod policy_line;
 mod refusal;
+mod reports;
 mod session;
 
 use std::sync::Arc;
@@ -31,8 +32,9 @@ use http_body::Body;
 
 use crate::server::response::AnswerBody;
 
-pub use hub::{Hub, ReceivedReport};
+pub use hub::Hub;
 pub use refusal::StreamRefusal;
+pub use reports::{ReceivedReport, ReportReceiver};
 pub use session::ConnectedGateway;
 pub use token::{PodFacts, PodLookup, Verifier};
 

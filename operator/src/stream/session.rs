@@ -9,8 +9,9 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::grants::WaitingGrants;
-use super::hub::{Hub, ReceivedReport};
+use super::hub::Hub;
 use super::policy_line::{InForce, PolicyLine};
+use super::reports::ReceivedReport;
 use crate::objects::binding::Binding;
 use crate::plan::revision::SidecarState;
 
