@@ -14,6 +14,7 @@
 
 mod attempts;
 mod census;
+mod deposers;
 mod reporter;
 
 use std::collections::HashMap;
@@ -34,6 +35,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use self::attempts::Attempts;
 use self::census::PodCensus;
+use self::deposers::Deposers;
 pub use self::reporter::FindingReporter;
 use super::limits::PlannedLimits;
 use super::store::{LedgerStore, ShardName, ShardVersion, StoreError, StoredShard, WriteOutcome};
@@ -46,9 +48,6 @@ const TICK: Duration = Duration::from_millis(100);
 const CENSUS: Duration = Duration::from_secs(2);
 /// How long a pod is missed before it is gone: a watch may be behind.
 const MISSED: Duration = Duration::from_secs(10);
-/// A report of a later leader is followed: the store may have been set back, and terms with it. Of one pod no more often: it
-/// may have made it up.
-const DEPOSES_EVERY: Duration = Duration::from_secs(10 * 60);
 /// Between two leaderships of one process: whoever deposed this one may be about to end.
 const AGAIN: Duration = Duration::from_secs(2);
 
@@ -69,8 +68,7 @@ pub struct LedgerDriver {
     metrics: Arc<OperatorMetrics>,
     /// How long a pod is missed before it is gone.
     missed: Duration,
-    /// Pods that reported of a later leader, and when.
-    deposers: Mutex<HashMap<String, Instant>>,
+    deposers: Mutex<Deposers>,
     /// Whoever runs takes them.
     reports: Mutex<Option<ReportReceiver>>,
 }
@@ -234,7 +232,9 @@ impl<'a> Leading<'a> {
             self.unplanned.insert(pod, received);
             return;
         };
-        if self.leader.leads().is_some_and(|own| report.term > own) && !self.may_depose(&pod) {
+        if self.leader.leads().is_some_and(|own| report.term > own)
+            && !self.driver.deposers.lock().may(gateway, Instant::now())
+        {
             let holder = HolderId { pod: pod.clone(), epoch: report.epoch };
             self.gateways.insert(pod, Arc::clone(gateway));
             return self.find(LedgerFinding { holder, account: None, kind: FindingKind::Absurd });
@@ -244,12 +244,6 @@ impl<'a> Leading<'a> {
         }
         self.gateways.insert(pod.clone(), Arc::clone(gateway));
         self.step(Input::Report { pod, allowed, report: received.report });
-    }
-
-    fn may_depose(&self, pod: &str) -> bool {
-        let mut deposers = self.driver.deposers.lock();
-        deposers.retain(|_, since| since.elapsed() < DEPOSES_EVERY);
-        deposers.insert(pod.to_owned(), Instant::now()).is_none()
     }
 
     /// Pods that are gone, and what is measured.
