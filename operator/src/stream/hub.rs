@@ -9,10 +9,11 @@ use outrigger_ledger::shared::record::HolderId;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 
+use super::connected::ConnectedGateway;
 use super::policy_line::PolicyLine;
 use super::refusal::StreamRefusal;
 use super::reports::{ReceivedReport, ReportReceiver, WaitingReports};
-use super::session::{ConnectedGateway, SharedStream, StreamEnd, StreamHandle};
+use super::session::{SharedStream, StreamEnd, StreamHandle};
 use crate::objects::binding::Binding;
 use crate::plan::revision::{SidecarState, WrittenRevision};
 

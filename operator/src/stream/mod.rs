@@ -16,6 +16,7 @@ pub mod hub;
 pub mod keys;
 pub mod token;
 
+mod connected;
 mod grants;
 mod inbound;
 mod outbound;
@@ -32,10 +33,10 @@ use http_body::Body;
 
 use crate::server::response::AnswerBody;
 
+pub use connected::ConnectedGateway;
 pub use hub::Hub;
 pub use refusal::StreamRefusal;
 pub use reports::{ReceivedReport, ReportReceiver};
-pub use session::ConnectedGateway;
 pub use token::{PodFacts, PodLookup, Verifier};
 
 /// Answers `POST /v1/stream`.

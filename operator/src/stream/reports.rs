@@ -10,7 +10,7 @@ use outrigger_ledger::protocol::UsageReport;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::session::ConnectedGateway;
+use super::connected::ConnectedGateway;
 
 /// Gateways whose reports wait at once.
 const GATEWAYS_MAX: usize = 8_192;
@@ -25,12 +25,12 @@ pub struct ReceivedReport {
 /// Of all gateways.
 #[derive(Debug, Default)]
 pub(super) struct WaitingReports {
-    queue: Mutex<Queue>,
+    queue: Mutex<ReportQueue>,
     came: Notify,
 }
 
 #[derive(Debug, Default)]
-struct Queue {
+struct ReportQueue {
     /// Whether somebody takes them. Without, they are passed over.
     open: bool,
     /// By the pod's uid.

@@ -8,26 +8,16 @@ use outrigger_sync::{Hello, PolicyOutcome, Rejection};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
+use super::connected::ConnectedGateway;
 use super::grants::WaitingGrants;
 use super::hub::Hub;
 use super::policy_line::{InForce, PolicyLine};
 use super::reports::ReceivedReport;
-use crate::objects::binding::Binding;
 use crate::plan::revision::SidecarState;
 
 /// What a gateway may say in words; the rest is cut. States of thousands are held.
 const WORDS_MAX: usize = 1_024;
 const AUTHORITIES_MAX: usize = 16;
-
-/// A gateway whose token was verified.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConnectedGateway {
-    pub namespace: String,
-    pub pod: String,
-    pub uid: String,
-    pub service_account: String,
-    pub binding: Binding,
-}
 
 /// Why a stream ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,9 +13,9 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::cluster::{Bearer, TokenAuthority};
+use super::connected::ConnectedGateway;
 use super::keys::{IssuerKeys, PublishedKeys};
 use super::refusal::StreamRefusal;
-use super::session::ConnectedGateway;
 use crate::attestation::AttestationError;
 use crate::objects::binding::Binding;
 
