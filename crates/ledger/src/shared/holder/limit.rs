@@ -1,5 +1,7 @@
 //! One limit of a holder, and its accounts.
 
+use std::collections::VecDeque;
+
 use outrigger_core::Millis;
 
 use super::demand::{Ask, Demand};
@@ -10,6 +12,8 @@ use crate::protocol::{AccountGrant, AccountKey, AccountUsage, DurableUsage, Limi
 
 /// How long a period that has ended stands for the next one: as long as requests wait for a grant.
 const JUST_ENDED: Millis = 2000;
+/// Of so many reports that are not answered it is known what each said.
+const UNANSWERED: usize = 16;
 
 #[derive(Clone, Debug)]
 pub(super) struct HeldLimit {
@@ -52,8 +56,8 @@ pub(super) struct HeldAccount {
     /// The first report that has said how it is now, and whether the ledger has taken it.
     told_in: Option<u64>,
     told: bool,
-    /// The last report that named it, and what was spent then.
-    last_told: (u64, u64),
+    /// The reports that named it and are not answered, in their order, and what was spent then.
+    unanswered: VecDeque<(u64, u64)>,
     /// Whether it has to be written.
     pub(super) unwritten: bool,
 }
@@ -70,7 +74,7 @@ impl HeldAccount {
             durable: DurableUsage::default(),
             short: None,
             fleet: None,
-            last_told: (0, 0),
+            unanswered: VecDeque::new(),
             told_in: None,
             told: false,
             unwritten: false,
@@ -83,6 +87,18 @@ impl HeldAccount {
 
     fn changed(&mut self) {
         (self.told, self.told_in, self.unwritten) = (false, None, true);
+    }
+
+    /// It is named in a report.
+    fn says(&mut self, number: u64) {
+        if self.unanswered.len() >= UNANSWERED
+            && let Some((oldest, _)) = self.unanswered.pop_front()
+            && let Some(next) = self.unanswered.front_mut()
+        {
+            // As if it had been said then already: what is used must not seem more than it is.
+            next.0 = oldest;
+        }
+        self.unanswered.push_back((number, self.account.spent()));
     }
 
     fn give_back(&mut self, amount: u64) {
@@ -101,10 +117,11 @@ impl HeldAccount {
 
     /// Takes how the limit stands. A shortage is the answer to whoever has asked: one that is older refuses nobody.
     fn note(&mut self, grant: &AccountGrant, answers: u64, asked: Option<u64>, more: bool, now: Millis) {
-        let own = match (self.last_told, self.fleet) {
-            ((number, spent), _) if answers >= number => spent,
-            (_, fleet) => fleet.map_or(0, |fleet| fleet.own),
-        };
+        let answered = self.unanswered.iter().take_while(|(number, _)| *number <= answers).count();
+        // Of a report that did not name it, the ledger knows what the one before it said; and what an earlier process said,
+        // where this one has said nothing yet.
+        let known = self.fleet.map_or(self.account.spent(), |fleet| fleet.own);
+        let own = self.unanswered.drain(..answered).next_back().map_or(known, |(_, spent)| spent);
         self.fleet = Some(FleetView { account: grant.fleet, heard_at: now, own });
         match (grant.short, asked) {
             (Some(short), Some(size)) => self.short = Some((short, size)),
@@ -390,7 +407,7 @@ impl HeldLimit {
             let own = if Some(held.serial) == current { ask } else { Ask::default() };
             if whole || !held.told || own.want > 0 {
                 held.told_in.get_or_insert(number);
-                held.last_told = (number, held.account.spent());
+                held.says(number);
                 into.accounts.push(held.usage(id, own));
             }
         }

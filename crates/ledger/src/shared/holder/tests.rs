@@ -420,3 +420,35 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_is_used_is_known_while_reports_are_under_way() {
+    let (mut holder, limit) = holding(1_000);
+    let spent = |amount: u64| AccountGrant {
+        fleet: FleetAccount { limit: 10_000, spent: amount, ..FleetAccount::default() },
+        ..grant(1_000)
+    };
+    let mut numbers = Vec::new();
+    for step in 1..=40 {
+        holder.charge(limit, 10, 20 + step);
+        numbers.push(holder.report(20 + step).unwrap().number);
+    }
+    // Others have spent 300. Each answer counts what it answers, and the rest is added here.
+    for (answered, own) in [(25, 260), (30, 310), (30, 310), (39, 400)] {
+        let message = of(LEADER, numbers[answered], vec![spent(300 + own)]);
+        assert_eq!(holder.take(&message, 100), MessageOutcome::Yes);
+        assert_eq!(holder.used(limit, 101), 700, "after answer {answered}");
+    }
+    // So many were under way that the oldest were forgotten: never more than was spent.
+    let (mut holder, limit) = holding(1_000);
+    let first = {
+        holder.charge(limit, 10, 21);
+        holder.report(21).unwrap().number
+    };
+    for step in 2..=40 {
+        holder.charge(limit, 10, 20 + step);
+        holder.report(20 + step).unwrap();
+    }
+    assert_eq!(holder.take(&of(LEADER, first, vec![spent(310)]), 100), MessageOutcome::Yes);
+    assert!((310..=700).contains(&holder.used(limit, 101)), "{}", holder.used(limit, 101));
+}
