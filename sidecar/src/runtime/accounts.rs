@@ -56,6 +56,8 @@ struct Books {
     pages: Option<Journal>,
     /// It was said that what is spent will be forgotten.
     warned: bool,
+    /// The ledger has said something since the process was asked to end.
+    is_answered: bool,
 }
 
 impl Accounts {
@@ -63,7 +65,7 @@ impl Accounts {
     /// the process.
     #[must_use]
     pub fn new(dir: Option<PathBuf>) -> Self {
-        let books = Books { book: Book::new(), dir, folder: None, pages: None, warned: false };
+        let books = Books { book: Book::new(), dir, folder: None, pages: None, warned: false, is_answered: false };
         let (freed, report_due, shared) = (Notify::new(), Notify::new(), AtomicBool::new(false));
         Accounts { books: Mutex::new(books), freed, report_due, shared, begun: Instant::now() }
     }
@@ -213,6 +215,7 @@ impl Accounts {
     /// Takes what it says, and says what that did to each limit.
     pub fn take(&self, grants: &Grants, now: Millis) -> (MessageOutcome, Settled) {
         let mut books = self.lock();
+        books.is_answered = true;
         let taken = books.book.take(grants, now);
         // Neither a reservation nor a report goes by what is not written.
         if let Err(error) = books.write() {
@@ -223,11 +226,14 @@ impl Accounts {
         taken
     }
 
-    /// Returns all that is left, and waits for so long until the ledger has it.
-    pub async fn close(&self, until: Instant) {
+    /// Returns all that is left, and waits until the ledger has it: until then at most, and for `silence` if it answers
+    /// nothing at all.
+    pub async fn close(&self, until: Instant, silence: Duration) {
+        let silent_until = until.min(Instant::now() + silence);
         {
             let mut books = self.lock();
             books.book.close();
+            books.is_answered = false;
             if books.book.is_closed() {
                 return;
             }
@@ -244,7 +250,14 @@ impl Accounts {
                 freed.await;
             }
         };
-        if tokio::time::timeout_at(until, closed).await.is_err() {
+        let closed = async {
+            tokio::pin!(closed);
+            match tokio::time::timeout_at(silent_until, closed.as_mut()).await {
+                Err(_) if self.lock().is_answered => tokio::time::timeout_at(until, closed).await.is_ok(),
+                outcome => outcome.is_ok(),
+            }
+        };
+        if !closed.await {
             for HeldState { limit, counters, .. } in self.lock().book.unconfirmed() {
                 let (limit, spent) = (limit.limit, counters.spent);
                 tracing::warn!(
@@ -507,11 +520,12 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_last_word_is_waited_for_until_it_is_confirmed_or_time_is_over() {
+        const SILENCE: Duration = Duration::from_secs(7);
         let accounts = Arc::new(Accounts::new(None));
         let number = accounts.adopt(&limits(100), Granter::Ledger, 1_000).unwrap()[0];
         let second = || Instant::now() + Duration::from_secs(20);
         let begun = Instant::now();
-        accounts.close(second()).await;
+        accounts.close(second(), SILENCE).await;
         assert_eq!(begun.elapsed().as_secs(), 0, "nothing was held");
         let accounts = Arc::new(Accounts::new(None));
         assert_eq!(accounts.adopt(&limits(100), Granter::Ledger, 1_000).unwrap(), [number]);
@@ -538,18 +552,20 @@ mod tests {
         accounts.hold(1_000, &[(number, 30)]).unwrap().settle(&[(number, 20)]);
         // Nobody listens.
         let begun = Instant::now();
-        accounts.close(second()).await;
-        assert_eq!(begun.elapsed().as_secs(), 20);
+        accounts.close(second(), SILENCE).await;
+        assert_eq!(begun.elapsed().as_secs(), 7);
         let closing = tokio::spawn({
             let accounts = Arc::clone(&accounts);
-            async move { accounts.close(second()).await }
+            async move { accounts.close(second(), SILENCE).await }
         });
         tokio::task::yield_now().await;
         assert!(say(1, DurableUsage { spent: 20, returned: 0 }, &accounts).1.last);
+        // Somebody does, and needs longer.
+        tokio::time::sleep(SILENCE + Duration::from_secs(5)).await;
         assert!(!closing.is_finished());
         let (_, last) = say(1, DurableUsage { spent: 20, returned: 30 }, &accounts);
         assert_eq!((last.last, last.accounts[0].spent, last.accounts[0].returned), (true, 20, 30));
         closing.await.unwrap();
-        assert!(begun.elapsed().as_secs() < 21, "at once");
+        assert_eq!(begun.elapsed().as_secs(), 7 + 12, "at once");
     }
 }

@@ -43,6 +43,9 @@ const SETTLE: Duration = Duration::from_secs(5);
 const GRACE: Duration = Duration::from_secs(29);
 /// How long a ledger that is out of reach is waited for at the end.
 const RELINK: Duration = Duration::from_secs(5);
+/// How long one that is linked and answers nothing is: it may be an operator that keeps no ledger any more. The last word
+/// is said twice in this time.
+const SILENCE: Duration = Duration::from_secs(10);
 /// How long the ledger is given in any case to take what is returned.
 const LAST_WORD: Duration = Duration::from_secs(1);
 
@@ -146,13 +149,13 @@ impl Gateway {
         drop(stop);
         drop(warm);
         drain(accepting, DRAIN).await;
-        if tokio::time::timeout(SETTLE, self.settled()).await.is_err() {
+        let settles = (Instant::now() + SETTLE).min(ends - LAST_WORD);
+        if tokio::time::timeout_at(settles, self.settled()).await.is_err() {
             tracing::warn!("requests without a caller were still under way: they are charged in full");
         }
-        // Without a way to it, another is waited for a little.
         let is_linked = self.link.read().as_ref().is_some_and(|link| link.connected);
-        let most = if is_linked { ends } else { ends.min(Instant::now() + RELINK) };
-        self.accounts.close(most.max(Instant::now() + LAST_WORD)).await;
+        let silence = if is_linked { SILENCE } else { RELINK };
+        self.accounts.close(ends.max(Instant::now() + LAST_WORD), silence).await;
         self.records.written().await;
         Ok(())
     }
