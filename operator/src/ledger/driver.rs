@@ -15,6 +15,7 @@
 mod attempts;
 mod census;
 mod deposers;
+mod recent;
 mod reporter;
 
 use std::collections::HashMap;
@@ -36,6 +37,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use self::attempts::Attempts;
 use self::census::PodCensus;
 use self::deposers::Deposers;
+use self::recent::RecentFindings;
 pub use self::reporter::FindingReporter;
 use super::limits::PlannedLimits;
 use super::store::{LedgerStore, ShardName, ShardVersion, StoreError, StoredShard, WriteOutcome};
@@ -162,6 +164,7 @@ struct Leading<'a> {
     unplanned: HashMap<String, ReceivedReport>,
     /// Who reported, for findings.
     gateways: HashMap<String, Arc<ConnectedGateway>>,
+    found: RecentFindings,
     /// Since when gateways wait for an answer.
     asked: HashMap<String, Instant>,
     /// Someone else leads.
@@ -180,6 +183,7 @@ impl<'a> Leading<'a> {
             census: PodCensus::default(),
             unplanned: HashMap::new(),
             gateways: HashMap::new(),
+            found: RecentFindings::default(),
             asked: HashMap::new(),
             deposed: None,
         };
@@ -285,6 +289,9 @@ impl<'a> Leading<'a> {
 
     fn find(&mut self, finding: LedgerFinding) {
         self.driver.metrics.ledger_finding(finding.kind);
+        if !self.found.is_new(&finding.holder.pod, finding.kind, Instant::now()) {
+            return;
+        }
         let gateway = self.gateways.get(&finding.holder.pod).cloned();
         let reporter = Arc::clone(&self.driver.reporter);
         self.work.push(Box::pin(async move {
