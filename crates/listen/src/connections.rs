@@ -96,6 +96,7 @@ pub struct Peer {
     unread_since: AtomicU64,
     served: AtomicBool,
     leave: Notify,
+    gone: Notify,
     /// Bytes of the answer under way that were given to be written, and that were.
     given: AtomicUsize,
     written: AtomicUsize,
@@ -114,10 +115,10 @@ impl Connections {
         let from_there = |peer: &Peer| peer.address == address;
         let is_full = |most| all.by_number.values().filter(|peer| !peer.crowded && from_there(peer)).count() >= most;
         let crowded = if self.limits.of_an_address.is_some_and(is_full) {
-            !self.make_room(&mut all, from_there)
+            self.make_room(&mut all, from_there).is_none()
         } else {
             let room = all.by_number.len() - all.crowded < self.limits.connections;
-            !room && !self.make_room(&mut all, |_| true)
+            !room && self.make_room(&mut all, |_| true).is_none()
         };
         if crowded && all.crowded >= self.limits.crowded {
             return Entry::Out;
@@ -135,6 +136,7 @@ impl Connections {
             unread_since: AtomicU64::new(0),
             served: AtomicBool::new(false),
             leave: Notify::new(),
+            gone: Notify::new(),
             given: AtomicUsize::new(0),
             written: AtomicUsize::new(0),
             writes: AtomicWaker::new(),
@@ -147,24 +149,26 @@ impl Connections {
     /// A connection has ended.
     pub fn left(&self, peer: &Peer) {
         remove(&mut self.lock(), peer.number);
+        peer.gone.notify_one();
     }
 
-    /// Closes the one that can best be done without, for a new one here or elsewhere. Says whether there was one.
-    pub fn spare(&self) -> bool {
+    /// Closes the one that can best be done without, for a new one here or elsewhere. It is told to go, and takes its time
+    /// for that: it has [gone](Peer::has_gone) later.
+    pub fn spare(&self) -> Option<Arc<Peer>> {
         self.make_room(&mut self.lock(), |_| true)
     }
 
     /// Closes one of these for a new one.
-    fn make_room(&self, all: &mut Numbered, of: impl Fn(&Peer) -> bool) -> bool {
+    fn make_room(&self, all: &mut Numbered, of: impl Fn(&Peer) -> bool) -> Option<Arc<Peer>> {
         let eviction = self.limits.eviction;
         let known = || all.by_number.values().filter(|peer| !peer.crowded && of(peer));
         // Of equals the older one.
         let longest = known().filter(|peer| !peer.is_busy()).min_by_key(|peer| peer.patience(eviction));
         let oldest = || known().next().filter(|_| eviction == Eviction::EvenBusy);
-        let Some(peer) = longest.or_else(oldest).cloned() else { return false };
+        let peer = longest.or_else(oldest).cloned()?;
         remove(all, peer.number);
         peer.leave.notify_one();
-        true
+        Some(peer)
     }
 
     /// Tells those to go that have waited for too long.
@@ -217,6 +221,11 @@ impl Peer {
     /// Waits until it is told to go.
     pub async fn told_to_go(&self) {
         self.leave.notified().await;
+    }
+
+    /// Waits until it has ended, and its descriptor is free. For one who waits.
+    pub async fn has_gone(&self) {
+        self.gone.notified().await;
     }
 
     /// Whether it can end in peace: it is between two requests.
