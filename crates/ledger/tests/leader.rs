@@ -8,7 +8,7 @@ use outrigger_core::{CalendarUnit, Millis, Periods};
 use outrigger_ledger::protocol::{
     AccountGrant, AccountKey, AccountUsage, Grants, LimitKey, Shortage, Term, UsageReport, WantedLimit,
 };
-use outrigger_ledger::shared::leader::{FindingKind, Input, Leader, Output, SharedLimit};
+use outrigger_ledger::shared::leader::{FindingKind, GatewayLimits, Input, Leader, Output, SharedLimit};
 use outrigger_ledger::shared::record::{StoreObject, StoreRecord, StoreVersion, Stored};
 
 /// 2026-11-30 08:00 UTC.
@@ -16,6 +16,12 @@ const MORNING: Millis = 1_796_025_600_000;
 
 fn id(name: &str) -> LimitKey {
     LimitKey { limit: format!("Budget test/{name}"), unit: "usd".to_owned() }
+}
+
+/// What a gateway's keys have, and what they had before.
+fn has(wanted: &[&str], former: &[&str]) -> Arc<GatewayLimits> {
+    let ids = |names: &[&str]| -> BTreeSet<LimitKey> { names.iter().map(|name| id(name)).collect() };
+    Arc::new(GatewayLimits { wanted: ids(wanted), former: ids(former) })
 }
 
 /// A leader, its store, and what it said.
@@ -29,6 +35,8 @@ struct Ledger {
     waiting: Vec<(StoreObject, Option<StoreVersion>, StoreRecord)>,
     grants: BTreeMap<String, Grants>,
     findings: Vec<FindingKind>,
+    /// Of every gateway that reports.
+    limits: Arc<GatewayLimits>,
     deposed: bool,
     numbers: u64,
 }
@@ -54,6 +62,7 @@ impl Ledger {
             waiting: Vec::new(),
             grants: BTreeMap::new(),
             findings: Vec::new(),
+            limits: has(&["a"], &[]),
             deposed: false,
             numbers: 0,
         };
@@ -128,8 +137,8 @@ impl Ledger {
     }
 
     fn send(&mut self, pod: &str, report: UsageReport) {
-        let allowed = Arc::new(BTreeSet::from([id("a")]));
-        self.input(Input::Report { pod: pod.to_owned(), allowed, report });
+        let limits = Arc::clone(&self.limits);
+        self.input(Input::Report { pod: pod.to_owned(), limits, report });
     }
 
     /// A gateway that has nothing asks for so much.
@@ -319,6 +328,39 @@ fn lies_move_no_money_and_are_told() {
     assert_eq!(kinds(told(&absurd)), (vec![FindingKind::Absurd], false));
     let odd = |ledger: &mut Ledger| ledger.report("a\"pod", 1, Vec::new(), Vec::new(), false);
     assert_eq!(kinds(told(&odd)), (vec![FindingKind::Absurd], false));
+}
+
+#[test]
+fn a_limit_that_was_taken_away_is_settled_and_granted_no_more() {
+    let mut ledger = Ledger::of(1000);
+    assert_eq!(ledger.ask("one", 100, 100), 100);
+    ledger.limits = has(&[], &["a"]);
+    let wants = |spent, returned| vec![AccountUsage { want: 50, least: 50, ..usage(100, spent, returned) }];
+    ledger.report("one", 1, wants(30, 0), Vec::new(), false);
+    ledger.pass(1);
+    assert_eq!(ledger.granted("one"), 100, "though there is enough");
+    assert_eq!(ledger.ask("two", 50, 50), 0);
+    ledger.report("three", 1, vec![AccountUsage { want: 50, least: 50, ..usage(0, 0, 0) }], Vec::new(), false);
+    ledger.pass(1);
+    assert_eq!(ledger.granted("three"), 0);
+    ledger.report("one", 1, wants(40, 60), Vec::new(), false);
+    ledger.pass(11);
+    let status = ledger.leader.status(&id("a")).unwrap();
+    assert_eq!((ledger.granted("one"), status.fleet.spent, status.available), (100, 40, 960));
+    assert_eq!(ledger.findings, Vec::new(), "it may not have its new policy yet");
+}
+
+#[test]
+fn who_waits_for_a_limit_that_is_taken_away_waits_no_more() {
+    let mut ledger = Ledger::of(100);
+    assert_eq!((ledger.ask("one", 100, 100), ledger.ask("two", 50, 50)), (100, 0));
+    ledger.limits = has(&[], &["a"]);
+    assert_eq!(ledger.ask("two", 50, 50), 0);
+    ledger.limits = has(&["a"], &[]);
+    ledger.tell("one", 100, 0, 100);
+    ledger.pass(11);
+    assert_eq!((ledger.granted("two"), ledger.ask("three", 100, 100)), (0, 100));
+    assert_eq!(ledger.findings, Vec::new());
 }
 
 #[test]

@@ -231,7 +231,7 @@ impl<'a> Leading<'a> {
     fn receive(&mut self, received: ReceivedReport) {
         let ReceivedReport { gateway, report } = &received;
         let pod = gateway.uid.clone();
-        let Some(allowed) = self.driver.limits.allowed(&gateway.binding) else {
+        let Some(limits) = self.driver.limits.of(&gateway.binding) else {
             // A new leader has streams before it has plans.
             self.unplanned.insert(pod, received);
             return;
@@ -247,7 +247,7 @@ impl<'a> Leading<'a> {
             self.asked.entry(pod.clone()).or_insert_with(Instant::now);
         }
         self.gateways.insert(pod.clone(), Arc::clone(gateway));
-        self.step(Input::Report { pod, allowed, report: received.report });
+        self.step(Input::Report { pod, limits, report: received.report });
     }
 
     /// Pods that are gone, and what is measured.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use outrigger_ledger::protocol::LimitKey;
 use outrigger_ledger::shared::can_be_shared;
-use outrigger_ledger::shared::leader::SharedLimit;
+use outrigger_ledger::shared::leader::{GatewayLimits, SharedLimit};
 use outrigger_policy::{Document, LedgerDoc};
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -30,8 +30,8 @@ struct BindingLimits {
     /// How much of the cluster its plan has seen.
     seen: u64,
     limits: Vec<SharedLimit>,
-    /// Those, and what it had before.
-    allowed: Arc<BTreeSet<LimitKey>>,
+    /// What its gateways may want of those, and what it had before.
+    usable: Arc<GatewayLimits>,
 }
 
 impl Default for PlannedLimits {
@@ -57,19 +57,21 @@ impl PlannedLimits {
             binding.namespace != namespace || planned.contains_key(binding) || held.contains(binding)
         });
         for (binding, limits) in std::mem::take(&mut planned) {
-            let mut allowed: BTreeSet<LimitKey> = limits.iter().map(|limit| limit.id.clone()).collect();
+            let wanted: BTreeSet<LimitKey> = limits.iter().map(|limit| limit.id.clone()).collect();
             match bindings.get_mut(binding) {
                 Some(known) => {
-                    let former = known.allowed.iter().filter(|id| !allowed.contains(id)).take(FORMER_MAX);
-                    let former: Vec<LimitKey> = former.cloned().collect();
-                    allowed.extend(former);
+                    // What was taken away just now comes first.
+                    let former = known.usable.wanted.iter().chain(&known.usable.former);
+                    let former = former.filter(|id| !wanted.contains(id)).take(FORMER_MAX).cloned().collect();
+                    let usable = GatewayLimits { wanted, former };
                     (known.seen, known.limits) = (seen, limits);
-                    if *known.allowed != allowed {
-                        known.allowed = Arc::new(allowed);
+                    if *known.usable != usable {
+                        known.usable = Arc::new(usable);
                     }
                 }
                 None => {
-                    bindings.insert(binding.clone(), BindingLimits { seen, limits, allowed: Arc::new(allowed) });
+                    let usable = Arc::new(GatewayLimits { wanted, former: BTreeSet::new() });
+                    bindings.insert(binding.clone(), BindingLimits { seen, limits, usable });
                 }
             }
         }
@@ -79,8 +81,8 @@ impl PlannedLimits {
 
     /// What gateways of the binding may report of; absent until the binding is planned.
     #[must_use]
-    pub fn allowed(&self, binding: &Binding) -> Option<Arc<BTreeSet<LimitKey>>> {
-        self.bindings.lock().get(binding).map(|planned| Arc::clone(&planned.allowed))
+    pub fn of(&self, binding: &Binding) -> Option<Arc<GatewayLimits>> {
+        self.bindings.lock().get(binding).map(|planned| Arc::clone(&planned.usable))
     }
 
     /// Every limit, as the plan that has seen most has it, in order of its name.
@@ -176,16 +178,24 @@ mod tests {
     }
 
     #[test]
-    fn gateways_may_settle_what_their_binding_had_and_nothing_else() {
+    fn gateways_may_settle_what_their_binding_had_and_want_what_it_has() {
         let limits = PlannedLimits::default();
         let (shop, other) = (Binding::of("shop", "a"), Binding::of("shop", "b"));
-        assert_eq!(limits.allowed(&shop), None, "not planned yet");
+        assert_eq!(limits.of(&shop), None, "not planned yet");
         let documents = [document(&[("team", 50), ("old", 5)]), document(&[("others", 1)])];
         limits.planned("shop", 1, [(&shop, &documents[0]), (&other, &documents[1])].into_iter(), &none());
         limits.planned("shop", 2, [(&shop, &document(&[("team", 50)])), (&other, &documents[1])].into_iter(), &none());
-        assert_eq!(limits.allowed(&shop).as_deref(), Some(&BTreeSet::from([id("team"), id("old")])));
-        assert_eq!(limits.allowed(&other).as_deref(), Some(&BTreeSet::from([id("others")])));
+        let usable = |wanted: &[&str], former: &[&str]| {
+            let ids = |names: &[&str]| names.iter().map(|name| id(name)).collect();
+            Some(Arc::new(GatewayLimits { wanted: ids(wanted), former: ids(former) }))
+        };
+        assert_eq!(limits.of(&shop), usable(&["team"], &["old"]));
+        assert_eq!(limits.of(&other), usable(&["others"], &[]));
         assert_eq!(limits.all(), [limit("others", 1), limit("team", 50)], "what was taken away grants nothing");
+        let documents = [document(&[("old", 5)]), document(&[("team", 50)])];
+        limits.planned("shop", 3, [(&shop, &documents[0]), (&other, &documents[1])].into_iter(), &none());
+        assert_eq!(limits.of(&shop), usable(&["old"], &["team"]), "the other binding still has it");
+        assert_eq!(limits.of(&other), usable(&["team"], &["others"]));
     }
 
     #[test]
@@ -194,7 +204,7 @@ mod tests {
         let shop = Binding::of("shop", "a");
         let own = Document { ledger: LedgerDoc::Own, ..document(&[("team", 50)]) };
         limits.planned("shop", 1, [(&shop, &own)].into_iter(), &none());
-        assert_eq!((limits.all().len(), limits.allowed(&shop).map(|allowed| allowed.len())), (0, Some(0)));
+        assert_eq!((limits.all().len(), limits.of(&shop).map(|usable| usable.wanted.len())), (0, Some(0)));
         let mut brief = document(&[("team", 50), ("minute", 5)]);
         brief.budgets[1].window = Window::Rolling { ms: 60_000 };
         limits.planned("shop", 2, [(&shop, &brief)].into_iter(), &none());

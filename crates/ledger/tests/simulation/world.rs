@@ -8,7 +8,7 @@ use std::sync::Arc;
 use fastrand::Rng;
 use outrigger_core::Millis;
 use outrigger_ledger::protocol::{Grants, LimitKey, Term, UsageReport};
-use outrigger_ledger::shared::leader::{Input, Leader, LedgerFinding, Output, SharedLimit};
+use outrigger_ledger::shared::leader::{GatewayLimits, Input, Leader, LedgerFinding, Output, SharedLimit};
 use outrigger_ledger::shared::record::{HolderId, StoreObject, StoreRecord, StoreVersion};
 
 use crate::gateway::{Gateway, Open, Taking};
@@ -100,7 +100,7 @@ pub struct World {
     leaders: Vec<Process>,
     latest: usize,
     pub store: Store,
-    allowed: Arc<BTreeSet<LimitKey>>,
+    limits: Arc<GatewayLimits>,
     ids: Vec<LimitKey>,
     /// By limit and the first millisecond of the account.
     truth: BTreeMap<(usize, Millis), Truth>,
@@ -129,7 +129,7 @@ impl World {
             leaders: Vec::new(),
             latest: 0,
             store: Store::default(),
-            allowed: Arc::new(ids.iter().cloned().collect()),
+            limits: Arc::new(GatewayLimits { wanted: ids.iter().cloned().collect(), ..GatewayLimits::default() }),
             ids,
             truth: BTreeMap::new(),
             starts: HashMap::new(),
@@ -313,8 +313,8 @@ impl World {
                 self.at(wait, Event::Gateway(place));
             }
             Event::ToLeader(number, pod, report) => {
-                let allowed = Arc::clone(&self.allowed);
-                self.input(number, Input::Report { pod, allowed, report });
+                let limits = Arc::clone(&self.limits);
+                self.input(number, Input::Report { pod, limits, report });
             }
             Event::ToGateway(holder, grants) => self.granted(&holder, &grants),
             Event::Leader(number) => {

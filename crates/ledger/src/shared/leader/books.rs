@@ -362,7 +362,7 @@ impl LedgerBooks {
             // It has been told once.
             Input::Loaded(_) => {}
             Input::Limits(limits) => self.adopt(limits, now),
-            Input::Report { pod, allowed, report } => self.report(pod, &allowed, report),
+            Input::Report { pod, limits, report } => self.report(pod, &limits, report),
             Input::HolderGone { pod } => self.pod_gone(&pod),
             Input::Written { object, version } => self.written(object, version),
             Input::Conflict { object } | Input::WriteUnknown { object } => self.out.push(Output::Reload { object }),

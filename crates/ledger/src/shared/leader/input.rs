@@ -16,6 +16,36 @@ pub struct SharedLimit {
     pub window: Periods,
 }
 
+/// Which limits the keys of a gateway have, as policies say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GatewayLimits {
+    /// Those that they have now: it may want more of them.
+    pub wanted: BTreeSet<LimitKey>,
+    /// Those that they had before, and have no more. What it holds of them it settles and returns, and it is granted
+    /// nothing.
+    pub former: BTreeSet<LimitKey>,
+}
+
+/// What a gateway may do with a limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LimitUse {
+    Want,
+    Settle,
+    Nothing,
+}
+
+impl GatewayLimits {
+    pub(super) fn of(&self, limit: &LimitKey) -> LimitUse {
+        if self.wanted.contains(limit) {
+            LimitUse::Want
+        } else if self.former.contains(limit) {
+            LimitUse::Settle
+        } else {
+            LimitUse::Nothing
+        }
+    }
+}
+
 /// What a leader is told.
 #[derive(Clone, Debug)]
 pub enum Input {
@@ -23,8 +53,8 @@ pub enum Input {
     Loaded(Vec<Stored>),
     /// All limits that are shared now. Those that are not named any more grant nothing.
     Limits(Vec<SharedLimit>),
-    /// A gateway reports. `pod` is proven, and `allowed` are the limits of the keys that it is bound to.
-    Report { pod: String, allowed: Arc<BTreeSet<LimitKey>>, report: UsageReport },
+    /// A gateway reports. `pod` is proven, and `limits` are those of the keys that it is bound to.
+    Report { pod: String, limits: Arc<GatewayLimits>, report: UsageReport },
     /// This pod is gone for good. After [`Loaded`](Self::Loaded) the driver also says so of every pod that is in the
     /// records and not in the cluster. A stream that merely ended is nothing to say.
     HolderGone { pod: String },

@@ -25,7 +25,7 @@ use outrigger_core::Millis;
 use crate::protocol::{Grants, LimitKey, Term};
 use crate::shared::record::HolderId;
 use books::LedgerBooks;
-pub use input::{AccountStatus, FindingKind, Input, LedgerFinding, Output, SharedLimit};
+pub use input::{AccountStatus, FindingKind, GatewayLimits, Input, LedgerFinding, Output, SharedLimit};
 use takeover::{Takeover, TakeoverProgress};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -6,7 +6,7 @@ use outrigger_core::Millis;
 
 use super::account::{HolderPart, PartState};
 use super::books::LedgerBooks;
-use super::input::FindingKind;
+use super::input::{FindingKind, GatewayLimits, LimitUse};
 use super::page::LONGEST_POD;
 use super::shards::Urgency;
 use super::{AccountNo, HolderNo};
@@ -41,7 +41,7 @@ enum UsageVerdict {
 }
 
 impl LedgerBooks {
-    pub(super) fn report(&mut self, pod: String, allowed: &BTreeSet<LimitKey>, report: UsageReport) {
+    pub(super) fn report(&mut self, pod: String, limits: &GatewayLimits, report: UsageReport) {
         let id = HolderId { pod, epoch: report.epoch };
         let sane =
             id.pod.len() <= LONGEST_POD && id.pod.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
@@ -97,7 +97,7 @@ impl LedgerBooks {
         (holder.heard, holder.left) = (true, false);
         self.tell.entry(no).or_default();
         for usage in &report.accounts {
-            match self.usage(no, allowed, usage, &report) {
+            match self.usage(no, limits, usage, &report) {
                 UsageVerdict::Taken => {}
                 UsageVerdict::Refused(kind) => self.find(&id, Some(&usage.account), kind),
                 UsageVerdict::Over => self.over(no, usage),
@@ -112,7 +112,7 @@ impl LedgerBooks {
             return self.void(no);
         }
         for wanted in &report.wanted {
-            self.wanted(no, &id, allowed, wanted);
+            self.wanted(no, &id, limits, wanted);
         }
         if report.last
             && let Some(holder) = self.holders.get_mut(&no)
@@ -124,17 +124,17 @@ impl LedgerBooks {
     fn usage(
         &mut self,
         no: HolderNo,
-        allowed: &BTreeSet<LimitKey>,
+        limits: &GatewayLimits,
         usage: &AccountUsage,
         report: &UsageReport,
     ) -> UsageVerdict {
-        let is_allowed = allowed.contains(&usage.account.limit);
+        let limit_use = limits.of(&usage.account.limit);
         let holds = usage.granted > usage.returned.saturating_add(usage.spent) || usage.reserved > 0;
         let account_no = self.account_no(&usage.account);
         let known = account_no
             .is_some_and(|account| self.accounts.get(&account).is_some_and(|account| account.parts.contains_key(&no)));
         let (Some(account_no), true) = (account_no, known) else {
-            return self.unregistered(no, account_no, is_allowed, holds, usage, report.last);
+            return self.unregistered(no, account_no, limit_use, holds, usage, report.last);
         };
         let (now, latest) = (self.steady, self.latest);
         let Some(account) = self.accounts.get_mut(&account_no) else { return UsageVerdict::Over };
@@ -193,7 +193,9 @@ impl LedgerBooks {
             }
         } else if ended && settled {
             self.fold(account_no, no, false, Urgency::Lazy);
-        } else if is_allowed && !ended {
+        } else if limit_use != LimitUse::Want {
+            self.want_no_more(no, &usage.account.limit);
+        } else if !ended {
             self.ask(account_no, no, usage.want, usage.least);
             self.grant_ahead(account_no, no);
         }
@@ -205,7 +207,7 @@ impl LedgerBooks {
         &mut self,
         no: HolderNo,
         account: Option<AccountNo>,
-        is_allowed: bool,
+        limit_use: LimitUse,
         holds: bool,
         usage: &AccountUsage,
         last: bool,
@@ -213,11 +215,11 @@ impl LedgerBooks {
         let never_granted = usage.granted == 0 && usage.reserved == 0;
         match account {
             Some(account) if never_granted && !last => {
-                match is_allowed {
-                    false if usage.want > 0 => return UsageVerdict::Refused(FindingKind::NotAllowed),
-                    false => return UsageVerdict::Taken,
-                    true if self.is_over(account) && usage.spent == 0 => return UsageVerdict::Over,
-                    true => {}
+                match limit_use {
+                    LimitUse::Nothing if usage.want > 0 => return UsageVerdict::Refused(FindingKind::NotAllowed),
+                    LimitUse::Nothing => return UsageVerdict::Taken,
+                    _ if self.is_over(account) && usage.spent == 0 => return UsageVerdict::Over,
+                    LimitUse::Want | LimitUse::Settle => {}
                 }
                 if usage.spent > 0 {
                     // Spent without a grant: it counts from now on.
@@ -228,7 +230,9 @@ impl LedgerBooks {
                     }
                 }
                 self.tell.entry(no).or_default().entry(account).or_default();
-                if !self.is_over(account) {
+                if limit_use == LimitUse::Settle {
+                    self.want_no_more(no, &usage.account.limit);
+                } else if !self.is_over(account) {
                     self.ask(account, no, usage.want, usage.least);
                 }
                 UsageVerdict::Taken
@@ -236,7 +240,7 @@ impl LedgerBooks {
             _ if !holds || last => UsageVerdict::Over,
             Some(_) => UsageVerdict::Void(FindingKind::Unknown),
             None if self.is_past(&usage.account) => UsageVerdict::Over,
-            None if !is_allowed => UsageVerdict::Void(FindingKind::NotAllowed),
+            None if limit_use == LimitUse::Nothing => UsageVerdict::Void(FindingKind::NotAllowed),
             None => UsageVerdict::Void(FindingKind::Unknown),
         }
     }
@@ -300,13 +304,26 @@ impl LedgerBooks {
     }
 
     /// A limit of which the holder has no account now.
-    fn wanted(&mut self, no: HolderNo, id: &HolderId, allowed: &BTreeSet<LimitKey>, wanted: &WantedLimit) {
-        if !allowed.contains(&wanted.limit) {
-            return self.find(id, None, FindingKind::NotAllowed);
+    fn wanted(&mut self, no: HolderNo, id: &HolderId, limits: &GatewayLimits, wanted: &WantedLimit) {
+        match limits.of(&wanted.limit) {
+            LimitUse::Want => {}
+            // It has not got its new policy yet: that is nothing to accuse it of.
+            LimitUse::Settle => return self.want_no_more(no, &wanted.limit),
+            LimitUse::Nothing => return self.find(id, None, FindingKind::NotAllowed),
         }
         let Some(account) = self.current(&wanted.limit, wanted.want > 0) else { return };
         self.tell.entry(no).or_default().entry(account).or_default();
         self.ask(account, no, wanted.want, wanted.least);
+    }
+
+    /// Forgets what a holder waits for that has the limit no more.
+    fn want_no_more(&mut self, holder: HolderNo, limit: &LimitKey) {
+        let Some(limit) = self.limit_numbers.get(limit).and_then(|no| self.limits.get(no.0 as usize)) else { return };
+        for no in limit.accounts.values() {
+            if let Some(account) = self.accounts.get_mut(no) {
+                account.forget_want(holder);
+            }
+        }
     }
 
     /// Queues a want, if it is one that can be.

@@ -10,7 +10,7 @@ use super::mutant::Mutant;
 use super::{Begins, Bounds};
 use crate::protocol::{Grants, LimitKey, Term, UsageReport};
 use crate::shared::holder::{Due, HeldNo, HeldState, Holder, HolderState, JournalWrite, MessageOutcome, SharedNo};
-use crate::shared::leader::{Input, Leader, Output, SharedLimit};
+use crate::shared::leader::{GatewayLimits, Input, Leader, Output, SharedLimit};
 use crate::shared::record::{HolderId, StoreObject, StoreRecord, StoreVersion, Stored};
 
 /// Every step of a leader is so long after the one before: what it gathers is due, and nobody's want is too old.
@@ -19,7 +19,7 @@ const STEP: Millis = 500;
 #[derive(Clone, Debug)]
 pub(super) struct ModelWorld {
     limit: LimitKey,
-    allowed: Arc<BTreeSet<LimitKey>>,
+    limits: Arc<GatewayLimits>,
     leaders: Vec<ModelLeader>,
     store: BTreeMap<StoreObject, (u64, StoreRecord)>,
     writes: u64,
@@ -93,7 +93,7 @@ impl ModelWorld {
     pub(super) fn new(bounds: &Bounds, mutant: Mutant) -> Self {
         let limit = LimitKey { limit: "Budget a/b".to_owned(), unit: "usd".to_owned() };
         let mut world = ModelWorld {
-            allowed: Arc::new(BTreeSet::from([limit.clone()])),
+            limits: Arc::new(GatewayLimits { wanted: BTreeSet::from([limit.clone()]), ..GatewayLimits::default() }),
             limit,
             leaders: Vec::new(),
             store: BTreeMap::new(),
@@ -333,9 +333,9 @@ impl ModelWorld {
     fn deliver(&mut self, message: Message, mutant: Mutant) {
         match message {
             Message::Report(number, pod, report) => {
-                let allowed = Arc::clone(&self.allowed);
+                let limits = Arc::clone(&self.limits);
                 let before = self.leaders[number].leader.returned();
-                self.input(number, Input::Report { pod, allowed, report }, mutant);
+                self.input(number, Input::Report { pod, limits, report }, mutant);
                 if mutant == Mutant::RecycledReturns {
                     let back = self.leaders[number].leader.returned().saturating_sub(before);
                     self.leaders[number].leader.recycle(back);
