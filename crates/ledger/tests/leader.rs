@@ -326,6 +326,9 @@ fn lies_move_no_money_and_are_told() {
         );
     };
     assert_eq!(kinds(told(&absurd)), (vec![FindingKind::Absurd], false));
+    assert_eq!(kinds(told(&|ledger| ledger.tell("one", 100, u64::MAX, 10))), (vec![FindingKind::Absurd], false));
+    assert_eq!(kinds(told(&|ledger| ledger.tell("one", 100, 1_091, 10))), (vec![FindingKind::Absurd], false));
+    assert_eq!(kinds(told(&|ledger| ledger.tell("stranger", 0, u64::MAX, 0))), (vec![FindingKind::Absurd], false));
     let odd = |ledger: &mut Ledger| ledger.report("a\"pod", 1, Vec::new(), Vec::new(), false);
     assert_eq!(kinds(told(&odd)), (vec![FindingKind::Absurd], false));
 }
@@ -361,6 +364,49 @@ fn who_waits_for_a_limit_that_is_taken_away_waits_no_more() {
     ledger.pass(11);
     assert_eq!((ledger.granted("two"), ledger.ask("three", 100, 100)), (0, 100));
     assert_eq!(ledger.findings, Vec::new());
+}
+
+#[test]
+fn a_debt_is_believed_up_to_the_whole_limit() {
+    let mut ledger = Ledger::of(1000);
+    assert_eq!(ledger.ask("one", 100, 100), 100);
+    ledger.tell("one", 100, 1_090, 10);
+    ledger.pass(11);
+    let status = |ledger: &Ledger| ledger.leader.status(&id("a")).unwrap();
+    assert_eq!((status(&ledger).fleet.spent, status(&ledger).available), (1_090, 0));
+    // What counts already goes on counting, whatever the limit is now, and the next leader believes it too.
+    ledger.input(Input::Limits(vec![SharedLimit { id: id("a"), max: 10, window: Periods::lifetime() }]));
+    ledger.tell("one", 100, 1_090, 10);
+    let mut next = ledger.succeeded(10);
+    next.tell("one", 100, 1_090, 10);
+    assert_eq!((ledger.findings.len(), next.findings.len(), status(&next).fleet.spent), (0, 0, 1_090));
+}
+
+#[test]
+fn a_debt_under_a_limit_that_was_lowered_is_judged_by_what_was_granted() {
+    let mut ledger = Ledger::of(1000);
+    assert_eq!(ledger.ask("one", 100, 100), 100);
+    ledger.input(Input::Limits(vec![SharedLimit { id: id("a"), max: 10, window: Periods::lifetime() }]));
+    ledger.tell("one", 100, 150, 0);
+    ledger.tell("one", 100, 201, 0);
+    let spent = ledger.leader.status(&id("a")).unwrap().fleet.spent;
+    assert_eq!((spent, ledger.findings.as_slice()), (150, [FindingKind::Absurd].as_slice()));
+}
+
+#[test]
+fn who_owes_too_much_of_a_period_that_has_ended_forgets_it() {
+    let window = Periods::calendar(CalendarUnit::Hour, "UTC", 1).unwrap();
+    let mut ledger = Ledger::new(vec![SharedLimit { id: id("a"), max: 100, window }]);
+    assert_eq!(ledger.ask("one", 50, 50), 50);
+    let account = ledger.grant("one").unwrap().account.clone();
+    let owes = || vec![AccountUsage { account: account.clone(), ..usage(50, 500, 0) }];
+    ledger.report("one", 1, vec![AccountUsage { account: account.clone(), ..usage(50, 20, 0) }], Vec::new(), false);
+    ledger.now += 3_600_000;
+    ledger.report("one", 1, owes(), Vec::new(), false);
+    ledger.pass(11);
+    ledger.report("one", 1, owes(), Vec::new(), false);
+    assert!(ledger.grant("one").unwrap().over);
+    assert_eq!(ledger.findings, [FindingKind::Absurd], "it is told once");
 }
 
 #[test]

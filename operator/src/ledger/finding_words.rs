@@ -33,6 +33,8 @@ fn row(kind: FindingKind) -> (&'static str, &'static str) {
         FindingKind::NotAllowed => ("not_allowed", "it reported on a limit that none of its keys has"),
         FindingKind::OldEpoch => ("old_epoch", "it reported from a state that its pod has given up"),
         FindingKind::Unknown => ("unknown", "it holds something of an account that was closed"),
-        FindingKind::Absurd => ("absurd", "it asked for more than the whole limit, or named far too much"),
+        FindingKind::Absurd => {
+            ("absurd", "it asked for more than the whole limit, overspent by more than that, or named far too much")
+        }
     }
 }

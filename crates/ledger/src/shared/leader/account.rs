@@ -258,11 +258,15 @@ impl LedgerAccount {
         self.parts.insert(holder, part);
     }
 
-    /// What counts against the limit: what may have been granted and is not known to be back.
+    /// What counts against the limit: what is outstanding, and debts.
     pub(super) fn committed(&self) -> u128 {
-        let granted = self.former.saturating_add(self.ceiling);
         let debt = self.totals.debt.saturating_add(self.closed.debt);
-        granted.saturating_sub(self.durable_returned).saturating_add(debt)
+        self.outstanding().saturating_add(debt)
+    }
+
+    /// What may have been granted and is not known to be back.
+    pub(super) fn outstanding(&self) -> u128 {
+        self.former.saturating_add(self.ceiling).saturating_sub(self.durable_returned)
     }
 
     /// What may be handed out at once.

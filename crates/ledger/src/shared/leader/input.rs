@@ -122,7 +122,7 @@ pub enum FindingKind {
     OldEpoch,
     /// The ledger does not know it, or has closed its books, and it holds something.
     Unknown,
-    /// It asks for more than the whole limit, or names far too much.
+    /// It asks for more than the whole limit, owes more than that, or names far too much.
     Absurd,
 }
 

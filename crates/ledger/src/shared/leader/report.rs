@@ -40,6 +40,11 @@ enum UsageVerdict {
     Over,
 }
 
+/// What a holder has spent over what it holds.
+fn owes(usage: &AccountUsage) -> u128 {
+    u128::from(usage.spent.saturating_sub(usage.granted.saturating_sub(usage.returned)))
+}
+
 impl LedgerBooks {
     pub(super) fn report(&mut self, pod: String, limits: &GatewayLimits, report: UsageReport) {
         let id = HolderId { pod, epoch: report.epoch };
@@ -136,7 +141,7 @@ impl LedgerBooks {
         let (Some(account_no), true) = (account_no, known) else {
             return self.unregistered(no, account_no, limit_use, holds, usage, report.last);
         };
-        let (now, latest) = (self.steady, self.latest);
+        let (now, latest, most_owed) = (self.steady, self.latest, self.most_owed(account_no));
         let Some(account) = self.accounts.get_mut(&account_no) else { return UsageVerdict::Over };
         let Some(part) = account.parts.get(&no).copied() else { return UsageVerdict::Over };
         if part.is_folding() {
@@ -149,6 +154,13 @@ impl LedgerBooks {
         }
         if usage.returned > usage.granted || (part.heard && usage.granted > part.granted) {
             return UsageVerdict::Refused(FindingKind::More);
+        }
+        if usage.spent > part.spent && owes(usage) > most_owed {
+            if part.heard && (report.last || account.end.is_some_and(|end| end <= latest)) {
+                // Else it would be refused for ever. What it holds stays charged.
+                self.fold(account_no, no, report.last, Urgency::Lazy);
+            }
+            return UsageVerdict::Refused(FindingKind::Absurd);
         }
         let came_back = usage.returned > part.returned;
         let mut excess = false;
@@ -202,6 +214,14 @@ impl LedgerBooks {
         if excess { UsageVerdict::Refused(FindingKind::More) } else { UsageVerdict::Taken }
     }
 
+    /// A holder that owes more made it up: requests in flight cost more than was reserved for them, but not the whole limit
+    /// once more. Of a limit that was lowered, or that no policy names yet, what was granted says how much it was.
+    fn most_owed(&self, account: AccountNo) -> u128 {
+        let Some(account) = self.accounts.get(&account) else { return 0 };
+        let max = self.limit(account.limit).map_or(0, |limit| u128::from(limit.max));
+        max.max(account.outstanding())
+    }
+
     /// An account of which the holder has no part, as far as the ledger knows.
     fn unregistered(
         &mut self,
@@ -220,6 +240,9 @@ impl LedgerBooks {
                     LimitUse::Nothing => return UsageVerdict::Taken,
                     _ if self.is_over(account) && usage.spent == 0 => return UsageVerdict::Over,
                     LimitUse::Want | LimitUse::Settle => {}
+                }
+                if owes(usage) > self.most_owed(account) {
+                    return UsageVerdict::Refused(FindingKind::Absurd);
                 }
                 if usage.spent > 0 {
                     // Spent without a grant: it counts from now on.
