@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use outrigger_core::{Millis, Periods};
 use outrigger_ledger::protocol::{LimitKey, Term};
-use outrigger_ledger::shared::leader::{Input, Leader, Output, SharedLimit};
+use outrigger_ledger::shared::leader::{GatewayLimits, Input, Leader, Output, SharedLimit};
 use outrigger_ledger::shared::record::{StoreObject, StoreRecord, StoreVersion, Stored};
 use outrigger_policy::Document;
 use outrigger_sync::{FromGateway, FromOperator};
@@ -100,8 +100,9 @@ impl LedgerServer {
             tokio::select! {
                 Some((pod, message)) = self.heard.recv() => {
                     if let FromGateway::Usage(report) = message {
-                        let allowed = Arc::new(BTreeSet::from([the_dollar().id]));
-                        self.step(Input::Report { pod, allowed, report });
+                        let wanted = BTreeSet::from([the_dollar().id]);
+                        let limits = Arc::new(GatewayLimits { wanted, former: BTreeSet::new() });
+                        self.step(Input::Report { pod, limits, report });
                     }
                 }
                 Some(()) = self.fail_over.recv() => self.lead(),
