@@ -307,7 +307,7 @@ impl Book {
             let granted = self.granted(*no);
             let fits = match self.limits.get_mut(no.place()) {
                 Some(limit) if let (Some(held), Some(shared)) = (granted, &mut self.shared) => {
-                    shared.fits(*no, held, *amount, limit.max())
+                    shared.fits(*no, held, *amount, (limit.max(), limit.rolls()))
                 }
                 Some(limit) => {
                     limit.move_to(at, &mut self.slots);
@@ -440,7 +440,8 @@ impl Book {
     #[must_use]
     pub fn available(&self, limit: LimitNo, now: Millis) -> u64 {
         if let (Some(held), Some(shared)) = (self.granted(limit), &self.shared) {
-            return shared.available(held, self.max(limit));
+            let terms = self.limits.get(limit.place()).map_or((0, false), |limit| (limit.max(), limit.rolls()));
+            return shared.available(held, terms);
         }
         let at = now.max(self.latest);
         self.limits.get(limit.place()).map_or(0, |limit| limit.available(at))

@@ -302,6 +302,24 @@ fn a_policy_that_is_taken_back_leaves_its_limits_to_whom_they_were() {
 }
 
 #[test]
+fn a_limit_that_is_lowered_below_what_is_held_refuses_at_once() {
+    let mut process = Process::with(&["a"], 500);
+    let a = process.limits[0];
+    let lowered = |max| LimitSpec { max, ..spec("a") };
+    let done = process.reserve(100).unwrap();
+    process.book.settle(done, &[(a, 100)]);
+    process.book.adopt_from(Granter::Ledger, &[lowered(130)], NOON);
+    assert_eq!(process.book.available(a, NOON), 30);
+    let refused = process.reserve(31).unwrap_err();
+    let until = Some(MIDNIGHT + DAY);
+    assert_eq!(refused, Refused::Exhausted { limit: a, spent: 100, max: 130, until });
+    assert_eq!(process.reserve(131).unwrap_err(), Refused::Exhausted { limit: a, spent: 100, max: 130, until: None });
+    let _under_way = process.reserve(30).unwrap();
+    process.book.adopt_from(Granter::Ledger, &[lowered(1_000)], NOON);
+    assert_eq!(process.reserve(371).unwrap_err(), Refused::Contended { limit: a });
+}
+
+#[test]
 fn a_short_rolling_window_stays_with_each_gateway() {
     let mut book = Book::new();
     let minute = LimitSpec { window: Periods::rolling(60_000).unwrap(), ..spec("minute") };

@@ -98,6 +98,11 @@ impl LimitAccounts {
         self.terms.max
     }
 
+    /// Whether what counts against it also leaves it while its period lasts.
+    pub(super) fn rolls(&self) -> bool {
+        self.terms.window.as_ref().and_then(Periods::length).is_some()
+    }
+
     /// Takes an account from a file.
     pub(super) fn restore(&mut self, record: &PageRecord, slots: &mut PageSlots) {
         let account = Account::restored(record.counters, record.reserved);

@@ -123,7 +123,25 @@ impl SharedLimits {
     }
 
     /// Whether so much could be reserved. If not, it is asked for.
-    pub(super) fn fits(&mut self, limit: LimitNo, no: SharedNo, amount: u64, max: u64) -> Result<(), Refused> {
+    ///
+    /// What can't fit is refused whatever is granted: a limit that was lowered leaves gateways with more than it has. Of
+    /// one that `rolls` it is not known here what has left it since the ledger said how it stands.
+    pub(super) fn fits(
+        &mut self,
+        limit: LimitNo,
+        no: SharedNo,
+        amount: u64,
+        (max, rolls): (u64, bool),
+    ) -> Result<(), Refused> {
+        if amount > max {
+            return Err(Refused::Exhausted { limit, spent: self.used(no), max, until: None });
+        }
+        if let Some(period) = self.holder.period(no, self.steady).filter(|_| !rolls) {
+            let spent = self.used(no);
+            if spent.saturating_add(amount) > max {
+                return Err(Refused::Exhausted { limit, spent, max, until: period.end });
+            }
+        }
         let short = match self.holder.fits(no, amount, self.steady) {
             Ok(()) => return Ok(()),
             Err(short) => short,
@@ -156,10 +174,11 @@ impl SharedLimits {
     }
 
     /// What no gateway has spent or reserved, as far as is known here: what others merely hold comes back.
-    pub(super) fn available(&self, no: SharedNo, max: u64) -> u64 {
+    pub(super) fn available(&self, no: SharedNo, (max, rolls): (u64, bool)) -> u64 {
         let free = self.holder.free(no, self.steady);
         let gone = self.fleet(no).map_or(0, |fleet| fleet.account.reserved.saturating_add(fleet.account.unconfirmed));
-        max.saturating_sub(self.used(no)).saturating_sub(gone).max(free)
+        let left = max.saturating_sub(self.used(no));
+        left.saturating_sub(gone).max(free.min(if rolls { max } else { left }))
     }
 
     /// How old what is known of the others is.
