@@ -205,7 +205,8 @@ async fn a_want_that_is_not_met_is_refused_in_the_words_of_every_dialect() {
         let Stage { operator: _operator, pod: _pod, sidecar, mut ledger } = stage(&upstream, 0).await;
         let answers = asks.each_ref().map(|(path, body, _)| sidecar.running.post(path, body));
         let [first, second, third] = answers;
-        let fleet = FleetAccount { limit: MAX, spent: MAX - 1_000, ..FleetAccount::default() };
+        let (spent, leased) = if shortage == Some(Shortage::Spent) { (MAX - 1_000, 0) } else { (0, MAX - 1_000) };
+        let fleet = FleetAccount { limit: MAX, spent, leased, ..FleetAccount::default() };
         let refused = |_: &UsageReport| match shortage {
             Some(short) => vec![AccountGrant { short: Some(short), fleet, ..granted(0) }],
             None => Vec::new(),
