@@ -114,12 +114,7 @@ async fn accept_from(mut source: impl AcceptSource, port: Port, serve: impl Serv
         tokio::task::yield_now().await;
     }
     drop(source);
-    loop {
-        tokio::select! {
-            ended = tasks.join_next() => if ended.is_none() { return },
-            _ = look.tick() => connections.sweep(),
-        }
-    }
+    while tasks.join_next().await.is_some() {}
 }
 
 /// What went wrong with accepting.
@@ -392,30 +387,6 @@ mod tests {
         drain(world.accepting, Duration::from_secs(60)).await;
         assert!(matches!(client.read(&mut [0]).await, Ok(0) | Err(_)));
         assert!(world.port.connections.is_empty());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn who_waits_too_long_is_told_to_go_after_the_end_too() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let (told, mut hears) = mpsc::unbounded_channel();
-        let (gives_back, _given_back) = mpsc::unbounded_channel();
-        let (stop, stopped) = watch::channel(());
-        let idle = Duration::from_secs(10);
-        let times = Times { head: NEVER, idle, unread: NEVER };
-        let eviction = Eviction::LongestWaiting;
-        let limits = ConnectionLimits { connections: 1, of_an_address: None, crowded: 0, eviction, times };
-        let port = Port { connections: Arc::new(Connections::new(limits)), relief: None, last_call: false };
-        let leaving = Leaving { takes: Duration::ZERO, told, gives_back };
-        let began = Instant::now();
-        let accepting = tokio::spawn(accept(listener, port.clone(), leaving, stopped));
-        while port.connections.is_empty() {
-            tokio::task::yield_now().await;
-        }
-        drop(stop);
-        tokio::time::timeout(Duration::from_secs(3_600), accepting).await.unwrap().unwrap();
-        assert_eq!(hears.recv().await.map(|at| at - began), Some(idle));
-        drop(client);
     }
 
     #[tokio::test]

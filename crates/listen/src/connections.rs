@@ -241,13 +241,6 @@ impl Peer {
         !self.is_busy()
     }
 
-    /// Whether it has had no request under way for so long: since it came, or since its last one ended.
-    #[must_use]
-    pub fn has_waited(&self, time: Duration) -> bool {
-        let waits = millis(self.born).saturating_sub(self.waits_since.load(Ordering::Relaxed));
-        self.is_waiting() && u128::from(waits) >= time.as_millis()
-    }
-
     /// Bytes came that may be of a head: those of a body come while it is busy.
     pub fn hears(&self) {
         if self.head_since.load(Ordering::Relaxed) == 0 && !self.is_busy() {
