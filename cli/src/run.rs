@@ -113,7 +113,7 @@ pub(crate) fn main(args: Args) -> ExitCode {
     // What the gateway says of policies is told here already, with files and lines.
     let quiet = || {
         let warnings = Targets::new().with_default(LevelFilter::WARN);
-        warnings.with_target("outrigger_sidecar::gateway", LevelFilter::OFF)
+        warnings.with_target(outrigger_sidecar::POLICIES, LevelFilter::OFF)
     };
     let filter = variable("OUTRIGGER_LOG").and_then(|text| text.parse().ok()).unwrap_or_else(quiet);
     let style = Style::of(&std::io::stderr());

@@ -28,7 +28,7 @@ def test_from_the_first_install_to_the_last_trace(release, namespace, authority=
     told = release.install({})
     assert "read and write Secrets in every namespace" in told and "kind: NetworkPolicy" in told
     assert release.kinds("deployments", NAMESPACE)[RELEASE]["spec"]["replicas"] == 2
-    assert len(release.kinds("customresourcedefinitions")) == 5
+    assert len(release.kinds("customresourcedefinitions")) == 6
     assert [hook["clientConfig"].get("caBundle") for hook in release.hooks()] == [None] * 5
 
     bundle(release, authority)
@@ -53,7 +53,7 @@ def test_from_the_first_install_to_the_last_trace(release, namespace, authority=
     cluster.api.apply(provider)
     release.helm("uninstall", RELEASE)
     assert cluster.api.get("LLMProvider", namespace, "mock")["spec"]["type"] == "Mock"
-    assert len(release.kinds("customresourcedefinitions")) == 5
+    assert len(release.kinds("customresourcedefinitions")) == 6
     for kind in ("mutatingwebhookconfigurations", "validatingwebhookconfigurations"):
         assert RELEASE not in release.kinds(kind)
     assert not [name for name in release.kinds("clusterroles") if name.startswith(RELEASE)]
@@ -75,7 +75,7 @@ def test_definitions_of_a_chart_of_their_own(release):
     assert "The definitions are not of this release" in told
     release.helm("uninstall", RELEASE)
     release.helm("uninstall", "definitions")
-    assert len(release.kinds("customresourcedefinitions")) == 5
+    assert len(release.kinds("customresourcedefinitions")) == 6
     # And back to one chart for both.
     release.helm("install", RELEASE, CHART, "--take-ownership")
     release.helm("uninstall", RELEASE)

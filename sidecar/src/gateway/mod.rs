@@ -38,6 +38,9 @@ use crate::telemetry::record::Record;
 use crate::telemetry::records::{Lines, Records};
 use crate::upstream::Proxies;
 
+/// The target of log lines about policies that come into force or do not, so that who shows these otherwise can leave them
+/// out, wherever the code that writes them stands.
+pub const POLICIES: &str = "outrigger_sidecar::policies";
 /// How often it is looked whether connections are warm.
 const WARM_EVERY: Duration = Duration::from_secs(10);
 
@@ -187,7 +190,7 @@ impl Gateway {
                 self.in_force.store(Some(Arc::new(PolicyInForce { served: Arc::new(served), filters })));
                 self.installed.notify_one();
                 self.stands(None);
-                tracing::info!(%revision, source = origin.map(PolicyOrigin::word), "policy in force");
+                tracing::info!(target: POLICIES, %revision, source = origin.map(PolicyOrigin::word), "policy in force");
                 Ok(revision)
             }
             Err(error) => {
@@ -203,7 +206,7 @@ impl Gateway {
         let rejected = Rejected { object: object.to_owned(), path: path.to_owned(), message: message.to_owned() };
         // What stands already was told: files that stay broken are looked at again and again.
         if self.rejected.read().as_ref() != Some(&rejected) {
-            tracing::error!(object, path, message, "change not in force, the last good policy serves on");
+            tracing::error!(target: POLICIES, object, path, message, "change not in force, the last good policy serves on");
         }
         self.stands(Some(rejected));
     }
