@@ -44,7 +44,7 @@ use crate::upstream::UpstreamBody;
 pub struct Relay {
     body: UpstreamBody,
     reader: EventReader,
-    lens: StreamTranslator,
+    translator: StreamTranslator,
     array: Option<AsArray>,
     /// Filters that see the events; what is told passes them before it is sent.
     filtering: Option<Box<Filtering>>,
@@ -83,7 +83,7 @@ impl Relay {
         context: &RequestContext,
         memory: &Memory,
     ) -> Self {
-        let lens = match setting.way {
+        let translator = match setting.way {
             Conversion::Same => StreamTranslator::same(context.dialect.format(), setting.asked_usage),
             Conversion::Across | Conversion::Vectors { .. } => StreamTranslator::across(
                 setting.upstream.format,
@@ -94,7 +94,7 @@ impl Relay {
         Relay {
             body,
             reader: EventReader::new(setting.upstream.framing),
-            lens,
+            translator,
             array: context.as_array.then(AsArray::default),
             filtering: None,
             setting,
@@ -180,12 +180,15 @@ impl Relay {
 
     /// What the answer used, as far as it was told.
     pub fn usage(&self) -> Usage {
-        self.lens.usage()
+        self.translator.usage()
     }
 
     /// Whether the answer came to its own end, and all of it was handed on.
     pub fn is_told(&self) -> bool {
-        self.lens.finished() && self.out.is_empty() && self.filtering.is_none() && (self.array.is_none() || self.closed)
+        self.translator.finished()
+            && self.out.is_empty()
+            && self.filtering.is_none()
+            && (self.array.is_none() || self.closed)
     }
 
     /// Nobody waits for what may still come behind the answer's end: it served.
@@ -202,12 +205,12 @@ impl Relay {
 
     /// Whether the answer came to its own end.
     pub fn is_finished(&self) -> bool {
-        self.lens.finished()
+        self.translator.finished()
     }
 
     /// Bytes of content that were told so far.
     pub fn said(&self) -> u64 {
-        self.lens.said()
+        self.translator.said()
     }
 
     /// What the gateway took for one later chunk, in microseconds, on average.
@@ -225,7 +228,7 @@ impl Relay {
     ) {
         match chunk {
             // The answer's end was told: that the connection is lost behind it, or stays open, is no loss.
-            Err(_) | Ok(Some(Err(_))) if self.lens.finished() => self.close(completion),
+            Err(_) | Ok(Some(Err(_))) if self.translator.finished() => self.close(completion),
             Err(_) if !self.content && Instant::now() >= self.timing.total_at => {
                 self.break_off(&Broken::Timeout(AttemptError::TimeoutTotal), completion)
             }
@@ -236,7 +239,7 @@ impl Relay {
                 if content && !self.content {
                     self.saw_content(completion);
                 }
-                completion.used(self.lens.usage());
+                completion.used(self.translator.usage());
                 if let Some(broken) = broken {
                     self.break_off(&broken, completion);
                 }
@@ -252,7 +255,8 @@ impl Relay {
 
     /// The upstream is done. What it left unsaid is told, or that it broke off.
     fn close(&mut self, completion: &mut Completion) {
-        let finished = self.lens.close(&mut self.out, |usage, said| comment(completion, &self.setting, usage, said));
+        let finished =
+            self.translator.close(&mut self.out, |usage, said| comment(completion, &self.setting, usage, said));
         match finished {
             true => {
                 self.over = true;

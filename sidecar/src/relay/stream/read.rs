@@ -19,7 +19,7 @@ impl Relay {
         for begin in (0..chunk.len()).step_by(READ_AT_ONCE) {
             let piece = chunk.slice(begin..chunk.len().min(begin + READ_AT_ONCE));
             // What has no end yet, or is told later, is in memory for as long; an event is there several times.
-            let grows = (self.reader.buffered() + piece.len()) * COPIES + self.lens.keeps();
+            let grows = (self.reader.buffered() + piece.len()) * COPIES + self.translator.keeps();
             if grows > EVENTS && self.held.grow_to(grows, &self.memory).is_err() {
                 return (content, Some(Broken::Malformed("an event is longer than there is memory for".to_owned())));
             }
@@ -35,7 +35,7 @@ impl Relay {
                 return (content, Some(Broken::Malformed("an event without an end".to_owned())));
             }
         }
-        self.held.shrink_to(self.reader.buffered() * COPIES + self.lens.keeps());
+        self.held.shrink_to(self.reader.buffered() * COPIES + self.translator.keeps());
         (content, None)
     }
 
@@ -53,7 +53,7 @@ impl Relay {
         for event in self.events.drain(..) {
             let before = self.out.len();
             let mut told =
-                self.lens.tell(&event, &mut self.out, |usage, said| comment(completion, setting, usage, said));
+                self.translator.tell(&event, &mut self.out, |usage, said| comment(completion, setting, usage, said));
             content |= told.content;
             if let Some(problem) = told.malformed {
                 return (content, Some(Broken::Malformed(problem)));

@@ -87,7 +87,7 @@ impl Relay {
 
     pub(super) fn saw_content(&mut self, completion: &mut Completion) {
         self.content = true;
-        completion.first_content(self.lens.usage());
+        completion.first_content(self.translator.usage());
         let now = Instant::now();
         let took = now.saturating_duration_since(self.setting.sent_at);
         self.setting.health.saw_first_token(&self.setting.model, took, now);
@@ -99,7 +99,8 @@ impl Relay {
     }
 
     pub(super) fn ended_before_content(&mut self, completion: &mut Completion) -> Result<(), Failed> {
-        let finished = self.lens.close(&mut self.out, |usage, said| comment(completion, &self.setting, usage, said));
+        let finished =
+            self.translator.close(&mut self.out, |usage, said| comment(completion, &self.setting, usage, said));
         let provider = &self.setting.provider;
         if !finished && self.out.is_empty() {
             return Err(Failed::empty(provider, None));
@@ -108,7 +109,7 @@ impl Relay {
             let message = format!("{provider} closed the stream before there was an answer in it");
             return Err(Failed::unreachable(AttemptError::Cut, message));
         }
-        if self.lens.is_empty() {
+        if self.translator.is_empty() {
             let mut body = std::mem::take(&mut self.out);
             if let Some(mut array) = self.array.take() {
                 let told = std::mem::take(&mut body);
@@ -116,7 +117,7 @@ impl Relay {
                 array.end(&mut body);
             }
             let content_type = if completion.context.as_array { "application/json" } else { "text/event-stream" };
-            return Err(Failed::empty(provider, Some((content_type, body.into(), self.lens.usage()))));
+            return Err(Failed::empty(provider, Some((content_type, body.into(), self.translator.usage()))));
         }
         self.over = true;
         self.saw_content(completion);
