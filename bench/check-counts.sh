@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Compares what a request costs with bench/counts.tsv: instructions and allocations of the debug build, which the tests have
-# built anyway. They say nothing about speed, but they grow as soon as a request does more. Fails if one of them has grown
-# by more than 5 %, and if it has shrunk by more than 5 %, so that the next growth is seen as well. Needs valgrind.
+# Compares the cost of a request with bench/counts.tsv: instructions and allocations of the debug build, which the tests
+# have built anyway. They say nothing about speed, but they grow as soon as a request does more. Fails if a figure has
+# changed by more than 5 %, also if it has shrunk, so that the next growth is noticed. Needs valgrind.
 #
-#   bench/check-counts.sh [--update]       with --update: writes bench/counts.tsv anew
+#   bench/check-counts.sh [--update]       with --update: rewrites bench/counts.tsv
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -23,7 +23,7 @@ once() {
         END { print instructions, allocations }
     ' "$work/out"
 }
-# Starting is left out: a run with many requests less one with few.
+# The cost of starting is removed: a run with many requests minus one with few.
 measure() {
     local label=$1 name=$2 instructions allocations more_instructions more_allocations n=$((many - few))
     read -r instructions allocations < <(once "$name" $few)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Counts where time would only be guessed: instructions and allocations for one request, of the binary that ships. Needs
-# valgrind. A run with many requests less one with few leaves out what starting costs.
+# Counts the instructions and allocations of one request, in the binary that ships. Times would be too noisy. Needs
+# valgrind. A run with many requests minus one with few removes the cost of starting.
 #
 #   bench/count.sh [NAME]       a part of a scenario's name, as the tables have it
 set -euo pipefail
@@ -41,6 +41,6 @@ measure() {
     echo "| $name$told | $(((b - a) / n)) | $(((e - c) / n)) | $(((f - d) / n)) |"
 }
 for name in "${names[@]}"; do measure "$name"; done
-# What accounts cost: five limits, written down before and after.
+# The cost of accounts: five limits, written to disk before and after.
 policy=governed told=", governed"
 for name in "${names[@]}"; do measure "$name"; done

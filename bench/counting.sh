@@ -1,5 +1,5 @@
-# Sourced by what counts instead of timing: an upstream, two policies, and a gateway under valgrind. The caller sets `tools`
-# (a folder with `upstream` and `load`) and `sidecar`.
+# Sourced by the counting scripts: an upstream, two policies, and a gateway under valgrind. The caller sets `tools` (a
+# folder with `upstream` and `load`) and `sidecar`.
 few=${FEW:-100} many=${MANY:-600}
 work=$(mktemp -d)
 started=()
@@ -15,13 +15,13 @@ until [ -s "$work/upstream" ]; do sleep 0.05; done
 upstream=$(cat "$work/upstream")
 mkdir "$work/policy"
 bench/policy.sh "$upstream" > "$work/policy/policy.v1.json"
-# As long as a real one: a short value would be looked for in headers that no real one fits into.
+# As long as a real key: a short value would be searched in headers that no real one fits into.
 printf sk-bench-0123456789abcdefghijklmnopqrstuvwxyz01234567 > "$work/policy/default_main_apiKey"
 cp -r "$work/policy" "$work/governed"
 bench/policy.sh "$upstream" governed > "$work/governed/policy.v1.json"
 policy=policy
 
-# count NAME REQUESTS OPTION...: what valgrind writes to $work/log.
+# count NAME REQUESTS OPTION...: runs the gateway under valgrind, whose output goes to $work/log.
 count() {
     local name=$1 requests=$2 clients=127.0.0.1:$((30000 + RANDOM % 2000)) admin=127.0.0.1:$((32000 + RANDOM % 700)) pid
     shift 2

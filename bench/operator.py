@@ -3,9 +3,10 @@
 
     make bench-operator          [QUICK=1: fewer streams, fewer changes]
 
-Gateways are streams of one process (bench/src/bin/fleet.rs), each with the token of a pod of its own: admitted and given its
-gateway by the webhook, and said to run, though no node does. `apply to served` is from before the request that applies a
-change until a gateway has the policy in hand. Control plane, operator, gateways and this client share the machine.
+The gateways are streams of one process (bench/src/bin/fleet.rs). Each has the token of its own pod, which the webhook has
+admitted and injected. Its status says that it runs, although there is no node. `apply to served` is the time from before
+the request that applies a change until a gateway has received the policy. Control plane, operator, gateways and this
+client share the machine.
 """
 
 import copy
@@ -36,13 +37,13 @@ QUICK = "--quick" in sys.argv
 FLEETS = [1, 20] if QUICK else [1, 100, 1000]
 CHANGES = 10 if QUICK else 40
 OBJECTS = 100 if QUICK else 1000
-# Of each provider there.
-HOLDERS = 2
+# Keys of each provider.
+KEYS_PER_PROVIDER = 2
 REVIEWS = 200 if QUICK else 2000
 IDLE_SECONDS = 10 if QUICK else 60
 # Longer than any change or connection takes on a busy machine.
 FLEET_SECONDS = 120
-ASKED, WRITTEN = "outrigger_operator_api_requests_total", "outrigger_operator_writes_total"
+REQUESTS, WRITTEN = "outrigger_operator_api_requests_total", "outrigger_operator_writes_total"
 TICKS = os.sysconf("SC_CLK_TCK")
 API = "outrigger.dev/v1alpha1"
 
@@ -58,19 +59,19 @@ def resident(pid):
 
 
 def processor(pid):
-    """Seconds of the processor that it has used."""
+    """The processor time of a process, in seconds."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
-def told(counts, of=1):
-    """A sum, and what it is of."""
+def summary(counts, of=1):
+    """The sum of some counts, and the counts."""
     parts = ", ".join(f"{name} {count / of:.3g}" for name, count in counts.items())
     return f"{counts.total() / of:.3g}" + (f" ({parts})" if parts else "")
 
 
 def many(items, do):
-    """`do` for each, a few at a time."""
+    """Calls `do` for each item, a few at a time."""
     with ThreadPoolExecutor(8) as pool:
         return list(pool.map(do, items))
 
@@ -82,13 +83,13 @@ def mock(namespace, name, reply="Hello"):
 
 def pod(namespace, name):
     meta = {"name": name, "namespace": namespace, "annotations": {"outrigger.dev/inject": "true"}}
-    # Nobody's scheduler: the cluster's own would look for a node again and again, while time is measured.
+    # A scheduler that does not exist: the cluster's own would search for a node again and again during the measurement.
     spec = {"schedulerName": "nobody", "containers": [{"name": "app", "image": "outrigger.test/app:1"}]}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec}
 
 
 class Fleet:
-    """The process with the streams, and what it tells; ended after a while, so that what never comes is not waited for."""
+    """The process with the streams, and its output. It is killed after a time limit, so that no wait is endless."""
 
     def __init__(self, command, size):
         self.size, self.sequences = size, {}
@@ -104,19 +105,19 @@ class Fleet:
         self.process.wait(30)
 
     def until_all_have(self, above):
-        """When each stream first had a policy beyond a sequence. One may be told two where two things changed."""
+        """The times at which each stream first had a policy above a sequence. Two changes may bring two policies."""
         at, late = {}, threading.Timer(FLEET_SECONDS, self.process.kill)
         late.start()
         try:
             while len(at) < self.size:
                 if not (line := self.process.stdout.readline()):
                     raise TimeoutError(f"{len(at)} of {self.size} gateways have it after {FLEET_SECONDS} s")
-                told = json.loads(line)
-                if "ready" in told:
+                message = json.loads(line)
+                if "ready" in message:
                     continue
-                self.sequences[told["stream"]] = told["sequence"]
-                if told["sequence"] > above:
-                    at.setdefault(told["stream"], told["at"])
+                self.sequences[message["stream"]] = message["sequence"]
+                if message["sequence"] > above:
+                    at.setdefault(message["stream"], message["at"])
             return at.values()
         finally:
             late.cancel()
@@ -128,7 +129,7 @@ class Bench:
         self.kept = threading.local()
 
     def client(self):
-        """One for each thread: its connection is one request's at a time."""
+        """The client of this thread: a connection carries one request at a time."""
         if not hasattr(self.kept, "api"):
             self.kept.api = copy.copy(self.cluster.api)
             self.kept.api.kept = None
@@ -140,12 +141,12 @@ class Bench:
         return name
 
     def fleet(self, size):
-        """Milliseconds from apply to served, of each stream and each change."""
+        """Measures the milliseconds from apply to served, for each stream and each change."""
         namespace = self.namespace(f"fleet-{size}")
         self.cluster.api.apply(mock(namespace, "mock"))
 
         def token(index):
-            """Of a pod that the webhook gave a gateway, and that runs as far as anybody can see."""
+            """The token of a pod that the webhook has injected, with a status that says that it runs."""
             api, name = self.client(), f"p{index}"
             made = api.sound(api.create(pod(namespace, name))).body
             gateway = next(one for one in made["spec"]["initContainers"] if one["name"] == "outrigger")
@@ -154,9 +155,9 @@ class Bench:
             api.merge("Pod", namespace, name, {"status": {"phase": "Running", "initContainerStatuses": [state]}}, "status")
             bound = {"kind": "Pod", "apiVersion": "v1", "name": name, "uid": made["metadata"]["uid"]}
             spec = {"audiences": ["outrigger"], "boundObjectRef": bound}
-            asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
+            token_request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
             where = path("ServiceAccount", namespace, "default", "token")
-            return api.sound(api.ask("POST", where, asked)).body["status"]["token"]
+            return api.sound(api.ask("POST", where, token_request)).body["status"]["token"]
 
         tokens = self.cluster.folder / f"tokens-{size}"
         tokens.write_text("\n".join(many(range(size), token)) + "\n")
@@ -171,7 +172,7 @@ class Bench:
         with Fleet(command, size) as fleet:
             fleet.until_all_have(above=0)
             connected = time.monotonic() - before
-            # Statuses follow; they are the connection's, and none of the changes'.
+            # The updates of statuses belong to the connection, not to the changes.
             self.settled()
             used = processor(self.pid)
             for change in range(CHANGES):
@@ -187,13 +188,13 @@ class Bench:
         )
         many(range(size), lambda n: self.client().delete("Pod", namespace, f"p{n}", gracePeriodSeconds=0))
         self.cluster.api.delete("Namespace", None, namespace)
-        # What goes costs the operator, too, and is none of what is measured next.
+        # Deleting costs the operator too, and must not overlap the next measurement.
         self.cluster.api.until("Namespace", None, namespace, lambda namespace: namespace is None, FLEET_SECONDS)
         self.settled()
 
     def counted(self):
-        """Requests to the API server by verb, writes of objects by kind (the Lease is none), seconds of processor and clock."""
-        return Counter(self.by(ASKED, "verb")), Counter(self.by(WRITTEN, "kind")), processor(self.pid), time.monotonic()
+        """Requests to the API server by verb, writes of objects by kind (without the Lease), processor time and clock."""
+        return Counter(self.by(REQUESTS, "verb")), Counter(self.by(WRITTEN, "kind")), processor(self.pid), time.monotonic()
 
     def by(self, metric, label):
         sums = {}
@@ -216,7 +217,7 @@ class Bench:
         return since
 
     def objects(self):
-        """A thousand objects in twenty namespaces: a fifth each of providers, rules, budgets; the rest keys."""
+        """Applies a thousand objects in twenty namespaces: a fifth each of providers, rules and budgets; the rest are keys."""
         namespaces = [self.namespace(f"many-{n}") for n in range(20)]
 
         def make(n):
@@ -243,27 +244,27 @@ class Bench:
         used = processor(self.pid) - used
         before = self.counted()
         time.sleep(IDLE_SECONDS)
-        asked, written, rested, seconds = self.since(before)
-        pace, idle = asked.total() / seconds, rested / seconds
+        requests, written, rested, seconds = self.since(before)
+        pace, idle = requests.total() / seconds, rested / seconds
         print(f"\n| with {OBJECTS} objects | |\n|---|---|")
         print(f"| all applied in, by this client | {applied:.0f} s |")
         print(f"| the operator was done after that | {max(behind, 0):.1f} s later |")
         print(f"| its processor time for all that | {used:.1f} s |")
         print(f"| resident | {resident(self.pid):.0f} MiB |")
         print(f"| a processor, idle | {100 * idle:.1f} % |")
-        print(f"| writes in {IDLE_SECONDS} s without a change | {told(written)} |")
-        print(f"| requests in {IDLE_SECONDS} s without a change (Lease, watches) | {told(asked)} |")
+        print(f"| writes in {IDLE_SECONDS} s without a change | {summary(written)} |")
+        print(f"| requests in {IDLE_SECONDS} s without a change (Lease, watches) | {summary(requests)} |")
         before = self.counted()
         for change in range(CHANGES):
             self.cluster.api.apply(mock(namespaces[0], "n0", f"change {change}"))
             self.settled()
-        asked, written, used, seconds = self.since(before)
-        print(f"| a change of a provider that {HOLDERS} keys hold: writes | {told(written, CHANGES)} |")
-        print(f"| its requests, without what is asked anyway | {(asked.total() - pace * seconds) / CHANGES:.1f} |")
+        requests, written, used, seconds = self.since(before)
+        print(f"| a change of a provider that {KEYS_PER_PROVIDER} keys hold: writes | {summary(written, CHANGES)} |")
+        print(f"| its requests, without the usual ones | {(requests.total() - pace * seconds) / CHANGES:.1f} |")
         print(f"| its processor time, likewise | {1000 * (used - idle * seconds) / CHANGES:.0f} ms |", flush=True)
 
     def reviews(self, what, path, object, **about):
-        """As the API server asks, without it: one at a time, on a kept connection."""
+        """Sends reviews as the API server does: one at a time, on one connection."""
         context = ssl.create_default_context(cafile=self.cluster.folder / "authorities.pem")
         connection = http.client.HTTPSConnection(HOST, self.operator.port, context=context, timeout=10)
         meta = object["metadata"]
@@ -287,7 +288,7 @@ class Bench:
         answer = self.reviews("a pod is injected", "/admit/pods", pod("default", "p"), **of_pods)
         assert answer["response"]["patch"], answer
         of_providers = {"kind": ours | {"kind": "LLMProvider"}, "resource": ours | {"resource": "llmproviders"}}
-        # Among the others of its namespace.
+        # Beside the other objects of its namespace.
         self.reviews("a provider is judged", "/admit/validate", mock("many-0", "new"), **of_providers)
 
 

@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
-# The policy that is measured: a key with a provider, and a second one to fall back to. With `governed`, what a request counts against
-# too: money of a key, of its team and its company, tokens and requests over time. bench/policy.sh ADDRESS [governed]
+# The measured policy: a key with a provider, and a second one as fallback. With `governed`, also limits that a request
+# counts against: money of a key, of its team and its company, tokens and requests over time.
+#
+# bench/policy.sh ADDRESS [governed]
 set -euo pipefail
 provider() {
     cat << END

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What `outrigger run` holds in memory while nobody asks anything. The goal is below 12 MiB.
+# Measures the memory of an idle `outrigger run`. The goal is below 12 MiB.
 #
 #   bench/resident.sh [BINARY]
 set -euo pipefail
@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 binary=${1:-${CARGO_TARGET_DIR:-target}/dist/outrigger}
 work=$(mktemp -d)
 trap 'kill "$pid" 2> /dev/null || true; rm -rf "$work"' EXIT
-# Port 0: any that is free.
+# Port 0: any free port.
 XDG_STATE_HOME=$work "$binary" run examples/quickstart --listen 127.0.0.1:0 --admin 127.0.0.1:0 > /dev/null 2> "$work/log" &
 pid=$!
 until grep -q '^outrigger: serves' "$work/log"; do

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds what ships, measures it on loopback, and prints the tables of docs/performance.md. Takes about three minutes.
 #
-#   bench/run.sh [--quick]      OUTRIGGER_SIDECAR=FILE measures that binary in place of the one built here
+#   bench/run.sh [--quick]      OUTRIGGER_SIDECAR=FILE measures that binary instead
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -9,7 +9,7 @@ rounds=7 runs=30 seconds=5
 [ "${1:-}" = --quick ] && rounds=3 runs=10 seconds=2
 
 target=${CARGO_TARGET_DIR:-target} tools=${CARGO_TARGET_DIR:-target}/profiling
-# Each by itself: built together they would share features that only one of them asked for.
+# Built one by one: together they would share features that only one of them needs.
 [ -n "${OUTRIGGER_SIDECAR:-}" ] || cargo build -q --profile dist --locked -p outrigger-sidecar
 cargo build -q --profile profiling --locked -p outrigger-bench
 sidecar=${OUTRIGGER_SIDECAR:-$target/dist/outrigger-sidecar}
@@ -31,7 +31,7 @@ free_port() {
     echo "$port"
 }
 
-# Pinned where there is a processor for each side; else as the scheduler likes.
+# Pinned if there is a processor for each side; otherwise the scheduler decides.
 on() {
     local cpu=$1
     shift
@@ -50,7 +50,7 @@ cp -r "$work/policy" "$work/governed"
 bench/policy.sh "$upstream" governed > "$work/governed/policy.v1.json"
 policy=policy
 
-# Starts a sidecar; leaves its ports and pid in $clients, $gateway.
+# Starts a sidecar, and sets $clients and $gateway to its address and process id.
 sidecar() {
     local admin
     clients=127.0.0.1:$(free_port) admin=127.0.0.1:$(free_port)

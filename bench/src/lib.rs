@@ -1,4 +1,4 @@
-//! What the measuring programs share: samples, and what the kernel tells of a process.
+//! Shared by the measuring programs: samples, and a process's figures from the kernel.
 
 pub mod process;
 pub mod samples;

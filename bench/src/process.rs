@@ -1,22 +1,24 @@
-//! What the kernel tells of a process, from `/proc`.
+//! A process's figures from the kernel, in `/proc`.
 
 use std::fs;
 use std::io;
 use std::time::Duration;
 
-/// Memory of a process, in bytes.
+/// The memory of a process, in bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct ProcessMemory {
-    /// Resident now (`VmRSS`): what a memory limit is held against, shared pages of the program's file included.
+    /// Resident now (`VmRSS`), as memory limits count it: with shared pages of the program's file.
     pub resident: u64,
-    /// The part of it that is the process's own (`RssAnon`).
+    /// The part of it that belongs to the process alone (`RssAnon`).
     pub own: u64,
-    /// The most that was ever resident (`VmHWM`).
+    /// The peak of resident memory (`VmHWM`).
     pub peak: u64,
 }
 
+/// Reads the memory of a process.
+///
 /// # Errors
-/// When the process is gone, or `/proc` is not that of Linux.
+/// If the process has ended, or `/proc` is not Linux's.
 pub fn memory(pid: u32) -> io::Result<ProcessMemory> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
     let field = |name: &str| {
@@ -28,10 +30,10 @@ pub fn memory(pid: u32) -> io::Result<ProcessMemory> {
     Ok(ProcessMemory { resident: field("VmRSS")?, own: field("RssAnon")?, peak: field("VmHWM")? })
 }
 
-/// Time on a processor, of all threads that still run, to the nanosecond.
+/// The processor time of all threads that still run.
 ///
 /// # Errors
-/// When the process is gone, or the kernel keeps no `schedstat`.
+/// If the process has ended, or the kernel has no `schedstat`.
 pub fn cpu(pid: u32) -> io::Result<Duration> {
     let mut nanoseconds = 0;
     for thread in fs::read_dir(format!("/proc/{pid}/task"))? {

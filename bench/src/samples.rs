@@ -1,8 +1,8 @@
-//! Durations, and what is told of them.
+//! Samples of durations, and their quantiles.
 
 use std::time::Duration;
 
-/// Durations of one kind in one round, all of them kept: quantiles are exact.
+/// The durations of one kind in one round. All are kept, so quantiles are exact.
 #[derive(Clone, Debug, Default)]
 pub struct Samples(Vec<Duration>);
 
@@ -20,7 +20,7 @@ impl Samples {
         self.0.is_empty()
     }
 
-    /// The nearest-rank quantile in microseconds; `q` from 0 to 1. Not a number without samples.
+    /// The nearest-rank quantile in microseconds; `q` from 0 to 1. NaN without samples.
     #[must_use]
     pub fn quantile(&self, q: f64) -> f64 {
         let mut sorted = self.0.clone();
@@ -30,7 +30,7 @@ impl Samples {
     }
 }
 
-/// The middle of several figures; the mean of the two in the middle. Not a number without any.
+/// The median; with an even number of figures, the mean of the two in the middle. NaN without figures.
 #[must_use]
 pub fn median(figures: impl IntoIterator<Item = f64>) -> f64 {
     let mut sorted: Vec<f64> = figures.into_iter().collect();
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn the_median_stands_in_the_middle() {
+    fn the_median_is_in_the_middle() {
         for (figures, expected) in [(vec![3.0, 1.0, 2.0], 2.0), (vec![4.0, 1.0, 2.0, 3.0], 2.5), (vec![7.0], 7.0)] {
             assert!((median(figures) - expected).abs() < 1e-9);
         }

@@ -1,10 +1,10 @@
-//! Durations as people write them.
+//! Durations as text and as numbers.
 
 use std::time::Duration;
 
 use outrigger_core::Millis;
 
-/// `1.5s`, `200ms`, `2m30s`: Go's notation, cut to what matters.
+/// Formats a duration as `1.5s`, `200ms` or `2m30s`: Go's notation, rounded.
 #[must_use]
 pub fn text(duration: Duration) -> String {
     let ms = duration.as_millis();
@@ -17,13 +17,13 @@ pub fn text(duration: Duration) -> String {
     }
 }
 
-/// Milliseconds with three places, as records tell them.
+/// Milliseconds with three decimal places, as in records.
 #[must_use]
 pub fn ms(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e3
 }
 
-/// Whole seconds from now, rounded up and at least one: a second too early is too early.
+/// Whole seconds until a time, rounded up so that nobody comes back too early; at least one.
 #[must_use]
 pub fn seconds_until(until: Millis, now: Millis) -> u64 {
     u64::try_from(until.saturating_sub(now)).unwrap_or(0).div_ceil(1_000).max(1)
@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_read_as_they_are_written() {
+    fn formats_durations() {
         for (ms, expected) in
             [(0, "0ms"), (200, "200ms"), (1_500, "1.5s"), (30_000, "30s"), (600_000, "10m"), (150_000, "2m30s")]
         {

@@ -1,13 +1,12 @@
-//! The data plane: what stands beside an application and answers its SDK.
+//! The data plane: the gateway that runs beside an application and answers its SDK.
 //!
-//! The way of a request is in [`pipeline`], and each step is a file:
-//! [`accept`](server::accept) → [`identify`](pipeline::identify) → `receive` → [`filter`] → `decide` →
-//! `attempt` (for each candidate: `reserve`, `prepare`, send, classify) → `relay` → `charge` →
-//! [`record`](telemetry::record).
+//! The path of a request is in [`pipeline`], and each step is a file: [`accept`](server::accept) →
+//! [`identify`](pipeline::identify) → `receive` → [`filter`] → `decide` → `attempt` (for each candidate: `reserve`,
+//! `prepare`, send, classify) → `relay` → `charge` → [`record`](telemetry::record).
 //!
-//! [`Gateway`] is what a binary embeds: it is given a policy document and the credentials, swaps
-//! them while it serves, and never goes without the last good one. [`config::source`] chooses among those that come
-//! as mounted files, by the operator's [`stream`](config::stream), and from the process before.
+//! A program embeds [`Gateway`]. It gets a policy document and the credentials, replaces them while it serves, and
+//! keeps the last good ones. [`config::source`] chooses among the policies of mounted files, of the operator's
+//! [`stream`](config::stream), and of the previous process.
 
 pub mod access;
 mod attempt;

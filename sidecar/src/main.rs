@@ -1,4 +1,4 @@
-//! The sidecar: a gateway whose policy is mounted beside it, or comes from the operator.
+//! Tests the gateway in process, against scripted upstreams.
 
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -88,12 +88,12 @@ fn main() -> ExitCode {
     let filter = told.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO));
     let lines = tracing_subscriber::fmt::layer().json().with_writer(std::io::stderr);
     tracing_subscriber::registry().with(lines.with_filter(filter)).init();
-    // Before there is a key in it.
+    // Before the memory contains a key.
     if let Err(error) = process_memory::keep_memory_private().and_then(|()| process_memory::write_no_cores()) {
         tracing::warn!(%error, "this process's memory can be read by others of its user, and by who reads cores");
     }
     raise_descriptors();
-    // What the CPU limit allows, and never the node's cores: two carry more than one pod can ask.
+    // As many as the CPU limit allows, and not as many as the node has cores. Two carry more than one pod can send.
     let workers = std::thread::available_parallelism().map_or(1, usize::from).min(2);
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build() {
         Ok(runtime) => runtime,
@@ -148,7 +148,7 @@ impl Arguments {
         }
     }
 
-    /// Whose signatures are asked for, and for which place.
+    /// The keys whose signatures are required, and the place that they sign for.
     fn trust(&self, namespace: Option<&str>) -> Result<Option<Trust>, &'static str> {
         let keys = self.signed_by.clone();
         match (keys.is_empty(), namespace.map(str::to_owned), self.policy_name.clone()) {
@@ -169,7 +169,7 @@ impl Arguments {
 }
 
 fn tell(text: &str) -> Option<Arguments> {
-    // Nobody who reads it is no reason to fail.
+    // A closed standard output is no reason to fail.
     let _ = std::io::stdout().write_all(text.as_bytes());
     None
 }
@@ -195,7 +195,7 @@ async fn serve(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
         Some(file) => files::labels(file)?,
         None => Vec::new(),
     };
-    // A pod without its own word was made by an older operator: it is no account that a key could be for.
+    // Without POD_SERVICE_ACCOUNT, an older operator made the pod. Then no key for certain accounts may be used.
     let service_account = named("POD_SERVICE_ACCOUNT").or_else(|| namespace.as_ref().map(|_| String::new()));
     let settings = Settings {
         workload,
@@ -208,10 +208,10 @@ async fn serve(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
         ..Settings::default()
     };
     let gateway = Gateway::new(settings)?;
-    // Without an operator there is nothing that is not mounted.
+    // Without an operator, all sources are mounted, so no snapshot is needed.
     let held = arguments.state.as_deref().filter(|_| operator.is_some());
     let sources = Arc::new(PolicySources::new(Arc::clone(&gateway), held).trusting(trust));
-    // Watched before it is read: what changes in between is seen.
+    // Watch before reading, so that no change is missed.
     let mut watch = FolderWatch::or_looks(&dir)?;
     sources.restore();
     sources.mount(&dir);

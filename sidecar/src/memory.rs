@@ -1,9 +1,9 @@
-//! One account of the memory that requests and answers take.
+//! Accounts for the memory that requests and answers take.
 //!
-//! Whatever grows with what others send is charged here before it grows: bodies, what they are
-//! parsed and translated into, answers, what is inflated, and events that have no end yet. What does
-//! not fit is refused in words. Half of the memory that the process may use is for this; the other
-//! half is for the process itself, for connections, and for what the allocator cannot give back.
+//! Everything that grows with foreign input reserves memory here first: bodies, parsed and translated forms of them,
+//! answers, decompressed data, and incomplete events. What does not fit is refused with an error. Half of the memory
+//! that the process may use is for this. The other half is for the process itself, for connections, and for memory that
+//! the allocator cannot return.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,31 +15,31 @@ use tokio::time::Instant;
 
 /// The longest body: 32 MiB.
 pub const LONGEST_BODY: usize = 32 << 20;
-/// The longest whole answer that is held: 64 MiB.
+/// The longest whole answer that is buffered: 64 MiB.
 pub const LONGEST_ANSWER: usize = 64 << 20;
-/// What each request takes beside its body: its head, its record, two connections and their tasks.
+/// What each request takes in addition to its body: head, record, two connections and their tasks.
 pub const REQUEST: usize = 48 << 10;
-/// And where the answer is a stream: what of it is read, told and not yet written.
+/// And what a stream takes in addition: read, translated and unsent data.
 pub const STREAM: usize = 80 << 10;
-/// Of a head so much is in [`REQUEST`], and what a header takes beside its text.
+/// The part of a head that is included in [`REQUEST`], and the overhead of each header.
 const HEAD: usize = 8 << 10;
 const HEADER: usize = 256;
-/// An answer's events take so much without being counted: it is in [`REQUEST`].
+/// The buffered events of an answer that are included in [`REQUEST`].
 pub const EVENTS: usize = 16 << 10;
-/// Work on a text of so many bytes is no hindrance to others.
+/// Work on a shorter text does not block other requests noticeably.
 pub const LONG_WORK: usize = 256 << 10;
-/// Where no control group says how much memory there is.
+/// The memory of a process without a control group limit.
 const UNKNOWN: usize = 1 << 30;
-/// Those who want more than this part of all leave a sixteenth of it to those who want less.
+/// A reservation of more than total / `LARGE` must leave total / `LEFT` for smaller ones.
 const LARGE: usize = 32;
 const LEFT: usize = 16;
-/// How long room is waited for that others will soon give back.
+/// How long to wait for memory that others will soon release.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Long works that go on at one time.
+/// How many long tasks may run at once.
 const WORKERS: usize = 2;
 
-/// What a request takes beside its body that came with this head: a long one is there twice, in the buffer that it was read
-/// into and as rules see it.
+/// What a request with this head takes in addition to its body. A long head exists twice: in the read buffer, and in
+/// the form that rules see.
 #[must_use]
 pub fn of_request(headers: &HeaderMap, stream: bool) -> usize {
     let bytes: usize = headers.iter().map(|(name, value)| 2 * (name.as_str().len() + value.len()) + HEADER).sum();
@@ -57,57 +57,57 @@ pub struct Memory {
 struct Room {
     total: usize,
     used: AtomicUsize,
-    /// How many wait for room.
+    /// How many tasks wait for memory.
     waiting: AtomicUsize,
     freed: Notify,
 }
 
-/// Bytes that are held; given back when dropped.
+/// Reserved bytes. Dropping it releases them.
 #[derive(Debug, Default)]
 pub struct MemoryLease {
     room: Option<Arc<Room>>,
     bytes: usize,
 }
 
-/// Why there is no room.
+/// Why there is not enough memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoRoom {
-    /// Others have it now.
+    /// Other requests use it now.
     Now,
-    /// There is not so much in all.
+    /// It is more than the total.
     Ever { wanted: usize, total: usize },
 }
 
 impl Memory {
-    /// At most `bytes` together.
+    /// An account of this many bytes.
     #[must_use]
     pub fn new(bytes: usize) -> Self {
         let room = Room { total: bytes, used: AtomicUsize::new(0), waiting: AtomicUsize::new(0), freed: Notify::new() };
         Memory { room: Arc::new(room), work: Arc::new(Semaphore::new(WORKERS)) }
     }
 
-    /// Half of what this process may use: `limit`, or what its control group says.
+    /// Half of the memory that this process may use: half of `limit`, or of the limit of its control group.
     #[must_use]
     pub fn of_this_machine(limit: Option<usize>) -> Self {
         Memory::new(limit.or_else(cgroup::limit).unwrap_or(UNKNOWN) / 2)
     }
 
-    /// The longest body that can be held at all, in bytes.
+    /// The longest body that can be buffered, in bytes.
     #[must_use]
     pub fn longest_body(&self) -> usize {
         (self.room.total / 2).min(LONGEST_BODY)
     }
 
-    /// The longest whole answer.
+    /// The longest whole answer, in bytes.
     #[must_use]
     pub fn longest_answer(&self) -> usize {
         (self.room.total / 2).min(LONGEST_ANSWER)
     }
 
-    /// Takes room.
+    /// Reserves memory.
     ///
     /// # Errors
-    /// [`NoRoom`], without waiting for it.
+    /// [`NoRoom`]. It does not wait.
     pub fn hold(&self, bytes: usize) -> Result<MemoryLease, NoRoom> {
         let room = &self.room;
         let most = room.most(bytes);
@@ -121,7 +121,7 @@ impl Memory {
         }
     }
 
-    /// The same for one who holds so many bytes already, waiting for a moment until others have given some back.
+    /// The same, but waits a moment until others release memory. `has`: bytes that the caller already holds.
     ///
     /// # Errors
     /// [`NoRoom`].
@@ -139,7 +139,7 @@ impl Memory {
         loop {
             let freed = self.room.freed.notified();
             tokio::pin!(freed);
-            // Before it is looked: some may be given back in between.
+            // Register before the check: memory may be released in between.
             freed.as_mut().enable();
             match self.hold(bytes) {
                 Err(NoRoom::Now) => {}
@@ -151,32 +151,32 @@ impl Memory {
         }
     }
 
-    /// Does what takes the processor for a while, where it takes long: beside the workers that serve
-    /// others, and two at a time.
+    /// Runs CPU work on `bytes` of input. Long work does not block the worker threads that serve others, and runs at
+    /// most two at a time.
     pub async fn work<T>(&self, bytes: usize, work: impl FnOnce() -> T) -> T {
         use tokio::runtime::{Handle, RuntimeFlavor};
         let threads = Handle::try_current().is_ok_and(|handle| handle.runtime_flavor() == RuntimeFlavor::MultiThread);
         if bytes < LONG_WORK || !threads {
             return work();
         }
-        // Those in front are done in milliseconds each, and there are no more than there is room for.
+        // Those ahead take milliseconds each, and the memory bounds their number.
         let _turn = tokio::time::timeout(PATIENCE, self.work.acquire()).await;
         tokio::task::block_in_place(work)
     }
 }
 
 impl Room {
-    /// How much may be used when so many bytes more are.
+    /// How much may be in use in all, including a new reservation of `bytes`.
     fn most(&self, bytes: usize) -> usize {
         if bytes > self.total / LARGE { self.total - self.total / LEFT } else { self.total }
     }
 }
 
 impl MemoryLease {
-    /// Holds so many bytes in all, if there is room for what is more than before.
+    /// Grows the reservation to this many bytes in all.
     ///
     /// # Errors
-    /// [`NoRoom`]; then it holds what it did.
+    /// [`NoRoom`]; then it is unchanged.
     pub fn grow_to(&mut self, bytes: usize, memory: &Memory) -> Result<(), NoRoom> {
         let Some(more) = bytes.checked_sub(self.bytes).filter(|more| *more > 0) else { return Ok(()) };
         let most = memory.room.most(more);
@@ -189,7 +189,7 @@ impl MemoryLease {
         Ok(())
     }
 
-    /// Gives back what is more than so many bytes.
+    /// Releases what exceeds this many bytes.
     pub fn shrink_to(&mut self, bytes: usize) {
         let rest = self.bytes.saturating_sub(bytes);
         self.bytes -= rest;
@@ -198,7 +198,7 @@ impl MemoryLease {
         }
     }
 
-    /// So many of them apart, or as many as there are.
+    /// Splits off this many bytes, or as many as there are.
     #[must_use]
     pub fn part(&mut self, bytes: usize) -> MemoryLease {
         let bytes = bytes.min(self.bytes);
@@ -206,7 +206,7 @@ impl MemoryLease {
         MemoryLease { room: self.room.clone(), bytes }
     }
 
-    /// Bytes that are held.
+    /// The reserved bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.bytes
@@ -232,7 +232,7 @@ impl Drop for MemoryLease {
     }
 }
 
-/// One who waits.
+/// Counts a waiting task.
 struct WaitCount<'a>(&'a AtomicUsize);
 
 impl<'a> WaitCount<'a> {
@@ -252,18 +252,18 @@ impl Drop for WaitCount<'_> {
 #[path = "../../crates/llm/tests/shapes/mod.rs"]
 mod shapes;
 
-/// What the kernel allows.
+/// The limits of the kernel.
 mod cgroup {
     use std::fs;
     use std::path::{Path, PathBuf};
 
-    /// The memory limit of this process's control group, in bytes: the least of its own and of those around it. `None`
-    /// where there is none.
+    /// The memory limit of this process's control group, in bytes: the lowest of its own and its ancestors'. `None`
+    /// without a limit.
     pub fn limit() -> Option<usize> {
         of(&fs::read_to_string("/proc/self/cgroup").unwrap_or_default(), Path::new("/sys/fs/cgroup"))
     }
 
-    /// In a container the group is mostly seen as the root; outside of one its path says where it is.
+    /// In a container, the group usually is the root. Otherwise the path in `/proc/self/cgroup` says where it is.
     pub(super) fn of(own: &str, root: &Path) -> Option<usize> {
         let mut least = None;
         for line in own.lines().chain(["0::/", "0:memory:/"]) {
@@ -278,7 +278,7 @@ mod cgroup {
             let mut group: PathBuf = mount.join(path.trim_start_matches('/'));
             while group.starts_with(&mount) {
                 let said = fs::read_to_string(group.join(file)).ok().and_then(|text| text.trim().parse::<usize>().ok());
-                // Version 1 says "no limit" by a number near 2^63.
+                // Version 1 writes "no limit" as a number near 2^63.
                 least = said.filter(|limit| *limit < 1 << 50).into_iter().chain(least).min();
                 if !group.pop() {
                     break;
@@ -296,7 +296,7 @@ mod tests {
     const KIB: usize = 1 << 10;
 
     #[test]
-    fn room_is_given_back_and_counted_once() {
+    fn memory_is_released_and_counted_once() {
         let memory = Memory::new(64 * KIB);
         let mut all: Vec<MemoryLease> = (0..64).map(|_| memory.hold(KIB).unwrap()).collect();
         assert_eq!(memory.hold(1).unwrap_err(), NoRoom::Now);
@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_head_takes_room_and_an_ordinary_one_is_in_that_of_its_request() {
+    fn a_long_head_takes_more_than_the_base_of_a_request() {
         let head = |fields: usize, bytes: usize| {
             let field = |at: usize| (format!("x-{at}").parse().unwrap(), "v".repeat(bytes).parse().unwrap());
             of_request(&(0..fields).map(field).collect::<HeaderMap>(), false)
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn large_ones_leave_room_for_small_ones() {
+    fn large_reservations_leave_memory_for_small_ones() {
         let memory = Memory::new(64 * KIB);
         assert_eq!(memory.hold(61 * KIB).unwrap_err(), NoRoom::Ever { wanted: 61 * KIB, total: 60 * KIB });
         let large = memory.hold(60 * KIB).unwrap();
@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn a_small_machine_takes_smaller_bodies() {
+    fn the_longest_body_depends_on_the_memory() {
         assert_eq!(Memory::new(32 << 20).longest_body(), 16 << 20);
         assert_eq!(Memory::new(1 << 30).longest_body(), LONGEST_BODY);
         assert_eq!(Memory::new(1 << 30).longest_answer(), LONGEST_ANSWER);
@@ -343,14 +343,14 @@ mod tests {
 
     /// The table of `docs/semantics.md`.
     #[test]
-    fn what_fits_is_what_the_table_says() {
+    fn sizes_match_the_documented_table() {
         use outrigger_llm::Dialect;
         use outrigger_llm::json::weight::Weight;
         const MIB: usize = 1 << 20;
         let table = include_str!("../../docs/semantics.md");
         let agent = shapes::agent(Dialect::OpenAi, MIB);
         let picture = format!("{{\"a\":\"{}\"}}", "A".repeat(MIB));
-        // How many times its own length a body takes, with itself.
+        // The memory that a body takes, itself included, as a multiple of its length.
         let times = |body: &str| 1.0 + Weight::of(body.as_bytes()).translated() as f64 / body.len() as f64;
         for limit in [64, 128, 256, 1024] {
             let memory = Memory::new(limit * MIB / 2);
@@ -369,7 +369,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn room_is_waited_for_and_not_for_ever() {
+    async fn waits_for_memory_up_to_a_limit() {
         let memory = Memory::new(64 * KIB);
         let held = memory.hold(50 * KIB).unwrap();
         let wanting = memory.clone();
@@ -383,7 +383,7 @@ mod tests {
     }
 
     #[test]
-    fn the_limit_is_that_of_the_group_and_of_those_around_it() {
+    fn the_limit_is_the_lowest_of_the_group_and_its_ancestors() {
         let dir = tempfile::tempdir().unwrap();
         let at = |path: &str, text: &str| {
             let path = dir.path().join(path);
@@ -398,7 +398,7 @@ mod tests {
         at("memory/memory.limit_in_bytes", "9223372036854771712\n");
         assert_eq!(cgroup::of("4:memory:/kubepods/x\n0::/pod/app\n", dir.path()), Some(32 << 20));
         assert_eq!(cgroup::of("4:memory:/\n", dir.path()), None);
-        // As containers see it.
+        // As inside a container.
         at("memory.max", "1048576\n");
         assert_eq!(cgroup::of("", dir.path()), Some(1 << 20));
     }

@@ -1,8 +1,8 @@
-//! What every connection is told: how long a peer may be gone before that is noticed, and how much is read of it at one time.
+//! Sets up every connection: when a missing peer is detected, and how much is read at a time.
 //!
-//! A machine that is switched off closes nothing. Without the first a connection to it stays open for as long as somebody
-//! waits. What is read at one time stands in a buffer of the connection, which grows to what a read fills and is in no
-//! account: so the more connections there are, the less each reads.
+//! A machine that is switched off closes nothing. Without keep-alive, a connection to it would stay open until somebody
+//! gives up. What is read at a time is buffered by the connection. The buffer grows with a read and is in no memory
+//! account. So with more connections, each reads less.
 
 use std::io;
 use std::pin::Pin;
@@ -14,24 +14,23 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf, Take};
 use tokio::net::TcpStream;
 
-/// A silent connection is asked after so long whether the other side is there, then each few seconds, and so often.
+/// TCP keep-alive: the idle time before the first probe, the interval and the number of probes.
 const SILENT: Duration = Duration::from_secs(15);
 const ASKED: Duration = Duration::from_secs(5);
 const TIMES: u32 = 3;
-/// How long a provider or an operator may leave unacknowledged what was sent to it.
+/// How long a provider or an operator may leave sent data unacknowledged.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(30);
 
-/// Bytes that all connections of this process read at one time, and that one does at the most and at the least: with the
-/// most an ordinary body comes in one piece, which nobody has to put together; with the least a buffer stays as small as it
-/// begins.
+/// How many bytes all connections together read at a time, and the most and the least for each. With the most, an
+/// ordinary body arrives in one chunk, which need not be copied. With the least, a buffer keeps its initial size.
 const ALL: usize = 2 << 20;
 pub const MOST: usize = 128 << 10;
 const LEAST: usize = (8 << 10) - 1;
 
-/// The connections of this process.
+/// The number of open connections of this process.
 static OPEN: AtomicUsize = AtomicUsize::new(0);
 
-/// How much a connection may read at one time, with so many others as there are now.
+/// How much a connection may read at a time with the current number of connections.
 #[must_use]
 pub fn at_once() -> usize {
     share(OPEN.load(Ordering::Relaxed))
@@ -41,7 +40,7 @@ fn share(open: usize) -> usize {
     (ALL / open.max(1)).clamp(LEAST, MOST)
 }
 
-/// A connection that reads no more at one time than its share.
+/// A connection that reads at most its share at a time.
 #[derive(Debug)]
 pub struct Sparing<S> {
     stream: Take<S>,
@@ -54,7 +53,7 @@ impl<S: AsyncRead> Sparing<S> {
         Sparing { stream: stream.take(0), most: MOST }
     }
 
-    /// However few connections there are, this one reads no more at one time.
+    /// Limits each read further, however few connections there are.
     pub fn no_more_than(&mut self, bytes: usize) {
         self.most = bytes;
     }
@@ -100,12 +99,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Sparing<S> {
     }
 }
 
-/// To a provider, or to the operator.
+/// Sets up a connection to a provider or to the operator.
 pub fn outward(stream: &TcpStream) {
     settle(stream, UNACKNOWLEDGED);
 }
 
-/// From a client. It may leave an answer unread for `unread`, and is closed by then: see [`crate::server::accept`].
+/// Sets up a client's connection. The client may leave an answer unread for `unread`; then the connection is closed,
+/// see [`crate::server::accept`].
 pub fn inward(stream: &TcpStream, unread: Duration) {
     settle(stream, unread.max(UNACKNOWLEDGED));
 }
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_connection_reads_its_share_and_then_the_rest() {
+    async fn a_connection_reads_everything_in_shares() {
         let all = vec![7; 3 * MOST];
         let mut sparing = Sparing::new(all.as_slice());
         let mut some = vec![0; all.len()];
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn both_kinds_notice_a_peer_that_is_gone() {
+    async fn both_kinds_detect_a_missing_peer() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let out = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (inn, _) = listener.accept().await.unwrap();

@@ -1,4 +1,4 @@
-//! From what a provider tells to what it costs: usage as it was recorded, and the sum worked out by hand.
+//! Tests costs end to end: usage as providers report it, and costs computed by hand.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, reason = "tests fail loudly")]
 
@@ -22,7 +22,7 @@ use outrigger_policy::catalogue;
 use outrigger_policy::{Price, Used};
 use serde_json::{Value, json};
 
-/// The summary of an answer of the operation of that name.
+/// The summary of an answer to the operation with this name.
 fn whole(dialect: Dialect, operation: &str, body: &[u8]) -> AnswerSummary {
     let row = TABLE.iter().find(|row| row.name == operation).unwrap();
     summarize(dialect, row.kind, body)
@@ -53,7 +53,7 @@ fn price(kind: &str, model: &str) -> &'static Price {
     entry.price.unwrap_or_else(|| panic!("{model} has no price"))
 }
 
-/// What an answer costs in nano-dollars, as it is read in its own dialect.
+/// The cost of an answer in nano-dollars, read in its own dialect.
 fn cost(kind: &str, model: &str, dialect: Dialect, operation: &str, body: &Value) -> u64 {
     let seen = whole(dialect, operation, body.to_string().as_bytes());
     assert_eq!((&seen.malformed, &seen.error), (&None, &None), "{body}");
@@ -62,7 +62,7 @@ fn cost(kind: &str, model: &str, dialect: Dialect, operation: &str, body: &Value
 
 /// $1 per million tokens is 1,000 nano-dollars a token.
 #[test]
-fn answers_cost_what_is_worked_out_by_hand() {
+fn answers_cost_what_was_computed_by_hand() {
     let chat = |usage: Value| json!({"choices": [{"message": {"content": "a"}}], "usage": usage});
     let response = |usage: Value, service: &str| json!({"output": [], "service_tier": service, "usage": usage});
     let message = |usage: Value| json!({"content": [], "usage": usage});
@@ -76,7 +76,7 @@ fn answers_cost_what_is_worked_out_by_hand() {
     );
     assert_eq!(cost("OpenAI", "gpt-5.2-2025-12-11", OpenAi, "responses", &body), 1_383_550);
 
-    // Recorded. Reasoning, which costs as the rest: 1,517 × 50 + 2,521 × 400
+    // Recorded. Reasoning costs as much as other output: 1,517 × 50 + 2,521 × 400
     let thought = json!({"input_tokens": 1517, "input_tokens_details": {"cache_write_tokens": 0, "cached_tokens": 0},
                          "output_tokens": 2521, "output_tokens_details": {"reasoning_tokens": 2432},
                          "total_tokens": 4038});
@@ -102,19 +102,19 @@ fn answers_cost_what_is_worked_out_by_hand() {
                            "prompt_tokens_details": {"cached_tokens": 100_000, "cache_write_tokens": 150_000}}));
     assert_eq!(cost("OpenAI", "gpt-5.6-luna", OpenAi, "chat", &body), 100_800_000);
 
-    // Recorded. Sound heard: 16 × 600 + 37 × 10,000 + 123 × 2,400
+    // Recorded. Audio input: 16 × 600 + 37 × 10,000 + 123 × 2,400
     let body = chat(json!({"prompt_tokens": 53, "completion_tokens": 123, "total_tokens": 176,
                            "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 37, "text_tokens": 16},
                            "completion_tokens_details": {"reasoning_tokens": 0, "audio_tokens": 0}}));
     assert_eq!(cost("OpenAI", "gpt-audio-mini-2025-12-15", OpenAi, "chat", &body), 674_800);
 
-    // Recorded. Sound made: 22 × 150 + 6 × 600 + 12 × 20,000
+    // Recorded. Audio output: 22 × 150 + 6 × 600 + 12 × 20,000
     let body = chat(json!({"prompt_tokens": 22, "completion_tokens": 18, "total_tokens": 40,
                            "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0, "text_tokens": 22},
                            "completion_tokens_details": {"reasoning_tokens": 0, "audio_tokens": 12}}));
     assert_eq!(cost("OpenAI", "gpt-4o-mini-audio-preview-2024-12-17", OpenAi, "chat", &body), 246_900);
 
-    // Recorded. Mistral counts sound beside the prompt: (9 + 375) × 100 + 248 × 400
+    // Recorded. Mistral counts audio in addition to the prompt: (9 + 375) × 100 + 248 × 400
     let body = chat(json!({"prompt_audio_seconds": 3, "prompt_tokens": 9, "total_tokens": 632,
                            "completion_tokens": 248, "service_tier": "standard",
                            "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 375}}));
@@ -131,14 +131,14 @@ fn answers_cost_what_is_worked_out_by_hand() {
         "output_tokens": 4, "service_tier": "standard", "inference_geo": "not_available"}));
     assert_eq!(cost("Anthropic", "claude-haiku-4-5-20251001", Anthropic, "messages", &body), 9_218_750);
 
-    // Recorded. And read from it: 10 × 1,000 + 7,351 × 100 + 4 × 5,000
+    // Recorded. Read from the cache: 10 × 1,000 + 7,351 × 100 + 4 × 5,000
     let body = message(json!({
         "input_tokens": 10, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 7351,
         "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0},
         "output_tokens": 4, "service_tier": "standard"}));
     assert_eq!(cost("Anthropic", "claude-haiku-4-5-20251001", Anthropic, "messages", &body), 765_100);
 
-    // Recorded. Thoughts beside the candidates: 13 × 300 + 9,609 × 30 + (35 + 136) × 2,500
+    // Recorded. Thoughts in addition to the candidates: 13 × 300 + 9,609 × 30 + (35 + 136) × 2,500
     let body = candidates(json!({
         "promptTokenCount": 9622, "candidatesTokenCount": 35, "totalTokenCount": 9793,
         "cachedContentTokenCount": 9609, "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 9622}],
@@ -146,26 +146,26 @@ fn answers_cost_what_is_worked_out_by_hand() {
         "serviceTier": "standard"}));
     assert_eq!(cost("Gemini", "gemini-2.5-flash", Gemini, "generate_content", &body), 719_670);
 
-    // Recorded. Sound heard: 6 × 300 + 139 × 1,000 + (10 + 24) × 2,500
+    // Recorded. Audio input: 6 × 300 + 139 × 1,000 + (10 + 24) × 2,500
     let body = candidates(json!({
         "promptTokenCount": 145, "candidatesTokenCount": 10, "totalTokenCount": 179, "thoughtsTokenCount": 24,
         "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 6}, {"modality": "AUDIO", "tokenCount": 139}],
         "serviceTier": "standard"}));
     assert_eq!(cost("Gemini", "gemini-2.5-flash", Gemini, "generate_content", &body), 225_800);
 
-    // Recorded. Spoken: 11 × 500 + 111 × 10,000
+    // Recorded. Audio output: 11 × 500 + 111 × 10,000
     let body = candidates(json!({
         "promptTokenCount": 11, "candidatesTokenCount": 111, "totalTokenCount": 122,
         "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 11}],
         "candidatesTokensDetails": [{"modality": "AUDIO", "tokenCount": 111}], "serviceTier": "standard"}));
     assert_eq!(cost("Gemini", "gemini-2.5-flash-preview-tts", Gemini, "generate_content", &body), 1_115_500);
 
-    // Above 200,000, tools' part included: 51,000 × 2,500 + 200,000 × 250 + (1,000 + 500) × 15,000
+    // Above 200,000, tool input included: 51,000 × 2,500 + 200,000 × 250 + (1,000 + 500) × 15,000
     let body = candidates(json!({
         "promptTokenCount": 250_000, "toolUsePromptTokenCount": 1000, "cachedContentTokenCount": 200_000,
         "candidatesTokenCount": 1000, "thoughtsTokenCount": 500, "totalTokenCount": 252_500}));
     assert_eq!(cost("Gemini", "gemini-2.5-pro", Gemini, "generate_content", &body), 200_000_000);
-    // And not above: 200,000 × 1,250 + 10,000
+    // Not above 200,000: 200,000 × 1,250 + 10,000
     let body = candidates(json!({
         "promptTokenCount": 200_000, "candidatesTokenCount": 1, "totalTokenCount": 200_001}));
     assert_eq!(cost("Gemini", "gemini-2.5-pro", Gemini, "generate_content", &body), 250_010_000);
@@ -176,7 +176,7 @@ fn answers_cost_what_is_worked_out_by_hand() {
         "candidatesTokensDetails": [{"modality": "IMAGE", "tokenCount": 1290}]}));
     assert_eq!(cost("Gemini", "gemini-2.5-flash-image", Gemini, "generate_content", &body), 38_728_000);
 
-    // Two pictures made of one: 10 × 5,000 + 40 × 10,000 + 8,320 × 40,000
+    // Two pictures from one: 10 × 5,000 + 40 × 10,000 + 8,320 × 40,000
     let body = json!({"data": [{"b64_json": "AA"}, {"b64_json": "AA"}], "usage": {
         "input_tokens": 50, "input_tokens_details": {"text_tokens": 10, "image_tokens": 40},
         "output_tokens": 8320, "total_tokens": 8370}});
@@ -191,12 +191,12 @@ fn answers_cost_what_is_worked_out_by_hand() {
         "input_token_details": {"text_tokens": 0, "audio_tokens": 14}, "total_tokens": 59}});
     assert_eq!(cost("OpenAI", "gpt-4o-transcribe", OpenAi, "transcription", &body), 485_000);
 
-    // Spoken, by the character, which the request tells: 100 × 15,000
+    // Speech, by the character, which the request contains: 100 × 15,000
     assert_eq!(price("OpenAI", "tts-1").cost(&Used { characters: 100, ..Used::default() }), 1_500_000);
 }
 
 #[test]
-fn a_message_s_figures_are_told_twice_and_cost_once() {
+fn figures_that_a_message_repeats_are_billed_once() {
     let mut watch = StreamWatch::new(Format::Anthropic);
     for data in [
         json!({"type": "message_start", "message": {"usage": {
@@ -214,7 +214,7 @@ fn a_message_s_figures_are_told_twice_and_cost_once() {
     assert_eq!(price("Anthropic", "claude-haiku-4-5").cost(&used(&watch.usage())), 149_000);
 }
 
-/// Usage of a message as a stream tells it, one statement after the other.
+/// The cost of a streamed message that reports these usages, one after the other.
 fn stream_costs(model: &str, statements: &[Value]) -> u64 {
     let mut watch = StreamWatch::new(Format::Anthropic);
     let mut decoder = outrigger_llm::StreamDecoder::new(Format::Anthropic);
@@ -239,7 +239,7 @@ fn stream_costs(model: &str, statements: &[Value]) -> u64 {
 }
 
 #[test]
-fn iterations_are_billed_by_their_sum_and_corrections_replace_what_was_said_before() {
+fn iterations_are_summed_and_corrections_replace_earlier_figures() {
     let model = "claude-sonnet-4-5";
     let message = |usage: Value| json!({"content": [{"type": "text", "text": "a"}], "usage": usage});
     let compacted = json!({
@@ -249,7 +249,7 @@ fn iterations_are_billed_by_their_sum_and_corrections_replace_what_was_said_befo
     // (55,196 + 220) × 3,000 + (125 + 8) × 15,000
     assert_eq!(cost("Anthropic", model, Anthropic, "messages", &message(compacted.clone())), 168_243_000);
     assert_eq!(stream_costs(model, &[json!({"input_tokens": 220, "output_tokens": 1}), compacted]), 168_243_000);
-    // The turns of a tool's loop are in the total already: (10 + 20) × 3,000 + 30 × 300 + 40 × 3,750 + 7 × 15,000
+    // The turns of a tool loop are included in the total: (10 + 20) × 3,000 + 30 × 300 + 40 × 3,750 + 7 × 15,000
     let looped = json!({
         "input_tokens": 30, "cache_read_input_tokens": 30, "cache_creation_input_tokens": 40, "output_tokens": 7,
         "iterations": [
@@ -258,7 +258,7 @@ fn iterations_are_billed_by_their_sum_and_corrections_replace_what_was_said_befo
             {"type": "message", "input_tokens": 20, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 30,
              "output_tokens": 4}]});
     assert_eq!(cost("Anthropic", model, Anthropic, "messages", &message(looped)), 354_000);
-    // What can't be read is no iteration.
+    // Invalid iterations are ignored.
     let odd = json!({"input_tokens": 10, "output_tokens": 1, "iterations": [7, null, "x", {}]});
     assert_eq!(cost("Anthropic", model, Anthropic, "messages", &message(odd)), 45_000);
 
@@ -266,25 +266,25 @@ fn iterations_are_billed_by_their_sum_and_corrections_replace_what_was_said_befo
     let begun = json!({"input_tokens": 34_824, "output_tokens": 1});
     let corrected = json!({"input_tokens": 3_883, "cache_read_input_tokens": 30_464, "output_tokens": 49});
     assert_eq!(stream_costs(model, &[begun.clone(), corrected.clone()]), 21_523_200);
-    // It takes a part back as well: 100 × 3,000 + 5 × 15,000
+    // A correction may also lower a figure: 100 × 3,000 + 5 × 15,000
     let cached = json!({"input_tokens": 10, "cache_read_input_tokens": 90, "cache_creation_input_tokens": 7,
                         "cache_creation": {"ephemeral_5m_input_tokens": 3, "ephemeral_1h_input_tokens": 4}});
     let none = json!({"input_tokens": 100, "cache_read_input_tokens": 0, "cache_creation_input_tokens": 0,
                       "output_tokens": 5});
     assert_eq!(stream_costs(model, &[cached.clone(), none]), 375_000);
-    // A server that does not know says zeros, or nothing: 34,824 × 3,000 + 49 × 15,000
+    // A server that does not know a figure sends zero, or nothing: 34,824 × 3,000 + 49 × 15,000
     for unknowing in
         [json!({"input_tokens": 0, "cache_read_input_tokens": 0, "output_tokens": 49}), json!({"output_tokens": 49})]
     {
         assert_eq!(stream_costs(model, &[begun.clone(), unknowing]), 105_207_000);
     }
-    // The last word counts, of the output too: 3,883 × 3,000 + 30,464 × 300 + 40 × 15,000
+    // The last figure counts, also for output: 3,883 × 3,000 + 30,464 × 300 + 40 × 15,000
     let again = json!({"output_tokens": 40});
     assert_eq!(stream_costs(model, &[begun, corrected, again]), 21_388_200);
 }
 
 #[test]
-fn no_figure_that_was_recorded_is_taken_for_impossible() {
+fn no_recorded_figure_is_judged_implausible() {
     let Some(folder) = std::env::var_os("OUTRIGGER_CORPUS") else {
         eprintln!("skipped: OUTRIGGER_CORPUS is not set");
         return;
@@ -372,7 +372,7 @@ fn no_figure_that_was_recorded_is_taken_for_impossible() {
     assert!(refused.is_empty() && judged > 500, "{judged} judged, {}:\n{}", refused.len(), refused.join("\n"));
 }
 
-/// How a recorded exchange is spoken, and whose table has its models.
+/// The type, dialect and operation of a recorded exchange.
 fn spoken(provider: &str, api: &str) -> Option<(&'static str, Dialect, &'static str)> {
     let kind = match provider {
         "openai" => "OpenAI",
@@ -393,7 +393,7 @@ fn spoken(provider: &str, api: &str) -> Option<(&'static str, Dialect, &'static 
 }
 
 #[test]
-fn every_recorded_answer_of_a_known_model_costs_something() {
+fn every_recorded_answer_of_a_known_model_has_a_cost() {
     let Some(folder) = std::env::var_os("OUTRIGGER_CORPUS") else {
         eprintln!("skipped: OUTRIGGER_CORPUS is not set");
         return;
@@ -436,7 +436,7 @@ fn every_recorded_answer_of_a_known_model_costs_something() {
         }
         let cost = price.cost(&used(&usage));
         assert_eq!(cost > 0, !price.is_free(), "{} {}: {usage:?}", text("provider"), text("file"));
-        // None of them was an expensive one.
+        // No recorded answer was an expensive one.
         assert!(cost < 1_000_000_000, "{} {}: {cost} for {usage:?}", text("provider"), text("file"));
         let all = costs.entry(kind).or_default();
         *all = (all.0 + 1, all.1 + cost);

@@ -1,4 +1,5 @@
-//! `docs/metrics.md` is written from what is registered; `docs/decisions.md` names every field of a record, and no other.
+//! Generates `docs/metrics.md` from the declared metrics, and checks that `docs/decisions.md` explains exactly the
+//! fields of a record.
 #![allow(clippy::unwrap_used, reason = "a test may panic, outside its own function as well")]
 
 use std::collections::BTreeSet;
@@ -95,7 +96,7 @@ fn metrics() {
         let labels: Vec<String> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
         let labels = if labels.is_empty() { " ".to_owned() } else { format!(" {} ", labels.join(", ")) };
         writeln!(text, "| `{}` | {} |{labels}| {} |", metric.name, metric.kind.word(), metric.help).unwrap();
-        // The labels are explained, and every metric that a question asks for is there.
+        // All labels are explained, and every metric in a query exists.
         assert!(metric.labels.iter().all(|label| TAIL.contains(&format!("`{label}`"))), "{metric:?}");
     }
     for word in TAIL.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_') {
@@ -111,7 +112,7 @@ fn metrics() {
     assert!(committed == text, "docs/metrics.md is stale: run `UPDATE=1 cargo test -p outrigger-sidecar --test docs`");
 }
 
-/// Names of fields, those of lists and objects behind their own: `attempts[].ms`, `tokens.input`.
+/// The names of all fields, nested ones with their path: `attempts[].ms`, `tokens.input`.
 fn names(value: &Value, path: &str, all: &mut BTreeSet<String>) {
     for (name, field) in value.as_object().into_iter().flatten() {
         let here = format!("{path}{name}");

@@ -1,4 +1,4 @@
-//! What a sidecar carries: no Kubernetes client, no schema generator, no compiler of objects.
+//! The sidecar depends on no Kubernetes client, no schema generator and no compiler of objects.
 
 #![allow(clippy::unwrap_used)]
 

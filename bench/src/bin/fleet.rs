@@ -1,8 +1,8 @@
-//! Many gateways' streams from one process: what an operator has to serve, without the pods.
+//! Runs many gateways' streams in one process: the load of an operator, without the pods.
 //!
-//! Each line of `--tokens` is a gateway's own token. Every stream says hello, takes each policy and answers that it is
-//! in force. One line of JSON per policy goes to standard output: `{"at":<ns since 1970>,"stream":3,"sequence":42}`; and
-//! one when all are connected and have a policy: `{"ready":1000}`. Ends when standard input does.
+//! Each line of `--tokens` is the token of a gateway. Every stream sends hello, takes each policy and reports it as in
+//! force. For each policy, one line of JSON goes to standard output: `{"at":<ns since 1970>,"stream":3,"sequence":42}`.
+//! When all streams are connected and have a policy: `{"ready":1000}`. The program ends when standard input ends.
 
 use std::io::{Read, Write};
 use std::net::SocketAddr;
@@ -94,7 +94,7 @@ fn run() -> Result<(), Problem> {
         for (stream, token) in tokens.into_iter().enumerate() {
             let fleet = Arc::clone(&fleet);
             tokio::spawn(async move {
-                // A leader may change, and an operator may restart: that is among what is measured.
+                // Reconnects when the leader changes or the operator restarts, which is part of the measurement.
                 let mut sequence = None;
                 loop {
                     if let Err(error) = connect(&fleet, stream, &token, &mut sequence).await {
@@ -168,6 +168,6 @@ async fn connect(fleet: &Fleet, stream: usize, token: &str, sequence: &mut Optio
 }
 
 fn tell(line: &str) {
-    // Whoever reads it may be gone, and then all is over anyway.
+    // If nobody reads the output, the program ends soon anyway.
     let _ = writeln!(std::io::stdout().lock(), "{line}");
 }

@@ -1,4 +1,4 @@
-//! From the process's start to its being ready, and what it then holds.
+//! Measures the time from the start of the process until it is ready, and its memory then.
 
 use std::error::Error;
 use std::io::{Read, Write};
@@ -13,7 +13,7 @@ use outrigger_bench::samples::{Samples, median};
 const HELP: &str = "start --sidecar FILE --policy DIR [--runs N]";
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Ended whatever happens.
+/// Kills the process when dropped.
 struct Running(Child);
 
 impl Drop for Running {
@@ -69,7 +69,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// A port that nobody has now; whoever takes it next is the sidecar.
+/// A free port. The sidecar binds it next.
 fn free() -> std::io::Result<SocketAddr> {
     TcpListener::bind("127.0.0.1:0")?.local_addr()
 }

@@ -1,7 +1,7 @@
-//! A provider that costs next to nothing: OpenAI's chat completions on loopback, HTTP/1.1.
+//! A provider with next to no cost: OpenAI's chat completions on loopback, over HTTP/1.1.
 //!
-//! Whole answers have 1 kB. Streams have a chunk a millisecond, and every chunk says in its text when it was sent, so
-//! that whoever reads it knows how long it was on its way.
+//! Whole answers have 1 kB. Streams send a chunk every millisecond. The text of each chunk is the time at which it was
+//! sent, so that the reader can compute its delay.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -46,14 +46,14 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 async fn serve(listen: &str, pace: ChunkPace) -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind(listen).await?;
-    // Whoever started this waits for the line.
+    // The program that started this waits for the line.
     writeln!(std::io::stdout(), "{}", listener.local_addr()?)?;
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
         tokio::spawn(async move {
             let service = service_fn(move |request| answer(request, pace));
-            // A client that goes away ends its connection, and nothing else.
+            // A client that disconnects ends only its own connection.
             let _ =
                 http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service).await;
         });
@@ -90,7 +90,7 @@ fn whole() -> Bytes {
     answer.into()
 }
 
-/// The role, the chunks, the reason, the usage if it was asked for, and `[DONE]`.
+/// The role, the chunks, the finish reason, the usage if it was requested, and `[DONE]`.
 fn events(pace: ChunkPace, wants_usage: bool) -> impl futures_util::Stream<Item = Result<Frame<Bytes>, Infallible>> {
     stream::unfold(0, move |sent| async move {
         let told = match sent {

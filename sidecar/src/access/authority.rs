@@ -1,8 +1,8 @@
-//! Names by which a server is called, in the forms that clients write.
+//! Host names and addresses that clients write in `Host`, in a request's target, or in an origin.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// A host, whatever way it is written.
+/// A host. Every way to write the same host gives the same value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Name {
     Address(IpAddr),
@@ -11,19 +11,19 @@ pub enum Name {
 }
 
 impl Name {
-    /// Reads `localhost`, `127.0.0.1`, `127.1`, `[::1]`.
+    /// Reads `localhost`, `127.0.0.1`, `127.1`, `[::1]`. `None` if the text is no host.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         if let Some(inside) = text.strip_prefix('[') {
             let address: Ipv6Addr = inside.strip_suffix(']')?.parse().ok()?;
             return Some(Name::Address(IpAddr::from(address).to_canonical()));
         }
-        // As SDKs write it.
+        // The form that SDKs write.
         if let Ok(address) = text.parse::<Ipv4Addr>() {
             return Some(Name::Address(address.into()));
         }
         let text = text.strip_suffix('.').unwrap_or(text);
-        // As URLs are read: where the last part is a number the whole is an address, or nothing.
+        // As for URLs: if the last part is a number, the whole must be an IPv4 address.
         let last = text.rsplit('.').next()?;
         if number(last).is_some() || (!last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit())) {
             return address(text).map(|address| Name::Address(address.into()));
@@ -35,24 +35,24 @@ impl Name {
         host.then(|| Name::Host(text.to_ascii_lowercase()))
     }
 
-    /// The same with a port behind it, or without one.
+    /// Reads a host that may be followed by a port. The port is dropped.
     #[must_use]
     pub fn of_authority(text: &str) -> Option<Self> {
         split(text).map(|(name, _)| name)
     }
 
-    /// Whether it can lead to this machine alone.
+    /// Whether it can only resolve to this machine.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         match self {
             Name::Address(address) => address.is_loopback(),
-            // RFC 6761: names below it, too.
+            // RFC 6761 includes the names below `localhost`.
             Name::Host(host) => host == "localhost" || host.ends_with(".localhost"),
         }
     }
 }
 
-/// A name and its port, if it has one.
+/// Splits a host from its port, if there is one. `None` if either is malformed.
 pub fn split(text: &str) -> Option<(Name, Option<u16>)> {
     let colon = match text.rfind(']') {
         Some(end) => text[end..].find(':').map(|at| at + end),
@@ -68,7 +68,7 @@ pub fn split(text: &str) -> Option<(Name, Option<u16>)> {
     Some((Name::parse(name)?, port))
 }
 
-/// An address of version 4 as URLs may write it: one to four numbers, decimal, octal or hexadecimal.
+/// Reads an IPv4 address in the forms that URLs allow: one to four numbers, decimal, octal or hexadecimal.
 fn address(text: &str) -> Option<Ipv4Addr> {
     let parts: Vec<u64> = text.split('.').map(number).collect::<Option<_>>()?;
     let (last, front) = parts.split_last()?;
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn loopback_is_known_in_every_spelling_and_nothing_else_is() {
+    fn recognizes_loopback_in_every_spelling_and_no_other_host() {
         for text in [
             "localhost",
             "LOCALHOST:4180",

@@ -1,4 +1,4 @@
-//! What browsers want to hear before they let a page of an allowed origin read an answer.
+//! The response headers with which a browser lets a page of an allowed origin read the response (CORS).
 
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
@@ -14,22 +14,23 @@ const ASKS_PRIVATE: HeaderName = HeaderName::from_static("access-control-request
 const ALLOWS_PRIVATE: HeaderName = HeaderName::from_static("access-control-allow-private-network");
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST");
-/// For how long a browser need not ask again, in seconds: an origin may be taken off the list.
+/// How long a browser may cache a preflight response, in seconds. Short, because an origin may be removed from the
+/// list.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
-/// Ours by name, for older browsers; the star stands for the rest where no cookies are sent.
+/// Our own headers by name, for older browsers. `*` stands for all others, in requests without cookies.
 const EXPOSED: HeaderValue = HeaderValue::from_static(
     "x-outrigger-decision, x-outrigger-provider, x-outrigger-model, x-outrigger-rule, x-outrigger-attempts, \
      x-outrigger-cost-usd, x-outrigger-adapted, x-request-id, request-id, retry-after, x-should-retry, *",
 );
 
-/// Tells a page of that origin that it may read the answer.
+/// Adds the headers that let a page of this origin read the response.
 pub fn allow(headers: &mut HeaderMap, origin: HeaderValue) {
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
     headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
     headers.append(VARY, HeaderValue::from_static("Origin"));
 }
 
-/// The answer to a browser that asks first, if it does.
+/// The response to a preflight request; `None` if the request is not one.
 pub fn preflight(method: &Method, headers: &HeaderMap, origin: &HeaderValue) -> Option<Response<ReplyBody>> {
     if method != Method::OPTIONS || !headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD) {
         return None;

@@ -1,9 +1,9 @@
-//! Which web pages may send requests here, and under which names this gateway may be called.
+//! Which web pages may send requests, and which host names a request may use for this gateway.
 //!
-//! A listener on loopback trusts whoever can reach it, and a browser lets every page reach it. So a request that a page
-//! sent is refused unless its origin is allowed, and so is one that calls the gateway by a name that could be anybody's:
-//! whoever owns a name can let it lead to 127.0.0.1 and read the answers (DNS rebinding). Nothing of such a request is
-//! read or charged.
+//! A listener on loopback trusts every process that can reach it, and a browser lets every page reach it. So the
+//! gateway refuses a request that a page sent, unless the origin of the page is allowed. It also refuses a request with
+//! an unknown host name: the owner of a DNS name can point it at 127.0.0.1 and then read the responses (DNS rebinding).
+//! The gateway reads and charges nothing of a refused request.
 
 mod authority;
 mod cors;
@@ -25,10 +25,10 @@ use crate::request::reply::ReplyBody;
 use outrigger_core::RefusalKind;
 
 const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
-/// Origins that were refused and told in the log; a page can make up as many as it likes.
+/// How many refused origins and hosts are logged at most: a page can send any number of them.
 const TOLD: usize = 32;
 
-/// Who may call from a browser, and by which names.
+/// The allowed origins of web pages, and the allowed host names.
 #[derive(Debug, Default)]
 pub struct Access {
     origins: Vec<WebOrigin>,
@@ -36,7 +36,7 @@ pub struct Access {
     told: Mutex<Vec<String>>,
 }
 
-/// A word that can't be allowed.
+/// A configured value that cannot be allowed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum AccessError {
     #[error(
@@ -49,14 +49,14 @@ pub enum AccessError {
     Host(String),
 }
 
-/// What becomes of a request at the door.
+/// The outcome of the check of a request's head.
 #[derive(Debug)]
 pub enum Admitted {
-    /// It is no page's.
+    /// No web page sent the request.
     In,
-    /// A page's of that origin, to which the answer must say so.
+    /// A page of this allowed origin sent the request. The response needs its CORS headers.
     Page(HeaderValue),
-    /// A browser asks whether a page may ask.
+    /// A browser's preflight request, with its response.
     Preflight(Response<ReplyBody>),
     Refused(Refusal),
 }
@@ -68,10 +68,10 @@ impl Clone for Access {
 }
 
 impl Access {
-    /// With these origins of pages and these names beside loopback's.
+    /// Allows these origins, and these host names in addition to those of loopback.
     ///
     /// # Errors
-    /// [`AccessError`] names the word that can't be allowed.
+    /// [`AccessError`] names the value that cannot be allowed.
     pub fn new<S: AsRef<str>>(origins: &[S], hosts: &[S]) -> Result<Self, AccessError> {
         let host = |text: &S| Name::parse(text.as_ref()).ok_or_else(|| AccessError::Host(text.as_ref().to_owned()));
         Ok(Access {
@@ -81,7 +81,7 @@ impl Access {
         })
     }
 
-    /// Judges a request's head. `at` is where the port listens.
+    /// Checks a request's head. `at` is the address on which the port listens.
     #[must_use]
     pub fn admit(&self, method: &Method, uri: &Uri, headers: &HeaderMap, at: IpAddr) -> Admitted {
         if let Some(refusal) = self.misnamed(uri, headers, at) {
@@ -103,7 +103,8 @@ impl Access {
         origin.to_str().ok().and_then(WebOrigin::parse).is_some_and(|origin| self.origins.contains(&origin))
     }
 
-    /// Where every name is one of loopback's, or where names were given, no other may be used.
+    /// Refuses a host name that is not allowed. On loopback, only names of loopback and configured names are allowed.
+    /// On other addresses, any name is allowed if none is configured.
     fn misnamed(&self, uri: &Uri, headers: &HeaderMap, at: IpAddr) -> Option<Refusal> {
         let on_loopback = at.to_canonical().is_loopback();
         if !on_loopback && self.hosts.is_empty() {
@@ -115,7 +116,7 @@ impl Access {
         if headers.get_all(HOST).iter().count() > 1 {
             return malformed();
         }
-        // Whoever calls by a number was not led here by a name.
+        // DNS rebinding needs a name, so an address is always allowed.
         let own = |name: &Name| name.is_loopback() || (!on_loopback && matches!(name, Name::Address(_)));
         let mut wrong = None;
         for told in called(uri, headers) {
@@ -143,7 +144,7 @@ impl Access {
         Refusal::new(RefusalKind::OriginBlocked, message)
     }
 
-    /// In the log, since the page can't read why.
+    /// Logs a refusal once for each origin or host, because the page cannot read the response.
     fn tell_once(&self, what: &str, why: &'static str) {
         let mut told = self.told.lock();
         if told.len() < TOLD && !told.iter().any(|known| known == what) {
@@ -154,13 +155,14 @@ impl Access {
     }
 }
 
-/// What the request calls the gateway: in its target, and in each `Host`. `None`: bytes that are no text.
+/// The names that the request uses for the gateway: in its target, and in each `Host`. `None` stands for a value that
+/// is not text.
 fn called<'h>(uri: &'h Uri, headers: &'h HeaderMap) -> impl Iterator<Item = Option<&'h str>> {
     let target = uri.authority().map(|authority| Some(authority.as_str()));
     target.into_iter().chain(headers.get_all(HOST).iter().map(|value| value.to_str().ok()))
 }
 
-/// Whether a browser says that the gateway's own page asks, or a person.
+/// Whether the browser says that a page of the same origin sent the request, or that the user typed the address.
 fn is_own_site(headers: &HeaderMap) -> bool {
     headers.get_all(&SITE).iter().all(|site| matches!(site.as_bytes(), b"same-origin" | b"none"))
 }
@@ -170,12 +172,12 @@ fn foreign_site() -> Refusal {
     Refusal::new(RefusalKind::OriginBlocked, message)
 }
 
-/// Why a request may not read what is told on this machine alone; `None`: it may.
+/// Why a caller may not read a page that is only for callers on this machine. `None` if it may.
 #[must_use]
 pub fn not_from_here(uri: &Uri, headers: &HeaderMap, peer: IpAddr) -> Option<&'static str> {
     let own = [IpAddr::from([127, 0, 0, 1]), std::net::Ipv6Addr::LOCALHOST.into()];
     if !own.contains(&peer.to_canonical()) {
-        // A mesh brings strangers in from other addresses of loopback, such as Istio's 127.0.0.6.
+        // A service mesh forwards foreign requests from other addresses of loopback, such as Istio's 127.0.0.6.
         return Some("this is told to callers on this machine alone, at 127.0.0.1 or ::1");
     }
     if headers.keys().any(|name| outrigger_policy::headers::is_of_a_proxy(name.as_str())) {
@@ -191,7 +193,7 @@ pub fn not_from_here(uri: &Uri, headers: &HeaderMap, peer: IpAddr) -> Option<&'s
     None
 }
 
-/// What a stranger sent, for a line that a person reads.
+/// The first 200 characters of a foreign value, with `?` for everything that is not printable ASCII.
 fn clean(text: &str) -> String {
     text.chars().take(200).map(|c| if c.is_ascii_graphic() { c } else { '?' }).collect()
 }

@@ -13,7 +13,7 @@ pub struct WebOrigin {
 }
 
 impl WebOrigin {
-    /// As it stands in a header. `null` is nobody's.
+    /// Reads the value of an `Origin` header. `None` for `null`, which is the origin of no page.
     pub fn parse(text: &str) -> Option<Self> {
         let (scheme, authority) = text.split_once("://")?;
         let mut letters = scheme.bytes();
@@ -29,7 +29,7 @@ impl WebOrigin {
         plain.then(|| WebOrigin { port: port.filter(|port| Some(*port) != usual), scheme, name })
     }
 
-    /// As a person writes it.
+    /// Reads an origin from the configuration. A slash at the end is allowed.
     pub fn configured(text: &str) -> Result<Self, AccessError> {
         match text {
             "*" | "null" => Err(AccessError::Anybody(text.to_owned())),
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_same_origin_is_known_again_and_its_neighbours_are_others() {
+    fn an_origin_matches_only_itself() {
         for (configured, sent, same) in [
             ("http://localhost:3000", "http://localhost:3000", true),
             ("http://localhost:3000/", "http://localhost:3000", true),
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_browser_sends_can_t_be_allowed() {
+    fn rejects_origins_that_no_browser_sends() {
         for text in
             ["localhost:3000", "http://localhost/app", "http://", "", "http://b\u{fc}cher.example", "http://*.a"]
         {

@@ -27,7 +27,7 @@ fn admitted(access: &Access, method: &str, uri: &str, map: &HeaderMap, at: IpAdd
 }
 
 #[test]
-fn a_page_is_let_in_only_by_its_origin_and_only_under_our_names() {
+fn admits_pages_by_origin_and_requests_by_host_name() {
     const EVIL: &str = "https://evil.example";
     const APP: &str = "http://localhost:3000";
     let access = Access::new(&[APP], &["gateway.internal"]).unwrap();
@@ -44,7 +44,7 @@ fn a_page_is_let_in_only_by_its_origin_and_only_under_our_names() {
         ("POST", "http://evil.example/v1/messages", vec![("host", "localhost")], "host_blocked"),
         ("POST", "http://localhost/v1/messages", vec![("host", "evil.example")], "host_blocked"),
         ("POST", "http://localhost/v1/messages", vec![], "in"),
-        // A rebound name, by which the page is of the gateway's own origin.
+        // DNS rebinding: the browser takes the page for one of the gateway's own origin.
         ("GET", "/v1/models", vec![("host", "evil.example:4180"), ("sec-fetch-site", "same-origin")], "host_blocked"),
         ("POST", "/v1/messages", vec![("origin", EVIL)], "origin_blocked"),
         ("POST", "/v1/messages", vec![("origin", "null")], "origin_blocked"),
@@ -65,7 +65,7 @@ fn a_page_is_let_in_only_by_its_origin_and_only_under_our_names() {
         ("GET", "/v1/models", vec![("sec-fetch-site", "same-site")], "origin_blocked"),
         ("GET", "/v1/models", vec![("sec-fetch-site", "anything")], "origin_blocked"),
         ("GET", "/v1/models", vec![("sec-fetch-site", "none"), ("sec-fetch-site", "cross-site")], "origin_blocked"),
-        // A person who typed the address, and Node's own fetch.
+        // A user who typed the address, and Node's own fetch.
         ("GET", "/v1/models", vec![("sec-fetch-site", "none"), ("sec-fetch-mode", "navigate")], "in"),
         ("POST", "/v1/messages", vec![("sec-fetch-mode", "cors")], "in"),
         ("OPTIONS", "/v1/messages", vec![("origin", APP), ("access-control-request-method", "POST")], "preflight"),
@@ -82,7 +82,7 @@ fn a_page_is_let_in_only_by_its_origin_and_only_under_our_names() {
 }
 
 #[test]
-fn elsewhere_the_name_is_nobody_s_to_know_unless_it_is_said() {
+fn off_loopback_any_host_is_allowed_unless_hosts_are_configured() {
     let open = Access::default();
     let named = Access::new(&[] as &[&str], &["gateway.example"]).unwrap();
     for (host, by_default, by_name) in [
@@ -101,7 +101,7 @@ fn elsewhere_the_name_is_nobody_s_to_know_unless_it_is_said() {
 }
 
 #[test]
-fn a_browser_that_asks_first_is_told_all_it_needs() {
+fn answers_a_preflight_request_with_all_headers() {
     let access = Access::new(&["http://localhost:3000"], &[]).unwrap();
     let map = headers(&[
         ("origin", "http://localhost:3000"),
@@ -129,7 +129,7 @@ fn a_browser_that_asks_first_is_told_all_it_needs() {
 }
 
 #[test]
-fn what_is_told_here_alone_is_told_to_nobody_who_may_be_elsewhere() {
+fn local_pages_are_refused_to_every_caller_that_may_be_remote() {
     const HERE: (&str, &str) = ("host", "127.0.0.1:4181");
     for (peer, map, told) in [
         ("127.0.0.1", vec![HERE], true),

@@ -1,4 +1,4 @@
-//! What stays the same while a request's candidates are tried.
+//! The values that stay the same while the candidates of a request are tried.
 
 use std::sync::Arc;
 
@@ -8,12 +8,12 @@ use crate::completion::RequestClock;
 use crate::gateway::Gateway;
 use crate::request::translation::RequestTranslation;
 
-/// What is known while candidates are tried.
+/// The values that all attempts of a request share.
 pub struct AttemptContext<'a> {
     pub gateway: &'a Arc<Gateway>,
     pub decision: &'a Decision,
     pub translation: &'a RequestTranslation,
     pub clock: RequestClock,
-    /// Under which a good place is remembered.
+    /// The key under which the provider that served the conversation is remembered.
     pub conversation: Option<u64>,
 }

@@ -1,10 +1,10 @@
-//! An answer on its way through filters.
+//! Passes a provider's answer through the filters.
 //!
 //! ```text
-//! whole           shown, then sent
-//! stream, events  shown as they come
-//! stream, whole   read to its end, put together, shown, then sent as events
-//! bytes           passed unseen, if every filter lets it pass
+//! whole           filtered, then sent
+//! stream, events  filtered one by one
+//! stream, whole   read to its end, joined, filtered, then sent as events
+//! bytes           sent unfiltered, if every filter allows it
 //! ```
 
 use http::Response;
@@ -16,7 +16,7 @@ use crate::filter::{AnswerFilters, FilterFailure, FullAnswer};
 use crate::request::reply::ReplyBody;
 use crate::telemetry::record::ErrorType;
 
-/// Tells an answer to the caller, unless a filter fails it.
+/// Sends an answer to the caller, unless a filter rejects it.
 pub async fn tell(
     answer: ProviderAnswer,
     mut completion: Box<Completion>,
@@ -34,7 +34,7 @@ pub async fn tell(
             match shown {
                 Ok(body) => ProviderAnswer::Whole { status, headers, answer: answer.with_body(body) }.send(completion),
                 Err(failure) => {
-                    // It was made all the same.
+                    // The provider produced the answer, so it is charged.
                     let (usage, said) = answer.figures();
                     completion.answered(usage, said);
                     fail(completion, failure)

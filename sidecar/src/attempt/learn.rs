@@ -1,4 +1,4 @@
-//! What a failed attempt teaches about the place.
+//! Updates the health of a provider after a failed attempt.
 
 use std::time::{Duration, Instant};
 
@@ -11,14 +11,14 @@ use crate::request::context::RequestContext;
 use crate::runtime::health::BackendHealth;
 use crate::telemetry::attempt_error::AttemptError;
 
-/// How long a credential rests that was refused, or whose account is empty.
+/// How long a credential is not used after the provider refused it, or after its account ran out.
 const CREDENTIAL_REST: Duration = Duration::from_secs(60);
-/// How long a place rests that is limited or overloaded and does not say for how long.
+/// How long a provider or a model is not used if it is rate limited or overloaded and sends no `Retry-After`.
 const DEFAULT_REST: Duration = Duration::from_secs(1);
-/// The longest rest that a provider can order.
+/// The longest pause that a provider's `Retry-After` can cause.
 const LONGEST_REST: Duration = Duration::from_secs(600);
 
-/// Notes it. `began`: when the attempt did.
+/// Records the failure. `began` is the start of the attempt.
 pub fn learn(
     failed: &Failed,
     context: &RequestContext,
@@ -31,7 +31,7 @@ pub fn learn(
     let health = context.served.backends[provider].health(credential);
     let (model, now) = (&*candidate.model, Instant::now());
     let asked = failed.retry_after.map(|pause| pause.min(LONGEST_REST));
-    // Whatever it says, it is up.
+    // Any answer below 500 shows that the provider is up.
     if failed.status.is_some_and(|status| status < 500) && failed.class != FailureClass::Transient {
         health.answered(model, now);
     }
@@ -64,7 +64,8 @@ pub fn learn(
     }
 }
 
-/// What the answer spoke of rests. Credentials that share an account share its limits.
+/// Pauses the scope that the failure names: the model, or the credential. Credentials that share an account share its
+/// limits.
 fn rest(
     scope: Scope,
     context: &RequestContext,

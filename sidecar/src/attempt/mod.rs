@@ -1,4 +1,4 @@
-//! Tries candidates until one answers. How an attempt failed decides what comes next.
+//! Tries candidates until one answers. The kind of failure decides what happens next.
 //!
 //! ```text
 //! route (route.rs) -> reserve -> send (send.rs) -> answer -> the caller, through filters (filtered.rs)
@@ -7,8 +7,9 @@
 //!   +------------- next candidate <--------- next step (next_step.rs, retry.rs):
 //!                                            give back | retry | next credential | next candidate
 //! ```
-//! Before the first content, another candidate takes over if it may do better; the caller's own mistakes go back unchanged.
-//! To try an untried candidate is failover and not limited. To go back to one is a retry and limited.
+//! Before the first content, another candidate takes over if it may do better. An error that the caller caused goes
+//! back unchanged. Trying an untried candidate is failover and has no limit. Going back to a tried one is a retry and
+//! is limited.
 
 mod attempt_context;
 mod filtered;
@@ -41,8 +42,7 @@ use crate::request::refusal::Refusal;
 use crate::request::reply::ReplyBody;
 use crate::telemetry::record::ErrorType;
 
-/// Tries the decision's candidates in order and answers with the first that serves, or with what
-/// the primary said.
+/// Tries the decision's candidates in order. Answers with the first success, or else with the error of the primary.
 pub async fn attempt(trying: &AttemptContext<'_>, mut completion: Box<Completion>) -> Response<ReplyBody> {
     let served = Arc::clone(&completion.context.served);
     for provider in trying.decision.eligible().filter_map(|candidate| candidate.provider) {
@@ -51,9 +51,9 @@ pub async fn attempt(trying: &AttemptContext<'_>, mut completion: Box<Completion
     let mut cursor = Cursor::new(trying.decision);
     let mut tried = TriedRoutes::default();
     let mut primary: Option<(Failed, &Candidate)> = None;
-    // The first that was passed over for want of money, or of anything else that is limited.
+    // The refusal of a candidate that was skipped because money, or something else that is limited, ran out.
     let mut no_room: Option<Refusal> = None;
-    // Others' reservations are waited for once, whoever is asked.
+    // A request waits once for the reservations of others, however many candidates it tries.
     let mut waits_until: Option<Instant> = None;
 
     while let Some(route) = cursor.route() {
@@ -70,12 +70,12 @@ pub async fn attempt(trying: &AttemptContext<'_>, mut completion: Box<Completion
         }
         let reserved = match reserve(trying, &mut completion, candidate, route.provider, &mut waits_until).await {
             Ok(reserved) => reserved,
-            // After an attempt that failed, its error is the better answer.
+            // After a failed attempt, its error is the better answer.
             Err(NotReserved::Refuse(_)) if primary.is_some() => break,
             Err(NotReserved::Refuse(refusal)) => return completion.refuse(&refusal),
             Err(NotReserved::Skip(skip, refusal)) => {
                 completion.passes_over(candidate, &skip);
-                // The one that passes soonest is told: money alone is spent for long.
+                // The caller gets the refusal that passes soonest: a spent budget lasts longer than a rate limit.
                 if no_room.as_ref().is_none_or(|told| refusal.kind.recovery() < told.kind.recovery()) {
                     no_room = Some(refusal);
                 }
@@ -102,7 +102,7 @@ pub async fn attempt(trying: &AttemptContext<'_>, mut completion: Box<Completion
             Err(failed) => refused_credential::named(failed, &served, &route),
         };
         match failed.passed.as_ref().filter(|passed| passed.status == 200) {
-            // Nothing was in it, and it was made all the same.
+            // The answer is empty, but the provider produced it, so it is charged.
             Some(passed) => completion.answered(&passed.usage, 0),
             None => completion.failed(&failed),
         }
@@ -126,7 +126,7 @@ pub async fn attempt(trying: &AttemptContext<'_>, mut completion: Box<Completion
         primary.get_or_insert((failed, candidate));
         match step {
             NextStep::Retry(pause) => {
-                // Nobody is asked meanwhile: others may be.
+                // Release the permits during the pause, so that other requests can use the provider.
                 completion.busy = None;
                 completion.backend_permits.clear();
                 completion.waits();
@@ -144,7 +144,7 @@ pub async fn attempt(trying: &AttemptContext<'_>, mut completion: Box<Completion
     }
 }
 
-/// The caller's own mistake is told as it is, whatever failed before it.
+/// Returns the error of the last attempt to the caller, whatever failed before it.
 fn give_back(
     mut completion: Box<Completion>,
     candidate: &Candidate,
@@ -159,7 +159,7 @@ fn give_back(
     }
 }
 
-/// The conversation's next turn should come here too.
+/// Remembers the route, so that the conversation's next turn goes to the same provider and credential.
 fn remember(
     trying: &AttemptContext<'_>,
     completion: &Completion,
@@ -171,7 +171,7 @@ fn remember(
         provider: provider.identity,
         credential: credential.map_or(0, |at| provider.credentials[at].identity),
     };
-    // With one place to go to there is nothing to remember.
+    // With a single route there is nothing to remember.
     if let Some(conversation) = trying.conversation
         && (trying.decision.candidates.len() > 1 || candidate.credentials.len() > 1)
     {
@@ -179,7 +179,7 @@ fn remember(
     }
 }
 
-/// Nobody served: the primary's error, in the caller's dialect, with the attempts.
+/// Refuses after all candidates failed: with the primary's error, in the caller's dialect, and the list of attempts.
 fn all_failed(
     trying: &AttemptContext<'_>,
     mut completion: Box<Completion>,
@@ -201,17 +201,17 @@ fn all_failed(
     completion.refuse_after(&told(&failed, final_word), ErrorType::Failed(failed.error), attempts)
 }
 
-/// A failed attempt in the gateway's own words.
+/// A failed attempt as a refusal with the gateway's own message.
 fn told(failed: &Failed, final_word: bool) -> Refusal {
     Refusal {
-        // Rounded up: a second too early is too early.
+        // Rounded up, so that the caller does not come back too early.
         retry_after: failed.retry_after.map(|pause| pause.as_millis().div_ceil(1_000) as u64),
         final_word,
         ..Refusal::new(failed.tell.1, failed.message.clone()).with_status(failed.tell.0)
     }
 }
 
-/// The clocks of a request: the primary's provider says how long all of it may take.
+/// The clocks of a request. The timeout of the primary's provider limits the whole request.
 pub fn clock(completion: &Completion, decision: &Decision) -> RequestClock {
     let primary = decision.eligible().find_map(|candidate| candidate.provider);
     RequestClock::of(

@@ -1,54 +1,54 @@
-//! What comes after a failed attempt. Pure: the loop in `mod.rs` performs it.
+//! Decides the next step after a failed attempt. Pure: the loop in `mod.rs` performs the step.
 //!
 //! ```text
-//! failure                      next                      the same again, if nobody else is left
-//! the caller's own mistake     given back                no
+//! failure                      next                      retry, if nothing else is left
+//! the caller's own mistake     returned                  no
 //! credential, quota            next credential           no
-//! rate limit                   next credential *         when the provider says, or as it is configured
-//! overloaded                   next candidate            when the provider says, or as it is configured
+//! rate limit                   next credential *         after `Retry-After`, or as configured
+//! overloaded                   next candidate            after `Retry-After`, or as configured
 //! no such model, empty         next candidate            no
 //! context too long             a larger context window   no
 //! unreachable, 5xx, cut, late  next candidate            yes; once if it may have served
-//! kept connection closed       next candidate            once, before anybody else
+//! kept connection closed       next candidate            once, before any other candidate
 //! ```
-//! `*` where credentials share an account, its limit is everybody's: the next candidate.
+//! `*` If credentials share an account, its limit applies to all of them: the next candidate.
 
 use std::time::Duration;
 
 use super::retry;
 use crate::completion::{Failed, FailureClass};
 
-/// What the loop does next.
+/// The loop's next step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NextStep {
-    /// Nobody else is asked: the caller gets this failure, whatever failed before it.
+    /// Return this failure to the caller, whatever failed before it.
     GiveBack,
-    /// The same route again, after a pause.
+    /// Try the same route again, after a pause.
     Retry(Duration),
-    /// The next credential of the same provider; without one, the next candidate.
+    /// Try the next credential of the same provider; if there is none, the next candidate.
     NextCredential,
     NextCandidate,
 }
 
-/// What was tried at this route, and what is left.
+/// What was tried on this route, and what is left.
 #[derive(Clone, Copy, Debug)]
 pub struct Situation {
-    /// How often this route was asked again.
+    /// How often this route was retried.
     pub retries: u32,
-    /// The provider may be asked again: its `retry.maxAttempts` is not reached.
+    /// The provider's `retry.maxAttempts` is not reached.
     pub attempts_left: bool,
-    /// The provider's object says itself how often it is asked.
+    /// The provider's object sets `retry.maxAttempts`.
     pub wants_attempts: bool,
     /// The provider's credentials share an account.
     pub shares_account: bool,
     pub other_credentials: bool,
-    /// There is another candidate, asked or not.
+    /// There is another candidate, tried or not.
     pub other_candidates: bool,
-    /// Until the request's deadline.
+    /// The time until the request's deadline.
     pub time_left: Duration,
 }
 
-/// What comes after a failure. `budget` takes a retry from the retry budget: it is asked last, and only for a retry.
+/// Decides the next step. `budget` takes a retry from the retry budget. It is called last, and only for a retry.
 pub fn next_step(failed: &Failed, situation: &Situation, budget: impl FnOnce() -> bool) -> NextStep {
     let class = failed.effective_class();
     let onward = match class {
@@ -62,7 +62,8 @@ pub fn next_step(failed: &Failed, situation: &Situation, budget: impl FnOnce() -
         | FailureClass::ConnectionClosed => NextStep::NextCandidate,
     };
     let elsewhere = situation.other_candidates || (onward == NextStep::NextCredential && situation.other_credentials);
-    // A closed connection says nothing of the place: it comes first. All else goes elsewhere where it can.
+    // A closed idle connection says nothing about the provider: retry first. After other failures, prefer another
+    // route.
     let stays = class == FailureClass::ConnectionClosed || !elsewhere;
     match retry::after(failed, situation.retries, situation.wants_attempts) {
         Some(pause) if stays && situation.attempts_left && pause < situation.time_left && budget() => {
@@ -81,7 +82,7 @@ mod tests {
     use super::*;
     use crate::telemetry::attempt_error::AttemptError;
 
-    /// A failure of each class, with how it is called.
+    /// A failure of each class, with a name.
     fn failures() -> Vec<(&'static str, Failed)> {
         let answered = |class, status, retry_after: Option<u64>| {
             let retry_after = retry_after.map(Duration::from_secs);
@@ -142,13 +143,13 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_next_by_class_and_by_what_is_left() {
+    fn next_step_by_class_and_by_what_is_left() {
         let others = Situation { other_candidates: true, ..ALONE };
         let credentials = Situation { other_credentials: true, ..ALONE };
         let wanted = Situation { wants_attempts: true, ..ALONE };
         let again = Situation { retries: 1, ..ALONE };
         let account = Situation { shares_account: true, ..credentials };
-        // Nobody else, other candidates, other credentials, as configured, after one retry, a shared account.
+        // Nothing else left, other candidates, other credentials, as configured, after one retry, a shared account.
         let expected = [
             ("caller", [Back, Back, Back, Back, Back, Back]),
             ("filtered", [Back, Back, Back, Back, Back, Back]),

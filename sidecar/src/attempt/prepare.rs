@@ -1,5 +1,4 @@
-//! What an upstream is sent: the caller's own bytes with the listed edits, or the request told in
-//! another dialect.
+//! Prepares the request to an upstream: the caller's own bytes with a few edits, or a translation to another dialect.
 
 mod same;
 mod vectors;
@@ -28,17 +27,17 @@ use crate::upstream::{Endpoint, Pieces};
 pub struct Prepared {
     pub request: Request<Pieces>,
     pub way: Conversion,
-    /// The caller's fields that were left out as hints.
+    /// The caller's fields that were dropped because they are only hints.
     pub left_out: Vec<String>,
-    /// The gateway asked for usage that the caller did not ask for.
+    /// The gateway requests usage that the caller did not request.
     pub asked_usage: bool,
 }
 
-/// Makes the request for a candidate. `asks_usage` is false where the upstream refused to be asked; `cap` is the most
-/// tokens that an answer may have, where the gateway says so.
+/// Prepares the request for a candidate. `asks_usage` is false if the upstream refused to report usage; `cap` is the
+/// highest number of output tokens, if the gateway limits it.
 ///
 /// # Errors
-/// [`RequestError`] when the candidate's dialect, or its model, cannot be told this request.
+/// [`RequestError`] if the candidate's dialect or model does not support this request.
 pub fn prepare(
     context: &RequestContext,
     candidate: &Candidate,
@@ -56,7 +55,7 @@ pub fn prepare(
         path: "model".to_owned(),
         problem: format!("`{model}` can't be part of a path: {error}"),
     };
-    // Vectors have their own, below.
+    // Translated embeddings have their own path, below.
     let crosses = context.operation.kind == OperationKind::Embeddings && upstream != context.dialect;
     let mut path = match crosses {
         true => UpstreamPath::fixed("embeddings"),
@@ -99,7 +98,7 @@ pub fn prepare(
         && context.operation.kind == OperationKind::Chat
         && let Some(asked) = target.api.url.stream_query()
     {
-        // The gateway reads events; a caller that wants an array gets one made of them.
+        // The gateway always reads events. If the caller wants an array, the relay makes one from them.
         query.push_str(if query.is_empty() { "" } else { "&" });
         query.push_str(asked);
     }
@@ -120,18 +119,19 @@ pub fn prepare(
     *request.uri_mut() = uri.into();
     *request.headers_mut() = headers;
     if place.endpoint.is_none() {
-        // A mock reads it here.
+        // A mock needs the memory account of the request.
         request.extensions_mut().insert(translation.memory().clone());
     }
     Ok(Prepared { request, way, left_out, asked_usage })
 }
 
-/// A body as it is sent, with room of its own until it has left. `like`: about how long it will be.
+/// Serializes a body and reserves memory for it until it is sent. `like` is an estimate of its length, in bytes.
 fn written(body: &Value, like: usize, translation: &RequestTranslation) -> Pieces {
     let mut text = Vec::with_capacity(like + like / 8 + 128);
-    // Into memory it can't fail.
+    // Writing to memory cannot fail.
     let _ = serde_json::to_writer(&mut text, body);
-    // The translation's room is enough for it now; when that is given back, this must stand by itself.
+    // The translation's own reservation covers a small body. A large one needs its own, because it outlives the
+    // translation.
     let held = match text.len() < LONG_WORK {
         true => MemoryLease::default(),
         false => translation.part(text.len()),
@@ -139,7 +139,7 @@ fn written(body: &Value, like: usize, translation: &RequestTranslation) -> Piece
     Pieces::from(text).holding(held)
 }
 
-/// The provider's own headers, and what its dialect cannot do without.
+/// Adds the provider's own headers, and those that its dialect requires.
 fn own_headers(headers: &mut HeaderMap, place: &Backend) {
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     headers.entry(header::CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));

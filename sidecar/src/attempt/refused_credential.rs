@@ -1,5 +1,5 @@
-//! Says which credential a provider refused, and where its value is from: to the caller and, once in
-//! a while, in the log. Never the value.
+//! Names the credential that a provider refused and the source of its value, to the caller and, rate limited, in the
+//! log. Never the value.
 
 use std::time::Instant;
 
@@ -7,7 +7,7 @@ use super::Failed;
 use super::route::Route;
 use crate::runtime::active_policy::ActivePolicy;
 
-/// Names the credential in a failure that is about one.
+/// Adds the credential to the message of a failure that is about one.
 pub fn named(
     failed: Failed,
     served: &ActivePolicy,

@@ -10,11 +10,12 @@ use crate::telemetry::attempt_error::AttemptError;
 
 /// The longest wait that a provider may ask for. If it asks for more, the caller gets the failure.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
-/// The first wait after a rate limit or an overload that says no time. It doubles.
+/// The first wait after a rate limit or an overload without `Retry-After`. It doubles each time.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 
-/// How long to wait before the next retry, after `retries` of them; `None` if there is no retry. `wanted`: the object sets
-/// `retry.maxAttempts`. Otherwise a rate limit or an overload is retried only if it says when: SDKs do the rest.
+/// How long to wait before the next retry, after `retries` of them; `None` if there is no retry. `wanted`: the object
+/// sets `retry.maxAttempts`. Otherwise a rate limit or an overload is retried only after a `Retry-After`: SDKs do the
+/// rest.
 pub fn after(failed: &Failed, retries: u32, wanted: bool) -> Option<Duration> {
     // A retry does not repair a refused credential.
     match failed.effective_class() {
@@ -27,14 +28,15 @@ pub fn after(failed: &Failed, retries: u32, wanted: bool) -> Option<Duration> {
     }
 }
 
-/// As long as the provider says, else twice as long each time; up to a quarter more, so that not all come back at once.
+/// The provider's `Retry-After`, or else twice as long each time. Up to a quarter more, so that clients do not retry
+/// all at once.
 fn wait(failed: &Failed, retries: u32, wanted: bool) -> Option<Duration> {
     let own = wanted.then(|| FIRST_WAIT * (1 << retries.min(4)));
     let wait = failed.retry_after.or(own).filter(|wait| *wait <= LONGEST_WAIT)?;
     Some(wait + wait.mul_f64(0.25 * fastrand::f64()).min(FIRST_WAIT))
 }
 
-/// How long to wait before the n-th retry: even in a range that doubles.
+/// How long to wait before the n-th retry: uniform in a range that doubles.
 fn pause(retry: u32) -> Duration {
     Duration::from_millis(fastrand::u64(10..=50u64 << retry.min(5)))
 }
@@ -52,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_asked_again_and_how_often() {
+    fn retries_by_kind_of_failure() {
         let cut = Failed::unreachable(AttemptError::Cut, String::new());
         let connect = Failed::unreachable(AttemptError::Connect, String::new());
         let late = Failed::timeout(AttemptError::TimeoutFirstToken, String::new());

@@ -1,24 +1,24 @@
-//! Where a request is among the candidates of a decision and their credentials.
+//! Iterates over the candidates of a decision and their credentials.
 
 use outrigger_policy::{Candidate, CredentialIndex, Decision, ProviderIndex};
 
-/// One way to ask: a candidate, and a credential of its provider.
+/// A candidate, and a credential of its provider.
 #[derive(Clone, Copy, Debug)]
 pub struct Route<'a> {
     pub candidate: &'a Candidate,
     pub provider: ProviderIndex,
-    /// `None` for a provider without any.
+    /// `None` for a provider without credentials.
     pub credential: Option<CredentialIndex>,
 }
 
-/// Walks the routes in order: the credentials of one candidate, then the next candidate.
+/// Visits the routes in order: the credentials of one candidate, then the next candidate.
 #[derive(Clone, Copy, Debug)]
 pub struct Cursor<'a> {
     candidates: &'a [Candidate],
     at: usize,
-    /// Among the candidate's credentials.
+    /// The index among the candidate's credentials.
     credential: usize,
-    /// How often this route was asked again.
+    /// How often this route was retried.
     retries: u32,
 }
 
@@ -29,7 +29,7 @@ impl<'a> Cursor<'a> {
         cursor
     }
 
-    /// The next route to be asked.
+    /// The current route.
     pub fn route(&self) -> Option<Route<'a>> {
         let candidate = self.candidates.get(self.at)?;
         let credential = candidate.credentials.get(self.credential).copied();
@@ -40,12 +40,12 @@ impl<'a> Cursor<'a> {
         self.retries
     }
 
-    /// The same route once more.
+    /// Stays on the same route and counts a retry.
     pub fn retry(&mut self) {
         self.retries += 1;
     }
 
-    /// The next credential of the candidate, or the next candidate.
+    /// Goes to the next credential of the candidate, or to the next candidate.
     pub fn next_credential(&mut self) {
         if !self.has_credentials() {
             return self.next_candidate();
@@ -59,23 +59,23 @@ impl<'a> Cursor<'a> {
         self.skip();
     }
 
-    /// Whether the candidate has credentials that were not asked.
+    /// Whether the candidate has untried credentials.
     pub fn has_credentials(&self) -> bool {
         self.candidates.get(self.at).is_some_and(|candidate| self.credential + 1 < candidate.credentials.len())
     }
 
-    /// Whether there are candidates behind this one.
+    /// Whether there are eligible candidates after this one.
     pub fn has_candidates(&self) -> bool {
         self.candidates.iter().skip(self.at + 1).any(|candidate| candidate.skipped.is_none())
     }
 
-    /// Whether there is any other candidate, asked or not.
+    /// Whether there is any other eligible candidate, tried or not.
     pub fn has_others(&self) -> bool {
         let eligible = self.candidates.iter().enumerate().filter(|(_, candidate)| candidate.skipped.is_none());
         eligible.into_iter().any(|(index, _)| index != self.at)
     }
 
-    /// To the next candidate that can be asked, from here on.
+    /// Goes to the next candidate that can be tried, from the current position on.
     fn skip(&mut self) {
         (self.credential, self.retries) = (0, 0);
         let asked = |candidate: &Candidate| candidate.skipped.is_none() && candidate.provider.is_some();
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn retries_are_of_one_route() {
+    fn counts_retries_for_each_route() {
         let candidates = vec![candidate(Some(0), &[0, 1]), candidate(Some(1), &[])];
         let mut cursor = Cursor { candidates: &candidates, at: 0, credential: 0, retries: 0 };
         cursor.retry();

@@ -1,4 +1,4 @@
-//! One attempt: send, wait for the head, and look at it until it is known to be an answer.
+//! One attempt: sends the request, waits for the head, and reads on until it is clear that it is an answer.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -27,7 +27,7 @@ use crate::upstream::mock::NoFallback;
 use crate::upstream::{AuthorizeError, UpstreamBody};
 
 const CONNECT: Duration = Duration::from_secs(2);
-/// How long the body of an error is waited for.
+/// How long to wait for the body of an error.
 const ERROR_TIME: Duration = Duration::from_secs(5);
 /// The longest error body that is read.
 const LONGEST_ERROR: usize = 256 << 10;
@@ -48,7 +48,7 @@ impl ProviderAnswer {
         }
     }
 
-    /// Tells it to the caller, through the filters that look at it; what is left to do ends with the body.
+    /// Sends it to the caller, through the filters. `completion` ends with the body.
     pub async fn tell(self, mut completion: Box<Completion>) -> Response<ReplyBody> {
         let filters = std::mem::take(&mut completion.answer_filters);
         match filters.is_empty() {
@@ -57,7 +57,7 @@ impl ProviderAnswer {
         }
     }
 
-    /// Sends it to the caller.
+    /// Sends it to the caller, without filters.
     pub fn send(self, mut completion: Box<Completion>) -> Response<ReplyBody> {
         let status = StatusCode::from_u16(self.status()).unwrap_or(StatusCode::OK);
         let (mut headers, body) = match self {
@@ -130,12 +130,12 @@ pub async fn once(
         let asked_usage = prepared.asked_usage;
         let sent = send(completion, route, prepared, (timing, fresh)).await;
         if let (Err(Failed { unprocessed: true, .. }), Some(charge)) = (&sent, &mut completion.charge) {
-            // As if it had not left.
+            // The upstream did not process the request, so nothing is charged.
             charge.left = Arc::default();
         }
         match sent {
             Err(failed) if asked_usage && refuses_usage(&failed) => asks_usage = false,
-            // Once, and on a connection that nobody can have grown tired of.
+            // Once, and on a new connection, which the server cannot have closed for being idle.
             Err(failed)
                 if failed.unprocessed && !fresh && Instant::now() < timing.limit(completion.context.stream).at =>
             {
@@ -143,14 +143,14 @@ pub async fn once(
             }
             Err(failed) => return Err(failed),
             Ok(answer) => {
-                // It was that field indeed: an upstream that does not know it is not asked again.
+                // The usage field was the cause: do not send it to this upstream again.
                 if usually_asks && !asks_usage {
                     health.refuses_usage.store(true, Ordering::Relaxed);
                 }
-                // A stream has still to come to its end.
+                // A stream counts as served only at its end.
                 if !matches!(answer, ProviderAnswer::Stream { .. }) {
                     let now = Instant::now();
-                    // Counting tokens takes no time that says anything of an answer's.
+                    // The duration of counting tokens says nothing about that of an answer.
                     let counting = completion.context.operation.kind == OperationKind::CountTokens;
                     let took = (!counting).then(|| now.saturating_duration_since(timing.began));
                     health.served(&candidate.model, took, now);
@@ -215,25 +215,25 @@ async fn send(
         false => HeaderMap::new(),
     };
     if !head.status.is_success() {
-        // Its status says enough: the words are not waited for as an answer would be.
+        // The status already decides: the body of an error gets less time than that of an answer.
         let by = limit.at.min(Instant::now() + ERROR_TIME);
         let waits = BodyDeadline { by, silence: Duration::ZERO, at_most: by };
         let memory = completion.gateway.memory.clone();
         let longest = LONGEST_ERROR.min(memory.longest_answer());
         let read = read_whole(&mut body, longest, waits, completion, &memory).await.ok();
-        // Of what is too long, or did not come, its status is told in the gateway's own words.
+        // If the body is too long or does not arrive, the caller gets the status with the gateway's own message.
         let whole = read.is_some();
         let (text, held) = read.unwrap_or_default();
         let text = body.masked_error(text);
         let told = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        // Where it does not say what time it is, it is now.
+        // Without a `Date` header, use the local time.
         let now = || humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string();
         let look_up = |name: &str| told(name).or_else(|| (name == "date").then(now));
         let mut failure = classify(backend.api.dialect, status, &look_up, &text);
         if head.extensions.get::<NoFallback>().is_some() {
             failure.class = outrigger_llm::errors::classify::Class::Caller;
         }
-        // What is no error is not passed on either: an SDK would follow a redirect.
+        // A status below 400 is not passed on: an SDK would follow a redirect.
         let passed = (same && whole && status >= 400).then(|| {
             Box::new(UpstreamAnswer {
                 status,
@@ -281,7 +281,7 @@ async fn send(
     {
         return Ok(ProviderAnswer::Binary { status, headers: down, body: Box::new(body), timing });
     }
-    // Some keep a long answer's connection busy with white space: that is no silence.
+    // Some providers send white space while they compute a long answer. That is not silence.
     let share = timing.whole.at.saturating_duration_since(timing.began);
     let waits = BodyDeadline { by: timing.whole.at, silence: timing.idle.min(share), at_most: timing.deadline };
     let memory = completion.gateway.memory.clone();
@@ -299,7 +299,7 @@ async fn send(
     let length = text.len();
     let looking = || whole_answer(setting, completion, text, held, &memory);
     let answer = memory.work(length, looking).await.map_err(|failed| {
-        // An error under 200 may quote the request as any other.
+        // An error under status 200 may quote the request too.
         let failed = if failed.is_empty() { failed } else { failed.masked(mask.as_deref()) };
         let failed = if body.quoted() && !failed.is_empty() { failed.quoting() } else { failed };
         failed.with_headers(headers.clone())
@@ -308,12 +308,12 @@ async fn send(
     Ok(ProviderAnswer::Whole { status, headers, answer })
 }
 
-/// Speech, pictures, archives: passed on as they come.
+/// Speech, images, archives: relayed unchanged.
 fn is_binary(content_type: &str) -> bool {
     ["audio/", "image/", "video/", "application/octet-stream"].iter().any(|prefix| content_type.starts_with(prefix))
 }
 
-/// How long a body is waited for: until `by`, and as long as it comes without such a silence, until `at_most`.
+/// How long to wait for a body: until `by`, and beyond it until `at_most` as long as no pause is longer than `silence`.
 #[derive(Clone, Copy, Debug)]
 struct BodyDeadline {
     by: Instant,
@@ -327,11 +327,11 @@ enum BodyReadError {
     Late,
     Lost(String),
     TooLong,
-    /// It has no room.
+    /// Not enough memory.
     NoRoom(NoRoom),
 }
 
-/// Reads a body to its end, within bounds.
+/// Reads a body to its end, within limits of length, time and memory.
 async fn read_whole(
     body: &mut UpstreamBody,
     longest: usize,
@@ -357,10 +357,10 @@ async fn read_whole(
         if length > longest {
             return Err(BodyReadError::TooLong);
         }
-        // Copied as it grows: some of both copies is there for a moment.
+        // The buffer is copied when it grows, so parts of both copies exist for a moment.
         held.grow_to(if whole.is_empty() { length } else { length + length / 2 }, memory)
             .map_err(BodyReadError::NoRoom)?;
-        // Most answers come in one piece: that one is kept as it is, without a copy.
+        // Most answers arrive in one chunk, which is kept without a copy.
         if first.is_empty() && whole.is_empty() {
             first = chunk;
             continue;

@@ -1,4 +1,4 @@
-//! What was tried for a request, and what it says about the candidates that are left.
+//! What was tried for a request, and which candidates this rules out.
 
 use outrigger_policy::{Candidate, Policy, ProviderIndex};
 
@@ -6,24 +6,25 @@ use super::route::Route;
 use crate::completion::{Failed, FailureClass};
 use crate::telemetry::attempt_error::AttemptError;
 
-/// Counts attempts, and keeps what failures say of other candidates.
+/// Counts attempts, and remembers failures that rule out other candidates.
 #[derive(Debug, Default)]
 pub struct TriedRoutes {
     total: u32,
     by_provider: Vec<(ProviderIndex, u32)>,
-    /// After an answer that the context is too long: only a window known to be larger will do.
+    /// Set after an error that the context is too long: only a larger context window is tried.
     needs_window: Option<u32>,
-    /// After an answer that there is no such model, from a provider that takes any name: the others would only read it.
+    /// Set after an error that the model does not exist, from a provider that accepts any name: others that accept any
+    /// name would fail too.
     nobodys_name: bool,
 }
 
 impl TriedRoutes {
-    /// All attempts of the request.
+    /// The number of attempts of the request.
     pub fn total(&self) -> u32 {
         self.total
     }
 
-    /// Attempts at one provider.
+    /// The number of attempts at one provider.
     pub fn at(&self, provider: ProviderIndex) -> u32 {
         self.by_provider.iter().find(|(index, _)| *index == provider).map_or(0, |(_, count)| *count)
     }
@@ -36,7 +37,7 @@ impl TriedRoutes {
         }
     }
 
-    /// Notes what a failure says of the others.
+    /// Records what a failure rules out.
     pub fn learn(&mut self, failed: &Failed, policy: &Policy, route: &Route<'_>) {
         self.nobodys_name |= route.candidate.any_name && failed.error == AttemptError::ModelMissing;
         if failed.effective_class() == FailureClass::ContextTooLong {
@@ -45,7 +46,7 @@ impl TriedRoutes {
         }
     }
 
-    /// Whether a candidate could only fail in the same way, or its provider was asked as often as it may be.
+    /// Whether a candidate would fail in the same way, or its provider's `retry.maxAttempts` is reached.
     pub fn rules_out(&self, policy: &Policy, provider: ProviderIndex, candidate: &Candidate) -> bool {
         let too_small =
             |least: u32| policy.context_window(provider, &candidate.model).is_none_or(|window| window <= least);

@@ -1,11 +1,12 @@
-//! Who has how long: the clocks of a request and of each of its attempts, and whose clock it is that runs out.
+//! The time limits of a request and of each of its attempts, and which limit ran out.
 //!
 //! ```text
-//! request  |----------------------- total, or what the caller waits ------------------------|
+//! request  |----------------------- total, or the caller's timeout ------------------------|
 //! attempt  |-------- its share: two thirds of what is left --------|-- the next one's ------|
 //! stream   |-- first token --| idle | idle | idle | ...            (once it flows, no other clock)
 //! ```
-//! An attempt that has told nothing leaves the next candidate a third of the time. One that is the last has all of it.
+//! An attempt that has sent nothing to the caller leaves the next candidate a third of the time. The last one has all
+//! of it.
 
 use std::time::{Duration, Instant};
 
@@ -21,42 +22,42 @@ use crate::telemetry::attempt_error::AttemptError;
 const TOTAL: Duration = Duration::from_secs(600);
 const FIRST_TOKEN: Duration = Duration::from_secs(30);
 const IDLE: Duration = Duration::from_secs(30);
-/// Models that think, and servers that load a model when it is asked for, may be silent for this long.
+/// Thinking models, and servers that load a model on demand, may be silent for this long.
 const LONG: Duration = Duration::from_secs(300);
 
-/// The clocks of a request.
+/// The time limits of a request.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestClock {
-    /// What the provider allows for an answer to begin, from the request on.
+    /// How long the provider may take until an answer begins, from the start of the request.
     total: Duration,
     total_at: Instant,
-    /// When the caller gives up, if nothing has come by then.
+    /// When the caller gives up if it has received nothing.
     caller_at: Option<Instant>,
-    /// How long the caller bears with silence.
+    /// The longest silence that the caller accepts.
     gap: Option<Duration>,
     started: Instant,
 }
 
-/// The clocks of one attempt.
+/// The time limits of one attempt.
 #[derive(Clone, Copy, Debug)]
 pub struct Timing {
     pub began: Instant,
-    /// By when there must be content of a stream.
+    /// The limit for the first content of a stream.
     pub first: TimeLimit,
-    /// By when there must be the whole of another answer.
+    /// The limit for the whole of an answer that is no stream.
     pub whole: TimeLimit,
-    /// Nothing is waited for after this that has not begun to flow.
+    /// The end of the request's time, for an answer that has not begun.
     pub deadline: Instant,
-    /// The same, as the provider alone would have it: a caller who has something already does not give up.
+    /// The same without the caller's timeout: a caller that has received something does not give up.
     pub total_at: Instant,
     pub total: Duration,
-    /// The first token's own time, if there were no other clock.
+    /// When the first token is due, without any other limit.
     pub first_at: Instant,
-    /// Between two pieces of an answer.
+    /// The longest pause between two chunks of an answer.
     pub idle: Duration,
-    /// It is the caller that bears no longer silence.
+    /// `idle` is the caller's limit, not the provider's.
     pub idle_is_callers: bool,
-    /// When what is held back is let go, for the caller would not wait for it any longer.
+    /// When buffered content is sent to the caller, because it would not wait any longer.
     pub let_go: Option<LetGo>,
 }
 
@@ -64,22 +65,23 @@ pub struct Timing {
 #[derive(Clone, Copy, Debug)]
 pub struct LetGo {
     pub at: Instant,
-    /// Only if something came since so long before: an upstream that fell silent may still fail.
+    /// Only if the upstream has sent something within this time. A silent upstream may still fail.
     pub since: Duration,
 }
 
-/// A moment, and what it means that it has passed.
+/// A point in time, and the limit that runs out then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TimeLimit {
     pub at: Instant,
     pub runs_out: RunsOut,
 }
 
-/// Whose time is over.
+/// Which limit ran out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RunsOut {
     FirstToken(Duration),
-    /// The attempt's, by the provider's `timeouts.attempt` or by its share. Whether the share is one of the caller's time.
+    /// The attempt's limit: the provider's `timeouts.attempt`, or its share of the time. `of_callers`: a share of the
+    /// caller's time.
     Attempt {
         allowed: Duration,
         of_callers: bool,
@@ -89,7 +91,7 @@ pub enum RunsOut {
 }
 
 impl RequestClock {
-    /// `total`: the primary's. `caller_at`, `gap`: see [`crate::request::parse::Patience`].
+    /// `total`: the primary's `timeouts.total`. For the caller's timeouts see [`crate::request::client_timeouts::ClientTimeouts`].
     pub fn of(completion: &Completion, total: Option<u64>) -> Self {
         let total = total.map_or(TOTAL, Duration::from_millis);
         let context = &completion.context;
@@ -102,12 +104,12 @@ impl RequestClock {
         }
     }
 
-    /// No attempt is begun after this.
+    /// No attempt begins after this.
     pub fn deadline(&self) -> Instant {
         self.caller_at.map_or(self.total_at, |caller| caller.min(self.total_at))
     }
 
-    /// The clocks of an attempt that begins now. `others`: another candidate can still take over.
+    /// The time limits of an attempt that begins now. `others`: another candidate can still take over.
     pub fn attempt(&self, began: Instant, provider: &Provider, capable: Option<Capabilities>, others: bool) -> Timing {
         let of_callers = self.caller_at.is_some_and(|caller| caller < self.total_at);
         let deadline = self.deadline();
@@ -126,7 +128,7 @@ impl RequestClock {
         let token = match timeouts.first_token {
             Some(ms) => Duration::from_millis(ms),
             None if thinks || local => LONG,
-            // Of a model of which nothing is known it is waited for longer where nobody else can be asked.
+            // If nothing is known about the model, wait longer, but only if no other candidate is left.
             None if capable.is_none() && !others => LONG,
             None => FIRST_TOKEN,
         };
@@ -137,7 +139,7 @@ impl RequestClock {
         };
         let idle = match timeouts.idle {
             Some(ms) => Duration::from_millis(ms),
-            // A model of which nothing is known may be one that thinks.
+            // A model without known capabilities may be a thinking model.
             None if thinks || local || capable.is_none() => LONG,
             None => IDLE,
         };
@@ -161,14 +163,14 @@ impl RequestClock {
 }
 
 impl Timing {
-    /// By when there must be something, of a stream or of a whole answer.
+    /// The limit for the first content of a stream, or for a whole answer.
     pub fn limit(&self, stream: bool) -> &TimeLimit {
         if stream { &self.first } else { &self.whole }
     }
 }
 
 impl TimeLimit {
-    /// The failure of waiting until then.
+    /// The failure of an attempt that reached this limit.
     pub fn late(&self, provider: &str) -> Failed {
         let (error, teaches, what) = match self.runs_out {
             RunsOut::FirstToken(allowed) => {
@@ -222,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn each_attempt_has_its_share_and_the_last_one_all_that_is_left() {
+    fn each_attempt_has_a_share_of_the_time_and_the_last_one_has_the_rest() {
         let own = TimeoutsDoc { attempt: Some(50_000), ..TimeoutsDoc::default() };
         let none = TimeoutsDoc::default();
         for (name, caller, timeouts, others, seconds, word, teaches) in [
@@ -248,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn silence_is_borne_with_longer_where_it_is_to_be_expected() {
+    fn thinking_unknown_and_local_models_may_be_silent_for_longer() {
         let knows = Some(Capabilities::default());
         let own = TimeoutsDoc { first_token: Some(7_000), idle: Some(8_000), ..TimeoutsDoc::default() };
         let none = TimeoutsDoc::default();

@@ -1,4 +1,4 @@
-//! How an attempt failed, what to do next, and what the caller would be told.
+//! How an attempt failed, and how the caller would be answered.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,47 +16,48 @@ use crate::telemetry::attempt_error::AttemptError;
 use crate::upstream::SendError;
 use crate::upstream::mask::Mask;
 
-/// How long a credential rests that could not be made ready. Nobody has refused it: its token's server may be back soon.
+/// How long a credential is not used if its access token could not be fetched. Nobody refused it: the token server may
+/// be back soon.
 const UNAUTHORIZED_REST: Duration = Duration::from_secs(2);
 
-/// What kind of failure it is. What comes after it is decided in `next_step.rs`.
+/// The class of a failure. `next_step.rs` decides what follows from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailureClass {
-    /// The caller's own mistake, or one that anybody else would repeat: the answer goes back as it is.
+    /// The caller's mistake, or a failure that every candidate would repeat: the answer goes back unchanged.
     Final,
     /// The credential was refused, or its account is empty.
     Credential,
     RateLimited,
     /// This candidate does not serve it: overloaded, no such model, an empty answer.
     Candidate,
-    /// A candidate with a larger context window may.
+    /// Only a candidate with a larger context window may serve the request.
     ContextTooLong,
     Transient,
-    /// A kept connection was closed, which says nothing of the place.
+    /// A reused idle connection was closed, which says nothing about the provider.
     ConnectionClosed,
 }
 
-/// An attempt that did not serve.
+/// An attempt that failed.
 #[derive(Clone, Debug)]
 pub struct Failed {
-    /// Of the closed vocabulary of attempts.
+    /// The error, for records and metrics.
     pub error: AttemptError,
     pub class: FailureClass,
-    /// The upstream's.
+    /// The status of the upstream's answer.
     pub status: Option<u16>,
     pub message: String,
     pub retry_after: Option<Duration>,
-    /// The upstream's own answer, where the caller can read it as it is.
+    /// The upstream's own answer, if it is in the caller's dialect.
     pub passed: Option<Box<UpstreamAnswer>>,
-    /// Status and type with which the gateway itself would tell it.
+    /// Status and type of the gateway's own error for this failure.
     pub tell: (u16, RefusalKind),
-    /// The answer held the gateway's own credential, which was taken out.
+    /// The answer contained the gateway's own credential, which was masked.
     pub quoted: bool,
-    /// What rests.
+    /// What to pause: the model, the credential or the account.
     pub scope: Scope,
-    /// Whether it says something of the place. That the caller's own time was over does not.
+    /// Whether the failure counts against the provider's health. If the caller's own time ran out, it does not.
     pub teaches: bool,
-    /// Nobody has looked at the request: it costs nothing, and may be sent again.
+    /// The upstream did not process the request: it costs nothing and may be sent again.
     pub unprocessed: bool,
 }
 
@@ -66,13 +67,13 @@ pub struct UpstreamAnswer {
     pub status: u16,
     pub headers: HeaderMap,
     pub body: Bytes,
-    /// What it tells of it: nothing, in an error.
+    /// The usage that the answer reports. Empty for an error.
     pub usage: Usage,
-    /// Room for the body.
+    /// The memory reserved for the body.
     pub held: Arc<MemoryLease>,
 }
 
-/// The upstream's own word, with its charset, where it is true of what is told; else that.
+/// Keeps the upstream's content type, with its charset, if it is the type that is sent. Otherwise sets that type.
 pub fn keep_content_type(headers: &mut HeaderMap, told: &HeaderValue) {
     let same = |own: &HeaderValue| own.as_bytes().starts_with(told.as_bytes());
     if !headers.get(CONTENT_TYPE).is_some_and(same) {
@@ -81,7 +82,7 @@ pub fn keep_content_type(headers: &mut HeaderMap, told: &HeaderValue) {
 }
 
 impl Failed {
-    /// Nothing, or no answer, came from the provider.
+    /// No answer, or an invalid one, came from the provider.
     pub fn unreachable(error: AttemptError, message: String) -> Self {
         Failed {
             error,
@@ -98,8 +99,7 @@ impl Failed {
         }
     }
 
-    /// An answer with nothing in it. When nobody else can do better it goes back as it is, for some
-    /// models mean it so.
+    /// An empty answer. If no other candidate does better, it goes back unchanged, because some models mean it so.
     pub fn empty(provider: &str, answer: Option<(&'static str, Bytes, Usage)>) -> Self {
         let passed = answer.map(|(content_type, body, usage)| {
             let mut headers = HeaderMap::new();
@@ -110,12 +110,12 @@ impl Failed {
         Failed { class: FailureClass::Candidate, passed, ..failed }
     }
 
-    /// Whether it was an answer with nothing in it, which goes back if nobody does better.
+    /// Whether the answer was empty.
     pub fn is_empty(&self) -> bool {
         self.passed.as_ref().is_some_and(|passed| passed.status == 200)
     }
 
-    /// With the upstream's own headers, for an empty answer that goes back after all.
+    /// Adds the upstream's own headers to an empty answer.
     pub fn with_headers(mut self, mut down: HeaderMap) -> Self {
         if let Some(passed) = &mut self.passed {
             if let Some(told) = passed.headers.get(CONTENT_TYPE) {
@@ -126,7 +126,7 @@ impl Failed {
         self
     }
 
-    /// The provider leads back to a gateway that the request has passed through: it would do so again.
+    /// The request has already passed through the gateway that the provider leads to, and would do so again.
     pub fn looping(self) -> Self {
         Failed {
             error: AttemptError::Loop,
@@ -137,7 +137,7 @@ impl Failed {
         }
     }
 
-    /// The answer is longer than any that can be held. Another one would be as long, and was paid for, too.
+    /// The answer is longer than the memory limit. Another attempt would produce, and bill, one of the same length.
     pub fn too_long(provider: &str, longest: usize) -> Self {
         let longest =
             if longest < 1 << 20 { format!("{} KiB", longest >> 10) } else { format!("{} MiB", longest >> 20) };
@@ -146,7 +146,7 @@ impl Failed {
         Failed { class: FailureClass::Final, ..Failed::unreachable(AttemptError::Malformed, message) }
     }
 
-    /// The answer is there, and no room to hold it, or to tell it in another dialect.
+    /// There is not enough memory to hold the answer, or to translate it to another dialect.
     pub fn crowded(no_room: NoRoom) -> Self {
         let mib = |bytes: usize| bytes.div_ceil(1 << 20);
         match no_room {
@@ -168,7 +168,7 @@ impl Failed {
         }
     }
 
-    /// There is no room to tell the request in the candidate's dialect.
+    /// There is not enough memory to translate the request to the candidate's dialect.
     pub fn no_room(refusal: Refusal) -> Self {
         Failed {
             class: FailureClass::Candidate,
@@ -178,12 +178,12 @@ impl Failed {
         }
     }
 
-    /// It took too long.
+    /// The attempt took too long.
     pub fn timeout(error: AttemptError, message: String) -> Self {
         Failed { tell: (504, RefusalKind::UpstreamTimeout), ..Failed::unreachable(error, message) }
     }
 
-    /// The candidate's dialect cannot be told this request after all.
+    /// The candidate's dialect does not support this request after all.
     pub fn unsupported(field: String, provider: &str) -> Self {
         let message = format!("`{field}` cannot be carried to {provider}");
         Failed {
@@ -193,7 +193,7 @@ impl Failed {
         }
     }
 
-    /// The credential can't be used now: what is made of it could not be had.
+    /// The credential is not usable now: no access token or signature could be made from it.
     pub fn unauthorized(reason: &str, provider: &str) -> Self {
         let failed = Failed::unreachable(AttemptError::Credential, format!("{provider}: {reason}"));
         let retry_after = Some(UNAUTHORIZED_REST);
@@ -217,7 +217,7 @@ impl Failed {
         };
         let told = if failure.message.is_empty() { "no message" } else { &failure.message };
         let (tell, passed) = match failure.class {
-            // The caller's own key is not at fault: its SDK must not say so.
+            // The caller's own key is not at fault, so its SDK must not report an authentication error.
             Class::Credential | Class::Quota => ((502, RefusalKind::UpstreamCredentialsExhausted), None),
             Class::RateLimited => ((429, RefusalKind::UpstreamRateLimited), passed),
             Class::Overloaded => ((503, RefusalKind::UpstreamOverloaded), passed),
@@ -244,9 +244,9 @@ impl Failed {
         }
     }
 
-    /// The same of an answer that held the gateway's own credential: somebody else is asked, and the caller is not told
-    /// the answer. What it teaches of the place stays what it was: a caller whose bad requests are quoted must not be able
-    /// to put a good credential to rest.
+    /// Marks an answer that contains the gateway's own credential: another credential is tried, and the caller does not
+    /// get the answer. The effect on the provider's health does not change. Otherwise a caller could disable a working
+    /// credential with bad requests whose answers quote it.
     pub fn quoting(self) -> Self {
         Failed {
             error: AttemptError::Credential,
@@ -257,7 +257,7 @@ impl Failed {
         }
     }
 
-    /// The class that decides what comes next; the field itself says what the failure teaches of the place. A quoted
+    /// The class that decides the next step. The field `class` decides the effect on the provider's health. A quoted
     /// credential is not sent again.
     pub fn effective_class(&self) -> FailureClass {
         match self.class {
@@ -275,7 +275,7 @@ impl Failed {
         self.quoted || self.class == FailureClass::Credential
     }
 
-    /// With the credential taken out of the words, which may be the other side's.
+    /// Masks the credential in the message, which may contain the upstream's text.
     pub fn masked(self, mask: Option<&Mask>) -> Self {
         let Some(mask) = mask else { return self };
         let (message, quoted) = mask.words(self.message);
@@ -283,7 +283,7 @@ impl Failed {
         if quoted && failed.status.is_some() { failed.quoting() } else { failed }
     }
 
-    /// Whether the provider may have served it all the same, and bills it: it left, and nobody said that it failed.
+    /// Whether the provider may have served and billed the request: it was sent, and no error came back.
     pub fn may_have_served(&self) -> bool {
         self.status.is_none()
             && !matches!(

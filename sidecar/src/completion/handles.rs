@@ -1,4 +1,4 @@
-//! Handles of what only one account has: they lead the next request there.
+//! Remembers ids that only one account of a provider knows (`resp_…`), so that later requests go to the same account.
 
 use outrigger_llm::Dialect;
 use outrigger_policy::Stay;
@@ -6,13 +6,13 @@ use outrigger_policy::Stay;
 use super::Completion;
 use crate::request::conversation::conversation;
 
-/// A handle that only this account knows (`resp_…`) leads its next request here.
+/// Routes the next request that contains this id to the same account.
 pub fn remember_handle(completion: &Completion, handle: &str, stay: Stay) {
     let name = conversation(&completion.context, &[b"handle", handle.as_bytes()]);
     completion.gateway.affinity.remember(name, stay);
 }
 
-/// The id of a stored response, from an answer's first bytes.
+/// The id of a stored response, from the first bytes of an answer.
 pub fn response_handle(dialect: Dialect, operation: &str, bytes: &[u8]) -> Option<String> {
     if dialect != Dialect::OpenAi || operation != "responses" {
         return None;

@@ -1,6 +1,7 @@
-//! The end of a request: whatever way it takes, it is recorded once.
+//! The state of a request until its end. Every request is recorded exactly once.
 //!
-//! Lives as long as the answer. Dropped without a word it was the caller who went away.
+//! [`Completion`] lives as long as the answer. If it is dropped before [`Completion::finish`], the caller closed the
+//! connection.
 
 mod clock;
 mod failed;
@@ -33,34 +34,34 @@ use outrigger_policy::LimitIndex;
 pub use clock::{RequestClock, Timing};
 pub use failed::{Failed, FailureClass, UpstreamAnswer, keep_content_type};
 
-/// The status recorded for callers that went away before the end, as proxies have it.
+/// The status recorded if the caller closed the connection before the end; the one that proxies use.
 pub const CLIENT_CLOSED: u16 = 499;
 
-/// Everything that is held until a request ends.
+/// Everything that a request holds until it ends.
 #[derive(Debug)]
 pub struct Completion {
     pub gateway: Arc<Gateway>,
     pub context: RequestContext,
-    /// Those that the request began with.
+    /// The filters that the request began with.
     pub filters: Filters,
     record: Record,
-    /// Counts as load on the place that is asked.
+    /// Counts the request as load on the provider in use.
     pub busy: Option<Busy>,
     /// The key's concurrency permit.
     pub permit: Option<ConcurrencyPermit>,
-    /// Those of the provider that is asked.
+    /// The permits of the provider in use.
     pub backend_permits: Vec<ConcurrencyPermit>,
-    /// The caller's request was counted, where requests are: once, whatever attempts it takes.
+    /// The caller's request counted against limits of requests: once, however many attempts it takes.
     pub admitted: bool,
-    /// The attempt under way.
+    /// The charge of the attempt in progress.
     pub charge: Option<Charge>,
-    /// What was used, as far as it is known.
+    /// The usage, as far as it is known.
     usage: Usage,
-    /// What looks at the answer. Empty without filters.
+    /// The filters of the answer. Empty without filters.
     pub answer_filters: AnswerFilters,
-    /// Nano-dollars of all attempts.
+    /// The cost of all attempts, in nano-dollars.
     money: TotalCost,
-    /// The limits that attempts were counted against, as places in the policy's.
+    /// The limits that attempts counted against, as indexes into the policy's limits.
     counted: Vec<LimitIndex>,
     refused: Option<RefusalKind>,
     waited: Duration,
@@ -69,7 +70,7 @@ pub struct Completion {
 }
 
 impl Completion {
-    /// Of a request that began with these filters.
+    /// Begins a request with these filters.
     pub fn new(gateway: Arc<Gateway>, filters: Filters, context: RequestContext) -> Box<Self> {
         gateway.metrics.in_flight.inc();
         let key = context.key();
@@ -109,7 +110,7 @@ impl Completion {
         })
     }
 
-    /// Headers that say who was asked, on every answer.
+    /// Adds the headers that every answer has: decision, provider, model, rule, attempts, cost, dropped fields.
     pub fn tell_who(&self, to: &mut HeaderMap) {
         headers::set(to, name::OUR_DECISION, &self.context.decision_id);
         if let (Some(provider), Some(model)) = (&self.record.provider, &self.record.model) {
@@ -120,7 +121,7 @@ impl Completion {
             headers::set(to, name::OUR_RULE, rule);
         }
         headers::set(to, name::OUR_ATTEMPTS, &self.record.attempts.len().to_string());
-        // Known by then for a whole answer, and for a stream only of the attempts before it.
+        // Final for a whole answer. For a stream, it covers only the attempts before it.
         if let Some(money) = self.money.known().filter(|_| self.charge.is_none()) {
             headers::set(to, name::OUR_COST, &Money::from_nanos(money).exact());
         }
@@ -130,34 +131,35 @@ impl Completion {
         refusal::tell_request_id(to, self.context.dialect, &self.context.request_id);
     }
 
-    /// Whether somebody's budget waits for what this attempt comes to.
+    /// Whether a budget holds a reservation for this attempt.
     pub fn is_charged(&self) -> bool {
         self.charge.as_ref().is_some_and(|charge| charge.held.is_some())
     }
 
-    /// Whether what is charged for a whole answer depends on how much it says: a figure is missing, or could only be true if
-    /// it says a lot. Else nobody has to look.
+    /// Whether the charge for a whole answer depends on the length of its content: a figure is missing, or is only
+    /// plausible for long content. Otherwise the content need not be measured.
     pub fn goes_by_content(&self, usage: &Usage) -> bool {
         self.charge.as_ref().is_some_and(|charge| usage.output.is_none() || charge.judge(usage, 0) != *usage)
     }
 
-    /// What an answer costs that used so much and said so many bytes, in nano-dollars, with the attempts before it.
+    /// The cost of an answer with this usage and this many bytes of content, together with the attempts before it, in
+    /// nano-dollars.
     pub fn cost_of(&self, usage: &Usage, said: u64) -> Option<u64> {
         let Some(charge) = &self.charge else { return self.money.known() };
         let cost = charge.cost(&self.context.served.policy, &charge.judge(usage, said), said, Completeness::All);
         match cost.money {
-            // An estimate of an input that nobody looked at is no figure.
+            // Without a reservation the input was not measured, so an estimate means nothing.
             Some(_) if cost.estimated && charge.held.is_none() => None,
             money => self.money.with(money).known(),
         }
     }
 
-    /// The attempt was answered to the end. `said`: bytes of content, for figures that were not told.
+    /// Settles a complete answer. `said`: bytes of content, for figures that the provider did not report.
     pub fn answered(&mut self, usage: &Usage, said: u64) {
         self.heard(usage, said, Completeness::All);
     }
 
-    /// The answer ended before its end: what was seen of it is what was used.
+    /// Settles an answer that was cut off: only the received part counts.
     pub fn cut(&mut self, usage: &Usage, said: u64) {
         self.heard(usage, said, Completeness::Part);
     }
@@ -172,20 +174,20 @@ impl Completion {
         self.settle(charge, &cost);
     }
 
-    /// The attempt failed.
+    /// Settles a failed attempt.
     pub fn failed(&mut self, failed: &Failed) {
         let Some(charge) = self.charge.take() else { return };
         let policy = &self.context.served.policy;
         let cost = match failed.status {
             _ if !charge.was_sent() => charge.nothing(policy),
             Some(status) if status < 500 || status == StatusCode::LOOP_DETECTED.as_u16() => charge.nothing(policy),
-            // It says itself that it did not serve.
+            // The provider reports that it did not serve the request.
             Some(_) => charge.unanswered(policy),
-            // A stream that did not begin had nothing in it but thoughts.
+            // A stream that did not begin contains nothing, except perhaps thoughts.
             None if self.context.stream && !charge.thinks => charge.unanswered(policy),
             None => charge.in_full(policy),
         };
-        // Nothing came of it: where nobody knows what it cost, it takes nothing from what is known of the others.
+        // A failed attempt of unknown cost does not make the total unknown.
         if let Some(money) = cost.money.filter(|_| charge.held.is_some() || !cost.estimated) {
             self.money = self.money.with(Some(money));
         }
@@ -193,7 +195,7 @@ impl Completion {
     }
 
     fn settle(&mut self, charge: Charge, cost: &AttemptCost) {
-        // What is charged in full has no figures of its own: those that were told stay.
+        // A charge in full has no figures of its own: keep the reported ones.
         if (charge.held.is_some() || charge.by_tokens && !cost.estimated) && !cost.usage.is_empty() {
             self.usage = cost.usage;
         }
@@ -203,12 +205,12 @@ impl Completion {
         self.gateway.crossed(&self.context.served, &settled);
     }
 
-    /// The end of a request whose caller has gone.
+    /// Finishes a request whose caller closed the connection.
     pub fn gone(self: Box<Self>) {
         self.finish(CLIENT_CLOSED);
     }
 
-    /// The same, where an answer is expected that nobody will read.
+    /// The same, and returns a response that nobody will read.
     pub fn left(mut self: Box<Self>) -> Response<ReplyBody> {
         self.hung_up();
         self.gone();
@@ -217,18 +219,18 @@ impl Completion {
         response
     }
 
-    /// Content flows: nobody needs the request's body any more.
+    /// Frees the request's body. Once content flows, nothing needs it any more.
     pub fn let_go_of_body(&mut self) {
         self.context.body = bytes::Bytes::new();
         self.context.held.shrink_to(crate::memory::of_request(&self.context.headers, self.context.stream));
     }
 
-    /// Refuses, before anybody was asked.
+    /// Refuses the request before any attempt.
     pub fn refuse(self: Box<Self>, refusal: &Refusal) -> Response<ReplyBody> {
         self.refuse_after(refusal, ErrorType::Refused(refusal.kind), &[])
     }
 
-    /// Tells a failure in the caller's dialect, with the attempts that were made.
+    /// Answers a failure in the caller's dialect, with a list of the attempts.
     pub fn refuse_after(
         mut self: Box<Self>,
         refusal: &Refusal,
@@ -249,7 +251,7 @@ impl Completion {
         response
     }
 
-    /// Passes an upstream's own error answer on.
+    /// Returns an upstream's own error answer.
     pub fn pass_on(
         mut self: Box<Self>,
         passed: UpstreamAnswer,
@@ -276,7 +278,7 @@ impl Completion {
         response
     }
 
-    /// The end.
+    /// Ends the request and records it.
     pub fn finish(mut self: Box<Self>, status: u16) {
         self.end(status);
     }
@@ -290,7 +292,7 @@ impl Completion {
         }
         self.record.status = if self.context.is_gone() { CLIENT_CLOSED } else { status };
         self.record.latency_ms = ms(self.context.started.elapsed());
-        // Nobody knows what an attempt came to that is still under way.
+        // The cost of an attempt in progress is unknown, so it is charged in full.
         if let Some(charge) = self.charge.take() {
             let cost = match charge.was_sent() {
                 true => charge.in_full(&self.context.served.policy),

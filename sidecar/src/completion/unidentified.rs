@@ -1,4 +1,4 @@
-//! The end of a request before its key is known: there is little to record, but that little is.
+//! The record of a request that is refused before its key is known.
 
 use std::time::{Instant, SystemTime};
 
@@ -12,7 +12,7 @@ use crate::request::refusal::Refusal;
 use crate::request::reply::ReplyBody;
 use crate::telemetry::record::{ErrorType, Record};
 
-/// A request that is nobody's yet.
+/// A request whose key is not known yet.
 #[derive(Clone, Debug)]
 pub struct Unidentified {
     pub started: Instant,
@@ -23,7 +23,7 @@ pub struct Unidentified {
 }
 
 impl Unidentified {
-    /// Refuses it. `operation`: its name, or `unknown`.
+    /// Refuses and records the request. `operation`: its name, or `unknown`.
     pub fn refuse(
         &self,
         gateway: &Gateway,

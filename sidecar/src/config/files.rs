@@ -1,13 +1,13 @@
-//! A policy and its credentials as mounted files: what a sidecar starts from, with nobody to ask.
+//! Reads a policy and its credentials from mounted files. A sidecar can start from them alone.
 //!
 //! ```text
 //! DIR/policy.v1.json             the policy's document
-//! DIR/policy.v1.sig              what the operator signed of it, and of its authorities
+//! DIR/policy.v1.sig              the operator's signatures of it, and of its authorities
 //! DIR/NAMESPACE_SECRET_KEY       one credential's value each
-//! DIR/credentials.v1.sig         what the operator signed of those
+//! DIR/credentials.v1.sig         the operator's signatures of those
 //! ```
-//! A gateway that knows the operator's key takes nothing that does not bear the operator's signature. Without a key, as
-//! started by hand, whoever may write the files is obeyed.
+//! A gateway that knows the operator's key accepts only files with the operator's signature. Without a key, as when
+//! started by hand, it accepts any files.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -21,15 +21,15 @@ use thiserror::Error;
 use crate::config::mounted::MountedFolder;
 use crate::runtime::secret::{Secret, Secrets};
 
-/// The document's file, by the format that it has.
+/// The file name of the document, with the version of its format.
 pub const POLICY: &str = "policy.v1.json";
 
-/// What a document may be long: Kubernetes mounts no more than 1 MiB, and by hand it may be more.
+/// The longest document, in bytes: Kubernetes mounts at most 1 MiB; files written by hand may be longer.
 const DOCUMENT_MAX: u64 = 16 << 20;
-/// A credential, and a file of signatures: of no Secret or ConfigMap can one be longer.
+/// The longest credential or signature file, in bytes: no Secret or ConfigMap can be longer.
 const FILE_MAX: u64 = 1 << 20;
 
-/// Why the files are no policy.
+/// Why the files contain no usable policy.
 #[derive(Debug, Error)]
 pub enum FilesError {
     #[error("{path} cannot be read: {source}")]
@@ -42,7 +42,7 @@ pub enum FilesError {
     Label { path: PathBuf, line: usize },
 }
 
-/// Who may have written it, and what to do.
+/// Explains a missing or invalid signature: who may have changed the file, and what to do.
 fn whose(MountedAt { namespace, name }: &MountedAt, missing: bool) -> String {
     let what = match missing {
         true => format!("there is no {SIGNATURES_FILE} beside it"),
@@ -55,21 +55,20 @@ fn whose(MountedAt { namespace, name }: &MountedAt, missing: bool) -> String {
     )
 }
 
-/// What is mounted.
+/// The content of a mounted folder.
 #[derive(Debug)]
 pub struct Mounted {
     pub document: Document,
     pub secrets: Secrets,
-    /// It is the operator's own word.
+    /// The operator has signed the document.
     pub signed: bool,
 }
 
-/// Reads the document and the values of the credentials that it names. A credential without a file
-/// has no value, and is skipped with that reason. `None`: there is no document (yet); files that
-/// vanish mean nothing.
+/// Reads the document and the values of the credentials that it names. A credential without a file has no value, and is
+/// skipped for that reason. `None`: there is no document (yet). Files that disappear change nothing.
 ///
 /// # Errors
-/// [`FilesError`], when there is one that cannot be used.
+/// [`FilesError`] if there is a document and it cannot be used.
 pub fn read(dir: &Path, trust: Option<&Trust>) -> Result<Option<Mounted>, FilesError> {
     let path = dir.join(POLICY);
     let failed = |name: &str| {
@@ -117,10 +116,10 @@ pub fn read(dir: &Path, trust: Option<&Trust>) -> Result<Option<Mounted>, FilesE
     Ok(Some(Mounted { document, secrets, signed: trust.is_some() }))
 }
 
-/// Whether the authorities' file in a folder is the operator's.
+/// Verifies that the operator has signed the file of the authorities.
 ///
 /// # Errors
-/// [`FilesError`]: it is not.
+/// [`FilesError`] if it has not.
 pub(crate) fn vouched(folder: &MountedFolder, path: &Path, pem: &[u8], trust: &Trust) -> Result<(), FilesError> {
     let signatures = folder
         .read(SIGNATURES_FILE, FILE_MAX)
@@ -156,15 +155,15 @@ fn is_bound(
     signatures.is_some_and(|all| trust.holds(&Statement::Credential { file: &file, goes: &goes, value }, all))
 }
 
-/// The labels of a pod, as the downward API writes them: `app="search"` a line, quoted as Go does.
+/// Reads the labels of a pod, as the downward API writes them: one `app="search"` on each line, quoted as in Go.
 ///
 /// # Errors
-/// [`FilesError::Read`]; [`FilesError::Label`] names the line that is none.
+/// [`FilesError::Read`]; [`FilesError::Label`] names the line that is no label.
 pub fn labels(path: &Path) -> Result<Vec<(String, String)>, FilesError> {
     let text = std::fs::read_to_string(path).map_err(|source| FilesError::Read { path: path.to_owned(), source })?;
     let label = |line: &str| {
         let (name, value) = line.split_once('=')?;
-        // A label's value has nothing that Go and JSON would write otherwise.
+        // Label values contain no characters that Go and JSON quote in different ways.
         Some((name.to_owned(), serde_json::from_str::<String>(value).ok()?))
     };
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());

@@ -1,6 +1,7 @@
-//! Knowing when a folder's files have changed, and are done changing.
+//! Notices when the files of a folder have changed and no further change follows.
 //!
-//! A node has only so many watches, which its pods share: a gateway that gets none looks for itself, though later.
+//! A node has a limited number of inotify watches, which its pods share. A gateway that gets none polls instead, with a
+//! longer delay.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt;
@@ -11,18 +12,18 @@ use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc::{self, Receiver};
 use tokio::time::{Instant, Interval, MissedTickBehavior, timeout_at};
 
-/// An editor writes, renames and touches: this long without a further event, and it is done.
+/// An editor writes, renames and touches a file. After this long without an event, the change is complete.
 const QUIET: Duration = Duration::from_millis(60);
-/// However busy a folder is, it is looked at this often.
+/// The longest delay of a notification in a folder that changes all the time.
 const LONGEST: Duration = Duration::from_millis(500);
 
-/// Without a watch it is looked at this often: the kubelet takes a minute for its copies itself.
+/// The interval of polling without a watch. The kubelet itself takes up to a minute to update mounted files.
 const LOOKS: Duration = Duration::from_secs(5);
 
-/// Why a folder cannot be followed.
+/// Why a folder cannot be watched.
 pub type FollowError = notify::Error;
 
-/// Watches a folder, and where links in it lead.
+/// Watches a folder, and the folders that links in it lead to.
 #[derive(Debug)]
 pub struct FolderWatch {
     dir: PathBuf,
@@ -35,28 +36,28 @@ enum WatchMethod {
     Looks { at: Interval, seen: FolderState },
 }
 
-/// A folder that is watched, and which one that is: another one of its name has to be watched anew.
+/// A watched folder, with its device and inode: another folder at the same path needs a new watch.
 type WatchedPath = (PathBuf, Option<(u64, u64)>);
 
-/// Where each file lies, when it was written and how long it is.
+/// For each file its real path, its modification time and its length.
 type FolderState = BTreeMap<PathBuf, (PathBuf, Option<SystemTime>, u64)>;
 
 impl FolderWatch {
-    /// Begins to watch a folder, or a single file.
+    /// Starts to watch a folder, or a single file.
     ///
     /// # Errors
-    /// When the folder is not there, or the system watches no more.
+    /// If the folder does not exist, or the system has no more watches.
     pub fn of(dir: &Path) -> notify::Result<Self> {
-        // One waiting event says all that there is to say.
+        // One pending event is enough: it carries no information.
         let (sender, events) = mpsc::channel(1);
         let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
-            // That files are read is no change: reading them is what a change leads to.
+            // Ignore reads: the gateway itself reads the files after a change.
             if !event.is_ok_and(|event| matches!(event.kind, EventKind::Access(_))) {
                 let _ = sender.try_send(());
             }
         })?;
         let by = WatchMethod::Events { watcher, watched: BTreeSet::new(), events };
-        // Later it may go and come back; at the start it is a slip in the path.
+        // Later the folder may disappear and come back. At the start, a missing one is a wrong path.
         if !dir.exists() && !parent(dir).is_dir() {
             return Err(notify::Error::path_not_found().add_path(dir.to_owned()));
         }
@@ -65,10 +66,10 @@ impl FolderWatch {
         Ok(watch)
     }
 
-    /// The same, which looks now and then where the system watches no more.
+    /// The same, but polls if the system has no more watches.
     ///
     /// # Errors
-    /// When the folder is not there.
+    /// If the folder does not exist.
     pub fn or_looks(dir: &Path) -> notify::Result<Self> {
         match Self::of(dir) {
             Err(error) if dir.exists() => {
@@ -86,11 +87,12 @@ impl FolderWatch {
         FolderWatch { dir: dir.to_owned(), by: WatchMethod::Looks { at, seen: seen(dir) } }
     }
 
-    /// Watches folders, not files: an editor's rename, and the swap of a mounted ConfigMap's link, put new files in the
-    /// place of old ones.
+    /// Watches folders, not files: an editor's rename, and the link swap of a mounted ConfigMap, replace files with new
+    /// ones.
     fn arm(&mut self) -> notify::Result<()> {
         let WatchMethod::Events { watcher, watched, .. } = &mut self.by else { return Ok(()) };
-        // A folder that is gone can come back, and a link to one can be swapped: its own folder tells.
+        // A folder may disappear and come back, and a link to a folder may be swapped. Events of its parent report
+        // that.
         let is_dir = self.dir.is_dir();
         let folder = if is_dir { self.dir.clone() } else { there(&self.dir) };
         let mut wanted = BTreeSet::from([place(folder.clone())]);
@@ -98,7 +100,7 @@ impl FolderWatch {
             wanted.insert(place(parent(&self.dir)));
         }
         let entries = std::fs::read_dir(&folder).into_iter().flatten().flatten();
-        // Of a folder in which another one is awaited, links are nobody's.
+        // In the parent of a missing folder, ignore links of other files.
         let links = entries.filter(|entry| {
             (is_dir || entry.path() == self.dir) && entry.file_type().is_ok_and(|kind| kind.is_symlink())
         });
@@ -109,7 +111,7 @@ impl FolderWatch {
         let mut begun = Ok(());
         for (new, _) in wanted.difference(watched) {
             let one = watcher.watch(new, RecursiveMode::NonRecursive);
-            // Where a link leads may be gone already; the folder itself must be there.
+            // The target of a link may be gone already. The folder itself must be there.
             if *new == folder {
                 begun = one;
             }
@@ -118,7 +120,7 @@ impl FolderWatch {
         begun
     }
 
-    /// Looks for changes from now on, where the system watches no more.
+    /// Polls from now on, because the system has no more watches.
     fn look_instead(&mut self, error: &notify::Error) {
         tracing::warn!(
             dir = %self.dir.display(),
@@ -129,7 +131,7 @@ impl FolderWatch {
         *self = Self::looks(&self.dir);
     }
 
-    /// Waits until something has changed and it is quiet again. False: nothing is watched any more.
+    /// Waits until something has changed and no further change follows. Returns false if nothing is watched any more.
     pub async fn changed(&mut self) -> bool {
         match &mut self.by {
             WatchMethod::Events { events, .. } => {
@@ -154,8 +156,8 @@ impl FolderWatch {
         true
     }
 
-    /// Waits for a change while what is there can't be used, so long at the most: then it is looked at again, and watched
-    /// anew. A change is not told before a moment has passed, since something may be writing again and again.
+    /// Waits for a change, but at most `pause`, and then renews the watches. For content that cannot be used: the
+    /// caller tries again. It waits a moment at least, because another process may write again and again.
     pub async fn changed_or(&mut self, pause: Duration) -> bool {
         let begun = Instant::now();
         let watched = match tokio::time::timeout(pause, self.changed()).await {
@@ -172,7 +174,7 @@ impl FolderWatch {
     }
 }
 
-/// What there is to see of a folder, or of a single file. What can't be seen is not there.
+/// The state of a folder, or of a single file. Files that cannot be read are left out.
 fn seen(dir: &Path) -> FolderState {
     let entries = std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
     let look = |path: PathBuf| {
@@ -182,7 +184,7 @@ fn seen(dir: &Path) -> FolderState {
     entries.chain([dir.to_owned()]).filter_map(look).collect()
 }
 
-/// The nearest folder above that is there.
+/// The nearest parent folder that exists.
 fn there(path: &Path) -> PathBuf {
     let mut above = parent(path);
     while !above.is_dir() && above.parent().is_some_and(|next| !next.as_os_str().is_empty()) {
@@ -210,7 +212,7 @@ mod tests {
 
     use super::*;
 
-    /// Long enough for a busy machine: the tests await an event, and fail when none comes.
+    /// Long enough for a busy machine: the tests wait for an event, and fail if none comes.
     const PATIENCE: Duration = Duration::from_secs(20);
 
     async fn sees(watch: &mut FolderWatch, change: impl FnOnce()) {
@@ -219,7 +221,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn writes_renames_and_removals_are_seen() {
+    async fn notices_writes_renames_and_removals() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("a.yaml");
         fs::write(&file, "1").unwrap();
@@ -235,7 +237,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_single_file_is_followed_through_a_rename() {
+    async fn follows_a_single_file_through_a_rename() {
         let folder = tempfile::tempdir().unwrap();
         let (file, aside) = (folder.path().join("a.yaml"), folder.path().join("b"));
         fs::write(&file, "1").unwrap();
@@ -246,9 +248,9 @@ mod tests {
         }
     }
 
-    /// As the kubelet does it: files are links into `..data`, which is a link that is swapped.
+    /// As the kubelet does: files are links into `..data`, which is a link that is swapped.
     #[tokio::test]
-    async fn a_mounted_config_map_is_followed_through_its_swap() {
+    async fn follows_a_mounted_config_map_through_its_link_swap() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         for (version, text) in [("..1", "one"), ("..2", "two"), ("..3", "three")] {
@@ -268,9 +270,10 @@ mod tests {
         }
     }
 
-    /// However it goes and comes: alone, with what is above it, as another folder of its name, or behind a link.
+    /// The folder disappears and comes back: alone, with its parent, as another folder of the same name, or behind a
+    /// link.
     #[tokio::test]
-    async fn a_folder_that_goes_is_followed_when_it_comes_back() {
+    async fn follows_a_folder_that_disappears_and_comes_back() {
         let above = tempfile::tempdir().unwrap();
         let dir = above.path().join("a/objects");
         let make = || {
@@ -281,7 +284,7 @@ mod tests {
         let mut watch = FolderWatch::of(&dir).unwrap();
         for gone in [dir.clone(), above.path().join("a")] {
             sees(&mut watch, || fs::remove_dir_all(&gone).unwrap()).await;
-            // Step by step, as it is made: until what is written in it is seen.
+            // The folders appear one by one: write until the file is noticed.
             make();
             while !dir.join("a.yaml").exists() || fs::read_to_string(dir.join("a.yaml")).unwrap() != "2" {
                 sees(&mut watch, || fs::write(dir.join("a.yaml"), "2").unwrap()).await;
@@ -289,7 +292,7 @@ mod tests {
             while watch.changed_or(Duration::from_millis(300)).await && !quiet(&mut watch).await {}
             sees(&mut watch, || fs::write(dir.join("a.yaml"), "3").unwrap()).await;
         }
-        // Another one in its place, at once.
+        // Replaced by another folder at once.
         sees(&mut watch, || {
             fs::rename(&dir, above.path().join("aside")).unwrap();
             make();
@@ -299,13 +302,13 @@ mod tests {
         sees(&mut watch, || fs::write(dir.join("a.yaml"), "4").unwrap()).await;
     }
 
-    /// Whether nothing more is told for a moment.
+    /// Whether no further change is reported for a moment.
     async fn quiet(watch: &mut FolderWatch) -> bool {
         tokio::time::timeout(2 * LONGEST, watch.changed()).await.is_err()
     }
 
     #[tokio::test]
-    async fn a_folder_behind_a_link_is_followed_through_its_swap() {
+    async fn follows_a_linked_folder_through_its_link_swap() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         for release in ["one", "two"] {
@@ -323,9 +326,9 @@ mod tests {
         sees(&mut watch, || fs::write(at("two").join("a.yaml"), "more").unwrap()).await;
     }
 
-    /// Where the system watches no more. The clock moves on by itself where nobody has anything to do.
+    /// For systems without free watches. The paused clock advances when all tasks wait.
     #[tokio::test(start_paused = true)]
-    async fn without_watches_changes_are_looked_for() {
+    async fn polls_without_watches() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         for (version, text) in [("..1", "one"), ("..2", "two")] {
@@ -343,11 +346,11 @@ mod tests {
         sees(&mut watch, || fs::remove_file(at("a.yaml")).unwrap()).await;
         let quiet = tokio::time::timeout(20 * LOOKS, watch.changed()).await;
         assert!(quiet.is_err(), "nothing has changed");
-        assert!(FolderWatch::or_looks(&at("nowhere/a")).is_err(), "a slip in the path is told");
+        assert!(FolderWatch::or_looks(&at("nowhere/a")).is_err(), "a wrong path is an error");
     }
 
     #[tokio::test]
-    async fn a_linked_file_is_followed_where_it_lies() {
+    async fn follows_a_linked_file_at_its_target() {
         let (folder, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let target = elsewhere.path().join("a.yaml");
         fs::write(&target, "1").unwrap();

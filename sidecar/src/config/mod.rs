@@ -1,4 +1,4 @@
-//! Where policies come from: mounted files, the operator's stream, and what the last process put by.
+//! The sources of policies: mounted files, the operator's stream, and the snapshot of the previous process.
 
 pub mod files;
 pub mod folder_watch;

@@ -1,7 +1,7 @@
-//! A folder of files that somebody mounts, as it is at one moment.
+//! A mounted folder, read at one point in time.
 //!
-//! The kubelet puts all files of a volume in place at once, by a link (`..data`) to a folder that never changes: two files
-//! that are read one after the other are of one moment only below where the link leads.
+//! The kubelet replaces all files of a volume at once: `..data` is a link to a folder that never changes. Two files
+//! that are read one after the other belong together only if both are read below the target of the link.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -10,28 +10,28 @@ use std::path::{Path, PathBuf};
 /// The kubelet's link.
 const DATA: &str = "..data";
 
-/// Where the files lie at this moment.
+/// The real path of the files at this point in time.
 #[derive(Debug)]
 pub struct MountedFolder {
     real: PathBuf,
 }
 
 impl MountedFolder {
-    /// The folder as it is now. One that is not there has no files.
+    /// Opens the folder in its current state.
     ///
     /// # Errors
-    /// What the system says of it.
+    /// The system's error, also if the folder does not exist.
     pub fn of(dir: &Path) -> io::Result<Self> {
         let data = dir.join(DATA);
         let dir = if data.is_dir() { data } else { dir.to_owned() };
         Ok(MountedFolder { real: fs::canonicalize(dir)? })
     }
 
-    /// A file of the folder, of at most so many bytes. `None`: there is none of this name. A link may lead to another file of
-    /// the folder, and not out of it; what is no plain file (a pipe, a device, a folder) is not opened.
+    /// Reads a file of at most `most` bytes. `None`: there is no file of this name. A link may lead to another file of
+    /// the folder, but not out of it. Only regular files are opened, no pipes, devices or folders.
     ///
     /// # Errors
-    /// What the system says of it, or why it is not opened.
+    /// The system's error, or the reason why the file is not opened.
     pub fn read(&self, name: &str, most: u64) -> io::Result<Option<Vec<u8>>> {
         let real = match fs::canonicalize(self.real.join(name)) {
             Ok(real) => real,
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn files_of_a_volume_are_of_one_moment() {
+    fn reads_all_files_from_the_same_version_of_a_volume() {
         let dir = tempfile::tempdir().unwrap();
         let at = |path: &str| dir.path().join(path);
         for (moment, text) in [("..1", "one"), ("..2", "two")] {
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_leads_out_of_the_folder() {
+    fn reads_nothing_outside_the_folder() {
         let outside = tempfile::tempdir().unwrap();
         fs::write(outside.path().join("secret"), "s").unwrap();
         let dir = outside.path().join("mounted");

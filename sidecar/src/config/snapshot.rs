@@ -1,11 +1,11 @@
-//! What is in force, put by for the process after this one: it serves with the operator gone, and nothing older than
-//! what was in force.
+//! A snapshot of the policy in force, for the next process of the container: it can serve while the operator is away,
+//! and never goes back to an older policy.
 //!
 //! ```text
-//! DIR/held/policy.v1    the document, what the operator calls it, and the credentials; for this user alone
+//! DIR/held/policy.v1    the document, its digest and the credentials; mode 0600
 //! ```
-//! The folder lies in memory and belongs to one pod. It is written anew at each change and put in place whole, so that
-//! a credential which is forgotten is not found there any more.
+//! The folder is in memory and belongs to one pod. Each change writes a new file and renames it, so a revoked
+//! credential is not in it any more.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
@@ -24,24 +24,24 @@ use crate::runtime::secret::Secret;
 const FOLDER: &str = "held";
 const FILE: &str = "policy.v1";
 const NEXT: &str = "policy.v1.next";
-/// The old and the new one lie there together for a moment, beside the accounts, in 8 MiB.
+/// The longest snapshot, in bytes. The old and the new file exist together for a moment, beside the accounts, in 8 MiB.
 const MOST: u64 = 2 << 20;
 
-/// Why nothing is held.
+/// Why there is no snapshot.
 #[derive(Debug, Error)]
 pub enum SnapshotError {
     #[error("{}: {source}", path.display())]
     Io { path: PathBuf, source: io::Error },
     #[error("policy and credentials are over {} MiB together", MOST >> 20)]
     TooLarge,
-    /// Never with the text: it has credentials in it.
+    /// Without the text, because it contains credentials.
     #[error("{} is not what a gateway writes", path.display())]
     Foreign { path: PathBuf },
     #[error("{}: {source}", path.display())]
     Document { path: PathBuf, source: ReadError },
 }
 
-/// A folder's.
+/// The snapshot in a folder.
 #[derive(Debug)]
 pub struct Snapshot {
     dir: PathBuf,
@@ -68,22 +68,22 @@ struct ReadSnapshot<'a> {
 #[derive(Serialize, Deserialize)]
 struct SnapshotCredential {
     secret: SecretRef,
-    /// Absent: it was withheld.
+    /// Absent if the credential is withheld.
     value: Option<String>,
     streamed: bool,
 }
 
 impl Snapshot {
-    /// Below the folder in which a gateway keeps what it must not forget.
+    /// The snapshot below a gateway's state folder.
     #[must_use]
     pub fn within(state: &Path) -> Self {
         Snapshot { dir: state.join(FOLDER) }
     }
 
-    /// What the process before this one had, with what the operator calls it.
+    /// The document of the previous process, its digest, and the credentials.
     ///
     /// # Errors
-    /// [`SnapshotError`]: something is there and can't be used.
+    /// [`SnapshotError`] if there is a snapshot and it cannot be used.
     pub fn read(&self) -> Result<Option<(Document, Option<String>, Values)>, SnapshotError> {
         let path = self.dir.join(FILE);
         let failed = |source| SnapshotError::Io { path: path.clone(), source };
@@ -104,7 +104,8 @@ impl Snapshot {
         Ok(Some((document, digest, credentials.into_iter().map(known).collect())))
     }
 
-    /// Puts by what is in force now. What can't be put by leaves nothing there: it must not bring back what is forgotten.
+    /// Writes what is in force now. If that fails, it removes the old snapshot too: it must not restore a revoked
+    /// credential.
     ///
     /// # Errors
     /// [`SnapshotError`].
@@ -112,7 +113,7 @@ impl Snapshot {
         let written = self.put(document, digest, values);
         if written.is_err() {
             for name in [NEXT, FILE] {
-                // That it was not there is as good.
+                // A file that does not exist is removed already.
                 let _ = fs::remove_file(self.dir.join(name));
             }
         }
@@ -129,7 +130,7 @@ impl Snapshot {
             streamed: known.streamed,
         });
         let written = WrittenSnapshot { digest, credentials: credentials.collect(), document };
-        // One that a killed process left has whatever mode it has.
+        // A file that a killed process left may have another mode.
         match fs::remove_file(&next) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
             _ => {}
@@ -146,7 +147,7 @@ impl Snapshot {
     }
 }
 
-/// So much and no more.
+/// A writer of at most `left` bytes.
 struct Bounded {
     to: BufWriter<File>,
     left: u64,
@@ -193,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_put_by_comes_back_and_is_nobody_else_s() {
+    fn reads_what_it_wrote_with_private_modes() {
         let dir = tempfile::tempdir().unwrap();
         let held = Snapshot::within(dir.path());
         assert!(held.read().unwrap().is_none());
@@ -206,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_room_leaves_nothing_behind() {
+    fn removes_the_old_snapshot_if_the_new_one_is_too_large() {
         let dir = tempfile::tempdir().unwrap();
         let held = Snapshot::within(dir.path());
         held.write(&document(), None, &values(3)).unwrap();
@@ -216,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_damaged_is_told_without_its_text() {
+    fn reports_damage_without_the_text_of_the_file() {
         let dir = tempfile::tempdir().unwrap();
         let held = Snapshot::within(dir.path());
         held.write(&document(), None, &values(3)).unwrap();

@@ -1,5 +1,5 @@
-//! What a gateway tells of its policy: which is in force, how it came, why the last one is not, and whether the operator
-//! is there.
+//! The status of a gateway's policy: the revision in force, its source, why the last change was rejected, and whether
+//! the operator is connected.
 
 use std::time::{Duration, SystemTime};
 
@@ -9,27 +9,28 @@ use crate::gateway::Gateway;
 use crate::gateway::rejected::Rejected;
 use crate::runtime::origin::{Link, PolicyOrigin};
 
-/// A gateway without a policy counts as started after this long: then its application may start, and is told 503.
+/// A gateway without a policy counts as started after this long. Then the application may start, and its requests get
+/// 503.
 const STARTED: Duration = Duration::from_secs(30);
 
-/// What the admin listener tells of the policy.
+/// The policy's status on the admin port.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Status {
     pub ready: bool,
-    /// In force; null before the first.
+    /// The revision in force; null before the first.
     pub revision: Option<String>,
-    /// The last change that could not be put in force, until one is.
+    /// The last change that was rejected, until a later one is accepted.
     pub rejected: Option<Rejected>,
-    /// How the one in force came.
+    /// The source of the policy in force.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<PolicyOrigin>,
-    /// Where there is one to be connected to.
+    /// The connection to the operator, if the gateway has an operator.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub operator: Option<Link>,
 }
 
 impl Gateway {
-    /// What the admin listener tells.
+    /// The status for the admin port.
     #[must_use]
     pub fn status(&self) -> Status {
         let served = self.served();
@@ -43,12 +44,12 @@ impl Gateway {
         }
     }
 
-    /// A policy was served once, or there was time enough for one to come.
+    /// Whether a policy was ever in force, or enough time has passed to wait for one.
     pub(crate) fn is_started(&self) -> bool {
         self.served().is_some() || self.started.elapsed() >= STARTED
     }
 
-    /// The operator's stream is open, or why not.
+    /// Records that the operator's stream is open, or why it is not.
     pub(crate) fn linked(&self, problem: Option<String>) {
         let connected = problem.is_none();
         self.metrics.connected(connected);
@@ -86,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rejection_says_which_object_and_where() {
+    fn a_rejection_names_the_object_and_the_field() {
         let at = |namespace: &str, name: &str| ObjectRef { namespace: namespace.to_owned(), name: name.to_owned() };
         let good = || provider(Some("https://a.example/v1"));
         let mut trusting = good();
@@ -122,7 +123,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_gateway_without_a_policy_has_started_after_a_while() {
+    async fn a_gateway_without_a_policy_counts_as_started_after_a_while() {
         let gateway = gateway();
         assert!(!gateway.is_started());
         tokio::time::advance(STARTED).await;
@@ -130,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn since_when_is_told_of_the_state_and_not_of_its_reasons() {
+    fn another_reason_does_not_change_the_time_of_the_state() {
         let gateway = gateway();
         gateway.linked(Some("one".to_owned()));
         let first = gateway.status().operator.unwrap();

@@ -1,14 +1,14 @@
-//! What one attempt is charged: set aside before it leaves, settled when it is known what it used.
+//! The charge of one attempt: reserved before it is sent, settled when its usage is known.
 //!
 //! ```text
 //! begun -> not sent, refused (4xx)            nothing
 //!       -> failed (5xx, a stream not begun)   the input, estimated
-//!       -> answered                           what was told; estimated where nothing was, in full where a model thinks
-//!       -> cut, hung up                       the input, and the output that was seen
-//!       -> nobody can know                    in full
+//!       -> answered                           what was reported; else an estimate, or in full for a thinking model
+//!       -> cut, caller gone                   the input, and the output that was received
+//!       -> unknown                            in full
 //! ```
-//! Nobody can know what was made of an answer that was to come whole and did not come, nor how long a model had thought
-//! that does not say.
+//! The usage is unknown if a whole answer was expected and did not arrive, and if a thinking model does not report how
+//! long it thought.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,67 +24,68 @@ use outrigger_policy::{CacheAsk, LimitIndex, Policy, ProviderIndex, Unit, Used};
 use crate::cost::worst_case::{PICTURE, WorstCase};
 use crate::runtime::accounts::LedgerHold;
 
-/// Bytes for each second of a recording whose length nobody tells: speech at 32 kbit/s.
+/// Bytes of a recording for each second, if nothing reports its length: speech at 32 kbit/s.
 const SPOKEN: u64 = 4_000;
 
 /// A limit that an attempt counts against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CountedLimit {
-    /// In [`outrigger_policy::Limits::all`].
+    /// The index in [`outrigger_policy::Limits::all`].
     pub place: LimitIndex,
     pub number: LimitNo,
     pub unit: Unit,
-    /// Of requests: every attempt that is sent counts as one. Else the caller's request does, with its first attempt.
+    /// For limits of requests: every attempt that is sent counts. Otherwise the caller's request counts, with its first
+    /// attempt.
     pub per_attempt: bool,
 }
 
-/// An attempt's account.
+/// The charge of an attempt.
 #[derive(Debug)]
 pub struct Charge {
-    /// Nothing, where nothing is limited.
+    /// The reservation. `None` if nothing is limited.
     pub held: Option<LedgerHold>,
     pub counted: Vec<CountedLimit>,
-    /// Index of the provider and name of the model: whose price it is.
+    /// The provider and the model whose price applies.
     pub provider: ProviderIndex,
     pub model: Arc<str>,
-    /// Tokens of input, estimated.
+    /// Estimated input tokens.
     pub input: u64,
     pub metered: Metered,
-    /// It is counted by tokens, among other things perhaps.
+    /// It is billed by tokens, perhaps among other things.
     pub by_tokens: bool,
-    /// Its answers are made of tokens.
+    /// Its answers consist of tokens.
     pub in_words: bool,
-    /// It is a recording, of which the seconds count.
+    /// The input is a recording, which is billed by the second.
     pub by_seconds: bool,
-    /// The model thinks, and need not say how long.
+    /// The model thinks, and may not report its thinking tokens.
     pub thinks: bool,
-    /// How long its prefix is to be cached.
+    /// How long the prefix is to be cached.
     pub cache: CacheAsk,
-    /// The service that the caller asked for, by the provider's word.
+    /// The service tier that the caller requested, by the provider's name for it.
     pub service: Option<String>,
-    /// What its figures are held against.
+    /// Facts that reported figures are checked against.
     pub known: AttemptFacts,
-    /// What was set aside.
+    /// The worst case, which was reserved.
     pub worst: WorstCase,
-    /// Set by the request's body when it leaves.
+    /// Set when the request's body begins to be sent.
     pub left: Arc<AtomicBool>,
 }
 
-/// What an attempt came to.
+/// The cost of an attempt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AttemptCost {
-    /// Nano-dollars; `None` where there is no price.
+    /// Nano-dollars; `None` without a price.
     pub money: Option<u64>,
     pub tokens: u64,
-    /// Something of it was estimated, not told.
+    /// Some of it is estimated, not reported.
     pub estimated: bool,
     pub usage: Usage,
 }
 
-/// What all attempts of a request cost, in nano-dollars. A sum of which a part is not known is not known.
+/// The cost of all attempts of a request, in nano-dollars. If a part is unknown, the sum is unknown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TotalCost {
-    /// There was no attempt of which anything is known.
+    /// There was no attempt of known cost.
     #[default]
     Unasked,
     Known(u64),
@@ -92,7 +93,7 @@ pub enum TotalCost {
 }
 
 impl TotalCost {
-    /// With one more attempt; `None` where it is not known what that one cost.
+    /// Adds one more attempt; `None` if its cost is unknown.
     #[must_use]
     pub fn with(self, more: Option<u64>) -> TotalCost {
         match (self, more) {
@@ -111,41 +112,41 @@ impl TotalCost {
     }
 }
 
-/// How an answer came to its end.
+/// Whether an answer is complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Completeness {
-    /// To the end: a figure that was told is the last one.
+    /// Complete: the last reported figures are final.
     All,
-    /// It was cut, or its caller went away.
+    /// It was cut off, or its caller went away.
     Part,
 }
 
 impl Charge {
-    /// Whether the request has begun to leave.
+    /// Whether the request has begun to be sent.
     #[must_use]
     pub fn was_sent(&self) -> bool {
         self.left.load(Ordering::Acquire)
     }
 
-    /// What was told, less what can't be.
+    /// The reported usage without implausible figures.
     #[must_use]
     pub fn judge(&self, usage: &Usage, said: u64) -> Usage {
         let judged = self.known.judge(usage, said);
-        // Asked where it matters: what reads the web by itself reads more than it was sent.
+        // Checked only in this case: a model that searches the web reads more than it was sent.
         if judged != *usage && bills_by_call(&self.model).is_some() {
             return AttemptFacts { reads: InputSource::Elsewhere, ..self.known }.judge(usage, said);
         }
         judged
     }
 
-    /// What an answer cost of which so many bytes of content were seen. Its figures are [judged](Self::judge).
+    /// The cost of an answer with this many bytes of content. The figures must be [judged](Self::judge) already.
     #[must_use]
     pub fn cost(&self, policy: &Policy, usage: &Usage, said: u64, heard: Completeness) -> AttemptCost {
         let mut told = *usage;
         let mut estimated = false;
         if self.by_tokens {
             let output = if self.in_words { estimate::output_tokens(said) } else { 0 };
-            // Of a model that thinks, what is seen says little of what was made.
+            // The visible output of a thinking model says little about how much it produced.
             if heard == Completeness::All && self.in_words && self.thinks && told.output.is_none() && said > 0 {
                 return self.in_full(policy);
             }
@@ -162,12 +163,12 @@ impl Charge {
         if let Metered::Images(asked) = self.metered
             && told.output.is_none()
         {
-            // Sold by the picture, or by tokens of which nothing was told.
+            // Billed by the picture, or by tokens that were not reported.
             estimated = true;
             told.input.get_or_insert(self.input);
             told.output = Some(asked.saturating_mul(PICTURE));
         }
-        // A recording whose length nobody told, sold by the second.
+        // A recording of unknown length that is billed by the second.
         if self.by_seconds
             && told.is_empty()
             && policy.price(self.provider, &self.model).is_some_and(|price| price.second.is_some())
@@ -178,7 +179,8 @@ impl Charge {
         AttemptCost { money: self.money(policy, &told), tokens: tokens(&told), estimated, usage: told }
     }
 
-    /// In nano-dollars. Which service served is the provider's to say; where it does not, the dearer one is believed.
+    /// The price in nano-dollars. If the provider does not report which service tier it used, the more expensive one
+    /// counts.
     fn money(&self, policy: &Policy, usage: &Usage) -> Option<u64> {
         let price = policy.price(self.provider, &self.model)?;
         let by = |service: Option<&str>| price.cost(&self.used(usage, price.image.is_some(), service));
@@ -196,7 +198,7 @@ impl Charge {
             Metered::Characters(characters) => (0, characters),
             _ => (known(usage.images), 0),
         };
-        // A provider that keeps its cache for a day where that is asked for does not tell these writes apart.
+        // A provider that caches for longer on request does not distinguish these writes.
         let (write, write_1h) = match self.cache {
             CacheAsk::Hour if usage.cache_write_1h.is_none() => (0, known(usage.cache_write)),
             _ => (known(usage.cache_write), known(usage.cache_write_1h)),
@@ -208,7 +210,7 @@ impl Charge {
             cache_write_1h: write_1h,
             audio_input: known(usage.audio_input),
             image_input: known(usage.image_input),
-            // A picture that has its own price is not paid for twice.
+            // A picture that has its own price is not billed by tokens too.
             output: if by_picture && images > 0 { 0 } else { known(usage.output) },
             reasoning: known(usage.reasoning),
             audio_output: known(usage.audio_output),
@@ -220,32 +222,32 @@ impl Charge {
         }
     }
 
-    /// It came to nothing. Where there is no price, nobody knows even that.
+    /// The cost of an attempt that produced nothing. Without a price, even that is unknown.
     #[must_use]
     pub fn nothing(&self, policy: &Policy) -> AttemptCost {
         let money = policy.price(self.provider, &self.model).map(|_| 0);
         AttemptCost { money: money.or((self.metered == Metered::Free).then_some(0)), ..AttemptCost::default() }
     }
 
-    /// The input alone: it was sent, and nobody answered.
+    /// The cost of the input alone: it was sent, and no answer came.
     #[must_use]
     pub fn unanswered(&self, policy: &Policy) -> AttemptCost {
         if !self.by_tokens {
-            // Nothing was made.
+            // No answer was produced.
             return AttemptCost { estimated: true, ..self.nothing(policy) };
         }
         let usage = Usage { input: Some(self.input), output: Some(0), ..Usage::default() };
         AttemptCost { money: self.money(policy, &usage), tokens: tokens(&usage), estimated: true, usage }
     }
 
-    /// All that was set aside: less can't be vouched for.
+    /// The whole reservation, if a lower cost cannot be shown.
     #[must_use]
     pub fn in_full(&self, policy: &Policy) -> AttemptCost {
         let money = policy.price(self.provider, &self.model).map(|_| self.worst.money);
         AttemptCost { money, tokens: self.worst.tokens, estimated: true, usage: Usage::default() }
     }
 
-    /// Charges what it cost, and says what that did to each limit.
+    /// Settles the reservation with this cost. Returns the effect on each limit.
     pub fn settle(self, cost: &AttemptCost) -> Settled {
         let sent = self.was_sent();
         let Some(held) = self.held else { return Settled::default() };

@@ -1,4 +1,4 @@
-//! What an attempt may cost at worst, and what it did cost.
+//! The highest possible cost of an attempt, and its actual cost.
 
 pub(crate) mod charge;
 pub mod worst_case;

@@ -1,51 +1,51 @@
-//! The most that an attempt can cost, and the cap that keeps it there.
+//! The highest possible cost of an attempt, and the output cap that enforces it.
 //!
 //! ```text
 //! input   estimated from the body's bytes
-//! output  the least of what the caller, the key and the model allow, for each answer that is asked for
+//! output  the lowest limit of caller, key and model, for each requested answer
 //! ```
-//! Where nobody says what the model can say, it is what its context window leaves beside the input, or [`UNKNOWN_MOST`].
-//! Where the caller sets no bound and the worst case is over a quarter of what is left, the gateway writes one: a quarter
-//! of what is left, so that one request can't keep all others from being served.
+//! If the model's limit is unknown, the rest of its context window after the input counts, or [`UNKNOWN_MOST`]. If the
+//! caller sets no limit and the worst case is over a quarter of what is left, the gateway writes a cap of a quarter, so
+//! that one request cannot block all others.
 
 use outrigger_llm::operation::Operation;
 use outrigger_llm::passthrough::scan::{CapField, Scanned};
 use outrigger_policy::{CacheAsk, Key, Policy, Price, ProviderIndex};
 
-/// What a cap is never below, unless the key says otherwise.
+/// The lowest cap that the gateway writes, unless the key sets another one.
 pub const LEAST_CAP: u64 = 1_024;
 
-/// What an answer may have at the most where nobody has told what its model can say: it is written into the request
-/// where money or tokens are limited.
+/// The highest number of output tokens if the model's own limit is unknown. It is written into the request if money or
+/// tokens are limited.
 pub const UNKNOWN_MOST: u64 = 8_192;
 
 /// Tokens of a picture of the largest size in the highest quality, as OpenAI bills them.
 pub const PICTURE: u64 = 6_240;
 
-/// What bounds an answer, in tokens.
+/// The limits of an answer, in tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OutputBounds {
-    /// The caller's own.
+    /// The caller's limit.
     pub caller: Option<u64>,
-    /// The key's, or the provider's entry for the model: it is written where the caller's is higher.
+    /// The limit of the key, or of the provider's entry for the model. It is written if the caller's is higher.
     pub policy: Option<u64>,
-    /// The most that the model can say.
+    /// The model's limit.
     pub model: Option<u64>,
     /// Its context window, input and output together.
     pub window: Option<u64>,
-    /// Answers that are asked for at once.
+    /// The number of answers that are requested at once.
     pub answers: u64,
-    /// Output that is billed whatever the bounds: an answer that was predicted and came otherwise.
+    /// Output that is billed in addition: predicted output that was rejected.
     pub beside: u64,
-    /// Caps that the gateway writes are not below.
+    /// The lowest cap that the gateway may write.
     pub least: u64,
-    /// Whether it may write one where the caller set none.
+    /// Whether the gateway may write a cap if the caller set none.
     pub may_cap: bool,
 }
 
 impl OutputBounds {
-    /// Those of a request at a provider, under a model's name. `fields` are those in which the
-    /// caller's cap counts there.
+    /// The limits of a request at a provider, for a model. `fields`: those in which that provider reads the caller's
+    /// limit.
     #[must_use]
     pub fn of(
         policy: &Policy,
@@ -64,7 +64,7 @@ impl OutputBounds {
             window: policy.context_window(provider, model).map(u64::from),
             answers: scanned.answers(operation, body),
             beside: scanned.predicted(operation, body),
-            // An answer that may think has to have room for its thoughts, or it is refused.
+            // The answer of a thinking model needs room for its thoughts, or the provider refuses the request.
             least: key
                 .min_output_tokens
                 .map_or(LEAST_CAP, u64::from)
@@ -74,36 +74,36 @@ impl OutputBounds {
     }
 }
 
-/// How much an attempt may use.
+/// The highest possible use of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WorstCase {
     /// Nano-dollars.
     pub money: u64,
     /// Input and output.
     pub tokens: u64,
-    /// To be written into the request.
+    /// The cap to write into the request.
     pub cap: Option<u64>,
-    /// The cap is the gateway's own, for want of money or tokens.
+    /// The cap is the gateway's own, for lack of money or tokens.
     pub capped: bool,
-    /// What was reckoned with for each answer, in tokens; absent where no bound is known.
+    /// The assumed output tokens of each answer; absent if no limit is known.
     pub most: Option<u64>,
 }
 
-/// What one token is worth, and what is left.
+/// The price of a token, and how much money and how many tokens are left.
 #[derive(Clone, Copy, Debug)]
 pub struct Means<'a> {
     pub price: Option<&'a Price>,
     pub service: Option<&'a str>,
     pub cache: CacheAsk,
-    /// Nano-dollars that are neither spent nor set aside, in the tightest limit; absent: money is not limited.
+    /// Nano-dollars that are neither spent nor reserved, in the tightest limit; absent if money is not limited.
     pub money: Option<u64>,
-    /// The same of tokens.
+    /// The same for tokens.
     pub tokens: Option<u64>,
 }
 
 impl Means<'_> {
-    /// By the service that was asked for or by the usual one, whichever is dearer: which of them serves is the
-    /// provider's to say.
+    /// The cost with the requested service tier or the default one, whichever is more expensive: the provider decides
+    /// which one it uses.
     pub fn cost(&self, input: u64, output: u64) -> u64 {
         let by = |service| self.price.map_or(0, |price| price.worst_case(input, output, service, self.cache));
         match self.service {
@@ -120,7 +120,7 @@ impl Means<'_> {
         }
     }
 
-    /// Output tokens that a quarter of what is left can pay, after the input. `None`: any number.
+    /// The output tokens that a quarter of what is left can pay, after the input. `None`: any number.
     fn quarter(&self, input: u64) -> Option<u64> {
         let by_money = self.money.and_then(|left| {
             let for_output = (left / 4).saturating_sub(self.cost(input, 0));
@@ -139,7 +139,7 @@ impl Means<'_> {
     }
 }
 
-/// The worst case of an attempt with so much input.
+/// The worst case of an attempt with this many input tokens.
 #[must_use]
 pub fn worst(input: u64, bounds: OutputBounds, means: &Means<'_>) -> WorstCase {
     let answers = bounds.answers.max(1);
@@ -154,7 +154,7 @@ pub fn worst(input: u64, bounds: OutputBounds, means: &Means<'_>) -> WorstCase {
         WorstCase { money: means.cost(input, output), tokens: input.saturating_add(output), cap, capped, most: each }
     };
     let limited = means.money.is_some() || means.tokens.is_some();
-    // The caller's own bound stands, and with it what it may cost.
+    // The caller's own limit applies, with what it may cost.
     if let Some(each) = said
         && (!limited
             || bounds.caller.is_some()
@@ -163,7 +163,7 @@ pub fn worst(input: u64, bounds: OutputBounds, means: &Means<'_>) -> WorstCase {
         return of(Some(each), enforced, false);
     }
     match means.quarter(input) {
-        // Output costs nothing, or nothing is limited: no bound is needed, and none is known.
+        // Output is free, or nothing is limited: no cap is needed, and no limit is known.
         None => of(said, enforced, false),
         Some(quarter) => {
             let most = said.unwrap_or_else(|| match bounds.window {
@@ -174,7 +174,7 @@ pub fn worst(input: u64, bounds: OutputBounds, means: &Means<'_>) -> WorstCase {
             let each = (quarter.saturating_sub(bounds.beside) / answers).max(bounds.least).min(most);
             match bounds.may_cap {
                 true => of(Some(each), Some(each), true),
-                // What goes beyond it is the stated excess of such keys.
+                // What exceeds it is the documented excess of such keys.
                 false => WorstCase { most: None, ..of(Some(each), enforced, false) },
             }
         }
@@ -206,10 +206,10 @@ mod tests {
     };
 
     #[test]
-    fn the_least_bound_counts_and_a_cap_is_written_where_one_is_needed() {
+    fn the_lowest_limit_counts_and_a_cap_is_written_only_if_needed() {
         let model = OutputBounds { model: Some(16_000), ..OPEN };
         let plenty = Some(100_000_000_000);
-        // Of a dollar, a quarter buys 25,000 tokens of output.
+        // A quarter of a dollar buys 25,000 output tokens.
         let dollar = Some(1_000_000_000);
         let dime = Some(100_000_000);
         for (what, bounds, money, tokens, output, cap, capped) in [
@@ -287,11 +287,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_free_is_not_capped() {
+    fn free_output_is_not_capped() {
         let free = Price::default();
         let got = worst(1_000, OPEN, &means(&free, Some(1), None));
         assert_eq!((got.money, got.cap), (0, None));
         let unknown = Means { price: None, ..means(&free, Some(1), None) };
-        assert_eq!(worst(1_000, OPEN, &unknown).money, 0, "served because the key says so, and counted as free");
+        assert_eq!(worst(1_000, OPEN, &unknown).money, 0, "the key allows unpriced models, which count as free");
     }
 }

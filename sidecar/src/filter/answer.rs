@@ -1,4 +1,4 @@
-//! Answers on their way through filters.
+//! Passes answers through filters.
 
 use std::fmt;
 
@@ -11,10 +11,10 @@ use super::events::EventFilters;
 use super::{AnswerFilter, Refusal, RequestContext, Sees};
 use crate::request::answer_events;
 
-/// A filter's name, and why it fails an answer.
+/// The name of a filter, and why it rejects an answer.
 pub type FilterFailure = (&'static str, Refusal);
 
-/// What looks at an answer, in the order in which it passes. Empty by default, and then nothing is allocated.
+/// The filters of an answer, in the order in which they see it. Empty by default; then nothing is allocated.
 #[derive(Default)]
 pub struct AnswerFilters(pub(super) Vec<(&'static str, Box<dyn AnswerFilter>)>);
 
@@ -42,15 +42,15 @@ impl FullAnswer {
         &self.body
     }
 
-    /// What it says, in no dialect.
+    /// Decodes the answer, independent of its dialect.
     ///
     /// # Errors
-    /// It is no answer to a conversation.
+    /// If it is no answer to a conversation.
     pub fn conversation(&self) -> Result<chat::ChatResponse, Malformed> {
         decode_response(self.dialect.format(), &serde_json::from_slice(&self.body).unwrap_or_default())
     }
 
-    /// Replaces it: JSON in the caller's dialect.
+    /// Replaces the answer with other JSON in the caller's dialect.
     pub fn replace(&mut self, body: impl Into<Bytes>) {
         (self.body, self.replaced) = (body.into(), true);
     }
@@ -70,7 +70,7 @@ impl AnswerFilters {
         self.0.iter().any(|(_, filter)| filter.sees() == Sees::Whole)
     }
 
-    /// Shows a whole answer to all.
+    /// Passes a whole answer through all filters.
     pub async fn whole(&mut self, mut answer: FullAnswer) -> Result<FullAnswer, FilterFailure> {
         for (name, filter) in &mut self.0 {
             filter.whole(&mut answer).await.map_err(|refusal| (*name, refusal))?;
@@ -78,7 +78,7 @@ impl AnswerFilters {
         Ok(answer)
     }
 
-    /// Shows a stream that was read to its end to all, each in its own way.
+    /// Passes a stream that was read to its end through all filters, as events or as a whole answer.
     pub async fn stream(self, context: &RequestContext, mut bytes: Bytes) -> Result<Bytes, FilterFailure> {
         for (name, mut filter) in self.0 {
             let whole = match filter.sees() {
@@ -115,7 +115,7 @@ impl AnswerFilters {
         Ok(bytes)
     }
 
-    /// Says to all that the answer can't be shown.
+    /// Tells all filters that they cannot see the answer.
     pub fn unseen(&mut self, what: &str) -> Result<(), FilterFailure> {
         self.0.iter_mut().try_for_each(|(name, filter)| filter.unseen(what).map_err(|refusal| (*name, refusal)))
     }

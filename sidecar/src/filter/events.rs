@@ -1,4 +1,4 @@
-//! The events of a stream on their way through filters.
+//! Passes the events of a stream through filters.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -16,7 +16,7 @@ use super::{BoxFuture, Refusal};
 pub struct StreamEvent {
     name: String,
     data: Option<String>,
-    /// The bytes that it stood in, unless it was made here.
+    /// The original bytes, unless the event was made here.
     raw: Option<Bytes>,
 }
 
@@ -26,13 +26,13 @@ impl StreamEvent {
         StreamEvent { name: name.into(), data: Some(data.into()), raw: None }
     }
 
-    /// The `event:` field; empty when absent.
+    /// The `event:` field; empty if absent.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The data; `None` of a comment or a ping.
+    /// The data; `None` for a comment or a ping.
     #[must_use]
     pub fn data(&self) -> Option<&str> {
         self.data.as_deref()
@@ -67,7 +67,7 @@ impl From<framing::Event> for StreamEvent {
     }
 }
 
-/// Passes the bytes of a stream through filters that see events.
+/// Passes the bytes of a stream through filters that see single events.
 pub struct EventFilters {
     filters: AnswerFilters,
     reader: EventReader,
@@ -79,7 +79,7 @@ impl EventFilters {
         EventFilters { filters, reader: EventReader::new(Framing::Sse), read: Vec::new() }
     }
 
-    /// The next bytes. Gives what the caller gets of them.
+    /// Takes the next bytes of the stream. Returns the bytes for the caller.
     pub async fn push(&mut self, bytes: &Bytes) -> Result<Vec<u8>, FilterFailure> {
         let mut out = Vec::new();
         self.reader.push(bytes, &mut self.read);
@@ -89,7 +89,7 @@ impl EventFilters {
         Ok(out)
     }
 
-    /// The end of the stream. Gives what was held back.
+    /// Ends the stream. Returns what the filters held back.
     pub async fn end(&mut self) -> Result<Vec<u8>, FilterFailure> {
         let mut out = Vec::new();
         if let Some(event) = self.reader.finish() {
@@ -105,7 +105,7 @@ impl EventFilters {
         Ok(out)
     }
 
-    /// Shows events to the filters from one on.
+    /// Passes events through the filters, starting with the one at index `from`.
     async fn pass(&mut self, from: usize, events: Vec<StreamEvent>, out: &mut Vec<u8>) -> Result<(), FilterFailure> {
         let mut events = events;
         for (name, filter) in self.filters.0.iter_mut().skip(from) {
@@ -122,12 +122,12 @@ impl EventFilters {
 
 type FilterStep = (Box<EventFilters>, Result<Vec<u8>, FilterFailure>);
 
-/// Filters at work beside a stream that is polled: one step at a time.
+/// Runs filters beside a stream that is polled, one step at a time.
 pub struct Filtering {
-    /// `None` while a step is under way.
+    /// `None` while a step runs.
     idle: Option<Box<EventFilters>>,
     step: Option<BoxFuture<'static, FilterStep>>,
-    /// The last step was begun.
+    /// The last step has begun.
     done: bool,
 }
 
@@ -136,7 +136,7 @@ impl Filtering {
         Filtering { idle: Some(Box::new(EventFilters::new(filters))), step: None, done: false }
     }
 
-    /// Begins a step; `None`: the last one. To be called when none is under way.
+    /// Begins a step; with `None`, the last one. Call it only if no step is running.
     pub fn begin(&mut self, bytes: Option<Vec<u8>>) {
         let Some(mut filters) = self.idle.take() else { return };
         self.done = bytes.is_none();
@@ -149,12 +149,12 @@ impl Filtering {
         }));
     }
 
-    /// Whether the last step was begun: nothing comes after it.
+    /// Whether the last step has begun.
     pub fn is_done(&self) -> bool {
         self.done
     }
 
-    /// What came of the step that is under way; `None` if none is.
+    /// The outcome of the running step; `None` if no step is running.
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Vec<u8>, FilterFailure>>> {
         let Some(step) = &mut self.step else { return Poll::Ready(None) };
         let (filters, told) = std::task::ready!(step.as_mut().poll(cx));

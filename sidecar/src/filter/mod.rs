@@ -1,14 +1,15 @@
-//! The one seam for all that attaches to a request: caches, guards, transformations, call-outs, tool injection.
+//! The extension point for everything that attaches to a request: caches, guards, transformations, call-outs, tool
+//! injection.
 //!
 //! ```text
 //! request  ─► A.request ─► B.request ─► decide ─► A.decided ─► B.decided ─► attempt
 //! answer   ◄─ A.answer  ◄─ B.answer  ◄──────────────────────────────────────┘
 //! ```
-//! Filters see a request in the order of the list, and its answer in the opposite one. A filter that answers by itself
-//! ends the way: nobody is asked, nothing is charged, and only the filters before it see what it answers.
+//! Filters see a request in the order of the list, and its answer in reverse order. A filter may answer a request
+//! itself. Then no provider is called, nothing is charged, and only the filters before it see the answer.
 //!
-//! The list is the policy's: another policy may have another one, and a request keeps the list that it began with. It is
-//! empty by default. Then nothing is called or allocated, and bytes of the same dialect stay unparsed.
+//! The list belongs to the policy. Another policy may have another list, and a request keeps the list that it began
+//! with. It is empty by default. Then nothing is called or allocated, and bytes of the same dialect are not parsed.
 
 mod answer;
 mod events;
@@ -36,39 +37,40 @@ pub use crate::request::refusal::Refusal;
 use crate::request::translation::RequestTranslation;
 use crate::telemetry::record::Record;
 
-/// Something that attaches to requests. Each method has a default that does nothing.
+/// An extension of the request path. Each method has a default that does nothing.
 pub trait Filter: fmt::Debug + Send + Sync {
-    /// Names it in records and logs.
+    /// The name in records and logs.
     fn name(&self) -> &'static str;
 
-    /// Before the decision: the caller is known, the body is read.
+    /// Called before the decision. The caller's key is known, and the body is read.
     fn request<'a>(&'a self, _request: FilteredRequest<'a>) -> BoxFuture<'a, RequestVerdict> {
         Box::pin(std::future::ready(RequestVerdict::Continue))
     }
 
-    /// After the decision, before anybody is asked: a key that may not ask was refused already. A cache looks here.
+    /// Called after the decision and before the first attempt. The key is allowed to send this request. A cache looks
+    /// here.
     fn decided<'a>(&'a self, _request: FilteredRequest<'a>, _decision: &'a Decision) -> BoxFuture<'a, DecidedVerdict> {
         Box::pin(std::future::ready(DecidedVerdict::Continue))
     }
 
-    /// What looks at the answer to this request; `None`: nothing does.
+    /// The filter for the answer to this request; `None` if the filter does not need it.
     fn answer(&self, _call: &RequestContext) -> Option<Box<dyn AnswerFilter>> {
         None
     }
 
-    /// The request has ended, in whatever way.
+    /// Called when the request has ended, whatever its outcome.
     fn recorded(&self, _record: &Record) {}
 }
 
-/// What looks at one answer, in the caller's dialect. It lives as long as the answer and may keep what it needs.
+/// A filter for one answer, in the caller's dialect. It lives as long as the answer and may hold state.
 pub trait AnswerFilter: Send + Sync {
     /// How it sees a stream.
     fn sees(&self) -> Sees;
 
-    /// A whole answer: it sees it, replaces it, or fails it.
+    /// Called with a whole answer. It may replace it, or reject it.
     fn whole<'a>(&'a mut self, answer: &'a mut FullAnswer) -> BoxFuture<'a, Result<(), Refusal>>;
 
-    /// An event of a stream. What the caller gets in its place goes to `out`: the event, others, or nothing yet.
+    /// Called with an event of a stream. What the caller gets instead goes to `out`: the event, others, or nothing yet.
     fn event<'a>(
         &'a mut self,
         event: StreamEvent,
@@ -78,41 +80,41 @@ pub trait AnswerFilter: Send + Sync {
         Box::pin(std::future::ready(Ok(())))
     }
 
-    /// The stream has ended. Events that were held back go to `out`.
+    /// Called at the end of the stream. Events that were held back go to `out`.
     fn end<'a>(&'a mut self, _out: &'a mut Vec<StreamEvent>) -> BoxFuture<'a, Result<(), Refusal>> {
         Box::pin(std::future::ready(Ok(())))
     }
 
-    /// The answer can't be shown: it is neither JSON nor events, or a stream that can't be put together to a whole
-    /// (`what` says which). `Ok` lets it pass unseen.
+    /// Called if the filter cannot see the answer: it is neither JSON nor events, or a stream that cannot be joined to
+    /// a whole answer (`what` says which). `Ok` lets it pass.
     ///
     /// # Errors
-    /// A [`Refusal`] fails the answer.
+    /// A [`Refusal`] rejects the answer.
     fn unseen(&mut self, what: &str) -> Result<(), Refusal>;
 }
 
 /// How an [`AnswerFilter`] sees a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sees {
-    /// Event by event, as they come.
+    /// Event by event, as they arrive.
     Events,
-    /// As the whole answer that it amounts to. The caller gets nothing of it before.
+    /// As one whole answer. The caller gets nothing before its end.
     Whole,
 }
 
 /// A request as a filter sees it.
 pub struct FilteredRequest<'a> {
     pub context: &'a RequestContext,
-    /// What a filter keeps of this request, for its later methods: also in `call.notes`.
+    /// Data of this filter for this request, for its later methods; also in `call.notes`.
     pub notes: &'a mut Extensions,
     translation: &'a RequestTranslation,
 }
 
 impl FilteredRequest<'_> {
     /// Reads the conversation, in no dialect. It is parsed once, whoever asks.
-    ///
+    /// Reads the conversation, independent of its dialect. It is parsed only once.
     /// # Errors
-    /// It is no conversation, or there is no memory to parse it.
+    /// If it is no conversation, or there is not enough memory to parse it.
     pub async fn conversation<T>(&self, read: impl FnOnce(&chat::ChatRequest) -> T) -> Result<T, RequestError> {
         self.translation.make_room(self.context).await;
         self.translation.chat(self.context, |chat| Ok(read(chat)))
@@ -125,37 +127,37 @@ impl fmt::Debug for FilteredRequest<'_> {
     }
 }
 
-/// What becomes of a request before the decision.
+/// A filter's verdict on a request before the decision.
 #[derive(Debug)]
 pub enum RequestVerdict {
     Continue,
     Edit(RequestEdit),
-    /// The filter answers by itself.
+    /// The filter answers the request itself.
     Answer(FilterAnswer),
     Refuse(Refusal),
 }
 
-/// What becomes of a request after the decision: it can't be edited any more.
+/// A filter's verdict on a request after the decision. Editing is no longer possible.
 #[derive(Debug)]
 pub enum DecidedVerdict {
     Continue,
-    /// The filter answers by itself.
+    /// The filter answers the request itself.
     Answer(FilterAnswer),
     Refuse(Refusal),
 }
 
-/// Changes to a request. What is `None` stays as it is.
+/// Changes to a request. `None` leaves a part unchanged.
 #[derive(Default)]
 pub struct RequestEdit {
-    /// In the caller's dialect. It is read again.
+    /// In the caller's dialect. It is parsed again.
     pub body: Option<Bytes>,
-    /// The model that is asked for, whatever the body says.
+    /// The requested model, whatever the body says.
     pub model: Option<String>,
     pub headers: Option<HeaderMap>,
 }
 
 impl fmt::Debug for RequestEdit {
-    /// Sizes and names: a body is a prompt, and headers hold the caller's key.
+    /// Only sizes and names: a body is a prompt, and headers contain the caller's key.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RequestEdit")
             .field("body_bytes", &self.body.as_ref().map(Bytes::len))
@@ -164,10 +166,10 @@ impl fmt::Debug for RequestEdit {
     }
 }
 
-/// A filter's own answer. It is recorded, and charged nothing.
+/// A filter's own answer. It is recorded, and costs nothing.
 #[derive(Debug)]
 pub struct FilterAnswer {
-    /// Headers that say why: `x-outrigger-cache: hit`.
+    /// Headers that explain it: `x-outrigger-cache: hit`.
     pub headers: HeaderMap,
     pub body: FilterBody,
 }
@@ -175,9 +177,9 @@ pub struct FilterAnswer {
 /// The body of a filter's own answer, in the caller's dialect.
 #[derive(Debug)]
 pub enum FilterBody {
-    /// JSON. A conversation is sent as events to a caller who asked for a stream.
+    /// JSON. If the caller requested a stream, a conversation is sent as events.
     Whole(Bytes),
-    /// Events, for a caller who asked for a stream.
+    /// Events, for a caller that requested a stream.
     Events(Bytes),
 }
 
@@ -199,17 +201,17 @@ impl Filters {
         self.0.as_deref().unwrap_or_default()
     }
 
-    /// Tells all of them that a request has ended.
+    /// Reports the end of a request to all filters.
     pub(crate) fn recorded(&self, record: &Record) {
         self.all().iter().for_each(|filter| filter.recorded(record));
     }
 
-    /// What looks at the answer to this request, in the order in which it passes.
+    /// The filters for the answer to this request, in the order in which they see it.
     pub(crate) fn for_answer(&self, context: &RequestContext) -> AnswerFilters {
         self.before(self.all().len(), context)
     }
 
-    /// The same of the filters before one, for the answer of that one.
+    /// The same for the filters before `index`, which see the answer of that filter.
     pub(crate) fn before(&self, index: usize, context: &RequestContext) -> AnswerFilters {
         let filters = self.all().iter().take(index).rev();
         AnswerFilters(filters.filter_map(|filter| Some((filter.name(), filter.answer(context)?))).collect())

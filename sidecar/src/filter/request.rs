@@ -1,4 +1,4 @@
-//! What filters do with a request, before and after the decision.
+//! Runs the filters on a request, before and after the decision.
 
 use std::sync::OnceLock;
 
@@ -13,17 +13,17 @@ use crate::request::body::{overloaded, too_large};
 use crate::request::parse::understand;
 use crate::request::translation::RequestTranslation;
 
-/// A filter that ends the way of a request.
+/// A filter has answered or refused a request.
 #[derive(Debug)]
 pub struct FilterStop {
-    /// Where it is in the list.
+    /// The filter's index in the list.
     pub index: usize,
     pub name: &'static str,
-    /// Its own answer, or why the request is refused.
+    /// The filter's answer, or the reason of the refusal.
     pub with: Result<FilterAnswer, Refusal>,
 }
 
-/// Asks every filter in order, and edits the request as they say. Each sees what those before it made of it.
+/// Calls every filter in order and applies its edits. Each filter sees the edits of those before it.
 pub async fn before_deciding(
     filters: &Filters,
     context: &mut RequestContext,
@@ -38,7 +38,7 @@ pub async fn before_deciding(
         match verdict {
             RequestVerdict::Continue => {}
             RequestVerdict::Edit(edit) => {
-                // What was read of the bytes before is not true of these.
+                // What was parsed from the old body is no longer valid.
                 *translation = RequestTranslation::new(memory);
                 apply(context, edit, memory).map_err(|refusal| stop(Err(refusal)))?;
             }
@@ -49,7 +49,7 @@ pub async fn before_deciding(
     Ok(())
 }
 
-/// Asks every filter in order whether it answers in place of the candidates.
+/// Calls every filter in order; one may answer instead of the candidates.
 pub async fn after_deciding(
     filters: &Filters,
     context: &mut RequestContext,
@@ -70,12 +70,12 @@ pub async fn after_deciding(
     Ok(())
 }
 
-/// Edits a request, and reads it again: places in the bytes, the model, what its input is made of.
+/// Applies an edit, and parses the request again: positions in the body, the model, the input.
 fn apply(context: &mut RequestContext, edit: RequestEdit, memory: &Memory) -> Result<(), Refusal> {
     if let Some(headers) = edit.headers {
         context.headers = headers;
     }
-    // A name that the body does not tell stood in the path.
+    // If the model is not in the body, it was in the path.
     let in_path = context.operation.model == ModelPlace::Path || context.scanned.model != context.model;
     let model = edit.model.or_else(|| context.model.take().filter(|_| in_path));
     if let Some(body) = edit.body {

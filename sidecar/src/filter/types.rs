@@ -1,4 +1,4 @@
-//! From a policy's list to filters: which types there are, and how one of each is built.
+//! Builds filters from a policy's list.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,25 +10,25 @@ use thiserror::Error;
 
 use super::{Filter, Filters};
 
-/// Builds a filter from its settings, or says what is wrong with them.
+/// Builds a filter from its settings, or returns what is wrong with them.
 type BuildFilter = dyn Fn(&Value) -> Result<Arc<dyn Filter>, String> + Send + Sync;
 
-/// The types of filters that a gateway knows. None by default. Cheap to clone.
+/// The types of filters that a gateway supports. None by default. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct FilterTypes(BTreeMap<&'static str, Arc<BuildFilter>>);
 
-/// Why a policy's list can't be built.
+/// Why a filter of a policy's list cannot be built.
 #[derive(Debug, Error)]
 #[error("filters[{index}]: {problem}")]
 pub struct FilterError {
-    /// The place in the list.
+    /// The index in the list.
     pub index: usize,
     pub problem: String,
 }
 
 impl FilterTypes {
-    /// With one more, by the name that policies have for it. `build` is called for each place in the list of each policy:
-    /// what outlives a policy, such as what a cache holds, it keeps itself.
+    /// Adds a type under the name that policies use. `build` is called for each entry of each policy's list. State that
+    /// outlives a policy, such as the content of a cache, belongs to `build` itself.
     #[must_use]
     pub fn with(
         mut self,
@@ -39,10 +39,10 @@ impl FilterTypes {
         self
     }
 
-    /// The filters of a policy, in its order.
+    /// Builds the filters of a policy, in its order.
     ///
     /// # Errors
-    /// [`FilterError`]: a type that is not known, or settings that its type can't use.
+    /// [`FilterError`]: an unknown type, or settings that its type rejects.
     pub(crate) fn build(&self, listed: &[FilterDoc]) -> Result<Filters, FilterError> {
         let one = |(index, doc): (usize, &FilterDoc)| {
             let built = match self.0.get(&*doc.kind) {

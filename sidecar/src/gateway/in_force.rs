@@ -1,11 +1,11 @@
-//! What is in force: swapped as one, and held by each request that began with it.
+//! The policy in force. It is replaced as a whole; each request keeps the one that it began with.
 
 use std::sync::Arc;
 
 use crate::filter::Filters;
 use crate::runtime::active_policy::ActivePolicy;
 
-/// A policy, and the filters of its list.
+/// A policy, and its filters.
 #[derive(Debug)]
 pub(crate) struct PolicyInForce {
     pub served: Arc<ActivePolicy>,

@@ -1,4 +1,4 @@
-//! The gateway: what is in force, and what all requests share. Their way through it is in `pipeline.rs`.
+//! The gateway: the policy in force, and the state that all requests share. The path of a request is in `pipeline`.
 
 mod in_force;
 pub(crate) mod own_ports;
@@ -38,39 +38,39 @@ use crate::telemetry::record::Record;
 use crate::telemetry::records::{Lines, Records};
 use crate::upstream::Proxies;
 
-/// The target of log lines about policies that come into force or do not, so that who shows these otherwise can leave them
-/// out, wherever the code that writes them stands.
+/// The target of log lines about policies that are accepted or rejected. A program that shows these in another way can
+/// filter them out by this target.
 pub const POLICIES: &str = "outrigger_sidecar::policies";
-/// How often it is looked whether connections are warm.
+/// The interval at which idle connections are checked.
 const WARM_EVERY: Duration = Duration::from_secs(10);
 
-/// How a gateway is set up for as long as it lives.
+/// The settings of a gateway. They do not change while it runs.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
-    /// How decision lines are written.
+    /// How decision records are written.
     pub lines: Lines,
-    /// Whose gateway this is, for records: the pod, or nothing.
+    /// The name of the pod for records, if there is one.
     pub workload: Option<String>,
-    /// The pod's, for records of those whose key is not known.
+    /// The pod's namespace, for records of requests whose key is unknown.
     pub namespace: Option<String>,
-    /// The pod's: some keys are for certain ones. Absent: outside of a cluster, where there are none.
+    /// The pod's service account: some keys are for certain ones only. Absent outside of a cluster.
     pub service_account: Option<String>,
     /// The types of filters that a policy may list.
     pub filter_types: FilterTypes,
-    /// The folder in which accounts are kept from the first limit on; absent: they end with the process.
+    /// The folder for account files, once there is a limit. If absent, the accounts end with the process.
     pub state: Option<PathBuf>,
-    /// Bytes that this process may use; absent: what its control group says.
+    /// Bytes of memory that this process may use. If absent, the limit of its control group.
     pub memory: Option<usize>,
     /// The pod's labels, for rules.
     pub labels: Vec<(String, String)>,
-    /// Which web pages may call, and under which names.
+    /// The allowed origins of web pages and the allowed host names.
     pub access: Access,
-    /// The proxies that the environment names. Absent: only those that providers name count, as in a pod, whose author
-    /// chooses the environment.
+    /// The proxies of the environment. If absent, only providers set proxies, as in a pod, where the pod's author
+    /// controls the environment.
     pub proxies: Option<Arc<Proxies>>,
 }
 
-/// Why a policy was not put in force. The last good one serves on.
+/// Why a policy was rejected. The last good one stays in force.
 #[derive(Debug, Error)]
 pub enum InstallError {
     #[error(transparent)]
@@ -83,13 +83,13 @@ pub enum InstallError {
     Metrics(String),
 }
 
-/// A gateway. Cheap to share; everything in it is.
+/// A gateway. Cheap to share.
 #[derive(Debug)]
 pub struct Gateway {
     in_force: ArcSwapOption<PolicyInForce>,
     kept: Mutex<LearntState>,
     pub(crate) rejected: RwLock<Option<Rejected>>,
-    /// To the operator, where there is one.
+    /// The connection to the operator, if there is one.
     pub(crate) link: RwLock<Option<Link>>,
     pub(crate) affinity: Affinity,
     pub(crate) retries: RetryBudget,
@@ -102,25 +102,25 @@ pub struct Gateway {
     pub(crate) labels: Vec<(String, String)>,
     pub(crate) access: Access,
     pub(crate) own: Own,
-    /// Where it listens, once it does.
+    /// The addresses on which it listens, once it does.
     pub(crate) ports: OnceLock<Vec<SocketAddr>>,
     pub(crate) accounts: Arc<Accounts>,
     pub(crate) memory: Memory,
-    /// When this process began to serve: what listed models are told to be created at.
+    /// When this process started, as the time of creation of listed models.
     pub(crate) born: SystemTime,
-    /// The same, for how long ago that is.
+    /// The same, as a monotonic time.
     pub(crate) started: tokio::time::Instant,
-    /// A policy was installed: its endpoints may want connections.
+    /// Notified when a policy is installed: its endpoints may need connections.
     installed: Notify,
-    /// A request has ended.
+    /// Notified when the last request has ended.
     pub(crate) ended: Notify,
 }
 
 impl Gateway {
-    /// A gateway without a policy: it answers 503 until one is installed.
+    /// A gateway without a policy. It answers 503 until one is installed.
     ///
     /// # Errors
-    /// [`InstallError::Metrics`], which only a mistake of ours can cause.
+    /// [`InstallError::Metrics`], which only a bug in the gateway causes.
     pub fn new(settings: Settings) -> Result<Arc<Self>, InstallError> {
         Ok(Arc::new(Gateway {
             in_force: ArcSwapOption::empty(),
@@ -148,17 +148,16 @@ impl Gateway {
         }))
     }
 
-    /// Puts a policy in force: all of it is built first, then one pointer is swapped. Requests
-    /// under way go on with the one that they began with. Returns the new revision.
+    /// Puts a policy in force: builds all of it first, then swaps one pointer. Requests in progress keep the policy
+    /// that they began with. Returns the new revision.
     ///
     /// # Errors
-    /// [`InstallError`]; then the last good policy stays in force, and the reason is told beside
-    /// `/readyz`.
+    /// [`InstallError`]; then the last good policy stays in force, and `/readyz` shows the reason.
     pub fn install(&self, document: Document, secrets: &Secrets) -> Result<String, InstallError> {
         self.install_from(document, secrets, None)
     }
 
-    /// The same, of one that came so.
+    /// The same, with the source of the policy.
     pub(crate) fn install_from(
         &self,
         document: Document,
@@ -201,17 +200,17 @@ impl Gateway {
         }
     }
 
-    /// Says that a change cannot be put in force. The last good policy serves on.
+    /// Records and logs that a change is rejected. The last good policy stays in force.
     pub fn reject(&self, object: &str, path: &str, message: &str) {
         let rejected = Rejected { object: object.to_owned(), path: path.to_owned(), message: message.to_owned() };
-        // What stands already was told: files that stay broken are looked at again and again.
+        // Log a rejection only once: broken files are read again and again.
         if self.rejected.read().as_ref() != Some(&rejected) {
             tracing::error!(target: POLICIES, object, path, message, "change not in force, the last good policy serves on");
         }
         self.stands(Some(rejected));
     }
 
-    /// What is not in force at this moment, or that everything is.
+    /// Sets the rejection that `/readyz` shows; `None` if everything is in force.
     pub(crate) fn stands(&self, rejected: Option<Rejected>) {
         *self.rejected.write() = rejected;
     }
@@ -225,12 +224,12 @@ impl Gateway {
         self.in_force.load().as_ref().map(|in_force| Arc::clone(&in_force.served))
     }
 
-    /// Waits until no request is under way, with a caller or without.
+    /// Waits until no request is in progress, also none whose caller has gone.
     pub(crate) async fn settled(&self) {
         loop {
             let ended = self.ended.notified();
             tokio::pin!(ended);
-            // Before it is looked: the last one may end in between.
+            // Register before the check: the last request may end in between.
             ended.as_mut().enable();
             if self.metrics.in_flight.get() == 0 {
                 return;
@@ -239,7 +238,7 @@ impl Gateway {
         }
     }
 
-    /// Keeps connections warm; ends with the future's owner.
+    /// Keeps connections to providers open and ready. Runs until the future is dropped.
     pub(crate) async fn keep_warm(self: Arc<Self>) {
         loop {
             let pools = self.kept.lock().pools.all();
@@ -251,14 +250,14 @@ impl Gateway {
         }
     }
 
-    /// Keeps a record, and counts it if its line had to be dropped.
+    /// Adds a record, and counts it if its line had to be dropped.
     pub(crate) fn record(&self, record: Record) {
         if !self.records.add(record) {
             self.metrics.dropped_lines.inc();
         }
     }
 
-    /// A model's name as a metric may tell it: one of the policy, or `other`.
+    /// A model's name as a metric label: one that the policy knows, or `other`.
     pub(crate) fn metric_model(&self, context: &RequestContext, model: Option<&str>) -> String {
         let Some(model) = model else { return "none".to_owned() };
         let policy = &context.served.policy;
@@ -271,11 +270,11 @@ impl Gateway {
     }
 }
 
-/// Does what may take a while, such as compiling a policy's expressions, so that other requests are served meanwhile.
+/// Runs slow work, such as compiling expressions, without blocking other requests.
 fn aside<T>(work: impl FnOnce() -> T) -> T {
     match Handle::try_current() {
         Ok(handle) if handle.runtime_flavor() == RuntimeFlavor::MultiThread => tokio::task::block_in_place(work),
-        // There is nobody else, or nobody to give the thread to.
+        // A single-threaded runtime, or none: run it here.
         _ => work(),
     }
 }

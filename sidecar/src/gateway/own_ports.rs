@@ -1,4 +1,4 @@
-//! Providers whose endpoint is this gateway itself.
+//! Detects providers whose endpoint is this gateway itself.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -6,7 +6,7 @@ use crate::access::Name;
 use crate::runtime::active_policy::ActivePolicy;
 use crate::upstream::Endpoint;
 
-/// Says in the log which providers lead to one of these ports.
+/// Logs a warning for each provider whose endpoint is one of these ports.
 pub fn tell_own(served: &ActivePolicy, ports: &[SocketAddr]) {
     for (provider, backend) in served.policy.providers.iter().zip(&served.backends) {
         if let Some(endpoint) = backend.endpoint.as_ref().filter(|endpoint| is_own(endpoint, ports)) {
@@ -19,7 +19,7 @@ pub fn tell_own(served: &ActivePolicy, ports: &[SocketAddr]) {
     }
 }
 
-/// Whether an endpoint is one of these ports. Names other than loopback's are not looked up.
+/// Whether an endpoint is one of these ports. Only names of loopback are resolved.
 #[must_use]
 pub fn is_own(endpoint: &Endpoint, ports: &[SocketAddr]) -> bool {
     let host = match endpoint.host.parse::<IpAddr>() {
@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_endpoint_that_is_this_gateway_is_known() {
+    fn detects_endpoints_that_are_this_gateway() {
         let ports = ["127.0.0.1:4180", "[::1]:4180", "0.0.0.0:4181", "10.0.0.5:4182"].map(|at| at.parse().unwrap());
         for (url, own) in [
             ("http://127.0.0.1:4180/v1", true),

@@ -1,4 +1,4 @@
-//! Why a change is not in force, as it is told.
+//! The reason why a change is not in force, as logs and `/readyz` show it.
 
 use outrigger_policy::BuildError;
 use serde::Serialize;
@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::InstallError;
 use crate::runtime::serve_error::ServeError;
 
-/// Why a change is not in force: which object, where in it, and what is wrong.
+/// Why a change is not in force: the object, the field, and the problem.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Rejected {
     pub object: String,
@@ -15,7 +15,7 @@ pub struct Rejected {
 }
 
 impl Rejected {
-    /// Takes an error apart, as far as it knows where it is.
+    /// Finds the object and the field in an error, as far as the error names them.
     #[must_use]
     pub fn of(error: &InstallError) -> Self {
         let error = match error {

@@ -1,10 +1,10 @@
-//! What only one account has (a stored response, a cache) leads its requests to that account.
+//! Routes requests that name a resource of one account (a stored response, a cache) to that account.
 
 use outrigger_policy::{Candidate, CredentialIndex, Decision, Stay};
 
 use crate::request::context::RequestContext;
 
-/// What only one account has goes to that account, and nothing fails over.
+/// Reduces the candidates to the account that owns the resource. There is no failover.
 pub fn bind(decision: &mut Decision, stay: Option<Stay>, context: &RequestContext) {
     let policy = &context.served.policy;
     let home = |candidate: &Candidate, stay: Stay| {
@@ -18,7 +18,7 @@ pub fn bind(decision: &mut Decision, stay: Option<Stay>, context: &RequestContex
     };
     let mut eligible = decision.candidates.iter().filter(|candidate| candidate.skipped.is_none());
     let found = match stay {
-        // Nobody remembers: the first one, and it alone.
+        // The owner is unknown: take only the first candidate.
         None => eligible.next().map(|candidate| (candidate.clone(), candidate.credentials.first().copied())),
         Some(stay) => eligible.find_map(|candidate| Some((candidate.clone(), home(candidate, stay)?))),
     };

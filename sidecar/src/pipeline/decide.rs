@@ -1,4 +1,4 @@
-//! Asking the policy, with what the gateway knows of the world.
+//! Decides a request by the policy and by the state of the gateway.
 
 use std::time::Instant;
 
@@ -20,7 +20,7 @@ use crate::runtime::accounts::millis;
 use crate::runtime::backend::Backend;
 use crate::runtime::health::BackendHealth;
 
-/// The decision for a call, and the conversation under which its place is to be remembered.
+/// The decision for a request, and the conversation under which its route is remembered.
 pub fn decide(
     gateway: &Gateway,
     context: &RequestContext,
@@ -47,14 +47,14 @@ pub fn decide(
     let fallbacks = context.scanned.fallbacks.as_deref();
     let said = Request::said(context.key, context.request_type(), context.model.as_deref(), fallbacks, &header, &world);
     let request = Request {
-        // Only rules read these.
+        // Only rules need these.
         headers: &if rules_read { parsed_request::seen_headers(&context.headers) } else { Vec::new() },
         params: &if rules_read { context.query.seen() } else { Vec::new() },
         draw: explicit.map_or_else(|| Draw::Random(fastrand::u64(..)), |id| Draw::of_session(&context.key().id, id)),
         stay,
         ..said
     };
-    // Here, and not on another thread: all that rules may cost together is a millisecond at the most.
+    // Not on another thread: all rules together cost a millisecond at most.
     let mut decision = by_policy(&context.served.policy, &request);
     if context.scanned.handle.is_some() {
         bind(&mut decision, stay, context);

@@ -1,8 +1,8 @@
-//! A request that goes on for a moment when its caller has gone.
+//! Lets a request continue for a moment after its caller has gone.
 //!
-//! hyper drops the future of a request whose connection closes, and an attempt dropped half-way leaves nobody who knows
-//! what it used. Where that is money, the request runs as a task of its own: it is cancelled a second after its caller
-//! went, or runs to its end where the key says `onHangUp: Drain`.
+//! hyper drops the future of a request when its connection closes. If an attempt is dropped half-way, its usage is
+//! unknown. If limits count it, the request runs as a task of its own: it is cancelled a second after its caller has
+//! gone, or runs to its end if the key sets `onHangUp: Drain`.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -17,10 +17,10 @@ use tokio::task::AbortHandle;
 use crate::request::context::RequestContext;
 use crate::request::reply::ReplyBody;
 
-/// How long an attempt goes on that nobody waits for.
+/// How long an attempt continues after its caller has gone.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// Watches over a request's task for its caller.
+/// Waits for a request's task, and notices when its caller goes.
 #[derive(Debug)]
 pub struct DetachedRequest {
     on_hang_up: OnHangUp,
@@ -44,7 +44,7 @@ impl DetachedRequest {
         self.task = None;
         match outcome {
             Ok(response) => response,
-            // Only a bug of ours ends a task so; its caller must not wait for ever.
+            // Only a panic ends a task this way. The caller gets an answer anyway.
             Err(_) => {
                 let mut response = Response::new(Empty::new().map_err(|never| match never {}).boxed_unsync());
                 *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;

@@ -1,4 +1,4 @@
-//! A filter ends the way of a request: it answers by itself, or refuses.
+//! Answers a request that a filter has answered or refused.
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -13,7 +13,7 @@ use crate::request::answer_events;
 use crate::request::refusal::Refusal;
 use crate::request::reply::ReplyBody;
 
-/// Tells the caller what the filter says.
+/// Sends the filter's answer or refusal.
 pub async fn stopped(mut completion: Box<Completion>, stop: FilterStop) -> Response<ReplyBody> {
     let FilterStop { index, name, with } = stop;
     match with {
@@ -28,7 +28,7 @@ pub async fn stopped(mut completion: Box<Completion>, stop: FilterStop) -> Respo
     }
 }
 
-/// Answers in the name of a filter: recorded, and charged nothing. `outer`: what looks at the answer.
+/// Sends a filter's answer. It is recorded, and costs nothing. `outer`: the filters of the answer.
 async fn answer(
     mut completion: Box<Completion>,
     name: &'static str,
@@ -77,7 +77,7 @@ fn tell(mut completion: Box<Completion>, headers: http::HeaderMap, body: Bytes, 
     response
 }
 
-/// A filter gave an answer that is none of the caller's dialect: a mistake of ours.
+/// The refusal for a filter's answer that is not valid in the caller's dialect: a bug in the filter.
 fn no_answer(name: &str, problem: &str) -> Refusal {
     tracing::error!(filter = name, problem, "a filter's own answer can't be told");
     Refusal::new(RefusalKind::FilterFailed, format!("filter {name} answered with what can't be told: {problem}"))

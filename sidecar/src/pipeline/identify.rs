@@ -1,4 +1,4 @@
-//! Who is calling: which VirtualKey a request belongs to.
+//! Finds the VirtualKey of a request.
 
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName};
@@ -9,10 +9,10 @@ use crate::request::headers::{has_words_to_us, name};
 use crate::request::query::Query;
 use crate::request::refusal::Refusal;
 
-/// Headers in which a key can be named outright: what they say must be right.
+/// Headers that name a key explicitly: the name must be valid.
 const NAMED: [&str; 2] = ["x-outrigger-key", "x-bf-vk"];
 
-/// A caller's key, and what it was known by.
+/// The key of a caller, and the field that named it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Caller {
     /// Index in [`Policy::keys`].
@@ -21,10 +21,10 @@ pub struct Caller {
     pub by: Option<&'static str>,
 }
 
-/// The index of the caller's key, in a pod of that service account.
+/// Finds the caller's key, and checks that it may be used with this service account.
 ///
 /// # Errors
-/// As [`caller`]; and a key that is suspended, has expired, or is for other service accounts.
+/// As [`caller`]; also if the key is suspended, has expired, or is for other service accounts.
 pub fn identify(
     policy: &Policy,
     headers: &HeaderMap,
@@ -36,13 +36,13 @@ pub fn identify(
     usable(policy, caller.key, service_account, now)
 }
 
-/// Who is calling.
+/// Finds the caller's key.
 ///
-/// Named outright it must be bound; in an SDK's own place for a key it may be anything, since SDKs
-/// must send something; else it is the default one.
+/// A key that is named explicitly must be bound. The field for an SDK's API key may contain anything, since SDKs must
+/// send something. Otherwise the default key applies.
 ///
 /// # Errors
-/// There is no such key, or one must be named.
+/// There is no such key, or a key must be named.
 pub fn caller(policy: &Policy, headers: &HeaderMap, query: &Query) -> Result<Caller, Refusal> {
     let named = if has_words_to_us(headers) { &NAMED[..] } else { &[] };
     for &name in named {
@@ -86,7 +86,7 @@ pub fn caller(policy: &Policy, headers: &HeaderMap, query: &Query) -> Result<Cal
     }
 }
 
-/// What SDKs send as their key, in the order in which they are believed.
+/// The API keys that SDKs send, in the order in which they are tried.
 fn offered(headers: &HeaderMap, query: &Query) -> impl Iterator<Item = (&'static str, String)> {
     let header = |name: HeaderName| headers.get(&name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let authorization = header(AUTHORIZATION).and_then(|value| {
@@ -120,7 +120,7 @@ fn usable(policy: &Policy, index: KeyIndex, service_account: Option<&str>, now: 
     if key.expires_at.is_some_and(|at| at <= now) {
         return Err(blocked("has expired (spec.expiresAt)"));
     }
-    // Outside of a cluster there is no account to be held against it.
+    // Outside of a cluster, there is no service account to check.
     if let (Some(accounts), Some(own)) = (&key.service_accounts, service_account)
         && !accounts.iter().any(|account| account == own)
     {
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn callers_are_known_by_what_their_sdk_sends() {
+    fn finds_the_key_in_what_sdks_send() {
         let aliased = KeyDoc {
             // sha256("token-of-old")
             aliases: vec!["9f5d6d1f2b8d3c4e".to_owned()],
@@ -213,9 +213,9 @@ mod tests {
         assert_eq!(refusal.message, "no existing VirtualKey is bound here; its namespace has search, batch");
     }
 
-    /// A key that must be named is nobody's who does not, though it is the only one.
+    /// Callers that do not name such a key cannot use it, even if it is the only one.
     #[test]
-    fn a_key_may_have_to_be_named() {
+    fn a_key_may_require_that_callers_name_it() {
         let document = Document {
             format: FORMAT,
             keys: vec![KeyDoc { must_be_named: true, ..key("search") }],
@@ -234,9 +234,9 @@ mod tests {
         assert_eq!(asked(Some("search")), Ok(KeyIndex::from(0)));
     }
 
-    /// Its credentials are kept from other pods by the operator; this is for providers that need none.
+    /// The operator withholds the credentials from other pods. This protects providers without credentials.
     #[test]
-    fn keys_for_certain_service_accounts_are_for_these() {
+    fn a_key_may_be_for_certain_service_accounts_only() {
         let key = KeyDoc { service_accounts: Some(vec!["crawler".to_owned()]), ..key("search") };
         let document = Document {
             format: FORMAT,

@@ -1,4 +1,4 @@
-//! What there is: the models of a key, and the paths of all.
+//! Lists the models of a key, and all served paths.
 
 use std::time::UNIX_EPOCH;
 
@@ -13,7 +13,7 @@ use crate::completion::Completion;
 use crate::request::refusal::{self, Refusal};
 use crate::request::reply::ReplyBody;
 
-/// `/v1/models`, and one of them: answered from the policy, nobody is asked.
+/// Answers `/v1/models` and `/v1/models/MODEL` from the policy, without an upstream.
 pub fn list(mut completion: Box<Completion>) -> Response<ReplyBody> {
     let context = &completion.context;
     let created = completion.gateway.born.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_unknown_path_lists_what_there_is() {
+    fn an_unknown_path_lists_the_served_ones() {
         let refusal = unknown_path("GET", "/nothing");
         assert_eq!(refusal.status, 404);
         for part in ["openai: POST /v1/chat/completions", "anthropic: POST /v1/messages", "{model}:generateContent"] {

@@ -1,4 +1,4 @@
-//! The way of a request through the gateway: one step after the other, each in a file of its own.
+//! The path of a request through the gateway: one step after the other, each in its own file.
 
 pub(crate) mod account_bound;
 mod decide;
@@ -41,12 +41,12 @@ use crate::request::refusal::Refusal;
 use crate::request::reply::ReplyBody;
 use crate::request::translation::RequestTranslation;
 
-/// Rules that the log names for one request, of those whose expression failed.
+/// How many rules are logged for one request whose expressions failed.
 const RULES_TOLD: usize = 8;
 
 impl Gateway {
-    /// Refuses a request by its head, before it is anybody's: it is counted, and not recorded, or a web page could push
-    /// everybody else's records out.
+    /// Refuses a request by its head, before its key is known. It is counted, but not recorded: otherwise a web page
+    /// could displace all other records.
     pub(crate) fn turn_away<B>(&self, request: &Request<B>, refusal: &Refusal) -> Response<ReplyBody> {
         self.metrics.turned_away(refusal.kind);
         let hints = hints(request.headers(), &Query::parse(request.uri().query().unwrap_or_default()));
@@ -59,7 +59,7 @@ impl Gateway {
         let (head, mut body) = request.into_parts();
         let (version, waits) = (head.version, head.headers.contains_key(http::header::EXPECT));
         let response = self.answer(head, &mut body).await;
-        // What was refused before it was read.
+        // Read and discard the rest of a body that was refused early.
         drain(&mut body, version, waits).await;
         response
     }
@@ -150,18 +150,18 @@ impl Gateway {
         }
         let counts = context.served.policy.limits.counts(context.key, &context.key().id);
         match counts || context.key().on_hang_up == OnHangUp::Drain {
-            // What was asked for goes on for a moment when its caller has gone, so that it is known what it used. Boxed: it is
-            // eighteen kilobytes, which a task would copy several times.
+            // An attempt continues for a moment after its caller has gone, so that its usage becomes known. Boxed,
+            // because a task would copy its 18 KiB several times.
             true => DetachedRequest::new(&context).wait(Box::pin(self.route(context, filters))).await,
             false => self.route(context, filters).await,
         }
     }
 
-    /// From a request that is understood to its answer.
+    /// Handles a parsed request up to its answer.
     async fn route(self: Arc<Self>, mut context: RequestContext, filters: Filters) -> Response<ReplyBody> {
         let mut translation = RequestTranslation::new(&self.memory);
         if !filters.is_empty() {
-            // Boxed, so that a request without filters does not carry the room for them.
+            // Boxed, so that the future of a request without filters stays small.
             let passed = before_deciding(&filters, &mut context, &mut translation, &self.memory);
             if let Err(stop) = Box::pin(passed).await {
                 return stopped(Completion::new(Arc::clone(&self), filters, context), stop).await;
@@ -172,7 +172,7 @@ impl Gateway {
         let (mut decision, mut conversation) =
             self.memory.work(context.body.len(), || decide(&self, &context, &translation, now)).await;
         if decision.refusal.is_some() && translation.may_wait() {
-            // Nobody can take it as it is: others will soon give back what they have.
+            // No candidate can take it unchanged, and memory for a translation will soon be free.
             translation = RequestTranslation::new(&self.memory);
             translation.make_room(&context).await;
             (decision, conversation) =
@@ -189,7 +189,7 @@ impl Gateway {
             tracing::warn!(more, "expressions of other rules failed on the same request");
         }
         if let Some(refusal) = &decision.refusal {
-            // A body that is no conversation is the caller's mistake, and no shortcoming of a dialect.
+            // If the body is no conversation, the request is invalid, not unsupported.
             let unfit = refusal.kind == PolicyRefusalKind::UnsupportedParameter;
             let refusal = match (translation.problem(), translation.no_room()) {
                 (_, Some(no_room)) if unfit => no_room,
@@ -228,7 +228,7 @@ impl Gateway {
     }
 }
 
-/// Which SDK it is, where the path does not say.
+/// Signs of the SDK, for paths that several dialects share.
 fn hints(headers: &HeaderMap, query: &Query) -> Hints {
     Hints {
         anthropic: headers.contains_key(&name::ANTHROPIC_VERSION),
@@ -236,7 +236,7 @@ fn hints(headers: &HeaderMap, query: &Query) -> Hints {
     }
 }
 
-/// Whether a copy is made of a long body to look at it: letters in it may be escaped by number.
+/// Whether parsing a long body copies it, because it may contain escaped letters.
 fn copies(body: &[u8]) -> bool {
     body.len() >= LONG_WORK && memchr::memmem::find(body, b"\\u00").is_some()
 }

@@ -1,4 +1,4 @@
-//! How a stream breaks off: as a failed attempt while nothing of it was told, as an error event after.
+//! A stream that breaks off: a failed attempt if the caller has received nothing of it, otherwise an error event.
 
 use outrigger_core::RefusalKind;
 use outrigger_llm::chat::StreamError;
@@ -11,7 +11,7 @@ use crate::telemetry::attempt_error::AttemptError;
 /// What ended a stream before its end.
 #[derive(Debug)]
 pub enum Broken {
-    /// The upstream said so in the stream.
+    /// An error event of the upstream.
     Told(StreamError),
     Malformed(String),
     Lost(String),
@@ -19,14 +19,14 @@ pub enum Broken {
 }
 
 impl Broken {
-    /// Whether it says something of the place: that the caller bears no longer silence does not.
+    /// Whether it counts against the provider's health. If the caller's own idle timeout ran out, it does not.
     pub fn teaches(&self, timing: &Timing) -> bool {
         !matches!(self, Broken::Timeout(AttemptError::TimeoutIdle) if timing.idle_is_callers)
     }
 }
 
 impl Broken {
-    /// As a failed attempt: nothing of it has reached the caller.
+    /// The failed attempt, if nothing of the stream has reached the caller.
     pub fn failed(&self, setting: &AnswerSource) -> Failed {
         match self {
             Broken::Told(error) => {
@@ -45,7 +45,7 @@ impl Broken {
         }
     }
 
-    /// The error of the attempt, and what the caller's error event says.
+    /// The error of the attempt; the status, type and message of the caller's error event.
     pub fn told(&self, setting: &AnswerSource) -> (AttemptError, u16, RefusalKind, String) {
         let provider = &setting.provider;
         match self {

@@ -1,4 +1,4 @@
-//! Back to the caller, in the caller's dialect, reading usage on the way.
+//! Relays answers to the caller, in the caller's dialect, and reads their usage.
 
 mod broken_stream;
 mod stream;
@@ -21,33 +21,33 @@ use crate::completion::Completion;
 use crate::runtime::health::BackendHealth;
 use crate::telemetry::attempt_error::AttemptError;
 
-/// How the answer must be told back.
+/// How an answer is converted for the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Conversion {
-    /// As it comes.
+    /// Not at all.
     Same,
-    /// A conversation, through the dialect of none.
+    /// A conversation, to another dialect.
     Across,
-    /// Vectors, to a caller who wants them so.
+    /// Embeddings, to another dialect, in this encoding.
     Vectors { encoding: Encoding, batch: bool },
 }
 
-/// Where an answer comes from, and how it must be told.
+/// The upstream that answered, and the conversion that its answer needs.
 #[derive(Debug)]
 pub struct AnswerSource {
     pub upstream: &'static Api,
     pub way: Conversion,
-    /// The name by which the key knows the provider.
+    /// The provider's name in the key.
     pub provider: Arc<str>,
     pub model: Arc<str>,
-    /// The gateway asked for the usage chunk, so it takes it out again.
+    /// The gateway requested the usage chunk, so it removes it again.
     pub asked_usage: bool,
     pub stay: Stay,
     pub health: Arc<BackendHealth>,
     pub sent_at: Instant,
 }
 
-/// What answers of the OpenAI dialect carry beside the answer.
+/// The `extra_fields` that the gateway adds to answers of the OpenAI dialect.
 #[derive(Serialize)]
 struct ExtraFields<'a> {
     provider: &'a str,
@@ -63,7 +63,7 @@ struct ExtraFields<'a> {
     decision: &'a str,
 }
 
-/// `cost`: nano-dollars, where they are known.
+/// The `extra_fields` of an answer, as JSON. `cost`: nano-dollars, if known.
 pub fn extra_fields(completion: &Completion, setting: &AnswerSource, cost: Option<u64>) -> String {
     let context = &completion.context;
     let fields = ExtraFields {

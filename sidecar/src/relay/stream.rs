@@ -1,10 +1,10 @@
-//! A stream on its way back.
+//! Relays a stream to the caller.
 //!
 //! ```text
-//! held (until content, or 64 events, 256 kB, 10 s) -> flowing -> ended | broken (an error event)
+//! buffered (until content, or 64 events, 256 kB, 10 s) -> flowing -> ended | broken (an error event)
 //! ```
-//! While events are held, another candidate can still take over. Once content has gone out, the
-//! loss of the upstream is an error event and the end, never an invented one.
+//! While events are buffered, another candidate can still take over. After content was sent, the loss of the upstream
+//! becomes an error event and the end of the stream; the gateway never invents a regular end.
 
 mod filtered;
 mod read;
@@ -46,32 +46,32 @@ pub struct Relay {
     reader: EventReader,
     translator: StreamTranslator,
     array: Option<AsArray>,
-    /// Filters that see the events; what is told passes them before it is sent.
+    /// Filters that see the events before they are sent.
     filtering: Option<Box<Filtering>>,
     setting: AnswerSource,
     timing: Timing,
-    /// Told and not yet sent.
+    /// Written and not sent yet.
     out: Vec<u8>,
     events: Vec<framing::Event>,
-    /// How many there were since somebody looked.
+    /// The number of events since the last check.
     read_events: usize,
-    /// There was content, or the end: from then on only silence counts against the upstream.
+    /// Content or the end has come. From then on, only silence counts against the upstream.
     content: bool,
-    /// Nothing more comes from the upstream.
+    /// The upstream sends nothing more.
     over: bool,
-    /// The last bytes were told.
+    /// The last bytes were returned.
     closed: bool,
     memory: Memory,
-    /// For an event that has no end yet, and for what is kept to be told later.
+    /// Memory for an incomplete event, and for buffered parts of the translation.
     held: MemoryLease,
     chunks: u32,
     chunk_time: Duration,
-    /// The upstream is waited for, until the alarm.
+    /// Waiting for the upstream, until `alarm`.
     waiting: bool,
     alarm: Option<Pin<Box<Sleep>>>,
 }
 
-/// Nothing came for as long as is allowed.
+/// The upstream was silent for longer than allowed.
 #[derive(Debug)]
 struct Silence;
 
@@ -114,13 +114,13 @@ impl Relay {
         }
     }
 
-    /// The answer's body: what is held, then what comes.
+    /// The body of the answer: first the buffered events, then the rest.
     pub fn into_body(self: Box<Self>, mut completion: Box<Completion>, status: u16) -> ReplyBody {
         completion.first_byte();
         Flow::new(self, completion, status).boxed_unsync()
     }
 
-    /// The next bytes for the caller; `None` when all is told.
+    /// The next bytes for the caller; `None` at the end.
     pub fn poll_next(&mut self, cx: &mut Context<'_>, completion: &mut Completion) -> Poll<Option<Bytes>> {
         loop {
             let told = match self.filtering {
@@ -158,10 +158,10 @@ impl Relay {
         }
     }
 
-    /// Ready when the upstream has been silent for longer than it may.
+    /// Ready when the upstream has been silent for longer than allowed.
     fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if !std::mem::replace(&mut self.waiting, true) {
-            // What flows is bounded by silence alone; before there is content also by the time of the whole.
+            // Once content flows, only silence is limited; before, also the total time.
             let silent = Instant::now() + self.timing.idle;
             let by = match self.content {
                 true => silent,
@@ -178,12 +178,12 @@ impl Relay {
         }
     }
 
-    /// What the answer used, as far as it was told.
+    /// The reported usage so far.
     pub fn usage(&self) -> Usage {
         self.translator.usage()
     }
 
-    /// Whether the answer came to its own end, and all of it was handed on.
+    /// Whether the answer has ended regularly, and all of it was returned.
     pub fn is_told(&self) -> bool {
         self.translator.finished()
             && self.out.is_empty()
@@ -191,29 +191,29 @@ impl Relay {
             && (self.array.is_none() || self.closed)
     }
 
-    /// Nobody waits for what may still come behind the answer's end: it served.
+    /// The caller needs nothing after the answer's end: count it as served.
     pub fn served(&mut self) {
         if !std::mem::replace(&mut self.over, true) {
             self.setting.health.succeeded(&self.setting.model, Instant::now());
         }
     }
 
-    /// How long an answer may take that nobody reads.
+    /// How long to read an answer whose caller has gone.
     pub fn longest(&self) -> Duration {
         self.timing.total
     }
 
-    /// Whether the answer came to its own end.
+    /// Whether the answer has ended regularly.
     pub fn is_finished(&self) -> bool {
         self.translator.finished()
     }
 
-    /// Bytes of content that were told so far.
+    /// The bytes of content so far.
     pub fn said(&self) -> u64 {
         self.translator.said()
     }
 
-    /// What the gateway took for one later chunk, in microseconds, on average.
+    /// The gateway's own time for one chunk, in microseconds on average. The first chunks do not count.
     pub fn chunk_overhead_us(&self) -> Option<f64> {
         (self.chunks > 0).then(|| {
             let mean = self.chunk_time.as_secs_f64() * 1e6 / f64::from(self.chunks);
@@ -227,7 +227,7 @@ impl Relay {
         completion: &mut Completion,
     ) {
         match chunk {
-            // The answer's end was told: that the connection is lost behind it, or stays open, is no loss.
+            // After the answer's end, a lost or open connection is no error.
             Err(_) | Ok(Some(Err(_))) if self.translator.finished() => self.close(completion),
             Err(_) if !self.content && Instant::now() >= self.timing.total_at => {
                 self.break_off(&Broken::Timeout(AttemptError::TimeoutTotal), completion)
@@ -253,7 +253,7 @@ impl Relay {
         }
     }
 
-    /// The upstream is done. What it left unsaid is told, or that it broke off.
+    /// Handles the upstream's end: writes the rest of the answer, or reports that it broke off.
     fn close(&mut self, completion: &mut Completion) {
         let finished =
             self.translator.close(&mut self.out, |usage, said| comment(completion, &self.setting, usage, said));
@@ -266,7 +266,7 @@ impl Relay {
         }
     }
 
-    /// Content has gone out: an error event of the caller's dialect, and the end.
+    /// Ends a stream of which content was sent: with an error event in the caller's dialect.
     fn break_off(&mut self, broken: &Broken, completion: &mut Completion) {
         self.over = true;
         let (word, status, kind, message) = broken.told(&self.setting);
@@ -274,7 +274,7 @@ impl Relay {
         if broken.teaches(&self.timing) {
             self.setting.health.failed(&self.setting.model, self.setting.sent_at, Instant::now());
         }
-        // An upstream's own error event of the same dialect was already passed on.
+        // The upstream's own error event of the same dialect was passed on already.
         if matches!((broken, self.setting.way), (Broken::Told(_), Conversion::Same)) {
             return;
         }
@@ -290,9 +290,9 @@ impl Relay {
     }
 }
 
-/// What stands before the end of a stream of the OpenAI dialect: a comment, which every SDK skips.
+/// The comment before the end of a stream of the OpenAI dialect. Every SDK skips it.
 fn comment(completion: &Completion, setting: &AnswerSource, usage: &Usage, said: u64) -> String {
-    // Without the upstream's figures the price of a stream is known at its end alone.
+    // Without reported figures, the cost is not known before the end.
     let cost = usage.output.and_then(|_| completion.cost_of(usage, said));
     match completion.context.tells_extra_fields() {
         true => format!(": outrigger {}\n", extra_fields(completion, setting, cost)),

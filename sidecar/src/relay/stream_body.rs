@@ -1,11 +1,11 @@
-//! A stream as the body of an answer, and what becomes of it when its caller goes away.
+//! The body of a streamed answer, and how it ends if the caller goes away.
 //!
 //! ```text
 //! flowing -> ended
-//!         -> hung up -> read on for a moment (1 s, 256 tokens) or to the end -> settled
+//!         -> caller gone -> read on for a moment (1 s, 256 tokens) or to the end -> settled
 //! ```
-//! A provider tells what an answer used at its end. A caller who hangs up takes that along, so the gateway reads on for a
-//! moment where money is at stake, and to the end where the key says `onHangUp: Drain`.
+//! A provider reports the usage at the end of an answer. If the caller goes away before, the gateway reads on for a
+//! moment if the request is charged, and to the end if the key sets `onHangUp: Drain`.
 
 use std::io;
 use std::pin::Pin;
@@ -20,12 +20,12 @@ use outrigger_policy::OnHangUp;
 use super::Relay;
 use crate::completion::{CLIENT_CLOSED, Completion};
 
-/// How long an answer is read on for that nobody waits for.
+/// How long to read on after the caller has gone.
 const LINGER: Duration = Duration::from_secs(1);
-/// How many tokens more of it.
+/// How many more tokens to read then.
 const LINGER_TOKENS: u64 = 256;
 
-/// A relay together with the end of its request.
+/// A relay together with the completion of its request.
 #[derive(Debug)]
 pub struct Flow(Option<Flowing>);
 
@@ -64,7 +64,7 @@ impl Body for Flow {
 impl Drop for Flow {
     fn drop(&mut self) {
         let Some(mut flowing) = self.0.take() else { return };
-        // Whoever has read an answer to its end may close at once.
+        // A caller that has read the answer to its end may close the connection at once.
         if !flowing.relay.is_told() {
             flowing.completion.hung_up();
             flowing.status = CLIENT_CLOSED;
@@ -73,14 +73,14 @@ impl Drop for Flow {
         let runtime = tokio::runtime::Handle::try_current();
         match runtime {
             Ok(runtime) if drains || flowing.completion.is_charged() => drop(runtime.spawn(flowing.linger(drains))),
-            // Nothing hangs on it: the upstream is told at once.
+            // Nothing is charged: cancel the upstream request at once.
             _ => flowing.end_early(),
         }
     }
 }
 
 impl Flowing {
-    /// All was told, whether or not somebody heard it.
+    /// Ends a stream that was relayed to its end, received by the caller or not.
     fn end(mut self, status: u16) {
         self.completion.streamed(self.relay.chunk_overhead_us());
         self.account();
@@ -95,7 +95,7 @@ impl Flowing {
         }
     }
 
-    /// The upstream is cancelled where it is.
+    /// Cancels the upstream request.
     fn end_early(mut self) {
         if self.relay.is_finished() {
             self.relay.served();
@@ -115,7 +115,7 @@ impl Flowing {
                 }
             }
         };
-        // That the time is over is as good an end as any.
+        // Running out of time is an end like any other.
         drop(tokio::time::timeout(longest, reading).await);
         self.end_early();
     }

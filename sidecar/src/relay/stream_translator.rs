@@ -1,4 +1,4 @@
-//! How a stream's events are told: passed as they are, or in another dialect.
+//! Writes a stream's events to the caller: unchanged, or translated to the caller's dialect.
 
 use outrigger_llm::chat::{ChatEvent, Finish, StreamError};
 use outrigger_llm::framing;
@@ -6,7 +6,7 @@ use outrigger_llm::passthrough::watch::StreamWatch;
 use outrigger_llm::tokens::usage::Usage;
 use outrigger_llm::{Answer, Format, StreamDecoder, StreamEncoder};
 
-/// What one event amounted to.
+/// What an event contained.
 #[derive(Debug, Default)]
 pub struct EventOutcome {
     pub content: bool,
@@ -14,24 +14,24 @@ pub struct EventOutcome {
     pub malformed: Option<String>,
 }
 
-/// Reads one upstream's events and writes a caller's.
+/// Reads the events of an upstream and writes those of the caller.
 #[derive(Debug)]
 pub enum StreamTranslator {
     Same {
         watch: Box<StreamWatch>,
-        /// Usage chunks that the caller did not ask for are withheld.
+        /// Removes usage chunks that the caller did not request.
         withholds_usage: bool,
     },
     CrossFormat(Box<CrossFormat>),
 }
 
-/// What an event takes that is kept.
+/// The memory overhead of a buffered event.
 const KEPT: usize = 256;
-/// Tool calls of one stream that is translated. Each new one is looked for among those before it, so that many cost more
-/// than their number; models make a few at once.
+/// The most tool calls in a translated stream. Each new call is searched among the earlier ones, which takes quadratic
+/// time; models make a few at once.
 const MOST_CALLS: usize = 1_024;
 
-/// A translation under way.
+/// The state of a translation.
 #[derive(Debug)]
 pub struct CrossFormat {
     decoder: StreamDecoder,
@@ -43,7 +43,7 @@ pub struct CrossFormat {
     events: Vec<ChatEvent>,
     said: u64,
     calls: usize,
-    /// Bytes that are kept of calls, and of what is told behind them.
+    /// Bytes buffered for tool calls and for the events after them.
     keeps: usize,
 }
 
@@ -67,8 +67,7 @@ impl StreamTranslator {
         }))
     }
 
-    /// Looks at an event and writes what the caller gets of it. `before_end` is asked for what
-    /// stands before the stream's own end.
+    /// Reads an event and writes it for the caller. `before_end` returns what to write before the end of the stream.
     pub fn tell(
         &mut self,
         event: &framing::Event,
@@ -96,8 +95,8 @@ impl StreamTranslator {
         }
     }
 
-    /// The upstream closed. Whether the answer had come to its end; what its dialect leaves unsaid
-    /// is written.
+    /// Handles the upstream's end: writes the rest that the caller's dialect requires. Returns whether the answer was
+    /// complete.
     pub fn close(&mut self, out: &mut Vec<u8>, before_end: impl FnOnce(&Usage, u64) -> String) -> bool {
         match self {
             StreamTranslator::Same { watch, .. } => watch.finished(),
@@ -112,7 +111,7 @@ impl StreamTranslator {
         }
     }
 
-    /// Whether the answer's own end, or its reason to end, was told.
+    /// Whether the answer's end, or its finish reason, was received.
     pub fn finished(&self) -> bool {
         match self {
             StreamTranslator::Same { watch, .. } => watch.finished(),
@@ -120,7 +119,7 @@ impl StreamTranslator {
         }
     }
 
-    /// Whether the answer ended with nothing in it, unexplained.
+    /// Whether the answer ended without content and without a reason for that.
     pub fn is_empty(&self) -> bool {
         match self {
             StreamTranslator::Same { watch, .. } => watch.empty(),
@@ -134,7 +133,7 @@ impl StreamTranslator {
         }
     }
 
-    /// Bytes of content that were told so far.
+    /// The bytes of content so far.
     pub fn said(&self) -> u64 {
         match self {
             StreamTranslator::Same { watch, .. } => watch.content_bytes(),
@@ -142,7 +141,7 @@ impl StreamTranslator {
         }
     }
 
-    /// Bytes that may be kept of what was told, for later: calls are told whole, or before what comes behind them.
+    /// The bytes that the encoder may have buffered: it writes tool calls as a whole, and before the events after them.
     pub fn keeps(&self) -> usize {
         match self {
             StreamTranslator::Same { .. } => 0,
@@ -187,7 +186,7 @@ impl CrossFormat {
                 ChatEvent::Finish { reason, .. } => self.finish = Some(*reason),
                 ChatEvent::Error(error) => {
                     told.error = Some(error.clone());
-                    // Told by whoever knows whether content has gone out.
+                    // The caller of this function decides how to report it.
                     continue;
                 }
                 ChatEvent::End if self.ended => continue,

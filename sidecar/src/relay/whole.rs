@@ -1,4 +1,4 @@
-//! A whole answer on its way back.
+//! Relays a whole answer to the caller.
 
 use std::sync::LazyLock;
 use std::time::Instant;
@@ -29,24 +29,24 @@ use crate::request::whole_body::WholeBody;
 use crate::telemetry::attempt_error::AttemptError;
 use crate::upstream::UpstreamBody;
 
-/// An answer that was read to its end and found good.
+/// An answer that was read to its end and is valid.
 pub struct WholeAnswer {
     pub content_type: &'static str,
     body: Bytes,
     usage: Usage,
-    /// Bytes of content, where the cost goes by them.
+    /// Bytes of content, if the cost depends on them.
     said: u64,
-    /// The id of a stored response, which only this place knows.
+    /// The id of a stored response, which only this account knows.
     handle: Option<String>,
     tells_extra_fields: bool,
     setting: AnswerSource,
     held: MemoryLease,
 }
 
-/// Looks at a whole answer, and tells it in the caller's dialect.
+/// Checks a whole answer, and converts it to the caller's dialect.
 ///
 /// # Errors
-/// An error under 200, an answer with nothing in it, one that is not of the dialect.
+/// If it is an error under status 200, is empty, or is not of the dialect.
 pub fn whole_answer(
     setting: AnswerSource,
     completion: &Completion,
@@ -57,7 +57,7 @@ pub fn whole_answer(
     let context = &completion.context;
     let provider = std::sync::Arc::clone(&setting.provider);
     let kind = context.operation.kind;
-    // Strings with escapes are put together elsewhere to look at them.
+    // Strings with escapes are copied to read them.
     if text.len() > EVENTS && memchr::memchr(b'\\', &text).is_some() {
         held.grow_to(2 * text.len(), memory).map_err(Failed::crowded)?;
     }
@@ -83,7 +83,7 @@ pub fn whole_answer(
                 decode_response(setting.upstream.format, &parse()?).map_err(|error| malformed(error.to_string()))?;
             let answer = answer_events::answer_of(context, &setting.model);
             let body = match context.stream {
-                // The upstream answered whole though it was asked to stream.
+                // The upstream answered whole although a stream was requested.
                 true => {
                     content_type = EVENTS_TYPE;
                     answer_events::write(context, &response, answer)
@@ -118,26 +118,26 @@ pub fn whole_answer(
 
 const EVENTS_TYPE: &str = "text/event-stream";
 
-/// Events as the array that the caller wants, if it does; anything else as it is.
+/// Turns events into an array if the caller wants one. Leaves everything else unchanged.
 fn framed(context: &RequestContext, content_type: &str, body: Bytes) -> Bytes {
     if content_type == EVENTS_TYPE && context.as_array { answer_events::array(&body).into() } else { body }
 }
 
-/// A value as JSON; `like`: about how long that is.
+/// Serializes a value as JSON. `like`: an estimate of the length, in bytes.
 fn written(value: &Value, like: usize) -> Vec<u8> {
     let mut text = Vec::with_capacity(like + like / 8 + 128);
-    // Into memory it can't fail.
+    // Writing to memory cannot fail.
     let _ = serde_json::to_writer(&mut text, value);
     text
 }
 
 impl WholeAnswer {
-    /// What it used, as far as it was told, and how much it says, in bytes.
+    /// The reported usage, and the bytes of content.
     pub fn figures(&self) -> (&Usage, u64) {
         (&self.usage, self.said)
     }
 
-    /// Whether it is sent as events, to a caller who asked for a stream.
+    /// Whether it is sent as events, to a caller that requested a stream.
     pub fn is_events(&self) -> bool {
         self.content_type == EVENTS_TYPE
     }
@@ -146,12 +146,12 @@ impl WholeAnswer {
         &self.body
     }
 
-    /// The same with another body.
+    /// The same answer with another body.
     pub fn with_body(self, body: Bytes) -> Self {
         WholeAnswer { body, ..self }
     }
 
-    /// The body, with `extra_fields` spliced in where the caller's dialect has them.
+    /// The body, with `extra_fields` if the caller's dialect has them.
     pub fn into_body(self, mut completion: Box<Completion>, status: u16) -> ReplyBody {
         if let Some(handle) = &self.handle {
             remember_handle(&completion, handle, self.setting.stay);
@@ -170,19 +170,19 @@ impl WholeAnswer {
     }
 }
 
-/// A longer answer is sent in pieces; a shorter one is copied, which takes less than to send several.
+/// A longer body is sent in three pieces. A shorter one is copied, which costs less than several writes.
 const COPIED: usize = 64 << 10;
 
 static EXTRA_FIELDS: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"extra_fields\":"));
 
-/// `extra_fields` before the last brace of a JSON object; anything else stays as it is.
+/// Inserts `extra_fields` before the last brace of a JSON object. Leaves everything else unchanged.
 fn splice(body: &Bytes, extra: &str) -> [Bytes; 3] {
     let whole = |body: Bytes| [body, Bytes::new(), Bytes::new()];
     let Some(last) = body.iter().rposition(|byte| !byte.is_ascii_whitespace()) else { return whole(body.clone()) };
     if body[last] != b'}' {
         return whole(body.clone());
     }
-    // A gateway behind this one has told already; the key may stand only once.
+    // Another gateway has added the key already; it may be there only once.
     if EXTRA_FIELDS.find(body).is_some() {
         return whole(body.clone());
     }
@@ -199,7 +199,7 @@ fn splice(body: &Bytes, extra: &str) -> [Bytes; 3] {
     whole(spliced.into())
 }
 
-/// Bytes that are neither JSON nor events, as they come; a loss breaks the connection off.
+/// Relays bytes that are neither JSON nor events unchanged. If they break off, so does the caller's connection.
 pub fn binary(body: UpstreamBody, mut completion: Box<Completion>, status: u16, timing: Timing) -> ReplyBody {
     completion.first_byte();
     completion.let_go_of_body();
@@ -207,9 +207,9 @@ pub fn binary(body: UpstreamBody, mut completion: Box<Completion>, status: u16, 
         let (mut body, mut completion) = state?;
         let by = Instant::now() + timing.idle;
         let (word, kind, error) = match tokio::time::timeout_at(by.into(), body.chunk()).await {
-            // A caller that has the last byte need not ask for more.
+            // End the request with the last chunk: the caller may not poll again.
             Ok(Some(Ok(chunk))) if body.is_over() => {
-                // Nothing is waited for: what is left was held back.
+                // This does not wait: the rest is buffered.
                 let chunk = match body.chunk().await {
                     Some(Ok(rest)) => [chunk, rest].concat().into(),
                     _ => chunk,
@@ -240,7 +240,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn extra_fields_stand_before_the_last_brace() {
+    fn inserts_extra_fields_before_the_last_brace() {
         for (body, expected) in [
             ("{\"a\":1}", "{\"a\":1,\"extra_fields\":{}}"),
             ("{}", "{\"extra_fields\":{}}"),

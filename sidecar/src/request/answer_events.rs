@@ -1,4 +1,4 @@
-//! From a whole answer to the events of a stream, and back.
+//! Converts a whole answer to the events of a stream, and back.
 
 use std::time::UNIX_EPOCH;
 
@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::as_array::AsArray;
 use crate::request::context::RequestContext;
 
-/// What an encoder of this call's answer is told of it.
+/// The properties of an answer that its encoder needs.
 pub fn answer_of(context: &RequestContext, model: &str) -> Answer {
     Answer {
         id: context.decision_id.clone(),
@@ -21,10 +21,10 @@ pub fn answer_of(context: &RequestContext, model: &str) -> Answer {
     }
 }
 
-/// A whole answer of the caller's dialect as events of the same.
+/// Converts a whole answer of the caller's dialect to events of the same dialect.
 ///
 /// # Errors
-/// It is no answer to a conversation.
+/// If it is no answer to a conversation.
 pub fn of_whole(context: &RequestContext, body: &[u8]) -> Result<Bytes, String> {
     let value: Value = serde_json::from_slice(body).map_err(|error| error.to_string())?;
     let response = decode_response(context.dialect.format(), &value).map_err(|error| error.to_string())?;
@@ -32,7 +32,7 @@ pub fn of_whole(context: &RequestContext, body: &[u8]) -> Result<Bytes, String> 
     Ok(write(context, &response, answer_of(context, &model)).into())
 }
 
-/// A whole answer as the events of a stream.
+/// Writes a whole answer as the events of a stream.
 pub fn write(context: &RequestContext, response: &ChatResponse, answer: Answer) -> Vec<u8> {
     let mut encoder = StreamEncoder::new(context.dialect.format(), answer);
     let mut told = Vec::new();
@@ -42,7 +42,7 @@ pub fn write(context: &RequestContext, response: &ChatResponse, answer: Answer) 
     told
 }
 
-/// Events as the JSON array that a Gemini caller gets who did not ask for events.
+/// Converts events to the JSON array for a Gemini caller that did not request events.
 pub fn array(events: &Bytes) -> Vec<u8> {
     let mut array = AsArray::default();
     let mut framed = Vec::new();
@@ -51,7 +51,7 @@ pub fn array(events: &Bytes) -> Vec<u8> {
     framed
 }
 
-/// The whole answer, as JSON of the caller's dialect, that a stream of events amounts to. `None`: it has no end, or is no
+/// Joins the events of a stream to a whole answer, as JSON of the caller's dialect. `None` if it is incomplete or no
 /// conversation.
 pub fn assemble(context: &RequestContext, bytes: &Bytes) -> Option<Vec<u8>> {
     let (mut reader, mut read) = (EventReader::new(Framing::Sse), Vec::new());
@@ -96,10 +96,10 @@ fn split(response: &ChatResponse) -> Vec<ChatEvent> {
     events
 }
 
-/// Puts the events of an answer together. `None`: it broke off, or has no end.
+/// Joins the events of an answer. `None` if it broke off or has no end.
 fn join(events: Vec<ChatEvent>) -> Option<ChatResponse> {
     let mut response = ChatResponse::default();
-    // Where the calls stand among the parts, by their index.
+    // The index of each call, and its position among the parts.
     let mut calls: Vec<(usize, usize)> = Vec::new();
     for event in events {
         match event {
@@ -163,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_split_is_joined_to_the_same() {
+    fn joining_reverses_splitting() {
         let call = |id: &str, arguments: &str| {
             Part::ToolCall(ToolCall {
                 id: id.to_owned(),
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn pieces_are_joined_and_what_has_no_end_is_no_answer() {
+    fn joins_pieces_and_rejects_an_answer_without_an_end() {
         let text = |text: &str| ChatEvent::Text(text.to_owned());
         let finish = ChatEvent::Finish { reason: Finish::Stop, stop_sequence: None };
         let joined = join(vec![text("a"), text("b"), finish.clone(), ChatEvent::End]).unwrap();

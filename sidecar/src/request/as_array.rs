@@ -1,10 +1,10 @@
-//! Events as an array.
+//! Writes events as a JSON array.
 
 use bytes::Bytes;
 use outrigger_llm::framing::json_array::ArrayFraming;
 use outrigger_llm::framing::{self, EventReader, Framing};
 
-/// A Gemini caller that did not ask for events gets an array of the same objects.
+/// A Gemini caller that did not request events gets an array of the same objects.
 #[derive(Debug)]
 pub struct AsArray {
     reader: EventReader,
@@ -19,7 +19,7 @@ impl Default for AsArray {
 }
 
 impl AsArray {
-    /// Frames what is written in events.
+    /// Adds events to the array.
     pub fn frame(&mut self, told: &Bytes, out: &mut Vec<u8>) {
         self.reader.push(told, &mut self.events);
         for event in self.events.drain(..) {

@@ -1,4 +1,4 @@
-//! Reading a body whole, before deciding: the model often comes after the messages.
+//! Reads the whole body before the decision, because the model often comes after the messages.
 
 use std::time::Duration;
 
@@ -13,19 +13,20 @@ use crate::memory::{Memory, MemoryLease, of_request};
 use crate::request::refusal::Refusal;
 use crate::upstream::Pieces;
 
-/// A client that sends nothing of its body for so long has stopped.
+/// A client that sends nothing of its body for this long has stopped.
 const STALLED: Duration = Duration::from_secs(30);
-/// How much of a body is read on for that was refused, and for how long: a client that is still writing would find its
-/// connection reset, and never read why.
+/// How much of a refused body is read and discarded, and for how long. Otherwise a client that is still writing would
+/// find its connection reset, and never read the refusal.
 const DRAINED: usize = 64 << 20;
 const DRAINING: Duration = Duration::from_secs(10);
-/// The same for the next piece of it.
+/// The limit for its next chunk.
 const DRAINED_NEXT: Duration = Duration::from_secs(1);
-/// For so many requests of HTTP/2 at a time: a connection may have many. The others' streams are reset behind the answer,
-/// which most clients read all the same.
+/// How many HTTP/2 requests are drained at once: a connection may have many. The streams of others are reset after the
+/// response, which most clients can still read.
 static DRAINS: Semaphore = Semaphore::const_new(64);
 
-/// Reads a body, within the bounds of one and of all. Too large is said before it is all read.
+/// Reads a body, within the limits of a body and of the memory. A body that announces too much is refused before it is
+/// read.
 pub async fn receive(
     headers: &HeaderMap,
     body: &mut Incoming,
@@ -40,8 +41,8 @@ pub async fn receive(
     if said > memory.longest_body() {
         return Err(too_large(memory));
     }
-    // What is announced is not yet held: only asked for, so that nothing is read in vain.
-    // Whether it asks for a stream stands in the body.
+    // Check the announced length without reserving it, so that nothing is read in vain. Whether the request wants a
+    // stream is in the body.
     let request = of_request(headers, false);
     drop(memory.hold(request + said).map_err(|_| overloaded())?);
     let mut held = memory.hold(request).map_err(|_| overloaded())?;
@@ -61,10 +62,10 @@ pub async fn receive(
         if length > memory.longest_body() {
             return Err(too_large(memory));
         }
-        // One that is not announced is copied as it grows: some of both copies is there for a moment.
+        // A buffer without an announced length is copied when it grows: parts of both copies exist for a moment.
         let grows = if length > said { length + length / 2 } else { length };
         held.grow_to(request + grows, memory).map_err(|_| overloaded())?;
-        // Most bodies come in one piece: that one is kept as it is, without a copy.
+        // Most bodies arrive in one chunk, which is kept without a copy.
         match (&first, whole.is_empty()) {
             (None, true) => first = Some(data),
             (Some(_), true) => {
@@ -79,8 +80,8 @@ pub async fn receive(
     Ok((first.unwrap_or_else(|| whole.freeze()), held))
 }
 
-/// Reads on what a refused client still sends, and forgets it, so that it comes to read why. `waits`: it has asked whether
-/// it may send, and was not told to.
+/// Reads and discards the rest of a refused body, so that the client reads the refusal. `waits`: the client waits for
+/// `100 Continue`, which was not sent.
 pub async fn drain(body: &mut Incoming, version: Version, waits: bool) {
     if body.is_end_stream() || waits {
         return;
@@ -98,7 +99,7 @@ pub async fn drain(body: &mut Incoming, version: Version, waits: bool) {
             }
         }
     };
-    // Whoever sends for longer is no client that waits for an answer.
+    // A client that sends for longer does not wait for a response.
     let _either = tokio::time::timeout(DRAINING, reading).await;
 }
 
@@ -109,16 +110,16 @@ pub fn too_large(memory: &Memory) -> Refusal {
     Refusal::new(RefusalKind::RequestTooLarge, message)
 }
 
-/// There is no room now.
+/// The refusal if there is no memory now.
 pub fn overloaded() -> Refusal {
     Refusal::new(RefusalKind::Overloaded, "the gateway holds as many requests and answers as its memory allows")
         .after(1)
 }
 
-/// Bytes of the longest head of a form's part.
+/// The longest head of a part of a form, in bytes.
 const LONGEST_HEAD: usize = 8 << 10;
 
-/// Where the `model` field of a multipart form stands: its text and its place in the body.
+/// Finds the `model` field of a multipart form: its text and its range in the body.
 pub fn form_model(headers: &HeaderMap, body: &[u8]) -> Option<(String, std::ops::Range<usize>)> {
     let content_type = headers.get(http::header::CONTENT_TYPE)?.to_str().ok()?;
     let boundary = content_type.split(';').find_map(|part| part.trim().strip_prefix("boundary="))?.trim_matches('"');
@@ -130,7 +131,7 @@ pub fn form_model(headers: &HeaderMap, body: &[u8]) -> Option<(String, std::ops:
         let begin = start + delimiter.len();
         let part = body.get(begin..end)?;
         let Some(blank) = memchr::memmem::find(part, b"\r\n\r\n") else { continue };
-        // No head of a part is that long, and no name of a model.
+        // Valid heads and names of models are shorter.
         let head = part.get(..blank).filter(|head| head.len() <= LONGEST_HEAD).unwrap_or_default();
         if !names_model(&String::from_utf8_lossy(head)) {
             continue;
@@ -139,7 +140,7 @@ pub fn form_model(headers: &HeaderMap, body: &[u8]) -> Option<(String, std::ops:
         if value.len() > LONGEST_HEAD {
             return None;
         }
-        // Two fields of that name: nobody can say which one counts.
+        // With two fields of that name, it is not clear which one counts.
         if found.replace((String::from_utf8_lossy(body.get(value.clone())?).into_owned(), value)).is_some() {
             return None;
         }
@@ -147,7 +148,7 @@ pub fn form_model(headers: &HeaderMap, body: &[u8]) -> Option<(String, std::ops:
     found
 }
 
-/// Whether a part's head says that it is the field `model`, however it spells that.
+/// Whether a part's head names the field `model`, in any spelling.
 fn names_model(head: &str) -> bool {
     let disposition = head.lines().find_map(|line| {
         let (name, value) = line.split_once(':')?;
@@ -159,7 +160,7 @@ fn names_model(head: &str) -> bool {
         .any(|(name, value)| name.trim().eq_ignore_ascii_case("name") && value.trim().trim_matches('"') == "model")
 }
 
-/// A form's body with another model's name in it.
+/// The body of a form with another model.
 pub fn with_form_model(context: &crate::request::context::RequestContext, model: &str) -> Pieces {
     match form_model(&context.headers, &context.body) {
         Some((said, at)) if said != model => {
@@ -174,7 +175,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_forms_model_is_found_once() {
+    fn finds_the_model_of_a_form_if_there_is_one() {
         let mut headers = HeaderMap::new();
         headers.insert("content-type", "multipart/form-data; boundary=xyz".parse().unwrap());
         let part = "--xyz\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nwhisper-1\r\n";

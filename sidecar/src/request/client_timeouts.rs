@@ -1,4 +1,4 @@
-//! How long a client says that it waits.
+//! Reads how long a client waits.
 
 use std::time::Duration;
 
@@ -6,17 +6,17 @@ use http::{HeaderMap, HeaderName};
 
 use crate::request::headers::name;
 
-/// How long a client waits, as its SDK announces it.
+/// How long a client waits, as its SDK's headers say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ClientTimeouts {
-    /// For an answer: the whole of it, or the beginning of a stream.
+    /// For a whole answer, or for the beginning of a stream.
     pub answer: Option<Duration>,
-    /// Between two pieces of a stream.
+    /// Between two chunks of a stream.
     pub gap: Option<Duration>,
 }
 
-/// What the client says of it, in seconds. `x-stainless-read-timeout` is the time of one read: it bounds the wait for the
-/// answer and each gap in it. `x-stainless-timeout` ends with the answer's head.
+/// Reads the headers, in seconds. `x-stainless-read-timeout` limits each read: the wait for the answer and each gap in
+/// it. `x-stainless-timeout` ends with the head of the answer.
 pub fn patience(headers: &HeaderMap) -> ClientTimeouts {
     let told = |name: HeaderName| {
         let seconds = headers.get(&name)?.to_str().ok()?.parse::<f64>().ok()?;
@@ -31,7 +31,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn patience_is_the_least_of_what_is_announced() {
+    fn the_lowest_announced_timeout_counts() {
         let mut headers = HeaderMap::new();
         let told = |headers: &HeaderMap| {
             let ClientTimeouts { answer, gap } = patience(headers);

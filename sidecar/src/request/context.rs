@@ -1,4 +1,4 @@
-//! A request on its way: what is known of it, step by step.
+//! What the gateway knows about a request.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,47 +21,47 @@ use crate::request::client_timeouts::ClientTimeouts;
 use crate::request::query::Query;
 use crate::runtime::active_policy::ActivePolicy;
 
-/// Everything that was read of a request before it is decided.
+/// Everything that was read of a request before the decision.
 pub struct RequestContext {
-    /// Names the decision in headers and records.
+    /// The id of the decision in headers and records.
     pub decision_id: String,
     pub request_id: String,
-    /// From the caller's `traceparent`, else the decision's own.
+    /// From the caller's `traceparent`, otherwise the id of the decision.
     pub trace_id: String,
     pub started: Instant,
     pub received: SystemTime,
-    /// When the last byte of the body was here.
+    /// When the last byte of the body was read.
     pub read: Instant,
     pub dialect: Dialect,
     pub operation: &'static Operation,
     pub served: Arc<ActivePolicy>,
-    /// Index in the policy's keys.
+    /// The index in the policy's keys.
     pub key: KeyIndex,
     /// As the caller wrote it.
     pub model: Option<String>,
     pub stream: bool,
-    /// A Gemini caller that did not ask for `alt=sse` gets a JSON array.
+    /// A Gemini caller without `alt=sse` gets a JSON array.
     pub as_array: bool,
     pub headers: HeaderMap,
     pub query: Query,
     pub scanned: Scanned,
-    /// Gone once content flows, so that its memory is free for others.
+    /// Empty once content flows, so that its memory is free.
     pub body: Bytes,
     pub held: MemoryLease,
-    /// What the caller itself is prepared to wait.
+    /// The caller's own timeouts.
     pub patience: ClientTimeouts,
-    /// What its input is made of, once somebody has asked.
+    /// The parts of its input, computed on first use.
     pub estimate: OnceLock<RequestInput>,
-    /// How its cost is counted, once somebody has asked.
+    /// How its cost is metered, computed on first use.
     pub metered: OnceLock<Metered>,
-    /// Set when the caller is known to have gone.
+    /// Set when the caller has gone.
     pub gone: Arc<AtomicBool>,
-    /// What filters keep of this request. Empty, it takes no memory.
+    /// Data that filters hold for this request. Allocates nothing if empty.
     pub notes: Extensions,
 }
 
 impl fmt::Debug for RequestContext {
-    /// Names and sizes: headers and query hold the caller's own key, the body its prompt.
+    /// Only names and sizes: headers and query contain the caller's key, the body its prompt.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Call")
             .field("decision_id", &self.decision_id)
@@ -80,7 +80,7 @@ impl RequestContext {
         &self.served.policy.keys[self.key]
     }
 
-    /// The operation in the words of rules.
+    /// The operation, by the name that rules use.
     #[must_use]
     pub fn request_type(&self) -> RequestType {
         match self.stream {
@@ -95,25 +95,25 @@ impl RequestContext {
         matches!(self.operation.kind, OperationKind::Speech | OperationKind::Transcription)
     }
 
-    /// What the request's input is made of. To be asked before the body is let go of.
+    /// The parts of the request's input. Only valid before the body is released.
     #[must_use]
     pub fn input(&self) -> &RequestInput {
         self.estimate.get_or_init(|| RequestInput::read(self.dialect, &self.body))
     }
 
-    /// Tokens of the request, estimated from its bytes, for the model that the caller names.
+    /// The request's tokens, estimated from its bytes, for the model that the caller names.
     #[must_use]
     pub fn input_tokens(&self) -> u64 {
         self.input().estimate(self.dialect, self.model.as_deref().unwrap_or_default()).tokens()
     }
 
-    /// How its cost is counted.
+    /// How its cost is metered.
     #[must_use]
     pub fn metered(&self) -> Metered {
         *self.metered.get_or_init(|| meter::meter(self.operation, &self.scanned, &self.body))
     }
 
-    /// Whether prompt caching is asked for, and for how long.
+    /// Whether prompt caching is requested, and for how long.
     #[must_use]
     pub fn cache_ask(&self) -> CacheAsk {
         match self.scanned.caching(&self.body) {
@@ -124,7 +124,7 @@ impl RequestContext {
         }
     }
 
-    /// What the request asks of a model.
+    /// The capabilities that the request needs from a model.
     #[must_use]
     pub fn needs(&self) -> Capabilities {
         let needs = self.scanned.needs(self.operation, &self.body);
@@ -132,38 +132,38 @@ impl RequestContext {
         known.fold(Capabilities::default(), |all, one| all | one)
     }
 
-    /// Whether the caller is known to have gone: then nobody else is asked.
+    /// Whether the caller has gone. Then no other candidate is tried.
     #[must_use]
     pub fn is_gone(&self) -> bool {
         self.gone.load(Ordering::Acquire)
     }
 
-    /// Whether it is counted by tokens, among other things perhaps.
+    /// Whether it is billed by tokens, perhaps among other things.
     #[must_use]
     pub fn counts_tokens(&self) -> bool {
         self.operation.meter == Meter::Tokens
     }
 
-    /// Whether it is a recording, of which the seconds count.
+    /// Whether the input is a recording, which is billed by the second.
     #[must_use]
     pub fn counts_seconds(&self) -> bool {
         self.operation.meter == Meter::Seconds
     }
 
-    /// Whether its answers are made of tokens.
+    /// Whether its answers consist of tokens.
     #[must_use]
     pub fn answers_with_text(&self) -> bool {
         matches!(self.operation.kind, OperationKind::Chat | OperationKind::Completions | OperationKind::Responses)
     }
 
-    /// Whether the caller's answers carry `extra_fields`.
+    /// Whether answers to this caller contain `extra_fields`.
     #[must_use]
     pub fn tells_extra_fields(&self) -> bool {
         self.dialect == Dialect::OpenAi && self.key().extra_fields && !self.is_binary()
     }
 }
 
-/// A new name for a decision: time first, so that names sort as they were given.
+/// A new id for a decision. It begins with the time, so that ids sort by age.
 #[must_use]
 pub fn new_id(now: SystemTime) -> String {
     let ms = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);

@@ -1,10 +1,11 @@
-//! The headers of a request on its way up and of its answer on the way back, by the table of the policy.
+//! The headers of a request to an upstream and of its answer, by the table of the policy.
 
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use outrigger_policy::headers::{self as table, HeaderFate};
 
-/// Names that each request is asked for and that HTTP's own list lacks. Looked up by text, a name is read anew each time.
+/// Header names that every request looks up and that the `http` crate lacks. Constants, because a name in text is
+/// parsed at each lookup.
 pub mod name {
     use http::HeaderName;
 
@@ -31,20 +32,20 @@ pub mod name {
     }
 }
 
-/// Whether a caller says anything to the gateway itself. Few do, and then there is nothing to look up.
+/// Whether a request has headers for the gateway itself. Few have, and then none need be looked up.
 pub fn has_words_to_us(headers: &HeaderMap) -> bool {
     headers.keys().any(|name| name.as_str().starts_with("x-outrigger-") || name.as_str().starts_with("x-bf-"))
 }
 
-/// Whether a header may carry a credential of the caller's.
+/// Whether a header may contain a credential of the caller.
 pub fn is_credential(name: &str) -> bool {
     table::is_hidden(name)
 }
 
-/// In front of the name of a header that is to go up.
+/// The prefix of headers that the caller adds to the upstream's request.
 const EXTRA: &str = "x-bf-eh-";
 
-/// The caller's headers as they go to an upstream of the same dialect.
+/// The caller's headers for an upstream of the same dialect.
 pub fn up_same(from: &HeaderMap) -> HeaderMap {
     let mut to = HeaderMap::with_capacity(from.len() + 4);
     let named = connection_headers(from);
@@ -63,8 +64,8 @@ pub fn up_same(from: &HeaderMap) -> HeaderMap {
     to
 }
 
-/// Those that the caller names outright stand above its client's own. They obey the same table, and none says anew what the
-/// body is.
+/// Adds the headers that the caller names with the prefix. They replace those of its client, follow the same table, and
+/// cannot change the content type.
 fn add_extras(from: &HeaderMap, to: &mut HeaderMap) {
     for (name, value) in from {
         if let Some(extra) = name.as_str().strip_prefix(EXTRA)
@@ -77,7 +78,7 @@ fn add_extras(from: &HeaderMap, to: &mut HeaderMap) {
     }
 }
 
-/// The caller's headers as they go to an upstream of another dialect.
+/// The caller's headers for an upstream of another dialect.
 pub fn up_across(from: &HeaderMap) -> HeaderMap {
     let mut to = HeaderMap::with_capacity(8);
     for name in table::up_across() {
@@ -88,8 +89,8 @@ pub fn up_across(from: &HeaderMap) -> HeaderMap {
     to
 }
 
-/// An upstream's headers as they go back to a caller of the same dialect. Its rate limits describe
-/// a credential, so they are told only when the caller has no other.
+/// An upstream's headers for a caller of the same dialect. Rate limits describe a credential, so they are passed on
+/// only if the caller has no other credential.
 pub fn down_same(from: &HeaderMap, single_credential: bool) -> HeaderMap {
     let mut to = HeaderMap::with_capacity(from.len() + 8);
     let named = connection_headers(from);
@@ -106,10 +107,10 @@ pub fn down_same(from: &HeaderMap, single_credential: bool) -> HeaderMap {
     to
 }
 
-/// The names that `Connection` declares to be of this hop alone.
+/// The header names that `Connection` declares as hop-by-hop.
 fn connection_headers(from: &HeaderMap) -> Vec<&str> {
     let all = from.get_all(http::header::CONNECTION).iter().filter_map(|value| value.to_str().ok());
-    // Most say this and nothing else.
+    // Most requests contain this and nothing else.
     let others = all.filter(|value| !value.eq_ignore_ascii_case("keep-alive"));
     others.flat_map(|value| value.split(',')).map(str::trim).collect()
 }
@@ -118,7 +119,7 @@ fn is_named(named: &[&str], name: &str) -> bool {
     named.iter().any(|hop| hop.eq_ignore_ascii_case(name))
 }
 
-/// Sets a header whose value is text of ours or of a policy's names; what can't be one is left out.
+/// Sets a header. A value that is no valid header value is left out.
 pub fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         headers.insert(name, value);
@@ -140,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn no_credential_of_the_caller_goes_up() {
+    fn credentials_of_the_caller_stay_here() {
         let from = map(&[
             ("authorization", "Bearer sk-caller"),
             ("x-api-key", "sk"),
@@ -165,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn rate_limits_are_told_when_they_are_the_callers_own() {
+    fn rate_limits_are_passed_on_only_for_a_single_credential() {
         let from = map(&[
             ("x-ratelimit-remaining-requests", "1"),
             ("anthropic-ratelimit-tokens-limit", "1"),
@@ -177,9 +178,9 @@ mod tests {
         assert_eq!(down_same(&from, true).len(), 4);
     }
 
-    /// However the caller spells it: the table is tested where it stands.
+    /// Only the effect is tested here. The table has tests of its own.
     #[test]
-    fn an_extra_header_obeys_the_table_and_stands_above_the_clients_own() {
+    fn an_extra_header_follows_the_table_and_replaces_the_clients_own() {
         let from = map(&[
             ("user-agent", "sdk"),
             ("content-type", "application/json"),

@@ -1,4 +1,4 @@
-//! A request as it came, and what its answer is made of.
+//! The request as it was received, and building blocks of its answer.
 
 pub(crate) mod answer_events;
 pub(crate) mod as_array;

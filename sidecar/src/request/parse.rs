@@ -1,4 +1,4 @@
-//! Reading what a request asks for: its model, whether it streams, how long its client waits.
+//! Parses a request: its model, whether it streams, its trace id.
 
 use http::HeaderMap;
 use outrigger_llm::operation::Matched;
@@ -8,7 +8,7 @@ use crate::request::headers::name;
 use crate::request::parsed_request::{self, ParseFailure, ParsedRequest};
 use crate::request::refusal::Refusal;
 
-/// Reads what the gateway needs of a body.
+/// Parses what the gateway needs of a request.
 pub fn understand(context: &mut RequestContext, matched: Matched) -> Result<(), Refusal> {
     match parsed_request::read(matched, &context.headers, &context.query, &context.body) {
         Ok(ParsedRequest { model, stream, as_array, scanned, .. }) => {
@@ -22,7 +22,7 @@ pub fn understand(context: &mut RequestContext, matched: Matched) -> Result<(), 
     }
 }
 
-/// The caller's trace, so that records and its spans find each other.
+/// The caller's trace id, so that records and its spans can be joined.
 pub fn trace_id(headers: &HeaderMap, own: &str) -> String {
     let from_header = headers.get(&name::TRACEPARENT).and_then(|value| value.to_str().ok()).and_then(|value| {
         let id = value.split('-').nth(1)?;

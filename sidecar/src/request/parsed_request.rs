@@ -1,6 +1,6 @@
-//! What a request asks for: all that is read of it before it is decided, from its path, headers, query and body.
+//! Parses everything that a decision needs from a request: path, headers, query and body.
 //!
-//! Pure, and the same for all who decide: the gateway, and `explain` for a request that is in a file.
+//! Pure. The gateway uses it, and `explain` for a request in a file.
 
 use http::HeaderMap;
 use outrigger_core::RefusalKind;
@@ -19,34 +19,34 @@ use crate::request::headers::is_credential;
 use crate::request::query::Query;
 use crate::request::refusal::Refusal;
 
-/// Names are compared with every name there is, echoed and recorded: no longer than this, in bytes.
+/// The longest name of a model, in bytes. Names are compared with all names of the policy, returned and recorded.
 pub(crate) const LONGEST_NAME: usize = 512;
-/// Fallbacks that a body may bring along.
+/// The most fallbacks in a body.
 const MOST_FALLBACKS: usize = 32;
 
-/// What is asked for.
+/// A parsed request.
 #[derive(Clone, Debug)]
 pub struct ParsedRequest {
     pub operation: &'static Operation,
     /// As the caller wrote it.
     pub model: Option<String>,
     pub stream: bool,
-    /// A Gemini caller that did not ask for `alt=sse` gets a JSON array.
+    /// A Gemini caller without `alt=sse` gets a JSON array.
     pub as_array: bool,
     pub scanned: Scanned,
 }
 
-/// Why it can't be said, and the model that was named, where it may be recorded.
+/// Why a request is invalid, and the model that it names, if it may be recorded.
 #[derive(Clone, Debug)]
 pub struct ParseFailure {
     pub refusal: Refusal,
     pub model: Option<String>,
 }
 
-/// Reads a request. Without a body, as much of it as the path says.
+/// Parses a request. If there is no body, only what the path says.
 ///
 /// # Errors
-/// The refusal of a body that says nothing that could be decided.
+/// The refusal of an invalid body.
 pub fn read(matched: Matched, headers: &HeaderMap, query: &Query, body: &[u8]) -> Result<ParsedRequest, ParseFailure> {
     let invalid =
         |message: String| ParseFailure { refusal: Refusal::new(RefusalKind::InvalidRequest, message), model: None };
@@ -61,7 +61,7 @@ pub fn read(matched: Matched, headers: &HeaderMap, query: &Query, body: &[u8]) -
             let scanned = scan(operation, body).map_err(|refusal| ParseFailure { refusal, model: None })?;
             let model = match place {
                 ModelPlace::Path => in_path,
-                // An Azure deployment stands in the path; the body's name, if any, means nothing there.
+                // The name of an Azure deployment is in the path; a name in the body has no meaning there.
                 _ => in_path.or_else(|| scanned.model.clone()),
             };
             (model, scanned)
@@ -70,10 +70,10 @@ pub fn read(matched: Matched, headers: &HeaderMap, query: &Query, body: &[u8]) -
     of(operation, query, model, scanned)
 }
 
-/// The same, of what is known to be asked for.
+/// The same from parsed parts.
 ///
 /// # Errors
-/// A name that is missing or too long, or too many fallbacks.
+/// If a name is missing or too long, or there are too many fallbacks.
 pub fn of(
     operation: &'static Operation,
     query: &Query,
@@ -94,7 +94,7 @@ pub fn of(
         return Err(ParseFailure { refusal: invalid(message), model });
     }
     if model.iter().chain(fallbacks).any(|name| name.len() > LONGEST_NAME) {
-        // Not even recorded: a ring of such names would be a way to fill the memory.
+        // Not recorded: recording long names would fill the memory.
         let message = format!("a model's name may have {LONGEST_NAME} bytes at the most");
         return Err(ParseFailure { refusal: invalid(message), model: None });
     }
@@ -107,10 +107,10 @@ pub fn of(
     Ok(ParsedRequest { operation, model, stream, as_array, scanned })
 }
 
-/// Finds the places of what is read and edited in a body; nothing of a form's.
+/// Finds the fields of a body that are read or edited. Does nothing for a form.
 ///
 /// # Errors
-/// What can't be read in one way.
+/// If the body is ambiguous or invalid.
 pub fn scan(operation: &Operation, body: &[u8]) -> Result<Scanned, Refusal> {
     if operation.model == ModelPlace::Form {
         return Ok(Scanned::default());
@@ -129,7 +129,7 @@ pub fn scan(operation: &Operation, body: &[u8]) -> Result<Scanned, Refusal> {
 #[must_use]
 pub fn others(scanned: &Scanned, upstream: Dialect) -> Others<'_> {
     match &scanned.own_fallbacks {
-        // To other dialects the field is not told.
+        // Other dialects do not get the field.
         Some(own) if upstream == Dialect::Anthropic => match own {
             OwnFallbacks::Default => Others::Any,
             OwnFallbacks::Models(models) => Others::Named(models),
@@ -138,8 +138,8 @@ pub fn others(scanned: &Scanned, upstream: Dialect) -> Others<'_> {
     }
 }
 
-/// The headers as rules see them: in lower case, without credentials. As many as rules are shown, and one more where there
-/// are more: then a rule that reads them fails.
+/// The headers that rules see: in lower case, without credentials. At most one more than rules may see; then a rule
+/// that reads them fails.
 #[must_use]
 pub fn seen_headers(headers: &HeaderMap) -> Vec<(String, String)> {
     let seen = headers.iter().filter(|(name, _)| !is_credential(name.as_str()));
@@ -147,8 +147,7 @@ pub fn seen_headers(headers: &HeaderMap) -> Vec<(String, String)> {
     texts.take(bounds::ENTRIES + 1).collect()
 }
 
-/// The body as JSON, each key once, without what is for the gateway and no provider: nothing is judged or translated with
-/// that in it.
+/// The body as JSON, each key once, without fields for the gateway itself: providers never get those.
 ///
 /// # Errors
 /// What is wrong with it, for the caller.
@@ -169,8 +168,8 @@ pub fn object(dialect: Dialect, scanned: &Scanned, body: &[u8]) -> Result<JsonOb
     }
 }
 
-/// What a request needs and an upstream of that dialect can't say: which field. `chat` and `body` are asked for where they
-/// are needed.
+/// The field that the request needs and an upstream of that dialect does not support. `chat` and `body` are called only
+/// if needed.
 pub fn unfit<'a>(
     operation: &Operation,
     target: &Target<'_>,

@@ -1,14 +1,14 @@
-//! A request's query, read by the names that its reader will see, and told again without what may not go on.
+//! Parses a request's query, and writes it for the upstream without credentials and system parameters.
 //!
-//! Names are compared as they are meant, whatever way they are written: percent-encoded, once more so, in capitals, with
-//! other punctuation. What goes up is encoded anew.
+//! Names are compared in a normal form: percent-decoded, also several times, in lower case, without punctuation. The
+//! query for the upstream is encoded again.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-/// A credential under any of these, without punctuation and capitals.
+/// Names of credentials, in normal form.
 const CREDENTIALS: [&str; 22] = [
     "key",
     "apikey",
@@ -33,9 +33,9 @@ const CREDENTIALS: [&str; 22] = [
     "subscriptionkey",
     "awsaccesskeyid",
 ];
-/// Families of them: signed URLs.
+/// Prefixes of parameters of signed URLs.
 const SIGNED: [&str; 2] = ["xamz", "xgoog"];
-/// And by their ends: `secret_key`, `session-token`, `cf-aig-authorization`.
+/// Suffixes of credentials: `secret_key`, `session-token`, `cf-aig-authorization`.
 const ENDS: [&str; 13] = [
     "apikey",
     "accesskey",
@@ -52,8 +52,8 @@ const ENDS: [&str; 13] = [
     "jwt",
 ];
 
-/// Google's system parameters, which every API of Google's obeys, and other words that make another request of it: they cut
-/// usage out of answers, choose another form for them, or say who is billed.
+/// Google's system parameters, which all of Google's APIs accept, and other names that change the request: they remove
+/// usage from answers, choose another format, or set who is billed.
 const SYSTEM: [&str; 19] = [
     "alt",
     "fields",
@@ -76,17 +76,17 @@ const SYSTEM: [&str; 19] = [
     "outputdefaults",
 ];
 
-/// What stays as it is in a part of a query.
+/// Everything but these characters is percent-encoded.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// What a parameter is.
+/// The class of a parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Sort {
-    /// Of the caller's; only the gateway looks at it.
+    /// The caller's credential. Only the gateway reads it.
     Credential,
-    /// Left out, and said so.
+    /// Dropped, and reported as dropped.
     System,
-    /// Goes on.
+    /// Passed on.
     Plain,
 }
 
@@ -97,13 +97,13 @@ pub struct Query(Vec<Parameter>);
 #[derive(Clone, PartialEq, Eq)]
 struct Parameter {
     name: String,
-    /// `None`: there is no `=`.
+    /// `None` if there is no `=`.
     value: Option<String>,
     sort: Sort,
 }
 
 impl fmt::Debug for Query {
-    /// Names alone: a value may be the caller's key.
+    /// Only names: a value may be the caller's key.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.0.iter().map(|parameter| &parameter.name)).finish()
     }
@@ -124,27 +124,27 @@ impl Query {
         Query(text.split('&').filter(|pair| !pair.is_empty()).map(parameter).collect())
     }
 
-    /// What Google's SDKs put their key into.
+    /// The parameter in which Google's SDKs send their key.
     #[must_use]
     pub fn key(&self) -> Option<&str> {
         self.0.iter().find(|parameter| parameter.name == "key")?.value.as_deref()
     }
 
-    /// Whether Gemini's caller wants events in place of an array.
+    /// Whether a Gemini caller wants events instead of an array.
     #[must_use]
     pub fn wants_events(&self) -> bool {
         let is_alt = |parameter: &&Parameter| matches!(parameter.name.as_str(), "alt" | "$alt");
         self.0.iter().filter(is_alt).any(|parameter| parameter.value.as_deref() == Some("sse"))
     }
 
-    /// Names and values as rules see them: without credentials.
+    /// The names and values that rules see: without credentials.
     #[must_use]
     pub fn seen(&self) -> Vec<(String, String)> {
         let seen = self.0.iter().filter(|parameter| parameter.sort != Sort::Credential);
         seen.map(|parameter| (parameter.name.clone(), parameter.value.clone().unwrap_or_default())).collect()
     }
 
-    /// As it goes to a provider of the caller's dialect.
+    /// The query for a provider of the caller's dialect.
     #[must_use]
     pub fn upstream(&self) -> String {
         let mut query = String::new();
@@ -161,10 +161,10 @@ impl Query {
         query
     }
 
-    /// What is left out of it and changes the answer: `?fields`.
+    /// The dropped parameters that would change the answer: `?fields`.
     pub fn left_out(&self) -> impl Iterator<Item = String> {
         let changes = |parameter: &&Parameter| match parameter.value.as_deref() {
-            // What is asked for anyway.
+            // The default, which has no effect.
             Some("sse" | "json") if meant(&parameter.name) == "alt" => false,
             _ => parameter.sort == Sort::System,
         };
@@ -182,7 +182,7 @@ fn decoded(text: &str) -> String {
 
 fn sort(name: &str) -> Sort {
     let mut name = Cow::Borrowed(name);
-    // A reader on the way may decode once more than the next one.
+    // Another server on the path may decode once more.
     for _ in 0..4 {
         match sort_of(&name) {
             Sort::Plain if name.contains('%') => {
@@ -195,18 +195,18 @@ fn sort(name: &str) -> Sort {
             sort => return sort,
         }
     }
-    // Nobody means a name that is encoded five times.
+    // No legitimate name is encoded five times.
     Sort::System
 }
 
 fn sort_of(name: &str) -> Sort {
-    // Some readers take `key[0]` for an element of `key`.
+    // Some servers read `key[0]` as an element of `key`.
     let meant = meant(name.split('[').next().unwrap_or(name));
     let is_one = CREDENTIALS.contains(&&*meant) || SIGNED.iter().any(|family| meant.starts_with(family));
     if is_one || ENDS.iter().any(|end| meant.ends_with(end)) {
         return Sort::Credential;
     }
-    // `$…` are system parameters, all of them; `_method` is an override of some frameworks.
+    // All of `$…` are system parameters; some frameworks read `_method` as an override.
     match name.trim_start().starts_with('$')
         || SYSTEM.contains(&&*meant)
         || (meant == "method" && name.trim().starts_with('_'))
@@ -216,7 +216,7 @@ fn sort_of(name: &str) -> Sort {
     }
 }
 
-/// Without punctuation and capitals.
+/// The normal form of a name: lower case, without punctuation.
 fn meant(name: &str) -> Cow<'_, str> {
     match name.bytes().all(|byte| byte.is_ascii_lowercase()) {
         true => name.into(),
@@ -231,7 +231,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_may_not_go_on_does_not_in_any_spelling() {
+    fn drops_credentials_and_system_parameters_in_any_spelling() {
         for (name, sort) in [
             ("key", Sort::Credential),
             ("k%65y", Sort::Credential),
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_else_goes_on_and_means_the_same() {
+    fn passes_on_everything_else_with_the_same_meaning() {
         for (told, upstream) in [
             ("", ""),
             ("&&", ""),
@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_gateway_looks_for_is_found_decoded() {
+    fn finds_encoded_parameters() {
         assert_eq!(Query::parse("alt=sse&k%65y=s%65arch").key(), Some("search"));
         assert_eq!(Query::parse("keys=a").key(), None);
         for (query, events) in

@@ -1,4 +1,4 @@
-//! The gateway's own answers: refusals and failures, in the caller's dialect.
+//! The gateway's own error responses, in the caller's dialect.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
@@ -12,47 +12,47 @@ use crate::request::headers::{self, name};
 use crate::request::reply::ReplyBody;
 use crate::telemetry::record::cut;
 
-/// Why a request is not served, and what the caller is told.
+/// Why a request is refused, and the error for the caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// The kind's own, unless whoever refuses knows a better one.
+    /// The status of the kind, or a more specific one.
     pub status: u16,
     pub kind: RefusalKind,
     pub message: String,
     pub param: Option<String>,
     /// Seconds.
     pub retry_after: Option<u64>,
-    /// Tells SDKs not to try again by themselves. As the kind has it, but for what was tried in vain.
+    /// Tells SDKs not to retry. It depends on the kind, and on what the gateway has tried already.
     pub final_word: bool,
 }
 
-/// Bytes of the longest message.
+/// The longest message, in bytes.
 const LONGEST: usize = 4_096;
 
 impl Refusal {
     pub fn new(kind: RefusalKind, message: impl Into<String>) -> Self {
         let mut message = message.into();
-        // It may quote the caller, or an upstream.
+        // It may quote the caller or an upstream.
         cut(&mut message, LONGEST);
         let (status, final_word) = (kind.status(), kind.is_final());
         Refusal { status, kind, message, param: None, retry_after: None, final_word }
     }
 
-    /// Under another status than the kind's own.
+    /// Sets another status than that of the kind.
     #[must_use]
     pub fn with_status(mut self, status: u16) -> Self {
         self.status = status;
         self
     }
 
-    /// After so many seconds it may be otherwise.
+    /// Sets after how many seconds a retry may succeed.
     #[must_use]
     pub fn after(mut self, seconds: u64) -> Self {
         self.retry_after = Some(seconds);
         self
     }
 
-    /// The answer, in a dialect.
+    /// The error response in a dialect.
     #[must_use]
     pub fn answer(&self, dialect: Dialect, request_id: &str, attempts: &[String]) -> Response<ReplyBody> {
         let body = error_body(
@@ -85,7 +85,7 @@ impl From<&outrigger_policy::PolicyRefusal> for Refusal {
     }
 }
 
-/// Where SDKs look for a request's id, unless the upstream's own is already there.
+/// Sets the headers in which SDKs look for the id of a request, unless the upstream has set them.
 pub fn tell_request_id(headers: &mut HeaderMap, dialect: Dialect, request_id: &str) {
     let name = match dialect {
         Dialect::Anthropic => name::REQUEST_ID,
@@ -99,7 +99,7 @@ pub fn tell_request_id(headers: &mut HeaderMap, dialect: Dialect, request_id: &s
     }
 }
 
-/// A JSON answer.
+/// A JSON response.
 pub fn json(status: u16, body: impl Into<Bytes>) -> Response<ReplyBody> {
     let mut response = Response::new(Full::new(body.into()).map_err(|never| match never {}).boxed_unsync());
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

@@ -1,9 +1,9 @@
-//! What goes back to a caller.
+//! The body of a response.
 
 use std::io;
 
 use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
 
-/// An answer's body: whole, or as it comes.
+/// The body of a response, whole or streamed.
 pub type ReplyBody = UnsyncBoxBody<Bytes, io::Error>;

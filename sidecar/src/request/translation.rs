@@ -1,4 +1,4 @@
-//! A request in no dialect: read when somebody needs it, in room that was made for it before.
+//! The request independent of its dialect. It is parsed on first use, after memory is reserved for it.
 
 use outrigger_core::RefusalKind;
 use outrigger_llm::chat::JsonObject;
@@ -14,30 +14,30 @@ use crate::request::context::RequestContext;
 use crate::request::parsed_request::{self, LONGEST_NAME};
 use crate::request::refusal::Refusal;
 
-/// The request in no dialect, read when somebody needs it, in room that was made for it before.
+/// The request independent of its dialect. It is parsed on first use, after memory is reserved for it.
 #[derive(Debug)]
 pub struct RequestTranslation {
     memory: Memory,
-    /// What it may take, or that there is no room for so much.
+    /// The reserved memory, or the reason why there is none.
     room: Mutex<Result<MemoryLease, NoRoom>>,
     read: RwLock<Option<ParsedBody>>,
-    /// What it needs and targets cannot be told, as far as that was asked.
+    /// For each target that was checked: the field that it does not support, if any.
     unfit: Mutex<Vec<(FitKey, Option<String>)>>,
 }
 
-/// What was read of a body.
+/// A parsed body.
 #[derive(Debug)]
 pub enum ParsedBody {
     Chat(Box<Result<chat::ChatRequest, RequestError>>),
-    /// Of what is no conversation: the body as JSON, each key once.
+    /// For other operations: the body as JSON, each key once.
     Body(Result<JsonObject, RequestError>),
 }
 
-/// The field that no dialect can be told for want of room.
+/// The field that is reported as unsupported if there is not enough memory.
 const NO_ROOM: &str = "a request of this size";
 
 impl RequestTranslation {
-    /// Of a request of which nothing is read yet.
+    /// A translation that has parsed nothing yet.
     #[must_use]
     pub fn new(memory: &Memory) -> Self {
         RequestTranslation {
@@ -48,7 +48,7 @@ impl RequestTranslation {
         }
     }
 
-    /// Makes room for what is going to be read, and waits for it a moment.
+    /// Reserves the memory for parsing, and waits a moment for it.
     pub async fn make_room(&self, context: &RequestContext) {
         if lock(&self.room).as_ref().is_ok_and(|held| held.bytes() > 0) {
             return;
@@ -58,13 +58,13 @@ impl RequestTranslation {
         *lock(&self.room) = held;
     }
 
-    /// Whether there would be room if it were waited for.
+    /// Whether waiting could help, because others use the memory now.
     #[must_use]
     pub fn may_wait(&self) -> bool {
         matches!(*lock(&self.room), Err(NoRoom::Now))
     }
 
-    /// Why it can't be read, if there is no room.
+    /// The refusal if there is not enough memory.
     #[must_use]
     pub fn no_room(&self) -> Option<Refusal> {
         match lock(&self.room).as_ref().err()? {
@@ -82,8 +82,8 @@ impl RequestTranslation {
         }
     }
 
-    /// Forgets what was read of a large body: it may be long until an answer begins, and is read again if another candidate
-    /// has to be asked.
+    /// Frees the parsed form of a large body: it may take long until an answer begins. It is parsed again if another
+    /// candidate is tried.
     pub fn let_go(&self, context: &RequestContext) {
         if context.body.len() >= LONG_WORK {
             *self.read.write() = None;
@@ -91,10 +91,10 @@ impl RequestTranslation {
         }
     }
 
-    /// Room for an edit in the caller's own dialect.
+    /// Reserves memory for an edit in the caller's own dialect.
     ///
     /// # Errors
-    /// There is none now.
+    /// If there is not enough memory now.
     pub fn hold(&self, context: &RequestContext, bytes: usize) -> Result<MemoryLease, RequestError> {
         self.memory.hold(bytes).map_err(|no_room| {
             *lock(&self.room) = Err(no_room);
@@ -102,22 +102,22 @@ impl RequestTranslation {
         })
     }
 
-    /// The memory that it is held in.
+    /// The account of the memory.
     #[must_use]
     pub fn memory(&self) -> &Memory {
         &self.memory
     }
 
-    /// So many bytes of its room, for what is made of it.
+    /// Splits this many bytes off the reservation, for the output.
     #[must_use]
     pub fn part(&self, bytes: usize) -> MemoryLease {
         lock(&self.room).as_mut().map(|room| room.part(bytes)).unwrap_or_default()
     }
 
-    /// Does something with what was read, which is read first if it was not.
+    /// Calls `of` with the parsed body, which is parsed first if needed.
     ///
     /// # Errors
-    /// There is no room to read it, or what `of` says.
+    /// If there is not enough memory to parse it, or the error of `of`.
     pub fn with<T>(
         &self,
         context: &RequestContext,
@@ -141,10 +141,10 @@ impl RequestTranslation {
         told
     }
 
-    /// Does something with the conversation.
+    /// Calls `of` with the conversation.
     ///
     /// # Errors
-    /// What is wrong with it, for the caller.
+    /// What is wrong with the conversation, for the caller.
     pub fn chat<T>(
         &self,
         context: &RequestContext,
@@ -158,8 +158,7 @@ impl RequestTranslation {
         })
     }
 
-    /// Where the conversation, as far as anybody tried to read it, is not one: the place in the
-    /// body, and what is wrong there.
+    /// If parsing found that the conversation is invalid: the path in the body, and the problem.
     pub fn problem(&self) -> Option<(String, String)> {
         match &*self.read.read() {
             Some(ParsedBody::Chat(chat)) => match &**chat {
@@ -170,7 +169,7 @@ impl RequestTranslation {
         }
     }
 
-    /// What this request needs and a target cannot be told.
+    /// The field that the request needs and the target does not support.
     pub fn unfit(&self, context: &RequestContext, target: &Target<'_>) -> Option<String> {
         if target.api.dialect == context.dialect {
             return None;
@@ -193,7 +192,7 @@ impl RequestTranslation {
     }
 }
 
-/// What it takes to read a body, and to tell it in another dialect.
+/// The memory for parsing a body and translating it to another dialect, in bytes.
 fn weight(context: &RequestContext) -> usize {
     match context.operation.kind {
         OperationKind::Embeddings => Weight::of(&context.body).embedded(LONGEST_NAME),
@@ -233,7 +232,7 @@ impl ParsedBody {
     }
 }
 
-/// What is in it is whole: each change is one assignment.
+/// A poisoned lock is no problem: each change is one assignment.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock()
 }

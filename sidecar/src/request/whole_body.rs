@@ -1,4 +1,4 @@
-//! A whole answer as a body: in one piece or three, with the room that it takes until it has left.
+//! The body of a whole answer, in one piece or three, with the memory that it uses until it is sent.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -9,18 +9,19 @@ use http_body::{Body, Frame, SizeHint};
 
 use crate::memory::MemoryLease;
 
-/// The pieces that are still to be sent, in order; empty ones are passed over.
+/// The pieces that are still to be sent, in order. Empty ones are skipped.
 #[derive(Debug, Default)]
 pub struct WholeBody {
     pieces: [Bytes; 3],
-    /// Given back when the last of them has left.
+    /// Released when the last piece is written.
     held: MemoryLease,
 }
 
-/// Less than this is in the room of its request.
+/// The memory of a shorter body is included in that of its request.
 const LONG: usize = 64 << 10;
 
-/// A piece whose room is given back when it was written, and not when it was handed on to be: somebody may read it slowly.
+/// The last piece. It releases the memory when it is written, not when it is handed to hyper: the caller may read
+/// slowly.
 struct Last {
     piece: Bytes,
     _held: MemoryLease,

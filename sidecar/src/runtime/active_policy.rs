@@ -1,6 +1,6 @@
-//! A policy together with what serving it takes: connections, credentials, learnt state.
+//! A policy together with everything that serving it needs: connections, credentials, learnt state.
 //!
-//! Built aside, then swapped in with one pointer; requests hold the one they began with.
+//! It is built aside, then swapped in with one pointer. Requests hold the one that they began with.
 
 use std::collections::HashMap;
 
@@ -17,7 +17,7 @@ use crate::runtime::origin::PolicyOrigin;
 use crate::runtime::secret::Secrets;
 use crate::runtime::serve_error::ServeError;
 
-/// What is in force.
+/// The policy in force.
 #[derive(Debug)]
 pub struct ActivePolicy {
     pub policy: Policy,
@@ -26,7 +26,7 @@ pub struct ActivePolicy {
     pub keys: TiVec<KeyIndex, KeyConcurrency>,
     /// The accounts of the policy's limits.
     pub limits: TiVec<LimitIndex, LimitNo>,
-    /// How it came, where that is known.
+    /// Its source, if known.
     pub origin: Option<PolicyOrigin>,
 }
 
@@ -34,17 +34,16 @@ pub struct ActivePolicy {
 #[derive(Debug)]
 pub struct KeyConcurrency {
     pub all: Option<ConcurrencyLimit>,
-    /// At one provider.
+    /// The limits at single providers.
     pub entries: TiVec<EntryIndex, Option<ConcurrencyLimit>>,
 }
 
 impl ActivePolicy {
-    /// Builds what a document and its credentials amount to, adopting the state that is kept.
+    /// Builds the policy of a document and its credentials, and adopts the state of the previous one.
     ///
     /// # Errors
-    /// [`ServeError`] names the object; what is kept is then as it was. `namespace` is the pod's own, empty outside of a
-    /// cluster. `adopt` opens the accounts of the policy's limits, when
-    /// nothing else can fail any more.
+    /// [`ServeError`] names the object; then the state is unchanged. `namespace` is the pod's own, empty outside of a
+    /// cluster. `adopt` opens the accounts of the policy's limits, when nothing else can fail.
     pub fn build(
         document: Document,
         secrets: &Secrets,
@@ -78,7 +77,8 @@ impl ActivePolicy {
 }
 
 impl ActivePolicy {
-    /// So that a request which comes back is known. Not where a type's own endpoint is asked over TLS: no gateway is there.
+    /// Sets the headers by which the gateway recognizes its own requests. Not for a vendor's default endpoint over TLS,
+    /// which is no gateway.
     pub fn sign(&mut self, own: &Own) {
         for ((index, backend), provider) in self.backends.iter_mut_enumerated().zip(&self.policy.providers) {
             let may_be_a_gateway =

@@ -1,4 +1,4 @@
-//! Where conversations went, so that a later turn can go there too.
+//! Remembers the provider and credential of conversations, so that a later turn can use them again.
 
 use std::num::NonZeroUsize;
 
@@ -6,13 +6,13 @@ use lru::LruCache;
 use outrigger_policy::Stay;
 use parking_lot::Mutex;
 
-/// Conversations remembered; the longest untouched is forgotten first.
+/// How many conversations are remembered. The least recently used one is dropped first.
 const CONVERSATIONS: NonZeroUsize = match NonZeroUsize::new(4_096) {
     Some(most) => most,
     None => NonZeroUsize::MIN,
 };
 
-/// A bounded memory of recent conversations and of handles that one account gave out.
+/// The routes of recent conversations, and of ids that only one account knows.
 #[derive(Debug)]
 pub struct Affinity(Mutex<LruCache<u64, Stay>>);
 

@@ -1,4 +1,4 @@
-//! A provider of the active policy, ready to be sent to.
+//! A provider of the active policy, with everything that sending to it needs.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,23 +18,23 @@ use crate::upstream::mask::Mask;
 use crate::upstream::mock::{self, Mock};
 use crate::upstream::{Authorization, Destination, Draft, Endpoint, Proxy, Upstream};
 
-/// A provider, ready to be sent to.
+/// A provider of the active policy, with everything that sending to it needs.
 #[derive(Debug)]
 pub struct Backend {
     pub kind: &'static ProviderType,
-    /// What it speaks.
+    /// The API that it speaks.
     pub api: &'static Api,
     pub upstream: Upstream,
-    /// The request target's base; a mock's is empty.
+    /// The base of the request target. `None` for a mock.
     pub endpoint: Option<Endpoint>,
-    /// One also for a provider without any credentials.
+    /// At least one: a provider without credentials has one without a value.
     pub credentials: TiVec<CredentialIndex, BackendCredential>,
-    /// How many requests of all who use it here may run at once.
+    /// How many requests of all callers may run at once.
     pub concurrency: Option<ConcurrencyLimit>,
     pub headers: Vec<(http::HeaderName, HeaderValue)>,
-    /// What tells a gateway behind the endpoint that a request was here; none where a vendor answers.
+    /// The header by which a gateway behind the endpoint detects loops. `None` if the endpoint is a vendor's.
     pub hop: Option<HeaderValue>,
-    /// It is of a newer version's type: it is passed over, and its neighbours serve.
+    /// A newer version added its type. It is skipped, and other providers serve.
     pub unknown: bool,
 }
 
@@ -42,54 +42,56 @@ pub struct Backend {
 #[derive(Debug)]
 pub struct BackendCredential {
     pub health: Arc<BackendHealth>,
-    /// `None` where the Secret was not found, and for a provider without credentials.
+    /// `None` if the Secret was not found, and for a provider without credentials.
     pub value: Option<CredentialValue>,
 }
 
 /// The value of a credential.
 #[derive(Debug)]
 pub struct CredentialValue {
-    /// How a request is authorized with it.
+    /// How it authorizes a request.
     pub authorization: Authorization,
-    /// Takes it out of answers. `None`: it is too short to be looked for.
+    /// Masks it in answers. `None` if it is too short to search for.
     pub mask: Option<Arc<Mask>>,
-    /// Where it is from, for people.
+    /// Its source, for messages.
     pub origin: String,
 }
 
 impl Backend {
-    /// One of its models, for which a request is written.
+    /// One of its models, as the target of a request.
     #[must_use]
     pub fn target<'a>(&self, model: &'a str) -> Target<'a> {
         Target { provider: self.kind, api: self.api, model }
     }
 
-    /// What was learnt of it with a credential, or without any.
+    /// The health of the provider with this credential, or without any.
     #[must_use]
     pub fn health(&self, credential: Option<CredentialIndex>) -> &Arc<BackendHealth> {
         &self.credentials[credential.unwrap_or_default()].health
     }
 
-    /// A credential's value, if there is one.
+    /// The value of a credential, if there is one.
     #[must_use]
     pub fn value(&self, credential: Option<CredentialIndex>) -> Option<&CredentialValue> {
         self.credentials.get(credential?)?.value.as_ref()
     }
 }
 
-/// Builds the backends of a policy, and finds again what was learnt of them.
+/// Builds the backends of a policy, and adopts their health from the previous one.
 #[derive(Debug)]
 pub struct BackendBuilder<'a> {
     pub secrets: &'a Secrets,
     /// The pod's own, empty outside of a cluster.
     pub namespace: &'a str,
     pub kept: &'a LearntState,
-    /// What was learnt of those that were built.
+    /// The health of the backends that were built.
     pub health: HashMap<u64, Arc<BackendHealth>>,
     pub pools: Draft<'a>,
 }
 
 impl BackendBuilder<'_> {
+    /// Builds the backend of a provider.
+    ///
     /// # Errors
     /// [`ServeError`] names the object.
     pub fn build(&mut self, provider: &Provider, limits: &mut ConcurrencyLimits<'_>) -> Result<Backend, ServeError> {
@@ -181,7 +183,7 @@ impl BackendBuilder<'_> {
         Ok(backend)
     }
 
-    /// What was learnt with an identity and a credential's value: a rotated credential starts afresh.
+    /// The health of an identity with a credential's value. A rotated credential starts afresh.
     fn health(&mut self, identity: u64, value: &str) -> Arc<BackendHealth> {
         let identity = fnv1a_parts(&[&identity.to_le_bytes(), value.as_bytes()]);
         let health = self.kept.health.get(&identity).cloned().unwrap_or_default();
@@ -190,7 +192,7 @@ impl BackendBuilder<'_> {
     }
 }
 
-/// Whether a provider's credentials stay where they are: without TLS, whoever makes this pod says who gets them.
+/// Whether a provider's credentials are withheld: without TLS, the author of the pod could redirect them.
 fn clear_text(provider: &Provider, endpoint: Option<&Endpoint>, namespace: &str) -> bool {
     let foreign = !namespace.is_empty() && provider.id.namespace != namespace;
     foreign && !provider.clear_text_credentials && endpoint.is_some_and(|endpoint| !endpoint.tls)

@@ -1,18 +1,18 @@
-//! One breaker: closed, open for a while after failures in a row, then one request to try.
-//! A success closes it: whoever keeps breakers drops this one.
+//! A circuit breaker: closed, open for a while after consecutive failures, then one trial request. A success closes it:
+//! the owner then drops the breaker.
 //!
 //! ```text
 //! Closed(failures) --FAILURES in a row--> Open(until) --time--> Trying(since) --ok--> Closed(0)
 //!                                            ^                      |
-//!                                            +--failure of the try--+   (twice as long)
-//!                                            +--nothing was learnt--+   (over at once)
+//!                                            +--failure of the trial-+   (twice as long)
+//!                                            +--no outcome----------+   (at once)
 //! ```
-//! Requests that are under way when it opens often fail together, a little later. They say nothing new, so they change
-//! nothing: a failure counts while it is closed, and after that only for a request that began as a try.
+//! Requests that are in progress when it opens often fail together, a little later. They say nothing new. So a failure
+//! counts only while it is closed, or if the request began as a trial or after it.
 
 use std::time::{Duration, Instant};
 
-/// Failures in a row that open it.
+/// Consecutive failures that open it.
 const FAILURES: u32 = 5;
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -26,7 +26,7 @@ pub enum Breaker {
         until: Instant,
         pause: Duration,
     },
-    /// One request tries. The others wait for its outcome, as long as another pause.
+    /// One trial request is in progress. The others wait for its outcome, at most for another pause.
     Trying {
         since: Instant,
         until: Instant,
@@ -41,8 +41,8 @@ impl Default for Breaker {
 }
 
 impl Breaker {
-    /// A request passes. After a pause it is the one that tries: the pause begins anew for the others until its outcome is
-    /// known.
+    /// Begins a request. After a pause it becomes the trial request, and others wait for its outcome, at most for
+    /// another pause.
     pub fn enter(&mut self, now: Instant) {
         match *self {
             Breaker::Open { until, pause } | Breaker::Trying { until, pause, .. } if now >= until => {
@@ -52,7 +52,7 @@ impl Breaker {
         }
     }
 
-    /// Whether requests should go elsewhere.
+    /// Whether requests should go to another candidate.
     pub fn is_open(&self, now: Instant) -> bool {
         match *self {
             Breaker::Closed { .. } => false,
@@ -60,8 +60,8 @@ impl Breaker {
         }
     }
 
-    /// A request that began at `began` has ended, and nothing was learnt of it: its caller had no more time, or went away.
-    /// If it was the one that tried, the next one may.
+    /// A request that began at `began` has ended without an outcome: its caller ran out of time or has gone. If it was
+    /// the trial, the next request may be one.
     pub fn undecided(&mut self, began: Instant, now: Instant) {
         if let Breaker::Trying { since, pause, .. } = *self
             && began >= since
@@ -70,7 +70,7 @@ impl Breaker {
         }
     }
 
-    /// A request failed that began at `began`.
+    /// A request that began at `began` has failed.
     pub fn failed(&mut self, began: Instant, now: Instant) {
         let pause = match *self {
             Breaker::Closed { failures } if failures + 1 < FAILURES => {
@@ -89,22 +89,22 @@ impl Breaker {
 mod tests {
     use super::*;
 
-    /// What happens at so many milliseconds.
+    /// An event, at a time in milliseconds.
     enum Does {
         /// A request begins.
         Enters,
-        /// One fails that began at so many milliseconds.
+        /// A request fails that began at this time.
         Fails(u64),
-        /// One ends without an outcome that began at so many milliseconds.
+        /// A request ends without an outcome that began at this time.
         Leaves(u64),
-        /// So many of them at once.
+        /// This many requests fail that began at this time.
         AllFail(u32, u64),
     }
     use Does::{AllFail, Enters, Fails, Leaves};
 
     #[test]
-    fn states_follow_from_what_happens() {
-        /// What it is about; what is done at which millisecond; whether requests pass at which.
+    fn state_transitions() {
+        /// The name; the events and their times; whether the breaker is open at which times.
         type Row = (&'static str, &'static [(u64, Does)], &'static [(u64, bool)]);
         let table: &[Row] = &[
             ("four failures", &[(0, AllFail(4, 0))], &[(0, false)]),

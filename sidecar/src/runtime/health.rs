@@ -1,7 +1,7 @@
-//! What the gateway has learnt of each place it sends to: cool-downs, breakers, pace.
+//! The health of each provider and credential: pauses, circuit breakers, latency.
 //!
-//! State belongs to an identity (provider, credential and the hash of its value), not to a policy:
-//! a swap finds it again, and a rotated credential starts afresh.
+//! State belongs to an identity (provider, credential and the hash of its value), not to a policy: the next policy
+//! finds it again, and a rotated credential starts afresh.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,27 +13,27 @@ use parking_lot::Mutex;
 
 use crate::runtime::breaker::Breaker;
 
-/// Models remembered for one lane, in each respect; beyond that all of it is dropped, and learnt anew.
+/// The most models with state for one credential. Beyond that, all of it is dropped and learnt again.
 const MODELS: usize = 128;
-/// How often the log speaks of one credential's refusals, in milliseconds.
+/// The interval between log lines about refusals of one credential, in milliseconds.
 const TOLD_EVERY: u64 = 60_000;
 
-/// One provider with one credential.
+/// The health of one provider with one credential.
 #[derive(Debug)]
 pub struct BackendHealth {
     born: Instant,
-    /// Milliseconds after `born` until which nothing is sent; 0 for none.
+    /// Nothing is sent until this time, in milliseconds after `born`; 0 for none.
     rests_until: AtomicU64,
-    /// Breakers by model, and cool-downs of one model.
+    /// Breakers and pauses of single models.
     models: Mutex<HashMap<String, ModelState>>,
-    /// Whether `models` holds anything: most lanes never fail.
+    /// The length of `models`. Most credentials never fail, so this avoids the lock.
     troubled: AtomicU32,
     in_flight: AtomicU32,
-    /// By model: how long answers take, and how many attempts fail.
+    /// By model: latency and the rate of failures.
     seen: Mutex<HashMap<String, Observed>>,
-    /// Said that it does not know `stream_options`.
+    /// The upstream does not know `stream_options`.
     pub refuses_usage: AtomicBool,
-    /// Milliseconds after `born` from which on the log may speak of a refusal again.
+    /// When the next log line about a refusal may be written, in milliseconds after `born`.
     tells_from: AtomicU64,
 }
 
@@ -59,7 +59,7 @@ impl Default for BackendHealth {
 }
 
 impl BackendHealth {
-    /// Why nothing should be sent for a model now.
+    /// Why nothing should be sent for a model now; `None` if it may be used.
     pub fn gate(&self, model: &str, now: Instant) -> Option<Skip> {
         let until = self.rests_until.load(Ordering::Relaxed);
         if until > 0 && self.since_born(now) < until {
@@ -76,8 +76,7 @@ impl BackendHealth {
         state.breaker.is_open(now).then_some(Skip::Breaker)
     }
 
-    /// Begins a request. The first after a breaker's pause is the one that tries: the pause begins
-    /// anew for those that are decided while it is under way.
+    /// Begins a request. The first one after a breaker's pause is the trial.
     pub fn enter(&self, model: &str, now: Instant) {
         if self.troubled.load(Ordering::Relaxed) > 0
             && let Some(state) = self.models.lock().get_mut(model)
@@ -86,42 +85,42 @@ impl BackendHealth {
         }
     }
 
-    /// The credential rests, for every model.
+    /// Pauses the credential for all models.
     pub fn rest(&self, pause: Duration, now: Instant) {
         let until = self.since_born(now).saturating_add(u64::try_from(pause.as_millis()).unwrap_or(u64::MAX));
         self.rests_until.fetch_max(until, Ordering::Relaxed);
     }
 
-    /// Whether the log should speak of a refusal now: once a minute for each credential.
+    /// Whether to log a refusal now: once a minute for each credential.
     pub fn may_tell(&self, now: Instant) -> bool {
         let now = self.since_born(now);
         let next = now.saturating_add(TOLD_EVERY);
         self.tells_from.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |from| (now >= from).then_some(next)).is_ok()
     }
 
-    /// One model rests.
+    /// Pauses one model.
     pub fn rest_model(&self, model: &str, pause: Duration, now: Instant) {
         self.with(model, |state| state.rests_until = state.rests_until.max(Some(now + pause)));
     }
 
-    /// An attempt failed that began at `began`.
+    /// Records a failed attempt that began at `began`.
     pub fn failed(&self, model: &str, began: Instant, now: Instant) {
         self.with(model, |state| state.breaker.failed(began, now));
         self.observe(model, now, |seen, at| seen.ended(false, at));
     }
 
-    /// The place is up, and did not serve: it counts as a failure, and opens no breaker.
+    /// Records a failure of a provider that is up. It opens no breaker.
     pub fn unserved(&self, model: &str, now: Instant) {
         self.observe(model, now, |seen, at| seen.ended(false, at));
     }
 
-    /// An attempt was given up that had told nothing for so long.
+    /// Records an attempt that timed out without an answer.
     pub fn waited(&self, model: &str, measure: Measure, began: Instant, now: Instant) {
         let waited = now.saturating_duration_since(began);
         self.observe(model, now, |seen, at| seen.waited(measure, waited, at));
     }
 
-    /// A whole answer came.
+    /// Records a whole answer.
     pub fn served(&self, model: &str, took: Option<Duration>, now: Instant) {
         self.answered(model, now);
         self.observe(model, now, |seen, at| {
@@ -132,14 +131,14 @@ impl BackendHealth {
         });
     }
 
-    /// A stream came to its end.
+    /// Records the end of a stream.
     pub fn succeeded(&self, model: &str, now: Instant) {
         self.answered(model, now);
         self.observe(model, now, |seen, at| seen.ended(true, at));
     }
 
-    /// The place answered, be it that it refused the request: it is up. The breaker's count begins anew; a rest that a
-    /// provider asked for goes on.
+    /// Records that the provider is up: it answered, perhaps with a refusal. Resets the breaker. A pause that a
+    /// provider asked for continues.
     pub fn answered(&self, model: &str, now: Instant) {
         if self.troubled.load(Ordering::Relaxed) == 0 {
             return;
@@ -164,13 +163,13 @@ impl BackendHealth {
         self.troubled.store(u32::try_from(models.len()).unwrap_or(u32::MAX), Ordering::Relaxed);
     }
 
-    /// Counts a request that is under way until the guard is dropped. `began`: as in [`BackendHealth::enter`].
+    /// Counts a request as in progress until the guard is dropped. `began`: as in [`BackendHealth::enter`].
     pub fn busy(self: &Arc<Self>, model: &Arc<str>, began: Instant) -> Busy {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
         Busy { lane: Arc::clone(self), model: Arc::clone(model), began }
     }
 
-    /// The first token of a stream came.
+    /// Records the time to the first token of a stream.
     pub fn saw_first_token(&self, model: &str, took: Duration, now: Instant) {
         self.observe(model, now, |seen, at| seen.took(Measure::FirstToken, took, at));
     }
@@ -187,7 +186,7 @@ impl BackendHealth {
         change(seen.entry(model.to_owned()).or_default(), at);
     }
 
-    /// What is known of a model's answers that are measured so.
+    /// The latency and the rate of failures of a model, by this measure.
     pub fn pace(&self, model: &str, measure: Measure, now: Instant) -> Option<Pace> {
         let at = now.saturating_duration_since(self.born);
         let pace = self.seen.lock().get(model)?.pace(measure, at)?;
@@ -208,7 +207,7 @@ pub struct Busy {
 }
 
 impl Drop for Busy {
-    /// However it ended. What was learnt of it is noted before.
+    /// The end of the request. Its outcome is recorded before.
     fn drop(&mut self) {
         self.lane.in_flight.fetch_sub(1, Ordering::Relaxed);
         if self.lane.troubled.load(Ordering::Relaxed) > 0
@@ -224,7 +223,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lane_rests_as_long_as_it_was_told_and_no_shorter() {
+    fn the_longest_pause_counts() {
         let lane = BackendHealth::default();
         let now = Instant::now();
         lane.rest(Duration::from_secs(10), now);
@@ -242,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn a_breaker_concerns_its_model_alone() {
+    fn a_breaker_affects_only_its_model() {
         let lane = BackendHealth::default();
         let now = Instant::now();
         (0..5).for_each(|_| lane.failed("a", now, now));
@@ -253,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_success_closes_the_breaker_and_ends_no_rest() {
+    fn a_success_closes_the_breaker_and_ends_no_pause() {
         let lane = BackendHealth::default();
         let now = Instant::now();
         (0..5).for_each(|_| lane.failed("a", now, now));
@@ -264,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn peaks_count_at_once_and_calm_is_learnt() {
+    fn latency_rises_at_once_and_falls_slowly() {
         let lane = BackendHealth::default();
         let now = Instant::now();
         lane.saw_first_token("m", Duration::from_millis(100), now);
@@ -276,7 +275,7 @@ mod tests {
         assert!((350.0..450.0).contains(&learnt), "{learnt}");
     }
     #[test]
-    fn an_answer_of_any_kind_closes_the_breaker_of_a_place_that_is_tried() {
+    fn an_answer_of_any_kind_closes_the_breaker() {
         let now = Instant::now();
         let later = now + Duration::from_secs(2);
         for (name, comes, shut) in [
@@ -299,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn a_try_that_is_given_up_lets_the_next_one_try() {
+    fn a_cancelled_trial_lets_the_next_request_try() {
         let lane = Arc::new(BackendHealth::default());
         let (model, now) = (Arc::from("m"), Instant::now());
         let before = now.checked_sub(Duration::from_secs(3)).unwrap();
@@ -310,7 +309,7 @@ mod tests {
         assert_eq!(lane.gate("m", now), Some(Skip::Breaker), "who began before has nothing to do with it");
         drop(trying);
         assert_eq!(lane.gate("m", Instant::now()), None);
-        // A failure of the try is no less one for what is dropped behind it.
+        // Dropping the guard after a failure of the trial does not undo the failure.
         let again = Instant::now();
         lane.enter("m", again);
         let trying = lane.busy(&model, again);
@@ -320,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn whole_answers_and_failures_are_learnt_as_streams_are() {
+    fn records_whole_answers_and_failures_as_well_as_streams() {
         let lane = BackendHealth::default();
         let now = Instant::now();
         assert_eq!(lane.pace("m", Measure::Whole, now), None);

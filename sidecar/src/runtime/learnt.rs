@@ -1,4 +1,4 @@
-//! What was learnt, and what is open: it outlives the policies.
+//! Learnt state and open connections, which outlive a policy.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,18 +7,18 @@ use crate::runtime::concurrency::ConcurrencyLimit;
 use crate::runtime::health::BackendHealth;
 use crate::upstream::{Pools, Proxies};
 
-/// State that outlives policies, found again by identity.
+/// State that outlives a policy. The next one finds it by identity.
 #[derive(Debug, Default)]
 pub struct LearntState {
     pub pools: Pools,
-    /// Those of the environment, where that counts: a provider's own comes before them.
+    /// The proxies of the environment, if they count. A provider's own proxy has precedence.
     pub(super) proxies: Option<Arc<Proxies>>,
     pub(super) health: HashMap<u64, Arc<BackendHealth>>,
     pub(super) concurrency: HashMap<String, ConcurrencyLimit>,
 }
 
 impl LearntState {
-    /// Nothing yet. `proxies`: those of the environment, where that counts.
+    /// Empty state. `proxies`: those of the environment, if they count.
     pub fn new(proxies: Option<Arc<Proxies>>) -> Self {
         LearntState { proxies, ..LearntState::default() }
     }

@@ -1,17 +1,17 @@
-//! Requests that come back: a provider whose endpoint is this gateway, or two gateways that are each other's.
+//! Detects requests that come back: a provider whose endpoint is this gateway, or two gateways that call each other.
 //!
-//! What goes to an endpoint that may be a gateway says which gateways it has passed through, and by which provider of
-//! theirs: `x-outrigger-hop: 9f3c2a7d1b4e8a60.2`. One that finds the same provider of its own there twice answers 508 and names
-//! it. Once is no loop yet: a provider may lead to another one behind the same gateway.
+//! A request to an endpoint that may be a gateway lists the gateways that it has passed through, and the provider used
+//! in each: `x-outrigger-hop: 9f3c2a7d1b4e8a60.2`. A gateway that finds the same provider of its own twice answers 508
+//! and names it. Once is no loop yet: a provider may lead to another one behind the same gateway.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use outrigger_policy::{Policy, ProviderIndex};
 
 pub const HOP: HeaderName = HeaderName::from_static("x-outrigger-hop");
-/// Gateways that a request may pass through.
+/// The most gateways that a request may pass through.
 const MOST: usize = 8;
 
-/// One gateway among others. Drawn anew by each process, so it tells nothing of it.
+/// The id of this gateway. Each process draws a random one, so it reveals nothing.
 #[derive(Debug)]
 pub struct Own(u64);
 
@@ -21,13 +21,13 @@ impl Own {
         Own(fastrand::u64(..))
     }
 
-    /// What goes with the requests of a provider.
+    /// The header for the requests of a provider.
     #[must_use]
     pub fn signs(&self, provider: ProviderIndex) -> Option<HeaderValue> {
         HeaderValue::from_str(&format!("{:016x}.{}", self.0, usize::from(provider))).ok()
     }
 
-    /// Why a request goes no further, if it was here before or has been to too many others.
+    /// Why a request is stopped: it was here before, or has passed through too many gateways.
     #[must_use]
     pub fn stops(&self, headers: &HeaderMap, policy: &Policy) -> Option<String> {
         let told = headers.get_all(HOP).iter().filter_map(|value| value.to_str().ok());
@@ -38,7 +38,7 @@ impl Own {
             (u64::from_str_radix(id, 16) == Ok(self.0)).then(|| provider.parse().ok().map(usize::into))
         });
         let own: Vec<Option<ProviderIndex>> = own.collect();
-        // What is no place of a provider was not written here.
+        // An entry with our id and no valid provider was not written here.
         let provider = own
             .iter()
             .enumerate()
@@ -63,7 +63,7 @@ impl Own {
     }
 }
 
-/// Adds where a request has been to where it goes from here.
+/// Adds the gateways that a request has passed through, and this one, to its next request.
 pub fn onward(from: &HeaderMap, own: &HeaderValue, to: &mut HeaderMap) {
     to.insert(HOP, own.clone());
     for before in from.get_all(HOP) {
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn who_was_here_before_is_refused_and_told_by_which_way_it_came() {
+    fn stops_a_loop_and_names_its_provider() {
         let provider = |name: &str| ProviderDoc {
             namespace: "default".to_owned(),
             name: name.to_owned(),
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn every_gateway_on_the_way_is_told() {
+    fn lists_every_gateway_on_the_path() {
         let mut to = HeaderMap::new();
         onward(&came(&["a.1", "b.2"]), &Own(1).signs(3.into()).unwrap(), &mut to);
         let told: Vec<_> = to.get_all(HOP).iter().collect();

@@ -1,4 +1,4 @@
-//! What is in force, and what was learnt while it was: it imports nothing above it.
+//! The active policy, and the state that is learnt while it serves. Nothing here depends on a higher layer.
 
 pub(crate) mod accounts;
 pub(crate) mod active_policy;

@@ -1,4 +1,4 @@
-//! Where policies come from.
+//! The sources of policies.
 
 use std::time::SystemTime;
 
@@ -6,21 +6,21 @@ use serde::Serialize;
 
 use crate::telemetry::record::time;
 
-/// How a policy came.
+/// The source of a policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum PolicyOrigin {
-    /// By the operator's stream.
+    /// The operator's stream.
     Stream,
-    /// As mounted files.
+    /// Mounted files.
     Mounted,
-    /// It came by the stream, to the process before this one.
+    /// The snapshot of the previous process, which got it by the stream.
     #[serde(rename = "held")]
     Snapshot,
 }
 
 impl PolicyOrigin {
-    /// As it is written everywhere.
+    /// The name in status, logs and records.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -37,6 +37,6 @@ pub struct Link {
     pub connected: bool,
     #[serde(serialize_with = "time")]
     pub since: Option<SystemTime>,
-    /// Why it is not there.
+    /// Why there is none.
     pub problem: Option<String>,
 }

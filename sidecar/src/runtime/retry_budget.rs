@@ -1,17 +1,17 @@
-//! The budget for retries: one for five requests, and one a second.
+//! The budget for retries: one for every five requests, and one a second.
 
 use std::time::Instant;
 
 use parking_lot::Mutex;
 
-/// One retry, in the units of the budget.
+/// One retry, in units of the budget.
 const ONE: i64 = 1_000;
-/// Earned by one request.
+/// What one request adds.
 const PER_REQUEST: i64 = ONE / 5;
-/// What can be saved up: a burst after a calm must not become a storm.
+/// The maximum: a quiet period must not allow a storm of retries.
 const SAVED: i64 = 10 * ONE;
 
-/// Counts what may be retried, in thousandths. Failover to an untried candidate does not ask here.
+/// Counts available retries, in thousandths. Failover to an untried candidate needs none.
 #[derive(Debug)]
 pub struct RetryBudget(Mutex<(i64, Instant)>);
 
@@ -26,7 +26,7 @@ impl RetryBudget {
         earn(&mut self.0.lock(), PER_REQUEST, now);
     }
 
-    /// Takes one retry if there is one.
+    /// Takes one retry, if one is available.
     pub fn take(&self, now: Instant) -> bool {
         let mut budget = self.0.lock();
         earn(&mut budget, 0, now);
@@ -38,7 +38,7 @@ impl RetryBudget {
     }
 }
 
-/// Adds what a request and the time since the last one are worth: one retry a second.
+/// Adds the share of a request, and one retry for each second since the last call.
 fn earn(budget: &mut (i64, Instant), request: i64, now: Instant) {
     let ms = i64::try_from(now.saturating_duration_since(budget.1).as_millis()).unwrap_or(SAVED);
     *budget = ((budget.0 + ms.saturating_mul(ONE) / 1_000 + request).min(SAVED), now);

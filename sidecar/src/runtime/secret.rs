@@ -5,33 +5,33 @@ use std::fmt;
 
 use outrigger_core::SecretRef;
 
-/// A credential's value. It has no `Display`, and its `Debug` says nothing.
+/// A credential's value. It has no `Display`, and `Debug` hides it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret {
     value: String,
-    /// The variable that it was read from; `None`: the Secret that the policy names.
+    /// The environment variable that it was read from; `None` for a Secret of the cluster.
     variable: Option<String>,
 }
 
 impl Secret {
-    /// Trims what editors and shells leave at the end of a file.
+    /// Trims white space, which editors and shells add at the end of a file.
     #[must_use]
     pub fn new(value: &str) -> Self {
         Secret { value: value.trim().to_owned(), variable: None }
     }
 
-    /// The same, read from a variable of the environment: people are told of that one.
+    /// The same for an environment variable. Messages name the variable.
     #[must_use]
     pub fn of_variable(value: &str, variable: String) -> Self {
         Secret { variable: Some(variable), ..Secret::new(value) }
     }
 
-    /// The value itself, for the one place that sends it.
+    /// The value itself, to send it.
     pub(crate) fn expose(&self) -> &str {
         &self.value
     }
 
-    /// Where the value is from, for people: `key apiKey of Secret shop/openai`.
+    /// The source of the value for messages: `key apiKey of Secret shop/openai`.
     pub(crate) fn origin(&self, at: &SecretRef) -> String {
         match &self.variable {
             Some(variable) => format!("the variable {variable}"),
@@ -46,5 +46,5 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// The credentials that a policy refers to, by where they are kept.
+/// The credentials of a policy, by their references.
 pub type Secrets = HashMap<SecretRef, Secret>;

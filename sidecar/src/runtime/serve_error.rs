@@ -17,7 +17,7 @@ pub enum ServeError {
     NoEndpoint { provider: String, kind: String },
     #[error("LLMProvider {provider}: spec.tls.caRef: {source}")]
     Tls { provider: String, source: TlsError },
-    /// `path`: of the object, or what else names the proxy.
+    /// `path`: the field of the object, or another place that sets the proxy.
     #[error("LLMProvider {provider}: {path}: {source}")]
     Proxy { provider: String, path: &'static str, source: ProxyError },
     #[error(transparent)]

@@ -1,8 +1,8 @@
-//! Taking connections: clients' on one port, with HTTP/1.1 or clear-text HTTP/2, operators' on another, with HTTP/1.1. Both
-//! have their own bound, so that neither keeps the other out. On shutdown requests under way finish first, and what they used
-//! is settled.
+//! Accepts connections: of clients on one port, with HTTP/1.1 or clear-text HTTP/2, and of operators on another, with
+//! HTTP/1.1. Each port has its own limit, so that neither blocks the other. On shutdown, requests in progress finish
+//! first, and their usage is settled.
 //!
-//! The ports are closed at once: a native sidecar is told to stop when its application has ended.
+//! The ports are closed at once: the kubelet stops a native sidecar after its application has ended.
 
 mod bounds;
 mod connection;
@@ -26,30 +26,30 @@ pub use bounds::{Bounds, raise_descriptors};
 
 use crate::gateway::{Gateway, own_ports};
 
-/// Kept connections may wait longer than clients keep theirs: they close first. What is set aside for an answer that nobody
-/// reads, and its place among those that may be under way, are others' too.
+/// Idle connections may stay open for longer than clients keep theirs, so that clients close them first. An unread
+/// answer is limited, because its memory and its concurrency permit are needed by others.
 const CLIENTS: Times =
     Times { head: Duration::from_secs(10), idle: Duration::from_secs(360), unread: Duration::from_secs(120) };
-/// Prometheus comes each minute at the latest, as a rule.
+/// Prometheus usually scrapes every minute or more often.
 const OPERATORS: Times =
     Times { head: Duration::from_secs(5), idle: Duration::from_secs(120), unread: Duration::from_secs(10) };
-/// Clients beyond the bound that are told that there is no room.
+/// How many clients beyond the limit get an error that there is no room.
 const CROWDED: usize = 16;
-/// How long requests under way may take after shutdown was asked for.
+/// How long requests in progress may take after the shutdown began.
 const DRAIN: Duration = Duration::from_secs(25);
-/// How long those go on after it whose callers have gone: what they used is being found out.
+/// How long requests without a caller may continue after that, until their usage is known.
 const SETTLE: Duration = Duration::from_secs(5);
-/// How long a pod is given to end, unless it asks for more: `terminationGracePeriodSeconds`, less a second.
+/// How long a pod has until it is killed, by default: `terminationGracePeriodSeconds`, less a second.
 const GRACE: Duration = Duration::from_secs(29);
-/// How long a ledger that is out of reach is waited for at the end.
+/// How long to wait at the end for a ledger that is not connected.
 const RELINK: Duration = Duration::from_secs(5);
-/// How long one that is linked and answers nothing is: it may be an operator that keeps no ledger any more. The last word
-/// is said twice in this time.
+/// How long to wait for a connected ledger that does not answer: the operator may have no ledger any more. The last
+/// report is sent twice in this time.
 const SILENCE: Duration = Duration::from_secs(10);
-/// How long the ledger is given in any case to take what is returned.
+/// The least time for the ledger to confirm what is returned.
 const LAST_WORD: Duration = Duration::from_secs(1);
 
-/// Open ports.
+/// The open ports.
 #[derive(Debug)]
 pub struct Listeners {
     clients: Vec<TcpListener>,
@@ -57,22 +57,22 @@ pub struct Listeners {
 }
 
 impl Listeners {
-    /// Opens the ports. With several addresses for one purpose, those after the first may fail:
-    /// a machine without IPv6 has no `[::1]`.
+    /// Opens the ports. If a port has several addresses, those after the first may fail: a machine without IPv6 has no
+    /// `[::1]`.
     ///
     /// # Errors
-    /// When the first address of either cannot be bound.
+    /// If the first address of either port cannot be bound.
     pub async fn bind(clients: &[SocketAddr], admin: &[SocketAddr]) -> io::Result<Self> {
         Ok(Listeners { clients: bind_all(clients).await?, admin: bind_all(admin).await? })
     }
 
-    /// Where clients are answered.
+    /// The addresses for clients.
     #[must_use]
     pub fn clients(&self) -> Vec<SocketAddr> {
         self.clients.iter().filter_map(|listener| listener.local_addr().ok()).collect()
     }
 
-    /// Where operators are.
+    /// The addresses for operators.
     #[must_use]
     pub fn admin(&self) -> Vec<SocketAddr> {
         self.admin.iter().filter_map(|listener| listener.local_addr().ok()).collect()
@@ -83,7 +83,7 @@ async fn bind_all(addresses: &[SocketAddr]) -> io::Result<Vec<TcpListener>> {
     let mut listeners = Vec::new();
     let mut port = None;
     for (index, address) in addresses.iter().enumerate() {
-        // Port 0: the second address takes the port that the first was given.
+        // With port 0, the second address takes the port that the system chose for the first.
         let address = match (address.port(), port) {
             (0, Some(port)) => SocketAddr::new(address.ip(), port),
             _ => *address,
@@ -103,10 +103,10 @@ async fn bind_all(addresses: &[SocketAddr]) -> io::Result<Vec<TcpListener>> {
 }
 
 impl Gateway {
-    /// Serves until `shutdown` is over, then lets requests under way finish.
+    /// Serves until `shutdown` completes, then lets requests in progress finish.
     ///
     /// # Errors
-    /// None today; the signature leaves room.
+    /// None at present.
     pub async fn serve(self: Arc<Self>, listeners: Listeners, shutdown: impl Future<Output = ()>) -> io::Result<()> {
         let ports = [listeners.clients(), listeners.admin()].concat();
         if let Some(served) = self.served() {
@@ -161,20 +161,20 @@ impl Gateway {
     }
 }
 
-/// Who is answered at a port.
+/// Which kind of caller a port is for.
 #[derive(Clone, Copy, Debug)]
 enum Purpose {
     Clients,
     Admin,
 }
 
-/// An address of a port, and what its connections need.
+/// A port's address, and everything that its connections need.
 struct GatewayPort {
     gateway: Arc<Gateway>,
     purpose: Purpose,
-    /// Where it listens.
+    /// The address on which it listens.
     at: IpAddr,
-    /// Of connections that read heads of HTTP/2.
+    /// Permits for connections that read HTTP/2 heads.
     places: Arc<Semaphore>,
     stopped: watch::Receiver<()>,
 }

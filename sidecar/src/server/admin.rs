@@ -1,5 +1,5 @@
-//! For operators of the gateway: health, metrics, and, to this machine alone, what is in force and
-//! what was decided.
+//! Serves the admin port: health, metrics, and, only to callers on this machine, the policy in force and recent
+//! decisions.
 
 use std::io;
 use std::net::SocketAddr;
@@ -16,10 +16,10 @@ use crate::request::refusal::json as answer_json;
 use crate::request::reply::ReplyBody;
 use crate::request::whole_body::WholeBody;
 
-/// Records told at once, at the most.
+/// The most records in a response.
 const MOST: usize = 1_000;
 
-/// Answers a request of an operator.
+/// Answers a request to the admin port.
 pub fn answer(gateway: &Gateway, request: &Request<Incoming>, peer: SocketAddr) -> Response<ReplyBody> {
     if request.method() != Method::GET && request.method() != Method::HEAD {
         return problem(405, "only GET is answered here");
@@ -55,7 +55,7 @@ pub fn answer(gateway: &Gateway, request: &Request<Incoming>, peer: SocketAddr) 
     }
 }
 
-/// The document in force. Credentials are named in it, never told.
+/// The document in force. It names credentials, but does not contain their values.
 fn policy(gateway: &Gateway) -> Response<ReplyBody> {
     let Some(served) = gateway.served() else { return problem(503, "no policy is in force yet") };
     let credentials: Vec<_> = served
@@ -83,12 +83,12 @@ fn policy(gateway: &Gateway) -> Response<ReplyBody> {
         policy: &served.policy.document,
     };
     let mut length = Length(0);
-    // Into a number it can't fail.
+    // Counting cannot fail.
     let _ = serde_json::to_writer(&mut length, &told);
     within(gateway, length.0, &told)
 }
 
-/// What `/policy` tells. It is written as it is: a tree of it would be many times as long.
+/// The content of `/policy`. It is serialized directly: a tree of values would take several times the memory.
 #[derive(Serialize)]
 struct PolicyView<'a, Status: Serialize, Level: Serialize> {
     revision: String,
@@ -99,7 +99,7 @@ struct PolicyView<'a, Status: Serialize, Level: Serialize> {
     policy: &'a outrigger_policy::Document,
 }
 
-/// How long a text would be.
+/// Counts the length of a text.
 struct Length(usize);
 
 impl io::Write for Length {
@@ -113,13 +113,14 @@ impl io::Write for Length {
     }
 }
 
-/// A long answer of about so many bytes, in the room that requests have: operators may ask for many, and read none.
+/// A response of about this many bytes, in the memory account of requests: operators may send many requests and read no
+/// response.
 fn within(gateway: &Gateway, length: usize, told: &impl Serialize) -> Response<ReplyBody> {
     let no_room =
         || problem(503, "there is no room for the answer: the gateway holds as much as its memory allows; ask again");
     let Ok(mut held) = gateway.memory.hold(length) else { return no_room() };
     let mut text = Vec::with_capacity(length);
-    // Into memory it can't fail.
+    // Writing to memory cannot fail.
     let _ = serde_json::to_writer(&mut text, told);
     if held.grow_to(text.capacity(), &gateway.memory).is_err() {
         return no_room();

@@ -1,4 +1,4 @@
-//! The listeners: connections, who may call over them, and what operators and kubelets ask.
+//! The listeners: connections, admission of requests, the admin port and probes.
 
 pub mod accept;
 mod admin;

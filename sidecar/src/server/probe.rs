@@ -1,4 +1,5 @@
-//! What a kubelet's probes ask, over loopback: no mesh, policy or IP family is in the way, and no runtime is started.
+//! The kubelet's exec probes. They connect over loopback, so no mesh, network policy or IP family interferes, and they
+//! need no async runtime.
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
@@ -6,19 +7,19 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-/// Probes of the kubelet have a second, unless said otherwise.
+/// The kubelet's default timeout is a second.
 const TIME: Duration = Duration::from_millis(900);
 
-/// What is asked.
+/// What a probe checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Probe {
-    /// A policy was served once, or there was time enough for one to come.
+    /// Whether a policy was ever in force, or enough time has passed to wait for one.
     Started,
-    /// Clients are answered. Never asks for more: without a policy they are told so.
+    /// Whether clients can connect. A gateway without a policy is ready too: it answers 503.
     Ready,
 }
 
-/// Why not.
+/// Why a probe failed.
 #[derive(Debug, Error)]
 pub enum ProbeError {
     #[error("there are probes `started` and `ready`, and none `{0}`")]
@@ -42,10 +43,10 @@ impl Probe {
         }
     }
 
-    /// Asks the gateway whose clients and operators are answered there.
+    /// Probes the gateway with these addresses.
     ///
     /// # Errors
-    /// [`ProbeError`] says why it is not so.
+    /// [`ProbeError`] says why the probe failed.
     pub fn ask(self, clients: SocketAddr, admin: SocketAddr) -> Result<(), ProbeError> {
         match self {
             Probe::Ready => connect(loopback(clients)).map(drop),
@@ -54,7 +55,7 @@ impl Probe {
     }
 }
 
-/// Who listens everywhere listens there too.
+/// A listener on all addresses also listens on loopback.
 fn loopback(at: SocketAddr) -> SocketAddr {
     match at.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => (Ipv4Addr::LOCALHOST, at.port()).into(),
@@ -94,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_listens_everywhere_is_asked_on_loopback() {
+    fn probes_a_listener_on_all_addresses_over_loopback() {
         for (at, asked) in [
             ("0.0.0.0:4181", "127.0.0.1:4181"),
             ("[::]:4181", "[::1]:4181"),
@@ -106,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_answers_otherwise_is_no_gateway() {
+    fn rejects_a_server_that_is_no_gateway() {
         let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let at = other.local_addr().unwrap();
         let answering = std::thread::spawn(move || {

@@ -1,23 +1,23 @@
-//! A process that holds keys shows its memory to nobody.
+//! Protects the memory of a process that holds credentials.
 
 use std::io;
 
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 
-/// No other process of the same user reads this one's memory or environment, and no core is written when it dies:
-/// `/proc/PID` belongs to root, and only who may trace anything (`CAP_SYS_PTRACE`) attaches. A program that is started from
-/// here is as any other again.
+/// Prevents other processes of the same user from reading the memory and the environment of this one, and prevents core
+/// dumps: `/proc/PID` belongs to root, and only processes with `CAP_SYS_PTRACE` can attach. Programs that this process
+/// starts are not protected.
 ///
 /// # Errors
-/// What the system says of it. Nothing else is wrong then.
+/// The system's error. Nothing else is affected.
 pub fn keep_memory_private() -> io::Result<()> {
     Ok(set_dumpable_behavior(DumpableBehavior::NotDumpable)?)
 }
 
-/// Cores have no room, whatever is set elsewhere. Programs that are started from here have none either.
+/// Limits core dumps to no bytes, whatever else is configured. Programs that this process starts inherit the limit.
 ///
 /// # Errors
-/// What the system says of it.
+/// The system's error.
 pub fn write_no_cores() -> io::Result<()> {
     Ok(setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?)
 }

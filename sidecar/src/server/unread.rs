@@ -1,8 +1,8 @@
-//! A caller that leaves an answer unread.
+//! Cuts off a caller that does not read its answer.
 //!
-//! On HTTP/1.1 its socket fills, which the connection notices. On HTTP/2 one stream may stand still while the connection
-//! lives on, and then nobody asks its body for anything: so it is watched from outside. What is cut off ends as if the
-//! caller had gone, which gives back what it holds.
+//! On HTTP/1.1 the socket's buffer fills, which the connection notices. On HTTP/2, one stream may stall while the
+//! connection continues, and then nothing polls its body. So a task watches the body. A stalled answer ends as if the
+//! caller had gone, which releases what it holds.
 
 use std::io;
 use std::pin::Pin;
@@ -19,7 +19,7 @@ use tokio::time::Instant;
 
 use crate::request::reply::ReplyBody;
 
-/// The same body, which ends when what it gave was not taken for so long.
+/// Wraps a body so that it ends if its last chunk is not taken for `unread`.
 pub fn watched(body: ReplyBody, unread: Duration) -> ReplyBody {
     if body.is_end_stream() {
         return body;
@@ -36,7 +36,7 @@ struct UnreadBody {
 
 struct State {
     body: Option<ReplyBody>,
-    /// When the last piece was given, until more is asked for.
+    /// When the last chunk was returned, until the next one is polled.
     given: Option<Instant>,
 }
 
@@ -96,7 +96,7 @@ mod tests {
 
     const UNREAD: Duration = Duration::from_secs(120);
 
-    /// A body of what is sent, and a way to see that it is gone.
+    /// A watched body, with a sender that shows when the body is dropped.
     fn body() -> (mpsc::UnboundedSender<&'static str>, ReplyBody) {
         let (send, receive) = mpsc::unbounded_channel();
         let stream = futures_util::stream::unfold(receive, |mut receive| async move {
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_nobody_takes_is_let_go_of() {
+    async fn drops_the_body_of_an_answer_that_is_not_read() {
         let (send, mut body) = body();
         send.send("a").unwrap();
         body.frame().await.unwrap().unwrap();
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_caller_that_waits_for_an_upstream_is_not_cut_off() {
+    async fn does_not_cut_off_a_caller_that_waits_for_the_upstream() {
         let (send, mut body) = body();
         send.send("a").unwrap();
         body.frame().await.unwrap().unwrap();

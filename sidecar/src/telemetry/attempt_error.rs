@@ -1,4 +1,4 @@
-//! Why an attempt failed: a closed vocabulary of records, metrics and docs.
+//! Why an attempt failed: the closed list of errors in records, metrics and docs.
 
 use outrigger_llm::errors::classify::Class;
 use serde::{Serialize, Serializer};
@@ -12,10 +12,10 @@ macro_rules! attempt_errors {
         }
 
         impl AttemptError {
-            /// All of them, in the order of `docs/semantics.md`, section 9.
+            /// All errors, in the order of `docs/semantics.md`, section 9.
             pub const ALL: &[AttemptError] = &[$(AttemptError::$name,)+];
 
-            /// The word for it in records, metrics and `x-outrigger` comments.
+            /// Its name in records, metrics and `x-outrigger` comments.
             #[must_use]
             pub fn as_str(self) -> &'static str {
                 match self {
@@ -45,22 +45,22 @@ attempt_errors! {
     ContextTooLong = "context_too_long",
     Filtered = "filtered",
     ServerError = "server_error",
-    /// An answer with nothing in it.
+    /// An empty answer.
     Empty = "empty",
     /// An answer that is not of the dialect.
     Malformed = "malformed",
-    /// An error that was told inside a stream.
+    /// An error event inside a stream.
     StreamError = "stream_error",
-    /// The connection was lost in mid-answer.
+    /// The connection was lost in the middle of an answer.
     Cut = "cut",
-    /// The provider leads back to a gateway that the request has passed through.
+    /// The request has already passed through the gateway that the provider leads to.
     Loop = "loop",
-    /// The candidate cannot be told this request.
+    /// The candidate does not support this request.
     Unsupported = "unsupported",
 }
 
 impl AttemptError {
-    /// Whether the provider took too long after it was connected to.
+    /// Whether the provider took too long after the connection was open.
     #[must_use]
     pub fn is_slow(self) -> bool {
         match self {
@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_page_lists_them_all() {
+    fn the_documentation_lists_all_errors() {
         let page = include_str!("../../../docs/semantics.md");
         let (_, from) = page.split_once("(`attempts[].error`, `fallback_reason`):").unwrap();
         let (list, _) = from.split_once('.').unwrap();

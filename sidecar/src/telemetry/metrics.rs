@@ -1,5 +1,5 @@
-//! What is counted, in Prometheus's terms. Label values are names of the policy or of closed
-//! vocabularies, never a request's free text.
+//! The gateway's metrics, by Prometheus's conventions. Label values are names of the policy or of closed lists, never
+//! free text of a request.
 
 use outrigger_core::RefusalKind;
 use outrigger_metrics::{
@@ -11,10 +11,10 @@ use outrigger_policy::Unit;
 use crate::telemetry::attempt_error::AttemptError;
 use crate::telemetry::record::Record;
 
-/// From 5 ms to 5 min: answers of models.
+/// From 5 ms to 5 min, for answers of models.
 const SECONDS: [f64; 16] =
     [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 300.0];
-/// From 10 µs to 10 ms: the gateway itself.
+/// From 10 µs to 10 ms, for the gateway's own time.
 const OVERHEAD: [f64; 10] = [1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2];
 
 /// All metrics of one gateway.
@@ -35,7 +35,7 @@ pub struct Metrics {
     limit_used: GaugeFamily<2>,
     limit_max: GaugeFamily<2>,
     thresholds: CounterFamily<3>,
-    /// Requests under way.
+    /// Requests in progress.
     pub in_flight: Gauge,
     rule_errors: CounterFamily<1>,
     /// Decision lines that were dropped because the writer was behind.
@@ -45,10 +45,10 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Declares them in the order in which `docs/metrics.md` has them.
+    /// Declares the metrics in the order of `docs/metrics.md`.
     ///
     /// # Errors
-    /// Only when a metric is declared twice, which tests would show.
+    /// If a metric is declared twice, which tests would detect.
     pub fn new() -> Result<Self, Error> {
         let mut registry = Registry::default();
         Ok(Metrics {
@@ -75,7 +75,7 @@ impl Metrics {
         })
     }
 
-    /// Whether the operator's stream is open.
+    /// Sets whether the operator's stream is open.
     pub fn connected(&self, connected: bool) {
         self.operator.with([]).set(connected.into());
     }
@@ -122,12 +122,12 @@ impl Metrics {
         }
     }
 
-    /// Counts a request that was refused by its head alone.
+    /// Counts a request that was refused by its head.
     pub fn turned_away(&self, kind: RefusalKind) {
         self.refusals.with([kind.name()]).inc();
     }
 
-    /// The limits in force as they stand: name, unit, what is spent, and the limit. Of others nothing is told any more.
+    /// Sets the levels of the limits in force: name, unit, used amount, and limit. Removes all other limits.
     pub fn levels(&self, levels: impl Iterator<Item = (String, Unit, u64, u64)>) {
         self.budget_spent.reset();
         self.budget_limit.reset();
@@ -152,26 +152,26 @@ impl Metrics {
         self.rule_errors.with([rule]).inc();
     }
 
-    /// The policy in force is now this one.
+    /// Sets the revision in force.
     pub fn in_force(&self, revision: &str) {
         self.revision.reset();
         self.revision.with([revision]).set(1);
     }
 
-    /// Every metric there is, whether or not it was counted yet.
+    /// All declared metrics.
     #[must_use]
     pub fn described(&self) -> &[MetricDescription] {
         self.registry.described()
     }
 
-    /// All of it, in the text format.
+    /// All metrics in the text format.
     #[must_use]
     pub fn text(&self) -> Vec<u8> {
         self.registry.text()
     }
 }
 
-/// A status in three digits, without an allocation.
+/// A status as three digits, without an allocation.
 fn digits(status: u16, buffer: &mut [u8; 3]) -> &str {
     for (at, power) in [100, 10, 1].into_iter().enumerate() {
         buffer[at] = b'0' + u8::try_from(status / power % 10).unwrap_or(0);

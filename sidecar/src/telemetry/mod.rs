@@ -1,4 +1,4 @@
-//! What is told of requests: records and metrics.
+//! Records and metrics of requests.
 
 pub mod attempt_error;
 pub mod metrics;

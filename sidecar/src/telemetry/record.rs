@@ -1,4 +1,4 @@
-//! What happened to a request, for those who ask afterwards.
+//! The decision record of a request.
 
 mod bounds;
 mod error_type;
@@ -13,7 +13,7 @@ use serde::{Serialize, Serializer};
 
 use crate::telemetry::attempt_error::AttemptError;
 
-/// One decision and what came of it. Unknown is null, never 0. No prompt, no credential.
+/// A decision and its outcome. Unknown values are null, never 0. It contains no prompt and no credential.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Record {
     #[serde(serialize_with = "time")]
@@ -31,7 +31,7 @@ pub struct Record {
     pub provider: Option<String>,
     pub model: Option<String>,
     pub rule: Option<String>,
-    /// The rules with `chain` that led to it, in order.
+    /// The rules with `chain` that led to `rule`, in order.
     pub chain: Vec<String>,
     pub revision: String,
     pub candidates: Vec<CandidateRecord>,
@@ -39,24 +39,24 @@ pub struct Record {
     pub fallback_reason: Option<AttemptError>,
     pub latency_ms: f64,
     pub ttft_ms: Option<f64>,
-    /// What the gateway itself took: until the first byte went up, and from the first byte that
-    /// came until it went down. Waiting and connecting are not in it.
+    /// The gateway's own time: until the first byte was sent to the upstream, and from its first byte until the first
+    /// one was sent to the caller. Waiting and connecting do not count.
     pub overhead_us: Option<u64>,
-    /// The same for one later chunk of a stream, on average.
+    /// The gateway's own time for a later chunk of a stream, on average.
     pub chunk_overhead_us: Option<f64>,
     pub tokens: Tokens,
     pub cost_usd: Option<String>,
     pub usage_estimated: bool,
     pub cache: Option<&'static str>,
-    /// The filter that answered the request by itself, refused it, or failed its answer.
+    /// The filter that answered or refused the request, or rejected its answer.
     pub filter: Option<&'static str>,
-    /// The gateway capped the answer, for want of money or tokens.
+    /// The gateway capped the answer, for lack of money or tokens.
     pub capped: bool,
-    /// The limits that the attempts were counted against, as they stood at the end.
+    /// The limits that the attempts counted against, as of the end.
     pub budgets: Vec<BudgetRecord>,
     /// What a rule in `mode: Shadow` would have done.
     pub shadow: Option<ShadowRecord>,
-    /// Fields that were left out as hints.
+    /// The fields that were dropped because they are only hints.
     pub adapted: Vec<String>,
     pub status: u16,
     pub error_type: Option<ErrorType>,
@@ -83,7 +83,7 @@ pub struct BudgetRecord {
 #[derive(Clone, Debug, Serialize)]
 pub struct ShadowRecord {
     pub rule: String,
-    /// `None`: it would have refused.
+    /// `None` if it would have refused.
     pub provider: Option<String>,
     pub model: Option<String>,
 }
@@ -112,7 +112,7 @@ impl From<Usage> for Tokens {
     }
 }
 
-/// The candidates of a decision, as they are told.
+/// The candidates of a decision, for its record.
 #[must_use]
 pub fn candidates(decision: &Decision) -> Vec<CandidateRecord> {
     let told = |candidate: &outrigger_policy::Candidate| CandidateRecord {
@@ -123,7 +123,7 @@ pub fn candidates(decision: &Decision) -> Vec<CandidateRecord> {
     decision.candidates.iter().map(told).collect()
 }
 
-/// What a rule that only watches would have decided.
+/// The decision of a rule in shadow mode, for the record.
 #[must_use]
 pub fn shadow(shadow: &outrigger_policy::Shadow) -> ShadowRecord {
     let (provider, model) =
@@ -131,7 +131,7 @@ pub fn shadow(shadow: &outrigger_policy::Shadow) -> ShadowRecord {
     ShadowRecord { rule: shadow.rule.to_string(), provider, model }
 }
 
-/// As RFC 3339 has it, or null.
+/// Serializes a time as RFC 3339, or null.
 pub(crate) fn time<S: Serializer>(time: &Option<SystemTime>, serializer: S) -> Result<S::Ok, S::Error> {
     match time {
         Some(time) => serializer.collect_str(&humantime::format_rfc3339_micros(*time)),

@@ -1,4 +1,4 @@
-//! Where records go: a ring in memory, and a line each.
+//! Stores records: the latest in memory, and each as a line of output.
 
 mod pretty;
 
@@ -16,53 +16,53 @@ use tokio::sync::oneshot;
 use self::pretty::pretty;
 use crate::telemetry::record::Record;
 
-/// Records kept for `/decisions`, as long as they take no more than these bytes together.
+/// How many records `/decisions` has at most, and their total size in bytes.
 const KEPT: usize = 1_000;
 const KEPT_BYTES: usize = 4 << 20;
-/// Lines waiting to be written, and the bytes of their records; beyond that they are dropped and counted.
+/// How many lines may wait to be written, and the total size of their records. Further lines are dropped and counted.
 const WAITING: usize = 4_096;
 const WAITING_BYTES: usize = 4 << 20;
-/// Bytes after which lines are written, though more are waiting.
+/// The size at which lines are written although more are waiting.
 const WRITTEN_AT_ONCE: usize = 64 << 10;
-/// How long the writer lets lines gather: to wake it for each would cost a busy gateway more than writing does.
+/// How long the writer collects lines: waking it for each one would cost a busy gateway more than writing does.
 const GATHERS: Duration = Duration::from_millis(20);
-/// How long the end waits for the last lines. Somebody may hold standard output and not read it.
+/// How long the shutdown waits for the last lines. A reader may hold standard output open without reading.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
-/// How decision lines are written to standard output.
+/// The format of decision lines on standard output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Lines {
-    /// One JSON object a line.
+    /// One JSON object on each line.
     #[default]
     Json,
-    /// For a person at a terminal.
+    /// Readable lines for a terminal.
     Pretty {
         colour: bool,
     },
     Off,
 }
 
-/// Where records go: the ring, and a writer of its own that no request waits for.
+/// The latest records, and a writer thread that no request waits for.
 #[derive(Debug)]
 pub struct Records {
     ring: Mutex<Ring>,
     writer: Option<SyncSender<ToldRecord>>,
-    /// Bytes of the records that wait for the writer.
+    /// The size of the records that wait for the writer.
     waiting: Arc<AtomicUsize>,
 }
 
 #[derive(Debug, Default)]
 struct Ring {
-    /// Each with the bytes that it takes.
+    /// Each with its size in bytes.
     records: VecDeque<(Arc<Record>, usize)>,
     bytes: usize,
 }
 
-/// What the writer is told.
+/// A message to the writer.
 #[derive(Debug)]
 enum ToldRecord {
     Record(Arc<Record>, usize),
-    /// Say when everything before this is written.
+    /// A request to report when everything before it is written.
     End(oneshot::Sender<()>),
 }
 
@@ -83,7 +83,7 @@ impl Records {
         Records { ring: Mutex::default(), writer: writer.flatten(), waiting }
     }
 
-    /// Keeps a record. False: its line was dropped, for the writer is behind.
+    /// Adds a record. Returns false if its line was dropped because the writer is behind.
     pub fn add(&self, mut record: Record) -> bool {
         let bytes = record.bound();
         let record = Arc::new(record);
@@ -110,7 +110,7 @@ impl Records {
         }
     }
 
-    /// Waits until the lines so far are written, or cannot be.
+    /// Waits until all lines so far are written, or a short time has passed.
     pub async fn written(&self) {
         let Some(writer) = &self.writer else { return };
         let (said, written) = oneshot::channel();
@@ -119,14 +119,14 @@ impl Records {
         }
     }
 
-    /// About how many bytes the last ones take, as text as well.
+    /// The approximate size of the latest records, in bytes, in memory and as text.
     #[must_use]
     pub fn bytes(&self, most: usize) -> usize {
         let ring = self.ring.lock();
         ring.records.iter().rev().take(most).map(|(_, bytes)| bytes).sum()
     }
 
-    /// The last ones, newest first; or the one of an id.
+    /// The latest records, newest first; with an id, only those with this id.
     #[must_use]
     pub fn last(&self, id: Option<&str>, most: usize) -> Vec<Arc<Record>> {
         let ring = self.ring.lock();
@@ -135,7 +135,7 @@ impl Records {
     }
 }
 
-/// Writes until nobody can add a record any more, or nobody reads: what remains then is the ring.
+/// Writes lines until all senders are gone or the output is closed. Records in memory remain available.
 fn write(told: &Receiver<ToldRecord>, waiting: &AtomicUsize, lines: Lines, out: &mut impl Write) {
     let mut text = Vec::new();
     let mut ends = Vec::new();
@@ -143,7 +143,7 @@ fn write(told: &Receiver<ToldRecord>, waiting: &AtomicUsize, lines: Lines, out: 
         if matches!(first, ToldRecord::Record(..)) {
             std::thread::sleep(GATHERS);
         }
-        // One call to the system carries all that came meanwhile.
+        // One system call writes everything that arrived meanwhile.
         for told in iter::once(first).chain(told.try_iter()) {
             match told {
                 ToldRecord::Record(record, bytes) => {
@@ -161,14 +161,14 @@ fn write(told: &Receiver<ToldRecord>, waiting: &AtomicUsize, lines: Lines, out: 
         }
         text.clear();
         for said in ends.drain(..) {
-            // Whoever asked may have stopped waiting.
+            // The receiver may have stopped waiting.
             let _ = said.send(());
         }
     }
 }
 
 fn line(record: &Record, lines: Lines, text: &mut Vec<u8>) {
-    // Into memory neither can fail.
+    // Writing to memory cannot fail.
     let _ = match lines {
         Lines::Off => return,
         Lines::Json => serde_json::to_writer(&mut *text, record).map_err(io::Error::from),
@@ -182,7 +182,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_ring_gives_the_newest_first_and_forgets_the_oldest() {
+    fn the_ring_returns_the_newest_first_and_drops_the_oldest() {
         let records = Records::new(Lines::Off);
         for n in 0..KEPT + 5 {
             assert!(records.add(Record { decision: format!("d{n}"), ..Record::default() }));
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ring_takes_no_more_than_its_bytes() {
+    fn the_ring_has_a_limited_size() {
         let records = Records::new(Lines::Off);
         let adapted = vec!["x".repeat(400); 60];
         for _ in 0..KEPT {
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_wait_go_out_together() {
+    fn writes_waiting_lines_together() {
         struct Calls(Vec<String>);
         impl Write for Calls {
             fn write(&mut self, text: &[u8]) -> io::Result<usize> {

@@ -1,4 +1,4 @@
-//! An upstream's answer as it comes in, whatever it comes from.
+//! The body of an upstream's answer, from a connection or from a mock.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use super::pool::{One, Pool, Taken};
 use crate::upstream::mask::Masker;
 use crate::upstream::mock::MockBody;
 
-/// Where a connection goes when its answer was read.
+/// What to return when the answer is read: a connection to its pool, or a stream of a shared connection.
 pub(super) enum Back {
     One { pool: Arc<Pool>, one: One },
     Many(#[allow(dead_code, reason = "held until the stream ends, then dropped")] Taken),
@@ -25,11 +25,11 @@ enum BodySource {
     Mock(MockBody),
 }
 
-/// Chunks of an answer, decompressed if the upstream compressed against our wish.
+/// The chunks of an answer. Decompressed, if the upstream compressed them although it was asked not to.
 pub struct UpstreamBody {
     source: BodySource,
     inflate: Option<Inflate>,
-    /// Takes the credential that was sent out of what comes.
+    /// Masks the sent credential in the answer.
     masker: Option<Masker>,
     ended: bool,
 }
@@ -56,10 +56,10 @@ impl UpstreamBody {
         UpstreamBody { source: BodySource::Mock(mock), inflate: None, masker: None, ended: false }
     }
 
-    /// Reads through the encoding that the head named, if it is one that can be read.
+    /// Decompresses the body by the encoding that the head names.
     ///
     /// # Errors
-    /// [`BodyError::Compression`] for one that can't.
+    /// [`BodyError::Compression`] for an unsupported encoding.
     pub fn decode(&mut self, encoding: &str) -> Result<(), BodyError> {
         let encoding = encoding.trim().to_ascii_lowercase();
         if matches!(encoding.as_str(), "" | "identity") {
@@ -72,18 +72,18 @@ impl UpstreamBody {
         }
     }
 
-    /// From here on the credential that was sent stands in nothing that comes.
+    /// Masks the sent credential from here on.
     pub fn mask(&mut self, masker: Masker) {
         self.masker = Some(masker);
     }
 
-    /// Whether the credential stood in what came.
+    /// Whether the credential was found in the answer.
     #[must_use]
     pub fn quoted(&self) -> bool {
         self.masker.as_ref().is_some_and(Masker::found)
     }
 
-    /// An error that came, or stood in what did, without the credential in any form and without parts of it.
+    /// Masks the credential in an error, in every form and also in parts.
     pub fn masked_error(&mut self, text: Bytes) -> Bytes {
         match &mut self.masker {
             Some(masker) => masker.error(text),
@@ -91,21 +91,21 @@ impl UpstreamBody {
         }
     }
 
-    /// The next chunk; `None` at the proper end.
+    /// The next chunk; `None` at the regular end.
     ///
     /// # Errors
-    /// [`BodyError`] when the upstream broke off.
+    /// [`BodyError`] if the upstream broke off.
     pub async fn chunk(&mut self) -> Option<Result<Bytes, BodyError>> {
         std::future::poll_fn(|cx| self.poll_chunk(cx)).await
     }
 
-    /// The same, for those who poll.
+    /// The same for callers that poll.
     pub fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
         loop {
             if self.ended {
                 return Poll::Ready(None);
             }
-            // What came before is told first, a little at a time.
+            // First the data that is already here, a little at a time.
             match self.inflated() {
                 None => {}
                 Some(Ok(data)) if data.is_empty() => continue,
@@ -117,7 +117,7 @@ impl UpstreamBody {
                     Poll::Ready(None) => None,
                     Poll::Ready(Some(Err(error))) => {
                         self.ended = true;
-                        // An HTTP/2 peer may say why, in words of its own.
+                        // An HTTP/2 peer can choose the text of the error.
                         let reason = error.to_string();
                         let reason =
                             self.masker.as_ref().map_or_else(|| reason.clone(), |own| own.text(reason.clone()));
@@ -154,8 +154,7 @@ impl UpstreamBody {
         }
     }
 
-    /// Gives the connection back as soon as the last byte is here, without waiting to be asked for
-    /// more.
+    /// Returns the connection to its pool as soon as the last byte is read, without waiting for the next poll.
     fn notice_end(&mut self) {
         if let BodySource::Pooled { incoming, .. } = &self.source
             && incoming.is_end_stream()
@@ -164,7 +163,7 @@ impl UpstreamBody {
         }
     }
 
-    /// Whether nothing more can come but what was held back, which is there at once.
+    /// Whether only buffered data can follow, which is available at once.
     pub fn is_over(&self) -> bool {
         self.ended
             || (self.inflate.is_none()
@@ -179,7 +178,7 @@ impl UpstreamBody {
         }
     }
 
-    /// The next of what is inflated, if there is any.
+    /// The next decompressed data, if there is any.
     fn inflated(&mut self) -> Option<Result<Bytes, BodyError>> {
         let inflated = self.inflate.as_mut()?.next().map_err(|error| BodyError::Compression(error.to_string()));
         Some(inflated.transpose()?.map(|data| self.masked(data)))
@@ -192,7 +191,7 @@ impl UpstreamBody {
         }
     }
 
-    /// What is left at the end.
+    /// The buffered rest at the end.
     fn finish(&mut self) -> Option<Result<Bytes, BodyError>> {
         let last = match self.finish_decoding() {
             Some(Err(error)) => return Some(Err(error)),

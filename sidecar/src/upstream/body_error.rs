@@ -1,8 +1,8 @@
-//! Why an answer's body broke off.
+//! Why the body of an answer broke off.
 
 use thiserror::Error;
 
-/// Why an answer ended before its end.
+/// Why an answer ended early.
 #[derive(Debug, Error)]
 pub enum BodyError {
     #[error("the connection was lost: {0}")]

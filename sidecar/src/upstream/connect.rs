@@ -1,4 +1,4 @@
-//! Opening a connection: TCP, then TLS where the endpoint asks for it.
+//! Opens connections: TCP, then TLS if the endpoint requires it.
 
 use std::io;
 use std::net::SocketAddr;
@@ -23,7 +23,7 @@ use super::reach::{KnownAddresses, in_order, reach};
 use super::{Endpoint, SendError};
 use crate::sockets;
 
-/// Certificate authorities that cannot be used.
+/// Why certificate authorities cannot be used.
 #[derive(Debug, Error)]
 pub enum TlsError {
     #[error("no certificate is in the PEM text")]
@@ -40,10 +40,10 @@ static PUBLIC: LazyLock<Result<Arc<ClientConfig>, Arc<rustls::Error>>> = LazyLoc
     config(roots).map_err(Arc::new)
 });
 
-/// What to trust: the authorities in `pem`, or without it the public ones.
+/// A TLS configuration that trusts the authorities in `pem`, or the public ones.
 ///
 /// # Errors
-/// [`TlsError`] when the text holds no certificate that can be used.
+/// [`TlsError`] if the text contains no usable certificate.
 pub fn trust(pem: Option<&str>) -> Result<Arc<ClientConfig>, TlsError> {
     let Some(pem) = pem else {
         return PUBLIC.clone().map_err(|error| TlsError::Pem(error.to_string()));
@@ -68,10 +68,10 @@ fn config(roots: RootCertStore) -> Result<Arc<ClientConfig>, rustls::Error> {
     Ok(Arc::new(config))
 }
 
-/// A connection to a host by its name, whichever of its addresses answers. `within`: the time that there is for all.
+/// Connects to a host by name, to whichever of its addresses answers. `within` limits all tries together.
 ///
 /// # Errors
-/// When the name has no address, or none of them answers.
+/// If the name has no address, or none of them answers.
 pub async fn tcp(host: &str, port: u16, within: Duration) -> io::Result<TcpStream> {
     let found = tokio::net::lookup_host((host, port)).await?;
     let addresses = in_order(found, KnownAddresses::default());
@@ -81,13 +81,13 @@ pub async fn tcp(host: &str, port: u16, within: Duration) -> io::Result<TcpStrea
     Ok(tcp)
 }
 
-/// An open connection, and the protocol that both sides agreed on.
+/// An open connection, and the negotiated protocol.
 pub struct Connected {
     pub io: TokioIo<Stream>,
     pub http2: bool,
 }
 
-/// Why an address can't be used.
+/// Why an address cannot be used.
 enum Unreached {
     Tcp(io::Error),
     Tls(String),
@@ -99,9 +99,9 @@ impl From<io::Error> for Unreached {
     }
 }
 
-/// Opens one, to whichever address of the host answers and, where the endpoint asks for it, speaks TLS. With a proxy the
-/// host is the proxy's, and TLS goes through it to the endpoint. `within`: the time that there is. `known`: which addresses
-/// did and did not.
+/// Connects to whichever address of the host answers and, if the endpoint requires it, completes TLS. With a proxy, the
+/// host is the proxy's, and TLS goes through it to the endpoint. `within` limits all tries together. `known` remembers
+/// which addresses answer.
 pub async fn connect(
     endpoint: &Endpoint,
     proxy: Option<&Arc<Proxy>>,
@@ -152,7 +152,7 @@ pub async fn connect(
     Ok(Connected { io: TokioIo::new(stream), http2 })
 }
 
-/// Bytes to and from a provider.
+/// A connection to a provider.
 #[derive(Debug)]
 pub enum Stream {
     Plain(TcpStream),

@@ -1,4 +1,4 @@
-//! Where a provider answers: scheme, host, port, and the path in front of every operation's.
+//! The address of a provider: scheme, host, port, and the base of all paths.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ pub struct Endpoint {
     pub tls: bool,
     pub host: String,
     pub port: u16,
-    /// Begins with a slash, ends without one; empty for none.
+    /// Begins with a slash and does not end with one; empty if there is none.
     base: String,
 }
 
@@ -28,7 +28,7 @@ pub enum EndpointError {
     Path { url: String, source: PathError },
     #[error("`{0}` must have no fragment")]
     Fragment(String),
-    /// Not told which: a password would be in it.
+    /// Without the URL, which may contain a password.
     #[error("a user name or password stands in the URL; use a credential of the provider")]
     User,
 }
@@ -37,7 +37,7 @@ impl Endpoint {
     /// Reads `https://host[:port][/base]`.
     ///
     /// # Errors
-    /// [`EndpointError`] says what is wrong with it.
+    /// [`EndpointError`] says what is wrong.
     pub fn parse(url: &str) -> Result<Self, EndpointError> {
         if url.contains('#') {
             return Err(EndpointError::Fragment(url.to_owned()));
@@ -64,13 +64,13 @@ impl Endpoint {
         })
     }
 
-    /// The path in front of every operation's, without a slash at its end; empty for none.
+    /// The base of all paths, without a slash at the end; empty if there is none.
     #[must_use]
     pub fn base(&self) -> &str {
         &self.base
     }
 
-    /// The request target for an operation's path. The query is the caller's, as it came; `None` where it can't be one.
+    /// The request target for an operation's path with a query. `None` if they form no valid target.
     #[must_use]
     pub fn target(&self, path: &UpstreamPath, query: &str) -> Option<PathAndQuery> {
         let mut target = String::with_capacity(self.base.len() + path.as_str().len() + query.len() + 2);
@@ -84,7 +84,7 @@ impl Endpoint {
         PathAndQuery::try_from(target).ok()
     }
 
-    /// The same where there is no endpoint, as for a mock.
+    /// The request target without an endpoint, for a mock.
     #[must_use]
     pub fn bare(path: &UpstreamPath) -> Option<PathAndQuery> {
         PathAndQuery::try_from(format!("/{path}")).ok()
@@ -99,7 +99,7 @@ impl Endpoint {
         }
     }
 
-    /// The host with its port, whichever that is.
+    /// The host with its port, also if it is the default.
     #[must_use]
     pub fn host_and_port(&self) -> String {
         format!("{}:{}", self.bracketed(), self.port)
@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn urls_are_read_and_told() {
+    fn parses_and_formats_urls() {
         for (url, told, target) in [
             ("https://api.openai.com/v1", "https://api.openai.com/v1", "/v1/x?a=1"),
             ("https://api.openai.com/v1/", "https://api.openai.com/v1", "/v1/x?a=1"),

@@ -1,7 +1,7 @@
-//! A connection that lets others run: a peer that never stops sending keeps no worker for itself.
+//! A connection that yields to other tasks, so that a peer that never stops sending cannot occupy a worker thread.
 //!
-//! What is read of it may be thrown away at once (1xx after 1xx, empty frames), so nothing else
-//! would end the reading, and with it the time-outs of everybody would wait.
+//! hyper may discard what it reads (repeated 1xx responses, empty frames). Then nothing else would end the reading, and
+//! all timers of the thread would be late.
 
 use std::io;
 use std::pin::Pin;
@@ -9,14 +9,14 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Bytes that are read in one go.
+/// How many bytes are read before it yields.
 const AT_ONCE: usize = 256 << 10;
 
 /// See the module.
 #[derive(Debug)]
 pub struct Fair<S> {
     inner: S,
-    /// Since others could last run.
+    /// Bytes since the last yield.
     read: usize,
 }
 
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn after_so_much_it_is_somebody_elses_turn() {
+    fn yields_after_a_limited_number_of_bytes() {
         let mut endless = Fair::new(tokio::io::repeat(b'x'));
         let mut cx = Context::from_waker(Waker::noop());
         let mut bytes = vec![0; 64 << 10];

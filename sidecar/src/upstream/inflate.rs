@@ -1,14 +1,14 @@
-//! Undoing an answer's compression a little at a time: a kilobyte may hold a megabyte.
+//! Decompresses an answer a little at a time: a kilobyte may expand to a megabyte.
 
 use std::io::{self, Write};
 
 use bytes::{Buf, Bytes};
 use flate2::write::{GzDecoder, ZlibDecoder};
 
-/// What is compressed, and what was inflated of it and not yet taken.
+/// A decompressor with its pending input.
 pub struct Inflate {
     decoder: Decompressor,
-    /// Not yet inflated.
+    /// Input that is not decompressed yet.
     rest: Bytes,
 }
 
@@ -18,7 +18,7 @@ enum Decompressor {
 }
 
 impl Inflate {
-    /// For a `content-encoding`; none for one that can't be read.
+    /// The decompressor for a `content-encoding`; `None` if it is not supported.
     pub fn of(encoding: &str) -> Option<Inflate> {
         let decoder = match encoding {
             "gzip" | "x-gzip" => Decompressor::Gzip(GzDecoder::new(Vec::new())),
@@ -28,15 +28,15 @@ impl Inflate {
         Some(Inflate { decoder, rest: Bytes::new() })
     }
 
-    /// What came. What came before must have been taken.
+    /// Adds input. All output of the input before must have been taken.
     pub fn push(&mut self, data: Bytes) {
         self.rest = data;
     }
 
-    /// The next few dozen kilobytes; none when more has to come first.
+    /// The next few dozen kilobytes; `None` if more input is needed.
     pub fn next(&mut self) -> io::Result<Option<Bytes>> {
         while !self.rest.is_empty() {
-            // The decoder writes no more than a buffer of 32 kB before it returns.
+            // The decoder writes at most one buffer of 32 kB before it returns.
             let used = self.decoder.write(&self.rest)?;
             if used == 0 {
                 return Err(io::ErrorKind::WriteZero.into());
@@ -53,7 +53,7 @@ impl Inflate {
         Ok(None)
     }
 
-    /// What is left at the end.
+    /// The rest at the end.
     pub fn finish(self) -> io::Result<Bytes> {
         match self.decoder {
             Decompressor::Gzip(decoder) => decoder.finish().map(Bytes::from),
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_small_answer_that_holds_a_large_one_comes_a_little_at_a_time() {
+    fn decompresses_a_small_answer_with_large_content_in_steps() {
         let plain = [&b"data: {\"a\":1}\n\n"[..], &vec![b'x'; 8 << 20]].concat();
         let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
         gzip.write_all(&plain).unwrap();
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_off_is_told_so() {
+    fn reports_truncated_and_invalid_data() {
         let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
         gzip.write_all(b"some words").unwrap();
         let bytes = Bytes::from(gzip.finish().unwrap());

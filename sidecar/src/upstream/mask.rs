@@ -1,16 +1,14 @@
-//! Takes the gateway's own credential out of what an upstream sends.
+//! Masks the gateway's own credential in what an upstream sends.
 //!
-//! Some servers quote the request that they refuse, headers and all. The application must not learn
-//! the credential from that, and neither must a log. So every body and header of an attempt is
-//! searched for the credential that was sent with it:
+//! Some servers quote the request that they refuse, with its headers. Neither the application nor a log may learn the
+//! credential from that. So every body and header of an attempt is searched for the credential that was sent with it:
 //!
 //! ```text
 //! {"error": {"param": "Bearer sk-live-1234"}}  ->  {"error": {"param": "Bearer ***"}}
 //! ```
-//! An error is searched thoroughly: also for the value with the escapes of JSON, HTML or a URL, in
-//! Base64 and in hexadecimal digits, and for parts of it ([`Mask::error`]). An answer that succeeded
-//! is searched for the value as it was sent, which costs one `memmem`; for a value that JSON or a URL
-//! would escape, also with escapes.
+//! An error is searched thoroughly: also for the value with escapes of JSON, HTML or a URL, in Base64 and in
+//! hexadecimal digits, and for parts of it ([`Mask::error`]). A successful answer is searched for the value as it was
+//! sent, which costs one `memmem`; if JSON or a URL would escape the value, also with escapes.
 
 mod encoded;
 mod escaped;
@@ -29,14 +27,14 @@ use self::encoded::{base64_of, hex_of};
 use self::escaped::{BACKSLASHES, Match, escaped};
 use self::parts::Parts;
 
-/// What stands in the place of the value.
+/// The replacement of the value.
 pub const SHOWN: &str = "***";
 
-/// Bytes of the shortest value that is masked. A shorter one (`mock`, `x`) protects nothing, and is
-/// likely to stand in an answer by chance.
+/// The shortest value that is masked, in bytes. A shorter one (`mock`, `x`) protects nothing, and may be in an answer
+/// by chance.
 pub const SHORTEST: usize = 8;
 
-/// Words that servers without keys are given as one: no secrets, and words of answers.
+/// Values that people set for servers without keys. They are no secrets, and may be words of an answer.
 const PLACEHOLDERS: [&str; 8] = [
     "no-key-required",
     "not-needed",
@@ -48,25 +46,25 @@ const PLACEHOLDERS: [&str; 8] = [
     "undefined",
 ];
 
-/// A credential's value, ready to be looked for.
+/// A credential's value, prepared for the search.
 pub struct Mask {
     value: Finder<'static>,
-    /// No encoder has a reason to escape any of its bytes.
+    /// No encoder escapes any of its bytes.
     plain: bool,
-    /// Its Base64, alone or with other bytes around it, and its hexadecimal digits.
+    /// Its Base64, alone or between other bytes, and its hexadecimal digits.
     encoded: Vec<Finder<'static>>,
     parts: Parts,
 }
 
 impl fmt::Debug for Mask {
-    /// Nothing of the value.
+    /// Without the value.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Mask(…)")
     }
 }
 
 impl Mask {
-    /// `None` for a value that is too short, or a word that is none.
+    /// `None` for a value that is too short, or is a placeholder.
     #[must_use]
     pub fn new(value: &str) -> Option<Arc<Mask>> {
         if value.len() < SHORTEST || PLACEHOLDERS.contains(&value) {
@@ -79,15 +77,15 @@ impl Mask {
         Some(Arc::new(Mask { value: Finder::new(value).into_owned(), plain, encoded, parts }))
     }
 
-    /// Where the value stands, one place after the other.
+    /// The places of the value in a text, in order.
     fn places<'t>(&'t self, text: &'t [u8], thorough: bool) -> Places<'t> {
-        // An escape is longer than what it stands for.
+        // An escaped byte is longer than the byte, so a shorter text cannot contain the value.
         let thorough = thorough && text.len() >= self.value.needle().len();
         let encoded = if thorough { vec![Next::Unknown; self.encoded.len()] } else { Vec::new() };
         Places { mask: self, text, thorough, at: 0, own: Next::Unknown, encoded }
     }
 
-    /// The first place from `at` on where the value itself stands, with or without escapes.
+    /// The first place of the value itself from `at` on, with or without escapes.
     fn own(&self, text: &[u8], thorough: bool, at: usize) -> Option<(usize, usize)> {
         let rest = text.get(at..)?;
         if self.plain && !thorough {
@@ -118,14 +116,15 @@ impl Mask {
         first
     }
 
-    /// Compares, taking each byte of the value with or without escapes in front.
+    /// Compares the text with the value. Each byte may be escaped.
     fn matches(&self, text: &[u8], mut at: usize) -> Match {
         let mut open = false;
         for byte in self.value.needle() {
             let rest = &text[at..];
             match escaped(rest, *byte) {
                 Match::Up(length) => at += length,
-                // What begins an escape may stand for itself; at the end of the text it may yet be one.
+                // A character that begins an escape may stand for itself. At the end of the text, the escape may be
+                // incomplete.
                 other if rest.first() == Some(byte) => {
                     open |= matches!(other, Match::Partly);
                     at += 1;
@@ -137,7 +136,7 @@ impl Mask {
         Match::Up(at)
     }
 
-    /// Writes the text up to the last place of the value, without it; where that place ends, or 0.
+    /// Writes the masked text up to the end of the last place, and returns that position; 0 if there is none.
     fn write(&self, text: &[u8], thorough: bool, out: &mut Vec<u8>) -> usize {
         let mut at = 0;
         for (start, end) in self.places(text, thorough) {
@@ -148,7 +147,7 @@ impl Mask {
         at
     }
 
-    /// The bytes without the value.
+    /// Masks the value in bytes.
     #[must_use]
     pub fn bytes<'t>(&self, text: &'t [u8], thorough: bool) -> Cow<'t, [u8]> {
         let mut out = Vec::new();
@@ -161,7 +160,7 @@ impl Mask {
         }
     }
 
-    /// An error without the value and without longer parts of it. Whether the value stood there, or at least half of it.
+    /// Masks the value and its longer parts in an error. Returns whether the value, or at least half of it, was there.
     #[must_use]
     pub fn error<'t>(&self, text: &'t [u8]) -> (Cow<'t, [u8]>, bool) {
         let whole = self.bytes(text, true);
@@ -172,7 +171,7 @@ impl Mask {
         }
     }
 
-    /// The same of words.
+    /// The same for a string.
     #[must_use]
     pub fn words(&self, text: String) -> (String, bool) {
         match self.error(text.as_bytes()) {
@@ -181,17 +180,17 @@ impl Mask {
         }
     }
 
-    /// Takes the value out of headers, and parts of it out of an error's. True if it was there.
+    /// Masks the value in headers; for an error, also parts of it. Returns true if it was there.
     pub fn headers(&self, headers: &mut HeaderMap, error: bool) -> bool {
         let mut found = false;
         for value in headers.values_mut() {
-            // Most are too short for it, in whatever form.
+            // Most are too short to contain it in any form.
             if !error && value.len() < self.value.needle().len() {
                 continue;
             }
             let (masked, quoted) = match error {
                 true => self.error(value.as_bytes()),
-                // They are short: it costs next to nothing.
+                // Headers are short, so a thorough search costs next to nothing.
                 false => (self.bytes(value.as_bytes(), true), true),
             };
             if let Cow::Owned(masked) = masked {
@@ -203,7 +202,7 @@ impl Mask {
     }
 }
 
-/// Where the value may begin: with its first byte, or an escape. Only errors have entities.
+/// Where the value may begin: at its first byte or at an escape. Only errors contain HTML entities.
 fn beginnings(first: u8, text: &[u8], thorough: bool) -> impl Iterator<Item = usize> {
     let escapes = (!thorough).then(|| memchr3_iter(first, b'\\', b'%', text));
     let begins = move |byte: u8| byte == first || matches!(byte, b'\\' | b'%' | b'&');
@@ -211,7 +210,7 @@ fn beginnings(first: u8, text: &[u8], thorough: bool) -> impl Iterator<Item = us
     escapes.into_iter().flatten().chain(all.into_iter().flatten())
 }
 
-/// Where one form of the value comes next.
+/// The next place of one form of the value.
 #[derive(Clone, Copy)]
 enum Next {
     Unknown,
@@ -219,7 +218,7 @@ enum Next {
     Nowhere,
 }
 
-/// See [`Mask::places`]. Each form is looked for once, however often the others are found.
+/// See [`Mask::places`]. Each form is searched once, however often the others are found.
 struct Places<'t> {
     mask: &'t Mask,
     text: &'t [u8],
@@ -230,7 +229,7 @@ struct Places<'t> {
 }
 
 impl Next {
-    /// Looks again if what is known was passed.
+    /// Searches again if the known place was passed.
     fn from(self, at: usize, look: impl FnOnce() -> Option<(usize, usize)>) -> Next {
         match self {
             Next::Nowhere => self,
@@ -262,9 +261,9 @@ fn exact(finder: &Finder<'_>, text: &[u8], at: usize) -> Option<(usize, usize)> 
     Some((start, start + finder.needle().len()))
 }
 
-/// Where a beginning of the value ends the text.
+/// The position at which the text ends with a beginning of the value.
 fn ends_with_part(text: &[u8], value: &[u8]) -> Option<usize> {
-    // Events end with a line feed, answers with a brace: mostly one look is enough.
+    // Events end with a line feed and answers with a brace, so this check is usually enough.
     memchr(*text.last()?, value)?;
     let mut from = text.len().saturating_sub(value.len() - 1);
     while let Some(found) = memchr(value[0], &text[from..]) {
@@ -277,10 +276,10 @@ fn ends_with_part(text: &[u8], value: &[u8]) -> Option<usize> {
     None
 }
 
-/// Takes a value out of bytes that come in pieces, wherever they are cut.
+/// Masks a value in bytes that arrive in chunks, wherever they are cut.
 ///
-/// What could be the beginning of the value is held back until it is known; at the end of an event
-/// or a document nothing is.
+/// Bytes that could be the beginning of the value are held back until that is clear. At the end of an event or a
+/// document there are none.
 pub struct Masker {
     mask: Arc<Mask>,
     thorough: bool,
@@ -300,13 +299,13 @@ impl Masker {
         Masker { mask, thorough, held: Vec::new(), found: false }
     }
 
-    /// Whether the value stood anywhere so far.
+    /// Whether the value was found so far.
     #[must_use]
     pub fn found(&self) -> bool {
         self.found
     }
 
-    /// What of the piece, and of what was held back, can go on. May be empty.
+    /// The bytes that can be passed on, of the chunk and of what was held back. May be empty.
     pub fn push(&mut self, piece: Bytes) -> Bytes {
         if self.held.is_empty() && self.mask.places(&piece, self.thorough).next().is_none() {
             let Some(at) = self.mask.partly(&piece, self.thorough) else { return piece };
@@ -325,18 +324,18 @@ impl Masker {
         out.into()
     }
 
-    /// What was held back and can't become the value any more.
+    /// The bytes that were held back, at the end.
     pub fn finish(&mut self) -> Bytes {
         std::mem::take(&mut self.held).into()
     }
 
-    /// Words about the attempt, without the value.
+    /// Masks the value in a message about the attempt.
     #[must_use]
     pub fn text(&self, text: String) -> String {
         self.mask.words(text).0
     }
 
-    /// An error that stood in the answer, as [`Mask::error`] leaves it.
+    /// Masks an error inside the answer with [`Mask::error`].
     pub fn error(&mut self, text: Bytes) -> Bytes {
         let (masked, quoted) = self.mask.error(&text);
         self.found |= quoted;

@@ -1,4 +1,4 @@
-//! The way to a provider: a pool of connections, or the built-in mock, behind one seam.
+//! Sends requests to providers: over a pool of connections, or to the built-in mock.
 
 mod auth;
 mod body;
@@ -36,22 +36,22 @@ pub use pool::Pool;
 pub use pools::{Destination, Draft, Pools};
 pub use proxy::{Proxies, Proxy, ProxyError};
 
-/// A provider, as far as sending goes.
+/// The transport to a provider.
 #[derive(Clone, Debug)]
 pub enum Upstream {
     Http(Arc<Pool>),
     Mock(Arc<Mock>),
-    /// Of a type that this version does not know: never asked.
+    /// The provider's type is unknown to this version, so nothing is sent.
     Nobody,
 }
 
-/// An answer's head, and its body to come.
+/// A response whose head has arrived.
 #[derive(Debug)]
 pub struct Sent {
     pub response: Response<UpstreamBody>,
 }
 
-/// Why no answer came.
+/// Why there is no response.
 #[derive(Debug, Error)]
 pub enum SendError {
     #[error("cannot connect to {endpoint}: {reason}")]
@@ -60,20 +60,20 @@ pub enum SendError {
     Tls { endpoint: String, reason: String },
     #[error("no connection to {endpoint} within {}", crate::duration::text(*.limit))]
     ConnectTimeout { endpoint: String, limit: Duration },
-    /// Closed or reset before an answer's head was there.
+    /// Closed or reset before the head of an answer arrived.
     #[error("{endpoint} closed the connection before it answered: {reason}")]
     Closed {
         endpoint: String,
         reason: String,
-        /// It had served a request before: the other side may just have grown tired of waiting.
+        /// The connection was reused: the server may have closed it because it was idle.
         kept: bool,
-        /// Nobody has looked at the request: see `watched`.
+        /// The server did not process the request: see `watched`.
         unprocessed: bool,
     },
 }
 
 impl SendError {
-    /// How the attempt failed.
+    /// The error of the attempt.
     #[must_use]
     pub fn attempt_error(&self) -> AttemptError {
         match self {
@@ -86,11 +86,11 @@ impl SendError {
 }
 
 impl Upstream {
-    /// Sends a request whose URI has path and query only, and waits for the answer's head. `fresh`: on a connection of its
-    /// own making, for another one has just failed.
+    /// Sends a request whose URI has path and query only, and waits for the head of the answer. `fresh`: on a new
+    /// connection, because another one has just failed.
     ///
     /// # Errors
-    /// [`SendError`], when there is none.
+    /// [`SendError`] if there is no answer.
     pub async fn send(&self, request: Request<Pieces>, connect: Duration, fresh: bool) -> Result<Sent, SendError> {
         match self {
             Upstream::Http(pool) => pool.send(request, connect, fresh).await,
@@ -102,7 +102,7 @@ impl Upstream {
         }
     }
 
-    /// Says that the provider was a candidate, so that a connection is kept warm.
+    /// Records that the provider was a candidate, so that a connection is kept warm.
     pub fn touch(&self) {
         if let Upstream::Http(pool) = self {
             pool.touch();

@@ -1,8 +1,8 @@
-//! Who opens a connection, and who waits for one that is being opened.
+//! Decides which requests open a connection, and which wait for one that is being opened.
 //!
-//! A connection of HTTP/2 serves many requests, one of HTTP/1.1 a single one, and which it will be is known when TLS is
-//! there. Until then requests wait for a moment for the one that is being opened; as soon as it is known that there is no
-//! place for them on it, each opens its own, all at once.
+//! An HTTP/2 connection serves many requests, an HTTP/1.1 connection one at a time. The version is known only after
+//! TLS. Until then, requests wait a moment for the connection that is being opened. As soon as it is known that it has
+//! no capacity for them, each opens its own, all at once.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 use tokio::sync::futures::OwnedNotified;
 
-/// What is hoped of a connection whose protocol is not known yet.
+/// The assumed capacity of a connection whose version is not known yet.
 const HOPED: usize = 100;
 
 #[derive(Debug)]
@@ -23,11 +23,11 @@ pub struct Opening {
 struct State {
     under_way: usize,
     waiting: usize,
-    /// How many requests a new connection serves at once, as the last one showed.
+    /// How many requests a new connection serves at once, by the last one.
     serves: usize,
 }
 
-/// What a request is to do.
+/// What a request should do.
 #[derive(Debug)]
 pub enum Turn {
     Open(Permit),
@@ -35,20 +35,20 @@ pub enum Turn {
 }
 
 impl Opening {
-    /// `serves`: what is known of it beforehand.
+    /// `serves`: the capacity, if known in advance.
     pub fn new(serves: Option<usize>) -> Arc<Self> {
         let state = State { under_way: 0, waiting: 0, serves: serves.unwrap_or(HOPED) };
         Arc::new(Opening { state: Mutex::new(state), settled: Arc::default() })
     }
 
-    /// `patient`: it may wait, if what is being opened will have a place for it.
+    /// `patient`: the request may wait, if a connection that is being opened will have capacity for it.
     pub fn turn(self: &Arc<Self>, patient: bool) -> Turn {
         let mut state = self.lock();
-        // Whoever opens one takes a place on it.
+        // The request that opens a connection uses one of its places.
         let places = state.under_way.saturating_mul(state.serves.saturating_sub(1));
         if patient && state.waiting < places {
             state.waiting += 1;
-            // Made under the lock: what settles from here on wakes it.
+            // Registered under the lock, so that no notification is missed.
             let settled = Arc::clone(&self.settled).notified_owned();
             return Turn::Wait(OpeningWait { settled, place: Place(Arc::clone(self)) });
         }
@@ -61,12 +61,12 @@ impl Opening {
     }
 }
 
-/// To open a connection. Dropped when it is there, or can't be had.
+/// The permission to open a connection. Drop it when the connection is open or has failed.
 #[derive(Debug)]
 pub struct Permit(Arc<Opening>);
 
 impl Permit {
-    /// It is known how many requests it serves.
+    /// Records how many requests the connection serves at once.
     pub fn serves(&self, requests: usize) {
         self.0.lock().serves = requests.max(1);
     }
@@ -79,14 +79,14 @@ impl Drop for Permit {
     }
 }
 
-/// Waits for one that is being opened.
+/// Waits for a connection that is being opened.
 #[derive(Debug)]
 pub struct OpeningWait {
     settled: OwnedNotified,
     place: Place,
 }
 
-/// Counts one who waits, until it is dropped.
+/// Counts a waiting request until it is dropped.
 #[derive(Debug)]
 struct Place(Arc<Opening>);
 
@@ -97,7 +97,7 @@ impl Drop for Place {
 }
 
 impl OpeningWait {
-    /// One of those that are being opened is there, or can't be had.
+    /// Waits until one of the connections is open or has failed.
     pub async fn settled(self) {
         let OpeningWait { settled, place } = self;
         settled.await;
@@ -109,7 +109,7 @@ impl OpeningWait {
 mod tests {
     use super::*;
 
-    /// How many of so many that ask at once open one.
+    /// The permits and the waits of this many simultaneous requests.
     fn open(opening: &Arc<Opening>, asking: usize, patient: bool) -> (Vec<Permit>, Vec<OpeningWait>) {
         let (mut permits, mut waiting) = (Vec::new(), Vec::new());
         for _ in 0..asking {
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn as_many_are_opened_as_are_needed() {
+    fn opens_as_many_connections_as_needed() {
         for (name, serves, asking, patient, opened) in [
             ("HTTP/1.1", Some(1), 12, true, 12),
             ("nothing is known yet", None, 12, true, 1),
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_waited_opens_its_own_as_soon_as_there_is_no_place_for_it() {
+    async fn waiting_requests_open_their_own_when_there_is_no_capacity() {
         let opening = Opening::new(None);
         let (mut permits, waiting) = open(&opening, 12, true);
         let first = permits.remove(0);

@@ -1,4 +1,4 @@
-//! A request's body in pieces: the caller's own bytes where they are kept, and what was edited in.
+//! A request's body in pieces: unchanged bytes of the caller, and edits.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -12,43 +12,43 @@ use http_body::{Body, Frame, SizeHint};
 
 use crate::memory::MemoryLease;
 
-/// Bytes that are sent one behind the other. Cheap to copy: the bytes themselves are shared.
+/// Bytes that are sent one after the other. Cheap to clone, because the bytes are shared.
 #[derive(Clone, Debug, Default)]
 pub struct Pieces {
     pieces: VecDeque<Bytes>,
-    /// Set when the first of them leaves.
+    /// Set when the first piece is sent.
     left: Arc<AtomicBool>,
-    /// Room that is theirs.
+    /// Their memory reservation.
     _held: Option<Arc<MemoryLease>>,
 }
 
 impl Pieces {
-    /// Of these, in order; empty ones are left out.
+    /// A body of these pieces, in order. Empty ones are dropped.
     pub fn new(pieces: impl IntoIterator<Item = Bytes>) -> Self {
         let pieces = pieces.into_iter().filter(|piece| !piece.is_empty()).collect();
         Pieces { pieces, left: Arc::default(), _held: None }
     }
 
-    /// Says there when it leaves: from then on it may be served, and paid for.
+    /// Sets `left` when it begins to be sent: from then on it may be processed, and billed.
     #[must_use]
     pub fn telling(self, left: &Arc<AtomicBool>) -> Self {
         Pieces { left: Arc::clone(left), ..self }
     }
 
-    /// They give this back when they are gone.
+    /// Holds this reservation until the body is dropped.
     #[must_use]
     pub fn holding(self, held: MemoryLease) -> Self {
         let held = (held.bytes() > 0).then(|| Arc::new(held));
         Pieces { _held: held, ..self }
     }
 
-    /// Bytes in all.
+    /// The length in bytes.
     #[must_use]
     pub fn length(&self) -> usize {
         self.pieces.iter().map(Bytes::len).sum()
     }
 
-    /// All of them in one, taken as having left.
+    /// All pieces joined; they count as sent.
     #[must_use]
     pub fn joined(self) -> Bytes {
         self.left.store(true, Ordering::Release);
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pieces_are_sent_in_order_and_counted() {
+    fn sends_pieces_in_order() {
         let pieces = Pieces::new([Bytes::from("a"), Bytes::new(), Bytes::from("bc")]);
         assert_eq!(pieces.size_hint().exact(), Some(3));
         assert_eq!(pieces.clone().joined(), "abc");
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_wants_to_know_is_told_when_they_leave() {
+    fn sets_a_flag_when_the_body_is_sent() {
         let left = Arc::default();
         let mut pieces = Pieces::from("x").telling(&left);
         assert!(!left.load(Ordering::Acquire));

@@ -1,7 +1,7 @@
-//! Connections to one endpoint, kept warm and shared.
+//! The connections to one endpoint. They are shared and kept warm.
 //!
-//! HTTP/1.1: one request at a time on each, idle ones wait in a list, the last used first. HTTP/2:
-//! several connections, each filled to what its peer allows, and a new one opened before a request
+//! An HTTP/1.1 connection serves one request at a time. Idle ones wait in a list, and the last used is taken first.
+//! There may be several HTTP/2 connections, each used up to the limit of its peer. A new one is opened before a request
 //! would have to wait for a stream.
 
 use std::fmt;
@@ -29,44 +29,44 @@ use super::watched::{Mark, Seen, Watched};
 use super::{Endpoint, Pieces, SendError, Sent};
 use crate::sockets::{self, Sparing};
 
-/// An idle connection is closed after this long; below the 60 s at which load balancers begin to.
+/// An idle connection is closed after this long, before load balancers close it at 60 s or later.
 const IDLE: Duration = Duration::from_secs(55);
-/// How long after its last request an endpoint is still worth a warm connection.
+/// How long after its last request an endpoint keeps a warm connection.
 const WARM: Duration = Duration::from_secs(300);
-/// Idle HTTP/1.1 connections kept to one endpoint.
+/// The most idle HTTP/1.1 connections to one endpoint.
 const MAX_IDLE: usize = 64;
-/// How long a peer's settings are waited for before others open connections too.
+/// How long to wait for a peer's settings before other requests open connections too.
 const SETTINGS: Duration = Duration::from_millis(200);
-/// How long a request waits for a connection that another one opens, before it opens its own.
+/// How long a request waits for a connection that another one opens.
 const OTHERS: Duration = Duration::from_millis(300);
-/// How often an HTTP/2 peer is asked, while it has requests, whether it is there, and how long it may take to say so.
+/// The interval of HTTP/2 pings while there are requests, and the limit for the response.
 const PING: Duration = Duration::from_secs(10);
-/// The longest head of an answer, and the least that it is where there are very many connections.
+/// The longest head of an answer; and the same with very many connections.
 const HEAD: usize = 64 << 10;
 const HEAD_AMONG_MANY: usize = 16 << 10;
-/// Streams put on one HTTP/2 connection, whatever more its peer allows.
+/// The most streams on one HTTP/2 connection, even if its peer allows more.
 const MAX_STREAMS: usize = 100;
 
-/// What an HTTP/2 peer may send before it is read, for a stream and for a connection: fixed, for what is not read yet is
-/// memory. At 100 ms of round trip a stream carries two megabytes and a half a second.
+/// How much an HTTP/2 peer may send before it is read, for a stream and for a connection. Fixed, because unread data
+/// takes memory. With a round trip of 100 ms, a stream can carry 2.5 MB a second.
 const STREAM_WINDOW: u32 = 256 << 10;
 const CONNECTION_WINDOW: u32 = 4 << 20;
 
 type Body = Pieces;
 
-/// The connections to one endpoint under one trust.
+/// The connections to one endpoint with one TLS configuration.
 pub struct Pool {
     pub endpoint: Endpoint,
     proxy: Option<Arc<Proxy>>,
     tls: Arc<ClientConfig>,
     idle: Mutex<Vec<Idle>>,
     shared: Mutex<Vec<Shared>>,
-    /// Milliseconds after `born` at which the endpoint was last a candidate; 0 for never.
+    /// When the endpoint was last a candidate, in milliseconds after `born`; 0 for never.
     touched: AtomicU64,
     born: Instant,
     keep_warm: AtomicBool,
     opening: Arc<Opening>,
-    /// Which of the host's addresses answer.
+    /// Which addresses of the host answer.
     known: Mutex<KnownAddresses>,
 }
 
@@ -86,9 +86,9 @@ struct Shared {
     sender: http2::SendRequest<Body>,
     seen: Arc<Seen>,
     streams: Arc<AtomicUsize>,
-    /// What the peer allows, as its settings last said.
+    /// The peer's limit of streams, by its latest settings.
     most: Arc<AtomicUsize>,
-    /// When a stream was last taken, on the pool's clock.
+    /// When a stream was last used, by the pool's clock.
     used: Arc<AtomicU64>,
 }
 
@@ -98,7 +98,7 @@ impl fmt::Debug for Pool {
     }
 }
 
-/// A request that got no answer, and the request itself if it never left.
+/// A request without an answer; with the request if it was not sent.
 struct Unsent {
     error: hyper::Error,
     request: Option<Request<Body>>,
@@ -111,7 +111,7 @@ impl From<TrySendError<Request<Body>>> for Unsent {
     }
 }
 
-/// What a connection of either kind sends with.
+/// A connection of either version.
 enum Sender {
     One(One),
     Many(Shared),
@@ -129,7 +129,7 @@ impl Sender {
 impl Pool {
     #[must_use]
     pub fn new(endpoint: Endpoint, proxy: Option<Arc<Proxy>>, tls: Arc<ClientConfig>) -> Self {
-        // In clear text only HTTP/1.1 is spoken.
+        // Without TLS, only HTTP/1.1 is used.
         let tls_endpoint = endpoint.tls;
         Pool {
             endpoint,
@@ -145,12 +145,12 @@ impl Pool {
         }
     }
 
-    /// Says that the endpoint was a candidate.
+    /// Records that the endpoint was a candidate.
     pub fn touch(&self) {
         self.touched.store(self.now(), Ordering::Relaxed);
     }
 
-    /// Keeps a connection warm whether or not there are requests.
+    /// Sets whether to keep a connection warm even without requests.
     pub fn keep_warm(&self, always: bool) {
         self.keep_warm.store(always, Ordering::Relaxed);
     }
@@ -161,12 +161,12 @@ impl Pool {
 
     /// Sends a request, on a warm connection if there is one.
     ///
-    /// A warm connection may have been closed by the other side at that very moment. A request that
-    /// had not left yet goes on a new one. One that had is not sent again here, for it is made anew:
-    /// the error says whether somebody may have looked at it.
+    /// The server may have closed a warm connection at the same moment. A request that was not sent yet goes to a new
+    /// one. A request that was sent is not sent again here, because the caller prepares it again: the error says
+    /// whether the server may have processed it.
     ///
     /// # Errors
-    /// [`SendError`], when no answer's head came.
+    /// [`SendError`] if no head of an answer arrived.
     pub async fn send(
         self: &Arc<Self>,
         mut request: Request<Body>,
@@ -186,7 +186,7 @@ impl Pool {
         match self.send_on(sender, request).await {
             Ok(response) => Ok(Sent { response }),
             Err(Unsent { error, request }) => {
-                // Another address of the host may do better.
+                // Another address of the host may work.
                 self.known.lock().closed();
                 Err(self.closed(&error, false, request.is_some() || mark.is_unprocessed(&error)))
             }
@@ -211,7 +211,7 @@ impl Pool {
         None
     }
 
-    /// An HTTP/2 connection with a stream to spare, and that stream taken.
+    /// An HTTP/2 connection with a free stream, and that stream reserved.
     fn free_stream(&self) -> Option<Shared> {
         let mut shared = self.shared.lock();
         shared.retain(|connection| !connection.sender.is_closed());
@@ -240,7 +240,7 @@ impl Pool {
             }
             Sender::Many(mut shared) => {
                 let taken = Taken(Arc::clone(&shared.streams));
-                // HTTP/2 has the authority in the target, and no Host.
+                // HTTP/2 has the authority in the target instead of a Host header.
                 request.headers_mut().remove(http::header::HOST);
                 if let Some(uri) = self.absolute(&request) {
                     *request.uri_mut() = uri;
@@ -260,7 +260,7 @@ impl Pool {
             .ok()
     }
 
-    /// Opens a connection; `fresh`: even if another one has a place to spare.
+    /// Opens a connection; with `fresh`, even if another one has a free stream.
     async fn open(self: &Arc<Self>, limit: Duration, fresh: bool) -> Result<Sender, SendError> {
         let until = Instant::now() + OTHERS;
         let permit = loop {
@@ -268,7 +268,7 @@ impl Pool {
                 Turn::Open(permit) => break permit,
                 Turn::Wait(waiting) => {
                     let _either = tokio::time::timeout_at(until.into(), waiting.settled()).await;
-                    // Whoever opened one may have left a place on it.
+                    // A connection that was opened meanwhile may have a free stream.
                     if let Some(sender) = if fresh { None } else { self.warm_sender() } {
                         return Ok(sender);
                     }
@@ -302,7 +302,7 @@ impl Pool {
                     }
                     polled
                 }));
-                // Those who wait do so until the peer has said how many streams it takes.
+                // Waiting requests wait until the peer's settings say how many streams it allows.
                 let takes = Arc::clone(&most);
                 tokio::spawn(async move {
                     let _either = tokio::time::timeout(SETTINGS, settled.notified()).await;
@@ -327,7 +327,7 @@ impl Pool {
         }
     }
 
-    /// Takes a connection back whose answer was read to its end.
+    /// Takes back a connection whose answer was read to its end.
     pub(super) fn give_back(self: Arc<Self>, mut one: One) {
         if one.sender.is_ready() {
             return self.keep(one);
@@ -383,14 +383,14 @@ impl Pool {
         self.idle.lock().iter().any(fresh) || self.shared.lock().iter().any(|shared| !shared.sender.is_closed())
     }
 
-    /// Connections that wait for a request.
+    /// The number of connections that wait for a request.
     #[must_use]
     pub fn idle_connections(&self) -> usize {
         self.idle.lock().len() + self.shared.lock().len()
     }
 }
 
-/// A stream of an HTTP/2 connection, given back when dropped.
+/// A stream of an HTTP/2 connection. Dropping it frees it.
 pub(super) struct Taken(Arc<AtomicUsize>);
 
 impl Drop for Taken {

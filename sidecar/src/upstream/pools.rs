@@ -1,4 +1,4 @@
-//! The pools of a policy, found again in the next one by where their connections go.
+//! The connection pools of a policy. The next policy finds them by their destination.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,20 +7,20 @@ use super::Endpoint;
 use super::pool::Pool;
 use super::proxy::Proxy;
 
-/// Where connections go, and what they trust. Who agrees in all of it shares connections.
+/// Where connections go, and whom they trust. Providers with the same destination share connections.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Destination {
     pub endpoint: Endpoint,
     pub proxy: Option<Arc<Proxy>>,
-    /// PEM; absent: the public authorities.
+    /// PEM; absent for the public authorities.
     pub authorities: Option<String>,
 }
 
-/// All pools, found again across policies by where they go.
+/// All pools by destination.
 #[derive(Debug, Default)]
 pub struct Pools(HashMap<Destination, Arc<Pool>>);
 
-/// The pools of a policy that is being built: those that are there, and new ones.
+/// The pools of a policy that is being built: existing ones and new ones.
 #[derive(Debug)]
 pub struct Draft<'a> {
     there: &'a Pools,
@@ -48,8 +48,7 @@ impl Draft<'_> {
         Ok(pool)
     }
 
-    /// The policy is good: these are the pools now. Others are let go of, and end with their last
-    /// request.
+    /// Completes the pools of the new policy. Unused pools are dropped, and end with their last request.
     pub fn done(self) -> Pools {
         let settle = |(destination, (pool, warm)): (Destination, (Arc<Pool>, bool))| {
             pool.keep_warm(warm);
@@ -60,13 +59,13 @@ impl Draft<'_> {
 }
 
 impl Pools {
-    /// Begins the pools of another policy. Until they are done, nothing changes here.
+    /// Begins the pools of another policy. Nothing changes until they are complete.
     #[must_use]
     pub fn draft(&self) -> Draft<'_> {
         Draft { there: self, pools: HashMap::new() }
     }
 
-    /// All of them, for keeping them warm.
+    /// All pools, to keep them warm.
     #[must_use]
     pub fn all(&self) -> Vec<Arc<Pool>> {
         self.0.values().cloned().collect()

@@ -1,7 +1,7 @@
-//! A proxy between the gateway and a provider, asked with HTTP's `CONNECT`.
+//! A proxy between the gateway and a provider, which is asked for a tunnel with HTTP's `CONNECT`.
 //!
-//! The proxy looks the provider's name up and passes bytes on. TLS goes through it, so it sees a credential only where
-//! the endpoint is `http://`.
+//! The proxy resolves the provider's name and relays bytes. TLS goes through it, so it sees a credential only if the
+//! endpoint is `http://`.
 
 use std::future::ready;
 use std::net::IpAddr;
@@ -19,7 +19,7 @@ use super::Endpoint;
 
 const DEFAULT_PORT: u16 = 80;
 
-/// Where a proxy listens, and what it asks for.
+/// A proxy's address and credentials.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Proxy {
     uri: Uri,
@@ -30,7 +30,7 @@ pub struct Proxy {
 
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ProxyError {
-    /// Not told which: a password may be in it.
+    /// Without the URL, which may contain a password.
     #[error("the proxy's URL is not of the form http://HOST:PORT")]
     NotUrl,
     #[error("the proxy must be asked by http://, not {0}://; TLS to the provider goes through it all the same")]
@@ -43,7 +43,7 @@ impl Proxy {
     /// Reads `http://HOST[:PORT]`.
     ///
     /// # Errors
-    /// [`ProxyError`] says what is wrong with it.
+    /// [`ProxyError`] says what is wrong.
     pub fn parse(url: &str) -> Result<Self, ProxyError> {
         let uri: Uri = url.parse().map_err(|_| ProxyError::NotUrl)?;
         let authority = uri.authority().ok_or(ProxyError::NotUrl)?;
@@ -64,7 +64,7 @@ impl Proxy {
         Ok(Proxy { uri, host, port, authorization })
     }
 
-    /// Its name or address, as it is looked up.
+    /// Its name or address, to be resolved.
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host
@@ -75,10 +75,10 @@ impl Proxy {
         self.port
     }
 
-    /// Asks it for a way to the endpoint, on a connection to it.
+    /// Requests a tunnel to the endpoint, on a connection to the proxy.
     ///
     /// # Errors
-    /// When it refuses, or breaks the connection off.
+    /// If the proxy refuses, or closes the connection.
     pub async fn tunnel(&self, to_proxy: TcpStream, endpoint: &Endpoint) -> io::Result<TcpStream> {
         let mut to_proxy = Some(TokioIo::new(to_proxy));
         let connect =
@@ -94,7 +94,7 @@ impl Proxy {
     }
 }
 
-/// Without what it asks for.
+/// Without the credentials.
 impl fmt::Display for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.host.contains(':') {
@@ -110,17 +110,17 @@ impl fmt::Debug for Proxy {
     }
 }
 
-/// The proxies that an environment names: `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, in upper or lower
-/// case, as curl reads them. What is on this machine is always reached directly.
+/// The proxies of an environment: `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, in upper or lower case, as
+/// curl reads them. Addresses of this machine are always reached directly.
 #[derive(Debug)]
 pub struct Proxies(Matcher);
 
 impl Proxies {
-    /// Reads them with a function that knows the value of a variable. A value that names no proxy is logged by the
-    /// variable's name, and counts for nothing.
+    /// Reads them with a function that returns the value of a variable. A value that is no proxy is ignored, and logged
+    /// by the variable's name.
     #[must_use]
     pub fn read(variable: impl Fn(&str) -> Option<String>) -> Self {
-        // The first that is set counts, in upper case or in lower.
+        // The first variable that is set counts, upper case before lower case.
         let value = |name: &str| {
             let names = [name.to_owned(), name.to_lowercase()];
             names
@@ -140,10 +140,10 @@ impl Proxies {
         Proxies(matcher.no(others).build())
     }
 
-    /// The proxy to an endpoint, if there is one.
+    /// The proxy for an endpoint, if there is one.
     ///
     /// # Errors
-    /// [`ProxyError`], where what the environment names is none.
+    /// [`ProxyError`] if the environment's value is no valid proxy.
     pub fn to(&self, endpoint: &Endpoint) -> Result<Option<Proxy>, ProxyError> {
         let is_here = match endpoint.host.parse::<IpAddr>() {
             Ok(address) => address.is_loopback(),
@@ -156,7 +156,7 @@ impl Proxies {
     }
 }
 
-/// Whether a value of such a variable can be read as a proxy's URL.
+/// Whether a variable's value is a proxy's URL.
 fn names_a_proxy(value: &str) -> bool {
     let any = Uri::from_static("http://example.org/");
     Matcher::builder().all(value.to_owned()).build().intercept(&any).is_some()
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn urls_are_read_and_no_password_is_told() {
+    fn parses_urls_and_hides_passwords() {
         for (url, told) in [
             ("http://proxy.corp:3128", "proxy.corp:3128"),
             ("http://proxy.corp", "proxy.corp:80"),
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_says_which_endpoints_go_through_one() {
+    fn the_environment_selects_the_proxy_of_an_endpoint() {
         let proxies = read(&[
             ("https_proxy", "http://secure:1"),
             ("HTTP_PROXY", "http://clear:2"),
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_names_no_proxy_is_known() {
+    fn recognizes_values_that_are_no_proxy() {
         for (value, named) in [
             ("http://proxy.corp:3128", true),
             ("proxy.corp:3128", true),
@@ -248,7 +248,7 @@ mod tests {
         }
     }
 
-    /// What a proxy that answers so makes of it, and what it was asked.
+    /// The outcome with a proxy that answers this, and the request that it received.
     async fn asked(answer: &'static str) -> (io::Result<TcpStream>, String) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let at = listener.local_addr().unwrap();
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn it_is_asked_for_a_way_to_host_and_port() {
+    async fn requests_a_tunnel_to_host_and_port() {
         let (tunnel, head) = asked("HTTP/1.1 200 Connection established\r\n\r\n").await;
         assert!(tunnel.is_ok(), "{tunnel:?}");
         assert!(head.starts_with("CONNECT api.test:443 HTTP/1.1\r\n"), "{head}");

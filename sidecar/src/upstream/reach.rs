@@ -1,8 +1,8 @@
-//! Reaching a host: all of its addresses, one after the other, each with a head start over the next (RFC 8305).
+//! Connects to a host by trying all of its addresses, each with a head start over the next (RFC 8305).
 //!
-//! The first address of a host may be dead while others answer: a node that is gone, a family that is not routed. Or it
-//! takes connections and says nothing, as a load balancer with nobody behind it does: so what follows on a connection
-//! (TLS) belongs to reaching it.
+//! The first address of a host may be dead while others answer: a node is gone, or an IP version is not routed. Or it
+//! accepts connections and sends nothing, like a load balancer without backends. So the handshake on a connection (TLS)
+//! is part of a try.
 
 use std::future::Future;
 use std::io;
@@ -12,23 +12,23 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-/// How long an address is tried alone before the next one is tried beside it.
+/// How long an address is tried alone before the next one is tried too.
 const HEAD_START: Duration = Duration::from_millis(250);
-/// The same for one that has taken the connection.
+/// The same for an address that has accepted the connection.
 const GREETING: Duration = Duration::from_secs(1);
 
-/// How far an address has come.
+/// The progress of a try.
 enum Came<T, U> {
     Connected(T),
     Greeted(U),
 }
 
-/// Connects to the first of them that answers and greets it, and says which it was.
+/// Connects to the first address that answers and completes the handshake, and returns it.
 ///
-/// `within`: the time that there is for all of them; each gets its turn in it.
+/// `within` limits all tries together; each address gets a share of it.
 ///
 /// # Errors
-/// Of the first one that failed, when all did.
+/// The error of the first address that failed, if all failed.
 pub async fn reach<T, U, E, C, G>(
     addresses: Vec<SocketAddr>,
     within: Duration,
@@ -86,30 +86,30 @@ where
     }
 }
 
-/// What is known of a host's addresses.
+/// What is known about a host's addresses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct KnownAddresses {
-    /// The one that was reached last: it goes first.
+    /// The address that was reached last. It is tried first.
     pub answered: Option<IpAddr>,
-    /// The one that was reached, and closed before it answered a request: it goes last.
+    /// The address that was reached, and closed before it answered a request. It is tried last.
     pub closed: Option<IpAddr>,
 }
 
 impl KnownAddresses {
-    /// An address was reached.
+    /// Records that an address was reached.
     pub fn reached(&mut self, address: IpAddr) {
         self.answered = Some(address);
         self.closed = self.closed.filter(|closed| *closed != address);
     }
 
-    /// The one that was reached last has closed without an answer.
+    /// Records that the address that was reached last has closed without an answer.
     pub fn closed(&mut self) {
         self.closed = self.answered.take().or(self.closed);
     }
 }
 
-/// In the order in which to try them: the one that answered last, then one of each family in turn, beginning with the
-/// resolver's first.
+/// Orders addresses for the tries: the one that answered last, then alternately one of each IP version, beginning with
+/// the resolver's first.
 pub fn in_order(found: impl Iterator<Item = SocketAddr>, known: KnownAddresses) -> Vec<SocketAddr> {
     let mut found: Vec<SocketAddr> = found.collect();
     found.dedup();
@@ -143,25 +143,25 @@ mod tests {
         SocketAddr::new(text.parse().unwrap(), 443)
     }
 
-    /// How an address behaves.
+    /// The behaviour of an address.
     #[derive(Clone, Copy)]
     enum Host {
         /// Packets to it are lost.
         Dead,
         Refuses,
-        /// It takes the connection, and never greets.
+        /// It accepts the connection, and sends nothing.
         Mute,
-        /// It takes the connection, and closes it.
+        /// It accepts the connection, and closes it.
         Closes,
-        /// After so many milliseconds.
+        /// It answers after this many milliseconds.
         Answers(u64),
-        /// It connects at once, and greets after so many milliseconds.
+        /// It connects at once, and completes the handshake after this many milliseconds.
         Greets(u64),
     }
     use Host::{Answers, Closes, Dead, Greets, Mute, Refuses};
 
     #[tokio::test(start_paused = true)]
-    async fn the_first_that_answers_is_taken_and_the_dead_cost_a_moment() {
+    async fn takes_the_first_address_that_answers() {
         for (name, hosts, taken, ms) in [
             ("one that answers", &[Answers(10)][..], Some(0), 10),
             ("the first is dead", &[Dead, Answers(10)], Some(1), 260),
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn every_address_has_its_turn_within_a_short_time_too() {
+    async fn tries_every_address_even_in_a_short_time() {
         let asked = Arc::new(Mutex::new(Vec::new()));
         let addresses: Vec<SocketAddr> = (0..4).map(|at| address(&format!("10.0.0.{at}"))).collect();
         let connect = |to: SocketAddr| {
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn families_take_turns_and_what_answered_goes_first() {
+    fn orders_addresses() {
         let all = ["10.0.0.1", "10.0.0.2", "10.0.0.3", "fd00::1", "fd00::2"].map(address);
         let shown =
             |order: Vec<SocketAddr>| order.iter().map(|address| address.ip().to_string()).collect::<Vec<_>>().join(" ");
@@ -248,7 +248,7 @@ mod tests {
         assert_eq!(
             known,
             KnownAddresses { answered: Some(all[0].ip()), closed: None },
-            "whoever comes back is as good as before"
+            "a reached address is not closed any more"
         );
     }
 }

@@ -1,8 +1,9 @@
-//! What went over a connection, as far as it tells whether a request can have been served.
+//! Watches a connection, to find out whether the server can have processed a request.
 //!
-//! A request that nobody has looked at is sent again, unseen and free of charge. That is so where HTTP/2 says it (a stream
-//! that is refused, or above the last one of a GOAWAY), and where a connection that was kept is found closed: not a byte
-//! came, and it was closed about as quickly as the news of an earlier closing needs to come.
+//! A request that the server did not process is sent again, invisible to the caller and free of charge. HTTP/2 reports
+//! this case (a refused stream, or a stream above the last one of a GOAWAY). It is also assumed if a reused connection
+//! turns out to be closed: not a byte arrived, and it was closed about as quickly as the news of an earlier closing
+//! needs.
 
 use std::io;
 use std::pin::Pin;
@@ -15,10 +16,11 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::Stream;
 
-/// Within this a kept connection was closed before the request came. Later it may have been closed because of it.
+/// A reused connection that is closed within this time was closed before the request arrived. Later, the request may be
+/// the cause.
 const AT_ONCE: Duration = Duration::from_secs(1);
 
-/// The client's first bytes, before its frames.
+/// The length of the client's first bytes, before its frames.
 const PREFACE: u64 = 24;
 const HEADERS: u8 = 1;
 const GOAWAY: u8 = 7;
@@ -26,11 +28,11 @@ const GOAWAY: u8 = 7;
 /// What was seen of a connection so far.
 #[derive(Debug)]
 pub struct Seen {
-    /// Bytes that came.
+    /// The number of received bytes.
     read: AtomicU64,
-    /// The other side has closed it.
+    /// The server has closed it.
     closed: AtomicBool,
-    /// HTTP/2: the highest stream that was opened on it, and the last one that the other side says to have looked at.
+    /// HTTP/2: the highest opened stream, and the last one that the server reports as processed.
     opened: AtomicU32,
     last: AtomicU32,
 }
@@ -42,7 +44,7 @@ impl Default for Seen {
     }
 }
 
-/// How a connection stood when a request was handed to it.
+/// The state of a connection when a request was handed to it.
 #[derive(Debug)]
 pub struct Mark {
     seen: Arc<Seen>,
@@ -53,7 +55,7 @@ pub struct Mark {
 }
 
 impl Mark {
-    /// Of a connection that is about to get a request; `kept` if it had served another one.
+    /// The state before a request; `kept` if the connection is reused.
     #[must_use]
     pub fn of(seen: &Arc<Seen>, kept: bool) -> Self {
         Mark {
@@ -65,7 +67,7 @@ impl Mark {
         }
     }
 
-    /// Whether a request that ended so was looked at by nobody.
+    /// Whether the server did not process a request that ended with this error.
     #[must_use]
     pub fn is_unprocessed(&self, error: &hyper::Error) -> bool {
         if let Some(told) = std::error::Error::source(error).and_then(|source| source.downcast_ref::<h2::Error>())
@@ -75,8 +77,8 @@ impl Mark {
                 return true;
             }
             if told.is_go_away() {
-                // Its own stream is above all that were opened before it. And streams that may be looked at go on until
-                // the connection is closed: those that end before are above the last one.
+                // The request's own stream is above all that were opened before it. Streams that may be processed
+                // continue until the connection is closed, so a stream that ends before that is above the last one.
                 let above = self.seen.last.load(Ordering::Acquire) <= self.opened;
                 return above || !self.seen.closed.load(Ordering::Acquire);
             }
@@ -85,12 +87,12 @@ impl Mark {
     }
 }
 
-/// A connection that is watched.
+/// A watched connection.
 #[derive(Debug)]
 pub struct Watched {
     stream: Stream,
     seen: Arc<Seen>,
-    /// HTTP/2 alone.
+    /// Only for HTTP/2.
     frames: Option<[FrameHeads; 2]>,
 }
 
@@ -131,18 +133,18 @@ impl Watched {
     }
 }
 
-/// Finds the heads of frames in bytes that go by: `length:u24 kind:u8 flags:u8 stream:u32 payload`.
+/// Parses the heads of frames: `length:u24 kind:u8 flags:u8 stream:u32 payload`.
 #[derive(Clone, Copy, Debug, Default)]
 struct FrameHeads {
-    /// Of this frame's payload, still to come.
+    /// How much of the frame's payload is still to come.
     skip: u64,
-    /// Its head, and of a GOAWAY the first four bytes behind it.
+    /// Its head, and for a GOAWAY the first four bytes of the payload.
     head: [u8; 13],
     have: usize,
 }
 
 impl FrameHeads {
-    /// Tells each frame's kind and stream, and of a GOAWAY the last stream, as soon as they are known.
+    /// Reports the kind and the stream of each frame, and for a GOAWAY the last stream, as soon as they are known.
     fn pass(&mut self, mut bytes: &[u8], mut tell: impl FnMut(u8, u32, Option<u32>)) {
         while !bytes.is_empty() {
             if self.skip > 0 {
@@ -233,9 +235,9 @@ mod tests {
         [&length[1..], &[kind, 0], &stream.to_be_bytes(), payload].concat()
     }
 
-    /// However the bytes are cut.
+    /// The result does not depend on how the bytes are split.
     #[test]
-    fn frames_are_found_in_any_pieces() {
+    fn finds_frames_in_any_chunks() {
         let bytes = [
             vec![0; 24],
             frame(4, 0, &[0; 12]),
@@ -263,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn any_bytes_do_no_harm() {
+    fn arbitrary_bytes_cause_no_panic() {
         for seed in 0..2_000 {
             let mut random = fastrand::Rng::with_seed(seed);
             let mut frames = FrameHeads::default();

@@ -1,4 +1,4 @@
-//! What goes upstream as the bound of an answer: never more than the policy's, with the thinking below it.
+//! The output limit that is sent upstream: never more than the policy's, with the thinking budget below it.
 
 use outrigger_policy::ModelDoc;
 use serde_json::{Value, json};
@@ -23,9 +23,9 @@ const O: &str = "/v1/chat/completions";
 const A: &str = "/v1/messages";
 const G: &str = "/v1beta/models/claude/claude-haiku-4-5:generateContent";
 
-/// With no limit, and with one in money: the same.
+/// The same without limits and with a limit on money.
 #[tokio::test]
-async fn a_bound_of_the_policy_holds_whatever_is_said_of_thinking() {
+async fn the_policys_output_limit_holds_with_any_thinking_budget() {
     let say = |extra: Value| {
         let mut body = json!({"model": "claude/claude-haiku-4-5", "messages": [{"role": "user", "content": "hi"}]});
         body.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
@@ -90,7 +90,7 @@ async fn a_bound_of_the_policy_holds_whatever_is_said_of_thinking() {
 }
 
 #[tokio::test]
-async fn gemini_s_budget_is_within_the_bound() {
+async fn geminis_thinking_budget_is_within_the_limit() {
     for (path, body) in [
         (
             O,
@@ -118,7 +118,7 @@ async fn gemini_s_budget_is_within_the_bound() {
 }
 
 #[tokio::test]
-async fn where_nothing_is_known_of_a_model_the_cap_is_modest() {
+async fn an_unknown_model_gets_a_modest_cap() {
     for (what, model, window, expected) in [
         ("nothing is known", None, None, json!(8_192)),
         ("its window is", None, Some(4_000), Value::Null),
@@ -140,7 +140,7 @@ async fn where_nothing_is_known_of_a_model_the_cap_is_modest() {
         assert_eq!(running.post(O, &body).await.status, 200);
         let sent = upstream.asked()[0].json()["max_tokens"].clone();
         match expected {
-            // What the input leaves of the window.
+            // The rest of the window after the input.
             Value::Null => assert!((3_800..4_000).contains(&sent.as_u64().unwrap()), "{what}: {sent}"),
             expected => assert_eq!(sent, expected, "{what}"),
         }

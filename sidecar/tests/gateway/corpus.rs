@@ -1,7 +1,7 @@
-//! Recorded exchanges, asked of the gateway in the dialect in which they were recorded: whatever is
-//! not on the list of edits arrives as it was sent, up and down.
+//! Sends recorded exchanges through the gateway in the dialect in which they were recorded. Everything but the listed
+//! edits arrives unchanged, in both directions.
 //!
-//! Read where they lie (`OUTRIGGER_CORPUS`); without them the tests say that they did not run.
+//! They are read from the folder `OUTRIGGER_CORPUS`. Without it, the tests report that they were skipped.
 
 mod recorded;
 mod undone;
@@ -16,8 +16,7 @@ use self::undone::{objects, without_comment, without_extra_fields, without_usage
 use crate::fake::{Asked, Fake};
 use crate::policies::{Answer, Running, document, typed};
 
-/// Headers go through as well: all of a recorded request's, and of an answer's all that are not
-/// about the account.
+/// Checks that headers are passed on: all of the request's, and of the answer's all that do not describe the account.
 fn headers_passed(exchange: &Exchange, asked: &Asked, got: &Answer) {
     let place = exchange.place();
     for (name, value) in &exchange.req_headers {
@@ -34,7 +33,7 @@ fn headers_passed(exchange: &Exchange, asked: &Asked, got: &Answer) {
     }
 }
 
-/// How an exchange came through, in a word.
+/// The outcome of an exchange, in words.
 fn compare(exchange: &Exchange, told: &Told, asked: &[Asked], got: &Answer) -> &'static str {
     let place = exchange.place();
     for asked in asked {
@@ -67,20 +66,20 @@ fn compare(exchange: &Exchange, told: &Told, asked: &[Asked], got: &Answer) -> &
     assert_eq!(text, expected, "{place}: down");
     match (told.asks_usage, withheld) {
         (false, _) => "the same stream",
-        // Told on a chunk with choices, or not at all.
+        // The usage was in a chunk with choices, or missing.
         (true, 0) => "the same stream, usage asked for",
         (true, 1) => "the same stream but for the usage chunk",
         (true, _) => panic!("{place}: {withheld} usage chunks"),
     }
 }
 
-/// One provider for each type, and one for each odd exchange: what it teaches the gateway of a
-/// provider must not be what the next one meets.
+/// One provider for each type, and one for each odd exchange, whose effect on a provider's health must not affect the
+/// next one.
 fn providers(recorded: &[Exchange], fake: &Fake) -> Document {
     let root = fake.url.trim_end_matches("/v1");
     let named = |upstream: usize, name: &str| {
         let (kind, version) = UPSTREAMS[upstream];
-        // One exchange each: an answer that asks to come back in a second would be asked again.
+        // One attempt each: an answer with a short Retry-After would be retried.
         ProviderDoc { max_attempts: Some(1), ..typed(name, kind, &format!("{root}/{version}")) }
     };
     let mut all: Vec<_> = (0..UPSTREAMS.len()).map(|upstream| named(upstream, &format!("up{upstream}"))).collect();
@@ -92,7 +91,7 @@ fn providers(recorded: &[Exchange], fake: &Fake) -> Document {
     document(1, all)
 }
 
-/// One gateway and one upstream, for all exchanges one after the other.
+/// One gateway and one upstream, for all exchanges one after another.
 struct Stage {
     recorded: Vec<Exchange>,
     fake: Fake,
@@ -108,7 +107,7 @@ impl Stage {
         Some(Stage { recorded, fake, running, client: reqwest::Client::new() })
     }
 
-    /// Has every exchange again that can be asked for in this way.
+    /// Repeats every exchange that can be requested in this way.
     async fn each(&self, asking: Asking, mut see: impl FnMut(&Exchange, &Told, &[Asked], &Answer)) {
         for (index, exchange) in self.recorded.iter().enumerate() {
             let Some((upstream, below)) = exchange.route() else { continue };
@@ -126,7 +125,7 @@ impl Stage {
 }
 
 #[tokio::test]
-async fn every_recorded_exchange_goes_through_unchanged_but_for_the_listed_edits() {
+async fn every_recorded_exchange_is_unchanged_except_for_the_listed_edits() {
     let Some(stage) = Stage::new().await else { return };
     let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     for asking in [Asking::AsRecorded, Asking::WithoutUsage] {
@@ -174,7 +173,7 @@ async fn a_gemini_stream_is_an_array_of_the_same_objects() {
 }
 
 #[tokio::test]
-async fn what_is_in_no_dialect_of_ours_reaches_no_provider() {
+async fn requests_in_unsupported_dialects_reach_no_provider() {
     let Some(stage) = Stage::new().await else { return };
     let mut counts: BTreeMap<(&str, u16), usize> = BTreeMap::new();
     for exchange in stage.recorded.iter().filter(|exchange| exchange.route().is_none()) {
@@ -186,7 +185,7 @@ async fn what_is_in_no_dialect_of_ours_reaches_no_provider() {
         *counts.entry((&exchange.provider, got.status)).or_default() += 1;
     }
     assert_eq!(stage.fake.asked().len(), 0);
-    // The two are lists of models, which the gateway answers by itself.
+    // The two successes are lists of models, which the gateway answers itself.
     let expected = [
         (("bedrock", 200), 1),
         (("bedrock", 404), 87),

@@ -1,4 +1,4 @@
-//! The gateway's own credential stays with the gateway, whatever an upstream quotes.
+//! The gateway's own credential is never sent to a caller, whatever an upstream quotes.
 
 use outrigger_policy::ProviderDoc;
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::fake::{Act, Fake, answer, chunk, completion, delta, end, json_with, role, stop, stream_head};
 use crate::policies::{Answer, Running, chat, credential, document, provider, streamed, typed};
 
-/// The value of every credential here.
+/// The value of every credential in these tests.
 const KEY: &str = "sk-live-0123456789";
 
 async fn gateway(providers: Vec<ProviderDoc>) -> Running {
@@ -32,7 +32,7 @@ fn holds_none_of_it(got: &Answer) {
 }
 
 #[tokio::test]
-async fn an_error_that_quotes_the_credential_is_told_to_nobody() {
+async fn an_error_that_quotes_the_credential_is_not_passed_on() {
     for status in [300, 302, 400, 401, 403, 404, 409, 413, 422, 429, 500, 502, 503, 529] {
         for kind in ["OpenAICompatible", "Anthropic"] {
             let first = Fake::always(quoting(status)).await;
@@ -59,7 +59,7 @@ async fn an_error_that_quotes_the_credential_is_told_to_nobody() {
 }
 
 #[tokio::test]
-async fn the_next_one_is_asked_and_a_bad_request_puts_no_credential_to_rest() {
+async fn the_next_provider_is_tried_and_a_bad_request_pauses_no_credential() {
     let first = Fake::always(quoting(400)).await;
     let second = Fake::always(answer("second")).await;
     let running = gateway(vec![provider("first", &first.url), provider("second", &second.url)]).await;
@@ -67,14 +67,14 @@ async fn the_next_one_is_asked_and_a_bad_request_puts_no_credential_to_rest() {
         let got = running.post("/v1/chat/completions", &chat("m")).await;
         assert_eq!((got.status, got.header("x-outrigger-provider")), (200, Some("second")), "{}", got.text);
     }
-    // Twice: it did not rest in between.
+    // Two requests: the credential was not paused in between.
     assert_eq!((first.asked().len(), second.asked().len()), (2, 2));
     let first = Fake::always(quoting(401)).await;
     let running = gateway(vec![provider("first", &first.url), provider("second", &second.url)]).await;
     for _ in 0..2 {
         assert_eq!(running.post("/v1/chat/completions", &chat("m")).await.status, 200);
     }
-    assert_eq!(first.asked().len(), 1, "a 401 is about the credential, and it rests");
+    assert_eq!(first.asked().len(), 1, "a 401 is about the credential, which is paused");
 }
 
 #[tokio::test]
@@ -104,7 +104,7 @@ async fn answers_and_streams_are_masked_and_served() {
 }
 
 #[tokio::test]
-async fn error_events_are_masked_before_content_and_after() {
+async fn error_events_are_masked_before_and_after_content() {
     let error =
         format!("data: {{\"error\":{{\"message\":\"no: {KEY}\",\"type\":\"server_error\",\"param\":\"{KEY}\"}}}}\n\n");
     let first = Fake::always(vec![stream_head(), chunk(&role()), chunk(&error), end()]).await;
@@ -117,7 +117,7 @@ async fn error_events_are_masked_before_content_and_after() {
     let got = running.post("/v1/chat/completions", &streamed("m")).await;
     holds_none_of_it(&got);
     assert!(got.text.contains("no: ***"), "{}", got.text);
-    // And an error that came whole, under 200.
+    // An error in a whole answer, under status 200.
     let body = json!({"error": {"message": format!("no {KEY}"), "code": 400}}).to_string();
     let first = Fake::always(json_with(200, "", &body)).await;
     let running = gateway(vec![provider("first", &first.url)]).await;
@@ -127,7 +127,7 @@ async fn error_events_are_masked_before_content_and_after() {
 }
 
 #[tokio::test]
-async fn a_short_value_garbles_no_answer() {
+async fn a_short_value_is_not_masked_in_answers() {
     let first = Fake::always(answer("a mock is x")).await;
     let policy = document(1, vec![provider("first", &first.url)]);
     let running = Running::with_values(policy, |_| "x".to_owned()).await;
@@ -136,7 +136,7 @@ async fn a_short_value_garbles_no_answer() {
 }
 
 #[tokio::test]
-async fn the_caller_is_told_which_credential_was_refused() {
+async fn the_error_names_the_refused_credential() {
     let refused = json!({"error": {"message": "Incorrect API key provided: sk-…", "code": "invalid_api_key"}});
     let first = Fake::always(json_with(401, "", &refused.to_string())).await;
     let mut policy = document(1, vec![provider("first", &first.url)]);

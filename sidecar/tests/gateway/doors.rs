@@ -1,4 +1,4 @@
-//! Web pages, names that are not ours, and what is told on this machine alone.
+//! Web pages, foreign host names, and pages that are only for callers on this machine.
 
 use std::net::SocketAddr;
 
@@ -23,7 +23,7 @@ async fn allowing(origins: &[&str], hosts: &[&str], url: &str) -> Running {
     Running::of(gateway).await
 }
 
-/// What comes back of these very lines, and the connection with them.
+/// Sends these lines, and returns everything that comes back on the connection.
 pub async fn raw(mut stream: TcpStream, request: &str) -> String {
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut told = Vec::new();
@@ -45,7 +45,7 @@ async fn posted(running: &Running, target: &str, lines: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_web_page_is_refused_before_anything_is_read_or_charged() {
+async fn a_web_page_is_refused_before_its_request_is_read_or_charged() {
     let upstream = Fake::always(answer("hi")).await;
     let running = Running::new(document(1, vec![provider("first", &upstream.url)])).await;
     let port = running.address.port();
@@ -73,13 +73,13 @@ async fn a_web_page_is_refused_before_anything_is_read_or_charged() {
         assert!(told.starts_with("HTTP/1.1 403") && told.contains(kind), "{lines}{told}");
         assert!(!told.contains("access-control-"), "{told}");
     }
-    // The body is not waited for, either.
+    // The gateway does not wait for the body either.
     let stream = TcpStream::connect(running.address).await.unwrap();
     let head =
         format!("POST {path} HTTP/1.1\r\nhost: evil.example\r\ncontent-length: 100\r\nconnection: close\r\n\r\n");
     assert!(raw(stream, &head).await.starts_with("HTTP/1.1 403"));
     assert_eq!(upstream.asked().len(), 0);
-    assert_eq!(running.admin("/decisions").await, json!([]), "and pushes nobody's record out");
+    assert_eq!(running.admin("/decisions").await, json!([]), "no other record is displaced");
     let metrics = reqwest::get(format!("http://{}/metrics", running.admin)).await.unwrap().text().await.unwrap();
     assert!(metrics.contains("outrigger_refusals_total{type=\"origin_blocked\"} 5"), "{metrics}");
     for host in [format!("localhost:{port}"), "127.0.0.1".to_owned(), format!("[::1]:{port}"), "localhost.".to_owned()]
@@ -90,10 +90,10 @@ async fn a_web_page_is_refused_before_anything_is_read_or_charged() {
 }
 
 #[tokio::test]
-async fn http2_names_are_judged_as_well() {
+async fn http2_host_names_are_checked_too() {
     let upstream = Fake::always(answer("hi")).await;
     let running = Running::new(document(1, vec![provider("first", &upstream.url)])).await;
-    // A client that was told another address for the name sends it as `:authority`.
+    // A client with a rebound name sends it as `:authority`.
     let rebound = reqwest::Client::builder().http2_prior_knowledge().resolve("evil.example", running.address);
     let url = format!("http://evil.example:{}/v1/chat/completions", running.address.port());
     let got = running.send(rebound.build().unwrap().post(url).json(&chat("m"))).await;
@@ -107,7 +107,7 @@ async fn http2_names_are_judged_as_well() {
 }
 
 #[tokio::test]
-async fn a_page_of_an_allowed_origin_reads_every_answer() {
+async fn a_page_of_an_allowed_origin_can_read_every_answer() {
     let upstream =
         Fake::new(vec![says("streamed"), answer("whole"), fake_json(422, r#"{"error":{"message":"no"}}"#)]).await;
     let running = allowing(&[APP], &["gateway.internal"], &upstream.url).await;
@@ -137,14 +137,14 @@ async fn a_page_of_an_allowed_origin_reads_every_answer() {
     upstream.play(answer("hi"));
     let told = posted(&running, "/v1/chat/completions", "host: gateway.internal:4180\r\n").await;
     assert!(told.starts_with("HTTP/1.1 200"), "{told}");
-    // What a browser says of the page goes nowhere.
+    // Headers about the page are not passed on.
     for asked in upstream.asked() {
         assert!(!asked.head.to_lowercase().contains("origin") && !asked.head.contains("sec-fetch"), "{}", asked.head);
     }
 }
 
 #[tokio::test]
-async fn what_is_told_here_alone_is_told_to_no_page_and_no_mesh() {
+async fn local_pages_are_refused_to_web_pages_and_to_a_mesh() {
     let running = allowing(&[APP], &["gateway.internal"], "http://127.0.0.1:9/v1").await;
     let port = running.admin.port();
     for path in ["/policy", "/decisions", "/decisions?limit=1"] {
@@ -160,7 +160,7 @@ async fn what_is_told_here_alone_is_told_to_no_page_and_no_mesh() {
         }
         let told = asked(running.admin, path, &format!("host: localhost:{port}\r\n")).await;
         assert!(told.starts_with("HTTP/1.1 200"), "{path} {told}");
-        // As a mesh brings in whoever calls the pod: from loopback, and from another address of it.
+        // A service mesh forwards remote callers from loopback, from another address of it.
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind("127.0.0.6:0".parse().unwrap()).unwrap();
         let stream = socket.connect(running.admin).await.unwrap();
@@ -168,7 +168,7 @@ async fn what_is_told_here_alone_is_told_to_no_page_and_no_mesh() {
             raw(stream, &format!("GET {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nconnection: close\r\n\r\n")).await;
         assert!(told.starts_with("HTTP/1.1 403"), "{path} {told}");
     }
-    // Probes and scrapes come by any name and through any proxy.
+    // Probes and scrapes may use any host name and any proxy.
     for path in ["/healthz", "/readyz", "/startedz", "/metrics"] {
         let told = asked(running.admin, path, "host: 10.1.2.3:4181\r\nx-forwarded-for: 10.0.0.9\r\n").await;
         assert!(told.starts_with("HTTP/1.1 200"), "{path} {told}");

@@ -1,4 +1,4 @@
-//! A dollar is a dollar: however many ask at once, no more is spent than there is, and nearly all of it can be.
+//! Concurrent requests never spend more than a limit, and can use nearly all of it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,10 +13,10 @@ use crate::policies::{Running, document, provider};
 pub const DOLLAR: u64 = 1_000_000_000;
 const CLIENTS: usize = 64;
 const RUNS: u64 = 100;
-/// The least that a client asks for: who gets no more even for that has seen the end of the money.
+/// The least that a client requests. If even that is refused, the money is spent.
 const LEAST: u64 = 50;
 
-/// A key with a dollar, at a provider whose prices are the meter's.
+/// A key with a dollar, and a provider with the meter's prices.
 pub fn with_a_dollar(url: &str) -> Document {
     let mut one = provider("metered", url);
     let price = Price { input: INPUT, output: OUTPUT, ..Price::default() };
@@ -26,20 +26,20 @@ pub fn with_a_dollar(url: &str) -> Document {
     document
 }
 
-/// An amount as the admin port tells it.
+/// An amount from the admin port, in nano-dollars.
 pub fn nanos(amount: &Value) -> u64 {
     let (dollars, rest) = amount.as_str().unwrap().split_once('.').unwrap();
     dollars.parse::<u64>().unwrap() * DOLLAR + format!("{rest:0<9}").parse::<u64>().unwrap()
 }
 
-/// The most that a request with this cap can be billed, as the meter counts.
+/// The highest cost of a request with this cap, as the meter computes it.
 fn most(body: &Value, cap: u64) -> u64 {
     // As many tokens as bytes: more than any estimate says.
     price(body.to_string().len() as u64, cap)
 }
 
-/// Spends with so many clients until there is no more, and says what the meter had billed when a client was first told so, less what that
-/// client's request could have cost.
+/// Spends with several clients until nothing is left. Returns what the meter had billed when a client first got a 402,
+/// plus the highest cost of that client's request.
 pub async fn spend(running: &Running, meter: &Meter, seed: u64, clients: usize) -> u64 {
     let client = reqwest::Client::new();
     let url = running.url("/v1/chat/completions");
@@ -50,7 +50,7 @@ pub async fn spend(running: &Running, meter: &Meter, seed: u64, clients: usize) 
             let mut dice = fastrand::Rng::with_seed(seed << 8 | number as u64);
             let mut largest = 800;
             loop {
-                // Some leave it to the gateway how long an answer may be.
+                // Some leave the cap to the gateway.
                 let cap = (dice.u8(0..4) > 0 || largest <= LEAST).then(|| dice.u64(LEAST..=largest));
                 let words = "word ".repeat(dice.usize(1..40));
                 let mut body = json!({"model": "m", "messages": [{"role": "user", "content": words}]});
@@ -87,7 +87,7 @@ pub async fn spend(running: &Running, meter: &Meter, seed: u64, clients: usize) 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_dollar_is_never_overspent_and_nearly_all_of_it_can_be_used() {
+async fn a_dollar_is_never_overspent_and_nearly_all_of_it_is_usable() {
     for seed in 0..RUNS {
         let meter = Meter::new(seed, false).await;
         let running = Running::new(with_a_dollar(&meter.url)).await;
@@ -95,8 +95,8 @@ async fn a_dollar_is_never_overspent_and_nearly_all_of_it_can_be_used() {
         let billed = meter.billed();
         assert!(billed <= DOLLAR, "run {seed}: {billed} nano-dollars of {DOLLAR} were spent");
         assert!(billed >= DOLLAR / 100 * 95, "run {seed}: only {billed} nano-dollars of {DOLLAR} could be spent");
-        assert!(told_at >= DOLLAR, "run {seed}: a 402 at {told_at}, when money was only set aside");
-        // What the upstream told is what is on the account, to the nano-dollar.
+        assert!(told_at >= DOLLAR, "run {seed}: a 402 at {told_at}, although money was only reserved");
+        // The account equals what the upstream billed, to the nano-dollar.
         let limits = running.admin("/policy").await["limits"].clone();
         assert_eq!(nanos(&limits[0]["spent"]), billed, "run {seed}");
         assert_eq!(limits[0]["reserved"], json!("0.00"), "run {seed}: {limits}");

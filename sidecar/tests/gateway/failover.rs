@@ -1,4 +1,4 @@
-//! How attempts fail, and what comes then.
+//! Failed attempts, and what happens next.
 
 use outrigger_policy::{ModelDoc, ProviderDoc};
 use serde_json::{Value, json};
@@ -7,14 +7,14 @@ use crate::fake::{Act, Fake, answer, chunk, delta, end, json as replies, json_wi
 use crate::free::free;
 use crate::policies::{Running, chat, credential, document, provider, streamed, typed};
 
-/// A gateway with `first` before a second provider that answers `second`.
+/// A gateway with `first` before a second provider that works.
 async fn before_a_good_one(first: &Fake) -> (Running, Fake) {
     let second = Fake::new(vec![answer("second")]).await;
     let both = vec![lists_m(provider("first", &first.url)), lists_m(provider("second", &second.url))];
     (Running::new(document(1, both)).await, second)
 }
 
-/// It is known to have the model that is asked for.
+/// Lists the requested model at the provider.
 fn lists_m(mut provider: ProviderDoc) -> ProviderDoc {
     provider.models = ["m", "*"].map(|name| ModelDoc { name: name.to_owned(), ..ModelDoc::default() }).into();
     provider
@@ -24,10 +24,10 @@ fn openai_error(code: &str, message: &str) -> String {
     json!({"error": {"message": message, "type": code, "param": null, "code": code}}).to_string()
 }
 
-/// A prompt for a model that nobody knows is read by one provider at the most: by those that take any name it goes on to
-/// nobody but whom the caller names.
+/// A model that no provider is known to have is sent to one provider at most. Providers that accept any name are
+/// fallbacks for it only if the caller names them.
 #[tokio::test]
-async fn a_name_that_is_nobody_s_ends_where_it_was_asked() {
+async fn an_unknown_model_is_tried_at_one_provider_only() {
     let missing = || replies(404, &openai_error("model_not_found", "no such model"));
     let (first, second) = (Fake::always(missing()).await, Fake::new(vec![answer("second")]).await);
     let both = vec![provider("first", &first.url), provider("second", &second.url)];
@@ -38,7 +38,7 @@ async fn a_name_that_is_nobody_s_ends_where_it_was_asked() {
         let got = running.post("/v1/chat/completions", &chat(name)).await;
         assert_eq!((got.status, got.json()["error"]["type"].as_str()), (404, Some("model_not_found")), "{name}");
     }
-    assert_eq!((first.asked().len(), second.asked().len()), (1, 0), "nobody has read the prompt");
+    assert_eq!((first.asked().len(), second.asked().len()), (1, 0), "no provider has received the prompt");
     let mut named = chat("nobody-s");
     named["fallbacks"] = json!(["second/nobody-s"]);
     let got = running.post("/v1/chat/completions", &named).await;
@@ -46,7 +46,7 @@ async fn a_name_that_is_nobody_s_ends_where_it_was_asked() {
 }
 
 #[tokio::test]
-async fn each_class_of_failure_is_cured_or_told() {
+async fn each_class_of_failure_fails_over_or_is_returned() {
     let cured: Vec<(&str, Vec<Act>, &str)> = vec![
         ("401", replies(401, &openai_error("invalid_api_key", "bad key")), "credential"),
         ("402", replies(402, &openai_error("billing", "pay")), "quota"),
@@ -107,13 +107,13 @@ async fn each_class_of_failure_is_cured_or_told() {
         let got = running.post("/v1/chat/completions", &chat("m")).await;
         assert_eq!(got.status, status, "{name}");
         assert_eq!(got.json()["error"]["message"].as_str().map(|m| m.is_empty()), Some(false), "{name}");
-        assert!(got.json().get("extra_fields").is_none(), "an error goes back as it is");
+        assert!(got.json().get("extra_fields").is_none(), "the error is returned unchanged");
         assert_eq!(second.asked().len(), 0, "{name}");
     }
 }
 
 #[tokio::test]
-async fn an_empty_answer_that_goes_back_is_the_upstreams_own() {
+async fn an_empty_answer_is_returned_unchanged_if_nothing_else_is_left() {
     let empty = r#"{"id":"x","type":"message","role":"assistant","model":"m","content":[],"stop_reason":"end_turn","stop_sequence":null,"usage":{"input_tokens":7,"output_tokens":2}}"#;
     let first = Fake::always(json_with(200, "request-id: up-1\r\n", empty)).await;
     let running = Running::new(document(1, vec![typed("first", "Anthropic", &first.url)])).await;
@@ -121,13 +121,13 @@ async fn an_empty_answer_that_goes_back_is_the_upstreams_own() {
     let got = running.post("/v1/messages", &body).await;
     assert_eq!((got.status, got.text.as_str(), got.header("request-id")), (200, empty, Some("up-1")));
     assert_eq!(got.header("content-type"), Some("application/json"));
-    // It was paid for.
+    // It was billed.
     let record = running.record().await;
     assert_eq!((&record["tokens"]["input"], &record["tokens"]["output"]), (&json!(7), &json!(2)));
 }
 
 #[tokio::test]
-async fn no_connection_is_a_failover() {
+async fn a_failed_connection_fails_over() {
     let nobody = free();
     let second = Fake::always(answer("second")).await;
     let url = format!("http://{nobody}/v1");
@@ -148,14 +148,14 @@ async fn the_next_credential_is_tried_before_the_next_provider() {
     let used: Vec<_> = first.asked().iter().filter_map(|asked| asked.header("authorization")).collect();
     assert_eq!(used.len(), 2);
     assert_ne!(used[0], used[1]);
-    // The refused one rests: the next request does not try it.
+    // The refused credential is paused: the next request does not use it.
     running.post("/v1/chat/completions", &chat("m")).await;
     assert_eq!(first.asked().len(), 3);
     assert_eq!(first.asked()[2].header("authorization").as_ref(), Some(&used[1]));
 }
 
 #[tokio::test]
-async fn a_provider_rests_as_long_as_it_asks() {
+async fn a_provider_is_paused_as_long_as_it_asks() {
     let limited = json_with(429, "retry-after: 60\r\n", &openai_error("rate_limit_exceeded", "slow"));
     let first = Fake::always(limited).await;
     let (running, second) = before_a_good_one(&first).await;
@@ -167,7 +167,7 @@ async fn a_provider_rests_as_long_as_it_asks() {
 }
 
 #[tokio::test]
-async fn all_failed_tells_the_primarys_error_with_the_attempts() {
+async fn if_all_fail_the_error_is_the_primarys_with_the_attempts() {
     let first = Fake::always(replies(429, &openai_error("rate_limit_exceeded", "slow down please"))).await;
     let second = Fake::always(replies(500, &openai_error("server_error", "oops"))).await;
     let running = Running::new(document(1, vec![provider("first", &first.url), provider("second", &second.url)])).await;
@@ -184,7 +184,7 @@ async fn all_failed_tells_the_primarys_error_with_the_attempts() {
 }
 
 #[tokio::test]
-async fn a_lone_candidates_error_goes_back_as_it_came() {
+async fn the_error_of_a_single_candidate_is_returned_unchanged() {
     let body = openai_error("rate_limit_exceeded", "slow down");
     let first = Fake::always(json_with(429, "retry-after: 7\r\nx-request-id: up-1\r\n", &body)).await;
     let running = Running::new(document(1, vec![provider("first", &first.url)])).await;
@@ -192,11 +192,11 @@ async fn a_lone_candidates_error_goes_back_as_it_came() {
     assert_eq!((got.status, got.text.as_str()), (429, body.as_str()));
     assert_eq!((got.header("x-outrigger-provider"), got.header("x-outrigger-attempts")), (Some("first"), Some("1")));
     assert_eq!((got.header("retry-after"), got.header("x-request-id")), (Some("7"), Some("up-1")));
-    assert_eq!(got.header("x-should-retry"), None, "the client may try again by itself");
+    assert_eq!(got.header("x-should-retry"), None, "the client may retry");
 }
 
 #[tokio::test]
-async fn a_wrong_key_of_ours_is_not_the_callers() {
+async fn a_refused_credential_is_not_reported_as_the_callers() {
     let first =
         Fake::always(replies(401, &openai_error("invalid_api_key", "Incorrect API key provided: sk-first-main"))).await;
     let running = Running::new(document(1, vec![provider("first", &first.url)])).await;
@@ -206,7 +206,7 @@ async fn a_wrong_key_of_ours_is_not_the_callers() {
 }
 
 #[tokio::test]
-async fn an_error_event_before_content_is_a_failover() {
+async fn an_error_event_before_content_fails_over() {
     let scripts = [
         (
             "error",
@@ -231,13 +231,13 @@ async fn an_error_event_before_content_is_a_failover() {
         let got = running.post("/v1/chat/completions", &streamed("m")).await;
         assert_eq!(got.status, 200, "{name}");
         assert!(got.text.contains("second") && got.text.ends_with("data: [DONE]\n\n"), "{name}: {}", got.text);
-        assert_eq!(got.text.matches("\"role\"").count(), 1, "{name}: nothing of the first was told");
+        assert_eq!(got.text.matches("\"role\"").count(), 1, "{name}: nothing of the first stream was sent");
         assert_eq!(second.asked().len(), 1, "{name}");
     }
 }
 
 #[tokio::test]
-async fn loss_after_content_is_an_error_event_in_each_dialect() {
+async fn a_loss_after_content_is_an_error_event_in_each_dialect() {
     let (openai, anthropic, gemini) = (
         ("/v1/chat/completions", streamed("m")),
         (
@@ -272,7 +272,7 @@ async fn loss_after_content_is_an_error_event_in_each_dialect() {
 }
 
 #[tokio::test]
-async fn each_clock_has_its_word() {
+async fn each_timeout_has_its_error() {
     let cases = [
         ("first token of a stream", vec![Act::Silence], streamed("m"), "timeout_first_token"),
         (
@@ -303,7 +303,7 @@ async fn each_clock_has_its_word() {
 }
 
 #[tokio::test]
-async fn the_callers_own_patience_is_a_deadline() {
+async fn the_callers_timeout_is_a_deadline() {
     let first = Fake::always(vec![Act::Silence]).await;
     let running = Running::new(document(1, vec![provider("first", &first.url)])).await;
     let request = reqwest::Client::new()
@@ -316,7 +316,7 @@ async fn the_callers_own_patience_is_a_deadline() {
 }
 
 #[tokio::test]
-async fn a_larger_window_takes_what_is_too_long() {
+async fn a_larger_context_window_serves_a_long_request() {
     let too_long = replies(400, &openai_error("context_length_exceeded", "maximum context length is 8192 tokens"));
     let first = Fake::always(too_long).await;
     let (smaller, larger) = (Fake::always(answer("smaller")).await, Fake::always(answer("larger")).await);
@@ -343,7 +343,7 @@ async fn a_larger_window_takes_what_is_too_long() {
 }
 
 #[tokio::test]
-async fn the_callers_own_mistake_is_told_whatever_failed_before() {
+async fn the_callers_mistake_is_returned_whatever_failed_before() {
     let first = Fake::always(replies(503, &openai_error("overloaded", "busy"))).await;
     let mistake = openai_error("invalid_request_error", "bad temperature");
     let second = Fake::always(replies(400, &mistake)).await;
@@ -355,21 +355,21 @@ async fn the_callers_own_mistake_is_told_whatever_failed_before() {
 }
 
 #[tokio::test]
-async fn a_kept_connection_that_closes_without_a_byte_is_not_seen() {
-    // The second request goes out on the kept connection, which closes without an answer.
+async fn a_reused_connection_that_was_closed_is_invisible_to_the_caller() {
+    // The second request is sent on the reused connection, which closes without an answer.
     let first = Fake::new(vec![answer("one"), vec![Act::Close], answer("three")]).await;
     let second = Fake::always(answer("second")).await;
     let running = Running::new(document(1, vec![provider("first", &first.url), provider("second", &second.url)])).await;
     running.post("/v1/chat/completions", &chat("m")).await;
     let got = running.post("/v1/chat/completions", &chat("m")).await;
     assert_eq!((got.status, got.header("x-outrigger-attempts")), (200, Some("1")), "{}", got.text);
-    assert_eq!(got.header("x-outrigger-provider"), Some("first"), "a stale connection is no reason to go elsewhere");
+    assert_eq!(got.header("x-outrigger-provider"), Some("first"), "a stale connection is no reason to fail over");
     assert!(running.record().await["attempts"][0]["error"].is_null());
     assert_eq!(first.asked().len(), 3);
 }
 
 #[tokio::test]
-async fn content_and_its_loss_in_one_piece_are_both_told_and_recorded() {
+async fn content_and_a_loss_in_one_chunk_are_both_relayed_and_recorded() {
     let piece = format!("{}{}data: {{oops\n\n", role(), delta("half"));
     let first = Fake::always(vec![stream_head(), chunk(&piece), end()]).await;
     let running = Running::new(document(1, vec![provider("first", &first.url)])).await;
@@ -380,7 +380,7 @@ async fn content_and_its_loss_in_one_piece_are_both_told_and_recorded() {
 }
 
 #[tokio::test]
-async fn what_follows_the_end_of_a_stream_is_no_loss() {
+async fn a_loss_after_the_end_of_a_stream_is_no_error() {
     let whole = format!("{}{}{}data: [DONE]\n\n", role(), delta("all of it"), stop());
     for after in [Act::Close, Act::Silence] {
         let first = Fake::always(vec![stream_head(), chunk(&whole), after]).await;
@@ -399,7 +399,7 @@ async fn what_follows_the_end_of_a_stream_is_no_loss() {
 }
 
 #[tokio::test]
-async fn a_lone_place_is_asked_again_as_often_as_may_be() {
+async fn a_single_provider_is_retried_up_to_the_limit() {
     let oops = replies(500, &openai_error("server_error", "oops"));
     let first = Fake::new(vec![oops.clone(), answer("again")]).await;
     let running = Running::new(document(1, vec![provider("first", &first.url)])).await;
@@ -417,7 +417,7 @@ async fn a_lone_place_is_asked_again_as_often_as_may_be() {
         ("429 for a minute", limited("retry-after: 60\r\n"), Some(6), 429, 1),
         ("503 for a moment", busy, Some(3), 503, 3),
         ("400", replies(400, &openai_error("invalid_request_error", "no")), Some(6), 400, 1),
-        // It may have been served, and billed: once more and no more.
+        // It may have been processed and billed: one retry only.
         ("closed without a word", vec![Act::Close], Some(6), 502, 2),
     ] {
         let first = Fake::always(script).await;
@@ -431,7 +431,7 @@ async fn a_lone_place_is_asked_again_as_often_as_may_be() {
 }
 
 #[tokio::test]
-async fn going_back_is_bounded_by_the_budget_of_retries() {
+async fn retries_are_limited_by_the_retry_budget() {
     let first = Fake::always(replies(500, &openai_error("server_error", "oops"))).await;
     let mut one = provider("first", &first.url);
     one.max_attempts = Some(10);
@@ -446,7 +446,7 @@ async fn going_back_is_bounded_by_the_budget_of_retries() {
 }
 
 #[tokio::test]
-async fn usage_is_asked_for_once_more_without_when_the_provider_does_not_know_it() {
+async fn a_request_is_sent_again_without_the_usage_option_if_the_provider_does_not_know_it() {
     let refusal = openai_error("invalid_request_error", "Unrecognized request argument supplied: stream_options");
     let first = Fake::new(vec![replies(400, &refusal), says("fine")]).await;
     let running = Running::new(document(1, vec![provider("first", &first.url)])).await;
@@ -459,7 +459,7 @@ async fn usage_is_asked_for_once_more_without_when_the_provider_does_not_know_it
 }
 
 #[tokio::test]
-async fn a_translated_error_is_the_callers_own() {
+async fn an_error_is_translated_to_the_callers_dialect() {
     let anthropic =
         json!({"type": "error", "error": {"type": "invalid_request_error", "message": "messages: too odd"}});
     let first = Fake::always(replies(400, &anthropic.to_string())).await;

@@ -1,7 +1,7 @@
-//! An upstream on a socket that answers as it is told, and remembers what it was asked.
+//! An upstream on a socket that plays scripts, and records the requests.
 //!
-//! It speaks raw HTTP/1.1, so that it can do what no server library would: close in mid-answer,
-//! fall silent, send half an event.
+//! It speaks raw HTTP/1.1, to do what no server library allows: close in the middle of an answer, fall silent, send
+//! half an event.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -10,16 +10,16 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, mpsc};
 
-/// One thing to do for a request, in order.
+/// A step of a script.
 #[derive(Clone, Debug)]
 pub enum Act {
     /// Send this.
     Send(String),
-    /// Send these bytes, which may end in mid-character.
+    /// Send these bytes, which may end within a character.
     Bytes(Vec<u8>),
-    /// Wait until the test says so.
+    /// Wait until the test notifies.
     Wait(Arc<Notify>),
-    /// Take so long: the pace of this upstream.
+    /// Wait this long: the upstream's own pace.
     Pause(std::time::Duration),
     /// Close the connection.
     Close,
@@ -27,12 +27,12 @@ pub enum Act {
     Silence,
 }
 
-/// What an upstream was asked.
+/// A received request.
 #[derive(Clone, Debug)]
 pub struct Asked {
     pub head: String,
     pub body: String,
-    /// Which of its connections.
+    /// The number of its connection.
     pub connection: usize,
 }
 
@@ -53,15 +53,15 @@ impl Asked {
     }
 }
 
-/// The upstream. Requests take the scripts in order; the last one is used again and again.
+/// The upstream. Requests use the scripts in order; the last one is repeated.
 #[derive(Clone)]
 pub struct Fake {
     pub url: String,
     scripts: Arc<Mutex<VecDeque<Vec<Act>>>>,
     asked: Arc<Mutex<Vec<Asked>>>,
-    /// Connections that were opened, as they are.
+    /// The number of connections that were opened.
     pub opened: tokio::sync::watch::Receiver<usize>,
-    /// A client closed its connection.
+    /// A message for each connection that a client has closed.
     pub closed: Arc<Mutex<mpsc::UnboundedReceiver<()>>>,
 }
 
@@ -90,7 +90,7 @@ impl Fake {
         fake
     }
 
-    /// An upstream that always answers so.
+    /// An upstream that always plays this script.
     pub async fn always(script: Vec<Act>) -> Self {
         Fake::new(vec![script]).await
     }
@@ -99,18 +99,18 @@ impl Fake {
         self.asked.lock().unwrap().clone()
     }
 
-    /// From now on always answers so.
+    /// Plays this script from now on.
     pub fn play(&self, script: Vec<Act>) {
         *self.scripts.lock().unwrap() = VecDeque::from([script]);
     }
 
-    /// What it was asked since the last time.
+    /// The requests since the last call.
     pub fn take_asked(&self) -> Vec<Asked> {
         std::mem::take(&mut *self.asked.lock().unwrap())
     }
 
     async fn serve(self, mut stream: TcpStream, connection: usize, gone: mpsc::UnboundedSender<()>) {
-        // Else the second write of an answer waits for the first one's acknowledgement.
+        // Otherwise the second write of an answer waits for the acknowledgement of the first.
         stream.set_nodelay(true).unwrap();
         let mut buffer = Vec::new();
         loop {
@@ -189,7 +189,7 @@ pub fn json(status: u16, body: &str) -> Vec<Act> {
     json_with(status, "", body)
 }
 
-/// A JSON answer with more headers, each line ended.
+/// A JSON answer with more headers, each ending with a line break.
 pub fn json_with(status: u16, headers: &str, body: &str) -> Vec<Act> {
     vec![Act::Send(format!(
         "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\n{headers}content-length: {}\r\n\r\n{body}",
@@ -207,7 +207,7 @@ pub fn chunk(text: &str) -> Act {
     Act::Send(format!("{:x}\r\n{text}\r\n", text.len()))
 }
 
-/// The proper end of a chunked body.
+/// The regular end of a chunked body.
 pub fn end() -> Act {
     Act::Send("0\r\n\r\n".to_owned())
 }
@@ -221,7 +221,7 @@ pub fn delta(content: &str) -> String {
     format!("data: {chunk}\n\n")
 }
 
-/// The first event: a role, and nothing to read.
+/// The first event: a role without content.
 pub fn role() -> String {
     let chunk = serde_json::json!({
         "id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "m",
@@ -239,7 +239,7 @@ pub fn stop() -> String {
     format!("data: {chunk}\n\n")
 }
 
-/// A whole stream that says `text`.
+/// A whole stream with this text.
 pub fn says(text: &str) -> Vec<Act> {
     let all = format!("{}{}{}data: [DONE]\n\n", role(), delta(text), stop());
     vec![stream_head(), chunk(&all), end()]

@@ -1,4 +1,5 @@
-//! The gateway's own field in a body: no provider sees it, and nothing is judged or translated with it.
+//! The gateway's own field `fallbacks` in a body: no provider gets it, and it has no effect on decisions or
+//! translations.
 
 use serde_json::{Value, json};
 
@@ -11,7 +12,7 @@ use crate::policies::{Running, document, provider, typed};
 const ANTHROPIC: &str = r#"{"id":"msg_1","type":"message","role":"assistant","model":"m","content":[{"type":"text","text":"hi"}],"stop_reason":"end_turn","stop_sequence":null,"usage":{"input_tokens":7,"output_tokens":2}}"#;
 
 #[tokio::test]
-async fn fallbacks_are_the_gateway_s_own_and_anthropics_are_anthropics() {
+async fn the_gateways_fallbacks_are_removed_and_anthropics_are_passed_on() {
     let ours = json!(["compatible/n"]);
     let theirs = json!([{"model": "claude-of-tomorrow"}]);
     for (what, path, model, fallbacks, status, upstream) in [
@@ -46,9 +47,9 @@ async fn fallbacks_are_the_gateway_s_own_and_anthropics_are_anthropics() {
     }
 }
 
-/// Anthropic may answer with each of them: so they are inside the key's fence, and no dearer than what is reserved.
+/// Anthropic may answer with each of them. So they must be allowed by the key, and cost no more than what is reserved.
 #[tokio::test]
-async fn anthropic_s_own_fallbacks_are_no_way_around_the_fence_nor_the_budget() {
+async fn anthropics_fallbacks_bypass_neither_the_keys_models_nor_its_budget() {
     let named = |models: &[&str]| Value::Array(models.iter().map(|model| json!({"model": model})).collect());
     let blocked = Some("model_blocked");
     for (what, fallbacks, open, only_m, priced) in [
@@ -107,9 +108,9 @@ async fn anthropic_s_own_fallbacks_are_no_way_around_the_fence_nor_the_budget() 
     }
 }
 
-/// A key that does without a price serves it.
+/// A key that allows unpriced models serves it.
 #[tokio::test]
-async fn a_key_that_lets_pass_what_can_t_be_metered_may_have_any_fallback() {
+async fn a_key_that_allows_unmetered_requests_may_use_any_fallback() {
     let claude = Fake::always(replies(200, ANTHROPIC)).await;
     let price = Some(Price { input: 1, output: 1, ..Price::default() });
     let model = ModelDoc { name: "m".to_owned(), max_output_tokens: Some(1_000), price, ..ModelDoc::default() };

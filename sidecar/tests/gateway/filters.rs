@@ -1,4 +1,4 @@
-//! The seam: what filters do with requests and answers.
+//! Filters: what they can do with requests and answers.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -22,13 +22,13 @@ use crate::limits::{limit, priced, spent};
 use crate::policies::{Running, chat, document, provider, secrets, streamed};
 use crate::settled::hang_up;
 
-/// What a filter of these tests does, and what it has seen.
+/// A scripted filter, with a log of its calls.
 #[derive(Debug, Default)]
 struct Scripted {
     name: &'static str,
     on_request: Option<fn(&Value) -> RequestVerdict>,
     on_decision: Option<fn() -> DecidedVerdict>,
-    /// Reads the conversation too.
+    /// Also reads the conversation.
     reads: bool,
     on_answer: Option<Script>,
     log: Arc<Log>,
@@ -37,12 +37,12 @@ struct Scripted {
 /// What it does with an answer.
 #[derive(Clone, Copy, Debug)]
 enum Script {
-    /// Puts its name before the content of each event, or of a whole answer.
+    /// Puts its name before the content of each event or of a whole answer.
     Sign(Sees),
-    /// Holds everything back until the end.
+    /// Holds all events back until the end.
     Hold,
     Fail(Sees),
-    /// Fails the event with this in it.
+    /// Rejects an event that contains this.
     FailAt(&'static str),
 }
 
@@ -61,7 +61,7 @@ impl Log {
         std::mem::take(&mut *self.lines.lock().unwrap())
     }
 
-    /// The next so many lines that say that a request has ended.
+    /// Waits for this many lines that report the end of a request.
     async fn recorded(&self, count: usize) -> Vec<String> {
         let mut lines = Vec::new();
         loop {
@@ -100,7 +100,7 @@ impl Filter for Scripted {
     }
 
     fn answer(&self, context: &RequestContext) -> Option<Box<dyn AnswerFilter>> {
-        // The last filter's note is what all of this type share.
+        // All filters of this type share a note: that of the last one.
         assert!(context.notes.get::<&'static str>().is_some(), "notes reach the answer");
         let script = self.on_answer?;
         Some(Box::new(Shown { name: self.name, script, held: Vec::new(), log: Arc::clone(&self.log) }))
@@ -159,7 +159,7 @@ impl AnswerFilter for Shown {
         out: &'a mut Vec<StreamEvent>,
     ) -> BoxFuture<'a, Result<(), Refusal>> {
         Box::pin(async move {
-            // A call-out takes its time.
+            // A call-out takes time.
             tokio::task::yield_now().await;
             match self.script {
                 Script::Fail(_) => return Err(blocked()),
@@ -198,7 +198,7 @@ fn scripted(name: &'static str, log: &Arc<Log>) -> Scripted {
     Scripted { name, log: Arc::clone(log), ..Scripted::default() }
 }
 
-/// A gateway that knows these filters, each as a type under its own name.
+/// A gateway with these filters, each as a type of its own name.
 fn knowing(filters: Vec<Arc<dyn Filter>>) -> Arc<Gateway> {
     let filter_types = filters
         .into_iter()
@@ -232,7 +232,7 @@ fn say(body: &Value, text: &str) -> RequestVerdict {
 }
 
 #[tokio::test]
-async fn requests_pass_in_order_and_answers_in_the_opposite_one() {
+async fn filters_see_requests_in_order_and_answers_in_reverse() {
     let upstream = Fake::always(answer("hello")).await;
     let log = Arc::new(Log::default());
     let signing = |name| Scripted { on_answer: Some(Script::Sign(Sees::Events)), ..scripted(name, &log) };
@@ -263,7 +263,7 @@ async fn requests_pass_in_order_and_answers_in_the_opposite_one() {
 }
 
 #[tokio::test]
-async fn an_edit_is_decided_upon_and_sent_in_another_dialect() {
+async fn an_edit_is_used_for_the_decision_and_for_a_translation() {
     let upstream = Fake::always(answer("hello")).await;
     let log = Arc::new(Log::default());
     let edit = |body: &Value| {
@@ -286,7 +286,7 @@ async fn an_edit_is_decided_upon_and_sent_in_another_dialect() {
         assert_eq!((&told["model"], told["temperature"].as_f64()), (&json!("other"), Some(0.0)), "{path}: {told}");
         assert_eq!(running.record().await["model"], "other", "{path}");
     }
-    // What the edit made is read as a caller's own body would be.
+    // The result of an edit is parsed like a caller's body.
     let broken = |_: &Value| {
         let body = Some("{".into());
         RequestVerdict::Edit(RequestEdit { body, ..RequestEdit::default() })
@@ -307,7 +307,7 @@ fn hit() -> FilterAnswer {
 }
 
 #[tokio::test]
-async fn a_filter_that_answers_asks_nobody_and_charges_nothing() {
+async fn a_filter_that_answers_calls_no_provider_and_charges_nothing() {
     let upstream = Fake::always(answer("never")).await;
     let before: fn(&Value) -> RequestVerdict = |_| RequestVerdict::Answer(hit());
     let after: fn() -> DecidedVerdict = || DecidedVerdict::Answer(hit());
@@ -323,7 +323,7 @@ async fn a_filter_that_answers_asks_nobody_and_charges_nothing() {
         assert_eq!((got.status, got.header("x-outrigger-cache")), (200, Some("hit")), "{what}: {}", got.text);
         assert_eq!(got.header("x-outrigger-attempts"), Some("0"), "{what}");
         assert!(got.header("x-outrigger-decision").is_some(), "{what}");
-        assert_eq!(got.json()["choices"][0]["message"]["content"], "outer(hello)", "{what}: seen by who is before it");
+        assert_eq!(got.json()["choices"][0]["message"]["content"], "outer(hello)", "{what}: seen by the filter before it");
         let record = running.record().await;
         assert_eq!(
             (&record["filter"], &record["status"], &record["cost_usd"]),
@@ -331,17 +331,17 @@ async fn a_filter_that_answers_asks_nobody_and_charges_nothing() {
         );
         assert_eq!(record["attempts"], json!([]), "{what}");
         assert_eq!(spent(&running, "budgets[all]").await, "0.00", "{what}");
-        // The same as events, to a caller who asked for a stream.
+        // The same as events, for a caller that requested a stream.
         let got = running.post("/v1/chat/completions", &streamed("m")).await;
         assert_eq!(got.header("content-type"), Some("text/event-stream"), "{what}");
         assert!(got.text.contains("outer(hello)") && got.text.ends_with("data: [DONE]\n\n"), "{what}: {}", got.text);
-        assert!(!log.take().iter().any(|line| line == "inner whole"), "{what}: who is behind it sees nothing");
+        assert!(!log.take().iter().any(|line| line == "inner whole"), "{what}: the filter after it sees nothing");
     }
     assert!(upstream.asked().is_empty());
 }
 
 #[tokio::test]
-async fn events_of_a_filters_own_go_to_who_asked_for_them() {
+async fn a_filters_own_events_are_only_for_streams() {
     let upstream = Fake::always(answer("never")).await;
     let log = Arc::new(Log::default());
     let events = |_: &Value| {
@@ -353,13 +353,13 @@ async fn events_of_a_filters_own_go_to_who_asked_for_them() {
     let running = running(one(&upstream), vec![outer, cache]).await;
     let got = running.post("/v1/chat/completions", &streamed("m")).await;
     assert!(got.text.contains("outer(hello)") && got.text.ends_with("data: [DONE]\n\n"), "{}", got.text);
-    // Who wants it whole is told that this can't be, and not half an answer.
+    // A caller that did not request a stream gets an error, not half an answer.
     let got = running.post("/v1/chat/completions", &chat("m")).await;
     assert_eq!((got.status, &got.json()["error"]["type"]), (500, &json!("filter_failed")), "{}", got.text);
 }
 
 #[tokio::test]
-async fn a_refusal_asks_nobody_and_says_who_refused() {
+async fn a_refusal_calls_no_provider_and_names_the_filter() {
     let upstream = Fake::always(answer("never")).await;
     let before: fn(&Value) -> RequestVerdict = |_| RequestVerdict::Refuse(blocked());
     let after: fn() -> DecidedVerdict = || DecidedVerdict::Refuse(blocked());
@@ -378,7 +378,7 @@ async fn a_refusal_asks_nobody_and_says_who_refused() {
 }
 
 #[tokio::test]
-async fn after_the_decision_no_filter_is_asked_about_what_was_refused() {
+async fn a_refused_request_is_not_shown_after_the_decision() {
     let upstream = Fake::always(answer("never")).await;
     let log = Arc::new(Log::default());
     let mut policy = one(&upstream);
@@ -389,7 +389,7 @@ async fn after_the_decision_no_filter_is_asked_about_what_was_refused() {
 }
 
 #[tokio::test]
-async fn events_are_replaced_one_by_one_or_held_to_the_end() {
+async fn events_are_replaced_one_by_one_or_held_until_the_end() {
     let upstream = Fake::always(says("hello")).await;
     let plain = Running::new(one(&upstream)).await.post("/v1/chat/completions", &streamed("m")).await.text;
     let log = Arc::new(Log::default());
@@ -402,18 +402,18 @@ async fn events_are_replaced_one_by_one_or_held_to_the_end() {
     assert_eq!(without_comment(&got.text), without_comment(&plain).replace("hello", "b(a(hello))"), "b was first");
     assert!(log.take().contains(&"hold end, 4 held".to_owned()));
     assert_eq!(running.record().await["status"], 200);
-    // A Gemini caller gets an array of the same.
+    // A Gemini caller gets an array of the same objects.
     let gemini = json!({"contents": [{"role": "user", "parts": [{"text": "x"}]}]});
     let got = running.post("/v1beta/models/m:streamGenerateContent", &gemini).await;
     assert_eq!(got.json()[0]["candidates"][0]["content"]["parts"][0]["text"], "b(a(hello))", "{}", got.text);
 }
 
 #[tokio::test]
-async fn a_stream_is_shown_whole_to_who_wants_it_so_in_every_dialect() {
+async fn a_filter_can_see_a_stream_as_a_whole_in_every_dialect() {
     let messages =
         json!({"model": "m", "max_tokens": 9, "stream": true, "messages": [{"role": "user", "content": "x"}]});
     let gemini = json!({"contents": [{"role": "user", "parts": [{"text": "x"}]}]});
-    // The upstream streams, or answers whole though it was asked to stream.
+    // The upstream streams, or answers whole although a stream was requested.
     for script in [says("hello"), answer("hello")] {
         let upstream = Fake::always(script).await;
         let log = Arc::new(Log::default());
@@ -439,7 +439,7 @@ async fn a_stream_is_shown_whole_to_who_wants_it_so_in_every_dialect() {
 }
 
 #[tokio::test]
-async fn what_a_filter_fails_is_an_error_and_is_charged_as_it_was_made() {
+async fn a_rejected_answer_is_an_error_and_is_charged() {
     for (what, script, body, fails) in [
         ("whole", answer("hello"), chat("m"), Script::Fail(Sees::Whole)),
         ("whole, seen in events", answer("hello"), chat("m"), Script::Fail(Sees::Events)),
@@ -460,7 +460,7 @@ async fn what_a_filter_fails_is_an_error_and_is_charged_as_it_was_made() {
         assert!(!got.text.contains("hello"), "{what}");
         let record = running.record().await;
         assert_eq!((&record["filter"], &record["status"]), (&json!("guard"), &json!(400)), "{what}");
-        assert_eq!(record["attempts"].as_array().map(Vec::len), Some(1), "{what}: nobody else is asked");
+        assert_eq!(record["attempts"].as_array().map(Vec::len), Some(1), "{what}: no other provider is tried");
         assert_ne!(spent(&running, "budgets[all]").await, "0.00", "{what}");
     }
 }
@@ -492,7 +492,7 @@ async fn a_filter_that_fails_an_event_ends_the_stream_with_an_error() {
 }
 
 #[tokio::test]
-async fn what_can_t_be_shown_passes_only_if_every_filter_lets_it() {
+async fn an_answer_that_filters_cannot_see_passes_only_if_all_allow_it() {
     let sound =
         vec![Act::Send("HTTP/1.1 200 OK\r\ncontent-type: audio/mpeg\r\ncontent-length: 5\r\n\r\nsound".to_owned())];
     let speech = json!({"model": "m", "input": "x", "voice": "v"});
@@ -519,7 +519,7 @@ async fn what_can_t_be_shown_passes_only_if_every_filter_lets_it() {
 }
 
 #[tokio::test]
-async fn who_hangs_up_is_recorded_once_and_every_filter_hears_of_it() {
+async fn a_caller_that_leaves_is_recorded_once_and_reported_to_every_filter() {
     let wait = Arc::new(tokio::sync::Notify::new());
     let script =
         vec![stream_head(), chunk(&format!("{}{}", role(), delta("hello"))), Act::Wait(Arc::clone(&wait)), Act::Close];
@@ -535,7 +535,7 @@ async fn who_hangs_up_is_recorded_once_and_every_filter_hears_of_it() {
     wait.notify_one();
 }
 
-/// Counts how often it is made: an answer is looked at by filters of its own.
+/// Counts its answer filters: each answer needs its own.
 #[derive(Debug, Default)]
 struct Counting(AtomicUsize);
 
@@ -551,7 +551,7 @@ impl Filter for Counting {
 }
 
 #[tokio::test]
-async fn a_filter_that_only_looks_changes_no_byte() {
+async fn a_filter_that_changes_nothing_leaves_every_byte() {
     for (script, body) in [(whole(200, &completion("hi")), chat("m")), (says("hi"), streamed("m"))] {
         let upstream = Fake::always(script).await;
         let counting = Arc::new(Counting::default());
@@ -567,7 +567,7 @@ async fn a_filter_that_only_looks_changes_no_byte() {
 }
 
 #[tokio::test]
-async fn a_policy_says_which_filters_there_are_and_a_request_keeps_those_it_began_with() {
+async fn a_policy_lists_its_filters_and_a_request_keeps_those_it_began_with() {
     let go = Arc::new(Notify::new());
     let slow = vec![
         stream_head(),
@@ -592,7 +592,7 @@ async fn a_policy_says_which_filters_there_are_and_a_request_keeps_those_it_bega
     while !shown.contains("hello") {
         shown.push_str(std::str::from_utf8(&begun.chunk().await.unwrap().unwrap()).unwrap());
     }
-    // Each signs what the one before it made of the word.
+    // Each filter signs the output of the one before.
     assert!(shown.contains("a(b(hello))"), "{shown}");
 
     let next = listing(document(2, vec![provider("first", &new.url)]), &["c", "b"]);
@@ -612,7 +612,7 @@ async fn a_policy_says_which_filters_there_are_and_a_request_keeps_those_it_bega
 }
 
 #[tokio::test]
-async fn a_list_that_cannot_be_built_leaves_the_last_good_policy_in_force() {
+async fn an_invalid_list_leaves_the_last_good_policy_in_force() {
     let upstream = Fake::always(answer("hello")).await;
     let most = FilterTypes::default().with("most", |settings| match settings["turns"].as_u64() {
         Some(_) => Ok(Arc::new(Counting::default()) as Arc<dyn Filter>),

@@ -1,4 +1,4 @@
-//! Connections that want nothing but to be there.
+//! Floods of connections.
 
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -13,17 +13,17 @@ use crate::free::free;
 use crate::operator::{Pod, soon};
 use crate::policies::{Running, chat, document, provider};
 
-/// A head that is begun and not ended.
+/// An incomplete head.
 async fn slow_head(at: &str, bytes: usize) -> TcpStream {
     let mut stream = TcpStream::connect(at).await.unwrap();
     let head = format!("GET /healthz HTTP/1.1\r\nhost: localhost\r\nx-filler: {}", "a".repeat(bytes));
-    // It may be closed by then.
+    // The connection may be closed by then.
     stream.write_all(head.as_bytes()).await.ok();
     stream
 }
 
 #[tokio::test]
-async fn probes_are_answered_behind_a_flood_on_both_ports_with_few_descriptors() {
+async fn probes_succeed_during_a_flood_on_both_ports_with_few_descriptors() {
     let upstream = Fake::always(answer("hi")).await;
     let pod = Pod::new("");
     pod.write("policy/default_first-main_apiKey", "sk-1");
@@ -53,14 +53,14 @@ async fn probes_are_answered_behind_a_flood_on_both_ports_with_few_descriptors()
     }
     assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
     assert!(probe("started").await && probe("ready").await);
-    // And a client that has something to say is heard.
+    // A client with a request is served.
     let url = format!("http://{clients}/v1/chat/completions");
     assert_eq!(reqwest::Client::new().post(url).json(&chat("m")).send().await.unwrap().status(), 200);
     child.kill().await.unwrap();
 }
 
 #[tokio::test]
-async fn a_head_that_does_not_end_is_not_waited_for() {
+async fn an_incomplete_head_times_out() {
     let running = Running::new(document(1, vec![provider("first", "http://127.0.0.1:9/v1")])).await;
     let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
     let half_a_head = [0, 0, 5, 1, 0, 0, 0, 0, 1, 0x82, 0x86, 0x84, 0x41, 0x01];
@@ -78,7 +78,7 @@ async fn a_head_that_does_not_end_is_not_waited_for() {
         tokio::spawn(async move {
             let mut stream = TcpStream::connect(at).await.unwrap();
             stream.write_all(&bytes).await.unwrap();
-            // The settings of HTTP/2, and the end.
+            // The HTTP/2 settings, and the end.
             let mut told = Vec::new();
             stream.read_to_end(&mut told).await.ok();
             told
@@ -91,7 +91,7 @@ async fn a_head_that_does_not_end_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn heads_are_small() {
+async fn heads_are_limited() {
     let running = Running::new(document(1, vec![provider("first", "http://127.0.0.1:9/v1")])).await;
     for (at, fits, too_long) in [(running.admin, 6_000, 9_000), (running.address, 30_000, 33_000)] {
         for (filler, status) in [(fits, "HTTP/1.1 404"), (too_long, "HTTP/1.1 431")] {
@@ -106,7 +106,7 @@ async fn heads_are_small() {
 }
 
 #[tokio::test]
-async fn a_kept_connection_is_served_again() {
+async fn a_connection_serves_several_requests() {
     let upstream = Fake::always(answer("hi")).await;
     let running = Running::new(document(1, vec![provider("first", &upstream.url)])).await;
     let mut stream = TcpStream::connect(running.address).await.unwrap();
@@ -121,7 +121,7 @@ async fn a_kept_connection_is_served_again() {
 }
 
 #[tokio::test]
-async fn a_stopping_gateway_lets_go_of_connections_that_wait() {
+async fn a_stopping_gateway_closes_waiting_connections() {
     let upstream = Fake::always(vec![Act::Silence]).await;
     let mut running = Running::new(document(1, vec![provider("first", &upstream.url)])).await;
     let mut waiting = Vec::new();

@@ -1,14 +1,14 @@
-//! Addresses of this machine that nobody has.
+//! Free addresses of this machine.
 
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicU16, Ordering};
 
-/// Below those that the system takes for connections and for whoever asks for any: another test's could be the same before
-/// the process that is told of it listens there, and while it is started anew.
+/// Below the ports that the system assigns. Otherwise another test could get the same port before the process under
+/// test listens on it, or while it restarts.
 const PORTS: std::ops::Range<u16> = 28_000..32_000;
 static GIVEN: AtomicU16 = AtomicU16::new(0);
 
-/// One that was not given before.
+/// An address that was not returned before.
 pub fn free() -> String {
     let first = u16::try_from(std::process::id() % u32::from(PORTS.end - PORTS.start)).unwrap();
     for _ in PORTS {

@@ -1,4 +1,4 @@
-//! What is refused, and how it is told.
+//! Refused requests, and their error responses.
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -7,7 +7,7 @@ use crate::fake::{Act, Fake, answer};
 use crate::policies::{Running, chat, document, key, provider, typed};
 
 #[tokio::test]
-async fn refusals_speak_the_callers_dialect() {
+async fn refusals_are_in_the_callers_dialect() {
     let upstream = Fake::always(answer("hi")).await;
     let mut policy = document(1, vec![provider("first", &upstream.url)]);
     policy.keys[0].deny = vec!["secret-*".to_owned()];
@@ -32,7 +32,7 @@ async fn refusals_speak_the_callers_dialect() {
         );
     }
     let got = running.post("/v1/chat/completions", &chat("secret-1")).await;
-    assert!(got.text.contains("VirtualKey default/app"), "the object that refused is named: {}", got.text);
+    assert!(got.text.contains("VirtualKey default/app"), "the refusing object is named: {}", got.text);
     assert_eq!(upstream.asked().len(), 0);
     let metrics = reqwest::get(format!("http://{}/metrics", running.admin)).await.unwrap().text().await.unwrap();
     assert!(metrics.contains("outrigger_refusals_total{type=\"model_blocked\"} 4"), "{metrics}");
@@ -40,7 +40,7 @@ async fn refusals_speak_the_callers_dialect() {
 }
 
 #[tokio::test]
-async fn a_key_that_stands_twice_is_refused() {
+async fn a_duplicate_json_key_is_refused() {
     let upstream = Fake::always(answer("hi")).await;
     let running = Running::new(document(1, vec![provider("first", &upstream.url)])).await;
     let request = reqwest::Client::new()
@@ -52,7 +52,7 @@ async fn a_key_that_stands_twice_is_refused() {
 }
 
 #[tokio::test]
-async fn too_large_is_said_before_it_is_all_sent() {
+async fn a_large_body_is_refused_before_it_is_sent_completely() {
     let upstream = Fake::always(answer("hi")).await;
     let running = Running::new(document(1, vec![provider("first", &upstream.url)])).await;
     let mut stream = tokio::net::TcpStream::connect(running.address).await.unwrap();
@@ -66,7 +66,7 @@ async fn too_large_is_said_before_it_is_all_sent() {
 }
 
 #[tokio::test]
-async fn what_a_dialect_cannot_say_is_skipped_and_then_refused() {
+async fn an_unsupported_field_skips_a_candidate_and_then_refuses_the_request() {
     let openai = Fake::always(answer("hi")).await;
     let anthropic = Fake::always(vec![Act::Close]).await;
     let mut body = chat("m");
@@ -89,7 +89,7 @@ async fn what_a_dialect_cannot_say_is_skipped_and_then_refused() {
 }
 
 #[tokio::test]
-async fn names_without_end_are_refused_and_not_kept() {
+async fn overlong_names_are_refused_and_not_recorded() {
     let upstream = Fake::always(answer("hi")).await;
     let running = Running::new(document(1, vec![provider("first", &upstream.url)])).await;
     let got = running.post("/v1/chat/completions", &chat(&"m".repeat(100_000))).await;
@@ -102,7 +102,7 @@ async fn names_without_end_are_refused_and_not_kept() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_no_conversation_is_the_callers_mistake() {
+async fn a_body_that_is_no_conversation_is_invalid() {
     let anthropic = Fake::always(vec![Act::Close]).await;
     let running = Running::new(document(1, vec![typed("claude", "Anthropic", &anthropic.url)])).await;
     let got = running.post("/v1/chat/completions", &json!({"model": "claude/m", "messages": "hello"})).await;
@@ -112,7 +112,7 @@ async fn a_body_that_is_no_conversation_is_the_callers_mistake() {
 }
 
 #[tokio::test]
-async fn whoever_is_turned_away_at_the_door_is_on_record() {
+async fn early_refusals_are_recorded() {
     let running = Running::new(document(1, vec![provider("first", "http://127.0.0.1:9/v1")])).await;
     for (path, status, kind) in
         [("/v1/nothing", 404, "unknown_path"), ("/v1/chat/completions", 403, "virtual_key_blocked")]
@@ -127,7 +127,7 @@ async fn whoever_is_turned_away_at_the_door_is_on_record() {
 }
 
 #[tokio::test]
-async fn hints_are_left_out_and_named() {
+async fn hints_are_dropped_and_reported() {
     let reply = json!({"id": "msg_1", "type": "message", "role": "assistant", "model": "m", "content": [{"type": "text", "text": "hi"}],
         "stop_reason": "end_turn", "stop_sequence": null, "usage": {"input_tokens": 3, "output_tokens": 2}});
     let upstream = Fake::always(crate::fake::json(200, &reply.to_string())).await;
@@ -142,7 +142,7 @@ async fn hints_are_left_out_and_named() {
 }
 
 #[tokio::test]
-async fn a_key_is_named_and_limited() {
+async fn callers_name_a_key_and_its_concurrency_is_limited() {
     let go = std::sync::Arc::new(tokio::sync::Notify::new());
     let mut slow = vec![Act::Wait(go.clone())];
     slow.extend(answer("hi"));
@@ -174,7 +174,7 @@ async fn a_key_is_named_and_limited() {
 }
 
 #[tokio::test]
-async fn models_are_listed_in_each_callers_shape() {
+async fn models_are_listed_in_each_callers_dialect() {
     let mut policy = document(1, vec![provider("first", "http://127.0.0.1:9/v1")]);
     policy.providers[0].models =
         ["a", "b"].map(|name| outrigger_policy::ModelDoc { name: name.to_owned(), ..Default::default() }).to_vec();
@@ -194,7 +194,7 @@ async fn models_are_listed_in_each_callers_shape() {
 }
 
 #[tokio::test]
-async fn admin_tells_what_is_in_force_but_no_credential() {
+async fn the_admin_port_shows_the_policy_without_credentials() {
     let running = Running::new(document(7, vec![provider("first", "http://127.0.0.1:9/v1")])).await;
     let ready = running.admin("/readyz").await;
     assert_eq!(
@@ -208,7 +208,7 @@ async fn admin_tells_what_is_in_force_but_no_credential() {
 }
 
 #[tokio::test]
-async fn http2_in_clear_text_is_answered_on_the_same_port() {
+async fn clear_text_http2_works_on_the_same_port() {
     let upstream = Fake::always(answer("hi")).await;
     let running = Running::new(document(1, vec![provider("first", &upstream.url)])).await;
     let client = reqwest::Client::builder().http2_prior_knowledge().build().unwrap();

@@ -1,4 +1,4 @@
-//! Figures that can't be: what they cost, and what is told of a cost that nobody knows.
+//! Implausible usage figures: their cost, and reports of an unknown cost.
 
 use outrigger_policy::{Price, Unknown};
 use serde_json::{Value, json};
@@ -14,16 +14,16 @@ fn whole(usage: &str) -> String {
     )
 }
 
-/// A cent for a token of output, a tenth of one for a token of input.
+/// An output token costs a cent, an input token a tenth of one.
 #[tokio::test]
-async fn impossible_figures_count_as_not_told_and_are_neither_free_nor_a_fortune() {
+async fn implausible_figures_count_as_missing_and_are_neither_free_nor_a_fortune() {
     for (usage, input_told, output_told) in [
         (r#"{"prompt_tokens":9223372036854775808,"completion_tokens":2,"total_tokens":2}"#, None, Some(2)),
         (r#"{"prompt_tokens":3,"completion_tokens":18446744073709551615,"total_tokens":3}"#, Some(3), None),
         (r#"{"prompt_tokens":18446744073709551616,"completion_tokens":1e300,"total_tokens":3}"#, None, None),
         (r#"{"prompt_tokens":1000000,"completion_tokens":2,"total_tokens":1000002}"#, None, Some(2)),
         (r#"{"prompt_tokens":3,"completion_tokens":5000000,"total_tokens":5000003}"#, Some(3), None),
-        // More than the caller's cap of ten, and not seen.
+        // More than the caller's cap of ten, and not in the content.
         (r#"{"prompt_tokens":3,"completion_tokens":20000,"total_tokens":20003}"#, Some(3), None),
         (r#"{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0}"#, None, None),
         (r#"{"prompt_tokens":3,"completion_tokens":0,"total_tokens":3}"#, Some(3), None),
@@ -66,15 +66,15 @@ async fn impossible_figures_count_as_not_told_and_are_neither_free_nor_a_fortune
                 assert_eq!(charged, least, "{usage}: {record}");
             }
             assert_eq!(nanos(&record["cost_usd"]), charged, "{record}");
-            // And nobody is locked out by it.
+            // The key is not blocked by it.
             assert_eq!(running.post("/v1/chat/completions", &body).await.status, 200, "{usage}");
         }
     }
 }
 
-/// What was not told is estimated by what was said, and not by what stands around it.
+/// Missing figures are estimated from the content, not from the JSON around it.
 #[tokio::test]
-async fn a_whole_answer_without_figures_costs_what_its_stream_does() {
+async fn a_whole_answer_without_figures_costs_as_much_as_its_stream() {
     let mut costs = Vec::new();
     for stream in [false, true] {
         let script = match stream {
@@ -93,11 +93,11 @@ async fn a_whole_answer_without_figures_costs_what_its_stream_does() {
         assert_eq!(record["usage_estimated"], true, "{record}");
         costs.push(record["tokens"]["output"].clone());
     }
-    assert_eq!(costs[0], costs[1], "five letters are as many tokens either way");
+    assert_eq!(costs[0], costs[1], "five letters are the same number of tokens in both");
 }
 
 #[tokio::test]
-async fn nothing_that_can_t_be_is_recorded_where_nothing_is_limited() {
+async fn implausible_figures_are_not_recorded_without_limits() {
     let upstream =
         Fake::always(told(200, &whole(r#"{"prompt_tokens":9223372036854775808,"completion_tokens":2}"#))).await;
     let running = Running::new(priced(&[("first", &upstream.url)])).await;
@@ -109,7 +109,7 @@ async fn nothing_that_can_t_be_is_recorded_where_nothing_is_limited() {
 }
 
 #[tokio::test]
-async fn a_cost_that_nobody_knows_is_null_and_one_of_nothing_is_zero() {
+async fn an_unknown_cost_is_null_and_no_cost_is_zero() {
     let refused = |status| told(status, r#"{"error": {"message": "no", "type": "x"}}"#);
     let free = Price::default();
     for (what, script, price, expected) in [
@@ -135,7 +135,7 @@ async fn a_cost_that_nobody_knows_is_null_and_one_of_nothing_is_zero() {
 }
 
 #[tokio::test]
-async fn a_sum_of_which_a_part_is_not_known_is_not_known() {
+async fn a_sum_with_an_unknown_part_is_unknown() {
     let broken = Fake::always(told(500, r#"{"error": {"message": "no", "type": "x"}}"#)).await;
     let good = Fake::always(answer("hi")).await;
     for (broken_price, good_price, known) in

@@ -1,4 +1,4 @@
-//! A process that is killed forgets nothing: what was under way is charged in full, and the bound holds all the same.
+//! A killed process loses no charge: requests in progress are charged in full, and the limit still holds.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -15,10 +15,10 @@ use crate::meter::Meter;
 
 const KILLS: usize = 50;
 const CLIENTS: usize = 16;
-/// Tokens of each answer: a two-thousandth of the dollar.
+/// The tokens of each answer: a two-thousandth of the dollar.
 const CAP: u64 = 50;
 
-/// A sidecar as a process of its own, on ports that it keeps from one life to the next.
+/// A sidecar process on ports that it keeps across restarts.
 struct Sidecar {
     policy: std::path::PathBuf,
     state: std::path::PathBuf,
@@ -44,7 +44,7 @@ impl Sidecar {
         loop {
             match client.get(&ready).send().await {
                 Ok(answer) if answer.status() == 200 => return child,
-                // That a process listens is told by nothing else; that it never will, by its end.
+                // Only polling shows that a process listens; its exit shows that it never will.
                 _ => {
                     assert!(child.try_wait().unwrap().is_none(), "it ended before it listened");
                     tokio::time::sleep(Duration::from_millis(2)).await;
@@ -69,9 +69,9 @@ fn written(dir: &Path, name: &str, text: &str) -> std::path::PathBuf {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn fifty_kills_lose_no_cent() {
+async fn fifty_kills_lose_no_charge() {
     let dir = tempfile::tempdir().unwrap();
-    // Each answer is as long as its cap: what is charged in full was made in full.
+    // Each answer is as long as its cap, so a charge in full is the actual cost.
     let meter = Meter::new(7, true).await;
     let document = serde_json::to_string(&with_a_dollar(&meter.url)).unwrap();
     let sidecar = Arc::new(Sidecar {
@@ -92,10 +92,10 @@ async fn fifty_kills_lose_no_cent() {
             while !spent.load(Ordering::SeqCst) {
                 match client.post(&url).json(&body).send().await {
                     Ok(answer) if answer.status() == 402 => spent.store(true, Ordering::SeqCst),
-                    // What is left was set aside for others, or it was killed in mid-answer.
+                    // The rest is reserved for others, or the process was killed during the answer.
                     Ok(answer) if matches!(answer.status().as_u16(), 200 | 429) => {}
                     Ok(answer) => panic!("{}", answer.text().await.unwrap()),
-                    // It was just killed.
+                    // The process was just killed.
                     Err(_) => tokio::task::yield_now().await,
                 }
             }
@@ -104,7 +104,7 @@ async fn fifty_kills_lose_no_cent() {
     let mut dice = fastrand::Rng::with_seed(50);
     let mut arrivals = meter.arrivals.clone();
     for kill in 0..KILLS {
-        // At some request's arrival: others are then being reserved, sent, answered or settled.
+        // Kills when a request arrives: others are being reserved, sent, answered or settled then.
         let at = *arrivals.borrow() + dice.usize(1..20);
         tokio::select! {
             reached = arrivals.wait_for(|count| *count >= at) => drop(reached.unwrap()),

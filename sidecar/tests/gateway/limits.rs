@@ -1,4 +1,4 @@
-//! What is counted, what stands in the way, and how it is told.
+//! Limits: what counts against them, what they block, and how this is reported.
 
 use outrigger_core::{CalendarUnit, ObjectRef, Window};
 use outrigger_policy::{
@@ -10,7 +10,7 @@ use crate::escrow::nanos;
 use crate::fake::{Act, Fake, answer};
 use crate::policies::{Running, chat, document, provider};
 
-/// A dollar for a thousand tokens of input, ten for a thousand of output: figures that a test can have in its head.
+/// A dollar for a thousand input tokens, ten for a thousand output tokens: figures that are easy to compute.
 pub fn dear() -> Price {
     Price { input: 1_000_000_000_000, output: 10_000_000_000_000, ..Price::default() }
 }
@@ -28,7 +28,7 @@ pub fn daily(name: &str, max: u64) -> LimitDoc {
     LimitDoc { name: name.to_owned(), max, window }
 }
 
-/// Providers that know the model `m` at its dear price.
+/// Providers that have the model `m` at the price of [`dear`].
 pub fn priced(urls: &[(&str, &str)]) -> Document {
     let providers = urls
         .iter()
@@ -59,7 +59,7 @@ pub async fn spent(running: &Running, name: &str) -> Value {
 }
 
 #[tokio::test]
-async fn what_an_answer_cost_is_charged_and_told_everywhere() {
+async fn the_cost_of_an_answer_is_charged_and_reported_everywhere() {
     let upstream = Fake::always(answer("hi")).await;
     let mut policy = priced(&[("first", &upstream.url)]);
     policy.keys[0].limits.budgets = vec![daily("day", 1_000_000_000_000)];
@@ -68,7 +68,7 @@ async fn what_an_answer_cost_is_charged_and_told_everywhere() {
     let running = Running::new(policy).await;
     let got = running.post("/v1/chat/completions", &short("m")).await;
     assert_eq!(got.status, 200, "{}", got.text);
-    // Three tokens in and two out.
+    // Three input tokens and two output tokens.
     assert_eq!(got.header("x-outrigger-cost-usd"), Some("0.023"));
     assert_eq!(got.json()["extra_fields"]["cost_usd"], json!(0.023));
     let record = running.record().await;
@@ -93,7 +93,7 @@ async fn what_an_answer_cost_is_charged_and_told_everywhere() {
 }
 
 #[tokio::test]
-async fn refusals_of_every_limit_in_every_dialect() {
+async fn every_limit_refuses_in_every_dialect() {
     let money = |policy: &mut Document| policy.keys[0].limits.budgets = vec![daily("day", 1_000)];
     let tokens = |policy: &mut Document| policy.keys[0].limits.tokens = vec![hourly("hour", 3)];
     let requests = |policy: &mut Document| policy.keys[0].limits.requests = vec![hourly("hour", 0)];
@@ -130,23 +130,23 @@ async fn refusals_of_every_limit_in_every_dialect() {
             );
             assert!(got.text.contains(object), "{path} names the object: {}", got.text);
             assert_eq!(got.header("x-should-retry"), is_final.then_some("false"), "{path}: {:?}", got.headers);
-            // More is asked for than there ever is: to wait for the next window would not help.
+            // The request needs more than the limit ever allows, so waiting for the next window does not help.
             assert_eq!(got.header("retry-after").is_some(), kind == "request_limited", "{path}");
         }
-        assert_eq!(upstream.asked().len(), 0, "{kind}: nobody was asked");
+        assert_eq!(upstream.asked().len(), 0, "{kind}: no provider was called");
         let record = running.record().await;
         assert_eq!((&record["error_type"], &record["cost_usd"]), (&json!(kind), &Value::Null));
     }
 }
 
 #[tokio::test]
-async fn a_provider_whose_money_is_gone_is_passed_over_or_the_request_is_refused() {
+async fn a_provider_without_money_is_skipped_or_the_request_is_refused() {
     for (on_limit, status) in [(OnLimit::NextProvider, 200), (OnLimit::Reject, 402)] {
         let cheap = Fake::always(answer("cheap")).await;
         let premium = Fake::always(answer("premium")).await;
         let mut policy = priced(&[("cheap", &cheap.url), ("premium", &premium.url)]);
         policy.keys[0].providers[1].weight = 0;
-        // The first answer costs 0.023 and may cost 0.1 and its input.
+        // The first answer costs 0.023; it may cost 0.1 and its input.
         policy.keys[0].providers[0].limits.budgets = vec![daily("day", 150_000_000)];
         policy.keys[0].on_limit = on_limit;
         let running = Running::new(policy).await;
@@ -175,14 +175,14 @@ async fn a_provider_whose_money_is_gone_is_passed_over_or_the_request_is_refused
 }
 
 #[tokio::test]
-async fn a_cap_is_written_only_where_it_is_needed() {
+async fn a_cap_is_written_only_if_needed() {
     let dollars = 1_000_000_000;
     for (what, money, least, body, written, capped) in [
         ("plenty is left", 100_000 * dollars, None, chat("m"), None, false),
         ("the model's most is not known", 1_000 * dollars, None, chat("unknown"), Some(8_192..=8_192), true),
         ("the caller has said", 20 * dollars, None, short("m"), Some(10..=10), false),
         ("little is left, but the least can be had", 20 * dollars, None, chat("m"), Some(1_024..=1_024), true),
-        // Five dollars buy 500 tokens of output, less what the input may cost.
+        // Five dollars buy 500 output tokens, less what the input may cost.
         ("the key has another least", 20 * dollars, Some(7), chat("m"), Some(450..=499), true),
     ] {
         let upstream = Fake::always(answer("hi")).await;
@@ -210,7 +210,7 @@ async fn a_cap_is_written_only_where_it_is_needed() {
 }
 
 #[tokio::test]
-async fn a_key_s_longest_answer_is_written_over_a_longer_one() {
+async fn the_keys_output_limit_replaces_a_higher_one() {
     let upstream = Fake::always(answer("hi")).await;
     let mut policy = document(1, vec![provider("first", &upstream.url)]);
     policy.keys[0].max_output_tokens = Some(100);
@@ -226,7 +226,7 @@ async fn a_key_s_longest_answer_is_written_over_a_longer_one() {
 }
 
 #[tokio::test]
-async fn budgets_reach_up_to_the_company_and_nobody_can_leave_one() {
+async fn requests_count_against_parent_budgets_too() {
     let upstream = Fake::always(answer("hi")).await;
     let budget = |name: &str, max: u64, parent: Option<&str>| BudgetDoc {
         namespace: "default".to_owned(),
@@ -259,7 +259,7 @@ async fn budgets_reach_up_to_the_company_and_nobody_can_leave_one() {
     };
     assert!(served > 0);
     assert_eq!(refused.status, 402, "{}", refused.text);
-    assert!(refused.text.contains("Budget default/company"), "the tightest is told: {}", refused.text);
+    assert!(refused.text.contains("Budget default/company"), "the tightest is named: {}", refused.text);
     assert_eq!(refused.header("retry-after"), None, "a lifetime does not end");
     for name in ["company", "team", "all-of-m"] {
         assert_eq!(nanos(&spent(&running, name).await), served * 23_000_000, "{name}");
@@ -267,7 +267,7 @@ async fn budgets_reach_up_to_the_company_and_nobody_can_leave_one() {
 }
 
 #[tokio::test]
-async fn a_threshold_downgrades_what_is_dear_to_what_is_cheaper() {
+async fn a_threshold_downgrades_to_a_cheaper_model() {
     let upstream = Fake::always(answer("hi")).await;
     let mut policy = priced(&[("first", &upstream.url)]);
     let cheap = Price { input: 1_000_000_000, output: 10_000_000_000, ..Price::default() };
@@ -302,7 +302,7 @@ async fn a_threshold_downgrades_what_is_dear_to_what_is_cheaper() {
 }
 
 #[tokio::test]
-async fn what_nobody_can_meter_is_refused_where_money_counts() {
+async fn unmetered_requests_are_refused_if_money_is_limited() {
     let upstream = Fake::always(answer("hi")).await;
     for (unmetered, status) in [(Unknown::Refuse, 403), (Unknown::Allow, 200)] {
         let mut policy = priced(&[("first", &upstream.url)]);
@@ -317,7 +317,7 @@ async fn what_nobody_can_meter_is_refused_where_money_counts() {
 }
 
 #[tokio::test]
-async fn a_provider_takes_only_so_many_at_once() {
+async fn a_provider_has_a_concurrency_limit() {
     let gate = std::sync::Arc::new(tokio::sync::Notify::new());
     let completion = crate::fake::completion("slow");
     let slow = vec![
@@ -347,7 +347,8 @@ async fn a_provider_takes_only_so_many_at_once() {
     assert_eq!(first.await.unwrap().unwrap().status(), 200);
 }
 
-/// Awaits that so many requests are under way: on one worker, a request that waits has then been polled to where it waits.
+/// Waits until this many requests are in progress. With one worker thread, a request that waits has then been polled up
+/// to that point.
 async fn under_way(running: &Running, count: usize) {
     let line = format!("outrigger_in_flight_requests {count}\n");
     let url = format!("http://{}/metrics", running.admin);
@@ -355,9 +356,10 @@ async fn under_way(running: &Running, count: usize) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn whoever_waits_leaves_the_others_alone_and_is_served_or_told_when_they_are_done() {
+async fn a_waiting_request_is_served_or_refused_when_others_are_done() {
     let completion = crate::fake::completion("slow");
-    // Room for one worst case at a time, of which little is used; and for one request, which is used up by it.
+    // One worst case at a time fits into the tokens, and little of it is used. The limit of requests is used up by the
+    // first.
     type Change = fn(&mut Document);
     let tokens: Change = |policy| policy.keys[0].limits.tokens = vec![hourly("hour", 40)];
     let requests: Change = |policy| policy.keys[0].limits.requests = vec![hourly("hour", 1)];
@@ -391,7 +393,7 @@ async fn whoever_waits_leaves_the_others_alone_and_is_served_or_told_when_they_a
 }
 
 #[tokio::test]
-async fn what_is_only_set_aside_is_told_as_contended_in_every_dialect() {
+async fn reserved_amounts_are_reported_as_contended_in_every_dialect() {
     let silent = Fake::always(vec![Act::Silence]).await;
     let mut policy = priced(&[("first", &silent.url)]);
     policy.keys[0].limits.tokens = vec![hourly("hour", 40)];
@@ -410,7 +412,7 @@ async fn what_is_only_set_aside_is_told_as_contended_in_every_dialect() {
         ("/v1/messages", anthropic, "/error/reason", "budget_contended"),
         ("/v1beta/models/m:generateContent", gemini, "/error/details/0/reason", "BUDGET_CONTENDED"),
     ] {
-        // The caller's own deadline is before the end of the gateway's patience.
+        // The caller's own deadline is earlier than the end of the gateway's wait.
         let request = reqwest::Client::new().post(running.url(path)).header("x-stainless-timeout", "1").json(&body);
         let got = running.send(request).await;
         let told = got.json();

@@ -6,7 +6,7 @@ use outrigger_sidecar::{Gateway, Settings};
 use crate::fake::{Fake, answer};
 use crate::policies::{Running, chat, document, provider, secrets, streamed};
 
-/// A gateway that is given its policy when its port is known.
+/// A gateway that gets its policy when its port is known.
 async fn serving() -> Running {
     let gateway = Gateway::new(Settings { lines: Lines::Off, ..Settings::default() }).unwrap();
     Running::of(gateway).await
@@ -20,7 +20,7 @@ fn leads(running: &Running, to: &[&str]) {
 }
 
 #[tokio::test]
-async fn a_gateway_that_is_its_own_provider_says_so_at_once() {
+async fn a_gateway_that_is_its_own_provider_refuses_at_once() {
     let running = serving().await;
     leads(&running, &[&running.url("/v1")]);
     for body in [chat("onward/m"), streamed("onward/m")] {
@@ -30,7 +30,7 @@ async fn a_gateway_that_is_its_own_provider_says_so_at_once() {
         assert!(got.text.contains("LLMProvider default/onward") && got.text.contains(&endpoint), "{}", got.text);
         assert_eq!(got.header("x-should-retry"), Some("false"));
     }
-    // Three records for each: the request's, and those of the same when it came back and back again.
+    // Three records for each request: its own, and those of its two returns.
     let records = running.admin("/decisions").await;
     let attempts: Vec<_> =
         records.as_array().unwrap().iter().map(|record| record["attempts"].as_array().unwrap().len()).collect();
@@ -39,7 +39,7 @@ async fn a_gateway_that_is_its_own_provider_says_so_at_once() {
 }
 
 #[tokio::test]
-async fn two_gateways_in_a_ring_are_found_out_by_the_first() {
+async fn a_ring_of_two_gateways_is_detected() {
     let (one, other) = (serving().await, serving().await);
     leads(&one, &[&other.url("/v1")]);
     leads(&other, &[&one.url("/v1")]);
@@ -49,7 +49,7 @@ async fn two_gateways_in_a_ring_are_found_out_by_the_first() {
 }
 
 #[tokio::test]
-async fn a_loop_is_left_for_a_provider_that_answers() {
+async fn a_loop_fails_over_to_another_provider() {
     let upstream = Fake::always(answer("hi")).await;
     let running = serving().await;
     leads(&running, &[&running.url("/v1"), &upstream.url]);

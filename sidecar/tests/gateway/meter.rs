@@ -1,4 +1,4 @@
-//! An upstream that bills: what it was asked and what it made of it is the truth that a ledger must never fall short of.
+//! An upstream that bills: its sum is the truth, and the gateway's account must never be lower.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -12,21 +12,21 @@ use tokio::net::{TcpListener, TcpStream};
 pub const INPUT: u64 = 1_000_000_000;
 pub const OUTPUT: u64 = 10_000_000_000;
 
-/// What so many tokens cost, in nano-dollars, rounded up.
+/// The cost of these tokens in nano-dollars, rounded up.
 pub fn price(input: u64, output: u64) -> u64 {
     (input * INPUT + output * OUTPUT).div_ceil(1_000_000)
 }
 
-/// An upstream of the OpenAI dialect. It honours caps, and answers with as many tokens as its dice say.
+/// An upstream of the OpenAI dialect. It respects caps, and answers with a random number of tokens.
 #[derive(Clone)]
 pub struct Meter {
     pub url: String,
     billed: Arc<AtomicU64>,
     asked: Arc<AtomicUsize>,
-    /// Rises with each request that arrives.
+    /// The number of requests that have arrived.
     pub arrivals: tokio::sync::watch::Receiver<usize>,
     dice: Arc<std::sync::Mutex<fastrand::Rng>>,
-    /// Answers are as long as their cap lets them be.
+    /// Answers are as long as their cap allows.
     always_full: bool,
 }
 
@@ -53,7 +53,7 @@ impl Meter {
         meter
     }
 
-    /// Nano-dollars of all that was made.
+    /// The cost of all answers so far, in nano-dollars.
     pub fn billed(&self) -> u64 {
         self.billed.load(Ordering::SeqCst)
     }
@@ -73,10 +73,10 @@ impl Meter {
                 let wanted = if self.always_full { u64::MAX } else { dice.u64(1..3_000) };
                 (wanted.min(cap.unwrap_or(5_000)), dice.u64(0..3))
             };
-            // A word a token, and a few for what a provider puts around them.
+            // A token for each word, and a few for a provider's own overhead.
             let words = request["messages"][0]["content"].as_str().unwrap().split_whitespace().count();
             let input = words as u64 + 3;
-            // It is made from here on, whoever listens.
+            // Billed from here on, whether or not the client is still there.
             self.billed.fetch_add(price(input, output), Ordering::SeqCst);
             self.asked.fetch_add(1, Ordering::SeqCst);
             arriving.send_modify(|count| *count += 1);
@@ -118,7 +118,7 @@ fn streamed(usage: &Value) -> String {
     format!("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: {}\r\n\r\n{body}", body.len())
 }
 
-/// The body of the next request; `None` when the client has gone.
+/// The body of the next request; `None` if the client has gone.
 async fn next_body(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Vec<u8>> {
     loop {
         if let Some(end) = buffer.windows(4).position(|four| four == b"\r\n\r\n") {

@@ -1,4 +1,4 @@
-//! The provider that is none: what it says, and how it fails, in every dialect.
+//! The mock provider: its answers and faults in every dialect.
 
 use outrigger_policy::{FaultDoc, FaultKind, MockDoc, MockToolCall, ProviderDoc};
 use serde_json::{Value, json};
@@ -35,7 +35,7 @@ fn fault(kind: FaultKind) -> FaultDoc {
 }
 
 #[tokio::test]
-async fn it_speaks_every_dialect_to_every_caller() {
+async fn answers_in_every_dialect_to_every_caller() {
     for dialect in ["OpenAI", "Anthropic", "Gemini"] {
         let script = MockDoc { reply: Some("I am {{provider}}, as {{model}}".to_owned()), ..speaking(dialect) };
         let running = Running::new(document(1, vec![mock("stage", script)])).await;
@@ -59,7 +59,7 @@ async fn it_speaks_every_dialect_to_every_caller() {
 }
 
 #[tokio::test]
-async fn it_calls_tools_and_fills_schemas() {
+async fn calls_tools_and_fills_schemas() {
     let call = MockToolCall { name: "add".to_owned(), arguments: json!({"a": 1}) };
     let script = MockDoc { tool_calls: vec![call], ..speaking("Anthropic") };
     let running = Running::new(document(1, vec![mock("stage", script)])).await;
@@ -88,7 +88,7 @@ async fn it_calls_tools_and_fills_schemas() {
 }
 
 #[tokio::test]
-async fn every_fault_fails_over_and_is_named() {
+async fn every_fault_fails_over_and_is_recorded() {
     let cases = [
         (FaultKind::Status, "server_error"),
         (FaultKind::Refused, "connect"),
@@ -115,15 +115,15 @@ async fn every_fault_fails_over_and_is_named() {
 }
 
 #[tokio::test]
-async fn faults_strike_streams_before_and_after_content() {
+async fn faults_apply_to_streams_before_and_after_content() {
     for dialect in ["OpenAI", "Anthropic", "Gemini"] {
-        // Before content: the next one answers.
+        // Before content: the next provider answers.
         let early = FaultDoc { events: Some(0), status: Some(529), ..fault(FaultKind::ErrorEvent) };
         let bad = mock("bad", MockDoc { faults: vec![early], ..speaking(dialect) });
         let running = Running::new(document(1, vec![bad, mock("good", speaking("OpenAI"))])).await;
         let got = running.post("/v1/chat/completions", &streamed("x")).await;
         assert_eq!(got.header("x-outrigger-provider"), Some("good"), "{dialect}: {}", got.text);
-        // After it: an error event, and no invented end.
+        // After content: an error event, and no invented end.
         let late = FaultDoc { events: Some(6), ..fault(FaultKind::CutAfterEvents) };
         let script = MockDoc {
             reply: Some("one two three four five six seven eight".to_owned()),
@@ -138,7 +138,7 @@ async fn faults_strike_streams_before_and_after_content() {
 }
 
 #[tokio::test]
-async fn a_fault_that_allows_no_fallback_goes_back_as_it_is() {
+async fn a_fault_without_fallbacks_is_returned_unchanged() {
     let strict =
         FaultDoc { status: Some(429), retry_after: Some(9_000), allow_fallbacks: false, ..fault(FaultKind::Status) };
     let bad = mock("bad", MockDoc { faults: vec![strict], ..speaking("OpenAI") });
@@ -151,7 +151,7 @@ async fn a_fault_that_allows_no_fallback_goes_back_as_it_is() {
 }
 
 #[tokio::test]
-async fn a_fault_concerns_its_models_and_its_share() {
+async fn a_fault_applies_only_to_its_models() {
     let rare = FaultDoc { models: vec!["gpt-*".to_owned()], percent: 50, ..fault(FaultKind::Status) };
     let running =
         Running::new(document(1, vec![mock("stage", MockDoc { faults: vec![rare], ..speaking("OpenAI") })])).await;

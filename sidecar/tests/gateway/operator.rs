@@ -1,4 +1,4 @@
-//! An operator in process, behind real TLS, that does as it is told; and a gateway that follows it.
+//! A scripted operator in process, behind real TLS, and a gateway that follows it.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -33,7 +33,7 @@ use crate::policies::Running;
 /// Long enough for a busy machine: what is awaited comes, or the test fails.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Reconnects without the patience that a cluster asks for.
+/// Reconnects without the delays of a cluster.
 pub fn hasty() -> ReconnectPace {
     ReconnectPace { spread: Duration::from_millis(2), longest: Duration::from_millis(20), ..ReconnectPace::default() }
 }
@@ -42,7 +42,7 @@ pub async fn soon<T>(what: &str, coming: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, coming).await.unwrap_or_else(|_| panic!("{what} did not come"))
 }
 
-/// How a request for a stream is answered.
+/// The answer to a request for a stream.
 #[derive(Clone)]
 pub enum Answer {
     Stream,
@@ -50,7 +50,7 @@ pub enum Answer {
     Leader(String),
 }
 
-/// Who vouches for operators.
+/// The certificate authority of operators.
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
     pub pem: String,
@@ -73,7 +73,7 @@ pub struct Operator {
     serving: AbortHandle,
 }
 
-/// An open stream, from the operator's end. Dropped, it ends.
+/// An open stream at the operator's end. Dropping it ends the stream.
 pub struct Stream {
     pub token: String,
     heard: mpsc::UnboundedReceiver<FromGateway>,
@@ -87,7 +87,7 @@ impl Drop for Operator {
 }
 
 impl Operator {
-    /// One whose certificate is for `localhost`.
+    /// An operator with a certificate for `localhost`.
     pub async fn new(authority: &Authority) -> Self {
         let key = KeyPair::generate().unwrap();
         let params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
@@ -133,12 +133,12 @@ impl Operator {
         *self.answer.lock().unwrap() = answer;
     }
 
-    /// A stream that was opened in the meantime.
+    /// A stream that was opened meanwhile.
     pub fn knocked(&mut self) -> Option<Stream> {
         self.streams.try_recv().ok()
     }
 
-    /// The next stream that is opened, and how it begins.
+    /// Waits for the next stream and its hello.
     pub async fn stream(&mut self) -> (Stream, Hello) {
         let mut stream = soon("a stream", self.streams.recv()).await.unwrap();
         match stream.heard().await {
@@ -200,13 +200,13 @@ impl Stream {
         }
     }
 
-    /// Pushes a policy, and waits for what becomes of it.
+    /// Pushes a policy, and waits for its outcome.
     pub async fn push(&mut self, document: &Document, credentials: &[(&str, &str)]) -> PolicyOutcome {
         self.write(&policy(document, credentials));
         self.outcome().await
     }
 
-    /// Its two directions.
+    /// The two directions of the stream.
     pub fn split(self) -> (Speaker, mpsc::UnboundedReceiver<FromGateway>) {
         (Speaker(self.say), self.heard)
     }
@@ -219,23 +219,23 @@ impl Stream {
         self.say.send(bytes.into()).unwrap();
     }
 
-    /// Waits until the gateway has given it up.
+    /// Waits until the gateway has ended the stream.
     pub async fn given_up(mut self) {
         soon("the stream's end", async { while self.heard.recv().await.is_some() {} }).await;
     }
 }
 
-/// Says what an operator says, on one stream. Dropped, the stream ends.
+/// Sends an operator's messages on one stream. Dropping it ends the stream.
 pub struct Speaker(mpsc::UnboundedSender<Bytes>);
 
 impl Speaker {
-    /// Whether or not anybody hears it.
+    /// Sends a message, whether or not the gateway still receives it.
     pub fn say(&self, message: &FromOperator) {
         self.0.send(outrigger_sync::write(message).into()).ok();
     }
 }
 
-/// With credentials by the names of their Secrets, as `policies::credential` makes them.
+/// A policy with credentials, by the names of their Secrets as `policies::credential` makes them.
 pub fn policy(document: &Document, credentials: &[(&str, &str)]) -> FromOperator {
     let credential =
         |(name, value): &(&str, &str)| CredentialMessage { secret: secret(name), value: (*value).to_owned() };
@@ -251,7 +251,7 @@ pub fn secret(name: &str) -> SecretRef {
     SecretRef::new("default", name, "apiKey").unwrap()
 }
 
-/// A pod's files.
+/// The files of a pod.
 pub struct Pod {
     dir: tempfile::TempDir,
 }
@@ -277,7 +277,7 @@ impl Pod {
         self.at("state")
     }
 
-    /// In one step, as the kubelet does it.
+    /// Replaces a file in one step, as the kubelet does.
     pub fn write(&self, path: &str, text: &str) {
         std::fs::write(self.at("next"), text).unwrap();
         std::fs::rename(self.at("next"), self.at(path)).unwrap();
@@ -287,12 +287,12 @@ impl Pod {
         self.write("policy/policy.v1.json", &serde_json::to_string(document).unwrap());
     }
 
-    /// What is held for the next process, as text.
+    /// The snapshot for the next process, as text.
     pub fn held(&self) -> String {
         std::fs::read_to_string(self.state().join("held/policy.v1")).unwrap_or_default()
     }
 
-    /// One that was dropped before keeps the folder until its tasks are dropped as well.
+    /// Waits until a dropped gateway has released the folder: its tasks are dropped later.
     async fn is_left(&self) {
         let Ok(lock) = std::fs::File::open(self.state().join("lock")) else { return };
         soon("the folder", async {
@@ -303,7 +303,7 @@ impl Pod {
         .await;
     }
 
-    /// A gateway in it: a process, but for the process.
+    /// Starts a gateway with these files, like a process.
     pub async fn start(&self, url: &str) -> Sidecar {
         self.is_left().await;
         let settings = Settings { lines: Lines::Off, state: Some(self.state()), ..Settings::default() };
@@ -318,7 +318,7 @@ impl Pod {
     }
 }
 
-/// A gateway that follows an operator, until it is dropped.
+/// A gateway that follows an operator until it is dropped.
 pub struct Sidecar {
     pub running: Running,
     intake: Arc<PolicySources>,
@@ -327,7 +327,7 @@ pub struct Sidecar {
 }
 
 impl Sidecar {
-    /// Stops it, and waits until it has let go of its folder: one process at a time has it.
+    /// Stops it, and waits until it has released its folder, which one process has at a time.
     pub async fn ends(mut self) {
         let gateway = Arc::downgrade(&self.running.gateway);
         self.running.stop().await.unwrap().unwrap();
@@ -337,12 +337,12 @@ impl Sidecar {
         }
     }
 
-    /// Ends it at once: it says no last word to anybody.
+    /// Ends it at once, without a last report.
     pub async fn dies(self) {
         self.running.dies().await;
     }
 
-    /// The files have changed.
+    /// Reads the mounted files again.
     pub fn look(&self) {
         self.intake.mount(Path::new(&self.policy));
     }
@@ -351,11 +351,11 @@ impl Sidecar {
         self.running.admin("/readyz").await
     }
 
-    /// Waits until what is told of the operator is so.
+    /// Waits until the status of the operator satisfies a condition.
     pub async fn told(&self, so: impl Fn(&Value) -> bool) -> Value {
         soon("a word of the operator", async {
             loop {
-                // Each is a round over a socket, so that others are not kept from running.
+                // Each request is a round trip over a socket, so other tasks can run.
                 let ready = self.ready().await;
                 if so(&ready["operator"]) {
                     return ready["operator"].clone();

@@ -1,4 +1,4 @@
-//! What of a request's head and query reaches a provider, and what of its answer's head comes back.
+//! Headers and query parameters: which reach a provider, and which come back.
 
 use outrigger_policy::ModelDoc;
 use serde_json::{Value, json};
@@ -21,7 +21,7 @@ fn asks() -> Value {
 }
 
 #[tokio::test]
-async fn no_credential_and_no_system_parameter_reaches_google() {
+async fn credentials_and_system_parameters_do_not_reach_google() {
     let usage = json!({"promptTokenCount": 3, "candidatesTokenCount": 2, "totalTokenCount": 5});
     let upstream = Fake::always(told(200, &gemini_answer(Some(usage)).to_string())).await;
     let mut policy = document(1, vec![typed("google", "Gemini", &upstream.url)]);
@@ -69,7 +69,7 @@ async fn no_credential_and_no_system_parameter_reaches_google() {
 }
 
 #[tokio::test]
-async fn what_a_provider_tells_browsers_is_not_told_here() {
+async fn a_providers_headers_for_browsers_are_dropped() {
     let headers = "access-control-allow-origin: *\r\nset-cookie: a=b\r\nclear-site-data: \"*\"\r\nx-kept: 1\r\n";
     let upstream = Fake::always(json_with(200, headers, &crate::fake::completion("hi"))).await;
     let running = Running::new(document(1, vec![provider("first", &upstream.url)])).await;
@@ -80,9 +80,9 @@ async fn what_a_provider_tells_browsers_is_not_told_here() {
     }
 }
 
-/// At 1 and 10 dollars for a thousand tokens: what was set aside for 100 tokens is a dollar and a few cents.
+/// A thousand tokens cost 1 and 10 dollars: the reservation for 100 output tokens is a dollar and a few cents.
 #[tokio::test]
-async fn a_model_that_thinks_and_tells_no_usage_is_charged_in_full() {
+async fn a_thinking_model_without_usage_is_charged_in_full() {
     let event = |usage| format!("data: {}\n\n", gemini_answer(usage));
     let streams = |usage| vec![stream_head(), chunk(&event(usage)), end()];
     let usage = || json!({"promptTokenCount": 3, "candidatesTokenCount": 2, "totalTokenCount": 5});

@@ -1,11 +1,11 @@
-//! What a caller names can't lead to another path of an upstream.
+//! A caller's model name cannot change the path of an upstream request.
 
 use serde_json::{Value, json};
 
 use crate::fake::{Fake, json as reply};
 use crate::policies::{Running, chat, document, typed};
 
-/// Names that try, and the path that is asked instead; `None`: nobody is asked.
+/// Names that try, and the segment that is requested; `None` if the request is refused.
 const NAMES: &[(&str, Option<&str>)] = &[
     ("../../v1beta/cachedContents?x=", None),
     ("..", None),
@@ -33,7 +33,7 @@ fn told() -> Value {
 }
 
 #[tokio::test]
-async fn a_models_name_stays_in_its_segment() {
+async fn a_models_name_stays_in_its_path_segment() {
     for &(name, segment) in NAMES {
         for (path, body, answer, verb) in [
             ("/v1/embeddings", json!({"model": format!("ge/{name}"), "input": "hi"}), embedding(), "embedContent"),
@@ -60,7 +60,7 @@ async fn a_models_name_stays_in_its_segment() {
 }
 
 #[tokio::test]
-async fn a_path_that_leads_elsewhere_is_nobodys() {
+async fn a_path_that_leads_elsewhere_is_unknown() {
     let upstream = Fake::always(reply(200, &told().to_string())).await;
     let running = Running::new(document(1, vec![typed("ge", "Gemini", &upstream.url)])).await;
     let body = json!({"contents": [{"parts": [{"text": "x"}]}]}).to_string();
@@ -90,7 +90,7 @@ async fn a_path_that_leads_elsewhere_is_nobodys() {
 }
 
 #[tokio::test]
-async fn a_name_with_controls_is_refused_and_no_line_obeys_it() {
+async fn a_name_with_control_characters_is_refused() {
     let upstream = Fake::always(reply(200, "{}")).await;
     let running = Running::new(document(1, vec![typed("ge", "Gemini", &upstream.url)])).await;
     for name in ["ge/\u{1b}]52;c;x\u{7}", "ge/a\r\nhost: b", "ge/a\u{85}"] {
@@ -103,7 +103,7 @@ async fn a_name_with_controls_is_refused_and_no_line_obeys_it() {
     assert_eq!(upstream.asked().len(), 0);
 }
 
-/// A path as it is: a client library would tidy it up.
+/// Sends a path unchanged; a client library would normalize it.
 async fn raw(running: &Running, path: &str, body: &str) -> (u16, String) {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 

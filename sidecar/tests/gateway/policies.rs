@@ -1,4 +1,4 @@
-//! Gateways for tests, and a client.
+//! Gateways and documents for tests, and a client.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ pub fn typed(name: &str, kind: &str, url: &str) -> ProviderDoc {
         kind: kind.to_owned(),
         endpoint: Some(url.to_owned()),
         credentials: vec![credential(name, "main", 1)],
-        // Some gateways here are of another namespace's pods.
+        // Some of these gateways run in another namespace.
         clear_text_credentials: true,
         timeouts: TimeoutsDoc { connect: Some(2_000), ..TimeoutsDoc::default() },
         ..ProviderDoc::default()
@@ -40,8 +40,8 @@ pub fn credential(provider: &str, name: &str, weight: u32) -> CredentialDoc {
     }
 }
 
-/// One key, `app`, with all providers: the first is drawn first (weight 1), the others follow. Those whose type takes any
-/// name say that they do, so that several of them serve the same name.
+/// One key, `app`, with all providers: the first is tried first (weight 1), then the others. Providers whose type
+/// accepts any name list `*`, so that several of them can serve the same name.
 pub fn document(sequence: u64, mut providers: Vec<ProviderDoc>) -> Document {
     for provider in providers.iter_mut().filter(|one| matches!(one.kind.as_str(), "OpenAICompatible" | "Mock")) {
         if provider.models.is_empty() {
@@ -85,7 +85,7 @@ pub fn secrets(document: &Document) -> Secrets {
         .collect()
 }
 
-/// A gateway on free ports, which stops when it is dropped.
+/// A gateway on free ports. It stops when dropped.
 pub struct Running {
     pub gateway: Arc<Gateway>,
     pub address: SocketAddr,
@@ -102,7 +102,7 @@ impl Running {
         Running::of(gateway).await
     }
 
-    /// With other values of the credentials than [`secrets`] has.
+    /// With other values of the credentials than those of [`secrets`].
     pub async fn with_values(document: Document, value: impl Fn(&SecretRef) -> String) -> Self {
         let gateway = Gateway::new(Settings { lines: Lines::Off, ..Settings::default() }).unwrap();
         let values = secrets(&document).into_keys().map(|at| (at.clone(), Secret::new(&value(&at)))).collect();
@@ -121,13 +121,13 @@ impl Running {
         Running { gateway, address, admin, stop: Some(stop), served: Some(served) }
     }
 
-    /// Asks it to stop, and gives what to wait for.
+    /// Requests the shutdown, and returns the task to wait for.
     pub fn stop(&mut self) -> tokio::task::JoinHandle<std::io::Result<()>> {
         self.stop.take().unwrap().send(()).unwrap();
         self.served.take().unwrap()
     }
 
-    /// Ends it as a signal does that nobody can catch.
+    /// Ends it like a kill.
     pub async fn dies(mut self) {
         let served = self.served.take().unwrap();
         served.abort();
@@ -160,7 +160,7 @@ impl Running {
     }
 }
 
-/// What a client got.
+/// A client's response.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
@@ -178,7 +178,7 @@ impl Answer {
     }
 }
 
-/// A conversation's request of the OpenAI dialect.
+/// A chat request of the OpenAI dialect.
 pub fn chat(model: &str) -> Value {
     serde_json::json!({"model": model, "messages": [{"role": "user", "content": "hello"}]})
 }

@@ -1,4 +1,4 @@
-//! The sidecar as a pod has it: a process, its probes, its end, and the process after it.
+//! Runs the sidecar as a process, as in a pod: its probes, its end, and its restart.
 
 use std::path::Path;
 use std::process::{Output, Stdio};
@@ -51,7 +51,7 @@ impl Process {
         let child = command.spawn().unwrap();
         let mut process = Process { clients, admin, child };
         process.until("ready").await;
-        // The admin port comes after that of the clients.
+        // The admin port opens after the clients' port.
         soon("the admin port", async {
             while tokio::net::TcpStream::connect(&process.admin).await.is_err() {
                 tokio::time::sleep(std::time::Duration::from_millis(2)).await;
@@ -66,7 +66,7 @@ impl Process {
         soon("a probe", binary().args(arguments).output()).await.unwrap()
     }
 
-    /// Until a probe says so, which only other events than ours bring about.
+    /// Waits until a probe succeeds.
     pub async fn until(&mut self, name: &str) {
         soon(name, async {
             while !self.probe(name).await.status.success() {
@@ -98,11 +98,11 @@ impl Process {
 }
 
 #[tokio::test]
-async fn probes_say_what_is_so_and_why_not() {
+async fn probes_succeed_or_say_why_not() {
     let upstream = Fake::always(answer("hi")).await;
     let pod = Pod::new("");
     let mut process = Process::start(&pod, None).await;
-    // On a busy machine a probe may give up before that, and says so.
+    // On a busy machine a probe may time out before that.
     soon("what is missing", async {
         loop {
             let not_yet = process.probe("started").await;
@@ -132,7 +132,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 #[tokio::test]
-async fn a_killed_process_leaves_all_that_the_next_one_needs() {
+async fn a_killed_process_leaves_everything_that_the_next_one_needs() {
     let authority = Authority::new();
     let mut operator = Operator::new(&authority).await;
     let upstream = Fake::always(answer("hi")).await;
@@ -140,7 +140,7 @@ async fn a_killed_process_leaves_all_that_the_next_one_needs() {
     let mut process = Process::start(&pod, Some(&operator.url())).await;
     let (mut stream, _) = operator.stream().await;
     let mut policy = priced(&[("first", &upstream.url)]);
-    // Accounts are kept in the same folder.
+    // Accounts are in the same folder.
     policy.keys[0].limits.budgets = vec![limit("all", 1_000_000_000_000)];
     in_force(policy.sequence, &stream.push(&policy, &[("first-main", "sk-streamed")]).await);
     assert_eq!(process.chats().await, 200);
@@ -155,7 +155,7 @@ async fn a_killed_process_leaves_all_that_the_next_one_needs() {
         asked.iter().filter_map(|asked| asked.header("authorization")).collect::<Vec<_>>(),
         ["Bearer sk-streamed"; 2]
     );
-    // The records say whose they are, and the process ends when it is told to.
+    // The records name the pod, and the process ends on SIGTERM.
     let lines = tokio::io::BufReader::new(process.child.stdout.take().unwrap());
     let unknown = format!("http://{}/nowhere", process.clients);
     reqwest::get(unknown).await.unwrap();
@@ -175,18 +175,19 @@ async fn a_killed_process_leaves_all_that_the_next_one_needs() {
     assert!(Path::new(&pod.state().join("accounts")).exists() && pod.held().contains("sk-streamed"));
 }
 
-/// Of the process's user, another process is not let in; and no core is written, whoever kills it.
+/// Other processes of the same user cannot read its memory, and no core is dumped, whoever kills it.
 #[tokio::test]
-async fn its_memory_is_its_own() {
+async fn its_memory_is_private() {
     use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
     let root = std::fs::metadata("/proc/self/environ").unwrap().uid() == 0;
     let upstream = Fake::always(answer("hi")).await;
     let pod = Pod::new("");
     pod.write("policy/default_first-main_apiKey", "sk-1");
     pod.mount(&document(1, vec![provider("first", &upstream.url)]));
-    // Root's own files are root's anyway: it is nobody, as in a pod.
+    // Root can read its own files, so the process runs as nobody, as in a pod.
     let program = pod.at("sidecar");
-    // By a process of its own: what another test starts meanwhile would inherit an open file, which nobody could run then.
+    // Copied by a separate process: a process that another test forks meanwhile would inherit the open file, which then
+    // could not be executed.
     let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_outrigger-sidecar")).arg(&program).status().await.unwrap();
     assert!(copied.success());
     std::fs::create_dir(pod.state()).unwrap();
@@ -216,9 +217,10 @@ async fn its_memory_is_its_own() {
     assert!(!std::os::unix::process::ExitStatusExt::core_dumped(&status), "{status}");
 }
 
-/// Whoever makes a pod says where a name leads in it: without TLS only its own namespace's credentials go there.
+/// The pod's author controls where a host name leads. So without TLS, only credentials of the pod's own namespace are
+/// sent.
 #[tokio::test]
-async fn a_credential_goes_over_http_in_its_own_namespace_alone() {
+async fn credentials_are_sent_over_http_only_in_their_own_namespace() {
     for (namespace, allowed, sent) in [("shop", false, true), ("models", false, false), ("models", true, true)] {
         let upstream = Fake::always(answer("hi")).await;
         let mut policy = document(1, vec![provider("first", &upstream.url)]);
@@ -249,7 +251,7 @@ impl Filter for Counted {
 }
 
 #[tokio::test]
-async fn shutdown_waits_for_what_a_caller_who_has_gone_used() {
+async fn shutdown_waits_for_the_usage_of_a_caller_that_has_gone() {
     let gate = Arc::new(Notify::new());
     let begins = chunk(&format!("{}{}", role(), delta("hello")));
     let script =
@@ -266,7 +268,7 @@ async fn shutdown_waits_for_what_a_caller_who_has_gone_used() {
     let mut running = Running::of(gateway).await;
     hang_up(&running, &streamed("m")).await;
     let served = running.stop();
-    // Its ports are closed first.
+    // The ports are closed first.
     soon("the ports' end", async { while tokio::net::TcpStream::connect(running.address).await.is_ok() {} }).await;
     assert_eq!(counted.0.load(Ordering::SeqCst), 0);
     gate.notify_one();

@@ -1,4 +1,4 @@
-//! Upstreams that only a proxy can reach.
+//! Upstreams that are only reachable through a proxy.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -10,10 +10,10 @@ use crate::fake::{Fake, answer};
 use crate::policies::{Running, chat, document, provider};
 use crate::tls::http1;
 
-/// What a proxy was asked, in the order of its connections.
+/// The requests to a proxy, one for each connection.
 type Asked = Arc<Mutex<Vec<String>>>;
 
-/// A proxy that leads wherever it is asked to `upstream`; without one it refuses.
+/// A proxy that connects every tunnel to `upstream`; without one it refuses.
 async fn proxy(upstream: Option<SocketAddr>) -> (String, Asked) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -42,7 +42,7 @@ async fn proxy(upstream: Option<SocketAddr>) -> (String, Asked) {
     (url, asked)
 }
 
-/// The name of the provider is known to the proxy alone, and what goes through it is TLS.
+/// Only the proxy can resolve the provider's name, and TLS goes through the tunnel.
 #[tokio::test]
 async fn a_provider_is_reached_through_its_proxy() {
     let upstream = http1(std::time::Duration::ZERO, &[b"http/1.1"]).await;
@@ -55,7 +55,7 @@ async fn a_provider_is_reached_through_its_proxy() {
         let got = running.post("/v1/chat/completions", &chat("m")).await;
         assert_eq!(got.status, 200, "{}", got.text);
     }
-    // One way, and the connection through it is kept.
+    // One tunnel, whose connection is reused.
     assert_eq!(*asked.lock().unwrap(), ["CONNECT localhost:9 HTTP/1.1"]);
 
     let fake = Fake::always(answer("in clear text")).await;
@@ -69,9 +69,9 @@ async fn a_provider_is_reached_through_its_proxy() {
     assert_eq!(*asked.lock().unwrap(), ["CONNECT models.nowhere.test:8000 HTTP/1.1"]);
 }
 
-/// Two that differ in the proxy share no connection.
+/// Providers with different proxies share no connection.
 #[tokio::test]
-async fn a_provider_without_a_proxy_is_asked_directly() {
+async fn a_provider_without_a_proxy_is_called_directly() {
     let fake = Fake::always(answer("directly")).await;
     let (url, asked) = proxy(None).await;
     let mut refused = provider("first", &fake.url);
@@ -86,7 +86,7 @@ async fn a_provider_without_a_proxy_is_asked_directly() {
     assert_eq!(asked.lock().unwrap().len(), 1);
     assert!(!got.text.contains("CONNECT"));
 
-    // What can't be reached is the proxy, and that is told.
+    // If the proxy is unreachable, the error says so.
     let mut unreachable = provider("first", "https://api.nowhere.test/v1");
     unreachable.proxy = Some("http://127.0.0.1:1".to_owned());
     let running = Running::new(document(1, vec![unreachable])).await;

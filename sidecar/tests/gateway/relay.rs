@@ -1,4 +1,4 @@
-//! What is changed on the way, and what is not.
+//! What the gateway changes in requests and answers, and what it leaves unchanged.
 
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
@@ -7,7 +7,7 @@ use crate::fake::{Act, Fake, answer, chunk, completion, delta, end, json_with, r
 use crate::policies::{Running, chat, document, provider, streamed, typed};
 
 #[tokio::test]
-async fn bytes_of_the_same_dialect_go_through() {
+async fn bytes_of_the_same_dialect_are_relayed_unchanged() {
     let upstream = Fake::always(answer("hi")).await;
     let running = Running::new(document(1, vec![provider("first", &upstream.url)])).await;
     let body = r#"{ "messages":[{"role":"user","content":"hé\u0021"}] ,"model" : "first/m","unknown":{"a":[1.0,1e400]},  "fallbacks":[]}"#;
@@ -31,7 +31,7 @@ async fn bytes_of_the_same_dialect_go_through() {
     assert_eq!(asked.header("openai-organization"), None);
     assert_eq!(asked.header("accept-encoding").as_deref(), Some("identity"));
     assert!(!asked.head.contains("sk-of-the-caller"));
-    // Down: extra_fields and nothing else.
+    // In the answer, only extra_fields is added.
     let at = got.text.find(",\"extra_fields\":").unwrap();
     let sent = completion("hi");
     assert_eq!(format!("{}}}", &got.text[..at]), sent);
@@ -58,7 +58,7 @@ fn usage_chunk() -> String {
 }
 
 #[tokio::test]
-async fn usage_is_asked_for_and_withheld_from_those_who_did_not() {
+async fn usage_is_requested_and_hidden_from_callers_that_did_not_request_it() {
     let events = || format!("{}{}{}{}data: [DONE]\n\n", role(), delta("hi"), stop(), usage_chunk());
     let upstream = Fake::always(vec![stream_head(), chunk(&events()), end()]).await;
     let mut policy = document(1, vec![provider("first", &upstream.url)]);
@@ -68,7 +68,7 @@ async fn usage_is_asked_for_and_withheld_from_those_who_did_not() {
     assert_eq!(told, format!("{}{}{}data: [DONE]\n\n", role(), delta("hi"), stop()));
     assert_eq!(upstream.asked()[0].json()["stream_options"], json!({"include_usage": true}));
     assert_eq!(running.record().await["tokens"]["output"], 2);
-    // A caller that asks for it gets it, and its bytes are not touched.
+    // A caller that requests it gets it, and its bytes are unchanged.
     let mut body = streamed("m");
     body["stream_options"] = json!({"include_usage": true});
     let told = running.post("/v1/chat/completions", &body).await.text;
@@ -92,7 +92,7 @@ async fn a_stream_ends_with_a_comment_before_its_end() {
 }
 
 #[tokio::test]
-async fn chunks_reach_the_caller_as_they_come() {
+async fn chunks_reach_the_caller_as_they_arrive() {
     let go = std::sync::Arc::new(tokio::sync::Notify::new());
     let script = vec![
         stream_head(),
@@ -109,7 +109,7 @@ async fn chunks_reach_the_caller_as_they_come() {
     let mut response =
         reqwest::Client::new().post(running.url("/v1/chat/completions")).json(&streamed("m")).send().await.unwrap();
     let first = response.chunk().await.unwrap().unwrap();
-    assert!(String::from_utf8_lossy(&first).contains("one"), "the first word is here while the upstream still waits");
+    assert!(String::from_utf8_lossy(&first).contains("one"), "the first word has arrived while the upstream still waits");
     go.notify_one();
     let mut rest = Vec::new();
     while let Some(more) = response.chunk().await.unwrap() {
@@ -119,7 +119,7 @@ async fn chunks_reach_the_caller_as_they_come() {
 }
 
 #[tokio::test]
-async fn a_caller_who_goes_away_takes_the_upstream_along() {
+async fn a_caller_that_leaves_cancels_the_upstream_request() {
     let script = vec![stream_head(), chunk(&role()), chunk(&delta("one")), Act::Wait(Default::default())];
     let upstream = Fake::always(script).await;
     let running = Running::new(document(1, vec![provider("first", &upstream.url)])).await;
@@ -128,7 +128,7 @@ async fn a_caller_who_goes_away_takes_the_upstream_along() {
     response.chunk().await.unwrap().unwrap();
     drop(response);
     let mut closed = upstream.closed.lock().unwrap().try_recv().ok();
-    // The upstream's own end of the connection tells.
+    // The upstream's end of the connection reports it.
     if closed.is_none() {
         let receiver = upstream.closed.clone();
         closed = tokio::task::spawn_blocking(move || receiver.lock().unwrap().blocking_recv()).await.unwrap();
@@ -139,10 +139,10 @@ async fn a_caller_who_goes_away_takes_the_upstream_along() {
 }
 
 #[tokio::test]
-async fn what_was_told_of_usage_is_known_though_the_caller_went_away() {
+async fn usage_is_recorded_although_the_caller_has_gone() {
     let start = "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"m1\",\"type\":\"message\",\"role\":\"assistant\",\"model\":\"m\",\"content\":[],\"stop_reason\":null,\"stop_sequence\":null,\"usage\":{\"input_tokens\":25,\"output_tokens\":1}}}\n\n";
     let text = "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\nevent: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"one\"}}\n\n";
-    // To a caller of the same dialect, and of another.
+    // To a caller of the same dialect, and of another one.
     for (path, body) in [
         (
             "/v1/messages",
@@ -197,7 +197,7 @@ async fn a_gemini_caller_without_alt_sse_gets_an_array() {
 }
 
 #[tokio::test]
-async fn headers_come_back_but_for_the_accounts_own() {
+async fn headers_are_relayed_except_those_of_the_account() {
     let headers = "x-request-id: up-1\r\nopenai-processing-ms: 7\r\nset-cookie: a=b\r\nopenai-organization: org\r\nx-ratelimit-remaining-requests: 5\r\nalt-svc: h3\r\n";
     let upstream = Fake::always(json_with(200, headers, &completion("hi"))).await;
     let second = Fake::always(answer("x")).await;
@@ -219,7 +219,7 @@ async fn headers_come_back_but_for_the_accounts_own() {
 }
 
 #[tokio::test]
-async fn the_content_type_is_the_upstreams_where_it_is_true() {
+async fn the_content_type_is_the_upstreams_if_it_is_correct() {
     for (said, told) in [
         ("application/json; charset=UTF-8", "application/json; charset=UTF-8"),
         ("application/json", "application/json"),
@@ -231,7 +231,7 @@ async fn the_content_type_is_the_upstreams_where_it_is_true() {
         let running = Running::new(document(1, vec![provider("first", &upstream.url)])).await;
         let got = running.post("/v1/chat/completions", &chat("m")).await;
         assert_eq!((got.status, got.header("content-type")), (200, Some(told)), "{said}");
-        // In another dialect it is the gateway's own.
+        // After a translation it is the gateway's own.
         let asked = json!({"model": "m", "max_tokens": 5, "messages": [{"role": "user", "content": "x"}]});
         let got = running.post("/v1/messages", &asked).await;
         assert_eq!((got.status, got.header("content-type")), (200, Some("application/json")), "{said}");
@@ -239,7 +239,7 @@ async fn the_content_type_is_the_upstreams_where_it_is_true() {
 }
 
 #[tokio::test]
-async fn a_compressed_answer_is_read_all_the_same() {
+async fn a_compressed_answer_is_decompressed() {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     std::io::Write::write_all(&mut encoder, completion("squeezed").as_bytes()).unwrap();
     let body = encoder.finish().unwrap();
@@ -264,7 +264,7 @@ async fn a_compressed_answer_is_read_all_the_same() {
 }
 
 #[tokio::test]
-async fn a_connection_is_used_again() {
+async fn a_connection_is_reused() {
     let upstream = Fake::always(answer("hi")).await;
     let running = Running::new(document(1, vec![provider("first", &upstream.url)])).await;
     for _ in 0..5 {
@@ -276,7 +276,7 @@ async fn a_connection_is_used_again() {
 }
 
 #[tokio::test]
-async fn responses_go_back_to_the_account_that_has_them() {
+async fn a_stored_response_is_used_at_its_account() {
     let stored = r#"{"id":"resp_1","object":"response","status":"completed","output":[{"type":"message","content":[{"type":"output_text","text":"hi"}]}]}"#;
     let (first, second) =
         (Fake::always(crate::fake::json(200, stored)).await, Fake::always(crate::fake::json(200, stored)).await);

@@ -1,4 +1,4 @@
-//! A rule decides by what a request says, and the answer tells which one it was.
+//! A rule decides by a request's headers, and the answer names the rule.
 
 use outrigger_policy::{OnError, RuleDoc, ScopeDoc, TargetDoc};
 
@@ -6,7 +6,7 @@ use crate::fake::{Fake, answer};
 use crate::policies::{Running, chat, document, provider};
 
 #[tokio::test]
-async fn a_header_sends_a_request_elsewhere() {
+async fn a_header_selects_another_provider() {
     let (first, second) = (Fake::always(answer("first")).await, Fake::always(answer("second")).await);
     let mut policy = document(1, vec![provider("first", &first.url), provider("second", &second.url)]);
     policy.rules.push(RuleDoc {
@@ -35,7 +35,6 @@ async fn a_header_sends_a_request_elsewhere() {
     assert_eq!(premium.header("x-outrigger-rule"), Some("default/premium"));
     assert_eq!(premium.json()["extra_fields"]["rule"], "default/premium");
     assert_eq!(second.asked()[0].json()["model"], "better");
-    // A key of the caller's own is nothing that a rule can read.
     let record = running.record().await;
     assert_eq!(record["rule"], "default/premium");
     assert_eq!(record["candidates"][1]["provider"], "first");

@@ -1,4 +1,4 @@
-//! What an attempt came to, and what of it is charged.
+//! The outcome of an attempt decides what is charged.
 
 use outrigger_policy::OnHangUp;
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ use crate::limits::{hourly, limit, priced, short, spent};
 use crate::policies::{Running, streamed};
 
 #[tokio::test]
-async fn what_came_of_an_attempt_decides_what_is_charged() {
+async fn the_outcome_of_an_attempt_decides_what_is_charged() {
     let in_error = |status: u16| told(status, r#"{"error": {"message": "no", "type": "x"}}"#);
     let half = vec![stream_head(), chunk(&format!("{}{}", role(), delta("so far so good"))), Act::Close];
     let untold = told(
@@ -24,9 +24,9 @@ async fn what_came_of_an_attempt_decides_what_is_charged() {
         ("refused by the upstream", in_error(400), short("m"), 0..1, false),
         ("rate limited", in_error(429), short("m"), 0..1, false),
         ("failed twice", in_error(500), short("m"), 1_000_000..100_000_000, true),
-        // Twice, each time as it was reserved: the upstream may have served both.
+        // Two attempts, each charged in full: the upstream may have served both.
         ("closed without a word", vec![Act::Close], short("m"), 200_000_000..260_000_000, true),
-        // Its input, and a few tokens at a cent each.
+        // The input, and a few tokens at a cent each.
         ("cut in mid-stream", half, streamed("m"), 20_000_000..150_000_000, true),
         ("usage untold", untold, short("m"), 20_000_000..u64::MAX, true),
         ("a good answer", answer("hi"), short("m"), 23_000_000..23_000_001, false),
@@ -44,7 +44,7 @@ async fn what_came_of_an_attempt_decides_what_is_charged() {
     }
 }
 
-/// A client that closes its connection when it has seen some bytes.
+/// A client that closes its connection after it has received `hello`.
 pub async fn hang_up(running: &Running, body: &Value) {
     let body = body.to_string();
     let mut stream = tokio::net::TcpStream::connect(running.address).await.unwrap();
@@ -59,7 +59,7 @@ pub async fn hang_up(running: &Running, body: &Value) {
     }
 }
 
-/// The record of the request that has just ended.
+/// Waits for the next record.
 async fn next_record(running: &Running, before: usize) -> Value {
     loop {
         let records = running.admin("/decisions").await;
@@ -71,17 +71,17 @@ async fn next_record(running: &Running, before: usize) -> Value {
 }
 
 #[tokio::test]
-async fn who_hangs_up_pays_for_what_was_made() {
+async fn a_caller_that_leaves_is_charged_for_the_answer_so_far() {
     let usage = r#"data: {"id":"c1","object":"chat.completion.chunk","created":1,"model":"m","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":40,"total_tokens":43}}
 
 data: [DONE]
 
 "#;
     for (on_hang_up, tells, cost, estimated) in [
-        // The end comes in the moment in which it is read on.
+        // The end arrives while the gateway still reads on.
         (OnHangUp::Cancel, true, Some("0.403"), false),
         (OnHangUp::Drain, true, Some("0.403"), false),
-        // It never comes: the upstream is cancelled, and what was seen is charged.
+        // The end never arrives: the upstream request is cancelled, and the received part is charged.
         (OnHangUp::Cancel, false, None, true),
     ] {
         let gate = std::sync::Arc::new(tokio::sync::Notify::new());
@@ -109,7 +109,7 @@ data: [DONE]
 }
 
 #[tokio::test]
-async fn an_answer_that_did_not_come_in_time_is_charged_as_it_was_reserved() {
+async fn an_answer_that_times_out_is_charged_in_full() {
     let silent = Fake::always(vec![Act::Silence]).await;
     let half = vec![stream_head(), chunk(&role()), Act::Silence];
     let half = Fake::always(half).await;
@@ -133,7 +133,7 @@ async fn an_answer_that_did_not_come_in_time_is_charged_as_it_was_reserved() {
 }
 
 #[tokio::test]
-async fn what_did_not_leave_costs_nothing() {
+async fn a_request_that_was_not_sent_costs_nothing() {
     // A port that nobody listens on.
     let nobody = free();
     let mut policy = priced(&[("first", &format!("http://{nobody}/v1"))]);
@@ -146,7 +146,7 @@ async fn what_did_not_leave_costs_nothing() {
 }
 
 #[tokio::test]
-async fn vectors_have_no_output() {
+async fn embeddings_have_no_output_tokens() {
     let body = json!({"object": "list", "model": "m", "data": [{"object": "embedding", "index": 0, "embedding": vec![0.25; 900]}],
                       "usage": {"prompt_tokens": 8, "total_tokens": 8}});
     let upstream = Fake::always(told(200, &body.to_string())).await;
@@ -160,7 +160,7 @@ async fn vectors_have_no_output() {
 }
 
 #[tokio::test]
-async fn a_request_is_counted_once_whatever_attempts_it_takes() {
+async fn a_request_counts_once_however_many_attempts_it_takes() {
     let broken = Fake::always(told(500, r#"{"error": {"message": "no", "type": "x"}}"#)).await;
     let good = Fake::always(answer("hi")).await;
     let mut policy = priced(&[("broken", &broken.url), ("good", &good.url)]);

@@ -1,4 +1,4 @@
-//! Mounted files that bear the operator's signature, and what becomes of those that somebody else has written.
+//! Mounted files with the operator's signature, and files that somebody else has written.
 
 use std::collections::BTreeMap;
 
@@ -31,7 +31,7 @@ fn trust(seeds: &[u8]) -> Trust {
     Trust { keys: seeds.iter().map(|seed| key(*seed).public()).collect(), place: here() }
 }
 
-/// What the sidecar is started with in such a pod.
+/// The arguments of the sidecar in such a pod.
 fn arguments(seed: u8) -> Vec<String> {
     ["--signed-by", &key(seed).public().to_string(), "--policy-name", "outrigger-search"].map(str::to_owned).to_vec()
 }
@@ -41,7 +41,7 @@ impl Pod {
         std::fs::read(self.policy().join(file)).unwrap_or_default()
     }
 
-    /// As the operator does it with what is mounted now, for a place.
+    /// Signs the mounted files for a place, as the operator does.
     fn sign(&self, by: &SigningKey, place: &MountedAt) {
         let signatures = Signatures {
             policy: vec![by.sign(&Statement::Policy(&hash(&self.text("policy.v1.json"))), place)],
@@ -82,19 +82,19 @@ fn refused(pod: &Pod, trust: &Trust) -> String {
 }
 
 #[test]
-fn what_the_operator_signed_for_this_place_is_taken() {
+fn files_that_the_operator_signed_for_this_place_are_accepted() {
     let pod = signed(&one(1, "https://models.test/v1"), "PEM");
     for keys in [trust(&[1]), trust(&[2, 1])] {
         let read = files::read(&pod.policy(), Some(&keys)).unwrap().unwrap();
         assert!(read.signed && read.secrets.len() == 1);
     }
-    // Who is started by hand and knows no key obeys whoever writes there, as ever.
+    // A gateway that is started by hand without a key accepts any files.
     let read = files::read(&pod.policy(), None).unwrap().unwrap();
     assert!(!read.signed && read.secrets.len() == 1);
 }
 
 #[test]
-fn what_anybody_else_wrote_is_refused_and_says_who_may_have() {
+fn other_files_are_refused_with_an_explanation() {
     let pod = signed(&one(1, "https://models.test/v1"), "PEM");
     let told = refused(&pod, &trust(&[2]));
     for word in
@@ -131,7 +131,7 @@ fn what_anybody_else_wrote_is_refused_and_says_who_may_have() {
 }
 
 #[test]
-fn a_value_is_for_its_way_and_nobody_puts_another_in_its_place() {
+fn a_value_is_bound_to_its_endpoint_and_cannot_be_replaced() {
     let found = |pod: &Pod| files::read(&pod.policy(), Some(&trust(&[1]))).unwrap().unwrap().secrets.len();
     let pod = signed(&one(1, "https://models.test/v1"), "PEM");
     assert_eq!(found(&pod), 1);
@@ -139,7 +139,7 @@ fn a_value_is_for_its_way_and_nobody_puts_another_in_its_place() {
     assert_eq!(found(&pod), 0);
     pod.write(&format!("policy/{CREDENTIAL}"), VALUE);
     assert_eq!(found(&pod), 1);
-    // A policy of another time, which the operator signed as well, does not take the value along to where it went then.
+    // An older policy, which the operator signed too, cannot send the value to its former endpoint.
     let signatures = String::from_utf8(pod.text("credentials.v1.sig")).unwrap();
     pod.mount(&one(2, "https://before.test/v1"));
     pod.sign(&key(1), &here());
@@ -152,9 +152,9 @@ fn a_value_is_for_its_way_and_nobody_puts_another_in_its_place() {
     }
 }
 
-/// Whoever writes the document by hand, or a ConfigMap of a gateway that asks for no signature, reads none of its files.
+/// The author of an unsigned document cannot make the gateway read other files.
 #[test]
-fn no_name_in_a_document_leads_to_a_file_of_the_gateway_s() {
+fn names_in_a_document_cannot_lead_to_other_files() {
     let pod = Pod::new("PEM");
     std::fs::create_dir_all(pod.state().join("held")).unwrap();
     pod.write("state/held/policy.v1", "sk-held");
@@ -175,7 +175,7 @@ fn no_name_in_a_document_leads_to_a_file_of_the_gateway_s() {
         let told = files::read(&pod.policy(), None).unwrap_err().to_string();
         assert!(told.contains("LLMProvider default/first") && told.contains("is no"), "{told}");
     }
-    // Nor does a link beside it.
+    // Neither can a link.
     std::os::unix::fs::symlink(pod.at("token"), pod.policy().join(CREDENTIAL)).unwrap();
     pod.mount(&one(1, "https://evil.test/v1"));
     assert!(files::read(&pod.policy(), None).unwrap_err().to_string().contains("leads out of its folder"));
@@ -194,27 +194,27 @@ async fn rejected(process: &Process) -> Value {
 }
 
 #[tokio::test]
-async fn a_changed_config_map_neither_redirects_a_credential_nor_invents_one() {
+async fn a_changed_config_map_neither_redirects_nor_replaces_a_credential() {
     let (upstream, evil) = (Fake::always(answer("hi")).await, Fake::always(answer("thanks")).await);
     let pod = signed(&one(1, &upstream.url), "");
     let mut process = Process::with(&pod, None, &arguments(1)).await;
     process.until("started").await;
     assert_eq!(process.chats().await, 200);
-    // Somebody who may write ConfigMaps leads it elsewhere, with the signature that is there, and without.
+    // Somebody with write access to ConfigMaps changes the endpoint and keeps the old signature.
     pod.mount(&one(2, &evil.url));
     let ready = rejected(&process).await;
     assert_eq!(ready["rejected"]["object"], "policy");
     let told = ready["rejected"]["message"].as_str().unwrap();
     assert!(told.contains("is not as the operator wrote it") && told.contains("namespace shop"), "{told}");
     assert_eq!((process.chats().await, evil.asked().len()), (200, 0));
-    // The operator writes it anew.
+    // The operator writes the ConfigMap again.
     pod.mount(&one(3, &upstream.url));
     pod.sign(&key(1), &here());
     soon("it is in force", async { while !process.is_in_force(3).await {} }).await;
     assert!(process.asks("readyz").await["rejected"].is_null());
     assert_eq!(process.chats().await, 200);
     process.child.kill().await.unwrap();
-    // The one that comes after has nothing but what is mounted: what is not the operator's is nothing.
+    // A restarted process has only the mounted files, and refuses a policy that is not the operator's.
     pod.mount(&one(4, &evil.url));
     let process = Process::with(&pod, None, &arguments(1)).await;
     rejected(&process).await;
@@ -225,12 +225,12 @@ async fn a_changed_config_map_neither_redirects_a_credential_nor_invents_one() {
 }
 
 #[tokio::test]
-async fn nobody_but_the_operator_says_where_the_operator_is_trusted() {
+async fn the_authorities_must_be_signed_by_the_operator() {
     let (authority, forged) = (Authority::new(), Authority::new());
     let (mut operator, mut evil) = (Operator::new(&authority).await, Operator::new(&forged).await);
     let upstream = Fake::always(answer("hi")).await;
     let pod = signed(&one(1, &upstream.url), &authority.pem);
-    // With authorities of somebody's own an operator of theirs would be believed, and be told the pod's token.
+    // With foreign authorities, a foreign operator would be trusted and would get the pod's token.
     pod.write("policy/ca.crt", &forged.pem);
     let process = Process::with(&pod, Some(&evil.url()), &arguments(1)).await;
     soon("why there is no stream", async {
@@ -243,7 +243,7 @@ async fn nobody_but_the_operator_says_where_the_operator_is_trusted() {
         }
     })
     .await;
-    assert!(evil.knocked().is_none(), "nobody came");
+    assert!(evil.knocked().is_none(), "no gateway has connected");
     drop(process);
     pod.write("policy/ca.crt", &authority.pem);
     let process = Process::with(&pod, Some(&operator.url()), &arguments(1)).await;
@@ -254,7 +254,7 @@ async fn nobody_but_the_operator_says_where_the_operator_is_trusted() {
 }
 
 #[tokio::test]
-async fn a_key_without_its_place_is_a_mistake_that_is_told() {
+async fn a_key_without_its_place_is_an_error() {
     let pod = Pod::new("");
     let mut command = crate::process::binary();
     command.arg("--policy").arg(pod.policy()).args(["--signed-by", &key(1).public().to_string()]);

@@ -1,4 +1,4 @@
-//! Policies that come by the operator's stream, as mounted files, and from the process before.
+//! Policies from the operator's stream, from mounted files, and from the previous process.
 
 use outrigger_policy::Document;
 use outrigger_sync::{FromOperator, Unused};
@@ -19,7 +19,7 @@ fn with(sequence: u64, upstream: &Fake) -> Document {
     document(sequence, vec![provider("first", &upstream.url)])
 }
 
-/// The credential that a request is sent with, or why it is not.
+/// The credential with which a request is sent, or the error.
 async fn asks(sidecar: &Sidecar, upstream: &Fake) -> Result<String, String> {
     let got = sidecar.running.post("/v1/chat/completions", &chat("m")).await;
     match got.status {
@@ -33,7 +33,7 @@ fn bearer(value: &str) -> Result<String, String> {
 }
 
 #[tokio::test]
-async fn what_is_pushed_is_served_and_told() {
+async fn a_pushed_policy_is_served_and_reported() {
     let (mut operator, upstream, pod) = stage().await;
     let sidecar = pod.start(&operator.url()).await;
     assert_eq!(asks(&sidecar, &upstream).await, Err("no_policy".to_owned()));
@@ -56,20 +56,20 @@ async fn what_is_pushed_is_served_and_told() {
 }
 
 #[tokio::test]
-async fn nothing_goes_back_whichever_way_it_comes() {
+async fn an_older_policy_from_any_source_is_ignored() {
     let (mut operator, upstream, pod) = stage().await;
     let sidecar = pod.start(&operator.url()).await;
     let (mut stream, _) = operator.stream().await;
     in_force(7, &stream.push(&with(7, &upstream), &[("first-main", "sk-7")]).await);
-    // What is told of an older one is what is in force.
+    // The outcome of an older policy is the one in force.
     in_force(7, &stream.push(&with(6, &upstream), &[("first-main", "sk-6")]).await);
     pod.mount(&with(5, &upstream));
     pod.write("policy/default_first-main_apiKey", "sk-5");
     sidecar.look();
     in_force(7, &stream.outcome().await);
     assert_eq!(asks(&sidecar, &upstream).await, bearer("sk-7"));
-    assert_eq!(sidecar.ready().await["rejected"], Value::Null, "that a copy lags behind is no fault");
-    // Forwards the files lead as well, and the operator hears of it.
+    assert_eq!(sidecar.ready().await["rejected"], Value::Null, "a copy that lags behind is no error");
+    // A newer policy may come from files too, and the operator gets the outcome.
     pod.mount(&with(8, &upstream));
     sidecar.look();
     in_force(8, &stream.outcome().await);
@@ -78,20 +78,20 @@ async fn nothing_goes_back_whichever_way_it_comes() {
 }
 
 #[tokio::test]
-async fn at_the_same_sequence_a_lagging_file_gives_way_to_the_stream() {
+async fn at_the_same_sequence_the_stream_has_precedence_over_files() {
     let (mut operator, upstream, pod) = stage().await;
     pod.mount(&with(7, &upstream));
     pod.write("policy/default_first-main_apiKey", "sk-mounted");
     let sidecar = pod.start(&operator.url()).await;
     assert_eq!(asks(&sidecar, &upstream).await, bearer("sk-mounted"));
     let (mut stream, hello) = operator.stream().await;
-    assert_eq!((hello.sequence, hello.digest), (Some(7), None), "what it has of the stream's is not known");
+    assert_eq!((hello.sequence, hello.digest), (Some(7), None), "there is no digest for mounted files");
     in_force(7, &stream.push(&with(7, &upstream), &[("first-main", "sk-streamed")]).await);
     assert_eq!(asks(&sidecar, &upstream).await, bearer("sk-streamed"));
     sidecar.look();
     in_force(7, &stream.outcome().await);
     assert_eq!(asks(&sidecar, &upstream).await, bearer("sk-streamed"));
-    // Files that vanish mean nothing.
+    // Files that disappear change nothing.
     std::fs::remove_file(pod.at("policy/policy.v1.json")).unwrap();
     sidecar.look();
     in_force(7, &stream.outcome().await);
@@ -99,7 +99,7 @@ async fn at_the_same_sequence_a_lagging_file_gives_way_to_the_stream() {
 }
 
 #[tokio::test]
-async fn a_rejection_says_where_until_something_good_comes() {
+async fn a_rejection_names_the_field_until_a_valid_policy_arrives() {
     let (mut operator, upstream, pod) = stage().await;
     let sidecar = pod.start(&operator.url()).await;
     let (mut stream, _) = operator.stream().await;
@@ -113,7 +113,7 @@ async fn a_rejection_says_where_until_something_good_comes() {
     );
     assert_eq!(asks(&sidecar, &upstream).await, bearer("sk-1"));
     assert_eq!(sidecar.ready().await["rejected"]["object"], "LLMProvider default/first");
-    // A credential of the old one that comes meanwhile changes nothing about the new one.
+    // A credential of the old policy that arrives meanwhile does not change the rejection of the new one.
     let still = rejection(stream.push(&with(1, &upstream), &[("first-main", "sk-2")]).await);
     assert_eq!(still.sequence, 2);
     assert_eq!(asks(&sidecar, &upstream).await, bearer("sk-2"));
@@ -123,11 +123,11 @@ async fn a_rejection_says_where_until_something_good_comes() {
     assert_eq!((hello.sequence, hello.rejected), (Some(1), Some(rejected)));
     in_force(3, &stream.push(&with(3, &upstream), &[]).await);
     assert_eq!(sidecar.ready().await["rejected"], Value::Null);
-    assert_eq!(asks(&sidecar, &upstream).await, bearer("sk-2"), "what nothing was said of stays");
+    assert_eq!(asks(&sidecar, &upstream).await, bearer("sk-2"), "a credential that was not sent again stays");
 }
 
 #[tokio::test]
-async fn a_format_of_the_future_is_refused_in_words() {
+async fn a_future_format_is_rejected_with_a_reason() {
     let (mut operator, upstream, pod) = stage().await;
     let sidecar = pod.start(&operator.url()).await;
     let (mut stream, _) = operator.stream().await;
@@ -145,7 +145,7 @@ async fn a_format_of_the_future_is_refused_in_words() {
 }
 
 #[tokio::test]
-async fn a_restart_needs_no_operator_and_does_not_go_back() {
+async fn a_restart_needs_no_operator_and_keeps_the_newest_policy() {
     let (mut operator, upstream, pod) = stage().await;
     let sidecar = pod.start(&operator.url()).await;
     let (mut stream, _) = operator.stream().await;
@@ -164,7 +164,7 @@ async fn a_restart_needs_no_operator_and_does_not_go_back() {
 }
 
 #[tokio::test]
-async fn who_restarts_says_what_it_has() {
+async fn a_restarted_gateway_reports_its_policy() {
     let (mut operator, upstream, pod) = stage().await;
     let sidecar = pod.start(&operator.url()).await;
     let (mut stream, _) = operator.stream().await;
@@ -177,19 +177,19 @@ async fn who_restarts_says_what_it_has() {
 }
 
 #[tokio::test]
-async fn a_credential_is_gone_as_soon_as_it_is_withdrawn() {
+async fn a_withdrawn_credential_is_removed_at_once() {
     let (mut operator, upstream, pod) = stage().await;
     let sidecar = pod.start(&operator.url()).await;
     let (mut stream, _) = operator.stream().await;
     in_force(1, &stream.push(&with(1, &upstream), &[("first-main", "sk-gone")]).await);
     assert!(pod.held().contains("sk-gone"));
-    // No longer named.
+    // No longer named by the policy.
     let mut without = with(2, &upstream);
     without.providers[0].credentials[0].secret = secret("other");
     in_force(2, &stream.push(&without, &[]).await);
     assert_eq!(asks(&sidecar, &upstream).await, Err("provider_blocked".to_owned()));
     assert!(!pod.held().contains("sk-gone"));
-    // Named again, its value is not remembered.
+    // Named again, but its value was forgotten.
     in_force(3, &stream.push(&with(3, &upstream), &[]).await);
     assert_eq!(asks(&sidecar, &upstream).await, Err("provider_blocked".to_owned()));
     // Withheld from this pod.
@@ -201,7 +201,7 @@ async fn a_credential_is_gone_as_soon_as_it_is_withdrawn() {
 }
 
 #[tokio::test]
-async fn the_leader_is_found_through_a_follower() {
+async fn a_follower_redirects_to_the_leader() {
     let authority = Authority::new();
     let (follower, mut leader) = (Operator::new(&authority).await, Operator::new(&authority).await);
     follower.answers(Answer::Leader(leader.address.to_string()));
@@ -209,7 +209,7 @@ async fn the_leader_is_found_through_a_follower() {
     let sidecar = pod.start(&follower.url()).await;
     let (stream, _) = leader.stream().await;
     sidecar.told(|operator| operator["connected"] == true).await;
-    // One that leads no more sends it back to the Service, where another leads by now.
+    // A former leader redirects to the Service, where another one leads by now.
     let mut other = Operator::new(&authority).await;
     follower.answers(Answer::Leader(other.address.to_string()));
     leader.answers(Answer::Leader(follower.address.to_string()));
@@ -218,7 +218,7 @@ async fn the_leader_is_found_through_a_follower() {
 }
 
 #[tokio::test]
-async fn files_are_read_anew_for_each_connection() {
+async fn files_are_read_again_for_each_connection() {
     let (mut operator, upstream, pod) = stage().await;
     let sidecar = pod.start(&operator.url()).await;
     let (mut stream, hello) = operator.stream().await;
@@ -226,7 +226,7 @@ async fn files_are_read_anew_for_each_connection() {
     let another = Authority::new();
     let both = std::fs::read_to_string(pod.at("policy/ca.crt")).unwrap() + &another.pem;
     pod.write("policy/ca.crt", &both);
-    // At once it is told whom it would trust next.
+    // The outcome reports at once which authorities the next connection trusts.
     let outcome = stream.push(&with(1, &upstream), &[]).await;
     assert_eq!((outcome.authorities.len(), &outcome.authorities[..1]), (2, &hello.authorities[..]));
     drop(stream);
@@ -236,7 +236,7 @@ async fn files_are_read_anew_for_each_connection() {
 }
 
 #[tokio::test]
-async fn an_operator_that_nobody_vouches_for_gets_no_token() {
+async fn an_untrusted_operator_gets_no_token() {
     let (mut operator, upstream, pod) = stage().await;
     let right = std::fs::read_to_string(pod.at("policy/ca.crt")).unwrap();
     pod.write("policy/ca.crt", &Authority::new().pem);
@@ -245,7 +245,7 @@ async fn an_operator_that_nobody_vouches_for_gets_no_token() {
     let sidecar = pod.start(&operator.url()).await;
     let told = sidecar.told(|operator| operator["problem"].is_string()).await;
     assert!(told["problem"].as_str().unwrap().contains("TLS with the operator"), "{told}");
-    assert_eq!(asks(&sidecar, &upstream).await, bearer("sk-mounted"), "it serves all the same");
+    assert_eq!(asks(&sidecar, &upstream).await, bearer("sk-mounted"), "it serves nevertheless");
     std::fs::remove_file(pod.at("policy/ca.crt")).unwrap();
     sidecar.told(|operator| operator["problem"].as_str().is_some_and(|told| told.contains("not there"))).await;
     pod.write("policy/ca.crt", "not PEM");
@@ -256,7 +256,7 @@ async fn an_operator_that_nobody_vouches_for_gets_no_token() {
 }
 
 #[tokio::test]
-async fn who_is_refused_hears_why_and_serves_on() {
+async fn a_refused_gateway_reports_why_and_keeps_serving() {
     let (mut operator, upstream, pod) = stage().await;
     operator.answers(Answer::Refuse(403, "the token is bound\nto no pod"));
     pod.mount(&with(1, &upstream));
@@ -270,7 +270,7 @@ async fn who_is_refused_hears_why_and_serves_on() {
 }
 
 #[tokio::test]
-async fn a_line_of_a_megabyte_comes_whole() {
+async fn a_line_of_a_megabyte_arrives_complete() {
     let (mut operator, upstream, pod) = stage().await;
     let sidecar = pod.start(&operator.url()).await;
     let (mut stream, _) = operator.stream().await;
@@ -282,7 +282,7 @@ async fn a_line_of_a_megabyte_comes_whole() {
 }
 
 #[tokio::test]
-async fn garbage_ends_a_stream_and_nothing_else() {
+async fn garbage_only_ends_the_stream() {
     let (mut operator, upstream, pod) = stage().await;
     let sidecar = pod.start(&operator.url()).await;
     let (mut stream, _) = operator.stream().await;
@@ -299,7 +299,7 @@ async fn garbage_ends_a_stream_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn what_a_newer_operator_says_beside_is_passed_over() {
+async fn unknown_messages_and_fields_are_ignored() {
     let (mut operator, upstream, pod) = stage().await;
     let sidecar = pod.start(&operator.url()).await;
     let (mut stream, _) = operator.stream().await;
@@ -314,7 +314,7 @@ async fn what_a_newer_operator_says_beside_is_passed_over() {
 }
 
 #[tokio::test]
-async fn a_provider_of_a_type_that_is_not_known_takes_no_neighbour_down() {
+async fn a_provider_of_an_unknown_type_does_not_affect_others() {
     let (mut operator, upstream, pod) = stage().await;
     let sidecar = pod.start(&operator.url()).await;
     let (mut stream, _) = operator.stream().await;

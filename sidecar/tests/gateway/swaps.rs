@@ -1,4 +1,4 @@
-//! Policies that change while requests are under way.
+//! Policies that change while requests are in progress.
 
 use std::sync::Arc;
 
@@ -37,7 +37,7 @@ async fn a_stream_outlives_the_policy_it_began_with() {
 }
 
 #[tokio::test]
-async fn the_last_good_policy_serves_on_and_the_reason_is_told() {
+async fn the_last_good_policy_stays_in_force_and_the_reason_is_reported() {
     let upstream = Fake::always(answer("good")).await;
     let running = Running::new(document(3, vec![provider("first", &upstream.url)])).await;
     let broken = document(4, vec![provider("first", "no url at all")]);
@@ -59,7 +59,7 @@ async fn the_last_good_policy_serves_on_and_the_reason_is_told() {
 }
 
 #[tokio::test]
-async fn a_thousand_swaps_lose_no_request_no_connection_and_no_rest() {
+async fn a_thousand_swaps_lose_no_request_no_connection_and_no_pause() {
     let upstream = Fake::always(answer("hi")).await;
     let limited = Fake::always(crate::fake::json_with(
         429,
@@ -83,14 +83,14 @@ async fn a_thousand_swaps_lose_no_request_no_connection_and_no_rest() {
         let got = running.send(client.post(running.url("/v1/chat/completions")).json(&chat("m"))).await;
         assert_eq!(got.status, 200);
     }
-    assert_eq!(limited.asked().len(), 1, "the cool-down outlived every swap");
+    assert_eq!(limited.asked().len(), 1, "the pause outlived every swap");
     let connections: std::collections::BTreeSet<usize> =
         upstream.asked().iter().map(|asked| asked.connection).collect();
     assert_eq!(connections.len(), 1, "and so did the connection");
 }
 
 #[tokio::test]
-async fn without_a_policy_everything_is_refused_for_now() {
+async fn without_a_policy_requests_get_503() {
     let running = Running::of(Gateway::new(Settings { lines: Lines::Off, ..Settings::default() }).unwrap()).await;
     let got = running.post("/v1/chat/completions", &chat("m")).await;
     assert_eq!((got.status, got.json()["error"]["type"].as_str()), (503, Some("no_policy")));

@@ -1,4 +1,4 @@
-//! Whose time runs out when, and what that teaches.
+//! Timeouts: which one runs out, and whether it counts against the provider.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ async fn patient(running: &Running, header: &str, seconds: &str, body: &Value) -
     running.send(request).await
 }
 
-/// A stream that says a word every 60 ms, ten times.
+/// A stream that sends a word every 60 ms, ten times.
 fn flowing() -> Vec<Act> {
     let mut script = vec![stream_head(), chunk(&role())];
     for _ in 0..10 {
@@ -24,7 +24,7 @@ fn flowing() -> Vec<Act> {
 }
 
 #[tokio::test]
-async fn a_stream_that_flows_outlasts_every_clock_but_silence() {
+async fn a_flowing_stream_is_only_limited_by_silence() {
     for (name, header, total) in [
         ("a read time-out", Some(("x-stainless-read-timeout", "0.3")), None),
         ("a time-out", Some(("x-stainless-timeout", "0.3")), None),
@@ -43,8 +43,8 @@ async fn a_stream_that_flows_outlasts_every_clock_but_silence() {
 }
 
 #[tokio::test]
-async fn a_preamble_goes_out_before_its_caller_gives_up() {
-    // It speaks, and thinks for longer than the caller waits for an answer.
+async fn buffered_events_are_sent_before_the_caller_gives_up() {
+    // The upstream sends comments, and thinks for longer than the caller waits for an answer.
     let mut script = vec![stream_head(), chunk(&role())];
     for _ in 0..6 {
         script.extend([chunk(": thinking\n\n"), Act::Pause(Duration::from_millis(100))]);
@@ -57,7 +57,7 @@ async fn a_preamble_goes_out_before_its_caller_gives_up() {
 }
 
 #[tokio::test]
-async fn a_read_time_out_bounds_gaps_and_is_the_callers_own() {
+async fn a_read_timeout_limits_gaps_and_does_not_count_against_the_provider() {
     let half = vec![stream_head(), chunk(&role()), chunk(&delta("half")), Act::Silence];
     let first = Fake::always(half).await;
     let second = Fake::always(says("second")).await;
@@ -68,11 +68,11 @@ async fn a_read_time_out_bounds_gaps_and_is_the_callers_own() {
     }
     first.play(says("fine"));
     let got = running.post("/v1/chat/completions", &streamed("m")).await;
-    assert!(got.text.contains("fine"), "six callers had no patience, and nobody else: {}", got.text);
+    assert!(got.text.contains("fine"), "six callers timed out, not the provider: {}", got.text);
 }
 
 #[tokio::test]
-async fn an_attempt_that_hangs_leaves_the_next_one_its_share() {
+async fn a_hanging_attempt_leaves_time_for_the_next_one() {
     let stalled = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 900\r\n\r\n{";
     for (name, script, body) in [
         ("no head", vec![Act::Silence], chat("m")),
@@ -95,7 +95,7 @@ async fn an_attempt_that_hangs_leaves_the_next_one_its_share() {
 }
 
 #[tokio::test]
-async fn time_outs_open_the_breaker_and_a_callers_deadline_does_not() {
+async fn timeouts_open_the_breaker_and_a_callers_deadline_does_not() {
     for (name, own, header, opens) in
         [("the provider's", Some(30), "x-none", true), ("the caller's", None, "x-stainless-timeout", false)]
     {
@@ -115,7 +115,7 @@ async fn time_outs_open_the_breaker_and_a_callers_deadline_does_not() {
 }
 
 #[tokio::test]
-async fn white_space_in_front_of_an_answer_is_no_silence() {
+async fn white_space_before_an_answer_is_no_silence() {
     let told = completion("at last");
     let length = told.len() + 10;
     let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n");
@@ -132,7 +132,7 @@ async fn white_space_in_front_of_an_answer_is_no_silence() {
     assert!(got.text.contains("at last"), "{}", got.text);
 }
 
-/// Reads an answer until `mark` is in it, and closes.
+/// Reads an answer until it contains `mark`, then closes the connection.
 async fn reads_until(running: &Running, path: &str, body: &Value, mark: &str) {
     let body = body.to_string();
     let mut stream = tokio::net::TcpStream::connect(running.address).await.unwrap();
@@ -147,7 +147,7 @@ async fn reads_until(running: &Running, path: &str, body: &Value, mark: &str) {
     }
 }
 
-/// The record of the only request, when it has ended.
+/// Waits for the record of the only request.
 async fn first_record(running: &Running) -> Value {
     loop {
         let records = running.admin("/decisions").await;
@@ -159,7 +159,7 @@ async fn first_record(running: &Running) -> Value {
 }
 
 #[tokio::test]
-async fn whoever_has_read_to_the_end_may_close() {
+async fn a_caller_that_has_read_to_the_end_may_close() {
     let anthropic = |end: &str| {
         let events = [
             r#"{"type":"message_start","message":{"id":"m","type":"message","role":"assistant","model":"m","content":[],"usage":{"input_tokens":3,"output_tokens":1}}}"#,
@@ -200,7 +200,7 @@ async fn whoever_has_read_to_the_end_may_close() {
         ("in mid-answer", "OpenAICompatible", openai, streamed("m"), format!("{}{}", role(), delta("hi")), "hi", 499),
         ("in mid-message", "Anthropic", "/v1/messages", ask, anthropic(""), "hi", 499),
     ] {
-        // It never closes by itself.
+        // The upstream never closes the connection.
         let first = Fake::always(vec![stream_head(), chunk(&told), Act::Silence]).await;
         let mut policy = document(1, vec![typed("first", kind, &first.url)]);
         policy.keys[0].providers[0].models = vec!["m".to_owned()];
@@ -213,8 +213,8 @@ async fn whoever_has_read_to_the_end_may_close() {
 }
 
 #[tokio::test]
-async fn whatever_stalls_another_takes_over() {
-    // It is asked for more than any socket holds, and reads nothing.
+async fn another_provider_takes_over_if_one_stalls() {
+    // The upstream reads nothing of a request that is longer than any socket buffer.
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let deaf = format!("http://{}/v1", listener.local_addr().unwrap());
     let heard = tokio::spawn(async move {
@@ -246,7 +246,7 @@ async fn whatever_stalls_another_takes_over() {
 }
 
 #[tokio::test]
-async fn nobody_reads_on_for_ever_for_a_caller_who_has_gone() {
+async fn reading_on_for_a_caller_that_has_gone_is_limited() {
     let mut script = vec![stream_head(), chunk(&role())];
     script.extend((0..200).flat_map(|_| [chunk(&delta("word ")), Act::Pause(Duration::from_millis(50))]));
     let first = Fake::always(script).await;
@@ -263,7 +263,7 @@ async fn nobody_reads_on_for_ever_for_a_caller_who_has_gone() {
 }
 
 #[tokio::test]
-async fn a_rate_limit_rests_what_it_speaks_of() {
+async fn a_rate_limit_pauses_what_it_names() {
     for (message, other_model) in [
         ("Rate limit reached for m in organization org-x on tokens per min (TPM)", "first"),
         ("slow down", "first"),
@@ -285,7 +285,7 @@ async fn a_rate_limit_rests_what_it_speaks_of() {
 }
 
 #[tokio::test]
-async fn who_shares_an_account_rests_with_it() {
+async fn providers_that_share_an_account_pause_together() {
     let error =
         json!({"error": {"message": "Your organization has made too many requests", "code": "rate_limit_exceeded"}});
     let limited = crate::fake::json_with(429, "retry-after: 60\r\n", &error.to_string());
@@ -323,7 +323,7 @@ async fn adaptive_shares_follow_whole_answers_and_failures() {
 }
 
 #[tokio::test]
-async fn a_refusal_closes_the_breaker_of_a_place_that_is_tried() {
+async fn a_refusal_closes_the_breaker_of_a_trial() {
     let failing = |status: u16| {
         let error = json!({"error": {"message": "no", "type": "invalid_request_error", "code": null}});
         crate::fake::json(status, &error.to_string())
@@ -335,7 +335,7 @@ async fn a_refusal_closes_the_breaker_of_a_place_that_is_tried() {
     }
     assert_eq!(first.asked().len(), 5, "the breaker is open");
     first.play(failing(400));
-    // Until the pause is over and one request tries.
+    // Until the pause is over and a trial request is sent.
     while running.post("/v1/chat/completions", &chat("m")).await.status == 200 {}
     first.play(answer("first"));
     let got = running.post("/v1/chat/completions", &chat("m")).await;

@@ -15,15 +15,15 @@ use tokio_rustls::TlsAcceptor;
 use crate::fake::completion;
 use crate::policies::{Running, chat, document, provider};
 
-/// An upstream whose certificate only `pem` vouches for, and that takes two streams a connection.
-/// It answers when as many requests as `together` are there.
+/// An upstream whose certificate only `pem` verifies, with two streams for each connection. It answers when `together`
+/// requests have arrived.
 pub struct Http2 {
     pub address: SocketAddr,
     pub pem: String,
     connections: Arc<AtomicUsize>,
 }
 
-/// What it takes to accept TLS as `localhost`, and the certificate that vouches for it.
+/// A TLS acceptor for `localhost`, and the certificate that verifies it.
 pub fn certified(alpn: &[&[u8]]) -> (TlsAcceptor, String) {
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
@@ -72,12 +72,12 @@ async fn http2(together: usize) -> Http2 {
 }
 
 #[tokio::test]
-async fn a_new_connection_is_opened_before_a_stream_would_have_to_wait() {
+async fn a_new_connection_is_opened_before_a_request_has_to_wait_for_a_stream() {
     let upstream = http2(6).await;
     let mut one = provider("first", &format!("https://localhost:{}/v1", upstream.address.port()));
     one.ca = Some(upstream.pem.clone());
     let running = Running::new(document(1, vec![one])).await;
-    // All six are answered only when all six are there: with one connection that would never be.
+    // All six are answered only when all six have arrived, which is impossible on one connection.
     let body = chat("m");
     let all = (0..6).map(|_| running.post("/v1/chat/completions", &body));
     for got in futures_util::future::join_all(all).await {
@@ -88,7 +88,7 @@ async fn a_new_connection_is_opened_before_a_stream_would_have_to_wait() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_nobody_vouches_for_is_a_tls_failure() {
+async fn an_untrusted_certificate_is_a_tls_failure() {
     let upstream = http2(1).await;
     let one = provider("first", &format!("https://localhost:{}/v1", upstream.address.port()));
     let running = Running::new(document(1, vec![one])).await;
@@ -97,7 +97,7 @@ async fn a_certificate_that_nobody_vouches_for_is_a_tls_failure() {
     assert_eq!(running.record().await["attempts"][0]["error"], "tls");
 }
 
-/// An upstream that speaks HTTP/1.1 behind TLS, and takes so long for each handshake. What it offers by ALPN.
+/// An HTTP/1.1 upstream behind TLS with slow handshakes. `alpn`: the protocols that it offers.
 pub async fn http1(handshake: std::time::Duration, alpn: &[&[u8]]) -> Http2 {
     let (acceptor, pem) = certified(alpn);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -125,13 +125,13 @@ pub async fn http1(handshake: std::time::Duration, alpn: &[&[u8]]) -> Http2 {
 }
 
 #[tokio::test]
-async fn a_cold_start_on_http1_opens_connections_side_by_side() {
+async fn a_cold_start_on_http1_opens_connections_in_parallel() {
     for alpn in [&[&b"http/1.1"[..]][..], &[]] {
         let upstream = http1(std::time::Duration::from_millis(250), alpn).await;
         let mut one = provider("first", &format!("https://localhost:{}/v1", upstream.address.port()));
         one.ca = Some(upstream.pem.clone());
         one.max_attempts = Some(1);
-        // Enough for two handshakes one after the other, and not for twelve.
+        // Enough time for two handshakes one after another, but not for twelve.
         one.timeouts.connect = Some(900);
         let running = Running::new(document(1, vec![one])).await;
         let body = chat("m");
@@ -139,13 +139,13 @@ async fn a_cold_start_on_http1_opens_connections_side_by_side() {
         for got in futures_util::future::join_all(all).await {
             assert_eq!(got.status, 200, "{}", got.text);
         }
-        assert!(upstream.connections.load(Ordering::SeqCst) >= 6, "side by side");
+        assert!(upstream.connections.load(Ordering::SeqCst) >= 6, "in parallel");
     }
 }
 
-/// `localhost` is two addresses; the first of them takes connections and says nothing.
+/// `localhost` has two addresses; the first accepts connections and sends nothing.
 #[tokio::test]
-async fn an_address_that_never_greets_leaves_it_to_the_next_one() {
+async fn an_address_without_a_handshake_is_replaced_by_the_next_one() {
     let upstream = http1(std::time::Duration::ZERO, &[b"http/1.1"]).await;
     let port = upstream.address.port();
     let _mute = TcpListener::bind(("::1", port)).await;
@@ -158,7 +158,7 @@ async fn an_address_that_never_greets_leaves_it_to_the_next_one() {
     assert!(got.text.contains("over 1.1"), "{} {}", got.status, got.text);
 }
 
-/// An upstream that stops at some point of the way, over TLS.
+/// An upstream that stalls at some point, behind TLS.
 async fn stalls(alpn: &[&[u8]], after_handshake: bool) -> (SocketAddr, String) {
     let (acceptor, pem) = certified(alpn);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -178,7 +178,7 @@ async fn stalls(alpn: &[&[u8]], after_handshake: bool) -> (SocketAddr, String) {
 }
 
 #[tokio::test]
-async fn whatever_stalls_behind_tls_another_takes_over() {
+async fn another_provider_takes_over_if_one_stalls_behind_tls() {
     for (name, alpn, after, word) in [
         ("no handshake", &[&b"h2"[..]][..], false, "timeout_connect"),
         ("HTTP/2 without a frame", &[&b"h2"[..]], true, "timeout_attempt"),

@@ -1,4 +1,4 @@
-//! Requests that nobody has looked at: sent again on a new connection, unseen and free.
+//! Requests that the server did not process: they are sent again on a new connection, invisible to the caller and free.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -21,19 +21,19 @@ enum Does {
     Answer,
     /// `RST_STREAM` with this code.
     Reset(u32),
-    /// `GOAWAY` that names this last stream, and then it closes the connection or leaves it open.
+    /// `GOAWAY` with this last stream; then it closes the connection, or leaves it open.
     Leave {
         last: u32,
         closes: bool,
     },
-    /// Closes without a word.
+    /// Closes the connection without an answer.
     Close,
 }
 
 struct Raw {
     address: SocketAddr,
     pem: String,
-    /// By connection, the streams on which something was asked.
+    /// The requests, as connection and stream.
     asked: Arc<Mutex<Vec<(usize, u32)>>>,
 }
 
@@ -116,11 +116,11 @@ fn charged(mut policy: Document) -> Document {
     policy
 }
 
-/// What `priced` makes of an answer of three tokens and two.
+/// The cost of an answer with three input tokens and two output tokens at the price of `priced`.
 const ONE_ANSWER: u64 = 23_000_000;
 
 #[tokio::test]
-async fn what_http2_calls_unprocessed_is_sent_again_and_paid_for_once() {
+async fn an_unprocessed_http2_request_is_sent_again_and_charged_once() {
     const REFUSED: u32 = 7;
     for (what, script, asked) in [
         ("refused at once", vec![Does::Reset(REFUSED)], vec![(1, 1), (2, 1)]),
@@ -159,11 +159,11 @@ async fn what_http2_calls_unprocessed_is_sent_again_and_paid_for_once() {
 }
 
 #[tokio::test]
-async fn what_may_have_been_processed_is_an_attempt_and_is_charged() {
+async fn a_request_that_may_have_been_processed_is_charged() {
     const INTERNAL: u32 = 2;
     for (what, script) in [
         ("reset for another reason", vec![Does::Answer, Does::Reset(INTERNAL)]),
-        // It says itself that it has looked at the stream.
+        // The server reports this stream as processed.
         ("the last stream itself", vec![Does::Answer, Does::Leave { last: 3, closes: true }]),
         ("a new connection, closed", vec![Does::Close]),
     ] {
@@ -178,14 +178,14 @@ async fn what_may_have_been_processed_is_an_attempt_and_is_charged() {
         }
         let got = running.post("/v1/chat/completions", &short("m")).await;
         assert_eq!(got.headers["x-outrigger-attempts"], "2", "{what}: {}", got.text);
-        // What was reserved for the one that was lost: ten tokens at a cent each.
+        // The lost attempt is charged in full: ten tokens at a cent each.
         let spent = nanos(&spent(&running, "budgets[all]").await);
         assert!(spent > requests * ONE_ANSWER + 100_000_000, "{what}: {spent}");
     }
 }
 
 #[tokio::test]
-async fn refused_twice_is_told_and_is_free() {
+async fn a_request_that_is_refused_twice_fails_and_is_free() {
     const REFUSED: u32 = 7;
     let upstream = raw(&[Does::Reset(REFUSED); 20]).await;
     let url = format!("https://localhost:{}/v1", upstream.address.port());
@@ -200,7 +200,7 @@ async fn refused_twice_is_told_and_is_free() {
 }
 
 #[tokio::test]
-async fn a_kept_connection_that_is_found_closed_costs_nothing_and_is_not_seen() {
+async fn a_reused_connection_that_is_closed_costs_nothing_and_is_invisible() {
     let upstream = Fake::new(vec![answer("one"), vec![Act::Close], answer("two")]).await;
     let running = Running::new(charged(priced(&[("first", &upstream.url)]))).await;
     for expected in ["one", "two"] {
@@ -215,7 +215,7 @@ async fn a_kept_connection_that_is_found_closed_costs_nothing_and_is_not_seen() 
 }
 
 #[tokio::test]
-async fn a_byte_of_an_answer_says_that_it_was_looked_at() {
+async fn a_request_with_a_partial_answer_counts_as_processed() {
     let upstream =
         Fake::new(vec![answer("one"), vec![Act::Send("HTTP/1.1 200 OK\r\n".to_owned()), Act::Close], answer("two")])
             .await;

@@ -1,4 +1,4 @@
-//! Answers of upstreams: wide, long, compressed, without an end.
+//! Upstreams' answers that are wide, long, compressed, or endless.
 
 use std::io::Write;
 
@@ -21,7 +21,7 @@ fn many(one: &str, bytes: usize) -> String {
     vec![one; bytes / (one.len() + 1)].join(",")
 }
 
-/// A whole answer that says this.
+/// A whole answer with this text.
 fn saying(dialect: Dialect, text: &str) -> String {
     match dialect {
         OpenAi => format!(r#"{{"choices":[{{"message":{{"content":"{text}"}},"finish_reason":"stop"}}]}}"#),
@@ -34,7 +34,7 @@ fn saying(dialect: Dialect, text: &str) -> String {
     }
 }
 
-/// A whole answer of very many small things.
+/// A whole answer of very many small parts.
 fn wide(dialect: Dialect, bytes: usize) -> String {
     match dialect {
         OpenAi => format!(r#"{{"choices":[{}]}}"#, many(r#"{"message":{"content":"x"}}"#, bytes)),
@@ -54,7 +54,7 @@ fn event(dialect: Dialect, text: &str) -> String {
     }
 }
 
-/// What stands before it.
+/// The events before it.
 fn opening(dialect: Dialect) -> &'static str {
     match dialect {
         Anthropic => {
@@ -65,14 +65,14 @@ fn opening(dialect: Dialect) -> &'static str {
     }
 }
 
-/// A piece of a call's arguments.
+/// A fragment of a call's arguments.
 fn argument(text: &str) -> String {
     format!(
         "data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"tool_calls\":[{{\"index\":0,\"id\":\"c\",\"function\":{{\"name\":\"f\",\"arguments\":\"{text}\"}}}}]}}}}]}}\n\n"
     )
 }
 
-/// Name, whether it is streamed, and what is answered.
+/// The name, whether it is a stream, and the answer.
 fn scripts(dialect: Dialect) -> Vec<(&'static str, bool, Script)> {
     let long = "x".repeat(1_000);
     let json = |text: String| Script::json(200, text);
@@ -131,7 +131,7 @@ fn scripts(dialect: Dialect) -> Vec<(&'static str, bool, Script)> {
     scripts
 }
 
-/// A request that is answered so.
+/// A request to a provider.
 fn request(caller: Dialect, provider: Dialect, stream: bool) -> (String, Vec<u8>) {
     let body = match caller {
         OpenAi => format!(r#"{{"model":"m","stream":{stream},"messages":[{{"role":"user","content":"x"}}]}}"#),
@@ -149,13 +149,13 @@ fn request(caller: Dialect, provider: Dialect, stream: bool) -> (String, Vec<u8>
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_is_answered_the_limit_holds() {
+async fn memory_stays_below_the_limit_for_any_answer() {
     let scene = Scene::new().await;
     for provider in Dialect::ALL {
         for (name, stream, script) in scripts(provider) {
             scene.upstream(provider).play(script);
             for caller in Dialect::ALL {
-                // Each way across at least once.
+                // At least one translation in each direction.
                 if provider != OpenAi && caller != OpenAi && caller != provider {
                     continue;
                 }

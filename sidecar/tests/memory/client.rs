@@ -1,20 +1,21 @@
-//! A client that writes all of its request before it reads, as most do, and so learns nothing from a connection that is reset.
+//! A client that writes its whole request before it reads, as most do. It cannot read a response if the connection is
+//! reset.
 
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// What came back.
+/// The response.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
-    /// The first bytes of it, head and all.
+    /// Its first bytes, head included.
     pub text: String,
     pub length: usize,
 }
 
-/// Asks, and reads to the end. An error is a connection that ended before there was an answer.
+/// Sends a request, and reads the response to its end. An error means that the connection ended before a response.
 pub async fn ask(address: &str, path: &str, body: &[u8]) -> Result<Answer, String> {
     let asking = async {
         let mut stream = TcpStream::connect(address).await.map_err(|error| format!("not connected: {error}"))?;

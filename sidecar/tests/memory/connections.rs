@@ -1,4 +1,4 @@
-//! What many connections hold at one time: heads and bodies that don't end, and answers that nobody reads.
+//! Memory of many connections: incomplete heads and bodies, and answers that nobody reads.
 
 use std::sync::Arc;
 
@@ -11,16 +11,17 @@ use tokio::sync::Barrier;
 use crate::process::LIMIT;
 use crate::{MIB, Scene};
 
-/// As many as a test may have open where nobody gave it more descriptors.
+/// As many connections as a test may have open with the default limit of descriptors.
 const CONNECTIONS: usize = 400;
 
-/// Each sends this, and no more; then each is read to its end. How many were told a status, and the most memory.
+/// Sends this text on each connection, then reads each to its end. Returns the statuses that came, and the peak of
+/// memory.
 async fn hold(scene: &Scene, address: &str, connections: usize, text: &str) -> (Vec<u16>, usize) {
     scene.process.reset();
     let mut all = Vec::new();
     for _ in 0..connections {
         let mut stream = TcpStream::connect(address).await.unwrap();
-        // One that has no room is closed, whatever it still sends.
+        // A connection beyond the limit is closed while it sends.
         if stream.write_all(text.as_bytes()).await.is_ok() {
             all.push(stream);
         }
@@ -37,7 +38,7 @@ async fn hold(scene: &Scene, address: &str, connections: usize, text: &str) -> (
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_connections_hold_is_bounded() {
+async fn memory_of_incomplete_requests_is_bounded() {
     let scene = Scene::new().await;
     let head = "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\n";
     let fields: String = (0..95).map(|at| format!("x-{at}: {}\r\n", "v".repeat(300))).collect();
@@ -55,9 +56,9 @@ async fn what_connections_hold_is_bounded() {
     }
 }
 
-/// Operators may ask for much at once, and read none of it.
+/// Operators may send many requests at once, and read no response.
 #[tokio::test(flavor = "multi_thread")]
-async fn decisions_that_nobody_reads_are_bounded() {
+async fn memory_of_unread_decisions_is_bounded() {
     let scene = Scene::new().await;
     let names: Vec<String> = (0..32).map(|at| format!("\"ant/{at}{}\"", "n".repeat(400))).collect();
     let body = format!(r#"{{"model":"oai/m","messages":[],"fallbacks":[{}]}}"#, names.join(","));
@@ -74,8 +75,8 @@ async fn decisions_that_nobody_reads_are_bounded() {
     assert!(statuses.contains(&200), "{statuses:?}");
 }
 
-/// Heads of HTTP/2, the longest that are allowed, by what makes them dear: their bytes; that HPACK sends a field of 3 kB
-/// again with a byte; or the number of their fields.
+/// HTTP/2 heads of the longest allowed kind, which are expensive in different ways: by their length, by HPACK, which
+/// repeats a field of 3 kB with one byte, and by the number of their fields.
 fn heads() -> [(&'static str, HeaderMap); 3] {
     let long = [(HeaderName::from_static("x"), "v".repeat(31_000))].into_iter().collect();
     let repeated = (0..10).map(|_| (HeaderName::from_static("x"), "v".repeat(3_000))).collect();
@@ -92,8 +93,8 @@ fn heads() -> [(&'static str, HeaderMap); 3] {
     )
 }
 
-/// Opens as many requests on a connection as are taken, without the end of their bodies; then ends them. What they were
-/// told, where they were told something: a connection that there is no room for is closed.
+/// Opens as many requests on a connection as are accepted, without the end of their bodies, then ends them. Returns the
+/// statuses that came. A connection beyond the limit of memory is closed.
 async fn open_many(address: String, head: HeaderMap, streams: usize, ends: Arc<Barrier>) -> Vec<u16> {
     let (mut client, connection) = h2::client::handshake(TcpStream::connect(address).await.unwrap()).await.unwrap();
     let driver = tokio::spawn(connection);
@@ -104,7 +105,7 @@ async fn open_many(address: String, head: HeaderMap, streams: usize, ends: Arc<B
         let mut request = Request::post("http://localhost/v1/chat/completions").body(()).unwrap();
         request.headers_mut().clone_from(&head);
         let Ok((answer, mut body)) = client.send_request(request, false) else { break };
-        // One that was refused already takes no more.
+        // A stream that was refused already accepts no data.
         let _ = body.send_data(Bytes::from_static(b"{"), false);
         open.push((answer, body));
     }
@@ -119,7 +120,7 @@ async fn open_many(address: String, head: HeaderMap, streams: usize, ends: Arc<B
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_connections_of_http2_hold_is_bounded() {
+async fn memory_of_http2_heads_is_bounded() {
     let scene = Scene::new().await;
     for (name, head) in heads() {
         for (connections, streams) in [(8, 120), (64, 40)] {
@@ -139,9 +140,9 @@ async fn what_connections_of_http2_hold_is_bounded() {
                 continue;
             }
             assert!(peak < LIMIT, "{name}, {connections} connections: {} kB", peak >> 10);
-            // On a busy machine a body that was begun may have been waited for in vain.
+            // On a busy machine, the wait for a body may time out.
             assert!(statuses.iter().all(|status| matches!(status, 400 | 408 | 503)), "{name}: {statuses:?}");
-            // Connections that there was no room for are closed; whoever comes then is served.
+            // Connections beyond the limit were closed; a new client is served.
             let body = br#"{"model":"oai/m","messages":[{"role":"user","content":"hi"}]}"#;
             assert_eq!(scene.tries(name, 1, "/v1/chat/completions", body.to_vec()).await, [200], "{name}");
         }

@@ -1,5 +1,4 @@
-//! The sidecar with 64 MiB: whatever is sent to it and whatever upstreams answer, it takes no more, and says so in words
-//! that the caller can read.
+//! Tests the sidecar with 64 MiB: no request and no answer makes it use more, and it refuses with readable errors.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, reason = "tests fail loudly")]
 
@@ -54,7 +53,7 @@ impl Scene {
         }
     }
 
-    /// So many clients ask the same at once.
+    /// Sends the same request from several clients at once.
     pub async fn ask(&self, clients: usize, path: &str, body: impl Into<Arc<[u8]>>) -> Vec<Result<Answer, String>> {
         let body: Arc<[u8]> = body.into();
         let asking: Vec<_> = (0..clients)
@@ -70,7 +69,7 @@ impl Scene {
         answers
     }
 
-    /// The same, and looks at the memory.
+    /// The same, and checks the peak of memory.
     pub async fn tries(&self, name: &str, clients: usize, path: &str, body: impl Into<Arc<[u8]>>) -> Vec<u16> {
         self.process.reset();
         let answers = self.ask(clients, path, body).await;
@@ -111,7 +110,7 @@ fn policy(openai: &Upstream, anthropic: &Upstream, gemini: &Upstream) -> Documen
     document
 }
 
-/// An answer of a dialect that says next to nothing.
+/// A short answer of a dialect.
 fn usual(dialect: Dialect) -> &'static str {
     match dialect {
         Dialect::OpenAi => {
@@ -134,7 +133,7 @@ pub fn name(dialect: Dialect) -> &'static str {
     }
 }
 
-/// A request for a model at that provider: its path, and the body with the model's name in it.
+/// A request for a model of that provider: its path, and the body with the model's name.
 pub fn led(caller: Dialect, provider: Dialect, body: String) -> (String, Vec<u8>) {
     let model = format!("{}/m", name(provider));
     match caller {
@@ -149,7 +148,7 @@ fn named(body: String, model: &str) -> Vec<u8> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_is_asked_the_limit_holds() {
+async fn memory_stays_below_the_limit_for_any_request() {
     let scene = Scene::new().await;
     for shape in shapes::all() {
         let other = if shape.dialect == Dialect::OpenAi { Dialect::Anthropic } else { Dialect::OpenAi };
@@ -158,11 +157,11 @@ async fn whatever_is_asked_the_limit_holds() {
             let name = format!("{:?} {} to {provider}", shape.dialect, shape.name);
             scene.tries(&name, 1, &path, body).await;
         }
-        // At once, and in another dialect than the one that is asked.
+        // Several at once, and translated.
         let (path, body) = led(shape.dialect, other, shape.body(MIB / 4));
         scene.tries(&format!("{:?} {} to {other}", shape.dialect, shape.name), 16, &path, body).await;
     }
-    // As large as they may be.
+    // As large as allowed.
     for shape in shapes::all().into_iter().filter(|shape| shape.dialect == Dialect::OpenAi) {
         if !["tools {}", "turns 0", "turns of one word", "one long text", "a picture"].contains(&shape.name) {
             continue;
@@ -172,7 +171,7 @@ async fn whatever_is_asked_the_limit_holds() {
             scene.tries(&format!("15 MiB of {} to {provider}", shape.name), clients, &path, body).await;
         }
     }
-    // Refused for nothing, and each with a name that is kept.
+    // Refused requests, each with a long name that the record keeps.
     for _ in 0..20 {
         let body = format!(r#"{{"model":"ant/m","messages":[],"{}":1}}"#, "k".repeat(MIB));
         scene.tries("a long name", 3, "/v1/chat/completions", body.into_bytes()).await;
@@ -203,9 +202,9 @@ async fn ordinary_requests_are_served() {
     assert_eq!(scene.tries("15 MiB of text", 1, &path, body).await, [200]);
 }
 
-/// What is refused is refused in words, though the client is still writing.
+/// Refusals are readable, even if the client is still writing.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refusal_is_read_by_clients_that_write_first() {
+async fn clients_that_write_first_can_read_a_refusal() {
     let scene = Scene::new().await;
     let find = |name: &str| shapes::all().into_iter().find(|shape| shape.name == name).unwrap();
     let text = find("one long text");
@@ -223,7 +222,7 @@ async fn a_refusal_is_read_by_clients_that_write_first() {
     let answer = ask(&scene.process.clients, &path, &body).await.unwrap();
     assert_eq!(answer.status, 413, "{}", answer.text);
     assert!(answer.text.contains("in another dialect"), "{}", answer.text);
-    // Several streams of one connection.
+    // Several streams on one connection.
     let client = reqwest::Client::builder().http2_prior_knowledge().build().unwrap();
     let url = format!("http://{}/v1/chat/completions", scene.process.clients);
     let asking: Vec<_> = (0..4)
@@ -235,7 +234,7 @@ async fn a_refusal_is_read_by_clients_that_write_first() {
     for one in asking {
         assert_eq!(one.await.unwrap().expect("an answer"), 413);
     }
-    // Many at once: those for whom there is no room now are told to come again.
+    // Many at once: those beyond the memory get 503.
     let (path, body) = led(Dialect::OpenAi, Dialect::OpenAi, text.body(12 * MIB));
     let statuses = scene.tries("12 MiB", 12, &path, body).await;
     assert!(statuses.iter().all(|status| matches!(status, 200 | 503)), "{statuses:?}");

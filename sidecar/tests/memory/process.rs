@@ -1,4 +1,4 @@
-//! The sidecar as a process with 64 MiB, and how much of them it ever had.
+//! Runs the sidecar as a process with 64 MiB, and measures its peak of memory.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -9,7 +9,7 @@ use tokio::process::{Child, Command};
 
 use crate::free::free;
 
-/// What a pod gives it where nobody says otherwise.
+/// The default memory limit of the container in a pod.
 pub const LIMIT: usize = 64 << 20;
 
 #[derive(Debug)]
@@ -32,7 +32,7 @@ impl Process {
         let mut command = Command::new(env!("CARGO_BIN_EXE_outrigger-sidecar"));
         command.args(["--listen", &clients, "--admin", &admin, "--memory", "64", "--policy"]).arg(dir.path());
         command.env("OUTRIGGER_LOG", "error");
-        // As the image has it.
+        // As in the image.
         for (name, value) in image_environment() {
             command.env(name, value);
         }
@@ -55,13 +55,13 @@ impl Process {
         self.child.id().expect("it was not killed")
     }
 
-    /// Forgets what the most was.
+    /// Resets the peak.
     pub fn reset(&self) {
         std::fs::write(Path::new("/proc").join(self.pid().to_string()).join("clear_refs"), "5").unwrap();
     }
 
-    /// The most memory that it had since, in bytes; what is mapped of its own file is not counted, for the kernel takes
-    /// that back, and a build for tests is many times as large.
+    /// The peak of memory since the reset, in bytes. Mapped pages of the program's file do not count, because the
+    /// kernel can reclaim them, and a debug build is many times as large.
     pub fn peak(&self) -> usize {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
         let field = |name: &str| {

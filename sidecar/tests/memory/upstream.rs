@@ -1,4 +1,4 @@
-//! Upstreams that answer whatever they are told to, as fast as they can, and read requests without keeping them.
+//! Upstreams that send scripted answers as fast as possible, and discard requests.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-/// A head, a piece, and how often it is sent.
+/// A head, a piece, and how often the piece is sent.
 #[derive(Clone, Debug)]
 pub struct Script {
     pub head: String,
@@ -23,7 +23,7 @@ impl Script {
         Script::whole(status, "content-type: application/json", body)
     }
 
-    /// One with these headers.
+    /// A whole answer with these headers.
     pub fn whole(status: u16, headers: &str, body: impl Into<Bytes>) -> Self {
         let first = body.into();
         let head = format!("HTTP/1.1 {status} X\r\n{headers}\r\ncontent-length: {}\r\n\r\n", first.len());

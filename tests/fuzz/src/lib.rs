@@ -1,5 +1,5 @@
-//! What fuzzing throws bytes at: one function for each reader of foreign bytes. A function panics if the reader does, or
-//! if a promise of the reader is broken.
+//! The fuzz targets: one function for each reader of foreign bytes. A function panics if the reader does, or if the
+//! reader breaks a promise.
 //!
 //! `fuzz/` gives these functions to libFuzzer (`make fuzz READER=sse`). `tests/seeds.rs` calls them with the inputs in
 //! `fuzz/seeds/` and with variations of those, as ordinary tests.
@@ -9,15 +9,15 @@ mod scanner;
 mod sse;
 mod translation;
 
-/// A function that fuzzing calls, and its name.
+/// A fuzz target.
 #[derive(Clone, Copy, Debug)]
 pub struct FuzzTarget {
-    /// Also that of its folder in `fuzz/seeds/` and of its file in `fuzz/fuzz_targets/`.
+    /// Also the name of its folder in `fuzz/seeds/` and of its file in `fuzz/fuzz_targets/`.
     pub name: &'static str,
     pub run: fn(&[u8]),
 }
 
-/// All of them.
+/// All fuzz targets.
 pub const TARGETS: &[FuzzTarget] = &[
     FuzzTarget { name: "sse", run: sse::events },
     FuzzTarget { name: "openai_request", run: translation::openai_request },
@@ -33,7 +33,7 @@ pub const TARGETS: &[FuzzTarget] = &[
     FuzzTarget { name: "sync_lines", run: lines::both },
 ];
 
-/// Calls one of [`TARGETS`].
+/// Runs one of [`TARGETS`].
 ///
 /// # Panics
 /// If there is no such target, or if the input breaks a promise.
@@ -43,7 +43,7 @@ pub fn run(name: &str, input: &[u8]) {
     target.iter().for_each(|target| (target.run)(input));
 }
 
-/// The input in chunks whose sizes its first byte says: where chunks end must not matter.
+/// Splits the input into chunks; the first byte decides their size. The result of a reader must not depend on it.
 fn chunks(input: &[u8]) -> std::slice::Chunks<'_, u8> {
     let size = input.first().map_or(1, |byte| usize::from(byte % 16) + 1);
     input.chunks(size)

@@ -1,11 +1,11 @@
-//! The lines that a gateway and the operator write to each other.
+//! The messages between a gateway and the operator.
 
 use std::fmt::Debug;
 
 use outrigger_sync::{FromGateway, FromOperator, LineError, LineReader, write};
 use serde::Serialize;
 
-/// Either side reads the same messages wherever chunks end, and reads what it has written.
+/// Both sides read the same messages for any chunks, and read what they wrote.
 pub(crate) fn both(input: &[u8]) {
     side(input, LineReader::from_gateway, |message| matches!(message, FromGateway::Unknown(_)));
     side(input, LineReader::from_operator, |message| {
@@ -13,7 +13,7 @@ pub(crate) fn both(input: &[u8]) {
     });
 }
 
-/// `is_foreign`: what another version says, which this one does not write.
+/// `is_foreign`: a message of another version, which this one does not write.
 fn side<M: Debug + PartialEq + Serialize>(
     input: &[u8],
     next: fn(&mut LineReader) -> Result<Option<M>, LineError>,
@@ -27,7 +27,7 @@ fn side<M: Debug + PartialEq + Serialize>(
     }
 }
 
-/// The messages until the end, or until what is no message.
+/// The messages up to the end, or up to the first invalid one.
 fn read<'a, M>(
     chunks: impl Iterator<Item = &'a [u8]>,
     next: fn(&mut LineReader) -> Result<Option<M>, LineError>,

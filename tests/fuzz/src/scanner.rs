@@ -1,16 +1,16 @@
-//! The scanner of request bodies, and the edits at the places that it finds.
+//! The scanner of request bodies, and the edits at the positions that it finds.
 
 use outrigger_llm::passthrough::scan::{Edits, scan};
 use serde_json::Value;
 
 const MODEL: &str = "another-model";
 
-/// What the scanner accepts is a JSON object, and an edit of the model changes the model and the fields that the gateway
-/// takes out, and nothing else.
+/// A body that the scanner accepts is a JSON object. An edit of the model changes only the model, and the fields that
+/// the gateway removes.
 pub(crate) fn body(input: &[u8]) {
     let Ok(scanned) = scan(input) else { return };
     let whole: Result<Value, _> = serde_json::from_slice(input);
-    // Numbers that no float holds and nesting without end are JSON to the scanner, which does not look inside.
+    // The scanner does not look into values: it accepts numbers beyond any float, and unlimited nesting.
     let Ok(Value::Object(mut before)) = whole else { return };
     assert_eq!(scanned.model.as_deref(), before.get("model").and_then(Value::as_str), "the model");
     let edited = scanned.edit(input, Edits { model: Some(MODEL), ..Edits::default() });

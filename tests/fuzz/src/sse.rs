@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use outrigger_llm::framing::{Event, EventReader, Framing};
 
-/// All events of a stream that comes in these chunks.
+/// The events of a stream in these chunks.
 pub(crate) fn read<'a>(chunks: impl Iterator<Item = &'a [u8]>) -> Vec<Event> {
     let (mut reader, mut events) = (EventReader::new(Framing::Sse), Vec::new());
     for chunk in chunks {
@@ -13,7 +13,7 @@ pub(crate) fn read<'a>(chunks: impl Iterator<Item = &'a [u8]>) -> Vec<Event> {
     events
 }
 
-/// No byte is lost or added, and where chunks end changes nothing.
+/// No byte is lost or added, and the result does not depend on the chunks.
 pub(crate) fn events(input: &[u8]) {
     let whole = read(std::iter::once(input));
     let raw: Vec<u8> = whole.iter().flat_map(|event| event.raw().to_vec()).collect();

@@ -1,4 +1,4 @@
-//! The decoders of each dialect, with every encoder behind them.
+//! The decoders of each dialect, combined with every encoder.
 
 use outrigger_llm::Dialect::{self, Anthropic, Gemini, OpenAi};
 use outrigger_llm::chat::Part;
@@ -48,9 +48,9 @@ pub(crate) fn gemini_stream(input: &[u8]) {
     stream(Gemini, input);
 }
 
-/// A request that is read can be written in each dialect or is refused, and what is written can be read there. A
-/// conversation in which nothing is said comes out as no conversation, which readers refuse. Thoughts of a model say
-/// nothing: they are left out for another one.
+/// A request that is accepted can be encoded in each dialect, or is refused, and the result is accepted there. A
+/// conversation without content becomes an empty one, which decoders refuse. Thoughts are no content: they are dropped
+/// for other models.
 fn request(caller: Dialect, input: &[u8]) {
     let Ok(Value::Object(body)) = serde_json::from_slice(input) else { return };
     for streamed in [false, true] {
@@ -69,7 +69,7 @@ fn request(caller: Dialect, input: &[u8]) {
     }
 }
 
-/// An answer that is read can be written in each dialect.
+/// An answer that is accepted can be encoded in each dialect.
 fn response(upstream: Dialect, input: &[u8]) {
     let Ok(body) = serde_json::from_slice::<Value>(input) else { return };
     let Ok(response) = decode_response(upstream.format(), &body) else { return };
@@ -79,7 +79,7 @@ fn response(upstream: Dialect, input: &[u8]) {
     }
 }
 
-/// A stream can be watched, and what is read of it can be written in each dialect, as whole events.
+/// A stream can be watched, and its content can be encoded in each dialect, as complete events.
 fn stream(upstream: Dialect, input: &[u8]) {
     let events = sse::read(std::iter::once(input));
     let mut watch = StreamWatch::new(upstream.format());

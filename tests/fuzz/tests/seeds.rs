@@ -1,4 +1,4 @@
-//! Every input in `fuzz/seeds/`, and variations of each: what libFuzzer does for hours, for a second.
+//! Runs every input in `fuzz/seeds/`, and variations of each: a second of what libFuzzer does for hours.
 #![allow(clippy::unwrap_used, reason = "a test may panic, outside its own function as well")]
 
 use std::collections::BTreeSet;
@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 use fastrand::Rng;
 use outrigger_fuzzing::{FuzzTarget, TARGETS};
 
-/// Variations of each target's seeds.
+/// The number of variations for each target.
 const VARIATIONS: usize = 2_000;
 const LONGEST: usize = 4_096;
-/// What a random byte seldom becomes, and a reader may trip over.
+/// Tokens that random bytes seldom form, and that may break a reader.
 const TOKENS: &[&[u8]] = &[
     b"{",
     b"}",
@@ -56,10 +56,10 @@ fn seeds(target: &str) -> Vec<Vec<u8>> {
     files.iter().map(|file| fs::read(file).unwrap()).collect()
 }
 
-/// As many inputs that break a promise are shown.
+/// How many failing inputs of a target are reported.
 const SHOWN: usize = 10;
 
-/// Runs a target; says which input breaks a promise, and how.
+/// Runs a target. Returns the failure, if the input breaks a promise.
 fn broken(target: &FuzzTarget, input: &[u8]) -> Option<String> {
     let panic = catch_unwind(AssertUnwindSafe(|| (target.run)(input))).err()?;
     let text = panic.downcast_ref::<String>().map_or("it panics", String::as_str);
@@ -67,7 +67,7 @@ fn broken(target: &FuzzTarget, input: &[u8]) -> Option<String> {
     Some(format!("{name}: {text}\n  put this into a file of fuzz/seeds/{name}/: {}", input.escape_ascii()))
 }
 
-/// A few changes of a seed, some of them with a piece of another.
+/// Changes a seed a few times, sometimes with a part of another one.
 fn vary(random: &mut Rng, seeds: &[Vec<u8>]) -> Vec<u8> {
     let mut input = random.choice(seeds).cloned().unwrap_or_default();
     for _ in 0..random.usize(1..6) {
@@ -109,11 +109,11 @@ fn every_target_has_seeds_and_a_file_for_the_fuzzer() {
 }
 
 #[test]
-fn seeds_and_variations_of_them_break_no_promise() {
+fn seeds_and_their_variations_break_no_promise() {
     let mut wrong = Vec::new();
     for target in TARGETS {
         let seeds = seeds(target.name);
-        // Always the same ones: a test that fails once a month helps nobody.
+        // A fixed seed, so that the test always has the same outcome.
         let mut random = Rng::with_seed(1);
         let varied = (0..VARIATIONS).map(|_| vary(&mut random, &seeds));
         wrong.extend(seeds.iter().cloned().chain(varied).filter_map(|input| broken(target, &input)).take(SHOWN));

@@ -1,4 +1,4 @@
-//! A client that keeps its connection, and notes when what came.
+//! A client that keeps its connection open, and records the times of answers.
 
 use std::error::Error;
 use std::net::SocketAddr;
@@ -20,14 +20,14 @@ pub struct Client {
     host: HeaderValue,
 }
 
-/// How long one answer took.
+/// The times of one answer.
 #[derive(Debug)]
 pub struct AnswerTimes {
     /// From the request until the last byte.
     pub whole: Duration,
     /// From the request until the first stamp; streams only.
     pub first: Option<Duration>,
-    /// Of each stamped chunk but the first: from its being sent until its being read here.
+    /// For each stamped chunk after the first: the time from sending it to reading it here.
     pub lags: Vec<Duration>,
 }
 
@@ -40,13 +40,13 @@ impl Client {
         Ok(Client { sender, host: HeaderValue::from_str(&to.to_string())? })
     }
 
-    /// Asks, and reads the answer to its end.
+    /// Sends a request, and reads the answer to its end.
     pub async fn ask(&mut self, ask: &LoadRequest) -> Result<AnswerTimes, Failure> {
         let mut request = Request::post(ask.path).body(Full::new(ask.body.clone()))?;
         let headers = request.headers_mut();
         headers.insert(header::HOST, self.host.clone());
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        // What the SDKs send, as far as it costs something to look at.
+        // Headers that SDKs send, as far as the gateway reads them.
         headers.insert(header::AUTHORIZATION, HeaderValue::from_static("Bearer sk-dummy"));
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
         headers.insert(header::USER_AGENT, HeaderValue::from_static("OpenAI/Python 2.8.1"));
@@ -93,7 +93,8 @@ impl AnswerTimes {
     }
 }
 
-/// When the chunks in `data` were sent: the upstream writes `t` and nanoseconds since the epoch as their text.
+/// The times at which the chunks in `data` were sent: the upstream writes `t` and nanoseconds since the epoch as their
+/// text.
 fn stamps(data: &[u8]) -> impl Iterator<Item = Duration> {
     memchr::memmem::find_iter(data, b":\"t").filter_map(|at| {
         let digits = data.get(at + 3..)?;
@@ -108,9 +109,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn stamps_are_read_in_either_dialect() {
+    fn reads_stamps_in_both_dialects() {
         let data = br#"{"delta":{"content":"t17 "}} {"delta":{"type":"text_delta","text":"t18 "}} {"content":"t1"#;
         let read: Vec<u128> = stamps(data).map(|stamp| stamp.as_nanos()).collect();
-        assert_eq!(read, [17, 18], "type is no stamp, and what is cut is none");
+        assert_eq!(read, [17, 18], "`type` is no stamp, and neither is a cut one");
     }
 }

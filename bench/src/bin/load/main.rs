@@ -1,4 +1,4 @@
-//! Asks an upstream and the gateway before it in turns, and tells the difference.
+//! Sends requests to an upstream directly and through the gateway in turns, and reports the difference.
 
 mod client;
 mod round;
@@ -104,7 +104,7 @@ fn mib(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 20)
 }
 
-/// One after another, on one connection.
+/// Sends requests one after another on one connection.
 async fn send(via: SocketAddr, only: &str, requests: u32) -> Result<(), Failure> {
     let scenario =
         scenario::all().into_iter().find(|scenario| scenario.name.contains(only)).ok_or("no such scenario")?;
@@ -115,7 +115,7 @@ async fn send(via: SocketAddr, only: &str, requests: u32) -> Result<(), Failure>
     Ok(())
 }
 
-/// What one processor carries, and what a request costs it.
+/// Measures how many requests one processor can serve, and the processor time of each.
 async fn saturate(via: SocketAddr, pid: u32, time: Duration) -> Result<(), Failure> {
     let mut out = std::io::stdout();
     let question = ask(CallerApi::OpenAi, 1_000, false);

@@ -1,4 +1,4 @@
-//! One round of a scenario: each client asks the upstream, then the gateway, and begins again.
+//! One round of a scenario: each client sends a request to the upstream, then one through the gateway, in turns.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use outrigger_bench::samples::Samples;
 use crate::client::{Client, Failure};
 use crate::scenario::Scenario;
 
-/// What one side showed.
+/// The samples of one side.
 #[derive(Clone, Debug, Default)]
 pub struct Side {
     pub whole: Samples,
@@ -39,11 +39,11 @@ pub async fn round(scenario: &Scenario, direct: SocketAddr, via: SocketAddr) -> 
 async fn client(scenario: &Scenario, number: u32, direct: SocketAddr, via: SocketAddr) -> Result<Round, Failure> {
     let mut to_direct = Client::connect(direct).await?;
     let mut to_via = Client::connect(via).await?;
-    // Connections of the gateway's own are opened here, before anything is counted.
+    // The gateway opens its own connections here, before anything is measured.
     to_direct.ask(&scenario.direct).await?;
     to_via.ask(&scenario.via).await?;
     let mut round = Round::default();
-    // Clients that pause do not begin together.
+    // Clients with pauses start at different times.
     tokio::time::sleep(scenario.pause * number / scenario.clients).await;
     for _ in 0..scenario.pairs / scenario.clients {
         let sides =

@@ -1,10 +1,10 @@
-//! What is asked, and how.
+//! The scenarios: requests, clients and pauses.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 
-/// One request, the same each time.
+/// A request, the same each time.
 #[derive(Clone, Debug)]
 pub struct LoadRequest {
     pub path: &'static str,
@@ -12,23 +12,23 @@ pub struct LoadRequest {
     pub streams: bool,
 }
 
-/// The same question to the upstream itself and through the gateway.
+/// The same request directly to the upstream and through the gateway.
 #[derive(Clone, Debug)]
 pub struct Scenario {
     pub name: &'static str,
     pub direct: LoadRequest,
     pub via: LoadRequest,
-    /// Connections, each with one request at a time.
+    /// The number of connections, each with one request at a time.
     pub clients: u32,
-    /// Between two requests of a client. Without it, many clients measure their own queue.
+    /// The pause between two requests of a client. Without it, many clients measure their own queue.
     pub pause: Duration,
-    /// Pairs of requests in a round, of all clients together.
+    /// The number of pairs of requests in a round, of all clients together.
     pub pairs: u32,
 }
 
 const PAUSE: Duration = Duration::from_millis(15);
 
-/// All of them, in the order of the table.
+/// All scenarios, in the order of the table.
 pub fn all() -> Vec<Scenario> {
     let small = || ask(CallerApi::OpenAi, 1_000, false);
     let large = || ask(CallerApi::OpenAi, 90_000, false);
@@ -73,7 +73,7 @@ pub fn ask(dialect: CallerApi, length: usize, streams: bool) -> LoadRequest {
     let mut role = "user";
     loop {
         body.push_str(&format!("{{\"role\":\"{role}\",\"content\":\"{text}\"}}"));
-        // The last turn is the user's.
+        // The last turn must be the user's.
         if body.len() + text.len() > length && role == "user" {
             break;
         }

@@ -1,4 +1,4 @@
-//! The table, in Markdown: each figure is the median of the rounds.
+//! The table in Markdown. Each figure is the median of the rounds.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -13,7 +13,7 @@ pub const HEAD: &str = "\
 |---|---|---|---|---|---|---|---|
 ";
 
-/// The rows of a scenario. Times in microseconds; `cpu` is the gateway's own for one request.
+/// The rows of a scenario. Times are in microseconds; `cpu` is the gateway's processor time for one request.
 pub fn rows(out: &mut impl Write, scenario: &Scenario, rounds: &[Round], cpu: Duration) -> io::Result<()> {
     let cpu = format!("{:.0} µs", cpu.as_secs_f64() * 1e6);
     if !scenario.via.streams {
@@ -27,7 +27,7 @@ fn row(out: &mut impl Write, name: &str, rounds: &[Round], of: fn(&Side) -> &Sam
     let quantiles = |q: f64| {
         let direct = median(rounds.iter().map(|round| of(&round.direct).quantile(q)));
         let via = median(rounds.iter().map(|round| of(&round.via).quantile(q)));
-        // Within a round both sides had the same neighbours: so the difference is taken there.
+        // The difference is taken within a round, where both sides share the same conditions.
         let added = median(rounds.iter().map(|round| of(&round.via).quantile(q) - of(&round.direct).quantile(q)));
         (direct, via, added)
     };

@@ -40,7 +40,7 @@ pub(super) fn same(
         place => {
             let named = (place == ModelPlace::Field).then_some(model).filter(|model| !model.is_empty());
             let edits = Edits { model: named, ask_usage: asked_usage, cap };
-            // What the gateway put in for another provider, in an earlier turn, is taken out again.
+            // Remove what the gateway added for another provider in an earlier turn.
             if context.operation.kind == OperationKind::Chat && strip_marks::holds_any(&context.body) {
                 let mut held = translation.hold(context, Weight::of(&context.body).tree() + context.body.len())?;
                 if let Some(cleaned) = strip_marks::strip_marks(target, &context.body)
@@ -56,8 +56,8 @@ pub(super) fn same(
     }
 }
 
-/// Requests to embed, and whole requests whose tokens are counted, repeat the model's name inside,
-/// and it must be that of the path. A name that stands twice is left for Gemini to refuse.
+/// Embedding requests, and whole requests whose tokens are counted, repeat the model's name in the body. It must be
+/// that of the path. If a name is there twice, Gemini refuses it.
 fn gemini_names(body: &Bytes, model: &str) -> Result<Pieces, RequestError> {
     let Some(places) = model_places(body) else { return Ok(body.clone().into()) };
     if places.len() > MOST_REQUESTS {
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_name_inside_a_gemini_request_is_that_of_the_path() {
+    fn writes_the_model_of_the_path_into_a_gemini_body() {
         for (body, expected) in [
             (
                 r#"{"model" : "models/up/g", "content":{"parts":[{"text":"models/up/g"}]}}"#,

@@ -1,4 +1,4 @@
-//! A request for vectors to a provider of the other dialect that has them.
+//! Translates an embeddings request to the other dialect that has embeddings.
 
 use outrigger_llm::chat::JsonObject;
 use outrigger_llm::format::gemini::embeddings::{self, Encoding};
@@ -9,10 +9,10 @@ use crate::relay::Conversion;
 use crate::request::context::RequestContext;
 use crate::request::translation::{ParsedBody, RequestTranslation};
 
-/// The body, the path, how the answer is told back, and what was left out.
+/// The body, the path, how to convert the response, and the dropped fields.
 pub(super) type Vectors = (JsonObject, UpstreamPath, Conversion, Vec<String>);
 
-/// An embeddings request in the other of the two dialects that have them.
+/// Translates an embeddings request between OpenAI's and Gemini's dialect.
 pub(super) fn vectors(
     context: &RequestContext,
     translation: &RequestTranslation,
@@ -30,7 +30,7 @@ pub(super) fn vectors(
                 let told = embeddings::openai_to_gemini(body, model)?;
                 let verb = if told.batch { ":batchEmbedContents" } else { ":embedContent" };
                 let way = Conversion::Vectors { encoding: told.encoding, batch: told.batch };
-                // Whether the request fits is asked before there is a model.
+                // Whether the request fits is checked before the model is known.
                 let path = match model {
                     "" => Ok(UpstreamPath::fixed("models")),
                     model => UpstreamPath::gemini(model, verb),

@@ -1,4 +1,5 @@
-//! Opening a stream: the files, TLS, the request and the head of its answer, all within one limit of time.
+//! Opens a stream to the operator: reads the files, connects with TLS, and sends the request, all within one time
+//! limit.
 
 use std::sync::{Arc, Weak};
 
@@ -23,14 +24,15 @@ use super::{OperatorStream, StreamEnded};
 use crate::config::source::{Has, PolicySources};
 use crate::upstream::{Stream, tcp};
 
-/// What the operator may send ahead of being read. A policy of a megabyte takes a few rounds, and that is rare.
+/// How many bytes the operator may send before the gateway reads them. A policy of a megabyte takes a few round trips,
+/// and is rare.
 const WINDOW: u32 = 128 << 10;
-/// A refusal's body is read so far, and told so far.
+/// The longest body of a refusal that is read, in bytes.
 const REFUSAL: usize = 8 << 10;
 const TOLD: usize = 300;
 const TOKEN: u64 = 64 << 10;
 
-/// An open stream. Dropped, its connection is gone.
+/// An open stream. Dropping it closes the connection.
 #[derive(Debug)]
 pub(super) struct OpenStream {
     pub(super) reports: ReportSender,
@@ -68,15 +70,15 @@ async fn connect(
     };
     let failed = |source| StreamEnded::Connect { at: at.to_owned(), source };
     let tcp = tcp(host, port, operator.pace.dial).await.map_err(failed)?;
-    // The Service's name, whichever replica it is: each has a certificate for it.
+    // Every replica has a certificate for the name of the Service.
     let failed = |source| StreamEnded::Tls { at: at.to_owned(), source };
     let name = ServerName::try_from(endpoint.host.clone()).map_err(|error| failed(std::io::Error::other(error)))?;
     let tls = TlsConnector::from(config).connect(name, tcp).await.map_err(failed)?;
-    // What providers are reached through: one kind of connection is compiled once.
+    // The same type as for providers, so that hyper is compiled for one type of connection only.
     open(Stream::Tls(Box::new(tls)), operator, token, at, hello(sources.has(), fingerprints)).await
 }
 
-/// The stream, over a connection.
+/// Opens the stream over a connection.
 pub(super) async fn open(
     io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     operator: &OperatorStream,
@@ -94,7 +96,7 @@ pub(super) async fn open(
         .await
         .map_err(failed)?;
     spawner.execute(async move {
-        // How it ended is told to whoever reads from it.
+        // The reader of the body gets the error.
         let _ = connection.await;
     });
     let (reports, said) = pair();
@@ -134,13 +136,13 @@ fn bearer(token: &[u8]) -> Option<HeaderValue> {
     Some(value)
 }
 
-/// `host:port`.
+/// Parses `host:port`.
 fn address(value: &HeaderValue) -> Option<Authority> {
     let address: Authority = value.to_str().ok()?.parse().ok()?;
     (address.port_u16().is_some() && !address.as_str().contains('@')).then_some(address)
 }
 
-/// What the operator says of a refusal, on one line.
+/// The operator's message in a refusal, on one line.
 async fn message(body: Incoming) -> Option<String> {
     #[derive(Deserialize)]
     struct Answer {
@@ -156,10 +158,11 @@ async fn message(body: Incoming) -> Option<String> {
     Some(message.chars().take(TOLD).map(line).collect())
 }
 
-/// A connection's own tasks, which end with it.
+/// The tasks of a connection. They end with it.
 pub(super) type Tasks = Arc<Mutex<JoinSet<()>>>;
 
-/// Gives them to their connection. Weak: a task holds one of these, and must not keep itself.
+/// Spawns the tasks of a connection. The reference is weak, because a task holds a spawner and must not keep itself
+/// alive.
 #[derive(Clone, Debug)]
 struct Spawner(Weak<Mutex<JoinSet<()>>>);
 
@@ -176,7 +179,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn leaders_are_addresses() {
+    fn a_leader_must_be_an_address_with_a_port() {
         let read = |value: &'static str| address(&HeaderValue::from_static(value)).map(|leader| leader.to_string());
         assert_eq!(read("10.1.2.3:10250").as_deref(), Some("10.1.2.3:10250"));
         assert_eq!(read("[fd00::1]:10250").as_deref(), Some("[fd00::1]:10250"));
@@ -186,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens_are_one_word_and_never_shown() {
+    fn tokens_are_one_word_and_hidden_in_debug_output() {
         let value = bearer(b" eyJ.token\n").unwrap();
         assert_eq!(value.as_bytes(), b"Bearer eyJ.token");
         assert!(!format!("{value:?}").contains("eyJ"));

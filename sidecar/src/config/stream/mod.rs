@@ -1,12 +1,12 @@
-//! The stream to the operator: policies and credentials come by it, and what became of them goes back.
+//! The stream to the operator: it brings policies, credentials and grants, and takes back outcomes and usage.
 //!
 //! ```text
-//! dial ─► hello ─► listen, until it ends ─► wait, a little longer each time it fails ─► dial
+//! dial ─► hello ─► receive, until it ends ─► wait, longer after each failure ─► dial
 //!   ▲                                         │
-//!   └── at once, where a follower says who leads
+//!   └── at once, if a follower names the leader
 //! ```
-//! Nothing here stops a gateway from serving, or ends it. Why there is no stream is told once, in the log and on
-//! `/readyz`, and then each time that it is another reason.
+//! A problem with the stream never stops the gateway from serving. The log and `/readyz` report each problem once,
+//! until another one replaces it.
 
 mod dial;
 mod pace;
@@ -29,10 +29,10 @@ use crate::upstream::{Endpoint, EndpointError};
 pub use pace::ReconnectPace;
 pub use stream_ended::StreamEnded;
 
-/// Followers that are believed one after the other before it is waited.
+/// How many redirects in a row are followed before the gateway waits.
 const HOPS: u32 = 3;
 
-/// Where the operator is, and what it is asked with.
+/// The operator's address, and the files that a connection needs.
 #[derive(Clone, Debug)]
 pub struct OperatorStream {
     endpoint: Endpoint,
@@ -53,8 +53,9 @@ pub enum OperatorError {
 }
 
 impl OperatorStream {
-    /// At `https://HOST:PORT`, whose certificate must be for HOST. The files are read anew for each connection, since
-    /// both change while a pod lives: the pod's token, and the authorities that the certificate is trusted by.
+    /// The operator at `https://HOST:PORT`; its certificate must be for HOST. Each connection reads the files again,
+    /// because both change while a pod lives: the pod's token, and the authorities that its certificate must be signed
+    /// by.
     ///
     /// # Errors
     /// [`OperatorError`].
@@ -68,13 +69,13 @@ impl OperatorStream {
         Ok(OperatorStream { endpoint, target, token, authorities, trust: None, pace })
     }
 
-    /// Trusts no authorities but those that the operator has signed.
+    /// Accepts only authorities that the operator has signed.
     #[must_use]
     pub fn trusting(self, trust: Option<Trust>) -> Self {
         OperatorStream { trust, ..self }
     }
 
-    /// Keeps a stream open for as long as it is polled.
+    /// Keeps a stream open for as long as the future is polled.
     pub async fn follow(self, sources: Arc<PolicySources>) {
         let mut mounted = sources.mounted();
         let mut leader: Option<Authority> = None;
@@ -94,13 +95,13 @@ impl OperatorStream {
             hops = 0;
             failures = if heard { 0 } else { failures.saturating_add(1) };
             note_problem(&sources, &ended);
-            // A leader that is gone is asked for at the Service, and that need not be waited for.
+            // The leader is gone: ask the Service at once for the new one.
             if was_led && !heard && failures == 1 {
                 continue;
             }
             let wait = tokio::time::sleep(self.pace.wait(failures));
             match ended {
-                // What is missing was mounted since, or is about to be.
+                // The missing file may have been mounted meanwhile, or may come soon.
                 StreamEnded::NoAuthorities { .. } | StreamEnded::Authorities { .. } | StreamEnded::Files(_) => {
                     tokio::select! {
                         () = wait => {}
@@ -112,7 +113,7 @@ impl OperatorStream {
         }
     }
 
-    /// One connection, from its beginning to its end. `heard`: the operator said something on it.
+    /// Runs one connection. Sets `heard` if the operator sends a message on it.
     async fn once(&self, sources: &PolicySources, leader: Option<Authority>, heard: &mut bool) -> StreamEnded {
         let mounted = sources.mounted();
         match dial::dial(self, leader.as_ref(), sources).await {
@@ -126,7 +127,7 @@ impl OperatorStream {
     }
 }
 
-/// Once, until it is another reason.
+/// Logs the problem once, until another one replaces it.
 fn note_problem(sources: &PolicySources, ended: &StreamEnded) {
     let problem = ended.to_string();
     let known = sources.gateway().status().operator.and_then(|link| link.problem);

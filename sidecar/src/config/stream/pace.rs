@@ -1,21 +1,21 @@
-//! How long is waited for what.
+//! The time limits and intervals of the stream.
 
 use std::time::Duration;
 
 use outrigger_sync::BEAT_SECONDS;
 
-/// See the fields; the defaults are for clusters, and tests have less time.
+/// See the fields. The defaults are for clusters; tests use shorter times.
 #[derive(Clone, Copy, Debug)]
 pub struct ReconnectPace {
-    /// Gateways that lose the operator all at once come back within this time, each at a moment of its own.
+    /// Gateways that lose the operator all at once reconnect within this time, each after a random delay.
     pub spread: Duration,
-    /// What the spread grows to, while it fails.
+    /// The longest delay, which repeated failures lead to.
     pub longest: Duration,
-    /// For a connection, from its beginning to the answer's head.
+    /// The limit for a connection, from its beginning to the head of the response.
     pub dial: Duration,
-    /// Something is said at least so often.
+    /// The interval of beats: a message is sent at least this often.
     pub beat: Duration,
-    /// A peer that has said nothing for so long is dead.
+    /// A peer that sends nothing for this long is dead.
     pub silence: Duration,
 }
 
@@ -32,12 +32,12 @@ impl Default for ReconnectPace {
 }
 
 impl ReconnectPace {
-    /// Anything up to what is due after so many failures in a row.
+    /// A random delay, up to the limit after this many failures in a row.
     pub(super) fn wait(&self, failures: u32) -> Duration {
         self.due(failures).mul_f64(fastrand::f64())
     }
 
-    /// Doubled with each failure after the first.
+    /// The limit. It doubles with each failure after the first.
     fn due(&self, failures: u32) -> Duration {
         let doublings = failures.saturating_sub(1).min(16);
         self.spread.saturating_mul(1 << doublings).min(self.longest)

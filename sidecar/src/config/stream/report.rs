@@ -1,4 +1,4 @@
-//! What the gateway says: the body of its request, for as long as the stream is open.
+//! The gateway's messages: the body of its request, for as long as the stream is open.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -11,14 +11,14 @@ use tokio::sync::mpsc::{self, Receiver, Sender};
 
 use super::StreamEnded;
 
-/// Lines that wait for the connection to have room. One is short, and more are made in minutes.
+/// Messages that may wait for the connection. They are short, and there are only a few in a minute.
 const WAITING: usize = 64;
 
-/// Says lines.
+/// Sends messages.
 #[derive(Debug)]
 pub(super) struct ReportSender(Sender<Bytes>);
 
-/// The body. It ends with its [`ReportSender`].
+/// The request's body. It ends when its [`ReportSender`] is dropped.
 #[derive(Debug)]
 pub(super) struct ReportBody(Receiver<Bytes>);
 
@@ -28,7 +28,7 @@ pub(super) fn pair() -> (ReportSender, ReportBody) {
 }
 
 impl ReportSender {
-    /// Never waits: an operator that does not read is as good as none.
+    /// Sends a message without waiting. If the queue is full, the operator does not read, and the stream ends.
     pub(super) fn say(&self, message: &FromGateway) -> Result<(), StreamEnded> {
         self.0.try_send(outrigger_sync::write(message).into()).map_err(|_| StreamEnded::Unread)
     }

@@ -1,4 +1,4 @@
-//! A stream while it is open.
+//! Runs an open stream.
 
 use http_body_util::BodyExt;
 use outrigger_sync::{FromGateway, FromOperator, LineReader, PolicyOutcome, Unused};
@@ -12,7 +12,7 @@ use super::usage::UsageReports;
 use super::{OperatorStream, StreamEnded};
 use crate::config::source::PolicySources;
 
-/// Listens until it ends, and says what became of each policy, whichever way it came.
+/// Receives messages until the stream ends, and reports the outcome of each policy, whatever its source.
 pub(super) async fn listen(
     open: OpenStream,
     operator: &OperatorStream,
@@ -50,7 +50,7 @@ pub(super) async fn listen(
     }
 }
 
-/// Each kind of message goes to whom it concerns.
+/// Dispatches the messages in these bytes.
 fn handle_messages(
     lines: &mut LineReader,
     bytes: &[u8],
@@ -71,7 +71,7 @@ fn handle_messages(
     Ok(())
 }
 
-/// With the authorities as they are mounted now: the next connection trusts these.
+/// Reports an outcome, with the authorities that are mounted now: the next connection trusts these.
 fn report_outcome(
     reports: &ReportSender,
     outcome: Option<PolicyOutcome>,
@@ -110,7 +110,8 @@ mod tests {
     use crate::runtime::secret::Secrets;
     use crate::telemetry::records::Lines as Written;
 
-    /// An operator at the other end of a pipe: what it hears, and what it says. The clock moves only when all wait.
+    /// An operator at the other end of a pipe, with its received messages and a sender. The clock advances only when
+    /// all tasks wait.
     async fn piped(operator: &OperatorStream) -> (OpenStream, UnboundedReceiver<FromGateway>, UnboundedSender<Bytes>) {
         let (ours, theirs) = tokio::io::duplex(64 << 10);
         let ((hears, heard), (say, mut said)) = (unbounded_channel(), unbounded_channel());
@@ -147,7 +148,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn silence_ends_a_stream_and_beats_keep_it() {
+    async fn beats_keep_a_stream_open_and_silence_ends_it() {
         let (operator, intake) = stage();
         let (opened, mut heard, say) = piped(&operator).await;
         let begun = Instant::now();
@@ -156,7 +157,7 @@ mod tests {
                 tokio::time::sleep(ReconnectPace::default().beat).await;
                 say.send(outrigger_sync::write(&FromOperator::Beat(Unused {})).into()).unwrap();
             }
-            // Open, and silent.
+            // The stream stays open, but silent.
             say
         });
         let mut spoke = false;
@@ -174,7 +175,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_operator_that_says_nothing_at_all_is_given_up() {
+    async fn a_stream_on_which_the_operator_sends_nothing_ends() {
         let (operator, intake) = stage();
         let (opened, _heard, _say) = piped(&operator).await;
         let mut spoke = false;
@@ -183,7 +184,7 @@ mod tests {
         assert_eq!(Arc::strong_count(intake.gateway()), 1, "nothing of it is left running");
     }
 
-    /// A key with a dollar that others spend as well.
+    /// A key with a shared budget.
     fn shared() -> Document {
         let limit = LimitDoc { name: "all".to_owned(), max: 1_000, window: Window::Lifetime };
         let limits = LimitsDoc { budgets: vec![limit], ..LimitsDoc::default() };
@@ -204,7 +205,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn usage_is_told_at_once_soon_or_seldom_as_it_matters() {
+    async fn usage_is_reported_at_once_soon_or_seldom() {
         let (operator, intake) = stage();
         intake.gateway().install(shared(), &Secrets::new()).unwrap();
         let (accounts, served) = (Arc::clone(&intake.gateway().accounts), intake.gateway().served().unwrap());
@@ -234,28 +235,28 @@ mod tests {
                 fleet: FleetAccount { limit: 1_000, ..FleetAccount::default() },
             };
             let (first, at) = reported(&mut heard).await;
-            assert_eq!((first.term, first.whole, at), (Term(0), true, 0), "it is asked who leads");
+            assert_eq!((first.term, first.whole, at), (Term(0), true, 0), "the first report asks for the leader");
             grant(&first, Vec::new());
             let (second, at) = reported(&mut heard).await;
-            assert_eq!((second.term, second.whole, at), (Term(1), true, 0), "whoever leads hears everything");
+            assert_eq!((second.term, second.whole, at), (Term(1), true, 0), "a new leader gets a full report");
             grant(&second, vec![granted(900, DurableUsage::default())]);
             let (third, at) = reported(&mut heard).await;
-            assert!((4_000..=6_100).contains(&at), "the ledger hears what it has granted: {at} ms");
+            assert!((4_000..=6_100).contains(&at), "the gateway confirms what was granted: {at} ms");
             grant(&third, vec![granted(900, DurableUsage::default())]);
             let (idle, at) = reported(&mut heard).await;
             assert!((24_000..=36_100).contains(&at), "nothing has changed: {at} ms");
             grant(&idle, vec![granted(900, DurableUsage::default())]);
-            // A little of it: there is more.
+            // A little of the grant: some is left.
             accounts.hold(0, &[(limit, 10)]).unwrap().settle(&[(limit, 10)]);
             let (fourth, at) = reported(&mut heard).await;
-            assert!((4_000..=6_100).contains(&at), "something has: {at} ms");
+            assert!((4_000..=6_100).contains(&at), "something has changed: {at} ms");
             assert_eq!((fourth.whole, fourth.accounts[0].spent), (false, 10));
             grant(&fourth, vec![granted(900, DurableUsage { spent: 10, returned: 0 })]);
             let (_, at) = reported(&mut heard).await;
             assert!((24_000..=36_100).contains(&at), "nothing has changed again: {at} ms");
             assert!(matches!(accounts.hold(0, &[(limit, 950)]), Err(NotHeld::Refused(_))));
             let (wants, at) = reported(&mut heard).await;
-            assert_eq!((wants.accounts[0].least, at), (60, 0), "somebody waits");
+            assert_eq!((wants.accounts[0].least, at), (60, 0), "a request waits");
         };
         tokio::select! {
             ended = listening => panic!("{ended:?}"),

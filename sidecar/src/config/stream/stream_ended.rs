@@ -1,4 +1,4 @@
-//! Why there is no stream.
+//! Why there is no stream to the operator.
 
 use std::io;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use thiserror::Error;
 use crate::config::files::FilesError;
 use crate::upstream::TlsError;
 
-/// Why a stream did not open, or is open no more. Never tells a token.
+/// Why a stream did not open, or has ended. Never contains a token.
 #[derive(Debug, Error)]
 pub enum StreamEnded {
     #[error("the operator's authorities are not there (yet): {} is mounted with the policy", path.display())]
@@ -48,7 +48,7 @@ pub enum StreamEnded {
 }
 
 impl StreamEnded {
-    /// As it happens with every roll-out of the operator.
+    /// Whether this is expected, as during every rollout of the operator.
     pub(super) fn is_usual(&self) -> bool {
         matches!(self, StreamEnded::Closed | StreamEnded::Elsewhere(_) | StreamEnded::NoAuthorities { .. })
     }

@@ -1,4 +1,4 @@
-//! The authorities that the operator's certificate is trusted by: a file that changes with the operator's CA.
+//! The authorities that the operator's certificate must be signed by. Their file changes with the operator's CA.
 
 use std::fmt::Write;
 use std::fs::File;
@@ -17,17 +17,17 @@ use crate::config::files::vouched;
 use crate::config::mounted::MountedFolder;
 use crate::upstream::TlsError;
 
-/// Two authorities while one follows the other, and room.
+/// The longest file, in bytes: two authorities during a rotation, and some room.
 const MOST: u64 = 256 << 10;
 
-/// What a file holds.
+/// The certificates of a file.
 #[derive(Debug)]
 pub(super) struct Authorities {
     certificates: Vec<CertificateDer<'static>>,
 }
 
 impl Authorities {
-    /// Those of a file, which the operator must have signed where somebody's signature is asked for.
+    /// Reads a file. With `trust`, the operator must have signed it.
     pub(super) fn read(path: &Path, trust: Option<&Trust>) -> Result<Self, StreamEnded> {
         let failed = |source| StreamEnded::Authorities { path: path.to_owned(), source };
         let unreadable = |error: io::Error| match error.kind() {
@@ -54,7 +54,7 @@ impl Authorities {
         }
     }
 
-    /// SHA-256 of each, lower-case hex.
+    /// The SHA-256 of each certificate, in lower-case hexadecimal.
     pub(super) fn fingerprints(&self) -> Vec<String> {
         self.certificates.iter().map(|certificate| hex(&Sha256::digest(certificate))).collect()
     }
@@ -74,7 +74,7 @@ impl Authorities {
     }
 }
 
-/// A file, up to a size: one that is longer is cut, and then fails to be what it should.
+/// Reads a file up to a size. A longer one is cut, and then is not valid any more.
 pub(super) fn contents(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(most).read_to_end(&mut bytes)?;

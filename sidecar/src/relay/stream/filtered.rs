@@ -1,4 +1,4 @@
-//! A stream on its way through filters, event by event or whole.
+//! Passes a stream through filters, event by event or as a whole.
 
 use std::task::{Context, Poll};
 
@@ -15,16 +15,16 @@ use crate::request::body::overloaded;
 use crate::request::refusal::Refusal;
 
 impl Relay {
-    /// From here on events pass these filters. The caller must have got nothing yet.
+    /// Passes all further events through these filters. Call it before the caller has received anything.
     pub fn pass_through(&mut self, filters: AnswerFilters) {
         self.filtering = (!filters.is_empty()).then(|| Box::new(Filtering::new(filters)));
     }
 
-    /// Reads the stream to its end, for filters that see it whole. The events of the caller's dialect, in no array; an
-    /// error if it broke off.
+    /// Reads the stream to its end, for filters that see it as a whole. Returns the events in the caller's dialect, not
+    /// as an array.
     ///
     /// # Errors
-    /// What the caller is told.
+    /// The refusal for the caller, if the stream broke off or is too long.
     pub async fn collect(&mut self, completion: &mut Completion) -> Result<Bytes, Refusal> {
         let array = self.array.take();
         let mut whole = Vec::new();
@@ -44,12 +44,12 @@ impl Relay {
         }
     }
 
-    /// Sends this in place of what came, which was read to its end.
+    /// Sends these events instead of those that were read.
     pub fn replace(&mut self, events: Bytes) {
         (self.out, self.closed) = (events.into(), false);
     }
 
-    /// Shows what is told to the filters. Ready when there is something to send, or nothing to wait for.
+    /// Runs the filters. Ready when there is something to send, or when no filter is running.
     pub(super) fn poll_filters(&mut self, cx: &mut Context<'_>, completion: &mut Completion) -> Poll<Option<Vec<u8>>> {
         while let Some(filtering) = &mut self.filtering {
             match std::task::ready!(filtering.poll(cx)) {
@@ -71,7 +71,7 @@ impl Relay {
         Poll::Ready(None)
     }
 
-    /// A filter fails the answer: an error event of the caller's dialect, and the end.
+    /// Ends an answer that a filter rejects: with an error event in the caller's dialect.
     fn fail(&mut self, name: &'static str, refusal: &Refusal, completion: &mut Completion) -> Vec<u8> {
         self.over = true;
         self.out.clear();

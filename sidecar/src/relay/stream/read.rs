@@ -1,4 +1,4 @@
-//! What came of a stream, read and told to the caller's dialect.
+//! Reads chunks of a stream, and writes their events in the caller's dialect.
 
 use bytes::Bytes;
 
@@ -7,24 +7,25 @@ use crate::completion::Completion;
 use crate::memory::EVENTS;
 use crate::relay::broken_stream::Broken;
 
-/// So much of what came is read at one time: the events in it are many times as long in memory.
+/// How many bytes are parsed at a time: events take several times as much memory.
 const READ_AT_ONCE: usize = 8 << 10;
-/// How many times an event is there while it is told: read, taken apart, told, and on its way.
+/// How many copies of an event exist while it is relayed: read, parsed, written, and being sent.
 const COPIES: usize = 6;
 
 impl Relay {
-    /// Reads what came and tells it. Whether there was content, and what broke the stream.
+    /// Reads a chunk and writes its events. Returns whether there was content, and what broke the stream.
     pub(super) fn read(&mut self, chunk: &Bytes, completion: &Completion) -> (bool, Option<Broken>) {
         let mut content = false;
         for begin in (0..chunk.len()).step_by(READ_AT_ONCE) {
             let piece = chunk.slice(begin..chunk.len().min(begin + READ_AT_ONCE));
-            // What has no end yet, or is told later, is in memory for as long; an event is there several times.
+            // Reserve memory for incomplete events and for what the translator buffers; an event exists several times.
             let grows = (self.reader.buffered() + piece.len()) * COPIES + self.translator.keeps();
             if grows > EVENTS && self.held.grow_to(grows, &self.memory).is_err() {
                 return (content, Some(Broken::Malformed("an event is longer than there is memory for".to_owned())));
             }
             self.reader.push(&piece, &mut self.events);
-            // Mostly as much is told as came: what has room for twice as much would wait like that for a slow reader.
+            // The output is mostly as long as the input. Exact, because spare room would stay allocated for a slow
+            // reader.
             self.out.reserve_exact(piece.len());
             let (told, broken) = self.tell_events(completion);
             content |= told;
@@ -39,13 +40,13 @@ impl Relay {
         (content, None)
     }
 
-    /// The same at the end of what comes.
+    /// The same for the rest at the end of the stream.
     pub(super) fn read_rest(&mut self, completion: &Completion) -> (bool, Option<Broken>) {
         self.events.extend(self.reader.finish());
         self.tell_events(completion)
     }
 
-    /// Tells the events at hand. Whether there was content, and what broke the stream.
+    /// Writes the events that were read. Returns whether there was content, and what broke the stream.
     pub(super) fn tell_events(&mut self, completion: &Completion) -> (bool, Option<Broken>) {
         let mut content = false;
         self.read_events += self.events.len();
@@ -59,7 +60,7 @@ impl Relay {
                 return (content, Some(Broken::Malformed(problem)));
             }
             if let Some(error) = &mut told.error {
-                // It may quote the request, as any error.
+                // An error may quote the request.
                 let passed = self.body.masked_error(Bytes::copy_from_slice(&self.out[before..]));
                 self.out.truncate(before);
                 self.out.extend_from_slice(&passed);

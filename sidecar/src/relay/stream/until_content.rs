@@ -1,4 +1,5 @@
-//! A stream before its first content: events are held back, and another candidate can still take over.
+//! Reads a stream up to its first content. Events are buffered meanwhile, so that another candidate can still take
+//! over.
 
 use std::time::{Duration, Instant};
 
@@ -8,16 +9,16 @@ use crate::completion::Failed;
 use crate::completion::handles::{remember_handle, response_handle};
 use crate::telemetry::attempt_error::AttemptError;
 
-/// How much is held back before content, at the most.
+/// The limits of buffering before content.
 const HELD_EVENTS: usize = 64;
 const HELD_BYTES: usize = 256 << 10;
 const HELD_TIME: Duration = Duration::from_secs(10);
 
 impl Relay {
-    /// Reads on until there is content, or so much else that the caller should have it.
+    /// Reads until there is content, or until the caller should get what is buffered.
     ///
     /// # Errors
-    /// What another candidate could cure.
+    /// A failure after which another candidate is tried.
     pub async fn until_content(&mut self, completion: &mut Completion) -> Result<(), Failed> {
         let held_until = Instant::now() + HELD_TIME;
         let limit = self.timing.first;
@@ -36,14 +37,15 @@ impl Relay {
             completion.waited();
             let chunk = match chunk {
                 Err(_) if Instant::now() >= limit.at => return Err(limit.late(&provider)),
-                // The caller would not wait any longer. What is silent by then is failed with, as long as that can be.
+                // The caller will not wait any longer. If the upstream is silent, keep the chance to fail over for as
+                // long as possible.
                 Err(_)
                     if let_go.is_some_and(|caller| heard + caller.since < caller.at && Instant::now() < held_until) =>
                 {
                     let_go = None;
                     continue;
                 }
-                // Ten seconds of preamble: let it go.
+                // Ten seconds without content: send what is buffered.
                 Err(_) => break,
                 Ok(Some(Err(error))) => {
                     return Err(Failed::unreachable(AttemptError::Cut, format!("{provider}: {error}")));
@@ -60,7 +62,7 @@ impl Relay {
             };
             events += std::mem::take(&mut self.read_events);
             if let Some(broken) = error {
-                // Content and an error in one piece: the content came first.
+                // Content and an error in one chunk: the content came first.
                 if !content {
                     let failed = broken.failed(&self.setting);
                     return Err(if self.body.quoted() { failed.quoting() } else { failed });
@@ -80,7 +82,7 @@ impl Relay {
                 break;
             }
         }
-        // Let go without content: nobody else can take over, but the first token's time goes on.
+        // No content yet, but no other candidate can take over. The limit for the first token still applies.
         completion.let_go_of_body();
         Ok(())
     }
@@ -125,8 +127,8 @@ impl Relay {
     }
 }
 
-/// Until when the next bytes are waited for before there is content. With nothing to let go, only
-/// the first token's own time counts.
+/// How long to wait for the next bytes before content. If nothing is buffered, only the limit for the first token
+/// counts.
 fn preamble_until(first_by: Instant, held_until: Instant, nothing_held: bool) -> Instant {
     if nothing_held { first_by } else { first_by.min(held_until) }
 }
@@ -136,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_preamble_is_let_go_in_time_and_silence_has_the_first_tokens() {
+    fn buffered_events_are_sent_in_time_and_silence_has_the_limit_of_the_first_token() {
         let now = Instant::now();
         let at = |seconds| now + Duration::from_secs(seconds);
         for (first_by, held_until, nothing_held, expected) in

@@ -1,4 +1,4 @@
-//! One connection: its version of HTTP, its requests, and its end.
+//! Serves one connection: its version of HTTP, its requests, and its end.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -32,28 +32,29 @@ use crate::server::admin;
 use crate::server::unread;
 use crate::sockets;
 
-/// What an HTTP/2 client may send before it is read, for a stream and for a connection. Fixed: what nobody has read yet is
-/// memory.
+/// How much an HTTP/2 client may send before it is read, for a stream and for a connection. Fixed, because unread data
+/// takes memory.
 const STREAM_WINDOW: u32 = 256 << 10;
 const CONNECTION_WINDOW: u32 = 1 << 20;
 
-/// A request's head, in bytes: an SDK's has one or two thousand.
+/// The longest head of a request, in bytes. The head of an SDK has one or two thousand.
 const HEAD: usize = 32 << 10;
 const ADMIN_HEAD: usize = 8 << 10;
-/// Bytes of an answer that wait for a client of HTTP/2 to read them.
+/// How many bytes of an answer are buffered for an HTTP/2 client.
 const UNREAD: usize = 32 << 10;
-/// Requests at once on one connection of HTTP/2. Each may have the longest head, and there may be many connections.
+/// How many requests an HTTP/2 connection may have at once. Each may have the longest head, and there may be many
+/// connections.
 const STREAMS: u32 = 128;
-/// Requests that a client may take back on one connection before it is closed: those that it had not yet been heard on, and
-/// those that it broke the protocol with.
+/// How many requests of a connection may be reset before it is closed: by the client before they were accepted, and by
+/// the gateway for violating the protocol.
 const TAKEN_BACK: usize = 64;
 const BROKEN: usize = 256;
-/// A client of HTTP/2 that is gone without a word is found out within the two of them.
+/// An HTTP/2 client that has gone silently is detected within the sum of both.
 const PING: Duration = Duration::from_secs(60);
 const PONG: Duration = Duration::from_secs(60);
 
-/// Serves a connection until it ends, is told to go, or the sender of `stopped` is gone and its requests are answered.
-/// `at` is where its port listens; `places` are of all connections there.
+/// Serves a connection until it ends or is evicted, or until `stopped` closes and its requests are answered. `at` is
+/// the address on which its port listens; `places` are permits for all connections of the port.
 pub async fn serve(
     stream: TcpStream,
     remote: SocketAddr,
@@ -87,7 +88,7 @@ pub async fn serve(
                 Purpose::Clients => at_the_door(gateway, request, at).await,
                 Purpose::Admin => admin::answer(&gateway, &request, remote),
             };
-            // One stream of several that is not read holds up nothing on the wire.
+            // A stalled HTTP/2 stream does not block the connection, so it is watched.
             let response = if http2 { response.map(|body| unread::watched(body, CLIENTS.unread)) } else { response };
             Ok::<_, Infallible>(response.map(|body| Answered { body, underway, alone: !http2 }))
         };
@@ -111,10 +112,10 @@ pub async fn serve(
             .await
     } else {
         let mut http = http1::Builder::new();
-        // What waits too long is told to go: no timer has to be set for each head.
+        // The pool evicts connections that wait too long, so no timer is needed for each head.
         http.header_read_timeout(None);
         match purpose {
-            // What stands in the buffer is bounded by what the connection may read and write at once.
+            // The buffer is limited to what the connection may read and write at once.
             Purpose::Clients => http.max_header_size(HEAD).max_buf_size(sockets::MOST),
             Purpose::Admin => http.max_header_size(ADMIN_HEAD).max_buf_size(2 * ADMIN_HEAD),
         };
@@ -127,7 +128,7 @@ pub async fn serve(
 }
 
 pin_project! {
-    /// A request, which begins when it is first polled: by its first wait its head is in the account of the memory.
+    /// A request that begins with its first poll. When it first waits, its head is in the memory account.
     struct Begins<F> {
         #[pin]
         answering: F,
@@ -147,7 +148,7 @@ impl<F: Future> Future for Begins<F> {
 }
 
 pin_project! {
-    /// A connection of HTTP/2, whose turns are counted.
+    /// An HTTP/2 connection that counts its polls.
     struct Turns<C> {
         #[pin]
         connection: C,
@@ -167,7 +168,7 @@ impl<C: Future> Future for Turns<C> {
     }
 }
 
-/// A request of a client: judged by its head first.
+/// Handles a client's request: checks its head first.
 async fn at_the_door(gateway: Arc<Gateway>, request: Request<Incoming>, at: IpAddr) -> Response<ReplyBody> {
     match gateway.access.admit(request.method(), request.uri(), request.headers(), at) {
         Admitted::In => gateway.handle(request).await,
@@ -188,11 +189,11 @@ fn no_room<B>(gateway: &Gateway, request: &Request<B>) -> Response<ReplyBody> {
     response
 }
 
-/// An answer's body, for as long as which its request is under way.
+/// The body of an answer. The request is in progress until it is dropped.
 struct Answered {
     body: ReplyBody,
     underway: Underway,
-    /// It has the connection for itself: of what is written there all is its own.
+    /// It has the connection for itself: all written bytes are its own.
     alone: bool,
 }
 
@@ -203,7 +204,7 @@ impl Body for Answered {
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<std::io::Result<Frame<Bytes>>>> {
         let Answered { body, underway, alone } = self.get_mut();
         if *alone {
-            // What is given is kept until it is written: among many connections each keeps little.
+            // What is returned is buffered until it is written: with many connections, each buffers little.
             ready!(underway.peer().poll_has_read(2 * sockets::at_once(), cx));
         }
         let frame = ready!(Pin::new(body).poll_frame(cx));

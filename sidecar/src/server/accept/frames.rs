@@ -1,6 +1,6 @@
-//! Where the frames of HTTP/2 begin and end: how many heads have come, and whether one has begun that doesn't end.
+//! Parses HTTP/2 frame headers, to count complete heads and to detect incomplete ones.
 
-/// The bytes that every connection of HTTP/2 begins with.
+/// The bytes that every HTTP/2 connection begins with.
 pub const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 const HEADER: usize = 9;
@@ -9,30 +9,30 @@ const HEADERS: u8 = 1;
 const CONTINUATION: u8 = 9;
 const END_HEADERS: u8 = 4;
 
-/// A reader of what a client sends behind the preface.
+/// Parses what a client sends after the preface.
 #[derive(Debug, Default)]
 pub struct Frames {
     header: [u8; HEADER],
-    /// Bytes of the header that are here.
+    /// How many bytes of the frame header are read.
     have: usize,
-    /// Bytes of the payload that are not.
+    /// How many bytes of the payload are still to come.
     left: usize,
-    /// A head that goes on in the next frame.
+    /// The head continues in the next frame.
     open: bool,
-    /// Bytes of the head that has begun and has no end yet.
+    /// How many bytes of an incomplete head are read.
     head: usize,
 }
 
-/// What was taken of some bytes.
+/// What was consumed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Fed {
     pub bytes: usize,
-    /// Heads that came to their end.
+    /// The number of completed heads.
     pub heads: usize,
 }
 
 impl Frames {
-    /// Takes the next bytes, up to the end of the last of so many heads.
+    /// Consumes bytes up to the end of the last of `heads` heads.
     pub fn feed(&mut self, bytes: &[u8], heads: usize) -> Fed {
         let mut fed = Fed::default();
         while fed.bytes < bytes.len() && fed.heads < heads {
@@ -71,12 +71,12 @@ impl Frames {
         matches!(self.header[3], HEADERS | CONTINUATION)
     }
 
-    /// Whether something has begun and has no end yet that is no body: a frame, or a head of several.
+    /// Whether a frame other than DATA, or a head of several frames, is incomplete.
     pub fn is_unfinished(&self) -> bool {
         self.have > 0 || self.open || (self.left > 0 && self.header[3] != DATA)
     }
 
-    /// Bytes of a head that are here, of one that has no end yet.
+    /// How many bytes of an incomplete head are read.
     pub fn unfinished_head(&self) -> usize {
         self.head
     }
@@ -92,7 +92,7 @@ mod tests {
         frame
     }
 
-    /// However the bytes are cut, what is unfinished is known at each of them.
+    /// The result does not depend on how the bytes are split.
     #[test]
     fn a_head_is_unfinished_until_its_last_byte() {
         let settings = frame(4, 0, 0);
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn half_a_frame_is_unfinished_and_half_a_body_is_not() {
+    fn an_incomplete_frame_is_unfinished_except_the_payload_of_data() {
         let is_unfinished = |bytes: &[u8]| {
             let mut frames = Frames::default();
             frames.feed(bytes, usize::MAX);
@@ -135,16 +135,16 @@ mod tests {
         }
     }
 
-    /// Whatever stands between them, and however the bytes come.
+    /// The result does not depend on frames in between, or on how the bytes are split.
     #[test]
-    fn no_more_heads_are_taken_than_asked_for() {
+    fn consumes_no_more_heads_than_requested() {
         let (head, empty) = (frame(HEADERS, END_HEADERS, 40), frame(HEADERS, END_HEADERS, 0));
         let (first, middle, last) =
             (frame(HEADERS, 0, 5), frame(CONTINUATION, 0, 9), frame(CONTINUATION, END_HEADERS, 3));
         let (settings, body) = (frame(4, 0, 12), frame(DATA, 1, 500));
         let parts = [&head, &body, &empty, &first, &middle, &last, &settings, &empty, &body];
         let bytes: Vec<u8> = parts.into_iter().flatten().copied().collect();
-        // Where the heads end.
+        // The ends of the heads.
         let ends = [head.len(), head.len() + body.len() + empty.len()];
         let third = ends[1] + first.len() + middle.len() + last.len();
         let ends = [ends[0], ends[1], third, third + settings.len() + empty.len()];

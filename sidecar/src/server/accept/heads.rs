@@ -1,11 +1,12 @@
-//! Heads of HTTP/2 that were read and whose requests have not begun.
+//! Limits HTTP/2 heads that were read and whose requests have not begun.
 //!
-//! Such a head is in no account, and its length says little: HPACK repeats a field of 4 kB with one byte. So heads are
-//! counted. A connection reads [`AT_ONCE`] of them, and reads on when the requests of all have begun: by then each is
-//! in the account of the memory, or refused. [`CONNECTIONS`] connections may do so at the same time.
+//! Such a head is in no memory account, and its length on the wire says little: HPACK repeats a field of 4 kB with one
+//! byte. So heads are counted. A connection reads [`AT_ONCE`] heads, and reads on when all of their requests have
+//! begun: then each is in the memory account, or refused. [`CONNECTIONS`] connections may do so at the same time.
 //!
-//! A place among those is held while the connection is polled and while requests wait to begin, which they do at once. It
-//! is not held by a connection that waits for its client, or a few clients that read no answers could keep all places.
+//! A connection holds one of these permits while it is polled and while its requests wait to begin, which takes no
+//! time. It does not hold it while it waits for its client. Otherwise a few clients that read no answers could hold all
+//! permits.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -15,28 +16,28 @@ use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Heads that a connection reads before their requests begin.
+/// How many heads a connection reads before their requests begin.
 pub const AT_ONCE: usize = 4;
-/// Connections that may have read such heads. With heads of the longest kind they hold some 4 MiB.
+/// How many connections may have read such heads. With the longest heads they hold about 4 MiB.
 const CONNECTIONS: usize = 8;
 
-/// The places of the connections of a port.
+/// The permits for the connections of a port.
 #[must_use]
 pub fn places() -> Arc<Semaphore> {
     Arc::new(Semaphore::new(CONNECTIONS))
 }
 
-/// One connection's.
+/// The state of one connection.
 #[derive(Debug)]
 pub struct Heads {
     places: Arc<Semaphore>,
     place: Mutex<Option<OwnedSemaphorePermit>>,
-    /// How often the connection was polled. It takes its requests after it has read, in the same poll.
+    /// How often the connection was polled. hyper takes requests after it has read, in the same poll.
     turn: AtomicUsize,
-    /// Heads were read in `read_in`, and maybe not all of their requests have begun.
+    /// Heads were read in poll `read_in`, and some of their requests may not have begun.
     unbegun: AtomicBool,
     read_in: AtomicUsize,
-    /// Requests that it has taken and that have not begun.
+    /// How many requests hyper has taken that have not begun.
     waiting: AtomicUsize,
     reader: AtomicWaker,
 }
@@ -54,20 +55,20 @@ impl Heads {
         }
     }
 
-    /// Before the connection is polled: heads that it has read go on only with a place.
+    /// Called before the connection is polled. Heads that were read need a permit to continue.
     pub fn poll_turn(&self, cx: &Context<'_>) -> Poll<()> {
         self.turn.fetch_add(1, Ordering::Relaxed);
         if self.unbegun.load(Ordering::Relaxed) { self.poll_place(cx) } else { Poll::Ready(()) }
     }
 
-    /// After it was polled.
+    /// Called after the connection was polled.
     pub fn turn_ends(&self) {
         if self.waiting.load(Ordering::Acquire) == 0 {
             *self.place.lock() = None;
         }
     }
 
-    /// Ready when the connection may read: all requests have begun whose heads it has read, and it has a place.
+    /// Ready when the connection may read: all requests whose heads it has read have begun, and it has a permit.
     pub fn poll_may_read(&self, cx: &Context<'_>) -> Poll<()> {
         if self.unbegun.load(Ordering::Relaxed) {
             if self.turn.load(Ordering::Relaxed) == self.read_in.load(Ordering::Relaxed) {
@@ -77,7 +78,7 @@ impl Heads {
             let begun = || self.waiting.load(Ordering::Acquire) == 0;
             if !begun() {
                 self.reader.register(cx.waker());
-                // The last may have begun meanwhile.
+                // The last request may have begun meanwhile.
                 if !begun() {
                     return Poll::Pending;
                 }
@@ -87,7 +88,7 @@ impl Heads {
         self.poll_place(cx)
     }
 
-    /// Heads were read.
+    /// Records that heads were read.
     pub fn were_read(&self) {
         self.read_in.store(self.turn.load(Ordering::Relaxed), Ordering::Relaxed);
         self.unbegun.store(true, Ordering::Relaxed);
@@ -101,13 +102,13 @@ impl Heads {
         if place.is_some() {
             return Poll::Ready(());
         }
-        // Those who have one need no more than a turn each.
+        // Each holder needs its permit for one poll only.
         cx.waker().wake_by_ref();
         Poll::Pending
     }
 }
 
-/// A request that has not begun yet: it begins when this is dropped.
+/// A request that has not begun. Dropping this marks its beginning.
 #[derive(Debug)]
 pub struct PendingHead(Arc<Heads>);
 
@@ -143,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_waits_for_its_turn_to_end_and_for_each_request() {
+    fn reading_waits_for_the_end_of_the_poll_and_for_each_request() {
         let heads = Arc::new(Heads::new(places()));
         let woken = Arc::new(Woken::default());
         let waker = Waker::from(Arc::clone(&woken));
@@ -163,9 +164,10 @@ mod tests {
         assert!(heads.poll_may_read(&cx).is_ready());
     }
 
-    /// Whoever has read heads and waits for anything else than its own requests has no place, and needs one to go on.
+    /// A connection that has read heads and waits for something other than its own requests has no permit, and needs
+    /// one to continue.
     #[test]
-    fn places_are_held_by_who_is_polled_and_by_requests_that_have_not_begun() {
+    fn permits_are_held_during_polls_and_until_requests_begin() {
         let places = places();
         let cx = Context::from_waker(Waker::noop());
         let all: Vec<_> = (0..2 * CONNECTIONS).map(|_| Arc::new(Heads::new(Arc::clone(&places)))).collect();
@@ -173,7 +175,7 @@ mod tests {
         for heads in &all {
             assert!(reads(heads));
             heads.were_read();
-            // It took no request: its client reads nothing, so it goes on to nothing.
+            // No request was taken, because the client reads nothing.
             heads.turn_ends();
         }
         assert_eq!(places.available_permits(), CONNECTIONS);

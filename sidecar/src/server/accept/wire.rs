@@ -1,5 +1,5 @@
-//! A connection's bytes, watched: which version of HTTP they are of, whether a head has begun and how much memory it takes,
-//! whether answers are read.
+//! Watches the bytes of a connection: the version of HTTP, whether a head is incomplete and how much memory it takes,
+//! and whether answers are read.
 
 use std::io;
 use std::pin::Pin;
@@ -18,37 +18,37 @@ use super::heads::{self, Heads};
 use crate::memory::{Memory, MemoryLease, NoRoom};
 use crate::sockets::Sparing;
 
-/// Bytes that a connection of HTTP/2 reads at one time: those behind the heads that may go on are kept.
+/// How many bytes an HTTP/2 connection reads at a time. Bytes after the allowed number of heads are buffered.
 const FEW_HEADS: usize = 16 << 10;
-/// So much of a head that has no end yet is in nobody's account: nearly all are shorter.
+/// The longest incomplete head that is not in the memory account. Nearly all heads are shorter.
 const SHORT_HEAD: usize = 8 << 10;
 
-/// A connection.
+/// The bytes of a connection.
 pub struct Wire {
     stream: Sparing<TcpStream>,
     peer: Arc<Peer>,
     memory: Memory,
-    /// For a long head that has no end yet; its request has room of its own.
+    /// Memory for a long incomplete head. Its request reserves memory of its own.
     held: MemoryLease,
-    /// While it has no room.
+    /// A pending wait for that memory.
     no_room: Option<BoxFuture<'static, Result<MemoryLease, NoRoom>>>,
-    /// Bytes of it, on HTTP/1.1.
+    /// The bytes of the incomplete head, on HTTP/1.1.
     head: usize,
-    /// What was read to know the version, and how much of it was given on.
+    /// The bytes that were read to detect the version, and how many of them were passed on.
     first: [u8; PREFACE.len()],
     filled: usize,
     given: usize,
     http2: Option<Http2>,
-    /// Of connections that read heads of HTTP/2.
+    /// Permits for connections that read HTTP/2 heads.
     places: Arc<Semaphore>,
 }
 
-/// What a connection of HTTP/2 has beside its bytes.
+/// The additional state of an HTTP/2 connection.
 #[derive(Debug)]
 struct Http2 {
     frames: Frames,
     heads: Arc<Heads>,
-    /// What was read behind the heads that may go on.
+    /// Bytes that were read after the allowed number of heads.
     behind: Bytes,
 }
 
@@ -71,10 +71,10 @@ impl Wire {
         }
     }
 
-    /// Waits for the first bytes. Of HTTP/2: what its connection and its requests say of heads.
+    /// Waits for the first bytes. Returns the state of the heads for HTTP/2, `None` for HTTP/1.1.
     ///
     /// # Errors
-    /// The connection broke.
+    /// If the connection breaks.
     pub async fn http2(&mut self) -> io::Result<Option<Arc<Heads>>> {
         while self.filled < PREFACE.len() && PREFACE.starts_with(&self.first[..self.filled]) {
             match self.stream.read(&mut self.first[self.filled..]).await? {
@@ -102,9 +102,9 @@ impl Wire {
 }
 
 impl Wire {
-    /// Reads bytes of HTTP/1.1.
+    /// Reads from an HTTP/1.1 connection.
     fn poll_first_version(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        // The buffer that it stands in may be twice as long.
+        // hyper's buffer may be twice as long as the head.
         ready!(self.poll_room(2 * self.head, cx))?;
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
@@ -116,7 +116,7 @@ impl Wire {
         Poll::Ready(Ok(()))
     }
 
-    /// The same for HTTP/2: no more heads than may be between the wire and their requests.
+    /// Reads from an HTTP/2 connection, at most the allowed number of heads.
     fn poll_second_version(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let Some(http2) = &self.http2 else { return Poll::Ready(Ok(())) };
         let kept = http2.behind.len() + 2 * http2.frames.unfinished_head();
@@ -146,8 +146,8 @@ impl Wire {
         Poll::Ready(Ok(()))
     }
 
-    /// Takes room for so many bytes of heads that have not gone on, before more is read. A few are in nobody's account. If
-    /// there is no room, the connection waits for a moment, and ends if there is none then.
+    /// Reserves memory for incomplete heads before more is read. Short heads need none. If there is no memory, it waits
+    /// a moment and then fails.
     fn poll_room(&mut self, bytes: usize, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if bytes <= 2 * SHORT_HEAD {
             self.held.shrink_to(0);

@@ -1,16 +1,16 @@
-//! How much a record may hold. Names in it are the caller's and the upstream's: nobody may fill the memory with them.
+//! Limits the size of a record. Names in it come from callers and upstreams, which must not be able to fill the memory.
 
 use super::{AttemptRecord, BudgetRecord, CandidateRecord, Record, ShadowRecord};
 
-/// Bytes of the longest text that is kept, as names and reasons are.
+/// The longest text, in bytes: names and reasons.
 pub const LONGEST: usize = 512;
-/// Entries of a list.
+/// The most entries of a list.
 pub const MOST: usize = 64;
 
-/// What stands for the rest of a text.
+/// Replaces the rest of a text.
 const CUT: &str = "…";
 
-/// Cuts a text to so many bytes.
+/// Cuts a text to this many bytes.
 pub fn cut(text: &mut String, most: usize) {
     if text.len() > most {
         text.truncate(text.floor_char_boundary(most - CUT.len()));
@@ -25,7 +25,7 @@ fn cut_all(texts: &mut Vec<String>) {
 }
 
 impl Record {
-    /// Cuts what is too long. Returns about how many bytes it takes.
+    /// Cuts what is too long. Returns the approximate size in bytes.
     pub fn bound(&mut self) -> usize {
         let mut bytes = size_of::<Record>();
         let mut one = |text: &mut String| {
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn however_long_the_names_are_a_record_is_short() {
+    fn a_record_with_long_names_is_short() {
         let long = "é".repeat(1 << 20);
         let candidate = CandidateRecord { provider: long.clone(), model: long.clone(), skipped: Some(long.clone()) };
         let mut record = Record {

@@ -1,4 +1,4 @@
-//! Why a request failed, in its record.
+//! The `error_type` of a record.
 
 use std::fmt;
 
@@ -10,16 +10,16 @@ use crate::telemetry::attempt_error::AttemptError;
 /// The `error_type` of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorType {
-    /// The gateway's own error, before an attempt or after content had gone out.
+    /// The gateway's own error, before an attempt or after content was sent.
     Refused(RefusalKind),
-    /// How the attempt failed whose error the caller was told.
+    /// The error of the attempt that the caller got.
     Failed(AttemptError),
-    /// The caller went away.
+    /// The caller closed the connection.
     ClientClosed,
 }
 
 impl ErrorType {
-    /// The word for it in records.
+    /// Its name in records.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

@@ -1,4 +1,4 @@
-//! A record as a line for a person at a terminal.
+//! Formats a record as a readable line for a terminal.
 
 use outrigger_policy::Printable;
 
@@ -50,7 +50,7 @@ mod tests {
     use crate::telemetry::record::{AttemptRecord, Tokens};
 
     #[test]
-    fn a_terminal_obeys_no_name() {
+    fn escapes_control_characters_in_names() {
         let record = Record {
             status: 404,
             model_requested: Some("\x1b]52;c;aGk=\x07\r\n200  all is well\u{202e}".to_owned()),
@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn a_person_reads_a_line() {
+    fn formats_a_readable_line() {
         let attempt = AttemptRecord {
             provider: "openai".to_owned(),
             model: "gpt-4o".to_owned(),

@@ -1,4 +1,4 @@
-//! How a request proves to a provider who calls. It is the last thing that happens to a request before it is sent.
+//! Authorizes requests to providers. This is the last step before a request is sent.
 
 mod token;
 
@@ -14,40 +14,40 @@ use super::Pieces;
 
 pub use token::{FetchToken, Token, TokenSource};
 
-/// A request could not be authorized.
+/// Why a request could not be authorized.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum AuthorizeError {
-    /// What is made or fetched could not be had: the credential can't be used at the moment.
+    /// No signature or access token could be made: the credential is not usable at the moment.
     #[error("{0}")]
     Failed(String),
-    /// The attempt's time was over before.
+    /// The attempt's time ran out before.
     #[error("the credential was not ready in time")]
     Late,
 }
 
-/// Writes into a request what its provider asks for.
+/// Adds to a request what its provider requires.
 pub trait Authorize: fmt::Debug + Send + Sync {
-    /// The request is whole: method, target, headers and body are those that will be sent.
+    /// Authorizes a complete request: method, target, headers and body are those that will be sent.
     ///
     /// # Errors
-    /// [`AuthorizeError`], without anything secret in it.
+    /// [`AuthorizeError`]. It contains no secret.
     fn authorize<'r>(&'r self, request: &'r mut Request<Pieces>) -> BoxFuture<'r, Result<(), AuthorizeError>>;
 }
 
-/// What a provider's credential becomes.
+/// How a credential authorizes requests.
 #[derive(Clone, Debug)]
 pub enum Authorization {
-    /// The same header on each request. Its value is marked as sensitive.
+    /// The same header for all requests. Its value is marked as sensitive.
     Header { name: HeaderName, value: HeaderValue },
-    /// Made for each request, or fetched: a signature, an access token.
+    /// Made or fetched for each request: a signature, an access token.
     Made(Arc<dyn Authorize>),
 }
 
 impl Authorization {
-    /// Authorizes a request. A header that is always the same costs no more than to be put there.
+    /// Authorizes a request. A constant header is only inserted.
     ///
     /// # Errors
-    /// [`AuthorizeError`], where what is made or fetched can't be had, or not until then.
+    /// [`AuthorizeError`], if no signature or token can be made, or not before `until`.
     pub async fn authorize(&self, request: &mut Request<Pieces>, until: Instant) -> Result<(), AuthorizeError> {
         match self {
             Authorization::Header { name, value } => {
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn each_kind_takes_the_place_of_what_stood_there() {
+    async fn each_kind_replaces_the_callers_header() {
         let name = HeaderName::from_static("authorization");
         let value = HeaderValue::from_static("Bearer providers");
         for (authorization, expected) in [
@@ -102,7 +102,7 @@ mod tests {
         }
     }
 
-    /// What never comes.
+    /// Never completes.
     #[derive(Debug)]
     struct Never;
 
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn it_takes_no_longer_than_the_attempt_may() {
+    async fn authorizing_is_limited_by_the_time_of_the_attempt() {
         let began = tokio::time::Instant::now();
         let until = began + Duration::from_secs(3);
         let never = Authorization::Made(Arc::new(Never));

@@ -1,9 +1,9 @@
-//! Access tokens that expire: fetched once for all requests that wait, and renewed before they expire.
+//! Access tokens that expire. A token is fetched once for all requests that wait, and renewed before it expires.
 //!
 //! ```text
 //! fetched ───────────────────────────── renew ────────────── stale ── expires
-//!          requests take what is there │  one fetches, the  │ requests wait
-//!                                      │  others take       │ for a new one
+//!          requests use the token       │  one fetches, the  │ requests wait
+//!                                      │  others use it     │ for a new one
 //! ```
 
 use std::sync::Arc;
@@ -18,30 +18,30 @@ use tokio::time::Instant;
 use super::{Authorize, AuthorizeError};
 use crate::upstream::Pieces;
 
-/// Renewed when a fifth of its time is left, and five minutes before its end at the latest.
+/// A token is renewed when a fifth of its lifetime is left, at the latest five minutes before it expires.
 const RENEWED: u32 = 5;
 const RENEWED_BY: Duration = Duration::from_secs(300);
-/// Not used in its last seconds: it must still be good when it arrives.
+/// A token is not used in its last seconds, because it must still be valid when it arrives.
 const STALE: Duration = Duration::from_secs(10);
-/// How long a token server may take, and how long it is left alone after it has failed.
+/// How long a token server may take, and how long to wait after it has failed.
 const FETCHES: Duration = Duration::from_secs(10);
 const RESTS: Duration = Duration::from_secs(2);
 
-/// A token as its server gave it.
+/// A token from its server.
 #[derive(Clone, Debug)]
 pub struct Token {
     /// The whole value of the header, marked as sensitive.
     pub authorization: HeaderValue,
-    /// From now; absent: it does not expire.
+    /// The lifetime from now on; absent if it does not expire.
     pub lasts: Option<Duration>,
 }
 
-/// Where tokens come from.
+/// A source of tokens.
 pub trait FetchToken: std::fmt::Debug + Send + Sync + 'static {
-    /// Asks for a token. What takes too long is given up.
+    /// Fetches a token. The caller of this method limits its time.
     ///
     /// # Errors
-    /// Why there is none, without anything secret in it.
+    /// Why there is none. It contains no secret.
     fn fetch(&self) -> BoxFuture<'_, Result<Token, AuthorizeError>>;
 }
 
@@ -53,7 +53,7 @@ pub struct TokenSource<F>(Arc<SharedToken<F>>);
 struct SharedToken<F> {
     fetch: F,
     current: parking_lot::Mutex<Current>,
-    /// Held by the one who fetches.
+    /// Locked by the task that fetches.
     fetching: Arc<Mutex<()>>,
 }
 
@@ -66,7 +66,7 @@ struct Current {
 #[derive(Clone, Debug)]
 struct CachedToken {
     authorization: HeaderValue,
-    /// When to renew it, and from when on it is not used.
+    /// When to renew the token, and when to stop using it.
     times: Option<(Instant, Instant)>,
 }
 
@@ -94,7 +94,7 @@ impl<F: FetchToken> TokenSource<F> {
         TokenSource(Arc::new(SharedToken { fetch, current: Default::default(), fetching: Arc::default() }))
     }
 
-    /// The header's value, at once where a token is good.
+    /// The header's value. Does not wait if there is a valid token.
     ///
     /// # Errors
     /// Why there is none.
@@ -105,13 +105,13 @@ impl<F: FetchToken> TokenSource<F> {
                 && let Ok(turn) = Arc::clone(&self.0.fetching).try_lock_owned()
             {
                 let source = Arc::clone(&self.0);
-                // Its failure is known to those who will need it.
+                // Its error is stored for those who will need it.
                 tokio::spawn(async move { source.renew(turn).await });
             }
             return Ok(known.authorization);
         }
         let turn = Arc::clone(&self.0.fetching).lock_owned().await;
-        // Somebody may have fetched one meanwhile, or have been told that there is none.
+        // Another task may have fetched a token meanwhile, or have failed.
         if let Some(known) = self.0.good() {
             return Ok(known.authorization);
         }
@@ -120,7 +120,7 @@ impl<F: FetchToken> TokenSource<F> {
         {
             return Err(error);
         }
-        // A caller who leaves does not end it: others wait for it.
+        // A caller that leaves does not cancel the fetch: others wait for it.
         let source = Arc::clone(&self.0);
         let fetched = tokio::spawn(async move { source.renew(turn).await }).await;
         fetched.unwrap_or_else(|_| Err(AuthorizeError::Failed("the token could not be fetched".to_owned())))
@@ -178,7 +178,7 @@ mod tests {
 
     use super::*;
 
-    /// A token server that takes 100 ms, numbers what it gives, and fails when it is told to.
+    /// A token server that takes 100 ms, numbers its tokens, and fails on demand.
     #[derive(Debug, Default)]
     struct Server {
         lasts: Option<Duration>,
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn all_who_wait_share_one_token() {
+    async fn waiting_requests_share_one_token() {
         let (source, asked) = source(None, 0);
         let all = join_all((0..20).map(|_| told(&source))).await;
         assert_eq!(all, vec!["Bearer 1"; 20]);
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn it_is_renewed_ahead_of_time_and_nobody_waits() {
+    async fn a_token_is_renewed_early_and_no_request_waits() {
         let (source, asked) = source(Some(3_600), 0);
         told(&source).await;
         for (seconds, expected, fetches) in [(2_879, "Bearer 1", 1), (2, "Bearer 1", 2), (0, "Bearer 2", 2)] {
@@ -244,19 +244,19 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_about_to_expire_is_not_sent() {
+    async fn a_token_that_is_about_to_expire_is_not_used() {
         let (source, _) = source(Some(60), 0);
         told(&source).await;
         tokio::time::advance(Duration::from_secs(51)).await;
         assert_eq!(told(&source).await, "Bearer 2");
-        // One that is good for less than the margin is used by nobody else.
+        // A token whose lifetime is shorter than the margin is used only once.
         let (short, asked) = self::source(Some(5), 0);
         assert_eq!((told(&short).await, told(&short).await), ("Bearer 1".to_owned(), "Bearer 2".to_owned()));
         assert_eq!(asked.load(Ordering::SeqCst), 2);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_failure_is_told_to_all_who_wait_and_tried_again_after_a_rest() {
+    async fn waiting_requests_share_a_failure_and_a_later_one_tries_again() {
         let (source, asked) = source(Some(3_600), 1);
         let all = join_all((0..5).map(|_| told(&source))).await;
         assert_eq!(all, vec!["no token 1"; 5]);
@@ -266,9 +266,9 @@ mod tests {
         assert_eq!(told(&source).await, "Bearer 2");
     }
 
-    /// What is there is good until its end, whatever its renewal comes to.
+    /// The current token is valid until it expires, even if its renewal fails.
     #[tokio::test(start_paused = true)]
-    async fn a_renewal_that_fails_costs_nobody_a_request() {
+    async fn a_failed_renewal_fails_no_request() {
         let (source, asked) = source(Some(3_600), 0);
         told(&source).await;
         source.0.fetch.fails.store(2, Ordering::SeqCst);
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_mute_server_is_given_up_and_a_caller_who_leaves_ends_nothing() {
+    async fn a_silent_server_times_out_and_a_caller_that_leaves_cancels_nothing() {
         let mute = TokenSource::new(Server { mute: true, ..Server::default() });
         assert_eq!(told(&mute).await, "the token's server did not answer in time");
         let (source, asked) = source(None, 0);

@@ -3,8 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
-/// What Base64 makes of the value whatever stands in front of it and behind it: the characters that
-/// depend on the value alone.
+/// The Base64 of the value between any other bytes: only the characters that depend on the value alone.
 pub(super) fn base64_of(value: &[u8]) -> Vec<Vec<u8>> {
     let mut all: Vec<Vec<u8>> = Vec::new();
     for before in 0..3 {
@@ -24,7 +23,7 @@ pub(super) fn base64_of(value: &[u8]) -> Vec<Vec<u8>> {
     all
 }
 
-/// Its hexadecimal digits, small and large.
+/// Its hexadecimal digits, in lower and in upper case.
 pub(super) fn hex_of(value: &[u8]) -> [Vec<u8>; 2] {
     let small: Vec<u8> = value.iter().flat_map(|byte| format!("{byte:02x}").into_bytes()).collect();
     let large = small.to_ascii_uppercase();

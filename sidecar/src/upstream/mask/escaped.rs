@@ -1,21 +1,21 @@
-//! One byte of a value as JSON, a URL or HTML writes it.
+//! Parses one escaped byte, as JSON, a URL or HTML writes it.
 
-/// The longest runs of escapes in front of one byte that are followed.
+/// The longest sequences of escapes of one byte that are recognized.
 pub(super) const BACKSLASHES: usize = 8;
 const PERCENTS: usize = 3;
-/// The most digits of an entity's number, and its end.
+/// The most digits of a numeric escape, including its end.
 const DIGITS: usize = 8;
 
-/// How the bytes at a place compare to the value.
+/// The comparison of a text with the value.
 pub(super) enum Match {
     No,
-    /// They end before the value does.
+    /// The text ends before the value.
     Partly,
-    /// Up to here.
+    /// They match up to this position.
     Up(usize),
 }
 
-/// One byte of the value at the start of the text, escaped: `\u002b`, `\x2b`, `\/`, `%2B`, `%252b`, `&#43;`, `&#x2b;`,
+/// Compares the start of the text with one escaped byte: `\u002b`, `\x2b`, `\/`, `%2B`, `%252b`, `&#43;`, `&#x2b;`,
 /// `&amp;`.
 pub(super) fn escaped(text: &[u8], byte: u8) -> Match {
     let Some(first) = text.first() else { return Match::Partly };
@@ -35,7 +35,7 @@ pub(super) fn escaped(text: &[u8], byte: u8) -> Match {
             let mut at = 1;
             for _ in 0..PERCENTS {
                 match text.get(at..).unwrap_or_default() {
-                    // An escaped per cent sign may follow, and may be cut.
+                    // An escaped per cent sign may follow, and may be incomplete.
                     b"2" => return Match::Partly,
                     [b'2', b'5', ..] if byte != b'%' => at += 2,
                     _ => break,
@@ -56,7 +56,7 @@ pub(super) fn escaped(text: &[u8], byte: u8) -> Match {
     }
 }
 
-/// Digits of an escape that has an end of its own, zeros in front or none.
+/// Compares a numeric escape with an end of its own. Leading zeros are allowed.
 fn number(text: &[u8], at: usize, radix: u32, end: u8, byte: u8) -> Match {
     let mut value = 0_u32;
     for (read, digit) in text.get(at..).unwrap_or_default().iter().take(DIGITS).enumerate() {
@@ -69,7 +69,7 @@ fn number(text: &[u8], at: usize, radix: u32, end: u8, byte: u8) -> Match {
     if text.len() < at + DIGITS { Match::Partly } else { Match::No }
 }
 
-/// The entities of HTML that have a name.
+/// Compares with the named entities of HTML.
 fn entity(text: &[u8], byte: u8) -> Match {
     let names: &[&[u8]] = match byte {
         b'&' => &[b"&amp;"],
@@ -86,7 +86,7 @@ fn entity(text: &[u8], byte: u8) -> Match {
     found.unwrap_or(Match::No)
 }
 
-/// Whether so many hexadecimal digits are the byte.
+/// Compares with a number of hexadecimal digits.
 fn hex(text: &[u8], at: usize, digits: usize, byte: u8) -> Match {
     let digit = |nibble: u8| b"0123456789abcdef"[usize::from(nibble)];
     let wanted = [b'0', b'0', digit(byte >> 4), digit(byte & 15)];

@@ -1,23 +1,23 @@
-//! Parts of a value: an error may quote the credential cut, or without a letter at its end.
+//! Finds parts of a value: an error may quote the credential shortened, or without its last character.
 //!
-//! A few letters are a hint that people need, such as `sk-live-…` or `…tR5w`. More of them are taken out. Every run of the
-//! value that is long enough holds a whole block of the text, wherever the blocks begin: so each block is looked for in the
-//! value, and what is found is followed to both sides.
+//! A few characters are a useful hint, such as `sk-live-…` or `…tR5w`. Longer parts are masked. Any part that is long
+//! enough contains a whole block of the text, wherever the blocks begin. So each block is searched in the value, and a
+//! match is extended to both sides.
 
 use memchr::memmem;
 
 use super::SHOWN;
 
-/// Letters of a part that is taken out: half of a short value, and less of a long one.
+/// How many characters make a part too long: half of a short value, and a smaller share of a long one.
 const LONGEST_HINT: usize = 12;
 const SHORTEST_HINT: usize = 6;
 const LEAST: usize = 16;
-/// Of a block that stands in the value very often so many places are looked at: no real credential is of that kind.
+/// How many places of a block in the value are tried. Real credentials do not repeat that often.
 const PLACES: usize = 64;
 
-/// The forms of a value in which its parts are looked for.
+/// The forms of a value whose parts are searched.
 pub struct Parts {
-    /// One behind the other, with a byte between them that is in none.
+    /// All forms, separated by a byte that none contains.
     forms: Vec<u8>,
     each: Vec<Form>,
     block: usize,
@@ -26,7 +26,7 @@ pub struct Parts {
 struct Form {
     start: usize,
     end: usize,
-    /// So many bytes of it are too many.
+    /// A part with this many bytes is masked.
     most: usize,
 }
 
@@ -47,7 +47,7 @@ impl Parts {
         self.forms.push(0);
     }
 
-    /// The text without parts, and whether one of them was half of the value; nothing if there is none.
+    /// Masks the parts in a text. Returns whether one was at least half of the value; `None` if there is no part.
     pub fn out_of(&self, text: &[u8]) -> Option<(Vec<u8>, bool)> {
         let (mut out, mut told, mut half) = (Vec::new(), 0, false);
         let mut at = 0;
@@ -68,7 +68,7 @@ impl Parts {
         Some((out, half))
     }
 
-    /// The longest part around a block, wherever in the value the block stands, if it is too long.
+    /// The longest part around a block, if it is too long. The block may be anywhere in the value.
     fn longest(&self, text: &[u8], from: usize, at: usize, block: &[u8]) -> Option<Run> {
         let finder = memmem::Finder::new(block);
         let next = |at: usize| Some(at + finder.find(self.forms.get(at..)?)?);
@@ -93,7 +93,7 @@ struct Run {
     half: bool,
 }
 
-/// How many are the same from the start on.
+/// The length of the common prefix.
 fn same<'b>(one: impl Iterator<Item = &'b u8>, other: impl Iterator<Item = &'b u8>) -> usize {
     one.zip(other).take_while(|(one, other)| one == other).count()
 }

@@ -4,7 +4,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use super::*;
 
 const KEY: &str = "sk-live-0123456789abcdef";
-/// With bytes that JSON and URLs escape.
+/// Contains bytes that JSON and URLs escape.
 const ODD: &str = "k+9/x==\"<a b>&%";
 
 fn cut_at(value: &str, text: &[u8], thorough: bool, at: &[usize]) -> (Vec<u8>, bool) {
@@ -20,7 +20,7 @@ fn cut_at(value: &str, text: &[u8], thorough: bool, at: &[usize]) -> (Vec<u8>, b
 }
 
 #[test]
-fn the_value_is_taken_out_wherever_it_stands_and_is_cut() {
+fn masks_the_value_at_any_place_and_any_cut() {
     for (text, expected) in [
         (format!(r#"{{"error":{{"param":"{KEY}"}}}}"#), r#"{"error":{"param":"***"}}"#),
         (format!("Authorization: Bearer {KEY}\r\n"), "Authorization: Bearer ***\r\n"),
@@ -44,7 +44,7 @@ fn the_value_is_taken_out_wherever_it_stands_and_is_cut() {
 }
 
 #[test]
-fn an_error_is_searched_for_every_form_of_the_value() {
+fn masks_every_form_of_the_value_in_an_error() {
     let json = |text: &str| serde_json::to_string(text).unwrap();
     let percent =
         |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
@@ -79,16 +79,16 @@ fn an_error_is_searched_for_every_form_of_the_value() {
 }
 
 #[test]
-fn a_success_is_searched_for_escapes_where_the_value_has_any() {
+fn masks_escapes_in_a_success_if_the_value_needs_them() {
     let text = serde_json::to_string(ODD).unwrap();
     assert_eq!(cut_at(ODD, text.as_bytes(), false, &[7]).0, b"\"***\"");
-    // Nobody escapes a plain one, so nothing is paid for it.
+    // Encoders never escape a plain value, so nothing is spent on it.
     let text = KEY.replace('s', "\\u0073");
     assert!(!cut_at(KEY, text.as_bytes(), false, &[]).1);
 }
 
 #[test]
-fn what_is_no_secret_stays() {
+fn does_not_mask_placeholders_and_short_values() {
     for value in ["", "x", "mock", "EMPTY", "1234567", "not-needed", "lm-studio"] {
         assert!(Mask::new(value).is_none(), "{value}");
     }
@@ -97,7 +97,7 @@ fn what_is_no_secret_stays() {
 }
 
 #[test]
-fn whole_events_are_never_held_back() {
+fn never_holds_back_whole_events() {
     let mut masker = Masker::new(Mask::new(KEY).unwrap(), false);
     for event in ["data: {\"a\":\"s\"}\n\n", "data: sk-live\n\n", ": sk\n\n"] {
         let piece = Bytes::from(event);
@@ -109,7 +109,7 @@ fn whole_events_are_never_held_back() {
 }
 
 #[test]
-fn headers_are_masked() {
+fn masks_headers() {
     let mut headers = HeaderMap::new();
     headers.insert("www-authenticate", format!("Bearer realm=\"x\", token=\"{KEY}\"").parse().unwrap());
     headers.insert("location", format!("https://x/?key={KEY}&a=1").parse().unwrap());
@@ -122,18 +122,18 @@ fn headers_are_masked() {
 }
 
 #[test]
-fn an_error_full_of_it_is_read_once() {
+fn reads_an_error_full_of_the_value_once() {
     let quoted = format!("{} {KEY} ", STANDARD.encode(format!("u:{KEY}")));
     let text = quoted.repeat((1 << 20) / quoted.len());
     let begun = std::time::Instant::now();
     let masked = Mask::new(KEY).unwrap().bytes(text.as_bytes(), true).into_owned();
     assert!(!masked.windows(8).any(|window| window == b"sk-live-"));
-    // Once is a few milliseconds, also in a debug build; once for each place would be a minute.
+    // Once takes a few milliseconds, also in a debug build. Once for each place would take a minute.
     assert!(begun.elapsed().as_secs() < 10, "{:?}", begun.elapsed());
 }
 
 #[test]
-fn an_error_is_searched_for_digits_and_entities() {
+fn masks_digits_and_entities_in_an_error() {
     let bytes = |value: &str, told: fn(u8) -> String| value.bytes().map(told).collect::<String>();
     for value in [KEY, ODD] {
         for form in [
@@ -150,7 +150,7 @@ fn an_error_is_searched_for_digits_and_entities() {
             let text = format!("before {form} after");
             for at in 0..=text.len() {
                 let (out, found) = cut_at(value, text.as_bytes(), true, &[at]);
-                // Of a sign that begins an escape its own escape may be left.
+                // The escape of a character that begins an escape may be left.
                 let out = String::from_utf8(out).unwrap();
                 assert!(found && out.starts_with("before ***") && out.ends_with(" after"), "{text}, {at}: {out}");
                 assert!(out.len() <= "before *** after".len() + 7, "{text}, {at}: {out}");
@@ -159,9 +159,9 @@ fn an_error_is_searched_for_digits_and_entities() {
     }
 }
 
-/// Whatever part it is and wherever it stands, no more of it is told than a hint.
+/// For every part of the value at every place.
 #[test]
-fn an_error_tells_no_more_of_it_than_a_hint() {
+fn leaves_no_more_than_a_hint_in_an_error() {
     let long = (0..500).map(|n| format!("{:04}", n * 7919 % 9973)).collect::<String>();
     for (value, hint) in [(KEY, 12), ("0123456789abcdef", 8), (long.as_str(), 125)] {
         let mask = Mask::new(value).unwrap();
@@ -189,7 +189,7 @@ fn an_error_tells_no_more_of_it_than_a_hint() {
 }
 
 #[test]
-fn an_error_full_of_parts_is_read_once() {
+fn reads_an_error_full_of_parts_once() {
     let value = "a".repeat(2_000);
     let mask = Mask::new(&value).unwrap();
     let begun = std::time::Instant::now();

@@ -1,4 +1,4 @@
-//! What a mock says: text, tool calls, or an instance of the schema that was asked for.
+//! Composes the answer of a mock: text, tool calls, or an instance of the requested schema.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -11,7 +11,7 @@ use outrigger_policy::MockDoc;
 
 use super::{MockRequest, instance};
 
-/// The answer's id and model, as the mock tells them.
+/// The id and the model of the answer.
 pub fn about(asked: &MockRequest) -> Answer {
     Answer {
         id: format!("mock-{:012x}", fastrand::u64(..) >> 16),
@@ -39,7 +39,7 @@ pub fn compose(provider: &str, script: &MockDoc, asked: &MockRequest, request: &
     }
 }
 
-/// A text as far as the request lets it become, a word a token.
+/// Cuts a text at the request's limit of output tokens. A word counts as a token.
 fn capped(text: String, most: Option<u64>) -> (Vec<Part>, Finish) {
     let most = most.map_or(usize::MAX, |most| usize::try_from(most).unwrap_or(usize::MAX));
     let end: usize = text.split_inclusive(' ').take(most).map(str::len).sum();
@@ -62,7 +62,7 @@ fn text(provider: &str, script: &MockDoc, asked: &MockRequest, request: &ChatReq
     template.replace("{{provider}}", provider).replace("{{model}}", &asked.model)
 }
 
-/// The calls on the script, as far as the request declares those tools; none once results are in.
+/// The script's tool calls whose tools the request declares. None after the request contains results.
 fn tool_calls(script: &MockDoc, request: &ChatRequest) -> Vec<Part> {
     let answered = request
         .messages
@@ -96,7 +96,7 @@ fn last_user_text(request: &ChatRequest) -> String {
     texts.collect::<Vec<_>>().join("\n")
 }
 
-/// About four bytes a token: a mock has no tokenizer, but its figures should move with the text.
+/// About four bytes for each token: a mock has no tokenizer, but its figures should follow the text.
 fn input_tokens(request: &ChatRequest) -> u64 {
     let in_messages = request.messages.iter().flat_map(|message| &message.parts).map(|part| match part {
         Part::Text(text) => text.len(),
@@ -107,15 +107,15 @@ fn input_tokens(request: &ChatRequest) -> u64 {
     (bytes as u64).div_ceil(4).max(1)
 }
 
-/// A longer text than this many words of this many bytes is streamed in larger pieces.
+/// A text with more than this many words of this many bytes is streamed in larger pieces.
 const MOST_EVENTS: usize = 4_096;
 const MOST_BYTES: usize = 4;
 
-/// A part in the pieces in which it is streamed: words with the space behind them.
+/// Splits a part into the pieces in which it is streamed: words with the following space.
 fn words(part: &Part) -> Vec<String> {
     match part {
         Part::Text(text) => {
-            // Of a long text several words at a time: each piece is an event.
+            // For a long text, several words together: each piece is an event.
             let several = text.len().div_ceil(MOST_EVENTS);
             let mut pieces: Vec<String> = Vec::new();
             for word in text.split_inclusive(' ') {
@@ -135,7 +135,7 @@ fn words(part: &Part) -> Vec<String> {
     }
 }
 
-/// The answer as a stream's events.
+/// The answer as the events of a stream.
 pub fn events(answer: &ChatResponse) -> Vec<ChatEvent> {
     let mut events = vec![chat::ChatEvent::Start { id: answer.id.clone(), model: answer.model.clone() }];
     let mut calls = 0;

@@ -1,4 +1,4 @@
-//! A mock's answer, told at its pace.
+//! The body of a mock's answer, sent at its pace.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -11,34 +11,34 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::upstream::BodyError;
 
-/// What is told, and when.
+/// The chunks of an answer, and their times.
 #[derive(Debug)]
 pub struct MockPace {
     chunks: VecDeque<Bytes>,
     first: Duration,
     each: Duration,
-    /// Ends with a lost connection.
+    /// The connection breaks at the end, for this reason.
     cut: Option<String>,
 }
 
 impl MockPace {
-    /// All at once.
+    /// Everything at once.
     pub fn whole(body: impl Into<Bytes>) -> Self {
         MockPace { chunks: VecDeque::from([body.into()]), first: Duration::ZERO, each: Duration::ZERO, cut: None }
     }
 
-    /// Nothing but a lost connection.
+    /// Only a broken connection.
     pub fn cut(reason: String) -> Self {
         MockPace { chunks: VecDeque::new(), first: Duration::ZERO, each: Duration::ZERO, cut: Some(reason) }
     }
 
-    /// Events one by one; with a reason, the connection is lost behind the last.
+    /// Events one by one. With a reason, the connection breaks after the last.
     pub fn stream(events: Vec<Bytes>, first: Duration, each: Duration, cut: Option<String>) -> Self {
         MockPace { chunks: events.into(), first, each, cut }
     }
 }
 
-/// The body that is told so.
+/// A body with this pace.
 #[derive(Debug)]
 pub struct MockBody {
     pace: MockPace,
@@ -51,7 +51,7 @@ impl MockBody {
         MockBody { pace, started: false, wait: None }
     }
 
-    /// The next chunk, when its time has come.
+    /// The next chunk, when it is due.
     pub fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
         if self.wait.is_none() {
             let pause = if self.started { self.pace.each } else { self.pace.first };

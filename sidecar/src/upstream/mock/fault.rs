@@ -1,4 +1,4 @@
-//! Faults on order.
+//! Scripted faults of a mock.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use super::body::MockPace;
 use super::respond;
 use crate::upstream::UpstreamBody;
 
-/// One way to fail, ready to strike.
+/// A scripted fault.
 #[derive(Debug)]
 pub struct MockFault {
     doc: FaultDoc,
@@ -25,7 +25,7 @@ impl MockFault {
         MockFault { models: Globs::new(&doc.models), doc: doc.clone() }
     }
 
-    /// Whether it strikes this time.
+    /// Whether it applies to this request.
     pub fn strikes(&self, model: &str) -> bool {
         self.models.allows(model) && fastrand::u32(0..100) < self.doc.percent
     }
@@ -34,7 +34,7 @@ impl MockFault {
         self.doc.kind
     }
 
-    /// What people are told: which fault it was.
+    /// The message, which names the fault.
     pub fn message(&self) -> String {
         self.doc.message.clone().unwrap_or_else(|| format!("the mock's fault `{}`", self.doc.name))
     }
@@ -43,7 +43,7 @@ impl MockFault {
         Duration::from_millis(self.doc.delay.unwrap_or(0))
     }
 
-    /// Ends a stream early: with an error event, or with the reason for which its connection is lost.
+    /// Cuts a stream short: adds an error event, or returns the reason for which the connection breaks.
     pub fn shorten(&self, events: &mut Vec<Bytes>, dialect: Dialect) -> Option<String> {
         events.truncate(self.doc.events.unwrap_or(0) as usize);
         match self.doc.kind {
@@ -66,7 +66,7 @@ impl MockFault {
         })
     }
 
-    /// The error answer of the dialect.
+    /// The error response in the dialect.
     pub fn status(&self, dialect: Dialect) -> Response<UpstreamBody> {
         let status = self.status_code();
         let mut response = respond::json(status, MockPace::whole(self.error_body(dialect)));
@@ -81,14 +81,14 @@ impl MockFault {
         error_body(dialect, &self.refusal(&self.message()))
     }
 
-    /// The error event of the dialect's stream.
+    /// The error event of the dialect's streams.
     fn error_event(&self, dialect: Dialect) -> Vec<u8> {
         error_event(dialect, &self.refusal(&self.message()))
     }
 
     fn refusal<'a>(&self, message: &'a str) -> GatewayError<'a> {
         let status = self.status_code();
-        // The words that providers use, so that what reads them is rehearsed too.
+        // The types that providers use, so that code that reads them is tested too.
         let kind = match status {
             400 | 422 => "invalid_request_error",
             401 => "invalid_api_key",
@@ -103,7 +103,7 @@ impl MockFault {
     }
 }
 
-/// 200, and not the dialect.
+/// Status 200, but not valid in the dialect.
 pub fn malformed(stream: bool) -> Response<UpstreamBody> {
     match stream {
         true => respond::event_stream(MockPace::whole("data: {\"choices\": oops\n\n")),
@@ -111,7 +111,7 @@ pub fn malformed(stream: bool) -> Response<UpstreamBody> {
     }
 }
 
-/// 200, and nothing in it.
+/// Status 200, but empty.
 pub fn empty(stream: bool) -> Response<UpstreamBody> {
     match stream {
         true => respond::event_stream(MockPace::whole("")),

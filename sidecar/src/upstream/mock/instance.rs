@@ -1,12 +1,12 @@
-//! An instance of a JSON schema, so that a client's typed parsing is rehearsed too.
+//! Makes an instance of a JSON schema, so that a client's typed parsing can be tested.
 
 use serde_json::{Map, Value, json};
 
-/// How deep it goes: schemas may refer to themselves.
+/// The nesting limit: schemas may refer to themselves.
 const DEPTH: usize = 8;
 
-/// A value that a plain schema accepts: types, enums, constants, references, unions, lengths and
-/// bounds as far as models are asked for them.
+/// A value that a simple schema accepts. Supports types, enums, constants, references, unions, lengths and bounds, as
+/// far as they are used with models.
 pub fn of(schema: &Value) -> Value {
     instance(schema, schema, DEPTH)
 }
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn schemas_get_what_they_ask_for() {
+    fn makes_an_instance_of_a_schema() {
         for (schema, expected) in [
             (
                 json!({"type": "object", "properties": {"a": {"type": "integer"}, "b": {"type": "string"}}}),

@@ -1,7 +1,7 @@
-//! The provider that is none: canned answers in any dialect, at a set pace, with faults on order.
+//! A provider for tests and demonstrations: scripted answers in any dialect, at a set pace, with faults on demand.
 //!
-//! It stands behind the same seam as real upstreams and gets the very bytes that they would get,
-//! so that a fallback chain, a translation or a time-out can be tried without an outage or a key.
+//! It has the same interface as real upstreams and gets the same bytes, so that a fallback chain, a translation or a
+//! timeout can be tried without an outage or a key.
 
 mod answer;
 mod body;
@@ -26,11 +26,11 @@ use fault::MockFault;
 use crate::memory::{Memory, MemoryLease};
 use crate::upstream::{Pieces, SendError, Sent, UpstreamBody};
 
-/// Marks an answer that must go back as it is (`allowFallbacks: false`).
+/// Marks an answer that must be returned unchanged (`allowFallbacks: false`).
 #[derive(Clone, Copy, Debug)]
 pub struct NoFallback;
 
-/// A rehearsed provider.
+/// A mock provider.
 #[derive(Debug)]
 pub struct Mock {
     provider: String,
@@ -39,7 +39,7 @@ pub struct Mock {
     faults: Vec<MockFault>,
 }
 
-/// The dialect that a mock's script names.
+/// The dialect of a mock's script.
 #[must_use]
 pub fn dialect(script: &MockDoc) -> Dialect {
     match script.dialect.as_str() {
@@ -49,7 +49,7 @@ pub fn dialect(script: &MockDoc) -> Dialect {
     }
 }
 
-/// What a provider of a type speaks: a mock's script names it.
+/// The API of a provider of a type; for a mock, that of its script.
 #[must_use]
 pub fn api(kind: &ProviderType, script: Option<&MockDoc>) -> &'static Api {
     kind.api.unwrap_or_else(|| Api::of(script.map_or(Dialect::OpenAi, dialect)))
@@ -66,14 +66,14 @@ impl Mock {
         }
     }
 
-    /// Answers a request as the provider that it plays would.
+    /// Answers a request as the real provider would.
     ///
     /// # Errors
-    /// [`SendError`] where a fault says that there is no connection.
+    /// [`SendError`] if a fault simulates a missing connection.
     pub async fn send(&self, request: Request<Pieces>) -> Result<Sent, SendError> {
         let (head, body) = request.into_parts();
         let body = body.joined();
-        // A tree is made of it here, and what it says may be told again.
+        // Parsing makes a tree here, and the answer may repeat the text.
         let held = match head.extensions.get::<Memory>() {
             Some(memory) => memory.wait(Weight::of(&body).translated(), body.len()).await,
             None => Ok(MemoryLease::default()),
@@ -125,7 +125,7 @@ impl Mock {
             let tokens = u32::try_from(answer.usage.output.unwrap_or(0)).unwrap_or(u32::MAX);
             tokio::time::sleep(first + per_token * tokens).await;
             if let Some(fault) = fault {
-                // Without a stream there are no events: the error is the answer, or its body is cut.
+                // Without a stream there are no events: the answer is the error, or its body breaks off.
                 return match fault.kind() {
                     FaultKind::ErrorEvent => fault.status(self.dialect),
                     _ => respond::json(200, body::MockPace::cut(fault.message())),
@@ -153,7 +153,7 @@ impl Mock {
     }
 }
 
-/// A request, as far as a mock understands it.
+/// A request, as far as a mock parses it.
 #[derive(Debug)]
 pub struct MockRequest {
     /// The path below the version: `chat/completions`.
@@ -161,7 +161,7 @@ pub struct MockRequest {
     model: String,
     stream: bool,
     body: Value,
-    /// When it is a conversation, or should be one.
+    /// If the operation is a conversation.
     chat: Option<Result<chat::ChatRequest, String>>,
 }
 

@@ -1,4 +1,4 @@
-//! What a mock answers beside conversations: embeddings, token counts, completions, responses.
+//! A mock's answers to other operations: embeddings, token counts, completions, responses.
 
 use http::Response;
 use outrigger_llm::Dialect;
@@ -11,10 +11,10 @@ use super::body::MockPace;
 use super::respond;
 use crate::upstream::UpstreamBody;
 
-/// Numbers in a made vector.
+/// The dimensions of an embedding.
 const DIMENSIONS: usize = 8;
 
-/// Answers an operation that is no conversation, or says that it cannot.
+/// Answers an operation other than a conversation, or refuses it.
 pub fn answer(dialect: Dialect, provider: &str, asked: &MockRequest) -> Response<UpstreamBody> {
     let text = format!("Hello from {provider}/{}", asked.model);
     let verb = asked.path.rsplit_once(':').map_or(asked.path.as_str(), |(_, verb)| verb);
@@ -37,12 +37,12 @@ pub fn answer(dialect: Dialect, provider: &str, asked: &MockRequest) -> Response
     respond::json(200, MockPace::whole(told.to_string()))
 }
 
-/// Says what is wrong with a conversation.
+/// Refuses an invalid conversation.
 pub fn unreadable(dialect: Dialect, problem: &str) -> Response<UpstreamBody> {
     problem_answer(dialect, 400, "invalid_request_error", &format!("the mock cannot read this request: {problem}"))
 }
 
-/// Says that there is no room to read it.
+/// Refuses a request for lack of memory.
 pub fn too_large(dialect: Dialect) -> Response<UpstreamBody> {
     problem_answer(dialect, 413, "request_too_large", "the mock has no memory to read this request")
 }
@@ -60,7 +60,7 @@ fn tokens(body: &Value) -> usize {
     body.to_string().len().div_ceil(4)
 }
 
-/// The same text has the same vector, of length one.
+/// An embedding of length one. The same text always gets the same one.
 fn vector(of: &Value) -> Vec<f64> {
     let mut random = fastrand::Rng::with_seed(
         of.to_string().bytes().fold(7, |seed, byte| (seed ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)),

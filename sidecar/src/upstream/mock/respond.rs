@@ -1,11 +1,11 @@
-//! A mock's answers as responses of an upstream.
+//! Builds an upstream's responses from a mock's answers.
 
 use http::{Response, StatusCode, header};
 
 use super::body::{MockBody, MockPace};
 use crate::upstream::UpstreamBody;
 
-/// A JSON answer.
+/// A JSON response.
 pub fn json(status: u16, pace: MockPace) -> Response<UpstreamBody> {
     respond(status, "application/json", pace)
 }

@@ -1,4 +1,4 @@
-//! Recorded exchanges, and what a caller sends and an upstream plays to have one again.
+//! Reads recorded exchanges, and derives what a caller sends and what the upstream plays.
 
 #![allow(clippy::print_stderr, reason = "what did not run says so")]
 
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::fake::Act;
 
-/// A request and its answer, as they went over the wire.
+/// A request and its answer, as they were sent.
 #[derive(Debug, Deserialize)]
 pub struct Exchange {
     pub file: String,
@@ -32,7 +32,7 @@ pub struct Exchange {
     body: Option<String>,
 }
 
-/// All of them, or nothing, with a line that says so.
+/// All exchanges. Without the folder it prints a line and returns `None`.
 pub fn exchanges() -> Option<Vec<Exchange>> {
     let Some(folder) = std::env::var_os("OUTRIGGER_CORPUS") else {
         eprintln!("skipped: OUTRIGGER_CORPUS is not set");
@@ -43,7 +43,7 @@ pub fn exchanges() -> Option<Vec<Exchange>> {
     Some(lines.map(|line| serde_json::from_str(&line.unwrap()).unwrap()).collect())
 }
 
-/// The three types of upstream that share the fake's address, with the path under which each answers.
+/// The three types of upstream at the fake's address, with the version in their paths.
 pub const UPSTREAMS: [(&str, &str); 3] = [("OpenAICompatible", "v1"), ("Anthropic", "v1"), ("Gemini", "v1beta")];
 
 impl Exchange {
@@ -51,8 +51,8 @@ impl Exchange {
         format!("{} {} {} {}", self.provider, self.api, self.file, self.i)
     }
 
-    /// Index in [`UPSTREAMS`], and the path below the version with `MODEL` where the model stands
-    /// in it; nothing for what is in none of our dialects, or is not passed on.
+    /// The index in [`UPSTREAMS`], and the path below the version with `MODEL` for the model. `None` for requests that
+    /// are in no supported dialect, or are not passed on.
     pub fn route(&self) -> Option<(usize, String)> {
         let openai = |path: &str| Some((0, path.to_owned()));
         match (self.provider.as_str(), self.api.as_str()) {
@@ -73,8 +73,8 @@ impl Exchange {
         self.body.as_deref().unwrap_or_default()
     }
 
-    /// Answers that another candidate could do better, so that the gateway does not just pass them
-    /// on: errors, and two in which Claude, forbidden its tools, ended its turn without a word.
+    /// Answers after which another candidate is tried, so that the gateway does not just pass them on: errors, and two
+    /// in which Claude, with tools forbidden, ended its turn without text.
     pub fn is_odd(&self) -> bool {
         let silent = self.file.contains("haiku-4-5_respects_choice_none") && self.api != "responses";
         self.status != 200 || silent
@@ -84,8 +84,7 @@ impl Exchange {
         self.path.rsplit('/').next().and_then(|segment| segment.split(':').next()).unwrap()
     }
 
-    /// The answer as the fake upstream plays it: streams in pieces that heed neither events nor
-    /// characters.
+    /// The answer as a script of the fake upstream. Streams are cut into pieces anywhere, even within characters.
     pub fn script(&self) -> Vec<Act> {
         const PIECES: [usize; 6] = [1, 2, 61, 3, 509, 4_093];
         let mut head = format!("HTTP/1.1 {} X\r\n", self.status);
@@ -111,7 +110,7 @@ impl Exchange {
             acts.push(Act::Bytes(chunk));
             rest = after;
             if piece.is_empty() {
-                // A chunk of no bytes is the end of them all.
+                // An empty chunk ends the body.
                 return acts;
             }
         }
@@ -119,32 +118,32 @@ impl Exchange {
     }
 }
 
-/// How a caller asks.
+/// A variation of the recorded request.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Asking {
     AsRecorded,
-    /// Without the `stream_options` in which the recorded caller asked for usage.
+    /// Without `stream_options`, with which the recorded caller requested usage.
     WithoutUsage,
-    /// Of Gemini, without `alt=sse`.
+    /// For Gemini, without `alt=sse`.
     ForArray,
 }
 
-/// What a caller sends, and what must then arrive upstream.
+/// The request that a caller sends, and the one that must arrive upstream.
 pub struct Told {
     pub path: String,
     pub body: String,
     pub target: String,
     pub arrives: String,
-    /// The gateway asks for a stream's usage on behalf of a caller who did not.
+    /// The gateway requests a stream's usage, because the caller did not.
     pub asks_usage: bool,
 }
 
-/// What the gateway puts in to ask for usage, and how the recorded callers ask themselves.
+/// The option that the gateway adds, and as the recorded callers write it.
 const OPTIONS: &str = "\"stream_options\":{\"include_usage\":true},";
 const RECORDED_OPTIONS: &str = ", \"stream_options\": {\"include_usage\": true}";
 
-/// The recorded request for the provider `name`: the model pinned to it, an empty list of fallbacks
-/// put in, which the gateway takes out again. Nothing where there is nothing to leave out.
+/// The recorded request for the provider `name`: with its model pinned to that provider, and with an empty list of
+/// fallbacks, which the gateway removes. `None` if the variation does not apply.
 pub fn told(exchange: &Exchange, route: (usize, &str), name: &str, asking: Asking) -> Option<Told> {
     let (upstream, below) = route;
     let version = UPSTREAMS[upstream].1;
@@ -171,7 +170,7 @@ pub fn told(exchange: &Exchange, route: (usize, &str), name: &str, asking: Askin
         let model: String = serde_json::from_str(said).unwrap();
         body.replace_range(at..at + said.len(), &json!(format!("{name}/{model}")).to_string());
     }
-    // Google's SDK repeats the name that it was given.
+    // Google's SDK repeats the model's name in the body.
     body = body.replace(&format!("\"models/{model}\""), &format!("\"models/{name}/{model}\""));
     body.insert_str(body.rfind('}').unwrap(), ", \"fallbacks\" : []");
     let mut arrives = recorded.clone();
@@ -182,7 +181,7 @@ pub fn told(exchange: &Exchange, route: (usize, &str), name: &str, asking: Askin
     Some(Told { path, body, target, arrives, asks_usage })
 }
 
-/// What the gateway reads of a request.
+/// The fields that the gateway reads or edits.
 #[derive(Deserialize)]
 struct Edited<'a> {
     #[serde(borrow)]

@@ -1,8 +1,8 @@
-//! The listed edits of an answer, undone: what is left must be what the upstream sent.
+//! Reverts the listed edits of an answer: the rest must be what the upstream sent.
 
 use serde_json::Value;
 
-/// Takes `extra_fields` out again: before the last brace, and only there.
+/// Removes `extra_fields` before the last brace.
 pub fn without_extra_fields(text: &str, place: &str) -> String {
     let at = text.rfind(",\"extra_fields\":").unwrap_or_else(|| panic!("{place}: no extra_fields in {text}"));
     let value = at + ",\"extra_fields\":".len();
@@ -14,7 +14,7 @@ pub fn without_extra_fields(text: &str, place: &str) -> String {
     format!("{}{after}", &text[..at])
 }
 
-/// Takes the gateway's comment out again: one, on the line before the end.
+/// Removes the gateway's comment, which is the line before the end.
 pub fn without_comment(text: &str, place: &str) -> String {
     let Some(end) = text.rfind("data: [DONE]").or_else(|| text.rfind("data:[DONE]")) else { return text.to_owned() };
     let at = text.find(": outrigger {").unwrap_or_else(|| panic!("{place}: no comment"));
@@ -22,7 +22,7 @@ pub fn without_comment(text: &str, place: &str) -> String {
     format!("{}{}", &text[..at], &text[end..])
 }
 
-/// A stream's events, each with the empty line that ends it.
+/// The events of a stream, each with the empty line that ends it.
 fn events(stream: &str) -> Vec<String> {
     let mut events = vec![String::new()];
     for line in stream.split_inclusive('\n') {
@@ -40,7 +40,7 @@ fn data(event: &str) -> Option<Value> {
     serde_json::from_str(event.lines().find_map(|line| line.strip_prefix("data:"))?).ok()
 }
 
-/// The recorded stream without the chunks that carry usage and nothing else, and how many they are.
+/// Removes the chunks that contain only usage. Returns their number.
 pub fn without_usage_chunks(stream: &str) -> (String, usize) {
     let usage_only = |event: &String| {
         let chunk = data(event).unwrap_or_default();
