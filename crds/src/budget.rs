@@ -9,7 +9,7 @@ use crate::{
     limits::{self, COUNT_MAX, LimitPeriod},
     selector::{AllowedNamespaces, LabelSelector},
     shapes,
-    status::BudgetStatus,
+    status::LimitedStatus,
 };
 
 /// How much may be used, by whom, in which time.
@@ -23,7 +23,7 @@ use crate::{
     shortname = "llmb",
     category = "llm",
     namespaced,
-    status = "BudgetStatus",
+    status = "LimitedStatus",
     derive = "PartialEq",
     doc = "A Budget is money or tokens over a time, for all the keys that name it, all the budgets under it, and whom it applies to. What is used of it is used of its parent, too.",
     printcolumn(name = "Ready", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
@@ -31,7 +31,7 @@ use crate::{
     printcolumn(name = "Spent", type_ = "string", json_path = ".status.summary.spent"),
     printcolumn(name = "Limit", type_ = "string", json_path = ".status.summary.limit"),
     printcolumn(name = "Resets", type_ = "string", json_path = ".status.summary.resets"),
-    printcolumn(name = "Available", type_ = "string", json_path = ".status.available", priority = 1),
+    printcolumn(name = "Available", type_ = "string", json_path = ".status.summary.available", priority = 1),
     printcolumn(name = "Parent", type_ = "string", json_path = ".spec.parentRef.name", priority = 1),
     printcolumn(name = "Sidecars", type_ = "string", json_path = ".status.sidecars.summary"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")

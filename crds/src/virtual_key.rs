@@ -28,6 +28,7 @@ use crate::{
     printcolumn(name = "Spent", type_ = "string", json_path = ".status.summary.spent"),
     printcolumn(name = "Limit", type_ = "string", json_path = ".status.summary.limit"),
     printcolumn(name = "Resets", type_ = "string", json_path = ".status.summary.resets"),
+    printcolumn(name = "Available", type_ = "string", json_path = ".status.summary.available", priority = 1),
     printcolumn(name = "Team", type_ = "string", json_path = ".spec.team", priority = 1),
     printcolumn(name = "Customer", type_ = "string", json_path = ".spec.customer", priority = 1),
     printcolumn(name = "Suspended", type_ = "boolean", json_path = ".spec.suspended", priority = 1),

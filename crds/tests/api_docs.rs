@@ -75,11 +75,9 @@ fn api() {
          (`metav1.Condition`).\n",
     );
     let mut told = Vec::new();
-    for (kind, whose) in [
-        ("RoutingRule", "Of every kind"),
-        ("VirtualKey", "Of LLMProvider, VirtualKey and Budget, too"),
-        ("Budget", "Of Budget alone"),
-    ] {
+    for (kind, whose) in
+        [("RoutingRule", "Of every kind"), ("VirtualKey", "Of LLMProvider, VirtualKey and Budget, too")]
+    {
         let mut status = status_of(kind);
         let properties = status["properties"].as_object_mut().unwrap();
         properties.retain(|name, _| !told.contains(name));
