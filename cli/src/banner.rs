@@ -30,6 +30,16 @@ pub(crate) struct Banner<'a> {
 const MOST_LIMITS: usize = 3;
 
 impl Banner<'_> {
+    /// Where it is written down what is spent, if anything is limited.
+    pub fn accounts(&self) -> Option<String> {
+        self.document.is_limited().then(|| match self.state {
+            Some(state) => format!("in {}", Printable(state.display())),
+            None => {
+                "in memory alone: every limit begins anew with the next process (--state DIR keeps them)".to_owned()
+            }
+        })
+    }
+
     pub fn text(&self, style: Style) -> String {
         let mut text = format!(
             "{} {} serves {} {}\n\n",
@@ -46,14 +56,10 @@ impl Banner<'_> {
             style.cyan(urls(self.admin)),
             style.dim("/readyz /policy /decisions /metrics")
         );
-        let policy = Policy::build(self.document.clone()).ok();
-        if policy.as_ref().is_some_and(|policy| !policy.limits.all.is_empty()) {
-            let kept = match self.state {
-                Some(state) => Printable(state.display()).to_string(),
-                None => "in memory: budgets start again with each process (--state DIR keeps them)".to_owned(),
-            };
-            let _ = writeln!(text, "  accounts {kept}");
+        if let Some(accounts) = self.accounts() {
+            let _ = writeln!(text, "  accounts {accounts}");
         }
+        let policy = Policy::build(self.document.clone()).ok();
         text.push('\n');
         let provider = |doc: &ProviderDoc| {
             let own = |id: &LimitId| id.kind == LimitOwner::Provider && is(id, &doc.namespace, &doc.name);

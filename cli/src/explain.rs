@@ -27,7 +27,7 @@ pub(crate) use asking::{AskError, read};
 pub(crate) use told::rounded;
 
 use self::asking::ExplainedRequest;
-use self::reserve::WorstCaseReserve;
+use self::reserve::{Reserving, WorstCaseReserve};
 use self::world::{AssumedState, WorldError};
 use crate::look::{LoadedPolicy, look};
 use crate::style::{self, Style};
@@ -126,6 +126,8 @@ pub(crate) struct Explained {
     /// Those that the candidates count against.
     limits: Vec<LimitSeen>,
     reserved: Option<WorstCaseReserve>,
+    /// The limit that has too little left for what is decided first: this is the second decision.
+    decided_again: Option<String>,
     notes: Vec<String>,
 }
 
@@ -204,9 +206,9 @@ fn explained(looked: &LoadedPolicy, args: &Args, now: i64) -> Result<Explained, 
     if let Err(refusal) = identify(policy, &asking.headers, &asking.query(), None, now.div_euclid(1_000)) {
         return Ok(Explained::refused(request, Some(seen), &refusal));
     }
-    let world = AssumedState::of(policy, key, &asking, args, now)?;
+    let mut world = AssumedState::of(policy, key, &asking, args, now)?;
     let mut decision = decided(policy, caller.key, &asking, &world);
-    let mut reserved = None;
+    let (mut reserved, mut decided_again) = (None, None);
     match &mut decision.refusal {
         // A body that is no conversation is the caller's mistake, and no shortcoming of a dialect.
         Some(refusal) if refusal.kind == RefusalKind::UnsupportedParameter => {
@@ -216,10 +218,28 @@ fn explained(looked: &LoadedPolicy, args: &Args, now: i64) -> Result<Explained, 
             }
         }
         Some(_) => {}
-        None => match reserve::reserve(policy, caller.key, &asking, &world, &mut decision.candidates) {
-            Ok(found) => reserved = found,
-            Err(refusal) => decision.refusal = Some(refusal),
-        },
+        None => {
+            let first = decision.clone();
+            let mut reserving = reserve::reserve(policy, caller.key, &asking, &world, &mut decision.candidates);
+            if let Some(short) = reserving.short.filter(|_| policy.goes_by_levels()) {
+                world = world.short_of(short);
+                let mut again = decided(policy, caller.key, &asking, &world);
+                if again.replaces(&first) {
+                    decided_again = policy.limits.all.get(short).map(|limit| limit.id.to_string());
+                    reserving = match again.refusal {
+                        Some(_) => Reserving::default(),
+                        None => reserve::reserve(policy, caller.key, &asking, &world, &mut again.candidates),
+                    };
+                    let passed_over = decision.candidates.into_iter().zip(&first.candidates);
+                    let passed_over = passed_over.filter(|(told, one)| one.skipped.is_none() && told.skipped.is_some());
+                    // The gateway decides again at the first one without room.
+                    again.candidates.splice(0..0, passed_over.map(|(told, _)| told).take(1));
+                    decision = again;
+                }
+            }
+            reserved = reserving.reserved;
+            decision.refusal = decision.refusal.or(reserving.refusal);
+        }
     }
     Ok(Explained {
         request,
@@ -228,6 +248,7 @@ fn explained(looked: &LoadedPolicy, args: &Args, now: i64) -> Result<Explained, 
         limits: limits(policy, caller.key, &world, &decision),
         notes: notes(looked, key, &asking, &decision),
         reserved,
+        decided_again,
         decision,
     })
 }
@@ -256,6 +277,7 @@ impl Explained {
             prices: Vec::new(),
             limits: Vec::new(),
             reserved: None,
+            decided_again: None,
             notes: Vec::new(),
         }
     }

@@ -274,11 +274,12 @@ fn greet(banner: &Banner<'_>, style: Style, person: bool) {
         let admin: Vec<String> = banner.admin.iter().map(|at| format!("http://{at}")).collect();
         let (urls, admin) = (urls.join(" "), admin.join(" "));
         style::say(format_args!(
-            "serves {} on {urls} (revision {}, {}, {}; admin {admin})",
+            "serves {} on {urls} (revision {}, {}, {}{}; admin {admin})",
             banner.from,
             banner.revision,
             counted(banner.document.providers.len(), "provider"),
             counted(banner.document.keys.iter().filter(|key| !key.keyless).count(), "key"),
+            banner.accounts().map(|accounts| format!(", accounts {accounts}")).unwrap_or_default(),
         ));
     }
 }

@@ -81,6 +81,19 @@ fn explain_tells_where_a_request_goes_and_why() {
 }
 
 #[test]
+fn explain_tells_what_is_decided_again_for_want_of_money() {
+    for (name, most, status) in [("short", 20_000, 0), ("short_for_all", 20_000_000, 3)] {
+        let body = format!(
+            r#"{{"model": "large", "max_tokens": {most}, "messages": [{{"role": "user", "content": "Hello"}}]}}"#
+        );
+        let args = ["explain", "short.yaml", "--request", "-", "--spent", "limits.budgets[month]=$98.98"];
+        let said = outrigger(&here("explain"), &[&args[..], &NOON].concat(), &body);
+        assert_eq!((said.status, said.stderr.as_str()), (status, ""), "{name}: {}", said.stdout);
+        golden(&format!("explain/{name}.txt"), &said.stdout);
+    }
+}
+
+#[test]
 fn explain_tells_programs_the_same() {
     let body = fs::read_to_string(here("explain/request.json")).unwrap();
     let args = ["explain", "objects.yaml", "--key", "search", "--request", "-", "--json"];

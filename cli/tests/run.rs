@@ -48,16 +48,24 @@ struct Running {
     stderr: BufReader<ChildStderr>,
     client: String,
     admin: String,
+    /// The line by which it said so.
+    served: String,
 }
 
 impl Running {
-    fn start(mut command: Command) -> Self {
+    /// Before it has said anything.
+    fn begin(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
-        let mut running = Running { child, stderr, client: String::new(), admin: String::new() };
+        Running { child, stderr, client: String::new(), admin: String::new(), served: String::new() }
+    }
+
+    fn start(command: Command) -> Self {
+        let mut running = Self::begin(command);
         let line = running.line("serves ");
         let after = |mark: &str| line.split_once(mark).unwrap().1.split([' ', ')']).next().unwrap().to_owned();
         (running.client, running.admin) = (after("on http://"), after("admin http://"));
+        running.served = line;
         running
     }
 
@@ -324,6 +332,70 @@ fn without_a_budget_or_a_rule_it_does_not_start_unless_it_is_told_to() {
         let ready = http(&going.admin, "GET", "/readyz", "");
         assert!(ready.contains("\"rejected\":{"), "{what} is told to whoever asks: {ready}");
     }
+}
+
+/// A key with a dollar a month.
+const LIMITED: &str = "\
+apiVersion: outrigger.dev/v1alpha1
+kind: LLMProvider
+metadata: {name: mock}
+spec:
+  type: Mock
+  withoutKey: Allow
+  mock: {reply: one}
+  defaultPrice: {inputPerMillion: '1', outputPerMillion: '1'}
+  limits: {budgets: [{name: month, amount: '1', window: Month}]}
+";
+
+#[test]
+fn where_accounts_are_is_told_and_so_is_what_it_means_if_they_are_nowhere() {
+    let folder = objects(LIMITED);
+    let home = tempfile::tempdir().unwrap();
+    let named = home.path().join("named");
+    let kept = |variables: &[(&str, &Path)], more: &[&str]| {
+        let mut command = run(folder.path(), more);
+        command.envs(variables.iter().copied());
+        let running = Running::start(command);
+        assert!(chat(&running).contains("one"));
+        running.served.clone()
+    };
+    let told = kept(&[("HOME", home.path())], &[]);
+    let state = home.path().join(".local/state/outrigger");
+    assert!(told.contains(&format!(", accounts in {}/", state.display())), "{told}");
+    let told = kept(&[("HOME", home.path()), ("XDG_STATE_HOME", &named)], &[]);
+    assert!(told.contains(&format!(", accounts in {}/outrigger/", named.display())), "{told}");
+    let told = kept(&[], &["--state", named.to_str().unwrap()]);
+    assert!(told.contains(&format!(", accounts in {};", named.display())), "{told}");
+    for variables in [&[][..], &[("HOME", Path::new(""))]] {
+        let told = kept(variables, &[]);
+        assert!(told.contains(", accounts in memory alone: every limit begins anew with the next process"), "{told}");
+        assert!(told.contains("--state DIR keeps them"), "{told}");
+    }
+    // With nothing to count, there is nothing to tell.
+    let unlimited = objects(OBJECTS);
+    assert!(!Running::start(run(unlimited.path(), &[])).served.contains("accounts"));
+}
+
+#[test]
+fn a_folder_that_can_t_keep_accounts_is_told_before_anything_is_served() {
+    let folder = objects(LIMITED);
+    // Neither a file nor the kernel's own folder takes one, not even of root.
+    let file = folder.path().join("objects.yaml");
+    for state in [file.as_path(), &file.join("below"), Path::new("/proc/outrigger")] {
+        let by_argument = run(folder.path(), &["--state", state.to_str().unwrap()]).output().unwrap();
+        let by_variable = run(folder.path(), &[]).env("XDG_STATE_HOME", state).output().unwrap();
+        for done in [by_argument, by_variable] {
+            let told = text_of(&done);
+            assert_eq!(done.status.code(), Some(1), "{}: {told}", state.display());
+            assert!(told.contains(&format!("the accounts in {}", state.display())), "{told}");
+            assert!(told.contains("--state names another folder"), "{told}");
+        }
+    }
+    // Nothing is counted yet: it serves, and says what it could not serve.
+    let unlimited = objects(OBJECTS);
+    let mut running = Running::begin(run(unlimited.path(), &["--state", file.to_str().unwrap()]));
+    let told = running.line("the folder for accounts can't be used");
+    assert!(told.contains("no policy with limits can be served") && told.contains("--state DIR"), "{told}");
 }
 
 fn text_of(done: &Output) -> String {

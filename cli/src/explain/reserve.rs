@@ -38,32 +38,45 @@ struct ShortLimit {
     used: u64,
 }
 
-/// Passes over the candidates that have no room, as a gateway would when it comes to try them. What the first one with
-/// room would have set aside; `None` where that can't be told from what is known of the request.
+/// What came of reserving.
+#[derive(Debug, Default)]
+pub(crate) struct Reserving {
+    /// What the first candidate with room would have set aside; `None` where that can't be told from what is known of the
+    /// request.
+    pub reserved: Option<WorstCaseReserve>,
+    /// No candidate has room.
+    pub refusal: Option<RefusalSeen>,
+    /// The limit that is too short for the first candidate without room.
+    pub short: Option<LimitIndex>,
+}
+
+/// Passes over the candidates that have no room, as a gateway would when it comes to try them.
 pub(crate) fn reserve(
     policy: &Policy,
     key: KeyIndex,
     asking: &ExplainedRequest,
     world: &AssumedState<'_>,
     candidates: &mut [CandidateSeen],
-) -> Result<Option<WorstCaseReserve>, RefusalSeen> {
-    let Some(key_of) = policy.keys.get(key) else { return Ok(None) };
-    let mut first = None;
+) -> Reserving {
+    let mut reserving = Reserving::default();
+    let Some(key_of) = policy.keys.get(key) else { return reserving };
     for candidate in candidates.iter_mut().filter(|candidate| candidate.skipped.is_none()) {
-        let Some((reserved, room)) = attempt(policy, key, asking, world, candidate) else { return Ok(None) };
-        let Err(no_room) = room else { return Ok(Some(reserved)) };
+        let Some((reserved, room)) = attempt(policy, key, asking, world, candidate) else {
+            return Reserving { refusal: None, ..reserving };
+        };
+        let Err(no_room) = room else {
+            return Reserving { reserved: Some(reserved), refusal: None, ..reserving };
+        };
         let (word, refusal) = told(policy, &no_room);
-        if key_of.on_limit == OnLimit::Reject {
-            return Err(refusal);
-        }
+        reserving.short.get_or_insert(no_room.place);
         candidate.skipped = Some(word.to_owned());
         candidate.why = Some(refusal.message.clone());
-        first.get_or_insert(refusal);
+        reserving.refusal.get_or_insert(refusal);
+        if key_of.on_limit == OnLimit::Reject {
+            break;
+        }
     }
-    match first {
-        Some(refusal) => Err(refusal),
-        None => Ok(None),
-    }
+    reserving
 }
 
 fn attempt(

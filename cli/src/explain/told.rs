@@ -22,6 +22,10 @@ impl Explained {
         if let Some(asked) = &self.decision.asked {
             line("model", &understood(asked));
         }
+        if let Some(limit) = &self.decided_again {
+            let told = format!("{limit} has too little left for the first decision: rules see it as used up");
+            line("again", &told);
+        }
         self.rules(&mut text, style);
         self.candidates(&mut text, style);
         self.limits(&mut text, style);

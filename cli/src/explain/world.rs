@@ -53,6 +53,8 @@ pub(crate) struct AssumedState<'a> {
     asking: &'a ExplainedRequest,
     unhealthy: Vec<u64>,
     used: HashMap<LimitIndex, u64>,
+    /// The limit that was too short for the first decision.
+    short: Option<LimitIndex>,
     labels: &'a [(String, String)],
     workload: &'a str,
     input_tokens: u64,
@@ -83,6 +85,7 @@ impl<'a> AssumedState<'a> {
         Ok(AssumedState {
             unhealthy: unhealthy.collect::<Result<_, _>>()?,
             used: used.collect::<Result<_, _>>()?,
+            short: None,
             labels: &args.labels,
             workload: args.workload.as_deref().unwrap_or_default(),
             input_tokens: asking.caller_tokens().unwrap_or(0),
@@ -90,6 +93,13 @@ impl<'a> AssumedState<'a> {
             asking,
             now,
         })
+    }
+}
+
+impl AssumedState<'_> {
+    /// The same state, with a limit that was too short for the first decision.
+    pub fn short_of(self, limit: LimitIndex) -> Self {
+        AssumedState { short: Some(limit), ..self }
     }
 }
 
@@ -161,6 +171,10 @@ impl Conditions for AssumedState<'_> {
 
     fn used(&self, limit: LimitIndex) -> u64 {
         self.used.get(&limit).copied().unwrap_or(0)
+    }
+
+    fn is_short(&self, limit: LimitIndex) -> bool {
+        self.short == Some(limit)
     }
 
     fn input_tokens(&self) -> u64 {

@@ -1,6 +1,7 @@
 //! The values that stay the same while the candidates of a request are tried.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use outrigger_policy::Decision;
 
@@ -16,4 +17,9 @@ pub struct AttemptContext<'a> {
     pub clock: RequestClock,
     /// The key under which the provider that served the conversation is remembered.
     pub conversation: Option<u64>,
+    /// Whether the policy may decide once more if a limit has too little left for the first attempt.
+    pub may_decide_again: bool,
+    /// The end of the time for which the request waits for reservations of others. It waits once, however many candidates it
+    /// tries. `None`: it has not waited yet.
+    pub waits_until: Option<Instant>,
 }

@@ -28,7 +28,7 @@ use std::time::Instant;
 
 use http::Response;
 use outrigger_core::RefusalKind;
-use outrigger_policy::{Candidate, Decision};
+use outrigger_policy::{Candidate, Decision, LimitIndex};
 
 pub use attempt_context::AttemptContext;
 use next_step::{NextStep, Situation, next_step};
@@ -42,8 +42,25 @@ use crate::request::refusal::Refusal;
 use crate::request::reply::ReplyBody;
 use crate::telemetry::record::ErrorType;
 
+/// A limit has too little left for a candidate, and nothing was sent yet: the policy decides once more.
+#[derive(Debug)]
+pub struct ShortLimit {
+    pub completion: Box<Completion>,
+    pub limit: LimitIndex,
+    /// The refusal if there is no second decision.
+    pub refusal: Box<Refusal>,
+    /// As [`AttemptContext::waits_until`].
+    pub waits_until: Option<Instant>,
+}
+
 /// Tries the decision's candidates in order. Answers with the first success, or else with the error of the primary.
-pub async fn attempt(trying: &AttemptContext<'_>, mut completion: Box<Completion>) -> Response<ReplyBody> {
+///
+/// # Errors
+/// [`ShortLimit`], where the decision [may be made once more](AttemptContext::may_decide_again).
+pub async fn attempt(
+    trying: &AttemptContext<'_>,
+    mut completion: Box<Completion>,
+) -> Result<Response<ReplyBody>, ShortLimit> {
     let served = Arc::clone(&completion.context.served);
     for provider in trying.decision.eligible().filter_map(|candidate| candidate.provider) {
         served.backends[provider].upstream.touch();
@@ -53,8 +70,7 @@ pub async fn attempt(trying: &AttemptContext<'_>, mut completion: Box<Completion
     let mut primary: Option<(Failed, &Candidate)> = None;
     // The refusal of a candidate that was skipped because money, or something else that is limited, ran out.
     let mut no_room: Option<Refusal> = None;
-    // A request waits once for the reservations of others, however many candidates it tries.
-    let mut waits_until: Option<Instant> = None;
+    let mut waits_until = trying.waits_until;
 
     while let Some(route) = cursor.route() {
         let (candidate, provider) = (route.candidate, &served.policy.providers[route.provider]);
@@ -66,14 +82,18 @@ pub async fn attempt(trying: &AttemptContext<'_>, mut completion: Box<Completion
             break;
         }
         if completion.context.is_gone() {
-            return completion.left();
+            return Ok(completion.left());
         }
         let reserved = match reserve(trying, &mut completion, candidate, route.provider, &mut waits_until).await {
             Ok(reserved) => reserved,
+            Err(NotReserved { short: Some(limit), refusal, .. }) if trying.may_decide_again && primary.is_none() => {
+                completion.passes_over(candidate, &served.policy.limits.all[limit].skip(limit));
+                return Err(ShortLimit { completion, limit, refusal: Box::new(refusal), waits_until });
+            }
             // After a failed attempt, its error is the better answer.
-            Err(NotReserved::Refuse(_)) if primary.is_some() => break,
-            Err(NotReserved::Refuse(refusal)) => return completion.refuse(&refusal),
-            Err(NotReserved::Skip(skip, refusal)) => {
+            Err(NotReserved { skip: None, .. }) if primary.is_some() => break,
+            Err(NotReserved { skip: None, refusal, .. }) => return Ok(completion.refuse(&refusal)),
+            Err(NotReserved { skip: Some(skip), refusal, .. }) => {
                 completion.passes_over(candidate, &skip);
                 // The caller gets the refusal that passes soonest: a spent budget lasts longer than a rate limit.
                 if no_room.as_ref().is_none_or(|told| refusal.kind.recovery() < told.kind.recovery()) {
@@ -84,7 +104,7 @@ pub async fn attempt(trying: &AttemptContext<'_>, mut completion: Box<Completion
             }
         };
         if completion.context.is_gone() {
-            return completion.left();
+            return Ok(completion.left());
         }
         tried.count(route.provider);
         let begun = Instant::now();
@@ -97,7 +117,7 @@ pub async fn attempt(trying: &AttemptContext<'_>, mut completion: Box<Completion
         let failed = match outcome {
             Ok(answer) => {
                 remember(trying, &completion, &route);
-                return answer.tell(completion).await;
+                return Ok(answer.tell(completion).await);
             }
             Err(failed) => refused_credential::named(failed, &served, &route),
         };
@@ -120,7 +140,7 @@ pub async fn attempt(trying: &AttemptContext<'_>, mut completion: Box<Completion
         };
         let step = next_step(&failed, &situation, || trying.gateway.retries.take(now));
         if step == NextStep::GiveBack {
-            return give_back(completion, candidate, failed, tried.total());
+            return Ok(give_back(completion, candidate, failed, tried.total()));
         }
         completion.falls_back(failed.error);
         primary.get_or_insert((failed, candidate));
@@ -138,10 +158,10 @@ pub async fn attempt(trying: &AttemptContext<'_>, mut completion: Box<Completion
             NextStep::NextCandidate | NextStep::GiveBack => cursor.next_candidate(),
         }
     }
-    match (primary, no_room) {
+    Ok(match (primary, no_room) {
         (None, Some(refusal)) => completion.refuse(&refusal),
         (primary, _) => all_failed(trying, completion, primary, tried.total()),
-    }
+    })
 }
 
 /// Returns the error of the last attempt to the caller, whatever failed before it.

@@ -12,7 +12,7 @@ use outrigger_llm::Dialect;
 use outrigger_llm::passthrough::scan::CapField;
 use outrigger_llm::tokens::meter::Metered;
 use outrigger_llm::tokens::plausible::{AttemptFacts, InputSource};
-use outrigger_policy::{CacheAsk, Candidate, OnLimit, ProviderIndex, Skip, Unit, Used};
+use outrigger_policy::{CacheAsk, Candidate, LimitIndex, OnLimit, ProviderIndex, Skip, Unit, Used};
 
 use crate::attempt::AttemptContext;
 use crate::completion::Completion;
@@ -42,11 +42,23 @@ pub struct ReservedAttempt {
 
 /// Why an attempt is not made.
 #[derive(Debug)]
-pub enum NotReserved {
-    /// The next candidate may have room. The refusal is told if none has.
-    Skip(Skip, Refusal),
-    /// Nobody is asked any more.
-    Refuse(Refusal),
+pub struct NotReserved {
+    /// The word of the skip, if the next candidate may have room. `None`: no other candidate is tried.
+    pub skip: Option<Skip>,
+    /// The caller gets it if no other candidate has room.
+    pub refusal: Refusal,
+    /// The limit that has too little left for the attempt, even if everything that is reserved came back.
+    pub short: Option<LimitIndex>,
+}
+
+impl NotReserved {
+    fn skip(skip: Skip, refusal: Refusal) -> Self {
+        NotReserved { skip: Some(skip), refusal, short: None }
+    }
+
+    fn refuse(refusal: Refusal) -> Self {
+        NotReserved { skip: None, refusal, short: None }
+    }
 }
 
 /// Sets aside what an attempt may cost.
@@ -76,7 +88,7 @@ pub async fn reserve(
             Err(NotHeld::Journal(error)) => {
                 tracing::error!(%error, "no request that is charged can be served");
                 let message = "what is spent can't be written down at this time, so nothing is spent";
-                return Err(NotReserved::Refuse(Refusal::new(RefusalKind::BudgetUnavailable, message).after(1)));
+                return Err(NotReserved::refuse(Refusal::new(RefusalKind::BudgetUnavailable, message).after(1)));
             }
             Err(NotHeld::Refused(Refused::Exhausted { limit, spent, max, until })) => {
                 let gone = SpentLimit { limit, spent, max, seconds: until.map(|until| seconds_until(until, now)) };
@@ -144,7 +156,7 @@ fn take_permits(
                 }
                 let message = format!("{} has {} requests under way, as many as may be", limit.whose(), limit.most());
                 let refusal = Refusal::new(RefusalKind::ConcurrencyLimited, message).after(1);
-                return Err(NotReserved::Skip(Skip::Concurrency, refusal));
+                return Err(NotReserved::skip(Skip::Concurrency, refusal));
             }
         }
     }
@@ -346,7 +358,7 @@ impl AttemptEstimate {
     fn exhausted(&self, completion: &Completion, gone: &SpentLimit, worst: &WorstCase) -> NotReserved {
         let served = &completion.context.served;
         let Some(at) = served.limits.position(|one| *one == gone.limit) else {
-            return NotReserved::Refuse(
+            return NotReserved::refuse(
                 Refusal::new(RefusalKind::BudgetUnavailable, "the limits have changed").after(1),
             );
         };
@@ -367,10 +379,8 @@ impl AttemptEstimate {
             message.push_str(&format!(", and this request may come to {}{fewer}", limit.amount(most)));
         }
         let refusal = Refusal { retry_after: gone.seconds, ..Refusal::new(kind, message) };
-        match completion.context.key().on_limit {
-            OnLimit::Reject => NotReserved::Refuse(refusal),
-            OnLimit::NextProvider => NotReserved::Skip(skip, refusal),
-        }
+        let passes_on = completion.context.key().on_limit == OnLimit::NextProvider;
+        NotReserved { skip: passes_on.then_some(skip), refusal, short: Some(at) }
     }
 
     /// The refusal of a limit that was waited for.
@@ -397,7 +407,7 @@ impl AttemptEstimate {
             Unit::Money => Skip::Budget(at),
             Unit::Tokens | Unit::Requests => Skip::Limit(at),
         });
-        NotReserved::Skip(skip, refusal)
+        NotReserved::skip(skip, refusal)
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use outrigger_core::RefusalKind;
 use outrigger_llm::tokens::usage::Usage;
-use outrigger_policy::{Candidate, Decision, Skip};
+use outrigger_policy::{Candidate, Decision, LimitIndex, Skip};
 
 use super::Completion;
 use crate::duration::ms;
@@ -23,6 +23,18 @@ impl Completion {
         self.record.candidates = candidates(decision);
         self.record.chain = decision.chain.iter().map(ToString::to_string).collect();
         self.record.shadow = decision.shadow.as_ref().map(shadow);
+    }
+
+    /// Records the second decision, after a limit was too short for the first one. The candidates of the first decision that
+    /// had no room stay in the record.
+    pub fn decided_again(&mut self, short: LimitIndex, first: &Decision, decision: &Decision) {
+        let limit = self.context.served.policy.limits.all.get(short).map(|limit| limit.id.to_string());
+        let told = std::mem::take(&mut self.record.candidates).into_iter().zip(&first.candidates);
+        let passed_over = told.filter(|(told, candidate)| candidate.skipped.is_none() && told.skipped.is_some());
+        let passed_over: Vec<_> = passed_over.map(|(told, _)| told).collect();
+        self.decided(decision);
+        self.record.candidates.splice(0..0, passed_over);
+        self.record.decided_again = limit;
     }
 
     /// Records the filter that answered or refused the request.

@@ -20,12 +20,22 @@ use crate::runtime::accounts::millis;
 use crate::runtime::backend::Backend;
 use crate::runtime::health::BackendHealth;
 
+/// Inputs of a decision that are not part of the request.
+#[derive(Clone, Copy, Debug)]
+pub struct Circumstances {
+    pub now: Instant,
+    /// Draws one of several candidates, if the request names no session.
+    pub draw: Draw,
+    /// The limit that was too short for the first decision.
+    pub short: Option<LimitIndex>,
+}
+
 /// The decision for a request, and the conversation under which its route is remembered.
 pub fn decide(
     gateway: &Gateway,
     context: &RequestContext,
     translation: &RequestTranslation,
-    now: Instant,
+    circumstances: Circumstances,
 ) -> (Decision, Option<u64>) {
     let affinity = &gateway.affinity;
     let says_more = has_words_to_us(&context.headers);
@@ -42,7 +52,7 @@ pub fn decide(
         (None, Some(_)) => None,
         (None, None) => implicit.filter(|_| has_earlier_turns).and_then(|opening| affinity.recall(opening)),
     };
-    let world = GatewayConditions { gateway, context, translation, now };
+    let world = GatewayConditions { gateway, context, translation, circumstances };
     let rules_read = !context.served.policy.rules.is_empty();
     let fallbacks = context.scanned.fallbacks.as_deref();
     let said = Request::said(context.key, context.request_type(), context.model.as_deref(), fallbacks, &header, &world);
@@ -50,7 +60,7 @@ pub fn decide(
         // Only rules need these.
         headers: &if rules_read { parsed_request::seen_headers(&context.headers) } else { Vec::new() },
         params: &if rules_read { context.query.seen() } else { Vec::new() },
-        draw: explicit.map_or_else(|| Draw::Random(fastrand::u64(..)), |id| Draw::of_session(&context.key().id, id)),
+        draw: explicit.map_or(circumstances.draw, |id| Draw::of_session(&context.key().id, id)),
         stay,
         ..said
     };
@@ -67,7 +77,7 @@ struct GatewayConditions<'a> {
     gateway: &'a Gateway,
     context: &'a RequestContext,
     translation: &'a RequestTranslation,
-    now: Instant,
+    circumstances: Circumstances,
 }
 
 impl GatewayConditions<'_> {
@@ -111,20 +121,24 @@ impl Conditions for GatewayConditions<'_> {
                 return Some(Skip::CredentialBlocked);
             }
         }
-        self.health(provider, credential)?.gate(model, self.now)
+        self.health(provider, credential)?.gate(model, self.circumstances.now)
     }
 
     fn pace(&self, provider: &Provider, credential: Option<&Credential>, model: &str) -> Option<Pace> {
         let measure = if self.context.stream { Measure::FirstToken } else { Measure::Whole };
         if credential.is_some() {
-            return self.health(provider, credential)?.pace(model, measure, self.now);
+            return self.health(provider, credential)?.pace(model, measure, self.circumstances.now);
         }
         let credentials = &self.backend(provider)?.credentials;
-        Pace::of_all(credentials.iter().filter_map(|one| one.health.pace(model, measure, self.now)))
+        Pace::of_all(credentials.iter().filter_map(|one| one.health.pace(model, measure, self.circumstances.now)))
     }
 
     fn used(&self, limit: LimitIndex) -> u64 {
         self.gateway.spent(&self.context.served, limit)
+    }
+
+    fn is_short(&self, limit: LimitIndex) -> bool {
+        self.circumstances.short == Some(limit)
     }
 
     fn input_tokens(&self) -> u64 {

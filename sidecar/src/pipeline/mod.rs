@@ -1,6 +1,7 @@
 //! The path of a request through the gateway: one step after the other, each in its own file.
 
 pub(crate) mod account_bound;
+mod again;
 mod decide;
 mod detached;
 mod filtered;
@@ -18,7 +19,7 @@ use outrigger_core::RefusalKind;
 use outrigger_llm::Dialect;
 use outrigger_llm::operation::{self, Hints, OperationKind};
 use outrigger_llm::passthrough::scan::Scanned;
-use outrigger_policy::{OnHangUp, PolicyRefusalKind};
+use outrigger_policy::{Draw, OnHangUp, PolicyRefusalKind};
 
 use crate::attempt::{self, AttemptContext, attempt};
 use crate::completion::Completion;
@@ -26,7 +27,7 @@ use crate::completion::unidentified::Unidentified;
 use crate::filter::{Filters, after_deciding, before_deciding};
 use crate::gateway::Gateway;
 use crate::memory::{LONG_WORK, MemoryLease, STREAM};
-use crate::pipeline::decide::decide;
+use crate::pipeline::decide::{Circumstances, decide};
 use crate::pipeline::detached::DetachedRequest;
 use crate::pipeline::filtered::stopped;
 use crate::pipeline::identify::identify;
@@ -169,25 +170,20 @@ impl Gateway {
         }
         let now = Instant::now();
         self.retries.request(now);
+        let circumstances = Circumstances { now, draw: Draw::Random(fastrand::u64(..)), short: None };
         let (mut decision, mut conversation) =
-            self.memory.work(context.body.len(), || decide(&self, &context, &translation, now)).await;
+            self.memory.work(context.body.len(), || decide(&self, &context, &translation, circumstances)).await;
         if decision.refusal.is_some() && translation.may_wait() {
             // No candidate can take it unchanged, and memory for a translation will soon be free.
             translation = RequestTranslation::new(&self.memory);
             translation.make_room(&context).await;
             (decision, conversation) =
-                self.memory.work(context.body.len(), || decide(&self, &context, &translation, now)).await;
+                self.memory.work(context.body.len(), || decide(&self, &context, &translation, circumstances)).await;
         }
         let concurrency = context.served.keys[context.key].all.clone();
         let mut completion = Completion::new(Arc::clone(&self), filters.clone(), context);
         completion.decided(&decision);
-        decision.rule_errors.iter().for_each(|(rule, _)| self.metrics.rule_failed(rule));
-        for (rule, problem) in decision.rule_errors.iter().take(RULES_TOLD) {
-            tracing::warn!(%rule, %problem, "the rule's expression failed on a request");
-        }
-        if let Some(more) = decision.rule_errors.len().checked_sub(RULES_TOLD).filter(|more| *more > 0) {
-            tracing::warn!(more, "expressions of other rules failed on the same request");
-        }
+        self.rules_failed(&decision.rule_errors);
         if let Some(refusal) = &decision.refusal {
             // If the body is no conversation, the request is invalid, not unsupported.
             let unfit = refusal.kind == PolicyRefusalKind::UnsupportedParameter;
@@ -222,9 +218,31 @@ impl Gateway {
             }
         }
         let clock = attempt::clock(&completion, &decision);
-        let trying =
-            AttemptContext { gateway: &self, decision: &decision, translation: &translation, clock, conversation };
-        attempt(&trying, completion).await
+        let trying = AttemptContext {
+            gateway: &self,
+            decision: &decision,
+            translation: &translation,
+            clock,
+            conversation,
+            may_decide_again: completion.context.served.policy.goes_by_levels(),
+            waits_until: None,
+        };
+        match attempt(&trying, completion).await {
+            Ok(answer) => answer,
+            // Boxed: hardly any request comes here.
+            Err(short) => Box::pin(again::decide_again(&trying, short, circumstances)).await,
+        }
+    }
+
+    /// Counts and tells rules whose expression failed on a request.
+    fn rules_failed(&self, errors: &[(Arc<str>, String)]) {
+        errors.iter().for_each(|(rule, _)| self.metrics.rule_failed(rule));
+        for (rule, problem) in errors.iter().take(RULES_TOLD) {
+            tracing::warn!(%rule, %problem, "the rule's expression failed on a request");
+        }
+        if let Some(more) = errors.len().checked_sub(RULES_TOLD).filter(|more| *more > 0) {
+            tracing::warn!(more, "expressions of other rules failed on the same request");
+        }
     }
 }
 

@@ -297,7 +297,12 @@ impl Books {
                 // Nothing has to be written down yet.
                 Err(JournalError::Open { dir, source }) if !limited => {
                     let dir = dir.display();
-                    tracing::warn!(%dir, %source, "the folder for accounts can't be used: no policy with limits can be served");
+                    tracing::warn!(
+                        %dir,
+                        %source,
+                        "the folder for accounts can't be used: no policy with limits can be served. Name another one with \
+                         --state DIR"
+                    );
                 }
                 Err(error) => return Err(error),
             }

@@ -31,7 +31,11 @@ const BEGUN: &str = "accounts.new";
 pub enum JournalError {
     #[error("the accounts in {} are another process's at this time: stop it, or give this one a folder of its own with --state", dir.display())]
     Taken { dir: PathBuf },
-    #[error("the accounts in {} can't be opened: {source}", dir.display())]
+    #[error(
+        "the accounts in {} can't be opened: {source}; --state names another folder, which must be one that this process may \
+         write to",
+        dir.display()
+    )]
     Open { dir: PathBuf, source: io::Error },
     #[error("{}: {source}; to begin with no account at all, move the file away", path.display())]
     Damaged { path: PathBuf, source: Damaged },

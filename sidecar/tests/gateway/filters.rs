@@ -323,7 +323,11 @@ async fn a_filter_that_answers_calls_no_provider_and_charges_nothing() {
         assert_eq!((got.status, got.header("x-outrigger-cache")), (200, Some("hit")), "{what}: {}", got.text);
         assert_eq!(got.header("x-outrigger-attempts"), Some("0"), "{what}");
         assert!(got.header("x-outrigger-decision").is_some(), "{what}");
-        assert_eq!(got.json()["choices"][0]["message"]["content"], "outer(hello)", "{what}: seen by the filter before it");
+        assert_eq!(
+            got.json()["choices"][0]["message"]["content"],
+            "outer(hello)",
+            "{what}: seen by the filter before it"
+        );
         let record = running.record().await;
         assert_eq!(
             (&record["filter"], &record["status"], &record["cost_usd"]),

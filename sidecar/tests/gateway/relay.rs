@@ -109,7 +109,10 @@ async fn chunks_reach_the_caller_as_they_arrive() {
     let mut response =
         reqwest::Client::new().post(running.url("/v1/chat/completions")).json(&streamed("m")).send().await.unwrap();
     let first = response.chunk().await.unwrap().unwrap();
-    assert!(String::from_utf8_lossy(&first).contains("one"), "the first word has arrived while the upstream still waits");
+    assert!(
+        String::from_utf8_lossy(&first).contains("one"),
+        "the first word has arrived while the upstream still waits"
+    );
     go.notify_one();
     let mut rest = Vec::new();
     while let Some(more) = response.chunk().await.unwrap() {

@@ -6,11 +6,12 @@ use outrigger_core::{ObjectRef, Window};
 use outrigger_ledger::protocol::{
     AccountGrant, AccountKey, AccountUsage, DurableUsage, FleetAccount, Grants, LimitKey, Shortage, Term, UsageReport,
 };
-use outrigger_policy::{BudgetDoc, Document, LimitsDoc, ThresholdAction, ThresholdDoc, Unit};
+use outrigger_policy::{BudgetDoc, Document, LimitsDoc, ModelDoc, Price, ThresholdAction, ThresholdDoc, Unit};
 use outrigger_sync::{FromGateway, FromOperator};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
+use crate::again::to_small;
 use crate::fake::{Act, Fake, answer};
 use crate::limits::{limit, priced, short};
 use crate::operator::{Authority, Operator, Pod, Sidecar, Stream, in_force, soon};
@@ -222,6 +223,35 @@ async fn a_want_that_is_not_met_is_refused_in_the_words_of_every_dialect() {
         }
     }
     assert_eq!(upstream.asked().len(), 0);
+}
+
+#[tokio::test]
+async fn a_rule_for_the_last_per_cent_goes_by_what_the_ledger_says_is_left() {
+    let upstream = Fake::always(answer("hi")).await;
+    let authority = Authority::new();
+    let (mut operator, pod) = (Operator::new(&authority).await, Pod::new(&authority.pem));
+    let sidecar = pod.start(&operator.url()).await;
+    let (mut stream, _) = operator.stream().await;
+    let mut document = a_shared_dollar(&upstream);
+    let small = Price { input: 1_000_000_000, output: 10_000_000_000, ..Price::default() };
+    document.providers[0].models.push(ModelDoc { name: "small".to_owned(), price: Some(small), ..ModelDoc::default() });
+    document.keys[0].providers[0].models.push("small".to_owned());
+    document.rules = vec![to_small("budget_used > 99")];
+    in_force(1, &stream.push(&document, &[("first-main", "sk-1")]).await);
+    let mut ledger = Ledger { stream, term: 5 };
+    let report = ledger.followed().await;
+    // Of the dollar 8 cents are left in all: this gateway holds one of them.
+    let (left, held) = (80_000_000, 10_000_000);
+    let fleet = |leased| FleetAccount { limit: MAX, spent: MAX - left, leased, ..FleetAccount::default() };
+    ledger.grant(&report, vec![AccountGrant { fleet: fleet(held), ..granted(held) }]);
+    is_granted(&sidecar, held).await;
+    let spent = |report: &UsageReport| {
+        let short = report.accounts.iter().any(|account| account.want > 0).then_some(Shortage::Spent);
+        vec![AccountGrant { short, fleet: fleet(held), ..granted(held) }]
+    };
+    let got = ledger.answering(spent, ask(&sidecar)).await;
+    assert_eq!((got.status, got.header("x-outrigger-model")), (200, Some("small")), "{}", got.text);
+    assert_eq!(sidecar.running.record().await["decided_again"], NAME);
 }
 
 #[tokio::test]

@@ -31,7 +31,7 @@ pub(crate) fn downgraded(
     let places = policy.limits_of(request.key, entry, &candidate.model);
     for place in places.into_iter().filter(|place| !policy.limits.all[*place].thresholds.is_empty()) {
         let limit = &policy.limits.all[place];
-        let Some(model) = limit.downgrades_to(request.conditions.used(place)) else { continue };
+        let Some(model) = limit.downgrades_to(request.level(place, limit)) else { continue };
         let here = serves(policy, key, entry, model).then_some(entry);
         let others = || serving(policy, key, model).map(|serving| serving.entries).unwrap_or_default();
         let mut elsewhere = if here.is_some() { Vec::new() } else { others() };

@@ -5,6 +5,7 @@
 //! name -> plan (rules | pin | weights) -> fence, budgets and gates -> draw -> order -> refusal, if empty
 //! ```
 
+mod again;
 pub(crate) mod balance;
 pub(crate) mod decision;
 pub(crate) mod downgrade;

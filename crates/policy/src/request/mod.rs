@@ -7,6 +7,7 @@ use std::time::Duration;
 use outrigger_core::{Capabilities, RequestType};
 
 use crate::index::{KeyIndex, LimitIndex};
+use crate::limits::limit::Limit;
 use crate::policy::{Credential, Provider};
 
 /// A request, as far as deciding needs it.
@@ -31,6 +32,14 @@ pub struct Request<'a> {
     /// Where the conversation's earlier turn went, if that is remembered.
     pub stay: Option<Stay>,
     pub conditions: &'a dyn Conditions,
+}
+
+impl Request<'_> {
+    /// How much of a limit is used, as rules and thresholds see it.
+    pub(crate) fn level(&self, place: LimitIndex, limit: &Limit) -> u64 {
+        let used = self.conditions.used(place);
+        if self.conditions.is_short(place) { used.max(limit.max) } else { used }
+    }
 }
 
 impl std::fmt::Debug for Request<'_> {
@@ -90,6 +99,13 @@ pub trait Conditions {
     fn used(&self, limit: LimitIndex) -> u64 {
         let _ = limit;
         0
+    }
+
+    /// Whether too little of a limit is left for the first decision about this request. Rules and thresholds then read the
+    /// limit as used up. The check whether a candidate may be tried still reads [`used`](Self::used).
+    fn is_short(&self, limit: LimitIndex) -> bool {
+        let _ = limit;
+        false
     }
 
     /// Tokens of the request, estimated.

@@ -80,7 +80,7 @@ impl<'a> RequestValues<'a> {
                 Unit::Tokens => 1,
                 Unit::Requests => 2,
             };
-            most[unit] = f64::max(most[unit], limit.percent(request.conditions.used(place)));
+            most[unit] = f64::max(most[unit], limit.percent(request.level(place, limit)));
         }
         most
     }
