@@ -1,4 +1,4 @@
-//! `Budget`: so much money, or so many tokens, for all who share it.
+//! `Budget`: an amount of money, or a number of tokens, for all who share it.
 
 use kube::CustomResource;
 use outrigger_core::Money;
@@ -12,7 +12,7 @@ use crate::{
     status::LimitedStatus,
 };
 
-/// How much may be used, by whom, in which time.
+/// An amount of money or tokens, the period it is for, and the requests it applies to.
 #[expect(clippy::duplicated_attributes, reason = "each printcolumn is a list of its own")]
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
@@ -25,7 +25,7 @@ use crate::{
     namespaced,
     status = "LimitedStatus",
     derive = "PartialEq",
-    doc = "A Budget is money or tokens over a time, for all the keys that name it, all the budgets under it, and whom it applies to. What is used of it is used of its parent, too.",
+    doc = "A Budget is an amount of money or tokens for a period. It is shared by all keys that refer to it, by its child budgets, and by the requests that it applies to. What counts against it also counts against its parent.",
     printcolumn(name = "Ready", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
     printcolumn(name = "Reason", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
     printcolumn(name = "Spent", type_ = "string", json_path = ".status.summary.spent"),
@@ -39,53 +39,54 @@ use crate::{
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = rules()))]
 pub struct BudgetSpec {
-    /// How much, in dollars. In place of tokens.
+    /// The amount, in dollars. Set either amount or tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "limits::amount")]
     pub amount: Option<Money>,
-    /// How many tokens, of input (cached ones too) and output together. In place of amount.
+    /// The number of tokens: input (cached input included) and output together. Set either amount or tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = COUNT_MAX))]
     pub tokens: Option<i64>,
     #[serde(flatten)]
     pub period: LimitPeriod,
-    /// The budget above: team, customer, company. It counts the same, money or tokens.
+    /// The parent budget: for example team, customer, company. It must have the same unit, money or tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent_ref: Option<BudgetRef>,
-    /// The namespaces whose keys and budgets may name it. Absent: this one.
+    /// The namespaces whose keys and budgets may refer to it. Absent: only its own namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowed_namespaces: Option<AllowedNamespaces>,
-    /// Whom it counts beside those that name it: what nobody can opt out of. Everything said must hold. Absent: nobody.
+    /// Requests that count against this budget although their key does not refer to it. Users can't opt out. A request
+    /// must match all fields. Absent: only requests of keys that refer to the budget.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub applies_to: Option<AppliesTo>,
-    /// What happens before it is spent.
+    /// Actions that are taken before the budget is used up.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 8), extend("x-kubernetes-list-type" = "atomic"))]
     pub thresholds: Vec<Threshold>,
 }
 
-/// A Budget, in this namespace or another that shares it.
+/// A reference to a Budget, in this namespace or in one that shares it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BudgetRef {
-    /// Its name.
+    /// The name of the Budget.
     #[schemars(schema_with = "shapes::name")]
     pub name: String,
-    /// Its namespace. Absent: this one.
+    /// The namespace of the Budget. Absent: this namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "shapes::namespace")]
     pub namespace: Option<String>,
 }
 
-/// Whose requests a budget counts, and which of them.
+/// Selects the requests that a budget counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AppliesTo {
-    /// Labels of the namespaces whose keys it counts; {} is every namespace. Only a Budget in the operator's own
-    /// namespace may say so. Absent: this namespace.
+    /// Labels of the namespaces whose keys it counts; {} selects every namespace. Only a Budget in the operator's own
+    /// namespace may set this. Absent: this namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespaces: Option<LabelSelector>,
-    /// Labels of the VirtualKey objects that it counts. Absent: every key, and callers without one.
+    /// Labels of the VirtualKey objects that it counts. Absent: every key, and callers without a key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub virtual_keys: Option<LabelSelector>,
     /// Names of the LLMProvider objects that it counts. Absent: all.
@@ -98,7 +99,7 @@ pub struct AppliesTo {
     pub models: Vec<String>,
 }
 
-/// What happens from so much on.
+/// An action at a level of use.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [
@@ -106,26 +107,26 @@ pub struct AppliesTo {
     shapes::rule("self.action == 'Downgrade' || !has(self.model)", "model belongs to action Downgrade: change the action, or remove it"),
 ]))]
 pub struct Threshold {
-    /// How much is used, in per cent.
+    /// How much of the budget is used, in percent.
     #[schemars(range(min = 1, max = 100))]
     pub percent: i32,
-    /// Notify: a log line and a metric. Downgrade: a cheaper model in the place of dearer ones. Reject: as if all were
-    /// used.
+    /// Notify: write a log line and set a metric. Downgrade: use a cheaper model in place of more expensive ones.
+    /// Reject: refuse requests, as if the budget were used up.
     pub action: BudgetAction,
-    /// The cheaper model, of action Downgrade. Requests for models that are cheaper still keep theirs.
+    /// The cheaper model, for action Downgrade. Requests for models that are even cheaper keep their model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "shapes::model")]
     pub model: Option<String>,
 }
 
-/// What a threshold does.
+/// What happens at a threshold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum BudgetAction {
-    /// Tell.
+    /// Write a log line and set a metric.
     Notify,
-    /// Go down to a cheaper model.
+    /// Use a cheaper model.
     Downgrade,
-    /// Refuse.
+    /// Refuse requests.
     Reject,
 }
 

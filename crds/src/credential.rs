@@ -1,28 +1,28 @@
-//! The keys a provider is called with.
+//! The credentials with which a provider is called.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{shapes, weights};
 
-/// One key of an account with a provider.
+/// One API key of an account at a provider.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CredentialSpec {
-    /// What virtual keys and rules call this credential.
+    /// The name by which virtual keys and rules refer to this credential.
     #[schemars(schema_with = "shapes::name")]
     pub name: String,
-    /// The Secret, in the provider's namespace, that holds the key.
+    /// The Secret that holds the API key, in the provider's namespace.
     pub secret_ref: SecretKeyRef,
-    /// How often it is chosen, relative to the others. 0: never chosen first, still tried when others fail.
+    /// How often it is chosen, relative to the others. 0: never chosen first, but tried if others fail.
     #[serde(default = "weights::one")]
     #[schemars(range(min = 0, max = 1_000_000))]
     pub weight: i32,
-    /// Globs of the models it may be used for. Absent: all.
+    /// Globs of the models that it may be used for. Absent: all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "shapes::globs")]
     pub models: Vec<String>,
-    /// Taken out of use: the way to revoke it.
+    /// Whether it is out of use. Set this to revoke it.
     #[serde(default)]
     pub suspended: bool,
 }

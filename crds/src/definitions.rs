@@ -1,4 +1,4 @@
-//! The definitions that a cluster is given, generated from the types.
+//! The CustomResourceDefinitions, generated from the Rust types.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, JSON, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool, ValidationRule,
@@ -8,26 +8,26 @@ use serde_json::Value;
 
 use crate::{Budget, LedgerShard, LlmProvider, ModelCatalog, RoutingRule, VirtualKey, shapes::NAME_MAX, status};
 
-/// The definition of each kind that users write, in the order of their names.
+/// The definitions of the kinds that users write, ordered by name.
 pub fn definitions() -> Vec<CustomResourceDefinition> {
     let mut all = vec![Budget::crd(), LlmProvider::crd(), ModelCatalog::crd(), RoutingRule::crd(), VirtualKey::crd()];
     all.iter_mut().for_each(finish);
     all
 }
 
-/// The definitions of kinds that the operator writes for itself.
+/// The definitions of the kinds that only the operator writes.
 pub fn internal() -> Vec<CustomResourceDefinition> {
     let mut all = vec![LedgerShard::crd()];
     all.iter_mut().for_each(finish);
     all
 }
 
-/// All that a cluster is given: what users write, then what the operator writes.
+/// All definitions to install in a cluster: first the kinds that users write, then those of the operator.
 pub fn every() -> Vec<CustomResourceDefinition> {
     definitions().into_iter().chain(internal()).collect()
 }
 
-/// One definition as YAML, as it is committed and as `outrigger crds` prints it.
+/// One definition as YAML: the same text as in `crds/yaml` and in the output of `outrigger crds`.
 pub fn to_yaml(definition: &CustomResourceDefinition) -> Result<String, YamlError> {
     let mut value = serde_json::to_value(definition)?;
     whole_numbers(&mut value);
@@ -37,15 +37,15 @@ pub fn to_yaml(definition: &CustomResourceDefinition) -> Result<String, YamlErro
 /// Why a definition can't be written.
 #[derive(Debug, thiserror::Error)]
 pub enum YamlError {
-    /// On the way to JSON.
+    /// The conversion to JSON failed.
     #[error("the definition can't be written as JSON")]
     Json(#[from] serde_json::Error),
-    /// On the way to YAML.
+    /// The conversion to YAML failed.
     #[error("the definition can't be written as YAML")]
     Yaml(#[from] serde_yaml::Error),
 }
 
-/// What no attribute of the types can say: the rule on an object's own name, and what its status is at first.
+/// Adds what no attribute of the types can express: the rule for the object's own name, and the initial status.
 fn finish(definition: &mut CustomResourceDefinition) {
     for version in &mut definition.spec.versions {
         let Some(root) = version.schema.as_mut().and_then(|schema| schema.open_api_v3_schema.as_mut()) else {
@@ -60,14 +60,13 @@ fn finish(definition: &mut CustomResourceDefinition) {
             ..ValidationRule::default()
         }]);
         if let Some(status) = root.properties.as_mut().and_then(|properties| properties.get_mut("status")) {
-            status.description = Some("What the operator made of it.".to_owned());
+            status.description = Some("Written by the operator: conditions, gateways, usage.".to_owned());
             status.default = Some(JSON(status::pending()));
         }
     }
 }
 
-/// A field that may be left out need not be `null`: one way to say nothing is enough, and CEL's `has()` is true of a
-/// null.
+/// Makes optional fields not nullable: a user can leave them out instead, and CEL's `has()` is true of a null.
 fn not_nullable(schema: &mut JSONSchemaProps) {
     schema.nullable = None;
     schema.properties.iter_mut().flat_map(|properties| properties.values_mut()).for_each(not_nullable);
@@ -79,7 +78,7 @@ fn not_nullable(schema: &mut JSONSchemaProps) {
     }
 }
 
-/// Bounds are floats in the Kubernetes type; `0.0` in a file is only noise.
+/// Writes bounds as integers: the Kubernetes type holds floats, and `0.0` in a file is only noise.
 fn whole_numbers(value: &mut Value) {
     match value {
         Value::Number(number) => {

@@ -1,4 +1,4 @@
-//! Durations as Gateway API writes them: Go's syntax without signs, fractions and units below a millisecond.
+//! Durations in Gateway API's format: Go's syntax without signs, fractions and units below a millisecond.
 
 use std::{borrow::Cow, fmt, str::FromStr, time::Duration};
 
@@ -11,31 +11,31 @@ pub const PATTERN: &str = "^([0-9]{1,5}(h|m|s|ms)){1,4}$";
 /// Four times five digits and a unit of two letters.
 const MAX_LENGTH: usize = 28;
 
-/// Longest that can be written back as one number of hours.
+/// The longest duration that can be written back as one number of hours.
 const MAX: Duration = Duration::from_secs(99_999 * 3600);
 
 /// A duration such as `30s`, `1h30m` or `200ms`; at least `0s`, at most `99999h`, in whole milliseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GoDuration(Duration);
 
-/// Why a text is no [`GoDuration`].
+/// Why a text is not a [`GoDuration`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DurationError {
-    /// Another syntax, a fraction, a sign, a unit that isn't understood.
+    /// Wrong syntax: for example a fraction, a sign or an unknown unit.
     #[error("`{0}` is no duration: write numbers with a unit (h, m, s or ms), such as 30s, 1h30m or 200ms")]
     Syntax(String),
-    /// Every part is well-formed, the sum is not.
+    /// Each part is well-formed, but the sum is too large.
     #[error("`{0}` is longer than 99999h")]
     TooLong(String),
 }
 
 impl GoDuration {
-    /// The same length of time for `std` and tokio.
+    /// The duration as `std` and tokio use it.
     pub const fn get(self) -> Duration {
         self.0
     }
 
-    /// So many milliseconds.
+    /// A duration of this many milliseconds.
     pub fn from_millis(millis: u32) -> Self {
         Self(Duration::from_millis(millis.into()))
     }
@@ -56,7 +56,7 @@ impl FromStr for GoDuration {
                 return Err(syntax());
             }
             let number: u64 = number.parse().map_err(|_| syntax())?;
-            // `ms` before `m`: the longer unit wins, as in Go.
+            // `ms` is tested before `m`: the longest unit matches, as in Go.
             let (millis, tail) = if let Some(tail) = tail.strip_prefix("ms") {
                 (1, tail)
             } else if let Some(tail) = tail.strip_prefix('h') {

@@ -1,19 +1,19 @@
-//! The objects users write, as Kubernetes knows them: `LLMProvider`, `VirtualKey`, `RoutingRule`, `Budget` and
-//! `ModelCatalog` of `outrigger.dev/v1alpha1`; and `LedgerShard`, which the operator writes for itself.
+//! The objects that users write: `LLMProvider`, `VirtualKey`, `RoutingRule`, `Budget` and `ModelCatalog` of
+//! `outrigger.dev/v1alpha1`; and `LedgerShard`, which the operator writes for itself.
 //!
-//! - The types ([`LlmProvider`], [`VirtualKey`], [`RoutingRule`], [`Budget`], [`ModelCatalog`]) and, generated from them, the [`definitions()`] that a
-//!   cluster is given (committed in `crds/yaml/`).
-//! - [`validate`] judges one object as an API server holding those definitions would, without one: `outrigger check` and
-//!   `outrigger run` call it.
+//! - The types ([`LlmProvider`], [`VirtualKey`], [`RoutingRule`], [`Budget`], [`ModelCatalog`]) and the
+//!   [`definitions()`] that are generated from them and installed in a cluster (committed in `crds/yaml/`).
+//! - [`validate`] checks one object as an API server with these definitions would, without a cluster. `outrigger check`
+//!   and `outrigger run` call it.
 //!
-//! Doc comments on fields of the types become the descriptions that `kubectl explain` shows: they speak to users.
+//! Doc comments on fields of the types become the descriptions in `kubectl explain`: write them for users.
 
 pub mod budget;
-pub mod carries;
 pub mod catalog;
 pub mod credential;
 pub mod definitions;
 pub mod duration;
+pub mod injection;
 pub mod ledger_shard;
 pub mod limits;
 pub mod mock;
@@ -47,7 +47,7 @@ pub use status::{LedgerActionStatus, LimitStatus, LimitedStatus, ObjectStatus, R
 pub use virtual_key::{KeyProviderSpec, ProviderRef, VirtualKey, VirtualKeySpec};
 pub use weights::BalancePolicy;
 
-/// The API group of every object here.
+/// The API group of every object in this crate.
 pub const GROUP: &str = "outrigger.dev";
-/// The one version served.
+/// The only version that is served.
 pub const VERSION: &str = "v1alpha1";

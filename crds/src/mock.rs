@@ -1,4 +1,4 @@
-//! The rehearsal provider: canned answers, invented latency, faults on purpose.
+//! The mock provider: fixed answers, configured latency and intentional faults.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -14,31 +14,32 @@ use crate::{GoDuration, shapes};
     "a mock's text is its reply or the caller's own: keep one of reply and echo",
 )]))]
 pub struct MockSpec {
-    /// The API it speaks, so that translation is rehearsed too.
+    /// The API that it serves, so that translation between APIs is tested too.
     #[serde(default)]
     pub dialect: MockDialect,
-    /// The text of each answer that calls no tool. {{provider}} and {{model}} are filled in. Without reply and echo: a
+    /// The text of each answer that calls no tool. {{provider}} and {{model}} are replaced. Without reply and echo: a
     /// short text that names both.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 32_768))]
     pub reply: Option<String>,
-    /// Call these tools, all in one turn, as far as the request offers them and its last turn holds no results yet.
+    /// Tools to call, all in one turn. A tool is called only if the request offers it and the last turn holds no
+    /// results yet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 8), extend("x-kubernetes-list-type" = "atomic"))]
     pub tool_calls: Vec<CannedToolCall>,
-    /// Answer with the last text of the caller, in place of reply.
+    /// Whether to answer with the caller's last text. Set either echo or reply.
     #[serde(default)]
     pub echo: bool,
-    /// How long it takes. Absent: no time.
+    /// How long an answer takes. Absent: no delay.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timing: Option<MockTiming>,
-    /// What goes wrong. The first that matches the model, and whose percentage is drawn, happens.
+    /// Faults. For each request, the first fault happens that matches the model and that its percentage selects.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub faults: Vec<CannedFault>,
 }
 
-/// The API a mock speaks.
+/// The API of a mock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum MockDialect {
     /// OpenAI's chat completions and responses.
@@ -50,11 +51,11 @@ pub enum MockDialect {
     Gemini,
 }
 
-/// A tool's call, as an answer.
+/// A call of a tool in an answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CannedToolCall {
-    /// The tool's name.
+    /// The name of the tool.
     #[schemars(schema_with = "shapes::tool")]
     pub name: String,
     /// Its arguments: any object.
@@ -63,15 +64,15 @@ pub struct CannedToolCall {
     pub arguments: Map<String, Value>,
 }
 
-/// How long a mock's answer takes. A fixed latency is firstToken alone; a range is firstToken (the least) with jitter
-/// (the width).
+/// How long a mock's answer takes. For a fixed latency, set firstToken only. For a range, set firstToken (the minimum)
+/// and jitter (the width of the range).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MockTiming {
-    /// From the request to the first token, or to the whole answer without streaming.
+    /// From the request to the first token, or to the whole answer if it is not streamed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_token: Option<GoDuration>,
-    /// Added to firstToken: drawn anew for each answer, evenly between nothing and this.
+    /// Added to firstToken: a random time for each answer, uniformly between zero and this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jitter: Option<GoDuration>,
     /// Between two tokens of a stream.
@@ -79,7 +80,7 @@ pub struct MockTiming {
     pub per_token: Option<GoDuration>,
 }
 
-/// Something that goes wrong on purpose.
+/// An intentional fault.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [
@@ -99,37 +100,38 @@ pub struct MockTiming {
     ),
 ]))]
 pub struct CannedFault {
-    /// What logs and findings call it.
+    /// The name of the fault in logs and findings.
     #[schemars(schema_with = "shapes::name")]
     pub name: String,
-    /// Status: an HTTP error. Refused: the connection is refused. Reset: it is reset after the request. Hang: no
-    /// answer, ever. Slow: the answer begins after a delay. CutAfterEvents: the stream ends early, without its terminal
-    /// event. Malformed: what comes isn't JSON. ErrorEvent: an error inside the stream. Empty: 200 with nothing in it.
+    /// Status: an HTTP error. Refused: the connection is refused. Reset: the connection is reset after the request.
+    /// Hang: there is never an answer. Slow: the answer starts after a delay. CutAfterEvents: the stream ends early,
+    /// without its final event. Malformed: the answer isn't JSON. ErrorEvent: an error inside the stream. Empty: status
+    /// 200 with an empty body.
     #[serde(rename = "type")]
     pub fault_type: FaultType,
-    /// How many of a hundred requests it befalls.
+    /// The percentage of requests that get this fault.
     #[serde(default = "always")]
     #[schemars(range(min = 0, max = 100))]
     pub percent: i32,
-    /// The status that is answered, of type Status.
+    /// The HTTP status, for type Status.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 400, max = 599))]
     pub status: Option<i32>,
-    /// The Retry-After that goes with it, in whole seconds rounded up, of type Status.
+    /// The Retry-After header, rounded up to whole seconds, for type Status.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<GoDuration>,
-    /// How many events get through before it, of types CutAfterEvents, ErrorEvent and Malformed.
+    /// The number of events that are sent before the fault, for types CutAfterEvents, ErrorEvent and Malformed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 10_000))]
     pub events: Option<i32>,
-    /// How long, of type Slow.
+    /// The delay, for type Slow.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delay: Option<GoDuration>,
-    /// What the error says, of types Status and ErrorEvent. Absent: what a provider would say.
+    /// The message of the error, for types Status and ErrorEvent. Absent: a message that a provider would send.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 1024))]
     pub message: Option<String>,
-    /// Globs of the models it befalls. Absent: all.
+    /// Globs of the models that get this fault. Absent: all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "shapes::globs")]
     pub models: Vec<String>,
@@ -138,7 +140,7 @@ pub struct CannedFault {
     pub allow_fallbacks: bool,
 }
 
-/// Kinds of fault.
+/// The types of faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum FaultType {
     /// An HTTP error.
@@ -147,17 +149,17 @@ pub enum FaultType {
     Refused,
     /// The connection is reset after the request was read.
     Reset,
-    /// No answer, ever.
+    /// There is never an answer.
     Hang,
-    /// The answer begins after a delay.
+    /// The answer starts after a delay.
     Slow,
-    /// The stream ends early, without its terminal event.
+    /// The stream ends early, without its final event.
     CutAfterEvents,
-    /// What comes isn't JSON.
+    /// The answer isn't JSON.
     Malformed,
     /// An error inside the stream.
     ErrorEvent,
-    /// 200 with nothing in it.
+    /// Status 200 with an empty body.
     Empty,
 }
 

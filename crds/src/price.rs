@@ -1,4 +1,4 @@
-//! What a model costs, in dollars as decimal texts.
+//! The price of a model, in dollars as decimal strings.
 
 use outrigger_core::Money;
 use schemars::JsonSchema;
@@ -25,43 +25,43 @@ pub struct PriceSpec {
     /// Dollars for a million tokens of input.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input_per_million: Option<Money>,
-    /// Dollars for a million tokens of input that the provider had in its cache. Absent: as other input.
+    /// Dollars for a million tokens of input that the provider read from its cache. Absent: the price of other input.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cached_input_per_million: Option<Money>,
-    /// Dollars for a million tokens of input that were written to the cache, for five minutes or as long as it keeps
-    /// them. Absent: as other input.
+    /// Dollars for a million tokens of input that were written to the cache, for five minutes or for the provider's
+    /// default time. Absent: the price of other input.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache_write_per_million: Option<Money>,
-    /// Dollars for a million tokens of input that were written to the cache for an hour. Absent: as those for five
+    /// Dollars for a million tokens of input that were written to the cache for an hour. Absent: the price for five
     /// minutes.
     #[serde(default, rename = "cacheWrite1hPerMillion", skip_serializing_if = "Option::is_none")]
     pub cache_write_1h_per_million: Option<Money>,
     /// Dollars for a million tokens of output.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output_per_million: Option<Money>,
-    /// Dollars for a million tokens that were thought and not said. Absent: as other output.
+    /// Dollars for a million tokens of reasoning. Absent: the price of other output.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reasoning_per_million: Option<Money>,
-    /// Dollars for a million tokens heard. Absent: as other input.
+    /// Dollars for a million tokens of audio input. Absent: the price of other input.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audio_input_per_million: Option<Money>,
-    /// Dollars for a million tokens spoken. Absent: as other output.
+    /// Dollars for a million tokens of audio output. Absent: the price of other output.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audio_output_per_million: Option<Money>,
-    /// Dollars for one picture made.
+    /// Dollars for one generated image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub per_image: Option<Money>,
-    /// Dollars for a million characters read aloud.
+    /// Dollars for a million characters of text that is turned into speech.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub per_million_characters: Option<Money>,
-    /// Dollars for a second of speech written down.
+    /// Dollars for a second of audio that is transcribed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub per_second: Option<Money>,
-    /// Other prices for the whole of a request whose input is large.
+    /// Other prices for requests with a large input. They apply to the whole request.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 8), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["above"]))]
     pub tiers: Vec<PriceTier>,
-    /// Other prices for another service than the usual one.
+    /// Other prices for service tiers other than the default.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 3), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub services: Vec<PriceService>,
@@ -71,18 +71,18 @@ pub struct PriceSpec {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PriceTier {
-    /// They hold above so many tokens of input.
+    /// The prices apply if the input has more tokens than this.
     #[schemars(range(min = 1, max = 1_000_000_000))]
     pub above: i32,
     /// Dollars for a million tokens of input.
     pub input_per_million: Money,
-    /// Dollars for a million tokens of input that the provider had in its cache. Absent: as other input.
+    /// Dollars for a million tokens of input that the provider read from its cache. Absent: the price of other input.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cached_input_per_million: Option<Money>,
-    /// Dollars for a million tokens of input that were written to the cache. Absent: as other input.
+    /// Dollars for a million tokens of input that were written to the cache. Absent: the price of other input.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache_write_per_million: Option<Money>,
-    /// Dollars for a million tokens of input that were written to the cache for an hour. Absent: as those for five
+    /// Dollars for a million tokens of input that were written to the cache for an hour. Absent: the price for five
     /// minutes.
     #[serde(default, rename = "cacheWrite1hPerMillion", skip_serializing_if = "Option::is_none")]
     pub cache_write_1h_per_million: Option<Money>,
@@ -90,29 +90,29 @@ pub struct PriceTier {
     pub output_per_million: Money,
 }
 
-/// Prices of another service.
+/// Prices of one service tier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PriceService {
-    /// The provider's word for it.
+    /// The provider's name for the service tier.
     pub name: ServiceName,
     /// Dollars for a million tokens of input.
     pub input_per_million: Money,
-    /// Dollars for a million tokens of input that the provider had in its cache. Absent: as other input.
+    /// Dollars for a million tokens of input that the provider read from its cache. Absent: the price of other input.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cached_input_per_million: Option<Money>,
     /// Dollars for a million tokens of output.
     pub output_per_million: Money,
 }
 
-/// Services other than the usual one, as `service_tier` of a request names them.
+/// Service tiers other than the default, as `service_tier` of a request names them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ServiceName {
     /// Answered within a day.
     Batch,
-    /// Answered when there is room.
+    /// Answered when there is capacity.
     Flex,
-    /// Answered before others.
+    /// Answered before other requests.
     Priority,
 }

@@ -1,4 +1,4 @@
-//! `LLMProvider`: an upstream, how it is reached and with which keys.
+//! `LLMProvider`: an upstream, how to reach it, and its credentials.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ use crate::{
     weights::BalancePolicy,
 };
 
-/// An upstream that answers LLM requests: its type, its keys, its models.
+/// An upstream that answers LLM requests: its type, its credentials, its models.
 #[expect(clippy::duplicated_attributes, reason = "each printcolumn is a list of its own")]
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
@@ -68,65 +68,66 @@ use crate::{
     shapes::rule("!self.exclusive || has(self.models)", "exclusive: true without models would serve nothing: list them in models"),
 ]))]
 pub struct LlmProviderSpec {
-    /// Which API is spoken, and whose. Mock answers by itself: see mock.
+    /// Which API is called, and at which service. A Mock answers by itself: see mock.
     #[serde(rename = "type")]
     pub provider_type: LlmProviderType,
-    /// Base URL. Absent: the type's own. Required for OpenAICompatible and vLLM.
+    /// Base URL. Absent: the default of the type. Required for OpenAICompatible and vLLM.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "shapes::endpoint")]
     pub endpoint: Option<String>,
-    /// The keys it is called with.
+    /// The credentials with which it is called.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub credentials: Vec<CredentialSpec>,
-    /// Whether keys of other namespaces may have its credentials sent over an http:// endpoint. Whoever makes a pod there says
-    /// where a name leads in it (hostAliases), and so can have them sent to a place of their own. Without TLS a credential
-    /// stays in this namespace, unless this says Allow.
+    /// Whether requests of keys in other namespaces may send its credentials to an http:// endpoint. Whoever can create
+    /// a pod there controls how names are resolved in it (hostAliases), and so can have the credentials sent to a
+    /// server of their own. Without TLS, a credential stays in this namespace, unless this field is Allow.
     #[serde(default)]
     pub clear_text_credentials: ClearTextCredentials,
     /// How gateways get its credentials.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credential_delivery: Option<CredentialDelivery>,
-    /// Taken out of use: the way to revoke it.
+    /// Whether it is out of use. Set this to revoke it.
     #[serde(default)]
     pub suspended: bool,
     /// Whether pods of this namespace that name no VirtualKey may use it.
     #[serde(default)]
     pub without_key: WithoutKey,
-    /// What is known of its models. Others pass as well, unless exclusive.
+    /// Facts about its models. Other models are allowed too, unless exclusive is set.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 512), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub models: Vec<ProviderModel>,
-    /// Serve nothing but what models lists.
+    /// Whether to serve only the models that are listed in models.
     #[serde(default)]
     pub exclusive: bool,
-    /// What models cost that have no price of their own, here or in a catalogue.
+    /// The price of models that have no price of their own, here or in a catalogue.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default_price: Option<PriceSpec>,
-    /// How much may be used of it, by all who use it together.
+    /// Limits for all who use it, together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<LimitsSpec>,
     /// The namespaces whose keys may use it. Absent: this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowed_namespaces: Option<AllowedNamespaces>,
-    /// What keys of other namespaces must have.
+    /// Requirements for keys of other namespaces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub consumers: Option<Consumers>,
-    /// How long to wait for it.
+    /// Timeouts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeouts: Option<Timeouts>,
-    /// The account behind its keys. Providers of one namespace that share an account say so by the same name. Absent:
-    /// each credential its own.
+    /// The account behind its credentials. Providers of one namespace that share an account use the same name here.
+    /// Absent: each credential is an account of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "shapes::name")]
     pub account: Option<String>,
-    /// How the next credential is chosen. Weighted: by weight alone. Adaptive: less of those that are slow or fail at present.
+    /// How the next credential is chosen. Weighted: only by weight. Adaptive: less often those that are slow or fail at
+    /// present.
     #[serde(default)]
     pub balance: BalancePolicy,
-    /// How often a request is tried here. Absent: at most four times.
+    /// How often a request is tried at this provider. Absent: at most four times.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<Retry>,
-    /// Headers added to each request. No credentials: those are in credentials.
+    /// Headers that are added to each request. Credentials are not allowed here: use the field credentials.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "shapes::headers", extend("x-kubernetes-validations" = [
         shapes::rule(
@@ -144,10 +145,10 @@ pub struct LlmProviderSpec {
         ),
     ]))]
     pub headers: BTreeMap<String, String>,
-    /// Keep a connection open before the first request.
+    /// Whether to open a connection before the first request.
     #[serde(default)]
     pub prewarm: bool,
-    /// Whom to trust at the endpoint.
+    /// Which certificate authorities to trust for the endpoint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<Tls>,
     /// The proxy through which gateways reach the endpoint. Absent: they connect to it directly.
@@ -158,7 +159,7 @@ pub struct LlmProviderSpec {
     pub mock: Option<MockSpec>,
 }
 
-/// Which API is spoken, and whose.
+/// Which API is called, and at which service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum LlmProviderType {
     /// api.openai.com.
@@ -180,38 +181,38 @@ pub enum LlmProviderType {
     /// A vLLM server.
     #[serde(rename = "vLLM")]
     Vllm,
-    /// Anything that speaks OpenAI's API.
+    /// Any server with OpenAI's API.
     OpenAICompatible,
-    /// Nobody: canned answers, for rehearsal.
+    /// No server: fixed answers, for tests.
     Mock,
 }
 
-/// How gateways get its credentials, in a cluster. Stream: from the operator, into memory. Secret: in a Secret beside
-/// them; in other namespaces only where the installation allows copies, because whoever may create pods there can read
-/// it. Absent: Secret in this namespace, Stream in others.
+/// How gateways get its credentials, in a cluster. Stream: from the operator, into memory. Secret: from a Secret in the
+/// gateway's namespace. In other namespaces, Secret works only if the installation allows copies, because whoever can
+/// create pods there can read the Secret. Absent: Secret in this namespace, Stream in others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum CredentialDelivery {
     /// From the operator, into memory.
     Stream,
-    /// In a Secret beside them.
+    /// From a Secret in the gateway's namespace.
     Secret,
 }
 
-/// Whether credentials leave their namespace without TLS.
+/// Whether credentials may leave their namespace without TLS.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum ClearTextCredentials {
-    /// They may: every namespace that may use the provider is trusted with its credentials.
+    /// Allowed: every namespace that may use the provider is trusted with its credentials.
     Allow,
-    /// They may not.
+    /// Refused.
     #[default]
     Refuse,
 }
 
-/// What is asked of keys of other namespaces.
+/// Requirements for keys of other namespaces.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Consumers {
-    /// They must have a budget in money: limits of their own, a Budget that they name, or one that applies to them.
+    /// They must have a budget in money: limits of their own, a Budget that they refer to, or one that applies to them.
     #[serde(default)]
     pub require_budget: bool,
 }
@@ -219,9 +220,9 @@ pub struct Consumers {
 /// What pods without a VirtualKey may do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum WithoutKey {
-    /// Use the provider.
+    /// They may use the provider.
     Allow,
-    /// Not use it.
+    /// They may not use the provider.
     #[default]
     Refuse,
 }

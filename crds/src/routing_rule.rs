@@ -1,4 +1,4 @@
-//! `RoutingRule`: where some requests go instead.
+//! `RoutingRule`: routes the requests that match, or refuses them.
 
 use kube::CustomResource;
 use schemars::JsonSchema;
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{ObjectStatus, rule_test::RuleTestSpec, shapes, weights};
 
-/// Where the requests that match go.
+/// A condition, and where the requests that match it go.
 #[expect(clippy::duplicated_attributes, reason = "each printcolumn is a list of its own")]
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
@@ -19,7 +19,7 @@ use crate::{ObjectStatus, rule_test::RuleTestSpec, shapes, weights};
     namespaced,
     status = "ObjectStatus",
     derive = "PartialEq",
-    doc = "A RoutingRule sends the requests that match it to chosen providers and models, or refuses them. The first rule that matches decides. Those of the operator's namespace act on the keys of every namespace, after its own.",
+    doc = "A RoutingRule sends the requests that match it to chosen providers and models, or refuses them. The first rule that matches decides. Rules of the operator's namespace apply to the keys of every namespace, after the rules of that namespace.",
     printcolumn(name = "Priority", type_ = "integer", json_path = ".spec.priority"),
     printcolumn(name = "Ready", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
     printcolumn(name = "Reason", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
@@ -39,48 +39,49 @@ use crate::{ObjectStatus, rule_test::RuleTestSpec, shapes, weights};
     shapes::rule("self.action == 'Reject' || !has(self.message)", "message is what a caller is told who is rejected: say action: Reject, or remove it"),
 ]))]
 pub struct RoutingRuleSpec {
-    /// Lower ones are asked first, among the rules of one scope.
+    /// Rules with a lower number are evaluated first, among the rules of one scope.
     #[serde(default)]
     #[schemars(range(min = 0, max = 1_000_000))]
     pub priority: i32,
-    /// Whose requests. Absent: those of every key of the namespace; in the operator's namespace, of every key there is.
+    /// The keys that the rule applies to. Absent: every key of the namespace; in the operator's namespace, every key of
+    /// the cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<RuleScope>,
-    /// A condition in CEL, such as headers["x-tier"] == "premium". Absent: always.
+    /// A condition in CEL, such as headers["x-tier"] == "premium". Absent: always true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 4096))]
     pub when: Option<String>,
     /// Route: the request goes to one of targets. Reject: it is refused with message.
     #[serde(default)]
     pub action: Action,
-    /// What the caller is told, of action Reject.
+    /// The error message for the caller, for action Reject.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 1024))]
     pub message: Option<String>,
-    /// Where to: one is drawn by weight.
+    /// The targets. One is chosen at random, by weight.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 16), extend("x-kubernetes-list-type" = "atomic"))]
     pub targets: Vec<RuleTarget>,
-    /// Where to when the target fails, in this order: provider/model, or provider, which keeps the model.
+    /// The fallbacks, in this order, if the target fails: provider/model, or provider, which keeps the model.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "shapes::fallbacks")]
     pub fallbacks: Vec<String>,
-    /// When the condition fails at run time. Skip: no match. Refuse: the request is refused.
+    /// What to do if the condition fails at run time. Skip: the rule does not match. Refuse: the request is refused.
     #[serde(default)]
     pub on_error: OnErrorPolicy,
-    /// Look again, with the model of the target that was drawn, for the rule that matches now; at most 10 times.
+    /// Whether to evaluate the rules again with the model of the chosen target, at most 10 times.
     #[serde(default)]
     pub chain: bool,
-    /// Enforce: it decides. Shadow: what it would have decided is recorded, and nothing else comes of it.
+    /// Enforce: the rule decides. Shadow: the rule's decision is recorded and has no other effect.
     #[serde(default)]
     pub mode: Mode,
-    /// What it is meant to do: outrigger check tries each, and says which fails.
+    /// Tests of the rule. outrigger check runs each of them and reports failures.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 64), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub tests: Vec<RuleTestSpec>,
 }
 
-/// What becomes of requests that match.
+/// What happens to requests that match.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Action {
     /// They go to a target.
@@ -93,14 +94,14 @@ pub enum Action {
 /// Whether a rule is in force.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Mode {
-    /// It is.
+    /// The rule is in force.
     #[default]
     Enforce,
-    /// It only watches.
+    /// The rule's decision is only recorded.
     Shadow,
 }
 
-/// Whose requests a rule looks at.
+/// The keys that a rule applies to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [shapes::rule(
@@ -108,7 +109,7 @@ pub enum Mode {
     "a rule has one scope: keep one of virtualKeys, team and customer",
 )]))]
 pub struct RuleScope {
-    /// Names of keys of this namespace; in the operator's namespace, of any.
+    /// Names of keys of this namespace; in the operator's namespace, of any namespace.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "shapes::names")]
     pub virtual_keys: Vec<String>,
@@ -122,18 +123,18 @@ pub struct RuleScope {
     pub customer: Option<String>,
 }
 
-/// One place to go.
+/// One target of a rule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RuleTarget {
-    /// A provider, by the name it has in the key.
+    /// A provider, by its name in the key.
     #[schemars(schema_with = "shapes::name")]
     pub provider: String,
-    /// The model to ask for. Absent: the one that was asked for.
+    /// The model to use. Absent: the one in the request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "shapes::model")]
     pub model: Option<String>,
-    /// How often it is chosen, relative to the others. 0: never chosen first, still a fallback.
+    /// How often it is chosen, relative to the others. 0: never chosen first, but used as a fallback.
     #[serde(default = "weights::one")]
     #[schemars(range(min = 0, max = 1_000_000))]
     pub weight: i32,
@@ -143,10 +144,10 @@ pub struct RuleTarget {
     pub credential: Option<String>,
 }
 
-/// What a condition that fails at run time means.
+/// What to do if a condition fails at run time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum OnErrorPolicy {
-    /// No match.
+    /// The rule does not match.
     #[default]
     Skip,
     /// The request is refused.

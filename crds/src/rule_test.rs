@@ -1,4 +1,4 @@
-//! The tests that a RoutingRule brings along: what is given, what is asked, what must come of it.
+//! Tests of a RoutingRule: a situation, a request, and the expected result.
 
 use std::collections::BTreeMap;
 
@@ -9,37 +9,37 @@ use serde::{Deserialize, Serialize};
 
 use crate::shapes;
 
-/// One test: a request, decided by all the rules there are, and what must come of it.
+/// One test: a request, decided by all rules of the namespace, and the expected result.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RuleTestSpec {
-    /// What it shows, in plain words.
+    /// What the test shows, in plain words.
     #[schemars(length(min = 1, max = 128))]
     pub name: String,
-    /// The world in which it is asked. Absent: all is well, and nothing is spent.
+    /// The situation. Absent: every provider is healthy, and nothing is spent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub given: Option<TestGiven>,
-    /// What is asked.
+    /// The request.
     pub request: TestRequest,
-    /// What must come of it: all of this.
+    /// The expected result. All fields must match.
     pub expect: TestExpect,
 }
 
-/// The world of a test.
+/// The situation of a test.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[allow(rustdoc::broken_intra_doc_links, reason = "`kubectl explain` shows these words: brackets in them are no links")]
 pub struct TestGiven {
-    /// Providers that are down, by the names they have in the key.
+    /// Providers that are unhealthy, by their names in the key.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "shapes::names")]
     pub unhealthy: Vec<String>,
-    /// How much of limits is used: by the name of a Budget, or by the place of a limit in the key, such as
+    /// How much of a limit is used. A limit is named by its Budget, or by its path in the key, such as
     /// limits.budgets[month] or providers[openai].limits.requests[hour].
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "shapes::percentages")]
     pub spent: BTreeMap<String, String>,
-    /// What time it is. Absent: 1970-01-01T00:00:00Z.
+    /// The time of the request. Absent: 1970-01-01T00:00:00Z.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "shapes::time")]
     pub time: Option<Time>,
@@ -53,11 +53,11 @@ pub struct TestGiven {
     pub workload: Option<String>,
 }
 
-/// What a test asks.
+/// The request of a test.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TestRequest {
-    /// Whose request it is: a key that the rule acts on. Absent: the first of them, by name.
+    /// The key of the request, one that the rule applies to. Absent: the first of these, by name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "shapes::reference")]
     pub key: Option<String>,
@@ -65,32 +65,32 @@ pub struct TestRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "shapes::model")]
     pub model: Option<String>,
-    /// What conditions see as request_type.
+    /// The value of request_type in conditions.
     #[serde(default)]
     pub request_type: RequestType,
-    /// Headers, their names in any case.
+    /// Headers. Their names are not case-sensitive.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "shapes::test_values")]
     pub headers: BTreeMap<String, String>,
-    /// Parameters of the URL.
+    /// Query parameters of the URL.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "shapes::test_values")]
     pub params: BTreeMap<String, String>,
-    /// The fallbacks in the body; [] is a body that has none. Absent: a body that doesn't say.
+    /// The fallbacks in the body; [] is an empty list. Absent: the body has no such field.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "shapes::fallbacks_or_none")]
     pub fallbacks: Option<Vec<String>>,
-    /// How large it is. Absent: 0.
+    /// The size of the input, in tokens. Absent: 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 1_000_000_000))]
     pub input_tokens: Option<i32>,
-    /// What it asks of a model.
+    /// The capabilities that the request needs from a model.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 16), extend("x-kubernetes-list-type" = "set"))]
     pub needs: Vec<Capability>,
 }
 
-/// What must come of a test.
+/// The expected result of a test.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [
@@ -108,27 +108,28 @@ pub struct TestRequest {
     ),
 ]))]
 pub struct TestExpect {
-    /// The provider that is asked first, by its name in the key; of several that may be drawn, the heaviest.
+    /// The provider of the first attempt, by its name in the key. If several are possible, the one with the largest
+    /// weight.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "shapes::name")]
     pub provider: Option<String>,
-    /// Whatever is drawn, what is asked first is one of these: provider/model, or provider.
+    /// The first attempt goes to one of these, whatever is chosen at random: provider/model, or provider.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "shapes::fallbacks")]
     pub any_of: Vec<String>,
-    /// How often each provider/model, or provider, is asked first, within three per cent.
+    /// How often the first attempt goes to each provider/model, or provider, within three percentage points.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "shapes::percentages")]
     pub shares: BTreeMap<String, String>,
-    /// The model that is asked for first.
+    /// The model of the first attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "shapes::model")]
     pub model: Option<String>,
-    /// The rule that decides, by its name or namespace/name; "" for none.
+    /// The rule that decides, by its name or namespace/name; "" for no rule.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "shapes::reference_or_none")]
     pub rule: Option<String>,
-    /// What is tried after the first, in this order; [] is nothing.
+    /// The attempts after the first, in this order; [] for none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "shapes::fallbacks_or_none")]
     pub fallbacks: Option<Vec<String>>,

@@ -1,8 +1,9 @@
-//! Judges one object as an API server that holds our definitions would, without one.
+//! Validates one object as an API server with our definitions would, without a cluster.
 //!
-//! The steps are the API server's: drop nulls and fill in defaults ([`with_defaults`]), the structural schema, keys of
-//! lists, unknown fields (`kubectl` refuses them, the server drops them), and the rules in CEL where the structure is
-//! sound. A finding never repeats a value, because people paste keys into the wrong field.
+//! The steps are those of the API server: drop nulls and fill in defaults ([`with_defaults`]), check the structural
+//! schema, the keys of lists and unknown fields (`kubectl` refuses them, the server drops them), and evaluate the CEL
+//! rules if the structure is valid. A finding never repeats a value, because people paste API keys into the wrong
+//! field.
 
 mod cel;
 mod defaults;
@@ -23,12 +24,12 @@ use crate::{GROUP, VERSION};
 use kinds::SchemaKind;
 use path::SchemaPath;
 
-/// Something that is wrong with an object.
+/// A problem in an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SchemaFinding {
-    /// Where, such as `spec.credentials[0].weight`; empty for the object as a whole.
+    /// The path of the field, such as `spec.credentials[0].weight`; empty for the object as a whole.
     pub path: String,
-    /// What is wrong and what to do.
+    /// What is wrong and how to fix it.
     pub message: String,
 }
 
@@ -47,7 +48,7 @@ impl fmt::Display for SchemaFinding {
     }
 }
 
-/// Everything that is wrong with an object of our group; nothing, if an API server would take it.
+/// All problems in an object of our group; empty if an API server would accept it.
 pub fn validate(object: &Value) -> Vec<SchemaFinding> {
     let kind = match kind_of(object) {
         Ok(kind) => kind,
@@ -70,8 +71,8 @@ pub fn validate(object: &Value) -> Vec<SchemaFinding> {
     findings
 }
 
-/// The object as an API server would store it: without nulls, and with the schema's defaults. Of another kind: as it
-/// is.
+/// The object as an API server would store it: without nulls, and with the schema's defaults. An object of another kind
+/// is returned unchanged.
 pub fn with_defaults(object: &Value) -> Value {
     match kind_of(object) {
         Ok(kind) => defaults::apply(&kind.schema, object),
@@ -79,14 +80,14 @@ pub fn with_defaults(object: &Value) -> Value {
     }
 }
 
-/// The kind of ours that a misspelt one may be meant for; else itself.
+/// The kind that is closest to a misspelt name, or the name itself if none is close.
 #[must_use]
-pub fn meant(name: &str) -> &str {
+pub fn closest_kind(name: &str) -> &str {
     let names = kinds::all().into_iter().flatten().map(|kind| kind.name.as_str());
     nearest::nearest(name, names).unwrap_or(name)
 }
 
-/// Which of our kinds an object says it is.
+/// The kind that an object declares.
 fn kind_of(object: &Value) -> Result<&'static SchemaKind, SchemaFinding> {
     let Value::Object(fields) = object else {
         return Err(SchemaFinding::new("", "an object must be a mapping with apiVersion, kind, metadata and spec"));
@@ -113,8 +114,8 @@ fn kind_of(object: &Value) -> Result<&'static SchemaKind, SchemaFinding> {
     })
 }
 
-/// Visits each node of a value together with its schema, parents first, and nothing below a node whose fields are
-/// anybody's.
+/// Visits each node of a value together with its schema, parents first. Skips everything below a node that allows any
+/// fields.
 fn walk<'a>(
     schema: &'a Value,
     value: &'a Value,

@@ -1,4 +1,4 @@
-//! Who may use what belongs to one namespace.
+//! Which namespaces may use an object of another namespace.
 
 use std::collections::BTreeMap;
 
@@ -15,15 +15,15 @@ use crate::shapes;
     shapes::rule("self.from == 'Selector' || !has(self.selector)", "a selector counts only with from: Selector: say so, or remove the selector"),
 ]))]
 pub struct AllowedNamespaces {
-    /// Same: the object's own namespace alone. All: every namespace. Selector: those whose labels match the selector.
+    /// Same: only the object's own namespace. All: every namespace. Selector: those whose labels match the selector.
     #[serde(default)]
     pub from: NamespacesFrom,
-    /// Which namespaces, with from: Selector.
+    /// The namespaces, with from: Selector.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub selector: Option<LabelSelector>,
 }
 
-/// How widely something is shared.
+/// How widely an object is shared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum NamespacesFrom {
     /// The object's own namespace.
@@ -31,15 +31,15 @@ pub enum NamespacesFrom {
     Same,
     /// Every namespace.
     All,
-    /// Those that a selector matches.
+    /// The namespaces that a selector matches.
     Selector,
 }
 
-/// Kubernetes' label selector: everything listed must hold, and an empty selector matches everything.
+/// Kubernetes' label selector: all conditions must match, and an empty selector matches everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LabelSelector {
-    /// Labels, each with exactly this value.
+    /// Labels that must have exactly these values.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "shapes::labels")]
     pub match_labels: BTreeMap<String, String>,
@@ -60,23 +60,23 @@ pub struct LabelRequirement {
     /// The label's key.
     #[schemars(schema_with = "shapes::label_key")]
     pub key: String,
-    /// How the label's value is compared with values, or whether the label is there at all.
+    /// How the label's value is compared with values, or whether the label must be present.
     pub operator: LabelOperator,
-    /// The values of In and NotIn.
+    /// The values for In and NotIn.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "shapes::label_values")]
     pub values: Vec<String>,
 }
 
-/// How a label is looked at.
+/// How a label is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum LabelOperator {
-    /// Its value is one of these.
+    /// Its value is one of the values.
     In,
-    /// Its value is none of these, or it isn't there.
+    /// Its value is none of the values, or the label is absent.
     NotIn,
-    /// It is there.
+    /// The label is present.
     Exists,
-    /// It isn't there.
+    /// The label is absent.
     DoesNotExist,
 }

@@ -1,14 +1,13 @@
-//! The shapes of strings, lists and maps that several fields share, as fragments of schema, with words for each
-//! pattern.
+//! Schema fragments for strings, lists and maps that several fields share, with a description of each pattern.
 
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
-/// Longest name of an object, a provider of a key, a credential, a fault.
+/// The longest name of an object, a provider of a key, a credential or a fault.
 pub const NAME_MAX: usize = 50;
-/// Shape of a condition's `reason`; its `type` keeps to the same.
+/// The pattern of a condition's `reason`; its `type` follows the same rules.
 pub(crate) const REASON: &str = "^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$";
-/// Others may put conditions beside the operator's, under names with a domain of theirs.
+/// The pattern of a condition's `type`. Others may add conditions beside the operator's, with a domain as prefix.
 pub(crate) const CONDITION: &str = concat!(
     r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?",
     "(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])$"
@@ -19,7 +18,7 @@ const DATA_KEY: &str = "^[-._a-zA-Z0-9]+$";
 const LABEL_VALUE: &str = "^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$";
 const LABEL_VALUE_OR_EMPTY: &str = "^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$";
 const LABEL_KEY: &str = r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$";
-// In ASCII alone, because `\s` means different things in RE2 and elsewhere, and these names travel in headers.
+// ASCII only, because `\s` means different things in RE2 and elsewhere, and these names are sent in headers.
 const VISIBLE: &str = "^[!-~]+$";
 // The path: visible ASCII without `#` and `?`.
 const ENDPOINT: &str = r#"^https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[!"$->@-~]*)?$"#;
@@ -29,17 +28,18 @@ const SHA256: &str = "^[0-9a-f]{64}$";
 const FALLBACK: &str = r"^[a-z0-9]([-a-z0-9]{0,48}[a-z0-9])?(/[!-~]+)?$";
 const TOOL: &str = "^[A-Za-z0-9_-]+$";
 const ZONE: &str = "^[A-Za-z][A-Za-z0-9_+/-]*$";
-// The unit of a percentage stands in the value: 95 could be dollars as well.
+// The value includes the unit of a percentage: 95 could also be dollars.
 pub const PERCENT: &str = "^(0|[1-9][0-9]{0,2})%$";
 const REFERENCE: &str = "^([a-z0-9]([-a-z0-9]*[a-z0-9])?/)?[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
 const REFERENCE_OR_NONE: &str = "^(([a-z0-9]([-a-z0-9]*[a-z0-9])?/)?[a-z0-9]([-a-z0-9]*[a-z0-9])?)?$";
 const WORD: &str = "^[a-z]+(_[a-z]+)*$";
-/// Go's durations without milliseconds. A pattern of its own, so that whoever writes `1d` or `1mo` is told of windows.
+/// Go's durations without milliseconds. It is a separate pattern, so that the message for `1d` or `1mo` can mention
+/// windows.
 pub const ROLLING: &str = "^([0-9]{1,5}(h|m|s)){1,3}$";
 const RFC3339: &str =
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$";
 
-/// What each pattern of the schema asks for, in words that complete "must be …".
+/// A description of each pattern of the schema, to complete "must be …".
 const EXPECTED: [(&str, &str); 24] = [
     (LABEL, "a DNS label: lower-case letters, digits and `-`, beginning and ending with a letter or digit"),
     (SUBDOMAIN, OBJECT_NAME_WORDS),
@@ -77,16 +77,16 @@ const EXPECTED: [(&str, &str); 24] = [
     (CONDITION, "a condition's type, such as Ready or example.org/Approved"),
 ];
 
-/// Words for a pattern of this schema, to complete "must be …".
+/// The description of a pattern of this schema, to complete "must be …".
 pub fn expected(pattern: &str) -> Option<&'static str> {
     EXPECTED.iter().find(|(known, _)| *known == pattern).map(|(_, words)| *words)
 }
 
-/// What an object's name must be, to complete "must be …".
+/// A description of an object's name, to complete "must be …".
 pub(crate) const OBJECT_NAME_WORDS: &str =
     "a Kubernetes object's name: lower-case letters, digits, `-` and `.`, beginning and ending with a letter or digit";
 
-/// Whether a text may name a Kubernetes object: a DNS subdomain (RFC 1123) of at most 253.
+/// Whether a text is a valid name of a Kubernetes object: a DNS subdomain (RFC 1123) of at most 253 characters.
 pub(crate) fn is_object_name(text: &str) -> bool {
     let alphanumeric = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     text.len() <= 253
@@ -98,7 +98,7 @@ pub(crate) fn is_object_name(text: &str) -> bool {
         })
 }
 
-/// A rule in CEL and what to tell whoever breaks it.
+/// A CEL rule, and the message for an object that breaks it.
 pub(crate) fn rule(rule: &str, message: &str) -> Value {
     json!({"rule": rule, "message": message})
 }
@@ -107,22 +107,22 @@ fn text(pattern: &str, max: usize) -> Schema {
     json_schema!({"type": "string", "pattern": pattern, "minLength": 1, "maxLength": max})
 }
 
-/// Name of one of our objects, or of an entry of a list: a DNS label of at most 50.
+/// The name of one of our objects, or of an entry of a list: a DNS label of at most 50 characters.
 pub(crate) fn name(_: &mut SchemaGenerator) -> Schema {
     text(LABEL, NAME_MAX)
 }
 
-/// Several such names.
+/// A list of such names.
 pub(crate) fn names(generator: &mut SchemaGenerator) -> Schema {
     list(name(generator), 32, "set")
 }
 
-/// Name of a namespace.
+/// The name of a namespace.
 pub(crate) fn namespace(_: &mut SchemaGenerator) -> Schema {
     text(LABEL, 63)
 }
 
-/// Name of a Secret or ConfigMap.
+/// The name of a Secret or ConfigMap.
 pub(crate) fn object_name(_: &mut SchemaGenerator) -> Schema {
     text(SUBDOMAIN, 253)
 }
@@ -137,38 +137,38 @@ pub(crate) fn data_key(_: &mut SchemaGenerator) -> Schema {
     text(DATA_KEY, 253)
 }
 
-/// A model's name, as callers or providers say it.
+/// The name of a model, as callers or providers write it.
 pub(crate) fn model(_: &mut SchemaGenerator) -> Schema {
     text(VISIBLE, 256)
 }
 
-/// Several of them, none twice.
+/// A set of model names, without duplicates.
 pub(crate) fn models(generator: &mut SchemaGenerator) -> Schema {
     list(model(generator), 16, "set")
 }
 
-/// Globs over names of models.
+/// Globs that match names of models.
 pub(crate) fn globs(_: &mut SchemaGenerator) -> Schema {
     list(text(VISIBLE, 128), 64, "atomic")
 }
 
-/// Values a label may have in a selector.
+/// Values of a label in a selector.
 pub(crate) fn label_values(_: &mut SchemaGenerator) -> Schema {
     let value = json_schema!({"type": "string", "pattern": LABEL_VALUE_OR_EMPTY, "maxLength": 63});
     list(value, 16, "atomic")
 }
 
-/// Whose a key is, as a label's value.
+/// The team or customer of a key, as a label's value.
 pub(crate) fn owner(_: &mut SchemaGenerator) -> Schema {
     text(LABEL_VALUE, 63)
 }
 
-/// Key of a label, with or without a prefix.
+/// The key of a label, with or without a prefix.
 pub(crate) fn label_key(_: &mut SchemaGenerator) -> Schema {
     text(LABEL_KEY, 317)
 }
 
-/// Labels that must all be there.
+/// Labels that must all match.
 pub(crate) fn labels(_: &mut SchemaGenerator) -> Schema {
     let keys = rule(
         &format!("self.all(key, key.matches('{LABEL_KEY}'))"),
@@ -182,17 +182,17 @@ pub(crate) fn labels(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
-/// An upstream's base URL.
+/// The base URL of an upstream.
 pub(crate) fn endpoint(_: &mut SchemaGenerator) -> Schema {
     text(ENDPOINT, 2048)
 }
 
-/// A proxy's address: no path, no password.
+/// The URL of a proxy: without path and password.
 pub(crate) fn proxy(_: &mut SchemaGenerator) -> Schema {
     text(PROXY, 512)
 }
 
-/// Headers by name. Their names are checked by rules, because a structural schema has no `propertyNames`.
+/// Headers by name. CEL rules check the names, because a structural schema has no `propertyNames`.
 pub(crate) fn headers(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object",
@@ -201,59 +201,59 @@ pub(crate) fn headers(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
-/// So many per cent, by name.
+/// Percentages by name.
 pub(crate) fn percentages(_: &mut SchemaGenerator) -> Schema {
     map(text(PERCENT, 4), 32)
 }
 
-/// Labels as they are, not as they are selected.
+/// Labels of an object, not of a selector.
 pub(crate) fn pod_labels(_: &mut SchemaGenerator) -> Schema {
     map(json_schema!({"type": "string", "pattern": LABEL_VALUE_OR_EMPTY, "maxLength": 63}), 32)
 }
 
-/// Headers and parameters of a request that is made up.
+/// Headers and parameters of a test's request.
 pub(crate) fn test_values(_: &mut SchemaGenerator) -> Schema {
     map(json_schema!({"type": "string", "maxLength": 1024}), 32)
 }
 
-/// An object by its name, with or without its namespace.
+/// A reference to an object by its name, with or without its namespace.
 pub(crate) fn reference(_: &mut SchemaGenerator) -> Schema {
     text(REFERENCE, 114)
 }
 
-/// The same; empty for none.
+/// The same; an empty text means none.
 pub(crate) fn reference_or_none(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "string", "pattern": REFERENCE_OR_NONE, "maxLength": 114})
 }
 
-/// A word of a vocabulary that grows.
+/// A word of a vocabulary that may grow.
 pub(crate) fn word(_: &mut SchemaGenerator) -> Schema {
     text(WORD, 64)
 }
 
-/// Hash of a token, in lower-case hexadecimal.
+/// The hash of a token, in lower-case hexadecimal.
 pub(crate) fn sha256(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "string", "pattern": SHA256, "minLength": 64, "maxLength": 64})
 }
 
-/// `provider` or `provider/model`, several, in order.
+/// A list of `provider` or `provider/model`, in order.
 pub(crate) fn fallbacks(_: &mut SchemaGenerator) -> Schema {
     list(text(FALLBACK, 307), 16, "atomic")
 }
 
-/// The same where an empty list means something else than none given.
+/// The same, for a field where an empty list differs from an absent one.
 pub(crate) fn fallbacks_or_none(generator: &mut SchemaGenerator) -> Schema {
     let mut schema = fallbacks(generator);
     schema.remove("minItems");
     schema
 }
 
-/// Name of a function that a model may call.
+/// The name of a function that a model may call.
 pub(crate) fn tool(_: &mut SchemaGenerator) -> Schema {
     text(TOOL, 64)
 }
 
-/// A moment, with its offset.
+/// A time in RFC 3339, with its offset.
 pub(crate) fn time(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "string", "format": "date-time", "pattern": RFC3339, "maxLength": 35})
 }
@@ -263,12 +263,12 @@ pub(crate) fn json_object(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "object", "x-kubernetes-preserve-unknown-fields": true})
 }
 
-/// Name of a time zone; which ones there are is not for a pattern to say.
+/// The name of a time zone. The pattern does not check whether the zone exists.
 pub(crate) fn zone(_: &mut SchemaGenerator) -> Schema {
     text(ZONE, 64)
 }
 
-/// A duration that a deadline can have: none of zero, which other proxies read as "never".
+/// A duration for a timeout. Zero is not allowed: other proxies read it as "never".
 pub(crate) fn deadline(generator: &mut SchemaGenerator) -> Schema {
     let mut schema = generator.subschema_for::<crate::GoDuration>();
     let nonzero = rule("self.matches('[1-9]')", "a timeout must be longer than zero: leave it out for the default");
@@ -280,7 +280,7 @@ fn map(values: Schema, max: usize) -> Schema {
     json_schema!({"type": "object", "additionalProperties": values, "maxProperties": max})
 }
 
-/// An empty list is never valid: "all" is said by leaving the list out, and "none" is said otherwise.
+/// A list that must not be empty: leave it out for "all"; "none" has another spelling.
 fn list(items: Schema, max: usize, kind: &str) -> Schema {
     json_schema!({"type": "array", "items": items, "minItems": 1, "maxItems": max, "x-kubernetes-list-type": kind})
 }

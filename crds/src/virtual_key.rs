@@ -1,4 +1,4 @@
-//! `VirtualKey`: what a workload may use, and whose it is.
+//! `VirtualKey`: what a workload may use, and which team and customer it belongs to.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::CustomResource;
@@ -9,7 +9,7 @@ use crate::{
     budget::BudgetRef, limits::LimitsSpec, mock::yes, shapes, status::LimitedStatus, weights, weights::BalancePolicy,
 };
 
-/// What the workloads that carry this key may use.
+/// What the workloads that use this key may do.
 #[expect(clippy::duplicated_attributes, reason = "each printcolumn is a list of its own")]
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
@@ -22,7 +22,7 @@ use crate::{
     namespaced,
     status = "LimitedStatus",
     derive = "PartialEq",
-    doc = "A VirtualKey says which providers and models the workloads that carry it may use, and whose they are.",
+    doc = "A VirtualKey defines which providers and models its workloads may use, within which limits, and which team and customer they belong to.",
     printcolumn(name = "Ready", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
     printcolumn(name = "Reason", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
     printcolumn(name = "Spent", type_ = "string", json_path = ".status.summary.spent"),
@@ -38,65 +38,67 @@ use crate::{
 )]
 #[serde(rename_all = "camelCase")]
 pub struct VirtualKeySpec {
-    /// Who may serve, and how often. Absent: every provider of the namespace, with equal weights.
+    /// The providers that may serve its requests, and how often. Absent: every provider of the namespace, with equal
+    /// weights.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 32), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub providers: Vec<KeyProviderSpec>,
-    /// How the next provider is chosen. Weighted: by weight alone. Adaptive: less of those that are slow or fail at present.
+    /// How the next provider is chosen. Weighted: only by weight. Adaptive: less often those that are slow or fail at
+    /// present.
     #[serde(default)]
     pub balance: BalancePolicy,
-    /// Which models may be asked for. Absent: all that the providers serve.
+    /// Which models may be requested. Absent: all that the providers serve.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub models: Option<ModelFence>,
-    /// Whether answers of the OpenAI dialect carry extra_fields: who served, and why.
+    pub models: Option<ModelAccess>,
+    /// Whether answers in OpenAI's format include extra_fields: which provider answered, and why.
     #[serde(default = "yes")]
     pub extra_fields: bool,
-    /// Hashes of tokens that clients already hold, and that stand for this key.
+    /// Hashes of existing tokens of clients. A request with such a token uses this key.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 32), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["sha256"]))]
     pub aliases: Vec<TokenAlias>,
-    /// How much may be used.
+    /// Limits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<KeyLimits>,
-    /// Budgets that are shared with others. What the key uses is used of each of them, and of their parents.
+    /// Shared budgets. What the key uses counts against each of them, and against their parents.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 16), extend("x-kubernetes-list-type" = "atomic"))]
     pub budget_refs: Vec<BudgetRef>,
-    /// When a provider has used up its own limits, or the key's for it. NextProvider: the next one is asked. Reject: the
-    /// request is refused.
+    /// What to do if a provider has used up its own limits, or the key's limits for it. NextProvider: try the next one.
+    /// Reject: refuse the request.
     #[serde(default)]
     pub on_limit: OnLimitPolicy,
-    /// Under a budget in money: requests for models whose price nobody knows. Allow: served, and counted as free.
+    /// Under a budget in money: requests for models without a known price. Allow: they are served, and counted as free.
     #[serde(default)]
-    pub unpriced: Uncounted,
-    /// Under a budget in money: requests whose cost nobody could tell, such as with a tool that the provider bills by
-    /// itself; under a Budget in tokens: those whose tokens nobody is told, such as in the background. Allow: served, and
-    /// counted by what is told.
+    pub unpriced: UncountedPolicy,
+    /// Under a budget in money: requests whose cost can't be determined, for example because a provider bills a tool
+    /// separately. Under a Budget in tokens: requests whose tokens the provider does not report, for example in
+    /// background mode. Allow: they are served, and only what is reported counts.
     #[serde(default)]
-    pub unmetered: Uncounted,
-    /// When a caller goes away in mid-answer. Cancel: the provider is told to stop. Drain: the answer is read to its end,
-    /// so that its usage is known exactly.
+    pub unmetered: UncountedPolicy,
+    /// What to do if a caller disconnects before the end of an answer. Cancel: cancel the request at the provider.
+    /// Drain: read the answer to its end, so that its usage is known exactly.
     #[serde(default)]
     pub on_hang_up: OnHangUpPolicy,
     /// The workloads that may use it, in a cluster. Absent: every pod of the namespace that is bound to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowed_workloads: Option<AllowedWorkloads>,
-    /// Whether callers who send neither its name nor a token of it may use it, where it is their key otherwise: as the only
-    /// one, as the one named default, or as the one that their pod is bound to. Refuse: 401.
+    /// Whether callers that send neither its name nor a token of it may use it, if it is their default: because it is
+    /// the only key, because its name is default, or because their pod is bound to it. Refuse: they get 401.
     #[serde(default)]
-    pub without_key: Nameless,
-    /// Taken out of use: the way to revoke it.
+    pub without_key: KeylessCallers,
+    /// Whether it is out of use. Set this to revoke it.
     #[serde(default)]
     pub suspended: bool,
-    /// From when on it is refused.
+    /// When it expires. From then on its requests are refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "shapes::time")]
     pub expires_at: Option<Time>,
-    /// The team it counts for. The namespace's label outrigger.dev/team, where there is one, must agree.
+    /// The team that it belongs to. If the namespace has the label outrigger.dev/team, both must agree.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "shapes::owner")]
     pub team: Option<String>,
-    /// The customer it counts for. The namespace's label outrigger.dev/customer, where there is one, must agree.
+    /// The customer that it belongs to. If the namespace has the label outrigger.dev/customer, both must agree.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "shapes::owner")]
     pub customer: Option<String>,
@@ -106,17 +108,17 @@ pub struct VirtualKeySpec {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct KeyProviderSpec {
-    /// What callers (name/model), rules and headers call it.
+    /// The name that callers (name/model), rules and headers use.
     #[schemars(schema_with = "shapes::name")]
     pub name: String,
-    /// The LLMProvider. Absent: the one of this name in this namespace.
+    /// The LLMProvider. Absent: the one with this name in this namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider_ref: Option<ProviderRef>,
-    /// How often it is chosen, relative to the others. 0: never chosen first, still a fallback.
+    /// How often it is chosen, relative to the others. 0: never chosen first, but used as a fallback.
     #[serde(default = "weights::one")]
     #[schemars(range(min = 0, max = 1_000_000))]
     pub weight: i32,
-    /// Globs of the models it may serve. Absent: all that it serves.
+    /// Globs of the models that it may serve. Absent: all that it serves.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "shapes::globs")]
     pub models: Vec<String>,
@@ -124,49 +126,49 @@ pub struct KeyProviderSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "shapes::names", length(max = 16))]
     pub credentials: Vec<String>,
-    /// How much this key may use of it.
+    /// Limits of this key at this provider.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<LimitsSpec>,
 }
 
-/// An LLMProvider, in this namespace or another that shares it.
+/// A reference to an LLMProvider, in this namespace or in one that shares it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProviderRef {
-    /// Its name.
+    /// The name of the LLMProvider.
     #[schemars(schema_with = "shapes::name")]
     pub name: String,
-    /// Its namespace. Absent: the key's own.
+    /// The namespace of the LLMProvider. Absent: the key's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "shapes::namespace")]
     pub namespace: Option<String>,
 }
 
-/// Which models a key may ask for.
+/// Which models a key may request.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct ModelFence {
-    /// Globs of the models that may be asked for. Absent: all.
+pub struct ModelAccess {
+    /// Globs of the models that may be requested. Absent: all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "shapes::globs")]
     pub allow: Vec<String>,
-    /// Globs of the models that may not. deny wins over allow.
+    /// Globs of the models that may not be requested. deny overrides allow.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "shapes::globs")]
     pub deny: Vec<String>,
 }
 
-/// Workloads, by what they run as.
+/// Workloads, by their service accounts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AllowedWorkloads {
-    /// Names of service accounts of this namespace. Credentials that the key reaches are given to their pods alone, by
-    /// the operator's stream.
+    /// Names of service accounts of this namespace. The operator's stream gives the credentials that the key can use
+    /// only to pods of these accounts.
     #[schemars(schema_with = "shapes::accounts")]
     pub service_accounts: Vec<String>,
 }
 
-/// A token that a client already holds, known by its hash alone.
+/// An existing token of a client, known only by its hash.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TokenAlias {
@@ -175,7 +177,7 @@ pub struct TokenAlias {
     pub sha256: String,
 }
 
-/// How much a key may use.
+/// Limits of a key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [
@@ -191,33 +193,33 @@ pub struct TokenAlias {
 pub struct KeyLimits {
     #[serde(flatten)]
     pub limits: LimitsSpec,
-    /// No answer is longer, whatever its caller asks for.
+    /// The most tokens of output, whatever the caller requests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1_000_000_000))]
     pub max_output_tokens: Option<i32>,
-    /// No cap that the gateway writes is lower. Absent: 1024.
+    /// The lowest limit of output tokens that the gateway sets. Absent: 1024.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1_000_000_000))]
     pub min_output_tokens: Option<i32>,
-    /// Whether the gateway may cap an answer whose caller set no cap, when it could cost more than a quarter of what is
-    /// left of a budget.
+    /// Whether the gateway may limit the output of a request whose caller set no limit, if the answer could cost more
+    /// than a quarter of what is left of a budget.
     #[serde(default = "yes")]
     pub cap_output: bool,
 }
 
-/// When limits of a provider are used up.
+/// What to do if the limits of a provider are used up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum OnLimitPolicy {
-    /// The next one is asked.
+    /// The next provider is tried.
     #[default]
     NextProvider,
     /// The request is refused.
     Reject,
 }
 
-/// What becomes of requests that a budget can't count.
+/// What happens to requests that a budget can't count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum Uncounted {
+pub enum UncountedPolicy {
     /// They are refused.
     #[default]
     Refuse,
@@ -225,17 +227,17 @@ pub enum Uncounted {
     Allow,
 }
 
-/// What callers may do who name no key.
+/// What callers that send no key may do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum Nameless {
-    /// Use the key.
+pub enum KeylessCallers {
+    /// They may use the key.
     #[default]
     Allow,
-    /// Not use it.
+    /// They may not use the key.
     Refuse,
 }
 
-/// When a caller goes away.
+/// What to do if a caller disconnects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum OnHangUpPolicy {
     /// The provider is told to stop.

@@ -3,17 +3,17 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What a weight is when it isn't said.
+/// The default weight.
 pub(crate) fn one() -> i32 {
     1
 }
 
-/// How the next one is drawn among those that may serve.
+/// How the next one is chosen among those that may serve.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum BalancePolicy {
-    /// By weight alone, however fast each of them is.
+    /// Only by weight, however fast each of them is.
     #[default]
     Weighted,
-    /// By weight, less for those that are slow at present.
+    /// By weight, less often those that are slow at present.
     Adaptive,
 }

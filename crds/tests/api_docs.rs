@@ -1,4 +1,4 @@
-//! `docs/api.md` is written from the definitions, so that it can't be wrong about them. Its examples are judged first.
+//! Generates `docs/api.md` from the definitions, and validates its examples.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic, outside its own function as well")]
 
@@ -54,35 +54,36 @@ fn api() {
         let mut rules = Vec::new();
         fields(&mut text, &mut rules, "", spec);
         if !rules.is_empty() {
-            text.push_str("\nAnd of several fields together:\n\n");
-            // The same rule holds in several places: it is told once, where it comes first.
-            let mut told: Vec<(Vec<String>, String)> = Vec::new();
+            text.push_str("\nRules for several fields together:\n\n");
+            // The same rule may apply to several fields: it is written once, where it comes first.
+            let mut grouped: Vec<(Vec<String>, String)> = Vec::new();
             for (path, rule) in rules {
-                let place = if path.is_empty() { Vec::new() } else { vec![format!("`{path}`")] };
-                match told.iter_mut().find(|(_, known)| *known == rule) {
-                    Some((places, _)) => places.extend(place),
-                    None => told.push((place, rule)),
+                let path = if path.is_empty() { Vec::new() } else { vec![format!("`{path}`")] };
+                match grouped.iter_mut().find(|(_, seen)| *seen == rule) {
+                    Some((paths, _)) => paths.extend(path),
+                    None => grouped.push((path, rule)),
                 }
             }
-            for (places, rule) in told {
-                let places = if places.is_empty() { String::new() } else { format!("{}: ", places.join(", ")) };
-                writeln!(text, "- {places}{rule}").unwrap();
+            for (paths, rule) in grouped {
+                let paths = if paths.is_empty() { String::new() } else { format!("{}: ", paths.join(", ")) };
+                writeln!(text, "- {paths}{rule}").unwrap();
             }
         }
     }
     text.push_str(
-        "\n## Status\n\nWritten by the operator alone; `outrigger run` neither reads nor writes it. `conditions` are Kubernetes' own \
-         (`metav1.Condition`).\n",
+        "\n## Status\n\nOnly the operator writes it; `outrigger run` neither reads nor writes it. `conditions` is a list of Kubernetes' \
+         `metav1.Condition`.\n",
     );
-    let mut told = Vec::new();
-    for (kind, whose) in
-        [("RoutingRule", "Of every kind"), ("VirtualKey", "Of LLMProvider, VirtualKey and Budget, too")]
-    {
+    let mut listed = Vec::new();
+    for (kind, title) in [
+        ("RoutingRule", "Fields of every kind"),
+        ("VirtualKey", "Additional fields of LLMProvider, VirtualKey and Budget"),
+    ] {
         let mut status = status_of(kind);
         let properties = status["properties"].as_object_mut().unwrap();
-        properties.retain(|name, _| !told.contains(name));
-        told.extend(properties.keys().cloned());
-        write!(text, "\n{whose}:\n\n{TABLE}").unwrap();
+        properties.retain(|name, _| !listed.contains(name));
+        listed.extend(properties.keys().cloned());
+        write!(text, "\n{title}:\n\n{TABLE}").unwrap();
         fields(&mut text, &mut Vec::new(), "", &status);
     }
 
@@ -101,9 +102,9 @@ fn status_of(kind: &str) -> Value {
     serde_json::to_value(&definition.spec.versions[0].schema).unwrap()["openAPIV3Schema"]["properties"]["status"].take()
 }
 
-/// What a kind looks like, as an API server would take it.
+/// The example of a kind. It must be valid.
 fn example(kind: &str) -> String {
-    let (_, yaml) = examples::EXAMPLES.iter().find(|(known, _)| *known == kind).unwrap();
+    let (_, yaml) = examples::EXAMPLES.iter().find(|(seen, _)| *seen == kind).unwrap();
     for document in yaml.split("---\n") {
         let object: Value = serde_yaml::from_str(document).unwrap();
         assert_eq!(object["kind"], json!(kind));
@@ -112,7 +113,7 @@ fn example(kind: &str) -> String {
     format!("```yaml\n{yaml}```\n\n")
 }
 
-/// A row for each field below a schema, parents first; its rules go to a list of their own.
+/// A row for each field below a schema, parents first. Rules are collected in `rules`.
 fn fields(text: &mut String, rules: &mut Vec<(String, String)>, path: &str, schema: &Value) {
     for rule in schema["x-kubernetes-validations"].as_array().into_iter().flatten() {
         let message = rule["message"].as_str().unwrap_or_else(|| panic!("{path}: a rule without a message"));
@@ -120,7 +121,7 @@ fn fields(text: &mut String, rules: &mut Vec<(String, String)>, path: &str, sche
     }
     let required: Vec<&str> = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let mut names: Vec<(&String, &Value)> = schema["properties"].as_object().into_iter().flatten().collect();
-    // What must be said comes first.
+    // Required fields come first.
     names.sort_by_key(|(name, _)| !required.contains(&name.as_str()));
     for (name, field) in names {
         let here = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
@@ -147,7 +148,7 @@ fn cell_of(text: &str) -> String {
     if text.is_empty() { " ".to_owned() } else { format!(" {} ", text.replace('|', "\\|")) }
 }
 
-/// A description on one line. What looks like a template or an element is kept from being one.
+/// A description on one line. Text that looks like a template or an HTML element is put in backticks.
 fn words(description: &Value) -> String {
     description.as_str().unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ").replace('<', "&lt;")
 }
@@ -187,7 +188,7 @@ fn is_money(schema: &Value) -> bool {
     schema["pattern"] == outrigger_core::AMOUNT_PATTERN
 }
 
-/// What its values must be, and how many of them.
+/// The allowed values, and how many of them.
 fn limits(schema: &Value) -> String {
     let mut all = Vec::new();
     if let (Some(least), Some(most)) = (schema["minItems"].as_u64().or(Some(0)), schema["maxItems"].as_u64()) {

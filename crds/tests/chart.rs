@@ -1,4 +1,4 @@
-//! The chart's definitions are those of `yaml/`, byte for byte.
+//! The definitions in the chart are those of `yaml/`, byte for byte.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic, outside its own function as well")]
 
@@ -19,7 +19,7 @@ fn the_charts_definitions_are_current() {
         }
         let committed = fs::read_to_string(&file).unwrap_or_default();
         assert!(committed == current, "{} is stale: run `make crds`", file.display());
-        // The chart puts annotations behind the one line that this is.
+        // The chart adds annotations after this line, so it must occur once.
         assert_eq!(current.matches("\nmetadata:\n").count(), 1);
         expected.push(file);
     }

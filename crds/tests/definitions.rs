@@ -1,4 +1,4 @@
-//! The definitions themselves: what is committed is current, and they keep to what Kubernetes and we ask of every definition.
+//! The definitions: the committed files are current, and every definition follows Kubernetes' rules and ours.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic, outside its own function as well")]
 
@@ -57,9 +57,9 @@ fn names() {
     );
 }
 
-/// Nobody but the operator writes it: it is in no category that people list, and has no status of its own.
+/// Only the operator writes it: it is in no category that people list, and has no status of its own.
 #[test]
-fn what_the_operator_writes_for_itself_is_out_of_the_way() {
+fn internal_kinds_are_hidden() {
     let [shard] = <[_; 1]>::try_from(internal()).unwrap();
     assert_eq!((shard.spec.group.as_str(), shard.spec.scope.as_str()), (GROUP, "Namespaced"));
     let names = serde_json::to_value(&shard.spec.names).unwrap();
@@ -67,23 +67,23 @@ fn what_the_operator_writes_for_itself_is_out_of_the_way() {
     assert!(shard.spec.versions.iter().all(|version| version.subresources.is_none()));
 }
 
-/// Each node of each schema, with its place.
+/// Each node of each schema, with its path.
 fn nodes() -> Vec<(String, Value)> {
     let mut nodes = Vec::new();
     for definition in every() {
         let root = serde_json::to_value(&definition.spec.versions[0].schema).unwrap()["openAPIV3Schema"].take();
         let mut pending = vec![(definition.spec.names.kind, root)];
-        while let Some((place, node)) = pending.pop() {
+        while let Some((path, node)) = pending.pop() {
             for (name, schema) in node["properties"].as_object().into_iter().flatten() {
-                pending.push((format!("{place}.{name}"), schema.clone()));
+                pending.push((format!("{path}.{name}"), schema.clone()));
             }
             if !node["items"].is_null() {
-                pending.push((format!("{place}[]"), node["items"].clone()));
+                pending.push((format!("{path}[]"), node["items"].clone()));
             }
             if !node["additionalProperties"].is_null() {
-                pending.push((format!("{place}.*"), node["additionalProperties"].clone()));
+                pending.push((format!("{path}.*"), node["additionalProperties"].clone()));
             }
-            nodes.push((place, node));
+            nodes.push((path, node));
         }
     }
     assert!(nodes.len() > 100, "the walk finds the schema");
@@ -92,65 +92,65 @@ fn nodes() -> Vec<(String, Value)> {
 
 #[test]
 fn every_node_is_typed_bounded_and_explained() {
-    for (place, node) in nodes() {
+    for (path, node) in nodes() {
         for forbidden in ["anyOf", "oneOf", "allOf", "not", "$ref", "nullable"] {
-            assert!(node.get(forbidden).is_none(), "{place} has {forbidden}");
+            assert!(node.get(forbidden).is_none(), "{path} has {forbidden}");
         }
-        match node["type"].as_str().unwrap_or_else(|| panic!("{place} has no type")) {
+        match node["type"].as_str().unwrap_or_else(|| panic!("{path} has no type")) {
             "string" => {
-                assert!(node.get("enum").is_some() || node["maxLength"].is_i64(), "{place} has no maxLength");
+                assert!(node.get("enum").is_some() || node["maxLength"].is_i64(), "{path} has no maxLength");
                 if let Some(pattern) = node["pattern"].as_str() {
-                    assert!(shapes::expected(pattern).is_some(), "{place}: no words for {pattern}");
-                    assert!(pattern.starts_with('^') && pattern.ends_with('$'), "{place}: {pattern} isn't anchored");
+                    assert!(shapes::expected(pattern).is_some(), "{path}: no words for {pattern}");
+                    assert!(pattern.starts_with('^') && pattern.ends_with('$'), "{path}: {pattern} isn't anchored");
                 }
             }
             "integer" => {
                 let format = node["format"].as_str().unwrap_or_default();
-                assert!(["int32", "int64"].contains(&format), "{place}: format {format}");
-                assert!(node["minimum"].is_number(), "{place} has no minimum");
-                assert!(node["maximum"].is_number() || place.ends_with("observedGeneration"), "{place} has no maximum");
+                assert!(["int32", "int64"].contains(&format), "{path}: format {format}");
+                assert!(node["minimum"].is_number(), "{path} has no minimum");
+                assert!(node["maximum"].is_number() || path.ends_with("observedGeneration"), "{path} has no maximum");
             }
             "boolean" => {}
             "array" => {
-                assert!(node["maxItems"].is_i64(), "{place} has no maxItems");
-                assert!(node["x-kubernetes-list-type"].is_string(), "{place}: atomic, set or map?");
+                assert!(node["maxItems"].is_i64(), "{path} has no maxItems");
+                assert!(node["x-kubernetes-list-type"].is_string(), "{path}: atomic, set or map?");
             }
             "object" => {
                 let open = node["x-kubernetes-preserve-unknown-fields"] == true;
                 let fields = node["properties"].is_object();
                 let map = node["additionalProperties"].is_object() && node["maxProperties"].is_i64();
-                assert!(open || fields || map, "{place} is neither fields nor a bounded map");
-                assert_eq!(open, place.ends_with("toolCalls[].arguments"), "{place}");
+                assert!(open || fields || map, "{path} is neither fields nor a bounded map");
+                assert_eq!(open, path.ends_with("toolCalls[].arguments"), "{path}");
             }
-            other => panic!("{place}: {other} has no place in a spec"),
+            other => panic!("{path}: {other} has no place in a spec"),
         }
         let explained = node["description"].as_str().is_some_and(|text| text.ends_with('.'));
-        let condition = place.contains(".status.conditions[]");
-        let value = place.ends_with("[]") || place.ends_with(".*");
-        assert!(explained || condition || value, "{place} has no description");
+        let condition = path.contains(".status.conditions[]");
+        let value = path.ends_with("[]") || path.ends_with(".*");
+        assert!(explained || condition || value, "{path} has no description");
     }
 }
 
-/// A default that its own schema refuses would make the definition unusable.
+/// If a schema refused its own default, the definition could not be used.
 #[test]
-fn defaults_are_sound() {
+fn defaults_are_valid() {
     let mut defaults = 0;
-    for (place, node) in nodes() {
+    for (path, node) in nodes() {
         if let Some(default) = node.get("default") {
             defaults += 1;
-            assert!(jsonschema::is_valid(&node, default), "{place}: {default}");
+            assert!(jsonschema::is_valid(&node, default), "{path}: {default}");
         }
     }
     assert!(defaults > 20, "the walk finds {defaults} of them");
 }
 
-/// A status that the operator has not written yet must not look like a verdict.
+/// A status that the operator has not written yet must not look like a result.
 #[test]
 fn status_is_pending_at_first() {
-    for (place, node) in
-        nodes().into_iter().filter(|(place, _)| place.ends_with(".status") && place.matches('.').count() == 1)
+    for (path, node) in
+        nodes().into_iter().filter(|(path, _)| path.ends_with(".status") && path.matches('.').count() == 1)
     {
-        let conditions = node["default"]["conditions"].as_array().unwrap_or_else(|| panic!("{place}"));
+        let conditions = node["default"]["conditions"].as_array().unwrap_or_else(|| panic!("{path}"));
         assert_eq!(conditions.len(), 1);
         assert_eq!(conditions[0]["type"], "Ready");
         assert_eq!(conditions[0]["status"], "Unknown");

@@ -1,4 +1,4 @@
-//! The cases, as a file: `tests/cluster` gives each to a real API server, and holds what that says against what is said here.
+//! Exports the cases to a file. `tests/cluster` sends each of them to a real API server and compares the results.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic, outside its own function as well")]
 
@@ -14,7 +14,7 @@ fn the_file_is_current() {
     let sound = VALID.iter().map(|(kind, spec)| json!({"object": object(kind, spec), "findings": []}));
     let unsound = invalid().map(|(kind, spec, findings)| json!({"object": object(kind, spec), "findings": findings}));
     let cases: Vec<Value> = sound.chain(unsound).collect();
-    // One a line, so that a difference is one.
+    // One case a line, so that a diff shows the case.
     let lines: Vec<String> = cases.iter().map(|case| format!("  {case}")).collect();
     let current = format!("[\n{}\n]\n", lines.join(",\n"));
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/cluster/objects.json");

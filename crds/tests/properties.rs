@@ -1,4 +1,4 @@
-//! What holds of any object, however broken.
+//! Properties of any object, however broken.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic, outside its own function as well")]
 
@@ -9,8 +9,8 @@ use outrigger_crds::{Budget, LlmProvider, ModelCatalog, RoutingRule, VirtualKey,
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-/// Any JSON, small, with the values that people get wrong more often than by chance.
-fn anything() -> impl Strategy<Value = Value> {
+/// Any small JSON value, with common mistakes more often than by chance.
+fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),
@@ -40,7 +40,7 @@ fn anything() -> impl Strategy<Value = Value> {
     })
 }
 
-/// Every place below a value, as a JSON pointer.
+/// The JSON pointer of every value below a value.
 fn pointers(value: &Value, pointer: String, into: &mut Vec<String>) {
     match value {
         Value::Object(fields) => {
@@ -59,36 +59,36 @@ fn pointers(value: &Value, pointer: String, into: &mut Vec<String>) {
     into.push(pointer);
 }
 
-/// One of the written cases, with anything in one of its places.
-fn damaged() -> impl Strategy<Value = Value> {
+/// One of the written cases, with any value at one of its paths.
+fn broken_object() -> impl Strategy<Value = Value> {
     let objects: Vec<Value> = VALID
         .iter()
         .map(|(kind, spec)| object(kind, spec))
         .chain(invalid().map(|(kind, spec, _)| object(kind, spec)))
         .collect();
-    (prop::sample::select(objects), any::<prop::sample::Index>(), anything()).prop_map(|(mut object, place, value)| {
-        let mut places = Vec::new();
-        pointers(&object, String::new(), &mut places);
-        *object.pointer_mut(place.get::<String>(&places)).unwrap() = value;
+    (prop::sample::select(objects), any::<prop::sample::Index>(), any_json()).prop_map(|(mut object, index, value)| {
+        let mut paths = Vec::new();
+        pointers(&object, String::new(), &mut paths);
+        *object.pointer_mut(index.get::<String>(&paths)).unwrap() = value;
         object
     })
 }
 
 proptest! {
     #[test]
-    fn judging_never_panics(object in anything()) {
+    fn validation_never_panics(object in any_json()) {
         prop_assert!(!validate(&object).is_empty(), "nothing that grows by chance is one of our objects");
     }
 
     #[test]
-    fn defaults_are_filled_in_once(object in damaged()) {
+    fn defaults_are_filled_in_once(object in broken_object()) {
         let full = with_defaults(&object);
         prop_assert_eq!(with_defaults(&full), full.clone());
         prop_assert_eq!(validate(&full), validate(&object), "filling in changes no judgement");
     }
 
     #[test]
-    fn what_passes_can_be_read(object in damaged()) {
+    fn valid_objects_can_be_read(object in broken_object()) {
         if validate(&object).is_empty() {
             let full = with_defaults(&object);
             let read = match full["kind"].as_str() {

@@ -1,4 +1,4 @@
-//! Objects against the schema and its rules: sound ones pass, each unsound one says exactly what is wrong with it.
+//! Validates objects: valid ones pass, and each invalid one gives exactly the expected findings.
 
 mod cases;
 
@@ -15,77 +15,77 @@ fn found(findings: &[SchemaFinding]) -> Vec<(&str, &str)> {
 }
 
 #[test]
-fn sound_objects_pass() {
+fn accepts_valid_objects() {
     for (kind, spec) in VALID {
         assert_eq!(found(&validate(&object(kind, spec))), [], "{kind} {spec}");
     }
 }
 
 #[test]
-fn unsound_objects_say_what_is_wrong() {
+fn reports_each_mistake_of_invalid_objects() {
     for (kind, spec, expected) in invalid() {
         assert_eq!(found(&validate(&object(kind, spec))), *expected, "{kind} {spec}");
     }
 }
 
-/// `spec.credentials[3].name` as `spec.credentials[].name`: where in the schema a place of an object is.
+/// `spec.credentials[3].name` as `spec.credentials[].name`: the path in the schema of a path in an object.
 fn in_schema(path: &str) -> String {
     path.chars().filter(|character| !character.is_ascii_digit()).collect()
 }
 
-/// Every place that a value has, as places of the schema.
-fn places(value: &Value, place: String, into: &mut BTreeSet<String>) {
+/// The schema path of every value below a value.
+fn schema_paths(value: &Value, path: String, into: &mut BTreeSet<String>) {
     match value {
         Value::Object(fields) => fields.iter().for_each(|(name, value)| {
-            let dot = if place.is_empty() { "" } else { "." };
-            places(value, format!("{place}{dot}{name}"), into);
+            let dot = if path.is_empty() { "" } else { "." };
+            schema_paths(value, format!("{path}{dot}{name}"), into);
         }),
-        Value::Array(items) => items.iter().for_each(|item| places(item, format!("{place}[]"), into)),
+        Value::Array(items) => items.iter().for_each(|item| schema_paths(item, format!("{path}[]"), into)),
         _ => {}
     }
-    into.insert(place);
+    into.insert(path);
 }
 
-/// A rule that nothing breaks could be wrong for ever, and so could one that nothing keeps.
+/// Each rule needs a case that breaks it and a case that passes it; otherwise the rule could be wrong unnoticed.
 #[test]
-fn every_rule_is_broken_by_some_case_and_kept_by_another() {
+fn every_rule_is_broken_by_one_case_and_passed_by_another() {
     let broken: BTreeSet<(&str, String, &str)> = invalid()
         .flat_map(|(kind, _, findings)| findings.iter().map(|(path, message)| (*kind, in_schema(path), *message)))
-        // `names_of_objects` breaks the rule at the root, of each kind.
+        // `checks_names_of_objects` breaks the rule at the root, of each kind.
         .chain([PROVIDER, KEY, RULE, BUDGET, CATALOG].map(|kind| (kind, String::new(), NAME)))
         .collect();
     let mut rules = 0;
     for definition in definitions() {
         let kind = definition.spec.names.kind.as_str();
-        let mut kept = BTreeSet::new();
+        let mut passing = BTreeSet::new();
         for (_, spec) in VALID.iter().filter(|(valid, _)| *valid == kind) {
-            places(&with_defaults(&object(kind, spec)), String::new(), &mut kept);
+            schema_paths(&with_defaults(&object(kind, spec)), String::new(), &mut passing);
         }
         let root = serde_json::to_value(&definition.spec.versions[0].schema).unwrap()["openAPIV3Schema"].take();
         let mut pending = vec![(String::new(), root)];
-        while let Some((place, node)) = pending.pop() {
+        while let Some((path, node)) = pending.pop() {
             for rule in node["x-kubernetes-validations"].as_array().into_iter().flatten() {
                 rules += 1;
-                // What may not change has a test of its own.
+                // Rules on changes have a test of their own.
                 if rule["rule"].as_str().is_some_and(|rule| rule.contains("oldSelf")) {
                     continue;
                 }
                 let message = rule["message"].as_str().unwrap_or_else(|| panic!("{kind}: {rule} has no message"));
                 assert!(
-                    broken.contains(&(kind, place.clone(), message)),
-                    "{kind} {place}: nothing breaks {}",
+                    broken.contains(&(kind, path.clone(), message)),
+                    "{kind} {path}: nothing breaks {}",
                     rule["rule"]
                 );
-                assert!(kept.contains(&place), "{kind} {place}: nothing keeps {}", rule["rule"]);
+                assert!(passing.contains(&path), "{kind} {path}: nothing keeps {}", rule["rule"]);
             }
             for (name, schema) in node["properties"].as_object().into_iter().flatten() {
-                let dot = if place.is_empty() { "" } else { "." };
-                pending.push((format!("{place}{dot}{name}"), schema.clone()));
+                let dot = if path.is_empty() { "" } else { "." };
+                pending.push((format!("{path}{dot}{name}"), schema.clone()));
             }
             if node["items"].is_object() {
-                pending.push((format!("{place}[]"), node["items"].clone()));
+                pending.push((format!("{path}[]"), node["items"].clone()));
             }
-            assert!(node["additionalProperties"]["x-kubernetes-validations"].is_null(), "{place}: walk into maps, too");
+            assert!(node["additionalProperties"]["x-kubernetes-validations"].is_null(), "{path}: walk into maps, too");
         }
     }
     assert_eq!(
@@ -98,7 +98,7 @@ const NAME: &str = "the name must be a DNS label of at most 50: lower-case lette
 const OBJECT_NAME: &str = "must be a Kubernetes object's name: lower-case letters, digits, `-` and `.`, beginning and ending with a letter or digit";
 
 #[test]
-fn names_of_objects() {
+fn checks_names_of_objects() {
     let kinds = [
         (PROVIDER, "{type: Ollama}"),
         (KEY, "{}"),
@@ -123,7 +123,7 @@ fn names_of_objects() {
 }
 
 #[test]
-fn metadata() {
+fn checks_metadata() {
     for (metadata, expected) in [
         (
             json!({"name": "a", "namespace": "b", "labels": {"a": "b"}, "annotations": {}, "uid": "x", "generation": 3}),
@@ -145,7 +145,7 @@ fn metadata() {
         object["metadata"] = metadata.clone();
         assert_eq!(found(&validate(&object)), expected, "{metadata}");
     }
-    // Without a name, the rule on the name can't be evaluated, and that need not be said as well.
+    // Without a name, the rule for the name can't be evaluated, and must give no finding of its own.
     for metadata in [json!({}), json!({"name": null}), json!({"generateName": "a-"})] {
         let mut object = object(KEY, "{}");
         object["metadata"] = metadata.clone();
@@ -165,7 +165,7 @@ fn metadata() {
 }
 
 #[test]
-fn kinds_and_versions() {
+fn checks_kind_and_version() {
     for (object, expected) in [
         (json!([]), ("", "an object must be a mapping with apiVersion, kind, metadata and spec")),
         (json!({}), ("apiVersion", "is required")),
@@ -189,7 +189,7 @@ fn kinds_and_versions() {
 }
 
 #[test]
-fn caps() {
+fn checks_maximum_sizes() {
     let too_many = |count: usize| format!("must have at most {count} entries");
     let too_long = |count: usize| format!("must have at most {count} characters");
     let list = |count: usize, entry: fn(usize) -> Value| Value::Array((0..count).map(entry).collect());
@@ -284,7 +284,7 @@ fn caps() {
 }
 
 #[test]
-fn defaults_are_filled_in() {
+fn fills_in_defaults() {
     for (kind, spec, expected) in [
         (
             PROVIDER,
@@ -360,9 +360,9 @@ fn defaults_are_filled_in() {
     }
 }
 
-/// Whatever passes can be read into its type, written back, and passes again, unchanged.
+/// Every valid object can be read into its type and written back, and is then unchanged.
 #[test]
-fn the_types_carry_all_that_the_schema_allows() {
+fn types_hold_every_field_of_the_schema() {
     fn round<T: serde::de::DeserializeOwned + serde::Serialize>(object: &Value) -> Value {
         serde_json::to_value(serde_json::from_value::<T>(object.clone()).unwrap()).unwrap()
     }
@@ -376,15 +376,15 @@ fn the_types_carry_all_that_the_schema_allows() {
             _ => round::<RoutingRule>(&full),
         };
         assert_eq!(validate(&back), [], "{spec}");
-        // A moment is written back in UTC, and a duration in its shortest form; everything else as it was.
+        // A time is written back in UTC, and a duration in its shortest form; everything else is unchanged.
         let same = |value: &Value| value.to_string().replace("2027-06-01T00:00:00+02:00", "2027-05-31T22:00:00Z");
         assert_eq!(serde_json::from_str::<Value>(&same(&full)).unwrap(), back, "{spec}");
     }
 }
 
-/// The least that the types fill in by themselves is what the schema fills in.
+/// The defaults of the types are those of the schema.
 #[test]
-fn the_types_and_the_schema_agree_on_defaults() {
+fn types_and_schema_have_the_same_defaults() {
     for (kind, spec) in VALID {
         let bare = object(kind, spec);
         let full = with_defaults(&bare);
@@ -392,7 +392,7 @@ fn the_types_and_the_schema_agree_on_defaults() {
             PROVIDER => {
                 let read =
                     |object: &Value| serde_json::from_value::<LlmProvider>(object.clone()).map(|object| object.spec);
-                // Nulls and `1.0` are for the API server to tidy up: types needn't read them.
+                // The API server drops nulls and converts `1.0`: types needn't read them.
                 if let Ok(bare) = read(&bare) {
                     assert_eq!(bare, read(&full).unwrap(), "{spec}");
                 }
@@ -438,16 +438,16 @@ fn findings_repeat_no_value() {
     }
 }
 
-/// What slips past every pattern is still told: four parts that are each allowed, and together too long.
+/// An error that no pattern finds is still reported: four parts that are each valid, and too long together.
 #[test]
-fn what_the_types_cannot_read_is_a_finding() {
+fn objects_that_the_types_cannot_read_are_findings() {
     let findings = validate(&object(PROVIDER, "{type: Ollama, timeouts: {total: 99999h1ms}}"));
     assert_eq!(found(&findings), [("", "can't be read: `99999h1ms` is longer than 99999h")]);
 }
 
-/// An API server asks these of an object and what it was before; here they are asked by hand.
+/// An API server evaluates these rules with the previous version of an object; this test does it by hand.
 #[test]
-fn what_may_not_change() {
+fn reports_forbidden_changes() {
     let allowed = |before: &str, after: &str| {
         let mut rules = 0;
         let mut allowed = true;

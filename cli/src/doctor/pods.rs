@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use outrigger_crds::carries::{INJECT, INJECTED, SIDECAR, renew, should_carry};
+use outrigger_crds::injection::{INJECT, INJECTED, SIDECAR, restart_command, should_inject};
 use serde_json::Value;
 
 use super::kubectl::ClusterState;
@@ -64,10 +64,10 @@ fn missing<'a>(seen: &ClusterState, pods: &'a [Value]) -> BTreeMap<String, Vec<&
         let controller = controller(pod);
         let of_node = controller.is_some_and(|(kind, _)| kind == "Node");
         let ending = pod.pointer("/metadata/deletionTimestamp").is_some_and(|time| !time.is_null());
-        let should = should_carry(|name| word(pod, "annotations", name), labelled.contains(namespace));
+        let should = should_inject(|name| word(pod, "annotations", name), labelled.contains(namespace));
         if should && !of_node && !ending && !homes.contains(namespace) {
             let hash = word(pod, "labels", "pod-template-hash");
-            missing.entry(renew(namespace, text(pod, "/metadata/name"), controller, hash)).or_default().push(pod);
+            missing.entry(restart_command(namespace, text(pod, "/metadata/name"), controller, hash)).or_default().push(pod);
         }
     }
     missing

@@ -138,7 +138,7 @@ mod tests {
 
     use super::*;
 
-    /// None of these may be a part of a file's name, in whichever of the three places it stands.
+    /// Answered before other requests.
     const HOSTILE: [&str; 24] = [
         "",
         ".",

@@ -1,7 +1,7 @@
-//! The rules of the schema (`x-kubernetes-validations`), evaluated where they stand.
+//! Evaluates the CEL rules of the schema (`x-kubernetes-validations`).
 //!
-//! Rules keep to what both the API server and the `cel` crate know: operators, `has`, `all`, `in`, `size`, `contains`,
-//! `startsWith`, `matches`.
+//! Rules use only what both the API server and the `cel` crate support: operators, `has`, `all`, `in`, `size`,
+//! `contains`, `startsWith`, `matches`.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -40,24 +40,24 @@ impl Rules {
         Ok(Self { env: Arc::new(env), programs })
     }
 
-    /// The rules that an object, defaults filled in, breaks.
+    /// The rules that an object breaks. Its defaults must be filled in.
     pub fn check(&self, schema: &Value, object: &Value) -> Vec<SchemaFinding> {
         let mut findings = Vec::new();
         let nameless = !object.pointer("/metadata/name").is_some_and(Value::is_string);
         walk(schema, object, &SchemaPath::Root, &mut |schema, value, path| {
             let mut rules = rules_of(schema).peekable();
-            // The rule at the root is on the object's name, and that there is none is told already.
+            // The rule at the root is about the object's name. A missing name is already a finding.
             if rules.peek().is_none() || (nameless && matches!(path, SchemaPath::Root)) {
                 return;
             }
             let mut context = Context::with_env(Arc::clone(&self.env));
             context.add_variable_from_value("self", to_cel(value));
-            // What may not change is judged where there is something before: in a cluster.
+            // Rules with `oldSelf` need a previous version, which only a cluster has.
             for (rule, message) in rules.filter(|(rule, _)| !rule.contains("oldSelf")) {
                 match self.programs.get(rule).map(|program| program.execute(&context)) {
                     Some(Ok(cel::Value::Bool(true))) => {}
                     Some(Ok(cel::Value::Bool(false))) => findings.push(SchemaFinding::new(path, message)),
-                    // The API server, too, refuses what it can't evaluate.
+                    // The API server also refuses an object if a rule can't be evaluated.
                     Some(Ok(_)) | None => {
                         findings.push(SchemaFinding::new(path, format!("{message} (rule `{rule}` gives no answer)")))
                     }
@@ -71,7 +71,7 @@ impl Rules {
     }
 }
 
-/// The rules that stand at one node, with their messages.
+/// The rules of one node, with their messages.
 fn rules_of(schema: &Value) -> impl Iterator<Item = (&str, &str)> {
     let rules = schema.get("x-kubernetes-validations").and_then(Value::as_array).into_iter().flatten();
     rules.filter_map(|rule| {
@@ -80,7 +80,7 @@ fn rules_of(schema: &Value) -> impl Iterator<Item = (&str, &str)> {
     })
 }
 
-/// Through serde, non-negative integers would become CEL's unsigned ones, which Kubernetes never has.
+/// Converts by hand: serde would turn non-negative integers into CEL's unsigned ones, which Kubernetes never has.
 fn to_cel(value: &Value) -> cel::Value {
     match value {
         Value::Null => cel::Value::Null,

@@ -1,8 +1,8 @@
-//! What an API server does to an object before it judges it.
+//! What an API server does to an object before it validates it.
 
 use serde_json::Value;
 
-/// Drops nulls, writes `1.0` as `1` where an integer is asked for, and fills in defaults, at every depth.
+/// Drops nulls, writes `1.0` as `1` where the schema wants an integer, and fills in defaults, at every depth.
 pub(super) fn apply(schema: &Value, object: &Value) -> Value {
     let mut object = object.clone();
     fill(schema, &mut object);

@@ -1,4 +1,4 @@
-//! What is prepared once for each kind: its schema, the compiled validator and rules.
+//! The data that is prepared once for each kind: its schema, the compiled validator and the compiled rules.
 
 use std::sync::LazyLock;
 
@@ -9,17 +9,17 @@ use serde_json::{Value, json};
 use super::cel::Rules;
 use crate::{Budget, LlmProvider, ModelCatalog, RoutingRule, VirtualKey, definitions};
 
-/// A kind, ready to judge objects.
+/// A kind with all that is needed to validate its objects.
 pub(super) struct SchemaKind {
     pub name: String,
     pub schema: Value,
     pub validator: Validator,
     pub rules: Rules,
-    /// Reads an object into its type, and forgets it.
+    /// Deserializes an object into its Rust type, and drops the result.
     pub read: fn(Value) -> Result<(), serde_json::Error>,
 }
 
-/// All kinds; or, in a build whose definitions are broken, why.
+/// All kinds. Fails if the definitions of this build are broken.
 pub(super) fn all() -> Result<&'static [SchemaKind], &'static str> {
     static KINDS: LazyLock<Result<Vec<SchemaKind>, String>> = LazyLock::new(prepare);
     KINDS.as_deref().map_err(String::as_str)
@@ -33,7 +33,7 @@ fn prepare() -> Result<Vec<SchemaKind>, String> {
             let root = definition.spec.versions.into_iter().find_map(|version| version.schema?.open_api_v3_schema);
             let mut schema =
                 serde_json::to_value(root.ok_or("a version without a schema")?).map_err(|error| error.to_string())?;
-            // A definition says nothing of what every object has; `metadata` is judged by itself.
+            // A definition does not describe what every object has. `metadata` is checked in a module of its own.
             if let Some(Value::Object(properties)) = schema.get_mut("properties") {
                 properties.insert("apiVersion".to_owned(), json!({"type": "string"}));
                 properties.insert("kind".to_owned(), json!({"type": "string"}));

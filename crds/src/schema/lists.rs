@@ -1,4 +1,4 @@
-//! Lists whose entries have a key, and lists that are sets: nothing in them twice.
+//! Checks lists with keys, and lists that are sets, for duplicates.
 
 use serde_json::Value;
 
@@ -27,12 +27,12 @@ pub(super) fn check(schema: &Value, object: &Value) -> Vec<SchemaFinding> {
                 keys => keys.iter().all(|key| item.get(key).is_some() && item.get(key) == earlier.get(key)),
             });
             let Some(earlier) = same else { continue };
-            let place = path.index(index);
+            let item_path = path.index(index);
             let earlier = path.index(earlier);
             findings.push(match keys.as_slice() {
-                [] => SchemaFinding::new(place, format!("is listed twice: it is {earlier} already")),
+                [] => SchemaFinding::new(item_path, format!("is listed twice: it is {earlier} already")),
                 [key, ..] => SchemaFinding::new(
-                    place.field(key),
+                    item_path.field(key),
                     format!("must be unique in the list: {earlier} has the same {key}"),
                 ),
             });

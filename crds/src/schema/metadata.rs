@@ -1,4 +1,4 @@
-//! `metadata`, which no definition describes and every API server checks.
+//! Checks `metadata`, which no definition describes and every API server checks.
 
 use serde_json::Value;
 
@@ -24,37 +24,37 @@ const FIELDS: [&str; 15] = [
     "uid",
 ];
 
-/// Length and dots of the name are a rule of the definitions; the rest is here.
+/// Checks all but the length and the dots of the name, which are a rule of the definitions.
 pub(super) fn check(object: &Value) -> Vec<SchemaFinding> {
     let root = SchemaPath::Root;
     let path = root.field("metadata");
     let metadata = match object.get("metadata") {
         Some(Value::Object(metadata)) => metadata,
-        // Another type is the structural schema's to tell.
+        // The structural schema reports another type.
         Some(_) => return Vec::new(),
         None => return vec![SchemaFinding::new(path, "is required, with a name")],
     };
     let mut findings = Vec::new();
     for (name, value) in metadata {
-        let place = path.field(name);
+        let field_path = path.field(name);
         match (name.as_str(), value) {
             (_, Value::Null) => {}
             ("name" | "namespace", Value::String(text)) => {
                 if !shapes::is_object_name(text) {
-                    findings.push(SchemaFinding::new(place, format!("must be {}", shapes::OBJECT_NAME_WORDS)));
+                    findings.push(SchemaFinding::new(field_path, format!("must be {}", shapes::OBJECT_NAME_WORDS)));
                 }
             }
-            ("name" | "namespace", _) => findings.push(SchemaFinding::new(place, "must be a string")),
+            ("name" | "namespace", _) => findings.push(SchemaFinding::new(field_path, "must be a string")),
             ("labels" | "annotations", Value::Object(entries)) => {
                 for (key, _) in entries.iter().filter(|(_, value)| !value.is_string()) {
-                    findings.push(SchemaFinding::new(place.field(key), "must be a string: put it in quotes"));
+                    findings.push(SchemaFinding::new(field_path.field(key), "must be a string: put it in quotes"));
                 }
             }
-            ("labels" | "annotations", _) => findings.push(SchemaFinding::new(place, "must be a mapping of strings")),
+            ("labels" | "annotations", _) => findings.push(SchemaFinding::new(field_path, "must be a mapping of strings")),
             (known, _) if FIELDS.contains(&known) => {}
             (unknown, _) => {
                 let hint = nearest::suggest(unknown, FIELDS.into_iter());
-                findings.push(SchemaFinding::new(place, format!("unknown field `{unknown}`{hint}")));
+                findings.push(SchemaFinding::new(field_path, format!("unknown field `{unknown}`{hint}")));
             }
         }
     }

@@ -1,9 +1,9 @@
-//! What someone may have meant.
+//! Suggests what a user may have meant.
 
-/// `, did you mean …?` for the nearest candidate, else for the only one that begins like this; else nothing.
+/// `, did you mean …?` for the nearest candidate, or for the only one that begins like this; otherwise empty.
 pub(super) fn suggest<'a>(written: &str, candidates: impl Iterator<Item = &'a str> + Clone) -> String {
-    let meant = nearest(written, candidates.clone()).or_else(|| only_longer(written, candidates));
-    meant.map_or_else(String::new, |meant| format!(", did you mean `{meant}`?"))
+    let suggestion = nearest(written, candidates.clone()).or_else(|| only_longer(written, candidates));
+    suggestion.map_or_else(String::new, |suggestion| format!(", did you mean `{suggestion}`?"))
 }
 
 /// The only candidate that begins with what is written: `aliases` for `alias`.
@@ -14,12 +14,12 @@ fn only_longer<'a>(written: &str, mut candidates: impl Iterator<Item = &'a str>)
     candidates.all(|candidate| !begins(&candidate)).then_some(first)
 }
 
-/// Fewer letters begin too many words.
+/// Shorter texts are the beginning of too many words.
 const SHORTEST: usize = 4;
 
-/// The candidate that is close enough to be a slip of the fingers.
+/// The nearest candidate, if it is close enough to be a typing error.
 pub(super) fn nearest<'a>(written: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    // Nobody's slip is this long, and the distance costs the product of both lengths.
+    // A text this long is no typing error, and the distance costs the product of both lengths.
     if written.is_empty() || written.len() > 64 {
         return None;
     }
@@ -32,7 +32,8 @@ pub(super) fn nearest<'a>(written: &str, candidates: impl Iterator<Item = &'a st
         .map(|(_, candidate)| candidate)
 }
 
-/// How many letters to insert, remove, replace or swap with their neighbour (optimal string alignment), row by row.
+/// The number of letters to insert, remove, replace or swap with their neighbour (optimal string alignment), computed
+/// row by row.
 fn distance(from: &str, to: &str) -> usize {
     let from: Vec<char> = from.chars().collect();
     let to: Vec<char> = to.chars().collect();

@@ -1,15 +1,15 @@
-//! Where something stands in an object.
+//! The path of a field in an object.
 
 use std::fmt;
 
-/// A place, as a chain up to the object itself.
+/// A path, as a chain of references up to the object itself.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum SchemaPath<'a> {
     /// The object itself.
     Root,
-    /// A field of what stands at the place before.
+    /// A field of the value at the parent path.
     Field(&'a SchemaPath<'a>, &'a str),
-    /// An item of the list that stands at the place before.
+    /// An item of the list at the parent path.
     Index(&'a SchemaPath<'a>, usize),
 }
 

@@ -1,31 +1,31 @@
-//! What to write in the place of a value of the wrong type.
+//! Suggests what to write in place of a value of the wrong type.
 //!
-//! A finding repeats no value, because people paste keys into the wrong field: numbers are short, and a name is said only
-//! where it is short and no credential belongs.
+//! A finding repeats no value, because people paste API keys into the wrong field. Numbers are short enough. A name is
+//! repeated only if it is short and the field is not for a credential.
 
 use serde_json::Value;
 
 use crate::shapes;
 
-/// Longer than any name that somebody writes for short, shorter than any key.
+/// Longer than a usual name, shorter than any API key.
 const NAME_MAX: usize = 24;
 
-/// `: write …`, or nothing. `schema` is that of the place, `field` its name.
+/// `: write …`, or empty. `schema` is the schema of the field, `field` its name.
 pub(super) fn remedy(expected: &str, schema: &Value, field: &str, value: &Value) -> String {
     match (expected, value) {
         ("string", Value::Number(number)) => in_unit(schema, number.as_u64()),
         ("string", Value::Bool(_)) => ": put it in quotes".to_owned(),
-        ("integer", Value::String(text)) => whole(text),
+        ("integer", Value::String(text)) => bare_number(text),
         ("boolean", Value::String(text)) => match text.trim() {
             "true" | "false" => ": remove the quotes".to_owned(),
             _ => ": write true or false, without quotes".to_owned(),
         },
-        ("object", Value::String(text)) => named(schema, field, text),
+        ("object", Value::String(text)) => name_of_reference(schema, field, text),
         _ => String::new(),
     }
 }
 
-/// A number where a text with a unit belongs: quotes alone would mend nothing.
+/// For a number where the schema wants text with a unit: quotes alone are not enough.
 fn in_unit(schema: &Value, number: Option<u64>) -> String {
     let pattern = schema.get("pattern").and_then(Value::as_str).unwrap_or_default();
     let unit = match pattern {
@@ -39,8 +39,8 @@ fn in_unit(schema: &Value, number: Option<u64>) -> String {
     }
 }
 
-/// A text where a whole number belongs: in quotes, or with a sign of per cent.
-fn whole(text: &str) -> String {
+/// For text where the schema wants an integer: a number in quotes, or with a percent sign.
+fn bare_number(text: &str) -> String {
     let text = text.trim();
     let bare = text.strip_suffix('%').map_or(text, str::trim_end);
     let is_short = bare.len() <= 9 && bare.parse::<i64>().is_ok();
@@ -51,8 +51,8 @@ fn whole(text: &str) -> String {
     }
 }
 
-/// A text where a mapping belongs whose name is all that it needs.
-fn named(schema: &Value, field: &str, text: &str) -> String {
+/// For text where the schema wants a mapping that needs only a name.
+fn name_of_reference(schema: &Value, field: &str, text: &str) -> String {
     let required: Vec<&str> =
         schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
     if required != ["name"] {
@@ -60,18 +60,18 @@ fn named(schema: &Value, field: &str, text: &str) -> String {
     }
     let is_word = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '.' | '_');
     let is_name = !text.is_empty() && text.len() <= NAME_MAX && text.chars().all(is_word) && !text.starts_with("sk-");
-    // Where a Secret is meant, somebody may have written the secret.
+    // In the field for a Secret's name, the text may be the secret itself.
     match is_name && field != "secretRef" {
         true => format!(": write {{name: {text}}}"),
         false => ": write {name: …}".to_owned(),
     }
 }
 
-/// `: write Month` for what other systems call a window: `1mo`, `monthly`.
+/// `: write Month` for the names that other systems use for a window: `1mo`, `monthly`.
 pub(super) fn window(options: &[&str], written: &str) -> Option<&'static str> {
     let unit = written.trim().trim_start_matches('1').trim_start();
     let window = match unit {
-        // Elsewhere `1M` is a month and `1m` a minute.
+        // In other systems, `1M` is a month and `1m` a minute.
         "m" | "min" | "minutely" => "Minute",
         "h" | "hr" | "hourly" => "Hour",
         "d" | "daily" => "Day",
@@ -84,15 +84,16 @@ pub(super) fn window(options: &[&str], written: &str) -> Option<&'static str> {
     options.contains(&window).then_some(window)
 }
 
-/// What a field is called here that has another name next door: `amount` of a limit that is no money's.
+/// The name in this schema of a field that has another name in a similar object: `amount` of a limit that is not in
+/// money.
 pub(super) fn field<'a>(written: &str, known: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
-    let meant = match written {
+    let name_here = match written {
         "amount" | "limit" => "max",
         "max" => "amount",
         _ => "",
     };
     let per_million = format!("{written}PerMillion");
-    known.into_iter().find(|name| *name == meant || *name == per_million)
+    known.into_iter().find(|name| *name == name_here || *name == per_million)
 }
 
 #[cfg(test)]
@@ -102,12 +103,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn remedies_fit_the_place() {
+    fn suggests_what_to_write_for_a_wrong_type() {
         let percent = json!({"type": "string", "pattern": shapes::PERCENT});
         let rolling = json!({"type": "string", "pattern": shapes::ROLLING});
         let plain = json!({"type": "string"});
         let reference = json!({"type": "object", "required": ["name"]});
-        for (expected, schema, field, value, told) in [
+        for (expected, schema, field, value, suggestion) in [
             ("integer", &plain, "weight", json!("80%"), ": write 80"),
             ("integer", &plain, "weight", json!("80 %"), ": write 80"),
             ("integer", &plain, "weight", json!("80"), ": remove the quotes"),
@@ -126,12 +127,12 @@ mod tests {
             ("object", &json!({"required": ["name", "price"]}), "models", json!("a"), ""),
             ("object", &plain, "limits", json!("a"), ""),
         ] {
-            assert_eq!(remedy(expected, schema, field, &value), told, "{expected} {field} {value}");
+            assert_eq!(remedy(expected, schema, field, &value), suggestion, "{expected} {field} {value}");
         }
     }
 
     #[test]
-    fn windows_of_other_systems() {
+    fn suggests_the_window_for_names_of_other_systems() {
         let options = ["Minute", "Hour", "Day", "Week", "Month", "Quarter", "Year", "Lifetime"];
         for (written, expected) in [
             ("1mo", Some("Month")),
@@ -147,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_next_door() {
+    fn suggests_the_field_of_a_similar_object() {
         let price = ["inputPerMillion", "outputPerMillion", "perImage"];
         assert_eq!(field("input", price.into_iter()), Some("inputPerMillion"));
         assert_eq!(field("amount", ["name", "max"].into_iter()), Some("max"));

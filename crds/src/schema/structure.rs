@@ -1,4 +1,4 @@
-//! The structural schema: types, required fields, bounds, patterns.
+//! Checks the structural schema: types, required fields, bounds, patterns.
 
 use jsonschema::{
     ValidationError, Validator,
@@ -10,10 +10,10 @@ use serde_json::Value;
 use super::{SchemaFinding, nearest, remedy};
 use crate::shapes;
 
-/// What the structural schema says of an object.
+/// The result of checking an object against the structural schema.
 pub(super) struct Structure {
     pub findings: Vec<SchemaFinding>,
-    /// Whether something is so wrong that an API server wouldn't evaluate the rules.
+    /// Whether a finding is so severe that an API server wouldn't evaluate the rules.
     pub blocking: bool,
 }
 
@@ -31,7 +31,7 @@ pub(super) fn check(schema: &Value, validator: &Validator, object: &Value) -> St
                 | Kind::MaxProperties { .. }
                 | Kind::Format { .. }
         );
-        let mut path = place(error.instance_path());
+        let mut path = field_path(error.instance_path());
         if let Kind::Required { property: Value::String(field) } = error.kind() {
             if !path.is_empty() {
                 path.push('.');
@@ -44,7 +44,7 @@ pub(super) fn check(schema: &Value, validator: &Validator, object: &Value) -> St
 }
 
 /// `/spec/credentials/0/weight` as `spec.credentials[0].weight`.
-fn place(location: &Location) -> String {
+fn field_path(location: &Location) -> String {
     let mut path = String::new();
     for segment in location {
         match segment {
@@ -60,7 +60,7 @@ fn place(location: &Location) -> String {
     path
 }
 
-/// The field around, past places in lists.
+/// The nearest field, skipping indexes of lists.
 fn field(location: &Location) -> String {
     let name = |segment: LocationSegment<'_>| match segment {
         LocationSegment::Property(name) => Some(name.to_string()),
@@ -69,16 +69,16 @@ fn field(location: &Location) -> String {
     location.into_iter().filter_map(name).next_back().unwrap_or_default()
 }
 
-/// What is wrong, in words. Never the value itself.
+/// A description of what is wrong. It never contains the value itself.
 fn message(schema: &Value, error: &ValidationError<'_>) -> String {
     use ValidationErrorKind as Kind;
     let characters = |count: u64| if count == 1 { "character" } else { "characters" };
     let entries = |count: u64| if count == 1 { "entry" } else { "entries" };
     match error.kind() {
         Kind::Type { kind } => {
-            // The last of the path is the word `type`.
-            let place = error.schema_path().as_str().rsplit_once('/').and_then(|(place, _)| schema.pointer(place));
-            wrong_type(kind, place.unwrap_or(&Value::Null), &field(error.instance_path()), error.instance())
+            // The last segment of the path is the keyword `type`.
+            let node = error.schema_path().as_str().rsplit_once('/').and_then(|(pointer, _)| schema.pointer(pointer));
+            wrong_type(kind, node.unwrap_or(&Value::Null), &field(error.instance_path()), error.instance())
         }
         Kind::Required { .. } => "is required".to_owned(),
         Kind::Enum { options } => {
@@ -136,7 +136,7 @@ fn wrong_type(expected: &TypeKind, schema: &Value, field: &str, value: &Value) -
     format!("must be {name}, not {found}{}", remedy::remedy(&expected, schema, field, value))
 }
 
-/// Bounds are kept as floats; nobody wants to read `1000000.0`.
+/// Writes a bound, which is a float, without `.0`.
 fn whole(limit: &Value) -> String {
     match limit.as_f64() {
         Some(float) if float.fract() == 0.0 && float.abs() < 1e15 => (float as i64).to_string(),

@@ -1,5 +1,5 @@
-//! Fields that no schema knows. An API server drops them with a warning; here they are findings, because nobody reads
-//! warnings.
+//! Checks for fields that the schema does not have. An API server drops them with a warning; here they are findings,
+//! because nobody reads warnings.
 
 use serde_json::Value;
 
@@ -11,7 +11,7 @@ pub(super) fn check(schema: &Value, object: &Value) -> Vec<SchemaFinding> {
         let open = schema.get("additionalProperties").is_some()
             || schema.get("x-kubernetes-preserve-unknown-fields") == Some(&Value::Bool(true));
         let Value::Object(fields) = value else { return };
-        // Where another type is asked for, that is what is told.
+        // If the schema wants another type, that is the finding.
         if open || schema.get("type").is_none_or(|kind| kind != "object") {
             return;
         }
@@ -20,7 +20,7 @@ pub(super) fn check(schema: &Value, object: &Value) -> Vec<SchemaFinding> {
         for name in fields.keys().filter(|name| !known(name)) {
             let names = properties.into_iter().flat_map(|properties| properties.keys().map(String::as_str));
             let hint = match remedy::field(name, names.clone()) {
-                Some(meant) => format!(", did you mean `{meant}`?"),
+                Some(suggestion) => format!(", did you mean `{suggestion}`?"),
                 None => nearest::suggest(name, names),
             };
             findings.push(SchemaFinding::new(path.field(name), format!("unknown field `{name}`{hint}")));

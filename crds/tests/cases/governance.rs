@@ -1,5 +1,5 @@
-//! What is wrong with limits, budgets, prices and tests of rules. Limits stand in ten places under the same rules, so
-//! their cases are made for each.
+//! Invalid limits, budgets, prices and tests of rules. Ten fields hold limits under the same rules, so their cases are
+//! generated for each of these fields.
 
 use std::sync::LazyLock;
 
@@ -27,7 +27,7 @@ const NOTHING_EXPECTED: &str =
     "a test that expects nothing shows nothing: give provider, anyOf, shares, model, rule, fallbacks or refused";
 const REJECTED: &str = "what is rejected goes nowhere: remove targets, fallbacks and chain, or say action: Route";
 
-/// Where a limit stands: kind, the spec with `LIMIT` for its fields, its path.
+/// The fields that hold limits: kind, the spec with `LIMIT` for the fields of the limit, its path.
 const LIMITS: &[(&str, &str, &str)] = &[
     (BUDGET, "{amount: '1', LIMIT}", "spec"),
     (PROVIDER, "{type: Ollama, limits: {budgets: [{name: a, amount: '1', LIMIT}]}}", "spec.limits.budgets[0]"),
@@ -53,7 +53,7 @@ const LIMITS: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// Fields of a limit that are wrong, the field at fault, and why.
+/// Invalid fields of a limit, the field at fault, and the message.
 const PERIODS: &[(&str, &str, &str)] = &[
     ("", "", ONE_TIME),
     ("window: Day, rolling: 24h", "", ONE_TIME),
@@ -81,7 +81,7 @@ const PERIODS: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// Where an amount stands: kind, the spec with `AMOUNT` for it, its path.
+/// The fields that hold amounts: kind, the spec with `AMOUNT` for the amount, its path.
 const AMOUNTS: &[(&str, &str, &str)] = &[
     (BUDGET, "{amount: AMOUNT, window: Day}", "spec.amount"),
     (
@@ -109,7 +109,7 @@ const WRONG_AMOUNTS: &[(&str, &str)] = &[
     ("50", "must be a string, not a number: put it in quotes"),
 ];
 
-/// Where a price stands: kind, the spec with `PRICE` for it, its path.
+/// The fields that hold prices: kind, the spec with `PRICE` for the price, its path.
 const PRICES: &[(&str, &str, &str)] = &[
     (PROVIDER, "{type: Ollama, defaultPrice: PRICE}", "spec.defaultPrice"),
     (PROVIDER, "{type: Ollama, models: [{name: a, price: PRICE}]}", "spec.models[0].price"),
@@ -146,13 +146,13 @@ const WRONG_PRICES: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// A list of findings of a case that is made.
+/// A generated case with one finding.
 fn invalid(kind: &'static str, spec: String, path: String, message: String) -> Invalid {
     (kind, spec.leak(), vec![(&*path.leak(), &*message.leak())].leak())
 }
 
-/// Every limit, amount and price in every place.
-pub static MADE: LazyLock<Vec<Invalid>> = LazyLock::new(|| {
+/// Every limit, amount and price in every field.
+pub static GENERATED: LazyLock<Vec<Invalid>> = LazyLock::new(|| {
     let mut all = Vec::new();
     for (kind, spec, path) in LIMITS {
         for (fields, field, message) in PERIODS {
@@ -174,7 +174,7 @@ pub static MADE: LazyLock<Vec<Invalid>> = LazyLock::new(|| {
     all
 });
 
-/// Each is broken in one way.
+/// Each case has one mistake.
 pub const BROKEN: &[Invalid] = &[
     // Limits.
     (KEY, "{limits: {minOutputTokens: 2, maxOutputTokens: 1}}", &[("spec.limits", MIN_OVER_MAX)]),
@@ -209,7 +209,7 @@ pub const BROKEN: &[Invalid] = &[
         "{providers: [{name: a, limits: {maxOutputTokens: 9}}]}",
         &[("spec.providers[0].limits.maxOutputTokens", "unknown field `maxOutputTokens`")],
     ),
-    // What belongs to later versions is no field yet.
+    // Fields of later versions are unknown fields.
     (KEY, "{records: {content: Full}}", &[("spec.records", "unknown field `records`")]),
     (
         KEY,

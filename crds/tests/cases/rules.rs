@@ -1,4 +1,4 @@
-//! Specs that break a rule in CEL, at least one for each rule.
+//! Specs that break a CEL rule, at least one for each rule.
 
 use super::{Invalid, PROVIDER, RULE};
 

@@ -13,7 +13,7 @@ const VISIBLE: &str = "must be printable ASCII without spaces, and not empty";
 const VALUE: &str =
     "must be a label's value: letters, digits, `-`, `_` and `.`, beginning and ending with a letter or digit";
 
-/// Each oversteps one bound; the last ones, several.
+/// Each case breaks one bound; the last ones break several.
 pub const BROKEN: &[Invalid] = &[
     // Types.
     (
@@ -55,7 +55,7 @@ pub const BROKEN: &[Invalid] = &[
         &[("spec.timeouts.connect", "must be a string, not a number: write 5s")],
     ),
     (PROVIDER, "[]", &[("spec", "must be a mapping, not a list")]),
-    // Required fields; a null is no value.
+    // Required fields; a null counts as absent.
     (PROVIDER, "{}", &[("spec.type", "is required")]),
     (PROVIDER, "{type: null}", &[("spec.type", "is required")]),
     (PROVIDER, "{type: Ollama, credentials: [{secretRef: {name: a}}]}", &[("spec.credentials[0].name", "is required")]),
@@ -267,7 +267,7 @@ pub const BROKEN: &[Invalid] = &[
         "{type: Ollama, credentials: [{name: a, secretRef: {name: a, kye: b}}]}",
         &[("spec.credentials[0].secretRef.kye", "unknown field `kye`, did you mean `key`?")],
     ),
-    // Several at once: what is found in the structure doesn't hide the rest, unless rules could not be trusted.
+    // Several findings: those of the structure don't hide the rest, unless the rules can't be evaluated.
     (
         PROVIDER,
         "{type: Mock, account: A, modles: []}",

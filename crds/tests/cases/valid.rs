@@ -1,8 +1,8 @@
-//! Specs that are sound.
+//! Valid specs.
 
 use super::{BUDGET, CATALOG, KEY, PROVIDER, RULE};
 
-/// Specs that are sound: the least of each kind, all fields of each kind, and the other side of every rule.
+/// Valid specs: the smallest of each kind, all fields of each kind, and a case that passes each rule.
 pub const VALID: &[(&str, &str)] = &[
     (PROVIDER, "{type: OpenAI, credentials: [{name: main, secretRef: {name: openai}}], withoutKey: Allow}"),
     (

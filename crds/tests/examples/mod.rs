@@ -1,4 +1,4 @@
-//! What `docs/api.md` shows of each kind.
+//! The examples of each kind in `docs/api.md`.
 
 pub const EXAMPLES: &[(&str, &str)] = &[
     (
@@ -12,8 +12,8 @@ spec:
   - {name: premium, secretRef: {name: openai}, weight: 70}
   - {name: standard, secretRef: {name: openai-2}, weight: 30}
   models:
-  - name: gpt-4o                        # what callers say
-    upstreamName: prod-gpt4o            # what the provider is sent
+  - name: gpt-4o                        # the name for callers
+    upstreamName: prod-gpt4o            # the name that is sent to the provider
     price: {inputPerMillion: "2.50", cachedInputPerMillion: "1.25", outputPerMillion: "10.00"}
   limits:                               # for all who use it together
     requests: [{name: rpm, max: 5000, rolling: 1m}]
@@ -29,14 +29,14 @@ kind: VirtualKey
 metadata: {name: search, namespace: search}
 spec:
   providers:
-  - name: openai                        # what callers and rules say
+  - name: openai                        # the name for callers and rules
     providerRef: {name: openai, namespace: platform}
     weight: 80
-    limits:                             # this key's, of this provider: when they are gone, the next one is asked
+    limits:                             # of this key at this provider; when they are used up, the next provider is tried
       tokens: [{name: hour, max: 1000000, rolling: 1h}]
   - {name: local, weight: 20}
   models: {allow: ["gpt-4o*", "llama*"], deny: ["*-preview"]}
-  limits:                               # this key's, whoever serves
+  limits:                               # of this key, at all providers together
     budgets:
     - {name: month, amount: "100.00", window: Month, timeZone: Europe/Paris}
     - {name: day, amount: "10.00", rolling: 24h}
@@ -58,7 +58,7 @@ spec:
   - {provider: anthropic, model: claude-sonnet-4-5, weight: 90}
   - {provider: openai, model: gpt-4o, weight: 10}
   fallbacks: [openai/gpt-4o-mini]
-  tests:                                # outrigger check tries them
+  tests:                                # outrigger check runs them
   - name: premium goes to Claude, mostly
     request: {model: gpt-4o, headers: {x-tier: premium}}
     expect: {shares: {anthropic: 90%, openai: 10%}, rule: premium}
@@ -66,7 +66,7 @@ spec:
     given: {unhealthy: [anthropic]}
     request: {model: gpt-4o, headers: {x-tier: premium}}
     expect: {provider: openai, model: gpt-4o}
-  - name: nobody is served when the team's money is gone
+  - name: requests are refused when the team's budget is used up
     given: {spent: {team-search: 100%}}
     request: {model: gpt-4o, headers: {x-tier: premium}}
     expect: {refused: budget_exceeded}
@@ -100,8 +100,8 @@ metadata: {name: free-tier, namespace: outrigger-system}
 spec:
   tokens: 50000000
   rolling: 24h
-  appliesTo:                            # counts whoever is meant, named or not
-    namespaces: {}                      # {} is all of them; only the operator's namespace may say so
+  appliesTo:                            # these requests count, whether or not their key refers to it
+    namespaces: {}                      # {} selects all; only allowed in the operator's namespace
     virtualKeys: {matchLabels: {tier: free}}
 "#,
     ),

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use kube::Client;
-use outrigger_crds::carries::{renew, should_carry};
+use outrigger_crds::injection::{restart_command, should_inject};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::metrics::OperatorMetrics;
@@ -52,7 +52,7 @@ pub fn missing<'a>(
         !elsewhere
             && !of_node
             && !pod.ending
-            && should_carry(|name| pod.annotations.get(name).map(String::as_str), labelled.contains(namespace))
+            && should_inject(|name| pod.annotations.get(name).map(String::as_str), labelled.contains(namespace))
     };
     pods.iter().filter(lacks).collect()
 }
@@ -80,7 +80,7 @@ fn subject(pod: &UninjectedPod) -> Subject {
 
 fn event(pod: &UninjectedPod) -> NewEvent {
     let controller = pod.controller.as_ref().map(|one| (one.kind.as_str(), one.name.as_str()));
-    let remedy = renew(&pod.place.namespace, &pod.place.name, controller, None);
+    let remedy = restart_command(&pod.place.namespace, &pod.place.name, controller, None);
     let note = format!(
         "pod {} should carry a gateway and does not: it was created before the operator, or while its webhook was away. To have \
          it made anew: {remedy}",
@@ -205,9 +205,9 @@ mod tests {
 
     #[test]
     fn the_words_of_the_shared_question_are_the_operators() {
-        use outrigger_crds::carries;
+        use outrigger_crds::injection;
         assert_eq!(
-            [carries::INJECT, carries::WORKLOAD, carries::INJECTED, carries::SIDECAR],
+            [injection::INJECT, injection::WORKLOAD, injection::INJECTED, injection::SIDECAR],
             [names::INJECT, names::WORKLOAD, names::INJECTED, names::SIDECAR]
         );
     }

@@ -6,7 +6,7 @@ pub(crate) mod default_key;
 use std::collections::HashMap;
 
 use outrigger_core::ObjectRef;
-use outrigger_crds::virtual_key::{KeyProviderSpec, Nameless, OnHangUpPolicy, OnLimitPolicy, Uncounted, VirtualKey};
+use outrigger_crds::virtual_key::{KeyProviderSpec, KeylessCallers, OnHangUpPolicy, OnLimitPolicy, UncountedPolicy, VirtualKey};
 use outrigger_policy::{
     BudgetDoc, KeyDoc, KeyProviderDoc, OnHangUp as OnHangUpDoc, OnLimit as OnLimitDoc, ProviderDoc, Unknown,
 };
@@ -81,7 +81,7 @@ pub(crate) fn compile(
                 OnHangUpPolicy::Cancel => OnHangUpDoc::Cancel,
                 OnHangUpPolicy::Drain => OnHangUpDoc::Drain,
             },
-            must_be_named: spec.without_key == Nameless::Refuse,
+            must_be_named: spec.without_key == KeylessCallers::Refuse,
             suspended: spec.suspended,
             expires_at: spec.expires_at.as_ref().map(|time| time.0.as_second()),
             team,
@@ -93,10 +93,10 @@ pub(crate) fn compile(
     keys
 }
 
-fn unknown(uncounted: Uncounted) -> Unknown {
+fn unknown(uncounted: UncountedPolicy) -> Unknown {
     match uncounted {
-        Uncounted::Refuse => Unknown::Refuse,
-        Uncounted::Allow => Unknown::Allow,
+        UncountedPolicy::Refuse => Unknown::Refuse,
+        UncountedPolicy::Allow => Unknown::Allow,
     }
 }
 

@@ -107,7 +107,7 @@ pub(crate) fn folder<'a>(
                 let to_finding =
                     |one: &schema::SchemaFinding| object.error(&one.path, one.message.clone()).because(Cause::Schema);
                 findings.extend(found.iter().map(to_finding));
-                folder.unsound.insert((schema::meant(&object.kind), object.id()));
+                folder.unsound.insert((schema::closest_kind(&object.kind), object.id()));
             }
         }
     }

@@ -1,22 +1,22 @@
-//! Which pods should carry a gateway, by their own words and their namespace's, and what to type where one doesn't. The
-//! operator's watchdog and `outrigger doctor` ask the same.
+//! Decides which pods should have a gateway sidecar, from annotations and labels of the pod and its namespace, and
+//! gives the command that restarts a pod without one. The operator's watchdog and `outrigger doctor` both use it.
 
 use serde_json::Value;
 
-/// On pods (annotation) and namespaces (label).
+/// Set on pods (as an annotation) and on namespaces (as a label).
 pub const INJECT: &str = "outrigger.dev/inject";
-/// Written on a workload's template: the workload's own annotations, as JSON.
+/// Set on a workload's pod template: the workload's own annotations, as JSON.
 pub const WORKLOAD: &str = "outrigger.dev/workload";
-/// Written on a pod that was looked at: what was added, or why nothing was.
+/// Set on a pod that the webhook has seen: what was added, or why nothing was added.
 pub const INJECTED: &str = "outrigger.dev/injected";
-/// Label, written on a pod that carries a gateway.
+/// Label of a pod that has a gateway sidecar.
 pub const SIDECAR: &str = "outrigger.dev/sidecar";
 
-/// Whether a pod *without* the label [`SIDECAR`] should have it. One that was looked at and passed over says so itself, and
-/// is not missed. `annotation` gives the pod's, by name; `labelled` is whether its namespace has the label
-/// [`INJECT`]`=true`.
+/// Whether a pod *without* the label [`SIDECAR`] should have it. A pod that the webhook saw and skipped has the
+/// annotation [`INJECTED`] and does not count. `annotation` returns an annotation of the pod by name; `labelled` is
+/// whether its namespace has the label [`INJECT`]`=true`.
 #[must_use]
-pub fn should_carry<'a>(annotation: impl Fn(&str) -> Option<&'a str>, labelled: bool) -> bool {
+pub fn should_inject<'a>(annotation: impl Fn(&str) -> Option<&'a str>, labelled: bool) -> bool {
     if annotation(INJECTED).is_some() {
         return false;
     }
@@ -25,10 +25,10 @@ pub fn should_carry<'a>(annotation: impl Fn(&str) -> Option<&'a str>, labelled: 
     annotation(INJECT).or(of_workload).map_or(labelled, |value| value != "false")
 }
 
-/// How the pods of a controller are made anew: a command, or words where there is none. `hash` is the pod's label
-/// `pod-template-hash`; without it the end of a ReplicaSet's name tells.
+/// How to restart the pods of a controller: a command, or an instruction if no command does it. `hash` is the pod's
+/// label `pod-template-hash`; without it, the end of a ReplicaSet's name is used.
 #[must_use]
-pub fn renew(namespace: &str, pod: &str, controller: Option<(&str, &str)>, hash: Option<&str>) -> String {
+pub fn restart_command(namespace: &str, pod: &str, controller: Option<(&str, &str)>, hash: Option<&str>) -> String {
     let restart = |kind: &str, name: &str| format!("kubectl rollout restart {kind}/{name} -n {namespace}");
     match controller {
         Some(("ReplicaSet", name)) => match deployment(name, hash) {
@@ -43,12 +43,12 @@ pub fn renew(namespace: &str, pod: &str, controller: Option<(&str, &str)>, hash:
     }
 }
 
-/// The Deployment that a ReplicaSet is of, by its name.
+/// The Deployment that owns a ReplicaSet, derived from the ReplicaSet's name.
 fn deployment<'a>(name: &'a str, hash: Option<&str>) -> Option<&'a str> {
     let (front, end) = name.rsplit_once('-')?;
     match hash {
         Some(hash) => (end == hash).then_some(front),
-        // What Kubernetes writes hashes with.
+        // The alphabet that Kubernetes uses for hashes.
         None => end.bytes().all(|byte| b"bcdfghjklmnpqrstvwxz2456789".contains(&byte)).then_some(front),
     }
     .filter(|front| !front.is_empty())
@@ -60,11 +60,11 @@ mod tests {
 
     fn should(annotations: &[(&str, &str)], labelled: bool) -> bool {
         let find = |name: &str| annotations.iter().find(|(one, _)| *one == name).map(|(_, value)| *value);
-        should_carry(find, labelled)
+        should_inject(find, labelled)
     }
 
     #[test]
-    fn a_pods_own_word_outranks_its_workloads_and_that_its_namespaces() {
+    fn the_pod_overrides_the_workload_and_the_workload_overrides_the_namespace() {
         let stamp = |value: &'static str| (WORKLOAD, value);
         for (annotations, labelled, expected) in [
             (vec![], false, false),
@@ -84,8 +84,8 @@ mod tests {
     }
 
     #[test]
-    fn what_to_type_is_the_owners() {
-        let of = |controller, hash| renew("shop", "web-1", controller, hash);
+    fn the_restart_command_is_for_the_controller() {
+        let of = |controller, hash| restart_command("shop", "web-1", controller, hash);
         let restart = "kubectl rollout restart deployment/web -n shop";
         assert_eq!(of(Some(("ReplicaSet", "web-5d4f8b")), Some("5d4f8b")), restart);
         assert_eq!(of(Some(("ReplicaSet", "web-5d4f8b")), None), restart);
