@@ -103,8 +103,8 @@ pub struct AppliesTo {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [
-    shapes::rule("self.action != 'Downgrade' || has(self.model)", "action Downgrade needs a model to go down to"),
-    shapes::rule("self.action == 'Downgrade' || !has(self.model)", "model belongs to action Downgrade: change the action, or remove it"),
+    shapes::rule("self.action != 'Downgrade' || has(self.model)", "action Downgrade needs a model: set the cheaper model"),
+    shapes::rule("self.action == 'Downgrade' || !has(self.model)", "model is only for action Downgrade: change the action, or remove model"),
 ]))]
 pub struct Threshold {
     /// How much of the budget is used, in percent.
@@ -137,12 +137,12 @@ fn rules() -> serde_json::Value {
             0,
             shapes::rule(
                 "has(self.amount) != has(self.tokens)",
-                "a Budget is money or tokens: give either amount or tokens",
+                "a Budget is in money or in tokens: set either amount or tokens",
             ),
         );
         rules.push(shapes::rule(
             "has(self.amount) == has(oldSelf.amount)",
-            "a Budget keeps its unit: what was spent in money can't be told in tokens. Make another one",
+            "the unit of a Budget can't change from money to tokens or back: create another Budget",
         ));
     }
     rules

@@ -55,7 +55,7 @@ fn finish(definition: &mut CustomResourceDefinition) {
         root.x_kubernetes_validations = Some(vec![ValidationRule {
             rule: format!("self.metadata.name.size() <= {NAME_MAX} && !self.metadata.name.contains('.')"),
             message: Some(format!(
-                "the name must be a DNS label of at most {NAME_MAX}: lower-case letters, digits and `-`, no dots"
+                "the name must be a DNS label of at most {NAME_MAX} characters: lower-case letters, digits and `-`, no dots"
             )),
             ..ValidationRule::default()
         }]);

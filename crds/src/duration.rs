@@ -22,7 +22,7 @@ pub struct GoDuration(Duration);
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DurationError {
     /// Wrong syntax: for example a fraction, a sign or an unknown unit.
-    #[error("`{0}` is no duration: write numbers with a unit (h, m, s or ms), such as 30s, 1h30m or 200ms")]
+    #[error("`{0}` is not a duration: write numbers with a unit (h, m, s or ms), such as 30s, 1h30m or 200ms")]
     Syntax(String),
     /// Each part is well-formed, but the sum is too large.
     #[error("`{0}` is longer than 99999h")]

@@ -37,9 +37,9 @@ pub fn restart_command(namespace: &str, pod: &str, controller: Option<(&str, &st
         },
         Some(("StatefulSet", name)) => restart("statefulset", name),
         Some(("DaemonSet", name)) => restart("daemonset", name),
-        Some(("Job", name)) => format!("delete job/{name} of namespace {namespace} and create it anew, or let it end"),
+        Some(("Job", name)) => format!("delete job/{name} of namespace {namespace} and create it again, or wait until it ends"),
         Some((_, _)) => format!("kubectl delete pod {pod} -n {namespace}"),
-        None => format!("delete pod/{pod} of namespace {namespace} and create it anew: nothing else would"),
+        None => format!("delete pod/{pod} of namespace {namespace} and create it again: it has no controller"),
     }
 }
 
@@ -93,9 +93,9 @@ mod tests {
         assert_eq!(of(Some(("StatefulSet", "db")), None), "kubectl rollout restart statefulset/db -n shop");
         assert_eq!(
             of(Some(("Job", "once")), None),
-            "delete job/once of namespace shop and create it anew, or let it end"
+            "delete job/once of namespace shop and create it again, or wait until it ends"
         );
         assert_eq!(of(Some(("Rollout", "web")), None), "kubectl delete pod web-1 -n shop");
-        assert_eq!(of(None, None), "delete pod/web-1 of namespace shop and create it anew: nothing else would");
+        assert_eq!(of(None, None), "delete pod/web-1 of namespace shop and create it again: it has no controller");
     }
 }

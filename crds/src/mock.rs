@@ -11,7 +11,7 @@ use crate::{GoDuration, shapes};
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [shapes::rule(
     "!(has(self.reply) && self.echo)",
-    "a mock's text is its reply or the caller's own: keep one of reply and echo",
+    "a mock answers with reply or with the caller's text: set only one of reply and echo",
 )]))]
 pub struct MockSpec {
     /// The API that it serves, so that translation between APIs is tested too.
@@ -85,18 +85,18 @@ pub struct MockTiming {
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [
     shapes::rule("self.type != 'Status' || has(self.status)", "a fault of type Status needs a status, such as 429"),
-    shapes::rule("self.type == 'Status' || !has(self.status)", "status belongs to faults of type Status: change the type, or remove it"),
-    shapes::rule("self.type == 'Status' || !has(self.retryAfter)", "retryAfter belongs to faults of type Status: change the type, or remove it"),
-    shapes::rule("self.type != 'CutAfterEvents' || has(self.events)", "a fault of type CutAfterEvents needs events: how many get through"),
+    shapes::rule("self.type == 'Status' || !has(self.status)", "status is only for faults of type Status: change the type, or remove status"),
+    shapes::rule("self.type == 'Status' || !has(self.retryAfter)", "retryAfter is only for faults of type Status: change the type, or remove retryAfter"),
+    shapes::rule("self.type != 'CutAfterEvents' || has(self.events)", "a fault of type CutAfterEvents needs events: the number of events before the cut"),
     shapes::rule(
         "self.type in ['CutAfterEvents', 'ErrorEvent', 'Malformed'] || !has(self.events)",
-        "events belongs to faults of type CutAfterEvents, ErrorEvent and Malformed: change the type, or remove it",
+        "events is only for faults of type CutAfterEvents, ErrorEvent and Malformed: change the type, or remove events",
     ),
     shapes::rule("self.type != 'Slow' || has(self.delay)", "a fault of type Slow needs a delay, such as 5s"),
-    shapes::rule("self.type == 'Slow' || !has(self.delay)", "delay belongs to faults of type Slow: change the type, or remove it"),
+    shapes::rule("self.type == 'Slow' || !has(self.delay)", "delay is only for faults of type Slow: change the type, or remove delay"),
     shapes::rule(
         "self.type in ['Status', 'ErrorEvent'] || !has(self.message)",
-        "message belongs to faults of type Status and ErrorEvent: change the type, or remove it",
+        "message is only for faults of type Status and ErrorEvent: change the type, or remove message",
     ),
 ]))]
 pub struct CannedFault {

@@ -12,13 +12,13 @@ use crate::shapes;
 #[schemars(extend("x-kubernetes-validations" = [
     shapes::rule(
         "(has(self.inputPerMillion) && has(self.outputPerMillion)) || has(self.perImage) || has(self.perMillionCharacters) || has(self.perSecond)",
-        "a price needs inputPerMillion and outputPerMillion (\"0\" for what is free), or one of perImage, perMillionCharacters and perSecond",
+        "a price needs inputPerMillion and outputPerMillion (\"0\" if free), or one of perImage, perMillionCharacters and perSecond",
     ),
     shapes::rule(
         "(has(self.inputPerMillion) && has(self.outputPerMillion)) || !(has(self.cachedInputPerMillion) || \
          has(self.cacheWritePerMillion) || has(self.cacheWrite1hPerMillion) || has(self.reasoningPerMillion) || \
          has(self.tiers) || has(self.services))",
-        "cached, written, reasoning, tiers and services vary the prices of tokens: give inputPerMillion and outputPerMillion, too",
+        "prices for caches, reasoning, tiers and services need the base prices: set inputPerMillion and outputPerMillion, too",
     ),
 ]))]
 pub struct PriceSpec {

@@ -48,24 +48,24 @@ use crate::{
 #[schemars(extend("x-kubernetes-validations" = [
     shapes::rule(
         "!(self.type in ['OpenAICompatible', 'vLLM']) || has(self.endpoint)",
-        "types OpenAICompatible and vLLM have no endpoint of their own: set endpoint, such as http://vllm.models:8000/v1",
+        "types OpenAICompatible and vLLM have no default endpoint: set endpoint, such as http://vllm.models:8000/v1",
     ),
     shapes::rule(
         "self.type != 'Mock' || !(has(self.endpoint) || has(self.tls) || has(self.proxy) || has(self.headers) || self.prewarm)",
-        "a Mock calls no server: remove endpoint, tls, proxy, headers and prewarm",
+        "a Mock does not call a server: remove endpoint, tls, proxy, headers and prewarm",
     ),
-    shapes::rule("self.type != 'Mock' || has(self.mock)", "type Mock needs mock, which says how it answers; mock: {} will do"),
-    shapes::rule("self.type == 'Mock' || !has(self.mock)", "mock counts only with type Mock: change the type, or remove mock"),
+    shapes::rule("self.type != 'Mock' || has(self.mock)", "type Mock needs the field mock: set it, at least to {}"),
+    shapes::rule("self.type == 'Mock' || !has(self.mock)", "mock is only for type Mock: change the type, or remove mock"),
     shapes::rule(
         "self.type in ['Mock', 'Ollama', 'vLLM', 'OpenAICompatible'] || has(self.credentials)",
-        "this type is called with a key: list at least one in credentials",
+        "this type needs an API key: list at least one in credentials",
     ),
-    shapes::rule("self.type != 'Mock' || !has(self.credentials)", "a Mock needs no key: remove credentials"),
+    shapes::rule("self.type != 'Mock' || !has(self.credentials)", "a Mock needs no API key: remove credentials"),
     shapes::rule(
         "!has(self.tls) || !has(self.endpoint) || self.endpoint.startsWith('https://')",
         "tls has no effect on an http:// endpoint: make it https://, or remove tls",
     ),
-    shapes::rule("!self.exclusive || has(self.models)", "exclusive: true without models would serve nothing: list them in models"),
+    shapes::rule("!self.exclusive || has(self.models)", "exclusive: true needs models: list at least one in models"),
 ]))]
 pub struct LlmProviderSpec {
     /// Which API is called, and at which service. A Mock answers by itself: see mock.
@@ -132,16 +132,16 @@ pub struct LlmProviderSpec {
     #[schemars(schema_with = "shapes::headers", extend("x-kubernetes-validations" = [
         shapes::rule(
             "self.all(name, name.matches('^[A-Za-z0-9-]{1,64}$'))",
-            "a header's name is made of letters, digits and `-`, at most 64 of them",
+            "a header's name must be at most 64 letters, digits and `-`",
         ),
         shapes::rule(
             "self.all(name, !name.matches('(?i)^(authorization|proxy-authorization|x-api-key|x-goog-api-key|api-key|cookie)$'))",
-            "a credential is no header: put it in a Secret, and name that in credentials",
+            "credentials are not allowed in headers: put the credential in a Secret, and refer to it in credentials",
         ),
         shapes::rule(
             "self.all(name, !name.matches('(?i)^(host|connection|content-length|content-type|content-encoding|transfer-encoding|\
              accept-encoding|te|trailer|upgrade|keep-alive|proxy-connection|expect|forwarded|x-forwarded-.*|x-outrigger-.*|x-bf-.*)$'))",
-            "the gateway sets this header itself (host, connection, content-*, transfer-encoding, accept-encoding, forwarded, x-outrigger-* and their like): remove it",
+            "the gateway sets this header itself (host, connection, content-*, transfer-encoding, accept-encoding, forwarded, x-outrigger-* and similar): remove it",
         ),
     ]))]
     pub headers: BTreeMap<String, String>,

@@ -30,13 +30,13 @@ use crate::{ObjectStatus, rule_test::RuleTestSpec, shapes, weights};
 )]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [
-    shapes::rule("self.action != 'Route' || has(self.targets)", "a rule that routes needs targets: list at least one, or say action: Reject"),
+    shapes::rule("self.action != 'Route' || has(self.targets)", "action: Route needs targets: list at least one, or set action: Reject"),
     shapes::rule(
         "self.action != 'Reject' || !(has(self.targets) || has(self.fallbacks) || self.chain)",
-        "what is rejected goes nowhere: remove targets, fallbacks and chain, or say action: Route",
+        "action: Reject has no targets: remove targets, fallbacks and chain, or set action: Route",
     ),
-    shapes::rule("self.action != 'Reject' || has(self.message)", "action: Reject needs a message: it is what the caller is told"),
-    shapes::rule("self.action == 'Reject' || !has(self.message)", "message is what a caller is told who is rejected: say action: Reject, or remove it"),
+    shapes::rule("self.action != 'Reject' || has(self.message)", "action: Reject needs message: set the error message for the caller"),
+    shapes::rule("self.action == 'Reject' || !has(self.message)", "message is only for action: Reject: set that action, or remove message"),
 ]))]
 pub struct RoutingRuleSpec {
     /// Rules with a lower number are evaluated first, among the rules of one scope.
@@ -106,7 +106,7 @@ pub enum Mode {
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [shapes::rule(
     "(has(self.virtualKeys) ? 1 : 0) + (has(self.team) ? 1 : 0) + (has(self.customer) ? 1 : 0) <= 1",
-    "a rule has one scope: keep one of virtualKeys, team and customer",
+    "a rule has one scope: set only one of virtualKeys, team and customer",
 )]))]
 pub struct RuleScope {
     /// Names of keys of this namespace; in the operator's namespace, of any namespace.

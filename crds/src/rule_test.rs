@@ -96,15 +96,15 @@ pub struct TestRequest {
 #[schemars(extend("x-kubernetes-validations" = [
     shapes::rule(
         "has(self.provider) || has(self.anyOf) || has(self.shares) || has(self.model) || has(self.rule) || has(self.fallbacks) || has(self.refused)",
-        "a test that expects nothing shows nothing: give provider, anyOf, shares, model, rule, fallbacks or refused",
+        "expect is empty: set at least one of provider, anyOf, shares, model, rule, fallbacks and refused",
     ),
     shapes::rule(
         "(has(self.provider) ? 1 : 0) + (has(self.anyOf) ? 1 : 0) + (has(self.shares) ? 1 : 0) <= 1",
-        "say once where the request goes: keep one of provider, anyOf and shares",
+        "provider, anyOf and shares exclude each other: set only one of them",
     ),
     shapes::rule(
         "!has(self.refused) || !(has(self.provider) || has(self.anyOf) || has(self.shares) || has(self.model) || has(self.fallbacks))",
-        "a request that is refused goes nowhere: remove refused, or provider, anyOf, shares, model and fallbacks",
+        "a refused request has no provider: remove refused, or provider, anyOf, shares, model and fallbacks",
     ),
 ]))]
 pub struct TestExpect {

@@ -99,7 +99,7 @@ fn kind_of(object: &Value) -> Result<&'static SchemaKind, SchemaFinding> {
     };
     let served = format!("{GROUP}/{VERSION}");
     if text("apiVersion")? != served {
-        return Err(SchemaFinding::new("apiVersion", format!("must be {served}: no other is known here")));
+        return Err(SchemaFinding::new("apiVersion", format!("must be {served}, the only supported version")));
     }
     let name = text("kind")?;
     let kinds = kinds::all()

@@ -11,8 +11,8 @@ use crate::shapes;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [
-    shapes::rule("self.from != 'Selector' || has(self.selector)", "from: Selector needs a selector: give one, or say from: Same or from: All"),
-    shapes::rule("self.from == 'Selector' || !has(self.selector)", "a selector counts only with from: Selector: say so, or remove the selector"),
+    shapes::rule("self.from != 'Selector' || has(self.selector)", "from: Selector needs a selector: set selector, or set from: Same or from: All"),
+    shapes::rule("self.from == 'Selector' || !has(self.selector)", "selector is only for from: Selector: set from: Selector, or remove selector"),
 ]))]
 pub struct AllowedNamespaces {
     /// Same: only the object's own namespace. All: every namespace. Selector: those whose labels match the selector.
@@ -53,8 +53,8 @@ pub struct LabelSelector {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [
-    shapes::rule("!(self.operator in ['In', 'NotIn']) || has(self.values)", "operator In and NotIn compare with values: list at least one"),
-    shapes::rule("self.operator in ['In', 'NotIn'] || !has(self.values)", "operator Exists and DoesNotExist take no values: remove them"),
+    shapes::rule("!(self.operator in ['In', 'NotIn']) || has(self.values)", "operators In and NotIn need values: list at least one"),
+    shapes::rule("self.operator in ['In', 'NotIn'] || !has(self.values)", "operators Exists and DoesNotExist have no values: remove values"),
 ]))]
 pub struct LabelRequirement {
     /// The label's key.

@@ -50,14 +50,14 @@ const EXPECTED: [(&str, &str); 24] = [
         "a label's value: empty, or letters, digits, `-`, `_` and `.`, beginning and ending with a letter or digit",
     ),
     (LABEL_KEY, "a label's key, such as `team` or `example.com/team`"),
-    (VISIBLE, "printable ASCII without spaces, and not empty"),
+    (VISIBLE, "printable ASCII without spaces, at least one character"),
     (ENDPOINT, "an http:// or https:// URL without user, query and fragment, such as https://llm.example.com/v1"),
     (PROXY, "a proxy's URL without user and path, such as http://proxy.example.com:3128"),
     (HEADER_VALUE, "a header's value: printable ASCII, with no space at either end"),
     (SHA256, "a SHA-256 in 64 lower-case hexadecimal digits, as `printf %s TOKEN | sha256sum` prints it"),
     (FALLBACK, "`provider` or `provider/model`, where provider is a name from the key's providers"),
     (TOOL, "a tool's name: letters, digits, `_` and `-`"),
-    (RFC3339, "a time of RFC 3339, such as 2027-06-01T00:00:00Z"),
+    (RFC3339, "an RFC 3339 time, such as 2027-06-01T00:00:00Z"),
     (ZONE, "an IANA time zone, such as Europe/Paris"),
     (PERCENT, "a percentage, such as 95%"),
     (REFERENCE, "an object's name, or namespace/name"),
@@ -70,7 +70,7 @@ const EXPECTED: [(&str, &str); 24] = [
     ),
     (
         outrigger_core::AMOUNT_PATTERN,
-        "an amount of dollars in quotes, with a point and at most nine places, such as \"12.50\"",
+        "an amount of dollars in quotes, with at most nine digits after the point, such as \"12.50\"",
     ),
     (crate::duration::PATTERN, "a duration: whole numbers with a unit (h, m, s or ms), such as 30s, 1h30m or 200ms"),
     (REASON, "a condition's reason, such as InvalidEndpoint"),
@@ -172,7 +172,7 @@ pub(crate) fn label_key(_: &mut SchemaGenerator) -> Schema {
 pub(crate) fn labels(_: &mut SchemaGenerator) -> Schema {
     let keys = rule(
         &format!("self.all(key, key.matches('{LABEL_KEY}'))"),
-        "a label's key looks like `team` or `example.com/team`",
+        "a label's key must be a name such as `team` or `example.com/team`",
     );
     json_schema!({
         "type": "object",

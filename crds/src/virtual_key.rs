@@ -183,11 +183,11 @@ pub struct TokenAlias {
 #[schemars(extend("x-kubernetes-validations" = [
     shapes::rule(
         "!has(self.minOutputTokens) || !has(self.maxOutputTokens) || self.minOutputTokens <= self.maxOutputTokens",
-        "minOutputTokens is more than maxOutputTokens: lower it",
+        "minOutputTokens is larger than maxOutputTokens: make it smaller",
     ),
     shapes::rule(
         "!has(self.minOutputTokens) || self.capOutput",
-        "minOutputTokens bounds the caps that the gateway writes, and capOutput: false lets it write none: remove one of the two",
+        "minOutputTokens has no effect with capOutput: false: remove one of the two",
     ),
 ]))]
 pub struct KeyLimits {

@@ -94,7 +94,7 @@ fn every_rule_is_broken_by_one_case_and_passed_by_another() {
     );
 }
 
-const NAME: &str = "the name must be a DNS label of at most 50: lower-case letters, digits and `-`, no dots";
+const NAME: &str = "the name must be a DNS label of at most 50 characters: lower-case letters, digits and `-`, no dots";
 const OBJECT_NAME: &str = "must be a Kubernetes object's name: lower-case letters, digits, `-` and `.`, beginning and ending with a letter or digit";
 
 #[test]
@@ -172,7 +172,7 @@ fn checks_kind_and_version() {
         (json!({"apiVersion": 1}), ("apiVersion", "must be a string")),
         (
             json!({"apiVersion": "outrigger.dev/v1"}),
-            ("apiVersion", "must be outrigger.dev/v1alpha1: no other is known here"),
+            ("apiVersion", "must be outrigger.dev/v1alpha1, the only supported version"),
         ),
         (json!({"apiVersion": "outrigger.dev/v1alpha1"}), ("kind", "is required")),
         (

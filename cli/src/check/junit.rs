@@ -105,7 +105,7 @@ mod tests {
 <testsuites name="outrigger check" tests="3" skipped="0" failures="2" errors="0">
     <testsuite name="outrigger check" tests="3" skipped="0" errors="0" failures="2">
         <testcase name="LLMProvider default/a" classname="x&amp;y.yaml" file="x&amp;y.yaml" line="1">
-            <failure message="type Mock needs mock, which says how it answers; mock: {} will do" type="error">x&amp;y.yaml:4: LLMProvider default/a: spec: type Mock needs mock, which says how it answers; mock: {} will do</failure>
+            <failure message="type Mock needs the field mock: set it, at least to {}" type="error">x&amp;y.yaml:4: LLMProvider default/a: spec: type Mock needs the field mock: set it, at least to {}</failure>
         </testcase>
         <testcase name="Secret default/s" classname="x&amp;y.yaml" file="x&amp;y.yaml" line="6"/>
         <testcase name="readable" classname="x&amp;y.yaml" file="x&amp;y.yaml" line="11">

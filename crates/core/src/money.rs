@@ -23,7 +23,7 @@ pub struct Money(u64);
 
 /// Why a text is no [`Money`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no amount: write dollars with a point and at most nine places, such as \"12.50\"")]
+#[error("`{0}` is no amount: write dollars with at most nine digits after the point, such as \"12.50\"")]
 pub struct MoneyError(String);
 
 impl Money {

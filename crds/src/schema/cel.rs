@@ -59,7 +59,7 @@ impl Rules {
                     Some(Ok(cel::Value::Bool(false))) => findings.push(SchemaFinding::new(path, message)),
                     // The API server also refuses an object if a rule can't be evaluated.
                     Some(Ok(_)) | None => {
-                        findings.push(SchemaFinding::new(path, format!("{message} (rule `{rule}` gives no answer)")))
+                        findings.push(SchemaFinding::new(path, format!("{message} (rule `{rule}` does not return true or false)")))
                     }
                     Some(Err(error)) => {
                         findings.push(SchemaFinding::new(path, format!("{message} (rule `{rule}` fails: {error})")))

@@ -32,7 +32,7 @@ fn prepare() -> Result<Vec<SchemaKind>, String> {
             let name = definition.spec.names.kind;
             let root = definition.spec.versions.into_iter().find_map(|version| version.schema?.open_api_v3_schema);
             let mut schema =
-                serde_json::to_value(root.ok_or("a version without a schema")?).map_err(|error| error.to_string())?;
+                serde_json::to_value(root.ok_or("a version has no schema")?).map_err(|error| error.to_string())?;
             // A definition does not describe what every object has. `metadata` is checked in a module of its own.
             if let Some(Value::Object(properties)) = schema.get_mut("properties") {
                 properties.insert("apiVersion".to_owned(), json!({"type": "string"}));
@@ -54,7 +54,7 @@ fn prepare() -> Result<Vec<SchemaKind>, String> {
                 "ModelCatalog" => read::<ModelCatalog>,
                 "RoutingRule" => read::<RoutingRule>,
                 "VirtualKey" => read::<VirtualKey>,
-                other => return Err(format!("{other} has no type")),
+                other => return Err(format!("{other} has no Rust type")),
             };
             Ok(SchemaKind { name, schema, validator, rules, read })
         })

@@ -30,7 +30,7 @@ pub(super) fn check(schema: &Value, object: &Value) -> Vec<SchemaFinding> {
             let item_path = path.index(index);
             let earlier = path.index(earlier);
             findings.push(match keys.as_slice() {
-                [] => SchemaFinding::new(item_path, format!("is listed twice: it is {earlier} already")),
+                [] => SchemaFinding::new(item_path, format!("is a duplicate of {earlier}")),
                 [key, ..] => SchemaFinding::new(
                     item_path.field(key),
                     format!("must be unique in the list: {earlier} has the same {key}"),

@@ -47,7 +47,7 @@ fn bare_number(text: &str) -> String {
     match (is_short, bare.len() < text.len()) {
         (true, true) => format!(": write {bare}"),
         (true, false) => ": remove the quotes".to_owned(),
-        (false, _) => ": write digits alone, without quotes".to_owned(),
+        (false, _) => ": write only digits, without quotes".to_owned(),
     }
 }
 
@@ -112,7 +112,7 @@ mod tests {
             ("integer", &plain, "weight", json!("80%"), ": write 80"),
             ("integer", &plain, "weight", json!("80 %"), ": write 80"),
             ("integer", &plain, "weight", json!("80"), ": remove the quotes"),
-            ("integer", &plain, "weight", json!("200k"), ": write digits alone, without quotes"),
+            ("integer", &plain, "weight", json!("200k"), ": write only digits, without quotes"),
             ("integer", &plain, "weight", json!([]), ""),
             ("string", &rolling, "rolling", json!(60), ": write 60s"),
             ("string", &rolling, "rolling", json!(1.5), ": write whole numbers with a unit, such as 90s"),

@@ -105,7 +105,7 @@ fn message(schema: &Value, error: &ValidationError<'_>) -> String {
             format!("must have at most {limit} {}", entries(*limit))
         }
         Kind::Format { format } if format == "date-time" => {
-            "must be a moment that exists, as RFC 3339 writes it, such as 2027-06-01T00:00:00Z".to_owned()
+            "must be an existing time in RFC 3339, such as 2027-06-01T00:00:00Z".to_owned()
         }
         _ => error.masked_with("the value").to_string(),
     }

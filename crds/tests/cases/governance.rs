@@ -13,19 +13,19 @@ const WEEK: &str = "a week's anchorDay is 1 (Monday) to 7 (Sunday)";
 const NO_TIME: &str = "rolling must be longer than zero, such as 1m or 24h";
 const NOTHING: &str = "an amount must be more than zero: what may not be used at all is suspended, or denied in models";
 const ROLLING: &str = "must be a duration: whole numbers with a unit (h, m or s), such as 90s, 1h or 24h; days, weeks and months are windows of the calendar, such as window: Month";
-const MONEY: &str = "must be an amount of dollars in quotes, with a point and at most nine places, such as \"12.50\"";
-const ONE_UNIT: &str = "a Budget is money or tokens: give either amount or tokens";
+const MONEY: &str = "must be an amount of dollars in quotes, with at most nine digits after the point, such as \"12.50\"";
+const ONE_UNIT: &str = "a Budget is in money or in tokens: set either amount or tokens";
 const EMPTY_LIST: &str = "must not be an empty list: leave it out, or list at least one";
-const MIN_OVER_MAX: &str = "minOutputTokens is more than maxOutputTokens: lower it";
-const NO_CAPS: &str = "minOutputTokens bounds the caps that the gateway writes, and capOutput: false lets it write none: remove one of the two";
-const NO_PRICE: &str = "a price needs inputPerMillion and outputPerMillion (\"0\" for what is free), or one of perImage, perMillionCharacters and perSecond";
-const NO_BASE: &str = "cached, written, reasoning, tiers and services vary the prices of tokens: give inputPerMillion and outputPerMillion, too";
-const ONE_WAY: &str = "say once where the request goes: keep one of provider, anyOf and shares";
+const MIN_OVER_MAX: &str = "minOutputTokens is larger than maxOutputTokens: make it smaller";
+const NO_CAPS: &str = "minOutputTokens has no effect with capOutput: false: remove one of the two";
+const NO_PRICE: &str = "a price needs inputPerMillion and outputPerMillion (\"0\" if free), or one of perImage, perMillionCharacters and perSecond";
+const NO_BASE: &str = "prices for caches, reasoning, tiers and services need the base prices: set inputPerMillion and outputPerMillion, too";
+const ONE_WAY: &str = "provider, anyOf and shares exclude each other: set only one of them";
 const NOWHERE: &str =
-    "a request that is refused goes nowhere: remove refused, or provider, anyOf, shares, model and fallbacks";
+    "a refused request has no provider: remove refused, or provider, anyOf, shares, model and fallbacks";
 const NOTHING_EXPECTED: &str =
-    "a test that expects nothing shows nothing: give provider, anyOf, shares, model, rule, fallbacks or refused";
-const REJECTED: &str = "what is rejected goes nowhere: remove targets, fallbacks and chain, or say action: Route";
+    "expect is empty: set at least one of provider, anyOf, shares, model, rule, fallbacks and refused";
+const REJECTED: &str = "action: Reject has no targets: remove targets, fallbacks and chain, or set action: Route";
 
 /// The fields that hold limits: kind, the spec with `LIMIT` for the fields of the limit, its path.
 const LIMITS: &[(&str, &str, &str)] = &[
@@ -258,12 +258,12 @@ pub const BROKEN: &[Invalid] = &[
     (
         BUDGET,
         "{amount: '1', window: Day, thresholds: [{percent: 90, action: Downgrade}]}",
-        &[("spec.thresholds[0]", "action Downgrade needs a model to go down to")],
+        &[("spec.thresholds[0]", "action Downgrade needs a model: set the cheaper model")],
     ),
     (
         BUDGET,
         "{amount: '1', window: Day, thresholds: [{percent: 90, action: Notify, model: a}]}",
-        &[("spec.thresholds[0]", "model belongs to action Downgrade: change the action, or remove it")],
+        &[("spec.thresholds[0]", "model is only for action Downgrade: change the action, or remove model")],
     ),
     (
         BUDGET,
@@ -283,12 +283,12 @@ pub const BROKEN: &[Invalid] = &[
     (
         BUDGET,
         "{amount: '1', window: Day, allowedNamespaces: {from: Selector}}",
-        &[("spec.allowedNamespaces", "from: Selector needs a selector: give one, or say from: Same or from: All")],
+        &[("spec.allowedNamespaces", "from: Selector needs a selector: set selector, or set from: Same or from: All")],
     ),
     (
         BUDGET,
         "{amount: '1', window: Day, allowedNamespaces: {selector: {}}}",
-        &[("spec.allowedNamespaces", "a selector counts only with from: Selector: say so, or remove the selector")],
+        &[("spec.allowedNamespaces", "selector is only for from: Selector: set from: Selector, or remove selector")],
     ),
     (
         BUDGET,
@@ -296,9 +296,9 @@ pub const BROKEN: &[Invalid] = &[
         &[
             (
                 "spec.allowedNamespaces.selector.matchExpressions[0]",
-                "operator In and NotIn compare with values: list at least one",
+                "operators In and NotIn need values: list at least one",
             ),
-            ("spec.allowedNamespaces.selector.matchLabels", "a label's key looks like `team` or `example.com/team`"),
+            ("spec.allowedNamespaces.selector.matchLabels", "a label's key must be a name such as `team` or `example.com/team`"),
         ],
     ),
     (
@@ -306,7 +306,7 @@ pub const BROKEN: &[Invalid] = &[
         "{amount: '1', window: Day, allowedNamespaces: {from: Selector, selector: {matchExpressions: [{key: a, operator: Exists, values: [b]}]}}}",
         &[(
             "spec.allowedNamespaces.selector.matchExpressions[0]",
-            "operator Exists and DoesNotExist take no values: remove them",
+            "operators Exists and DoesNotExist have no values: remove values",
         )],
     ),
     (
@@ -315,9 +315,9 @@ pub const BROKEN: &[Invalid] = &[
         &[
             (
                 "spec.appliesTo.namespaces.matchExpressions[0]",
-                "operator In and NotIn compare with values: list at least one",
+                "operators In and NotIn need values: list at least one",
             ),
-            ("spec.appliesTo.namespaces.matchLabels", "a label's key looks like `team` or `example.com/team`"),
+            ("spec.appliesTo.namespaces.matchLabels", "a label's key must be a name such as `team` or `example.com/team`"),
         ],
     ),
     (
@@ -325,7 +325,7 @@ pub const BROKEN: &[Invalid] = &[
         "{amount: '1', window: Day, appliesTo: {namespaces: {matchExpressions: [{key: a, operator: Exists, values: [b]}]}}}",
         &[(
             "spec.appliesTo.namespaces.matchExpressions[0]",
-            "operator Exists and DoesNotExist take no values: remove them",
+            "operators Exists and DoesNotExist have no values: remove values",
         )],
     ),
     (
@@ -334,9 +334,9 @@ pub const BROKEN: &[Invalid] = &[
         &[
             (
                 "spec.appliesTo.virtualKeys.matchExpressions[0]",
-                "operator In and NotIn compare with values: list at least one",
+                "operators In and NotIn need values: list at least one",
             ),
-            ("spec.appliesTo.virtualKeys.matchLabels", "a label's key looks like `team` or `example.com/team`"),
+            ("spec.appliesTo.virtualKeys.matchLabels", "a label's key must be a name such as `team` or `example.com/team`"),
         ],
     ),
     (
@@ -344,7 +344,7 @@ pub const BROKEN: &[Invalid] = &[
         "{amount: '1', window: Day, appliesTo: {virtualKeys: {matchExpressions: [{key: a, operator: Exists, values: [b]}]}}}",
         &[(
             "spec.appliesTo.virtualKeys.matchExpressions[0]",
-            "operator Exists and DoesNotExist take no values: remove them",
+            "operators Exists and DoesNotExist have no values: remove values",
         )],
     ),
     (
@@ -369,15 +369,15 @@ pub const BROKEN: &[Invalid] = &[
         )],
     ),
     // Rules.
-    (RULE, "{}", &[("spec", "a rule that routes needs targets: list at least one, or say action: Reject")]),
+    (RULE, "{}", &[("spec", "action: Route needs targets: list at least one, or set action: Reject")]),
     (RULE, "{action: Reject, message: no, targets: [{provider: a}]}", &[("spec", REJECTED)]),
     (RULE, "{action: Reject, message: no, fallbacks: [a]}", &[("spec", REJECTED)]),
     (RULE, "{action: Reject, message: no, chain: true}", &[("spec", REJECTED)]),
-    (RULE, "{action: Reject}", &[("spec", "action: Reject needs a message: it is what the caller is told")]),
+    (RULE, "{action: Reject}", &[("spec", "action: Reject needs message: set the error message for the caller")]),
     (
         RULE,
         "{targets: [{provider: a}], message: no}",
-        &[("spec", "message is what a caller is told who is rejected: say action: Reject, or remove it")],
+        &[("spec", "message is only for action: Reject: set that action, or remove message")],
     ),
     (RULE, "{action: reject, message: no}", &[("spec.action", "must be one of Route, Reject, did you mean `Reject`?")]),
     (

@@ -2,18 +2,18 @@
 
 use super::{Invalid, PROVIDER, RULE};
 
-const CREDENTIAL: &str = "a credential is no header: put it in a Secret, and name that in credentials";
-const OWN_HEADER: &str = "the gateway sets this header itself (host, connection, content-*, transfer-encoding, accept-encoding, forwarded, x-outrigger-* and their like): remove it";
-const HEADER_NAME: &str = "a header's name is made of letters, digits and `-`, at most 64 of them";
-const NO_SERVER: &str = "a Mock calls no server: remove endpoint, tls, proxy, headers and prewarm";
+const CREDENTIAL: &str = "credentials are not allowed in headers: put the credential in a Secret, and refer to it in credentials";
+const OWN_HEADER: &str = "the gateway sets this header itself (host, connection, content-*, transfer-encoding, accept-encoding, forwarded, x-outrigger-* and similar): remove it";
+const HEADER_NAME: &str = "a header's name must be at most 64 letters, digits and `-`";
+const NO_SERVER: &str = "a Mock does not call a server: remove endpoint, tls, proxy, headers and prewarm";
 const NO_ENDPOINT: &str =
-    "types OpenAICompatible and vLLM have no endpoint of their own: set endpoint, such as http://vllm.models:8000/v1";
-const NO_KEY: &str = "this type is called with a key: list at least one in credentials";
+    "types OpenAICompatible and vLLM have no default endpoint: set endpoint, such as http://vllm.models:8000/v1";
+const NO_KEY: &str = "this type needs an API key: list at least one in credentials";
 const ZERO: &str = "a timeout must be longer than zero: leave it out for the default";
-const ONE_SCOPE: &str = "a rule has one scope: keep one of virtualKeys, team and customer";
-const ONE_ANSWER: &str = "a mock's text is its reply or the caller's own: keep one of reply and echo";
+const ONE_SCOPE: &str = "a rule has one scope: set only one of virtualKeys, team and customer";
+const ONE_ANSWER: &str = "a mock answers with reply or with the caller's text: set only one of reply and echo";
 const EVENTS: &str =
-    "events belongs to faults of type CutAfterEvents, ErrorEvent and Malformed: change the type, or remove it";
+    "events is only for faults of type CutAfterEvents, ErrorEvent and Malformed: change the type, or remove events";
 
 /// Each breaks one rule.
 pub const BROKEN: &[Invalid] = &[
@@ -25,11 +25,11 @@ pub const BROKEN: &[Invalid] = &[
     (PROVIDER, "{type: Mock, mock: {}, proxy: {url: 'http://p:3128'}}", &[("spec", NO_SERVER)]),
     (PROVIDER, "{type: Mock, mock: {}, headers: {a: b}}", &[("spec", NO_SERVER)]),
     (PROVIDER, "{type: Mock, mock: {}, prewarm: true}", &[("spec", NO_SERVER)]),
-    (PROVIDER, "{type: Mock}", &[("spec", "type Mock needs mock, which says how it answers; mock: {} will do")]),
+    (PROVIDER, "{type: Mock}", &[("spec", "type Mock needs the field mock: set it, at least to {}")]),
     (
         PROVIDER,
         "{type: Ollama, mock: {}}",
-        &[("spec", "mock counts only with type Mock: change the type, or remove mock")],
+        &[("spec", "mock is only for type Mock: change the type, or remove mock")],
     ),
     (PROVIDER, "{type: OpenAI}", &[("spec", NO_KEY)]),
     (PROVIDER, "{type: Anthropic}", &[("spec", NO_KEY)]),
@@ -41,7 +41,7 @@ pub const BROKEN: &[Invalid] = &[
     (
         PROVIDER,
         "{type: Mock, mock: {}, credentials: [{name: a, secretRef: {name: a}}]}",
-        &[("spec", "a Mock needs no key: remove credentials")],
+        &[("spec", "a Mock needs no API key: remove credentials")],
     ),
     (
         PROVIDER,
@@ -51,7 +51,7 @@ pub const BROKEN: &[Invalid] = &[
     (
         PROVIDER,
         "{type: Ollama, exclusive: true}",
-        &[("spec", "exclusive: true without models would serve nothing: list them in models")],
+        &[("spec", "exclusive: true needs models: list at least one in models")],
     ),
     (PROVIDER, "{type: Ollama, headers: {Authorization: Bearer x}}", &[("spec.headers", CREDENTIAL)]),
     (PROVIDER, "{type: Ollama, headers: {X-API-Key: x}}", &[("spec.headers", CREDENTIAL)]),
@@ -73,19 +73,19 @@ pub const BROKEN: &[Invalid] = &[
     (
         PROVIDER,
         "{type: Ollama, allowedNamespaces: {from: Selector}}",
-        &[("spec.allowedNamespaces", "from: Selector needs a selector: give one, or say from: Same or from: All")],
+        &[("spec.allowedNamespaces", "from: Selector needs a selector: set selector, or set from: Same or from: All")],
     ),
     (
         PROVIDER,
         "{type: Ollama, allowedNamespaces: {selector: {}}}",
-        &[("spec.allowedNamespaces", "a selector counts only with from: Selector: say so, or remove the selector")],
+        &[("spec.allowedNamespaces", "selector is only for from: Selector: set from: Selector, or remove selector")],
     ),
     (
         PROVIDER,
         "{type: Ollama, allowedNamespaces: {from: Selector, selector: {matchExpressions: [{key: a, operator: NotIn}]}}}",
         &[(
             "spec.allowedNamespaces.selector.matchExpressions[0]",
-            "operator In and NotIn compare with values: list at least one",
+            "operators In and NotIn need values: list at least one",
         )],
     ),
     (
@@ -93,7 +93,7 @@ pub const BROKEN: &[Invalid] = &[
         "{type: Ollama, allowedNamespaces: {from: Selector, selector: {matchExpressions: [{key: a, operator: Exists, values: [b]}]}}}",
         &[(
             "spec.allowedNamespaces.selector.matchExpressions[0]",
-            "operator Exists and DoesNotExist take no values: remove them",
+            "operators Exists and DoesNotExist have no values: remove values",
         )],
     ),
     // Rules of the mock.
@@ -106,17 +106,17 @@ pub const BROKEN: &[Invalid] = &[
     (
         PROVIDER,
         "{type: Mock, mock: {faults: [{name: a, type: Hang, status: 429}]}}",
-        &[("spec.mock.faults[0]", "status belongs to faults of type Status: change the type, or remove it")],
+        &[("spec.mock.faults[0]", "status is only for faults of type Status: change the type, or remove status")],
     ),
     (
         PROVIDER,
         "{type: Mock, mock: {faults: [{name: a, type: Hang, retryAfter: 1s}]}}",
-        &[("spec.mock.faults[0]", "retryAfter belongs to faults of type Status: change the type, or remove it")],
+        &[("spec.mock.faults[0]", "retryAfter is only for faults of type Status: change the type, or remove retryAfter")],
     ),
     (
         PROVIDER,
         "{type: Mock, mock: {faults: [{name: a, type: Empty}, {name: b, type: CutAfterEvents}]}}",
-        &[("spec.mock.faults[1]", "a fault of type CutAfterEvents needs events: how many get through")],
+        &[("spec.mock.faults[1]", "a fault of type CutAfterEvents needs events: the number of events before the cut")],
     ),
     (
         PROVIDER,
@@ -131,20 +131,20 @@ pub const BROKEN: &[Invalid] = &[
     (
         PROVIDER,
         "{type: Mock, mock: {faults: [{name: a, type: Reset, delay: 1s}]}}",
-        &[("spec.mock.faults[0]", "delay belongs to faults of type Slow: change the type, or remove it")],
+        &[("spec.mock.faults[0]", "delay is only for faults of type Slow: change the type, or remove delay")],
     ),
     (
         PROVIDER,
         "{type: Mock, mock: {faults: [{name: a, type: Refused, message: b}]}}",
         &[(
             "spec.mock.faults[0]",
-            "message belongs to faults of type Status and ErrorEvent: change the type, or remove it",
+            "message is only for faults of type Status and ErrorEvent: change the type, or remove message",
         )],
     ),
     (
         PROVIDER,
         "{type: Ollama, allowedNamespaces: {from: Selector, selector: {matchLabels: {'a b': c}}}}",
-        &[("spec.allowedNamespaces.selector.matchLabels", "a label's key looks like `team` or `example.com/team`")],
+        &[("spec.allowedNamespaces.selector.matchLabels", "a label's key must be a name such as `team` or `example.com/team`")],
     ),
     // Rules of RoutingRule.
     (RULE, "{scope: {virtualKeys: [a], team: b}, targets: [{provider: a}]}", &[("spec.scope", ONE_SCOPE)]),

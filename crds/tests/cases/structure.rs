@@ -9,7 +9,7 @@ const URL: &str =
 const PROXY: &str = "must be a proxy's URL without user and path, such as http://proxy.example.com:3128";
 const DURATION: &str = "must be a duration: whole numbers with a unit (h, m, s or ms), such as 30s, 1h30m or 200ms";
 const EMPTY_LIST: &str = "must not be an empty list: leave it out, or list at least one";
-const VISIBLE: &str = "must be printable ASCII without spaces, and not empty";
+const VISIBLE: &str = "must be printable ASCII without spaces, at least one character";
 const VALUE: &str =
     "must be a label's value: letters, digits, `-`, `_` and `.`, beginning and ending with a letter or digit";
 
@@ -168,7 +168,7 @@ pub const BROKEN: &[Invalid] = &[
     (
         KEY,
         "{expiresAt: '2027-02-30T00:00:00Z'}",
-        &[("spec.expiresAt", "must be a moment that exists, as RFC 3339 writes it, such as 2027-06-01T00:00:00Z")],
+        &[("spec.expiresAt", "must be an existing time in RFC 3339, such as 2027-06-01T00:00:00Z")],
     ),
     (
         RULE,
@@ -240,7 +240,7 @@ pub const BROKEN: &[Invalid] = &[
     (
         PROVIDER,
         "{type: Ollama, models: [{name: a, aliases: [b, b]}]}",
-        &[("spec.models[0].aliases[1]", "is listed twice: it is spec.models[0].aliases[0] already")],
+        &[("spec.models[0].aliases[1]", "is a duplicate of spec.models[0].aliases[0]")],
     ),
     (
         KEY,
@@ -252,7 +252,7 @@ pub const BROKEN: &[Invalid] = &[
         "{allowedWorkloads: {serviceAccounts: [a, b.c, a]}}",
         &[(
             "spec.allowedWorkloads.serviceAccounts[2]",
-            "is listed twice: it is spec.allowedWorkloads.serviceAccounts[0] already",
+            "is a duplicate of spec.allowedWorkloads.serviceAccounts[0]",
         )],
     ),
     // Unknown fields.
@@ -274,7 +274,7 @@ pub const BROKEN: &[Invalid] = &[
         &[
             ("spec.account", LABEL),
             ("spec.modles", "unknown field `modles`, did you mean `models`?"),
-            ("spec", "type Mock needs mock, which says how it answers; mock: {} will do"),
+            ("spec", "type Mock needs the field mock: set it, at least to {}"),
         ],
     ),
 ];

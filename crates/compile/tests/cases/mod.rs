@@ -93,12 +93,12 @@ pub const BROKEN: &[Broken] = &[
             "a.yaml",
             concat!(provider!("a"), "apiVersion: outriger.dev/v1alpha1\nkind: VirtualKey\nmetadata: {name: k}\n"),
         )],
-        &["a.yaml:6: VirtualKey default/k: apiVersion: must be outrigger.dev/v1alpha1: no other is known here"],
+        &["a.yaml:6: VirtualKey default/k: apiVersion: must be outrigger.dev/v1alpha1, the only supported version"],
     ),
     broken(
         "no group",
         &[("a.yaml", concat!(provider!("a"), "apiVersion: v1alpha1\nkind: VirtualKey\nmetadata: {name: k}\n"))],
-        &["a.yaml:6: VirtualKey default/k: apiVersion: must be outrigger.dev/v1alpha1: no other is known here"],
+        &["a.yaml:6: VirtualKey default/k: apiVersion: must be outrigger.dev/v1alpha1, the only supported version"],
     ),
     broken(
         "a misspelt kind is not told as missing",
@@ -139,7 +139,7 @@ pub const BROKEN: &[Broken] = &[
     broken(
         "another version",
         &[("a.yaml", concat!(provider!("a"), "apiVersion: outrigger.dev/v2\nkind: VirtualKey\nmetadata: {name: a}\n"))],
-        &["a.yaml:6: VirtualKey default/a: apiVersion: must be outrigger.dev/v1alpha1: no other is known here"],
+        &["a.yaml:6: VirtualKey default/a: apiVersion: must be outrigger.dev/v1alpha1, the only supported version"],
     ),
     broken(
         "an unknown field spares the neighbours",
@@ -170,7 +170,7 @@ pub const BROKEN: &[Broken] = &[
             concat!(provider!("a"), object!("VirtualKey", "name: k", "  providers:\n  - name: a\n    weight: heavy")),
         )],
         &[
-            "a.yaml:12: VirtualKey default/k: spec.providers[0].weight: must be a whole number, not a string: write digits alone, without quotes",
+            "a.yaml:12: VirtualKey default/k: spec.providers[0].weight: must be a whole number, not a string: write only digits, without quotes",
         ],
     ),
     broken(
@@ -360,7 +360,7 @@ pub const BROKEN: &[Broken] = &[
             ),
         )],
         &[
-            "a.yaml:4: LLMProvider default/a: spec: this type is called with a key: list at least one in credentials",
+            "a.yaml:4: LLMProvider default/a: spec: this type needs an API key: list at least one in credentials",
             "a.yaml:11: warning: VirtualKey default/k: spec.providers[0].name: LLMProvider default/a can't be used until it is repaired",
         ],
     ),
