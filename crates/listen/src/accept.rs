@@ -1,4 +1,4 @@
-//! Takes connections until the port is closed, and waits for those that are open.
+//! Accepts connections until the port is closed, then waits for the open ones.
 
 use std::future::Future;
 use std::io;
@@ -11,24 +11,24 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 
-use crate::connections::{Connections, Entry, Peer};
+use crate::connections::{Connections, AdmitResult, Peer};
 
-/// How often it is looked who has waited for too long.
-const LOOK: Duration = Duration::from_secs(1);
-/// Before the next try, where nothing can be done, or what was done has not helped.
+/// How often connections are checked for timeouts.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
+/// The pause before the next try, if nothing could be closed or closing did not help.
 const BACK_OFF: Duration = Duration::from_millis(50);
-/// How long a connection that was told to go may keep its descriptor until another one is told.
-const RELEASE: Duration = Duration::from_secs(1);
-/// Between two warnings that connections cannot be accepted.
-const WARN: Duration = Duration::from_secs(1);
-/// No more descriptors in this process, and in all of the system.
+/// How long an evicted connection may take to free its descriptor before another one is evicted.
+const CLOSE_WAIT: Duration = Duration::from_secs(1);
+/// The shortest time between two warnings that connections cannot be accepted.
+const WARN_INTERVAL: Duration = Duration::from_secs(1);
+/// Out of file descriptors: in this process, and in the system.
 const EMFILE: i32 = 24;
 const ENFILE: i32 = 23;
 
-/// What is done with the connections of a port.
+/// Serves the connections of a port.
 pub trait Serve: Send + 'static {
-    /// Serves a connection until it ends, or is told to go. A peer that came in beyond the bound is
-    /// [crowded](Peer::crowded): its requests are refused.
+    /// Serves a connection until it ends or is asked to close. If [`Peer::over_limit`] is set, its requests must be
+    /// refused.
     fn serve(
         &self,
         stream: TcpStream,
@@ -36,22 +36,22 @@ pub trait Serve: Send + 'static {
         peer: Arc<Peer>,
     ) -> impl Future<Output = ()> + Send + 'static;
 
-    /// A connection was closed unheard, because all others are busy.
-    fn shut_out(&self, _remote: SocketAddr) {}
+    /// A connection was closed at once, because all others are busy.
+    fn rejected(&self, _remote: SocketAddr) {}
 }
 
-/// How connections are taken.
+/// How to accept connections.
 #[derive(Clone, Debug)]
 pub struct Port {
-    /// Shared by all listeners of the same purpose.
+    /// Shared by all listeners with the same purpose.
     pub connections: Arc<Connections>,
-    /// Where one is closed if the process is out of descriptors and none of this port can be.
-    pub relief: Option<Arc<Connections>>,
-    /// Whether those that have connected before the port is closed are served.
-    pub last_call: bool,
+    /// If the process is out of descriptors and no connection of this port can be closed, one of these is.
+    pub evict_also_from: Option<Arc<Connections>>,
+    /// Whether connections in the backlog are served when the port is closed.
+    pub serve_backlog: bool,
 }
 
-/// Where connections come from.
+/// A source of new connections.
 trait AcceptSource: Send {
     fn next(&mut self) -> impl Future<Output = io::Result<(TcpStream, SocketAddr)>> + Send;
 }
@@ -62,87 +62,88 @@ impl AcceptSource for TcpListener {
     }
 }
 
-/// Accepts connections until the sender of `stopped` is gone, then closes the port and waits for the open ones. If it is
-/// dropped, they end at once.
+/// Accepts connections until the sender of `stopped` is dropped, then closes the port and waits for the open ones. If
+/// the future is dropped, they end at once.
 pub async fn accept(listener: TcpListener, port: Port, serve: impl Serve, stopped: watch::Receiver<()>) {
     accept_from(listener, port, serve, stopped).await;
 }
 
 async fn accept_from(mut source: impl AcceptSource, port: Port, serve: impl Serve, stopped: watch::Receiver<()>) {
-    let Port { connections, relief, last_call } = port;
+    let Port { connections, evict_also_from, serve_backlog } = port;
     let (mut stopped, mut stopped_last) = (stopped.clone(), stopped);
     let mut tasks = JoinSet::new();
     let mut failures = Failures::default();
-    let mut look = tokio::time::interval(LOOK);
-    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut sweep_tick = tokio::time::interval(SWEEP_INTERVAL);
+    sweep_tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let accepted = tokio::select! {
             biased;
-            _ = stopped.changed(), if !last_call => break,
+            _ = stopped.changed(), if !serve_backlog => break,
             Some(_) = tasks.join_next(), if !tasks.is_empty() => continue,
-            _ = look.tick(), if !connections.is_empty() => {
+            _ = sweep_tick.tick(), if !connections.is_empty() => {
                 connections.sweep();
                 continue;
             }
             accepted = source.next() => accepted,
-            _ = stopped_last.changed(), if last_call => break,
+            _ = stopped_last.changed(), if serve_backlog => break,
         };
         match accepted {
             Ok((stream, remote)) => {
                 failures.in_a_row = 0;
-                match connections.enter(remote.ip().to_canonical()) {
-                    Entry::In(peer) | Entry::Crowded(peer) => {
-                        let left = Leaves { connections: Arc::clone(&connections), peer: Arc::clone(&peer) };
+                match connections.admit(remote.ip().to_canonical()) {
+                    AdmitResult::Accepted(peer) | AdmitResult::OverLimit(peer) => {
+                        let remove_on_drop = RemoveOnDrop { connections: Arc::clone(&connections), peer: Arc::clone(&peer) };
                         let serving = serve.serve(stream, remote, peer);
                         tasks.spawn(async move {
                             serving.await;
-                            drop(left);
+                            drop(remove_on_drop);
                         });
                     }
-                    Entry::Out => {
-                        serve.shut_out(remote);
+                    AdmitResult::Rejected => {
+                        serve.rejected(remote);
                         continue;
                     }
                 }
             }
             Err(error) => {
-                let spare = || connections.spare().or_else(|| relief.as_ref().and_then(|other| other.spare()));
-                failures.recover(&error, spare).await;
+                let evict = || connections.evict().or_else(|| evict_also_from.as_ref().and_then(|other| other.evict()));
+                failures.recover(&error, evict).await;
             }
         }
-        // In a flood each has its turn before the next comes: one whose head is here already is no slow one.
+        // Under load, lets the tasks run before the next connection: a head that has already arrived must not count as
+        // slow.
         tokio::task::yield_now().await;
     }
     drop(source);
     while tasks.join_next().await.is_some() {}
 }
 
-/// What went wrong with accepting.
+/// Failures of accepting.
 #[derive(Debug, Default)]
 struct Failures {
-    /// Since a connection was accepted.
+    /// Since the last accepted connection.
     in_a_row: u32,
-    /// Since a warning was written.
-    untold: u32,
+    /// Since the last warning.
+    unreported: u32,
     warned: Option<Instant>,
 }
 
 impl Failures {
-    /// Does what can be done, and waits until it makes sense to try again. `spare` closes a connection.
-    async fn recover(&mut self, error: &io::Error, spare: impl FnOnce() -> Option<Arc<Peer>>) {
+    /// Does what can be done, and waits until it makes sense to try again. `evict` closes a connection.
+    async fn recover(&mut self, error: &io::Error, evict: impl FnOnce() -> Option<Arc<Peer>>) {
         self.in_a_row += 1;
         self.warn(error);
         if error.kind() == io::ErrorKind::ConnectionAborted {
-            // Whoever came has gone: the next is another one.
+            // The client has disconnected: try the next connection.
             return;
         }
         let out_of_descriptors = matches!(error.raw_os_error(), Some(EMFILE | ENFILE));
-        // In spite of all bounds: one that is in use for nothing is given up.
-        let spared = if out_of_descriptors { spare() } else { None };
+        // Should not happen within the limits: gives up the connection that is needed least.
+        let evicted = if out_of_descriptors { evict() } else { None };
         let mut pauses = self.in_a_row > 1;
-        match spared {
-            // Until then the next try fails like this one, and would cost another connection.
-            Some(peer) => pauses &= tokio::time::timeout(RELEASE, peer.has_gone()).await.is_ok(),
+        match evicted {
+            // Until it is closed the next try would fail too, and would evict another connection.
+            Some(peer) => pauses &= tokio::time::timeout(CLOSE_WAIT, peer.closed()).await.is_ok(),
             None => pauses = true,
         }
         if pauses {
@@ -151,23 +152,23 @@ impl Failures {
     }
 
     fn warn(&mut self, error: &io::Error) {
-        if let Some(times) = self.tells(Instant::now()) {
+        if let Some(times) = self.due_warning(Instant::now()) {
             tracing::warn!(%error, times, "connections could not be accepted");
         }
     }
 
-    /// How many failures a warning is to speak of, if it is time for one.
-    fn tells(&mut self, now: Instant) -> Option<u32> {
-        self.untold += 1;
-        if self.warned.is_some_and(|warned| now - warned < WARN) {
+    /// Counts a failure, and returns the number of failures to report if a warning is due.
+    fn due_warning(&mut self, now: Instant) -> Option<u32> {
+        self.unreported += 1;
+        if self.warned.is_some_and(|warned| now - warned < WARN_INTERVAL) {
             return None;
         }
         self.warned = Some(now);
-        Some(std::mem::take(&mut self.untold))
+        Some(std::mem::take(&mut self.unreported))
     }
 }
 
-/// Waits until all ports are closed and their connections have ended; when the time is over, ends those that are left.
+/// Waits until all ports are closed and their connections have ended. After `within`, ends the remaining ones.
 pub async fn drain(mut accepting: JoinSet<()>, within: Duration) {
     let drained = async { while accepting.join_next().await.is_some() {} };
     if tokio::time::timeout(within, drained).await.is_err() {
@@ -176,15 +177,15 @@ pub async fn drain(mut accepting: JoinSet<()>, within: Duration) {
     }
 }
 
-/// Says when a connection has ended, whatever way that was.
-struct Leaves {
+/// Removes a connection from the table when it ends, for whatever reason.
+struct RemoveOnDrop {
     connections: Arc<Connections>,
     peer: Arc<Peer>,
 }
 
-impl Drop for Leaves {
+impl Drop for RemoveOnDrop {
     fn drop(&mut self) {
-        self.connections.left(&self.peer);
+        self.connections.remove(&self.peer);
     }
 }
 
@@ -194,9 +195,10 @@ mod tests {
     use tokio::sync::mpsc;
 
     use super::*;
-    use crate::connections::{ConnectionLimits, Eviction, NEVER, Times};
+    use crate::connections::{ConnectionLimits, Eviction, NEVER, ConnectionTimeouts};
 
-    /// Says who came and who was shut out. A connection is one request, which ends with the client's side.
+    /// Reports which connections were accepted and rejected. A connection is one request, and ends when the client
+    /// closes its side.
     struct Echo(mpsc::UnboundedSender<&'static str>);
 
     impl Serve for Echo {
@@ -206,59 +208,59 @@ mod tests {
             _: SocketAddr,
             peer: Arc<Peer>,
         ) -> impl Future<Output = ()> + Send + 'static {
-            let heard = self.0.clone();
-            let underway = peer.begins();
+            let events = self.0.clone();
+            let request = peer.begin_request();
             async move {
-                heard.send(if peer.crowded { "crowded" } else { "in" }).unwrap();
+                events.send(if peer.over_limit { "over limit" } else { "accepted" }).unwrap();
                 let (mut reads, mut writes) = stream.split();
                 tokio::io::copy(&mut reads, &mut writes).await.unwrap();
-                drop(underway);
+                drop(request);
             }
         }
 
-        fn shut_out(&self, _: SocketAddr) {
-            self.0.send("out").unwrap();
+        fn rejected(&self, _: SocketAddr) {
+            self.0.send("rejected").unwrap();
         }
     }
 
-    struct World {
+    struct TestPort {
         address: SocketAddr,
-        heard: mpsc::UnboundedReceiver<&'static str>,
+        events: mpsc::UnboundedReceiver<&'static str>,
         stop: watch::Sender<()>,
         accepting: JoinSet<()>,
         port: Port,
     }
 
-    async fn world(last_call: bool) -> World {
+    async fn test_port(serve_backlog: bool) -> TestPort {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (told, heard) = mpsc::unbounded_channel();
+        let (sender, events) = mpsc::unbounded_channel();
         let (stop, stopped) = watch::channel(());
-        let times = Times { head: NEVER, idle: NEVER, unread: NEVER };
+        let timeouts = ConnectionTimeouts { head: NEVER, idle: NEVER, unread: NEVER };
         let limits = ConnectionLimits {
             connections: 1,
-            of_an_address: None,
-            crowded: 1,
+            per_address: None,
+            over_limit: 1,
             eviction: Eviction::LongestWaiting,
-            times,
+            timeouts,
         };
-        let port = Port { connections: Arc::new(Connections::new(limits)), relief: None, last_call };
+        let port = Port { connections: Arc::new(Connections::new(limits)), evict_also_from: None, serve_backlog };
         let mut accepting = JoinSet::new();
-        accepting.spawn(accept(listener, port.clone(), Echo(told), stopped));
-        World { address, heard, stop, accepting, port }
+        accepting.spawn(accept(listener, port.clone(), Echo(sender), stopped));
+        TestPort { address, events, stop, accepting, port }
     }
 
-    /// After so many connections there are no more descriptors, until so many have been given back.
+    /// Runs out of descriptors after `left` connections, until `missing` descriptors are freed.
     struct OutOfDescriptors {
         listener: TcpListener,
         left: usize,
         missing: usize,
-        given_back: mpsc::UnboundedReceiver<()>,
+        freed: mpsc::UnboundedReceiver<()>,
     }
 
     impl AcceptSource for OutOfDescriptors {
         async fn next(&mut self) -> io::Result<(TcpStream, SocketAddr)> {
-            while self.given_back.try_recv().is_ok() {
+            while self.freed.try_recv().is_ok() {
                 self.missing = self.missing.saturating_sub(1);
             }
             match (self.left, self.missing) {
@@ -272,102 +274,102 @@ mod tests {
         }
     }
 
-    /// A connection that takes so long to end when it is told to go, and says when it was told.
-    struct Leaving {
+    /// A connection that takes a while to close, and reports when it was asked to.
+    struct SlowClose {
         takes: Duration,
-        told: mpsc::UnboundedSender<Instant>,
-        gives_back: mpsc::UnboundedSender<()>,
+        closed_at: mpsc::UnboundedSender<Instant>,
+        descriptors: mpsc::UnboundedSender<()>,
     }
 
-    impl Serve for Leaving {
+    impl Serve for SlowClose {
         fn serve(
             &self,
             stream: TcpStream,
             _: SocketAddr,
             peer: Arc<Peer>,
         ) -> impl Future<Output = ()> + Send + 'static {
-            let (takes, told, gives_back) = (self.takes, self.told.clone(), self.gives_back.clone());
+            let (takes, closed_at, descriptors) = (self.takes, self.closed_at.clone(), self.descriptors.clone());
             async move {
-                peer.told_to_go().await;
-                told.send(Instant::now()).unwrap();
+                peer.close_requested().await;
+                closed_at.send(Instant::now()).unwrap();
                 tokio::time::sleep(takes).await;
                 drop(stream);
-                let _ = gives_back.send(());
+                let _ = descriptors.send(());
             }
         }
     }
 
-    /// With four idle connections and so many descriptors missing: how long after the first the others were told to go,
-    /// within a minute.
-    async fn told_to_go(missing: usize, takes: Duration) -> Vec<Duration> {
+    /// With four idle connections and `missing` descriptors: when the connections were asked to close within a minute,
+    /// counted from the first.
+    async fn close_times(missing: usize, takes: Duration) -> Vec<Duration> {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let clients = [(); 4].map(|()| std::net::TcpStream::connect(address).unwrap());
-        let (gives_back, given_back) = mpsc::unbounded_channel();
-        let (told, mut hears) = mpsc::unbounded_channel();
+        let (descriptors, freed) = mpsc::unbounded_channel();
+        let (record, mut closed_at) = mpsc::unbounded_channel();
         let (_stop, stopped) = watch::channel(());
-        let times = Times { head: NEVER, idle: NEVER, unread: NEVER };
+        let timeouts = ConnectionTimeouts { head: NEVER, idle: NEVER, unread: NEVER };
         let eviction = Eviction::LongestWaiting;
-        let limits = ConnectionLimits { connections: 8, of_an_address: None, crowded: 0, eviction, times };
-        let port = Port { connections: Arc::new(Connections::new(limits)), relief: None, last_call: false };
-        let source = OutOfDescriptors { listener, left: clients.len(), missing, given_back };
-        let accepting = accept_from(source, port, Leaving { takes, told, gives_back }, stopped);
+        let limits = ConnectionLimits { connections: 8, per_address: None, over_limit: 0, eviction, timeouts };
+        let port = Port { connections: Arc::new(Connections::new(limits)), evict_also_from: None, serve_backlog: false };
+        let source = OutOfDescriptors { listener, left: clients.len(), missing, freed };
+        let accepting = accept_from(source, port, SlowClose { takes, closed_at: record, descriptors }, stopped);
         assert!(tokio::time::timeout(Duration::from_secs(60), accepting).await.is_err());
         let mut all = Vec::new();
-        while let Ok(at) = hears.try_recv() {
+        while let Ok(at) = closed_at.try_recv() {
             all.push(at);
         }
         all.iter().map(|at| *at - all[0]).collect()
     }
 
     #[tokio::test(start_paused = true)]
-    async fn out_of_descriptors_one_connection_goes_and_no_other_before_its_own_is_free() {
+    async fn out_of_descriptors_evicts_one_connection_and_waits_until_it_is_closed() {
         let takes = Duration::from_millis(300);
-        assert_eq!(told_to_go(1, takes).await, [Duration::ZERO]);
-        assert_eq!(told_to_go(2, takes).await, [Duration::ZERO, takes]);
+        assert_eq!(close_times(1, takes).await, [Duration::ZERO]);
+        assert_eq!(close_times(2, takes).await, [Duration::ZERO, takes]);
         let third = takes * 2 + BACK_OFF;
-        assert_eq!(told_to_go(3, takes).await, [Duration::ZERO, takes, third]);
+        assert_eq!(close_times(3, takes).await, [Duration::ZERO, takes, third]);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_that_does_not_go_is_waited_for_no_longer_than_a_second() {
-        assert_eq!(told_to_go(1, RELEASE * 5 / 2).await, [0, 1, 2].map(|times| RELEASE * times));
+    async fn waits_at_most_a_second_for_an_evicted_connection() {
+        assert_eq!(close_times(1, CLOSE_WAIT * 5 / 2).await, [0, 1, 2].map(|times| CLOSE_WAIT * times));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_warning_a_second_tells_of_all_failures_since_the_last() {
+    async fn warns_once_a_second_with_the_number_of_failures() {
         let mut failures = Failures::default();
-        let mut told = Vec::new();
+        let mut warnings = Vec::new();
         for _ in 0..21 {
-            told.extend(failures.tells(Instant::now()));
+            warnings.extend(failures.due_warning(Instant::now()));
             tokio::time::advance(Duration::from_millis(100)).await;
         }
-        assert_eq!(told, [1, 10, 10]);
+        assert_eq!(warnings, [1, 10, 10]);
     }
 
     #[tokio::test]
-    async fn connections_beyond_the_bound_are_served_as_crowded_and_then_closed_unheard() {
-        let mut world = world(false).await;
+    async fn connections_over_the_limit_are_marked_and_then_rejected() {
+        let mut test_port = test_port(false).await;
         let mut clients = Vec::new();
-        for expected in ["in", "crowded", "out"] {
-            clients.push(TcpStream::connect(world.address).await.unwrap());
-            assert_eq!(world.heard.recv().await, Some(expected));
+        for expected in ["accepted", "over limit", "rejected"] {
+            clients.push(TcpStream::connect(test_port.address).await.unwrap());
+            assert_eq!(test_port.events.recv().await, Some(expected));
         }
         assert!(matches!(clients[2].read(&mut [0]).await, Ok(0) | Err(_)));
-        drop(world.stop);
+        drop(test_port.stop);
         clients.clear();
-        drain(world.accepting, Duration::from_secs(60)).await;
-        assert!(world.port.connections.is_empty());
+        drain(test_port.accepting, Duration::from_secs(60)).await;
+        assert!(test_port.port.connections.is_empty());
     }
 
     #[tokio::test]
-    async fn what_is_under_way_ends_first_and_the_port_is_closed_meanwhile() {
-        let mut world = world(false).await;
-        let mut client = TcpStream::connect(world.address).await.unwrap();
-        assert_eq!(world.heard.recv().await, Some("in"));
-        drop(world.stop);
-        let draining = tokio::spawn(drain(world.accepting, Duration::from_secs(60)));
-        while TcpStream::connect(world.address).await.is_ok() {
+    async fn drain_finishes_active_requests_and_closes_the_port_first() {
+        let mut test_port = test_port(false).await;
+        let mut client = TcpStream::connect(test_port.address).await.unwrap();
+        assert_eq!(test_port.events.recv().await, Some("accepted"));
+        drop(test_port.stop);
+        let draining = tokio::spawn(drain(test_port.accepting, Duration::from_secs(60)));
+        while TcpStream::connect(test_port.address).await.is_ok() {
             tokio::task::yield_now().await;
         }
         client.write_all(b"x").await.unwrap();
@@ -379,25 +381,25 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_goes_on_for_too_long_is_ended() {
-        let mut world = world(false).await;
-        let mut client = TcpStream::connect(world.address).await.unwrap();
-        assert_eq!(world.heard.recv().await, Some("in"));
-        drop(world.stop);
-        drain(world.accepting, Duration::from_secs(60)).await;
+    async fn drain_ends_requests_after_its_timeout() {
+        let mut test_port = test_port(false).await;
+        let mut client = TcpStream::connect(test_port.address).await.unwrap();
+        assert_eq!(test_port.events.recv().await, Some("accepted"));
+        drop(test_port.stop);
+        drain(test_port.accepting, Duration::from_secs(60)).await;
         assert!(matches!(client.read(&mut [0]).await, Ok(0) | Err(_)));
-        assert!(world.port.connections.is_empty());
+        assert!(test_port.port.connections.is_empty());
     }
 
     #[tokio::test]
-    async fn at_a_last_call_those_who_have_connected_are_served() {
-        let mut world = world(true).await;
-        let connect = || std::net::TcpStream::connect(world.address).unwrap();
+    async fn serve_backlog_serves_connections_made_before_the_port_closed() {
+        let mut test_port = test_port(true).await;
+        let connect = || std::net::TcpStream::connect(test_port.address).unwrap();
         let sockets = [connect(), connect()];
-        assert_eq!(world.heard.recv().await, Some("in"));
-        drop(world.stop);
-        assert_eq!(world.heard.recv().await, Some("crowded"));
+        assert_eq!(test_port.events.recv().await, Some("accepted"));
+        drop(test_port.stop);
+        assert_eq!(test_port.events.recv().await, Some("over limit"));
         drop(sockets);
-        drain(world.accepting, Duration::from_secs(60)).await;
+        drain(test_port.accepting, Duration::from_secs(60)).await;
     }
 }

@@ -1,8 +1,8 @@
-//! The connections of a port: how many there may be, what each waits for, and which one has to go.
+//! The connections of a port: how many are allowed, their timeouts, and which one to close for a new one.
 //!
-//! A connection is *busy* while a request of its is answered. Else it waits: for the rest of a head that has begun, or for
-//! its next request. One that waits too long is closed; where there is no room, the one that has waited longest is closed
-//! for the new one, and heads that have begun and don't end go first.
+//! A connection is *busy* while one of its requests is being answered. Otherwise it waits: for the rest of a head, or
+//! for its next request. A connection that waits too long is closed. If there is no room for a new connection, the one
+//! that has waited longest is closed; connections with an unfinished head are closed first.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -16,172 +16,173 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// No limit, or one that others keep.
+/// No timeout, or one that is enforced elsewhere.
 pub const NEVER: Duration = Duration::MAX;
 
-/// How long the connections of a port may wait. Each is told to go within a second of it.
+/// The timeouts of a port's connections. A connection is asked to close within a second of its timeout.
 #[derive(Clone, Copy, Debug)]
-pub struct Times {
+pub struct ConnectionTimeouts {
     /// From the first byte of a head (or of a frame of HTTP/2) to its last.
     pub head: Duration,
     /// Without a request.
     pub idle: Duration,
-    /// With an answer that the other side doesn't read.
+    /// With an answer that the client doesn't read.
     pub unread: Duration,
 }
 
-/// How many connections a port may have, and for how long.
+/// The number of connections of a port, and their timeouts.
 #[derive(Clone, Copy, Debug)]
 pub struct ConnectionLimits {
-    /// At a time.
+    /// In total, at the same time.
     pub connections: usize,
-    /// Of one address, at a time.
-    pub of_an_address: Option<usize>,
-    /// Beyond the bound: they come in so that they can be told that there is no room. More of them are closed unheard.
-    pub crowded: usize,
+    /// From one address, at the same time.
+    pub per_address: Option<usize>,
+    /// Above these limits: such connections are accepted only to refuse their requests with a reason. Further ones are
+    /// closed at once.
+    pub over_limit: usize,
     pub eviction: Eviction,
-    pub times: Times,
+    pub timeouts: ConnectionTimeouts,
 }
 
-/// Which connection is closed for a new one. Heads that have begun and don't end always go first.
+/// Which connection is closed for a new one. Connections with an unfinished head are always closed first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Eviction {
-    /// The one that has waited longest. One that is busy is never closed.
+    /// The one that has waited longest. A busy one is never closed.
     LongestWaiting,
-    /// The same, but those that never had a request go before those that had one.
+    /// The same, but connections that never had a request are closed before the others.
     UnservedFirst,
-    /// The one that has waited longest, or else the oldest: where answers take no time.
-    EvenBusy,
+    /// The one that has waited longest, or else the oldest. For ports whose answers take no time.
+    IncludingBusy,
 }
 
-/// What a new connection gets.
+/// What happens to a new connection.
 #[derive(Debug)]
-pub enum Entry {
+pub enum AdmitResult {
     /// It is served.
-    In(Arc<Peer>),
-    /// All others are busy: its request is refused, with the reason.
-    Crowded(Arc<Peer>),
-    /// Not even that.
-    Out,
+    Accepted(Arc<Peer>),
+    /// All others are busy: its requests must be refused with the reason.
+    OverLimit(Arc<Peer>),
+    /// It is closed at once.
+    Rejected,
 }
 
-/// The open connections of a port, of all addresses that it listens at.
+/// The open connections of a port, on all its addresses.
 #[derive(Debug)]
 pub struct Connections {
-    born: Instant,
+    created: Instant,
     limits: ConnectionLimits,
-    all: Mutex<Numbered>,
+    all: Mutex<PeerTable>,
 }
 
 #[derive(Debug, Default)]
-struct Numbered {
+struct PeerTable {
     next: u64,
-    /// In the order in which they came.
+    /// In the order in which they connected.
     by_number: BTreeMap<u64, Arc<Peer>>,
-    crowded: usize,
+    over_limit: usize,
 }
 
-/// What is known of a connection. Times are milliseconds on the table's clock; 0: not now.
+/// The state of a connection. Times are milliseconds since the table was created; 0 means not set.
 #[derive(Debug)]
 pub struct Peer {
     number: u64,
-    born: Instant,
+    created: Instant,
     address: IpAddr,
-    /// There is no room for it: its requests are refused.
-    pub crowded: bool,
+    /// It is above the limit: its requests must be refused.
+    pub over_limit: bool,
     busy: AtomicUsize,
-    /// When it came, or when its last request ended.
-    waits_since: AtomicU64,
+    /// When it connected, or when its last request ended.
+    waiting_since: AtomicU64,
     head_since: AtomicU64,
     unread_since: AtomicU64,
     served: AtomicBool,
-    leave: Notify,
-    gone: Notify,
-    /// Bytes of the answer under way that were given to be written, and that were.
-    given: AtomicUsize,
+    close_request: Notify,
+    closed_notify: Notify,
+    /// Bytes of the current answer: queued for writing, and written.
+    queued: AtomicUsize,
     written: AtomicUsize,
-    writes: AtomicWaker,
+    write_waker: AtomicWaker,
 }
 
 impl Connections {
     #[must_use]
     pub fn new(limits: ConnectionLimits) -> Self {
-        Connections { born: Instant::now(), limits, all: Mutex::default() }
+        Connections { created: Instant::now(), limits, all: Mutex::default() }
     }
 
-    /// A connection has come from this address. Whatever has to go for it is told to.
-    pub fn enter(&self, address: IpAddr) -> Entry {
+    /// Decides on a new connection from this address. May ask another connection to close.
+    pub fn admit(&self, address: IpAddr) -> AdmitResult {
         let mut all = self.lock();
         let from_there = |peer: &Peer| peer.address == address;
-        let is_full = |most| all.by_number.values().filter(|peer| !peer.crowded && from_there(peer)).count() >= most;
-        let crowded = if self.limits.of_an_address.is_some_and(is_full) {
+        let is_full = |most| all.by_number.values().filter(|peer| !peer.over_limit && from_there(peer)).count() >= most;
+        let over_limit = if self.limits.per_address.is_some_and(is_full) {
             self.make_room(&mut all, from_there).is_none()
         } else {
-            let room = all.by_number.len() - all.crowded < self.limits.connections;
+            let room = all.by_number.len() - all.over_limit < self.limits.connections;
             !room && self.make_room(&mut all, |_| true).is_none()
         };
-        if crowded && all.crowded >= self.limits.crowded {
-            return Entry::Out;
+        if over_limit && all.over_limit >= self.limits.over_limit {
+            return AdmitResult::Rejected;
         }
         all.next += 1;
         let number = all.next;
         let peer = Arc::new(Peer {
             number,
-            born: self.born,
+            created: self.created,
             address,
-            crowded,
+            over_limit,
             busy: AtomicUsize::new(0),
-            waits_since: AtomicU64::new(millis(self.born)),
+            waiting_since: AtomicU64::new(millis(self.created)),
             head_since: AtomicU64::new(0),
             unread_since: AtomicU64::new(0),
             served: AtomicBool::new(false),
-            leave: Notify::new(),
-            gone: Notify::new(),
-            given: AtomicUsize::new(0),
+            close_request: Notify::new(),
+            closed_notify: Notify::new(),
+            queued: AtomicUsize::new(0),
             written: AtomicUsize::new(0),
-            writes: AtomicWaker::new(),
+            write_waker: AtomicWaker::new(),
         });
         all.by_number.insert(number, Arc::clone(&peer));
-        all.crowded += usize::from(crowded);
-        if crowded { Entry::Crowded(peer) } else { Entry::In(peer) }
+        all.over_limit += usize::from(over_limit);
+        if over_limit { AdmitResult::OverLimit(peer) } else { AdmitResult::Accepted(peer) }
     }
 
-    /// A connection has ended.
-    pub fn left(&self, peer: &Peer) {
+    /// Removes a connection that has ended.
+    pub fn remove(&self, peer: &Peer) {
         remove(&mut self.lock(), peer.number);
-        peer.gone.notify_one();
+        peer.closed_notify.notify_one();
     }
 
-    /// Closes the one that can best be done without, for a new one here or elsewhere. It is told to go, and takes its time
-    /// for that: it has [gone](Peer::has_gone) later.
-    pub fn spare(&self) -> Option<Arc<Peer>> {
+    /// Asks the connection that is needed least to close, and returns it, for a new connection here or elsewhere.
+    /// [`Peer::closed`] waits until it is closed.
+    pub fn evict(&self) -> Option<Arc<Peer>> {
         self.make_room(&mut self.lock(), |_| true)
     }
 
-    /// Closes one of these for a new one.
-    fn make_room(&self, all: &mut Numbered, of: impl Fn(&Peer) -> bool) -> Option<Arc<Peer>> {
+    /// Asks one of these connections to close.
+    fn make_room(&self, all: &mut PeerTable, of: impl Fn(&Peer) -> bool) -> Option<Arc<Peer>> {
         let eviction = self.limits.eviction;
-        let known = || all.by_number.values().filter(|peer| !peer.crowded && of(peer));
-        // Of equals the older one.
-        let longest = known().filter(|peer| !peer.is_busy()).min_by_key(|peer| peer.patience(eviction));
-        let oldest = || known().next().filter(|_| eviction == Eviction::EvenBusy);
+        let candidates = || all.by_number.values().filter(|peer| !peer.over_limit && of(peer));
+        // If equal, the older one.
+        let longest = candidates().filter(|peer| !peer.is_busy()).min_by_key(|peer| peer.eviction_order(eviction));
+        let oldest = || candidates().next().filter(|_| eviction == Eviction::IncludingBusy);
         let peer = longest.or_else(oldest).cloned()?;
         remove(all, peer.number);
-        peer.leave.notify_one();
+        peer.close_request.notify_one();
         Some(peer)
     }
 
-    /// Tells those to go that have waited for too long.
+    /// Asks connections to close whose timeouts have passed.
     pub fn sweep(&self) {
-        let now = millis(self.born);
+        let now = millis(self.created);
         let over =
             |since: u64, limit: Duration| since > 0 && u128::from(now.saturating_sub(since)) >= limit.as_millis();
         for peer in self.lock().by_number.values() {
-            let slow = over(peer.head_since.load(Ordering::Relaxed), self.limits.times.head)
-                || over(peer.unread_since.load(Ordering::Relaxed), self.limits.times.unread)
-                || (!peer.is_busy() && over(peer.waits_since.load(Ordering::Relaxed), self.limits.times.idle));
+            let slow = over(peer.head_since.load(Ordering::Relaxed), self.limits.timeouts.head)
+                || over(peer.unread_since.load(Ordering::Relaxed), self.limits.timeouts.unread)
+                || (!peer.is_busy() && over(peer.waiting_since.load(Ordering::Relaxed), self.limits.timeouts.idle));
             if slow {
-                peer.leave.notify_one();
+                peer.close_request.notify_one();
             }
         }
     }
@@ -191,14 +192,14 @@ impl Connections {
         self.lock().by_number.is_empty()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Numbered> {
+    fn lock(&self) -> MutexGuard<'_, PeerTable> {
         self.all.lock()
     }
 }
 
-fn remove(all: &mut Numbered, number: u64) {
+fn remove(all: &mut PeerTable, number: u64) {
     if let Some(peer) = all.by_number.remove(&number) {
-        all.crowded -= usize::from(peer.crowded);
+        all.over_limit -= usize::from(peer.over_limit);
     }
 }
 
@@ -207,30 +208,30 @@ impl Peer {
         self.busy.load(Ordering::Acquire) > 0
     }
 
-    /// Heads that have begun come first, then those who have waited longest.
-    fn patience(&self, eviction: Eviction) -> (bool, bool, u64) {
+    /// Unfinished heads come first, then those that have waited longest.
+    fn eviction_order(&self, eviction: Eviction) -> (bool, bool, u64) {
         match self.head_since.load(Ordering::Relaxed) {
             0 => {
-                let spared = eviction == Eviction::UnservedFirst && self.served.load(Ordering::Relaxed);
-                (true, spared, self.waits_since.load(Ordering::Relaxed))
+                let evicted = eviction == Eviction::UnservedFirst && self.served.load(Ordering::Relaxed);
+                (true, evicted, self.waiting_since.load(Ordering::Relaxed))
             }
             since => (false, false, since),
         }
     }
 
-    /// Waits until it is told to go.
-    pub async fn told_to_go(&self) {
-        self.leave.notified().await;
+    /// Waits until the connection is asked to close.
+    pub async fn close_requested(&self) {
+        self.close_request.notified().await;
     }
 
-    /// Waits until it has ended, and its descriptor is free. For one who waits.
-    pub async fn has_gone(&self) {
-        self.gone.notified().await;
+    /// Waits until the connection is closed and its descriptor is free. Only one task may wait.
+    pub async fn closed(&self) {
+        self.closed_notify.notified().await;
     }
 
-    /// Whether it can end in peace: it is between two requests.
+    /// Whether it is between two requests, so that it can be closed gracefully.
     #[must_use]
-    pub fn is_between(&self) -> bool {
+    pub fn is_between_requests(&self) -> bool {
         self.served.load(Ordering::Relaxed)
             && self.head_since.load(Ordering::Relaxed) == 0
             && self.unread_since.load(Ordering::Relaxed) == 0
@@ -241,86 +242,86 @@ impl Peer {
         !self.is_busy()
     }
 
-    /// Bytes came that may be of a head: those of a body come while it is busy.
-    pub fn hears(&self) {
+    /// Records that bytes arrived, which may be part of a head. Bytes of a body arrive while the connection is busy.
+    pub fn bytes_received(&self) {
         if self.head_since.load(Ordering::Relaxed) == 0 && !self.is_busy() {
-            self.head_since.store(millis(self.born), Ordering::Relaxed);
+            self.head_since.store(millis(self.created), Ordering::Relaxed);
         }
     }
 
-    /// Whether something of a head has come and not all of it, as a reader of frames knows it.
-    pub fn hears_part(&self, part: bool) {
+    /// Records whether a head has arrived in part, as a parser of frames knows it.
+    pub fn set_head_unfinished(&self, part: bool) {
         match (part, self.head_since.load(Ordering::Relaxed)) {
             (false, 0) => {}
             (false, _) => self.head_since.store(0, Ordering::Relaxed),
-            (true, 0) => self.head_since.store(millis(self.born), Ordering::Relaxed),
+            (true, 0) => self.head_since.store(millis(self.created), Ordering::Relaxed),
             (true, _) => {}
         }
     }
 
-    /// Whether what is written is not read.
-    pub fn is_unread(&self, unread: bool) {
+    /// Records whether the client doesn't read what is written.
+    pub fn set_unread(&self, unread: bool) {
         match (unread, self.unread_since.load(Ordering::Relaxed)) {
             (false, 0) => {}
             (false, _) => self.unread_since.store(0, Ordering::Relaxed),
-            (true, 0) => self.unread_since.store(millis(self.born), Ordering::Relaxed),
+            (true, 0) => self.unread_since.store(millis(self.created), Ordering::Relaxed),
             (true, _) => {}
         }
     }
 
-    /// Bytes of an answer are given to be written.
-    pub fn gives(&self, bytes: usize) {
-        self.given.fetch_add(bytes, Ordering::Relaxed);
+    /// Records bytes of an answer that are queued for writing.
+    pub fn add_queued(&self, bytes: usize) {
+        self.queued.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// Bytes were written, whatever they are of.
-    pub fn wrote(&self, bytes: usize) {
+    /// Records bytes that were written, of any kind.
+    pub fn add_written(&self, bytes: usize) {
         self.written.fetch_add(bytes, Ordering::Relaxed);
-        self.writes.wake();
+        self.write_waker.wake();
     }
 
-    /// Ready when fewer than so many bytes wait to be written.
-    pub fn poll_has_read(&self, most: usize, cx: &Context<'_>) -> Poll<()> {
-        let wait = || self.given.load(Ordering::Relaxed).saturating_sub(self.written.load(Ordering::Relaxed));
+    /// Ready when fewer than `most` queued bytes are not written yet.
+    pub fn poll_written(&self, most: usize, cx: &Context<'_>) -> Poll<()> {
+        let wait = || self.queued.load(Ordering::Relaxed).saturating_sub(self.written.load(Ordering::Relaxed));
         if wait() < most {
             return Poll::Ready(());
         }
-        self.writes.register(cx.waker());
+        self.write_waker.register(cx.waker());
         // Some may have been written meanwhile.
         if wait() < most { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    /// A request has come; it is under way until what is returned is dropped.
-    pub fn begins(self: &Arc<Self>) -> Underway {
+    /// Records a new request. It is active until the returned value is dropped.
+    pub fn begin_request(self: &Arc<Self>) -> ActiveRequest {
         self.busy.fetch_add(1, Ordering::AcqRel);
         self.served.store(true, Ordering::Relaxed);
         self.head_since.store(0, Ordering::Relaxed);
-        self.given.store(0, Ordering::Relaxed);
+        self.queued.store(0, Ordering::Relaxed);
         self.written.store(0, Ordering::Relaxed);
-        Underway(Arc::clone(self))
+        ActiveRequest(Arc::clone(self))
     }
 }
 
-/// A request under way.
+/// A request that is being answered.
 #[derive(Debug)]
-pub struct Underway(Arc<Peer>);
+pub struct ActiveRequest(Arc<Peer>);
 
-impl Underway {
+impl ActiveRequest {
     #[must_use]
     pub fn peer(&self) -> &Peer {
         &self.0
     }
 }
 
-impl Drop for Underway {
+impl Drop for ActiveRequest {
     fn drop(&mut self) {
-        self.0.waits_since.store(millis(self.0.born), Ordering::Relaxed);
+        self.0.waiting_since.store(millis(self.0.created), Ordering::Relaxed);
         self.0.busy.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
-fn millis(born: Instant) -> u64 {
-    u64::try_from(born.elapsed().as_millis()).unwrap_or(u64::MAX).saturating_add(1)
+fn millis(created: Instant) -> u64 {
+    u64::try_from(created.elapsed().as_millis()).unwrap_or(u64::MAX).saturating_add(1)
 }
 
 #[cfg(test)]
@@ -332,177 +333,177 @@ mod tests {
 
     use super::*;
 
-    const TIMES: Times =
-        Times { head: Duration::from_secs(10), idle: Duration::from_secs(360), unread: Duration::from_secs(120) };
+    const TIMEOUTS: ConnectionTimeouts =
+        ConnectionTimeouts { head: Duration::from_secs(10), idle: Duration::from_secs(360), unread: Duration::from_secs(120) };
 
-    /// The address of one who connects; which one makes no difference but where that is said.
-    const SOMEBODY: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    /// The address of a client, in tests where it does not matter.
+    const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
     fn port(connections: usize, eviction: Eviction) -> Connections {
-        Connections::new(ConnectionLimits { connections, of_an_address: None, crowded: 16, eviction, times: TIMES })
+        Connections::new(ConnectionLimits { connections, per_address: None, over_limit: 16, eviction, timeouts: TIMEOUTS })
     }
 
-    fn enters(peers: &Connections) -> Arc<Peer> {
-        match peers.enter(SOMEBODY) {
-            Entry::In(peer) => peer,
+    fn accepted_peer(peers: &Connections) -> Arc<Peer> {
+        match peers.admit(CLIENT) {
+            AdmitResult::Accepted(peer) => peer,
             other => panic!("{other:?}"),
         }
     }
 
-    fn must_go(peer: &Peer) -> bool {
-        pin!(peer.told_to_go()).poll(&mut Context::from_waker(Waker::noop())).is_ready()
+    fn is_close_requested(peer: &Peer) -> bool {
+        pin!(peer.close_requested()).poll(&mut Context::from_waker(Waker::noop())).is_ready()
     }
 
-    async fn pass(seconds: u64) {
+    async fn advance(seconds: u64) {
         tokio::time::advance(Duration::from_secs(seconds)).await;
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_waits_longest_goes_for_a_new_one_and_unfinished_heads_first() {
+    async fn evicts_unfinished_heads_first_and_then_the_longest_waiting() {
         let peers = port(4, Eviction::LongestWaiting);
-        let busy = enters(&peers);
-        let _request = busy.begins();
-        pass(1).await;
-        let idle = enters(&peers);
-        pass(1).await;
-        let (slow, slower) = (enters(&peers), enters(&peers));
-        slower.hears();
-        pass(1).await;
-        slow.hears();
-        for gone in [&slower, &slow, &idle] {
-            enters(&peers);
-            assert!(must_go(gone), "{gone:?}");
-            pass(1).await;
+        let busy = accepted_peer(&peers);
+        let _request = busy.begin_request();
+        advance(1).await;
+        let idle = accepted_peer(&peers);
+        advance(1).await;
+        let (slow, slower) = (accepted_peer(&peers), accepted_peer(&peers));
+        slower.bytes_received();
+        advance(1).await;
+        slow.bytes_received();
+        for evicted in [&slower, &slow, &idle] {
+            accepted_peer(&peers);
+            assert!(is_close_requested(evicted), "{evicted:?}");
+            advance(1).await;
         }
-        assert!(!must_go(&busy));
+        assert!(!is_close_requested(&busy));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn where_all_are_busy_a_few_are_told_so_and_the_rest_are_shut_out() {
+    async fn when_all_are_busy_a_few_are_over_the_limit_and_the_rest_are_rejected() {
         let peers = port(2, Eviction::LongestWaiting);
-        let busy = [enters(&peers), enters(&peers)];
-        let requests = busy.each_ref().map(Peer::begins);
-        let crowded: Vec<_> = (0..16).map(|_| peers.enter(SOMEBODY)).collect();
-        assert!(crowded.iter().all(|entry| matches!(entry, Entry::Crowded(_))));
-        assert!(matches!(peers.enter(SOMEBODY), Entry::Out));
-        if let Entry::Crowded(peer) = &crowded[0] {
-            peers.left(peer);
+        let busy = [accepted_peer(&peers), accepted_peer(&peers)];
+        let requests = busy.each_ref().map(Peer::begin_request);
+        let over_limit: Vec<_> = (0..16).map(|_| peers.admit(CLIENT)).collect();
+        assert!(over_limit.iter().all(|entry| matches!(entry, AdmitResult::OverLimit(_))));
+        assert!(matches!(peers.admit(CLIENT), AdmitResult::Rejected));
+        if let AdmitResult::OverLimit(peer) = &over_limit[0] {
+            peers.remove(peer);
         }
-        assert!(matches!(peers.enter(SOMEBODY), Entry::Crowded(_)));
+        assert!(matches!(peers.admit(CLIENT), AdmitResult::OverLimit(_)));
         drop(requests);
-        enters(&peers);
-        assert!(must_go(&busy[0]) && !must_go(&busy[1]));
+        accepted_peer(&peers);
+        assert!(is_close_requested(&busy[0]) && !is_close_requested(&busy[1]));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_operators_port_always_lets_the_newest_in() {
-        let peers = port(2, Eviction::EvenBusy);
-        let (old, new) = (enters(&peers), enters(&peers));
-        let _requests = (old.begins(), new.begins());
-        enters(&peers);
-        assert!(must_go(&old) && !must_go(&new));
+    async fn including_busy_always_accepts_the_newest() {
+        let peers = port(2, Eviction::IncludingBusy);
+        let (old, new) = (accepted_peer(&peers), accepted_peer(&peers));
+        let _requests = (old.begin_request(), new.begin_request());
+        accepted_peer(&peers);
+        assert!(is_close_requested(&old) && !is_close_requested(&new));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_asks_for_nothing_goes_first_and_who_is_answered_never() {
-        let peers = Connections::new(ConnectionLimits { crowded: 0, ..port(3, Eviction::UnservedFirst).limits });
-        let kept = enters(&peers);
-        drop(kept.begins());
-        pass(1).await;
-        let busy = enters(&peers);
-        let request = busy.begins();
-        let silent = enters(&peers);
-        pass(1).await;
-        let last = enters(&peers);
-        assert!(must_go(&silent));
-        drop(last.begins());
-        pass(1).await;
-        let other = enters(&peers);
-        assert!(must_go(&kept), "the older one of two that were served");
-        let _requests = (last.begins(), other.begins());
-        assert!(matches!(peers.enter(SOMEBODY), Entry::Out), "all are busy");
-        assert!(!must_go(&busy));
+    async fn unserved_first_evicts_unserved_connections_and_never_busy_ones() {
+        let peers = Connections::new(ConnectionLimits { over_limit: 0, ..port(3, Eviction::UnservedFirst).limits });
+        let served = accepted_peer(&peers);
+        drop(served.begin_request());
+        advance(1).await;
+        let busy = accepted_peer(&peers);
+        let request = busy.begin_request();
+        let unserved = accepted_peer(&peers);
+        advance(1).await;
+        let last = accepted_peer(&peers);
+        assert!(is_close_requested(&unserved));
+        drop(last.begin_request());
+        advance(1).await;
+        let other = accepted_peer(&peers);
+        assert!(is_close_requested(&served), "the older one of two that were served");
+        let _requests = (last.begin_request(), other.begin_request());
+        assert!(matches!(peers.admit(CLIENT), AdmitResult::Rejected), "all are busy");
+        assert!(!is_close_requested(&busy));
         drop(request);
-        enters(&peers);
-        assert!(must_go(&busy));
+        accepted_peer(&peers);
+        assert!(is_close_requested(&busy));
     }
 
     #[test]
-    fn an_address_has_its_share_and_makes_room_of_its_own() {
-        let limits = port(3, Eviction::EvenBusy).limits;
-        let peers = Connections::new(ConnectionLimits { of_an_address: Some(2), ..limits });
-        let from = |last: u8| match peers.enter(IpAddr::from([10, 0, 0, last])) {
-            Entry::In(peer) => peer,
+    fn an_address_at_its_limit_evicts_its_own_connections() {
+        let limits = port(3, Eviction::IncludingBusy).limits;
+        let peers = Connections::new(ConnectionLimits { per_address: Some(2), ..limits });
+        let from = |last: u8| match peers.admit(IpAddr::from([10, 0, 0, last])) {
+            AdmitResult::Accepted(peer) => peer,
             other => panic!("{other:?}"),
         };
         let (other, first, second) = (from(1), from(2), from(2));
         let third = from(2);
-        assert!(must_go(&first) && !must_go(&other));
+        assert!(is_close_requested(&first) && !is_close_requested(&other));
         from(3);
-        assert!(must_go(&other), "the oldest, where all together are too many");
-        assert!(!must_go(&second) && !must_go(&third));
+        assert!(is_close_requested(&other), "the oldest, where all together are too many");
+        assert!(!is_close_requested(&second) && !is_close_requested(&third));
     }
 
     #[test]
-    fn an_answer_waits_until_what_was_given_is_written() {
+    fn poll_written_waits_until_queued_bytes_are_written() {
         let peers = port(8, Eviction::LongestWaiting);
-        let peer = enters(&peers);
-        let _request = peer.begins();
+        let peer = accepted_peer(&peers);
+        let _request = peer.begin_request();
         let cx = Context::from_waker(Waker::noop());
-        let may_go_on = || peer.poll_has_read(10, &cx).is_ready();
-        assert!(may_go_on());
-        peer.gives(9);
-        assert!(may_go_on());
-        peer.gives(9);
-        assert!(!may_go_on());
-        peer.wrote(8);
-        assert!(!may_go_on());
-        peer.wrote(1);
-        assert!(may_go_on());
-        // Heads are written, too.
-        peer.wrote(100);
-        peer.gives(9);
-        assert!(may_go_on());
-        // What the answer before left counts for nothing.
-        peer.gives(1_000);
-        let _next = peer.begins();
-        assert!(may_go_on());
+        let is_ready = || peer.poll_written(10, &cx).is_ready();
+        assert!(is_ready());
+        peer.add_queued(9);
+        assert!(is_ready());
+        peer.add_queued(9);
+        assert!(!is_ready());
+        peer.add_written(8);
+        assert!(!is_ready());
+        peer.add_written(1);
+        assert!(is_ready());
+        // Heads count as written, too.
+        peer.add_written(100);
+        peer.add_queued(9);
+        assert!(is_ready());
+        // Bytes of the previous answer don't count.
+        peer.add_queued(1_000);
+        let _next = peer.begin_request();
+        assert!(is_ready());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn each_wait_has_its_limit() {
+    async fn each_timeout_closes_its_connection() {
         let peers = port(8, Eviction::LongestWaiting);
-        let (fresh, slow, unread, busy) = (enters(&peers), enters(&peers), enters(&peers), enters(&peers));
-        slow.hears();
-        let _requests = (busy.begins(), unread.begins());
-        unread.is_unread(true);
-        // A body's bytes are of no head.
-        busy.hears();
-        for (seconds, gone) in [(9, 0), (1, 1), (109, 1), (1, 2), (239, 2), (1, 3), (1_000, 3)] {
-            pass(seconds).await;
+        let (fresh, slow, unread, busy) = (accepted_peer(&peers), accepted_peer(&peers), accepted_peer(&peers), accepted_peer(&peers));
+        slow.bytes_received();
+        let _requests = (busy.begin_request(), unread.begin_request());
+        unread.set_unread(true);
+        // Bytes of a body are not part of a head.
+        busy.bytes_received();
+        for (seconds, expected) in [(9, 0), (1, 1), (109, 1), (1, 2), (239, 2), (1, 3), (1_000, 3)] {
+            advance(seconds).await;
             peers.sweep();
-            let told = [&slow, &unread, &fresh, &busy].map(|peer| {
-                let told = must_go(peer);
-                if told {
-                    peer.leave.notify_one();
+            let closing = [&slow, &unread, &fresh, &busy].map(|peer| {
+                let closing = is_close_requested(peer);
+                if closing {
+                    peer.close_request.notify_one();
                 }
-                told
+                closing
             });
-            assert_eq!(told.iter().filter(|told| **told).count(), gone, "{told:?}");
+            assert_eq!(closing.iter().filter(|closing| **closing).count(), expected, "{closing:?}");
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_kept_connection_may_wait_anew_after_each_request() {
+    async fn the_idle_timeout_starts_again_after_each_request() {
         let peers = port(8, Eviction::LongestWaiting);
-        let kept = enters(&peers);
+        let served = accepted_peer(&peers);
         for _ in 0..5 {
-            pass(300).await;
+            advance(300).await;
             peers.sweep();
-            assert!(!must_go(&kept));
-            kept.hears();
-            drop(kept.begins());
-            assert!(kept.is_between());
+            assert!(!is_close_requested(&served));
+            served.bytes_received();
+            drop(served.begin_request());
+            assert!(served.is_between_requests());
         }
     }
 }

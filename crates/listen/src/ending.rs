@@ -8,11 +8,11 @@ use tokio::sync::watch;
 
 use crate::connections::Peer;
 
-/// How long a connection that is told to go may take when nothing is asked on it.
-const LEAVE: Duration = Duration::from_secs(1);
+/// How long a connection may take to close gracefully if it has no request.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Drives a connection until it ends, is told to go, or the sender of `stopped` is gone and its requests are answered.
-/// `graceful` asks it to end when its requests are answered.
+/// Drives a connection until it ends, is asked to close, or the sender of `stopped` is dropped and its requests are
+/// answered. `graceful` makes the connection end after its requests.
 ///
 /// # Errors
 /// Those of the connection.
@@ -32,17 +32,17 @@ where
             graceful(connection.as_mut());
             return connection.await;
         }
-        () = peer.told_to_go() => {}
+        () = peer.close_requested() => {}
     }
-    if !peer.is_between() {
+    if !peer.is_between_requests() {
         return Ok(());
     }
     graceful(connection.as_mut());
     loop {
-        match tokio::time::timeout(LEAVE, connection.as_mut()).await {
+        match tokio::time::timeout(CLOSE_TIMEOUT, connection.as_mut()).await {
             Ok(ended) => return ended,
             Err(_) if peer.is_waiting() => return Ok(()),
-            // A request came at the very moment: it is answered yet.
+            // A request arrived at this moment: it is still answered.
             Err(_) => {}
         }
     }
@@ -57,61 +57,62 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
-    use crate::connections::{ConnectionLimits, Connections, Entry, Eviction, NEVER, Times};
+    use crate::connections::{ConnectionLimits, Connections, AdmitResult, Eviction, NEVER, ConnectionTimeouts};
 
     fn peer(connections: &Connections) -> Arc<Peer> {
-        match connections.enter(IpAddr::V4(Ipv4Addr::LOCALHOST)) {
-            Entry::In(peer) => peer,
+        match connections.admit(IpAddr::V4(Ipv4Addr::LOCALHOST)) {
+            AdmitResult::Accepted(peer) => peer,
             other => panic!("{other:?}"),
         }
     }
 
     fn one_connection() -> Connections {
-        let times = Times { head: NEVER, idle: NEVER, unread: NEVER };
+        let timeouts = ConnectionTimeouts { head: NEVER, idle: NEVER, unread: NEVER };
         let eviction = Eviction::LongestWaiting;
-        Connections::new(ConnectionLimits { connections: 1, of_an_address: None, crowded: 0, eviction, times })
+        Connections::new(ConnectionLimits { connections: 1, per_address: None, over_limit: 0, eviction, timeouts })
     }
 
-    /// Drives a connection that never ends by itself until it is over: whether it was asked to end first, and how long it took.
+    /// Drives a connection that never ends by itself until it is closed: whether `graceful` was called, and how long it
+    /// took.
     async fn ends(peer: &Peer, stopped: &mut watch::Receiver<()>) -> (bool, Duration) {
-        let asked = AtomicBool::new(false);
+        let graceful_called = AtomicBool::new(false);
         let began = Instant::now();
         let never = std::future::pending::<Result<(), ()>>();
-        let ended = until_end(never, |_| asked.store(true, Ordering::Relaxed), peer, stopped).await;
+        let ended = until_end(never, |_| graceful_called.store(true, Ordering::Relaxed), peer, stopped).await;
         assert_eq!(ended, Ok(()));
-        (asked.into_inner(), began.elapsed())
+        (graceful_called.into_inner(), began.elapsed())
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_is_told_to_go_goes_at_once_but_between_two_requests_is_asked_first() {
+    async fn closes_at_once_or_gracefully_between_two_requests() {
         let (_stop, mut stopped) = watch::channel(());
         let connections = one_connection();
-        let silent = peer(&connections);
-        let kept = peer(&connections);
-        assert_eq!(ends(&silent, &mut stopped).await, (false, Duration::ZERO));
-        drop(kept.begins());
+        let unserved = peer(&connections);
+        let served = peer(&connections);
+        assert_eq!(ends(&unserved, &mut stopped).await, (false, Duration::ZERO));
+        drop(served.begin_request());
         peer(&connections);
-        assert_eq!(ends(&kept, &mut stopped).await, (true, LEAVE));
+        assert_eq!(ends(&served, &mut stopped).await, (true, CLOSE_TIMEOUT));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_request_that_came_at_that_moment_is_answered() {
+    async fn a_request_that_races_with_the_close_is_answered() {
         let (_stop, mut stopped) = watch::channel(());
         let connections = one_connection();
-        let kept = peer(&connections);
-        drop(kept.begins());
+        let served = peer(&connections);
+        drop(served.begin_request());
         peer(&connections);
-        let request = kept.begins();
+        let request = served.begin_request();
         let answered = async move {
-            tokio::time::sleep(LEAVE * 5 / 2).await;
+            tokio::time::sleep(CLOSE_TIMEOUT * 5 / 2).await;
             drop(request);
         };
-        let ((asked, took), ()) = tokio::join!(ends(&kept, &mut stopped), answered);
-        assert_eq!((asked, took), (true, LEAVE * 3));
+        let ((graceful_called, took), ()) = tokio::join!(ends(&served, &mut stopped), answered);
+        assert_eq!((graceful_called, took), (true, CLOSE_TIMEOUT * 3));
     }
 
     #[tokio::test]
-    async fn when_the_port_is_closed_a_connection_is_asked_to_end_and_may_take_its_time() {
+    async fn a_closed_port_ends_connections_gracefully_without_a_timeout() {
         let (stop, mut stopped) = watch::channel(());
         let connections = one_connection();
         let peer = peer(&connections);

@@ -1,18 +1,19 @@
-//! A TCP port that anybody may connect to: accepting, bounds on how many connections there are, and an orderly end.
+//! A TCP port that anybody may connect to: accepts connections, limits their number, and ends them in order.
 //!
 //! ```text
-//! listener ──► accept ──► Connections::enter: In, Crowded or Out
-//!                │                 └──► too many: one that waits is told to go
-//!                └──► Serve::serve ──► until_end: the connection ends, is told to go, or the port is closed
+//! listener ──► accept ──► Connections::admit: Accepted, OverLimit or Rejected
+//!                │                 └──► too many: one that waits is asked to close
+//!                └──► Serve::serve ──► until_end: the connection ends, is asked to close, or the port is closed
 //! ```
 //!
-//! This crate knows no HTTP and no TLS. Who serves a connection says when a request begins ([`Peer::begins`]), and
-//! may say when a head has begun ([`Peer::hears`]) and when an answer is not read ([`Peer::is_unread`]).
+//! This crate contains no HTTP and no TLS. The code that serves a connection records when a request begins
+//! ([`Peer::begin_request`]), and optionally when part of a head arrives ([`Peer::bytes_received`]) and when an answer
+//! is not read ([`Peer::set_unread`]).
 
 mod accept;
 mod connections;
 mod ending;
 
 pub use accept::{Port, Serve, accept, drain};
-pub use connections::{ConnectionLimits, Connections, Entry, Eviction, NEVER, Peer, Times, Underway};
+pub use connections::{ConnectionLimits, Connections, AdmitResult, Eviction, NEVER, Peer, ConnectionTimeouts, ActiveRequest};
 pub use ending::until_end;

@@ -1,24 +1,24 @@
-//! Metrics of one name, which differ in the values of their labels.
+//! Families: metrics of one name that differ in the values of their labels.
 
 use prometheus::core::{MetricVec, MetricVecBuilder};
 use prometheus::{CounterVec, GaugeVec, HistogramVec, IntCounterVec, IntGaugeVec};
 
-/// A metric for each combination of values of `N` labels. A series appears when it is first asked for.
+/// A metric for each combination of values of `N` labels. A series is created when it is first used.
 #[derive(Clone, Debug)]
 pub struct Family<V, const N: usize>(V);
 
-/// Whole numbers that only grow.
+/// Counters with whole numbers.
 pub type CounterFamily<const N: usize> = Family<IntCounterVec, N>;
-/// Amounts that only grow, with fractions.
+/// Counters with fractions.
 pub type FloatCounterFamily<const N: usize> = Family<CounterVec, N>;
-/// Whole numbers that rise and fall.
+/// Gauges with whole numbers.
 pub type GaugeFamily<const N: usize> = Family<IntGaugeVec, N>;
-/// Amounts that rise and fall, with fractions.
+/// Gauges with fractions.
 pub type FloatGaugeFamily<const N: usize> = Family<GaugeVec, N>;
-/// Distributions, in buckets.
+/// Histograms.
 pub type HistogramFamily<const N: usize> = Family<HistogramVec, N>;
 
-/// What a family is made of: a metric by the values of its labels.
+/// The inner type of a family: metrics by the values of their labels.
 pub trait Vector {
     type Metric;
 
@@ -50,17 +50,17 @@ impl<V: Vector, const N: usize> Family<V, N> {
     /// The metric with these values, in the order in which the labels were declared.
     #[must_use]
     pub fn with(&self, values: [&str; N]) -> V::Metric {
-        // It panics if their number is not that of the labels, and `Registry` makes a family of N with N.
+        // It panics if the number of values is wrong, but `Registry` creates a family of N with N labels.
         self.0.of(&values)
     }
 
-    /// Removes every series. What is not set again is no longer reported.
+    /// Removes every series. A series is reported again only when it is set again.
     pub fn reset(&self) {
         self.0.clear();
     }
 }
 
-/// A count as the value of a gauge. A count that is too large becomes the largest value.
+/// A count as the value of a gauge. A count that is too large becomes the largest possible value.
 #[must_use]
 pub fn whole(count: impl TryInto<i64>) -> i64 {
     count.try_into().unwrap_or(i64::MAX)

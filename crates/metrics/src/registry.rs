@@ -1,4 +1,4 @@
-//! Where metrics are declared, described and written.
+//! The registry: declares, describes and writes metrics.
 
 use prometheus::core::Collector;
 use prometheus::{
@@ -8,12 +8,12 @@ use prometheus::{
 
 use crate::family::{CounterFamily, Family, FloatCounterFamily, FloatGaugeFamily, GaugeFamily, HistogramFamily};
 
-/// A metric that can't be declared: its name or a label is no valid one, its help is empty, or the name is taken.
+/// Why a metric can't be declared: its name or a label is invalid, its help is empty, or the name is already used.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub struct Error(#[from] prometheus::Error);
 
-/// What a metric is.
+/// The type of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MetricKind {
     Counter,
@@ -22,7 +22,7 @@ pub enum MetricKind {
 }
 
 impl MetricKind {
-    /// As the text format has it.
+    /// The type's name in the text format.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -33,7 +33,7 @@ impl MetricKind {
     }
 }
 
-/// What one metric is: pages of the documentation are written from it.
+/// The description of one metric, from which pages of the documentation are generated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MetricDescription {
     pub name: String,
@@ -42,14 +42,14 @@ pub struct MetricDescription {
     pub help: String,
 }
 
-/// All metrics of one program. A clone is the same registry.
+/// All metrics of one program. A clone refers to the same registry.
 #[derive(Clone, Debug, Default)]
 pub struct Registry {
     metrics: prometheus::Registry,
     described: Vec<MetricDescription>,
 }
 
-// Every method fails with `Error` for the same reasons, which are there.
+// Every method fails with `Error`, for the reasons that are listed there.
 impl Registry {
     /// # Errors
     /// [`Error`].
@@ -117,19 +117,19 @@ impl Registry {
         self.declare(MetricKind::Gauge, gauges).map(Family::new)
     }
 
-    /// `buckets` are the upper bounds, in ascending order; one without a bound is added.
+    /// `buckets` are the upper bounds, in ascending order; a bucket without a bound is added.
     ///
     /// # Errors
-    /// [`Error`], also if the buckets are in no order.
+    /// [`Error`], also if the buckets are not in order.
     pub fn histogram(&mut self, name: &str, help: &str, buckets: &[f64]) -> Result<Histogram, Error> {
         let options = HistogramOpts::new(name, help).buckets(buckets.to_vec());
         self.declare(MetricKind::Histogram, Histogram::with_opts(options)?)
     }
 
-    /// As [`histogram`](Registry::histogram).
+    /// Like [`histogram`](Registry::histogram), with labels.
     ///
     /// # Errors
-    /// [`Error`], also if the buckets are in no order.
+    /// [`Error`], also if the buckets are not in order.
     pub fn histograms<const N: usize>(
         &mut self,
         name: &str,
@@ -152,17 +152,17 @@ impl Registry {
         Ok(metric)
     }
 
-    /// Every metric that was declared, in that order, whether or not it was counted yet.
+    /// Every declared metric, in the order of declaration, whether or not it was counted yet.
     #[must_use]
     pub fn described(&self) -> &[MetricDescription] {
         &self.described
     }
 
-    /// All metrics in the text format, by name. A family without a series is left out.
+    /// All metrics in the text format, ordered by name. Families without a series are left out.
     #[must_use]
     pub fn text(&self) -> Vec<u8> {
         let mut text = Vec::new();
-        // Into memory, with names that were checked, it can't fail. What is there is told.
+        // Writing to memory with valid names can't fail. If it does, the text contains what was written so far.
         let _ = TextEncoder::new().encode(&self.metrics.gather(), &mut text);
         text
     }

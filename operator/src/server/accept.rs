@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use outrigger_listen::{ConnectionLimits, Connections, Eviction, NEVER, Peer, Port, Serve, Times, drain};
+use outrigger_listen::{ConnectionLimits, Connections, Eviction, NEVER, Peer, Port, Serve, ConnectionTimeouts, drain};
 use rustls::server::ResolvesServerCert;
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream};
@@ -22,7 +22,7 @@ use crate::stream::hub::STREAMS_MAX;
 const CONNECTIONS_MAX: usize = STREAMS_MAX + 1_024;
 /// TLS hides what else a connection waits for: hyper times heads, and a peer that does not answer pings is gone. A connection
 /// without a request is closed. The API server keeps its own for 90 s.
-const TIMES: Times = Times { head: NEVER, idle: Duration::from_secs(120), unread: NEVER };
+const TIMEOUTS: ConnectionTimeouts = ConnectionTimeouts { head: NEVER, idle: Duration::from_secs(120), unread: NEVER };
 /// How long connections are still taken after shutdown was asked for: the Service goes on sending some here until every node
 /// has heard of it, and a review that is refused is a pod that is not made. On a busy cluster that takes its time, so each
 /// new connection begins it anew, until [`LINGER_MAX`] is over.
@@ -76,14 +76,14 @@ impl TlsServer {
         let mut accepting = JoinSet::new();
         let limits = ConnectionLimits {
             connections: CONNECTIONS_MAX,
-            of_an_address: None,
-            crowded: 0,
+            per_address: None,
+            over_limit: 0,
             // Somebody who only holds a connection open must not keep out the API server.
             eviction: Eviction::UnservedFirst,
-            times: TIMES,
+            timeouts: TIMEOUTS,
         };
         // Who has connected is answered: a review that is refused is a pod that is not made.
-        let port = Port { connections: Arc::new(Connections::new(limits)), relief: None, last_call: true };
+        let port = Port { connections: Arc::new(Connections::new(limits)), evict_also_from: None, serve_backlog: true };
         let serving = TlsPort { tls: self.tls, router: self.router, stopped: stopped.clone(), came };
         accepting.spawn(outrigger_listen::accept(listener, port, serving, stopped));
         tokio::select! {
@@ -124,7 +124,7 @@ impl Serve for TlsPort {
         connection::serve(stream, remote, tls, router, peer, stopped)
     }
 
-    fn shut_out(&self, remote: SocketAddr) {
+    fn rejected(&self, remote: SocketAddr) {
         tracing::warn!(peer = %remote, "too many connections, and a request on each: one was closed at once");
     }
 }

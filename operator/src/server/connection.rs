@@ -44,7 +44,7 @@ pub(super) async fn serve(
         tracing::debug!(%error, "no TCP_NODELAY");
     }
     let handshake = tokio::select! {
-        () = peer.told_to_go() => return,
+        () = peer.close_requested() => return,
         handshake = tokio::time::timeout(HANDSHAKE, tls.accept(stream)) => handshake,
     };
     let stream = match handshake {
@@ -54,7 +54,7 @@ pub(super) async fn serve(
     };
     let held = Arc::clone(&peer);
     let service = service_fn(move |request: Request<Incoming>| {
-        let (router, underway) = (Arc::clone(&router), held.begins());
+        let (router, underway) = (Arc::clone(&router), held.begin_request());
         async move {
             let response = router.answer(request).await;
             // With the answer's body, so that a stream counts for as long as it is open.

@@ -16,7 +16,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use outrigger_listen::{ConnectionLimits, Connections, Eviction, NEVER, Peer, Port, Serve, Times, accept, until_end};
+use outrigger_listen::{ConnectionLimits, Connections, Eviction, NEVER, Peer, Port, Serve, ConnectionTimeouts, accept, until_end};
 use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -75,13 +75,13 @@ pub trait HealthReport: Send + Sync + 'static {
 pub async fn serve(listener: TcpListener, report: Arc<dyn HealthReport>) {
     let limits = ConnectionLimits {
         connections: CONNECTIONS_MAX,
-        of_an_address: Some(PEER_MAX),
-        crowded: 0,
-        eviction: Eviction::EvenBusy,
+        per_address: Some(PEER_MAX),
+        over_limit: 0,
+        eviction: Eviction::IncludingBusy,
         // Hyper times heads, and `WHOLE` the rest.
-        times: Times { head: NEVER, idle: NEVER, unread: NEVER },
+        timeouts: ConnectionTimeouts { head: NEVER, idle: NEVER, unread: NEVER },
     };
-    let port = Port { connections: Arc::new(Connections::new(limits)), relief: None, last_call: false };
+    let port = Port { connections: Arc::new(Connections::new(limits)), evict_also_from: None, serve_backlog: false };
     // It is not dropped before `accept` is.
     let (_stop, stopped) = watch::channel(());
     accept(listener, port, HealthPort { report, stopped: stopped.clone() }, stopped).await;
@@ -103,7 +103,7 @@ impl Serve for HealthPort {
         async move {
             let held = Arc::clone(&peer);
             let service = service_fn(move |request: Request<Incoming>| {
-                let (answer, underway) = (answer(&*report, &request), held.begins());
+                let (answer, underway) = (answer(&*report, &request), held.begin_request());
                 async move {
                     drop(underway);
                     Ok::<_, Infallible>(answer)

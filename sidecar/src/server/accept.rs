@@ -16,7 +16,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use outrigger_listen::{ConnectionLimits, Connections, Eviction, Peer, Port, Serve, Times, drain};
+use outrigger_listen::{ConnectionLimits, Connections, Eviction, Peer, Port, Serve, ConnectionTimeouts, drain};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
@@ -119,19 +119,19 @@ impl Gateway {
         warm.spawn(Arc::clone(&self).keep_warm());
         let mut accepting = JoinSet::new();
         let bounds = Bounds::of_this_process();
-        let room = |connections: usize, eviction: Eviction, times: Times| {
-            let limits = ConnectionLimits { connections, of_an_address: None, crowded: CROWDED, eviction, times };
+        let room = |connections: usize, eviction: Eviction, timeouts: ConnectionTimeouts| {
+            let limits = ConnectionLimits { connections, per_address: None, over_limit: OVER_LIMIT, eviction, timeouts };
             Arc::new(Connections::new(limits))
         };
         let clients = Port {
             connections: room(bounds.clients, Eviction::LongestWaiting, CLIENTS),
-            relief: None,
-            last_call: false,
+            evict_also_from: None,
+            serve_backlog: false,
         };
         let admin = Port {
-            connections: room(bounds.admin, Eviction::EvenBusy, OPERATORS),
-            relief: Some(Arc::clone(&clients.connections)),
-            last_call: false,
+            connections: room(bounds.admin, Eviction::IncludingBusy, OPERATORS),
+            evict_also_from: Some(Arc::clone(&clients.connections)),
+            serve_backlog: false,
         };
         let places = heads::places();
         let ports = [(listeners.clients, clients, Purpose::Clients), (listeners.admin, admin, Purpose::Admin)];

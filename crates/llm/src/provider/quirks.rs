@@ -10,8 +10,7 @@ use crate::passthrough::scan::CapField;
 /// What a server accepts and refuses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quirks {
-    /// The fields that cap the answer of an OpenAI chat completion there. The first is the one to write. Empty where no
-    /// such request goes.
+    /// Families: metrics of one name that differ in the values of their labels.
     pub caps: &'static [CapField],
     /// When a stream reports its usage.
     pub stream_usage: StreamUsage,

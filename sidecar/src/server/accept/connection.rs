@@ -16,7 +16,7 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use outrigger_core::RefusalKind;
-use outrigger_listen::{Peer, Underway, until_end};
+use outrigger_listen::{Peer, ActiveRequest, until_end};
 use pin_project_lite::pin_project;
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, watch};
@@ -69,7 +69,7 @@ pub async fn serve(
         Purpose::Admin => None,
         Purpose::Clients => tokio::select! {
             biased;
-            () = peer.told_to_go() => return,
+            () = peer.close_requested() => return,
             _ = stopped.changed() => return,
             version = wire.http2() => match version {
                 Ok(heads) => heads,
@@ -80,7 +80,7 @@ pub async fn serve(
     let http2 = heads.is_some();
     let (held, of_requests) = (Arc::clone(&peer), heads.clone());
     let service = service_fn(move |request: Request<Incoming>| {
-        let (gateway, underway, crowded) = (Arc::clone(&gateway), held.begins(), held.crowded);
+        let (gateway, underway, crowded) = (Arc::clone(&gateway), held.begin_request(), held.over_limit);
         let waiting = of_requests.as_ref().map(PendingHead::new);
         let answering = async move {
             let response = match purpose {
@@ -209,7 +209,7 @@ impl Body for Answered {
         }
         let frame = ready!(Pin::new(body).poll_frame(cx));
         if let Some(Ok(frame)) = &frame {
-            underway.peer().gives(frame.data_ref().map_or(0, Bytes::len));
+            underway.peer().add_queued(frame.data_ref().map_or(0, Bytes::len));
         }
         Poll::Ready(frame)
     }

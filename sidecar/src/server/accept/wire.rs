@@ -81,22 +81,22 @@ impl Wire {
                 0 => break,
                 read => self.filled += read,
             }
-            self.peer.hears();
+            self.peer.bytes_received();
         }
         if self.first != *PREFACE {
             return Ok(None);
         }
         self.stream.no_more_than(FEW_HEADS);
-        self.peer.hears_part(false);
+        self.peer.set_head_unfinished(false);
         let heads = Arc::new(Heads::new(Arc::clone(&self.places)));
         self.http2 = Some(Http2 { frames: Frames::default(), heads: Arc::clone(&heads), behind: Bytes::new() });
         Ok(Some(heads))
     }
 
     fn writes(&self, written: &Poll<io::Result<usize>>) {
-        self.peer.is_unread(written.is_pending());
+        self.peer.set_unread(written.is_pending());
         if let Poll::Ready(Ok(bytes)) = written {
-            self.peer.wrote(*bytes);
+            self.peer.add_written(*bytes);
         }
     }
 }
@@ -110,7 +110,7 @@ impl Wire {
         ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
         let read = buf.filled().len() - before;
         if read > 0 {
-            self.peer.hears();
+            self.peer.bytes_received();
             self.head = if self.peer.is_waiting() { self.head + read } else { 0 };
         }
         Poll::Ready(Ok(()))
@@ -141,7 +141,7 @@ impl Wire {
             http2.heads.were_read();
         }
         if fed.bytes > 0 {
-            self.peer.hears_part(http2.frames.is_unfinished());
+            self.peer.set_head_unfinished(http2.frames.is_unfinished());
         }
         Poll::Ready(Ok(()))
     }
