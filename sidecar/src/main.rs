@@ -153,7 +153,7 @@ impl Arguments {
         let keys = self.signed_by.clone();
         match (keys.is_empty(), namespace.map(str::to_owned), self.policy_name.clone()) {
             (true, _, _) => Ok(None),
-            (false, Some(namespace), Some(name)) => Ok(Some(Trust { keys, place: MountedAt { namespace, name } })),
+            (false, Some(namespace), Some(name)) => Ok(Some(Trust { keys, mount: MountedAt { namespace, name } })),
             _ => Err(
                 "--signed-by needs --policy-name NAME and the variable POD_NAMESPACE: a signature holds for one place",
             ),

@@ -16,7 +16,7 @@ use http::{Request, header};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use outrigger_sync::{FromGateway, FromOperator, Hello, LineReader, PATH, PolicyOutcome, Unused, write};
+use outrigger_sync::{FromGateway, FromOperator, Hello, LineReader, PATH, PolicyOutcome, NoFields, write};
 use rustls::ClientConfig;
 use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject;
@@ -145,7 +145,7 @@ async fn connect(fleet: &Fleet, stream: usize, token: &str, sequence: &mut Optio
         let frame = tokio::select! {
             frame = body.frame() => frame,
             _ = beat.tick() => {
-                say(&FromGateway::Beat(Unused {}))?;
+                say(&FromGateway::Beat(NoFields {}))?;
                 continue;
             }
         };

@@ -1,8 +1,8 @@
-//! Periods of the calendar: minutes to years, as the clocks and the calendar of a time zone have them.
+//! Periods of the calendar, from minutes to years, by the clocks and the calendar of a time zone.
 //!
-//! Every instant lies in exactly one period, whatever the clocks do: a period begins at the first instant at which its
-//! first day is reached, even if its midnight does not exist, comes twice, or the whole day is left out. Where clocks
-//! change, an hour (and a minute) ends: one that is repeated is another one.
+//! Every instant lies in exactly one period, however the clocks change. A period begins at the first instant of its
+//! first day, even if that day's midnight does not exist, occurs twice, or the whole day is skipped. A clock change
+//! ends the current hour and minute: an hour that occurs twice is two hours.
 
 use std::sync::LazyLock;
 
@@ -13,15 +13,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::window::{Millis, Period, WindowError};
 
-/// The zones that are built in. Asked by itself and not through jiff's global one, which may read files if another crate
-/// asks for that: two gateways must not differ in when a month ends.
+/// The bundled time zones. jiff's global database is not used, because it may read files if another crate enables that,
+/// and two gateways must agree on the end of a month.
 static ZONES: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
 
-/// The calendar is asked about the years 68 to 8307; the periods at its ends have no bounds.
+/// The calendar is used for the years 68 to 8307. The first and the last period have no bounds.
 const FIRST: Millis = -60_000_000_000_000;
 const LAST: Millis = 200_000_000_000_000;
 
-/// How long a period of the calendar is.
+/// The length of a calendar period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum CalendarUnit {
     Minute,
@@ -34,11 +34,11 @@ pub enum CalendarUnit {
 }
 
 impl CalendarUnit {
-    /// All of them, from the shortest.
+    /// All units, shortest first.
     pub const ALL: [Self; 7] =
         [Self::Minute, Self::Hour, Self::Day, Self::Week, Self::Month, Self::Quarter, Self::Year];
 
-    /// Its name in objects and documents.
+    /// The unit's name in objects and documents.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -52,7 +52,7 @@ impl CalendarUnit {
         }
     }
 
-    /// The greatest anchor that it takes.
+    /// The largest anchor day of the unit.
     pub(crate) fn last_anchor(self) -> u8 {
         match self {
             CalendarUnit::Minute | CalendarUnit::Hour | CalendarUnit::Day => 1,
@@ -81,20 +81,20 @@ impl Calendar {
     pub(crate) fn period(&self, at: Millis) -> Period {
         let at = at.clamp(FIRST, LAST);
         let period = match self.unit {
-            CalendarUnit::Minute => self.of_clock(at, 60_000),
-            CalendarUnit::Hour => self.of_clock(at, 3_600_000),
-            _ => self.of_days(at),
+            CalendarUnit::Minute => self.clock_period(at, 60_000),
+            CalendarUnit::Hour => self.clock_period(at, 3_600_000),
+            _ => self.day_period(at),
         };
         let start = if period.start <= FIRST { Millis::MIN } else { period.start };
         Period { start, end: period.end.filter(|end| *end <= LAST) }
     }
 
-    /// Between two instants at which the zone's clocks show a multiple of `length`, or are changed.
-    fn of_clock(&self, at: Millis, length: Millis) -> Period {
+    /// The period between two instants at which the zone's clocks show a multiple of `length`, or change.
+    fn clock_period(&self, at: Millis, length: Millis) -> Period {
         let offset = self.offset(at);
         let start = (at + offset).div_euclid(length) * length - offset;
         let end = start + length;
-        // Changes that only rename the time, or call it summer, are none.
+        // A change only of the zone's name or of its summer flag is not a change of the clocks.
         let changed = |change: &Millis| self.offset(*change) != self.offset(*change - 1);
         let since = self.zone.preceding(instant(at + 1)).map(|change| change.timestamp().as_millisecond());
         let until = self.zone.following(instant(at)).map(|change| change.timestamp().as_millisecond());
@@ -103,10 +103,10 @@ impl Calendar {
         Period { start: since.unwrap_or(start), end: Some(until.unwrap_or(end)) }
     }
 
-    /// Between two days on which a period begins.
-    fn of_days(&self, at: Millis) -> Period {
+    /// The period between two days on which a period begins.
+    fn day_period(&self, at: Millis) -> Period {
         let mut number = self.number(self.zone.to_datetime(instant(at)).date());
-        // A guess: the anchor may lie ahead, and a day that comes twice has begun when it came first.
+        // An estimate: the anchor day may be later, and a day that occurs twice begins at its first occurrence.
         let mut start = self.begins(number);
         while start.is_some_and(|start| start > at) {
             number -= 1;
@@ -121,7 +121,7 @@ impl Calendar {
         Period { start: start.unwrap_or(Millis::MIN), end }
     }
 
-    /// Numbers the periods: about that of a date, at most one off.
+    /// The number of the period of a date, at most one off.
     fn number(&self, day: Date) -> i64 {
         let days = day.duration_since(date(1970, 1, 1)).as_hours() / 24;
         match self.months() {
@@ -131,7 +131,7 @@ impl Calendar {
         }
     }
 
-    /// When the period of this number begins: the first instant of its first day.
+    /// The start of a period: the first instant of its first day.
     fn begins(&self, number: i64) -> Option<Millis> {
         let day = match self.months() {
             Some(months) => {
@@ -145,7 +145,7 @@ impl Calendar {
         };
         let midnight = self.zone.to_ambiguous_timestamp(day.at(0, 0, 0, 0));
         let gap = matches!(midnight.offset(), AmbiguousOffset::Gap { .. });
-        // The first of two; of one that does not exist, an instant after the clocks were changed.
+        // The first of two midnights. If midnight does not exist, an instant after the clock change.
         let midnight = midnight.compatible().ok()?.as_millisecond();
         match gap {
             false => Some(midnight),
@@ -153,7 +153,7 @@ impl Calendar {
         }
     }
 
-    /// How many months a period has, if it is made of months.
+    /// The number of months in a period, if the unit consists of months.
     fn months(&self) -> Option<i64> {
         match self.unit {
             CalendarUnit::Month => Some(1),
@@ -168,18 +168,18 @@ impl Calendar {
         i64::from(self.anchor) + 3
     }
 
-    /// Local time is this much ahead of UTC.
+    /// How far local time is ahead of UTC, in milliseconds.
     fn offset(&self, at: Millis) -> Millis {
         Millis::from(self.zone.to_offset(instant(at)).seconds()) * 1000
     }
 }
 
-/// A day by its number since 1970.
+/// The day with this number, counted from 1970.
 fn day_number(number: i64) -> Option<Date> {
     date(1970, 1, 1).checked_add(SignedDuration::from_hours(number.checked_mul(24)?)).ok()
 }
 
-/// What lies outside of jiff's years, which is far beyond [`LAST`], is their end.
+/// The timestamp. Instants outside of jiff's years, which end far beyond [`LAST`], become the first or last one.
 fn instant(at: Millis) -> Timestamp {
     Timestamp::from_millisecond(at).unwrap_or(if at < 0 { Timestamp::MIN } else { Timestamp::MAX })
 }

@@ -1,34 +1,34 @@
-//! What a model can do.
+//! Capabilities of models.
 
 use std::fmt;
 use std::ops::BitOr;
 
 use serde::{Deserialize, Serialize};
 
-/// Something that not every model can do.
+/// A feature that not every model has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Capability {
     /// Calls tools.
     Tools,
-    /// Reads pictures.
+    /// Reads images.
     Vision,
-    /// Hears or speaks.
+    /// Reads or writes audio.
     Audio,
     /// Reads documents such as PDF.
     Files,
-    /// Thinks before it answers, so that its first token may take minutes.
+    /// Reasons before it answers, so that its first token may take minutes.
     Reasoning,
-    /// Answers in a given JSON schema.
+    /// Answers in a JSON schema that the request sets.
     StructuredOutputs,
-    /// Bills a repeated beginning at a lower price.
+    /// Bills a repeated prefix at a lower price.
     PromptCaching,
     /// Turns text into vectors.
     Embeddings,
 }
 
 impl Capability {
-    /// All of them, in the order in which sets list them.
+    /// All capabilities, in the order in which sets list them.
     pub const ALL: [Self; 8] = [
         Self::Tools,
         Self::Vision,
@@ -40,7 +40,7 @@ impl Capability {
         Self::Embeddings,
     ];
 
-    /// Its name in objects, rules and errors.
+    /// The capability's name in objects, rules and errors.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -55,13 +55,13 @@ impl Capability {
         }
     }
 
-    /// The one of that name, exactly as [`Capability::name`] writes it.
+    /// The capability with this name, exactly as [`Capability::name`] returns it.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|one| one.name() == name)
     }
 
-    /// The set that holds it alone.
+    /// The set that contains only this capability.
     #[must_use]
     pub const fn alone(self) -> Capabilities {
         match self {
@@ -91,25 +91,25 @@ impl Capabilities {
     pub const FILES: Self = Self(1 << 6);
     pub const EMBEDDINGS: Self = Self(1 << 7);
 
-    /// Whether all of `other` are in this set.
+    /// Whether all capabilities in `other` are in this set.
     #[must_use]
     pub const fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
 
-    /// Those of this set that `other` lacks.
+    /// The capabilities in this set that are not in `other`.
     #[must_use]
     pub const fn without(self, other: Self) -> Self {
         Self(self.0 & !other.0)
     }
 
-    /// Whether there is none.
+    /// Whether the set is empty.
     #[must_use]
     pub const fn is_empty(self) -> bool {
         self.0 == 0
     }
 
-    /// The set of one, by its name.
+    /// The set with the capability of this name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Capability::from_name(name).map(Capability::alone)

@@ -1,5 +1,5 @@
-//! The words that all crates share: amounts of money, windows of time, references to objects and Secrets, capabilities
-//! of models, types of requests and of refusals, and a hash that is the same everywhere.
+//! Types that all crates share: amounts of money, windows of time, references to objects and Secrets, capabilities of
+//! models, types of requests and of refusals, and hashes that are the same everywhere.
 //!
 //! Plain values without I/O, clock or randomness. This crate depends on no other crate of the workspace.
 

@@ -1,14 +1,14 @@
-//! Amounts of money, exact to the nano-dollar: as objects write them, as programs read them, and for people.
+//! Amounts of money, exact to the nano-dollar: as written in objects, as decimals for programs, and for people.
 
 use std::{borrow::Cow, fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
-/// What objects may write: under a billion dollars, with at most nine places. That fits into an integer of nano-dollars
-/// many times over.
+/// What objects may contain: less than a billion dollars, with at most nine digits after the point. In nano-dollars
+/// this fits into a 64-bit integer many times over.
 pub const AMOUNT_PATTERN: &str = r"^(0|[1-9][0-9]{0,8})(\.[0-9]{1,9})?$";
 
-/// Nine digits, the point, nine places.
+/// Nine digits, the point, nine digits.
 #[cfg(any(test, feature = "schema"))]
 const MAX_LENGTH: usize = 19;
 
@@ -16,36 +16,36 @@ const NANOS_PER_DOLLAR: u64 = 1_000_000_000;
 
 /// An amount of money, in nano-dollars.
 ///
-/// It reads and writes itself as dollars in a text such as `"12.50"`, because a number of YAML is a float to some readers,
-/// and none holds 0.1. For people it displays itself with two to nine decimals: `$12.50`, `$0.000125`.
+/// It is serialized as dollars in a string such as `"12.50"`, because some readers parse a YAML number as a float,
+/// which cannot represent 0.1. `Display` shows two to nine decimals: `$12.50`, `$0.000125`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Money(u64);
 
-/// Why a text is no [`Money`].
+/// Why a text is not a [`Money`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is no amount: write dollars with at most nine digits after the point, such as \"12.50\"")]
 pub struct MoneyError(String);
 
 impl Money {
-    /// So many nano-dollars: a dollar is 1,000,000,000 of them.
+    /// An amount of this many nano-dollars. A dollar is 1,000,000,000 nano-dollars.
     #[must_use]
     pub const fn from_nanos(nanos: u64) -> Self {
         Self(nanos)
     }
 
-    /// In nano-dollars.
+    /// The amount in nano-dollars.
     #[must_use]
     pub const fn nanos(self) -> u64 {
         self.0
     }
 
-    /// As a decimal for programs, with two to nine decimals and without a sign: `0.000125`.
+    /// A decimal for programs, with two to nine decimals and without a currency sign: `0.000125`.
     #[must_use]
     pub fn exact(self) -> String {
         self.to_string().split_off(1)
     }
 
-    /// As short as objects can write it: `2.5`.
+    /// The shortest decimal that objects can contain: `2.5`.
     #[must_use]
     pub fn shortest(self) -> String {
         let exact = self.exact();
@@ -58,19 +58,19 @@ impl FromStr for Money {
 
     fn from_str(text: &str) -> Result<Self, MoneyError> {
         let wrong = || MoneyError(text.chars().take(40).collect());
-        let (dollars, places) = match text.split_once('.') {
-            Some((dollars, places)) if !places.is_empty() => (dollars, places),
+        let (dollars, decimals) = match text.split_once('.') {
+            Some((dollars, decimals)) if !decimals.is_empty() => (dollars, decimals),
             Some(_) => return Err(wrong()),
             None => (text, ""),
         };
         let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
         let plain = dollars == "0" || !dollars.starts_with('0');
-        if dollars.is_empty() || dollars.len() > 9 || places.len() > 9 || !plain || !digits(dollars) || !digits(places)
+        if dollars.is_empty() || dollars.len() > 9 || decimals.len() > 9 || !plain || !digits(dollars) || !digits(decimals)
         {
             return Err(wrong());
         }
         let dollars: u64 = dollars.parse().map_err(|_| wrong())?;
-        let nanos: u64 = format!("{places:0<9}").parse().map_err(|_| wrong())?;
+        let nanos: u64 = format!("{decimals:0<9}").parse().map_err(|_| wrong())?;
         Ok(Self(dollars * NANOS_PER_DOLLAR + nanos))
     }
 }
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses() {
+    fn rejects_invalid_amounts() {
         for text in [
             "",
             ".",
@@ -162,15 +162,15 @@ mod tests {
         assert!(serde_json::from_str::<Money>("0.1").is_err());
     }
 
-    /// What the schema lets through is read, and what it refuses is not: no regex is at hand, so by hand.
+    /// Parsing accepts what the schema's pattern accepts, and nothing else. The test has no regex library.
     #[test]
-    fn as_long_as_the_schema_allows() {
+    fn max_length_is_the_longest_valid_amount() {
         assert_eq!("999999999.999999999".len(), MAX_LENGTH);
     }
 
     #[test]
-    fn two_decimals_at_least_and_no_more_than_say_something() {
-        for (nanos, told) in [
+    fn shows_at_least_two_decimals_and_no_trailing_zeros() {
+        for (nanos, expected) in [
             (0, "$0.00"),
             (500_000_000_000, "$500.00"),
             (2_500_000_000, "$2.50"),
@@ -180,8 +180,8 @@ mod tests {
             (u64::MAX, "$18446744073.709551615"),
         ] {
             let money = Money::from_nanos(nanos);
-            assert_eq!(money.to_string(), told);
-            assert_eq!(format!("${}", money.exact()), told);
+            assert_eq!(money.to_string(), expected);
+            assert_eq!(format!("${}", money.exact()), expected);
         }
     }
 }

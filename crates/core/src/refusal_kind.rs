@@ -1,21 +1,21 @@
 //! The types of the gateway's own errors: one table for all crates.
 //!
-//! `outrigger_policy::PolicyRefusalKind` names those that a decision can have. `outrigger_llm`'s `GatewayError` carries
-//! the word alone, because its mock providers use words of others.
+//! `outrigger_policy::PolicyRefusalKind` lists those that a decision can return. `outrigger_llm`'s `GatewayError` holds
+//! only the name, because its mock providers use names of other APIs.
 
 use std::cmp::Ordering;
 use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-/// What has to happen before the same request may be served. Ordered: what passes first is least.
+/// What must happen before the same request may be served. Ordered by how soon it is expected, soonest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Recovery {
-    /// Other requests end, or what is down comes back.
+    /// Other requests end, or a failed component recovers.
     Soon,
-    /// A window of a limit on pace passes.
+    /// The window of a rate limit ends.
     Window,
-    /// A period of a budget ends, or somebody changes the request, an object or the gateway.
+    /// The period of a budget ends, or somebody changes the request, an object or the gateway.
     Change,
 }
 
@@ -37,7 +37,7 @@ macro_rules! refusal_kinds {
         }
 
         impl RefusalKind {
-            /// All of them, in the order of `docs/semantics.md`, section 9.
+            /// All kinds, in the order of `docs/semantics.md`, section 9.
             pub const ALL: &[RefusalKind] = &[$(RefusalKind::$name,)+];
 
             const fn row(self) -> Row {
@@ -57,7 +57,7 @@ macro_rules! refusal_kinds {
     (@ retry) => { false };
 }
 
-// name = `type`, status, whether SDKs are told not to retry, when it passes, meaning.
+// name = `type`, status, whether SDKs may retry, recovery, meaning.
 refusal_kinds! {
     InvalidRequest = "invalid_request", 400, retry, Change,
         "the request can't be read, or does not say what is meant; 408 if its body stopped coming, 415 if it is \
@@ -125,19 +125,19 @@ refusal_kinds! {
 }
 
 impl RefusalKind {
-    /// The `type` of the error, which is also the word in records and the label in metrics.
+    /// The `type` of the error, also used in records and as a label of metrics.
     #[must_use]
     pub const fn name(self) -> &'static str {
         self.row().word
     }
 
-    /// The HTTP status of the answer, unless whoever refuses knows a better one.
+    /// The HTTP status of the answer, unless the code that refuses the request sets another one.
     #[must_use]
     pub const fn status(self) -> u16 {
         self.row().status
     }
 
-    /// Whether SDKs, which try again by themselves, are told not to.
+    /// Whether the answer asks SDKs, which retry by themselves, not to retry.
     #[must_use]
     pub const fn is_final(self) -> bool {
         self.row().is_final
@@ -149,20 +149,20 @@ impl RefusalKind {
         self.row().recovery
     }
 
-    /// What it means: a clause for the documentation.
+    /// The meaning: a clause for the documentation.
     #[must_use]
     pub const fn meaning(self) -> &'static str {
         self.row().meaning
     }
 
-    /// The one of that name.
+    /// The kind with this name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|kind| kind.name() == name)
     }
 }
 
-/// By name, so that lists of them do not depend on the order of the table.
+/// Ordered by name, so that lists do not depend on the order of the table.
 impl Ord for RefusalKind {
     fn cmp(&self, other: &Self) -> Ordering {
         self.name().cmp(other.name())
@@ -192,7 +192,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_kind_has_a_name_of_its_own_and_the_status_of_an_error() {
+    fn kinds_have_unique_names_and_error_statuses() {
         for &kind in RefusalKind::ALL {
             assert_eq!(RefusalKind::from_name(kind.name()), Some(kind));
             assert!((400..600).contains(&kind.status()), "{kind}");
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_final_does_not_pass_by_itself() {
+    fn final_refusals_need_a_change() {
         for &kind in RefusalKind::ALL {
             assert!(!kind.is_final() || kind.recovery() == Recovery::Change, "{kind}");
         }

@@ -1,45 +1,45 @@
-//! What kinds of requests there are.
+//! Types of requests.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What is asked for, in the words of conditions.
+/// The type of a request, as conditions see it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum RequestType {
-    /// A conversation.
+    /// A conversation of the chat completions API.
     #[default]
     ChatCompletion,
-    /// A conversation, its answer as a stream.
+    /// The same, with a streamed answer.
     ChatCompletionStream,
-    /// A text, continued.
+    /// A continuation of a text.
     TextCompletion,
     /// A conversation of the Responses API.
     Responses,
-    /// The same, its answer as a stream.
+    /// The same, with a streamed answer.
     ResponsesStream,
-    /// Vectors.
+    /// Embeddings: vectors of texts.
     Embedding,
-    /// Whether a text is fit.
+    /// Whether a text is acceptable.
     Moderation,
-    /// Documents, in order.
+    /// Documents, ordered by relevance.
     Rerank,
-    /// A text, read aloud.
+    /// Text to speech.
     Speech,
-    /// Speech, written down.
+    /// Speech to text.
     Transcription,
-    /// Pictures.
+    /// Images.
     ImageGeneration,
-    /// How large a request is.
+    /// The size of a request in tokens.
     CountTokens,
-    /// Which models there are.
+    /// The list of models.
     ListModels,
 }
 
 impl RequestType {
-    /// All of them, in the order in which errors list them.
+    /// All types, in the order in which errors list them.
     pub const ALL: [Self; 13] = [
         Self::ChatCompletion,
         Self::ChatCompletionStream,
@@ -56,7 +56,7 @@ impl RequestType {
         Self::ListModels,
     ];
 
-    /// The words of [`RequestType::ALL`].
+    /// The names of [`RequestType::ALL`].
     pub const NAMES: [&'static str; 13] = {
         let mut names = [""; 13];
         let mut index = 0;
@@ -67,7 +67,7 @@ impl RequestType {
         names
     };
 
-    /// The word for it in rules: `request_type`.
+    /// The value of `request_type` in rules.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -87,14 +87,14 @@ impl RequestType {
         }
     }
 
-    /// The one of that name.
+    /// The type with this name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|one| one.name() == name)
     }
 
-    /// Whether it is answered in words. The vectors of another model would fit no index, and no other model draws or
-    /// speaks for less.
+    /// Whether the answer is text. Only such requests may be downgraded to a cheaper model: vectors of another model
+    /// would fit no index, and images and speech have no cheaper equivalent.
     #[must_use]
     pub const fn is_conversation(self) -> bool {
         matches!(
@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn objects_and_rules_say_the_same_word() {
+    fn objects_and_rules_use_the_same_name() {
         for one in RequestType::ALL {
             assert_eq!(serde_json::to_value(one).unwrap(), one.name());
             assert_eq!(RequestType::from_name(one.name()), Some(one));

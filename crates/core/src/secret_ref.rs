@@ -1,4 +1,4 @@
-//! Where a credential's value is kept. A gateway makes a file's name of it, so it can hold no path.
+//! A reference to the value of a credential. Gateways derive file names from it, so it must not contain a path.
 
 use std::fmt;
 
@@ -6,15 +6,15 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-/// Longest name of a namespace: a DNS label.
+/// The longest name of a namespace: a DNS label.
 const NAMESPACE_MAX: usize = 63;
-/// Longest name of a Secret, and longest key in one. A file's name is a key of the Secret that it is mounted from.
+/// The longest name of a Secret, and the longest key in one. The name of a mounted file is a key of a Secret.
 const NAME_MAX: usize = 253;
-/// So much of a name that is refused is repeated.
-const TOLD_MAX: usize = 60;
+/// How many characters of an invalid name an error shows.
+const SHOWN_MAX: usize = 60;
 
-/// A Secret and a key in it. Each part is a name as Kubernetes has them: none can hold a separator, a `..` or a NUL, whoever
-/// wrote the document.
+/// A Secret and a key in it. Each part is a valid Kubernetes name: it can't contain a separator, a `..` or a NUL,
+/// whatever the document contains.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "UncheckedSecretRef")]
 pub struct SecretRef {
@@ -23,7 +23,7 @@ pub struct SecretRef {
     key: String,
 }
 
-/// Why there can be no such place.
+/// Why a reference is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum SecretRefError {
     #[error("`{0}` is no name of a namespace: lower-case letters, digits and `-`, at most {NAMESPACE_MAX}")]
@@ -36,7 +36,7 @@ pub enum SecretRefError {
     Key(String),
 }
 
-/// As it is written, before it is judged.
+/// A reference as it is written, before it is validated.
 #[derive(Deserialize)]
 struct UncheckedSecretRef {
     namespace: String,
@@ -53,10 +53,10 @@ impl TryFrom<UncheckedSecretRef> for SecretRef {
 }
 
 impl SecretRef {
-    /// A place, where such names can exist.
+    /// A validated reference.
     ///
     /// # Errors
-    /// [`SecretRefError`], with the name that can't.
+    /// [`SecretRefError`], with the invalid name.
     pub fn new(
         namespace: impl Into<String>,
         name: impl Into<String>,
@@ -64,13 +64,13 @@ impl SecretRef {
     ) -> Result<Self, SecretRefError> {
         let (namespace, name, key) = (namespace.into(), name.into(), key.into());
         if namespace.len() > NAMESPACE_MAX || !is_label(&namespace) {
-            return Err(SecretRefError::Namespace(told(&namespace)));
+            return Err(SecretRefError::Namespace(shortened(&namespace)));
         }
         if name.len() > NAME_MAX || !name.split('.').all(is_label) {
-            return Err(SecretRefError::Name(told(&name)));
+            return Err(SecretRefError::Name(shortened(&name)));
         }
         if key.len() > NAME_MAX || !is_key(&key) {
-            return Err(SecretRefError::Key(told(&key)));
+            return Err(SecretRefError::Key(shortened(&key)));
         }
         Ok(SecretRef { namespace, name, key })
     }
@@ -93,9 +93,9 @@ impl SecretRef {
         &self.key
     }
 
-    /// What a file with its value is called: `NAMESPACE_SECRET_KEY`, and `NAMESPACE_` with a SHA-256 where that is longer
-    /// than a key of a Secret may be. No two are called the same, since neither namespaces nor Secrets have an underscore in
-    /// their names, and dots are in both names and keys.
+    /// The name of the file that holds its value: `NAMESPACE_SECRET_KEY`, or `NAMESPACE_` with a SHA-256 if that is
+    /// longer than a key of a Secret may be. Names are unique: names of namespaces and Secrets contain no underscore,
+    /// and dots may occur in both names and keys.
     #[must_use]
     pub fn file_name(&self) -> String {
         let SecretRef { namespace, name, key } = self;
@@ -122,14 +122,14 @@ fn is_label(text: &str) -> bool {
         && bytes.last().is_some_and(alphanumeric)
 }
 
-/// As the API server has them: `.dockerconfigjson` is one.
+/// Whether the API server accepts the key: `.dockerconfigjson` is valid.
 fn is_key(text: &str) -> bool {
     let inner = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     !text.is_empty() && text.bytes().all(inner) && text != "." && !text.starts_with("..")
 }
 
-fn told(name: &str) -> String {
-    name.chars().take(TOLD_MAX).flat_map(char::escape_debug).collect()
+fn shortened(name: &str) -> String {
+    name.chars().take(SHOWN_MAX).flat_map(char::escape_debug).collect()
 }
 
 #[cfg(test)]
@@ -167,12 +167,12 @@ mod tests {
     ];
 
     #[test]
-    fn a_name_that_could_lead_elsewhere_is_none() {
+    fn refuses_names_that_could_be_paths() {
         let long = "a".repeat(300);
         for hostile in HOSTILE.into_iter().chain([long.as_str()]) {
-            for place in 0..3 {
+            for part in 0..3 {
                 let mut parts = ["a", "b", "c"];
-                parts[place] = hostile;
+                parts[part] = hostile;
                 let [namespace, name, key] = parts;
                 let written = json!({"namespace": namespace, "name": name, "key": key});
                 let error = serde_json::from_value::<SecretRef>(written).expect_err(hostile).to_string();
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_of_another_kind_is_none() {
+    fn refuses_names_of_another_kind() {
         for (namespace, name, key) in [
             ("a.b", "b", "c"),
             ("a", "B", "c"),
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn what_kubernetes_lets_through_is_a_place_and_comes_back() {
+    fn accepts_what_kubernetes_accepts() {
         let (long, label) = ("a".repeat(253), "a".repeat(63));
         for (namespace, name, key) in [
             ("default", "openai", "apiKey"),
@@ -214,13 +214,13 @@ mod tests {
     }
 
     #[test]
-    fn a_file_has_a_name_that_a_secret_can_have() {
+    fn file_names_are_valid_keys_of_a_secret() {
         let at = |namespace: &str, name: &str, key: &str| SecretRef::new(namespace, name, key).unwrap().file_name();
         assert_eq!(at("shop", "openai", "apiKey"), "shop_openai_apiKey");
         let long = "a".repeat(253);
         let (one, two) = (at("shop", &long, "a"), at("shop", &long, "b"));
         assert!(one.len() <= 253 && one.starts_with("shop_") && one != two, "{one} {two}");
-        // By one underscore it is no other's.
+        // The single underscore makes it different from all others.
         assert_eq!(one.matches('_').count(), 1);
     }
 }

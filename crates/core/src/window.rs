@@ -1,4 +1,4 @@
-//! The time over which a limit counts, cut into periods.
+//! The period of time for which a limit counts, cut into periods.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,33 +7,33 @@ use crate::calendar::{Calendar, CalendarUnit};
 /// Milliseconds since 1970, UTC.
 pub type Millis = i64;
 
-/// The shortest period of a calendar.
+/// The shortest period of the calendar.
 const MINUTE: Millis = 60_000;
-/// A rolling window is cut into so many buckets; with the one that begins and the one that leaves, 61 may count.
+/// A rolling window is cut into this many buckets. With the first and the last, which are partial, up to 61 count.
 const BUCKETS: u64 = 60;
 /// A hundred years.
 const LONGEST: u64 = 3_155_760_000_000;
 
-/// The time over which a limit counts, as documents write it.
+/// The window of a limit, as written in documents.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Window {
     /// From one boundary of the calendar to the next.
     Calendar {
         unit: CalendarUnit,
-        /// IANA's name of the zone whose calendar it is.
+        /// The IANA name of the time zone.
         zone: String,
         /// The day on which it begins: 1 to 7 (Monday to Sunday) of a week, 1 to 31 of a month, quarter or year (the
-        /// last day where a month is shorter). 1 where nothing is said.
+        /// last day if a month is shorter). Default: 1.
         anchor: u8,
     },
-    /// The last so many milliseconds, at any time.
+    /// The last `ms` milliseconds, at any time.
     Rolling { ms: u64 },
-    /// Never begins anew.
+    /// Never ends.
     Lifetime,
 }
 
-/// A [`Window`] that has been checked, and cuts time into periods.
+/// A validated [`Window`], which cuts time into periods.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Periods(Cut);
 
@@ -44,16 +44,16 @@ enum Cut {
     Lifetime,
 }
 
-/// A stretch of time that has an account of its own.
+/// A span of time with its own account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Period {
     /// Its first millisecond.
     pub start: Millis,
-    /// The first one after it; absent if it never ends.
+    /// The first millisecond after it; absent if it never ends.
     pub end: Option<Millis>,
 }
 
-/// Why a window can't be.
+/// Why a window is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WindowError {
     #[error("there is no time zone {0:?}: give a name of the IANA database, such as Europe/Berlin or UTC")]
@@ -68,7 +68,7 @@ impl Periods {
     /// The periods of a window.
     ///
     /// # Errors
-    /// [`WindowError`], where the window can't be.
+    /// [`WindowError`], if the window is invalid.
     pub fn of(window: &Window) -> Result<Periods, WindowError> {
         match window {
             Window::Calendar { unit, zone, anchor } => Periods::calendar(*unit, zone, *anchor),
@@ -77,21 +77,21 @@ impl Periods {
         }
     }
 
-    /// From one boundary of a zone's calendar to the next. `anchor` is the day on which it begins: 1 to 7 (Monday to
-    /// Sunday) of a week, 1 to 31 of a month or of the first month of a quarter or year (the last day where it is
-    /// shorter), 1 of all else.
+    /// From one boundary of a zone's calendar to the next. `anchor` is the day on which a period begins: 1 to 7 (Monday
+    /// to Sunday) of a week, 1 to 31 of a month or of the first month of a quarter or year (the last day if it is
+    /// shorter), 1 for other units.
     ///
     /// # Errors
-    /// A zone that nobody knows, or a day that there isn't.
+    /// The zone is unknown, or the day does not exist.
     pub fn calendar(unit: CalendarUnit, zone: &str, anchor: u8) -> Result<Periods, WindowError> {
         Calendar::new(unit, zone, anchor).map(Cut::Calendar).map(Periods)
     }
 
-    /// The last so many milliseconds, at any time. What was spent leaves it up to one sixtieth of its length late, never
+    /// The last `ms` milliseconds, at any time. Usage leaves the window up to one sixtieth of its length late, never
     /// early.
     ///
     /// # Errors
-    /// No time at all, or more than a hundred years.
+    /// The window is empty, or longer than a hundred years.
     pub fn rolling(ms: u64) -> Result<Periods, WindowError> {
         let of = |ms: u64| Millis::try_from(ms).map_err(|_| WindowError::Length(ms));
         match (1..=LONGEST).contains(&ms) {
@@ -106,7 +106,7 @@ impl Periods {
         Periods(Cut::Lifetime)
     }
 
-    /// The period in which an instant lies; of a rolling window the bucket.
+    /// The period that contains an instant; for a rolling window, the bucket.
     #[must_use]
     pub fn period(&self, at: Millis) -> Period {
         match &self.0 {
@@ -119,7 +119,7 @@ impl Periods {
         }
     }
 
-    /// How long each of its periods lasts at least; absent for all time.
+    /// The shortest length of a period; absent for all time.
     #[must_use]
     pub fn shortest(&self) -> Option<Millis> {
         match self.0 {
@@ -129,7 +129,7 @@ impl Periods {
         }
     }
 
-    /// How far back a rolling window goes; absent for one that counts by its period.
+    /// The length of a rolling window; absent for other windows.
     #[must_use]
     pub fn length(&self) -> Option<Millis> {
         match self.0 {

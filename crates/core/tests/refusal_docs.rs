@@ -1,4 +1,4 @@
-//! `docs/semantics.md` lists the types of the gateway's own errors as the table has them.
+//! `docs/semantics.md` lists the types of the gateway's own errors, as in the table.
 #![allow(clippy::unwrap_used, reason = "a test may panic, outside its own function as well")]
 
 use std::fs;
@@ -14,7 +14,7 @@ fn rows() -> String {
 }
 
 #[test]
-fn every_type_of_error_is_on_the_page_and_no_other() {
+fn the_page_lists_exactly_the_types_of_errors() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/semantics.md");
     let page = fs::read_to_string(&file).unwrap();
     let (before, after) = page.split_once(BEGIN).unwrap();

@@ -1,4 +1,4 @@
-//! Every instant lies in exactly one period, whatever the clocks do.
+//! Every instant lies in exactly one period, however the clocks change.
 #![allow(clippy::unwrap_used)] // The helpers here are tests too.
 
 use jiff::Timestamp;
@@ -29,42 +29,42 @@ fn zones() -> Vec<String> {
     TimeZoneDatabase::bundled().available().map(|name| name.to_string()).collect()
 }
 
-/// The period of an instant holds it, and its neighbours begin where it ends.
-fn check(window: &Periods, at: Millis, what: &str) -> Period {
+/// The period of an instant contains it, and its neighbours are adjacent.
+fn check(window: &Periods, at: Millis, context: &str) -> Period {
     let period = window.period(at);
     let Period { start, end } = period;
-    assert!(period.contains(at), "{what}: {at} is not in {period:?}");
+    assert!(period.contains(at), "{context}: {at} is not in {period:?}");
     if start > Millis::MIN {
-        assert_eq!(window.period(start), period, "{what} at {at}: its first instant");
-        assert_eq!(window.period(start - 1).end, Some(start), "{what} at {at}: the one before");
+        assert_eq!(window.period(start), period, "{context} at {at}: its first instant");
+        assert_eq!(window.period(start - 1).end, Some(start), "{context} at {at}: the one before");
     }
     if let Some(end) = end {
-        assert_eq!(window.period(end - 1), period, "{what} at {at}: its last instant");
-        assert_eq!(window.period(end).start, end, "{what} at {at}: the one after");
+        assert_eq!(window.period(end - 1), period, "{context} at {at}: its last instant");
+        assert_eq!(window.period(end).start, end, "{context} at {at}: the one after");
     }
     period
 }
 
 #[test]
-fn a_period_is_what_the_calendar_of_the_zone_says() {
+fn periods_follow_the_calendar_of_the_zone() {
     for (unit, zone, anchor, instant, start, end) in [
         (CalendarUnit::Day, "UTC", 1, "2024-02-29T12:00Z", "2024-02-29T00:00Z", "2024-03-01T00:00Z"),
         // The spring day has 23 hours, the autumn day 25.
         (CalendarUnit::Day, "Europe/Berlin", 1, "2024-03-31T12:00Z", "2024-03-30T23:00Z", "2024-03-31T22:00Z"),
         (CalendarUnit::Day, "Europe/Berlin", 1, "2024-10-27T12:00Z", "2024-10-26T22:00Z", "2024-10-27T23:00Z"),
-        // No midnight: the day begins at one o'clock.
+        // Midnight does not exist: the day begins at one o'clock.
         (CalendarUnit::Day, "America/Sao_Paulo", 1, "2018-11-04T12:00Z", "2018-11-04T03:00Z", "2018-11-05T02:00Z"),
-        // Clocks went from 23:30 to 00:30: it begins at half past, not at one.
+        // The clocks went from 23:30 to 00:30: the day begins at half past, not at one.
         (CalendarUnit::Day, "America/Toronto", 1, "1919-03-31T12:00Z", "1919-03-31T04:30Z", "1919-04-01T04:00Z"),
-        // Midnight comes twice: the day begins with the first.
+        // Midnight occurs twice: the day begins with the first.
         (CalendarUnit::Day, "America/Havana", 1, "2023-11-05T12:00Z", "2023-11-05T04:00Z", "2023-11-06T05:00Z"),
-        // At one minute past midnight the day before came back for an hour: it had ended already.
+        // At one minute past midnight the previous day came back for an hour: it had already ended.
         (CalendarUnit::Day, "America/Goose_Bay", 1, "2010-11-07T02:30Z", "2010-11-06T03:00Z", "2010-11-07T03:00Z"),
         (CalendarUnit::Day, "America/Goose_Bay", 1, "2010-11-07T03:30Z", "2010-11-07T03:00Z", "2010-11-08T04:00Z"),
-        // The 30th of December was left out.
+        // The 30th of December was skipped.
         (CalendarUnit::Day, "Pacific/Apia", 1, "2011-12-30T09:59Z", "2011-12-29T10:00Z", "2011-12-30T10:00Z"),
         (CalendarUnit::Day, "Pacific/Apia", 1, "2011-12-30T10:00Z", "2011-12-30T10:00Z", "2011-12-31T10:00Z"),
-        // Two o'clock comes twice, and is two hours.
+        // Two o'clock occurs twice, and is two hours.
         (CalendarUnit::Hour, "Europe/Berlin", 1, "2024-10-27T00:30Z", "2024-10-27T00:00Z", "2024-10-27T01:00Z"),
         (CalendarUnit::Hour, "Europe/Berlin", 1, "2024-10-27T01:30Z", "2024-10-27T01:00Z", "2024-10-27T02:00Z"),
         (CalendarUnit::Hour, "Asia/Kathmandu", 1, "2024-05-01T00:30Z", "2024-05-01T00:15Z", "2024-05-01T01:15Z"),
@@ -79,7 +79,7 @@ fn a_period_is_what_the_calendar_of_the_zone_says() {
         (CalendarUnit::Month, "UTC", 1, "2024-05-01T00:00Z", "2024-05-01T00:00Z", "2024-06-01T00:00Z"),
         (CalendarUnit::Month, "America/New_York", 1, "2024-03-01T04:59Z", "2024-02-01T05:00Z", "2024-03-01T05:00Z"),
         (CalendarUnit::Month, "UTC", 15, "2024-05-14T23:59Z", "2024-04-15T00:00Z", "2024-05-15T00:00Z"),
-        // The last day of a month that is shorter.
+        // The last day of a shorter month.
         (CalendarUnit::Month, "UTC", 31, "2024-02-29T00:00Z", "2024-02-29T00:00Z", "2024-03-31T00:00Z"),
         (CalendarUnit::Month, "UTC", 31, "2023-02-27T23:59Z", "2023-01-31T00:00Z", "2023-02-28T00:00Z"),
         (CalendarUnit::Month, "UTC", 30, "2024-12-31T00:00Z", "2024-12-30T00:00Z", "2025-01-30T00:00Z"),
@@ -96,7 +96,7 @@ fn a_period_is_what_the_calendar_of_the_zone_says() {
 }
 
 #[test]
-fn nothing_is_lost_or_counted_twice_where_clocks_are_changed_in_any_zone() {
+fn periods_are_adjacent_at_clock_changes_of_every_zone() {
     let (first, last): (Timestamp, Timestamp) =
         ("1995-01-01T00:00Z".parse().unwrap(), "2040-01-01T00:00Z".parse().unwrap());
     let database = TimeZoneDatabase::bundled();
@@ -108,10 +108,10 @@ fn nothing_is_lost_or_counted_twice_where_clocks_are_changed_in_any_zone() {
             changes += 1;
             let change = change.timestamp().as_millisecond();
             for (unit, window) in &windows {
-                let what = format!("{unit:?} of {name}");
-                // The hour that is repeated, too.
+                let context = format!("{unit:?} of {name}");
+                // The repeated hour, too.
                 for near in [change - 1, change, change + 1_800_000] {
-                    check(window, near, &what);
+                    check(window, near, &context);
                 }
             }
         }
@@ -135,9 +135,10 @@ proptest! {
             CalendarUnit::Week => (anchor - 1) % 7 + 1,
             CalendarUnit::Month | CalendarUnit::Quarter | CalendarUnit::Year => anchor,
         };
-        let what = format!("{unit:?} of {zone} from day {anchor}");
-        let period = check(&window(unit, &zone, anchor), at, &what);
-        // As long as such a one can be. Clocks were put back by up to a day where a country changed sides.
+        let context = format!("{unit:?} of {zone} from day {anchor}");
+        let period = check(&window(unit, &zone, anchor), at, &context);
+        // The longest possible period of the unit. Clocks were put back by up to a day where a country changed sides of
+        // the date line.
         let length = period.end.unwrap() - period.start;
         let hours = |hours: i64| hours * 3_600_000;
         let longest = match unit {
@@ -149,8 +150,8 @@ proptest! {
             CalendarUnit::Quarter => hours(94 * 24),
             CalendarUnit::Year => hours(367 * 24),
         };
-        prop_assert!(length > 0 && length <= longest, "{} has {} ms", what, length);
-        // Where clocks stand still it begins when they show it.
+        prop_assert!(length > 0 && length <= longest, "{} has {} ms", context, length);
+        // Without a clock change it begins when the clocks show it.
         let local = |at: Millis| TimeZoneDatabase::bundled().get(&zone).unwrap().to_datetime(Timestamp::from_millisecond(at).unwrap());
         let (start, before) = (local(period.start), local(period.start - 1));
         match unit {
@@ -169,7 +170,7 @@ proptest! {
     }
 
     #[test]
-    fn no_time_is_too_far(zone in prop::sample::select(zones()), unit in prop::sample::select(UNITS.to_vec()), at in any::<i64>()) {
+    fn every_time_has_a_period(zone in prop::sample::select(zones()), unit in prop::sample::select(UNITS.to_vec()), at in any::<i64>()) {
         check(&window(unit, &zone, 1), at, &zone);
         prop_assert_eq!(Periods::lifetime().period(at), Period { start: 0, end: None });
         let _ = Periods::rolling(1_000).unwrap().period(at);
@@ -177,7 +178,7 @@ proptest! {
 }
 
 #[test]
-fn the_ends_of_time_have_periods() {
+fn the_first_and_last_instant_have_periods() {
     for unit in UNITS {
         let window = window(unit, "Europe/Berlin", 1);
         for at in [Millis::MIN, Millis::MAX] {
@@ -187,9 +188,9 @@ fn the_ends_of_time_have_periods() {
 }
 
 #[test]
-fn what_cannot_be_is_refused_with_what_can() {
+fn invalid_windows_are_errors_with_a_remedy() {
     let calendar = |unit, zone, anchor| Periods::calendar(unit, zone, anchor).unwrap_err();
-    for (error, says) in [
+    for (error, expected) in [
         (
             calendar(CalendarUnit::Month, "Europe/Atlantis", 1),
             "there is no time zone \"Europe/Atlantis\": give a name of the IANA database, such as Europe/Berlin or UTC",
@@ -207,13 +208,13 @@ fn what_cannot_be_is_refused_with_what_can() {
             "a rolling window can't be 18446744073709551615 ms long: give at least 1 ms and at most 100 years",
         ),
     ] {
-        assert_eq!(error.to_string(), says);
+        assert_eq!(error.to_string(), expected);
     }
     assert!(matches!(Periods::calendar(CalendarUnit::Day, "", 1), Err(WindowError::Zone(_))));
 }
 
 #[test]
-fn windows_are_the_same_if_they_cut_time_alike() {
+fn windows_with_the_same_periods_are_equal() {
     assert_eq!(window(CalendarUnit::Month, "UTC", 1), window(CalendarUnit::Month, "UTC", 1));
     assert_ne!(window(CalendarUnit::Month, "UTC", 1), window(CalendarUnit::Month, "UTC", 2));
     assert_ne!(window(CalendarUnit::Month, "UTC", 1), window(CalendarUnit::Month, "Asia/Tokyo", 1));

@@ -1,9 +1,9 @@
-//! What the operator and a gateway say to each other, while both are up. Pure: no I/O, no clock.
+//! The messages between the operator and a gateway. No I/O, no clock.
 //!
-//! One HTTP/2 request, `POST /v1/stream`, with a bearer token in its head, stays open in both directions. Either side
-//! writes lines of JSON, each ended by `\n` and no longer than [`LINE_MAX`]. The gateway's first line is
-//! [`FromGateway::Hello`]; the operator answers with [`FromOperator::Policy`], at once where it has a newer one, and again
-//! whenever it has written one. The gateway says of each what became of it ([`FromGateway::Outcome`]).
+//! One HTTP/2 request, `POST /v1/stream`, with a bearer token in its headers, stays open in both directions. Both sides
+//! write lines of JSON. `\n` ends each line, and none is longer than [`LINE_MAX`]. The gateway's first line is
+//! [`FromGateway::Hello`]. The operator answers with [`FromOperator::Policy`] at once if it has a newer policy, and
+//! again whenever it writes a new one. The gateway reports the result of each policy ([`FromGateway::Outcome`]).
 //!
 //! ```text
 //! gateway                                    operator
@@ -13,12 +13,12 @@
 //!                                        ◄─   {"beat":{}}                                every 15 s, either way
 //! ```
 //!
-//! **Only forwards.** A sequence below the one that a gateway has is not put in force, however it comes. The operator
-//! reads in the hello which one that is, and raises its own above it before it writes again.
+//! **Sequences only rise.** A gateway never puts in force a sequence below its current one, however it arrives. The
+//! operator reads the current sequence in the hello, and raises its own above it before it writes again.
 //!
-//! **A second kind of message.** A line is an object with one member, and its name is the kind. A side ignores kinds
-//! and fields that it does not know ([`FromGateway::Unknown`]), so that the ledger's messages (grants one way, what is
-//! spent the other) travel on the same stream, beside policies, between versions of which one does not speak them yet.
+//! **Unknown messages are ignored.** A line is an object with one member, whose name is the kind of the message. A side
+//! ignores kinds and fields that it does not know ([`FromGateway::Unknown`]). So the ledger's messages (grants in one
+//! direction, usage in the other) use the same stream, even between versions of which one does not know them yet.
 
 mod line;
 mod message;
@@ -26,22 +26,23 @@ mod signature;
 
 pub use line::{LINE_MAX, LineError, LineReader, write};
 pub use message::{
-    CredentialMessage, FromGateway, FromOperator, Hello, PolicyMessage, PolicyOutcome, Rejection, Unused,
+    CredentialMessage, FromGateway, FromOperator, Hello, PolicyMessage, PolicyOutcome, Rejection, NoFields,
 };
 pub use signature::{
-    CREDENTIALS_FILE, KEY_BYTES, MountedAt, NoKey, PublicKey, SIGNATURES_FILE, Signatures, SigningKey, Statement,
+    CREDENTIALS_FILE, KEY_BYTES, MountedAt, PublicKeyError, PublicKey, SIGNATURES_FILE, Signatures, SigningKey, Statement,
     Trust, hash,
 };
 
 /// The path of the stream.
 pub const PATH: &str = "/v1/stream";
-/// The audience that a gateway's token must be for.
+/// The audience of a gateway's token.
 pub const AUDIENCE: &str = "outrigger";
-/// Either side says something at least this often, in seconds; silence for three times as long is a dead peer.
+/// The longest time between two messages of either side, in seconds. After three times as long without a message, the
+/// peer counts as dead.
 pub const BEAT_SECONDS: u64 = 15;
-/// Sequences begin with the time, in seconds, and rise by one: one that is further ahead of the time was made up. JSON's
-/// numbers are exact up to 2^53.
+/// Sequences start at the time in seconds, and rise by one. A sequence that is further ahead of the time than this is
+/// not genuine. JSON's numbers are exact up to 2^53.
 pub const AHEAD_MAX: u64 = 1 << 32;
-/// In the head of a 421 answer: `host:port` of the replica that answers streams now. Its certificate is for the same
-/// name as the Service's.
+/// Header of a 421 answer: `host:port` of the replica that serves streams now. Its certificate is for the same name as
+/// the Service's.
 pub const LEADER: &str = "x-outrigger-leader";

@@ -1,4 +1,4 @@
-//! Messages as lines.
+//! Messages as lines of JSON.
 
 use outrigger_policy::Document;
 use serde::de::DeserializeOwned;
@@ -8,24 +8,24 @@ use thiserror::Error;
 
 use crate::message::{FromGateway, FromOperator, Rejection};
 
-/// The longest line, in bytes: a policy of 900 kB, its credentials, and room.
+/// The longest line, in bytes: a policy of 900 kB, its credentials, and a reserve.
 pub const LINE_MAX: usize = 4 << 20;
-/// Room that stays when a line has been read: beats come all the time, policies seldom.
-const KEPT: usize = 16 << 10;
+/// The capacity that the buffer keeps after a line: beats are frequent, policies are rare.
+const CAPACITY_KEPT: usize = 16 << 10;
 
-/// Why what came is no message. The stream is of no use after it.
+/// Why a line is not a message. The stream can't be used after it.
 #[derive(Debug, Error)]
 pub enum LineError {
     #[error("a line of the stream is over {LINE_MAX} bytes")]
     TooLong,
     #[error("a line of the stream is no message: {0}")]
-    NoMessage(String),
+    Invalid(String),
 }
 
-/// A message as a line, with its end.
+/// A message as a line, with its `\n`.
 ///
 /// # Panics
-/// Never: nothing in a message fails to be written.
+/// Never: every message can be serialized.
 #[must_use]
 pub fn write<M: Serialize>(message: &M) -> Vec<u8> {
     let mut line = serde_json::to_vec(message).unwrap_or_default();
@@ -33,55 +33,55 @@ pub fn write<M: Serialize>(message: &M) -> Vec<u8> {
     line
 }
 
-/// Cuts what comes into lines, however it was cut on its way.
+/// Splits received bytes into lines, in whatever pieces they arrive.
 #[derive(Debug, Default)]
 pub struct LineReader {
-    held: Vec<u8>,
-    /// How much of `held` is known to have no end of a line.
-    seen: usize,
+    buffer: Vec<u8>,
+    /// How many bytes of `buffer` were already searched for the end of a line.
+    searched: usize,
 }
 
 impl LineReader {
-    /// Takes what came.
+    /// Adds received bytes.
     ///
     /// # Errors
     /// [`LineError::TooLong`].
     pub fn push(&mut self, bytes: &[u8]) -> Result<(), LineError> {
-        self.held.extend_from_slice(bytes);
-        match self.held.len() > LINE_MAX && !self.held.contains(&b'\n') {
+        self.buffer.extend_from_slice(bytes);
+        match self.buffer.len() > LINE_MAX && !self.buffer.contains(&b'\n') {
             true => Err(LineError::TooLong),
             false => Ok(()),
         }
     }
 
-    /// The next message of a gateway, if it is whole.
+    /// The next message of a gateway, if it is complete.
     ///
     /// # Errors
-    /// [`LineError::NoMessage`].
+    /// [`LineError::Invalid`].
     pub fn from_gateway(&mut self) -> Result<Option<FromGateway>, LineError> {
         self.next(|line| message(line, FromGateway::Unknown))
     }
 
-    /// The next message of the operator, if it is whole.
+    /// The next message of the operator, if it is complete.
     ///
     /// # Errors
-    /// [`LineError::NoMessage`].
+    /// [`LineError::Invalid`].
     pub fn from_operator(&mut self) -> Result<Option<FromOperator>, LineError> {
         self.next(|line| message(line, FromOperator::Unknown).or_else(|error| unreadable(line).ok_or(error)))
     }
 
     fn next<M>(&mut self, read: impl Fn(&[u8]) -> Result<M, LineError>) -> Result<Option<M>, LineError> {
         loop {
-            let Some(end) = self.held[self.seen..].iter().position(|byte| *byte == b'\n') else {
-                self.seen = self.held.len();
+            let Some(end) = self.buffer[self.searched..].iter().position(|byte| *byte == b'\n') else {
+                self.searched = self.buffer.len();
                 return Ok(None);
             };
-            let line = &self.held[..self.seen + end];
+            let line = &self.buffer[..self.searched + end];
             let message = (!line.trim_ascii().is_empty()).then(|| read(line));
-            self.held.drain(..=self.seen + end);
-            self.seen = 0;
-            if self.held.len() < KEPT {
-                self.held.shrink_to(KEPT);
+            self.buffer.drain(..=self.searched + end);
+            self.searched = 0;
+            if self.buffer.len() < CAPACITY_KEPT {
+                self.buffer.shrink_to(CAPACITY_KEPT);
             }
             if let Some(message) = message {
                 return message.map(Some);
@@ -90,10 +90,10 @@ impl LineReader {
     }
 }
 
-/// A kind that is known must be right; one that is not is nothing to fail over.
+/// Parses a line. A known kind must be valid; an unknown kind is not an error.
 fn message<M: DeserializeOwned>(line: &[u8], unknown: impl Fn(String) -> M) -> Result<M, LineError> {
-    // Never the line itself: it may hold credentials.
-    let wrong = |error: serde_json::Error| LineError::NoMessage(format!("{:?} error", error.classify()));
+    // The error must not contain the line, which may hold credentials.
+    let wrong = |error: serde_json::Error| LineError::Invalid(format!("{:?} error", error.classify()));
     match serde_json::from_slice::<M>(line) {
         Ok(message) => Ok(message),
         Err(error) => match serde_json::from_slice::<std::collections::BTreeMap<String, &RawValue>>(line) {
@@ -106,7 +106,7 @@ fn message<M: DeserializeOwned>(line: &[u8], unknown: impl Fn(String) -> M) -> R
     }
 }
 
-/// A policy whose document is another version's is no reason to give the stream up, and the operator is to hear of it.
+/// A policy whose document has another version. It does not end the stream, because the operator must learn of it.
 fn unreadable(line: &[u8]) -> Option<FromOperator> {
     #[derive(Deserialize)]
     struct RawLine<'a> {
@@ -120,7 +120,7 @@ fn unreadable(line: &[u8]) -> Option<FromOperator> {
         document: &'a RawValue,
     }
     let RawLine { policy: MessageHead { sequence, document } } = serde_json::from_slice(line).ok()?;
-    // The document has no credentials in it, so what is wrong with it may be told.
+    // The document contains no credentials, so the error may quote it.
     let error = Document::read(document.get().as_bytes()).err()?;
     Some(FromOperator::Unreadable(Rejection::of(sequence, error)))
 }
@@ -135,7 +135,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::message::{CredentialMessage, Hello, PolicyMessage, PolicyOutcome, Unused};
+    use crate::message::{CredentialMessage, Hello, PolicyMessage, PolicyOutcome, NoFields};
 
     fn policy(sequence: u64) -> FromOperator {
         FromOperator::Policy(Box::new(PolicyMessage {
@@ -151,8 +151,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn lines_come_back_however_they_are_cut(cuts in prop::collection::vec(1_usize..40, 1..200)) {
-            let sent = [policy(1), FromOperator::Beat(Unused {}), policy(2)];
+        fn reads_lines_in_any_pieces(cuts in prop::collection::vec(1_usize..40, 1..200)) {
+            let sent = [policy(1), FromOperator::Beat(NoFields {}), policy(2)];
             let bytes: Vec<u8> = sent.iter().flat_map(write).collect();
             let (mut lines, mut got, mut rest) = (LineReader::default(), Vec::new(), bytes.as_slice());
             for cut in cuts.into_iter().chain(std::iter::repeat(7)) {
@@ -166,7 +166,7 @@ mod tests {
         }
 
         #[test]
-        fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        fn no_input_panics(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
             let mut lines = LineReader::default();
             lines.push(&bytes).unwrap();
             while let Ok(Some(_)) = lines.from_gateway() {}
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_kind_or_field_is_passed_over() {
+    fn ignores_unknown_kinds_and_fields() {
         let mut lines = LineReader::default();
         lines.push(b"{\"grants\":[1,2]}\n\n{\"outcome\":{\"sequence\":3,\"mood\":\"good\"}}\n").unwrap();
         assert_eq!(lines.from_gateway().unwrap(), Some(FromGateway::Unknown("grants".to_owned())));
@@ -184,15 +184,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_known_must_be_right_and_is_not_repeated() {
+    fn invalid_messages_are_errors_that_do_not_quote_them() {
         let mut lines = LineReader::default();
         lines.push(b"{\"policy\":{\"sequence\":\"sk-secret\"}}\n").unwrap();
-        let told = lines.from_operator().unwrap_err().to_string();
-        assert_eq!(told, "a line of the stream is no message: Data error");
+        let error = lines.from_operator().unwrap_err().to_string();
+        assert_eq!(error, "a line of the stream is no message: Data error");
     }
 
     #[test]
-    fn a_policy_of_another_version_is_told_and_the_stream_goes_on() {
+    fn a_policy_of_another_version_is_unreadable_and_the_stream_continues() {
         let mut lines = LineReader::default();
         let line = |format: u32| {
             json!({"policy": {"sequence": 7, "digest": "d", "document": {
@@ -210,11 +210,11 @@ mod tests {
         let second = rejection(&mut lines);
         assert_eq!(second.object, "", "of the policy as a whole");
         assert!(second.message.contains("format 9"), "{}", second.message);
-        assert_eq!(lines.from_operator().unwrap(), Some(FromOperator::Beat(Unused {})));
+        assert_eq!(lines.from_operator().unwrap(), Some(FromOperator::Beat(NoFields {})));
     }
 
     #[test]
-    fn a_rejection_is_no_longer_than_it_is_read() {
+    fn rejections_are_bounded() {
         let document = json!({"format": 1, "sequence": 7, "keys": [], "providers": [
             {"namespace": "é".repeat(40_000), "name": "b", "type": "x", "balance": "ü".repeat(400_000)}]});
         let line = json!({"policy": {"sequence": 7, "digest": "d", "document": document}});
@@ -228,28 +228,28 @@ mod tests {
     }
 
     #[test]
-    fn room_is_given_back() {
+    fn the_buffer_shrinks_after_a_long_line() {
         let mut lines = LineReader::default();
         let mut long = vec![b' '; 1 << 20];
         long.push(b'\n');
         lines.push(&long).unwrap();
         assert_eq!(lines.from_gateway().unwrap(), None);
-        assert!(lines.held.capacity() <= KEPT);
+        assert!(lines.buffer.capacity() <= CAPACITY_KEPT);
     }
 
     #[test]
-    fn a_line_without_end_is_refused() {
+    fn refuses_a_line_without_an_end() {
         let mut lines = LineReader::default();
         assert!(lines.push(&vec![b'x'; LINE_MAX + 1]).is_err());
     }
 
     #[test]
-    fn values_are_not_shown() {
+    fn debug_hides_values() {
         assert!(!format!("{:?}", policy(1)).contains("sk-never-shown"));
     }
 
     #[test]
-    fn the_shape_on_the_wire_is_a_contract() {
+    fn the_wire_format_is_stable() {
         let hello = FromGateway::Hello(Hello {
             version: "0.1.0".to_owned(),
             formats: vec![1],

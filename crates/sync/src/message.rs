@@ -1,4 +1,4 @@
-//! The messages.
+//! The messages of the stream.
 
 use std::fmt;
 
@@ -7,78 +7,78 @@ use outrigger_ledger::protocol::{Grants, UsageReport};
 use outrigger_policy::{Document, ReadError};
 use serde::{Deserialize, Serialize};
 
-/// Each of a rejection's words, in bytes.
+/// The longest text in a rejection, in bytes.
 const WORDS_MAX: usize = 1_024;
 
-/// What a gateway says.
+/// Messages of a gateway.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum FromGateway {
-    /// The first line.
+    /// The first message.
     Hello(Hello),
-    /// What became of a policy: of one that came by the stream, and of one that came by mounted files.
+    /// The result of a policy, whether it came by the stream or by mounted files.
     Outcome(PolicyOutcome),
-    /// What it has spent, and what it would take.
+    /// What it has spent, and how much it needs.
     Usage(UsageReport),
-    /// So that silence means something.
-    Beat(Unused),
-    /// A kind of a newer gateway's.
+    /// Sent regularly, so that silence means a dead peer.
+    Beat(NoFields),
+    /// A kind that only newer gateways know.
     #[serde(skip)]
     Unknown(String),
 }
 
-/// What the operator says.
+/// Messages of the operator.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum FromOperator {
     Policy(Box<PolicyMessage>),
-    /// What it may spend of the limits that it shares with others.
+    /// How much the gateway may spend of the limits that it shares with others.
     Grants(Grants),
-    Beat(Unused),
-    /// A policy that this version can't read: what is to be said of it.
+    Beat(NoFields),
+    /// A policy that this version can't read, as the rejection to report.
     #[serde(skip)]
     Unreadable(Rejection),
-    /// A kind of a newer operator's.
+    /// A kind that only newer operators know.
     #[serde(skip)]
     Unknown(String),
 }
 
-/// Nothing yet.
+/// A message without fields.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Unused {}
+pub struct NoFields {}
 
-/// Who is there, and what it has.
+/// The gateway, and the policy that it has.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Hello {
     /// The gateway's version, such as `0.1.0`.
     pub version: String,
-    /// The formats of policies that it reads.
+    /// The formats of policies that it can read.
     pub formats: Vec<u32>,
-    /// The sequence in force; absent: none yet.
+    /// The sequence in force; absent if there is none yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sequence: Option<u64>,
-    /// What it holds with that sequence, as [`PolicyMessage::digest`]; absent: no policy of the operator's stream.
+    /// The policy of that sequence, as [`PolicyMessage::digest`]; absent if it has no policy of the operator's stream.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
-    /// SHA-256 of each authority that it trusts the operator's certificate by, lower-case hex.
+    /// SHA-256 of each authority that it trusts for the operator's certificate, in lower-case hex.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub authorities: Vec<String>,
-    /// The last policy that it could not put in force, until one is.
+    /// The last policy that it could not put in force; absent when a later one is in force.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rejected: Option<Rejection>,
 }
 
-/// What became of a policy.
+/// The result of a policy.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PolicyOutcome {
-    /// The policy's.
+    /// The policy's sequence.
     pub sequence: u64,
-    /// Absent: it is in force.
+    /// Absent if the policy is in force.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rejected: Option<Rejection>,
-    /// As in [`Hello::authorities`], told again because mounted files may change.
+    /// As in [`Hello::authorities`]. Repeated because mounted files may change.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub authorities: Vec<String>,
 }
@@ -89,7 +89,7 @@ pub struct PolicyOutcome {
 pub struct Rejection {
     /// The sequence that was refused.
     pub sequence: u64,
-    /// `LLMProvider default/openai`; empty where it is the policy as a whole.
+    /// `LLMProvider default/openai`; empty for the policy as a whole.
     pub object: String,
     /// `spec.endpoint`; empty for the object as a whole.
     pub path: String,
@@ -97,7 +97,7 @@ pub struct Rejection {
 }
 
 impl Rejection {
-    /// Of a policy whose document can't be read.
+    /// The rejection of a policy whose document can't be read.
     #[must_use]
     pub fn of(sequence: u64, error: ReadError) -> Self {
         let (object, message) = match error {
@@ -107,7 +107,7 @@ impl Rejection {
         Rejection { sequence, object, path: String::new(), message }.bounded()
     }
 
-    /// With words that are not endless: what is wrong may be a whole document's length of text.
+    /// Shortens its texts: an error may quote a whole document.
     #[must_use]
     pub fn bounded(self) -> Self {
         let Rejection { sequence, object, path, message } = self;
@@ -120,30 +120,31 @@ fn cut(mut words: String) -> String {
     words
 }
 
-/// A policy, and the credentials that belong to it.
+/// A policy, and its credentials.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PolicyMessage {
-    /// As in the document.
+    /// The sequence of the document.
     pub sequence: u64,
-    /// Over the canonical document and the version of each credential's Secret; never over a secret.
+    /// A hash of the canonical document and the version of each credential's Secret; never of a secret.
     pub digest: String,
     pub document: Document,
-    /// Those whose values are known. One that the document names and that is not here keeps the value that the gateway
-    /// has: its Secret is missing at the moment. One that the document does not name is forgotten.
+    /// The credentials whose values are known. If the document refers to a credential that is not here, the gateway
+    /// keeps the value that it has: its Secret is missing at the moment. A credential to which the document does not
+    /// refer is deleted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub credentials: Vec<CredentialMessage>,
 }
 
-/// A credential's value.
+/// The value of a credential.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CredentialMessage {
     pub secret: SecretRef,
-    /// Empty: the pod's service account may not use it. A gateway forgets the value that it has.
+    /// Empty if the pod's service account may not use it. The gateway then deletes the value that it has.
     pub value: String,
 }
 
-/// Without the value.
+/// Hides the value.
 impl fmt::Debug for CredentialMessage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CredentialMessage").field("secret", &self.secret).finish_non_exhaustive()

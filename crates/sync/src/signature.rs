@@ -1,14 +1,15 @@
-//! The operator's signature over what is mounted: Ed25519.
+//! The operator's signature of mounted files: Ed25519.
 //!
-//! A ConfigMap may be written by more people than the operator, and what stands in it says where credentials go. So its
-//! files are signed, each for its place: neither another namespace's nor another binding's can be put there.
+//! More people than the operator may be able to write a ConfigMap, and its policy decides where credentials are sent.
+//! So its files are signed for the object that they are mounted from: files of another namespace or another binding are
+//! not accepted.
 //!
 //! ```text
 //! policy.v1.sig        {"policy": [SIGNATURE…], "authorities": [SIGNATURE…]}     of policy.v1.json and ca.crt, by each key
 //! credentials.v1.sig   {FILE: [SIGNATURE…], …}                                   of each credential's file beside it
 //! ```
-//! What is signed is [`Statement::bytes`]: a word for its kind, and a SHA-256 of each part, so that no part can be taken for
-//! another. A sequence stands in the policy itself.
+//! The signed bytes are [`Statement::bytes`]: a word for the kind, and a SHA-256 of each part, so that no part can be
+//! taken for another. The policy itself contains the sequence.
 
 use std::fmt;
 
@@ -19,16 +20,16 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-/// The file of [`Signatures`], beside the policy.
+/// The file with the [`Signatures`] of the policy.
 pub const SIGNATURES_FILE: &str = "policy.v1.sig";
-/// The file of the credentials' signatures, beside them.
+/// The file with the signatures of the credentials.
 pub const CREDENTIALS_FILE: &str = "credentials.v1.sig";
-/// Bytes of a seed, and of a public key.
+/// The length of a seed and of a public key, in bytes.
 pub const KEY_BYTES: usize = 32;
-/// Signatures that are looked at: an operator has a key or two.
+/// How many signatures are verified at most: an operator has one or two keys.
 const SIGNATURES_MAX: usize = 8;
 
-/// Where something is mounted from: a ConfigMap and a Secret of one name.
+/// The object that files are mounted from: a ConfigMap and a Secret with the same name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MountedAt {
     pub namespace: String,
@@ -41,18 +42,18 @@ impl fmt::Display for MountedAt {
     }
 }
 
-/// What a signature speaks of. Contents are told by their SHA-256.
+/// What a signature is for. Contents are represented by their SHA-256.
 #[derive(Clone, Copy)]
 pub enum Statement<'a> {
-    /// The policy's file.
+    /// The file of the policy.
     Policy(&'a [u8; 32]),
-    /// The file of the authorities that the operator's certificate is trusted by.
+    /// The file of the authorities that are trusted for the operator's certificate.
     Authorities(&'a [u8; 32]),
-    /// A credential: its file's name, where the policy sends it, and its value.
+    /// A credential: the name of its file, where the policy sends it, and its value.
     Credential { file: &'a str, goes: &'a str, value: &'a [u8] },
 }
 
-/// Never the value.
+/// Hides the value.
 impl fmt::Debug for Statement<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -66,8 +67,8 @@ impl fmt::Debug for Statement<'_> {
 }
 
 impl Statement<'_> {
-    /// The words that are signed.
-    fn bytes(&self, place: &MountedAt) -> Vec<u8> {
+    /// The signed bytes.
+    fn bytes(&self, mount: &MountedAt) -> Vec<u8> {
         let (kind, parts): (&str, Vec<[u8; 32]>) = match self {
             Statement::Policy(hash) => ("policy", vec![**hash]),
             Statement::Authorities(hash) => ("authorities", vec![**hash]),
@@ -75,20 +76,20 @@ impl Statement<'_> {
                 ("credential", vec![hash(file.as_bytes()), hash(goes.as_bytes()), hash(value)])
             }
         };
-        let place = [hash(place.namespace.as_bytes()), hash(place.name.as_bytes())];
+        let mount = [hash(mount.namespace.as_bytes()), hash(mount.name.as_bytes())];
         let mut bytes = format!("outrigger.dev/v1 {kind}\n").into_bytes();
-        place.iter().chain(&parts).for_each(|part| bytes.extend(part));
+        mount.iter().chain(&parts).for_each(|part| bytes.extend(part));
         bytes
     }
 }
 
-/// A file's SHA-256.
+/// The SHA-256 of a file.
 #[must_use]
 pub fn hash(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }
 
-/// What the signature file beside a policy holds, each by every key that the operator has.
+/// The content of the signature file of a policy. Each file is signed by every key of the operator.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Signatures {
     #[serde(default)]
@@ -97,52 +98,52 @@ pub struct Signatures {
     pub authorities: Vec<String>,
 }
 
-/// A key that signs. It is nowhere shown.
+/// A key that signs. It is never shown.
 pub struct SigningKey(Ed25519KeyPair);
 
 impl SigningKey {
-    /// Of a seed.
+    /// The key of a seed.
     #[must_use]
-    pub fn of(seed: &[u8; KEY_BYTES]) -> Option<Self> {
+    pub fn from_seed(seed: &[u8; KEY_BYTES]) -> Option<Self> {
         Ed25519KeyPair::from_seed_unchecked(seed).ok().map(SigningKey)
     }
 
-    /// Its public half.
+    /// The public key.
     #[must_use]
-    pub fn public(&self) -> PublicKey {
+    pub fn public_key(&self) -> PublicKey {
         let mut bytes = [0; KEY_BYTES];
         bytes.copy_from_slice(self.0.public_key().as_ref());
         PublicKey(bytes)
     }
 
-    /// A signature, as files have it.
+    /// A signature, as written in files.
     #[must_use]
-    pub fn sign(&self, statement: &Statement<'_>, place: &MountedAt) -> String {
-        URL_SAFE_NO_PAD.encode(self.0.sign(&statement.bytes(place)))
+    pub fn sign(&self, statement: &Statement<'_>, mount: &MountedAt) -> String {
+        URL_SAFE_NO_PAD.encode(self.0.sign(&statement.bytes(mount)))
     }
 }
 
 impl fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SigningKey({})", self.public())
+        write!(f, "SigningKey({})", self.public_key())
     }
 }
 
-/// A key that signatures are verified by: base64url of its 32 bytes.
+/// A key that verifies signatures: base64url of its 32 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PublicKey([u8; KEY_BYTES]);
 
-/// Why a text is no key.
+/// Why a text is not a key.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("`{0}` is no Ed25519 public key: 43 letters of base64url")]
-pub struct NoKey(String);
+pub struct PublicKeyError(String);
 
 impl std::str::FromStr for PublicKey {
-    type Err = NoKey;
+    type Err = PublicKeyError;
 
-    fn from_str(text: &str) -> Result<Self, NoKey> {
+    fn from_str(text: &str) -> Result<Self, PublicKeyError> {
         let bytes = URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| bytes.try_into().ok());
-        bytes.map(PublicKey).ok_or_else(|| NoKey(text.chars().take(60).collect()))
+        bytes.map(PublicKey).ok_or_else(|| PublicKeyError(text.chars().take(60).collect()))
     }
 }
 
@@ -152,21 +153,21 @@ impl fmt::Display for PublicKey {
     }
 }
 
-/// Whose signatures count, and for which place.
+/// The keys whose signatures are trusted, and the mount that they must be for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trust {
     pub keys: Vec<PublicKey>,
-    pub place: MountedAt,
+    pub mount: MountedAt,
 }
 
 impl Trust {
-    /// Whether one of the signatures is one of the keys', over this and for this place.
+    /// Whether one of the signatures is valid: by one of the keys, for this statement and this mount.
     #[must_use]
-    pub fn holds(&self, statement: &Statement<'_>, signatures: &[String]) -> bool {
-        let said = statement.bytes(&self.place);
+    pub fn verifies(&self, statement: &Statement<'_>, signatures: &[String]) -> bool {
+        let signed_bytes = statement.bytes(&self.mount);
         let signatures = signatures.iter().take(SIGNATURES_MAX).filter_map(|one| URL_SAFE_NO_PAD.decode(one).ok());
         signatures.into_iter().any(|signature| {
-            self.keys.iter().any(|key| UnparsedPublicKey::new(&ED25519, key.0).verify(&said, &signature).is_ok())
+            self.keys.iter().any(|key| UnparsedPublicKey::new(&ED25519, key.0).verify(&signed_bytes, &signature).is_ok())
         })
     }
 }
@@ -178,50 +179,50 @@ mod tests {
     use super::*;
 
     fn key(seed: u8) -> SigningKey {
-        SigningKey::of(&[seed; 32]).unwrap()
+        SigningKey::from_seed(&[seed; 32]).unwrap()
     }
 
-    fn place() -> MountedAt {
+    fn mount() -> MountedAt {
         MountedAt { namespace: "shop".to_owned(), name: "outrigger-search".to_owned() }
     }
 
     fn trust(seeds: &[u8]) -> Trust {
-        Trust { keys: seeds.iter().map(|seed| key(*seed).public()).collect(), place: place() }
+        Trust { keys: seeds.iter().map(|seed| key(*seed).public_key()).collect(), mount: mount() }
     }
 
     const DOCUMENT: &[u8] = br#"{"format":1,"sequence":7,"providers":[{"endpoint":"https://models.test/v1"}]}"#;
 
     #[test]
-    fn it_holds_for_its_bytes_in_its_place_by_one_of_the_keys() {
+    fn verifies_the_signed_bytes_and_mount_by_one_of_the_keys() {
         let policy = hash(DOCUMENT);
-        let signed = vec![key(1).sign(&Statement::Policy(&policy), &place())];
-        assert!(trust(&[1]).holds(&Statement::Policy(&policy), &signed));
-        assert!(trust(&[9, 1]).holds(&Statement::Policy(&policy), &signed), "the key before, or after");
-        assert!(!trust(&[2]).holds(&Statement::Policy(&policy), &signed), "another key");
-        assert!(!trust(&[]).holds(&Statement::Policy(&policy), &signed));
-        assert!(!trust(&[1]).holds(&Statement::Policy(&policy), &[]), "none");
-        assert!(!trust(&[1]).holds(&Statement::Authorities(&policy), &signed), "of another kind");
+        let signed = vec![key(1).sign(&Statement::Policy(&policy), &mount())];
+        assert!(trust(&[1]).verifies(&Statement::Policy(&policy), &signed));
+        assert!(trust(&[9, 1]).verifies(&Statement::Policy(&policy), &signed), "the key before, or after");
+        assert!(!trust(&[2]).verifies(&Statement::Policy(&policy), &signed), "another key");
+        assert!(!trust(&[]).verifies(&Statement::Policy(&policy), &signed));
+        assert!(!trust(&[1]).verifies(&Statement::Policy(&policy), &[]), "none");
+        assert!(!trust(&[1]).verifies(&Statement::Authorities(&policy), &signed), "of another kind");
         for (namespace, name) in
             [("shop2", "outrigger-search"), ("shop", "outrigger-batch"), ("outrigger-search", "shop")]
         {
             let elsewhere = MountedAt { namespace: namespace.to_owned(), name: name.to_owned() };
-            let there = Trust { place: elsewhere, ..trust(&[1]) };
-            assert!(!there.holds(&Statement::Policy(&policy), &signed), "{namespace}/{name}");
+            let there = Trust { mount: elsewhere, ..trust(&[1]) };
+            assert!(!there.verifies(&Statement::Policy(&policy), &signed), "{namespace}/{name}");
         }
-        // By two keys, as while one follows the other.
+        // Signed by two keys, as during a rotation.
         let both: Vec<String> =
-            [1, 2].iter().map(|seed| key(*seed).sign(&Statement::Policy(&policy), &place())).collect();
-        assert!([1, 2].iter().all(|seed| trust(&[*seed]).holds(&Statement::Policy(&policy), &both)));
+            [1, 2].iter().map(|seed| key(*seed).sign(&Statement::Policy(&policy), &mount())).collect();
+        assert!([1, 2].iter().all(|seed| trust(&[*seed]).verifies(&Statement::Policy(&policy), &both)));
     }
 
     #[test]
-    fn a_byte_of_the_document_or_of_the_signature_is_all_it_takes() {
-        let signed = key(1).sign(&Statement::Policy(&hash(DOCUMENT)), &place());
+    fn one_changed_byte_invalidates_a_signature() {
+        let signed = key(1).sign(&Statement::Policy(&hash(DOCUMENT)), &mount());
         for at in 0..DOCUMENT.len() {
             for bit in 0..8 {
                 let mut changed = DOCUMENT.to_vec();
                 changed[at] ^= 1 << bit;
-                assert!(!trust(&[1]).holds(&Statement::Policy(&hash(&changed)), std::slice::from_ref(&signed)), "{at}");
+                assert!(!trust(&[1]).verifies(&Statement::Policy(&hash(&changed)), std::slice::from_ref(&signed)), "{at}");
             }
         }
         let signature = URL_SAFE_NO_PAD.decode(&signed).unwrap();
@@ -229,33 +230,33 @@ mod tests {
             let mut changed = signature.clone();
             changed[at] ^= 1;
             assert!(
-                !trust(&[1]).holds(&Statement::Policy(&hash(DOCUMENT)), &[URL_SAFE_NO_PAD.encode(changed)]),
+                !trust(&[1]).verifies(&Statement::Policy(&hash(DOCUMENT)), &[URL_SAFE_NO_PAD.encode(changed)]),
                 "{at}"
             );
         }
     }
 
     #[test]
-    fn a_credential_is_bound_to_its_file_its_way_and_its_value() {
+    fn a_credential_is_signed_with_its_file_destination_and_value() {
         let statement = |file, goes, value| Statement::Credential { file, goes, value };
-        let signed = [key(1).sign(&statement("a_b_c", "https://models.test", b"sk-1"), &place())];
-        assert!(trust(&[1]).holds(&statement("a_b_c", "https://models.test", b"sk-1"), &signed));
+        let signed = [key(1).sign(&statement("a_b_c", "https://models.test", b"sk-1"), &mount())];
+        assert!(trust(&[1]).verifies(&statement("a_b_c", "https://models.test", b"sk-1"), &signed));
         for other in [
             statement("a_b_d", "https://models.test", b"sk-1"),
             statement("a_b_c", "https://evil.test", b"sk-1"),
             statement("a_b_c", "https://models.test", b"sk-2"),
-            // What is cut elsewhere is not the same.
+            // Parts that are split elsewhere are different.
             statement("a_b_chttps://", "models.test", b"sk-1"),
         ] {
-            assert!(!trust(&[1]).holds(&other, &signed), "{other:?}");
+            assert!(!trust(&[1]).verifies(&other, &signed), "{other:?}");
         }
     }
 
     #[test]
-    fn keys_are_text_and_come_back() {
-        let public = key(3).public();
-        assert_eq!(public.to_string().parse(), Ok(public));
-        assert_eq!(public.to_string().len(), 43);
+    fn keys_are_parsed_from_their_text() {
+        let public_key = key(3).public_key();
+        assert_eq!(public_key.to_string().parse(), Ok(public_key));
+        assert_eq!(public_key.to_string().len(), 43);
         for none in ["", "x", "é", &"A".repeat(42), &"A".repeat(44), &"/".repeat(43)] {
             assert!(none.parse::<PublicKey>().is_err(), "{none}");
         }
@@ -264,8 +265,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_is_taken_for_a_signature(texts in prop::collection::vec(any::<String>(), 0..12), bytes in any::<Vec<u8>>()) {
-            prop_assert!(!trust(&[1]).holds(&Statement::Policy(&hash(&bytes)), &texts));
+        fn no_other_text_is_a_signature(texts in prop::collection::vec(any::<String>(), 0..12), bytes in any::<Vec<u8>>()) {
+            prop_assert!(!trust(&[1]).verifies(&Statement::Policy(&hash(&bytes)), &texts));
         }
     }
 }

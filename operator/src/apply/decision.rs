@@ -300,9 +300,9 @@ mod tests {
         let write = decide(desired(&revision, &owners), None).unwrap();
         let file = |name: &str| write.object["data"][name].as_str().unwrap().as_bytes();
         let signatures: Signatures = serde_json::from_slice(file("policy.v1.sig")).unwrap();
-        let trust = Trust { keys: SEAL.verifying().keys, place: place(&revision.binding) };
-        assert!(trust.holds(&Statement::Policy(&sha256(file("policy.v1.json"))), &signatures.policy));
-        assert!(trust.holds(&Statement::Authorities(&sha256(file("ca.crt"))), &signatures.authorities));
+        let trust = Trust { keys: SEAL.verifying().keys, mount: place(&revision.binding) };
+        assert!(trust.verifies(&Statement::Policy(&sha256(file("policy.v1.json"))), &signatures.policy));
+        assert!(trust.verifies(&Statement::Authorities(&sha256(file("ca.crt"))), &signatures.authorities));
         // One that an older operator wrote, or somebody has changed, is signed under the same sequence.
         let first = existing(&write);
         for signatures in ["", "{}", "nonsense"] {

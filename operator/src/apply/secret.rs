@@ -147,11 +147,11 @@ mod tests {
         let (data, signed) = parts(&made);
         assert_eq!(data, json!({"llm_a_apiKey": STANDARD.encode("sk-a")}));
         assert_eq!(made["metadata"]["name"], json!("outrigger-search"));
-        let trust = Trust { keys: seal().verifying().keys, place: place(&revision.binding) };
+        let trust = Trust { keys: seal().verifying().keys, mount: place(&revision.binding) };
         let goes = revision.document.goes(&at("a"));
         let statement = |value| Statement::Credential { file: "llm_a_apiKey", goes: &goes, value };
-        assert!(trust.holds(&statement(b"sk-a"), &signed["llm_a_apiKey"]));
-        assert!(!trust.holds(&statement(b"sk-b"), &signed["llm_a_apiKey"]));
+        assert!(trust.verifies(&statement(b"sk-a"), &signed["llm_a_apiKey"]));
+        assert!(!trust.verifies(&statement(b"sk-b"), &signed["llm_a_apiKey"]));
     }
 
     #[test]

@@ -44,7 +44,7 @@ impl SealKey {
         let mut seed: Hmac<Sha256> = marks.clone();
         seed.update(SIGNS);
         let seed: [u8; KEY_BYTES] = seed.finalize().into_bytes().into();
-        Some(SealKey { marks, signs: SigningKey::of(&seed)? })
+        Some(SealKey { marks, signs: SigningKey::from_seed(&seed)? })
     }
 
     fn over(&self, binding: &Binding, policy: &[u8; 32], sources: &[u8]) -> Hmac<Sha256> {
@@ -113,7 +113,7 @@ impl Seal {
     /// What gateways hold its signatures against.
     #[must_use]
     pub fn verifying(&self) -> VerifyingKey {
-        VerifyingKey { keys: self.keys.iter().map(|key| key.signs.public()).collect(), required: self.required }
+        VerifyingKey { keys: self.keys.iter().map(|key| key.signs.public_key()).collect(), required: self.required }
     }
 }
 
@@ -166,10 +166,10 @@ mod tests {
         let (old, new) = (old.verifying().keys, new.verifying().keys);
         assert_eq!(new[1..], old);
         for keys in [old, new[..1].to_vec(), new.clone()] {
-            let trust = Trust { keys, place: place(&binding) };
-            assert!(trust.holds(&Statement::Policy(&policy), &signatures.policy));
-            assert!(trust.holds(&Statement::Authorities(&authorities), &signatures.authorities));
-            assert!(!trust.holds(&Statement::Policy(&authorities), &signatures.policy));
+            let trust = Trust { keys, mount: place(&binding) };
+            assert!(trust.verifies(&Statement::Policy(&policy), &signatures.policy));
+            assert!(trust.verifies(&Statement::Authorities(&authorities), &signatures.authorities));
+            assert!(!trust.verifies(&Statement::Policy(&authorities), &signatures.policy));
         }
         assert!(Seal::with(&[8; 32], &[&[7; 3]], true).is_none());
     }

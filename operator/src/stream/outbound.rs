@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures_util::stream;
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
-use outrigger_sync::{BEAT_SECONDS, FromOperator, Unused};
+use outrigger_sync::{BEAT_SECONDS, FromOperator, NoFields};
 use tokio::sync::watch;
 use tokio::time::{Interval, MissedTickBehavior};
 
@@ -100,7 +100,7 @@ impl Outbound {
         };
         match self.missed > MISSED_MAX {
             true => self.handle.end(StreamEnd::PodGone),
-            false => self.parts.push_back(outrigger_sync::write(&FromOperator::Beat(Unused {})).into()),
+            false => self.parts.push_back(outrigger_sync::write(&FromOperator::Beat(NoFields {})).into()),
         }
     }
 }

@@ -124,9 +124,9 @@ async fn what_gateways_would_refuse_is_written_anew() {
         operator.applier.apply(&search("d")).await.unwrap();
         let found = operator.server.get(CONFIG_MAP).unwrap();
         let signatures: Signatures = serde_json::from_str(found["data"]["policy.v1.sig"].as_str().unwrap()).unwrap();
-        let trust = Trust { keys: Seal::of(&[7; 32]).unwrap().verifying().keys, place: place(&binding) };
+        let trust = Trust { keys: Seal::of(&[7; 32]).unwrap().verifying().keys, mount: place(&binding) };
         let policy = hash(found["data"]["policy.v1.json"].as_str().unwrap().as_bytes());
-        assert!(trust.holds(&Statement::Policy(&policy), &signatures.policy), "{file}");
+        assert!(trust.verifies(&Statement::Policy(&policy), &signatures.policy), "{file}");
         assert_eq!(found["data"]["ca.crt"], right["data"]["ca.crt"]);
     }
 }

@@ -9,7 +9,7 @@ use http_body_util::BodyExt;
 use http_body_util::channel::Channel;
 use outrigger_operator::server::response::AnswerBody;
 use outrigger_operator::stream::{Hub, Streams, Verifier};
-use outrigger_sync::{FromGateway, FromOperator, Hello, LineReader, Unused};
+use outrigger_sync::{FromGateway, FromOperator, Hello, LineReader, NoFields};
 use tokio::time::Instant;
 
 use crate::world::{FakeCluster, FakePods, Signer, claims};
@@ -48,11 +48,11 @@ impl WaitingGateway {
         while let Some(frame) = self.heard.frame().await {
             let mut lines = LineReader::default();
             lines.push(&frame.unwrap().into_data().unwrap()).unwrap();
-            assert_eq!(lines.from_operator().unwrap(), Some(FromOperator::Beat(Unused {})));
+            assert_eq!(lines.from_operator().unwrap(), Some(FromOperator::Beat(NoFields {})));
             beats += 1;
             assert!(beats < 1_000);
             if answer {
-                self.say(&FromGateway::Beat(Unused {})).await;
+                self.say(&FromGateway::Beat(NoFields {})).await;
             }
             if beats == 100 {
                 self.pods.remove("uid-1");

@@ -84,7 +84,7 @@ pub fn read(dir: &Path, trust: Option<&Trust>) -> Result<Option<Mounted>, FilesE
     if let Some(trust) = trust {
         let signatures = folder.read(SIGNATURES_FILE, FILE_MAX).map_err(failed(SIGNATURES_FILE))?;
         if !holds(trust, &Statement::Policy(&hash(&text)), signatures.as_deref(), |all| all.policy) {
-            return Err(FilesError::Unsigned { path, place: trust.place.clone(), missing: signatures.is_none() });
+            return Err(FilesError::Unsigned { path, place: trust.mount.clone(), missing: signatures.is_none() });
         }
     }
     let document: Document = Document::read(&text).map_err(|source| FilesError::Document { path, source })?;
@@ -102,7 +102,7 @@ pub fn read(dir: &Path, trust: Option<&Trust>) -> Result<Option<Mounted>, FilesE
         if let Some(trust) = trust
             && !is_bound(trust, &document, at, &value, signed.get(&name))
         {
-            let MountedAt { namespace, name: object } = &trust.place;
+            let MountedAt { namespace, name: object } = &trust.mount;
             tracing::warn!(
                 credential = %at,
                 "the mounted value is not the operator's for this policy, and is not used: Secret {namespace}/{object} was \
@@ -128,7 +128,7 @@ pub(crate) fn vouched(folder: &MountedFolder, path: &Path, pem: &[u8], trust: &T
         true => Ok(()),
         false => Err(FilesError::Unsigned {
             path: path.to_owned(),
-            place: trust.place.clone(),
+            place: trust.mount.clone(),
             missing: signatures.is_none(),
         }),
     }
@@ -141,7 +141,7 @@ fn holds(
     of: impl Fn(Signatures) -> Vec<String>,
 ) -> bool {
     let all = signatures.and_then(|bytes| serde_json::from_slice::<Signatures>(bytes).ok());
-    all.is_some_and(|all| trust.holds(statement, &of(all)))
+    all.is_some_and(|all| trust.verifies(statement, &of(all)))
 }
 
 fn is_bound(
@@ -152,7 +152,7 @@ fn is_bound(
     signatures: Option<&Vec<String>>,
 ) -> bool {
     let (file, goes) = (at.file_name(), document.goes(at));
-    signatures.is_some_and(|all| trust.holds(&Statement::Credential { file: &file, goes: &goes, value }, all))
+    signatures.is_some_and(|all| trust.verifies(&Statement::Credential { file: &file, goes: &goes, value }, all))
 }
 
 /// Reads the labels of a pod, as the downward API writes them: one `app="search"` on each line, quoted as in Go.

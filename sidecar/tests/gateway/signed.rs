@@ -16,7 +16,7 @@ const VALUE: &str = "sk-mounted";
 const CREDENTIAL: &str = "default_first-main_apiKey";
 
 fn key(seed: u8) -> SigningKey {
-    SigningKey::of(&[seed; 32]).unwrap()
+    SigningKey::from_seed(&[seed; 32]).unwrap()
 }
 
 fn place(namespace: &str, name: &str) -> MountedAt {
@@ -28,12 +28,12 @@ fn here() -> MountedAt {
 }
 
 fn trust(seeds: &[u8]) -> Trust {
-    Trust { keys: seeds.iter().map(|seed| key(*seed).public()).collect(), place: here() }
+    Trust { keys: seeds.iter().map(|seed| key(*seed).public_key()).collect(), mount: here() }
 }
 
 /// The arguments of the sidecar in such a pod.
 fn arguments(seed: u8) -> Vec<String> {
-    ["--signed-by", &key(seed).public().to_string(), "--policy-name", "outrigger-search"].map(str::to_owned).to_vec()
+    ["--signed-by", &key(seed).public_key().to_string(), "--policy-name", "outrigger-search"].map(str::to_owned).to_vec()
 }
 
 impl Pod {
@@ -257,7 +257,7 @@ async fn the_authorities_must_be_signed_by_the_operator() {
 async fn a_key_without_its_place_is_an_error() {
     let pod = Pod::new("");
     let mut command = crate::process::binary();
-    command.arg("--policy").arg(pod.policy()).args(["--signed-by", &key(1).public().to_string()]);
+    command.arg("--policy").arg(pod.policy()).args(["--signed-by", &key(1).public_key().to_string()]);
     let output = soon("its end", command.output()).await.unwrap();
     let told = String::from_utf8(output.stderr).unwrap();
     assert!(!output.status.success() && told.contains("--signed-by needs --policy-name"), "{told}");

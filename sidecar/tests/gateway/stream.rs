@@ -1,7 +1,7 @@
 //! Policies from the operator's stream, from mounted files, and from the previous process.
 
 use outrigger_policy::Document;
-use outrigger_sync::{FromOperator, Unused};
+use outrigger_sync::{FromOperator, NoFields};
 use serde_json::{Value, json};
 
 use crate::fake::{Fake, answer};
@@ -304,7 +304,7 @@ async fn unknown_messages_and_fields_are_ignored() {
     let sidecar = pod.start(&operator.url()).await;
     let (mut stream, _) = operator.stream().await;
     stream.bytes(b"{\"grants\":[1,2,3]}\n\n".to_vec());
-    stream.write(&FromOperator::Beat(Unused {}));
+    stream.write(&FromOperator::Beat(NoFields {}));
     let mut line = serde_json::to_value(policy(&with(1, &upstream), &[("first-main", "sk-1")])).unwrap();
     line["policy"]["mood"] = json!("good");
     line["policy"]["document"]["allowedWorkloads"] = json!([{"serviceAccount": "x"}]);

@@ -1,7 +1,7 @@
 //! Runs an open stream.
 
 use http_body_util::BodyExt;
-use outrigger_sync::{FromGateway, FromOperator, LineReader, PolicyOutcome, Unused};
+use outrigger_sync::{FromGateway, FromOperator, LineReader, PolicyOutcome, NoFields};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout_at};
 
@@ -42,7 +42,7 @@ pub(super) async fn listen(
             }
             Ok(()) = mounted.changed() => report_outcome(&reports, sources.outcome(), operator),
             () = usage.due() => usage.say(&reports),
-            _ = beats.tick() => reports.say(&FromGateway::Beat(Unused {})),
+            _ = beats.tick() => reports.say(&FromGateway::Beat(NoFields {})),
         };
         if let Err(ended) = said {
             return ended;
@@ -155,7 +155,7 @@ mod tests {
         let beating = tokio::spawn(async move {
             for _ in 0..10 {
                 tokio::time::sleep(ReconnectPace::default().beat).await;
-                say.send(outrigger_sync::write(&FromOperator::Beat(Unused {})).into()).unwrap();
+                say.send(outrigger_sync::write(&FromOperator::Beat(NoFields {})).into()).unwrap();
             }
             // The stream stays open, but silent.
             say
