@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use outrigger_compile::{Cause, Compiled, Finding, Inputs, OPERATOR_NAMESPACE, Severity, Source, SourcePlace, compile};
+use outrigger_compile::{Cause, Compiled, Finding, Inputs, OPERATOR_NAMESPACE, Severity, Source, SourceLocation, compile};
 use outrigger_sidecar::telemetry::records::Lines;
 use outrigger_sidecar::{Gateway, Settings};
 
@@ -45,7 +45,7 @@ pub(crate) fn main(args: &Args) -> ExitCode {
         source.findings.push(Finding {
             severity: Severity::Error,
             cause: Cause::Schema,
-            place: SourcePlace { file: args.dir.display().to_string(), line: 0 },
+            location: SourceLocation { file: args.dir.display().to_string(), line: 0 },
             object: String::new(),
             path: String::new(),
             message: "there is no object here: an empty folder is probably a mistake".to_owned(),
@@ -97,8 +97,8 @@ pub(crate) fn judge(source: &Source, environment: &dyn Fn(&str) -> Option<String
         findings.push(Finding {
             severity: Severity::Error,
             cause: Cause::Invalid,
-            place: SourcePlace {
-                file: source.objects.first().map_or_else(String::new, |object| object.place.file.clone()),
+            location: SourceLocation {
+                file: source.objects.first().map_or_else(String::new, |object| object.location.file.clone()),
                 line: 0,
             },
             object: String::new(),
@@ -111,7 +111,7 @@ pub(crate) fn judge(source: &Source, environment: &dyn Fn(&str) -> Option<String
     if findings.iter().all(|finding| finding.severity != Severity::Error) {
         findings.extend(unservable(source, compiled));
     }
-    findings.sort_by(|a, b| a.place.cmp(&b.place));
+    findings.sort_by(|a, b| a.location.cmp(&b.location));
     Judged { findings, tests }
 }
 

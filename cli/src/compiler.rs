@@ -102,7 +102,7 @@ impl CompileJob {
         };
         let mut compiled = compile(&inputs);
         compiled.findings.extend(source.findings.iter().cloned());
-        compiled.findings.sort_by(|a, b| a.place.cmp(&b.place));
+        compiled.findings.sort_by(|a, b| a.location.cmp(&b.location));
         let idle = idle::findings(&source, &compiled);
         let Compiled { document, secrets, from_environment, findings, .. } = compiled;
         let variables = environment::named(&source.objects);

@@ -48,7 +48,7 @@ pub(crate) fn look(dir: &Path, keys: &[String]) -> Result<LoadedPolicy, LoadErro
     let mut errors = compiled.findings;
     errors.extend(source.findings.iter().cloned());
     errors.retain(|finding| finding.severity == Severity::Error);
-    errors.sort_by(|a, b| a.place.cmp(&b.place));
+    errors.sort_by(|a, b| a.location.cmp(&b.location));
     let credentials = compiled.document.providers.iter().flat_map(|provider| &provider.credentials);
     let known = |at: &SecretRef| compiled.secrets.iter().any(|(known, _)| known == at);
     let mut without_value: Vec<SecretRef> =

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use outrigger_compile::{Compiled, Finding, PlacedTrial, Severity};
+use outrigger_compile::{Compiled, Finding, LocatedTrial, Severity};
 use outrigger_policy::trial::{TrialOutcome, run_within};
 use outrigger_policy::{BuildError, TrialWork};
 
@@ -12,7 +12,7 @@ const WORK: u64 = 1_500_000_000;
 /// A test that was run.
 #[derive(Debug)]
 pub(crate) struct RuleTest {
-    pub trial: PlacedTrial,
+    pub trial: LocatedTrial,
     pub took: Duration,
     /// What was expected and what came, if that is something else.
     pub failure: Option<Finding>,
@@ -29,7 +29,7 @@ pub(crate) fn run(compiled: &Compiled) -> Result<Vec<RuleTest>, BuildError> {
     }
     let policy = compiled.policy()?;
     let mut work = TrialWork::new(WORK);
-    let one = |trial: &PlacedTrial| {
+    let one = |trial: &LocatedTrial| {
         let begun = Instant::now();
         let outcome = run_within(&policy, &trial.trial, &mut work);
         let took = begun.elapsed();
@@ -42,6 +42,6 @@ pub(crate) fn run(compiled: &Compiled) -> Result<Vec<RuleTest>, BuildError> {
         RuleTest { trial: trial.clone(), took, failure }
     };
     let mut tests: Vec<RuleTest> = compiled.trials.iter().map(one).collect();
-    tests.sort_by(|a, b| (&a.trial.place, a.trial.trial.index).cmp(&(&b.trial.place, b.trial.trial.index)));
+    tests.sort_by(|a, b| (&a.trial.location, a.trial.trial.index).cmp(&(&b.trial.location, b.trial.trial.index)));
     Ok(tests)
 }

@@ -164,7 +164,7 @@ async fn run(args: Args) -> Result<u8, RunError> {
     let first = compiled(&texts, &args.keys, 1).await;
     style::tell(&first.findings);
     // Another key than the one that was asked for would be a surprise.
-    if first.findings.iter().any(|finding| finding.place.file == COMMAND_LINE) {
+    if first.findings.iter().any(|finding| finding.location.file == COMMAND_LINE) {
         return Err(RunError::NoSuchKey);
     }
     if let Some(dir) = args.dir.as_ref().filter(|_| has_no_provider(&first)) {

@@ -54,7 +54,7 @@ pub(crate) fn install(
 /// Tells the gateway that a change can't be used, so that who asks it sees why.
 pub(crate) fn reject(gateway: &Gateway, finding: &Finding) {
     let object = match finding.object.as_str() {
-        "" => finding.place.to_string(),
+        "" => finding.location.to_string(),
         object => object.to_owned(),
     };
     gateway.reject(&object, &finding.path, &finding.message);

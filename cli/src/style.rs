@@ -159,7 +159,7 @@ pub(crate) fn fail(error: &dyn std::error::Error) -> ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use outrigger_compile::{Cause, SourcePlace};
+    use outrigger_compile::{Cause, SourceLocation};
 
     use super::*;
 
@@ -208,7 +208,7 @@ mod tests {
         let finding = Finding {
             severity: Severity::Error,
             cause: Cause::Schema,
-            place: SourcePlace { file: "a\nb".to_owned(), line: 1 },
+            location: SourceLocation { file: "a\nb".to_owned(), line: 1 },
             object: "LLMProvider default/\x1b[2J".to_owned(),
             path: String::new(),
             message: "no \u{202e}model".to_owned(),

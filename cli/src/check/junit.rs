@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use outrigger_compile::{Finding, Object, Severity, SourcePlace};
+use outrigger_compile::{Finding, Object, Severity, SourceLocation};
 use outrigger_policy::Printable;
 use quick_junit::{NonSuccessKind, Report, SerializeError, TestCase, TestCaseStatus, TestSuite};
 
@@ -25,24 +25,24 @@ pub(crate) fn report(objects: &[Object], judged: &Judged) -> Result<String, Seri
         let label = object.label();
         let mut theirs = Vec::new();
         for (finding, reported) in findings.iter().zip(&mut reported) {
-            let within = finding.object == label && finding.place.file == object.place.file;
+            let within = finding.object == label && finding.location.file == object.location.file;
             // If an object stands twice in one file, each gets the findings from its own first line on.
-            if !*reported && within && finding.place.line >= object.place.line && is_nearest(objects, object, finding) {
+            if !*reported && within && finding.location.line >= object.location.line && is_nearest(objects, object, finding) {
                 *reported = true;
                 theirs.push(finding);
             }
         }
-        suite.add_test_case(case(&object.place.file, &label, &object.place, None, &theirs));
+        suite.add_test_case(case(&object.location.file, &label, &object.location, None, &theirs));
     }
     for test in tests {
         let failure: Vec<_> = test.failure.iter().collect();
         let trial = &test.trial;
-        suite.add_test_case(case(&trial.object, &trial.trial.name, &trial.place, Some(test.took), &failure));
+        suite.add_test_case(case(&trial.object, &trial.trial.name, &trial.location, Some(test.took), &failure));
     }
     let of_no_object = findings.iter().zip(&reported).filter(|(_, reported)| !**reported);
     for (finding, _) in of_no_object {
         let name = if finding.object.is_empty() { "readable" } else { &finding.object };
-        suite.add_test_case(case(&finding.place.file, name, &finding.place, None, &[finding]));
+        suite.add_test_case(case(&finding.location.file, name, &finding.location, None, &[finding]));
     }
     let mut report = Report::new(NAME);
     report.add_test_suite(suite);
@@ -50,7 +50,7 @@ pub(crate) fn report(objects: &[Object], judged: &Judged) -> Result<String, Seri
 }
 
 /// A test case: it fails if there is an error among the findings, and prints the warnings otherwise.
-fn case(class: &str, name: &str, place: &SourcePlace, took: Option<Duration>, findings: &[&Finding]) -> TestCase {
+fn case(class: &str, name: &str, place: &SourceLocation, took: Option<Duration>, findings: &[&Finding]) -> TestCase {
     let error = findings.iter().find(|finding| finding.severity == Severity::Error);
     let lines = findings.iter().map(|finding| shown(&finding.to_string())).collect::<Vec<_>>().join("\n");
     let mut status = TestCaseStatus::success();
@@ -79,9 +79,9 @@ fn shown(text: &str) -> String {
 /// Whether no other object of the same name begins between this one and the finding.
 fn is_nearest(objects: &[Object], object: &Object, finding: &Finding) -> bool {
     !objects.iter().any(|other| {
-        other.place.file == object.place.file
-            && other.place.line > object.place.line
-            && other.place.line <= finding.place.line
+        other.location.file == object.location.file
+            && other.location.line > object.location.line
+            && other.location.line <= finding.location.line
             && other.label() == object.label()
     })
 }
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn what_xml_cannot_hold_is_escaped() {
-        let place = SourcePlace { file: "a".to_owned(), line: 1 };
+        let place = SourceLocation { file: "a".to_owned(), line: 1 };
         let case = case("\u{1}", "<\"'&>\u{9b}\u{202e}\u{7f}", &place, None, &[]);
         assert_eq!(case.name.as_str(), "<\"'&>\\u{9b}\\u{202e}\\u{7f}");
         assert_eq!(case.classname.as_ref().map(|name| name.as_str()), Some("\\u{1}"));

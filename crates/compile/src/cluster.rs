@@ -1,47 +1,49 @@
-//! A namespace of a cluster, compiled.
+//! Compiles a namespace of a cluster.
 
 use crate::findings::finding::Severity;
 use crate::keys::default_key;
-use crate::objects::judgement::Judgement;
-use crate::objects::validate;
-use crate::objects::validate::Keyless;
-use crate::objects::world::CompileContext;
+use crate::objects::validation::ObjectValidation;
+use crate::objects::sorted;
+use crate::objects::sorted::Keyless;
+use crate::objects::context::CompileContext;
 use crate::read::source::Object;
 use crate::{Compiled, in_steps};
 
-/// What the policies of a namespace are compiled from.
+/// The objects that the policies of a namespace are compiled from.
 #[derive(Clone, Copy, Debug)]
 pub struct Cluster<'a> {
-    /// Its own objects, those of other namespaces that they name, and those of the operator's that act on it.
-    pub objects: &'a [(&'a Object, &'a Judgement)],
-    /// The Secrets, ConfigMaps and Namespaces of all these.
+    /// Its own objects, those of other namespaces that they refer to, and those of the operator's namespace that apply
+    /// to it.
+    pub objects: &'a [(&'a Object, &'a ObjectValidation)],
+    /// The Secrets, ConfigMaps and Namespaces that belong to these objects.
     pub others: &'a [&'a Object],
     pub namespace: &'a str,
     /// As in [`crate::Inputs`].
     pub operator_namespace: &'a str,
 }
 
-/// Compiles what a namespace of a cluster amounts to: one document with all of its keys, from which [`crate::Slices`] cut
-/// what a pod obeys. It has no default key. Pods that name none have a key of their own where none is named `default`
-/// (for the operator's namespace, whose rules act on all: in each of the namespaces). A value that is not in its Secret is
-/// an error of the object that names it, and the credential stays: gateways may have the value.
+/// Compiles a namespace of a cluster to one document with all its keys, from which [`crate::Slices`] cut the policy of
+/// each pod. The document has no default key. Pods that name no key get a keyless key of their own if none is named
+/// `default` (for the operator's namespace, whose rules apply to all: in each of the namespaces). A value that is
+/// missing from its Secret is an error of the object that refers to it, but the credential stays in the document:
+/// gateways may still have the value.
 #[must_use]
 pub fn compile_in(cluster: &Cluster<'_>) -> Compiled {
     let mut findings = Vec::new();
-    let mut folder = validate::folder(cluster.objects.iter().copied(), cluster.others.iter().copied(), &mut findings);
-    folder.keyless = Keyless::WithoutDefault;
+    let mut sorted = sorted::sort(cluster.objects.iter().copied(), cluster.others.iter().copied(), &mut findings);
+    sorted.keyless = Keyless::WithoutDefault;
     let everywhere = cluster.namespace == cluster.operator_namespace;
-    let world = CompileContext {
+    let context = CompileContext {
         environment: None,
         without_value: Severity::Error,
         operator_namespace: cluster.operator_namespace,
     };
     let such = |namespace: &str| everywhere || namespace == cluster.namespace;
     in_steps(
-        folder,
-        &world,
-        &|folder, providers, keys, _| {
-            default_key::keyless_of(folder, providers, &such, keys);
+        sorted,
+        &context,
+        &|sorted, providers, keys, _| {
+            default_key::keyless_of(sorted, providers, &such, keys);
             None
         },
         findings,

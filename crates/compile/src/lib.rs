@@ -1,17 +1,17 @@
-//! From objects to the policy that a gateway obeys: the one place that knows both.
+//! Compiles objects to the policy of a gateway: the only crate that knows both.
 //!
-//! Pure: [`read`] takes text, [`compile`] takes objects and returns a document, the credentials that it refers to, and
-//! what is wrong. Files, the clock and the environment are the caller's. For a namespace of a cluster it is [`compile_in`],
-//! and [`Slices`] cut what its pods obey out of the document. One file a step:
+//! Without I/O: [`read`] takes text, [`compile`] takes objects and returns a document, the credentials that it refers
+//! to, and findings. The caller supplies files, clock and environment. [`compile_in`] compiles a namespace of a
+//! cluster, and [`Slices`] cut the policies of its pods out of the document. Each step has a file:
 //!
 //! ```text
-//! read -> judgement -> validate -> providers (credentials, authorities, mock, limits, prices) -> catalogues -> budgets (limits)
-//!      -> keys (namespaces, limits) -> bindings -> applies -> consumers -> clear_text -> rules (fence) -> trials
+//! read -> validation -> sorted -> providers (credentials, authorities, mock, limits, prices) -> catalogues -> budgets (limits)
+//!      -> keys (namespaces, limits) -> bindings -> applies -> consumers -> clear_text -> rules (reachable) -> trials
 //!      -> unpriced, downgrades (counted)
 //! ```
 //!
-//! An object that can't be used is left out with an error that says so, and its neighbours stay. What would follow from
-//! its absence alone is not told (`missing`).
+//! An object that can't be used is left out with an error, and the others stay. Findings that only follow from its
+//! absence are not reported (`unusable`).
 
 mod checks;
 mod cluster;
@@ -33,9 +33,10 @@ use checks::{downgrades, unpriced};
 use findings::finding;
 use keys::{consumers, default_key};
 use limits::{applies_to, budgets};
+use objects::kind::PolicyKind;
 use objects::id::id;
-use objects::validate::{self, SortedObjects};
-use objects::world::CompileContext;
+use objects::sorted::{self, SortedObjects};
+use objects::context::CompileContext;
 use outrigger_core::SecretRef;
 use outrigger_policy::{BudgetDoc, BuildError, CompiledConditions, Document, FORMAT, KeyDoc, Policy, ProviderDoc};
 use prices::catalogues;
@@ -44,34 +45,34 @@ use read::source;
 use rules::trials;
 
 pub use cluster::{Cluster, compile_in};
-pub use findings::finding::{Cause, Finding, Severity, SourcePlace};
+pub use findings::finding::{Cause, Finding, Severity, SourceLocation};
 pub use keys::default_key::COMMAND_LINE;
-pub use objects::judgement::Judgement;
+pub use objects::validation::ObjectValidation;
 pub use providers::credentials::variable;
 pub use providers::pem::{Certificates, NoCertificates};
 pub use read::source::{DEFAULT_NAMESPACE, Object, Source, read};
-pub use rules::trials::PlacedTrial;
+pub use rules::trials::LocatedTrial;
 pub use slice::Slices;
 
-/// Where the operator lives, unless set otherwise: what stands there acts on all namespaces.
+/// The default namespace of the operator. Some of its objects apply to all namespaces.
 pub const OPERATOR_NAMESPACE: &str = "outrigger-system";
 
-/// What a policy is compiled from.
+/// The input of a policy.
 pub struct Inputs<'a> {
     pub objects: &'a [Object],
-    /// Whether a text held more that could not be read ([`Source::has_unread`]): what is not among the objects may be there.
+    /// Whether a text contains parts that can't be read ([`Source::has_unread`]): a missing object may be in them.
     pub unread: bool,
-    /// The environment, by name of variable: where Secrets are looked for that no object holds.
+    /// The environment, by name of variable. A credential whose Secret is not among the objects is looked up there.
     pub environment: &'a dyn Fn(&str) -> Option<String>,
-    /// Names (or `namespace/name`) of keys that were asked for; the first is the default.
+    /// Names (or `namespace/name`) of the requested keys; the first is the default.
     pub keys: &'a [String],
-    /// How bad it is that a credential's value is nowhere: an error where objects are judged, a warning where they are
-    /// served, because a gateway passes over such a credential.
+    /// The severity of a credential without a value: an error when objects are checked, a warning when they are served,
+    /// because a gateway skips such a credential.
     pub without_value: Severity,
-    /// The document's.
+    /// The sequence of the document.
     pub sequence: u64,
-    /// Its rules act on the keys of every namespace, its catalogues price providers of every namespace, and its Budgets may
-    /// apply to them: [`OPERATOR_NAMESPACE`], as a rule.
+    /// The namespace whose rules apply to the keys of every namespace, whose catalogues apply to providers of every
+    /// namespace, and whose Budgets may apply to any namespace. Usually [`OPERATOR_NAMESPACE`].
     pub operator_namespace: &'a str,
 }
 
@@ -88,30 +89,31 @@ impl fmt::Debug for Inputs<'_> {
     }
 }
 
-/// What objects amount to.
+/// The result of compiling.
 pub struct Compiled {
-    /// What can be used of them. In canonical order, so that the same objects have the same digest.
+    /// The policy, from all objects that can be used. In canonical order, so that the same objects have the same
+    /// digest.
     pub document: Document,
-    /// The values of its credentials, as far as they were found.
+    /// The values of its credentials that were found.
     pub secrets: Vec<(SecretRef, String)>,
-    /// Those of them that no object holds: their values are from the environment, from [`variable`].
+    /// The credentials whose Secret is not among the objects: their values are from the environment, see [`variable`].
     pub from_environment: Vec<SecretRef>,
-    /// By file and line.
+    /// Ordered by file and line.
     pub findings: Vec<Finding>,
-    /// The tests of the document's rules, not run yet.
-    pub trials: Vec<PlacedTrial>,
-    /// The conditions of the document's rules, by their text: for [`Compiled::policy`].
+    /// The tests of the document's rules. They have not run yet.
+    pub trials: Vec<LocatedTrial>,
+    /// The compiled conditions of the document's rules, by their text: for [`Compiled::policy`].
     pub conditions: CompiledConditions,
 }
 
 impl Compiled {
-    /// Whether nothing had to be left out.
+    /// Whether no object had to be left out.
     #[must_use]
     pub fn is_sound(&self) -> bool {
         self.findings.iter().all(|finding| finding.severity != Severity::Error)
     }
 
-    /// The policy that the document is, without compiling its conditions anew.
+    /// Builds the policy of the document, without compiling its conditions again.
     ///
     /// # Errors
     /// As [`Policy::build`].
@@ -120,7 +122,7 @@ impl Compiled {
     }
 }
 
-/// Names the credentials, never their values.
+/// Shows the credentials' names, never their values.
 impl fmt::Debug for Compiled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Compiled")
@@ -133,50 +135,50 @@ impl fmt::Debug for Compiled {
     }
 }
 
-/// Compiles a policy. Always succeeds: what can't be used is left out, and reported.
+/// Compiles a policy. Always succeeds: objects that can't be used are left out, and reported.
 #[must_use]
 pub fn compile(inputs: &Inputs<'_>) -> Compiled {
     let mut findings = Vec::new();
     let (ours, others): (Vec<&Object>, Vec<&Object>) =
         inputs.objects.iter().partition(|object| source::is_ours(&object.api_version));
-    let judgements: Vec<Judgement> = ours.iter().map(|object| Judgement::of(object)).collect();
-    let mut folder = validate::folder(ours.into_iter().zip(&judgements), others.into_iter(), &mut findings);
-    folder.unread = inputs.unread;
-    let world = CompileContext {
+    let validations: Vec<ObjectValidation> = ours.iter().map(|object| ObjectValidation::of(object)).collect();
+    let mut sorted = sorted::sort(ours.into_iter().zip(&validations), others.into_iter(), &mut findings);
+    sorted.unread = inputs.unread;
+    let context = CompileContext {
         environment: Some(inputs.environment),
         without_value: inputs.without_value,
         operator_namespace: inputs.operator_namespace,
     };
     let bind =
-        |folder: &SortedObjects<'_>, providers: &[ProviderDoc], keys: &mut Vec<KeyDoc>, findings: &mut Vec<Finding>| {
-            default_key::bind(folder, inputs.keys, providers, keys, findings)
+        |sorted: &SortedObjects<'_>, providers: &[ProviderDoc], keys: &mut Vec<KeyDoc>, findings: &mut Vec<Finding>| {
+            default_key::bind(sorted, inputs.keys, providers, keys, findings)
         };
-    let mut compiled = in_steps(folder, &world, &bind, findings);
+    let mut compiled = in_steps(sorted, &context, &bind, findings);
     compiled.document.sequence = inputs.sequence;
     compiled
 }
 
-/// Gives callers that name no key one, and says which.
+/// Adds the key of callers that name no key, and returns the default key.
 type Bind<'a> = dyn Fn(&SortedObjects<'_>, &[ProviderDoc], &mut Vec<KeyDoc>, &mut Vec<Finding>) -> Option<String> + 'a;
 
 fn in_steps(
-    mut folder: SortedObjects<'_>,
-    world: &CompileContext<'_>,
+    mut sorted: SortedObjects<'_>,
+    context: &CompileContext<'_>,
     bind: &Bind<'_>,
     mut findings: Vec<Finding>,
 ) -> Compiled {
-    let operator_namespace = world.operator_namespace;
-    let (providers, secrets) = providers::compile(&folder, world, &mut findings);
-    folder.left_out("LLMProvider", providers.iter().map(keys::id));
-    let is_object = |at: &SecretRef| folder.secrets.contains_key(&id(at.namespace(), at.name()));
+    let operator_namespace = context.operator_namespace;
+    let (providers, secrets) = providers::compile(&sorted, context, &mut findings);
+    sorted.record_left_out(PolicyKind::LlmProvider, providers.iter().map(keys::id));
+    let is_object = |at: &SecretRef| sorted.secrets.contains_key(&id(at.namespace(), at.name()));
     let from_environment = secrets.iter().map(|(at, _)| at).filter(|at| !is_object(at)).cloned().collect();
-    let catalogues = catalogues::compile(&folder, operator_namespace, &mut findings);
-    let mut budgets = budgets::compile(&folder, &mut findings);
-    folder.left_out("Budget", budgets.iter().map(BudgetDoc::id));
-    let mut keys = keys::compile(&folder, &providers, &budgets, &mut findings);
-    folder.left_out("VirtualKey", keys.iter().map(|key| id(&key.namespace, &key.name)));
-    let default_key = bind(&folder, &providers, &mut keys, &mut findings);
-    applies_to::compile(&folder, operator_namespace, &keys, &mut budgets, &mut findings);
+    let catalogues = catalogues::compile(&sorted, operator_namespace, &mut findings);
+    let mut budgets = budgets::compile(&sorted, &mut findings);
+    sorted.record_left_out(PolicyKind::Budget, budgets.iter().map(BudgetDoc::id));
+    let mut keys = keys::compile(&sorted, &providers, &budgets, &mut findings);
+    sorted.record_left_out(PolicyKind::VirtualKey, keys.iter().map(|key| id(&key.namespace, &key.name)));
+    let default_key = bind(&sorted, &providers, &mut keys, &mut findings);
+    applies_to::compile(&sorted, operator_namespace, &keys, &mut budgets, &mut findings);
     let mut document = Document {
         format: FORMAT,
         sequence: 0,
@@ -188,23 +190,23 @@ fn in_steps(
         catalogues,
         ..Document::default()
     };
-    consumers::enforce(&folder, &mut document, &mut findings);
-    // In a cluster no variable holds a credential.
-    clear_text::enforce(&folder, world.environment.is_some(), &mut document, &mut findings);
-    document.rules = rules::compile(&folder, operator_namespace, &document.providers, &document.keys, &mut findings);
-    folder.left_out("RoutingRule", document.rules.iter().map(|rule| id(&rule.namespace, &rule.name)));
-    let trials = trials::compile(&folder, operator_namespace, &document, &mut findings);
+    consumers::enforce(&sorted, &mut document, &mut findings);
+    // In a cluster, no environment variable holds a credential.
+    clear_text::enforce(&sorted, context.environment.is_some(), &mut document, &mut findings);
+    document.rules = rules::compile(&sorted, operator_namespace, &document.providers, &document.keys, &mut findings);
+    sorted.record_left_out(PolicyKind::RoutingRule, document.rules.iter().map(|rule| id(&rule.namespace, &rule.name)));
+    let trials = trials::compile(&sorted, operator_namespace, &document, &mut findings);
     let conditions: CompiledConditions = document
         .rules
         .iter()
         .filter_map(|rule| {
-            let condition = folder.conditions.get(&id(&rule.namespace, &rule.name))?.as_ref()?;
+            let condition = sorted.conditions.get(&id(&rule.namespace, &rule.name))?.as_ref()?;
             Some((rule.when.clone()?, Arc::clone(condition.as_ref().ok()?)))
         })
         .collect();
     if let Some(counted) = CountedPolicy::of(&document, &conditions) {
-        unpriced::check(&folder, &counted, &mut findings);
-        downgrades::check(&folder, &counted, &mut findings);
+        unpriced::check(&sorted, &counted, &mut findings);
+        downgrades::check(&sorted, &counted, &mut findings);
     }
     finding::in_order(&mut findings);
     Compiled { document, secrets, from_environment, findings, trials, conditions }

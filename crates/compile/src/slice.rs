@@ -1,8 +1,8 @@
-//! What one pod obeys, cut out of what its namespace amounts to.
+//! Cuts the policy of one pod out of the document of its namespace.
 //!
-//! A slice holds what its keys can reach and nothing else: their providers, with the credentials that they may use; the
-//! rules that act on them; the budgets that count them, with those above; the catalogues that tell of these providers'
-//! models. It decides every request of its keys as the whole would.
+//! A slice contains only what its keys can reach: their providers, with the credentials that they may use; the rules
+//! that apply to them; the budgets that count them, with their parents; the catalogues that apply to these providers.
+//! It decides every request of its keys as the whole document would.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -13,43 +13,43 @@ use outrigger_policy::{
 
 use crate::objects::id::id;
 
-/// So many keys are named to a caller who has none.
+/// How many names of keys an error lists for a caller without a key.
 const NAMED_KEYS: usize = 16;
 
-/// A document, ready to be cut: a thousand slices of it cost what they hold.
+/// A document with indexes for cutting, so that many slices cost only what they contain.
 #[derive(Debug)]
 pub struct Slices<'a> {
     document: &'a Document,
     keys: HashMap<(&'a str, &'a str), usize>,
     providers: HashMap<ObjectRef, usize>,
     budgets: HashMap<ObjectRef, usize>,
-    /// Places of Budgets that count every key, and of those that count certain keys.
-    of_all: Vec<usize>,
-    of_key: HashMap<&'a ObjectRef, Vec<usize>>,
-    /// By namespace: names of the providers that it has, or that one of its keys has.
+    /// Indexes of Budgets that count every key, and of those that count certain keys.
+    counting_all: Vec<usize>,
+    counting_key: HashMap<&'a ObjectRef, Vec<usize>>,
+    /// By namespace: names of its providers, and the names that its keys use for providers.
     names: HashMap<&'a str, BTreeSet<&'a str>>,
-    /// Rules that act on keys by anything but their name, and those that name them.
-    wide: Vec<usize>,
+    /// Indexes of rules that select keys by anything but their name, and of those that select by name.
+    by_other_scope: Vec<usize>,
     by_name: HashMap<&'a str, Vec<usize>>,
 }
 
 impl<'a> Slices<'a> {
     #[must_use]
     pub fn of(document: &'a Document) -> Self {
-        let place = |place: usize, namespace: &str, name: &str| (id(namespace, name), place);
+        let indexed = |index: usize, namespace: &str, name: &str| (id(namespace, name), index);
         let mut slices = Slices {
             document,
             keys: HashMap::new(),
             providers: HashMap::new(),
             budgets: HashMap::new(),
-            of_all: Vec::new(),
-            of_key: HashMap::new(),
+            counting_all: Vec::new(),
+            counting_key: HashMap::new(),
             names: HashMap::new(),
-            wide: Vec::new(),
+            by_other_scope: Vec::new(),
             by_name: HashMap::new(),
         };
-        for (at, key) in document.keys.iter().enumerate() {
-            slices.keys.insert((&key.namespace, &key.name), at);
+        for (index, key) in document.keys.iter().enumerate() {
+            slices.keys.insert((&key.namespace, &key.name), index);
             let names = key.providers.iter().map(|entry| entry.provider.name.as_str());
             slices.names.entry(&key.namespace).or_default().extend(names);
         }
@@ -57,37 +57,37 @@ impl<'a> Slices<'a> {
             slices.names.entry(&provider.namespace).or_default().insert(&provider.name);
         }
         let providers = document.providers.iter().enumerate();
-        slices.providers = providers.map(|(at, one)| place(at, &one.namespace, &one.name)).collect();
+        slices.providers = providers.map(|(index, one)| indexed(index, &one.namespace, &one.name)).collect();
         let budgets = document.budgets.iter().enumerate();
-        slices.budgets = budgets.clone().map(|(at, one)| place(at, &one.namespace, &one.name)).collect();
-        for (at, budget) in budgets {
+        slices.budgets = budgets.clone().map(|(index, one)| indexed(index, &one.namespace, &one.name)).collect();
+        for (index, budget) in budgets {
             match budget.applies_to.as_ref().map(|applies| &applies.keys) {
                 None => {}
-                Some(None) => slices.of_all.push(at),
-                Some(Some(keys)) => keys.iter().for_each(|key| slices.of_key.entry(key).or_default().push(at)),
+                Some(None) => slices.counting_all.push(index),
+                Some(Some(keys)) => keys.iter().for_each(|key| slices.counting_key.entry(key).or_default().push(index)),
             }
         }
-        for (at, rule) in document.rules.iter().enumerate() {
+        for (index, rule) in document.rules.iter().enumerate() {
             match &rule.scope {
                 ScopeDoc::VirtualKeys(names) => {
-                    names.iter().for_each(|name| slices.by_name.entry(name).or_default().push(at));
+                    names.iter().for_each(|name| slices.by_name.entry(name).or_default().push(index));
                 }
-                _ => slices.wide.push(at),
+                _ => slices.by_other_scope.push(index),
             }
         }
         slices
     }
 
-    /// What pods obey that are bound to some keys of a namespace, the first of which is the default. A name that no key has
-    /// stands for nothing. A key that is off at a time (seconds since 1970), because it is suspended or has expired, is
-    /// there and reaches nothing.
+    /// The policy of pods that are bound to these keys of a namespace. The first key is the default. A name without a
+    /// key is ignored. A key that is inactive at `now` (seconds since 1970), because it is suspended or has expired,
+    /// stays in the policy without providers.
     #[must_use]
     pub fn slice(&self, namespace: &str, names: &[String], now: i64) -> Document {
         let document = self.document;
-        let places: BTreeSet<usize> =
+        let indexes: BTreeSet<usize> =
             names.iter().filter_map(|name| self.keys.get(&(namespace, name.as_str())).copied()).collect();
-        let whole: Vec<&KeyDoc> = places.iter().filter_map(|at| document.keys.get(*at)).collect();
-        let on = |key: &&&KeyDoc| !key.suspended && key.expires_at.is_none_or(|at| at > now);
+        let whole: Vec<&KeyDoc> = indexes.iter().filter_map(|index| document.keys.get(*index)).collect();
+        let on = |key: &&&KeyDoc| !key.suspended && key.expires_at.is_none_or(|index| index > now);
         let live: Vec<&KeyDoc> = whole.iter().filter(on).copied().collect();
         let providers = self.providers(&live);
         let keys: Vec<KeyDoc> = whole
@@ -107,7 +107,7 @@ impl<'a> Slices<'a> {
             filters: document.filters.clone(),
             ledger: document.ledger,
             others: OthersDoc {
-                // Whoever reaches nothing asks for nothing.
+                // Keys without providers need no other keys' providers.
                 providers: match live.is_empty() {
                     true => Vec::new(),
                     false => self.other_providers(namespace, &providers),
@@ -126,13 +126,13 @@ impl<'a> Slices<'a> {
         }
     }
 
-    /// Those of some keys, in the document's order, each with the credentials that they may use there.
+    /// The providers of some keys, in the document's order, each with the credentials that the keys may use there.
     fn providers(&self, keys: &[&KeyDoc]) -> BTreeMap<ObjectRef, ProviderDoc> {
         let mut reached: BTreeMap<&ObjectRef, Option<HashSet<&str>>> = BTreeMap::new();
         for entry in keys.iter().flat_map(|key| &key.providers) {
             let credentials = reached.entry(&entry.provider).or_insert_with(|| Some(HashSet::new()));
             match (entry.credentials.is_empty(), credentials.as_mut()) {
-                // One of the keys may use all of them.
+                // One of the keys may use all credentials.
                 (true, _) => *credentials = None,
                 (false, Some(names)) => names.extend(entry.credentials.iter().map(String::as_str)),
                 (false, None) => {}
@@ -146,40 +146,40 @@ impl<'a> Slices<'a> {
         reached.into_iter().filter_map(of).collect()
     }
 
-    /// Those that count some keys, with all that stand above them, in the document's order.
+    /// The budgets that count some keys, with all their parents, in the document's order.
     fn budgets(&self, keys: &[&KeyDoc]) -> Vec<BudgetDoc> {
         let document = self.document;
         let ids: Vec<ObjectRef> = keys.iter().map(|key| id(&key.namespace, &key.name)).collect();
         let mut left: Vec<usize> = Vec::new();
         for (key, id) in keys.iter().zip(&ids) {
             left.extend(key.budgets.iter().filter_map(|budget| self.budgets.get(budget)));
-            left.extend(self.of_key.get(id).into_iter().flatten());
+            left.extend(self.counting_key.get(id).into_iter().flatten());
         }
         if !keys.is_empty() {
-            left.extend(&self.of_all);
+            left.extend(&self.counting_all);
         }
-        let mut places = BTreeSet::new();
-        while let Some(at) = left.pop() {
-            if places.insert(at) {
-                let parent = document.budgets.get(at).and_then(|budget| budget.parent.as_ref());
+        let mut indexes = BTreeSet::new();
+        while let Some(index) = left.pop() {
+            if indexes.insert(index) {
+                let parent = document.budgets.get(index).and_then(|budget| budget.parent.as_ref());
                 left.extend(parent.and_then(|parent| self.budgets.get(parent)));
             }
         }
         let narrowed = |budget: &BudgetDoc| BudgetDoc {
             applies_to: budget.applies_to.as_ref().map(|applies| AppliesDoc {
-                // Of the keys that it counts, those that are here: other pods' are none of this one's business.
+                // Of the keys that a budget counts, only those of this slice: other pods' keys are not disclosed.
                 keys: applies.keys.as_ref().map(|keys| keys.iter().filter(|key| ids.contains(key)).cloned().collect()),
                 ..applies.clone()
             }),
             ..budget.clone()
         };
-        places.into_iter().filter_map(|at| document.budgets.get(at)).map(narrowed).collect()
+        indexes.into_iter().filter_map(|index| document.budgets.get(index)).map(narrowed).collect()
     }
 
     fn rules(&self, keys: &[&KeyDoc]) -> Vec<RuleDoc> {
         let named = keys.iter().filter_map(|key| self.by_name.get(key.name.as_str())).flatten();
-        let places: BTreeSet<usize> = named.chain(&self.wide).copied().collect();
-        let rules = places.into_iter().filter_map(|at| self.document.rules.get(at));
+        let indexes: BTreeSet<usize> = named.chain(&self.by_other_scope).copied().collect();
+        let rules = indexes.into_iter().filter_map(|index| self.document.rules.get(index));
         rules.filter(|rule| keys.iter().any(|key| rule.concerns(key))).cloned().collect()
     }
 
@@ -191,10 +191,10 @@ impl<'a> Slices<'a> {
 
     fn catalogues(&self, providers: &BTreeMap<ObjectRef, ProviderDoc>) -> Vec<CatalogueDoc> {
         let homes: HashSet<&str> = providers.keys().map(|provider| provider.namespace.as_str()).collect();
-        let tells = |catalogue: &&CatalogueDoc| {
+        let applies = |catalogue: &&CatalogueDoc| {
             !homes.is_empty() && (catalogue.everywhere || homes.contains(catalogue.namespace.as_str()))
         };
-        self.document.catalogues.iter().filter(tells).cloned().collect()
+        self.document.catalogues.iter().filter(applies).cloned().collect()
     }
 
     fn other_keys(&self, namespace: &str, bound: &[String]) -> Vec<String> {
@@ -203,8 +203,8 @@ impl<'a> Slices<'a> {
     }
 }
 
-/// Those of a provider that somebody may use. One that is suspended is left out where another stays: a provider without
-/// any is called without.
+/// The credentials of a provider that may be used. A suspended one is left out if another one remains: a provider
+/// without any credential is called without one.
 fn credentials(provider: &ProviderDoc, names: Option<&HashSet<&str>>) -> Vec<CredentialDoc> {
     if provider.suspended {
         return Vec::new();

@@ -1,4 +1,4 @@
-//! Broken policies, one a file, and what is said of each: the comment at the end of the file.
+//! Invalid policies, one a file. The comment at the end of each file lists the expected findings.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic, outside its own function as well")]
 
@@ -9,7 +9,7 @@ use outrigger_policy::Policy;
 
 const MARK: &str = "# outrigger check says:\n";
 
-/// What is found in a file, a line each, and whether nothing but warnings is.
+/// The findings of a file, one a line, and whether all of them are warnings.
 fn found(text: &str) -> (String, bool) {
     let source = read("", text);
     let inputs = Inputs {
@@ -24,14 +24,14 @@ fn found(text: &str) -> (String, bool) {
     let compiled = compile(&inputs);
     let findings: Vec<_> = source.findings.iter().chain(&compiled.findings).collect();
     let sound = findings.iter().all(|finding| finding.severity == Severity::Warning);
-    // Whatever is wrong, what is left is a policy.
+    // Whatever is wrong, the rest must be a valid policy.
     Policy::build(compiled.document).unwrap();
-    // `:12: …` without a file's name.
+    // `:12: …`, without the name of the file.
     (findings.iter().map(|finding| format!("#  {}\n", finding.to_string().trim_start_matches(':'))).collect(), sound)
 }
 
 #[test]
-fn every_broken_policy_is_told_where_it_is_broken_and_how_to_mend_it() {
+fn reports_the_location_and_the_remedy_of_every_problem() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/broken");
     let mut files: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
@@ -42,7 +42,7 @@ fn every_broken_policy_is_told_where_it_is_broken_and_how_to_mend_it() {
         let objects = text.split(MARK).next().unwrap();
         let (findings, sound) = found(objects);
         assert!(!findings.is_empty(), "{} is not broken", file.display());
-        // Models without a price are the one thing here that is only a warning.
+        // Models without a price are the only problem here that is just a warning.
         let unpriced = file.file_name().is_some_and(|name| name.to_string_lossy().starts_with("no-price"));
         assert_eq!(sound, unpriced, "{}: {findings}", file.display());
         let current = format!("{objects}{MARK}{findings}");

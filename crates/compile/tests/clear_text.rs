@@ -1,4 +1,4 @@
-//! Which providers' credentials may be sent without TLS, and what of an authority's text is taken.
+//! Which providers' credentials may be sent without TLS, and what is extracted from an authority's text.
 #![allow(clippy::unwrap_used, reason = "a test may panic, outside its own function as well")]
 
 use outrigger_compile::{Inputs, OPERATOR_NAMESPACE, Object, Severity, compile};
@@ -15,24 +15,24 @@ fn compiled(objects: &[Object]) -> outrigger_compile::Compiled {
     })
 }
 
-/// What a pod obeys has no provider whose credentials it would show to whoever answers.
+/// The policy of a pod contains no provider whose credentials could be sent to the wrong server.
 #[test]
-fn a_credential_leaves_its_namespace_by_tls_or_by_word() {
+fn credentials_leave_their_namespace_only_with_tls_or_permission() {
     let text = include_str!("broken/credentials-in-clear-text.yaml");
     let reached = |compiled: &outrigger_compile::Compiled, namespace: &str| {
         let key = compiled.document.keys.iter().find(|key| key.namespace == namespace && !key.keyless).unwrap();
         key.providers.iter().map(|entry| entry.name.clone()).collect::<Vec<_>>()
     };
     let source = outrigger_compile::read("", text);
-    // In a folder for this machine, its own loopback is nobody else's.
+    // In a folder for this machine, its loopback belongs to nobody else.
     let folder = compiled(&source.objects);
     assert_eq!(reached(&folder, "search"), ["trusting", "open", "here", "combined"]);
     assert_eq!(reached(&folder, "platform"), ["clear", "combined"]);
-    // In a cluster a pod's loopback is its author's.
-    let judgements: Vec<_> = source.objects.iter().map(outrigger_compile::Judgement::of).collect();
-    let ours = |object: &outrigger_compile::Object| object.api_version.starts_with("outrigger.dev");
-    let objects: Vec<_> = source.objects.iter().zip(&judgements).filter(|(object, _)| ours(object)).collect();
-    let others: Vec<_> = source.objects.iter().filter(|object| !ours(object)).collect();
+    // In a cluster, the author of a pod controls its loopback.
+    let judgements: Vec<_> = source.objects.iter().map(outrigger_compile::ObjectValidation::of).collect();
+    let own_objects = |object: &outrigger_compile::Object| object.api_version.starts_with("outrigger.dev");
+    let objects: Vec<_> = source.objects.iter().zip(&judgements).filter(|(object, _)| own_objects(object)).collect();
+    let others: Vec<_> = source.objects.iter().filter(|object| !own_objects(object)).collect();
     let cluster = outrigger_compile::compile_in(&outrigger_compile::Cluster {
         objects: &objects,
         others: &others,

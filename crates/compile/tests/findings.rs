@@ -1,4 +1,4 @@
-//! Broken folders, and exactly what is said of each.
+//! Invalid folders, and exactly their findings.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic, outside its own function as well")]
 
@@ -11,7 +11,7 @@ fn findings(files: &[(&str, &str)], keys: &[&str], environment: &[(&str, &str)])
     let sources: Vec<_> = files.iter().map(|(file, text)| read(file, text)).collect();
     let objects: Vec<_> = sources.iter().flat_map(|source| source.objects.clone()).collect();
     let keys: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();
-    let environment = |name: &str| environment.iter().find(|(known, _)| *known == name).map(|(_, v)| (*v).to_owned());
+    let environment = |name: &str| environment.iter().find(|(one, _)| *one == name).map(|(_, v)| (*v).to_owned());
     let inputs = Inputs {
         objects: &objects,
         unread: sources.iter().any(Source::has_unread),
@@ -22,33 +22,33 @@ fn findings(files: &[(&str, &str)], keys: &[&str], environment: &[(&str, &str)])
         operator_namespace: OPERATOR_NAMESPACE,
     };
     let compiled = compile(&inputs);
-    // Whatever is wrong, what is left must be a policy.
+    // Whatever is wrong, the rest must be a valid policy.
     outrigger_policy::Policy::build(compiled.document).unwrap();
     let all = sources.iter().flat_map(|source| &source.findings).chain(&compiled.findings);
     all.map(ToString::to_string).collect()
 }
 
 #[test]
-fn each_broken_folder_says_what_and_where() {
+fn reports_every_problem_with_its_location() {
     let mut wrong = Vec::new();
     for case in cases::BROKEN {
         let files: Vec<(&str, &str)> = case.files.iter().map(|(file, text)| (*file, text.trim_start())).collect();
-        let said = findings(&files, case.keys, case.environment);
-        if said != case.expected {
-            wrong.push((case.name, said));
+        let messages = findings(&files, case.keys, case.environment);
+        if messages != case.expected {
+            wrong.push((case.name, messages));
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 #[test]
-fn what_is_sound_says_nothing() {
-    for (name, text) in cases::SOUND {
+fn valid_folders_have_no_findings() {
+    for (name, text) in cases::VALID {
         assert_eq!(findings(&[("x.yaml", text.trim_start())], &[], &[]), [""; 0], "{name}");
     }
 }
 
-/// Pieces that objects are made of, so that chance gets past the first step.
+/// Parts of objects, so that random input gets past the first step.
 fn yaml() -> impl Strategy<Value = String> {
     let word = prop::sample::select(vec![
         "apiVersion: outrigger.dev/v1alpha1",
@@ -126,10 +126,10 @@ proptest! {
         findings(&[("x.yaml", &text)], &["a"], &[]);
     }
 
-    /// Sound objects with one line taken out or put twice.
+    /// Valid objects with one line removed or duplicated.
     #[test]
-    fn nothing_panics_on_damaged_objects(which in 0..cases::SOUND.len(), line in 0_usize..80, twice in prop::bool::ANY) {
-        let lines: Vec<&str> = cases::SOUND[which].1.trim_start().lines().collect();
+    fn nothing_panics_on_damaged_objects(which in 0..cases::VALID.len(), line in 0_usize..80, twice in prop::bool::ANY) {
+        let lines: Vec<&str> = cases::VALID[which].1.trim_start().lines().collect();
         let line = line % lines.len();
         let damaged: Vec<&str> = lines.iter().enumerate().flat_map(|(at, text)| {
             let times = match (at == line, twice) { (false, _) => 1, (true, true) => 2, (true, false) => 0 };

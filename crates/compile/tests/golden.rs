@@ -1,4 +1,4 @@
-//! A rich folder, and the whole document that comes of it.
+//! A folder with many features, and the whole document that it compiles to.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic, outside its own function as well")]
 
@@ -49,9 +49,9 @@ fn a_rich_folder_compiles_to_the_committed_document() {
     Policy::build(read).unwrap();
 }
 
-/// A folder split, or read in another order, is the same policy with the same digest.
+/// A folder that is split, or read in another order, compiles to the same policy with the same digest.
 #[test]
-fn the_order_of_files_means_nothing() {
+fn the_order_of_files_does_not_matter() {
     let text = include_str!("golden/rich.yaml");
     let mut parts: Vec<(&str, &str)> = text.split("\n---\n").map(|part| ("part.yaml", part)).collect();
     let forwards = compiled(&parts, &[]).document;
@@ -76,16 +76,16 @@ fn bound(objects: &[&str], keys: &[&str]) -> Option<String> {
 }
 
 #[test]
-fn who_names_no_key_has_the_default_one() {
+fn callers_without_a_key_get_the_default_one() {
     let refuses = format!("LLMProvider default/a {MOCK}}}");
     let allows = format!("LLMProvider default/a {MOCK}, withoutKey: Allow}}");
     let elsewhere = format!("LLMProvider b/a {MOCK}, withoutKey: Allow}}");
     let (refuses, allows, elsewhere) = (refuses.as_str(), allows.as_str(), elsewhere.as_str());
     let broken = "VirtualKey default/x spec: {wrong: 1}";
     for (objects, keys, expected) in [
-        // The only one there is.
+        // The only key.
         (vec![refuses, "VirtualKey default/k"], vec![], Some("default/k")),
-        // The one named default; of several, that of the namespace default.
+        // The key named default; of several, the one in the namespace default.
         (vec![refuses, "VirtualKey default/k", "VirtualKey default/default"], vec![], Some("default/default")),
         (vec![elsewhere, "VirtualKey b/default", "VirtualKey b/k"], vec![], Some("b/default")),
         (
@@ -94,15 +94,15 @@ fn who_names_no_key_has_the_default_one() {
             Some("default/default"),
         ),
         (vec![refuses, "VirtualKey default/k", "VirtualKey default/j"], vec![], None),
-        // The one that is asked for, by name or by namespace and name.
+        // The requested key, by name or by namespace and name.
         (vec![refuses, "VirtualKey default/k", "VirtualKey default/j"], vec!["j", "k"], Some("default/j")),
         (vec![refuses, "VirtualKey default/k", "VirtualKey default/j"], vec!["default/k"], Some("default/k")),
         (vec![allows, "VirtualKey default/k"], vec!["none"], None),
-        // No key at all: those that allow it.
+        // No key at all: the providers that allow it.
         (vec![allows], vec![], Some("default/default")),
         (vec![elsewhere], vec![], Some("b/default")),
         (vec![refuses], vec![], None),
-        // A key that is there and broken neither opens the door nor makes another the only one.
+        // A broken key neither allows keyless callers nor makes another key the only one.
         (vec![allows, broken], vec![], None),
         (vec![allows, broken, "VirtualKey default/k"], vec![], None),
     ] {

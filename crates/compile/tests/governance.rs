@@ -1,4 +1,4 @@
-//! What must hold when limits, budgets and tests of rules are compiled.
+//! Limits, budgets and tests of rules: what must hold when they are compiled.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic, outside its own function as well")]
 
@@ -8,7 +8,7 @@ use outrigger_policy::{AppliesDoc, Trial};
 
 const PROVIDER: &str = "LLMProvider default/a {type: Ollama, withoutKey: Allow, defaultPrice: {perImage: '0'}}";
 
-/// Objects as `Kind namespace/name {spec}`, one a line; a space and labels may stand behind the name.
+/// Objects as `Kind namespace/name {spec}`, one a line; a space and labels may follow the name.
 fn compiled(objects: &[&str]) -> Compiled {
     compiled_under(OPERATOR_NAMESPACE, objects)
 }
@@ -23,8 +23,8 @@ fn compiled_under(operator_namespace: &str, objects: &[&str]) -> Compiled {
             let labels: String = words.map(|label| label.replace('=', ": ")).collect();
             let (namespace, name) = id.split_once('/').unwrap();
             let version = if kind == "Namespace" { "v1" } else { "outrigger.dev/v1alpha1" };
-            let place = if kind == "Namespace" { String::new() } else { format!("namespace: {namespace}, ") };
-            let metadata = format!("metadata: {{{place}name: {name}, labels: {{{labels}}}}}");
+            let namespace_field = if kind == "Namespace" { String::new() } else { format!("namespace: {namespace}, ") };
+            let metadata = format!("metadata: {{{namespace_field}name: {name}, labels: {{{labels}}}}}");
             format!("apiVersion: {version}\nkind: {kind}\n{metadata}\nspec: {{{spec}\n---\n")
         })
         .collect();
@@ -45,9 +45,9 @@ fn keys(compiled: &Compiled) -> Vec<&str> {
     compiled.document.keys.iter().map(|key| key.name.as_str()).collect()
 }
 
-/// To serve a key without the limits that its author wrote would be the dear way to read a mistake.
+/// A key must not be served without the limits that its author wrote.
 #[test]
-fn what_cannot_be_counted_is_not_served_without_limits() {
+fn leaves_out_objects_whose_limits_cannot_be_counted() {
     let sound = "Budget default/team {amount: '1', window: Month}";
     let zone = "Budget default/team {amount: '1', window: Month, timeZone: Nowhere}";
     let unsound = "Budget default/team {amount: '1', tokens: 1, window: Month}";
@@ -78,9 +78,9 @@ fn what_cannot_be_counted_is_not_served_without_limits() {
     assert_eq!(compiled(&[&provider, "VirtualKey default/k {}"]).document.providers, []);
 }
 
-/// A parent that is nowhere, and a ring of them: the limits that are sound hold all the same.
+/// A missing parent, and a cycle of parents: the valid limits still apply.
 #[test]
-fn a_budget_holds_without_its_parent() {
+fn a_budget_stays_without_its_parent() {
     let named = "VirtualKey default/k {budgetRefs: [{name: team}]}";
     for parent in ["none", "team", "other"] {
         let team = format!("Budget default/team {{amount: '1', window: Month, parentRef: {{name: {parent}}}}}");
@@ -93,7 +93,7 @@ fn a_budget_holds_without_its_parent() {
 }
 
 #[test]
-fn whom_a_budget_applies_to() {
+fn budgets_apply_to_the_selected_keys() {
     let one = |compiled: Compiled| compiled.document.budgets[0].applies_to.clone();
     let id = |text: &str| {
         let (namespace, name) = text.split_once('/').unwrap();
@@ -111,7 +111,7 @@ fn whom_a_budget_applies_to() {
         "VirtualKey outrigger-system/own {}",
     ];
     for (namespace, applies, expected) in [
-        // Its own namespace, whoever is there.
+        // Its own namespace, all keys.
         ("search", "{}", Some(vec!["search/free", "search/paid"])),
         ("search", "{virtualKeys: {matchLabels: {tier: free}}}", Some(vec!["search/free"])),
         (
@@ -120,7 +120,7 @@ fn whom_a_budget_applies_to() {
             Some(vec!["search/paid"]),
         ),
         ("outrigger-system", "{}", Some(vec!["outrigger-system/own"])),
-        // The operator's reaches further where it says so.
+        // A Budget of the operator's namespace may select other namespaces.
         ("outrigger-system", "{namespaces: {}}", None),
         ("outrigger-system", "{namespaces: {}, virtualKeys: {}}", None),
         ("outrigger-system", "{namespaces: {matchLabels: {team: search}}}", Some(vec!["search/free", "search/paid"])),
@@ -130,7 +130,7 @@ fn whom_a_budget_applies_to() {
             Some(vec!["ads/free", "search/free"]),
         ),
         ("outrigger-system", "{namespaces: {matchLabels: {team: none}}}", Some(vec![])),
-        // Nobody else's does, and it counts its own at least.
+        // Other Budgets may not, but still count their own namespace.
         ("ads", "{namespaces: {}}", Some(vec!["ads/free"])),
     ] {
         let budget = format!("Budget {namespace}/b {{tokens: 1, window: Day, appliesTo: {applies}}}");
@@ -138,11 +138,11 @@ fn whom_a_budget_applies_to() {
         let keys = expected.map(|keys: Vec<&str>| keys.into_iter().map(id).collect());
         assert_eq!(one(compiled(&all)), Some(AppliesDoc { keys, ..AppliesDoc::default() }), "{namespace} {applies}");
     }
-    // Another namespace may be the operator's.
+    // The operator's namespace is configurable.
     let budget = "Budget ads/b {tokens: 1, window: Day, appliesTo: {namespaces: {}}}";
     let all: Vec<&str> = objects.iter().copied().chain([budget]).collect();
     assert_eq!(one(compiled_under("ads", &all)), Some(AppliesDoc::default()));
-    // Whoever needs no key is no less counted.
+    // Callers without a key count too.
     let budget = "Budget default/b {tokens: 1, window: Day, appliesTo: {}}";
     let keyless = one(compiled(&[PROVIDER, budget])).unwrap();
     assert_eq!(keyless.keys, Some(vec![id("default/default")]));
@@ -151,7 +151,7 @@ fn whom_a_budget_applies_to() {
 }
 
 #[test]
-fn a_provider_may_ask_for_a_budget() {
+fn providers_may_require_a_budget() {
     let provider = "LLMProvider platform/a {type: Ollama, allowedNamespaces: {from: All}, consumers: {requireBudget: true}, \
                     defaultPrice: {perImage: '0'}, limits: {budgets: [{name: m, amount: '1', window: Month}]}}";
     let reference = "providers: [{name: a, providerRef: {name: a, namespace: platform}";
@@ -170,7 +170,7 @@ fn a_provider_may_ask_for_a_budget() {
         (key("}]"), applies("{}"), true),
         (key("}]"), applies("{providers: [a]}"), true),
         (key("}]"), applies("{models: ['*']}"), true),
-        // What it counts is not all that may be asked for.
+        // It counts only some of the models that may be requested.
         (key("}]"), applies("{models: ['gpt-*']}"), false),
         ("VirtualKey platform/k {}".to_owned(), "".to_owned(), true),
     ] {
@@ -181,34 +181,34 @@ fn a_provider_may_ask_for_a_budget() {
     }
 }
 
-/// A model that is priced anywhere is priced, and so is one that no money counts.
+/// A model with a price anywhere is priced. So is one that no limit in money counts.
 #[test]
-fn which_models_have_no_price() {
+fn reports_models_without_a_price() {
     let key = "VirtualKey default/k {limits: {budgets: [{name: m, amount: '1', window: Month}]}}";
     let price = "price: {inputPerMillion: '0', outputPerMillion: '0'}";
-    let told = |objects: &[&str]| {
+    let unpriced = |objects: &[&str]| {
         let compiled = compiled(objects);
         assert!(compiled.is_sound(), "{:?}", compiled.findings);
         compiled.findings.iter().map(|finding| finding.object.clone()).collect::<Vec<_>>()
     };
     let plain = "LLMProvider default/a {type: Ollama, models: [{name: m, upstreamName: u, aliases: [n]}]}";
-    assert_eq!(told(&[plain, key]), ["LLMProvider default/a"]);
+    assert_eq!(unpriced(&[plain, key]), ["LLMProvider default/a"]);
     let priced = format!("LLMProvider default/a {{type: Ollama, models: [{{name: m, {price}}}]}}");
     let default = "LLMProvider default/a {type: Ollama, models: [{name: m}], defaultPrice: {perSecond: '0'}}";
     let catalog =
         |namespace: &str, name: &str| format!("ModelCatalog {namespace}/c {{models: [{{name: {name}, {price}}}]}}");
     let elsewhere = catalog("b", "m");
-    assert_eq!(told(&[plain, key, &elsewhere]), ["LLMProvider default/a"], "a catalogue of another namespace");
+    assert_eq!(unpriced(&[plain, key, &elsewhere]), ["LLMProvider default/a"], "a catalogue of another namespace");
     for objects in [
         vec![priced.as_str(), key],
         vec![default, key],
         vec![plain, key, &catalog("default", "m")],
         vec![plain, key, &catalog("default", "u")],
         vec![plain, key, &catalog(OPERATOR_NAMESPACE, "m")],
-        // Nobody counts it in money.
+        // No limit in money counts it.
         vec![plain, "VirtualKey default/k {limits: {tokens: [{name: m, max: 1, window: Month}]}}"],
         vec![plain, "VirtualKey default/k {}"],
-        // The key doesn't mind, can't have it, or is nobody's.
+        // The key allows unpriced models, may not use the model, or belongs to nobody.
         vec![
             plain,
             "VirtualKey default/k {unpriced: Allow, limits: {budgets: [{name: m, amount: '1', window: Month}]}}",
@@ -222,19 +222,19 @@ fn which_models_have_no_price() {
             "VirtualKey default/k {suspended: true, limits: {budgets: [{name: m, amount: '1', window: Month}]}}",
         ],
     ] {
-        assert_eq!(told(&objects), [""; 0], "{objects:?}");
+        assert_eq!(unpriced(&objects), [""; 0], "{objects:?}");
     }
-    // The built-in catalogue knows what its models cost.
-    let known = "LLMProvider default/a {type: Anthropic, credentials: [{name: a, secretRef: {name: a}, suspended: true}], \
+    // The built-in catalogue has prices of these models.
+    let priced = "LLMProvider default/a {type: Anthropic, credentials: [{name: a, secretRef: {name: a}, suspended: true}], \
                  models: [{name: claude-haiku-4-5}]}";
-    assert_eq!(told(&[known, key]), [""; 0]);
-    // Budgets that the key did not name count as well.
+    assert_eq!(unpriced(&[priced, key]), [""; 0]);
+    // Budgets that the key does not refer to count as well.
     let all = "Budget default/b {amount: '1', window: Day, appliesTo: {models: [m]}}";
-    assert_eq!(told(&[plain, "VirtualKey default/k {}", all]), ["LLMProvider default/a"]);
+    assert_eq!(unpriced(&[plain, "VirtualKey default/k {}", all]), ["LLMProvider default/a"]);
 }
 
 #[test]
-fn tests_of_rules_come_with_their_places() {
+fn tests_of_rules_have_locations() {
     let text = include_str!("golden/rich.yaml");
     let source = read("rich.yaml", text);
     let compiled = compile(&Inputs {

@@ -1,10 +1,10 @@
-//! A slice of a namespace's document decides as the whole would, and holds no more than its keys reach.
+//! A slice of a namespace's document decides as the whole would, and contains only what its keys reach.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic, outside its own function as well")]
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use outrigger_compile::{Cluster, Compiled, Judgement, OPERATOR_NAMESPACE, Object, Slices, compile_in, read};
+use outrigger_compile::{Cluster, Compiled, ObjectValidation, OPERATOR_NAMESPACE, Object, Slices, compile_in, read};
 use outrigger_core::RequestType;
 use outrigger_policy::{
     Conditions, Credential, CredentialIndex, Decision, Document, Draw, LimitIndex, Pace, Policy, Provider, Request,
@@ -13,7 +13,7 @@ use outrigger_policy::{
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
-/// `Kind namespace/name {spec}`; a space and labels may stand behind the name.
+/// `Kind namespace/name {spec}`; a space and labels may follow the name.
 fn objects(lines: &[String]) -> Vec<Object> {
     let text: String = lines
         .iter()
@@ -23,12 +23,12 @@ fn objects(lines: &[String]) -> Vec<Object> {
             let (kind, id) = (words.next().unwrap(), words.next().unwrap());
             let labels: String = words.map(|label| label.replace('=', ": ")).collect();
             let (namespace, name) = id.split_once('/').unwrap();
-            let (version, place) = match kind {
+            let (version, namespace_field) = match kind {
                 "Namespace" => ("v1", String::new()),
                 "Secret" => ("v1", format!("namespace: {namespace}, ")),
                 _ => ("outrigger.dev/v1alpha1", format!("namespace: {namespace}, ")),
             };
-            let metadata = format!("metadata: {{{place}name: {name}, labels: {{{labels}}}}}");
+            let metadata = format!("metadata: {{{namespace_field}name: {name}, labels: {{{labels}}}}}");
             match kind {
                 "Secret" => format!("apiVersion: v1\nkind: Secret\n{metadata}\nstringData: {{{spec}\n---\n"),
                 _ => format!("apiVersion: {version}\nkind: {kind}\n{metadata}\nspec: {{{spec}\n---\n"),
@@ -42,14 +42,14 @@ fn objects(lines: &[String]) -> Vec<Object> {
 
 fn compiled(lines: &[String]) -> Compiled {
     let objects = objects(lines);
-    let (ours, others): (Vec<&Object>, Vec<&Object>) = objects.iter().partition(|object| object.api_version != "v1");
-    let judgements: Vec<Judgement> = ours.iter().map(|object| Judgement::of(object)).collect();
-    let ours: Vec<(&Object, &Judgement)> = ours.into_iter().zip(&judgements).collect();
+    let (own, others): (Vec<&Object>, Vec<&Object>) = objects.iter().partition(|object| object.api_version != "v1");
+    let judgements: Vec<ObjectValidation> = own.iter().map(|object| ObjectValidation::of(object)).collect();
+    let own: Vec<(&Object, &ObjectValidation)> = own.into_iter().zip(&judgements).collect();
     let operator_namespace = OPERATOR_NAMESPACE;
-    compile_in(&Cluster { objects: &ours, others: &others, namespace: "shop", operator_namespace })
+    compile_in(&Cluster { objects: &own, others: &others, namespace: "shop", operator_namespace })
 }
 
-const WORLD: &[&str] = &[
+const OBJECTS: &[&str] = &[
     "LLMProvider shop/a {type: OpenAI, withoutKey: Allow, models: [{name: gpt-4o, aliases: [big]}, {name: own/a}], \
      credentials: [{name: x, secretRef: {name: s}, models: ['gpt-*']}, {name: y, secretRef: {name: t}}, \
      {name: z, secretRef: {name: u}, suspended: true}]}",
@@ -72,7 +72,7 @@ const WORLD: &[&str] = &[
     "Budget outrigger-system/all {amount: '50', window: Day, appliesTo: {namespaces: {}, providers: [d, a]}}",
     "Budget shop/unused {amount: '1', window: Day, appliesTo: {virtualKeys: {matchLabels: {tier: none}}}}",
     "Namespace x/shop {}",
-    // Only what somebody here names is of the namespace's document.
+    // The namespace's document contains only objects that its own objects refer to.
     "VirtualKey shop/keeper {providers: [{name: d, providerRef: {name: d, namespace: platform}}, \
      {name: e, providerRef: {name: e, namespace: platform}}]}",
 ];
@@ -144,14 +144,15 @@ fn key(index: usize) -> impl Strategy<Value = String> {
     })
 }
 
-/// A world that is different for every limit and provider, and the same in every policy: it goes by names.
-struct World<'a> {
+/// Gateway state that differs for every limit and provider, and is the same for every policy, because it depends on
+/// names.
+struct NamedState<'a> {
     policy: &'a Policy,
     seed: u64,
     rests: bool,
 }
 
-impl World<'_> {
+impl NamedState<'_> {
     fn chance(&self, of: impl Hash) -> u64 {
         let mut hasher = DefaultHasher::new();
         (self.seed, of).hash(&mut hasher);
@@ -159,14 +160,14 @@ impl World<'_> {
     }
 }
 
-impl Conditions for World<'_> {
+impl Conditions for NamedState<'_> {
     fn unfit(&self, provider: &Provider) -> Option<String> {
         self.chance((&provider.id, 1)).is_multiple_of(7).then(|| "logprobs".to_owned())
     }
 
     fn gate(&self, provider: &Provider, credential: Option<&Credential>, model: &str) -> Option<Skip> {
-        let place = (&provider.id, credential.map(|one| one.name.clone()), model);
-        (self.rests && self.chance(place).is_multiple_of(4)).then_some(Skip::Cooldown)
+        let namespace_field = (&provider.id, credential.map(|one| one.name.clone()), model);
+        (self.rests && self.chance(namespace_field).is_multiple_of(4)).then_some(Skip::Cooldown)
     }
 
     fn pace(&self, _: &Provider, _: Option<&Credential>, _: &str) -> Option<Pace> {
@@ -180,8 +181,8 @@ impl Conditions for World<'_> {
 }
 
 /// A decision by names: indexes differ between a slice and the whole.
-fn told(policy: &Policy, decision: &Decision) -> String {
-    let limit = |place: LimitIndex| policy.limits.all[place].id.to_string();
+fn described(policy: &Policy, decision: &Decision) -> String {
+    let limit = |namespace_field: LimitIndex| policy.limits.all[namespace_field].id.to_string();
     let candidates: Vec<String> = decision
         .candidates
         .iter()
@@ -220,10 +221,10 @@ proptest! {
         keys in (key(0), key(1), key(2)),
         rules in subsequence(RULES, 0..=RULES.len()),
         bound in subsequence(vec!["k0", "k1", "k2", "default", "absent"], 1..=3).prop_shuffle(),
-        asked in prop::collection::vec((select(MODELS), any::<u64>(), any::<bool>()), 12),
+        requests in prop::collection::vec((select(MODELS), any::<u64>(), any::<bool>()), 12),
         tier in any::<bool>(),
     ) {
-        let mut lines: Vec<String> = WORLD.iter().chain(&rules).map(|line| (*line).to_owned()).collect();
+        let mut lines: Vec<String> = OBJECTS.iter().chain(&rules).map(|line| (*line).to_owned()).collect();
         lines.extend([keys.0, keys.1, keys.2]);
         let compiled = compiled(&lines);
         let whole = Policy::build(compiled.document.clone()).unwrap();
@@ -237,15 +238,15 @@ proptest! {
             let (there, here) = (index_of(&whole, name), index_of(&slice, name));
             prop_assert_eq!(there.is_some(), here.is_some(), "{}", name);
             let (Some(there), Some(here)) = (there, here) else { continue };
-            for (model, seed, rests) in &asked {
+            for (model, seed, rests) in &requests {
                 let decided = |policy: &Policy, key: usize| {
-                    let world = World { policy, seed: *seed, rests: *rests };
+                    let state = NamedState { policy, seed: *seed, rests: *rests };
                     let request = Request {
                         key: key.into(), request_type: RequestType::ChatCompletion, model: Some(model), provider: None, fallbacks: None,
                         credential: None, headers: &headers, params: &[], draw: Draw::Random(*seed), stay: None,
-                        conditions: &world,
+                        conditions: &state,
                     };
-                    told(policy, &decide(policy, &request))
+                    described(policy, &decide(policy, &request))
                 };
                 prop_assert_eq!(decided(&whole, there), decided(&slice, here), "{} asks for {}", name, model);
             }
@@ -253,8 +254,8 @@ proptest! {
     }
 }
 
-/// What a slice holds, in a few words.
-fn holds(document: &Document) -> String {
+/// The content of a slice, in short.
+fn content(document: &Document) -> String {
     let list = |names: Vec<String>| names.join(" ");
     let providers = document.providers.iter().map(|one| {
         let credentials: Vec<&str> = one.credentials.iter().map(|one| one.name.as_str()).collect();
@@ -274,8 +275,8 @@ fn holds(document: &Document) -> String {
 }
 
 #[test]
-fn a_slice_holds_what_its_keys_reach() {
-    let mut lines: Vec<String> = WORLD.iter().chain(RULES).map(|line| (*line).to_owned()).collect();
+fn a_slice_contains_what_its_keys_reach() {
+    let mut lines: Vec<String> = OBJECTS.iter().chain(RULES).map(|line| (*line).to_owned()).collect();
     lines.extend(
         [
             "VirtualKey shop/k0 {providers: [{name: c}]}",
@@ -304,7 +305,7 @@ fn a_slice_holds_what_its_keys_reach() {
                 "shop/k1 | shop/a[x] | {everybody} never team | company dear all team | operator shop/c | b c d e idle | "
             ),
         ),
-        // The one that is suspended stays where nothing else would: a provider without credentials is called without.
+        // The suspended credential stays if it is the only one: a provider without credentials is called without one.
         (
             "k2",
             0,
@@ -345,8 +346,8 @@ fn a_slice_holds_what_its_keys_reach() {
         ("stopped", 0, "shop/stopped |  |  |  |  |  | ".to_owned()),
     ] {
         let keys: Vec<String> = keys.split(',').map(str::to_owned).collect();
-        let mut held = holds(&slices.slice("shop", &keys, now));
-        held = held.replace("outrigger-system/c", "operator");
+        let mut content_now = content(&slices.slice("shop", &keys, now));
+        content_now = content_now.replace("outrigger-system/c", "operator");
         let sort = |text: &str| -> Vec<Vec<String>> {
             let part = |part: &str| {
                 let mut words: Vec<String> = part.split(' ').map(str::to_owned).filter(|one| !one.is_empty()).collect();
@@ -355,6 +356,6 @@ fn a_slice_holds_what_its_keys_reach() {
             };
             text.split('|').map(part).collect()
         };
-        assert_eq!(sort(&held), sort(&expected), "{keys:?}: {held}");
+        assert_eq!(sort(&content_now), sort(&expected), "{keys:?}: {content_now}");
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::OnceLock;
 
-use outrigger_compile::{Judgement, Object, SourcePlace};
+use outrigger_compile::{ObjectValidation, Object, SourceLocation};
 use serde_json::{Map, Value};
 
 use crate::objects::id::{ObjectId, ObjectKind};
@@ -21,7 +21,7 @@ pub struct ObjectVersion {
     /// 0 where none is said.
     pub generation: i64,
     object: Object,
-    judgement: OnceLock<Judgement>,
+    judgement: OnceLock<ObjectValidation>,
 }
 
 impl ObjectVersion {
@@ -51,8 +51,8 @@ impl ObjectVersion {
 
     /// What was found of it by itself.
     #[must_use]
-    pub fn judgement(&self) -> &Judgement {
-        self.judgement.get_or_init(|| Judgement::of(&self.object))
+    pub fn judgement(&self) -> &ObjectValidation {
+        self.judgement.get_or_init(|| ObjectValidation::of(&self.object))
     }
 
     /// Whether that is known already.
@@ -93,7 +93,7 @@ pub(crate) fn object(value: Value) -> Object {
         kind: said("kind"),
         namespace: metadata.namespace().unwrap_or_default().to_owned(),
         name: metadata.name().unwrap_or_default().to_owned(),
-        place: SourcePlace::default(),
+        location: SourceLocation::default(),
         lines: std::collections::HashMap::new(),
         value,
     }

@@ -1,5 +1,5 @@
-//! Which limits count what, and who serves what: by the policy's own reckoning, so that what is told here is what a
-//! gateway will do.
+//! Which limits count which requests, and which providers serve them. Uses the compiled policy itself, so that findings
+//! match what a gateway does.
 
 use outrigger_core::RequestType;
 use outrigger_policy::{
@@ -7,10 +7,10 @@ use outrigger_policy::{
     Skip, Unit, catalogue, decide,
 };
 
-/// A policy of which questions are asked.
+/// A policy that is queried.
 pub(crate) struct CountedPolicy {
     policy: Policy,
-    /// The same without its rules: who serves a model, rules aside.
+    /// The same policy without its rules, to find the providers of a model regardless of rules.
     plain: Policy,
 }
 
@@ -24,7 +24,7 @@ pub(crate) struct ModelAt {
 }
 
 impl CountedPolicy {
-    /// `None` of a document that limits nothing, and of one that is no policy, which whoever serves it gets as an error.
+    /// `None` if the document has no limits, or is not a valid policy, which is an error wherever it is served.
     pub fn of(document: &Document, conditions: &CompiledConditions) -> Option<Self> {
         let limited = !document.budgets.is_empty()
             || document.providers.iter().any(|provider| !provider.limits.is_empty())
@@ -44,13 +44,13 @@ impl CountedPolicy {
         &self.policy
     }
 
-    /// The limits that count a request for a model there.
+    /// The limits that count a request for a model.
     pub fn limits(&self, at: &ModelAt) -> impl Iterator<Item = &Limit> {
         let (key, provider) = (&self.policy.keys[at.key], &self.policy.providers[at.provider]);
         let own = provider.model(&at.model).map_or(at.model.as_str(), |model| &model.name);
         let limits = &self.policy.limits;
-        let places = limits.of_attempt(at.key, &key.id, at.entry, &provider.id.name, &[&at.model, own]);
-        places.into_iter().filter_map(|place| limits.all.get(place))
+        let indexes = limits.of_attempt(at.key, &key.id, at.entry, &provider.id.name, &[&at.model, own]);
+        indexes.into_iter().filter_map(|index| limits.all.get(index))
     }
 
     /// The first limit in money among them.
@@ -58,7 +58,7 @@ impl CountedPolicy {
         self.limits(at).find(|limit| limit.unit == Unit::Money)
     }
 
-    /// Where a request of a key for a model may go, its name as a caller would write it.
+    /// The providers to which a request of a key for a model may go. The name is as a caller would write it.
     pub fn serving(&self, key: KeyIndex, model: &str) -> Vec<ModelAt> {
         let request = Request {
             key,
@@ -84,15 +84,15 @@ impl CountedPolicy {
             .collect()
     }
 
-    /// Whether a key may have a model there that it asks for by the provider's name.
+    /// Whether a key may use the model, if a request names the provider.
     pub fn allowed(&self, at: &ModelAt) -> bool {
         let Some(entry) = self.policy.keys[at.key].providers.get(at.entry) else { return false };
         self.serving(at.key, &format!("{}/{}", entry.name, at.model)).iter().any(|one| one.entry == at.entry)
     }
 
-    /// What stands behind a provider's name, where that is in front of a model's: a threshold looks for the whole of it,
-    /// and finds nobody. Some models have a slash in their own name.
-    pub fn behind_a_provider<'m>(&self, model: &'m str) -> Option<&'m str> {
+    /// The part after a provider's name, if the model begins with one: a threshold compares the whole name, and matches
+    /// nothing. Some models have a slash in their own name.
+    pub fn model_after_provider<'m>(&self, model: &'m str) -> Option<&'m str> {
         let (provider, bare) = model.split_once('/')?;
         let is_provider = self.policy.providers.iter().any(|one| one.id.name == provider)
             || self.policy.keys.iter().any(|key| key.provider(provider).is_some());
@@ -103,8 +103,8 @@ impl CountedPolicy {
         (is_provider && !is_model && !bare.is_empty()).then_some(bare)
     }
 
-    /// The models that somebody has named: in a key's lists, in those of its providers. Whether the key may have them is
-    /// for [`CountedPolicy::allowed`] to say.
+    /// The models that are named in a key's lists, or in those of its providers. [`CountedPolicy::allowed`] tells
+    /// whether the key may use them.
     pub fn named(&self) -> Vec<NamedModel> {
         let document = &self.policy.document;
         let mut named = Vec::new();
@@ -131,14 +131,14 @@ impl CountedPolicy {
     }
 }
 
-/// A model that is named, and by whom.
+/// A model that is named in an object, and where.
 #[derive(Clone, Debug)]
 pub(crate) struct NamedModel {
     pub at: ModelAt,
     pub by: NamedBy,
 }
 
-/// Which list names a model, and at what place of it.
+/// The list that names a model, and the index in it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum NamedBy {
     /// `spec.models` of the LLMProvider.

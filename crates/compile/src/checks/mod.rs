@@ -1,4 +1,4 @@
-//! What is found only in the compiled policy: by its own reckoning of who serves what and what counts it.
+//! Findings that need the compiled policy: which providers serve a model, and which limits count it.
 
 pub(crate) mod counted;
 pub(crate) mod downgrades;

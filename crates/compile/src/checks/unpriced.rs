@@ -1,5 +1,5 @@
-//! Models that a budget in money counts, and whose price is unknown: reported when the policy is written, not when the
-//! first request is refused. So are providers of which nobody knows any price.
+//! Models that a budget in money counts, and whose price is unknown. They are reported when the policy is written, not
+//! when the first request is refused. Providers for which no price is known are reported too.
 
 use std::collections::HashSet;
 
@@ -8,11 +8,11 @@ use outrigger_policy::{CatalogueDoc, ProviderIndex, Unknown, catalogue};
 use crate::checks::counted::{CountedPolicy, ModelAt, NamedBy, NamedModel};
 use crate::findings::finding::Finding;
 use crate::objects::id::id;
-use crate::objects::validate::SortedObjects;
+use crate::objects::sorted::SortedObjects;
 use crate::read::source::Object;
 
-/// Each model once, where it is named first: by its provider, by a key, by a rule.
-pub(crate) fn check(folder: &SortedObjects<'_>, counted: &CountedPolicy, findings: &mut Vec<Finding>) {
+/// Reports each model once, at the first object that names it: its provider, a key or a rule.
+pub(crate) fn check(sorted: &SortedObjects<'_>, counted: &CountedPolicy, findings: &mut Vec<Finding>) {
     let mut reported: HashSet<(ProviderIndex, String)> = HashSet::new();
     let mut report = |object: &Object, path: String, at: &ModelAt| {
         let Some(message) = message(counted, at) else { return };
@@ -25,10 +25,10 @@ pub(crate) fn check(folder: &SortedObjects<'_>, counted: &CountedPolicy, finding
     for NamedModel { at, by } in &named {
         let document = &counted.policy().document;
         let (Some(key), Some(provider)) = (document.key(at.key), document.provider(at.provider)) else { continue };
-        let of_key = folder.keys.get(&id(&key.namespace, &key.name)).map(|read| (read.object, &read.typed.spec));
+        let of_key = sorted.keys.get(&id(&key.namespace, &key.name)).map(|read| (read.object, &read.typed.spec));
         match (by, of_key) {
             (NamedBy::Provider { index }, _) => {
-                if let Some(read) = folder.providers.get(&id(&provider.namespace, &provider.name)) {
+                if let Some(read) = sorted.providers.get(&id(&provider.namespace, &provider.name)) {
                     report(read.object, format!("spec.models[{index}]"), at);
                 }
             }
@@ -39,14 +39,14 @@ pub(crate) fn check(folder: &SortedObjects<'_>, counted: &CountedPolicy, finding
                 }
             }
             (NamedBy::Key { index }, Some((object, _))) => report(object, format!("spec.models.allow[{index}]"), at),
-            // Callers without a key have no object whose lists could name one.
+            // Callers without a key have no object that could name a model.
             (NamedBy::Entry { .. } | NamedBy::Key { .. }, None) => {}
         }
     }
     let policy = counted.policy();
     let mut without = Vec::new();
     for rule in &policy.rules {
-        let Some(read) = folder.rules.get(&rule.id) else { continue };
+        let Some(read) = sorted.rules.get(&rule.id) else { continue };
         for (index, target) in read.typed.spec.targets.iter().enumerate() {
             let Some(model) = &target.model else { continue };
             for key in policy.keys.keys().filter(|key| rule.concerns(&policy.keys[*key])) {
@@ -57,17 +57,17 @@ pub(crate) fn check(folder: &SortedObjects<'_>, counted: &CountedPolicy, finding
         }
     }
     for ((key, built), document) in policy.keys.iter_enumerated().zip(&policy.document.keys) {
-        let of_key = folder.keys.get(&id(&document.namespace, &document.name)).map(|read| read.object);
+        let of_key = sorted.keys.get(&id(&document.namespace, &document.name)).map(|read| read.object);
         for (entry, resolved) in built.providers.iter_enumerated() {
             let provider = resolved.provider;
-            // Its models are reported one by one.
+            // The models that it lists are reported one by one.
             if reported.iter().any(|(known, _)| *known == provider) {
                 continue;
             }
             let at = ModelAt { key, entry, provider, model: "any".to_owned() };
             let Some(message) = any_model(counted, &at) else { continue };
             let name = document.entry(entry).map(|entry| entry.name.as_str());
-            let listed = folder
+            let listed = sorted
                 .keys
                 .get(&id(&document.namespace, &document.name))
                 .and_then(|read| read.typed.spec.providers.iter().position(|entry| Some(entry.name.as_str()) == name));
@@ -75,7 +75,7 @@ pub(crate) fn check(folder: &SortedObjects<'_>, counted: &CountedPolicy, finding
                 (Some(object), Some(listed)) => {
                     without.push(object.warning(&format!("spec.providers[{listed}]"), message))
                 }
-                // A key that names no providers has them all.
+                // A key that names no providers uses all of them.
                 (Some(object), None) => without.push(object.warning("spec", message)),
                 (None, _) => {}
             }
@@ -84,8 +84,8 @@ pub(crate) fn check(folder: &SortedObjects<'_>, counted: &CountedPolicy, finding
     findings.append(&mut without);
 }
 
-/// Why requests for models that nobody has named are refused at a provider, and what would mend it; `None` if they are not,
-/// or if some price is known there.
+/// Why a provider refuses requests for models that no object names, and how to fix it. `None` if it does not refuse
+/// them, or if a price is known there.
 fn any_model(counted: &CountedPolicy, at: &ModelAt) -> Option<String> {
     let policy = counted.policy();
     let (key, document) = (policy.document.key(at.key)?, policy.document.provider(at.provider)?);
@@ -96,7 +96,7 @@ fn any_model(counted: &CountedPolicy, at: &ModelAt) -> Option<String> {
     if excused || names_alone || provider.default_price.is_some() || !catalogue::models(&provider.kind).is_empty() {
         return None;
     }
-    // Models that it lists are reported one by one.
+    // The models that a catalogue lists are reported one by one.
     let near = |doc: &&CatalogueDoc| doc.everywhere || doc.namespace == document.namespace;
     let mut models = policy.document.catalogues.iter().filter(near).flat_map(|doc| &doc.models);
     if !document.models.is_empty() || models.any(|model| model.price.is_some()) {
@@ -115,7 +115,7 @@ fn any_model(counted: &CountedPolicy, at: &ModelAt) -> Option<String> {
     ))
 }
 
-/// Why requests for the model are refused, and what would mend it; `None` if they are not.
+/// Why requests for the model are refused, and how to fix it; `None` if they are not.
 fn message(counted: &CountedPolicy, at: &ModelAt) -> Option<String> {
     let policy = counted.policy();
     let (key, provider) = (policy.document.key(at.key)?, &policy.providers[at.provider]);

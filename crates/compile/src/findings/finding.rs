@@ -1,47 +1,47 @@
-//! What is wrong with a folder of objects, in words that help to repair it.
+//! A problem in objects, with words that help to fix it.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Whether it keeps an object from being used.
+/// Whether the problem prevents the use of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Severity {
     Error,
-    /// Worth knowing; nothing is left out because of it.
+    /// A hint. Nothing is left out because of it.
     Warning,
 }
 
-/// What kind of fault a finding is about, for those who can't read its words.
+/// The kind of a problem, for programs that can't read the message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Cause {
-    /// The text is no object, or the schema does not let the object through.
+    /// The text is not an object, or the schema does not accept it.
     Schema,
     /// Something in the object can't be used.
     #[default]
     Invalid,
-    /// A name that it gives names nothing.
+    /// It refers to an object that does not exist.
     RefNotFound,
-    /// What it names does not let it.
+    /// It refers to an object that it may not use.
     RefNotPermitted,
-    /// A value that it refers to can't be had.
+    /// The value that it refers to is missing.
     ValueMissing,
     /// A rule's own test fails.
     TestFailed,
-    /// What it names can't be used itself, which is reported there.
+    /// It refers to an object that can't be used itself, which is reported there.
     Dependency,
 }
 
 /// A line of a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct SourcePlace {
-    /// As the caller named it; `--key` for what stands on the command line.
+pub struct SourceLocation {
+    /// The name that the caller gave it; `--key` for the command line.
     pub file: String,
-    /// From 1; 0 for the file as a whole.
+    /// Counted from 1; 0 for the file as a whole.
     pub line: usize,
 }
 
-impl fmt::Display for SourcePlace {
+impl fmt::Display for SourceLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.line {
             0 => f.write_str(&self.file),
@@ -50,17 +50,17 @@ impl fmt::Display for SourcePlace {
     }
 }
 
-/// Something that is wrong, and where. Never repeats a credential.
+/// A problem and its location. It never contains a credential.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Finding {
     pub severity: Severity,
     pub cause: Cause,
-    pub place: SourcePlace,
-    /// `LLMProvider default/openai`; empty where it isn't an object yet.
+    pub location: SourceLocation,
+    /// `LLMProvider default/openai`; empty if the text is not an object.
     pub object: String,
     /// `spec.credentials[0].secretRef`; empty for the object as a whole.
     pub path: String,
-    /// What is wrong and what to do.
+    /// What is wrong and how to fix it.
     pub message: String,
 }
 
@@ -74,7 +74,7 @@ impl Finding {
 impl fmt::Display for Finding {
     /// `providers.yaml:12: LLMProvider default/openai: spec.credentials[0].secretRef: …`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.place)?;
+        write!(f, "{}: ", self.location)?;
         if self.severity == Severity::Warning {
             f.write_str("warning: ")?;
         }
@@ -87,9 +87,9 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Sorts by file, line and words, and drops repetitions.
+/// Sorts by location and message, and drops duplicates.
 pub(crate) fn in_order(findings: &mut Vec<Finding>) {
     findings
-        .sort_by(|a, b| (&a.place, &a.object, &a.path, &a.message).cmp(&(&b.place, &b.object, &b.path, &b.message)));
+        .sort_by(|a, b| (&a.location, &a.object, &a.path, &a.message).cmp(&(&b.location, &b.object, &b.path, &b.message)));
     findings.dedup();
 }

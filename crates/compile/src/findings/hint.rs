@@ -1,8 +1,8 @@
-//! What a name that names nothing may have been meant for.
+//! Suggestions for a name that refers to nothing.
 
 use outrigger_policy::nearest;
 
-/// `, did you mean …?`, or all that there is.
+/// `, did you mean …?`, or a list of the existing names.
 pub(crate) fn hint(name: &str, known: &[&str]) -> String {
     match (nearest(name, known.iter().copied()), known) {
         (Some(near), _) => format!(", did you mean `{near}`?"),

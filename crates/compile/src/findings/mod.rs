@@ -1,4 +1,4 @@
-//! What is wrong with objects, and how to mend it.
+//! Findings: what is wrong with objects, and how to fix it.
 
 pub(crate) mod finding;
 pub(crate) mod hint;

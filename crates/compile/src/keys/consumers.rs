@@ -1,17 +1,17 @@
-//! What providers ask of keys of other namespaces: a budget in money.
+//! What providers require of keys of other namespaces: a budget in money.
 
 use outrigger_policy::{CompiledConditions, Document, LimitOwner};
 
 use crate::checks::counted::{CountedPolicy, ModelAt};
 use crate::findings::finding::{Cause, Finding};
 use crate::objects::id::id;
-use crate::objects::validate::SortedObjects;
+use crate::objects::sorted::SortedObjects;
 
-/// Takes providers from keys that have not what those ask for.
-pub(crate) fn enforce(folder: &SortedObjects<'_>, document: &mut Document, findings: &mut Vec<Finding>) {
-    let asking: Vec<bool> =
-        document.providers.iter().map(|provider| asks(folder, provider.namespace.as_str(), &provider.name)).collect();
-    if !asking.contains(&true) {
+/// Removes providers from keys that do not meet their requirements.
+pub(crate) fn enforce(sorted: &SortedObjects<'_>, document: &mut Document, findings: &mut Vec<Finding>) {
+    let requiring: Vec<bool> =
+        document.providers.iter().map(|provider| requires_budget(sorted, provider.namespace.as_str(), &provider.name)).collect();
+    if !requiring.contains(&true) {
         return;
     }
     let counted = CountedPolicy::of(document, &CompiledConditions::new());
@@ -22,14 +22,14 @@ pub(crate) fn enforce(folder: &SortedObjects<'_>, document: &mut Document, findi
             else {
                 continue;
             };
-            let foreign = document.providers[provider].namespace != doc.namespace;
-            // A budget for some models alone leaves the others without one: asked for a model that has no name.
+            let in_other_namespace = document.providers[provider].namespace != doc.namespace;
+            // A budget for some models only leaves the others without one: checked with a model that has no name.
             let at = ModelAt { key: key.into(), entry: entry.into(), provider: provider.into(), model: String::new() };
-            if foreign && asking[provider] && !counted.as_ref().is_some_and(|counted| has_budget(counted, &at)) {
+            if in_other_namespace && requiring[provider] && !counted.as_ref().is_some_and(|counted| has_budget(counted, &at)) {
                 taken.push((key, entry));
-                let Some(read) = folder.keys.get(&id(&doc.namespace, &doc.name)) else { continue };
-                let place = read.typed.spec.providers.iter().position(|one| one.name == of_key.name);
-                let path = place.map_or("spec.providers".to_owned(), |index| format!("spec.providers[{index}]"));
+                let Some(read) = sorted.keys.get(&id(&doc.namespace, &doc.name)) else { continue };
+                let index = read.typed.spec.providers.iter().position(|one| one.name == of_key.name);
+                let path = index.map_or("spec.providers".to_owned(), |index| format!("spec.providers[{index}]"));
                 let message = format!(
                     "LLMProvider {} asks keys of other namespaces for a budget in money (its spec.consumers.requireBudget), \
                      and nothing counts what this key spends there: give it limits.budgets, or budgetRefs",
@@ -44,12 +44,12 @@ pub(crate) fn enforce(folder: &SortedObjects<'_>, document: &mut Document, findi
     }
 }
 
-fn asks(folder: &SortedObjects<'_>, namespace: &str, name: &str) -> bool {
-    let consumers = folder.providers.get(&id(namespace, name)).and_then(|read| read.typed.spec.consumers);
+fn requires_budget(sorted: &SortedObjects<'_>, namespace: &str, name: &str) -> bool {
+    let consumers = sorted.providers.get(&id(namespace, name)).and_then(|read| read.typed.spec.consumers);
     consumers.is_some_and(|consumers| consumers.require_budget)
 }
 
-/// The provider's own limits are no budget of a consumer's.
+/// The provider's own limits are not a budget of the key.
 fn has_budget(counted: &CountedPolicy, at: &ModelAt) -> bool {
     let own = counted.limits(at).filter(|limit| limit.id.kind != LimitOwner::Provider);
     own.into_iter().any(|limit| limit.unit == outrigger_policy::Unit::Money)

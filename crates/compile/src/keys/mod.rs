@@ -1,4 +1,4 @@
-//! VirtualKeys: which providers they name, and whether those let them.
+//! VirtualKeys: their providers, and whether they may use them.
 
 pub(crate) mod consumers;
 pub(crate) mod default_key;
@@ -11,29 +11,30 @@ use outrigger_policy::{
     BudgetDoc, KeyDoc, KeyProviderDoc, OnHangUp as OnHangUpDoc, OnLimit as OnLimitDoc, ProviderDoc, Unknown,
 };
 
+use crate::objects::kind::PolicyKind;
 use crate::findings::finding::{Cause, Finding};
 use crate::findings::hint::hint;
 use crate::limits::{self, budgets};
 use crate::objects::number::count;
-use crate::objects::validate::{ReadObject, SortedObjects};
+use crate::objects::sorted::{ReadObject, SortedObjects};
 use crate::objects::{missing, namespaces};
 use crate::providers::{all_zero, balance};
 use crate::read::source::Object;
 
-/// A key whose limits or budgets can't be counted is left out: without them it would have none.
+/// A key whose limits or budgets can't be counted is left out: otherwise it would be unlimited.
 pub(crate) fn compile(
-    folder: &SortedObjects<'_>,
+    sorted: &SortedObjects<'_>,
     providers: &[ProviderDoc],
     budgets: &[BudgetDoc],
     findings: &mut Vec<Finding>,
 ) -> Vec<KeyDoc> {
     let mut tokens: HashMap<&str, &Object> = HashMap::new();
     let mut keys = Vec::new();
-    for key in folder.keys.values() {
+    for key in sorted.keys.values() {
         let ReadObject { object, typed } = key;
         let spec = &typed.spec;
-        let team = owner(folder, object, "team", spec.team.as_deref(), findings);
-        let customer = owner(folder, object, "customer", spec.customer.as_deref(), findings);
+        let team = owner(sorted, object, "team", spec.team.as_deref(), findings);
+        let customer = owner(sorted, object, "customer", spec.customer.as_deref(), findings);
         let mut aliases = Vec::new();
         for (index, alias) in spec.aliases.iter().enumerate() {
             match tokens.get(alias.sha256.as_str()) {
@@ -41,7 +42,7 @@ pub(crate) fn compile(
                     let path = format!("spec.aliases[{index}].sha256");
                     let message = format!(
                         "the same token belongs to {}: a token can belong to one key only",
-                        first.label_and_place()
+                        first.label_and_location()
                     );
                     findings.push(object.error(&path, message));
                 }
@@ -51,19 +52,19 @@ pub(crate) fn compile(
                 }
             }
         }
-        let entries = entries(folder, providers, key, findings);
+        let entries = entries(sorted, providers, key, findings);
         let own = spec.limits.as_ref();
         let limits = limits::compile(object, "spec.limits", own.map(|own| &own.limits), findings);
-        let budgets = named(folder, budgets, key, findings);
+        let budgets = named(sorted, budgets, key, findings);
         let (Ok(team), Ok(customer), Some(limits), Some(budgets)) = (team, customer, limits, budgets) else { continue };
-        let fence = spec.models.clone().unwrap_or_default();
+        let access = spec.models.clone().unwrap_or_default();
         keys.push(KeyDoc {
             namespace: object.namespace.clone(),
             name: object.name.clone(),
             providers: entries,
             balance: balance(spec.balance),
-            allow: fence.allow,
-            deny: fence.deny,
+            allow: access.allow,
+            deny: access.deny,
             extra_fields: spec.extra_fields,
             aliases,
             limits,
@@ -100,9 +101,9 @@ fn unknown(uncounted: UncountedPolicy) -> Unknown {
     }
 }
 
-/// The Budgets that a key names; `None` if one of them can't be counted.
+/// The Budgets that a key refers to; `None` if one of them can't be counted.
 fn named(
-    folder: &SortedObjects<'_>,
+    sorted: &SortedObjects<'_>,
     budgets: &[BudgetDoc],
     ReadObject { object, typed }: &ReadObject<'_, VirtualKey>,
     findings: &mut Vec<Finding>,
@@ -111,7 +112,7 @@ fn named(
     for (index, reference) in typed.spec.budget_refs.iter().enumerate() {
         let path = format!("spec.budgetRefs[{index}]");
         let budget =
-            budgets::resolve(folder, budgets, object, &path, reference).map_err(|finding| findings.push(finding)).ok();
+            budgets::resolve(sorted, budgets, object, &path, reference).map_err(|finding| findings.push(finding)).ok();
         if let Some(first) = named.iter().position(|other| other.is_some() && *other == budget) {
             findings.push(object.error(&path, format!("is listed twice: it is spec.budgetRefs[{first}] already")));
         } else {
@@ -121,31 +122,32 @@ fn named(
     named.into_iter().collect()
 }
 
-/// The namespace's label outranks the key's own word, and a key that says otherwise is not accepted.
+/// The team or customer of a key. The namespace's label overrides the key's field; if both are set and differ, the key
+/// is refused.
 fn owner(
-    folder: &SortedObjects<'_>,
+    sorted: &SortedObjects<'_>,
     object: &Object,
     field: &str,
     own: Option<&str>,
     findings: &mut Vec<Finding>,
 ) -> Result<Option<String>, ()> {
     let label = format!("outrigger.dev/{field}");
-    match (namespaces::label(folder, &object.namespace, &label), own) {
-        (Some(theirs), Some(own)) if theirs != own => {
+    match (namespaces::label(sorted, &object.namespace, &label), own) {
+        (Some(value), Some(own)) if value != own => {
             findings.push(object.error(
                 &format!("spec.{field}"),
-                format!("namespace {} is labelled {label}: {theirs}, which outranks this: remove it", object.namespace),
+                format!("namespace {} is labelled {label}: {value}, which outranks this: remove it", object.namespace),
             ));
             Err(())
         }
-        (Some(theirs), _) => Ok(Some(theirs.to_owned())),
+        (Some(value), _) => Ok(Some(value.to_owned())),
         (None, own) => Ok(own.map(str::to_owned)),
     }
 }
 
-/// Those of a key's providers that it may use.
+/// The providers of a key that it may use.
 fn entries(
-    folder: &SortedObjects<'_>,
+    sorted: &SortedObjects<'_>,
     providers: &[ProviderDoc],
     ReadObject { object, typed }: &ReadObject<'_, VirtualKey>,
     findings: &mut Vec<Finding>,
@@ -153,7 +155,7 @@ fn entries(
     let spec = &typed.spec;
     if spec.providers.is_empty() {
         let all = all_of(providers, &object.namespace);
-        let any = folder.misses("LLMProvider", |id| id.namespace == object.namespace);
+        let any = sorted.has_unusable(PolicyKind::LlmProvider, |id| id.namespace == object.namespace);
         if all.is_empty() && !any {
             let message = format!(
                 "without spec.providers a key has every LLMProvider of its namespace, and {} has none: add one, or name \
@@ -170,11 +172,11 @@ fn entries(
     spec.providers
         .iter()
         .enumerate()
-        .filter_map(|(index, entry)| resolve(folder, providers, object, index, entry, findings))
+        .filter_map(|(index, entry)| resolve(sorted, providers, object, index, entry, findings))
         .collect()
 }
 
-/// Every provider of a namespace, each as often as the others.
+/// Every provider of a namespace, with equal weights.
 pub(crate) fn all_of(providers: &[ProviderDoc], namespace: &str) -> Vec<KeyProviderDoc> {
     providers
         .iter()
@@ -193,7 +195,7 @@ pub(crate) fn id(provider: &ProviderDoc) -> ObjectRef {
 }
 
 fn resolve(
-    folder: &SortedObjects<'_>,
+    sorted: &SortedObjects<'_>,
     providers: &[ProviderDoc],
     object: &Object,
     index: usize,
@@ -207,20 +209,20 @@ fn resolve(
     };
     let field = if reference.is_some() { "providerRef" } else { "name" };
     let path = format!("spec.providers[{index}].{field}");
-    let Some(provider) = folder.providers.get(&id) else {
-        findings.push(match folder.unsound.contains(&("LLMProvider", id.clone())) {
+    let Some(provider) = sorted.providers.get(&id) else {
+        findings.push(match sorted.unusable.contains(&(PolicyKind::LlmProvider, id.clone())) {
             true => unusable(object, &path, &id),
-            false if folder.unread => {
-                object.warning(&path, missing::unread("LLMProvider", &id)).because(Cause::Dependency)
+            false if sorted.unread => {
+                object.warning(&path, unusable::in_unread_text(PolicyKind::LlmProvider, &id)).because(Cause::Dependency)
             }
             false => object
-                .error(&path, format!("there is no LLMProvider {id}{}", elsewhere(folder, &id, &object.namespace)))
+                .error(&path, format!("there is no LLMProvider {id}{}", elsewhere(sorted, &id, &object.namespace)))
                 .because(Cause::RefNotFound),
         });
         return None;
     };
     let allowed = provider.typed.spec.allowed_namespaces.as_ref();
-    if let Some(refusal) = namespaces::refusal(folder, &id.namespace, allowed, &object.namespace) {
+    if let Some(refusal) = namespaces::refusal(sorted, &id.namespace, allowed, &object.namespace) {
         findings.push(object.error(&path, format!("LLMProvider {id} {refusal}")).because(Cause::RefNotPermitted));
         return None;
     }
@@ -258,21 +260,21 @@ fn unusable(object: &Object, path: &str, id: &ObjectRef) -> Finding {
     object.warning(path, format!("LLMProvider {id} can't be used until it is repaired")).because(Cause::Dependency)
 }
 
-/// Where the one that is missing might be.
-fn elsewhere(folder: &SortedObjects<'_>, id: &ObjectRef, asking: &str) -> String {
+/// A hint at where the missing provider might be.
+fn elsewhere(sorted: &SortedObjects<'_>, id: &ObjectRef, from: &str) -> String {
     let others: Vec<&str> =
-        folder.providers.keys().filter(|other| other.name == id.name).map(|other| other.namespace.as_str()).collect();
+        sorted.providers.keys().filter(|other| other.name == id.name).map(|other| other.namespace.as_str()).collect();
     if let Some(namespace) = others.first() {
         return format!(": there is one in namespace {namespace}, say so in providerRef.namespace");
     }
-    let here: Vec<&str> = folder
+    let here: Vec<&str> = sorted
         .providers
         .keys()
         .filter(|other| other.namespace == id.namespace)
         .map(|other| other.name.as_str())
         .collect();
-    match here.is_empty() && id.namespace != asking {
-        // Those that there are may be none of its business.
+    match here.is_empty() && id.namespace != from {
+        // The names of providers in another namespace are not disclosed.
         true => format!(": namespace {} has none that may be used here", id.namespace),
         false => hint(&id.name, &here),
     }

@@ -1,4 +1,4 @@
-//! Whom Budgets count that nobody had to name: keys by the labels of their namespaces and their own.
+//! Which keys a Budget counts without their consent: selected by labels of their namespaces and their own labels.
 
 use std::collections::HashSet;
 
@@ -7,26 +7,27 @@ use outrigger_crds::budget::{AppliesTo, BudgetRef};
 use outrigger_crds::selector::{LabelSelector, NamespacesFrom};
 use outrigger_policy::{AppliesDoc, BudgetDoc, KeyDoc};
 
+use crate::objects::kind::PolicyKind;
 use crate::findings::finding::{Cause, Finding};
 use crate::findings::hint::hint;
 use crate::objects::namespaces::{label, selects};
-use crate::objects::validate::{ReadObject, SortedObjects};
+use crate::objects::sorted::{ReadObject, SortedObjects};
 use crate::read::source::Object;
 
-/// Fills in what Budgets apply to, now that the keys are known.
+/// Sets the keys that Budgets apply to, after the keys are compiled.
 pub(crate) fn compile(
-    folder: &SortedObjects<'_>,
+    sorted: &SortedObjects<'_>,
     operator_namespace: &str,
     keys: &[KeyDoc],
     budgets: &mut [BudgetDoc],
     findings: &mut Vec<Finding>,
 ) {
-    // Where a key had to be left out, it may be the one that is meant, and what is wrong with it is reported.
-    let whole = !folder.misses("VirtualKey", |_| true) && !folder.misses_keyless(|_| true);
+    // A key that was left out may be the one that is selected, and its own problem is already reported.
+    let whole = !sorted.has_unusable(PolicyKind::VirtualKey, |_| true) && !sorted.may_miss_keyless(|_| true);
     for budget in budgets.iter_mut() {
-        let Some(ReadObject { object, typed }) = folder.budgets.get(&budget.id()) else { continue };
+        let Some(ReadObject { object, typed }) = sorted.budgets.get(&budget.id()) else { continue };
         let Some(applies) = &typed.spec.applies_to else { continue };
-        providers(folder, object, &applies.providers, findings);
+        providers(sorted, object, &applies.providers, findings);
         let operators = object.namespace == operator_namespace;
         if applies.namespaces.is_some() && !operators {
             let message = format!(
@@ -35,12 +36,12 @@ pub(crate) fn compile(
             );
             findings.push(object.error("spec.appliesTo.namespaces", message));
         }
-        // Without leave to reach further, it still counts those of its own namespace.
+        // Without permission for other namespaces, it still counts the keys of its own namespace.
         let namespaces = applies.namespaces.as_ref().filter(|_| operators);
         let everyone = namespaces.is_some_and(is_empty) && applies.virtual_keys.as_ref().is_none_or(is_empty);
         let found: Vec<ObjectRef> = keys
             .iter()
-            .filter(|key| counts(folder, object, applies, namespaces, key))
+            .filter(|key| counts(sorted, object, applies, namespaces, key))
             .map(|key| ObjectRef { namespace: key.namespace.clone(), name: key.name.clone() })
             .collect();
         if found.is_empty() && whole {
@@ -52,8 +53,8 @@ pub(crate) fn compile(
             models: applies.models.clone(),
         });
     }
-    if !folder.misses("VirtualKey", |_| true) && !folder.misses("Budget", |_| true) {
-        unused(folder, findings);
+    if !sorted.has_unusable(PolicyKind::VirtualKey, |_| true) && !sorted.has_unusable(PolicyKind::Budget, |_| true) {
+        unused(sorted, findings);
     }
 }
 
@@ -63,7 +64,7 @@ fn is_empty(selector: &LabelSelector) -> bool {
 
 /// Callers without a key have no labels of their own, and can't opt out either.
 fn counts(
-    folder: &SortedObjects<'_>,
+    sorted: &SortedObjects<'_>,
     object: &Object,
     applies: &AppliesTo,
     namespaces: Option<&LabelSelector>,
@@ -71,10 +72,10 @@ fn counts(
 ) -> bool {
     let near = match namespaces {
         None => key.namespace == object.namespace,
-        Some(selector) => selects(selector, &|name| label(folder, &key.namespace, name)),
+        Some(selector) => selects(selector, &|name| label(sorted, &key.namespace, name)),
     };
     let id = ObjectRef { namespace: key.namespace.clone(), name: key.name.clone() };
-    let own = folder.keys.get(&id).filter(|_| !key.keyless).map(|read| read.object);
+    let own = sorted.keys.get(&id).filter(|_| !key.keyless).map(|read| read.object);
     let of_key = |name: &str| own?.labels().find(|(known, _)| *known == name).map(|(_, value)| value);
     near && applies.virtual_keys.as_ref().is_none_or(|selector| selects(selector, &of_key))
 }
@@ -92,12 +93,12 @@ fn nobody(object: &Object, applies: &AppliesTo, namespaces: Option<&LabelSelecto
     format!("{which} is {where_to}, so it applies to no key{advice}")
 }
 
-fn providers(folder: &SortedObjects<'_>, object: &Object, names: &[String], findings: &mut Vec<Finding>) {
-    let mut known: Vec<&str> = folder.providers.keys().map(|id| id.name.as_str()).collect();
+fn providers(sorted: &SortedObjects<'_>, object: &Object, names: &[String], findings: &mut Vec<Finding>) {
+    let mut known: Vec<&str> = sorted.providers.keys().map(|id| id.name.as_str()).collect();
     known.dedup();
     for (index, name) in names.iter().enumerate() {
-        let unsound = folder.misses("LLMProvider", |id| id.name == *name);
-        if !known.contains(&name.as_str()) && !unsound {
+        let unusable = sorted.has_unusable(PolicyKind::LlmProvider, |id| id.name == *name);
+        if !known.contains(&name.as_str()) && !unusable {
             let message = format!("there is no LLMProvider `{name}`{}", hint(name, &known));
             let finding = object.error(&format!("spec.appliesTo.providers[{index}]"), message);
             findings.push(finding.because(Cause::RefNotFound));
@@ -105,21 +106,21 @@ fn providers(folder: &SortedObjects<'_>, object: &Object, names: &[String], find
     }
 }
 
-/// A Budget that counts nobody limits nothing, and its author thinks otherwise. Where it is shared, those who name it may
-/// stand elsewhere.
-fn unused(folder: &SortedObjects<'_>, findings: &mut Vec<Finding>) {
+/// Warns about a Budget that counts no key, and so limits nothing. If it is shared, keys that refer to it may be
+/// elsewhere.
+fn unused(sorted: &SortedObjects<'_>, findings: &mut Vec<Finding>) {
     let mut named: HashSet<ObjectRef> = HashSet::new();
     let mut name = |object: &Object, reference: &BudgetRef| {
         let namespace = reference.namespace.as_ref().unwrap_or(&object.namespace);
         named.insert(ObjectRef { namespace: namespace.clone(), name: reference.name.clone() });
     };
-    for ReadObject { object, typed } in folder.keys.values() {
+    for ReadObject { object, typed } in sorted.keys.values() {
         typed.spec.budget_refs.iter().for_each(|reference| name(object, reference));
     }
-    for ReadObject { object, typed } in folder.budgets.values() {
+    for ReadObject { object, typed } in sorted.budgets.values() {
         typed.spec.parent_ref.iter().for_each(|reference| name(object, reference));
     }
-    for (id, ReadObject { object, typed }) in &folder.budgets {
+    for (id, ReadObject { object, typed }) in &sorted.budgets {
         let shared = typed.spec.allowed_namespaces.as_ref().is_some_and(|allowed| allowed.from != NamespacesFrom::Same);
         if !named.contains(id) && typed.spec.applies_to.is_none() && !shared {
             let message = "no key names it, no Budget is under it, and it applies to no key, so it limits nothing: name it in \

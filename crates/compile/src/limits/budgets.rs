@@ -1,22 +1,23 @@
-//! Budgets: how much in which time, what happens on the way, and who stands above.
+//! Budgets: amount, period, thresholds and parent.
 
 use outrigger_core::ObjectRef;
 use outrigger_crds::BudgetRef;
 use outrigger_crds::budget::{BudgetAction, BudgetSpec, Threshold};
 use outrigger_policy::{BudgetDoc, ThresholdAction as ActionDoc, ThresholdDoc, Unit};
 
+use crate::objects::kind::PolicyKind;
 use crate::findings::finding::{Cause, Finding};
 use crate::findings::hint::hint;
 use crate::limits::{whole, window};
 use crate::objects::number::count;
-use crate::objects::validate::{ReadObject, SortedObjects};
+use crate::objects::sorted::{ReadObject, SortedObjects};
 use crate::objects::{missing, namespaces};
 use crate::read::source::Object;
 
-/// All whose time is known. One whose parent can't be found stays: its own limit holds all the same.
-pub(crate) fn compile(folder: &SortedObjects<'_>, findings: &mut Vec<Finding>) -> Vec<BudgetDoc> {
+/// All budgets with a valid period. A budget whose parent is missing stays: its own limit still applies.
+pub(crate) fn compile(sorted: &SortedObjects<'_>, findings: &mut Vec<Finding>) -> Vec<BudgetDoc> {
     let mut budgets: Vec<BudgetDoc> = Vec::new();
-    for ReadObject { object, typed } in folder.budgets.values() {
+    for ReadObject { object, typed } in sorted.budgets.values() {
         let spec = &typed.spec;
         let Some(window) = window(object, "spec", &spec.period, findings) else { continue };
         let (unit, max) = size(spec);
@@ -32,15 +33,15 @@ pub(crate) fn compile(folder: &SortedObjects<'_>, findings: &mut Vec<Finding>) -
         });
     }
     let parents: Vec<Option<ObjectRef>> =
-        budgets.iter().map(|budget| parent(folder, &budgets, budget, findings)).collect();
+        budgets.iter().map(|budget| parent(sorted, &budgets, budget, findings)).collect();
     for (budget, parent) in budgets.iter_mut().zip(parents) {
         budget.parent = parent;
     }
-    rings(folder, &budgets, findings);
+    rings(sorted, &budgets, findings);
     budgets
 }
 
-/// Either, and never both: so says the schema.
+/// The schema ensures that exactly one of the two is set.
 fn size(spec: &BudgetSpec) -> (Unit, u64) {
     match (spec.amount, spec.tokens) {
         (Some(amount), _) => (Unit::Money, amount.nanos()),
@@ -48,19 +49,19 @@ fn size(spec: &BudgetSpec) -> (Unit, u64) {
     }
 }
 
-/// By percent, rising; those of the same percent in the order of the list.
+/// Ordered by percent; those of the same percent in the order of the list.
 fn thresholds(object: &Object, thresholds: &[Threshold], findings: &mut Vec<Finding>) -> Vec<ThresholdDoc> {
     for (index, threshold) in thresholds.iter().enumerate() {
-        let place = |index: usize| format!("spec.thresholds[{index}]");
+        let threshold_path = |index: usize| format!("spec.thresholds[{index}]");
         let same = |other: &Threshold| (other.percent, other.action) == (threshold.percent, threshold.action);
         if let Some(first) = thresholds.iter().take(index).position(same) {
             let message = format!(
                 "{:?} at {} % is listed twice: it is {} already",
                 threshold.action,
                 threshold.percent,
-                place(first)
+                threshold_path(first)
             );
-            findings.push(object.error(&place(index), message));
+            findings.push(object.error(&threshold_path(index), message));
         }
         let rejects = |other: &&Threshold| other.action == BudgetAction::Reject && other.percent <= threshold.percent;
         if threshold.action != BudgetAction::Reject
@@ -68,7 +69,7 @@ fn thresholds(object: &Object, thresholds: &[Threshold], findings: &mut Vec<Find
         {
             let message =
                 format!("everything is rejected from {} % on, so this comes too late: lower it", first.percent);
-            findings.push(object.warning(&format!("{}.percent", place(index)), message));
+            findings.push(object.warning(&format!("{}.percent", threshold_path(index)), message));
         }
     }
     let mut documents: Vec<ThresholdDoc> = thresholds
@@ -87,13 +88,13 @@ fn thresholds(object: &Object, thresholds: &[Threshold], findings: &mut Vec<Find
 }
 
 fn parent(
-    folder: &SortedObjects<'_>,
+    sorted: &SortedObjects<'_>,
     budgets: &[BudgetDoc],
     budget: &BudgetDoc,
     findings: &mut Vec<Finding>,
 ) -> Option<ObjectRef> {
-    let ReadObject { object, typed } = folder.budgets.get(&budget.id())?;
-    let parent = resolve(folder, budgets, object, "spec.parentRef", typed.spec.parent_ref.as_ref()?)
+    let ReadObject { object, typed } = sorted.budgets.get(&budget.id())?;
+    let parent = resolve(sorted, budgets, object, "spec.parentRef", typed.spec.parent_ref.as_ref()?)
         .map_err(|finding| findings.push(finding))
         .ok()?;
     let above = budgets.iter().find(|other| other.id() == parent)?;
@@ -120,9 +121,9 @@ pub(crate) fn unit(unit: Unit) -> &'static str {
 /// The Budget that `path` of an object refers to.
 ///
 /// # Errors
-/// Why there is none that may be used. It is a warning where the fault is the Budget's, which is reported there.
+/// Why it can't be used. It is a warning if the problem is in the Budget, where it is reported.
 pub(crate) fn resolve(
-    folder: &SortedObjects<'_>,
+    sorted: &SortedObjects<'_>,
     budgets: &[BudgetDoc],
     object: &Object,
     path: &str,
@@ -131,22 +132,22 @@ pub(crate) fn resolve(
     let namespace = reference.namespace.as_ref().unwrap_or(&object.namespace);
     let id = ObjectRef { namespace: namespace.clone(), name: reference.name.clone() };
     let unusable = || {
-        // A key without its budget would have none.
-        let so = if object.kind == "VirtualKey" { ", nor this key without it" } else { "" };
+        // A key without its budget would be unlimited.
+        let so = if object.kind == PolicyKind::VirtualKey.name() { ", nor this key without it" } else { "" };
         object.warning(path, format!("Budget {id} can't be used until it is repaired{so}")).because(Cause::Dependency)
     };
-    let Some(budget) = folder.budgets.get(&id) else {
-        if folder.unsound.contains(&("Budget", id.clone())) {
+    let Some(budget) = sorted.budgets.get(&id) else {
+        if sorted.unusable.contains(&(PolicyKind::Budget, id.clone())) {
             return Err(unusable());
         }
-        if folder.unread {
-            return Err(object.warning(path, missing::unread("Budget", &id)).because(Cause::Dependency));
+        if sorted.unread {
+            return Err(object.warning(path, unusable::in_unread_text(PolicyKind::Budget, &id)).because(Cause::Dependency));
         }
-        let message = format!("there is no Budget {id}{}", elsewhere(folder, &id));
+        let message = format!("there is no Budget {id}{}", elsewhere(sorted, &id));
         return Err(object.error(path, message).because(Cause::RefNotFound));
     };
     let allowed = budget.typed.spec.allowed_namespaces.as_ref();
-    if let Some(refusal) = namespaces::refusal(folder, &id.namespace, allowed, &object.namespace) {
+    if let Some(refusal) = namespaces::refusal(sorted, &id.namespace, allowed, &object.namespace) {
         return Err(object.error(path, format!("Budget {id} {refusal}")).because(Cause::RefNotPermitted));
     }
     if !budgets.iter().any(|document| document.id() == id) {
@@ -155,24 +156,24 @@ pub(crate) fn resolve(
     Ok(id)
 }
 
-/// Where the one that is missing might be.
-fn elsewhere(folder: &SortedObjects<'_>, id: &ObjectRef) -> String {
-    if let Some(other) = folder.budgets.keys().find(|other| other.name == id.name) {
+/// A hint at where the missing Budget might be.
+fn elsewhere(sorted: &SortedObjects<'_>, id: &ObjectRef) -> String {
+    if let Some(other) = sorted.budgets.keys().find(|other| other.name == id.name) {
         return format!(": there is one in another namespace, write namespace: {}", other.namespace);
     }
-    let here = folder.budgets.keys().filter(|other| other.namespace == id.namespace);
+    let here = sorted.budgets.keys().filter(|other| other.namespace == id.namespace);
     hint(&id.name, &here.map(|other| other.name.as_str()).collect::<Vec<_>>())
 }
 
-/// Each ring of parents is reported once, at the first of its budgets by name. The limits of all of them hold.
-fn rings(folder: &SortedObjects<'_>, budgets: &[BudgetDoc], findings: &mut Vec<Finding>) {
+/// Reports each cycle of parents once, at the first of its budgets by name. The limits of all of them apply.
+fn rings(sorted: &SortedObjects<'_>, budgets: &[BudgetDoc], findings: &mut Vec<Finding>) {
     let parent = |id: &ObjectRef| budgets.iter().find(|budget| budget.id() == *id)?.parent.clone();
     for start in budgets.iter().map(BudgetDoc::id) {
         let mut way = vec![start.clone()];
         while let Some(next) = way.last().and_then(parent) {
             if next == start {
                 let first = way.iter().min() == Some(&start);
-                let object = folder.budgets.get(&start).map(|read| read.object);
+                let object = sorted.budgets.get(&start).map(|read| read.object);
                 if let Some(object) = object.filter(|_| first) {
                     let names: Vec<String> = way.iter().chain([&start]).map(ToString::to_string).collect();
                     let message =
@@ -181,7 +182,7 @@ fn rings(folder: &SortedObjects<'_>, budgets: &[BudgetDoc], findings: &mut Vec<F
                 }
                 break;
             }
-            // It leads into a ring that it is no part of.
+            // It leads into a cycle without being part of it.
             if way.contains(&next) {
                 break;
             }

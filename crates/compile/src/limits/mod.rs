@@ -1,4 +1,4 @@
-//! Limits: names, amounts and the times over which they hold.
+//! Limits: names, amounts and periods.
 
 pub(crate) mod applies_to;
 pub(crate) mod budgets;
@@ -12,8 +12,7 @@ use crate::findings::finding::Finding;
 use crate::objects::number::{count, millis};
 use crate::read::source::Object;
 
-/// Those that stand at `path` of an object. `None` if one of them can't be counted: what bears it must not be used as if
-/// it had no limit.
+/// The limits at `path` of an object. `None` if one of them can't be counted: the object must not be used without it.
 pub(crate) fn compile(
     object: &Object,
     path: &str,
@@ -48,7 +47,7 @@ pub(crate) fn compile(
     })
 }
 
-/// The time of a limit at `path`; `None`, and reported, if its time zone is none.
+/// The window of a limit at `path`. `None`, with a finding, if its time zone is unknown.
 pub(crate) fn window(object: &Object, path: &str, period: &LimitPeriod, findings: &mut Vec<Finding>) -> Option<Window> {
     let zone = match &period.time_zone {
         None => "UTC",
@@ -64,12 +63,12 @@ pub(crate) fn window(object: &Object, path: &str, period: &LimitPeriod, findings
     match period.window {
         Some(CalendarWindow::Calendar(unit)) => Some(Window::Calendar { unit, zone: zone.to_owned(), anchor }),
         Some(CalendarWindow::Lifetime) => Some(Window::Lifetime),
-        // The schema lets none through that has neither.
+        // The schema ensures that one of the two is set.
         None => period.rolling.map(|rolling| Window::Rolling { ms: millis(rolling) }),
     }
 }
 
-/// The schema lets nothing below one through.
+/// The schema ensures that the number is positive.
 pub(crate) fn whole(number: i64) -> u64 {
     u64::try_from(number).unwrap_or_default()
 }

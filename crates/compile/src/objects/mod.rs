@@ -1,9 +1,10 @@
-//! The objects of a folder or a namespace: sorted by kind, judged one by one, with what lies around them.
+//! The objects of a folder or a namespace: validated one by one, sorted by kind, and the environment.
 
 pub(crate) mod id;
-pub(crate) mod judgement;
-pub(crate) mod missing;
+pub(crate) mod validation;
+pub(crate) mod unusable;
+pub(crate) mod kind;
 pub(crate) mod namespaces;
 pub(crate) mod number;
-pub(crate) mod validate;
-pub(crate) mod world;
+pub(crate) mod sorted;
+pub(crate) mod context;

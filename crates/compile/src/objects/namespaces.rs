@@ -1,25 +1,25 @@
-//! Labels of namespaces: who shares with whom, and whose a key is.
+//! Labels of namespaces: for sharing, and for the team and customer of a key.
 
 use outrigger_crds::selector::{LabelOperator, LabelSelector};
 use outrigger_crds::{AllowedNamespaces, NamespacesFrom};
 
-use crate::objects::validate::SortedObjects;
+use crate::objects::sorted::SortedObjects;
 
-/// The label that every cluster gives every namespace.
+/// The label that Kubernetes sets on every namespace.
 const NAME: &str = "kubernetes.io/metadata.name";
 
-/// A namespace's label, by what the folder says of it.
-pub(crate) fn label<'a>(folder: &SortedObjects<'a>, namespace: &'a str, key: &str) -> Option<&'a str> {
+/// The label of a namespace, if its Namespace object is present.
+pub(crate) fn label<'a>(sorted: &SortedObjects<'a>, namespace: &'a str, key: &str) -> Option<&'a str> {
     if key == NAME {
         return Some(namespace);
     }
-    let object = folder.namespaces.get(namespace)?;
+    let object = sorted.namespaces.get(namespace)?;
     object.labels().find(|(name, _)| *name == key).map(|(_, value)| value)
 }
 
-/// Why keys of `namespace` may not use what belongs to `owner`; `None` if they may.
+/// Why keys of `namespace` may not use an object of `owner`; `None` if they may.
 pub(crate) fn refusal(
-    folder: &SortedObjects<'_>,
+    sorted: &SortedObjects<'_>,
     owner: &str,
     allowed: Option<&AllowedNamespaces>,
     namespace: &str,
@@ -34,9 +34,9 @@ pub(crate) fn refusal(
             NamespacesFrom::All => None,
             NamespacesFrom::Same => refused("spec.allowedNamespaces there says from: Same"),
             NamespacesFrom::Selector => {
-                let of_namespace = |key: &str| label(folder, namespace, key);
+                let of_namespace = |key: &str| label(sorted, namespace, key);
                 let selects = allowed.selector.as_ref().is_some_and(|selector| selects(selector, &of_namespace));
-                match (selects, folder.namespaces.contains_key(namespace)) {
+                match (selects, sorted.namespaces.contains_key(namespace)) {
                     (true, _) => None,
                     (false, true) => refused("the selector in its spec.allowedNamespaces does not match the labels"),
                     (false, false) => refused(
@@ -48,7 +48,7 @@ pub(crate) fn refusal(
     }
 }
 
-/// Kubernetes' meaning: everything listed must hold; NotIn holds, too, of a label that isn't there.
+/// Kubernetes' semantics: all conditions must match; NotIn also matches if the label is absent.
 pub(crate) fn selects<'a>(selector: &LabelSelector, label: &dyn Fn(&str) -> Option<&'a str>) -> bool {
     selector.match_labels.iter().all(|(key, value)| label(key) == Some(value))
         && selector.match_expressions.iter().all(|requirement| {

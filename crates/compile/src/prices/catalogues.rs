@@ -1,4 +1,4 @@
-//! ModelCatalogs: what is known of models beside what providers say.
+//! ModelCatalogs: facts about models, in addition to those in providers.
 
 use std::collections::HashMap;
 
@@ -8,20 +8,19 @@ use outrigger_policy::{CatalogueDoc, ModelDoc};
 use super::capabilities;
 use crate::findings::finding::Finding;
 use crate::objects::number::count;
-use crate::objects::validate::{ReadObject, SortedObjects};
+use crate::objects::sorted::{ReadObject, SortedObjects};
 use crate::prices;
 use crate::read::source::Object;
 
-/// In the order of precedence: a namespace's own, then those that apply everywhere; by name among
-/// themselves.
+/// Ordered by precedence: catalogues of a namespace, then those that apply everywhere; each ordered by name.
 pub(crate) fn compile(
-    folder: &SortedObjects<'_>,
+    sorted: &SortedObjects<'_>,
     operator_namespace: &str,
     findings: &mut Vec<Finding>,
 ) -> Vec<CatalogueDoc> {
     let mut priced: HashMap<(&str, &str), &Object> = HashMap::new();
     let mut catalogues: Vec<CatalogueDoc> = Vec::new();
-    for ReadObject { object, typed } in folder.catalogs.values() {
+    for ReadObject { object, typed } in sorted.catalogs.values() {
         for (index, model) in typed.spec.models.iter().enumerate() {
             if let Some(first) = priced.get(&(object.namespace.as_str(), model.name.as_str())) {
                 let message = format!("{} lists `{}`, too, and takes precedence: keep one", first.label(), model.name);

@@ -13,7 +13,7 @@ pub(crate) fn compile(price: &PriceSpec) -> PriceDoc {
     tiers.sort_by_key(|tier| tier.above);
     let services: Vec<Service> = price.services.iter().map(service).collect();
     let mut document = PriceDoc {
-        // Where only pictures, characters or seconds cost, tokens are free.
+        // If only images, characters or seconds have a price, tokens are free.
         input: price.input_per_million.map_or(0, Money::nanos),
         output: price.output_per_million.map_or(0, Money::nanos),
         cached_input: price.cached_input_per_million.map(Money::nanos),
@@ -59,7 +59,7 @@ fn service(service: &PriceService) -> Service {
     document
 }
 
-/// `None` where nothing is said: then others are asked.
+/// `None` if none are set: then the next source is used.
 pub(crate) fn capabilities(words: &[Capability]) -> Option<Vec<String>> {
     (!words.is_empty()).then(|| words.iter().map(|one| one.name().to_owned()).collect())
 }

@@ -1,34 +1,34 @@
-//! Certificate authorities of a provider's own: PEM in a ConfigMap or a Secret.
+//! Certificate authorities of a provider: PEM in a ConfigMap or a Secret.
 
 use outrigger_core::ObjectRef;
 use outrigger_crds::upstream::{CaKind, CaRef};
 use serde_json::Value;
 
 use crate::findings::finding::Cause;
-use crate::objects::validate::SortedObjects;
+use crate::objects::sorted::SortedObjects;
 use crate::providers::credentials::{decode, without};
 use crate::providers::pem::{Certificates, NoCertificates};
 
-/// Certificates, and what else should be known of where they lie.
+/// Certificates, and warnings about their source.
 pub(crate) struct Bundle {
     pub pem: String,
     pub warnings: Vec<String>,
 }
 
-/// The bundle that a reference of an object in `namespace` stands for.
+/// The bundle that a reference of an object in `namespace` refers to.
 ///
 /// # Errors
-/// What is missing. A provider can't do without: public authorities in its place would be a surprise.
+/// What is missing. The provider can't be used then: trusting public authorities instead would be a surprise.
 pub(crate) fn bundle(
-    folder: &SortedObjects<'_>,
+    sorted: &SortedObjects<'_>,
     namespace: &str,
     reference: &CaRef,
 ) -> Result<Bundle, (Cause, String)> {
     let id = ObjectRef { namespace: namespace.to_owned(), name: reference.name.clone() };
     let key = &reference.key;
     let (kind, object, plain, encoded) = match reference.kind {
-        CaKind::ConfigMap => ("ConfigMap", folder.config_maps.get(&id), "data", "binaryData"),
-        CaKind::Secret => ("Secret", folder.secrets.get(&id), "stringData", "data"),
+        CaKind::ConfigMap => ("ConfigMap", sorted.config_maps.get(&id), "data", "binaryData"),
+        CaKind::Secret => ("Secret", sorted.secrets.get(&id), "stringData", "data"),
     };
     let missing = match reference.kind {
         CaKind::ConfigMap => Cause::RefNotFound,
@@ -52,7 +52,7 @@ pub(crate) fn bundle(
         damaged(format!("{kind} {id} has {what}"))
     })?;
     let mut warnings = Vec::new();
-    if found.beside_a_key {
+    if found.has_private_key {
         warnings.push(format!(
             "{kind} {id} has a private key in `{key}`, beside certificates: only those are used, and whoever may read the \
              {kind} can read the key: remove it"

@@ -1,6 +1,6 @@
-//! Credentials in clear text. Whoever makes a pod says where a name leads in it (`hostAliases`, `dnsConfig`), and without TLS
-//! nobody there has to prove who they are: over `http://` a credential stays in its provider's namespace, unless the provider
-//! says otherwise. Gateways hold to the same.
+//! Credentials in clear text. Whoever creates a pod controls name resolution in it (`hostAliases`, `dnsConfig`), and
+//! without TLS a server does not have to prove its identity. So over `http://` a credential stays in its provider's
+//! namespace, unless the provider allows it. Gateways enforce the same.
 
 use std::net::IpAddr;
 
@@ -9,20 +9,20 @@ use outrigger_policy::{Document, ProviderDoc};
 
 use crate::findings::finding::{Cause, Finding};
 use crate::objects::id::id;
-use crate::objects::validate::SortedObjects;
+use crate::objects::sorted::SortedObjects;
 
-/// Where a type answers that has a key and no TLS unless its object says otherwise.
+/// The default endpoint of the only type that has no TLS by default and may have credentials.
 const OLLAMA: &str = "http://127.0.0.1:11434/v1";
 
-/// Takes providers from keys of other namespaces that would send their credentials in clear text. `at_home`: the policy is
-/// for this machine alone, whose loopback is nobody else's.
-pub(crate) fn enforce(folder: &SortedObjects<'_>, at_home: bool, document: &mut Document, findings: &mut Vec<Finding>) {
-    let bound: Vec<&ProviderDoc> = document.providers.iter().filter(|provider| stays(provider, at_home)).collect();
+/// Removes providers from keys of other namespaces if their credentials would be sent in clear text. `on_this_machine`:
+/// the policy is for this machine only, whose loopback belongs to nobody else.
+pub(crate) fn enforce(sorted: &SortedObjects<'_>, on_this_machine: bool, document: &mut Document, findings: &mut Vec<Finding>) {
+    let bound: Vec<&ProviderDoc> = document.providers.iter().filter(|provider| must_stay(provider, on_this_machine)).collect();
     if bound.is_empty() {
         return;
     }
     for provider in &bound {
-        let Some(read) = folder.providers.get(&id(&provider.namespace, &provider.name)) else { continue };
+        let Some(read) = sorted.providers.get(&id(&provider.namespace, &provider.name)) else { continue };
         let shared =
             read.typed.spec.allowed_namespaces.as_ref().is_some_and(|allowed| allowed.from != NamespacesFrom::Same);
         if shared {
@@ -33,13 +33,13 @@ pub(crate) fn enforce(folder: &SortedObjects<'_>, at_home: bool, document: &mut 
     }
     let bound: Vec<_> = bound.into_iter().map(|provider| id(&provider.namespace, &provider.name)).collect();
     for doc in &mut document.keys {
-        let foreign = |entry: &outrigger_policy::KeyProviderDoc| {
+        let in_other_namespace = |entry: &outrigger_policy::KeyProviderDoc| {
             entry.provider.namespace != doc.namespace && bound.contains(&entry.provider)
         };
-        if let Some(read) = folder.keys.get(&id(&doc.namespace, &doc.name)) {
-            for entry in doc.providers.iter().filter(|entry| foreign(entry)) {
-                let place = read.typed.spec.providers.iter().position(|one| one.name == entry.name);
-                let path = place.map_or("spec.providers".to_owned(), |index| format!("spec.providers[{index}]"));
+        if let Some(read) = sorted.keys.get(&id(&doc.namespace, &doc.name)) {
+            for entry in doc.providers.iter().filter(|entry| in_other_namespace(entry)) {
+                let index = read.typed.spec.providers.iter().position(|one| one.name == entry.name);
+                let path = index.map_or("spec.providers".to_owned(), |index| format!("spec.providers[{index}]"));
                 let message = format!(
                     "LLMProvider {} has credentials and an http:// endpoint, and does not send them from other namespaces: use \
                      https:// there, or set its spec.clearTextCredentials: Allow",
@@ -48,21 +48,21 @@ pub(crate) fn enforce(folder: &SortedObjects<'_>, at_home: bool, document: &mut 
                 findings.push(read.object.error(&path, message).because(Cause::RefNotPermitted));
             }
         }
-        let kept = doc.providers.iter().filter(|entry| !foreign(entry)).cloned().collect();
-        doc.providers = kept;
+        let allowed = doc.providers.iter().filter(|entry| !in_other_namespace(entry)).cloned().collect();
+        doc.providers = allowed;
     }
 }
 
-/// Whether its credentials may not leave its namespace.
-fn stays(provider: &ProviderDoc, at_home: bool) -> bool {
+/// Whether the credentials must not leave the provider's namespace.
+fn must_stay(provider: &ProviderDoc, on_this_machine: bool) -> bool {
     let default = || (provider.kind == "Ollama").then_some(OLLAMA);
     let host = provider.endpoint.as_deref().or_else(default).and_then(clear_text_host);
     !provider.credentials.is_empty()
         && !provider.clear_text_credentials
-        && host.is_some_and(|host| !(at_home && is_loopback(host)))
+        && host.is_some_and(|host| !(on_this_machine && is_loopback(host)))
 }
 
-/// The host of an `http://` URL; `None`: it is no such URL.
+/// The host of an `http://` URL; `None` for other URLs.
 fn clear_text_host(url: &str) -> Option<&str> {
     let (scheme, rest) = url.split_once("://")?;
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_clear_text_and_what_is_this_machine() {
+    fn recognizes_clear_text_and_loopback() {
         for (url, host, home) in [
             ("http://vllm.models:8000/v1", Some("vllm.models"), false),
             ("HTTP://models", Some("models"), false),

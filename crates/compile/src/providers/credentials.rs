@@ -1,4 +1,4 @@
-//! A credential's value: from the Secret in the folder, else from the environment.
+//! The value of a credential: from the Secret among the objects, else from the environment.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -7,12 +7,12 @@ use outrigger_policy::nearest;
 use serde_json::{Map, Value};
 
 use crate::findings::finding::{Cause, Finding, Severity};
-use crate::objects::validate::SortedObjects;
-use crate::objects::world::CompileContext;
+use crate::objects::sorted::SortedObjects;
+use crate::objects::context::CompileContext;
 use crate::read::source::Object;
 
-/// The variable in which the key of a Secret is looked for when the Secret is no object: the Secret's name and the key
-/// in upper snake case. `openai` and `apiKey` make `OPENAI_API_KEY`.
+/// The environment variable for a key of a Secret that is not among the objects: the Secret's name and the key in upper
+/// snake case. `openai` and `apiKey` become `OPENAI_API_KEY`.
 #[must_use]
 pub fn variable(secret: &str, key: &str) -> String {
     let mut name = String::with_capacity(secret.len() + key.len() + 4);
@@ -32,35 +32,35 @@ pub fn variable(secret: &str, key: &str) -> String {
     name
 }
 
-/// The value of a credential that `path` of `object` refers to; `None` where it can't be had, which is reported.
+/// The value of a credential that `path` of `object` refers to; `None`, with a finding, if it is missing.
 pub(crate) fn value(
-    folder: &SortedObjects<'_>,
-    world: &CompileContext<'_>,
+    sorted: &SortedObjects<'_>,
+    context: &CompileContext<'_>,
     object: &Object,
     path: &str,
     at: &SecretRef,
     findings: &mut Vec<Finding>,
 ) -> Option<String> {
     let id = ObjectRef { namespace: at.namespace().to_owned(), name: at.name().to_owned() };
-    let found = match folder.secrets.get(&id) {
+    let found = match sorted.secrets.get(&id) {
         Some(secret) => in_secret(secret, at.key()),
-        None => in_environment(world, at),
+        None => in_environment(context, at),
     };
     match found {
         Ok(value) => Some(value),
         Err((severity, message)) => {
-            let severity = severity.unwrap_or(world.without_value);
+            let severity = severity.unwrap_or(context.without_value);
             findings.push(object.finding(severity, path, message).because(Cause::ValueMissing));
             None
         }
     }
 }
 
-/// `None`: as severe as the caller holds a value that is nowhere to be.
+/// The severity and the message. `None`: the severity that the caller chose for missing values.
 type Missing = (Option<Severity>, String);
 
-fn in_environment(world: &CompileContext<'_>, at: &SecretRef) -> Result<String, Missing> {
-    let Some(environment) = world.environment else {
+fn in_environment(context: &CompileContext<'_>, at: &SecretRef) -> Result<String, Missing> {
+    let Some(environment) = context.environment else {
         return Err((None, format!("there is no Secret {}/{}: add it", at.namespace(), at.name())));
     };
     let variable = variable(at.name(), at.key());
@@ -83,7 +83,7 @@ fn in_secret(secret: &Object, key: &str) -> Result<String, Missing> {
     let label = secret.label();
     let error = |message: String| (Some(Severity::Error), message);
     let of = |field: &str| secret.value.get(field).and_then(Value::as_object);
-    // As in a cluster: what is written as text wins over what is encoded.
+    // As in a cluster: stringData overrides data.
     let text = of("stringData").and_then(|fields| fields.get(key));
     let encoded = of("data").and_then(|fields| fields.get(key));
     let value = match (text, encoded) {
@@ -108,7 +108,7 @@ pub(crate) fn decode(encoded: &str) -> Option<String> {
     String::from_utf8(STANDARD.decode(compact).ok()?).ok()
 }
 
-/// `has no key …`, with the keys that there are.
+/// `has no key …`, with the existing keys.
 pub(crate) fn without(key: &str, one: Option<&Map<String, Value>>, other: Option<&Map<String, Value>>) -> String {
     let mut keys: Vec<&str> =
         one.into_iter().chain(other).flat_map(|fields| fields.keys().map(String::as_str)).collect();
@@ -121,7 +121,7 @@ pub(crate) fn without(key: &str, one: Option<&Map<String, Value>>, other: Option
     }
 }
 
-/// Credentials travel in headers.
+/// A credential is sent in a header.
 fn usable(value: String) -> Result<String, &'static str> {
     match value.trim().bytes().all(|byte| matches!(byte, b' '..=b'~')) {
         true => Ok(value),
@@ -134,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn variables_are_the_names_that_people_export() {
+    fn variables_have_conventional_names() {
         for (secret, key, expected) in [
             ("openai", "apiKey", "OPENAI_API_KEY"),
             ("openai-2", "apiKey", "OPENAI_2_API_KEY"),

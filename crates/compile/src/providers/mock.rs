@@ -1,4 +1,4 @@
-//! The script of a rehearsed provider, in milliseconds and with its defaults.
+//! The script of a mock provider, in milliseconds and with defaults.
 
 use outrigger_crds::GoDuration;
 use outrigger_crds::mock::{CannedFault, FaultType, MockDialect, MockSpec};

@@ -1,4 +1,4 @@
-//! LLMProviders, with their credentials' values beside them.
+//! LLMProviders, with the values of their credentials.
 
 pub(crate) mod authorities;
 pub(crate) mod clear_text;
@@ -15,22 +15,22 @@ use outrigger_policy::{Balance as BalanceDoc, CredentialDoc, ModelDoc, ProviderD
 
 use crate::findings::finding::Finding;
 use crate::objects::number::{count, millis};
-use crate::objects::validate::{ReadObject, SortedObjects};
-use crate::objects::world::CompileContext;
+use crate::objects::sorted::{ReadObject, SortedObjects};
+use crate::objects::context::CompileContext;
 use crate::providers::authorities::Bundle;
 use crate::read::source::Object;
 use crate::{limits, prices};
 
 pub(crate) fn compile(
-    folder: &SortedObjects<'_>,
-    world: &CompileContext<'_>,
+    sorted: &SortedObjects<'_>,
+    context: &CompileContext<'_>,
     findings: &mut Vec<Finding>,
 ) -> (Vec<ProviderDoc>, Vec<(SecretRef, String)>) {
     let mut secrets = Vec::new();
     let mut documents = Vec::new();
-    for provider in folder.providers.values() {
-        let Some(mut document) = document(folder, provider, findings) else { continue };
-        let Some(credentials) = credentials_of(folder, world, provider, &mut secrets, findings) else { continue };
+    for provider in sorted.providers.values() {
+        let Some(mut document) = document(sorted, provider, findings) else { continue };
+        let Some(credentials) = credentials_of(sorted, context, provider, &mut secrets, findings) else { continue };
         document.credentials = credentials;
         documents.push(document);
     }
@@ -39,9 +39,9 @@ pub(crate) fn compile(
     (documents, secrets)
 }
 
-/// Everything but its credentials; `None` if it must not be used.
+/// Everything but its credentials; `None` if the provider must not be used.
 fn document(
-    folder: &SortedObjects<'_>,
+    sorted: &SortedObjects<'_>,
     ReadObject { object, typed }: &ReadObject<'_, LlmProvider>,
     findings: &mut Vec<Finding>,
 ) -> Option<ProviderDoc> {
@@ -58,7 +58,7 @@ fn document(
     patterns(object, &spec.models, findings);
     let limits = limits::compile(object, "spec.limits", spec.limits.as_ref(), findings);
     let ca = spec.tls.as_ref().and_then(|tls| {
-        authorities::bundle(folder, &object.namespace, &tls.ca_ref)
+        authorities::bundle(sorted, &object.namespace, &tls.ca_ref)
             .map_err(|(cause, message)| findings.push(object.error("spec.tls.caRef", message).because(cause)))
             .ok()
     });
@@ -101,8 +101,8 @@ fn document(
 }
 
 fn credentials_of(
-    folder: &SortedObjects<'_>,
-    world: &CompileContext<'_>,
+    sorted: &SortedObjects<'_>,
+    context: &CompileContext<'_>,
     ReadObject { object, typed }: &ReadObject<'_, LlmProvider>,
     secrets: &mut Vec<(SecretRef, String)>,
     findings: &mut Vec<Finding>,
@@ -120,9 +120,9 @@ fn credentials_of(
             let secret = SecretRef::new(&object.namespace, name, key)
                 .map_err(|error| findings.push(object.error(&path, error.to_string())))
                 .ok()?;
-            // One that is suspended is not called with, so its value may well be gone.
+            // A suspended credential is not used, so its value may be missing.
             if !credential.suspended
-                && let Some(value) = credentials::value(folder, world, object, &path, &secret, findings)
+                && let Some(value) = credentials::value(sorted, context, object, &path, &secret, findings)
             {
                 secrets.push((secret.clone(), value));
             }
@@ -137,7 +137,7 @@ fn credentials_of(
         .collect()
 }
 
-/// Names and aliases are one space: a name that stands for two models stands for neither.
+/// Names and aliases share one namespace: a name for two models would be ambiguous.
 fn overlaps(object: &Object, models: &[ProviderModel], findings: &mut Vec<Finding>) {
     let mut names: HashMap<&str, String> = HashMap::new();
     for (index, model) in models.iter().enumerate() {
@@ -155,7 +155,7 @@ fn overlaps(object: &Object, models: &[ProviderModel], findings: &mut Vec<Findin
     }
 }
 
-/// A name with a wildcard stands for many: it has no other name, and is sent as it was asked for.
+/// A name with a wildcard matches many models: it can't have another name, and is sent as the caller wrote it.
 fn patterns(object: &Object, models: &[ProviderModel], findings: &mut Vec<Finding>) {
     for (index, model) in models.iter().enumerate().filter(|(_, model)| model.name.contains(['*', '?'])) {
         let fields = [("upstreamName", model.upstream_name.is_some()), ("aliases", !model.aliases.is_empty())];
@@ -169,7 +169,7 @@ fn patterns(object: &Object, models: &[ProviderModel], findings: &mut Vec<Findin
     }
 }
 
-/// Whether a segment of the path is one of dots, also encoded: the gateway does not ask such a path.
+/// Whether a segment of the path is `.` or `..`, also if encoded: the gateway does not send such a path.
 fn has_dots(endpoint: &str) -> bool {
     let path = endpoint.split_once("://").and_then(|(_, rest)| rest.split_once('/')).map_or("", |(_, path)| path);
     let mut path = path.to_ascii_lowercase();
@@ -180,7 +180,7 @@ fn has_dots(endpoint: &str) -> bool {
     path.split(['/', '\\']).any(|segment| matches!(segment.split(';').next(), Some("." | "..")))
 }
 
-/// What the schema's pattern lets through: five digits that are no port.
+/// A port that the schema's pattern accepts although it is over 65535.
 fn impossible_port(endpoint: &str) -> Option<u32> {
     let authority = endpoint.split_once("://")?.1.split('/').next()?;
     let after_host = authority.rsplit_once(']').map_or(authority, |(_, rest)| rest);
@@ -231,7 +231,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_endpoint_leads_where_it_says() {
+    fn refuses_dots_in_the_path_of_an_endpoint() {
         for (endpoint, expected) in [
             ("https://x/v1", false),
             ("https://x", false),
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn ports() {
+    fn finds_impossible_ports() {
         for (endpoint, expected) in [
             ("http://a:65535/v1", None),
             ("http://a:65536/v1", Some(65_536)),

@@ -1,4 +1,4 @@
-//! Certificates out of PEM, and nothing else out of it: what is taken from here is written where anybody may read it.
+//! Extracts certificates from PEM, and nothing else: the result is written where anybody may read it.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -6,21 +6,21 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use thiserror::Error;
 
-/// Of a line, as RFC 7468 has it.
+/// The length of a line, as in RFC 7468.
 const LINE: usize = 64;
 
-/// The certificates of a text, written anew: no byte of it is left but theirs.
+/// The certificates of a text, encoded again: nothing else of the text remains.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Certificates {
-    /// One block for each.
+    /// One block for each certificate.
     pub pem: String,
-    /// A private key stands in the text as well. It is not among them.
-    pub beside_a_key: bool,
-    /// None of them is an authority's: all are certificates that an authority has issued for servers or clients.
+    /// The text also contains a private key. It is not in `pem`.
+    pub has_private_key: bool,
+    /// No certificate is an authority's: an authority has issued all of them for servers or clients.
     pub none_is_an_authority: bool,
 }
 
-/// Why a text has none that could be used.
+/// Why a text contains no usable certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum NoCertificates {
     #[error("no certificate (PEM)")]
@@ -32,7 +32,7 @@ pub enum NoCertificates {
 }
 
 impl Certificates {
-    /// The blocks that hold certificates. Keys, requests and what stands between blocks are passed over.
+    /// The blocks that contain certificates. Keys, requests and text between blocks are skipped.
     ///
     /// # Errors
     /// [`NoCertificates`].
@@ -48,7 +48,7 @@ impl Certificates {
         let pem = found.iter().fold(String::new(), |pem, der| pem + &block(der));
         Ok(Certificates {
             pem,
-            beside_a_key: text.contains("PRIVATE KEY-----"),
+            has_private_key: text.contains("PRIVATE KEY-----"),
             none_is_an_authority: found.iter().all(|der| is_end_entity(der)),
         })
     }
@@ -67,8 +67,8 @@ fn block(der: &[u8]) -> String {
     pem + "-----END CERTIFICATE-----\n"
 }
 
-/// A sequence of a sequence, a sequence and a bit string: no private key, encrypted or not, is so made, whatever its
-/// block is called.
+/// A sequence of a sequence, a sequence and a bit string. No private key has this structure, encrypted or not, whatever
+/// the label of its block is.
 fn is_certificate(der: &[u8]) -> bool {
     let whole = || {
         let (inner, rest) = element(der, SEQUENCE)?;
@@ -92,8 +92,8 @@ const EXTENSIONS: u8 = 0xa3;
 /// 2.5.29.19.
 const BASIC_CONSTRAINTS: [u8; 3] = [0x55, 0x1d, 0x13];
 
-/// Whether a certificate is issued by another one and is not allowed to issue any. One that vouches for itself may be
-/// trusted for its own server, so it is not counted. Nor is one that can't be read.
+/// Whether another certificate issued this one, and it may not issue any itself. A self-signed certificate does not
+/// count, because it may be trusted for its own server. Nor does one that can't be parsed.
 fn is_end_entity(der: &[u8]) -> bool {
     let found = || {
         let (certificate, _) = element(der, SEQUENCE)?;
@@ -118,20 +118,20 @@ fn is_end_entity(der: &[u8]) -> bool {
     found().unwrap_or(false)
 }
 
-/// Whether an extension is the basic constraints of a certificate, and says that it is an authority's.
+/// Whether an extension is the basic constraints of a certificate, with the flag for an authority.
 fn is_authority(extension: &[u8]) -> bool {
-    let said = || {
+    let authority_flag = || {
         let (_, rest) = element(extension, IDENTIFIER).filter(|(name, _)| *name == BASIC_CONSTRAINTS)?;
-        // Critical, mostly.
+        // The optional flag `critical`.
         let rest = element(rest, BOOLEAN).map_or(rest, |(_, rest)| rest);
         let (value, _) = element(rest, OCTET_STRING)?;
         let (constraints, _) = element(value, SEQUENCE)?;
         element(constraints, BOOLEAN).map(|(authority, _)| authority != [0])
     };
-    said().unwrap_or(false)
+    authority_flag().unwrap_or(false)
 }
 
-/// What a DER element of a tag holds, and what follows it.
+/// The content of a DER element with this tag, and the bytes after it.
 fn element(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     let (found, rest) = der.split_first()?;
     let (first, rest) = rest.split_first()?;
@@ -150,7 +150,7 @@ fn element(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
 mod tests {
     use super::*;
 
-    /// As short as a certificate's outer shape can be.
+    /// The shortest possible outer structure of a certificate.
     const SHAPE: [u8; 9] = [0x30, 7, 0x30, 0, 0x30, 0, 0x03, 1, 0];
 
     fn labelled(label: &str, der: &[u8]) -> String {
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_that_an_authority_issued_is_told_from_the_authority() {
+    fn distinguishes_issued_certificates_from_authorities() {
         use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
         let key = || KeyPair::generate().unwrap();
         let named = |name: &str| {
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn certificates_alone_are_left() {
+    fn keeps_only_certificates() {
         let (certificate, canonical) = (labelled("CERTIFICATE", &SHAPE), block(&SHAPE));
         for key in ["PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY", "ENCRYPTED PRIVATE KEY", "OPENSSH PRIVATE KEY"]
         {
@@ -205,20 +205,20 @@ mod tests {
                 format!("{certificate}{key}{certificate}").replace('\n', "\r\n"),
             ] {
                 let found = Certificates::of(&text).unwrap();
-                assert!(found.beside_a_key);
+                assert!(found.has_private_key);
                 assert_eq!(found.pem.replace(&canonical, ""), "", "{text}");
             }
             assert_eq!(Certificates::of(&key), Err(NoCertificates::None));
         }
         assert_eq!(
             Certificates::of(&certificate),
-            Ok(Certificates { pem: canonical, beside_a_key: false, none_is_an_authority: false })
+            Ok(Certificates { pem: canonical, has_private_key: false, none_is_an_authority: false })
         );
     }
 
     #[test]
-    fn a_key_in_a_certificate_s_clothes_is_none() {
-        // The outer shapes of PKCS#8, of PKCS#8 that is encrypted, of SEC 1, of a public key; and shapes that are cut.
+    fn refuses_keys_labelled_as_certificates() {
+        // The outer structures of PKCS#8, of encrypted PKCS#8, of SEC 1, of a public key; and truncated ones.
         let others: [&[u8]; 8] = [
             &[0x30, 8, 0x02, 1, 0, 0x30, 0, 0x04, 1, 9],
             &[0x30, 5, 0x30, 0, 0x04, 1, 9],
@@ -238,13 +238,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_is_damaged() {
+    fn truncated_certificates_are_damaged() {
         assert_eq!(Certificates::of("-----BEGIN CERTIFICATE-----\nYQ==\n"), Err(NoCertificates::Damaged));
         assert_eq!(Certificates::of("hello"), Err(NoCertificates::None));
     }
 
     #[test]
-    fn long_ones_are_cut_into_lines() {
+    fn wraps_long_certificates() {
         let mut der = vec![0x30, 0x82, 0, 0, 0x30, 0x82, 0, 254];
         der.extend([7; 254]);
         der.extend([0x30, 0, 0x03, 1, 0]);

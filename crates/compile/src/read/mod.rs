@@ -1,4 +1,4 @@
-//! From YAML text to objects that know where they stand.
+//! Reads YAML text as objects that know their lines.
 
 pub(crate) mod scalar;
 pub(crate) mod source;

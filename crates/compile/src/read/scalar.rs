@@ -3,12 +3,12 @@
 use saphyr_parser::{ScalarStyle, Tag};
 use serde_json::{Number, Value};
 
-/// Booleans of YAML 1.1 that 1.2 has for words.
+/// Booleans of YAML 1.1 that are text in 1.2.
 pub(crate) fn is_boolean_elsewhere(text: &str) -> bool {
     ["yes", "no", "on", "off"].iter().any(|word| text.eq_ignore_ascii_case(word))
 }
 
-/// A scalar by the core schema: plain ones may be null, a boolean or a number; all others are text.
+/// A scalar of the core schema: plain ones may be null, a boolean or a number; all others are text.
 pub(crate) fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Result<Value, &'static str> {
     match tag {
         Some(tag) if tag.is_yaml_core_schema() && tag.suffix == "str" => return Ok(text.into()),
@@ -30,7 +30,7 @@ pub(crate) fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Resul
     })
 }
 
-/// A number, `Some(None)` for one that JSON has no word for, `None` for a text that is none.
+/// A number; `Some(None)` for one that JSON can't represent; `None` for text that is not a number.
 fn number(text: &str) -> Option<Option<Number>> {
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
     if matches!(digits, ".inf" | ".Inf" | ".INF") || matches!(text, ".nan" | ".NaN" | ".NAN") {
@@ -57,7 +57,7 @@ fn number(text: &str) -> Option<Option<Number>> {
     {
         return None;
     }
-    // What is left is `1.5`, `.5`, `1.`, `1e3`: the core schema's floats are what Rust reads.
+    // The rest is `1.5`, `.5`, `1.`, `1e3`: Rust parses the floats of the core schema.
     text.parse::<f64>().ok().map(Number::from_f64)
 }
 
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn plain_ones_may_be_something_else_than_text() {
+    fn plain_scalars_may_be_null_booleans_or_numbers() {
         for (text, expected) in [
             ("", json!(null)),
             ("~", json!(null)),
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn quotes_blocks_and_the_tag_of_text_make_text() {
+    fn quoted_block_and_tagged_scalars_are_text() {
         let tag = |handle: &str, suffix: &str| Tag { handle: handle.to_owned(), suffix: suffix.to_owned() };
         for style in [ScalarStyle::SingleQuoted, ScalarStyle::DoubleQuoted, ScalarStyle::Literal, ScalarStyle::Folded] {
             assert_eq!(scalar("12", style, None), Ok(json!("12")));

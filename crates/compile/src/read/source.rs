@@ -1,39 +1,39 @@
-//! From YAML text to objects that know where they stand.
+//! Reads YAML text as objects that know their lines.
 
 use std::collections::HashMap;
 
 use outrigger_policy::nearest;
 use serde_json::Value;
 
-use crate::findings::finding::{Cause, Finding, Severity, SourcePlace};
+use crate::findings::finding::{Cause, Finding, Severity, SourceLocation};
 use crate::read::yaml::{self, Tree, YamlNode};
 
-/// The name that a pod without the annotation is bound to.
+/// The name of the key that pods without the annotation are bound to.
 pub(crate) const DEFAULT_KEY: &str = "default";
 
-/// A namespace that isn't said.
+/// The namespace of objects without one.
 pub const DEFAULT_NAMESPACE: &str = "default";
 
-/// An object as it stands in a file.
+/// An object in a file.
 #[derive(Clone)]
 pub struct Object {
     pub api_version: String,
     pub kind: String,
-    /// `default` where none is said; empty for a Namespace.
+    /// `default` if absent; empty for a Namespace.
     pub namespace: String,
-    /// Empty where none is said.
+    /// Empty if absent.
     pub name: String,
     pub value: Value,
-    /// Where it begins.
-    pub place: SourcePlace,
+    /// The line where it begins.
+    pub location: SourceLocation,
     /// The line of each path in it, such as `spec.credentials[0].weight`.
     pub lines: HashMap<String, usize>,
 }
 
-/// Without the value: Secrets are objects too.
+/// Hides the value: Secrets are objects too.
 impl std::fmt::Debug for Object {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Object").field("object", &self.label()).field("place", &self.place).finish_non_exhaustive()
+        f.debug_struct("Object").field("object", &self.label()).field("location", &self.location).finish_non_exhaustive()
     }
 }
 
@@ -48,25 +48,25 @@ impl Object {
         }
     }
 
-    /// The label, and where it begins if that is a file.
-    pub(crate) fn label_and_place(&self) -> String {
-        match self.place == SourcePlace::default() {
+    /// The label, with the location if that is a file.
+    pub(crate) fn label_and_location(&self) -> String {
+        match self.location == SourceLocation::default() {
             true => self.label(),
-            false => format!("{} at {}", self.label(), self.place),
+            false => format!("{} at {}", self.label(), self.location),
         }
     }
 
-    /// Where a path stands: its own line, else that of the nearest thing around it.
+    /// The location of a path: its own line, else that of the nearest parent.
     #[must_use]
-    pub fn at(&self, path: &str) -> SourcePlace {
+    pub fn at(&self, path: &str) -> SourceLocation {
         let mut path = path;
         loop {
             if let Some(line) = self.lines.get(path) {
-                return SourcePlace { file: self.place.file.clone(), line: *line };
+                return SourceLocation { file: self.location.file.clone(), line: *line };
             }
             match path.rfind(['.', '[']).and_then(|end| path.get(..end)) {
                 Some(parent) => path = parent,
-                None => return self.place.clone(),
+                None => return self.location.clone(),
             }
         }
     }
@@ -77,7 +77,7 @@ impl Object {
         Finding {
             severity,
             cause: Cause::Invalid,
-            place: self.at(path),
+            location: self.at(path),
             object: self.label(),
             path: path.to_owned(),
             message: message.into(),
@@ -92,33 +92,33 @@ impl Object {
         self.finding(Severity::Warning, path, message)
     }
 
-    /// The labels that are text.
+    /// The labels whose values are text.
     pub(crate) fn labels(&self) -> impl Iterator<Item = (&str, &str)> {
         let labels = self.value.pointer("/metadata/labels").and_then(Value::as_object);
         labels.into_iter().flatten().filter_map(|(key, value)| Some((key.as_str(), value.as_str()?)))
     }
 }
 
-/// What a text holds.
+/// The content of a text.
 #[derive(Debug, Default)]
 pub struct Source {
-    /// Those that a policy is made from, in the order of the text.
+    /// The objects that a policy is compiled from, in the order of the text.
     pub objects: Vec<Object>,
-    /// What can't be read.
+    /// The parts that can't be read.
     pub findings: Vec<Finding>,
-    /// Objects of other kinds, by label: a folder may hold a Deployment too.
+    /// Objects of other kinds, by label: a folder may also contain a Deployment.
     pub ignored: Vec<String>,
 }
 
 impl Source {
-    /// Whether a part of the text is no object that could be read.
+    /// Whether a part of the text can't be read as an object.
     #[must_use]
     pub fn has_unread(&self) -> bool {
         self.findings.iter().any(|finding| finding.cause == Cause::Schema && finding.object.is_empty())
     }
 }
 
-/// Reads a text of any number of YAML documents. `file` is what findings call it.
+/// Reads a text with any number of YAML documents. `file` is the name in findings.
 #[must_use]
 pub fn read(file: &str, text: &str) -> Source {
     let mut source = Source::default();
@@ -135,14 +135,14 @@ fn unreadable(file: &str, line: usize, message: &str) -> Finding {
     Finding {
         severity: Severity::Error,
         cause: Cause::Schema,
-        place: SourcePlace { file: file.to_owned(), line },
+        location: SourceLocation { file: file.to_owned(), line },
         object: String::new(),
         path: String::new(),
         message: message.to_owned(),
     }
 }
 
-/// Takes an object, or those of a list.
+/// Adds an object, or those of a list.
 fn unroll(file: &str, tree: &Tree, source: &mut Source, lists: bool) {
     let is_map = matches!(tree.node, YamlNode::Map(_));
     let (Some(api_version), Some(kind)) =
@@ -174,24 +174,24 @@ fn unroll(file: &str, tree: &Tree, source: &mut Source, lists: bool) {
         namespace: namespace.to_owned(),
         name: metadata("name").unwrap_or_default().to_owned(),
         value: Value::Null,
-        place: SourcePlace { file: file.to_owned(), line: tree.line },
+        location: SourceLocation { file: file.to_owned(), line: tree.line },
         lines: HashMap::new(),
     };
     if is_ours(api_version) || matches!((api_version, kind), ("v1", "Secret" | "ConfigMap" | "Namespace")) {
         object.value = tree.unfold("", &mut object.lines);
-        let mut doubts = Vec::new();
-        tree.doubts("", &mut doubts);
+        let mut ambiguous_booleans = Vec::new();
+        tree.ambiguous_booleans("", &mut ambiguous_booleans);
         let message =
             "without quotes, kubectl takes this word for true or false: put it in quotes, or write true or false";
-        source.findings.extend(doubts.iter().map(|path| object.warning(path, message)));
+        source.findings.extend(ambiguous_booleans.iter().map(|path| object.warning(path, message)));
         source.objects.push(object);
     } else {
         source.ignored.push(object.label());
     }
 }
 
-/// Of the group `outrigger.dev`, in any version, or close enough that it was meant: one that is passed over for a slip of the
-/// pen may be a budget.
+/// Whether the group is `outrigger.dev`, in any version, or so similar that it is a typing error: ignoring a misspelt
+/// object could ignore a budget.
 pub(crate) fn is_ours(api_version: &str) -> bool {
     let (group, version) = api_version.split_once('/').unwrap_or((api_version, ""));
     let is_near = || nearest(group, [outrigger_crds::GROUP].into_iter()).is_some();
@@ -203,12 +203,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn objects_know_their_place() {
+    fn objects_know_their_lines() {
         let text = "---\n# a comment\napiVersion: v1\nkind: List\nitems:\n- apiVersion: outrigger.dev/v1alpha1\n  \
                     kind: VirtualKey\n  metadata: {name: a, namespace: b}\n  spec:\n    team: x\n- apiVersion: apps/v1\n  \
                     kind: Deployment\n  metadata: {name: app}\n---\napiVersion: v1\nkind: Namespace\nmetadata: {name: n}\n";
         let source = read("x.yaml", text);
-        let seen: Vec<_> = source.objects.iter().map(|object| (object.label(), object.place.to_string())).collect();
+        let seen: Vec<_> = source.objects.iter().map(|object| (object.label(), object.location.to_string())).collect();
         assert_eq!(
             seen,
             [("VirtualKey b/a".to_owned(), "x.yaml:6".to_owned()), ("Namespace n".to_owned(), "x.yaml:15".to_owned())]
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slip_of_the_pen_is_no_other_group() {
+    fn similar_groups_count_as_ours() {
         for (api_version, ours) in [
             ("outrigger.dev/v1alpha1", true),
             ("outrigger.dev/v1", true),
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_not_shown() {
+    fn debug_hides_secrets() {
         let source = read("x", "{apiVersion: v1, kind: Secret, metadata: {name: s}, stringData: {apiKey: hidden}}");
         assert!(!format!("{source:?}").contains("hidden"));
     }

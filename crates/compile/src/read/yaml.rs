@@ -1,7 +1,7 @@
-//! YAML as trees that remember their lines: scalars of the 1.2 core schema, built from the parser's events in one pass.
+//! YAML as trees that know their lines: scalars of the 1.2 core schema, built from the parser's events in one pass.
 //!
-//! Refused, because readers disagree on them: a key that stands twice, keys that are no scalars, tags of one's own,
-//! infinities. Bounded: depth, and what aliases unfold to.
+//! Refused, because parsers disagree on them: duplicate keys, keys that are not scalars, custom tags, infinities.
+//! Limited: depth, and the size of expanded aliases.
 
 use std::collections::HashMap;
 
@@ -10,20 +10,20 @@ use serde_json::{Map, Value};
 
 use crate::read::scalar::{is_boolean_elsewhere, scalar};
 
-/// No object nests this deep, and whoever walks or drops a value may recurse.
+/// No object nests this deep. Code that walks or drops a value may recurse.
 const MAX_DEPTH: usize = 64;
-/// Values in one document with its aliases unfolded: an object in a cluster has a megabyte and a half.
+/// The number of values in one document with expanded aliases: an object in a cluster has a megabyte and a half.
 const MAX_NODES: usize = 200_000;
 
-/// A value and the line it begins on, from 1.
+/// A value and the line where it begins, from 1.
 #[derive(Clone, Debug)]
 pub(crate) struct Tree {
     pub line: usize,
     pub node: YamlNode,
-    /// Nodes in it, itself included.
+    /// The number of nodes, including itself.
     size: usize,
-    /// A word here, and a boolean to readers of YAML 1.1, such as kubectl.
-    doubtful: bool,
+    /// Text here, but a boolean for YAML 1.1 parsers such as kubectl's.
+    ambiguous_boolean: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -49,7 +49,7 @@ pub(crate) struct YamlProblem {
 }
 
 impl Tree {
-    /// The entry of that key, if this is a mapping that has one.
+    /// The value of a key, if this is a mapping that has it.
     pub fn get(&self, key: &str) -> Option<&Tree> {
         match &self.node {
             YamlNode::Map(entries) => entries.iter().find(|entry| entry.key == key).map(|entry| &entry.value),
@@ -57,7 +57,7 @@ impl Tree {
         }
     }
 
-    /// The text, if this is one.
+    /// The text, if this is a text.
     pub fn text(&self) -> Option<&str> {
         match &self.node {
             YamlNode::Scalar(Value::String(text)) => Some(text),
@@ -65,17 +65,17 @@ impl Tree {
         }
     }
 
-    /// The paths of words that kubectl takes for booleans.
-    pub fn doubts(&self, path: &str, into: &mut Vec<String>) {
+    /// The paths of words that kubectl reads as booleans.
+    pub fn ambiguous_booleans(&self, path: &str, into: &mut Vec<String>) {
         match &self.node {
-            YamlNode::Scalar(_) if self.doubtful => into.push(path.to_owned()),
+            YamlNode::Scalar(_) if self.ambiguous_boolean => into.push(path.to_owned()),
             YamlNode::Scalar(_) => {}
             YamlNode::List(items) => {
-                items.iter().enumerate().for_each(|(index, item)| item.doubts(&format!("{path}[{index}]"), into));
+                items.iter().enumerate().for_each(|(index, item)| item.ambiguous_booleans(&format!("{path}[{index}]"), into));
             }
             YamlNode::Map(entries) => {
                 let dot = if path.is_empty() { "" } else { "." };
-                entries.iter().for_each(|entry| entry.value.doubts(&format!("{path}{dot}{}", entry.key), into));
+                entries.iter().for_each(|entry| entry.value.ambiguous_booleans(&format!("{path}{dot}{}", entry.key), into));
             }
         }
     }
@@ -107,11 +107,11 @@ impl Tree {
     }
 }
 
-/// The documents of a text, those with nothing in them left out. One that can't be read doesn't hide the others, but
-/// for those that follow an error of syntax.
+/// The documents of a text, without empty ones. A document that can't be read doesn't hide the others, except for those
+/// after a syntax error.
 pub(crate) fn documents(text: &str) -> Vec<Result<Tree, YamlProblem>> {
     let mut documents = Vec::new();
-    let mut reading = Reading::default();
+    let mut reading = YamlReader::default();
     for event in Parser::new_from_str(text) {
         match event {
             Err(error) => {
@@ -120,7 +120,7 @@ pub(crate) fn documents(text: &str) -> Vec<Result<Tree, YamlProblem>> {
                 documents.push(Err(YamlProblem { line: at.line().max(1), message }));
                 break;
             }
-            Ok((Event::DocumentStart(_), _)) => reading = Reading::default(),
+            Ok((Event::DocumentStart(_), _)) => reading = YamlReader::default(),
             Ok((Event::DocumentEnd, _)) => {
                 let reading = std::mem::take(&mut reading);
                 match (reading.problem, reading.root) {
@@ -135,7 +135,7 @@ pub(crate) fn documents(text: &str) -> Vec<Result<Tree, YamlProblem>> {
     documents
 }
 
-/// What to look at: the parser says what it expected, and seldom what was forgotten.
+/// A hint: the parser reports what it expected, and seldom what was forgotten.
 fn advice(info: &str) -> &'static str {
     match info {
         _ if info.contains("tab") => ": indent with spaces, not with tabs",
@@ -156,32 +156,32 @@ fn advice(info: &str) -> &'static str {
     }
 }
 
-/// A document while its events come in.
+/// A document that is being read.
 #[derive(Default)]
-struct Reading {
+struct YamlReader {
     root: Option<Tree>,
     open: Vec<OpenNode>,
     anchors: HashMap<usize, Tree>,
     nodes: usize,
-    /// The first one; what follows is only counted off.
+    /// The first problem; the following events only end the document.
     problem: Option<YamlProblem>,
 }
 
-/// A list or mapping whose end has not come yet.
+/// A list or mapping whose end was not read yet.
 struct OpenNode {
     line: usize,
     anchor: usize,
     node: YamlNode,
     /// In a mapping: the key whose value comes next.
     key: Option<(usize, String)>,
-    /// In a mapping: what `<<` brings in, where the mapping itself is silent.
+    /// In a mapping: entries from `<<`, for keys that the mapping itself does not have.
     merged: Vec<YamlEntry>,
 }
 
-impl Reading {
+impl YamlReader {
     fn fail(&mut self, line: usize, message: impl Into<String>) {
         self.problem.get_or_insert(YamlProblem { line, message: message.into() });
-        // What was read is of no use any more, and must not grow.
+        // The values are not needed any more, and must not grow.
         self.anchors.clear();
     }
 
@@ -195,8 +195,8 @@ impl Reading {
                 }
                 match scalar(&text, style, tag.as_deref()) {
                     Ok(value) => {
-                        let doubtful = style == ScalarStyle::Plain && tag.is_none() && is_boolean_elsewhere(&text);
-                        self.put(Tree { line, node: YamlNode::Scalar(value), size: 1, doubtful }, anchor);
+                        let ambiguous_boolean = style == ScalarStyle::Plain && tag.is_none() && is_boolean_elsewhere(&text);
+                        self.put(Tree { line, node: YamlNode::Scalar(value), size: 1, ambiguous_boolean }, anchor);
                     }
                     Err(message) => self.fail(line, message),
                 }
@@ -208,7 +208,7 @@ impl Reading {
                 }
                 match self.anchors.get(&anchor) {
                     Some(tree) if self.nodes.saturating_add(tree.size) <= MAX_NODES => {
-                        // Told where it is used: that is where its author looks.
+                        // With the line where the alias is used: that is where its author looks.
                         let tree = Tree { line, ..tree.clone() };
                         self.put(tree, 0);
                     }
@@ -223,14 +223,14 @@ impl Reading {
         }
     }
 
-    /// Whether what comes next is a key.
+    /// Whether the next value is a key.
     fn takes_key(&self) -> bool {
         self.problem.is_none()
             && self.open.last().is_some_and(|open| matches!(open.node, YamlNode::Map(_)) && open.key.is_none())
     }
 
     fn key(&mut self, line: usize, text: &str, style: ScalarStyle) {
-        // YAML's merge: not in 1.2, and in every Kubernetes tool.
+        // YAML's merge key: not in 1.2, but supported by every Kubernetes tool.
         let merge = text == "<<" && style == ScalarStyle::Plain;
         let twice = match self.open.last().map(|open| &open.node) {
             Some(YamlNode::Map(entries)) if !merge => {
@@ -243,7 +243,7 @@ impl Reading {
         } else if text.is_empty() && style == ScalarStyle::Plain {
             self.fail(line, "a key is missing before `:`");
         } else if let Some(open) = self.open.last_mut() {
-            // `<<` is kept as a key that no text can be, so that a quoted "<<" stays an ordinary one.
+            // `<<` is stored as a key that no text can be, so that a quoted "<<" stays an ordinary key.
             open.key = Some((line, if merge { MERGE.to_owned() } else { text.to_owned() }));
         }
     }
@@ -284,10 +284,10 @@ impl Reading {
             YamlNode::Map(entries) => entries.iter().map(|entry| entry.value.size).sum::<usize>(),
         };
         self.nodes = self.nodes.saturating_sub(size - 1);
-        self.put(Tree { line, node, size, doubtful: false }, anchor);
+        self.put(Tree { line, node, size, ambiguous_boolean: false }, anchor);
     }
 
-    /// Puts a complete value where it belongs.
+    /// Adds a complete value to its parent.
     fn put(&mut self, tree: Tree, anchor: usize) {
         if self.problem.is_some() {
             return;
@@ -319,7 +319,7 @@ impl Reading {
     }
 }
 
-/// Stands for `<<` until its value has come: no YAML text can contain NUL.
+/// Represents `<<` until its value is read: no YAML text can contain NUL.
 const MERGE: &str = "\0<<";
 
 fn merged(tree: Tree) -> Option<Vec<YamlEntry>> {
@@ -341,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_of_paths() {
+    fn records_the_line_of_each_path() {
         let text = "# first\nspec:\n  list:\n  - name: a\n    weight: 1\n  - {name: b}\n  'quoted': x\n";
         let mut lines = HashMap::new();
         documents(text)[0].as_ref().unwrap().unfold("", &mut lines);
@@ -363,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn anchors_and_merges_stay_in_their_document() {
+    fn anchors_and_merges_are_local_to_their_document() {
         assert_eq!(
             values("base: &b {x: 1, y: 2}\none: {<<: *b, y: 3}\ntwo: *b\n---\nthree: *b\n"),
             [
@@ -377,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn laughter_is_bounded() {
+    fn limits_expanded_aliases() {
         let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
         for level in 1..12 {
             let items = vec![format!("*a{}", level - 1); 10].join(", ");
@@ -390,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_document_spares_its_neighbours() {
+    fn a_broken_document_does_not_hide_others() {
         let got = values("a: 1\n---\nb: 1\nc:\n  d: 1\n  d: 2\n---\n---\ne: 1\n---\nf: [\n");
         let problem = |line, message: &str| Err(YamlProblem { line, message: message.to_owned() });
         assert_eq!(

@@ -1,4 +1,4 @@
-//! RoutingRules: conditions that compile, and targets that somebody in their scope may use.
+//! RoutingRules: checks their conditions, and that some key in their scope may use their targets.
 
 pub(crate) mod reachable;
 pub(crate) mod trials;
@@ -12,17 +12,18 @@ use outrigger_policy::{
     Expression, ExpressionError, KeyDoc, Lint, OnError as OnErrorDoc, ProviderDoc, RuleDoc, ScopeDoc, TargetDoc,
 };
 
+use crate::objects::kind::PolicyKind;
 use crate::findings::finding::{Cause, Finding, Severity};
 use crate::findings::hint::hint;
 use crate::objects::number::count;
-use crate::objects::validate::{ReadObject, SortedObjects};
+use crate::objects::sorted::{ReadObject, SortedObjects};
 use crate::providers::all_zero;
 use crate::read::source::Object;
-use crate::rules::reachable::Fence;
+use crate::rules::reachable::{ScopeAccess, TargetField};
 
-/// Those of the operator's namespace act on the keys of every namespace.
+/// Rules of the operator's namespace apply to the keys of every namespace.
 pub(crate) fn compile(
-    folder: &SortedObjects<'_>,
+    sorted: &SortedObjects<'_>,
     operator_namespace: &str,
     providers: &[ProviderDoc],
     keys: &[KeyDoc],
@@ -30,15 +31,15 @@ pub(crate) fn compile(
 ) -> Vec<RuleDoc> {
     let mut document = |rule: &ReadObject<'_, RoutingRule>| {
         let everywhere = rule.object.namespace == operator_namespace;
-        document(folder, providers, keys, everywhere, rule, findings)
+        document(sorted, providers, keys, everywhere, rule, findings)
     };
-    folder.rules.values().filter_map(&mut document).collect()
+    sorted.rules.values().filter_map(&mut document).collect()
 }
 
-/// `None` if its condition can't be asked. Targets that nobody may use stay: to drop them would send requests elsewhere
-/// than their author wants, and a gateway says why it passes them over.
+/// `None` if its condition can't be evaluated. Targets that no key may use stay: removing them would send requests to
+/// targets that the author did not choose, and a gateway reports why it skips them.
 fn document(
-    folder: &SortedObjects<'_>,
+    sorted: &SortedObjects<'_>,
     providers: &[ProviderDoc],
     keys: &[KeyDoc],
     everywhere: bool,
@@ -46,32 +47,35 @@ fn document(
     findings: &mut Vec<Finding>,
 ) -> Option<RuleDoc> {
     let spec = &typed.spec;
-    let condition = folder.conditions.get(&object.id()).and_then(|condition| condition.as_ref());
-    let asks = can_be_asked(object, condition, findings);
+    let condition = sorted.conditions.get(&object.id()).and_then(|condition| condition.as_ref());
+    let is_usable = is_usable_condition(object, condition, findings);
     let scope = scope(typed);
-    let keys = in_scope(folder, keys, object, everywhere, &scope, findings);
-    let missing = keys.iter().flat_map(|key| folder.missing_providers(key)).collect();
-    let fence = Fence { providers, keys, missing };
+    let keys = in_scope(sorted, keys, object, everywhere, &scope, findings);
+    let missing = keys.iter().flat_map(|key| sorted.unusable_providers(key)).collect();
+    let access = ScopeAccess { providers, keys, missing };
     if spec.targets.len() > 1 && spec.targets.iter().all(|target| target.weight == 0) {
         findings.push(object.warning("spec.targets", all_zero("targets")));
     }
-    // Where a key had to be left out, it may be the one that may go there.
-    if !fence.keys.is_empty() && !folder.misses("VirtualKey", |id| everywhere || id.namespace == object.namespace) {
+    // A key that was left out may be the one that may use the target.
+    if !access.keys.is_empty() && !sorted.has_unusable(PolicyKind::VirtualKey, |id| everywhere || id.namespace == object.namespace) {
         for (index, target) in spec.targets.iter().enumerate() {
             let path = format!("spec.targets[{index}]");
-            if let Err((field, message)) = fence.target(target) {
-                let cause = if field == "model" { Cause::RefNotPermitted } else { Cause::RefNotFound };
-                findings.push(object.error(&format!("{path}.{field}"), message).because(cause));
+            if let Err((field, message)) = access.target(target) {
+                let cause = match field {
+                    TargetField::Model => Cause::RefNotPermitted,
+                    TargetField::Provider | TargetField::Credential => Cause::RefNotFound,
+                };
+                findings.push(object.error(&format!("{path}.{}", field.name()), message).because(cause));
             }
         }
         for (index, text) in spec.fallbacks.iter().enumerate() {
-            if let Err(message) = fence.fallback(text) {
+            if let Err(message) = access.fallback(text) {
                 let finding = object.error(&format!("spec.fallbacks[{index}]"), message);
                 findings.push(finding.because(Cause::RefNotFound));
             }
         }
     }
-    if !asks {
+    if !is_usable {
         return None;
     }
     Some(RuleDoc {
@@ -103,9 +107,9 @@ fn document(
     })
 }
 
-/// Whether the condition compiles, and holds or doesn't of a sample of each request type. What it can't mean is reported; it
-/// can be asked all the same, and a rule that never matches sends no request elsewhere.
-fn can_be_asked(
+/// Whether the condition compiles, and evaluates to true or false for a sample of each request type. Lints are
+/// reported, but a condition with lints can be evaluated: at worst the rule never matches.
+fn is_usable_condition(
     object: &Object,
     condition: Option<&Result<Arc<Expression>, ExpressionError>>,
     findings: &mut Vec<Finding>,
@@ -124,7 +128,7 @@ fn can_be_asked(
         object.finding(severity, "spec.when", slip.to_string())
     }));
     let Err((request_type, error)) = expression.try_on_samples() else { return true };
-    // Mostly that is what fails, and is reported better.
+    // A certain lint is usually the reason, with a better message.
     if !lints.iter().any(Lint::is_certain) {
         findings.push(object.error("spec.when", format!("on a request of type {request_type}, {error}")));
     }
@@ -141,9 +145,9 @@ fn scope(rule: &RoutingRule) -> ScopeDoc {
     }
 }
 
-/// The keys that a rule acts on; that there is none is reported.
+/// The keys that a rule applies to. Reports a rule that applies to none.
 fn in_scope<'a>(
-    folder: &SortedObjects<'_>,
+    sorted: &SortedObjects<'_>,
     keys: &'a [KeyDoc],
     object: &Object,
     everywhere: bool,
@@ -153,13 +157,13 @@ fn in_scope<'a>(
     let near: Vec<&KeyDoc> = keys.iter().filter(|key| everywhere || key.namespace == object.namespace).collect();
     let found =
         |concerns: &dyn Fn(&KeyDoc) -> bool| near.iter().copied().filter(|key| concerns(key)).collect::<Vec<_>>();
-    let (found, path, whose) = match scope {
+    let (found, path, subject) = match scope {
         ScopeDoc::VirtualKeys(names) => {
             let known: Vec<&str> = near.iter().filter(|key| !key.keyless).map(|key| key.name.as_str()).collect();
-            let there_are = folder.key_names();
+            let there_are = sorted.key_names();
             for (index, name) in names.iter().enumerate() {
                 let is = |id: &&ObjectRef| id.name == *name && (everywhere || id.namespace == object.namespace);
-                if there_are.iter().find(is).is_none() && !folder.unread {
+                if there_are.iter().find(is).is_none() && !sorted.unread {
                     let named = if everywhere { format!("`{name}`") } else { format!("{}/{name}", object.namespace) };
                     let message = format!("there is no VirtualKey {named}{}", hint(name, &known));
                     let finding = object.error(&format!("spec.scope.virtualKeys[{index}]"), message);
@@ -179,9 +183,9 @@ fn in_scope<'a>(
         ScopeDoc::Namespace => (near.clone(), "metadata.namespace", "no key".to_owned()),
     };
     let reached = |id: &ObjectRef| everywhere || id.namespace == object.namespace;
-    if found.is_empty() && !folder.misses("VirtualKey", reached) && !folder.misses_keyless(reached) {
-        let place = if everywhere { "here".to_owned() } else { format!("in namespace {}", object.namespace) };
-        let message = format!("{whose} is {place}, so the rule applies to no key");
+    if found.is_empty() && !sorted.has_unusable(PolicyKind::VirtualKey, reached) && !sorted.may_miss_keyless(reached) {
+        let where_to = if everywhere { "here".to_owned() } else { format!("in namespace {}", object.namespace) };
+        let message = format!("{subject} is {where_to}, so the rule applies to no key");
         findings.push(object.warning(path, message));
     }
     found

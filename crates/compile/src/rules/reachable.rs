@@ -1,20 +1,39 @@
-//! What the keys in a rule's scope may use: a target outside of it would never be taken.
+//! What the keys in a rule's scope may use. A target outside of it would never be chosen.
 
 use outrigger_crds::routing_rule::RuleTarget;
 use outrigger_policy::{Globs, KeyDoc, KeyProviderDoc, ModelDoc, ProviderDoc, catalogue};
 
 use crate::findings::hint::hint;
 
+/// The field of a target that no key may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TargetField {
+    Provider,
+    Credential,
+    Model,
+}
+
+impl TargetField {
+    /// The field's name in objects.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Provider => "provider",
+            Self::Credential => "credential",
+            Self::Model => "model",
+        }
+    }
+}
+
 /// What the keys in a rule's scope may use.
-pub(crate) struct Fence<'a> {
+pub(crate) struct ScopeAccess<'a> {
     pub providers: &'a [ProviderDoc],
     pub keys: Vec<&'a KeyDoc>,
-    /// Names of providers that one of the keys has and can't use until they are mended.
+    /// Names of providers of these keys that can't be used until they are fixed.
     pub missing: Vec<&'a str>,
 }
 
-impl<'a> Fence<'a> {
-    /// A key's entries of that local name, each with what it refers to.
+impl<'a> ScopeAccess<'a> {
+    /// The keys' entries with this local name, each with the provider that it refers to.
     fn entries(&self, name: &str) -> Vec<(&'a KeyDoc, &'a KeyProviderDoc, &'a ProviderDoc)> {
         let of = |key: &'a KeyDoc| {
             let entry = key.providers.iter().find(|entry| entry.name == name)?;
@@ -24,7 +43,7 @@ impl<'a> Fence<'a> {
         self.keys.iter().filter_map(|key| of(key)).collect()
     }
 
-    fn whose(&self) -> String {
+    fn subject(&self) -> String {
         match self.keys.as_slice() {
             [one] => format!("VirtualKey {}/{}", one.namespace, one.name),
             _ => "no key in the rule's scope".to_owned(),
@@ -38,25 +57,25 @@ impl<'a> Fence<'a> {
         known.sort_unstable();
         known.dedup();
         let has = if self.keys.len() == 1 { "has no" } else { "has a" };
-        format!("{} {has} provider `{name}`{}", self.whose(), hint(name, &known))
+        format!("{} {has} provider `{name}`{}", self.subject(), hint(name, &known))
     }
 
     /// # Errors
-    /// The field at fault, and why nobody may go there.
-    pub fn target(&self, target: &RuleTarget) -> Result<(), (&'static str, String)> {
+    /// The invalid field of the target, and why no key may use it.
+    pub fn target(&self, target: &RuleTarget) -> Result<(), (TargetField, String)> {
         if self.missing.contains(&target.provider.as_str()) {
             return Ok(());
         }
         let mut entries = self.entries(&target.provider);
         if entries.is_empty() {
-            return Err(("provider", self.no_provider(&target.provider)));
+            return Err((TargetField::Provider, self.no_provider(&target.provider)));
         }
         if let Some(name) = &target.credential {
             let known: Vec<&str> = entries.iter().flat_map(|(_, entry, provider)| usable(entry, provider)).collect();
             if !known.contains(&name.as_str()) {
                 let provider = &target.provider;
                 return Err((
-                    "credential",
+                    TargetField::Credential,
                     format!(
                         "of provider `{provider}`, no key in the rule's scope may use a credential `{name}`{}",
                         hint(name, &known)
@@ -66,13 +85,13 @@ impl<'a> Fence<'a> {
             entries.retain(|(_, entry, provider)| usable(entry, provider).any(|one| one == name));
         }
         match &target.model {
-            Some(model) => self.model(&entries, model).map_err(|message| ("model", message)),
+            Some(model) => self.model(&entries, model).map_err(|message| (TargetField::Model, message)),
             None => Ok(()),
         }
     }
 
     /// # Errors
-    /// Why a model lies outside the fence of every one of some entries.
+    /// Why no key may use the model at any of these entries.
     fn model(&self, entries: &[(&KeyDoc, &KeyProviderDoc, &ProviderDoc)], model: &str) -> Result<(), String> {
         let mut first = None;
         for (key, entry, provider) in entries {
@@ -86,14 +105,14 @@ impl<'a> Fence<'a> {
     }
 
     /// # Errors
-    /// Why the text names nobody.
+    /// Why the text refers to nothing.
     pub fn fallback(&self, text: &str) -> Result<(), String> {
         let whole = self.entries(text);
         if !whole.is_empty() || self.is_model(text) {
             return Ok(());
         }
         match text.split_once('/') {
-            // It may be a model of those that can't be used.
+            // It may be a model of a provider that can't be used.
             None if !self.missing.is_empty() => Ok(()),
             None => Err(self.no_provider(text)),
             Some((provider, _)) if self.missing.contains(&provider) => Ok(()),
@@ -107,7 +126,7 @@ impl<'a> Fence<'a> {
         }
     }
 
-    /// Whether a bare name is a model that one of the providers is known to have.
+    /// Whether a name without a provider is a known model of one of the providers.
     fn is_model(&self, name: &str) -> bool {
         self.keys.iter().any(|key| {
             key.providers.iter().any(|entry| {
@@ -135,7 +154,7 @@ fn has(provider: &ProviderDoc, name: &str) -> bool {
     provider.models.iter().any(|model| is(model) || pattern(&model.name))
 }
 
-/// Which list keeps a model out.
+/// The list that excludes a model.
 fn model_refusal(key: &KeyDoc, entry: &KeyProviderDoc, provider: &ProviderDoc, model: &str) -> Option<String> {
     let key_name = format!("VirtualKey {}/{}", key.namespace, key.name);
     if Globs::new(&key.deny).matches(model) {

@@ -1,36 +1,37 @@
-//! The tests of rules, as the policy runs them, each with its place.
+//! Tests of rules, with their locations.
 
 use outrigger_core::ObjectRef;
 use outrigger_crds::RoutingRule;
 use outrigger_crds::rule_test::RuleTestSpec;
 use outrigger_policy::{Document, Expect, Given, KeyDoc, Trial, TrialRequest};
 
-use crate::findings::finding::{Cause, Finding, Severity, SourcePlace};
+use crate::objects::kind::PolicyKind;
+use crate::findings::finding::{Cause, Finding, Severity, SourceLocation};
 use crate::objects::id::id;
 use crate::objects::number::count;
-use crate::objects::validate::{Keyless, ReadObject, SortedObjects};
+use crate::objects::sorted::{Keyless, ReadObject, SortedObjects};
 use crate::read::source::DEFAULT_KEY;
 
-/// A test of a rule, and where it stands.
+/// A test of a rule, and its location.
 #[derive(Clone, Debug, PartialEq)]
-pub struct PlacedTrial {
+pub struct LocatedTrial {
     pub trial: Trial,
-    /// Where what it expects stands.
-    pub place: SourcePlace,
+    /// The location of the expected result.
+    pub location: SourceLocation,
     /// `RoutingRule search/premium`.
     pub object: String,
     /// `spec.tests[0]`.
     pub path: String,
 }
 
-impl PlacedTrial {
+impl LocatedTrial {
     /// The finding that the test was not run.
     #[must_use]
     pub fn untried(&self) -> Finding {
         Finding {
             severity: Severity::Warning,
             cause: Cause::Invalid,
-            place: self.place.clone(),
+            location: self.location.clone(),
             object: self.object.clone(),
             path: self.path.clone(),
             message: format!(
@@ -41,13 +42,13 @@ impl PlacedTrial {
         }
     }
 
-    /// The finding that the test fails, with what came of it instead.
+    /// The finding that the test fails, with the actual result.
     #[must_use]
     pub fn failed(&self, message: &str) -> Finding {
         Finding {
             severity: Severity::Error,
             cause: Cause::TestFailed,
-            place: self.place.clone(),
+            location: self.location.clone(),
             object: self.object.clone(),
             path: self.path.clone(),
             message: format!("the test `{}` fails: {message}", self.trial.name),
@@ -55,60 +56,60 @@ impl PlacedTrial {
     }
 }
 
-/// Those of the rules that are part of the policy. A test that asks about what is there and can't be used is held back:
-/// its failing would say nothing.
+/// The tests of the rules in the policy. A test that depends on an object that can't be used is skipped: its failure
+/// would have no meaning.
 pub(crate) fn compile(
-    folder: &SortedObjects<'_>,
+    sorted: &SortedObjects<'_>,
     operator_namespace: &str,
     document: &Document,
     findings: &mut Vec<Finding>,
-) -> Vec<PlacedTrial> {
+) -> Vec<LocatedTrial> {
     let mut trials = Vec::new();
-    for (id, rule) in folder.rules.iter().filter(|(id, _)| !folder.misses("RoutingRule", |missing| missing == *id)) {
+    for (id, rule) in sorted.rules.iter().filter(|(id, _)| !sorted.has_unusable(PolicyKind::RoutingRule, |missing| missing == *id)) {
         let reached = |namespace: &str| id.namespace == operator_namespace || namespace == id.namespace;
         for (index, test) in rule.typed.spec.tests.iter().enumerate() {
-            let placed = placed(rule, index, test, findings);
-            trials.extend(placed.filter(|placed| !is_held(folder, document, &reached, &placed.trial)));
+            let located = located(rule, index, test, findings);
+            trials.extend(located.filter(|located| !depends_on_unusable(sorted, document, &reached, &located.trial)));
         }
     }
     trials
 }
 
-fn is_held(folder: &SortedObjects<'_>, document: &Document, reached: &dyn Fn(&str) -> bool, trial: &Trial) -> bool {
+fn depends_on_unusable(sorted: &SortedObjects<'_>, document: &Document, reached: &dyn Fn(&str) -> bool, trial: &Trial) -> bool {
     let is = |id: &ObjectRef, name: &str| id.name == name || id.to_string() == name;
-    // Without a name, the first of the scope is meant: a key that is missing may be that.
-    let asks = |id: &ObjectRef| reached(&id.namespace) && trial.request.key.as_deref().is_none_or(|name| is(id, name));
-    let of_key = |key: &KeyDoc| asks(&id(&key.namespace, &key.name)) && !folder.missing_providers(key).is_empty();
+    // Without a name, the first key of the scope is used, which may be one that can't be used.
+    let may_use = |id: &ObjectRef| reached(&id.namespace) && trial.request.key.as_deref().is_none_or(|name| is(id, name));
+    let of_key = |key: &KeyDoc| may_use(&id(&key.namespace, &key.name)) && !sorted.unusable_providers(key).is_empty();
     let rule = trial.expect.rule.as_deref().filter(|name| !name.is_empty());
-    folder.misses("VirtualKey", asks)
-        || (may_be_keyless(folder, document, reached, trial) && folder.misses_keyless(|id| reached(&id.namespace)))
+    sorted.has_unusable(PolicyKind::VirtualKey, may_use)
+        || (may_be_keyless(sorted, document, reached, trial) && sorted.may_miss_keyless(|id| reached(&id.namespace)))
         || document.keys.iter().any(of_key)
-        || (!trial.given.spent.is_empty() && folder.misses("Budget", |_| true))
-        || rule.is_some_and(|name| folder.misses("RoutingRule", |id| is(id, name)))
+        || (!trial.given.spent.is_empty() && sorted.has_unusable(PolicyKind::Budget, |_| true))
+        || rule.is_some_and(|name| sorted.has_unusable(PolicyKind::RoutingRule, |id| is(id, name)))
 }
 
-/// Whether the key of those who name none may be the one that is meant: it comes last.
+/// Whether the test may use the key of callers without a key: that is the last one.
 fn may_be_keyless(
-    folder: &SortedObjects<'_>,
+    sorted: &SortedObjects<'_>,
     document: &Document,
     reached: &dyn Fn(&str) -> bool,
     trial: &Trial,
 ) -> bool {
     let keyed = || document.keys.iter().any(|key| !key.keyless && reached(&key.namespace));
-    match (folder.keyless, trial.request.key.as_deref()) {
+    match (sorted.keyless, trial.request.key.as_deref()) {
         (Keyless::WithoutAnyKey, _) => true,
         (Keyless::WithoutDefault, Some(name)) => name.rsplit('/').next() == Some(DEFAULT_KEY),
         (Keyless::WithoutDefault, None) => !keyed(),
     }
 }
 
-/// `None` if no outcome could fulfil it.
-fn placed(
+/// `None`, with a finding, if no result can match it.
+fn located(
     ReadObject { object, .. }: &ReadObject<'_, RoutingRule>,
     index: usize,
     test: &RuleTestSpec,
     findings: &mut Vec<Finding>,
-) -> Option<PlacedTrial> {
+) -> Option<LocatedTrial> {
     let path = format!("spec.tests[{index}]");
     let RuleTestSpec { name, given, request, expect } = test;
     let given = given.clone().unwrap_or_default();
@@ -151,10 +152,10 @@ fn placed(
             refused: expect.refused.clone(),
         },
     };
-    Some(PlacedTrial { trial, place: object.at(&format!("{path}.expect")), object: object.label(), path })
+    Some(LocatedTrial { trial, location: object.at(&format!("{path}.expect")), object: object.label(), path })
 }
 
-/// `95%` as 95: the schema lets through at most three digits and the sign.
+/// `95%` as 95: the schema accepts at most three digits and the sign.
 fn percent(text: &str) -> u32 {
     text.trim_end_matches('%').parse().unwrap_or_default()
 }

@@ -1,15 +1,15 @@
-//! Folders that are broken, each in one way, and folders that are sound.
+//! Folders with one problem each, and valid folders.
 
 pub struct Broken {
     pub name: &'static str,
-    /// File names and texts; what is trimmed at a text's start is not counted as a line.
+    /// File names and texts. Lines that are trimmed at the start of a text don't count.
     pub files: &'static [(&'static str, &'static str)],
     pub keys: &'static [&'static str],
     pub environment: &'static [(&'static str, &'static str)],
     pub expected: &'static [&'static str],
 }
 
-/// One file, nothing on the command line, an empty environment.
+/// One file, no arguments, an empty environment.
 const fn broken(
     name: &'static str,
     files: &'static [(&'static str, &'static str)],
@@ -18,7 +18,7 @@ const fn broken(
     Broken { name, files, keys: &[], environment: &[], expected }
 }
 
-/// A provider that anybody may use, so that a case is broken in its own way alone.
+/// A provider that anybody may use, so that a case has only its own problem.
 macro_rules! provider {
     ($name:literal) => {
         concat!(
@@ -579,7 +579,7 @@ pub const BROKEN: &[Broken] = &[
     },
 ];
 
-pub const SOUND: &[(&str, &str)] = &[
+pub const VALID: &[(&str, &str)] = &[
     (
         "governance",
         r#"

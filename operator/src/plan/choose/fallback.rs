@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use outrigger_compile::{Cluster, Compiled, Finding, Judgement, Object, compile_in};
+use outrigger_compile::{Cluster, Compiled, Finding, ObjectValidation, Object, compile_in};
 
 use super::findings::{DecisionStage, PassFindings, Rank, TestBudget};
 use super::{EvaluatedNamespace, authorities};
@@ -133,7 +133,7 @@ impl<'a> Fallback<'a> {
         let spaces: Vec<&Arc<Object>> =
             self.scope.namespaces.iter().filter_map(|name| self.index.namespace(name)).collect();
         let versions = own.iter().chain(foreign.values()).chain(&self.deleted_budgets);
-        let objects: Vec<(&Object, &Judgement)> =
+        let objects: Vec<(&Object, &ObjectValidation)> =
             versions.map(|version| (version.object(), version.judgement())).collect();
         let others: Vec<&Object> =
             values.values().map(|holding| holding.object()).chain(spaces.into_iter().map(AsRef::as_ref)).collect();

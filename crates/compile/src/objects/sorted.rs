@@ -1,4 +1,4 @@
-//! Step one: objects sorted by kind, those that are sound by themselves.
+//! Sorts objects by kind. Invalid ones are reported and left out.
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -6,8 +6,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use outrigger_core::ObjectRef;
 use outrigger_crds::{Budget, LlmProvider, ModelCatalog, RoutingRule, VirtualKey, schema};
 
+use crate::objects::kind::PolicyKind;
 use crate::findings::finding::{Cause, Finding};
-use crate::objects::judgement::{Condition, Judgement, Typed};
+use crate::objects::validation::{Condition, ObjectValidation, Typed};
 use crate::read::source::Object;
 
 /// An object together with its type.
@@ -16,44 +17,44 @@ pub(crate) struct ReadObject<'a, T> {
     pub typed: &'a T,
 }
 
-/// By namespace and name, in that order: what is made of them is canonical.
+/// Ordered by namespace and name, so that documents are canonical.
 pub(crate) type ByName<T> = BTreeMap<ObjectRef, T>;
 
-/// The sound objects of a folder.
+/// The valid objects of a folder or a namespace, by kind.
 #[derive(Default)]
 pub(crate) struct SortedObjects<'a> {
     pub providers: ByName<ReadObject<'a, LlmProvider>>,
     pub keys: ByName<ReadObject<'a, VirtualKey>>,
     pub rules: ByName<ReadObject<'a, RoutingRule>>,
-    /// Those of the rules.
+    /// The conditions of the rules.
     pub conditions: ByName<&'a Condition>,
     pub budgets: ByName<ReadObject<'a, Budget>>,
     pub catalogs: ByName<ReadObject<'a, ModelCatalog>>,
     pub secrets: ByName<&'a Object>,
     pub config_maps: ByName<&'a Object>,
     pub namespaces: HashMap<&'a str, &'a Object>,
-    /// Kind and name of those that are there and can't be used.
-    pub unsound: HashSet<(&'a str, ObjectRef)>,
-    /// Whether there is more that could not be read: any object may be in it.
+    /// Kind and name of objects that exist and can't be used.
+    pub unusable: HashSet<(PolicyKind, ObjectRef)>,
+    /// Whether parts of the input can't be read. They may contain any object.
     pub unread: bool,
     pub keyless: Keyless,
 }
 
-/// When callers that name no key have one of their own.
+/// When callers without a key get a keyless key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Keyless {
-    /// In a folder, where no VirtualKey is.
+    /// In a folder, if there is no VirtualKey.
     #[default]
     WithoutAnyKey,
-    /// In a cluster, where a namespace has none named `default`.
+    /// In a cluster, if the namespace has no VirtualKey named `default`.
     WithoutDefault,
 }
 
 impl SortedObjects<'_> {
-    /// Every VirtualKey there is, unsound ones among them: a broken key must not change what callers of another may do.
+    /// Every VirtualKey, including invalid ones: a broken key must not change what callers of another key may do.
     pub fn key_names(&self) -> Vec<ObjectRef> {
-        let unsound = self.unsound.iter().filter(|(kind, _)| *kind == "VirtualKey").map(|(_, id)| id);
-        let mut names: Vec<ObjectRef> = self.keys.keys().chain(unsound).cloned().collect();
+        let unusable = self.unusable.iter().filter(|(kind, _)| *kind == PolicyKind::VirtualKey).map(|(_, id)| id);
+        let mut names: Vec<ObjectRef> = self.keys.keys().chain(unusable).cloned().collect();
         names.sort();
         names.dedup();
         names
@@ -66,48 +67,49 @@ impl Object {
     }
 }
 
-/// Sorts objects: ours, each with what was found of it by itself, and others.
-pub(crate) fn folder<'a>(
-    ours: impl Iterator<Item = (&'a Object, &'a Judgement)>,
+/// Sorts objects: our kinds, each with its validation, and other kinds.
+pub(crate) fn sort<'a>(
+    ours: impl Iterator<Item = (&'a Object, &'a ObjectValidation)>,
     others: impl Iterator<Item = &'a Object>,
     findings: &mut Vec<Finding>,
 ) -> SortedObjects<'a> {
-    let mut folder = SortedObjects::default();
+    let mut sorted = SortedObjects::default();
     let mut seen: HashMap<(&str, ObjectRef), &Object> = HashMap::new();
     let mut is_new = |object: &'a Object, findings: &mut Vec<Finding>| {
         if object.name.is_empty() {
             return true;
         }
         match seen.entry((object.kind.as_str(), object.id())) {
-            Entry::Vacant(place) => {
-                place.insert(object);
+            Entry::Vacant(entry) => {
+                entry.insert(object);
                 true
             }
             Entry::Occupied(first) => {
-                let message = format!("is already defined at {}: keep one of the two", first.get().place);
+                let message = format!("is already defined at {}: keep one of the two", first.get().location);
                 findings.push(object.error("", message));
                 false
             }
         }
     };
-    for (object, judgement) in ours {
+    for (object, validation) in ours {
         if !is_new(object, findings) {
             continue;
         }
-        match judgement.sound() {
-            Ok(Typed::Provider(typed)) => drop(folder.providers.insert(object.id(), ReadObject { object, typed })),
-            Ok(Typed::Key(typed)) => drop(folder.keys.insert(object.id(), ReadObject { object, typed })),
+        match validation.sound() {
+            Ok(Typed::Provider(typed)) => drop(sorted.providers.insert(object.id(), ReadObject { object, typed })),
+            Ok(Typed::Key(typed)) => drop(sorted.keys.insert(object.id(), ReadObject { object, typed })),
             Ok(Typed::Rule(typed, condition)) => {
-                folder.conditions.insert(object.id(), condition);
-                folder.rules.insert(object.id(), ReadObject { object, typed });
+                sorted.conditions.insert(object.id(), condition);
+                sorted.rules.insert(object.id(), ReadObject { object, typed });
             }
-            Ok(Typed::Budget(typed)) => drop(folder.budgets.insert(object.id(), ReadObject { object, typed })),
-            Ok(Typed::Catalog(typed)) => drop(folder.catalogs.insert(object.id(), ReadObject { object, typed })),
+            Ok(Typed::Budget(typed)) => drop(sorted.budgets.insert(object.id(), ReadObject { object, typed })),
+            Ok(Typed::Catalog(typed)) => drop(sorted.catalogs.insert(object.id(), ReadObject { object, typed })),
             Err(found) => {
                 let to_finding =
                     |one: &schema::SchemaFinding| object.error(&one.path, one.message.clone()).because(Cause::Schema);
                 findings.extend(found.iter().map(to_finding));
-                folder.unsound.insert((schema::closest_kind(&object.kind), object.id()));
+                let kind = PolicyKind::from_name(schema::closest_kind(&object.kind));
+                sorted.unusable.extend(kind.map(|kind| (kind, object.id())));
             }
         }
     }
@@ -120,11 +122,11 @@ pub(crate) fn folder<'a>(
             continue;
         }
         match object.kind.as_str() {
-            "Secret" => drop(folder.secrets.insert(object.id(), object)),
-            "ConfigMap" => drop(folder.config_maps.insert(object.id(), object)),
-            "Namespace" => drop(folder.namespaces.insert(&object.name, object)),
+            "Secret" => drop(sorted.secrets.insert(object.id(), object)),
+            "ConfigMap" => drop(sorted.config_maps.insert(object.id(), object)),
+            "Namespace" => drop(sorted.namespaces.insert(&object.name, object)),
             _ => {}
         }
     }
-    folder
+    sorted
 }

@@ -1,4 +1,4 @@
-//! Tests of rules that ask about what can't be used are held back, and those that don't are not.
+//! Tests of rules that depend on objects that can't be used are skipped; others are not.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic, outside its own function as well")]
 
@@ -24,7 +24,7 @@ fn run(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_test_waits_until_what_it_asks_about_is_mended() {
+fn skips_tests_that_depend_on_unusable_objects() {
     let tests = "{targets: [{provider: local}], tests: [\
                  {name: first, request: {model: a}, expect: {provider: local}}, \
                  {name: named, request: {key: b, model: a}, expect: {provider: local}}, \

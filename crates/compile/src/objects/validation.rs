@@ -1,5 +1,5 @@
-//! An object judged by itself, by its kind's schema and rules. It takes longer than what comes after, and changes only with
-//! the object: who compiles the same object again keeps it.
+//! Validates one object, by the schema and rules of its kind. This takes longer than the following steps, and the
+//! result depends only on the object: callers that compile the same object again should keep it.
 
 use std::sync::Arc;
 
@@ -8,11 +8,12 @@ use outrigger_policy::{Expression, ExpressionError};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::objects::kind::PolicyKind;
 use crate::read::source::Object;
 
-/// What was found of an object of ours, or its type.
+/// The typed object, or the findings.
 #[derive(Clone, Debug)]
-pub struct Judgement(Result<Typed, Vec<schema::SchemaFinding>>);
+pub struct ObjectValidation(Result<Typed, Vec<schema::SchemaFinding>>);
 
 #[derive(Clone, Debug)]
 pub(crate) enum Typed {
@@ -23,19 +24,19 @@ pub(crate) enum Typed {
     Catalog(Box<ModelCatalog>),
 }
 
-/// The condition of a rule, compiled and tried on samples; `None` where there is none.
+/// The condition of a rule, compiled and evaluated on samples; `None` if the rule has none.
 pub(crate) type Condition = Option<Result<Arc<Expression>, ExpressionError>>;
 
 fn condition(rule: &RoutingRule) -> Condition {
     let compiled = Expression::compile(rule.spec.when.as_deref()?).map(Arc::new);
     if let Ok(expression) = &compiled {
-        // What came of it is kept in it.
+        // The expression keeps the result.
         let _kept = expression.try_on_samples();
     }
     Some(compiled)
 }
 
-impl Judgement {
+impl ObjectValidation {
     #[must_use]
     pub fn of(object: &Object) -> Self {
         let found = schema::validate(&object.value);
@@ -43,17 +44,20 @@ impl Judgement {
             return Self(Err(found));
         }
         let value = schema::with_defaults(&object.value);
-        let typed = match object.kind.as_str() {
-            "LLMProvider" => read(value).map(Typed::Provider),
-            "VirtualKey" => read(value).map(Typed::Key),
-            "RoutingRule" => read(value).map(|rule| {
+        let typed = match PolicyKind::from_name(&object.kind) {
+            Some(PolicyKind::LlmProvider) => read(value).map(Typed::Provider),
+            Some(PolicyKind::VirtualKey) => read(value).map(Typed::Key),
+            Some(PolicyKind::RoutingRule) => read(value).map(|rule| {
                 let condition = condition(&rule);
                 Typed::Rule(rule, condition)
             }),
-            "Budget" => read(value).map(Typed::Budget),
-            "ModelCatalog" => read(value).map(Typed::Catalog),
-            // The schema knows no other kind, and has reported it.
-            other => Err(schema::SchemaFinding { path: "kind".to_owned(), message: format!("unknown kind {other}") }),
+            Some(PolicyKind::Budget) => read(value).map(Typed::Budget),
+            Some(PolicyKind::ModelCatalog) => read(value).map(Typed::Catalog),
+            // The schema has already reported any other kind.
+            None => Err(schema::SchemaFinding {
+                path: "kind".to_owned(),
+                message: format!("unknown kind {}", object.kind),
+            }),
         };
         Self(typed.map_err(|finding| vec![finding]))
     }

@@ -1,4 +1,4 @@
-//! What lies around the objects that are compiled.
+//! Inputs other than the objects that are compiled.
 
 use crate::findings::finding::Severity;
 
@@ -6,9 +6,9 @@ use crate::findings::finding::Severity;
 type Environment<'a> = dyn Fn(&str) -> Option<String> + 'a;
 
 pub(crate) struct CompileContext<'a> {
-    /// Where values are looked for that no Secret holds; `None` in a cluster, where only Secrets hold them.
+    /// Environment variables for credentials without a Secret; `None` in a cluster, where only Secrets hold them.
     pub environment: Option<&'a Environment<'a>>,
-    /// How bad it is that a value is nowhere.
+    /// The severity of a credential without a value.
     pub without_value: Severity,
     pub operator_namespace: &'a str,
 }
