@@ -50,7 +50,7 @@ pub(crate) fn report(objects: &[Object], judged: &Judged) -> Result<String, Seri
 }
 
 /// A test case: it fails if there is an error among the findings, and prints the warnings otherwise.
-fn case(class: &str, name: &str, place: &SourceLocation, took: Option<Duration>, findings: &[&Finding]) -> TestCase {
+fn case(class: &str, name: &str, location: &SourceLocation, took: Option<Duration>, findings: &[&Finding]) -> TestCase {
     let error = findings.iter().find(|finding| finding.severity == Severity::Error);
     let lines = findings.iter().map(|finding| shown(&finding.to_string())).collect::<Vec<_>>().join("\n");
     let mut status = TestCaseStatus::success();
@@ -60,8 +60,8 @@ fn case(class: &str, name: &str, place: &SourceLocation, took: Option<Duration>,
     }
     let mut case = TestCase::new(shown(name), status);
     case.set_classname(shown(class));
-    case.extra.insert("file".into(), shown(&place.file).into());
-    case.extra.insert("line".into(), place.line.to_string().into());
+    case.extra.insert("file".into(), shown(&location.file).into());
+    case.extra.insert("line".into(), location.line.to_string().into());
     if let Some(took) = took {
         case.set_time(took);
     }
@@ -119,8 +119,8 @@ mod tests {
 
     #[test]
     fn what_xml_cannot_hold_is_escaped() {
-        let place = SourceLocation { file: "a".to_owned(), line: 1 };
-        let case = case("\u{1}", "<\"'&>\u{9b}\u{202e}\u{7f}", &place, None, &[]);
+        let location = SourceLocation { file: "a".to_owned(), line: 1 };
+        let case = case("\u{1}", "<\"'&>\u{9b}\u{202e}\u{7f}", &location, None, &[]);
         assert_eq!(case.name.as_str(), "<\"'&>\\u{9b}\\u{202e}\\u{7f}");
         assert_eq!(case.classname.as_ref().map(|name| name.as_str()), Some("\\u{1}"));
     }

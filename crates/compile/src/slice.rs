@@ -87,7 +87,7 @@ impl<'a> Slices<'a> {
         let indexes: BTreeSet<usize> =
             names.iter().filter_map(|name| self.keys.get(&(namespace, name.as_str())).copied()).collect();
         let whole: Vec<&KeyDoc> = indexes.iter().filter_map(|index| document.keys.get(*index)).collect();
-        let on = |key: &&&KeyDoc| !key.suspended && key.expires_at.is_none_or(|index| index > now);
+        let on = |key: &&&KeyDoc| !key.suspended && key.expires_at.is_none_or(|expiry| expiry > now);
         let live: Vec<&KeyDoc> = whole.iter().filter(on).copied().collect();
         let providers = self.providers(&live);
         let keys: Vec<KeyDoc> = whole

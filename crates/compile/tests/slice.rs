@@ -166,8 +166,8 @@ impl Conditions for NamedState<'_> {
     }
 
     fn gate(&self, provider: &Provider, credential: Option<&Credential>, model: &str) -> Option<Skip> {
-        let namespace_field = (&provider.id, credential.map(|one| one.name.clone()), model);
-        (self.rests && self.chance(namespace_field).is_multiple_of(4)).then_some(Skip::Cooldown)
+        let attempt = (&provider.id, credential.map(|one| one.name.clone()), model);
+        (self.rests && self.chance(attempt).is_multiple_of(4)).then_some(Skip::Cooldown)
     }
 
     fn pace(&self, _: &Provider, _: Option<&Credential>, _: &str) -> Option<Pace> {
@@ -182,7 +182,7 @@ impl Conditions for NamedState<'_> {
 
 /// A decision by names: indexes differ between a slice and the whole.
 fn described(policy: &Policy, decision: &Decision) -> String {
-    let limit = |namespace_field: LimitIndex| policy.limits.all[namespace_field].id.to_string();
+    let limit = |index: LimitIndex| policy.limits.all[index].id.to_string();
     let candidates: Vec<String> = decision
         .candidates
         .iter()
@@ -346,8 +346,8 @@ fn a_slice_contains_what_its_keys_reach() {
         ("stopped", 0, "shop/stopped |  |  |  |  |  | ".to_owned()),
     ] {
         let keys: Vec<String> = keys.split(',').map(str::to_owned).collect();
-        let mut content_now = content(&slices.slice("shop", &keys, now));
-        content_now = content_now.replace("outrigger-system/c", "operator");
+        let mut found = content(&slices.slice("shop", &keys, now));
+        found = found.replace("outrigger-system/c", "operator");
         let sort = |text: &str| -> Vec<Vec<String>> {
             let part = |part: &str| {
                 let mut words: Vec<String> = part.split(' ').map(str::to_owned).filter(|one| !one.is_empty()).collect();
@@ -356,6 +356,6 @@ fn a_slice_contains_what_its_keys_reach() {
             };
             text.split('|').map(part).collect()
         };
-        assert_eq!(sort(&content_now), sort(&expected), "{keys:?}: {content_now}");
+        assert_eq!(sort(&found), sort(&expected), "{keys:?}: {found}");
     }
 }
