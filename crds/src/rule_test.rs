@@ -57,7 +57,7 @@ pub struct TestGiven {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TestRequest {
-    /// The key of the request, one that the rule applies to. Absent: the first of these, by name.
+    /// All rows. A row for an exact name takes precedence over one for a prefix or suffix.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "shapes::reference")]
     pub key: Option<String>,

@@ -113,10 +113,7 @@ impl Compiled {
         self.findings.iter().all(|finding| finding.severity != Severity::Error)
     }
 
-    /// Builds the policy of the document, without compiling its conditions again.
-    ///
-    /// # Errors
-    /// As [`Policy::build`].
+    /// Requests that a budget counts without a reference: all fields must match.
     pub fn policy(&self) -> Result<Policy, BuildError> {
         Policy::build_with(self.document.clone(), &self.conditions)
     }

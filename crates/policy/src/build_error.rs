@@ -6,7 +6,7 @@ use thiserror::Error;
 use crate::document::ReadError;
 use crate::rules::expression::ExpressionError;
 
-/// Why a document is no policy.
+/// Why a document is not a valid policy.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum BuildError {
     #[error(transparent)]

@@ -1,18 +1,19 @@
-//! Which headers pass between a caller and a provider, in each direction: one table, which the gateway and the rules read.
+//! Which headers are forwarded between a caller and a provider, in each direction. The gateway and the rules use the
+//! same table.
 //!
-//! Between a caller and a provider of the same dialect everything passes that has no row, unknown headers among it. Between
-//! dialects nothing does but what a row lets through.
+//! Between a caller and a provider of the same dialect every header without a row is forwarded, including unknown ones.
+//! Between dialects only headers with a row that allows it are forwarded.
 
-/// What becomes of a header on its way.
+/// What happens to a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HeaderFate {
     Passes,
     Dropped,
-    /// Passes if it speaks of the caller alone: if no other credential could have been asked.
+    /// Forwarded only if it concerns no one but the caller: if no other credential could have been used.
     OfOneCredential,
 }
 
-/// What a group of headers is, and why it goes where it goes.
+/// A group of headers with the same purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Group {
     Credential,
@@ -39,22 +40,22 @@ use Group::{
 };
 use HeaderFate::{Dropped, OfOneCredential, Passes};
 
-/// A group's row.
+/// The row of a group.
 #[derive(Clone, Copy, Debug)]
 pub struct HeaderRule {
     pub group: Group,
-    /// In lower case. A star at the end stands for every name that begins so, one in front for every name that ends so and
-    /// has no row of its own.
+    /// In lower case. `name*` stands for every name that begins so, `*name` for every name that ends so and has no row
+    /// of its own.
     pub names: &'static [&'static str],
-    /// To a provider of the caller's dialect.
+    /// Towards a provider of the caller's dialect.
     pub up: HeaderFate,
-    /// To a provider of another dialect.
+    /// Towards a provider of another dialect.
     pub across: HeaderFate,
-    /// Back from a provider of the caller's dialect. From another dialect nothing comes back.
+    /// Back from a provider of the caller's dialect. Nothing is forwarded back from another dialect.
     pub down: HeaderFate,
-    /// Rules don't see it.
+    /// Whether it is hidden from rules.
     pub hidden: bool,
-    /// Why, in words of the docs.
+    /// The reason, in words for the documentation.
     pub why: &'static str,
 }
 
@@ -62,12 +63,12 @@ const fn both_ways(group: Group, names: &'static [&'static str], why: &'static s
     HeaderRule { group, names, up: Dropped, across: Dropped, down: Dropped, hidden: false, why }
 }
 
-/// Not for the provider, and nobody's secret on the way back.
+/// Not forwarded to the provider; not secret in an answer.
 const fn only_up(group: Group, names: &'static [&'static str], why: &'static str) -> HeaderRule {
     HeaderRule { down: Passes, ..both_ways(group, names, why) }
 }
 
-/// All of it. A name of its own comes before a family that it is in.
+/// All rows. A row for an exact name takes precedence over one for a prefix or suffix.
 pub const TABLE: &[HeaderRule] = &[
     HeaderRule {
         hidden: true,
@@ -315,8 +316,8 @@ pub const TABLE: &[HeaderRule] = &[
     HeaderRule { up: Passes, ..both_ways(Server, &["date"], "From the provider's clock; the gateway sends its own.") },
 ];
 
-/// The row of a header, by its name in lower case; `None`: it has none. A name of its own comes before its first letters, and
-/// those before its last. An underscore is taken for a hyphen, as some servers do.
+/// The row of a header, by its name in lower case; `None` if it has none. An exact name takes precedence over a prefix,
+/// and a prefix over a suffix. An underscore matches a hyphen, as in some servers.
 #[must_use]
 pub fn row(name: &str) -> Option<&'static HeaderRule> {
     let name = name.as_bytes();
@@ -334,11 +335,11 @@ fn matches(known: &[u8], name: &[u8]) -> bool {
     known.len() == name.len() && known.iter().zip(name).all(same)
 }
 
-/// Names are kept on shelves by a letter: a request has a dozen headers, and each is looked for among a few names instead of
-/// among all.
+/// Names are grouped in buckets by a letter: a request has a dozen headers, and each is compared with a few names
+/// instead of all.
 const SHELVES: usize = 64;
 
-/// By the first letter, or the one behind `x-`.
+/// By the first letter, or the one after `x-`.
 const fn beginning(name: &[u8]) -> usize {
     match name {
         [b'x', b'-' | b'_', letter, ..] => 32 + (*letter & 31) as usize,
@@ -347,7 +348,7 @@ const fn beginning(name: &[u8]) -> usize {
     }
 }
 
-/// By the last.
+/// By the last letter.
 const fn end(name: &[u8]) -> usize {
     match name {
         [.., letter] => (*letter & 31) as usize,
@@ -359,7 +360,7 @@ const fn is_end(name: &[u8]) -> bool {
     matches!(name, [b'*', ..])
 }
 
-/// How many names of the table are ends, or are not.
+/// How many names of the table are suffixes, or are not.
 const fn count(ends: bool) -> usize {
     let (mut names, mut row) = (0, 0);
     while row < TABLE.len() {
@@ -373,15 +374,15 @@ const fn count(ends: bool) -> usize {
     names
 }
 
-/// Names of the table shelf by shelf, each shelf in the table's order, with the numbers of their rows.
+/// Names of the table ordered by bucket, each bucket in the table's order, with the indexes of their rows.
 struct Index<const N: usize> {
     names: [(&'static str, usize); N],
-    /// Where each shelf starts, and where the last one ends.
+    /// Where each bucket starts, and where the last one ends.
     starts: [usize; SHELVES + 1],
 }
 
 impl<const N: usize> Index<N> {
-    /// The row of a name that would be on this shelf.
+    /// The row of a name that belongs in this bucket.
     fn on(&self, shelf: usize, name: &[u8]) -> Option<usize> {
         let mut known = self.names[self.starts[shelf]..self.starts[shelf + 1]].iter();
         known.find(|(known, _)| matches(known.as_bytes(), name)).map(|(_, row)| *row)
@@ -415,30 +416,30 @@ impl<const N: usize> Index<N> {
 static BEGINNINGS: Index<{ count(false) }> = Index::of(false);
 static ENDS: Index<{ count(true) }> = Index::of(true);
 
-/// What becomes of a caller's header on its way to a provider of the caller's dialect.
+/// What happens to a caller's header towards a provider of the caller's dialect.
 #[must_use]
 pub fn up(name: &str) -> HeaderFate {
     row(name).map_or(Passes, |row| row.up)
 }
 
-/// The names of the caller's headers that go to a provider of another dialect.
+/// The names of the caller's headers that are forwarded to a provider of another dialect.
 pub fn up_across() -> impl Iterator<Item = &'static str> {
     TABLE.iter().filter(|row| row.across == Passes).flat_map(|row| row.names.iter().copied())
 }
 
-/// What becomes of a provider's header on its way back to a caller of its dialect.
+/// What happens to a provider's header towards a caller of its dialect.
 #[must_use]
 pub fn down(name: &str) -> HeaderFate {
     row(name).map_or(Passes, |row| row.down)
 }
 
-/// Whether rules don't see it, because callers put credentials there.
+/// Whether a header is hidden from rules, because callers put credentials in it.
 #[must_use]
 pub fn is_hidden(name: &str) -> bool {
     row(name).is_some_and(|row| row.hidden)
 }
 
-/// Whether it says that a proxy has passed the request on.
+/// Whether a header shows that a proxy forwarded the request.
 #[must_use]
 pub fn is_of_a_proxy(name: &str) -> bool {
     row(name).is_some_and(|row| row.group == Proxy)

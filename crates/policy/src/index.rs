@@ -1,4 +1,5 @@
-//! Places in the lists of a policy. Each list has a type of its own, so that a place in one is never used in another.
+//! Typed indexes of the lists in a policy. Each list has its own type, so that an index of one list can't be used with
+//! another.
 
 macro_rules! index {
     ($(#[$doc:meta])* $name:ident) => {
@@ -21,26 +22,26 @@ macro_rules! index {
 }
 
 index! {
-    /// A place in `Policy::keys`.
+    /// An index of `Policy::keys`.
     KeyIndex
 }
 index! {
-    /// A place in `Policy::providers`.
+    /// An index of `Policy::providers`.
     ProviderIndex
 }
 index! {
-    /// A place in `Policy::rules`.
+    /// An index of `Policy::rules`.
     RuleIndex
 }
 index! {
-    /// A place in `Key::providers`.
+    /// An index of `Key::providers`.
     EntryIndex
 }
 index! {
-    /// A place in `Provider::credentials`.
+    /// An index of `Provider::credentials`.
     CredentialIndex
 }
 index! {
-    /// A place in `Limits::all`.
+    /// An index of `Limits::all`.
     LimitIndex
 }

@@ -1,12 +1,12 @@
-//! The compiled policy, and what it decides about a request.
+//! The compiled policy, and its decisions about requests.
 //!
-//! A [`Document`] is what the compiler writes and a gateway reads: plain data, stable as JSON. A
-//! [`Policy`] is built from one: names resolved, globs and expressions compiled, rules in order.
-//! [`decide`] takes a policy and a [`Request`] and returns a [`Decision`]: the candidates in the
-//! order in which they are to be tried, and why each of the others was passed over.
+//! The compiler writes a [`Document`] and a gateway reads it: plain data, with a stable JSON format. A [`Policy`] is
+//! built from a document: names are resolved, globs and expressions compiled, rules sorted. [`decide`] takes a policy
+//! and a [`Request`] and returns a [`Decision`]: the candidates in the order of attempts, and why each other candidate
+//! was skipped.
 //!
-//! Pure: randomness, the state of the world and the time are arguments, so the same request gets
-//! the same decision in the gateway, in a test and on the command line.
+//! Pure: random numbers, the gateway's state and the time are arguments. So the same request gets the same decision in
+//! the gateway, in a test and on the command line.
 
 mod build_error;
 pub mod catalogue;

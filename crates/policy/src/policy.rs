@@ -1,4 +1,4 @@
-//! A policy, built: names resolved to indexes, globs and expressions compiled.
+//! A policy that is ready to use: names are resolved to indexes, globs and expressions are compiled.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use crate::rules::rule::{CompiledConditions, Rule};
 use crate::text::glob::{Globs, is_anything, is_pattern};
 use outrigger_core::hash::spread_parts;
 
-/// What a gateway obeys.
+/// The policy of a gateway.
 #[derive(Debug)]
 pub struct Policy {
     pub revision: Revision,
@@ -31,14 +31,14 @@ pub struct Policy {
     pub rules: TiVec<RuleIndex, Rule>,
     pub default_key: Option<KeyIndex>,
     pub limits: Limits,
-    /// What it was built from.
+    /// The document that it was built from.
     pub document: Document,
     pub(crate) catalogues: Catalogues,
     by_name: HashMap<String, KeyIndex>,
     by_alias: HashMap<String, KeyIndex>,
 }
 
-/// ModelNames a policy: `12-9f3ce4a1`, its sequence and the first eight characters of its digest.
+/// Identifies a policy: `12-9f3ce4a1`, its sequence and the first eight characters of its digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Revision {
     pub sequence: u64,
@@ -68,24 +68,24 @@ pub struct Provider {
     pub account: Option<String>,
     pub balance: Balance,
     pub max_attempts: u32,
-    /// The object says so itself.
+    /// Whether the object sets the number of attempts.
     pub wants_attempts: bool,
     pub headers: BTreeMap<String, String>,
-    /// Its credentials may be sent without TLS from pods of other namespaces.
+    /// Whether its credentials may be sent without TLS from pods of other namespaces.
     pub clear_text_credentials: bool,
     pub prewarm: bool,
     pub ca: Option<String>,
     /// `http://HOST:PORT`
     pub proxy: Option<String>,
     pub mock: Option<MockDoc>,
-    /// The account's, shared by all who use it here.
+    /// Limits of the provider, shared by everyone who uses it here.
     pub limits: LimitsDoc,
-    /// What models cost that have no price of their own anywhere.
+    /// The price of models that have no other price.
     pub default_price: Option<Price>,
     names: ModelNames,
-    /// Of its models, the names that are patterns; `*` is none of them.
+    /// The names of its models that are patterns, without `*`.
     pub(crate) patterns: Globs,
-    /// It lists `*`: it says that it takes any name.
+    /// Whether it lists `*`, and so accepts any name.
     pub(crate) says_any: bool,
 }
 
@@ -101,7 +101,7 @@ pub struct Credential {
 }
 
 impl Credential {
-    /// Whether it may be used for a model, by either of the model's names.
+    /// Whether it may be used for a model, known by either of its names.
     pub(crate) fn serves(&self, model: &str, upstream_model: &str) -> bool {
         self.models.allows(model) || self.models.matches(upstream_model)
     }
@@ -119,48 +119,48 @@ pub struct Key {
     pub balance: Balance,
     pub extra_fields: bool,
     pub limits: LimitsDoc,
-    /// No answer is longer.
+    /// The most output tokens of an answer.
     pub max_output_tokens: Option<u32>,
-    /// No cap that a gateway writes is lower; absent means its default.
+    /// The lowest limit of output tokens that a gateway sets; absent means its default.
     pub min_output_tokens: Option<u32>,
-    /// Whether a gateway may write one where the caller set none.
+    /// Whether a gateway may set a limit of output tokens if the caller set none.
     pub cap_output: bool,
     pub on_limit: OnLimit,
     pub unpriced: Unknown,
     pub unmetered: Unknown,
     pub on_hang_up: OnHangUp,
-    /// It is nobody's key who does not name it.
+    /// Whether callers must send its name or a token of it.
     pub must_be_named: bool,
     pub suspended: bool,
     pub expires_at: Option<i64>,
     pub team: Option<String>,
     pub customer: Option<String>,
     pub keyless: bool,
-    /// Whose pods alone may use it; `None`: all.
+    /// The service accounts whose pods may use it; `None`: all.
     pub service_accounts: Option<Vec<String>>,
     allow: Globs,
     deny: Globs,
 }
 
 impl Key {
-    /// Whether the key's own lists let a model through. Deny wins.
+    /// Whether the key's own lists allow a model. Deny overrides allow.
     #[must_use]
     pub fn allows(&self, model: &str) -> bool {
         self.permits(&[model])
     }
 
-    /// Whether the key's own lists let every model through.
+    /// Whether the key's own lists allow every model.
     pub(crate) fn allows_anything(&self) -> bool {
         (self.allow.is_empty() || self.allow.matches_anything()) && self.deny.is_empty()
     }
 
-    /// Whether the key's own lists let a model through that goes by several names: one of them has
-    /// to be allowed, and none denied. Else an alias would be a way around a denial.
+    /// Whether the key's own lists allow a model with several names: one name must be allowed, and none denied.
+    /// Otherwise an alias could bypass a denial.
     pub(crate) fn permits(&self, names: &[&str]) -> bool {
         names.iter().any(|name| self.allow.allows(name)) && !names.iter().any(|name| self.deny.matches(name))
     }
 
-    /// The entry of a local name.
+    /// The entry with this local name.
     #[must_use]
     pub fn provider(&self, name: &str) -> Option<EntryIndex> {
         self.providers.position(|provider| &*provider.name == name)
@@ -172,14 +172,14 @@ pub struct KeyProvider {
     pub name: Arc<str>,
     pub provider: ProviderIndex,
     pub weight: u32,
-    /// The key's own, for this provider.
+    /// The key's own limits for this provider.
     pub limits: LimitsDoc,
     pub(crate) models: Globs,
     pub(crate) credentials: Vec<String>,
 }
 
 impl KeyProvider {
-    /// Whether a model stands to the letter in the key's own list.
+    /// Whether the entry's list contains exactly this model.
     #[must_use]
     pub fn names(&self, model: &str) -> bool {
         self.models.names(model)
@@ -187,13 +187,13 @@ impl KeyProvider {
 }
 
 impl Provider {
-    /// The entry that a name or an alias of a model stands for.
+    /// The model with this name or alias.
     #[must_use]
     pub fn model(&self, name: &str) -> Option<&Model> {
         self.models.get(self.names.place(name)?)
     }
 
-    /// The first entry whose name is a pattern that matches.
+    /// The first model whose name is a pattern that matches.
     pub(crate) fn pattern(&self, name: &str) -> Option<&Model> {
         if !self.says_any && self.patterns.is_empty() {
             return None;
@@ -201,17 +201,17 @@ impl Provider {
         self.models.iter().find(|model| is_pattern(&model.name) && Globs::new(&[model.name.to_string()]).matches(name))
     }
 
-    /// The model's own name, where `name` is an alias; else `name`.
+    /// The model's own name if `name` is an alias; else `name`.
     pub(crate) fn own_name<'n>(&'n self, name: &'n str) -> &'n str {
         self.model(name).map_or(name, |model| &model.name)
     }
 
-    /// Whether the provider has said which models it serves, and this is none of them.
+    /// Whether the provider serves only listed models, and this is not one of them.
     pub(crate) fn excludes(&self, name: &str) -> bool {
         self.exclusive && self.model(name).is_none() && !self.says_any && !self.patterns.matches(name)
     }
 
-    /// What the provider is sent for a model's name.
+    /// The name that the provider is sent for a model.
     #[must_use]
     pub fn upstream_name(&self, name: &str) -> Arc<str> {
         match self.model(name) {
@@ -225,12 +225,12 @@ impl Policy {
     /// Builds a policy. Everything that can fail fails here.
     ///
     /// # Errors
-    /// [`BuildError`] names the object that is at fault.
+    /// [`BuildError`], which names the object with the problem.
     pub fn build(document: Document) -> Result<Self, BuildError> {
         Self::build_with(document, &CompiledConditions::new())
     }
 
-    /// As [`Policy::build`], with conditions that were compiled before.
+    /// Like [`Policy::build`], with conditions that are already compiled.
     ///
     /// # Errors
     /// As [`Policy::build`].
@@ -277,14 +277,14 @@ impl Policy {
         Ok(Policy { revision, providers, keys, rules, default_key, limits, document, catalogues, by_name, by_alias })
     }
 
-    /// The key that a name stands for: `search`, `vk-search` or `team-a/search`.
+    /// The key with this name: `search`, `vk-search` or `team-a/search`.
     #[must_use]
     pub fn key_named(&self, name: &str) -> Option<KeyIndex> {
         let bare = || name.strip_prefix("vk-").and_then(|rest| self.by_name.get(rest));
         self.by_name.get(name).or_else(bare).copied()
     }
 
-    /// The key that a token stands for, by its hash.
+    /// The key of a token, by the token's hash.
     #[must_use]
     pub fn key_of_token(&self, token: &str) -> Option<KeyIndex> {
         if self.by_alias.is_empty() {
@@ -295,7 +295,7 @@ impl Policy {
 }
 
 fn digest(document: &Document) -> String {
-    // The sequence counts writes, not contents: the same contents have the same digest.
+    // The sequence is left out: it counts writes, and the same contents must have the same digest.
     let contents = Document { sequence: 0, ..document.clone() };
     let bytes = serde_json::to_vec(&contents).unwrap_or_default();
     hex(&Sha256::digest(&bytes))

@@ -64,7 +64,7 @@ impl Weight {
         weight
     }
 
-    /// Bytes that a [`Value`] of the text takes at the most, while it is made and after.
+    /// By the last letter.
     #[must_use]
     pub fn tree(&self) -> usize {
         self.bytes + 2 * self.longest + self.nodes()

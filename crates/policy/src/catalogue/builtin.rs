@@ -9,7 +9,7 @@ use crate::prices::Price;
 
 mod prices;
 
-/// Where these figures come from: package, version, the day it was read.
+/// The source of this data: package, version, date.
 pub static SOURCE: &str = "litellm 1.109.1, read 2026-11-22";
 
 const T: u16 = Capabilities::TOOLS.0;

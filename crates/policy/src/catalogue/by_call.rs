@@ -1,6 +1,8 @@
-//! Models that search, or run tools, without being asked to, and bill each time: no usage tells, and no request shows it.
+//! Models that search or run tools without a request for it, and bill each call. Neither usage nor request shows these
+//! calls.
 //!
-//! They are known by name, since public tables tell what a search costs of every model that may search if it is asked to.
+//! The models are recognized by name, because public tables list a price of searches for every model that can search if
+//! asked.
 
 use std::sync::LazyLock;
 
@@ -10,9 +12,9 @@ const SEARCHES: &str = "the model searches by itself, and each search is billed 
 const TOOLS: &str = "the model runs tools by itself, which are billed by their own price";
 const PRESET: &str = "a preset that the provider keeps may bring tools that are not in the request";
 
-/// Names in small letters. Of the providers' price pages, autumn 2026.
+/// Names in lower case, from the providers' price pages, autumn 2026.
 const NAMES: &[(&str, &str)] = &[
-    // OpenAI's, by itself and behind others.
+    // OpenAI's, at OpenAI or other providers.
     ("*-search-preview*", SEARCHES),
     ("*-search-api*", SEARCHES),
     ("*deep-research*", SEARCHES),
@@ -26,7 +28,7 @@ const NAMES: &[(&str, &str)] = &[
     ("compound-beta*", TOOLS),
     ("*/compound", TOOLS),
     ("*/compound-*", TOOLS),
-    // OpenRouter's, of any model.
+    // OpenRouter's suffix, for any model.
     ("*:online*", SEARCHES),
     ("*@preset/*", PRESET),
 ];
@@ -34,7 +36,7 @@ const NAMES: &[(&str, &str)] = &[
 static KNOWN: LazyLock<Vec<(WildMatch, &str)>> =
     LazyLock::new(|| NAMES.iter().map(|(name, why)| (WildMatch::new(name), *why)).collect());
 
-/// Why a conversation with a model of this name may cost more than its tokens, if it may.
+/// Why a conversation with a model of this name may cost more than its tokens; `None` if it can't.
 #[must_use]
 pub fn bills_by_call(model: &str) -> Option<&'static str> {
     let model = model.to_ascii_lowercase();
@@ -71,7 +73,7 @@ mod tests {
         }
     }
 
-    /// A pattern that is too wide would stop what is only counted in tokens.
+    /// A pattern that is too wide would refuse models that bill only tokens.
     #[test]
     fn of_the_built_in_catalogue_few_are_taken_for_such() {
         let kinds = ["Anthropic", "Cerebras", "Gemini", "Groq", "Mistral", "OpenAI"];

@@ -1,4 +1,4 @@
-//! The catalogues that users write, and which of them a provider's models are looked up in.
+//! The catalogues that users write, and which of them apply to a provider.
 
 use typed_index_collections::TiVec;
 
@@ -10,7 +10,7 @@ use crate::index::ProviderIndex;
 #[derive(Debug)]
 pub(crate) struct Catalogues {
     all: Vec<(Vec<Model>, ModelNames)>,
-    /// By provider: places in `all`, the first believed first.
+    /// By provider: indexes of `all`, in order of precedence.
     of: TiVec<ProviderIndex, Vec<usize>>,
 }
 

@@ -1,8 +1,8 @@
-//! The built-in catalogue: which models a provider type has, how much they take, what they can do and what they cost.
+//! The built-in catalogue: the models of each provider type, their sizes, capabilities and prices.
 //!
-//! A sorted static table per provider type; nothing is parsed at start. Types that take any name (OpenAICompatible,
-//! vLLM, Ollama, OpenRouter, Mock) and those whose names are a deployment's or an account's (Azure, Bedrock) have none.
-//! A dated snapshot is a name like any other: no name stands for another here.
+//! A sorted static table for each provider type; nothing is parsed at start. Types that accept any name
+//! (OpenAICompatible, vLLM, Ollama, OpenRouter, Mock), and types whose names depend on a deployment or an account
+//! (Azure, Bedrock), have no table. A dated snapshot is an ordinary name: there are no aliases here.
 
 pub(crate) mod custom;
 pub(crate) mod model;
@@ -19,22 +19,22 @@ use outrigger_core::Capabilities;
 
 use crate::prices::Price;
 
-/// One model, by the name its provider's own API has for it.
+/// One model, by the name in its provider's own API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CatalogueEntry {
     /// As sent upstream in `model` or in the path.
     pub name: &'static str,
-    /// The most input tokens it takes; 0 if unknown.
+    /// The most input tokens; 0 if unknown.
     pub context_window: u32,
-    /// The most tokens it can answer with; 0 if unknown, and for embeddings.
+    /// The most output tokens; 0 if unknown, and for embeddings.
     pub max_output_tokens: u32,
-    /// What it is known to do. An absent one may only be unrecorded.
+    /// Its known capabilities. A missing one may just be unrecorded.
     pub capabilities: Capabilities,
-    /// What it costs; none if the table does not say.
+    /// Its price; `None` if unknown.
     pub price: Option<&'static Price>,
 }
 
-/// The models of a provider type (`OpenAI`, `Anthropic`, …), sorted by name; none for a type that has no table.
+/// The models of a provider type (`OpenAI`, `Anthropic`, …), sorted by name; empty for a type without a table.
 pub fn models(provider_type: &str) -> &'static [CatalogueEntry] {
     match provider_type {
         "Anthropic" => builtin::ANTHROPIC,
@@ -47,7 +47,7 @@ pub fn models(provider_type: &str) -> &'static [CatalogueEntry] {
     }
 }
 
-/// The model of exactly that name.
+/// The model with exactly this name.
 pub fn lookup(provider_type: &str, model: &str) -> Option<&'static CatalogueEntry> {
     let models = models(provider_type);
     models.binary_search_by(|entry| entry.name.cmp(model)).ok().and_then(|at| models.get(at))
@@ -88,7 +88,7 @@ mod tests {
             assert!(models(kind).iter().all(|m| !m.name.starts_with(prefix)), "{kind}");
         }
         assert!(models("OpenAI").iter().all(|m| !m.name.contains('/') && !m.name.starts_with("ft:")));
-        // Groq's own names have a vendor in front.
+        // Groq's own names begin with a vendor.
         assert!(lookup("Groq", "openai/gpt-oss-120b").is_some());
         assert!(lookup("Cerebras", "gpt-oss-120b").is_some());
     }

@@ -1,4 +1,4 @@
-//! A model as a provider's entry or a catalogue describes it, and models by their names.
+//! A model as described in a provider's entry or a catalogue, and an index of models by name.
 
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ impl Model {
             context_window: doc.context_window,
             max_output_tokens: doc.max_output_tokens,
             capabilities: doc.capabilities.as_ref().map(|words| {
-                // A word of a newer version is not a capability that this one could ask for.
+                // Capabilities of newer versions are ignored: this version never asks for them.
                 let known = words.iter().filter_map(|word| Capabilities::from_name(word));
                 known.fold(Capabilities::default(), |all, one| all | one)
             }),
@@ -38,8 +38,8 @@ impl Model {
     }
 }
 
-/// Models by name and alias; a name goes before an alias, and the first of a list before the others. Each request looks here
-/// some twenty times, and the standard library's hash would be a fiftieth of all that it costs.
+/// Models by name and alias. A name takes precedence over an alias, and an earlier model over a later one. Each request
+/// makes some twenty lookups; the standard library's hasher would cost two percent of a request.
 #[derive(Debug, Default)]
 pub(crate) struct ModelNames(HashMap<Box<str>, usize>);
 

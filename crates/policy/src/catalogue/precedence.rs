@@ -1,6 +1,6 @@
-//! What is known of a provider's models, and who is believed: the provider's own entry, then a `ModelCatalog` of its
-//! namespace, then one that tells everywhere, then the built-in catalogue. Each is asked for each figure: an entry
-//! that says nothing of prices leaves that to the next.
+//! Facts about a provider's models, and their precedence: the provider's own entry, then a `ModelCatalog` of its
+//! namespace, then one that applies everywhere, then the built-in catalogue. Each fact is looked up separately: if an
+//! entry has no price, the next source is used.
 
 use outrigger_core::Capabilities;
 
@@ -11,22 +11,22 @@ use crate::policy::{Policy, Provider};
 use crate::prices::Price;
 
 impl Policy {
-    /// What a model costs at a provider: by what is known of it, else the provider's default. `model` is any of its
-    /// names.
+    /// The price of a model at a provider: from the first source that has one, else the provider's default. `model` is
+    /// any of its names.
     #[must_use]
     pub fn price(&self, provider: ProviderIndex, model: &str) -> Option<&Price> {
         self.known(provider, model, |model| model.price.as_ref(), |entry| entry.price)
             .or_else(|| self.providers.get(provider)?.default_price.as_ref())
     }
 
-    /// Tokens that fit into a model's context.
+    /// The tokens that fit into a model's context.
     #[must_use]
     pub fn context_window(&self, provider: ProviderIndex, model: &str) -> Option<u32> {
         let some = |tokens: u32| Some(tokens).filter(|tokens| *tokens > 0);
         self.known(provider, model, |model| model.context_window.and_then(some), |entry| some(entry.context_window))
     }
 
-    /// The most tokens that a model answers with.
+    /// The most output tokens of a model.
     #[must_use]
     pub fn max_output_tokens(&self, provider: ProviderIndex, model: &str) -> Option<u32> {
         let some = |tokens: u32| Some(tokens).filter(|tokens| *tokens > 0);
@@ -34,14 +34,15 @@ impl Policy {
         self.known(provider, model, |model| model.max_output_tokens.and_then(some), built_in)
     }
 
-    /// What a model can do.
+    /// The capabilities of a model.
     #[must_use]
     pub fn capabilities(&self, provider: ProviderIndex, model: &str) -> Option<Capabilities> {
         self.known(provider, model, |model| model.capabilities, |entry| Some(entry.capabilities))
     }
 
-    /// The first answer by precedence. What users wrote is asked by their name for the model before the provider's;
-    /// the built-in catalogue the other way around, since it is the provider that bills.
+    /// The first source that has the fact, in order of precedence. Sources that users write are searched by the users'
+    /// name for the model first, then by the provider's. The built-in catalogue is searched in the opposite order,
+    /// because the provider bills.
     fn known<'p, T>(
         &'p self,
         provider: ProviderIndex,

@@ -1,25 +1,25 @@
-//! Models that a provider passes on from the vendor who makes them, at the vendor's own price: OpenRouter's.
+//! Prices of models that a provider resells at the vendor's own price: OpenRouter.
 //!
-//! OpenRouter says that it passes its vendors' prices through. That can be relied on where one vendor sells a model: for
-//! models that several serve, each at a price of its own, and for variants (`:free`, `:nitro`), nobody knows.
+//! OpenRouter states that it passes vendors' prices through. This holds if only one vendor sells the model. It does not
+//! for models that several vendors serve, each at its own price, and for variants (`:free`, `:nitro`).
 
 use super::{CatalogueEntry, lookup};
 
-/// The first segment of a name, and the provider type of whoever sells those models.
+/// The first segment of a name, and the provider type of the vendor.
 const VENDORS: [(&str, &str); 3] = [("anthropic", "Anthropic"), ("google", "Gemini"), ("openai", "OpenAI")];
 
-/// What is known of a model under OpenRouter's name for it: `anthropic/claude-haiku-4.5`.
+/// The entry of a model by OpenRouter's name for it: `anthropic/claude-haiku-4.5`.
 pub(crate) fn entry(provider_type: &str, model: &str) -> Option<&'static CatalogueEntry> {
     if provider_type != "OpenRouter" {
         return None;
     }
     let (vendor, name) = model.split_once('/')?;
     let (_, kind) = VENDORS.iter().find(|(known, _)| *known == vendor)?;
-    // OpenAI's models with open weights are served by many.
+    // Many vendors serve OpenAI's open-weight models.
     if name.starts_with("gpt-oss") {
         return None;
     }
-    // Anthropic's own names have no points.
+    // Anthropic's own names contain no dots.
     lookup(kind, name).or_else(|| lookup(kind, &name.replace('.', "-")))
 }
 

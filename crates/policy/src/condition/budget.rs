@@ -1,15 +1,15 @@
-//! What is left of what a request's rules may cost.
+//! The remaining budget for the rules of a request.
 
 use super::bounds::{REQUEST_BYTES, REQUEST_STEPS, RULE_BYTES, RULE_STEPS};
 use super::failure::Stop;
 
-/// Steps and bytes that all conditions of a request share, and of them what the one that is asked may use.
+/// Steps and bytes that all conditions of a request share, and the part that the current condition may use.
 #[derive(Clone, Debug)]
 pub(crate) struct EvaluationBudget {
-    /// What is left for all.
+    /// The remaining steps of all conditions.
     steps: u32,
     bytes: u32,
-    /// What is left for this one; never more.
+    /// The remaining steps of the current condition; never more than those of all.
     own_steps: u32,
     own_bytes: u32,
 }
@@ -19,13 +19,14 @@ impl EvaluationBudget {
         EvaluationBudget { steps: REQUEST_STEPS, bytes: REQUEST_BYTES, own_steps: 0, own_bytes: 0 }
     }
 
-    /// The next condition is asked.
+    /// Begins the next condition.
     pub(crate) fn begin(&mut self) {
         self.own_steps = self.steps.min(RULE_STEPS);
         self.own_bytes = self.bytes.min(RULE_BYTES);
     }
 
-    /// It was answered; what it used is gone for all. Whether all was used up, and not only its own.
+    /// Ends a condition. Its use counts for all conditions. Returns whether the shared budget is used up, and not only
+    /// its own.
     pub(crate) fn end(&mut self) -> bool {
         let (steps, bytes) = (self.steps.min(RULE_STEPS), self.bytes.min(RULE_BYTES));
         self.steps -= steps - self.own_steps;
@@ -33,7 +34,7 @@ impl EvaluationBudget {
         steps < RULE_STEPS || bytes < RULE_BYTES
     }
 
-    /// Steps that were taken since [`EvaluationBudget::of_a_request`].
+    /// The steps taken since [`EvaluationBudget::of_a_request`].
     pub(crate) fn taken(&self) -> u64 {
         u64::from(REQUEST_STEPS - self.steps)
     }
@@ -52,7 +53,7 @@ impl EvaluationBudget {
         }
     }
 
-    /// Before it is allocated.
+    /// Must be called before the allocation.
     #[inline]
     pub(super) fn bytes(&mut self, bytes: u32) -> Result<(), Stop> {
         match self.own_bytes.checked_sub(bytes) {
@@ -64,7 +65,7 @@ impl EvaluationBudget {
         }
     }
 
-    /// What was used since [`EvaluationBudget::begin`], in steps and bytes.
+    /// The use since [`EvaluationBudget::begin`], in steps and bytes.
     #[cfg(test)]
     pub(super) fn used(&self) -> (u32, u32) {
         (self.steps.min(RULE_STEPS) - self.own_steps, self.bytes.min(RULE_BYTES) - self.own_bytes)

@@ -1,4 +1,4 @@
-//! An expression, made ready: names resolved, macros distinguished, patterns and time zones looked up once.
+//! The compiled form of an expression: names are resolved, macros distinguished, patterns and time zones prepared.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ use crate::condition::time;
 pub(super) enum CodeNode {
     Literal(LiteralValue),
     Input(ConditionInput),
-    /// What a macro goes through: a place among those of the macros around, from the outermost.
+    /// The loop variable of a macro: its index among those of the enclosing macros, outermost first.
     Local(usize),
     Select {
         of: Box<CodeNode>,
@@ -30,7 +30,7 @@ pub(super) enum CodeNode {
         of: Box<CodeNode>,
         field: String,
     },
-    /// `||` and `&&`: the value that decides is true, or false.
+    /// `||` and `&&`: true or false, if one side decides.
     Either {
         decides: bool,
         sides: Box<[CodeNode; 2]>,
@@ -49,7 +49,7 @@ pub(super) enum CodeNode {
         target: Option<Box<CodeNode>>,
         arguments: Vec<CodeNode>,
     },
-    /// A question about a time, in a zone that is written in the rule.
+    /// A part of a time, in a zone that is written in the rule.
     Ask {
         question: usize,
         at: Box<CodeNode>,
@@ -59,7 +59,7 @@ pub(super) enum CodeNode {
         text: Box<CodeNode>,
         pattern: Pattern,
     },
-    /// With a pattern that is one of the texts of the rule.
+    /// With a pattern that is one of the literals of the rule.
     MatchesOne {
         text: Box<CodeNode>,
         pattern: Box<CodeNode>,
@@ -70,7 +70,7 @@ pub(super) enum CodeNode {
 #[derive(Debug)]
 pub(super) struct ListItem {
     pub value: CodeNode,
-    /// `[?value]`: left out if it is an optional without a value.
+    /// `[?value]`: omitted if it is an optional without a value.
     pub optional: bool,
 }
 
@@ -86,14 +86,14 @@ pub(super) struct Pair {
 pub(super) struct Loop {
     pub over: CodeNode,
     pub each: Each,
-    /// As it is called, and what it calls what it goes through: for what is told of it.
+    /// The name of the macro and of its loop variable, for messages.
     pub name: &'static str,
     pub item: String,
 }
 
 #[derive(Debug)]
 pub(super) enum Each {
-    /// `exists` ends with the first that is true, `all` with the first that is false.
+    /// `exists` stops at the first true, `all` at the first false.
     Until { decides: bool, test: CodeNode },
     /// `exists_one`.
     One(CodeNode),
@@ -105,12 +105,12 @@ pub(super) enum Each {
 #[derive(Debug)]
 pub(crate) struct Code {
     pub(super) root: CodeNode,
-    /// Texts of the expression that `matches` may be given by a name.
+    /// Literals of the expression that `matches` may get through a variable.
     pub(super) patterns: BTreeMap<String, Pattern>,
     pattern_size: usize,
 }
 
-/// What no rule can have.
+/// Why an expression can't be compiled.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum CodeError {
     #[error(
@@ -136,7 +136,7 @@ impl Default for Code {
 }
 
 impl Code {
-    /// Makes a tree ready whose variables and functions are known.
+    /// Compiles a tree whose variables and functions are known.
     ///
     /// # Errors
     /// [`CodeError`].
@@ -147,7 +147,7 @@ impl Code {
         let mut pattern_size = maker.size;
         if maker.names_patterns {
             for text in std::mem::take(&mut maker.texts) {
-                // One that is too large is told when it is given: most texts are no patterns.
+                // A pattern that is too large fails only when it is used: most literals are not patterns.
                 let pattern = Pattern::new(text).unwrap_or_else(|_| Pattern::too_large(text));
                 maker.tables += pattern.table();
                 if maker.tables > bounds::PATTERN_TABLES {
@@ -160,19 +160,19 @@ impl Code {
         Ok(Code { root, patterns, pattern_size })
     }
 
-    /// Bytes that its patterns may come to take.
+    /// The most bytes that its patterns can use.
     pub(crate) fn pattern_size(&self) -> usize {
         self.pattern_size
     }
 }
 
 struct Maker<'e> {
-    /// Names that the macros around have given.
+    /// Loop variables of the enclosing macros.
     locals: Vec<&'e str>,
-    /// Every text that is written, where one of them may be a pattern.
+    /// Every literal text, if one of them may be a pattern.
     texts: Vec<&'e str>,
     names_patterns: bool,
-    /// Bytes that patterns may come to take, and that their tables do.
+    /// The most bytes that patterns can use, and the bytes of their tables.
     size: usize,
     tables: usize,
 }
@@ -288,13 +288,13 @@ impl<'e> Maker<'e> {
         Ok(CodeNode::MatchesOne { text: self.boxed(text)?, pattern: self.boxed(pattern)?, member })
     }
 
-    /// The macros of the standard are all that a parser makes.
+    /// The parser generates only the macros of the standard.
     fn comprehension(&mut self, over: &'e ComprehensionExpr) -> Result<CodeNode, CodeError> {
         let unknown = || CodeError::Unknown("a macro of this kind".to_owned());
         let range = self.node(&over.iter_range)?;
         self.locals.push(&over.iter_var);
         let is_result = |tree: &IdedExpr| matches!(&tree.expr, Expr::Ident(name) if *name == over.accu_var);
-        // What is appended: `@result + [value]`.
+        // The appended value of `@result + [value]`.
         let appended = |tree: &'e IdedExpr| match &tree.expr {
             Expr::Call(CallExpr { func_name, args, .. }) if func_name == operators::ADD => match args.as_slice() {
                 [result, IdedExpr { expr: Expr::List(list), .. }] if is_result(result) => list.elements.first(),
@@ -324,7 +324,7 @@ impl<'e> Maker<'e> {
     }
 }
 
-/// The elements of a list that has nothing but literals.
+/// The elements of a list that contains only literals.
 fn literals(tree: &IdedExpr) -> Option<Vec<&LiteralValue>> {
     let Expr::List(list) = &tree.expr else { return None };
     if !list.optional_indices.is_empty() {
@@ -337,7 +337,7 @@ fn literals(tree: &IdedExpr) -> Option<Vec<&LiteralValue>> {
     list.elements.iter().map(literal).collect()
 }
 
-/// A text in quotes, cut where it is long.
+/// A quoted text, shortened if it is long.
 fn shortened(text: &str) -> String {
     match text.char_indices().nth(60) {
         Some((end, _)) => format!("{:?}", format!("{}…", &text[..end])),

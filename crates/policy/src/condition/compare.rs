@@ -1,4 +1,4 @@
-//! Whether values are equal, and which comes first. Numbers of every type compare with each other.
+//! Equality and order of values. Numbers of all types compare with each other.
 
 use std::cmp::Ordering;
 
@@ -7,7 +7,7 @@ use super::failure::{EvalFailure, Stop};
 use super::value::{MapKey, Pairs, TextValue, Value};
 use super::{bounds, price};
 
-/// Values of different types are different, and that is no error.
+/// Values of different types are unequal; that is not an error.
 pub(super) fn equal(a: &Value<'_>, b: &Value<'_>, budget: &mut EvaluationBudget) -> Result<bool, Stop> {
     budget.step(1)?;
     Ok(match (a, b) {
@@ -46,7 +46,7 @@ fn same(a: &[u8], b: &[u8], budget: &mut EvaluationBudget) -> Result<bool, Stop>
     Ok(a == b)
 }
 
-/// As many entries, and each of one is in the other.
+/// Whether both have the same number of entries, and each entry of one is in the other.
 fn maps(a: &Value<'_>, b: &Value<'_>, budget: &mut EvaluationBudget) -> Result<bool, Stop> {
     if size(a, budget)? != size(b, budget)? {
         return Ok(false);
@@ -83,7 +83,7 @@ fn names<'a>(pairs: Pairs<'a>, budget: &mut EvaluationBudget) -> Result<Vec<&'a 
     Ok(pairs.names())
 }
 
-/// Entries of a map.
+/// The number of entries of a map.
 pub(super) fn size(map: &Value<'_>, budget: &mut EvaluationBudget) -> Result<usize, Stop> {
     Ok(match map {
         Value::Pairs(pairs) => names(*pairs, budget)?.len(),
@@ -92,7 +92,7 @@ pub(super) fn size(map: &Value<'_>, budget: &mut EvaluationBudget) -> Result<usi
     })
 }
 
-/// What a map has under a key, if it has.
+/// The value of a key in a map, if it has one.
 pub(super) fn find<'a>(
     map: &Value<'a>,
     key: &Value<'_>,
@@ -117,10 +117,10 @@ pub(super) fn find<'a>(
     }
 }
 
-/// Which comes first.
+/// The order of two values.
 ///
 /// # Errors
-/// They don't compare.
+/// They can't be compared.
 pub(super) fn order(
     operator: &'static str,
     a: &Value<'_>,

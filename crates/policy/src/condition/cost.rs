@@ -1,10 +1,10 @@
-//! The most that an expression can cost, over every request that rules are shown.
+//! The highest cost of an expression, over every request that rules can read.
 //!
-//! Each part's cost is that of its parts and what [`price`] says of the largest values that they can have. A macro costs
-//! its test as often as it may go round. Over headers, parameters and labels that is counted twice: for a name with the
-//! longest value and for one without, since only a few values can be long together.
+//! The cost of a part is the cost of its own parts, plus the [`price`] of the largest values that they can have. A
+//! macro costs its test times the number of iterations. For headers, parameters and labels the cost is computed twice:
+//! for one entry with the longest value and for one without, because only a few values can be long at the same time.
 //!
-//! One thing is not in it: what a regular expression costs in a text that is not ASCII. The budget counts that.
+//! The estimate does not include the cost of a regular expression for text that is not ASCII. The budget counts it.
 
 use thiserror::Error;
 
@@ -17,7 +17,7 @@ use super::quote::quoted;
 use super::shape::{ValueShape, equal};
 use crate::text::number::grouped;
 
-/// Macros in each other over what a request has, of which each name is looked at twice: with each the work doubles.
+/// The most nested macros over request data with two estimates each: every level doubles the work.
 const TWICE: usize = 4;
 
 /// In steps, and in bytes of memory.
@@ -27,7 +27,7 @@ pub struct ConditionCost {
     pub bytes: u64,
 }
 
-/// Why an expression can't be a rule's.
+/// Why an expression is too expensive for a rule.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum TooDear {
     #[error(
@@ -48,10 +48,10 @@ pub enum TooDear {
 }
 
 impl ConditionCost {
-    /// The most that a condition can cost.
+    /// The highest cost of a condition.
     ///
     /// # Errors
-    /// It is more than a rule may cost: with the smallest part that is.
+    /// It is more than a rule may cost. The error names the smallest part that is too expensive.
     pub(crate) fn of(code: &Code) -> Result<ConditionCost, TooDear> {
         let mut estimate = CostEstimate { locals: Vec::new(), twice: 0 };
         estimate.node(&code.root).map(|(_, cost)| cost)
@@ -85,7 +85,7 @@ impl ConditionCost {
 type Estimated = Result<(ValueShape, ConditionCost), TooDear>;
 
 struct CostEstimate {
-    /// What the macros around go through.
+    /// Shapes of the loop variables of the enclosing macros.
     locals: Vec<ValueShape>,
     twice: usize,
 }
@@ -200,7 +200,7 @@ impl CostEstimate {
         };
         let item = over.key.as_deref().cloned().unwrap_or_default();
         let (value, longest, each) = match over.pairs {
-            // Of so many values so few can be as long as one may be.
+            // Only a few values can have the maximum length at the same time.
             Some(input) if self.twice < TWICE => {
                 self.twice += 1;
                 let few = (bounds::ALL.div_ceil(bounds::VALUE) as u64).min(rounds);
@@ -240,7 +240,7 @@ impl CostEstimate {
         Ok((shape, cost))
     }
 
-    /// Once round, with what it goes through.
+    /// One iteration, including the loop variable.
     fn body(&mut self, item: ValueShape, each: &Each) -> Estimated {
         self.locals.push(item);
         let round = ConditionCost::new(price::ROUND, 0);
@@ -268,7 +268,7 @@ fn dear(node: &CodeNode, cost: ConditionCost, why: String, advice: &'static str)
     Ok(())
 }
 
-/// A key of so many bytes, in whatever it is looked up.
+/// Looking up a key of this many bytes, in any kind of value.
 fn looked_up(of: &ValueShape, key: u64) -> ConditionCost {
     let picked = price::pick(bounds::ENTRIES as u64);
     ConditionCost::steps(match of.pairs {
@@ -277,7 +277,7 @@ fn looked_up(of: &ValueShape, key: u64) -> ConditionCost {
     })
 }
 
-/// The keys of so many entries as a list.
+/// Collecting the keys of this many entries in a list.
 fn named(entries: u64) -> ConditionCost {
     let each = price::ELEMENT + price::NAMED;
     ConditionCost::new(price::names(entries), price::HEAD.saturating_add(entries.saturating_mul(each)))

@@ -1,4 +1,5 @@
-//! How long and how deep an expression is, before it is parsed: a parser recurses, and so does all that looks at its tree.
+//! The length and depth of an expression, measured before it is parsed: the parser recurses, and so does all code that
+//! walks its tree.
 
 use thiserror::Error;
 
@@ -16,10 +17,9 @@ pub enum TooMuch {
     Deep { column: usize },
 }
 
-/// Measures it. Texts and comments count as one piece each; what is no CEL is the parser's to tell.
+/// Measures a text. Literals and comments count as one token each; the parser reports invalid CEL.
 ///
-/// What stands beside each other deepens a tree as well: `a + b + c` is `(a + b) + c`. `&&` and `||` don't, since the parser
-/// balances them.
+/// Sequences also deepen a tree: `a + b + c` is `(a + b) + c`. `&&` and `||` don't, because the parser balances them.
 ///
 /// # Errors
 /// It is too long, or too deep.
@@ -30,7 +30,7 @@ pub(crate) fn measure(source: &str) -> Result<(), TooMuch> {
     }
     let bytes = source.as_bytes();
     let mut at = 0;
-    // Of each bracket that is open: what the operators before it in its own brackets come to.
+    // The level of each open bracket: the operators before it inside its own brackets.
     let mut open: Vec<DepthLevel> = vec![DepthLevel::default()];
     let mut outside = 0;
     while let Some(byte) = bytes.get(at) {
@@ -61,7 +61,7 @@ pub(crate) fn measure(source: &str) -> Result<(), TooMuch> {
                 level.chain = 0;
             }
             b'+' | b'-' | b'*' | b'/' | b'%' | b'!' | b'<' | b'>' | b'=' | b'.' => level.chain += 1,
-            // Between `in` and a name there is always something else.
+            // Something always separates `in` and a name.
             b'i' if next == Some(b'n') && is_word(bytes, at) => level.chain += 1,
             _ => {}
         }
@@ -75,10 +75,10 @@ pub(crate) fn measure(source: &str) -> Result<(), TooMuch> {
     Ok(())
 }
 
-/// What stands in one pair of brackets so far.
+/// What was read so far between one pair of brackets.
 #[derive(Clone, Copy, Debug, Default)]
 struct DepthLevel {
-    /// Conditions in each other.
+    /// Nested conditional expressions.
     ifs: usize,
     /// Operators since the last `&&`, `||` or `?`.
     chain: usize,
@@ -90,7 +90,8 @@ impl DepthLevel {
     }
 }
 
-/// Leaves a pair of brackets: how much less deep it is outside. A closing one too many is the parser's to tell.
+/// Leaves a pair of brackets, and returns by how much the depth decreases. The parser reports a closing bracket without
+/// an opening one.
 fn close(open: &mut Vec<DepthLevel>) -> usize {
     if open.len() < 2 {
         return 0;
@@ -99,7 +100,7 @@ fn close(open: &mut Vec<DepthLevel>) -> usize {
     open.last().map_or(0, |level| level.depth() + 1)
 }
 
-/// Where the text ends that begins with the quote at a place.
+/// The end of the text literal that begins at a position.
 fn text_end(bytes: &[u8], at: usize) -> usize {
     let quote = bytes[at];
     let raw = at > 0 && matches!(bytes[at - 1], b'r' | b'R');

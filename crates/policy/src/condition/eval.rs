@@ -1,4 +1,4 @@
-//! Evaluation: each part counts its step before it does anything.
+//! Evaluates expressions. Each part counts its steps before it runs.
 
 use std::rc::Rc;
 
@@ -12,10 +12,10 @@ use super::operate::{self, BinaryOperator};
 use super::price;
 use super::value::{Made, MapEntry, MapKey, Value};
 
-/// What an expression says of a request.
+/// The value of an expression for a request.
 ///
 /// # Errors
-/// It reads what is not there, fails, or costs more than is left.
+/// It reads something that is absent, fails, or costs more than the remaining budget.
 pub(crate) fn evaluate<'a>(
     code: &'a Code,
     inputs: &dyn ConditionInputs<'a>,
@@ -28,7 +28,7 @@ struct Machine<'a, 'i> {
     code: &'a Code,
     inputs: &'i dyn ConditionInputs<'a>,
     budget: &'i mut EvaluationBudget,
-    /// What the macros around go through, from the outermost.
+    /// Loop variables of the enclosing macros, outermost first.
     locals: Vec<Value<'a>>,
 }
 
@@ -95,7 +95,7 @@ impl<'a> Machine<'a, '_> {
         self.inputs.read(input)
     }
 
-    /// Something that must be true or false.
+    /// Evaluates a part that must be true or false.
     fn test(&mut self, node: &'a CodeNode) -> Result<bool, Stop> {
         match self.node(node)? {
             Value::Bool(value) => Ok(value),
@@ -103,7 +103,7 @@ impl<'a> Machine<'a, '_> {
         }
     }
 
-    /// `||` and `&&`: what fails on the left is of no account if the right decides.
+    /// `||` and `&&`: an error on the left is ignored if the right side decides.
     fn either(&mut self, decides: bool, left: &'a CodeNode, right: &'a CodeNode) -> Result<Value<'a>, Stop> {
         let left = self.test(left);
         match &left {
@@ -160,7 +160,7 @@ impl<'a> Machine<'a, '_> {
         let mut map = Made::with_room(entries.len());
         for entry in entries {
             let written = self.node(&entry.key)?;
-            // A number with a fraction may be looked up, and be none.
+            // A lookup with a fraction is allowed, and finds nothing.
             let key = if let Value::Double(_) = written { None } else { MapKey::of(&written) };
             let Some(key) = key else { return Err(EvalFailure::Key(written.kind()).into()) };
             let Some(value) = given(self.node(&entry.value)?, entry.optional) else { continue };
@@ -195,7 +195,7 @@ impl<'a> Machine<'a, '_> {
         };
         match each {
             Each::Until { decides, test } => {
-                // What fails for one is of no account if another decides.
+                // An error in one iteration is ignored if another iteration decides.
                 let mut failed = None;
                 for item in items {
                     next(self, item)?;
@@ -233,7 +233,7 @@ impl<'a> Machine<'a, '_> {
         }
     }
 
-    /// What is given comes before what is asked, as the crate has it.
+    /// Arguments are evaluated before the target, as in the crate.
     fn call(
         &mut self,
         function: Function,
@@ -263,7 +263,7 @@ impl<'a> Machine<'a, '_> {
         }
     }
 
-    /// With a pattern that is one of the rule's own texts.
+    /// With a pattern that is one of the rule's literals.
     fn matches(&mut self, text: &'a CodeNode, pattern: &'a CodeNode, member: bool) -> Result<Value<'a>, Stop> {
         let (text, pattern) = match member {
             true => {
@@ -285,7 +285,7 @@ impl<'a> Machine<'a, '_> {
     }
 }
 
-/// An element or a value that may be left out.
+/// An element or a value that may be omitted.
 fn given(value: Value<'_>, optional: bool) -> Option<Value<'_>> {
     match value {
         Value::Optional(inner) if optional => inner.map(|value| (*value).clone()),

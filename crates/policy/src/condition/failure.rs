@@ -1,21 +1,21 @@
-//! Why an expression has no value. Made without allocating, since most are absorbed by `||`, `&&`, `all` and `exists`; told
-//! in words at the end.
+//! Why an expression has no value. Created without allocation, because `||`, `&&`, `all` and `exists` absorb most
+//! failures; converted to text only at the end.
 
 use std::fmt;
 
 /// Why evaluation stopped.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Stop {
-    /// A header, a parameter, a label or another entry that is not there.
+    /// A header, a parameter, a label or another entry is absent.
     Missing,
     Failed(EvalFailure),
-    /// The budget is used up. Nothing absorbs it.
+    /// The budget is used up. Nothing absorbs this.
     Steps,
     Bytes,
 }
 
 impl Stop {
-    /// Whether `||` and its like must not go on.
+    /// Whether `||` and similar operators must stop.
     pub(crate) fn is_final(&self) -> bool {
         matches!(self, Stop::Steps | Stop::Bytes)
     }
@@ -27,12 +27,12 @@ impl From<EvalFailure> for Stop {
     }
 }
 
-/// What failed. Values stand in none of them: they are the caller's.
+/// What failed. Values are never included: they belong to the caller.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum EvalFailure {
-    /// An operator or function, and a type or two that it does not take.
+    /// An operator or function, and one or two types that it does not accept.
     Types(&'static str, &'static str, Option<&'static str>),
-    /// A function that is given too few values, or too many.
+    /// A function was called with the wrong number of arguments.
     Arguments(&'static str),
     NotBool(&'static str),
     NotIterable(&'static str),
@@ -41,16 +41,16 @@ pub(crate) enum EvalFailure {
     OutOfBounds,
     RepeatedKey,
     Key(&'static str),
-    /// A text that is nothing of that type.
+    /// A text can't be parsed as this type.
     Text(&'static str),
-    /// A number beyond what the type holds.
+    /// A number is out of the range of the type.
     Range(&'static str),
     Pattern(String),
     UnwrittenPattern,
     Zone,
-    /// A variable that is not known of the request.
+    /// The variable is unknown for this request.
     Unknown(&'static str),
-    /// A variable with more in it than rules are shown.
+    /// The variable is larger than rules can read.
     TooLarge(&'static str, &'static str, usize),
 }
 

@@ -1,4 +1,4 @@
-//! Functions that rules may call. The table of their names is [`crate::FUNCTIONS`].
+//! Functions that rules may call. [`crate::FUNCTIONS`] lists their names.
 
 use std::rc::Rc;
 
@@ -8,7 +8,7 @@ use super::value::{Bytes, TextValue, Value};
 use super::{compare, price};
 use crate::condition::time::{self, Moment};
 
-/// `matches` is not among them: its pattern is compiled with the rule.
+/// `matches` is not included: its pattern is compiled with the rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Function {
     Bool,
@@ -17,7 +17,7 @@ pub(super) enum Function {
     Double,
     Dyn,
     EndsWith,
-    /// A place in [`time::QUESTIONS`].
+    /// An index of [`time::QUESTIONS`].
     Ask(usize),
     Int,
     Size,
@@ -67,7 +67,7 @@ impl Function {
         }
     }
 
-    /// Calls it: `f(a)` and `f(a, b)`, or as a member, `a.f()` and `a.f(b)`.
+    /// Calls a function: `f(a)` and `f(a, b)`, or as a method, `a.f()` and `a.f(b)`.
     pub(super) fn call<'a>(
         self,
         member: bool,
@@ -107,7 +107,7 @@ impl Function {
         }
     }
 
-    /// `int("5")` and its like.
+    /// Conversions such as `int("5")`.
     fn convert<'a>(self, of: Value<'a>, budget: &mut EvaluationBudget) -> Result<Value<'a>, Stop> {
         let name = self.name();
         let no_text = || Stop::from(EvalFailure::Text(name));

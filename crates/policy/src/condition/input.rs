@@ -1,11 +1,11 @@
-//! The variables of conditions, and where their values come from.
+//! The variables of conditions, and the source of their values.
 
 use super::failure::Stop;
 use super::value::Value;
 
 macro_rules! inputs {
     ($($input:ident $name:literal),+ $(,)?) => {
-        /// A variable: those of [`crate::rules::variables::VARIABLES`].
+        /// A variable, as listed in [`crate::rules::variables::VARIABLES`].
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[allow(clippy::enum_variant_names, reason = "one of the variables is called `input_tokens`")]
         pub(crate) enum ConditionInput {
@@ -53,9 +53,9 @@ impl ConditionInput {
     }
 }
 
-/// Who knows the values of one request. Nothing is asked for that no rule reads.
+/// The values of one request. Only variables that a rule reads are computed.
 pub(crate) trait ConditionInputs<'a> {
     /// # Errors
-    /// It is not known of this request, or larger than rules are shown.
+    /// It is unknown for this request, or larger than rules can read.
     fn read(&self, input: ConditionInput) -> Result<Value<'a>, Stop>;
 }

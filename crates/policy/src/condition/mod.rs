@@ -1,16 +1,16 @@
-//! Conditions of rules: CEL, read by the crate's parser and evaluated here, because whoever may write a rule must not be
-//! able to stop a gateway, and the crate's own interpreter has no bound.
+//! Conditions of rules: CEL, parsed by the `cel` crate and evaluated here. Users who may write rules must not be able
+//! to stop a gateway, and the crate's own interpreter has no limits.
 //!
 //! ```text
-//! text -> bounds (length, depth) -> parser -> code (names resolved, patterns compiled) -> cost (the most it can be)
-//!                                               code + request + budget -> true, false or why not
+//! text -> bounds (length, depth) -> parser -> code (names resolved, patterns compiled) -> cost (the highest possible)
+//!                                               code + request + budget -> true, false or an error
 //! ```
 //!
-//! Three bounds hold one another. The text is measured before it is parsed, since a parser recurses. The most that an
-//! expression can cost is computed when it is compiled, over the largest request that rules are shown ([`bounds`]); one
-//! that may cost too much is refused with the part that does. And evaluation counts what it does against a budget that all
-//! rules of a request share ([`EvaluationBudget`]). Costs are counted in steps, not in time: the same request costs the same
-//! everywhere.
+//! Three limits depend on each other. The text is measured before it is parsed, because the parser recurses. When an
+//! expression is compiled, its highest cost is computed for the largest request that rules can read ([`bounds`]); if it
+//! may cost too much, the error names the expensive part. And evaluation counts its steps against a budget that all
+//! rules of a request share ([`EvaluationBudget`]). Costs are counted in steps, not in time, so a request costs the
+//! same everywhere.
 
 pub mod bounds;
 mod budget;

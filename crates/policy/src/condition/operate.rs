@@ -27,7 +27,7 @@ pub(super) enum BinaryOperator {
 }
 
 impl BinaryOperator {
-    /// By the name that the parser has for it.
+    /// The operator with this name in the parser.
     pub(super) fn named(name: &str) -> Option<Self> {
         Some(match name {
             "_+_" => BinaryOperator::Add,
@@ -72,7 +72,7 @@ fn unlike(operator: BinaryOperator, a: &Value<'_>, b: &Value<'_>) -> Stop {
     EvalFailure::Types(operator.sign(), a.kind(), Some(b.kind())).into()
 }
 
-/// `+`, `-`, `*`, `/` and `%`: between numbers of one type; texts, bytes and lists are joined.
+/// `+`, `-`, `*`, `/` and `%`: between numbers of one type. `+` also joins texts, bytes and lists.
 pub(super) fn calculate<'a>(
     operator: BinaryOperator,
     a: Value<'a>,
@@ -149,7 +149,7 @@ fn join<'a>(a: Value<'a>, b: Value<'a>, budget: &mut EvaluationBudget) -> Result
     }
 }
 
-/// What a macro goes through: the elements of a list, the keys of a map.
+/// What a macro iterates over: the elements of a list, the keys of a map.
 pub(super) fn elements<'a>(of: &Value<'a>, budget: &mut EvaluationBudget) -> Result<Option<Rc<Vec<Value<'a>>>>, Stop> {
     let keys = match of {
         Value::List(list) => return Ok(Some(Rc::clone(list))),
@@ -188,12 +188,12 @@ pub(super) fn contains(a: &Value<'_>, b: &Value<'_>, budget: &mut EvaluationBudg
     }
 }
 
-/// Whether a map may be asked for it.
+/// Whether a value can be the key of a map.
 fn is_key(value: &Value<'_>) -> bool {
     matches!(value, Value::Bool(_) | Value::Int(_) | Value::Uint(_) | Value::Double(_) | Value::Text(_))
 }
 
-/// `of[at]`, of what is no optional.
+/// `of[at]`, if `of` is not an optional.
 pub(super) fn index<'a>(of: &Value<'a>, at: &Value<'_>, budget: &mut EvaluationBudget) -> Result<Value<'a>, Stop> {
     match of {
         Value::List(list) => {
@@ -212,7 +212,7 @@ pub(super) fn index<'a>(of: &Value<'a>, at: &Value<'_>, budget: &mut EvaluationB
     }
 }
 
-/// What an index is asked of, and whether it may be missing; `None` if there is nothing to ask.
+/// The operand of an index, and whether the result may be missing; `None` if it is an empty optional.
 pub(super) fn opened<'a>(operator: BinaryOperator, of: Value<'a>) -> Option<(Value<'a>, bool)> {
     match of {
         Value::Optional(None) => None,
@@ -221,7 +221,7 @@ pub(super) fn opened<'a>(operator: BinaryOperator, of: Value<'a>) -> Option<(Val
     }
 }
 
-/// `of[at]` and `of[?at]`: what is asked of an optional is optional as well.
+/// `of[at]` and `of[?at]`: an index into an optional gives an optional.
 pub(super) fn look_up<'a>(
     of: &Value<'a>,
     at: &Value<'_>,
@@ -234,7 +234,7 @@ pub(super) fn look_up<'a>(
     }
 }
 
-/// As an optional: what is not there is none.
+/// The result as an optional: empty if the value is missing.
 fn wrap<'a>(result: Result<Value<'a>, Stop>, budget: &mut EvaluationBudget) -> Result<Value<'a>, Stop> {
     match result {
         Ok(value) => {

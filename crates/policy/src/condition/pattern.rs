@@ -1,8 +1,8 @@
-//! Regular expressions, compiled with the rule that has them, so that none is compiled for a request, and none is larger
-//! or slower than it may be.
+//! Regular expressions, compiled with their rule: none is compiled during a request, and their size and speed are
+//! limited.
 //!
-//! Nearly all that rules match is ASCII. For that a table is made that takes each byte once. Other texts are held against
-//! the pattern's states, which costs more, and is counted so.
+//! Nearly all text that rules match is ASCII. For ASCII, a table processes each byte once. Other text is matched by
+//! simulating the states of the pattern, which costs more and is counted accordingly.
 
 mod folding;
 
@@ -20,40 +20,41 @@ use super::budget::EvaluationBudget;
 use super::failure::{EvalFailure, Stop};
 use super::{bounds, price};
 
-/// Groups in each other.
+/// The deepest nesting of groups.
 const NESTED: u32 = 32;
 
-/// A pattern, compiled.
+/// A compiled pattern.
 pub(crate) enum Pattern {
     Ready(Box<Ready>),
-    /// It is no regular expression, and why; bytes of it, and what of a rule's room it took to find that out.
+    /// Not a regular expression: the reason, and how many bytes of the rule's limit for tables were used to find that
+    /// out.
     Wrong(String, usize),
 }
 
-/// What of a rule's room for tables each byte takes of a text that is no regular expression: it was read in vain.
+/// The part of the rule's limit for tables that each byte of such a text counts for the time of parsing it.
 const READ_IN_VAIN: usize = 16;
 
 pub(crate) struct Ready {
     source: String,
-    /// What of a rule's room for tables it takes beside its table, for the time that it took to make it.
+    /// What counts against the rule's limit for tables in addition to the table, for the time of ignoring case.
     folded: usize,
     ascii: dense::DFA<Vec<u32>>,
-    /// Of the automaton for texts that are not ASCII.
+    /// The number of states of the automaton for text that is not ASCII.
     states: usize,
     size: usize,
-    /// That automaton, made when the first such text comes.
+    /// That automaton, created with the first such text.
     any: OnceLock<Option<PikeVM>>,
 }
 
-/// A pattern that is too large.
+/// The pattern is too large.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TooLarge;
 
 impl Pattern {
-    /// Compiles it.
+    /// Compiles a pattern.
     ///
     /// # Errors
-    /// It is too long, or too large when it is compiled. One that is no regular expression fails when it is asked.
+    /// It is too long, or too large when compiled. A text that is not a regular expression fails only when it is used.
     pub(crate) fn new(source: &str) -> Result<Self, TooLarge> {
         if source.len() > bounds::PATTERN_TEXT {
             return Err(TooLarge);
@@ -64,7 +65,7 @@ impl Pattern {
             Err(error) => return Ok(Pattern::Wrong(why(&error), READ_IN_VAIN * source.len())),
         };
         let any = automaton(&hir).map_err(|_| TooLarge)?;
-        // Without what only other texts have it is small and quick to make.
+        // Restricted to ASCII it is small and quick to build.
         let plain = automaton(&plain(&hir)).map_err(|_| TooLarge)?;
         let table = dense::Config::new()
             .minimize(false)
@@ -82,7 +83,7 @@ impl Pattern {
         })))
     }
 
-    /// Bytes that it may come to take.
+    /// The most bytes that it can use.
     pub(crate) fn size(&self) -> usize {
         match self {
             Pattern::Ready(ready) => ready.size,
@@ -90,13 +91,13 @@ impl Pattern {
         }
     }
 
-    /// One that is too large, where none has to be a pattern.
+    /// A pattern that is too large, in a place where a text need not be a pattern.
     pub(super) fn too_large(source: &str) -> Self {
         let tried = source.len() <= bounds::PATTERN_TEXT;
         Pattern::Wrong("it is too large".to_owned(), if tried { bounds::PATTERN_TABLE } else { 0 })
     }
 
-    /// Bytes that its table takes of what a rule may have; of one without a table, what it took to find that out.
+    /// How much of the rule's limit for tables it uses; without a table, the work to find that out.
     pub(super) fn table(&self) -> usize {
         match self {
             Pattern::Ready(ready) => ready.ascii.memory_usage() + ready.folded,
@@ -104,7 +105,7 @@ impl Pattern {
         }
     }
 
-    /// Whether it matches somewhere in the text.
+    /// Whether it matches anywhere in the text.
     pub(super) fn is_in(&self, text: &str, budget: &mut EvaluationBudget) -> Result<bool, Stop> {
         let ready = match self {
             Pattern::Ready(ready) => ready,
@@ -135,7 +136,7 @@ fn automaton(hir: &Hir) -> Result<NFA, Box<thompson::BuildError>> {
     thompson::Compiler::new().configure(config).build_from_hir(hir).map_err(Box::new)
 }
 
-/// The same in ASCII.
+/// The pattern restricted to ASCII.
 fn plain(hir: &Hir) -> Hir {
     match hir.kind() {
         HirKind::Empty => Hir::empty(),
@@ -167,7 +168,7 @@ fn plain(hir: &Hir) -> Hir {
     }
 }
 
-/// In one line, without the drawing of the place.
+/// The error in one line, without the marker under the pattern.
 fn why(error: &regex_syntax::Error) -> String {
     match error {
         regex_syntax::Error::Parse(error) => error.kind().to_string(),
@@ -257,7 +258,7 @@ mod tests {
         }
     }
 
-    /// The case of a letter is looked up for every letter of a class, and some classes have a million.
+    /// Ignoring case needs a lookup for every letter of a class, and some classes have a million.
     #[test]
     fn no_class_is_folded_that_takes_long() {
         for class in [
@@ -282,7 +283,7 @@ mod tests {
         }
         let (few, many) = (Pattern::new(r"(?i)[\w]").unwrap(), Pattern::new(r"(?i)[\w\w\w\w]").unwrap());
         assert!(many.table() >= few.table() + 10_000);
-        // What was tried in vain takes room as well: a rule may have hundreds of texts.
+        // Failed attempts count too: a rule may have hundreds of texts.
         assert_eq!(Pattern::too_large("[ab]*a[ab]{20}").table(), bounds::PATTERN_TABLE);
         assert_eq!(Pattern::too_large(&"a".repeat(300)).table(), 0);
         assert_eq!(Pattern::new("(ab").unwrap().table(), 3 * READ_IN_VAIN);

@@ -1,5 +1,5 @@
-//! What things cost, in steps and bytes: said once for the evaluation that counts and for the estimate that must not be
-//! below it. A step is some 3 to 12 nanoseconds.
+//! The cost of operations, in steps and bytes. Evaluation counts with it, and the estimate must not be lower. A step
+//! takes some 3 to 12 nanoseconds.
 
 use std::mem::size_of;
 
@@ -8,30 +8,30 @@ use super::value::{MapEntry, Value};
 
 /// A node of the expression.
 pub(super) const NODE: u64 = 1;
-/// Making a list, a map or a text, apart from what is in it.
+/// Creating a list, a map or a text, without its content.
 pub(super) const MAKE: u64 = 4;
-/// Bytes of what is made, apart from what is in it.
+/// Bytes of a created value, without its content.
 pub(super) const HEAD: u64 = 64;
 /// An element of a list, in bytes.
 pub(super) const ELEMENT: u64 = size_of::<Value<'static>>() as u64;
 /// An entry of a map, in bytes.
 pub(super) const ENTRY: u64 = size_of::<MapEntry<'static>>() as u64;
-/// A name of the request's, in bytes, where they are put in order.
+/// A name in the request, in bytes, when names are sorted.
 pub(super) const NAMED: u64 = size_of::<&str>() as u64;
-/// Going once through a macro.
+/// One iteration of a macro.
 pub(super) const ROUND: u64 = 3;
-/// A part of the calendar in a zone that stands in the rule.
+/// A part of a time, in a zone that is written in the rule.
 pub(super) const CALENDAR: u64 = 12;
-/// And in a zone by a name that has to be looked up.
+/// The same in a zone that must be looked up by name.
 pub(super) const ZONE: u64 = 200;
-/// A number or time of a text, apart from its length.
+/// Parsing a number or time, without the cost of its length.
 pub(super) const PARSE: u64 = 16;
-/// A number as a text; bytes of the longest.
+/// Formatting a number as text; and the bytes of the longest.
 pub(super) const PRINT: u64 = 20;
 pub(super) const PRINTED: u64 = 400;
-/// How full limits are.
+/// Computing how far limits are used.
 const LIMITS: u64 = 60;
-/// A variable that is put together when it is read: the steps, and the bytes.
+/// Reading a variable that is computed: steps and bytes.
 const MADE_INPUT: u64 = 20;
 const MADE_INPUT_BYTES: u64 = 1_024;
 
@@ -44,7 +44,7 @@ pub(super) fn input(input: ConditionInput) -> u64 {
     }
 }
 
-/// And in bytes.
+/// Reading a variable, in bytes.
 pub(super) fn input_bytes(input: ConditionInput) -> u64 {
     match input {
         ConditionInput::KeyId | ConditionInput::Needs => MADE_INPUT_BYTES,
@@ -57,42 +57,42 @@ pub(super) const fn copy(bytes: u64) -> u64 {
     bytes / 64
 }
 
-/// Looking through bytes.
+/// Searching bytes.
 pub(super) const fn search(bytes: u64) -> u64 {
     bytes / 32
 }
 
-/// Looking an entry of the request up, among so many.
+/// Looking up an entry of the request, among this many.
 pub(super) const fn pick(entries: u64) -> u64 {
     1 + entries / 8
 }
 
-/// Looking a key of so many bytes up in a map that was made.
+/// Looking up a key of this many bytes in a map that an expression created.
 pub(super) const fn find(bytes: u64) -> u64 {
     4 + bytes / 8
 }
 
-/// Putting an entry to so many, with a key of so many bytes.
+/// Adding an entry to this many, with a key of this many bytes.
 pub(super) const fn insert(entries: u64, bytes: u64) -> u64 {
     find(bytes) + entries / 4
 }
 
-/// The names of so many entries of a request, in order.
+/// Sorting the names of this many entries of a request.
 pub(super) const fn names(entries: u64) -> u64 {
     MAKE + entries
 }
 
-/// Bytes of which a pattern sees each once.
+/// Matching bytes with a table.
 pub(super) const fn matched(bytes: u64) -> u64 {
     4 + bytes / 32
 }
 
-/// Bytes that are held against so many states of a pattern.
+/// Matching bytes by simulating this many states of a pattern.
 pub(super) const fn simulated(bytes: u64, states: u64) -> u64 {
     20 + (bytes + 2).saturating_mul(states) / 8
 }
 
-/// As the budget counts.
+/// Converts to the budget's type.
 pub(super) fn count(steps: u64) -> u32 {
     u32::try_from(steps).unwrap_or(u32::MAX)
 }

@@ -1,4 +1,4 @@
-//! A part of an expression as it may be written, for what is told of it. Long ones are cut.
+//! Writes a part of an expression as CEL, for messages. Long parts are shortened.
 
 use std::fmt::Write;
 
@@ -8,10 +8,10 @@ use super::code::{CodeNode, Each};
 use super::operate::BinaryOperator;
 use crate::condition::time::QUESTIONS;
 
-/// Characters that are quoted of a part.
+/// The most characters of a quoted part.
 const MOST: usize = 60;
 
-/// In back ticks.
+/// In backticks.
 pub(super) fn quoted(node: &CodeNode) -> String {
     let mut text = String::new();
     write(node, &mut text);
@@ -23,7 +23,7 @@ pub(super) fn quoted(node: &CodeNode) -> String {
 }
 
 fn write(node: &CodeNode, out: &mut String) {
-    // Nobody reads further.
+    // The rest would be cut off.
     if out.len() > 4 * MOST {
         return;
     }

@@ -1,4 +1,4 @@
-//! The largest that a value can be, over every request that rules are shown.
+//! The largest size of a value, over every request that rules can read.
 
 use std::rc::Rc;
 
@@ -8,31 +8,31 @@ use super::cost::ConditionCost;
 use super::input::ConditionInput;
 use super::{bounds, price};
 
-/// How large a value can be. One that may be of several types is as large as the largest of each.
+/// How large a value can be. If it can have several types, the largest of each.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ValueShape {
     /// Bytes of a text, or of bytes.
     pub text: u64,
     /// Elements of a list, entries of a map.
     pub size: u64,
-    /// What a macro goes through: an element, or a key.
+    /// What a macro iterates over: an element, or a key.
     pub key: Option<Rc<ValueShape>>,
-    /// What an index finds: an element, or a map's value.
+    /// The result of an index: an element, or a map's value.
     pub item: Option<Rc<ValueShape>>,
-    /// Whether a map is in it.
+    /// Whether it contains a map.
     pub maps: bool,
-    /// Whether each of its texts stands in the rule.
+    /// Whether all its texts are literals of the rule.
     pub written: bool,
-    /// Headers, parameters or labels as they are.
+    /// Headers, parameters or labels of the request.
     pub pairs: Option<ConditionInput>,
-    /// A name in one of those, and the bytes of the value that it has there.
+    /// A name in one of those, and the size of its value in bytes.
     pub names: Option<(ConditionInput, u64)>,
-    /// What comparing it with another can cost.
+    /// The cost of comparing it with another value.
     pub weight: ConditionCost,
 }
 
 impl ValueShape {
-    /// A number, a truth, a time.
+    /// A number, a boolean or a time.
     pub(super) fn scalar() -> Self {
         ValueShape { weight: ConditionCost::steps(1), ..ValueShape::default() }
     }
@@ -50,7 +50,7 @@ impl ValueShape {
     }
 
     pub(super) fn list(size: u64, element: ValueShape) -> Self {
-        // A name that is put somewhere may be put there twice.
+        // A name may be used several times in a list.
         let element = Rc::new(ValueShape { names: None, ..element });
         let weight = ConditionCost::steps(1).and(element.weight.times(size));
         ValueShape {
@@ -73,7 +73,7 @@ impl ValueShape {
         ValueShape { size, maps: true, written, key: Some(key), item: Some(item), weight, ..ValueShape::default() }
     }
 
-    /// Of a variable.
+    /// The shape of a variable.
     pub(super) fn input(input: ConditionInput) -> Self {
         match input {
             ConditionInput::Headers | ConditionInput::Params | ConditionInput::Labels => {
@@ -90,7 +90,7 @@ impl ValueShape {
         }
     }
 
-    /// Of one or the other.
+    /// The shape of one value or the other.
     pub(super) fn or(&self, other: &ValueShape) -> ValueShape {
         let both = |a: &Option<Rc<ValueShape>>, b: &Option<Rc<ValueShape>>| match (a, b) {
             (Some(a), Some(b)) if Rc::ptr_eq(a, b) => Some(Rc::clone(a)),
@@ -106,13 +106,13 @@ impl ValueShape {
             written: self.written && other.written,
             pairs: None,
             names: None,
-            // Not the larger of both: a long list of short texts or a short one of long texts can become a long one of long
-            // texts.
+            // More than the larger of both: a long list of short texts, or a short list of long texts, can become a
+            // long list of long texts.
             weight: self.weight.and(other.weight).or(self.product(other)),
         }
     }
 
-    /// What it weighs if every part is as large as in either.
+    /// The cost of comparing if every part has the larger size of both.
     fn product(&self, other: &ValueShape) -> ConditionCost {
         let of = |shape: &ValueShape| shape.item.as_ref().map_or(ConditionCost::default(), |item| item.weight);
         let size = self.size.max(other.size);
@@ -123,13 +123,13 @@ impl ValueShape {
         }
     }
 
-    /// What an index or a field finds in it.
+    /// The result of an index or a field.
     pub(super) fn found(&self) -> ValueShape {
         self.item.as_deref().cloned().unwrap_or_else(ValueShape::scalar)
     }
 }
 
-/// Whether two are equal: no more than the smaller of them is looked at, but for maps, of which both are counted.
+/// The cost of testing equality: bounded by the smaller value, except for maps, where both count.
 pub(super) fn equal(a: &ValueShape, b: &ValueShape) -> ConditionCost {
     match a.maps || b.maps {
         true => a.weight.and(b.weight),

@@ -1,4 +1,4 @@
-//! The interpreter says what the CEL crate's says, and costs no more than was foretold.
+//! The interpreter gives the same results as the `cel` crate's, and costs no more than estimated.
 
 mod bounded;
 mod random;

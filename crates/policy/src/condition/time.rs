@@ -1,6 +1,6 @@
-//! `now`: a point in time as rules see it, with the questions that CEL has for one, in UTC or in any time zone.
+//! `now`: a point in time in rules, with CEL's functions for its parts, in UTC or in any time zone.
 //!
-//! The zones are those that are built in, not the machine's: a rule decides the same wherever it is asked.
+//! The time zones are the bundled ones, not the machine's: a rule gives the same result everywhere.
 
 use std::sync::LazyLock;
 
@@ -16,7 +16,7 @@ static ZONES: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundl
 pub(crate) struct Moment(Timestamp);
 
 impl Moment {
-    /// Milliseconds since 1970; what lies beyond the years that there are is the first or the last of them.
+    /// From milliseconds since 1970. Times outside of the supported years become the first or the last one.
     pub(crate) fn of(ms: i64) -> Self {
         let far = if ms < 0 { Timestamp::MIN } else { Timestamp::MAX };
         Moment(Timestamp::from_millisecond(ms).unwrap_or(far))
@@ -32,7 +32,7 @@ impl Moment {
         text.parse().ok().map(Moment)
     }
 
-    /// The answer to one of [`QUESTIONS`], by its place, in UTC or in a zone.
+    /// The part of the time with this index of [`QUESTIONS`], in UTC or in a zone.
     pub(crate) fn ask(self, question: usize, zone: Option<&TimeZone>) -> i64 {
         let at = match zone {
             Some(zone) => zone.to_datetime(self.0),
@@ -42,10 +42,10 @@ impl Moment {
     }
 }
 
-/// A zone by IANA's name, or an offset such as `+05:30`.
+/// A zone by its IANA name, or an offset such as `+05:30`.
 ///
 /// # Errors
-/// There is no such zone; with the name that it is most like.
+/// There is no such zone; with the most similar name.
 pub(crate) fn zone(text: &str) -> Result<TimeZone, NoZone> {
     known_zone(text).ok_or_else(|| {
         let known: Vec<String> = ZONES.available().map(|name| name.to_string()).collect();
@@ -53,7 +53,7 @@ pub(crate) fn zone(text: &str) -> Result<TimeZone, NoZone> {
     })
 }
 
-/// As [`zone`], without looking for a like one.
+/// Like [`zone`], without searching a similar name.
 pub(crate) fn known_zone(text: &str) -> Option<TimeZone> {
     match text.split_once(':') {
         Some((hours, minutes)) => offset(hours, minutes),
@@ -61,7 +61,7 @@ pub(crate) fn known_zone(text: &str) -> Option<TimeZone> {
     }
 }
 
-/// No zone goes by the name.
+/// There is no zone with this name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NoZone {
     pub nearest: Option<String>,
@@ -78,10 +78,10 @@ fn offset(hours: &str, minutes: &str) -> Option<TimeZone> {
     Offset::from_seconds(sign * (hours * 3_600 + minutes * 60)).ok().map(TimeZone::fixed)
 }
 
-/// Each with and without a zone; counted from 0 or 1 as CEL does.
+/// Each with and without a zone; counted from 0 or 1 as in CEL.
 macro_rules! questions {
     ($($name:literal => $answer:expr),+ $(,)?) => {
-        /// The functions that ask something of a point in time.
+        /// The functions that return a part of a time.
         pub(crate) const QUESTIONS: &[&str] = &[$($name),+];
         const ANSWERS: &[fn(DateTime) -> i64] = &[$($answer),+];
     };

@@ -1,5 +1,5 @@
-//! Values as expressions see them. What a request or the rule's text holds is borrowed; what is made is shared, so that
-//! handing a value on costs nothing.
+//! Values of expressions. Data of the request or the rule is borrowed; created values are shared, so that copying a
+//! value is cheap.
 
 use std::cmp::Ordering;
 use std::ops::Deref;
@@ -9,7 +9,7 @@ use cel::common::ast::LiteralValue;
 
 use crate::condition::time::Moment;
 
-/// A text of the rule, of the request, or made.
+/// A text of the rule, of the request, or created.
 #[derive(Clone, Debug)]
 pub(crate) enum TextValue<'a> {
     Given(&'a str),
@@ -44,7 +44,7 @@ impl Deref for Bytes<'_> {
     }
 }
 
-/// The pairs of a request; of several with one name the last one counts.
+/// The pairs of a request. If a name occurs several times, the last one counts.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pairs<'a>(pub &'a [(String, String)]);
 
@@ -54,7 +54,7 @@ impl<'a> Pairs<'a> {
         found.map(|(_, value)| value.as_str())
     }
 
-    /// Their names, each once, in order.
+    /// Their names, without duplicates, sorted.
     pub(crate) fn names(self) -> Vec<&'a str> {
         let mut names: Vec<&str> = self.0.iter().map(|(name, _)| name.as_str()).collect();
         names.sort_unstable();
@@ -63,7 +63,7 @@ impl<'a> Pairs<'a> {
     }
 }
 
-/// A key of a map that an expression made. Whole numbers are one key, whichever type they have.
+/// A key of a map that an expression created. Integers are equal as keys, whatever their type.
 #[derive(Clone, Debug)]
 pub(crate) enum MapKey<'a> {
     Bool(bool),
@@ -72,7 +72,7 @@ pub(crate) enum MapKey<'a> {
 }
 
 impl<'a> MapKey<'a> {
-    /// A value as a key to look up; `None` for one that is none.
+    /// A value as a key for a lookup; `None` if it can't be one.
     pub(crate) fn of(value: &Value<'a>) -> Option<Self> {
         match value {
             Value::Bool(value) => Some(MapKey::Bool(*value)),
@@ -95,7 +95,7 @@ impl<'a> MapKey<'a> {
     }
 }
 
-/// An entry of a map that an expression made: its key as it is looked up and as it was written, and its value.
+/// An entry of a map that an expression created: its key for lookups and as written, and its value.
 #[derive(Clone, Debug)]
 pub(crate) struct MapEntry<'a> {
     pub key: MapKey<'a>,
@@ -103,7 +103,7 @@ pub(crate) struct MapEntry<'a> {
     pub value: Value<'a>,
 }
 
-/// The entries of a map that an expression made, in order of their keys.
+/// The entries of a map that an expression created, ordered by key.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Made<'a>(Vec<MapEntry<'a>>);
 
@@ -112,7 +112,7 @@ impl<'a> Made<'a> {
         Made(Vec::with_capacity(entries))
     }
 
-    /// False if the key is there already.
+    /// False if the key already exists.
     pub(crate) fn add(&mut self, entry: MapEntry<'a>) -> bool {
         match self.0.binary_search_by(|other| other.key.order(&entry.key)) {
             Ok(_) => false,
@@ -167,7 +167,7 @@ impl<'a> Value<'a> {
         Value::Text(TextValue::Made(Rc::new(text)))
     }
 
-    /// What `type` says of it.
+    /// The result of `type`.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Value::Null => "null_type",
@@ -186,7 +186,7 @@ impl<'a> Value<'a> {
     }
 }
 
-/// A double that is a whole number, as CEL looks keys and places up.
+/// A double as an integer, if it is whole, as CEL uses it for keys and indexes.
 pub(crate) fn whole(value: f64) -> Option<i128> {
     let bounded = value > i64::MIN as f64 && value < u64::MAX as f64;
     (bounded && value.trunc() == value).then_some(value as i128)

@@ -1,22 +1,22 @@
-//! The order in which to try several that all may serve.
+//! The order in which to try several candidates.
 
 use crate::decide::weighted::{order, pick};
 use crate::document::Balance;
 use crate::request::{Draw, Pace};
 
-/// Makes the second draw of a request independent of the first.
+/// Makes the second random choice of a request independent of the first.
 const SECOND: u64 = 0x5851_f42d_4c95_7f2d;
 
-/// What is known of a place's time counts for half after so long without an answer from there: one that was slow, and got
-/// next to nothing since, is tried again.
+/// The half-life, in seconds, of a measured time without newer answers: a backend that was slow, and got almost no
+/// requests since, is tried again.
 const HALF: f64 = 120.0;
-/// The least that is left of a weight, so that every place is tried now and then.
+/// The smallest remaining part of a weight, so that every backend is tried now and then.
 const LEAST: f64 = 0.1;
-/// Scaled weights that differ by no more than this part count as equal.
+/// Scaled weights that differ by no more than this fraction count as equal.
 const EQUAL: f64 = 0.1;
 
 impl Pace {
-    /// Of several credentials of a provider: as good as the best one, and as busy as all.
+    /// The pace of a provider with several credentials: as fast as the best one, and as busy as all together.
     #[must_use]
     pub fn of_all(paces: impl IntoIterator<Item = Pace>) -> Option<Pace> {
         paces.into_iter().reduce(|one, other| {
@@ -30,26 +30,26 @@ impl Pace {
         self.ms.map(|ms| ms.max(1e-3))
     }
 
-    /// What is left of a weight when so many attempts fail: a tenth of them costs a quarter of it, half of them seven
+    /// The remaining part of a weight at this rate of failures: a tenth costs a quarter of it, one half costs seven
     /// eighths.
     fn trust(&self) -> f64 {
         (1.0 - self.errors.clamp(0.0, 0.99)).powi(3)
     }
 
-    /// What is left of a weight, compared to a place that has the best time and does not fail.
+    /// The remaining part of a weight, relative to a backend with the best time and no failures.
     fn share(&self, best: f64) -> f64 {
-        // One whose time is not known yet counts as the best, so that it gets its share and is learnt.
+        // A backend without a measured time counts as the best, so that it gets its share and is measured.
         let slower = self.time().map_or(1.0, |ms| (ms / best).max(1.0));
         let still = 0.5f64.powf(self.age.as_secs_f64() / HALF);
         self.trust() / (1.0 + (slower - 1.0) * still)
     }
 }
 
-/// The order of several, given as (weight, identity): the drawn one first.
+/// The order of several, given as (weight, identity): the chosen one first.
 ///
-/// [`Balance::Adaptive`] scales each weight by how much slower its answers come than the best one's and by how many of
-/// its attempts fail, down to a tenth. A session is drawn by the weights alone under either balance: what one pod has
-/// measured would send it elsewhere than another pod does, and away from its cache.
+/// [`Balance::Adaptive`] scales each weight by how much slower its answers are than the best one's, and by its rate of
+/// failures, down to a tenth. For a session, only the weights count under either balance: the measurements of one pod
+/// would send it elsewhere than those of another, and away from its cache.
 pub(crate) fn balanced(
     balance: Balance,
     weights: &[(f64, u64)],
@@ -61,7 +61,7 @@ pub(crate) fn balanced(
         return order(weights, draw, salt);
     }
     let paces: Vec<Pace> = (0..weights.len()).map(|index| pace(index).unwrap_or_default()).collect();
-    // The best of those that can be drawn.
+    // The best of those that can be chosen.
     let drawn = || weights.iter().zip(&paces).filter(|((weight, _), _)| *weight > 0.0).map(|(_, pace)| pace);
     let best = drawn().filter_map(Pace::time).fold(f64::INFINITY, f64::min);
     let most = drawn().map(|pace| pace.share(best)).fold(f64::MIN_POSITIVE, f64::max);
@@ -69,7 +69,7 @@ pub(crate) fn balanced(
     let scaled: Vec<(f64, u64)> =
         weights.iter().zip(&paces).map(|((weight, id), pace)| (weight * factor(pace), *id)).collect();
     let mut places = order(&scaled, draw, salt);
-    // Between equals the less busy one: a second draw proposes, the load decides.
+    // If two are equal, the less busy one: a second random choice proposes, the load decides.
     if let (Some(first), Some(second)) = (pick(&scaled, draw, salt), pick(&scaled, draw, salt ^ SECOND)) {
         let (one, other) = (scaled[first].0, scaled[second].0);
         let equal = (one - other).abs() <= EQUAL * one.max(other);
@@ -80,7 +80,7 @@ pub(crate) fn balanced(
     places
 }
 
-/// Moves the first place that `wanted` names to the front, the others keeping their order.
+/// Moves the first index for which `wanted` is true to the front. The others keep their order.
 pub(crate) fn to_front(places: &mut [usize], wanted: impl Fn(usize) -> bool) {
     if let Some(at) = places.iter().position(|place| wanted(*place)) {
         places[..=at].rotate_right(1);

@@ -1,4 +1,4 @@
-//! What was decided, and why: a value that a gateway follows and a person reads.
+//! The result of a decision, with its reasons: gateways execute it, and people read it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,95 +7,96 @@ use outrigger_core::RefusalKind;
 
 use crate::index::{CredentialIndex, EntryIndex, LimitIndex, ProviderIndex};
 
-/// The candidates for a request in the order in which they are to be tried.
+/// The candidates for a request in the order of attempts.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Decision {
     /// The rule that decided, as `namespace/name`.
     pub rule: Option<Arc<str>>,
-    /// The rules with `chain` that led to it, in order.
+    /// The rules with `chain` that led to this rule, in order.
     pub chain: Vec<Arc<str>>,
-    /// Those to try and those passed over, each in its place.
+    /// Candidates to try and skipped ones, in order.
     pub candidates: Vec<Candidate>,
-    /// Set when there is nothing to try.
+    /// Set if there is no candidate to try.
     pub refusal: Option<PolicyRefusal>,
-    /// Every candidate was resting; they are tried all the same, for a refusal would help nobody.
+    /// Whether all candidates are in cooldown. They are tried nevertheless, because a refusal would not help.
     pub last_resort: bool,
-    /// Rules whose expression failed on this request, with what it said.
+    /// Rules whose expression failed on this request, with the error.
     pub rule_errors: Vec<(Arc<str>, String)>,
-    /// What the first rule in `mode: Shadow` that matches would have decided.
+    /// The decision of the first matching rule in `mode: Shadow`.
     pub shadow: Option<Shadow>,
 }
 
-/// What a rule would have decided that only watches.
+/// The decision that a rule in `mode: Shadow` would have made.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Shadow {
-    /// As `namespace/name`.
+    /// Written as `namespace/name`.
     pub rule: Arc<str>,
-    /// Provider and model that it would have tried first; `None` if it would have refused.
+    /// The first provider and model; `None` if it would have refused.
     pub first: Option<(Arc<str>, Arc<str>)>,
 }
 
 impl Decision {
-    /// Those that are to be tried.
+    /// The candidates that are not skipped.
     pub fn eligible(&self) -> impl Iterator<Item = &Candidate> {
         self.candidates.iter().filter(|candidate| candidate.skipped.is_none())
     }
 }
 
-/// A provider that may serve the request, under one model.
+/// A provider that may serve the request, with one model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Candidate {
-    /// `None` for a name that the policy does not have.
+    /// `None` if the name is not in the policy.
     pub provider: Option<ProviderIndex>,
-    /// `None` for a name that the key does not have.
+    /// `None` if the name is not in the key.
     pub entry: Option<EntryIndex>,
-    /// The name by which the key knows the provider.
+    /// The key's name for the provider.
     pub name: Arc<str>,
-    /// The model as the policy names it.
+    /// The model's name in the policy.
     pub model: Arc<str>,
-    /// The model as the provider is sent it.
+    /// The model's name that is sent to the provider.
     pub upstream_model: Arc<str>,
-    /// The provider's credentials, in the order to try them; empty where none is needed.
+    /// The provider's credentials, in the order of attempts; empty if none is needed.
     pub credentials: Vec<CredentialIndex>,
-    /// By which it could be drawn; `None` for a fallback.
+    /// Its weight in the random choice; `None` for a fallback.
     pub weight: Option<u32>,
-    /// Why it is not to be tried.
+    /// Why it is skipped.
     pub skipped: Option<Skip>,
-    /// It serves the name only because it takes any: where it has no such model, nobody else of the kind is asked.
+    /// Whether it only serves the name because it accepts any. If it has no such model, no other candidate of this kind
+    /// is tried.
     pub any_name: bool,
-    /// The budget whose threshold put a cheaper model in the place of the one that was decided.
+    /// The budget whose threshold replaced the original model with this cheaper one.
     pub downgraded_by: Option<LimitIndex>,
 }
 
-/// Why a candidate is passed over: a closed vocabulary.
+/// Why a candidate is skipped: a closed vocabulary.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Skip {
-    /// Outside the key's providers, suspended, or unknown.
+    /// It is not among the key's providers, suspended, or unknown.
     ProviderBlocked,
-    /// Outside the allow-lists of key, provider or credential.
+    /// A list of the key, the provider or the credential excludes the model.
     ModelBlocked,
-    /// No credential that the key may use is left.
+    /// The key may use none of the credentials.
     CredentialBlocked,
-    /// The dialect can't say what the request needs: which field.
+    /// The provider's dialect can't express a field of the request.
     Unsupported(String),
     /// The breaker is open after failures.
     Breaker,
-    /// Resting, as the provider asked.
+    /// In cooldown, as the provider asked.
     Cooldown,
-    /// Said to be down (in tests and `explain`).
+    /// Marked as unhealthy (in tests and `explain`).
     Unhealthy,
     /// The money or tokens of a budget are spent.
     Budget(LimitIndex),
-    /// A limit on requests or tokens over time is used up.
+    /// A limit of requests or tokens in a window is used up.
     Limit(LimitIndex),
-    /// As many requests are under way there as may be.
+    /// The limit of concurrent requests is reached.
     Concurrency,
-    /// A limit on money counts it, and nobody knows its price; or a limit counts what nobody can meter.
+    /// A limit in money counts it, and its price is unknown; or a limit counts usage that can't be measured.
     Unpriced,
 }
 
 impl Skip {
-    /// The word in records.
+    /// The name in records.
     #[must_use]
     pub fn word(&self) -> &'static str {
         match self {
@@ -113,7 +114,7 @@ impl Skip {
         }
     }
 
-    /// Whether it will pass by itself.
+    /// Whether the reason passes by itself.
     #[must_use]
     pub fn is_passing(&self) -> bool {
         matches!(self, Skip::Breaker | Skip::Cooldown)
@@ -129,23 +130,23 @@ impl fmt::Display for Skip {
     }
 }
 
-/// Why nothing can be tried. The message names the object that says so.
+/// Why there is no candidate. The message names the object that is responsible.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PolicyRefusal {
     pub kind: PolicyRefusalKind,
     pub message: String,
-    /// The field of the request that is at fault.
+    /// The invalid field of the request.
     pub param: Option<String>,
     /// The limit that is used up.
     pub limit: Option<LimitIndex>,
 }
 
-/// Every type of refusal that a decision can have: some of [`RefusalKind`], whose table says the rest.
+/// The types of refusals that a decision can return: a subset of [`RefusalKind`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PolicyRefusalKind {
-    /// Nobody serves the model.
+    /// No provider serves the model.
     ModelNotFound,
-    /// No candidate can be told what the request says.
+    /// No candidate can express a field of the request.
     UnsupportedParameter,
     /// The key may not use the provider, or the provider is suspended.
     ProviderBlocked,
@@ -153,24 +154,24 @@ pub enum PolicyRefusalKind {
     UpstreamUnreachable,
     /// A limit in money, or a Budget, is spent.
     BudgetExceeded,
-    /// A limit of tokens over time is used up.
+    /// A limit of tokens in a window is used up.
     TokenLimited,
-    /// A limit of requests over time is used up.
+    /// A limit of requests in a window is used up.
     RequestLimited,
-    /// As many requests are under way as may be.
+    /// The limit of concurrent requests is reached.
     ConcurrencyLimited,
-    /// A limit counts the request, and nobody can say how much it uses.
+    /// A limit counts the request, and its usage or price is unknown.
     ModelUnpriced,
-    /// A rule refuses what it matches.
+    /// A rule refuses the request.
     RequestRejected,
-    /// A list of the key, the provider or the credential keeps the model out.
+    /// A list of the key, the provider or the credential excludes the model.
     ModelBlocked,
-    /// The request does not say what is meant, or a rule could not be evaluated.
+    /// The request is ambiguous, or a rule could not be evaluated.
     InvalidRequest,
 }
 
 impl PolicyRefusalKind {
-    /// All of them, in the order in which errors list them.
+    /// All types, in the order in which errors list them.
     pub const ALL: [Self; 12] = [
         Self::ModelNotFound,
         Self::UnsupportedParameter,
@@ -186,7 +187,7 @@ impl PolicyRefusalKind {
         Self::InvalidRequest,
     ];
 
-    /// Its row in the table of all refusals.
+    /// The same type in [`RefusalKind`].
     #[must_use]
     pub const fn kind(self) -> RefusalKind {
         match self {
@@ -205,7 +206,7 @@ impl PolicyRefusalKind {
         }
     }
 
-    /// The `type` of the error, and the word in records and metrics.
+    /// The `type` of the error, also used in records and metrics.
     #[must_use]
     pub const fn name(self) -> &'static str {
         self.kind().name()
@@ -217,7 +218,7 @@ impl PolicyRefusalKind {
         self.kind().status()
     }
 
-    /// The one of that name.
+    /// The type with this name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == name)

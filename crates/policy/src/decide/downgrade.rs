@@ -1,4 +1,4 @@
-//! A cheaper model in the place of the one that was decided, when a budget is nearly spent.
+//! Replaces the model of a candidate with a cheaper one when a budget is nearly spent.
 
 use std::sync::Arc;
 
@@ -12,9 +12,9 @@ use crate::policy::{Key, Policy};
 use crate::prices::Price;
 use crate::request::Request;
 
-/// What takes a candidate's place, with its credentials: the model that a budget names which counts the candidate and
-/// has reached a threshold, if it is cheaper, can what the request needs, and lies inside the fence. At the same
-/// provider if that serves it, else at the first who does, by weight.
+/// The replacement of a candidate, with its credentials. A budget that counts the candidate and has reached a threshold
+/// names the model. It replaces the candidate if it is cheaper, has the capabilities that the request needs, and the
+/// key may use it. At the same provider if that serves it, else at the first other one, by weight.
 pub(crate) fn downgraded(
     policy: &Policy,
     key: &Key,
@@ -22,7 +22,7 @@ pub(crate) fn downgraded(
     slot: &CandidateSlot,
     candidate: &Candidate,
 ) -> Option<(Candidate, Vec<CredentialIndex>)> {
-    // Mostly no budget has a threshold, and then nothing is looked up.
+    // Usually no budget has a threshold, and nothing needs to be looked up.
     let may = policy.limits.all.iter().any(|limit| !limit.thresholds.is_empty());
     let entry = candidate.entry.filter(|_| may)?;
     if request.model.is_none() || !request.request_type.is_conversation() {
@@ -41,7 +41,7 @@ pub(crate) fn downgraded(
                 provider: Ok(index),
                 model: Arc::from(model),
                 weight: slot.weight,
-                // A rule's word on credentials is about its own provider.
+                // A rule's credential belongs to its own provider.
                 credential: slot.credential.clone().filter(|_| index == entry),
                 any_name: false,
             };
@@ -54,7 +54,7 @@ pub(crate) fn downgraded(
     None
 }
 
-/// Neither price is higher, and one is lower; what has no price is not known to be cheaper.
+/// Whether neither price is higher and one is lower. A model without a price is not known to be cheaper.
 fn is_cheaper(policy: &Policy, other: &Candidate, than: &Candidate) -> bool {
     let price = |candidate: &Candidate| candidate.provider.and_then(|index| policy.price(index, &candidate.model));
     let (Some(other), Some(than)) = (price(other), price(than)) else { return false };
@@ -62,8 +62,8 @@ fn is_cheaper(policy: &Policy, other: &Candidate, than: &Candidate) -> bool {
     other.input <= than.input && other.output <= than.output && both(other) != both(than)
 }
 
-/// Whether a model is not known to lack what the request needs: an answer that can't be had is not cheap. Without a
-/// cache it is the same answer.
+/// Whether a model is not known to lack a capability that the request needs. Prompt caching does not count: the answer
+/// is the same without it.
 fn can(policy: &Policy, request: &Request<'_>, candidate: &Candidate) -> bool {
     let known = candidate.provider.and_then(|index| policy.capabilities(index, &candidate.model));
     known.is_none_or(|can| can.contains(request.conditions.needs().without(Capabilities::PROMPT_CACHING)))

@@ -1,4 +1,4 @@
-//! Whether a place may be tried: the fence of the key first, then its budgets, then the gates of the moment.
+//! Whether a candidate may be tried: checks what the key may use, then its budgets, then the current state.
 
 use std::sync::Arc;
 
@@ -11,25 +11,24 @@ use crate::naming::serving::{permits, permits_others, serves_others};
 use crate::policy::{Key, KeyProvider, Policy, Provider};
 use crate::request::Request;
 
-/// A place where the request might go, before anybody asked whether it may.
+/// A possible candidate, before anything is checked.
 #[derive(Clone, Debug)]
 pub(crate) struct CandidateSlot {
-    /// One of the key's, or the name that is none of them.
+    /// The key's entry, or a name that the key does not have.
     pub provider: Result<EntryIndex, Arc<str>>,
     pub model: Arc<str>,
-    /// `None` for a fallback, which is never drawn.
+    /// `None` for a fallback, which is not chosen by weight.
     pub weight: Option<u32>,
-    /// The one that a rule's target names.
+    /// The credential that a rule's target names.
     pub credential: Option<String>,
-    /// As [`Candidate::any_name`].
+    /// See [`Candidate::any_name`].
     pub any_name: bool,
 }
 
-/// Asks the fence, then budgets for something cheaper, then the gates, whether a slot may be tried, and with which
-/// credentials.
+/// Checks what the key may use, then whether a budget downgrades the model, then the current state: whether a slot may
+/// be tried, and with which credentials.
 ///
-/// A candidate that only rests keeps its credentials, so that it can be tried when nothing else is
-/// left.
+/// A candidate in cooldown keeps its credentials, so that it can be tried if nothing else is left.
 pub(crate) fn evaluate(policy: &Policy, key: &Key, request: &Request<'_>, slot: &CandidateSlot) -> Candidate {
     let (candidate, usable) = enclosed(policy, key, request, slot);
     let Some(usable) = usable else { return candidate };
@@ -44,8 +43,7 @@ pub(crate) fn evaluate(policy: &Policy, key: &Key, request: &Request<'_>, slot: 
     candidate
 }
 
-/// The candidate of a slot, with the credentials that the fence lets through; without them it lies outside, and says
-/// why.
+/// The candidate of a slot, with the credentials that may be used. Without any it is skipped, with the reason.
 pub(crate) fn enclosed(
     policy: &Policy,
     key: &Key,
@@ -77,8 +75,7 @@ pub(crate) fn enclosed(
     }
 }
 
-/// The credentials that the fence lets through: of the provider, the key, a pin, and the
-/// credentials' own lists.
+/// The credentials that may be used: by the lists of the provider, the key, the request and the credentials themselves.
 fn fenced(
     key: &Key,
     entry: &KeyProvider,
@@ -117,8 +114,7 @@ fn fenced(
     }
 }
 
-/// The credentials that are not gated, in the order to try them; if none is left, those that only
-/// rest, and why.
+/// The credentials without a gate, in the order of attempts; if there is none, those in cooldown, with the reason.
 fn gated(
     provider: &Provider,
     request: &Request<'_>,
@@ -133,7 +129,7 @@ fn gated(
         match request.conditions.gate(provider, Some(&provider.credentials[index]), &candidate.model) {
             None => open.push(index),
             Some(skip) => {
-                // One that rests can be tried at the last; one without its secret never.
+                // A credential in cooldown can be tried as a last resort; one without its secret never.
                 if skip.is_passing() {
                     resting.push(index);
                     first = first.filter(Skip::is_passing);

@@ -1,4 +1,5 @@
-//! Why a request goes where it goes, told step by step: what was understood, what each rule said, who was drawn from.
+//! Explains a decision step by step: how the model's name was understood, the result of each rule, the candidates of
+//! the random choice.
 
 use outrigger_core::RefusalKind;
 use serde::Serialize;
@@ -12,24 +13,24 @@ use crate::policy::{Key, Policy};
 use crate::request::Request;
 use crate::rules::matching::{RuleResult, RuleTrace, RuleWalk};
 
-/// A decision, with its reasons. Names only: nothing here is an index.
+/// A decision with its reasons. It contains names only, no indexes.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Explanation {
-    /// As `namespace/name`.
+    /// Written as `namespace/name`.
     pub key: String,
-    /// What the model's name was taken for; `None` where none is named.
+    /// How the model's name was understood; `None` if the request names no model.
     pub asked: Option<Understood>,
-    /// In the order in which they were asked, until the one that decided.
+    /// In the order of evaluation, up to the one that decided.
     pub rules: Vec<RuleSeen>,
     /// The rule that decided, as `namespace/name`.
     pub rule: Option<String>,
-    /// Those with `chain` that led to it.
+    /// The rules with `chain` that led to it.
     pub chain: Vec<String>,
     pub shadow: Option<ShadowSeen>,
-    /// Those to try, in order, and those passed over.
+    /// Candidates to try, in order, and skipped ones.
     pub candidates: Vec<CandidateSeen>,
-    /// All of them rest, and are tried all the same.
+    /// Whether all of them are in cooldown and are tried nevertheless.
     pub last_resort: bool,
     pub refusal: Option<RefusalSeen>,
 }
@@ -39,12 +40,12 @@ pub struct Explanation {
 pub struct Understood {
     /// As the caller wrote it.
     pub name: String,
-    /// The provider that it pins, by the key's name for it.
+    /// The provider in the name, by the key's name for it.
     pub provider: Option<String>,
     pub model: String,
-    /// The provider is none of the key's.
+    /// Whether the key does not have this provider.
     pub blocked: bool,
-    /// Of a bare name: why those who serve it do, and their names for the key.
+    /// For a name without a provider: the tier that decided, and the providers' names in the key.
     pub served: Option<ServingProviders>,
 }
 
@@ -58,12 +59,12 @@ pub struct ServingProviders {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RuleSeen {
-    /// As `namespace/name`.
+    /// Written as `namespace/name`.
     pub rule: String,
     /// How many rules with `chain` had decided before.
     pub round: usize,
     pub outcome: RuleOutcome,
-    /// In words.
+    /// The reason, in words.
     pub why: String,
 }
 
@@ -71,11 +72,11 @@ pub struct RuleSeen {
 #[serde(rename_all = "camelCase")]
 pub enum RuleOutcome {
     OutOfScope,
-    /// Passed through in an earlier round.
+    /// Already used in an earlier round.
     Passed,
     NoMatch,
     Failed,
-    /// It matches, and only watches.
+    /// It matches, and is only recorded.
     Shadow,
     Matches,
 }
@@ -84,7 +85,7 @@ pub enum RuleOutcome {
 #[serde(rename_all = "camelCase")]
 pub struct ShadowSeen {
     pub rule: String,
-    /// `provider/model` that it would have tried first; `None` if it would have refused.
+    /// The first `provider/model`; `None` if it would have refused.
     pub first: Option<String>,
 }
 
@@ -95,17 +96,17 @@ pub struct CandidateSeen {
     pub provider: String,
     pub model: String,
     pub upstream_model: String,
-    /// In the order in which they are tried.
+    /// In the order of attempts.
     pub credentials: Vec<String>,
-    /// By which it could be drawn; `None` for a fallback.
+    /// Its weight in the random choice; `None` for a fallback.
     pub weight: Option<u32>,
-    /// How often it is drawn, in per cent, as long as nothing changes and paces are equal.
+    /// How often it is chosen, in percent, if nothing changes and all paces are equal.
     pub share: Option<f64>,
-    /// The word of why it is passed over.
+    /// The name of the reason why it is skipped.
     pub skipped: Option<String>,
-    /// The same in words, with the limit that says so.
+    /// The reason in words, with the limit that is responsible.
     pub why: Option<String>,
-    /// The budget that put this model in the place of a dearer one.
+    /// The budget that replaced a more expensive model with this one.
     pub downgraded_by: Option<String>,
 }
 
@@ -117,7 +118,7 @@ pub struct RefusalSeen {
     pub message: String,
 }
 
-/// Decides as [`crate::decide`] does, and tells why.
+/// Decides like [`crate::decide`], with reasons.
 #[must_use]
 pub fn explain(policy: &Policy, request: &Request<'_>) -> Explanation {
     let Some(key) = policy.keys.get(request.key) else { return Explanation::default() };
@@ -126,7 +127,7 @@ pub fn explain(policy: &Policy, request: &Request<'_>) -> Explanation {
     walk.seen = Some(Vec::new());
     let decision = decide_on(&mut walk, asked.as_ref());
     let seen = walk.seen.take().unwrap_or_default();
-    // A body's own fallbacks take the place of the primaries that were not drawn: their weights count all the same.
+    // A body's own fallbacks replace the primaries that were not chosen; their weights count nevertheless.
     let drawn_from = crate::decide(policy, &Request { fallbacks: None, ..*request });
     Explanation {
         key: key.id.to_string(),
@@ -149,7 +150,7 @@ pub fn explain(policy: &Policy, request: &Request<'_>) -> Explanation {
 }
 
 impl Policy {
-    /// Why a candidate is passed over, with the limit that says so: `budget: Budget search/team`.
+    /// Why a candidate is skipped, with the limit that is responsible: `budget: Budget search/team`.
     #[must_use]
     pub fn skip_in_words(&self, skip: &Skip) -> String {
         match skip {

@@ -1,8 +1,7 @@
-//! From a request to its candidates: rules, pins, weights, fallbacks, and the key as the fence
-//! around all of it.
+//! Computes the candidates of a request: rules, pins, weights, fallbacks, and what the key may use.
 //!
 //! ```text
-//! name -> plan (rules | pin | weights) -> fence, budgets and gates -> draw -> order -> refusal, if empty
+//! name -> plan (rules | pin | weights) -> what the key may use, budgets, state -> choice -> order -> refusal, if empty
 //! ```
 
 mod again;
@@ -31,7 +30,7 @@ use crate::request::Request;
 use crate::rules::inputs::RequestTarget;
 use crate::rules::matching::{RuleWalk, Ruled};
 
-/// Decides where a request goes. Always the same for the same arguments.
+/// Decides where a request goes. Deterministic: the same arguments give the same decision.
 #[must_use]
 pub fn decide(policy: &Policy, request: &Request<'_>) -> Decision {
     let Some(key) = policy.keys.get(request.key) else { return Decision::default() };
@@ -39,7 +38,7 @@ pub fn decide(policy: &Policy, request: &Request<'_>) -> Decision {
     decide_on(&mut RuleWalk::new(policy, key, request), asked.as_ref())
 }
 
-/// What the request names, understood.
+/// The model's name in the request, parsed.
 pub(crate) fn asked_for(policy: &Policy, key: &Key, request: &Request<'_>) -> Option<ModelName> {
     let name = request.model?;
     Some(match request.provider {
@@ -48,7 +47,7 @@ pub(crate) fn asked_for(policy: &Policy, key: &Key, request: &Request<'_>) -> Op
     })
 }
 
-/// `x-outrigger-provider` beside a model pins as a name in front of it does.
+/// `x-outrigger-provider` together with a model pins the provider, as a prefix of the name does.
 fn pinned(key: &Key, provider: &str, name: &str) -> ModelName {
     let model = name.strip_prefix(provider).and_then(|rest| rest.strip_prefix('/')).unwrap_or(name).to_owned();
     match key.provider(provider) {
@@ -57,7 +56,7 @@ fn pinned(key: &Key, provider: &str, name: &str) -> ModelName {
     }
 }
 
-/// As [`decide`], by a walk over the rules that can be looked at afterwards.
+/// Like [`decide`], with a walk over the rules whose trace can be inspected afterwards.
 pub(crate) fn decide_on<'a>(walk: &mut RuleWalk<'a>, asked: Option<&'a ModelName>) -> Decision {
     let RuleWalk { policy, key, request, .. } = *walk;
     let mut decision = Decision::default();
@@ -74,14 +73,16 @@ pub(crate) fn decide_on<'a>(walk: &mut RuleWalk<'a>, asked: Option<&'a ModelName
     decision
 }
 
-/// A request that is decided over and over, by other draws.
+/// A request that is decided many times with different random choices.
 pub(crate) struct Repeated<'a> {
     policy: &'a Policy,
     key: &'a Key,
     asked: Option<&'a ModelName>,
-    /// What the rules say, where no draw changes it: rules with `chain` are asked again about what was drawn.
+    /// The result of the rules, if no random choice can change it: rules with `chain` are evaluated again with the
+    /// chosen model.
     ruled: Option<Result<Option<Ruled<'a>>, PolicyRefusal>>,
-    /// Steps that the rules took.
+    /// The same document with shared limits: a gateway serves only what the ledger grants it. A gateway that can't do
+    /// so refuses the document.
     pub steps: u64,
 }
 
@@ -98,12 +99,12 @@ impl<'a> Repeated<'a> {
         Repeated { policy, key, asked, ruled, steps: walk.budget.taken() }
     }
 
-    /// Whether rules are asked for each draw.
+    /// Whether rules are evaluated for each random choice.
     pub(crate) fn asks_again(&self) -> bool {
         self.ruled.is_none()
     }
 
-    /// Decides by a draw; also the steps that it took.
+    /// Decides with a random choice; also returns the steps.
     pub(crate) fn decide(&self, request: &Request<'_>) -> (Decision, u64) {
         let mut walk = RuleWalk::new(self.policy, self.key, request);
         let Some(ruled) = &self.ruled else {
@@ -123,7 +124,7 @@ impl<'a> Repeated<'a> {
     }
 }
 
-/// The names of the request as rules see them.
+/// The names in the request, as rules see them.
 fn asking<'a>(key: &'a Key, asked: Option<&'a ModelName>, request: &Request<'a>) -> RequestTarget<'a> {
     let (provider, entry) = match asked {
         Some(ModelName::Pinned { provider, .. }) => (&*key.providers[*provider].name, Some(*provider)),
@@ -136,7 +137,7 @@ fn asking<'a>(key: &'a Key, asked: Option<&'a ModelName>, request: &Request<'a>)
     RequestTarget { provider, entry, model: asked.map_or("", ModelName::model) }
 }
 
-/// What a rule decides.
+/// Applies the decision of a rule.
 fn obey(walk: &RuleWalk<'_>, ruled: &Ruled<'_>, asked: Option<&ModelName>, decision: &mut Decision) {
     decision.rule = Some(ruled.rule.label.clone());
     decision.chain = ruled.chain.iter().map(|rule| rule.label.clone()).collect();
@@ -146,7 +147,7 @@ fn obey(walk: &RuleWalk<'_>, ruled: &Ruled<'_>, asked: Option<&ModelName>, decis
     }
 }
 
-/// What the first rule would have decided that matched and only watches.
+/// The decision of the first matching rule in `mode: Shadow`.
 fn watched(walk: &RuleWalk<'_>, asked: Option<&ModelName>) -> Option<Shadow> {
     let (rule, asking) = walk.shadow?;
     let mut would = Decision::default();
@@ -159,7 +160,7 @@ fn watched(walk: &RuleWalk<'_>, asked: Option<&ModelName>) -> Option<Shadow> {
     Some(Shadow { rule: rule.label.clone(), first })
 }
 
-/// The candidates of a plan, in their order, or why there is nothing to try.
+/// The candidates of a plan, in order, or the reason why there is none.
 fn fill(walk: &RuleWalk<'_>, plan: &Plan, round: usize, asked: Option<&ModelName>, decision: &mut Decision) {
     let RuleWalk { policy, key, request, .. } = *walk;
     let primaries = ordered(policy, key, request, &plan.primaries, round);
@@ -169,7 +170,7 @@ fn fill(walk: &RuleWalk<'_>, plan: &Plan, round: usize, asked: Option<&ModelName
             let fallbacks = plan.fallbacks.iter().map(|slot| evaluate(policy, key, request, slot));
             decision.candidates.extend(fallbacks);
         }
-        // The body's own list replaces every other: of the primaries only the drawn one stays.
+        // The body's own list replaces every other fallback: of the primaries only the chosen one stays.
         Some(names) => {
             let drawn = primaries.iter().position(|candidate| candidate.skipped.is_none());
             decision.candidates = primaries
@@ -193,7 +194,7 @@ fn fill(walk: &RuleWalk<'_>, plan: &Plan, round: usize, asked: Option<&ModelName
     }
 }
 
-/// With `onLimit: Reject`, what stops one candidate stops all of them: the limit.
+/// With `onLimit: Reject`, a limit that stops one candidate stops all of them. Returns that limit.
 fn stopped(key: &Key, decision: &mut Decision) -> Option<LimitIndex> {
     if key.on_limit == OnLimit::NextProvider {
         return None;
@@ -212,7 +213,7 @@ fn stopped(key: &Key, decision: &mut Decision) -> Option<LimitIndex> {
     Some(place)
 }
 
-/// With nothing to try, those that only rest are tried all the same: a refusal would help nobody.
+/// If there is no other candidate, those in cooldown are tried nevertheless: a refusal would not help.
 fn rescued(decision: &mut Decision) -> bool {
     for candidate in &mut decision.candidates {
         if candidate.skipped.as_ref().is_some_and(Skip::is_passing) {

@@ -1,43 +1,43 @@
-//! What was seen of one model at one place: how long answers take, and how many attempts fail.
+//! Measurements of one model at one backend: how long answers take, and how many attempts fail.
 //!
-//! Two averages are kept, since two things are measured: the time to the first token of a stream, and the whole of an
-//! answer that is not streamed. A request is compared by its own kind. A failure counts in no average of times (what fails
-//! at once is not fast): it counts in the rate of failures, which [`crate::Pace`] carries beside them.
+//! There are two averages: the time to the first token of a stream, and the total time of an answer that is not
+//! streamed. A request is compared by its own kind. A failure is not part of any average of times (a fast failure is
+//! not a fast answer): it counts in the rate of failures, which [`crate::Pace`] contains too.
 //!
-//! Everything is forgotten with time, so that a place that nobody asks is tried again.
+//! Old measurements lose weight with time, so that a backend without requests is tried again.
 
 use std::time::Duration;
 
 use crate::request::Pace;
 
-/// How fast a high average of streams comes down, and how much older times of whole answers count.
+/// How fast a high average of streams decreases, in seconds, and how much older times of whole answers count.
 const MEMORY: f64 = 30.0;
-/// The least that one whole answer counts: they differ in length, so that the last few count together.
+/// The smallest weight of a new whole answer: answers differ in length, so the last few are averaged.
 const ONE_OF_FEW: f64 = 0.2;
-/// How much of earlier attempts is left after another one: about twenty count.
+/// The remaining weight of earlier attempts after another one: about twenty attempts count.
 const KEPT: f64 = 0.95;
-/// The half-life of what is known of failures, in seconds.
+/// The half-life of failures, in seconds.
 const HALF: f64 = 180.0;
-/// As many attempts without a failure are taken for granted, so that one failure is no verdict.
+/// This many successful attempts are assumed at the start, so that one failure weighs little.
 const GRANTED: f64 = 3.0;
 
-/// What an answer is measured by.
+/// How an answer is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Measure {
     /// The time to the first token of a stream.
     FirstToken,
-    /// The time to the end of an answer that is told whole.
+    /// The time to the end of an answer that is not streamed.
     Whole,
 }
 
-/// See the module. Times are given as what has passed since any fixed moment.
+/// See the module. Times are durations since any fixed moment.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Observed {
     first_token: Option<Average>,
     whole: Option<Average>,
     tried: f64,
     failed: f64,
-    /// When `tried` and `failed` were last brought up to date.
+    /// When `tried` and `failed` were last updated.
     counted: Duration,
 }
 
@@ -48,7 +48,7 @@ struct Average {
 }
 
 impl Observed {
-    /// An answer took so long.
+    /// Records the time of an answer.
     pub fn took(&mut self, measure: Measure, took: Duration, now: Duration) {
         let ms = took.as_secs_f64() * 1_000.0;
         let slot = self.slot(measure);
@@ -58,7 +58,7 @@ impl Observed {
         };
         let passed = (-now.saturating_sub(average.at).as_secs_f64() / MEMORY).exp();
         let weight = match measure {
-            // A peak counts at once, calm is learnt slowly.
+            // A higher value counts at once, a lower one gradually.
             Measure::FirstToken if ms >= average.ms => 1.0,
             Measure::FirstToken => 1.0 - passed,
             Measure::Whole => (1.0 - passed).max(ONE_OF_FEW),
@@ -66,7 +66,7 @@ impl Observed {
         *average = Average { ms: average.ms + (ms - average.ms) * weight, at: now };
     }
 
-    /// Nothing came for so long, and then it was given up: it is at least as slow as that.
+    /// Records a wait that was given up: the answer takes at least this long.
     pub fn waited(&mut self, measure: Measure, waited: Duration, now: Duration) {
         let ms = waited.as_secs_f64() * 1_000.0;
         if self.slot(measure).is_none_or(|average| average.ms < ms) {
@@ -74,7 +74,7 @@ impl Observed {
         }
     }
 
-    /// An attempt came to its end: served, or not.
+    /// Records the end of an attempt.
     pub fn ended(&mut self, succeeded: bool, now: Duration) {
         let kept = KEPT * self.left(now);
         self.tried = self.tried * kept + 1.0;
@@ -82,7 +82,7 @@ impl Observed {
         self.counted = self.counted.max(now);
     }
 
-    /// What is known at this moment of answers that are measured so; `None` for nothing.
+    /// The current pace of answers of this kind; `None` if unknown.
     #[must_use]
     pub fn pace(&self, measure: Measure, now: Duration) -> Option<Pace> {
         let average = match measure {
@@ -105,7 +105,7 @@ impl Observed {
         }
     }
 
-    /// How much of what was counted is still worth something.
+    /// The remaining weight of earlier attempts.
     fn left(&self, now: Duration) -> f64 {
         0.5f64.powf(now.saturating_sub(self.counted).as_secs_f64() / HALF)
     }

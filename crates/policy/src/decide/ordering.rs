@@ -1,4 +1,4 @@
-//! Candidates in the order in which they are to be tried: one of the primaries is drawn among those that may be tried.
+//! Orders candidates: one of the primaries is chosen among those that may be tried.
 
 use crate::decide::balance::{balanced, to_front};
 use crate::decide::decision::Candidate;
@@ -7,11 +7,11 @@ use crate::policy::{Key, Policy};
 use crate::request::Request;
 use outrigger_core::hash::spread_parts;
 
-/// Judges the primaries, draws one of those that pass, and puts them in order: those to try, then
-/// those passed over.
+/// Evaluates the primaries, chooses one of those that may be tried, and orders them: first candidates to try, then
+/// skipped ones.
 ///
-/// `round` makes the draws of rules that lead to each other independent: with the same chance twice, halves of halves
-/// would be never or always.
+/// `round` makes the random choices of chained rules independent: otherwise the second choice would always repeat the
+/// first.
 pub(crate) fn ordered(
     policy: &Policy,
     key: &Key,
@@ -22,7 +22,7 @@ pub(crate) fn ordered(
     in_order(policy, key, request, slots, round).into_iter().map(|(_, candidate)| candidate).collect()
 }
 
-/// The place of the slot that is drawn; `None` if no one may be tried.
+/// The index of the chosen slot; `None` if none may be tried.
 pub(crate) fn drawn(
     policy: &Policy,
     key: &Key,
@@ -34,7 +34,7 @@ pub(crate) fn drawn(
     ordered.iter().find(|(_, candidate)| candidate.skipped.is_none()).map(|(place, _)| *place)
 }
 
-/// Each with the place of its slot.
+/// Each with the index of its slot.
 fn in_order(
     policy: &Policy,
     key: &Key,
@@ -66,7 +66,7 @@ fn in_order(
     places.into_iter().filter_map(|place| eligible[place].take()).chain(skipped).collect()
 }
 
-/// The same provider and model twice is one candidate; credentials that differ make two.
+/// Removes candidates with the same provider and model. Different credentials make different candidates.
 pub(crate) fn drop_repeats(candidates: &mut Vec<Candidate>) {
     let mut kept: Vec<Candidate> = Vec::with_capacity(candidates.len());
     for candidate in candidates.drain(..) {

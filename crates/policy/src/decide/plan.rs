@@ -1,4 +1,4 @@
-//! Where a rule, a pin or the weights want a request to go, before the fence is asked.
+//! The candidates that a rule, a pin or the weights propose, before anything is checked.
 
 use std::sync::Arc;
 
@@ -13,14 +13,14 @@ use crate::policy::{Key, Policy};
 use crate::request::Request;
 use crate::rules::rule::Rule;
 
-/// One of the primaries is drawn; the others follow by weight, then the fallbacks in order.
+/// One of the primaries is chosen; the others follow by weight, then the fallbacks in order.
 #[derive(Debug, Default)]
 pub(crate) struct Plan {
     pub primaries: Vec<CandidateSlot>,
     pub fallbacks: Vec<CandidateSlot>,
 }
 
-/// A rule's: `model` is the one that was asked for, where a target names none.
+/// The plan of a rule. If a target names no model, `model` is used, the one in the request.
 pub(crate) fn by_rule(policy: &Policy, key: &Key, rule: &Rule, model: &str) -> Plan {
     let model: Arc<str> = Arc::from(model);
     let primaries = rule
@@ -38,10 +38,10 @@ pub(crate) fn by_rule(policy: &Policy, key: &Key, rule: &Rule, model: &str) -> P
     Plan { primaries, fallbacks }
 }
 
-/// A pin is that provider alone; a bare name is drawn among those who serve it.
+/// The plan without a rule. A pin selects that provider alone; a name without a provider selects all that serve it.
 ///
 /// # Errors
-/// Nobody is meant, or somebody whom the key may not use.
+/// No provider serves it, or the key may not use the provider.
 pub(crate) fn without_rule(
     policy: &Policy,
     key: &Key,
@@ -71,7 +71,7 @@ pub(crate) fn without_rule(
     Ok(Plan { primaries, fallbacks: Vec::new() })
 }
 
-/// Who is meant where no model is named: the provider that the request names, or the only one.
+/// The provider if no model is named: the one that the request names, or the only one.
 fn without_model(policy: &Policy, key: &Key, request: &Request<'_>) -> Result<EntryIndex, PolicyRefusal> {
     if let Some(name) = request.provider {
         return key.provider(name).ok_or_else(|| refusal::provider_blocked(key, name, ""));
@@ -86,7 +86,7 @@ fn without_model(policy: &Policy, key: &Key, request: &Request<'_>) -> Result<En
     }
 }
 
-/// A fallback's text: `provider/model`, a provider alone, or a model's name.
+/// The slots of a fallback: `provider/model`, a provider alone, or a model's name.
 pub(crate) fn fallback(policy: &Policy, key: &Key, text: &str, model: &Arc<str>) -> Vec<CandidateSlot> {
     let slot = |provider: Result<EntryIndex, Arc<str>>, model: Arc<str>| CandidateSlot {
         provider,
@@ -102,10 +102,10 @@ pub(crate) fn fallback(policy: &Policy, key: &Key, text: &str, model: &Arc<str>)
         ModelName::Pinned { provider, model } => vec![slot(Ok(provider), Arc::from(model))],
         ModelName::Blocked { provider, model } => vec![slot(Err(Arc::from(provider)), Arc::from(model))],
         ModelName::Bare { model } => {
-            // A text without a slash may be meant for a provider: one that is not there.
+            // A text without a slash may be a provider's name, misspelt or missing.
             let meant = |serving: &Serving| !serving.any_name || Misnamed::alone(policy, key, text).is_none();
             let Some(mut serving) = serving(policy, key, &model).filter(meant) else {
-                // A name of nobody's: it stays in the list, with its reason, for people to see.
+                // A name that no provider serves stays in the list, skipped, so that people see it.
                 let (first, rest) = text.split_once('/').unwrap_or((text, text));
                 return vec![slot(Err(Arc::from(first)), Arc::from(rest))];
             };

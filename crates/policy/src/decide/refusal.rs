@@ -1,4 +1,4 @@
-//! The words of refusals: each names the object that stands in the way.
+//! The messages of refusals. Each names the object that is responsible.
 
 use crate::catalogue;
 use crate::decide::decision::{Candidate, Decision, PolicyRefusal, PolicyRefusalKind, Skip};
@@ -13,10 +13,10 @@ use crate::rules::expression::ExpressionError;
 use crate::rules::rule::Rule;
 use crate::text::nearest::nearest;
 
-/// A refusal of a request whose candidates were all passed over.
+/// The refusal if all candidates were skipped.
 pub(crate) fn nothing_left(policy: &Policy, key: &Key, decision: &Decision, request: &Request<'_>) -> PolicyRefusal {
     let by = by(decision);
-    // The first of those that say most.
+    // The first of those with the most helpful reason.
     let blamed = decision.candidates.iter().min_by_key(|candidate| candidate.skipped.as_ref().map_or(u8::MAX, rank));
     let Some(candidate) = blamed else {
         return PolicyRefusal {
@@ -71,13 +71,14 @@ pub(crate) fn nothing_left(policy: &Policy, key: &Key, decision: &Decision, requ
     }
 }
 
-/// Which rule decided, if one did.
+/// The rule that decided, if one did.
 pub(crate) fn by(decision: &Decision) -> String {
     decision.rule.as_ref().map(|rule| format!(" (RoutingRule {rule} decided)")).unwrap_or_default()
 }
 
-/// Which reason is told of several, the lowest: what passes soonest, since with time the request would be served; then
-/// what an upstream can't say, which the caller can do something about; then what an administrator can.
+/// Which of several reasons the refusal reports, the lowest: first those that pass soonest, because the request would
+/// then be served; then what an upstream can't express, which the caller can change; then what an administrator can
+/// change.
 fn rank(skip: &Skip) -> u8 {
     match skip {
         Skip::Concurrency => 0,
@@ -89,7 +90,7 @@ fn rank(skip: &Skip) -> u8 {
     }
 }
 
-/// Something is spent, and what.
+/// A limit is used up.
 pub(crate) fn used_up(policy: &Policy, key: &Key, place: LimitIndex, request: &Request<'_>, by: &str) -> PolicyRefusal {
     let limit = &policy.limits.all[place];
     let kind = limit.refusal_kind();
@@ -105,7 +106,7 @@ pub(crate) fn used_up(policy: &Policy, key: &Key, place: LimitIndex, request: &R
     }
 }
 
-/// As many requests are under way as an object lets be.
+/// The limit of concurrent requests is reached.
 fn crowded(policy: &Policy, key: &Key, candidate: &Candidate, request: &Request<'_>, by: &str) -> PolicyRefusal {
     let name = &candidate.name;
     let mut limits = Vec::new();
@@ -128,7 +129,7 @@ fn crowded(policy: &Policy, key: &Key, candidate: &Candidate, request: &Request<
     }
 }
 
-/// A limit counts the request, and nobody can say what it costs or how much it uses.
+/// A limit counts the request, and its cost or usage is unknown.
 fn unpriced(policy: &Policy, key: &Key, candidate: &Candidate, request: &Request<'_>, by: &str) -> PolicyRefusal {
     let Candidate { name, model, .. } = candidate;
     let places = candidate.entry.map(|entry| policy.limits_of(request.key, entry, model)).unwrap_or_default();
@@ -161,7 +162,7 @@ fn unpriced(policy: &Policy, key: &Key, candidate: &Candidate, request: &Request
     PolicyRefusal { kind: PolicyRefusalKind::ModelUnpriced, message, param: Some("model".to_owned()), limit: None }
 }
 
-/// A rule refuses what it matches.
+/// A rule refuses the request.
 pub(crate) fn rejected(rule: &Rule, message: &str) -> PolicyRefusal {
     let message = match message.trim() {
         "" => format!("RoutingRule {} rejects this request", rule.id),
@@ -170,7 +171,7 @@ pub(crate) fn rejected(rule: &Rule, message: &str) -> PolicyRefusal {
     PolicyRefusal { kind: PolicyRefusalKind::RequestRejected, message, param: None, limit: None }
 }
 
-/// The key may not use a provider, or there is none of the name.
+/// The key may not use a provider, or does not have it.
 pub(crate) fn provider_blocked(key: &Key, provider: &str, by: &str) -> PolicyRefusal {
     PolicyRefusal {
         kind: PolicyRefusalKind::ProviderBlocked,
@@ -185,7 +186,7 @@ pub(crate) fn provider_blocked(key: &Key, provider: &str, by: &str) -> PolicyRef
     }
 }
 
-/// Says whose list keeps the model out.
+/// Names the list that excludes the model.
 fn model_blocked(policy: &Policy, key: &Key, candidate: &Candidate, by: &str) -> PolicyRefusal {
     let Candidate { name, model, .. } = candidate;
     let entry = key.providers.iter().find(|entry| entry.name == *name);
@@ -219,7 +220,7 @@ fn model_blocked(policy: &Policy, key: &Key, candidate: &Candidate, by: &str) ->
     PolicyRefusal { kind: PolicyRefusalKind::ModelBlocked, message, param: Some("model".to_owned()), limit: None }
 }
 
-/// Nobody serves a bare name; or somebody would, and the key's own lists keep it out.
+/// No provider serves a name without a provider; or one would, and the key's own lists exclude it.
 pub(crate) fn nobody_serves(policy: &Policy, key: &Key, model: &str) -> PolicyRefusal {
     if let Some(misnamed) = Misnamed::of(policy, key, model) {
         return no_such_provider(policy, key, model, misnamed);
@@ -275,10 +276,10 @@ pub(crate) fn nobody_serves(policy: &Policy, key: &Key, model: &str) -> PolicyRe
     }
 }
 
-/// What stands in front of a name is somebody's word, and no provider's name.
+/// The prefix of a name is a vendor's word or a misspelt provider, not a provider's name.
 fn no_such_provider(policy: &Policy, key: &Key, model: &str, misnamed: Misnamed<'_>) -> PolicyRefusal {
     let Misnamed { word, rest, .. } = misnamed;
-    // Who is meant; else who is known to have a model of that name, under whatever provider.
+    // The provider that was probably meant; else one that has a model of this name.
     let listed = || {
         let serving = serving(policy, key, rest).filter(|serving| !serving.any_name)?;
         serving.entries.first().map(|entry| &*key.providers[*entry].name)
@@ -302,7 +303,7 @@ fn did_you_mean(like: Option<String>) -> String {
     like.map(|name| format!(", did you mean `{name}`?")).unwrap_or_default()
 }
 
-/// Neither a model nor a provider says who is meant.
+/// Neither a model nor a provider is named.
 pub(crate) fn provider_needed(key: &Key) -> PolicyRefusal {
     PolicyRefusal {
         kind: PolicyRefusalKind::InvalidRequest,
@@ -315,7 +316,7 @@ pub(crate) fn provider_needed(key: &Key) -> PolicyRefusal {
     }
 }
 
-/// A rule's expression failed, and the rule would have that refused.
+/// A rule's expression failed, and the rule has `onError: Refuse`.
 pub(crate) fn rule_failed(rule: &Rule, error: &ExpressionError) -> PolicyRefusal {
     PolicyRefusal {
         kind: PolicyRefusalKind::InvalidRequest,

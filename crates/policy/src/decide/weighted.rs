@@ -1,4 +1,4 @@
-//! Picking one of several by weight: by chance, or always the same for one session.
+//! Chooses one of several by weight: at random, or always the same for a session.
 
 use crate::request::Draw;
 use outrigger_core::hash::{spread, spread_parts};
@@ -8,11 +8,11 @@ fn unit(bits: u64) -> f64 {
     ((bits >> 11) as f64 + 0.5) / (1u64 << 53) as f64
 }
 
-/// The index of the one that is drawn; `None` when no weight is above zero.
+/// The index of the chosen one; `None` if no weight is above zero.
 ///
-/// `weights` are (weight, identity). By chance, each is drawn in proportion to its weight. For a
-/// session, weighted rendezvous hashing: the highest `-weight / ln(h)` wins, so that every pod
-/// agrees and, when one drops out, only its own sessions move.
+/// `weights` are (weight, identity). At random, each is chosen in proportion to its weight. For a session, weighted
+/// rendezvous hashing: the highest `-weight / ln(h)` wins, so that every pod chooses the same one, and when one drops
+/// out only its own sessions move.
 pub(crate) fn pick(weights: &[(f64, u64)], draw: Draw, salt: u64) -> Option<usize> {
     match draw {
         Draw::Random(bits) => {
@@ -50,7 +50,7 @@ pub(crate) fn pick(weights: &[(f64, u64)], draw: Draw, salt: u64) -> Option<usiz
     }
 }
 
-/// The order in which to try several: the drawn one, then the rest by weight, then as listed.
+/// The order in which to try several: the chosen one, then the rest by weight, then as listed.
 pub(crate) fn order(weights: &[(f64, u64)], draw: Draw, salt: u64) -> Vec<usize> {
     let first = pick(weights, draw, salt);
     let mut rest: Vec<usize> = (0..weights.len()).filter(|index| Some(*index) != first).collect();

@@ -1,19 +1,19 @@
-//! Filters, as the document has them.
+//! Filters in a document.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// A filter that requests and their answers pass.
+/// A filter for requests and their answers.
 ///
-/// A gateway that does not know its type refuses the document: a guard that is passed over is no guard. A gateway of a
-/// version before this field would pass over all of them, so whoever writes one raises [`FORMAT`](super::FORMAT).
+/// A gateway that does not know its type refuses the document: a guard must not be skipped. A gateway of a version
+/// before this field would skip all filters, so a compiler that writes one must raise [`FORMAT`](super::FORMAT).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FilterDoc {
-    /// The name under which gateways know how to build it.
+    /// The type by which gateways build it.
     #[serde(rename = "type")]
     pub kind: String,
-    /// What it is told of its work, as its type reads it.
+    /// Its settings, in the format of its type.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub settings: Value,
 }

@@ -1,4 +1,4 @@
-//! Where a document sends a credential.
+//! The destinations of a document's credentials.
 
 use outrigger_core::SecretRef;
 use serde_json::json;
@@ -6,13 +6,13 @@ use serde_json::json;
 use super::{Document, ProviderDoc};
 
 impl Document {
-    /// The places of all credentials that it names.
+    /// All credentials that the document refers to.
     pub fn secrets(&self) -> impl Iterator<Item = &SecretRef> {
         self.providers.iter().flat_map(|provider| &provider.credentials).map(|credential| &credential.secret)
     }
 
-    /// Where it sends a credential, and what vouches for whoever answers there: the same text for the same way, in every
-    /// version of this program. Values are signed with it.
+    /// Where the document sends a credential, and what authenticates the server: the same text for the same
+    /// destination, in every version of this program. Values are signed together with it.
     #[must_use]
     pub fn goes(&self, at: &SecretRef) -> String {
         let sends = |provider: &&ProviderDoc| provider.credentials.iter().any(|credential| credential.secret == *at);
@@ -54,7 +54,7 @@ mod tests {
         };
         let at = SecretRef::new("a", "s", "k").unwrap();
         let plain = document(|_| {}).goes(&at);
-        // It is signed: another spelling would be another way.
+        // It is signed, so its spelling must not change.
         assert_eq!(plain, r#"["a","one","OpenAI",null,null,{}]"#);
         let elsewhere: [Change; 6] = [
             |one| one.endpoint = Some("https://evil.test".to_owned()),

@@ -1,4 +1,4 @@
-//! How much may be used, and of what: limits of keys and providers, and budgets, as data.
+//! Limits of keys and providers, and budgets, as data.
 
 use outrigger_core::{ObjectRef, Window};
 use serde::{Deserialize, Serialize};
@@ -13,31 +13,31 @@ pub struct LimitsDoc {
     pub requests: Vec<LimitDoc>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tokens: Vec<LimitDoc>,
-    /// Requests under way at once.
+    /// Concurrent requests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub concurrent_requests: Option<u32>,
 }
 
 impl LimitsDoc {
-    /// Whether nothing is limited.
+    /// Whether there is no limit.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == LimitsDoc::default()
     }
 }
 
-/// So much in a window.
+/// An amount in a window.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LimitDoc {
-    /// Its account is found by it.
+    /// Identifies its account.
     pub name: String,
     /// Nano-dollars, requests or tokens.
     pub max: u64,
     pub window: Window,
 }
 
-/// What a limit counts.
+/// The unit of a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Unit {
     /// Nano-dollars.
@@ -57,18 +57,18 @@ pub struct BudgetDoc {
     /// Nano-dollars or tokens.
     pub max: u64,
     pub window: Window,
-    /// Every charge is the parent's too.
+    /// Its parent: every charge counts there too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<ObjectRef>,
-    /// By percent, rising.
+    /// Ordered by percent.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub thresholds: Vec<ThresholdDoc>,
-    /// Whom it counts beside the keys that name it.
+    /// Requests that it counts although their keys do not refer to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub applies_to: Option<AppliesDoc>,
 }
 
-/// What happens from so many per cent on.
+/// An action at a percentage of use.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ThresholdDoc {
@@ -79,19 +79,19 @@ pub struct ThresholdDoc {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum ThresholdAction {
-    /// A log line and a metric.
+    /// Write a log line and set a metric.
     Notify,
-    /// Candidates are replaced by this model, where it is cheaper.
+    /// Replace candidates with this model, if it is cheaper.
     Downgrade { model: String },
-    /// As if it were spent.
+    /// Refuse requests, as if the budget were spent.
     Reject,
 }
 
-/// Whose requests a budget counts without being named: all that is said must hold.
+/// Requests that a budget counts without a reference: all fields must match.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AppliesDoc {
-    /// The keys that the selectors found; absent means every key.
+    /// The selected keys; absent means every key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keys: Option<Vec<ObjectRef>>,
     /// Names of LLMProvider objects; empty means all.

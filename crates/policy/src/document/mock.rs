@@ -1,23 +1,23 @@
-//! Rehearsed providers, as the document has them.
+//! Mock providers in a document.
 
 use serde::{Deserialize, Serialize};
 
-/// A rehearsed provider: what it answers, how fast, and how it fails. Times in milliseconds.
+/// A mock provider: its answers, latency and faults. Times in milliseconds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MockDoc {
-    /// `OpenAI`, `Anthropic` or `Gemini`: what it speaks.
+    /// The API that it serves: `OpenAI`, `Anthropic` or `Gemini`.
     pub dialect: String,
-    /// With `{{provider}}` and `{{model}}`.
+    /// May contain `{{provider}}` and `{{model}}`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reply: Option<String>,
-    /// What it calls when the request has tools and its last turn no results.
+    /// The tools to call if the request offers them and its last turn has no results.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tool_calls: Vec<MockToolCall>,
-    /// Answers with the caller's last text.
+    /// Whether it answers with the caller's last text.
     #[serde(default)]
     pub echo: bool,
-    /// Until the first token: drawn evenly from the range.
+    /// The range of the time to the first token, uniformly distributed.
     #[serde(default)]
     pub first_token: (u64, u64),
     #[serde(default)]
@@ -33,7 +33,7 @@ pub struct MockToolCall {
     pub arguments: serde_json::Value,
 }
 
-/// One way in which a mock fails; the first whose models match and whose dice fall is taken.
+/// A fault. The first one happens whose models match and whose percentage is drawn.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FaultDoc {
@@ -54,7 +54,7 @@ pub struct FaultDoc {
     pub delay: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
-    /// False: the failure goes back to the caller as it is.
+    /// Whether other candidates may be tried; else the caller gets the failure.
     #[serde(default = "super::yes")]
     pub allow_fallbacks: bool,
 }
@@ -63,20 +63,20 @@ pub struct FaultDoc {
 pub enum FaultKind {
     /// An error status.
     Status,
-    /// No connection.
+    /// The connection is refused.
     Refused,
-    /// A connection that closes before it answers.
+    /// The connection closes before an answer.
     Reset,
     /// No answer at all.
     Hang,
-    /// A good answer, late.
+    /// A valid answer, late.
     Slow,
-    /// A stream that ends after some events.
+    /// The stream ends after some events.
     CutAfterEvents,
-    /// 200, and not the dialect.
+    /// Status 200 with an invalid body.
     Malformed,
-    /// A stream that tells an error after some events.
+    /// An error event after some events of a stream.
     ErrorEvent,
-    /// 200, and nothing in it.
+    /// Status 200 with an empty body.
     Empty,
 }

@@ -1,7 +1,7 @@
-//! The policy as data: what `compile` writes and every gateway reads.
+//! The policy as data: `compile` writes it and every gateway reads it.
 //!
-//! Names are the users' own. Unknown fields are ignored, so that a gateway can read what a newer
-//! operator writes; [`FORMAT`] is raised when that would be wrong.
+//! Names are those of users. Unknown fields are ignored, so that a gateway can read documents of a newer operator; if
+//! ignoring a field would be wrong, [`FORMAT`] is raised.
 
 mod filter;
 mod goes;
@@ -21,52 +21,52 @@ use serde::{Deserialize, Serialize};
 use crate::index::{EntryIndex, KeyIndex, ProviderIndex};
 use crate::prices::Price;
 
-/// The format of documents whose limits each gateway grants itself.
+/// The format of documents whose limits each gateway enforces alone.
 pub const FORMAT: u32 = 1;
-/// The format of documents whose limits are shared. A gateway that reads only the one before would pass over
-/// [`Document::ledger`] and grant itself every limit in full, so it must refuse them.
+/// The format of documents with shared limits. A gateway that knows only the previous format would ignore
+/// [`Document::ledger`] and allow every limit in full, so it must refuse them.
 pub const FORMAT_SHARED: u32 = 2;
-/// The formats this crate reads.
+/// The formats that this crate reads.
 pub const FORMATS: [u32; 2] = [FORMAT, FORMAT_SHARED];
 
-/// Everything that a gateway obeys, but for the credentials themselves.
+/// The policy of a gateway, without the values of credentials.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Document {
     pub format: u32,
-    /// Rises with every change; never goes back.
+    /// Rises with every change, and never falls.
     pub sequence: u64,
     pub providers: Vec<ProviderDoc>,
-    /// The keys that may be used here. Callers that name none get `default_key`.
+    /// The keys that may be used here. Callers that send no key use `default_key`.
     pub keys: Vec<KeyDoc>,
-    /// The key of callers that name none, as `namespace/name`.
+    /// The key of callers that send none, as `namespace/name`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default_key: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<RuleDoc>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub budgets: Vec<BudgetDoc>,
-    /// What is known of models beside what providers say: the first that knows one takes precedence.
+    /// Facts about models, in addition to those of providers: the first catalogue that has a model takes precedence.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub catalogues: Vec<CatalogueDoc>,
-    /// What requests pass, in this order, and their answers in the opposite one.
+    /// Filters that requests pass in this order, and answers in the opposite order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub filters: Vec<FilterDoc>,
-    /// Who grants what the limits allow.
+    /// How limits are enforced.
     #[serde(default, skip_serializing_if = "LedgerDoc::is_own")]
     pub ledger: LedgerDoc,
-    /// What is there beside, and out of reach of these keys.
+    /// Names of objects that these keys can't use.
     #[serde(default, skip_serializing_if = "OthersDoc::is_empty")]
     pub others: OthersDoc,
 }
 
-/// Who grants what limits allow.
+/// How limits are enforced.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum LedgerDoc {
-    /// Each gateway grants itself every limit in full.
+    /// Each gateway enforces every limit alone, in full.
     #[default]
     Own,
-    /// The operator's ledger grants each gateway a share, by its stream. A document that says so has the format
+    /// The operator's ledger grants each gateway a share, by its stream. Such a document has the format
     /// [`FORMAT_SHARED`].
     Shared,
 }
@@ -79,20 +79,19 @@ impl LedgerDoc {
 }
 
 impl Document {
-    /// The same with its limits shared: a gateway serves them from what the ledger grants, and one that can't do so
-    /// refuses the document.
-    #[must_use]
+    /// The same document with shared limits: a gateway serves only what the ledger grants it. A gateway that can't do
+    /// so refuses the document.
     pub fn shared(self) -> Document {
         Document { format: FORMAT_SHARED, ledger: LedgerDoc::Shared, ..self }
     }
 
-    /// What a provider of the policy was built from.
+    /// The document of a provider in the policy.
     #[must_use]
     pub fn provider(&self, index: ProviderIndex) -> Option<&ProviderDoc> {
         self.providers.get(usize::from(index))
     }
 
-    /// What a key of the policy was built from.
+    /// The document of a key in the policy.
     #[must_use]
     pub fn key(&self, index: KeyIndex) -> Option<&KeyDoc> {
         self.keys.get(usize::from(index))
@@ -100,27 +99,27 @@ impl Document {
 }
 
 impl KeyDoc {
-    /// What an entry of the key was built from.
+    /// The document of an entry of the key.
     #[must_use]
     pub fn entry(&self, index: EntryIndex) -> Option<&KeyProviderDoc> {
         self.providers.get(usize::from(index))
     }
 }
 
-/// Names of what the keys of a policy can't use, so that whoever names it is told so.
+/// Names of objects that the keys of a policy can't use, for error messages.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OthersDoc {
-    /// LLMProviders: in front of a model's name they are providers all the same.
+    /// LLMProviders: a model's name may begin with them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub providers: Vec<String>,
-    /// VirtualKeys that there are, where none is here for callers that name none: some of them.
+    /// Some VirtualKeys of the namespace, if callers that send no key have none here.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<String>,
 }
 
 impl OthersDoc {
-    /// Whether there is nothing beside.
+    /// Whether there are no names.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == OthersDoc::default()
@@ -133,7 +132,7 @@ impl OthersDoc {
 pub struct CatalogueDoc {
     pub namespace: String,
     pub name: String,
-    /// It stands in the operator's namespace: providers of every namespace are told by it.
+    /// Whether it applies to providers of every namespace, because it is in the operator's namespace.
     #[serde(default)]
     pub everywhere: bool,
     pub models: Vec<ModelDoc>,
@@ -141,10 +140,10 @@ pub struct CatalogueDoc {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Balance {
-    /// By weight, whatever the health.
+    /// By weight, regardless of speed and failures.
     #[default]
     Weighted,
-    /// By weight, scaled by how fast each has been.
+    /// By weight, scaled by speed and failures.
     Adaptive,
 }
 
@@ -156,21 +155,21 @@ pub struct ProviderDoc {
     /// As in `LLMProvider.spec.type`: `OpenAI`, `vLLM`, …
     #[serde(rename = "type")]
     pub kind: String,
-    /// The type's own when absent.
+    /// Absent: the default of the type.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub credentials: Vec<CredentialDoc>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub models: Vec<ModelDoc>,
-    /// Only the models named in `models`.
+    /// Whether it serves only the models in `models`.
     #[serde(default)]
     pub exclusive: bool,
     #[serde(default)]
     pub suspended: bool,
     #[serde(default)]
     pub timeouts: TimeoutsDoc,
-    /// What credentials share when they belong to one account with the provider.
+    /// The account that its credentials share, if they do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
     #[serde(default)]
@@ -179,7 +178,7 @@ pub struct ProviderDoc {
     pub max_attempts: Option<u32>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<String, String>,
-    /// Its credentials may be sent without TLS from pods of other namespaces.
+    /// Whether its credentials may be sent without TLS from pods of other namespaces.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub clear_text_credentials: bool,
     #[serde(default)]
@@ -187,16 +186,16 @@ pub struct ProviderDoc {
     /// Certificate authorities to trust, PEM, in place of the public ones.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ca: Option<String>,
-    /// The proxy that is asked for a way to the endpoint: `http://HOST:PORT`.
+    /// The proxy through which the endpoint is reached: `http://HOST:PORT`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proxy: Option<String>,
-    /// `LLMProvider.spec.mock`, as it stands there.
+    /// From `LLMProvider.spec.mock`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mock: Option<MockDoc>,
-    /// The account's, shared by all who use it here.
+    /// Limits of the provider, shared by everyone who uses it here.
     #[serde(default, skip_serializing_if = "LimitsDoc::is_empty")]
     pub limits: LimitsDoc,
-    /// What models cost that have no price of their own anywhere.
+    /// The price of models that have no other price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default_price: Option<Price>,
 }
@@ -226,7 +225,7 @@ pub struct ModelDoc {
     pub context_window: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_output_tokens: Option<u32>,
-    /// Words of [`outrigger_core::Capability`]; absent means what the catalogue says.
+    /// Names of [`outrigger_core::Capability`]; absent means those in a catalogue.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub capabilities: Option<Vec<String>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -241,7 +240,7 @@ pub struct TimeoutsDoc {
     pub connect: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_token: Option<u64>,
-    /// One attempt; absent means its share.
+    /// One attempt; absent means its share of the total.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attempt: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -263,36 +262,36 @@ pub struct KeyDoc {
     pub allow: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub deny: Vec<String>,
-    /// Whether answers of the OpenAI dialect carry `extra_fields`.
+    /// Whether answers in OpenAI's format contain `extra_fields`.
     pub extra_fields: bool,
     /// SHA-256, lower-case hex, of tokens that select this key.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub aliases: Vec<String>,
     #[serde(default, skip_serializing_if = "LimitsDoc::is_empty")]
     pub limits: LimitsDoc,
-    /// The Budgets that it names.
+    /// The Budgets that it refers to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub budgets: Vec<ObjectRef>,
-    /// No answer of this key's is longer: the gateway writes a cap where the caller's is higher.
+    /// The most output tokens of an answer: the gateway lowers a higher limit of the caller.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_output_tokens: Option<u32>,
-    /// No cap that the gateway writes is lower than this; absent means 1,024.
+    /// The lowest limit of output tokens that the gateway sets; absent means 1,024.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_output_tokens: Option<u32>,
-    /// Whether the gateway may write a cap where the caller set none.
+    /// Whether the gateway may set a limit of output tokens if the caller set none.
     #[serde(default = "yes")]
     pub cap_output: bool,
     #[serde(default)]
     pub on_limit: OnLimit,
-    /// Under a money budget: models without a price.
+    /// Under a budget in money: models without a price.
     #[serde(default)]
     pub unpriced: Unknown,
-    /// Under a money budget: operations whose cost nobody can tell.
+    /// Under a budget in money: operations whose cost can't be determined.
     #[serde(default)]
     pub unmetered: Unknown,
     #[serde(default)]
     pub on_hang_up: OnHangUp,
-    /// Callers must send its name or a token of it, also where it is the default.
+    /// Whether callers must send its name or a token of it, even if it is the default.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub must_be_named: bool,
     #[serde(default)]
@@ -304,48 +303,48 @@ pub struct KeyDoc {
     pub team: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub customer: Option<String>,
-    /// Names of service accounts whose pods alone may use it; absent means all.
+    /// Names of the service accounts whose pods may use it; absent means all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_accounts: Option<Vec<String>>,
-    /// Stands for callers of a place without a VirtualKey; there is no such object.
+    /// Whether it is the key of callers without a VirtualKey; there is no object for it.
     #[serde(default)]
     pub keyless: bool,
 }
 
-/// When a provider's own budget or limit is gone.
+/// What to do if a provider's own budget or limit is used up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OnLimit {
-    /// The next candidate is asked.
+    /// Try the next candidate.
     #[default]
     NextProvider,
-    /// The request is refused.
+    /// Refuse the request.
     Reject,
 }
 
-/// What becomes of a request whose cost is not known.
+/// What to do with a request whose cost is unknown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Unknown {
     #[default]
     Refuse,
-    /// Served, and counted as free.
+    /// Serve it, and count it as free.
     Allow,
 }
 
-/// When a caller goes away in mid-answer.
+/// What to do if a caller disconnects before the end of an answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OnHangUp {
-    /// The upstream is cancelled, after a moment in which its usage may still come.
+    /// Cancel the upstream request, after a short time in which its usage may still arrive.
     #[default]
     Cancel,
-    /// The answer is read to its end.
+    /// Read the answer to its end.
     Drain,
 }
 
-/// A provider as a key knows it.
+/// A provider in a key.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct KeyProviderDoc {
-    /// What pins, rules and headers say.
+    /// The name in requests, rules and headers.
     pub name: String,
     pub provider: ObjectRef,
     pub weight: u32,
@@ -355,7 +354,7 @@ pub struct KeyProviderDoc {
     /// Names of the provider's credentials; empty means all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub credentials: Vec<String>,
-    /// The key's own, for this provider.
+    /// The key's own limits for this provider.
     #[serde(default, skip_serializing_if = "LimitsDoc::is_empty")]
     pub limits: LimitsDoc,
 }
@@ -365,9 +364,9 @@ pub struct KeyProviderDoc {
 pub struct RuleDoc {
     pub namespace: String,
     pub name: String,
-    /// Lower first.
+    /// Lower numbers are evaluated first.
     pub priority: i32,
-    /// Seconds since 1970; the older rule wins a tie.
+    /// Seconds since 1970; of two rules with the same priority, the older is first.
     #[serde(default)]
     pub created: i64,
     pub scope: ScopeDoc,
@@ -380,21 +379,22 @@ pub struct RuleDoc {
     pub fallbacks: Vec<String>,
     #[serde(default)]
     pub on_error: OnError,
-    /// It stands in the operator's namespace, and acts on every key, after the namespace's own rules.
+    /// Whether it applies to every key, after the rules of the key's namespace, because it is in the operator's
+    /// namespace.
     #[serde(default)]
     pub everywhere: bool,
-    /// Where set, what matches is refused, with this message.
+    /// If set, matching requests are refused with this message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reject: Option<String>,
-    /// Look again with the model of the target that was drawn, at most 10 times.
+    /// Whether to evaluate the rules again with the model of the chosen target, at most 10 times.
     #[serde(default)]
     pub chain: bool,
-    /// Decide and record, and do nothing.
+    /// Whether the decision is only recorded.
     #[serde(default)]
     pub shadow: bool,
 }
 
-/// Whom a rule concerns: the narrower, the earlier it is asked.
+/// The keys that a rule applies to. Rules with a narrower scope are evaluated first.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum ScopeDoc {
@@ -411,7 +411,7 @@ pub enum ScopeDoc {
 #[serde(rename_all = "camelCase")]
 pub struct TargetDoc {
     pub provider: String,
-    /// The model that was asked for when absent.
+    /// Absent: the model in the request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
     pub weight: u32,
@@ -419,10 +419,10 @@ pub struct TargetDoc {
     pub credential: Option<String>,
 }
 
-/// What an expression that fails at run time means.
+/// What to do if an expression fails at run time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OnError {
-    /// No match; counted and told.
+    /// The rule does not match; the failure is counted and reported.
     #[default]
     Skip,
     Refuse,

@@ -1,4 +1,4 @@
-//! Reading a document that another version may have written: what can't be read says which object it is in.
+//! Reads a document that another version may have written. Errors name the object that can't be read.
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use super::{BudgetDoc, CatalogueDoc, Document, FORMAT, FORMAT_SHARED, FORMATS, KeyDoc, ProviderDoc, RuleDoc};
 
-/// Why a text is no document.
+/// Why a text is not a document.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ReadError {
     #[error(
@@ -15,7 +15,7 @@ pub enum ReadError {
          within two minor versions of each other"
     )]
     Format { found: u32 },
-    /// Told of the first that can't be read.
+    /// The first object that can't be read.
     #[error("{object}: {message}")]
     Object { object: String, message: String },
     #[error("{0}")]
@@ -23,16 +23,16 @@ pub enum ReadError {
 }
 
 impl Document {
-    /// Reads one. Fields that are not known are passed over; what is known must be right.
+    /// Reads a document. Unknown fields are ignored; known fields must be valid.
     ///
     /// # Errors
-    /// [`ReadError`], with the object where it is one of them.
+    /// [`ReadError`], with the object if the problem is in one.
     pub fn read(json: &[u8]) -> Result<Self, ReadError> {
         serde_json::from_slice(json).map_err(|error| why(json, &error))
     }
 }
 
-/// What every format says first.
+/// The field that all formats have.
 #[derive(Deserialize)]
 struct Formatted {
     format: u32,
@@ -69,7 +69,7 @@ fn why(json: &[u8], error: &serde_json::Error) -> ReadError {
         .unwrap_or_else(|| ReadError::Json(error.to_string()))
 }
 
-/// The first of a kind that can't be read.
+/// The first object of a kind that can't be read.
 fn first<D: DeserializeOwned>(kind: &str, objects: &[&RawValue]) -> Option<ReadError> {
     #[derive(Deserialize)]
     struct NamedObject {
@@ -80,7 +80,7 @@ fn first<D: DeserializeOwned>(kind: &str, objects: &[&RawValue]) -> Option<ReadE
     }
     objects.iter().find_map(|object| {
         let message = serde_json::from_slice::<D>(object.get().as_bytes()).err()?.to_string();
-        // Where in a line of which nobody has seen the beginning is of no use.
+        // A position in a part of the document would be misleading.
         let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(message, _)| message).to_owned();
         let object = match serde_json::from_slice::<NamedObject>(object.get().as_bytes()) {
             Ok(NamedObject { namespace, name }) => format!("{kind} {namespace}/{name}"),
@@ -114,7 +114,7 @@ mod tests {
         let json = serde_json::to_string(&shared).unwrap();
         assert!(json.starts_with(r#"{"format":2,"#) && json.contains(r#""ledger":"Shared""#), "{json}");
         assert_eq!(Document::read(json.as_bytes()), Ok(shared));
-        // Another way to share is none that may be passed over.
+        // An unknown way of sharing must not be ignored.
         assert!(error_of(&json.replace("Shared", "Lent")).contains("unknown variant `Lent`"));
     }
 
@@ -126,7 +126,7 @@ mod tests {
         let told_of_one = error_of(broken);
         assert!(told_of_one.starts_with("VirtualKey a/c: unknown variant `Sing`"), "{told_of_one}");
         assert!(!told_of_one.contains("line"), "{told_of_one}");
-        // Another format is told as such, whatever became of its fields.
+        // Another format is reported as such, whatever its fields are.
         assert!(error_of(r#"{"format":3,"providers":{"all":"new"}}"#).contains("format 3"));
         assert!(error_of(r#"{"format":3,"keys":[]}"#).contains("format 3"));
         assert!(error_of("{").contains("EOF"));

@@ -1,17 +1,17 @@
-//! A limit as whoever counts it needs it: by name and unit, with its amount and its periods. Gateways and the operator's ledger
-//! must agree on these, so both take them from here.
+//! A limit as needed for counting: name, unit, amount and periods. Gateways and the operator's ledger must agree on
+//! these, so both use this type.
 
 use outrigger_core::{Periods, WindowError};
 
 use crate::document::{Document, Unit};
 use crate::limits::limit::{Limit, Limits};
 
-/// What counting a limit takes.
+/// A limit that can be counted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AccountedLimit {
-    /// Names its accounts: `VirtualKey search/search: spec.limits.budgets[month]`.
+    /// Identifies its accounts: `VirtualKey search/search: spec.limits.budgets[month]`.
     pub name: String,
-    /// The word for its unit on disk, in metrics and in messages: `usd`, `tokens` or `requests`.
+    /// The name of its unit on disk, in metrics and in messages: `usd`, `tokens` or `requests`.
     pub unit: &'static str,
     /// In nano-dollars, tokens or requests.
     pub max: u64,
@@ -40,7 +40,7 @@ impl Unit {
 
 impl Limit {
     /// # Errors
-    /// [`LimitError`]: a window that there is not.
+    /// [`LimitError`], if the window is invalid.
     pub fn counted(&self) -> Result<AccountedLimit, LimitError> {
         let name = self.id.to_string();
         let window = Periods::of(&self.window).map_err(|source| LimitError { limit: name.clone(), source })?;
@@ -49,16 +49,16 @@ impl Limit {
 }
 
 impl Document {
-    /// Whether it limits anything but how many requests run at once.
+    /// Whether there is any limit other than of concurrent requests.
     #[must_use]
     pub fn is_limited(&self) -> bool {
         !Limits::of(self).all.is_empty()
     }
 
-    /// Every limit, as a gateway that obeys the document counts it.
+    /// Every limit of the document, as a gateway counts it.
     ///
     /// # Errors
-    /// [`LimitError`], of the first that can't be counted: a gateway refuses the document.
+    /// [`LimitError`], of the first limit that can't be counted: a gateway refuses the document.
     pub fn counted_limits(&self) -> Result<Vec<AccountedLimit>, LimitError> {
         Limits::of(self).all.iter().map(Limit::counted).collect()
     }

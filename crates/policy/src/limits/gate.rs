@@ -1,4 +1,4 @@
-//! The gates of limits: what is spent, and what would be spent without anybody knowing how much.
+//! Whether limits allow a candidate: whether they are used up, and whether its usage can be counted.
 
 use crate::decide::decision::{Candidate, Skip};
 use crate::document::Unit;
@@ -8,7 +8,7 @@ use crate::policy::{Key, Policy};
 use crate::request::Request;
 
 impl Policy {
-    /// What an attempt counts against, by every name that its model goes by, rising. A gateway reserves with these.
+    /// The limits that count an attempt, by all names of its model, ascending. A gateway reserves with these.
     #[must_use]
     pub fn limits_of(&self, key: KeyIndex, entry: EntryIndex, model: &str) -> Vec<LimitIndex> {
         let Some((key_of, entry_of)) = self.keys.get(key).and_then(|one| Some((one, one.providers.get(entry)?))) else {
@@ -24,8 +24,7 @@ impl Policy {
     }
 }
 
-/// Whether a limit keeps a candidate out, and which. Of several the one that takes longest to pass: money before
-/// requests and tokens.
+/// The limit that stops a candidate, if any. Of several, the one that lasts longest: money before requests and tokens.
 pub(crate) fn gate(policy: &Policy, key: &Key, request: &Request<'_>, candidate: &Candidate) -> Option<Skip> {
     let (Some(entry), false) = (candidate.entry, policy.limits.all.is_empty()) else { return None };
     let free = request.conditions.is_free();

@@ -1,5 +1,5 @@
-//! What a request counts against: the limits of its key, of the key's entry for a provider, of the provider itself, and
-//! the budgets that any of these lead to.
+//! The limits that count a request: those of its key, of the key's entry for a provider, of the provider, and the
+//! budgets to which these refer.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -13,7 +13,7 @@ use crate::document::{BudgetDoc, Document, LimitDoc, LimitsDoc, ThresholdDoc, Un
 use crate::index::{EntryIndex, KeyIndex, LimitIndex};
 use crate::text::glob::Globs;
 
-/// A limit, and where it is said.
+/// A limit, and where it is defined.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Limit {
     pub id: LimitId,
@@ -21,9 +21,9 @@ pub struct Limit {
     /// Nano-dollars, tokens or requests.
     pub max: u64,
     pub window: Window,
-    /// A Budget's, by percent, rising.
+    /// Of a Budget, ordered by percent.
     pub thresholds: Vec<ThresholdDoc>,
-    /// Requests are counted one for each attempt, not one for each request of a caller.
+    /// Whether requests are counted for each attempt, not once for each request of a caller.
     pub per_attempt: bool,
 }
 
@@ -53,13 +53,13 @@ impl fmt::Display for LimitOwner {
     }
 }
 
-/// Names a limit, and with the beginning of a period its account. Not a UID: an object that is deleted and made again
-/// finds what it has spent.
+/// Identifies a limit and, with the start of a period, its account. Without a UID: an object that is deleted and
+/// created again keeps its usage.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LimitId {
     pub kind: LimitOwner,
     pub object: ObjectRef,
-    /// Where in the object: `spec.limits.budgets[month]`; empty for a Budget.
+    /// The path in the object: `spec.limits.budgets[month]`; empty for a Budget.
     pub path: String,
 }
 
@@ -74,10 +74,10 @@ impl fmt::Display for LimitId {
     }
 }
 
-/// A budget that counts requests which did not name it.
+/// A budget that counts requests without a reference.
 #[derive(Debug)]
 struct Applied {
-    /// It and its ancestors.
+    /// The budget and its ancestors.
     limits: Vec<LimitIndex>,
     /// Absent: every key.
     keys: Option<Vec<ObjectRef>>,
@@ -86,30 +86,30 @@ struct Applied {
     models: Globs,
 }
 
-/// All limits of a policy, and who counts against which.
+/// All limits of a policy, and which requests they count.
 #[derive(Debug, Default)]
 pub struct Limits {
     pub all: TiVec<LimitIndex, Limit>,
-    /// By key: its own, and the budgets that it names.
+    /// By key: its own limits, and the budgets that it refers to.
     keys: TiVec<KeyIndex, Vec<LimitIndex>>,
-    /// By key and entry: the entry's own, and the provider's.
+    /// By key and entry: the entry's own limits, and the provider's.
     entries: TiVec<KeyIndex, TiVec<EntryIndex, Vec<LimitIndex>>>,
     applied: Vec<Applied>,
 }
 
 impl Limit {
-    /// Money anywhere, and the tokens of a Budget. The others are limits of pace.
+    /// Whether it counts money, or is a Budget in tokens. Other limits are rate limits.
     pub(crate) fn is_budget(&self) -> bool {
         self.unit == Unit::Money || self.id.kind == LimitOwner::Budget
     }
 
-    /// Why a candidate is passed over when the limit is used up. `index` is the limit's own.
+    /// Why a candidate is skipped when the limit is used up. `index` is the limit's own.
     #[must_use]
     pub fn skip(&self, index: LimitIndex) -> Skip {
         if self.is_budget() { Skip::Budget(index) } else { Skip::Limit(index) }
     }
 
-    /// What a caller is told when nothing else is left.
+    /// The refusal if nothing else is left.
     #[must_use]
     pub fn refusal_kind(&self) -> PolicyRefusalKind {
         match self.unit {
@@ -121,7 +121,7 @@ impl Limit {
 }
 
 impl Limits {
-    /// Reads those of a document. A budget that is named and not there has no limit: `compile` has told.
+    /// The limits of a document. A missing budget has no limit: `compile` has reported it.
     pub(crate) fn of(document: &Document) -> Self {
         let mut limits = Limits::default();
         let mut budgets: HashMap<ObjectRef, LimitIndex> = HashMap::new();
@@ -133,11 +133,11 @@ impl Limits {
             let mut next = Some(first);
             while let Some(id) = next
                 && let Some(at) = budgets.get(id)
-                // A ring of parents is counted once around.
+                // Each budget of a cycle is counted once.
                 && !chain.contains(at)
             {
                 chain.push(*at);
-                // Budgets are the first of all limits.
+                // Budgets come first in `all`.
                 next = document.budgets[usize::from(*at)].parent.as_ref();
             }
             chain
@@ -175,7 +175,7 @@ impl Limits {
         limits
     }
 
-    /// Appends an object's; their places.
+    /// Adds the limits of an object, and returns their indexes.
     fn add(
         &mut self,
         kind: LimitOwner,
@@ -205,7 +205,7 @@ impl Limits {
         places
     }
 
-    /// What a request of a key counts against whoever serves it: places, rising.
+    /// The limits that count a request of a key at any provider, ascending.
     #[must_use]
     pub fn of_key(&self, key: KeyIndex, id: &ObjectRef) -> Vec<LimitIndex> {
         let mut places = self.keys.get(key).cloned().unwrap_or_default();
@@ -216,7 +216,7 @@ impl Limits {
         sorted(places)
     }
 
-    /// The same of a request for a model: also the budgets that count the model, at whatever provider.
+    /// The same for a request for a model: includes the budgets that count the model, at any provider.
     #[must_use]
     pub fn of_asked(&self, key: KeyIndex, id: &ObjectRef, model: &str) -> Vec<LimitIndex> {
         let mut places = self.keys.get(key).cloned().unwrap_or_default();
@@ -227,8 +227,8 @@ impl Limits {
         sorted(places)
     }
 
-    /// What an attempt counts against: also the limits of the key's entry and of its provider, and the budgets that
-    /// count this provider or model. `model` is all names that the model goes by. Places, rising.
+    /// The limits that count an attempt: includes the limits of the key's entry and of its provider, and the budgets
+    /// that count this provider or model. `model` lists all names of the model. Ascending.
     #[must_use]
     pub fn of_attempt(
         &self,
@@ -249,7 +249,7 @@ impl Limits {
         sorted(places)
     }
 
-    /// Whether anything that a key asks for may count against a limit.
+    /// Whether any request of a key may count against a limit.
     #[must_use]
     pub fn counts(&self, key: KeyIndex, id: &ObjectRef) -> bool {
         let some = |places: Option<&Vec<LimitIndex>>| places.is_some_and(|places| !places.is_empty());
@@ -258,7 +258,7 @@ impl Limits {
             || self.applied.iter().any(|applied| applied.counts(id))
     }
 
-    /// Those of a key's entry alone, and of its provider.
+    /// The limits of a key's entry and of its provider.
     #[must_use]
     pub fn of_entry(&self, key: KeyIndex, entry: EntryIndex) -> &[LimitIndex] {
         self.entries.get(key).and_then(|entries| entries.get(entry)).map_or(&[], Vec::as_slice)

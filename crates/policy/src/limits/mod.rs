@@ -1,4 +1,4 @@
-//! Limits: who counts against which, how far one is used, and what may not pass because of it.
+//! Limits: which requests they count, how far they are used, and which requests they refuse.
 
 pub(crate) mod counted;
 pub(crate) mod gate;

@@ -1,4 +1,4 @@
-//! What nobody could tell of an attempt that a limit counts: then it is passed over, unless its key says otherwise.
+//! Attempts whose usage can't be counted although a limit counts it: they are skipped, unless the key allows them.
 
 use outrigger_core::RequestType;
 
@@ -10,16 +10,16 @@ use crate::policy::{Key, Policy};
 use crate::prices::Price;
 use crate::request::{Others, Request};
 
-/// See the variants.
+/// What is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Gap<'a> {
-    /// How much is used, and why.
+    /// How much is used, and why it is unknown.
     Meter(&'a str),
-    /// What it costs: of tokens, or of what else the operation is billed by.
+    /// The price of tokens, or of another unit that the operation is billed by.
     Price(&'static str),
 }
 
-/// What a limit would have to know of an attempt, and the key won't do without.
+/// What a limit needs to know about an attempt, if it is unknown and the key does not allow that.
 pub(crate) fn gap<'a>(
     policy: &Policy,
     key: &Key,
@@ -30,7 +30,7 @@ pub(crate) fn gap<'a>(
     let conditions = request.conditions;
     let unmetered = match limit.unit {
         Unit::Requests => None,
-        // Those of a key or of a provider are limits of pace.
+        // Token limits of a key or a provider are rate limits.
         Unit::Tokens => conditions.unmetered().filter(|_| limit.is_budget() && !conditions.tells_tokens()),
         Unit::Money => conditions
             .unmetered()
@@ -41,7 +41,7 @@ pub(crate) fn gap<'a>(
         Some(why) if key.unmetered == Unknown::Refuse => return Some(Gap::Meter(why)),
         _ => {}
     }
-    // Without a model there is no price to know: what such operations cost is `unmetered`'s to say.
+    // Without a model there is no price: `unmetered` covers such operations.
     if limit.unit != Unit::Money || key.unpriced == Unknown::Allow || request.model.is_none() {
         return None;
     }
@@ -50,15 +50,15 @@ pub(crate) fn gap<'a>(
     (!price.is_some_and(says)).then_some(Gap::Price(of))
 }
 
-/// Why a model bills more than tokens, by the name that it is sent or by its own: a deployment's may say nothing, and
-/// neither may an alias. What has another answer than words is billed by its own price.
+/// Why a model bills more than tokens, by its own name or the one that is sent. A deployment's name may not show it,
+/// and neither may an alias. Operations whose answer is not text have a price of their own.
 fn by_call(policy: &Policy, request: &Request<'_>, candidate: &Candidate) -> Option<&'static str> {
     let provider = policy.providers.get(candidate.provider?)?;
     let names = [&*candidate.upstream_model, provider.own_name(&candidate.model)];
     names.into_iter().filter(|_| request.request_type.is_conversation()).find_map(bills_by_call)
 }
 
-/// Why the answer may be billed at another model's price, and that a higher one for all that is known.
+/// Why the answer may be billed at the price of another model, possibly a higher one.
 fn by_another(policy: &Policy, request: &Request<'_>, candidate: &Candidate) -> Option<&'static str> {
     let index = candidate.provider?;
     let (provider, own) = (policy.providers.get(index)?, policy.price(index, &candidate.model)?);
@@ -74,11 +74,11 @@ fn by_another(policy: &Policy, request: &Request<'_>, candidate: &Candidate) -> 
     }
 }
 
-/// What a price must say for an operation, and what that is called. A price for seconds or pictures is none for words.
+/// The unit that a price must have for an operation, and its name. A price for seconds or images does not cover text.
 fn billed_by(request_type: RequestType) -> (fn(&Price) -> bool, &'static str) {
     match request_type {
         RequestType::ImageGeneration => (Price::counts_images, "pictures"),
-        // Its answers tell no usage, so that a price for tokens is of no use.
+        // Its answers report no usage, so a price for tokens can't be applied.
         RequestType::Speech => (Price::counts_characters, "characters"),
         RequestType::Embedding => (Price::counts_tokens, "tokens"),
         chat if chat.is_conversation() => (Price::counts_tokens, "tokens"),

@@ -7,32 +7,32 @@ use crate::limits::limit::Limit;
 use crate::text::number::grouped;
 
 impl Limit {
-    /// Whether nothing more may be used: all of it is, or a threshold says so.
+    /// Whether nothing more may be used: the limit is used up, or a threshold rejects.
     #[must_use]
     pub fn is_spent(&self, used: u64) -> bool {
         used >= self.max || self.rejects_at(used).is_some()
     }
 
-    /// The per cent of the threshold that rejects, if so much is used that it does.
+    /// The percentage of the threshold that rejects at this use, if one does.
     fn rejects_at(&self, used: u64) -> Option<u32> {
         let rejects = self.thresholds.iter().find(|threshold| threshold.action == ThresholdAction::Reject)?;
         self.reaches(used, rejects.percent).then_some(rejects.percent)
     }
 
-    /// The model that takes the place of dearer ones, if so much is used: the last one that is said.
+    /// The model that replaces more expensive ones at this use: the last one that applies.
     #[must_use]
     pub fn downgrades_to(&self, used: u64) -> Option<&str> {
         let reached = self.thresholds.iter().filter(|threshold| self.reaches(used, threshold.percent));
         reached.filter_map(|threshold| threshold.action.model()).next_back()
     }
 
-    /// Whether `used` is so many per cent of the limit, or more. Exact: no money is lost in rounding.
+    /// Whether `used` is at least this percentage of the limit. Exact: without rounding.
     #[must_use]
     pub fn reaches(&self, used: u64, percent: u32) -> bool {
         u128::from(used) * 100 >= u128::from(self.max) * u128::from(percent)
     }
 
-    /// How much is used, in per cent; more than 100 after a debt. A limit of nothing is used up.
+    /// The use in percent; more than 100 if the limit is exceeded. A limit of zero is always used up.
     #[must_use]
     pub fn percent(&self, used: u64) -> f64 {
         match self.max {
@@ -55,7 +55,7 @@ impl Limit {
         format!("{}: {} of {} are {verb}{rejects}", self.id, self.amount(used), self.size())
     }
 
-    /// How much may be used, and in which time: `$500.00 a month (Europe/Paris)`, `100 requests in any 1h30m`.
+    /// The amount and its window: `$500.00 a month (Europe/Paris)`, `100 requests in any 1h30m`.
     #[must_use]
     pub fn size(&self) -> String {
         let what = match self.unit {
@@ -66,7 +66,7 @@ impl Limit {
         format!("{}{what}{}", self.amount(self.max), in_words(&self.window))
     }
 
-    /// So much of its unit, as people write it: `$2.50`, `50,000`.
+    /// An amount of its unit, for people: `$2.50`, `50,000`.
     #[must_use]
     pub fn amount(&self, number: u64) -> String {
         match self.unit {
@@ -85,7 +85,7 @@ impl ThresholdAction {
     }
 }
 
-/// ` a month (Europe/Paris)`, ` in any 24h`; nothing for a window without an end.
+/// ` a month (Europe/Paris)`, ` in any 24h`; empty for a window that never ends.
 fn in_words(window: &Window) -> String {
     match window {
         Window::Calendar { unit, zone, .. } => {
@@ -108,7 +108,7 @@ fn in_words(window: &Window) -> String {
     }
 }
 
-/// As in objects: `1h30m`.
+/// In the format of objects: `1h30m`.
 fn duration(ms: u64) -> String {
     let mut text = String::new();
     let mut rest = ms;

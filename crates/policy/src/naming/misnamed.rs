@@ -1,29 +1,30 @@
-//! Names that ask for somebody who is not there: `azure/gpt-4o` without an Azure, `opanai/gpt-4o` beside `openai`.
+//! Names that refer to a provider that is not there: `azure/gpt-4o` without an Azure provider, `opanai/gpt-4o` with a
+//! provider `openai`.
 //!
-//! They must not reach a provider only because that takes any name: it would be another one than was meant.
+//! They must not reach a provider just because it accepts any name: the caller meant another one.
 
 use crate::naming::vendor;
 use crate::policy::{Key, Policy};
 
-/// The first segment of a name, if it is somebody's word or nearly a provider's name.
+/// The first segment of a name, if it is a vendor's word or similar to a provider's name.
 #[derive(Clone, Copy)]
 pub(crate) struct Misnamed<'n> {
     /// As the caller wrote it.
     pub word: &'n str,
-    /// What stands behind it.
+    /// The part after it.
     pub rest: &'n str,
-    /// It is nearly the name of a provider.
+    /// Whether it is similar to a provider's name.
     near: bool,
 }
 
 impl<'n> Misnamed<'n> {
-    /// Of a model's name.
+    /// Checks a model's name.
     pub fn of(policy: &Policy, key: &Key, name: &'n str) -> Option<Self> {
         let (word, rest) = name.trim_start_matches('/').split_once('/')?;
         Self::word(policy, key, word, rest)
     }
 
-    /// Of a text that may name a provider alone.
+    /// Checks a text that may consist of a provider only.
     pub fn alone(policy: &Policy, key: &Key, text: &'n str) -> Option<Self> {
         Self::word(policy, key, text, "")
     }
@@ -33,17 +34,17 @@ impl<'n> Misnamed<'n> {
         let known = || policy.providers.iter().map(|provider| provider.id.name.as_str());
         let others = || policy.document.others.providers.iter().map(String::as_str);
         let near = names.any(|name| is_near(word, name)) || known().chain(others()).any(|name| is_near(word, name));
-        // OpenRouter's own word for a vendor is no slip of the pen: `x-ai` beside a provider `xai`.
+        // OpenRouter's own word for a vendor is not a typing error: `x-ai` with a provider `xai`.
         let near = near && !vendor::is_author(word);
         (near || vendor::named(word).is_some()).then_some(Misnamed { word, rest, near })
     }
 
-    /// Whether models of a provider of that type have such names all the same.
+    /// Whether models of a provider of this type have such names nevertheless.
     pub fn is_name_at(&self, kind: &str) -> bool {
         !self.near && vendor::begins(kind, self.word, self.rest)
     }
 
-    /// The key's provider that is meant, by its name for it: nearly of that name, or of the vendor's type.
+    /// The key's provider that was probably meant: with a similar name, or of the vendor's type.
     pub fn meant<'k>(&self, policy: &Policy, key: &'k Key) -> Option<&'k str> {
         let names = || key.providers.iter().map(|entry| (&*entry.name, &policy.providers[entry.provider]));
         let near = names().filter(|(name, _)| is_near(self.word, name));
@@ -53,8 +54,8 @@ impl<'n> Misnamed<'n> {
     }
 }
 
-/// Whether a word is so like a name that it may be a slip of the pen: but for case and punctuation the same, one letter
-/// away, or two in a long one. `mistralai` and `deepseek-ai` are not `mistral` and `deepseek`.
+/// Whether a word is so similar to a name that it may be a typing error: the same apart from case and punctuation, one
+/// letter different, or two in a long name. `mistralai` and `deepseek-ai` are not similar to `mistral` and `deepseek`.
 fn is_near(word: &str, name: &str) -> bool {
     if word.len() > name.len() + 8 || name.len() > word.len() + 8 {
         return false;
@@ -72,7 +73,7 @@ fn is_near(word: &str, name: &str) -> bool {
     }
 }
 
-/// Letters and digits, in lower case.
+/// Only letters and digits, in lower case.
 fn plain(text: &str) -> String {
     text.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }

@@ -1,4 +1,4 @@
-//! What a model's name asks for, and which providers serve it.
+//! Parses the model's name of a request, and finds the providers that serve it.
 
 pub(crate) mod misnamed;
 pub(crate) mod name;

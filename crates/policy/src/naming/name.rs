@@ -1,22 +1,22 @@
-//! What a model's name asks for: a provider's model, or a model of whoever serves it.
+//! Parses a model's name: a model at a given provider, or at any provider that serves it.
 
 use crate::index::EntryIndex;
 use crate::naming::serving::is_exact;
 use crate::policy::{Key, Policy};
 
-/// A name, understood.
+/// A parsed name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ModelName {
-    /// `openai/gpt-4o`: that provider alone.
+    /// `openai/gpt-4o`: only at that provider.
     Pinned { provider: EntryIndex, model: String },
-    /// A model's name, whoever serves it.
+    /// A model's name, at any provider that serves it.
     Bare { model: String },
     /// The first segment names a provider that this key may not use.
     Blocked { provider: String, model: String },
 }
 
 impl ModelName {
-    /// The model's name without a provider in front.
+    /// The model's name without a provider.
     #[must_use]
     pub fn model(&self) -> &str {
         match self {
@@ -25,8 +25,8 @@ impl ModelName {
     }
 }
 
-/// An exact model name or alias first; then the first segment as a provider's name; then the whole
-/// as a model's name. A prefix that names no provider is part of the model's name.
+/// Tries an exact model name or alias first; then the first segment as a provider's name; then the whole as a model's
+/// name. A prefix that is not a provider's name is part of the model's name.
 pub(crate) fn parse_model_name(policy: &Policy, key: &Key, name: &str) -> ModelName {
     let bare = || ModelName::Bare { model: name.to_owned() };
     if is_exact(policy, key, name) {

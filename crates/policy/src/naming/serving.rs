@@ -1,4 +1,4 @@
-//! Who serves a model that is asked for by its bare name.
+//! The providers that serve a model's name without a provider.
 
 use serde::Serialize;
 
@@ -9,21 +9,21 @@ use crate::policy::{Credential, Key, KeyProvider, Policy, Provider};
 use crate::request::Others;
 use crate::text::glob::{Globs, is_pattern};
 
-/// Types that pass on any name, because nobody can know what they serve.
+/// Types that accept any name, because their models are unknown.
 const ANY_NAME: [&str; 5] = ["OpenAICompatible", "vLLM", "Ollama", "OpenRouter", "Mock"];
 
-/// How a provider comes to serve a bare name: the first of these that any of the key's providers
-/// matches decides, and only those that match it are drawn from.
+/// Why a provider serves a name without a provider. The first tier that any of the key's providers matches decides, and
+/// only the providers that match it are candidates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum ServingTier {
-    /// The key's own list for the provider has it.
+    /// The key's own list for the provider contains it.
     KeyModels,
-    /// The provider's list has it, as a name or an alias.
+    /// The provider's list contains it, as a name or an alias.
     ProviderModels,
-    /// The catalogue has it for the provider's type.
+    /// The catalogue contains it for the provider's type.
     Catalogue,
-    /// The type takes any name.
+    /// The type accepts any name.
     AnyName,
 }
 
@@ -47,12 +47,12 @@ impl ServingTier {
     }
 }
 
-/// Whether a provider passes on names that nobody has listed.
+/// Whether a provider accepts names that are not listed.
 fn takes_any_name(provider: &Provider) -> bool {
     provider.says_any || (!provider.exclusive && ANY_NAME.contains(&provider.kind.as_str()))
 }
 
-/// A bare name, and whom its first segment asks for.
+/// A name without a provider, and the provider that its first segment may refer to.
 struct Wanted<'n> {
     model: &'n str,
     misnamed: Option<Misnamed<'n>>,
@@ -63,32 +63,32 @@ impl<'n> Wanted<'n> {
         Wanted { model, misnamed: Misnamed::of(policy, key, model) }
     }
 
-    /// Whether a model of that name may be there, though nobody lists it.
+    /// Whether the provider may have a model of this name, although it is not listed.
     fn may_be_at(&self, provider: &Provider) -> bool {
         self.misnamed.is_none_or(|misnamed| misnamed.is_name_at(&provider.kind))
     }
 
-    /// Whether a list in which a pattern matches means such a name: `*` is no word for `azure/gpt-4o`, `azure/*` is one.
+    /// Whether a pattern in a list covers such a name: `*` does not cover `azure/gpt-4o`, `azure/*` does.
     fn may_match(&self, list: &Globs, name: &str, provider: &Provider) -> bool {
         let spelt = |misnamed: Misnamed<'_>| list.names(name) || list.spells(misnamed.word, name);
         self.misnamed.is_none_or(spelt) || self.may_be_at(provider)
     }
 }
 
-/// Who serves a bare name.
+/// The providers that serve a name without a provider.
 #[derive(Clone, Debug)]
 pub(crate) struct Serving {
     pub tier: ServingTier,
     /// Never empty.
     pub entries: Vec<EntryIndex>,
-    /// Because they take any name, and not because anybody knows this one.
+    /// Whether they only accept the name because they accept any.
     pub any_name: bool,
 }
 
-/// Who serves `model`. `None`: nobody does, or nobody can say which of several is meant.
+/// The providers that serve `model`. `None` if no provider does, or if it is ambiguous.
 ///
-/// A name that nobody lists goes to a provider that takes any name only if that is the only one, or says so in a list:
-/// asked in turn, all of them would read the prompt.
+/// A name that is not listed goes to a provider that accepts any name only if it is the only one, or says so in a list:
+/// otherwise every such provider would receive the prompt in turn.
 pub(crate) fn serving(policy: &Policy, key: &Key, model: &str) -> Option<Serving> {
     let asked = Wanted::of(policy, key, model);
     let of = |tier: ServingTier| {
@@ -114,7 +114,7 @@ pub(crate) fn serving(policy: &Policy, key: &Key, model: &str) -> Option<Serving
     };
     match tier {
         ServingTier::Catalogue => {}
-        // Who lists the name itself goes before a pattern.
+        // An exact name takes precedence over a pattern.
         ServingTier::ProviderModels => keep(&mut entries, &|_, provider| provider.model(model).is_some()),
         ServingTier::KeyModels => {
             any_name = entries.iter().all(|index| {
@@ -135,7 +135,7 @@ pub(crate) fn serving(policy: &Policy, key: &Key, model: &str) -> Option<Serving
     Some(Serving { tier, entries, any_name })
 }
 
-/// Those of a key's entries that would take a name because they take any: more than one is none.
+/// The key's entries that would accept a name because they accept any. If there are several, the name is ambiguous.
 pub(crate) fn takers<'k>(policy: &Policy, key: &'k Key, model: &str) -> Vec<&'k str> {
     let asked = Wanted::of(policy, key, model);
     let takes = |entry: &&KeyProvider| {
@@ -145,7 +145,7 @@ pub(crate) fn takers<'k>(policy: &Policy, key: &'k Key, model: &str) -> Vec<&'k 
     key.providers.iter().filter(takes).map(|entry| &*entry.name).collect()
 }
 
-/// Whether a key's entry serves `model`, whoever else does: by any of the ways.
+/// Whether a key's entry serves `model` in any tier, regardless of other entries.
 pub(crate) fn serves(policy: &Policy, key: &Key, entry: EntryIndex, model: &str) -> bool {
     let asked = Wanted::of(policy, key, model);
     let entry = &key.providers[entry];
@@ -153,24 +153,24 @@ pub(crate) fn serves(policy: &Policy, key: &Key, entry: EntryIndex, model: &str)
     lists(entry, provider, model) && ServingTier::ALL.iter().any(|tier| tier.has(&asked, entry, provider))
 }
 
-/// Whether `name` stands to the letter in a list of one of the key's providers.
+/// Whether a list of one of the key's providers contains exactly `name`.
 pub(crate) fn is_exact(policy: &Policy, key: &Key, name: &str) -> bool {
     key.providers.iter().any(|entry| entry.models.names(name) || policy.providers[entry.provider].model(name).is_some())
 }
 
-/// Whether the key's entry for a provider lets a model through, by either of its names.
+/// Whether the key's entry for a provider allows a model, by either of its names.
 fn lists(entry: &KeyProvider, provider: &Provider, model: &str) -> bool {
     entry.models.allows(model) || entry.models.allows(provider.own_name(model))
 }
 
-/// Whether a key may have a model of a provider: by the key's own lists, those of its entry for the
-/// provider, and the provider's if that is exclusive.
+/// Whether a key may use a model at a provider: by the key's own lists, those of its entry for the provider, and the
+/// provider's if that is exclusive.
 pub(crate) fn permits(key: &Key, entry: &KeyProvider, provider: &Provider, model: &str) -> bool {
     key.permits(&[model, provider.own_name(model)]) && lists(entry, provider, model) && !provider.excludes(model)
 }
 
-/// Whether a key may have all models of a provider with which that may answer in place of the one that is asked for. Their
-/// names are the provider's own.
+/// Whether a key may use all models with which a provider may answer instead of the requested one. They have the
+/// provider's own names.
 pub(crate) fn permits_others(key: &Key, entry: &KeyProvider, provider: &Provider, others: Others<'_>) -> bool {
     let named = |name: &String| {
         let ours = provider.models.iter().filter(|model| *provider.upstream_name(&model.name) == **name);
@@ -186,7 +186,7 @@ pub(crate) fn permits_others(key: &Key, entry: &KeyProvider, provider: &Provider
     }
 }
 
-/// The same, of what a credential may be used for.
+/// The same for what a credential may be used for.
 pub(crate) fn serves_others(credential: &Credential, others: Others<'_>) -> bool {
     match others {
         Others::None => true,
@@ -195,7 +195,7 @@ pub(crate) fn serves_others(credential: &Credential, others: Others<'_>) -> bool
     }
 }
 
-/// The models that a key can name, as `provider/model`, without asking anybody.
+/// The models that a key can name, as `provider/model`, from the policy only.
 #[must_use]
 pub fn list_models(policy: &Policy, key: &Key) -> Vec<(String, String)> {
     let mut listed = Vec::new();

@@ -1,17 +1,17 @@
-//! Words that name a vendor or a type of provider, as callers write them in front of a model's name.
+//! Words for a vendor or a provider type that callers put in front of a model's name.
 //!
-//! `azure/gpt-4o` asks for Azure. Where no provider has that name, no other vendor may get the prompt: so a name that
-//! begins with one of these words goes to a provider that takes any name only if that provider's own names begin so.
+//! `azure/gpt-4o` means Azure. If no provider has that name, no other vendor may get the prompt. So a name that begins
+//! with one of these words goes to a provider that accepts any name only if that provider's own names begin so.
 
-/// A vendor, or a place where models are served.
+/// A vendor, or a service that serves models.
 struct Vendor {
-    /// As LiteLLM, Bifrost, OpenRouter and people spell it: lower case, with `_` for `-`. The first names it in messages.
+    /// As LiteLLM, Bifrost, OpenRouter and people spell it: lower case, with `_` for `-`. Messages use the first one.
     words: &'static [&'static str],
-    /// The type here, as in `LLMProvider.spec.type`.
+    /// The provider type, as in `LLMProvider.spec.type`.
     kind: Option<&'static str>,
-    /// What OpenRouter's names of its models begin with.
+    /// The prefix of OpenRouter's names for its models.
     author: Option<&'static str>,
-    /// Parts of the names of models that it publishes under this word: servers of open models know those.
+    /// Parts of the names of models that it publishes under this word: servers of open models have those.
     open: &'static [&'static str],
 }
 
@@ -23,8 +23,8 @@ const fn of(kind: &'static str, words: &'static [&'static str]) -> Vendor {
     Vendor { kind: Some(kind), ..vendor(words) }
 }
 
-/// One place for all of them. Names of organisations that only publish models (`meta-llama`, `Qwen`, `mistralai`,
-/// `deepseek-ai`, `nvidia`, `microsoft`) are not among them: they say who made a model, not who is to be asked.
+/// All vendors. Organizations that only publish models (`meta-llama`, `Qwen`, `mistralai`, `deepseek-ai`, `nvidia`,
+/// `microsoft`) are not included: such a word says who made a model, not where to send the request.
 const VENDORS: &[Vendor] = &[
     Vendor {
         author: Some("openai"),
@@ -102,13 +102,13 @@ const VENDORS: &[Vendor] = &[
 pub(crate) struct VendorWord(&'static Vendor);
 
 impl VendorWord {
-    /// The type that is its own, as in `LLMProvider.spec.type`.
+    /// The vendor's provider type, as in `LLMProvider.spec.type`.
     pub fn kind(self) -> Option<&'static str> {
         self.0.kind
     }
 }
 
-/// The vendor that a word names, in any case and with whatever space around it.
+/// The vendor of a word, in any case and with any space around it.
 pub(crate) fn named(word: &str) -> Option<VendorWord> {
     let word = word.trim();
     let is = |known: &&str| {
@@ -120,10 +120,10 @@ pub(crate) fn named(word: &str) -> Option<VendorWord> {
     VENDORS.iter().find(|vendor| vendor.words.iter().any(is)).map(VendorWord)
 }
 
-/// Whether names of models at a provider of that type may begin with that word.
+/// Whether names of models at a provider of this type may begin with this word.
 pub(crate) fn begins(kind: &str, word: &str, rest: &str) -> bool {
     match kind {
-        // `author/model`, and nothing else.
+        // Only `author/model`.
         "OpenRouter" => {
             let author = named(word).is_none_or(|known| known.0.author == Some(word));
             author && !rest.is_empty() && !rest.contains('/')
@@ -135,7 +135,7 @@ pub(crate) fn begins(kind: &str, word: &str, rest: &str) -> bool {
     }
 }
 
-/// Whether a word is the beginning of names at OpenRouter, to the letter.
+/// Whether names at OpenRouter begin with exactly this word.
 pub(crate) fn is_author(word: &str) -> bool {
     VENDORS.iter().any(|vendor| vendor.author == Some(word))
 }

@@ -1,46 +1,45 @@
-//! What a request cost.
+//! The cost of a request.
 
 use super::Price;
 use super::rates::Rates;
 
-/// What a request used. The parts are parts of their whole, as the dialects' readers tell them: `input` includes cached
-/// and cache-writing tokens, `output` includes reasoning. What is not known is 0.
+/// The usage of a request. Parts are included in their total, as in the formats' readers: `input` includes cached and
+/// cache-writing tokens, `output` includes reasoning. Unknown values are 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Used<'a> {
     pub input: u64,
-    /// Of `input`.
+    /// Included in `input`.
     pub cached_input: u64,
-    /// Of `input`: for five minutes, or at all.
+    /// Included in `input`: for five minutes, or for an unknown time.
     pub cache_write: u64,
-    /// Of `input`: for an hour or longer.
+    /// Included in `input`: for an hour or longer.
     pub cache_write_1h: u64,
-    /// Of `input`.
+    /// Included in `input`.
     pub audio_input: u64,
-    /// Of `input`.
+    /// Included in `input`.
     pub image_input: u64,
     pub output: u64,
-    /// Of `output`.
+    /// Included in `output`.
     pub reasoning: u64,
-    /// Of `output`.
+    /// Included in `output`.
     pub audio_output: u64,
-    /// Of `output`.
+    /// Included in `output`.
     pub image_output: u64,
-    /// Pictures made.
+    /// Generated images.
     pub images: u64,
-    /// Characters spoken.
+    /// Characters of generated speech.
     pub characters: u64,
-    /// Heard.
+    /// Transcribed audio.
     pub milliseconds: u64,
-    /// The service that the answer tells: `batch`, `flex`, `priority`. Any other word is the usual one.
+    /// The service tier in the answer: `batch`, `flex`, `priority`. Any other value means the default.
     pub service: Option<&'a str>,
 }
 
-/// Prices are per million tokens: what is summed up is in millionths of a nano-dollar.
+/// Prices are per million tokens, so sums are in millionths of a nano-dollar.
 pub(super) const MILLION: u128 = 1_000_000;
 
 impl Price {
-    /// What `used` costs, in nano-dollars: exact, and rounded up once. What is more than can be counted is the most
-    /// that can.
+    /// The cost of `used`, in nano-dollars: exact, and rounded up once. Saturates at the largest number.
     #[must_use]
     pub fn cost(&self, used: &Used<'_>) -> u64 {
         let rates = Rates::of(self, used.input, used.service);
@@ -73,27 +72,27 @@ impl Price {
         nanos(beside.into_iter().fold(input.saturating_add(output), u128::saturating_add))
     }
 
-    /// Whether tokens are what it is counted in, or nothing at all. Not so where only characters, seconds or pictures
-    /// cost: then a request that is counted in tokens is not free, but has no price.
+    /// Whether the price is for tokens, or everything is free. False if only characters, seconds or images have a
+    /// price: then a request that is counted in tokens has no price, rather than being free.
     #[must_use]
     pub fn counts_tokens(&self) -> bool {
         let mut others = [self.image, self.characters, self.second].into_iter().flatten();
         self.input > 0 || self.output > 0 || others.all(|price| price == 0)
     }
 
-    /// Whether it says what a picture costs that is made: each, or its tokens.
+    /// Whether it has a price for generated images: each, or their tokens.
     #[must_use]
     pub fn counts_images(&self) -> bool {
         self.image.is_some() || self.image_output.is_some() || self.output > 0 || self.is_free()
     }
 
-    /// Whether it says what is spoken costs by its characters.
+    /// Whether it has a price for characters of speech.
     #[must_use]
     pub fn counts_characters(&self) -> bool {
         self.characters.is_some() || self.is_free()
     }
 
-    /// Whether nothing that is used costs anything, in no tier and no service.
+    /// Whether everything is free, in all tiers and services.
     #[must_use]
     pub fn is_free(&self) -> bool {
         let Price { input, output, tiers, services, .. } = self;
@@ -128,9 +127,9 @@ impl Price {
     }
 }
 
-/// The price of a whole of which some are parts. Parts may be told so that they are more than the whole (a cached sound
-/// is told as cached and as sound): then the first of them are believed, which is why the dearer kinds stand first, and
-/// the whole is counted once.
+/// The price of a total that includes some parts. The parts may add up to more than the total (cached audio is reported
+/// as cached and as audio): then the first ones count, which is why the more expensive parts come first, and the total
+/// is counted once.
 fn split(whole: u64, parts: &[(u64, u64)], rest: u64) -> u128 {
     let mut left = whole;
     let mut sum = 0u128;
@@ -146,7 +145,7 @@ pub(super) fn product(count: u64, price: u64) -> u128 {
     u128::from(count) * u128::from(price)
 }
 
-/// Nano-dollars of millionths of them, rounded up.
+/// Nano-dollars from millionths of them, rounded up.
 pub(super) fn nanos(millionths: u128) -> u64 {
     u64::try_from(millionths.div_ceil(MILLION)).unwrap_or(u64::MAX)
 }

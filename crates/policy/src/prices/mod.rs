@@ -1,4 +1,4 @@
-//! What models cost: prices as data. What is made of them is in `cost` and `worst`.
+//! Prices of models, as data. `cost` and `worst_case` compute with them.
 
 mod cost;
 mod rates;
@@ -11,9 +11,10 @@ pub use cost::Used;
 use serde::{Deserialize, Serialize};
 pub use worst_case::CacheAsk;
 
-/// Prices of one model, in nano-dollars per million tokens unless something else is said: $2.50 per million is
-/// 2,500,000,000. What is absent costs what its kind costs: a cached token as much as another of the input. What a tier
-/// or a service does not price rises there as its kind does, and falls only so far as not to become dearer than that.
+/// Prices of one model, in nano-dollars per million tokens unless noted: $2.50 per million is 2,500,000,000. An absent
+/// price is that of its total: a cached token costs as much as other input. If a tier or service has no price for a
+/// part, the price of the part rises in proportion with that of its total there; it falls only as far as needed not to
+/// exceed it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Price {
@@ -22,38 +23,38 @@ pub struct Price {
     /// Input that was read from the provider's cache.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cached_input: Option<u64>,
-    /// Input that was written to the cache for five minutes, or at all.
+    /// Input that was written to the cache for five minutes, or for an unknown time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache_write: Option<u64>,
-    /// Input that was written to the cache for an hour or longer; absent, as much as any other writing.
+    /// Input that was written to the cache for an hour or longer; absent: the price of other cache writes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache_write_1h: Option<u64>,
-    /// Output that was thought and not said.
+    /// Reasoning output.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reasoning: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audio_input: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audio_output: Option<u64>,
-    /// Pictures that the model saw, where they are told in tokens.
+    /// Input images, if they are counted in tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_input: Option<u64>,
-    /// Pictures that it made, where they are told in tokens.
+    /// Generated images, if they are counted in tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_output: Option<u64>,
-    /// Nano-dollars for one picture made, beside its tokens.
+    /// Nano-dollars for one generated image, in addition to its tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<u64>,
-    /// Nano-dollars for a million characters spoken.
+    /// Nano-dollars for a million characters of generated speech.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub characters: Option<u64>,
-    /// Nano-dollars for a second heard.
+    /// Nano-dollars for a second of transcribed audio.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub second: Option<u64>,
-    /// By rising size of the input: the last whose bound the input is above holds for the whole request.
+    /// Ordered by size of the input: the last tier whose bound the input exceeds applies to the whole request.
     #[serde(default, skip_serializing_if = "<[Tier]>::is_empty")]
     pub tiers: Cow<'static, [Tier]>,
-    /// Other prices for other service, by the provider's word for it: `batch`, `flex`, `priority`.
+    /// Other prices for service tiers, by the provider's name: `batch`, `flex`, `priority`.
     #[serde(default, skip_serializing_if = "<[Service]>::is_empty")]
     pub services: Cow<'static, [Service]>,
 }
@@ -62,7 +63,7 @@ pub struct Price {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Tier {
-    /// It holds above this many tokens of input.
+    /// It applies to input of more tokens than this.
     pub above: u64,
     pub input: u64,
     pub output: u64,
@@ -74,7 +75,7 @@ pub struct Tier {
     pub cache_write_1h: Option<u64>,
 }
 
-/// Prices of another service than the usual one.
+/// Prices of a service tier other than the default.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Service {
@@ -92,7 +93,7 @@ pub struct Service {
     pub audio_input: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_output: Option<u64>,
-    /// As [`Price::tiers`], of this service.
+    /// As [`Price::tiers`], for this service.
     #[serde(default, skip_serializing_if = "<[Tier]>::is_empty")]
     pub tiers: Cow<'static, [Tier]>,
 }

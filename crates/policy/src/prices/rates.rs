@@ -1,8 +1,8 @@
-//! The prices that hold for one request: those of its service, at its size.
+//! The prices that apply to one request: those of its service, at its size.
 
 use super::{Price, Service, Tier};
 
-/// Nano-dollars per million tokens of each kind. What is absent costs what its whole does.
+/// Nano-dollars per million tokens of each part. An absent price is that of its total.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rates {
     pub input: u64,
@@ -18,7 +18,7 @@ pub(super) struct Rates {
 }
 
 impl Rates {
-    /// Those for so much input, in a service. A service that the price does not know is the usual one.
+    /// The prices for this much input, in a service. A service that the price does not have uses the default.
     pub fn of(price: &Price, input: u64, service: Option<&str>) -> Rates {
         let flat = Rates::flat(price);
         let usual = match tier(&price.tiers, input) {
@@ -31,7 +31,7 @@ impl Rates {
         let rates = flat.in_service(service);
         match (tier(&service.tiers, input), tier(&price.tiers, input)) {
             (Some(tier), _) => rates.in_tier(tier),
-            // It says nothing of such a size, and rises there as the usual service does.
+            // The service has no tier for this size: its prices rise as the default service's do.
             (None, Some(_)) => rates
                 .with(follow(rates.input, flat.input, usual.input), follow(rates.output, flat.output, usual.output)),
             (None, None) => rates,
@@ -71,7 +71,7 @@ impl Rates {
         rates
     }
 
-    /// Another price of the wholes, and what that makes of the parts.
+    /// Sets new prices of the totals, and adjusts those of the parts.
     fn with(mut self, input: u64, output: u64) -> Rates {
         let of_input = [&mut self.cached_input, &mut self.cache_write, &mut self.cache_write_1h];
         for part in of_input.into_iter().chain([&mut self.audio_input, &mut self.image_input]).flatten() {
@@ -117,14 +117,14 @@ impl Rates {
     }
 }
 
-/// The last whose bound the input is above.
+/// The last tier whose bound the input exceeds.
 fn tier(tiers: &[Tier], input: u64) -> Option<&Tier> {
     tiers.iter().rev().find(|tier| input > tier.above)
 }
 
-/// The price of a part of which nothing is said where that of its whole goes from `old` to `new`: it rises in proportion,
-/// as providers do it, and does not fall, since nobody said so; but what was no dearer than the whole does not become
-/// dearer.
+/// The price of a part without its own price when the price of its total changes from `old` to `new`. It rises in
+/// proportion, as providers do it, and does not fall, because nothing says so; but a part that was not more expensive
+/// than the total does not become so.
 fn follow(part: u64, old: u64, new: u64) -> u64 {
     let in_proportion = (u128::from(part) * u128::from(new)).div_ceil(u128::from(old.max(1)));
     let risen = u64::try_from(in_proportion).unwrap_or(u64::MAX).max(part);

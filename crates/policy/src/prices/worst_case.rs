@@ -1,24 +1,24 @@
-//! What a request may come to cost, before it is sent.
+//! The highest possible cost of a request, before it is sent.
 
 use super::Price;
 use super::cost::{MILLION, nanos, product};
 use super::rates::Rates;
 
-/// What a request may write to the provider's cache. OpenAI's newer models write unasked.
+/// What a request may write to the provider's cache. OpenAI's newer models write without being asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CacheAsk {
     /// Nothing.
     #[default]
     None,
-    /// For five minutes, or as the provider does it.
+    /// For five minutes, or as the provider decides.
     Short,
     /// For an hour or longer.
     Hour,
 }
 
 impl Price {
-    /// The most that [`Price::cost`] can be with at most so many tokens of input and output, however they fall into
-    /// parts. Pictures, characters and seconds come on top: what they cost is known beforehand.
+    /// The highest result of [`Price::cost`] with at most these tokens of input and output, in whatever parts. Images,
+    /// characters and seconds are added by the caller: their cost is known beforehand.
     #[must_use]
     pub fn worst_case(&self, input: u64, output: u64, service: Option<&str>, cache: CacheAsk) -> u64 {
         let sums = self.reachable(input, service).map(|rates| {
@@ -27,7 +27,7 @@ impl Price {
         nanos(sums.max().unwrap_or(0))
     }
 
-    /// How many tokens of output `nanos` nano-dollars buy at worst, whatever the input; `None` if output is free.
+    /// How many tokens of output `nanos` nano-dollars buy at least, whatever the input; `None` if output is free.
     #[must_use]
     pub fn output_tokens_for(&self, nanos: u64, service: Option<&str>) -> Option<u64> {
         let dearest = self.reachable(u64::MAX, service).map(|rates| rates.dearest_output()).max()?;
@@ -35,7 +35,7 @@ impl Price {
         Some(u64::try_from(tokens).unwrap_or(u64::MAX))
     }
 
-    /// The prices that can hold with at most so much input: those of no tier, and those right above each bound.
+    /// The prices that can apply with at most this much input: those without a tier, and those just above each bound.
     fn reachable(&self, input: u64, service: Option<&str>) -> impl Iterator<Item = Rates> {
         let services = self.services.iter().filter(move |known| service == Some(&*known.name));
         let bounds = self.tiers.iter().chain(services.flat_map(|service| service.tiers.iter())).map(|tier| tier.above);

@@ -1,4 +1,4 @@
-//! What a decision is made from: the request, and the state of the world as far as it matters.
+//! The input of a decision: the request, and the state that matters for it.
 
 pub(crate) mod headers;
 
@@ -10,26 +10,26 @@ use crate::index::{KeyIndex, LimitIndex};
 use crate::limits::limit::Limit;
 use crate::policy::{Credential, Provider};
 
-/// A request, as far as deciding needs it.
+/// A request, as far as a decision needs it.
 #[derive(Clone, Copy)]
 pub struct Request<'a> {
-    /// The caller's.
+    /// The caller's key.
     pub key: KeyIndex,
     /// In the words that rules use: `chat_completion`, `chat_completion_stream`, ….
     pub request_type: RequestType,
-    /// As the caller wrote it; `None` for operations that have none.
+    /// As the caller wrote it; `None` for operations without a model.
     pub model: Option<&'a str>,
-    /// A provider asked for beside the model, by its local name (`x-outrigger-provider`).
+    /// The provider that the request asks for besides the model, by its local name (`x-outrigger-provider`).
     pub provider: Option<&'a str>,
-    /// The body's own `fallbacks`: even an empty list replaces those of rules and weights.
+    /// The body's own `fallbacks`: even an empty list replaces the fallbacks of rules and weights.
     pub fallbacks: Option<&'a [String]>,
-    /// A credential asked for by name.
+    /// The credential that the request asks for, by name.
     pub credential: Option<&'a str>,
-    /// Lower-cased names; credentials are not among them.
+    /// Names are in lower case; credentials are not included.
     pub headers: &'a [(String, String)],
     pub params: &'a [(String, String)],
     pub draw: Draw,
-    /// Where the conversation's earlier turn went, if that is remembered.
+    /// Where the previous turn of the conversation went, if known.
     pub stay: Option<Stay>,
     pub conditions: &'a dyn Conditions,
 }
@@ -57,18 +57,18 @@ impl std::fmt::Debug for Request<'_> {
     }
 }
 
-/// How one of several is picked.
+/// How one of several is chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Draw {
-    /// By chance: 64 random bits.
+    /// At random: 64 random bits.
     Random(u64),
-    /// By an explicit session id: a hash of it. The same pick in every pod.
+    /// By an explicit session id: a hash of it. The same choice in every pod.
     Session(u64),
-    /// The heaviest, and of equals the first: what most requests get. For tests of rules.
+    /// The one with the largest weight, the first of equals: what most requests get. For tests of rules.
     Likeliest,
 }
 
-/// A provider and a credential that a conversation should stay with.
+/// The provider and credential that a conversation should stay with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stay {
     /// Hash of the provider's namespace and name: [`Provider::identity`].
@@ -77,12 +77,12 @@ pub struct Stay {
     pub credential: u64,
 }
 
-/// What the gateway knows and a policy can't: asked for each candidate, under both balances.
+/// The state of the gateway. It is queried for each candidate, under both balances.
 pub trait Conditions {
-    /// What this request needs and the provider's dialect can't say: `logprobs`.
+    /// The field that this request needs and the provider's dialect can't express: `logprobs`.
     fn unfit(&self, provider: &Provider) -> Option<String>;
 
-    /// Other models with which a provider may answer, as the request lets it in the words of the provider's own API.
+    /// Other models with which the provider may answer, if the request allows it in the provider's own API.
     fn others(&self, provider: &Provider) -> Others<'_> {
         let _ = provider;
         Others::None
@@ -91,11 +91,11 @@ pub trait Conditions {
     /// Why nothing should be sent there now: [`crate::Skip::Cooldown`] or [`crate::Skip::Breaker`].
     fn gate(&self, provider: &Provider, credential: Option<&Credential>, model: &str) -> Option<crate::Skip>;
 
-    /// How long answers of a model take there that are measured as this request's will be (see [`crate::Observed`]), how
-    /// many attempts fail, and how many requests are under way. `None` when nothing is known yet.
+    /// How long answers take there that are measured like this request's (see [`crate::Observed`]), how many attempts
+    /// fail, and how many requests are in flight. `None` if unknown.
     fn pace(&self, provider: &Provider, credential: Option<&Credential>, model: &str) -> Option<Pace>;
 
-    /// How much of a limit is spent in the window of now, in its unit; what is only reserved is not in it.
+    /// How much of a limit is spent in its current window, in its unit, without reservations.
     fn used(&self, limit: LimitIndex) -> u64 {
         let _ = limit;
         0
@@ -108,39 +108,38 @@ pub trait Conditions {
         false
     }
 
-    /// Tokens of the request, estimated.
+    /// The estimated tokens of the request.
     fn input_tokens(&self) -> u64 {
         0
     }
 
-    /// What the request asks of a model.
+    /// The capabilities that the request needs.
     fn needs(&self) -> Capabilities {
         Capabilities::default()
     }
 
-    /// Whether the request costs nothing, whoever serves it (counting tokens): then limits on money and tokens do not
-    /// concern it.
+    /// Whether the request is free at any provider (counting tokens): then limits in money and tokens do not count it.
     fn is_free(&self) -> bool {
         false
     }
 
-    /// Why nobody could tell what the request costs, if nobody can.
+    /// Why the cost of the request can't be determined, if it can't.
     fn unmetered(&self) -> Option<&str> {
         None
     }
 
-    /// Whether the answer tells how many tokens were used, whatever else it costs: so of a search that the provider runs and
-    /// bills by itself, and not of what is made in the background.
+    /// Whether the answer reports its tokens, even if it costs more than those: true for a search that the provider
+    /// runs and bills separately, false for background mode.
     fn tells_tokens(&self) -> bool {
         self.unmetered().is_none()
     }
 
-    /// The pod's name; empty outside of one.
+    /// The name of the pod; empty outside of one.
     fn workload(&self) -> &str {
         ""
     }
 
-    /// The pod's labels.
+    /// The labels of the pod.
     fn labels(&self) -> &[(String, String)] {
         &[]
     }
@@ -150,8 +149,8 @@ pub trait Conditions {
         0
     }
 
-    /// Whether it is known what a variable of rules is. One that is not makes an expression fail, unless the rest of it
-    /// decides: so a request of which only a record is left can be decided, as far as that goes.
+    /// Whether a variable of rules is known. An unknown one makes an expression fail, unless the rest of it decides: so
+    /// a request can be decided from a record, as far as possible.
     fn knows(&self, variable: &str) -> bool {
         let _ = variable;
         true
@@ -164,24 +163,24 @@ pub enum Others<'a> {
     #[default]
     None,
     Named(&'a [String]),
-    /// Whichever the provider chooses.
+    /// Any that the provider chooses.
     Any,
 }
 
 /// See [`Conditions::pace`].
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Pace {
-    /// How long an answer takes, in milliseconds: the first token of a stream, or the whole of another answer. `None` where
-    /// nobody has waited for one yet.
+    /// How long an answer takes, in milliseconds: to the first token of a stream, or to the end of another answer.
+    /// `None` if there was no answer yet.
     pub ms: Option<f64>,
-    /// How long ago that was learnt.
+    /// The age of that measurement.
     pub age: Duration,
-    /// The share of attempts that failed of late, from 0 to below 1.
+    /// The recent share of attempts that failed, from 0 to below 1.
     pub errors: f64,
     pub in_flight: u32,
 }
 
-/// A world in which everything is well: for tests and for the command line.
+/// A state in which everything is healthy: for tests and the command line.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoConditions;
 

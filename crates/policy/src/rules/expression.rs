@@ -1,4 +1,4 @@
-//! The expressions of rules: CEL, compiled once, over a closed table of variables.
+//! The expressions of rules: CEL, compiled once, with a fixed table of variables.
 
 use std::sync::OnceLock;
 
@@ -15,7 +15,7 @@ use crate::rules::vocabulary::{FUNCTIONS, MACROS, UsedNames, is_function};
 use crate::text::nearest::nearest;
 use crate::text::number::grouped;
 
-/// Why an expression is not one that a rule can have.
+/// Why an expression is not valid for a rule.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ExpressionError {
     #[error("is not CEL: {0}")]
@@ -49,24 +49,24 @@ pub enum ExpressionError {
 #[derive(Debug)]
 pub struct Expression {
     code: Code,
-    /// Those of [`VARIABLES`] that it reads: the others are not computed.
+    /// The variables of [`VARIABLES`] that it reads: the others are not computed.
     reads: Vec<&'static str>,
     lints: Vec<Lint>,
     cost: ConditionCost,
-    /// Its patterns have no room beside those of other rules.
+    /// Whether its patterns exceed the limit for all rules together.
     left_out: bool,
-    /// What became of the samples, once they were tried.
+    /// The result of the samples, after they were tried.
     sampled: OnceLock<Result<(), (&'static str, ExpressionError)>>,
 }
 
 impl Expression {
-    /// Compiles, and checks that each name is known and that no request can make it cost too much.
+    /// Compiles an expression, and checks that each name is known and that no request can make it cost too much.
     ///
     /// # Errors
     /// [`ExpressionError::TooMuch`] before it is parsed, [`ExpressionError::Syntax`],
     /// [`ExpressionError::UnknownVariable`], [`ExpressionError::UnknownFunction`] or [`ExpressionError::UnknownZone`];
-    /// [`ExpressionError::Lint`] where an unknown variable is the end of a name with hyphens;
-    /// [`ExpressionError::Code`] and [`ExpressionError::TooDear`].
+    /// [`ExpressionError::Lint`] if an unknown variable is the end of a name with hyphens; [`ExpressionError::Code`]
+    /// and [`ExpressionError::TooDear`].
     pub fn compile(source: &str) -> Result<Self, ExpressionError> {
         condition::measure(source)?;
         let tree = parse(source).map_err(|errors| ExpressionError::Syntax(parse_error::describe(source, &errors)))?;
@@ -99,30 +99,30 @@ impl Expression {
         Ok(Expression { code, reads, lints: lint::of(&tree), cost, left_out: false, sampled: OnceLock::new() })
     }
 
-    /// Those of [`VARIABLES`] that it reads.
+    /// The variables of [`VARIABLES`] that it reads.
     #[must_use]
     pub fn reads(&self) -> &[&'static str] {
         &self.reads
     }
 
-    /// The most that it can cost, over every request that rules are shown.
+    /// Its highest cost, over every request that rules can read.
     #[must_use]
     pub fn cost(&self) -> ConditionCost {
         self.cost
     }
 
-    /// What it says and can't mean, in the order of the text, nothing twice.
+    /// Probable mistakes, in the order of the text, without duplicates.
     #[must_use]
     pub fn lints(&self) -> &[Lint] {
         &self.lints
     }
 
-    /// Bytes that its regular expressions may come to take.
+    /// The most bytes that its regular expressions can use.
     pub(crate) fn pattern_size(&self) -> usize {
         self.code.pattern_size()
     }
 
-    /// One without its regular expressions: it fails whenever it is asked.
+    /// The expression without its regular expressions: it fails when it is evaluated.
     pub(crate) fn left_out(&self) -> Self {
         Expression {
             code: Code::default(),
@@ -134,21 +134,21 @@ impl Expression {
         }
     }
 
-    /// Evaluates on a sample of each request type, once: every variable has its type; headers, parameters
-    /// and labels are empty.
+    /// Evaluates it once on a sample of each request type: every variable has its type; headers, parameters and labels
+    /// are empty.
     ///
     /// # Errors
-    /// The first request type that it fails on, and how: a type that doesn't fit, no bool.
+    /// The first request type that it fails on, with the error: a wrong type, or a result that is not a bool.
     pub fn try_on_samples(&self) -> Result<(), (&'static str, ExpressionError)> {
         self.sampled.get_or_init(|| self.on_samples()).clone()
     }
 
-    /// Whether the condition holds. A header or parameter that the request does not have makes it
-    /// false: that is what its author means, and no error.
+    /// Whether the condition is true. A header or parameter that the request does not have makes it false: its author
+    /// means that, so it is not an error.
     ///
     /// # Errors
-    /// [`ExpressionError::Runtime`] when it fails otherwise or what is left of the budget is not enough,
-    /// [`ExpressionError::NotBool`] when it is not a bool.
+    /// [`ExpressionError::Runtime`] if it fails otherwise or the remaining budget is too small,
+    /// [`ExpressionError::NotBool`] if the result is not a bool.
     pub(crate) fn holds<'a>(
         &'a self,
         inputs: &dyn ConditionInputs<'a>,
@@ -178,7 +178,7 @@ fn spent(of_all: bool, unit: &str, all: u32, one: u32) -> ExpressionError {
     })
 }
 
-/// The crate's other parser recurses deeper, and takes longer on brackets in each other.
+/// The crate's other parser recurses deeper, and takes longer for nested brackets.
 fn parse(source: &str) -> Result<cel::IdedExpr, cel::ParseErrors> {
     let depth = u16::try_from(condition::bounds::DEPTH).unwrap_or(u16::MAX);
     PrattParser::new().enable_optional_syntax(true).max_recursion_depth(depth).parse(source)

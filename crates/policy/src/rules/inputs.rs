@@ -1,4 +1,4 @@
-//! What a condition reads of a request: nothing is computed that no rule asks for, and nothing is copied.
+//! The data of a request that conditions read: values are computed only if a rule reads them, and are not copied.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -10,24 +10,24 @@ use crate::index::EntryIndex;
 use crate::policy::{Key, Policy};
 use crate::request::Request;
 
-/// The names of the request as rules see them.
+/// The names in the request, as rules see them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RequestTarget<'a> {
     pub provider: &'a str,
-    /// The provider's.
+    /// The entry of the provider.
     pub entry: Option<EntryIndex>,
     pub model: &'a str,
 }
 
-/// A request as the rules see it that are asked about it.
+/// A request, as the conditions of rules see it.
 pub(crate) struct RequestValues<'a> {
     policy: &'a Policy,
     key: &'a Key,
     asking: RequestTarget<'a>,
     request: &'a Request<'a>,
-    /// How full limits of money, tokens and requests are, once somebody has asked.
+    /// How far limits in money, tokens and requests are used, after the first read.
     used: Cell<Option<[f64; 3]>>,
-    /// Which of headers, parameters and labels were looked at and are not too many.
+    /// Which of headers, parameters and labels were already checked for their size.
     measured: Cell<[bool; 3]>,
 }
 
@@ -64,8 +64,8 @@ impl<'a> RequestValues<'a> {
         used
     }
 
-    /// How far the fullest limit of each unit is used, in per cent: of those that count the request as it is asked for,
-    /// whoever serves it, and of those of a provider that it is pinned to. 0 without one.
+    /// The highest use of a limit of each unit, in percent: of the limits that count the request at any provider, and
+    /// of those of the provider that it is pinned to. 0 without a limit.
     fn most_used(&self) -> [f64; 3] {
         let RequestValues { policy, key, asking, request, .. } = *self;
         let places = match asking.entry {

@@ -1,5 +1,5 @@
-//! What a condition says that its author can't have meant: it compiles, it runs, and it never holds, or always. Read off
-//! the literals in its tree.
+//! Probable mistakes in a condition: it compiles and runs, and is never true, or always. Found from the literals in its
+//! tree.
 
 use cel::IdedExpr;
 use cel::common::ast::{EntryExpr, Expr, LiteralValue, operators};
@@ -10,14 +10,14 @@ use crate::headers;
 use crate::rules::variables::VARIABLES;
 use crate::text::nearest::nearest;
 
-/// Variables that count in per cent.
+/// Variables in percent.
 const PERCENTAGES: [&str; 3] = ["budget_used", "tokens_used", "request"];
-/// Variables that have entries by name.
+/// Variables with named entries.
 const MAPS: [&str; 3] = ["headers", "params", "labels"];
 const ORDERINGS: [&str; 4] = [operators::LESS, operators::LESS_EQUALS, operators::GREATER, operators::GREATER_EQUALS];
 const EQUALITIES: [&str; 2] = [operators::EQUALS, operators::NOT_EQUALS];
 
-/// Something that a condition says and can't mean, with what to write.
+/// A probable mistake, with what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Lint {
     #[error("names of headers are in lower case here: write {0}")]
@@ -37,14 +37,14 @@ pub enum Lint {
 }
 
 impl Lint {
-    /// Whether no request could be meant; else it is only most unlikely.
+    /// Whether it is certain to be a mistake, and not just likely.
     #[must_use]
     pub fn is_certain(&self) -> bool {
         !matches!(self, Lint::Fraction { .. })
     }
 }
 
-/// What an expression says and can't mean, in the order of the text, nothing twice.
+/// Probable mistakes in an expression, in the order of the text, without duplicates.
 pub(crate) fn of(tree: &IdedExpr) -> Vec<Lint> {
     let mut search = LintSearch::default();
     search.read(tree, &mut Vec::new());
@@ -63,7 +63,7 @@ impl LintSearch {
         }
     }
 
-    /// `bound`: what the comprehensions around have given a name; a variable of that name is not seen there.
+    /// `bound`: loop variables of the enclosing macros, which hide variables of the same name.
     fn read<'e>(&mut self, at: &'e IdedExpr, bound: &mut Vec<&'e str>) {
         match &at.expr {
             Expr::Unspecified | Expr::Literal(_) | Expr::Ident(_) => {}
@@ -112,7 +112,7 @@ impl LintSearch {
         }
     }
 
-    /// An operator between two.
+    /// A binary operator.
     fn pair(&mut self, operator: &str, left: &IdedExpr, right: &IdedExpr, bound: &[&str]) {
         match operator {
             operators::INDEX => {
@@ -151,7 +151,7 @@ impl LintSearch {
         }
     }
 
-    /// A variable, compared with what may be a literal.
+    /// A variable that is compared with a value that may be a literal.
     fn compared(&mut self, operator: &str, variable: &'static str, with: &IdedExpr) {
         let Expr::Literal(literal) = &with.expr else { return };
         let kind = VARIABLES.iter().find(|known| known.name == variable).map(|known| known.kind);
@@ -182,12 +182,12 @@ impl LintSearch {
     }
 }
 
-/// The first name with hyphens that is written as a subtraction, wherever it stands.
+/// The first name with hyphens that is written as a subtraction, anywhere in the expression.
 pub(crate) fn hyphens(tree: &IdedExpr) -> Option<Lint> {
     of(tree).into_iter().find(|slip| matches!(slip, Lint::Subtraction { .. }))
 }
 
-/// One of [`VARIABLES`], where the expression is that and nothing else.
+/// The variable of [`VARIABLES`], if the expression consists of one.
 fn variable(at: &IdedExpr, bound: &[&str]) -> Option<&'static str> {
     let Expr::Ident(name) = &at.expr else { return None };
     VARIABLES.iter().map(|known| known.name).find(|known| known == name && !bound.contains(known))
@@ -200,8 +200,8 @@ fn text(at: &IdedExpr) -> Option<&str> {
     }
 }
 
-/// `headers.x-tier`, which CEL reads as `headers.x` less `tier`: where every part is a bare word, somebody has written a
-/// name with hyphens.
+/// `headers.x-tier`, which CEL parses as `headers.x` minus `tier`: if every part is a plain word, it is probably a name
+/// with hyphens.
 fn subtraction(at: &IdedExpr) -> Option<Lint> {
     let (map, name) = hyphened(at)?;
     name.contains('-').then(|| Lint::Subtraction {

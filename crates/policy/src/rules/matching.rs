@@ -1,5 +1,5 @@
-//! Which rule decides: the first that matches. Those that only watch are passed and told; after one with `chain` the
-//! rules are asked again, about what it decided.
+//! Finds the rule that decides: the first that matches. Rules in `mode: Shadow` are recorded and skipped. After a rule
+//! with `chain`, the rules are evaluated again with its decision.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -16,27 +16,27 @@ use crate::request::Request;
 use crate::rules::inputs::{RequestTarget, RequestValues};
 use crate::rules::rule::Rule;
 
-/// How often rules are asked again.
+/// How often rules are evaluated again.
 const MOST: usize = 10;
 
-/// The rules, as one request asks them.
+/// The evaluation of the rules for one request.
 pub(crate) struct RuleWalk<'a> {
     pub policy: &'a Policy,
     pub key: &'a Key,
     pub request: &'a Request<'a>,
-    /// Rules whose expression failed, with what it said.
+    /// Rules whose expression failed, with the error.
     pub errors: Vec<(Arc<str>, String)>,
-    /// The first rule that matched and only watches, with what it was asked.
+    /// The first matching rule in `mode: Shadow`, with its input.
     pub shadow: Option<(&'a Rule, RequestTarget<'a>)>,
-    /// What was seen of each rule, where somebody wants to know.
+    /// The result of each rule, if requested.
     pub seen: Option<Vec<RuleTrace<'a>>>,
-    /// What is left of what rules may cost.
+    /// The remaining budget of the rules.
     pub budget: EvaluationBudget,
     /// The rules that are in `errors`.
     failed: BTreeSet<RuleIndex>,
 }
 
-/// What was seen of a rule when it was asked.
+/// The result of a rule.
 #[derive(Clone, Debug)]
 pub(crate) struct RuleTrace<'a> {
     pub rule: &'a Rule,
@@ -48,11 +48,11 @@ pub(crate) struct RuleTrace<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum RuleResult {
     OutOfScope,
-    /// It was passed through in an earlier round.
+    /// Already used in an earlier round.
     Passed,
     False,
     Failed(String),
-    /// It matches, and only watches.
+    /// It matches, and is only recorded.
     Shadow,
     Matches,
 }
@@ -78,10 +78,10 @@ impl<'a> RuleWalk<'a> {
         }
     }
 
-    /// The rule that decides, if one does.
+    /// The rule that decides, if there is one.
     ///
     /// # Errors
-    /// A rule whose expression failed would have that refused.
+    /// The expression of a rule with `onError: Refuse` failed.
     pub(crate) fn decides(&mut self, asking: RequestTarget<'a>) -> Result<Option<Ruled<'a>>, PolicyRefusal> {
         match self.first(asking, &[])? {
             Some(rule) => self.from(rule, asking).map(Some),
@@ -89,7 +89,7 @@ impl<'a> RuleWalk<'a> {
         }
     }
 
-    /// Where a rule that matched leads to.
+    /// Follows the chain of a rule that matched.
     ///
     /// # Errors
     /// As [`RuleWalk::decides`].
@@ -125,7 +125,7 @@ impl<'a> RuleWalk<'a> {
         }
     }
 
-    /// The first rule that matches and is to be obeyed. None is asked twice.
+    /// The first rule that matches and is not a shadow rule. No rule is used twice.
     fn first(&mut self, asking: RequestTarget<'a>, passed: &[&Rule]) -> Result<Option<&'a Rule>, PolicyRefusal> {
         let inputs = RequestValues::new(self.policy, self.key, asking, self.request);
         for (place, rule) in self.policy.rules.iter_enumerated() {
@@ -156,7 +156,7 @@ impl<'a> RuleWalk<'a> {
                     if self.failed.insert(place) {
                         self.errors.push((rule.label.clone(), error.to_string()));
                     }
-                    // One that only watches refuses nothing.
+                    // A shadow rule refuses nothing.
                     if rule.on_error == OnError::Refuse && !rule.shadow {
                         return Err(refusal::rule_failed(rule, &error));
                     }

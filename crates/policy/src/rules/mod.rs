@@ -1,4 +1,4 @@
-//! Routing rules: their conditions as expressions, what is wrong with them, and which rule decides a request.
+//! Routing rules: their conditions as expressions, probable mistakes in them, and which rule decides a request.
 
 pub(crate) mod expression;
 pub(crate) mod inputs;

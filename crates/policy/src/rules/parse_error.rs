@@ -1,11 +1,11 @@
-//! What a parser says of an expression that is no CEL, in one line that a person can act on.
+//! Turns the errors of the CEL parser into one line that helps to fix the expression.
 
 use cel::{ParseError, ParseErrors};
 
-/// Bytes that are quoted of what stands at a place.
+/// The most bytes of the quoted word.
 const MOST: usize = 40;
 
-/// The first thing that is wrong, and where: what follows it is mostly its consequence.
+/// The first error, and where it is: later errors are usually its consequence.
 pub(crate) fn describe(source: &str, errors: &ParseErrors) -> String {
     let place = |error: &ParseError| (error.pos.0, error.pos.1);
     let Some(first) = errors.errors.iter().min_by_key(|error| place(error)) else {
@@ -19,7 +19,7 @@ pub(crate) fn describe(source: &str, errors: &ParseErrors) -> String {
     }
 }
 
-/// `85%`: to CEL, `%` is what is left over by a division.
+/// `85%`: in CEL, `%` is the remainder of a division.
 fn per_cent(source: &str, (line, column): (isize, isize)) -> Option<String> {
     let line = source.lines().nth(usize::try_from(line).ok()?.checked_sub(1)?)?;
     let before: String = line.chars().take(usize::try_from(column).ok()?.checked_sub(1)?).collect();
@@ -29,7 +29,7 @@ fn per_cent(source: &str, (line, column): (isize, isize)) -> Option<String> {
     Some(format!("`%` needs a number behind it: write {number}"))
 }
 
-/// What stands at a place: a word, or a sign.
+/// The word or sign at a position.
 fn at(source: &str, (line, column): (isize, isize)) -> &str {
     let found = || {
         let line = source.lines().nth(usize::try_from(line).ok()?.checked_sub(1)?)?;
@@ -46,7 +46,7 @@ fn at(source: &str, (line, column): (isize, isize)) -> &str {
     found().unwrap_or_default()
 }
 
-/// The parser's message in our words, with what stands at its place; empty at the end.
+/// The parser's message in our words, with the word at its position; empty at the end of the text.
 fn words(message: &str, found: &str) -> String {
     let message = message.trim_start_matches("Syntax error:").trim();
     if let Some(word) = message.strip_prefix("reserved identifier: ") {

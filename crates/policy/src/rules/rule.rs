@@ -1,4 +1,4 @@
-//! A routing rule, compiled, and the order in which rules are asked.
+//! A compiled routing rule, and the order in which rules are evaluated.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,25 +10,25 @@ use crate::document::{KeyDoc, OnError, RuleDoc, ScopeDoc, TargetDoc};
 use crate::policy::Key;
 use crate::rules::expression::Expression;
 
-/// Conditions that are compiled already, by their text.
+/// Compiled conditions, by their text.
 pub type CompiledConditions = HashMap<String, Arc<Expression>>;
 
 #[derive(Debug)]
 pub struct Rule {
     pub id: ObjectRef,
-    /// `namespace/name`, shared with the decisions that it makes.
+    /// `namespace/name`, shared with its decisions.
     pub label: Arc<str>,
     pub priority: i32,
     pub targets: Vec<TargetDoc>,
     pub fallbacks: Vec<String>,
     pub on_error: OnError,
-    /// It acts on the keys of every namespace, after their own rules.
+    /// Whether it applies to the keys of every namespace, after their own rules.
     pub everywhere: bool,
-    /// What it matches is refused, with this message.
+    /// If set, matching requests are refused with this message.
     pub reject: Option<String>,
-    /// What it decides is asked about once more.
+    /// Whether the rules are evaluated again with its decision.
     pub chain: bool,
-    /// It decides nothing, and is told.
+    /// Whether it is only recorded.
     pub shadow: bool,
     pub when: Option<Arc<Expression>>,
     scope: ScopeDoc,
@@ -36,7 +36,7 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// `known`: conditions that were compiled before, by their text.
+    /// `known`: compiled conditions, by their text.
     pub(crate) fn build(doc: &RuleDoc, known: &CompiledConditions) -> Result<Self, BuildError> {
         let id = ObjectRef { namespace: doc.namespace.clone(), name: doc.name.clone() };
         let when = match doc.when.as_deref() {
@@ -65,7 +65,7 @@ impl Rule {
         })
     }
 
-    /// The namespace's own first; then narrower scopes, then priority, then age, then name.
+    /// Rules of the namespace come first; then narrower scopes, then priority, then age, then name.
     pub(crate) fn order(&self) -> (bool, u8, i32, i64, &str, &str) {
         let scope = match self.scope {
             ScopeDoc::VirtualKeys(_) => 0,
@@ -76,7 +76,7 @@ impl Rule {
         (self.everywhere, scope, self.priority, self.created, &self.id.name, &self.id.namespace)
     }
 
-    /// Whether the rule acts on a key at all.
+    /// Whether the rule applies to a key.
     #[must_use]
     pub fn concerns(&self, key: &Key) -> bool {
         (self.everywhere || self.id.namespace == key.id.namespace)
@@ -85,7 +85,7 @@ impl Rule {
 }
 
 impl RuleDoc {
-    /// As [`Rule::concerns`], before anything is built.
+    /// Like [`Rule::concerns`], for a document.
     #[must_use]
     pub fn concerns(&self, key: &KeyDoc) -> bool {
         (self.everywhere || self.namespace == key.namespace)

@@ -1,4 +1,4 @@
-//! Trying a condition before the first request does: on a sample of each request type.
+//! Evaluates a condition on a sample of each request type, before the first request.
 
 use outrigger_core::{Capabilities, RequestType, Window};
 
@@ -11,7 +11,7 @@ use crate::request::{Conditions, Draw, Pace, Request};
 use crate::rules::expression::{Expression, ExpressionError};
 use crate::rules::inputs::{RequestTarget, RequestValues};
 
-/// A moment of an ordinary request. Numbers are not 0, so that what divides by them is no error.
+/// The state of an ordinary request. Numbers are not 0, so that a division by them does not fail.
 struct Sample;
 
 impl Conditions for Sample {
@@ -65,7 +65,7 @@ impl Expression {
             customer: Some("sample".to_owned()),
             ..KeyDoc::default()
         };
-        // A document of one key without references has nothing that could fail.
+        // A document with one key and no references is always valid.
         let Ok(policy) = Policy::build(Document { format: FORMAT, keys: vec![key], ..Document::default() }) else {
             return Ok(());
         };

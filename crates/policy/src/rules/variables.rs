@@ -1,15 +1,15 @@
-//! What conditions of rules may read.
+//! The variables of conditions.
 
 /// A variable that a rule may read.
 #[derive(Clone, Copy, Debug)]
 pub struct Variable {
     pub name: &'static str,
-    /// Its type, in CEL's words.
+    /// Its type, as CEL names it.
     pub kind: &'static str,
     pub meaning: &'static str,
 }
 
-/// All of them: the table that `check` and the documentation read too.
+/// All variables. `check` and the documentation use this table too.
 pub const VARIABLES: &[Variable] = &[
     Variable { name: "model", kind: "string", meaning: "the model asked for, without a provider in front" },
     Variable { name: "provider", kind: "string", meaning: "the provider in front of the model's name, or \"\"" },
@@ -24,7 +24,7 @@ pub const VARIABLES: &[Variable] = &[
     Variable { name: "team_name", kind: "string", meaning: "the key's team, or \"\"" },
     Variable { name: "customer_id", kind: "string", meaning: "the key's customer, or \"\"" },
     Variable { name: "customer_name", kind: "string", meaning: "the key's customer, or \"\"" },
-    // Not `namespace`: CEL has reserved that word.
+    // Not `namespace`: that word is reserved in CEL.
     Variable { name: "virtual_key_namespace", kind: "string", meaning: "the key's namespace" },
     Variable { name: "budget_used", kind: "double", meaning: "money that is spent, in per cent of the fullest limit" },
     Variable { name: "tokens_used", kind: "double", meaning: "tokens that are used, in per cent of the fullest limit" },

@@ -1,5 +1,5 @@
-//! The names that an expression uses: read off its tree, so that a misspelt one is found when the
-//! rule is written and not when the first request meets it.
+//! Collects the names in an expression from its tree, so that a misspelt one is found when the rule is written, and not
+//! by the first request.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use cel::common::ast::{EntryExpr, Expr, LiteralValue, operators};
 
 use crate::condition::time::QUESTIONS;
 
-/// The functions of CEL's standard library, as far as values of rules can have need of them.
+/// The functions of CEL's standard library that are useful for values of rules.
 pub const FUNCTIONS: [&str; 24] = [
     "bool",
     "bytes",
@@ -36,10 +36,10 @@ pub const FUNCTIONS: [&str; 24] = [
     "uint",
 ];
 
-/// What looks like a function and is unfolded before the functions are read off.
+/// Macros, which the parser expands before functions are collected.
 pub(crate) const MACROS: [&str; 6] = ["all", "exists", "exists_one", "filter", "has", "map"];
 
-/// Operators are calls too, under names that no one could write.
+/// Operators are calls too, with names that can't be written in CEL.
 const OPERATORS: [&str; 21] = [
     operators::CONDITIONAL,
     operators::LOGICAL_AND,
@@ -64,17 +64,17 @@ const OPERATORS: [&str; 21] = [
     operators::IN,
 ];
 
-/// Whether rules may call it.
+/// Whether rules may call the function.
 pub(crate) fn is_function(name: &str) -> bool {
     OPERATORS.contains(&name) || FUNCTIONS.contains(&name)
 }
 
-/// Free variables, and functions that are called.
+/// Free variables, and called functions.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct UsedNames<'e> {
     pub variables: BTreeSet<&'e str>,
     pub functions: BTreeSet<&'e str>,
-    /// Time zones that are written out: `now.getHours("Europe/Paris")`.
+    /// Time zones in literals: `now.getHours("Europe/Paris")`.
     pub zones: BTreeSet<&'e str>,
 }
 
@@ -85,8 +85,7 @@ impl<'e> UsedNames<'e> {
         names
     }
 
-    /// `bound`: what the comprehensions around have given a name, such as `h` in
-    /// `headers.exists(h, h == "x")`.
+    /// `bound`: loop variables of the enclosing macros, such as `h` in `headers.exists(h, h == "x")`.
     fn read(&mut self, expression: &'e Expr, bound: &mut Vec<&'e str>) {
         match expression {
             Expr::Unspecified | Expr::Literal(_) => {}
@@ -110,7 +109,7 @@ impl<'e> UsedNames<'e> {
             Expr::List(list) => list.elements.iter().for_each(|element| self.read(&element.expr, bound)),
             Expr::Map(map) => map.entries.iter().for_each(|entry| self.read_entry(&entry.expr, bound)),
             Expr::Struct(made) => {
-                // No rule has a type to make one of.
+                // Rules have no message types to create.
                 self.functions.insert(&made.type_name);
                 made.entries.iter().for_each(|entry| self.read_entry(&entry.expr, bound));
             }

@@ -1,43 +1,43 @@
-//! Lists of model patterns: `*` is any run of characters, `?` any one.
+//! Lists of model patterns: `*` is any run of characters, `?` any single one.
 
 use wildmatch::WildMatch;
 
-/// A list of patterns. An empty one is no statement: [`Globs::allows`] everything.
+/// A list of patterns. An empty list has no effect: [`Globs::allows`] everything.
 #[derive(Clone, Debug, Default)]
 pub struct Globs(Vec<WildMatch>);
 
 impl Globs {
-    /// Takes each text as one pattern.
+    /// Each text is one pattern.
     #[must_use]
     pub fn new(patterns: &[String]) -> Self {
         Globs(patterns.iter().map(|pattern| WildMatch::new(pattern)).collect())
     }
 
-    /// Nothing is listed.
+    /// Whether the list is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// One of the patterns matches.
+    /// Whether one of the patterns matches.
     #[must_use]
     pub fn matches(&self, name: &str) -> bool {
         self.0.iter().any(|pattern| pattern.matches(name))
     }
 
-    /// Nothing is listed, or one of the patterns matches.
+    /// Whether the list is empty, or one of the patterns matches.
     #[must_use]
     pub fn allows(&self, name: &str) -> bool {
         self.is_empty() || self.matches(name)
     }
 
-    /// A pattern that is `name` to the letter.
+    /// Whether one of the patterns is exactly `name`.
     #[must_use]
     pub fn names(&self, name: &str) -> bool {
         self.literals().any(|pattern| pattern == name)
     }
 
-    /// A pattern that matches `name` and spells what it begins with up to the first `/`, as `azure/*` does.
+    /// Whether a pattern matches `name` and contains its first segment literally, as `azure/*` does.
     #[must_use]
     pub fn spells(&self, word: &str, name: &str) -> bool {
         let spelt = |pattern: &WildMatch| {
@@ -46,7 +46,7 @@ impl Globs {
         self.0.iter().any(spelt)
     }
 
-    /// A pattern that matches whatever is asked.
+    /// Whether a pattern matches every name.
     #[must_use]
     pub fn matches_anything(&self) -> bool {
         self.0.iter().any(|pattern| is_anything(&pattern.pattern()))
@@ -63,7 +63,7 @@ pub(crate) fn is_pattern(name: &str) -> bool {
     name.contains(['*', '?'])
 }
 
-/// Whether a pattern matches whatever is asked.
+/// Whether a pattern matches every name.
 pub(crate) fn is_anything(pattern: &str) -> bool {
     !pattern.is_empty() && pattern.bytes().all(|byte| byte == b'*')
 }

@@ -1,4 +1,4 @@
-//! Text of people and for people: globs, near misses, and what may be printed.
+//! Text: globs, similar names, and what may be printed.
 
 pub(crate) mod glob;
 pub(crate) mod nearest;

@@ -1,6 +1,6 @@
-//! The name that somebody probably meant.
+//! The name that was probably meant.
 
-/// The known name most like `name`, if one is like it at all.
+/// The known name that is most similar to `name`, if one is similar at all.
 #[must_use]
 pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
     known

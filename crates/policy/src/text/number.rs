@@ -1,6 +1,6 @@
 //! Numbers for people.
 
-/// A number for people: `50,000,000`.
+/// A number with separators: `50,000,000`.
 #[must_use]
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();

@@ -1,5 +1,5 @@
-//! Foreign text as a person may see it: names, messages and paths that callers, providers and files
-//! bring along, in the lines of a terminal or a log.
+//! Makes untrusted text safe to print: names, messages and paths from callers, providers and files, in a terminal or a
+//! log.
 //!
 //! ```text
 //! gpt\x1b]52;c;aGk=\x07   is shown as   gpt\u{1b}]52;c;aGk=\u{7}
@@ -7,8 +7,8 @@
 
 use std::fmt::{self, Display, Write};
 
-/// Whether a character is shown as what it is: no control of a terminal, no end of a line, nothing
-/// that turns the direction of what follows or can't be seen.
+/// Whether a character is safe to print: not a control character, not a line end, not invisible, and not changing the
+/// direction of text.
 #[must_use]
 pub fn is_printable(letter: char) -> bool {
     !letter.is_control()
@@ -28,7 +28,7 @@ pub fn is_printable(letter: char) -> bool {
         )
 }
 
-/// Text in one line, with escapes for whatever is not printable: `\n`, `\u{1b}`.
+/// Text on one line, with escapes for every character that is not printable: `\n`, `\u{1b}`.
 #[derive(Clone, Copy, Debug)]
 pub struct Printable<T>(pub T);
 
@@ -38,7 +38,7 @@ impl<T: Display> Display for Printable<T> {
     }
 }
 
-/// Escapes what is written through it.
+/// Escapes what is written to it.
 struct Escaping<'a, 'f>(&'a mut fmt::Formatter<'f>);
 
 impl Write for Escaping<'_, '_> {
@@ -72,7 +72,7 @@ mod tests {
             ("\u{1b}]52;c;aGk=\u{7}", "\\u{1b}]52;c;aGk=\\u{7}"),
             ("a\r\n2026 INFO all is well", "a\\r\\n2026 INFO all is well"),
             ("a\tb\0c\u{7f}", "a\\tb\\u{0}c\\u{7f}"),
-            // C1: what some terminals take for ESC [ and ESC ].
+            // C1 controls: some terminals read them as ESC [ and ESC ].
             ("\u{9b}31m\u{9d}0;x\u{9c}", "\\u{9b}31m\\u{9d}0;x\\u{9c}"),
             ("\u{202e}drow\u{2066}x\u{2069}\u{200f}", "\\u{202e}drow\\u{2066}x\\u{2069}\\u{200f}"),
             ("a\u{2028}b\u{2029}c\u{85}d", "a\\u{2028}b\\u{2029}c\\u{85}d"),

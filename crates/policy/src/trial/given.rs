@@ -1,4 +1,4 @@
-//! The world of a test, as far as a decision asks about it.
+//! The situation of a test, as the state for a decision.
 
 use std::collections::HashMap;
 
@@ -14,7 +14,7 @@ use crate::text::nearest::nearest;
 
 #[derive(Debug)]
 pub(super) struct TrialConditions<'a> {
-    /// Identities of providers.
+    /// Identities of unhealthy providers.
     unhealthy: Vec<u64>,
     used: HashMap<LimitIndex, u64>,
     input_tokens: u64,
@@ -26,7 +26,7 @@ pub(super) struct TrialConditions<'a> {
 
 impl<'a> TrialConditions<'a> {
     /// # Errors
-    /// A name that the key or the policy does not have, with the one that may be meant.
+    /// A name that the key or the policy does not have, with a similar one.
     pub(super) fn of(policy: &Policy, key: &Key, trial: &'a Trial, request_type: RequestType) -> Result<Self, String> {
         let given = &trial.given;
         let mut unhealthy = Vec::new();
@@ -40,7 +40,7 @@ impl<'a> TrialConditions<'a> {
         let mut used = HashMap::new();
         for (name, percent) in &given.spent {
             let place = limit_named(policy, key, name)?;
-            // Rounded up: 95 % of a limit reach a threshold of 95 %.
+            // Rounded up, so that 95 % of a limit reach a threshold of 95 %.
             let of = (u128::from(policy.limits.all[place].max) * u128::from(*percent)).div_ceil(100);
             used.insert(place, u64::try_from(of).unwrap_or(u64::MAX));
         }
@@ -64,7 +64,7 @@ impl<'a> TrialConditions<'a> {
 }
 
 impl Conditions for TrialConditions<'_> {
-    /// A test has no body: what is known is which operations a dialect has.
+    /// A test has no body: only the operations of a dialect are known.
     fn unfit(&self, provider: &Provider) -> Option<String> {
         let dialect = match (&*provider.kind, &provider.mock) {
             ("Mock", Some(mock)) => mock.dialect.as_str(),
@@ -77,7 +77,7 @@ impl Conditions for TrialConditions<'_> {
             RequestType::CountTokens => !of_openai,
             _ => of_openai,
         };
-        // As operations are named.
+        // The names of operations.
         let operation = match self.request_type {
             RequestType::TextCompletion => "completions",
             RequestType::Embedding => "embeddings",
@@ -126,8 +126,8 @@ impl Conditions for TrialConditions<'_> {
     }
 }
 
-/// The place of a limit: of the key's own by `limits.budgets[month]`, of a Budget by `name` (of the key's namespace, or
-/// the only one of the name) or `namespace/name`, of any by what messages call it.
+/// The limit with this name: `limits.budgets[month]` of the key; a Budget by `name` (in the key's namespace, or the
+/// only one with the name) or `namespace/name`; any limit by its name in messages.
 ///
 /// # Errors
 /// There is none, or there are several.
@@ -170,7 +170,7 @@ pub fn limit_named(policy: &Policy, key: &Key, name: &str) -> Result<LimitIndex,
     }
 }
 
-/// `, did you mean …?`, if one of the names is like it.
+/// `, did you mean …?`, if one of the names is similar.
 pub(super) fn hint<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> String {
     nearest(name, known).map(|like| format!(", did you mean `{like}`?")).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! The tests that a rule brings along: a request, what is given of the world, and what must come of it.
+//! Tests of rules: a situation, a request, and the expected result.
 
 mod given;
 mod run;
@@ -17,7 +17,7 @@ pub use work::TrialWork;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Trial {
     pub rule: ObjectRef,
-    /// Place in `spec.tests` of the rule.
+    /// Its index in `spec.tests` of the rule.
     pub index: usize,
     pub name: String,
     pub given: Given,
@@ -25,51 +25,51 @@ pub struct Trial {
     pub expect: Expect,
 }
 
-/// The world of a test. What is not said is well: healthy, and nothing spent.
+/// The situation of a test. By default everything is healthy, and nothing is spent.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Given {
-    /// Providers that are down, by the key's names for them.
+    /// Unhealthy providers, by the key's names for them.
     pub unhealthy: Vec<String>,
-    /// How far limits are used, in per cent: by a Budget's name, or `limits.budgets[month]`,
+    /// How far limits are used, in percent: by a Budget's name, or `limits.budgets[month]`,
     /// `providers[openai].limits.requests[hour]` of the key.
     pub spent: BTreeMap<String, u32>,
     /// Milliseconds since 1970.
     pub time: Option<i64>,
-    /// The pod's labels.
+    /// The labels of the pod.
     pub labels: BTreeMap<String, String>,
     pub workload: Option<String>,
 }
 
-/// What is asked.
+/// The request of a test.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TrialRequest {
-    /// Whose: a key of the rule's scope by name; absent: the first one, in order of names.
+    /// The key: one in the rule's scope by name; absent: the first one, ordered by name.
     pub key: Option<String>,
     pub model: Option<String>,
-    /// As in rules; absent: `chat_completion`.
+    /// A type as in rules; absent: `chat_completion`.
     pub request_type: Option<String>,
-    /// In any case.
+    /// Names are not case-sensitive.
     pub headers: BTreeMap<String, String>,
     pub params: BTreeMap<String, String>,
     pub fallbacks: Option<Vec<String>>,
     pub input_tokens: Option<u64>,
-    /// Words of [`outrigger_core::Capability`].
+    /// Names of [`outrigger_core::Capability`].
     pub needs: Vec<String>,
 }
 
-/// What must come of it. Everything that is said must hold.
+/// The expected result. All fields must match.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Expect {
-    /// The first candidate's provider; of several that may be drawn the heaviest.
+    /// The first candidate's provider; if several are possible, the one with the largest weight.
     pub provider: Option<String>,
-    /// Providers or `provider/model`: whatever is drawn, the first candidate is one of these.
+    /// Providers or `provider/model`: the first candidate is one of these, whatever is chosen at random.
     pub any_of: Vec<String>,
-    /// How often each provider or `provider/model` is first, in per cent, within 3.
+    /// How often each provider or `provider/model` is first, in percent, within 3 points.
     pub shares: BTreeMap<String, u32>,
     pub model: Option<String>,
     /// The rule that decides; empty: none.
     pub rule: Option<String>,
-    /// Providers or `provider/model`, in the order in which they are to be tried after the first.
+    /// Providers or `provider/model`, in the order of attempts after the first.
     pub fallbacks: Option<Vec<String>>,
     /// The type of the refusal: `budget_exceeded`.
     pub refused: Option<String>,

@@ -1,5 +1,4 @@
-//! Running a rule's test: the request is decided in the world that is given, and what came is held against what was
-//! expected.
+//! Runs the test of a rule: decides the request in the test's situation, and compares the result with the expected one.
 
 use std::collections::BTreeMap;
 
@@ -18,26 +17,26 @@ use crate::rules::matching::RuleWalk;
 use outrigger_core::RequestType;
 use outrigger_core::hash::spread_parts;
 
-/// Draws for shares: of so many, 3 % are more than chance.
+/// Random choices for shares: with this many, a deviation of 3 points is not chance.
 const MANY: u64 = 2_000;
-/// Draws for what may come first: one of 5 % is missed less than once in a hundred tests.
+/// Random choices for possible first candidates: one with 5 % is missed in less than one of a hundred tests.
 const SOME: u64 = 100;
 
-/// How much more it is to explain a decision than to make it.
+/// How much more work it is to explain a decision than to make it.
 const EXPLAINED: u64 = 2;
 
-/// What became of a test.
+/// The result of a test.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TrialOutcome {
     Passed,
-    /// What was expected and what came, with the candidates and why each was passed over; or what in the test itself is
-    /// wrong.
+    /// The expected and the actual result, with the candidates and why they were skipped; or the mistake in the test
+    /// itself.
     Failed(String),
-    /// There was too little work left for all.
+    /// The test did not run, because the work for all tests was used up.
     Untried,
 }
 
-/// Runs a test of a rule. Always the same for the same policy.
+/// Runs a test of a rule. Deterministic for the same policy.
 ///
 /// # Errors
 /// As [`TrialOutcome::Failed`].
@@ -48,7 +47,7 @@ pub fn run(policy: &Policy, trial: &Trial) -> Result<(), String> {
     }
 }
 
-/// Runs a test with what is left of the work for all.
+/// Runs a test with the remaining work for all tests.
 #[must_use]
 pub fn run_within(policy: &Policy, trial: &Trial, work: &mut TrialWork) -> TrialOutcome {
     match work.begin().and_then(|()| tried(policy, trial, work)) {
@@ -89,7 +88,7 @@ fn tried(policy: &Policy, trial: &Trial, work: &mut TrialWork) -> Result<Result<
         None => draws.whatever(expected)?,
     };
     if let Some(what) = failed {
-        // To say why, all is asked once more, and its parts.
+        // The explanation evaluates everything once more, and its parts.
         draws.work.decided(policy.rules.len(), errors, steps.saturating_mul(EXPLAINED))?;
         let why = why_not(policy, &request, expected, &trial.rule, &decision);
         let why = why.map(|why| format!("; {why}")).unwrap_or_default();
@@ -101,14 +100,14 @@ fn tried(policy: &Policy, trial: &Trial, work: &mut TrialWork) -> Result<Result<
     })
 }
 
-/// What its request asks for; a conversation where nothing is said.
+/// The type of its request; a chat completion by default.
 fn request_type(trial: &Trial) -> Result<RequestType, String> {
     let Some(name) = trial.request.request_type.as_deref() else { return Ok(RequestType::default()) };
     RequestType::from_name(name)
         .ok_or_else(|| format!("`{name}` is not a request type{}", hint(name, RequestType::NAMES.into_iter())))
 }
 
-/// The key, the type and the world of a test's request.
+/// The key, the request type and the situation of a test.
 fn prepared<'a>(policy: &Policy, trial: &'a Trial) -> Result<(KeyIndex, RequestType, TrialConditions<'a>), String> {
     if trial.expect == Expect::default() {
         return Err("it expects nothing".to_owned());
@@ -120,10 +119,10 @@ fn prepared<'a>(policy: &Policy, trial: &'a Trial) -> Result<(KeyIndex, RequestT
     Ok((place, request_type, world))
 }
 
-/// What a test's request says beside its model.
+/// The headers and parameters of a test's request.
 struct TrialHeaders {
     headers: Vec<(String, String)>,
-    /// Those that rules see.
+    /// Those that rules can read.
     seen: Vec<(String, String)>,
     params: Vec<(String, String)>,
 }
@@ -152,10 +151,10 @@ impl TrialHeaders {
     }
 }
 
-/// Decides the request of a test, for a key: as [`run`] does, whatever is expected.
+/// Decides the request of a test for a key, as [`run`] does, without comparing.
 ///
 /// # Errors
-/// What in the test itself is wrong.
+/// A mistake in the test itself.
 pub fn decided(policy: &Policy, place: KeyIndex, trial: &Trial) -> Result<Decision, String> {
     let key = policy.keys.get(place).ok_or_else(|| "there is no such key".to_owned())?;
     let request_type = request_type(trial)?;
@@ -164,7 +163,7 @@ pub fn decided(policy: &Policy, place: KeyIndex, trial: &Trial) -> Result<Decisi
     Ok(decide(policy, &said.request(place, key, request_type, &trial.request, &world)))
 }
 
-/// What is expected by name must be something that can come.
+/// Checks that expected names exist.
 fn known(policy: &Policy, trial: &Trial) -> Result<(), String> {
     let kinds = PolicyRefusalKind::ALL.map(PolicyRefusalKind::name);
     if let Some(kind) = &trial.expect.refused
@@ -185,14 +184,14 @@ fn known(policy: &Policy, trial: &Trial) -> Result<(), String> {
     Ok(())
 }
 
-/// Whose request it is: of the keys that the rule acts on, the named one or the first in order of names.
+/// The key of the request: of the keys that the rule applies to, the named one or the first by name.
 fn key_of(policy: &Policy, trial: &Trial) -> Result<KeyIndex, String> {
     let Some(rule) = policy.rules.iter().find(|rule| rule.id == trial.rule) else {
         return Err(format!("RoutingRule {} is not in the policy", trial.rule));
     };
     let mut places: Vec<KeyIndex> = policy.keys.keys().filter(|place| rule.concerns(&policy.keys[*place])).collect();
     let id = |place: &KeyIndex| -> &Key { &policy.keys[*place] };
-    // Callers without a key come last: their name is nobody's choice.
+    // The key of callers without a key comes last: nobody chose its name.
     places.sort_by_key(|place| (id(place).keyless, &id(place).id));
     let found = match &trial.request.key {
         None => places.first(),
@@ -207,7 +206,7 @@ fn key_of(policy: &Policy, trial: &Trial) -> Result<KeyIndex, String> {
     })
 }
 
-/// What does not hold of the likeliest decision.
+/// The first expectation that the likeliest decision does not meet.
 fn one(expect: &Expect, decision: &Decision) -> Option<String> {
     let first = decision.eligible().next();
     if let Some(kind) = &expect.refused
@@ -249,15 +248,15 @@ fn one(expect: &Expect, decision: &Decision) -> Option<String> {
     None
 }
 
-/// Whether a candidate goes by a text: its provider, or provider and model.
+/// Whether a text names a candidate: by its provider, or by provider and model.
 fn is(candidate: &Candidate, text: &str) -> bool {
     let both = || text.strip_prefix(&*candidate.name).and_then(|rest| rest.strip_prefix('/'));
     *candidate.name == *text || both() == Some(&*candidate.model)
 }
 
-/// The same request, drawn for many times.
+/// The same request with many random choices.
 struct Draws<'a, 'w> {
-    /// `None` where nothing is expected of draws.
+    /// `None` if nothing is expected of random choices.
     repeated: Option<Repeated<'a>>,
     request: &'a Request<'a>,
     rules: usize,
@@ -274,7 +273,7 @@ impl Draws<'_, '_> {
         Ok(decision)
     }
 
-    /// What does not hold of one draw or another.
+    /// The first expectation that a random choice does not meet.
     fn whatever(&mut self, expect: &Expect) -> Result<Option<String>, Unfinished> {
         if expect.any_of.is_empty() {
             return Ok(None);
@@ -294,7 +293,7 @@ impl Draws<'_, '_> {
         Ok(None)
     }
 
-    /// Which shares are others than expected.
+    /// The shares that differ from the expected ones.
     fn shares(&mut self, expect: &Expect) -> Result<Option<String>, Unfinished> {
         if expect.shares.is_empty() {
             return Ok(None);
@@ -317,7 +316,7 @@ impl Draws<'_, '_> {
     }
 }
 
-/// A decision in a line.
+/// A decision in one line.
 fn describe(policy: &Policy, decision: &Decision) -> String {
     let place = |candidate: &Candidate| format!("{}/{}", candidate.name, candidate.model);
     let by = decision.rule.as_ref().map_or("no rule decided".to_owned(), |rule| format!("RoutingRule {rule} decided"));

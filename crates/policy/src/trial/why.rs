@@ -1,4 +1,4 @@
-//! Why a rule did not decide a test's request that was to.
+//! Explains why the expected rule did not decide the request of a test.
 
 use outrigger_core::ObjectRef;
 
@@ -9,12 +9,12 @@ use crate::policy::Policy;
 use crate::request::Request;
 use crate::rules::rule::Rule;
 
-/// Whether a rule goes by a text: its name, or namespace and name.
+/// Whether a text names a rule: by its name, or by namespace and name.
 pub(super) fn is_named(rule: &ObjectRef, text: &str) -> bool {
     rule.name == text || rule.to_string() == text
 }
 
-/// Of the rule that was expected, else of the one under test; `None` if it decided, or none was to.
+/// The reason for the expected rule, else for the one under test; `None` if it decided, or none was expected.
 pub(super) fn why_not(
     policy: &Policy,
     request: &Request<'_>,
@@ -45,7 +45,7 @@ pub(super) fn why_not(
     Some(format!("RoutingRule {} did not: {reason}", rule.id))
 }
 
-/// What puts a rule before another, in the order of [`Rule::order`].
+/// Why a rule comes before another, in the order of [`Rule::order`].
 fn earlier(before: &Rule, rule: &Rule) -> String {
     let (first, then) = (before.order(), rule.order());
     if first.0 != then.0 {

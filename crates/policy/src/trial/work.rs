@@ -1,26 +1,25 @@
-//! How much work tests of rules may be: an object has many, a namespace has many objects, and whoever plans must come to
-//! an end.
+//! Limits the work of rules' tests: an object has many tests, a namespace has many objects, and planning must end.
 
-/// What one test may come to, in steps: some 100 ms.
+/// The most work of one test, in steps: some 100 ms.
 pub const OF_A_TEST: u64 = 5_000_000;
-/// What looking at a rule comes to, telling that one failed, and what a decision does beside.
+/// The work of evaluating a rule, of reporting a failed one, and the base work of a decision.
 const RULE: u64 = 1;
 const FAILURE: u64 = 100;
 const DECISION: u64 = 200;
 
-/// Steps that are left for tests, and what is left for the one that runs.
+/// The remaining steps of all tests, and those of the current test.
 #[derive(Clone, Debug)]
 pub struct TrialWork {
     left: u64,
     own: u64,
 }
 
-/// The test was not run to its end.
+/// The test was not completed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unfinished {
-    /// It is too much work by itself.
+    /// It needs too much work by itself.
     Own,
-    /// There is no work left for all.
+    /// The work for all tests is used up.
     All,
 }
 
@@ -30,20 +29,20 @@ impl TrialWork {
         TrialWork { left: steps, own: 0 }
     }
 
-    /// Whether no test is run any more.
+    /// Whether no further test runs.
     #[must_use]
     pub fn is_spent(&self) -> bool {
         self.left == 0
     }
 
-    /// The next test begins: if there is nothing left for it, it must not even be looked at.
+    /// Begins the next test. If no work is left, the test must not even be parsed.
     pub(super) fn begin(&mut self) -> Result<(), Unfinished> {
         self.own = OF_A_TEST;
         if self.is_spent() { Err(Unfinished::All) } else { Ok(()) }
     }
 
-    /// A decision among so many rules, of which so many failed, and whose conditions took so many steps. Once a decision was
-    /// too much, nothing is left: else each of thousands of tests would be decided before that is found out.
+    /// Counts a decision with this many rules, failed rules and steps of conditions. If one decision was too much,
+    /// nothing is left: otherwise each of thousands of tests would be decided before that is noticed.
     pub(super) fn decided(&mut self, rules: usize, failed: usize, steps: u64) -> Result<(), Unfinished> {
         let looked = RULE.saturating_mul(rules as u64).saturating_add(FAILURE.saturating_mul(failed as u64));
         let steps = DECISION.saturating_add(looked).saturating_add(steps);

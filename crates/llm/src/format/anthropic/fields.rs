@@ -1,9 +1,4 @@
-//! Every field of a messages request, and what becomes of it towards the other dialects.
-//!
-//! After the types of Anthropic's SDK of autumn 2026, its beta ones included, and the fields that
-//! older ones still send. A path with a value behind a colon (`tools[].type:bash_20250124`) is a
-//! field that matters for that value alone; its sample is the whole element that holds it. A type
-//! of block or tool that has no row is refused, like any field without one.
+//! Whether a key's entry serves `model` in any tier, regardless of other entries.
 
 use crate::Format;
 use crate::chat::fields::FieldFate::{Adapted, Carried, Hint, Refused};
@@ -81,7 +76,7 @@ pub const FIELDS: &[FieldRow] = &[
     row("system[].text", CARRIED, "", r#""Be brief.""#),
     row("system[].cache_control", HINT, CACHE, CACHE_SAMPLE),
     row("system[].citations", HINT, "marks of an earlier answer", r#"[{"type": "char_location"}]"#),
-    // Turns.
+    // The cost of comparing if every part has the larger size of both.
     row("messages[].role", ADAPTED, "a `system` turn is put with the system prompt, before the turns", r#""system""#),
     row("messages[].content", CARRIED, "", r#""Hi""#),
     row("messages[].clear_at", REFUSED, "a system message that is shown for one turn", r#""next_user_message""#),

@@ -136,7 +136,7 @@ impl Scanned {
         !cap.fields.is_empty() && (said.peek().is_none() || said.any(more))
     }
 
-    /// Where the value of a field stands that caps the answer.
+    /// In the format of objects: `1h30m`.
     fn cap_at(&self, field: CapField) -> Option<Range<usize>> {
         match field {
             CapField::Generation => self.generation.as_ref()?.cap_at.clone(),

@@ -9,7 +9,7 @@ use crate::json::pieces::{JsonToken, JsonTokens};
 /// Keys of what a tool takes or gives, in Anthropic's and Google's dialects; in OpenAI's it is text.
 const FREE: [&[u8]; 3] = [b"input", b"args", b"response"];
 
-/// Keys under which pictures, sound and documents stand. Elsewhere base64 is what a tool gave, and read as text.
+/// Nano-dollars from millionths of them, rounded up.
 const MEDIA: [&[u8]; 11] = [
     b"data",
     b"url",

@@ -1,5 +1,5 @@
-//! What it takes to make a pattern blind to case. Each letter of a class is looked up for that, and a class may have a
-//! million: a few such classes take as long as all other patterns of a policy.
+//! The cost of ignoring case in a pattern. Each letter of a class is looked up, and a class may have a million: a few
+//! such classes take as long as all other patterns of a policy.
 
 use std::convert::Infallible;
 
@@ -8,11 +8,12 @@ use regex_syntax::ast::{Ast, ClassSetItem, Flag, Flags, FlagsItemKind, GroupKind
 
 use crate::condition::bounds::FOLDED_RANGE;
 
-/// `\w` and its like in brackets take about a millisecond: so many bytes of a rule's room for tables stand for one.
+/// A class such as `\w` in brackets takes about a millisecond, and counts as this many bytes of a rule's limit for
+/// tables.
 const PERL: usize = 4 << 10;
 
-/// What of a rule's room for tables it takes, beside the table; nothing for a pattern that may take too long. What can't be
-/// read takes nothing.
+/// How much of a rule's limit for tables it uses, in addition to the table. `None` for a pattern that may take too
+/// long. A pattern that can't be parsed uses nothing.
 pub(super) fn work(source: &str, nested: u32) -> Option<usize> {
     let Ok(tree) = ParserBuilder::new().nest_limit(nested).build().parse(source) else { return Some(0) };
     match visit(&tree, Folding::default()) {
@@ -23,13 +24,13 @@ pub(super) fn work(source: &str, nested: u32) -> Option<usize> {
     }
 }
 
-/// What stands in a pattern, wherever its flags are.
+/// What a pattern contains, wherever its flags are.
 #[derive(Debug, Default)]
 struct Folding {
     folds: bool,
-    /// A class of very many letters.
+    /// A class with very many letters.
     wide: bool,
-    /// `\w`, `\d` and `\s` in brackets.
+    /// The number of `\w`, `\d` and `\s` in brackets.
     perl: usize,
 }
 

@@ -1,4 +1,4 @@
-//! What costs too much is refused when it is compiled, and stopped when it is not.
+//! Expressions that cost too much are refused when they are compiled, and stopped when they are evaluated.
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ fn nested(macro_name: &str, over: &str, times: usize, inside: &str) -> String {
 
 const TEN: &str = "[1,2,3,4,5,6,7,8,9,10]";
 
-/// Expressions that would hang or fill the memory, and what is told of each.
+/// Expressions that would hang or exhaust memory, and a part of the message for each.
 fn dear() -> Vec<(String, &'static str)> {
     let doubled = |piece: &str, times: usize| format!("['aaaaaaaaaaaaaaaa']{}.size() > 0", piece.repeat(times));
     let pile =
@@ -50,7 +50,7 @@ fn dear_expressions_are_refused_with_the_part() {
         let began = Instant::now();
         let told = match Expression::compile(&source) {
             Err(ExpressionError::TooDear(error)) => error.to_string(),
-            // A long chain of macros is deep as well.
+            // A long chain of macros is also deep.
             Err(ExpressionError::TooMuch(error)) => error.to_string(),
             other => panic!("{source}: {other:?}"),
         };
@@ -80,7 +80,7 @@ fn dear_expressions_are_refused_with_the_part() {
     }
 }
 
-/// Without what is refused when they are compiled, they stop when they are asked.
+/// If compiling did not refuse them, evaluation would stop.
 #[test]
 fn dear_expressions_are_stopped() {
     let world = World::largest();
@@ -99,7 +99,7 @@ fn dear_expressions_are_stopped() {
     }
 }
 
-/// What the budget counts is what is allocated.
+/// The budget counts what is allocated.
 #[test]
 fn bytes_are_counted() {
     let worlds = [World::ordinary(), World::largest()];
@@ -110,7 +110,7 @@ fn bytes_are_counted() {
         let Ok(code) = Code::new(&tree) else { continue };
         for world in &worlds {
             let mut cost = ConditionCost::default();
-            // What is allocated beside: of the limits, once.
+            // An extra allocation, once: for limits.
             let memory = allocation_counter::measure(|| cost = world.evaluate(&code).1);
             assert!(memory.bytes_total <= cost.bytes + 4_096, "{source}: {} of {cost:?}", memory.bytes_total);
         }
@@ -147,7 +147,7 @@ fn what_people_write_is_cheap_enough() {
     }
 }
 
-/// A text that no parser should see.
+/// Texts that must not reach the parser.
 #[test]
 fn large_and_deep_sources_are_refused_at_once() {
     for piece in [
@@ -181,7 +181,7 @@ fn large_and_deep_sources_are_refused_at_once() {
     assert!(Expression::compile(&wide).is_ok());
 }
 
-/// Of the limits, and what they come to: run in an optimised build with `--nocapture` to see what a step takes.
+/// The largest expressions: run in an optimized build with `--nocapture` to see the time of a step.
 #[test]
 fn steps_are_spent() {
     let world = World::largest();
@@ -211,7 +211,7 @@ fn steps_are_spent() {
         let tree = cel::parser::PrattParser::new().max_recursion_depth(64).parse(&source).unwrap();
         let code = Code::new(&tree).unwrap();
         let (_, cost) = world.evaluate(&code);
-        // The best of many: on a busy machine others are measured as well.
+        // The fastest of many runs: on a busy machine other processes are measured too.
         let round = |_| {
             let began = Instant::now();
             let _ = world.evaluate(&code);

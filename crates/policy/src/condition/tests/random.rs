@@ -1,6 +1,6 @@
-//! Expressions at random, each by its seed.
+//! Random expressions, each from a seed.
 
-/// As good as chance, and the same everywhere.
+/// A simple random generator, the same everywhere.
 struct Chance(u64);
 
 impl Chance {

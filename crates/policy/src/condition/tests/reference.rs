@@ -1,4 +1,4 @@
-//! What the CEL crate's own interpreter says.
+//! The result of the `cel` crate's own interpreter.
 
 use std::any::Any;
 use std::cmp::Ordering;
@@ -41,7 +41,7 @@ fn place(question: &str) -> usize {
     QUESTIONS.iter().position(|known| *known == question).unwrap()
 }
 
-/// The crate takes no closures.
+/// The crate does not accept closures.
 const ANSWERS: [Function; 10] = [
     |args| answer(args, 0),
     |args| answer(args, 1),
@@ -127,7 +127,7 @@ fn map(pairs: &[(String, String)]) -> Value {
     Value::Map(Map { map: Arc::new(map) })
 }
 
-/// What it says of a request.
+/// The crate's result for a request.
 pub(super) fn evaluate(tree: &IdedExpr, world: &World) -> Came {
     let mut context = Context::with_env(Arc::clone(&ENV));
     let variables: [(&str, Value); 17] = [

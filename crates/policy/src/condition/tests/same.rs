@@ -1,4 +1,5 @@
-//! Every operator, function and macro, with what fits and what does not: the same as the crate says, errors too.
+//! Every operator, function and macro, with values of right and wrong types: the same results as the crate, including
+//! errors.
 
 use cel::parser::PrattParser;
 use cel::{Env, IdedExpr};
@@ -10,7 +11,7 @@ use crate::condition::code::Code;
 use crate::condition::{ConditionCost, Stop, TooDear};
 use crate::rules::vocabulary::{UsedNames, is_function};
 
-/// Parts that are put together: of each type some, those that fail among them.
+/// Parts of expressions: some of each type, including failing ones.
 const VALUES: &[&str] = &[
     "null",
     "true",
@@ -77,7 +78,7 @@ fn parse(source: &str) -> Option<IdedExpr> {
     PrattParser::new().enable_optional_syntax(true).parse(source).ok()
 }
 
-/// Whether both say the same; false if there is nothing to ask.
+/// Whether both give the same result; false if the expression is not valid.
 fn same(source: &str, world: &World) -> bool {
     let Some(tree) = parse(source) else { return false };
     if !UsedNames::of(&tree).functions.into_iter().all(is_function) {
@@ -85,7 +86,7 @@ fn same(source: &str, world: &World) -> bool {
     }
     let Ok(code) = Code::new(&tree) else { return false };
     let most = ConditionCost::of(&code);
-    // The crate compiles any text as a pattern, whenever it is asked.
+    // The crate compiles any text as a pattern, at evaluation.
     if let Err(TooDear::Pattern { .. }) = most {
         return false;
     }
@@ -95,7 +96,7 @@ fn same(source: &str, world: &World) -> bool {
         return false;
     }
     assert_eq!(came, Ok(expected), "{source}");
-    // What a pattern costs in other texts than ASCII is counted, and not foretold.
+    // The cost of a pattern for text that is not ASCII is counted, but not estimated.
     let foretold = source.is_ascii() || !source.contains("matches");
     if let (true, Ok(most)) = (foretold, most) {
         assert!(cost.steps <= most.steps && cost.bytes <= most.bytes, "{source}: {cost:?} of {most:?}");
@@ -190,7 +191,7 @@ fn functions_and_macros_of_all_types() {
     assert!(asked > 8_000, "{asked}");
 }
 
-/// Trees at random, ordinary requests and the largest.
+/// Random trees, for ordinary and the largest requests.
 #[test]
 fn random_expressions() {
     let worlds = [World::ordinary(), World::largest()];
@@ -202,7 +203,7 @@ fn random_expressions() {
     assert!(asked > 2_000, "{asked}");
 }
 
-/// The crate has two parsers, and the one that is used makes the same trees as the other.
+/// The crate has two parsers. The one that we use builds the same trees as the other.
 #[test]
 fn the_parsers_agree() {
     let without_ids = |tree: &IdedExpr| {
@@ -253,7 +254,7 @@ fn the_parsers_agree() {
                         assert_eq!(without_ids(&ours), without_ids(theirs.expression()), "{source}");
                         agreed += 1;
                     }
-                    // `!-a`: this one reads it, and the other one does not.
+                    // `!-a`: our parser accepts it, the other one does not.
                     (ours, theirs) => assert!(ours.is_some() || theirs.is_err(), "{source}"),
                 }
             }

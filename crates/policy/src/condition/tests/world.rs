@@ -1,4 +1,4 @@
-//! What the expressions of these tests are asked about.
+//! The requests for the expressions of these tests.
 
 use outrigger_core::{Capabilities, RequestType, Window};
 
@@ -10,7 +10,7 @@ use crate::policy::{Credential, Policy, Provider};
 use crate::request::{Conditions, Draw, Pace, Request};
 use crate::rules::inputs::{RequestTarget, RequestValues};
 
-/// A request, with all that rules may read of it.
+/// A request, with everything that rules can read.
 pub(super) struct World {
     policy: Policy,
     pub headers: Vec<(String, String)>,
@@ -20,11 +20,11 @@ pub(super) struct World {
     pub needs: Capabilities,
 }
 
-/// What came of an expression.
+/// The result of an expression.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Came {
     Bool(bool),
-    /// Something else, of a type.
+    /// A value of another type.
     Other(String),
     Missing,
     Failed,
@@ -52,7 +52,7 @@ impl World {
         }
     }
 
-    /// As much of everything as rules are shown.
+    /// The largest request that rules can read.
     pub(super) fn largest() -> Self {
         let value = "v".repeat(bounds::VALUE - 1);
         let name = |place: usize| format!("x-{place:03}");
@@ -88,7 +88,7 @@ impl World {
         ask(&RequestValues::new(&self.policy, &self.policy.keys[KeyIndex::from(0)], asking, &request))
     }
 
-    /// With what it cost, in steps and bytes.
+    /// The result and its cost, in steps and bytes.
     pub(super) fn evaluate(&self, code: &Code) -> (Result<Came, Stop>, ConditionCost) {
         self.ask(|inputs| {
             let mut budget = EvaluationBudget::of_a_request();

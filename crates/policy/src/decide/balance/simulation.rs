@@ -1,4 +1,4 @@
-//! `Adaptive`, driven for minutes against places that behave as they are told: seeded, and without a clock.
+//! Simulates `Adaptive` for minutes with backends of given behaviour: seeded, and without a clock.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -10,12 +10,12 @@ use crate::document::Balance;
 use crate::request::{Draw, Pace};
 use outrigger_core::hash::spread_parts;
 
-/// How a place behaves at a moment, in seconds since the beginning.
+/// The behaviour of a backend at a moment, in seconds since the start.
 #[derive(Clone, Copy)]
 struct Behaviour {
-    /// Mean time of an answer, in milliseconds; each takes between half and one and a half of it.
+    /// The mean time of an answer, in milliseconds; each takes between 50 % and 150 % of it.
     ms: f64,
-    /// How many attempts fail, and after how many milliseconds.
+    /// The fraction of attempts that fail, and after how many milliseconds.
     fails: f64,
     fails_in: f64,
 }
@@ -29,11 +29,11 @@ struct Simulation {
     /// Requests a second.
     rate: f64,
     seconds: f64,
-    /// How many of the requests are streams, of 1.
+    /// The fraction of requests that are streams.
     streamed: f64,
 }
 
-/// What comes of an attempt, in the order of time.
+/// The end of an attempt, ordered by time.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct SimulatedAnswer {
     at: Duration,
@@ -48,7 +48,7 @@ impl Simulation {
         Simulation { places: places.to_vec(), rate: 5.0, seconds: 600.0, streamed: 0.0 }
     }
 
-    /// The share of each place in what was asked first, between two moments.
+    /// The share of each backend in first attempts, between two moments.
     fn shares(&self, from: f64, until: f64) -> Vec<f64> {
         let mut dice = fastrand::Rng::with_seed(42);
         let weights: Vec<(f64, u64)> = (0..self.places.len()).map(|at| (50.0, spread_parts(&[&[at as u8]]))).collect();
@@ -78,7 +78,7 @@ impl Simulation {
             if (from..until).contains(&now) {
                 asked[order[0]] += 1;
             }
-            // The others are asked when one fails, as the gateway does.
+            // If one fails, the others are tried, as in the gateway.
             let mut begins = now;
             for place in order {
                 let behaves = (self.places[place])(now);
@@ -115,7 +115,7 @@ fn half_fails(_: f64) -> Behaviour {
     Behaviour { fails: 0.5, ..GOOD }
 }
 
-/// Fails within 5 ms: to who looks at times alone it is the fastest.
+/// Fails within 5 ms: by times alone it is the fastest.
 fn fails_at_once(_: f64) -> Behaviour {
     Behaviour { fails: 1.0, ..GOOD }
 }
@@ -149,7 +149,7 @@ fn shares_follow_what_places_do() {
 
 #[test]
 fn a_cold_start_neither_floods_nor_starves() {
-    // Of the third nothing is known until its first answer has come.
+    // Nothing is known of the third until its first answer.
     let shares = Simulation { rate: 50.0, seconds: 5.0, ..Simulation::new(&[good, good, good]) }.shares(0.0, 5.0);
     assert!(shares.iter().all(|share| (0.2..0.5).contains(share)), "{shares:?}");
     fn appears(now: f64) -> Behaviour {
@@ -171,7 +171,7 @@ fn one_request_a_minute_is_enough_to_learn_and_to_forget() {
 
 #[test]
 fn one_that_has_no_streams_is_compared_by_whole_answers() {
-    // It has served whole answers for a while; then streams come, of which nothing is known there.
+    // It has served whole answers for a while. Then streams come, for which nothing is known.
     let run = Simulation { streamed: 0.0, ..Simulation::new(&[slow, good]) };
     assert!(run.shares(60.0, 600.0)[0] < 0.25, "by whole answers it is slow");
     let mut seen = Observed::default();
