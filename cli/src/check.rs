@@ -7,7 +7,9 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use outrigger_compile::{Cause, Compiled, Finding, Inputs, OPERATOR_NAMESPACE, Severity, Source, SourceLocation, compile};
+use outrigger_compile::{
+    Cause, Compiled, Finding, Inputs, OPERATOR_NAMESPACE, Severity, Source, SourceLocation, compile,
+};
 use outrigger_sidecar::telemetry::records::Lines;
 use outrigger_sidecar::{Gateway, Settings};
 

@@ -37,7 +37,9 @@ pub fn restart_command(namespace: &str, pod: &str, controller: Option<(&str, &st
         },
         Some(("StatefulSet", name)) => restart("statefulset", name),
         Some(("DaemonSet", name)) => restart("daemonset", name),
-        Some(("Job", name)) => format!("delete job/{name} of namespace {namespace} and create it again, or wait until it ends"),
+        Some(("Job", name)) => {
+            format!("delete job/{name} of namespace {namespace} and create it again, or wait until it ends")
+        }
         Some((_, _)) => format!("kubectl delete pod {pod} -n {namespace}"),
         None => format!("delete pod/{pod} of namespace {namespace} and create it again: it has no controller"),
     }

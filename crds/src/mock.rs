@@ -147,7 +147,7 @@ pub enum FaultType {
     Status,
     /// The connection is refused.
     Refused,
-    /// The Budgets that a key refers to; `None` if one of them can't be counted.
+    /// The connection is reset after the request was read.
     Reset,
     /// There is never an answer.
     Hang,

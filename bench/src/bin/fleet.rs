@@ -16,7 +16,7 @@ use http::{Request, header};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use outrigger_sync::{FromGateway, FromOperator, Hello, LineReader, PATH, PolicyOutcome, NoFields, write};
+use outrigger_sync::{FromGateway, FromOperator, Hello, LineReader, NoFields, PATH, PolicyOutcome, write};
 use rustls::ClientConfig;
 use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject;

@@ -27,7 +27,11 @@ pub(crate) fn report(objects: &[Object], judged: &Judged) -> Result<String, Seri
         for (finding, reported) in findings.iter().zip(&mut reported) {
             let within = finding.object == label && finding.location.file == object.location.file;
             // If an object stands twice in one file, each gets the findings from its own first line on.
-            if !*reported && within && finding.location.line >= object.location.line && is_nearest(objects, object, finding) {
+            if !*reported
+                && within
+                && finding.location.line >= object.location.line
+                && is_nearest(objects, object, finding)
+            {
                 *reported = true;
                 theirs.push(finding);
             }

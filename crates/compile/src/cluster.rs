@@ -2,10 +2,10 @@
 
 use crate::findings::finding::Severity;
 use crate::keys::default_key;
-use crate::objects::validation::ObjectValidation;
+use crate::objects::context::CompileContext;
 use crate::objects::sorted;
 use crate::objects::sorted::Keyless;
-use crate::objects::context::CompileContext;
+use crate::objects::validation::ObjectValidation;
 use crate::read::source::Object;
 use crate::{Compiled, in_steps};
 

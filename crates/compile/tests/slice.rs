@@ -4,7 +4,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use outrigger_compile::{Cluster, Compiled, ObjectValidation, OPERATOR_NAMESPACE, Object, Slices, compile_in, read};
+use outrigger_compile::{Cluster, Compiled, OPERATOR_NAMESPACE, Object, ObjectValidation, Slices, compile_in, read};
 use outrigger_core::RequestType;
 use outrigger_policy::{
     Conditions, Credential, CredentialIndex, Decision, Document, Draw, LimitIndex, Pace, Policy, Provider, Request,

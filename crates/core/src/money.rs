@@ -65,7 +65,12 @@ impl FromStr for Money {
         };
         let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
         let plain = dollars == "0" || !dollars.starts_with('0');
-        if dollars.is_empty() || dollars.len() > 9 || decimals.len() > 9 || !plain || !digits(dollars) || !digits(decimals)
+        if dollars.is_empty()
+            || dollars.len() > 9
+            || decimals.len() > 9
+            || !plain
+            || !digits(dollars)
+            || !digits(decimals)
         {
             return Err(wrong());
         }

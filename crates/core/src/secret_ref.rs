@@ -138,7 +138,7 @@ mod tests {
 
     use super::*;
 
-    /// Answered before other requests.
+    /// None of these may be part of a file name, in any of the three parts.
     const HOSTILE: [&str; 24] = [
         "",
         ".",

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 
-use crate::connections::{Connections, AdmitResult, Peer};
+use crate::connections::{AdmitResult, Connections, Peer};
 
 /// How often connections are checked for timeouts.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
@@ -92,7 +92,8 @@ async fn accept_from(mut source: impl AcceptSource, port: Port, serve: impl Serv
                 failures.in_a_row = 0;
                 match connections.admit(remote.ip().to_canonical()) {
                     AdmitResult::Accepted(peer) | AdmitResult::OverLimit(peer) => {
-                        let remove_on_drop = RemoveOnDrop { connections: Arc::clone(&connections), peer: Arc::clone(&peer) };
+                        let remove_on_drop =
+                            RemoveOnDrop { connections: Arc::clone(&connections), peer: Arc::clone(&peer) };
                         let serving = serve.serve(stream, remote, peer);
                         tasks.spawn(async move {
                             serving.await;
@@ -195,7 +196,7 @@ mod tests {
     use tokio::sync::mpsc;
 
     use super::*;
-    use crate::connections::{ConnectionLimits, Eviction, NEVER, ConnectionTimeouts};
+    use crate::connections::{ConnectionLimits, ConnectionTimeouts, Eviction, NEVER};
 
     /// Reports which connections were accepted and rejected. A connection is one request, and ends when the client
     /// closes its side.
@@ -311,7 +312,8 @@ mod tests {
         let timeouts = ConnectionTimeouts { head: NEVER, idle: NEVER, unread: NEVER };
         let eviction = Eviction::LongestWaiting;
         let limits = ConnectionLimits { connections: 8, per_address: None, over_limit: 0, eviction, timeouts };
-        let port = Port { connections: Arc::new(Connections::new(limits)), evict_also_from: None, serve_backlog: false };
+        let port =
+            Port { connections: Arc::new(Connections::new(limits)), evict_also_from: None, serve_backlog: false };
         let source = OutOfDescriptors { listener, left: clients.len(), missing, freed };
         let accepting = accept_from(source, port, SlowClose { takes, closed_at: record, descriptors }, stopped);
         assert!(tokio::time::timeout(Duration::from_secs(60), accepting).await.is_err());

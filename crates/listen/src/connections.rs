@@ -333,14 +333,23 @@ mod tests {
 
     use super::*;
 
-    const TIMEOUTS: ConnectionTimeouts =
-        ConnectionTimeouts { head: Duration::from_secs(10), idle: Duration::from_secs(360), unread: Duration::from_secs(120) };
+    const TIMEOUTS: ConnectionTimeouts = ConnectionTimeouts {
+        head: Duration::from_secs(10),
+        idle: Duration::from_secs(360),
+        unread: Duration::from_secs(120),
+    };
 
     /// The address of a client, in tests where it does not matter.
     const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
     fn port(connections: usize, eviction: Eviction) -> Connections {
-        Connections::new(ConnectionLimits { connections, per_address: None, over_limit: 16, eviction, timeouts: TIMEOUTS })
+        Connections::new(ConnectionLimits {
+            connections,
+            per_address: None,
+            over_limit: 16,
+            eviction,
+            timeouts: TIMEOUTS,
+        })
     }
 
     fn accepted_peer(peers: &Connections) -> Arc<Peer> {
@@ -473,7 +482,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn each_timeout_closes_its_connection() {
         let peers = port(8, Eviction::LongestWaiting);
-        let (fresh, slow, unread, busy) = (accepted_peer(&peers), accepted_peer(&peers), accepted_peer(&peers), accepted_peer(&peers));
+        let (fresh, slow, unread, busy) =
+            (accepted_peer(&peers), accepted_peer(&peers), accepted_peer(&peers), accepted_peer(&peers));
         slow.bytes_received();
         let _requests = (busy.begin_request(), unread.begin_request());
         unread.set_unread(true);

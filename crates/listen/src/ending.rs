@@ -57,7 +57,7 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
-    use crate::connections::{ConnectionLimits, Connections, AdmitResult, Eviction, NEVER, ConnectionTimeouts};
+    use crate::connections::{AdmitResult, ConnectionLimits, ConnectionTimeouts, Connections, Eviction, NEVER};
 
     fn peer(connections: &Connections) -> Arc<Peer> {
         match connections.admit(IpAddr::V4(Ipv4Addr::LOCALHOST)) {

@@ -15,5 +15,7 @@ mod connections;
 mod ending;
 
 pub use accept::{Port, Serve, accept, drain};
-pub use connections::{ConnectionLimits, Connections, AdmitResult, Eviction, NEVER, Peer, ConnectionTimeouts, ActiveRequest};
+pub use connections::{
+    ActiveRequest, AdmitResult, ConnectionLimits, ConnectionTimeouts, Connections, Eviction, NEVER, Peer,
+};
 pub use ending::until_end;

@@ -1,39 +1,39 @@
-//! The variables by which SDKs are led to a gateway: where they go, and what stands where a key would.
+//! The environment variables that direct SDKs to a gateway: base URLs, and placeholders for API keys.
 //!
-//! One table for `outrigger run -- CMD` and for pods that the operator injects, so that an application finds the same in
-//! both. Read from the SDKs' own sources.
+//! `outrigger run -- CMD` and the pods that the operator injects use the same table, so that an application finds the
+//! same variables in both. The table follows the SDKs' own source code.
 
-/// What stands in an application's environment where a key would: SDKs insist on one.
+/// The value of an API key in an application's environment: SDKs require one.
 pub const PLACEHOLDER: &str = "outrigger";
 
-/// An API as SDKs know it by their environment.
+/// An API, as SDKs configure it by their environment.
 #[derive(Clone, Copy, Debug)]
 pub struct Capture {
-    /// As people ask for it: `openai`.
+    /// The name for users: `openai`.
     pub name: &'static str,
-    /// The variables of the base URL, and the path that each wants behind the address.
+    /// The variables of the base URL, with the path that is appended to the gateway's address.
     pub urls: &'static [(&'static str, &'static str)],
-    /// Without it the SDK does not start.
+    /// The variable of the API key. Without it the SDK does not start.
     pub key: &'static str,
-    /// Set by an application, these say that it sees to this API itself, or would clash with the ones above.
+    /// If an application sets one of these, it configures this API itself, or they conflict with the variables above.
     pub others: &'static [&'static str],
-    /// Captured where nobody says what to capture.
+    /// Whether it is captured by default.
     pub usual: bool,
-    /// The gateway answers its paths.
+    /// Whether the gateway serves its paths.
     pub answered: bool,
 }
 
-/// All of them, in the order in which variables are set.
+/// All captures, in the order in which variables are set.
 ///
-/// Never one of `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `GOOGLE_APPLICATION_CREDENTIALS`: applications use those for
-/// more than models.
+/// They never include `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` or `GOOGLE_APPLICATION_CREDENTIALS`: applications
+/// use those for more than models.
 pub const CAPTURES: &[Capture] = &[
     Capture {
         name: "openai",
         // LangChain reads the second one first.
         urls: &[("OPENAI_BASE_URL", "/v1"), ("OPENAI_API_BASE", "/v1")],
         key: "OPENAI_API_KEY",
-        // An Azure client that finds both an endpoint and a base URL refuses to start.
+        // An Azure client with both an endpoint and a base URL refuses to start.
         others: &["AZURE_OPENAI_ENDPOINT"],
         usual: true,
         answered: true,
@@ -83,7 +83,7 @@ pub const CAPTURES: &[Capture] = &[
 ];
 
 impl Capture {
-    /// The one of that name.
+    /// The capture with this name.
     #[must_use]
     pub fn named(name: &str) -> Option<&'static Capture> {
         CAPTURES.iter().find(|capture| capture.name == name)
@@ -94,7 +94,7 @@ impl Capture {
         self.urls.iter().map(move |(variable, path)| (*variable, format!("http://{address}{path}")))
     }
 
-    /// Every variable that an application may have set for this API.
+    /// Every variable that an application may set for this API.
     pub fn variables(&self) -> impl Iterator<Item = &'static str> {
         let urls = self.urls.iter().map(|(variable, _)| *variable);
         urls.chain([self.key]).chain(self.others.iter().copied())

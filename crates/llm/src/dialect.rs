@@ -1,11 +1,11 @@
-//! Names for what is spoken: a dialect is an API, a format is how that API writes a conversation.
+//! Names of protocols: a dialect is an API, a format is how that API writes a conversation.
 //!
-//! Neither says where a server is, how it is asked or what it accepts: that is [`crate::provider`].
+//! Neither determines where a server is, how it is called or what it accepts: see [`crate::provider`].
 //!
-//! What reads a request as its caller wrote it goes by the dialect and the kind of operation: estimates, needs, meters and
-//! caps. Only conversations have a format, and those four also read operations that are none (completions, Responses,
-//! embeddings, pictures). Errors go by the dialect too: their bodies belong to the API, whatever was asked. Whatever
-//! *writes* a conversation takes a [`Target`](crate::provider::Target).
+//! Code that reads a caller's request depends on the dialect and the kind of operation: estimates, needs, meters and
+//! output limits. Only conversations have a format, and this code also reads other operations (completions, Responses,
+//! embeddings, images). Errors depend on the dialect too: their bodies belong to the API, whatever the operation. Code
+//! that *writes* a conversation takes a [`Target`](crate::provider::Target).
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Dialect {
-    /// OpenAI's chat completions and what goes with them.
+    /// OpenAI's chat completions and related operations.
     OpenAi,
     /// Anthropic's messages.
     Anthropic,
@@ -54,7 +54,7 @@ impl fmt::Display for Dialect {
     }
 }
 
-/// How a conversation is written: a folder in `format/` that reads and writes it.
+/// The format of a conversation: a folder in `format/` reads and writes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Format {
     /// `POST /chat/completions`.
@@ -69,7 +69,7 @@ impl Format {
     /// All of them, in the order in which documents list them.
     pub const ALL: [Format; 3] = [Format::OpenAiChat, Format::Anthropic, Format::Gemini];
 
-    /// The API whose format this is: its name stands in messages.
+    /// The API with this format, whose name messages use.
     #[must_use]
     pub const fn dialect(self) -> Dialect {
         match self {

@@ -1,16 +1,16 @@
-//! Why something can't be translated.
+//! Why a request or an answer can't be translated.
 
 use thiserror::Error;
 
 use crate::Dialect;
 
-/// Why a request cannot be read, or cannot be written for an upstream.
+/// Why a request can't be read, or can't be written for an upstream.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum RequestError {
-    /// The caller's mistake: a field of the wrong shape.
+    /// The caller's mistake: a field has the wrong shape.
     #[error("{path}: {problem}")]
     Invalid { path: String, problem: String },
-    /// The upstream's dialect has no way to say it.
+    /// The upstream's dialect can't express it.
     #[error("{field} cannot be expressed in the {upstream} dialect")]
     Unsupported { field: String, upstream: Dialect },
 }

@@ -1,28 +1,28 @@
-//! What goes into a translation beside the conversation, and what comes out of it.
+//! The inputs and outputs of a translation, besides the conversation.
 
 use crate::chat::JsonObject;
 
 /// A request written in an upstream's dialect.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EncodedRequest {
-    /// The body; the model's name stands in it where the dialect wants it there.
+    /// The body. It contains the model's name if the dialect wants it there.
     pub body: JsonObject,
-    /// The caller's fields that were left out as hints, in the caller's words.
+    /// The caller's fields that were omitted because they are hints, by the caller's names.
     pub left_out: Vec<String>,
-    /// The cap on output tokens that stands in the body: not always the caller's, for Anthropic wants one, and counts
-    /// thinking in.
+    /// The limit of output tokens in the body. It is not always the caller's: Anthropic requires one, and includes
+    /// thinking.
     pub max_output_tokens: Option<u64>,
 }
 
-/// What an answer is written with: things that the gateway knows and the upstream may not.
+/// Data for writing an answer that the gateway knows and the upstream may not.
 #[derive(Clone, Debug, Default)]
 pub struct Answer {
-    /// The answer's id, used where the upstream gave none.
+    /// The id of the answer, used if the upstream gave none.
     pub id: String,
-    /// The model's name to write, used where the upstream gave none.
+    /// The model's name, used if the upstream gave none.
     pub model: String,
-    /// Seconds since 1970, for dialects that have it.
+    /// Seconds since 1970, for dialects that have this field.
     pub created: u64,
-    /// OpenAI callers alone: end the stream with a usage chunk.
+    /// Whether to end the stream with a usage chunk. Only for OpenAI callers.
     pub stream_usage: bool,
 }

@@ -1,21 +1,21 @@
 //! The wire formats of LLM providers: pure functions from bytes to values and back.
 //!
-//! A request in one format becomes a [`chat::ChatRequest`], which belongs to no format, and is written in another. Answers and
-//! streams come back the same way. If caller and upstream speak the same dialect, their bytes pass through, except for the
-//! edits of [`passthrough::scan`].
+//! A request in one format becomes a [`chat::ChatRequest`], which belongs to no format, and is then written in another
+//! format. Answers and streams are translated back in the same way. If caller and upstream use the same dialect, their
+//! bytes pass through, except for the edits of [`passthrough::scan`].
 //!
 //! | module | holds |
 //! |---|---|
 //! | [`chat`] | a conversation that belongs to no format |
 //! | [`mod@format`] | the formats, a folder each |
-//! | [`framing`] | streams cut into events |
+//! | [`framing`] | streams split into events |
 //! | [`provider`] | provider types as rows, and the target that a request is written for |
 //! | [`passthrough`] | bodies and streams that keep their format |
 //! | [`tokens`] | estimates, meters and usage |
 //! | [`errors`] | providers' errors by class, and the gateway's own |
 //! | [`registry`] | the only module that names every format |
 //!
-//! No I/O, no clock, no randomness: what is needed of those is an argument.
+//! No I/O, no clock, no randomness: these are arguments where they are needed.
 
 pub mod capture;
 pub mod chat;

@@ -3,11 +3,11 @@
 /// A model that a key may use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListedModel {
-    /// The name that callers say: `provider/model`.
+    /// The name that callers use: `provider/model`.
     pub id: String,
     /// The provider's name.
     pub owned_by: String,
-    /// Seconds since 1970; 0 where it is not known.
+    /// Seconds since 1970; 0 if unknown.
     pub created: u64,
 }
 

@@ -1,9 +1,9 @@
-//! Pictures and documents inside requests: `data:` URLs, and types known from a file's name.
+//! Images and documents in requests: `data:` URLs, and media types derived from file names.
 
 /// Splits `data:image/png;base64,AAAA` into its media type, in lower case, and its base64.
 ///
-/// Base64 alone: `None` for text in percent encoding, and where no media type is given. Parameters
-/// (`;charset=…`) are dropped. The base64 itself is not looked at.
+/// `None` for percent-encoded text, and if there is no media type. Parameters (`;charset=…`) are dropped. The base64 is
+/// not validated.
 #[must_use]
 pub fn parse_data_url(url: &str) -> Option<(String, String)> {
     let scheme = url.get(..5)?;
@@ -26,18 +26,18 @@ pub fn data_url(media_type: &str, base64: &str) -> String {
     format!("data:{media_type};base64,{base64}")
 }
 
-/// The media type that the file name at the end of a URL implies; query and fragment are not looked at.
+/// The media type of the file name at the end of a URL, without query and fragment.
 #[must_use]
 pub fn type_of_url(url: &str) -> Option<&'static str> {
     let path = url.split(['?', '#']).next()?;
-    // Behind the host: `https://example.com` has no file, and `.com` is no extension.
+    // After the host: `https://example.com` has no file, and `.com` is no extension.
     let path = path.split_once("://").map_or(Some(path), |(_, rest)| rest.split_once('/').map(|(_, path)| path))?;
     let (_, extension) = path.rsplit('/').next()?.rsplit_once('.')?;
     let extension = extension.to_ascii_lowercase();
     TYPES.iter().find(|(known, _)| *known == extension).map(|(_, media_type)| *media_type)
 }
 
-/// What models take, in the spelling that providers accept.
+/// The types that models accept, in the spelling that providers accept.
 const TYPES: &[(&str, &str)] = &[
     ("aac", "audio/aac"),
     ("aiff", "audio/aiff"),

@@ -1,7 +1,7 @@
-//! The operation table: what can be asked, at which path, and where its model stands.
+//! The table of operations: what can be requested, at which path, and where the model's name is.
 //!
-//! One row an operation. A path is matched after the prefix of a migration (`/openai`, `/litellm`,
-//! …) and the version were taken off; what no row matches is a 404 that lists the dialects.
+//! Each operation has one row. A path is matched after the prefix of a migration (`/openai`, `/litellm`, …) and the
+//! version are removed. A path without a row gets a 404 that lists the dialects.
 
 use std::borrow::Cow;
 
@@ -11,10 +11,10 @@ use percent_encoding::percent_decode_str;
 use crate::Dialect;
 use crate::path;
 
-/// What an operation does: how it is relayed, counted and named.
+/// The kind of an operation: how it is relayed, counted and named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OperationKind {
-    /// A conversation: the one that crosses dialects.
+    /// A conversation: the only kind that is translated between dialects.
     Chat,
     /// OpenAI's older text completions.
     Completions,
@@ -30,7 +30,7 @@ pub enum OperationKind {
     GetModel,
 }
 
-/// Where the model's name stands.
+/// Where the model's name is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ModelPlace {
     /// The JSON field `model`.
@@ -45,15 +45,15 @@ pub enum ModelPlace {
 /// How an operation is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Meter {
-    /// By the usage that the answer reports.
+    /// By the usage in the answer.
     Tokens,
-    /// By pictures made.
+    /// By generated images.
     Images,
     /// By characters of speech.
     Characters,
     /// By seconds of audio.
     Seconds,
-    /// Costs nothing.
+    /// Free.
     Free,
 }
 
@@ -63,22 +63,21 @@ pub struct Operation {
     pub dialect: Dialect,
     pub kind: OperationKind,
     pub method: &'static str,
-    /// After prefix and version: `chat/completions`; `models/*:generateContent` for a path with
-    /// the model in it.
+    /// Without prefix and version: `chat/completions`; `models/*:generateContent` for a path that contains the model.
     pub path: &'static str,
     pub model: ModelPlace,
     pub meter: Meter,
-    /// May stream when the body says so.
+    /// Whether the answer is streamed if the body asks for it.
     pub streams: bool,
-    /// May name things that only one account has (files, stored responses).
+    /// Whether requests may refer to things that only one account has (files, stored responses).
     pub account_bound: bool,
     /// The name in records and metrics.
     pub name: &'static str,
-    /// The name in rules, without and with streaming.
+    /// The names in rules, without and with streaming.
     pub request_type: (RequestType, RequestType),
 }
 
-/// A row that is asked for by POST, streams nothing and binds to nothing.
+/// A row for POST, without streaming, not bound to an account.
 const fn row(
     (dialect, kind): (Dialect, OperationKind),
     path: &'static str,
@@ -105,7 +104,7 @@ use Dialect::{Anthropic, Gemini, OpenAi};
 use Meter::{Characters, Free, Images, Seconds, Tokens};
 use ModelPlace::{Field, Form, Nowhere, Path};
 
-/// The words of rules for a conversation.
+/// The names in rules for a conversation.
 const CHAT: (RequestType, RequestType) = (RequestType::ChatCompletion, RequestType::ChatCompletionStream);
 const RESPONSES: (RequestType, RequestType) = (RequestType::Responses, RequestType::ResponsesStream);
 
@@ -199,12 +198,12 @@ const fn streaming(row: Operation) -> Operation {
     Operation { streams: true, ..row }
 }
 
-/// One word, streaming or not.
+/// The same name, streaming or not.
 const fn both(word: RequestType) -> (RequestType, RequestType) {
     (word, word)
 }
 
-/// Prefixes under which other gateways serve the same paths, and the dialect that each says.
+/// Prefixes under which other gateways serve the same paths, and the dialect of each.
 const PREFIXES: [(&str, Option<Dialect>); 6] = [
     ("openai", Some(OpenAi)),
     ("anthropic", Some(Anthropic)),
@@ -216,27 +215,27 @@ const PREFIXES: [(&str, Option<Dialect>); 6] = [
 
 const VERSIONS: [&str; 4] = ["v1", "v1beta", "v1alpha", "v1beta1"];
 
-/// A path that a row matches.
+/// The row of a path.
 #[derive(Clone, Debug)]
 pub struct Matched {
     pub operation: &'static Operation,
-    /// The model's name where it stands in the path (an Azure deployment counts as one), decoded.
+    /// The model's name in the path (an Azure deployment counts as one), decoded.
     pub model: Option<String>,
 }
 
-/// What headers say about the caller, for the paths that dialects share.
+/// Facts from headers about the caller, for paths that dialects share.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Hints {
-    /// `anthropic-version` is there.
+    /// Whether `anthropic-version` is present.
     pub anthropic: bool,
-    /// `x-goog-api-key` is there, or `?key=`.
+    /// Whether `x-goog-api-key` or `?key=` is present.
     pub google: bool,
 }
 
-/// Finds the row for a method and a path (no query), under any of the known prefixes.
+/// Finds the row for a method and a path (without query), under any of the known prefixes.
 #[must_use]
 pub fn find(method: &str, path: &str) -> Option<Matched> {
-    // What some server would tidy up to another path is none of ours: the gateway writes its own.
+    // A path that some server would normalize to another one matches no row: the gateway only writes its own paths.
     if path::check(path).is_err() {
         return None;
     }
@@ -249,7 +248,7 @@ pub fn find(method: &str, path: &str) -> Option<Matched> {
         dialect = said;
         rest = after;
     }
-    // Azure's own prefix may stand below another: /litellm/openai/deployments/…
+    // Azure's own prefix may follow another one: /litellm/openai/deployments/…
     if let Some(after) = strip_segment(rest, "openai")
         && dialect.is_none_or(|said| said == OpenAi)
     {
@@ -264,14 +263,14 @@ pub fn find(method: &str, path: &str) -> Option<Matched> {
     if let Some(after) = VERSIONS.iter().find_map(|version| strip_segment(rest, version)) {
         rest = after;
     }
-    // Vertex's paths name a project and a place, which are the credential's affair here.
+    // Vertex's paths name a project and a location, which the credential determines here.
     if let Some(after) = strip_segment(rest, "projects").and_then(|after| after.split_once("/publishers/google/")) {
         rest = after.1;
     }
     rest = rest.trim_end_matches('/');
     for operation in TABLE.iter().filter(|operation| operation.method == method) {
         let listing = matches!(operation.kind, OperationKind::ListModels | OperationKind::GetModel);
-        // A prefix says a dialect, and then only its own paths count; the listing is everybody's.
+        // A prefix selects a dialect, and then only that dialect's paths match; every dialect has a list of models.
         if !listing && dialect.is_some_and(|said| said != operation.dialect) {
             continue;
         }
@@ -286,7 +285,7 @@ pub fn find(method: &str, path: &str) -> Option<Matched> {
     None
 }
 
-/// The dialect in which an answer to a path is written when no row matches it, or for listings.
+/// The dialect of an answer if no row matches the path, or for lists of models.
 #[must_use]
 pub fn dialect_of(path: &str, hints: Hints) -> Dialect {
     let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
@@ -305,13 +304,13 @@ fn strip_segment<'a>(path: &'a str, segment: &str) -> Option<&'a str> {
     path.strip_prefix(segment)?.strip_prefix('/')
 }
 
-/// `Some(None)` for a match without a model, `Some(Some(model))` for one with, still encoded.
+/// `Some(None)` for a match without a model; `Some(Some(model))` for one with a model, still encoded.
 fn match_path<'p>(pattern: &str, path: &'p str) -> Option<Option<&'p str>> {
     let Some((before, after)) = pattern.split_once('*') else {
         return (pattern == path).then_some(None);
     };
     let rest = path.strip_prefix(before)?;
-    // The colon of the verb may come percent-encoded, as some clients encode whole segments.
+    // The colon before the verb may be percent-encoded, because some clients encode whole segments.
     let model = match after.strip_prefix(':') {
         None => rest,
         Some(verb) => {
@@ -330,7 +329,7 @@ fn is_verb(model: &str) -> bool {
     })
 }
 
-/// `None`: it is no text, or none that may stand in a path.
+/// `None` if it is not UTF-8, or not allowed in a path.
 fn decode(segment: &str) -> Option<String> {
     let text = percent_decode_str(segment).decode_utf8().ok().map(Cow::into_owned)?;
     path::check(&text).is_ok().then_some(text)
@@ -396,7 +395,7 @@ mod tests {
             ("POST", "/v1beta/models/:generateContent", None),
             ("POST", "/", None),
             ("POST", "/openai/deployments/x", None),
-            // What is no path of anybody's.
+            // Paths of no operation.
             ("POST", "/v1/../v1/chat/completions", None),
             ("POST", "/v1/./chat/completions", None),
             ("POST", "/v1/%2e%2e/v1/chat/completions", None),

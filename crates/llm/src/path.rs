@@ -1,13 +1,13 @@
-//! Paths at an upstream: fixed words of ours, and segments that are encoded.
+//! Paths at an upstream: fixed words of ours, and encoded segments.
 //!
-//! A model's name is the caller's text. In a path it must stay one segment, whatever a proxy or a
-//! server on the way decodes and tidies up:
+//! A model's name is the caller's text. In a path it must stay one segment, whatever a proxy or a server decodes and
+//! normalizes:
 //!
 //! ```text
 //! ge/../../v1beta/cachedContents?x=   refused: a segment of dots
 //! a/b c?d                             models/a%2Fb%20c%3Fd:generateContent
 //! ```
-//! [`UpstreamPath`] can only be made here, so no caller's text stands in one as it came.
+//! Only this module can create an [`UpstreamPath`], so a path never contains a caller's text unencoded.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -20,29 +20,29 @@ use thiserror::Error;
 pub enum PathError {
     #[error("it is empty")]
     Empty,
-    /// `.` or `..` between slashes or backslashes, however often encoded.
+    /// `.` or `..` between slashes or backslashes, even if encoded several times.
     #[error("it has a segment of dots, which servers take for another path")]
     Dots,
-    /// CR, LF, NUL, ESC and the like.
+    /// Control characters: CR, LF, NUL, ESC and others.
     #[error("it has control characters")]
     Control,
 }
 
-/// RFC 3986's unreserved characters, and `@`, with which Vertex names versions.
+/// The characters that are not encoded: RFC 3986's unreserved ones, and `@`, with which Vertex names versions.
 const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'@');
 
-/// How often a text is decoded to see what somebody on the way may make of it.
+/// How often a text is decoded to check what servers may make of it.
 const DECODED: usize = 4;
 
-/// Whether a text may be part of a path once it is encoded.
+/// Whether a text may be part of a path after encoding.
 ///
 /// # Errors
-/// [`PathError`] says why not.
+/// The reason why not, as [`PathError`].
 pub fn check(text: &str) -> Result<(), PathError> {
     if text.is_empty() {
         return Err(PathError::Empty);
     }
-    // Nothing in it divides it or stands for something else: all but a few names.
+    // No character is a separator or an escape: true for almost all names.
     if text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.~@:".contains(&byte)) {
         return if matches!(text, "." | "..") { Err(PathError::Dots) } else { Ok(()) };
     }
@@ -51,7 +51,7 @@ pub fn check(text: &str) -> Result<(), PathError> {
         if seen.chars().any(char::is_control) {
             return Err(PathError::Control);
         }
-        // Some servers take what is behind a semicolon for parameters: `..;x` is `..` there.
+        // Some servers treat text after a semicolon as parameters, and read `..;x` as `..`.
         let dots = |segment: &str| matches!(segment.split(';').next(), Some("." | ".."));
         if seen.split(['/', '\\']).any(dots) {
             return Err(PathError::Dots);
@@ -73,10 +73,10 @@ pub fn check(text: &str) -> Result<(), PathError> {
 pub struct PathSegment(String);
 
 impl PathSegment {
-    /// Encodes a text as one segment: its slashes are no separators.
+    /// Encodes a text as one segment: slashes in it are not separators.
     ///
     /// # Errors
-    /// [`PathError`] for what no encoding makes safe.
+    /// [`PathError`] if no encoding makes the text safe.
     pub fn encode(text: &str) -> Result<Self, PathError> {
         check(text)?;
         Ok(PathSegment(utf8_percent_encode(text, KEPT).to_string()))
@@ -89,18 +89,18 @@ impl fmt::Display for PathSegment {
     }
 }
 
-/// A path below an endpoint, without a slash in front: `models/gemini-2.5-flash:generateContent`.
+/// A path below an endpoint, without a leading slash: `models/gemini-2.5-flash:generateContent`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UpstreamPath(String);
 
 impl UpstreamPath {
-    /// A path in which nothing is to be filled in.
+    /// A path without a variable segment.
     #[must_use]
     pub fn fixed(path: &'static str) -> Self {
         UpstreamPath(path.to_owned())
     }
 
-    /// A path with one segment of foreign text in it.
+    /// A path with one segment of untrusted text.
     #[must_use]
     pub fn with(before: &'static str, segment: &PathSegment, after: &'static str) -> Self {
         UpstreamPath(format!("{before}{segment}{after}"))
@@ -109,7 +109,7 @@ impl UpstreamPath {
     /// The path of a Gemini model's method: `models/NAME:generateContent`, `tunedModels/NAME:generateContent`.
     ///
     /// # Errors
-    /// [`PathError`] where the name can't be part of a path.
+    /// [`PathError`] if the name can't be part of a path.
     pub fn gemini(model: &str, verb: &str) -> Result<Self, PathError> {
         let resource = Resource::of(model);
         let mut path = String::with_capacity(model.len() + verb.len() + 16);
@@ -136,7 +136,7 @@ impl fmt::Display for UpstreamPath {
     }
 }
 
-/// What Google calls a model's resource name: `models/x`, `tunedModels/x`, `publishers/google/models/x`.
+/// Google's resource name of a model: `models/x`, `tunedModels/x`, `publishers/google/models/x`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Resource<'a> {
     Model(&'a str),
@@ -145,7 +145,7 @@ enum Resource<'a> {
 }
 
 impl<'a> Resource<'a> {
-    /// A bare name is a model, and so is one that has slashes for reasons of its own.
+    /// A name without a collection is a model, and so is one that contains slashes for other reasons.
     fn of(model: &'a str) -> Self {
         let parts: Vec<&str> = model.splitn(5, '/').collect();
         match parts[..] {
@@ -166,7 +166,7 @@ impl<'a> Resource<'a> {
     }
 }
 
-/// A Gemini model's resource name, as bodies repeat it: `models/gemini-2.5-flash`.
+/// The resource name of a Gemini model, as bodies repeat it: `models/gemini-2.5-flash`.
 #[must_use]
 pub fn gemini_resource(model: &str) -> String {
     match Resource::of(model) {
@@ -194,7 +194,7 @@ mod tests {
             ("a?b#c;d\\e f", "models/a%3Fb%23c%3Bd%5Ce%20f:verb"),
             ("a:countTokens", "models/a%3AcountTokens:verb"),
             ("モデル", "models/%E3%83%A2%E3%83%87%E3%83%AB:verb"),
-            // Written as it is: the name is `a%20b`.
+            // Encoded literally: the name is `a%20b`.
             ("a%20b", "models/a%2520b:verb"),
             ("...", "models/...:verb"),
             ("v1.5..6", "models/v1.5..6:verb"),
@@ -256,7 +256,7 @@ mod tests {
                 let path = path.as_str();
                 prop_assert!(path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~@%/:".contains(&byte)), "{path}");
                 prop_assert_eq!(path.matches(':').count(), 1);
-                // Whatever is decoded on the way, and tidied up, it is where it was.
+                // It stays in its segment, whatever is decoded and normalized.
                 let mut seen = path.to_owned();
                 for _ in 0..3 {
                     prop_assert!(!seen.split(['/', '\\']).any(|part| part == "." || part == ".."), "{}", seen);

@@ -1,4 +1,5 @@
-//! Every format by its name: the only file that imports them all. Nothing that a format needs may import this one.
+//! Dispatches to the formats by name: the only file that imports all of them. Code that a format needs must not import
+//! this file.
 //!
 //! A new format is a variant of [`Format`], a folder with the functions that are called here, and a line in each of the
 //! two macros and three enums below.
@@ -23,7 +24,7 @@ use crate::provider::Target;
 use crate::tokens::usage::Usage;
 use crate::{Dialect, Format};
 
-/// Does something with the module of a format.
+/// Expands an expression with the module of a format.
 macro_rules! with_codec {
     ($format:expr, $codec:ident => $do:expr) => {
         match $format {
@@ -43,7 +44,7 @@ macro_rules! with_codec {
     };
 }
 
-/// Does the same with whichever format's state an enum holds.
+/// Expands an expression with the state in an enum of formats.
 macro_rules! with_state {
     ($enum:ident, $of:expr, $state:ident => $do:expr) => {
         match $of {
@@ -54,10 +55,10 @@ macro_rules! with_state {
     };
 }
 
-/// Reads a caller's request. `model` and `stream` are given where the format has them in the path.
+/// Reads a caller's request. `model` and `stream` are set for formats that have them in the path.
 ///
 /// # Errors
-/// [`RequestError::Invalid`] when a field has the wrong shape.
+/// [`RequestError::Invalid`] if a field has the wrong shape.
 pub fn decode_request(
     caller: Format,
     body: &JsonObject,
@@ -70,12 +71,12 @@ pub fn decode_request(
     Ok(request)
 }
 
-/// Writes a request for an upstream, with `most` tokens of output at the most, thinking included, whatever the caller
-/// says.
+/// Writes a request for an upstream. `most` is the highest allowed limit of output tokens, including thinking, whatever
+/// the caller asks for.
 ///
 /// # Errors
-/// [`RequestError::Unsupported`] when the request holds something that would change the answer and
-/// that the upstream's format cannot say.
+/// [`RequestError::Unsupported`] if the request contains something that would change the answer and that the upstream's
+/// format can't express.
 pub fn encode_request(
     caller: Format,
     request: &ChatRequest,
@@ -88,23 +89,23 @@ pub fn encode_request(
     Ok(encoded)
 }
 
-/// Reads an upstream's whole answer.
+/// Reads an upstream's answer that is not streamed.
 ///
 /// # Errors
-/// [`Malformed`] when it is not one: no choices, no content where there must be some.
+/// [`Malformed`] if it is not an answer: no choices, or no content although there must be some.
 pub fn decode_response(upstream: Format, body: &Value) -> Result<ChatResponse, Malformed> {
     let mut response = with_codec!(upstream, codec => codec::response::decode(body))?;
     response.usage = response.usage.believed(!response.parts.is_empty());
     Ok(response)
 }
 
-/// Writes a whole answer for a caller.
+/// Writes an answer that is not streamed for a caller.
 #[must_use]
 pub fn encode_response(caller: Format, response: &ChatResponse, answer: &Answer) -> Value {
     with_codec!(caller, codec => codec::response::encode(response, answer))
 }
 
-/// Reads an upstream's stream, event by event.
+/// Decodes an upstream's stream, event by event.
 #[derive(Debug)]
 pub enum StreamDecoder {
     OpenAiChat(openai_chat::stream::Decoder),
@@ -122,10 +123,10 @@ impl StreamDecoder {
         }
     }
 
-    /// Reads one event of the stream, adding what it says to `out`.
+    /// Decodes one event of the stream, and appends the result to `out`.
     ///
     /// # Errors
-    /// [`Malformed`] when the event is not of the format.
+    /// [`Malformed`] if the event does not match the format.
     pub fn push(&mut self, event: &framing::Event, out: &mut Vec<ChatEvent>) -> Result<(), Malformed> {
         let before = out.len();
         with_state!(StreamDecoder, self, decoder => decoder.push(event, out))?;
@@ -138,7 +139,7 @@ impl StreamDecoder {
     }
 }
 
-/// Writes a stream for a caller, event by event, as bytes ready to send.
+/// Encodes a stream for a caller, event by event, as bytes ready to send.
 #[derive(Debug)]
 pub enum StreamEncoder {
     OpenAiChat(openai_chat::stream::Encoder),
@@ -156,12 +157,12 @@ impl StreamEncoder {
         }
     }
 
-    /// Writes an event. An [`ChatEvent::Error`] is written as the format's error event.
+    /// Writes an event. A [`ChatEvent::Error`] is written as the format's error event.
     pub fn push(&mut self, event: &ChatEvent, out: &mut Vec<u8>) {
         with_state!(StreamEncoder, self, encoder => encoder.push(event, out));
     }
 
-    /// An error event of a format, for a stream that bytes of the upstream were passed through.
+    /// An error event of a format, for a stream whose bytes pass through.
     #[must_use]
     pub fn error(caller: Format, error: &StreamError) -> Vec<u8> {
         let mut out = Vec::new();
@@ -170,7 +171,7 @@ impl StreamEncoder {
     }
 }
 
-/// Reads the events of a stream that passes through, as far as the gateway must know them.
+/// Reads the events of a stream that passes through, as far as the gateway needs them.
 #[derive(Debug)]
 pub(crate) enum StreamWatcher {
     OpenAiChat(Box<openai_chat::watch::Watcher>),
@@ -187,15 +188,15 @@ impl StreamWatcher {
         }
     }
 
-    /// Reads an event. `content`: there was content before, after which most events need no reading. `unnamed`: the
-    /// model's name is wanted. None where nothing was read.
+    /// Reads an event. `content`: there was content before, after which most events are not parsed. `unnamed`: the
+    /// model's name is still unknown. `None` if nothing was parsed.
     pub(crate) fn read(&mut self, name: &str, data: &str, content: bool, unnamed: bool) -> Option<Parsed> {
         with_state!(StreamWatcher, self, watcher => {
             (!(content && watcher.is_plain(name, data))).then(|| watcher.read(name, data, unnamed))
         })
     }
 
-    /// Bytes of content in an event, whether it is read or not.
+    /// Bytes of content in an event, whether or not it is parsed.
     pub(crate) fn content_bytes(&self, name: &str, data: &str) -> u64 {
         with_state!(StreamWatcher, self, watcher => watcher.content_bytes(name, data))
     }
@@ -205,8 +206,8 @@ impl StreamWatcher {
     }
 }
 
-/// Bytes of content in a whole answer of `operation`. Nobody knows how many tokens a picture or a sound is: those count as
-/// they are written.
+/// Bytes of content in an answer of `operation` that is not streamed. The tokens of an image or audio are unknown:
+/// those count by their encoded length.
 #[must_use]
 pub fn answer_bytes(dialect: Dialect, kind: OperationKind, body: &[u8]) -> u64 {
     let words = match kind {
@@ -216,7 +217,7 @@ pub fn answer_bytes(dialect: Dialect, kind: OperationKind, body: &[u8]) -> u64 {
     words + content::media_bytes(body)
 }
 
-/// Looks at a whole answer of an operation without rewriting it. Answers that may be no JSON at all are asked nothing.
+/// Inspects an answer of an operation that is not streamed. Answers that may not be JSON are not inspected.
 #[must_use]
 pub fn summarize(dialect: Dialect, kind: OperationKind, body: &[u8]) -> AnswerSummary {
     let read = match kind {
@@ -238,7 +239,7 @@ pub fn summarize(dialect: Dialect, kind: OperationKind, body: &[u8]) -> AnswerSu
     })
 }
 
-/// The body of an error answer: JSON.
+/// The body of an error answer, as JSON.
 #[must_use]
 pub fn error_body(dialect: Dialect, error: &GatewayError<'_>) -> Vec<u8> {
     with_codec!(dialect.format(), codec => codec::errors::body(error)).to_string().into_bytes()
@@ -252,7 +253,7 @@ pub fn error_event(dialect: Dialect, error: &GatewayError<'_>) -> Vec<u8> {
     out
 }
 
-/// A list of models, in one page.
+/// A list of models, on one page.
 #[must_use]
 pub fn list_models(dialect: Dialect, models: &[ListedModel]) -> Value {
     with_codec!(dialect.format(), codec => codec::listing::list(models))
@@ -264,12 +265,12 @@ pub fn list_model(dialect: Dialect, model: &ListedModel) -> Value {
     with_codec!(dialect.format(), codec => codec::listing::one(model))
 }
 
-/// Where a format has turns, and what it demands of them.
+/// Where a format has turns, and its requirements for them.
 pub(crate) fn marks(format: Format) -> Marks {
     with_codec!(format, codec => codec::marks::MARKS)
 }
 
-/// Takes the gateway's marks out of a turn. Whether it was changed; None where nothing is left of it.
+/// Removes the gateway's marks from a turn. Returns whether it changed; `None` if nothing is left of it.
 pub(crate) fn strip_turn(target: &Target<'_>, turn: &mut JsonObject) -> Option<bool> {
     with_codec!(target.format(), codec => codec::marks::strip(turn, target))
 }
@@ -280,7 +281,7 @@ pub fn fields(caller: Format) -> &'static [FieldRow] {
     with_codec!(caller, codec => codec::fields::FIELDS)
 }
 
-/// What becomes of a field. One that has no row is refused: the gateway can't know what it means.
+/// How a field is handled. A field without a row is refused: the gateway can't know its meaning.
 #[must_use]
 pub fn fate(caller: Format, path: &str, upstream: Format) -> FieldFate {
     if caller == upstream {
@@ -290,8 +291,7 @@ pub fn fate(caller: Format, path: &str, upstream: Format) -> FieldFate {
     row.map_or(FieldFate::Refused, |field| field.fates.towards(upstream))
 }
 
-/// Checks the fields that a request holds against an upstream's format, and returns the hints
-/// that will be left out.
+/// Checks the fields of a request against an upstream's format, and returns the hints that will be omitted.
 ///
 /// # Errors
 /// [`RequestError::Unsupported`] with the first field that is refused.

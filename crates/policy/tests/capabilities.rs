@@ -1,4 +1,4 @@
-//! The catalogue's words are those of the schema: what a user writes is what is looked up.
+//! The catalogue uses the same names for capabilities as the schema.
 #![allow(clippy::unwrap_used)] // The helpers here are tests too.
 
 use std::collections::BTreeSet;
@@ -7,7 +7,7 @@ use std::path::Path;
 
 use outrigger_core::Capability;
 
-/// The values of the list `enum` under the field `capabilities` of the committed definition.
+/// The values of the `enum` of the field `capabilities` in the committed definition.
 fn words_of_the_schema() -> BTreeSet<String> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../crds/yaml/llmproviders.yaml");
     let yaml = fs::read_to_string(file).unwrap();

@@ -1,4 +1,4 @@
-//! Which headers pass: the whole table, its neighbours, and `docs/headers.md`, which is written from it.
+//! Which headers are forwarded: the whole table, similar names, and `docs/headers.md`, which is generated from it.
 #![allow(clippy::unwrap_used, reason = "a test may panic, outside its own function as well")]
 
 use std::fmt::Write as _;
@@ -56,7 +56,8 @@ fn the_document_is_current() {
     assert!(fs::read_to_string(&path).unwrap_or_default() == text, "docs/headers.md is not current: run `make docs`");
 }
 
-/// Every name of the table has its own row's fate, in each spelling, and a family holds for names that nobody has heard of.
+/// Every name of the table finds its own row, in each spelling, and a prefix or suffix covers names that are not
+/// listed.
 #[test]
 fn every_name_finds_its_own_row() {
     for expected in TABLE {
@@ -88,7 +89,7 @@ fn no_name_stands_twice() {
     assert_eq!(names.len(), all);
 }
 
-/// Written down a second time, by hand: what callers and pages try.
+/// Listed a second time, by hand: headers that callers and web pages send.
 #[test]
 fn what_may_not_go_up_does_not() {
     for name in [
@@ -181,7 +182,7 @@ fn what_may_not_go_up_does_not() {
         "never-heard-of",
         "x-never-heard-of",
         "",
-        // Neighbours of names that have a row.
+        // Similar to names that have a row.
         "token",
         "x-tokens",
         "x-token-limit",

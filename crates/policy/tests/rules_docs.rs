@@ -1,4 +1,4 @@
-//! `docs/rules.md` is written from the tables of variables and functions, and its examples are compiled.
+//! Generates `docs/rules.md` from the tables of variables and functions, and compiles its examples.
 #![allow(clippy::unwrap_used, reason = "a test may panic, outside its own function as well")]
 
 use std::fmt::Write as _;
@@ -64,7 +64,7 @@ Rules of the operator's namespace act on the keys of every namespace, after the 
 rules. The names in their `scope.virtualKeys` are names in any namespace.
 ";
 
-/// What a condition may cost.
+/// The highest cost of a condition.
 fn costs() -> String {
     let number = |number: usize| grouped(number as u64);
     let rows = [
@@ -135,7 +135,7 @@ objects for as long again. Rules whose tests it did not get to are served, with 
 conditions.
 ";
 
-/// Conditions that people ask for, and what each says.
+/// Common conditions, and their meaning.
 const EXAMPLES: [(&str, &str); 13] = [
     (r#"model == "gpt-4o-mini""#, "one model, with or without a provider in front"),
     (r#"model.startsWith("gpt-")"#, "a family of models"),

@@ -1,4 +1,4 @@
-//! The words of skipped candidates are a contract: `docs/semantics.md` lists them.
+//! The names of reasons for skipped candidates are stable: `docs/semantics.md` lists them.
 #![allow(clippy::unwrap_used)] // The helpers here are tests too.
 
 use std::fs;
@@ -6,7 +6,7 @@ use std::path::Path;
 
 use outrigger_policy::{LimitIndex, Skip};
 
-/// The item of the list of names that begins with `start`.
+/// The list item that begins with `start`.
 fn listed(start: &str) -> String {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/semantics.md");
     let page = fs::read_to_string(file).unwrap();

@@ -26,11 +26,11 @@ mod signature;
 
 pub use line::{LINE_MAX, LineError, LineReader, write};
 pub use message::{
-    CredentialMessage, FromGateway, FromOperator, Hello, PolicyMessage, PolicyOutcome, Rejection, NoFields,
+    CredentialMessage, FromGateway, FromOperator, Hello, NoFields, PolicyMessage, PolicyOutcome, Rejection,
 };
 pub use signature::{
-    CREDENTIALS_FILE, KEY_BYTES, MountedAt, PublicKeyError, PublicKey, SIGNATURES_FILE, Signatures, SigningKey, Statement,
-    Trust, hash,
+    CREDENTIALS_FILE, KEY_BYTES, MountedAt, PublicKey, PublicKeyError, SIGNATURES_FILE, Signatures, SigningKey,
+    Statement, Trust, hash,
 };
 
 /// The path of the stream.

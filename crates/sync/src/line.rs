@@ -135,7 +135,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::message::{CredentialMessage, Hello, PolicyMessage, PolicyOutcome, NoFields};
+    use crate::message::{CredentialMessage, Hello, NoFields, PolicyMessage, PolicyOutcome};
 
     fn policy(sequence: u64) -> FromOperator {
         FromOperator::Policy(Box::new(PolicyMessage {

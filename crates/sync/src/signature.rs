@@ -167,7 +167,9 @@ impl Trust {
         let signed_bytes = statement.bytes(&self.mount);
         let signatures = signatures.iter().take(SIGNATURES_MAX).filter_map(|one| URL_SAFE_NO_PAD.decode(one).ok());
         signatures.into_iter().any(|signature| {
-            self.keys.iter().any(|key| UnparsedPublicKey::new(&ED25519, key.0).verify(&signed_bytes, &signature).is_ok())
+            self.keys
+                .iter()
+                .any(|key| UnparsedPublicKey::new(&ED25519, key.0).verify(&signed_bytes, &signature).is_ok())
         })
     }
 }
@@ -222,7 +224,10 @@ mod tests {
             for bit in 0..8 {
                 let mut changed = DOCUMENT.to_vec();
                 changed[at] ^= 1 << bit;
-                assert!(!trust(&[1]).verifies(&Statement::Policy(&hash(&changed)), std::slice::from_ref(&signed)), "{at}");
+                assert!(
+                    !trust(&[1]).verifies(&Statement::Policy(&hash(&changed)), std::slice::from_ref(&signed)),
+                    "{at}"
+                );
             }
         }
         let signature = URL_SAFE_NO_PAD.decode(&signed).unwrap();

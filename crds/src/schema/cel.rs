@@ -58,9 +58,10 @@ impl Rules {
                     Some(Ok(cel::Value::Bool(true))) => {}
                     Some(Ok(cel::Value::Bool(false))) => findings.push(SchemaFinding::new(path, message)),
                     // The API server also refuses an object if a rule can't be evaluated.
-                    Some(Ok(_)) | None => {
-                        findings.push(SchemaFinding::new(path, format!("{message} (rule `{rule}` does not return true or false)")))
-                    }
+                    Some(Ok(_)) | None => findings.push(SchemaFinding::new(
+                        path,
+                        format!("{message} (rule `{rule}` does not return true or false)"),
+                    )),
                     Some(Err(error)) => {
                         findings.push(SchemaFinding::new(path, format!("{message} (rule `{rule}` fails: {error})")))
                     }

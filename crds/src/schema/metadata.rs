@@ -50,7 +50,9 @@ pub(super) fn check(object: &Value) -> Vec<SchemaFinding> {
                     findings.push(SchemaFinding::new(field_path.field(key), "must be a string: put it in quotes"));
                 }
             }
-            ("labels" | "annotations", _) => findings.push(SchemaFinding::new(field_path, "must be a mapping of strings")),
+            ("labels" | "annotations", _) => {
+                findings.push(SchemaFinding::new(field_path, "must be a mapping of strings"))
+            }
             (known, _) if FIELDS.contains(&known) => {}
             (unknown, _) => {
                 let hint = nearest::suggest(unknown, FIELDS.into_iter());

@@ -13,7 +13,8 @@ const WEEK: &str = "a week's anchorDay is 1 (Monday) to 7 (Sunday)";
 const NO_TIME: &str = "rolling must be longer than zero, such as 1m or 24h";
 const NOTHING: &str = "an amount must be more than zero: what may not be used at all is suspended, or denied in models";
 const ROLLING: &str = "must be a duration: whole numbers with a unit (h, m or s), such as 90s, 1h or 24h; days, weeks and months are windows of the calendar, such as window: Month";
-const MONEY: &str = "must be an amount of dollars in quotes, with at most nine digits after the point, such as \"12.50\"";
+const MONEY: &str =
+    "must be an amount of dollars in quotes, with at most nine digits after the point, such as \"12.50\"";
 const ONE_UNIT: &str = "a Budget is in money or in tokens: set either amount or tokens";
 const EMPTY_LIST: &str = "must not be an empty list: leave it out, or list at least one";
 const MIN_OVER_MAX: &str = "minOutputTokens is larger than maxOutputTokens: make it smaller";
@@ -298,7 +299,10 @@ pub const BROKEN: &[Invalid] = &[
                 "spec.allowedNamespaces.selector.matchExpressions[0]",
                 "operators In and NotIn need values: list at least one",
             ),
-            ("spec.allowedNamespaces.selector.matchLabels", "a label's key must be a name such as `team` or `example.com/team`"),
+            (
+                "spec.allowedNamespaces.selector.matchLabels",
+                "a label's key must be a name such as `team` or `example.com/team`",
+            ),
         ],
     ),
     (
@@ -313,11 +317,11 @@ pub const BROKEN: &[Invalid] = &[
         BUDGET,
         "{amount: '1', window: Day, appliesTo: {namespaces: {matchExpressions: [{key: a, operator: In}], matchLabels: {'a b': c}}}}",
         &[
+            ("spec.appliesTo.namespaces.matchExpressions[0]", "operators In and NotIn need values: list at least one"),
             (
-                "spec.appliesTo.namespaces.matchExpressions[0]",
-                "operators In and NotIn need values: list at least one",
+                "spec.appliesTo.namespaces.matchLabels",
+                "a label's key must be a name such as `team` or `example.com/team`",
             ),
-            ("spec.appliesTo.namespaces.matchLabels", "a label's key must be a name such as `team` or `example.com/team`"),
         ],
     ),
     (
@@ -332,11 +336,11 @@ pub const BROKEN: &[Invalid] = &[
         BUDGET,
         "{amount: '1', window: Day, appliesTo: {virtualKeys: {matchExpressions: [{key: a, operator: In}], matchLabels: {'a b': c}}}}",
         &[
+            ("spec.appliesTo.virtualKeys.matchExpressions[0]", "operators In and NotIn need values: list at least one"),
             (
-                "spec.appliesTo.virtualKeys.matchExpressions[0]",
-                "operators In and NotIn need values: list at least one",
+                "spec.appliesTo.virtualKeys.matchLabels",
+                "a label's key must be a name such as `team` or `example.com/team`",
             ),
-            ("spec.appliesTo.virtualKeys.matchLabels", "a label's key must be a name such as `team` or `example.com/team`"),
         ],
     ),
     (

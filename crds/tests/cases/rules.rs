@@ -2,7 +2,8 @@
 
 use super::{Invalid, PROVIDER, RULE};
 
-const CREDENTIAL: &str = "credentials are not allowed in headers: put the credential in a Secret, and refer to it in credentials";
+const CREDENTIAL: &str =
+    "credentials are not allowed in headers: put the credential in a Secret, and refer to it in credentials";
 const OWN_HEADER: &str = "the gateway sets this header itself (host, connection, content-*, transfer-encoding, accept-encoding, forwarded, x-outrigger-* and similar): remove it";
 const HEADER_NAME: &str = "a header's name must be at most 64 letters, digits and `-`";
 const NO_SERVER: &str = "a Mock does not call a server: remove endpoint, tls, proxy, headers and prewarm";
@@ -26,11 +27,7 @@ pub const BROKEN: &[Invalid] = &[
     (PROVIDER, "{type: Mock, mock: {}, headers: {a: b}}", &[("spec", NO_SERVER)]),
     (PROVIDER, "{type: Mock, mock: {}, prewarm: true}", &[("spec", NO_SERVER)]),
     (PROVIDER, "{type: Mock}", &[("spec", "type Mock needs the field mock: set it, at least to {}")]),
-    (
-        PROVIDER,
-        "{type: Ollama, mock: {}}",
-        &[("spec", "mock is only for type Mock: change the type, or remove mock")],
-    ),
+    (PROVIDER, "{type: Ollama, mock: {}}", &[("spec", "mock is only for type Mock: change the type, or remove mock")]),
     (PROVIDER, "{type: OpenAI}", &[("spec", NO_KEY)]),
     (PROVIDER, "{type: Anthropic}", &[("spec", NO_KEY)]),
     (PROVIDER, "{type: Gemini}", &[("spec", NO_KEY)]),
@@ -111,7 +108,10 @@ pub const BROKEN: &[Invalid] = &[
     (
         PROVIDER,
         "{type: Mock, mock: {faults: [{name: a, type: Hang, retryAfter: 1s}]}}",
-        &[("spec.mock.faults[0]", "retryAfter is only for faults of type Status: change the type, or remove retryAfter")],
+        &[(
+            "spec.mock.faults[0]",
+            "retryAfter is only for faults of type Status: change the type, or remove retryAfter",
+        )],
     ),
     (
         PROVIDER,
@@ -144,7 +144,10 @@ pub const BROKEN: &[Invalid] = &[
     (
         PROVIDER,
         "{type: Ollama, allowedNamespaces: {from: Selector, selector: {matchLabels: {'a b': c}}}}",
-        &[("spec.allowedNamespaces.selector.matchLabels", "a label's key must be a name such as `team` or `example.com/team`")],
+        &[(
+            "spec.allowedNamespaces.selector.matchLabels",
+            "a label's key must be a name such as `team` or `example.com/team`",
+        )],
     ),
     // Rules of RoutingRule.
     (RULE, "{scope: {virtualKeys: [a], team: b}, targets: [{provider: a}]}", &[("spec.scope", ONE_SCOPE)]),

@@ -250,10 +250,7 @@ pub const BROKEN: &[Invalid] = &[
     (
         KEY,
         "{allowedWorkloads: {serviceAccounts: [a, b.c, a]}}",
-        &[(
-            "spec.allowedWorkloads.serviceAccounts[2]",
-            "is a duplicate of spec.allowedWorkloads.serviceAccounts[0]",
-        )],
+        &[("spec.allowedWorkloads.serviceAccounts[2]", "is a duplicate of spec.allowedWorkloads.serviceAccounts[0]")],
     ),
     // Unknown fields.
     (

@@ -39,7 +39,7 @@ pub fn read(folder: &Path, names: &[String]) -> Result<(CertificatePair, CaBundl
     // It goes into ConfigMaps: nothing else that stands in the file may.
     let ca = Certificates::of(&ca)
         .map_err(|why| CertificateFolderError::Authorities { path: folder.join("ca.crt"), why })?;
-    if ca.beside_a_key {
+    if ca.has_private_key {
         tracing::warn!(folder = %folder.display(), "ca.crt has a private key in it, which is not used: remove it");
     }
     Ok((pair, CaBundle::of(ca.pem)))

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::OnceLock;
 
-use outrigger_compile::{ObjectValidation, Object, SourceLocation};
+use outrigger_compile::{Object, ObjectValidation, SourceLocation};
 use serde_json::{Map, Value};
 
 use crate::objects::id::{ObjectId, ObjectKind};

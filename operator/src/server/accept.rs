@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use outrigger_listen::{ConnectionLimits, Connections, Eviction, NEVER, Peer, Port, Serve, ConnectionTimeouts, drain};
+use outrigger_listen::{ConnectionLimits, ConnectionTimeouts, Connections, Eviction, NEVER, Peer, Port, Serve, drain};
 use rustls::server::ResolvesServerCert;
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream};

@@ -16,7 +16,9 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use outrigger_listen::{ConnectionLimits, Connections, Eviction, NEVER, Peer, Port, Serve, ConnectionTimeouts, accept, until_end};
+use outrigger_listen::{
+    ConnectionLimits, ConnectionTimeouts, Connections, Eviction, NEVER, Peer, Port, Serve, accept, until_end,
+};
 use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;

@@ -16,7 +16,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use outrigger_listen::{ConnectionLimits, Connections, Eviction, Peer, Port, Serve, ConnectionTimeouts, drain};
+use outrigger_listen::{ConnectionLimits, ConnectionTimeouts, Connections, Eviction, Peer, Port, Serve, drain};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
@@ -28,13 +28,13 @@ use crate::gateway::{Gateway, own_ports};
 
 /// Idle connections may stay open for longer than clients keep theirs, so that clients close them first. An unread
 /// answer is limited, because its memory and its concurrency permit are needed by others.
-const CLIENTS: Times =
-    Times { head: Duration::from_secs(10), idle: Duration::from_secs(360), unread: Duration::from_secs(120) };
+const CLIENTS: ConnectionTimeouts =
+    ConnectionTimeouts { head: Duration::from_secs(10), idle: Duration::from_secs(360), unread: Duration::from_secs(120) };
 /// Prometheus usually scrapes every minute or more often.
-const OPERATORS: Times =
-    Times { head: Duration::from_secs(5), idle: Duration::from_secs(120), unread: Duration::from_secs(10) };
+const OPERATORS: ConnectionTimeouts =
+    ConnectionTimeouts { head: Duration::from_secs(5), idle: Duration::from_secs(120), unread: Duration::from_secs(10) };
 /// How many clients beyond the limit get an error that there is no room.
-const CROWDED: usize = 16;
+const OVER_LIMIT: usize = 16;
 /// How long requests in progress may take after the shutdown began.
 const DRAIN: Duration = Duration::from_secs(25);
 /// How long requests without a caller may continue after that, until their usage is known.
@@ -120,7 +120,8 @@ impl Gateway {
         let mut accepting = JoinSet::new();
         let bounds = Bounds::of_this_process();
         let room = |connections: usize, eviction: Eviction, timeouts: ConnectionTimeouts| {
-            let limits = ConnectionLimits { connections, per_address: None, over_limit: OVER_LIMIT, eviction, timeouts };
+            let limits =
+                ConnectionLimits { connections, per_address: None, over_limit: OVER_LIMIT, eviction, timeouts };
             Arc::new(Connections::new(limits))
         };
         let clients = Port {

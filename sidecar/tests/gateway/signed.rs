@@ -33,7 +33,9 @@ fn trust(seeds: &[u8]) -> Trust {
 
 /// The arguments of the sidecar in such a pod.
 fn arguments(seed: u8) -> Vec<String> {
-    ["--signed-by", &key(seed).public_key().to_string(), "--policy-name", "outrigger-search"].map(str::to_owned).to_vec()
+    ["--signed-by", &key(seed).public_key().to_string(), "--policy-name", "outrigger-search"]
+        .map(str::to_owned)
+        .to_vec()
 }
 
 impl Pod {

@@ -50,7 +50,7 @@ pub(crate) fn shared(
                     let name = work.names.free("ConfigMap", &format!("{called}-ca"));
                     let mut map = ImportedObject::new(ImportedKind::ConfigMap, &name, node.path());
                     map.set("data", json!({"ca.crt": found.pem}));
-                    match found.beside_a_key {
+                    match found.has_private_key {
                         true => node.doubtful(format!(
                             "became ConfigMap {}, without the private key that stands beside its certificates: none is sent",
                             code(&name)

@@ -5,10 +5,10 @@ use outrigger_core::ObjectRef;
 use outrigger_crds::budget::BudgetAction;
 use outrigger_policy::{KeyIndex, LimitId, LimitOwner, Price};
 
-use crate::objects::kind::PolicyKind;
 use crate::checks::counted::{CountedPolicy, ModelAt, NamedModel};
 use crate::findings::finding::{Cause, Finding};
 use crate::findings::hint::hint;
+use crate::objects::kind::PolicyKind;
 use crate::objects::sorted::{ReadObject, SortedObjects};
 
 pub(crate) fn check(sorted: &SortedObjects<'_>, counted: &CountedPolicy, findings: &mut Vec<Finding>) {
@@ -19,7 +19,8 @@ pub(crate) fn check(sorted: &SortedObjects<'_>, counted: &CountedPolicy, finding
         return;
     }
     // An object that can't be used may serve the model, or be more expensive.
-    let whole = !sorted.has_unusable(PolicyKind::LlmProvider, |_| true) && !sorted.has_unusable(PolicyKind::VirtualKey, |_| true);
+    let whole = !sorted.has_unusable(PolicyKind::LlmProvider, |_| true)
+        && !sorted.has_unusable(PolicyKind::VirtualKey, |_| true);
     let named = counted.named();
     for (id, ReadObject { object, typed }) in &sorted.budgets {
         for (index, threshold) in typed.spec.thresholds.iter().enumerate() {
@@ -48,7 +49,12 @@ enum UselessDowngrade {
     NotCheaper(String),
 }
 
-fn check_model(counted: &CountedPolicy, named: &[NamedModel], budget: &ObjectRef, model: &str) -> Result<(), UselessDowngrade> {
+fn check_model(
+    counted: &CountedPolicy,
+    named: &[NamedModel],
+    budget: &ObjectRef,
+    model: &str,
+) -> Result<(), UselessDowngrade> {
     if let Some(bare) = counted.model_after_provider(model) {
         return Err(UselessDowngrade::Misnamed(format!("a threshold takes a model's name alone: write `{bare}`")));
     }

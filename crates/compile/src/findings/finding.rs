@@ -89,7 +89,8 @@ impl fmt::Display for Finding {
 
 /// Sorts by location and message, and drops duplicates.
 pub(crate) fn in_order(findings: &mut Vec<Finding>) {
-    findings
-        .sort_by(|a, b| (&a.location, &a.object, &a.path, &a.message).cmp(&(&b.location, &b.object, &b.path, &b.message)));
+    findings.sort_by(|a, b| {
+        (&a.location, &a.object, &a.path, &a.message).cmp(&(&b.location, &b.object, &b.path, &b.message))
+    });
     findings.dedup();
 }

@@ -9,8 +9,11 @@ use crate::objects::sorted::SortedObjects;
 
 /// Removes providers from keys that do not meet their requirements.
 pub(crate) fn enforce(sorted: &SortedObjects<'_>, document: &mut Document, findings: &mut Vec<Finding>) {
-    let requiring: Vec<bool> =
-        document.providers.iter().map(|provider| requires_budget(sorted, provider.namespace.as_str(), &provider.name)).collect();
+    let requiring: Vec<bool> = document
+        .providers
+        .iter()
+        .map(|provider| requires_budget(sorted, provider.namespace.as_str(), &provider.name))
+        .collect();
     if !requiring.contains(&true) {
         return;
     }
@@ -25,7 +28,10 @@ pub(crate) fn enforce(sorted: &SortedObjects<'_>, document: &mut Document, findi
             let in_other_namespace = document.providers[provider].namespace != doc.namespace;
             // A budget for some models only leaves the others without one: checked with a model that has no name.
             let at = ModelAt { key: key.into(), entry: entry.into(), provider: provider.into(), model: String::new() };
-            if in_other_namespace && requiring[provider] && !counted.as_ref().is_some_and(|counted| has_budget(counted, &at)) {
+            if in_other_namespace
+                && requiring[provider]
+                && !counted.as_ref().is_some_and(|counted| has_budget(counted, &at))
+            {
                 taken.push((key, entry));
                 let Some(read) = sorted.keys.get(&id(&doc.namespace, &doc.name)) else { continue };
                 let index = read.typed.spec.providers.iter().position(|one| one.name == of_key.name);

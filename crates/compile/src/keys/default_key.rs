@@ -4,10 +4,10 @@ use outrigger_core::ObjectRef;
 use outrigger_crds::WithoutKey;
 use outrigger_policy::{KeyDoc, ProviderDoc};
 
-use crate::objects::kind::PolicyKind;
 use crate::findings::finding::{Cause, Finding, Severity, SourceLocation};
 use crate::findings::hint::hint;
 use crate::keys::all_of;
+use crate::objects::kind::PolicyKind;
 use crate::objects::sorted::SortedObjects;
 use crate::read::source::{DEFAULT_KEY, DEFAULT_NAMESPACE};
 
@@ -50,7 +50,8 @@ fn default_of(names: &[ObjectRef]) -> Option<ObjectRef> {
 
 /// The key that an argument `--key` refers to.
 fn named(names: &[ObjectRef], requested: &str, findings: &mut Vec<Finding>) -> Option<ObjectRef> {
-    let found: Vec<&ObjectRef> = names.iter().filter(|id| id.name == requested || id.to_string() == requested).collect();
+    let found: Vec<&ObjectRef> =
+        names.iter().filter(|id| id.name == requested || id.to_string() == requested).collect();
     let message = match found.as_slice() {
         [one] => return Some((*one).clone()),
         [] => {

@@ -6,18 +6,20 @@ pub(crate) mod default_key;
 use std::collections::HashMap;
 
 use outrigger_core::ObjectRef;
-use outrigger_crds::virtual_key::{KeyProviderSpec, KeylessCallers, OnHangUpPolicy, OnLimitPolicy, UncountedPolicy, VirtualKey};
+use outrigger_crds::virtual_key::{
+    KeyProviderSpec, KeylessCallers, OnHangUpPolicy, OnLimitPolicy, UncountedPolicy, VirtualKey,
+};
 use outrigger_policy::{
     BudgetDoc, KeyDoc, KeyProviderDoc, OnHangUp as OnHangUpDoc, OnLimit as OnLimitDoc, ProviderDoc, Unknown,
 };
 
-use crate::objects::kind::PolicyKind;
 use crate::findings::finding::{Cause, Finding};
 use crate::findings::hint::hint;
 use crate::limits::{self, budgets};
+use crate::objects::kind::PolicyKind;
 use crate::objects::number::count;
 use crate::objects::sorted::{ReadObject, SortedObjects};
-use crate::objects::{missing, namespaces};
+use crate::objects::{namespaces, unusable};
 use crate::providers::{all_zero, balance};
 use crate::read::source::Object;
 

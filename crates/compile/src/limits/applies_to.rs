@@ -7,9 +7,9 @@ use outrigger_crds::budget::{AppliesTo, BudgetRef};
 use outrigger_crds::selector::{LabelSelector, NamespacesFrom};
 use outrigger_policy::{AppliesDoc, BudgetDoc, KeyDoc};
 
-use crate::objects::kind::PolicyKind;
 use crate::findings::finding::{Cause, Finding};
 use crate::findings::hint::hint;
+use crate::objects::kind::PolicyKind;
 use crate::objects::namespaces::{label, selects};
 use crate::objects::sorted::{ReadObject, SortedObjects};
 use crate::read::source::Object;

@@ -5,13 +5,13 @@ use outrigger_crds::BudgetRef;
 use outrigger_crds::budget::{BudgetAction, BudgetSpec, Threshold};
 use outrigger_policy::{BudgetDoc, ThresholdAction as ActionDoc, ThresholdDoc, Unit};
 
-use crate::objects::kind::PolicyKind;
 use crate::findings::finding::{Cause, Finding};
 use crate::findings::hint::hint;
 use crate::limits::{whole, window};
+use crate::objects::kind::PolicyKind;
 use crate::objects::number::count;
 use crate::objects::sorted::{ReadObject, SortedObjects};
-use crate::objects::{missing, namespaces};
+use crate::objects::{namespaces, unusable};
 use crate::read::source::Object;
 
 /// All budgets with a valid period. A budget whose parent is missing stays: its own limit still applies.
@@ -141,7 +141,9 @@ pub(crate) fn resolve(
             return Err(unusable());
         }
         if sorted.unread {
-            return Err(object.warning(path, unusable::in_unread_text(PolicyKind::Budget, &id)).because(Cause::Dependency));
+            return Err(object
+                .warning(path, unusable::in_unread_text(PolicyKind::Budget, &id))
+                .because(Cause::Dependency));
         }
         let message = format!("there is no Budget {id}{}", elsewhere(sorted, &id));
         return Err(object.error(path, message).because(Cause::RefNotFound));

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use outrigger_core::ObjectRef;
 use outrigger_crds::{Budget, LlmProvider, ModelCatalog, RoutingRule, VirtualKey, schema};
 
-use crate::objects::kind::PolicyKind;
 use crate::findings::finding::{Cause, Finding};
+use crate::objects::kind::PolicyKind;
 use crate::objects::validation::{Condition, ObjectValidation, Typed};
 use crate::read::source::Object;
 

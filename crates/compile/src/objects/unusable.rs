@@ -6,8 +6,8 @@ use std::collections::HashSet;
 use outrigger_core::ObjectRef;
 use outrigger_policy::KeyDoc;
 
-use crate::objects::kind::PolicyKind;
 use crate::objects::id::id;
+use crate::objects::kind::PolicyKind;
 use crate::objects::sorted::{Keyless, SortedObjects};
 use crate::read::source::DEFAULT_KEY;
 
@@ -53,8 +53,10 @@ impl SortedObjects<'_> {
         let own = self.keys.get(&id(&key.namespace, &key.name)).filter(|_| !key.keyless);
         match own.map(|read| read.typed.spec.providers.as_slice()) {
             None | Some([]) => {
-                let of =
-                    self.unusable.iter().filter(|(kind, id)| *kind == PolicyKind::LlmProvider && id.namespace == key.namespace);
+                let of = self
+                    .unusable
+                    .iter()
+                    .filter(|(kind, id)| *kind == PolicyKind::LlmProvider && id.namespace == key.namespace);
                 of.map(|(_, id)| id.name.as_str()).collect()
             }
             Some(named) => {

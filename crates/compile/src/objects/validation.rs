@@ -54,10 +54,9 @@ impl ObjectValidation {
             Some(PolicyKind::Budget) => read(value).map(Typed::Budget),
             Some(PolicyKind::ModelCatalog) => read(value).map(Typed::Catalog),
             // The schema has already reported any other kind.
-            None => Err(schema::SchemaFinding {
-                path: "kind".to_owned(),
-                message: format!("unknown kind {}", object.kind),
-            }),
+            None => {
+                Err(schema::SchemaFinding { path: "kind".to_owned(), message: format!("unknown kind {}", object.kind) })
+            }
         };
         Self(typed.map_err(|finding| vec![finding]))
     }

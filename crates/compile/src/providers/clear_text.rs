@@ -16,8 +16,14 @@ const OLLAMA: &str = "http://127.0.0.1:11434/v1";
 
 /// Removes providers from keys of other namespaces if their credentials would be sent in clear text. `on_this_machine`:
 /// the policy is for this machine only, whose loopback belongs to nobody else.
-pub(crate) fn enforce(sorted: &SortedObjects<'_>, on_this_machine: bool, document: &mut Document, findings: &mut Vec<Finding>) {
-    let bound: Vec<&ProviderDoc> = document.providers.iter().filter(|provider| must_stay(provider, on_this_machine)).collect();
+pub(crate) fn enforce(
+    sorted: &SortedObjects<'_>,
+    on_this_machine: bool,
+    document: &mut Document,
+    findings: &mut Vec<Finding>,
+) {
+    let bound: Vec<&ProviderDoc> =
+        document.providers.iter().filter(|provider| must_stay(provider, on_this_machine)).collect();
     if bound.is_empty() {
         return;
     }

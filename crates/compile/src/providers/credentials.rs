@@ -7,8 +7,8 @@ use outrigger_policy::nearest;
 use serde_json::{Map, Value};
 
 use crate::findings::finding::{Cause, Finding, Severity};
-use crate::objects::sorted::SortedObjects;
 use crate::objects::context::CompileContext;
+use crate::objects::sorted::SortedObjects;
 use crate::read::source::Object;
 
 /// The environment variable for a key of a Secret that is not among the objects: the Secret's name and the key in upper

@@ -14,9 +14,9 @@ use outrigger_crds::{BalancePolicy, LlmProvider, LlmProviderType, ProviderModel,
 use outrigger_policy::{Balance as BalanceDoc, CredentialDoc, ModelDoc, ProviderDoc, TimeoutsDoc};
 
 use crate::findings::finding::Finding;
+use crate::objects::context::CompileContext;
 use crate::objects::number::{count, millis};
 use crate::objects::sorted::{ReadObject, SortedObjects};
-use crate::objects::context::CompileContext;
 use crate::providers::authorities::Bundle;
 use crate::read::source::Object;
 use crate::{limits, prices};

@@ -33,7 +33,10 @@ pub struct Object {
 /// Hides the value: Secrets are objects too.
 impl std::fmt::Debug for Object {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Object").field("object", &self.label()).field("location", &self.location).finish_non_exhaustive()
+        f.debug_struct("Object")
+            .field("object", &self.label())
+            .field("location", &self.location)
+            .finish_non_exhaustive()
     }
 }
 

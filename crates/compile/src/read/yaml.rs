@@ -71,11 +71,16 @@ impl Tree {
             YamlNode::Scalar(_) if self.ambiguous_boolean => into.push(path.to_owned()),
             YamlNode::Scalar(_) => {}
             YamlNode::List(items) => {
-                items.iter().enumerate().for_each(|(index, item)| item.ambiguous_booleans(&format!("{path}[{index}]"), into));
+                items
+                    .iter()
+                    .enumerate()
+                    .for_each(|(index, item)| item.ambiguous_booleans(&format!("{path}[{index}]"), into));
             }
             YamlNode::Map(entries) => {
                 let dot = if path.is_empty() { "" } else { "." };
-                entries.iter().for_each(|entry| entry.value.ambiguous_booleans(&format!("{path}{dot}{}", entry.key), into));
+                entries
+                    .iter()
+                    .for_each(|entry| entry.value.ambiguous_booleans(&format!("{path}{dot}{}", entry.key), into));
             }
         }
     }
@@ -195,7 +200,8 @@ impl YamlReader {
                 }
                 match scalar(&text, style, tag.as_deref()) {
                     Ok(value) => {
-                        let ambiguous_boolean = style == ScalarStyle::Plain && tag.is_none() && is_boolean_elsewhere(&text);
+                        let ambiguous_boolean =
+                            style == ScalarStyle::Plain && tag.is_none() && is_boolean_elsewhere(&text);
                         self.put(Tree { line, node: YamlNode::Scalar(value), size: 1, ambiguous_boolean }, anchor);
                     }
                     Err(message) => self.fail(line, message),

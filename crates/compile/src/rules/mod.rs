@@ -12,9 +12,9 @@ use outrigger_policy::{
     Expression, ExpressionError, KeyDoc, Lint, OnError as OnErrorDoc, ProviderDoc, RuleDoc, ScopeDoc, TargetDoc,
 };
 
-use crate::objects::kind::PolicyKind;
 use crate::findings::finding::{Cause, Finding, Severity};
 use crate::findings::hint::hint;
+use crate::objects::kind::PolicyKind;
 use crate::objects::number::count;
 use crate::objects::sorted::{ReadObject, SortedObjects};
 use crate::providers::all_zero;
@@ -57,7 +57,9 @@ fn document(
         findings.push(object.warning("spec.targets", all_zero("targets")));
     }
     // A key that was left out may be the one that may use the target.
-    if !access.keys.is_empty() && !sorted.has_unusable(PolicyKind::VirtualKey, |id| everywhere || id.namespace == object.namespace) {
+    if !access.keys.is_empty()
+        && !sorted.has_unusable(PolicyKind::VirtualKey, |id| everywhere || id.namespace == object.namespace)
+    {
         for (index, target) in spec.targets.iter().enumerate() {
             let path = format!("spec.targets[{index}]");
             if let Err((field, message)) = access.target(target) {

@@ -5,9 +5,9 @@ use outrigger_crds::RoutingRule;
 use outrigger_crds::rule_test::RuleTestSpec;
 use outrigger_policy::{Document, Expect, Given, KeyDoc, Trial, TrialRequest};
 
-use crate::objects::kind::PolicyKind;
 use crate::findings::finding::{Cause, Finding, Severity, SourceLocation};
 use crate::objects::id::id;
+use crate::objects::kind::PolicyKind;
 use crate::objects::number::count;
 use crate::objects::sorted::{Keyless, ReadObject, SortedObjects};
 use crate::read::source::DEFAULT_KEY;
@@ -65,7 +65,9 @@ pub(crate) fn compile(
     findings: &mut Vec<Finding>,
 ) -> Vec<LocatedTrial> {
     let mut trials = Vec::new();
-    for (id, rule) in sorted.rules.iter().filter(|(id, _)| !sorted.has_unusable(PolicyKind::RoutingRule, |missing| missing == *id)) {
+    for (id, rule) in
+        sorted.rules.iter().filter(|(id, _)| !sorted.has_unusable(PolicyKind::RoutingRule, |missing| missing == *id))
+    {
         let reached = |namespace: &str| id.namespace == operator_namespace || namespace == id.namespace;
         for (index, test) in rule.typed.spec.tests.iter().enumerate() {
             let located = located(rule, index, test, findings);
@@ -75,10 +77,16 @@ pub(crate) fn compile(
     trials
 }
 
-fn depends_on_unusable(sorted: &SortedObjects<'_>, document: &Document, reached: &dyn Fn(&str) -> bool, trial: &Trial) -> bool {
+fn depends_on_unusable(
+    sorted: &SortedObjects<'_>,
+    document: &Document,
+    reached: &dyn Fn(&str) -> bool,
+    trial: &Trial,
+) -> bool {
     let is = |id: &ObjectRef, name: &str| id.name == name || id.to_string() == name;
     // Without a name, the first key of the scope is used, which may be one that can't be used.
-    let may_use = |id: &ObjectRef| reached(&id.namespace) && trial.request.key.as_deref().is_none_or(|name| is(id, name));
+    let may_use =
+        |id: &ObjectRef| reached(&id.namespace) && trial.request.key.as_deref().is_none_or(|name| is(id, name));
     let of_key = |key: &KeyDoc| may_use(&id(&key.namespace, &key.name)) && !sorted.unusable_providers(key).is_empty();
     let rule = trial.expect.rule.as_deref().filter(|name| !name.is_empty());
     sorted.has_unusable(PolicyKind::VirtualKey, may_use)

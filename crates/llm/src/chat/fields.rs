@@ -1,36 +1,36 @@
-//! Which fields of a request can cross to another dialect, and how: the rows of a table that each dialect has of its own
-//! fields. Codecs, tests and the documentation read it.
+//! Which fields of a request can be translated to another dialect, and how: the rows of a table that each dialect has
+//! for its own fields. Codecs, tests and the documentation use it.
 
 use crate::Format;
 
-/// What becomes of a field that a request holds.
+/// How a field of a request is handled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FieldFate {
-    /// Said in the other dialect with the same meaning.
+    /// Expressed in the other dialect with the same meaning.
     Carried,
-    /// Said in another way; the note says how.
+    /// Expressed differently; the note explains how.
     Adapted,
-    /// Cannot change what the answer means: left out, and named in `x-outrigger-adapted`.
+    /// Can't change the meaning of the answer: omitted, and named in `x-outrigger-adapted`.
     Hint,
-    /// Would change the answer: a candidate of that format is skipped.
+    /// Would change the answer: a candidate with that format is skipped.
     Refused,
 }
 
-/// What becomes of a field in each of the other formats. A format that is not named refuses it.
+/// How a field is handled in each of the other formats. A format that is not listed refuses it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fates([Option<(Format, FieldFate)>; Fates::MOST]);
 
 impl Fates {
-    /// Formats that can be named.
+    /// The number of formats that can be listed.
     const MOST: usize = Format::ALL.len();
 
-    /// Refused everywhere.
+    /// Refused by all formats.
     pub const REFUSED: Fates = Fates([None; Fates::MOST]);
 
-    /// The same with a fate towards `format`.
+    /// Adds the handling for `format`.
     ///
     /// # Panics
-    /// When a table is compiled in which a row names a format twice.
+    /// At compile time, if a row lists a format twice.
     #[must_use]
     pub const fn with(mut self, format: Format, fate: FieldFate) -> Fates {
         let mut at = 0;
@@ -42,39 +42,39 @@ impl Fates {
         self
     }
 
-    /// The fate towards `format`.
+    /// The handling for `format`.
     #[must_use]
     pub fn towards(&self, format: Format) -> FieldFate {
         self.0.iter().flatten().find(|(named, _)| *named == format).map_or(FieldFate::Refused, |(_, fate)| *fate)
     }
 }
 
-/// A field of a caller's format, and its fate in the others.
+/// A field of a caller's format, and its handling in the others.
 #[derive(Clone, Copy, Debug)]
 pub struct FieldRow {
     pub caller: Format,
-    /// Normalised path: list indexes as `[]`, Gemini's names in camelCase.
+    /// The normalised path: list indexes as `[]`, Gemini's names in camelCase.
     pub path: &'static str,
     pub fates: Fates,
     /// How it is adapted, or why it is refused: for the documentation.
     pub note: &'static str,
-    /// A JSON value for the field with which tests try the row.
+    /// A JSON value for the field, with which tests try the row.
     pub sample: &'static str,
 }
 
-/// Different fields of a request that are noted: more than any table has, and few enough that each is looked for among
-/// the others. What a request holds beyond them has no row, whatever it is.
+/// How many different fields of a request are recorded: more than any table has, and few enough for a linear search.
+/// Further fields have no row, whatever they are.
 pub(crate) const MOST_FIELDS: usize = 64;
 
-/// Bytes of a key that are shown, in errors and records.
+/// The most bytes of a key that errors and records show.
 const BRIEF: usize = 128;
 
-/// A key as far as it is shown.
+/// The beginning of a key, for errors and records.
 pub(crate) fn brief(key: &str) -> &str {
     key.get(..key.floor_char_boundary(BRIEF)).unwrap_or(key)
 }
 
-/// Notes a field, once.
+/// Records a field, once.
 pub(crate) fn add(fields: &mut Vec<String>, path: String) {
     match fields.len() {
         MOST_FIELDS => fields.push(format!("more than {MOST_FIELDS} fields that are not of every dialect")),

@@ -1,33 +1,33 @@
-//! The mark on signatures of thoughts that the gateway sends across dialects.
+//! Marks signatures of thoughts that the gateway sends across dialects.
 //!
-//! Clients hand an answer's thinking back with the next request, which may go to a provider of their
-//! own dialect, byte for byte; and that provider refuses a signature that it did not give. So where
-//! a codec tells another provider's thought, its signature is [`mark`]ed: [`crate::passthrough::strip_marks`] finds
-//! the mark and takes the thought out, and a codec that reads it gets the other's signature back.
+//! Clients return an answer's thinking with the next request. That may go to a provider of their own dialect, byte for
+//! byte, and the provider refuses a signature that it did not create. So when a codec writes another provider's
+//! thought, it [`mark`]s the signature: [`crate::passthrough::strip_marks`] finds the mark and removes the thought, and
+//! a codec that reads the mark gets the original signature back.
 //!
-//! A marked signature is Base64, `base64("outrigger" + the other's signature)`, because Google's
-//! SDKs decode signatures and encode them anew, in either alphabet, padded or not.
+//! A marked signature is Base64, `base64("outrigger" + the original signature)`, because Google's SDKs decode
+//! signatures and encode them again, in either alphabet, with or without padding.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 
-/// `outrigger` in Base64. Nine bytes end on a boundary, so whatever follows them the first twelve
-/// characters are these, in each alphabet.
+/// `outrigger` in Base64. Nine bytes end on a boundary, so the first twelve characters are always these, in each
+/// alphabet.
 pub const MARK: &str = "b3V0cmlnZ2Vy";
 
-/// What a client gets for another provider's signature, or where there is none.
+/// The signature for a client, in place of another provider's signature or of none.
 #[must_use]
 pub fn mark(signature: Option<&str>) -> String {
     format!("{MARK}{}", STANDARD.encode(signature.unwrap_or_default()))
 }
 
-/// Whether a signature is one that the gateway wrote.
+/// Whether the gateway wrote a signature.
 #[must_use]
 pub fn is_marked(signature: &str) -> bool {
     signature.starts_with(MARK)
 }
 
-/// The provider's own signature: what [`mark`] was given, or the text itself if it is not marked.
+/// The provider's own signature: the argument of [`mark`], or the text itself if it is not marked.
 #[must_use]
 pub fn unmark(signature: &str) -> Option<String> {
     let Some(packed) = signature.strip_prefix(MARK) else { return Some(signature.to_owned()) };

@@ -1,7 +1,7 @@
-//! A conversation, in no dialect: what the codecs read into and write from.
+//! A conversation, in no dialect. Codecs decode to it and encode from it.
 //!
-//! The types hold what at least two dialects can say. What only one can say is not here; it is a
-//! row of [`fields`], which decides whether a request that has it may go elsewhere.
+//! The types contain what at least two dialects can express. What only one dialect can express is a row of [`fields`],
+//! which decides whether a request with it may go to another dialect.
 
 pub mod fields;
 pub mod mark;
@@ -14,19 +14,19 @@ use crate::tokens::usage::Usage;
 /// A request for one answer in a conversation.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ChatRequest {
-    /// The model's name as the caller gave it (from the body or the path), unresolved.
+    /// The model's name from the caller (in the body or the path), unresolved.
     pub model: String,
-    /// System and developer prompts, in order. Text parts only.
+    /// System and developer prompts, in order. Only text.
     pub system: Vec<String>,
-    /// The turns, oldest first. Never two turns of one role in a row that the source did not have.
+    /// The turns, oldest first. Two consecutive turns have the same role only if the source has them.
     pub messages: Vec<Message>,
     pub tools: Vec<Tool>,
     pub tool_choice: Option<ToolChoice>,
-    /// False: at most one tool call a turn.
+    /// False: at most one tool call in a turn.
     pub parallel_tool_calls: Option<bool>,
     pub output: OutputFormat,
     pub stop: Vec<String>,
-    /// The caller's cap on output tokens, thinking included where the dialect counts it so.
+    /// The caller's limit of output tokens. It includes thinking if the dialect counts it so.
     pub max_output_tokens: Option<u64>,
     pub temperature: Option<Number>,
     pub top_p: Option<Number>,
@@ -36,15 +36,15 @@ pub struct ChatRequest {
     pub frequency_penalty: Option<Number>,
     pub thinking: Option<Thinking>,
     pub stream: bool,
-    /// OpenAI callers alone: whether the caller itself asked for the usage chunk.
+    /// Whether the caller asked for the usage chunk. Only for OpenAI callers.
     pub stream_usage: bool,
-    /// Field paths of the caller's dialect that are present and have a row in [`fields`] other
-    /// than *carried*, or no row at all; normalised, list indexes as `[]`: `messages[].name`.
+    /// Paths of fields in the caller's dialect that are present and have a row in [`fields`] other than *carried*, or
+    /// no row at all; normalised, with list indexes as `[]`: `messages[].name`.
     pub fields: Vec<String>,
 }
 
 impl ChatRequest {
-    /// The caller's cap on output tokens, but never more than `most`.
+    /// The caller's limit of output tokens, but never more than `most`.
     pub(crate) fn output_within(&self, most: Option<u64>) -> Option<u64> {
         self.max_output_tokens.into_iter().chain(most).min()
     }
@@ -62,27 +62,27 @@ pub struct Message {
     pub parts: Vec<Part>,
 }
 
-/// A piece of a turn, or of an answer.
+/// A part of a turn, or of an answer.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Part {
     Text(String),
-    /// A picture or a document (PDF), distinguished by its media type.
+    /// An image or a document (PDF), distinguished by the media type.
     Media(Media),
-    /// The model asks for a tool.
+    /// The model calls a tool.
     ToolCall(ToolCall),
-    /// The caller answers; it stands in a user's turn.
+    /// The result of a tool call, in a user's turn.
     ToolResult(ToolResult),
     Thinking(Thought),
-    /// The model declines, in words (OpenAI's `refusal`).
+    /// The model refuses, in words (OpenAI's `refusal`).
     Refusal(String),
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Media {
-    /// `image/png`, `application/pdf`; absent where a URL was given without one.
+    /// `image/png`, `application/pdf`; absent if a URL has no type.
     pub media_type: Option<String>,
     pub source: MediaSource,
-    /// A document's name, where the dialect has one.
+    /// The name of a document, if the dialect has one.
     pub filename: Option<String>,
     /// OpenAI's `detail`: low, high or auto. A hint.
     pub detail: Option<String>,
@@ -90,7 +90,7 @@ pub struct Media {
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum MediaSource {
-    /// Base64, standard alphabet, padded, no `data:` in front.
+    /// Base64, standard alphabet, padded, without `data:`.
     Base64(String),
     /// `https://…` or `gs://…`.
     Url(String),
@@ -98,30 +98,30 @@ pub enum MediaSource {
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct ToolCall {
-    /// Never empty: codecs make one (`call_0`, by position) where a dialect has none.
+    /// Never empty: codecs create one (`call_0`, by position) if a dialect has none.
     pub id: String,
     pub name: String,
-    /// The arguments as JSON text: an object, `{}` when there are none.
+    /// The arguments as JSON text: an object, `{}` if there are none.
     pub arguments: String,
-    /// Gemini's thought signature, which must come back with the call.
+    /// Gemini's thought signature, which must be returned with the call.
     pub signature: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct ToolResult {
-    /// The call that it answers.
+    /// The call that it belongs to.
     pub id: String,
-    /// The tool's name: Gemini wants it. Codecs fill it from the call of the same id.
+    /// The name of the tool, which Gemini requires. Codecs take it from the call with the same id.
     pub name: Option<String>,
     /// Text and media.
     pub content: Vec<Part>,
     pub is_error: bool,
 }
 
-/// What a model thought. Only its own provider can check the signature.
+/// A thought of a model. Only its own provider can verify the signature.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Thought {
-    /// Absent when redacted.
+    /// Absent if redacted.
     pub text: Option<String>,
     /// Anthropic's signature, or Gemini's `thoughtSignature` on a thought part.
     pub signature: Option<String>,
@@ -133,7 +133,7 @@ pub struct Thought {
 pub struct Tool {
     pub name: String,
     pub description: Option<String>,
-    /// JSON Schema of the arguments; absent when the tool takes none.
+    /// JSON Schema of the arguments; absent if the tool has none.
     pub parameters: Option<Value>,
     pub strict: Option<bool>,
 }
@@ -142,11 +142,11 @@ pub struct Tool {
 pub enum ToolChoice {
     Auto,
     None,
-    /// Any of the tools, but one of them.
+    /// Any of the tools, but at least one.
     Required,
-    /// This one.
+    /// This tool.
     Tool(String),
-    /// One of these (Gemini's `allowedFunctionNames`, OpenAI's `allowed_tools` in mode required).
+    /// One of these tools (Gemini's `allowedFunctionNames`, OpenAI's `allowed_tools` in mode required).
     AnyOf(Vec<String>),
 }
 
@@ -154,7 +154,7 @@ pub enum ToolChoice {
 pub enum OutputFormat {
     #[default]
     Text,
-    /// Some JSON object.
+    /// Any JSON object.
     JsonObject,
     JsonSchema {
         name: Option<String>,
@@ -170,9 +170,9 @@ pub enum Thinking {
     Off,
     /// The model decides.
     Adaptive,
-    /// `minimal`, `low`, `medium`, `high`, `xhigh`, in OpenAI's words.
+    /// `minimal`, `low`, `medium`, `high`, `xhigh`, as in OpenAI's API.
     Effort(Effort),
-    /// At most so many tokens.
+    /// At most this many tokens.
     Budget(u64),
 }
 
@@ -186,7 +186,7 @@ pub enum Effort {
 }
 
 impl Effort {
-    /// The word of OpenAI's `reasoning_effort` and Anthropic's `effort`.
+    /// The value of OpenAI's `reasoning_effort` and Anthropic's `effort`.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -198,7 +198,7 @@ impl Effort {
         }
     }
 
-    /// Reads [`Effort::word`]; `max` is the highest.
+    /// Parses [`Effort::word`]; `max` is the highest.
     #[must_use]
     pub fn parse(word: &str) -> Option<Effort> {
         Some(match word {
@@ -211,7 +211,7 @@ impl Effort {
         })
     }
 
-    /// The budget that stands for this effort where a model wants tokens.
+    /// The budget for this effort if a model needs tokens.
     #[must_use]
     pub fn tokens(self) -> u64 {
         match self {
@@ -223,7 +223,7 @@ impl Effort {
         }
     }
 
-    /// The effort nearest to a budget.
+    /// The effort closest to a budget.
     #[must_use]
     pub fn of_tokens(tokens: u64) -> Effort {
         match tokens {
@@ -236,17 +236,17 @@ impl Effort {
     }
 }
 
-/// A whole answer. One alternative: requests for several do not cross dialects.
+/// An answer that is not streamed. It has one alternative: requests for several are not translated.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ChatResponse {
     /// The upstream's id of the answer.
     pub id: Option<String>,
-    /// The model as the upstream names it.
+    /// The upstream's name of the model.
     pub model: Option<String>,
     /// Text, thinking, tool calls, refusal, media, in order.
     pub parts: Vec<Part>,
     pub finish: Option<Finish>,
-    /// The stop sequence that ended it, where the dialect says it.
+    /// The stop sequence that ended it, if the dialect reports it.
     pub stop_sequence: Option<String>,
     pub usage: Usage,
 }
@@ -255,37 +255,37 @@ pub struct ChatResponse {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Finish {
     Stop,
-    /// One of the caller's stop sequences (distinguished by Anthropic alone).
+    /// One of the caller's stop sequences (only Anthropic distinguishes this).
     StopSequence,
     Length,
     ToolCalls,
-    /// Withheld or cut by a content filter, or blocked before it began.
+    /// Withheld or truncated by a content filter, or blocked before it began.
     Filtered,
     /// The model refused (Anthropic's `refusal`).
     Refusal,
-    /// Anthropic's `pause_turn`; elsewhere a plain stop.
+    /// Anthropic's `pause_turn`; in other dialects a plain stop.
     Pause,
 }
 
 /// A piece of a streamed answer.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ChatEvent {
-    /// Once, first. Not content.
+    /// Occurs once, first. Not content.
     Start {
         id: Option<String>,
         model: Option<String>,
     },
     Text(String),
     Refusal(String),
-    /// Thinking, in words.
+    /// Thinking, as text.
     Thinking(String),
-    /// Closes the thinking before it: its signature.
+    /// The signature of the preceding thinking, which it ends.
     ThinkingSignature(String),
     /// A whole redacted block.
     RedactedThinking(String),
-    /// A whole picture or sound that the model made.
+    /// A complete image or audio that the model generated.
     Media(Media),
-    /// A tool call begins; `index` counts the calls of this answer from 0.
+    /// The start of a tool call; `index` counts the calls of this answer from 0.
     ToolCall {
         index: usize,
         id: String,
@@ -297,21 +297,20 @@ pub enum ChatEvent {
         index: usize,
         fragment: String,
     },
-    /// Cumulative; may come several times.
+    /// Cumulative; may occur several times.
     Usage(Usage),
     Finish {
         reason: Finish,
         stop_sequence: Option<String>,
     },
-    /// An error reported inside the stream; the stream is over.
+    /// An error reported inside the stream, which ends it.
     Error(StreamError),
-    /// The dialect's own end was seen (`[DONE]`, `message_stop`, a Gemini finish). Once, last.
+    /// The dialect's own end (`[DONE]`, `message_stop`, a Gemini finish). Occurs once, last.
     End,
 }
 
 impl ChatEvent {
-    /// Whether a client has been told something of the answer itself, after which no other
-    /// candidate can take over.
+    /// Whether it is part of the answer itself. After such an event no other candidate can take over.
     #[must_use]
     pub fn is_content(&self) -> bool {
         match self {
@@ -329,8 +328,8 @@ impl ChatEvent {
         }
     }
 
-    /// Bytes of content: text, thinking, a tool's arguments, a refusal. From it the output of a stream is estimated
-    /// that was cut off before it reported any.
+    /// Bytes of content: text, thinking, a tool's arguments, a refusal. If a stream breaks off before it reports its
+    /// output, the output is estimated from these.
     #[must_use]
     pub fn content_len(&self) -> usize {
         match self {
@@ -341,20 +340,20 @@ impl ChatEvent {
     }
 }
 
-/// An upstream's error, as told inside a stream that began with 200.
+/// An upstream's error inside a stream that began with 200.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StreamError {
     /// The upstream's own type or code: `overloaded_error`, `rate_limit_exceeded`, `UNAVAILABLE`.
     pub kind: String,
     pub message: String,
-    /// A status, where the event tells one.
+    /// A status, if the event contains one.
     pub status: Option<u16>,
 }
 
-/// A JSON object, as codecs take and give it.
+/// A JSON object, as codecs use it.
 pub type JsonObject = Map<String, Value>;
 
-/// An object of these members. What is in it is moved, where `json!` would copy all of it.
+/// An object with these members. Its values are moved, while `json!` would copy all of them.
 pub(crate) fn object<const N: usize>(members: [(&str, Value); N]) -> Value {
     Value::Object(members.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
 }

@@ -1,17 +1,17 @@
-//! Thought signatures that travel inside a tool call's id.
+//! Carries thought signatures inside the ids of tool calls.
 //!
-//! Gemini refuses a conversation whose tool calls come back without their signatures, and clients
-//! of the other dialects keep nothing of a call but its id, name and arguments. So the signature is
-//! packed into the id: `{id}__ts_{base64url of the signature, unpadded}`, which is within the
-//! alphabet that Anthropic allows for ids. Whoever sends the id on to another provider unpacks it.
+//! Gemini refuses a conversation whose tool calls are returned without their signatures, and clients of other dialects
+//! keep only the id, name and arguments of a call. So the signature is packed into the id:
+//! `{id}__ts_{base64url of the signature, unpadded}`, which uses only characters that Anthropic allows in ids. Code
+//! that sends the id to another provider unpacks it.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-/// Between the id and the signature.
+/// The separator between the id and the signature.
 pub const MARK: &str = "__ts_";
 
-/// The id to tell a client: with the signature in it, if there is one.
+/// The id for a client: with the signature in it, if there is one.
 #[must_use]
 pub fn pack(id: &str, signature: Option<&str>) -> String {
     match signature {
@@ -20,8 +20,8 @@ pub fn pack(id: &str, signature: Option<&str>) -> String {
     }
 }
 
-/// The provider's own id, and the signature that [`pack`] put beside it. An id that merely looks
-/// packed is left as it is.
+/// The provider's own id, and the signature that [`pack`] added to it. An id that only looks packed is returned
+/// unchanged.
 #[must_use]
 pub fn unpack(id: &str) -> (String, Option<String>) {
     let unpacked = id.rsplit_once(MARK).and_then(|(plain, packed)| {

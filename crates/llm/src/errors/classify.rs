@@ -1,11 +1,11 @@
-//! What a provider's error means for the next step: the table of `docs/semantics.md`, section 5.
+//! Classifies a provider's error to determine the next step: the table of `docs/semantics.md`, section 5.
 //!
-//! Providers agree on status codes only in part: a wrong key is a 400 at Google and xAI, an empty
-//! account a 400 at Anthropic and a 429 at OpenAI, an unknown model a 400 at Mistral. So the
-//! provider's own codes are asked first, then its words, then the status.
+//! Providers agree only in part on status codes: a wrong key is a 400 at Google and xAI, an empty account a 400 at
+//! Anthropic and a 429 at OpenAI, an unknown model a 400 at Mistral. So the provider's own codes are used first, then
+//! its message, then the status.
 //!
-//! A provider's words may quote the caller's. Words that would put a credential to rest count only
-//! where they open the message, so that no caller can talk the gateway out of a good key.
+//! A provider's message may quote the caller. So text that would put a credential into cooldown counts only at the
+//! beginning of the message: otherwise a caller could disable a valid key.
 
 mod mask;
 mod parts;
@@ -19,14 +19,14 @@ use crate::chat::StreamError;
 use parts::ErrorParts;
 pub use scope::Scope;
 
-/// What kind of failure it was; it decides who is asked next.
+/// The class of a failure, which determines the next candidate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Class {
-    /// The request is at fault: the answer goes back as it is.
+    /// The request is invalid: the answer goes to the caller unchanged.
     Caller,
-    /// The key is wrong, revoked or not allowed to: the next credential.
+    /// The key is wrong, revoked or not permitted: the next credential.
     Credential,
-    /// The account's money or its longer allowance is gone: the next credential.
+    /// The account's money or long-term quota is used up: the next credential.
     Quota,
     /// Too many requests or tokens at the moment: the next candidate.
     RateLimited,
@@ -38,12 +38,12 @@ pub enum Class {
     ContextTooLong,
     /// A content filter withheld the answer.
     Filtered,
-    /// The provider failed: the next candidate, or the same once more.
+    /// The provider failed: the next candidate, or a retry.
     Transient,
 }
 
 impl Class {
-    /// The word for it in records and metrics.
+    /// The name in records and metrics.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -60,7 +60,7 @@ impl Class {
     }
 }
 
-/// An upstream's error, read.
+/// A classified error of an upstream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UpstreamFailure {
     pub class: Class,
@@ -68,19 +68,19 @@ pub struct UpstreamFailure {
     pub retry_after: Option<Duration>,
     /// What was limited, or refused.
     pub scope: Scope,
-    /// The provider's own words, at most 500 characters, with keys masked; empty when it sent none.
+    /// The provider's own message, at most 500 characters, with keys masked; empty if it sent none.
     pub message: String,
-    /// The provider's own code or type, the most telling one.
+    /// The provider's own code or type, the most specific one.
     pub code: Option<String>,
 }
 
-/// Reads an error answer: any status from 300 on, or an error body under 200.
+/// Classifies an error answer: any status from 300 on, or an error body with status 200.
 ///
-/// `header` looks a header up by its lower-case name.
+/// `header` returns a header by its lower-case name.
 ///
-/// Errors belong to the API, so `dialect` is the upstream's, whatever operation was asked for: embeddings, which have no
-/// format, fail in the same words. It matters in two places only, where Google's and Anthropic's words mean something else
-/// than everybody's. A provider type would not help there: relays hand on the words of others.
+/// Errors belong to the API, so `dialect` is the upstream's, whatever the operation: embeddings, which have no format,
+/// fail with the same messages. It matters in only two places, where messages of Google and Anthropic mean something
+/// different. A provider type would not help there: relays pass on messages of others.
 pub fn classify(
     dialect: Dialect,
     status: u16,
@@ -88,11 +88,11 @@ pub fn classify(
     body: &[u8],
 ) -> UpstreamFailure {
     let mut error = ErrorParts::read(body);
-    // Bedrock gives the class of an error in a header alone.
+    // Bedrock reports the class of an error only in a header.
     if let Some(kind) = header("x-amzn-errortype") {
         error.codes.insert(0, kind.split(':').next().unwrap_or_default().to_owned());
     }
-    // An error under 200 carries its status, if any, in the body.
+    // An error with status 200 contains its status, if any, in the body.
     let status = if status < 300 { error.status.unwrap_or(0) } else { status };
     let class = class(dialect, status, &error);
     let retry_after = wait::retry_after(class, header, &error);
@@ -100,7 +100,7 @@ pub fn classify(
     failure(class, retry_after, scope, error)
 }
 
-/// Reads an error reported inside a stream that began with 200.
+/// Classifies an error inside a stream that began with 200.
 #[must_use]
 pub fn classify_event(dialect: Dialect, error: &StreamError) -> UpstreamFailure {
     let mut parts = ErrorParts { message: error.message.clone(), ..ErrorParts::default() };
@@ -117,7 +117,7 @@ fn failure(class: Class, retry_after: Option<Duration>, scope: Scope, error: Err
     UpstreamFailure { class, retry_after, scope, message: mask::masked(&error.message, MESSAGE), code }
 }
 
-/// Longest message and code, in characters.
+/// The longest message and code, in characters.
 const MESSAGE: usize = 500;
 const CODE: usize = 100;
 
@@ -134,9 +134,9 @@ fn class(dialect: Dialect, status: u16, error: &ErrorParts) -> Class {
         return class;
     }
     match status {
-        // Under 200, and in streams: whatever code there is.
+        // With status 200, and in streams: any code.
         0..300 => by_code(GENERAL).unwrap_or(Class::Transient),
-        // A redirect is no answer, and where it leads is not where the provider was said to be.
+        // A redirect is not an answer, and its target is not the configured provider.
         300..=399 => Class::Transient,
         401 | 403 | 407 => Class::Credential,
         402 => Class::Quota,
@@ -148,14 +148,14 @@ fn class(dialect: Dialect, status: u16, error: &ErrorParts) -> Class {
     }
 }
 
-/// A code without case, underscores, hyphens and spaces: providers spell the same ones differently.
+/// A code without case, underscores, hyphens and spaces, because providers spell the same codes differently.
 fn plain(code: &str) -> String {
     code.chars().filter(|char| char.is_ascii_alphanumeric()).map(|char| char.to_ascii_lowercase()).collect()
 }
 
-/// Codes that say it, under whatever status they come. In the spelling of [`plain`].
+/// Codes that determine the class, whatever the status. In the spelling of [`plain`].
 const DECISIVE: &[(&str, Class)] = &[
-    // OpenAI, and those who speak like it.
+    // OpenAI, and compatible providers.
     ("contextlengthexceeded", Class::ContextTooLong),
     ("contextwindowexceeded", Class::ContextTooLong),
     ("insufficientquota", Class::Quota),
@@ -203,7 +203,7 @@ const DECISIVE: &[(&str, Class)] = &[
     ("unrecognizedclientexception", Class::Credential),
 ];
 
-/// Codes that say no more than a status would: asked only where there is no status.
+/// Codes as unspecific as a status: used only if there is no status.
 const GENERAL: &[(&str, Class)] = &[
     ("invalidrequesterror", Class::Caller),
     ("invalidargument", Class::Caller),
@@ -225,7 +225,7 @@ const GENERAL: &[(&str, Class)] = &[
     ("serviceunavailableerror", Class::Overloaded),
 ];
 
-/// What the provider's words say. `text` is in lower case; `daily`: Google names a quota of a day.
+/// The class that the message indicates. `text` is in lower case; `daily`: Google reports a daily quota.
 fn by_words(dialect: Dialect, status: u16, text: &str, daily: bool) -> Option<Class> {
     let says = |words: &[&str]| words.iter().any(|words| text.contains(words));
     let opens = |words: &[&str]| words.iter().any(|words| text.starts_with(words));
@@ -234,7 +234,7 @@ fn by_words(dialect: Dialect, status: u16, text: &str, daily: bool) -> Option<Cl
         return Some(Class::Credential);
     }
     if matches!(status, 0..300 | 400 | 403 | 429) && opens(NO_MONEY) {
-        // OpenAI's words for an empty account are Google's for any quota, most of them a minute's.
+        // OpenAI's message for an empty account is Google's for any quota, usually one per minute.
         return Some(if dialect == Dialect::Gemini && !daily && opens(ANY_QUOTA) {
             Class::RateLimited
         } else {
@@ -312,8 +312,8 @@ const FILTERED: &[&str] = &[
     "rejected as a result of our safety system",
 ];
 
-/// Whether the words say that there is no such model. The word itself must be there: a 404 of a
-/// path, a cache or a file is the caller's.
+/// Whether the message says that the model does not exist. It must contain the word "model": a 404 of a path, a cache
+/// or a file is the caller's mistake.
 fn no_model(status: u16, text: &str) -> bool {
     let about = |words: &[&str]| words.iter().any(|words| text.contains(words));
     if text.starts_with("model: ") || text.starts_with("unknown model") || text.starts_with("invalid model") {

@@ -1,27 +1,27 @@
-//! The gateway's own errors, as they are written for a caller.
+//! The gateway's own errors, as written for a caller.
 //!
-//! SDKs pick an error class by status and read the rest from the body, each in its own shape. Each format writes it in
-//! its `errors.rs`.
+//! SDKs select an error class by status and read the rest from the body, each in its own shape. Each format writes them
+//! in its `errors.rs`.
 
-/// An error of the gateway's, for a caller.
+/// An error of the gateway for a caller.
 #[derive(Clone, Copy, Debug)]
 pub struct GatewayError<'a> {
-    /// The HTTP status; in a stream that began with 200, the one that it would have been.
+    /// The HTTP status; in a stream that began with 200, the status that it would have had.
     pub status: u16,
-    /// The word for it, as `outrigger_core::RefusalKind` names it: `model_not_found`, `budget_exceeded`. A mock provider
-    /// has its own.
+    /// The name of the error, as in `outrigger_core::RefusalKind`: `model_not_found`, `budget_exceeded`. A mock
+    /// provider has its own names.
     pub kind: &'a str,
     /// What failed, and what to do, in a sentence.
     pub message: &'a str,
     pub request_id: &'a str,
-    /// The parameter at fault, where it is one.
+    /// The invalid parameter, if there is one.
     pub param: Option<&'a str>,
     /// A line for each attempt: `openai/gpt-4o: rate_limited`. Appended to the message.
     pub attempts: &'a [String],
 }
 
 impl GatewayError<'_> {
-    /// The message, with the attempts behind it.
+    /// The message, followed by the attempts.
     #[must_use]
     pub fn full_message(&self) -> String {
         let message = self.message;
@@ -138,7 +138,7 @@ mod tests {
             let refusal = GatewayError { status, kind: "x", message: "y", ..REFUSAL };
             assert_eq!(parsed(&error_body(Dialect::Anthropic, &refusal))["error"]["type"], anthropic);
             assert_eq!(parsed(&error_body(Dialect::Gemini, &refusal))["error"]["status"], google);
-            // A gateway behind this one reads the refusal for what it is.
+            // A gateway behind this one must recognize the refusal.
             for dialect in Dialect::ALL {
                 let read = classify(dialect, status, &|_| None, &error_body(dialect, &refusal));
                 assert_eq!(read.class, class, "{dialect} {status}");

@@ -1,4 +1,4 @@
-//! Errors of providers, read; and errors of the gateway, written.
+//! Reads errors of providers, and writes errors of the gateway.
 
 pub mod classify;
 mod gateway_error;

@@ -1,6 +1,6 @@
 //! One folder for each wire format: its requests, answers, streams, fields, usage and errors.
 //!
-//! Nothing outside of [`crate::registry`] names all of them.
+//! Only [`crate::registry`] names all of them.
 
 pub mod anthropic;
 pub mod gemini;

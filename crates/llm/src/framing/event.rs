@@ -1,13 +1,13 @@
-//! One event of a stream, whatever its framing: slices of the bytes that came.
+//! One event of a stream, in any framing: slices of the received bytes.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
 use bytes::Bytes;
 
-/// One event, or a block without data (comments, pings) that must be passed on as it is.
+/// One event, or a block without data (comments, pings) that must be passed on unchanged.
 ///
-/// Nothing is copied or checked when an event is cut out of a stream: name and data are read where they stand.
+/// Nothing is copied or validated when an event is split off a stream: name and data are read in place.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Event {
     raw: Bytes,
@@ -15,14 +15,14 @@ pub struct Event {
     data: DataPlace,
 }
 
-/// Where an event's data stands.
+/// Where the data of an event is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) enum DataPlace {
     #[default]
     None,
-    /// A place in the event's bytes.
+    /// A range of the event's bytes.
     At(Range<usize>),
-    /// Lines that do not stand one behind the other in the bytes, put together.
+    /// Lines that are not adjacent in the bytes, joined.
     Joined(Vec<u8>),
 }
 
@@ -31,7 +31,7 @@ impl Event {
         Event { raw, name, data }
     }
 
-    /// An event with this name and data, which alone are its bytes: of no framing.
+    /// An event with this name and data, without framing.
     #[must_use]
     pub fn of(name: &str, data: Option<&str>) -> Self {
         let raw = Bytes::from([name, data.unwrap_or_default()].concat());
@@ -40,27 +40,27 @@ impl Event {
         Event { raw, name: 0..at, data: place }
     }
 
-    /// The bytes of the event as they came, with all that frames them.
+    /// The received bytes of the event, including its framing.
     #[must_use]
     pub fn raw(&self) -> &Bytes {
         &self.raw
     }
 
-    /// The event's name; empty when it has none, or one that is no text.
+    /// The event's name; empty if it has none, or one that is not UTF-8.
     #[must_use]
     pub fn name(&self) -> &str {
         let name = self.raw.get(self.name.clone()).unwrap_or_default();
         std::str::from_utf8(name).unwrap_or_default()
     }
 
-    /// What it carries; `None` for a block that carries nothing. Bytes that are not UTF-8 are replaced here, and kept in
+    /// The data; `None` for a block without data. Bytes that are not UTF-8 are replaced here, and kept in
     /// [`Event::raw`].
     #[must_use]
     pub fn data(&self) -> Option<Cow<'_, str>> {
         self.data_bytes().map(String::from_utf8_lossy)
     }
 
-    /// The same as it came.
+    /// The data as received.
     #[must_use]
     pub fn data_bytes(&self) -> Option<&[u8]> {
         match &self.data {

@@ -1,8 +1,8 @@
-//! The stream as a JSON array: what `streamGenerateContent` answers without `alt=sse`.
+//! A stream as a JSON array: the answer of `streamGenerateContent` without `alt=sse`.
 
 /// Frames objects as Google does: `[{…}\n,\r\n{…}\n]`.
 ///
-/// It takes the `data` of SSE events, so it serves an encoded stream and one that is passed through.
+/// It accepts the `data` of SSE events, so it works for encoded streams and for streams that pass through.
 #[derive(Debug, Default)]
 pub struct ArrayFraming {
     open: bool,

@@ -1,7 +1,7 @@
-//! How a stream is cut into events, and events are framed.
+//! Splits streams into events, and frames events.
 //!
-//! Relays, watchers and decoders know [`Event`] and [`EventReader`] alone. Another framing (event streams of AWS, lines of JSON)
-//! is a variant of [`Framing`] and of [`EventReader`], and a file beside `sse.rs`.
+//! Relays, watchers and decoders know only [`Event`] and [`EventReader`]. Another framing (event streams of AWS, lines
+//! of JSON) is a variant of [`Framing`] and of [`EventReader`], and a file next to `sse.rs`.
 
 mod event;
 pub mod json_array;
@@ -18,7 +18,7 @@ pub enum Framing {
     Sse,
 }
 
-/// Cuts a stream into events, chunk by chunk. Holds at most one unfinished event.
+/// Splits a stream into events, chunk by chunk. Buffers at most one unfinished event.
 #[derive(Debug)]
 pub enum EventReader {
     Sse(sse::SseReader),
@@ -32,22 +32,22 @@ impl EventReader {
         }
     }
 
-    /// Reads `chunk`, adding the events that it completes to `out`. They are slices of it, but for one that began in an
-    /// earlier chunk.
+    /// Reads `chunk`, and appends the events that it completes to `out`. They are slices of it, except for an event
+    /// that began in an earlier chunk.
     pub fn push(&mut self, chunk: &Bytes, out: &mut Vec<Event>) {
         match self {
             EventReader::Sse(reader) => reader.push(chunk, out),
         }
     }
 
-    /// Ends the stream: what came of a last event is given all the same, though its data may be cut short.
+    /// Ends the stream: returns the last event if it is unfinished. Its data may be truncated.
     pub fn finish(&mut self) -> Option<Event> {
         match self {
             EventReader::Sse(reader) => reader.finish(),
         }
     }
 
-    /// Bytes held of an unfinished event.
+    /// Bytes buffered of an unfinished event.
     #[must_use]
     pub fn buffered(&self) -> usize {
         match self {
@@ -55,8 +55,7 @@ impl EventReader {
         }
     }
 
-    /// Whether an event was longer than is read. Nothing more is read after it: the stream cannot be followed and should
-    /// be given up.
+    /// Whether an event was too long. Nothing more is read after it, and the stream should be abandoned.
     #[must_use]
     pub fn overflowed(&self) -> bool {
         match self {

@@ -1,7 +1,7 @@
-//! Server-sent events: a reader that takes every legal framing, split anywhere, and what writes them.
+//! Server-sent events: a reader that accepts every legal framing, split anywhere, and a writer.
 //!
-//! Fed with chunks as they come from a socket, it gives whole events as slices of those, so that a relay can pass them on
-//! untouched. CR, LF and CRLF end lines; a byte order mark may stand first; comments and unknown fields are kept in the
+//! From the chunks of a socket it makes whole events as slices of those chunks, so that a relay can pass them on
+//! unchanged. CR, LF and CRLF end lines; a byte order mark may come first; comments and unknown fields are kept in the
 //! bytes and otherwise ignored; `data` lines are joined with a line feed.
 
 use std::ops::Range;
@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::event::{DataPlace, Event};
 
-/// Bytes of the longest block that is read. A larger one ends the reading: [`SseReader::overflowed`].
+/// The longest block, in bytes. A larger one stops the reader: [`SseReader::overflowed`].
 pub const MAX_BLOCK: usize = 8 << 20;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
@@ -25,37 +25,37 @@ pub(crate) fn write(name: Option<&str>, data: &Value, out: &mut Vec<u8>) {
         out.push(b'\n');
     }
     out.extend_from_slice(b"data: ");
-    // Into memory it can't fail.
+    // Writing to memory can't fail.
     let _ = serde_json::to_writer(&mut *out, data);
     out.extend_from_slice(b"\n\n");
 }
 
-/// Reads a stream, chunk by chunk. Holds at most one unfinished block.
+/// Reads a stream, chunk by chunk. Buffers at most one unfinished block.
 ///
-/// What it gives does not depend on where chunks end. So a CR that ends both a block and a chunk
-/// waits for the next byte: it may be half of a CRLF. Only a stream framed by bare CRs notices.
+/// The events do not depend on where chunks end. So a CR that ends both a block and a chunk waits for the next byte: it
+/// may be half of a CRLF. This matters only for a stream framed by bare CRs.
 #[derive(Debug, Default)]
 pub struct SseReader {
     buffer: Vec<u8>,
     /// How far the unfinished block was searched for its end.
     searched: usize,
-    /// Where the line began that the search stands in.
+    /// The start of the line at the current position of the search.
     line: usize,
-    /// Whether a block was given: only the first may begin with a byte order mark.
+    /// Whether a block was read: only the first may begin with a byte order mark.
     begun: bool,
     overflowed: bool,
 }
 
-/// A buffer that may stay as large as it became.
+/// The largest buffer that is not shrunk.
 const SMALL: usize = 4 << 10;
 
 impl SseReader {
-    /// Reads `chunk`, adding the events that it completes to `out`.
+    /// Reads `chunk`, and appends the events that it completes to `out`.
     pub fn push(&mut self, chunk: &Bytes, out: &mut Vec<Event>) {
         if self.overflowed {
             return;
         }
-        // Most chunks are whole events: those are slices of it.
+        // Most chunks contain whole events, which become slices of it.
         let mut used = 0;
         if !self.buffer.is_empty() {
             let before = self.buffer.len();
@@ -76,7 +76,7 @@ impl SseReader {
             used += length;
         }
         let rest = chunk.get(used..).unwrap_or_default();
-        // Of a long piece little is left: it would be kept for as long as the stream.
+        // Little is left of a long piece, whose buffer would be kept as long as the stream.
         if self.buffer.capacity() > SMALL && rest.len() < self.buffer.capacity() / 4 {
             self.buffer = Vec::new();
         }
@@ -84,8 +84,7 @@ impl SseReader {
         self.bound();
     }
 
-    /// Ends the stream: a last block that no blank line ended is given all the same, though its
-    /// data may be cut short.
+    /// Ends the stream: returns the last block if no blank line ended it. Its data may be truncated.
     pub fn finish(&mut self) -> Option<Event> {
         let raw = std::mem::take(&mut self.buffer);
         let first = !self.begun;
@@ -94,20 +93,20 @@ impl SseReader {
         (!raw.is_empty()).then(|| event(Bytes::from(raw), first))
     }
 
-    /// Bytes held of an unfinished block.
+    /// Bytes buffered of an unfinished block.
     #[must_use]
     pub fn buffered(&self) -> usize {
         self.buffer.len()
     }
 
-    /// Whether a block was longer than [`MAX_BLOCK`]. Nothing more is read after it: the stream
-    /// cannot be followed and should be given up.
+    /// Whether a block was longer than [`MAX_BLOCK`]. Nothing more is read after it, and the stream should be
+    /// abandoned.
     #[must_use]
     pub fn overflowed(&self) -> bool {
         self.overflowed
     }
 
-    /// Gives a whole block, unless it is too long.
+    /// Appends a block, unless it is too long.
     fn give(&mut self, block: Bytes, out: &mut Vec<Event>) {
         if block.len() > MAX_BLOCK {
             self.overflowed = true;
@@ -120,7 +119,7 @@ impl SseReader {
         self.line = 0;
     }
 
-    /// Gives up a block that is too long.
+    /// Stops at a block that is too long.
     fn bound(&mut self) {
         if self.overflowed || self.buffer.len() > MAX_BLOCK {
             self.overflowed = true;
@@ -128,7 +127,7 @@ impl SseReader {
         }
     }
 
-    /// Where the block ends that begins with `bytes`, its blank line included. None where that is not there yet.
+    /// The end of the block that begins with `bytes`, including its blank line; `None` if it is not there yet.
     fn block_end(&mut self, bytes: &[u8]) -> Option<usize> {
         loop {
             let Some(found) = memchr2(b'\n', b'\r', bytes.get(self.searched..).unwrap_or_default()) else {
@@ -177,13 +176,13 @@ fn event(raw: Bytes, first: bool) -> Event {
             b"event" => name = value,
             _ => {}
         }
-        // The LF of a CRLF makes an empty line here, which is skipped as any other.
+        // The LF of a CRLF makes an empty line here, which is skipped like any other.
         at += end + 1;
     }
     Event::new(raw, name, data)
 }
 
-/// The data with another line behind it.
+/// The data, with another line appended.
 fn joined(raw: &Bytes, data: DataPlace, line: Range<usize>) -> DataPlace {
     let text = |place: Range<usize>| raw.get(place).unwrap_or_default();
     let mut bytes = match data {
@@ -202,7 +201,7 @@ mod tests {
 
     use super::*;
 
-    /// All events of a stream given in these chunks, the unfinished last one included.
+    /// All events of a stream in these chunks, including the unfinished last one.
     fn read<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> Vec<Event> {
         let mut reader = SseReader::default();
         let mut out = Vec::new();

@@ -1,4 +1,4 @@
-//! Fields that are read if they have the expected type, and are otherwise absent.
+//! Fields that are absent if their type is not the expected one.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -13,15 +13,15 @@ use crate::chat::StreamError;
 use crate::json::weight::parse_within;
 use crate::tokens::usage::{self, ServiceTier};
 
-/// Bytes of the largest tree that is made of a text with a key that stands twice.
+/// The largest JSON tree that is built for a text with a duplicate key, in bytes.
 const LARGEST_SLOW: usize = 1 << 20;
-/// Elements of a list that are looked at. Answers have few; of the rest it is only counted how many there are.
+/// The most elements of a list that are read. Answers have few; the rest are only counted.
 const LOOKED_AT: usize = 128;
 
 /// Reads an object with the fields of `T`.
 ///
-/// Serde refuses a key that stands twice; clients take the last, so that is what happens then, by
-/// way of `slow`, which only small texts may take: it is a tree.
+/// Serde refuses a duplicate key, while clients use the last one. So a text with a duplicate key is read as a tree, in
+/// `slow`, if it is small.
 pub(crate) fn object<'a, T: Deserialize<'a>>(text: &'a [u8], slow: &'a mut Option<Value>) -> Option<T> {
     if text.trim_ascii_start().first() != Some(&b'{') {
         return None;
@@ -32,7 +32,7 @@ pub(crate) fn object<'a, T: Deserialize<'a>>(text: &'a [u8], slow: &'a mut Optio
     }
 }
 
-/// Whether `"word"` stands in JSON text other than as a key whose value is null.
+/// Whether `"word"` occurs in JSON text, other than as a key with the value null.
 pub(crate) fn has_value(text: &[u8], word: &Finder<'_>) -> bool {
     word.find_iter(text).any(|at| {
         let after = text.get(at + word.needle().len()..).unwrap_or_default().trim_ascii_start();
@@ -40,12 +40,12 @@ pub(crate) fn has_value(text: &[u8], word: &Finder<'_>) -> bool {
     })
 }
 
-/// Whether text looks like an object, without reading it.
+/// Whether text looks like an object, without parsing it.
 pub(crate) fn is_object(text: &str) -> bool {
     text.starts_with('{') && text.ends_with('}')
 }
 
-/// Fallback visits of a visitor: these JSON types are read over and give `$value`.
+/// Fallback methods of a visitor: these JSON types are skipped and give `$value`.
 macro_rules! otherwise {
     ($value:expr; $($kind:ident)*) => { $(otherwise!(@$kind $value);)* };
     (@bool $value:expr) => { fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> { Ok($value) } };
@@ -74,12 +74,12 @@ fn expecting(f: &mut fmt::Formatter<'_>) -> fmt::Result {
     f.write_str("JSON")
 }
 
-/// A string; whole numbers are taken as their digits, as error codes come both ways.
+/// A string; integers are accepted as their digits, because error codes have both types.
 #[derive(Debug, Default)]
 pub(crate) struct LenientText<'a>(Option<Cow<'a, str>>);
 
 impl LenientText<'_> {
-    /// The text, if there is one that is not empty.
+    /// The text, if it is not empty.
     pub fn get(&self) -> Option<&str> {
         self.0.as_deref().filter(|text| !text.is_empty())
     }
@@ -169,7 +169,7 @@ impl<'de> Deserialize<'de> for LenientCount {
     }
 }
 
-/// A time in seconds, as milliseconds; a part of one counts as one.
+/// A time in seconds, as milliseconds, rounded up.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct LenientMillis(pub Option<u64>);
 
@@ -202,7 +202,7 @@ impl<'de> Deserialize<'de> for LenientMillis {
     }
 }
 
-/// The word for a service.
+/// The name of a service tier.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct LenientTier(pub Option<ServiceTier>);
 
@@ -212,8 +212,7 @@ impl<'de> Deserialize<'de> for LenientTier {
     }
 }
 
-/// Whether there is something in a value: a string that is not empty, anywhere below, other than
-/// names of types and the like.
+/// Whether a value has content: a string that is not empty, at any depth, other than names of types and similar ones.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Filled(pub bool);
 
@@ -255,7 +254,7 @@ impl<'de> Deserialize<'de> for Filled {
     }
 }
 
-/// Whether a value is there and not null.
+/// Whether a value is present and not null.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Present(pub bool);
 
@@ -265,7 +264,7 @@ impl<'de> Deserialize<'de> for Present {
     }
 }
 
-/// An object, or nothing.
+/// An object, or absent.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LenientObject<T>(pub Option<T>);
 
@@ -295,7 +294,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for LenientObject<T> {
     }
 }
 
-/// A list of objects; `None` when it is no list. What is no object in it is left out, and so is what stands behind the
+/// A list of objects; `None` if it is not a list. Elements that are not objects are skipped, and so are those after the
 /// first hundred.
 #[derive(Debug)]
 pub(crate) struct LenientList<T>(pub Option<Vec<T>>, usize);
@@ -311,7 +310,7 @@ impl<T> LenientList<T> {
         self.0.iter().flatten()
     }
 
-    /// How many objects there are, with those that were not looked at.
+    /// The number of objects, including those that were not read.
     pub fn count(&self) -> Option<usize> {
         self.0.as_ref().map(|_| self.1)
     }
@@ -342,11 +341,11 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for LenientList<T> {
     }
 }
 
-/// The value of `error`: an object of any provider's, or words. Null, false and empty are none.
+/// The value of `error`: an object of any provider, or text. Null, false and empty values count as absent.
 #[derive(Debug, Default)]
 pub(crate) struct LenientError(pub Option<StreamError>);
 
-/// The fields that errors have, at one level or another.
+/// Fields of errors, at any level.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct FaultFields<'a> {
@@ -361,7 +360,7 @@ struct FaultFields<'a> {
 }
 
 impl LenientError {
-    /// Of the fields of an error: OpenAI's code says more than its type; Google's code is a status.
+    /// From the fields of an error: OpenAI's code is more specific than its type; Google's code is a status.
     pub fn of(
         code: &LenientText<'_>,
         status: &LenientText<'_>,

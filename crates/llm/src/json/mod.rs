@@ -1,4 +1,4 @@
-//! JSON text, read without a tree or with bounds on it.
+//! JSON text, read without a tree or with limits.
 
 pub(crate) mod lenient;
 pub(crate) mod pieces;

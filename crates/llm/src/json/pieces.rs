@@ -1,12 +1,12 @@
-//! The pieces of a JSON text one after another, with nothing built of them.
+//! The tokens of a JSON text, one after another, without building values.
 //!
-//! Made for bytes that a scan has already taken for JSON. Of others it makes something, and ends.
+//! For bytes that a scan has already accepted as JSON. For others the tokens are arbitrary, but it ends.
 
 use std::borrow::Cow;
 
 use memchr::{memchr, memchr2, memmem};
 
-/// A piece. Strings are given as they stand between their quotes, escapes and all.
+/// A token. Strings are raw: without quotes, with escapes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum JsonToken<'a> {
     /// `{` or `[`.
@@ -29,7 +29,7 @@ impl<'a> JsonTokens<'a> {
         JsonTokens { bytes, at: 0 }
     }
 
-    /// From behind the opening quote; the place moves behind the closing one.
+    /// Reads from after the opening quote; the position moves after the closing one.
     fn string(&mut self) -> &'a [u8] {
         let start = self.at;
         while let Some(found) = self.bytes.get(self.at..).and_then(|rest| memchr2(b'"', b'\\', rest)) {
@@ -44,7 +44,7 @@ impl<'a> JsonTokens<'a> {
         self.bytes.get(start..).unwrap_or_default()
     }
 
-    /// Whether a colon comes next; the place moves behind it.
+    /// Whether a colon comes next; if so, the position moves after it.
     fn colon(&mut self) -> bool {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
         let space = rest.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
@@ -83,14 +83,14 @@ impl<'a> Iterator for JsonTokens<'a> {
     }
 }
 
-/// The same JSON with printable ASCII characters that are escaped by number written as they are. An upstream reads
-/// `image\u005furl` as `image_url`, so whatever looks at the bytes alone looks at these. Serializers don't write so.
+/// The same JSON with printable ASCII characters unescaped. An upstream reads `image\u005furl` as `image_url`, so code
+/// that compares raw bytes must compare these. Serializers don't write such escapes.
 pub(crate) fn without_ascii_escapes(json: &[u8]) -> Cow<'_, [u8]> {
     if memmem::find(json, b"\\u00").is_none() {
         return Cow::Borrowed(json);
     }
     let mut unescaped: Vec<u8> = Vec::with_capacity(json.len());
-    // How far it is copied, and looked at.
+    // The positions up to which it is copied, and searched.
     let (mut copied, mut at) = (0, 0);
     while let Some(found) = memchr(b'\\', json.get(at..).unwrap_or_default()) {
         let escape = at + found;
@@ -150,7 +150,7 @@ mod tests {
         for (json, expected) in [
             (r#""image\u005Furl""#, r#""image_url""#),
             (r#"{"\u0074ype":"\u0061\u0062"}"#, r#"{"type":"ab"}"#),
-            // A quote stays one of the text's, a backslash before a letter a backslash.
+            // A quote stays part of the text, a backslash before a letter stays a backslash.
             (r#""\u0022\u005c""#, r#""\"\\""#),
             (r#""\\u0041\\\u0041""#, r#""\\u0041\\A""#),
             (r#""\u00e9\u0000\u4e2d\n\u000a""#, r#""\u00e9\u0000\u4e2d\n\u000a""#),

@@ -1,7 +1,6 @@
-//! Members of an object and elements of a list, one after another, as they stand in the text.
+//! Visits the members of an object and the elements of a list in order, as raw text.
 //!
-//! Nothing is kept of those that went by, so a text of a million small values takes no more memory
-//! than one of ten.
+//! Visited values are not kept, so a text of a million small values needs no more memory than one of ten.
 
 use std::fmt;
 
@@ -10,11 +9,11 @@ use serde_json::value::RawValue;
 
 use crate::passthrough::scan::members::unescape;
 
-/// Calls `each` with every member of an object in order, duplicates and all: its key with the
-/// quotes around it, and its value. Returns how many there are.
+/// Calls `each` with every member of an object in order, including duplicates: its key with quotes, and its value.
+/// Returns their number.
 ///
 /// # Errors
-/// When the text is not JSON, or is no object.
+/// The text is not JSON, or not an object.
 pub(crate) fn members<'a>(
     text: &'a str,
     each: impl FnMut(&'a RawValue, &'a RawValue),
@@ -22,16 +21,15 @@ pub(crate) fn members<'a>(
     read(text, Members(each))
 }
 
-/// Calls `each` with every element of a list in order. Returns how many there are.
+/// Calls `each` with every element of a list in order. Returns their number.
 ///
 /// # Errors
-/// When the text is not JSON, or is no list.
+/// The text is not JSON, or not a list.
 pub(crate) fn elements<'a>(text: &'a str, each: impl FnMut(&'a RawValue)) -> Result<usize, serde_json::Error> {
     read(text, Elements(each))
 }
 
-/// The value under a key, escapes undone, by its last member, as most parsers have it. None
-/// where the text is no object.
+/// The value under an unescaped key. The last member counts, as in most parsers. `None` if the text is not an object.
 pub(crate) fn member<'a>(text: &'a str, key: &str) -> Option<&'a str> {
     let mut found = None;
     members(text, |name, value| {
@@ -43,7 +41,7 @@ pub(crate) fn member<'a>(text: &'a str, key: &str) -> Option<&'a str> {
     found
 }
 
-/// How many elements a list has; none where the text is no list.
+/// The number of elements of a list; `None` if the text is not a list.
 pub(crate) fn length(text: &str) -> Option<usize> {
     struct Count;
     impl<'de> DeserializeSeed<'de> for Count {
@@ -68,7 +66,7 @@ pub(crate) fn length(text: &str) -> Option<usize> {
     read(text, Count).ok()
 }
 
-/// Whether a value is this string, escapes undone.
+/// Whether a value is this string, after unescaping.
 pub(crate) fn is(value: Option<&str>, word: &str) -> bool {
     value.is_some_and(|raw| raw.starts_with('"') && unescape(raw) == word)
 }

@@ -1,9 +1,8 @@
-//! JSON in which no key stands twice in one object.
+//! JSON without duplicate keys.
 //!
-//! Parsers disagree on which of two equal keys counts, so a gateway that decides by one of them
-//! could be shown another request than the provider sees. Such a body is refused. Google's parsers
-//! take each field in two spellings (`generationConfig`, `generation_config`); there those two are
-//! one key.
+//! Parsers disagree on which of two equal keys counts, so a gateway that decides by one of them could see another
+//! request than the provider. Such a body is refused. Google's parsers accept each field in two spellings
+//! (`generationConfig`, `generation_config`); there the two count as one key.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -15,7 +14,7 @@ use thiserror::Error;
 /// Why a body is refused.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum StrictError {
-    /// A key stands twice. `path` is the object's: `messages[0]`; empty for the body itself.
+    /// A duplicate key. `path` is the object's: `messages[0]`; empty for the body itself.
     #[error("the key `{key}` stands twice in one object ({})", location(.path))]
     Duplicate { key: String, path: String },
     /// Both spellings of one of Google's fields.
@@ -33,13 +32,13 @@ fn location(path: &str) -> String {
 /// Parses JSON; keys are compared after unescaping.
 ///
 /// # Errors
-/// [`StrictError`] when it is not JSON, or a key stands twice in one object.
+/// [`StrictError`] if it is not JSON, or an object has a duplicate key.
 pub fn parse(bytes: &[u8]) -> Result<Value, StrictError> {
     read(bytes, Spelling::Exact)
 }
 
-/// Parses JSON of a Gemini request: two spellings of one key count as the same key, except in
-/// free-form JSON (schemas, arguments and results of functions, labels), whose keys are the caller's.
+/// Parses JSON of a Gemini request: two spellings of one key count as the same key, except in free-form JSON (schemas,
+/// arguments and results of functions, labels), whose keys belong to the caller.
 ///
 /// # Errors
 /// As [`parse`].
@@ -47,7 +46,7 @@ pub fn google(bytes: &[u8]) -> Result<Value, StrictError> {
     read(bytes, Spelling::Google)
 }
 
-/// Fields of Gemini's that hold JSON of the caller's own making, in camel case.
+/// Fields of Gemini that contain free-form JSON, in camel case.
 const FREE: &[&str] = &[
     "args",
     "labels",
@@ -59,7 +58,7 @@ const FREE: &[&str] = &[
     "responseSchema",
 ];
 
-/// Longest key that an error repeats, in characters.
+/// The longest key that an error repeats, in characters.
 const SHOWN: usize = 64;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -68,11 +67,11 @@ enum Spelling {
     Google,
 }
 
-/// What was found while parsing, reported beside serde's own error, which holds only text.
+/// The duplicate that was found while parsing, in addition to serde's own error, which contains only text.
 #[derive(Default)]
 struct FoundDuplicate {
     twice: Option<(String, String)>,
-    /// The steps to it, innermost first: written while the error makes its way out.
+    /// The path to it, innermost step first: filled while the error propagates.
     path: Vec<PathStep>,
 }
 
@@ -123,7 +122,7 @@ fn path(steps: &[PathStep]) -> String {
     path
 }
 
-/// `generation_config` as `generationConfig`, the way Google's parser reads it.
+/// `generation_config` as `generationConfig`, as Google's parser reads it.
 fn camel(key: &str) -> String {
     let mut out = String::with_capacity(key.len());
     let mut upper = false;

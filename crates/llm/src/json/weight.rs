@@ -1,31 +1,30 @@
-//! What a JSON text takes in memory once it is parsed, estimated before it is.
+//! Estimates the memory that a JSON text takes after parsing, before it is parsed.
 //!
-//! A tree of values is many times as long as its text: an object with one member takes some 500
-//! bytes, a list with one number 300, whatever the few bytes are that they stand for. One pass over
-//! the text counts its values without building any, so that memory can be set aside, or the text
-//! refused, before there is a tree.
+//! A tree of values is much larger than its text: an object with one member takes some 500 bytes, a list with one
+//! number 300, however short the text is. One pass over the text counts its values without building any, so that memory
+//! can be reserved, or the text refused, before there is a tree.
 
 use memchr::memchr2;
 use serde_json::Value;
 
-/// What stands in a text.
+/// Counts of a text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Weight {
     pub bytes: usize,
-    /// Objects and lists with something in them.
+    /// Objects and lists that are not empty.
     pub opens: usize,
     /// `,`.
     pub commas: usize,
     /// `:`.
     pub keys: usize,
-    /// Strings, keys among them.
+    /// Strings, including keys.
     pub strings: usize,
-    /// Bytes of the longest string that is put together elsewhere before it is kept: one with escapes, or a key.
+    /// The length in bytes of the longest string that needs a separate buffer: one with escapes, or a key.
     pub longest: usize,
 }
 
 impl Weight {
-    /// Counts what stands in a text. Of one that is no JSON it says something, too.
+    /// Counts a text. For a text that is not JSON the result is arbitrary.
     #[must_use]
     pub fn of(text: &[u8]) -> Weight {
         let mut weight = Weight { bytes: text.len(), ..Weight::default() };
@@ -33,7 +32,7 @@ impl Weight {
         while let Some(byte) = text.get(at) {
             at += 1;
             match byte {
-                // An empty one has nothing set aside.
+                // An empty one allocates nothing.
                 b'{' | b'[' => weight.opens += usize::from(!matches!(text.get(at), Some(b'}' | b']'))),
                 b',' => weight.commas += 1,
                 b':' => weight.keys += 1,
@@ -64,19 +63,19 @@ impl Weight {
         weight
     }
 
-    /// By the last letter.
+    /// The most bytes that a [`Value`] of the text takes, while it is built and after.
     #[must_use]
     pub fn tree(&self) -> usize {
         self.bytes + 2 * self.longest + self.nodes()
     }
 
-    /// The same for a request to embed, whose model has a name of so many bytes: each text becomes a request of its own.
+    /// The same for a request to embed, whose model's name has this many bytes: each text becomes a separate request.
     #[must_use]
     pub fn embedded(&self, model: usize) -> usize {
         self.translated() + self.bytes + (self.commas + 1) * (EMBEDDED + 2 * model)
     }
 
-    /// Counts what stands in a string that may be the text of an object.
+    /// Counts the content of a string that may be the text of an object.
     fn inside(&mut self, string: &[u8]) {
         let mut bytes = Unescaped(string).peekable();
         while let Some(byte) = bytes.next() {
@@ -101,23 +100,23 @@ impl Weight {
         self.opens * OPEN + self.commas * COMMA + self.keys * KEY + self.strings * STRING
     }
 
-    /// Bytes that it takes to tell the text in another dialect: the tree, the conversation read
-    /// from it, the tree that is written, and the text of that. Not all of them are there at once.
+    /// The memory for translating the text to another dialect, in bytes: the tree, the conversation decoded from it,
+    /// the tree that is encoded, and its text. Not all of them exist at the same time.
     #[must_use]
     pub fn translated(&self) -> usize {
-        // Long strings are there three times: read, translated, and written, where there is room to spare.
+        // Long strings exist three times: decoded, translated, and encoded, with spare capacity.
         3 * self.bytes + self.bytes / 4 + self.nodes() * 2 + 4_096
     }
 }
 
-/// Whether a string begins like the text of an object, however it is spelled.
+/// Whether a string begins like the text of an object, in any spelling.
 fn may_be_object(string: &[u8]) -> bool {
     // Most begin with a letter.
     matches!(string.first(), Some(b'{' | b'\\' | b' '))
         && Unescaped(string).find(|byte| !byte.is_ascii_whitespace()) == Some(b'{')
 }
 
-/// What a string stands for, byte by byte; of what is not ASCII a question mark.
+/// The unescaped bytes of a string; a question mark for anything that is not ASCII.
 struct Unescaped<'a>(&'a [u8]);
 
 impl Iterator for Unescaped<'_> {
@@ -143,24 +142,24 @@ impl Iterator for Unescaped<'_> {
     }
 }
 
-/// The least room that a list or an object takes with something in it.
+/// The smallest allocation of a list or an object that is not empty.
 const OPEN: usize = 400;
-/// Another value: its place, three times while a list grows by doubling.
+/// Another value: three times its size while a list grows by doubling.
 const COMMA: usize = 216;
-/// Its place in an object, beyond that of a value.
+/// Its entry in an object, in addition to the value.
 const KEY: usize = 110;
 /// A request to embed one text.
 const EMBEDDED: usize = 2_400;
-/// The least that the allocator gives.
+/// The smallest allocation.
 const STRING: usize = 32;
 
-/// Parses a text whose tree takes at most so many bytes. None for a larger one, and for what is no JSON.
+/// Parses a text whose tree takes at most `most` bytes. `None` for a larger one, and if it is not JSON.
 #[must_use]
 pub fn parse_within(text: &[u8], most: usize) -> Option<Value> {
-    // Short ones cannot be large: no need to look.
+    // Short texts can't be large and need no count.
     let fits = text.len() < most / WORST || Weight::of(text).tree() <= most;
     fits.then(|| serde_json::from_slice(text).ok()).flatten()
 }
 
-/// No byte of a text takes more than this in a tree.
+/// The largest factor between a text and its tree.
 const WORST: usize = 256;

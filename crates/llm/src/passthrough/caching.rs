@@ -1,4 +1,4 @@
-//! Whether a request asks for its prefix to be cached, and for how long: writing to a cache has its price.
+//! Whether a request asks to cache its prefix, and for how long: writing to a cache has a price.
 
 use memchr::memmem;
 use serde::Deserialize;
@@ -6,7 +6,7 @@ use serde::Deserialize;
 use crate::json::pieces::without_ascii_escapes;
 use crate::passthrough::scan::{Field, Scanned};
 
-/// How long a prefix is to be kept. A longer time costs more.
+/// How long a prefix is cached. A longer time costs more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Caching {
     FiveMinutes,
@@ -14,13 +14,13 @@ pub enum Caching {
 }
 
 const KEY: &[u8] = b"\"cache_control\"";
-/// Bytes of a `cache_control` that are looked at: there may be many, one in the other.
+/// The most bytes of a `cache_control` that are read: they may be nested.
 const LONGEST: usize = 256;
 
 impl Scanned {
-    /// The longest time that a `cache_control` in the body asks for, wherever it stands.
+    /// The longest time that a `cache_control` in the body asks for, anywhere in it.
     ///
-    /// The bytes are searched, not parsed. Inside a text the quotes are escaped, so words about caching ask for nothing.
+    /// The bytes are searched, not parsed. Inside a text the quotes are escaped, so text about caching does not count.
     #[must_use]
     pub fn caching(&self, body: &[u8]) -> Option<Caching> {
         #[derive(Deserialize)]
@@ -34,7 +34,7 @@ impl Scanned {
         for at in memmem::find_iter(body, KEY) {
             let rest = body[at + KEY.len()..].trim_ascii_start();
             let Some(value) = rest.strip_prefix(b":") else { continue };
-            // One word, or two. Of what is longer nobody knows what a provider makes of it: it is taken for the dear one.
+            // One or two words. How a provider reads a longer value is unknown, so it counts as the expensive one.
             let looked_at = value.get(..LONGEST).unwrap_or(value);
             let control = serde_json::Deserializer::from_slice(looked_at).into_iter::<Option<Control>>().next();
             let control = match control {
@@ -50,7 +50,7 @@ impl Scanned {
         longest
     }
 
-    /// Whether OpenAI is asked to keep the prefix for longer than usual.
+    /// Whether OpenAI is asked to keep the prefix longer than by default.
     #[must_use]
     pub fn keeps_cache(&self, body: &[u8]) -> bool {
         self.value(body, Field::PromptCacheRetention).is_some()

@@ -1,11 +1,12 @@
-//! How much an event says, without reading it: the lengths of its strings of content, found by their keys.
+//! The amount of content in an event, without parsing it: the lengths of its strings of content, found by their keys.
 //!
-//! What a stream that was cut off had said is an estimate anyway, so an escaped character counts as what it most often
-//! is, and arguments that are no text count with their brackets.
+//! The output of an interrupted stream is an estimate anyway. So an escaped character counts as its most frequent
+//! length, and arguments that are not text count with their brackets.
 
 use memchr::{memchr, memchr2};
 
-/// Bytes of pictures and sounds in a whole answer. Nobody knows how many tokens one is: they count as they are written.
+/// Bytes of images and audio in an answer that is not streamed. Their tokens are unknown, so they count by their
+/// encoded length.
 pub(crate) fn media_bytes(body: &[u8]) -> u64 {
     let mut media = 0;
     values(body, &[], |key, length| {
@@ -14,18 +15,20 @@ pub(crate) fn media_bytes(body: &[u8]) -> u64 {
     media
 }
 
-/// What stands under a word for media and is longer is some.
+/// A longer value under a key of media is media.
 const LONGEST_WORD: u64 = 4_096;
 
-/// The lengths of all strings whose key counts, with what [`values`] tells of the keys of `whole`.
+/// The sum of the lengths of all strings whose key counts, with the lengths that [`values`] reports for the keys of
+/// `whole`.
 pub(crate) fn sum(data: &[u8], whole: &[&[u8]], counts: impl Fn(&[u8]) -> bool) -> u64 {
     let mut sum = 0;
     values(data, whole, |key, length| sum += if counts(key) { length } else { 0 });
     sum
 }
 
-/// Reports the length of each string that is the value of a key, at any depth. The objects and lists of the keys of
-/// `whole` are told as they are written and not looked into. What is no JSON tells something or nothing, and ends.
+/// Reports the length of each string that is the value of a key, at any depth. Objects and lists under the keys of
+/// `whole` are reported by their raw length, without their content. For text that is not JSON the result is arbitrary,
+/// but it ends.
 pub(crate) fn values(data: &[u8], whole: &[&[u8]], mut each: impl FnMut(&[u8], u64)) {
     let mut at = 0;
     while let Some(quote) = memchr(b'"', rest(data, at)) {
@@ -61,7 +64,7 @@ fn blank(data: &[u8], at: usize) -> usize {
     at + rest(data, at).iter().take_while(|byte| byte.is_ascii_whitespace()).count()
 }
 
-/// Where the string that begins at `at`, behind its quote, ends, and how many bytes it stands for.
+/// The end of the string that begins at `at`, after its quote, and its unescaped length in bytes.
 fn string(data: &[u8], mut at: usize) -> (usize, u64) {
     let mut length = 0;
     while let Some(found) = memchr2(b'"', b'\\', rest(data, at)) {
@@ -70,7 +73,7 @@ fn string(data: &[u8], mut at: usize) -> (usize, u64) {
         if data.get(at) == Some(&b'"') {
             return (at, length);
         }
-        // What is escaped by number is most often a letter of two or three bytes.
+        // An escaped code point is usually a letter of two or three bytes.
         let unicode = data.get(at + 1) == Some(&b'u');
         length += if unicode { 3 } else { 1 };
         at += if unicode { 6 } else { 2 };
@@ -78,7 +81,7 @@ fn string(data: &[u8], mut at: usize) -> (usize, u64) {
     (data.len(), length + rest(data, at).len() as u64)
 }
 
-/// Where the object or list that begins at `at` ends.
+/// The end of the object or list that begins at `at`.
 fn span(data: &[u8], mut at: usize) -> usize {
     let mut depth = 0usize;
     while let Some(byte) = data.get(at) {

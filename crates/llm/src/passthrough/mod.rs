@@ -1,4 +1,4 @@
-//! Bodies and streams of the caller's own format: looked at, edited in a few places, never rebuilt.
+//! Bodies and streams in the caller's own format: read, edited in a few places, never rebuilt.
 
 pub mod caching;
 pub mod content;

@@ -1,6 +1,6 @@
-//! What a request needs of a model, in the words of the catalogue of models.
+//! The capabilities that a request needs from a model, by the names of the catalogue.
 //!
-//! Asked only by policies with rules or capabilities; a scan has no part in it but to know the places.
+//! Computed only for policies with rules or capabilities; a scan only records the positions.
 
 mod parts;
 
@@ -14,29 +14,29 @@ use crate::operation::{Operation, OperationKind};
 use crate::passthrough::scan::members::unescape;
 use crate::passthrough::scan::{Field, Scanned};
 
-/// A set of what is needed.
+/// A set of capabilities.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub struct Needs(u16);
 
 impl Needs {
-    /// Functions are declared, which the model may call.
+    /// Declares functions that the model may call.
     pub const TOOLS: Self = Self(1);
-    /// Pictures are shown, or films.
+    /// Contains images or video.
     pub const VISION: Self = Self(1 << 1);
-    /// Thinking is asked for.
+    /// Asks for thinking.
     pub const REASONING: Self = Self(1 << 2);
-    /// The answer must satisfy a schema.
+    /// The answer must match a schema.
     pub const STRUCTURED_OUTPUTS: Self = Self(1 << 3);
     /// A prefix is to be cached, or was.
     pub const PROMPT_CACHING: Self = Self(1 << 4);
-    /// Sound is sent or wanted.
+    /// Contains audio, or asks for it.
     pub const AUDIO: Self = Self(1 << 5);
-    /// Documents are sent as they are.
+    /// Contains documents.
     pub const FILES: Self = Self(1 << 6);
-    /// Vectors are wanted.
+    /// Asks for embeddings.
     pub const EMBEDDINGS: Self = Self(1 << 7);
 
-    /// Every need with its name: the words of `LLMProvider.spec.models[].capabilities`.
+    /// Every capability with its name, as in `LLMProvider.spec.models[].capabilities`.
     pub const NAMES: [(Self, &'static str); 8] = [
         (Self::TOOLS, "Tools"),
         (Self::VISION, "Vision"),
@@ -54,7 +54,7 @@ impl Needs {
         self.0 & other.0 == other.0
     }
 
-    /// Whether there is none.
+    /// Whether the set is empty.
     #[must_use]
     pub const fn is_empty(self) -> bool {
         self.0 == 0
@@ -91,10 +91,11 @@ impl fmt::Debug for Needs {
 }
 
 impl Scanned {
-    /// What the request needs. `body` is the one that was scanned; what in it has another shape than the dialect's needs
-    /// nothing, for the upstream will refuse it.
+    /// The capabilities that the request needs. `body` is the one that was scanned; parts of it with another shape than
+    /// the dialect's need nothing, because the upstream will refuse them.
     ///
-    /// Dialect and kind of the operation say where in the body to look; Responses are needy too, and have no format.
+    /// The dialect and the kind of the operation determine the positions in the body; Responses have needs too,
+    /// although they have no format.
     #[must_use]
     pub fn needs(&self, operation: &Operation, body: &[u8]) -> Needs {
         match operation.kind {
@@ -135,13 +136,13 @@ impl Scanned {
     }
 }
 
-/// Whether a list holds such an element.
+/// Whether a list contains an element that matches.
 fn holds(list: &str, such: impl Fn(&str) -> bool) -> bool {
     let mut any = false;
     raw::elements(list, |element| any |= such(element.get())).is_ok() && any
 }
 
-/// Google's tools come in groups, some of which hold none of the caller's functions.
+/// Google's tools come in groups, some of which contain no functions of the caller.
 fn declares(dialect: Dialect, tools: &str) -> bool {
     match dialect {
         Dialect::Gemini => holds(tools, |group| {
@@ -151,12 +152,12 @@ fn declares(dialect: Dialect, tools: &str) -> bool {
     }
 }
 
-/// The value under one of a key's two spellings; none where it is null.
+/// The value under one of a key's two spellings; `None` if it is null.
 fn either<'a>(object: &'a str, [camel, snake]: [&str; 2]) -> Option<&'a str> {
     member(object, camel).or_else(|| member(object, snake)).filter(|raw| *raw != "null")
 }
 
-/// What Gemini's `generationConfig` asks for.
+/// The needs of Gemini's `generationConfig`.
 fn generation(config: &str) -> Needs {
     let there = |names| either(config, names).is_some();
     let schema = there(["responseSchema", "response_schema"]) || there(["responseJsonSchema", "response_json_schema"]);
@@ -230,7 +231,7 @@ mod tests {
                 r#"{"messages":[{"content":[{"type":"document","source":{"type":"url"}},{"type":"text","text":"x"}]}]}"#,
                 &["Files"],
             ),
-            // What a tool was given is no part of the conversation's, and neither is its schema.
+            // Arguments of a tool are not part of the conversation, and neither is its schema.
             (
                 MESSAGES,
                 r#"{"messages":[{"content":[{"type":"tool_use","input":{"content":[{"type":"image"}]}}]}]}"#,

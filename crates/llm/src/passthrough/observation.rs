@@ -1,31 +1,31 @@
-//! What an event of a stream says, whatever its format.
+//! Observations of a stream's event, in any format.
 
 use crate::chat::StreamError;
 
-/// What one event says.
+/// The observations of one event.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Observation {
-    /// Text, thinking, a refusal, audio, a tool's name or arguments. After the first content also
-    /// any event that was not worth reading.
+    /// Whether it has content: text, thinking, a refusal, audio, a tool's name or arguments. After the first content
+    /// this is also set for events that were not parsed.
     pub content: bool,
-    /// The dialect's own end: `[DONE]`, `message_stop`, `response.completed`, `.failed` or
-    /// `.incomplete`, Gemini's finish reason (after which old Vertex models may send more).
+    /// Whether it is the dialect's own end: `[DONE]`, `message_stop`, `response.completed`, `.failed` or `.incomplete`,
+    /// Gemini's finish reason (after which old Vertex models may send more).
     pub terminal: bool,
     /// An error reported inside the stream.
     pub error: Option<StreamError>,
-    /// OpenAI's usage chunk: `choices` is there and empty, and usage is reported.
+    /// Whether it is OpenAI's usage chunk: `choices` is present and empty, and usage is reported.
     pub usage_only: bool,
-    /// The data is not JSON of this dialect.
+    /// Whether the data is not JSON of this dialect.
     pub malformed: bool,
 }
 
-/// One event as a format reads it. `T`: usage in the format's own terms.
+/// One event, as a format parses it. `T`: usage in the format's own type.
 #[derive(Debug, Default)]
 pub(crate) struct Parsed<T = ()> {
     pub observation: Observation,
-    /// A finish reason, or an end, was told.
+    /// Whether it has a finish reason, or an end.
     pub finished: bool,
-    /// The reason explains an answer without content: length, a filter.
+    /// Whether the reason explains an answer without content: length, a filter.
     pub explained: bool,
     pub tokens: Option<T>,
     pub model: Option<String>,
@@ -40,7 +40,7 @@ impl<T> Parsed<T> {
         Parsed { observation: Observation::default(), finished: false, explained: false, tokens: None, model: None }
     }
 
-    /// The same once `take` has had its usage.
+    /// Passes the usage to `take`, and returns the rest.
     pub fn take_tokens(self, take: impl FnOnce(Option<T>)) -> Parsed {
         let Parsed { observation, finished, explained, tokens, model } = self;
         take(tokens);

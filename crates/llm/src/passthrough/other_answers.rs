@@ -1,4 +1,4 @@
-//! Whole answers of operations that are no conversation.
+//! Answers of operations other than conversations, not streamed.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -12,7 +12,7 @@ use crate::json::lenient::{
 use crate::operation::OperationKind;
 use crate::passthrough::summary::AnswerSummary;
 
-/// Answers that are no conversation.
+/// Answers other than conversations.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Plain<'a> {
@@ -26,13 +26,13 @@ struct Plain<'a> {
     embeddings: Present,
     #[serde(rename = "input_tokens")]
     input_tokens: LenientCount,
-    /// Seconds of what was transcribed.
+    /// Seconds of transcribed audio.
     duration: LenientMillis,
     #[serde(rename = "service_tier")]
     service_tier: LenientTier,
 }
 
-/// Embeddings, counted tokens and lists of models; None where it is no object.
+/// Embeddings, counted tokens and lists of models; `None` if it is not an object.
 pub(crate) fn plain(dialect: Dialect, kind: OperationKind, body: &[u8]) -> Option<AnswerSummary> {
     let mut slow = None;
     let plain: Plain<'_> = object(body, &mut slow)?;
@@ -46,7 +46,7 @@ pub(crate) fn plain(dialect: Dialect, kind: OperationKind, body: &[u8]) -> Optio
     let (there, field) = match (kind, dialect) {
         (OperationKind::Embeddings, Dialect::Gemini) => (plain.embedding.0 || plain.embeddings.0, "embeddings"),
         (OperationKind::Embeddings, _) => (plain.data.0, "data"),
-        // Google leaves out what is zero.
+        // Google omits zeros.
         (OperationKind::CountTokens, Dialect::Gemini) => (true, "totalTokens"),
         (OperationKind::CountTokens, _) => (plain.input_tokens.0.is_some(), "input_tokens"),
         (_, Dialect::Gemini) => (true, "models"),
@@ -58,7 +58,7 @@ pub(crate) fn plain(dialect: Dialect, kind: OperationKind, body: &[u8]) -> Optio
     Some(AnswerSummary { usage, model, ..AnswerSummary::default() })
 }
 
-/// Usage, model and error where the answer is JSON that reports them.
+/// Usage, model and error, if the answer is JSON that contains them.
 pub(crate) fn other(body: &[u8]) -> AnswerSummary {
     let mut slow: Option<Value> = None;
     let Some(plain) = object::<Plain<'_>>(body, &mut slow) else { return AnswerSummary::default() };
@@ -69,7 +69,7 @@ pub(crate) fn other(body: &[u8]) -> AnswerSummary {
     AnswerSummary { usage, model: plain.model.owned(), error: plain.error.0, ..AnswerSummary::default() }
 }
 
-/// Pictures that were made.
+/// Generated images.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Pictures<'a> {
@@ -84,13 +84,13 @@ struct Pictures<'a> {
 #[serde(default)]
 struct Picture {}
 
-/// Reads an answer that made pictures.
+/// Reads an answer with generated images.
 pub(crate) fn pictures(body: &[u8]) -> AnswerSummary {
     let mut slow: Option<Value> = None;
     let Some(pictures) = object::<Pictures<'_>>(body, &mut slow) else { return AnswerSummary::default() };
     let mut usage = pictures.usage.0.map(|tokens| tokens.usage()).unwrap_or_default();
     usage.images = pictures.data.count().map(|count| u64::try_from(count).unwrap_or(u64::MAX));
-    // Nothing else is made here; the older models do not say so.
+    // All output is images; the older models do not report that.
     usage.image_output = usage.image_output.or(usage.output);
     usage = usage.believed(false);
     AnswerSummary { usage, model: pictures.model.owned(), error: pictures.error.0, ..AnswerSummary::default() }

@@ -1,17 +1,17 @@
-//! One pass over a request's body: where the few things stand that a gateway reads or edits.
+//! One pass over a request's body, to find the few values that a gateway reads or edits.
 //!
-//! Bytes go through; only what is listed here is looked at. A key that the gateway reads may stand
-//! only once in its object, after unescaping, for another parser would read the other one; and it may stand in no other
-//! case, for some parsers would read that one too.
+//! Bytes pass through; only the listed keys are read. A key that the gateway reads may occur only once in its object,
+//! after unescaping, because another parser might read the other one; and it may not occur in another case, because
+//! some parsers would read that one too.
 //!
 //! | file | holds |
 //! |---|---|
 //! | `field` | the keys |
 //! | `members` | keys, and the shapes of values |
-//! | `generation` | Gemini's `generationConfig`, which is looked into |
-//! | `cap` | how long an answer may be, and how many are asked for |
-//! | `thinking` | budgets for thinking that must stay below a cap |
-//! | `edit` | the edits, and nothing else, that a body of the caller's own dialect gets |
+//! | `generation` | Gemini's `generationConfig`, whose members are read |
+//! | `cap` | the limit of an answer's length, and the number of answers |
+//! | `thinking` | thinking budgets that must stay below a limit |
+//! | `edit` | all edits of a body in the caller's own dialect |
 
 mod cap;
 mod edit;
@@ -39,7 +39,7 @@ use members::{boolean, differs_in_case, short, unescape, whole};
 
 use crate::json::raw;
 
-/// Why a body cannot be used.
+/// Why a body can't be used.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ScanError {
     #[error("the body is not JSON: {0}")]
@@ -60,15 +60,15 @@ pub enum ScanError {
     Wrong { field: &'static str, expected: &'static str },
 }
 
-/// The models with which Anthropic may answer in place of the one that is asked for.
+/// The models with which Anthropic may answer instead of the requested one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OwnFallbacks {
-    /// Those that Anthropic chooses.
+    /// The models that Anthropic chooses.
     Default,
     Models(Vec<String>),
 }
 
-/// What a body says to the gateway.
+/// The values in a body that the gateway uses.
 #[derive(Clone, Debug, Default)]
 pub struct Scanned {
     /// `model`, unescaped.
@@ -79,29 +79,29 @@ pub struct Scanned {
     pub include_usage: bool,
     /// `fallbacks`: names, in order.
     pub fallbacks: Option<Vec<String>>,
-    /// `fallbacks` is Anthropic's own: `"default"`, or objects without a provider. It is left where it stands.
+    /// Set if `fallbacks` is Anthropic's own: `"default"`, or objects without a provider. It stays in the body.
     pub own_fallbacks: Option<OwnFallbacks>,
     /// `prompt_cache_key`.
     pub session: Option<String>,
-    /// `previous_response_id`, or another handle that only one account knows, as it stands there.
+    /// `previous_response_id`, or another handle that only one account knows, as raw text.
     pub handle: Option<String>,
-    /// Hash of what does not change from turn to turn: system prompt and first user message; with
-    /// whether there are earlier turns.
+    /// A hash of what does not change from turn to turn: system prompt and first user message; with the number of
+    /// turns.
     pub conversation: Option<Conversation>,
-    /// `background` says something else than no. That is a response's; of a picture it is the backdrop.
+    /// Whether `background` has any value but false. In a response it is the mode; for images it is the backdrop.
     pub background: bool,
-    /// `service_tier` in lower case, or a `speed` beyond the usual, which Anthropic has beside it: another price.
+    /// `service_tier` in lower case, or a faster `speed`, which Anthropic has too: a different price.
     pub service_tier: Option<String>,
-    /// What the fields that cap an answer say, in the order of [`CapField`].
+    /// The values of the fields that limit an answer, in the order of [`CapField`].
     caps: [Option<u64>; 4],
     n: Option<u64>,
     best_of: Option<u64>,
     generation: Option<GenerationConfig>,
-    /// What was read, in the body's order.
+    /// The members that were read, in the body's order.
     places: Vec<Member>,
-    /// Google's keys are spelled with underscores here.
+    /// Whether Google's keys are spelled with underscores in this body.
     snake_case: bool,
-    /// Where members begin (after `{`), and how many there are.
+    /// Where members begin (after `{`), and their number.
     inside: usize,
     members: usize,
 }
@@ -113,12 +113,12 @@ pub struct Conversation {
     pub turns: usize,
 }
 
-/// Bytes of the longest value that is kept: names, and what is looked up by them.
+/// The longest value that is kept, in bytes: names and keys for lookups.
 const LONGEST: usize = 4_096;
-/// Fallbacks that a body may bring along.
+/// The most fallbacks of a body.
 pub const MOST_FALLBACKS: usize = 32;
 
-/// Reads a body of any dialect: `messages`, `contents` and `input` are its turns.
+/// Scans a body of any dialect: `messages`, `contents` and `input` are its turns.
 ///
 /// # Errors
 /// [`ScanError`], in words for the caller.
@@ -126,7 +126,7 @@ pub fn scan(body: &[u8]) -> Result<Scanned, ScanError> {
     let text = std::str::from_utf8(body).map_err(|e| ScanError::NotJson(format!("{e}")))?;
     let mut reading = BodyReading { text, scanned: Scanned::default(), opening: [None, None], speed: None };
     reading.scanned.inside = text.find('{').map_or(0, |at| at + 1);
-    // What is wrong first; that the rest is no JSON is worse.
+    // The first problem, unless the rest is not JSON, which is worse.
     let mut wrong = None;
     let members = raw::members(text, |key, value| {
         if wrong.is_none() {
@@ -144,7 +144,7 @@ pub fn scan(body: &[u8]) -> Result<Scanned, ScanError> {
     }
 }
 
-/// A scan under way.
+/// A scan in progress.
 struct BodyReading<'a> {
     text: &'a str,
     scanned: Scanned,
@@ -177,7 +177,7 @@ impl<'a> BodyReading<'a> {
                 Some(own) => scanned.own_fallbacks = Some(own),
                 None => scanned.fallbacks = Some(fallbacks(raw)?),
             },
-            // OpenRouter's own way to fail over: around the key's fence, and at another price.
+            // OpenRouter's own fallbacks would bypass the key's allowed models, at another price.
             Field::Models if !matches!(raw, "null" | "[]") => return Err(ScanError::OtherModels("models")),
             Field::Route if raw != "null" => return Err(ScanError::OtherModels("route")),
             Field::StreamOptions => scanned.include_usage = include_usage(raw)?,
@@ -209,7 +209,7 @@ impl<'a> BodyReading<'a> {
     fn done(self) -> Scanned {
         let BodyReading { mut scanned, opening, speed, .. } = self;
         scanned.service_tier = speed.or(scanned.service_tier);
-        // Zero is proto's word for nothing said.
+        // Zero is unset in proto.
         let generation = scanned.generation.as_ref().and_then(|generation| generation.cap).filter(|cap| *cap > 0);
         scanned.caps[CapField::Generation as usize] = generation;
         scanned.conversation = opening[1].and_then(|turns| conversation(opening[0], turns));
@@ -222,21 +222,21 @@ impl Scanned {
         self.places.iter().find(|member| member.field == field)
     }
 
-    /// The value of a field, as it stands in the body that was scanned; none where it is null.
+    /// The raw value of a field in the body that was scanned; `None` if it is null.
     pub(crate) fn value<'b>(&self, body: &'b [u8], field: Field) -> Option<&'b str> {
         let bytes = body.get(self.place(field)?.value.clone())?;
         std::str::from_utf8(bytes).ok().filter(|raw| *raw != "null")
     }
 }
 
-/// Where a part of a text stands in it.
+/// The range of a part in a text.
 fn place(text: &str, part: &str) -> Range<usize> {
     let start = part.as_ptr() as usize - text.as_ptr() as usize;
     start..start + part.len()
 }
 
-/// `fallbacks`, if it is the field of Anthropic's API: `"default"`, or `[{"model": "claude-…"}]`. Ours names a provider in
-/// each object, or is a list of texts.
+/// `fallbacks`, if it is the field of Anthropic's API: `"default"`, or `[{"model": "claude-…"}]`. Ours has a provider
+/// in each object, or is a list of texts.
 fn anthropics(raw: &str) -> Option<OwnFallbacks> {
     #[derive(Deserialize)]
     struct Other {
@@ -280,7 +280,7 @@ fn fallbacks(raw: &str) -> Result<Vec<String>, ScanError> {
     let (mut names, mut sound) = (Vec::new(), true);
     let read = raw::elements(raw, |entry| match serde_json::from_str::<FallbackEntry>(entry.get()) {
         _ if entry.get().len() > LONGEST => sound = false,
-        // One more than may be named tells that there are too many.
+        // One more than allowed, to detect that there are too many.
         Ok(entry) if names.len() <= MOST_FALLBACKS => names.push(name(entry)),
         Ok(_) => {}
         Err(_) => sound = false,
@@ -309,15 +309,15 @@ fn include_usage(raw: &str) -> Result<bool, ScanError> {
     Ok(asked?.unwrap_or(false))
 }
 
-/// Hashes the system prompt and the first turn that is the user's.
+/// Hashes the system prompt and the first turn of the user.
 fn conversation(system: Option<&str>, turns: &str) -> Option<Conversation> {
     #[derive(Deserialize)]
     struct ScannedTurn<'a> {
         #[serde(borrow, default)]
         role: Option<Cow<'a, str>>,
     }
-    // Remembered by this process alone, so that it need not be the same in another: a prompt may be long, and the
-    // standard hash reads eight bytes at a time.
+    // Only this process uses it, so it need not be stable: a prompt may be long, and the standard hasher reads eight
+    // bytes at a time.
     let mut state = DefaultHasher::new();
     let mut add = |part: &str| {
         state.write(part.as_bytes());

@@ -1,10 +1,10 @@
-//! Taking out again what the gateway itself put into a conversation.
+//! Removes the gateway's own additions from a conversation.
 //!
-//! Across dialects an answer is told with things that only the gateway can read: thought signatures
-//! inside the ids of tool calls ([`signature`]), and thoughts under a [`mark`]. The client hands them
-//! back with its next request. If that goes to a provider of the client's own dialect, its bytes
-//! are not written anew, and the provider would refuse them: OpenAI an id over 40 characters, Anthropic
-//! and Gemini a signature that is not their own. So here, and here alone, such a body is edited:
+//! Across dialects an answer is told with things that only the gateway can read: thought signatures inside the ids of
+//! tool calls ([`signature`]), and thoughts under a [`mark`]. The client hands them back with its next request. If that
+//! goes to a provider of the client's own dialect, its bytes are not written anew, and the provider would refuse them:
+//! OpenAI an id over 40 characters, Anthropic and Gemini a signature that is not their own. So here, and here alone,
+//! such a body is edited:
 //!
 //! | dialect | ids of calls and results | thoughts | beside |
 //! |---|---|---|---|
@@ -26,17 +26,17 @@ use crate::json::raw::{self, is, member};
 use crate::provider::Target;
 use crate::registry;
 
-/// The body without what the gateway put in, for a target of the caller's own dialect. `None`: there is nothing of the
-/// kind, and the bytes go as they are.
+/// The body without the gateway's additions, for a target of the caller's own dialect. `None` if there are none, and
+/// the bytes are sent unchanged.
 ///
-/// Only the places are looked at where the gateway puts something: words that merely look like it,
-/// in a text or in a tool's arguments, stay.
+/// Only the fields are changed to which the gateway adds something: similar text elsewhere, in a text or in a tool's
+/// arguments, stays.
 #[must_use]
 pub fn strip_marks(target: &Target<'_>, body: &[u8]) -> Option<Vec<u8>> {
     if !holds_any(body) {
         return None;
     }
-    // What is not the dialect's is the upstream's to refuse.
+    // The upstream refuses a body that does not match the dialect.
     let text = std::str::from_utf8(body).ok()?;
     let marks = registry::marks(target.format());
     let (mut turns, mut budget) = (None, false);
@@ -90,26 +90,26 @@ pub fn strip_marks(target: &Target<'_>, body: &[u8]) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// Whether something stands in a body that the gateway put there, perhaps.
+/// Whether a body may contain an addition of the gateway.
 #[must_use]
 pub fn holds_any(bytes: &[u8]) -> bool {
     static MARKS: LazyLock<[Finder<'static>; 2]> = LazyLock::new(|| [signature::MARK, mark::MARK].map(Finder::new));
     MARKS.iter().any(|mark| mark.find(bytes).is_some())
 }
 
-/// Whether a key, with its quotes, is this one, escapes undone.
+/// Whether a key, with its quotes, is this one, after unescaping.
 fn unescaped(key: &str, known: &str) -> bool {
     key == known
         || key.contains('\\') && serde_json::from_str::<String>(key).is_ok_and(|key| known[1..known.len() - 1] == key)
 }
 
-/// The list of turns as it is written. Nothing of it is copied before the first turn that changes.
+/// The list of turns while it is rewritten. Nothing is copied before the first turn that changes.
 struct Rewrite<'a> {
     list: &'a str,
-    /// Up to here the list was gone through.
+    /// How far the list was processed.
     upto: usize,
     out: Option<Vec<u8>>,
-    /// Nothing is written yet.
+    /// Whether nothing is written yet.
     first: bool,
 }
 
@@ -141,7 +141,7 @@ impl Rewrite<'_> {
         turn.as_ptr() as usize - self.list.as_ptr() as usize
     }
 
-    /// From here on it is written: what is before goes along.
+    /// Starts to rewrite here: everything before is copied.
     fn begin(&mut self, at: usize) {
         let before = if self.first { 1 } else { self.upto };
         let mut out = Vec::with_capacity(self.list.len() + self.list.len() / 16);
@@ -149,7 +149,7 @@ impl Rewrite<'_> {
         self.out = Some(out);
     }
 
-    /// What stands instead of the list; none where nothing changes.
+    /// The new text of the list; `None` if nothing changed.
     fn done(&mut self) -> Option<Vec<u8>> {
         let mut out = self.out.take()?;
         out.push(b']');
@@ -157,11 +157,11 @@ impl Rewrite<'_> {
     }
 }
 
-/// What became of a turn.
+/// The result of editing a turn.
 enum Edited {
     Same,
     Changed(Value),
-    /// There was nothing else in it.
+    /// Nothing else is left in it.
     Gone,
 }
 
@@ -175,8 +175,7 @@ fn edit(target: &Target<'_>, text: &str) -> Edited {
     }
 }
 
-/// Whether the assistant's turn in hand begins without thinking, which Anthropic refuses where a
-/// budget for thinking is given.
+/// Whether the current assistant turn begins without thinking, which Anthropic refuses if there is a thinking budget.
 fn lacks_thinking([before, last]: &[Cow<'_, str>; 2]) -> bool {
     let first = |turn: &str| {
         let mut kind = None;

@@ -15,7 +15,7 @@ use crate::json::lenient;
 use crate::registry::StreamWatcher;
 use crate::tokens::usage::Usage;
 
-/// Watches a stream go by.
+/// Watches a stream that passes through.
 #[derive(Debug)]
 pub struct StreamWatch {
     watcher: StreamWatcher,
@@ -33,7 +33,7 @@ impl StreamWatch {
         StreamWatch { watcher, content: false, finished: false, explained: false, model: None, said: 0 }
     }
 
-    /// Looks at the next event. Blocks without data say nothing.
+    /// Reads the next event. Blocks without data are ignored.
     pub fn observe(&mut self, event: &Event) -> Observation {
         let data = event.data().unwrap_or_else(|| Cow::Borrowed(bare(event)));
         let (name, data) = (event.name(), data.trim());
@@ -47,32 +47,32 @@ impl StreamWatch {
         }
     }
 
-    /// What was used, as reported so far.
+    /// The usage reported so far.
     #[must_use]
     pub fn usage(&self) -> Usage {
         self.watcher.usage().believed(self.content)
     }
 
-    /// Bytes of content reported so far: text, thinking, tools' arguments, refusals. About so many, since events are not
-    /// read for it: from it the output of a stream is estimated that was cut off before it reported any.
+    /// Bytes of content so far: text, thinking, tools' arguments, refusals. Approximate, because events are not parsed
+    /// for it. If a stream breaks off before it reports its output, the output is estimated from these.
     #[must_use]
     pub fn content_bytes(&self) -> u64 {
         self.said
     }
 
-    /// Whether a finish reason or an end was seen. A stream that closes without is cut.
+    /// Whether a finish reason or an end was seen. A stream that closes without one is truncated.
     #[must_use]
     pub fn finished(&self) -> bool {
         self.finished
     }
 
-    /// Whether the answer ended with nothing in it, and no reason that explains that.
+    /// Whether the answer ended without content, and without a reason that explains that.
     #[must_use]
     pub fn empty(&self) -> bool {
         self.finished && !self.content && !self.explained
     }
 
-    /// The model's name as the upstream reports it.
+    /// The model's name from the upstream.
     #[must_use]
     pub fn model(&self) -> Option<&str> {
         self.model.as_deref()
@@ -89,7 +89,7 @@ impl StreamWatch {
     }
 }
 
-/// Vertex breaks off a stream with an error that stands there as plain JSON, in no `data` line.
+/// Vertex aborts a stream with an error as plain JSON, without a `data` line.
 fn bare(event: &Event) -> &str {
     let text = std::str::from_utf8(event.raw()).unwrap_or_default().trim();
     if lenient::is_object(text) { text } else { "" }

@@ -1,24 +1,24 @@
-//! What a server speaks: its API, the format of its conversations, its paths and its streams.
+//! The API of a server: its dialect, the format of its conversations, its paths and its streams.
 
 use super::url::UrlLayout;
 use crate::framing::Framing;
 use crate::{Dialect, Format};
 
-/// What a server speaks. Servers of one dialect may differ in all the rest.
+/// The API of a server. Servers of one dialect may differ in everything else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Api {
-    /// The API. Requests of callers who use the same one pass through as they are.
+    /// The API. Requests of callers with the same dialect pass through unchanged.
     pub dialect: Dialect,
-    /// The format that conversations of other callers are translated into.
+    /// The format to which conversations of other callers are translated.
     pub format: Format,
     pub url: UrlLayout,
-    /// How its streams are cut into events.
+    /// How its streams are split into events.
     pub framing: Framing,
     /// A header that every request needs.
     pub header: Option<(&'static str, &'static str)>,
 }
 
-/// As OpenAI serves it, and most others.
+/// OpenAI's API, which most others serve too.
 pub const OPENAI: Api = Api {
     dialect: Dialect::OpenAi,
     format: Format::OpenAiChat,
@@ -45,7 +45,7 @@ pub const GEMINI: Api = Api {
 };
 
 impl Api {
-    /// As the owner of a dialect serves it.
+    /// The API of the vendor of a dialect.
     #[must_use]
     pub const fn of(dialect: Dialect) -> &'static Api {
         match dialect {

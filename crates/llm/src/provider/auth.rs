@@ -1,4 +1,4 @@
-//! How a provider takes its credential.
+//! How a provider accepts its credential.
 
 /// The header that carries a credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ impl Auth {
         }
     }
 
-    /// What stands in front of the credential in the header's value.
+    /// The prefix of the credential in the header's value.
     #[must_use]
     pub fn prefix(self) -> &'static str {
         match self {

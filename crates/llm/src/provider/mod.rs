@@ -1,12 +1,12 @@
-//! What is known of each type of provider without asking it: a row of [`TYPES`].
+//! Facts about each type of provider: a row of [`TYPES`].
 //!
 //! | file | holds |
 //! |---|---|
 //! | `table` | the rows |
-//! | `api` | what a server speaks: dialect, format, paths, framing |
+//! | `api` | the API of a server: dialect, format, paths, framing |
 //! | `url` | the layouts of paths |
 //! | `auth` | the header that carries a credential |
-//! | `quirks` | what a server accepts and refuses beside its format |
+//! | `quirks` | what a server accepts and refuses besides its format |
 //! | `target` | a model of a provider, for which a request is written |
 
 mod api;
@@ -28,19 +28,19 @@ pub use url::UrlLayout;
 pub struct ProviderType {
     /// As in `LLMProvider.spec.type`.
     pub name: &'static str,
-    /// `None` for `Mock`, for which it is a setting.
+    /// `None` for `Mock`, where it is a setting.
     pub api: Option<&'static Api>,
-    /// Where it answers unless the object says otherwise, its version path included.
+    /// The default endpoint, including its version path.
     pub endpoint: Option<&'static str>,
     pub auth: Auth,
-    /// Works without a credential.
+    /// Whether it works without a credential.
     pub keyless: bool,
     pub quirks: Quirks,
-    /// Variables in which a credential is looked for when there are no objects, in order.
+    /// Environment variables for a credential if there are no objects, in order of precedence.
     pub variables: &'static [&'static str],
 }
 
-/// The type of that name.
+/// The type with this name.
 #[must_use]
 pub fn lookup(name: &str) -> Option<&'static ProviderType> {
     TYPES.iter().find(|kind| kind.name == name)

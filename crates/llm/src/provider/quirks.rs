@@ -1,4 +1,4 @@
-//! What one server accepts and another refuses although both speak the same format, as data.
+//! What one server accepts and another refuses although both use the same format, as data.
 //!
 //! A quirk belongs to the provider's type, never to a model's name: encoders and edits read it from their
 //! [`Target`](super::Target). Add one only with the code or the test that reads it.
@@ -10,7 +10,8 @@ use crate::passthrough::scan::CapField;
 /// What a server accepts and refuses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quirks {
-    /// Families: metrics of one name that differ in the values of their labels.
+    /// The fields that limit the output of an OpenAI chat completion there. The first one is written. Empty if no such
+    /// request is sent there.
     pub caps: &'static [CapField],
     /// When a stream reports its usage.
     pub stream_usage: StreamUsage,
@@ -19,33 +20,33 @@ pub struct Quirks {
 /// When a stream reports its usage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StreamUsage {
-    /// Without being asked.
+    /// Always.
     Always,
     /// Only if the request says `stream_options.include_usage`.
     OnRequest,
 }
 
 impl Quirks {
-    /// As OpenAI, Groq, Cerebras and OpenRouter document their APIs: `max_tokens` is deprecated, and OpenAI's reasoning
+    /// As documented by OpenAI, Groq, Cerebras and OpenRouter: `max_tokens` is deprecated, and OpenAI's reasoning
     /// models refuse it.
     pub const OPENAI: Quirks =
         Quirks { caps: &[CapField::MaxCompletionTokens, CapField::MaxTokens], stream_usage: StreamUsage::OnRequest };
 
-    /// Newer servers take both words for the cap, older ones read only `max_tokens`, and none is known to refuse that.
+    /// Newer servers accept both fields, older ones read only `max_tokens`, and none is known to refuse that.
     pub const SELF_HOSTED: Quirks =
         Quirks { caps: &[CapField::MaxTokens, CapField::MaxCompletionTokens], ..Quirks::OPENAI };
 
-    /// The newer word is ignored.
+    /// The newer field is ignored.
     pub const OLLAMA: Quirks = Quirks { caps: &[CapField::MaxTokens], ..Quirks::OPENAI };
 
-    /// Mistral refuses any field that it does not know, the newer word for the cap among them, and reports usage unasked.
+    /// Mistral refuses unknown fields, including the newer one for the limit, and always reports usage.
     pub const MISTRAL: Quirks = Quirks { caps: &[CapField::MaxTokens], stream_usage: StreamUsage::Always };
 
-    /// APIs of their own, where nothing has to be asked for.
+    /// Other APIs, where nothing has to be requested.
     pub const NONE: Quirks = Quirks { caps: &[], stream_usage: StreamUsage::Always };
 
-    /// The fields by which a server of the caller's own dialect lets an answer of this operation be capped. The first is
-    /// written where the caller wrote none. Empty: the answer has no length to cap.
+    /// The fields with which a server of the caller's own dialect limits an answer of this operation. The first is
+    /// written if the caller wrote none. Empty: the answer has no length to limit.
     #[must_use]
     pub fn caps(&self, operation: &Operation) -> &'static [CapField] {
         match (operation.dialect, operation.kind) {
@@ -54,7 +55,7 @@ impl Quirks {
         }
     }
 
-    /// Whether usage has to be asked for on the caller's behalf when such a request streams.
+    /// Whether usage must be requested on the caller's behalf if such a request is streamed.
     #[must_use]
     pub fn asks_stream_usage(&self, operation: &Operation) -> bool {
         operation.dialect == Dialect::OpenAi

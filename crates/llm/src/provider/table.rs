@@ -54,9 +54,9 @@ pub const TYPES: &[ProviderType] = &[
     },
     ProviderType { keyless: true, quirks: Quirks::SELF_HOSTED, ..openai_like("vLLM", None, &[]) },
     ProviderType { keyless: true, quirks: Quirks::SELF_HOSTED, ..openai_like("OpenAICompatible", None, &[]) },
-    // What it speaks is a setting.
+    // Its API is a setting.
     ProviderType { keyless: true, api: None, ..openai_like("Mock", None, &[]) },
 ];
 
-/// Stands in for a type that only a newer version knows. Nothing is sent to it.
+/// The placeholder for a type that only a newer version knows. No request is sent to it.
 pub static UNKNOWN: ProviderType = ProviderType { quirks: Quirks::NONE, ..openai_like("", None, &[]) };

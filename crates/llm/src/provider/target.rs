@@ -1,4 +1,4 @@
-//! What a request is written for.
+//! The target of a request.
 
 use crate::operation::Operation;
 use crate::path::{PathError, UpstreamPath};
@@ -8,24 +8,24 @@ use crate::provider::quirks::Quirks;
 use crate::provider::table::{TYPES, UNKNOWN};
 use crate::{Dialect, Format};
 
-/// The upstream that a request is written for. Whatever an encoder decides, it decides by this.
+/// The upstream that a request is encoded for. Encoders decide everything by this.
 #[derive(Clone, Copy, Debug)]
 pub struct Target<'a> {
     pub provider: &'static ProviderType,
-    /// What that server speaks: the provider's own API, or for a mock the one that it plays.
+    /// The API of that server: the provider's own, or for a mock the one that it imitates.
     pub api: &'static Api,
-    /// The model's name there.
+    /// The model's name at the provider.
     pub model: &'a str,
 }
 
-/// Targets with equal keys refuse the same requests, so that one of them has to be tried.
+/// Targets with equal keys refuse the same requests, so that only one of them has to be tried.
 ///
-/// A quirk for which an encoder refuses a request belongs in here.
+/// A quirk for which an encoder refuses a request must be part of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FitKey(Format);
 
 impl<'a> Target<'a> {
-    /// A model of a provider. `mock` is the dialect that a provider plays which has none of its own.
+    /// A model of a provider. `mock` is the dialect of a provider that has none of its own.
     #[must_use]
     pub fn new(provider: &'static ProviderType, mock: Dialect, model: &'a str) -> Self {
         Target { provider, api: provider.api.unwrap_or(Api::of(mock)), model }
@@ -43,7 +43,7 @@ impl<'a> Target<'a> {
         self.api.format
     }
 
-    /// What decides whether a request can be written for this target.
+    /// The key that determines whether a request can be encoded for this target.
     #[must_use]
     pub fn fit_key(&self) -> FitKey {
         FitKey(self.api.format)
@@ -54,10 +54,10 @@ impl<'a> Target<'a> {
         &self.provider.quirks
     }
 
-    /// The path below the endpoint at which this operation is asked for, with the model's name where the API wants it.
+    /// The path below the endpoint for this operation, with the model's name if the API expects it there.
     ///
     /// # Errors
-    /// [`PathError`] where the model's name would stand in the path, and can't.
+    /// [`PathError`] if the path would contain the model's name, and can't.
     pub fn path(&self, operation: &Operation, stream: bool) -> Result<UpstreamPath, PathError> {
         match operation.dialect == self.api.dialect {
             true => self.api.url.own(operation, self.model),

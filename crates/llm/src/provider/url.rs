@@ -1,9 +1,9 @@
-//! Where an operation's path and its model's name stand below an endpoint.
+//! The path of an operation, and of its model's name, below an endpoint.
 
 use crate::operation::{Operation, OperationKind};
 use crate::path::{PathError, PathSegment, UpstreamPath};
 
-/// How a server lays out its paths.
+/// The layout of a server's paths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UrlLayout {
     /// `chat/completions`; the body names the model.
@@ -18,7 +18,7 @@ impl UrlLayout {
     /// The path for an operation of the server's own dialect.
     ///
     /// # Errors
-    /// [`PathError`] where the model's name would stand in the path, and can't.
+    /// [`PathError`] if the path would contain the model's name, and can't.
     pub fn own(self, operation: &Operation, model: &str) -> Result<UpstreamPath, PathError> {
         match operation.path.split_once('*') {
             Some((_, verb)) if self == UrlLayout::Gemini => UpstreamPath::gemini(model, verb),
@@ -27,7 +27,8 @@ impl UrlLayout {
         }
     }
 
-    /// The path for an operation of another dialect. Conversations are translated; anything else keeps its own path.
+    /// The path for an operation of another dialect. Conversations are translated; other operations keep their own
+    /// path.
     ///
     /// # Errors
     /// As [`UrlLayout::own`].
@@ -42,7 +43,7 @@ impl UrlLayout {
         }
     }
 
-    /// What the query must say for a conversation that streams, whatever the caller wrote.
+    /// The query that a streamed conversation needs, whatever the caller wrote.
     #[must_use]
     pub fn stream_query(self) -> Option<&'static str> {
         match self {
@@ -74,7 +75,7 @@ mod tests {
         assert_eq!(path(chat, Gemini, "m", true), is("models/m:streamGenerateContent"));
         assert_eq!(path(chat, OpenAi, "m", true), is("chat/completions"));
         assert_eq!(path(chat, Gemini, "a/../b", false), Err(PathError::Dots));
-        // There the name stands in the body, where it harms nobody.
+        // The body contains the name there, which is harmless.
         assert_eq!(path(chat, OpenAi, "../models/llama", false), is("chat/completions"));
     }
 }

@@ -1,11 +1,11 @@
-//! How many tokens a request's input has, estimated from its bytes.
+//! Estimates the number of a request's input tokens from its bytes.
 //!
-//! No tokenizer: each model has its own, they weigh megabytes, and what is asked for is an upper bound that may be
-//! reserved. One pass over the raw JSON, in time that grows with its length. What is promised stands in
-//! `tests/estimate.rs`: rarely below what providers billed for recorded requests, and seldom twice as much.
+//! Without a tokenizer: each model has its own, they take megabytes, and an upper bound for reservations is enough. One
+//! pass over the raw JSON, in time linear in its length. `tests/estimate.rs` checks the guarantee: rarely below what
+//! providers billed for recorded requests, and seldom twice as much.
 //!
-//! What is not in the body cannot be estimated from it: a stored conversation, a cached prefix, what a provider's own tools
-//! read. [`crate::tokens::meter`] and [`crate::passthrough::scan::Scanned::handle`] report those.
+//! Content outside of the body can't be estimated from it: a stored conversation, a cached prefix, what a provider's
+//! own tools read. [`crate::tokens::meter`] and [`crate::passthrough::scan::Scanned::handle`] report those.
 
 mod family;
 mod media;
@@ -17,46 +17,46 @@ use crate::json::pieces::without_ascii_escapes;
 use family::{PictureCost, TokenFamily};
 use walk::FoundContent;
 
-/// What an input is made of, in tokens.
+/// The parts of an input, in tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TokenEstimate {
-    /// Prompts, turns, tools and schemas, with what providers put around them.
+    /// Prompts, turns, tools and schemas, with what providers add to them.
     pub text: u64,
     pub pictures: u64,
-    /// Sound and films.
+    /// Audio and video.
     pub audio: u64,
     pub documents: u64,
 }
 
 impl TokenEstimate {
-    /// All of them.
+    /// The sum.
     #[must_use]
     pub fn tokens(&self) -> u64 {
         self.text.saturating_add(self.pictures).saturating_add(self.audio).saturating_add(self.documents)
     }
 }
 
-/// What was found in a request, to be counted for one model or another.
+/// The content of a request, to be counted for one model or another.
 #[derive(Clone, Debug)]
 pub struct RequestInput(FoundContent);
 
 impl RequestInput {
-    /// Reads a body of the caller's dialect, of any operation: those that are no conversation have no format. Bytes that are
-    /// no such body make some estimate too.
+    /// Reads a body of the caller's dialect, of any operation: those other than conversations have no format. Other
+    /// bytes give an arbitrary estimate.
     #[must_use]
     pub fn read(caller: Dialect, body: &[u8]) -> Self {
         RequestInput(walk::found(caller, &without_ascii_escapes(body)).0)
     }
 
-    /// Whether something of it is elsewhere, and nobody knows how long it is: what the provider keeps, a document or a
-    /// recording behind a URL or a name. A picture is not: it has a largest size.
+    /// Whether some content is elsewhere, with unknown length: stored by the provider, or a document or a recording
+    /// behind a URL or a name. Images don't count, because their size is limited.
     #[must_use]
     pub fn is_elsewhere(&self) -> bool {
         let found = &self.0;
         found.kept > 0 || found.clips_elsewhere > 0 || found.documents_elsewhere > 0
     }
 
-    /// Whether all of it is words, and in the body.
+    /// Whether all content is text, and in the body.
     #[must_use]
     pub fn is_words(&self) -> bool {
         let found = &self.0;
@@ -73,10 +73,10 @@ impl RequestInput {
         beside.into_iter().chain(found.pictures).all(|count| count == 0)
     }
 
-    /// What a model of that name is billed for, where an upstream of that dialect serves it.
+    /// The tokens that a model with this name is billed for, at an upstream of this dialect.
     ///
-    /// Names decide. The dialect stands for the vendor whose tokenizer is likely where the name tells nothing, also for
-    /// operations that have no format. A provider type would say no more: most types serve models of several vendors.
+    /// Names decide. The dialect determines the probable tokenizer if the name is unknown, also for operations without
+    /// a format. A provider type would not help: most types serve models of several vendors.
     #[must_use]
     pub fn estimate(&self, upstream: Dialect, model: &str) -> TokenEstimate {
         let found = &self.0;
@@ -111,11 +111,11 @@ impl RequestInput {
 
 /// For each key that a model reads: its quotes, its colon, its comma. Thousandths of a token.
 const KEY: u64 = 1_500;
-/// What is somewhere else is taken to last so many seconds, or to have so many pages.
+/// The assumed length of content elsewhere, in seconds and in pages.
 const CLIP: u64 = 300;
 const PAGES: u64 = 5;
 
-/// Tokens of the input of a request in a dialect, for the model that the body names.
+/// Input tokens of a request in a dialect, for the model that the body names.
 #[must_use]
 pub fn input_tokens(dialect: Dialect, body: &[u8]) -> u64 {
     let body = without_ascii_escapes(body);
@@ -123,7 +123,7 @@ pub fn input_tokens(dialect: Dialect, body: &[u8]) -> u64 {
     RequestInput(found).estimate(dialect, &String::from_utf8_lossy(model)).tokens()
 }
 
-/// Tokens of an answer of which so many bytes of text were seen; at least one where there was any.
+/// Tokens of an answer of which this many bytes of text were received; at least one if there was any.
 #[must_use]
 pub fn output_tokens(bytes_of_content: u64) -> u64 {
     // English has four and a half bytes a token, code three and a half, Chinese three.

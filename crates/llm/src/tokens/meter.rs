@@ -1,4 +1,4 @@
-//! How a request is counted, and whether anybody can tell beforehand what it may cost.
+//! How a request is counted, and whether its cost can be known beforehand.
 
 mod tools;
 
@@ -7,18 +7,18 @@ use std::borrow::Cow;
 use crate::operation::{Meter, Operation, OperationKind};
 use crate::passthrough::scan::{Field, Scanned};
 
-/// What a request is counted by.
+/// The unit of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Metered {
-    /// By the usage that the answer reports.
+    /// By the usage in the answer.
     Tokens,
-    /// Pictures to be made.
+    /// Images to generate.
     Images(u64),
-    /// Characters to be spoken.
+    /// Characters of speech to generate.
     Characters(u64),
-    /// Nobody knows, and why.
+    /// Unknown, with the reason.
     Unmetered(&'static str),
-    /// Costs nothing.
+    /// Free.
     Free,
 }
 
@@ -40,14 +40,14 @@ pub fn meter(operation: &Operation, scanned: &Scanned, body: &[u8]) -> Metered {
     }
 }
 
-/// Whether the answer tells the tokens that it used, whatever else it costs. Of what is [`Metered::Unmetered`] the tools'
-/// answers do, and those made in the background or of recordings do not.
+/// Whether the answer reports its tokens, even if it costs more than those. Of [`Metered::Unmetered`] requests, those
+/// with tools do; those in background mode or with recordings do not.
 #[must_use]
 pub fn tells_tokens(operation: &Operation, scanned: &Scanned) -> bool {
     operation.meter == Meter::Tokens && !(operation.kind == OperationKind::Responses && scanned.background)
 }
 
-/// Those of `input`, unescaped.
+/// The characters of `input`, unescaped.
 fn characters(scanned: &Scanned, body: &[u8]) -> u64 {
     let input = scanned.value(body, Field::Input).and_then(|raw| serde_json::from_str::<Cow<'_, str>>(raw).ok());
     input.map_or(0, |input| input.chars().count() as u64)

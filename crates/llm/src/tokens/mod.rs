@@ -1,4 +1,4 @@
-//! What a request may use, what an answer says that it used, and whether that can be.
+//! What a request may use, the usage that an answer reports, and whether that is plausible.
 
 pub mod estimate;
 pub mod meter;

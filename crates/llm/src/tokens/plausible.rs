@@ -7,76 +7,76 @@
 
 use crate::tokens::usage::Usage;
 
-/// What providers put around a request beside its own words: templates, declarations of their tools, prompts of the
-/// model's maker, a context that they compacted before. In tokens.
+/// Tokens that providers add to a request: templates, declarations of their tools, prompts of the model's vendor, a
+/// context that they compacted before.
 const AROUND: u64 = 262_144;
-/// Where no window is known: the largest that anybody offers, and some.
+/// If the window is unknown: somewhat more than the largest known one.
 const LARGEST_WINDOW: u64 = 4_194_304;
-/// How often a provider's own tools may have a model read its context again.
+/// How often a provider's own tools may make a model read its context again.
 const ROUNDS: u64 = 16;
-/// Tokens of an answer that may not be seen in it: names of calls, marks, what ends it.
+/// Tokens of an answer that its content may not show: names of calls, markers, end tokens.
 const UNSEEN: u64 = 16_384;
-/// Bytes for each second of sound that no coding is below.
+/// The fewest bytes for a second of audio in any encoding.
 const LEAST_SOUND: u64 = 16;
 
-/// What a request's input is made of.
+/// The content of a request's input.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum InputSource {
-    /// Words alone, all of them in the body.
+    /// Only text, all of it in the body.
     Words,
-    /// Pictures, sound and documents too; or nobody has looked.
+    /// Images, audio and documents too; or unknown.
     #[default]
     Media,
-    /// What the provider keeps, or its own tools read.
+    /// Content that the provider stores, or that its own tools read.
     Elsewhere,
 }
 
-/// What is known of an attempt, whatever its answer tells.
+/// Facts about an attempt that do not depend on its answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AttemptFacts {
     /// Bytes of the request's body.
     pub sent: u64,
     pub reads: InputSource,
-    /// Of the model, in tokens.
+    /// The window of the model, in tokens.
     pub window: Option<u64>,
-    /// Tokens that the upstream was told to say at the most, in all answers together.
+    /// The limit of output tokens that the upstream got, for all answers together.
     pub cap: Option<u64>,
-    /// The most that the model can say, in all answers together.
+    /// The most tokens that the model can generate, for all answers together.
     pub most: Option<u64>,
-    /// All that it says is seen: it is known not to think, and makes words alone.
+    /// Whether all output is visible: the model is known not to think, and generates only text.
     pub shows_all: bool,
 }
 
 impl AttemptFacts {
-    /// The most tokens of input.
+    /// The most plausible tokens of input.
     fn input(&self) -> u64 {
         let words = self.sent.saturating_add(AROUND);
-        // What is told of windows may be old.
+        // The known window may be outdated.
         let window = self.window.map_or(LARGEST_WINDOW, |window| window.saturating_mul(2));
         match self.reads {
-            // A token of words has a byte at least, so as many as were sent are never too many.
+            // A token of text has at least one byte, so as many tokens as bytes were sent are always plausible.
             InputSource::Words => words.min(window).max(self.sent),
             InputSource::Media => words.max(window),
             InputSource::Elsewhere => words.max(window).saturating_mul(ROUNDS),
         }
     }
 
-    /// The most tokens of output that are no thoughts, and with them, where `seen` bytes of content came.
+    /// The most plausible tokens of output without thoughts, and with them, if `seen` bytes of content were received.
     fn output(&self, seen: u64) -> (u64, u64) {
         let rounds = if self.reads == InputSource::Elsewhere { ROUNDS } else { 1 };
         let all = self.most.or(self.window).unwrap_or(LARGEST_WINDOW).saturating_mul(2).saturating_mul(rounds);
-        // Not every server counts to the token.
+        // Not every server counts exactly.
         let capped = self.cap.map(|cap| cap.saturating_add(cap / 8).saturating_add(256).saturating_mul(rounds));
         let shown = match self.shows_all && self.reads != InputSource::Elsewhere {
             true => seen.saturating_add(UNSEEN),
             false => u64::MAX,
         };
-        // What was seen was said, whatever was allowed.
+        // Received content was generated, whatever the limit was.
         let most = |bound: u64| bound.min(shown).max(seen);
         (most(capped.unwrap_or(all)), most(all.max(capped.unwrap_or(0))))
     }
 
-    /// What is told less the figures that can't be. `seen`: bytes of content.
+    /// The reported usage without implausible numbers. `seen`: bytes of content.
     #[must_use]
     pub fn judge(&self, reported: &Usage, seen: u64) -> Usage {
         let mut usage = *reported;
@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn a_figure_that_can_t_be_counts_as_not_told() {
-        // A hundred bytes that were sent, forty that came.
+        // A hundred bytes were sent, forty were received.
         let words =
             AttemptFacts { sent: 100, reads: InputSource::Words, window: Some(128_000), ..AttemptFacts::default() };
         let media = AttemptFacts { reads: InputSource::Media, ..words };
@@ -169,7 +169,7 @@ mod tests {
             let expected = (reported.input.filter(|_| input), reported.output.filter(|_| output));
             assert_eq!((judged.input, judged.output), expected, "{what}");
         }
-        // Thoughts may come on top of a cap on words, and a cap that nobody heeds is no proof.
+        // Thoughts may be added to a limit for text, and a limit that a server ignores proves nothing.
         let thought = Usage { reasoning: Some(5_000), ..reported(30, 5_050) };
         assert_eq!(capped.judge(&thought, 40), thought);
         assert_eq!(capped.judge(&reported(30, 900), 4_000), reported(30, 900));

@@ -1,63 +1,63 @@
-//! What an answer used, in one meaning for all dialects.
+//! The usage of an answer, with one meaning for all dialects.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// Tokens of one answer, and what else is counted. Absent means that the upstream did not say; it is never a zero.
+/// Tokens of one answer, and other units. Absent means that the upstream did not report it; it never means zero.
 ///
-/// The dialects disagree on what includes what; here `input` *includes* cached and cache-writing
-/// tokens (as OpenAI's `prompt_tokens` does and Anthropic's `input_tokens` does not), and `output`
-/// *includes* reasoning (as OpenAI's does and Gemini's `candidatesTokenCount` does not).
+/// The dialects disagree on what includes what; here `input` *includes* cached and cache-writing tokens (like OpenAI's
+/// `prompt_tokens` and unlike Anthropic's `input_tokens`), and `output` *includes* reasoning (like OpenAI's and unlike
+/// Gemini's `candidatesTokenCount`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
-    /// All input tokens, cached ones included.
+    /// All input tokens, including cached ones.
     pub input: Option<u64>,
-    /// Of `input`: read from the provider's prompt cache.
+    /// Included in `input`: read from the provider's prompt cache.
     pub cached_input: Option<u64>,
-    /// Of `input`: written to the cache for five minutes (or, where a provider has one kind, at all).
+    /// Included in `input`: written to the cache for five minutes (or, if a provider has one kind, for any time).
     pub cache_write: Option<u64>,
-    /// Of `input`: written to the cache for an hour.
+    /// Included in `input`: written to the cache for an hour.
     pub cache_write_1h: Option<u64>,
-    /// All output tokens, reasoning included.
+    /// All output tokens, including reasoning.
     pub output: Option<u64>,
-    /// Of `output`: thought and not said.
+    /// Included in `output`: reasoning.
     pub reasoning: Option<u64>,
-    /// Of `input`: audio.
+    /// Included in `input`: audio.
     pub audio_input: Option<u64>,
-    /// Of `output`: audio.
+    /// Included in `output`: audio.
     pub audio_output: Option<u64>,
-    /// Of `input`: pictures.
+    /// Included in `input`: images.
     pub image_input: Option<u64>,
-    /// Of `output`: pictures.
+    /// Included in `output`: images.
     pub image_output: Option<u64>,
-    /// Pictures made.
+    /// Generated images.
     pub images: Option<u64>,
-    /// Sound that was heard.
+    /// Transcribed audio.
     pub milliseconds: Option<u64>,
-    /// How the answer was served, where that is told: it may not be what was asked for.
+    /// The service tier of the answer, if reported: it may differ from the requested one.
     pub service: Option<ServiceTier>,
 }
 
-/// More than this nobody counts in one answer: no window and no stream is so long. In tokens.
+/// The largest plausible number of tokens in one answer: no window and no stream is longer.
 const MOST: u64 = 10_000_000_000;
 
-/// A figure as an answer tells it: a whole number, which some providers write with a point. A negative one, one with a
-/// fraction and text are none.
+/// A number in an answer: an integer, which some providers write with a decimal point. `None` for negative numbers,
+/// fractions and text.
 pub(crate) fn count(value: &Value) -> Option<u64> {
     let number = value.as_number()?;
     number.as_u64().or_else(|| number.as_f64().and_then(of_float))
 }
 
 pub(crate) fn of_float(number: f64) -> Option<u64> {
-    // What is too large becomes the largest, so that a sum with it is none that is believed.
+    // A number that is too large becomes the largest one, which is implausible in any sum.
     (number.fract() == 0.0 && number >= 0.0).then_some(number as u64)
 }
 
-/// A service that providers price apart.
+/// A service tier with its own price.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ServiceTier {
-    /// The usual one: `standard`, `on_demand`.
+    /// The default: `standard`, `on_demand`.
     Default,
     Batch,
     Flex,
@@ -68,7 +68,7 @@ pub enum ServiceTier {
 }
 
 impl ServiceTier {
-    /// As price tables name it.
+    /// The name in price tables.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -81,7 +81,7 @@ impl ServiceTier {
         }
     }
 
-    /// Reads a provider's word, in any case. `auto` is a wish and tells nothing; nor does a word that is not known.
+    /// Parses a provider's name, in any case. `auto` is a request and not a tier; unknown names give `None`.
     #[must_use]
     pub fn parse(word: &str) -> Option<ServiceTier> {
         const WORDS: [(&str, ServiceTier); 10] = [
@@ -101,13 +101,13 @@ impl ServiceTier {
 }
 
 impl Usage {
-    /// True when the upstream told nothing of what was used, whatever it told of how.
+    /// Whether the upstream reported no numbers, even if it reported the service tier.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Usage { service: self.service, ..Usage::default() }
     }
 
-    /// Less the figures that nobody can have meant: those beyond all bounds, and no token for an answer with content.
+    /// Without implausible numbers: those beyond all limits, and zero tokens for an answer with content.
     #[must_use]
     pub fn believed(mut self, content: bool) -> Usage {
         self.output = self.output.filter(|output| *output > 0 || !content);
@@ -117,7 +117,7 @@ impl Usage {
         self
     }
 
-    /// All but the service.
+    /// All numbers, without the service tier.
     fn figures(&mut self) -> [&mut Option<u64>; 12] {
         [
             &mut self.input,
@@ -135,7 +135,7 @@ impl Usage {
         ]
     }
 
-    /// Takes each figure that `later` tells, as streams tell them cumulatively.
+    /// Applies each number that `later` has, because streams report cumulative numbers.
     pub fn merge(&mut self, later: &Usage) {
         let mut later = *later;
         for (mine, other) in self.figures().into_iter().zip(later.figures()) {

@@ -81,8 +81,7 @@ pub(crate) struct Repeated<'a> {
     /// The result of the rules, if no random choice can change it: rules with `chain` are evaluated again with the
     /// chosen model.
     ruled: Option<Result<Option<Ruled<'a>>, PolicyRefusal>>,
-    /// The same document with shared limits: a gateway serves only what the ledger grants it. A gateway that can't do
-    /// so refuses the document.
+    /// The steps of the rules.
     pub steps: u64,
 }
 

@@ -1,4 +1,4 @@
-//! Whatever the policy and the request: no panic, nothing outside the fence, and nothing that is spent.
+//! For any policy and request: no panic, and no candidate that the key may not use or whose limit is spent.
 
 use outrigger_policy::{
     AppliesDoc, Balance, BudgetDoc, CredentialDoc, Document, Draw, FORMAT, KeyDoc, KeyProviderDoc, LimitIndex,
@@ -60,7 +60,7 @@ fn provider(name: &'static str) -> impl Strategy<Value = ProviderDoc> {
         })
 }
 
-/// Small ones, so that what is used often reaches them.
+/// Small ones, so that usage often reaches them.
 fn limits() -> impl Strategy<Value = LimitsDoc> {
     let one = || prop::option::weighted(0.2, (0u64..9).prop_map(|max| world::limit("one", max)));
     (one(), one(), one()).prop_map(|(money, requests, tokens)| LimitsDoc {
@@ -182,7 +182,7 @@ fn world() -> impl Strategy<Value = world::World> {
         })
 }
 
-/// Whether a candidate is one that the key may have, told from the documents alone.
+/// Whether the key may use a candidate, computed only from the documents.
 fn inside(policy: &Policy, candidate: &outrigger_policy::Candidate, has_model: bool) -> Result<(), String> {
     let document = &policy.document.keys[0];
     let Some(entry) = document.providers.iter().find(|entry| entry.name == *candidate.name) else {
@@ -228,7 +228,7 @@ fn inside(policy: &Policy, candidate: &outrigger_policy::Candidate, has_model: b
     Ok(())
 }
 
-/// The limits, by their names, that are spent in a world and count a candidate: told from the documents alone.
+/// The names of the limits that are spent and count a candidate, computed only from the documents.
 fn spent(policy: &Policy, world: &world::World, candidate: &outrigger_policy::Candidate) -> Vec<String> {
     let document = &policy.document;
     let key = &document.keys[0];
@@ -258,7 +258,7 @@ fn spent(policy: &Policy, world: &world::World, candidate: &outrigger_policy::Ca
         .iter()
         .filter(|budget| counts(budget) || key.budgets.iter().any(|named| named.name == budget.name))
         .collect();
-    // Parents, and theirs: there are two budgets, so two steps reach all.
+    // Parents, and their parents: there are two budgets, so two steps reach all.
     for _ in 0..2 {
         let parents: Vec<_> = budgets.iter().filter_map(|budget| budget.parent.clone()).collect();
         budgets

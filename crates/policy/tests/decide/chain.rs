@@ -1,4 +1,4 @@
-//! Rules that lead to each other, refuse, or act in every namespace.
+//! Rules that chain, refuse, or apply to every namespace.
 
 use outrigger_policy::{Document, Draw, FORMAT, KeyDoc, Policy, Request, RuleDoc, ScopeDoc, Skip, decide};
 
@@ -17,7 +17,7 @@ fn three(rules: Vec<RuleDoc>) -> Policy {
     policy(names.map(|name| provider(name, "vLLM")).into(), key(names.map(|name| entry(name, 1)).into()), rules)
 }
 
-/// The decision in a line, then the rule that decided, and those that led to it.
+/// The decision in one line, then the rule that decided, and those that led to it.
 fn way(policy: &Policy, model: &str) -> String {
     let decision = decide(policy, &Request { draw: Draw::Likeliest, ..ask(model) });
     let chain: Vec<&str> = decision.chain.iter().map(|label| label.trim_start_matches("t/")).collect();
@@ -94,7 +94,7 @@ fn ten_times_and_no_more() {
     assert_eq!(&*decision.candidates[0].model, "11");
 }
 
-/// The one that is drawn among those that may be tried, not the first in the list.
+/// The chain continues with the chosen target among those that may be tried, not the first in the list.
 #[test]
 fn it_is_the_drawn_target_that_is_asked_about_and_halves_of_halves_are_quarters() {
     let policy = three(vec![

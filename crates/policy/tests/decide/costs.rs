@@ -1,4 +1,4 @@
-//! What the rules of a request may cost together, and what becomes of those that do not fit.
+//! The budget that the rules of a request share, and what happens to rules that exceed it.
 
 use outrigger_core::ObjectRef;
 use outrigger_policy::trial::{TrialOutcome, run, run_within};
@@ -9,7 +9,7 @@ use outrigger_policy::{
 
 use crate::world::*;
 
-/// It costs the same whatever is asked: some 7,000 steps.
+/// Always costs the same: some 7,000 steps.
 const DEAR: &str = "[1,2,3,4,5,6,7,8,9,10].all(a, [1,2,3,4,5,6,7,8,9,10].all(b, [1,2,3,4,5].all(c, a + b + c > 0))) && \
                     model == 'other'";
 
@@ -38,7 +38,7 @@ fn rules_that_do_not_fit_any_more_are_errors_and_no_match() {
     for (rule, problem) in &decision.rule_errors {
         assert_eq!(problem, "fails: the rules that this request asks take more than 50,000 steps together", "{rule}");
     }
-    // One without a condition costs nothing.
+    // A rule without a condition costs nothing.
     let decision = asked(&rules(12, rule("last", "", &["b"], &[])));
     assert_eq!(decision.rule.as_deref(), Some("t/last"));
 }
@@ -52,7 +52,7 @@ fn on_error_refuse_is_a_400() {
     assert!(refusal.message.contains("50,000 steps together"), "{}", refusal.message);
 }
 
-/// Rules that watch, and rules that are asked again, share what there is.
+/// Shadow rules and chains share the same budget.
 #[test]
 fn rules_that_watch_and_chains_count_as_well() {
     let watching = |number: usize| {
@@ -61,7 +61,7 @@ fn rules_that_watch_and_chains_count_as_well() {
         document.rules.push(shadow);
         asked(&Policy::build(document).unwrap())
     };
-    // Asked once for what decides and once for what would have.
+    // Evaluated once for the decision and once for the shadow.
     assert!(watching(3).rule_errors.is_empty());
     assert_eq!(watching(3).shadow.unwrap().rule.as_ref(), "t/watches");
     let chain = |number: usize| {
@@ -74,7 +74,7 @@ fn rules_that_watch_and_chains_count_as_well() {
     assert_eq!(chain(7).rule_errors.len(), 2);
 }
 
-/// What is larger than rules are shown is no match of who reads it, and nothing else.
+/// Data that is larger than rules can read fails only the rules that read it.
 #[test]
 fn what_is_too_large_fails_where_it_is_read() {
     let pairs = |number: usize, name: usize, value: usize| {
@@ -128,17 +128,17 @@ fn tests_are_run_as_far_as_the_work_goes() {
     let passed = outcomes.iter().filter(|outcome| **outcome == TrialOutcome::Passed).count();
     assert!((20..30).contains(&passed), "{passed}");
     assert!(outcomes[passed..].iter().all(|outcome| *outcome == TrialOutcome::Untried));
-    // Not even looked at: one that could not be run is no failure then.
+    // Not even checked: an invalid test is not a failure then.
     let wrong = Trial { rule: ObjectRef { namespace: "t".into(), name: "none".into() }, ..cheap.clone() };
     assert!(work.is_spent());
     assert_eq!(run_within(&policy, &wrong, &mut work), TrialOutcome::Untried);
     assert!(matches!(run_within(&policy, &wrong, &mut TrialWork::new(1_000_000)), TrialOutcome::Failed(_)));
-    // The rules are asked once for all draws, where no draw leads to other rules.
+    // The rules are evaluated once for all random choices, if no choice leads to other rules.
     assert_eq!(run(&policy, &shares), Ok(()));
     assert_eq!(run_within(&policy, &shares, &mut TrialWork::new(1_000_000)), TrialOutcome::Passed);
 }
 
-/// 2,000 draws, each with rules that are asked again.
+/// 2,000 random choices, each with rules that are evaluated again.
 #[test]
 fn a_test_that_is_too_much_work_by_itself_fails_and_says_so() {
     let mut document = rules(5, rule("last", "model == 'm'", &["b=50", "a=50"], &[])).document;
@@ -150,7 +150,7 @@ fn a_test_that_is_too_much_work_by_itself_fails_and_says_so() {
     assert!(told.starts_with("it is too much work"), "{told}");
 }
 
-/// Many tables of regular expressions: those that have no room fail, and the policy stands.
+/// Many tables of regular expressions: those over the limit fail, and the policy is still valid.
 #[test]
 fn a_policy_has_so_much_room_for_patterns() {
     let pattern = |place: usize| format!("model.matches('^m|{}$') || model == 'x{place}'", r"(?i)\\w+-\\w+");

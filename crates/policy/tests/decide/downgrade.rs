@@ -1,4 +1,4 @@
-//! A budget that is nearly spent puts a cheaper model in the place of the one that was decided.
+//! A budget that is nearly spent replaces a model with a cheaper one.
 
 use outrigger_core::{Capabilities, RequestType};
 use outrigger_policy::{
@@ -7,7 +7,7 @@ use outrigger_policy::{
 
 use crate::world::*;
 
-/// `a` has `big`, `small` and `odd` (cheaper in, dearer out); `b` has `other`; `c` has `big` and `tiny`.
+/// `a` has `big`, `small` and `odd` (cheaper input, more expensive output); `b` has `other`; `c` has `big` and `tiny`.
 fn shop() -> Vec<ProviderDoc> {
     vec![
         priced(provider("a", "Azure"), &[("big", 10, 20), ("small", 1, 2), ("odd", 9, 21), ("same", 10, 20)]),
@@ -71,7 +71,7 @@ fn it_is_told_and_the_last_threshold_counts() {
     }
 }
 
-/// The cheaper model has a budget of its own, or none: then it serves on when the dear one's is gone.
+/// The cheaper model has its own budget, or none: it is still served when the expensive model's budget is spent.
 #[test]
 fn a_budget_of_the_dear_model_alone_leaves_the_cheaper_one_when_it_is_spent() {
     let applies = AppliesDoc { models: texts(&["big"]), ..AppliesDoc::default() };
@@ -110,7 +110,7 @@ fn what_the_cheaper_one_cannot_do_is_not_asked_of_it() {
     }
 }
 
-/// Else the rest of a cheap model would be what makes the dear one be paid for.
+/// Otherwise the remaining budget of a cheap model would pay for the expensive one.
 #[test]
 fn a_cheaper_one_that_rests_stays_in_the_dear_one_s_place() {
     let policy = policy("other", all(), vec![rule("r", "", &["a/big"], &["c/tiny"])]);

@@ -1,4 +1,4 @@
-//! A decision, explained.
+//! Explanations of decisions.
 
 use outrigger_policy::{
     Draw, Explanation, KeyDoc, OnError, Policy, Request, RuleDoc, ScopeDoc, ServingTier, Skip, ThresholdAction, decide,

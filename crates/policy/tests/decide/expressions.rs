@@ -8,7 +8,7 @@ use outrigger_policy::{
 
 use crate::world::*;
 
-/// Whether a rule with this condition decides over a request full of things to read.
+/// Whether a rule with this condition decides a request with many values to read.
 fn holds(when: &str) -> Result<bool, String> {
     let key = KeyDoc {
         team: Some("red".into()),
@@ -86,13 +86,13 @@ fn every_variable_has_its_value() {
 #[test]
 fn conditions() {
     for (when, expected) in [
-        // What the request does not have is no match, whichever way it is asked.
+        // Data that the request does not have makes the condition false, however it is read.
         ("headers['x-none'] == 'a'", false),
         ("headers['x-none'] != 'a'", false),
         ("!(headers['x-none'] == 'a')", false),
         ("params.none == 'a'", false),
         ("headers['x-none'].startsWith('a')", false),
-        // Unless the rest decides without it.
+        // Unless the rest of the condition decides.
         ("headers['x-none'] == 'a' || model == 'gpt-4o'", true),
         ("model == 'gpt-4o' || headers['x-none'] == 'a'", true),
         ("headers['x-none'] == 'a' || model == 'other'", false),
@@ -100,7 +100,7 @@ fn conditions() {
         ("'x-none' in headers", false),
         ("!('x-none' in headers)", true),
         ("'x-tier' in headers && headers['x-tier'] == 'premium'", true),
-        // Macros and their own names.
+        // Macros and their variables.
         ("headers.exists(h, h == 'x-tier')", true),
         ("headers.all(h, h.startsWith('x-'))", true),
         ("headers.exists_one(h, headers[h] == 'premium')", true),
@@ -113,7 +113,7 @@ fn conditions() {
         ("model.startsWith('gpt') && model.endsWith('4o') && model.contains('-')", true),
         ("string(1) == '1' && double('1.5') > 1.0 && uint(3) == 3u && bool('true')", true),
         ("model == 'gpt-4o' ? true : false", true),
-        // Numbers compare with each other, whole or not.
+        // Numbers of all types compare with each other.
         ("budget_used > 85", true),
         ("85 < budget_used && budget_used < 86", true),
         ("budget_used >= 85.5 && budget_used <= 85.5", true),
@@ -197,7 +197,7 @@ fn what_can_be_known_when_the_rule_is_written_is_refused_then() {
     }
 }
 
-/// The hours of the night in which clocks go forward, and of the one in which they go back.
+/// The hours of the nights in which clocks go forward and back.
 #[test]
 fn hours_are_the_clock_s_over_changes_of_summer_time() {
     let policy =
@@ -231,7 +231,8 @@ fn a_time_beyond_all_calendars_is_no_panic() {
     }
 }
 
-/// The fullest of those that count the request as it is asked for, whoever serves it; and of the one it is pinned to.
+/// The highest use of the limits that count the request at any provider, and of those of the provider that it is pinned
+/// to.
 #[test]
 fn which_limits_a_rule_sees() {
     let money = |max| LimitsDoc { budgets: vec![limit("month", max)], ..LimitsDoc::default() };

@@ -1,4 +1,4 @@
-//! The key as the fence around everything, and the gates of the moment within it.
+//! What a key may use, and the current state of what it may use.
 
 use outrigger_policy::{KeyDoc, KeyProviderDoc, ProviderDoc, Request, Skip};
 
@@ -28,7 +28,7 @@ fn what_lies_outside_is_passed_over_with_a_reason() {
     }
 }
 
-/// No way in leads around the fence: names, pins, headers, bodies.
+/// Names, pins, headers and bodies can't bypass the key.
 #[test]
 fn every_way_of_asking_meets_the_fence() {
     let policy = policy(
@@ -170,14 +170,14 @@ fn when_all_rest_they_are_tried_all_the_same() {
     for (model, expected) in [
         ("m", "a/m@x,y > b/m"),
         ("b/m", "b/m"),
-        // No others than those that the rule names, and no further than the fence.
+        // Only candidates that the rule names, and that the key may use.
         ("r", "a/m@y | c/m: provider_blocked"),
     ] {
         let decision = outrigger_policy::decide(&policy, &Request { conditions: &world, ..ask(model) });
         assert_eq!(line(&policy, &decision), expected, "{model}");
         assert!(decision.last_resort, "{model}");
     }
-    // A credential without its secret is not tried, though everything else rests.
+    // A credential without its secret is not tried, even if all others are in cooldown.
     for gates in [
         [("a:x", Skip::CredentialBlocked), ("a:y", Skip::Cooldown)],
         [("a:y", Skip::Cooldown), ("a:x", Skip::CredentialBlocked)],

@@ -1,4 +1,4 @@
-//! What is passed over because nobody could tell what it costs, or how much it uses.
+//! Candidates that are skipped because their cost or usage is unknown.
 
 use outrigger_core::RequestType;
 use outrigger_policy::{BudgetDoc, KeyDoc, LimitsDoc, Price, Request, Unit, Unknown, decide};
@@ -9,7 +9,7 @@ fn money(max: u64) -> LimitsDoc {
     LimitsDoc { budgets: vec![limit("month", max)], ..LimitsDoc::default() }
 }
 
-/// No Budget: a limit of pace.
+/// Not a Budget: a rate limit.
 fn paced() -> LimitsDoc {
     LimitsDoc { tokens: vec![limit("hour", 9)], ..LimitsDoc::default() }
 }
@@ -51,7 +51,7 @@ fn money_wants_to_know_what_it_pays_for() {
     }
 }
 
-/// Provider `a` of a type with models at two tokens a nano-dollar, and a key with a limit on money.
+/// Provider `a` of a type with models at two tokens a nano-dollar, and a key with a limit in money.
 fn metered(kind: &str, names: &[&str], change: impl FnOnce(&mut KeyDoc)) -> outrigger_policy::Policy {
     let mut key = KeyDoc { limits: money(9), ..key(vec![entry("a", 1)]) };
     change(&mut key);
@@ -80,12 +80,12 @@ fn an_operation_wants_a_price_in_what_it_is_counted_by() {
         (RequestType::ImageGeneration, &vectors, false),
         (RequestType::ImageGeneration, &spoken, false),
         (RequestType::Speech, &spoken, true),
-        // The answer tells no tokens.
+        // The answer reports no tokens.
         (RequestType::Speech, &words, false),
         (RequestType::Speech, &picture, false),
         (RequestType::Transcription, &heard, true),
         (RequestType::Transcription, &words, true),
-        // Free is a price, of everything.
+        // Free is a price for everything.
         (RequestType::ChatCompletion, &none, true),
         (RequestType::ImageGeneration, &none, true),
         (RequestType::Speech, &none, true),
@@ -110,7 +110,7 @@ fn a_model_that_searches_by_itself_is_unmetered_under_a_limit_on_money() {
     {
         assert_eq!(decided(&policy, &ask(asked)), expected, "{asked}");
     }
-    // Not by way of another name, a fallback or a rule either.
+    // Nor with another name, a fallback or a rule.
     let mut a = alias(priced(provider("a", "vLLM"), &[("gpt-5-search-api", 2, 2)]), "plain");
     assert_eq!(
         decided(
@@ -134,7 +134,7 @@ fn a_model_that_searches_by_itself_is_unmetered_under_a_limit_on_money() {
     ] {
         assert_eq!(decided(&policy, &ask("m:online")), "a/m:online", "{what}");
     }
-    // A vector is no conversation.
+    // An embedding is not a conversation.
     assert_eq!(decided(&policy, &Request { request_type: RequestType::Embedding, ..ask("m:online") }), "a/m:online");
 }
 
@@ -155,11 +155,11 @@ fn a_budget_of_tokens_wants_to_be_told_of_them() {
          seen; `unmetered: Allow` of VirtualKey t/k would serve it uncounted"
     );
     assert_eq!(decided(&with(Unknown::Allow), &Request { conditions: &unseen, ..ask("m") }), "a/m");
-    // What a search costs beside its tokens is no affair of a budget of tokens.
+    // The extra cost of a search does not matter to a budget in tokens.
     let told = World { tells_tokens: true, ..unseen.clone() };
     assert_eq!(decided(&policy, &Request { conditions: &told, ..ask("m") }), "a/m");
     assert_eq!(decided(&policy, &Request { conditions: &World::default(), ..ask("m:online") }), "a/m:online");
-    // Prices are none either, and what is free is not counted.
+    // Prices don't matter either, and free requests are not counted.
     let free = World { free: true, ..unseen };
     assert_eq!(decided(&policy, &Request { conditions: &free, ..ask("m") }), "a/m");
 }

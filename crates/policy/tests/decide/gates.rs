@@ -1,4 +1,4 @@
-//! The gates of limits: what is spent is passed over before anybody is drawn.
+//! Limits: candidates whose limits are spent are skipped before one is chosen.
 
 use outrigger_policy::{
     AppliesDoc, BudgetDoc, Draw, EntryIndex, KeyDoc, KeyIndex, KeyProviderDoc, LimitsDoc, OnLimit, Policy, ProviderDoc,
@@ -19,7 +19,7 @@ fn tokens(max: u64) -> LimitsDoc {
     LimitsDoc { tokens: vec![limit("hour", max)], ..LimitsDoc::default() }
 }
 
-/// Providers `a` (weight 3) and `b` (weight 1) with prices; the change is made to a's documents and to the key's.
+/// Providers `a` (weight 3) and `b` (weight 1) with prices; `change` modifies a's documents and the key's.
 fn two(change: impl FnOnce(&mut ProviderDoc, &mut KeyProviderDoc, &mut KeyDoc)) -> Policy {
     two_with(vec![budget("team", &[])], change)
 }
@@ -36,7 +36,7 @@ fn two_with(
     budgeted(vec![a, priced(provider("b", "vLLM"), &[("m", 2, 2)])], key, vec![], budgets)
 }
 
-/// With a budget that counts what it says, and no key's word.
+/// With a budget that applies to requests, and a key that does not refer to it.
 fn applied(applies: AppliesDoc) -> Policy {
     two_with(vec![BudgetDoc { applies_to: Some(applies), ..budget("team", &[]) }], |_, _, _| {})
 }
@@ -99,7 +99,7 @@ fn a_charge_is_the_parents_too_and_a_threshold_may_reject_before_the_end() {
     }
 }
 
-/// No other name of a model leads around a budget that counts it.
+/// No other name of a model bypasses a budget that counts it.
 #[test]
 fn a_budget_of_models_knows_all_their_names() {
     let mut a = alias(priced(provider("a", "vLLM"), &[("gpt-5", 2, 2)]), "best");
@@ -159,7 +159,7 @@ fn on_limit_reject_refuses_where_one_place_is_spent() {
         (OnLimit::Reject, 8, vec![], "a/m > b/m"),
         (OnLimit::Reject, 9, vec![], "429 request_limited"),
         (OnLimit::Reject, 9, vec![("b", Skip::Cooldown)], "429 request_limited"),
-        // What stops a place for another reason is no limit.
+        // A candidate that is skipped for another reason is not a limit.
         (OnLimit::Reject, 8, vec![("a", Skip::Unhealthy)], "b/m | a/m: unhealthy"),
     ] {
         let policy = policy(on_limit);
@@ -310,7 +310,7 @@ fn of_several_reasons_the_one_that_passes_soonest_is_told() {
     }
 }
 
-/// Whichever of its limits is found first: without the money the pace would be of no use.
+/// Whichever limit is found first: without money, a rate limit is irrelevant.
 #[test]
 fn a_place_that_is_stopped_by_money_and_pace_tells_of_the_money() {
     let policy = two(|p, e, k| {

@@ -1,4 +1,4 @@
-//! What `decide` promises, theme by theme.
+//! The guarantees of `decide`, by topic.
 #![allow(clippy::unwrap_used)] // The helpers here are tests too.
 
 mod any;

@@ -1,9 +1,9 @@
-//! A name, and who serves it.
+//! Names of models, and the providers that serve them.
 
 use crate::world::*;
 use outrigger_policy::KeyIndex;
 
-/// `openai` and `azure` know gpt-4o from the catalogue and from a list; `router` takes any name.
+/// `openai` has gpt-4o from the catalogue, `azure` from a list; `router` accepts any name.
 fn names() -> outrigger_policy::Policy {
     let router = models(provider("router", "OpenRouter"), &["openai/gpt-4o"]);
     let azure = alias(models(provider("azure", "Azure"), &["gpt-4o"]), "gpt4");
@@ -68,7 +68,7 @@ fn the_provider_beside_the_model_pins_as_one_in_front_does() {
     }
 }
 
-/// Each row takes away what made the row before it match.
+/// Each row removes what made the previous row match.
 #[test]
 fn the_first_tier_that_anybody_matches_decides() {
     let any = || provider("any", "vLLM");
@@ -131,7 +131,7 @@ fn every_type_that_takes_any_name_does() {
     }
 }
 
-/// Six vendors, each of which takes any name.
+/// Six vendors, each of which accepts any name.
 fn six() -> outrigger_policy::Policy {
     let kinds = ["OpenAICompatible", "vLLM", "Ollama", "OpenRouter", "Mock", "OpenAICompatible"];
     let names = ["deep", "local", "laptop", "router", "stage", "grid"];
@@ -142,13 +142,13 @@ fn six() -> outrigger_policy::Policy {
     )
 }
 
-/// What is asked of somebody who is not there is asked of nobody else.
+/// A request for a missing vendor goes to no other vendor.
 #[test]
 fn a_name_that_nobody_lists_never_goes_from_vendor_to_vendor() {
     for model in ["gpt-4o", "azure/gpt-4o", "opanai/gpt-4o", "OpenAI/gpt-4o", "meta-llama/Llama-3-70b", "x", "a/b/c"] {
         assert_eq!(decided(&six(), &ask(model)), "404 model_not_found", "{model}");
     }
-    // Whose own names begin so is the only one that can be meant.
+    // Only the provider whose own names begin so can be meant.
     assert_eq!(decided(&six(), &ask("anthropic/claude-haiku-4.5")), "router/anthropic/claude-haiku-4.5");
     for words in ["azure", "azure/gpt-4o", "gpt-4o", "OpenAI/gpt-4o"] {
         let fallbacks = texts(&[words]);
@@ -158,7 +158,7 @@ fn a_name_that_nobody_lists_never_goes_from_vendor_to_vendor() {
     }
 }
 
-/// With one provider that takes any name: of what type, under which name, and what is asked.
+/// With one provider that accepts any name: its type, its name, and the requested model.
 #[test]
 fn the_only_one_that_takes_any_name_gets_what_can_be_its_own() {
     let goes = |kind: &str, model: &str, beside: &[(&str, &str)]| {
@@ -215,7 +215,7 @@ fn the_only_one_that_takes_any_name_gets_what_can_be_its_own() {
     }
 }
 
-/// Who says in a list that it takes any name is asked, whoever else takes any.
+/// A provider whose list accepts any name is used, even if others accept any name too.
 #[test]
 fn a_list_may_say_that_any_name_is_meant() {
     let three = |lists: [&[&str]; 2], entries: [&[&str]; 2]| {
@@ -250,7 +250,7 @@ fn a_list_may_say_that_any_name_is_meant() {
     ] {
         assert_eq!(decided(&policy, &ask(model)), expected, "{what}");
     }
-    // An exclusive provider serves what a pattern of its list matches, and nothing else.
+    // An exclusive provider serves only what a pattern of its list matches.
     let closed = exclusive(models(provider("a", "OpenAI"), &["gpt-*"]));
     let policy = policy(vec![closed], key(vec![entry("a", 1)]), vec![]);
     for (model, expected) in
@@ -265,7 +265,7 @@ fn a_list_may_say_that_any_name_is_meant() {
     );
 }
 
-/// The candidates that would only read a prompt which is meant for another.
+/// Providers that would only receive a prompt that is meant for another one.
 #[test]
 fn who_serves_any_name_is_told_apart() {
     let listed = models(provider("a", "vLLM"), &["*", "m"]);
@@ -324,7 +324,7 @@ fn operations_without_a_model_need_a_provider_if_there_are_several() {
     let unfit = World { unfit: vec![("openai", "files"), ("router", "files")], ..World::default() };
     let request = outrigger_policy::Request { conditions: &unfit, ..none(None) };
     assert_eq!(decided(&policy, &request), "azure/", "one alone can do it");
-    // What a model may do says nothing where none is named.
+    // The models that a key may use don't matter if no model is named.
     let fenced = only(entry("azure", 1), &["gpt-4o"]);
     let mut fenced = key(vec![fenced]);
     fenced.deny = texts(&["*"]);

@@ -1,4 +1,4 @@
-//! Rules, pins, weights, fallbacks: which of them speaks first.
+//! The precedence of rules, pins, weights and fallbacks.
 
 use outrigger_policy::{Policy, Request, Skip};
 
@@ -47,7 +47,7 @@ fn a_fallback_is_a_pin_a_provider_or_a_name() {
         let fallbacks = texts(&[text]);
         assert_eq!(decided(&policy, &Request { fallbacks: Some(&fallbacks), ..ask("m") }), expected, "{text}");
     }
-    // Where nobody takes any name, a name of nobody's stays in sight with its reason.
+    // If no provider accepts any name, an unknown name stays in the list with its reason.
     let strict = crate::world::policy(vec![provider("a", "OpenAI")], key(vec![entry("a", 1)]), vec![]);
     let fallbacks = texts(&["nobody/n", "gpt-4o"]);
     let request = Request { fallbacks: Some(&fallbacks), ..ask("o3") };

@@ -1,4 +1,4 @@
-//! Refusals name the object that stands in the way, and what to do.
+//! Refusals name the object that is responsible, and what to do.
 
 use outrigger_policy::{KeyDoc, OnError, PolicyRefusal, ProviderDoc, Request, decide};
 

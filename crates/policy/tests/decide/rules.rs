@@ -1,4 +1,4 @@
-//! Which rule is asked first, and which are asked at all.
+//! The order in which rules are evaluated, and which rules apply.
 
 use outrigger_policy::{Document, FORMAT, KeyDoc, Policy, Request, RuleDoc, ScopeDoc, decide};
 
@@ -8,7 +8,7 @@ fn rule_of(policy: &Policy, key: usize) -> Option<String> {
     decide(policy, &Request { key: key.into(), ..ask("m") }).rule.map(|rule| rule.to_string())
 }
 
-/// Rules in the order in which they are asked: each is taken away in turn, and the next decides.
+/// Rules in the order of evaluation: each is removed in turn, and the next decides.
 #[test]
 fn narrower_scopes_then_priority_then_age_then_name() {
     let of = |name: &str, scope: ScopeDoc, priority, created| RuleDoc {
@@ -30,7 +30,7 @@ fn narrower_scopes_then_priority_then_age_then_name() {
         of("a-last", ScopeDoc::Namespace, 7, 0),
     ];
     while let Some(first) = ordered.first().cloned() {
-        // As they stand in the document, in any order.
+        // In any order in the document.
         let mut rules = ordered.clone();
         rules.reverse();
         let key = KeyDoc { team: Some("red".into()), customer: Some("acme".into()), ..key(vec![entry("a", 1)]) };

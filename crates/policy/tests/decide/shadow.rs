@@ -1,4 +1,4 @@
-//! Rules that only watch: told, and nothing else.
+//! Shadow rules: recorded, without any other effect.
 
 use outrigger_policy::{Draw, OnError, Policy, Request, RuleDoc, Skip, decide};
 
@@ -12,7 +12,7 @@ fn two(rules: Vec<RuleDoc>) -> Policy {
     policy(vec![provider("a", "vLLM"), provider("b", "vLLM")], key(vec![entry("a", 1), entry("b", 0)]), rules)
 }
 
-/// The shadow in a line.
+/// The shadow decision in one line.
 fn watched(policy: &Policy, request: &Request<'_>) -> Option<String> {
     decide(policy, request).shadow.map(|shadow| {
         let first = shadow.first.map(|(provider, model)| format!("{provider}/{model}"));
@@ -52,7 +52,7 @@ fn the_first_that_matches_before_the_one_that_decides_is_told() {
     }
 }
 
-/// Whatever it is that watches, the decision is the one without it.
+/// Whatever the shadow rule is, the decision is the same as without it.
 #[test]
 fn nothing_else_changes() {
     let decides = || RuleDoc { priority: 5, ..rule("decides", "model == 'm'", &["a", "b=3"], &[]) };
@@ -77,7 +77,7 @@ fn nothing_else_changes() {
         for bits in 0..20 {
             for request in requests(Draw::Random(bits)) {
                 let mut decision = decide(&with, &request);
-                // That its expression fails is told as any other's.
+                // Its failures are reported like those of other rules.
                 decision.rule_errors.clear();
                 decision.shadow = None;
                 assert_eq!(decision, decide(&without, &request), "{watches:?}");

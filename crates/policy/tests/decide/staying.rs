@@ -1,4 +1,4 @@
-//! Staying put: later turns of a conversation go where the earlier ones went.
+//! Affinity: later turns of a conversation go where earlier ones went.
 
 use outrigger_policy::{Draw, KeyDoc, Policy, Request, Skip};
 
@@ -61,7 +61,7 @@ fn what_is_remembered_goes_first_if_it_may() {
             assert_eq!(first(&policy, &request), expected, "{what}");
         }
     }
-    // It rests: the next one, by weight as ever.
+    // In cooldown: the next one, by weight as usual.
     let world = gate("c");
     let drawn = (0..1_000)
         .map(|bits| Request {
@@ -81,7 +81,7 @@ fn the_fence_stands_before_the_memory() {
     let policy = crate::world::policy(["a", "b"].map(|name| serving(name, &["m"])).into(), fenced, vec![]);
     let request = Request { stay: Some(stay(&policy, "b", "")), ..ask("m") };
     assert_eq!(decided(&policy, &request), "403 model_blocked");
-    // Nor does it reach past a pin.
+    // Nor does it override a pin.
     let request = Request { model: Some("a/n"), ..request };
     assert_eq!(decided(&policy, &request), "a/n");
 }

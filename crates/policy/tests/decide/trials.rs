@@ -1,4 +1,4 @@
-//! The tests that rules bring along.
+//! Tests of rules.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ fn providers() -> Vec<ProviderDoc> {
     ]
 }
 
-/// Keys `k` and `l` of `t`; rules for premium callers, for the night, for a budget, and one that leads nowhere.
+/// Keys `k` and `l` of `t`; rules for premium callers, for the night, for a budget, and one without a valid target.
 fn policy() -> Policy {
     let limits = LimitsDoc { budgets: vec![limit("month", 333)], ..LimitsDoc::default() };
     let hourly = LimitsDoc { requests: vec![limit("hour", 7)], ..LimitsDoc::default() };
@@ -335,7 +335,8 @@ fn a_test_that_makes_no_sense_is_told() {
     assert_eq!(run(&policy, &other), Err("RoutingRule u/a-premium is not in the policy".to_owned()));
 }
 
-/// Given 95 % of what is no multiple of a hundred, a threshold of 95 % is reached; one per cent less, it is not.
+/// With 95 % of a number that is not a multiple of a hundred, a threshold of 95 % is reached; with one percent less it
+/// is not.
 #[test]
 fn per_cent_reach_their_own_threshold() {
     for max in [1, 7, 99, 333, 1_001, u64::MAX / 100] {
@@ -345,7 +346,7 @@ fn per_cent_reach_their_own_threshold() {
         let policy = budgeted(providers(), key, vec![rule("r", "", &["openai/gpt-4o"], &[])], vec![counting]);
         let spent = |percent| trial("r", asks("gpt-4o"), used(&[("team", percent)]), refused("budget_exceeded"));
         assert_eq!(run(&policy, &spent(95)), Ok(()), "{max}");
-        // Of a small limit the next whole unit is more than a per cent more.
+        // For a small limit the next unit is more than one percent.
         assert!(max < 1_000 || run(&policy, &spent(94)).is_err(), "{max}");
     }
 }

@@ -1,10 +1,10 @@
-//! Requests of which not everything is known, as those that are decided again from their records.
+//! Requests with unknown data, such as those that are decided again from records.
 
 use outrigger_policy::{Conditions, Credential, Pace, Provider, Request, RuleIndex, Skip, decide};
 
 use crate::world::*;
 
-/// A world that does not know what headers a request had.
+/// A state in which the headers of the request are unknown.
 struct NoHeaders;
 
 impl Conditions for NoHeaders {

@@ -1,4 +1,4 @@
-//! Weights are a contract.
+//! Weights are guaranteed.
 
 use outrigger_policy::{Balance, Draw, KeyDoc, Policy, Request, Skip};
 
@@ -9,7 +9,7 @@ fn four(balance: Balance) -> Policy {
     policy(["a", "b", "c", "d"].map(|name| serving(name, &["m"])).into(), KeyDoc { balance, ..key(entries) }, vec![])
 }
 
-/// How many of 10,000 requests went to each first.
+/// How many of 10,000 requests have each provider as the first candidate.
 fn firsts(policy: &Policy, world: &World) -> [u32; 4] {
     let mut counts = [0; 4];
     for bits in 0..10_000 {

@@ -1,4 +1,4 @@
-//! Small policies, requests to them, and decisions in one line.
+//! Small policies, requests, and decisions in one line.
 
 use std::collections::BTreeMap;
 
@@ -27,13 +27,13 @@ pub fn exclusive(provider: ProviderDoc) -> ProviderDoc {
     ProviderDoc { exclusive: true, ..provider }
 }
 
-/// With an alias for its first model.
+/// Adds an alias for its first model.
 pub fn alias(mut provider: ProviderDoc, alias: &str) -> ProviderDoc {
     provider.models[0].aliases.push(alias.into());
     provider
 }
 
-/// With credentials, each `name`, `name=weight`.
+/// Adds credentials, each `name` or `name=weight`.
 pub fn credentials(provider: ProviderDoc, names: &[&str]) -> ProviderDoc {
     let credentials = names
         .iter()
@@ -118,13 +118,13 @@ pub fn policy(providers: Vec<ProviderDoc>, key: KeyDoc, rules: Vec<RuleDoc>) -> 
         .unwrap()
 }
 
-/// What is known of the world: by the provider's name, or `provider:credential`.
+/// The state: by the provider's name, or `provider:credential`.
 #[derive(Clone, Debug, Default)]
 pub struct World {
     pub unfit: Vec<(&'static str, &'static str)>,
     pub gates: Vec<(&'static str, Skip)>,
     pub paces: Vec<(&'static str, f64, u32)>,
-    /// By place in the policy's limits: see [`spent`].
+    /// By index in the policy's limits: see [`spent`].
     pub used: BTreeMap<LimitIndex, u64>,
     pub free: bool,
     pub unmetered: Option<&'static str>,
@@ -189,17 +189,17 @@ impl Conditions for World {
     }
 }
 
-/// The place of a limit, by the end of its name.
+/// The index of a limit, by the end of its name.
 pub fn place(policy: &Policy, name: &str) -> LimitIndex {
     policy.limits.all.position(|limit| limit.id.to_string().ends_with(name)).unwrap()
 }
 
-/// A world in which so much of limits is used, by the ends of their names.
+/// A state in which limits are used this much, by the ends of their names.
 pub fn spent(policy: &Policy, used: &[(&str, u64)]) -> World {
     World { used: used.iter().map(|(name, used)| (place(policy, name), *used)).collect(), ..World::default() }
 }
 
-/// So much in a calendar month of Paris.
+/// A limit in a calendar month of Paris.
 pub fn limit(name: &str, max: u64) -> LimitDoc {
     let window = Window::Calendar { unit: CalendarUnit::Month, zone: "Europe/Paris".into(), anchor: 1 };
     LimitDoc { name: name.into(), max, window }
@@ -222,7 +222,7 @@ pub fn budget(name: &str, thresholds: &[(u32, ThresholdAction)]) -> BudgetDoc {
     }
 }
 
-/// With models at prices of so much for input and output.
+/// Adds models with prices for input and output.
 pub fn priced(provider: ProviderDoc, prices: &[(&str, u64, u64)]) -> ProviderDoc {
     let models = prices
         .iter()
@@ -239,7 +239,7 @@ pub fn object(name: &str) -> ObjectRef {
     ObjectRef { namespace: "t".into(), name: name.into() }
 }
 
-/// A request, to be filled in.
+/// A request with defaults.
 pub fn ask<'a>(model: &'a str) -> Request<'a> {
     Request {
         key: KeyIndex::from(0),
@@ -262,8 +262,8 @@ pub fn stay(policy: &Policy, provider: &str, credential: &str) -> Stay {
     Stay { provider: provider.identity, credential: credential.map_or(0, |one| one.identity) }
 }
 
-/// A decision in a line: `a/m@x,y > b/m`, then those passed over: `| c/m: model_blocked`; or the
-/// refusal, `403 model_blocked`.
+/// A decision in one line: `a/m@x,y > b/m`, then the skipped ones: `| c/m: model_blocked`; or the refusal,
+/// `403 model_blocked`.
 pub fn line(policy: &Policy, decision: &Decision) -> String {
     if let Some(refusal) = &decision.refusal {
         assert_eq!(decision.eligible().count(), 0, "{decision:?}");

@@ -1,4 +1,4 @@
-//! Whatever the prices and whatever was used.
+//! Properties of any prices and any usage.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use proptest::option::of;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-/// Prices as they are, and prices at the ends of what can be counted.
+/// Realistic prices, and prices near the largest number.
 fn rate() -> impl Strategy<Value = u64> {
     prop_oneof![4 => 0u64..200_000_000_000, 1 => 0u64..3, 1 => any::<u64>()]
 }
@@ -76,7 +76,7 @@ fn service() -> impl Strategy<Value = Option<&'static str>> {
     of(select(&["batch", "flex", "priority"][..]))
 }
 
-/// What was used, in any split.
+/// Usage, split in any way.
 fn used() -> impl Strategy<Value = Used<'static>> {
     (vec(count(), 10), service()).prop_map(|(counts, service)| Used {
         input: counts[0],

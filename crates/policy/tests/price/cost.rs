@@ -1,4 +1,4 @@
-//! The arithmetic, by example.
+//! Examples of costs.
 
 use std::borrow::Cow;
 
@@ -57,7 +57,8 @@ fn each_kind_costs_its_own() {
         (Used { images: 1, ..one }, 11),
         (Used { characters: 1, ..one }, 13),
         (Used { milliseconds: 1, ..one }, 17),
-        // 10 of input, of which 1 + 2 + 3 are parts: 4 * 100 + 10 + 2 * 125 + 3 * 200; and 5 of output, 2 of them thought.
+        // Input of 10, of which 1 + 2 + 3 are parts: 4 * 100 + 10 + 2 * 125 + 3 * 200; and output of 5, of which 2 are
+        // reasoning.
         (
             Used { input: 10, cached_input: 1, cache_write: 2, cache_write_1h: 3, output: 5, reasoning: 2, ..one },
             400 + 10 + 250 + 600 + 3 * 1_000 + 2 * 3_000,
@@ -87,7 +88,7 @@ fn parts_that_are_more_than_their_whole_are_no_more_than_it() {
     };
     let cost = |used: Used<'_>| price.cost(&used);
     assert_eq!(cost(Used { input: 7, cached_input: 163, ..Used::default() }), 7 * 10);
-    // A cached sound is told as both: 2 of the 10 must be both, and are counted as sound.
+    // Cached audio is reported as both: 2 of the 10 must be both, and count as audio.
     assert_eq!(cost(Used { input: 10, cached_input: 6, audio_input: 6, ..Used::default() }), 6 * 400 + 4 * 10);
     assert_eq!(cost(Used { output: 2, reasoning: 9, ..Used::default() }), 2 * 3_000);
     assert_eq!(cost(Used { cached_input: 5, reasoning: 5, ..Used::default() }), 0);
@@ -107,7 +108,7 @@ fn a_tier_holds_for_the_whole_request_above_its_bound() {
         (101, 100, 200 + 100 * 50 + 2_000),
         (200, 0, 200 * 200 + 2_000),
         (201, 0, 201 * 400 + 3_000),
-        // The second tier says nothing of cached tokens: four times the input, four times the cached.
+        // The second tier has no price for cached tokens: four times the input, four times the cached.
         (201, 200, 400 + 200 * 40 + 3_000),
     ] {
         let used = Used { input, cached_input, output: 1, ..Used::default() };
@@ -142,12 +143,13 @@ fn a_service_has_its_own_prices_and_its_own_tiers() {
         (Some("priority"), 10, 0, 0, 10 * 200 + 2_000),
         (Some("priority"), 101, 0, 0, 101 * 500 + 4_000),
         (Some("flex"), 10, 0, 0, 10 * 50 + 500),
-        // Flex says nothing of large requests, which cost half as much again elsewhere.
+        // Flex has no tier for large requests, whose price elsewhere is 50 % higher.
         (Some("flex"), 101, 0, 0, 101 * 75 + 750),
-        // Nor of parts. What was cheaper than the whole is not dearer now; what was dearer does not fall.
+        // Nor prices of parts. A part that was cheaper than its total does not become more expensive; one that was more
+        // expensive does not become cheaper.
         (Some("flex"), 10, 10, 0, 10 * 50 + 500),
         (Some("flex"), 10, 0, 10, 10 * 300 + 500),
-        // They rise as the whole does.
+        // They rise with the total.
         (Some("priority"), 10, 10, 0, 10 * 160 + 2_000),
         (Some("priority"), 10, 0, 10, 10 * 600 + 2_000),
     ] {
@@ -199,7 +201,7 @@ fn the_worst_is_no_worse_than_it_can_be() {
     assert_eq!(worst(100, 10, CacheAsk::Short), 100 * 125 + 10 * 1_000);
     assert_eq!(worst(100, 10, CacheAsk::Hour), 100 * 200 + 10 * 1_000);
     assert_eq!(worst(101, 10, CacheAsk::None), 101 * 200 + 10 * 1_500);
-    // What it costs to write in the tier rises as its input does.
+    // The price of writing to the cache rises in the tier as its input does.
     assert_eq!(worst(101, 0, CacheAsk::Hour), 101 * 400);
 }
 
@@ -210,7 +212,7 @@ fn money_buys_so_many_tokens_of_output() {
     assert_eq!(price.output_tokens_for(1_999, None), Some(0));
     assert_eq!(price.output_tokens_for(2_000, None), Some(1));
     assert_eq!(price.output_tokens_for(1_000_000, None), Some(500));
-    // Thoughts are not said to be cheaper there.
+    // Reasoning has no lower price there.
     assert_eq!(price.output_tokens_for(1_000_000, Some("flex")), Some(500));
     let tiers = vec![Tier { above: 9, input: 0, output: usd(4_000), ..Tier::default() }];
     let tiered = Price { tiers: Cow::Owned(tiers), ..self::price(100, 1_000) };
@@ -255,6 +257,6 @@ fn a_price_is_read_as_it_is_written() {
     let price: Price = serde_json::from_str(text).unwrap();
     assert_eq!((price.cache_write_1h, price.image_output, price.services[0].tiers[0].above), (Some(3), Some(4), 10));
     assert_eq!(serde_json::to_string(&price).unwrap(), text);
-    // As the first documents had it.
+    // The format of the first documents.
     assert!(serde_json::from_str::<Price>(r#"{"input":1,"output":2}"#).is_ok());
 }

@@ -1,10 +1,10 @@
-//! Who is believed about a model.
+//! Precedence of the sources of facts about a model.
 
 use outrigger_core::Capabilities;
 use outrigger_policy::{CatalogueDoc, Document, FORMAT, ModelDoc, Policy, Price, ProviderDoc};
 use outrigger_policy::{ProviderIndex, catalogue};
 
-/// A price that is known by its input, in dollars per million.
+/// A price that is recognized by its input, in dollars per million.
 fn usd(input: u64) -> Price {
     Price { input: input * 1_000_000_000, ..Price::default() }
 }
@@ -58,7 +58,7 @@ fn the_default_price_is_for_what_nobody_knows() {
     assert_eq!(dollars(&policy, "claude-of-tomorrow"), Some(7));
     let policy = self::policy(with_default("vLLM"), vec![catalogue("t", false, vec![model("qwen", Some(3))])]);
     assert_eq!((dollars(&policy, "qwen"), dollars(&policy, "llama")), (Some(3), Some(7)));
-    // The table knows the song's price alone, which can't be used.
+    // The table has only the price of a song, which can't be used.
     let policy = self::policy(with_default("Gemini"), vec![]);
     assert!(catalogue::lookup("Gemini", "lyria-3.5").is_some());
     assert_eq!(dollars(&policy, "lyria-3.5"), Some(7));
@@ -81,26 +81,26 @@ fn a_model_is_known_by_each_of_its_names() {
         aliases: vec![alias.into()],
         ..model(name, None)
     };
-    // A deployment: its own name means nothing to the table.
+    // A deployment: the table does not contain its own name.
     let policy = policy(provider("Anthropic", vec![renamed("small", "claude-haiku-4-5", "tiny")]), vec![]);
     for name in ["small", "tiny", "claude-haiku-4-5"] {
         assert_eq!(dollars(&policy, name), Some(1), "{name}");
     }
-    // What is sent is what is billed.
+    // The provider bills the name that it is sent.
     let policy =
         self::policy(provider("Anthropic", vec![renamed("claude-sonnet-4-5", "claude-haiku-4-5", "s")]), vec![]);
     assert_eq!(dollars(&policy, "claude-sonnet-4-5"), Some(1));
-    // A name that the provider alone understands.
+    // A name that only the provider knows.
     let policy = self::policy(provider("Anthropic", vec![renamed("claude-haiku-4-5", "ft-17", "s")]), vec![]);
     assert_eq!(dollars(&policy, "s"), Some(1));
-    // A user's catalogue: by the users' name first.
+    // A user's catalogue: first by the users' name.
     let told = vec![model("claude-haiku-4-5", Some(4)), model("small", Some(3))];
     let policy = self::policy(
         provider("Anthropic", vec![renamed("small", "claude-haiku-4-5", "tiny")]),
         vec![catalogue("t", false, told)],
     );
     assert_eq!((dollars(&policy, "tiny"), dollars(&policy, "claude-haiku-4-5")), (Some(3), Some(4)));
-    // An alias in a catalogue, and a name that goes before it.
+    // An alias in a catalogue, and a name that takes precedence over it.
     let named = ModelDoc { aliases: vec!["a".into(), "b".into()], ..model("x", Some(5)) };
     let told = vec![named, model("a", Some(6))];
     let policy = self::policy(provider("vLLM", vec![]), vec![catalogue("t", false, told)]);
@@ -122,7 +122,7 @@ fn each_figure_is_asked_for_by_itself() {
     assert_eq!(policy.context_window(ProviderIndex::from(0), model), Some(200_000), "the built-in");
     assert_eq!(policy.max_output_tokens(ProviderIndex::from(0), "unheard-of"), None);
     assert_eq!(policy.context_window(ProviderIndex::from(0), "unheard-of"), None);
-    // The table writes 0 where it does not know.
+    // In the table, 0 means unknown.
     let policy = self::policy(provider("OpenAI", vec![]), vec![]);
     assert_eq!(policy.max_output_tokens(ProviderIndex::from(0), "text-embedding-3-small"), None);
     assert_eq!(policy.context_window(ProviderIndex::from(0), "whisper-1"), None);

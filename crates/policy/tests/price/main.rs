@@ -1,4 +1,4 @@
-//! What requests cost, and what they may come to cost.
+//! The cost of requests, and the highest possible cost.
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use outrigger_compile::{Cluster, Compiled, Finding, ObjectValidation, Object, compile_in};
+use outrigger_compile::{Cluster, Compiled, Finding, Object, ObjectValidation, compile_in};
 
 use super::findings::{DecisionStage, PassFindings, Rank, TestBudget};
 use super::{EvaluatedNamespace, authorities};

@@ -1,7 +1,7 @@
 //! Runs an open stream.
 
 use http_body_util::BodyExt;
-use outrigger_sync::{FromGateway, FromOperator, LineReader, PolicyOutcome, NoFields};
+use outrigger_sync::{FromGateway, FromOperator, LineReader, NoFields, PolicyOutcome};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout_at};
 

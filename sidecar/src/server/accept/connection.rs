@@ -16,7 +16,7 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use outrigger_core::RefusalKind;
-use outrigger_listen::{Peer, ActiveRequest, until_end};
+use outrigger_listen::{ActiveRequest, Peer, until_end};
 use pin_project_lite::pin_project;
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, watch};
@@ -192,7 +192,7 @@ fn no_room<B>(gateway: &Gateway, request: &Request<B>) -> Response<ReplyBody> {
 /// The body of an answer. The request is in progress until it is dropped.
 struct Answered {
     body: ReplyBody,
-    underway: Underway,
+    underway: ActiveRequest,
     /// It has the connection for itself: all written bytes are its own.
     alone: bool,
 }
@@ -205,7 +205,7 @@ impl Body for Answered {
         let Answered { body, underway, alone } = self.get_mut();
         if *alone {
             // What is returned is buffered until it is written: with many connections, each buffers little.
-            ready!(underway.peer().poll_has_read(2 * sockets::at_once(), cx));
+            ready!(underway.peer().poll_written(2 * sockets::at_once(), cx));
         }
         let frame = ready!(Pin::new(body).poll_frame(cx));
         if let Some(Ok(frame)) = &frame {

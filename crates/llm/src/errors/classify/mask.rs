@@ -1,6 +1,6 @@
-//! Providers quote keys in their errors; what is logged must not hold them.
+//! Masks API keys: providers quote keys in their errors, and logs must not contain them.
 
-/// How keys begin. What follows is a key if it is long enough.
+/// Prefixes of keys. The following text is a key if it is long enough.
 const PREFIXES: &[&str] = &[
     "sk-", "sk_", "pk-", "AIza", "xai-", "gsk_", "csk-", "hf_", "nvapi-", "pplx-", "tgp_v1_", "ya29.", "AKIA", "ASIA",
     "eyJ",
@@ -9,14 +9,14 @@ const PREFIXES: &[&str] = &[
 /// Words before a key of any form.
 const BEFORE: &[&str] = &["bearer ", "api key provided: ", "invalid api key: ", "access token: "];
 
-/// Fewest characters after the prefix that make a key.
+/// The fewest characters after the prefix of a key.
 const LEAST: usize = 6;
 
-/// `text` with keys masked, at most `longest` characters of it.
+/// `text` with keys masked, truncated to `longest` characters.
 pub(super) fn masked(text: &str, longest: usize) -> String {
     let mut out = String::new();
     let mut rest = text;
-    // A key begins where a word does.
+    // A key begins at the start of a word.
     let mut boundary = true;
     let mut left = longest;
     while left > 0 {
@@ -37,7 +37,7 @@ pub(super) fn masked(text: &str, longest: usize) -> String {
     out.chars().take(longest).collect()
 }
 
-/// The key that `text` begins with: what of it may be shown, and how many bytes it takes up.
+/// The key at the start of `text`: the part that may be shown, and the length of the key in bytes.
 fn key(text: &str) -> Option<(&str, usize)> {
     for before in BEFORE {
         if text.get(..before.len()).is_some_and(|start| start.eq_ignore_ascii_case(before)) {
@@ -50,7 +50,7 @@ fn key(text: &str) -> Option<(&str, usize)> {
     (length >= LEAST).then_some((text.get(..prefix.len())?, prefix.len() + length))
 }
 
-/// Bytes of the key-like run at the start; a full stop at its end is the sentence's.
+/// The length in bytes of the key-like run at the start; a full stop at its end belongs to the sentence.
 fn token(text: &str) -> usize {
     let length =
         text.find(|char: char| !(char.is_ascii_alphanumeric() || "-_.*+/=~".contains(char))).unwrap_or(text.len());

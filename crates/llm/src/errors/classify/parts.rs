@@ -1,4 +1,4 @@
-//! What an error body says, whoever wrote it.
+//! Extracts the parts of an error body of any provider.
 
 use std::time::Duration;
 
@@ -11,21 +11,21 @@ use crate::json::weight::parse_within;
 #[derive(Debug, Default)]
 pub(super) struct ErrorParts {
     pub message: String,
-    /// Codes, types and reasons, the most telling first.
+    /// Codes, types and reasons, the most specific first.
     pub codes: Vec<String>,
     /// A status in the body.
     pub status: Option<u16>,
     /// Google's `RetryInfo`.
     pub retry: Option<Duration>,
-    /// Google names a quota that is counted by the day.
+    /// Whether Google reports a daily quota.
     pub daily: bool,
-    /// Google names quotas: whether each of them is counted for a model apart.
+    /// If Google reports quotas: whether each of them counts one model.
     pub per_model: Option<bool>,
 }
 
-/// Bytes of a body that are looked at: error bodies are small, and some quote the request.
+/// The most bytes of a body that are read: error bodies are small, and some quote the request.
 const LOOKED_AT: usize = 64 << 10;
-/// Bytes of the largest tree that is made of one.
+/// The largest JSON tree that is built from one, in bytes.
 const LARGEST: usize = 1 << 20;
 
 impl ErrorParts {
@@ -47,11 +47,11 @@ impl ErrorParts {
         parts
     }
 
-    /// Notes a code; one that is a number is a status.
+    /// Records a code; a numeric one is a status.
     pub fn code(&mut self, code: &str) {
         match code.parse::<u16>() {
             Ok(status) if (300..600).contains(&status) => self.status = self.status.or(Some(status)),
-            // Mistral's own numbers and the like stay codes.
+            // Mistral's own numbers and similar ones stay codes.
             _ if !code.is_empty() => self.codes.push(code.to_owned()),
             _ => {}
         }
@@ -60,7 +60,7 @@ impl ErrorParts {
     fn root(&mut self, root: &Map<String, Value>) {
         match root.get("error") {
             Some(Value::Object(error)) => self.error(error),
-            // xAI and Ollama: the words themselves.
+            // xAI and Ollama: the message itself.
             Some(Value::String(text)) => {
                 self.message.clone_from(text);
                 self.error(root);
@@ -70,7 +70,7 @@ impl ErrorParts {
     }
 
     fn error(&mut self, error: &Map<String, Value>) {
-        // Azure says what a `content_filter` or `BadRequest` was one level further in.
+        // Azure describes a `content_filter` or `BadRequest` one level deeper.
         if let Some(Value::Object(inner)) = error.get("innererror") {
             self.values(inner, &["code"]);
         }
@@ -89,7 +89,7 @@ impl ErrorParts {
     fn values(&mut self, object: &Map<String, Value>, names: &[&str]) {
         for name in names {
             match object.get(*name) {
-                // `"type": "error"` is the envelope's.
+                // `"type": "error"` belongs to the envelope.
                 Some(Value::String(code)) if code != "error" => self.code(code),
                 Some(Value::Number(number)) => self.code(&number.to_string()),
                 _ => {}
@@ -117,7 +117,7 @@ impl ErrorParts {
         }
     }
 
-    /// A body that is no JSON: a proxy's page, or words.
+    /// A body that is not JSON: a proxy's page, or text.
     fn text(&mut self, body: &[u8]) {
         let text = String::from_utf8_lossy(body.get(..LOOKED_AT).unwrap_or(body));
         let text = text.trim();
@@ -139,7 +139,7 @@ impl ErrorParts {
     }
 }
 
-/// Words, or a list of complaints (`[{"loc": […], "msg": "…"}]`, as FastAPI servers send).
+/// A text, or a list of messages (`[{"loc": […], "msg": "…"}]`, from FastAPI servers).
 fn words(value: &Value) -> Option<String> {
     match value {
         Value::String(text) if !text.is_empty() => Some(text.clone()),

@@ -1,19 +1,19 @@
-//! What a limit counts that was reached: one model, all that a key asks for, or all that its account does.
+//! The scope of an exhausted limit: one model, all models of a credential, or all of its account.
 //!
-//! Most providers count each model apart, so that is assumed unless the answer says otherwise.
+//! Most providers count each model separately, so that is assumed unless the answer shows otherwise.
 
 use super::Class;
 use super::parts::ErrorParts;
 use crate::Dialect;
 
-/// What rests after a rate limit, or when a quota is gone.
+/// What is put into cooldown after a rate limit, or when a quota is used up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Scope {
     #[default]
     Model,
-    /// All models that the credential asks for.
+    /// All models with this credential.
     Credential,
-    /// The same for all credentials of the account.
+    /// All models with all credentials of the account.
     Account,
 }
 
@@ -25,7 +25,7 @@ pub(super) fn scope(
 ) -> Scope {
     match class {
         Class::RateLimited => limited(dialect, header, error),
-        // Money is the account's. Google has quotas of a day for each model.
+        // Money belongs to the account. Google has daily quotas for each model.
         Class::Quota if error.per_model == Some(true) => Scope::Model,
         Class::Quota => Scope::Account,
         Class::Credential => Scope::Credential,
@@ -54,7 +54,7 @@ fn limited(dialect: Dialect, header: &dyn Fn(&str) -> Option<String>, error: &Er
     if says(OF_MODEL) || names_model(&text) {
         return Scope::Model;
     }
-    // Anthropic speaks of the organization always, and counts each class of models apart.
+    // Anthropic always mentions the organization, and counts each class of models separately.
     if dialect != Dialect::Anthropic && says(OF_ACCOUNT) {
         return Scope::Account;
     }
@@ -100,7 +100,7 @@ const OF_ACCOUNT: &[&str] = &[
     "tenant",
 ];
 
-/// `Rate limit reached for gpt-4o in organization org-x`: the word behind it is a model unless it is one of these.
+/// `Rate limit reached for gpt-4o in organization org-x`: the word after it is a model unless it is one of these.
 fn names_model(text: &str) -> bool {
     const NO_MODEL: &[&str] = &[
         "organization",

@@ -360,7 +360,7 @@ fn every_provider_s_way_to_say_it() {
             Overloaded,
         ),
         (Gemini, 504, r#"{"error":{"code":504,"message":"Deadline expired","status":"DEADLINE_EXCEEDED"}}"#, Transient),
-        // A key in the caller's words does not put a credential to rest, nor an invented price.
+        // A message quoted from the caller does not put a credential into cooldown.
         (
             OpenAi,
             400,
@@ -373,7 +373,7 @@ fn every_provider_s_way_to_say_it() {
             r#"{"error":{"message":"Invalid value: 'your credit balance is too low'","type":"invalid_request_error"}}"#,
             Caller,
         ),
-        // No JSON at all.
+        // Not JSON.
         (OpenAi, 502, "<html><head><title>502 Bad Gateway</title></head></html>", Transient),
         (OpenAi, 404, "<!DOCTYPE html><title>Error 404 (Not Found)!!1</title>", Caller),
         (OpenAi, 404, "404 page not found", Caller),
@@ -384,7 +384,7 @@ fn every_provider_s_way_to_say_it() {
         (OpenAi, 522, "", Transient),
         (Gemini, 500, "null", Transient),
         (Anthropic, 302, "", Transient),
-        // An error under 200.
+        // An error with status 200.
         (OpenAi, 200, r#"{"error":{"message":"Provider returned error","code":429}}"#, RateLimited),
         (OpenAi, 200, r#"{"error":{"message":"x","type":"invalid_request_error"}}"#, Caller),
         (OpenAi, 200, r#"{"error":{"message":"x"}}"#, Transient),
@@ -430,7 +430,7 @@ fn the_wait_is_taken_from_where_the_provider_tells_it() {
     type Headers = &'static [(&'static str, &'static str)];
     let table: &[(u16, Headers, &str, Option<u64>)] = &[
         (429, &[("retry-after-ms", "1500"), ("retry-after", "9")], limited, Some(1_500)),
-        // Azure, as recorded: the milliseconds are none.
+        // Azure, as recorded: zero milliseconds are ignored.
         (429, &[("retry-after-ms", "0"), ("retry-after", "1")], limited, Some(1_000)),
         (503, &[("retry-after", "12")], "", Some(12_000)),
         (429, &[("retry-after", "Wed, 21 Oct 2026 07:28:00 GMT")], bare, None),

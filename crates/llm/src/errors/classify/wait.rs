@@ -1,5 +1,4 @@
-//! How long a provider asks to wait. Points in time are measured from the answer's own `Date`: whose clock is wrong does not
-//! matter then.
+//! How long a provider asks to wait. Times are relative to the answer's own `Date`, so that wrong clocks do not matter.
 
 use std::time::Duration;
 
@@ -9,11 +8,10 @@ use jiff::fmt::rfc2822::DateTimeParser;
 use super::Class;
 use super::parts::ErrorParts;
 
-/// No provider means more than this.
+/// Longer waits are not meant.
 const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// The first of: `retry-after-ms`, `retry-after`, Google's `RetryInfo`, the reset of an exhausted
-/// limit, the message itself.
+/// The first of: `retry-after-ms`, `retry-after`, Google's `RetryInfo`, the reset of an exhausted limit, the message.
 pub(super) fn retry_after(
     class: Class,
     header: &dyn Fn(&str) -> Option<String>,
@@ -29,7 +27,7 @@ pub(super) fn retry_after(
         .or_else(|| if limited { resets(header, now).or_else(|| in_words(&error.message)) } else { None })
 }
 
-/// What is left of a limit, and when all of it is there again.
+/// Headers with the remainder of a limit, and with the time of its reset.
 const LIMITS: &[(&str, &str)] = &[
     // OpenAI, Groq, Cerebras.
     ("x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"),
@@ -41,7 +39,7 @@ const LIMITS: &[(&str, &str)] = &[
     ("anthropic-ratelimit-tokens-remaining", "anthropic-ratelimit-tokens-reset"),
     ("anthropic-ratelimit-input-tokens-remaining", "anthropic-ratelimit-input-tokens-reset"),
     ("anthropic-ratelimit-output-tokens-remaining", "anthropic-ratelimit-output-tokens-reset"),
-    // OpenRouter, and gateways in front of others.
+    // OpenRouter, and gateways for other providers.
     ("x-ratelimit-remaining", "x-ratelimit-reset"),
     ("ratelimit-remaining", "ratelimit-reset"),
 ];
@@ -49,7 +47,7 @@ const LIMITS: &[(&str, &str)] = &[
 /// The reset headers of the limits that are used up.
 fn resets(header: &dyn Fn(&str) -> Option<String>, now: Option<f64>) -> Option<Duration> {
     let used_up = |(remaining, reset): &(&str, &str)| {
-        // Azure sends -1 where it does not know.
+        // Azure sends -1 for unknown.
         (header(remaining)?.trim() == "0").then(|| pause(&header(reset)?, now)).flatten()
     };
     let unified = || {
@@ -59,13 +57,13 @@ fn resets(header: &dyn Fn(&str) -> Option<String>, now: Option<f64>) -> Option<D
     LIMITS.iter().filter_map(used_up).chain(unified()).max()
 }
 
-/// Seconds, a duration as Go writes it, or a point in time: seconds or milliseconds since 1970, a date of HTTP or RFC 3339.
-/// `now`: in seconds since 1970; without it, points in time are ignored.
+/// Parses seconds, a duration in Go's format, or a point in time: seconds or milliseconds since 1970, an HTTP date or
+/// RFC 3339. `now`: in seconds since 1970; without it, points in time are ignored.
 fn pause(text: &str, now: Option<f64>) -> Option<Duration> {
-    /// Since 1970; nobody waits so long.
+    /// Since 1970; too long for a wait.
     const SECONDS: f64 = 1e9;
     const MILLISECONDS: f64 = 1e12;
-    /// No time at all.
+    /// Not a time.
     const NONSENSE: f64 = 1e15;
     let text = text.trim();
     let until = |point: f64| longest(point - now?);
@@ -78,14 +76,14 @@ fn pause(text: &str, now: Option<f64>) -> Option<Duration> {
     }
 }
 
-/// A date of HTTP or of RFC 3339, in seconds since 1970.
+/// An HTTP or RFC 3339 date, in seconds since 1970.
 fn point(text: &str) -> Option<f64> {
     let of_http = || DateTimeParser::new().parse_timestamp(text).ok();
     let at = text.parse::<Timestamp>().ok().or_else(of_http)?;
     Some(at.as_millisecond() as f64 / 1_000.0)
 }
 
-/// What is longer than anybody waits is as long as that.
+/// Waits longer than the maximum become the maximum.
 fn longest(seconds: f64) -> Option<Duration> {
     (seconds > 0.0).then(|| sane(seconds.min(LONGEST.as_secs_f64()))).flatten()
 }
@@ -110,7 +108,7 @@ fn in_words(message: &str) -> Option<Duration> {
     duration(figure)
 }
 
-/// Reads Go's durations (`12ms`, `6m0s`, `1h2m3.5s`) and plain seconds; nothing that is not above zero.
+/// Parses Go's durations (`12ms`, `6m0s`, `1h2m3.5s`) and plain seconds; only positive ones.
 pub(super) fn duration(text: &str) -> Option<Duration> {
     let text = text.trim();
     if let Ok(seconds) = text.parse::<f64>() {

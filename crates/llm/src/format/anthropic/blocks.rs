@@ -1,4 +1,4 @@
-//! Reads content blocks: of the system prompt, of turns and of tool results.
+//! Decodes content blocks: of the system prompt, of turns and of tool results.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,7 @@ use crate::chat::mark::unmark;
 use crate::chat::signature::unpack;
 use crate::chat::{JsonObject, Media, MediaSource, Part, Thought, ToolCall, ToolResult};
 
-/// ToolNames of the tools that were called so far, by the call's id.
+/// The names of the tools that were called so far, by the id of the call.
 pub type ToolNames = HashMap<String, String>;
 
 /// A system prompt: a string, or text blocks.
@@ -56,7 +56,7 @@ pub fn content(value: &Value, at: &Path<'_>, names: &mut ToolNames, places: &mut
                 let redacted = unmark(text_of(block, "data", &at)?);
                 parts.push(Part::Thinking(Thought { redacted, ..Thought::default() }));
             }
-            // The search for deferred tools, which elsewhere are there from the beginning.
+            // The search for deferred tools; in other dialects all tools are present from the beginning.
             "server_tool_use" if text_of(block, "name", &at)?.starts_with("tool_search_tool") => {
                 places.note_value(&at.key("type"), "tool_search_tool_result");
             }
@@ -66,7 +66,7 @@ pub fn content(value: &Value, at: &Path<'_>, names: &mut ToolNames, places: &mut
     Ok(parts)
 }
 
-/// What a turn and a tool's result both may hold: text, pictures, documents.
+/// Content that turns and tool results share: text, images, documents.
 fn shown(block: &JsonObject, at: &Path<'_>, places: &mut NotedPlaces, parts: &mut Vec<Part>) -> Shaped<()> {
     match text_of(block, "type", at)? {
         "text" => parts.push(Part::Text(plain_text(block, at, places)?)),
@@ -120,7 +120,7 @@ fn tool_result(block: &JsonObject, at: &Path<'_>, names: &ToolNames, places: &mu
                 let at = at.index(index);
                 let block = shape::object(block, &at)?;
                 if text_of(block, "type", &at)? == "tool_reference" {
-                    // Says that a deferred tool is there now; elsewhere it has been all along.
+                    // Announces a deferred tool; in other dialects it was present from the beginning.
                     places.note_rest(block, &["type", "tool_name"], &at);
                     parts.push(Part::Text(text_of(block, "tool_name", &at)?.to_owned()));
                 } else {
@@ -145,7 +145,7 @@ fn source<'v>(block: &'v JsonObject, at: &Path<'_>) -> Shaped<&'v JsonObject> {
     shape::object(given(block, "source").ok_or_else(|| at.invalid("is missing"))?, at)
 }
 
-/// A picture, or nothing where its source is noted as one that only Anthropic can read.
+/// An image, or `None` if its source is recorded as one that only Anthropic can read.
 fn image(block: &JsonObject, at: &Path<'_>, places: &mut NotedPlaces) -> Shaped<Option<Media>> {
     let at = at.key("source");
     media(source(block, &at)?, &at, None, places)
@@ -175,8 +175,8 @@ fn media(
     Ok(Some(Media { media_type: media_type.map(str::to_owned), source: found, filename: None, detail: None }))
 }
 
-/// A document. PDFs are media; plain ones become text with title and context above it, the way
-/// Anthropic shows them to the model.
+/// A document. PDFs are media; plain documents become text with title and context above it, as Anthropic presents them
+/// to the model.
 fn document(block: &JsonObject, at: &Path<'_>, places: &mut NotedPlaces, parts: &mut Vec<Part>) -> Shaped<()> {
     places.note_rest(block, &["type", "source", "title", "context", "citations"], at);
     citations(block, at, places)?;
@@ -227,7 +227,7 @@ fn document(block: &JsonObject, at: &Path<'_>, places: &mut NotedPlaces, parts: 
     Ok(())
 }
 
-/// A search result, as text: title, source, and what was found.
+/// A search result, as text: title, source, and content.
 fn search_result(block: &JsonObject, at: &Path<'_>, places: &mut NotedPlaces) -> Shaped<String> {
     places.note_rest(block, &["type", "source", "title", "content", "citations"], at);
     citations(block, at, places)?;
@@ -242,7 +242,7 @@ fn search_result(block: &JsonObject, at: &Path<'_>, places: &mut NotedPlaces) ->
     Ok(text)
 }
 
-/// Notes that the model is asked to cite, which changes what it answers.
+/// Records that citations are requested, which changes the answer.
 fn citations(block: &JsonObject, at: &Path<'_>, places: &mut NotedPlaces) -> Shaped<()> {
     if let Some(config) = given(block, "citations") {
         let at = at.key("citations");

@@ -1,12 +1,12 @@
 //! The gateway's errors: `{"type": "error", "error": {"type", "message", "reason"}, "request_id"}`. `type` is one of
-//! Anthropic's own, by status, as its SDKs know no others; the kind is `reason`.
+//! Anthropic's own, by status, because its SDKs know no others; `reason` is the kind.
 
 use serde_json::{Value, json};
 
 use crate::errors::GatewayError;
 use crate::framing::sse;
 
-/// Writes the event in which an error ends a stream.
+/// Writes the error event that ends a stream.
 pub(crate) fn write_event(error: &GatewayError<'_>, out: &mut Vec<u8>) {
     sse::write(Some("error"), &body(error), out);
 }

@@ -1,10 +1,14 @@
-//! Whether a key's entry serves `model` in any tier, regardless of other entries.
+//! Every field of a messages request, and how it is converted to the other dialects.
+//!
+//! From the types of Anthropic's SDK of autumn 2026, beta ones included, and the fields that older versions still send. A
+//! path with a value after a colon (`tools[].type:bash_20250124`) is a field that matters only with this value; its sample
+//! is the whole element that contains it. A block or tool of a type without a row is refused, like any field without one.
 
 use crate::Format;
 use crate::chat::fields::FieldFate::{Adapted, Carried, Hint, Refused};
 use crate::chat::fields::{Fates, FieldFate, FieldRow};
 
-/// The fates of a field towards OpenAI and towards Gemini.
+/// The handling of a field for OpenAI and for Gemini.
 type OpenAiAndGemini = (FieldFate, FieldFate);
 
 const CARRIED: OpenAiAndGemini = (Carried, Carried);
@@ -76,7 +80,7 @@ pub const FIELDS: &[FieldRow] = &[
     row("system[].text", CARRIED, "", r#""Be brief.""#),
     row("system[].cache_control", HINT, CACHE, CACHE_SAMPLE),
     row("system[].citations", HINT, "marks of an earlier answer", r#"[{"type": "char_location"}]"#),
-    // The cost of comparing if every part has the larger size of both.
+    // Turns.
     row("messages[].role", ADAPTED, "a `system` turn is put with the system prompt, before the turns", r#""system""#),
     row("messages[].content", CARRIED, "", r#""Hi""#),
     row("messages[].clear_at", REFUSED, "a system message that is shown for one turn", r#""next_user_message""#),
@@ -129,7 +133,7 @@ pub const FIELDS: &[FieldRow] = &[
     row("messages[].content[].content[].context", ADAPTED, "as in a turn", r#""Context""#),
     row("messages[].content[].content[].tool_name", ADAPTED, "a tool that a search found: told as its name", r#""f""#),
     row("messages[].content[].content[].type:browser_state", REFUSED, CLIENT_TOOL, r#"{"type": "browser_state", "tabs": []}"#),
-    // Blocks of a kind that other dialects have not.
+    // Blocks of kinds that other dialects do not have.
     row("messages[].content[].type:server_tool_use", REFUSED, SERVER_TOOL, r#"{"type": "server_tool_use", "id": "s", "name": "web_search", "input": {}}"#),
     row("messages[].content[].type:web_search_tool_result", REFUSED, SERVER_TOOL, r#"{"type": "web_search_tool_result", "tool_use_id": "s", "content": []}"#),
     row("messages[].content[].type:web_fetch_tool_result", REFUSED, SERVER_TOOL, r#"{"type": "web_fetch_tool_result", "tool_use_id": "s", "content": {}}"#),
@@ -204,7 +208,7 @@ mod tests {
     use crate::format::anthropic::request::decode;
     use crate::registry::{fate, fit};
 
-    /// A block that a key of its own stands in, all others being fit.
+    /// A block that contains a given key, and is otherwise valid.
     fn block(key: &str) -> Value {
         let image = json!({"type": "base64", "media_type": "image/png", "data": "AAAA"});
         match key {
@@ -229,7 +233,7 @@ mod tests {
         }
     }
 
-    /// The least request in which the field of this path can stand.
+    /// The smallest request in which the field at this path can occur.
     fn request(path: &str) -> Value {
         let mut request = json!({
             "model": "claude-sonnet-5", "max_tokens": 10, "messages": [{"role": "user", "content": "Hi"}],
@@ -261,7 +265,7 @@ mod tests {
         request
     }
 
-    /// Puts `sample` at `path`; where the path tells a type, in place of the element of that type.
+    /// Inserts `sample` at `path`; if the path contains a type, in place of the element of that type.
     fn put(mut into: &mut Value, path: &str, sample: Value) {
         let (path, value) = path.split_once(':').unwrap_or((path, ""));
         let mut keys: Vec<&str> = path.split('.').collect();

@@ -1,10 +1,10 @@
-//! Lists of models, as Anthropic's SDKs read them.
+//! Lists of models, in the format of Anthropic's SDKs.
 
 use serde_json::{Value, json};
 
 use crate::listing::ListedModel;
 
-/// All models, in one page.
+/// All models, on one page.
 pub(crate) fn list(models: &[ListedModel]) -> Value {
     let all: Vec<Value> = models.iter().map(one).collect();
     json!({
@@ -25,7 +25,7 @@ pub(crate) fn one(model: &ListedModel) -> Value {
     })
 }
 
-/// `2026-11-22T08:39:05Z`. Days to a date by Howard Hinnant's `civil_from_days`.
+/// `2026-11-22T08:39:05Z`. From days to a date with Howard Hinnant's `civil_from_days`.
 fn rfc3339(seconds: u64) -> String {
     let (days, rest) = (seconds / 86_400, seconds % 86_400);
     let shifted = days + 719_468;
@@ -56,7 +56,7 @@ mod tests {
         for (seconds, date) in table {
             assert_eq!(rfc3339(seconds), date);
         }
-        // Far beyond any date there is, and yet no overflow.
+        // Beyond any valid date, without overflow.
         assert!(rfc3339(u64::MAX).ends_with('Z'));
     }
 }

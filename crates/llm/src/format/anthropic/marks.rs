@@ -1,4 +1,4 @@
-//! Takes the gateway's marks out of a turn that goes back to a provider of the same format.
+//! Removes the gateway's marks from a turn that is returned to a provider of the same format.
 
 use serde_json::Value;
 
@@ -9,7 +9,7 @@ use crate::provider::Target;
 
 pub(crate) const MARKS: Marks = Marks { turns: "\"messages\"", budget_needs_thinking: true };
 
-/// Whether a message was changed; `None` if nothing is left of it.
+/// Whether a message changed; `None` if nothing is left of it.
 pub(crate) fn strip(message: &mut JsonObject, _target: &Target<'_>) -> Option<bool> {
     let Some(blocks) = message.get_mut("content").and_then(Value::as_array_mut) else { return Some(false) };
     let before = blocks.len();

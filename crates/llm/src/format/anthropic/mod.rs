@@ -1,6 +1,6 @@
-//! The Anthropic dialect: the messages API, as callers speak it and as upstreams do.
+//! The Anthropic dialect: the messages API, of callers and upstreams.
 //!
-//! Sources: the types of Anthropic's own SDKs (beta ones too) and recorded exchanges.
+//! Sources: the types of Anthropic's own SDKs (including beta ones) and recorded exchanges.
 
 mod blocks;
 pub(crate) mod errors;

@@ -1,33 +1,33 @@
-//! What each generation of Claude takes: asked only when a request of another dialect is told to
-//! one, since Anthropic refuses with 400 what a model has outgrown.
+//! The features of each generation of Claude. Needed only to translate requests, because Anthropic refuses with 400
+//! what a model no longer accepts.
 //!
-//! Facts of autumn 2026, from Anthropic's model pages and migration guides and from what its API
-//! answered to others. A newer Claude than those named is taken for the newest known; a name that
-//! is no Claude's (the dialect has other speakers) gets [`OTHER`].
+//! Facts of autumn 2026, from Anthropic's model pages and migration guides and from recorded answers of its API. A
+//! newer Claude counts as the newest known one; a model that is not a Claude (other servers use the dialect too) gets
+//! [`OTHER`].
 
-/// What a model takes.
+/// The features of a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ModelTraits {
-    /// Most tokens of one answer.
+    /// The most tokens of one answer.
     pub max_output: u64,
-    /// `max_tokens` where the caller set no cap, for Anthropic wants one. Well below the maximum:
-    /// budgets reserve by it.
+    /// `max_tokens` if the caller set no limit, because Anthropic requires one. Well below the maximum, because budgets
+    /// reserve by it.
     pub default_output: u64,
     pub thinking: ThinkingForm,
-    /// Thinking cannot be turned off.
+    /// Whether thinking can't be turned off.
     pub always_thinks: bool,
     pub sampling: Sampling,
-    /// The highest word of `output_config.effort`.
+    /// The highest value of `output_config.effort`.
     pub top_effort: TopEffort,
-    /// Has `output_config.format` and strict tools.
+    /// Whether it has `output_config.format` and strict tools.
     pub structured: bool,
-    /// An assistant's turn may come last, to be continued.
+    /// Whether an assistant turn may come last, to be continued.
     pub prefill: bool,
-    /// `tool_choice` may be `any` or `tool`.
+    /// Whether `tool_choice` may be `any` or `tool`.
     pub forced_tools: bool,
 }
 
-/// How thinking is asked for.
+/// How thinking is requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ThinkingForm {
     None,
@@ -37,24 +37,24 @@ pub enum ThinkingForm {
     Adaptive,
 }
 
-/// Which of `temperature`, `top_p` and `top_k` are taken.
+/// Which of `temperature`, `top_p` and `top_k` are accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sampling {
     All,
-    /// Not `temperature` and `top_p` together.
+    /// All, but not `temperature` and `top_p` together.
     OneOfTwo,
-    /// None of them, but a temperature of 1.
+    /// None, except a temperature of 1.
     None,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TopEffort {
-    /// `max`, with no `xhigh` below it.
+    /// `max`, without `xhigh` below it.
     Max,
     XHigh,
 }
 
-/// A model that is no Claude: what most servers of this dialect take.
+/// A model that is not a Claude: what most servers of this dialect accept.
 const OTHER: ModelTraits = ModelTraits {
     max_output: u64::MAX,
     default_output: 8_192,
@@ -67,12 +67,12 @@ const OTHER: ModelTraits = ModelTraits {
     forced_tools: true,
 };
 
-/// What the model of this name takes. Names of Bedrock (`us.anthropic.claude-…-v1:0`) and Vertex
-/// (`claude-…@20250514`) do as well.
+/// The features of the model with this name. Names of Bedrock (`us.anthropic.claude-…-v1:0`) and Vertex
+/// (`claude-…@20250514`) are recognized.
 pub fn of(name: &str) -> ModelTraits {
     let Some(claude) = Claude::parse(name) else { return OTHER };
     let Claude { line, version } = claude;
-    // Fable and Mythos think whatever the request says; the others but Haiku do since 5.5.
+    // Fable and Mythos always think, and so do all others but Haiku since 5.5.
     let always_thinks = matches!(line, ClaudeLine::Frontier) || (line != ClaudeLine::Haiku && version >= 505);
     let forced_tools = match line {
         ClaudeLine::Frontier => version < 501,
@@ -107,8 +107,8 @@ pub fn of(name: &str) -> ModelTraits {
     }
 }
 
-/// Whether the model of this name makes up to a third more tokens of the same words, as all do since Opus 4.7. A name
-/// that is no Claude's may be an alias of one.
+/// Whether the model's tokenizer produces up to a third more tokens for the same text, as all have since Opus 4.7. A
+/// name that is not a Claude's may be an alias of one.
 pub(crate) fn has_dense_tokens(name: &str) -> bool {
     Claude::parse(name).is_none_or(|claude| claude.version >= 407)
 }
@@ -124,7 +124,7 @@ enum ClaudeLine {
 
 struct Claude {
     line: ClaudeLine,
-    /// A hundred times the major version, and the minor one: 406 for 4.6.
+    /// A hundred times the major version plus the minor one: 406 for 4.6.
     version: u32,
 }
 
@@ -141,12 +141,12 @@ impl Claude {
             "fable" | "mythos" => Some(ClaudeLine::Frontier),
             _ => None,
         });
-        // A date (`20250929`) is no version, and a minor one stands right behind its major one.
+        // A date (`20250929`) is not a version, and a minor version directly follows its major one.
         let version = |word: &&str| word.parse::<u32>().ok().filter(|_| word.len() <= 2);
         let mut words = words.iter().skip_while(|word| version(word).is_none());
         let version = match words.next().and_then(version) {
             Some(major) => major * 100 + words.next().and_then(version).unwrap_or(0),
-            // `claude-mythos-preview` came with the abilities of 4.7; a Claude without a number is newer than all.
+            // `claude-mythos-preview` has the features of 4.7; a Claude without a number is newer than all others.
             None if line == Some(ClaudeLine::Frontier) => 407,
             None => u32::MAX,
         };

@@ -1,4 +1,4 @@
-//! The body of `POST /v1/messages`, from a caller and to an upstream.
+//! The body of `POST /v1/messages`: decodes it from a caller and encodes it for an upstream.
 
 mod decode;
 mod encode;

@@ -1,4 +1,4 @@
-//! A whole answer: the message object, from an upstream and to a caller.
+//! An answer that is not streamed: decodes the message object from an upstream and encodes it for a caller.
 
 use serde_json::{Value, json};
 
@@ -8,10 +8,10 @@ use crate::chat::signature::pack;
 use crate::chat::{ChatResponse, Finish, JsonObject, Media, MediaSource, Part, Thought, ToolCall};
 use crate::{Answer, Dialect, Malformed};
 
-/// Reads an upstream's message.
+/// Decodes an upstream's message.
 ///
-/// Blocks of tools that the provider runs itself (`server_tool_use` and their results) are passed
-/// over, and citations with them: the text around them is the answer.
+/// Blocks of tools that the provider runs (`server_tool_use` and their results) are skipped, and so are citations: the
+/// text around them is the answer.
 pub fn decode(body: &Value) -> Result<ChatResponse, Malformed> {
     if let Some(error) = body.get("error").filter(|error| !error.is_null()) {
         let message = error.get("message").and_then(Value::as_str).unwrap_or("without a message");
@@ -35,12 +35,12 @@ pub fn decode(body: &Value) -> Result<ChatResponse, Malformed> {
     })
 }
 
-/// Writes an answer as a message that Anthropic's SDKs take.
+/// Encodes an answer as a message that Anthropic's SDKs accept.
 ///
-/// - An id that is not Anthropic's gets `msg_` in front.
-/// - A refusal becomes a text block, and the reason `refusal`.
-/// - A picture, for which the dialect has no block in answers, becomes a Markdown image in text.
-/// - Arguments that are no JSON object (an answer cut short) stand under `_raw`.
+/// - An id that is not Anthropic's gets the prefix `msg_`.
+/// - A refusal becomes a text block, with the stop reason `refusal`.
+/// - An image, for which answers have no block, becomes a Markdown image in text.
+/// - Arguments that are not a JSON object (a truncated answer) are written under `_raw`.
 /// - Thinking is marked as another provider's ([`crate::chat::mark`]).
 pub fn encode(response: &ChatResponse, answer: &Answer) -> Value {
     let content: Vec<Value> = response.parts.iter().filter_map(encode_part).collect();
@@ -62,7 +62,7 @@ pub(super) fn malformed(problem: impl Into<String>) -> Malformed {
     Malformed { dialect: Dialect::Anthropic, problem: problem.into() }
 }
 
-/// Reads a `stop_reason`. One that is not known is a plain stop.
+/// Decodes a `stop_reason`. An unknown one is a plain stop.
 pub(super) fn finish(reason: &str) -> Finish {
     match reason {
         "max_tokens" | "model_context_window_exceeded" => Finish::Length,
@@ -74,8 +74,8 @@ pub(super) fn finish(reason: &str) -> Finish {
     }
 }
 
-/// The `stop_reason` of an answer. Some upstreams end tool calls with a plain stop, which would
-/// end an agent's loop early, and tell a refusal by its text alone.
+/// The `stop_reason` of an answer. Some upstreams end tool calls with a plain stop, which would end an agent's loop
+/// early, and report a refusal only by its text.
 pub(super) fn stop_reason(finish: Finish, calls: bool, refused: bool) -> &'static str {
     match finish {
         Finish::Stop if calls => "tool_use",
@@ -94,13 +94,13 @@ pub(super) fn message_id(upstream: Option<&str>, answer: &Answer) -> String {
     if id.starts_with("msg_") { id.to_owned() } else { format!("msg_{id}") }
 }
 
-/// The id under which a caller sees a call. Fit for Anthropic itself, to which the caller's next
-/// request may go byte for byte.
+/// The id of a call for a caller. It is valid for Anthropic itself, because the caller's next request may go there byte
+/// for byte.
 pub(super) fn call_id(id: &str, signature: Option<&str>) -> String {
     pack(&tool_id::fit(id), signature)
 }
 
-/// A call's arguments as the object that Anthropic wants.
+/// A call's arguments as the object that Anthropic requires.
 pub(super) fn input(arguments: &str) -> Value {
     if arguments.trim().is_empty() {
         return Value::Object(JsonObject::new());
@@ -122,7 +122,7 @@ pub(super) fn arguments(input: Option<&Value>) -> String {
     }
 }
 
-/// A picture in words that chat clients show.
+/// An image as text that chat clients display.
 pub(super) fn picture(media: &Media) -> String {
     let media_type = media.media_type.as_deref().unwrap_or("application/octet-stream");
     match &media.source {
@@ -176,7 +176,7 @@ fn encode_part(part: &Part) -> Option<Value> {
             "thinking": thought.text.as_deref().unwrap_or_default(),
             "signature": mark(thought.signature.as_deref()),
         }),
-        // Results are a caller's, never an answer's.
+        // Only callers send results.
         Part::ToolResult(_) => return None,
     })
 }

@@ -1,8 +1,8 @@
-//! JSON Schemas as Anthropic's structured outputs take them.
+//! Converts JSON Schemas for Anthropic's structured outputs.
 //!
-//! Anthropic compiles a schema into a grammar and refuses with 400 what the grammar cannot hold.
-//! As its own SDKs do, such bounds are moved into the description, where the model reads them;
-//! every object is closed, and `oneOf` becomes `anyOf`.
+//! Anthropic compiles a schema into a grammar and refuses with 400 what the grammar can't express. As in its own SDKs,
+//! such bounds are moved into the description, where the model reads them; every object is closed, and `oneOf` becomes
+//! `anyOf`.
 
 use serde_json::{Value, json};
 
@@ -36,11 +36,11 @@ const BOUNDS: &[&str] = &[
     "not",
 ];
 
-/// The formats of strings that the grammar knows.
+/// The string formats that the grammar supports.
 const FORMATS: &[&str] = &["date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"];
 
-/// The schema as Anthropic takes it, or nothing when it has an object of free keys: closing that
-/// one would leave the model nothing to put in.
+/// The schema in the form that Anthropic accepts, or `None` if it has an object with arbitrary keys: if it were closed,
+/// the model could not add any.
 pub fn fit(schema: &Value) -> Option<Value> {
     match schema {
         Value::Object(object) => fit_object(object).map(Value::Object),
@@ -92,7 +92,7 @@ fn fit_object(schema: &JsonObject) -> Option<JsonObject> {
         _ => schema.contains_key("properties"),
     };
     if is_object {
-        // Without properties and not closed by its author, any key was meant.
+        // Without properties, and not closed by its author: any key was meant.
         if !schema.contains_key("properties") && !schema.contains_key("additionalProperties") {
             return None;
         }

@@ -1,7 +1,7 @@
-//! Reading JSON of a known shape: getters that say where it is wrong, and a list of the places
-//! that the conversation cannot hold.
+//! Reads JSON of an expected shape: getters that report where it is wrong, and a list of the fields that the
+//! conversation can't represent.
 //!
-//! `null` counts as absent, as Anthropic's own API has it.
+//! `null` counts as absent, as in Anthropic's own API.
 
 use serde_json::{Number, Value};
 
@@ -9,7 +9,7 @@ use crate::RequestError;
 use crate::chat::JsonObject;
 use crate::chat::fields::{self, MOST_FIELDS};
 
-/// Where a value stands. Costs nothing until someone asks for its name.
+/// The path of a value. It costs nothing until its name is needed.
 #[derive(Clone, Copy, Debug)]
 pub enum Path<'a> {
     Root,
@@ -51,7 +51,7 @@ impl<'a> Path<'a> {
     }
 }
 
-/// The places of a request that need a row of the table, each once.
+/// The fields of a request that need a row of the table, without duplicates.
 #[derive(Debug, Default)]
 pub struct NotedPlaces(Vec<String>);
 
@@ -62,12 +62,12 @@ impl NotedPlaces {
         }
     }
 
-    /// A place that matters for its value: `tools[].type:bash_20250124`.
+    /// Records a field that matters because of its value: `tools[].type:bash_20250124`.
     pub fn note_value(&mut self, at: &Path<'_>, value: &str) {
         self.add(format!("{}:{}", at.normalised(), fields::brief(value)));
     }
 
-    /// Notes each key of `object` that is not among `known`.
+    /// Records each key of `object` that is not in `known`.
     pub fn note_rest(&mut self, object: &JsonObject, known: &[&str], at: &Path<'_>) {
         for (key, value) in object {
             if !value.is_null() && !known.contains(&key.as_str()) {
@@ -85,7 +85,7 @@ impl NotedPlaces {
     }
 }
 
-/// What is read of a value, or why it has the wrong shape.
+/// The decoded value, or why it has the wrong shape.
 pub type Shaped<T> = Result<T, RequestError>;
 
 pub fn given<'v>(object: &'v JsonObject, key: &str) -> Option<&'v Value> {
@@ -116,18 +116,18 @@ pub fn number(value: &Value, at: &Path<'_>) -> Shaped<Number> {
     value.as_number().cloned().ok_or_else(|| at.invalid("must be a number"))
 }
 
-/// The string under `key`, which must be there.
+/// The string under `key`, which is required.
 pub fn text_of<'v>(object: &'v JsonObject, key: &str, at: &Path<'_>) -> Shaped<&'v str> {
     let at = at.key(key);
     text(given(object, key).ok_or_else(|| at.invalid("is missing"))?, &at)
 }
 
-/// The string under `key`, if it is there.
+/// The string under `key`, if present.
 pub fn text_if<'v>(object: &'v JsonObject, key: &str, at: &Path<'_>) -> Shaped<Option<&'v str>> {
     given(object, key).map(|value| text(value, &at.key(key))).transpose()
 }
 
-/// The boolean under `key`, if it is there.
+/// The boolean under `key`, if present.
 pub fn boolean_if(object: &JsonObject, key: &str, at: &Path<'_>) -> Shaped<Option<bool>> {
     given(object, key).map(|value| boolean(value, &at.key(key))).transpose()
 }

@@ -1,4 +1,5 @@
-//! The event stream of `POST /v1/messages` with `stream: true`, from an upstream and to a caller.
+//! The event stream of `POST /v1/messages` with `stream: true`: decodes it from an upstream and encodes it for a
+//! caller.
 
 mod decoder;
 mod encoder;

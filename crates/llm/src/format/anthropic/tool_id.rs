@@ -1,11 +1,10 @@
-//! Ids of tool calls: Anthropic takes none but `^[a-zA-Z0-9_-]+$`, others give what they like.
+//! Ids of tool calls: Anthropic accepts only `^[a-zA-Z0-9_-]+$`, other providers use any text.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
-/// The id as Anthropic takes it. What is fit stays as it is; of other ids each foreign byte is
-/// written as `_` and two hexadecimal digits, so that a call and its result still agree and two
-/// calls still differ.
+/// The id in the form that Anthropic accepts. A valid id is unchanged; in others each invalid byte is written as `_`
+/// and two hexadecimal digits, so that a call and its result still match and two calls still differ.
 pub fn fit(id: &str) -> Cow<'_, str> {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
     if id.is_empty() {
@@ -19,7 +18,7 @@ pub fn fit(id: &str) -> Cow<'_, str> {
         if fits(byte) {
             fitted.push(char::from(byte));
         } else {
-            // Writing to a string does not fail.
+            // Writing to a string can't fail.
             let _ = write!(fitted, "_{byte:02x}");
         }
     }

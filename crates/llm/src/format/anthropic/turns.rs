@@ -1,9 +1,9 @@
-//! Writes the turns of a conversation as Anthropic's API wants them.
+//! Encodes the turns of a conversation for Anthropic's API.
 //!
-//! - MessageTurns of one role in a row are one turn. The first is the user's: where a conversation begins
-//!   with the assistant, or has no turn at all, a user's turn of [`OPENING`] is put before it.
-//! - Results of tools stand first in a user's turn.
-//! - Texts of nothing but white space are left out, and the last turn's end is trimmed if it is the
+//! - Consecutive turns of one role become one turn. The first is the user's: if a conversation begins
+//!   with the assistant, or has no turn at all, a user's turn of [`OPENING`] is inserted before it.
+//! - Results of tools come first in a user's turn.
+//! - Texts that are only white space are omitted, and the end of the last turn is trimmed if it is the
 //!   assistant's: Anthropic refuses both.
 
 use base64::Engine;
@@ -15,10 +15,10 @@ use super::tool_id;
 use crate::chat::{Media, MediaSource, Message, Part, Role, Thought, ToolResult, object};
 use crate::{Dialect, RequestError};
 
-/// What the user says where the caller let the assistant speak first.
+/// The first user's turn if the conversation begins with the assistant.
 const OPENING: &str = ".";
 
-/// The turns, and what was left out of them.
+/// The turns, and what was omitted from them.
 #[derive(Debug, Default)]
 pub struct MessageTurns {
     pub turns: Vec<MessageTurn>,
@@ -45,10 +45,10 @@ impl MessageTurn {
     }
 }
 
-/// Writes the messages, with thinking blocks only where `thinks`.
+/// Encodes the messages, with thinking blocks only if `thinks`.
 ///
 /// # Errors
-/// [`RequestError::Unsupported`] for media that Anthropic cannot read.
+/// [`RequestError::Unsupported`] for media that Anthropic can't read.
 pub fn of(messages: &[Message], thinks: bool) -> Result<MessageTurns, RequestError> {
     let mut encoded = MessageTurns::default();
     for message in messages {
@@ -69,14 +69,14 @@ pub fn of(messages: &[Message], thinks: bool) -> Result<MessageTurns, RequestErr
             .insert(0, MessageTurn { role: Role::User, blocks: vec![json!({"type": "text", "text": OPENING})] });
     }
     for turn in &mut encoded.turns {
-        // Stable: results and the rest keep their order among themselves.
+        // Stable: results keep their order, and so do other blocks.
         turn.blocks.sort_by_key(|block| block["type"] != "tool_result");
     }
     Ok(encoded)
 }
 
-/// Whether the assistant's turn in hand, the one that a model with a thinking budget goes on
-/// with, begins without the thinking that Anthropic wants in it then.
+/// Whether the current assistant turn, which a model with a thinking budget continues, begins without the thinking that
+/// Anthropic then requires.
 pub fn lacks_thinking(turns: &[MessageTurn]) -> bool {
     let mut latest = turns.iter().rev();
     let turn = match latest.next() {
@@ -112,7 +112,7 @@ impl MessageTurns {
             Part::Media(media) => self.media(media)?,
             Part::ToolCall(call) => {
                 if call.signature.is_some() {
-                    // Gemini's; the client keeps it in the call's id.
+                    // Gemini's signature; the client keeps it in the id of the call.
                     self.leave_out("thought_signature");
                 }
                 object([
@@ -153,7 +153,7 @@ impl MessageTurns {
         Ok(block)
     }
 
-    /// A picture or a document. Of a URL without a type only `….pdf` is taken for a document.
+    /// An image or a document. Of URLs without a type, only `….pdf` counts as a document.
     fn media(&mut self, media: &Media) -> Result<Value, RequestError> {
         if media.detail.as_deref().is_some_and(|detail| detail != "auto") {
             self.leave_out("detail");
@@ -199,8 +199,8 @@ impl MessageTurns {
     }
 }
 
-/// A thought that Anthropic may have signed. Which provider did cannot be told from a signature;
-/// one without words is not Anthropic's way of handing it on through other dialects.
+/// A thought that Anthropic may have signed. A signature does not show its provider. A thought without text was not
+/// returned by Anthropic through other dialects.
 fn thinking(thought: &Thought) -> Option<Value> {
     if let Some(data) = &thought.redacted {
         return Some(json!({"type": "redacted_thinking", "data": data}));

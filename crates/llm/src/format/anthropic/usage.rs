@@ -1,16 +1,16 @@
-//! Anthropic's `usage` objects, whose `input_tokens` leaves cached tokens out.
+//! Anthropic's `usage` objects, whose `input_tokens` excludes cached tokens.
 //!
-//! | told | and counted |
+//! | reported | and counted |
 //! |---|---|
-//! | twice in a stream | the later statement replaces the earlier, field by field. A zero replaces nothing, but of the input's parts beside an `input_tokens` that is not zero |
-//! | in `iterations` too | the sum over the iterations: what compacted a context, or advised, is billed and stands nowhere else |
+//! | twice in a stream | the later value replaces the earlier, field by field. A zero replaces nothing, except parts of the input if `input_tokens` is not zero |
+//! | in `iterations` too | the sum over the iterations: compaction of the context and advice are billed and reported only there |
 
 use serde_json::{Value, json};
 
 use crate::chat::JsonObject;
 use crate::tokens::usage::{self, ServiceTier, Usage};
 
-/// Figures as Anthropic counts them: of a whole answer, or of one iteration.
+/// Numbers as Anthropic counts them: of a whole answer, or of one iteration.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct UsageFigures {
     pub input: Option<u64>,
@@ -22,11 +22,11 @@ pub(crate) struct UsageFigures {
     pub thinking: Option<u64>,
 }
 
-/// What an answer has reported of it so far.
+/// The usage that an answer has reported so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct UsageStatements {
     pub totals: UsageFigures,
-    /// The sum over `iterations`, where there are any.
+    /// The sum over `iterations`, if there are any.
     pub iterations: Option<UsageFigures>,
     pub service: Option<ServiceTier>,
     pub speed: Option<ServiceTier>,
@@ -60,7 +60,7 @@ impl UsageFigures {
         }
     }
 
-    /// Both of them.
+    /// The sum of both.
     pub fn plus(self, other: UsageFigures) -> UsageFigures {
         self.each(other, |one, other| match (one, other) {
             (Some(one), Some(other)) => Some(one.saturating_add(other)),
@@ -68,7 +68,7 @@ impl UsageFigures {
         })
     }
 
-    /// Takes a later statement. A zero is most often of a server that does not know.
+    /// Applies a later value. A zero usually comes from a server that does not know.
     fn correct(&mut self, later: UsageFigures) {
         let knows = later.input.is_some_and(|input| input > 0);
         let take = |mine: &mut Option<u64>, later: Option<u64>, zero_too: bool| {
@@ -98,7 +98,7 @@ impl UsageStatements {
         }
     }
 
-    /// Takes later figures.
+    /// Applies later values.
     pub fn correct(&mut self, later: UsageStatements) {
         self.totals.correct(later.totals);
         self.iterations = later.iterations.or(self.iterations);
@@ -106,7 +106,7 @@ impl UsageStatements {
         self.speed = later.speed.or(self.speed);
     }
 
-    /// Forgets the output: `message_start` tells a first token or so, which is no count.
+    /// Drops the output: in `message_start` it is about one token, and not a count.
     pub fn without_output(mut self) -> UsageStatements {
         for part in std::iter::once(&mut self.totals).chain(&mut self.iterations) {
             (part.output, part.thinking) = (None, None);
@@ -115,9 +115,9 @@ impl UsageStatements {
     }
 
     pub fn usage(&self) -> Usage {
-        // The iterations are never fewer than what is told of them all.
+        // The iterations never add up to less than their total.
         let all = self.iterations.map_or(self.totals, |sum| sum.each(self.totals, Option::max));
-        // The total may have changed in a later event that does not tell the parts again.
+        // A later event may have changed the total without repeating the parts.
         let one_hour = all.cache_write_1h.map(|hour| hour.min(all.cache_write.unwrap_or(hour)));
         let five_minutes = match all.cache_write {
             Some(all) => Some(all.saturating_sub(one_hour.unwrap_or(0))),
@@ -137,8 +137,8 @@ impl UsageStatements {
     }
 }
 
-/// The whole `usage` object of an answer. `input_tokens` and `output_tokens` are whole numbers in
-/// every SDK, so an unknown figure is told as 0 there; the optional ones are left out.
+/// The `usage` object of an answer. `input_tokens` and `output_tokens` are integers in every SDK, so an unknown number
+/// is written as 0 there; unknown optional ones are omitted.
 pub fn encode(usage: &Usage) -> JsonObject {
     let cached = usage.cached_input.unwrap_or(0);
     let written = usage.cache_write.unwrap_or(0).saturating_add(usage.cache_write_1h.unwrap_or(0));

@@ -1,4 +1,4 @@
-//! Anthropic: the events of a message.
+//! Watches the events of an Anthropic message.
 
 use serde::Deserialize;
 
@@ -12,7 +12,7 @@ use crate::passthrough::observation::{Observation, Parsed};
 use crate::passthrough::summary::AnswerSummary;
 use crate::tokens::usage::Usage;
 
-/// A whole message, as the answer itself and in `message_start`.
+/// A message, as the answer itself and in `message_start`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct AnswerMessage<'a> {
@@ -63,7 +63,7 @@ struct Delta<'a> {
     stop_reason: LenientText<'a>,
 }
 
-/// Anthropic's usage, as one event reports it, or one of its iterations.
+/// Anthropic's usage, from one event, or of one iteration.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Figures {
@@ -106,7 +106,7 @@ impl Figures {
     }
 }
 
-/// What was reported so far: see [`UsageStatements`].
+/// The usage reported so far: see [`UsageStatements`].
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct StatedUsage(UsageStatements);
 
@@ -123,7 +123,7 @@ impl<'de> Deserialize<'de> for StatedUsage {
 }
 
 impl StatedUsage {
-    /// Takes a later statement.
+    /// Applies a later value.
     pub fn merge(&mut self, later: Option<StatedUsage>) {
         if let Some(StatedUsage(later)) = later {
             self.0.correct(later);
@@ -140,7 +140,7 @@ impl StatedUsage {
 }
 
 impl AnswerBlock<'_> {
-    /// Tool calls, results and redacted thinking are content as such.
+    /// Tool calls, results and redacted thinking always count as content.
     pub fn filled(&self) -> bool {
         match self.kind.get() {
             Some("text" | "thinking") | None => self.text.0 || self.thinking.0,
@@ -159,17 +159,17 @@ pub(crate) fn explains(stop_reason: &LenientText<'_>) -> bool {
 pub(crate) struct Watcher(StatedUsage);
 
 impl Watcher {
-    /// Whether an event after the first content needs no reading.
+    /// Whether an event after the first content needs no parsing.
     pub fn is_plain(&self, name: &str, data: &str) -> bool {
         name == "content_block_delta" && is_object(data)
     }
 
-    /// Reads an event. `unnamed`: the model's name is wanted.
+    /// Reads an event. `unnamed`: the model's name is still unknown.
     pub fn read(&mut self, name: &str, data: &str, unnamed: bool) -> Parsed {
         event(name, data, unnamed).take_tokens(|tokens| self.0.merge(tokens))
     }
 
-    /// What the stream used, as far as it was stated.
+    /// The usage of the stream, as far as it was reported.
     pub fn usage(&self) -> Usage {
         self.0.usage()
     }
@@ -186,7 +186,7 @@ pub(crate) fn answer_bytes(body: &[u8]) -> u64 {
     content::sum(body, &[b"input"], |key| matches!(key, b"text" | b"thinking" | b"input"))
 }
 
-/// Reads an event. `unnamed`: the model's name is wanted.
+/// Reads an event. `unnamed`: the model's name is still unknown.
 fn event(name: &str, data: &str, unnamed: bool) -> Parsed<StatedUsage> {
     let mut slow = None;
     let Some(line) = object::<StreamLine<'_>>(data.as_bytes(), &mut slow) else {
@@ -228,7 +228,7 @@ fn event(name: &str, data: &str, unnamed: bool) -> Parsed<StatedUsage> {
             let bare = || StreamError { kind: "error".to_owned(), message: String::new(), status: None };
             parsed.observation.error = Some(parsed.observation.error.take().unwrap_or_else(bare));
         }
-        // Pings, block ends, and what there may be one day.
+        // Pings, ends of blocks, and unknown events.
         Some(_) => {}
         None if parsed.observation.error.is_none() => return Parsed::malformed(),
         None => {}
@@ -236,7 +236,7 @@ fn event(name: &str, data: &str, unnamed: bool) -> Parsed<StatedUsage> {
     parsed
 }
 
-/// Reads a whole message; None where it is no object.
+/// Reads a message that is not streamed; `None` if it is not an object.
 pub(crate) fn summarize(body: &[u8]) -> Option<AnswerSummary> {
     let mut slow = None;
     let message: AnswerMessage<'_> = object(body, &mut slow)?;

@@ -1,7 +1,7 @@
-//! Embeddings between OpenAI's `/embeddings` and Gemini's `embedContent` and `batchEmbedContents`.
+//! Translates embeddings between OpenAI's `/embeddings` and Gemini's `embedContent` and `batchEmbedContents`.
 //!
-//! A vector means something to its own model alone, so these serve a caller's SDK, not a fallback
-//! from one model to another.
+//! A vector is meaningful only to its own model, so this is for a caller's SDK, not for a fallback from one model to
+//! another.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -12,13 +12,13 @@ use crate::format::gemini::FieldReader;
 use crate::tokens::usage::Usage;
 use crate::{Dialect, Malformed, RequestError};
 
-/// How an OpenAI caller wants its vectors.
+/// The encoding of vectors for an OpenAI caller.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Encoding {
     /// A list of numbers.
     #[default]
     Float,
-    /// Base64 of little-endian 32-bit floats; what OpenAI's own SDKs ask for.
+    /// Base64 of little-endian 32-bit floats, which OpenAI's own SDKs request.
     Base64,
 }
 
@@ -28,9 +28,9 @@ pub struct GeminiRequest {
     pub body: JsonObject,
     /// True: for `batchEmbedContents`. False: for `embedContent`.
     pub batch: bool,
-    /// How the caller wants the answer: for [`gemini_answer_to_openai`].
+    /// The encoding for the caller: for [`gemini_answer_to_openai`].
     pub encoding: Encoding,
-    /// The caller's fields that were left out as hints.
+    /// The caller's fields that were omitted because they are hints.
     pub left_out: Vec<String>,
 }
 
@@ -38,15 +38,15 @@ pub struct GeminiRequest {
 #[derive(Clone, Debug, PartialEq)]
 pub struct OpenAiRequest {
     pub body: JsonObject,
-    /// The caller's fields that were left out as hints.
+    /// The caller's fields that were omitted because they are hints.
     pub left_out: Vec<String>,
 }
 
 /// Translates an OpenAI request for Gemini's `model`. A list of inputs becomes a batch.
 ///
 /// # Errors
-/// [`RequestError::Invalid`] for fields of the wrong shape, [`RequestError::Unsupported`] for inputs
-/// given as tokens and for fields that are not known.
+/// [`RequestError::Invalid`] for fields of the wrong shape, [`RequestError::Unsupported`] for inputs as tokens and for
+/// unknown fields.
 pub fn openai_to_gemini(body: &JsonObject, model: &str) -> Result<GeminiRequest, RequestError> {
     let mut encoding = Encoding::Float;
     let mut dimensions = None;
@@ -95,13 +95,13 @@ pub fn openai_to_gemini(body: &JsonObject, model: &str) -> Result<GeminiRequest,
     Ok(GeminiRequest { body, batch, encoding, left_out })
 }
 
-/// Translates a Gemini request, of `batchEmbedContents` where `batch`, for OpenAI's `model`.
+/// Translates a Gemini request, of `batchEmbedContents` if `batch`, for OpenAI's `model`.
 ///
 /// `taskType` and `title` are hints: OpenAI's models embed questions and documents alike.
 ///
 /// # Errors
-/// [`RequestError::Invalid`] for fields of the wrong shape, [`RequestError::Unsupported`] for media,
-/// for several sizes in one batch and for fields that are not known.
+/// [`RequestError::Invalid`] for fields of the wrong shape, [`RequestError::Unsupported`] for media, for several sizes
+/// in one batch and for unknown fields.
 pub fn gemini_to_openai(body: &JsonObject, model: &str, batch: bool) -> Result<OpenAiRequest, RequestError> {
     let mut reader = FieldReader::new("", body)?;
     let mut left_out = Vec::new();
@@ -155,7 +155,7 @@ pub fn gemini_to_openai(body: &JsonObject, model: &str, batch: bool) -> Result<O
     }
     let mut body = JsonObject::new();
     body.insert("model".to_owned(), json!(model));
-    // OpenAI takes a list of one as well, but a single input keeps the shape that was meant.
+    // OpenAI accepts a list of one too, but a single input keeps its shape.
     body.insert("input".to_owned(), if batch { Value::Array(inputs) } else { inputs.pop().unwrap_or_default() });
     body.insert("encoding_format".to_owned(), json!("float"));
     if let Some(size) = size {
@@ -164,13 +164,13 @@ pub fn gemini_to_openai(body: &JsonObject, model: &str, batch: bool) -> Result<O
     Ok(OpenAiRequest { body, left_out })
 }
 
-/// Translates Gemini's answer for an OpenAI caller, vectors in the order of the inputs.
+/// Translates Gemini's answer for an OpenAI caller, with vectors in the order of the inputs.
 ///
-/// OpenAI's schema requires `usage`; where Gemini reports none, its counts are 0. For accounts use
-/// [`usage`], which knows the difference.
+/// OpenAI's schema requires `usage`; if Gemini reports none, its counts are 0. For accounting use [`usage`], which
+/// distinguishes unknown from 0.
 ///
 /// # Errors
-/// [`Malformed`] when there is no embedding in it, or one is not a list of numbers.
+/// [`Malformed`] if it contains no embedding, or one that is not a list of numbers.
 pub fn gemini_answer_to_openai(body: &Value, encoding: Encoding, model: &str) -> Result<Value, Malformed> {
     let mut data = Vec::new();
     for (index, values) in gemini_vectors(body)?.into_iter().enumerate() {
@@ -189,10 +189,10 @@ pub fn gemini_answer_to_openai(body: &Value, encoding: Encoding, model: &str) ->
     }))
 }
 
-/// Translates OpenAI's answer for a Gemini caller, who asked for a `batch` or for one.
+/// Translates OpenAI's answer for a Gemini caller, who requested a `batch` or a single one.
 ///
 /// # Errors
-/// [`Malformed`] when there is no embedding in it, or one is neither numbers nor Base64 of floats.
+/// [`Malformed`] if it contains no embedding, or one that is neither numbers nor Base64 of floats.
 pub fn openai_answer_to_gemini(body: &Value, batch: bool) -> Result<Value, Malformed> {
     let problem = |problem: &str| malformed(Dialect::OpenAi, problem);
     let data = body.get("data").and_then(Value::as_array).ok_or_else(|| problem("it has no data"))?;
@@ -227,7 +227,7 @@ pub fn openai_answer_to_gemini(body: &Value, batch: bool) -> Result<Value, Malfo
     Ok(Value::Object(out))
 }
 
-/// What an embedding answer used: input tokens, where the provider reports them. Anthropic has none.
+/// The usage of an embedding answer: input tokens, if the provider reports them. Anthropic has no embeddings.
 #[must_use]
 pub fn usage(upstream: Dialect, body: &Value) -> Usage {
     let count = |path: &str| body.pointer(path).and_then(Value::as_u64);
@@ -239,7 +239,7 @@ pub fn usage(upstream: Dialect, body: &Value) -> Usage {
     Usage { input, ..Usage::default() }
 }
 
-/// Vertex AI counts beside each vector.
+/// Vertex AI reports counts with each vector.
 fn statistics(body: &Value) -> Option<u64> {
     let counted = |embedding: &Value| embedding.pointer("/statistics/tokenCount").and_then(Value::as_u64);
     match body.get("embeddings").and_then(Value::as_array) {
@@ -284,7 +284,7 @@ fn base64_of(values: &[Value]) -> Result<String, Malformed> {
     Ok(STANDARD.encode(bytes))
 }
 
-/// Bytes of another kind (Perplexity has vectors of `int8`) give themselves away as no number.
+/// Bytes of another type (Perplexity has vectors of `int8`) are recognized because they are not numbers.
 fn floats_of(text: &str) -> Option<Value> {
     let bytes = STANDARD.decode(text).ok()?;
     let (floats, rest) = bytes.as_chunks::<4>();

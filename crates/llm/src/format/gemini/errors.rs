@@ -1,19 +1,19 @@
 //! The gateway's errors: `{"error": {"code", "message", "status", "details"}}`. The kind, in capitals, is the reason of
-//! an `ErrorInfo` of domain `outrigger.dev`.
+//! an `ErrorInfo` with domain `outrigger.dev`.
 
 use serde_json::{Map, Value, json};
 
 use crate::errors::GatewayError;
 use crate::framing::sse;
 
-/// Writes the event in which an error ends a stream.
+/// Writes the error event that ends a stream.
 pub(crate) fn write_event(error: &GatewayError<'_>, out: &mut Vec<u8>) {
     sse::write(None, &body(error), out);
 }
 
 /// The body of an error answer.
 pub(crate) fn body(error: &GatewayError<'_>) -> Value {
-    // `metadata` is a map of strings in Google's type.
+    // In Google's type, `metadata` is a map of strings.
     let mut metadata = Map::new();
     metadata.insert("requestId".to_owned(), error.request_id.into());
     if let Some(param) = error.param {
@@ -32,14 +32,14 @@ pub(crate) fn body(error: &GatewayError<'_>) -> Value {
     }})
 }
 
-/// Google's canonical code for a status, as its own gateway maps them.
+/// Google's canonical code for a status, as Google's own gateway maps it.
 fn canonical_code(status: u16) -> &'static str {
     match status {
         401 => "UNAUTHENTICATED",
         403 => "PERMISSION_DENIED",
         404 => "NOT_FOUND",
         409 => "ABORTED",
-        // No code is for money; what is spent is exhausted.
+        // There is no code for payment; a spent budget is exhausted.
         402 | 429 => "RESOURCE_EXHAUSTED",
         499 => "CANCELLED",
         501 => "UNIMPLEMENTED",

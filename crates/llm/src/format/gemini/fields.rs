@@ -1,14 +1,14 @@
-//! Every field of `GenerateContentRequest`, of the Gemini API and of Vertex AI, and what becomes of it
-//! elsewhere. What the server would not know either has no row.
+//! Every field of `GenerateContentRequest`, of the Gemini API and of Vertex AI, and how it is converted to other
+//! dialects. Fields that Google's server does not know have no row.
 //!
-//! Where a fate depends on the value, the row tells the worse one and its note what passes; the
-//! decoder then reports the field only when it matters. Values that no row can tell are reported as
-//! `path=value`, which nothing carries.
+//! If the handling depends on the value, the row has the stricter one and its note explains what is carried; the
+//! decoder then reports the field only if it matters. Values that no row can describe are reported as `path=value`,
+//! which is refused everywhere.
 
 use crate::Format;
 use crate::chat::fields::{Fates, FieldFate, FieldRow};
 
-/// The fates of a field towards OpenAI and towards Anthropic.
+/// The handling of a field for OpenAI and for Anthropic.
 type OpenAiAndAnthropic = (FieldFate, FieldFate);
 
 const CARRIED: OpenAiAndAnthropic = (FieldFate::Carried, FieldFate::Carried);

@@ -1,14 +1,14 @@
-//! `finishReason`, of which Google adds new ones now and then.
+//! `finishReason`, to which Google adds values now and then.
 
 use crate::chat::Finish;
 
-/// What a finish reason means.
+/// The meaning of a finish reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reason {
     /// Not finished, or not reported.
     Unspecified,
     Finished(Finish),
-    /// The model produced what Google itself could not read; with no content, there is no answer.
+    /// Google could not parse the output of the model; without content, there is no answer.
     Failed,
 }
 
@@ -32,7 +32,7 @@ pub(super) fn decode(reason: &str, calls_tools: bool) -> Reason {
         | "TOO_MANY_TOOL_CALLS"
         | "MISSING_THOUGHT_SIGNATURE"
         | "MALFORMED_RESPONSE" => return Reason::Failed,
-        // STOP, OTHER and what Google may add: the answer is what came.
+        // STOP, OTHER and values that Google may add: the answer is what was received.
         _ if calls_tools => Finish::ToolCalls,
         _ => Finish::Stop,
     };
@@ -41,7 +41,7 @@ pub(super) fn decode(reason: &str, calls_tools: bool) -> Reason {
 
 pub(super) fn encode(finish: Finish) -> &'static str {
     match finish {
-        // Gemini has no word for calls: they are an answer like others.
+        // Gemini has no reason for calls: they end like other answers.
         Finish::Stop | Finish::StopSequence | Finish::ToolCalls | Finish::Pause => "STOP",
         Finish::Length => "MAX_TOKENS",
         Finish::Filtered | Finish::Refusal => "SAFETY",

@@ -1,10 +1,10 @@
-//! Lists of models, as Google's SDKs read them.
+//! Lists of models, in the format of Google's SDKs.
 
 use serde_json::{Value, json};
 
 use crate::listing::ListedModel;
 
-/// All models, in one page.
+/// All models, on one page.
 pub(crate) fn list(models: &[ListedModel]) -> Value {
     let all: Vec<Value> = models.iter().map(one).collect();
     json!({"models": all})

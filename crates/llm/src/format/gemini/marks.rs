@@ -1,4 +1,4 @@
-//! Takes the gateway's marks out of a turn that goes back to a provider of the same format.
+//! Removes the gateway's marks from a turn that is returned to a provider of the same format.
 
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ use crate::provider::Target;
 
 pub(crate) const MARKS: Marks = Marks { turns: "\"contents\"", budget_needs_thinking: false };
 
-/// Whether a turn was changed; `None` if nothing is left of it.
+/// Whether a turn changed; `None` if nothing is left of it.
 pub(crate) fn strip(content: &mut JsonObject, target: &Target<'_>) -> Option<bool> {
     const SIGNATURE: [&str; 2] = ["thoughtSignature", "thought_signature"];
     let marked = |part: &Value, key: &str| part.get(key).and_then(Value::as_str).is_some_and(is_marked);

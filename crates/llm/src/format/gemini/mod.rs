@@ -1,9 +1,7 @@
-//! The Gemini dialect: `generateContent` and `streamGenerateContent`, as Google's Gemini API and
-//! Vertex AI speak it.
+//! The Gemini dialect: `generateContent` and `streamGenerateContent` of Google's Gemini API and Vertex AI.
 //!
-//! Google's servers take every field in camelCase and in snake_case; so does [`request::decode`].
-//! Paths in errors and in [`fields`] are camelCase. Sources: the `google-genai` SDK (`types.py`,
-//! `models.py`) and ai.google.dev.
+//! Google's servers accept every field in camelCase and in snake_case, and so does [`request::decode`]. Paths in errors
+//! and in [`fields`] are in camelCase. Sources: the `google-genai` SDK (`types.py`, `models.py`) and ai.google.dev.
 
 pub mod embeddings;
 pub(crate) mod errors;

@@ -1,14 +1,14 @@
-//! Where a request to embed, or to count, names its model.
+//! Where a request to embed, or to count, contains the name of its model.
 
 use std::ops::Range;
 
 use crate::json::raw;
 
-/// Requests of a batch, at the most.
+/// The most requests of a batch.
 pub const MOST_REQUESTS: usize = 4_096;
 
-/// The places of the names in a body, in order: its own, those of a batch's requests, and that of the request whose
-/// tokens are counted. None of a body that names one twice, and of one that is no such request.
+/// The locations of the names in a body, in order: its own, those of a batch's requests, and that of the request whose
+/// tokens are counted. `None` if a name occurs twice, or the body is not such a request.
 #[must_use]
 pub fn model_places(body: &[u8]) -> Option<Vec<Range<usize>>> {
     let text = std::str::from_utf8(body).ok()?;
@@ -37,7 +37,7 @@ pub fn model_places(body: &[u8]) -> Option<Vec<Range<usize>>> {
     if let Some(request) = counted.filter(|request| *request != "null") {
         names(request, &mut add, &mut sound, |_, _| true);
     }
-    // As they stand: the outer one may come after the list.
+    // In order of position: the outer name may follow the list.
     places.sort_unstable_by_key(|add| add.start);
     sound.then_some(places)
 }

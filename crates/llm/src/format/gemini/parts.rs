@@ -1,27 +1,26 @@
-//! The parts of an answer, one by one: shared by whole answers, streams and conversations told
-//! to Gemini.
+//! The parts of an answer: shared by answers, streams and conversations that are encoded for Gemini.
 
 use serde_json::{Map, Value, json};
 
 use crate::chat::mark::mark;
 use crate::chat::{Media, MediaSource, Part, Thought, ToolCall, object};
 
-/// Makes ids for the calls of one answer: Gemini 2 gives none.
+/// Creates ids for the calls of one answer: Gemini 2 has none.
 #[derive(Debug, Default)]
 pub(super) struct CallIds {
     made: usize,
 }
 
 impl CallIds {
-    /// The model's own id; else one from the answer's id, for callers tell calls of several turns
-    /// apart by their ids alone; else `call_{n}`.
+    /// The model's own id; else one derived from the id of the answer, because callers distinguish calls of several
+    /// turns only by their ids; else `call_{n}`.
     pub(super) fn id(&mut self, own: Option<&str>, response: Option<&str>) -> String {
         let at = self.made;
         self.made += 1;
         if let Some(own) = own.filter(|id| !id.is_empty()) {
             return own.to_owned();
         }
-        // The narrowest of the callers' dialects: OpenAI's 40 characters, Anthropic's alphabet.
+        // The intersection of the callers' dialects: OpenAI's 40 characters, Anthropic's alphabet.
         let answer: String = response
             .unwrap_or_default()
             .chars()
@@ -32,7 +31,7 @@ impl CallIds {
     }
 }
 
-/// A part of an answer, read.
+/// A decoded part of an answer.
 #[derive(Debug, PartialEq)]
 pub(super) enum DecodedPart {
     Text { text: String, signature: Option<String> },
@@ -41,8 +40,8 @@ pub(super) enum DecodedPart {
     Media(Media),
 }
 
-/// Reads a part of an answer. `None`: nothing that another dialect could say, such as the code that
-/// Google's own tool ran.
+/// Decodes a part of an answer. `None` for parts that no other dialect can express, such as code that Google's own tool
+/// ran.
 pub(super) fn decode(part: &Value, ids: &mut CallIds, response: Option<&str>) -> Result<Option<DecodedPart>, String> {
     let signature =
         part.get("thoughtSignature").and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned);
@@ -89,7 +88,7 @@ pub(super) fn decode(part: &Value, ids: &mut CallIds, response: Option<&str>) ->
     Ok(Some(DecodedPart::Text { text, signature }))
 }
 
-/// Writes a part of an answer for a caller. `None`: nothing to write, or nothing that Gemini can say.
+/// Encodes a part of an answer for a caller. `None` if there is nothing to write, or Gemini can't express it.
 pub(super) fn encode(part: &Part, first_call: bool) -> Option<Value> {
     match part {
         Part::Text(text) | Part::Refusal(text) => (!text.is_empty()).then(|| json!({"text": text})),
@@ -100,15 +99,15 @@ pub(super) fn encode(part: &Part, first_call: bool) -> Option<Value> {
     }
 }
 
-/// A thought as a caller sees it: marked, since the signature is another provider's.
+/// A thought for a caller: marked, because the signature is another provider's.
 pub(super) fn encode_marked_thought(thought: &Thought) -> Option<Value> {
     let mut part = encode_thought(thought)?;
     sign(&mut part, Some(&mark(thought.signature.as_deref())));
     Some(part)
 }
 
-/// A call as a caller sees it. Gemini signs the first of an answer and wants that back; where
-/// another provider called, the mark keeps the place of the signature.
+/// A call for a caller. Gemini signs the first call of an answer and requires the signature back; for another
+/// provider's call, the mark takes the place of the signature.
 pub(super) fn encode_marked_call(call: &ToolCall, first: bool) -> Option<Value> {
     match &call.signature {
         None if first => encode_call(call, Some(&mark(None))),
@@ -126,7 +125,7 @@ pub(super) fn encode_thought(thought: &Thought) -> Option<Value> {
     Some(part)
 }
 
-/// Writes a call; `None` when its arguments are not an object in JSON.
+/// Encodes a call; `None` if its arguments are not a JSON object.
 pub(super) fn encode_call(call: &ToolCall, signature: Option<&str>) -> Option<Value> {
     let args = arguments(&call.arguments)?;
     let called = object([("id", json!(call.id)), ("name", json!(call.name)), ("args", Value::Object(args))]);
@@ -135,7 +134,7 @@ pub(super) fn encode_call(call: &ToolCall, signature: Option<&str>) -> Option<Va
     Some(part)
 }
 
-/// Arguments as the object that Gemini wants; no text at all stands for no arguments.
+/// Arguments as the object that Gemini requires; an empty text means no arguments.
 pub(super) fn arguments(text: &str) -> Option<Map<String, Value>> {
     if text.trim().is_empty() {
         return Some(Map::new());

@@ -1,4 +1,4 @@
-//! Reads a JSON object field by field, in either of Google's spellings, and knows what was not read.
+//! Reads a JSON object field by field, in either of Google's spellings, and keeps track of unread fields.
 
 use serde_json::{Number, Value};
 
@@ -6,8 +6,8 @@ use crate::RequestError;
 use crate::chat::JsonObject;
 use crate::chat::fields::{self, MOST_FIELDS};
 
-/// An object of a request and where it stands. Every `take` removes a field; what is left in the
-/// end is what the codec does not know, and [`FieldReader::rest`] reports it.
+/// An object of a request and its path. Every `take` removes a field; the remaining ones are unknown to the codec, and
+/// [`FieldReader::rest`] reports them.
 #[derive(Debug)]
 pub(crate) struct FieldReader<'a> {
     /// With indexes (`contents[0].parts[1]`), for errors.
@@ -17,13 +17,13 @@ pub(crate) struct FieldReader<'a> {
 
 impl<'a> FieldReader<'a> {
     pub(crate) fn new(path: &str, object: &'a JsonObject) -> Result<Self, RequestError> {
-        // Each is looked for among the others.
+        // Linear search among few fields.
         if object.len() > MOST_FIELDS {
             return Err(invalid(path, format!("has {} fields, and may have {MOST_FIELDS}", object.len())));
         }
         let mut entries: Vec<(String, &'a Value)> = Vec::with_capacity(object.len());
         for (key, value) in object {
-            // Google's JSON reads a null as a field that was not set.
+            // In Google's JSON a null is an unset field.
             if value.is_null() {
                 continue;
             }
@@ -113,19 +113,19 @@ impl<'a> FieldReader<'a> {
         items.iter().enumerate().map(|(at, item)| FieldReader::of(&format!("{path}[{at}]"), item)).collect()
     }
 
-    /// Reports a field that was read but that the table decides about.
+    /// Reports a field that was read, but whose handling the table decides.
     pub(crate) fn report(&self, name: &str, fields: &mut Vec<String>) {
         if fields.len() <= MOST_FIELDS {
             fields::add(fields, normalised(&self.path(name)));
         }
     }
 
-    /// Reports a value that no row of the table can tell, as `path=value`: refused everywhere.
+    /// Reports a value that no row of the table can describe, as `path=value`: refused everywhere.
     pub(crate) fn report_value(&self, name: &str, value: &str, fields: &mut Vec<String>) {
         fields::add(fields, format!("{}={}", normalised(&self.path(name)), fields::brief(value)));
     }
 
-    /// Reports all fields that nobody took.
+    /// Reports all unread fields.
     pub(crate) fn rest(self, fields: &mut Vec<String>) {
         for (name, _) in &self.entries {
             self.report(name, fields);
@@ -167,7 +167,7 @@ fn join(path: &str, name: &str) -> String {
     if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }
 
-/// `contents[3].parts[0].text` as the table has it: `contents[].parts[].text`.
+/// `contents[3].parts[0].text` as in the table: `contents[].parts[].text`.
 fn normalised(path: &str) -> String {
     let mut out = String::with_capacity(path.len());
     let mut index = false;
@@ -183,7 +183,7 @@ fn normalised(path: &str) -> String {
     out
 }
 
-/// A name in proto's JSON spelling: `max_output_tokens` and `maxOutputTokens` are one field.
+/// A name in proto's JSON spelling: `max_output_tokens` and `maxOutputTokens` are the same field.
 pub(crate) fn camel_case(name: &str) -> String {
     let mut out = String::with_capacity(name.len());
     let mut upper = false;
@@ -201,7 +201,7 @@ pub(crate) fn camel_case(name: &str) -> String {
 }
 
 fn whole(number: f64) -> Option<i64> {
-    // Above 2^53 a float no longer tells whole numbers apart.
+    // Above 2^53 a float can't represent every integer.
     (number.fract() == 0.0 && number.abs() <= 9_007_199_254_740_992.0).then_some(number as i64)
 }
 

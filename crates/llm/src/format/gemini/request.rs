@@ -1,4 +1,4 @@
-//! `GenerateContentRequest`: the conversation, its tools and how to answer.
+//! `GenerateContentRequest`: the conversation, its tools and its configuration.
 
 mod contents;
 mod decode;

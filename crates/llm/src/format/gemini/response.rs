@@ -1,4 +1,4 @@
-//! `GenerateContentResponse`, whole.
+//! A complete `GenerateContentResponse`.
 
 use serde_json::{Map, Value, json};
 
@@ -7,13 +7,13 @@ use super::{finish, usage};
 use crate::chat::{ChatResponse, Finish, Part, Thought, object};
 use crate::{Answer, Dialect, Malformed};
 
-/// Reads an answer.
+/// Decodes an answer.
 ///
-/// A blocked prompt is an answer: without parts, [`Finish::Filtered`].
+/// A blocked prompt is an answer without parts: [`Finish::Filtered`].
 ///
 /// # Errors
-/// [`Malformed`] when it is an error object, has no candidate though nothing was blocked, or its
-/// candidate holds nothing and does not say why.
+/// [`Malformed`] if it is an error object, has no candidate although nothing was blocked, or its candidate is empty
+/// without a reason.
 pub fn decode(body: &Value) -> Result<ChatResponse, Malformed> {
     let Value::Object(object) = body else { return Err(malformed("it is not an object")) };
     if let Some(error) = object.get("error") {
@@ -74,10 +74,10 @@ pub fn decode(body: &Value) -> Result<ChatResponse, Malformed> {
     Ok(response)
 }
 
-/// Writes an answer in the schema that Google's SDKs check.
+/// Encodes an answer in the schema that Google's SDKs validate.
 ///
-/// Left out: redacted thinking, and which stop sequence ended the answer. A call whose arguments
-/// are not JSON is told as Gemini tells its own: `MALFORMED_FUNCTION_CALL`.
+/// Omitted: redacted thinking, and the stop sequence that ended the answer. A call whose arguments are not JSON is
+/// reported as Gemini reports its own: `MALFORMED_FUNCTION_CALL`.
 #[must_use]
 pub fn encode(response: &ChatResponse, answer: &Answer) -> Value {
     let mut parts = Vec::with_capacity(response.parts.len());
@@ -117,14 +117,14 @@ pub(super) fn broken_call(name: &str) -> String {
     format!("Malformed function call: the arguments of {name} are not a JSON object")
 }
 
-/// The first alternative: requests for several do not cross dialects.
+/// The first alternative: requests for several are not translated.
 pub(super) fn first_candidate(body: &Value) -> Option<&Value> {
     let candidates = body.get("candidates")?.as_array()?;
     let index = |candidate: &Value| candidate.get("index").and_then(Value::as_u64).unwrap_or(0);
     candidates.iter().find(|candidate| index(candidate) == 0)
 }
 
-/// Any reason will do, known or not; the Gemini API was also seen to send the message alone.
+/// Any reason counts, known or not; the Gemini API sometimes sends only the message.
 pub(super) fn is_blocked(body: &Value) -> bool {
     let has = |name: &str| {
         body.get("promptFeedback")
@@ -135,7 +135,7 @@ pub(super) fn is_blocked(body: &Value) -> bool {
     has("blockReason") || has("blockReasonMessage")
 }
 
-/// The parts of a candidate; none where it has no content, as when it was filtered.
+/// The parts of a candidate; empty if it has no content, as when it was filtered.
 pub(super) fn content_parts(candidate: &Value) -> Result<&[Value], Malformed> {
     match candidate.get("content").map(|content| (content, content.get("parts"))) {
         None | Some((Value::Object(_) | Value::Null, None | Some(Value::Null))) => Ok(&[]),
@@ -152,8 +152,8 @@ pub(super) fn malformed(problem: impl Into<String>) -> Malformed {
     Malformed { dialect: Dialect::Gemini, problem: problem.into() }
 }
 
-/// Gemini signs the first part after the thinking; the other dialects sign the thinking itself.
-/// Elsewhere a text's signature is dropped: Google asks for it back but does not insist.
+/// Gemini signs the first part after the thinking; other dialects sign the thinking itself. The signature of another
+/// text is dropped: Google asks for it back but does not require it.
 fn close_thinking(parts: &mut [Part], signature: Option<String>) {
     if let (Some(Part::Thinking(thought)), Some(signature)) = (parts.last_mut(), signature) {
         thought.signature.get_or_insert(signature);

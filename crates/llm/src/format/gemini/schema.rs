@@ -1,15 +1,15 @@
-//! Gemini's `Schema` (a piece of OpenAPI 3.0) written as JSON Schema.
+//! Converts Gemini's `Schema` (a subset of OpenAPI 3.0) to JSON Schema.
 //!
-//! Only this direction is needed: towards Gemini a JSON schema goes as it is, in
-//! `parametersJsonSchema` and `responseJsonSchema`.
+//! Only this direction is needed: for Gemini a JSON schema is sent unchanged, in `parametersJsonSchema` and
+//! `responseJsonSchema`.
 
 use serde_json::{Map, Value, json};
 
 use super::reader::camel_case;
 
-/// DecodedPart as JSON Schema: types in lower case, `nullable` as a type, counts as numbers.
+/// Converts to JSON Schema: types in lower case, `nullable` as a type, counts as numbers.
 ///
-/// What is JSON Schema already (Google also takes lower-case types) comes out as it went in.
+/// JSON Schema (Google also accepts lower-case types) is unchanged.
 pub(super) fn to_json_schema(schema: &Value) -> Value {
     let Value::Object(schema) = schema else { return schema.clone() };
     let mut out = Map::new();
@@ -17,13 +17,13 @@ pub(super) fn to_json_schema(schema: &Value) -> Value {
     for (key, value) in schema {
         let name = camel_case(key);
         let fitted = match (name.as_str(), value) {
-            // An unset field, in proto's JSON. A null default is not one.
+            // An unset field in proto's JSON, except for a null default.
             (other, Value::Null) if other != "default" => continue,
             ("nullable", Value::Bool(value)) => {
                 nullable = *value;
                 continue;
             }
-            // Gemini's order of writing properties; nothing else has it, and it changes no meaning.
+            // The order in which Gemini writes properties; nothing else has it, and it has no meaning.
             ("propertyOrdering", _) => continue,
             ("type", Value::String(kind)) if kind == "TYPE_UNSPECIFIED" => continue,
             ("type", Value::String(kind)) => Value::String(kind.to_lowercase()),
@@ -31,7 +31,7 @@ pub(super) fn to_json_schema(schema: &Value) -> Value {
                 out.insert("examples".to_owned(), json!([example]));
                 continue;
             }
-            // OpenAPI's way to say that a string is one of `enum`.
+            // OpenAPI's form of a string that is one of `enum`.
             ("format", Value::String(format)) if format == "enum" => continue,
             ("items" | "additionalProperties" | "not", nested) => to_json_schema(nested),
             ("anyOf" | "oneOf" | "allOf" | "prefixItems", Value::Array(items)) => {

@@ -1,4 +1,4 @@
-//! `streamGenerateContent`: each event is a `GenerateContentResponse` that holds what is new.
+//! `streamGenerateContent`: each event is a `GenerateContentResponse` with the new content.
 
 use serde_json::{Map, Value, json};
 
@@ -11,8 +11,8 @@ use crate::framing::json_array::ArrayFraming;
 use crate::tokens::usage::Usage;
 use crate::{Answer, Malformed};
 
-/// Reads a stream. The chunk with the finish reason ends it: there is no other sign. Usage that
-/// comes on a later chunk is still passed on.
+/// Decodes a stream. The chunk with the finish reason ends it: there is no other sign. Usage in a later chunk is still
+/// passed on.
 #[derive(Debug, Default)]
 pub struct Decoder {
     started: bool,
@@ -21,15 +21,15 @@ pub struct Decoder {
     ids: CallIds,
     calls: usize,
     has_content: bool,
-    /// The last event was thinking, and it is not signed yet.
+    /// Whether the last event was thinking without a signature so far.
     unsigned: bool,
 }
 
 impl Decoder {
-    /// Reads one event.
+    /// Decodes one event.
     ///
     /// # Errors
-    /// [`Malformed`] when its data is not a response of Gemini's.
+    /// [`Malformed`] if its data is not a response of Gemini.
     pub fn push(&mut self, event: &framing::Event, out: &mut Vec<ChatEvent>) -> Result<(), Malformed> {
         let Some(data) = event.data().filter(|data| !data.trim().is_empty()) else { return Ok(()) };
         let body: Value =
@@ -133,7 +133,7 @@ impl Decoder {
         out.push(event);
     }
 
-    /// As in a whole answer: a signature right after thinking is the thinking's.
+    /// As in an answer that is not streamed: a signature directly after thinking belongs to the thinking.
     fn close_thinking(&mut self, signature: Option<String>, out: &mut Vec<ChatEvent>) {
         if let Some(signature) = signature.filter(|_| self.unsigned) {
             out.push(ChatEvent::ThinkingSignature(signature));
@@ -151,8 +151,8 @@ fn read_error(error: &Value) -> StreamError {
     }
 }
 
-/// Writes a stream. Calls go out whole, for Gemini has no pieces of arguments; the finish reason
-/// and the usage go out together, in the last chunk.
+/// Encodes a stream. Calls are written whole, because Gemini has no partial arguments; finish reason and usage are
+/// written together, in the last chunk.
 #[derive(Debug)]
 pub struct Encoder {
     answer: Answer,
@@ -182,13 +182,13 @@ impl Encoder {
         }
     }
 
-    /// Writes a JSON array, as Gemini does where `alt=sse` is not asked for.
+    /// Writes a JSON array, as Gemini does without `alt=sse`.
     #[must_use]
     pub fn as_array(answer: Answer) -> Self {
         Encoder { array: Some(ArrayFraming::default()), ..Encoder::new(answer) }
     }
 
-    /// Writes what an event says; nothing after [`ChatEvent::End`] or [`ChatEvent::Error`].
+    /// Writes an event; nothing after [`ChatEvent::End`] or [`ChatEvent::Error`].
     pub fn push(&mut self, event: &ChatEvent, out: &mut Vec<u8>) {
         if self.ended {
             return;
@@ -218,7 +218,7 @@ impl Encoder {
                     self.part(part, out);
                 }
             }
-            // Gemini can't say it.
+            // Gemini can't express it.
             ChatEvent::RedactedThinking(_) => {}
             ChatEvent::Media(media) => self.part(parts::encode_media(media, media.media_type.as_deref()), out),
             ChatEvent::ToolCall { index, id, name, signature } => {
@@ -282,7 +282,7 @@ impl Encoder {
         candidate.insert("content".to_owned(), json!({"role": "model", "parts": parts}));
         if let Some(reason) = self.finish.filter(|_| last) {
             candidate.insert("finishReason".to_owned(), json!(finish::encode(reason)));
-            // As in a whole answer: cut arguments are no malformed call but a cut answer.
+            // As in an answer that is not streamed: truncated arguments mean a truncated answer, not a malformed call.
             if let Some(name) = self.broken.take().filter(|_| reason != Finish::Length) {
                 candidate.insert("finishReason".to_owned(), json!("MALFORMED_FUNCTION_CALL"));
                 candidate.insert("finishMessage".to_owned(), json!(broken_call(&name)));
@@ -319,7 +319,7 @@ impl Encoder {
     }
 }
 
-/// Google's error object, with the status name that belongs to the code.
+/// Google's error object, with the status name for the code.
 fn error_object(error: &StreamError) -> Value {
     let code = error.status.unwrap_or(match error.kind.as_str() {
         "INVALID_ARGUMENT" | "invalid_request_error" => 400,

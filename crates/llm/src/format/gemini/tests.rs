@@ -1,4 +1,4 @@
-//! Nothing panics on input, and what is told can be read again.
+//! No input panics, and encoded answers can be decoded again.
 
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -11,7 +11,7 @@ use crate::framing;
 use crate::provider::Target;
 use crate::{Answer, Dialect};
 
-/// The names that the codec looks for, in both spellings, so that values of any shape meet each.
+/// The names that the codec uses, in both spellings, so that values of any shape meet each.
 const NAMES: &[&str] = &[
     "contents",
     "role",
@@ -107,7 +107,7 @@ fn any_value() -> impl Strategy<Value = Value> {
     })
 }
 
-/// Values where they are looked at, so that not every case ends at the first field.
+/// Values in places that are decoded, so that not every case ends at the first field.
 fn in_place(value: &Value) -> Vec<Map<String, Value>> {
     let bodies = [
         value.clone(),
@@ -124,7 +124,7 @@ fn in_place(value: &Value) -> Vec<Map<String, Value>> {
     bodies.into_iter().filter_map(|body| body.as_object().cloned()).collect()
 }
 
-/// An answer without the marks that callers get ([`crate::chat::mark`]).
+/// An answer without the marks for callers ([`crate::chat::mark`]).
 fn unmarked(mut response: ChatResponse) -> ChatResponse {
     for part in &mut response.parts {
         let signature = match part {
@@ -149,7 +149,7 @@ proptest! {
             let body = Value::Object(body);
             if let Ok(read) = response::decode(&body) {
                 let again = response::decode(&response::encode(&read, &Answer::default())).map(unmarked);
-                // An answer that is not finished and whose text is empty has nothing to tell.
+                // An unfinished answer with an empty text has no content to encode.
                 if read.finish.is_some() {
                     prop_assert_eq!(again, Ok(read));
                 }

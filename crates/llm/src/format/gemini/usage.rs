@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::tokens::usage::{self, ServiceTier, Usage};
 
-/// Reads `usageMetadata`. Gemini counts what it thought and what tools put into the prompt apart.
+/// Decodes `usageMetadata`. Gemini counts thoughts, and what tools added to the prompt, separately.
 pub(super) fn decode(metadata: &Value) -> Usage {
     let count = |name: &str| metadata.get(name).and_then(usage::count);
     let service = |name: &str| metadata.get(name).and_then(Value::as_str).and_then(ServiceTier::parse);
@@ -12,7 +12,7 @@ pub(super) fn decode(metadata: &Value) -> Usage {
     let input = plus(prompt, count("toolUsePromptTokenCount"));
     let candidates = count("candidatesTokenCount");
     let reasoning = count("thoughtsTokenCount");
-    // Some Vertex models count thoughts among the candidates' tokens; the total shows which.
+    // Some Vertex models include thoughts in the candidates' tokens; the total shows which.
     let inclusive = reasoning.is_some_and(|thoughts| thoughts > 0)
         && candidates.is_some()
         && count("totalTokenCount").is_some_and(|total| plus(input, candidates) == Some(total));
@@ -30,7 +30,7 @@ pub(super) fn decode(metadata: &Value) -> Usage {
     }
 }
 
-/// Writes `usageMetadata`; none when nothing is known.
+/// Encodes `usageMetadata`; `None` if nothing is known.
 pub(super) fn encode(usage: &Usage) -> Option<Value> {
     if usage.is_empty() {
         return None;

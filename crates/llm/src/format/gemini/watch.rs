@@ -1,4 +1,4 @@
-//! Gemini: every event is a piece of an answer of the same shape as the whole.
+//! Watches Gemini's answers: every event has the same shape as a whole answer.
 
 use std::sync::LazyLock;
 
@@ -63,7 +63,7 @@ struct ContentPart {
     code_execution_result: Present,
 }
 
-/// Gemini's usage: cumulative; a figure that is zero is left out.
+/// Gemini's usage: cumulative; numbers that are zero are omitted.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct UsageMetadata {
@@ -76,7 +76,7 @@ pub(crate) struct UsageMetadata {
     prompt_tokens_details: LenientList<Modality>,
     candidates_tokens_details: LenientList<Modality>,
     service_tier: LenientTier,
-    /// Vertex's word for the service.
+    /// Vertex's name for the service tier.
     traffic_type: LenientTier,
 }
 
@@ -139,7 +139,7 @@ impl UsageMetadata {
             (first, second) => Some(first.unwrap_or(0).saturating_add(second.unwrap_or(0))),
         };
         let input = sum(self.prompt_token_count, self.tool_use_prompt_token_count);
-        // Some Vertex models count thoughts among the candidates' tokens; the total shows which.
+        // Some Vertex models include thoughts in the candidates' tokens; the total shows which.
         let inclusive = self.thoughts_token_count.0.is_some_and(|thoughts| thoughts > 0)
             && self.candidates_token_count.0.is_some()
             && self.total_token_count.0.is_some()
@@ -191,7 +191,7 @@ impl AnswerCandidate<'_> {
 }
 
 impl AnswerPiece<'_> {
-    /// The prompt was blocked: there will be no candidates.
+    /// Whether the prompt was blocked: there will be no candidates.
     pub fn blocked(&self) -> bool {
         let unspecified = |reason: &str| reason == "BLOCK_REASON_UNSPECIFIED";
         self.prompt_feedback.0.as_ref().is_some_and(|feedback| {
@@ -199,7 +199,7 @@ impl AnswerPiece<'_> {
         })
     }
 
-    /// Whether it has a field that an answer of this dialect has.
+    /// Whether it has a field of an answer in this dialect.
     pub fn known(&self) -> bool {
         self.candidates.0.is_some()
             || self.prompt_feedback.0.is_some()
@@ -215,7 +215,7 @@ impl AnswerPiece<'_> {
 pub(crate) struct Watcher(UsageMetadata);
 
 impl Watcher {
-    /// Whether an event after the first content needs no reading.
+    /// Whether an event after the first content needs no parsing.
     pub fn is_plain(&self, _name: &str, data: &str) -> bool {
         static WORDS: LazyLock<[Finder<'static>; 4]> = LazyLock::new(|| {
             [r#""finishReason""#, r#""usageMetadata""#, r#""error""#, r#""promptFeedback""#].map(Finder::new)
@@ -223,12 +223,12 @@ impl Watcher {
         is_object(data) && !WORDS.iter().any(|word| has_value(data.as_bytes(), word))
     }
 
-    /// Reads an event. `unnamed`: the model's name is wanted.
+    /// Reads an event. `unnamed`: the model's name is still unknown.
     pub fn read(&mut self, _name: &str, data: &str, unnamed: bool) -> Parsed {
         event(data, unnamed).take_tokens(|tokens| self.0.merge(tokens))
     }
 
-    /// What the stream used, as far as it was stated.
+    /// The usage of the stream, as far as it was reported.
     pub fn usage(&self) -> Usage {
         self.0.usage()
     }
@@ -239,12 +239,12 @@ impl Watcher {
     }
 }
 
-/// Bytes of content in an event or a whole answer, which have the same shape.
+/// Bytes of content in an event or an answer, which have the same shape.
 pub(crate) fn answer_bytes(body: &[u8]) -> u64 {
     content::sum(body, &[b"args"], |key| matches!(key, b"text" | b"code" | b"args"))
 }
 
-/// Reads an event. `unnamed`: the model's name is wanted.
+/// Reads an event. `unnamed`: the model's name is still unknown.
 fn event(data: &str, unnamed: bool) -> Parsed<UsageMetadata> {
     let mut slow = None;
     let Some(piece) = object::<AnswerPiece<'_>>(data.as_bytes(), &mut slow).filter(AnswerPiece::known) else {
@@ -276,16 +276,16 @@ pub(crate) fn summarize(body: &[u8]) -> Option<AnswerSummary> {
     all.map(|()| pieces.done())
 }
 
-/// One answer in pieces, as far as it was read.
+/// An answer in pieces, as far as it was read.
 struct Accumulated {
     whole: AnswerSummary,
     tokens: UsageMetadata,
-    /// There is something in it.
+    /// Whether it has content.
     filled: bool,
 }
 
 impl Accumulated {
-    /// None: that is no object.
+    /// `None` if the body is not an object.
     fn add(&mut self, body: &[u8]) -> Option<()> {
         let Accumulated { whole, tokens, filled } = self;
         if whole.malformed.is_some() {

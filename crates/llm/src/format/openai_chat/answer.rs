@@ -1,4 +1,4 @@
-//! What whole answers and the chunks of a stream have in common.
+//! Shared code for answers and chunks of a stream.
 
 use serde_json::{Value, json};
 
@@ -7,11 +7,10 @@ use super::tool_id::shorten;
 use crate::chat::signature::pack;
 use crate::chat::{JsonObject, Media, Part, StreamError, Thought};
 
-/// The parts of a message or a delta, tool calls apart: thinking, words, pictures, refusal.
-/// Empty ones are left out.
+/// The parts of a message or a delta, except tool calls: thinking, text, images, refusal. Empty ones are omitted.
 pub(super) fn parts(message: &JsonObject) -> Vec<Part> {
     let mut parts = Vec::new();
-    // DeepSeek and vLLM say `reasoning_content`, OpenRouter, Groq and Ollama `reasoning`; some say both.
+    // DeepSeek and vLLM send `reasoning_content`, OpenRouter, Groq and Ollama `reasoning`; some send both.
     let spelled = ["reasoning_content", "reasoning"];
     if let Some(text) = spelled.iter().find_map(|key| non_empty(message.get(*key))) {
         parts.push(thinking(text.to_owned()));
@@ -26,7 +25,7 @@ pub(super) fn parts(message: &JsonObject) -> Vec<Part> {
         }
         _ => {}
     }
-    // Sound cannot be asked for across dialects; should it come anyway, its words are what is told.
+    // Audio can't be requested across dialects; if it is sent anyway, its transcript is used.
     if let Some(text) = non_empty(message.get("audio").and_then(|audio| audio.get("transcript"))) {
         parts.push(Part::Text(text.to_owned()));
     }
@@ -50,7 +49,7 @@ fn thinking(text: String) -> Part {
     Part::Thinking(Thought { text: Some(text), ..Thought::default() })
 }
 
-/// One part of an answer's content; neighbours of one kind are joined.
+/// A part of an answer's content; consecutive parts of one kind are joined.
 fn push_content(part: &Value, parts: &mut Vec<Part>) {
     if let Some(thought) = part.get("thinking") {
         let more = thinking_text(thought);
@@ -78,14 +77,14 @@ pub(super) fn arguments(function: Option<&Value>) -> Option<String> {
     }
 }
 
-/// A picture that the model made, as OpenRouter sends it in `message.images` and `delta.images`:
-/// OpenAI's own schema has no place for one.
+/// An image that the model generated, as OpenRouter sends it in `message.images` and `delta.images`: OpenAI's own
+/// schema has no field for it.
 pub(super) fn encode_image(media: &Media) -> Value {
     json!({"type": "image_url", "image_url": {"url": media_url(media)}})
 }
 
-/// A tool call as it begins, its id such that OpenAI itself would take it back, with its signature both in the id and where Google's own
-/// OpenAI-compatible endpoint puts it.
+/// The start of a tool call. OpenAI itself would accept its id. Its signature is both in the id and in the field of
+/// Google's own OpenAI-compatible endpoint.
 pub(super) fn encode_call(id: &str, name: &str, arguments: &str, signature: Option<&str>) -> JsonObject {
     let mut call = JsonObject::new();
     call.insert("id".into(), json!(pack(&shorten(id), signature)));
@@ -97,12 +96,12 @@ pub(super) fn encode_call(id: &str, name: &str, arguments: &str, signature: Opti
     call
 }
 
-/// The error that a body or a chunk reports instead of an answer.
+/// The error that a body or a chunk contains instead of an answer.
 pub(super) fn error_of(body: &JsonObject) -> Option<StreamError> {
     body.get("error").filter(|error| !error.is_null()).map(error)
 }
 
-/// Reads an error object, or whatever stands in its place.
+/// Reads an error object, or any other value in its place.
 pub(super) fn error(error: &Value) -> StreamError {
     let word = |key: &str| non_empty(error.get(key)).map(str::to_owned);
     let number = |key: &str| error.get(key).and_then(Value::as_u64).and_then(|code| u16::try_from(code).ok());

@@ -8,7 +8,7 @@ use super::shape::{self, NotedFields, join};
 use crate::chat::{JsonObject, Media, MediaSource, Part, Thought, object};
 use crate::{Dialect, RequestError};
 
-/// Reads the `content` of the message at `path` (`messages[2]`), adding its parts to `out`.
+/// Decodes the `content` of the message at `path` (`messages[2]`), and appends its parts to `out`.
 pub(super) fn decode(
     content: &Value,
     path: &str,
@@ -28,7 +28,7 @@ pub(super) fn decode(
     Ok(())
 }
 
-/// Reads one part. `None` for a kind of part that no other dialect knows: it is noted.
+/// Decodes one part. `None` for a kind of part that no other dialect has: it is recorded.
 fn decode_part(part: &JsonObject, path: &str, noted: &mut NotedFields) -> Result<Option<Part>, RequestError> {
     let kind = shape::required_text(part, path, "type")?;
     let (known, read): (&[&str], _) = match kind {
@@ -40,7 +40,7 @@ fn decode_part(part: &JsonObject, path: &str, noted: &mut NotedFields) -> Result
         "image_url" => (&["image_url"], Some(Part::Media(image(part, path, noted)?))),
         "file" => (&["file"], file(part, path, noted)?.map(Part::Media)),
         "thinking" => {
-            // Mistral's own answers, handed back.
+            // From Mistral's own answers.
             noted.note(path, "thinking");
             let text = thinking_text(shape::required(part, path, "thinking")?);
             (&["thinking", "closed"], Some(Part::Thinking(Thought { text: Some(text), ..Thought::default() })))
@@ -58,7 +58,7 @@ fn decode_part(part: &JsonObject, path: &str, noted: &mut NotedFields) -> Result
     Ok(read)
 }
 
-/// The words of a Mistral `thinking` part: a string, or text parts.
+/// The text of a Mistral `thinking` part: a string, or text parts.
 pub(super) fn thinking_text(thinking: &Value) -> String {
     match thinking {
         Value::String(text) => text.clone(),
@@ -96,7 +96,7 @@ pub(super) fn image(part: &JsonObject, path: &str, noted: &mut NotedFields) -> R
     Ok(Media { media_type, source, filename: None, detail })
 }
 
-/// Reads a `file` part; `None` when it names a file at OpenAI, which nobody else can open.
+/// Decodes a `file` part; `None` if it refers to a file at OpenAI, which nobody else can open.
 fn file(part: &JsonObject, path: &str, noted: &mut NotedFields) -> Result<Option<Media>, RequestError> {
     let file = shape::object(shape::required(part, path, "file")?, path, "file")?;
     let path = join(path, "file");
@@ -124,8 +124,7 @@ fn file(part: &JsonObject, path: &str, noted: &mut NotedFields) -> Result<Option
     Ok(Some(Media { media_type, source, filename, detail: None }))
 }
 
-/// The media type and the source that a URL stands for. `None` when it is not a URL, or a `data:`
-/// URL that is not base64.
+/// The media type and the source of a URL. `None` if it is not a URL, or a `data:` URL that is not base64.
 pub(super) fn media_source(url: &str) -> Option<(Option<String>, MediaSource)> {
     let scheme = url.split_once(':')?.0.to_ascii_lowercase();
     match scheme.as_str() {
@@ -139,12 +138,12 @@ pub(super) fn media_source(url: &str) -> Option<(Option<String>, MediaSource)> {
     }
 }
 
-/// The URL that stands for media: its own, or a `data:` URL.
+/// The URL of media: its own, or a `data:` URL.
 pub(super) fn media_url(media: &Media) -> String {
     match &media.source {
         MediaSource::Url(url) => url.clone(),
         MediaSource::Base64(data) => {
-            // A comma would end the head of the URL: what is no name of a type says nothing.
+            // A comma would end the head of the URL, so an invalid media type is dropped.
             let fits = |name: &&str| name.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic() && byte != b',');
             let media_type = media.media_type.as_deref().filter(fits).unwrap_or("application/octet-stream");
             format!("data:{media_type};base64,{data}")
@@ -152,7 +151,7 @@ pub(super) fn media_url(media: &Media) -> String {
     }
 }
 
-/// Writes the parts of a user's turn: a plain string if it is all one text.
+/// Encodes the parts of a user's turn: as a plain string if it is one text.
 pub(super) fn encode(parts: &[Cow<'_, Part>]) -> Result<Value, RequestError> {
     if let [one] = parts
         && let Part::Text(text) = &**one
@@ -166,7 +165,7 @@ fn encode_part(part: &Part) -> Result<Option<Value>, RequestError> {
     Ok(match part {
         Part::Text(text) | Part::Refusal(text) => Some(json!({"type": "text", "text": text})),
         Part::Media(media) => Some(encode_media(media)?),
-        // Calls, results and thinking have their own places in a message.
+        // Calls, results and thinking have their own fields in a message.
         Part::ToolCall(_) | Part::ToolResult(_) | Part::Thinking(_) => None,
     })
 }
@@ -184,7 +183,7 @@ fn encode_media(media: &Media) -> Result<Value, RequestError> {
             _ if media_type.starts_with("image/") => Ok(picture(media)),
             _ if media_type.starts_with("audio/") || media_type.starts_with("video/") => Err(unsupported(media_type)),
             _ => {
-                // OpenAI wants a name with the data, and tells the kind by its ending.
+                // OpenAI requires a name with the data, and derives the type from its extension.
                 let filename = media.filename.as_deref().unwrap_or(match media_type {
                     "application/pdf" => "document.pdf",
                     "text/plain" => "document.txt",

@@ -1,13 +1,13 @@
-//! The gateway's errors: `{"error": {"message", "type", "param", "code"}}`. The kind is both type and code, and the
-//! attempts stand beside it as `attempts`.
+//! The gateway's errors: `{"error": {"message", "type", "param", "code"}}`. The kind is both type and code, and
+//! `attempts` lists the attempts.
 
 use serde_json::{Value, json};
 
 use crate::errors::GatewayError;
 use crate::framing::sse;
 
-/// Writes the event in which an error ends a stream. No `[DONE]` follows it: SDKs raise at the event, and an end after it
-/// would tell those that do not that all went well.
+/// Writes the error event that ends a stream. No `[DONE]` follows it: SDKs raise an exception at the event, and for
+/// clients that don't, an end would look like success.
 pub(crate) fn write_event(error: &GatewayError<'_>, out: &mut Vec<u8>) {
     sse::write(None, &body(error), out);
 }

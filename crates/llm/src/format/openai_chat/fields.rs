@@ -1,8 +1,8 @@
-//! Every field of a chat request, as OpenAI's SDK 3.x types it (`chat/completion_create_params.py`),
-//! and those that other vendors and clients of the dialect add. What is not here is refused.
+//! Every field of a chat request, as typed in OpenAI's SDK 3.x (`chat/completion_create_params.py`), and fields that
+//! other vendors and clients of the dialect add. All others are refused.
 //!
-//! Where the fate hangs on the value, the decoder names the field only for a value that matters:
-//! `n: 1`, `logprobs: false` and `service_tier: "auto"` ask for nothing.
+//! If the handling depends on the value, the decoder records the field only for a value that matters: `n: 1`,
+//! `logprobs: false` and `service_tier: "auto"` have no effect.
 
 use crate::Format;
 use crate::chat::fields::FieldFate::{Adapted, Carried, Hint, Refused};
@@ -103,7 +103,7 @@ pub const FIELDS: &[FieldRow] = &[
     row("messages[].refusal", Adapted, Adapted, r#""No.""#, "as text"),
     row("messages[].audio", Refused, Refused, r#"{"id":"audio_1"}"#, "names speech that OpenAI made and keeps"),
     row("messages[].function_call", Refused, Refused, r#"{"name":"f","arguments":"{}"}"#, "deprecated: use `tool_calls`"),
-    // What clients hand back of answers of other vendors, and of ours.
+    // Fields of answers of other vendors, and of ours, that clients return.
     row("messages[].reasoning_content", Hint, Hint, r#""Hm.""#, "thoughts of another model, which none can check"),
     row("messages[].reasoning", Hint, Hint, r#""Hm.""#, "thoughts of another model, which none can check"),
     row("messages[].reasoning_details", Hint, Hint, "[]", "OpenRouter's form of thoughts"),

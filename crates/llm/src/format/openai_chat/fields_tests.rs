@@ -1,4 +1,4 @@
-//! Tries each row of the table: its sample, put in its place, is read and meets its fate.
+//! Tests each row of the table: its sample is decoded in its place and handled as the row says.
 
 use std::collections::HashSet;
 
@@ -10,7 +10,7 @@ use crate::format::openai_chat::request;
 use crate::registry::{fate, fit};
 use crate::{Format, RequestError};
 
-/// The smallest request that has a place for the field at `path`.
+/// The smallest request with a place for the field at `path`.
 fn request_around(path: &str) -> Value {
     let tools = json!([{"type": "function", "function": {"name": "f"}}]);
     let call = json!({"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}});

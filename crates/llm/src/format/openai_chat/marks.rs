@@ -1,4 +1,4 @@
-//! Takes the gateway's marks out of a turn that goes back to a provider of the same format.
+//! Removes the gateway's marks from a turn that is returned to a provider of the same format.
 
 use serde_json::{Value, json};
 
@@ -10,18 +10,18 @@ use crate::provider::Target;
 
 pub(crate) const MARKS: Marks = Marks { turns: "\"messages\"", budget_needs_thinking: false };
 
-/// Whether a message was changed; `None` if nothing is left of it.
+/// Whether a message changed; `None` if nothing is left of it.
 pub(crate) fn strip(message: &mut JsonObject, target: &Target<'_>) -> Option<bool> {
     let model = target.model;
     let fit = |id: &str| tool_id::fit(id, model).into_owned();
     let mut changed = unpack_at(message, "tool_call_id", fit).is_some();
     for call in message.get_mut("tool_calls").and_then(Value::as_array_mut).into_iter().flatten() {
         let Some(call) = call.as_object_mut() else { continue };
-        // The signature beside an id that is not packed was not put there by the gateway.
+        // If the id is not packed, the gateway did not add the signature next to it.
         let Some(signature) = unpack_at(call, "id", fit) else { continue };
         changed = true;
         if takes_signatures(model) {
-            // Where the client kept the id alone.
+            // For clients that kept only the id.
             call.entry("extra_content").or_insert_with(|| json!({"google": {"thought_signature": signature}}));
         } else {
             drop_signature(call);

@@ -1,5 +1,5 @@
-//! The messages of a request. OpenAI has a message for each tool's result; here, as at Anthropic
-//! and Gemini, the results of one round stand in one turn of the user's, in front of what they say.
+//! The messages of a request. OpenAI has a message for each tool's result; in the conversation type, as at Anthropic
+//! and Gemini, the results of one round are in one user's turn, before its other content.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -15,13 +15,13 @@ use crate::chat::signature::unpack;
 use crate::chat::{ChatRequest, JsonObject, Message, Part, Role, Thought, ToolCall, ToolResult, object};
 use crate::provider::Target;
 
-/// Reads `messages` into the request's prompts and turns.
+/// Decodes `messages` to prompts and turns.
 pub(super) fn decode(value: &Value, request: &mut ChatRequest, noted: &mut NotedFields) -> Result<(), RequestError> {
     let messages = shape::array(value, "", "messages")?;
     if messages.is_empty() {
         return Err(shape::invalid("", "messages", "must not be empty"));
     }
-    // Gemini wants a result to name its tool.
+    // Gemini requires the tool's name in a result.
     let mut names = HashMap::new();
     for (at, message) in messages.iter().enumerate() {
         let path = format!("messages[{at}]");
@@ -41,7 +41,7 @@ pub(super) fn decode(value: &Value, request: &mut ChatRequest, noted: &mut Noted
                         names.insert(call.id.clone(), call.name.clone());
                     }
                 }
-                // Some clients send a turn that says nothing before one that does; others refuse empty turns.
+                // Some clients send an empty turn before one with content; some providers refuse empty turns.
                 if !parts.is_empty() {
                     request.messages.push(Message { role: Role::Assistant, parts });
                 }
@@ -50,7 +50,7 @@ pub(super) fn decode(value: &Value, request: &mut ChatRequest, noted: &mut Noted
                 let result = tool_result(message, &path, &names, noted)?;
                 user_turn(&mut request.messages, vec![Part::ToolResult(result)], true);
             }
-            // Deprecated together with `functions`, which has no ids to pair calls and results by.
+            // Deprecated together with `functions`, which has no ids to match calls and results.
             "function" => noted.note(&path, "role"),
             _ => {
                 let known = "must be one of system, developer, user, assistant and tool";
@@ -61,8 +61,7 @@ pub(super) fn decode(value: &Value, request: &mut ChatRequest, noted: &mut Noted
     Ok(())
 }
 
-/// Adds to the turns of the user. Results and what the user says after them are one turn; two
-/// messages of the user's stay two.
+/// Adds content to the user's turns. Results and the user content after them are one turn; two user messages stay two.
 fn user_turn(turns: &mut Vec<Message>, parts: Vec<Part>, is_result: bool) {
     match turns.last_mut() {
         Some(last)
@@ -97,7 +96,7 @@ fn system(message: &JsonObject, path: &str, noted: &mut NotedFields) -> Result<V
 
 fn assistant(message: &JsonObject, path: &str, noted: &mut NotedFields) -> Result<Vec<Part>, RequestError> {
     let mut parts = Vec::new();
-    // Two spellings of one thing, both of which some servers send.
+    // Two spellings of the same field; some servers send both.
     for key in ["reasoning_content", "reasoning"] {
         if let Some(value) = shape::present(message, key) {
             let text = shape::text(value, path, key)?;
@@ -109,7 +108,7 @@ fn assistant(message: &JsonObject, path: &str, noted: &mut NotedFields) -> Resul
     }
     if let Some(value) = shape::present(message, "content") {
         content::decode(value, path, noted, &mut parts)?;
-        // Beside tool calls many clients send an empty string, which Anthropic would refuse.
+        // With tool calls, many clients send an empty string, which Anthropic would refuse.
         parts.retain(|part| !matches!(part, Part::Text(text) if text.is_empty()));
     }
     if let Some(value) = shape::present(message, "refusal") {
@@ -147,7 +146,7 @@ fn tool_result(
     Ok(ToolResult { id, name, content, is_error: false })
 }
 
-/// Writes prompts and turns. Says in `left_out` what was a hint.
+/// Encodes prompts and turns. Omitted hints are added to `left_out`.
 pub(super) fn encode(
     request: &ChatRequest,
     target: &Target<'_>,
@@ -176,7 +175,7 @@ fn encode_user(
     messages: &mut Vec<Value>,
     left_out: &mut Vec<String>,
 ) -> Result<(), RequestError> {
-    // A tool's message takes text alone: what pictures it gave follow in a message of the user's.
+    // A tool's message can contain only text: its images follow in a user message.
     let mut shown = Vec::new();
     let mut said = Vec::new();
     for part in parts {
@@ -204,7 +203,7 @@ fn encode_user(
     Ok(())
 }
 
-/// The text of a result. OpenAI has no word for a tool that failed, so the text says it.
+/// The text of a result. OpenAI has no field for a failed tool, so the text says so.
 fn result_content(result: &ToolResult) -> Value {
     let mut texts: Vec<String> = result
         .content

@@ -1,7 +1,6 @@
-//! The OpenAI dialect: `chat/completions`, as callers send it and as dozens of providers answer it.
+//! The OpenAI dialect: `chat/completions`, of callers and of dozens of providers.
 //!
-//! What we write keeps to OpenAI's own schema; what we read may be anything that providers who call
-//! themselves compatible were seen to send.
+//! The encoder follows OpenAI's own schema; the decoder accepts everything that compatible providers are known to send.
 
 mod answer;
 mod content;

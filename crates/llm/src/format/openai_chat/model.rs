@@ -1,7 +1,7 @@
-//! What an OpenAI model's name says about the fields it takes.
+//! The fields that an OpenAI model accepts, derived from its name.
 //!
-//! OpenAI refuses fields by model family, and servers that speak its dialect refuse what OpenAI
-//! added late. Names that say nothing (Azure deployments, other vendors) get the oldest spelling.
+//! OpenAI refuses fields by model family, and servers that use its dialect refuse fields that OpenAI added late. For
+//! other names (Azure deployments, other vendors) the oldest spelling is used.
 
 use crate::chat::{Effort, Thinking};
 
@@ -13,9 +13,9 @@ pub(super) enum ModelFamily {
     Gpt5,
     /// `gpt-5.1`: none, then low to high.
     Gpt51,
-    /// `gpt-5.2` and whatever comes after: up to xhigh.
+    /// `gpt-5.2` and later: up to xhigh.
     Later,
-    /// `gpt-4o` and before: refuse `reasoning_effort`.
+    /// `gpt-4o` and earlier: refuse `reasoning_effort`.
     Plain,
     /// Not one of OpenAI's names.
     Foreign,
@@ -41,8 +41,8 @@ impl ModelFamily {
         }
     }
 
-    /// The field that caps output. `max_tokens` is refused by OpenAI's reasoning models,
-    /// `max_completion_tokens` is unknown to some compatible servers.
+    /// The field for the limit of output. OpenAI's reasoning models refuse `max_tokens`; some compatible servers do not
+    /// know `max_completion_tokens`.
     pub(super) fn cap(self) -> &'static str {
         match self {
             ModelFamily::OSeries | ModelFamily::Gpt5 | ModelFamily::Gpt51 | ModelFamily::Later => {
@@ -52,7 +52,7 @@ impl ModelFamily {
         }
     }
 
-    /// The nearest `reasoning_effort` that the family takes; `None` where it takes none that fits.
+    /// The closest `reasoning_effort` that the family accepts; `None` if it accepts none that fits.
     pub(super) fn effort(self, thinking: &Thinking) -> Option<&'static str> {
         let wanted = match thinking {
             Thinking::Adaptive => return None,
@@ -78,8 +78,8 @@ impl ModelFamily {
     }
 }
 
-/// Gemini behind Google's own OpenAI-compatible endpoint wants its signatures back; OpenAI refuses
-/// fields it does not know.
+/// Whether signatures may be sent: Gemini behind Google's own OpenAI-compatible endpoint requires them; OpenAI refuses
+/// unknown fields.
 pub(crate) fn takes_signatures(model: &str) -> bool {
     model.to_ascii_lowercase().contains("gemini")
 }

@@ -1,4 +1,4 @@
-//! Requests: a caller's body read, and a conversation written for an upstream.
+//! Requests: decodes a caller's body, and encodes a conversation for an upstream.
 
 use serde_json::{Value, json};
 
@@ -9,11 +9,11 @@ use crate::chat::{ChatRequest, JsonObject, OutputFormat, Thinking, ToolChoice};
 use crate::provider::Target;
 use crate::{EncodedRequest, RequestError};
 
-/// Reads a caller's body. What it holds beyond [`ChatRequest`] is named in [`ChatRequest::fields`], if its
-/// value is one that matters: `n: 1` asks for nothing.
+/// Decodes a caller's body. Fields that [`ChatRequest`] does not have are recorded in [`ChatRequest::fields`], if their
+/// value matters: `n: 1` has no effect.
 ///
 /// # Errors
-/// [`RequestError::Invalid`] when a field has the wrong shape.
+/// [`RequestError::Invalid`] if a field has the wrong shape.
 pub fn decode(body: &JsonObject) -> Result<ChatRequest, RequestError> {
     let mut request = ChatRequest::default();
     let mut noted = NotedFields::default();
@@ -37,7 +37,7 @@ pub fn decode(body: &JsonObject) -> Result<ChatRequest, RequestError> {
             "max_completion_tokens" => request.max_output_tokens = Some(shape::count(value, "", at)?),
             "max_tokens" => {
                 let cap = shape::count(value, "", at)?;
-                // The deprecated spelling yields to the new one.
+                // The new spelling overrides the deprecated one.
                 if shape::present(body, "max_completion_tokens").is_none() {
                     request.max_output_tokens = Some(cap);
                 }
@@ -76,7 +76,7 @@ pub fn decode(body: &JsonObject) -> Result<ChatRequest, RequestError> {
     Ok(request)
 }
 
-/// Values that say what would be done without them.
+/// Whether a value is the default.
 fn asks_nothing(key: &str, value: &Value) -> bool {
     match key {
         "n" => value.as_u64() == Some(1),
@@ -126,7 +126,7 @@ fn output(value: &Value, noted: &mut NotedFields) -> Result<OutputFormat, Reques
     let format = shape::object(value, "", AT)?;
     let kind = match shape::present(format, "type") {
         Some(kind) => shape::text(kind, AT, "type")?,
-        // Perplexity takes a schema without a type.
+        // Perplexity accepts a schema without a type.
         None if format.contains_key("json_schema") => "json_schema",
         None => return Err(shape::invalid(AT, "type", "is required")),
     };
@@ -149,7 +149,7 @@ fn output(value: &Value, noted: &mut NotedFields) -> Result<OutputFormat, Reques
 
 fn schema(object: &JsonObject, path: &str, noted: &mut NotedFields) -> Result<OutputFormat, RequestError> {
     let (mut name, mut description, mut strict) = (None, None, None);
-    // A format may be named and described alone; any object fits it then.
+    // A format may have only a name and a description; then any object is valid.
     let mut schema = json!({"type": "object"});
     for (key, value) in object.iter().filter(|(_, value)| !value.is_null()) {
         match key.as_str() {
@@ -172,11 +172,12 @@ fn schema(object: &JsonObject, path: &str, noted: &mut NotedFields) -> Result<Ou
     Ok(OutputFormat::JsonSchema { name, description, schema, strict })
 }
 
-/// Writes a request to an OpenAI-compatible upstream, for the model named `model` there, with `most` tokens of output.
+/// Encodes a request for an OpenAI-compatible upstream, for the model named `model` there, with at most `most` tokens
+/// of output.
 ///
 /// # Errors
-/// [`RequestError::Unsupported`] when something that matters cannot be said: a document by URL, a
-/// video, a picture in the assistant's turn.
+/// [`RequestError::Unsupported`] if something that matters can't be expressed: a document by URL, a video, an image in
+/// the assistant's turn.
 pub fn encode(request: &ChatRequest, target: &Target<'_>, most: Option<u64>) -> Result<EncodedRequest, RequestError> {
     let mut left_out = Vec::new();
     let mut body = JsonObject::new();
@@ -233,7 +234,7 @@ pub fn encode(request: &ChatRequest, target: &Target<'_>, most: Option<u64>) -> 
             Some(effort) => {
                 body.insert("reasoning_effort".into(), json!(effort));
             }
-            // That the model decides, or doesn't think, is what it does unasked.
+            // The default: the model decides, or does not think.
             None if *thinking == Thinking::Adaptive || family == ModelFamily::Plain && *thinking == Thinking::Off => {}
             None => left_out.push("thinking effort".to_owned()),
         }
@@ -251,7 +252,7 @@ fn encode_output(output: &OutputFormat) -> Option<Value> {
         OutputFormat::JsonObject => Some(json!({"type": "json_object"})),
         OutputFormat::JsonSchema { name, description, schema, strict } => {
             let mut encoded = JsonObject::new();
-            // OpenAI wants a name.
+            // OpenAI requires a name.
             encoded.insert("name".into(), json!(name.as_deref().unwrap_or("response")));
             if let Some(description) = description {
                 encoded.insert("description".into(), json!(description));

@@ -1,4 +1,4 @@
-//! Whole answers: `chat.completion`.
+//! Answers that are not streamed: `chat.completion`.
 
 use serde_json::{Value, json};
 
@@ -7,11 +7,11 @@ use crate::chat::signature::unpack;
 use crate::chat::{ChatResponse, Finish, JsonObject, Part, ToolCall, object};
 use crate::{Answer, Dialect, Malformed};
 
-/// Reads an upstream's answer, of which the first choice counts.
+/// Decodes an upstream's answer, of which the first choice counts.
 ///
 /// # Errors
-/// [`Malformed`] when there is no choice, when a choice has neither a message nor a reason for that,
-/// and when the body reports an error under a status of success.
+/// [`Malformed`] if there is no choice, if a choice has neither a message nor a reason for that, and if the body
+/// contains an error with a status of success.
 pub fn decode(body: &Value) -> Result<ChatResponse, Malformed> {
     let Some(body) = body.as_object() else { return Err(malformed("the body is not an object")) };
     if let Some(error) = answer::error_of(body) {
@@ -78,9 +78,8 @@ fn tool_calls(message: &JsonObject) -> Result<Vec<ToolCall>, Malformed> {
     Ok(calls)
 }
 
-/// Writes an answer in OpenAI's own schema, and two things beside it that clients know from other
-/// vendors: thinking as `reasoning_content`, pictures as `images`. Usage that nobody knows is left
-/// out; a zero would be taken as true.
+/// Encodes an answer in OpenAI's own schema, with two additions that clients know from other vendors: thinking as
+/// `reasoning_content`, images as `images`. Unknown usage is omitted; a zero would be taken as true.
 #[must_use]
 pub fn encode(response: &ChatResponse, answer: &Answer) -> Value {
     let (mut content, mut reasoning, mut refusal) = (String::new(), String::new(), String::new());
@@ -95,7 +94,7 @@ pub fn encode(response: &ChatResponse, answer: &Answer) -> Value {
                 let encoded = answer::encode_call(&call.id, &call.name, &call.arguments, call.signature.as_deref());
                 calls.push(Value::Object(encoded));
             }
-            // Results are the caller's; no answer holds one.
+            // Only callers send results.
             Part::ToolResult(_) => {}
         }
     }

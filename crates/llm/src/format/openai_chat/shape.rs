@@ -1,6 +1,6 @@
-//! Reading JSON of an expected shape, and saying where it has another.
+//! Reads JSON of an expected shape, and reports where it is wrong.
 //!
-//! Paths are put together only once something is wrong: a request is read far more often than refused.
+//! Paths are built only if something is wrong: most requests are valid.
 
 use serde_json::{Number, Value};
 
@@ -8,12 +8,12 @@ use crate::RequestError;
 use crate::chat::JsonObject;
 use crate::chat::fields::{self, MOST_FIELDS};
 
-/// The paths of a request that the table of fields has to decide on.
+/// The paths of a request whose handling the table of fields decides.
 #[derive(Debug, Default)]
 pub(super) struct NotedFields(Vec<String>);
 
 impl NotedFields {
-    /// Notes the field `key` at `path` (`messages[2]`), once, as `messages[].key`.
+    /// Records the field `key` at `path` (`messages[2]`), once, as `messages[].key`.
     pub(super) fn note(&mut self, path: &str, key: &str) {
         if self.0.len() <= MOST_FIELDS {
             fields::add(&mut self.0, normalised(&join(path, fields::brief(key))));
@@ -90,7 +90,7 @@ pub(super) fn array<'a>(value: &'a Value, path: &str, key: &str) -> Result<&'a [
     value.as_array().map(Vec::as_slice).ok_or_else(|| invalid(path, key, "must be an array"))
 }
 
-/// An element of an array: `path` is its own, index and all.
+/// An element of an array: `path` is its own, including the index.
 pub(super) fn element<'a>(value: &'a Value, path: &str) -> Result<&'a JsonObject, RequestError> {
     value
         .as_object()

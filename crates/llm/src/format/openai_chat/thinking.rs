@@ -1,5 +1,4 @@
-//! How much a model shall think: OpenAI's `reasoning_effort`, and the switches that other vendors
-//! of the dialect have for the same.
+//! How much a model should think: OpenAI's `reasoning_effort`, and the corresponding fields of other vendors.
 
 use serde_json::Value;
 
@@ -7,7 +6,7 @@ use super::shape::{self, NotedFields, join};
 use crate::RequestError;
 use crate::chat::{Effort, JsonObject, Thinking};
 
-/// Reads `reasoning_effort`. An unknown word is the caller's mistake.
+/// Parses `reasoning_effort`. An unknown value is the caller's mistake.
 pub(super) fn effort(value: &Value, path: &str, key: &str) -> Result<Thinking, RequestError> {
     match shape::text(value, path, key)? {
         "none" => Ok(Thinking::Off),
@@ -34,7 +33,7 @@ pub(super) fn reasoning(value: &Value, noted: &mut NotedFields) -> Result<Option
     Ok(thinking)
 }
 
-/// DeepSeek's and Z.ai's `thinking`: `{"type": "enabled" | "disabled"}`, with `budget_tokens` at some.
+/// DeepSeek's and Z.ai's `thinking`: `{"type": "enabled" | "disabled"}`, at some with `budget_tokens`.
 pub(super) fn thinking(value: &Value, noted: &mut NotedFields) -> Result<Option<Thinking>, RequestError> {
     let (mut enabled, mut budget) = (None, None);
     for (key, value) in entries(value, "thinking")? {

@@ -1,5 +1,5 @@
-//! Ids of tool calls: OpenAI takes 40 characters at most, Mistral nine letters and digits and
-//! nothing else; other providers give what they like.
+//! Ids of tool calls: OpenAI accepts at most 40 characters, Mistral exactly nine letters and digits; other providers
+//! use any text.
 
 use std::borrow::Cow;
 
@@ -7,8 +7,8 @@ use outrigger_core::hash::fnv1a;
 
 const MOST: usize = 40;
 
-/// The id as an upstream of this dialect takes it, for the model named `model` there. What is fit
-/// stays as it is; others are made anew from a hash, so that a call and its result still agree.
+/// The id in the form that an upstream of this dialect accepts, for the model named `model` there. A valid id is
+/// unchanged; others are replaced by a hash, so that a call and its result still match.
 pub(crate) fn fit<'i>(id: &'i str, model: &str) -> Cow<'i, str> {
     if !is_mistral(model) {
         return shorten(id);
@@ -16,7 +16,8 @@ pub(crate) fn fit<'i>(id: &'i str, model: &str) -> Cow<'i, str> {
     if id.len() == 9 && id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
         return Cow::Borrowed(id);
     }
-    // The same in every process, so that a conversation's beginning stays the same for the provider's prompt cache.
+    // The same in every process, so that the beginning of a conversation stays the same for the provider's prompt
+    // cache.
     let mut rest = fnv1a(id.as_bytes());
     let digits = (0..9).map(|_| {
         let digit = (rest % 36) as u32;
@@ -26,7 +27,7 @@ pub(crate) fn fit<'i>(id: &'i str, model: &str) -> Cow<'i, str> {
     Cow::Owned(digits.collect())
 }
 
-/// The id with OpenAI's 40 characters at most.
+/// The id, shortened to OpenAI's 40 characters.
 pub(crate) fn shorten(id: &str) -> Cow<'_, str> {
     if id.chars().count() <= MOST {
         return Cow::Borrowed(id);
@@ -35,7 +36,7 @@ pub(crate) fn shorten(id: &str) -> Cow<'_, str> {
     Cow::Owned(format!("{start}_{:016x}", fnv1a(id.as_bytes())))
 }
 
-/// Mistral's own names, with or without a vendor in front.
+/// Whether it is one of Mistral's own names, with or without a vendor.
 fn is_mistral(model: &str) -> bool {
     let name = model.rsplit('/').next().unwrap_or(model);
     let name = name.strip_prefix("open-").unwrap_or(name);

@@ -1,4 +1,4 @@
-//! Tools, which of them to choose, and the calls of them.
+//! Tools, the choice among them, and calls of them.
 
 use std::collections::HashSet;
 
@@ -11,13 +11,13 @@ use crate::RequestError;
 use crate::chat::signature::unpack;
 use crate::chat::{JsonObject, Tool, ToolCall, ToolChoice, object};
 
-/// Reads `tools`. Custom tools and vendors' built-in ones are noted.
+/// Decodes `tools`. Custom tools and vendors' built-in ones are recorded.
 pub(super) fn decode(value: &Value, noted: &mut NotedFields) -> Result<Vec<Tool>, RequestError> {
     let mut tools = Vec::new();
     for (at, tool) in shape::array(value, "", "tools")?.iter().enumerate() {
         let path = format!("tools[{at}]");
         let tool = shape::element(tool, &path)?;
-        // Some servers take tools without a type, and so do we where there is a function.
+        // Some servers accept tools without a type, and so does the gateway if there is a function.
         let kind = match shape::present(tool, "type") {
             Some(kind) => shape::text(kind, &path, "type")?,
             None => "function",
@@ -61,8 +61,8 @@ fn decode_function(function: &JsonObject, path: &str, noted: &mut NotedFields) -
     Ok(tool)
 }
 
-/// Reads `tool_choice`. A choice among some tools, in mode `auto`, leaves only those in `tools`:
-/// no dialect but OpenAI's can say it otherwise.
+/// Decodes `tool_choice`. A choice among some tools, in mode `auto`, removes the others from `tools`: only OpenAI's
+/// dialect can express it otherwise.
 pub(super) fn decode_choice(
     value: &Value,
     tools: &mut Vec<Tool>,
@@ -130,7 +130,7 @@ fn allowed_names(value: &Value, noted: &mut NotedFields) -> Result<Vec<String>, 
     Ok(names)
 }
 
-/// Reads the `tool_calls` of the assistant's message at `path`.
+/// Decodes the `tool_calls` of the assistant's message at `path`.
 pub(super) fn decode_calls(value: &Value, path: &str, noted: &mut NotedFields) -> Result<Vec<ToolCall>, RequestError> {
     let mut calls = Vec::new();
     for (at, call) in shape::array(value, path, "tool_calls")?.iter().enumerate() {
@@ -175,8 +175,8 @@ pub(super) fn signature_of(extra: &Value) -> Option<String> {
     extra.pointer("/google/thought_signature").and_then(Value::as_str).map(str::to_owned)
 }
 
-/// A call's arguments, as the JSON text of an object. A model may have written something else, and
-/// an agent that shows it its mistake hands that back; so it is kept, as `{"arguments": "…"}`.
+/// A call's arguments, as the JSON text of an object. A model may have written something else, and an agent that
+/// reports the mistake to it returns that text; so it is kept, as `{"arguments": "…"}`.
 fn arguments(value: Option<&Value>, path: &str, noted: &mut NotedFields) -> Result<String, RequestError> {
     match value {
         None | Some(Value::Null) => Ok("{}".to_owned()),
@@ -193,7 +193,7 @@ fn arguments(value: Option<&Value>, path: &str, noted: &mut NotedFields) -> Resu
     }
 }
 
-/// Writes the tools.
+/// Encodes the tools.
 pub(super) fn encode(tools: &[Tool]) -> Value {
     tools
         .iter()
@@ -214,14 +214,14 @@ pub(super) fn encode(tools: &[Tool]) -> Value {
         .collect()
 }
 
-/// Writes the choice.
+/// Encodes the choice.
 ///
 /// # Errors
-/// [`RequestError::Unsupported`] when a tool must be called and there is none.
+/// [`RequestError::Unsupported`] if a tool must be called and there is none.
 pub(super) fn encode_choice(choice: &ToolChoice, tools: &[Tool]) -> Result<Option<Value>, RequestError> {
     let named = |name: &String| json!({"type": "function", "function": {"name": name}});
     if tools.is_empty() {
-        // OpenAI refuses any choice without tools, and without tools it is none or auto anyway.
+        // OpenAI refuses any choice without tools; without tools it is none or auto anyway.
         return match choice {
             ToolChoice::Auto | ToolChoice::None => Ok(None),
             _ => Err(unsupported("a tool choice without tools")),

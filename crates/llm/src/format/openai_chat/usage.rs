@@ -1,11 +1,11 @@
-//! `usage`, in OpenAI's shape and in the variants of its followers.
+//! `usage`, in OpenAI's form and in the variants of compatible providers.
 
 use serde_json::{Map, Value, json};
 
 use crate::chat::JsonObject;
 use crate::tokens::usage::{self, ServiceTier, Usage};
 
-/// Reads the usage of a body: `usage`, and the service reported beside it.
+/// Decodes the usage of a body: `usage`, and the service tier next to it.
 pub(super) fn of(body: &JsonObject, usage: Option<&Value>) -> Usage {
     let mut read = usage.map(read).unwrap_or_default();
     read.service = service(body.get("service_tier")).or(read.service);
@@ -16,14 +16,14 @@ fn service(word: Option<&Value>) -> Option<ServiceTier> {
     word.and_then(Value::as_str).and_then(ServiceTier::parse)
 }
 
-/// Reads a `usage` object; figures that it does not have stay absent.
+/// Decodes a `usage` object; missing numbers stay absent.
 fn read(object: &Value) -> Usage {
     let figure = |pointer: &str| object.pointer(pointer).and_then(usage::count);
     let text = figure("/prompt_tokens");
     let audio = figure("/prompt_tokens_details/audio_tokens");
     let said = figure("/completion_tokens");
     let reasoning = figure("/completion_tokens_details/reasoning_tokens");
-    // xAI counts reasoning beside the completion and not within it; the total gives it away.
+    // xAI counts reasoning in addition to the completion and not as a part of it; the total shows this.
     let output = match (text, said, reasoning, figure("/total_tokens")) {
         (Some(input), Some(said), Some(reasoning), Some(total))
             if reasoning > 0 && input.checked_add(said).and_then(|sum| sum.checked_add(reasoning)) == Some(total) =>
@@ -32,7 +32,7 @@ fn read(object: &Value) -> Usage {
         }
         _ => said,
     };
-    // Mistral counts audio beside the prompt and not within it, and shows it by the total too.
+    // Mistral counts audio in addition to the prompt and not as a part of it; the total shows this too.
     let input = match (text, audio, output, figure("/total_tokens")) {
         (Some(text), Some(audio), Some(output), Some(total))
             if audio > 0 && text.checked_add(audio).and_then(|sum| sum.checked_add(output)) == Some(total) =>
@@ -43,10 +43,10 @@ fn read(object: &Value) -> Usage {
     };
     Usage {
         input,
-        // DeepSeek reports both or, in older versions, its own word alone.
+        // DeepSeek reports both or, in older versions, only its own field.
         cached_input: figure("/prompt_tokens_details/cached_tokens")
             .or_else(|| figure("/prompt_cache_hit_tokens"))
-            // Grok on Azure reports more cached than asked: that is no part, and so unknown.
+            // Grok on Azure reports more cached input than input: then it is unknown.
             .filter(|cached| input.is_none_or(|input| *cached <= input)),
         cache_write: figure("/prompt_tokens_details/cache_write_tokens"),
         cache_write_1h: None,
@@ -63,8 +63,8 @@ fn read(object: &Value) -> Usage {
     }
 }
 
-/// Writes usage; `None` when nothing is known of it. The schema wants input, output and their sum:
-/// where one of the two is known, the other is a zero (a blocked prompt has no output).
+/// Encodes usage; `None` if nothing is known. The schema requires input, output and their sum: if only one of the two
+/// is known, the other is zero (a blocked prompt has no output).
 pub(super) fn encode(usage: &Usage) -> Option<Value> {
     if usage.input.is_none() && usage.output.is_none() {
         return None;

@@ -1,4 +1,4 @@
-//! OpenAI: chunks of chat and text completions, and the events of responses.
+//! Watches OpenAI's answers: chunks of chat and text completions, and the events of responses.
 
 use std::sync::LazyLock;
 
@@ -62,7 +62,7 @@ pub(crate) struct Choice<'a> {
 #[serde(default)]
 struct AnswerWords {
     content: Filled,
-    /// DeepSeek's and vLLM's thinking; OpenRouter's, Groq's and Ollama's is `reasoning`.
+    /// The thinking of DeepSeek and vLLM; OpenRouter, Groq and Ollama use `reasoning`.
     reasoning_content: Filled,
     reasoning: Filled,
     reasoning_details: Filled,
@@ -116,29 +116,29 @@ impl Chunk<'_> {
     }
 }
 
-/// Reads the chunks of a stream, and the events of one of responses.
+/// Reads the chunks of a stream, and the events of a response.
 #[derive(Debug, Default)]
 pub(crate) struct Watcher(OpenAiUsage);
 
 impl Watcher {
-    /// Whether an event after the first content needs no reading.
+    /// Whether an event after the first content needs no parsing.
     pub fn is_plain(&self, name: &str, data: &str) -> bool {
         is_plain(name, data)
     }
 
-    /// Reads an event. `unnamed`: the model's name is wanted.
+    /// Reads an event. `unnamed`: the model's name is still unknown.
     pub fn read(&mut self, name: &str, data: &str, unnamed: bool) -> Parsed {
         event(name, data, unnamed).take_tokens(|tokens| self.0.merge(tokens))
     }
 
-    /// What the stream used, as far as it was stated.
+    /// The usage of the stream, as far as it was reported.
     pub fn usage(&self) -> Usage {
         self.0.usage()
     }
 
     /// Bytes of content in an event.
     pub fn content_bytes(&self, name: &str, data: &str) -> u64 {
-        /// Of responses, where no event's name tells.
+        /// For events of a response without a name.
         static RESPONSE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(r#""type":"response."#));
         let bytes = data.as_bytes();
         match name.starts_with("response.") || RESPONSE.find(bytes).is_some() {
@@ -148,10 +148,10 @@ impl Watcher {
     }
 }
 
-/// Bytes of content in a chunk or a whole answer.
+/// Bytes of content in a chunk or an answer.
 pub(crate) fn answer_bytes(data: &[u8]) -> u64 {
     static DELTA: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(r#""delta""#));
-    // Perplexity sends the piece and, beside it, all that was said so far.
+    // Perplexity sends the new piece and, next to it, all text so far.
     let whole: &[&[u8]] = match DELTA.find(data) {
         Some(_) => &[b"arguments", b"message"],
         None => &[b"arguments"],
@@ -177,7 +177,7 @@ fn is_plain(name: &str, data: &str) -> bool {
     is_object(data) && name != "error" && !WORDS.iter().any(|word| has_value(data.as_bytes(), word))
 }
 
-/// Reads an event. `unnamed`: the model's name is wanted.
+/// Reads an event. `unnamed`: the model's name is still unknown.
 fn event(name: &str, data: &str, unnamed: bool) -> Parsed<OpenAiUsage> {
     if data == "[DONE]" {
         return Parsed { observation: Observation { terminal: true, ..Observation::default() }, ..Parsed::empty() };
@@ -210,7 +210,7 @@ fn event(name: &str, data: &str, unnamed: bool) -> Parsed<OpenAiUsage> {
                 || LenientError::of(&chunk.code, &LenientText::default(), &LenientText::default(), &chunk.message);
             openai_responses::event(kind, &parts, fault)
         }
-        // A ping, or what there may be one day.
+        // A ping, or an unknown event.
         None if !kind.is_empty() => Parsed::empty(),
         None if chunk.error.0.is_none() && chunk.used().is_none() && chunk.object.get().is_none() => {
             return Parsed::malformed();
@@ -233,7 +233,7 @@ fn event(name: &str, data: &str, unnamed: bool) -> Parsed<OpenAiUsage> {
     parsed
 }
 
-/// Reads a whole answer; None where it is no object.
+/// Reads an answer that is not streamed; `None` if it is not an object.
 pub(crate) fn summarize(body: &[u8]) -> Option<AnswerSummary> {
     let mut slow = None;
     let chunk: Chunk<'_> = object(body, &mut slow)?;

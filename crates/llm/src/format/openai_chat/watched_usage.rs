@@ -1,4 +1,4 @@
-//! Usage as both of OpenAI's APIs state it, read from streams and answers that pass through.
+//! Usage of both of OpenAI's APIs, from streams and answers that pass through.
 
 use serde::Deserialize;
 
@@ -18,15 +18,15 @@ pub(crate) struct OpenAiUsage {
     prompt_cache_hit_tokens: LenientCount,
     prompt_tokens_details: LenientObject<InputDetails>,
     input_tokens_details: LenientObject<InputDetails>,
-    /// Transcriptions' own name for the same.
+    /// The name in transcriptions for the same.
     input_token_details: LenientObject<InputDetails>,
     completion_tokens_details: LenientObject<OutputDetails>,
     output_tokens_details: LenientObject<OutputDetails>,
-    /// Transcriptions that are counted by time.
+    /// For transcriptions that are billed by time.
     seconds: LenientMillis,
-    /// Mistral's own name for that.
+    /// Mistral's own name for it.
     prompt_audio_seconds: LenientMillis,
-    /// Mistral's stands here; OpenAI's stands beside the usage, and is put here.
+    /// Mistral reports it here; OpenAI reports it next to the usage, and it is copied here.
     service_tier: LenientTier,
 }
 
@@ -48,7 +48,7 @@ struct OutputDetails {
 }
 
 impl OpenAiUsage {
-    /// Each telling is whole: the last one counts. The service may be distinguished from it.
+    /// Each report is complete: the last one counts. The service tier may come separately.
     pub fn merge(&mut self, later: Option<OpenAiUsage>) {
         let Some(later) = later else { return };
         let service_tier = LenientTier(later.service_tier.0.or(self.service_tier.0));
@@ -65,7 +65,7 @@ impl OpenAiUsage {
         let reasoning = output.reasoning_tokens.0;
         let mut prompt = self.prompt_tokens.0.or(self.input_tokens.0);
         let mut billed_output = self.completion_tokens.0.or(self.output_tokens.0);
-        // xAI's chat leaves reasoning out of `completion_tokens`; its total shows it.
+        // xAI's chat excludes reasoning from `completion_tokens`; its total shows it.
         if let (Some(total), Some(input), Some(completion), Some(thought)) =
             (self.total_tokens.0, prompt, billed_output, reasoning)
         {
@@ -74,7 +74,7 @@ impl OpenAiUsage {
                 billed_output = Some(with);
             }
         }
-        // Mistral leaves audio out of `prompt_tokens`; its total shows it too.
+        // Mistral excludes audio from `prompt_tokens`; its total shows it too.
         if let (Some(total), Some(text), Some(completion), Some(audio)) =
             (self.total_tokens.0, prompt, billed_output, input.audio_tokens.0)
         {
@@ -89,7 +89,7 @@ impl OpenAiUsage {
                 .cached_tokens
                 .0
                 .or(self.prompt_cache_hit_tokens.0)
-                // Grok on Azure reports more cached than asked: that is no part, and so unknown.
+                // Grok on Azure reports more cached input than input: then it is unknown.
                 .filter(|cached| prompt.is_none_or(|prompt| *cached <= prompt)),
             cache_write: input.cache_write_tokens.0,
             cache_write_1h: None,
@@ -106,7 +106,7 @@ impl OpenAiUsage {
     }
 }
 
-/// What is reported of usage, and of the service beside it.
+/// Usage, with the service tier that is reported next to it.
 pub(crate) fn with_service(tokens: Option<OpenAiUsage>, beside: LenientTier) -> Option<OpenAiUsage> {
     let Some(service) = beside.0 else { return tokens };
     Some(OpenAiUsage { service_tier: LenientTier(Some(service)), ..tokens.unwrap_or_default() })

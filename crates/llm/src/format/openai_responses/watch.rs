@@ -1,4 +1,4 @@
-//! The events of a response, and whole ones, as they pass through.
+//! Watches the events of a response, and responses that are not streamed.
 
 use serde::Deserialize;
 
@@ -10,7 +10,7 @@ use crate::passthrough::content;
 use crate::passthrough::observation::Parsed;
 use crate::passthrough::summary::AnswerSummary;
 
-/// A whole response, as the answer itself and inside the events of its life.
+/// A response, as the answer itself and inside lifecycle events.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct ResponseObject<'a> {
@@ -38,7 +38,7 @@ pub(crate) struct OutputItem<'a> {
 }
 
 impl OutputItem<'_> {
-    /// Calls and their kin are content as such; messages and reasoning when there is something in them.
+    /// Calls and similar items always count as content; messages and reasoning if they are not empty.
     pub fn filled(&self) -> bool {
         match self.kind.get() {
             Some("message" | "reasoning") | None => self.content.0 || self.summary.0 || self.encrypted_content.0,
@@ -46,7 +46,7 @@ impl OutputItem<'_> {
         }
     }
 
-    /// As [`OutputItem::filled`], of an item that a stream has only begun.
+    /// Like [`OutputItem::filled`], for an item that has just started in a stream.
     fn begins(&self) -> bool {
         !matches!(self.kind.get(), Some("reasoning")) && self.filled() || self.summary.0
     }
@@ -63,16 +63,16 @@ impl ResponseObject<'_> {
     }
 }
 
-/// What an event says beside the response or item in it.
+/// The parts of an event besides the response or item in it.
 pub(crate) struct EventParts<'e, 'a> {
     pub response: Option<&'e ResponseObject<'a>>,
     pub item: Option<&'e OutputItem<'a>>,
     pub error: Option<&'e StreamError>,
-    /// A piece of text, arguments or a picture stands in the event itself.
+    /// Whether the event itself contains a piece of text, arguments or an image.
     pub filled: bool,
 }
 
-/// Reads an event of the type `kind`. `fault` reads the code and the message that stand in the event itself.
+/// Reads an event of type `kind`. `fault` reads the code and the message in the event itself.
 pub(crate) fn event(
     kind: &str,
     parts: &EventParts<'_, '_>,
@@ -94,7 +94,7 @@ pub(crate) fn event(
         }
         "response.completed" | "response.incomplete" | "response.cancelled" => {
             parsed.observation.terminal = true;
-            // An answer may come whole in its last event.
+            // The last event may contain the whole answer.
             let output = parts.response.into_iter().flat_map(|response| response.output.iter());
             parsed.observation.content = output.into_iter().any(OutputItem::filled);
         }
@@ -106,20 +106,20 @@ pub(crate) fn event(
     parsed
 }
 
-/// Bytes of content in an event. Each piece is repeated when it is done; sound and pictures are no words.
+/// Bytes of content in an event. Each piece is repeated when it is done; audio and images are not text.
 pub(crate) fn content_bytes(name: &str, data: &[u8]) -> u64 {
     let piece = name.is_empty() || name.ends_with(".delta") && !name.ends_with("audio.delta");
     if piece { content::sum(data, &[], |key| key == b"delta") } else { 0 }
 }
 
-/// Bytes of content in a whole response, which repeats its instructions beside its output.
+/// Bytes of content in a response, which repeats its instructions next to its output.
 pub(crate) fn answer_bytes(body: &[u8]) -> u64 {
     let output = std::str::from_utf8(body).ok().and_then(|text| raw::member(text, "output"));
     let words = |key: &[u8]| matches!(key, b"text" | b"arguments" | b"input" | b"code" | b"refusal");
     output.map_or(0, |output| content::sum(output.as_bytes(), &[], words))
 }
 
-/// Reads a whole response; None where it is no object.
+/// Reads a response that is not streamed; `None` if it is not an object.
 pub(crate) fn summarize(body: &[u8]) -> Option<AnswerSummary> {
     let mut slow = None;
     let response: ResponseObject<'_> = object(body, &mut slow)?;

@@ -1,15 +1,15 @@
-//! What the turns of a conversation show beside words, in any dialect: one walk over the bytes.
+//! Finds what the turns of a conversation contain besides text, in any dialect: one walk over the bytes.
 
 use super::Needs;
 use crate::json::pieces::{JsonToken, JsonTokens};
 
-/// Keys of what a tool takes or gives, which may look like anything and shows nothing.
+/// Keys of arguments and results of tools, whose content does not count.
 const TOOLS: [&[u8]; 4] = [b"arguments", b"args", b"input", b"response"];
 
-/// What the turns need: a list of them, or the only one.
+/// The capabilities that the turns need: a list of turns, or the only one.
 pub(super) fn needs(turns: &[u8]) -> Needs {
     let mut needs = Needs::default();
-    // Documents that parts say are there, and those whose words stand in them, for which nothing is needed.
+    // Documents in parts, and those given as text, which need no capability.
     let (mut documents, mut written) = (0_u64, 0_u64);
     let mut depth = 0_usize;
     let mut inside_tool: Option<usize> = None;

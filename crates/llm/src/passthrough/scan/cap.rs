@@ -1,7 +1,7 @@
-//! How long an answer may be, and how many are asked for.
+//! The limit of an answer's length, and the number of answers.
 //!
-//! Which field counts is the operation's and the upstream's affair: a `max_tokens` in a response's body caps nothing, and
-//! neither does a `max_completion_tokens` where the server knows only the older word.
+//! Which field counts depends on the operation and the upstream: a `max_tokens` in the body of a response has no
+//! effect, and neither has a `max_completion_tokens` if the server knows only the older name.
 
 use super::members::whole;
 use super::{Field, Scanned};
@@ -9,12 +9,12 @@ use crate::Dialect;
 use crate::json::raw;
 use crate::operation::{Operation, OperationKind};
 
-/// A field that caps the tokens of an answer.
+/// A field that limits the tokens of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CapField {
     /// `max_completion_tokens` of chat completions.
     MaxCompletionTokens,
-    /// `max_tokens`: the older one of chat completions, the one of completions and of Anthropic's messages.
+    /// `max_tokens`: the older one of chat completions, and the one of completions and of Anthropic's messages.
     MaxTokens,
     /// `max_output_tokens` of responses.
     MaxOutputTokens,
@@ -23,9 +23,9 @@ pub enum CapField {
 }
 
 impl CapField {
-    /// The fields in which a caller of this operation may cap the answer. They belong to the operation: OpenAI's chat,
-    /// completions and Responses, all of one dialect, have different ones. What an upstream wants to be capped by is in its
-    /// [quirks](crate::provider::Quirks::caps).
+    /// The fields with which a caller of this operation may limit the answer. They depend on the operation: OpenAI's
+    /// chat, completions and Responses, all of one dialect, have different ones. The fields that an upstream accepts
+    /// are in its [quirks](crate::provider::Quirks::caps).
     #[must_use]
     pub fn of_caller(operation: &Operation) -> &'static [CapField] {
         match (operation.dialect, operation.kind) {
@@ -39,7 +39,7 @@ impl CapField {
         }
     }
 
-    /// The field at the body's top in which it stands.
+    /// The top-level field of the body that contains it.
     pub(super) fn top(self) -> Field {
         match self {
             CapField::MaxCompletionTokens => Field::MaxCompletionTokens,
@@ -61,20 +61,20 @@ impl CapField {
 }
 
 impl Scanned {
-    /// The caller's cap on the tokens of an answer, by the fields that count: the largest, where there are several, as it
-    /// is not known which one wins. None where nothing is said, or nothing that is a number.
+    /// The caller's limit of output tokens, by the fields that count: the largest if there are several, because it is
+    /// unknown which one applies. `None` if there is none, or none that is a number.
     #[must_use]
     pub fn output_cap(&self, fields: &[CapField]) -> Option<u64> {
         fields.iter().filter_map(|field| self.caps[*field as usize]).max()
     }
 
-    /// How many answers are made and paid for: at least 1. `body` is the one that was scanned. The dialect and kind of the
-    /// operation say which field asks for them, also where it has no format (completions, pictures).
+    /// The number of answers that are generated and billed: at least 1. `body` is the one that was scanned. The dialect
+    /// and kind of the operation determine the field, also if it has no format (completions, images).
     #[must_use]
     pub fn answers(&self, operation: &Operation, body: &[u8]) -> u64 {
         let asked = match operation.dialect {
             Dialect::OpenAi => match operation.kind {
-                // All of the best are made, and paid for.
+                // All of `best_of` are generated and billed.
                 OperationKind::Chat => self.n.max(self.best_of),
                 OperationKind::Completions => {
                     let each = self.n.max(self.best_of).unwrap_or(1).max(1);
@@ -89,14 +89,14 @@ impl Scanned {
         asked.unwrap_or(1).max(1)
     }
 
-    /// Tokens that the caller sets aside for thinking in Anthropic's dialect, which refuses a cap that is not above them.
+    /// The caller's thinking budget in Anthropic's dialect, which refuses a limit that is not above it.
     #[must_use]
     pub fn thinking_budget(&self, body: &[u8]) -> Option<u64> {
         whole(raw::member(self.value(body, Field::Thinking)?, "budget_tokens")?)
     }
 
-    /// Tokens of an answer that the caller predicts: those that turn out otherwise are billed as output, beside the answer
-    /// and whatever its cap. Estimated.
+    /// Tokens of the predicted answer: those that turn out different are billed as output, in addition to the answer
+    /// and its limit. Estimated.
     #[must_use]
     pub fn predicted(&self, operation: &Operation, body: &[u8]) -> u64 {
         match (operation.dialect, operation.kind) {

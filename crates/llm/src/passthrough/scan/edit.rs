@@ -1,4 +1,4 @@
-//! The edits that a body of the caller's own dialect gets, and no others.
+//! All edits of a body in the caller's own dialect.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -8,32 +8,32 @@ use super::{CapField, Field, Scanned};
 /// See the fields.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Edits<'a> {
-    /// The model's name as the upstream knows it, where it stands in the body.
+    /// The upstream's name of the model, for a body that contains it.
     pub model: Option<&'a str>,
-    /// Ask for a stream's usage.
+    /// Whether to request the usage of a stream.
     pub ask_usage: bool,
-    /// The most tokens that an answer may have.
+    /// The limit of an answer's tokens.
     pub cap: Option<Cap<'a>>,
 }
 
-/// A cap that is written where the caller said none, or a larger one.
+/// A limit that is written if the caller set none, or a larger one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cap<'a> {
     pub tokens: u64,
-    /// Those that the provider observes; none is written where it is empty.
+    /// The fields that the provider observes; if empty, none is written.
     pub fields: &'a [CapField],
 }
 
 /// A piece of an edited body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BodyPiece {
-    /// The caller's own bytes, by their place.
+    /// A range of the caller's own bytes.
     Kept(Range<usize>),
-    /// What stands there instead.
+    /// The text that replaces them.
     Said(String),
 }
 
-/// What is to be done: places to write anew, and members to add.
+/// The changes: ranges to replace, and members to add.
 #[derive(Default)]
 struct Changes {
     places: Vec<(Range<usize>, String)>,
@@ -41,7 +41,7 @@ struct Changes {
 }
 
 impl Scanned {
-    /// The body as it goes upstream. Without an edit to make, the bytes are the caller's own.
+    /// The body for the upstream. Without changes, these are the caller's own bytes.
     #[must_use]
     pub fn edit<'b>(&self, body: &'b [u8], edits: Edits<'_>) -> Cow<'b, [u8]> {
         let pieces = self.pieces(body, edits);
@@ -58,7 +58,7 @@ impl Scanned {
         Cow::Owned(edited)
     }
 
-    /// The same in pieces, so that what is kept of a long body need not be copied.
+    /// The same in pieces, so that the unchanged part of a long body need not be copied.
     #[must_use]
     pub fn pieces(&self, body: &[u8], edits: Edits<'_>) -> Vec<BodyPiece> {
         let mut changes = Changes::default();
@@ -66,7 +66,7 @@ impl Scanned {
             (Some(model), Some(member)) if self.model.as_deref() != Some(model) => {
                 changes.places.push((member.value.clone(), quote(model)));
             }
-            // The path named it (an Azure deployment), and this upstream wants it in the body.
+            // The path contains the model (an Azure deployment), and this upstream expects it in the body.
             (Some(model), None) => changes.added.push(format!("\"model\":{}", quote(model))),
             _ => {}
         }
@@ -76,7 +76,7 @@ impl Scanned {
         }
         if edits.ask_usage && !self.include_usage {
             match self.place(Field::StreamOptions) {
-                // A null, or an object that says otherwise: written anew, its other members kept.
+                // A null, or an object with another value: written again, with its other members.
                 Some(member) => changes.places.push((member.value.clone(), asking_usage(&body[member.value.clone()]))),
                 None => changes.added.push("\"stream_options\":{\"include_usage\":true}".to_owned()),
             }
@@ -85,7 +85,7 @@ impl Scanned {
             self.cap(body, cap, &mut changes);
         }
         if !changes.added.is_empty() {
-            // First in the object, so that nothing of the caller's moves.
+            // First in the object, so that the caller's members keep their order.
             let kept = self.members - usize::from(fallbacks.is_some());
             let comma = if kept > 0 { "," } else { "" };
             changes.places.push((self.inside..self.inside, changes.added.join(",") + comma));
@@ -102,8 +102,8 @@ impl Scanned {
         pieces
     }
 
-    /// Writes the cap into each field where the caller says more, or what is no number; where the caller says nothing
-    /// that counts, into the first.
+    /// Writes the limit into each field where the caller's value is larger, or not a number; if the caller set none,
+    /// into the first field.
     fn cap(&self, body: &[u8], cap: Cap<'_>, changes: &mut Changes) {
         let tokens = cap.tokens.to_string();
         if self.takes(body, cap) {
@@ -128,7 +128,7 @@ impl Scanned {
         }
     }
 
-    /// Whether a cap is written: the caller says more, or nothing.
+    /// Whether a limit is written: the caller's is larger, or there is none.
     pub(super) fn takes(&self, body: &[u8], cap: Cap<'_>) -> bool {
         let said = |field: &CapField| self.cap_at(*field).is_some_and(|at| body.get(at) != Some(b"null"));
         let more = |field: &CapField| self.caps[*field as usize].is_none_or(|own| own > cap.tokens);
@@ -136,7 +136,7 @@ impl Scanned {
         !cap.fields.is_empty() && (said.peek().is_none() || said.any(more))
     }
 
-    /// In the format of objects: `1h30m`.
+    /// The location of the value of a field that limits the output.
     fn cap_at(&self, field: CapField) -> Option<Range<usize>> {
         match field {
             CapField::Generation => self.generation.as_ref()?.cap_at.clone(),
@@ -144,7 +144,7 @@ impl Scanned {
         }
     }
 
-    /// Google takes either spelling; the caller's is kept.
+    /// Google accepts either spelling; the caller's is kept.
     fn add_to_generation(&self, tokens: &str, changes: &mut Changes) {
         let (outer, inner) = match self.snake_case {
             true => ("generation_config", "max_output_tokens"),
@@ -164,7 +164,7 @@ impl Scanned {
     }
 }
 
-/// A member's bytes together with the comma that goes with it.
+/// A member's range including the comma that belongs to it.
 fn without_comma(body: &[u8], whole: &Range<usize>) -> Range<usize> {
     let space = |byte: &&u8| byte.is_ascii_whitespace();
     let after = whole.end + body[whole.end..].iter().take_while(space).count();

@@ -1,10 +1,10 @@
-//! The keys of a body that are read or edited, each of which may stand only once.
+//! The keys of a body that are read or edited. Each may occur only once.
 
 use std::ops::Range;
 
 use super::members::differs_in_case;
 
-/// A key that is read. Google takes either spelling of its keys, so both are the same one.
+/// A key that is read. Google accepts either spelling of its keys, so both are the same field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Field {
     Background,
@@ -115,12 +115,12 @@ impl Field {
         KEYS.iter().find(|(known, _)| *known == key).map(|(_, field)| *field)
     }
 
-    /// The key that this one is to a parser that ignores case.
+    /// The key that a parser that ignores case would read.
     pub(super) fn in_other_case(key: &str) -> Option<&'static str> {
         KEYS.iter().map(|(known, _)| *known).find(|known| differs_in_case(key, known))
     }
 
-    /// How it is called where it stands twice: Google's in its own JSON's spelling.
+    /// Its name in errors about duplicates: Google's keys in proto's JSON spelling.
     pub(super) fn name(key: &str) -> &str {
         match key {
             "cached_content" => "cachedContent",

@@ -1,4 +1,4 @@
-//! What stands in Gemini's `generationConfig`: the one object that is looked into and edited.
+//! Gemini's `generationConfig`: the only object whose members are read and edited.
 
 use std::ops::Range;
 
@@ -6,24 +6,24 @@ use super::members::{differs_in_case, unescape, whole};
 use super::{ScanError, place};
 use crate::json::raw;
 
-/// What is read, in either spelling.
+/// The keys that are read, in either spelling.
 const KEYS: [&str; 4] = ["maxOutputTokens", "max_output_tokens", "candidateCount", "candidate_count"];
 
-/// Places are those of the whole body.
+/// Ranges are those of the whole body.
 #[derive(Clone, Debug)]
 pub(super) struct GenerationConfig {
-    /// `maxOutputTokens`, and where its value stands.
+    /// `maxOutputTokens`, and the range of its value.
     pub cap: Option<u64>,
     pub cap_at: Option<Range<usize>>,
     /// `candidateCount`.
     pub answers: Option<u64>,
-    /// Where members begin (after `{`), and how many there are.
+    /// Where members begin (after `{`), and their number.
     pub inside: usize,
     pub members: usize,
 }
 
 impl GenerationConfig {
-    /// Reads the value that begins at `start`; none where it is null, which is as if it were not there.
+    /// Reads the value that begins at `start`; `None` if it is null, which counts as absent.
     pub(super) fn read(raw: &str, start: usize) -> Result<Option<GenerationConfig>, ScanError> {
         if raw == "null" {
             return Ok(None);

@@ -1,10 +1,10 @@
-//! Keys as they stand in the body, and the few shapes of a value that are read.
+//! Keys of the body, and the few shapes of values that are read.
 
 use std::borrow::Cow;
 
 use super::{LONGEST, ScanError};
 
-/// What stands between the quotes.
+/// The text between the quotes, unescaped.
 pub(crate) fn unescape(raw: &str) -> Cow<'_, str> {
     let inner = raw.get(1..raw.len().saturating_sub(1)).unwrap_or_default();
     match inner.contains('\\') {
@@ -13,8 +13,8 @@ pub(crate) fn unescape(raw: &str) -> Cow<'_, str> {
     }
 }
 
-/// Whether a key is another one but for the case of its letters. Go's parsers, behind some upstreams, read the two as one
-/// key, of which the last counts, and fold two letters more into ASCII than others do.
+/// Whether a key differs from another one only in case. Go's parsers, in some upstreams, read the two as one key, of
+/// which the last counts, and fold two more letters into ASCII than other parsers.
 pub(super) fn differs_in_case(key: &str, known: &str) -> bool {
     let fold = |letter: char| match letter {
         'ſ' => 's',
@@ -25,7 +25,7 @@ pub(super) fn differs_in_case(key: &str, known: &str) -> bool {
     may && key != known && key.chars().map(fold).eq(known.chars().map(fold))
 }
 
-/// A string that is kept, and so must be short; none where it is no string.
+/// A string that is kept, and so must be short; `None` if it is not a string.
 pub(super) fn short(raw: &str, field: &'static str) -> Result<Option<String>, ScanError> {
     match raw.len() > LONGEST {
         true => Err(ScanError::TooLong(field)),
@@ -41,15 +41,15 @@ pub(super) fn boolean(raw: &str, field: &'static str) -> Result<bool, ScanError>
     }
 }
 
-/// A whole number from zero on, in any spelling that some provider takes for one: `100`, `1e2`, and `"100"`, which
-/// proto's JSON and lax servers read. Anything else (`-1` asks some servers for no bound) is none.
+/// A whole number from zero on, in any spelling that some provider accepts: `100`, `1e2`, and `"100"`, which proto's
+/// JSON and lax servers accept. `None` for anything else (`-1` means no limit for some servers).
 pub(super) fn whole(raw: &str) -> Option<u64> {
     let text = match raw.as_bytes().first() {
         Some(b'"') => unescape(raw),
         _ => Cow::Borrowed(raw),
     };
     let text = text.trim();
-    // A float that is too large becomes the largest number, which is what it means.
+    // A float that is too large becomes the largest number, which has the same effect.
     let float = || text.parse::<f64>().ok().filter(|number| number.fract() == 0.0 && *number >= 0.0);
     text.parse().ok().or_else(|| float().map(|number| number as u64))
 }

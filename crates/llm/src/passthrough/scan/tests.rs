@@ -1,4 +1,4 @@
-//! The promises of a scan, and of its edits.
+//! Guarantees of a scan, and of its edits.
 
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -55,24 +55,24 @@ fn capped(body: &str, fields: &[CapField], tokens: u64) -> String {
 #[test]
 fn a_cap_is_written_in_its_own_place() {
     for (body, fields, expected) in [
-        // The caller says none: in the upstream's word.
+        // The caller has none: the upstream's field is used.
         ("{}", CHAT, r#"{"max_completion_tokens":50}"#),
         (r#" { "a":1}"#, OLD, r#" {"max_tokens":50, "a":1}"#),
         (r#"{"max_tokens":null,"a":1}"#, OLD, r#"{"max_tokens":50,"a":1}"#),
-        // OpenAI refuses the two fields together, but a null is none.
+        // OpenAI refuses the two fields together, but null counts as absent.
         (r#"{"max_tokens":null}"#, CHAT, r#"{"max_completion_tokens":50,"max_tokens":null}"#),
-        // The caller's own field, whichever it is and wherever it stands.
+        // The caller's own field, whichever and wherever it is.
         (r#"{"a":1,"max_tokens":100 }"#, CHAT, r#"{"a":1,"max_tokens":50 }"#),
         (r#"{"max\u005ftokens":"100"}"#, CHAT, r#"{"max\u005ftokens":50}"#),
         (r#"{"max_tokens":-1}"#, CHAT, r#"{"max_tokens":50}"#),
         (r#"{"max_tokens":100,"max_completion_tokens":20}"#, CHAT, r#"{"max_tokens":50,"max_completion_tokens":20}"#),
-        // It says less already.
+        // It is lower already.
         (r#"{"max_tokens":50}"#, CHAT, r#"{"max_tokens":50}"#),
         (r#"{"max_tokens":0}"#, CHAT, r#"{"max_tokens":0}"#),
-        // A field that the upstream does not heed caps nothing.
+        // A field that the upstream ignores limits nothing.
         (r#"{"max_completion_tokens":9}"#, OLD, r#"{"max_tokens":50,"max_completion_tokens":9}"#),
         (r#"{"max_output_tokens":9}"#, CHAT, r#"{"max_completion_tokens":50,"max_output_tokens":9}"#),
-        // Gemini's stands in an object of its own.
+        // Gemini's is inside another object.
         ("{}", GEMINI, r#"{"generationConfig":{"maxOutputTokens":50}}"#),
         (r#"{"fallbacks":[]}"#, GEMINI, r#"{"generationConfig":{"maxOutputTokens":50}}"#),
         (
@@ -228,10 +228,10 @@ fn what_cannot_be_read_in_one_way_is_refused() {
         assert!(error.starts_with(problem), "{body}: {error}");
     }
     assert!(scan(b"{\"a\":\"\xff\"}").is_err());
-    // SDKs say so that they say nothing.
+    // SDKs send these values for "not set".
     assert!(scan(br#"{"model":"a","models":[],"route":null}"#).is_ok());
     assert!(scan(br#"{"model":"a","models":null}"#).is_ok());
-    // What the gateway doesn't read may be as odd as it likes.
+    // Keys that the gateway doesn't read may have any form.
     assert!(scan(br#"{"x":1,"x":2,"X":3,"model":"m"}"#).is_ok());
 }
 
@@ -266,7 +266,7 @@ fn json_text() -> impl Strategy<Value = Value> {
     })
 }
 
-/// What may stand in a `generationConfig`.
+/// Members of a `generationConfig`.
 fn generation() -> impl Strategy<Value = Value> {
     let key = prop_oneof![Just("maxOutputTokens".to_owned()), Just("max_output_tokens".to_owned()), "[a-z]{1,3}"];
     let value = prop_oneof![json_text(), (0..200_i64).prop_map(Value::from)];
@@ -274,7 +274,7 @@ fn generation() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
-    /// What was read is what a first-wins and a last-wins parser read in the forwarded bytes.
+    /// The gateway reads the same values as a first-wins and a last-wins parser read in the forwarded bytes.
     #[test]
     fn every_parser_reads_the_same_model(
         members in prop::collection::vec((prop_oneof![Just("model".to_owned()), Just("fallbacks_".to_owned()), "[a-z]{1,3}"], json_text()), 0..6),
@@ -286,7 +286,7 @@ proptest! {
         }).collect();
         let body = format!("{{{}}}", text.join(","));
         let Ok(scanned) = scan(body.as_bytes()) else {
-            // Those of the names above that are read, and may therefore stand only once.
+            // Those of the names above that are read, and may therefore occur only once.
             let twice = |name: &str| members.iter().filter(|(k, _)| k == name).count() > 1;
             prop_assert!(twice("model") || twice("n"));
             return Ok(());
@@ -306,7 +306,7 @@ proptest! {
         prop_assert!(last.get("fallbacks").is_none());
     }
 
-    /// A cap that was written is the only thing that changed, and every parser reads one that is no larger.
+    /// A written limit is the only change, and every parser reads one that is not larger.
     #[test]
     fn a_written_cap_can_be_taken_out_again(
         members in prop::collection::vec(
@@ -323,7 +323,7 @@ proptest! {
         let fields = if gemini { GEMINI } else { CHAT };
         let edits = Edits { cap: Some(Cap { tokens: 50, fields }), ..Edits::default() };
         let pieces = scanned.pieces(body.as_bytes(), edits);
-        // What is kept are the caller's bytes, in order.
+        // Kept pieces are the caller's bytes, in order.
         let mut at = 0;
         for piece in &pieces {
             if let BodyPiece::Kept(range) = piece {
@@ -335,7 +335,7 @@ proptest! {
         let sent = scanned.edit(body.as_bytes(), edits);
         let again = scan(&sent).unwrap();
         prop_assert!(again.output_cap(fields).is_some_and(|cap| cap <= 50));
-        // A second time there is nothing to do.
+        // A second edit changes nothing.
         prop_assert_eq!(again.edit(&sent, edits), Cow::Borrowed(&*sent));
         let take_out = |body: &[u8]| {
             let mut value: Map<String, Value> = serde_json::from_slice(body).unwrap();

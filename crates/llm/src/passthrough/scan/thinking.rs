@@ -1,7 +1,7 @@
-//! Budgets for thinking under a cap that the gateway writes.
+//! Thinking budgets below a limit that the gateway writes.
 //!
-//! A budget that is not below the cap is refused (Anthropic, OpenRouter), or leaves nothing for the answer (Gemini). So
-//! where a cap is written, a budget that does not fit is lowered to half of it.
+//! A budget that is not below the limit is refused (Anthropic, OpenRouter), or leaves no tokens for the answer
+//! (Gemini). So if a limit is written, a budget that does not fit is lowered to half of it.
 
 use std::ops::Range;
 
@@ -9,21 +9,21 @@ use super::members::{unescape, whole};
 use super::{Field, Scanned, place};
 use crate::json::raw;
 
-/// A budget that stands more often in one object is nobody's wish: the rest stays for the provider to refuse.
+/// The most budgets in one object: the provider refuses further ones.
 const MOST: usize = 16;
 
-/// The least budget that Anthropic takes, in tokens.
+/// The smallest budget of Anthropic, in tokens.
 pub(crate) const LEAST_BUDGET: u64 = 1_024;
-/// The least budgets of Gemini's models: of Flash-Lite, and of Pro.
+/// The smallest budgets of Gemini's models: of Flash-Lite, and of Pro.
 const GEMINI: [u64; 2] = [512, 128];
 
-/// A budget that is below the cap: as it is, or half of the cap, and at least `least`. None where there is no room.
+/// A budget below the limit: unchanged, or half of the limit, and at least `least`. `None` if it does not fit.
 pub(crate) fn below(budget: u64, cap: u64, least: u64) -> Option<u64> {
     let fitted = if budget < cap { budget } else { (cap / 2).max(least) };
     (fitted < cap).then_some(fitted)
 }
 
-/// A place to write anew, what is written there, and the caller's word for it.
+/// A range to replace, its new text, and the caller's name for the field.
 pub(super) struct Fitted {
     pub at: Range<usize>,
     pub text: String,
@@ -31,8 +31,8 @@ pub(super) struct Fitted {
 }
 
 impl Scanned {
-    /// The fields of thinking that a cap of so many tokens changes, in the caller's words. Empty where the caller's own
-    /// cap is no higher, for then none is written.
+    /// The thinking fields that a limit of this many tokens changes, by the caller's names. Empty if the caller's own
+    /// limit is not higher, because then none is written.
     #[must_use]
     pub fn thinking_changed_by(&self, body: &[u8], cap: super::Cap<'_>) -> Vec<String> {
         let fields = if self.takes(body, cap) { self.fit_thinking(body, cap.tokens) } else { Vec::new() };
@@ -57,7 +57,7 @@ impl Scanned {
                     },
                 });
             });
-            // Off is off, however often the budget stands there.
+            // Thinking is turned off once, however often the budget occurs.
             if let Some(off) = fitted.iter().position(|one| one.field == "thinking") {
                 fitted = vec![fitted.swap_remove(off)];
             }
@@ -94,10 +94,10 @@ impl Scanned {
     }
 }
 
-/// Visits each member of an object that has one of these keys, and where its value stands in it.
+/// Visits each member of an object with one of these keys, and the range of its value.
 fn each(raw: &str, keys: &[&str], mut visit: impl FnMut(&str, Range<usize>)) {
     let mut found = 0;
-    // What is no object has none.
+    // Any other value has no members.
     let _ = raw::members(raw, |key, value| {
         if found < MOST && keys.contains(&&*unescape(key.get())) {
             found += 1;
@@ -151,7 +151,7 @@ mod tests {
                 r#"{"thinking": {"type":"disabled"}, "max_tokens": 1024}"#,
                 &["thinking"],
             ),
-            // The caller's own cap is lower: its budget is its own affair, as thinking between calls may go beyond it.
+            // The caller's own limit is lower: its budget is not changed, because thinking between calls may exceed it.
             (
                 max,
                 40_000,

@@ -9,7 +9,7 @@ use crate::operation::TABLE;
 use crate::passthrough::summary::AnswerSummary;
 use crate::registry::summarize;
 
-/// The summary of an answer of the operation of that name.
+/// The summary of an answer of the operation with this name.
 fn whole(dialect: Dialect, operation: &str, body: &[u8]) -> AnswerSummary {
     let row = TABLE.iter().find(|row| row.name == operation).unwrap();
     summarize(dialect, row.kind, body)
@@ -72,10 +72,10 @@ fn an_openai_event_is_seen_for_what_it_is() {
         (r#"{"choices":[{"delta":{},"finish_reason":"stop"}],"usage":{"prompt_tokens":1}}"#, Observation::default()),
         ("[DONE]", terminal()),
         (" [DONE]", terminal()),
-        // A key twice: as clients read it, the last one.
+        // A duplicate key: the last one counts, as for clients.
         (r#"{"choices":[],"choices":[{"delta":{"content":"a"}}]}"#, content()),
         (r#"{"choices":[{"delta":{"content":"é\n"}}],"model":7}"#, content()),
-        // Types that are not expected.
+        // Unexpected types.
         (
             r#"{"choices":[1,{"delta":[]},{"delta":{"content":5}}],"usage":3,"model":{},"error":[]}"#,
             Observation::default(),

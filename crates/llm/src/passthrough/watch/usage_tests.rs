@@ -1,4 +1,4 @@
-//! Usage that is not tokens of text, and how it was served.
+//! Usage other than tokens of text, and the service tier.
 
 use crate::Dialect::{Anthropic, Gemini, OpenAi};
 
@@ -9,7 +9,7 @@ use crate::passthrough::summary::AnswerSummary;
 use crate::registry::summarize;
 use crate::tokens::usage::ServiceTier::{self, Batch, Default as Usual, Fast, Flex, Priority, Ultrafast};
 
-/// The summary of an answer of the operation of that name.
+/// The summary of an answer of the operation with this name.
 fn whole(dialect: Dialect, operation: &str, body: &[u8]) -> AnswerSummary {
     let row = TABLE.iter().find(|row| row.name == operation).unwrap();
     summarize(dialect, row.kind, body)
@@ -87,7 +87,7 @@ fn figures_of_a_message_never_fall_and_its_start_tells_no_output() {
     let start = r#"{"type":"message_start","message":{"usage":{"input_tokens":9,"cache_read_input_tokens":100,"cache_creation_input_tokens":50,"cache_creation":{"ephemeral_5m_input_tokens":50,"ephemeral_1h_input_tokens":0},"output_tokens":3}}}"#;
     let cut = watched(Anthropic, &[start]);
     assert_eq!((cut.input, cut.output), (Some(159), None));
-    // A tool that ran meanwhile wrote more to the cache, which is reported as one figure.
+    // A tool that ran in between wrote more to the cache, which is reported as one number.
     let delta = r#"{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"input_tokens":0,"cache_read_input_tokens":0,"cache_creation_input_tokens":70,"output_tokens":20}}"#;
     let expected = Usage {
         input: Some(179),

@@ -1,30 +1,30 @@
-//! What providers put around a request's words, and what they count a picture, a page and a second for.
+//! What providers add to a request's text, and the tokens of an image, a page and a second.
 //!
-//! Which of them reads a request is told by its dialect, unless the model's name tells better: Claude and Gemini are
-//! asked in OpenAI's dialect too.
+//! The dialect determines who reads a request, unless the model's name is more specific: Claude and Gemini are also
+//! served in OpenAI's dialect.
 
 use crate::Dialect;
 
-/// A provider's way of counting. In tokens, unless something else is said.
+/// How a provider counts. In tokens, unless noted.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct TokenFamily {
-    /// Once for each request, each message, each tool; and once where there are tools at all.
+    /// For each request, each message, each tool; and once if there are tools at all.
     pub request: u64,
     pub message: u64,
     /// For each call of a tool, and each result.
     pub call: u64,
     pub tool: u64,
     pub tools: u64,
-    /// Once where thinking is asked for, a schema, or citations.
+    /// Once if there is thinking, a schema, or citations.
     pub thinks: u64,
     pub schema: u64,
     pub cites: u64,
-    /// For a thousand tokens of words as they are elsewhere.
+    /// For a thousand tokens of text as counted for other providers.
     pub words: u64,
     /// For a thousand bytes that only the provider can read: as content, and as a signature.
     pub sealed: u64,
     pub signed: u64,
-    /// For each page of a PDF: its words and its picture.
+    /// For each page of a PDF: its text and its image.
     pub page: u64,
     /// For each second, in thousandths.
     pub audio: u64,
@@ -32,14 +32,14 @@ pub(super) struct TokenFamily {
     pub picture: PictureCost,
 }
 
-/// How a picture is counted.
+/// How an image is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PictureCost {
     OpenAi,
-    /// GPT-4o mini counts the same tiles for 33 times as much, at a lower price.
+    /// GPT-4o mini counts 33 times as many tokens for the same tiles, at a lower price.
     OpenAiMini,
     Anthropic,
-    /// Before Gemini 3, since then, and of no known age.
+    /// Unknown generation, before Gemini 3, and since Gemini 3.
     Gemini2,
     Gemini3,
     Gemini,
@@ -72,14 +72,14 @@ const ANTHROPIC: TokenFamily = TokenFamily {
     schema: 120,
     cites: 620,
     words: 1_100,
-    // Pages that its search has found.
+    // Pages that its search found.
     sealed: 450,
     page: 3_600,
     picture: PictureCost::Anthropic,
     ..OPEN_AI
 };
 
-/// Since Opus 4.7 the same words make up to a third more tokens.
+/// Since Opus 4.7 the same text has up to a third more tokens.
 const ANTHROPIC_NEW: TokenFamily = TokenFamily { words: 1_450, ..ANTHROPIC };
 
 const GEMINI: TokenFamily =
@@ -88,7 +88,7 @@ const GEMINI: TokenFamily =
 const GEMINI_2: TokenFamily = TokenFamily { picture: PictureCost::Gemini2, ..GEMINI };
 const GEMINI_3: TokenFamily = TokenFamily { picture: PictureCost::Gemini3, ..GEMINI };
 
-/// xAI puts a prompt of its own before the caller's, and so do those who serve OpenAI's open models.
+/// xAI adds a prompt of its own before the caller's, and so do servers of OpenAI's open models.
 const GROK: TokenFamily = TokenFamily { request: 205, ..OPEN_AI };
 const GPT_OSS: TokenFamily = TokenFamily { request: 72, ..OPEN_AI };
 
@@ -97,7 +97,7 @@ const DEEPSEEK: TokenFamily = TokenFamily { request: 14, call: 20, tools: 260, t
 const MISTRAL: TokenFamily = TokenFamily { request: 15, ..OPEN_AI };
 const QWEN: TokenFamily = TokenFamily { request: 12, call: 12, tools: 130, ..OPEN_AI };
 
-/// By a part of the model's name; the first that is in it.
+/// By a part of the model's name; the first match counts.
 const NAMES: [(&str, TokenFamily); 10] = [
     ("4o-mini", OPEN_AI_MINI),
     ("deepseek", DEEPSEEK),
@@ -112,14 +112,14 @@ const NAMES: [(&str, TokenFamily); 10] = [
 ];
 
 impl TokenFamily {
-    /// The one that reads requests of a dialect for a model, as far as its name is known.
+    /// The family for a dialect and a model, as far as its name is known.
     pub(super) fn of(dialect: Dialect, model: &str) -> TokenFamily {
         let model = &*model.to_ascii_lowercase();
         if let Some((_, family)) = NAMES.iter().find(|(name, _)| model.contains(name)) {
             return *family;
         }
         match (model.contains("claude"), dialect) {
-            // A name that is the gateway's own says nothing of the age.
+            // A name that the gateway's user invented does not show the generation.
             (true, _) | (false, Dialect::Anthropic) if crate::format::anthropic::models::has_dense_tokens(model) => {
                 ANTHROPIC_NEW
             }
@@ -140,8 +140,8 @@ impl PictureCost {
         PictureCost::Gemini,
     ];
 
-    /// Tokens of a picture, by its size in pixels; the most that there may be where that is not known. From the
-    /// providers' pages on vision, autumn 2026.
+    /// Tokens of an image, by its size in pixels; the maximum if that is unknown. From the providers' pages on vision,
+    /// autumn 2026.
     pub(super) fn tokens(self, size: Option<(u32, u32)>) -> u64 {
         match self {
             // Older models: 85 for each and 170 for a tile. Newer ones: 1.62 for a patch.
@@ -149,14 +149,14 @@ impl PictureCost {
             PictureCost::OpenAiMini => 2_833 + 5_667 * tiles(size),
             PictureCost::Anthropic => pixels(size).div_ceil(750).min(4_784),
             PictureCost::Gemini2 => 258 * crops(size),
-            // For a picture of any size.
+            // For an image of any size.
             PictureCost::Gemini3 => 1_120,
             PictureCost::Gemini => (258 * crops(size)).max(1_120),
         }
     }
 }
 
-/// Tiles of 512, after a picture is made to fit into 2,048 by 2,048 and its shorter side into 768.
+/// Tiles of 512, after an image is scaled to fit into 2,048 by 2,048 and its shorter side to 768.
 fn tiles(size: Option<(u32, u32)>) -> u64 {
     let Some((width, height)) = size else { return 8 };
     let (short, long) = (u64::from(width.min(height)), u64::from(width.max(height)));
@@ -165,18 +165,18 @@ fn tiles(size: Option<(u32, u32)>) -> u64 {
     short.div_ceil(512).max(1) * long.div_ceil(512).max(1)
 }
 
-/// Patches of 32 by 32; a picture with more is made smaller.
+/// Patches of 32 by 32; an image with more is scaled down.
 fn patches(size: Option<(u32, u32)>) -> u64 {
     const MOST: u64 = 1_536;
     size.map_or(MOST, |(width, height)| (u64::from(width.div_ceil(32)) * u64::from(height.div_ceil(32))).min(MOST))
 }
 
-/// The newest models look at 2,576 pixels by the longer side; those before them at 1,568, for 1,600 tokens.
+/// The newest models read 2,576 pixels of the longer side; earlier ones 1,568, for 1,600 tokens.
 fn pixels(size: Option<(u32, u32)>) -> u64 {
     size.map_or(u64::MAX, |(width, height)| u64::from(width) * u64::from(height))
 }
 
-/// One for a small picture, else crops of two thirds of its shorter side, of 768 at the most.
+/// One for a small image, else crops of two thirds of its shorter side, of at most 768.
 fn crops(size: Option<(u32, u32)>) -> u64 {
     const MOST: u64 = 16;
     let Some((width, height)) = size else { return MOST };

@@ -11,24 +11,24 @@ use base64::alphabet::STANDARD as ALPHABET;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use memchr::memmem;
 
-/// What a string holds beside words.
+/// The content of a string other than text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum MediaFile {
-    /// With its size in pixels, where the first bytes tell.
+    /// With its size in pixels, if the first bytes contain it.
     Picture(Option<(u32, u32)>),
-    /// In milliseconds: the longest that it may last.
+    /// In milliseconds: the longest possible duration.
     Audio(u64),
     Video(u64),
-    /// The most pages that it may have.
+    /// The largest possible number of pages.
     Pdf(u64),
-    /// A document of another kind, in bytes of the words in it.
+    /// A document of another kind, in bytes of its text.
     Words(u64),
 }
 
-/// Shorter strings are taken for words whatever they begin with: the smallest picture has more.
+/// Shorter strings count as text, whatever they begin with: the smallest image is longer.
 const SHORTEST: usize = 64;
 
-/// Base64 whose end may be cut off.
+/// Base64 whose end may be truncated.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
     &ALPHABET,
     GeneralPurposeConfig::new()
@@ -36,17 +36,18 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
         .with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// Bytes a second, as few as are usual in speech: 32 kbit/s of MP3, 24 of AAC, 16 of Opus; FLAC halves 16 bits at 16 kHz.
+/// Bytes a second, the lowest usual rate for speech: 32 kbit/s of MP3, 24 of AAC, 16 of Opus; FLAC halves 16 bits at 16
+/// kHz.
 const MP3: u64 = 4_000;
 const AAC: u64 = 3_000;
 const OPUS: u64 = 2_000;
 const FLAC: u64 = 16_000;
-/// Films for the small screen: 300 kbit/s.
+/// Video for small screens: 300 kbit/s.
 const FILM: u64 = 37_500;
-/// A page of words alone, compressed.
+/// A page with only text, compressed.
 const PAGE: u64 = 6_000;
 
-/// What a string of the body holds, as it stands between its quotes; `None` for words.
+/// The content of a raw string of the body; `None` for text.
 pub(super) fn of(raw: &[u8]) -> Option<MediaFile> {
     if raw.len() < SHORTEST {
         return None;
@@ -61,16 +62,16 @@ pub(super) fn of(raw: &[u8]) -> Option<MediaFile> {
     by_head(&head, base64, bytes).or_else(|| by_mime(mime?, bytes))
 }
 
-/// The media type and the base64 of `data:image/png;base64,…`; nothing of a URL with its data in percent encoding.
+/// The media type and the base64 of `data:image/png;base64,…`; `None` for a URL with percent-encoded data.
 fn data_url(raw: &[u8]) -> Option<(Option<&[u8]>, &[u8])> {
-    // Names of types are short, parameters few.
+    // Names of types are short, with few parameters.
     let comma = raw.iter().take(256).position(|byte| *byte == b',')?;
     let head = raw.get(5..comma)?;
     let mime = head.strip_suffix(b";base64")?;
     Some((Some(mime.split(|byte| *byte == b';').next().unwrap_or_default()), raw.get(comma + 1..)?))
 }
 
-/// A first look, so that words need not be decoded. PHP writes `\/` for a slash.
+/// A first check, so that text need not be decoded. PHP writes `\/` for a slash.
 fn begins_like_media(raw: &[u8]) -> bool {
     const BEGINNINGS: [&[u8]; 15] = [
         b"iVBORw0KGgo",
@@ -112,7 +113,7 @@ fn by_head(head: &[u8], base64: &[u8], bytes: u64) -> Option<MediaFile> {
     }
     if at(0, b"RIFF") && at(8, b"WAVE") {
         let rate = u32::from_le_bytes(head.get(28..32)?.try_into().ok()?);
-        // Nothing that is spoken has fewer bytes a second than 8 bits at 4 kHz.
+        // No speech has fewer bytes a second than 8 bits at 4 kHz.
         return Some(MediaFile::Audio(lasts(u64::from(rate).max(OPUS))));
     }
     if at(0, b"%PDF") {
@@ -140,10 +141,11 @@ fn by_head(head: &[u8], base64: &[u8], bytes: u64) -> Option<MediaFile> {
         return Some(MediaFile::Video(lasts(FILM)));
     }
     if at(0, b"\x1aE\xdf\xa3") {
-        // WebM, which browsers record speech in.
+        // WebM, in which browsers record speech.
         return Some(MediaFile::Audio(lasts(OPUS)));
     }
-    // Office's documents are ZIPs: an empty one has four thousand bytes, and words in it shrink to a half and less.
+    // Office documents are ZIP files: an empty one has four thousand bytes, and text in it is compressed to a half or
+    // less.
     at(0, b"PK\x03\x04").then(|| MediaFile::Words(bytes.saturating_sub(4_000).max(500).saturating_mul(2)))
 }
 
@@ -158,7 +160,7 @@ fn by_mime(mime: &[u8], bytes: u64) -> Option<MediaFile> {
     })
 }
 
-/// The first bytes of base64 as it stands in a JSON string: slashes may be escaped, and lines ended.
+/// The first bytes of base64 in a raw JSON string: slashes may be escaped, and it may contain line ends.
 fn decode(raw: &[u8], most: usize) -> Vec<u8> {
     let mut text = Vec::with_capacity(most / 3 * 4 + 4);
     let mut escaped = false;
@@ -183,7 +185,7 @@ fn decode(raw: &[u8], most: usize) -> Vec<u8> {
     LENIENT.decode(&text).unwrap_or_default()
 }
 
-/// From the frame's header, wherever among the segments it stands.
+/// From the header of the frame, whichever segment it is in.
 fn jpeg_size(bytes: &[u8]) -> Option<(u32, u32)> {
     let mut at = 2;
     loop {
@@ -196,7 +198,7 @@ fn jpeg_size(bytes: &[u8]) -> Option<(u32, u32)> {
     }
 }
 
-/// Of the three kinds that there are.
+/// For all three variants.
 fn webp_size(head: &[u8]) -> Option<(u32, u32)> {
     let number = |from: usize, length: usize| {
         Some(head.get(from..from + length)?.iter().rev().fold(0_u32, |sum, byte| sum << 8 | u32::from(*byte)))
@@ -212,7 +214,7 @@ fn webp_size(head: &[u8]) -> Option<(u32, u32)> {
     }
 }
 
-/// Pages of a PDF that names them in the open; newer ones pack them away.
+/// Pages of a PDF that lists them uncompressed; newer ones compress them.
 fn pages(base64: &[u8]) -> Option<u64> {
     /// A multiple of four.
     const STEP: usize = 48 * 1_024;
@@ -236,7 +238,7 @@ mod tests {
 
     use super::*;
 
-    /// Base64 of some bytes, filled up to a size.
+    /// Base64 of some bytes, padded to a size.
     fn base64(head: &[u8], size: usize) -> String {
         let mut bytes = head.to_vec();
         bytes.resize(size.max(head.len()), 0x2a);
@@ -308,7 +310,7 @@ mod tests {
             (format!("data:image/svg+xml;base64,{words}"), Some(MediaFile::Picture(None))),
             (format!("DATA:text/csv;charset=utf-8;base64,{words}"), Some(MediaFile::Words(300))),
             (format!("data:audio/basic;base64,{words}"), Some(MediaFile::Audio(150))),
-            // The bytes know better.
+            // The bytes override the declared type.
             (format!("data:text/plain;base64,{png}"), Some(MediaFile::Picture(Some((400, 300))))),
             (format!("data:text/csv,{}", "name,size".repeat(20)), None),
             ("data: as we know, data; is plural, and so on and on and on, at length and beyond it".to_owned(), None),

@@ -1,7 +1,7 @@
-//! Tokens of text, told from what kinds of characters are in it.
+//! Tokens of text, from the kinds of its characters.
 //!
-//! No tokenizer is asked, for each model has its own; the weights are above what those of OpenAI, Anthropic and Google
-//! make of prose, code, JSON and other scripts, but seldom by half. They are in thousandths of a token.
+//! Without a tokenizer, because each model has its own; the weights are above the counts of OpenAI, Anthropic and
+//! Google for prose, code, JSON and other scripts, but seldom by half. They are in thousandths of a token.
 
 use memchr::memchr_iter;
 
@@ -22,43 +22,44 @@ const TWO: usize = 8;
 const THREE: usize = 9;
 const FOUR: usize = 10;
 
-/// What each kind weighs, in thousandths of a token. Fitted to what the tokenizers o200k and cl100k make of prose in
-/// twenty languages, code, JSON, tables and logs.
+/// The weight of each kind, in thousandths of a token. Fitted to the counts of the tokenizers o200k and cl100k for
+/// prose in twenty languages, code, JSON, tables and logs.
 const WEIGHTS: [u64; KINDS] = {
     let mut weights = [0; KINDS];
-    // Where a word begins: a letter behind none, or a capital behind a small one.
+    // The start of a word: a letter that follows no letter, or a capital that follows a small one.
     weights[WORD] = 880;
     weights[SMALL] = 95;
     weights[CAPITAL] = 370;
     weights[DIGIT] = 680;
-    // A space beside another one, or the end of a line; a single space goes with its word.
+    // A space next to another one, or the end of a line; a single space belongs to its word.
     weights[GAP] = 120;
     weights[MARK] = 720;
-    // Of two bytes in UTF-8: Latin letters with accents, which break a word; Cyrillic; Greek, Arabic and others.
+    // Two bytes in UTF-8: Latin letters with accents, which split a word; Cyrillic; Greek, Arabic and others.
     weights[ACCENT] = 1_200;
     weights[CYRILLIC] = 600;
     weights[TWO] = 920;
-    // Chinese, Hindi, Thai and others of three bytes; emoji and the rare, of four.
+    // Three bytes: Chinese, Hindi, Thai and others; four bytes: emoji and rare ones.
     weights[THREE] = 1_100;
     weights[FOUR] = 3_250;
     weights
 };
 
 impl CharacterCounts {
-    /// In thousandths of a token.
+    /// The sum in thousandths of a token.
     pub(super) fn millis(&self) -> u64 {
         self.0.iter().zip(WEIGHTS).map(|(count, weight)| count * weight).sum()
     }
 
-    /// Adds what stands between the quotes of a JSON string.
+    /// Adds the raw content of a JSON string.
     ///
-    /// All of it is counted as if nothing were escaped, many bytes at a time; then escapes are counted for what they are.
+    /// First everything is counted as if nothing were escaped, many bytes at a time; then the counts of escapes are
+    /// corrected.
     pub(super) fn add(&mut self, raw: &[u8]) {
         self.plain(raw);
-        // Where the last escape ended, and what it stands for.
+        // The end of the last escape, and its meaning.
         let (mut end, mut last) = (0, b' ');
         for at in memchr_iter(b'\\', raw) {
-            // The second of two backslashes is the first one's.
+            // The second of two backslashes belongs to the first.
             if at >= end {
                 let before = if at == end { last } else { raw[at - 1] };
                 (end, last) = self.unescape(raw, at, before);
@@ -66,10 +67,10 @@ impl CharacterCounts {
         }
     }
 
-    /// Corrects what was counted for an escape; where it ends, and for which byte it stands.
+    /// Corrects the count of an escape; returns its end, and the byte that it means.
     fn unescape(&mut self, raw: &[u8], at: usize, before: u8) -> (usize, u8) {
         match raw.get(at + 1) {
-            // Counted: a mark, and a word of one letter that goes on in the next. It is the end of a line.
+            // Counted as a mark and a word of one letter that continues. It is the end of a line.
             Some(b'n' | b'r' | b't' | b'b' | b'f') => {
                 self.0[MARK] -= 1;
                 self.0[WORD] -= 1;
@@ -83,22 +84,23 @@ impl CharacterCounts {
                 (at + 2, b'\n')
             }
             Some(b'u') if raw.len() >= at + 6 => (at + 6, self.coded(raw, at, before)),
-            // Counted: two marks for one.
+            // Counted as two marks instead of one.
             Some(mark @ (b'"' | b'\\' | b'/')) => {
                 self.0[MARK] -= 1;
                 (at + 2, *mark)
             }
-            // No escape of JSON's.
+            // Not a JSON escape.
             _ => (at + 2, b'\\'),
         }
     }
 
-    /// Corrects what was counted for `\uXXXX`; the byte, or one that is no letter and no space.
+    /// Corrects the count of `\uXXXX`; returns the byte, or one that is neither a letter nor a space.
     fn coded(&mut self, raw: &[u8], at: usize, before: u8) -> u8 {
         let end = at + 6;
         let code = hex(&raw[at + 2..end]);
         let byte = code.filter(|code| *code < 0x80).map_or(0xff, |code| code as u8);
-        // With the byte behind it, whose count depends on what is before; what is before the backslash makes no difference.
+        // Including the next byte, whose count depends on the previous one; the byte before the backslash does not
+        // matter.
         let mut last = b' ';
         for &counted in raw[at..].iter().take(7) {
             for (count, one) in self.0.iter_mut().zip(kinds([last], [counted])) {
@@ -111,7 +113,7 @@ impl CharacterCounts {
             Some(0x80..0x300) => self.0[ACCENT] += 1,
             Some(0x400..0x540) => self.0[CYRILLIC] += 1,
             Some(0x300..0x800) => self.0[TWO] += 1,
-            // Each of a pair tells half of a character.
+            // A surrogate is half of a character.
             Some(0xd800..0xdc00) => self.0[FOUR] += 1,
             Some(0xdc00..0xe000) => {}
             _ => self.0[THREE] += 1,
@@ -128,13 +130,13 @@ impl CharacterCounts {
         }
     }
 
-    /// Adds bytes as they are: each lane of the sums has a byte, and is emptied before it can overflow.
+    /// Adds bytes without escapes: each lane of the sums has a byte, and is flushed before it can overflow.
     fn plain(&mut self, raw: &[u8]) {
         let mut before = b' ';
         for part in raw.chunks(LANES * 255) {
             let mut sums = [[0_u8; LANES]; KINDS];
             let (chunks, rest) = part.as_chunks::<LANES>();
-            // A byte that continues a character counts for nothing, so the end may be filled up with them.
+            // A continuation byte counts as nothing, so the end can be padded with them.
             let mut last = [0x80; LANES];
             last[..rest.len()].copy_from_slice(rest);
             for bytes in chunks.iter().chain((!rest.is_empty()).then_some(&last)) {
@@ -156,8 +158,8 @@ impl CharacterCounts {
 
 const LANES: usize = 16;
 
-/// Which kinds each of some bytes is counted for, by the one before it: ones and zeros. Without branches, so that it is
-/// done for all of them at once.
+/// The kinds that each byte counts for, given the previous byte: ones and zeros. Without branches, so that it is
+/// vectorized.
 #[inline(always)]
 fn kinds<const N: usize>(befores: [u8; N], bytes: [u8; N]) -> [[u8; N]; KINDS] {
     let between = |byte: u8, from: u8, length: u8| u8::from(byte.wrapping_sub(from) < length);
@@ -176,7 +178,7 @@ fn kinds<const N: usize>(befores: [u8; N], bytes: [u8; N]) -> [[u8; N]; KINDS] {
         kinds[DIGIT][lane] = digit;
         kinds[GAP][lane] = space & (u8::from(before <= b' ') | u8::from(byte != b' '));
         kinds[MARK][lane] = 1 - (small | capital | digit | space | wide);
-        // The first byte of a character tells its length; those that continue it count for nothing.
+        // The first byte of a character determines its length; continuation bytes count as nothing.
         kinds[ACCENT][lane] = between(byte, 0xc0, 0x0c);
         kinds[CYRILLIC][lane] = between(byte, 0xd0, 0x05);
         kinds[TWO][lane] = between(byte, 0xcc, 0x04) | between(byte, 0xd5, 0x0b);
@@ -204,7 +206,7 @@ mod tests {
 
     #[test]
     fn words_weigh_about_what_tokenizers_make_of_them() {
-        // Tokens by o200k and cl100k.
+        // Tokens of o200k and cl100k.
         for (text, least, most) in [
             ("", 0, 0),
             ("Hello", 1, 2),
@@ -241,7 +243,7 @@ mod tests {
     }
 
     proptest! {
-        /// However a text is written in JSON, it counts the same.
+        /// A text counts the same in every JSON spelling.
         #[test]
         fn every_spelling_counts_the_same(text in "\\PC{0,80}|[a-zA-Z0-9 \\n\"\\\\/]{0,80}") {
             let mut expected = CharacterCounts::default();

@@ -1,4 +1,4 @@
-//! One walk over a request: which of its strings a model reads, and what stands between them.
+//! One walk over a request: which of its strings a model reads, and what is between them.
 
 use super::family::PictureCost;
 use super::media::{self, MediaFile};
@@ -6,10 +6,10 @@ use super::text::CharacterCounts;
 use crate::Dialect;
 use crate::json::pieces::{JsonToken, JsonTokens};
 
-/// Keys of what a tool takes or gives, in Anthropic's and Google's dialects; in OpenAI's it is text.
+/// Keys of arguments and results of tools in Anthropic's and Google's dialects; in OpenAI's they are text.
 const FREE: [&[u8]; 3] = [b"input", b"args", b"response"];
 
-/// Nano-dollars from millionths of them, rounded up.
+/// Keys whose values are images, audio and documents. Base64 elsewhere comes from a tool, and counts as text.
 const MEDIA: [&[u8]; 11] = [
     b"data",
     b"url",
@@ -24,10 +24,10 @@ const MEDIA: [&[u8]; 11] = [
     b"b64_json",
 ];
 
-/// A longer string that begins like a URL is none.
+/// A longer string that begins like a URL is not a URL.
 const LONGEST_URL: usize = 2_048;
 
-/// Keys of names and marks that no model reads, or that cost next to nothing.
+/// Keys of names and markers that no model reads, or that cost almost nothing.
 const NAMES: [&[u8]; 14] = [
     b"id",
     b"call_id",
@@ -45,14 +45,14 @@ const NAMES: [&[u8]; 14] = [
     b"encoding",
 ];
 
-/// Keys of a schema that an answer must satisfy.
+/// Keys of a schema that an answer must match.
 const SCHEMAS: [&[u8]; 5] =
     [b"schema", b"responseSchema", b"response_schema", b"responseJsonSchema", b"response_json_schema"];
 
-/// What stands under a key of the body's top.
+/// The region of a top-level key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Region {
-    /// Words: prompts and turns, and whatever is not known.
+    /// Text: prompts and turns, and anything unknown.
     #[default]
     Words,
     /// Declarations, whose keys are read too.
@@ -103,7 +103,7 @@ impl Region {
     }
 }
 
-/// PartCounts that say what they show, and what they do show: the rest is somewhere else.
+/// The number of parts of a media type, and of those with embedded content: the rest is elsewhere.
 #[derive(Clone, Copy, Debug, Default)]
 struct PartCounts {
     declared: u64,
@@ -116,11 +116,11 @@ impl PartCounts {
     }
 }
 
-/// What was found in a request, before anybody counts it.
+/// The content of a request, before it is counted.
 #[derive(Clone, Debug, Default)]
 pub(super) struct FoundContent {
     pub words: CharacterCounts,
-    /// Keys that are read.
+    /// Keys that the model reads.
     pub keys: u64,
     pub messages: u64,
     /// Calls of tools, and their results.
@@ -134,18 +134,18 @@ pub(super) struct FoundContent {
     /// Bytes that only the provider can read: as content, and as a signature.
     pub sealed: u64,
     pub signed: u64,
-    /// By each way of counting pictures.
+    /// For each way of counting images.
     pub pictures: [u64; PictureCost::ALL.len()],
     /// Milliseconds.
     pub audio_ms: u64,
     pub video_ms: u64,
     pub pages: u64,
-    /// Bytes of words in documents that hold them in another form.
+    /// Bytes of text in documents that contain it in another form.
     pub packed: u64,
     pub pictures_elsewhere: u64,
     pub clips_elsewhere: u64,
     pub documents_elsewhere: u64,
-    /// Items that the provider has stored, by their names alone.
+    /// Items that the provider stores, referred to by id.
     pub kept: u64,
 }
 
@@ -154,24 +154,24 @@ struct BodyWalk<'a> {
     caller: Dialect,
     depth: usize,
     region: Region,
-    /// The last key, until its value came; and the key of what was opened last.
+    /// The last key, until its value is read; and the key of the innermost open value.
     key: &'a [u8],
     opened_by: &'a [u8],
-    /// Inside of something that the caller's tools take or give, which is read as it stands: since this depth.
+    /// The depth of the enclosing arguments or results of the caller's tools, which are read as raw text.
     free: Option<usize>,
     found: FoundContent,
-    /// The body's own name for the model.
+    /// The model's name in the body.
     model: &'a [u8],
     pictures: PartCounts,
     documents: PartCounts,
-    /// Files by name alone, and those of which the type was told.
+    /// Files referred to by name, and those with a declared type.
     files: PartCounts,
-    /// Of the turn in hand: it has a name, and nothing but that and a type.
+    /// Of the current turn: whether it has an id, and nothing but that and a type.
     named: bool,
     bare: bool,
 }
 
-/// Walks through a body: what was found, and the body's own name for the model, as it stands there.
+/// Walks through a body: returns its content, and the raw name of the model in it.
 pub(super) fn found(caller: Dialect, body: &[u8]) -> (FoundContent, &[u8]) {
     let mut walk = BodyWalk {
         caller,
@@ -263,7 +263,7 @@ impl<'a> BodyWalk<'a> {
         }
     }
 
-    /// Whether keys here are words to the model.
+    /// Whether the model reads the keys here.
     fn reads_keys(&self) -> bool {
         matches!(self.region, Region::Schema | Region::Tools) || self.free.is_some()
     }
@@ -298,7 +298,7 @@ impl<'a> BodyWalk<'a> {
             }
             b"fileUri" | b"file_uri" => self.files.declared += 1,
             key if MEDIA.contains(&key) => {
-                // What is somewhere else is counted by what its part says of it.
+                // Content elsewhere is counted by the declaration of its part.
                 if key == b"data" || !raw.starts_with(b"http") || raw.len() > LONGEST_URL {
                     self.media(raw);
                 }
@@ -313,7 +313,7 @@ impl<'a> BodyWalk<'a> {
         }
     }
 
-    /// Something in base64, or words.
+    /// Base64 content, or text.
     fn media(&mut self, raw: &[u8]) {
         let Some(media) = media::of(raw) else { return self.found.words.add(raw) };
         match media {
@@ -336,7 +336,7 @@ impl<'a> BodyWalk<'a> {
         }
     }
 
-    /// What a part says that it shows.
+    /// The declared type of a part.
     fn kind(&mut self, raw: &[u8]) {
         match raw {
             b"image_url" | b"input_image" | b"image" | b"computer_screenshot" => self.pictures.declared += 1,
@@ -344,7 +344,7 @@ impl<'a> BodyWalk<'a> {
             b"tool_use" | b"tool_result" | b"function" | b"function_call" | b"function_call_output" => {
                 self.found.calls += 1
             }
-            // A document whose words stand here.
+            // A document given as text.
             b"text" | b"content" if self.opened_by == b"source" => self.documents.embedded += 1,
             _ => {}
         }

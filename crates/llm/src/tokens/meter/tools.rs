@@ -1,6 +1,6 @@
-//! Tools that a provider runs itself and bills by a price of their own, which no usage tells.
+//! Tools that a provider runs itself and bills separately, which usage does not include.
 //!
-//! A tool of a kind that nobody here has heard of is taken for one: a budget that is blind to it would not be a budget.
+//! An unknown kind of tool counts as one: otherwise a budget would not cover it.
 
 use std::borrow::Cow;
 
@@ -12,9 +12,9 @@ use crate::operation::{Operation, OperationKind};
 use crate::passthrough::scan::members::unescape;
 use crate::passthrough::scan::{Field, Scanned};
 
-/// What is known of a kind of tools.
+/// How a kind of tool is billed.
 enum Bill {
-    /// The caller runs it, or what it does is told as tokens.
+    /// The caller runs it, or its use is reported as tokens.
     None,
     Own(&'static str),
 }
@@ -32,10 +32,10 @@ use Bill::{None as Free, Own};
 
 const UNKNOWN: &str = "a tool of a kind that the gateway does not know may be billed by a price of its own";
 
-/// By the beginning of `type`, for Anthropic puts a date behind it, and OpenAI sometimes. Of the providers' price pages,
+/// By the beginning of `type`, because Anthropic, and sometimes OpenAI, append a date. From the providers' price pages,
 /// autumn 2026.
 const TYPES: &[(&str, Bill)] = &[
-    // The caller's own functions, and those that it runs in a form that the provider defines.
+    // The caller's own functions, and functions of the caller in a form that the provider defines.
     ("function", Free),
     ("custom", Free),
     ("namespace", Free),
@@ -46,13 +46,13 @@ const TYPES: &[(&str, Bill)] = &[
     ("local_shell", Free),
     ("memory_", Free),
     ("text_editor_", Free),
-    // The provider runs them, on what is in the request.
+    // The provider runs them, on the content of the request.
     ("programmatic_tool_calling", Free),
     ("tool_search", Free),
-    // The provider runs them, and bills what they bring as input, however much that is and however often it is read.
+    // The provider runs them, and bills their results as input, however large it is and however often it is read.
     ("mcp", Own("what MCP servers answer is billed as input that is not in the request")),
     ("web_fetch", Own("what the tool web_fetch reads is billed as input that is not in the request")),
-    // The provider runs them, and bills each call, each container or each picture.
+    // The provider runs them, and bills each call, each container or each image.
     ("code_execution", Own("the tool code_execution is billed by its own price")),
     ("code_interpreter", Own("the tool code_interpreter is billed by its own price")),
     ("file_search", Own("the tool file_search is billed by its own price")),
@@ -80,11 +80,11 @@ const GOOGLE: &[(&str, Bill)] = &[
     ("retrieval", Own("the tool retrieval is billed by its own price")),
 ];
 
-/// Responses alone have it: elsewhere a prompt is text.
+/// Only Responses have it: in other operations a prompt is text.
 const KEPT_PROMPT: &str = "a prompt that the provider keeps may bring text and tools that are not in the request";
 
-/// Searches that stand beside the tools: OpenAI's and Perplexity's, OpenRouter's, xAI's; and what OpenRouter and Perplexity
-/// keep under a name.
+/// Searches outside of the tools: OpenAI's and Perplexity's, OpenRouter's, xAI's; and presets of OpenRouter and
+/// Perplexity.
 const BESIDE: [(Field, &str); 6] = [
     (Field::McpServers, "what MCP servers answer is billed as input that is not in the request"),
     (Field::Container, "what runs in a container is billed by its own price"),
@@ -95,8 +95,9 @@ const BESIDE: [(Field, &str); 6] = [
 ];
 
 impl Scanned {
-    /// Why the tools of this request may cost more than its tokens, if they may. `body` is the one that was scanned. Dialect
-    /// and kind of the operation say how its caller names tools; the format can't, for Responses have none.
+    /// Why the tools of this request may cost more than its tokens; `None` if they can't. `body` is the one that was
+    /// scanned. The dialect and kind of the operation determine how tools are declared; the format can't, because
+    /// Responses have none.
     #[must_use]
     pub fn server_tool(&self, operation: &Operation, body: &[u8]) -> Option<&'static str> {
         if !matches!(operation.kind, OperationKind::Chat | OperationKind::Completions | OperationKind::Responses) {
@@ -117,10 +118,10 @@ impl Scanned {
     }
 }
 
-/// Anthropic and OpenAI summarize a long conversation on request, and bill the turn that does it beside the answer.
+/// Anthropic and OpenAI summarize a long conversation on request, and bill that turn in addition to the answer.
 const COMPACTS: &str = "compacting the context is billed beside the answer";
 
-/// Whether a way to manage the context is another one than to leave parts of it out.
+/// Whether the context is managed in another way than by omitting parts of it.
 fn compacts(raw: &str) -> bool {
     fn any(value: &Value) -> bool {
         match value {
@@ -136,8 +137,8 @@ fn compacts(raw: &str) -> bool {
     serde_json::from_str(raw).map_or(true, |value| any(&value))
 }
 
-/// The first of them that is billed. What can't be read in one way is no tool that is known: an upstream may be laxer, or
-/// read the other of two keys.
+/// The first billed tool. A declaration that is ambiguous counts as unknown: an upstream may be more lenient, or read
+/// the other of two keys.
 fn by_type(tools: &str, dialect: Dialect) -> Option<&'static str> {
     first(tools, |tool| {
         let mut named = dialect == Dialect::Anthropic;
@@ -148,14 +149,14 @@ fn by_type(tools: &str, dialect: Dialect) -> Option<&'static str> {
                 named = true;
                 found = found.or_else(|| kind_of(value.get()));
             }
-            // What names itself or a function is the caller's own, as in Anthropic's dialect it always is.
+            // A tool with a name or a function is the caller's own, as it always is in Anthropic's dialect.
             named |= matches!(&*key, "function" | "name");
         });
         found.or((read.is_err() || !named).then_some(UNKNOWN))
     })
 }
 
-/// What is said of the first of a list's elements of which something is; of what is no list, that it is not known.
+/// The reason of the first element of a list that has one; the reason for unknown tools if it is not a list.
 fn first(list: &str, reason: impl Fn(&str) -> Option<&'static str>) -> Option<&'static str> {
     let mut found = None;
     let read = raw::elements(list, |element| {
@@ -178,11 +179,11 @@ fn kind_of(raw: &str) -> Option<&'static str> {
     }
 }
 
-/// No kind of tools has a longer name, in bytes.
+/// The longest type of a tool, in bytes.
 const LONGEST_TYPE: usize = 256;
 
 fn google(tools: &str) -> Option<&'static str> {
-    // A single group need not stand in a list.
+    // A single group may be given without a list.
     if tools.starts_with('{') {
         return group(tools);
     }
@@ -246,7 +247,7 @@ mod tests {
             ),
             (RESPONSES, r#"{"tools":[{"type":"code_interpreter"}]}"#, Some("the tool code_interpreter is")),
             (RESPONSES, r#"{"tools":[{"type":"mind_reading"}]}"#, Some(UNKNOWN)),
-            // Whatever can't be read in one way.
+            // Ambiguous declarations.
             (RESPONSES, r#"{"tools":"web_search"}"#, Some(UNKNOWN)),
             (RESPONSES, r#"{"tools":{"type":"function"}}"#, Some(UNKNOWN)),
             (RESPONSES, r#"{"tools":[{"type":"function"},null]}"#, Some(UNKNOWN)),
@@ -259,7 +260,7 @@ mod tests {
             (RESPONSES, r#"{"tools":[{"type":"Web_Search"}]}"#, Some(UNKNOWN)),
             (RESPONSES, r#"{"tools":[]}"#, None),
             (RESPONSES, r#"{"tools":null}"#, None),
-            // Lax servers know a function without its type.
+            // Lenient servers recognize a function without a type.
             (CHAT, r#"{"tools":[{"function":{"name":"f"}},{"type":null,"name":"f"}]}"#, None),
             (CHAT, r#"{"tools":[{"google_search":{}}]}"#, Some(UNKNOWN)),
             (CHAT, r#"{"tools":[{}]}"#, Some(UNKNOWN)),

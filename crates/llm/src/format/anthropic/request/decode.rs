@@ -1,4 +1,4 @@
-//! Reads a caller's request.
+//! Decodes a caller's request.
 
 use serde_json::Value;
 
@@ -7,12 +7,12 @@ use crate::chat::{ChatRequest, Effort, JsonObject, Message, OutputFormat, Role, 
 use crate::format::anthropic::blocks::{self, ToolNames};
 use crate::format::anthropic::shape::{self, NotedPlaces, Path, boolean_if, given, text_if, text_of};
 
-/// Reads the body of a messages request.
+/// Decodes the body of a messages request.
 ///
-/// `max_tokens` may be absent, though Anthropic itself wants it: other upstreams do not.
+/// `max_tokens` may be absent, although Anthropic requires it: other upstreams do not.
 ///
 /// # Errors
-/// [`RequestError::Invalid`] when a field has the wrong shape.
+/// [`RequestError::Invalid`] if a field has the wrong shape.
 pub fn decode(body: &JsonObject) -> Result<ChatRequest, RequestError> {
     let mut request = ChatRequest::default();
     let mut places = NotedPlaces::default();
@@ -24,10 +24,10 @@ pub fn decode(body: &JsonObject) -> Result<ChatRequest, RequestError> {
         let at = Path::Root.key(key);
         match key.as_str() {
             "model" => shape::text(value, &at)?.clone_into(&mut request.model),
-            // Read below, after what may move into the system prompt.
+            // Decoded below, after anything that may move into the system prompt.
             "system" | "messages" => {}
             "max_tokens" => match shape::whole(value, &at)? {
-                // Only fills the prompt cache; an answer is not wanted.
+                // Only fills the prompt cache, without an answer.
                 0 => places.note_value(&at, "0"),
                 cap => request.max_output_tokens = Some(cap),
             },
@@ -68,13 +68,13 @@ pub fn decode(body: &JsonObject) -> Result<ChatRequest, RequestError> {
                 }
                 places.note_rest(choice, &["type", "name", "disable_parallel_tool_use"], &at);
             }
-            // Empty lists ask for nothing.
+            // Empty lists have no effect.
             "mcp_servers" if value.as_array().is_some_and(Vec::is_empty) => {}
             _ => places.note(&at),
         }
     }
     request.thinking = match (asked, effort) {
-        // An effort says how much; `adaptive` alone that the model may decide.
+        // An effort sets how much; `adaptive` alone lets the model decide.
         (None | Some(Thinking::Adaptive), Some(effort)) => Some(Thinking::Effort(effort)),
         (asked, _) => asked,
     };
@@ -107,7 +107,7 @@ fn decode_messages(
             "user" => Role::User,
             "assistant" => Role::Assistant,
             "system" => {
-                // Such a message may hold nothing but a configuration.
+                // Such a message may contain only a configuration.
                 if let Some(content) = content {
                     request.system.extend(blocks::system(content, &content_at, places)?);
                 }
@@ -165,11 +165,11 @@ fn format_of(format: &Value, at: &Path<'_>, places: &mut NotedPlaces) -> Result<
     let schema = given(format, "schema").ok_or_else(|| schema_at.invalid("is missing"))?;
     shape::object(schema, &schema_at)?;
     places.note_rest(format, &["type", "schema"], at);
-    // Anthropic binds the answer to the schema, so nothing less will do elsewhere.
+    // Anthropic enforces the schema, so other dialects must too.
     Ok(OutputFormat::JsonSchema { name: None, description: None, schema: schema.clone(), strict: Some(true) })
 }
 
-/// A tool of the caller's own. Tools that the provider knows by their type are noted, not carried.
+/// A tool of the caller's own. Tools that the provider knows by type are recorded, not translated.
 fn tool_of(tool: &JsonObject, at: &Path<'_>, places: &mut NotedPlaces) -> Result<Option<Tool>, RequestError> {
     let kind = text_if(tool, "type", at)?.unwrap_or("custom");
     if kind != "custom" {
@@ -183,7 +183,7 @@ fn tool_of(tool: &JsonObject, at: &Path<'_>, places: &mut NotedPlaces) -> Result
     if boolean_if(tool, "defer_loading", at)? == Some(true) {
         places.note(&at.key("defer_loading"));
     }
-    // Called by the model itself is what every other dialect knows.
+    // Calls by the model itself are what every other dialect has.
     if let Some(callers) = given(tool, "allowed_callers") {
         let callers_at = at.key("allowed_callers");
         if shape::list(callers, &callers_at)?.iter().any(|caller| caller != "direct") {

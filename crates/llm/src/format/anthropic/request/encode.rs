@@ -1,18 +1,18 @@
-//! Writes a request to an upstream.
+//! Encodes a request for an upstream.
 //!
-//! Anthropic answers 400 to much that other dialects allow. What can be said in another way is;
-//! what is a wish about how to answer, and not what, is left out and named; the rest is refused.
+//! Anthropic answers 400 to much that other dialects allow. What can be expressed differently is; what affects only how
+//! the answer is made, and not its meaning, is omitted and named; the rest is refused.
 //!
 //! | in the request | written as |
 //! |---|---|
-//! | no cap on output | `max_tokens` by the model ([`super::models`]); a cap above the model's most becomes that |
-//! | a thinking budget not below the caller's cap, or the gateway's | half of the cap; the thinking is left out and named where that is too little |
-//! | a thinking budget, no cap | the model's `max_tokens` raised by the budget, up to the model's most |
-//! | thinking and a forced tool | the forced tool; the thinking is left out where it can be |
+//! | no limit of output | `max_tokens` by the model ([`super::models`]); a limit above the model's maximum becomes the maximum |
+//! | a thinking budget not below the caller's limit, or the gateway's | half of the limit; the thinking is omitted and named if that is too little |
+//! | a thinking budget, no limit | the model's `max_tokens` raised by the budget, up to the model's maximum |
+//! | thinking and a forced tool | the forced tool; the thinking is omitted if possible |
 //! | temperature above 1 | 1, and named |
-//! | `temperature` and `top_p` | `temperature` alone, where the model takes but one |
-//! | some JSON object as output | an instruction in the system prompt, and named |
-//! | one of some tools | `any`, with the other tools left out |
+//! | `temperature` and `top_p` | only `temperature`, if the model accepts only one |
+//! | any JSON object as output | an instruction in the system prompt, and named |
+//! | one of some tools | `any`, with the other tools omitted |
 //! | calls in the turns, no tools declared | the called tools declared, `tool_choice: none` |
 
 use std::collections::HashSet;
@@ -26,14 +26,14 @@ use crate::passthrough::scan::thinking::{LEAST_BUDGET, below};
 use crate::provider::Target;
 use crate::{Dialect, EncodedRequest, RequestError};
 
-/// Stands for a JSON object wanted without a schema, for which Anthropic has no switch.
+/// The instruction for a JSON object without a schema, for which Anthropic has no field.
 const JSON_INSTRUCTION: &str =
     "Answer with one valid JSON object and nothing else: no prose around it, and no code fence.";
 
-/// Writes `request` for `target`, with `most` tokens of output.
+/// Encodes `request` for `target`, with at most `most` tokens of output.
 ///
 /// # Errors
-/// [`RequestError::Unsupported`] when Anthropic, or this model, has no way to say a part of it.
+/// [`RequestError::Unsupported`] if Anthropic, or this model, can't express a part of it.
 pub fn encode(request: &ChatRequest, target: &Target<'_>, most: Option<u64>) -> Result<EncodedRequest, RequestError> {
     let model = target.model;
     let takes = models::of(model);
@@ -49,14 +49,14 @@ pub fn encode(request: &ChatRequest, target: &Target<'_>, most: Option<u64>) -> 
         return Err(unsupported("tool_choice that forces a tool"));
     }
     let mut thinking = thinking_of(request.thinking.as_ref(), &takes, &mut left_out);
-    // Anthropic thinks or is forced, not both. The effort alone may stay.
+    // Anthropic does not allow thinking with a forced tool. The effort alone may stay.
     if forced && thinking.on() {
         thinking.config = None;
         if !takes.always_thinks {
             leave_out(&mut left_out, "thinking");
         }
     }
-    // A budget stands below the cap, and there is a least one.
+    // A budget must be below the limit, and has a minimum.
     if matches!(thinking.config, Some(Config::Budget(_)))
         && request.output_within(most).is_some_and(|most| most <= LEAST_BUDGET)
     {
@@ -115,7 +115,7 @@ pub fn encode(request: &ChatRequest, target: &Target<'_>, most: Option<u64>) -> 
     }
     body.extend(thinking.config.as_ref().map(|config| ("thinking".to_owned(), config.to_value())));
     sampling(request, &takes, thinking.on(), &mut body, &mut left_out);
-    // Anthropic refuses sequences of nothing but white space.
+    // Anthropic refuses stop sequences that are only white space.
     let (stop, blank): (Vec<&String>, Vec<&String>) = request.stop.iter().partition(|stop| !stop.trim().is_empty());
     if !blank.is_empty() {
         leave_out(&mut left_out, "stop");
@@ -150,7 +150,7 @@ fn refuse_penalties(request: &ChatRequest) -> Result<(), RequestError> {
     Ok(())
 }
 
-/// How a request asks to think.
+/// How a request asks for thinking.
 #[derive(Default)]
 struct ThinkingPlan {
     config: Option<Config>,
@@ -178,15 +178,15 @@ impl ThinkingPlan {
         matches!(self.config, Some(Config::Adaptive | Config::Budget(_)))
     }
 
-    /// `max_tokens`, which must be above the budget. A cap of the caller's stays, for it is what an answer may cost, and
-    /// the budget is lowered. Without one the model's usual cap is raised by it, as far as the model, or the gateway,
-    /// allows.
+    /// `max_tokens`, which must exceed the budget. A limit of the caller stays, because it limits the cost of an
+    /// answer, and the budget is lowered. Without one, the model's default limit is raised by the budget, as far as the
+    /// model, or the gateway, allows.
     fn fit_into(&mut self, cap: Option<u64>, most: Option<u64>, takes: &ModelTraits) -> u64 {
         let most = most.unwrap_or(u64::MAX).min(takes.max_output);
         let cap_or_default = cap.unwrap_or(takes.default_output).min(most);
         let Some(Config::Budget(budget)) = &mut self.config else { return cap_or_default };
         let max_tokens = if cap.is_some() { cap_or_default } else { cap_or_default.saturating_add(*budget).min(most) };
-        // There is room: it was looked at before.
+        // This fits: it was checked before.
         *budget = below(*budget, max_tokens, LEAST_BUDGET).unwrap_or(LEAST_BUDGET);
         max_tokens
     }
@@ -217,7 +217,7 @@ fn thinking_of(thinking: Option<&Thinking>, takes: &ModelTraits, left_out: &mut 
 
 fn adaptive(effort: Effort, takes: &ModelTraits) -> ThinkingPlan {
     let word = match (effort, takes.top_effort) {
-        // The least that Anthropic has.
+        // Anthropic's lowest value.
         (Effort::Minimal, _) => "low",
         (Effort::XHigh, TopEffort::Max) => "max",
         (effort, _) => effort.word(),
@@ -265,7 +265,7 @@ fn sampling(
         if fixed {
             leave_out(left_out, "top_k");
         } else {
-            // Whole in this dialect; Gemini's SDKs write 40.0.
+            // An integer in this dialect; Gemini's SDKs write 40.0.
             let whole = top_k.as_f64().filter(|k| k.fract() == 0.0 && (0.0..1e15).contains(k)).map(|k| k as u64);
             body.insert("top_k".to_owned(), whole.map_or_else(|| Value::Number(top_k.clone()), Value::from));
         }
@@ -327,7 +327,7 @@ fn tool_of(tool: &Tool, takes: &ModelTraits, left_out: &mut Vec<String>) -> Resu
     let schema = match &tool.parameters {
         Some(Value::Object(schema)) if !schema.is_empty() => {
             let mut schema = schema.clone();
-            // Wanted here, and forgotten by many.
+            // Required here, and often missing.
             schema.entry("type").or_insert_with(|| json!("object"));
             Value::Object(schema)
         }
@@ -354,7 +354,7 @@ fn tool_of(tool: &Tool, takes: &ModelTraits, left_out: &mut Vec<String>) -> Resu
     Ok(encoded)
 }
 
-/// Declares the tools that the turns call. Anthropic wants those known, used again or not.
+/// Declares the tools that are called in the turns. Anthropic requires that, whether or not they are used again.
 fn called_tools(request: &ChatRequest) -> Result<Vec<Value>, RequestError> {
     let (mut names, mut seen) = (Vec::new(), HashSet::new());
     for part in request.messages.iter().flat_map(|message| &message.parts) {
@@ -368,8 +368,8 @@ fn called_tools(request: &ChatRequest) -> Result<Vec<Value>, RequestError> {
     Ok(names.into_iter().map(|name| json!({"name": name, "input_schema": {"type": "object"}})).collect())
 }
 
-/// Anthropic takes `^[a-zA-Z0-9_-]{1,128}$`. Another name for the tool would have to be undone in
-/// the answer, where nothing is known of the request.
+/// Anthropic accepts `^[a-zA-Z0-9_-]{1,128}$`. Another name for the tool would have to be reverted in the answer, where
+/// the request is not known.
 fn check_name(name: &str) -> Result<(), RequestError> {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
     if (1..=128).contains(&name.len()) && name.bytes().all(fits) {

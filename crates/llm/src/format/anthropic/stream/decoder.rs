@@ -1,4 +1,4 @@
-//! An upstream's stream, event by event.
+//! Decodes an upstream's stream, event by event.
 //!
 //! ```text
 //! message_start
@@ -7,7 +7,7 @@
 //! message_stop             or `error`, at any point
 //! ```
 //!
-//! Events, blocks and deltas of kinds not known here are passed over: new ones come without notice.
+//! Events, blocks and deltas of unknown kinds are skipped: new ones are added without notice.
 
 use std::collections::HashMap;
 
@@ -30,26 +30,26 @@ pub struct Decoder {
 /// An open block of the upstream.
 #[derive(Debug)]
 enum Block {
-    /// Text or thinking: its deltas tell what they are.
+    /// Text or thinking: the type of each delta distinguishes them.
     Words,
     Call {
         index: usize,
-        /// The arguments as the block's start had them, told at its end if no delta came.
+        /// The arguments in the start of the block, used at its end if there was no delta.
         whole: String,
         has_arguments: bool,
     },
-    /// Of a tool that the provider runs itself, or of a kind not known.
+    /// A block of a tool that the provider runs, or of an unknown kind.
     Other,
 }
 
 impl Decoder {
-    /// Reads one event, adding what it says to `out`.
+    /// Decodes one event, and appends the result to `out`.
     ///
     /// # Errors
-    /// [`Malformed`] when the data is not JSON, or lacks what its kind must have.
+    /// [`Malformed`] if the data is not JSON, or lacks required fields.
     pub fn push(&mut self, event: &framing::Event, out: &mut Vec<ChatEvent>) -> Result<(), Malformed> {
         let Some(data) = event.data().filter(|data| !data.trim().is_empty()) else { return Ok(()) };
-        // Some servers of this dialect end as OpenAI does, after `message_stop`.
+        // Some servers of this dialect send OpenAI's `[DONE]` after `message_stop`.
         if self.over || data.trim() == "[DONE]" {
             return Ok(());
         }
@@ -173,7 +173,7 @@ impl Decoder {
     }
 }
 
-/// A call without arguments comes without a delta that says so.
+/// A call without arguments has no delta for them.
 fn close(block: Block, out: &mut Vec<ChatEvent>) {
     if let Block::Call { index, whole, has_arguments: false } = block {
         out.push(ChatEvent::ToolArguments { index, fragment: whole });
@@ -192,7 +192,7 @@ fn stream_error(data: &Value) -> StreamError {
     StreamError { kind, message: text("message").unwrap_or_else(|| "no message was given".to_owned()), status }
 }
 
-/// The status with which Anthropic answers an error of this type outside a stream.
+/// The status with which Anthropic answers an error of this type outside of a stream.
 fn status(kind: &str) -> Option<u16> {
     Some(match kind {
         "invalid_request_error" => 400,

@@ -1,16 +1,16 @@
-//! A stream for a caller, in Anthropic's events.
+//! Encodes a stream for a caller, as Anthropic's events.
 //!
-//! Blocks of this dialect stand one after another, while other upstreams may tell pieces of
-//! several calls in turns. So one block is open at a time, and what belongs to later ones waits:
+//! Blocks of this dialect follow each other, while other upstreams may interleave pieces of several calls. So one block
+//! is open at a time, and pieces of later blocks wait:
 //!
 //! ```text
 //! closed ──text, thinking──▶ open words ──anything else──▶ closed
 //!    └───────call──────────▶ open call ──its arguments are whole, and something waits──▶ closed
-//!                               └─ until then whatever comes is put by, in order
+//!                               └─ until then all other pieces are queued, in order
 //! ```
 //!
-//! `message_start` waits for the first content, so that usage known by then stands in it.
-//! `message_delta` waits for the reason *and* the usage, or for the end.
+//! `message_start` waits for the first content, so that it includes usage that is known by then. `message_delta` waits
+//! for the stop reason *and* the usage, or for the end.
 
 use std::collections::VecDeque;
 
@@ -32,7 +32,7 @@ pub struct Encoder {
     usage: Usage,
     finish: Option<(Finish, Option<String>)>,
     stage: Stage,
-    /// The number of blocks that were begun.
+    /// The number of blocks that were started.
     begun: usize,
     open: Option<OpenBlock>,
     waiting: VecDeque<WaitingPiece>,
@@ -44,15 +44,15 @@ pub struct Encoder {
 enum Stage {
     /// Nothing was written.
     Before,
-    /// `message_start` was.
+    /// `message_start` was written.
     Begun,
-    /// `message_delta` was.
+    /// `message_delta` was written.
     Told,
-    /// `message_stop` or an error was.
+    /// `message_stop` or an error was written.
     Over,
 }
 
-/// The block that is being written; it is the last one begun.
+/// The block that is being written; it is the last one started.
 #[derive(Debug)]
 enum OpenBlock {
     Text,
@@ -60,7 +60,7 @@ enum OpenBlock {
     Call { index: usize, arguments: String },
 }
 
-/// What waits for the open call to end.
+/// A piece that waits for the open call to end.
 #[derive(Debug)]
 enum WaitingPiece {
     Call { index: usize, id: String, name: String, arguments: String },
@@ -76,7 +76,7 @@ enum BlockPiece {
 }
 
 impl Encoder {
-    /// A stream of which nothing was written yet.
+    /// A stream with nothing written yet.
     #[must_use]
     pub fn new(answer: Answer) -> Self {
         Encoder {
@@ -94,7 +94,7 @@ impl Encoder {
         }
     }
 
-    /// Writes what `event` says. After an error or the end nothing more is written.
+    /// Writes an event. After an error or the end nothing more is written.
     pub fn push(&mut self, event: &ChatEvent, out: &mut Vec<u8>) {
         if self.stage == Stage::Over {
             return;
@@ -106,7 +106,7 @@ impl Encoder {
             }
             ChatEvent::Usage(usage) => {
                 self.usage.merge(usage);
-                // How it was served may be told alone.
+                // The service tier may be reported without numbers.
                 if self.finish.is_some() && !usage.is_empty() {
                     self.write_delta(out);
                 }
@@ -166,7 +166,7 @@ impl Encoder {
         }
     }
 
-    /// Writes a piece, or puts it by while a call is open that has not ended.
+    /// Writes a piece, or queues it while a call is open that has not ended.
     fn take(&mut self, piece: WaitingPiece, out: &mut Vec<u8>) {
         self.waiting.push_back(piece);
         self.advance(out);
@@ -183,7 +183,7 @@ impl Encoder {
             self.delta(&json!({"type": "input_json_delta", "partial_json": fragment}), out);
             return self.advance(out);
         }
-        // A fragment of a call that has ended, or never began, belongs nowhere.
+        // A fragment of a call that has ended, or never began, is dropped.
         for piece in &mut self.waiting {
             if let WaitingPiece::Call { index: waiting, arguments, .. } = piece
                 && *waiting == index
@@ -193,7 +193,7 @@ impl Encoder {
         }
     }
 
-    /// Writes what waits, as far as no unfinished call stands before it.
+    /// Writes queued pieces, up to the first unfinished call.
     fn advance(&mut self, out: &mut Vec<u8>) {
         while !self.waiting.is_empty() {
             if let Some(OpenBlock::Call { arguments, .. }) = &self.open
@@ -205,7 +205,7 @@ impl Encoder {
         }
     }
 
-    /// Writes all that waits and closes the last block: nothing more will come.
+    /// Writes all queued pieces and closes the last block: the stream ends.
     fn flush(&mut self, out: &mut Vec<u8>) {
         while !self.waiting.is_empty() {
             self.write_next(out);
@@ -255,7 +255,7 @@ impl Encoder {
         }
     }
 
-    /// Closes what is open and begins a block.
+    /// Closes the open block and starts another one.
     fn begin(&mut self, block: &Value, out: &mut Vec<u8>) {
         self.start(out);
         self.close(out);
@@ -282,8 +282,7 @@ impl Encoder {
         }
     }
 
-    /// Ends the thinking: with the mark, which shows whoever gets it back that it was not
-    /// Anthropic that thought so.
+    /// Ends the thinking with the mark, which shows later that the thought is not Anthropic's.
     fn sign(&mut self, signature: Option<&str>, out: &mut Vec<u8>) {
         self.open = None;
         self.delta(&json!({"type": "signature_delta", "signature": mark(signature)}), out);
@@ -319,7 +318,7 @@ impl Encoder {
             return;
         }
         self.stage = Stage::Told;
-        // Without a reason from the upstream none is made up, but for calls, which a client must run.
+        // If the upstream gave no reason, none is invented, except for calls, which a client must run.
         let (reason, stop_sequence) = match self.finish.take() {
             Some((finish, stop_sequence)) => (Some(stop_reason(finish, self.calls, self.refused)), stop_sequence),
             None => (self.calls.then_some("tool_use"), None),
@@ -349,13 +348,12 @@ impl BlockPiece {
     }
 }
 
-/// Whether a call's arguments are complete, after which only white space could come.
+/// Whether a call's arguments are complete, so that only white space could follow.
 fn is_whole(arguments: &str) -> bool {
     arguments.trim_end().ends_with('}') && serde_json::from_str::<serde::de::IgnoredAny>(arguments).is_ok()
 }
 
-/// An error with a type that Anthropic's SDKs know: the upstream's own if it is one, else the one
-/// of its status.
+/// An error with a type that Anthropic's SDKs know: the upstream's own if it is one, else the one for its status.
 fn error_body(error: &StreamError) -> Value {
     let kind = match error.kind.as_str() {
         known @ ("invalid_request_error"

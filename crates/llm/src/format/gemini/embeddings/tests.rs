@@ -131,7 +131,7 @@ fn tells_answers_both_ways() {
     assert_eq!(openai_answer_to_gemini(&floats, true).unwrap(), gemini);
 
     let packed = gemini_answer_to_openai(&gemini, Encoding::Base64, "g").unwrap();
-    // 0.5 is 0x3f000000 and -2 is 0xc0000000, least byte first.
+    // 0.5 is 0x3f000000 and -2 is 0xc0000000, little-endian.
     assert_eq!(packed["data"][0]["embedding"], json!(STANDARD.encode([0, 0, 0, 0x3f, 0, 0, 0, 0xc0])));
     let unpacked = openai_answer_to_gemini(&packed, true).unwrap();
     assert_eq!(unpacked["embeddings"][0]["values"], json!([0.5, -2.0]));

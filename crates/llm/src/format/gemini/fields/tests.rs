@@ -6,7 +6,7 @@ use crate::format::gemini;
 use crate::registry::fit;
 use crate::{Format, RequestError};
 
-/// A request that has what must stand around the field at `path`, but not the field.
+/// A request with the required surroundings of the field at `path`, but without the field.
 fn surroundings(path: &str) -> Map<String, Value> {
     let after = |prefix: &str| path.starts_with(prefix);
     let part = if after("contents[].parts[].inlineData.") {
@@ -62,7 +62,7 @@ fn every_row_holds_in_both_spellings() {
     for field in FIELDS {
         let sample: Value = serde_json::from_str(field.sample).unwrap();
         let mut spellings = vec![field.path.to_owned()];
-        // A snake-case sibling of a camel-case base would be a second field; leaves alone are respelt.
+        // A snake-case sibling of a camel-case field would be a second field, so only leaves are respelt.
         let leaf = field.path.rsplit('.').next().unwrap();
         let snake = snake_case(leaf);
         if snake != leaf && surroundings(field.path).get(leaf).is_none() {

@@ -9,7 +9,7 @@ use crate::chat::mark::{is_marked, unmark};
 use crate::chat::{ChatRequest, Media, MediaSource, Message, Part, Role, Thought, ToolCall, ToolResult};
 use crate::format::gemini::reader::{FieldReader, invalid, wrong};
 
-/// What a part can be; a part is one of them.
+/// The kinds of a part; a part has exactly one.
 const KINDS: [&str; 5] = ["text", "inlineData", "fileData", "functionCall", "functionResponse"];
 
 pub(super) fn decode(reader: &mut FieldReader<'_>, request: &mut ChatRequest) -> Result<(), RequestError> {
@@ -28,7 +28,7 @@ pub(super) fn decode(reader: &mut FieldReader<'_>, request: &mut ChatRequest) ->
         let mut content = FieldReader::of(&path, content)?;
         let role = match content.string("role")?.unwrap_or_default() {
             "model" => Role::Assistant,
-            // Functions answered under a role of their own in the first version of the API.
+            // In the first version of the API, functions answered with a role of their own.
             "" | "user" | "function" => Role::User,
             other => return Err(invalid(&format!("{path}.role"), format!("{other:?} is neither user nor model"))),
         };
@@ -44,7 +44,7 @@ pub(super) fn decode(reader: &mut FieldReader<'_>, request: &mut ChatRequest) ->
     Ok(())
 }
 
-/// Adds a part. A thought that was streamed comes back in pieces, its signature on the last.
+/// Adds a part. A thought that was streamed is returned in pieces, with its signature on the last.
 fn push(part: Part, parts: &mut Vec<Part>) {
     match (parts.last_mut(), part) {
         (
@@ -86,8 +86,8 @@ fn read_part(
     let thought = part.boolean("thought")? == Some(true);
     let read = if let Some(text) = part.string("text")? {
         if thought {
-            // Only a marked one can be of use: this request goes to another dialect, and Gemini's own
-            // signature of a thought is good for Gemini alone.
+            // Only a marked signature is useful: this request goes to another dialect, and only Gemini can verify its
+            // own signatures.
             let signature = signature.filter(|signature| is_marked(signature)).and_then(|marked| unmark(&marked));
             Some(Part::Thinking(Thought { text: Some(text.to_owned()), signature, redacted: None }))
         } else {
@@ -116,12 +116,12 @@ fn read_media(part: &mut FieldReader<'_>, fields: &mut Vec<String>) -> Result<Op
         let filename = blob.string("displayName")?.map(str::to_owned);
         let path = blob.path(field);
         let Some(data) = blob.string(field)? else { return Err(invalid(&path, "is missing")) };
-        // The hub knows pictures and PDF.
+        // The conversation type has only images and PDF.
         let foreign = |name: &&str| !name.starts_with("image/") && *name != "application/pdf";
         if let Some(other) = media_type.as_deref().filter(foreign) {
             blob.report_value("mimeType", other, fields);
         }
-        // A file that was uploaded to Google: nobody else can fetch it.
+        // A file that was uploaded to Google can't be fetched by others.
         if kind == "fileData" && data.starts_with("https://generativelanguage.googleapis.com/") {
             blob.report_value(field, "files/", fields);
         }
@@ -135,7 +135,7 @@ fn read_media(part: &mut FieldReader<'_>, fields: &mut Vec<String>) -> Result<Op
     Ok(None)
 }
 
-/// Google takes both alphabets of Base64, padded or not; others take the standard one.
+/// Google accepts both alphabets of Base64, padded or not; others accept the standard one.
 fn standard_base64(data: &str) -> String {
     let mut out: String = data
         .chars()
@@ -151,15 +151,15 @@ fn standard_base64(data: &str) -> String {
     out
 }
 
-/// The calls of a conversation, so that results find theirs: by id, else by name in order.
+/// The calls of a conversation, to match results with calls: by id, else by name in order.
 #[derive(Debug, Default)]
 struct CallHistory {
-    /// All calls in order, id and name, until their result came.
+    /// All calls in order, id and name, until their result was read.
     open: Vec<Option<(String, String)>>,
-    /// Places there, by id and by name.
+    /// Indexes of `open`, by id and by name.
     by_id: HashMap<String, VecDeque<usize>>,
     by_name: HashMap<String, VecDeque<usize>>,
-    /// Before this one all have their results.
+    /// All calls before this index have results.
     answered: usize,
     seen: HashSet<String>,
     made: usize,
@@ -221,7 +221,7 @@ impl CallHistory {
         Ok(read)
     }
 
-    /// The first call that this is the result of, taken off those that are open.
+    /// The first open call that this result belongs to. It is removed from the open ones.
     fn close(&mut self, id: Option<&str>, name: Option<&str>) -> Option<(String, String)> {
         let places = match (id, name) {
             (Some(id), _) => self.by_id.get_mut(id)?,
@@ -258,8 +258,8 @@ impl CallHistory {
     }
 }
 
-/// A function's response as text: Google's keys for a plain outcome are taken off, any other object
-/// is its JSON. The second value tells whether it is an error.
+/// A function's response as text: Google's keys for a plain result are unwrapped, any other object becomes its JSON.
+/// The second value is whether it is an error.
 fn result_text(response: &Map<String, Value>) -> (String, bool) {
     let mut entries = response.iter();
     if let (Some((key, value)), None) = (entries.next(), entries.next()) {

@@ -1,4 +1,4 @@
-//! From Gemini's request to the hub's.
+//! Decodes Gemini's request.
 
 use std::collections::HashSet;
 
@@ -8,10 +8,10 @@ use crate::chat::{ChatRequest, JsonObject, OutputFormat, Tool, ToolChoice};
 use crate::format::gemini::reader::{FieldReader, invalid};
 use crate::format::gemini::schema::to_json_schema;
 
-/// Reads a request. The model stands in the path, so `model` and `stream` stay empty.
+/// Decodes a request. The path contains the model, so `model` and `stream` stay empty.
 ///
 /// # Errors
-/// [`RequestError::Invalid`] with the camelCase path of a field that has the wrong shape.
+/// [`RequestError::Invalid`] with the camelCase path of a field with the wrong shape.
 pub fn decode(body: &JsonObject) -> Result<ChatRequest, RequestError> {
     let mut reader = FieldReader::new("", body)?;
     let mut request = ChatRequest::default();
@@ -41,7 +41,7 @@ fn read_tool(mut tool: FieldReader<'_>, request: &mut ChatRequest) -> Result<(),
         };
         let description = function.string("description")?.map(str::to_owned);
         let parameters = schema(&mut function, "parameters", "parametersJsonSchema")?;
-        // Functions block unless the caller says otherwise.
+        // Functions block by default.
         if function.has("behavior") {
             let behavior = function.string("behavior")?.unwrap_or_default();
             if !matches!(behavior.to_ascii_uppercase().as_str(), "BLOCKING" | "UNSPECIFIED") {
@@ -55,7 +55,7 @@ fn read_tool(mut tool: FieldReader<'_>, request: &mut ChatRequest) -> Result<(),
     Ok(())
 }
 
-/// One of two fields that hold a schema: Gemini's own kind, or JSON Schema.
+/// One of two fields with a schema: Gemini's own type, or JSON Schema.
 fn schema(
     reader: &mut FieldReader<'_>,
     own: &str,
@@ -75,13 +75,13 @@ fn schema(
 fn read_tool_config(mut config: FieldReader<'_>, request: &mut ChatRequest) -> Result<(), RequestError> {
     if let Some(mut calling) = config.object("functionCallingConfig")? {
         let path = calling.path("mode");
-        // Google takes its enums in any case.
+        // Google's enums are not case-sensitive.
         let mode = calling.string("mode")?.map(str::to_ascii_uppercase);
         let mode = mode.as_deref();
         let allowed = calling.strings("allowedFunctionNames")?;
         request.tool_choice = match mode {
             None | Some("MODE_UNSPECIFIED" | "AUTO" | "VALIDATED") => {
-                // The model may call or not, but only these: the others need not be told of.
+                // The model may call only these functions, or none: the others are omitted.
                 if !allowed.is_empty() {
                     let allowed: HashSet<&str> = allowed.iter().map(String::as_str).collect();
                     request.tools.retain(|tool| allowed.contains(tool.name.as_str()));
@@ -105,7 +105,7 @@ fn read_tool_config(mut config: FieldReader<'_>, request: &mut ChatRequest) -> R
 }
 
 fn read_generation_config(mut config: FieldReader<'_>, request: &mut ChatRequest) -> Result<(), RequestError> {
-    // Read, and not carried by all: the table decides.
+    // Not carried to all dialects: the table decides.
     for name in ["topK", "seed", "presencePenalty", "frequencyPenalty"] {
         if config.has(name) {
             config.report(name, &mut request.fields);
@@ -121,7 +121,7 @@ fn read_generation_config(mut config: FieldReader<'_>, request: &mut ChatRequest
     let path = config.path("maxOutputTokens");
     if let Some(tokens) = config.integer("maxOutputTokens")? {
         let tokens = u64::try_from(tokens).map_err(|_| invalid(&path, "must not be negative"))?;
-        // Proto's zero: not set.
+        // Zero is unset in proto.
         request.max_output_tokens = Some(tokens).filter(|tokens| *tokens > 0);
     }
     if config.integer("candidateCount")?.is_some_and(|count| count > 1) {
@@ -158,7 +158,7 @@ fn read_output(config: &mut FieldReader<'_>, request: &mut ChatRequest) -> Resul
             let path = config.path("responseSchema");
             return Err(invalid(&path, "needs responseMimeType application/json"));
         }
-        // `text/x.enum`, and what Google may add.
+        // `text/x.enum`, and types that Google may add.
         (other, _) => config.report_value("responseMimeType", other, &mut request.fields),
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! From the hub's request to Gemini's.
+//! Encodes a request for Gemini.
 
 use std::collections::HashMap;
 
@@ -13,12 +13,12 @@ use crate::format::gemini::parts;
 use crate::provider::Target;
 use crate::{Dialect, EncodedRequest, RequestError};
 
-/// Stands for a signature on a call that Gemini did not make: Gemini 3 refuses the first call of a
-/// step without one, and documents this value for histories that come from other models.
+/// Replaces the signature of a call that Gemini did not make: Gemini 3 refuses the first call of a step without one,
+/// and documents this value for histories from other models.
 const NO_SIGNATURE: &str = "skip_thought_signature_validator";
 
-/// What the first call of a step is signed with that Gemini did not make, for the model named
-/// `model`: Gemini 3 wants it, those before do not know it.
+/// The signature for the first call of a step that Gemini did not make, for the model named `model`: Gemini 3 requires
+/// it, earlier models do not know it.
 pub(crate) fn stand_in(model: &str) -> Option<&'static str> {
     matches!(ModelGeneration::of(model), ModelGeneration::Levels { .. }).then_some(NO_SIGNATURE)
 }
@@ -26,13 +26,13 @@ pub(crate) fn stand_in(model: &str) -> Option<&'static str> {
 /// Gemini's limit on stop sequences.
 const MOST_STOPS: usize = 5;
 
-/// Writes a request with `most` tokens of output. `model` decides how thinking is written; it goes into the path, not the
-/// body.
+/// Encodes a request with at most `most` tokens of output. `model` determines how thinking is written; it is part of
+/// the path, not of the body.
 ///
 /// # Errors
-/// [`RequestError::Unsupported`] for what Gemini can't say: one call at a time, more than five stop
-/// sequences, a URL of unknown type, before Gemini 3 JSON output together with tools.
-/// [`RequestError::Invalid`] for a call in the history whose arguments are not a JSON object.
+/// [`RequestError::Unsupported`] for what Gemini can't express: one call at a time, more than five stop sequences, a
+/// URL of unknown type, before Gemini 3 JSON output together with tools. [`RequestError::Invalid`] for a call in the
+/// history whose arguments are not a JSON object.
 pub fn encode(request: &ChatRequest, target: &Target<'_>, most: Option<u64>) -> Result<EncodedRequest, RequestError> {
     let generation = ModelGeneration::of(target.model);
     let mut body = JsonObject::new();
@@ -52,7 +52,7 @@ pub fn encode(request: &ChatRequest, target: &Target<'_>, most: Option<u64>) -> 
         if let Some(choice) = &request.tool_choice {
             body.insert("toolConfig".to_owned(), json!({"functionCallingConfig": calling_config(choice)}));
         }
-        // Gemini holds calls to their schemas when it can, and can't promise it.
+        // Gemini follows the schemas of calls if it can, without a guarantee.
         if request.tools.iter().any(|tool| tool.strict == Some(true)) {
             left_out.push("strict".to_owned());
         }
@@ -75,7 +75,7 @@ fn declaration(tool: &Tool) -> Value {
     if let Some(description) = &tool.description {
         out.insert("description".to_owned(), json!(description));
     }
-    // Both the Gemini API and Vertex AI take JSON Schema here; the other field is OpenAPI.
+    // Both the Gemini API and Vertex AI accept JSON Schema here; the other field is OpenAPI.
     if let Some(parameters) = &tool.parameters {
         out.insert("parametersJsonSchema".to_owned(), parameters.clone());
     }
@@ -129,7 +129,7 @@ fn generation_config(
     }
     if let Some(thinking) = &request.thinking {
         let encoded = thinking::encode(thinking, generation, max_output_tokens);
-        // A model that does not think is as asked when thinking is off.
+        // A model that does not think already does what was asked if thinking is off.
         if encoded.is_none() && *thinking != crate::chat::Thinking::Off {
             left_out.push("thinking".to_owned());
         }
@@ -138,11 +138,11 @@ fn generation_config(
     Ok(config)
 }
 
-/// A turn being put together: its role, whether it answers calls, its parts.
+/// A turn under construction: its role, whether it answers calls, its parts.
 type WrittenTurn = (Role, bool, Vec<Value>);
 
-/// Writes the turns. Neighbours of one role become one, for Gemini wants the results of parallel
-/// calls in one turn; but results stay apart from what the user says besides.
+/// Encodes the turns. Consecutive turns of one role become one, because Gemini requires the results of parallel calls
+/// in one turn; but results stay separate from other user content.
 fn contents(
     request: &ChatRequest,
     generation: ModelGeneration,
@@ -159,8 +159,8 @@ fn contents(
         .collect();
     let mut turns: Vec<WrittenTurn> = Vec::new();
     for (at, message) in request.messages.iter().enumerate() {
-        // Only a turn of Gemini's own may bring thoughts back: it refuses signatures of others, and
-        // does not need the thoughts. A signed call shows whose the turn is.
+        // Thoughts may be returned only in Gemini's own turns: it refuses other signatures, and does not need the
+        // thoughts. A signed call shows that the turn is Gemini's.
         let own = message.parts.iter().any(|part| matches!(part, Part::ToolCall(call) if call.signature.is_some()));
         let mut first_call = true;
         for part in &message.parts {
@@ -205,7 +205,7 @@ fn add(turns: &mut Vec<WrittenTurn>, message: &Message, results: bool, added: Ve
 }
 
 fn call_part(call: &ToolCall, first: bool, generation: ModelGeneration, message: usize) -> Result<Value, RequestError> {
-    // Of parallel calls Gemini signs the first alone.
+    // Of parallel calls, Gemini signs only the first.
     let stand_in = (first && matches!(generation, ModelGeneration::Levels { .. })).then_some(NO_SIGNATURE);
     parts::encode_call(call, call.signature.as_deref().or(stand_in)).ok_or_else(|| RequestError::Invalid {
         path: format!("messages[{message}]"),
@@ -239,7 +239,7 @@ fn result_parts(
     response.insert("id".to_owned(), json!(result.id));
     response.insert("name".to_owned(), json!(name));
     response.insert("response".to_owned(), response_object(&texts.join("\n"), result.is_error));
-    // Gemini 3 takes pictures inside a response; before it they stand beside.
+    // Gemini 3 accepts images inside a response; for earlier models they are separate parts.
     if !media.is_empty() && matches!(generation, ModelGeneration::Levels { .. }) {
         response.insert("parts".to_owned(), Value::Array(std::mem::take(&mut media)));
     }
@@ -248,7 +248,7 @@ fn result_parts(
     Ok(())
 }
 
-/// A tool's text as the object that Gemini wants.
+/// A tool's text as the object that Gemini requires.
 fn response_object(text: &str, is_error: bool) -> Value {
     if is_error {
         return json!({"error": text});
@@ -267,14 +267,14 @@ fn media_part(media: &Media, left_out: &mut Vec<String>) -> Result<Value, Reques
         MediaSource::Url(url) => media_type_of(url),
         MediaSource::Base64(_) => None,
     });
-    // Gemini fetches public URLs itself, but must be told what they are.
+    // Gemini fetches public URLs itself, but needs their media type.
     match known {
         Some(media_type) => Ok(parts::encode_media(media, Some(media_type))),
         None => Err(unsupported("a picture or document whose media type is not known")),
     }
 }
 
-/// By the ending of a URL's path, for what Gemini reads.
+/// By the extension in a URL's path, for types that Gemini reads.
 fn media_type_of(url: &str) -> Option<&'static str> {
     let path = url.split(['?', '#']).next()?;
     let (_, ending) = path.rsplit('/').next()?.rsplit_once('.')?;

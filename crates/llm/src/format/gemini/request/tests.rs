@@ -9,7 +9,7 @@ use crate::chat::{
 use crate::provider::Target;
 use crate::{Dialect, EncodedRequest, Format, RequestError};
 
-/// Writes a request for the vendor of the format.
+/// Encodes a request for the vendor of the format.
 fn encode(request: &ChatRequest, model: &str, most: Option<u64>) -> Result<EncodedRequest, RequestError> {
     super::encode(request, &Target::vendor(Dialect::Gemini, model), most)
 }
@@ -18,7 +18,7 @@ fn object(value: Value) -> JsonObject {
     serde_json::from_value(value).unwrap()
 }
 
-/// A request with one turn and these fields besides.
+/// A request with one turn and these additional fields.
 fn with(fields: Value) -> JsonObject {
     let mut body = object(fields);
     body.entry("contents").or_insert_with(|| json!([{"parts": [{"text": "hi"}]}]));
@@ -262,7 +262,7 @@ fn tells_turns() {
         system: vec!["be".to_owned(), String::new(), "brief".to_owned()],
         messages: vec![
             user(vec![text("look"), picture(None, MediaSource::Url("https://example.com/a.JPG?x=1".to_owned()))]),
-            // Another provider's turn: its thought stays at home, its first call is vouched for.
+            // Another provider's turn: its thought is omitted, its first call gets the replacement signature.
             model(vec![
                 thought("anthropic's"),
                 text(""),

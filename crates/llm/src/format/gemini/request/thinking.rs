@@ -1,4 +1,4 @@
-//! `thinkingConfig`: Gemini 2.5 takes a budget of tokens, Gemini 3 a level.
+//! `thinkingConfig`: Gemini 2.5 has a budget of tokens, Gemini 3 a level.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use crate::chat::{Effort, Thinking};
 use crate::format::gemini::reader::{FieldReader, invalid};
 use crate::passthrough::scan::thinking::below;
 
-/// Reads `thinkingConfig`. A level goes before a budget, as Gemini 3 has it.
+/// Decodes `thinkingConfig`. A level overrides a budget, as in Gemini 3.
 pub(super) fn decode(mut config: FieldReader<'_>, fields: &mut Vec<String>) -> Result<Option<Thinking>, RequestError> {
     let path = config.path("thinkingBudget");
     let mut thinking = match config.integer("thinkingBudget")? {
@@ -32,14 +32,14 @@ pub(super) fn decode(mut config: FieldReader<'_>, fields: &mut Vec<String>) -> R
     Ok(thinking)
 }
 
-/// What a model's name says of how it thinks.
+/// How a model thinks, derived from its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ModelGeneration {
-    /// Does not think, or nothing is known of it.
+    /// Does not think, or is unknown.
     Other,
-    /// Gemini 2.5. The Pro can't stop thinking.
+    /// Gemini 2.5. For Pro, thinking can't be turned off.
     Budgets { pro: bool },
-    /// Gemini 3 and later. `first_pro` knows `LOW` and `HIGH` alone.
+    /// Gemini 3 and later. `first_pro` knows only `LOW` and `HIGH`.
     Levels { pro: bool, first_pro: bool },
 }
 
@@ -62,16 +62,16 @@ impl ModelGeneration {
     }
 }
 
-/// Writes `thinkingConfig` for a model. `None` where it has no such thing.
+/// Encodes `thinkingConfig` for a model; `None` if it has none.
 ///
-/// Thoughts are asked for whenever thinking is: callers of other dialects expect to see them. They count against the `cap`
-/// on output, so a budget is below it.
+/// Thoughts are requested whenever thinking is: callers of other dialects expect to see them. They count against the
+/// `cap` of output, so a budget is below it.
 pub(super) fn encode(thinking: &Thinking, generation: ModelGeneration, cap: Option<u64>) -> Option<Value> {
     match generation {
         ModelGeneration::Other => None,
         ModelGeneration::Budgets { pro } => Some(match thinking {
             Thinking::Adaptive => json!({"thinkingBudget": -1, "includeThoughts": true}),
-            // The least that the Pro takes.
+            // The lowest budget of Pro.
             Thinking::Off if pro => json!({"thinkingBudget": 128}),
             Thinking::Off => json!({"thinkingBudget": 0}),
             Thinking::Effort(effort) => budget(effort.tokens(), pro, cap),
@@ -90,7 +90,7 @@ pub(super) fn encode(thinking: &Thinking, generation: ModelGeneration, cap: Opti
                 Effort::Low => "LOW",
                 Effort::Medium if first_pro => "HIGH",
                 Effort::Medium => "MEDIUM",
-                // Google lists XHIGH but no model of the Gemini API is documented to take it.
+                // Google lists XHIGH, but no model of the Gemini API is documented to accept it.
                 Effort::High | Effort::XHigh => "HIGH",
             };
             Some(match thinking {
@@ -101,8 +101,8 @@ pub(super) fn encode(thinking: &Thinking, generation: ModelGeneration, cap: Opti
     }
 }
 
-/// Within what both Flash and Flash-Lite take, or what the Pro takes, and below the cap. Where that leaves none, Flash does
-/// not think, and the Pro no more than it must.
+/// A budget in the range of both Flash and Flash-Lite, or of Pro, and below the cap. If that leaves none, Flash does
+/// not think, and Pro uses its minimum.
 fn budget(tokens: u64, pro: bool, cap: Option<u64>) -> Value {
     let (least, most) = if pro { (128, 32_768) } else { (512, 24_576) };
     let tokens = tokens.clamp(least, most);

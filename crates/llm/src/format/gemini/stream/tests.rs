@@ -165,7 +165,7 @@ fn objects(bytes: &[u8]) -> Vec<Value> {
         .collect()
 }
 
-/// Two parallel calls whose arguments come interleaved, after thinking and text.
+/// Two parallel calls with interleaved arguments, after thinking and text.
 fn conversation() -> Vec<ChatEvent> {
     let arguments = |index, fragment: &str| ChatEvent::ToolArguments { index, fragment: fragment.to_owned() };
     vec![

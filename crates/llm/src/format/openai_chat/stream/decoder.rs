@@ -1,4 +1,4 @@
-//! Reads the streams of OpenAI and of those who follow it, each a little differently.
+//! Decodes streams of OpenAI and of compatible providers, each of which differs a little.
 
 use serde_json::Value;
 
@@ -9,15 +9,15 @@ use crate::framing;
 use crate::tokens::usage::Usage;
 use crate::{Dialect, Malformed};
 
-/// Reads a stream, event by event.
+/// Decodes a stream, event by event.
 ///
-/// Tolerates what was seen: chunks without choices, usage on any chunk or on several, tool calls
-/// without an index or with one index for all, ids and names repeated, arguments as an object, a
-/// whole message where a delta is due, empty finish reasons, errors in the midst.
+/// Tolerates what providers are known to send: chunks without choices, usage on any chunk or on several, tool calls
+/// without an index or with one index for all, repeated ids and names, arguments as an object, a whole message instead
+/// of a delta, empty finish reasons, errors within the stream.
 #[derive(Debug, Default)]
 pub struct Decoder {
     started: bool,
-    /// A choice was seen: `[DONE]` ends an answer and not nothing.
+    /// Whether a choice was seen: without one, `[DONE]` ends no answer.
     answered: bool,
     content_seen: bool,
     finished: bool,
@@ -26,25 +26,25 @@ pub struct Decoder {
     calls: Vec<CallInProgress>,
 }
 
-/// A tool call on its way. It is passed on once its name is known.
+/// A tool call in progress. It is passed on when its name is known.
 #[derive(Debug, Default)]
 struct CallInProgress {
-    /// The index by which the upstream means it.
+    /// The upstream's index of the call.
     index: Option<u64>,
     id: String,
     name: String,
     signature: Option<String>,
     begun: bool,
-    /// Arguments that came before the name.
+    /// Arguments that arrived before the name.
     waiting: String,
 }
 
 impl Decoder {
-    /// Reads one event, adding what it says to `out`.
+    /// Decodes one event, and appends the result to `out`.
     ///
     /// # Errors
-    /// [`Malformed`] when its data are not a JSON object, a tool call ends without a name, or the
-    /// stream ends without an answer.
+    /// [`Malformed`] if its data is not a JSON object, a tool call ends without a name, or the stream ends without an
+    /// answer.
     pub fn push(&mut self, event: &framing::Event, out: &mut Vec<ChatEvent>) -> Result<(), Malformed> {
         let Some(data) = event.data() else { return Ok(()) };
         let data = data.trim();
@@ -74,14 +74,14 @@ impl Decoder {
 
     fn chunk(&mut self, chunk: &JsonObject, out: &mut Vec<ChatEvent>) -> Result<(), Malformed> {
         let choices = chunk.get("choices").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-        // One alternative: requests for several do not cross dialects.
+        // One alternative: requests for several are not translated.
         let choice = choices
             .iter()
             .filter_map(Value::as_object)
             .find(|choice| choice.get("index").and_then(Value::as_u64).unwrap_or(0) == 0);
         let usage = chunk.get("usage").or_else(|| choice.and_then(|choice| choice.get("usage")));
         let usage = usage::of(chunk, usage);
-        // Azure begins with a chunk that has neither, nor an id.
+        // Azure's first chunk has neither, nor an id.
         if choice.is_none() && usage.is_empty() {
             return Ok(());
         }
@@ -176,8 +176,8 @@ impl Decoder {
         }
     }
 
-    /// The call that a delta means, begun if it is a new one. An index alone does not tell: Gemini's
-    /// compatible endpoint sends none, or 0 for each of several calls. A new id with a name does.
+    /// The call that a delta belongs to, created if it is new. An index alone is not enough: Gemini's compatible
+    /// endpoint sends none, or 0 for each of several calls. A new id with a name means a new call.
     fn find(&mut self, index: Option<u64>, id: Option<&str>, named: bool) -> usize {
         let agrees = |call: &CallInProgress| index.is_none() || call.index.is_none() || call.index == index;
         let by_id = id.and_then(|id| self.calls.iter().rposition(|call| call.id == id && agrees(call)));
@@ -187,7 +187,7 @@ impl Decoder {
                 (None, Some(index)) => self.calls.iter().rposition(|call| call.index == Some(index)).filter(|at| {
                     !(named && id.is_some() && self.calls.get(*at).is_some_and(|call| !call.id.is_empty()))
                 }),
-                // Without both, a name begins a call, and a mere fragment goes on with the last.
+                // Without both, a name starts a call, and a fragment continues the last one.
                 (None, None) if named || id.is_some() => None,
                 (None, None) => self.calls.len().checked_sub(1),
             };
@@ -210,7 +210,7 @@ impl Decoder {
         Ok(())
     }
 
-    /// `[DONE]`: the upstream says that this is all, be it with an empty reason or none.
+    /// `[DONE]`: the upstream ends the answer, possibly with an empty reason or none.
     fn end(&mut self, out: &mut Vec<ChatEvent>) -> Result<(), Malformed> {
         if !self.answered {
             return Err(malformed("the stream ended without an answer"));

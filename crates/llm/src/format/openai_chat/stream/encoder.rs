@@ -1,4 +1,4 @@
-//! Writes streams that the clients of OpenAI survive.
+//! Encodes streams in a form that OpenAI's clients can handle.
 
 use std::collections::BTreeMap;
 
@@ -10,20 +10,20 @@ use crate::format::openai_chat::{answer, finish, usage};
 use crate::framing::sse;
 use crate::tokens::usage::Usage;
 
-/// Writes a stream, event by event.
+/// Encodes a stream, event by event.
 ///
-/// What clients trip over is kept to: each chunk has id, model and time; the first one the role; a
-/// tool call's index stands in each of its deltas, its id and name in the first alone; a stream with
-/// tool calls finishes with `tool_calls`; usage comes after the finish, in a chunk of its own.
+/// Follows the rules that clients depend on: each chunk has id, model and time; the first one has the role; each delta
+/// of a tool call has its index, and only the first has id and name; a stream with tool calls finishes with
+/// `tool_calls`; usage comes after the finish, in a chunk of its own.
 #[derive(Debug)]
 pub struct Encoder {
     answer: Answer,
     started: bool,
     finished: bool,
-    /// `[DONE]` or an error was written: there is nothing to say after it.
+    /// Whether `[DONE]` or an error was written: nothing may follow it.
     ended: bool,
     usage: Usage,
-    /// The calls begun, and whether each has got arguments.
+    /// The calls that were started, and whether each has arguments.
     calls: BTreeMap<usize, bool>,
 }
 
@@ -34,7 +34,7 @@ impl Encoder {
         Encoder { answer, started: false, finished: false, ended: false, usage, calls }
     }
 
-    /// Writes what `event` says.
+    /// Writes an event.
     pub fn push(&mut self, event: &ChatEvent, out: &mut Vec<u8>) {
         if self.ended {
             return;
@@ -46,7 +46,7 @@ impl Encoder {
             ChatEvent::Thinking(text) => self.delta("reasoning_content", json!(text), out),
             ChatEvent::Media(media) => self.delta("images", json!([answer::encode_image(media)]), out),
             ChatEvent::ToolCall { index, id, name, signature } => {
-                // A call told twice would be joined by LangChain to one of a doubled name.
+                // LangChain would join a repeated call to one with a doubled name.
                 if self.calls.contains_key(index) {
                     return;
                 }
@@ -64,7 +64,7 @@ impl Encoder {
                 sse::write(None, &error_body(error), out);
             }
             ChatEvent::End => self.end(out),
-            // OpenAI's clients have no place for what only a thought's own provider can read.
+            // OpenAI's clients have no field for data that only the thought's own provider can read.
             ChatEvent::ThinkingSignature(_) | ChatEvent::RedactedThinking(_) => {}
         }
     }
@@ -93,7 +93,7 @@ impl Encoder {
     }
 
     fn arguments(&mut self, index: usize, fragment: &str, out: &mut Vec<u8>) {
-        // Arguments of a call that never began have nowhere to go.
+        // Arguments of a call that never began are dropped.
         let Some(has_arguments) = self.calls.get_mut(&index) else { return };
         if fragment.is_empty() {
             return;
@@ -107,7 +107,7 @@ impl Encoder {
             return;
         }
         self.start(None, None, out);
-        // Clients parse the arguments, and no text at all is not JSON.
+        // Clients parse the arguments, and an empty text is not JSON.
         let bare: Vec<usize> = self.calls.iter().filter(|(_, has)| !**has).map(|(index, _)| *index).collect();
         for index in bare {
             self.arguments(index, "{}", out);
@@ -145,7 +145,7 @@ impl Encoder {
         let choice = json!([{"index": 0, "delta": delta, "logprobs": null, "finish_reason": finish}]);
         chunk.insert("choices".into(), choice);
         if self.answer.stream_usage {
-            // As OpenAI does where usage was asked for: null on each chunk but the last.
+            // As OpenAI does if usage was requested: null on each chunk but the last.
             chunk.insert("usage".into(), Value::Null);
         }
         sse::write(None, &Value::Object(chunk), out);
