@@ -1,4 +1,4 @@
-//! Anthropic's requests, as callers send them.
+//! Decoding of Anthropic requests from callers.
 #![allow(clippy::unwrap_used)] // The helpers here are tests too.
 
 use outrigger_llm::chat::{
@@ -12,7 +12,7 @@ use proptest::prelude::{BoxedStrategy, Just, Strategy, any, prop_oneof, proptest
 use proptest::sample::select;
 use serde_json::{Map, Number, Value, json};
 
-/// Writes a request for the vendor of the format.
+/// Encodes a request for the vendor of the format.
 fn encode(request: &ChatRequest, model: &str, most: Option<u64>) -> Result<EncodedRequest, RequestError> {
     request::encode(request, &Target::vendor(Dialect::Anthropic, model), most)
 }
@@ -182,7 +182,7 @@ fn pictures_and_documents_are_read() {
             vec![],
         ),
     ] {
-        // The second keeps the turn there where the block is not.
+        // The second block keeps the turn if the first is omitted.
         let read = read(&json!({"messages": [{"role": "user", "content": [block, {"type": "text", "text": "."}]}]}));
         let mut expected = parts;
         expected.push(text("."));
@@ -273,7 +273,7 @@ fn a_request_read_and_told_again_says_the_same() {
     assert!(again.left_out.is_empty());
 }
 
-/// JSON made of the words of this dialect, right and wrong.
+/// JSON made of names of this dialect, in right and wrong places.
 fn anything() -> BoxedStrategy<Value> {
     let words = [
         "type",

@@ -1,4 +1,4 @@
-//! Requests told to an Anthropic upstream.
+//! Encoding of requests for an Anthropic upstream.
 #![allow(clippy::unwrap_used)] // The helpers here are tests too.
 
 use outrigger_llm::chat::{
@@ -10,7 +10,7 @@ use outrigger_llm::provider::Target;
 use outrigger_llm::{Dialect, EncodedRequest, Format, RequestError, encode_request};
 use serde_json::{Number, Value, json};
 
-/// Writes a request for the vendor of the format.
+/// Encodes a request for the vendor of the format.
 fn encode(request: &ChatRequest, model: &str, most: Option<u64>) -> Result<EncodedRequest, RequestError> {
     request::encode(request, &Target::vendor(Dialect::Anthropic, model), most)
 }
@@ -52,7 +52,7 @@ fn tool(name: &str) -> Tool {
     Tool { name: name.into(), description: None, parameters: None, strict: None }
 }
 
-/// A request that says Hi, changed.
+/// A request with one turn, modified by `change`.
 fn request(change: impl FnOnce(&mut ChatRequest)) -> ChatRequest {
     let mut request = ChatRequest { messages: vec![message(Role::User, vec![text("Hi")])], ..ChatRequest::default() };
     change(&mut request);
@@ -141,7 +141,7 @@ fn what_a_model_has_outgrown_is_not_said_to_it() {
         r.thinking = Some(Thinking::Effort(Effort::High));
     });
     let none: &[&str] = &[];
-    // The request, the model, some keys of the body (null: not there), what is left out.
+    // The request, the model, some keys of the body (null: absent), what is omitted.
     for (request, model, expected, left_out) in [
         (request(|_| {}), "claude-3-haiku-20240307", json!({"max_tokens": 4096, "thinking": null}), none),
         (request(|_| {}), "claude-opus-4-1", json!({"max_tokens": 16384}), none),
@@ -272,7 +272,7 @@ fn no_more_is_asked_for_than_may_be() {
         (Some(300), None, Some(500), 300, None),
         (Some(800), None, Some(500), 500, None),
         (Some(800), None, None, 800, None),
-        // A budget stays below the cap, and a cap of the caller's is never raised for it.
+        // A budget stays below the limit, and a limit of the caller is never raised for it.
         (Some(1_000), Some(2_000), None, 1_000, None),
         (Some(1_025), Some(24_576), None, 1_025, Some(1_024)),
         (Some(2_000), Some(24_576), None, 2_000, Some(1_024)),
@@ -371,7 +371,7 @@ fn tools_are_told() {
             (&expected, left_out.into_iter().map(str::to_owned).collect())
         );
     }
-    // Calls of tools that are no longer declared.
+    // Calls of tools that are not declared any more.
     let request = request(|r| {
         r.messages.push(message(Role::Assistant, vec![call("a", "f")]));
         r.messages.push(message(Role::User, vec![result("a", vec![text("1")])]));

@@ -1,4 +1,4 @@
-//! Anthropic's streams, read and written.
+//! Decoding and encoding of Anthropic streams.
 #![allow(clippy::unwrap_used)] // The helpers here are tests too.
 
 use outrigger_llm::Answer;
@@ -20,7 +20,7 @@ fn read(events: &[Value]) -> Vec<ChatEvent> {
     out
 }
 
-/// The data of each event written, its name having been compared with its type.
+/// The data of each written event. Asserts that its name equals its type.
 fn written(events: &[ChatEvent]) -> Vec<Value> {
     let answer = Answer { id: "a".into(), model: "m".into(), ..Answer::default() };
     let mut encoder = Encoder::new(answer);
@@ -40,7 +40,7 @@ fn written(events: &[ChatEvent]) -> Vec<Value> {
         .collect()
 }
 
-/// What was written, in short: `0+text`, `0:Hi`, `0-`, and the names of the other events.
+/// The written events in short form: `0+text`, `0:Hi`, `0-`, and the names of other events.
 fn short(events: &[ChatEvent]) -> String {
     let tell = |event: &Value| {
         let index = &event["index"];
@@ -264,7 +264,7 @@ fn blocks_stand_one_after_another() {
 fn the_end_waits_for_reason_and_usage() {
     let spent = |output| ChatEvent::Usage(Usage { input: Some(3), output, ..Usage::default() });
     let served = ChatEvent::Usage(Usage { service: Some(ServiceTier::Flex), ..Usage::default() });
-    // The last figures are those of message_delta; the first ones those known before any content.
+    // The last numbers are those of message_delta; the first ones those known before any content.
     for (name, events, first, last) in [
         (
             "usage after the reason",
@@ -333,7 +333,7 @@ fn errors_are_told_with_a_type_that_the_sdks_know() {
     );
 }
 
-/// Three calls and some words, in pieces that come in any order but their own.
+/// Three calls and some text, in pieces that are interleaved but in order.
 fn interleaved() -> impl Strategy<Value = Vec<ChatEvent>> {
     let call_events = |index: usize| {
         vec(prop_oneof!["[a-z{}\\[\\]\": ]{0,4}"], 0..3).prop_map(move |values| {
@@ -352,7 +352,7 @@ fn interleaved() -> impl Strategy<Value = Vec<ChatEvent>> {
         let mut order = order.into_iter().cycle();
         while sources.iter().any(|source| !source.is_empty()) {
             let pick = usize::from(order.next().unwrap()) % 4;
-            // A call's turn comes as it may; with nothing left of one, the next in order.
+            // A random source; if it is empty, the next one.
             let source = (0..4).map(|step| (pick + step) % 4).find(|at| !sources[*at].is_empty()).unwrap();
             events.extend(sources[source].pop_front());
         }
@@ -360,7 +360,7 @@ fn interleaved() -> impl Strategy<Value = Vec<ChatEvent>> {
     })
 }
 
-/// What each call's arguments come to, by its id, and all text and all thinking.
+/// The joined arguments of each call by its id, and all text and all thinking.
 fn summed(events: &[ChatEvent]) -> (std::collections::BTreeMap<String, String>, String, String) {
     let (mut ids, mut calls) = (std::collections::HashMap::new(), std::collections::BTreeMap::new());
     let (mut said, mut thought) = (String::new(), String::new());

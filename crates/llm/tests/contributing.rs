@@ -1,4 +1,4 @@
-//! `CONTRIBUTING.md` says where things are added: its paths exist, and the diffs of its toys still fit this crate.
+//! The paths in `CONTRIBUTING.md` exist, and the diffs of its examples still apply to this crate.
 
 #![allow(clippy::unwrap_used, reason = "tests fail loudly")]
 
@@ -17,7 +17,7 @@ fn page() -> String {
 fn the_paths_of_this_crate_exist() {
     let page = page();
     let named = page.split('`').filter(|word| word.starts_with("crates/llm/"));
-    // What is in capitals or has a star stands for one of several.
+    // Words in capitals or with a star are placeholders.
     let plain = |word: &&str| !word.contains(['*', ' ', '\n']) && !word.contains("NAME") && !word.contains("FORMAT");
     let paths: Vec<&str> = named.filter(plain).collect();
     assert!(paths.len() > 10, "{paths:?}");
@@ -26,7 +26,7 @@ fn the_paths_of_this_crate_exist() {
     }
 }
 
-/// The hunks of a diff: a file, and the lines that must stand in it one behind the other.
+/// The hunks of a diff: a file, and the lines that must follow each other in it.
 fn hunks(diff: &str) -> Vec<(String, Vec<String>)> {
     let mut hunks: Vec<(String, Vec<String>)> = Vec::new();
     for line in diff.lines().filter(|line| !line.starts_with('+')) {

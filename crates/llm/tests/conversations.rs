@@ -1,5 +1,5 @@
-//! Conversations whose provider changes at each turn, for callers of each dialect: what reaches an
-//! upstream is what that upstream would take.
+//! Conversations whose provider changes at each turn, for callers of each dialect: each upstream gets only what it
+//! would accept.
 #![allow(clippy::unwrap_used)] // The helpers here are tests too.
 
 use std::collections::HashSet;
@@ -21,7 +21,7 @@ fn model(dialect: Dialect) -> &'static str {
     }
 }
 
-/// What an upstream answers in turn `n`: it thinks, in its own way, and calls a tool.
+/// An upstream's answer in turn `n`: thinking, in its own form, and a tool call.
 fn answer(upstream: Dialect, n: usize) -> Value {
     match upstream {
         OpenAi => json!({"id": format!("chatcmpl-{n}"), "model": "gpt-5", "choices": [{
@@ -52,11 +52,11 @@ fn gemini_signature(n: usize) -> String {
     STANDARD.encode(format!("gemini {n} {}", "?>".repeat(90)))
 }
 
-/// A client: what it sends, turn by turn, knowing nothing of the gateway.
+/// A client: what it sends, turn by turn, without knowledge of the gateway.
 struct Client {
     dialect: Dialect,
     body: Value,
-    /// Keeps of an OpenAI message what OpenAI's schema has, as LangChain does; else all there is.
+    /// Whether it keeps only the fields of OpenAI's schema, as LangChain does.
     forgetful: bool,
 }
 
@@ -77,7 +77,7 @@ impl Client {
         Client { dialect, body, forgetful }
     }
 
-    /// Takes an answer into the conversation, and answers its call.
+    /// Adds an answer to the conversation, and answers its call.
     fn take(&mut self, answer: &Value) {
         match self.dialect {
             OpenAi => {
@@ -112,7 +112,7 @@ impl Client {
                 let mut content = answer["candidates"][0]["content"].clone();
                 let mut called = Value::Null;
                 for part in content["parts"].as_array_mut().unwrap() {
-                    // Google's SDK holds signatures as bytes, and writes them in the other alphabet.
+                    // Google's SDK stores signatures as bytes, and writes them in the other alphabet.
                     if let Some(signature) = part.get_mut("thoughtSignature") {
                         *signature = json!(URL_SAFE.encode(STANDARD.decode(signature.as_str().unwrap()).unwrap()));
                     }
@@ -130,7 +130,7 @@ impl Client {
     }
 }
 
-/// What the gateway sends to an upstream for a client's body.
+/// The gateway's request to an upstream for a client's body.
 fn sent(caller: Dialect, body: &Value, upstream: Dialect) -> Value {
     let bytes = body.to_string().into_bytes();
     if caller == upstream {
@@ -143,7 +143,7 @@ fn sent(caller: Dialect, body: &Value, upstream: Dialect) -> Value {
     Value::Object(encode_request(caller.format(), &request, &target, None).unwrap().body)
 }
 
-/// Checks a body as its provider would. `turns`: who answered so far.
+/// Checks a body as its provider would. `turns`: which providers answered so far.
 fn check(upstream: Dialect, body: &Value, turns: &[Dialect], case: &str) {
     let text = body.to_string();
     assert!(!text.contains(mark::MARK), "a mark reaches {upstream} {case}: {text}");
@@ -182,7 +182,7 @@ fn check(upstream: Dialect, body: &Value, turns: &[Dialect], case: &str) {
                     _ => {}
                 }
             }
-            // A budget for thinking wants it at the beginning of the turn in hand.
+            // A thinking budget requires thinking at the beginning of the current turn.
             if body["thinking"]["type"] == "enabled" && !turns.is_empty() {
                 let messages = body["messages"].as_array().unwrap();
                 assert_eq!(messages[messages.len() - 2]["content"][0]["type"], "thinking", "{case}: {text}");
@@ -237,7 +237,7 @@ fn three_turns_whose_provider_changes_at_each() {
     }
 }
 
-/// Anthropic's signed thinking goes back to Anthropic, through whatever can keep it.
+/// Anthropic's signed thinking returns to Anthropic, through every dialect that can keep it.
 #[test]
 fn thinking_finds_its_way_back() {
     for (caller, comes_back) in [(OpenAi, false), (Anthropic, true), (Gemini, true)] {

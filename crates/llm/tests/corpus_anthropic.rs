@@ -1,5 +1,5 @@
-//! Recorded exchanges with Anthropic, read whole: none may be misread. They are not part of this
-//! repository; `OUTRIGGER_CORPUS` names the folder that holds `recorded.jsonl.gz`.
+//! Recorded exchanges with Anthropic: all must be decoded correctly. They are not part of this repository;
+//! `OUTRIGGER_CORPUS` is the folder that contains `recorded.jsonl.gz`.
 #![allow(clippy::unwrap_used, clippy::print_stderr)] // The helpers here are tests too.
 
 use std::fs::File;
@@ -15,7 +15,7 @@ use outrigger_llm::tokens::usage::ServiceTier;
 use outrigger_llm::{Answer, RequestError};
 use serde_json::Value;
 
-/// The exchanges of the messages API, or nothing where there is no corpus.
+/// The exchanges of the messages API; `None` without a corpus.
 fn recorded() -> Option<Vec<Value>> {
     let Some(folder) = std::env::var_os("OUTRIGGER_CORPUS") else {
         eprintln!("skipped: OUTRIGGER_CORPUS is not set");
@@ -62,7 +62,7 @@ fn read(stream: &str, place: &str) -> Vec<ChatEvent> {
     events
 }
 
-/// The answer that a stream amounts to. Text in one piece, as blocks of one kind in a row become one.
+/// The complete answer of a stream. Text is joined, because consecutive blocks of one kind become one.
 fn whole(events: &[ChatEvent]) -> ChatResponse {
     let mut answer = ChatResponse::default();
     for event in events {
@@ -107,7 +107,7 @@ fn whole(events: &[ChatEvent]) -> ChatResponse {
     answer
 }
 
-/// An answer without the marks that callers get.
+/// An answer without the marks for callers.
 fn unmarked(mut response: ChatResponse) -> ChatResponse {
     for part in &mut response.parts {
         match part {
@@ -132,7 +132,7 @@ fn recorded_answers_are_read_and_told_again_unchanged() {
         let place = place(&exchange);
         let answer = response::decode(&serde_json::from_str(body(&exchange)).unwrap());
         let mut answer = answer.unwrap_or_else(|error| panic!("{place}: {error}"));
-        // An answer that was translated does not say how it was served: the words differ.
+        // A translated answer does not report the service tier, because the names differ.
         assert!(answer.usage.service.take().is_none_or(|service| service == ServiceTier::Default), "{place}");
         assert!(answer.finish.is_some() && answer.usage.output.is_some(), "{place}");
         let told = response::encode(&answer, &Answer::default());
@@ -171,7 +171,7 @@ fn recorded_streams_are_read_and_told_again_unchanged() {
         input += answer.usage.input.unwrap();
         output += answer.usage.output.unwrap();
     }
-    // Added up by other means from what each stream's `message_delta` says.
+    // Computed separately from each stream's `message_delta`.
     assert_eq!((seen, input, output, calls), (13, 16259, 1429, 4));
 }
 

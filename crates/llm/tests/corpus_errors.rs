@@ -1,4 +1,4 @@
-//! Every recorded error answer means what it should.
+//! Every recorded error answer has the right class.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use outrigger_llm::errors::classify::{Class, classify};
 
 mod recorded;
 
-/// By provider, status and a piece of the answer's words: the class, and how often it was recorded.
+/// By provider, status and a part of the message: the class, and how often it was recorded.
 const EXPECTED: &[(&str, u16, &str, Class, usize)] = &[
     ("anthropic", 400, "prompt is too long", Class::ContextTooLong, 1),
     ("anthropic", 401, "invalid x-api-key", Class::Credential, 1),
@@ -77,7 +77,7 @@ fn every_recorded_error_has_its_class() {
     }
 }
 
-/// Google's errors that are not simply the caller's.
+/// Google's errors that are not the caller's.
 const GOOGLE: &[(&str, Class)] = &[
     ("api-key", Class::Credential),
     ("api-not-enabled", Class::Credential),

@@ -1,8 +1,8 @@
-//! Every recorded exchange of the Gemini API and Vertex AI, and Firebase's odd cases.
+//! Every recorded exchange of the Gemini API and Vertex AI, and unusual cases from Firebase.
 //!
-//! They are read where `OUTRIGGER_CORPUS` points; unset, nothing is tried and a line says so.
+//! They are read from `OUTRIGGER_CORPUS`; if it is unset, nothing is tested and a line says so.
 
-// A test may fail loudly, and says when it was skipped.
+// Tests may panic, and print a line if they are skipped.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -49,7 +49,7 @@ fn decode_stream(body: &str) -> Result<Vec<ChatEvent>, String> {
     Ok(out)
 }
 
-/// What a stream told in the end: pieces joined, the last usage, the finish.
+/// The content of a stream: joined pieces, the last usage, the finish.
 fn gathered(events: &[ChatEvent]) -> Vec<ChatEvent> {
     let mut out: Vec<ChatEvent> = Vec::new();
     let mut usage = outrigger_llm::tokens::usage::Usage::default();
@@ -76,7 +76,7 @@ fn gathered(events: &[ChatEvent]) -> Vec<ChatEvent> {
     out
 }
 
-/// An answer without the marks that callers get.
+/// An answer without the marks for callers.
 fn unmarked(mut response: ChatResponse) -> ChatResponse {
     for part in &mut response.parts {
         match part {
@@ -109,11 +109,11 @@ fn assert_stream_survives(name: &str, events: &[ChatEvent]) {
     let again = decode_stream(&String::from_utf8(bytes).unwrap()).unwrap_or_else(|error| panic!("{name}: {error}"));
     let mut expected = gathered(events);
     if events.iter().any(|event| matches!(event, ChatEvent::Error(_))) {
-        // An error ends the stream without a last chunk, which is where usage would stand.
+        // An error ends the stream without a last chunk, which would contain the usage.
         expected.pop();
         expected.push(ChatEvent::Usage(outrigger_llm::tokens::usage::Usage::default()));
     }
-    // How it was served is another provider's matter.
+    // The service tier is not translated.
     if let Some(ChatEvent::Usage(usage)) = expected.last_mut() {
         usage.service = None;
     }
@@ -147,7 +147,7 @@ fn recorded_exchanges_are_read() {
         match gemini::request::decode(&request) {
             Ok(request) => {
                 requests += 1;
-                // What was told to Gemini once can be told again; the model is any that takes all.
+                // A request that was encoded for Gemini can be encoded again; the model is any that accepts all of it.
                 match gemini::request::encode(&request, &Target::vendor(Dialect::Gemini, "gemini-3-flash"), None) {
                     Ok(told) => {
                         let again = gemini::request::decode(&told.body);
@@ -196,7 +196,7 @@ fn recorded_embeddings_cross_and_come_back() {
                 assert_eq!(count(&Value::Object(again.body)), count(&row["req"]), "{}", row["file"]);
                 crossed += 1;
             }
-            // OpenAI embeds no pictures.
+            // OpenAI has no embeddings of images.
             Err(error) => assert!(error.to_string().contains("parts[].inlineData"), "{}: {error}", row["file"]),
         }
         let answer: Value = serde_json::from_str(row["body"].as_str().unwrap()).unwrap();
@@ -212,7 +212,7 @@ fn recorded_embeddings_cross_and_come_back() {
     assert!(all > 5 && crossed > 2, "{all} {crossed}");
 }
 
-/// Bodies that are no answers, and why. A body that is not named here must be read.
+/// Bodies that are not answers, and why. All other bodies must be decoded.
 const NO_ANSWERS: &[(&str, &str)] = &[
     ("googleai/streaming-failure-image-rejected.txt", "no end"),
     ("googleai/unary-failure-api-key.json", "it is an error:"),
@@ -259,8 +259,8 @@ const NO_ANSWERS: &[(&str, &str)] = &[
     ("vertexai/unary-success-total-tokens.json", "it has no candidates"),
 ];
 
-/// Streams of the first Gemini models, which told a finish reason on every chunk. They are read up
-/// to the first: later models tell it once, and nothing else ends a stream.
+/// Streams of the first Gemini models, which sent a finish reason on every chunk. They are read up to the first: later
+/// models send it once, and nothing else ends a stream.
 const FINISHED_TWICE: &[&str] = &[
     "vertexai/streaming-failure-error-mid-stream.txt",
     "vertexai/streaming-failure-recitation-no-content.txt",

@@ -1,9 +1,9 @@
-//! Recorded exchanges of eight providers that speak the OpenAI dialect: each answer is read, told
-//! as OpenAI would, and read again to the same; each request is read.
+//! Recorded exchanges of eight providers with the OpenAI dialect: each answer is decoded, encoded in OpenAI's schema,
+//! and decoded to the same value; each request is decoded.
 //!
-//! Runs where `OUTRIGGER_CORPUS` names the folder that holds `recorded.jsonl.gz`.
+//! Runs if `OUTRIGGER_CORPUS` is the folder that contains `recorded.jsonl.gz`.
 
-// Clippy takes the helpers of an integration test for shipped code.
+// Clippy treats helpers of an integration test as shipped code.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 use std::collections::BTreeMap;
@@ -25,7 +25,7 @@ use serde_json::Value;
 const PROVIDERS: [&str; 8] =
     ["openai", "azure", "deepseek", "mistral", "ollama", "openrouter", "perplexity", "gpustack"];
 
-/// The chat exchanges, or `None` (and a line that says so) without a corpus.
+/// The chat exchanges; `None` (and a line that says so) without a corpus.
 fn exchanges() -> Option<Vec<Value>> {
     let Some(folder) = std::env::var_os("OUTRIGGER_CORPUS") else {
         println!("skipped: OUTRIGGER_CORPUS is not set");
@@ -77,7 +77,7 @@ fn read_stream(body: &str) -> Result<Vec<ChatEvent>, String> {
     Ok(told)
 }
 
-/// The whole answer that a stream tells.
+/// The complete answer of a stream.
 fn whole(events: &[ChatEvent]) -> ChatResponse {
     let mut response = ChatResponse::default();
     let (mut thinking, mut text, mut refusal) = (String::new(), String::new(), String::new());
@@ -119,7 +119,7 @@ fn whole(events: &[ChatEvent]) -> ChatResponse {
     response
 }
 
-/// What OpenAI's schema has words for. How an answer was served is not told either: it is another provider's matter.
+/// The usage that OpenAI's schema can express. The service tier is not translated.
 fn told_on(usage: Usage) -> Usage {
     Usage { image_input: None, image_output: None, milliseconds: None, service: None, ..usage }
 }
@@ -147,7 +147,7 @@ fn answers_are_read_and_told_without_loss() {
         let recorded = body["choices"][0]["message"]["tool_calls"].as_array().map_or(0, Vec::len);
         assert_eq!(calls, recorded, "{name}");
         assert_eq!(calls > 0, response.finish == Some(Finish::ToolCalls), "{name}");
-        // Mistral's prompt is without its audio.
+        // Mistral's prompt excludes its audio.
         let figure = |name: &str| body.pointer(name).and_then(Value::as_u64);
         let heard = figure("/usage/prompt_tokens_details/audio_tokens").filter(|_| provider(exchange) == "mistral");
         let prompt = figure("/usage/prompt_tokens").map(|text| text + heard.unwrap_or(0));
@@ -158,7 +158,7 @@ fn answers_are_read_and_told_without_loss() {
         assert_eq!(again, response, "{name}\n{body}\n{told}");
     }
     assert!(read > 250, "{read}");
-    // Cut short while thinking, and once a plain end after nothing.
+    // Truncated while thinking, and once a plain end without content.
     let said_nothing = [("openai said nothing, Some(Length)", 3), ("openrouter said nothing, Some(Stop)", 1)];
     assert_eq!(exceptions, expected(&said_nothing));
 }
@@ -205,7 +205,7 @@ fn streams_are_read_and_told_without_loss() {
         assert_eq!(again, answer, "{name}");
     }
     assert!(read > 60, "{read}");
-    // Cut short while thinking.
+    // Truncated while thinking.
     assert_eq!(exceptions, expected(&[("openai said nothing, Some(Length)", 1)]));
 }
 
@@ -238,19 +238,19 @@ fn requests_are_read_and_what_is_told_of_them_reads_the_same() {
                 let mut again = decode_request(Format::OpenAiChat, &encoded.body, model, stream).unwrap();
                 let mut expected = request.clone();
                 for request in [&mut again, &mut expected] {
-                    // What is left out on purpose: thoughts, hints, and switches for thinking in other words.
+                    // Omitted on purpose: thoughts, hints, and other names of thinking fields.
                     for message in &mut request.messages {
                         message.parts.retain(|part| !matches!(part, Part::Thinking(_)));
                     }
                     request.messages.retain(|message| !message.parts.is_empty());
                     request.fields.clear();
-                    // OpenAI wants schemas named, Perplexity doesn't.
+                    // OpenAI requires names of schemas, Perplexity doesn't.
                     if let OutputFormat::JsonSchema { name, .. } = &mut request.output {
                         name.get_or_insert_with(|| "response".to_owned());
                     }
                     (request.thinking, request.top_k, request.stream_usage) = (None, None, false);
                 }
-                // Pictures that a tool gave move into a message of the user's.
+                // Images of a tool move into a user message.
                 if !shown_by_tools {
                     assert_eq!(again, expected, "{name}");
                 }
@@ -261,6 +261,6 @@ fn requests_are_read_and_what_is_told_of_them_reads_the_same() {
     }
     assert!(told > 380, "{told}");
     assert_eq!(read, told);
-    // What OpenAI itself answered 400 to.
+    // OpenAI itself answered these with 400.
     assert_eq!(refused, expected(&[("messages: must not be empty", 1), ("messages[0].content: is required", 1)]));
 }

@@ -1,4 +1,4 @@
-//! Every recorded good answer and stream is seen as one, with the usage that a full reading tells.
+//! Every recorded successful answer and stream is recognized, with the usage that a full parse gives.
 #![allow(clippy::unwrap_used, reason = "tests fail loudly")]
 
 use std::collections::BTreeMap;
@@ -18,13 +18,13 @@ mod recorded;
 
 use recorded::Exchange;
 
-/// The summary of an answer of the operation of that name.
+/// The summary of an answer of the operation with this name.
 fn whole(dialect: Dialect, operation: &str, body: &[u8]) -> AnswerSummary {
     let row = TABLE.iter().find(|row| row.name == operation).unwrap();
     summarize(dialect, row.kind, body)
 }
 
-/// How it is spoken, if in one of our dialects.
+/// The dialect and operation, if it is one of our dialects.
 fn operation(exchange: &Exchange) -> Option<(Dialect, &'static str)> {
     Some(match (exchange.provider.as_str(), exchange.api.as_str()) {
         ("cohere", _) => return None,
@@ -49,7 +49,7 @@ fn good(recorded: &[Exchange]) -> impl Iterator<Item = (&Exchange, &str, Dialect
     })
 }
 
-/// Usage, read the long way: from a full parse, with figures added as each provider documents.
+/// Usage from a full parse, with numbers added as each provider documents.
 fn usage(dialect: Dialect, documents: &[Value]) -> Usage {
     let mut flat = Value::Object(serde_json::Map::new());
     for document in documents {
@@ -59,7 +59,7 @@ fn usage(dialect: Dialect, documents: &[Value]) -> Usage {
             document.pointer("/message/usage"),
             document.pointer("/response/usage"),
             document.pointer("/x_groq/usage"),
-            // OpenAI's service stands beside the usage.
+            // OpenAI's service tier is next to the usage.
             (dialect == Dialect::OpenAi).then_some(document),
             document.get("response"),
         ] {
@@ -74,7 +74,7 @@ fn usage(dialect: Dialect, documents: &[Value]) -> Usage {
         (None, None) => None,
         (first, second) => Some(first.unwrap_or(0) + second.unwrap_or(0)),
     };
-    // Mistral's prompt is without its audio, as the total tells.
+    // Mistral's prompt excludes its audio, as the total shows.
     let (prompt, heard) = (at("/prompt_tokens").or(at("/input_tokens")), at("/prompt_tokens_details/audio_tokens"));
     let all = plus(plus(prompt, heard), at("/completion_tokens"));
     let prompt = if all.is_some() && all == at("/total_tokens") { plus(prompt, heard) } else { prompt };
@@ -84,7 +84,7 @@ fn usage(dialect: Dialect, documents: &[Value]) -> Usage {
             cached_input: at("/prompt_tokens_details/cached_tokens")
                 .or(at("/input_tokens_details/cached_tokens"))
                 .or(at("/prompt_cache_hit_tokens"))
-                // Grok on Azure tells more than the whole.
+                // Grok on Azure reports more than the total.
                 .filter(|cached| prompt.is_some_and(|prompt| *cached <= prompt)),
             cache_write: at("/prompt_tokens_details/cache_write_tokens")
                 .or(at("/input_tokens_details/cache_write_tokens")),
@@ -130,7 +130,7 @@ fn usage(dialect: Dialect, documents: &[Value]) -> Usage {
     }
 }
 
-/// How much a stream said and what it used, by a full reading.
+/// The content and usage of a stream, by a full parse.
 fn told_across(dialect: Dialect, events: &[Event]) -> (u64, Usage) {
     let mut decoder = StreamDecoder::new(dialect.format());
     let mut told = Vec::new();
@@ -155,7 +155,7 @@ fn every_recorded_answer_is_one() {
         let place = format!("{} {} {}", exchange.provider, exchange.file, exchange.i);
         let seen = whole(dialect, operation, body.as_bytes());
         assert_eq!((&seen.malformed, &seen.error), (&None, &None), "{place}");
-        // Forbidden its tools, Claude ended its turn without a word: the only answers with nothing in them.
+        // When tools were forbidden, Claude ended its turn without content: the only empty answers.
         let silent = exchange.file.contains("haiku-4-5_respects_choice_none") && operation != "responses";
         assert_eq!(seen.empty, silent, "{place}");
         empty += usize::from(seen.empty);
@@ -214,15 +214,15 @@ fn every_recorded_stream_is_one() {
             terminal |= seen.terminal;
         }
         assert!(watch.finished() && !watch.empty(), "{place}: {watch:?}");
-        // This one thought until its tokens were gone, out of sight: its `length` explains it.
+        // This one used all its tokens for hidden thinking: its `length` explains it.
         assert_eq!(content, !exchange.file.ends_with("chat-streaming-detailed-usage.yaml"), "{place}");
-        // These end with a finish reason alone.
+        // These end with only a finish reason.
         assert!(terminal || ["perplexity", "gpustack"].contains(&exchange.provider.as_str()), "{place}");
         assert_eq!(watch.usage(), usage(dialect, &documents), "{place}");
         if !["responses", "completions"].contains(&operation) {
             let (said, across) = told_across(dialect, &events);
             assert_eq!(across, watch.usage(), "{place}: the same across dialects");
-            // Escaped letters are guessed at, and arguments that are no text count with their brackets.
+            // Escaped letters are estimated, and arguments that are not text count with their brackets.
             assert!(
                 watch.content_bytes().abs_diff(said) <= said / 20 + 40,
                 "{place}: {} for {said}",
@@ -242,7 +242,7 @@ fn every_recorded_stream_is_one() {
     assert!(counts.values().sum::<usize>() > 120, "{counts:?}");
 }
 
-/// What is content is decided on each event's own words, not on those before it.
+/// Whether an event has content is decided by the event itself, not by earlier ones.
 #[test]
 fn content_begins_where_a_full_reading_says() {
     let Some(recorded) = recorded::exchanges() else { return };
@@ -293,7 +293,7 @@ fn content_begins_where_a_full_reading_says() {
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Odd {
     Content,
-    /// Nothing in it, and that is explained.
+    /// Empty, with an explanation.
     Blocked,
     Empty,
     Cut,
@@ -301,7 +301,7 @@ enum Odd {
     Error,
 }
 
-/// Gemini's odd answers that are not simply content.
+/// Gemini's unusual answers that are not simply content.
 const ODD: &[(&str, Odd)] = &[
     ("googleai/streaming-failure-prompt-blocked-safety.txt", Odd::Blocked),
     ("vertexai/streaming-failure-prompt-blocked-safety.txt", Odd::Blocked),
@@ -310,7 +310,7 @@ const ODD: &[(&str, Odd)] = &[
     ("vertexai/streaming-failure-malformed-content.txt", Odd::Cut),
     ("vertexai/streaming-failure-invalid-json.txt", Odd::Malformed),
     ("vertexai/streaming-failure-error-mid-stream.txt", Odd::Error),
-    // It is what it says, but for its last event, which the file leaves out.
+    // As its name says, except for its last event, which the file omits.
     ("vertexai/streaming-success-quotes-escaped.txt", Odd::Cut),
     ("googleai/unary-failure-with-message-no-content.json", Odd::Empty),
     ("vertexai/unary-failure-empty-content.json", Odd::Empty),
@@ -319,7 +319,7 @@ const ODD: &[(&str, Odd)] = &[
     ("vertexai/unary-failure-invalid-response.json", Odd::Malformed),
 ];
 
-/// Answers under 200 whose names begin with `failure`: the rest of those are errors.
+/// Answers with status 200 whose names begin with `failure`: the others are errors.
 const ANSWERS: &[&str] =
     &["finish-reason", "prompt-blocked", "only-prompt-feedback", "unknown-enum", "recitation", "citations"];
 
@@ -329,7 +329,7 @@ fn gemini_s_odd_answers_are_seen_for_what_they_are() {
     let mut looked_at = 0;
     for (name, body) in &answers {
         let name = name.trim_start_matches("mock-responses/");
-        // Pictures and counts are other operations.
+        // Images and counts are other operations.
         let other = ["generate-images", "total-tokens", "billable-characters", "detailed-token", "schema/"];
         if other.iter().any(|other| name.contains(other)) {
             continue;

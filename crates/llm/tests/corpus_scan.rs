@@ -1,4 +1,4 @@
-//! What a scan refuses, no recorded client sends.
+//! No recorded client sends what a scan refuses.
 
 mod recorded;
 

@@ -1,8 +1,8 @@
-//! The estimate of a request's input, against what providers billed for recorded requests.
+//! The estimate of a request's input, compared with what providers billed for recorded requests.
 //!
-//! Runs where `OUTRIGGER_CORPUS` names the folder that holds `recorded.jsonl.gz`.
+//! Runs if `OUTRIGGER_CORPUS` is the folder that contains `recorded.jsonl.gz`.
 
-// Clippy takes the helpers of an integration test for shipped code.
+// Clippy treats helpers of an integration test as shipped code.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 use std::collections::BTreeMap;
@@ -24,7 +24,7 @@ fn estimate(dialect: Dialect, model: &str, body: &Value) -> TokenEstimate {
     RequestInput::read(dialect, body.to_string().as_bytes()).estimate(dialect, model)
 }
 
-/// Base64 of a picture's first bytes, with so many behind them.
+/// Base64 of an image's first bytes, padded to a size.
 fn png(width: u32, height: u32, bytes: usize) -> String {
     use base64::Engine;
     let mut picture = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".to_vec();
@@ -34,7 +34,7 @@ fn png(width: u32, height: u32, bytes: usize) -> String {
     base64::prelude::BASE64_STANDARD.encode(picture)
 }
 
-/// Where the gateway is asked for what was recorded; providers have it elsewhere.
+/// The gateway's paths for recorded requests; providers have other ones.
 const PATHS: [(&str, &str); 7] = [
     ("chat", "/v1/chat/completions"),
     ("completions", "/v1/completions"),
@@ -45,7 +45,7 @@ const PATHS: [(&str, &str); 7] = [
     ("streamGenerateContent", "/v1beta/models/m:streamGenerateContent"),
 ];
 
-/// RequestInput tokens that an answer tells of, cached ones included.
+/// The input tokens in an answer, including cached ones.
 fn billed(answer: &Value) -> Option<u64> {
     let usage =
         ["/usage", "/usageMetadata", "/response/usage", "/message/usage"].iter().find_map(|at| answer.pointer(at))?;
@@ -62,14 +62,14 @@ fn recorded_requests_are_rarely_estimated_too_low() {
     let Some(exchanges) = recorded::exchanges() else { return };
     let mut ratios: BTreeMap<String, Vec<f64>> = BTreeMap::new();
     for exchange in exchanges.into_iter().filter(|exchange| exchange.status == 200) {
-        // Cohere's chat is none of OpenAI's.
+        // Cohere's chat is not OpenAI's.
         let path = PATHS.iter().find(|(api, _)| *api == exchange.api).filter(|_| exchange.provider != "cohere");
         let Some(operation) = path.and_then(|(_, path)| find("POST", path)).map(|found| found.operation) else {
             continue;
         };
         let body = exchange.req.as_ref().map(Value::to_string).unwrap_or_default();
         let Ok(scanned) = scan(body.as_bytes()) else { continue };
-        // What nobody could tell from the body: what a provider's own tools read, and what it keeps.
+        // The body does not show what a provider's own tools read, and what it stores.
         if meter(operation, &scanned, body.as_bytes()) != Metered::Tokens || scanned.handle.is_some() {
             continue;
         }
@@ -119,10 +119,10 @@ fn pictures_are_counted_by_their_size_and_not_by_their_bytes() {
     assert_eq!(pictures(&large, "claude-opus-5"), 4_784);
     assert_eq!(pictures(&small, "gemini-2.5-flash"), 258 * 4);
     assert_eq!(pictures(&small, "google/gemini-3-pro"), 1_120);
-    // One that is somewhere else may be as large as there are.
+    // An image elsewhere may have the maximum size.
     assert_eq!(pictures("https://example.com/a.png", "gpt-4o"), pictures(&large, "gpt-4o"));
     assert_eq!(pictures("https://example.com/a.png", "gpt-4o-mini"), 2_833 + 8 * 5_667);
-    // Each counts.
+    // Each image counts.
     let two = json!({"messages": [{"content": [
         {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": png(300, 300, 400)}},
         {"type": "tool_result", "content": [{"type": "image", "source": {"type": "url", "url": "https://example.com"}}]},
@@ -144,20 +144,20 @@ fn documents_and_sound_are_counted_by_pages_and_seconds() {
     let mp3 = encode(b"ID3\x04", 40_000);
     let heard = estimate(Dialect::Gemini, "gemini-2.5-flash", &inline(&mp3));
     assert_eq!((heard.audio, heard.documents, heard.pictures), (320, 0, 0));
-    // Files that are somewhere else are counted once, whatever is told of them.
+    // Files elsewhere are counted once, however they are declared.
     let file = |file: Value| estimate(Dialect::Gemini, "m", &json!({"contents": [{"parts": [{"fileData": file}]}]}));
     assert!(file(json!({"fileUri": "gs://a/b"})).documents > 5_000);
     assert!(file(json!({"fileUri": "gs://a/b", "mimeType": "application/pdf"})).documents > 5_000);
     let picture = file(json!({"mime_type": "image/png", "file_uri": "gs://a/b"}));
     assert!(picture.pictures > 1_000 && picture.documents == 0);
     assert!(file(json!({"fileUri": "gs://a/b", "mimeType": "video/mp4"})).audio > 5_000);
-    // So is a document that is somewhere else, whatever comes after it.
+    // So is a document elsewhere, whatever follows it.
     let elsewhere = json!({"messages": [{"content": [
         {"type": "document", "source": {"type": "url", "url": "https://example.com/a.pdf"}},
         {"type": "text", "text": "What does it say?"},
     ]}]});
     assert_eq!(estimate(Dialect::Anthropic, "claude-haiku-4-5", &elsewhere).documents, 5 * 3_600);
-    // A document whose words stand there is its words.
+    // A document given as text counts as its text.
     let words = json!({"messages": [{"content": [
         {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "https://example.com says just these words."}},
     ]}]});
@@ -182,12 +182,12 @@ fn what_no_model_reads_costs_nothing_and_what_it_reads_does() {
     ] {
         assert!(with(key, value) > least + 600, "{key}");
     }
-    // What a tool gave is read as it stands, whatever it looks like.
+    // The result of a tool is read as raw text, whatever it looks like.
     let result = json!({"messages": [{"role": "tool", "content": png(64, 64, 3_000)}]});
     assert!(tokens(Dialect::OpenAi, &result) > 1_500);
     let response = json!({"contents": [{"parts": [{"functionResponse": {"response": {"data": png(64, 64, 3_000)}}}]}]});
     assert!(tokens(Dialect::Gemini, &response) > 1_500);
-    // Tokens that come as numbers are as many as they are.
+    // Tokens given as numbers count exactly.
     let numbers = json!({"input": vec![7; 500]});
     assert!((500..520).contains(&tokens(Dialect::OpenAi, &numbers)));
 }
@@ -220,7 +220,7 @@ mod properties {
             prop_assert!(input_tokens(Dialect::OpenAi, body.as_bytes()) < 100);
         }
 
-        /// More words are never fewer tokens.
+        /// More text never has fewer tokens.
         #[test]
         fn more_is_more(text in "\\PC{0,60}", more in "\\PC{0,60}") {
             let of = |text: &str| tokens(Dialect::Anthropic, &json!({"messages": [{"role": "user", "content": text}]}));

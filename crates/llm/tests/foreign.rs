@@ -1,5 +1,5 @@
-//! What the gateway put into a conversation comes out again before a provider of the caller's own
-//! dialect reads it, and nothing else changes.
+//! The gateway's additions to a conversation are removed before a provider of the caller's own dialect reads it, and
+//! nothing else changes.
 #![allow(clippy::unwrap_used)] // The helpers here are tests too.
 
 use outrigger_llm::Dialect::{self, Anthropic, Gemini, OpenAi};
@@ -17,7 +17,7 @@ fn turns_key(dialect: Dialect) -> &'static str {
     if dialect == Gemini { "contents" } else { "messages" }
 }
 
-/// What becomes of a body with these turns; `None` if it goes as it is.
+/// The rewritten turns of a body; `None` if it is unchanged.
 fn taken(dialect: Dialect, model: &str, turns: &Value) -> Option<Value> {
     let body = json!({"model": model, turns_key(dialect): turns, "temperature": 0.1}).to_string();
     let out = strip_marks(&Target::vendor(dialect, model), body.as_bytes())?;
@@ -115,7 +115,7 @@ fn anthropic_gets_no_thought_of_another() {
     }
 }
 
-/// Anthropic refuses a budget for thinking where the turn in hand begins without thinking.
+/// Anthropic refuses a thinking budget if the current turn begins without thinking.
 #[test]
 fn anthropic_gets_no_budget_that_the_turn_in_hand_contradicts() {
     let call = json!({"type": "tool_use", "id": "toolu_1", "name": "f", "input": {}});
@@ -195,7 +195,7 @@ fn gemini_gets_a_stand_in_where_another_called() {
     }
 }
 
-/// Whoever talks about the marks keeps their words.
+/// Text about the marks stays.
 #[test]
 fn words_that_look_like_it_stay() {
     let (packed, marked) = (pack("call_1", Some("sig")), mark(Some("sig")));
@@ -226,7 +226,7 @@ fn words_that_look_like_it_stay() {
         (Gemini, json!([{"parts": [{"functionCall": {"id": "a", "name": "f", "args": arguments}}]}])),
     ] {
         assert_eq!(taken(dialect, "m", &turns), None, "{turns}");
-        // Nor do they go where something beside them does.
+        // Nor is it removed together with a real mark.
         let one_more = match dialect {
             OpenAi => json!({"role": "tool", "tool_call_id": packed, "content": words}),
             Anthropic => {
@@ -318,7 +318,7 @@ proptest! {
         }
     }
 
-    /// Once is enough, and any shape is borne.
+    /// A second run changes nothing, and any shape is accepted.
     #[test]
     fn taking_out_twice_is_taking_out_once(body in any_json()) {
         for dialect in Dialect::ALL {

@@ -1,4 +1,4 @@
-//! What it costs to cut a stream into events.
+//! The cost of splitting a stream into events.
 
 #![allow(clippy::unwrap_used, reason = "tests fail loudly")]
 
@@ -13,11 +13,11 @@ fn stream(head: &str) -> String {
     (0..EVENTS).map(event).collect()
 }
 
-/// Allocations of a reader that is fed these chunks, and the events that it gave.
+/// The allocations of a reader for these chunks, and its events.
 fn read(chunks: &[Bytes]) -> (u64, Vec<Event>) {
     let mut reader = EventReader::new(Framing::Sse);
     let mut events = Vec::with_capacity(EVENTS);
-    // Its buffer is as large as it becomes.
+    // Its buffer has reached its final size.
     reader.push(&Bytes::from(vec![b':'; 512]), &mut events);
     reader.push(&Bytes::from_static(b"\n\n"), &mut events);
     events.clear();
@@ -32,7 +32,7 @@ fn an_event_is_a_slice_of_the_bytes_that_came() {
         let whole = Bytes::from(text.clone());
         let (allocations, events) = read(std::slice::from_ref(&whole));
         assert_eq!(events.len(), EVENTS);
-        // That the bytes are shared from now on is noted once.
+        // One allocation marks the bytes as shared.
         assert!(allocations <= 1, "{allocations}");
         let inside = whole.as_ptr_range();
         assert!(events.iter().all(|event| inside.contains(&event.raw().as_ptr())));

@@ -1,5 +1,5 @@
-//! What requests and answers take in memory beside their bytes: next to nothing where they are read,
-//! and no more than was told before where they are told in another dialect.
+//! The memory of requests and answers besides their bytes: almost none while they are read, and no more than the
+//! estimate while they are translated.
 
 #![allow(clippy::unwrap_used, reason = "tests fail loudly")]
 
@@ -21,7 +21,7 @@ use outrigger_llm::tokens::estimate;
 use outrigger_llm::tokens::meter;
 use outrigger_llm::{Dialect, decode_request, decode_response, encode_request, encode_response};
 
-/// The summary of an answer of the operation of that name.
+/// The summary of an answer of the operation with this name.
 fn whole(dialect: Dialect, operation: &str, body: &[u8]) -> AnswerSummary {
     let row = TABLE.iter().find(|row| row.name == operation).unwrap();
     summarize(dialect, row.kind, body)
@@ -29,12 +29,12 @@ fn whole(dialect: Dialect, operation: &str, body: &[u8]) -> AnswerSummary {
 
 const MIB: usize = 1 << 20;
 
-/// The most bytes that were held at one time meanwhile.
+/// The highest number of allocated bytes at one time.
 fn peak(work: impl FnOnce()) -> usize {
     usize::try_from(measure(work).bytes_max).unwrap()
 }
 
-/// The walks over a body: however many values stand in it, they hold none of them.
+/// The walks over a body keep none of its values, however many there are.
 #[test]
 fn a_body_is_read_in_constant_memory() {
     for shape in shapes::all() {
@@ -52,7 +52,7 @@ fn a_body_is_read_in_constant_memory() {
                 let _ = estimate::RequestInput::read(shape.dialect, &body);
                 assert_eq!(strip_marks(&Target::vendor(shape.dialect, "m"), &body), None);
             });
-            // Where letters are escaped by number, a copy is looked at that has them as they are.
+            // If characters are escaped by number, an unescaped copy is read.
             let copy = if shape.name == "calls with large arguments" { body.len() } else { 0 };
             assert!(held <= (300 << 10) + copy, "{:?} {} of {}: {held}", shape.dialect, shape.name, body.len());
             assert!(begun.elapsed().as_secs() < 20, "{:?} {}: {:?}", shape.dialect, shape.name, begun.elapsed());
@@ -60,7 +60,7 @@ fn a_body_is_read_in_constant_memory() {
     }
 }
 
-/// A tree and a translation take what was told before there was any, and not so much less that ordinary requests would be
+/// A tree and a translation take no more than the estimate, and not so much less that ordinary requests would be
 /// refused.
 #[test]
 fn what_a_translation_takes_is_told_before() {
@@ -111,11 +111,11 @@ fn what_a_translation_takes_is_told_before() {
             }
         }
     }
-    // What a byte may take at the most.
+    // The largest factor of a byte.
     assert!(most < 600.0, "{most}");
 }
 
-/// Answers, likewise.
+/// The same for answers.
 #[test]
 fn an_answer_takes_what_is_told_before() {
     let many = |one: &str, bytes: usize| vec![one; bytes / (one.len() + 1)].join(",");
@@ -166,7 +166,7 @@ fn an_answer_takes_what_is_told_before() {
     ] {
         let body = answer.as_bytes();
         let looked_at = peak(|| drop(whole(dialect, operation, body)));
-        // A string with escapes may be undone; a key that stands twice may make a tree of a mebibyte.
+        // A string with escapes may be unescaped; a duplicate key may need a tree of a mebibyte.
         assert!(looked_at <= body.len() * 5 / 2, "{dialect} {name}: {looked_at}");
         for caller in Dialect::ALL.into_iter().filter(|caller| *caller != dialect) {
             let held = peak(|| {

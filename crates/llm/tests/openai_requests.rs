@@ -1,6 +1,6 @@
-//! Requests of the OpenAI dialect: what is read of a caller's, and what an upstream is told.
+//! Requests of the OpenAI dialect: decoding from a caller and encoding for an upstream.
 
-// Clippy takes the helpers of an integration test for shipped code.
+// Clippy treats helpers of an integration test as shipped code.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 use outrigger_llm::chat::{
@@ -13,7 +13,7 @@ use outrigger_llm::{Dialect, EncodedRequest, Format, RequestError, decode_reques
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-/// Writes a request for the vendor of the format.
+/// Encodes a request for the vendor of the format.
 fn encode(request: &ChatRequest, model: &str, most: Option<u64>) -> Result<EncodedRequest, RequestError> {
     request::encode(request, &Target::vendor(Dialect::OpenAi, model), most)
 }
@@ -247,7 +247,7 @@ fn reads_what_else_a_request_says() {
             ChatRequest { tool_choice: Some(ToolChoice::AnyOf(vec!["g".into()])), ..with_tools.clone() },
         ),
         (
-            // Before `tools` in the body, it still limits them.
+            // If it precedes `tools` in the body, it still limits them.
             json!({"tool_choice": {"type": "allowed_tools", "allowed_tools": {"mode": "auto",
                 "tools": [{"type": "function", "function": {"name": "g"}}]}}, "tools": tools}),
             ChatRequest { tool_choice: Some(ToolChoice::Auto), tools: vec![g.clone()], ..base.clone() },
@@ -464,7 +464,7 @@ fn refuses_what_openai_cannot_be_told() {
     }
 }
 
-/// JSON whose keys and words are those of the dialect, in places they may not belong.
+/// JSON whose keys and words are those of the dialect, in places where they may not belong.
 fn any_json() -> impl Strategy<Value = Value> {
     let words = [
         "user",

@@ -1,6 +1,6 @@
-//! Whole answers of the OpenAI dialect: the quirks of those who follow it, and what we tell.
+//! Answers of the OpenAI dialect: decoding with the quirks of compatible providers, and encoding.
 
-// Clippy takes the helpers of an integration test for shipped code.
+// Clippy treats helpers of an integration test as shipped code.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 use outrigger_llm::chat::{ChatResponse, Finish, Media, MediaSource, Part, Thought, ToolCall};

@@ -1,6 +1,6 @@
-//! Streams of the OpenAI dialect: those that were met, and the one that every client survives.
+//! Streams of the OpenAI dialect: decoding of known variants, and encoding of the one that every client accepts.
 
-// Clippy takes the helpers of an integration test for shipped code.
+// Clippy treats helpers of an integration test as shipped code.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 use outrigger_llm::chat::{ChatEvent, Finish, Media, MediaSource, StreamError};

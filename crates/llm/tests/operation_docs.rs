@@ -1,4 +1,4 @@
-//! `docs/operations.md` is written from the operation table, so that it can't be wrong about it.
+//! Generates `docs/operations.md` from the table of operations.
 #![allow(clippy::unwrap_used)] // The helpers here are tests too.
 
 use std::fmt::Write as _;

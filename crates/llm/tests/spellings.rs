@@ -1,4 +1,4 @@
-//! A body may be spelled in many ways: escapes that nobody needs hide nothing from what is counted.
+//! A body may be spelled in many ways: unnecessary escapes hide nothing from the counts.
 
 #![allow(clippy::unwrap_used)] // The helpers here are tests too.
 
@@ -16,7 +16,7 @@ const RESPONSES: &str = "/v1/responses";
 const MESSAGES: &str = "/v1/messages";
 const GEMINI: &str = "/v1beta/models/m:generateContent";
 
-/// Bodies in which everything that is looked for stands once.
+/// Bodies that contain everything that is counted once.
 const BODIES: [(Dialect, &str, &str); 9] = [
     (
         OpenAi,
@@ -89,7 +89,7 @@ fn counted(dialect: Dialect, path: &str, body: &str) -> Counted {
     }
 }
 
-/// The same JSON, of which some characters of strings are escaped by number.
+/// The same JSON with some characters of strings escaped by number.
 fn spelled(body: &str, mut escapes: impl FnMut() -> Option<bool>) -> String {
     let (mut told, mut inside, mut rest) = (String::new(), false, body.chars());
     while let Some(letter) = rest.next() {
@@ -98,7 +98,7 @@ fn spelled(body: &str, mut escapes: impl FnMut() -> Option<bool>) -> String {
                 inside = !inside;
                 told.push('"');
             }
-            // An escape that is there already stays, but for its letter's own spelling.
+            // An existing escape stays, except for its letter's own spelling.
             '\\' => {
                 let escaped = rest.next().unwrap_or_default();
                 match (escaped, escapes()) {

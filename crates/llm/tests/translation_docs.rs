@@ -1,4 +1,4 @@
-//! `docs/translation.md` is written from the table of fields, so that it can't be wrong about it.
+//! Generates `docs/translation.md` from the tables of fields.
 #![allow(clippy::unwrap_used)] // The helpers here are tests too.
 
 use std::fmt::Write as _;
@@ -36,7 +36,7 @@ A field without a row is refused, because the gateway cannot know what it means.
 index of a list. If the fate depends on the value, the note says which values pass.
 ";
 
-/// Compares a generated document with what is committed, or writes it.
+/// Compares a generated document with the committed one, or writes it.
 fn is_current(name: &str, text: &str) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(name);
     if std::env::var_os("UPDATE").is_some() {

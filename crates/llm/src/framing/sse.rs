@@ -245,7 +245,7 @@ mod tests {
             (": comment\n\n", &[("", None)]),
             (": comment\ndata: a\n: more\n\n", &[("", Some("a"))]),
             ("id: 7\nretry: 10\nunknown: x\nplain\ndata: a\n\n", &[("", Some("a"))]),
-            ("DataPlace: a\ndatax: b\n data: c\n\n", &[("", None)]),
+            ("Data: a\ndatax: b\n data: c\n\n", &[("", None)]),
             ("data: a\n\n\ndata: b\n\n", &[("", Some("a")), ("", None), ("", Some("b"))]),
             ("\u{FEFF}data: a\n\n", &[("", Some("a"))]),
             ("\u{FEFF}\ndata: a\n\n", &[("", None), ("", Some("a"))]),

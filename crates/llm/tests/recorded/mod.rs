@@ -1,4 +1,4 @@
-//! Recorded exchanges with providers, read where they lie.
+//! Recorded exchanges with providers.
 
 #![allow(dead_code, reason = "each test reads its own part")]
 #![allow(clippy::expect_used, clippy::print_stderr, reason = "tests fail loudly, and say when they did not run")]
@@ -33,7 +33,7 @@ fn open(name: &str) -> Option<GzDecoder<File>> {
     Some(GzDecoder::new(File::open(Path::new(&folder).join(name)).expect("OUTRIGGER_CORPUS holds the recordings")))
 }
 
-/// All of them; `None`, with a line that says so, when `OUTRIGGER_CORPUS` names no folder.
+/// All exchanges; `None`, with a line that says so, if `OUTRIGGER_CORPUS` is unset.
 pub fn exchanges() -> Option<Vec<Exchange>> {
     let lines = BufReader::new(open("recorded.jsonl.gz")?).lines();
     let exchanges: Vec<Exchange> =
@@ -42,12 +42,12 @@ pub fn exchanges() -> Option<Vec<Exchange>> {
     Some(exchanges)
 }
 
-/// Gemini's odd answers, by file name.
+/// Gemini's unusual answers, by file name.
 pub fn gemini_answers() -> Option<BTreeMap<String, Vec<u8>>> {
     let mut tar = Vec::new();
     open("firebase-gemini-mock-responses.tar.gz")?.read_to_end(&mut tar).expect("gzip");
     let mut answers = BTreeMap::new();
-    // A tar: headers of 512 bytes with the name first and the size, octal, at 124; contents padded to 512.
+    // A tar archive: headers of 512 bytes with the name first and the size, octal, at 124; contents padded to 512.
     let mut rest = &tar[..];
     while rest.len() >= 512 && rest[0] != 0 {
         let (header, after) = rest.split_at(512);

@@ -1,10 +1,10 @@
-//! Bodies that take much more memory than they have bytes, where one lets them: wide, deep, many, long.
+//! Bodies that would take much more memory than their size: wide, deep, many values, long values.
 
 #![allow(dead_code, reason = "each test that has this file uses some of it")]
 
 use outrigger_llm::Dialect::{self, Anthropic, Gemini, OpenAi};
 
-/// A body of some shape.
+/// A body of one shape.
 pub struct Shape {
     pub name: &'static str,
     pub dialect: Dialect,
@@ -12,12 +12,12 @@ pub struct Shape {
 }
 
 impl Shape {
-    /// One of about so many bytes.
+    /// A body of about this many bytes.
     pub fn body(&self, bytes: usize) -> String {
         (self.make)(bytes)
     }
 
-    /// The path that a body of this dialect is sent to, for a model.
+    /// The path for a body of this dialect and a model.
     pub fn path(&self, model: &str) -> String {
         match self.dialect {
             OpenAi => "/v1/chat/completions".to_owned(),
@@ -27,7 +27,7 @@ impl Shape {
     }
 }
 
-/// What stands before and behind a list of turns that a dialect reads.
+/// The text before and after a list of turns in a dialect.
 fn around(dialect: Dialect) -> (&'static str, &'static str) {
     match dialect {
         OpenAi => (r#"{"model":"m","messages":["#, "]}"),
@@ -36,7 +36,7 @@ fn around(dialect: Dialect) -> (&'static str, &'static str) {
     }
 }
 
-/// One turn that each dialect takes.
+/// One turn that is valid in the dialect.
 fn turn(dialect: Dialect) -> &'static str {
     match dialect {
         OpenAi | Anthropic => r#"{"role":"user","content":"x"}"#,
@@ -44,7 +44,7 @@ fn turn(dialect: Dialect) -> &'static str {
     }
 }
 
-/// As many of `one` as so many bytes hold, with commas.
+/// As many of `one` as fit into this many bytes, with commas.
 fn many(one: &str, bytes: usize) -> String {
     let mut all = String::with_capacity(bytes + one.len());
     while all.len() + one.len() < bytes {
@@ -56,7 +56,7 @@ fn many(one: &str, bytes: usize) -> String {
     all
 }
 
-/// As many members of an object, each with another key.
+/// As many members of an object as fit, with different keys.
 fn members(value: &str, bytes: usize) -> String {
     let mut all = String::with_capacity(bytes + 32);
     let mut count = 0;
@@ -67,7 +67,7 @@ fn members(value: &str, bytes: usize) -> String {
     all
 }
 
-/// A body with one turn, and this beside it.
+/// A body with one turn, and an additional member.
 fn beside(dialect: Dialect, member: &str) -> String {
     let (open, close) = around(dialect);
     format!("{open}{}{},{member}}}", turn(dialect), &close[..close.len() - 1])
@@ -77,10 +77,10 @@ fn shape(name: &'static str, dialect: Dialect, make: impl Fn(usize) -> String + 
     Shape { name, dialect, make: Box::new(make) }
 }
 
-/// All of them.
+/// All shapes.
 pub fn all() -> Vec<Shape> {
     let mut shapes = Vec::new();
-    // The elements of lists that are read, as small as they can be.
+    // The smallest elements of lists that are read.
     let list = |name, dialect, key: &'static str, one: &'static str| {
         shape(name, dialect, move |bytes| beside(dialect, &format!("\"{key}\":[{}]", many(one, bytes))))
     };
@@ -196,7 +196,7 @@ pub fn all() -> Vec<Shape> {
     shapes
 }
 
-/// A conversation as agents have it: twenty tools, and turns of calls and results of some two kilobytes.
+/// A typical conversation of an agent: twenty tools, and turns of calls and results of some two kilobytes.
 pub fn agent(dialect: Dialect, bytes: usize) -> String {
     let schema = r#"{"type":"object","properties":{"path":{"type":"string","description":"Where it is."},"lines":{"type":"array","items":{"type":"integer"}},"all":{"type":"boolean"}},"required":["path"]}"#;
     let text = "    let found = self.places.iter().find(|place| place.name == name);\\n".repeat(28);
