@@ -28,11 +28,17 @@ use crate::gateway::{Gateway, own_ports};
 
 /// Idle connections may stay open for longer than clients keep theirs, so that clients close them first. An unread
 /// answer is limited, because its memory and its concurrency permit are needed by others.
-const CLIENTS: ConnectionTimeouts =
-    ConnectionTimeouts { head: Duration::from_secs(10), idle: Duration::from_secs(360), unread: Duration::from_secs(120) };
+const CLIENTS: ConnectionTimeouts = ConnectionTimeouts {
+    head: Duration::from_secs(10),
+    idle: Duration::from_secs(360),
+    unread: Duration::from_secs(120),
+};
 /// Prometheus usually scrapes every minute or more often.
-const OPERATORS: ConnectionTimeouts =
-    ConnectionTimeouts { head: Duration::from_secs(5), idle: Duration::from_secs(120), unread: Duration::from_secs(10) };
+const OPERATORS: ConnectionTimeouts = ConnectionTimeouts {
+    head: Duration::from_secs(5),
+    idle: Duration::from_secs(120),
+    unread: Duration::from_secs(10),
+};
 /// How many clients beyond the limit get an error that there is no room.
 const OVER_LIMIT: usize = 16;
 /// How long requests in progress may take after the shutdown began.
