@@ -124,7 +124,7 @@ pub(crate) fn main(args: Args) -> ExitCode {
     let hidden = process_memory::keep_memory_private()
         .and_then(|()| if alone { process_memory::write_no_cores() } else { Ok(()) });
     if let Err(error) = hidden {
-        tracing::warn!(%error, "this process's memory can be read by others of its user, and by who reads cores");
+        tracing::warn!(%error, "other processes of the same user can read this process's memory, and so can core dumps");
     }
     if alone {
         raise_descriptors();

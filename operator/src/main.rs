@@ -24,7 +24,7 @@ fn main() -> ExitCode {
     };
     log();
     if let Err(error) = keep_memory_private() {
-        tracing::warn!(%error, "this process's memory can be read by others of its user, and by who reads cores");
+        tracing::warn!(%error, "other processes of the same user can read this process's memory, and so can core dumps");
     }
     // Where other crates bring another one, the choice would have to be made.
     let _ = rustls::crypto::ring::default_provider().install_default();

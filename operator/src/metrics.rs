@@ -61,7 +61,7 @@ impl OperatorMetrics {
             )?,
             propagation: registry.histogram(
                 "outrigger_operator_propagation_seconds",
-                "From the change of an object, as seen here, to the policy being written and pushed",
+                "Time from an object's change, as this replica sees it, until the policy is written and pushed",
                 &SECONDS,
             )?,
             reconciles: registry.counters(
@@ -77,17 +77,17 @@ impl OperatorMetrics {
             )?,
             writes: registry.counters(
                 "outrigger_operator_writes_total",
-                "Writes of objects, by what came of them",
+                "Writes of objects, by result",
                 ["kind", "result"],
             )?,
             conflicts: registry.counters(
                 "outrigger_operator_write_conflicts_total",
-                "Writes that somebody else was quicker than, and that were done again",
+                "Writes that conflicted with another writer's and were retried",
                 ["kind"],
             )?,
             queue: registry.gauges(
                 "outrigger_operator_queue_depth",
-                "Pieces of work that wait or are under way; 0: nothing is left to do",
+                "Pieces of work that are queued or running; 0: nothing is left to do",
                 ["work"],
             )?,
             api_requests: registry.counters(
@@ -97,12 +97,12 @@ impl OperatorMetrics {
             )?,
             watch_failures: registry.counters(
                 "outrigger_operator_watch_failures_total",
-                "Times that a watch failed and was begun again",
+                "Times that a watch failed and was restarted",
                 ["watch"],
             )?,
             admissions: registry.counters(
                 "outrigger_operator_admissions_total",
-                "Reviews of the API server that were answered, by what became of the object",
+                "Admission reviews that were answered, by effect on the object",
                 ["webhook", "effect", "reason"],
             )?,
             evictions: registry.counter(
@@ -111,7 +111,7 @@ impl OperatorMetrics {
             )?,
             certificate_expiry: registry.float_gauge(
                 "outrigger_operator_certificate_expiry_timestamp_seconds",
-                "When the certificate that is served runs out, in seconds since 1970; 0: there is none yet",
+                "When the served certificate expires, in seconds since 1970; 0: there is none yet",
             )?,
             leader: registry.gauge("outrigger_operator_leader", "1: this replica leads")?,
             ledger_leads: registry.gauge(
@@ -120,26 +120,26 @@ impl OperatorMetrics {
             )?,
             ledger_holders: registry.gauge(
                 "outrigger_operator_ledger_holders",
-                "Pods whose gateways hold, or may hold, something of a shared limit",
+                "Pods whose gateways hold, or may hold, a grant of a shared limit",
             )?,
             ledger_answers: registry.histogram(
                 "outrigger_operator_ledger_answer_seconds",
-                "From a gateway's wish for a grant to the ledger's answer, as it leaves this replica",
+                "Time from a gateway's request for a grant until the ledger's answer, as it leaves this replica",
                 &SECONDS,
             )?,
             ledger_writes: registry.counters(
                 "outrigger_operator_ledger_writes_total",
-                "Writes of the ledger's records, by what came of them",
+                "Writes of the ledger's records, by result",
                 ["result"],
             )?,
             ledger_findings: registry.counters(
                 "outrigger_operator_ledger_findings_total",
-                "Reports of gateways that were refused because they can't be; no budget was changed by them",
+                "Impossible reports of gateways, which were refused and changed no budget",
                 ["finding"],
             )?,
             ledger_dropped: registry.gauge(
                 "outrigger_operator_ledger_dropped_reports",
-                "Reports of gateways that came faster than the ledger took them, since the start; they are said again",
+                "Reports of gateways dropped since the start, because they came faster than the ledger takes them; gateways repeat them",
             )?,
             registry,
         })

@@ -60,7 +60,7 @@ const LISTEN: Duration = Duration::from_millis(100);
 const ANEW: Duration = Duration::from_secs(20);
 const AUTHORITIES: &str = "authorities of the certificate";
 /// What one that lost the Lease is not ready for.
-const LEAD: &str = "its end: it has lost the Lease";
+const LEAD: &str = "its restart: it has lost the Lease";
 /// How long after a failure the seal's key is asked for again.
 const SEAL_AGAIN: Duration = Duration::from_secs(5);
 
@@ -69,21 +69,21 @@ const SEAL_AGAIN: Duration = Duration::from_secs(5);
 pub enum ExitError {
     #[error(transparent)]
     Connect(#[from] ConnectError),
-    #[error("{address} can't be listened on: {error}")]
+    #[error("cannot listen on {address}: {error}")]
     Listen { address: SocketAddr, error: std::io::Error },
     #[error("metrics can't be set up: {0}")]
     Metrics(#[from] outrigger_metrics::Error),
-    #[error("signals can't be heard: {0}")]
+    #[error("cannot handle signals: {0}")]
     Signals(std::io::Error),
-    #[error("no thread can be started: {0}")]
+    #[error("cannot start a thread: {0}")]
     Thread(std::io::Error),
     #[error(transparent)]
     Serve(#[from] TlsConfigError),
-    #[error("this replica leads no more, and begins anew: {0}")]
+    #[error("this replica is no longer the leader and restarts: {0}")]
     Lead(#[from] LeaseError),
     #[error("a part of the operator has ended, which is a bug: {0}")]
     Broken(#[from] JoinError),
-    #[error("what watches tell is taken no more, which is a bug: the log has more")]
+    #[error("watch events are no longer processed, which is a bug: see the log")]
     Fed,
 }
 
@@ -100,7 +100,7 @@ pub async fn run(settings: OperatorSettings) -> Result<(), ExitError> {
         _ = terminated.recv() => {}
         _ = interrupted.recv() => {}
     }
-    tracing::info!("told to end");
+    tracing::info!("received a signal to stop");
     stop.send_replace(true);
     operator.await
 }
@@ -162,7 +162,7 @@ async fn operate(settings: Arc<OperatorSettings>, stop: watch::Sender<bool>) -> 
                 // It leads no more and writes nothing, but the API server may ask it until the Service has another one:
                 // it ends as it does when it is told to, and is not ready meanwhile.
                 if let Err(error) = ended? {
-                    tracing::error!(%error, "this replica ends");
+                    tracing::error!(%error, "this replica stops");
                     parts.readiness.awaits(LEAD);
                     stop.send_replace(true);
                     failed = Some(error);
@@ -350,7 +350,7 @@ impl Components {
         loop {
             match seal::load(self.client.clone(), &self.settings.namespace).await {
                 Ok(seal) => return seal,
-                Err(error) => tracing::warn!(%error, "this replica can't lead or inject without; it asks again"),
+                Err(error) => tracing::warn!(%error, "cannot load the signing key, without which this replica can't lead or inject; retrying"),
             }
             tokio::time::sleep(SEAL_AGAIN).await;
         }
@@ -369,7 +369,7 @@ impl Components {
         if tokio::time::timeout(ANEW, relisted).await.is_err() {
             tracing::warn!(
                 seconds = ANEW.as_secs(),
-                "not everything could be listed since this replica leads: it goes by what watches have told so far"
+                "could not list everything after becoming the leader: planning with what watches have reported so far"
             );
         }
         self.leader.begin(seal);

@@ -13,37 +13,37 @@ use crate::seal::VerifyingKeys;
 
 /// What `--help` says.
 pub const HELP: &str = "\
-outrigger-operator: gives LLM gateways beside applications what they shall obey
+outrigger-operator: the control plane of LLM gateways beside applications
 
-  --namespace NAME           its own namespace; what users put there acts on all namespaces
-  --identity NAME            this replica, by the name of its pod [HOSTNAME]
+  --namespace NAME           its own namespace; rules, budgets and catalogues there apply to all namespaces
+  --identity NAME            this replica: the name of its pod [HOSTNAME]
   --address HOST:PORT        where other pods reach this replica's TLS listener
-  --service NAME             a name of the Service; several times, and gateways are told the first
-  --service-port PORT        the Service's port at which gateways find the stream [443]
-  --listen ADDRESS           webhooks and streams, TLS [[::]:10250, which takes IPv4 as well]
+  --service NAME             a DNS name of the Service; repeatable, and gateways call the first
+  --service-port PORT        the Service's port for the gateways' stream [443]
+  --listen ADDRESS           webhooks and streams, TLS [[::]:10250, which includes IPv4]
   --metrics ADDRESS          health and metrics, clear text [[::]:9090]
-  --webhooks NAME            the webhook configurations whose caBundle it keeps; without it,
-                             somebody else does
-  --certificates DIR         tls.crt, tls.key and ca.crt of somebody else's making; without it
-                             the operator makes its own
+  --webhooks NAME            the webhook configurations whose caBundle the operator writes; without it,
+                             something else must
+  --certificates DIR         tls.crt, tls.key and ca.crt from another issuer; without it
+                             the operator issues its own
   --image IMAGE              the sidecar's image
-  --trusted-image IMAGE      another image of the sidecar that pods may run: a mirror's, or the one before.
-                             With a tag or digest that one, without any new enough one; several times
+  --trusted-image IMAGE      another image of the sidecar that pods may run: a mirror's, or the previous one.
+                             With a tag or digest only that one, without any new enough one; repeatable
   --least-version VERSION    the oldest version of the sidecar that gets credentials, by its image's tag [0.1.0]
   --image-pull-policy WORD   Always, IfNotPresent or Never [the cluster's default]
-  --image-pull-secret NAME   several times
-  --provider-namespace NAME  where providers' Secrets may be read; several times [everywhere]
+  --image-pull-secret NAME   repeatable
+  --provider-namespace NAME  where providers' Secrets may be read; repeatable [everywhere]
   --copies                   credentials may be copied into other namespaces, where the
-                             provider says so
-  --openshift                containers get no user id: the cluster gives one
-  --ledger WORD              where what gateways spend of shared limits is kept: None (each gateway
+                             provider allows it
+  --openshift                containers get no user id: the cluster assigns one
+  --ledger WORD              where the spending of shared limits is stored: None (each gateway
                              grants itself every limit in full), Kubernetes or PostgreSQL [None]
-  --ledger-postgresql DIR    of PostgreSQL: the file `url` is the connection string; `ca.crt`, if it is
-                             there, has the authorities of the server's certificate
+  --ledger-postgresql DIR    for PostgreSQL: the file `url` has the connection string; `ca.crt`, if it
+                             exists, has the authorities of the server's certificate
   --repair WORD              pods that should carry a gateway and don't: report, or evict [report]
   --version, --help
 
-The API server is found as kubectl finds it: KUBECONFIG, or the pod's service account. The log
+The operator finds the API server as kubectl does: KUBECONFIG, or the pod's service account. The log
 goes to standard error (OUTRIGGER_LOG=debug for more).
 ";
 
@@ -132,7 +132,7 @@ pub enum Invocation {
 pub enum SettingsError {
     #[error("{0}; see --help")]
     Usage(#[from] lexopt::Error),
-    #[error("--{flag} is needed: {why}; see --help")]
+    #[error("--{flag} is required: {why}; see --help")]
     Missing { flag: &'static str, why: &'static str },
     #[error("--{flag} `{value}` is {what}")]
     Wrong { flag: &'static str, value: String, what: &'static str },
@@ -201,11 +201,11 @@ where
         }
     }
     let missing = |flag, why| SettingsError::Missing { flag, why };
-    settings.namespace = namespace.ok_or(missing("namespace", "objects there act on all namespaces"))?;
+    settings.namespace = namespace.ok_or(missing("namespace", "objects there apply to all namespaces"))?;
     settings.identity = identity
         .filter(|name| !name.is_empty())
-        .ok_or(missing("identity", "replicas take turns by it, and HOSTNAME is not set"))?;
-    settings.address = address.ok_or(missing("address", "gateways that ask a follower are sent to the leader's"))?;
+        .ok_or(missing("identity", "the leader election needs it, and HOSTNAME is not set"))?;
+    settings.address = address.ok_or(missing("address", "followers send gateways to the leader's address"))?;
     settings.image = image.filter(|image| !image.is_empty()).ok_or(missing("image", "pods get it as their sidecar"))?;
     settings.ledger = ledger(store, database)?;
     if settings.service.iter().all(String::is_empty) {
@@ -240,7 +240,7 @@ fn least_version(parser: &mut lexopt::Parser) -> Result<Version, SettingsError> 
     let value = parser.value()?.string()?;
     match attestation::version(&value) {
         Some(version) => Ok(version),
-        None => Err(SettingsError::Wrong { flag: "least-version", value, what: "no version, as 0.1.0 is" }),
+        None => Err(SettingsError::Wrong { flag: "least-version", value, what: "no version such as 0.1.0" }),
     }
 }
 
@@ -262,7 +262,7 @@ fn ledger(store: Option<String>, database: Option<PathBuf>) -> Result<LedgerSett
         ("kubernetes", _) => Ok(LedgerSettings::Kubernetes),
         ("postgresql", Some(folder)) => Ok(LedgerSettings::Postgres(folder)),
         ("postgresql", None) => {
-            Err(SettingsError::Missing { flag: "ledger-postgresql", why: "the connection string is in it" })
+            Err(SettingsError::Missing { flag: "ledger-postgresql", why: "it has the connection string" })
         }
         _ => Err(SettingsError::Wrong { flag: "ledger", value, what: "none of None, Kubernetes and PostgreSQL" }),
     }
@@ -321,16 +321,16 @@ mod tests {
 
     #[test]
     fn what_is_wrong_says_what_to_do() {
-        assert_eq!(refused(&[]), "--namespace is needed: objects there act on all namespaces; see --help");
+        assert_eq!(refused(&[]), "--namespace is required: objects there apply to all namespaces; see --help");
         assert_eq!(refused(&["--namespace", "a/b"]), "--namespace `a/b` is no name of a namespace");
         let ledger = |word: &str| {
             let arguments = NEEDED.iter().copied().chain(["--ledger", word]);
             read(arguments, Some("pod-1".to_owned())).unwrap_err().to_string()
         };
         assert_eq!(ledger("etcd"), "--ledger `etcd` is none of None, Kubernetes and PostgreSQL");
-        assert_eq!(ledger("PostgreSQL"), "--ledger-postgresql is needed: the connection string is in it; see --help");
+        assert_eq!(ledger("PostgreSQL"), "--ledger-postgresql is required: it has the connection string; see --help");
         assert_eq!(refused(&["--repair", "kill"]), "--repair `kill` is neither report nor evict");
-        assert_eq!(refused(&["--least-version", "new"]), "--least-version `new` is no version, as 0.1.0 is");
+        assert_eq!(refused(&["--least-version", "new"]), "--least-version `new` is no version such as 0.1.0");
         assert_eq!(refused(&["--address", "10.0.0.1"]), "--address `10.0.0.1` is no HOST:PORT");
         assert!(refused(&["--nope"]).contains("--nope"));
     }

@@ -295,8 +295,8 @@ fn whoever_writes_a_workload_hears_what_will_become_of_its_pods() {
     assert_eq!(
         told.warnings(),
         [
-            "the template says outrigger.dev/port itself, and that wins over what the Deployment says",
-            "app: OPENAI_API_KEY is set already, so openai is not led to the gateway: remove it if it should be",
+            "the template sets outrigger.dev/port itself, which overrides the value on the Deployment",
+            "app: OPENAI_API_KEY is already set, so openai does not use the gateway: remove it if it should",
         ]
     );
     object["spec"]["template"]["spec"]["hostNetwork"] = true.into();
@@ -323,7 +323,7 @@ fn a_job_is_stamped_once() {
     assert!(answered.response.get("patch").is_none());
     assert_eq!(
         answered.warnings(),
-        ["a Job's pods stay as they were when it was created: delete it and create it anew"]
+        ["a Job's pods do not change after it is created: delete the Job and create it again"]
     );
 }
 

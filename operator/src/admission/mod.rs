@@ -165,7 +165,7 @@ pub fn admit(path: &str, body: &[u8], context: &AdmissionContext<'_>) -> (Status
         "/admit/pods" => |request, context| pods::admit(Webhook::Pods, request, context),
         "/admit/namespaces" => |request, context| pods::admit(Webhook::Namespaces, request, context),
         "/admit/workloads" => workloads::admit,
-        _ => return (StatusCode::NOT_FOUND, error("no webhook answers here")),
+        _ => return (StatusCode::NOT_FOUND, error("this path is not a webhook of the operator")),
     };
     match AdmissionRequest::read(body) {
         Ok(request) => match answers(&request, context) {

@@ -20,9 +20,9 @@ const WARNINGS_MAX: usize = 12;
 /// A body that is no review: the answer is a 400 with these words.
 #[derive(Debug, Error)]
 pub enum ReviewError {
-    #[error("the body is no AdmissionReview: {0}")]
+    #[error("the body is not an AdmissionReview: {0}")]
     Json(#[from] serde_json::Error),
-    #[error("the body is of kind `{kind}` and version `{version}`, and not {KIND} of {VERSION}")]
+    #[error("the body is of kind `{kind}` and version `{version}`, not {KIND} of {VERSION}")]
     Other { version: String, kind: String },
     #[error("the AdmissionReview has no request with a uid")]
     NoRequest,
@@ -202,18 +202,18 @@ mod tests {
     #[test]
     fn what_is_no_review_is_told_so() {
         let error_of = |body: &str| AdmissionRequest::read(body.as_bytes()).unwrap_err().to_string();
-        assert!(error_of("").starts_with("the body is no AdmissionReview: "));
+        assert!(error_of("").starts_with("the body is not an AdmissionReview: "));
         assert!(
             error_of(&format!(r#"{{"request":{{"uid":"1","object":{}"#, "[".repeat(1000))).contains("recursion limit")
         );
         assert_eq!(
             error_of("{}"),
-            "the body is of kind `` and version ``, and not AdmissionReview of admission.k8s.io/v1"
+            "the body is of kind `` and version ``, not AdmissionReview of admission.k8s.io/v1"
         );
         let old = r#"{"apiVersion":"admission.k8s.io/v1beta1","kind":"AdmissionReview","request":{"uid":"1"}}"#;
         assert_eq!(
             error_of(old),
-            "the body is of kind `AdmissionReview` and version `admission.k8s.io/v1beta1`, and not AdmissionReview of admission.k8s.io/v1"
+            "the body is of kind `AdmissionReview` and version `admission.k8s.io/v1beta1`, not AdmissionReview of admission.k8s.io/v1"
         );
         for request in ["null", r#"{"uid":""}"#] {
             let body =

@@ -139,7 +139,7 @@ fn judged(version: ObjectVersion, mut index: ObjectIndex) -> (ReviewResponse, Re
     index.rehearse(version);
     let began = Instant::now();
     let judged = evaluate(&index, &mut LastGood::new(), &id.namespace);
-    tracing::debug!(object = %id, took = ?began.elapsed(), "an object was judged before it is written");
+    tracing::debug!(object = %id, took = ?began.elapsed(), "evaluated an object at admission");
     let found: Vec<&Finding> = judged.findings.get(&id).into_iter().flatten().collect();
     let waits = |finding: &&Finding| finding.severity == Severity::Error && finding.cause != Cause::TestFailed;
     let is_there = || {
@@ -207,8 +207,8 @@ fn used(id: &ObjectId, index: &ObjectIndex) -> Vec<String> {
             names.push(format!("{more} more"));
         }
         let becomes = match id.kind {
-            ObjectKind::Budget => "they count on against its last amount, and say ResolvedRefs=False",
-            _ => "they go on without it, and say ResolvedRefs=False",
+            ObjectKind::Budget => "they keep its last amount, and report ResolvedRefs=False",
+            _ => "they continue without it, and report ResolvedRefs=False",
         };
         warnings.push(format!("{id} is used by {}: {becomes}", names.join(", ")));
     }
@@ -216,7 +216,7 @@ fn used(id: &ObjectId, index: &ObjectIndex) -> Vec<String> {
     let pods = index.bindings(&id.namespace).into_iter().flatten().any(|binding| binding.keys().iter().any(bound));
     if id.kind == ObjectKind::VirtualKey && pods {
         warnings
-            .push(format!("pods of {} are bound to {id}: what they ask with it is refused from now on", id.namespace));
+            .push(format!("pods in {} are bound to {id}: their requests with it are refused from now on", id.namespace));
     }
     warnings
 }
@@ -378,14 +378,14 @@ mod tests {
         assert_eq!(
             answer["warnings"],
             json!([
-                "LLMProvider shop/mock is used by VirtualKey shop/search: they go on without it, and say ResolvedRefs=False"
+                "LLMProvider shop/mock is used by VirtualKey shop/search: they continue without it, and report ResolvedRefs=False"
             ])
         );
         assert_eq!(asked(&review("DELETE", Value::Null, mock()), index(&[mock()])).1, ReviewOutcome::Allowed);
         let mut bound = index(&[key()]);
         let _ = bound.bind([Binding::of("shop", "search")].into());
         let (answer, _) = asked(&review("DELETE", Value::Null, key()), bound);
-        assert!(answer["warnings"][0].as_str().unwrap().starts_with("pods of shop are bound"), "{answer}");
+        assert!(answer["warnings"][0].as_str().unwrap().starts_with("pods in shop are bound"), "{answer}");
     }
 
     #[test]
@@ -404,6 +404,6 @@ mod tests {
         }
         let (code, body) = answer(b"{", || index(&[]), |_| panic!("nothing was judged"));
         assert_eq!(code, StatusCode::BAD_REQUEST);
-        assert!(String::from_utf8_lossy(&body).contains("no AdmissionReview"));
+        assert!(String::from_utf8_lossy(&body).contains("not an AdmissionReview"));
     }
 }

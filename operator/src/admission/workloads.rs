@@ -51,7 +51,7 @@ pub(super) fn admit(request: &AdmissionRequest, context: &AdmissionContext<'_>) 
         let mut warnings = Vec::new();
         if workload.own != workload.said_before {
             warnings
-                .push("a Job's pods stay as they were when it was created: delete it and create it anew".to_owned());
+                .push("a Job's pods do not change after it is created: delete the Job and create it again".to_owned());
         }
         record(Effect::Unchanged, None, "");
         return ReviewResponse { warnings, ..ReviewResponse::default() };
@@ -159,7 +159,7 @@ impl Workload<'_> {
         let mut notes: Vec<String> = Vec::new();
         for (name, value) in Self::on_template(template) {
             if self.own.get(name).is_some_and(|own| *own != value) {
-                notes.push(format!("the template says {name} itself, and that wins over what the {} says", self.kind));
+                notes.push(format!("the template sets {name} itself, which overrides the value on the {}", self.kind));
             }
         }
         // Without the namespace's word this is a guess, and the pod will be asked about again.
@@ -173,7 +173,7 @@ impl Workload<'_> {
         match inject(template, &facts) {
             InjectionOutcome::Injected { warnings, .. } => notes.extend(warnings),
             InjectionOutcome::Refused(cause) => notes.push(format!("its pods will be refused: {cause}")),
-            InjectionOutcome::Skipped { cause, .. } => notes.push(format!("its pods will carry no gateway: {cause}")),
+            InjectionOutcome::Skipped { cause, .. } => notes.push(format!("its pods will get no gateway: {cause}")),
             InjectionOutcome::Unchanged(_) => {}
         }
         notes

@@ -31,7 +31,7 @@ const SILENCE: Duration = Duration::from_secs(300);
 /// Why there is no client.
 #[derive(Debug, Error)]
 pub enum ConnectError {
-    #[error("no way to an API server: {0}")]
+    #[error("no API server is configured: {0}")]
     Config(#[from] kube::config::InferConfigError),
     #[error("the API server can't be called: {0}")]
     Client(#[from] kube::Error),

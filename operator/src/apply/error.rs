@@ -10,15 +10,15 @@ use crate::objects::binding::Binding;
 pub enum ApplyError {
     #[error("{kind} {place} could not be {verb}: {error}")]
     Call { kind: &'static str, place: String, verb: &'static str, error: CallError },
-    #[error("ConfigMap {0} is written by somebody else again and again")]
+    #[error("another writer keeps changing ConfigMap {0}")]
     Contended(Binding),
-    #[error("no authority is known yet that gateways could trust")]
+    #[error("the certificate authority for gateways is not loaded yet")]
     NoAuthorities,
-    #[error("it is not known yet what the operator's own writing is known by")]
+    #[error("the operator's signing key is not loaded yet")]
     NoSeal,
-    #[error("Secret {0} is the operator's own, and a key of that name can have no Secret of its own there")]
+    #[error("Secret {0} belongs to the operator: rename the VirtualKey that needs a Secret of this name")]
     OwnSecret(String),
-    #[error("{kind} {place} is somebody else's, and stays as it is: rename it, or the VirtualKey that needs its name")]
+    #[error("{kind} {place} was not created by the operator and is left unchanged: rename it, or the VirtualKey that needs its name")]
     Foreign { kind: &'static str, place: String },
 }
 

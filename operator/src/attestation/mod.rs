@@ -31,44 +31,44 @@ pub enum AttestationError {
     #[error("it has no native sidecar `{CONTAINER}`")]
     NoGateway,
     #[error(
-        "the image of its container `{CONTAINER}` is {0}, which is not the operator's sidecar: where a mirror is meant, \
+        "the image of its container `{CONTAINER}` is {0}, which is not the operator's sidecar: if it is a mirror, \
          name it with --trusted-image"
     )]
     Image(String),
     #[error(
-        "the image of its container `{CONTAINER}` is {image}: only a tag that is a version, {least} or newer, is known; another \
-         one must be named in full, with tag or digest, by --trusted-image (the chart's sidecar.trustedImages)"
+        "the image of its container `{CONTAINER}` is {image}: only a tag that is a version, {least} or newer, is accepted; name \
+         any other image in full, with tag or digest, by --trusted-image (the chart's sidecar.trustedImages)"
     )]
     Version { image: String, least: String },
     #[error("its container `{CONTAINER}` has {0} that the operator did not give it")]
     Changed(String),
     #[error(
-        "its container `{CONTAINER}` does not ask for the operator's signature ({SIGNED_BY} with its key): it would obey whoever may \
-         write its ConfigMap. Have the pod made anew"
+        "its container `{CONTAINER}` does not verify the operator's signature ({SIGNED_BY} with its key), so anybody who may \
+         write its ConfigMap could change its policy: recreate the pod"
     )]
     Unsigned,
     #[error(
-        "its container `{CONTAINER}` asks for the signature of a key that the operator does not have ({0}): where the operator's \
-         was replaced, have the pod made anew"
+        "its container `{CONTAINER}` verifies signatures with a key that the operator does not have ({0}): if the operator's \
+         key was replaced, recreate the pod"
     )]
     OtherKey(String),
     #[error("its container `{CONTAINER}` has no variable {0}, which the operator gives it")]
     Lacks(&'static str),
-    #[error("its volume {0} is not as the operator makes it")]
+    #[error("its volume {0} differs from the one that the operator creates")]
     Volume(String),
-    #[error("container {0} mounts a volume that is the gateway's alone")]
+    #[error("container {0} mounts a volume that only the gateway may mount")]
     Mounted(String),
     #[error("volume {0} holds a token that only the gateway may have")]
     Token(String),
     #[error("its containers see each other's processes")]
     SharedProcesses,
-    #[error("it is in its node's network: every process of the node could call the gateway")]
+    #[error("it uses its node's network: every process of the node could call the gateway")]
     HostNetwork,
     #[error("its ephemeral container {0} sees the gateway's processes")]
     Debugged(String),
-    #[error("its hostAliases say where the operator is to be found")]
+    #[error("its hostAliases override the operator's address")]
     HostAlias,
-    #[error("its {0} would let another DNS server say where the operator is to be found")]
+    #[error("its {0} would let another DNS server resolve the operator's name")]
     Dns(&'static str),
     #[error("its spec can't be read")]
     Unreadable,

@@ -96,7 +96,7 @@ impl ServingCertificates {
         loop {
             looks.tick().await;
             if let Err(error) = self.look_at(folder.to_owned(), names.to_vec()).await {
-                tracing::warn!(%error, "the folder's certificate is not used; the one before stays");
+                tracing::warn!(%error, "cannot use the folder's certificate; keeping the previous one");
             }
         }
     }
@@ -120,7 +120,7 @@ impl ServingCertificates {
                 Some(()) = changes.next() => {}
             }
             if let Err(error) = keeper.look(&mut last, &mut renewals).await {
-                tracing::warn!(%error, "certificates are as they were");
+                tracing::warn!(%error, "could not renew certificates; keeping the current ones");
             }
         }
     }
@@ -162,7 +162,7 @@ impl Renewer<'_> {
             };
             // Somebody deleted the Secret: what is trusted everywhere is written again, and no client notices.
             if found.is_none() {
-                seen = self.write(&seen, &held, "the Secret was gone, and is there again").await?;
+                seen = self.write(&seen, &held, "wrote the Secret again after it was deleted").await?;
                 continue;
             }
             if let Some(leaf) = &held.leaf {
@@ -178,7 +178,7 @@ impl Renewer<'_> {
                 CertificateStep::Early { from } => {
                     tracing::warn!(
                         %from,
-                        "the authority in the Secret {CERTIFICATES} is valid only later, and is used as it is: set this node's \
+                        "the authority in the Secret {CERTIFICATES} is not valid yet, and is used anyway: set this node's \
                          clock. If it is right, scale the operator to 0, delete the Secret, and scale it up again"
                     );
                     return Ok(());
@@ -238,12 +238,12 @@ impl Renewer<'_> {
 fn word(step: CertificateStep) -> &'static str {
     match step {
         CertificateStep::Keep { .. } | CertificateStep::Early { .. } => "nothing to do",
-        CertificateStep::Begin => "a new authority",
-        CertificateStep::RenewLeaf => "the certificate is renewed",
-        CertificateStep::Announce => "the next authority is being told to all",
-        CertificateStep::Spread => "the next authority stands in every bundle",
+        CertificateStep::Begin => "created a new authority",
+        CertificateStep::RenewLeaf => "renewed the certificate",
+        CertificateStep::Announce => "adding the next authority to every bundle",
+        CertificateStep::Spread => "the next authority is in every bundle",
         CertificateStep::Promote => "the next authority signs from now on",
-        CertificateStep::Retire => "the authority before is not trusted any more",
+        CertificateStep::Retire => "removed the previous authority from every bundle",
     }
 }
 

@@ -61,7 +61,7 @@ impl Store {
     pub fn changes(&self) -> BoxStream<'static, ()> {
         let config = watcher::Config::default().fields(&format!("metadata.name={}", names::CERTIFICATES));
         let events = watcher(self.0.clone(), config).default_backoff();
-        let warn = |error: &watcher::Error| tracing::warn!(%error, "the certificates' Secret is not being watched");
+        let warn = |error: &watcher::Error| tracing::warn!(%error, "cannot watch the certificates' Secret");
         events.inspect_err(warn).map(|_| ()).boxed()
     }
 

@@ -28,7 +28,7 @@ impl StoredCertificates {
     pub fn read(data: &BTreeMap<String, Vec<u8>>) -> Self {
         let text = |name: &str| data.get(name).and_then(|bytes| std::str::from_utf8(bytes).ok());
         let warn =
-            |name: &str, error| tracing::warn!(%error, key = name, "a part of the certificates' Secret is made anew");
+            |name: &str, error| tracing::warn!(%error, key = name, "replacing an invalid part of the certificates' Secret");
         let pair = |name: &str| {
             let (certificate, key) = (text(&format!("{name}.crt"))?, text(&format!("{name}.key"))?);
             CertificatePair::read(certificate, key).map_err(|error| warn(name, error)).ok()

@@ -66,7 +66,7 @@ impl Webhooks {
         });
         let parameters = PatchParams::apply(names::FIELD_MANAGER).force();
         api.patch(&self.name, &parameters, &Patch::Apply(&patch)).await?;
-        tracing::info!(kind, name = self.name, authorities = ?bundle.fingerprints, "the webhooks trust these");
+        tracing::info!(kind, name = self.name, authorities = ?bundle.fingerprints, "wrote caBundle of the webhooks");
         Ok(())
     }
 }

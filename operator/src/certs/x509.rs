@@ -25,7 +25,7 @@ pub enum CertificateError {
     NoKey,
     #[error("its key is not the certificate's, or of a kind that is not supported")]
     Mismatch,
-    #[error("its certificate does not vouch for `{0}` under its authority: {1}")]
+    #[error("its certificate is not valid for `{0}` under its authority: {1}")]
     Unverified(String, String),
 }
 

@@ -70,7 +70,7 @@ pub const TABLE: &[Annotation] = &[
         word: "capture",
         places: ALL,
         default: "`openai,anthropic,gemini`",
-        means: "Whose SDKs are led to the gateway by variables: any of `openai`, `anthropic`, `gemini`, `azure`, \
+        means: "The SDKs that variables point at the gateway: any of `openai`, `anthropic`, `gemini`, `azure`, \
                 `bedrock`, `cohere` with commas between them (not `openai` and `azure` together), or `none`.",
         check: |value| values::captures(value).map(drop),
     },
@@ -85,14 +85,14 @@ pub const TABLE: &[Annotation] = &[
         word: "port",
         places: ALL,
         default: "`4180`",
-        means: "Where the gateway answers the application, on loopback: 1024 to 65535.",
+        means: "The gateway's port for the application, on loopback: 1024 to 65535.",
         check: |value| values::port(value).map(drop),
     },
     Annotation {
         word: "admin-port",
         places: ALL,
         default: "`4181`",
-        means: "Where the gateway answers probes and metrics: 1024 to 65535.",
+        means: "The gateway's port for probes and metrics: 1024 to 65535.",
         check: |value| values::port(value).map(drop),
     },
     Annotation {
@@ -121,7 +121,7 @@ pub const TABLE: &[Annotation] = &[
 
 /// What the operator writes, and what stands elsewhere: known names that nobody sets on a pod.
 pub const WRITTEN: &[(&str, &str, &str)] = &[
-    (names::INJECTED, "an annotation of pods", "What was added, and why a part was left out, as JSON."),
+    (names::INJECTED, "an annotation of pods", "What was added, and why the gateway was left out, as JSON."),
     (
         names::WORKLOAD,
         "an annotation of templates",
@@ -136,8 +136,8 @@ pub const WRITTEN: &[(&str, &str, &str)] = &[
 /// Labels of namespaces that are read.
 pub const NAMESPACE_LABELS: &[(&str, &str)] = &[
     (names::INJECT, "`\"true\"`: every pod that does not opt out carries a gateway."),
-    (names::TEAM, "Whose it is, for rules, budgets and reports; outranks what a key says."),
-    (names::CUSTOMER, "The same, for customers."),
+    (names::TEAM, "The team, for rules, budgets and reports. It overrides the team of a key."),
+    (names::CUSTOMER, "The customer, in the same way."),
 ];
 
 /// Why an annotation can't be followed.
@@ -188,7 +188,7 @@ fn hint(place: AnnotationTarget, name: &str) -> String {
     }
     if let Some(row) = TABLE.iter().find(|row| row.word == word) {
         let places: Vec<&str> = row.places.iter().map(|place| place.word()).collect();
-        return format!(": it stands on a {}", places.join(" or "));
+        return format!(": it belongs on a {}", places.join(" or "));
     }
     let known = TABLE.iter().filter(|row| row.places.contains(&place)).map(|row| row.word);
     match nearest(&word.to_lowercase(), known) {
@@ -232,17 +232,17 @@ mod tests {
             (
                 "outrigger.dev/capture",
                 "opnai",
-                "the pod's annotation outrigger.dev/capture: `opnai` is nothing that can be captured: openai, anthropic, gemini, azure, bedrock, cohere or none; did you mean `openai`?",
+                "the pod's annotation outrigger.dev/capture: `opnai` is not a supported SDK: openai, anthropic, gemini, azure, bedrock, cohere or none; did you mean `openai`?",
             ),
             (
                 "outrigger.dev/capture",
                 "none,openai",
-                "the pod's annotation outrigger.dev/capture: `none` stands with others",
+                "the pod's annotation outrigger.dev/capture: `none` can't be combined with others",
             ),
             (
                 "outrigger.dev/capture",
                 " , ",
-                "the pod's annotation outrigger.dev/capture: says nothing: name one or more with commas between them, or `none`",
+                "the pod's annotation outrigger.dev/capture: is empty: name one or more with commas between them, or `none`",
             ),
             (
                 "outrigger.dev/capture",
@@ -304,7 +304,7 @@ mod tests {
         let elsewhere = check(AnnotationTarget::Namespace, "outrigger.dev/containers", "app").unwrap_err().to_string();
         assert_eq!(
             elsewhere,
-            "outrigger.dev/containers is no annotation of a namespace: it stands on a pod or workload"
+            "outrigger.dev/containers is no annotation of a namespace: it belongs on a pod or workload"
         );
         let label = check(AnnotationTarget::Namespace, "outrigger.dev/inject", "true").unwrap_err().to_string();
         assert_eq!(label, "outrigger.dev/inject is no annotation of a namespace: it is a label");

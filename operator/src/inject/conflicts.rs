@@ -40,7 +40,7 @@ pub fn intruder(pod: &Value) -> Option<NotInjected> {
     };
     let container = containers(pod).find(|container| name(container) != names::CONTAINER && mounts(container))?;
     let message =
-        format!("container {} mounts a volume that is the gateway's alone: take that mount away", name(container));
+        format!("container {} mounts a volume that only the gateway may mount: remove that mount", name(container));
     Some(cause(InjectionReason::NameTaken, &message))
 }
 
@@ -53,7 +53,7 @@ fn port(pod: &Value, options: &InjectionOptions) -> Option<NotInjected> {
         for number in ports.filter(|port| is_tcp(port)).filter_map(|port| port.get("containerPort")?.as_u64()) {
             if let Some((port, whom, word)) = ours.iter().find(|(port, _, _)| u64::from(*port) == number) {
                 let message = format!(
-                    "container {} listens on {port}, where the gateway would answer {whom}: set outrigger.dev/{word}",
+                    "container {} listens on {port}, which the gateway needs for {whom}: set outrigger.dev/{word}",
                     name(container)
                 );
                 return Some(cause(InjectionReason::PortInUse, &message));

@@ -181,7 +181,7 @@ fn injected(
     let unanswered = options.captures.iter().filter(|capture| !capture.answered);
     warnings.extend(unanswered.map(|capture| {
         format!(
-            "the gateway of this version does not answer {0}'s paths: what {0}'s SDK asks for is a 404",
+            "this version of the gateway does not serve {0}'s paths: requests of {0}'s SDK get a 404",
             capture.name
         )
     }));
@@ -263,7 +263,7 @@ fn misplaced(pod: &Value) -> Vec<String> {
     let ours = labels
         .map(|(name, _)| name.as_str())
         .filter(|name| name.starts_with(annotations::PREFIX) && !matches!(*name, names::SIDECAR | names::VIRTUAL_KEY));
-    ours.map(|name| format!("{name} is a label here, and nobody reads it: pods are asked by annotations")).collect()
+    ours.map(|name| format!("{name} is set as a label and has no effect: set it as an annotation")).collect()
 }
 
 fn version() -> String {

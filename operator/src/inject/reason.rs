@@ -75,16 +75,16 @@ impl InjectionReason {
         match self {
             InjectionReason::NotAsked => "Neither the pod, its workload nor its namespace asks for a gateway.",
             InjectionReason::OptedOut => "`outrigger.dev/inject: \"false\"` on the pod or its workload.",
-            InjectionReason::AlreadyInjected => "The pod has its gateway, and all of it is as it should be.",
+            InjectionReason::AlreadyInjected => "The pod has its gateway, and nothing needs repair.",
             InjectionReason::StaticPod => {
                 "The kubelet runs it from a file of its node: nothing can be added to it here."
             }
             InjectionReason::HostNetwork => {
-                "With `hostNetwork: true` every process of the node could call the gateway. Take it away, or opt out."
+                "With `hostNetwork: true` every process of the node could call the gateway. Remove it, or opt out."
             }
             InjectionReason::SharedProcesses => {
                 "With `shareProcessNamespace` or `hostPID` the application could read the gateway's credentials out of \
-                 its process. Take it away, or opt out."
+                 its process. Remove it, or opt out."
             }
             InjectionReason::Windows => "The gateway runs on Linux. Opt out.",
             InjectionReason::PortInUse => {
@@ -92,24 +92,24 @@ impl InjectionReason {
             }
             InjectionReason::NameTaken => {
                 "The pod has a container `outrigger` or a volume of one of the gateway's names that is not the \
-                 operator's, or a container mounts one that is. Rename it, or take the mount away."
+                 operator's, or a container mounts one of the gateway's volumes. Rename it, or remove the mount."
             }
             InjectionReason::ForeignGateway => {
-                "The pod's gateway is not as the operator makes it (image, arguments, variables, probes, mounts, volumes), \
-                 or not alone with what only it may have: another volume holds a token for the audience `outrigger`, or \
-                 `hostAliases`, `dnsPolicy` or `dnsConfig` say where the operator is. Such a gateway gets no credentials. Take away what the message names; a mirror of the image \
-                 is named to the operator with `--trusted-image`."
+                "The pod's gateway differs from the operator's (image, arguments, variables, probes, mounts, volumes), \
+                 or others can read what only the gateway may have: another volume holds a token for the audience `outrigger`, or \
+                 `hostAliases`, `dnsPolicy` or `dnsConfig` change where the operator's name resolves to. Such a gateway gets no credentials. Remove what the message names. Name a mirror of the image \
+                 to the operator with `--trusted-image`."
             }
-            InjectionReason::UnknownContainer => "`outrigger.dev/containers` names one that the pod has not.",
+            InjectionReason::UnknownContainer => "`outrigger.dev/containers` names a container that the pod does not have.",
             InjectionReason::UnknownAnnotation => {
-                "An `outrigger.dev/` annotation that there is not, or not on pods: often a typo."
+                "An unknown `outrigger.dev/` annotation, or one that is not for pods: often a typo."
             }
             InjectionReason::InvalidAnnotation => {
-                "The value is none that the annotation can have. The message says what is allowed."
+                "The annotation's value is invalid. The message says what is allowed."
             }
             InjectionReason::NamespaceUnknown => {
                 "The operator has not seen the pod's namespace yet. A pod that asks is refused, and clients and controllers \
-                 try again after a second by themselves; one that only its namespace asks for goes without, unless \
+                 retry by themselves after a second. If only its namespace asks, the pod starts without a gateway, unless \
                  `webhooks.failurePolicy` is `Fail`."
             }
         }

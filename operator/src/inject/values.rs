@@ -16,13 +16,13 @@ pub enum ValueError {
     Truth(ShownValue),
     #[error("{0}")]
     Keys(BindingError),
-    #[error("says nothing: name one or more with commas between them{0}")]
+    #[error("is empty: name one or more with commas between them{0}")]
     Empty(&'static str),
     #[error("names `{0}` twice")]
     Twice(ShownValue),
-    #[error("`{0}` is nothing that can be captured: {words}{1}", words = capture_words())]
+    #[error("`{0}` is not a supported SDK: {words}{1}", words = capture_words())]
     Capture(ShownValue, Suggestion),
-    #[error("`none` stands with others")]
+    #[error("`none` can't be combined with others")]
     NoneAndSome,
     #[error("`openai` and `azure` can't be captured together: an Azure client that finds both refuses to start")]
     OpenAiAndAzure,

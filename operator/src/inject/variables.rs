@@ -31,9 +31,9 @@ pub fn set(pod: &mut Value, options: &InjectionOptions) -> Result<Vec<String>, N
             _ => return Err(unknown(pod, &wanted)),
         };
         if is_foreign(&wanted) {
-            notes.push(format!("{wanted}: another injector's: left as it is"));
+            notes.push(format!("{wanted}: belongs to another injector: not changed"));
         } else if field == "initContainers" && index < gateway {
-            notes.push(format!("{wanted}: starts before the gateway: left as it is"));
+            notes.push(format!("{wanted}: starts before the gateway: not changed"));
         } else if let Some(container) = list_mut(pod, field).and_then(|list| list.get_mut(index)) {
             of_container(container, options, &mut notes);
         }
@@ -64,7 +64,7 @@ fn of_container(container: &mut Value, options: &InjectionOptions, notes: &mut V
     for capture in &options.captures {
         if let Some(set) = capture.variables().find(|variable| there.contains(*variable)) {
             notes.push(format!(
-                "{who}: {set} is set already, so {} is not led to the gateway: remove it if it should be",
+                "{who}: {set} is already set, so {} does not use the gateway: remove it if it should",
                 capture.name
             ));
             continue;
@@ -81,7 +81,7 @@ fn of_container(container: &mut Value, options: &InjectionOptions, notes: &mut V
     }
     if proxied {
         notes.push(format!(
-            "{who}: has a proxy, and NO_PROXY does not name 127.0.0.1: SDKs may ask the proxy for the gateway"
+            "{who}: uses a proxy, and NO_PROXY lacks 127.0.0.1: SDKs may call the gateway through the proxy"
         ));
     }
     // In front, so that the container's own may refer to them.
@@ -93,7 +93,7 @@ fn of_container(container: &mut Value, options: &InjectionOptions, notes: &mut V
 /// What comes by `envFrom` is not seen here, and a placeholder would hide it.
 fn hidden_key(who: &str, capture: &Capture) -> String {
     format!(
-        "{who}: {} may come by envFrom, so no placeholder is set: name {} in outrigger.dev/capture to have one",
+        "{who}: {} may be set by envFrom, so no placeholder is set: name {} in outrigger.dev/capture to set one",
         capture.key, capture.name
     )
 }

@@ -61,8 +61,8 @@ impl LeaderWorkResult {
             LeaderWorkResult::Error => ("error", ""),
             LeaderWorkResult::Late => (
                 "late",
-                "a namespace that takes long pauses twice as long as it took, and others have their turn; what failed is \
-                 tried again, later and later",
+                "a namespace whose plan takes long pauses twice as long, so that others are planned; failed work is \
+                 retried with growing delays",
             ),
         }
     }
@@ -95,9 +95,9 @@ impl LedgerWrite {
     fn row(self) -> (&'static str, &'static str) {
         match self {
             LedgerWrite::Ok => ("ok", ""),
-            LedgerWrite::Conflict => ("conflict", "somebody else has written"),
-            LedgerWrite::Unknown => ("unknown", "no answer, so that it is read again"),
-            LedgerWrite::Failed => ("failed", "not written, and tried again"),
+            LedgerWrite::Conflict => ("conflict", "another writer came first"),
+            LedgerWrite::Unknown => ("unknown", "no response, so the record is read again"),
+            LedgerWrite::Failed => ("failed", "not written, and retried"),
         }
     }
 }

@@ -43,10 +43,10 @@ impl<'a> AvailableCredentials<'a> {
                 reason: ConditionReason::DependencyInvalid,
                 path: String::new(),
                 message: format!(
-                    "there is no credential to call any of its providers with: {names} says what is missing"
+                    "none of its providers has a usable credential: the status of {names} says what is missing"
                 ),
             }),
-            _ => verdict.warnings.push(format!("there is no credential to call {names} with: it says what is missing")),
+            _ => verdict.warnings.push(format!("there is no usable credential for {names}: its status says what is missing")),
         }
     }
 

@@ -114,8 +114,8 @@ fn recheck(evaluated: &EvaluatedNamespace, now: Timestamp) -> Option<Timestamp> 
 
 fn too_large(plan: &mut NamespacePlan, binding: &Binding, size: usize) {
     let message = format!(
-        "the policy of {} would be {} kB, and {} kB is the most: let its keys have fewer providers, rules or catalogues. What \
-         was written for it before stays in force, without what was taken away since",
+        "the policy of {} would be {} kB, and the limit is {} kB: give its keys fewer providers, rules or catalogues. The \
+         last written policy stays in force, without what was removed since",
         binding.object_name(),
         size / 1000,
         LARGEST / 1000

@@ -32,7 +32,7 @@ const LARGEST_UNPACKED: u64 = 8 << 20;
 /// Why something is no sources.
 #[derive(Debug, Error)]
 pub enum SourcesError {
-    #[error("it is no gzip, or over {LARGEST_UNPACKED} bytes unpacked: {0}")]
+    #[error("it is not gzip, or over {LARGEST_UNPACKED} bytes unpacked: {0}")]
     Packed(#[from] std::io::Error),
     #[error("it has another shape: {0}")]
     Shape(#[from] serde_json::Error),

@@ -85,7 +85,7 @@ fn copies(index: &ObjectIndex, version: &ObjectVersion) -> Option<String> {
     let allowed = version.allowed_namespaces().ok().flatten();
     let shared = allowed.is_some_and(|allowed| allowed.from != NamespacesFrom::Same);
     (version.id.kind == ObjectKind::LlmProvider && asks && shared && !index.copies()).then(|| {
-        "spec.credentialDelivery: other namespaces get its credentials by the stream all the same, because the operator \
+        "spec.credentialDelivery: other namespaces still get its credentials by the stream, because the operator \
          was installed without credentials.copies"
             .to_owned()
     })

@@ -117,14 +117,14 @@ impl Reconciler {
             if others > 0 {
                 tracing::warn!(
                     others,
-                    "some policies are not as the operator wrote them, or its Secret {} is another one: what they were made \
-                     of is passed over, and they are written anew",
+                    "some policies were changed, or the operator's Secret {} was replaced: their stored sources are \
+                     ignored, and they are written again",
                     names::SEAL
                 );
             }
             for (binding, sources) in own {
                 if let Err(error) = last_good.restore(&binding.namespace, &sources) {
-                    tracing::warn!(%binding, %error, "what its policy was made of can't be read: broken objects of it serve nothing");
+                    tracing::warn!(%binding, %error, "cannot read the stored sources of a policy: its broken objects have no last good version");
                 }
             }
         }
@@ -240,8 +240,8 @@ impl Reconciler {
                 }
                 None => tracing::warn!(
                     %binding,
-                    "its policy is too large, and what stands there is not of the operator's writing: gateways keep what they \
-                     have, revoked or not, until it is smaller"
+                    "the policy is too large, and the operator did not write the stored one: gateways keep their policy, \
+                     including what was revoked, until it is smaller"
                 ),
             }
         }
@@ -329,7 +329,7 @@ impl Reconciler {
             }
             Err(error) if error.is_going() => Ok(WorkOutcome::Done),
             Err(error) => {
-                tracing::warn!(%binding, %error, "a policy is not as it should be in the cluster; tried again");
+                tracing::warn!(%binding, %error, "could not write a policy; retrying");
                 if error.is_lasting() {
                     self.publisher.failed(binding, &error.to_string());
                 }
@@ -341,12 +341,12 @@ impl Reconciler {
     async fn remove(&self, binding: &Binding) -> Result<WorkOutcome, WorkOutcome> {
         match self.applier.remove(binding).await {
             Ok(()) => {
-                tracing::info!(%binding, "nobody needs this policy any more");
+                tracing::info!(%binding, "removed a policy that is no longer needed");
                 self.lock().forget(binding);
                 Ok(WorkOutcome::Done)
             }
             Err(error) => {
-                tracing::warn!(%binding, %error, "a policy that nobody needs is still there");
+                tracing::warn!(%binding, %error, "could not remove a policy that is no longer needed");
                 Err(after(&error))
             }
         }

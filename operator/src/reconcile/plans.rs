@@ -32,7 +32,7 @@ impl Reconciler {
             let namespace = tokio::select! {
                 Some(ended) = running.join_next(), if !running.is_empty() => {
                     if let Err(error) = ended {
-                        tracing::error!(%error, "a plan ended without a word, which is a bug");
+                        tracing::error!(%error, "a planning task failed, which is a bug");
                     }
                     continue;
                 }
@@ -60,12 +60,12 @@ impl Reconciler {
         let (result, outcome) = match self.prepared(namespace).await {
             Ok((true, _)) => self.planned(namespace).await,
             Ok((false, took)) => {
-                tracing::warn!(namespace, "its objects take long to judge; others have their turn before it goes on");
+                tracing::warn!(namespace, "validating its objects takes long; other namespaces are planned first");
                 let until = Instant::now() + took * PAUSES;
                 (LeaderWorkResult::Late, WorkOutcome::Late(until, Some(until)))
             }
             Err(error) => {
-                tracing::error!(namespace, %error, "objects could not be judged, which is a bug; what was written stays");
+                tracing::error!(namespace, %error, "could not validate objects, which is a bug; the written policies stay");
                 (LeaderWorkResult::Error, WorkOutcome::Failed)
             }
         };
@@ -96,19 +96,19 @@ impl Reconciler {
                 Ok(false) if took > SHORT => {
                     let late = took > LONG;
                     if late {
-                        tracing::warn!(namespace, ?took, "a plan took long; others have their turn before the next");
+                        tracing::warn!(namespace, ?took, "a plan took long; other namespaces are planned before its next one");
                     }
                     let outcome = WorkOutcome::Late(Instant::now() + took * PAUSES, recheck);
                     return (if late { LeaderWorkResult::Late } else { LeaderWorkResult::Ok }, outcome);
                 }
                 Ok(false) => recheck.map_or(WorkOutcome::Done, WorkOutcome::Again),
                 Err(error) => {
-                    tracing::warn!(namespace, %error, "what stands there stays for now, revoked or not");
+                    tracing::warn!(namespace, %error, "could not read the written policy; it stays for now, including what was revoked");
                     WorkOutcome::Failed
                 }
             },
             Err(error) => {
-                tracing::error!(namespace, %error, "a plan failed, which is a bug; what was written stays");
+                tracing::error!(namespace, %error, "a plan failed, which is a bug; the written policies stay");
                 WorkOutcome::Failed
             }
         };

@@ -82,8 +82,8 @@ fn event(pod: &UninjectedPod) -> NewEvent {
     let controller = pod.controller.as_ref().map(|one| (one.kind.as_str(), one.name.as_str()));
     let remedy = restart_command(&pod.place.namespace, &pod.place.name, controller, None);
     let note = format!(
-        "pod {} should carry a gateway and does not: it was created before the operator, or while its webhook was away. To have \
-         it made anew: {remedy}",
+        "pod {} should carry a gateway and does not: it was created before the operator, or while its webhook was down. To \
+         recreate it: {remedy}",
         pod.place.name
     );
     NewEvent { warning: true, reason: EventReason::NotInjected, action: EventAction::Inject, note }
@@ -146,7 +146,7 @@ impl Watchdog {
                 // So many at once: the next look goes on.
                 Ok(false) => return,
                 Err(error) => {
-                    tracing::debug!(%error, "an Event could not be told; tried again");
+                    tracing::debug!(%error, "could not record an Event; retrying");
                     return;
                 }
             }
@@ -159,14 +159,14 @@ impl Watchdog {
             match evict(&self.client, pod).await {
                 Ok(Evicted::Done) => {
                     self.metrics.evicted();
-                    tracing::info!(pod = %place.name, namespace = %place.namespace, "evicted: it should carry a gateway and did not");
+                    tracing::info!(pod = %place.name, namespace = %place.namespace, "evicted a pod that should carry a gateway and did not");
                 }
                 Ok(Evicted::NotNow) => {
-                    tracing::info!(pod = %place.name, namespace = %place.namespace, "not evicted: its disruption budget does not let it go now");
+                    tracing::info!(pod = %place.name, namespace = %place.namespace, "not evicted: a disruption budget forbids it at the moment");
                 }
                 Ok(Evicted::Gone) => {}
                 Err(error) => {
-                    tracing::warn!(pod = %place.name, namespace = %place.namespace, %error, "a pod without a gateway can't be evicted");
+                    tracing::warn!(pod = %place.name, namespace = %place.namespace, %error, "can't evict a pod without a gateway");
                     return;
                 }
             }

@@ -189,7 +189,7 @@ impl LeaseCandidate {
         }
         lease.metadata.annotations.get_or_insert_default().remove(names::ADDRESS);
         if let Err(error) = timed(self.leases.replace(names::LEASE, &PostParams::default(), &lease)).await {
-            tracing::warn!(%error, "the Lease could not be given up: the next one waits until it has run out");
+            tracing::warn!(%error, "could not release the Lease: the next leader waits until it expires");
         }
     }
 

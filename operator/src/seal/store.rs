@@ -27,11 +27,11 @@ pub enum SealError {
     #[error("Secret {SEAL} could not be {verb}: {error}")]
     Call { verb: &'static str, error: CallError },
     #[error(
-        "Secret {SEAL} has no `{AT}` of {KEY} bytes, or a `{BEFORE}…` that is not as long: mend it, or delete it, and another \
-         is made, and pods with a gateway have to be made anew"
+        "Secret {SEAL} has no `{AT}` of {KEY} bytes, or a `{BEFORE}…` of another length: repair it, or delete it, so that a \
+         new one is created, and recreate all pods with a gateway"
     )]
     Broken,
-    #[error("this machine gives no random numbers")]
+    #[error("no random numbers are available")]
     Random,
 }
 

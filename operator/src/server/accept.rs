@@ -125,7 +125,7 @@ impl Serve for TlsPort {
     }
 
     fn rejected(&self, remote: SocketAddr) {
-        tracing::warn!(peer = %remote, "too many connections, and a request on each: one was closed at once");
+        tracing::warn!(peer = %remote, "too many connections, each with a request: closed a new one");
     }
 }
 

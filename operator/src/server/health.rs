@@ -126,7 +126,7 @@ impl Serve for HealthPort {
 
 fn answer<B>(report: &dyn HealthReport, request: &Request<B>) -> Response<Full<Bytes>> {
     if request.method() != Method::GET && request.method() != Method::HEAD {
-        return respond(StatusCode::METHOD_NOT_ALLOWED, json!({"error": "only GET is answered here"}));
+        return respond(StatusCode::METHOD_NOT_ALLOWED, json!({"error": "only GET is allowed"}));
     }
     match request.uri().path() {
         "/healthz" => respond(StatusCode::OK, json!({"alive": true})),
@@ -142,7 +142,7 @@ fn answer<B>(report: &dyn HealthReport, request: &Request<B>) -> Response<Full<B
         }
         _ => respond(
             StatusCode::NOT_FOUND,
-            json!({"error": "there is no such page; there are /healthz, /readyz and /metrics"}),
+            json!({"error": "no such page: use /healthz, /readyz or /metrics"}),
         ),
     }
 }

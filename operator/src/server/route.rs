@@ -26,19 +26,19 @@ const TIME: Duration = Duration::from_secs(10);
 /// Why a request is not answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 enum RouteError {
-    #[error("here are POST /admit/… for the API server, and POST /v1/stream for gateways")]
+    #[error("no such path: use POST /admit/… (the API server) or POST /v1/stream (gateways)")]
     NotFound,
-    #[error("only POST is answered here")]
+    #[error("only POST is allowed")]
     Method,
     #[error("the body is over {} MiB", BODY_MAX >> 20)]
     TooLarge,
     #[error("the body did not come within {} s", TIME.as_secs())]
     Late,
-    #[error("the body broke off")]
+    #[error("the body ended early")]
     Broken,
-    #[error("too many objects of this namespace wait to be judged: try again")]
+    #[error("too many objects of this namespace wait for validation: try again")]
     Busy,
-    #[error("the review could not be answered, which is a bug: the operator's log has more")]
+    #[error("the review could not be answered, which is a bug: see the operator's log")]
     Panicked,
 }
 

@@ -103,8 +103,8 @@ pub async fn follow<K, E>(
                 // takes it for one, would never wait for long.
                 if failures > 0 && !matches!(event, Event::Init) {
                     match one_of_many {
-                        false => tracing::info!(watch = what, failures, "a watch is back"),
-                        true => tracing::debug!(watch = what, failures, "a watch is back"),
+                        false => tracing::info!(watch = what, failures, "a watch works again"),
+                        true => tracing::debug!(watch = what, failures, "a watch works again"),
                     }
                     failures = 0;
                 }
@@ -117,7 +117,7 @@ pub async fn follow<K, E>(
                 // Once for each outage.
                 match failures {
                     0 if !one_of_many || unreadable.is_some() => {
-                        tracing::warn!(watch = what, error = update, "a watch failed, and is begun again");
+                        tracing::warn!(watch = what, error = update, "a watch failed and restarts");
                     }
                     _ => tracing::debug!(watch = what, error = update, "a watch failed again"),
                 }
@@ -171,8 +171,8 @@ fn unreadable(error: Error) -> Option<&'static str> {
         Error::WatchError(_) | Error::NoResourceVersion => return None,
     };
     match CallError::from(error) {
-        error if error.is_forbidden() => Some("there is no right to read it"),
-        error if error.is_not_found() => Some("the API server knows no such kind"),
+        error if error.is_forbidden() => Some("the operator has no right to read it"),
+        error if error.is_not_found() => Some("the API server does not have this kind"),
         _ => None,
     }
 }

@@ -143,7 +143,7 @@ async fn a_pod_that_somebody_reached_into_gets_nothing() {
     judge.pods.spoil("uid-1");
     let refusal = judge.verifier.gateway(&token).await.unwrap_err();
     assert_eq!((refusal.status(), refusal.word()), (StatusCode::FORBIDDEN, "gateway_foreign"));
-    assert!(refusal.to_string().ends_with("container debugger mounts a volume that is the gateway's alone"));
+    assert!(refusal.to_string().ends_with("container debugger mounts a volume that only the gateway may mount"));
 }
 
 #[tokio::test]
