@@ -1,7 +1,7 @@
-//! The control plane: it turns the objects in a cluster into the policies that gateways obey.
+//! The control plane: turns the objects in a cluster into the policies of gateways.
 //!
-//! [`objects`], [`state`] (but for its caches), [`plan`] and the documents of [`status`] are pure: they take values and return
-//! values. The other modules talk to the cluster, to gateways or to the API server's webhooks.
+//! [`objects`], [`state`] (except its caches), [`plan`] and the documents of [`status`] are pure: they take values and
+//! return values. The other modules call the cluster or serve gateways and the API server's webhooks.
 
 pub mod admission;
 pub mod api;

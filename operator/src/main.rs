@@ -10,10 +10,10 @@ use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior,
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::prelude::*;
 
-/// More would wait for the API server just the same.
+/// More threads would only wait for the API server too.
 const WORKERS_MAX: usize = 4;
-/// So that one sees at a glance that nothing is wrong with the pod.
-const LED: u8 = 3;
+/// The exit code of a leader that ends on purpose, so that it is clear that nothing is wrong with the pod.
+const LOST_LEASE: u8 = 3;
 
 fn main() -> ExitCode {
     let settings = match read(std::env::args_os().skip(1), std::env::var("HOSTNAME").ok()) {
@@ -26,17 +26,18 @@ fn main() -> ExitCode {
     if let Err(error) = keep_memory_private() {
         tracing::warn!(%error, "other processes of the same user can read this process's memory, and so can core dumps");
     }
-    // Where other crates bring another one, the choice would have to be made.
+    // Needed because other crates may enable a second provider.
     let _ = rustls::crypto::ring::default_provider().install_default();
     match serve(settings) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(ExitCause::Run(error @ ExitError::Lead(_))) => fail(&error.to_string(), LED),
+        Err(ExitCause::Run(error @ ExitError::LostLease(_))) => fail(&error.to_string(), LOST_LEASE),
         Err(ExitCause::Run(error)) => fail(&error.to_string(), 1),
         Err(ExitCause::Runtime(error)) => fail(&format!("cannot start: {error}"), 1),
     }
 }
 
-/// Every credential goes through this process: it writes no core, and no other one of its user reads its memory.
+/// Every credential passes through this process. So it writes no core dump, and other processes of its user cannot read
+/// its memory.
 fn keep_memory_private() -> std::io::Result<()> {
     setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
     Ok(set_dumpable_behavior(DumpableBehavior::NotDumpable)?)
@@ -52,14 +53,14 @@ fn serve(settings: OperatorSettings) -> Result<(), ExitCause> {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = runtime.worker_threads(workers).enable_all().build().map_err(ExitCause::Runtime)?;
     let ended = runtime.block_on(run(settings)).map_err(ExitCause::Run);
-    // A plan that is being made is nobody's any more.
+    // A plan that is still running is of no use any more.
     runtime.shutdown_background();
     ended
 }
 
 fn log() {
     let configured = std::env::var("OUTRIGGER_LOG").ok().and_then(|text| text.parse::<Targets>().ok());
-    // The client tells of every failure of every call; whoever called says it better, and once.
+    // The client logs every failure of every call. The callers log each failure once, with more context.
     let quiet = [("kube_client", LevelFilter::OFF), ("kube_runtime", LevelFilter::OFF)];
     let filter = configured.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO).with_targets(quiet));
     let lines = tracing_subscriber::fmt::layer().json().with_writer(std::io::stderr);
@@ -67,7 +68,7 @@ fn log() {
 }
 
 fn print(text: &str) -> ExitCode {
-    // Nobody who reads it is no reason to fail.
+    // A closed stdout is not an error.
     let _ = std::io::stdout().write_all(text.as_bytes());
     ExitCode::SUCCESS
 }

@@ -43,10 +43,10 @@ pub struct OperatorMetrics {
 }
 
 impl OperatorMetrics {
-    /// Declares them in the order in which `docs/operator-metrics.md` has them.
+    /// Declares the metrics in the order of `docs/operator-metrics.md`.
     ///
     /// # Errors
-    /// Only when a metric is declared twice, which tests would show.
+    /// Fails only if a metric is declared twice, which the tests would find.
     pub fn new() -> Result<Self, Error> {
         let mut registry = Registry::default();
         Ok(OperatorMetrics {
@@ -145,7 +145,7 @@ impl OperatorMetrics {
         })
     }
 
-    /// A piece of work was done.
+    /// Records a finished piece of work.
     pub fn reconciled(&self, work: LeaderWork, result: LeaderWorkResult, seconds: f64) {
         self.reconciles.with([work.word(), result.word()]).inc();
         self.reconcile_seconds.with([work.word()]).observe(seconds);
@@ -155,7 +155,7 @@ impl OperatorMetrics {
         self.propagation.observe(seconds);
     }
 
-    /// An object was written, or was to be.
+    /// Records an object's write, or its failure.
     pub fn wrote(&self, kind: &str, result: Result<(), CallFailure>) {
         let result = result.map_or_else(CallFailure::word, |()| LeaderWorkResult::Ok.word());
         self.writes.with([kind, result]).inc();
@@ -190,7 +190,7 @@ impl OperatorMetrics {
         self.live_sidecars.set(whole(sidecars));
     }
 
-    /// Of other namespaces nothing is told any more.
+    /// Sets the number for each namespace, and removes all other namespaces.
     pub fn uninjected<'a>(&self, namespaces: impl Iterator<Item = (&'a str, usize)>) {
         self.uninjected.reset();
         for (namespace, pods) in namespaces {
@@ -210,7 +210,7 @@ impl OperatorMetrics {
         self.leader.set(i64::from(leads));
     }
 
-    /// Whether this replica grants.
+    /// Whether this replica's ledger grants.
     pub fn ledger_leads(&self, leads: bool) {
         self.ledger_leads.set(i64::from(leads));
     }
@@ -219,7 +219,7 @@ impl OperatorMetrics {
         self.ledger_holders.set(whole(pods));
     }
 
-    /// A gateway that asked was answered.
+    /// Records the time until a gateway's request was answered.
     pub fn ledger_answered(&self, seconds: f64) {
         self.ledger_answers.observe(seconds);
     }
@@ -236,13 +236,13 @@ impl OperatorMetrics {
         self.ledger_dropped.set(whole(reports));
     }
 
-    /// Every metric there is, whether or not it was counted yet.
+    /// Every metric, whether or not it was counted yet.
     #[must_use]
     pub fn described(&self) -> &[MetricDescription] {
         self.registry.described()
     }
 
-    /// All of it, in the text format.
+    /// All metrics in the text format.
     #[must_use]
     pub fn text(&self) -> Vec<u8> {
         self.registry.text()
@@ -254,7 +254,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_metric_has_a_name_of_ours_and_says_what_it_is() {
+    fn every_metric_has_our_prefix_and_a_help_text() {
         let metrics = OperatorMetrics::new().unwrap();
         let described = metrics.described();
         for metric in described {
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn namespaces_without_such_pods_are_told_of_no_more() {
+    fn namespaces_without_uninjected_pods_are_removed() {
         let metrics = OperatorMetrics::new().unwrap();
         metrics.uninjected([("a", 2)].into_iter());
         metrics.uninjected([("b", 1)].into_iter());

@@ -1,7 +1,7 @@
-//! The whole operator: what is started, in which order, and how it ends.
+//! Starts all parts of the operator in order, and stops them.
 //!
-//! Both replicas watch the cluster and answer webhooks. One of them also leads. It starts to lead when its caches are complete,
-//! and its process ends when it can no longer lead.
+//! Both replicas watch the cluster and answer webhooks. One of them is also the leader. It becomes leader when its
+//! caches are complete, and its process ends when it can no longer lead.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -47,24 +47,25 @@ use crate::watch::kinds;
 use crate::watch::relist::Relists;
 use crate::watch::secrets::ValueWatches;
 
-/// Events of watches that nobody has taken yet.
+/// How many events of watches may wait to be processed.
 const EVENTS_MAX: usize = 4_096;
-/// The API server is what they wait for, and it has others to answer.
+/// How many policies are written at the same time. More would burden the API server, which has other clients.
 const WRITERS: usize = 24;
-/// Statuses are for people, who can wait longer than gateways.
+/// How many statuses are written at the same time. They are less urgent than policies.
 const PUBLISHERS: usize = 8;
-/// A thousand gateways that come back are looked at a few times, not a thousand.
-const LISTEN: Duration = Duration::from_millis(100);
-/// For lists of everything, by an API server that has just come back perhaps. A leader that plans nothing is no better than
-/// one that may be a moment behind.
-const ANEW: Duration = Duration::from_secs(20);
+/// The shortest time between two looks at gateways' reports, so that a thousand gateways that reconnect cause only a
+/// few.
+const FOLLOW_INTERVAL: Duration = Duration::from_millis(100);
+/// How long a new leader waits for its lists of everything. The API server may have just restarted, and a leader that
+/// does not plan is no better than one with data that is a moment old.
+const RELIST_MAX: Duration = Duration::from_secs(20);
 const AUTHORITIES: &str = "authorities of the certificate";
-/// What one that lost the Lease is not ready for.
+/// What a replica that lost the Lease waits for instead of being ready.
 const LEAD: &str = "its restart: it has lost the Lease";
-/// How long after a failure the seal's key is asked for again.
-const SEAL_AGAIN: Duration = Duration::from_secs(5);
+/// The pause before the signing key is requested again after a failure.
+const SEAL_RETRY: Duration = Duration::from_secs(5);
 
-/// Why the operator ends.
+/// Why the operator stops.
 #[derive(Debug, Error)]
 pub enum ExitError {
     #[error(transparent)]
@@ -80,14 +81,14 @@ pub enum ExitError {
     #[error(transparent)]
     Serve(#[from] TlsConfigError),
     #[error("this replica is no longer the leader and restarts: {0}")]
-    Lead(#[from] LeaseError),
+    LostLease(#[from] LeaseError),
     #[error("a part of the operator has ended, which is a bug: {0}")]
     Broken(#[from] JoinError),
     #[error("watch events are no longer processed, which is a bug: see the log")]
-    Fed,
+    EventsUnread,
 }
 
-/// Runs until it is told to end by a signal.
+/// Runs until a signal stops it.
 ///
 /// # Errors
 /// [`ExitError`].
@@ -112,7 +113,7 @@ fn on_signal(kind: SignalKind) -> Result<Signal, ExitError> {
 async fn listen(address: SocketAddr) -> Result<TcpListener, ExitError> {
     match TcpListener::bind(address).await {
         Ok(listener) => Ok(listener),
-        // A machine without IPv6.
+        // For a machine without IPv6.
         Err(_) if address.is_ipv6() && address.ip().is_unspecified() => {
             let address = (IpAddr::V4(Ipv4Addr::UNSPECIFIED), address.port()).into();
             TcpListener::bind(address).await.map_err(|error| ExitError::Listen { address, error })
@@ -128,25 +129,25 @@ async fn operate(settings: Arc<OperatorSettings>, stop: watch::Sender<bool>) -> 
     let client = connect(&metrics).await?;
     let readiness = Readiness::default();
     let relists = ObjectKind::ALL.map(ObjectKind::name).into_iter().chain([NAMESPACE, GENERATED, PODS]);
-    relists.chain([AUTHORITIES]).for_each(|what| readiness.awaits(what));
+    relists.chain([AUTHORITIES]).for_each(|what| readiness.require(what));
     let (events, taken) = mpsc::channel(EVENTS_MAX);
-    readiness.awaits(SEAL);
+    readiness.require(SEAL);
     let parts = Components::new(settings, client, metrics, readiness, events);
 
     let mut tasks = JoinSet::new();
     tasks.spawn(health::serve(clear, Arc::new(parts.health())));
-    // Pods are given its public half, and judged by it.
+    // Pods get the public key at injection, and are checked with it.
     let mut stopping = stopped.clone();
     let seal = tokio::select! {
         seal = parts.seal() => seal,
-        () = told_to_end(&mut stopping) => return Ok(()),
+        () = wait_for_stop(&mut stopping) => return Ok(()),
     };
     parts.settings.verifying.set(seal.verifying());
-    parts.readiness.has(SEAL);
+    parts.readiness.satisfy(SEAL);
     parts.dispatcher(taken, &mut tasks)?;
-    tasks.spawn(parts.clone().keep_certificates());
-    tasks.spawn(parts.clone().tell_authorities());
-    tasks.spawn(parts.clone().listen_to_gateways());
+    tasks.spawn(parts.clone().run_certificates());
+    tasks.spawn(parts.clone().write_authorities());
+    tasks.spawn(parts.clone().follow_gateways());
     let mut serving = tokio::spawn(parts.clone().serve(tls, stopped.clone()));
     let mut leading = tokio::spawn(parts.clone().lead(seal, stopped));
     let (mut served, mut led) = (false, false);
@@ -159,26 +160,26 @@ async fn operate(settings: Arc<OperatorSettings>, stop: watch::Sender<bool>) -> 
             }
             ended = &mut leading, if !led => {
                 led = true;
-                // It leads no more and writes nothing, but the API server may ask it until the Service has another one:
-                // it ends as it does when it is told to, and is not ready meanwhile.
+                // This replica is no longer the leader and writes nothing. But the API server may call it until the
+                // Service has removed it. So it stops as on a signal, and is not ready meanwhile.
                 if let Err(error) = ended? {
                     tracing::error!(%error, "this replica stops");
-                    parts.readiness.awaits(LEAD);
+                    parts.readiness.require(LEAD);
                     stop.send_replace(true);
                     failed = Some(error);
                 }
             }
-            // None of them ends, unless nobody takes what it tells.
+            // These tasks never end, unless the receiver of their events is gone.
             Some(ended) = tasks.join_next() => {
                 ended?;
-                return Err(ExitError::Fed);
+                return Err(ExitError::EventsUnread);
             }
         }
     }
     failed.map_or(Ok(()), Err)
 }
 
-/// Everything there is.
+/// All parts of a replica.
 #[derive(Clone)]
 struct Components {
     settings: Arc<OperatorSettings>,
@@ -191,7 +192,7 @@ struct Components {
     certificates: Arc<ServingCertificates>,
     leader: Arc<Reconciler>,
     publisher: Arc<StatusPublisher>,
-    /// Absent: gateways grant themselves what limits allow.
+    /// `None` if each gateway grants itself its limits.
     ledger: Option<Arc<LedgerDriver>>,
     relists: Relists,
     events: mpsc::Sender<ClusterEvent>,
@@ -279,8 +280,8 @@ impl Components {
         Watchdog::new(self.client.clone(), caches, metrics, &self.settings)
     }
 
-    /// Watches, and the thread that takes what they tell: what is known is locked while it is planned with, which is
-    /// nothing to hold up a stream for.
+    /// Starts the watches, and the thread that processes their events. A thread, because the index is locked while
+    /// plans copy it, and streams must not wait for that.
     fn dispatcher(&self, taken: mpsc::Receiver<ClusterEvent>, tasks: &mut JoinSet<()>) -> Result<(), ExitError> {
         kinds::start(&self.client, &self.metrics, &self.events, &self.relists, tasks);
         tasks.spawn(kinds::tick(self.events.clone()));
@@ -289,26 +290,26 @@ impl Components {
             ValueWatches::new(self.client.clone(), Arc::clone(&self.metrics), namespaces, self.events.clone());
         tasks.spawn(secrets.run(self.dispatcher.wanted(), self.relists.join("secrets and configmaps by name")));
         let (dispatcher, leader) = (Arc::clone(&self.dispatcher), Arc::clone(&self.leader));
-        let take = move || dispatcher.run(taken, |news| leader.notify(news));
+        let take = move || dispatcher.run(taken, |affected| leader.notify(affected));
         std::thread::Builder::new().name("feed".to_owned()).spawn(take).map_err(ExitError::Thread)?;
         Ok(())
     }
 
-    async fn keep_certificates(self) {
+    async fn run_certificates(self) {
         let spread = AuthoritySpread {
             caches: Arc::clone(&self.caches),
             hub: Arc::clone(&self.hub),
             leader: Arc::clone(&self.leader),
         };
-        self.certificates.keep(self.client.clone(), &self.settings, &spread).await;
+        self.certificates.run(self.client.clone(), &self.settings, &spread).await;
     }
 
-    /// Every policy's ConfigMap gets new authorities.
-    async fn tell_authorities(self) {
+    /// Writes new authorities to every policy's ConfigMap.
+    async fn write_authorities(self) {
         let mut bundle = self.certificates.bundle();
         loop {
             if bundle.borrow_and_update().is_some() {
-                self.readiness.has(AUTHORITIES);
+                self.readiness.satisfy(AUTHORITIES);
                 self.leader.write_all();
             }
             if bundle.changed().await.is_err() {
@@ -317,8 +318,8 @@ impl Components {
         }
     }
 
-    /// What gateways say, and which there are, may mean that something is to be written.
-    async fn listen_to_gateways(self) {
+    /// Reacts to reports of gateways and to new gateways, because a policy may have to be written.
+    async fn follow_gateways(self) {
         let mut changes = self.hub.changes();
         loop {
             tokio::select! {
@@ -326,9 +327,9 @@ impl Components {
                 () = self.leader.pods_changed() => {}
             }
             let began = Instant::now();
-            self.leader.listen();
-            // The more there are, the longer a look takes, and the more come between two of them.
-            tokio::time::sleep(LISTEN.max(began.elapsed() * 10)).await;
+            self.leader.follow_gateways();
+            // With more gateways each pass takes longer, and more reports are combined into the next one.
+            tokio::time::sleep(FOLLOW_INTERVAL.max(began.elapsed() * 10)).await;
         }
     }
 
@@ -339,69 +340,71 @@ impl Components {
             ReviewHandler::new(Arc::clone(&self.settings), Arc::clone(&self.caches), Arc::clone(&self.metrics));
         let services =
             Services { admit: Arc::new(admission), streams: Arc::new(Streams::new(Arc::clone(&self.hub), verifier)) };
-        let shutdown = async move { told_to_end(&mut stopped).await };
+        let shutdown = async move { wait_for_stop(&mut stopped).await };
         serve(tls, self.certificates.served(), services, shutdown).await?;
         Ok(())
     }
 
-    /// What the operator knows its own writing by, and gateways know it by: without it nobody could say what was good, and a
-    /// pod would be given a gateway that obeys anybody.
+    /// Loads the key that signs what the operator writes. Without it, the operator could not recognize the last good
+    /// versions, and pods would get a gateway that accepts any policy.
     async fn seal(&self) -> Seal {
         loop {
             match seal::load(self.client.clone(), &self.settings.namespace).await {
                 Ok(seal) => return seal,
-                Err(error) => tracing::warn!(%error, "cannot load the signing key, without which this replica can't lead or inject; retrying"),
+                Err(error) => {
+                    tracing::warn!(%error, "cannot load the signing key, without which this replica can't lead or inject; retrying")
+                }
             }
-            tokio::time::sleep(SEAL_AGAIN).await;
+            tokio::time::sleep(SEAL_RETRY).await;
         }
     }
 
-    /// Begins to lead once all that plans hang on has been heard of anew: what the one before wrote may be newer than what
-    /// watches have told.
-    async fn begin(self, seal: Seal) {
+    /// Starts to lead once everything that plans depend on was listed again, because the previous leader may have
+    /// written objects that the watches have not reported yet.
+    async fn start_leading(self, seal: Seal) {
         let relisted = async {
             self.relists.relist().await;
-            let (asks, taken) = oneshot::channel();
-            // Neither ends before the process does.
-            let _ = self.events.send(ClusterEvent::Taken(asks)).await;
-            let _ = taken.await;
+            let (reply, replied) = oneshot::channel();
+            // The receiver lives as long as the process.
+            let _ = self.events.send(ClusterEvent::Barrier(reply)).await;
+            let _ = replied.await;
         };
-        if tokio::time::timeout(ANEW, relisted).await.is_err() {
+        if tokio::time::timeout(RELIST_MAX, relisted).await.is_err() {
             tracing::warn!(
-                seconds = ANEW.as_secs(),
+                seconds = RELIST_MAX.as_secs(),
                 "could not list everything after becoming the leader: planning with what watches have reported so far"
             );
         }
-        self.leader.begin(seal);
+        self.leader.start(seal);
         self.watchdog().run().await;
     }
 
-    /// Takes its turn, and does what the leader does.
+    /// Takes part in the election, and does the leader's work.
     async fn lead(self, seal: Seal, mut stopped: watch::Receiver<bool>) -> Result<(), ExitError> {
         let Components { settings, client, metrics, leader, hub, .. } = &self;
-        // What was not read yet would be planned as missing.
+        // A value that was not read yet would be planned as missing.
         tokio::select! {
             () = self.readiness.ready() => {}
-            () = told_to_end(&mut stopped) => return Ok(()),
+            () = wait_for_stop(&mut stopped) => return Ok(()),
         }
         let candidate = LeaseCandidate::new(client.clone(), &settings.namespace, &settings.identity, &settings.address);
         let mut role = candidate.leader();
-        let (give_up, given_up) = oneshot::channel::<()>();
+        let (give_up, give_up_requested) = oneshot::channel::<()>();
         let mut give_up = Some(give_up);
         let mut election = std::pin::pin!(candidate.run(async {
-            // Its end says it as well.
-            let _ = given_up.await;
+            // A dropped sender also ends the election.
+            let _ = give_up_requested.await;
         }));
         let mut workers = JoinSet::new();
         loop {
             tokio::select! {
                 ended = &mut election => {
-                    leader.end();
+                    leader.stop();
                     hub.lead(false);
                     metrics.leads(false);
                     workers.shutdown().await;
-                    // It may have begun just then.
-                    leader.end();
+                    // A task may have started leading at this very moment.
+                    leader.stop();
                     return Ok(ended?);
                 }
                 Ok(()) = role.changed() => match role.borrow_and_update().clone() {
@@ -409,20 +412,21 @@ impl Components {
                         tracing::info!(identity = settings.identity, "this replica leads");
                         metrics.leads(true);
                         hub.lead(true);
-                        work(leader, &self.publisher, &mut workers);
+                        spawn_workers(leader, &self.publisher, &mut workers);
                         if let Some(ledger) = self.ledger.clone() {
                             workers.spawn(async move { ledger.run().await });
                         }
-                        workers.spawn(self.clone().begin(seal.clone()));
+                        workers.spawn(self.clone().start_leading(seal.clone()));
                     }
                     lease::Leadership::Other(address) => hub.leader(address),
                     lease::Leadership::Nobody => {}
                 },
-                // In this order: nothing is written any more, gateways look for the next, and there is one.
-                () = told_to_end(&mut stopped), if give_up.is_some() => {
-                    leader.end();
+                // The order matters: first no more writes, then gateways look for the next leader, and then there is
+                // one.
+                () = wait_for_stop(&mut stopped), if give_up.is_some() => {
+                    leader.stop();
                     workers.shutdown().await;
-                    leader.end();
+                    leader.stop();
                     hub.close();
                     give_up = None;
                 }
@@ -432,8 +436,8 @@ impl Components {
     }
 }
 
-async fn told_to_end(stopped: &mut watch::Receiver<bool>) {
-    // Nobody could tell any more: that is an end as well.
+async fn wait_for_stop(stopped: &mut watch::Receiver<bool>) {
+    // An error means that the sender is gone, which is also the end.
     let _ = stopped.wait_for(|stopped| *stopped).await;
 }
 
@@ -445,7 +449,7 @@ fn store(client: &Client, settings: &OperatorSettings) -> Option<Arc<dyn LedgerS
     }
 }
 
-fn work(leader: &Arc<Reconciler>, publisher: &Arc<StatusPublisher>, workers: &mut JoinSet<()>) {
+fn spawn_workers(leader: &Arc<Reconciler>, publisher: &Arc<StatusPublisher>, workers: &mut JoinSet<()>) {
     let planner = Arc::clone(leader);
     workers.spawn(async move { planner.plan_all().await });
     for _ in 0..WRITERS {

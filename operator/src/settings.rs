@@ -11,7 +11,7 @@ use thiserror::Error;
 use crate::attestation;
 use crate::seal::VerifyingKeys;
 
-/// What `--help` says.
+/// The text of `--help`.
 pub const HELP: &str = "\
 outrigger-operator: the control plane of LLM gateways beside applications
 
@@ -50,76 +50,77 @@ goes to standard error (OUTRIGGER_LOG=debug for more).
 const LISTEN: u16 = 10250;
 const METRICS: u16 = 9090;
 const SERVICE_PORT: u16 = 443;
-/// Of the sidecar. Raised when an older one has a fault that a pod's author could use.
+/// The default of `--least-version`. Raised when an older sidecar has a fault that a pod's author could exploit.
 const LEAST_VERSION: Version = Version::new(0, 1, 0);
 
-/// How the operator is set up for as long as it lives.
+/// The settings of the operator, fixed while it runs.
 #[derive(Clone, Debug)]
 pub struct OperatorSettings {
-    /// Its own namespace: what users put there acts on all namespaces.
+    /// The operator's namespace. Rules, budgets and catalogues there apply to all namespaces.
     pub namespace: String,
-    /// This replica: the pod's name.
+    /// The name of this replica's pod.
     pub identity: String,
-    /// `host:port` at which other pods reach this replica's TLS listener; told to gateways that ask a follower.
+    /// The `host:port` of this replica's TLS listener for other pods. Followers send gateways there.
     pub address: String,
-    /// The Service's names, all of which the certificate is for; the first is what gateways are told to call.
+    /// The Service's DNS names. The certificate is valid for all; gateways call the first.
     pub service: Vec<String>,
-    /// The port of the Service at which gateways find the stream.
+    /// The Service's port for the gateways' stream.
     pub service_port: u16,
     /// Webhooks and the stream, TLS.
     pub listen: SocketAddr,
     /// Health and metrics, clear text.
     pub metrics: SocketAddr,
-    /// The names of the webhook configurations (mutating and validating) whose `caBundle` is the operator's to write;
-    /// `None`: somebody else (cert-manager) does.
+    /// The name of the webhook configurations (mutating and validating) whose `caBundle` the operator writes. `None` if
+    /// something else does, such as cert-manager.
     pub webhooks: Option<String>,
     /// The sidecar's image.
     pub image: String,
-    /// Other images of it, whose gateways get credentials as well: with a tag or digest that one, without a repository.
+    /// Other images whose gateways get credentials: one with tag or digest allows only that image, one without a whole
+    /// repository.
     pub trusted_images: Vec<String>,
     /// The oldest version of the sidecar that gets credentials.
     pub least_version: Version,
     pub image_pull_policy: Option<String>,
     pub image_pull_secrets: Vec<String>,
-    /// Where providers' Secrets may be read. Empty: everywhere.
+    /// Where providers' Secrets may be read. Empty for everywhere.
     pub provider_namespaces: Vec<String>,
-    /// Credentials may be copied into other namespaces, where the provider says so.
+    /// Credentials may be copied into other namespaces, if the provider allows it.
     pub copies: bool,
-    /// No user id is written into containers: the cluster gives one.
+    /// Containers get no user id, because the cluster assigns one.
     pub openshift: bool,
-    /// What becomes of pods that should carry a gateway and don't.
+    /// What to do with pods that should carry a gateway and do not.
     pub repair: Repair,
-    /// Where the ledger keeps its records.
+    /// Where the ledger stores its records.
     pub ledger: LedgerSettings,
-    /// A folder with `tls.crt`, `tls.key` and `ca.crt` of somebody else's making; `None`: the operator makes its own.
+    /// A folder with `tls.crt`, `tls.key` and `ca.crt` of another issuer. `None` if the operator issues its own.
     pub certificates: Option<PathBuf>,
-    /// What pods are given to know the operator's writing by. No flag says it: it comes from the operator's Secret.
+    /// The public keys that pods get. They come from the operator's Secret and have no flag.
     pub verifying: VerifyingKeys,
 }
 
-/// What becomes of pods that should carry a gateway and don't.
+/// What to do with pods that should carry a gateway and do not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Repair {
-    /// They are told of.
+    /// Count and report them.
     #[default]
     Report,
-    /// And evicted, a few at a time, where a controller makes them anew.
+    /// Also evict a few at a time, if a controller recreates them.
     Evict,
 }
 
-/// Where the ledger keeps what gateways spend of shared limits.
+/// Where the ledger stores the spending of shared limits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum LedgerSettings {
-    /// There is no ledger: each gateway grants itself every limit in full.
+    /// No ledger: each gateway grants itself every limit in full.
     #[default]
     None,
     /// In objects of the operator's namespace.
     Kubernetes,
-    /// In PostgreSQL: a folder with the file `url`, and `ca.crt` perhaps.
+    /// In PostgreSQL. The folder has the file `url`, and may have `ca.crt`.
     Postgres(PathBuf),
 }
 
-/// What the command line asks for.
+/// What the command line requests.
 #[derive(Clone, Debug)]
 pub enum Invocation {
     Serve(Box<OperatorSettings>),
@@ -127,7 +128,7 @@ pub enum Invocation {
     Version,
 }
 
-/// What is wrong with the command line.
+/// An error in the command line.
 #[derive(Debug, Error)]
 pub enum SettingsError {
     #[error("{0}; see --help")]
@@ -138,7 +139,7 @@ pub enum SettingsError {
     Wrong { flag: &'static str, value: String, what: &'static str },
 }
 
-/// Reads the command line, without the program's name.
+/// Parses the command line, without the program's name.
 ///
 /// # Errors
 /// [`SettingsError`].
@@ -320,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_says_what_to_do() {
+    fn errors_say_what_to_do() {
         assert_eq!(refused(&[]), "--namespace is required: objects there apply to all namespaces; see --help");
         assert_eq!(refused(&["--namespace", "a/b"]), "--namespace `a/b` is no name of a namespace");
         let ledger = |word: &str| {

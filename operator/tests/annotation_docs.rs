@@ -92,8 +92,9 @@ fn document() -> String {
     let mut text = HEAD.to_owned();
     text.push_str("| annotation | on | default | means |\n|---|---|---|---|\n");
     for row in TABLE {
-        let places: Vec<&str> = row.places.iter().map(|place| place.word()).collect();
-        writeln!(text, "| `{PREFIX}{}` | {} | {} | {} |", row.word, places.join(", "), row.default, row.means).unwrap();
+        let targets: Vec<&str> = row.targets.iter().map(|target| target.word()).collect();
+        writeln!(text, "| `{PREFIX}{}` | {} | {} | {} |", row.word, targets.join(", "), row.default, row.means)
+            .unwrap();
     }
     text.push_str("\n| label of namespaces | means |\n|---|---|\n");
     for (name, means) in NAMESPACE_LABELS {

@@ -1,4 +1,4 @@
-//! Which pods' gateways get credentials: what injection makes, and nothing that somebody else made or changed.
+//! Which gateways get credentials: those that the operator injected, unless somebody changed them.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic, outside its own function as well")]
 
 mod support;
@@ -16,7 +16,7 @@ fn case(name: &str) -> Case {
     cases().into_iter().find(|case| case.name == name).unwrap()
 }
 
-/// As the API server would have it.
+/// The pod as the API server stores it.
 fn running(case: &Case) -> Value {
     let InjectionOutcome::Injected { mut pod, .. } = inject(&case.pod, &case.facts()) else {
         panic!("{} is injected", case.name)
@@ -24,7 +24,7 @@ fn running(case: &Case) -> Value {
     pod["metadata"]["name"] = "app-1".into();
     pod["metadata"]["namespace"] = "shop".into();
     pod["metadata"]["uid"] = "uid-1".into();
-    // Its own admission gives every container this mount.
+    // The API server's admission adds this mount to every container.
     let mount = json!({"name": "kube-api-access", "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount"});
     for list in ["initContainers", "containers"] {
         for container in pod["spec"][list].as_array_mut().unwrap() {
@@ -38,44 +38,44 @@ fn running(case: &Case) -> Value {
     pod
 }
 
-fn seen(pod: &Value) -> GatewayPod {
+fn gateway_pod(pod: &Value) -> GatewayPod {
     let pod: Pod = serde_json::from_value(pod.clone()).unwrap();
     GatewayPod::of(&pod, &Attestor::of(&settings())).unwrap()
 }
 
-/// Of a pod that was injected and then changed.
-fn judged(patch: Value) -> Option<AttestationError> {
+/// Checks a pod that was injected and then changed.
+fn check_patched(patch: Value) -> Option<AttestationError> {
     let mut pod = running(&case("plain"));
     let patch: json_patch::Patch = serde_json::from_value(patch).unwrap();
     json_patch::patch(&mut pod, &patch).unwrap();
-    seen(&pod).foreign
+    gateway_pod(&pod).foreign
 }
 
 #[test]
-fn whatever_is_injected_is_known_again() {
+fn every_injected_pod_is_accepted() {
     let mut found = 0;
     for case in cases() {
         if !matches!(inject(&case.pod, &case.facts()), InjectionOutcome::Injected { .. }) {
             continue;
         }
         found += 1;
-        assert_eq!(seen(&running(&case)).foreign, None, "{}", case.name);
+        assert_eq!(gateway_pod(&running(&case)).foreign, None, "{}", case.name);
     }
     assert!(found > 20);
 }
 
 #[test]
-fn what_a_pod_is_bound_to_can_t_be_changed_by_an_annotation() {
+fn an_annotation_cannot_change_a_pods_binding() {
     let mut pod = running(&case("plain"));
-    assert_eq!(seen(&pod).binding, Binding::default_of("shop"));
+    assert_eq!(gateway_pod(&pod).binding, Binding::default_of("shop"));
     pod["metadata"]["annotations"]["outrigger.dev/injected"] = r#"{"version":"1","keys":["rich"]}"#.into();
     pod["metadata"]["labels"]["outrigger.dev/virtual-key"] = "rich".into();
-    assert_eq!(seen(&pod).binding, Binding::default_of("shop"));
+    assert_eq!(gateway_pod(&pod).binding, Binding::default_of("shop"));
 }
 
 #[test]
-fn a_pod_that_only_says_so_is_none() {
-    let said = json!({
+fn a_pod_with_only_labels_and_annotations_has_no_gateway() {
+    let object = json!({
         "metadata": {
             "name": "app-1", "namespace": "shop", "uid": "uid-1",
             "labels": {"outrigger.dev/sidecar": "1"},
@@ -89,12 +89,12 @@ fn a_pod_that_only_says_so_is_none() {
             }],
         },
     });
-    let pod: Pod = serde_json::from_value(said).unwrap();
+    let pod: Pod = serde_json::from_value(object).unwrap();
     assert_eq!(GatewayPod::of(&pod, &Attestor::of(&settings())), None);
 }
 
 #[test]
-fn whoever_changes_the_gateway_or_reaches_into_it_gets_nothing() {
+fn a_changed_or_accessible_gateway_gets_no_credentials() {
     let changed = |what: &str| AttestationError::Changed(what.to_owned());
     let gateway = "/spec/initContainers/0";
     let cases: Vec<(&str, Value, AttestationError)> = vec![
@@ -178,7 +178,7 @@ fn whoever_changes_the_gateway_or_reaches_into_it_gets_nothing() {
         ),
     ];
     for (name, patch, expected) in cases {
-        assert_eq!(judged(patch), Some(expected), "{name}");
+        assert_eq!(check_patched(patch), Some(expected), "{name}");
     }
 }
 
@@ -187,7 +187,7 @@ fn add(path: &str, value: &Value) -> Value {
 }
 
 #[test]
-fn only_the_gateway_s_own_program_probes_it() {
+fn only_the_gateways_own_program_may_probe_it() {
     let exec = |command: Value| json!({"exec": {"command": command}});
     let ours = |more: &[&str]| {
         let command: Vec<&str> = ["/outrigger-sidecar", "probe", "ready"].iter().chain(more).copied().collect();
@@ -214,18 +214,18 @@ fn only_the_gateway_s_own_program_probes_it() {
         json!({"grpc": {"port": 4181}}),
     ];
     for kind in ["startupProbe", "readinessProbe", "livenessProbe"] {
-        let judged = |probe: &Value| judged(add(&format!("/spec/initContainers/0/{kind}"), probe));
+        let check = |probe: &Value| check_patched(add(&format!("/spec/initContainers/0/{kind}"), probe));
         for probe in &odd {
-            assert_eq!(judged(probe), Some(AttestationError::Changed("a probe".to_owned())), "{kind} {probe}");
+            assert_eq!(check(probe), Some(AttestationError::Changed("a probe".to_owned())), "{kind} {probe}");
         }
         for probe in &fine {
-            assert_eq!(judged(probe), None, "{kind} {probe}");
+            assert_eq!(check(probe), None, "{kind} {probe}");
         }
     }
 }
 
 #[test]
-fn what_its_volumes_hold_is_the_gateway_s_alone() {
+fn the_gateways_volumes_have_only_the_operators_sources() {
     let token = json!({"serviceAccountToken": {"audience": "outrigger", "path": "token"}});
     let map = json!({"configMap": {"name": "outrigger-default", "items": [
         {"key": "policy.v1.json", "path": "policy.v1.json"}, {"key": "ca.crt", "path": "ca.crt"},
@@ -292,7 +292,7 @@ fn what_its_volumes_hold_is_the_gateway_s_alone() {
         let mut named = volume.clone();
         named["name"] = name.into();
         *there.unwrap() = named;
-        // Its gateway is told for which ConfigMap a signature holds.
+        // The gateway's arguments name the ConfigMap that a signature must be for.
         if let Some(name) = volume.pointer("/projected/sources/0/configMap/name") {
             let at = argument(&pod, "--policy-name").unwrap();
             pod["spec"]["initContainers"][0]["args"][at] = name.clone();
@@ -302,14 +302,14 @@ fn what_its_volumes_hold_is_the_gateway_s_alone() {
     }
 }
 
-/// Where the value of an argument of the gateway's stands.
+/// The index of the value of one of the gateway's arguments.
 fn argument(pod: &Value, flag: &str) -> Option<usize> {
     let arguments = pod["spec"]["initContainers"][0]["args"].as_array()?;
     Some(arguments.iter().position(|argument| argument == flag)? + 1)
 }
 
 #[test]
-fn a_gateway_asks_for_the_operator_s_signature_over_what_is_its_own() {
+fn a_gateway_must_verify_the_operators_signature_for_its_own_config_map() {
     let other = Seal::of(&[9; 32]).unwrap();
     let other_key = other.verifying().keys[0].to_string();
     let changed = |change: &dyn Fn(&mut Vec<Value>)| {
@@ -324,40 +324,40 @@ fn a_gateway_asks_for_the_operator_s_signature_over_what_is_its_own() {
         })
     };
     let with = |flag: &str, value: &str| changed(&|arguments| arguments.extend([flag.into(), value.into()]));
-    assert_eq!(seen(&without("--signed-by")).foreign, Some(AttestationError::Unsigned));
+    assert_eq!(gateway_pod(&without("--signed-by")).foreign, Some(AttestationError::Unsigned));
     assert_eq!(
-        seen(&with("--signed-by", &other_key)).foreign,
+        gateway_pod(&with("--signed-by", &other_key)).foreign,
         Some(AttestationError::OtherKey(other_key.clone())),
-        "its author's"
+        "the key of the pod's author"
     );
     let nonsense = AttestationError::OtherKey("nonsense".to_owned());
-    assert_eq!(seen(&with("--signed-by", "nonsense")).foreign, Some(nonsense));
+    assert_eq!(gateway_pod(&with("--signed-by", "nonsense")).foreign, Some(nonsense));
     let elsewhere = AttestationError::Changed("the argument `--policy-name outrigger-rich`".to_owned());
-    assert_eq!(seen(&with("--policy-name", "outrigger-rich")).foreign, Some(elsewhere));
-    // Without its place a gateway does not even start.
-    assert_eq!(seen(&without("--policy-name")).foreign, None);
+    assert_eq!(gateway_pod(&with("--policy-name", "outrigger-rich")).foreign, Some(elsewhere));
+    // Without a policy name, a gateway does not even start.
+    assert_eq!(gateway_pod(&without("--policy-name")).foreign, None);
 
-    let judged_by = |seal: &Seal, pod: &Value| {
+    let check_with = |seal: &Seal, pod: &Value| {
         let mut settings = settings();
         settings.verifying = VerifyingKeys::default();
         settings.verifying.set(seal.verifying());
         Attestor::of(&settings).check_json(pod).err()
     };
-    // A key that follows another knows the pods of that one, until it is forgotten.
+    // Pods with a previous key are accepted until that key is removed.
     let followed = Seal::with(&[9; 32], &[&[7; 32]], true).unwrap();
     let pod = running(&case("plain"));
-    assert_eq!(judged_by(&followed, &pod), None);
-    assert!(matches!(judged_by(&other, &pod), Some(AttestationError::OtherKey(_))));
-    // Pods of an operator that signed nothing go on, where there was one.
+    assert_eq!(check_with(&followed, &pod), None);
+    assert!(matches!(check_with(&other, &pod), Some(AttestationError::OtherKey(_))));
+    // Pods of an operator that did not sign stay accepted if the Secret is that old.
     let lenient = Seal::of(&[7; 32]).unwrap();
     let mut old = without("--signed-by");
     old["spec"]["volumes"][1]["projected"]["sources"][0]["configMap"]["items"].as_array_mut().unwrap().truncate(2);
-    assert_eq!(judged_by(&lenient, &old), None);
-    assert_eq!(judged_by(&Seal::with(&[7; 32], &[], true).unwrap(), &old), Some(AttestationError::Unsigned));
+    assert_eq!(check_with(&lenient, &old), None);
+    assert_eq!(check_with(&Seal::with(&[7; 32], &[], true).unwrap(), &old), Some(AttestationError::Unsigned));
 }
 
 #[test]
-fn no_server_of_somebody_else_s_says_where_the_operator_is() {
+fn no_other_dns_server_may_resolve_the_operator() {
     let searches = Some(AttestationError::Dns("dnsConfig.searches without dnsPolicy ClusterFirst"));
     let options = Some(AttestationError::Dns("dnsConfig.options"));
     for (spec, expected) in [
@@ -377,16 +377,16 @@ fn no_server_of_somebody_else_s_says_where_the_operator_is() {
     ] {
         let mut pod = running(&case("plain"));
         json_patch::merge(&mut pod["spec"], &spec);
-        assert_eq!(seen(&pod).foreign, expected, "{spec}");
+        assert_eq!(gateway_pod(&pod).foreign, expected, "{spec}");
     }
 }
 
 #[test]
-fn variables_that_lead_the_gateway_are_as_it_was_given_them() {
+fn variables_that_the_gateway_reads_must_be_unchanged() {
     let literal = |name: &str, value: &str| json!({"name": name, "value": value});
     let field = |name: &str, path: &str| json!({"name": name, "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": path}}});
     let from_map = json!({"name": "POD_NAMESPACE", "valueFrom": {"configMapKeyRef": {"name": "mine", "key": "x"}}});
-    // The later one of two counts.
+    // If a variable appears twice, the later one wins.
     for (is_fine, variable) in [
         (false, literal("POD_SERVICE_ACCOUNT", "rich")),
         (false, literal("POD_NAMESPACE", "")),
@@ -400,7 +400,7 @@ fn variables_that_lead_the_gateway_are_as_it_was_given_them() {
         (false, literal("LD_AUDIT", "/tmp/x.so")),
         (false, literal("GLIBC_TUNABLES", "x")),
         (false, literal("LOCALDOMAIN", "evil.example")),
-        // What others give every container: OpenShift and AKS, EKS, Datadog, OpenTelemetry.
+        // Variables that others add to every container: OpenShift and AKS, EKS, Datadog, OpenTelemetry.
         (true, literal("HTTPS_PROXY", "http://proxy.corp:3128")),
         (true, literal("KUBERNETES_SERVICE_HOST", "api.example")),
         (true, literal("SSL_CERT_FILE", "/etc/ssl/corp.pem")),
@@ -411,21 +411,21 @@ fn variables_that_lead_the_gateway_are_as_it_was_given_them() {
     ] {
         let name = variable["name"].as_str().unwrap();
         let expected = (!is_fine).then(|| AttestationError::Changed(format!("the variable {name}")));
-        assert_eq!(judged(add("/spec/initContainers/0/env/-", &variable)), expected, "{variable}");
+        assert_eq!(check_patched(add("/spec/initContainers/0/env/-", &variable)), expected, "{variable}");
     }
     let unseen = add("/spec/initContainers/0/envFrom", &json!([{"configMapRef": {"name": "mine"}}]));
-    assert_eq!(judged(unseen), Some(AttestationError::Changed("envFrom".to_owned())));
-    // They stand in the order in which they are given. An older operator gave no service account.
+    assert_eq!(check_patched(unseen), Some(AttestationError::Changed("envFrom".to_owned())));
+    // In the order of injection. An older operator set no service account.
     let given = ["POD_NAME", "POD_NAMESPACE", "POD_UID", "POD_SERVICE_ACCOUNT", "NODE_NAME"];
     for (index, name) in given.into_iter().enumerate() {
         let taken = json!([{"op": "remove", "path": format!("/spec/initContainers/0/env/{index}")}]);
-        let expected = (name != "POD_SERVICE_ACCOUNT").then_some(AttestationError::Lacks(name));
-        assert_eq!(judged(taken), expected, "{name}");
+        let expected = (name != "POD_SERVICE_ACCOUNT").then_some(AttestationError::NoVariable(name));
+        assert_eq!(check_patched(taken), expected, "{name}");
     }
 }
 
-/// What is looked at is all that the gateway reads, libraries aside: whoever has it read another one decides here who may
-/// set it.
+/// The attestation checks all variables that the gateway reads, except those of libraries. If the gateway reads a new
+/// one, attestation must decide who may set it.
 #[test]
 fn the_gateway_reads_no_other_variable() {
     let main = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../sidecar/src/main.rs");
@@ -435,7 +435,7 @@ fn the_gateway_reads_no_other_variable() {
         .flat_map(|call| text.split(call).skip(1).filter_map(|rest| rest.split('"').next()))
         .collect();
     read.sort_unstable();
-    // The host's name counts where there is no POD_NAME.
+    // The host's name is used if POD_NAME is missing.
     assert_eq!(read, ["HOSTNAME", "OUTRIGGER_LOG", "POD_NAME", "POD_NAMESPACE", "POD_SERVICE_ACCOUNT"]);
     for folder in ["sidecar", "crates/sync", "crates/ledger", "crates/policy", "crates/llm"] {
         let sources = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(folder).join("src");
@@ -456,16 +456,16 @@ fn the_gateway_reads_no_other_variable() {
 }
 
 #[test]
-fn other_versions_and_named_mirrors_are_known() {
+fn newer_versions_and_configured_mirrors_are_accepted() {
     let gateway = |image: &str| json!([{"op": "replace", "path": "/spec/initContainers/0/image", "value": image}]);
     let too_old = |image: &str| Some(AttestationError::Version { image: image.to_owned(), least: "0.1.0".to_owned() });
-    assert_eq!(judged(gateway("registry.example/outrigger-sidecar:0.9")), None);
+    assert_eq!(check_patched(gateway("registry.example/outrigger-sidecar:0.9")), None);
     for image in [
         "registry.example/outrigger-sidecar:0.0.9",
         "registry.example/outrigger-sidecar:latest",
         "registry.example/outrigger-sidecar:0.9@sha256:00",
     ] {
-        assert_eq!(judged(gateway(image)), too_old(image));
+        assert_eq!(check_patched(gateway(image)), too_old(image));
     }
     let mut pod = running(&case("plain"));
     let mut mirrored = |image: &str, trusted: &str| {
@@ -481,18 +481,19 @@ fn other_versions_and_named_mirrors_are_known() {
 }
 
 #[test]
-fn a_gateway_with_more_rights_than_it_was_given_gets_nothing() {
-    let context =
-        |field: &str, value: Value| judged(add(&format!("/spec/initContainers/0/securityContext/{field}"), &value));
-    for (field, value, told) in [
+fn a_gateway_with_more_privileges_gets_no_credentials() {
+    let context = |field: &str, value: Value| {
+        check_patched(add(&format!("/spec/initContainers/0/securityContext/{field}"), &value))
+    };
+    for (field, value, name) in [
         ("privileged", json!(true), "privileges"),
         ("allowPrivilegeEscalation", json!(true), "allowPrivilegeEscalation"),
         ("procMount", json!("Unmasked"), "a procMount"),
         ("capabilities", json!({"add": ["SYS_PTRACE"], "drop": ["ALL"]}), "the capability SYS_PTRACE"),
     ] {
-        assert_eq!(context(field, value), Some(AttestationError::Changed(told.to_owned())), "{field}");
+        assert_eq!(context(field, value), Some(AttestationError::Changed(name.to_owned())), "{field}");
     }
-    // What a cluster's own rules choose stays.
+    // Settings that a cluster's own policies choose are allowed.
     for (field, value) in [
         ("runAsUser", json!(1_000_700_000)),
         ("seLinuxOptions", json!({"level": "s0:c1,c2"})),
@@ -505,13 +506,13 @@ fn a_gateway_with_more_rights_than_it_was_given_gets_nothing() {
 }
 
 #[test]
-fn whoever_is_beside_its_processes_is_beside_its_keys() {
+fn containers_that_see_the_gateways_processes_are_not_allowed() {
     let debugger = |target: Value| {
         add("/spec/ephemeralContainers", &json!([{"name": "debug", "image": "x", "targetContainerName": target}]))
     };
-    assert_eq!(judged(debugger("outrigger".into())), Some(AttestationError::Debugged("debug".to_owned())));
-    assert_eq!(judged(debugger("app".into())), None);
-    assert_eq!(judged(debugger(Value::Null)), None);
-    assert_eq!(judged(add("/spec/hostNetwork", &true.into())), Some(AttestationError::HostNetwork));
-    assert_eq!(judged(add("/spec/hostNetwork", &false.into())), None);
+    assert_eq!(check_patched(debugger("outrigger".into())), Some(AttestationError::Debugged("debug".to_owned())));
+    assert_eq!(check_patched(debugger("app".into())), None);
+    assert_eq!(check_patched(debugger(Value::Null)), None);
+    assert_eq!(check_patched(add("/spec/hostNetwork", &true.into())), Some(AttestationError::HostNetwork));
+    assert_eq!(check_patched(add("/spec/hostNetwork", &false.into())), None);
 }

@@ -129,7 +129,7 @@ fn conditions() {
 }
 
 #[test]
-fn words_are_of_the_shape_that_definitions_ask_for_and_lead_back() {
+fn reasons_have_the_shape_of_the_definitions_and_are_unique() {
     let words: BTreeSet<&str> = ConditionReason::ALL.into_iter().map(ConditionReason::word).collect();
     assert_eq!(words.len(), ConditionReason::ALL.len());
     for word in words {

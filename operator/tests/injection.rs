@@ -1,6 +1,6 @@
-//! What becomes of pods: each of `tests/pods/NAME.yaml` against `NAME.golden.yaml` beside it, which `UPDATE=1` writes.
+//! Injects each `tests/pods/NAME.yaml` and compares the result with `NAME.golden.yaml`, which `UPDATE=1` writes.
 //!
-//! A second document says what is known beside the pod. A golden file that holds a pod can be applied as it is.
+//! A second document in the file sets the namespace and the settings. A golden file with a pod can be applied as it is.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic, outside its own function as well")]
 
 mod support;
@@ -8,12 +8,12 @@ mod support;
 use std::fmt::Write as _;
 
 use outrigger_operator::admission::patch::between;
-use outrigger_operator::inject::{InjectionContext, InjectionOutcome, InjectionReason, asks, inject};
+use outrigger_operator::inject::{InjectionContext, InjectionOutcome, InjectionReason, inject, requests_gateway};
 use serde_json::{Value, json};
 use support::{Case, cases, folder};
 
-fn told(verdict: &InjectionOutcome) -> String {
-    let (head, warnings, pod) = match verdict {
+fn describe(outcome: &InjectionOutcome) -> String {
+    let (head, warnings, pod) = match outcome {
         InjectionOutcome::Injected { pod, warnings } => ("injected".to_owned(), warnings.as_slice(), Some(pod)),
         InjectionOutcome::Unchanged(reason) => (format!("unchanged {reason}"), &[][..], None),
         InjectionOutcome::Skipped { pod, cause } => (format!("skipped {cause}"), &[][..], Some(pod)),
@@ -24,25 +24,25 @@ fn told(verdict: &InjectionOutcome) -> String {
         writeln!(text, "# warning: {warning}").unwrap();
     }
     if let Some(pod) = pod {
-        // A release changes no golden file.
+        // The version is replaced, so that a release changes no golden file.
         text.push_str(&serde_yaml::to_string(pod).unwrap().replace(env!("CARGO_PKG_VERSION"), "0.0.0"));
     }
     text
 }
 
 #[test]
-fn pods_become_what_stands_beside_them() {
+fn injection_matches_the_golden_files() {
     let cases = cases();
     assert!(cases.len() >= 40, "the pods are found");
     let mut stale = Vec::new();
     for case in &cases {
-        let told = told(&inject(&case.pod, &case.facts()));
+        let described = describe(&inject(&case.pod, &case.facts()));
         let file = folder().join(format!("{}.golden.yaml", case.name));
         if std::env::var_os("UPDATE").is_some() {
-            std::fs::write(&file, &told).unwrap();
+            std::fs::write(&file, &described).unwrap();
         }
-        if std::fs::read_to_string(&file).unwrap_or_default() != told {
-            stale.push(format!("{}:\n{told}", case.name));
+        if std::fs::read_to_string(&file).unwrap_or_default() != described {
+            stale.push(format!("{}:\n{described}", case.name));
         }
     }
     assert!(
@@ -52,7 +52,7 @@ fn pods_become_what_stands_beside_them() {
     );
 }
 
-/// Every reason that a pod alone can give is given by one of them.
+/// Every reason that depends on the pod alone occurs in one of the cases.
 #[test]
 fn every_reason_has_its_pod() {
     let given: Vec<InjectionReason> = cases()
@@ -92,7 +92,7 @@ fn injecting_twice_is_injecting_once() {
     }
 }
 
-/// Nothing of the pod is lost or changed: what was added is taken out again, and what is left is what came.
+/// Nothing of the pod is lost or changed: after removing the additions, the original pod is left.
 #[test]
 fn only_what_is_ours_is_added() {
     for case in cases() {
@@ -153,7 +153,7 @@ fn only_what_is_ours_is_added() {
     }
 }
 
-/// What Pod Security's *restricted* asks of a container.
+/// The requirements of Pod Security's *restricted* for a container.
 #[test]
 fn the_gateway_is_fit_for_restricted() {
     for case in cases() {
@@ -169,7 +169,7 @@ fn the_gateway_is_fit_for_restricted() {
         assert_eq!(context.get("runAsUser").is_none(), case.settings.openshift, "{}", case.name);
         assert_eq!(gateway["restartPolicy"], "Always");
         assert!(gateway.get("livenessProbe").is_none() && gateway.get("lifecycle").is_none());
-        // No other container mounts what is the gateway's.
+        // No other container mounts the gateway's volumes.
         let containers = init.iter().chain(pod["spec"]["containers"].as_array().unwrap());
         for other in containers.filter(|container| container["name"] != "outrigger") {
             let mounts = other.get("volumeMounts").and_then(Value::as_array).into_iter().flatten();
@@ -178,7 +178,7 @@ fn the_gateway_is_fit_for_restricted() {
     }
 }
 
-/// A mesh's parts, as they stand in the pods that it injected.
+/// A mesh's containers, as in the pods that it injected.
 fn mesh(name: &str, with: &dyn Fn(&str) -> bool) -> Vec<Value> {
     let case = cases().into_iter().find(|case| case.name == name).unwrap();
     let init = case.pod["spec"]["initContainers"].as_array().unwrap();
@@ -195,17 +195,17 @@ fn order(pod: &Value) -> Vec<&str> {
 }
 
 #[test]
-fn another_injector_may_come_in_between() {
+fn a_second_pass_after_another_injector() {
     let case = cases().into_iter().find(|case| case.name == "plain").unwrap();
     let once = injected(&case).unwrap();
 
-    // Istio puts its own in front: nothing is left to do.
+    // Istio puts its containers in front, so nothing is left to do.
     let mut behind_istio = once.clone();
     let istio = mesh("istio-native", &|name| name.starts_with("istio-"));
     behind_istio["spec"]["initContainers"].as_array_mut().unwrap().splice(0..0, istio);
     assert_eq!(inject(&behind_istio, &case.facts()), InjectionOutcome::Unchanged(InjectionReason::AlreadyInjected));
 
-    // Linkerd appends: the gateway goes behind it, and keeps what others gave it.
+    // Linkerd appends its containers. The gateway moves behind them, and keeps changes that others made to it.
     let mut before_linkerd = once.clone();
     let linkerd = mesh("linkerd-native", &|name| name.starts_with("linkerd-"));
     before_linkerd["spec"]["initContainers"][0]["resources"]["limits"]["cpu"] = "1".into();
@@ -221,20 +221,20 @@ fn another_injector_may_come_in_between() {
     json_patch::patch(&mut patched, &between(&before_linkerd, &pod)).unwrap();
     assert_eq!(patched, pod);
 
-    // A container that came later is not looked into: a second pass sets no variables.
+    // A second pass does not set variables in containers that were added later.
     let mut with_more = once.clone();
     with_more["spec"]["containers"].as_array_mut().unwrap().push(json!({"name": "late", "image": "x"}));
     assert_eq!(inject(&with_more, &case.facts()), InjectionOutcome::Unchanged(InjectionReason::AlreadyInjected));
 
-    // Somebody named a key: volume, annotation and label follow.
+    // The pod names a key now: volume, annotation and label follow.
     let mut keyed = once.clone();
     keyed["metadata"]["annotations"]["outrigger.dev/virtual-key"] = "search".into();
-    let InjectionOutcome::Injected { pod, .. } = inject(&keyed, &case.facts()) else { panic!("it is bound anew") };
+    let InjectionOutcome::Injected { pod, .. } = inject(&keyed, &case.facts()) else { panic!("it has a new binding") };
     let text = pod.to_string();
     assert!(text.contains("outrigger-search") && !text.contains("outrigger-default"), "{text}");
     assert_eq!(pod["metadata"]["labels"]["outrigger.dev/virtual-key"], "search");
 
-    // A replica of an older version was here first: what the gateway needs to tell whose writing it reads is added.
+    // An older replica injected the pod first. The arguments for signatures are added.
     let mut older = once.clone();
     let arguments = older["spec"]["initContainers"][0]["args"].as_array_mut().unwrap();
     for flag in ["--signed-by", "--policy-name"] {
@@ -243,7 +243,7 @@ fn another_injector_may_come_in_between() {
     }
     let items = "/spec/volumes/1/projected/sources/0/configMap/items";
     older.pointer_mut(items).unwrap().as_array_mut().unwrap().truncate(2);
-    let InjectionOutcome::Injected { pod, .. } = inject(&older, &case.facts()) else { panic!("it is mended") };
+    let InjectionOutcome::Injected { pod, .. } = inject(&older, &case.facts()) else { panic!("it is repaired") };
     assert_eq!(pod.pointer(items), once.pointer(items));
     let sorted = |pod: &Value| {
         let arguments = pod["spec"]["initContainers"][0]["args"].as_array().unwrap();
@@ -253,13 +253,13 @@ fn another_injector_may_come_in_between() {
     };
     assert_eq!(sorted(&pod), sorted(&once));
 
-    // Nobody else may read what is the gateway's.
+    // Another container may not read the gateway's volumes.
     let mut curious = once.clone();
     curious["spec"]["containers"][0]["volumeMounts"] = json!([{"name": "outrigger-state", "mountPath": "/x"}]);
     let InjectionOutcome::Refused(cause) = inject(&curious, &case.facts()) else { panic!("it is refused") };
     assert_eq!(cause.reason, InjectionReason::NameTaken);
 
-    // A mirror that nobody named runs what nobody knows.
+    // An image from an unknown mirror is refused.
     let mut mirrored = once.clone();
     mirrored["spec"]["initContainers"][0]["image"] = "mirror.example/outrigger-sidecar:1".into();
     let InjectionOutcome::Refused(cause) = inject(&mirrored, &case.facts()) else { panic!("it is refused") };
@@ -269,16 +269,16 @@ fn another_injector_may_come_in_between() {
     let facts = InjectionContext { settings: &settings, ..case.facts() };
     assert_eq!(inject(&mirrored, &facts), InjectionOutcome::Unchanged(InjectionReason::AlreadyInjected));
 
-    // A volume that got lost comes back.
+    // A missing volume is added again.
     let mut robbed = once.clone();
     robbed["spec"]["volumes"].as_array_mut().unwrap().remove(1);
-    let InjectionOutcome::Injected { pod, .. } = inject(&robbed, &case.facts()) else { panic!("it is mended") };
+    let InjectionOutcome::Injected { pod, .. } = inject(&robbed, &case.facts()) else { panic!("it is repaired") };
     assert_eq!(pod["spec"]["volumes"].as_array().unwrap().len(), once["spec"]["volumes"].as_array().unwrap().len());
 }
 
-/// A pod that says that it was injected, and carries a container of somebody else's, is not taken at its word.
+/// A pod with the annotation and somebody else's container is not treated as injected.
 #[test]
-fn saying_so_is_not_enough() {
+fn the_annotation_alone_does_not_count() {
     let case = cases().into_iter().find(|case| case.name == "plain").unwrap();
     let mut forged = case.pod.clone();
     forged["metadata"]["annotations"]["outrigger.dev/injected"] = r#"{"version":"1","keys":["default"]}"#.into();
@@ -289,7 +289,7 @@ fn saying_so_is_not_enough() {
 }
 
 #[test]
-fn whether_a_pod_asks_is_told_without_injecting_it() {
+fn a_pods_request_is_read_without_injection() {
     for (name, expected) in [
         ("plain", Some(true)),
         ("asked-by-workload", Some(true)),
@@ -299,6 +299,6 @@ fn whether_a_pod_asks_is_told_without_injecting_it() {
         ("typo-value", None),
     ] {
         let case = cases().into_iter().find(|case| case.name == name).unwrap();
-        assert_eq!(asks(&case.pod), expected, "{name}");
+        assert_eq!(requests_gateway(&case.pod), expected, "{name}");
     }
 }

@@ -1,4 +1,4 @@
-//! Whatever stands in a pod, nobody panics, nothing is lost, and twice is once.
+//! Random pods: injection never panics, loses nothing, and is idempotent.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic, outside its own function as well")]
 
 mod support;
@@ -14,7 +14,7 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 use support::{cases, settings};
 
-/// Values that stand where others are expected, among them words that mean something elsewhere.
+/// Values for fields of other types, among them words with a meaning in other fields.
 fn odd() -> impl Strategy<Value = Value> {
     let word = prop::sample::select(vec![
         "outrigger",
@@ -63,7 +63,7 @@ fn odd() -> impl Strategy<Value = Value> {
     })
 }
 
-/// Places in a pod where something else may stand.
+/// Paths in a pod where a random value is set.
 const PLACES: &[&str] = &[
     "",
     "/metadata",
@@ -111,7 +111,7 @@ fn annotation() -> impl Strategy<Value = (String, String)> {
         .prop_map(|(word, value)| (format!("{PREFIX}{word}"), value.to_owned()))
 }
 
-/// Sets what stands at a path; what leads there is made where that can be.
+/// Sets the value at a path, and creates what is missing above it if possible.
 fn put(pod: &mut Value, path: &str, value: Value) {
     if let Some(slot) = pod.pointer_mut(path) {
         *slot = value;
@@ -132,7 +132,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn nothing_panics_and_twice_is_once(
+    fn injection_never_panics_and_is_idempotent(
         which in 0usize..1000,
         edits in prop::collection::vec((prop::sample::select(PLACES.to_vec()), odd()), 0..4),
         said in prop::collection::vec(annotation(), 0..4),
@@ -163,7 +163,7 @@ proptest! {
             InjectionOutcome::Unchanged(_) | InjectionOutcome::Refused(_) => {}
         }
 
-        // The same through the door.
+        // The same through the webhook.
         let known = |_: &str| Some(Namespace { labels: BTreeMap::new(), annotations: defaults.clone() });
         let context = AdmissionContext { settings: &settings, namespace: &known, record: &|_| {} };
         for (path, kind, object) in [
@@ -181,14 +181,14 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_answered(body in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn any_body_is_answered(body in prop::collection::vec(any::<u8>(), 0..200)) {
         let settings = settings();
         let context = AdmissionContext { settings: &settings, namespace: &|_| None, record: &|_| {} };
         prop_assert_eq!(admit("/admit/pods", &body, &context).0.as_u16(), 400);
     }
 
     #[test]
-    fn a_patch_makes_the_one_of_the_other(before in odd(), after in odd()) {
+    fn a_patch_turns_one_value_into_the_other(before in odd(), after in odd()) {
         let mut patched = before.clone();
         json_patch::patch(&mut patched, &between(&before, &after)).unwrap();
         prop_assert_eq!(patched, after);

@@ -1,4 +1,4 @@
-//! Whatever the order in which an example's objects are applied, none of them is refused.
+//! No object of an example is refused, in any order of application.
 #![allow(clippy::unwrap_used, reason = "a test may panic, outside its own function as well")]
 
 use std::fs;
@@ -62,7 +62,7 @@ fn examples_can_be_applied_in_any_order() {
             continue;
         }
         let objects = objects(&example);
-        // Each as the first of all, each as the last, and each with those alone that stand before it.
+        // Each as the first, each as the last, and each after only those before it in the file.
         let (mut all, mut some) =
             (ObjectIndex::new("outrigger-system", false), ObjectIndex::new("outrigger-system", false));
         objects.iter().for_each(|object| drop(all.apply(object)));

@@ -1,9 +1,9 @@
-//! The operator's admission webhooks. Pure: an `AdmissionReview` in, one out.
+//! The operator's admission webhooks. Pure: they take an `AdmissionReview` and return one.
 //!
-//! | path | asked about |
+//! | path | reviews |
 //! |---|---|
 //! | `/admit/pods` | pods that ask for a gateway by an annotation |
-//! | `/admit/namespaces` | pods in namespaces whose label asks |
+//! | `/admit/namespaces` | pods in namespaces whose label requests a gateway |
 //! | `/admit/workloads` | workloads with an annotation of ours |
 //! | `/admit/validate` | objects of ours: [`validate`] |
 
@@ -28,13 +28,14 @@ use crate::settings::OperatorSettings;
 use crate::status::reason::ConditionReason;
 use review::{AdmissionRequest, ReviewResponse};
 
-/// What is asked with.
+/// The inputs of a review, apart from the request.
 #[derive(Clone, Copy)]
 pub struct AdmissionContext<'a> {
     pub settings: &'a OperatorSettings,
-    /// What is known of a namespace; `None`: nothing yet, and who asks for a gateway there is told to come again.
+    /// The labels and annotations of a namespace. `None` if the operator has not seen it yet: a pod that asks for a
+    /// gateway there must be created again.
     pub namespace: &'a dyn Fn(&str) -> Option<Namespace>,
-    /// Hears what became of each request, once: for metrics and Events.
+    /// Called once for each request with its outcome, for metrics and Events.
     pub record: &'a dyn Fn(&AdmissionRecord<'_>),
 }
 
@@ -44,7 +45,7 @@ impl fmt::Debug for AdmissionContext<'_> {
     }
 }
 
-/// A namespace's own words; those of others may be left out.
+/// Labels and annotations of a namespace. Those that are not the operator's may be left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Namespace {
     pub labels: BTreeMap<String, String>,
@@ -52,14 +53,14 @@ pub struct Namespace {
 }
 
 impl Namespace {
-    /// All its pods are asked to carry a gateway.
+    /// Whether all pods of the namespace shall get a gateway.
     #[must_use]
     pub fn is_labelled(&self) -> bool {
         self.labels.get(names::INJECT).is_some_and(|value| value == "true")
     }
 }
 
-/// Which of the webhooks.
+/// One of the webhooks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Webhook {
     Pods,
@@ -71,7 +72,7 @@ pub enum Webhook {
 impl Webhook {
     pub const ALL: [Webhook; 4] = [Webhook::Pods, Webhook::Namespaces, Webhook::Workloads, Webhook::Validate];
 
-    /// As in the path, and as a label of metrics.
+    /// The value in the path and in the metrics label.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -83,7 +84,7 @@ impl Webhook {
     }
 }
 
-/// What became of a request.
+/// The outcome of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Effect {
     Injected,
@@ -95,7 +96,7 @@ pub enum Effect {
 }
 
 impl Effect {
-    /// As a label of metrics.
+    /// The value of the metrics label.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -109,17 +110,17 @@ impl Effect {
     }
 }
 
-/// Why something is skipped or refused.
+/// Why an object or a pod is skipped or refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DenialReason {
-    /// Of an object of ours.
+    /// For an object of ours.
     Condition(ConditionReason),
-    /// Of a pod, or of what makes pods.
+    /// For a pod or a workload.
     Injection(InjectionReason),
 }
 
 impl DenialReason {
-    /// `kubectl` shows it in parentheses; also a label of metrics.
+    /// The value that `kubectl` shows in parentheses, and the value of the metrics label.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -141,35 +142,36 @@ impl From<InjectionReason> for DenialReason {
     }
 }
 
-/// What became of a request, and whose it was.
+/// The outcome of a request, with the object that it belongs to.
 #[derive(Clone, Debug)]
 pub struct AdmissionRecord<'a> {
     pub webhook: Webhook,
     pub effect: Effect,
-    /// `None`: there is nothing to say.
+    /// `None` if no reason applies.
     pub reason: Option<DenialReason>,
-    /// Of what was skipped or refused.
+    /// Why the object was skipped or refused; otherwise empty.
     pub message: &'a str,
     pub namespace: &'a str,
-    /// The controller of the pod that it is about: it is there, where the pod may never come to be.
+    /// The pod's controller. It exists, while the pod may never be created, so Events go to it.
     pub owner: Option<OwnerReference>,
-    /// Nothing may come of it: it is counted, and no Event told.
+    /// A dry run is counted, but causes no Event.
     pub dry_run: bool,
 }
 
-/// Answers a review. What is none is a 400, and an unknown path a 404, with words for whoever set the webhook up; one that can't
-/// be answered is a 503, by which the API server goes by the webhook's `failurePolicy`.
+/// Answers a review. A body that is not a review gets a 400 and an unknown path a 404, with a message for whoever
+/// configured the webhook. A review that cannot be answered gets a 503, so that the API server applies the webhook's
+/// `failurePolicy`.
 #[must_use]
 pub fn admit(path: &str, body: &[u8], context: &AdmissionContext<'_>) -> (StatusCode, Bytes) {
-    let answers: fn(&AdmissionRequest, &AdmissionContext<'_>) -> ReviewResponse = match path {
+    let handler: fn(&AdmissionRequest, &AdmissionContext<'_>) -> ReviewResponse = match path {
         "/admit/pods" => |request, context| pods::admit(Webhook::Pods, request, context),
         "/admit/namespaces" => |request, context| pods::admit(Webhook::Namespaces, request, context),
         "/admit/workloads" => workloads::admit,
         _ => return (StatusCode::NOT_FOUND, error("this path is not a webhook of the operator")),
     };
     match AdmissionRequest::read(body) {
-        Ok(request) => match answers(&request, context) {
-            ReviewResponse { none: Some(why), .. } => (StatusCode::SERVICE_UNAVAILABLE, error(&why)),
+        Ok(request) => match handler(&request, context) {
+            ReviewResponse { unavailable: Some(message), .. } => (StatusCode::SERVICE_UNAVAILABLE, error(&message)),
             answer => (StatusCode::OK, answer.write(&request.uid)),
         },
         Err(wrong) => (StatusCode::BAD_REQUEST, error(&wrong.to_string())),

@@ -1,11 +1,11 @@
-//! The difference between two objects as a JSON patch (RFC 6902). It is small, so that an audit log shows what was added and
-//! not what moved.
+//! The difference between two objects as a JSON patch (RFC 6902). The patch is small, so that an audit log shows what
+//! was added and not what moved.
 
 use json_patch::jsonptr::PointerBuf;
 use json_patch::{AddOperation, Patch, PatchOperation, RemoveOperation, ReplaceOperation};
 use serde_json::Value;
 
-/// What makes `after` of `before`.
+/// Returns the patch that turns `before` into `after`.
 #[must_use]
 pub fn between(before: &Value, after: &Value) -> Patch {
     let mut patch = Patch::default();
@@ -29,9 +29,9 @@ fn compare(before: &Value, after: &Value, at: &PointerBuf, patch: &mut Patch) {
                 patch.0.push(PatchOperation::Remove(RemoveOperation { path }));
             }
         }
-        (Value::Array(old), Value::Array(new)) => match kept(old, new) {
-            Some(kept) => {
-                for (index, (value, before)) in new.iter().zip(kept).enumerate() {
+        (Value::Array(old), Value::Array(new)) => match match_elements(old, new) {
+            Some(previous) => {
+                for (index, (value, before)) in new.iter().zip(previous).enumerate() {
                     let at = at.with_trailing_token(index);
                     match before {
                         Some(before) => compare(before, value, &at, patch),
@@ -45,14 +45,14 @@ fn compare(before: &Value, after: &Value, at: &PointerBuf, patch: &mut Patch) {
     }
 }
 
-/// For each of the new elements the old one that it was, if all the old ones are still there in their order.
-fn kept<'a>(old: &'a [Value], new: &[Value]) -> Option<Vec<Option<&'a Value>>> {
-    let mut left = old.iter().peekable();
-    let found = new.iter().map(|value| left.next_if(|old| is_same(old, value))).collect();
-    left.peek().is_none().then_some(found)
+/// Matches each new element to the old element that it was. `None` if an old element is missing or moved.
+fn match_elements<'a>(old: &'a [Value], new: &[Value]) -> Option<Vec<Option<&'a Value>>> {
+    let mut remaining = old.iter().peekable();
+    let found = new.iter().map(|value| remaining.next_if(|old| is_same(old, value))).collect();
+    remaining.peek().is_none().then_some(found)
 }
 
-/// Containers, volumes and variables are what their names say.
+/// Elements of a list of containers, volumes or variables are the same if their names are.
 fn is_same(old: &Value, new: &Value) -> bool {
     let name = |value: &Value| value.get("name").and_then(Value::as_str).map(str::to_owned);
     old == new || (name(old).is_some() && name(old) == name(new))
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_put_in_shifts_nothing() {
+    fn inserted_elements_do_not_rewrite_their_neighbours() {
         let before = json!({"env": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}]});
         let after =
             json!({"env": [{"name": "N"}, {"name": "A", "value": "1"}, {"name": "B", "value": "3"}, {"name": "Z"}]});
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn what_moves_or_goes_is_written_anew() {
+    fn a_list_with_moved_or_removed_elements_is_replaced() {
         assert_eq!(paths(&json!({"a": [1, 2, 3]}), &json!({"a": [2, 3, 1]})), ["/a"]);
         assert_eq!(paths(&json!({"a": 1, "b/c": 2}), &json!({"a": 1})), ["/b~1c"]);
         assert_eq!(paths(&json!({"a": null}), &json!({"a": []})), ["/a"]);

@@ -1,4 +1,5 @@
-//! Reviews of pods that are created: those that ask for a gateway by an annotation, and those in a namespace whose label asks.
+//! Reviews pods that are created: those that ask for a gateway by an annotation, and those in a namespace whose label
+//! asks.
 
 use crate::admission::patch::between;
 use crate::admission::review::{AdmissionOperation, AdmissionRequest, Denial, ReviewResponse};
@@ -23,18 +24,18 @@ pub(super) fn admit(webhook: Webhook, request: &AdmissionRequest, context: &Admi
         });
     };
     let Some(namespace) = (context.namespace)(&request.namespace) else {
-        return unknown(webhook, request, record);
+        return unknown_namespace(webhook, request, record);
     };
     let facts = InjectionContext {
         settings: context.settings,
         namespace: &request.namespace,
-        // The webhook of namespaces is asked about those that have the label, which the operator may hear of later.
+        // Only pods of labelled namespaces reach this webhook. The operator's watch may report the label later.
         labelled: webhook == Webhook::Namespaces || namespace.is_labelled(),
         defaults: &namespace.annotations,
     };
     let audit = |effect: Effect, reason: Option<InjectionReason>| {
-        let said = [("result", effect.word().to_owned())].into_iter();
-        said.chain(reason.map(|reason| ("reason", reason.word().to_owned()))).collect()
+        let result = [("result", effect.word().to_owned())].into_iter();
+        result.chain(reason.map(|reason| ("reason", reason.word().to_owned()))).collect()
     };
     match inject(&request.object, &facts) {
         InjectionOutcome::Injected { pod, warnings } => {
@@ -44,13 +45,13 @@ pub(super) fn admit(webhook: Webhook, request: &AdmissionRequest, context: &Admi
         }
         InjectionOutcome::Unchanged(reason) => {
             record(Effect::Unchanged, Some(reason), "");
-            // On a second pass the API server has the first one's words, and takes no others in their place.
-            let said = if reason == InjectionReason::AlreadyInjected {
+            // On a second pass the API server keeps the audit annotations of the first one.
+            let audit = if reason == InjectionReason::AlreadyInjected {
                 Vec::new()
             } else {
                 audit(Effect::Unchanged, Some(reason))
             };
-            ReviewResponse { audit: said, ..ReviewResponse::default() }
+            ReviewResponse { audit, ..ReviewResponse::default() }
         }
         InjectionOutcome::Skipped { pod, cause } => {
             record(Effect::Skipped, Some(cause.reason), &cause.message);
@@ -71,10 +72,11 @@ pub(super) fn admit(webhook: Webhook, request: &AdmissionRequest, context: &Admi
     }
 }
 
-/// What a namespace says by labels and annotations must not be passed over because nobody has heard of it yet: the pod would
-/// be bound to another key. Who asks for a gateway comes again. Who was not asked is let through or not, as the chart's
-/// `webhooks.failurePolicy` has it: as where nobody answers, and found by the watchdog.
-fn unknown(
+/// Decides about a pod in a namespace that the operator has not seen yet. It must not ignore the namespace's labels and
+/// annotations, because the pod would then be bound to another key. A pod that asks for a gateway is told to try again.
+/// For any other pod, the chart's `webhooks.failurePolicy` decides, as it does while no operator answers; the watchdog
+/// finds the pods that were let through.
+fn unknown_namespace(
     webhook: Webhook,
     request: &AdmissionRequest,
     record: impl Fn(Effect, Option<InjectionReason>, &str),
@@ -84,7 +86,7 @@ fn unknown(
     match webhook {
         Webhook::Namespaces => {
             record(Effect::Skipped, Some(reason), &message);
-            ReviewResponse { none: Some(message), ..ReviewResponse::default() }
+            ReviewResponse { unavailable: Some(message), ..ReviewResponse::default() }
         }
         Webhook::Pods | Webhook::Workloads | Webhook::Validate => {
             record(Effect::Refused, Some(reason), &message);

@@ -10,14 +10,14 @@ use thiserror::Error;
 
 use crate::admission::DenialReason;
 
-/// The one version that is spoken.
+/// The only supported version.
 const VERSION: &str = "admission.k8s.io/v1";
 const KIND: &str = "AdmissionReview";
-/// What the API server may cut from longer ones, and from more than a few.
+/// The API server may cut longer warnings, and drop more than a few.
 const WARNING_MAX: usize = 240;
 const WARNINGS_MAX: usize = 12;
 
-/// A body that is no review: the answer is a 400 with these words.
+/// A body that is not a review. The response is a 400 with this message.
 #[derive(Debug, Error)]
 pub enum ReviewError {
     #[error("the body is not an AdmissionReview: {0}")]
@@ -39,7 +39,7 @@ struct Review {
     request: Option<AdmissionRequest>,
 }
 
-/// What is to happen in the cluster.
+/// The change that the API server wants reviewed.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AdmissionRequest {
@@ -48,32 +48,32 @@ pub struct AdmissionRequest {
     pub kind: GroupKind,
     #[serde(default)]
     pub operation: AdmissionOperation,
-    /// `status`, `scale`; empty: the object itself.
+    /// `status` or `scale`; empty for the object itself.
     #[serde(default, rename = "subResource")]
     pub subresource: String,
     #[serde(default)]
     pub namespace: String,
     #[serde(default)]
     pub name: String,
-    /// Nothing outside the answer may come of it.
+    /// The review must have no side effects.
     #[serde(default)]
     pub dry_run: bool,
-    /// Null where something is deleted.
+    /// Null for a deletion.
     #[serde(default)]
     pub object: Value,
-    /// Null where something is created.
+    /// Null for a creation.
     #[serde(default)]
     pub old_object: Value,
 }
 
-/// What is to happen to the object.
+/// The operation on the object.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum AdmissionOperation {
     Create,
     Update,
     Delete,
-    /// Nothing that is asked about here.
+    /// An operation that the webhooks do not review.
     #[default]
     #[serde(other)]
     Other,
@@ -87,33 +87,33 @@ pub struct GroupKind {
     pub kind: String,
 }
 
-/// What is said to it.
+/// The response to a review.
 #[derive(Debug, Default)]
 pub struct ReviewResponse {
-    /// `None`: it may happen.
+    /// `None` if the change is allowed.
     pub refusal: Option<Denial>,
-    /// What is changed first; empty: nothing.
+    /// Changes to the object; empty for none.
     pub patch: Patch,
-    /// What its author should know. Long ones and many are cut.
+    /// Warnings for the author. Long ones are cut, and their number is limited.
     pub warnings: Vec<String>,
-    /// For the API server's audit log: words of closed lists.
+    /// Annotations for the API server's audit log, with values from closed lists.
     pub audit: Vec<(&'static str, String)>,
-    /// Why there is none, and the webhook's `failurePolicy` is to say what may happen.
-    pub none: Option<String>,
+    /// Why the request cannot be answered. The webhook's `failurePolicy` then decides.
+    pub unavailable: Option<String>,
 }
 
-/// Why it may not happen.
+/// Why a change is refused.
 #[derive(Debug)]
 pub struct Denial {
     pub reason: DenialReason,
-    /// What is wrong and what to do.
+    /// The problem, and what to do about it.
     pub message: String,
-    /// In how many seconds clients shall try again by themselves; `None`: it would be no use.
+    /// After how many seconds a client shall try again; `None` if that is no use.
     pub retry: Option<u32>,
 }
 
 impl AdmissionRequest {
-    /// Of a request's body.
+    /// Parses a request's body.
     ///
     /// # Errors
     /// [`ReviewError`].
@@ -128,13 +128,13 @@ impl AdmissionRequest {
 }
 
 impl ReviewResponse {
-    /// It may happen as it is.
+    /// Allows the change unmodified.
     #[must_use]
     pub fn allow() -> Self {
         ReviewResponse::default()
     }
 
-    /// It may not.
+    /// Refuses the change.
     #[must_use]
     pub fn refuse(reason: impl Into<DenialReason>, message: String) -> Self {
         ReviewResponse {
@@ -143,7 +143,7 @@ impl ReviewResponse {
         }
     }
 
-    /// The answer's body, to the request of that uid.
+    /// Writes the body of the response to the request with this uid.
     #[must_use]
     pub fn write(&self, uid: &str) -> Bytes {
         let mut response = json!({"uid": uid, "allowed": self.refusal.is_none()});
@@ -200,16 +200,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_review_is_told_so() {
+    fn a_body_that_is_no_review_is_an_error() {
         let error_of = |body: &str| AdmissionRequest::read(body.as_bytes()).unwrap_err().to_string();
         assert!(error_of("").starts_with("the body is not an AdmissionReview: "));
         assert!(
             error_of(&format!(r#"{{"request":{{"uid":"1","object":{}"#, "[".repeat(1000))).contains("recursion limit")
         );
-        assert_eq!(
-            error_of("{}"),
-            "the body is of kind `` and version ``, not AdmissionReview of admission.k8s.io/v1"
-        );
+        assert_eq!(error_of("{}"), "the body is of kind `` and version ``, not AdmissionReview of admission.k8s.io/v1");
         let old = r#"{"apiVersion":"admission.k8s.io/v1beta1","kind":"AdmissionReview","request":{"uid":"1"}}"#;
         assert_eq!(
             error_of(old),

@@ -1,5 +1,5 @@
-//! Reviews of workloads whose own annotations say what their pods shall have. These words are copied to the pod template as
-//! one annotation of ours, and only that annotation is ever removed again.
+//! Reviews workloads whose own annotations configure the gateways of their pods. The webhook copies these values to the
+//! pod template as one annotation of ours, and removes no other annotation.
 
 use std::collections::BTreeMap;
 
@@ -29,7 +29,7 @@ pub(super) fn admit(request: &AdmissionRequest, context: &AdmissionContext<'_>) 
         own: ours(Metadata::of(&request.object).annotations()),
         template: before,
         created,
-        said_before: ours(Metadata::of(&request.old_object).annotations()),
+        own_before: ours(Metadata::of(&request.old_object).annotations()),
         template_before: template_at.and_then(|at| request.old_object.pointer(at)),
     };
     let record = |effect, reason: Option<InjectionReason>, message: &str| {
@@ -47,9 +47,9 @@ pub(super) fn admit(request: &AdmissionRequest, context: &AdmissionContext<'_>) 
         (context.record)(&entry);
     };
     if !created && workload.kind == "Job" {
-        // Nothing can come of what it says now, so nothing of it is refused.
+        // A Job's template cannot change any more, so its annotations are not checked.
         let mut warnings = Vec::new();
-        if workload.own != workload.said_before {
+        if workload.own != workload.own_before {
             warnings
                 .push("a Job's pods do not change after it is created: delete the Job and create it again".to_owned());
         }
@@ -57,28 +57,29 @@ pub(super) fn admit(request: &AdmissionRequest, context: &AdmissionContext<'_>) 
         return ReviewResponse { warnings, ..ReviewResponse::default() };
     }
     let mut warnings = Vec::new();
-    if let Err(NotInjected { reason, message }) = workload.judged() {
-        // A controller that writes a revision on a workload did not write its slip, and must not be stopped by it.
-        if workload.is_news() {
+    if let Err(NotInjected { reason, message }) = workload.check() {
+        // A controller that writes a revision to a workload did not make its typing error, and must not be stopped by
+        // it.
+        if workload.changes_annotations() {
             record(Effect::Refused, Some(reason), &message);
             return ReviewResponse::refuse(reason, message);
         }
         warnings.push(message);
     }
     let after = workload.stamped(&workload.stamp());
-    if workload.is_news() || workload.template_before != Some(before) {
-        warnings.extend(workload.outlook(&after, &request.namespace, context));
+    if workload.changes_annotations() || workload.template_before != Some(before) {
+        warnings.extend(workload.pod_warnings(&after, &request.namespace, context));
     }
     let mut object = request.object.clone();
-    if let Some(place) = template_at.and_then(|at| object.pointer_mut(at)) {
-        *place = after;
+    if let Some(slot) = template_at.and_then(|at| object.pointer_mut(at)) {
+        *slot = after;
     }
     let patch = between(&request.object, &object);
     record(if patch.0.is_empty() { Effect::Unchanged } else { Effect::Stamped }, None, "");
     ReviewResponse { patch, warnings, ..ReviewResponse::default() }
 }
 
-/// Where a kind's template of pods stands.
+/// The JSON pointer to a kind's pod template.
 fn template(kind: &str) -> Option<&'static str> {
     match kind {
         "Deployment" | "StatefulSet" | "DaemonSet" | "Job" => Some("/spec/template"),
@@ -89,11 +90,11 @@ fn template(kind: &str) -> Option<&'static str> {
 
 struct Workload<'a> {
     kind: &'a str,
-    /// Its own annotations, those of ours.
+    /// The operator's annotations on the workload itself.
     own: BTreeMap<&'a str, &'a str>,
     template: &'a Value,
     created: bool,
-    said_before: BTreeMap<&'a str, &'a str>,
+    own_before: BTreeMap<&'a str, &'a str>,
     template_before: Option<&'a Value>,
 }
 
@@ -104,13 +105,13 @@ impl Workload<'_> {
         all
     }
 
-    /// This request says something that was not said before.
-    fn is_news(&self) -> bool {
+    /// Whether this request changes one of the operator's annotations.
+    fn changes_annotations(&self) -> bool {
         let before = self.template_before.map(Self::on_template).unwrap_or_default();
-        self.created || self.own != self.said_before || Self::on_template(self.template) != before
+        self.created || self.own != self.own_before || Self::on_template(self.template) != before
     }
 
-    fn judged(&self) -> Result<(), NotInjected> {
+    fn check(&self) -> Result<(), NotInjected> {
         for (name, value) in &self.own {
             check(AnnotationTarget::Workload, name, value)?;
         }
@@ -120,10 +121,11 @@ impl Workload<'_> {
         Ok(())
     }
 
-    /// What its pods are to know of it, by the annotations' words. A Job that a CronJob made carries that one's stamp.
+    /// The annotation values that the pods shall get, by name without prefix. A Job that a CronJob created keeps the
+    /// CronJob's values.
     fn stamp(&self) -> BTreeMap<String, String> {
         let mut words = match self.kind == "Job" && self.created {
-            true => self.present(),
+            true => self.current_stamp(),
             false => BTreeMap::new(),
         };
         let own = self.own.iter().filter_map(|(name, value)| Some((name.strip_prefix(PREFIX)?, value)));
@@ -132,8 +134,8 @@ impl Workload<'_> {
         words
     }
 
-    /// The stamp that is there.
-    fn present(&self) -> BTreeMap<String, String> {
+    /// The stamp that the template already has.
+    fn current_stamp(&self) -> BTreeMap<String, String> {
         let text = Metadata::of(self.template).annotation(names::WORKLOAD);
         text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
     }
@@ -146,7 +148,7 @@ impl Workload<'_> {
             {
                 annotations.shift_remove(names::WORKLOAD);
             }
-        } else if *stamp != self.present()
+        } else if *stamp != self.current_stamp()
             && let Some(annotations) = metadata_mut(&mut after, "annotations")
         {
             annotations.insert(names::WORKLOAD.to_owned(), json!(stamp).to_string().into());
@@ -154,21 +156,22 @@ impl Workload<'_> {
         after
     }
 
-    /// What will become of its pods, for whoever writes it: they are made later, by somebody who tells nobody.
-    fn outlook(&self, template: &Value, namespace: &str, context: &AdmissionContext<'_>) -> Vec<String> {
+    /// Warns the author what will become of the workload's pods. Its controller creates them later and shows nobody the
+    /// warnings that they get.
+    fn pod_warnings(&self, template: &Value, namespace: &str, context: &AdmissionContext<'_>) -> Vec<String> {
         let mut notes: Vec<String> = Vec::new();
         for (name, value) in Self::on_template(template) {
             if self.own.get(name).is_some_and(|own| *own != value) {
                 notes.push(format!("the template sets {name} itself, which overrides the value on the {}", self.kind));
             }
         }
-        // Without the namespace's word this is a guess, and the pod will be asked about again.
-        let known = (context.namespace)(namespace).unwrap_or_default();
+        // Without the namespace's labels and annotations this is a guess. The pod's own review decides.
+        let defaults = (context.namespace)(namespace).unwrap_or_default();
         let facts = InjectionContext {
             settings: context.settings,
             namespace,
-            labelled: known.is_labelled(),
-            defaults: &known.annotations,
+            labelled: defaults.is_labelled(),
+            defaults: &defaults.annotations,
         };
         match inject(template, &facts) {
             InjectionOutcome::Injected { warnings, .. } => notes.extend(warnings),

@@ -1,6 +1,6 @@
 //! An error of the API server in one line: its own message, without the layers around it.
 
-/// For logs and for people.
+/// The message for logs and for people.
 #[must_use]
 pub fn message(error: &kube::Error) -> String {
     match error {
@@ -9,7 +9,7 @@ pub fn message(error: &kube::Error) -> String {
     }
 }
 
-/// Where a call fails, the last of its causes is the one that helps.
+/// If a call fails, the last of its causes helps most.
 fn with_causes(error: &dyn std::error::Error) -> String {
     let mut message = error.to_string();
     let mut cause = error.source();
@@ -24,7 +24,7 @@ fn with_causes(error: &dyn std::error::Error) -> String {
     message
 }
 
-/// Somebody else wrote first, or made it first: read again.
+/// Another writer changed or created the object first. The caller must read it again.
 #[must_use]
 pub fn is_conflict(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.code == 409)
@@ -45,7 +45,7 @@ mod tests {
     struct Middle(#[source] std::io::Error);
 
     #[test]
-    fn the_cause_is_told_once_and_to_the_end() {
+    fn each_cause_appears_once_in_the_message() {
         let error = Outer(Middle(std::io::Error::other("certificate not valid yet")));
         assert_eq!(with_causes(&error), "the call failed: certificate not valid yet");
     }

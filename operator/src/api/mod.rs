@@ -20,15 +20,15 @@ use crate::api::error::message;
 use crate::metrics::OperatorMetrics;
 use crate::objects::id::ObjectKind;
 
-/// For an answer's head, of whatever call: a watch begins to answer at once as well.
+/// The time until the response's head, for every call including watches, whose response also begins at once.
 const HEAD: Duration = Duration::from_secs(10);
-/// For an answer as a whole.
+/// The time until the whole response.
 const WHOLE: Duration = Duration::from_secs(15);
 const CONNECT: Duration = Duration::from_secs(5);
-/// A watch is ended by the server after 290 s, and given up after 5 more.
+/// The server ends a watch after 290 s. The client gives it up after 5 s more.
 const SILENCE: Duration = Duration::from_secs(300);
 
-/// Why there is no client.
+/// Why no client could be created.
 #[derive(Debug, Error)]
 pub enum ConnectError {
     #[error("no API server is configured: {0}")]
@@ -37,7 +37,7 @@ pub enum ConnectError {
     Client(#[from] kube::Error),
 }
 
-/// Why a call came to nothing.
+/// Why a call failed.
 #[derive(Debug, Error)]
 pub enum CallError {
     #[error("the API server did not answer within {} s", WHOLE.as_secs())]
@@ -47,31 +47,31 @@ pub enum CallError {
 }
 
 impl CallError {
-    /// It is not there.
+    /// The object does not exist.
     #[must_use]
     pub fn is_not_found(&self) -> bool {
         self.failure() == CallFailure::NotFound
     }
 
-    /// Somebody else was quicker.
+    /// Another writer changed or created the object first.
     #[must_use]
     pub fn is_conflict(&self) -> bool {
         self.failure() == CallFailure::Conflict
     }
 
-    /// The operator has no right to it.
+    /// The operator is not allowed to make the call.
     #[must_use]
     pub fn is_forbidden(&self) -> bool {
         self.failure() == CallFailure::Forbidden
     }
 
-    /// Trying again will not do: somebody has to change something first.
+    /// Whether a retry cannot succeed until somebody changes something.
     #[must_use]
-    pub fn is_lasting(&self) -> bool {
+    pub fn is_permanent(&self) -> bool {
         matches!(self.code(), Some(400..=499)) && !self.is_not_found() && !self.is_conflict() && !self.is_too_many()
     }
 
-    /// Too much is asked, or a disruption budget does not let it.
+    /// The API server throttles, or a disruption budget forbids an eviction.
     #[must_use]
     pub fn is_too_many(&self) -> bool {
         self.failure() == CallFailure::Throttled
@@ -98,7 +98,7 @@ impl CallError {
     }
 }
 
-/// Why a call came to nothing, as a label of metrics.
+/// Why a call failed, as a metrics label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CallFailure {
     Conflict,
@@ -135,7 +135,7 @@ impl CallFailure {
     }
 }
 
-/// A call with an end.
+/// Runs a call with a timeout.
 ///
 /// # Errors
 /// [`CallError`].
@@ -146,7 +146,7 @@ pub async fn timed<T>(call: impl Future<Output = kube::Result<T>>) -> Result<T, 
     }
 }
 
-/// A client as kubectl would have it.
+/// Creates a client from the environment, as kubectl does.
 ///
 /// # Errors
 /// [`ConnectError`].
@@ -155,25 +155,25 @@ pub async fn connect(metrics: &Arc<OperatorMetrics>) -> Result<Client, ConnectEr
     config.connect_timeout = Some(CONNECT);
     config.read_timeout = Some(SILENCE);
     config.reset_reader_on_write = true;
-    // The queue and the watches try again by themselves, and know what is still worth it.
+    // The work queue and the watches retry by themselves, and know what is still worth a retry.
     config.default_retry = false;
     Ok(ClientBuilder::try_from(config)?.with_layer(&RequestCounter(Arc::clone(metrics))).build())
 }
 
-/// Objects of a kind of ours, as they come: what they hold is judged later.
+/// The objects of one of our kinds, as JSON. The spec is validated later.
 #[must_use]
 pub fn objects(client: &Client, kind: ObjectKind) -> Api<DynamicObject> {
     Api::all_with(client.clone(), &resource(kind))
 }
 
-/// Where a kind of ours is found.
+/// The API resource of one of our kinds.
 #[must_use]
 pub fn resource(kind: ObjectKind) -> ApiResource {
     let gvk = GroupVersionKind::gvk(outrigger_crds::GROUP, "v1alpha1", kind.name());
     ApiResource::from_gvk_with_plural(&gvk, kind.plural())
 }
 
-/// Where namespaces, Secrets and ConfigMaps are found.
+/// The API resources of namespaces, Secrets and ConfigMaps.
 #[must_use]
 pub fn namespaces() -> ApiResource {
     ApiResource::erase::<v1::Namespace>(&())
@@ -189,7 +189,7 @@ pub fn config_maps() -> ApiResource {
     ApiResource::erase::<v1::ConfigMap>(&())
 }
 
-/// Counts each request by what it was and what came of it.
+/// Counts each request by verb and status code.
 struct RequestCounter(Arc<OperatorMetrics>);
 
 impl<S> Layer<S> for RequestCounter {
@@ -260,7 +260,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn requests_are_told_apart() {
+    fn each_request_has_its_verb() {
         let of = |method: &str, uri: &str| verb(&Request::builder().method(method).uri(uri).body(()).unwrap());
         assert_eq!(of("GET", "/api/v1/pods?&watch=true&timeoutSeconds=290"), "watch");
         assert_eq!(of("GET", "/api/v1/pods?&limit=500"), "get");
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn kinds_are_found_where_the_definitions_say() {
+    fn resources_match_the_definitions() {
         let resource = resource(ObjectKind::LlmProvider);
         assert_eq!(
             (resource.api_version.as_str(), resource.plural.as_str()),
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_call_without_an_answer_ends_and_is_counted() {
+    async fn a_call_without_a_response_times_out_and_is_counted() {
         let metrics = Arc::new(OperatorMetrics::new().unwrap());
         let never = tower::service_fn(|_: Request<Body>| std::future::pending::<Result<Response<Body>, BoxError>>());
         let client = ClientBuilder::new(never, "default").with_layer(&RequestCounter(Arc::clone(&metrics))).build();

@@ -1,4 +1,4 @@
-//! Whether a policy must be written, and with which content. Pure.
+//! Decides whether a policy must be written, and with which content. Pure.
 //!
 //! Only a new policy gets a new sequence. Authorities and owners change without one, because gateways read the file of
 //! authorities by themselves.
@@ -10,88 +10,89 @@ use base64::engine::general_purpose::STANDARD;
 use outrigger_sync::AHEAD_MAX;
 use serde_json::{Value, json};
 
-use super::secret::lacks_values;
+use super::secret::has_missing_values;
 use crate::apply::owner::{KeyOwner, owner_references};
 use crate::names;
 use crate::plan::revision::{Delivery, PolicyRevision};
 use crate::seal::Seal;
 use crate::state::generated::{GeneratedConfigMap, hash};
 
-/// What a ConfigMap may hold, with room for what stands around it. What the policy was compiled from is left out rather
-/// than nothing written.
+/// The most that a ConfigMap may hold, less the room for its metadata. If the policy and its sources together are
+/// larger, the ConfigMap is written without the sources.
 const DATA_MAX: usize = 1_000_000;
 
-/// What shall stand in the cluster, and what bears on it.
+/// The desired content of a ConfigMap, and what the decision depends on.
 #[derive(Clone, Copy, Debug)]
 pub struct DesiredConfigMap<'a> {
     pub revision: &'a PolicyRevision,
     /// PEM.
     pub authorities: &'a str,
-    /// The keys of the binding that are there.
+    /// The keys of the binding that exist.
     pub owners: &'a [KeyOwner],
-    /// The highest sequence that a gateway of the binding says it has.
+    /// The highest sequence that a gateway of the binding reports.
     pub highest: Option<u64>,
     /// Seconds since 1970.
     pub now: u64,
-    /// What the operator knows its own writing by.
+    /// Signs the ConfigMap, and recognizes what the operator wrote.
     pub seal: &'a Seal,
-    /// Values have become known since it was written: whoever took it without them takes it once more.
-    pub anew: bool,
-    /// A Secret that it no longer speaks of could not be taken away: whoever leads next must know of it.
-    pub secret_left: bool,
+    /// Credential values became known after the last write. A new sequence makes gateways load them.
+    pub new_values: bool,
+    /// The ConfigMap must still mention a Secret that could not be deleted, so that the next leader deletes it.
+    pub secret_remains: bool,
 }
 
-/// To be applied on the server.
+/// An object for server-side apply.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConfigMapWrite {
     pub sequence: u64,
     pub object: Value,
 }
 
-/// What to write. `None`: what stands there is right.
+/// Returns the write that is needed. `None` if the stored ConfigMap is right.
 #[must_use]
 pub fn decide(desired: DesiredConfigMap<'_>, existing: Option<&GeneratedConfigMap>) -> Option<ConfigMapWrite> {
     let current = existing.and_then(|existing| current(desired, existing));
     let authorities = existing.is_some_and(|existing| existing.authorities == hash(desired.authorities));
     let owned = existing.is_some_and(|existing| existing.owners.iter().eq(uids(desired.owners)));
-    let marked = existing
-        .is_some_and(|existing| existing.labelled && existing.has_secret == speaks_of_secret(desired, Some(existing)));
+    let labels_match = existing
+        .is_some_and(|existing| existing.labelled && existing.has_secret == mentions_secret(desired, Some(existing)));
     let sealed = existing.is_some_and(|existing| existing.is_sealed(desired.seal, &desired.revision.binding));
     let signed = || existing.is_some_and(|existing| existing.is_signed(desired.seal, &desired.revision.binding));
-    if current.is_some() && authorities && owned && marked && sealed && signed() {
+    if current.is_some() && authorities && owned && labels_match && sealed && signed() {
         return None;
     }
     let sequence = current.unwrap_or_else(|| next(desired, existing));
     Some(ConfigMapWrite { sequence, object: object(desired, existing, sequence) })
 }
 
-/// The sequence that stands there, if the policy there is the one that is wished for and no gateway is ahead of it.
+/// The stored sequence, if the stored policy is the desired one and no gateway is ahead of it.
 fn current(desired: DesiredConfigMap<'_>, existing: &GeneratedConfigMap) -> Option<u64> {
-    let sequence = existing.sequence.filter(|sequence| is_likely(desired, *sequence))?;
-    let behind = claimed(desired).is_some_and(|highest| highest > sequence);
-    let same = !behind && !desired.anew && existing.digest == desired.revision.digest;
-    // Last, since it is the only one that costs something.
+    let sequence = existing.sequence.filter(|sequence| is_plausible(desired, *sequence))?;
+    let behind = plausible_report(desired).is_some_and(|highest| highest > sequence);
+    let same = !behind && !desired.new_values && existing.digest == desired.revision.digest;
+    // The hash is the most expensive check, so it is last.
     (same && existing.policy == hash(&policy(desired.revision, sequence))).then_some(sequence)
 }
 
-/// Above everything that a gateway has: one that was written before, and, where the ConfigMap was deleted and its past is
-/// forgotten, whatever the time makes of it.
+/// A sequence above every sequence that a gateway may have: the last written one, and the reported ones. If the
+/// ConfigMap was deleted and its last sequence is lost, the time in seconds is higher.
 fn next(desired: DesiredConfigMap<'_>, existing: Option<&GeneratedConfigMap>) -> u64 {
     let sequence =
-        match existing.and_then(|existing| existing.sequence).filter(|sequence| is_likely(desired, *sequence)) {
+        match existing.and_then(|existing| existing.sequence).filter(|sequence| is_plausible(desired, *sequence)) {
             Some(sequence) => sequence + 1,
             None => desired.now,
         };
-    sequence.max(claimed(desired).map_or(0, |highest| highest + 1))
+    sequence.max(plausible_report(desired).map_or(0, |highest| highest + 1))
 }
 
-/// A gateway may say what it likes, and its neighbours must still be able to go forwards.
-fn claimed(desired: DesiredConfigMap<'_>) -> Option<u64> {
-    desired.highest.filter(|highest| is_likely(desired, *highest))
+/// The highest reported sequence, unless it is implausible. A gateway may report anything, and must not block updates
+/// for others.
+fn plausible_report(desired: DesiredConfigMap<'_>) -> Option<u64> {
+    desired.highest.filter(|highest| is_plausible(desired, *highest))
 }
 
-/// Not so far ahead of the time that somebody must have made it up.
-fn is_likely(desired: DesiredConfigMap<'_>, sequence: u64) -> bool {
+/// Whether a sequence is not too far ahead of the time to be genuine.
+fn is_plausible(desired: DesiredConfigMap<'_>, sequence: u64) -> bool {
     sequence < desired.now.saturating_add(AHEAD_MAX)
 }
 
@@ -99,23 +100,24 @@ fn uids(owners: &[KeyOwner]) -> impl Iterator<Item = &String> {
     owners.iter().map(|owner| &owner.uid).collect::<BTreeSet<_>>().into_iter()
 }
 
-/// The policy's file.
+/// The content of the policy's file.
 fn policy(revision: &PolicyRevision, sequence: u64) -> String {
     let mut document = revision.document.clone();
     document.sequence = sequence;
-    // It is made of strings and numbers alone: there is nothing in it that could fail to be written.
+    // The document holds only strings and numbers, so writing it cannot fail.
     serde_json::to_string(&document).unwrap_or_default()
 }
 
-fn speaks_of_secret(desired: DesiredConfigMap<'_>, existing: Option<&GeneratedConfigMap>) -> bool {
-    desired.secret_left || has_secret(desired.revision, existing)
+fn mentions_secret(desired: DesiredConfigMap<'_>, existing: Option<&GeneratedConfigMap>) -> bool {
+    desired.secret_remains || has_secret(desired.revision, existing)
 }
 
-/// Some of its credentials may lie in the namespace. While values are missing, what lies there stays.
+/// Whether the namespace may hold a Secret with some of the credentials. While values are missing, the existing Secret
+/// stays.
 #[must_use]
 pub fn has_secret(revision: &PolicyRevision, existing: Option<&GeneratedConfigMap>) -> bool {
     revision.credentials.iter().any(|value| value.delivery == Delivery::Secret)
-        || (existing.is_some_and(|existing| existing.has_secret) && lacks_values(revision))
+        || (existing.is_some_and(|existing| existing.has_secret) && has_missing_values(revision))
 }
 
 fn object(desired: DesiredConfigMap<'_>, existing: Option<&GeneratedConfigMap>, sequence: u64) -> Value {
@@ -147,11 +149,11 @@ fn object(desired: DesiredConfigMap<'_>, existing: Option<&GeneratedConfigMap>, 
         names::AUTHORITIES_FILE: authorities,
         names::SIGNATURES_FILE: signatures,
     });
-    if speaks_of_secret(desired, existing) {
+    if mentions_secret(desired, existing) {
         object["metadata"]["annotations"][names::HAS_SECRET] = json!("true");
     }
     if let Some(existing) = existing.filter(|existing| !existing.immutable) {
-        // Whoever wrote in between has a sequence that we do not know of.
+        // The write fails if another writer came in between, because its sequence is not known here.
         object["metadata"]["resourceVersion"] = json!(existing.resource_version);
     }
     object
@@ -200,12 +202,12 @@ mod tests {
             highest: None,
             now: NOW,
             seal: &SEAL,
-            anew: false,
-            secret_left: false,
+            new_values: false,
+            secret_remains: false,
         }
     }
 
-    /// As it would stand in the cluster after the write.
+    /// The ConfigMap as the cluster would store it after the write.
     fn existing(write: &ConfigMapWrite) -> GeneratedConfigMap {
         let mut object = write.object.clone();
         object["metadata"]["resourceVersion"] = json!("17");
@@ -214,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_sequence_is_the_time_and_what_is_right_is_left_alone() {
+    fn the_first_sequence_is_the_time_and_a_right_config_map_is_not_written() {
         let (revision, owners) = (revision("d"), owners());
         let first = decide(desired(&revision, &owners), None).unwrap();
         assert_eq!(first.sequence, NOW);
@@ -225,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_policy_has_the_next_sequence_and_says_which_version_it_replaces() {
+    fn a_new_policy_has_the_next_sequence_and_the_version_that_it_replaces() {
         let (old, new, owners) = (revision("d"), revision("e"), owners());
         let first = decide(desired(&old, &owners), None).unwrap();
         let second = decide(desired(&new, &owners), Some(&existing(&first))).unwrap();
@@ -237,11 +239,11 @@ mod tests {
     }
 
     #[test]
-    fn values_that_become_known_are_a_new_sequence() {
+    fn new_credential_values_get_a_new_sequence() {
         let (revision, owners) = (revision("d"), owners());
         let first = existing(&decide(desired(&revision, &owners), None).unwrap());
-        let anew = DesiredConfigMap { anew: true, ..desired(&revision, &owners) };
-        assert_eq!(decide(anew, Some(&first)).unwrap().sequence, NOW + 1);
+        let changed = DesiredConfigMap { new_values: true, ..desired(&revision, &owners) };
+        assert_eq!(decide(changed, Some(&first)).unwrap().sequence, NOW + 1);
     }
 
     #[test]
@@ -250,15 +252,15 @@ mod tests {
         let first = existing(&decide(desired(&revision, &owners), None).unwrap());
         let authorities = DesiredConfigMap { authorities: "PEM and PEM", ..desired(&revision, &owners) };
         assert_eq!(decide(authorities, Some(&first)).unwrap().sequence, NOW);
-        let anew = [KeyOwner { name: "search".to_owned(), uid: "uid-2".to_owned() }];
-        let write = decide(desired(&revision, &anew), Some(&first)).unwrap();
+        let other = [KeyOwner { name: "search".to_owned(), uid: "uid-2".to_owned() }];
+        let write = decide(desired(&revision, &other), Some(&first)).unwrap();
         assert_eq!((write.sequence, &write.object["metadata"]["ownerReferences"][0]["uid"]), (NOW, &json!("uid-2")));
         let nobody = decide(desired(&revision, &[]), Some(&first)).unwrap();
         assert_eq!(nobody.object["metadata"]["ownerReferences"], json!([]));
     }
 
     #[test]
-    fn no_gateway_is_ahead_unless_it_makes_it_up() {
+    fn the_sequence_exceeds_every_plausible_report() {
         let (revision, owners) = (revision("d"), owners());
         let first = existing(&decide(desired(&revision, &owners), None).unwrap());
         let highest = |highest| DesiredConfigMap { highest: Some(highest), ..desired(&revision, &owners) };
@@ -269,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_changed_by_hand_is_put_right() {
+    fn manual_changes_are_corrected() {
         let (revision, owners) = (revision("d"), owners());
         let first = existing(&decide(desired(&revision, &owners), None).unwrap());
         let edited = GeneratedConfigMap { policy: hash("{}"), ..first.clone() };
@@ -277,8 +279,8 @@ mod tests {
         let made_up = GeneratedConfigMap { sequence: Some(u64::MAX), ..first.clone() };
         assert_eq!(decide(desired(&revision, &owners), Some(&made_up)).unwrap().sequence, NOW);
         let frozen = GeneratedConfigMap { immutable: true, policy: hash("{}"), ..first.clone() };
-        let anew = decide(desired(&revision, &owners), Some(&frozen)).unwrap();
-        assert_eq!((anew.sequence, &anew.object["metadata"]["resourceVersion"]), (NOW + 1, &Value::Null));
+        let replaced = decide(desired(&revision, &owners), Some(&frozen)).unwrap();
+        assert_eq!((replaced.sequence, &replaced.object["metadata"]["resourceVersion"]), (NOW + 1, &Value::Null));
         let unnumbered = GeneratedConfigMap { sequence: None, ..first.clone() };
         assert_eq!(decide(desired(&revision, &owners), Some(&unnumbered)).unwrap().sequence, NOW);
         let unlabelled = GeneratedConfigMap { labelled: false, ..first };
@@ -286,16 +288,16 @@ mod tests {
     }
 
     #[test]
-    fn what_somebody_else_wrote_with_the_same_words_is_written_anew() {
+    fn a_forged_config_map_is_written_again() {
         let (revision, owners) = (revision("d"), owners());
         let first = existing(&decide(desired(&revision, &owners), None).unwrap());
         let forged = GeneratedConfigMap { sources: Bytes::from_static(b"forged"), ..first.clone() };
         let write = decide(desired(&revision, &owners), Some(&forged)).unwrap();
-        assert_eq!((write.sequence, existing(&write)), (NOW, first), "which no gateway has to notice");
+        assert_eq!((write.sequence, existing(&write)), (NOW, first), "with the same sequence");
     }
 
     #[test]
-    fn gateways_can_tell_what_is_written_from_what_is_not() {
+    fn gateways_can_verify_what_the_operator_wrote() {
         let (revision, owners) = (revision("d"), owners());
         let write = decide(desired(&revision, &owners), None).unwrap();
         let file = |name: &str| write.object["data"][name].as_str().unwrap().as_bytes();
@@ -303,21 +305,21 @@ mod tests {
         let trust = Trust { keys: SEAL.verifying().keys, mount: place(&revision.binding) };
         assert!(trust.verifies(&Statement::Policy(&sha256(file("policy.v1.json"))), &signatures.policy));
         assert!(trust.verifies(&Statement::Authorities(&sha256(file("ca.crt"))), &signatures.authorities));
-        // One that an older operator wrote, or somebody has changed, is signed under the same sequence.
+        // An unsigned ConfigMap of an older operator, or a changed one, is signed under the same sequence.
         let first = existing(&write);
         for signatures in ["", "{}", "nonsense"] {
             let unsigned = GeneratedConfigMap { signatures: signatures.to_owned(), ..first.clone() };
             let again = decide(desired(&revision, &owners), Some(&unsigned)).unwrap();
             assert_eq!((again.sequence, existing(&again)), (NOW, first.clone()));
         }
-        // And one that a key signed which is not the first any more, too.
+        // So is one that was signed with a key that is no longer the first.
         let seal = Seal::with(&[8; 32], &[&[7; 32]], true).unwrap();
         let followed = DesiredConfigMap { seal: &seal, ..desired(&revision, &owners) };
         assert_eq!(decide(followed, Some(&first)).unwrap().sequence, NOW);
     }
 
     #[test]
-    fn it_says_whether_a_secret_belongs_to_it() {
+    fn the_config_map_records_whether_it_has_a_secret() {
         let mut revision = revision("d");
         let secret = SecretRef::new("shop", "openai", "apiKey").unwrap();
         revision.copied.insert(secret.clone());
@@ -329,14 +331,14 @@ mod tests {
         });
         let write = decide(desired(&revision, &[]), None).unwrap();
         assert!(existing(&write).has_secret);
-        assert!(!write.object.to_string().contains("sk\""), "never the value");
+        assert!(!write.object.to_string().contains("sk\""), "the value leaked");
         let mut missing = revision.clone();
         missing.credentials.clear();
         assert_eq!(decide(desired(&missing, &[]), Some(&existing(&write))), None, "its Secret is gone for the moment");
         missing.copied.clear();
         assert!(
             !existing(&decide(desired(&missing, &[]), Some(&existing(&write))).unwrap()).has_secret,
-            "it may not lie there any more"
+            "the credential may no longer be stored there"
         );
         revision.copied.clear();
         revision.credentials[0].delivery = Delivery::Stream;
@@ -345,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn sources_are_left_out_where_there_is_no_room() {
+    fn sources_that_do_not_fit_are_left_out() {
         let mut revision = revision("d");
         revision.sources = vec![0; DATA_MAX];
         let write = decide(desired(&revision, &[]), None).unwrap();

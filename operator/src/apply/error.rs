@@ -5,7 +5,7 @@ use thiserror::Error;
 use crate::api::CallError;
 use crate::objects::binding::Binding;
 
-/// Why something is not as it should be in the cluster.
+/// Why the cluster could not be brought to the desired state.
 #[derive(Debug, Error)]
 pub enum ApplyError {
     #[error("{kind} {place} could not be {verb}: {error}")]
@@ -18,30 +18,32 @@ pub enum ApplyError {
     NoSeal,
     #[error("Secret {0} belongs to the operator: rename the VirtualKey that needs a Secret of this name")]
     OwnSecret(String),
-    #[error("{kind} {place} was not created by the operator and is left unchanged: rename it, or the VirtualKey that needs its name")]
+    #[error(
+        "{kind} {place} was not created by the operator and is left unchanged: rename it, or the VirtualKey that needs its name"
+    )]
     Foreign { kind: &'static str, place: String },
 }
 
 impl ApplyError {
-    /// There is no right to it, and trying again soon gives none.
+    /// The operator has no right to the call, and a quick retry gets none.
     #[must_use]
     pub fn is_forbidden(&self) -> bool {
         matches!(self, ApplyError::Call { error, .. } if error.is_forbidden())
     }
 
-    /// Trying again will not do: somebody has to change something first.
+    /// Whether a retry cannot succeed until somebody changes something.
     #[must_use]
-    pub fn is_lasting(&self) -> bool {
+    pub fn is_permanent(&self) -> bool {
         match self {
-            ApplyError::Call { error, .. } => error.is_lasting(),
+            ApplyError::Call { error, .. } => error.is_permanent(),
             ApplyError::OwnSecret(_) | ApplyError::Foreign { .. } => true,
             ApplyError::Contended(_) | ApplyError::NoAuthorities | ApplyError::NoSeal => false,
         }
     }
 
-    /// The namespace is going, and takes everything with it.
+    /// The namespace is being deleted with everything in it.
     #[must_use]
-    pub fn is_going(&self) -> bool {
+    pub fn is_namespace_terminating(&self) -> bool {
         let ApplyError::Call { error: CallError::Refused(kube::Error::Api(status)), .. } = self else { return false };
         let causes = status.details.iter().flat_map(|details| &details.causes);
         causes.into_iter().any(|cause| cause.reason == "NamespaceTerminating")

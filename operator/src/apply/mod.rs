@@ -1,4 +1,4 @@
-//! Writes what gateways obey: a ConfigMap for each binding, and a Secret where credentials may be stored there.
+//! Writes what gateways load: a ConfigMap for each binding, and a Secret where credentials may be stored there.
 //!
 //! ```text
 //! PolicyRevision + what is stored ─► decision ─► server-side apply, with the version that it replaces ─► Hub::publish
@@ -43,40 +43,41 @@ use crate::stream::Hub;
 pub use decision::{ConfigMapWrite, DesiredConfigMap, decide, has_secret};
 pub use error::ApplyError;
 use error::{failed, foreign};
-use secret::is_as;
+use secret::matches_desired;
 pub use secret::secret;
 
-/// How often somebody may be quicker before it is left for later.
+/// How many conflicting writes are retried before the binding is queued again.
 const TRIES: usize = 5;
 
-/// Writes, and remembers what was written.
+/// Writes ConfigMaps and Secrets, and remembers what it wrote.
 pub struct Applier {
     client: Client,
     caches: Arc<Caches>,
     hub: Arc<Hub>,
     metrics: Arc<OperatorMetrics>,
-    /// What gateways shall trust.
+    /// The authorities that gateways shall trust.
     authorities: watch::Receiver<Option<Arc<CaBundle>>>,
-    /// Where the operator's own certificate lies, in a Secret that a policy's could be named as.
+    /// The operator's namespace. It holds the operator's own Secrets, whose names a binding's Secret could have.
     own_namespace: String,
-    /// Since this replica leads.
+    /// Set once this replica leads.
     seal: RwLock<Option<Seal>>,
     applied: Mutex<BTreeMap<Binding, AppliedPolicy>>,
-    /// Whose ConfigMap this replica wrote, and when it last followed what a gateway claimed.
-    made: Mutex<BTreeMap<Binding, Option<Instant>>>,
+    /// The bindings whose ConfigMap this replica wrote, and when it last raised a sequence only because a gateway
+    /// reported a higher one.
+    bumps: Mutex<BTreeMap<Binding, Option<Instant>>>,
 }
 
-/// What gateways say they have.
+/// The highest sequence that gateways report.
 #[derive(Clone, Copy)]
 struct Claim {
     sequence: u64,
-    /// It is the only reason to write.
-    alone: bool,
+    /// The report is the only reason to write.
+    only_reason: bool,
 }
 
 struct AppliedPolicy {
     written: WrittenRevision,
-    /// The digest that the Secret was written for, since this replica leads.
+    /// The digest that the Secret was written for, since this replica became leader.
     secret: Option<String>,
 }
 
@@ -100,20 +101,20 @@ impl Applier {
             own_namespace,
             seal: RwLock::default(),
             applied: Mutex::default(),
-            made: Mutex::default(),
+            bumps: Mutex::default(),
         }
     }
 
-    /// This replica leads, and knows what is of the operator's writing.
-    pub fn begin(&self, seal: Seal) {
+    /// Called when this replica becomes leader, with the key for signatures.
+    pub fn start(&self, seal: Seal) {
         *self.seal.write() = Some(seal);
     }
 
-    /// The policy that was written for a binding, as it stands in the cluster; `None`: there is none, or it is not the
-    /// operator's own writing.
+    /// Reads the policy that was written for a binding from the cluster. `None` if there is none, or if the operator
+    /// did not write it.
     ///
     /// # Errors
-    /// [`ApplyError`], to be tried again.
+    /// [`ApplyError`]. The caller should retry.
     pub async fn policy(&self, binding: &Binding) -> Result<Option<Document>, ApplyError> {
         let Some(object) = self.get(binding).await? else { return Ok(None) };
         if !GeneratedConfigMap::of(&object).is_sealed(&self.seal()?, binding) {
@@ -123,7 +124,7 @@ impl Applier {
         Ok(text.and_then(|text| Document::read(text.as_bytes()).ok()))
     }
 
-    /// What was written for a binding last, or found to be written.
+    /// What was last written for a binding, or found as written.
     #[must_use]
     pub fn written(&self, binding: &Binding) -> Option<WrittenRevision> {
         self.lock().get(binding).map(|applied| applied.written.clone())
@@ -135,43 +136,43 @@ impl Applier {
         self.lock().iter().map(|(binding, applied)| (binding.clone(), applied.written.sequence)).collect()
     }
 
-    /// Somebody may have changed a binding's Secret, which nothing tells: with the next [`Applier::apply`] it is written again.
-    pub fn doubt_secret(&self, binding: &Binding) {
+    /// Makes the next [`Applier::apply`] write a binding's Secret again. No watch reports changes of the Secret.
+    pub fn recheck_secret(&self, binding: &Binding) {
         if let Some(applied) = self.lock().get_mut(binding) {
             applied.secret = None;
         }
     }
 
-    /// Makes the cluster hold this, and pushes it. `true`: it is another one than before.
+    /// Writes a revision to the cluster and pushes it to gateways. Returns whether it differs from the previous one.
     ///
     /// # Errors
-    /// [`ApplyError`], to be tried again.
+    /// [`ApplyError`]. The caller should retry.
     pub async fn apply(&self, revision: &Arc<PolicyRevision>) -> Result<bool, ApplyError> {
         let binding = &revision.binding;
         let before = self.lock().get(binding).map(|applied| applied.written.clone());
         let same = before.filter(|before| before.revision.digest == revision.digest);
-        let anew = same.as_ref().is_some_and(|before| knows_more(&before.revision, revision));
-        // What is revoked is revoked by the policy, whatever becomes of the Secret.
-        let forgotten = self.forget_secret(revision).await;
-        let sequence = self.config_map(revision, anew, forgotten.is_err()).await?;
+        let new_values = same.as_ref().is_some_and(|before| has_new_values(&before.revision, revision));
+        // The policy revokes credentials, even if the Secret cannot be deleted.
+        let deleted = self.delete_revoked_secret(revision).await;
+        let sequence = self.config_map(revision, new_values, deleted.is_err()).await?;
         let is_new = same.is_none_or(|before| before.sequence != sequence);
         if is_new {
             let written = WrittenRevision { revision: Arc::clone(revision), sequence };
             self.hub.publish(&written);
             self.remember(written);
         }
-        forgotten?;
+        deleted?;
         self.secret(revision).await?;
         Ok(is_new)
     }
 
-    /// Takes away what was made for a binding that nobody needs.
+    /// Deletes what was written for a binding that no longer exists.
     ///
     /// # Errors
-    /// [`ApplyError`], to be tried again.
+    /// [`ApplyError`]. The caller should retry.
     pub async fn remove(&self, binding: &Binding) -> Result<(), ApplyError> {
         self.lock().remove(binding);
-        self.made().remove(binding);
+        self.bumps().remove(binding);
         self.hub.withdraw(binding);
         let Some(existing) = self.caches.generated.get(binding) else { return Ok(()) };
         if existing.has_secret {
@@ -182,9 +183,9 @@ impl Applier {
         Ok(())
     }
 
-    /// Not one that was made anew, or written, by another since.
+    /// Deletes the ConfigMap, unless somebody has replaced or changed it since.
     async fn delete_config_map(&self, binding: &Binding, existing: &GeneratedConfigMap) -> Result<(), ApplyError> {
-        let parameters = exactly(&existing.uid, &existing.resource_version);
+        let parameters = preconditions(&existing.uid, &existing.resource_version);
         let deleted = timed(self.config_maps(binding).delete(&binding.object_name(), &parameters)).await;
         self.count("ConfigMap", &deleted);
         match deleted {
@@ -194,8 +195,13 @@ impl Applier {
         }
     }
 
-    /// The sequence of the ConfigMap as it stands then.
-    async fn config_map(&self, revision: &PolicyRevision, anew: bool, secret_left: bool) -> Result<u64, ApplyError> {
+    /// Returns the sequence of the ConfigMap after the write.
+    async fn config_map(
+        &self,
+        revision: &PolicyRevision,
+        new_values: bool,
+        secret_remains: bool,
+    ) -> Result<u64, ApplyError> {
         let binding = &revision.binding;
         let mut existing = match self.caches.generated.get(binding) {
             Some(existing) => Some(existing),
@@ -208,20 +214,28 @@ impl Applier {
             let (write, follows) = {
                 let authorities = self.authorities.borrow().clone().ok_or(ApplyError::NoAuthorities)?;
                 let owners = self.caches.owners(binding);
-                let claim = self.claim(revision, anew, existing.as_ref());
+                let claim = self.claim(revision, new_values, existing.as_ref());
                 let highest = claim.map(|claim| claim.sequence);
                 let seal = self.seal()?;
                 let now = u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or_default();
                 let authorities = &authorities.pem;
                 let owners = &owners;
-                let desired =
-                    DesiredConfigMap { revision, authorities, owners, highest, now, seal: &seal, anew, secret_left };
-                (decide(desired, existing.as_ref()), claim.is_some_and(|claim| claim.alone))
+                let desired = DesiredConfigMap {
+                    revision,
+                    authorities,
+                    owners,
+                    highest,
+                    now,
+                    seal: &seal,
+                    new_values,
+                    secret_remains,
+                };
+                (decide(desired, existing.as_ref()), claim.is_some_and(|claim| claim.only_reason))
             };
             let Some(write) = write else {
                 return Ok(existing.as_ref().and_then(|existing| existing.sequence).unwrap_or_default());
             };
-            // Whoever made it immutable must not keep what is revoked in force: only another one can take its place.
+            // An immutable ConfigMap must not keep a revoked policy in force. It can't be changed, so it is replaced.
             if let Some(frozen) = existing.as_ref().filter(|existing| existing.immutable && !existing.uid.is_empty()) {
                 self.delete_config_map(binding, frozen).await?;
             }
@@ -235,12 +249,12 @@ impl Applier {
             match applied {
                 Ok(object) => {
                     let existing = GeneratedConfigMap::of(&object);
-                    let mut made = self.made();
-                    let followed = made.entry(binding.clone()).or_default();
+                    let mut bumps = self.bumps();
+                    let last_bump = bumps.entry(binding.clone()).or_default();
                     if follows {
-                        *followed = Some(Instant::now());
+                        *last_bump = Some(Instant::now());
                     }
-                    drop(made);
+                    drop(bumps);
                     self.caches.generated.put(binding.clone(), Some(existing));
                     return Ok(write.sequence);
                 }
@@ -248,7 +262,7 @@ impl Applier {
                     self.metrics.conflict("ConfigMap");
                     existing = self.read(binding).await?;
                 }
-                // It was there when it was read: nobody may put one in its place that is older.
+                // The ConfigMap existed when it was read. It is read again, so that no older one takes its place.
                 Err(error) if error.is_not_found() && existing.is_some() => existing = self.read(binding).await?,
                 Err(error) => return Err(failed("ConfigMap", binding, "written", error)),
             }
@@ -273,8 +287,8 @@ impl Applier {
         Ok(existing)
     }
 
-    /// Before the ConfigMap that no longer speaks of it: what could not be taken away is tried again by whoever leads.
-    async fn forget_secret(&self, revision: &PolicyRevision) -> Result<(), ApplyError> {
+    /// Deletes the Secret before the ConfigMap stops mentioning it. If that fails, the next leader can try again.
+    async fn delete_revoked_secret(&self, revision: &PolicyRevision) -> Result<(), ApplyError> {
         let existing = self.caches.generated.get(&revision.binding);
         match existing.as_ref().is_some_and(|existing| existing.has_secret) && !has_secret(revision, existing.as_ref())
         {
@@ -283,7 +297,8 @@ impl Applier {
         }
     }
 
-    /// After the ConfigMap, which says that there is one: whoever leads next knows of it, and writes it again at first.
+    /// Writes the Secret after the ConfigMap, which mentions it. So the next leader knows of it, and writes it once at
+    /// its start.
     async fn secret(&self, revision: &PolicyRevision) -> Result<(), ApplyError> {
         let binding = &revision.binding;
         if !has_secret(revision, self.caches.generated.get(binding).as_ref()) {
@@ -295,8 +310,8 @@ impl Applier {
         }
         let existing = self.read_secret(binding).await?;
         let mut object: Value = secret(revision, &self.caches.owners(binding), existing.as_ref(), &self.seal()?);
-        if !existing.as_ref().is_some_and(|existing| is_as(existing, &object)) {
-            // As with the ConfigMap: nobody may keep a value in force by this.
+        if !existing.as_ref().is_some_and(|existing| matches_desired(existing, &object)) {
+            // As with the ConfigMap: an immutable Secret must not keep a value in force.
             if existing.is_some_and(|existing| existing.immutable == Some(true)) {
                 self.remove_secret(binding).await?;
                 object["metadata"]["resourceVersion"] = Value::Null;
@@ -316,7 +331,7 @@ impl Applier {
         let Some(existing) = self.read_secret(binding).await? else { return Ok(()) };
         let (uid, version) =
             (existing.metadata.uid.unwrap_or_default(), existing.metadata.resource_version.unwrap_or_default());
-        let parameters = exactly(&uid, &version);
+        let parameters = preconditions(&uid, &version);
         let deleted = timed(self.secrets(binding).delete(&binding.object_name(), &parameters)).await;
         self.count("Secret", &deleted);
         match deleted {
@@ -326,9 +341,9 @@ impl Applier {
         }
     }
 
-    /// The binding's Secret, which must be the operator's own making.
+    /// Reads the binding's Secret. Fails if the operator did not create it.
     async fn read_secret(&self, binding: &Binding) -> Result<Option<Secret>, ApplyError> {
-        self.spare_own(binding)?;
+        self.check_not_own(binding)?;
         let found = timed(self.secrets(binding).get_opt(&binding.object_name())).await;
         let found = found.map_err(|error| failed("Secret", binding, "read", error))?;
         match found.as_ref().is_some_and(|found| !is_ours(&found.metadata) && !is_managed(&found.metadata)) {
@@ -337,7 +352,7 @@ impl Applier {
         }
     }
 
-    fn spare_own(&self, binding: &Binding) -> Result<(), ApplyError> {
+    fn check_not_own(&self, binding: &Binding) -> Result<(), ApplyError> {
         let name = binding.object_name();
         match binding.namespace == self.own_namespace && [CERTIFICATES, SEAL].contains(&name.as_str()) {
             true => Err(ApplyError::OwnSecret(name)),
@@ -347,7 +362,7 @@ impl Applier {
 
     fn remember(&self, written: WrittenRevision) {
         let mut all = self.lock();
-        // Another digest, or more values: either way the Secret is another one.
+        // Another digest or more values: in both cases the Secret changes.
         all.insert(written.revision.binding.clone(), AppliedPolicy { written, secret: None });
     }
 
@@ -363,26 +378,31 @@ impl Applier {
         Api::namespaced(self.client.clone(), &binding.namespace)
     }
 
-    /// Gateways obey what this replica wrote, or say that they do: whatever bears the name of their policy now, and whoever
-    /// made it, may not stand in the way of the next.
+    /// Whether gateways use a policy that this replica wrote, or report that they do. Then an object that now has the
+    /// policy's name, whoever created it, must not block the next policy.
     fn serves(&self, binding: &Binding) -> bool {
-        self.made().contains_key(binding) || self.hub.highest(binding).is_some()
+        self.bumps().contains_key(binding) || self.hub.highest(binding).is_some()
     }
 
-    /// The sequence that the next must be above, of those that gateways say they have. Where nothing else has changed, it is
-    /// followed once in a while: one that lies may raise it with each answer.
-    fn claim(&self, revision: &PolicyRevision, anew: bool, existing: Option<&GeneratedConfigMap>) -> Option<Claim> {
+    /// The reported sequence that the next one must exceed. If nothing else has changed, a report is followed only once
+    /// in a while, because a hostile gateway may report a higher one each time.
+    fn claim(
+        &self,
+        revision: &PolicyRevision,
+        new_values: bool,
+        existing: Option<&GeneratedConfigMap>,
+    ) -> Option<Claim> {
         let sequence = self.hub.highest(&revision.binding)?;
-        let same = existing.filter(|existing| !anew && existing.digest == revision.digest);
-        let alone = same.and_then(|existing| existing.sequence).is_some_and(|existing| existing < sequence);
-        let followed = self.made().get(&revision.binding).copied().flatten();
-        // Half of the time for which it is not asked for: whoever asks then is let through.
-        let rests = followed.is_some_and(|at| Instant::now() < at + PAUSE / 2);
-        (!(alone && rests)).then_some(Claim { sequence, alone })
+        let same = existing.filter(|existing| !new_values && existing.digest == revision.digest);
+        let only_reason = same.and_then(|existing| existing.sequence).is_some_and(|existing| existing < sequence);
+        let last_bump = self.bumps().get(&revision.binding).copied().flatten();
+        // Half of the time in which `SequenceBumps` schedules no bump, so that a scheduled one always passes.
+        let is_recent = last_bump.is_some_and(|at| Instant::now() < at + PAUSE / 2);
+        (!(only_reason && is_recent)).then_some(Claim { sequence, only_reason })
     }
 
-    fn made(&self) -> MutexGuard<'_, BTreeMap<Binding, Option<Instant>>> {
-        self.made.lock()
+    fn bumps(&self) -> MutexGuard<'_, BTreeMap<Binding, Option<Instant>>> {
+        self.bumps.lock()
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Binding, AppliedPolicy>> {
@@ -396,13 +416,14 @@ impl fmt::Debug for Applier {
     }
 }
 
-/// At the start a Secret may be told late, and the version that it has is known from before.
-fn knows_more(before: &PolicyRevision, now: &PolicyRevision) -> bool {
+/// Whether `now` has credential values that `before` lacks. At the start a Secret may arrive late, and its policy is
+/// already written.
+fn has_new_values(before: &PolicyRevision, now: &PolicyRevision) -> bool {
     now.credentials.iter().any(|value| !before.credentials.contains(value))
 }
 
-/// Deletes this one alone, as it was seen.
-fn exactly(uid: &str, version: &str) -> DeleteParams {
+/// Deletes only this version of the object.
+fn preconditions(uid: &str, version: &str) -> DeleteParams {
     let preconditions = Preconditions { uid: Some(uid.to_owned()), resource_version: Some(version.to_owned()) };
     DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() }
 }

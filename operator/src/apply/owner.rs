@@ -9,8 +9,8 @@ pub struct KeyOwner {
     pub uid: String,
 }
 
-/// Owner references, so that Kubernetes clears away what nobody would; neither a controller's nor one that holds up the
-/// deletion of the key.
+/// Owner references, so that Kubernetes deletes the objects with their keys. They are not controller references, and do
+/// not block the deletion of a key.
 pub(crate) fn owner_references(owners: &[KeyOwner]) -> Value {
     let reference = |owner: &KeyOwner| {
         json!({

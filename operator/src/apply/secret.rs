@@ -15,14 +15,14 @@ use crate::names;
 use crate::plan::revision::{Delivery, PolicyRevision};
 use crate::seal::Seal;
 
-/// Credentials that may lie there and whose values are not known at the moment.
+/// Whether the value of a credential that may be stored there is missing at the moment.
 #[must_use]
-pub fn lacks_values(revision: &PolicyRevision) -> bool {
+pub fn has_missing_values(revision: &PolicyRevision) -> bool {
     revision.copied.iter().any(|secret| !is_known(revision, secret))
 }
 
-/// The Secret. Values that are not known stay as they are in `existing`, the one that stands there, as long as they may lie
-/// there at all; and so do their signatures, since others may have changed the values.
+/// Builds the Secret. A missing value and its signatures are copied from `existing`, the stored Secret, if the value
+/// may be stored there at all. The old signatures are kept because others may have changed the value.
 #[must_use]
 pub fn secret(revision: &PolicyRevision, owners: &[KeyOwner], existing: Option<&Secret>, seal: &Seal) -> Value {
     let mut data: BTreeMap<String, String> = BTreeMap::new();
@@ -41,7 +41,7 @@ pub fn secret(revision: &PolicyRevision, owners: &[KeyOwner], existing: Option<&
         signed.extend(before.remove_entry(&file));
     }
     if !signed.is_empty() {
-        // A map of strings: there is nothing in it that could fail to be written.
+        // A map of strings, so writing it cannot fail.
         let signed = serde_json::to_vec(&signed).unwrap_or_default();
         data.insert(CREDENTIALS_FILE.to_owned(), STANDARD.encode(signed));
     }
@@ -58,7 +58,7 @@ pub fn secret(revision: &PolicyRevision, owners: &[KeyOwner], existing: Option<&
         "type": "Opaque",
         "data": data,
     });
-    // Whoever leads by now has written another one: it is not overwritten with an older one.
+    // If another leader has written since, the write fails instead of overwriting a newer Secret.
     if let Some(version) = existing.and_then(|existing| existing.metadata.resource_version.as_ref()) {
         object["metadata"]["resourceVersion"] = json!(version);
     }
@@ -69,9 +69,9 @@ fn signatures(existing: &Secret) -> Option<BTreeMap<String, Vec<String>>> {
     serde_json::from_slice(&existing.data.as_ref()?.get(CREDENTIALS_FILE)?.0).ok()
 }
 
-/// Whether the Secret that stands there has all that it should, and no value beside.
+/// Whether the stored Secret has exactly the desired data, digest and owners.
 #[must_use]
-pub fn is_as(existing: &Secret, wanted: &Value) -> bool {
+pub fn matches_desired(existing: &Secret, wanted: &Value) -> bool {
     let Ok(wanted) = serde_json::from_value::<Secret>(wanted.clone()) else { return false };
     let (have, want) = (&existing.metadata, &wanted.metadata);
     let owners = |meta: &ObjectMeta| {
@@ -126,7 +126,7 @@ mod tests {
         Seal::of(&[7; 32]).unwrap()
     }
 
-    /// As it was made, without the signatures; and the signatures.
+    /// The data without the signatures, and the signatures.
     fn parts(made: &Value) -> (Value, BTreeMap<String, Vec<String>>) {
         let mut data = made["data"].clone();
         let signed = data.as_object_mut().unwrap().remove(CREDENTIALS_FILE);
@@ -140,9 +140,9 @@ mod tests {
     }
 
     #[test]
-    fn it_holds_what_may_lie_there_and_nothing_else() {
+    fn the_secret_holds_only_credentials_that_may_be_stored_there() {
         let revision = revision(&["a"], &[("a", Delivery::Secret), ("b", Delivery::Stream)]);
-        assert!(!lacks_values(&revision));
+        assert!(!has_missing_values(&revision));
         let made = secret(&revision, &[], None, &seal());
         let (data, signed) = parts(&made);
         assert_eq!(data, json!({"llm_a_apiKey": STANDARD.encode("sk-a")}));
@@ -155,28 +155,30 @@ mod tests {
     }
 
     #[test]
-    fn one_that_is_as_it_should_be_is_left_alone() {
+    fn a_secret_as_desired_is_not_written() {
         let made = secret(&revision(&["a"], &[("a", Delivery::Secret)]), &[], None, &seal());
         let existing: Secret = serde_json::from_value(made.clone()).unwrap();
-        assert!(is_as(&existing, &made));
+        assert!(matches_desired(&existing, &made));
         let mut more = existing.clone();
         more.data.as_mut().unwrap().insert("b".to_owned(), ByteString(b"x".to_vec()));
         let other =
             Secret { metadata: ObjectMeta { annotations: None, ..existing.metadata.clone() }, ..existing.clone() };
         let owner = KeyOwner { name: "search".to_owned(), uid: "u".to_owned() };
         let owned = secret(&revision(&["a"], &[("a", Delivery::Secret)]), &[owner], None, &seal());
-        assert!(!is_as(&more, &made) && !is_as(&other, &made) && !is_as(&existing, &owned));
+        assert!(
+            !matches_desired(&more, &made) && !matches_desired(&other, &made) && !matches_desired(&existing, &owned)
+        );
     }
 
     #[test]
-    fn a_value_that_is_missing_at_the_moment_stays_and_one_that_may_not_lie_there_goes() {
+    fn a_missing_value_stays_and_one_that_is_no_longer_allowed_is_removed() {
         let revision = revision(&["a", "b"], &[("a", Delivery::Secret)]);
-        assert!(lacks_values(&revision));
+        assert!(has_missing_values(&revision));
         let made = secret(&revision, &[], Some(&existing(&["a", "b", "c"])), &seal());
         let wanted = json!({"llm_a_apiKey": STANDARD.encode("sk-a"), "llm_b_apiKey": STANDARD.encode("old")});
         let (data, signed) = parts(&made);
         assert_eq!(data, wanted);
-        // Nobody knows whose writing the old value is: it is not signed by that.
+        // The old value may come from anybody, so it gets no new signature.
         assert_eq!(signed.keys().collect::<Vec<_>>(), ["llm_a_apiKey"]);
         let mut before = existing(&["a", "b", "c"]);
         let old = BTreeMap::from([("llm_b_apiKey", ["SB"]), ("llm_c_apiKey", ["SC"])]);

@@ -10,15 +10,15 @@ use tokio::time::Instant;
 
 use crate::objects::binding::Binding;
 
-/// The shortest time between two writes of a policy for what a gateway claims.
+/// The shortest time between two writes of a policy that only follow reported sequences.
 pub(crate) const PAUSE: Duration = Duration::from_secs(60);
 
-/// When each binding's policy was raised, or will be.
+/// When each binding's sequence was last raised, or will be.
 #[derive(Debug, Default)]
 pub struct SequenceBumps(BTreeMap<Binding, Instant>);
 
 impl SequenceBumps {
-    /// When to write. `None`: a write is on its way, or has yet to come, and will take the claim along.
+    /// Returns when to write. `None` if a write is already scheduled, which will include the reported sequence.
     pub fn due(&mut self, binding: &Binding, now: Instant) -> Option<Instant> {
         let due = match self.0.get(binding) {
             Some(at) if *at > now => return None,
@@ -29,7 +29,7 @@ impl SequenceBumps {
         Some(due)
     }
 
-    /// It is not there any more.
+    /// Forgets a binding that no longer exists.
     pub fn forget(&mut self, binding: &Binding) {
         self.0.remove(binding);
     }
@@ -40,11 +40,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_claim_is_followed_at_once_and_the_next_in_a_minute() {
+    fn the_first_report_is_followed_at_once_and_the_next_after_a_minute() {
         let (mut bumps, began) = (SequenceBumps::default(), Instant::now());
         let (search, other) = (Binding::of("shop", "search"), Binding::of("shop", "other"));
         assert_eq!(bumps.due(&search, began), Some(began));
-        // A liar, heard ten times a second for ten minutes.
+        // A hostile gateway that reports ten times a second for ten minutes.
         let dues: Vec<Duration> = (1..6_000)
             .filter_map(|tenth| bumps.due(&search, began + Duration::from_millis(tenth * 100)))
             .map(|due| due - began)
@@ -52,7 +52,7 @@ mod tests {
         assert!(dues.len() <= 10, "{dues:?}");
         assert!(dues.windows(2).all(|two| two[1] - two[0] >= PAUSE), "{dues:?}");
         assert_eq!(dues.first(), Some(&PAUSE));
-        assert_eq!(bumps.due(&other, began), Some(began), "a neighbour is another matter");
+        assert_eq!(bumps.due(&other, began), Some(began), "other bindings are independent");
         bumps.forget(&search);
         assert_eq!(bumps.due(&search, began), Some(began));
     }

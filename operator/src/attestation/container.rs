@@ -1,4 +1,4 @@
-//! Checks the gateway's container: nothing may run in it, or redirect it, but what the operator put there.
+//! Checks the gateway's container: only what the operator put there may run in it or redirect it.
 
 use std::net::SocketAddr;
 
@@ -11,11 +11,11 @@ use crate::names::{
     SIGNED_BY, STATE_DIR, TOKEN_DIR, TOKEN_FILE,
 };
 
-/// Where others may mount what they please in the gateway's container: it reads nothing there. Service accounts, clouds'
-/// tokens and companies' authorities are mounted into every container of a cluster by somebody.
-const ELSEWHERE: [&str; 7] =
+/// Paths in the gateway's container where others may mount what they like, because the gateway reads nothing there.
+/// Clusters often mount service accounts, cloud tokens and a company's authorities into every container.
+const UNREAD_PATHS: [&str; 7] =
     ["/var/run/secrets/", "/run/secrets/", "/etc/ssl/", "/etc/pki/", "/usr/share/zoneinfo", "/etc/localtime", "/tmp"];
-/// What a C library loads programs by, or looks for hosts by: a resolver's words are as good as `dnsConfig`.
+/// Variables by which a C library loads programs or finds hosts. Resolver options have the same effect as `dnsConfig`.
 const LIBRARY: [&str; 5] = ["GLIBC_TUNABLES", "GCONV_PATH", "LOCALDOMAIN", "RES_OPTIONS", "HOSTALIASES"];
 const LOADER: &str = "LD_";
 const OURS: &str = "OUTRIGGER_";
@@ -46,7 +46,7 @@ impl Attestor {
                     }
                     false => return Err(AttestationError::OtherKey(cut(value))),
                 },
-                // A signature is for the place that is mounted, and for no other.
+                // The signature must be for the ConfigMap that is mounted.
                 [flag, value] if flag == POLICY_NAME => mounted == Some(value.as_str()),
                 [flag, value] => self.is_ours(flag, value),
                 _ => false,
@@ -61,7 +61,7 @@ impl Attestor {
         environment(container)?;
         let changed = container.volume_mounts.iter().flatten().find(|mount| match dir(&mount.name) {
             Some(dir) => mount.mount_path != dir,
-            None => !is_elsewhere(&mount.mount_path),
+            None => !is_unread_path(&mount.mount_path),
         });
         match changed {
             Some(mount) => Err(AttestationError::Changed(format!("a mount at {}", cut(&mount.mount_path)))),
@@ -69,7 +69,8 @@ impl Attestor {
         }
     }
 
-    /// One that would lead its token, or what it is told, elsewhere is not.
+    /// Whether an argument is the operator's. One that sends the token elsewhere, or reads the policy from elsewhere,
+    /// is not.
     fn is_ours(&self, flag: &str, value: &str) -> bool {
         let within =
             |dir: &str, file: &str| value.strip_prefix(dir).and_then(|rest| rest.strip_prefix('/')) == Some(file);
@@ -85,15 +86,15 @@ impl Attestor {
         }
     }
 
-    /// The port may have been another when the pod was made.
+    /// The port may differ, because the Service's port may have changed since the pod was created.
     fn is_service(&self, url: &str) -> bool {
         let host = url.strip_prefix("https://").and_then(|rest| rest.rsplit_once(':'));
         host.is_some_and(|(host, port)| port.parse::<u16>().is_ok() && self.services.iter().any(|known| known == host))
     }
 }
 
-/// What `exec` names runs beside the gateway, as whoever it runs as: only its own program may. Other kinds of probes ask
-/// from outside.
+/// Whether a probe is harmless. An `exec` probe runs a program in the gateway's container, so only the gateway's own
+/// program is allowed. Other probes connect from outside.
 fn is_harmless(probe: &Probe) -> bool {
     let Some(exec) = &probe.exec else { return true };
     let [program, word, what, rest @ ..] = exec.command.as_deref().unwrap_or_default() else { return false };
@@ -107,28 +108,29 @@ fn is_harmless(probe: &Probe) -> bool {
         && rest.chunks(2).all(is_address)
 }
 
-/// Clouds, meshes and tracers give variables to every container, proxies and authorities among them. The gateway reads none
-/// of those, so that they stay.
+/// Checks the gateway's variables. Clouds, meshes and tracers add variables to every container, for example for proxies
+/// and authorities. Variables that the gateway does not read are allowed.
 fn environment(container: &Container) -> Result<(), AttestationError> {
-    // What is in there can't be seen here.
+    // The check cannot see what `envFrom` adds.
     if container.env_from.as_ref().is_some_and(|sources| !sources.is_empty()) {
         return Err(AttestationError::Changed("envFrom".to_owned()));
     }
     let variables = container.env.as_deref().unwrap_or_default();
-    if let Some(variable) = variables.iter().find(|variable| !is_ours_or_idle(variable)) {
+    if let Some(variable) = variables.iter().find(|variable| !is_ours_or_unused(variable)) {
         return Err(AttestationError::Changed(format!("the variable {}", cut(&variable.name))));
     }
-    // Without its namespace a gateway takes itself for one that stands alone, where every key is for everybody. Older
-    // operators gave no service account, and such a gateway gets no key that is for certain ones.
-    let lacks = |name: &str| name != POD_SERVICE_ACCOUNT && !variables.iter().any(|variable| variable.name == name);
-    match POD_FIELDS.into_iter().find(|(name, _)| lacks(name)) {
-        Some((name, _)) => Err(AttestationError::Lacks(name)),
+    // A gateway without a namespace runs as a standalone one, whose keys are for everybody. Older operators set no
+    // service account. Such a gateway gets no key that is only for certain accounts.
+    let is_missing =
+        |name: &str| name != POD_SERVICE_ACCOUNT && !variables.iter().any(|variable| variable.name == name);
+    match POD_FIELDS.into_iter().find(|(name, _)| is_missing(name)) {
+        Some((name, _)) => Err(AttestationError::NoVariable(name)),
         None => Ok(()),
     }
 }
 
-/// As the operator makes it, or one that the gateway knows nothing of.
-fn is_ours_or_idle(variable: &EnvVar) -> bool {
+/// Whether the operator sets the variable so, or the gateway does not read it.
+fn is_ours_or_unused(variable: &EnvVar) -> bool {
     let name = variable.name.as_str();
     let literal = variable.value.as_deref().unwrap_or_default();
     if let Some((_, path)) = POD_FIELDS.into_iter().find(|(known, _)| *known == name) {
@@ -141,11 +143,11 @@ fn is_ours_or_idle(variable: &EnvVar) -> bool {
     }
 }
 
-fn is_elsewhere(path: &str) -> bool {
+fn is_unread_path(path: &str) -> bool {
     let below = |place: &&str| {
         path.strip_prefix(place.trim_end_matches('/')).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
-    ELSEWHERE.iter().any(below) && !path.split('/').any(|part| part == "..")
+    UNREAD_PATHS.iter().any(below) && !path.split('/').any(|part| part == "..")
 }
 
 #[cfg(test)]
@@ -153,12 +155,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn mounts_elsewhere_are_no_way_in() {
+    fn only_mounts_that_the_gateway_never_reads_are_allowed() {
         for path in ["/var/run/secrets/kubernetes.io/serviceaccount", "/etc/ssl/certs", "/tmp"] {
-            assert!(is_elsewhere(path), "{path}");
+            assert!(is_unread_path(path), "{path}");
         }
         for path in ["/", "/outrigger-sidecar", "/var/run/outrigger/x", "/tmp/../outrigger-sidecar", "/tmpx", "/etc"] {
-            assert!(!is_elsewhere(path), "{path}");
+            assert!(!is_unread_path(path), "{path}");
         }
     }
 }

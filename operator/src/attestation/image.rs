@@ -1,5 +1,5 @@
 //! Which images are the sidecar's. The repository alone is not enough: the author of a pod chooses the tag, and old versions
-//! with known faults are still in the repository.
+//! with trusted faults are still in the repository.
 //!
 //! ```text
 //! registry.example:5000/outrigger-sidecar:0.2.1@sha256:4f1c…
@@ -13,45 +13,46 @@ use super::{AttestationError, cut};
 /// The images that gateways may run.
 #[derive(Clone, Debug)]
 pub(super) struct Images {
-    /// As they were named: with tag or digest, that one image; without, its repository.
-    known: Vec<String>,
-    /// The oldest version of a known repository.
-    least: Version,
+    /// Image references from the settings. One with tag or digest allows only that image, one without allows its
+    /// repository.
+    trusted: Vec<String>,
+    /// The oldest allowed version of a repository's images.
+    oldest: Version,
 }
 
 impl Default for Images {
     fn default() -> Self {
-        Images { known: Vec::new(), least: Version::new(0, 0, 0) }
+        Images { trusted: Vec::new(), oldest: Version::new(0, 0, 0) }
     }
 }
 
 impl Images {
-    pub(super) fn new<'a>(known: impl IntoIterator<Item = &'a String>, least: Version) -> Self {
-        Images { known: known.into_iter().cloned().collect(), least }
+    pub(super) fn new<'a>(trusted: impl IntoIterator<Item = &'a String>, oldest: Version) -> Self {
+        Images { trusted: trusted.into_iter().cloned().collect(), oldest }
     }
 
-    /// An image that was named in full is known. Another one of a known repository is known by its tag, which must be a
-    /// version that is new enough. With a digest the tag means nothing: the runtime does not look at it.
+    /// Allows an image that the settings name in full. Any other image of a trusted repository must have a tag that is a
+    /// version and new enough. With a digest, the tag proves nothing, because the runtime ignores it.
     ///
     /// # Errors
     /// [`AttestationError::Image`], [`AttestationError::Version`].
     pub(super) fn check(&self, image: &str) -> Result<(), AttestationError> {
-        if self.known.iter().any(|known| known == image && !is_repository(known)) {
+        if self.trusted.iter().any(|trusted| trusted == image && !is_repository(trusted)) {
             return Ok(());
         }
         let ImageRef { repository, tag, digest } = ImageRef::of(image);
-        if !self.known.iter().any(|known| ImageRef::of(known).repository == repository) {
+        if !self.trusted.iter().any(|trusted| ImageRef::of(trusted).repository == repository) {
             return Err(AttestationError::Image(cut(image)));
         }
         let version = tag.filter(|_| digest.is_none()).and_then(version);
         match version {
-            Some(version) if version >= self.least => Ok(()),
-            _ => Err(AttestationError::Version { image: cut(image), least: self.least.to_string() }),
+            Some(version) if version >= self.oldest => Ok(()),
+            _ => Err(AttestationError::Version { image: cut(image), least: self.oldest.to_string() }),
         }
     }
 }
 
-/// Whether an image is named by its repository alone.
+/// Whether a reference has neither tag nor digest.
 fn is_repository(image: &str) -> bool {
     ImageRef::of(image).repository.len() == image.len()
 }
@@ -68,7 +69,7 @@ impl<'a> ImageRef<'a> {
             Some((name, digest)) => (name, Some(digest)),
             None => (image, None),
         };
-        // A colon before the last slash is a port's.
+        // A colon before the last slash belongs to a port.
         let last = name.rfind('/').map_or(0, |slash| slash + 1);
         match name[last..].find(':') {
             Some(colon) => ImageRef { repository: &name[..last + colon], tag: Some(&name[last + colon + 1..]), digest },
@@ -118,7 +119,7 @@ mod tests {
 
     #[test]
     fn versions() {
-        for (tag, told) in [
+        for (tag, expected) in [
             ("0.2.1", Some("0.2.1")),
             ("v0.2.1", Some("0.2.1")),
             ("0.2", Some("0.2.0")),
@@ -133,15 +134,15 @@ mod tests {
             ("1.2.3.4", None),
             ("99999999999999999999", None),
         ] {
-            assert_eq!(version(tag).map(|version| version.to_string()).as_deref(), told, "{tag}");
+            assert_eq!(version(tag).map(|version| version.to_string()).as_deref(), expected, "{tag}");
         }
     }
 
     #[test]
-    fn what_counts_is_the_whole_name_or_a_version_that_is_new_enough() {
-        let known = ["a/sidecar:dev", "mirror/sidecar", "old/sidecar@sha256:1"].map(str::to_owned);
-        let images = Images::new(&known, Version::new(0, 2, 0));
-        let judged = |image: &str| images.check(image);
+    fn an_image_needs_its_full_name_in_the_settings_or_a_version_that_is_new_enough() {
+        let trusted = ["a/sidecar:dev", "mirror/sidecar", "old/sidecar@sha256:1"].map(str::to_owned);
+        let images = Images::new(&trusted, Version::new(0, 2, 0));
+        let check = |image: &str| images.check(image);
         for image in [
             "a/sidecar:dev",
             "a/sidecar:0.2.0",
@@ -151,7 +152,7 @@ mod tests {
             "old/sidecar@sha256:1",
             "old/sidecar:0.2.0",
         ] {
-            assert_eq!(judged(image), Ok(()), "{image}");
+            assert_eq!(check(image), Ok(()), "{image}");
         }
         for image in [
             "a/sidecar",
@@ -165,11 +166,11 @@ mod tests {
             "old/sidecar@sha256:12",
             "old/sidecar:9.9.9@sha256:1",
         ] {
-            let told = AttestationError::Version { image: image.to_owned(), least: "0.2.0".to_owned() };
-            assert_eq!(judged(image), Err(told), "{image}");
+            let expected = AttestationError::Version { image: image.to_owned(), least: "0.2.0".to_owned() };
+            assert_eq!(check(image), Err(expected), "{image}");
         }
         for image in ["evil/sidecar:0.2.0", "sidecar:0.2.0", "", "a/sidecar/x:0.2.0", "docker.io/a/sidecar:0.2.0"] {
-            assert_eq!(judged(image), Err(AttestationError::Image(image.to_owned())), "{image}");
+            assert_eq!(check(image), Err(AttestationError::Image(image.to_owned())), "{image}");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Whether the gateway in a pod is the operator's own, and the only container that can read its token and its policy. No other
-//! gateway gets a credential.
+//! Checks that the gateway in a pod is the operator's own, and the only container that can read its token and its
+//! policy. No other gateway gets a credential.
 //!
 //! Labels and annotations prove nothing, because anybody may write them. The check reads the pod's spec. Only images can be
 //! changed on a running pod, and those are checked again with each change. The check cannot keep out a user who may run
@@ -22,7 +22,7 @@ use crate::settings::OperatorSettings;
 use image::Images;
 pub(crate) use image::version;
 
-/// Of what somebody else wrote, in a message.
+/// The longest part of a pod's content in a message, in characters.
 const WORDS_MAX: usize = 120;
 
 /// Why a pod's gateway is not the operator's, or not alone.
@@ -53,7 +53,7 @@ pub enum AttestationError {
     )]
     OtherKey(String),
     #[error("its container `{CONTAINER}` has no variable {0}, which the operator gives it")]
-    Lacks(&'static str),
+    NoVariable(&'static str),
     #[error("its volume {0} differs from the one that the operator creates")]
     Volume(String),
     #[error("container {0} mounts a volume that only the gateway may mount")]
@@ -74,11 +74,11 @@ pub enum AttestationError {
     Unreadable,
 }
 
-/// What a gateway of the operator's making is known by. Nothing is, by default.
+/// What identifies a gateway that the operator injected. By default nothing does.
 #[derive(Clone, Debug, Default)]
 pub struct Attestor {
     images: Images,
-    /// The Service's names.
+    /// The DNS names of the operator's Service.
     services: Vec<String>,
     verifying: VerifyingKeys,
 }
@@ -95,7 +95,7 @@ impl Attestor {
     }
 
     /// # Errors
-    /// The first thing that is not as the operator would have made it.
+    /// The first difference from what the operator would have injected.
     pub fn check(&self, pod: &PodSpec) -> Result<(), AttestationError> {
         if pod.share_process_namespace == Some(true) || pod.host_pid == Some(true) {
             return Err(AttestationError::SharedProcesses);
@@ -127,7 +127,7 @@ impl Attestor {
         }
     }
 
-    /// The same of a pod as JSON.
+    /// Checks a pod in JSON.
     ///
     /// # Errors
     /// As [`Attestor::check`].
@@ -137,14 +137,14 @@ impl Attestor {
     }
 }
 
-/// The ConfigMap that the gateway's policy comes from, which can't be changed on a pod that is there.
+/// The ConfigMap with the gateway's policy. A running pod's volumes cannot change.
 #[must_use]
 pub fn mounted(pod: &PodSpec) -> Option<&str> {
     let volume = pod.volumes.iter().flatten().find(|volume| volume.name == POLICY_VOLUME)?;
     volumes::sources(volume).find_map(|source| Some(source.config_map.as_ref()?.name.as_str()))
 }
 
-/// Where a volume of the gateway's is mounted.
+/// Where the gateway mounts one of its volumes.
 fn dir(volume: &str) -> Option<&'static str> {
     match volume {
         TOKEN_VOLUME => Some(TOKEN_DIR),

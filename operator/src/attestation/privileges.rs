@@ -4,7 +4,8 @@ use k8s_openapi::api::core::v1::SecurityContext;
 
 use super::{AttestationError, cut};
 
-/// What could widen a container's rights. Ids are not looked at: OpenShift and others choose them.
+/// Fails for anything that widens a container's rights. User and group ids are not checked, because OpenShift and
+/// others choose them.
 ///
 /// # Errors
 /// [`AttestationError::Changed`].

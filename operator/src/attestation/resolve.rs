@@ -5,8 +5,8 @@ use k8s_openapi::api::core::v1::{PodDNSConfigOption, PodSpec};
 
 use super::AttestationError;
 
-/// Gateways call the operator by `<service>.<namespace>.svc`, without a dot at the end: its certificate is for that name in
-/// every cluster, whatever the cluster's domain. So it is found by searching.
+/// Gateways call the operator by `<service>.<namespace>.svc`, without a dot at the end. Its certificate is for that
+/// name in every cluster, whatever the cluster's domain. So the name is resolved with the search list.
 pub(super) fn check(pod: &PodSpec, services: &[String]) -> Result<(), AttestationError> {
     let mut hosts = pod.host_aliases.iter().flatten().flat_map(|alias| &alias.hostnames).flatten();
     if hosts.any(|host| services.iter().any(|service| service.eq_ignore_ascii_case(host))) {
@@ -20,13 +20,14 @@ pub(super) fn check(pod: &PodSpec, services: &[String]) -> Result<(), Attestatio
     if is_set(dns.and_then(|dns| dns.nameservers.as_ref())) {
         return Err(AttestationError::Dns("dnsConfig.nameservers"));
     }
-    // Behind the cluster's own domains, where the name is found, a pod's are never asked for it.
+    // With ClusterFirst, the resolver tries the cluster's own domains first and finds the name there, before it tries
+    // the pod's.
     let asks_cluster_first =
         matches!(pod.dns_policy.as_deref(), None | Some("ClusterFirst" | "ClusterFirstWithHostNet"));
     if is_set(dns.and_then(|dns| dns.searches.as_ref())) && !asks_cluster_first {
         return Err(AttestationError::Dns("dnsConfig.searches without dnsPolicy ClusterFirst"));
     }
-    // Written into resolv.conf as they are: with a line break, whatever follows is a line of its own.
+    // Options are written into resolv.conf verbatim. After a line break, the rest would be a line of its own.
     if !dns.iter().flat_map(|dns| &dns.options).flatten().all(is_one_word) {
         return Err(AttestationError::Dns("dnsConfig.options"));
     }

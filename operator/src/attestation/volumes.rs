@@ -26,7 +26,7 @@ pub(super) fn check(volumes: &[Volume]) -> Result<(), AttestationError> {
     Ok(())
 }
 
-/// Those of a projected volume; another one has none.
+/// The sources of a projected volume; none for any other volume.
 pub(super) fn sources(volume: &Volume) -> impl Iterator<Item = &VolumeProjection> {
     volume.projected.iter().flat_map(|projected| &projected.sources).flatten()
 }
@@ -39,7 +39,8 @@ fn holds_token(volume: &Volume) -> bool {
     sources(volume).filter_map(|source| source.service_account_token.as_ref()).any(is_for_operator)
 }
 
-/// What is held over a restart. Any other volume might be mounted elsewhere under a second name.
+/// Whether this is the memory volume for what must survive a restart of the container. Any other volume could be
+/// mounted elsewhere under a second name.
 fn is_state(volume: &Volume) -> bool {
     volume.empty_dir.as_ref().is_some_and(|dir| dir.medium.as_deref() == Some("Memory"))
 }
@@ -50,8 +51,8 @@ fn is_token(volume: &Volume) -> bool {
     token.is_some_and(|token| is_for_operator(token) && token.path == TOKEN_FILE)
 }
 
-/// Of two sources with one path the later one counts: there may be none that the operator did not put there. The ConfigMap
-/// is a binding's, and the Secret whole, of the same name, and between the ConfigMap and the labels.
+/// Whether the sources are exactly the operator's: a binding's ConfigMap, optionally the whole Secret of the same name,
+/// and then the labels. If two sources have the same path, the later one wins, so no other source is allowed.
 fn is_policy(volume: &Volume) -> bool {
     let sources: Vec<&VolumeProjection> = sources(volume).collect();
     let (map, secret, labels) = match sources[..] {
@@ -69,7 +70,7 @@ fn is_policy(volume: &Volume) -> bool {
 
 fn is_generated(map: &ConfigMapProjection) -> bool {
     let is_plain = |item: &KeyToPath, file: &str| item.key == file && item.path == file;
-    // Without signatures it is of an older operator's making: whether its gateway asks for any, its arguments say.
+    // An older operator wrote no signatures. The arguments say whether the gateway requires them.
     let has_files = match map.items.as_deref().unwrap_or_default() {
         [policy, authorities, rest @ ..] => {
             is_plain(policy, POLICY_FILE)

@@ -1,4 +1,4 @@
-//! The authorities by which clients verify the operator's certificate.
+//! The authorities with which clients verify the operator's certificate.
 
 use std::fmt::Write;
 
@@ -6,11 +6,11 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use sha2::{Digest, Sha256};
 
-/// What goes into `caBundle`, and as `ca.crt` into every policy's ConfigMap.
+/// The authorities, as they go into `caBundle` and as `ca.crt` into every policy's ConfigMap.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CaBundle {
     pub pem: String,
-    /// Of each authority in it, as gateways report them: SHA-256 of the DER, lower-case hex.
+    /// The SHA-256 of the DER of each authority in lower-case hex, as gateways report it.
     pub fingerprints: Vec<String>,
 }
 
@@ -22,7 +22,7 @@ impl CaBundle {
     }
 }
 
-/// Of every certificate in the PEM; what is none is passed over.
+/// The fingerprint of every certificate in the PEM. Other content is ignored.
 #[must_use]
 pub fn fingerprints(pem: &str) -> Vec<String> {
     CertificateDer::pem_slice_iter(pem.as_bytes()).flatten().map(|der| fingerprint(&der)).collect()
@@ -30,7 +30,7 @@ pub fn fingerprints(pem: &str) -> Vec<String> {
 
 pub(super) fn fingerprint(der: &[u8]) -> String {
     Sha256::digest(der).iter().fold(String::with_capacity(64), |mut hex, byte| {
-        // A String takes whatever is written to it.
+        // Writing to a String cannot fail.
         let _ = write!(hex, "{byte:02x}");
         hex
     })

@@ -10,7 +10,7 @@ use rustls::sign::CertifiedKey;
 
 use super::x509::{CertificateError, CertificatePair};
 
-/// Shows the newest; handshakes fail as long as there is none.
+/// Serves the newest certificate. Handshakes fail while there is none.
 #[derive(Default)]
 pub struct ServedCertificate(ArcSwapOption<CurrentCertificate>);
 
@@ -20,12 +20,12 @@ struct CurrentCertificate {
 }
 
 impl ServedCertificate {
-    /// From the next handshake on.
+    /// Serves another certificate from the next handshake on.
     ///
     /// # Errors
-    /// [`CertificateError`]; the one before stays.
-    pub(super) fn show(&self, pair: &CertificatePair) -> Result<(), CertificateError> {
-        if self.0.load().as_ref().is_some_and(|shown| shown.pair == *pair) {
+    /// [`CertificateError`]. The previous certificate stays.
+    pub(super) fn serve(&self, pair: &CertificatePair) -> Result<(), CertificateError> {
+        if self.0.load().as_ref().is_some_and(|served| served.pair == *pair) {
             return Ok(());
         }
         let certified = Arc::new(pair.certified()?);
@@ -38,16 +38,16 @@ impl ServedCertificate {
         Ok(())
     }
 
-    /// When the certificate ends that is shown now.
+    /// The end of the served certificate's validity.
     #[must_use]
     pub fn expires(&self) -> Option<Timestamp> {
-        self.0.load().as_ref().map(|shown| shown.pair.certificate.not_after)
+        self.0.load().as_ref().map(|served| served.pair.certificate.not_after)
     }
 }
 
 impl ResolvesServerCert for ServedCertificate {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        self.0.load().as_ref().map(|shown| Arc::clone(&shown.certified))
+        self.0.load().as_ref().map(|served| Arc::clone(&served.certified))
     }
 }
 

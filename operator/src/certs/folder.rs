@@ -9,7 +9,7 @@ use thiserror::Error;
 use super::bundle::CaBundle;
 use super::x509::{Certificate, CertificateError, CertificatePair};
 
-/// Why the folder's certificate is not used.
+/// Why the folder's certificate cannot be used.
 #[derive(Debug, Error)]
 pub enum CertificateFolderError {
     #[error("{}: {why}", .path.display())]
@@ -20,7 +20,7 @@ pub enum CertificateFolderError {
     Authorities { path: PathBuf, why: NoCertificates },
 }
 
-/// The certificate and its authorities. Reads files; a kubelet replaces them all at once.
+/// Reads the certificate and its authorities. The kubelet replaces the files all at once.
 ///
 /// # Errors
 /// [`CertificateFolderError`].
@@ -32,11 +32,11 @@ pub fn read(folder: &Path, names: &[String]) -> Result<(CertificatePair, CaBundl
     let pair = CertificatePair::read(&text("tls.crt")?, &text("tls.key")?).map_err(at(folder, "tls.crt"))?;
     let ca = text("ca.crt")?;
     let authority = Certificate::read(&ca).map_err(at(folder, "ca.crt"))?;
-    if let Err(error) = pair.certificate.vouches(names, &authority, Timestamp::now()) {
-        // Not ours to judge for certain: there may be an intermediate, or several authorities.
+    if let Err(error) = pair.certificate.verify_for(names, &authority, Timestamp::now()) {
+        // Only a warning: there may be an intermediate certificate or several authorities.
         tracing::warn!(%error, folder = %folder.display(), "clients may not trust the certificate");
     }
-    // It goes into ConfigMaps: nothing else that stands in the file may.
+    // Only certificates are taken from the file, because they are published in ConfigMaps.
     let ca = Certificates::of(&ca)
         .map_err(|why| CertificateFolderError::Authorities { path: folder.join("ca.crt"), why })?;
     if ca.has_private_key {
@@ -52,15 +52,15 @@ fn at(folder: &Path, name: &str) -> impl Fn(CertificateError) -> CertificateFold
 
 #[cfg(test)]
 mod tests {
-    use super::super::rotation::{CertificateStep, take};
+    use super::super::rotation::{CertificateStep, perform};
     use super::super::stored::StoredCertificates;
     use super::*;
 
     #[test]
-    fn three_files_make_a_certificate_and_each_that_is_wrong_is_named() {
+    fn three_files_are_read_and_errors_name_the_invalid_one() {
         let names = vec!["outrigger.test".to_owned()];
         let data =
-            take(CertificateStep::Begin, &StoredCertificates::default(), Timestamp::now(), &names).unwrap().write();
+            perform(CertificateStep::Begin, &StoredCertificates::default(), Timestamp::now(), &names).unwrap().write();
         let folder = tempfile::tempdir().unwrap();
         let put = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes).unwrap();
         let outcome = || read(folder.path(), &names).map(|_| ()).map_err(|error| error.to_string());

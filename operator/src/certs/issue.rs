@@ -15,10 +15,10 @@ const DAY: Duration = Duration::from_secs(24 * 3_600);
 /// How long an authority and a certificate are valid.
 pub(super) const AUTHORITY_LIFE: Duration = Duration::from_secs(3_650 * DAY.as_secs());
 pub(super) const LEAF_LIFE: Duration = Duration::from_secs(30 * DAY.as_secs());
-/// Clocks differ.
+/// Certificates are valid a little earlier, because clocks differ.
 pub(super) const BACKDATED: Duration = Duration::from_secs(3_600);
 
-/// Why none could be made.
+/// Why no certificate could be issued.
 #[derive(Debug, Error)]
 pub enum IssueError {
     #[error("a certificate could not be made: {0}")]
@@ -27,7 +27,7 @@ pub enum IssueError {
     Unusable(#[from] CertificateError),
 }
 
-/// A new authority.
+/// Issues a new authority.
 ///
 /// # Errors
 /// [`IssueError`].
@@ -35,7 +35,7 @@ pub(super) fn authority(now: Timestamp) -> Result<CertificatePair, IssueError> {
     let mut params = CertificateParams::default();
     let (epoch, now) = (date_time_ymd(1970, 1, 1), since_epoch(now));
     (params.not_before, params.not_after) = (epoch + now.saturating_sub(BACKDATED), epoch + (now + AUTHORITY_LIFE));
-    // A name of its own, so that nobody takes the next one for this one.
+    // A unique name, so that clients cannot confuse two authorities.
     params.distinguished_name = named(&format!("outrigger authority {}", now.as_secs()));
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
@@ -44,7 +44,7 @@ pub(super) fn authority(now: Timestamp) -> Result<CertificatePair, IssueError> {
     Ok(CertificatePair::read(&certificate.pem(), &key.serialize_pem())?)
 }
 
-/// A certificate under the authority, and not beyond it.
+/// Issues a certificate under the authority, which ends no later than the authority.
 ///
 /// # Errors
 /// [`IssueError`].
@@ -65,8 +65,8 @@ pub(super) fn leaf(
     let key = KeyPair::generate()?;
     let certificate = params.signed_by(&key, &issuer)?;
     let leaf = CertificatePair::read(&certificate.pem(), &key.serialize_pem())?;
-    // One that no client takes would be made again and again.
-    leaf.certificate.vouches(names, &authority.certificate, time)?;
+    // A certificate that no client accepts must fail here. Otherwise it would be renewed in a loop.
+    leaf.certificate.verify_for(names, &authority.certificate, time)?;
     Ok(leaf)
 }
 

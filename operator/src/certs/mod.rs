@@ -31,5 +31,5 @@ mod x509;
 pub use bundle::{CaBundle, fingerprints};
 pub use current::ServedCertificate;
 pub use renewal::{ServingCertificates, Spread};
-pub use rotation::{CertificateStep, next, take};
+pub use rotation::{CertificateStep, next, perform};
 pub use stored::StoredCertificates;

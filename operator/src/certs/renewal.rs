@@ -15,7 +15,7 @@ use super::bundle::CaBundle;
 use super::current::ServedCertificate;
 use super::folder::{self, CertificateFolderError};
 use super::issue::IssueError;
-use super::rotation::{CertificateStep, Renewals, next, take};
+use super::rotation::{CertificateStep, Renewals, next, perform};
 use super::store::{CertificateStoreError, ObservedSecret, Store};
 use super::stored::StoredCertificates;
 use super::webhooks::Webhooks;
@@ -23,20 +23,21 @@ use super::x509::CertificateError;
 use crate::names::CERTIFICATES;
 use crate::settings::OperatorSettings;
 
-/// How often time is looked at, files are, and webhook configurations are: the chart may have made them anew.
-const LOOK: Duration = Duration::from_secs(15);
-/// Steps in a row: more would be going round in circles.
+/// How often the loop checks the time, the files and the webhook configurations, which the chart may have replaced.
+const CHECK_INTERVAL: Duration = Duration::from_secs(15);
+/// The most steps in a row. More would be a loop.
 const STEPS_MAX: usize = 8;
 
-/// How far an authority has got. Only the leader knows; the others say no.
+/// How far the next authority has spread. Only the leader knows; the other replicas return false.
 pub trait Spread: Send + Sync {
-    /// Every policy's ConfigMap has it. [`super::fingerprints`] tells of a `ca.crt`.
+    /// Whether every policy's ConfigMap has the authority. [`super::fingerprints`] computes the fingerprints of a
+    /// `ca.crt`.
     fn written(&self, fingerprint: &str) -> bool;
-    /// Every live gateway says that it trusts it.
+    /// Whether every live gateway reports that it trusts the authority.
     fn trusted(&self, fingerprint: &str) -> bool;
 }
 
-/// What the listener shows, and by whom it is trusted.
+/// The certificate that the listener serves, and the authorities that clients must trust.
 #[derive(Debug)]
 pub struct ServingCertificates {
     served: Arc<ServedCertificate>,
@@ -49,7 +50,7 @@ impl Default for ServingCertificates {
     }
 }
 
-/// Why a look came to nothing. The next may.
+/// Why a check failed. The next one may succeed.
 #[derive(Debug, Error)]
 enum RenewalError {
     #[error(transparent)]
@@ -65,61 +66,61 @@ enum RenewalError {
 }
 
 impl ServingCertificates {
-    /// For the listener.
+    /// The certificate for the listener.
     #[must_use]
     pub fn served(&self) -> Arc<ServedCertificate> {
         Arc::clone(&self.served)
     }
 
-    /// The authorities that gateways and webhooks must trust; `None` as long as nothing is known.
+    /// The authorities that gateways and webhooks must trust; `None` until they are loaded.
     #[must_use]
     pub fn bundle(&self) -> watch::Receiver<Option<Arc<CaBundle>>> {
         self.bundle.subscribe()
     }
 
-    /// There is something to serve with.
+    /// Whether there is a certificate to serve.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.served.expires().is_some()
     }
 
-    /// Keeps them, for as long as it is polled. Failing is told, and tried again.
-    pub async fn keep(&self, client: Client, settings: &OperatorSettings, spread: &dyn Spread) {
+    /// Renews or reloads certificates as long as the future is polled. Errors are logged and retried.
+    pub async fn run(&self, client: Client, settings: &OperatorSettings, spread: &dyn Spread) {
         match &settings.certificates {
-            Some(folder) => self.follow(folder, &settings.service).await,
-            None => self.own(client, settings, spread).await,
+            Some(folder) => self.follow_folder(folder, &settings.service).await,
+            None => self.renew_own(client, settings, spread).await,
         }
     }
 
-    async fn follow(&self, folder: &Path, names: &[String]) {
-        let mut looks = looks();
+    async fn follow_folder(&self, folder: &Path, names: &[String]) {
+        let mut checks = checks();
         loop {
-            looks.tick().await;
-            if let Err(error) = self.look_at(folder.to_owned(), names.to_vec()).await {
+            checks.tick().await;
+            if let Err(error) = self.reload(folder.to_owned(), names.to_vec()).await {
                 tracing::warn!(%error, "cannot use the folder's certificate; keeping the previous one");
             }
         }
     }
 
-    async fn look_at(&self, folder: PathBuf, names: Vec<String>) -> Result<(), RenewalError> {
+    async fn reload(&self, folder: PathBuf, names: Vec<String>) -> Result<(), RenewalError> {
         let (pair, bundle) = tokio::task::spawn_blocking(move || folder::read(&folder, &names)).await??;
-        self.served.show(&pair)?;
+        self.served.serve(&pair)?;
         self.publish(bundle);
         Ok(())
     }
 
-    async fn own(&self, client: Client, settings: &OperatorSettings, spread: &dyn Spread) {
+    async fn renew_own(&self, client: Client, settings: &OperatorSettings, spread: &dyn Spread) {
         let store = Store::new(client.clone(), &settings.namespace);
         let webhooks = settings.webhooks.as_deref().map(|name| Webhooks::new(client, name));
-        let keeper = Renewer { certificates: self, store, webhooks, names: &settings.service, spread };
-        let (mut looks, mut changes) = (looks(), keeper.store.changes());
+        let renewer = Renewer { certificates: self, store, webhooks, names: &settings.service, spread };
+        let (mut checks, mut changes) = (checks(), renewer.store.changes());
         let (mut last, mut renewals) = (None, Renewals::default());
         loop {
             tokio::select! {
-                _ = looks.tick() => {}
+                _ = checks.tick() => {}
                 Some(()) = changes.next() => {}
             }
-            if let Err(error) = keeper.look(&mut last, &mut renewals).await {
+            if let Err(error) = renewer.check(&mut last, &mut renewals).await {
                 tracing::warn!(%error, "could not renew certificates; keeping the current ones");
             }
         }
@@ -127,19 +128,19 @@ impl ServingCertificates {
 
     fn publish(&self, bundle: CaBundle) {
         self.bundle.send_if_modified(|current| {
-            let news = current.as_deref() != Some(&bundle);
-            if news {
+            let changed = current.as_deref() != Some(&bundle);
+            if changed {
                 *current = Some(Arc::new(bundle));
             }
-            news
+            changed
         });
     }
 }
 
-fn looks() -> tokio::time::Interval {
-    let mut looks = tokio::time::interval(LOOK);
-    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    looks
+fn checks() -> tokio::time::Interval {
+    let mut checks = tokio::time::interval(CHECK_INTERVAL);
+    checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    checks
 }
 
 struct Renewer<'a> {
@@ -151,28 +152,29 @@ struct Renewer<'a> {
 }
 
 impl Renewer<'_> {
-    /// Takes steps until there is none to take. What is held is served first, and told before the next step is looked for.
-    async fn look(&self, last: &mut Option<StoredCertificates>, renewals: &mut Renewals) -> Result<(), RenewalError> {
-        let mut seen = self.store.read().await?;
+    /// Takes steps until none is left. The stored certificates are served and published before the next step.
+    async fn check(&self, last: &mut Option<StoredCertificates>, renewals: &mut Renewals) -> Result<(), RenewalError> {
+        let mut observed = self.store.read().await?;
         for _ in 0..STEPS_MAX {
-            let found = seen.held();
-            let Some(held) = found.clone().or_else(|| last.clone()) else {
-                seen = self.step(&seen, CertificateStep::Begin, &StoredCertificates::default()).await?;
+            let found = observed.stored();
+            let Some(stored) = found.clone().or_else(|| last.clone()) else {
+                observed = self.step(&observed, CertificateStep::Begin, &StoredCertificates::default()).await?;
                 continue;
             };
-            // Somebody deleted the Secret: what is trusted everywhere is written again, and no client notices.
+            // Somebody deleted the Secret. The certificates that everybody trusts are written again, and no client
+            // notices.
             if found.is_none() {
-                seen = self.write(&seen, &held, "wrote the Secret again after it was deleted").await?;
+                observed = self.write(&observed, &stored, "wrote the Secret again after it was deleted").await?;
                 continue;
             }
-            if let Some(leaf) = &held.leaf {
-                self.certificates.served.show(leaf)?;
+            if let Some(leaf) = &stored.leaf {
+                self.certificates.served.serve(leaf)?;
             }
-            let bundle = held.bundle();
+            let bundle = stored.bundle();
             self.certificates.publish(bundle.clone());
             let applied = self.applied(&bundle).await;
-            let step = next(&held, Timestamp::now(), self.names, &SpreadProgress { spread: self.spread, applied });
-            *last = Some(held.clone());
+            let step = next(&stored, Timestamp::now(), self.names, &SpreadProgress { spread: self.spread, applied });
+            *last = Some(stored.clone());
             match step {
                 CertificateStep::Keep { .. } => return Ok(()),
                 CertificateStep::Early { from } => {
@@ -189,40 +191,40 @@ impl Renewer<'_> {
                 }
                 _ => {}
             }
-            seen = self.step(&seen, step, &held).await?;
-            renewals.took(step, Instant::now());
+            observed = self.step(&observed, step, &stored).await?;
+            renewals.record(step, Instant::now());
         }
         Ok(())
     }
 
     async fn step(
         &self,
-        seen: &ObservedSecret,
+        observed: &ObservedSecret,
         step: CertificateStep,
-        held: &StoredCertificates,
+        stored: &StoredCertificates,
     ) -> Result<ObservedSecret, RenewalError> {
-        let taken = take(step, held, Timestamp::now(), self.names)?;
-        Ok(self.write(seen, &taken, word(step)).await?)
+        let next = perform(step, stored, Timestamp::now(), self.names)?;
+        Ok(self.write(observed, &next, word(step)).await?)
     }
 
-    /// What is there afterwards, which may be another replica's.
+    /// Returns the Secret after the write, which may be another replica's.
     async fn write(
         &self,
-        seen: &ObservedSecret,
-        held: &StoredCertificates,
+        observed: &ObservedSecret,
+        stored: &StoredCertificates,
         what: &str,
     ) -> Result<ObservedSecret, CertificateStoreError> {
-        match self.store.write(seen, held).await {
+        match self.store.write(observed, stored).await {
             Err(CertificateStoreError::Conflict) => self.store.read().await,
             Err(error) => Err(error),
-            Ok(seen) => {
+            Ok(observed) => {
                 tracing::info!("certificates: {what}");
-                Ok(seen)
+                Ok(observed)
             }
         }
     }
 
-    /// Whether every webhook has the bundle.
+    /// Writes the bundle to the webhooks, and returns whether every webhook has it.
     async fn applied(&self, bundle: &CaBundle) -> bool {
         let Some(webhooks) = &self.webhooks else { return true };
         match webhooks.apply(bundle).await {
@@ -247,7 +249,7 @@ fn word(step: CertificateStep) -> &'static str {
     }
 }
 
-/// Nothing has spread as long as the webhooks have it not.
+/// An authority has not spread while the webhooks lack it.
 struct SpreadProgress<'a> {
     spread: &'a dyn Spread,
     applied: bool,

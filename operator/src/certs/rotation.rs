@@ -1,4 +1,4 @@
-//! What to do next about authorities and certificates. Pure, but for the keys that a step makes.
+//! Decides the next step for authorities and certificates. Pure, except for the keys that a step generates.
 //!
 //! ```text
 //!            Begin                Announce               Spread                 Promote              Retire
@@ -21,67 +21,70 @@ use super::x509::{Certificate, CertificatePair};
 
 const HOUR: i64 = 3_600;
 const DAY: i64 = 24 * HOUR;
-/// An authority with less than a year left is replaced: time enough for a cluster that is switched off now and then.
+/// An authority with less than a year left is replaced. That is enough for a cluster that is switched off for months.
 const OLD_AGE: i64 = 365 * DAY;
 
-/// One write of the Secret.
+/// One step, which is one write of the Secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CertificateStep {
-    /// Nothing, until then or until something changes.
+    /// Do nothing until that time, or until something changes.
     Keep { until: Timestamp },
-    /// Nothing: what there is, is valid only then, by a clock that is wrong here or was where it was made.
+    /// Do nothing: the certificates are valid only from that time on. Either this clock is wrong, or the one that they
+    /// were issued by was.
     Early { from: Timestamp },
-    /// There is no authority to go on with: a new one, and a certificate under it. Clients trust it when they have been told.
+    /// There is no usable authority: create one, and a certificate under it. Clients trust it once they have the new
+    /// bundle.
     Begin,
-    /// A certificate under the same authority.
+    /// Issue a certificate under the same authority.
     RenewLeaf,
-    /// The next authority, which only bundles have.
+    /// Create the next authority, which only goes into bundles.
     Announce,
-    /// It stands in every bundle: the day begins.
+    /// Every bundle has the next authority: record the time, from which a day counts.
     Spread,
-    /// The next authority signs, and the one before is trusted for a while.
+    /// The next authority signs from now on. The previous one stays trusted for a while.
     Promote,
-    /// The one before is not trusted any more.
+    /// Stop trusting the previous authority.
     Retire,
 }
 
-/// What comes next.
+/// Returns the next step.
 #[must_use]
-pub fn next(held: &StoredCertificates, now: Timestamp, names: &[String], spread: &dyn Spread) -> CertificateStep {
+pub fn next(stored: &StoredCertificates, now: Timestamp, names: &[String], spread: &dyn Spread) -> CertificateStep {
     let usable = |pair: &Option<CertificatePair>| pair.as_ref().is_some_and(|pair| pair.certificate.is_valid_at(now));
-    let Some(authority) = held.authority.as_ref().filter(|_| usable(&held.authority)) else {
-        return match [&held.authority, &held.next].into_iter().find_map(|pair| early(pair, now)) {
-            _ if usable(&held.next) => CertificateStep::Promote,
-            // Everybody trusts it, and it lasts for years: a clock that goes wrong must not take that away.
+    let Some(authority) = stored.authority.as_ref().filter(|_| usable(&stored.authority)) else {
+        return match [&stored.authority, &stored.next].into_iter().find_map(|pair| early(pair, now)) {
+            _ if usable(&stored.next) => CertificateStep::Promote,
+            // Clients trust this authority for years. A wrong clock must not replace it.
             Some(from) => CertificateStep::Early { from },
             None => CertificateStep::Begin,
         };
     };
     let authority = &authority.certificate;
-    let Some(leaf) = held.leaf.as_ref().filter(|leaf| leaf.certificate.vouches(names, authority, now).is_ok()) else {
+    let Some(leaf) = stored.leaf.as_ref().filter(|leaf| leaf.certificate.verify_for(names, authority, now).is_ok())
+    else {
         return CertificateStep::RenewLeaf;
     };
     let due = renewal(&leaf.certificate, authority);
     if due <= now {
         return CertificateStep::RenewLeaf;
     }
-    if held.retired.is_some() {
+    if stored.retired.is_some() {
         // The certificate is at least as old as the promotion.
-        let over = after(leaf.certificate.not_before, BACKDATED.as_secs() as i64 + DAY);
-        return if over <= now { CertificateStep::Retire } else { CertificateStep::Keep { until: over.min(due) } };
+        let end = after(leaf.certificate.not_before, BACKDATED.as_secs() as i64 + DAY);
+        return if end <= now { CertificateStep::Retire } else { CertificateStep::Keep { until: end.min(due) } };
     }
-    if !usable(&held.next) {
+    if !usable(&stored.next) {
         let old = after(authority.not_after, -OLD_AGE);
-        // One that is there and can't be used is replaced, too.
-        return if old <= now || held.next.is_some() {
+        // A next authority that cannot be used is replaced as well.
+        return if old <= now || stored.next.is_some() {
             CertificateStep::Announce
         } else {
             CertificateStep::Keep { until: old.min(due) }
         };
     }
-    let fingerprint = held.next.as_ref().map_or("", |next| next.certificate.fingerprint.as_str());
-    match held.since {
-        // By a clock that has been put back since, or that never was right.
+    let fingerprint = stored.next.as_ref().map_or("", |next| next.certificate.fingerprint.as_str());
+    match stored.since {
+        // The recorded time is in the future: the clock was wrong then, or is wrong now.
         Some(since) if since > after(now, HOUR) => stamp(spread, fingerprint, due),
         Some(since) if after(since, DAY) <= now || spread.trusted(fingerprint) => CertificateStep::Promote,
         Some(since) => CertificateStep::Keep { until: after(since, DAY).min(due) },
@@ -89,7 +92,7 @@ pub fn next(held: &StoredCertificates, now: Timestamp, names: &[String], spread:
     }
 }
 
-/// From when it is valid, where that is still to come.
+/// The start of its validity, if that is in the future.
 fn early(pair: &Option<CertificatePair>, now: Timestamp) -> Option<Timestamp> {
     pair.as_ref().map(|pair| pair.certificate.not_before).filter(|from| *from > now)
 }
@@ -98,44 +101,46 @@ fn stamp(spread: &dyn Spread, fingerprint: &str, due: Timestamp) -> CertificateS
     if spread.written(fingerprint) { CertificateStep::Spread } else { CertificateStep::Keep { until: due } }
 }
 
-/// What there is after the step.
+/// Returns the certificates after the step.
 ///
 /// # Errors
 /// `IssueError`.
-pub fn take(
+pub fn perform(
     step: CertificateStep,
-    held: &StoredCertificates,
+    stored: &StoredCertificates,
     now: Timestamp,
     names: &[String],
 ) -> Result<StoredCertificates, IssueError> {
-    let held = held.clone();
+    let stored = stored.clone();
     match step {
-        CertificateStep::Keep { .. } | CertificateStep::Early { .. } => Ok(held),
+        CertificateStep::Keep { .. } | CertificateStep::Early { .. } => Ok(stored),
         CertificateStep::Begin => {
             let authority = issue::authority(now)?;
             let leaf = issue::leaf(&authority, names, now)?;
             Ok(StoredCertificates { authority: Some(authority), leaf: Some(leaf), ..StoredCertificates::default() })
         }
-        CertificateStep::RenewLeaf => match &held.authority {
-            Some(authority) => Ok(StoredCertificates { leaf: Some(issue::leaf(authority, names, now)?), ..held }),
-            None => take(CertificateStep::Begin, &held, now, names),
+        CertificateStep::RenewLeaf => match &stored.authority {
+            Some(authority) => Ok(StoredCertificates { leaf: Some(issue::leaf(authority, names, now)?), ..stored }),
+            None => perform(CertificateStep::Begin, &stored, now, names),
         },
-        CertificateStep::Announce => Ok(StoredCertificates { next: Some(issue::authority(now)?), since: None, ..held }),
-        CertificateStep::Spread => Ok(StoredCertificates { since: Some(now), ..held }),
-        CertificateStep::Promote => match held.next {
+        CertificateStep::Announce => {
+            Ok(StoredCertificates { next: Some(issue::authority(now)?), since: None, ..stored })
+        }
+        CertificateStep::Spread => Ok(StoredCertificates { since: Some(now), ..stored }),
+        CertificateStep::Promote => match stored.next {
             Some(next) => {
                 let leaf = issue::leaf(&next, names, now)?;
-                let retired = held.authority.map(|authority| authority.certificate);
+                let retired = stored.authority.map(|authority| authority.certificate);
                 Ok(StoredCertificates { authority: Some(next), next: None, since: None, retired, leaf: Some(leaf) })
             }
-            None => take(CertificateStep::Begin, &StoredCertificates::default(), now, names),
+            None => perform(CertificateStep::Begin, &StoredCertificates::default(), now, names),
         },
-        CertificateStep::Retire => Ok(StoredCertificates { retired: None, ..held }),
+        CertificateStep::Retire => Ok(StoredCertificates { retired: None, ..stored }),
     }
 }
 
-/// How often the certificate is renewed at the most. Replicas that don't agree about it, by their names or their clocks, would
-/// else take turns as fast as the API server answers.
+/// The shortest time between two renewals. Replicas that disagree about the names or the time would otherwise renew in
+/// turn, as fast as the API server answers.
 const RENEWALS: Duration = Duration::from_secs(60);
 
 /// The renewals of one replica.
@@ -149,15 +154,16 @@ impl Renewals {
         step != CertificateStep::RenewLeaf || self.0.is_none_or(|last| now.duration_since(last) >= RENEWALS)
     }
 
-    /// The step was taken, or another replica was quicker.
-    pub fn took(&mut self, step: CertificateStep, now: Instant) {
+    /// Records that the step was taken, or that another replica took it first.
+    pub fn record(&mut self, step: CertificateStep, now: Instant) {
         if step == CertificateStep::RenewLeaf {
             self.0 = Some(now);
         }
     }
 }
 
-/// At two thirds of its life; one that lives as long as its authority can't get older.
+/// After two thirds of the validity. A certificate that ends with its authority is renewed only then, because a new one
+/// could not last longer.
 fn renewal(leaf: &Certificate, authority: &Certificate) -> Timestamp {
     if leaf.not_after >= authority.not_after {
         return authority.not_after;
@@ -166,7 +172,7 @@ fn renewal(leaf: &Certificate, authority: &Certificate) -> Timestamp {
     after(leaf.not_before, life / 3 * 2)
 }
 
-/// The end of time, where it would be beyond it.
+/// Adds seconds, up to the latest time that can be represented.
 fn after(time: Timestamp, seconds: i64) -> Timestamp {
     Timestamp::from_second(time.as_second().saturating_add(seconds)).unwrap_or(Timestamp::MAX)
 }

@@ -1,4 +1,4 @@
-//! The Secret with the certificates: read, watched, and written only if nobody else has written it meanwhile.
+//! Reads, watches and writes the Secret with the certificates. A write fails if somebody else has written since.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,10 +19,10 @@ use crate::names;
 
 const TIME: Duration = Duration::from_secs(10);
 
-/// Why the Secret is as it was.
+/// Why the Secret could not be read or written.
 #[derive(Debug, Error)]
 pub enum CertificateStoreError {
-    /// Somebody else wrote first: read again.
+    /// Another writer came first. The caller must read again.
     #[error("another replica has written the Secret")]
     Conflict,
     #[error("Secret {}: no answer within {} s", names::CERTIFICATES, TIME.as_secs())]
@@ -31,18 +31,18 @@ pub enum CertificateStoreError {
     Refused { why: String },
 }
 
-/// The Secret as it was seen last. `None` inside: it is not there.
+/// The Secret as last read. `None` if it does not exist.
 pub struct ObservedSecret(Option<Secret>);
 
 impl ObservedSecret {
-    /// `None`: the Secret is not there.
-    pub fn held(&self) -> Option<StoredCertificates> {
+    /// The certificates in the Secret; `None` if it does not exist.
+    pub fn stored(&self) -> Option<StoredCertificates> {
         let data = self.0.as_ref()?.data.clone().unwrap_or_default();
         Some(StoredCertificates::read(&data.into_iter().map(|(name, value)| (name, value.0)).collect()))
     }
 }
 
-/// Without data.
+/// Does not show the data.
 impl fmt::Debug for ObservedSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("ObservedSecret").field(&self.0.as_ref().map(|secret| &secret.metadata.resource_version)).finish()
@@ -57,7 +57,7 @@ impl Store {
         Store(Api::namespaced(client, namespace))
     }
 
-    /// Something each time that the Secret may have changed; never ends.
+    /// Yields each time that the Secret may have changed. Never ends.
     pub fn changes(&self) -> BoxStream<'static, ()> {
         let config = watcher::Config::default().fields(&format!("metadata.name={}", names::CERTIFICATES));
         let events = watcher(self.0.clone(), config).default_backoff();
@@ -69,15 +69,15 @@ impl Store {
         timed(self.0.get_opt(names::CERTIFICATES)).await.map(ObservedSecret)
     }
 
-    /// Only over what was seen.
+    /// Writes the Secret, unless it has changed since `observed`.
     pub async fn write(
         &self,
-        seen: &ObservedSecret,
-        held: &StoredCertificates,
+        observed: &ObservedSecret,
+        stored: &StoredCertificates,
     ) -> Result<ObservedSecret, CertificateStoreError> {
-        let data: BTreeMap<_, _> = held.write().into_iter().map(|(name, value)| (name, ByteString(value))).collect();
-        let written = match &seen.0 {
-            // Everything else in it is somebody's: labels, annotations.
+        let data: BTreeMap<_, _> = stored.write().into_iter().map(|(name, value)| (name, ByteString(value))).collect();
+        let written = match &observed.0 {
+            // Labels and annotations may be somebody else's, and stay.
             Some(secret) => {
                 let secret = Secret { data: Some(data), ..secret.clone() };
                 timed(self.0.replace(names::CERTIFICATES, &parameters(), &secret)).await

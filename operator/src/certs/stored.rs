@@ -7,28 +7,27 @@ use jiff::Timestamp;
 use super::bundle::CaBundle;
 use super::x509::{Certificate, CertificatePair};
 
-/// All that is known of authorities and certificates. What is missing or can't be read is `None`, and made anew.
+/// All authorities and certificates. One that is missing or cannot be parsed is `None`, and is created again.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StoredCertificates {
-    /// Signs.
+    /// The authority that signs.
     pub authority: Option<CertificatePair>,
-    /// Will sign, once all who must trust it have been told.
+    /// The authority that signs next, once every client trusts it.
     pub next: Option<CertificatePair>,
-    /// Since when every bundle has it.
+    /// Since when every bundle has the next authority.
     pub since: Option<Timestamp>,
-    /// Signed before; its key is gone.
+    /// The authority that signed before. Its key is deleted.
     pub retired: Option<Certificate>,
-    /// What the listener shows.
+    /// The certificate that the listener serves.
     pub leaf: Option<CertificatePair>,
 }
 
 impl StoredCertificates {
-    /// From the Secret's data.
+    /// Parses the Secret's data.
     #[must_use]
     pub fn read(data: &BTreeMap<String, Vec<u8>>) -> Self {
         let text = |name: &str| data.get(name).and_then(|bytes| std::str::from_utf8(bytes).ok());
-        let warn =
-            |name: &str, error| tracing::warn!(%error, key = name, "replacing an invalid part of the certificates' Secret");
+        let warn = |name: &str, error| tracing::warn!(%error, key = name, "replacing an invalid part of the certificates' Secret");
         let pair = |name: &str| {
             let (certificate, key) = (text(&format!("{name}.crt"))?, text(&format!("{name}.key"))?);
             CertificatePair::read(certificate, key).map_err(|error| warn(name, error)).ok()
@@ -42,7 +41,7 @@ impl StoredCertificates {
         }
     }
 
-    /// The Secret's data.
+    /// Encodes the Secret's data.
     #[must_use]
     pub fn write(&self) -> BTreeMap<String, Vec<u8>> {
         let StoredCertificates { authority, next, since, retired, leaf } = self;
@@ -60,12 +59,12 @@ impl StoredCertificates {
         if let Some(retired) = retired {
             put("retired.crt".to_owned(), &retired.pem);
         }
-        // Not read back: for people, and for tools that want to trust the operator.
+        // Never read by the operator. It is for people, and for tools that want to trust the operator.
         put("ca.crt".to_owned(), &self.bundle().pem);
         data
     }
 
-    /// Every authority that the listener's certificate may be under, now or soon.
+    /// Every authority that may have signed the listener's certificate, now or soon.
     #[must_use]
     pub fn bundle(&self) -> CaBundle {
         let pairs = [&self.authority, &self.next].into_iter().flatten().map(|pair| &pair.certificate);

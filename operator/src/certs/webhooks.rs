@@ -16,7 +16,7 @@ use crate::names;
 const TIME: Duration = Duration::from_secs(10);
 const KINDS: [&str; 2] = ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"];
 
-/// Why a bundle is not where it should be.
+/// Why `caBundle` could not be written.
 #[derive(Debug, Error)]
 #[error("{kind} {name}: {why}")]
 pub struct WebhookError {
@@ -25,7 +25,7 @@ pub struct WebhookError {
     why: String,
 }
 
-/// The configurations of one name.
+/// The webhook configurations of one name.
 #[derive(Clone)]
 pub struct Webhooks {
     client: Client,
@@ -37,12 +37,13 @@ impl Webhooks {
         Webhooks { client, name: name.to_owned() }
     }
 
-    /// Writes the bundle where it is not, and says whether it is there now. A configuration that is not there needs none.
+    /// Writes the bundle where it differs. Returns whether every configuration has it now; one that does not exist is
+    /// ignored.
     pub async fn apply(&self, bundle: &CaBundle) -> Result<bool, WebhookError> {
         for kind in KINDS {
             let error = |why| WebhookError { kind, name: self.name.clone(), why };
             match tokio::time::timeout(TIME, self.apply_to(kind, bundle)).await {
-                // The other replica was quicker, or the chart: the next look finds out.
+                // The other replica or the chart has written since. The next check reads again.
                 Ok(Err(why)) if api::error::is_conflict(&why) => return Ok(false),
                 Ok(applied) => applied.map_err(|why| error(api::error::message(&why)))?,
                 Err(_) => return Err(error(format!("no answer within {} s", TIME.as_secs()))),
@@ -57,7 +58,7 @@ impl Webhooks {
         let Some(found) = api.get_opt(&self.name).await? else { return Ok(()) };
         let meta = &found.metadata;
         let Some(webhooks) = wanted(&found.data, bundle) else { return Ok(()) };
-        // With the version, so that a webhook which was taken away meanwhile is not made anew with nothing but a bundle.
+        // With the version, so that a webhook that was deleted since is not recreated with nothing but a bundle.
         let patch = json!({
             "apiVersion": "admissionregistration.k8s.io/v1",
             "kind": kind,
@@ -71,7 +72,7 @@ impl Webhooks {
     }
 }
 
-/// What is to be applied; `None`: it is there. By name, since that is the list's key.
+/// What to apply; `None` if every webhook has the bundle. Webhooks are identified by name, the key of the list.
 fn wanted(configuration: &Value, bundle: &CaBundle) -> Option<Vec<Value>> {
     let encoded = STANDARD.encode(&bundle.pem);
     let webhooks = configuration.get("webhooks")?.as_array()?;

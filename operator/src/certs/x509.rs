@@ -14,7 +14,7 @@ use thiserror::Error;
 
 use super::bundle::fingerprint;
 
-/// Why something is no certificate, or no key to it. Never shows a key.
+/// Why a certificate or its key is invalid. Never shows a key.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum CertificateError {
     #[error("it holds no certificate in PEM")]
@@ -41,7 +41,7 @@ pub struct Certificate {
 }
 
 impl Certificate {
-    /// The first in the PEM.
+    /// Parses the first certificate in the PEM.
     ///
     /// # Errors
     /// [`CertificateError`].
@@ -61,11 +61,16 @@ impl Certificate {
         self.not_before <= now && now < self.not_after
     }
 
-    /// Whether clients that trust `authority` alone would take this one for each of the names.
+    /// Checks that clients that trust only `authority` would accept this certificate for each name.
     ///
     /// # Errors
-    /// [`CertificateError::Unverified`], with the first name that they would not.
-    pub fn vouches(&self, names: &[String], authority: &Certificate, now: Timestamp) -> Result<(), CertificateError> {
+    /// [`CertificateError::Unverified`], with the first name that they would refuse.
+    pub fn verify_for(
+        &self,
+        names: &[String],
+        authority: &Certificate,
+        now: Timestamp,
+    ) -> Result<(), CertificateError> {
         let refused =
             |name: &String, why: &dyn fmt::Display| CertificateError::Unverified(name.clone(), why.to_string());
         let none = String::new();
@@ -96,7 +101,7 @@ impl fmt::Debug for Certificate {
     }
 }
 
-/// A certificate and its key, which belong together.
+/// A certificate with its private key.
 #[derive(Clone, PartialEq, Eq)]
 pub struct CertificatePair {
     pub certificate: Certificate,
@@ -111,7 +116,7 @@ impl CertificatePair {
         pair.certified().map(|_| pair)
     }
 
-    /// As the listener shows it: every certificate of the PEM, of which the first is the key's.
+    /// The certificate for the listener, with every certificate in the PEM. The key belongs to the first.
     ///
     /// # Errors
     /// [`CertificateError`].
@@ -123,13 +128,13 @@ impl CertificatePair {
         CertifiedKey::from_der(chain, key, &provider).map_err(|_| CertificateError::Mismatch)
     }
 
-    /// For what signs with it, and for the Secret.
+    /// The key, for signing and for the Secret.
     pub(super) fn key(&self) -> &str {
         &self.key
     }
 }
 
-/// Without the key.
+/// Does not show the key.
 impl fmt::Debug for CertificatePair {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("CertificatePair").field(&self.certificate).finish()

@@ -8,17 +8,17 @@ use crate::inject::values::{self, ShownValue, ValueError};
 use crate::names;
 use crate::objects::binding::Binding;
 
-/// What all of ours begin with.
+/// The prefix of all our annotations.
 pub const PREFIX: &str = "outrigger.dev/";
 
-/// Where an annotation stands.
+/// The object that an annotation is on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum AnnotationTarget {
-    /// A pod, or a workload's template of one.
+    /// A pod, or a workload's pod template.
     Pod,
     /// A Deployment, StatefulSet, DaemonSet, CronJob or Job.
     Workload,
-    /// Defaults for a namespace's pods.
+    /// A namespace, with defaults for its pods.
     Namespace,
 }
 
@@ -36,12 +36,12 @@ impl AnnotationTarget {
 /// A row of [`TABLE`].
 #[derive(Clone, Copy, Debug)]
 pub struct Annotation {
-    /// Behind [`PREFIX`].
+    /// The name after [`PREFIX`].
     pub word: &'static str,
-    pub places: &'static [AnnotationTarget],
-    /// What holds where nobody says anything, in words of the docs.
+    pub targets: &'static [AnnotationTarget],
+    /// The default, as text for the docs.
     pub default: &'static str,
-    /// What it means and may say, in words of the docs.
+    /// The meaning and the allowed values, as text for the docs.
     pub means: &'static str,
     check: fn(&str) -> Result<(), ValueError>,
 }
@@ -49,18 +49,18 @@ pub struct Annotation {
 const ALL: &[AnnotationTarget] = &[AnnotationTarget::Pod, AnnotationTarget::Workload, AnnotationTarget::Namespace];
 const NEAR: &[AnnotationTarget] = &[AnnotationTarget::Pod, AnnotationTarget::Workload];
 
-/// What can be asked.
+/// Annotations that users set.
 pub const TABLE: &[Annotation] = &[
     Annotation {
         word: "inject",
-        places: NEAR,
+        targets: NEAR,
         default: "the namespace's label",
         means: "`\"true\"` or `\"false\"`: whether pods carry a gateway.",
         check: |value| values::truth(value).map(drop),
     },
     Annotation {
         word: "virtual-key",
-        places: ALL,
+        targets: ALL,
         default: "`default`",
         means: "The VirtualKeys of the pod's namespace that it may use, at most four with commas between them; the first \
                 is the default one. They need not exist yet.",
@@ -68,7 +68,7 @@ pub const TABLE: &[Annotation] = &[
     },
     Annotation {
         word: "capture",
-        places: ALL,
+        targets: ALL,
         default: "`openai,anthropic,gemini`",
         means: "The SDKs that variables point at the gateway: any of `openai`, `anthropic`, `gemini`, `azure`, \
                 `bedrock`, `cohere` with commas between them (not `openai` and `azure` together), or `none`.",
@@ -76,35 +76,35 @@ pub const TABLE: &[Annotation] = &[
     },
     Annotation {
         word: "containers",
-        places: NEAR,
+        targets: NEAR,
         default: "all of `spec.containers`, but for other injectors'",
         means: "The containers that get those variables. Init containers may be named too, if they start after the gateway.",
         check: |value| values::containers(value).map(drop),
     },
     Annotation {
         word: "port",
-        places: ALL,
+        targets: ALL,
         default: "`4180`",
         means: "The gateway's port for the application, on loopback: 1024 to 65535.",
         check: |value| values::port(value).map(drop),
     },
     Annotation {
         word: "admin-port",
-        places: ALL,
+        targets: ALL,
         default: "`4181`",
         means: "The gateway's port for probes and metrics: 1024 to 65535.",
         check: |value| values::port(value).map(drop),
     },
     Annotation {
         word: "cpu",
-        places: ALL,
+        targets: ALL,
         default: "`10m`",
         means: "The gateway's CPU, as `request` or `request/limit`; without a limit it has none.",
         check: |value| values::cpu(value).map(drop),
     },
     Annotation {
         word: "memory",
-        places: ALL,
+        targets: ALL,
         default: "`16Mi/64Mi`",
         means: "The gateway's memory, as `request` or `request/limit`, at least 16Mi; without a limit it is 64Mi, or the \
                 request if that is more.",
@@ -112,14 +112,14 @@ pub const TABLE: &[Annotation] = &[
     },
     Annotation {
         word: "log-level",
-        places: ALL,
+        targets: ALL,
         default: "`info`",
         means: "`error`, `warn`, `info`, `debug` or `trace`: what the gateway logs.",
         check: |value| values::level(value).map(drop),
     },
 ];
 
-/// What the operator writes, and what stands elsewhere: known names that nobody sets on a pod.
+/// Annotations and labels that the operator writes. Nobody sets them on a pod.
 pub const WRITTEN: &[(&str, &str, &str)] = &[
     (names::INJECTED, "an annotation of pods", "What was added, and why the gateway was left out, as JSON."),
     (
@@ -133,20 +133,20 @@ pub const WRITTEN: &[(&str, &str, &str)] = &[
     (names::DIGEST, "an annotation of ConfigMaps", "The policy's digest."),
 ];
 
-/// Labels of namespaces that are read.
+/// Labels of namespaces that the operator reads.
 pub const NAMESPACE_LABELS: &[(&str, &str)] = &[
     (names::INJECT, "`\"true\"`: every pod that does not opt out carries a gateway."),
     (names::TEAM, "The team, for rules, budgets and reports. It overrides the team of a key."),
     (names::CUSTOMER, "The customer, in the same way."),
 ];
 
-/// Why an annotation can't be followed.
+/// Why an annotation is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum AnnotationError {
-    #[error("the {}'s annotation {PREFIX}{word}: {wrong}", place.word())]
-    Value { place: AnnotationTarget, word: &'static str, wrong: ValueError },
-    #[error("{name} is no annotation of a {}{}", place.word(), hint(*place, name.as_str()))]
-    Unknown { place: AnnotationTarget, name: ShownValue },
+    #[error("the {}'s annotation {PREFIX}{word}: {error}", target.word())]
+    Value { target: AnnotationTarget, word: &'static str, error: ValueError },
+    #[error("{name} is no annotation of a {}{}", target.word(), hint(*target, name.as_str()))]
+    Unknown { target: AnnotationTarget, name: ShownValue },
     #[error("the pod's annotation {} is not what the operator writes; remove it from the template", names::WORKLOAD)]
     Stamp,
     #[error(
@@ -155,25 +155,25 @@ pub enum AnnotationError {
     OnePort(u16),
 }
 
-/// The row of that word, if it may stand there.
+/// The row of an annotation, if it is allowed on that object.
 #[must_use]
-pub fn row(place: AnnotationTarget, word: &str) -> Option<&'static Annotation> {
-    TABLE.iter().find(|row| row.word == word && row.places.contains(&place))
+pub fn row(target: AnnotationTarget, word: &str) -> Option<&'static Annotation> {
+    TABLE.iter().find(|row| row.word == word && row.targets.contains(&target))
 }
 
-/// Judges one annotation of ours where it stands, by its whole name.
+/// Checks one of our annotations by its full name.
 ///
 /// # Errors
 /// [`AnnotationError::Unknown`] and [`AnnotationError::Value`].
-pub fn check(place: AnnotationTarget, name: &str, value: &str) -> Result<(), AnnotationError> {
-    let Some(row) = name.strip_prefix(PREFIX).and_then(|word| row(place, word)) else {
-        return Err(AnnotationError::Unknown { place, name: ShownValue::of(name) });
+pub fn check(target: AnnotationTarget, name: &str, value: &str) -> Result<(), AnnotationError> {
+    let Some(row) = name.strip_prefix(PREFIX).and_then(|word| row(target, word)) else {
+        return Err(AnnotationError::Unknown { target, name: ShownValue::of(name) });
     };
-    (row.check)(value).map_err(|wrong| AnnotationError::Value { place, word: row.word, wrong })
+    (row.check)(value).map_err(|error| AnnotationError::Value { target, word: row.word, error })
 }
 
-/// What to say of a name that may not stand there.
-fn hint(place: AnnotationTarget, name: &str) -> String {
+/// A hint for a name that is not allowed on that object.
+fn hint(target: AnnotationTarget, name: &str) -> String {
     let word = name.strip_prefix(PREFIX).unwrap_or(name);
     if let Some((_, what, _)) = WRITTEN.iter().find(|(written, _, _)| *written == name)
         && TABLE.iter().all(|row| row.word != word)
@@ -181,16 +181,16 @@ fn hint(place: AnnotationTarget, name: &str) -> String {
         return format!(": it is {what}, written by the operator");
     }
     if NAMESPACE_LABELS.iter().any(|(label, _)| *label == name) {
-        return match place {
+        return match target {
             AnnotationTarget::Namespace => ": it is a label".to_owned(),
             _ => ": it is a label of namespaces".to_owned(),
         };
     }
     if let Some(row) = TABLE.iter().find(|row| row.word == word) {
-        let places: Vec<&str> = row.places.iter().map(|place| place.word()).collect();
-        return format!(": it belongs on a {}", places.join(" or "));
+        let targets: Vec<&str> = row.targets.iter().map(|target| target.word()).collect();
+        return format!(": it belongs on a {}", targets.join(" or "));
     }
-    let known = TABLE.iter().filter(|row| row.places.contains(&place)).map(|row| row.word);
+    let known = TABLE.iter().filter(|row| row.targets.contains(&target)).map(|row| row.word);
     match nearest(&word.to_lowercase(), known) {
         Some(like) => format!("; did you mean `{PREFIX}{like}`?"),
         None => String::new(),
@@ -202,7 +202,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_allowed_is_taken() {
+    fn valid_values_are_accepted() {
         for (word, values) in [
             ("inject", &["true", "false"][..]),
             ("virtual-key", &["search", "search, batch"]),
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_is_told_with_what_is() {
+    fn invalid_values_are_errors_that_name_valid_ones() {
         let error_of = |name: &str, value: &str| check(AnnotationTarget::Pod, name, value).unwrap_err().to_string();
         for (name, value, expected) in [
             (
@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn long_and_odd_values_are_told_on_one_line() {
+    fn long_values_are_shown_on_one_line() {
         let error = check(AnnotationTarget::Pod, "outrigger.dev/port", &format!("1\n{}", "9".repeat(500)))
             .unwrap_err()
             .to_string();

@@ -7,7 +7,7 @@ use crate::inject::pod::{containers, list, name};
 use crate::inject::{InjectionReason, NotInjected};
 use crate::names;
 
-/// The first thing in the pod, which has no gateway yet, that keeps one out.
+/// Returns the first conflict in a pod that has no gateway yet.
 pub fn conflict(pod: &Value, options: &InjectionOptions) -> Option<NotInjected> {
     let is = |field: &str| pod.pointer(&format!("/spec/{field}")) == Some(&Value::Bool(true));
     if is("hostNetwork") {
@@ -28,11 +28,11 @@ pub fn conflict(pod: &Value, options: &InjectionOptions) -> Option<NotInjected> 
     if windows.iter().any(|path| pod.pointer(path).and_then(Value::as_str) == Some("windows")) {
         return Some(cause(InjectionReason::Windows, "the pod is for Windows, and the gateway runs on Linux"));
     }
-    port(pod, options).or_else(|| taken(pod)).or_else(|| intruder(pod))
+    port(pod, options).or_else(|| name_taken(pod)).or_else(|| intruder(pod))
 }
 
-/// A container beside the gateway that mounts what only the gateway may read. The volumes need not be there yet: the API
-/// server looks for them when they are.
+/// A container beside the gateway that mounts one of its volumes. The volumes may be missing still: the API server
+/// checks them only at the end.
 pub fn intruder(pod: &Value) -> Option<NotInjected> {
     let mounts = |container: &Value| {
         let mounts = container.get("volumeMounts").and_then(Value::as_array);
@@ -51,9 +51,9 @@ fn port(pod: &Value, options: &InjectionOptions) -> Option<NotInjected> {
     for container in containers(pod) {
         let ports = container.get("ports").and_then(Value::as_array).into_iter().flatten();
         for number in ports.filter(|port| is_tcp(port)).filter_map(|port| port.get("containerPort")?.as_u64()) {
-            if let Some((port, whom, word)) = ours.iter().find(|(port, _, _)| u64::from(*port) == number) {
+            if let Some((port, purpose, word)) = ours.iter().find(|(port, _, _)| u64::from(*port) == number) {
                 let message = format!(
-                    "container {} listens on {port}, which the gateway needs for {whom}: set outrigger.dev/{word}",
+                    "container {} listens on {port}, which the gateway needs for {purpose}: set outrigger.dev/{word}",
                     name(container)
                 );
                 return Some(cause(InjectionReason::PortInUse, &message));
@@ -67,7 +67,7 @@ fn is_tcp(port: &Value) -> bool {
     port.get("protocol").and_then(Value::as_str).is_none_or(|protocol| protocol == "TCP")
 }
 
-fn taken(pod: &Value) -> Option<NotInjected> {
+fn name_taken(pod: &Value) -> Option<NotInjected> {
     if containers(pod).any(|container| name(container) == names::CONTAINER) {
         let message = format!("the pod has a container {} that is not the operator's: rename it", names::CONTAINER);
         return Some(cause(InjectionReason::NameTaken, &message));

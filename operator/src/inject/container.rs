@@ -10,10 +10,10 @@ use crate::names::{
     SIDECAR_BINARY, SIGNATURES_FILE, SIGNED_BY, STATE_DIR, STATE_VOLUME, TOKEN_DIR, TOKEN_FILE, TOKEN_VOLUME,
 };
 
-/// Readable by the gateway whoever it runs as; no other container mounts it.
+/// Readable for the gateway with any user id. No other container mounts the volume.
 const READABLE: u16 = 0o444;
 
-/// A native sidecar, fit for Pod Security's *restricted*. The pod has none yet.
+/// Builds a native sidecar that satisfies Pod Security's *restricted*, for a pod that has none yet.
 pub fn container(pod: &Value, options: &InjectionOptions, facts: &InjectionContext<'_>) -> Value {
     let settings = facts.settings;
     let mut container = Map::new();
@@ -28,7 +28,8 @@ pub fn container(pod: &Value, options: &InjectionOptions, facts: &InjectionConte
     put("env", environment(options));
     put("ports", json!([{"name": crate::names::ADMIN_PORT, "containerPort": options.admin_port, "protocol": "TCP"}]));
     put("resources", resources(pod, options));
-    // Started means that a policy was served, or that half a minute is over; only what hangs is made anew.
+    // The gateway has started once it serves a policy, or after half a minute. The kubelet restarts only one that
+    // hangs.
     put(
         "startupProbe",
         json!({"exec": {"command": probe("started", options)}, "periodSeconds": 1, "timeoutSeconds": 5, "failureThreshold": 60}),
@@ -52,32 +53,32 @@ pub fn container(pod: &Value, options: &InjectionOptions, facts: &InjectionConte
 fn arguments(options: &InjectionOptions, facts: &InjectionContext<'_>) -> Vec<String> {
     let settings = facts.settings;
     let mut all: Vec<String> = Vec::new();
-    let mut give = |flag: &str, value: String| all.extend([flag.to_owned(), value]);
-    give("--policy", POLICY_DIR.to_owned());
-    give("--state", STATE_DIR.to_owned());
-    give("--labels", format!("{POLICY_DIR}/{LABELS_FILE}"));
+    let mut push = |flag: &str, value: String| all.extend([flag.to_owned(), value]);
+    push("--policy", POLICY_DIR.to_owned());
+    push("--state", STATE_DIR.to_owned());
+    push("--labels", format!("{POLICY_DIR}/{LABELS_FILE}"));
     if let Some(key) = settings.verifying.current() {
-        give(SIGNED_BY, key.to_string());
-        give(POLICY_NAME, options.binding.object_name());
+        push(SIGNED_BY, key.to_string());
+        push(POLICY_NAME, options.binding.object_name());
     }
     if let Some(service) = settings.service.first() {
-        give("--operator", format!("https://{service}:{}", settings.service_port));
-        give("--token", format!("{TOKEN_DIR}/{TOKEN_FILE}"));
-        give("--authorities", format!("{POLICY_DIR}/{AUTHORITIES_FILE}"));
+        push("--operator", format!("https://{service}:{}", settings.service_port));
+        push("--token", format!("{TOKEN_DIR}/{TOKEN_FILE}"));
+        push("--authorities", format!("{POLICY_DIR}/{AUTHORITIES_FILE}"));
     }
     if options.port != PORT {
-        give("--listen", format!("127.0.0.1:{}", options.port));
-        give("--listen", format!("[::1]:{}", options.port));
+        push("--listen", format!("127.0.0.1:{}", options.port));
+        push("--listen", format!("[::1]:{}", options.port));
     }
     if options.admin_port != ADMIN_PORT {
-        give("--admin", format!("0.0.0.0:{}", options.admin_port));
+        push("--admin", format!("0.0.0.0:{}", options.admin_port));
     }
     all
 }
 
-/// A gateway that an older replica made knows nobody's key yet, and one whose binding was named anew is to know the new one:
-/// what it has is mended, and what somebody else gave it stays, to be judged.
-pub fn mend(container: &mut Value, options: &InjectionOptions, facts: &InjectionContext<'_>) {
+/// Repairs the arguments of a gateway that is already in the pod: an older replica set no key, and the binding may have
+/// another name since. Arguments that somebody else set stay, and attestation checks them.
+pub fn repair(container: &mut Value, options: &InjectionOptions, facts: &InjectionContext<'_>) {
     let Some(key) = facts.settings.verifying.current() else { return };
     let Some(arguments) = container.get_mut("args").and_then(Value::as_array_mut) else { return };
     let mut set = |flag: &str, value: String, over: bool| match arguments.iter().position(|argument| argument == flag) {
@@ -89,7 +90,7 @@ pub fn mend(container: &mut Value, options: &InjectionOptions, facts: &Injection
     set(POLICY_NAME, options.binding.object_name(), true);
 }
 
-/// By the program itself over loopback: no mesh, no NetworkPolicy and no family of addresses is in the way.
+/// The gateway's own program probes it over loopback, so no mesh, NetworkPolicy or address family is in the way.
 fn probe(what: &str, options: &InjectionOptions) -> Vec<String> {
     let mut command = vec![SIDECAR_BINARY.to_owned(), "probe".to_owned(), what.to_owned()];
     if options.port != PORT {
@@ -119,7 +120,7 @@ fn security(openshift: bool) -> Value {
         "runAsNonRoot": true,
         "seccompProfile": {"type": "RuntimeDefault"},
     });
-    // OpenShift gives each namespace ids of its own, and refuses others.
+    // OpenShift assigns ids to each namespace, and refuses others.
     if !openshift && let Some(context) = context.as_object_mut() {
         context.insert("runAsUser".to_owned(), 65_532.into());
         context.insert("runAsGroup".to_owned(), 65_532.into());
@@ -127,7 +128,7 @@ fn security(openshift: bool) -> Value {
     context
 }
 
-/// Named for what they hold. What is mounted may come later or vanish, and the gateway serves on.
+/// The gateway's volumes. Their sources may appear late or vanish while the gateway runs.
 pub fn volumes(options: &InjectionOptions) -> [Value; 3] {
     let token = json!({"audience": outrigger_sync::AUDIENCE, "expirationSeconds": 3600, "path": TOKEN_FILE});
     [
@@ -137,7 +138,7 @@ pub fn volumes(options: &InjectionOptions) -> [Value; 3] {
     ]
 }
 
-/// The ConfigMap's three files that a gateway reads, the Secret whole, the pod's labels.
+/// The three files of the ConfigMap that a gateway reads, the whole Secret, and the pod's labels.
 fn policy_volume(options: &InjectionOptions) -> Value {
     let object = options.binding.object_name();
     let items = [POLICY_FILE, AUTHORITIES_FILE, SIGNATURES_FILE].map(|file| json!({"key": file, "path": file}));
@@ -155,15 +156,15 @@ fn policy_volume(options: &InjectionOptions) -> Value {
     })
 }
 
-/// Whether a pod's policy volume shows all that is read of the ConfigMap: an older replica's did not.
-pub fn is_whole(volume: &Value) -> bool {
+/// Whether a policy volume mounts the signatures. An older replica's does not.
+pub fn has_signatures(volume: &Value) -> bool {
     let sources = volume.pointer("/projected/sources").and_then(Value::as_array).into_iter().flatten();
     let mut items = sources.filter_map(|source| source.pointer("/configMap/items")?.as_array()).flatten();
     volume.get("name").and_then(Value::as_str) != Some(POLICY_VOLUME)
         || items.any(|item| item["key"] == SIGNATURES_FILE)
 }
 
-/// The ConfigMap that a pod's policy volume is of.
+/// The ConfigMap of a pod's policy volume.
 pub fn mounted(volume: &Value) -> Option<&str> {
     let sources = volume.pointer("/projected/sources")?.as_array()?;
     sources.iter().find_map(|source| source.pointer("/configMap/name")?.as_str())

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! pod + namespace + settings ─► inject ─► Injected   the pod with container, volumes, variables, labels, annotation
-//!                                         Unchanged  nobody asks, or everything is there already
-//!                                         Skipped    the namespace's label asks, and it is not possible: the pod says why
+//!                                         Unchanged  nothing asks for a gateway, or it is already there
+//!                                         Skipped    only the namespace's label asks, and it is not possible: an annotation of the pod says why
 //!                                         Refused    an annotation asks, and it is not possible
 //! ```
 //!
@@ -34,30 +34,30 @@ use crate::objects::metadata::Metadata;
 use crate::settings::OperatorSettings;
 use annotations::AnnotationError;
 pub use options::ours;
-use options::{GatewayAnnotations, InjectionOptions, unread};
+use options::{GatewayAnnotations, InjectionOptions, ignored_annotations};
 pub use reason::InjectionReason;
 pub(crate) use values::LEVELS;
 
-/// What the kubelet writes on the pods that it runs from files.
+/// The kubelet sets this annotation on pods that it runs from files.
 const MIRROR: &str = "kubernetes.io/config.mirror";
 
-/// What is known beside the pod.
+/// The inputs of an injection, apart from the pod.
 #[derive(Clone, Copy, Debug)]
 pub struct InjectionContext<'a> {
     pub settings: &'a OperatorSettings,
-    /// The pod's namespace; the pod itself may not say.
+    /// The pod's namespace. The pod itself may have none yet.
     pub namespace: &'a str,
-    /// Its label asks for gateways in all its pods.
+    /// The namespace's label asks for gateways in all pods.
     pub labelled: bool,
-    /// Its annotations.
+    /// The namespace's annotations.
     pub defaults: &'a BTreeMap<String, String>,
 }
 
-/// Why there is no gateway.
+/// Why the pod gets no gateway.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NotInjected {
     pub reason: InjectionReason,
-    /// What is in the way and what to do.
+    /// The obstacle, and what to do about it.
     pub message: String,
 }
 
@@ -79,16 +79,16 @@ impl From<AnnotationError> for NotInjected {
     }
 }
 
-/// What becomes of a pod.
+/// The outcome for a pod.
 #[derive(Clone, Debug, PartialEq)]
 pub enum InjectionOutcome {
-    /// It carries a gateway now; what its author should know.
+    /// The pod with its gateway, and warnings for its author.
     Injected {
         pod: Value,
         warnings: Vec<String>,
     },
     Unchanged(InjectionReason),
-    /// It carries none, and says why.
+    /// The pod without a gateway, with an annotation that says why.
     Skipped {
         pod: Value,
         cause: NotInjected,
@@ -96,7 +96,7 @@ pub enum InjectionOutcome {
     Refused(NotInjected),
 }
 
-/// Decides about a pod that is to be created.
+/// Decides about a pod that is being created.
 #[must_use]
 pub fn inject(pod: &Value, facts: &InjectionContext<'_>) -> InjectionOutcome {
     if !pod::is_sound(pod) {
@@ -105,60 +105,60 @@ pub fn inject(pod: &Value, facts: &InjectionContext<'_>) -> InjectionOutcome {
     if Metadata::of(pod).annotation(MIRROR).is_some() {
         return InjectionOutcome::Unchanged(InjectionReason::StaticPod);
     }
-    let said = match GatewayAnnotations::of(pod) {
-        Ok(said) => said,
+    let annotations = match GatewayAnnotations::of(pod) {
+        Ok(annotations) => annotations,
         Err(error) => return InjectionOutcome::Refused(error.into()),
     };
-    let asked = match said.inject() {
+    let requested = match annotations.inject() {
         Ok(Some(false)) => return InjectionOutcome::Unchanged(InjectionReason::OptedOut),
         Ok(None) if !facts.labelled => return InjectionOutcome::Unchanged(InjectionReason::NotAsked),
-        Ok(asked) => asked.is_some(),
+        Ok(requested) => requested.is_some(),
         Err(error) => return InjectionOutcome::Refused(error.into()),
     };
-    let done =
-        said.options(facts.namespace, facts.defaults).map_err(NotInjected::from).and_then(|options| match is_injected(
-            pod,
-        ) {
+    let result = annotations.options(facts.namespace, facts.defaults).map_err(NotInjected::from).and_then(|options| {
+        match is_injected(pod) {
             true => match conflicts::intruder(pod) {
                 Some(cause) => Err(cause),
-                None => Ok((mended(pod, &options, facts), Vec::new())),
+                None => Ok((repaired(pod, &options, facts), Vec::new())),
             },
             false => injected(pod, &options, facts),
-        });
-    // What would get no credentials later is told to whoever makes it.
-    let done = done.and_then(|(pod, warnings)| match Attestor::of(facts.settings).check_json(&pod) {
+        }
+    });
+    // A pod that would get no credentials later is refused now, so that its author sees why.
+    let result = result.and_then(|(pod, warnings)| match Attestor::of(facts.settings).check_json(&pod) {
         Ok(()) => Ok((pod, warnings)),
         Err(why) => Err(NotInjected {
             reason: InjectionReason::ForeignGateway,
             message: format!("the pod could not be given credentials: {why}"),
         }),
     });
-    match done {
+    match result {
         Ok((after, _)) if after == *pod => InjectionOutcome::Unchanged(InjectionReason::AlreadyInjected),
         Ok((pod, warnings)) => InjectionOutcome::Injected { pod, warnings },
-        Err(cause) if asked => InjectionOutcome::Refused(cause),
+        Err(cause) if requested => InjectionOutcome::Refused(cause),
         Err(_) if is_injected(pod) => InjectionOutcome::Unchanged(InjectionReason::AlreadyInjected),
         Err(cause) => InjectionOutcome::Skipped { pod: marked(pod, &cause), cause },
     }
 }
 
-/// Whether a pod, or its workload, asks for a gateway or asks for none. `None`: neither says anything that can be read, and
-/// its namespace decides.
+/// Whether a pod or its workload asks for a gateway (`true`) or against one (`false`). `None` if neither has a valid
+/// annotation, and the namespace decides.
 #[must_use]
-pub fn asks(pod: &Value) -> Option<bool> {
-    GatewayAnnotations::of(pod).and_then(|said| said.inject()).ok().flatten()
+pub fn requests_gateway(pod: &Value) -> Option<bool> {
+    GatewayAnnotations::of(pod).and_then(|annotations| annotations.inject()).ok().flatten()
 }
 
-/// Whether the gateway in the pod says that it is of the operator's making.
+/// Whether the pod has a gateway that claims to be the operator's.
 fn is_injected(pod: &Value) -> bool {
-    let said = Metadata::of(pod).annotations().and_then(|all| all.get(names::INJECTED)).is_some();
+    let annotated = Metadata::of(pod).annotations().and_then(|all| all.get(names::INJECTED)).is_some();
     let gateway = position::position(pod).and_then(|at| pod::list(pod, "initContainers").get(at));
-    said && gateway.is_some_and(|container| {
-        let mounts = container.get("volumeMounts").and_then(Value::as_array).into_iter().flatten();
-        let mut mounts = mounts.map(pod::name);
-        container.get("restartPolicy").and_then(Value::as_str) == Some("Always")
-            && mounts.any(|mount| mount == names::TOKEN_VOLUME)
-    })
+    annotated
+        && gateway.is_some_and(|container| {
+            let mounts = container.get("volumeMounts").and_then(Value::as_array).into_iter().flatten();
+            let mut mounts = mounts.map(pod::name);
+            container.get("restartPolicy").and_then(Value::as_str) == Some("Always")
+                && mounts.any(|mount| mount == names::TOKEN_VOLUME)
+        })
 }
 
 fn injected(
@@ -176,60 +176,65 @@ fn injected(
         volumes.extend(container::volumes(options));
     }
     pull_secrets(&mut after, &facts.settings.image_pull_secrets);
-    let mut warnings = unread(facts.defaults);
-    warnings.extend(misplaced(pod));
+    let mut warnings = ignored_annotations(facts.defaults);
+    warnings.extend(misplaced_labels(pod));
     let unanswered = options.captures.iter().filter(|capture| !capture.answered);
     warnings.extend(unanswered.map(|capture| {
-        format!(
-            "this version of the gateway does not serve {0}'s paths: requests of {0}'s SDK get a 404",
-            capture.name
-        )
+        format!("this version of the gateway does not serve {0}'s paths: requests of {0}'s SDK get a 404", capture.name)
     }));
     warnings.extend(skipped.iter().cloned());
     let keys = options.binding.keys().to_vec();
-    say(&mut after, &InjectedAnnotation { version: version(), keys, skipped });
+    annotate(&mut after, &InjectedAnnotation { version: version(), keys, skipped });
     label(&mut after, options);
     Ok((after, warnings))
 }
 
-/// A second look at a pod that carries its gateway already: others may have come in between. What works stays.
-fn mended(pod: &Value, options: &InjectionOptions, facts: &InjectionContext<'_>) -> Value {
+/// Repairs the gateway of a pod that already has one: other webhooks may have changed it since. What still works stays.
+fn repaired(pod: &Value, options: &InjectionOptions, facts: &InjectionContext<'_>) -> Value {
     let mut after = pod.clone();
     position::restore(&mut after);
     if let Some(at) = position::position(&after)
         && let Some(container) = pod::list_mut(&mut after, "initContainers").and_then(|list| list.get_mut(at))
     {
-        container::mend(container, options, facts);
+        container::repair(container, options, facts);
     }
     if let Some(volumes) = pod::list_mut(&mut after, "volumes") {
         for volume in container::volumes(options) {
             match volumes.iter_mut().find(|there| pod::name(there) == pod::name(&volume)) {
                 Some(there)
-                    if container::mounted(there) == container::mounted(&volume) && container::is_whole(there) => {}
-                // Another key was named in between.
+                    if container::mounted(there) == container::mounted(&volume) && container::has_signatures(there) => {
+                }
+                // The pod names another key since the first pass.
                 Some(there) => *there = volume,
                 None => volumes.push(volume),
             }
         }
     }
     let annotation = Metadata::of(pod).annotation(names::INJECTED);
-    let said: InjectedAnnotation = annotation.and_then(|said| serde_json::from_str(said).ok()).unwrap_or_default();
-    if said.keys != options.binding.keys() {
-        let version = if said.version.is_empty() { version() } else { said.version };
-        say(&mut after, &InjectedAnnotation { version, keys: options.binding.keys().to_vec(), skipped: said.skipped });
+    let annotations: InjectedAnnotation =
+        annotation.and_then(|annotations| serde_json::from_str(annotations).ok()).unwrap_or_default();
+    if annotations.keys != options.binding.keys() {
+        let version = if annotations.version.is_empty() { version() } else { annotations.version };
+        annotate(
+            &mut after,
+            &InjectedAnnotation { version, keys: options.binding.keys().to_vec(), skipped: annotations.skipped },
+        );
     }
     label(&mut after, options);
     after
 }
 
-/// A pod that was asked to carry a gateway and does not: so that nobody takes it for one that was forgotten.
+/// Adds an annotation to a pod that was to get a gateway and got none, so that nobody thinks it was forgotten.
 fn marked(pod: &Value, cause: &NotInjected) -> Value {
     let mut after = pod.clone();
-    say(&mut after, &InjectedAnnotation { version: version(), keys: Vec::new(), skipped: vec![cause.to_string()] });
+    annotate(
+        &mut after,
+        &InjectedAnnotation { version: version(), keys: Vec::new(), skipped: vec![cause.to_string()] },
+    );
     after
 }
 
-fn say(pod: &mut Value, injected: &InjectedAnnotation) {
+fn annotate(pod: &mut Value, injected: &InjectedAnnotation) {
     let Ok(text) = serde_json::to_string(injected) else { return };
     if let Some(annotations) = pod::metadata_mut(pod, "annotations") {
         annotations.insert(names::INJECTED.to_owned(), text.into());
@@ -238,13 +243,13 @@ fn say(pod: &mut Value, injected: &InjectedAnnotation) {
 
 fn label(pod: &mut Value, options: &InjectionOptions) {
     let Some(labels) = pod::metadata_mut(pod, "labels") else { return };
-    // One that a second pass finds may be of another version, and is then its truth.
+    // A second pass may find a gateway of another version. Its label is right and stays.
     labels.entry(names::SIDECAR).or_insert_with(|| version().replace('+', "_").into());
     labels.insert(names::VIRTUAL_KEY.to_owned(), options.binding.first().into());
 }
 
-/// The one list of the pod that is added to beside volumes, and only where the chart names pull secrets: without them the
-/// image could not be had at all. A namespace without that Secret pulls as it would have.
+/// Adds the pull secrets that the chart names. Without them the kubelet could not pull the image. A Secret that the
+/// namespace does not have changes nothing.
 fn pull_secrets(pod: &mut Value, wanted: &[String]) {
     if wanted.is_empty() {
         return;
@@ -257,8 +262,8 @@ fn pull_secrets(pod: &mut Value, wanted: &[String]) {
     }
 }
 
-/// Labels of ours that a pod's author took for annotations.
-fn misplaced(pod: &Value) -> Vec<String> {
+/// Warns about annotations of ours that the pod's author set as labels.
+fn misplaced_labels(pod: &Value) -> Vec<String> {
     let labels = Metadata::of(pod).labels().and_then(Value::as_object).into_iter().flatten();
     let ours = labels
         .map(|(name, _)| name.as_str())

@@ -11,21 +11,21 @@ use crate::names;
 use crate::objects::binding::Binding;
 use crate::objects::metadata::Metadata;
 
-/// The gateway's ports where nobody says otherwise: its own defaults.
+/// The gateway's own default ports.
 pub const PORT: u16 = 4180;
 pub const ADMIN_PORT: u16 = 4181;
 
-/// A namespace can't say that one by an annotation.
-static NOTHING: BTreeMap<String, String> = BTreeMap::new();
+/// Namespaces have no such annotation.
+static NO_DEFAULTS: BTreeMap<String, String> = BTreeMap::new();
 
-/// What is asked for a pod.
+/// The options of a pod's gateway.
 #[derive(Clone, Debug)]
 pub struct InjectionOptions {
     pub binding: Binding,
     pub captures: Vec<&'static Capture>,
-    /// Somebody named the captures: placeholders stand even where a container may have keys that are not seen.
-    pub by_name: bool,
-    /// `None`: all.
+    /// An annotation names the captures. Then placeholders are set even if a container may have keys from `envFrom`.
+    pub explicit_captures: bool,
+    /// `None` for all containers.
     pub containers: Option<Vec<String>>,
     pub port: u16,
     pub admin_port: u16,
@@ -43,7 +43,7 @@ pub struct GatewayAnnotations<'a> {
 
 impl<'a> GatewayAnnotations<'a> {
     /// # Errors
-    /// [`AnnotationError::Stamp`] where the workload's annotation was written by somebody else.
+    /// [`AnnotationError::Stamp`] if the operator did not write the workload's annotation.
     pub fn of(pod: &'a Value) -> Result<Self, AnnotationError> {
         let own = ours(Metadata::of(pod).annotations());
         let stamp = match own.get(names::WORKLOAD) {
@@ -53,23 +53,23 @@ impl<'a> GatewayAnnotations<'a> {
         Ok(GatewayAnnotations { own, stamp })
     }
 
-    /// Whether the pod or its workload asks, or asks not to; `None`: neither says anything.
+    /// Whether the pod or its workload asks for a gateway or against one. `None` if neither has the annotation.
     ///
     /// # Errors
     /// [`AnnotationError::Value`].
     pub fn inject(&self) -> Result<Option<bool>, AnnotationError> {
-        let found = self.find("inject", &NOTHING);
-        let said = found.map(|(place, value)| {
-            values::truth(value).map_err(|wrong| AnnotationError::Value { place, word: "inject", wrong })
+        let found = self.find("inject", &NO_DEFAULTS);
+        let parsed = found.map(|(target, value)| {
+            values::truth(value).map_err(|error| AnnotationError::Value { target, word: "inject", error })
         });
-        said.transpose()
+        parsed.transpose()
     }
 
     fn find<'s>(&'s self, word: &str, defaults: &'s BTreeMap<String, String>) -> Option<(AnnotationTarget, &'s str)> {
         let name = format!("{PREFIX}{word}");
         let own = || Some((AnnotationTarget::Pod, *self.own.get(name.as_str())?));
         let workload = || Some((AnnotationTarget::Workload, self.stamp.get(word)?.as_str()));
-        // Where a row may not stand on namespaces, what stands there is none.
+        // An annotation that is not allowed on namespaces is ignored there.
         let default = || {
             annotations::row(AnnotationTarget::Namespace, word)?;
             Some((AnnotationTarget::Namespace, defaults.get(&name)?.as_str()))
@@ -77,11 +77,11 @@ impl<'a> GatewayAnnotations<'a> {
         own().or_else(workload).or_else(default)
     }
 
-    /// All that is asked. What a namespace says is judged only where it counts: a slip there must not keep pods away
-    /// that say better.
+    /// Reads all options. A namespace's annotation is checked only if it applies, so that an error there does not
+    /// affect pods with annotations of their own.
     ///
     /// # Errors
-    /// [`AnnotationError`], the first that is found.
+    /// The first [`AnnotationError`] found.
     pub fn options(
         &self,
         namespace: &str,
@@ -98,12 +98,12 @@ impl<'a> GatewayAnnotations<'a> {
         let captures = self.read("capture", defaults, values::captures)?;
         let keys = self.find("virtual-key", defaults);
         let binding = Binding::parse(namespace, keys.map(|(_, value)| value)).map_err(|error| {
-            let place = keys.map_or(AnnotationTarget::Pod, |(place, _)| place);
-            AnnotationError::Value { place, word: "virtual-key", wrong: ValueError::Keys(error) }
+            let target = keys.map_or(AnnotationTarget::Pod, |(target, _)| target);
+            AnnotationError::Value { target, word: "virtual-key", error: ValueError::Keys(error) }
         })?;
         let options = InjectionOptions {
             binding,
-            by_name: captures.is_some(),
+            explicit_captures: captures.is_some(),
             captures: captures.unwrap_or_else(|| CAPTURES.iter().filter(|capture| capture.usual).collect()),
             containers: self.read("containers", defaults, values::containers)?,
             port: self.read("port", defaults, values::port)?.unwrap_or(PORT),
@@ -126,12 +126,12 @@ impl<'a> GatewayAnnotations<'a> {
     ) -> Result<Option<T>, AnnotationError> {
         let found = self.find(word, defaults);
         let read =
-            found.map(|(place, value)| parse(value).map_err(|wrong| AnnotationError::Value { place, word, wrong }));
+            found.map(|(target, value)| parse(value).map_err(|error| AnnotationError::Value { target, word, error }));
         read.transpose()
     }
 }
 
-/// The annotations of ours among an object's.
+/// The annotations that have our prefix.
 pub fn ours(annotations: Option<&Value>) -> BTreeMap<&str, &str> {
     let all = annotations.and_then(Value::as_object).into_iter().flatten();
     all.filter(|(name, _)| name.starts_with(PREFIX))
@@ -139,16 +139,16 @@ pub fn ours(annotations: Option<&Value>) -> BTreeMap<&str, &str> {
         .collect()
 }
 
-/// What a namespace says that nobody reads: told, and no reason to keep its pods away.
+/// Warnings about annotations of a namespace that have no effect. They do not prevent injection.
 #[must_use]
-pub fn unread(defaults: &BTreeMap<String, String>) -> Vec<String> {
+pub fn ignored_annotations(defaults: &BTreeMap<String, String>) -> Vec<String> {
     let ours = defaults.iter().filter(|(name, _)| name.starts_with(PREFIX));
     let known = |name: &str| TABLE.iter().any(|row| name.strip_prefix(PREFIX) == Some(row.word));
-    let unread = ours.filter(|(name, _)| {
+    let ignored_annotations = ours.filter(|(name, _)| {
         !known(name)
             || annotations::row(AnnotationTarget::Namespace, name.strip_prefix(PREFIX).unwrap_or_default()).is_none()
     });
-    unread
+    ignored_annotations
         .filter_map(|(name, value)| {
             Some(annotations::check(AnnotationTarget::Namespace, name, value).err()?.to_string())
         })
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn the_pod_outranks_its_workload_which_outranks_its_namespace() {
+    fn the_pod_overrides_its_workload_and_the_workload_its_namespace() {
         let namespace = defaults(&[("port", "5000"), ("log-level", "debug"), ("virtual-key", "all")]);
         let pod = pod(&json!({
             "outrigger.dev/workload": "{\"port\":\"6000\",\"virtual-key\":\"search\"}",
@@ -180,11 +180,11 @@ mod tests {
         let options = GatewayAnnotations::of(&pod).unwrap().options("shop", &namespace).unwrap();
         assert_eq!((options.port, options.admin_port, options.log_level), (7000, ADMIN_PORT, Some("debug")));
         assert_eq!(options.binding, Binding::of("shop", "search"));
-        assert!(!options.by_name);
+        assert!(!options.explicit_captures);
     }
 
     #[test]
-    fn a_slip_of_the_namespace_counts_where_nobody_says_better() {
+    fn an_invalid_namespace_annotation_matters_only_if_it_applies() {
         let namespace = defaults(&[("port", "eighty")]);
         let silent = pod(&json!({}));
         let error = GatewayAnnotations::of(&silent).unwrap().options("shop", &namespace).unwrap_err();
@@ -194,14 +194,14 @@ mod tests {
         );
         let own = pod(&json!({"outrigger.dev/port": "5000"}));
         assert_eq!(GatewayAnnotations::of(&own).unwrap().options("shop", &namespace).unwrap().port, 5000);
-        // Containers are a pod's own: a namespace's word for them is told, and passed over.
+        // Only pods can name containers. The namespace's annotation gives a warning and is ignored.
         let odd = defaults(&[("containers", "app"), ("inject", "true"), ("capture", "openai"), ("prot", "1")]);
         assert_eq!(GatewayAnnotations::of(&silent).unwrap().options("shop", &odd).unwrap().containers, None);
-        assert_eq!(unread(&odd).len(), 3, "{:?}", unread(&odd));
+        assert_eq!(ignored_annotations(&odd).len(), 3, "{:?}", ignored_annotations(&odd));
     }
 
     #[test]
-    fn whoever_says_false_opts_out() {
+    fn false_on_the_pod_overrides_its_workload() {
         for (annotations, expected) in [
             (json!({}), None),
             (json!({"outrigger.dev/inject": "true"}), Some(true)),
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn two_listeners_need_two_ports() {
+    fn the_two_ports_must_differ() {
         let pod = pod(&json!({"outrigger.dev/port": "4181"}));
         assert_eq!(
             GatewayAnnotations::of(&pod).unwrap().options("n", &BTreeMap::new()).unwrap_err(),

@@ -1,16 +1,16 @@
-//! Reads and edits a pod as JSON. The answer to the API server is the difference, and unknown fields must survive. So no file
-//! of `inject/` reads the pod by its type.
+//! Reads and edits a pod as JSON. The response to the API server is the difference, and unknown fields must survive. So
+//! no file of `inject/` parses the pod into a type.
 
 use serde_json::{Map, Value};
 
-/// Whether everything that is edited here is of its kind. The API server sends nothing else, and says itself what is wrong
-/// with a template that is not.
+/// Whether every field that is edited here has the right JSON type. The API server sends only such pods, and reports a
+/// template with other types by itself.
 pub fn is_sound(pod: &Value) -> bool {
     let absent_or =
         |value: Option<&Value>, is: fn(&Value) -> bool| value.is_none_or(|value| value.is_null() || is(value));
-    let words = |value: &Value| value.as_object().is_some_and(|words| words.values().all(Value::is_string));
+    let strings = |value: &Value| value.as_object().is_some_and(|map| map.values().all(Value::is_string));
     let metadata = pod.get("metadata");
-    let of_metadata = |field| absent_or(metadata.and_then(|metadata| metadata.get(field)), words);
+    let of_metadata = |field| absent_or(metadata.and_then(|metadata| metadata.get(field)), strings);
     let lists = ["initContainers", "volumes", "imagePullSecrets"];
     let of_spec = |field| absent_or(pod.get("spec").and_then(|spec| spec.get(field)), Value::is_array);
     pod.is_object()
@@ -22,17 +22,17 @@ pub fn is_sound(pod: &Value) -> bool {
         && containers(pod).all(|container| container.is_object() && absent_or(container.get("env"), Value::is_array))
 }
 
-/// `spec.containers`, `spec.initContainers`, `spec.volumes`.
+/// `spec.containers`, `spec.initContainers` or `spec.volumes`.
 pub fn list<'a>(pod: &'a Value, field: &str) -> &'a [Value] {
     pod.get("spec").and_then(|spec| spec.get(field)).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
-/// The same, made where it is not there. `None`: something else stands there.
+/// The same list, created if it is missing. `None` if the field is not a list.
 pub fn list_mut<'a>(pod: &'a mut Value, field: &str) -> Option<&'a mut Vec<Value>> {
     array(pod.get_mut("spec")?, field)
 }
 
-/// A list of an object, made where it is not there.
+/// A list of an object, created if it is missing.
 pub fn array<'a>(object: &'a mut Value, field: &str) -> Option<&'a mut Vec<Value>> {
     let slot = object.as_object_mut()?.entry(field).or_insert(Value::Null);
     if slot.is_null() {
@@ -41,7 +41,7 @@ pub fn array<'a>(object: &'a mut Value, field: &str) -> Option<&'a mut Vec<Value
     slot.as_array_mut()
 }
 
-/// `metadata.labels`, `metadata.annotations`, made where they are not there.
+/// `metadata.labels` or `metadata.annotations`, created if it is missing.
 pub fn metadata_mut<'a>(pod: &'a mut Value, field: &str) -> Option<&'a mut Map<String, Value>> {
     map(map(pod.as_object_mut()?, "metadata")?, field)
 }
@@ -54,12 +54,12 @@ fn map<'a>(object: &'a mut Map<String, Value>, field: &str) -> Option<&'a mut Ma
     slot.as_object_mut()
 }
 
-/// Of a container, volume or variable; empty where it has none.
+/// The name of a container, volume or variable; empty if it has none.
 pub fn name(value: &Value) -> &str {
     value.get("name").and_then(Value::as_str).unwrap_or_default()
 }
 
-/// Every container with the field that it stands in, but for ephemeral ones, which no pod is created with.
+/// All init containers and containers. Pods are never created with ephemeral ones.
 pub fn containers(pod: &Value) -> impl Iterator<Item = &Value> {
     list(pod, "initContainers").iter().chain(list(pod, "containers"))
 }

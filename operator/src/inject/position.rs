@@ -6,11 +6,12 @@ use serde_json::Value;
 use crate::inject::pod::{list, list_mut, name};
 use crate::names;
 
-/// A mesh's containers, in Istio's and Linkerd's own names.
+/// Container names of Istio and Linkerd.
 const MESH: [&str; 6] =
     ["istio-validation", "istio-init", "istio-proxy", "linkerd-network-validator", "linkerd-init", "linkerd-proxy"];
 
-/// Containers of other injectors (Vault, Consul, Kuma, Dapr, Knative, Linkerd's debugger): not the application's.
+/// Containers of other injectors (Vault, Consul, Kuma, Dapr, Knative, Linkerd's debugger), which are not the
+/// application's.
 const OTHERS: [&str; 13] = [
     "vault-agent",
     "vault-agent-init",
@@ -27,30 +28,30 @@ const OTHERS: [&str; 13] = [
     "cilium-envoy",
 ];
 
-/// Whether a container is another injector's.
+/// Whether another injector added a container.
 pub fn is_foreign(name: &str) -> bool {
     MESH.contains(&name) || OTHERS.contains(&name)
 }
 
-/// Behind the last container of a mesh among the init containers.
+/// The position after the last init container of a mesh.
 fn behind_mesh(init: &[Value]) -> usize {
     init.iter().rposition(|container| MESH.contains(&name(container))).map_or(0, |last| last + 1)
 }
 
-/// Where the gateway is, if it is there.
+/// The gateway's position, if the pod has one.
 pub fn position(pod: &Value) -> Option<usize> {
     list(pod, "initContainers").iter().position(|container| name(container) == names::CONTAINER)
 }
 
-/// Puts the gateway in its place.
+/// Inserts the gateway at its position.
 pub fn insert(pod: &mut Value, container: Value) {
     if let Some(init) = list_mut(pod, "initContainers") {
         init.insert(behind_mesh(init), container);
     }
 }
 
-/// A mesh that came later may have put its containers behind the gateway. In any other place it stays where it is: who
-/// moved it knew why.
+/// Moves the gateway behind a mesh's containers that were added later. Otherwise it stays where it is, because somebody
+/// moved it on purpose.
 pub fn restore(pod: &mut Value) {
     let Some(at) = position(pod) else { return };
     let Some(init) = list_mut(pod, "initContainers") else { return };
@@ -77,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn behind_a_mesh_else_first() {
+    fn the_gateway_is_behind_a_mesh_or_first() {
         for (init, expected) in [
             (&[][..], &["outrigger"][..]),
             (&["setup"], &["outrigger", "setup"]),
@@ -94,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn it_moves_behind_a_mesh_that_comes_later_and_nowhere_else() {
+    fn the_gateway_moves_only_behind_a_mesh_that_was_added_later() {
         for (init, expected) in [
             (&["outrigger", "setup", "linkerd-init"][..], &["setup", "linkerd-init", "outrigger"][..]),
             (&["istio-init", "setup", "outrigger"], &["istio-init", "setup", "outrigger"]),

@@ -2,14 +2,14 @@
 
 use serde_json::Value;
 
-/// An amount in billionths, rounded up; never negative.
+/// An amount in billionths, rounded up. Never negative.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Quantity(u128);
 
 const WHOLE: u128 = 1_000_000_000;
 
 impl Quantity {
-    /// `None`: no quantity, negative, or beyond all measure.
+    /// `None` for text that is no quantity, for negative and for overlarge amounts.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.strip_prefix('+').unwrap_or(text);
@@ -30,7 +30,7 @@ impl Quantity {
         }
     }
 
-    /// Of a field of a pod, where a number may stand without quotes.
+    /// Parses a field of a pod, which may be a string or a number.
     #[must_use]
     pub fn of(value: &Value) -> Option<Self> {
         match value {
@@ -46,7 +46,7 @@ impl Quantity {
     }
 }
 
-/// What a suffix multiplies with, and the power of ten on top.
+/// The factor of a suffix, and its power of ten.
 fn factor(suffix: &str) -> Option<(u128, i32)> {
     let binary = |power: u32| Some((1u128 << (10 * power), 0));
     match suffix {
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_same_amount_is_the_same_however_it_is_written() {
+    fn equal_amounts_are_equal_in_every_notation() {
         for (one, other) in [
             ("1", "1000m"),
             ("0.5", "500m"),
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_none_is_none() {
+    fn invalid_quantities_are_rejected() {
         for bad in
             ["", ".", "-1", "1.2.3", "1 Gi", "1gb", "Mi", "1e", "1e99", "1e-99", "999999999999999999999999E", "½"]
         {

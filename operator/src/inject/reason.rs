@@ -2,16 +2,16 @@
 
 use std::fmt;
 
-/// Stable: seen in admission responses, on pods, in metrics and in Events.
+/// Stable words: they appear in admission responses, on pods, in metrics and in Events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum InjectionReason {
-    /// Nobody asks.
+    /// Nothing asks for a gateway.
     NotAsked,
     /// `outrigger.dev/inject: "false"`.
     OptedOut,
-    /// All is there.
+    /// The pod already has its gateway.
     AlreadyInjected,
-    /// The kubelet tells of a pod that it runs from a file.
+    /// The pod is the kubelet's mirror of one that it runs from a file.
     StaticPod,
     HostNetwork,
     SharedProcesses,
@@ -63,13 +63,13 @@ impl InjectionReason {
         }
     }
 
-    /// One of [`Self::ALL`], by its word.
+    /// Finds one of [`Self::ALL`] by its word.
     #[must_use]
     pub fn named(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|reason| reason.word() == word)
     }
 
-    /// What it means and what to do, for the docs.
+    /// The meaning and what to do, as text for the docs.
     #[must_use]
     pub fn means(self) -> &'static str {
         match self {
@@ -100,7 +100,9 @@ impl InjectionReason {
                  `hostAliases`, `dnsPolicy` or `dnsConfig` change where the operator's name resolves to. Such a gateway gets no credentials. Remove what the message names. Name a mirror of the image \
                  to the operator with `--trusted-image`."
             }
-            InjectionReason::UnknownContainer => "`outrigger.dev/containers` names a container that the pod does not have.",
+            InjectionReason::UnknownContainer => {
+                "`outrigger.dev/containers` names a container that the pod does not have."
+            }
             InjectionReason::UnknownAnnotation => {
                 "An unknown `outrigger.dev/` annotation, or one that is not for pods: often a typo."
             }
@@ -127,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_word_leads_back() {
+    fn every_word_identifies_its_reason() {
         for reason in InjectionReason::ALL {
             assert_eq!(InjectionReason::named(reason.word()), Some(reason));
         }

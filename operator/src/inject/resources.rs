@@ -8,14 +8,14 @@ use crate::inject::quantity::Quantity;
 use crate::inject::values::QuantityText;
 
 const CPU: &str = "10m";
-/// In a Guaranteed pod the request is the limit too, and with a hundredth of a core a gateway would mostly wait.
+/// In a Guaranteed pod the request is also the limit. With a hundredth of a core, a gateway would mostly wait.
 const CPU_GUARANTEED: &str = "100m";
 const MEMORY: &str = "16Mi";
 const MEMORY_LIMIT: &str = "64Mi";
 
-/// Requests and limits of the gateway in this pod, which it is not in yet.
+/// The gateway's requests and limits for this pod, which does not have its gateway yet.
 pub fn resources(pod: &Value, options: &InjectionOptions) -> Value {
-    // Where the pod itself has resources, its containers' requests may not add up to more than those.
+    // If the pod itself has resources, the sum of its containers' requests must not exceed them.
     if pod.pointer("/spec/resources").and_then(Value::as_object).is_some_and(|resources| !resources.is_empty()) {
         return written([("cpu", options.cpu.clone()), ("memory", options.memory.clone())]);
     }
@@ -23,7 +23,7 @@ pub fn resources(pod: &Value, options: &InjectionOptions) -> Value {
     let same = |amount: &str| QuantityText { request: amount.to_owned(), limit: Some(amount.to_owned()) };
     let cpu = match (&options.cpu, guaranteed) {
         (Some(QuantityText { request, limit: None }), true) => same(request),
-        (Some(asked), _) => asked.clone(),
+        (Some(requested), _) => requested.clone(),
         (None, true) => same(CPU_GUARANTEED),
         (None, false) => QuantityText { request: CPU.to_owned(), limit: None },
     };
@@ -37,7 +37,7 @@ pub fn resources(pod: &Value, options: &InjectionOptions) -> Value {
         (Some(QuantityText { request, limit: None }), false) => {
             QuantityText { request: request.clone(), limit: Some(MEMORY_LIMIT.to_owned()) }
         }
-        (Some(asked), _) => asked.clone(),
+        (Some(requested), _) => requested.clone(),
         (None, true) => same(MEMORY_LIMIT),
         (None, false) => QuantityText { request: MEMORY.to_owned(), limit: Some(MEMORY_LIMIT.to_owned()) },
     };
@@ -58,7 +58,7 @@ fn written(amounts: [(&str, Option<QuantityText>); 2]) -> Value {
     json!(parts.map(|(name, part)| (name.to_owned(), Value::Object(part))).collect::<Map<String, Value>>())
 }
 
-/// As Kubernetes sees it: every container has limits of CPU and memory, and requests, if any, that are the same.
+/// Whether the pod is Guaranteed: every container has limits for CPU and memory, and equal requests if any.
 fn is_guaranteed(pod: &Value) -> bool {
     let mut any = false;
     let all = containers(pod).all(|container| {
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn little_unless_the_neighbours_are_guaranteed() {
+    fn defaults_are_small_unless_the_pod_is_guaranteed() {
         let usual = json!({"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"memory": "64Mi"}});
         let same =
             |cpu, memory| json!({"requests": {"cpu": cpu, "memory": memory}, "limits": {"cpu": cpu, "memory": memory}});
@@ -103,10 +103,10 @@ mod tests {
         assert_eq!(of(&none, &json!([firm, limited]), &none), same("100m", "64Mi"));
         assert_eq!(of(&none, &json!([firm, loose]), &none), usual);
         assert_eq!(of(&none, &json!([firm]), &json!({"initContainers": [none]})), usual);
-        let asked = json!({"outrigger.dev/cpu": "250m", "outrigger.dev/memory": "128Mi"});
-        assert_eq!(of(&asked, &json!([firm]), &none), same("250m", "128Mi"));
+        let requested = json!({"outrigger.dev/cpu": "250m", "outrigger.dev/memory": "128Mi"});
+        assert_eq!(of(&requested, &json!([firm]), &none), same("250m", "128Mi"));
         assert_eq!(
-            of(&asked, &json!([none]), &none),
+            of(&requested, &json!([none]), &none),
             json!({"requests": {"cpu": "250m", "memory": "128Mi"}, "limits": {"memory": "128Mi"}})
         );
         let both = json!({"outrigger.dev/cpu": "50m/1", "outrigger.dev/memory": "32Mi"});
@@ -117,12 +117,12 @@ mod tests {
     }
 
     #[test]
-    fn a_pod_with_resources_of_its_own_bounds_the_gateway_too() {
+    fn a_pod_with_pod_level_resources_gets_no_defaults() {
         let pod = json!({"resources": {"limits": {"cpu": "1", "memory": "1Gi"}}});
         assert_eq!(of(&json!({}), &json!([{}]), &pod), json!({}));
-        let asked = json!({"outrigger.dev/memory": "32Mi/64Mi"});
+        let requested = json!({"outrigger.dev/memory": "32Mi/64Mi"});
         assert_eq!(
-            of(&asked, &json!([{}]), &pod),
+            of(&requested, &json!([{}]), &pod),
             json!({"requests": {"memory": "32Mi"}, "limits": {"memory": "64Mi"}})
         );
     }

@@ -9,7 +9,7 @@ use thiserror::Error;
 use crate::inject::quantity::Quantity;
 use crate::objects::binding::BindingError;
 
-/// Why a value is none.
+/// Why a value is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ValueError {
     #[error("`{0}` is neither `true` nor `false`")]
@@ -38,7 +38,7 @@ pub enum ValueError {
     Level(ShownValue, Suggestion),
 }
 
-/// A value as it is told: cut, and on one line.
+/// A value for a message: cut, and on one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShownValue(String);
 
@@ -60,7 +60,7 @@ impl fmt::Display for ShownValue {
     }
 }
 
-/// What was perhaps meant.
+/// A valid value that the author may have meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Suggestion(Option<String>);
 
@@ -103,7 +103,7 @@ fn capture_words() -> String {
     format!("{} or none", words.join(", "))
 }
 
-/// In the order of the table, whatever order they are named in.
+/// Returns the captures in the table's order.
 pub(super) fn captures(value: &str) -> Result<Vec<&'static Capture>, ValueError> {
     let words = list(value, ", or `none`")?;
     if words == ["none"] {
@@ -126,14 +126,14 @@ pub(super) fn containers(value: &str) -> Result<Vec<String>, ValueError> {
     Ok(list(value, "")?.into_iter().map(str::to_owned).collect())
 }
 
-/// Below 1024 a process of no privileges may not listen everywhere.
+/// Unprivileged processes may not listen below 1024 on every system.
 pub(super) fn port(value: &str) -> Result<u16, ValueError> {
     let digits = value.bytes().all(|byte| byte.is_ascii_digit());
     let port = value.parse::<u16>().ok().filter(|port| digits && *port >= 1024);
     port.ok_or_else(|| ValueError::Port(ShownValue::of(value)))
 }
 
-/// What is asked of one resource, as it was written.
+/// The request and limit of one resource, as written in the annotation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QuantityText {
     pub request: String,
@@ -163,7 +163,7 @@ pub(super) fn cpu(value: &str) -> Result<QuantityText, ValueError> {
     Ok(amount)
 }
 
-/// `64m` is six hundredths of a byte, and a frequent slip.
+/// `64m` is a fraction of a byte, and a frequent mistake.
 pub(super) fn memory(value: &str) -> Result<QuantityText, ValueError> {
     let (amount, least) = amount(value, "amount of memory", "`32Mi` or `32Mi/128Mi`")?;
     if Quantity::parse("16Mi").is_some_and(|floor| least < floor) {

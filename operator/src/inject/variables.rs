@@ -1,4 +1,4 @@
-//! The environment variables that lead the application's SDKs to the gateway.
+//! The environment variables that point the application's SDKs at the gateway.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use crate::inject::values::Suggestion;
 use crate::inject::{InjectionReason, NotInjected};
 use crate::names;
 
-/// Sets them in the pod, which has its gateway, and tells what was left out and why.
+/// Sets the variables in a pod that has its gateway. Returns notes about what was left out, and why.
 ///
 /// # Errors
 /// [`InjectionReason::UnknownContainer`].
@@ -35,7 +35,7 @@ pub fn set(pod: &mut Value, options: &InjectionOptions) -> Result<Vec<String>, N
         } else if field == "initContainers" && index < gateway {
             notes.push(format!("{wanted}: starts before the gateway: not changed"));
         } else if let Some(container) = list_mut(pod, field).and_then(|list| list.get_mut(index)) {
-            of_container(container, options, &mut notes);
+            set_in_container(container, options, &mut notes);
         }
     }
     Ok(notes)
@@ -51,10 +51,10 @@ fn unknown(pod: &Value, wanted: &str) -> NotInjected {
     NotInjected { reason: InjectionReason::UnknownContainer, message }
 }
 
-/// A capture's URL and its placeholder go together or not at all: with the URL alone an application would send its own key
-/// here, with the placeholder alone it would send that to the provider.
-fn of_container(container: &mut Value, options: &InjectionOptions, notes: &mut Vec<String>) {
-    let who = name(container).to_owned();
+/// Sets a capture's URL and its placeholder key. If the container sets either itself, both are left out. With the URL
+/// alone, the application would send its own key here; with the placeholder alone, it would send that to the provider.
+fn set_in_container(container: &mut Value, options: &InjectionOptions, notes: &mut Vec<String>) {
+    let container_name = name(container).to_owned();
     let variables = container.get("env").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     let there: BTreeSet<String> = variables.iter().map(|variable| name(variable).to_owned()).collect();
     let hidden = container.get("envFrom").and_then(Value::as_array).is_some_and(|from| !from.is_empty());
@@ -64,14 +64,14 @@ fn of_container(container: &mut Value, options: &InjectionOptions, notes: &mut V
     for capture in &options.captures {
         if let Some(set) = capture.variables().find(|variable| there.contains(*variable)) {
             notes.push(format!(
-                "{who}: {set} is already set, so {} does not use the gateway: remove it if it should",
+                "{container_name}: {set} is already set, so {} does not use the gateway: remove it if it should",
                 capture.name
             ));
             continue;
         }
         added.extend(capture.urls_at(&address).map(|(variable, url)| json!({"name": variable, "value": url})));
-        if hidden && !options.by_name {
-            notes.push(hidden_key(&who, capture));
+        if hidden && !options.explicit_captures {
+            notes.push(hidden_key(&container_name, capture));
         } else {
             added.push(json!({"name": capture.key, "value": PLACEHOLDER}));
         }
@@ -81,19 +81,19 @@ fn of_container(container: &mut Value, options: &InjectionOptions, notes: &mut V
     }
     if proxied {
         notes.push(format!(
-            "{who}: uses a proxy, and NO_PROXY lacks 127.0.0.1: SDKs may call the gateway through the proxy"
+            "{container_name}: uses a proxy, and NO_PROXY lacks 127.0.0.1: SDKs may call the gateway through the proxy"
         ));
     }
-    // In front, so that the container's own may refer to them.
+    // Added in front, so that the container's own variables may refer to them.
     if let Some(variables) = array(container, "env") {
         variables.splice(0..0, added);
     }
 }
 
-/// What comes by `envFrom` is not seen here, and a placeholder would hide it.
-fn hidden_key(who: &str, capture: &Capture) -> String {
+/// Variables from `envFrom` are not visible here, and a placeholder would override them.
+fn hidden_key(container_name: &str, capture: &Capture) -> String {
     format!(
-        "{who}: {} may be set by envFrom, so no placeholder is set: name {} in outrigger.dev/capture to set one",
+        "{container_name}: {} may be set by envFrom, so no placeholder is set: name {} in outrigger.dev/capture to set one",
         capture.key, capture.name
     )
 }
@@ -102,7 +102,7 @@ fn is_proxied(variables: &[Value]) -> bool {
     let set = |names: &[&str]| variables.iter().any(|variable| names.contains(&name(variable)));
     let excepted = |variable: &Value| {
         let hosts = variable.get("value").and_then(Value::as_str);
-        // One that comes from elsewhere is taken on trust.
+        // A value that is not visible here is assumed to have the exception.
         hosts.is_none_or(|hosts| hosts.split(',').any(|host| matches!(host.trim(), "*" | "127.0.0.1")))
     };
     let mut exceptions = variables.iter().filter(|variable| matches!(name(variable), "NO_PROXY" | "no_proxy"));

@@ -2,7 +2,7 @@
 //! [`Webhook`](crate::admission::Webhook), [`Effect`](crate::admission::Effect) and
 //! [`CallFailure`](crate::api::CallFailure).
 
-/// A piece of work of the leader's.
+/// A kind of work that the leader does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LeaderWork {
     Plan,
@@ -18,7 +18,7 @@ impl LeaderWork {
         self.row().0
     }
 
-    /// For the page.
+    /// The meaning, for the generated page.
     #[must_use]
     pub fn meaning(self) -> &'static str {
         self.row().1
@@ -33,7 +33,7 @@ impl LeaderWork {
     }
 }
 
-/// What came of it.
+/// The result of a piece of work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LeaderWorkResult {
     Ok,
@@ -49,7 +49,7 @@ impl LeaderWorkResult {
         self.row().0
     }
 
-    /// For the page; empty where the word says it.
+    /// The meaning, for the generated page; empty if the word is enough.
     #[must_use]
     pub fn meaning(self) -> &'static str {
         self.row().1
@@ -68,7 +68,7 @@ impl LeaderWorkResult {
     }
 }
 
-/// What came of a write of the ledger's.
+/// The result of one of the ledger's writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LedgerWrite {
     Ok,
@@ -86,7 +86,7 @@ impl LedgerWrite {
         self.row().0
     }
 
-    /// For the page; empty where the word says it.
+    /// The meaning, for the generated page; empty if the word is enough.
     #[must_use]
     pub fn meaning(self) -> &'static str {
         self.row().1

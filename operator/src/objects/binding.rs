@@ -1,25 +1,26 @@
-//! Which VirtualKeys a pod may use. The names are fixed when the pod is admitted; what the keys allow is decided live.
+//! The VirtualKeys that a pod may use. The names are fixed when the pod is admitted. What the keys allow is decided at
+//! run time.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// The name that a pod is bound to which names none.
+/// The key of a pod that names none.
 pub const DEFAULT: &str = "default";
-/// So that the name of the ConfigMap stays under 253 characters.
+/// Keeps the ConfigMap's name under 253 characters.
 pub const KEYS_MAX: usize = 4;
 const NAME_MAX: usize = 50;
 
-/// A namespace and the names of VirtualKeys in it, the first of which is the default. One ConfigMap, one policy, one
-/// sequence.
+/// A namespace and the names of VirtualKeys in it, of which the first is the default. A binding has one ConfigMap, one
+/// policy and one sequence.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Binding {
     pub namespace: String,
     keys: Vec<String>,
 }
 
-/// Why the value of `outrigger.dev/virtual-key` is none.
+/// Why the value of `outrigger.dev/virtual-key` is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum BindingError {
     #[error("names no key: give the name of a VirtualKey, or several with commas between them")]
@@ -33,10 +34,10 @@ pub enum BindingError {
 }
 
 impl Binding {
-    /// From the annotation's value.
+    /// Parses the annotation's value.
     ///
     /// # Errors
-    /// [`BindingError`], to be told with the annotation's name in front.
+    /// [`BindingError`]. The caller adds the annotation's name.
     pub fn parse(namespace: &str, value: Option<&str>) -> Result<Self, BindingError> {
         let Some(value) = value else { return Ok(Self::default_of(namespace)) };
         let mut keys: Vec<String> = Vec::new();
@@ -56,19 +57,19 @@ impl Binding {
         }
     }
 
-    /// Of pods that name no key.
+    /// The binding of a pod that names no key.
     #[must_use]
     pub fn default_of(namespace: &str) -> Self {
         Self::of(namespace, DEFAULT)
     }
 
-    /// Of a single key.
+    /// A binding with one key.
     #[must_use]
     pub fn of(namespace: &str, key: &str) -> Self {
         Binding { namespace: namespace.to_owned(), keys: vec![key.to_owned()] }
     }
 
-    /// Never empty; the first is the default.
+    /// The names of the keys. Never empty; the first is the default.
     #[must_use]
     pub fn keys(&self) -> &[String] {
         &self.keys
@@ -79,14 +80,14 @@ impl Binding {
         self.keys.first().map_or(DEFAULT, String::as_str)
     }
 
-    /// The name of its ConfigMap, and of its Secret: `outrigger-search`, `outrigger-search.batch`. Names of keys have no
-    /// dots, so no two bindings share one.
+    /// The name of its ConfigMap and its Secret: `outrigger-search`, `outrigger-search.batch`. Names of keys have no
+    /// dots, so each binding has its own name.
     #[must_use]
     pub fn object_name(&self) -> String {
         format!("outrigger-{}", self.keys.join("."))
     }
 
-    /// From a generated object's name.
+    /// Parses a generated object's name.
     #[must_use]
     pub fn of_object(namespace: &str, name: &str) -> Option<Self> {
         let keys = name.strip_prefix("outrigger-")?.replace('.', ",");
@@ -109,16 +110,16 @@ impl fmt::Display for Binding {
     }
 }
 
-/// What the webhook writes on a pod, under [`crate::names::INJECTED`]: for whoever looks at it. What
-/// the pod is bound to its volume says, which nobody can change: [`crate::attestation::mounted`].
+/// What the webhook writes on a pod under [`crate::names::INJECTED`], for people. The pod's binding comes from its
+/// volume, which nobody can change: [`crate::attestation::mounted`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct InjectedAnnotation {
     /// The operator's version.
     pub version: String,
-    /// As in [`Binding::keys`].
+    /// The same as [`Binding::keys`].
     pub keys: Vec<String>,
-    /// What was left out, and why: `app: OPENAI_API_KEY is set already`.
+    /// What was left out, and why: `app: OPENAI_API_KEY is already set`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub skipped: Vec<String>,
 }
@@ -146,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_objects_lead_back() {
+    fn an_objects_name_identifies_its_binding() {
         for value in ["search", "a,b-1,c"] {
             let binding = Binding::parse("shop", Some(value)).unwrap();
             assert_eq!(Binding::of_object("shop", &binding.object_name()), Some(binding));

@@ -1,8 +1,8 @@
-//! The fields that a plan reads of an object of ours, each by its own type.
+//! The fields of our objects that a plan reads, each with its own type.
 //!
-//! An object that is broken elsewhere still names its dependencies, can still be suspended, and still restricts who may use
-//! it. So these fields are not read through the type of the whole spec, which either deserialises as a whole or not at all. A
-//! field that cannot be read counts as absent, unless its method says otherwise.
+//! A broken object still names its dependencies, can still be suspended, and still restricts who may use it. So these
+//! fields are not read through the type of the whole spec, which either deserializes as a whole or not at all. A field
+//! that cannot be read counts as absent, unless its method says otherwise.
 
 use std::collections::BTreeSet;
 
@@ -20,13 +20,13 @@ use crate::objects::refs::{ValueKind, ValueRef};
 use crate::objects::version::ObjectVersion;
 
 impl ObjectVersion {
-    /// All of it.
+    /// The whole spec.
     #[must_use]
     pub fn spec(&self) -> Option<&Value> {
         self.value().get("spec")
     }
 
-    /// One field of the spec as it stands there.
+    /// One field of the spec, as JSON.
     pub(crate) fn field(&self, name: &str) -> Option<&Value> {
         self.spec()?.get(name)
     }
@@ -56,12 +56,12 @@ impl ObjectVersion {
         names.map(|name| self.value_ref(ValueKind::Secret, name))
     }
 
-    /// How its credentials get to gateways. A word that is none of ours is the way that copies nothing.
+    /// How its credentials get to gateways. An unknown value counts as `Stream`, which copies no credential.
     pub(crate) fn credential_delivery(&self) -> Option<CredentialDelivery> {
         self.field("credentialDelivery").map(|said| read(said).unwrap_or(CredentialDelivery::Stream))
     }
 
-    /// Where its bundle of certificates lies, with the key in it.
+    /// The reference to its bundle of certificates, and the key in it.
     pub(crate) fn certificate_authority(&self) -> Option<(ValueRef, String)> {
         let reference: CaRef = read(self.field("tls")?.get("caRef")?)?;
         let kind = match reference.kind {
@@ -74,12 +74,12 @@ impl ObjectVersion {
     /// The namespaces whose keys may use it.
     ///
     /// # Errors
-    /// Something stands there that does not say which.
+    /// The field exists and cannot be read.
     pub(crate) fn allowed_namespaces(&self) -> Result<Option<AllowedNamespaces>, UnreadableField> {
         self.field("allowedNamespaces").map(|said| read(said).ok_or(UnreadableField)).transpose()
     }
 
-    /// The service accounts that may use it; `None`: all. What is no name is nobody's.
+    /// The service accounts that may use it; `None` for all. An element that is no string is ignored.
     pub(crate) fn allowed_service_accounts(&self) -> Option<BTreeSet<String>> {
         let accounts = self.field("allowedWorkloads")?.get("serviceAccounts")?.as_array()?;
         Some(accounts.iter().filter_map(Value::as_str).map(str::to_owned).collect())
@@ -111,12 +111,12 @@ impl ObjectVersion {
         Some(self.object_ref(ObjectKind::Budget, namespace, name))
     }
 
-    /// Whether a Budget says that the one above it is in another namespace.
+    /// Whether a Budget names a namespace for its parent.
     pub(crate) fn has_foreign_parent(&self) -> bool {
         self.field("parentRef").is_some_and(|reference| reference.get("namespace").is_some())
     }
 
-    /// Whether it acts on keys that do not name it.
+    /// Whether it applies to keys that do not reference it.
     pub(crate) fn applies_to_others(&self) -> bool {
         self.field("appliesTo").is_some()
     }
@@ -135,16 +135,16 @@ impl ObjectVersion {
     }
 }
 
-/// A field that is there and can't be read by its type.
+/// A field that exists and does not have its type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct UnreadableField;
 
-/// A time of RFC 3339.
+/// Parses a time of RFC 3339.
 pub(crate) fn time(value: &Value) -> Option<Timestamp> {
     value.as_str()?.parse().ok()
 }
 
-/// By its own type, whatever stands around it.
+/// Deserializes one field, independent of the fields around it.
 pub(crate) fn read<T: DeserializeOwned>(value: &Value) -> Option<T> {
     T::deserialize(value).ok()
 }

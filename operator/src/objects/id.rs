@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// The kinds that users write.
+/// The kinds of objects that users write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ObjectKind {
     LlmProvider,
@@ -21,7 +21,7 @@ impl ObjectKind {
         ObjectKind::ModelCatalog,
     ];
 
-    /// As in `kind:`.
+    /// The value of `kind:`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -33,7 +33,7 @@ impl ObjectKind {
         }
     }
 
-    /// As in a path of the API.
+    /// The name in API paths.
     #[must_use]
     pub fn plural(self) -> &'static str {
         match self {
@@ -51,7 +51,7 @@ impl ObjectKind {
     }
 }
 
-/// One object of ours.
+/// The identity of one object.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ObjectId {
     pub kind: ObjectKind,

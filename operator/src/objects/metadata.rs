@@ -4,7 +4,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// Of an object as JSON.
+/// The metadata of an object in JSON.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Metadata<'a>(Option<&'a Value>);
 
@@ -29,17 +29,17 @@ impl<'a> Metadata<'a> {
         self.text("namespace")
     }
 
-    /// Empty where none is said.
+    /// Empty if absent.
     pub fn uid(self) -> &'a str {
         self.text("uid").unwrap_or_default()
     }
 
-    /// Empty where none is said.
+    /// Empty if absent.
     pub fn resource_version(self) -> &'a str {
         self.text("resourceVersion").unwrap_or_default()
     }
 
-    /// 0 where none is said.
+    /// 0 if absent.
     pub fn generation(self) -> i64 {
         self.field("generation").and_then(Value::as_i64).unwrap_or_default()
     }
@@ -60,12 +60,12 @@ impl<'a> Metadata<'a> {
         self.annotations()?.get(name)?.as_str()
     }
 
-    /// It has been deleted, and is there until its finalizers are done.
+    /// Whether the object is deleted and only waits for its finalizers.
     pub fn is_being_deleted(self) -> bool {
         self.field("deletionTimestamp").is_some_and(|time| !time.is_null())
     }
 
-    /// What made it and keeps it.
+    /// The owner that controls the object.
     pub fn controller(self) -> Option<OwnerReference> {
         let owners = self.field("ownerReferences")?.as_array()?;
         let mut owners = owners.iter().filter_map(|owner| OwnerReference::deserialize(owner).ok());

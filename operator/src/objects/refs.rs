@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::objects::id::{ObjectId, ObjectKind};
 use crate::objects::version::ObjectVersion;
 
-/// What holds values that objects refer to.
+/// The kinds of objects that hold values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ValueKind {
     Secret,
@@ -13,7 +13,7 @@ pub enum ValueKind {
 }
 
 impl ValueKind {
-    /// As in `kind:`.
+    /// The value of `kind:`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -28,7 +28,7 @@ impl ValueKind {
     }
 }
 
-/// A Secret or a ConfigMap that an object names: it must be watched, by its name.
+/// A Secret or a ConfigMap that an object names. It is watched by its name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ValueRef {
     pub holder: ValueKind,
@@ -36,7 +36,7 @@ pub struct ValueRef {
     pub name: String,
 }
 
-/// Something that is named, whether it is there or not.
+/// An object that another one names, whether or not it exists.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Reference {
     Object(ObjectId),
@@ -49,9 +49,9 @@ impl From<ValueRef> for Reference {
     }
 }
 
-/// Everything that a version names.
+/// Everything that a version references.
 #[must_use]
-pub fn named_by(version: &ObjectVersion) -> BTreeSet<Reference> {
+pub fn references_of(version: &ObjectVersion) -> BTreeSet<Reference> {
     let mut named = BTreeSet::new();
     match version.id.kind {
         ObjectKind::LlmProvider => {
@@ -78,7 +78,7 @@ mod tests {
             "apiVersion": "outrigger.dev/v1alpha1", "kind": kind,
             "metadata": {"name": "it", "namespace": "shop"}, "spec": spec,
         });
-        let named = named_by(&ObjectVersion::of(&value).unwrap());
+        let named = references_of(&ObjectVersion::of(&value).unwrap());
         let word = |named: Reference| match named {
             Reference::Object(id) => id.to_string(),
             Reference::Value(wanted) => format!("{} {}/{}", wanted.holder.name(), wanted.namespace, wanted.name),
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn references_are_found_in_what_is_otherwise_broken() {
+    fn broken_objects_still_have_references() {
         for (kind, spec, expected) in [
             (
                 "VirtualKey",

@@ -1,4 +1,4 @@
-//! One version of an object, without its status: what plans are made of.
+//! One version of an object, without its status. Plans are made from these.
 
 use std::fmt;
 use std::sync::OnceLock;
@@ -9,23 +9,23 @@ use serde_json::{Map, Value};
 use crate::objects::id::{ObjectId, ObjectKind};
 use crate::objects::metadata::Metadata;
 
-/// What stays of an object's metadata: what a plan, or whoever writes a status, looks at.
+/// The fields of the metadata that plans and statuses use.
 const METADATA: [&str; 6] = ["name", "namespace", "uid", "generation", "labels", "creationTimestamp"];
 
-/// An object of ours as it was at one time, without its status. Whether it is sound is for `compile` to say.
+/// An object of ours at one time, without its status. `compile` decides whether it is valid.
 #[derive(Clone)]
 pub struct ObjectVersion {
     pub id: ObjectId,
-    /// Another one is another object of the same name.
+    /// With another uid, it is another object of the same name.
     pub uid: String,
-    /// 0 where none is said.
+    /// 0 if absent.
     pub generation: i64,
     object: Object,
     judgement: OnceLock<ObjectValidation>,
 }
 
 impl ObjectVersion {
-    /// Of an object as the API server tells it; `None` if it is none of our kinds, or has no name.
+    /// Reads an object from the API server. `None` if it is none of our kinds or has no name.
     #[must_use]
     pub fn of(value: &Value) -> Option<Self> {
         let kind = ObjectKind::named(type_of(value, "kind")?)?;
@@ -43,37 +43,37 @@ impl ObjectVersion {
         })
     }
 
-    /// As `compile` takes it.
+    /// The form that `compile` takes.
     #[must_use]
     pub fn object(&self) -> &Object {
         &self.object
     }
 
-    /// What was found of it by itself.
+    /// The faults that the object has by itself. Computed once.
     #[must_use]
     pub fn judgement(&self) -> &ObjectValidation {
         self.judgement.get_or_init(|| ObjectValidation::of(&self.object))
     }
 
-    /// Whether that is known already.
+    /// Whether [`Self::judgement`] is already computed.
     #[must_use]
-    pub(crate) fn is_judged(&self) -> bool {
+    pub(crate) fn is_validated(&self) -> bool {
         self.judgement.get().is_some()
     }
 
-    /// apiVersion, kind, metadata (as far as it counts) and spec.
+    /// apiVersion, kind, the used part of the metadata, and spec.
     #[must_use]
     pub fn value(&self) -> &Value {
         &self.object.value
     }
 
-    /// The same version with another content: what is said of it stays true of its generation.
+    /// The same version with other content. Its uid and generation stay.
     pub(crate) fn with(&self, value: Value) -> Self {
         ObjectVersion { object: object(value), judgement: OnceLock::new(), ..self.clone() }
     }
 
-    /// Whether the other one says the same of everything that a plan looks at.
-    pub(crate) fn says_the_same(&self, other: &Self) -> bool {
+    /// Whether a plan would see no difference.
+    pub(crate) fn is_equivalent(&self, other: &Self) -> bool {
         self.uid == other.uid && self.generation == other.generation && self.value() == other.value()
     }
 }
@@ -84,13 +84,13 @@ impl fmt::Debug for ObjectVersion {
     }
 }
 
-/// An object of any kind, as `compile` takes it: in a cluster nothing stands in a file.
+/// An object of any kind, as `compile` takes it. It has no file.
 pub(crate) fn object(value: Value) -> Object {
-    let said = |field: &str| type_of(&value, field).unwrap_or_default().to_owned();
+    let text = |field: &str| type_of(&value, field).unwrap_or_default().to_owned();
     let metadata = Metadata::of(&value);
     Object {
-        api_version: said("apiVersion"),
-        kind: said("kind"),
+        api_version: text("apiVersion"),
+        kind: text("kind"),
         namespace: metadata.namespace().unwrap_or_default().to_owned(),
         name: metadata.name().unwrap_or_default().to_owned(),
         location: SourceLocation::default(),
@@ -99,7 +99,7 @@ pub(crate) fn object(value: Value) -> Object {
     }
 }
 
-/// Without status, and without what only machines write into metadata. In one order, however it came.
+/// Removes the status and the metadata that only machines write, and puts the fields into one order.
 fn trimmed(value: &Value) -> Value {
     let mut kept = Map::new();
     for field in ["apiVersion", "kind", "metadata", "spec"] {
@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_only_machines_write_is_no_part_of_a_version() {
+    fn a_version_leaves_out_status_and_machine_written_metadata() {
         let mut value = json!({
             "apiVersion": "outrigger.dev/v1alpha1",
             "kind": "VirtualKey",
@@ -140,13 +140,13 @@ mod tests {
         value["metadata"]["resourceVersion"] = json!("8");
         value["status"] = json!({"conditions": []});
         let after = ObjectVersion::of(&value).unwrap();
-        assert!(before.says_the_same(&after));
+        assert!(before.is_equivalent(&after));
         assert_eq!((before.generation, before.uid.as_str()), (3, "u"));
         assert_eq!(format!("{before:?}"), "VirtualKey shop/search (generation 3)");
     }
 
     #[test]
-    fn others_are_none() {
+    fn other_kinds_are_not_versions() {
         for value in [
             json!({"apiVersion": "apps/v1", "kind": "VirtualKey", "metadata": {"name": "a", "namespace": "b"}}),
             json!({"apiVersion": "outrigger.dev/v1alpha1", "kind": "Thing", "metadata": {"name": "a", "namespace": "b"}}),

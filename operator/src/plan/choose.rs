@@ -1,7 +1,7 @@
-//! Chooses the version of each object that serves in a namespace, and says what is wrong with the present versions.
+//! Chooses the version of each object that serves in a namespace, and reports faults of the present versions.
 //!
 //! ```text
-//! fallback (compile, look at the findings, replace what is unusable by its last good version, repeat) ─► remember ─► exports
+//! fallback (compile, replace unusable versions by their last good ones, repeat) ─► remember ─► exports
 //! ```
 
 mod exports;
@@ -24,45 +24,50 @@ pub(crate) use exports::changed;
 use fallback::Fallback;
 pub(crate) use remember::authorities;
 
-/// A namespace, judged.
+/// The result of evaluating a namespace.
 pub(crate) struct EvaluatedNamespace {
     pub compiled: Compiled,
-    /// Of each of its own objects.
+    /// The choice for each of its own objects.
     pub chosen: BTreeMap<ObjectId, Chosen>,
-    /// What was found of the present version of each of its own.
+    /// The findings about the present version of each of its own objects.
     pub findings: BTreeMap<ObjectId, Vec<Finding>>,
-    /// The versions of others' objects that were used.
+    /// The versions of other namespaces' objects that were used.
     pub foreign: BTreeMap<ObjectId, Arc<ObjectVersion>>,
-    /// What held values.
+    /// The Secrets and ConfigMaps that were used.
     pub values: BTreeMap<ValueRef, Arc<ValueSource>>,
     pub dependencies: BTreeSet<Reference>,
-    /// The present versions that are good.
+    /// The present versions that are valid.
     pub sound: Vec<Arc<ObjectVersion>>,
 }
 
-/// Judges a namespace, and keeps what was found good. Others' objects are taken as their homes say, which are judged
-/// first where their last word is not up to date.
+/// Evaluates a namespace, and remembers its valid versions. Objects of other namespaces are used as those namespaces
+/// chose. If such a choice is out of date, that namespace is evaluated first.
 pub(crate) fn evaluate(index: &ObjectIndex, last_good: &mut LastGood, namespace: &str) -> EvaluatedNamespace {
     let scope = PlanScope::of(index, last_good, namespace);
-    let stale = |home: &&str| *home != namespace && !last_good.is_judged(index, home);
+    let stale = |home: &&str| *home != namespace && !last_good.is_up_to_date(index, home);
     let homes: Vec<String> = scope.homes().into_iter().filter(stale).map(str::to_owned).collect();
     for home in homes {
-        // One step far: what a home says of its own objects hangs on others only by the budgets above its budgets, and these
-        // are of this scope, too.
+        // One level is enough: what a namespace chooses of its own objects depends on others only by the parents of its
+        // budgets, and these are in this scope too.
         let scope = PlanScope::of(index, last_good, &home);
-        alone(index, last_good, &home, scope);
+        evaluate_one(index, last_good, &home, scope);
     }
-    alone(index, last_good, namespace, scope)
+    evaluate_one(index, last_good, namespace, scope)
 }
 
-fn alone(index: &ObjectIndex, last_good: &mut LastGood, namespace: &str, scope: PlanScope) -> EvaluatedNamespace {
+fn evaluate_one(
+    index: &ObjectIndex,
+    last_good: &mut LastGood,
+    namespace: &str,
+    scope: PlanScope,
+) -> EvaluatedNamespace {
     let (mut evaluated, substitutes) = Fallback::new(index, last_good, namespace, scope).evaluate();
     let replaced =
-        evaluated.sound.iter().any(|version| last_good.of(version).is_some_and(|old| !old.says_the_same(version)));
+        evaluated.sound.iter().any(|version| last_good.of(version).is_some_and(|old| !old.is_equivalent(version)));
     evaluated.sound.iter().for_each(|version| last_good.keep(version));
     remember::remember(index, last_good, namespace, &evaluated);
     if replaced {
-        // What only the version of before named is of no account any more.
+        // References that only the previous version had no longer count.
         evaluated.dependencies = PlanScope::of(index, last_good, namespace).dependencies;
     }
     last_good.forget_gone(index, namespace, &evaluated.dependencies);

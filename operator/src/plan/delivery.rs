@@ -23,13 +23,13 @@ pub(super) struct ReachedCredential {
     pub secret: SecretRef,
     pub delivery: Delivery,
     pub keys: BTreeSet<String>,
-    /// Wherever the document names it.
+    /// Suspended by every provider that names it.
     pub suspended: bool,
 }
 
 type ServingVersion<'a> = dyn Fn(&ObjectId) -> Option<&'a Arc<ObjectVersion>> + 'a;
 
-/// The credentials of a document, in the order of their places.
+/// The credentials of a document, in the order of their references.
 pub(super) fn of(
     index: &ObjectIndex,
     binding: &Binding,
@@ -66,7 +66,7 @@ pub(super) fn of(
             };
             reached
                 .entry(&credential.secret)
-                // One value of two providers: the way that is safe for both.
+                // If two providers share a value, the safer delivery applies to both.
                 .and_modify(|known| {
                     if delivery == Delivery::Stream {
                         known.delivery = Delivery::Stream;
@@ -85,13 +85,13 @@ pub(super) fn of(
     reached.into_values().collect()
 }
 
-/// Those that may lie in a Secret of the namespace.
+/// The credentials that may be stored in a Secret of the namespace.
 pub(super) fn copied(reached: &[ReachedCredential]) -> BTreeSet<SecretRef> {
     let may = |one: &&ReachedCredential| one.delivery == Delivery::Secret && !one.suspended;
     reached.iter().filter(may).map(|one| one.secret.clone()).collect()
 }
 
-/// Those whose values are known, and those that are to be forgotten.
+/// The credentials with known values, and the suspended ones, which gateways must forget.
 pub(super) fn values(reached: Vec<ReachedCredential>, values: &BTreeMap<&SecretRef, &str>) -> Vec<DeliveredCredential> {
     let value = |one: ReachedCredential| {
         let ReachedCredential { secret, delivery, keys, suspended } = one;
@@ -103,7 +103,7 @@ pub(super) fn values(reached: Vec<ReachedCredential>, values: &BTreeMap<&SecretR
     reached.into_iter().filter_map(value).collect()
 }
 
-/// The service accounts that may use a key, of the keys that say so.
+/// The service accounts that may use each key. Keys without a restriction are left out.
 pub(super) fn allowed(
     binding: &Binding,
     document: &Document,

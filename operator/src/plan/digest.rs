@@ -1,5 +1,5 @@
-//! The digest of what a binding's pods obey: the document, the version of each credential's Secret, how each is delivered, and
-//! who may have it.
+//! The digest of a binding's policy: of the document, the version of each credential's Secret, how each is delivered,
+//! and who may have it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,8 +10,8 @@ use super::delivery::ReachedCredential;
 use crate::plan::revision::Delivery;
 use crate::plan::sources::SecretVersion;
 
-/// SHA-256, lower-case hex. One whose Secret is gone counts with the version that was read last: gateways have its value,
-/// and its going away alone is no new policy.
+/// SHA-256 in lower-case hex. If a Secret is gone, the version that was read last counts, because gateways still have
+/// its value. A Secret's disappearance alone makes no new policy.
 pub(super) fn of<'a>(
     json: &[u8],
     reached: &[ReachedCredential],
@@ -38,7 +38,7 @@ pub(super) fn of<'a>(
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// With its length in front, so that no two lists look the same.
+/// Adds the length first, so that different lists never give the same bytes.
 fn add(hash: &mut Sha256, part: &str) {
     hash.update((part.len() as u64).to_le_bytes());
     hash.update(part);

@@ -1,13 +1,15 @@
 //! The last good version of each object. It serves while the present version cannot be used.
 //!
-//! **Last good, or gone.** What is *invalid* or *unresolved* keeps serving as it was, so a half-done edit or a missing Secret
-//! takes nothing down. What is *revoked* (deleted, suspended, expired, no longer shared) is a valid new state and is in force at
-//! once: see `operator/src/plan/revoked.rs`. Only a Budget outlives its deletion, for as long as something names it: a limit
-//! must not vanish by accident.
+//! **Last good, or gone.** If an object becomes *invalid* or *unresolved*, its last good version keeps serving, so that
+//! a half-done edit or a missing Secret breaks nothing. If something is *revoked* (deleted, suspended, expired, no
+//! longer shared), this is a valid new state and takes effect at once: see `operator/src/plan/revoked.rs`. Only a
+//! Budget still applies after its deletion, as long as something references it, because a limit must not disappear by
+//! accident.
 //!
-//! The plan of an object's own namespace decides whether a version is good, and other namespaces follow it. After a restart the
-//! versions are read back from what was written beside each policy ([`LastGood::restore`]). What a namespace's ConfigMaps say
-//! counts for that namespace alone: whoever may write them must not decide what another namespace's provider was.
+//! The plan of an object's own namespace decides whether a version is good, and other namespaces follow it. After a
+//! restart, the versions are read from what was stored beside each policy ([`LastGood::restore`]). What a namespace's
+//! ConfigMaps contain counts only for that namespace: a user who may write them must not decide about another
+//! namespace's provider.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -23,17 +25,17 @@ use crate::plan::revision::PolicyRevision;
 use crate::plan::sources::{self, SecretVersion, SourcesError};
 use crate::state::index::{ObjectIndex, ValueSource};
 
-/// What was good, by the process's own experience and by what was written.
+/// The good versions, found by this process's plans or read from stored policies.
 ///
-/// Everything is kept by namespace, and shared until it changes: a copy is cheap. A plan works on a copy, and what it made of
-/// its own namespace is [learned](Self::learn), so that no plan waits for another.
+/// Everything is stored by namespace and shared until it changes, so a copy is cheap. A plan works on a copy.
+/// [`Self::learn`] takes over its results for its own namespace, so no plan waits for another.
 #[derive(Clone, Debug, Default)]
 pub struct LastGood {
-    /// By the plans of their homes, and by what was written there.
+    /// Found by the plans of the objects' own namespaces, or stored there.
     good: BTreeMap<String, Arc<Versions>>,
     views: BTreeMap<String, Arc<NamespaceView>>,
     homes: BTreeMap<String, Arc<HomeState>>,
-    /// What was planned for each binding last, for when the next can't be written.
+    /// The last planned policy of each binding, for when the next one is too large.
     policies: BTreeMap<String, Arc<Policies>>,
 }
 
@@ -43,42 +45,42 @@ type Policies = BTreeMap<Binding, KnownPolicy>;
 #[derive(Clone, Debug)]
 enum KnownPolicy {
     Planned(Arc<PolicyRevision>),
-    /// Of before this process.
+    /// Written before this process started.
     Written(Arc<Document>),
 }
 
-/// What a namespace alone remembers.
+/// What one namespace remembers about others.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct NamespaceView {
-    /// Objects of other namespaces, as they were when its policy was written: for a home that remembers nothing.
+    /// Objects of other namespaces as of when its policy was written. Used if their own namespace remembers nothing.
     pub objects: BTreeMap<ObjectId, Arc<ObjectVersion>>,
-    /// Where bundles of certificates came from, as they were last read.
+    /// The sources of bundles of certificates, as last read.
     pub bundles: BTreeMap<ValueRef, Arc<ValueSource>>,
-    /// The versions of credentials' Secrets as their values were last read.
+    /// The versions of the credentials' Secrets whose values were last read.
     pub secrets: BTreeMap<SecretRef, SecretVersion>,
 }
 
-/// What a namespace said last of its own objects.
+/// What a namespace last decided about its own objects.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct HomeState {
-    /// The index's, at that time.
+    /// The index's stamp at that time.
     pub stamp: u64,
     pub chosen: BTreeMap<ObjectId, Chosen>,
-    /// What is used in the place of what holds values now.
+    /// Substitutes for the present Secrets and ConfigMaps.
     pub values: BTreeMap<ValueRef, Arc<ValueSource>>,
-    /// What others see of it: now, and when they were last told.
+    /// What other namespaces see of it: now, and when they were last notified.
     pub exports: Exports,
     pub announced: Exports,
 }
 
 pub(crate) type Exports = BTreeMap<ObjectId, Export>;
 
-/// What others see of an object.
+/// What other namespaces see of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Export {
-    /// The version that is there: uid and generation.
+    /// Uid and generation of the present version.
     pub now: (String, i64),
-    /// The one that serves: generation, and whether it is usable, known to be good, and trusts an old bundle.
+    /// The version that serves: its generation, and whether it is usable, known to be good, and uses an old bundle.
     pub serves: (i64, bool, bool, bool),
 }
 
@@ -86,9 +88,9 @@ pub(crate) struct Export {
 #[derive(Clone, Debug)]
 pub(crate) struct Chosen {
     pub version: Arc<ObjectVersion>,
-    /// Something of it serves. Else it is there to be missed.
+    /// Whether something of it serves. Otherwise it is only listed as missing.
     pub usable: bool,
-    /// Its home has a good version of it: this one, or the last.
+    /// Whether its own namespace has a good version: this one or the last one.
     pub known: bool,
 }
 
@@ -98,10 +100,11 @@ impl LastGood {
         Self::default()
     }
 
-    /// Reads back what was written beside a policy of a namespace: [`crate::names::SOURCES_FILE`]. Before the first plan.
+    /// Reads what was stored beside a policy of a namespace: [`crate::names::SOURCES_FILE`]. Called before the first
+    /// plan.
     ///
     /// # Errors
-    /// It is none; what it holds is passed over as a whole.
+    /// The bytes are not valid sources. Nothing of them is used.
     pub fn restore(&mut self, namespace: &str, bytes: &[u8]) -> Result<(), SourcesError> {
         let read = sources::read(bytes)?;
         let view = Arc::make_mut(self.views.entry(namespace.to_owned()).or_default());
@@ -109,7 +112,7 @@ impl LastGood {
         for version in read.objects {
             let own = version.id.namespace == namespace;
             let into = if own { Arc::make_mut(&mut own_versions) } else { &mut view.objects };
-            // Policies of one namespace are not written all at once: the newest version counts.
+            // Policies of a namespace are not written at the same time. The newest version counts.
             let newer = into.get(&version.id).is_none_or(|known| known.generation < version.generation);
             if newer {
                 into.insert(version.id.clone(), Arc::new(version));
@@ -125,19 +128,19 @@ impl LastGood {
         Ok(())
     }
 
-    /// Whether it is not known what was written for a binding.
+    /// Whether the written policy of a binding has not been read yet.
     #[must_use]
-    pub fn wants_policy(&self, binding: &Binding) -> bool {
+    pub fn needs_written_policy(&self, binding: &Binding) -> bool {
         self.known_policy(binding).is_none()
     }
 
-    /// Takes what was written for a binding, as it was found when [`Self::wants_policy`].
+    /// Stores a binding's written policy, read because of [`Self::needs_written_policy`].
     pub fn read_back(&mut self, binding: &Binding, document: Document) {
         let policies = Arc::make_mut(self.policies.entry(binding.namespace.clone()).or_default());
         policies.entry(binding.clone()).or_insert_with(|| KnownPolicy::Written(Arc::new(document)));
     }
 
-    /// What was planned or written for a binding before.
+    /// The last planned or written policy of a binding.
     pub(crate) fn policy(&self, binding: &Binding) -> Option<&Document> {
         match self.known_policy(binding)? {
             KnownPolicy::Planned(revision) => Some(&revision.document),
@@ -149,68 +152,69 @@ impl LastGood {
         self.policies.get(&binding.namespace)?.get(binding)
     }
 
-    /// Those of a namespace, as they were planned; of `held` ones what is known stays.
-    pub(crate) fn keep_policies(
+    /// Stores the planned policies of a namespace. For bindings in `too_large`, the previous ones stay.
+    pub(crate) fn store_policies(
         &mut self,
         namespace: &str,
         planned: &BTreeMap<Binding, Arc<PolicyRevision>>,
-        held: &BTreeSet<Binding>,
+        too_large: &BTreeSet<Binding>,
     ) {
         let mut policies = self.policies.remove(namespace).unwrap_or_default();
-        let kept = Arc::make_mut(&mut policies);
-        kept.retain(|binding, _| held.contains(binding));
-        kept.extend(
+        let policies_mut = Arc::make_mut(&mut policies);
+        policies_mut.retain(|binding, _| too_large.contains(binding));
+        policies_mut.extend(
             planned.iter().map(|(binding, revision)| (binding.clone(), KnownPolicy::Planned(revision.clone()))),
         );
-        if !kept.is_empty() {
+        if !policies_mut.is_empty() {
             self.policies.insert(namespace.to_owned(), policies);
         }
     }
 
-    /// The last good version of an object of a namespace's own, if it is of the object that is there now.
+    /// The last good version of an object, if the present object has the same uid.
     pub(crate) fn of(&self, now: &ObjectVersion) -> Option<&Arc<ObjectVersion>> {
-        self.good_one(&now.id).filter(|version| version.uid == now.uid)
+        self.good_version(&now.id).filter(|version| version.uid == now.uid)
     }
 
-    fn good_one(&self, id: &ObjectId) -> Option<&Arc<ObjectVersion>> {
+    fn good_version(&self, id: &ObjectId) -> Option<&Arc<ObjectVersion>> {
         self.good.get(&id.namespace)?.get(id)
     }
 
-    /// A Budget that is gone, as it was.
+    /// The last version of a deleted Budget.
     pub(crate) fn deleted_budget(&self, viewer: &str, id: &ObjectId) -> Option<&Arc<ObjectVersion>> {
         let seen = || self.views.get(viewer).and_then(|view| view.objects.get(id));
-        self.good_one(id).or_else(seen).filter(|_| id.kind == ObjectKind::Budget)
+        self.good_version(id).or_else(seen).filter(|_| id.kind == ObjectKind::Budget)
     }
 
-    /// An object of another namespace as a namespace remembers it, if it is the one that is there now.
+    /// An object of another namespace as `viewer` remembers it, if the present object has the same uid.
     pub(crate) fn seen_by(&self, viewer: &str, now: &ObjectVersion) -> Option<&Arc<ObjectVersion>> {
         self.views.get(viewer)?.objects.get(&now.id).filter(|version| version.uid == now.uid)
     }
 
-    /// The generation of an object that some other namespace remembers, and serves while its home knows none.
+    /// The highest generation of an object that other namespaces remember. They use it while its own namespace has
+    /// none.
     pub(crate) fn seen_elsewhere(&self, now: &ObjectVersion) -> Option<i64> {
         let others = self.views.iter().filter(|(viewer, _)| **viewer != now.id.namespace);
         others.filter_map(|(viewer, _)| self.seen_by(viewer, now)).map(|version| version.generation).max()
     }
 
-    /// All that are remembered of an object.
+    /// All remembered versions of an object.
     pub(crate) fn versions(&self, viewer: &str, id: &ObjectId) -> Vec<Arc<ObjectVersion>> {
         let seen = self.views.get(viewer).and_then(|view| view.objects.get(id));
-        self.good_one(id).into_iter().chain(seen).cloned().collect()
+        self.good_version(id).into_iter().chain(seen).cloned().collect()
     }
 
-    /// What holds a bundle of certificates, as it was last read for a namespace.
+    /// The source of a bundle of certificates, as last read for a namespace.
     pub(crate) fn bundle(&self, viewer: &str, wanted: &ValueRef) -> Option<&Arc<ValueSource>> {
         self.views.get(viewer)?.bundles.get(wanted)
     }
 
-    /// What a namespace said last of an object of its own.
+    /// What a namespace last chose for one of its own objects.
     pub(crate) fn chosen(&self, id: &ObjectId) -> Option<&Chosen> {
         self.homes.get(&id.namespace)?.chosen.get(id)
     }
 
-    /// Whether a namespace's last word on its own objects is up to date.
-    pub(crate) fn is_judged(&self, index: &ObjectIndex, namespace: &str) -> bool {
+    /// Whether a namespace's choices about its own objects are up to date.
+    pub(crate) fn is_up_to_date(&self, index: &ObjectIndex, namespace: &str) -> bool {
         self.homes.get(namespace).is_some_and(|home| home.stamp == index.stamp(namespace))
     }
 
@@ -234,7 +238,7 @@ impl LastGood {
         self.homes.insert(namespace.to_owned(), Arc::new(home));
     }
 
-    /// What is kept of an object for one that looks at it, wherever it stands.
+    /// The remembered version of an object, as `viewer` may use it.
     pub(crate) fn past(&self, index: &ObjectIndex, viewer: &str, id: &ObjectId) -> Option<&Arc<ObjectVersion>> {
         match index.get(id) {
             Some(known) => self.of(&known.version).or_else(|| self.seen_by(viewer, &known.version)),
@@ -242,7 +246,7 @@ impl LastGood {
         }
     }
 
-    /// Forgets a namespace that has nothing any more.
+    /// Forgets a namespace without objects.
     pub(crate) fn forget(&mut self, namespace: &str) {
         self.views.remove(namespace);
         self.homes.remove(namespace);
@@ -253,8 +257,8 @@ impl LastGood {
         Arc::make_mut(versions).insert(version.id.clone(), version.clone());
     }
 
-    /// Forgets what of a namespace is gone for good: a Budget is not, as long as somebody names it, or something that serves
-    /// in the place of another. `dependencies` is what the namespace itself hangs on.
+    /// Forgets deleted objects of a namespace. A deleted Budget stays as long as an object, or a version that serves
+    /// instead of it, references it. `dependencies` are those of the namespace itself.
     pub(crate) fn forget_gone(&mut self, index: &ObjectIndex, namespace: &str, dependencies: &BTreeSet<Reference>) {
         let named = |id: &ObjectId| {
             !index.users(id).is_empty()
@@ -275,8 +279,8 @@ impl LastGood {
         }
     }
 
-    /// Takes what a plan of a namespace has made of a copy of this: all of that namespace, and what it found out on its way of
-    /// others that nobody knew yet. `index` is what there is now.
+    /// Takes over what a plan of a namespace changed in its copy: everything of that namespace, and versions of others
+    /// that were not known yet. `index` is the present state.
     pub fn learn(&mut self, index: &ObjectIndex, namespace: &str, planned: Self) {
         let LastGood { mut good, mut views, mut homes, mut policies } = planned;
         put(&mut self.good, namespace, good.remove(namespace));
@@ -323,34 +327,34 @@ mod tests {
         })
     }
 
-    fn kept(good: &mut LastGood, namespace: &str, generation: i64) {
+    fn store(good: &mut LastGood, namespace: &str, generation: i64) {
         good.keep(&Arc::new(ObjectVersion::of(&value(namespace, generation)).unwrap()));
     }
 
     fn generation(good: &LastGood, namespace: &str) -> Option<i64> {
         let id = ObjectId { kind: ObjectKind::Budget, namespace: namespace.to_owned(), name: "b".to_owned() };
-        good.good_one(&id).map(|version| version.generation)
+        good.good_version(&id).map(|version| version.generation)
     }
 
     #[test]
-    fn a_plan_says_what_its_namespace_is_and_of_others_what_nobody_knew() {
+    fn a_plan_replaces_its_own_namespace_and_adds_unknown_versions_of_others() {
         let mut index = ObjectIndex::new("outrigger-system", false);
         for namespace in ["shop", "platform", "new"] {
             let _ = index.apply(&value(namespace, 3));
         }
         let mut good = LastGood::new();
-        ["shop", "platform", "gone"].into_iter().for_each(|namespace| kept(&mut good, namespace, 2));
+        ["shop", "platform", "gone"].into_iter().for_each(|namespace| store(&mut good, namespace, 2));
         let mut planned = good.clone();
-        // Meanwhile others were planned, of whom one is gone.
-        kept(&mut good, "platform", 3);
+        // Meanwhile, other namespaces were planned, and one was deleted.
+        store(&mut good, "platform", 3);
         good.good.remove("gone");
-        kept(&mut planned, "shop", 1);
-        ["platform", "gone"].into_iter().for_each(|namespace| kept(&mut planned, namespace, 2));
-        kept(&mut planned, "new", 3);
+        store(&mut planned, "shop", 1);
+        ["platform", "gone"].into_iter().for_each(|namespace| store(&mut planned, namespace, 2));
+        store(&mut planned, "new", 3);
         good.learn(&index, "shop", planned);
         let known = ["shop", "platform", "gone", "new"].map(|namespace| generation(&good, namespace));
         assert_eq!(known, [Some(1), Some(3), None, Some(3)]);
-        // And what it says is gone, is.
+        // A version that the plan removed is removed here too.
         let mut planned = good.clone();
         planned.good.remove("shop");
         good.learn(&index, "shop", planned);

@@ -1,4 +1,4 @@
-//! Keys that cannot call anybody: their providers exist, but none of their credentials has a value.
+//! Finds keys that cannot call any provider: their providers exist, but none of their credentials has a value.
 //!
 //! This changes only the status. The key's present version serves, gateways keep the values that they have, and the first new
 //! value is used at once.
@@ -12,7 +12,7 @@ use outrigger_policy::{KeyDoc, KeyProviderDoc, ProviderDoc};
 use crate::status::reason::ConditionReason;
 use crate::status::verdict::{ObjectProblem, ObjectVerdict};
 
-/// What there is to call with.
+/// The credentials with values, and the keys and providers that use them.
 pub(super) struct AvailableCredentials<'a> {
     providers: BTreeMap<(&'a str, &'a str), &'a ProviderDoc>,
     keys: BTreeMap<(&'a str, &'a str), &'a KeyDoc>,
@@ -31,8 +31,8 @@ impl<'a> AvailableCredentials<'a> {
         }
     }
 
-    /// Adds to the verdict on a key what it lacks.
-    pub fn explain(&self, namespace: &str, name: &str, verdict: &mut ObjectVerdict) {
+    /// Adds missing credentials to the verdict on a key.
+    pub fn add_missing(&self, namespace: &str, name: &str, verdict: &mut ObjectVerdict) {
         let Some(key) = self.keys.get(&(namespace, name)) else { return };
         let lacking = key.providers.iter().filter(|entry| self.lacks(entry));
         let lacking: Vec<String> = lacking.map(|entry| format!("LLMProvider {}", entry.provider)).collect();
@@ -46,12 +46,14 @@ impl<'a> AvailableCredentials<'a> {
                     "none of its providers has a usable credential: the status of {names} says what is missing"
                 ),
             }),
-            _ => verdict.warnings.push(format!("there is no usable credential for {names}: its status says what is missing")),
+            _ => verdict
+                .warnings
+                .push(format!("there is no usable credential for {names}: its status says what is missing")),
         }
     }
 
-    /// Whether the credentials that a key has of a provider are all without a value. What is suspended is not meant to be
-    /// used, and a provider without any needs none.
+    /// Whether all of the provider's credentials that a key may use have no value. Suspended credentials do not count,
+    /// and a provider without credentials needs none.
     fn lacks(&self, entry: &KeyProviderDoc) -> bool {
         let id = &entry.provider;
         let Some(provider) = self.providers.get(&(id.namespace.as_str(), id.name.as_str())) else { return false };

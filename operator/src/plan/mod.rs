@@ -32,10 +32,11 @@ use crate::state::index::ObjectIndex;
 use crate::status::reason::ConditionReason;
 use crate::status::verdict::ObjectProblem;
 
-/// The most that a policy may be as JSON, in bytes: a ConfigMap takes a little more than a million, and there is more in it.
+/// The largest policy as JSON, in bytes. A ConfigMap takes little more than a million, and holds more than the policy.
 pub const LARGEST: usize = 900_000;
 
-/// Plans a namespace. The same index, memory and time make the same plan, in whatever order they came about.
+/// Plans a namespace. The result depends only on the index, the last good versions and the time, and not on the order
+/// of events.
 #[must_use]
 pub fn plan(index: &ObjectIndex, last_good: &mut LastGood, namespace: &str, now: Timestamp) -> NamespacePlan {
     let evaluated = evaluate(index, last_good, namespace);
@@ -45,7 +46,7 @@ pub fn plan(index: &ObjectIndex, last_good: &mut LastGood, namespace: &str, now:
         recheck: recheck(&evaluated, now),
         dependencies: evaluated.dependencies.clone(),
         exported: announced(last_good, namespace),
-        seen: index.changes(),
+        index_changes: index.changes(),
         ..NamespacePlan::default()
     };
     let slices = Slices::of(&evaluated.compiled.document);
@@ -59,7 +60,7 @@ pub fn plan(index: &ObjectIndex, last_good: &mut LastGood, namespace: &str, now:
     };
     for binding in bindings(index, namespace) {
         let mut document = slices.slice(namespace, binding.keys(), now.as_second());
-        // A policy that limits nothing has nothing to share, and older gateways read it as before.
+        // A policy without limits has nothing to share, and older gateways can still read it.
         if index.shares_limits() && document.is_limited() {
             document = document.shared();
         }
@@ -67,7 +68,7 @@ pub fn plan(index: &ObjectIndex, last_good: &mut LastGood, namespace: &str, now:
         if json.len() > LARGEST {
             too_large(&mut plan, &binding, json.len());
             let Some(before) = last_good.policy(&binding) else {
-                plan.held.insert(binding);
+                plan.too_large.insert(binding);
                 continue;
             };
             document = narrow::narrow(before, &document);
@@ -76,16 +77,16 @@ pub fn plan(index: &ObjectIndex, last_good: &mut LastGood, namespace: &str, now:
         let revision = Arc::new(maker.revision(binding.clone(), document, &json));
         plan.revisions.insert(binding, revision);
     }
-    last_good.keep_policies(namespace, &plan.revisions, &plan.held);
+    last_good.store_policies(namespace, &plan.revisions, &plan.too_large);
     plan
 }
 
 fn json(document: &Document) -> Vec<u8> {
-    // It is made of strings and numbers alone: there is nothing in it that could fail to be written.
+    // The document holds only strings and numbers, so writing it cannot fail.
     serde_json::to_vec(document).unwrap_or_default()
 }
 
-/// One for every key, and for the pods that are there; where pods are, also for those that name no key.
+/// One binding for every key and for every pod; where there are pods, also the default one.
 fn bindings(index: &ObjectIndex, namespace: &str) -> BTreeSet<Binding> {
     let of_pods = index.bindings(namespace);
     let mut all: BTreeSet<Binding> = of_pods.into_iter().flatten().cloned().collect();
@@ -97,7 +98,7 @@ fn bindings(index: &ObjectIndex, namespace: &str) -> BTreeSet<Binding> {
     all
 }
 
-/// Of which objects others see something else than at the last plan of this namespace.
+/// The objects for which other namespaces see something else than at the last plan of this namespace.
 fn announced(last_good: &mut LastGood, namespace: &str) -> BTreeSet<ObjectId> {
     let Some(home) = last_good.home_mut(namespace) else { return BTreeSet::new() };
     let changed = changed(&home.announced, &home.exports);
@@ -105,7 +106,7 @@ fn announced(last_good: &mut LastGood, namespace: &str) -> BTreeSet<ObjectId> {
     changed
 }
 
-/// When the next key expires.
+/// The time when the next key expires.
 fn recheck(evaluated: &EvaluatedNamespace, now: Timestamp) -> Option<Timestamp> {
     let keys = evaluated.chosen.values().filter(|chosen| chosen.version.id.kind == ObjectKind::VirtualKey);
     let times = keys.filter_map(|chosen| chosen.version.expires_at());
@@ -165,7 +166,7 @@ impl RevisionBuilder<'_> {
         self.evaluated.foreign.get(id).or_else(own)
     }
 
-    /// Those of its objects that are good, with what they need beside.
+    /// The good versions of its objects, with what they need beside.
     fn sources(&self, objects: &BTreeSet<ObjectId>, document: &Document) -> Vec<u8> {
         let past = |id: &ObjectId| self.last_good.past(self.index, self.namespace, id);
         let versions: Vec<&Arc<ObjectVersion>> = objects.iter().filter_map(past).collect();
@@ -191,7 +192,7 @@ impl RevisionBuilder<'_> {
     }
 }
 
-/// What a document is made of.
+/// The objects that a document was compiled from.
 fn objects(document: &Document) -> BTreeSet<ObjectId> {
     let id = |kind: ObjectKind, namespace: &str, name: &str| ObjectId {
         kind,

@@ -1,14 +1,14 @@
-//! Narrows the policy that was written last, where the next one is too large to write.
+//! Narrows the last written policy if the next one is too large to write.
 //!
-//! No provider, rule or model is added. What was revoked is removed at once, and limits are the new ones. References stay valid:
-//! a provider that is gone remains in the document, suspended.
+//! No provider, rule or model is added. What was revoked is removed at once, and the new limits apply. References stay
+//! valid: a deleted provider remains in the document, suspended.
 
 use std::collections::BTreeMap;
 
 use outrigger_core::ObjectRef;
 use outrigger_policy::{AppliesDoc, BudgetDoc, CredentialDoc, Document, KeyDoc, KeyProviderDoc, ProviderDoc, RuleDoc};
 
-/// `before`, as far as `wanted` still has it.
+/// Returns `before`, reduced to what `wanted` still has.
 #[must_use]
 pub(super) fn narrow(before: &Document, wanted: &Document) -> Document {
     let providers: BTreeMap<_, _> =
@@ -21,7 +21,7 @@ pub(super) fn narrow(before: &Document, wanted: &Document) -> Document {
     let is_wanted =
         |rule: &&RuleDoc| wanted.rules.iter().any(|one| (&one.namespace, &one.name) == (&rule.namespace, &rule.name));
     Document {
-        // Who grants the limits is said with them.
+        // The limits are new, so the document's version and ledger mode are too.
         format: wanted.format,
         ledger: wanted.ledger,
         filters: wanted.filters.clone(),
@@ -37,7 +37,7 @@ pub(super) fn narrow(before: &Document, wanted: &Document) -> Document {
     }
 }
 
-/// As it is wanted now, without what the policy does not have.
+/// The wanted key, without what the previous policy does not have.
 fn key(before: &KeyDoc, wanted: &KeyDoc) -> KeyDoc {
     let entry = |entry: &KeyProviderDoc| {
         let now = wanted.providers.iter().find(|now| now.provider == entry.provider)?;
@@ -51,7 +51,7 @@ fn key(before: &KeyDoc, wanted: &KeyDoc) -> KeyDoc {
     let allow = common(&before.allow, &wanted.allow);
     let deny = before.deny.iter().chain(wanted.deny.iter().filter(|one| !before.deny.contains(one)));
     KeyDoc {
-        // Whoever may use no model has no provider: an empty list of models would mean all.
+        // A key that may use no model gets no provider, because an empty list of models means all.
         providers: match allow {
             Some(_) => before.providers.iter().filter_map(entry).collect(),
             None => Vec::new(),
@@ -64,7 +64,7 @@ fn key(before: &KeyDoc, wanted: &KeyDoc) -> KeyDoc {
     }
 }
 
-/// What both lists let through, in which nothing means all; `None`: nothing that is certain.
+/// The intersection of two lists, where an empty list means all. `None` if nothing is certainly in both.
 fn common(before: &[String], wanted: &[String]) -> Option<Vec<String>> {
     match (before.is_empty(), wanted.is_empty()) {
         (true, _) => Some(wanted.to_vec()),
@@ -76,7 +76,7 @@ fn common(before: &[String], wanted: &[String]) -> Option<Vec<String>> {
     }
 }
 
-/// A provider without credentials would be called without: those that are no more are suspended.
+/// Suspends removed credentials instead of deleting them, because a provider without credentials is called without any.
 fn provider(before: &ProviderDoc, wanted: Option<&ProviderDoc>) -> ProviderDoc {
     let Some(wanted) = wanted.filter(|wanted| !wanted.suspended) else {
         return ProviderDoc { suspended: true, credentials: Vec::new(), ..before.clone() };
@@ -99,7 +99,7 @@ fn provider(before: &ProviderDoc, wanted: Option<&ProviderDoc>) -> ProviderDoc {
     }
 }
 
-/// Of the keys that it counts, those that are there.
+/// Only keys that remain are counted.
 fn budget(wanted: &BudgetDoc, kept: &[KeyDoc]) -> BudgetDoc {
     let is_there = |id: &&ObjectRef| kept.iter().any(|key| (&key.namespace, &key.name) == (&id.namespace, &id.name));
     let narrowed = |applies: &AppliesDoc| AppliesDoc {
@@ -121,13 +121,13 @@ mod tests {
     }
 
     #[test]
-    fn lists_have_only_what_both_let_through_and_nothing_is_all() {
+    fn common_is_an_intersection_where_an_empty_list_means_all() {
         let both = |before: &[&str], wanted: &[&str]| common(&strings(before), &strings(wanted));
         assert_eq!(both(&[], &[]), Some(Vec::new()));
         assert_eq!(both(&[], &["a"]), Some(strings(&["a"])));
         assert_eq!(both(&["a"], &[]), Some(strings(&["a"])));
         assert_eq!(both(&["a", "b"], &["b", "c"]), Some(strings(&["b"])));
-        assert_eq!(both(&["a"], &["b"]), None, "which must not become everything");
+        assert_eq!(both(&["a"], &["b"]), None, "it must not become everything");
     }
 
     fn entry(models: &[&str]) -> KeyProviderDoc {
@@ -142,18 +142,18 @@ mod tests {
     }
 
     #[test]
-    fn what_a_key_may_do_is_less_and_what_holds_it_back_is_new() {
+    fn a_narrowed_key_has_fewer_permissions_and_the_new_limits() {
         let before = KeyDoc { allow: strings(&["a"]), providers: vec![entry(&[])], ..KeyDoc::default() };
         let wanted = KeyDoc { max_output_tokens: Some(7), providers: vec![entry(&["m"])], ..KeyDoc::default() };
         let narrowed = key(&before, &wanted);
         assert_eq!((narrowed.max_output_tokens, &narrowed.allow), (Some(7), &strings(&["a"])));
         assert_eq!(narrowed.providers[0].models, strings(&["m"]));
         let other = KeyDoc { allow: strings(&["b"]), ..wanted };
-        assert!(key(&before, &other).providers.is_empty(), "it may use no model that is certain");
+        assert!(key(&before, &other).providers.is_empty(), "no model is certainly allowed");
     }
 
     #[test]
-    fn a_credential_for_no_model_that_is_certain_is_suspended() {
+    fn a_credential_for_no_certain_model_is_suspended() {
         let credential = |models: &[&str]| CredentialDoc {
             name: "c".to_owned(),
             weight: 1,

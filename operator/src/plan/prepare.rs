@@ -1,7 +1,8 @@
-//! The slow part of a plan, done beforehand: validating each object by itself, and compiling and trying its condition.
+//! The slow part of a plan, done in advance: validating each object by itself, and compiling and trying its condition.
 //!
-//! A plan runs in one go and only a few run at the same time, so it must be short. The results are kept with the object's
-//! version. A namespace with many objects continues where it stopped, and others get their turn in between.
+//! A plan runs without interruption and only a few run at the same time, so it must be short. The results are cached
+//! with each object's version. A namespace with many objects continues where it stopped, and others are planned in
+//! between.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,15 +13,16 @@ use crate::plan::last_good::LastGood;
 use crate::runtime::cpu_time;
 use crate::state::index::ObjectIndex;
 
-/// How long a namespace may have a processor before others have their turn.
+/// How much processor time a namespace gets before others are planned.
 pub(crate) const SLICE: Duration = Duration::from_millis(400);
 
-/// The versions that a plan of a namespace will look at first: its own, the last good ones of them, and what acts on all.
+/// The versions that a plan of a namespace reads first: of its own objects, their last good ones, and rules that apply
+/// everywhere.
 pub(crate) fn versions(index: &ObjectIndex, last_good: &LastGood, namespace: &str) -> Vec<Arc<ObjectVersion>> {
     let mut found = Vec::new();
     let mut take = |version: &Arc<ObjectVersion>| {
-        found.extend(last_good.of(version).filter(|last| !last.is_judged()).cloned());
-        if !version.is_judged() {
+        found.extend(last_good.of(version).filter(|last| !last.is_validated()).cloned());
+        if !version.is_validated() {
             found.push(Arc::clone(version));
         }
     };
@@ -34,14 +36,14 @@ pub(crate) fn versions(index: &ObjectIndex, last_good: &LastGood, namespace: &st
     found
 }
 
-/// Judges them, until the time is over; whether all are.
-pub(crate) fn judge(versions: &[Arc<ObjectVersion>], slice: Duration) -> bool {
+/// Validates the versions until the time is used up. Returns whether all are done.
+pub(crate) fn validate(versions: &[Arc<ObjectVersion>], slice: Duration) -> bool {
     let began = cpu_time::time();
     for version in versions {
         if cpu_time::time().saturating_sub(began) >= slice {
             return false;
         }
-        let _kept = version.judgement();
+        let _cached = version.judgement();
     }
     true
 }
@@ -61,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_judged_stays_so_and_the_rest_comes_next_time() {
+    fn validated_versions_are_cached_and_the_rest_comes_next_time() {
         let mut index = ObjectIndex::new("outrigger-system", false);
         for (namespace, name) in
             [("shop", "a"), ("shop", "b"), ("shop", "c"), ("outrigger-system", "all"), ("other", "d")]
@@ -72,15 +74,15 @@ mod tests {
         let all = versions(&index, &last_good, "shop");
         let names: Vec<&str> = all.iter().map(|version| version.id.name.as_str()).collect();
         assert_eq!(names, ["a", "b", "c", "all"]);
-        assert!(!judge(&all, Duration::ZERO), "there is no time");
-        assert!(!all[0].is_judged());
-        assert!(judge(&all[..1], SLICE));
+        assert!(!validate(&all, Duration::ZERO), "no time is left");
+        assert!(!all[0].is_validated());
+        assert!(validate(&all[..1], SLICE));
         assert_eq!(versions(&index, &last_good, "shop").len(), 3, "one is done");
-        assert!(judge(&all, SLICE));
+        assert!(validate(&all, SLICE));
         assert!(
             versions(&index, &last_good, "shop").is_empty()
                 && versions(&index, &last_good, "outrigger-system").is_empty()
         );
-        assert_eq!(versions(&index, &last_good, "other").len(), 1, "others are not touched");
+        assert_eq!(versions(&index, &last_good, "other").len(), 1, "other namespaces are not validated");
     }
 }

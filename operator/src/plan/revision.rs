@@ -1,4 +1,4 @@
-//! The result of a plan: the policy of each binding, which is planned, then written, then pushed.
+//! The result of a plan: the policy of each binding. It is planned, then written, then pushed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -12,57 +12,59 @@ use crate::objects::id::ObjectId;
 use crate::objects::refs::Reference;
 use crate::status::verdict::ObjectVerdict;
 
-/// What a namespace's objects amount to, and what each of them is worth.
+/// The policies and the verdicts for a namespace's objects.
 #[derive(Debug, Default)]
 pub struct NamespacePlan {
     pub namespace: String,
-    /// One for every VirtualKey of the namespace, every binding of a pod that is there, and `default` where pods are.
+    /// One for every VirtualKey of the namespace, every binding of a pod, and `default` if there are pods.
     pub revisions: BTreeMap<Binding, Arc<PolicyRevision>>,
-    /// Bindings whose policy would be too large, and of which it is not known what was written before: that stays, as does
-    /// its Secret, until it is ([`crate::plan::last_good::LastGood::read_back`]). Where it is known, `revisions` has what is left of it.
-    pub held: BTreeSet<Binding>,
-    /// Of every object of the namespace.
+    /// Bindings whose policy would be too large, and whose written policy has not been read. That policy and its Secret
+    /// stay until it is read ([`crate::plan::last_good::LastGood::read_back`]). Once it is, `revisions` has the
+    /// narrowed policy.
+    pub too_large: BTreeSet<Binding>,
+    /// The verdict on each object of the namespace.
     pub verdicts: BTreeMap<ObjectId, ObjectVerdict>,
-    /// Objects of which other namespaces see something else than when this one was planned before, though they themselves
-    /// have not changed: those that name them must be planned anew.
+    /// Unchanged objects for which other namespaces now see something else than at the last plan. Namespaces that
+    /// reference them must be planned again.
     pub exported: BTreeSet<ObjectId>,
-    /// When to plan again though nothing changed: a key expires.
+    /// When to plan again without a change, because a key expires.
     pub recheck: Option<jiff::Timestamp>,
-    /// Everything of other namespaces, and every Secret and ConfigMap, that it hangs on, whether it is there or not: for
+    /// All objects of other namespaces, Secrets and ConfigMaps that the plan depends on, whether or not they exist. For
     /// [`crate::state::index::ObjectIndex::planned`].
     pub dependencies: BTreeSet<Reference>,
-    /// [`crate::state::index::ObjectIndex::changes`] as it was planned with.
-    pub seen: u64,
+    /// The value of [`crate::state::index::ObjectIndex::changes`] at the plan.
+    pub index_changes: u64,
 }
 
-/// What a binding's pods shall obey. Its document's `sequence` is 0: the writer gives it one.
+/// The policy of a binding. Its document's `sequence` is 0 until it is written.
 #[derive(Clone)]
 pub struct PolicyRevision {
     pub binding: Binding,
     pub document: Document,
-    /// SHA-256 over the canonical document (with sequence 0), and uid and resourceVersion of each credential's Secret, how
-    /// each is delivered, and `allowed`: who loses a right is told so by the next sequence. Never over a secret. Lower-case hex.
+    /// SHA-256 in lower-case hex, over the canonical document (with sequence 0), uid and resourceVersion of each
+    /// credential's Secret, how each is delivered, and `allowed`, so that a lost right causes a new sequence. It never
+    /// covers a secret value.
     pub digest: String,
-    /// Of the document's providers; one whose value is not known is not here, and gateways keep what they have. One that is
-    /// suspended is here with an empty value: they forget it.
+    /// The credentials of the document's providers. One without a known value is left out, and gateways keep their
+    /// value. A suspended one has an empty value, and gateways forget theirs.
     pub credentials: Vec<DeliveredCredential>,
-    /// Those that may lie in a Secret of the namespace, whether their value is known or not.
+    /// The credentials that may be stored in a Secret of the namespace, with or without a known value.
     pub copied: BTreeSet<SecretRef>,
-    /// The objects that it is made of: their status counts this binding's gateways.
+    /// The objects that the policy is made from. Their statuses count this binding's gateways.
     pub objects: BTreeSet<ObjectId>,
-    /// Service accounts that may use a key of the binding; a key that is not here may be used by all.
+    /// The service accounts that may use a key of the binding. A key that is not listed may be used by all.
     pub allowed: BTreeMap<String, BTreeSet<String>>,
     /// gzip of JSON: [`crate::names::SOURCES_FILE`].
     pub sources: Vec<u8>,
 }
 
-/// A credential's value, and who may get it how.
+/// The value of a credential, and how it is delivered to which keys.
 #[derive(Clone, PartialEq, Eq)]
 pub struct DeliveredCredential {
     pub secret: SecretRef,
     pub value: String,
     pub delivery: Delivery,
-    /// The keys of the binding that reach it.
+    /// The binding's keys that may use it.
     pub keys: BTreeSet<String>,
 }
 
@@ -75,7 +77,7 @@ pub enum Delivery {
     Secret,
 }
 
-/// Without the value.
+/// Does not show the value.
 impl fmt::Debug for DeliveredCredential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let DeliveredCredential { secret, delivery, keys, value: _ } = self;
@@ -98,24 +100,24 @@ impl fmt::Debug for PolicyRevision {
     }
 }
 
-/// What was written, and may be pushed.
+/// A revision that was written and may be pushed.
 #[derive(Clone, Debug)]
 pub struct WrittenRevision {
     pub revision: Arc<PolicyRevision>,
     pub sequence: u64,
 }
 
-/// What is known of one gateway: by the pod that it is in, and by what it says.
+/// The state of one gateway, from its pod and its reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SidecarState {
     pub namespace: String,
     pub pod: String,
     pub uid: String,
     pub binding: Binding,
-    /// The one in force; `None`: it has none.
+    /// The sequence in force; `None` if it has no policy.
     pub sequence: Option<u64>,
     pub rejected: Option<outrigger_sync::Rejection>,
     pub version: String,
-    /// The authorities that it trusts, as in [`outrigger_sync::Hello`].
+    /// The authorities that the gateway trusts, as in [`outrigger_sync::Hello`].
     pub authorities: Vec<String>,
 }

@@ -1,15 +1,15 @@
-//! What an object takes away is in force at once, even if the rest of the object cannot be used. The last good version serves
-//! without it.
+//! Revocations take effect at once, even if the rest of the object's new version cannot be used. The last good version
+//! then serves without what was revoked.
 //!
 //! | field | of | in force at once |
 //! |---|---|---|
-//! | `suspended: true` | LLMProvider, each of its credentials, VirtualKey | off |
+//! | `suspended: true` | LLMProvider, each of its credentials, VirtualKey | suspended |
 //! | `expiresAt` | VirtualKey | the earlier of the two |
 //! | `allowedWorkloads` | VirtualKey | the new list |
 //! | `allowedNamespaces` | LLMProvider, Budget | the narrower of the two |
 //!
-//! Removing a credential from the list takes effect only with a version that can be used: a key is usually exchanged for
-//! another one, whose Secret may come a moment later. To revoke a credential at once, suspend it.
+//! Removing a credential from the list takes effect only with a usable version. A credential is usually replaced by
+//! another one, whose Secret may appear a moment later. To revoke a credential at once, suspend it.
 
 use std::sync::Arc;
 
@@ -20,8 +20,8 @@ use serde_json::{Map, Value, json};
 use crate::objects::fields::{UnreadableField, read, time};
 use crate::objects::version::ObjectVersion;
 
-/// The last good version of an object, less what its present version takes away.
-pub(crate) fn less(last_good: &Arc<ObjectVersion>, now: &ObjectVersion) -> Arc<ObjectVersion> {
+/// Returns the last good version without what the present version revokes.
+pub(crate) fn without_revoked(last_good: &Arc<ObjectVersion>, now: &ObjectVersion) -> Arc<ObjectVersion> {
     let mut value = last_good.value().clone();
     let Some(spec) = value.get_mut("spec").and_then(Value::as_object_mut) else { return last_good.clone() };
     if now.is_suspended() {
@@ -55,14 +55,14 @@ fn credentials(spec: &mut Map<String, Value>, now: &ObjectVersion) {
 /// The earlier of the two.
 fn expiry(spec: &mut Map<String, Value>, now: &ObjectVersion) {
     let before = spec.get("expiresAt").and_then(time);
-    if let (Some(at), Some(said)) = (now.expires_at(), now.field("expiresAt"))
+    if let (Some(at), Some(new)) = (now.expires_at(), now.field("expiresAt"))
         && before.is_none_or(|before| at < before)
     {
-        spec.insert("expiresAt".to_owned(), said.clone());
+        spec.insert("expiresAt".to_owned(), new.clone());
     }
 }
 
-/// Of two selectors the new one: which of them lets in fewer can't be told.
+/// If both are selectors, the new one applies, because it is unknown which one allows fewer namespaces.
 fn namespaces(spec: &mut Map<String, Value>, now: &ObjectVersion) {
     let width = |allowed: Option<AllowedNamespaces>| match allowed.map(|allowed| allowed.from) {
         None | Some(NamespacesFrom::Same) => 0,

@@ -1,33 +1,34 @@
-//! Which objects a namespace's policies are made of.
+//! Which objects a namespace's policies are made from.
 //!
-//! These are its own objects; the providers and budgets of other namespaces that they name, with the catalogues of those
-//! providers' namespaces and the budgets above; and what the operator's namespace has for all: rules, catalogues, budgets that
-//! apply. References are followed, so a scope costs as much as it contains. If something in the operator's namespace acts on
-//! all namespaces, the scope of that namespace has all keys and providers: otherwise nobody could say whom a rule reaches.
+//! These are: its own objects; the providers and budgets of other namespaces that they reference, with the catalogues
+//! of those providers' namespaces and the parents of those budgets; and the rules, catalogues and budgets of the
+//! operator's namespace that apply to all. Only references are followed, so the cost of a scope is its size. If an
+//! object of the operator's namespace applies to all namespaces, the scope of that namespace has all keys and
+//! providers: otherwise it would be unknown which keys a rule affects.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::objects::id::{ObjectId, ObjectKind};
-use crate::objects::refs::{Reference, ValueRef, named_by};
+use crate::objects::refs::{Reference, ValueRef, references_of};
 use crate::objects::version::ObjectVersion;
 use crate::plan::last_good::LastGood;
 use crate::state::index::ObjectIndex;
 
 #[derive(Debug, Default)]
 pub(crate) struct PlanScope {
-    /// As they are now, sound or not.
+    /// The present versions, valid or not.
     pub own: BTreeMap<ObjectId, Arc<ObjectVersion>>,
-    /// Of other namespaces, whether they are there or not.
+    /// Objects of other namespaces, whether or not they exist.
     pub foreign: BTreeSet<ObjectId>,
-    /// Budgets that are named and not there.
+    /// Budgets that are referenced and do not exist.
     pub missing: BTreeSet<ObjectId>,
     pub values: BTreeSet<ValueRef>,
-    /// Whose labels count.
+    /// The namespaces whose labels are used.
     pub namespaces: BTreeSet<String>,
-    /// What it hangs on beyond its own objects.
+    /// The dependencies besides its own objects.
     pub dependencies: BTreeSet<Reference>,
-    /// Everything of everybody.
+    /// The scope has all keys and providers of the cluster.
     pub everywhere: bool,
 }
 
@@ -64,7 +65,7 @@ impl PlanScope {
         scope
     }
 
-    /// The other namespaces whose word on their own objects counts here.
+    /// The other namespaces whose choices about their own objects apply here.
     pub fn homes(&self) -> BTreeSet<&str> {
         self.foreign.iter().map(|id| id.namespace.as_str()).collect()
     }
@@ -78,7 +79,7 @@ struct Finder<'a> {
 }
 
 impl Finder<'_> {
-    /// All versions of an object that may come to serve: what any of them names is looked for.
+    /// All versions of an object that may come to serve. The references of each are followed.
     fn versions(&self, id: &ObjectId) -> Vec<Arc<ObjectVersion>> {
         let now = self.index.get(id).map(|known| known.version.clone());
         now.into_iter().chain(self.last_good.versions(self.namespace, id)).collect()
@@ -99,7 +100,7 @@ impl Finder<'_> {
 
     fn follow(&mut self, id: &ObjectId) {
         let versions = self.versions(id);
-        for named in versions.iter().flat_map(|version| named_by(version)) {
+        for named in versions.iter().flat_map(|version| references_of(version)) {
             match named {
                 Reference::Value(wanted) => {
                     self.scope.dependencies.insert(Reference::Value(wanted.clone()));
@@ -118,7 +119,7 @@ impl Finder<'_> {
         let new = gone && self.scope.missing.insert(id.clone());
         match id.namespace == self.namespace {
             false => self.foreign(id),
-            // What is there is followed anyway.
+            // Objects that exist are followed anyway.
             true if new => self.follow(&id),
             true => {}
         }

@@ -1,4 +1,4 @@
-//! What a policy was made from, stored beside it: gzip of canonical JSON, the same bytes for the same objects.
+//! The sources of a policy, stored beside it: gzip of canonical JSON. The same objects give the same bytes.
 //!
 //! ```json
 //! {"format": 1, "objects": [{"apiVersion": …, "kind": …, "metadata": …, "spec": …}],
@@ -23,13 +23,13 @@ use crate::objects::version::ObjectVersion;
 use crate::state::index::ValueSource;
 
 const FORMAT: u32 = 1;
-/// A policy's ConfigMap holds at most 1 MiB, and the policy comes first. Larger sources are not kept: then what is broken
-/// after a restart has no last good version.
+/// A policy's ConfigMap holds at most 1 MiB, and the policy comes first. Larger sources are not stored; then an object
+/// that is broken after a restart has no last good version.
 const LARGEST: usize = 120_000;
-/// What is read back, unpacked: so that no small file fills the memory.
+/// The limit for reading, so that a small file cannot fill the memory.
 const LARGEST_UNPACKED: u64 = 8 << 20;
 
-/// Why something is no sources.
+/// Why bytes are not valid sources.
 #[derive(Debug, Error)]
 pub enum SourcesError {
     #[error("it is not gzip, or over {LARGEST_UNPACKED} bytes unpacked: {0}")]
@@ -69,14 +69,14 @@ struct SecretSeen {
     resource_version: String,
 }
 
-/// Which Secret, and which version of it.
+/// The uid and the resource version of a Secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SecretVersion {
     pub uid: String,
     pub resource_version: String,
 }
 
-/// What was read back.
+/// The sources as read.
 #[derive(Debug, Default)]
 pub(crate) struct Sources {
     pub objects: Vec<ObjectVersion>,
@@ -92,7 +92,7 @@ pub(crate) struct SourceBundle<'a> {
     pub pem: &'a str,
 }
 
-/// Empty where it would be too large.
+/// Encodes the sources. Empty if they would be too large.
 pub(crate) fn write<'a>(
     objects: impl Iterator<Item = &'a ObjectVersion>,
     bundles: impl Iterator<Item = SourceBundle<'a>>,
@@ -116,7 +116,7 @@ pub(crate) fn write<'a>(
         bundles: bundles.map(bundle).collect(),
         secrets: secrets.map(secret).collect(),
     };
-    // Without a time or a name in its head, the same JSON is the same bytes.
+    // Without a time or a name in the header, the same JSON gives the same bytes.
     let mut packed = GzBuilder::new().mtime(0).write(Vec::new(), Compression::new(6));
     let whole = serde_json::to_vec(&written).map_err(std::io::Error::from).and_then(|json| packed.write_all(&json));
     match whole.and_then(|()| packed.finish()) {
@@ -160,7 +160,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Sources, SourcesError> {
     })
 }
 
-/// The same, its fields in the order of their names.
+/// The same value with its fields sorted by name.
 pub(crate) fn canonical(value: &Value) -> Value {
     match value {
         Value::Object(fields) => {

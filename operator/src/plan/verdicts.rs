@@ -1,4 +1,4 @@
-//! The verdict on each object of a namespace.
+//! Computes the verdict on each object of a namespace.
 
 use std::collections::BTreeMap;
 
@@ -32,9 +32,9 @@ pub(super) fn of(
             findings.iter().for_each(|finding| sort(finding, &mut verdict));
             let chosen = evaluated.chosen.get(id);
             verdict.inactive = chosen.and_then(|chosen| inactive(chosen, now));
-            // What is wrong with the key itself comes first, and one that is off calls nobody.
+            // Faults of the key itself come first. A key that is inactive calls no provider.
             if kind == ObjectKind::VirtualKey && verdict.is_sound() && verdict.inactive.is_none() {
-                available.explain(namespace, &id.name, &mut verdict);
+                available.add_missing(namespace, &id.name, &mut verdict);
             }
             verdict.warnings.extend(chosen.and_then(|chosen| copies(index, &chosen.version)));
             if !verdict.is_sound() {
@@ -69,7 +69,7 @@ fn sort(finding: &Finding, verdict: &mut ObjectVerdict) {
     }
 }
 
-/// Off, by its own word.
+/// Whether the object is suspended or expired.
 fn inactive(chosen: &Chosen, now: Timestamp) -> Option<ConditionReason> {
     let version = &chosen.version;
     if version.is_suspended() {
@@ -79,7 +79,7 @@ fn inactive(chosen: &Chosen, now: Timestamp) -> Option<ConditionReason> {
     expired.then_some(ConditionReason::Expired)
 }
 
-/// What a provider asks for that the installation does not let be.
+/// A warning if a provider asks for a delivery that the installation does not allow.
 fn copies(index: &ObjectIndex, version: &ObjectVersion) -> Option<String> {
     let asks = version.credential_delivery() == Some(CredentialDelivery::Secret);
     let allowed = version.allowed_namespaces().ok().flatten();

@@ -6,10 +6,10 @@
 //!                    └► StatusPublisher ◄┴── what gateways report
 //! ```
 //!
-//! Each kind of work has its own queue, so that none waits for another. A namespace is planned by one task at a time, because
-//! a plan remembers what was good. A few namespaces are planned at the same time, each on a copy of the index. Policies and
-//! statuses are written several at a time. A namespace that takes long must pause for longer than it took, so that it does not
-//! hold up the others.
+//! Each kind of work has its own queue, so that none waits for another. A namespace is planned by one task at a time,
+//! because each plan builds on the last good versions. A few namespaces are planned at the same time, each on a copy of
+//! the index. Policies and statuses are written several at a time. After a long plan, a namespace pauses for longer
+//! than the plan took, so that it does not hold up the others.
 
 mod plans;
 mod state;
@@ -44,15 +44,15 @@ use crate::stream::Hub;
 use crate::watch::dispatch::{Affected, Dispatcher};
 use state::{PlannedNamespace, SECRETS, State};
 
-/// How long after somebody changed a policy's ConfigMap it is looked at: it may have gone with its key, which is told by
-/// another watch.
+/// How long a changed or deleted ConfigMap waits for its check. It may have been deleted with its key, which another
+/// watch reports.
 const REPAIR: Duration = Duration::from_millis(500);
-/// How long nothing is tried that there is no right to.
+/// How long a write waits that the operator has no right to.
 const FORBIDDEN: Duration = Duration::from_secs(5 * 60);
-/// Clocks are set: a time that is far away is looked at again before.
+/// The longest wait for a time, because clocks may be set.
 const RECHECK_MAX: Duration = Duration::from_secs(60 * 60);
 
-/// What the leader knows beside what everybody knows.
+/// The leader's state beside the shared caches.
 pub struct Reconciler {
     caches: Arc<Caches>,
     dispatcher: Arc<Dispatcher>,
@@ -70,13 +70,13 @@ pub struct Reconciler {
     pods: Notify,
 }
 
-/// What shall become of a binding's policy.
+/// What to do about a binding's policy.
 enum PolicyAction {
-    Stands(Arc<PolicyRevision>),
-    /// Whatever is there stays.
-    Stays,
-    /// Nobody needs it.
-    Goes,
+    Write(Arc<PolicyRevision>),
+    /// Leave everything as it is.
+    Keep,
+    /// Remove what was written, because the binding no longer exists.
+    Remove,
 }
 
 impl Reconciler {
@@ -108,15 +108,15 @@ impl Reconciler {
         }
     }
 
-    /// Begins: what was good is read from what was written, and everything is planned. What does not bear the seal is
-    /// somebody else's writing, and says nothing.
-    pub fn begin(&self, seal: Seal) {
+    /// Becomes the leader: reads the last good versions that are stored beside policies, and plans every namespace.
+    /// Sources without a valid seal are ignored, because somebody else wrote them.
+    pub fn start(&self, seal: Seal) {
         {
             let mut last_good = self.last_good();
-            let (own, others) = self.caches.generated.sources(&seal);
-            if others > 0 {
+            let (own, foreign) = self.caches.generated.sources(&seal);
+            if foreign > 0 {
                 tracing::warn!(
-                    others,
+                    foreign,
                     "some policies were changed, or the operator's Secret {} was replaced: their stored sources are \
                      ignored, and they are written again",
                     names::SEAL
@@ -128,7 +128,7 @@ impl Reconciler {
                 }
             }
         }
-        self.applier.begin(seal);
+        self.applier.start(seal);
         self.publisher.begin();
         self.leads.store(true, Ordering::SeqCst);
         self.caches.concerned().into_iter().for_each(|namespace| self.plans.add(namespace));
@@ -139,49 +139,50 @@ impl Reconciler {
         self.leads.load(Ordering::SeqCst)
     }
 
-    /// Ends: nothing is begun any more.
-    pub fn end(&self) {
+    /// Stops the work. Nothing new is started.
+    pub fn stop(&self) {
         self.leads.store(false, Ordering::SeqCst);
         self.plans.clear();
         self.writes.clear();
         self.publisher.end();
     }
 
-    /// What watches told.
-    pub fn notify(&self, news: Affected) {
+    /// Queues the work for changes that watches reported.
+    pub fn notify(&self, affected: Affected) {
         if !self.leads() {
             return;
         }
-        if !news.namespaces.is_empty() {
+        if !affected.namespaces.is_empty() {
             let mut state = self.lock();
             let now = Instant::now();
-            for namespace in &news.namespaces {
+            for namespace in &affected.namespaces {
                 state.since.entry(namespace.clone()).or_insert(now);
             }
         }
-        news.namespaces.into_iter().for_each(|namespace| self.plans.add(namespace));
+        affected.namespaces.into_iter().for_each(|namespace| self.plans.add(namespace));
         let later = Instant::now() + REPAIR;
-        news.generated.into_iter().for_each(|binding| self.writes.add_at(binding, later));
-        self.publisher.add(news.objects);
-        if news.pods {
+        affected.generated.into_iter().for_each(|binding| self.writes.add_at(binding, later));
+        self.publisher.add(affected.objects);
+        if affected.pods {
             self.pods.notify_one();
         }
     }
 
-    /// Waits until pods with a gateway have come, gone, or become live.
+    /// Waits until pods with a gateway were created or deleted, or became live.
     pub async fn pods_changed(&self) {
         self.pods.notified().await;
     }
 
-    /// Authorities have changed: every policy's ConfigMap is looked at.
+    /// Checks every policy's ConfigMap, because the authorities changed.
     pub fn write_all(&self) {
         let bindings: Vec<Binding> =
             self.lock().planned.values().flat_map(|planned| planned.revisions.keys().cloned()).collect();
         bindings.into_iter().for_each(|binding| self.writes.add(binding));
     }
 
-    /// Gateways have said something, or there are others: one that has a higher sequence than what is written is followed.
-    pub fn listen(&self) {
+    /// Handles new reports of gateways: publishes them, and follows those that have a higher sequence than the written
+    /// one.
+    pub fn follow_gateways(&self) {
         if !self.leads() {
             return;
         }
@@ -195,7 +196,7 @@ impl Reconciler {
         }
     }
 
-    /// Writes policies, one after the other, for ever; called several times at once.
+    /// Writes policies one by one, forever. Several such loops run at the same time.
     pub async fn write_each(&self) {
         loop {
             let binding = self.writes.next().await;
@@ -207,7 +208,7 @@ impl Reconciler {
         }
     }
 
-    /// Measures, for whoever asks.
+    /// Updates the metrics of the queues.
     pub fn measure(&self) {
         let waiting = self.lock().value_wait.waiting();
         self.metrics.queued(LeaderWork::Plan, self.plans.depth() + waiting);
@@ -215,21 +216,21 @@ impl Reconciler {
         self.metrics.queued(LeaderWork::Status, self.publisher.depth());
     }
 
-    /// Until when a plan is put off: what it hangs on was not read yet, and would be planned as missing.
-    fn waits(&self, namespace: &str) -> Option<Instant> {
+    /// Until when a plan waits for Secrets and ConfigMaps that have not been read yet and would be planned as missing.
+    fn value_deadline(&self, namespace: &str) -> Option<Instant> {
         let unread = self.unread.borrow().clone();
-        // Mostly all has been read, and nobody need look what hangs on what.
-        let hangs_on = match unread.is_empty() {
+        // Usually everything has been read, and the dependencies need not be computed.
+        let dependencies = match unread.is_empty() {
             true => BTreeSet::new(),
             false => {
                 let last_good = self.last_good();
                 PlanScope::of(&self.caches.index(), &last_good, namespace).values
             }
         };
-        self.lock().value_wait.put_off(namespace, &hangs_on, &unread, Instant::now())
+        self.lock().value_wait.postpone(namespace, &dependencies, &unread, Instant::now())
     }
 
-    /// Reads what was written for bindings whose next policy can't be; whether there is news of any.
+    /// Reads the written policies of bindings whose next policy is too large. Returns whether any was read.
     async fn read_back(&self, bindings: &[Binding]) -> Result<bool, ApplyError> {
         let mut news = false;
         for binding in bindings {
@@ -248,36 +249,36 @@ impl Reconciler {
         Ok(news)
     }
 
-    /// The bindings of which somebody must read what was written, and the time at which to plan again.
+    /// Plans a namespace. Returns the bindings whose written policy must be read, and when to plan again.
     fn plan(&self, namespace: &str) -> (Vec<Binding>, Option<Instant>) {
         let since = self.lock().since.remove(namespace);
         let now = Timestamp::now();
-        // Copies: whoever watches, writes or plans goes on meanwhile.
+        // Copies, so that watches, writes and other plans can continue.
         let (index, mut last_good) = {
             let last_good = self.last_good();
             (self.caches.snapshot(), last_good.clone())
         };
         let plan = plan(&index, &mut last_good, namespace, now);
-        let unread = plan.held.iter().filter(|binding| last_good.wants_policy(binding)).cloned().collect();
-        // Else the next change would have to copy it.
+        let unread = plan.too_large.iter().filter(|binding| last_good.needs_written_policy(binding)).cloned().collect();
+        // While this copy exists, the next change would have to copy the index.
         drop(index);
         self.last_good().learn(&self.caches.index(), namespace, last_good);
         let others = self.caches.change(|index| index.planned(&plan));
-        // A version that serves in the place of a broken one may name what nobody else does.
-        self.dispatcher.want();
+        // A version that serves instead of a broken one may reference values that no present object does.
+        self.dispatcher.update_wanted();
         others.namespaces.into_iter().for_each(|namespace| self.plans.add(namespace));
         let recheck = plan.recheck.map(|at| {
             let wait = at.duration_since(now).unsigned_abs().min(RECHECK_MAX);
             Instant::now() + wait.max(Duration::from_millis(1))
         });
-        self.take(plan, since);
+        self.apply_plan(plan, since);
         (unread, recheck)
     }
 
-    fn take(&self, plan: NamespacePlan, since: Option<Instant>) {
-        // Before gateways hear of it: the ledger must know what they will ask for.
+    fn apply_plan(&self, plan: NamespacePlan, since: Option<Instant>) {
+        // The ledger must know the limits before gateways ask for grants.
         let documents = plan.revisions.iter().map(|(binding, revision)| (binding, &revision.document));
-        self.limits.planned(&plan.namespace, plan.seen, documents, &plan.held);
+        self.limits.planned(&plan.namespace, plan.index_changes, documents, &plan.too_large);
         let revisions = plan.revisions;
         let mut state = self.lock();
         let before = state.planned.remove(&plan.namespace).unwrap_or_default();
@@ -291,10 +292,10 @@ impl Reconciler {
                 state.pending.entry(binding.clone()).or_insert(since);
             }
         }
-        self.publisher.planned(&plan.namespace, &revisions, &plan.held, plan.verdicts);
-        let stays = |binding: &&Binding| revisions.contains_key(*binding) || plan.held.contains(*binding);
+        self.publisher.planned(&plan.namespace, &revisions, &plan.too_large, plan.verdicts);
+        let stays = |binding: &&Binding| revisions.contains_key(*binding) || plan.too_large.contains(*binding);
         let going = writes.iter().filter(|binding| !stays(binding)).cloned().collect();
-        let planned = PlannedNamespace { revisions, held: plan.held, going };
+        let planned = PlannedNamespace { revisions, too_large: plan.too_large, going };
         if !planned.is_empty() {
             state.planned.insert(plan.namespace, planned);
         }
@@ -302,18 +303,18 @@ impl Reconciler {
         writes.into_iter().for_each(|binding| self.writes.add(binding));
     }
 
-    /// What then, whether or not it went well.
+    /// Writes or removes a policy. Both results say when the binding's turn is next.
     async fn write(&self, binding: &Binding) -> Result<WorkOutcome, WorkOutcome> {
         if !self.leads() {
             return Ok(WorkOutcome::Done);
         }
-        let revision = match self.fate(binding) {
-            PolicyAction::Stays => return Ok(WorkOutcome::Done),
-            PolicyAction::Goes => return self.remove(binding).await,
-            PolicyAction::Stands(revision) => revision,
+        let revision = match self.action(binding) {
+            PolicyAction::Keep => return Ok(WorkOutcome::Done),
+            PolicyAction::Remove => return self.remove(binding).await,
+            PolicyAction::Write(revision) => revision,
         };
-        if self.lock().doubts(binding, Instant::now()) {
-            self.applier.doubt_secret(binding);
+        if self.lock().secret_check_due(binding, Instant::now()) {
+            self.applier.recheck_secret(binding);
         }
         match self.applier.apply(&revision).await {
             Ok(news) => {
@@ -327,10 +328,10 @@ impl Reconciler {
                     false => WorkOutcome::Done,
                 })
             }
-            Err(error) if error.is_going() => Ok(WorkOutcome::Done),
+            Err(error) if error.is_namespace_terminating() => Ok(WorkOutcome::Done),
             Err(error) => {
                 tracing::warn!(%binding, %error, "could not write a policy; retrying");
-                if error.is_lasting() {
+                if error.is_permanent() {
                     self.publisher.failed(binding, &error.to_string());
                 }
                 Err(after(&error))
@@ -352,19 +353,19 @@ impl Reconciler {
         }
     }
 
-    fn fate(&self, binding: &Binding) -> PolicyAction {
+    fn action(&self, binding: &Binding) -> PolicyAction {
         let state = self.lock();
         let Some(planned) = state.planned.get(&binding.namespace) else {
-            // Nothing was left of the namespace, and there is something again.
+            // The namespace was empty, and has objects again.
             self.plans.add(binding.namespace.clone());
-            return PolicyAction::Stays;
+            return PolicyAction::Keep;
         };
         if let Some(revision) = planned.revisions.get(binding) {
-            return PolicyAction::Stands(Arc::clone(revision));
+            return PolicyAction::Write(Arc::clone(revision));
         }
-        match planned.held.contains(binding) {
-            true => PolicyAction::Stays,
-            false => PolicyAction::Goes,
+        match planned.too_large.contains(binding) {
+            true => PolicyAction::Keep,
+            false => PolicyAction::Remove,
         }
     }
 
@@ -377,7 +378,7 @@ impl Reconciler {
     }
 }
 
-/// Rights are given by people.
+/// When to retry. A missing right takes long, because people must grant it.
 fn after(error: &ApplyError) -> WorkOutcome {
     match error.is_forbidden() {
         true => WorkOutcome::Again(Instant::now() + FORBIDDEN),

@@ -1,4 +1,4 @@
-//! Which namespace is planned next, and for how long.
+//! Decides which namespace is planned next, and for how long.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,18 +12,18 @@ use crate::plan::prepare;
 use crate::runtime::cpu_time;
 use crate::runtime::queue::WorkOutcome;
 
-/// Namespaces that are planned at the same time.
+/// How many namespaces are planned at the same time.
 const PLANS: usize = 3;
-/// A plan that takes longer than that is told of.
+/// A plan that takes longer is logged.
 const LONG: Duration = Duration::from_millis(500);
-/// Each plan of a namespace is followed by a pause, so much longer than the plan had a processor: whoever changes objects all
-/// the time has a third of one. That others keep the plan waiting is not counted against it.
+/// After each plan, a namespace pauses for so many times the plan's processor time. So a namespace whose objects always
+/// change gets a third of a processor. Waiting for other plans does not count.
 const PAUSES: u32 = 2;
-/// A plan that takes less is no burden.
+/// A shorter plan causes no pause.
 const SHORT: Duration = Duration::from_millis(10);
 
 impl Reconciler {
-    /// Plans namespaces, for ever: several at a time. What takes longest of it, judging each object by itself, is done in
+    /// Plans namespaces forever, several at a time. The slowest part, validating each object by itself, is done in
     /// slices.
     pub async fn plan_all(self: &Arc<Self>) {
         let mut unread = self.unread.clone();
@@ -43,7 +43,7 @@ impl Reconciler {
                     continue;
                 }
             };
-            if let Some(until) = self.waits(&namespace) {
+            if let Some(until) = self.value_deadline(&namespace) {
                 self.plans.done(namespace, WorkOutcome::Again(until));
                 continue;
             }
@@ -57,7 +57,7 @@ impl Reconciler {
 
     async fn plan_one(self: &Arc<Self>, namespace: &str) -> WorkOutcome {
         let began = Instant::now();
-        let (result, outcome) = match self.prepared(namespace).await {
+        let (result, outcome) = match self.prepare(namespace).await {
             Ok((true, _)) => self.planned(namespace).await,
             Ok((false, took)) => {
                 tracing::warn!(namespace, "validating its objects takes long; other namespaces are planned first");
@@ -73,20 +73,20 @@ impl Reconciler {
         outcome
     }
 
-    /// Whether all has been judged by itself that a plan will look at, and how much work it was.
-    async fn prepared(self: &Arc<Self>, namespace: &str) -> Result<(bool, Duration), JoinError> {
+    /// Validates the objects that a plan will read. Returns whether all are done, and the processor time used.
+    async fn prepare(self: &Arc<Self>, namespace: &str) -> Result<(bool, Duration), JoinError> {
         let (leader, namespace) = (Arc::clone(self), namespace.to_owned());
         tokio::task::spawn_blocking(move || {
             let versions = {
                 let last_good = leader.last_good();
                 prepare::versions(&leader.caches.index(), &last_good, &namespace)
             };
-            cpu_time::measured(|| prepare::judge(&versions, prepare::SLICE))
+            cpu_time::measured(|| prepare::validate(&versions, prepare::SLICE))
         })
         .await
     }
 
-    /// Plans.
+    /// Plans a namespace.
     async fn planned(self: &Arc<Self>, namespace: &str) -> (LeaderWorkResult, WorkOutcome) {
         let (leader, of) = (Arc::clone(self), namespace.to_owned());
         let planned = tokio::task::spawn_blocking(move || cpu_time::measured(|| leader.plan(&of))).await;
@@ -96,7 +96,11 @@ impl Reconciler {
                 Ok(false) if took > SHORT => {
                     let late = took > LONG;
                     if late {
-                        tracing::warn!(namespace, ?took, "a plan took long; other namespaces are planned before its next one");
+                        tracing::warn!(
+                            namespace,
+                            ?took,
+                            "a plan took long; other namespaces are planned before its next one"
+                        );
                     }
                     let outcome = WorkOutcome::Late(Instant::now() + took * PAUSES, recheck);
                     return (if late { LeaderWorkResult::Late } else { LeaderWorkResult::Ok }, outcome);

@@ -1,4 +1,4 @@
-//! What the leader remembers of namespaces and policies. An entry goes with the last object that needs it.
+//! The leader's state of namespaces and policies. An entry is removed with the last object that needs it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,38 +11,38 @@ use crate::objects::binding::Binding;
 use crate::plan::revision::PolicyRevision;
 use crate::reconcile::value_wait::ValueWait;
 
-/// How often generated Secrets are held against what they should be. They are not watched: where copies lie, the operator may
-/// have no right to. A read each is all that is asked of the API server where nothing changes.
+/// How often generated Secrets are compared with what they should be. They are not watched, because the operator may
+/// have no right to watch in those namespaces. Without a change, each check is one read.
 pub(super) const SECRETS: Duration = Duration::from_secs(60 * 60);
 
 #[derive(Debug, Default)]
 pub(super) struct State {
     pub planned: BTreeMap<String, PlannedNamespace>,
-    /// When the change was seen that a namespace is to be planned for, and a policy to be written for.
+    /// When the change was seen that a namespace will be planned for, and that a policy will be written for.
     pub since: BTreeMap<String, Instant>,
     pub pending: BTreeMap<Binding, Instant>,
     pub value_wait: ValueWait,
     pub bumps: SequenceBumps,
-    /// When the Secret of a binding was last held against what it should be.
+    /// When the Secret of a binding was last checked.
     pub secrets: BTreeMap<Binding, Instant>,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct PlannedNamespace {
     pub revisions: BTreeMap<Binding, Arc<PolicyRevision>>,
-    pub held: BTreeSet<Binding>,
-    /// Those that nobody needs, as long as they are not gone.
+    pub too_large: BTreeSet<Binding>,
+    /// Bindings that no longer exist, until their policies are removed.
     pub going: BTreeSet<Binding>,
 }
 
 impl PlannedNamespace {
     pub fn is_empty(&self) -> bool {
-        self.revisions.is_empty() && self.held.is_empty() && self.going.is_empty()
+        self.revisions.is_empty() && self.too_large.is_empty() && self.going.is_empty()
     }
 }
 
 impl State {
-    /// A policy is gone; of its namespace nothing is kept once that was the last.
+    /// Forgets a removed policy, and its namespace with the last one.
     pub fn forget(&mut self, binding: &Binding) {
         self.pending.remove(binding);
         self.bumps.forget(binding);
@@ -55,8 +55,8 @@ impl State {
         }
     }
 
-    /// Whether a Secret is to be looked at again, which then counts as done.
-    pub fn doubts(&mut self, binding: &Binding, now: Instant) -> bool {
+    /// Whether a Secret is due for a check. If so, it counts as checked.
+    pub fn secret_check_due(&mut self, binding: &Binding, now: Instant) -> bool {
         let last = *self.secrets.entry(binding.clone()).or_insert(now);
         let due = now >= last + SECRETS;
         if due {
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_is_kept_of_a_namespace_whose_last_policy_is_gone() {
+    fn a_namespace_is_forgotten_with_its_last_policy() {
         let (mut state, now) = (State::default(), Instant::now());
         let bindings = [Binding::of("shop", "search"), Binding::of("shop", "batch")];
         let going = bindings.iter().cloned().collect();
@@ -79,20 +79,21 @@ mod tests {
         for binding in &bindings {
             state.pending.insert(binding.clone(), now);
             assert!(state.bumps.due(binding, now).is_some());
-            assert!(!state.doubts(binding, now));
+            assert!(!state.secret_check_due(binding, now));
         }
         state.forget(&bindings[0]);
-        assert!(state.planned.contains_key("shop"), "the other is still there");
+        assert!(state.planned.contains_key("shop"), "the other policy remains");
         state.forget(&bindings[1]);
         assert_eq!(format!("{state:?}"), format!("{:?}", State::default()));
     }
 
     #[test]
-    fn a_secret_is_looked_at_every_hour() {
+    fn a_secret_is_checked_every_hour() {
         let (mut state, began) = (State::default(), Instant::now());
         let binding = Binding::of("shop", "search");
-        let doubted: Vec<u64> =
-            (0..=7_300).filter(|second| state.doubts(&binding, began + Duration::from_secs(*second))).collect();
-        assert_eq!(doubted, [3_600, 7_200]);
+        let due: Vec<u64> = (0..=7_300)
+            .filter(|second| state.secret_check_due(&binding, began + Duration::from_secs(*second)))
+            .collect();
+        assert_eq!(due, [3_600, 7_200]);
     }
 }

@@ -1,8 +1,8 @@
 //! Chooses the next pod without a gateway to evict, and evicts it.
 //!
-//! It is careful: only pods whose controller makes another one and loses nothing, only pods that are old enough, one pod of an
-//! owner at a time, and few at all. The Eviction API respects disruption budgets. If an owner's new pod has no gateway either,
-//! eviction does not help, and the owner is left alone for an hour.
+//! It evicts carefully: only pods whose controller replaces them without loss, only pods that are old enough, one pod
+//! of an owner at a time, and only a few in total. The Eviction API respects disruption budgets. If an owner's new pod
+//! has no gateway either, eviction does not help, and the owner is left alone for an hour.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -17,18 +17,18 @@ use tokio::time::Instant;
 use crate::api::{CallError, timed};
 use crate::state::uninjected::UninjectedPod;
 
-/// Between two evictions.
-pub const APART: Duration = Duration::from_secs(10);
-/// Between two of the same owner: the new one gets time to become ready.
-pub const OWNER_APART: Duration = Duration::from_secs(2 * 60);
-/// Younger ones may be of a rollout under way.
+/// The time between two evictions.
+pub const PAUSE: Duration = Duration::from_secs(10);
+/// The time between two evictions for the same owner, so that the new pod can become ready.
+pub const OWNER_PAUSE: Duration = Duration::from_secs(2 * 60);
+/// The age of a pod that may be evicted. Younger pods may belong to a rollout.
 pub const AGE: Duration = Duration::from_secs(5 * 60);
-/// So long an owner is left alone whose new pod had none, either.
-pub const IN_VAIN: Duration = Duration::from_secs(60 * 60);
-/// Controllers that make another pod in place of one that goes. A Job would count it as a failure.
+/// How long an owner is left alone whose new pod has no gateway either.
+pub const FAILED_PAUSE: Duration = Duration::from_secs(60 * 60);
+/// Controllers that replace a deleted pod. A Job would count it as failed.
 const CONTROLLERS: [&str; 4] = ["ReplicaSet", "StatefulSet", "DaemonSet", "ReplicationController"];
 
-/// What was evicted when.
+/// The evictions so far.
 #[derive(Debug, Default)]
 pub struct Evictor {
     last: Option<Instant>,
@@ -39,34 +39,34 @@ pub struct Evictor {
 #[derive(Clone, Copy, Debug)]
 struct LastEviction {
     at: Instant,
-    /// By the wall's clock, to compare with when pods were created.
+    /// Wall-clock time, to compare with the creation of pods.
     time: Timestamp,
-    in_vain: bool,
+    failed: bool,
 }
 
 impl Evictor {
-    /// The next one of those without a gateway, which is taken to be evicted then.
+    /// Returns the next pod to evict, and records it as evicted.
     pub fn next<'a>(
         &mut self,
         missing: &[&'a UninjectedPod],
         now: Instant,
         time: Timestamp,
     ) -> Option<&'a UninjectedPod> {
-        self.owners.retain(|_, turn| now.saturating_duration_since(turn.at) < IN_VAIN);
+        self.owners.retain(|_, turn| now.saturating_duration_since(turn.at) < FAILED_PAUSE);
         for pod in missing {
             if let Some((owner, created)) = evictable(pod)
                 && let Some(turn) = self.owners.get_mut(owner)
             {
-                turn.in_vain |= created > turn.time;
+                turn.failed |= created > turn.time;
             }
         }
-        if self.last.is_some_and(|last| now.saturating_duration_since(last) < APART) {
+        if self.last.is_some_and(|last| now.saturating_duration_since(last) < PAUSE) {
             return None;
         }
         let old = |created: Timestamp| time.duration_since(created).unsigned_abs() >= AGE && created < time;
         let free = |owner: &str| {
             let turn = self.owners.get(owner);
-            turn.is_none_or(|turn| !turn.in_vain && now.saturating_duration_since(turn.at) >= OWNER_APART)
+            turn.is_none_or(|turn| !turn.failed && now.saturating_duration_since(turn.at) >= OWNER_PAUSE)
         };
         let next = missing.iter().find_map(|pod| {
             let (owner, created) = evictable(pod)?;
@@ -74,28 +74,28 @@ impl Evictor {
         });
         let (pod, owner) = next?;
         self.last = Some(now);
-        self.owners.insert(owner, LastEviction { at: now, time, in_vain: false });
+        self.owners.insert(owner, LastEviction { at: now, time, failed: false });
         Some(pod)
     }
 }
 
-/// With the uid of its owner, and when it was created.
+/// The owner's uid and the pod's creation time, if the pod may be evicted.
 fn evictable(pod: &UninjectedPod) -> Option<(&str, Timestamp)> {
     let controller = pod.controller.as_ref().filter(|one| CONTROLLERS.contains(&one.kind.as_str()))?;
     Some((controller.uid.as_str(), pod.created?))
 }
 
-/// What became of an eviction.
+/// The result of an eviction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Evicted {
     Done,
-    /// Its disruption budget does not let it go.
-    NotNow,
-    /// It is not there any more, or another one has its name.
+    /// A disruption budget forbids it at the moment.
+    NotAllowed,
+    /// The pod is gone, or another one has its name.
     Gone,
 }
 
-/// Asks for a pod to be evicted: that one, and no other of its name.
+/// Evicts this pod, and no other of the same name.
 ///
 /// # Errors
 /// [`CallError`].
@@ -116,7 +116,7 @@ pub async fn evict(client: &Client, pod: &UninjectedPod) -> Result<Evicted, Call
     match timed(client.request::<Value>(request)).await {
         Ok(_) => Ok(Evicted::Done),
         Err(error) if error.is_not_found() || error.is_conflict() => Ok(Evicted::Gone),
-        Err(error) if error.is_too_many() => Ok(Evicted::NotNow),
+        Err(error) if error.is_too_many() => Ok(Evicted::NotAllowed),
         Err(error) => Err(error),
     }
 }
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn one_at_a_time_and_of_an_owner_seldom() {
+    fn evictions_are_spaced_and_rare_for_each_owner() {
         let mut clock = EvictionClock::new();
         let mut evictor = Evictor::default();
         let pods = [
@@ -175,16 +175,16 @@ mod tests {
         ];
         assert_eq!(clock.next(&mut evictor, &pods).as_deref(), Some("a1"));
         assert_eq!(clock.next(&mut evictor, &pods), None);
-        clock.pass(APART);
-        assert_eq!(clock.next(&mut evictor, &pods).as_deref(), Some("b1"), "of another owner");
-        clock.pass(APART);
+        clock.pass(PAUSE);
+        assert_eq!(clock.next(&mut evictor, &pods).as_deref(), Some("b1"), "another owner");
+        clock.pass(PAUSE);
         assert_eq!(clock.next(&mut evictor, &pods), None);
-        clock.pass(OWNER_APART);
+        clock.pass(OWNER_PAUSE);
         assert_eq!(clock.next(&mut evictor, &pods[1..]).as_deref(), Some("a2"));
     }
 
     #[test]
-    fn what_would_be_lost_or_is_under_way_stays() {
+    fn pods_without_a_controller_jobs_and_young_pods_are_not_evicted() {
         let clock = EvictionClock::new();
         let mut orphan = clock.pod("orphan", "ReplicaSet", "a", AGE);
         orphan.controller = None;
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn an_owner_whose_new_pod_has_none_either_is_left_alone() {
+    fn an_owner_whose_new_pod_has_no_gateway_either_is_left_alone() {
         let mut clock = EvictionClock::new();
         let mut evictor = Evictor::default();
         let old = [clock.pod("a1", "ReplicaSet", "a", AGE), clock.pod("a2", "ReplicaSet", "a", AGE)];
@@ -205,21 +205,21 @@ mod tests {
         clock.pass(Duration::from_secs(20));
         let now = [old[1].clone(), clock.pod("a3", "ReplicaSet", "a", Duration::from_secs(5))];
         assert_eq!(clock.next(&mut evictor, &now), None);
-        clock.pass(OWNER_APART * 3);
+        clock.pass(OWNER_PAUSE * 3);
         assert_eq!(clock.next(&mut evictor, &now), None);
-        clock.pass(IN_VAIN);
-        assert_eq!(clock.next(&mut evictor, &now).as_deref(), Some("a2"), "after an hour it is tried again");
+        clock.pass(FAILED_PAUSE);
+        assert_eq!(clock.next(&mut evictor, &now).as_deref(), Some("a2"), "after an hour the owner is tried again");
     }
 
-    async fn answered(code: u16) -> (Result<Evicted, CallError>, Value) {
-        let (asked, heard) = tokio::sync::oneshot::channel();
-        let asked = std::sync::Mutex::new(Some(asked));
+    async fn evict_with(code: u16) -> (Result<Evicted, CallError>, Value) {
+        let (body_sender, body) = tokio::sync::oneshot::channel();
+        let body_sender = std::sync::Mutex::new(Some(body_sender));
         let service = tower::service_fn(move |request: http::Request<kube::client::Body>| {
-            let asked = asked.lock().unwrap().take();
+            let body_sender = body_sender.lock().unwrap().take();
             async move {
                 assert_eq!(request.uri().path(), "/api/v1/namespaces/shop/pods/a1/eviction");
                 let body = http_body_util::BodyExt::collect(request.into_body()).await.unwrap().to_bytes();
-                asked.unwrap().send(serde_json::from_slice(&body).unwrap()).unwrap();
+                body_sender.unwrap().send(serde_json::from_slice(&body).unwrap()).unwrap();
                 let status = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "message": "no", "reason": "x"});
                 let body = kube::client::Body::from(status.to_string().into_bytes());
                 Ok::<_, std::convert::Infallible>(http::Response::builder().status(code).body(body).unwrap())
@@ -227,16 +227,16 @@ mod tests {
         });
         let client = Client::new(service, "default");
         let pod = EvictionClock::new().pod("a1", "ReplicaSet", "a", AGE);
-        (evict(&client, &pod).await, heard.await.unwrap())
+        (evict(&client, &pod).await, body.await.unwrap())
     }
 
     #[tokio::test]
     async fn a_pod_is_evicted_by_uid_and_budgets_are_respected() {
-        let (evicted, sent) = answered(201).await;
+        let (evicted, sent) = evict_with(201).await;
         assert_eq!(evicted.unwrap(), Evicted::Done);
         assert_eq!(sent["deleteOptions"]["preconditions"]["uid"], "a1");
-        assert_eq!(answered(429).await.0.unwrap(), Evicted::NotNow);
-        assert_eq!(answered(409).await.0.unwrap(), Evicted::Gone);
-        assert!(answered(403).await.0.unwrap_err().is_forbidden());
+        assert_eq!(evict_with(429).await.0.unwrap(), Evicted::NotAllowed);
+        assert_eq!(evict_with(409).await.0.unwrap(), Evicted::Gone);
+        assert!(evict_with(403).await.0.unwrap_err().is_forbidden());
     }
 }

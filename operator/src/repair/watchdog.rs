@@ -1,5 +1,6 @@
-//! Looks for pods that should have a gateway and do not: created before the operator, or while its webhook was away. It counts
-//! them, records an Event at their owner, and with `injection.repair: Evict` evicts a few at a time.
+//! Looks for pods that should have a gateway and do not, because they were created before the operator or while its
+//! webhook was down. Counts them, records an Event on their owner, and with `injection.repair: Evict` evicts a few at a
+//! time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -18,14 +19,14 @@ use crate::state::caches::Caches;
 use crate::state::uninjected::UninjectedPod;
 use crate::status::events::{EventAction, EventReason, EventRecorder, NewEvent, Subject};
 
-/// How often it looks.
-const LOOK: Duration = Duration::from_secs(30);
-/// Owners that are remembered as told; there are hardly ever more at the same time.
-const TOLD_MAX: usize = 10_000;
-/// The one that the operator itself would have to be up for.
+/// How often it checks.
+const CHECK_INTERVAL: Duration = Duration::from_secs(30);
+/// How many reported owners are remembered. There are hardly ever more at the same time.
+const REPORTED_MAX: usize = 10_000;
+/// A namespace without injection, because the operator itself needs its pods.
 const KUBE_SYSTEM: &str = "kube-system";
 
-/// Looks for them, for the leader.
+/// Looks for pods without a gateway while this replica leads.
 pub struct Watchdog {
     client: Client,
     caches: Arc<Caches>,
@@ -35,7 +36,7 @@ pub struct Watchdog {
     repair: Repair,
 }
 
-/// Those that lack a gateway, in order of namespace and name.
+/// The pods that lack a gateway, by namespace and name.
 #[must_use]
 pub fn missing<'a>(
     pods: &'a [UninjectedPod],
@@ -46,7 +47,7 @@ pub fn missing<'a>(
     labelled.retain(|namespace| is_labelled(namespace));
     let lacks = |pod: &&UninjectedPod| {
         let namespace = pod.place.namespace.as_str();
-        // No webhook is asked about these, and the kubelet's own pods come from files of their node.
+        // These namespaces have no webhook, and the kubelet creates its own pods from files of its node.
         let elsewhere = namespace == operator_namespace || namespace == KUBE_SYSTEM;
         let of_node = pod.controller.as_ref().is_some_and(|controller| controller.kind == "Node");
         !elsewhere
@@ -57,7 +58,7 @@ pub fn missing<'a>(
     pods.iter().filter(lacks).collect()
 }
 
-/// What an Event is told at: what made the pod, else the pod.
+/// The object that gets the Event: the pod's controller, or else the pod.
 fn subject(pod: &UninjectedPod) -> Subject {
     let namespace = pod.place.namespace.clone();
     match &pod.controller {
@@ -107,14 +108,14 @@ impl Watchdog {
         }
     }
 
-    /// Looks every now and then, for ever.
+    /// Checks periodically, forever.
     pub async fn run(&self) {
         let mut reported: BTreeSet<Subject> = BTreeSet::new();
         let mut evictor = Evictor::default();
-        let mut looks = tokio::time::interval(LOOK);
-        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut checks = tokio::time::interval(CHECK_INTERVAL);
+        checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            looks.tick().await;
+            checks.tick().await;
             let Some(pods) = self.caches.uninjected.all() else { continue };
             let labelled = |namespace: &str| self.caches.namespace(namespace).is_some_and(|one| one.is_labelled());
             let missing = missing(&pods, &labelled, &self.operator_namespace);
@@ -130,7 +131,7 @@ impl Watchdog {
         }
     }
 
-    /// Each owner once, until all of its pods are well again.
+    /// Reports each owner once, until all its pods have gateways again.
     async fn report(&self, missing: &[&UninjectedPod], reported: &mut BTreeSet<Subject>) {
         let mut owners: BTreeMap<Subject, &UninjectedPod> = BTreeMap::new();
         for pod in missing {
@@ -138,12 +139,12 @@ impl Watchdog {
         }
         reported.retain(|subject| owners.contains_key(subject));
         for (subject, pod) in owners {
-            if reported.len() >= TOLD_MAX || reported.contains(&subject) {
+            if reported.len() >= REPORTED_MAX || reported.contains(&subject) {
                 continue;
             }
             match self.events.record(&self.client, &subject, &event(pod)).await {
                 Ok(true) => drop(reported.insert(subject)),
-                // So many at once: the next look goes on.
+                // The limit of Events is reached. The next check continues.
                 Ok(false) => return,
                 Err(error) => {
                     tracing::debug!(%error, "could not record an Event; retrying");
@@ -161,7 +162,7 @@ impl Watchdog {
                     self.metrics.evicted();
                     tracing::info!(pod = %place.name, namespace = %place.namespace, "evicted a pod that should carry a gateway and did not");
                 }
-                Ok(Evicted::NotNow) => {
+                Ok(Evicted::NotAllowed) => {
                     tracing::info!(pod = %place.name, namespace = %place.namespace, "not evicted: a disruption budget forbids it at the moment");
                 }
                 Ok(Evicted::Gone) => {}
@@ -204,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn the_words_of_the_shared_question_are_the_operators() {
+    fn crds_and_operator_use_the_same_names() {
         use outrigger_crds::injection;
         assert_eq!(
             [injection::INJECT, injection::WORKLOAD, injection::INJECTED, injection::SIDECAR],
@@ -213,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn those_that_ask_or_whose_namespace_asks_are_missed() {
+    fn pods_that_ask_or_whose_namespace_asks_are_found() {
         let ending = UninjectedPod { ending: true, ..pod("labelled", "ending", None, &[]) };
         let pods = [
             pod("plain", "says-nothing", Some("ReplicaSet"), &[]),
@@ -234,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_told_at_what_made_the_pod_with_what_to_type() {
+    fn the_event_is_on_the_controller_and_names_a_command() {
         let of = pod("shop", "web-1", Some("ReplicaSet"), &[]);
         assert_eq!((subject(&of).kind.as_str(), subject(&of).name.as_str()), ("ReplicaSet", "web-5d4f8b"));
         assert!(event(&of).note.ends_with("kubectl rollout restart deployment/web -n shop"));

@@ -1,16 +1,17 @@
-//! The processor time of a thread. Elapsed time does not measure work: on a busy node everything takes long.
+//! Measures the processor time of a thread. Elapsed time does not measure work, because everything takes long on a busy
+//! node.
 
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// What this thread has had of it since it began.
+/// The processor time that this thread has used so far.
 pub(crate) fn time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(u64::try_from(time.tv_sec).unwrap_or_default(), u32::try_from(time.tv_nsec).unwrap_or_default())
 }
 
-/// What becomes of something, and how much work it was.
+/// Runs the work, and returns its result and its processor time.
 pub(crate) fn measured<T>(work: impl FnOnce() -> T) -> (T, Duration) {
     let began = time();
     let done = work();
@@ -22,7 +23,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_waits_works_little() {
+    fn waiting_uses_no_processor_time() {
         let (sender, receiver) = std::sync::mpsc::channel::<()>();
         let (waited, of_waiting) = measured(|| receiver.recv_timeout(Duration::from_millis(200)));
         assert!(waited.is_err());

@@ -1,7 +1,8 @@
 //! Leader election by a Lease. Only the leader plans, writes, pushes and publishes statuses.
 //!
-//! The other replicas measure by their own clock for how long the Lease has not changed; the times in the Lease are for people.
-//! A leader that cannot renew its Lease ends its process before the others may take over: it could not write either. On an
+//! The other replicas measure with their own clock for how long the Lease has not changed; the times in the Lease are
+//! for people. A leader that cannot renew its Lease ends its process before others may take over, because it could not
+//! write either. On a clean shutdown it releases the Lease, and the next replica takes it within a second.
 //! orderly end it releases the Lease, and the next replica takes it within a second.
 
 use std::time::Duration;
@@ -18,14 +19,14 @@ use tokio::time::Instant;
 use crate::api::{CallError, timed};
 use crate::names;
 
-/// For how long a Lease that does not move is respected.
+/// How long an unchanged Lease is respected.
 const DURATION: Duration = Duration::from_secs(15);
-/// Who could not renew for so long ends: well before the others may take over.
+/// How long a leader tries to renew. It ends well before others may take over.
 const DEADLINE: Duration = Duration::from_secs(10);
 const RENEW: Duration = Duration::from_secs(2);
-const LOOK: Duration = Duration::from_secs(1);
+const POLL: Duration = Duration::from_secs(1);
 
-/// Leadership is gone, or can't be had.
+/// Why a replica is no longer the leader.
 #[derive(Debug, Error)]
 pub enum LeaseError {
     #[error("the Lease could not be renewed for {seconds} s: {error}")]
@@ -40,17 +41,17 @@ impl LeaseError {
     }
 }
 
-/// Who leads, as far as this replica knows.
+/// Which replica leads, as far as this one knows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Leadership {
     #[default]
     Nobody,
     Me,
-    /// With `host:port` of its listener, where it says so.
+    /// With the `host:port` of its listener, if it publishes one.
     Other(Option<String>),
 }
 
-/// A replica that takes part.
+/// A replica that takes part in the election.
 #[derive(Debug)]
 pub struct LeaseCandidate {
     leases: Api<Lease>,
@@ -75,19 +76,19 @@ impl LeaseCandidate {
         self.leader.subscribe()
     }
 
-    /// Waits until it leads, and leads until `stop`; then gives it up.
+    /// Waits until it becomes leader, and leads until `stop`. Then releases the Lease.
     ///
     /// # Errors
-    /// [`LeaseError`], once it led and does no more: nothing may be written from then on.
+    /// [`LeaseError`] once it is no longer leader. It must write nothing from then on.
     pub async fn run(&self, stop: impl Future<Output = ()>) -> Result<(), LeaseError> {
         let mut stop = std::pin::pin!(stop);
-        let mut seen = LeaseObservation::default();
-        // From before the call: others count from when it was written, not from when that was answered.
-        let (mut held, mut renewed) = loop {
+        let mut observation = LeaseObservation::default();
+        // The time before the call counts: others measure from the write, and not from its response.
+        let (mut lease, mut renewed) = loop {
             let began = Instant::now();
-            let pause = match self.try_to_lead(&mut seen).await {
+            let pause = match self.try_to_lead(&mut observation).await {
                 Ok(Some(lease)) => break (lease, began),
-                Ok(None) => LOOK,
+                Ok(None) => POLL,
                 Err(error) => {
                     tracing::warn!(%error, "the Lease can't be read or taken");
                     RENEW
@@ -107,9 +108,9 @@ impl LeaseCandidate {
                 () = tokio::time::sleep_until(deadline.min(Instant::now() + spread(RENEW))) => {}
             }
             let began = Instant::now();
-            match tokio::time::timeout_at(deadline, self.renew(&held)).await {
-                Ok(Ok(lease)) => (held, renewed) = (lease, began),
-                Ok(Err(RenewalFailure::Changed(lease))) => held = *lease,
+            match tokio::time::timeout_at(deadline, self.renew(&lease)).await {
+                Ok(Ok(renewed_lease)) => (lease, renewed) = (renewed_lease, began),
+                Ok(Err(RenewalFailure::Changed(changed))) => lease = *changed,
                 Ok(Err(RenewalFailure::Taken(by))) => return Err(self.lost(LeaseError::Taken(by))),
                 Ok(Err(RenewalFailure::Failed(error))) => {
                     tracing::warn!(%error, "the Lease could not be renewed yet");
@@ -121,7 +122,7 @@ impl LeaseCandidate {
                 return Err(self.lost(LeaseError::not_renewed(last)));
             }
         }
-        self.give_up(held).await;
+        self.give_up(lease).await;
         Ok(())
     }
 
@@ -130,17 +131,17 @@ impl LeaseCandidate {
         error
     }
 
-    async fn try_to_lead(&self, seen: &mut LeaseObservation) -> Result<Option<Lease>, CallError> {
+    async fn try_to_lead(&self, observation: &mut LeaseObservation) -> Result<Option<Lease>, CallError> {
         let found = timed(self.leases.get_opt(names::LEASE)).await?;
         let leader = match &found {
-            Some(lease) => seen.look(lease, &self.identity, Instant::now()),
+            Some(lease) => observation.observe(lease, &self.identity, Instant::now()),
             None => LeaseState::Free,
         };
         let taken = match (leader, found) {
             (LeaseState::Held(address), _) => {
-                self.leader.send_if_modified(|held| {
+                self.leader.send_if_modified(|leader| {
                     let other = Leadership::Other(address);
-                    std::mem::replace(held, other.clone()) != other
+                    std::mem::replace(leader, other.clone()) != other
                 });
                 return Ok(None);
             }
@@ -156,17 +157,17 @@ impl LeaseCandidate {
         };
         match taken {
             Ok(lease) => Ok(Some(lease)),
-            // Another one was quicker.
+            // Another replica was faster.
             Err(error) if error.is_conflict() => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    async fn renew(&self, held: &Lease) -> Result<Lease, RenewalFailure> {
-        let lease = self.filled(held.clone(), false);
+    async fn renew(&self, lease: &Lease) -> Result<Lease, RenewalFailure> {
+        let lease = self.filled(lease.clone(), false);
         match timed(self.leases.replace(names::LEASE, &PostParams::default(), &lease)).await {
             Ok(lease) => Ok(lease),
-            // Changed by somebody, perhaps by kubectl, and perhaps by ourselves: an answer may have been lost.
+            // Changed with kubectl, or by an earlier write of ours whose response was lost.
             Err(error) if error.is_conflict() => {
                 let found = timed(self.leases.get(names::LEASE)).await.map_err(RenewalFailure::Failed)?;
                 match holder(&found) {
@@ -174,15 +175,15 @@ impl LeaseCandidate {
                     by => Err(RenewalFailure::Taken(by.unwrap_or("nobody").to_owned())),
                 }
             }
-            // Deleted under our feet: another one may have made it anew since.
+            // It was deleted, and another replica may have created it again.
             Err(error) if error.is_not_found() => Err(RenewalFailure::Taken("nobody: it was deleted".to_owned())),
             Err(error) => Err(RenewalFailure::Failed(error)),
         }
     }
 
-    async fn give_up(&self, held: Lease) {
+    async fn give_up(&self, lease: Lease) {
         self.leader.send_replace(Leadership::Nobody);
-        let mut lease = self.filled(held, false);
+        let mut lease = self.filled(lease, false);
         if let Some(spec) = &mut lease.spec {
             spec.holder_identity = None;
             spec.lease_duration_seconds = Some(1);
@@ -210,16 +211,16 @@ impl LeaseCandidate {
     }
 }
 
-/// Why it was not renewed this time.
+/// Why a renewal failed.
 #[derive(Debug)]
 enum RenewalFailure {
     Taken(String),
     Failed(CallError),
-    /// It is still ours, in another version.
+    /// The Lease is still ours, in another version.
     Changed(Box<Lease>),
 }
 
-/// What of a Lease is looked at: whether it has moved, by our own clock.
+/// Whether a Lease has changed, measured with our own clock.
 #[derive(Debug, Default)]
 struct LeaseObservation {
     last: Option<(Option<LeaseSpec>, Instant)>,
@@ -232,7 +233,7 @@ enum LeaseState {
 }
 
 impl LeaseObservation {
-    fn look(&mut self, lease: &Lease, identity: &str, now: Instant) -> LeaseState {
+    fn observe(&mut self, lease: &Lease, identity: &str, now: Instant) -> LeaseState {
         let since = match &self.last {
             Some((spec, since)) if *spec == lease.spec => *since,
             _ => {
@@ -244,9 +245,9 @@ impl LeaseObservation {
         let duration = seconds.and_then(|seconds| u64::try_from(seconds).ok()).map_or(DURATION, Duration::from_secs);
         match holder(lease) {
             None => LeaseState::Free,
-            // This pod's container died and was started again: nobody else goes by its name.
+            // This pod's container restarted. No other replica has its name.
             Some(by) if by == identity => LeaseState::Free,
-            // However long a Lease says it is to be respected, it is not for ever.
+            // A Lease may demand a long duration, but is not respected forever.
             Some(_) if now.duration_since(since) >= duration.min(DURATION * 4) => LeaseState::Free,
             Some(_) => LeaseState::Held(address(lease)),
         }
@@ -261,7 +262,7 @@ fn address(lease: &Lease) -> Option<String> {
     lease.metadata.annotations.as_ref()?.get(names::ADDRESS).filter(|address| !address.is_empty()).cloned()
 }
 
-/// So that replicas do not ask in step.
+/// Randomizes a pause, so that replicas do not call at the same moment.
 fn spread(pause: Duration) -> Duration {
     pause.mul_f64(0.8 + fastrand::f64() * 0.4)
 }
@@ -348,7 +349,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_leads_and_the_next_takes_over_at_once_when_it_ends_well() {
+    async fn the_next_leader_takes_over_at_once_after_a_clean_shutdown() {
         let leases = Leases::default();
         let (a, b) = (candidate(&leases, "a"), candidate(&leases, "b"));
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
@@ -373,7 +374,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_that_vanishes_is_waited_for_by_our_own_clock() {
+    async fn a_vanished_leader_is_waited_for_by_our_own_clock() {
         let leases = Leases::default();
         let a = candidate(&leases, "a");
         let first = tokio::spawn({
@@ -382,7 +383,7 @@ mod tests {
         });
         until(&mut a.leader(), &Leadership::Me).await;
         first.abort();
-        // Its clock is years behind, which is nobody's business.
+        // Its clock is years behind, which must not matter.
         leases.0.lock().unwrap().lease.as_mut().unwrap().spec.as_mut().unwrap().renew_time =
             Some(MicroTime("2001-01-01T00:00:00Z".parse().unwrap()));
         let began = Instant::now();
@@ -397,7 +398,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_that_cannot_renew_ends_before_the_others_take_over() {
+    async fn a_leader_that_cannot_renew_ends_before_others_take_over() {
         let leases = Leases::default();
         let a = candidate(&leases, "a");
         let first = tokio::spawn({
@@ -413,7 +414,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_short_outage_and_a_change_by_hand_are_survived_and_a_thief_is_not() {
+    async fn a_leader_survives_a_short_outage_and_a_manual_change_but_not_another_holder() {
         let leases = Leases::default();
         let a = candidate(&leases, "a");
         let first = tokio::spawn({
@@ -430,10 +431,10 @@ mod tests {
         {
             let mut stored = leases.0.lock().unwrap();
             let lease = stored.lease.as_mut().unwrap();
-            lease.spec.as_mut().unwrap().holder_identity = Some("thief".to_owned());
-            lease.metadata.resource_version = Some("stolen".to_owned());
+            lease.spec.as_mut().unwrap().holder_identity = Some("other".to_owned());
+            lease.metadata.resource_version = Some("taken".to_owned());
         }
-        let Err(LeaseError::Taken(by)) = first.await.unwrap() else { panic!("it goes on") };
-        assert_eq!(by, "thief");
+        let Err(LeaseError::Taken(by)) = first.await.unwrap() else { panic!("it still leads") };
+        assert_eq!(by, "other");
     }
 }

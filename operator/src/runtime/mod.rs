@@ -1,4 +1,4 @@
-//! Parts that know none of our objects: a work queue, leader election, processor time.
+//! Parts that are independent of our objects: a work queue, leader election, processor time.
 
 pub(crate) mod cpu_time;
 pub mod lease;

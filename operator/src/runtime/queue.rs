@@ -1,12 +1,12 @@
-//! A work queue by key. A key is queued once and never runs twice at the same time. After a failure it runs again, with a growing
-//! delay.
+//! A work queue by key. A key is queued once and never runs twice at the same time. After a failure it runs again, with
+//! a growing delay.
 //!
 //! ```text
 //! add ─► waiting until due ─► next ─► running ─► done ─► (gone, or waiting again)
 //! ```
 //!
-//! The number of keys bounds its size. Adding a key that waits does not change its time, so a stream of changes cannot delay it
-//! forever. A key that is added while it runs, runs once more.
+//! The number of keys bounds its size. Adding a key that waits does not delay it, so a stream of changes cannot
+//! postpone it forever. A key that is added while it runs, runs once more.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
@@ -16,25 +16,25 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// How long a key waits for more of the same.
+/// How long a key waits, to combine changes.
 pub const DEBOUNCE: Duration = Duration::from_millis(10);
 const FIRST: Duration = Duration::from_millis(250);
 const MOST: Duration = Duration::from_secs(60);
 
-/// What became of a key's work.
+/// The result of a key's work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WorkOutcome {
     Done,
-    /// To be done again at that time, though nothing failed.
+    /// Run again at that time, although nothing failed.
     Again(Instant),
-    /// To be tried again, after a pause that grows.
+    /// Retry after a growing pause.
     Failed,
-    /// It took long. Whoever asks for it, it is not done before that time, so that others have their turn; with the time at
-    /// which it is to be done again if nobody asks.
+    /// It took long. The key does not run before the first time, even if it is added, so that others get their turn.
+    /// The second time is when it runs again if it is not added.
     Late(Instant, Option<Instant>),
 }
 
-/// Keys with work to be done.
+/// Keys with pending work.
 #[derive(Debug)]
 pub struct Queue<K> {
     state: Mutex<State<K>>,
@@ -46,13 +46,13 @@ pub struct Queue<K> {
 struct State<K> {
     waiting: BTreeMap<K, Instant>,
     order: BTreeSet<(Instant, K)>,
-    /// With the time at which it is to run once more.
+    /// When to run once more.
     running: BTreeMap<K, Option<Instant>>,
-    /// How often in a row.
+    /// The number of failures in a row.
     failed: BTreeMap<K, u32>,
-    /// Of those that wait: nobody asked but they themselves.
+    /// Waiting keys that only wait for their own next time.
     resting: BTreeSet<K>,
-    /// Of those that took long, when they may be done again.
+    /// The earliest time of keys that took long.
     not_before: BTreeMap<K, Instant>,
 }
 
@@ -70,24 +70,24 @@ impl<K: Clone + Debug + Ord> Queue<K> {
         Queue { state: Mutex::new(state), changed: Notify::new(), debounce }
     }
 
-    /// Soon.
+    /// Queues a key to run soon.
     pub fn add(&self, key: K) {
         self.add_at(key, Instant::now() + self.debounce);
     }
 
-    /// Not before that time, unless it is asked for sooner.
+    /// Queues a key for that time, unless it is queued for an earlier one.
     pub fn add_at(&self, key: K, due: Instant) {
         self.lock().add(key, due);
         self.changed.notify_one();
     }
 
-    /// The next key whose time has come. To be given back with [`Queue::done`].
+    /// The next key that is due. Must be returned with [`Queue::done`].
     pub async fn next(&self) -> K {
         loop {
             let changed = self.changed.notified();
             let due = match self.lock().take(Instant::now()) {
                 Ok(key) => {
-                    // Others may be due as well, and a worker that was woken for one of them sleeps again.
+                    // Other keys may be due too, and the worker that was woken for one of them sleeps again.
                     self.changed.notify_one();
                     return key;
                 }
@@ -103,10 +103,10 @@ impl<K: Clone + Debug + Ord> Queue<K> {
         }
     }
 
-    /// What became of it.
+    /// Reports a key's result.
     pub fn done(&self, key: K, outcome: WorkOutcome) {
         let mut state = self.lock();
-        let asked = state.running.remove(&key).flatten();
+        let requested = state.running.remove(&key).flatten();
         let again = match outcome {
             WorkOutcome::Done => {
                 state.failed.remove(&key);
@@ -129,24 +129,24 @@ impl<K: Clone + Debug + Ord> Queue<K> {
                 Some(Instant::now() + pause(*failures))
             }
         };
-        let due = match (outcome, asked, again) {
-            // Whatever asked for it is no cure: the pause stays, so that a key that fails and changes is no flood.
+        let due = match (outcome, requested, again) {
+            // A new change does not shorten the pause, so a key that fails and changes often causes no load.
             (WorkOutcome::Failed, _, again) => again,
-            (_, Some(asked), Some(again)) => Some(asked.min(again)),
-            (_, asked, again) => asked.or(again),
+            (_, Some(requested), Some(again)) => Some(requested.min(again)),
+            (_, requested, again) => requested.or(again),
         };
         if let Some(due) = due {
             state.add(key.clone(), due);
         }
-        if asked.is_none() && matches!(outcome, WorkOutcome::Again(_)) {
+        if requested.is_none() && matches!(outcome, WorkOutcome::Again(_)) {
             state.resting.insert(key);
         }
         drop(state);
         self.changed.notify_one();
     }
 
-    /// Keys that wait or run. Not those that are to be looked at again at some time though nothing is left to do: who waits
-    /// for the work to be done would wait for ever.
+    /// The number of keys that wait or run. Keys that only wait for their own next time do not count, so that a caller
+    /// can wait until the work is done.
     #[must_use]
     pub fn depth(&self) -> usize {
         let now = Instant::now();
@@ -156,7 +156,7 @@ impl<K: Clone + Debug + Ord> Queue<K> {
         state.waiting.len() - resting + state.running.len()
     }
 
-    /// Forgets what waits; what runs is not run once more.
+    /// Drops waiting keys. Running keys do not run again.
     pub fn clear(&self) {
         let mut state = self.lock();
         state.waiting.clear();
@@ -180,18 +180,18 @@ impl<K: Clone + Ord> State<K> {
             return;
         }
         let due = self.not_before.get(&key).map_or(due, |least| due.max(*least));
-        // A key that failed waits for its pause: a change that comes meanwhile is taken along.
-        if let Some(held) = self.waiting.get(&key).copied() {
-            if held <= due || self.failed.contains_key(&key) {
+        // A key that failed keeps its pause, and its next run includes later changes.
+        if let Some(previous) = self.waiting.get(&key).copied() {
+            if previous <= due || self.failed.contains_key(&key) {
                 return;
             }
-            self.order.remove(&(held, key.clone()));
+            self.order.remove(&(previous, key.clone()));
         }
         self.waiting.insert(key.clone(), due);
         self.order.insert((due, key));
     }
 
-    /// Or the time at which the next is due.
+    /// Takes the next key, or returns the time at which it is due.
     fn take(&mut self, now: Instant) -> Result<K, Option<Instant>> {
         match self.order.first() {
             Some((due, _)) if *due > now => return Err(Some(*due)),
@@ -207,7 +207,7 @@ impl<K: Clone + Ord> State<K> {
     }
 }
 
-/// Doubled each time, and spread: many keys often fail for the same reason.
+/// Doubles with each failure, and is randomized, because many keys often fail for the same reason.
 fn pause(failures: u32) -> Duration {
     let whole = FIRST.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(MOST);
     whole.mul_f64(0.5 + fastrand::f64() / 2.0)
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_burst_is_one_piece_of_work_and_is_not_put_off() {
+    async fn a_burst_runs_once_and_is_not_delayed() {
         let queue = queue();
         let began = Instant::now();
         queue.add("a");
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_changes_while_it_runs_runs_once_more_and_never_at_once() {
+    async fn a_key_added_while_it_runs_runs_once_more_afterwards() {
         let queue = queue();
         queue.add("a");
         assert_eq!(queue.next().await, "a");
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn failures_are_tried_again_later_and_later() {
+    async fn failures_are_retried_with_growing_pauses() {
         let queue = queue();
         queue.add("a");
         let mut pauses = Vec::new();
@@ -265,7 +265,7 @@ mod tests {
             assert_eq!(queue.next().await, "a");
             pauses.push(began.elapsed());
             queue.done("a", WorkOutcome::Failed);
-            // A change does not shorten the pause.
+            // An added key does not shorten the pause.
             queue.add("a");
         }
         assert!(pauses[1] >= FIRST / 2 && pauses[1] <= FIRST + Duration::from_millis(1), "{pauses:?}");
@@ -275,11 +275,11 @@ mod tests {
         queue.add("a");
         let began = Instant::now();
         assert_eq!(queue.next().await, "a");
-        assert!(began.elapsed() <= DEBOUNCE + Duration::from_millis(1), "a success forgets failures");
+        assert!(began.elapsed() <= DEBOUNCE + Duration::from_millis(1), "a success resets the failures");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_took_long_waits_whoever_asks_and_others_do_not() {
+    async fn a_key_that_took_long_waits_even_if_added_and_others_do_not() {
         let queue = queue();
         for again in [None, Some(MOST)] {
             queue.add("a");
@@ -295,7 +295,7 @@ mod tests {
             assert_eq!(queue.next().await, "a");
             assert!(began.elapsed() >= 2 * FIRST && began.elapsed() <= 2 * FIRST + Duration::from_millis(1));
             queue.done("a", WorkOutcome::Done);
-            // And that was that.
+            // After that, it runs as usual.
             queue.add("a");
             let began = Instant::now();
             assert_eq!(queue.next().await, "a");
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_time_is_kept_unless_it_is_asked_for_sooner() {
+    async fn a_key_runs_at_its_time_unless_it_is_added_for_an_earlier_one() {
         let queue = queue();
         let began = Instant::now();
         queue.add_at("late", began + MOST);
@@ -321,28 +321,28 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_only_looked_at_again_some_time_is_not_left_to_do() {
+    async fn a_key_that_waits_for_its_next_time_is_not_pending_work() {
         let queue = queue();
         queue.add("a");
-        assert_eq!(queue.depth(), 1, "though it waits for more of the same");
+        assert_eq!(queue.depth(), 1, "although it waits to combine changes");
         assert_eq!(queue.next().await, "a");
         assert_eq!(queue.depth(), 1);
         queue.done("a", WorkOutcome::Again(Instant::now() + MOST));
         assert_eq!(queue.depth(), 0);
         queue.add_at("a", Instant::now() + MOST / 2);
-        assert_eq!(queue.depth(), 1, "somebody asks for it");
+        assert_eq!(queue.depth(), 1, "it was added");
         tokio::time::advance(MOST / 2).await;
         assert_eq!(queue.next().await, "a");
         queue.done("a", WorkOutcome::Again(Instant::now() + MOST));
         tokio::time::advance(MOST).await;
-        assert_eq!(queue.depth(), 1, "now it is");
+        assert_eq!(queue.depth(), 1, "it is due");
         assert_eq!(queue.next().await, "a");
         queue.done("a", WorkOutcome::Failed);
-        assert_eq!(queue.depth(), 1, "it is not as it should be");
+        assert_eq!(queue.depth(), 1, "a failure is pending work");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn workers_share_what_is_due() {
+    async fn workers_share_due_keys() {
         let queue = std::sync::Arc::new(Queue::new(Duration::ZERO));
         let mut workers = tokio::task::JoinSet::new();
         for _ in 0..4 {

@@ -1,4 +1,4 @@
-//! The Secret of the seal's key: read, or created if there is none.
+//! Reads the Secret of the seal's key, or creates it.
 
 use std::collections::BTreeMap;
 
@@ -13,15 +13,15 @@ use super::{KEY, Seal};
 use crate::api::{CallError, timed};
 use crate::names::{FIELD_MANAGER, MANAGED_BY, MANAGED_BY_VALUE, SEAL};
 
-/// Where the key lies in the Secret.
+/// The Secret's entry with the key.
 const AT: &str = "key";
-/// Those before it are in entries that begin so, for as long as pods know no other.
+/// The prefix of entries with previous keys, which stay as long as pods know only those.
 const BEFORE: &str = "previous";
-/// What gateways of this key do, all of them: the entry is written with it.
+/// The entry that records that all gateways with this key verify signatures. Written when the Secret is created.
 const GATEWAYS: &str = "gateways";
 const VERIFY: &str = "verify";
 
-/// Why there is no key.
+/// Why the key could not be loaded.
 #[derive(Debug, Error)]
 pub enum SealError {
     #[error("Secret {SEAL} could not be {verb}: {error}")]
@@ -35,10 +35,10 @@ pub enum SealError {
     Random,
 }
 
-/// The key that all replicas have.
+/// Loads the key that all replicas share.
 ///
 /// # Errors
-/// [`SealError`]; nothing is wrong with trying again.
+/// [`SealError`]. A retry may succeed.
 pub async fn load(client: Client, namespace: &str) -> Result<Seal, SealError> {
     let secrets: Api<Secret> = Api::namespaced(client, namespace);
     let failed = |verb| move |error| SealError::Call { verb, error };
@@ -50,7 +50,7 @@ pub async fn load(client: Client, namespace: &str) -> Result<Seal, SealError> {
     let parameters = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
     match timed(secrets.create(&parameters, &secret(key))).await {
         Ok(made) => read(&made),
-        // Whoever led a moment ago was quicker.
+        // Another replica created it first.
         Err(error) if error.is_conflict() => read(&timed(secrets.get(SEAL)).await.map_err(failed("read"))?),
         Err(error) => Err(failed("created")(error)),
     }
@@ -93,8 +93,8 @@ mod tests {
     }
 
     #[test]
-    fn the_secret_has_a_key_those_before_it_and_what_gateways_do() {
-        assert_eq!(of(&[("key", &[1; 32])]), Ok((1, false)), "of a version whose gateways did not look");
+    fn the_secret_has_a_key_previous_keys_and_the_gateways_entry() {
+        assert_eq!(of(&[("key", &[1; 32])]), Ok((1, false)), "written by a version whose gateways did not verify");
         assert_eq!(of(&[("key", &[1; 32]), ("gateways", b"verify\n")]), Ok((1, true)));
         let several: [(&str, &[u8]); 3] = [("key", &[1; 32]), ("previous", &[2; 32]), ("previous-2", &[3; 32])];
         assert_eq!(of(&several), Ok((3, false)));
@@ -104,6 +104,6 @@ mod tests {
             assert!(of(broken).is_err_and(|error| error.contains("Secret outrigger-seal")));
         }
         let made = secret(vec![1; 32]);
-        assert!(read(&made).unwrap().verifying().required, "one that is made now");
+        assert!(read(&made).unwrap().verifying().required, "a new Secret");
     }
 }

@@ -1,37 +1,37 @@
-//! The public half of the seal's key, which pods are given and by which pods are checked.
+//! The public part of the seal's key. Pods get it at injection, and attestation checks it.
 
 use std::sync::{Arc, OnceLock};
 
 use outrigger_sync::PublicKey;
 
-/// The keys that gateways may know the operator by.
+/// The keys with which gateways verify the operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifyingKey {
-    /// The first is given to new pods. Never empty.
+    /// New pods get the first. Never empty.
     pub keys: Vec<PublicKey>,
-    /// A pod whose gateway knows none of them is none of ours: there was no version of the operator that made such with
-    /// this key.
+    /// A pod whose gateway has none of these keys is not the operator's, because every operator version with this key
+    /// sets one.
     pub required: bool,
 }
 
-/// The same, which a replica knows once it has read the Secret. It injects and judges nothing before.
+/// The keys, once the replica has read the Secret. Before that it neither injects nor attests pods.
 #[derive(Clone, Debug, Default)]
 pub struct VerifyingKeys(Arc<OnceLock<VerifyingKey>>);
 
 impl VerifyingKeys {
-    /// They are known now. They don't change while a replica lives.
+    /// Sets the keys, which do not change while the process runs.
     pub fn set(&self, verifying: VerifyingKey) {
-        // Twice the same.
+        // A second call sets the same keys.
         let _ = self.0.set(verifying);
     }
 
-    /// What a new pod is given.
+    /// The key for new pods.
     #[must_use]
     pub fn current(&self) -> Option<&PublicKey> {
         self.0.get()?.keys.first()
     }
 
-    /// Whether a pod's argument is one of them.
+    /// Whether a pod's argument is one of the keys.
     #[must_use]
     pub fn knows(&self, argument: &str) -> bool {
         let parsed: Option<PublicKey> = argument.parse().ok();

@@ -18,25 +18,26 @@ use super::route::Router;
 use super::{Services, connection};
 use crate::stream::hub::STREAMS_MAX;
 
-/// Streams have one each; the rest is for the API server, and for those that were not yet let in.
+/// The limit of connections. Each stream has one; the rest is for the API server and for clients that are not
+/// authenticated yet.
 const CONNECTIONS_MAX: usize = STREAMS_MAX + 1_024;
-/// TLS hides what else a connection waits for: hyper times heads, and a peer that does not answer pings is gone. A connection
-/// without a request is closed. The API server keeps its own for 90 s.
+/// With TLS, only hyper sees heads and pings, so it times them. This port only closes idle connections; the API
+/// server's own idle limit is 90 s.
 const TIMEOUTS: ConnectionTimeouts = ConnectionTimeouts { head: NEVER, idle: Duration::from_secs(120), unread: NEVER };
-/// How long connections are still taken after shutdown was asked for: the Service goes on sending some here until every node
-/// has heard of it, and a review that is refused is a pod that is not made. On a busy cluster that takes its time, so each
-/// new connection begins it anew, until [`LINGER_MAX`] is over.
+/// How long new connections are accepted after the shutdown begins. The Service still sends some until every node knows
+/// of the change, and a refused review means a pod that is not created. On a busy cluster this takes time, so each new
+/// connection restarts the wait, up to [`LINGER_MAX`].
 const LINGER: Duration = Duration::from_secs(8);
 const LINGER_MAX: Duration = Duration::from_secs(16);
-/// How long requests under way may take after that. Together less than the pod's `terminationGracePeriodSeconds`.
+/// How long running requests may take after that. All together less than the pod's `terminationGracePeriodSeconds`.
 const DRAIN: Duration = Duration::from_secs(10);
 
-/// Why nothing is served.
+/// Why the listener cannot serve.
 #[derive(Debug, Error)]
 #[error("TLS can't be set up: {0}")]
 pub struct TlsConfigError(#[from] rustls::Error);
 
-/// Ready to take connections.
+/// A configured listener.
 pub struct TlsServer {
     tls: TlsAcceptor,
     router: Arc<Router>,
@@ -62,13 +63,13 @@ impl TlsServer {
         Ok(TlsServer { tls: TlsAcceptor::from(Arc::new(tls)), router: Arc::new(Router::new(services)), linger: LINGER })
     }
 
-    /// For another time without a new connection between shutdown and the end of taking them.
+    /// Sets another wait for new connections after the shutdown begins.
     #[must_use]
     pub fn linger(self, linger: Duration) -> Self {
         TlsServer { linger, ..self }
     }
 
-    /// Serves until `shutdown` is over; then streams end, and reviews are answered for a while yet.
+    /// Serves until `shutdown` completes. Then streams end, and reviews are still answered for a while.
     pub async fn run(self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
         let streams = Arc::clone(&self.router.services().streams);
         let (stop, stopped) = watch::channel(());
@@ -78,11 +79,11 @@ impl TlsServer {
             connections: CONNECTIONS_MAX,
             per_address: None,
             over_limit: 0,
-            // Somebody who only holds a connection open must not keep out the API server.
+            // A client that only holds a connection open must not block the API server.
             eviction: Eviction::UnservedFirst,
             timeouts: TIMEOUTS,
         };
-        // Who has connected is answered: a review that is refused is a pod that is not made.
+        // Every accepted connection is served, because a refused review means a pod that is not created.
         let port = Port { connections: Arc::new(Connections::new(limits)), evict_also_from: None, serve_backlog: true };
         let serving = TlsPort { tls: self.tls, router: self.router, stopped: stopped.clone(), came };
         accepting.spawn(outrigger_listen::accept(listener, port, serving, stopped));
@@ -97,14 +98,14 @@ impl TlsServer {
     }
 }
 
-/// Waits until so long no connection has come, and no longer than for [`LINGER_MAX`].
+/// Waits until no connection has come for `quiet`, and at most for [`LINGER_MAX`].
 async fn linger(quiet: Duration, comes: &mut watch::Receiver<()>) {
     comes.mark_unchanged();
     let end = Instant::now() + LINGER_MAX.max(quiet);
     while let Ok(Ok(())) = tokio::time::timeout_at(end.min(Instant::now() + quiet), comes.changed()).await {}
 }
 
-/// What connections need. `came` is told of each.
+/// What every connection needs. `came` is notified of each.
 struct TlsPort {
     tls: TlsAcceptor,
     router: Arc<Router>,
@@ -133,10 +134,10 @@ impl Serve for TlsPort {
 mod tests {
     use super::*;
 
-    /// How long it lingers where a connection comes so often.
+    /// How long it lingers if a connection comes at this interval.
     async fn lingers(every: Option<Duration>) -> Duration {
         let (came, mut comes) = watch::channel(());
-        // Of before the end: it says nothing.
+        // A connection from before the shutdown must not count.
         came.send_replace(());
         let coming = tokio::spawn(async move {
             let Some(every) = every else { return std::future::pending().await };
@@ -152,7 +153,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn as_long_as_connections_come_it_is_not_over_but_not_for_ever() {
+    async fn new_connections_extend_the_wait_up_to_a_limit() {
         let close = |took: Duration, expected: Duration| took.abs_diff(expected) < Duration::from_millis(10);
         assert!(close(lingers(None).await, LINGER));
         assert!(close(lingers(Some(LINGER * 2)).await, LINGER));

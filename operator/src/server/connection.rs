@@ -17,21 +17,22 @@ use tokio_rustls::TlsAcceptor;
 
 use super::route::Router;
 
-/// As ALPN has it.
+/// The protocol's name in ALPN.
 pub(super) const HTTP2: &[u8] = b"h2";
 const HANDSHAKE: Duration = Duration::from_secs(10);
-/// For a request's head; on a kept connection of HTTP/1.1 the wait for the next one counts.
+/// The time for a request's head. On a kept HTTP/1.1 connection, the wait for the next request counts too.
 const HEAD: Duration = Duration::from_secs(120);
-/// A peer that is gone without a word is found out within the two of them.
+/// A peer that vanished is detected within the sum of both.
 const PING: Duration = Duration::from_secs(30);
 const PONG: Duration = Duration::from_secs(20);
-/// Many more than the API server sends at once; a gateway needs one.
+/// Many more than the API server sends at once. A gateway needs one.
 const REQUESTS_MAX: u32 = 256;
 const HEAD_MAX: u32 = 32 << 10;
-/// What a peer may send ahead of being read, on all of its requests together.
+/// What a peer may send before it is read, for all its requests together.
 const WINDOW: u32 = 128 << 10;
 
-/// Serves a connection until it ends, is told to go, or the sender of `stopped` is gone and its requests are answered.
+/// Serves a connection until it ends, is told to close, or the sender of `stopped` is dropped and its requests are
+/// answered.
 pub(super) async fn serve(
     stream: TcpStream,
     remote: SocketAddr,
@@ -52,17 +53,17 @@ pub(super) async fn serve(
         Ok(Err(error)) => return tracing::debug!(%error, %remote, "no TLS handshake"),
         Err(_) => return tracing::debug!(%remote, "the TLS handshake took too long"),
     };
-    let held = Arc::clone(&peer);
+    let counted = Arc::clone(&peer);
     let service = service_fn(move |request: Request<Incoming>| {
-        let (router, underway) = (Arc::clone(&router), held.begin_request());
+        let (router, underway) = (Arc::clone(&router), counted.begin_request());
         async move {
             let response = router.answer(request).await;
-            // With the answer's body, so that a stream counts for as long as it is open.
-            Ok::<_, Infallible>(response.map(|body| crate::server::response::held(body, underway)))
+            // The response's body holds the guard, so that an open stream counts as a request under way.
+            Ok::<_, Infallible>(response.map(|body| crate::server::response::with_guard(body, underway)))
         }
     });
-    // What was agreed on need not be guessed from the first bytes: a connection that is still guessed at when the server is
-    // to stop would be closed before its request is read.
+    // ALPN says which protocol to use. Detecting it from the first bytes instead would close a connection that is still
+    // being detected when the server stops, before its request is read.
     let builder = auto::Builder::new(TokioExecutor::new());
     let mut builder = match stream.get_ref().1.alpn_protocol() {
         Some(HTTP2) => builder.http2_only(),

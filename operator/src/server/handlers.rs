@@ -1,5 +1,4 @@
-//! Connects the replica's state to its listeners: reviews of the API server, health and metrics, and how far a new authority
-//! has spread.
+//! Connects the replica's state to its listeners: reviews, health, metrics, and how far a new authority has spread.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,12 +18,13 @@ use crate::settings::OperatorSettings;
 use crate::state::caches::Caches;
 use crate::stream::Hub;
 
-/// How long a review waits for a namespace that is not known yet: the API server waits five seconds for the answer.
-const VALUE_WAIT: Duration = Duration::from_secs(2);
-/// How many wait at the same time. Anybody may ask, and each holds up a thread.
+/// How long a review waits for a namespace that the operator has not seen. The API server waits five seconds for the
+/// response.
+const NAMESPACE_WAIT: Duration = Duration::from_secs(2);
+/// How many reviews wait at the same time. Each blocks a thread, and any user can cause one.
 const WAITING_MAX: usize = 16;
 
-/// Answers reviews.
+/// Answers reviews with the replica's state.
 #[derive(Debug)]
 pub struct ReviewHandler {
     settings: Arc<OperatorSettings>,
@@ -42,7 +42,7 @@ impl ReviewHandler {
     fn namespace(&self, name: &str) -> Option<Namespace> {
         self.caches.namespace(name).or_else(|| {
             let _permit = self.waiting.try_acquire().ok()?;
-            self.caches.namespace_within(name, VALUE_WAIT)
+            self.caches.namespace_within(name, NAMESPACE_WAIT)
         })
     }
 }
@@ -50,11 +50,11 @@ impl ReviewHandler {
 impl AnswerReview for ReviewHandler {
     fn admit(&self, path: &str, body: Bytes) -> (StatusCode, Bytes) {
         if path == validate::PATH {
-            let record = |judged: validate::ReviewOutcome| {
-                let (effect, reason) = judged.effect();
+            let record = |outcome: validate::ReviewOutcome| {
+                let (effect, reason) = outcome.effect();
                 self.metrics.admitted(Webhook::Validate, effect, reason);
             };
-            return validate::answer(&body, || self.caches.snapshot().to_rehearse(), record);
+            return validate::answer(&body, || self.caches.snapshot().review_copy(), record);
         }
         let context = AdmissionContext {
             settings: &self.settings,
@@ -65,7 +65,7 @@ impl AnswerReview for ReviewHandler {
     }
 }
 
-/// Tells of health and metrics.
+/// Reports the replica's health and metrics.
 #[derive(Debug)]
 pub struct ReplicaHealth {
     pub metrics: Arc<OperatorMetrics>,
@@ -87,8 +87,8 @@ impl HealthReport for ReplicaHealth {
         self.metrics.text()
     }
 
-    fn awaited(&self) -> Vec<String> {
-        let mut awaited = self.readiness.awaited();
+    fn pending(&self) -> Vec<String> {
+        let mut awaited = self.readiness.pending();
         if !self.certificates.is_ready() {
             awaited.push("a certificate to serve with".to_owned());
         }
@@ -96,7 +96,7 @@ impl HealthReport for ReplicaHealth {
     }
 }
 
-/// Tells how far an authority has got.
+/// Reports how far an authority has spread.
 #[derive(Debug)]
 pub struct AuthoritySpread {
     pub caches: Arc<Caches>,

@@ -23,68 +23,67 @@ use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-/// Kubelets and Prometheus, and somebody who looks.
+/// The limit of connections, for kubelets, Prometheus and people.
 const CONNECTIONS_MAX: usize = 64;
-/// Of one address.
+/// The limit for one address.
 const PEER_MAX: usize = 8;
-/// For a request's head, and between two requests of one connection.
+/// The time for a request's head, and between two requests of one connection.
 const HEAD: Duration = Duration::from_secs(5);
 const WHOLE: Duration = Duration::from_secs(60);
-/// In bytes.
+/// The largest head in bytes.
 const HEAD_MAX: usize = 8 << 10;
 
-/// What a replica waits for before it is ready.
+/// The conditions that a replica waits for before it is ready.
 #[derive(Clone, Debug, Default)]
 pub struct Readiness(Arc<watch::Sender<BTreeSet<String>>>);
 
 impl Readiness {
-    /// Not ready until this has come.
-    pub fn awaits(&self, what: &str) {
+    /// Adds a condition. The replica is not ready until it is met.
+    pub fn require(&self, what: &str) {
         self.0.send_modify(|awaited| {
             awaited.insert(what.to_owned());
         });
     }
 
-    pub fn has(&self, what: &str) {
+    pub fn satisfy(&self, what: &str) {
         self.0.send_if_modified(|awaited| awaited.remove(what));
     }
 
-    /// What has not come yet.
+    /// The conditions that are not met yet.
     #[must_use]
-    pub fn awaited(&self) -> Vec<String> {
+    pub fn pending(&self) -> Vec<String> {
         self.0.borrow().iter().cloned().collect()
     }
 
-    /// Waits until everything has come.
+    /// Waits until all conditions are met.
     pub async fn ready(&self) {
-        // The sender is ours: it is not gone while we wait.
+        // An error is impossible, because this value owns the sender.
         let _ = self.0.subscribe().wait_for(BTreeSet::is_empty).await;
     }
 }
 
-/// What is told, measured at the moment that somebody asks.
+/// The state that the pages show, computed for each request.
 pub trait HealthReport: Send + Sync + 'static {
     fn metrics(&self) -> Vec<u8>;
-    /// Empty: ready.
-    fn awaited(&self) -> Vec<String>;
+    /// What the replica still waits for; empty if it is ready.
+    fn pending(&self) -> Vec<String>;
 }
 
-/// Answers for as long as it is polled.
+/// Serves as long as the future is polled.
 ///
-/// Any pod may open connections, and none of them may keep a kubelet from being answered, which takes no longer than a
-/// moment: so the newest is always let in, and one that waits, or else the oldest, ends where there are too many, of the same
-/// address first.
+/// Any pod may open connections, and none may block a kubelet, whose requests are short. So a new connection is always
+/// accepted. If there are too many, an idle one is closed, or else the oldest, and those of the same address first.
 pub async fn serve(listener: TcpListener, report: Arc<dyn HealthReport>) {
     let limits = ConnectionLimits {
         connections: CONNECTIONS_MAX,
         per_address: Some(PEER_MAX),
         over_limit: 0,
         eviction: Eviction::IncludingBusy,
-        // Hyper times heads, and `WHOLE` the rest.
+        // Hyper times heads, and `WHOLE` limits everything else.
         timeouts: ConnectionTimeouts { head: NEVER, idle: NEVER, unread: NEVER },
     };
     let port = Port { connections: Arc::new(Connections::new(limits)), evict_also_from: None, serve_backlog: false };
-    // It is not dropped before `accept` is.
+    // Dropped only after `accept` has ended.
     let (_stop, stopped) = watch::channel(());
     accept(listener, port, HealthPort { report, stopped: stopped.clone() }, stopped).await;
 }
@@ -103,9 +102,9 @@ impl Serve for HealthPort {
     ) -> impl Future<Output = ()> + Send + 'static {
         let (report, mut stopped) = (Arc::clone(&self.report), self.stopped.clone());
         async move {
-            let held = Arc::clone(&peer);
+            let counted = Arc::clone(&peer);
             let service = service_fn(move |request: Request<Incoming>| {
-                let (answer, underway) = (answer(&*report, &request), held.begin_request());
+                let (answer, underway) = (answer(&*report, &request), counted.begin_request());
                 async move {
                     drop(underway);
                     Ok::<_, Infallible>(answer)
@@ -118,7 +117,7 @@ impl Serve for HealthPort {
                 .max_buf_size(2 * HEAD_MAX);
             let connection = http.serve_connection(TokioIo::new(stream), service);
             let ending = until_end(connection, |connection| connection.graceful_shutdown(), &peer, &mut stopped);
-            // Whoever breaks off is nobody to tell.
+            // An error means that the peer is gone.
             let _ = tokio::time::timeout(WHOLE, ending).await;
         }
     }
@@ -130,7 +129,7 @@ fn answer<B>(report: &dyn HealthReport, request: &Request<B>) -> Response<Full<B
     }
     match request.uri().path() {
         "/healthz" => respond(StatusCode::OK, json!({"alive": true})),
-        "/readyz" => match report.awaited() {
+        "/readyz" => match report.pending() {
             awaited if awaited.is_empty() => respond(StatusCode::OK, json!({"ready": true})),
             awaited => respond(StatusCode::SERVICE_UNAVAILABLE, json!({"ready": false, "awaits": awaited})),
         },
@@ -140,10 +139,7 @@ fn answer<B>(report: &dyn HealthReport, request: &Request<B>) -> Response<Full<B
             response.headers_mut().insert(header::CONTENT_TYPE, text);
             response
         }
-        _ => respond(
-            StatusCode::NOT_FOUND,
-            json!({"error": "no such page: use /healthz, /readyz or /metrics"}),
-        ),
+        _ => respond(StatusCode::NOT_FOUND, json!({"error": "no such page: use /healthz, /readyz or /metrics"})),
     }
 }
 
@@ -169,8 +165,8 @@ mod tests {
             b"metrics".to_vec()
         }
 
-        fn awaited(&self) -> Vec<String> {
-            self.0.awaited()
+        fn pending(&self) -> Vec<String> {
+            self.0.pending()
         }
     }
 
@@ -182,19 +178,19 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn ready_when_all_has_come_and_alive_before() {
+    async fn ready_when_all_conditions_are_met_and_alive_before() {
         let report = TestReport(Readiness::default());
-        report.0.awaits("certificate");
+        report.0.require("certificate");
         assert_eq!(get(&report, "/readyz").await, (503, r#"{"ready":false,"awaits":["certificate"]}"#.to_owned()));
         assert_eq!(get(&report, "/healthz").await.0, 200);
-        report.0.has("certificate");
+        report.0.satisfy("certificate");
         assert_eq!(get(&report, "/readyz").await.0, 200);
         assert_eq!(get(&report, "/metrics").await, (200, "metrics".to_owned()));
         assert_eq!(get(&report, "/x").await.0, 404);
     }
 
     #[tokio::test]
-    async fn a_kubelet_is_answered_whoever_holds_connections() {
+    async fn a_kubelet_is_answered_despite_many_idle_connections() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let serving = tokio::spawn(serve(listener, Arc::new(TestReport(Readiness::default()))));
@@ -204,7 +200,7 @@ mod tests {
             socket.connect(address).await.unwrap()
         };
         let mut silent: Vec<TcpStream> = Vec::new();
-        // One pod that opens many, and many that open some.
+        // One pod with many connections, and many pods with a few.
         for number in 0..CONNECTIONS_MAX * 2 {
             silent.push(connect("127.0.0.2:0".to_owned()).await);
             silent.push(connect(format!("127.0.0.{}:0", 3 + number)).await);
@@ -215,7 +211,7 @@ mod tests {
         let read = tokio::time::timeout(Duration::from_secs(20), probe.read_to_string(&mut answer)).await;
         read.unwrap().unwrap();
         assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
-        // The oldest of them have been ended, and the newest have not.
+        // The oldest of them were closed, the newest were not.
         let mut byte = [0];
         assert!(matches!(silent[0].read(&mut byte).await, Ok(0) | Err(_)));
         serving.abort();

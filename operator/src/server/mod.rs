@@ -1,7 +1,7 @@
 //! The TLS listener: webhooks of the API server and the streams of gateways. HTTP/1.1 and HTTP/2 on one port.
 //!
-//! Everything that a client could make grow is bounded: connections, heads, bodies, the memory for all bodies together, and the
-//! time for each of them.
+//! Everything that a client could make grow is bounded: connections, heads, bodies, the memory for all bodies together,
+//! and the time for each.
 
 mod accept;
 mod connection;
@@ -24,10 +24,9 @@ use crate::stream::Streams;
 
 pub use accept::{TlsConfigError, TlsServer};
 
-/// Answers the API server's reviews. Pure, as far as the listener is concerned: it is called on a thread of its own, and one
-/// that panics is answered for.
+/// Answers the API server's reviews. Called on a thread of its own, where a panic only fails the review.
 pub trait AnswerReview: Send + Sync + 'static {
-    /// The path is that of the request, `/admit/…`; the body is JSON in both directions.
+    /// `path` is the request's, `/admit/…`. Both bodies are JSON.
     fn admit(&self, path: &str, body: Bytes) -> (StatusCode, Bytes);
 }
 
@@ -37,7 +36,7 @@ impl<F: Fn(&str, Bytes) -> (StatusCode, Bytes) + Send + Sync + 'static> AnswerRe
     }
 }
 
-/// Who answers what.
+/// The handlers of the listener.
 #[derive(Clone)]
 pub struct Services {
     pub admit: Arc<dyn AnswerReview>,
@@ -50,10 +49,10 @@ impl fmt::Debug for Services {
     }
 }
 
-/// Serves until `shutdown` is over: streams end, and reviews are answered for some seconds yet.
+/// Serves until `shutdown` completes. Then streams end, and reviews are still answered for some seconds.
 ///
 /// # Errors
-/// [`TlsConfigError`] where TLS can't be set up.
+/// [`TlsConfigError`] if TLS can't be set up.
 pub async fn serve(
     listener: TcpListener,
     certificates: Arc<dyn ResolvesServerCert>,

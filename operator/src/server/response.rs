@@ -1,4 +1,4 @@
-//! An answer of the listener: JSON, or a stream.
+//! A response of the listener: JSON, or a stream.
 
 use std::convert::Infallible;
 
@@ -7,10 +7,10 @@ use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
 
-/// What every answer's body is: whole, or a stream.
+/// The body of every response: whole, or a stream.
 pub type AnswerBody = UnsyncBoxBody<Bytes, Infallible>;
 
-/// A whole answer.
+/// A whole response.
 #[must_use]
 pub fn answer(status: StatusCode, json: impl Into<Bytes>) -> Response<AnswerBody> {
     let mut response = Response::new(Full::new(json.into()).boxed_unsync());
@@ -19,10 +19,10 @@ pub fn answer(status: StatusCode, json: impl Into<Bytes>) -> Response<AnswerBody
     response
 }
 
-/// The body, and something that lives as long as it does.
-pub(crate) fn held<T: Send + 'static>(body: AnswerBody, held: T) -> AnswerBody {
+/// The body, with a value that is dropped with it.
+pub(crate) fn with_guard<T: Send + 'static>(body: AnswerBody, guard: T) -> AnswerBody {
     body.map_frame(move |frame| {
-        let _ = &held;
+        let _ = &guard;
         frame
     })
     .boxed_unsync()

@@ -1,5 +1,5 @@
-//! The queue of objects to be validated. Each takes a thread for as long as a plan does. So only a few are validated at the same
-//! time, and those of one namespace one after the other: whoever writes a thousand objects delays only that namespace.
+//! The queue of objects to validate. A validation takes a thread for as long as a plan does. So only a few run at the
+//! same time, and those of one namespace one by one: a user who writes a thousand objects delays only that namespace.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,9 +7,9 @@ use std::sync::Arc;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Objects that are judged at the same time.
-const JUDGING: usize = 4;
-/// What reviews of one namespace that wait or are judged may hold of memory, in KiB: a quarter of what there is for all.
+/// How many objects are validated at the same time.
+const RUNNING_MAX: usize = 4;
+/// The memory that queued and running reviews of one namespace may use, in KiB: a quarter of the memory for all.
 const QUEUE_KIB: u32 = 16 << 10;
 
 #[derive(Debug)]
@@ -20,7 +20,7 @@ pub(super) struct ReviewQueue {
 
 type NamespaceQueues = Mutex<BTreeMap<String, NamespaceQueue>>;
 
-/// The reviews of a namespace. It is there as long as there are some.
+/// The reviews of a namespace. Removed with the last one.
 #[derive(Debug)]
 struct NamespaceQueue {
     turn: Arc<Semaphore>,
@@ -28,7 +28,7 @@ struct NamespaceQueue {
     kib: u32,
 }
 
-/// A review that waits in its namespace's queue.
+/// A review in its namespace's queue.
 #[derive(Debug)]
 pub(super) struct QueuedReview {
     queues: Arc<NamespaceQueues>,
@@ -38,7 +38,7 @@ pub(super) struct QueuedReview {
     kib: u32,
 }
 
-/// Its turn, until it is dropped. In this order: whoever comes next finds the place free.
+/// A review's turn, until it is dropped. The fields' order matters: the permits are free before the queue's place is.
 #[derive(Debug)]
 pub(super) struct ReviewPermit {
     _all: OwnedSemaphorePermit,
@@ -48,10 +48,10 @@ pub(super) struct ReviewPermit {
 
 impl ReviewQueue {
     pub(super) fn new() -> Self {
-        ReviewQueue { all: Arc::new(Semaphore::new(JUDGING)), queues: Arc::default() }
+        ReviewQueue { all: Arc::new(Semaphore::new(RUNNING_MAX)), queues: Arc::default() }
     }
 
-    /// A place for a review of so many KiB; `None` if its namespace has too many already.
+    /// Queues a review of `kib` KiB. `None` if its namespace has too many already.
     pub(super) fn place(&self, namespace: &str, kib: u32) -> Option<QueuedReview> {
         let mut queues = lock(&self.queues);
         let queue = queues.entry(namespace.to_owned()).or_insert_with(|| NamespaceQueue {
@@ -59,20 +59,20 @@ impl ReviewQueue {
             reviews: 0,
             kib: 0,
         });
-        let held = queue.kib.saturating_add(kib);
-        // The first may be of any size: there is room for one.
-        if queue.reviews > 0 && held > QUEUE_KIB {
+        let total = queue.kib.saturating_add(kib);
+        // The first review may have any size, so that large objects can be reviewed.
+        if queue.reviews > 0 && total > QUEUE_KIB {
             return None;
         }
         queue.reviews += 1;
-        queue.kib = held;
+        queue.kib = total;
         let (queues, all, turn) = (Arc::clone(&self.queues), Arc::clone(&self.all), Arc::clone(&queue.turn));
         Some(QueuedReview { queues, all, namespace: namespace.to_owned(), turn, kib })
     }
 }
 
 impl QueuedReview {
-    /// Waits for its turn: first in its namespace, then among all. `None`: there are no turns any more.
+    /// Waits for its turn: first in its namespace, then among all. `None` if the queue is gone.
     pub(super) async fn turn(self) -> Option<ReviewPermit> {
         let own = Arc::clone(&self.turn).acquire_owned().await.ok()?;
         let all = Arc::clone(&self.all).acquire_owned().await.ok()?;
@@ -108,29 +108,29 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_namespace_has_one_turn_and_others_have_theirs() {
+    async fn reviews_of_a_namespace_run_one_by_one_and_others_are_independent() {
         let reviews = ReviewQueue::new();
         let first = turn(&reviews, "mallory").unwrap();
         let waiting: Vec<QueuedReview> = (0..100).map(|_| reviews.place("mallory", 1).unwrap()).collect();
         let mut waiting: Vec<_> = waiting.into_iter().map(|place| Box::pin(place.turn())).collect();
         assert!(waiting.iter_mut().all(|turn| turn.now_or_never().is_none()));
         let shop = turn(&reviews, "shop");
-        assert!(shop.is_some(), "whatever waits elsewhere");
+        assert!(shop.is_some(), "other namespaces do not wait");
         drop(first);
         let next: Vec<ReviewPermit> = waiting.iter_mut().filter_map(|turn| turn.now_or_never().flatten()).collect();
         assert_eq!(next.len(), 1);
     }
 
     #[tokio::test]
-    async fn all_together_have_a_few() {
+    async fn the_total_of_running_reviews_is_limited() {
         let reviews = ReviewQueue::new();
         let names = ["a", "b", "c", "d", "e"];
         let held: Vec<ReviewPermit> = names.iter().filter_map(|name| turn(&reviews, name)).collect();
-        assert_eq!(held.len(), JUDGING);
+        assert_eq!(held.len(), RUNNING_MAX);
     }
 
     #[test]
-    fn what_waits_in_a_namespace_is_bounded_and_leaves_nothing_behind() {
+    fn a_namespaces_queue_is_bounded_and_removed_when_empty() {
         let reviews = ReviewQueue::new();
         let half = QUEUE_KIB / 2;
         let held = [reviews.place("mallory", half).unwrap(), reviews.place("mallory", half).unwrap()];

@@ -16,14 +16,15 @@ use super::review_queue::ReviewQueue;
 use crate::admission::validate;
 use crate::server::response::{AnswerBody, answer};
 
-/// An object may have 1.5 MiB as it is stored; a review holds it as JSON, and beside it the one it replaces.
+/// The largest body. A stored object may have 1.5 MiB; a review holds it as JSON, together with the previous version.
 const BODY_MAX: usize = 8 << 20;
-/// What bodies that are being read or answered take together, in KiB.
+/// The memory for all bodies that are being read or answered, in KiB.
 const BODIES_KIB: u32 = 64 << 10;
-/// For room, the body, and the answer together. The API server waits for 30 s at the most, and for us 5.
+/// The time for waiting, the body and the response together. The API server waits at most 30 s, and for this webhook 5
+/// s.
 const TIME: Duration = Duration::from_secs(10);
 
-/// Why a request is not answered.
+/// Why a request cannot be answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 enum RouteError {
     #[error("no such path: use POST /admit/… (the API server) or POST /v1/stream (gateways)")]
@@ -56,12 +57,12 @@ impl RouteError {
     }
 }
 
-/// The way from a request to its answer.
+/// Routes requests to their handlers.
 #[derive(Debug)]
 pub(super) struct Router {
     services: Services,
     memory: Arc<Semaphore>,
-    /// Of objects that are to be judged; pods must not wait for them.
+    /// Reviews of our own objects. Pods must not wait for them.
     reviews: ReviewQueue,
 }
 
@@ -110,7 +111,7 @@ impl Router {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let (head, body) = request.into_parts();
-        // The API server says how long it is; who doesn't takes the room of the longest.
+        // The API server sends a content length. A client that does not gets the room of the largest body.
         let length = body.size_hint().upper().map_or(BODY_MAX, |upper| usize::try_from(upper).unwrap_or(usize::MAX));
         if length > BODY_MAX {
             return Err(RouteError::TooLarge);
@@ -130,7 +131,7 @@ impl Router {
             }
             _ => None,
         };
-        // Not on the threads that streams are served by: comparing a large object takes its time.
+        // Not on the threads that serve streams, because comparing large objects takes long.
         let reviewed = tokio::task::spawn_blocking(move || {
             let reviewed = admit.admit(head.uri.path(), body);
             drop((memory, turn));

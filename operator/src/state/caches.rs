@@ -1,7 +1,7 @@
-//! Everything that this replica knows of the cluster, kept up to date by watches.
+//! What this replica knows of the cluster, kept up to date by watches.
 //!
-//! One thread takes what the watches report and writes; a plan also records what it depends on. Everybody else only reads. So a
-//! read never waits for the network. What takes long works on a [snapshot](Caches::snapshot), so that nobody waits for it.
+//! One thread applies what the watches report; a plan also records its dependencies. All others only read. So a read
+//! never waits for the network. Slow work uses a [snapshot](Caches::snapshot), so that nothing waits for it.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
@@ -20,13 +20,13 @@ use crate::state::pods::GatewayPods;
 use crate::state::uninjected::UninjectedPods;
 use crate::stream::{self, PodFacts};
 
-/// Everything that is known.
+/// The caches of all watched objects.
 #[derive(Debug)]
 pub struct Caches {
     index: RwLock<Arc<ObjectIndex>>,
-    /// What admission looks at, and a plan does not.
+    /// Labels and annotations for admission. Plans do not use them.
     namespaces: Mutex<BTreeMap<String, Namespace>>,
-    /// There is one more.
+    /// Signalled when a namespace is added.
     came: Condvar,
     pub generated: Generated,
     pub pods: GatewayPods,
@@ -46,36 +46,36 @@ impl Caches {
         }
     }
 
-    /// With what pods' gateways are known by.
+    /// Sets the pods with the attestor that checks them.
     #[must_use]
     pub fn with_pods(self, pods: GatewayPods) -> Self {
         Caches { pods, ..self }
     }
 
-    /// For a moment: watches wait meanwhile.
+    /// The index, for a short time, because watches wait for it.
     pub fn index(&self) -> RwLockReadGuard<'_, Arc<ObjectIndex>> {
         self.index.read()
     }
 
-    /// All as it is now, for as long as one likes. What changes meanwhile changes in a copy.
+    /// The index as it is now, for any time. Later changes go into a copy.
     #[must_use]
     pub fn snapshot(&self) -> Arc<ObjectIndex> {
         Arc::clone(&self.index())
     }
 
-    /// Changes what is known.
+    /// Changes the index.
     pub fn change<T>(&self, change: impl FnOnce(&mut ObjectIndex) -> T) -> T {
         change(Arc::make_mut(&mut self.index.write()))
     }
 
-    /// A namespace's own words, as far as they are ours; `None`: it is not known (yet).
+    /// The operator's labels and annotations of a namespace. `None` if it has not been seen (yet).
     #[must_use]
     pub fn namespace(&self, name: &str) -> Option<Namespace> {
         self.namespace_within(name, Duration::ZERO)
     }
 
-    /// The same; `None`: it has not become known in time. Whoever makes a namespace and
-    /// a pod in one go may be quicker than a watch. Waits where it is called: on no thread that serves others.
+    /// The same, but waits up to `longest` for an unknown namespace: somebody may create a namespace and a pod
+    /// together, faster than the watch reports it. Blocks the calling thread.
     #[must_use]
     pub fn namespace_within(&self, name: &str, longest: Duration) -> Option<Namespace> {
         let mut namespaces = self.namespaces.lock();
@@ -93,7 +93,7 @@ impl Caches {
         self.came.notify_all();
     }
 
-    /// The keys of a binding that are there.
+    /// The existing keys of a binding.
     #[must_use]
     pub fn owners(&self, binding: &Binding) -> Vec<KeyOwner> {
         let index = self.index();
@@ -106,7 +106,7 @@ impl Caches {
         binding.keys().iter().filter_map(owner).collect()
     }
 
-    /// Namespaces with something to plan, or with something that was written for a plan.
+    /// Namespaces with objects, pods or written policies.
     #[must_use]
     pub fn concerned(&self) -> BTreeSet<String> {
         let mut namespaces = self.index().namespaces();
@@ -115,7 +115,7 @@ impl Caches {
     }
 }
 
-/// For the stream: who may have one.
+/// The pods that may open streams.
 impl PodUids for Caches {
     fn uids(&self) -> HashSet<String> {
         self.pods.uids()
@@ -134,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_changes_changes_though_somebody_looks() {
+    fn a_snapshot_does_not_block_changes() {
         let caches = Caches::new(ObjectIndex::new("outrigger", false));
         let dependencies = caches.snapshot();
         let namespace = serde_json::json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}});
@@ -144,15 +144,15 @@ mod tests {
     }
 
     #[test]
-    fn a_namespace_may_come_a_little_after_who_asks_for_it() {
+    fn a_lookup_waits_for_a_new_namespace() {
         let caches = Caches::new(ObjectIndex::new("outrigger", false));
         assert_eq!(caches.namespace("shop"), None);
         std::thread::scope(|scope| {
-            // An hour: nothing but its coming ends the wait in time.
-            let asked = scope.spawn(|| caches.namespace_within("shop", Duration::from_secs(3_600)));
+            // With a wait of an hour, only the namespace's arrival ends it in time.
+            let lookup = scope.spawn(|| caches.namespace_within("shop", Duration::from_secs(3_600)));
             caches.put_namespace("other".to_owned(), Some(Namespace::default()));
             caches.put_namespace("shop".to_owned(), Some(Namespace::default()));
-            assert_eq!(asked.join().unwrap(), Some(Namespace::default()));
+            assert_eq!(lookup.join().unwrap(), Some(Namespace::default()));
         });
         caches.put_namespace("shop".to_owned(), None);
         assert_eq!(caches.namespace("shop"), None);

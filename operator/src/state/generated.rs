@@ -1,4 +1,4 @@
-//! The ConfigMaps that the operator generated: enough of each to see whether it must be written again.
+//! The operator's generated ConfigMaps: the part of each that shows whether it must be written again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,33 +13,33 @@ use crate::names;
 use crate::objects::binding::Binding;
 use crate::seal::Seal;
 
-/// A generated ConfigMap as it stands in the cluster.
+/// A generated ConfigMap as stored in the cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GeneratedConfigMap {
     pub uid: String,
     pub resource_version: String,
-    /// `None`: somebody took it away, or wrote nonsense.
+    /// `None` if the annotation is missing or invalid.
     pub sequence: Option<u64>,
     pub digest: String,
-    /// See [`crate::seal`].
+    /// The annotation: see [`crate::seal`].
     pub seal: String,
-    /// SHA-256 of the policy's file: what is there need not be what the annotations say.
+    /// SHA-256 of the policy's file. It need not match the annotations.
     pub policy: [u8; 32],
     /// The file of signatures.
     pub signatures: String,
     /// SHA-256 of the authorities' file.
     pub authorities: [u8; 32],
-    /// The fingerprint of each of them.
+    /// The fingerprint of each authority.
     pub trusted: Vec<String>,
-    /// uids of its owners.
+    /// The uids of its owners.
     pub owners: BTreeSet<String>,
-    /// Its label is there, so that it is watched.
+    /// It has the label that makes the watch include it.
     pub labelled: bool,
     /// A Secret of the same name belongs to it.
     pub has_secret: bool,
     /// The operator has written fields of it.
     pub managed: bool,
-    /// Somebody has said that it may not change.
+    /// It is marked as immutable.
     pub immutable: bool,
     pub sources: Bytes,
 }
@@ -73,34 +73,34 @@ impl GeneratedConfigMap {
 }
 
 impl GeneratedConfigMap {
-    /// It is as the operator wrote it for this binding, whoever else may write there.
+    /// Whether the operator wrote it for this binding, as it is now.
     #[must_use]
     pub fn is_sealed(&self, seal: &Seal, binding: &Binding) -> bool {
         seal.holds(binding, &self.seal, &self.policy, &self.sources)
     }
 
-    /// Gateways take it for what it is.
+    /// Whether its signatures are valid for gateways.
     #[must_use]
     pub fn is_signed(&self, seal: &Seal, binding: &Binding) -> bool {
         self.signatures == seal.signatures(binding, &self.policy, &self.authorities)
     }
 
-    /// Nothing of it is the operator's: neither label nor sequence, nor any field that it wrote. Whoever takes the first two
-    /// away holds up nothing that is revoked.
+    /// Whether nothing of it is the operator's: no label, no sequence, and no field that it wrote. Removing label and
+    /// sequence alone does not stop the operator from updating it.
     #[must_use]
     pub fn is_foreign(&self) -> bool {
         !self.labelled && self.sequence.is_none() && !self.managed
     }
 }
 
-/// Whether an object bears the operator's label.
+/// Whether an object has the operator's label.
 #[must_use]
 pub fn is_ours(meta: &ObjectMeta) -> bool {
     let label = meta.labels.as_ref().and_then(|labels| labels.get(names::MANAGED_BY));
     label.is_some_and(|value| value == names::MANAGED_BY_VALUE)
 }
 
-/// Whether the operator has written fields of an object. A watch does not tell.
+/// Whether the operator has written fields of an object. Watches do not report this.
 #[must_use]
 pub fn is_managed(meta: &ObjectMeta) -> bool {
     meta.managed_fields.iter().flatten().any(|one| one.manager.as_deref() == Some(names::FIELD_MANAGER))
@@ -111,19 +111,19 @@ pub fn hash(text: &str) -> [u8; 32] {
     Sha256::digest(text.as_bytes()).into()
 }
 
-/// All of them, by what they are for.
+/// All generated ConfigMaps, by binding.
 #[derive(Debug, Default)]
 pub struct Generated(Mutex<BTreeMap<Binding, GeneratedConfigMap>>);
 
 impl Generated {
-    /// `true`: that is news.
+    /// Stores a ConfigMap. Returns whether it changed.
     pub fn put(&self, binding: Binding, existing: Option<GeneratedConfigMap>) -> bool {
         let mut all = self.lock();
         match existing {
-            // An answer to a write may be here before what the watch tells of an earlier one.
+            // The response of a write may arrive before the watch reports an earlier one.
             Some(existing) if all.get(&binding).is_some_and(|known| is_newer(known, &existing)) => false,
             Some(mut existing) => {
-                // A watch does not tell of it, and it does not come to an end.
+                // Watches do not report this field, and it never becomes false.
                 existing.managed |= all.get(&binding).is_some_and(|known| known.uid == existing.uid && known.managed);
                 all.insert(binding, existing.clone()).as_ref() != Some(&existing)
             }
@@ -141,19 +141,19 @@ impl Generated {
         self.lock().keys().cloned().collect()
     }
 
-    /// Those of one namespace.
+    /// The bindings of one namespace.
     #[must_use]
     pub fn of(&self, namespace: &str) -> Vec<Binding> {
         self.lock().keys().filter(|binding| binding.namespace == namespace).cloned().collect()
     }
 
-    /// Every one of them has this authority.
+    /// Whether every ConfigMap has this authority.
     #[must_use]
     pub fn trusts(&self, fingerprint: &str) -> bool {
         self.lock().values().all(|existing| existing.trusted.iter().any(|trusted| trusted == fingerprint))
     }
 
-    /// What each policy was compiled from, of those that the operator wrote; and how many somebody else did.
+    /// The sources of each policy that the operator wrote, and the number of policies that somebody else wrote.
     #[must_use]
     pub fn sources(&self, seal: &Seal) -> (Vec<(Binding, Bytes)>, usize) {
         let all = self.lock();
@@ -168,7 +168,7 @@ impl Generated {
     }
 }
 
-/// Versions of one object are numbers that grow, as far as Kubernetes has ever made them.
+/// Resource versions of one object are growing numbers in every Kubernetes release so far.
 fn is_newer(known: &GeneratedConfigMap, existing: &GeneratedConfigMap) -> bool {
     let number = |existing: &GeneratedConfigMap| existing.resource_version.parse::<u64>().ok();
     known.uid == existing.uid && number(known).zip(number(existing)).is_some_and(|(known, existing)| known > existing)
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_there_is_read() {
+    fn a_config_map_is_parsed() {
         let existing = existing("5");
         assert_eq!(
             (existing.sequence, existing.digest.as_str(), existing.labelled, existing.has_secret),
@@ -212,9 +212,9 @@ mod tests {
         assert!(!generated.put(binding.clone(), Some(existing("10"))));
         assert_eq!(generated.get(&binding).unwrap().resource_version, "10");
         let anew = GeneratedConfigMap { uid: "v".to_owned(), ..existing("3") };
-        assert!(generated.put(binding.clone(), Some(anew.clone())), "one made anew is another object");
+        assert!(generated.put(binding.clone(), Some(anew.clone())), "a new uid is another object");
         let seal = Seal::of(&[7; 32]).unwrap();
-        assert_eq!(generated.sources(&seal), (vec![], 1), "anybody could have written it");
+        assert_eq!(generated.sources(&seal), (vec![], 1), "it has no valid seal");
         let mark = seal.mark(&binding, &hash("{}"), &[1, 2]);
         generated
             .put(binding.clone(), Some(GeneratedConfigMap { seal: mark, resource_version: "4".to_owned(), ..anew }));

@@ -1,8 +1,8 @@
-//! The objects in the cluster, in memory, and which namespaces must be planned again when one changes.
+//! The objects of the cluster in memory, and the namespaces that must be planned again when one changes.
 //!
-//! It is plain data. Watches call [`ObjectIndex::apply`] and [`ObjectIndex::delete`], which return the namespaces that a change
-//! concerns: those that name the object, those that it acts on, and those whose last plan depended on it
-//! ([`ObjectIndex::planned`]). Nothing is validated here, so an object of any shape can be stored.
+//! It is plain data. Watches call [`ObjectIndex::apply`] and [`ObjectIndex::delete`], which return the namespaces that
+//! a change affects: those that reference the object, those that it applies to, and those whose last plan depended on
+//! it ([`ObjectIndex::planned`]). Nothing is validated here, so an object of any shape can be stored.
 
 mod reach;
 
@@ -17,27 +17,27 @@ use crate::names;
 use crate::objects::binding::Binding;
 use crate::objects::id::{ObjectId, ObjectKind};
 use crate::objects::metadata::Metadata;
-use crate::objects::refs::{Reference, ValueKind, ValueRef, named_by};
+use crate::objects::refs::{Reference, ValueKind, ValueRef, references_of};
 use crate::objects::version::{ObjectVersion, object, type_of};
 use crate::plan::revision::NamespacePlan;
 
-/// The namespaces that must be planned anew.
+/// The namespaces that must be planned again.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[must_use]
 pub struct AffectedNamespaces {
     pub namespaces: BTreeSet<String>,
 }
 
-/// An object that is there.
+/// A stored object.
 #[derive(Clone, Debug)]
 pub struct IndexedObject {
     pub version: Arc<ObjectVersion>,
-    /// As it stands in the cluster; kept up to date, and never a reason to plan.
+    /// The status as stored in the cluster. A change of it causes no plan.
     pub status: Option<Value>,
     pub resource_version: String,
 }
 
-/// A Secret or a ConfigMap that is there.
+/// A stored Secret or ConfigMap.
 #[derive(Clone)]
 pub struct ValueSource {
     pub uid: String,
@@ -46,19 +46,19 @@ pub struct ValueSource {
 }
 
 impl ValueSource {
-    /// As it once was.
+    /// A value from a policy's stored sources.
     pub(crate) fn remembered(value: Value) -> Self {
         ValueSource { uid: String::new(), resource_version: String::new(), object: object(value) }
     }
 
-    /// As `compile` takes it.
+    /// The form that `compile` takes.
     #[must_use]
     pub fn object(&self) -> &Object {
         &self.object
     }
 }
 
-/// Without what it holds.
+/// Does not show the values.
 impl fmt::Debug for ValueSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ValueSource { uid, resource_version, object } = self;
@@ -70,7 +70,7 @@ impl fmt::Debug for ValueSource {
     }
 }
 
-/// What is in the cluster, as far as policies hang on it.
+/// The objects of the cluster that policies depend on.
 #[derive(Clone, Debug)]
 pub struct ObjectIndex {
     operator_namespace: String,
@@ -81,20 +81,20 @@ pub struct ObjectIndex {
     /// With their labels.
     namespaces: BTreeMap<String, Arc<Object>>,
     bindings: BTreeMap<String, BTreeSet<Binding>>,
-    /// The objects that name something, by what they name.
+    /// The objects that reference something, by reference.
     referrers: BTreeMap<Reference, BTreeSet<ObjectId>>,
-    /// What the last plan of a namespace looked at, and the other way round.
+    /// The dependencies of each namespace's last plan, and the reverse.
     dependencies: BTreeMap<String, BTreeSet<Reference>>,
     dependents: BTreeMap<Reference, BTreeSet<String>>,
-    /// Keys by namespace, so that who has any is known without looking at all.
+    /// The keys by namespace, so that the check for callers is fast.
     keys: BTreeMap<String, BTreeSet<String>>,
-    /// The number of the last change that concerns a namespace, and of the last one of all.
+    /// The number of the last change for each namespace, and of the last change of all.
     stamps: BTreeMap<String, u64>,
     changes: u64,
 }
 
 impl ObjectIndex {
-    /// Empty. `copies` is [`crate::settings::OperatorSettings::copies`].
+    /// An empty index. `copies` is [`crate::settings::OperatorSettings::copies`].
     #[must_use]
     pub fn new(operator_namespace: &str, copies: bool) -> Self {
         ObjectIndex {
@@ -114,16 +114,16 @@ impl ObjectIndex {
         }
     }
 
-    /// The same, of an operator with a ledger: gateways share the limits of policies.
+    /// Sets whether gateways share limits, because the operator has a ledger.
     #[must_use]
     pub fn sharing_limits(self, shares_limits: bool) -> Self {
         ObjectIndex { shares_limits, ..self }
     }
 
-    /// A copy to judge an object in that is not there yet: without statuses, and without what plans looked at, which are the
-    /// most of it and say nothing of what an object is worth.
+    /// A copy for the review of an object that is not stored yet. It leaves out statuses and plans' dependencies, which
+    /// are its largest part and do not affect the result.
     #[must_use]
-    pub fn to_rehearse(&self) -> Self {
+    pub fn review_copy(&self) -> Self {
         let known = |(id, known): (&ObjectId, &IndexedObject)| {
             let IndexedObject { version, status: _, resource_version } = known;
             (
@@ -148,8 +148,9 @@ impl ObjectIndex {
         }
     }
 
-    /// Takes an object as the API server tells it, with `apiVersion` and `kind`: one of our kinds, a Namespace, a Secret or
-    /// a ConfigMap. Others, and what the operator makes itself, are passed over. What says nothing new changes nothing.
+    /// Stores an object from the API server, with `apiVersion` and `kind`: one of our kinds, a Namespace, a Secret or a
+    /// ConfigMap. Other kinds, and objects that the operator generates, are ignored. An equal version affects no
+    /// namespace.
     pub fn apply(&mut self, value: &Value) -> AffectedNamespaces {
         let core = type_of(value, "apiVersion") == Some("v1");
         match type_of(value, "kind").unwrap_or_default() {
@@ -165,13 +166,13 @@ impl ObjectIndex {
         }
     }
 
-    /// Takes an object that is not there yet, with what was found of it: in a copy that is [to rehearse](Self::to_rehearse).
-    pub(crate) fn rehearse(&mut self, version: ObjectVersion) {
+    /// Stores an object that the API server has not stored yet. Only for a [review's copy](Self::review_copy).
+    pub(crate) fn apply_unstored(&mut self, version: ObjectVersion) {
         let value = version.value().clone();
         let _ = self.apply_version(version, &value);
     }
 
-    /// Takes out what is gone. `kind` is as in `kind:`; a Namespace has no namespace.
+    /// Removes a deleted object. `kind` is the value of `kind:`; for a Namespace, `namespace` is empty.
     pub fn delete(&mut self, kind: &str, namespace: &str, name: &str) -> AffectedNamespaces {
         let (namespace, name) = (namespace.to_owned(), name.to_owned());
         if kind == "Namespace" {
@@ -189,7 +190,7 @@ impl ObjectIndex {
         }
         let Some(kind) = ObjectKind::named(kind) else { return AffectedNamespaces::default() };
         let id = ObjectId { kind, namespace, name };
-        // Whom it concerned is known only as long as it is there.
+        // The affected namespaces can only be computed while the object is stored.
         let concerned = self.by_object(&id);
         match self.objects.remove(&id) {
             None => AffectedNamespaces::default(),
@@ -200,7 +201,7 @@ impl ObjectIndex {
         }
     }
 
-    /// Takes the bindings of the pods that are there, all of them.
+    /// Replaces the bindings of all pods.
     pub fn bind(&mut self, bindings: BTreeSet<Binding>) -> AffectedNamespaces {
         let mut by_namespace: BTreeMap<String, BTreeSet<Binding>> = BTreeMap::new();
         for binding in bindings {
@@ -212,7 +213,7 @@ impl ObjectIndex {
         let appeared = concerned
             .iter()
             .any(|namespace| by_namespace.contains_key(namespace) != self.bindings.contains_key(namespace));
-        // Callers without a key are callers, too, of what acts on everybody.
+        // Callers without a key also count for rules and budgets that apply to all.
         if appeared && self.acts_on_all() {
             concerned.insert(self.operator_namespace.clone());
         }
@@ -220,7 +221,7 @@ impl ObjectIndex {
         self.changed(concerned)
     }
 
-    /// Takes note of what a plan looked at, and says who must be planned anew because of what it exports.
+    /// Stores the dependencies of a plan. Returns the namespaces that must be planned again because of what it exports.
     pub fn planned(&mut self, plan: &NamespacePlan) -> AffectedNamespaces {
         let before = self.dependencies.insert(plan.namespace.clone(), plan.dependencies.clone()).unwrap_or_default();
         for gone in before.difference(&plan.dependencies) {
@@ -237,21 +238,21 @@ impl ObjectIndex {
         if plan.dependencies.is_empty() {
             self.dependencies.remove(&plan.namespace);
         }
-        // Names of namespaces come and go.
+        // Without objects, the namespace may be gone for good.
         if plan.verdicts.is_empty() && plan.revisions.is_empty() {
             self.stamps.remove(&plan.namespace);
         }
         let mut concerned: BTreeSet<String> = plan.exported.iter().flat_map(|id| self.by_object(id)).collect();
         concerned.remove(&plan.namespace);
-        // What nobody looked at before may have changed since it was planned with, and whom that concerns was not known.
-        if plan.seen != self.changes && !plan.dependencies.is_subset(&before) {
+        // A new dependency may have changed since the plan began, when the change did not affect this namespace yet.
+        if plan.index_changes != self.changes && !plan.dependencies.is_subset(&before) {
             concerned.insert(plan.namespace.clone());
         }
         self.changed(concerned)
     }
 
-    /// The Secrets and ConfigMaps that must be watched: those that objects name, and those that what serves in the place
-    /// of broken ones names.
+    /// The Secrets and ConfigMaps that must be watched: those that objects reference, and those that versions serving
+    /// instead of broken ones reference.
     #[must_use]
     pub fn wanted(&self) -> BTreeSet<ValueRef> {
         let values = self.referrers.keys().chain(self.dependents.keys()).filter_map(|named| match named {
@@ -271,12 +272,12 @@ impl ObjectIndex {
         self.values.get(wanted)
     }
 
-    /// All objects of ours, in the order of kind, namespace and name.
+    /// All our objects, ordered by kind, namespace and name.
     pub fn objects(&self) -> impl Iterator<Item = (&ObjectId, &IndexedObject)> {
         self.objects.iter()
     }
 
-    /// Those of one kind in one namespace.
+    /// The objects of one kind in one namespace.
     pub fn of<'a>(
         &'a self,
         kind: ObjectKind,
@@ -286,32 +287,32 @@ impl ObjectIndex {
         self.objects.range(first..).take_while(move |(id, _)| id.kind == kind && id.namespace == namespace)
     }
 
-    /// Every namespace that has something to plan: objects, or pods with a gateway.
+    /// Every namespace with something to plan: objects, or pods with a gateway.
     #[must_use]
     pub fn namespaces(&self) -> BTreeSet<String> {
         let of_objects = self.objects.keys().map(|id| id.namespace.clone());
         of_objects.chain(self.bindings.keys().cloned()).collect()
     }
 
-    /// Whether the last plan of some other namespace hung on an object.
+    /// Whether the last plan of another namespace depended on an object.
     pub(crate) fn is_dependency_elsewhere(&self, namespace: &str, id: &ObjectId) -> bool {
         let dependents = self.dependents.get(&Reference::Object(id.clone()));
         dependents.is_some_and(|dependents| dependents.iter().any(|looker| looker != namespace))
     }
 
-    /// Whether somebody calls from a namespace: it has keys, or pods with a gateway.
+    /// Whether a namespace has callers: keys, or pods with a gateway.
     #[must_use]
     pub fn has_callers(&self, namespace: &str) -> bool {
         self.keys.contains_key(namespace) || self.bindings.contains_key(namespace)
     }
 
-    /// The objects that name one: who is hurt if it goes.
+    /// The objects that reference this one.
     #[must_use]
     pub fn users(&self, id: &ObjectId) -> Vec<ObjectId> {
         self.referrers.get(&Reference::Object(id.clone())).into_iter().flatten().cloned().collect()
     }
 
-    /// A Namespace, as `compile` takes it.
+    /// A Namespace in the form that `compile` takes.
     #[must_use]
     pub fn namespace(&self, name: &str) -> Option<&Arc<Object>> {
         self.namespaces.get(name)
@@ -323,25 +324,25 @@ impl ObjectIndex {
         self.bindings.get(namespace)
     }
 
-    /// What users put there acts on all namespaces.
+    /// The operator's namespace, whose objects apply to all.
     #[must_use]
     pub fn operator_namespace(&self) -> &str {
         &self.operator_namespace
     }
 
-    /// Whether a ledger grants what limits allow.
+    /// Whether a ledger grants the limits.
     #[must_use]
     pub fn shares_limits(&self) -> bool {
         self.shares_limits
     }
 
-    /// Whether credentials may be copied into other namespaces, where their provider says so.
+    /// Whether credentials may be copied into other namespaces, if their provider allows it.
     #[must_use]
     pub fn copies(&self) -> bool {
         self.copies
     }
 
-    /// Raised by every change that concerns a namespace: what was made at the same stamp is up to date.
+    /// A number that changes with every change that affects a namespace. A result with the same stamp is up to date.
     #[must_use]
     pub fn stamp(&self, namespace: &str) -> u64 {
         self.stamps.get(namespace).copied().unwrap_or_default()
@@ -361,7 +362,7 @@ impl ObjectIndex {
             resource_version: Metadata::of(value).resource_version().to_owned(),
         };
         if let Some(before) = self.objects.get_mut(&id)
-            && before.version.says_the_same(&known.version)
+            && before.version.is_equivalent(&known.version)
         {
             *before = IndexedObject { version: before.version.clone(), ..known };
             return AffectedNamespaces::default();
@@ -370,7 +371,7 @@ impl ObjectIndex {
         if let Some(before) = self.objects.get(&id).map(|known| known.version.clone()) {
             self.forget(&before);
         }
-        for named in named_by(&known.version) {
+        for named in references_of(&known.version) {
             self.referrers.entry(named).or_default().insert(id.clone());
         }
         if id.kind == ObjectKind::VirtualKey {
@@ -381,10 +382,10 @@ impl ObjectIndex {
         self.changed(concerned)
     }
 
-    /// Takes an object out of what is kept by reference.
+    /// Removes an object from the maps by reference.
     fn forget(&mut self, version: &ObjectVersion) {
         let id = &version.id;
-        for named in named_by(version) {
+        for named in references_of(version) {
             if let Some(referrers) = self.referrers.get_mut(&named) {
                 referrers.remove(id);
                 if referrers.is_empty() {
@@ -420,7 +421,7 @@ impl ObjectIndex {
             return AffectedNamespaces::default();
         };
         if metadata.label(names::MANAGED_BY) == Some(names::MANAGED_BY_VALUE) {
-            // Somebody's that has become ours is theirs no more, and nobody's credential.
+            // A Secret that got the operator's label is a generated one, and no longer a source of credentials.
             return self.delete(holder.name(), namespace, name);
         }
         let mut kept = Map::new();
@@ -437,7 +438,7 @@ impl ObjectIndex {
         };
         let wanted = ValueRef { holder, namespace: namespace.to_owned(), name: name.to_owned() };
         let same = self.values.get(&wanted).is_some_and(|before| match holder {
-            // A policy's digest tells a Secret's version.
+            // A policy's digest includes the Secret's version.
             ValueKind::Secret => before.uid == holding.uid && before.resource_version == holding.resource_version,
             ValueKind::ConfigMap => before.object.value == holding.object.value,
         });
@@ -453,14 +454,14 @@ impl ObjectIndex {
         for namespace in &namespaces {
             match self.is_anything(namespace) {
                 true => self.stamps.insert(namespace.clone(), self.changes),
-                // Namespaces come and go, and a replica that does not lead plans none.
+                // The namespace may be gone for good, and a replica that is not the leader plans none.
                 false => self.stamps.remove(namespace),
             };
         }
         AffectedNamespaces { namespaces }
     }
 
-    /// The namespace is there, or something in it.
+    /// Whether the namespace exists or has objects.
     fn is_anything(&self, namespace: &str) -> bool {
         self.namespaces.contains_key(namespace)
             || self.bindings.contains_key(namespace)

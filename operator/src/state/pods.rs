@@ -1,7 +1,7 @@
-//! Pods with a gateway: what each is bound to, and whether its gateway runs.
+//! Pods with a gateway: the binding of each, and whether its gateway runs.
 //!
-//! A binding without a VirtualKey of its own (several keys, or none) stays for a while after its last pod: Deployments are scaled
-//! to zero, and Jobs come back.
+//! A binding that is not a single VirtualKey (several keys, or the default) stays for a while after its last pod,
+//! because Deployments are scaled to zero and Jobs come back.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
@@ -16,29 +16,29 @@ use crate::names;
 use crate::objects::binding::{Binding, DEFAULT};
 use crate::watch::watcher::{WatchUpdate, object_ref};
 
-/// How long what no key keeps stays after its last pod.
+/// How long such a binding stays after its last pod.
 const LINGER: Duration = Duration::from_secs(15 * 60);
 
-/// What is kept of a pod with a gateway.
+/// The stored facts about a pod with a gateway.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GatewayPod {
     pub place: ObjectRef,
     pub uid: String,
     pub service_account: String,
-    /// As it was admitted: of its volume, which nobody can change.
+    /// The binding at admission, from its volume, which nobody can change.
     pub binding: Binding,
-    /// Its gateway is not the operator's, or not alone.
+    /// Why its gateway is not the operator's, or not alone.
     pub foreign: Option<AttestationError>,
-    /// Its gateway has started, and neither it nor the pod has ended or is ending.
+    /// Its gateway has started, and neither the gateway nor the pod has ended or is ending.
     pub live: bool,
-    /// Its gateway takes requests.
+    /// Its gateway accepts requests.
     pub ready: bool,
-    /// It has ended: nothing of it runs, or will.
+    /// The pod has ended for good.
     pub finished: bool,
 }
 
 impl GatewayPod {
-    /// `None`: it mounts no policy.
+    /// `None` if the pod mounts no policy.
     #[must_use]
     pub fn of(pod: &v1::Pod, attestor: &Attestor) -> Option<Self> {
         let place = object_ref(pod);
@@ -63,7 +63,7 @@ impl GatewayPod {
     }
 }
 
-/// All of them.
+/// All pods with a gateway.
 #[derive(Debug, Default)]
 pub struct GatewayPods {
     known: RwLock<PodIndex>,
@@ -73,58 +73,58 @@ pub struct GatewayPods {
 #[derive(Debug, Default)]
 struct PodIndex {
     pods: BTreeMap<ObjectRef, GatewayPod>,
-    /// How many are bound so.
+    /// The number of pods for each binding.
     bound: BTreeMap<Binding, usize>,
-    /// Nobody is bound so any more, and until then it stays.
+    /// Bindings without pods, and until when they stay.
     lingering: BTreeMap<Binding, Instant>,
 }
 
-/// What a change of pods is worth.
+/// What an update of pods changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PodsChanged {
-    /// There are bindings that there were not, or the reverse.
+    /// A binding appeared or disappeared.
     pub bindings: bool,
-    /// What is counted of them differs.
+    /// The pods of a binding changed.
     pub counts: bool,
 }
 
 impl GatewayPods {
-    /// None yet, and what their gateways will be known by.
+    /// No pods yet. `attestor` checks their gateways.
     #[must_use]
     pub fn new(attestor: Attestor) -> Self {
         GatewayPods { attestor, ..GatewayPods::default() }
     }
 
-    /// Takes what a watch tells.
-    pub fn take(&self, update: &WatchUpdate<Box<v1::Pod>>) -> PodsChanged {
+    /// Applies an update of the watch.
+    pub fn apply(&self, update: &WatchUpdate<Box<v1::Pod>>) -> PodsChanged {
         let (place, pod) = match update {
-            WatchUpdate::Is(pod) => {
+            WatchUpdate::Applied(pod) => {
                 (object_ref(&**pod), GatewayPod::of(pod, &self.attestor).filter(|pod| !pod.finished))
             }
-            WatchUpdate::Gone(place) => (place.clone(), None),
+            WatchUpdate::Deleted(place) => (place.clone(), None),
             WatchUpdate::Listed | WatchUpdate::Unreadable(_) | WatchUpdate::Failed => return PodsChanged::default(),
         };
         self.write().put(place, pod)
     }
 
-    /// What there is a pod for, or was a moment ago.
+    /// The bindings that have pods, or had some a moment ago.
     #[must_use]
     pub fn bindings(&self) -> BTreeSet<Binding> {
         let known = self.read();
         known.bound.keys().chain(known.lingering.keys()).cloned().collect()
     }
 
-    /// A policy for the binding stands in the cluster: there were pods, whenever that was. `true`: it is bound now.
-    pub fn found(&self, binding: &Binding) -> bool {
+    /// A policy for the binding is stored in the cluster, so it once had pods. Returns whether the binding is new.
+    pub fn register_stored(&self, binding: &Binding) -> bool {
         let mut known = self.write();
-        let anew = lingers(binding) && !known.bound.contains_key(binding) && !known.lingering.contains_key(binding);
-        if anew {
+        let is_new = lingers(binding) && !known.bound.contains_key(binding) && !known.lingering.contains_key(binding);
+        if is_new {
             known.lingering.insert(binding.clone(), Instant::now() + LINGER);
         }
-        anew
+        is_new
     }
 
-    /// What has stayed long enough goes. `true`: there was something.
+    /// Removes bindings that have stayed long enough. Returns whether there were any.
     pub fn expire(&self) -> bool {
         let (mut known, now) = (self.write(), Instant::now());
         let before = known.lingering.len();
@@ -132,20 +132,20 @@ impl GatewayPods {
         known.lingering.len() != before
     }
 
-    /// Those whose gateway runs.
+    /// The pods whose gateway runs.
     #[must_use]
     pub fn live(&self) -> Vec<GatewayPod> {
         self.read().pods.values().filter(|pod| pod.live).cloned().collect()
     }
 
-    /// One that is there, by uid as well: another may have its name since.
+    /// A pod by name and uid, because another may have its name by now.
     #[must_use]
     pub fn get(&self, namespace: &str, name: &str, uid: &str) -> Option<GatewayPod> {
         let place = ObjectRef { namespace: namespace.to_owned(), name: name.to_owned() };
         self.read().pods.get(&place).filter(|pod| pod.uid == uid && !uid.is_empty()).cloned()
     }
 
-    /// Uids of all that are there and have not ended.
+    /// The uids of all pods that have not ended.
     #[must_use]
     pub fn uids(&self) -> HashSet<String> {
         self.read().pods.values().map(|pod| pod.uid.clone()).collect()
@@ -191,7 +191,7 @@ impl PodIndex {
     }
 }
 
-/// A single key keeps its policy by itself, for as long as it is there.
+/// Whether a binding outlives its last pod. The policy of a single key exists as long as the key.
 fn lingers(binding: &Binding) -> bool {
     binding.keys().len() > 1 || binding.first() == DEFAULT
 }
@@ -229,25 +229,25 @@ mod tests {
     }
 
     #[test]
-    fn pods_are_known_by_what_they_are_bound_to() {
+    fn pods_are_counted_by_binding() {
         let pods = GatewayPods::default();
         let running = pod("a", "search", "Running", json!({}));
-        assert_eq!(pods.take(&WatchUpdate::Is(running.clone())), changed(true, true));
-        assert_eq!(pods.take(&WatchUpdate::Is(running)), changed(false, false), "nothing new");
-        assert_eq!(pods.take(&WatchUpdate::Is(pod("b", "search", "Running", json!({})))), changed(false, true));
+        assert_eq!(pods.apply(&WatchUpdate::Applied(running.clone())), changed(true, true));
+        assert_eq!(pods.apply(&WatchUpdate::Applied(running)), changed(false, false), "nothing new");
+        assert_eq!(pods.apply(&WatchUpdate::Applied(pod("b", "search", "Running", json!({})))), changed(false, true));
         assert_eq!(pods.bindings(), BTreeSet::from([Binding::of("shop", "search")]));
         let found = pods.get("shop", "a", "uid-a").unwrap();
         assert_eq!((found.service_account.as_str(), found.live), ("app", true));
         assert_eq!(pods.get("shop", "a", "uid-before"), None);
-        let gone = |name: &str| WatchUpdate::Gone(ObjectRef { namespace: "shop".to_owned(), name: name.to_owned() });
-        assert_eq!(pods.take(&gone("a")), changed(false, true));
-        assert_eq!(pods.take(&gone("b")), changed(true, true));
-        assert_eq!(pods.take(&gone("b")), changed(false, false));
+        let gone = |name: &str| WatchUpdate::Deleted(ObjectRef { namespace: "shop".to_owned(), name: name.to_owned() });
+        assert_eq!(pods.apply(&gone("a")), changed(false, true));
+        assert_eq!(pods.apply(&gone("b")), changed(true, true));
+        assert_eq!(pods.apply(&gone("b")), changed(false, false));
         assert!(pods.bindings().is_empty());
     }
 
     #[test]
-    fn live_is_started_and_not_ending() {
+    fn a_pod_is_live_if_its_gateway_started_and_it_is_not_ending() {
         let live = |pod: Box<v1::Pod>| GatewayPod::of(&pod, &Attestor::default()).map(|pod| pod.live);
         assert_eq!(live(pod("a", "k", "Running", json!({}))), Some(true));
         assert_eq!(live(pod("a", "k", "Pending", json!({}))), Some(true), "the app has not started yet");
@@ -259,31 +259,37 @@ mod tests {
     }
 
     #[test]
-    fn what_no_key_keeps_stays_a_while() {
-        // The clock stands still where nobody awaits it.
+    fn a_binding_without_its_own_key_outlives_its_last_pod() {
+        // With a paused clock, time passes only on request.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         runtime.block_on(async {
-            let (pods, keyless) = (GatewayPods::default(), Binding::default_of("shop"));
-            let gone = WatchUpdate::Gone(ObjectRef { namespace: "shop".to_owned(), name: "a".to_owned() });
-            assert_eq!(pods.take(&WatchUpdate::Is(pod("a", "default", "Running", json!({})))), changed(true, true));
-            assert_eq!(pods.take(&gone), changed(false, true));
-            assert_eq!(pods.bindings(), BTreeSet::from([keyless.clone()]));
-            assert_eq!(pods.take(&WatchUpdate::Is(pod("a", "default", "Running", json!({})))), changed(false, true));
-            assert!(!pods.found(&keyless) && !pods.found(&Binding::of("shop", "search")));
-            assert_eq!(pods.take(&gone), changed(false, true));
+            let (pods, default) = (GatewayPods::default(), Binding::default_of("shop"));
+            let gone = WatchUpdate::Deleted(ObjectRef { namespace: "shop".to_owned(), name: "a".to_owned() });
+            assert_eq!(
+                pods.apply(&WatchUpdate::Applied(pod("a", "default", "Running", json!({})))),
+                changed(true, true)
+            );
+            assert_eq!(pods.apply(&gone), changed(false, true));
+            assert_eq!(pods.bindings(), BTreeSet::from([default.clone()]));
+            assert_eq!(
+                pods.apply(&WatchUpdate::Applied(pod("a", "default", "Running", json!({})))),
+                changed(false, true)
+            );
+            assert!(!pods.register_stored(&default) && !pods.register_stored(&Binding::of("shop", "search")));
+            assert_eq!(pods.apply(&gone), changed(false, true));
             assert!(!pods.expire());
             tokio::time::advance(LINGER).await;
             assert!(pods.expire());
             assert!(pods.bindings().is_empty());
-            assert!(pods.found(&keyless), "after a restart what stands in the cluster tells of it");
+            assert!(pods.register_stored(&default), "after a restart, the stored policy shows that it had pods");
         });
     }
 
     #[test]
-    fn one_that_has_ended_binds_nothing() {
+    fn a_pod_that_has_ended_has_no_binding() {
         let pods = GatewayPods::default();
-        let _ = pods.take(&WatchUpdate::Is(pod("job", "batch", "Running", json!({}))));
-        assert_eq!(pods.take(&WatchUpdate::Is(pod("job", "batch", "Succeeded", json!({})))), changed(true, true));
+        let _ = pods.apply(&WatchUpdate::Applied(pod("job", "batch", "Running", json!({}))));
+        assert_eq!(pods.apply(&WatchUpdate::Applied(pod("job", "batch", "Succeeded", json!({})))), changed(true, true));
         assert_eq!(pods.get("shop", "job", "uid-job"), None);
     }
 }

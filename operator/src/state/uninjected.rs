@@ -1,4 +1,4 @@
-//! Pods without a gateway: only the fields that say whether they should have one.
+//! Pods without a gateway: only the fields that decide whether they should have one.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,27 +11,27 @@ use parking_lot::RwLock;
 
 use crate::watch::watcher::{WatchUpdate, object_ref};
 
-/// As they are watched: metadata alone.
+/// The watch reads only the metadata.
 pub type WatchedUninjected = PartialObjectMeta<v1::Pod>;
 
-/// Those that have ended are of no interest.
+/// Leaves out pods that have ended.
 pub const FIELDS: &str = "status.phase!=Succeeded,status.phase!=Failed";
 
-/// What is kept of a pod without a gateway.
+/// The stored facts about a pod without a gateway.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UninjectedPod {
     pub place: ObjectRef,
     pub uid: String,
-    /// Of its annotations, ours.
+    /// The annotations with our prefix.
     pub annotations: BTreeMap<String, String>,
-    /// What made it, and would make it anew.
+    /// The controller that created the pod, and would recreate it.
     pub controller: Option<Controller>,
     pub created: Option<Timestamp>,
-    /// It is being deleted.
+    /// The pod is being deleted.
     pub ending: bool,
 }
 
-/// An object that made a pod, in the pod's namespace.
+/// The controller of a pod, in the pod's namespace.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Controller {
     pub api_version: String,
@@ -64,7 +64,7 @@ impl UninjectedPod {
     }
 }
 
-/// All of them.
+/// All pods without a gateway.
 #[derive(Debug, Default)]
 pub struct UninjectedPods {
     pods: RwLock<BTreeMap<ObjectRef, UninjectedPod>>,
@@ -72,18 +72,18 @@ pub struct UninjectedPods {
 }
 
 impl UninjectedPods {
-    /// Takes what a watch tells.
-    pub fn take(&self, update: &WatchUpdate<Box<WatchedUninjected>>) {
+    /// Applies an update of the watch.
+    pub fn apply(&self, update: &WatchUpdate<Box<WatchedUninjected>>) {
         let mut pods = self.pods.write();
         match update {
-            WatchUpdate::Is(pod) => drop(pods.insert(object_ref(&**pod), UninjectedPod::of(pod))),
-            WatchUpdate::Gone(place) => drop(pods.remove(place)),
+            WatchUpdate::Applied(pod) => drop(pods.insert(object_ref(&**pod), UninjectedPod::of(pod))),
+            WatchUpdate::Deleted(place) => drop(pods.remove(place)),
             WatchUpdate::Listed => self.listed.store(true, Ordering::Relaxed),
             WatchUpdate::Unreadable(_) | WatchUpdate::Failed => {}
         }
     }
 
-    /// In order of namespace and name; `None`: they were not listed yet.
+    /// All pods by namespace and name; `None` if they have not been listed yet.
     #[must_use]
     pub fn all(&self) -> Option<Vec<UninjectedPod>> {
         let pods = self.pods.read();
@@ -97,32 +97,32 @@ mod tests {
 
     use super::*;
 
-    /// Of ten thousand pods the API server would send what nobody looks at.
+    /// Full objects of ten thousand pods would be mostly unused data.
     #[tokio::test]
-    async fn metadata_alone_is_asked_for() {
-        let (asked, heard) = tokio::sync::oneshot::channel();
-        let asked = std::sync::Mutex::new(Some(asked));
+    async fn only_metadata_is_requested() {
+        let (request_sender, request) = tokio::sync::oneshot::channel();
+        let request_sender = std::sync::Mutex::new(Some(request_sender));
         let service = tower::service_fn(move |request: http::Request<kube::client::Body>| {
-            if let Some(asked) = asked.lock().unwrap().take() {
+            if let Some(sender) = request_sender.lock().unwrap().take() {
                 let accept = request.headers().get(http::header::ACCEPT).cloned();
-                asked.send((request.uri().to_string(), accept)).unwrap();
+                sender.send((request.uri().to_string(), accept)).unwrap();
             }
             std::future::ready(Err::<http::Response<kube::client::Body>, _>(std::io::Error::other("refused")))
         });
         let api: kube::Api<WatchedUninjected> = kube::Api::all(kube::Client::new(service, "default"));
         let config = kube::runtime::watcher::Config::default().fields(FIELDS);
-        let (listener, _told) = tokio::sync::mpsc::channel::<()>(1);
+        let (listener, _events) = tokio::sync::mpsc::channel::<()>(1);
         let metrics = std::sync::Arc::new(crate::metrics::OperatorMetrics::new().unwrap());
         let followed = crate::watch::watcher::WatchOptions { what: "test", one_of_many: false, metrics, relist: None };
         let watch = tokio::spawn(crate::watch::watcher::follow(followed, api, config, listener, |_| None));
-        let (uri, accept) = heard.await.unwrap();
+        let (uri, accept) = request.await.unwrap();
         watch.abort();
         assert!(uri.starts_with("/api/v1/pods?"), "{uri}");
         assert!(accept.unwrap().to_str().unwrap().contains("as=PartialObjectMetadataList"));
     }
 
     #[test]
-    fn little_is_kept_and_nothing_is_told_before_all_is_known() {
+    fn few_fields_are_stored_and_pods_are_available_once_listed() {
         let pods = UninjectedPods::default();
         let pod: WatchedUninjected = serde_json::from_value(json!({
             "metadata": {
@@ -135,14 +135,14 @@ mod tests {
             },
         }))
         .unwrap();
-        pods.take(&WatchUpdate::Is(Box::new(pod)));
+        pods.apply(&WatchUpdate::Applied(Box::new(pod)));
         assert_eq!(pods.all(), None);
-        pods.take(&WatchUpdate::Listed);
+        pods.apply(&WatchUpdate::Listed);
         let all = pods.all().unwrap();
         assert_eq!(all[0].annotations.keys().collect::<Vec<_>>(), ["outrigger.dev/inject"]);
         assert_eq!(all[0].controller.as_ref().unwrap().name, "app");
         assert_eq!((all[0].created.unwrap().as_second(), all[0].ending), (1_767_225_600, false));
-        pods.take(&WatchUpdate::Gone(ObjectRef { namespace: "shop".to_owned(), name: "app-1".to_owned() }));
+        pods.apply(&WatchUpdate::Deleted(ObjectRef { namespace: "shop".to_owned(), name: "app-1".to_owned() }));
         assert_eq!(pods.all(), Some(Vec::new()));
     }
 }

@@ -1,4 +1,4 @@
-//! Takes what watches report into the caches, and says who must look again.
+//! Applies what watches report to the caches, and reports what is affected.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -20,13 +20,13 @@ use crate::state::generated::GeneratedConfigMap;
 use crate::state::uninjected::WatchedUninjected;
 use crate::watch::watcher::{WatchUpdate, object_ref};
 
-/// Events that are taken in one go, before anybody is told.
+/// The most events that are applied before the affected namespaces are reported.
 const BATCH: usize = 1_024;
 
-/// What a watch told, of what.
+/// An event of a watch.
 #[derive(Debug)]
 pub enum ClusterEvent {
-    /// One of our kinds, a Namespace: `kind:` as the API server has it.
+    /// One of our kinds, or a Namespace, by `kind:`.
     Object {
         kind: &'static str,
         update: WatchUpdate<Box<DynamicObject>>,
@@ -42,32 +42,32 @@ pub enum ClusterEvent {
     Uninjected(WatchUpdate<Box<WatchedUninjected>>),
     /// Time has passed.
     Tick,
-    /// Secrets and ConfigMaps that objects refer to are read anew from here on.
+    /// Secrets and ConfigMaps that objects reference are read again from here on.
     Rereading,
-    /// Answered once all that was told before it has been taken.
-    Taken(oneshot::Sender<()>),
+    /// Answered once all earlier events are applied.
+    Barrier(oneshot::Sender<()>),
 }
 
-/// Who must look again, after a batch.
+/// What a batch of events affects.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Affected {
-    /// To be planned anew.
+    /// Namespaces to plan again.
     pub namespaces: BTreeSet<String>,
-    /// Whose ConfigMap changed in the cluster.
+    /// Bindings whose ConfigMap changed in the cluster.
     pub generated: BTreeSet<Binding>,
-    /// Objects of which something changed, if only their status.
+    /// Objects that changed, even if only in their status.
     pub objects: BTreeSet<ObjectId>,
-    /// Pods with a gateway came, went, or became live.
+    /// Pods with a gateway were created or deleted, or became live.
     pub pods: bool,
 }
 
-/// Takes what watches tell.
+/// Applies the events of watches.
 pub struct Dispatcher {
     caches: Arc<Caches>,
     readiness: Readiness,
     wanted: watch::Sender<BTreeSet<ValueRef>>,
-    wanting: Mutex<()>,
-    /// Wanted, and not read yet.
+    update_lock: Mutex<()>,
+    /// Values that are referenced and have not been read yet.
     unread: watch::Sender<BTreeSet<ValueRef>>,
 }
 
@@ -84,24 +84,24 @@ impl Dispatcher {
             caches,
             readiness,
             wanted: watch::Sender::default(),
-            wanting: Mutex::default(),
+            update_lock: Mutex::default(),
             unread: watch::Sender::default(),
         }
     }
 
-    /// What must be watched by name.
+    /// The values that must be watched by name.
     #[must_use]
     pub fn wanted(&self) -> watch::Receiver<BTreeSet<ValueRef>> {
         self.wanted.subscribe()
     }
 
-    /// Of what must be watched by name, what was not read yet: a plan made now would miss it.
+    /// The referenced values that have not been read yet. A plan would treat them as missing.
     #[must_use]
     pub fn unread(&self) -> watch::Receiver<BTreeSet<ValueRef>> {
         self.unread.subscribe()
     }
 
-    /// Takes events until nobody sends any more. Blocks: it has a thread of its own.
+    /// Applies events until the senders are gone. Blocks its thread.
     pub fn run(&self, mut events: mpsc::Receiver<ClusterEvent>, notify: impl Fn(Affected)) {
         while let Some(event) = events.blocking_recv() {
             let mut batch = vec![event];
@@ -110,61 +110,61 @@ impl Dispatcher {
             {
                 batch.push(event);
             }
-            let news = self.take(batch);
-            if news != Affected::default() {
-                notify(news);
+            let affected = self.apply(batch);
+            if affected != Affected::default() {
+                notify(affected);
             }
         }
     }
 
-    /// Takes what was told, in order.
-    pub fn take(&self, batch: Vec<ClusterEvent>) -> Affected {
-        let mut news = Affected::default();
-        let (mut named, mut bound, mut read, mut rereading) = (false, false, BTreeSet::new(), false);
-        let (mut relists, mut asked) = (BTreeSet::new(), Vec::new());
+    /// Applies events in order.
+    pub fn apply(&self, batch: Vec<ClusterEvent>) -> Affected {
+        let mut affected = Affected::default();
+        let (mut references_changed, mut bound, mut read, mut rereading) = (false, false, BTreeSet::new(), false);
+        let (mut relists, mut barriers) = (BTreeSet::new(), Vec::new());
         for event in batch {
             match event {
                 ClusterEvent::Object { kind, update: WatchUpdate::Listed } => {
                     relists.insert(kind);
                 }
                 ClusterEvent::Object { kind, update } => {
-                    named = true;
-                    self.object(kind, update, &mut news);
+                    references_changed = true;
+                    self.object(kind, update, &mut affected);
                 }
                 ClusterEvent::Value { wanted, update } => {
-                    self.value(&wanted, update, &mut news);
+                    self.value(&wanted, update, &mut affected);
                     read.insert(wanted);
                 }
                 ClusterEvent::Generated(WatchUpdate::Listed) => {
                     relists.insert(GENERATED);
                 }
-                ClusterEvent::Generated(update) => bound |= self.generated(update, &mut news),
-                ClusterEvent::Uninjected(update) => self.caches.uninjected.take(&update),
+                ClusterEvent::Generated(update) => bound |= self.generated(update, &mut affected),
+                ClusterEvent::Uninjected(update) => self.caches.uninjected.apply(&update),
                 ClusterEvent::Rereading => {
                     rereading = true;
                     read.clear();
                 }
-                ClusterEvent::Taken(by) => asked.push(by),
+                ClusterEvent::Barrier(reply) => barriers.push(reply),
                 ClusterEvent::Tick => bound |= self.caches.pods.expire(),
                 ClusterEvent::Pod(WatchUpdate::Listed) => {
-                    // Even where there is none: it is known now.
+                    // Even if there are no pods, this is now known.
                     bound = true;
                     relists.insert(PODS);
                 }
                 ClusterEvent::Pod(update) => {
-                    let changed = self.caches.pods.take(&update);
+                    let changed = self.caches.pods.apply(&update);
                     bound |= changed.bindings;
-                    news.pods |= changed.counts;
+                    affected.pods |= changed.counts;
                 }
             }
         }
         if bound {
             let bindings = self.caches.pods.bindings();
-            news.namespaces.extend(self.caches.change(|index| index.bind(bindings)).namespaces);
+            affected.namespaces.extend(self.caches.change(|index| index.bind(bindings)).namespaces);
         }
-        // Before anybody is told: whoever plans then waits for what is newly wanted.
-        if named {
-            self.want();
+        // Before the notification, so that a plan waits for newly referenced values.
+        if references_changed {
+            self.update_wanted();
         }
         self.unread.send_if_modified(|unread| {
             let before = unread.len();
@@ -174,19 +174,19 @@ impl Dispatcher {
             unread.retain(|wanted| !read.contains(wanted));
             rereading || unread.len() != before
         });
-        // Last: what is ready is known.
-        relists.iter().for_each(|list| self.readiness.has(list));
-        for by in asked {
-            // Whoever asked may have gone.
-            let _ = by.send(());
+        // Last, so that everything is applied when the replica becomes ready.
+        relists.iter().for_each(|list| self.readiness.satisfy(list));
+        for reply in barriers {
+            // The requester may be gone.
+            let _ = reply.send(());
         }
-        news
+        affected
     }
 
-    /// What is wanted has changed perhaps, by objects or by a plan.
-    pub fn want(&self) {
-        // Who looked first must also say so first: the planner calls this as well.
-        let _alone = self.wanting.lock();
+    /// Updates the referenced values, after objects or a plan changed.
+    pub fn update_wanted(&self) {
+        // Computing and sending must not interleave with another caller: the planner calls this concurrently.
+        let _guard = self.update_lock.lock();
         let wanted = self.caches.index().wanted();
         let before = self.wanted.borrow().clone();
         if wanted == before {
@@ -199,64 +199,64 @@ impl Dispatcher {
         self.wanted.send_replace(wanted);
     }
 
-    fn object(&self, kind: &'static str, update: WatchUpdate<Box<DynamicObject>>, news: &mut Affected) {
+    fn object(&self, kind: &'static str, update: WatchUpdate<Box<DynamicObject>>, affected: &mut Affected) {
         let changed = match update {
-            WatchUpdate::Is(object) => {
+            WatchUpdate::Applied(object) => {
                 let place = object_ref(&*object);
                 if kind == NAMESPACE {
-                    self.caches.put_namespace(place.name.clone(), Some(words(&object)));
+                    self.caches.put_namespace(place.name.clone(), Some(namespace_metadata(&object)));
                 } else {
-                    news.objects.extend(id(kind, place));
+                    affected.objects.extend(id(kind, place));
                 }
                 let value = value(kind, *object);
                 self.caches.change(|index| index.apply(&value))
             }
-            WatchUpdate::Gone(place) => {
+            WatchUpdate::Deleted(place) => {
                 let changed = self.caches.change(|index| index.delete(kind, &place.namespace, &place.name));
                 if kind == NAMESPACE {
                     self.caches.put_namespace(place.name, None);
                 } else {
-                    news.objects.extend(id(kind, place));
+                    affected.objects.extend(id(kind, place));
                 }
                 changed
             }
             WatchUpdate::Listed | WatchUpdate::Unreadable(_) | WatchUpdate::Failed => return,
         };
-        news.namespaces.extend(changed.namespaces);
+        affected.namespaces.extend(changed.namespaces);
     }
 
-    fn value(&self, wanted: &ValueRef, update: WatchUpdate<Box<DynamicObject>>, news: &mut Affected) {
+    fn value(&self, wanted: &ValueRef, update: WatchUpdate<Box<DynamicObject>>, affected: &mut Affected) {
         let kind = wanted.holder.name();
         let changed = match update {
-            WatchUpdate::Is(object) => {
+            WatchUpdate::Applied(object) => {
                 let value = value(kind, *object);
                 self.caches.change(|index| index.apply(&value))
             }
-            WatchUpdate::Gone(_) => self.caches.change(|index| index.delete(kind, &wanted.namespace, &wanted.name)),
-            // What can't be read is as good as not there: the object that names it says so.
+            WatchUpdate::Deleted(_) => self.caches.change(|index| index.delete(kind, &wanted.namespace, &wanted.name)),
+            // A value that cannot be read counts as missing. The object that references it reports this.
             WatchUpdate::Listed | WatchUpdate::Unreadable(_) | WatchUpdate::Failed => return,
         };
-        news.namespaces.extend(changed.namespaces);
+        affected.namespaces.extend(changed.namespaces);
     }
 
-    /// `true`: it is bound by that, and was not.
-    fn generated(&self, update: WatchUpdate<Box<ConfigMap>>, news: &mut Affected) -> bool {
-        let (place, held) = match update {
-            WatchUpdate::Is(object) => (object_ref(&*object), Some(GeneratedConfigMap::of(&object))),
-            WatchUpdate::Gone(place) => (place, None),
+    /// Applies a generated ConfigMap. Returns whether its binding is new.
+    fn generated(&self, update: WatchUpdate<Box<ConfigMap>>, affected: &mut Affected) -> bool {
+        let (place, existing) = match update {
+            WatchUpdate::Applied(object) => (object_ref(&*object), Some(GeneratedConfigMap::of(&object))),
+            WatchUpdate::Deleted(place) => (place, None),
             WatchUpdate::Listed | WatchUpdate::Unreadable(_) | WatchUpdate::Failed => return false,
         };
-        // Something else may bear our label.
+        // Somebody else's object may have our label.
         let Some(binding) = Binding::of_object(&place.namespace, &place.name) else { return false };
-        let bound = held.is_some() && self.caches.pods.found(&binding);
-        if self.caches.generated.put(binding.clone(), held) {
-            news.generated.insert(binding);
+        let bound = existing.is_some() && self.caches.pods.register_stored(&binding);
+        if self.caches.generated.put(binding.clone(), existing) {
+            affected.generated.insert(binding);
         }
         bound
     }
 }
 
-/// What is awaited before anything is known: kinds by `kind:`, and these.
+/// The lists that a replica waits for before it is ready: each kind, and these.
 pub const NAMESPACE: &str = "Namespace";
 pub const GENERATED: &str = "ConfigMaps of the operator";
 pub const PODS: &str = "Pods with a gateway";
@@ -266,7 +266,7 @@ fn id(kind: &str, place: ObjectRef) -> Option<ObjectId> {
     Some(ObjectId { kind, namespace: place.namespace, name: place.name })
 }
 
-/// As a single object is told: in a list, `kind` and `apiVersion` stand outside.
+/// Adds `kind` and `apiVersion`, which objects in a list lack.
 fn value(kind: &str, object: DynamicObject) -> Value {
     let version = match kind {
         NAMESPACE => "v1".to_owned(),
@@ -281,7 +281,7 @@ fn value(kind: &str, object: DynamicObject) -> Value {
     value
 }
 
-fn words(object: &DynamicObject) -> Namespace {
+fn namespace_metadata(object: &DynamicObject) -> Namespace {
     let ours = |map: &Option<std::collections::BTreeMap<String, String>>| {
         let prefix = format!("{}/", outrigger_crds::GROUP);
         let ours = map.iter().flatten().filter(|(name, _)| name.starts_with(&prefix));
@@ -299,16 +299,16 @@ mod tests {
 
     fn dispatcher() -> Dispatcher {
         let readiness = Readiness::default();
-        [NAMESPACE, GENERATED, PODS].into_iter().for_each(|what| readiness.awaits(what));
+        [NAMESPACE, GENERATED, PODS].into_iter().for_each(|what| readiness.require(what));
         Dispatcher::new(Arc::new(Caches::new(ObjectIndex::new("outrigger", false))), readiness)
     }
 
     fn is(kind: &'static str, value: Value) -> ClusterEvent {
-        ClusterEvent::Object { kind, update: WatchUpdate::Is(serde_json::from_value(value).unwrap()) }
+        ClusterEvent::Object { kind, update: WatchUpdate::Applied(serde_json::from_value(value).unwrap()) }
     }
 
     fn provider() -> ClusterEvent {
-        // Without `kind`, as it stands in a list.
+        // Without `kind`, as in a list.
         is(
             "LLMProvider",
             json!({
@@ -322,86 +322,88 @@ mod tests {
         ValueRef { holder: ValueKind::Secret, namespace: "shop".to_owned(), name: "openai".to_owned() }
     }
 
-    fn value_told(update: WatchUpdate<Box<DynamicObject>>) -> ClusterEvent {
+    fn value_event(update: WatchUpdate<Box<DynamicObject>>) -> ClusterEvent {
         ClusterEvent::Value { wanted: wanted(), update }
     }
 
     #[test]
-    fn a_batch_is_one_piece_of_news_and_what_is_named_is_wanted_first() {
+    fn a_batch_is_reported_once_and_referenced_values_are_watched() {
         let dispatcher = dispatcher();
-        let news = dispatcher.take(vec![provider(), provider()]);
-        assert_eq!(news.namespaces, BTreeSet::from(["shop".to_owned()]));
+        let affected = dispatcher.apply(vec![provider(), provider()]);
+        assert_eq!(affected.namespaces, BTreeSet::from(["shop".to_owned()]));
         assert_eq!(*dispatcher.wanted().borrow(), BTreeSet::from([wanted()]));
         assert_eq!(*dispatcher.unread().borrow(), BTreeSet::from([wanted()]));
-        assert_eq!(dispatcher.take(vec![provider()]).namespaces, BTreeSet::new(), "nothing new");
+        assert_eq!(dispatcher.apply(vec![provider()]).namespaces, BTreeSet::new(), "nothing new");
         let secret = json!({
             "metadata": {"name": "openai", "namespace": "shop", "uid": "u", "resourceVersion": "2"},
             "data": {"k": "c2s="},
         });
-        let news = dispatcher.take(vec![value_told(WatchUpdate::Is(serde_json::from_value(secret).unwrap()))]);
-        assert_eq!(news.namespaces, BTreeSet::from(["shop".to_owned()]));
+        let affected =
+            dispatcher.apply(vec![value_event(WatchUpdate::Applied(serde_json::from_value(secret).unwrap()))]);
+        assert_eq!(affected.namespaces, BTreeSet::from(["shop".to_owned()]));
         assert!(dispatcher.unread().borrow().is_empty());
         let gone = ObjectRef { namespace: "shop".to_owned(), name: "openai".to_owned() };
-        assert!(!dispatcher.take(vec![value_told(WatchUpdate::Gone(gone.clone()))]).namespaces.is_empty());
-        // What was told before a rereading counts for nothing after it.
-        let _ = dispatcher.take(vec![value_told(WatchUpdate::Gone(gone.clone())), ClusterEvent::Rereading]);
+        assert!(!dispatcher.apply(vec![value_event(WatchUpdate::Deleted(gone.clone()))]).namespaces.is_empty());
+        // Events from before a rereading do not count as read.
+        let _ = dispatcher.apply(vec![value_event(WatchUpdate::Deleted(gone.clone())), ClusterEvent::Rereading]);
         assert_eq!(*dispatcher.unread().borrow(), BTreeSet::from([wanted()]));
-        let _ = dispatcher.take(vec![ClusterEvent::Rereading, value_told(WatchUpdate::Gone(gone))]);
+        let _ = dispatcher.apply(vec![ClusterEvent::Rereading, value_event(WatchUpdate::Deleted(gone))]);
         assert!(dispatcher.unread().borrow().is_empty());
     }
 
     #[test]
-    fn what_can_not_be_read_holds_up_nothing() {
+    fn a_value_that_cannot_be_read_blocks_nothing() {
         let dispatcher = dispatcher();
-        let _ = dispatcher.take(vec![provider()]);
-        assert_eq!(dispatcher.take(vec![value_told(WatchUpdate::Unreadable("forbidden"))]), Affected::default());
+        let _ = dispatcher.apply(vec![provider()]);
+        assert_eq!(dispatcher.apply(vec![value_event(WatchUpdate::Unreadable("forbidden"))]), Affected::default());
         assert!(dispatcher.unread().borrow().is_empty());
     }
 
     #[test]
-    fn ready_is_when_everything_was_listed() {
+    fn a_replica_is_ready_when_everything_was_listed() {
         let dispatcher = dispatcher();
-        assert_eq!(dispatcher.readiness.awaited().len(), 3);
-        let _ = dispatcher.take(vec![
+        assert_eq!(dispatcher.readiness.pending().len(), 3);
+        let _ = dispatcher.apply(vec![
             ClusterEvent::Object { kind: NAMESPACE, update: WatchUpdate::Listed },
             ClusterEvent::Pod(WatchUpdate::Listed),
         ]);
-        assert_eq!(dispatcher.readiness.awaited(), [GENERATED]);
-        let _ = dispatcher.take(vec![ClusterEvent::Generated(WatchUpdate::Listed)]);
-        assert!(dispatcher.readiness.awaited().is_empty());
+        assert_eq!(dispatcher.readiness.pending(), [GENERATED]);
+        let _ = dispatcher.apply(vec![ClusterEvent::Generated(WatchUpdate::Listed)]);
+        assert!(dispatcher.readiness.pending().is_empty());
     }
 
     #[test]
-    fn who_asks_is_answered_when_what_was_told_before_is_known() {
+    fn a_barrier_is_answered_after_all_earlier_events() {
         let dispatcher = dispatcher();
-        let (asks, mut taken) = oneshot::channel();
-        let _ = dispatcher.take(vec![is(NAMESPACE, json!({"metadata": {"name": "shop"}})), ClusterEvent::Taken(asks)]);
-        assert_eq!(taken.try_recv(), Ok(()));
+        let (reply, mut replied) = oneshot::channel();
+        let _ =
+            dispatcher.apply(vec![is(NAMESPACE, json!({"metadata": {"name": "shop"}})), ClusterEvent::Barrier(reply)]);
+        assert_eq!(replied.try_recv(), Ok(()));
         assert!(dispatcher.caches.namespace("shop").is_some());
     }
 
     #[test]
-    fn admission_finds_our_words_of_a_namespace() {
+    fn admission_sees_our_labels_of_a_namespace() {
         let dispatcher = dispatcher();
         let labels = json!({"outrigger.dev/inject": "true", "kubernetes.io/metadata.name": "shop"});
-        let _ = dispatcher.take(vec![is(NAMESPACE, json!({"metadata": {"name": "shop", "labels": labels}}))]);
+        let _ = dispatcher.apply(vec![is(NAMESPACE, json!({"metadata": {"name": "shop", "labels": labels}}))]);
         let found = dispatcher.caches.namespace("shop").unwrap();
         assert_eq!(found.labels.keys().collect::<Vec<_>>(), ["outrigger.dev/inject"]);
         assert_eq!(dispatcher.caches.namespace("other"), None);
     }
 
     #[test]
-    fn a_policy_of_pods_that_were_there_stays_bound_for_a_while() {
+    fn a_stored_policy_of_former_pods_keeps_its_binding_for_a_while() {
         let dispatcher = dispatcher();
         let object = |name: &str| {
             let value = json!({"metadata": {"name": name, "namespace": "shop", "uid": name, "resourceVersion": "1"}});
-            ClusterEvent::Generated(WatchUpdate::Is(serde_json::from_value(value).unwrap()))
+            ClusterEvent::Generated(WatchUpdate::Applied(serde_json::from_value(value).unwrap()))
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-        let news = runtime
-            .block_on(async { dispatcher.take(vec![object("outrigger-a.b"), object("outrigger-a"), object("x")]) });
-        assert_eq!(news.generated.len(), 2);
-        assert_eq!(news.namespaces, BTreeSet::from(["shop".to_owned()]));
+        let affected = runtime
+            .block_on(async { dispatcher.apply(vec![object("outrigger-a.b"), object("outrigger-a"), object("x")]) });
+        assert_eq!(affected.generated.len(), 2);
+        assert_eq!(affected.namespaces, BTreeSet::from(["shop".to_owned()]));
         let pair = Binding::parse("shop", Some("a,b")).unwrap();
         assert_eq!(dispatcher.caches.index().bindings("shop"), Some(&BTreeSet::from([pair])));
     }

@@ -23,7 +23,7 @@ use crate::watch::watcher::{WatchOptions, WatchUpdate, follow};
 
 const TICK: Duration = Duration::from_secs(30);
 
-/// Tells that time passes.
+/// Sends an event periodically, so that time limits are checked.
 pub async fn tick(events: mpsc::Sender<ClusterEvent>) {
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -35,8 +35,8 @@ pub async fn tick(events: mpsc::Sender<ClusterEvent>) {
     }
 }
 
-/// Starts all but those of single Secrets and ConfigMaps. They end when nobody takes events any more. What plans hang on can
-/// be asked for anew by `relists`.
+/// Starts all watches except those of single Secrets and ConfigMaps. They end when the receiver is gone. `relists` can
+/// make those that plans depend on list again.
 pub fn start(
     client: &Client,
     metrics: &Arc<OperatorMetrics>,
@@ -87,7 +87,7 @@ impl Watches<'_> {
     {
         let relist = self.relists.map(|relists| relists.join(what));
         let followed = WatchOptions { what, one_of_many: false, metrics: Arc::clone(self.metrics), relist };
-        // A failure is nothing that is known of the cluster.
+        // A failure says nothing about the cluster.
         let map = move |update| (!matches!(update, WatchUpdate::Failed)).then(|| map(update));
         self.tasks.spawn(follow(followed, api, config, self.events.clone(), map));
     }

@@ -1,5 +1,5 @@
-//! Watches the Secrets and ConfigMaps that objects name, each by its own name and only while it is named. So the operator reads
-//! no Secret that no object asks for, and never lists Secrets.
+//! Watches the Secrets and ConfigMaps that objects reference, each by its own name and only while it is referenced. So
+//! the operator reads no other Secret, and never lists Secrets.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -18,15 +18,15 @@ use crate::watch::dispatch::ClusterEvent;
 use crate::watch::relist::RelistHandle;
 use crate::watch::watcher::{WatchOptions, WatchUpdate, follow};
 
-/// Watches that begin at the same time: at the start there may be many.
+/// How many watches start at the same time. At the start of the process there may be many.
 const BEGINNING_MAX: usize = 16;
 
-/// Follows whatever is wanted.
+/// Runs one watch for each referenced value.
 #[derive(Clone)]
 pub struct ValueWatches {
     client: Client,
     metrics: Arc<OperatorMetrics>,
-    /// Where Secrets may be read; empty: everywhere.
+    /// The namespaces where Secrets may be read. Empty for all.
     namespaces: BTreeSet<String>,
     listener: mpsc::Sender<ClusterEvent>,
     beginning: Arc<Semaphore>,
@@ -50,21 +50,26 @@ impl ValueWatches {
         ValueWatches { client, metrics, namespaces: namespaces.iter().cloned().collect(), listener, beginning }
     }
 
-    /// Keeps a watch for each that is wanted, until nobody wants any more. All are begun anew when `relist` asks for it.
+    /// Runs a watch for each value in `wanted`, until its sender is gone. Restarts all when `relist` requests it.
     pub async fn run(self, mut wanted: watch::Receiver<BTreeSet<ValueRef>>, mut relist: RelistHandle) {
         let mut watches: BTreeMap<ValueRef, JoinHandle<()>> = BTreeMap::new();
         loop {
             let now = wanted.borrow_and_update().clone();
-            let gone: Vec<ValueRef> = watches.keys().filter(|held| !now.contains(held)).cloned().collect();
+            let gone: Vec<ValueRef> = watches.keys().filter(|value| !now.contains(value)).cloned().collect();
             for wanted in gone {
                 if let Some(watch) = watches.remove(&wanted) {
                     watch.abort();
-                    // Until it has ended it may still tell that the value is there.
+                    // Before it has ended, it may still report the value.
                     let _ = watch.await;
                 }
                 let place = ObjectRef { namespace: wanted.namespace.clone(), name: wanted.name.clone() };
-                // Not looked at any more: what is known of it grows old, and must not be found if it is wanted again.
-                if self.listener.send(ClusterEvent::Value { wanted, update: WatchUpdate::Gone(place) }).await.is_err() {
+                // The value is no longer watched and gets old. It must be unknown if it is referenced again.
+                if self
+                    .listener
+                    .send(ClusterEvent::Value { wanted, update: WatchUpdate::Deleted(place) })
+                    .await
+                    .is_err()
+                {
                     return;
                 }
             }
@@ -83,7 +88,7 @@ impl ValueWatches {
                         watch.abort();
                         let _ = watch.await;
                     }
-                    // What they told before is older than what is asked for.
+                    // Earlier reports are older than the request.
                     if self.listener.send(ClusterEvent::Rereading).await.is_err() {
                         return;
                     }
@@ -104,7 +109,7 @@ impl ValueWatches {
                 "an object names a Secret in a namespace that is not among the chart's providerNamespaces"
             );
             let update = WatchUpdate::Unreadable("the namespace is not among the chart's providerNamespaces");
-            // Nobody listens at the end.
+            // An error only means that the process is ending.
             let _ = self.listener.send(ClusterEvent::Value { wanted, update }).await;
             return std::future::pending().await;
         }
@@ -118,13 +123,13 @@ impl ValueWatches {
         let place = ObjectRef { namespace: wanted.namespace.clone(), name: wanted.name.clone() };
         let mut there = false;
         let map = |update: WatchUpdate<DynamicObject>| {
-            there = matches!(update, WatchUpdate::Is(_)) || (there && !matches!(update, WatchUpdate::Gone(_)));
+            there = matches!(update, WatchUpdate::Applied(_)) || (there && !matches!(update, WatchUpdate::Deleted(_)));
             let update = match update {
-                // A watch that was begun anew does not know that the one before had told of it.
-                WatchUpdate::Listed if !there => WatchUpdate::Gone(place.clone()),
+                // A restarted watch does not know that the previous one reported the value.
+                WatchUpdate::Listed if !there => WatchUpdate::Deleted(place.clone()),
                 update => update,
             };
-            // Whatever came, it has begun; one that fails is no reason for the others not to begin.
+            // Any update shows that the watch has started. A failing one must not block others.
             permit = None;
             let news = !matches!(update, WatchUpdate::Failed);
             news.then(|| ClusterEvent::Value { wanted: wanted.clone(), update: update.boxed() })
@@ -147,8 +152,8 @@ mod tests {
     use super::*;
     use crate::watch::relist::Relists;
 
-    /// An API server that can't read Secrets whose names begin with `bad`, and never tells of changes: that `lost` is deleted
-    /// after it was listed once.
+    /// An API server that fails for Secrets whose names begin with `bad`, and whose watches never report changes: they
+    /// miss that `lost` is deleted after its first list.
     fn client() -> Client {
         let lost = Arc::new(AtomicBool::new(false));
         let service = tower::service_fn(move |request: Request<Body>| {
@@ -185,7 +190,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn secrets_that_can_not_be_read_keep_nobody_from_the_others() {
+    async fn unreadable_secrets_do_not_block_others() {
         let value = |name: String| ValueRef { holder: ValueKind::Secret, namespace: "shop".to_owned(), name };
         let bad = (0..BEGINNING_MAX).map(|number| value(format!("bad-{number}")));
         let wanted = bad.chain([value("good".to_owned())]).collect::<BTreeSet<_>>();
@@ -199,15 +204,15 @@ mod tests {
         while matches!(first, ClusterEvent::Value { update: WatchUpdate::Listed, .. }) {
             first = next().await;
         }
-        let ClusterEvent::Value { wanted, update: WatchUpdate::Is(_) } = first else { panic!("{first:?}") };
+        let ClusterEvent::Value { wanted, update: WatchUpdate::Applied(_) } = first else { panic!("{first:?}") };
         assert_eq!(wanted.name, "good");
         drop(sender);
         running.await.unwrap();
     }
 
-    /// Whoever takes the lead does not go by what a watch may have missed.
+    /// A new leader must not rely on a watch that may have missed something.
     #[tokio::test(start_paused = true)]
-    async fn what_is_read_anew_may_be_gone() {
+    async fn a_relist_finds_deleted_values() {
         let value =
             |name: &str| ValueRef { holder: ValueKind::Secret, namespace: "shop".to_owned(), name: name.to_owned() };
         let (events, mut update) = mpsc::channel(16);
@@ -218,8 +223,8 @@ mod tests {
         let mut next = async || {
             let event = tokio::time::timeout(Duration::from_secs(60), update.recv()).await.unwrap().unwrap();
             match event {
-                ClusterEvent::Value { wanted, update: WatchUpdate::Is(_) } => format!("{} is there", wanted.name),
-                ClusterEvent::Value { wanted, update: WatchUpdate::Gone(_) } => format!("{} is gone", wanted.name),
+                ClusterEvent::Value { wanted, update: WatchUpdate::Applied(_) } => format!("{} is there", wanted.name),
+                ClusterEvent::Value { wanted, update: WatchUpdate::Deleted(_) } => format!("{} is gone", wanted.name),
                 ClusterEvent::Value { wanted, update } => format!("{} {update:?}", wanted.name),
                 other => format!("{other:?}"),
             }

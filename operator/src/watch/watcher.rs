@@ -1,7 +1,8 @@
-//! One watch, for as long as the process lives.
+//! One watch, which runs as long as the process.
 //!
-//! A watch that breaks starts again, with a growing delay and jitter. A watch whose resource version has expired lists again and
-//! reports what is gone since. It reports a sequence of [`WatchUpdate`], so its receiver need not know about lists.
+//! A watch that breaks restarts, with a growing delay and jitter. If its resource version has expired, it lists again
+//! and also reports deleted objects. It reports a sequence of [`WatchUpdate`], so its receiver need not know about
+//! lists.
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -23,27 +24,27 @@ use crate::watch::relist::RelistHandle;
 const FIRST: Duration = Duration::from_secs(1);
 const MOST: Duration = Duration::from_secs(30);
 
-/// What is known anew.
+/// One update of a watch.
 #[derive(Clone, Debug, PartialEq)]
 pub enum WatchUpdate<K> {
-    /// It is there, in this shape.
-    Is(K),
-    Gone(ObjectRef),
-    /// All that is there has been told.
+    /// The object exists, with this content.
+    Applied(K),
+    Deleted(ObjectRef),
+    /// All existing objects have been reported.
     Listed,
-    /// It can't be read: there is no right to it, or no such kind. Tried again all the same.
+    /// The object cannot be read, because a right or the kind is missing. The watch still retries.
     Unreadable(&'static str),
-    /// It could not be read this time, which says nothing about it.
+    /// This attempt failed, which says nothing about the object.
     Failed,
 }
 
 impl<K> WatchUpdate<K> {
-    /// So that what is told is small, whatever it is about.
+    /// Boxes the object, so that updates of every kind are small.
     #[must_use]
     pub fn boxed(self) -> WatchUpdate<Box<K>> {
         match self {
-            WatchUpdate::Is(object) => WatchUpdate::Is(Box::new(object)),
-            WatchUpdate::Gone(place) => WatchUpdate::Gone(place),
+            WatchUpdate::Applied(object) => WatchUpdate::Applied(Box::new(object)),
+            WatchUpdate::Deleted(place) => WatchUpdate::Deleted(place),
             WatchUpdate::Listed => WatchUpdate::Listed,
             WatchUpdate::Unreadable(why) => WatchUpdate::Unreadable(why),
             WatchUpdate::Failed => WatchUpdate::Failed,
@@ -51,25 +52,25 @@ impl<K> WatchUpdate<K> {
     }
 }
 
-/// Which object; the namespace is empty for what has none.
+/// The name and namespace of an object. A cluster-scoped object has an empty namespace.
 #[must_use]
 pub fn object_ref<K: Resource>(object: &K) -> ObjectRef {
     let meta = object.meta();
     ObjectRef { namespace: meta.namespace.clone().unwrap_or_default(), name: meta.name.clone().unwrap_or_default() }
 }
 
-/// What is followed, for logs and metrics.
+/// What is watched, for logs and metrics, and how.
 #[derive(Clone, Debug)]
 pub struct WatchOptions {
     pub what: &'static str,
-    /// There are hundreds of its kind, and an API server that is gone is told of by others.
+    /// Hundreds of such watches run. Others already log an outage of the API server.
     pub one_of_many: bool,
     pub metrics: Arc<OperatorMetrics>,
-    /// Where it can be asked to list anew.
+    /// Set if the watch can be asked to list again.
     pub relist: Option<RelistHandle>,
 }
 
-/// Follows what the selection has, and tells it as `map` says; `None` is not told. Ends when nobody listens.
+/// Watches the selected objects and sends what `map` returns; `None` is not sent. Ends when the receiver is gone.
 pub async fn follow<K, E>(
     followed: WatchOptions,
     api: Api<K>,
@@ -89,7 +90,7 @@ pub async fn follow<K, E>(
     let mut failures = 0;
     loop {
         let event = tokio::select! {
-            () = asked(&mut relist) => {
+            () = relist_requested(&mut relist) => {
                 (events, round) = begin(&mut relist);
                 continue;
             }
@@ -99,8 +100,8 @@ pub async fn follow<K, E>(
         let mut wait = None;
         let update = match event {
             Ok(event) => {
-                // Beginning to list is no success: it is told before anything was asked. So the client's own backoff, which
-                // takes it for one, would never wait for long.
+                // The start of a list is no success, because it is reported before any request. The client's own
+                // backoff resets on it, and so would never wait long.
                 if failures > 0 && !matches!(event, Event::Init) {
                     match one_of_many {
                         false => tracing::info!(watch = what, failures, "a watch works again"),
@@ -108,13 +109,13 @@ pub async fn follow<K, E>(
                     }
                     failures = 0;
                 }
-                listing.take(event)
+                listing.apply(event)
             }
             Err(error) => {
                 metrics.watch_failed(what);
-                let update = words(&error);
+                let update = api_message(&error);
                 let unreadable = unreadable(error);
-                // Once for each outage.
+                // Warns once for each outage.
                 match failures {
                     0 if !one_of_many || unreadable.is_some() => {
                         tracing::warn!(watch = what, error = update, "a watch failed and restarts");
@@ -137,27 +138,27 @@ pub async fn follow<K, E>(
         }
         if let Some(wait) = wait {
             tokio::select! {
-                () = asked(&mut relist) => (events, round) = begin(&mut relist),
+                () = relist_requested(&mut relist) => (events, round) = begin(&mut relist),
                 () = tokio::time::sleep(wait) => {}
             }
         }
     }
 }
 
-async fn asked(relist: &mut Option<RelistHandle>) {
+async fn relist_requested(relist: &mut Option<RelistHandle>) {
     match relist {
         Some(relist) => relist.requested().await,
         None => std::future::pending().await,
     }
 }
 
-/// Doubled each time, and spread: all watches mostly fail at the same moment.
+/// Doubles with each failure, and is randomized, because most watches fail at the same moment.
 fn pause(failures: u32) -> Duration {
     FIRST.saturating_mul(1 << failures.min(16)).min(MOST).mul_f64(0.5 + fastrand::f64() / 2.0)
 }
 
-/// What the API server said, without the machinery around it.
-fn words(error: &Error) -> String {
+/// The API server's own message, without the layers around it.
+fn api_message(error: &Error) -> String {
     match error {
         Error::InitialListFailed(error) | Error::WatchStartFailed(error) | Error::WatchFailed(error) => message(error),
         Error::WatchError(status) => status.message.clone(),
@@ -177,16 +178,16 @@ fn unreadable(error: Error) -> Option<&'static str> {
     }
 }
 
-/// What a watch has told, so that a new list also tells what is gone.
+/// The objects that a watch has reported, so that a new list also shows which ones are deleted.
 #[derive(Debug, Default)]
 struct WatchState {
-    held: BTreeSet<ObjectRef>,
-    /// While it lists.
+    objects: BTreeSet<ObjectRef>,
+    /// The objects of the list that is being received.
     fresh: Option<BTreeSet<ObjectRef>>,
 }
 
 impl WatchState {
-    fn take<K: Resource>(&mut self, event: Event<K>) -> Vec<WatchUpdate<K>> {
+    fn apply<K: Resource>(&mut self, event: Event<K>) -> Vec<WatchUpdate<K>> {
         match event {
             Event::Init => {
                 self.fresh = Some(BTreeSet::new());
@@ -197,28 +198,28 @@ impl WatchState {
                 if let Some(fresh) = &mut self.fresh {
                     fresh.insert(place.clone());
                 }
-                self.is(place, object)
+                self.applied(place, object)
             }
-            Event::Apply(object) => self.is(object_ref(&object), object),
+            Event::Apply(object) => self.applied(object_ref(&object), object),
             Event::InitDone => {
                 let fresh = self.fresh.take().unwrap_or_default();
-                let gone: Vec<ObjectRef> = self.held.difference(&fresh).cloned().collect();
-                self.held = fresh;
-                gone.into_iter().map(WatchUpdate::Gone).chain([WatchUpdate::Listed]).collect()
+                let gone: Vec<ObjectRef> = self.objects.difference(&fresh).cloned().collect();
+                self.objects = fresh;
+                gone.into_iter().map(WatchUpdate::Deleted).chain([WatchUpdate::Listed]).collect()
             }
             Event::Delete(object) => {
                 let place = object_ref(&object);
-                self.held.remove(&place);
-                vec![WatchUpdate::Gone(place)]
+                self.objects.remove(&place);
+                vec![WatchUpdate::Deleted(place)]
             }
         }
     }
 
-    fn is<K: Resource>(&mut self, place: ObjectRef, mut object: K) -> Vec<WatchUpdate<K>> {
-        // A third of an object, and of no use here.
+    fn applied<K: Resource>(&mut self, place: ObjectRef, mut object: K) -> Vec<WatchUpdate<K>> {
+        // About a third of an object, and not used here.
         object.meta_mut().managed_fields = None;
-        self.held.insert(place);
-        vec![WatchUpdate::Is(object)]
+        self.objects.insert(place);
+        vec![WatchUpdate::Applied(object)]
     }
 }
 
@@ -241,21 +242,21 @@ mod tests {
 
     fn update(listing: &mut WatchState, event: Event<ConfigMap>) -> Vec<String> {
         let word = |update: WatchUpdate<ConfigMap>| match update {
-            WatchUpdate::Is(object) => {
+            WatchUpdate::Applied(object) => {
                 assert_eq!(object.metadata.managed_fields, None);
                 format!("is {}", object.metadata.name.unwrap())
             }
-            WatchUpdate::Gone(place) => format!("gone {}", place.name),
+            WatchUpdate::Deleted(place) => format!("gone {}", place.name),
             WatchUpdate::Listed => "listed".to_owned(),
             WatchUpdate::Unreadable(why) => why.to_owned(),
             WatchUpdate::Failed => "failed".to_owned(),
         };
-        listing.take(event).into_iter().map(word).collect()
+        listing.apply(event).into_iter().map(word).collect()
     }
 
-    /// How often it was asked, in an hour without an answer.
+    /// Counts the requests in an hour without a response.
     #[tokio::test(start_paused = true)]
-    async fn an_api_server_that_is_gone_is_not_flooded() {
+    async fn an_unreachable_api_server_is_not_flooded() {
         let asked = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&asked);
         let gone = tower::service_fn(move |_: http::Request<kube::client::Body>| {
@@ -274,13 +275,13 @@ mod tests {
         assert_eq!(update.recv().await, None);
     }
 
-    /// A watch that says nothing: whoever must be sure lists anew, and is told what is gone as well.
+    /// The watch reports nothing. A requested list finds the changes, including deleted objects.
     #[tokio::test(start_paused = true)]
-    async fn what_a_watch_has_not_told_yet_is_told_by_a_list_that_is_asked_for() {
-        let there = Arc::new(std::sync::Mutex::new("a"));
-        let stands = Arc::clone(&there);
+    async fn a_requested_list_finds_what_the_watch_missed() {
+        let stored = Arc::new(std::sync::Mutex::new("a"));
+        let served = Arc::clone(&stored);
         let silent = tower::service_fn(move |request: http::Request<kube::client::Body>| {
-            let name = *stands.lock().unwrap();
+            let name = *served.lock().unwrap();
             async move {
                 if request.uri().query().unwrap_or_default().contains("watch=true") {
                     std::future::pending::<()>().await;
@@ -307,8 +308,8 @@ mod tests {
             let mut words = Vec::new();
             for _ in 0..count {
                 words.push(match update.recv().await.unwrap() {
-                    WatchUpdate::Is(object) => format!("is {}", object.metadata.name.unwrap()),
-                    WatchUpdate::Gone(place) => format!("gone {}", place.name),
+                    WatchUpdate::Applied(object) => format!("is {}", object.metadata.name.unwrap()),
+                    WatchUpdate::Deleted(place) => format!("gone {}", place.name),
                     WatchUpdate::Listed => "listed".to_owned(),
                     other => panic!("{other:?}"),
                 });
@@ -316,7 +317,7 @@ mod tests {
             words
         };
         assert_eq!(next(2).await, ["is a", "listed"]);
-        *there.lock().unwrap() = "b";
+        *stored.lock().unwrap() = "b";
         let anew = tokio::spawn(async move { relists.relist().await });
         assert_eq!(next(3).await, ["is b", "gone a", "listed"]);
         anew.await.unwrap();
@@ -324,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_list_tells_what_is_gone() {
+    fn a_new_list_reports_deleted_objects() {
         let mut listing = WatchState::default();
         assert!(update(&mut listing, Event::Init).is_empty());
         assert_eq!(update(&mut listing, Event::InitApply(object("a"))), ["is a"]);
@@ -332,7 +333,7 @@ mod tests {
         assert_eq!(update(&mut listing, Event::InitDone), ["listed"]);
         assert_eq!(update(&mut listing, Event::Apply(object("c"))), ["is c"]);
         assert_eq!(update(&mut listing, Event::Delete(object("a"))), ["gone a"]);
-        // It breaks while it lists, and begins again.
+        // It breaks while it lists, and restarts.
         update(&mut listing, Event::Init);
         update(&mut listing, Event::InitApply(object("d")));
         update(&mut listing, Event::Init);

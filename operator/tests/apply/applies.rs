@@ -1,4 +1,4 @@
-//! What stands in a cluster after policies were written, whoever else writes there.
+//! The objects in a cluster after policies were written, despite other writers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -34,7 +34,7 @@ struct ApplyingOperator {
     applier: Applier,
 }
 
-/// One that leads, and knows nothing yet.
+/// A leader with empty caches.
 fn operator(server: &FakeApiServer) -> ApplyingOperator {
     let caches = Arc::new(Caches::new(ObjectIndex::new("outrigger", false)));
     let (hub, metrics) = (Arc::new(Hub::default()), Arc::new(OperatorMetrics::new().unwrap()));
@@ -47,7 +47,7 @@ fn operator(server: &FakeApiServer) -> ApplyingOperator {
         authorities.subscribe(),
         "outrigger",
     );
-    applier.begin(Seal::of(&[7; 32]).unwrap());
+    applier.start(Seal::of(&[7; 32]).unwrap());
     ApplyingOperator { server: server.clone(), caches, hub, authorities, applier }
 }
 
@@ -82,7 +82,7 @@ fn with_secret(digest: &str) -> Arc<PolicyRevision> {
     revision(Binding::of("shop", "search"), digest, Delivery::Secret)
 }
 
-/// As another replica, or an earlier life of this one, left it.
+/// A ConfigMap that another replica, or an earlier process, wrote.
 fn left(sequence: u64, digest: &str) -> Value {
     let annotations = json!({"outrigger.dev/sequence": sequence.to_string(), "outrigger.dev/digest": digest});
     json!({"kind": "ConfigMap", "apiVersion": "v1", "metadata": {"name": "outrigger-search", "annotations": annotations}})
@@ -93,7 +93,7 @@ fn sequence(server: &FakeApiServer) -> u64 {
     object["metadata"]["annotations"]["outrigger.dev/sequence"].as_str().unwrap().parse().unwrap()
 }
 
-/// What a Secret holds beside the signatures, of which there is one for each.
+/// The Secret's values. Checks that each has a signature.
 fn values(secret: &Value) -> Value {
     let mut data = secret["data"].clone();
     let signed = data.as_object_mut().unwrap().remove("credentials.v1.sig").unwrap();
@@ -103,9 +103,9 @@ fn values(secret: &Value) -> Value {
     data
 }
 
-/// Somebody who writes over the operator's files is written over, and what stands there bears its signature again.
+/// Manual changes of the operator's files are overwritten, and the result is signed again.
 #[tokio::test]
-async fn what_gateways_would_refuse_is_written_anew() {
+async fn changed_files_are_written_again() {
     let operator = operator(&FakeApiServer::default());
     operator.applier.apply(&search("d")).await.unwrap();
     let right = operator.server.get(CONFIG_MAP).unwrap();
@@ -135,9 +135,9 @@ async fn what_gateways_would_refuse_is_written_anew() {
 async fn a_policy_is_written_once_and_pushed() {
     let operator = operator(&FakeApiServer::default());
     assert!(operator.applier.apply(&search("d")).await.unwrap());
-    assert_eq!(operator.server.asked(), ["GET configmaps/outrigger-search", "PATCH configmaps/outrigger-search"]);
+    assert_eq!(operator.server.requests(), ["GET configmaps/outrigger-search", "PATCH configmaps/outrigger-search"]);
     assert!(!operator.applier.apply(&search("d")).await.unwrap());
-    assert_eq!(operator.server.asked(), Vec::<String>::new(), "what is right is left alone");
+    assert_eq!(operator.server.requests(), Vec::<String>::new(), "no write is needed");
     let first = sequence(&operator.server);
     assert!(operator.applier.apply(&search("e")).await.unwrap());
     assert_eq!(sequence(&operator.server), first + 1);
@@ -151,7 +151,7 @@ async fn new_authorities_are_written_under_the_same_sequence() {
     operator.applier.apply(&search("d")).await.unwrap();
     let first = sequence(&operator.server);
     operator.authorities.send_replace(Some(Arc::new(CaBundle::of("PEM, and another".to_owned()))));
-    assert!(!operator.applier.apply(&search("d")).await.unwrap(), "no other policy");
+    assert!(!operator.applier.apply(&search("d")).await.unwrap(), "the policy is the same");
     assert_eq!(sequence(&operator.server), first);
     assert_eq!(operator.server.get(CONFIG_MAP).unwrap()["data"]["ca.crt"], json!("PEM, and another"));
     operator.authorities.send_replace(None);
@@ -159,7 +159,7 @@ async fn new_authorities_are_written_under_the_same_sequence() {
 }
 
 #[tokio::test]
-async fn what_no_watch_has_told_yet_is_read_first() {
+async fn a_config_map_that_no_watch_reported_is_read_first() {
     let server = FakeApiServer::default();
     server.with(|stored| stored.put(CONFIG_MAP, left(4_000_000_000, "old")));
     operator(&server).applier.apply(&search("d")).await.unwrap();
@@ -167,7 +167,7 @@ async fn what_no_watch_has_told_yet_is_read_first() {
 }
 
 #[tokio::test]
-async fn whoever_is_quicker_is_gone_above() {
+async fn the_sequence_exceeds_a_concurrent_writers() {
     let server = FakeApiServer::default();
     let operator = operator(&server);
     operator.applier.apply(&search("d")).await.unwrap();
@@ -180,7 +180,7 @@ async fn whoever_is_quicker_is_gone_above() {
 }
 
 #[tokio::test]
-async fn who_writes_again_and_again_is_left_for_later() {
+async fn repeated_conflicts_are_left_for_later() {
     let server = FakeApiServer::default();
     let operator = operator(&server);
     operator.applier.apply(&search("d")).await.unwrap();
@@ -193,31 +193,31 @@ async fn who_writes_again_and_again_is_left_for_later() {
 }
 
 #[tokio::test]
-async fn a_secret_is_written_once_for_each_digest_and_goes_when_nothing_may_lie_there() {
+async fn a_secret_is_written_once_for_each_digest_and_deleted_when_not_needed() {
     let server = FakeApiServer::default();
     let first = operator(&server);
     first.applier.apply(&with_secret("d")).await.unwrap();
     assert_eq!(values(&server.get(SECRET).unwrap()), json!({"shop_openai_apiKey": "c2s="}));
-    assert_eq!(server.asked().last().unwrap(), "PATCH secrets/outrigger-search");
+    assert_eq!(server.requests().last().unwrap(), "PATCH secrets/outrigger-search");
     first.applier.apply(&with_secret("d")).await.unwrap();
-    assert_eq!(server.asked(), Vec::<String>::new());
-    // The next leader can't know that the first one got that far.
+    assert_eq!(server.requests(), Vec::<String>::new());
+    // The next leader does not know whether the first one wrote the Secret.
     let next = operator(&server);
     next.applier.apply(&with_secret("d")).await.unwrap();
-    assert_eq!(server.asked(), ["GET configmaps/outrigger-search", "GET secrets/outrigger-search"]);
+    assert_eq!(server.requests(), ["GET configmaps/outrigger-search", "GET secrets/outrigger-search"]);
     next.applier.apply(&search("e")).await.unwrap();
     assert_eq!(server.get(SECRET), None);
 }
 
 #[tokio::test]
-async fn a_secret_that_can_not_be_taken_away_is_not_forgotten() {
+async fn a_secret_that_cannot_be_deleted_is_retried() {
     let server = FakeApiServer::default();
     let operator = operator(&server);
     operator.applier.apply(&with_secret("d")).await.unwrap();
     server.with(|stored| stored.refuse = Some(status(403, "Forbidden")));
     assert!(operator.applier.apply(&search("e")).await.is_err());
     assert!(server.get(SECRET).is_some());
-    // What the policy revokes does not wait for it, and the next leader will know that it is there.
+    // Revocations in the policy do not wait for the Secret, and the next leader sees that it still exists.
     let annotations = server.get(CONFIG_MAP).unwrap()["metadata"]["annotations"].clone();
     assert_eq!(
         (&annotations["outrigger.dev/digest"], &annotations["outrigger.dev/has-secret"]),
@@ -229,7 +229,7 @@ async fn a_secret_that_can_not_be_taken_away_is_not_forgotten() {
 }
 
 #[tokio::test]
-async fn who_makes_a_secret_immutable_keeps_no_value_in_force() {
+async fn an_immutable_secret_keeps_no_value_in_force() {
     let server = FakeApiServer::default();
     let operator = operator(&server);
     operator.applier.apply(&with_secret("d")).await.unwrap();
@@ -244,7 +244,7 @@ async fn who_makes_a_secret_immutable_keeps_no_value_in_force() {
 }
 
 #[tokio::test]
-async fn what_is_somebody_elses_stays_as_it_is() {
+async fn objects_of_others_are_not_changed() {
     for (path, kind) in [(CONFIG_MAP, "ConfigMap"), (SECRET, "Secret")] {
         let server = FakeApiServer::default();
         let operator = operator(&server);
@@ -253,14 +253,17 @@ async fn what_is_somebody_elses_stays_as_it_is() {
         server.with(|stored| stored.put(path, theirs));
         let before = server.get(path);
         let error = operator.applier.apply(&with_secret("d")).await.unwrap_err();
-        assert!(error.to_string().starts_with(&format!("{kind} shop/outrigger-search is somebody else's")), "{error}");
+        assert!(
+            error.to_string().starts_with(&format!("{kind} shop/outrigger-search was not created by the operator")),
+            "{error}"
+        );
         assert!(operator.applier.remove(&Binding::of("shop", "search")).await.is_err() || kind == "ConfigMap");
         assert_eq!(server.get(path), before);
     }
 }
 
 #[tokio::test]
-async fn who_takes_off_all_that_marks_a_policy_holds_up_nothing() {
+async fn removing_all_marks_of_a_policy_blocks_no_update() {
     let server = FakeApiServer::default();
     let first = operator(&server);
     first.applier.apply(&search("d")).await.unwrap();
@@ -271,12 +274,12 @@ async fn who_takes_off_all_that_marks_a_policy_holds_up_nothing() {
             stored.put(CONFIG_MAP, uninjected);
         });
     };
-    // By the replica that wrote it.
+    // In the replica that wrote it.
     strip(json!([]));
     first.caches.generated.put(Binding::of("shop", "search"), None);
     first.applier.apply(&search("e")).await.unwrap();
     assert_eq!(server.get(CONFIG_MAP).unwrap()["metadata"]["annotations"]["outrigger.dev/digest"], json!("e"));
-    // Made anew by somebody in its place.
+    // Deleted and created again by somebody else.
     server.with(|stored| {
         let theirs = json!({"metadata": {"name": "outrigger-search", "namespace": "shop"}});
         stored.objects.remove(CONFIG_MAP);
@@ -285,14 +288,14 @@ async fn who_takes_off_all_that_marks_a_policy_holds_up_nothing() {
     first.caches.generated.put(Binding::of("shop", "search"), None);
     first.applier.apply(&search("e2")).await.unwrap();
     assert_eq!(server.get(CONFIG_MAP).unwrap()["metadata"]["annotations"]["outrigger.dev/digest"], json!("e2"));
-    // By another one, which sees who wrote its fields.
+    // In another replica, which sees the field manager.
     strip(json!([{"manager": "outrigger"}]));
     operator(&server).applier.apply(&search("f")).await.unwrap();
     assert_eq!(server.get(CONFIG_MAP).unwrap()["metadata"]["annotations"]["outrigger.dev/digest"], json!("f"));
 }
 
 #[tokio::test]
-async fn who_makes_a_policy_immutable_keeps_nothing_that_is_revoked() {
+async fn an_immutable_policy_is_replaced() {
     let server = FakeApiServer::default();
     let operator = operator(&server);
     operator.applier.apply(&search("d")).await.unwrap();
@@ -309,7 +312,7 @@ async fn who_makes_a_policy_immutable_keeps_nothing_that_is_revoked() {
 }
 
 #[tokio::test]
-async fn a_value_that_becomes_known_is_pushed_though_its_version_is_not_news() {
+async fn a_value_that_becomes_known_is_pushed_under_the_same_digest() {
     let server = FakeApiServer::default();
     let operator = operator(&server);
     let mut late = PolicyRevision::clone(&with_secret("d"));
@@ -324,7 +327,7 @@ async fn a_value_that_becomes_known_is_pushed_though_its_version_is_not_news() {
 }
 
 #[tokio::test]
-async fn a_secret_that_can_not_be_written_holds_up_no_push() {
+async fn a_secret_that_cannot_be_written_delays_no_push() {
     let server = FakeApiServer::default();
     let operator = operator(&server);
     server.with(|stored| {
@@ -339,7 +342,7 @@ async fn a_secret_that_can_not_be_written_holds_up_no_push() {
 }
 
 #[tokio::test]
-async fn what_nobody_needs_goes_unless_somebody_has_written_it_since() {
+async fn a_removed_bindings_objects_are_deleted_unless_changed_since() {
     let server = FakeApiServer::default();
     let operator = operator(&server);
     let binding = Binding::of("shop", "search");
@@ -369,20 +372,20 @@ async fn the_operators_own_certificate_is_never_touched() {
 }
 
 #[tokio::test]
-async fn a_namespace_that_goes_is_no_failure() {
+async fn a_terminating_namespace_is_no_failure() {
     let server = FakeApiServer::default();
     let mut going = status(403, "Forbidden");
     going["details"] =
         json!({"causes": [{"reason": "NamespaceTerminating", "message": "n", "field": "metadata.namespace"}]});
     server.with(|stored| stored.refuse = Some(going));
     let error = operator(&server).applier.apply(&search("d")).await.unwrap_err();
-    assert!(error.is_going(), "{error}");
+    assert!(error.is_namespace_terminating(), "{error}");
     server.with(|stored| stored.refuse = Some(status(403, "Forbidden")));
-    assert!(!operator(&server).applier.apply(&search("d")).await.unwrap_err().is_going());
+    assert!(!operator(&server).applier.apply(&search("d")).await.unwrap_err().is_namespace_terminating());
 }
 
 #[tokio::test]
-async fn what_was_written_is_read_back_unless_somebody_else_wrote_it() {
+async fn a_written_policy_is_read_back_only_if_its_seal_is_valid() {
     let server = FakeApiServer::default();
     let operator = operator(&server);
     let binding = Binding::of("shop", "search");
@@ -395,5 +398,5 @@ async fn what_was_written_is_read_back_unless_somebody_else_wrote_it() {
         let text = object["data"]["policy.v1.json"].as_str().unwrap().replace("main", "mine");
         object["data"]["policy.v1.json"] = json!(text);
     });
-    assert!(operator.applier.policy(&binding).await.unwrap().is_none(), "anybody could have written it");
+    assert!(operator.applier.policy(&binding).await.unwrap().is_none(), "the seal is invalid");
 }

@@ -1,4 +1,4 @@
-//! From what watches tell to what stands in the cluster. The clock is stopped, and goes on when nothing is left to do.
+//! From events of watches to objects in the cluster. The clock is paused, and advances when all tasks are idle.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,10 +62,10 @@ fn operator(server: &FakeApiServer) -> LeadingOperator {
 
 impl LeadingOperator {
     fn notify(&self, events: Vec<ClusterEvent>) {
-        self.leader.notify(self.dispatcher.take(events));
+        self.leader.notify(self.dispatcher.apply(events));
     }
 
-    /// Works until nothing has been left to do for a while.
+    /// Works until the queues have been empty for a while.
     async fn work(&self) {
         self.work_for(Duration::from_secs(5)).await;
     }
@@ -85,20 +85,20 @@ fn key(name: &str) -> ClusterEvent {
         "metadata": {"name": name, "namespace": "shop", "uid": format!("uid-{name}"), "generation": 1, "resourceVersion": "1"},
         "spec": {},
     });
-    ClusterEvent::Object { kind: "VirtualKey", update: WatchUpdate::Is(serde_json::from_value(object).unwrap()) }
+    ClusterEvent::Object { kind: "VirtualKey", update: WatchUpdate::Applied(serde_json::from_value(object).unwrap()) }
 }
 
-/// With a credential in a Secret that nobody has read yet.
+/// A provider with a credential in a Secret that has not been read.
 fn provider() -> ClusterEvent {
     let object = json!({
         "metadata": {"name": "openai", "namespace": "shop", "uid": "p", "generation": 1, "resourceVersion": "1"},
         "spec": {"type": "OpenAI", "credentials": [{"name": "main", "secretRef": {"name": "openai", "key": "k"}}]},
     });
-    ClusterEvent::Object { kind: "LLMProvider", update: WatchUpdate::Is(serde_json::from_value(object).unwrap()) }
+    ClusterEvent::Object { kind: "LLMProvider", update: WatchUpdate::Applied(serde_json::from_value(object).unwrap()) }
 }
 
 fn key_gone(name: &str) -> ClusterEvent {
-    ClusterEvent::Object { kind: "VirtualKey", update: WatchUpdate::Gone(place(name)) }
+    ClusterEvent::Object { kind: "VirtualKey", update: WatchUpdate::Deleted(place(name)) }
 }
 
 fn place(name: &str) -> ObjectRef {
@@ -111,14 +111,14 @@ fn pod(name: &str, keys: &[&str]) -> ClusterEvent {
         "metadata": {"name": name, "namespace": "shop", "uid": format!("uid-{name}")},
         "spec": {"volumes": [{"name": "outrigger-policy", "projected": {"sources": [source]}}]},
     });
-    ClusterEvent::Pod(WatchUpdate::Is(serde_json::from_value(object).unwrap()))
+    ClusterEvent::Pod(WatchUpdate::Applied(serde_json::from_value(object).unwrap()))
 }
 
-/// What the watch of generated ConfigMaps would tell.
-fn told(server: &FakeApiServer, path: &str) -> ClusterEvent {
+/// The event of the watch of generated ConfigMaps.
+fn reported(server: &FakeApiServer, path: &str) -> ClusterEvent {
     let mut object = server.get(path).unwrap();
     object["metadata"]["namespace"] = json!("shop");
-    ClusterEvent::Generated(WatchUpdate::Is(serde_json::from_value(object).unwrap()))
+    ClusterEvent::Generated(WatchUpdate::Applied(serde_json::from_value(object).unwrap()))
 }
 
 fn document(server: &FakeApiServer, path: &str) -> Value {
@@ -126,88 +126,88 @@ fn document(server: &FakeApiServer, path: &str) -> Value {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_is_written_before_this_replica_leads_and_everything_when_it_does() {
+async fn only_the_leader_writes() {
     let operator = operator(&FakeApiServer::default());
     operator.notify(vec![key("search")]);
     operator.work().await;
-    assert_eq!(operator.server.asked(), Vec::<String>::new());
-    operator.leader.begin(seal());
+    assert_eq!(operator.server.requests(), Vec::<String>::new());
+    operator.leader.start(seal());
     operator.work().await;
     let object = operator.server.get(SEARCH).unwrap();
     assert_eq!(object["metadata"]["ownerReferences"][0]["uid"], json!("uid-search"));
     assert_eq!(document(&operator.server, SEARCH)["defaultKey"], json!("shop/search"));
-    operator.leader.end();
+    operator.leader.stop();
     operator.notify(vec![key("batch")]);
     operator.work().await;
     assert_eq!(operator.server.with(|stored| stored.objects.len()), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_next_leader_writes_nothing_anew() {
+async fn the_next_leader_repeats_no_write() {
     let server = FakeApiServer::default();
     let first = operator(&server);
-    first.leader.begin(seal());
+    first.leader.start(seal());
     first.notify(vec![key("search")]);
     first.work().await;
     let next = operator(&server);
-    next.notify(vec![key("search"), told(&server, SEARCH)]);
-    server.asked();
-    next.leader.begin(seal());
+    next.notify(vec![key("search"), reported(&server, SEARCH)]);
+    server.requests();
+    next.leader.start(seal());
     next.work().await;
-    assert_eq!(server.asked(), Vec::<String>::new());
+    assert_eq!(server.requests(), Vec::<String>::new());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_key_that_is_deleted_takes_its_policy_along_unless_pods_are_bound_to_it() {
+async fn a_deleted_keys_policy_is_removed_unless_pods_are_bound_to_it() {
     let operator = operator(&FakeApiServer::default());
-    operator.leader.begin(seal());
+    operator.leader.start(seal());
     operator.notify(vec![key("search"), pod("app", &["search"])]);
     operator.work().await;
     operator.notify(vec![key_gone("search")]);
     operator.work().await;
-    assert_eq!(document(&operator.server, SEARCH)["keys"], json!([]), "it is withdrawn, and the pod is told");
-    operator.notify(vec![ClusterEvent::Pod(WatchUpdate::Gone(place("app")))]);
+    assert_eq!(document(&operator.server, SEARCH)["keys"], json!([]), "the pod's policy no longer has the key");
+    operator.notify(vec![ClusterEvent::Pod(WatchUpdate::Deleted(place("app")))]);
     operator.work().await;
     assert_eq!(operator.server.get(SEARCH), None);
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_goes_with_its_key_is_not_made_again() {
+async fn a_config_map_deleted_with_its_key_is_not_recreated() {
     let operator = operator(&FakeApiServer::default());
-    operator.leader.begin(seal());
+    operator.leader.start(seal());
     operator.notify(vec![key("search")]);
     operator.work().await;
     operator.server.with(|stored| stored.objects.clear());
-    operator.server.asked();
-    // Two watches, and the ConfigMap's is quicker.
-    operator.notify(vec![ClusterEvent::Generated(WatchUpdate::Gone(place("outrigger-search")))]);
+    operator.server.requests();
+    // Of the two watches, the ConfigMap's is faster.
+    operator.notify(vec![ClusterEvent::Generated(WatchUpdate::Deleted(place("outrigger-search")))]);
     operator.notify(vec![key_gone("search")]);
     operator.work().await;
-    assert_eq!(operator.server.asked(), Vec::<String>::new());
+    assert_eq!(operator.server.requests(), Vec::<String>::new());
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_somebody_deletes_is_made_again() {
+async fn a_deleted_config_map_is_recreated() {
     let operator = operator(&FakeApiServer::default());
-    operator.leader.begin(seal());
+    operator.leader.start(seal());
     operator.notify(vec![key("search")]);
     operator.work().await;
     operator.server.with(|stored| stored.objects.clear());
-    operator.notify(vec![ClusterEvent::Generated(WatchUpdate::Gone(place("outrigger-search")))]);
+    operator.notify(vec![ClusterEvent::Generated(WatchUpdate::Deleted(place("outrigger-search")))]);
     operator.work().await;
     assert!(operator.server.get(SEARCH).is_some());
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_no_key_keeps_stays_for_a_while_and_then_goes() {
+async fn a_binding_without_its_own_key_is_removed_after_a_while() {
     let operator = operator(&FakeApiServer::default());
-    operator.leader.begin(seal());
+    operator.leader.start(seal());
     operator.notify(vec![pod("app", &["search", "batch"])]);
     operator.work().await;
-    operator.notify(vec![ClusterEvent::Pod(WatchUpdate::Gone(place("app")))]);
+    operator.notify(vec![ClusterEvent::Pod(WatchUpdate::Deleted(place("app")))]);
     operator.work().await;
     assert!(operator.server.get(PAIR).is_some());
-    // It is kept up to date meanwhile.
+    // The policy is still updated meanwhile.
     operator.notify(vec![key("batch")]);
     operator.work().await;
     assert_eq!(document(&operator.server, PAIR)["keys"][0]["name"], json!("batch"));
@@ -218,29 +218,31 @@ async fn what_no_key_keeps_stays_for_a_while_and_then_goes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_secret_that_can_not_be_read_holds_up_only_who_needs_it_and_only_once() {
+async fn an_unreadable_secret_delays_only_dependent_namespaces_and_only_once() {
     let operator = operator(&FakeApiServer::default());
-    operator.leader.begin(seal());
+    operator.leader.start(seal());
     let other = json!({
         "metadata": {"name": "teller", "namespace": "wharf", "uid": "w", "generation": 1, "resourceVersion": "1"}, "spec": {},
     });
-    let other =
-        ClusterEvent::Object { kind: "VirtualKey", update: WatchUpdate::Is(serde_json::from_value(other).unwrap()) };
+    let other = ClusterEvent::Object {
+        kind: "VirtualKey",
+        update: WatchUpdate::Applied(serde_json::from_value(other).unwrap()),
+    };
     operator.notify(vec![provider(), key("search"), other]);
     operator.work_for(Duration::from_secs(1)).await;
     assert!(operator.server.get("/api/v1/namespaces/wharf/configmaps/outrigger-teller").is_some());
-    assert_eq!(operator.server.get(SEARCH), None, "its Secret may come yet");
+    assert_eq!(operator.server.get(SEARCH), None, "its Secret may still arrive");
     operator.work_for(Duration::from_secs(3)).await;
     assert!(operator.server.get(SEARCH).is_some());
     operator.notify(vec![key("batch")]);
     operator.work_for(Duration::from_secs(1)).await;
-    assert!(operator.server.get("/api/v1/namespaces/shop/configmaps/outrigger-batch").is_some(), "waited for twice");
+    assert!(operator.server.get("/api/v1/namespaces/shop/configmaps/outrigger-batch").is_some(), "it waited twice");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_secret_that_is_known_to_be_missing_is_waited_for_no_longer() {
+async fn a_plan_does_not_wait_for_a_missing_secret() {
     let operator = operator(&FakeApiServer::default());
-    operator.leader.begin(seal());
+    operator.leader.start(seal());
     operator.notify(vec![provider(), key("search")]);
     operator.work_for(Duration::from_secs(1)).await;
     assert_eq!(operator.server.get(SEARCH), None);
@@ -251,44 +253,46 @@ async fn a_secret_that_is_known_to_be_missing_is_waited_for_no_longer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_policy_that_shows_up_where_nothing_is_left_goes_as_well() {
+async fn a_late_policy_of_an_empty_namespace_is_removed() {
     let operator = operator(&FakeApiServer::default());
-    operator.leader.begin(seal());
+    operator.leader.start(seal());
     operator.notify(vec![key("search")]);
     operator.work().await;
     let object = operator.server.get(SEARCH).unwrap();
     operator.notify(vec![key_gone("search")]);
     operator.work().await;
     assert_eq!(operator.server.get(SEARCH), None);
-    // Written by the leader before, and told late.
+    // The previous leader wrote it, and the watch reports it late.
     operator.server.with(|stored| stored.put(SEARCH, object));
-    operator.notify(vec![told(&operator.server, SEARCH)]);
+    operator.notify(vec![reported(&operator.server, SEARCH)]);
     operator.work().await;
     assert_eq!(operator.server.get(SEARCH), None);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_generated_secret_that_somebody_changes_is_put_right_in_a_while() {
+async fn a_changed_generated_secret_is_corrected_within_an_hour() {
     let operator = operator(&FakeApiServer::default());
-    operator.leader.begin(seal());
+    operator.leader.start(seal());
     let object = json!({
         "metadata": {"name": "search", "namespace": "shop", "uid": "uid-search", "generation": 1, "resourceVersion": "1"},
         "spec": {"providers": [{"name": "openai"}]},
     });
-    let key =
-        ClusterEvent::Object { kind: "VirtualKey", update: WatchUpdate::Is(serde_json::from_value(object).unwrap()) };
+    let key = ClusterEvent::Object {
+        kind: "VirtualKey",
+        update: WatchUpdate::Applied(serde_json::from_value(object).unwrap()),
+    };
     let object = json!({
         "metadata": {"name": "openai", "namespace": "shop", "uid": "s", "resourceVersion": "1"}, "data": {"k": "c2s="},
     });
     let wanted = ValueRef { holder: ValueKind::Secret, namespace: "shop".to_owned(), name: "openai".to_owned() };
-    let value = ClusterEvent::Value { wanted, update: WatchUpdate::Is(serde_json::from_value(object).unwrap()) };
+    let value = ClusterEvent::Value { wanted, update: WatchUpdate::Applied(serde_json::from_value(object).unwrap()) };
     operator.notify(vec![provider(), key]);
     operator.notify(vec![value]);
     operator.work().await;
     let data = |operator: &LeadingOperator| operator.server.get(SECRET).map(|secret| secret["data"].clone());
     let right = data(&operator).unwrap();
-    for somebody in [None, Some(json!({}))] {
-        operator.server.with(|stored| match somebody {
+    for change in [None, Some(json!({}))] {
+        operator.server.with(|stored| match change {
             None => drop(stored.objects.remove(SECRET)),
             Some(data) => {
                 let mut secret = stored.objects[SECRET].clone();

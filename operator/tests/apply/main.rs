@@ -1,4 +1,4 @@
-//! What stands in a cluster, after the leader has planned and written.
+//! The objects in a cluster, after the leader has planned and written.
 #![allow(clippy::unwrap_used, reason = "a test may panic, outside its own function as well")]
 
 mod applies;

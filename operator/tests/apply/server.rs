@@ -1,4 +1,4 @@
-//! An API server with ConfigMaps and Secrets in memory, which can be interfered with.
+//! A fake API server with ConfigMaps and Secrets in memory. Tests can change objects and fail requests.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
@@ -10,7 +10,7 @@ use kube::Client;
 use kube::client::Body;
 use serde_json::{Value, json};
 
-/// What somebody else does just before a write arrives.
+/// What another writer does just before a write arrives.
 type Interference = Box<dyn FnOnce(&mut StoredObject) + Send>;
 
 #[derive(Clone, Default)]
@@ -18,18 +18,18 @@ pub struct FakeApiServer(Arc<Mutex<StoredObject>>);
 
 #[derive(Default)]
 pub struct StoredObject {
-    /// By path.
+    /// The objects by path.
     pub objects: BTreeMap<String, Value>,
     pub version: u64,
     pub interfere: VecDeque<Interference>,
-    /// Instead of the next answer to a write.
+    /// The response to the next write, instead of performing it.
     pub refuse: Option<Value>,
-    /// `PATCH configmaps/outrigger-search`, in order.
-    pub asked: Vec<String>,
+    /// The requests in order, such as `PATCH configmaps/outrigger-search`.
+    pub requests: Vec<String>,
 }
 
 impl StoredObject {
-    /// Writes as a server would, whatever stood there.
+    /// Stores an object as a server would, without a version check.
     pub fn put(&mut self, path: &str, mut object: Value) {
         self.version += 1;
         let uid = self
@@ -65,48 +65,48 @@ impl FakeApiServer {
         self.with(|stored| stored.objects.get(path).cloned())
     }
 
-    /// What was asked since it was asked for last.
-    pub fn asked(&self) -> Vec<String> {
-        self.with(|stored| std::mem::take(&mut stored.asked))
+    /// Returns the requests since the last call.
+    pub fn requests(&self) -> Vec<String> {
+        self.with(|stored| std::mem::take(&mut stored.requests))
     }
 
     fn answer(&self, method: &Method, path: &str, body: &Value) -> Response<Body> {
         let mut stored = self.0.lock().unwrap();
         let short = path.rsplit('/').take(2).collect::<Vec<_>>();
-        let asked = format!("{method} {}/{}", short[1], short[0]);
-        stored.asked.push(asked);
+        let request = format!("{method} {}/{}", short[1], short[0]);
+        stored.requests.push(request);
         if *method != Method::GET {
             if let Some(interfere) = stored.interfere.pop_front() {
                 interfere(&mut stored);
             }
             if let Some(status) = stored.refuse.take() {
-                return told(&status);
+                return respond(&status);
             }
         }
-        let there = stored.objects.get(path).cloned();
-        let stands = |pointer: &str| there.as_ref().and_then(|object| object.pointer(pointer)).cloned();
-        match (method, &there) {
-            (&Method::GET, None) | (&Method::DELETE, None) => told(&status(404, "NotFound")),
-            (&Method::GET, Some(object)) => told(object),
+        let existing = stored.objects.get(path).cloned();
+        let field = |pointer: &str| existing.as_ref().and_then(|object| object.pointer(pointer)).cloned();
+        match (method, &existing) {
+            (&Method::GET, None) | (&Method::DELETE, None) => respond(&status(404, "NotFound")),
+            (&Method::GET, Some(object)) => respond(object),
             (&Method::PATCH, _) => {
                 let expected = body.pointer("/metadata/resourceVersion").cloned();
-                if expected.is_some() && there.is_some() && expected != stands("/metadata/resourceVersion") {
-                    return told(&status(409, "Conflict"));
+                if expected.is_some() && existing.is_some() && expected != field("/metadata/resourceVersion") {
+                    return respond(&status(409, "Conflict"));
                 }
                 stored.put(path, body.clone());
-                told(&stored.objects[path])
+                respond(&stored.objects[path])
             }
             (&Method::DELETE, Some(object)) => {
-                for (asked, stands) in [("uid", "uid"), ("resourceVersion", "resourceVersion")] {
-                    let asked = &body["preconditions"][asked];
-                    if !asked.is_null() && *asked != object["metadata"][stands] {
-                        return told(&status(409, "Conflict"));
+                for field in ["uid", "resourceVersion"] {
+                    let expected = &body["preconditions"][field];
+                    if !expected.is_null() && *expected != object["metadata"][field] {
+                        return respond(&status(409, "Conflict"));
                     }
                 }
                 stored.objects.remove(path);
-                told(&json!({"kind": "Status", "status": "Success"}))
+                respond(&json!({"kind": "Status", "status": "Success"}))
             }
-            _ => told(&status(405, "MethodNotAllowed")),
+            _ => respond(&status(405, "MethodNotAllowed")),
         }
     }
 }
@@ -115,7 +115,7 @@ pub fn status(code: u16, reason: &str) -> Value {
     json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": reason, "reason": reason, "code": code})
 }
 
-fn told(body: &Value) -> Response<Body> {
+fn respond(body: &Value) -> Response<Body> {
     let code = body["code"].as_u64().and_then(|code| u16::try_from(code).ok()).unwrap_or(200);
     Response::builder().status(code).body(Body::from(body.to_string().into_bytes())).unwrap()
 }

@@ -1,4 +1,4 @@
-//! What is planned of a cluster, and when.
+//! Which plans a cluster gets, and when.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic, outside its own function as well")]
 
@@ -11,7 +11,7 @@ mod story;
 use std::{fs, path::Path};
 
 #[test]
-fn stories_are_as_they_were_told() {
+fn stories_match_their_files() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/plans/stories");
     let mut files: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
@@ -19,7 +19,7 @@ fn stories_are_as_they_were_told() {
     let mut stale = Vec::new();
     for file in files {
         let text = fs::read_to_string(&file).unwrap();
-        let current = story::told(&text);
+        let current = story::with_plans(&text);
         if std::env::var_os("UPDATE").is_some() {
             fs::write(&file, &current).unwrap();
         } else if text != current {

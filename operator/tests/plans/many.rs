@@ -1,4 +1,4 @@
-//! A namespace with more to do than there is time for: it is planned all the same, and told what was left out.
+//! A namespace with more work than one plan has time for: it is planned, and warnings name what was left out.
 
 use outrigger_operator::objects::id::{ObjectId, ObjectKind};
 
@@ -22,8 +22,8 @@ fn story(rules: &[String]) -> (Story, outrigger_operator::plan::revision::Namesp
 }
 
 #[test]
-fn tests_that_there_is_no_time_for_are_told_and_the_rules_serve() {
-    // 2,000 draws each: a dozen of them is all that there is time for.
+fn tests_without_time_are_warnings_and_the_rules_serve() {
+    // 2,000 draws each. There is time for about a dozen.
     let rules =
         [rule("a", 4, "{shares: {near: 100%}}"), rule("b", 64, "{shares: {near: 100%}}"), rule("c", 1, "{rule: a}")];
     let (story, plan) = story(&rules);
@@ -43,7 +43,7 @@ fn tests_that_there_is_no_time_for_are_told_and_the_rules_serve() {
 }
 
 #[test]
-fn a_condition_that_costs_too_much_is_left_out_and_its_neighbours_stay() {
+fn a_condition_that_costs_too_much_is_left_out_alone() {
     let ten = "[1,2,3,4,5,6,7,8,9,10]";
     let deep = (0..6).fold("true".to_owned(), |inside, depth| format!("{ten}.all(v{depth}, {inside})"));
     let dear = format!("RoutingRule shop/dear {{when: '{deep}', targets: [{{provider: near}}]}}");

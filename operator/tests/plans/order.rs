@@ -1,4 +1,4 @@
-//! In whatever order objects come, the plans come out the same.
+//! The plans do not depend on the order of events.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,31 +34,31 @@ const OBJECTS: [&str; 20] = [
     "RoutingRule other/strange {targets: 7}",
 ];
 
-/// Everything that a plan says.
-fn told(plans: &BTreeMap<String, NamespacePlan>) -> Vec<String> {
-    let mut told = Vec::new();
+/// All results of plans as text.
+fn described(plans: &BTreeMap<String, NamespacePlan>) -> Vec<String> {
+    let mut described = Vec::new();
     for plan in plans.values() {
-        told.extend(plan.verdicts.iter().map(|(id, verdict)| format!("{id}: {verdict:?}")));
-        told.extend(plan.revisions.values().map(|one| {
+        described.extend(plan.verdicts.iter().map(|(id, verdict)| format!("{id}: {verdict:?}")));
+        described.extend(plan.revisions.values().map(|one| {
             let document = serde_json::to_string(&one.document).unwrap();
-            // By the numbers of a story, versions of Secrets differ with the order.
+            // The story numbers the versions of Secrets by order, so they are left out.
             format!("{}: {document} {:?} {:?} {:?}", one.binding, one.credentials, one.objects, one.allowed)
         }));
-        told.push(format!("{:?} {:?}", plan.recheck, plan.held));
+        described.push(format!("{:?} {:?}", plan.recheck, plan.too_large));
     }
-    told
+    described
 }
 
 fn all(story: &mut Story) -> Vec<String> {
     let namespaces = story.index.namespaces();
-    told(&story.settle(AffectedNamespaces { namespaces }))
+    described(&story.settle(AffectedNamespaces { namespaces }))
 }
 
 fn pods() -> BTreeSet<outrigger_operator::objects::binding::Binding> {
     ["shop/search", "shop/batch,search", "other/absent"].into_iter().map(binding).collect()
 }
 
-/// All at once.
+/// The plans when all objects arrive together.
 fn at_once() -> Vec<String> {
     let mut story = Story::new(false);
     for line in OBJECTS {
@@ -69,10 +69,10 @@ fn at_once() -> Vec<String> {
 }
 
 #[test]
-fn there_is_something_to_order() {
-    let told = at_once().join("\n");
+fn the_objects_cover_every_kind_of_problem() {
+    let described = at_once().join("\n");
     for word in ["RefNotFound", "RefNotPermitted", "TestsFailed", "Malformed", "Invalid", "keyless\":true"] {
-        assert!(told.contains(word), "{word}: {told}");
+        assert!(described.contains(word), "{word}: {described}");
     }
 }
 
@@ -92,7 +92,7 @@ proptest! {
             if step == bind_at {
                 left.extend(story.index.bind(pods()).namespaces);
             }
-            // Planned on the way or not: what was good in between must not stay for that.
+            // With or without plans in between: a version that was good only in between must not stay.
             if *plans_now {
                 let _ = story.settle(AffectedNamespaces { namespaces: std::mem::take(&mut left) });
             }
@@ -101,9 +101,9 @@ proptest! {
         prop_assert_eq!(all(&mut story), at_once());
     }
 
-    /// What is told to change is enough: nobody else's plan would come out otherwise.
+    /// The reported namespaces are enough: the plan of no other namespace would differ.
     #[test]
-    fn who_is_not_told_has_nothing_new(
+    fn unaffected_namespaces_have_the_same_plans(
         order in Just((0..OBJECTS.len()).collect::<Vec<_>>()).prop_shuffle(),
         gone in prop::collection::vec(0..OBJECTS.len(), 3),
     ) {
@@ -125,7 +125,7 @@ proptest! {
             let namespaces = story.index.namespaces();
             known.retain(|namespace, _| namespaces.contains(namespace));
             let anew = story.settle(AffectedNamespaces { namespaces });
-            prop_assert_eq!(told(&anew), told(&known), "after {}", OBJECTS[*place]);
+            prop_assert_eq!(described(&anew), described(&known), "after {}", OBJECTS[*place]);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What was good, read back: whose word counts for whom, and what can't be read.
+//! Last good versions that are read from stored policies: which namespaces they count for, and invalid ones.
 
 use outrigger_operator::objects::id::{ObjectId, ObjectKind};
 use outrigger_operator::plan::last_good::LastGood;
@@ -40,9 +40,10 @@ fn sources_are_the_same_bytes_for_the_same_objects() {
     assert_eq!(sources(&mut two(), "one"), sources(&mut two(), "one"));
 }
 
-/// Whoever may write a namespace's ConfigMaps could say anything of a provider elsewhere; for itself alone.
+/// A user who may write a namespace's ConfigMaps could forge a provider of another namespace. It counts only in their
+/// own namespace.
 #[test]
-fn a_namespace_s_word_on_others_counts_for_itself_alone() {
+fn stored_versions_of_other_namespaces_count_only_in_their_own_namespace() {
     let mut evil = two();
     let _ = evil.apply(object(&format!("LLMProvider platform/openai {{endpoint: 'https://evil', {OPENAI}}}")));
     let forged = sources(&mut evil, "one");
@@ -54,7 +55,7 @@ fn a_namespace_s_word_on_others_counts_for_itself_alone() {
     story.last_good.restore("two", &honest).unwrap();
     assert_eq!(endpoint(&mut story, "two").as_deref(), Some("https://good"));
     assert_eq!(endpoint(&mut story, "one").as_deref(), Some("https://evil"));
-    // And not even there, once the provider's home knows better.
+    // And not even there once the provider's own namespace has a good version.
     let _ = story.apply(object(&format!("LLMProvider platform/openai {{endpoint: 'https://new', {OPENAI}}}")));
     assert_eq!(endpoint(&mut story, "one").as_deref(), Some("https://new"));
     let _ = story.apply(object("LLMProvider platform/openai {type: Nonsense, allowedNamespaces: {from: All}}"));
@@ -62,7 +63,7 @@ fn a_namespace_s_word_on_others_counts_for_itself_alone() {
 }
 
 #[test]
-fn the_past_of_another_object_of_the_same_name_is_not_its_own() {
+fn a_recreated_object_has_no_last_good_version() {
     let mut story = two();
     let written = sources(&mut story, "one");
     let _ = story.delete("LLMProvider", "platform", "openai");
@@ -76,7 +77,7 @@ fn the_past_of_another_object_of_the_same_name_is_not_its_own() {
 }
 
 #[test]
-fn what_is_no_sources_is_passed_over() {
+fn invalid_sources_are_ignored() {
     let mut story = two();
     let written = sources(&mut story, "one");
     let mut bomb = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
@@ -102,7 +103,7 @@ fn packed(json: &str) -> Vec<u8> {
 }
 
 #[test]
-fn nothing_is_kept_of_what_is_gone() {
+fn deleted_objects_are_forgotten() {
     let mut story = two();
     let _ = endpoint(&mut story, "one");
     for (kind, namespace, name) in [

@@ -1,4 +1,4 @@
-//! Whom a change concerns: as few as may be.
+//! Which namespaces a change affects: as few as possible.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::story::{Story, binding, object};
 
-/// A provider that fifty namespaces use, one key each, and every other of them a provider and a rule of its own.
+/// A provider that every other one of fifty namespaces uses. Each namespace has a key, a provider and a rule.
 fn fifty() -> Story {
     let mut story = Story::new(false);
     let mut lines = vec![
@@ -43,21 +43,21 @@ fn fifty() -> Story {
     story
 }
 
-/// How many namespaces are planned after a change.
+/// The number of namespaces that are planned after a change.
 fn planned(story: &mut Story, changed: AffectedNamespaces) -> usize {
     let _ = story.settle(changed);
     std::mem::take(&mut story.planned).len()
 }
 
 #[test]
-fn a_change_plans_what_it_concerns() {
+fn a_change_plans_only_affected_namespaces() {
     let mut story = fifty();
     let even = 25;
     for (what, line, expected) in [
         ("a rule concerns its namespace", "RoutingRule n7/r {priority: 3, targets: [{provider: near}]}", 1),
         ("a key, too", "VirtualKey n7/k {team: red, providers: [{name: near}]}", 1),
         ("and a provider that is used at home alone", "LLMProvider n7/near {type: Ollama, suspended: true}", 1),
-        ("one that nobody uses, its home", "LLMProvider platform/unused {type: Ollama, prewarm: true}", 1),
+        ("one that none uses, its home", "LLMProvider platform/unused {type: Ollama, prewarm: true}", 1),
         (
             "one that others use, them and its home",
             "LLMProvider platform/far {type: OpenAI, credentials: [{name: main, secretRef: {name: s}}], \
@@ -65,7 +65,7 @@ fn a_change_plans_what_it_concerns() {
             even + 1,
         ),
         ("as does its Secret", "Secret platform/s {apiKey: c2stdHdv}", even + 1),
-        ("a Secret that nobody names concerns nobody", "Secret platform/other {apiKey: c2stdHdv}", 0),
+        ("a Secret that none names concerns none", "Secret platform/other {apiKey: c2stdHdv}", 0),
         ("a bundle that is named and wasn't there", "ConfigMap platform/ca {ca.crt: x}", even + 1),
         ("a catalogue, those whose providers it tells of", "ModelCatalog platform/c {models: [{name: a}]}", even + 1),
         ("a label, its namespace", "Namespace /n7 {a: b}", 1),
@@ -83,7 +83,7 @@ fn a_change_plans_what_it_concerns() {
 }
 
 #[test]
-fn the_operator_s_own_concerns_all_and_is_concerned_by_all() {
+fn the_operators_namespace_affects_all_and_is_affected_by_all() {
     let mut story = fifty();
     let changed =
         story.apply(object("RoutingRule outrigger-system/all {when: 'model == \"x\"', targets: [{provider: near}]}"));
@@ -97,7 +97,7 @@ fn the_operator_s_own_concerns_all_and_is_concerned_by_all() {
 }
 
 #[test]
-fn what_says_nothing_new_changes_nothing() {
+fn an_unchanged_object_affects_no_namespace() {
     let mut index = ObjectIndex::new("outrigger-system", false);
     let key = |version: &str, status: Value, team: &str| {
         let mut value = object(&format!("VirtualKey shop/k {{team: {team}}}"));
@@ -107,10 +107,10 @@ fn what_says_nothing_new_changes_nothing() {
         value
     };
     let shop = AffectedNamespaces { namespaces: BTreeSet::from(["shop".to_owned()]) };
-    let nobody = AffectedNamespaces::default();
+    let none = AffectedNamespaces::default();
     assert_eq!(index.apply(&key("1", Value::Null, "a")), shop);
-    assert_eq!(index.apply(&key("1", Value::Null, "a")), nobody);
-    assert_eq!(index.apply(&key("2", json!({"conditions": []}), "a")), nobody);
+    assert_eq!(index.apply(&key("1", Value::Null, "a")), none);
+    assert_eq!(index.apply(&key("2", json!({"conditions": []}), "a")), none);
     let id = index.objects().next().unwrap().0.clone();
     assert_eq!(
         index.get(&id).unwrap().status,
@@ -122,21 +122,21 @@ fn what_says_nothing_new_changes_nothing() {
     assert_eq!(index.apply(&key("3", Value::Null, "b")), shop);
     assert!(index.stamp("shop") > stamp);
     assert_eq!(index.bind(BTreeSet::from([binding("shop/k")])), shop);
-    assert_eq!(index.bind(BTreeSet::from([binding("shop/k")])), nobody);
+    assert_eq!(index.bind(BTreeSet::from([binding("shop/k")])), none);
     assert_eq!(index.bind(BTreeSet::new()), shop);
-    assert_eq!(index.delete("VirtualKey", "shop", "other"), nobody);
-    assert_eq!(index.delete("Deployment", "shop", "k"), nobody);
+    assert_eq!(index.delete("VirtualKey", "shop", "other"), none);
+    assert_eq!(index.delete("Deployment", "shop", "k"), none);
     assert_eq!(index.delete("VirtualKey", "shop", "k"), shop);
-    assert_eq!(index.delete("VirtualKey", "shop", "k"), nobody);
+    assert_eq!(index.delete("VirtualKey", "shop", "k"), none);
     let mut generated = object("ConfigMap shop/outrigger-k {a: b}");
     generated["metadata"]["labels"] = json!({"app.kubernetes.io/managed-by": "outrigger"});
-    assert_eq!(index.apply(&generated), nobody, "what the operator makes is no source of anything");
-    assert_eq!(index.apply(&json!({"kind": "Pod", "apiVersion": "v1"})), nobody);
-    assert_eq!(index.apply(&json!(7)), nobody);
+    assert_eq!(index.apply(&generated), none, "what the operator makes is no source of anything");
+    assert_eq!(index.apply(&json!({"kind": "Pod", "apiVersion": "v1"})), none);
+    assert_eq!(index.apply(&json!(7)), none);
 }
 
 #[test]
-fn what_is_named_is_wanted_and_what_serves_in_a_broken_one_s_place() {
+fn values_of_present_and_last_good_versions_are_watched() {
     let mut story = Story::new(false);
     let provider = |name: &str, port: u32| {
         object(&format!(
@@ -166,7 +166,7 @@ fn what_is_named_is_wanted_and_what_serves_in_a_broken_one_s_place() {
 }
 
 #[test]
-fn a_policy_that_is_too_large_is_held_and_told() {
+fn a_policy_that_is_too_large_is_reported_and_not_planned() {
     let mut story = Story::new(false);
     let models: Vec<String> = (0..500).map(|place| format!("{{name: \"{place:04}{}\"}}", "m".repeat(200))).collect();
     let models = models.join(", ");
@@ -180,7 +180,7 @@ fn a_policy_that_is_too_large_is_held_and_told() {
     }
     let plans = story.settle(AffectedNamespaces { namespaces });
     let plan = &plans["shop"];
-    assert_eq!(plan.held, BTreeSet::from([binding("shop/k")]));
+    assert_eq!(plan.too_large, BTreeSet::from([binding("shop/k")]));
     assert_eq!(
         plan.revisions.keys().cloned().collect::<Vec<_>>(),
         [binding("shop/off")],
@@ -193,9 +193,9 @@ fn a_policy_that_is_too_large_is_held_and_told() {
     assert!(problem.message.contains(" kB, and 900 kB is the most"), "{}", problem.message);
 }
 
-/// What is taken away while a policy can't be written anew is taken away all the same; what is new does not come in.
+/// Revocations take effect even if a policy is too large. Nothing new is added to it.
 #[test]
-fn what_is_taken_from_a_policy_that_is_too_large_is_gone() {
+fn a_too_large_policy_is_narrowed() {
     let mut story = Story::new(false);
     let two = "credentials: [{name: one, secretRef: {name: s, key: one}}, {name: two, secretRef: {name: s, key: two}";
     let small = [
@@ -212,7 +212,7 @@ fn what_is_taken_from_a_policy_that_is_too_large_is_gone() {
     }
     let _ = story.index.bind(BTreeSet::from([binding("shop/k,off")]));
     let plans = story.settle(AffectedNamespaces { namespaces });
-    assert_eq!(plans["shop"].held, BTreeSet::new());
+    assert_eq!(plans["shop"].too_large, BTreeSet::new());
     let before = plans["shop"].revisions[&binding("shop/k,off")].document.clone();
     assert_eq!((before.providers.len(), before.rules.len(), before.keys.len()), (2, 1, 2));
 
@@ -234,10 +234,10 @@ fn what_is_taken_from_a_policy_that_is_too_large_is_gone() {
     namespaces.extend(story.delete("RoutingRule", "shop", "r").namespaces);
     let plans = story.settle(AffectedNamespaces { namespaces });
     let plan = &plans["shop"];
-    assert_eq!(plan.held, BTreeSet::new(), "it is known what was written");
+    assert_eq!(plan.too_large, BTreeSet::new(), "it is known what was written");
     let revision = &plan.revisions[&binding("shop/k,off")];
     let document = &revision.document;
-    let told = |document: &Document| {
+    let summary = |document: &Document| {
         let credential = |one: &CredentialDoc| format!("{}{}", one.name, if one.suspended { " off" } else { "" });
         let provider = |one: &ProviderDoc| {
             format!("{} [{}]", one.name, one.credentials.iter().map(credential).collect::<Vec<_>>().join(", "))
@@ -249,27 +249,29 @@ fn what_is_taken_from_a_policy_that_is_too_large_is_gone() {
         let providers = document.providers.iter().map(provider);
         providers.chain(document.keys.iter().map(key)).collect::<Vec<String>>()
     };
-    assert_eq!(told(document), ["p [one, two off]", "q []", "k [\"p\"]", "off off []"]);
+    assert_eq!(summary(document), ["p [one, two off]", "q []", "k [\"p\"]", "off off []"]);
     assert!(document.rules.is_empty() && document.catalogues.is_empty());
     Policy::build(document.clone()).unwrap();
-    // The value that is suspended is to be forgotten, and the other one is still there.
+    // Gateways must forget the suspended value, and still have the other one.
     let values: Vec<(&str, &str)> =
         revision.credentials.iter().map(|one| (one.secret.key(), one.value.as_str())).collect();
     assert_eq!(values, [("one", "one"), ("two", "")]);
     assert_eq!(revision.copied.iter().map(|at| at.key()).collect::<Vec<_>>(), ["one"]);
 
-    // An operator that starts anew has to be told what stands there.
+    // An operator that restarts must read the written policy first.
     story.restart();
     let namespaces = BTreeSet::from(["shop".to_owned()]);
     let plan = story.settle(AffectedNamespaces { namespaces: namespaces.clone() }).remove("shop").unwrap();
-    assert!(plan.held.contains(&binding("shop/k,off")) && story.last_good.wants_policy(&binding("shop/k,off")));
+    assert!(
+        plan.too_large.contains(&binding("shop/k,off")) && story.last_good.needs_written_policy(&binding("shop/k,off"))
+    );
     story.last_good.read_back(&binding("shop/k,off"), Document { sequence: 1_700_000_000, ..before });
     let plan = story.settle(AffectedNamespaces { namespaces }).remove("shop").unwrap();
-    assert_eq!(told(&plan.revisions[&binding("shop/k,off")].document), told(document));
+    assert_eq!(summary(&plan.revisions[&binding("shop/k,off")].document), summary(document));
 }
 
 #[test]
-fn no_secret_is_shown() {
+fn debug_output_has_no_secret() {
     let mut story = Story::new(false);
     let mut namespaces = BTreeSet::new();
     for line in [
@@ -292,7 +294,7 @@ fn no_secret_is_shown() {
 }
 
 #[test]
-fn a_secret_that_becomes_the_operators_is_nobodys_credential_any_more() {
+fn a_secret_with_the_operators_label_is_no_credential_source() {
     let mut story = Story::new(false);
     let _ =
         story.apply(object("LLMProvider platform/p {type: OpenAI, credentials: [{name: a, secretRef: {name: s}}]}"));
@@ -304,25 +306,29 @@ fn a_secret_that_becomes_the_operators_is_nobodys_credential_any_more() {
     assert!(story.index.value(&wanted("s")).is_none());
 }
 
-/// Nobody else names it: the version that serves in the place of a broken one does.
+/// No present object references it; only the version that serves instead of a broken one does.
 #[test]
-fn what_changes_while_it_is_looked_at_for_the_first_time_is_planned_anew() {
+fn a_new_dependency_that_changed_meanwhile_is_planned_again() {
     let mut index = ObjectIndex::new("outrigger-system", false);
     let dependencies = BTreeSet::from([wanted("s").into()]);
-    let plan =
-        NamespacePlan { namespace: "shop".to_owned(), dependencies, seen: index.changes(), ..NamespacePlan::default() };
+    let plan = NamespacePlan {
+        namespace: "shop".to_owned(),
+        dependencies,
+        index_changes: index.changes(),
+        ..NamespacePlan::default()
+    };
     assert_eq!(index.apply(&object("Secret platform/s {apiKey: c2stb25l}")).namespaces, BTreeSet::new());
     let shop = BTreeSet::from(["shop".to_owned()]);
     assert_eq!(index.planned(&plan).namespaces, shop);
-    assert_eq!(index.planned(&NamespacePlan { seen: index.changes(), ..plan }).namespaces, BTreeSet::new());
+    assert_eq!(index.planned(&NamespacePlan { index_changes: index.changes(), ..plan }).namespaces, BTreeSet::new());
     let mut rotated = object("Secret platform/s {apiKey: c2stdHdv}");
     rotated["metadata"]["resourceVersion"] = json!("2");
     assert_eq!(index.apply(&rotated).namespaces, shop, "and told from then on");
 }
 
-/// As a replica that does not lead sees it: nothing is planned.
+/// On a replica that is not the leader, so nothing is planned.
 #[test]
-fn nothing_is_kept_of_namespaces_that_are_gone() {
+fn deleted_namespaces_are_forgotten() {
     let mut index = ObjectIndex::new("outrigger-system", false);
     let empty = ObjectIndex::new("outrigger-system", false);
     for place in 0..3 {
@@ -331,7 +337,7 @@ fn nothing_is_kept_of_namespaces_that_are_gone() {
         let _ = index.apply(&object(&format!("VirtualKey {namespace}/k {{}}")));
         let _ = index.bind(BTreeSet::from([binding(&format!("{namespace}/k"))]));
         let _ = index.bind(BTreeSet::new());
-        // In either order.
+        // In both orders.
         let gone = [("VirtualKey", namespace.as_str(), "k"), ("Namespace", "", namespace.as_str())];
         for at in [place % 2, 1 - place % 2] {
             let (kind, of, name) = gone[at];

@@ -1,8 +1,8 @@
-//! A cluster, step by step: objects come and go, and what is planned after each step is told.
+//! A cluster step by step: objects are applied and deleted, and the plans after each step are compared with the file.
 //!
-//! A file is YAML. A line `# step: …` begins a step; its objects are applied, after what `# delete: Kind namespace/name`
-//! takes out. `# pods: shop/search,batch` are the bindings that pods have from then on, `# now: …` is the time, `# restart`
-//! forgets all but what was written. Lines that begin with `#>` are what is planned, and written by `UPDATE=1`.
+//! A file is YAML. A line `# step: …` begins a step. First `# delete: Kind namespace/name` deletes objects, then the
+//! step's objects are applied. `# pods: shop/search,batch` sets the bindings of pods, `# now: …` the time, and `#
+//! restart` keeps only what was written. Lines that begin with `#>` are the expected plans, which `UPDATE=1` writes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 pub const NOW: &str = "2026-11-01T00:00:00Z";
 
-/// A cluster, an operator, and what it has written.
+/// A cluster, an operator, and the policies that it has written.
 pub struct Story {
     pub index: ObjectIndex,
     pub last_good: LastGood,
@@ -25,7 +25,7 @@ pub struct Story {
     written: BTreeMap<Binding, (String, Vec<u8>)>,
     stored: BTreeMap<(String, String, String), Value>,
     clock: u64,
-    /// Namespaces in the order in which they were planned.
+    /// The namespaces in the order of their plans.
     pub planned: Vec<String>,
 }
 
@@ -42,7 +42,7 @@ impl Story {
         }
     }
 
-    /// As an API server stores it: with a uid, a generation and a resourceVersion.
+    /// Applies an object as an API server stores it: with uid, generation and resourceVersion.
     pub fn apply(&mut self, mut value: Value) -> AffectedNamespaces {
         let word = |pointer: &str| value.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
         let (kind, mut namespace, name) = (word("/kind"), word("/metadata/namespace"), word("/metadata/name"));
@@ -78,7 +78,7 @@ impl Story {
         self.index.delete(kind, namespace, name)
     }
 
-    /// A new process: the cluster is listed, and what was written is read back.
+    /// Starts a new process, which lists the cluster and reads the written policies.
     pub fn restart(&mut self) {
         let bindings =
             self.index.namespaces().iter().filter_map(|one| self.index.bindings(one).cloned()).flatten().collect();
@@ -94,7 +94,7 @@ impl Story {
         }
     }
 
-    /// Plans until nothing is left to plan; the last plan of each.
+    /// Plans until nothing is left. Returns the last plan of each namespace.
     pub fn settle(&mut self, changed: AffectedNamespaces) -> BTreeMap<String, NamespacePlan> {
         let mut left: BTreeSet<String> = changed.namespaces;
         let mut plans = BTreeMap::new();
@@ -110,7 +110,7 @@ impl Story {
         plans
     }
 
-    /// Whether the binding's policy is another one than was written; it is written then.
+    /// Writes a binding's policy. Returns whether it differs from the written one.
     pub fn write(&mut self, revision: &PolicyRevision) -> bool {
         let before = self.written.get(&revision.binding).map(|(digest, _)| digest.clone());
         if before.as_ref() == Some(&revision.digest) {
@@ -126,7 +126,7 @@ pub fn binding(text: &str) -> Binding {
     Binding::parse(namespace, Some(keys)).unwrap()
 }
 
-/// Objects of a namespace, `Kind namespace/name {spec}` each.
+/// An object from a line `Kind namespace/name {spec}`.
 pub fn object(line: &str) -> Value {
     let (head, spec) = line.split_once(" {").unwrap();
     let (kind, id) = head.split_once(' ').unwrap();
@@ -144,8 +144,8 @@ pub fn object(line: &str) -> Value {
     }
 }
 
-/// A story with what is planned written in.
-pub fn told(text: &str) -> String {
+/// The story's text with the present plans.
+pub fn with_plans(text: &str) -> String {
     let mut story = Story::new(text.contains("# copies\n"));
     let mut out = String::new();
     let mut steps = text.split("# step:");
@@ -199,7 +199,7 @@ fn summary(story: &mut Story, plan: &NamespacePlan) -> String {
             }
         }
     }
-    for held in &plan.held {
+    for held in &plan.too_large {
         let _ = writeln!(out, "#> {held} stays as it was");
     }
     if let Some(at) = plan.recheck {

@@ -1,4 +1,4 @@
-//! What gateways say they have, and what is written because of it.
+//! What gateways report, and what is written because of it.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ use tokio::sync::{mpsc, watch};
 use crate::client::{GatewayStream, until};
 use crate::world::{StreamWorld, binding, now};
 
-/// An API server that takes everything, and tells the names of what is written, in order.
+/// An API server that accepts everything, and sends the names of written objects in order.
 fn client(written: mpsc::UnboundedSender<String>) -> Client {
     let version = Arc::new(AtomicU64::new(1));
     let service = tower::service_fn(move |request: Request<Body>| {
@@ -55,11 +55,11 @@ fn key(name: &str) -> ClusterEvent {
     let object = json!({
         "metadata": {"name": name, "namespace": "shop", "uid": name, "generation": 1, "resourceVersion": "1"}, "spec": {},
     });
-    ClusterEvent::Object { kind: "VirtualKey", update: WatchUpdate::Is(serde_json::from_value(object).unwrap()) }
+    ClusterEvent::Object { kind: "VirtualKey", update: WatchUpdate::Applied(serde_json::from_value(object).unwrap()) }
 }
 
 #[tokio::test]
-async fn who_is_ahead_is_followed_at_once_and_who_raises_its_claim_is_not() {
+async fn a_higher_sequence_is_followed_at_once_and_repeated_ones_are_not() {
     let world = StreamWorld::new().await;
     let (names, mut written) = mpsc::unbounded_channel();
     let client = client(names);
@@ -74,10 +74,10 @@ async fn who_is_ahead_is_followed_at_once_and_who_raises_its_claim_is_not() {
         Arc::new(StatusPublisher::new(client, Arc::clone(&caches), Arc::clone(&hub), Arc::clone(&metrics), "a"));
     let leader =
         Arc::new(Reconciler::new(caches, Arc::clone(&dispatcher), applier, hub, publisher, Arc::default(), metrics));
-    leader.begin(Seal::of(&[7; 32]).unwrap());
+    leader.start(Seal::of(&[7; 32]).unwrap());
     let working = Arc::clone(&leader);
     let working = tokio::spawn(async move { tokio::join!(working.plan_all(), working.write_each()) });
-    leader.notify(dispatcher.take(vec![key("search")]));
+    leader.notify(dispatcher.apply(vec![key("search")]));
     assert_eq!(written.recv().await.unwrap(), "outrigger-search");
 
     let ahead = u64::try_from(now()).unwrap() + 1_000;
@@ -85,19 +85,19 @@ async fn who_is_ahead_is_followed_at_once_and_who_raises_its_claim_is_not() {
     gateway.hello(Hello { sequence: Some(ahead), ..Hello::default() }).await;
     let claims = |sequence| world.hub.highest(&binding()).filter(|highest| *highest == sequence);
     until(&world, || claims(ahead)).await;
-    leader.listen();
+    leader.follow_gateways();
     assert_eq!(written.recv().await.unwrap(), "outrigger-search");
     assert_eq!(gateway.policy().await.sequence, ahead + 1);
     for further in 1..=10 {
-        gateway.took(ahead + 100 * further).await;
+        gateway.accepted(ahead + 100 * further).await;
         until(&world, || claims(ahead + 100 * further)).await;
-        leader.listen();
+        leader.follow_gateways();
     }
-    // Whatever was due before it has been written before it.
-    leader.notify(dispatcher.take(vec![key("batch")]));
+    // Everything that was due earlier has been written by now.
+    leader.notify(dispatcher.apply(vec![key("batch")]));
     assert_eq!(written.recv().await.unwrap(), "outrigger-batch");
-    // That plan was a reason to look at it again, and none to write it.
-    leader.notify(dispatcher.take(vec![key("zoo")]));
+    // The plan caused a check of the policy, and no write.
+    leader.notify(dispatcher.apply(vec![key("zoo")]));
     assert_eq!(written.recv().await.unwrap(), "outrigger-zoo");
     working.abort();
 }

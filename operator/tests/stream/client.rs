@@ -22,7 +22,7 @@ use tokio_rustls::client::TlsStream;
 
 use crate::world::StreamWorld;
 
-/// Nothing that is waited for takes so long; what fails should end.
+/// The limit of every wait. It is never reached unless a test fails.
 pub const SOON: Duration = Duration::from_secs(30);
 
 pub type RequestBody = BoxBody<Bytes, std::convert::Infallible>;
@@ -63,7 +63,7 @@ pub async fn post(sender: &mut HttpSender, path: &str, body: RequestBody) -> (St
     (status, serde_json::from_slice(&body).unwrap())
 }
 
-/// What came instead of a stream.
+/// The response to a stream that was refused.
 #[derive(Debug)]
 pub struct RefusedStream {
     pub status: StatusCode,
@@ -74,8 +74,8 @@ pub struct RefusedStream {
 /// An open stream.
 #[derive(Debug)]
 pub struct GatewayStream {
-    say: mpsc::Sender<Bytes>,
-    heard: Incoming,
+    outgoing: mpsc::Sender<Bytes>,
+    responses: Incoming,
     lines: LineReader,
 }
 
@@ -84,12 +84,12 @@ impl GatewayStream {
         Self::on(&mut connect(world).await, token).await
     }
 
-    /// On a connection that there is.
+    /// Opens a stream on an existing connection.
     pub async fn on(sender: &mut HttpSender, token: &str) -> Result<Self, RefusedStream> {
-        let (say, said) = mpsc::channel::<Bytes>(8);
-        let parts = stream::unfold(said, |mut said| async move {
-            let part = said.recv().await?;
-            Some((Ok(Frame::data(part)), said))
+        let (outgoing, parts) = mpsc::channel::<Bytes>(8);
+        let parts = stream::unfold(parts, |mut parts| async move {
+            let part = parts.recv().await?;
+            Some((Ok(Frame::data(part)), parts))
         });
         let request = Request::post(format!("https://outrigger.test{}", outrigger_sync::PATH))
             .header("authorization", format!("Bearer {token}"))
@@ -102,10 +102,10 @@ impl GatewayStream {
             let error = serde_json::from_slice::<Value>(&error).unwrap()["error"].take();
             return Err(RefusedStream { status: head.status, headers: head.headers, error });
         }
-        Ok(GatewayStream { say, heard: body, lines: LineReader::default() })
+        Ok(GatewayStream { outgoing, responses: body, lines: LineReader::default() })
     }
 
-    /// Opened, and hello said by a gateway that has nothing.
+    /// Opens a stream and sends a hello of a gateway without a policy.
     pub async fn new(world: &StreamWorld, token: &str) -> Self {
         let stream = Self::open(world, token).await.unwrap();
         stream.hello(Hello::default()).await;
@@ -113,50 +113,50 @@ impl GatewayStream {
     }
 
     pub async fn hello(&self, hello: Hello) {
-        self.say(&FromGateway::Hello(Hello { version: "0.1.0".to_owned(), formats: vec![1], ..hello })).await;
+        self.send(&FromGateway::Hello(Hello { version: "0.1.0".to_owned(), formats: vec![1], ..hello })).await;
     }
 
-    pub async fn took(&self, sequence: u64) {
-        self.say(&FromGateway::Outcome(PolicyOutcome { sequence, ..PolicyOutcome::default() })).await;
+    pub async fn accepted(&self, sequence: u64) {
+        self.send(&FromGateway::Outcome(PolicyOutcome { sequence, ..PolicyOutcome::default() })).await;
     }
 
     pub async fn refused(&self, rejected: Rejection) {
         let outcome =
             PolicyOutcome { sequence: rejected.sequence, rejected: Some(rejected), ..PolicyOutcome::default() };
-        self.say(&FromGateway::Outcome(outcome)).await;
+        self.send(&FromGateway::Outcome(outcome)).await;
     }
 
-    pub async fn say(&self, message: &FromGateway) {
-        self.say_bytes(outrigger_sync::write(message)).await;
+    pub async fn send(&self, message: &FromGateway) {
+        self.send_bytes(outrigger_sync::write(message)).await;
     }
 
-    pub async fn say_bytes(&self, bytes: impl Into<Bytes>) {
-        self.say.send(bytes.into()).await.unwrap();
+    pub async fn send_bytes(&self, bytes: impl Into<Bytes>) {
+        self.outgoing.send(bytes.into()).await.unwrap();
     }
 
-    /// Whether it was taken.
-    pub async fn try_say(&self, bytes: impl Into<Bytes>) -> bool {
-        self.say.send(bytes.into()).await.is_ok()
+    /// Returns whether the stream accepted the bytes.
+    pub async fn try_send(&self, bytes: impl Into<Bytes>) -> bool {
+        self.outgoing.send(bytes.into()).await.is_ok()
     }
 
-    /// The next message; `None`: the stream has ended.
-    pub async fn notify(&mut self) -> Option<FromOperator> {
+    /// The next message; `None` if the stream has ended.
+    pub async fn next(&mut self) -> Option<FromOperator> {
         let next = async {
             loop {
                 if let Some(message) = self.lines.from_operator().unwrap() {
                     return Some(message);
                 }
-                let frame = self.heard.frame().await?.ok()?;
+                let frame = self.responses.frame().await?.ok()?;
                 self.lines.push(&frame.into_data().ok()?).unwrap();
             }
         };
         tokio::time::timeout(SOON, next).await.expect("a message or an end")
     }
 
-    /// The next policy, whatever beats come before.
+    /// The next policy. Skips beats.
     pub async fn policy(&mut self) -> outrigger_sync::PolicyMessage {
         loop {
-            match self.notify().await {
+            match self.next().await {
                 Some(FromOperator::Policy(policy)) => return *policy,
                 Some(FromOperator::Beat(_)) => {}
                 other => panic!("no policy but {other:?}"),
@@ -165,7 +165,7 @@ impl GatewayStream {
     }
 }
 
-/// Waits until the states of gateways are as asked.
+/// Waits until a condition holds for the gateways' states.
 pub async fn until<T>(world: &StreamWorld, mut look: impl FnMut() -> Option<T>) -> T {
     let mut changes = world.hub.changes();
     let found = async {

@@ -1,4 +1,4 @@
-//! The listener and its streams, in one process: real TLS over loopback, a cluster that is none.
+//! The listener and its streams in one process: real TLS over loopback, and a fake cluster.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 

@@ -1,4 +1,4 @@
-//! A store in memory, which can be interfered with.
+//! A store in memory. Tests can make writes fail.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Mutex;
@@ -7,13 +7,13 @@ use futures_util::future::BoxFuture;
 use outrigger_operator::api::CallError;
 use outrigger_operator::ledger::store::{LedgerStore, ShardName, ShardVersion, StoreError, StoredShard, WriteOutcome};
 
-/// What happens to a write.
+/// The fate of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
     Written,
-    /// It is made, and nobody is told.
+    /// The write succeeds, but its response is lost.
     WrittenInSilence,
-    /// It is not made, and nobody is told.
+    /// The write fails, and its response is lost.
     LostInSilence,
     Failed,
 }
@@ -25,7 +25,7 @@ pub struct MemoryStore(Mutex<State>);
 struct State {
     shards: BTreeMap<ShardName, StoredShard>,
     versions: u64,
-    /// Of the next writes; then all are made.
+    /// The fates of the next writes. All later writes succeed.
     fates: VecDeque<Fate>,
 }
 
@@ -34,7 +34,7 @@ impl MemoryStore {
         self.0.lock().unwrap().fates.extend(fates);
     }
 
-    /// Somebody else writes everything as it is.
+    /// Another writer writes every shard unchanged.
     pub fn touch(&self) {
         let mut state = self.0.lock().unwrap();
         let State { shards, versions, .. } = &mut *state;

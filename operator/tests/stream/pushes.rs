@@ -1,4 +1,4 @@
-//! Who gets which policy, and what becomes known of it.
+//! Which gateways get which policy, and what their reports change.
 
 use http::StatusCode;
 use outrigger_operator::objects::binding::Binding;
@@ -14,7 +14,7 @@ fn only(world: &StreamWorld) -> Option<SidecarState> {
 }
 
 #[tokio::test]
-async fn a_hello_is_answered_with_the_policy_and_its_outcome_becomes_known() {
+async fn a_hello_is_answered_with_the_policy_and_the_outcome_is_recorded() {
     let world = StreamWorld::new().await;
     world.hub.publish(&revised(binding(), 42, vec![credential("openai", "sk-1", &["search"])], &[]));
     let mut stream = GatewayStream::open(&world, &world.pod("search-1", "search")).await.unwrap();
@@ -25,7 +25,7 @@ async fn a_hello_is_answered_with_the_policy_and_its_outcome_becomes_known() {
     assert_eq!((&policy.credentials[0].secret, policy.credentials[0].value.as_str()), (&secret("openai"), "sk-1"));
     let state = until(&world, || only(&world)).await;
     assert_eq!((state.sequence, &state.authorities), (Some(41), &authorities));
-    stream.took(42).await;
+    stream.accepted(42).await;
     let state = until(&world, || only(&world).filter(|state| state.sequence == Some(42))).await;
     assert_eq!(state.binding, binding());
     assert_eq!(
@@ -39,9 +39,9 @@ async fn a_hello_is_answered_with_the_policy_and_its_outcome_becomes_known() {
     assert_eq!(world.hub.connected(), 0);
 }
 
-/// One that made up a sequence beyond all times would hide another one that is truly ahead, and never be followed itself.
+/// An invented, implausible sequence must neither hide a gateway that is really ahead, nor be followed.
 #[tokio::test]
-async fn a_gateway_that_makes_up_a_sequence_hides_nobody() {
+async fn an_implausible_sequence_hides_no_plausible_one() {
     let world = StreamWorld::new().await;
     let liar = GatewayStream::open(&world, &world.pod("search-1", "search")).await.unwrap();
     liar.hello(Hello { sequence: Some(u64::MAX), ..Hello::default() }).await;
@@ -62,7 +62,7 @@ async fn each_newer_policy_follows_and_an_older_one_never() {
             assert_eq!(stream.policy().await.sequence, sequence);
         }
     }
-    // Of another binding: not this gateway's.
+    // The policy of another binding.
     world.hub.publish(&revised(Binding::of("shop", "batch"), 11, Vec::new(), &[]));
     world.hub.publish(&written(10));
     assert_eq!(stream.policy().await.sequence, 10);
@@ -71,14 +71,14 @@ async fn each_newer_policy_follows_and_an_older_one_never() {
 #[tokio::test]
 async fn what_a_gateway_has_is_not_sent_again() {
     let cases = [
-        // (sequence, digest) of the hello, and the first policy that comes: 7 is there, 8 follows.
+        // (sequence, digest) of the hello, and the first policy that is sent. Policy 7 exists, and 8 follows.
         (Some(7), Some("digest-7"), 8),
-        // From mounted files: the same policy, but nothing that came by a stream.
+        // Loaded from mounted files: the same policy, but without credentials from the stream.
         (Some(7), None, 7),
         (Some(7), Some("another"), 7),
         (Some(6), Some("digest-6"), 7),
         (None, None, 7),
-        // Ahead of what there is: it would refuse it.
+        // Ahead of the operator's policy, which the gateway would refuse.
         (Some(100), None, 101),
     ];
     for (sequence, digest, first) in cases {
@@ -97,12 +97,12 @@ async fn what_a_gateway_has_is_not_sent_again() {
 }
 
 #[tokio::test]
-async fn a_rejection_becomes_known_and_ends_with_the_next_that_is_taken() {
+async fn a_rejection_is_recorded_until_the_next_accepted_policy() {
     let world = StreamWorld::new().await;
     world.hub.publish(&written(1));
     let mut stream = GatewayStream::new(&world, &world.pod("search-1", "search")).await;
     stream.policy().await;
-    stream.took(1).await;
+    stream.accepted(1).await;
     world.hub.publish(&written(2));
     stream.policy().await;
     let rejected = Rejection {
@@ -119,7 +119,7 @@ async fn a_rejection_becomes_known_and_ends_with_the_next_that_is_taken() {
     world.hub.publish(&written(3));
     stream.policy().await;
     let outcome = PolicyOutcome { sequence: 3, authorities: vec!["cd".to_owned()], ..PolicyOutcome::default() };
-    stream.say(&FromGateway::Outcome(outcome)).await;
+    stream.send(&FromGateway::Outcome(outcome)).await;
     let state = until(&world, || only(&world).filter(|state| state.rejected.is_none())).await;
     assert_eq!((state.sequence, state.authorities), (Some(3), vec!["cd".to_owned()]));
 }
@@ -154,7 +154,7 @@ async fn a_second_stream_of_a_pod_replaces_the_first() {
     let mut first = GatewayStream::new(&world, &token).await;
     until(&world, || only(&world)).await;
     let mut second = GatewayStream::new(&world, &token).await;
-    assert_eq!(first.notify().await, None);
+    assert_eq!(first.next().await, None);
     world.hub.publish(&written(5));
     assert_eq!(second.policy().await.sequence, 5);
     assert_eq!(world.hub.connected(), 1);
@@ -167,11 +167,11 @@ async fn a_follower_says_who_leads() {
     let mut stream = GatewayStream::new(&world, &token).await;
     until(&world, || only(&world)).await;
     world.hub.lead(false);
-    assert_eq!(stream.notify().await, None, "losing leadership ends streams");
+    assert_eq!(stream.next().await, None, "losing leadership ends streams");
     let refused = GatewayStream::open(&world, &token).await.unwrap_err();
     assert_eq!((refused.status, refused.error["type"].as_str()), (StatusCode::SERVICE_UNAVAILABLE, Some("no_leader")));
     world.hub.leader(Some("10.0.0.7:10250".to_owned()));
-    // Whoever asks: followers do not judge tokens.
+    // Followers send every client away, without a check of its token.
     let refused = GatewayStream::open(&world, "none").await.unwrap_err();
     assert_eq!(refused.status, StatusCode::MISDIRECTED_REQUEST);
     assert_eq!(refused.headers[outrigger_sync::LEADER], "10.0.0.7:10250");
@@ -182,7 +182,7 @@ async fn a_follower_says_who_leads() {
 }
 
 #[tokio::test]
-async fn a_withdrawn_policy_is_sent_to_nobody_and_gateways_stay() {
+async fn a_withdrawn_policy_is_not_sent_and_streams_stay_open() {
     let world = StreamWorld::new().await;
     world.hub.publish(&written(1));
     world.hub.withdraw(&binding());
@@ -194,38 +194,38 @@ async fn a_withdrawn_policy_is_sent_to_nobody_and_gateways_stay() {
 }
 
 #[tokio::test]
-async fn there_are_no_more_streams_than_there_may_be() {
+async fn the_number_of_streams_is_limited() {
     let world = StreamWorld::with(Hub::new(1), echo).await;
     let token = world.pod("search-1", "search");
     let _first = GatewayStream::new(&world, &token).await;
     let refused = GatewayStream::open(&world, &world.pod("search-2", "search")).await.unwrap_err();
     assert_eq!(refused.error["type"], "too_many_streams");
-    // The same pod's takes the place that it has.
+    // A second stream of the same pod replaces its first.
     GatewayStream::open(&world, &token).await.unwrap();
 }
 
 #[tokio::test]
-async fn messages_of_other_versions_are_counted_and_others_end_the_stream() {
+async fn unknown_messages_are_counted_and_invalid_ones_end_the_stream() {
     let world = StreamWorld::new().await;
     let mut stream = GatewayStream::new(&world, &world.pod("search-1", "search")).await;
     stream
-        .say_bytes(&b"{\"grants\":[{\"account\":\"a\"}]}\n{\"outcome\":{\"sequence\":1,\"mood\":\"good\"}}\n"[..])
+        .send_bytes(&b"{\"grants\":[{\"account\":\"a\"}]}\n{\"outcome\":{\"sequence\":1,\"mood\":\"good\"}}\n"[..])
         .await;
     until(&world, || only(&world).filter(|state| state.sequence == Some(1))).await;
     assert_eq!(world.hub.unknown(), 1);
-    stream.say_bytes(&b"good morning\n"[..]).await;
-    assert_eq!(stream.notify().await, None);
+    stream.send_bytes(&b"good morning\n"[..]).await;
+    assert_eq!(stream.next().await, None);
     let mut stream = GatewayStream::new(&world, &world.pod("search-1", "search")).await;
     let mut sent = 0;
-    // Without end. The stream may end before all of it was taken.
-    while sent < (300 << 10) && stream.try_say(vec![b'x'; 16 << 10]).await {
+    // An endless line. The stream may end before all of it is read.
+    while sent < (300 << 10) && stream.try_send(vec![b'x'; 16 << 10]).await {
         sent += 16 << 10;
     }
-    assert_eq!(stream.notify().await, None);
+    assert_eq!(stream.next().await, None);
 }
 
 #[tokio::test]
-async fn one_that_does_not_read_holds_up_nobody() {
+async fn a_gateway_that_does_not_read_delays_no_other() {
     let world = StreamWorld::new().await;
     let large =
         |sequence| revised(binding(), sequence, vec![credential("a", &"k".repeat(900 << 10), &["search"])], &[]);
@@ -236,7 +236,7 @@ async fn one_that_does_not_read_holds_up_nobody() {
         world.hub.publish(&large(sequence));
         assert_eq!(busy.policy().await.sequence, sequence);
     }
-    // And is not sent what it has slept through: only what had left before its window was full, and the newest.
+    // It gets only what was sent before its window was full, and the newest policy.
     let mut idle = idle;
     let mut seen = Vec::new();
     while seen.last() != Some(&20) {
@@ -269,7 +269,7 @@ async fn a_thousand_gateways_on_one_binding_and_on_a_thousand() {
             }
             for (_, stream) in &mut streams {
                 assert_eq!(stream.policy().await.sequence, sequence);
-                stream.took(sequence).await;
+                stream.accepted(sequence).await;
             }
             until(&world, || {
                 let states = world.hub.states();

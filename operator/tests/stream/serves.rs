@@ -1,4 +1,4 @@
-//! The listener: webhooks, limits, certificates, the end.
+//! The listener: webhooks, limits, certificates, shutdown.
 
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
@@ -13,7 +13,7 @@ use crate::world::{StreamWorld, certificate};
 #[tokio::test]
 async fn reviews_are_answered_over_both_versions_of_http() {
     let world = StreamWorld::new().await;
-    // An object and the one that it replaces.
+    // A large object and its previous version.
     let body = vec![b'x'; 3_500_000];
     let (status, told) = post(&mut connect(&world).await, "/admit/pods?timeout=5s", whole(body.clone())).await;
     assert_eq!((status, told), (StatusCode::OK, json!({"path": "/admit/pods", "bytes": 3_500_000})));
@@ -30,7 +30,7 @@ async fn reviews_are_answered_over_both_versions_of_http() {
 }
 
 #[tokio::test]
-async fn what_is_not_for_here_is_refused_with_a_reason() {
+async fn other_requests_are_refused_with_a_reason() {
     let world = StreamWorld::new().await;
     let mut sender = connect(&world).await;
     let (status, told) = post(&mut sender, "/metrics", whole("")).await;
@@ -43,7 +43,7 @@ async fn what_is_not_for_here_is_refused_with_a_reason() {
 }
 
 #[tokio::test]
-async fn a_review_that_panics_is_answered_and_the_next_one_is_too() {
+async fn a_panic_in_a_review_fails_only_that_review() {
     let world = StreamWorld::new().await;
     let mut sender = connect(&world).await;
     let (status, told) = post(&mut sender, "/admit/panics", whole("{}")).await;
@@ -52,7 +52,7 @@ async fn a_review_that_panics_is_answered_and_the_next_one_is_too() {
 }
 
 #[tokio::test]
-async fn a_certificate_is_exchanged_while_streams_go_on() {
+async fn a_certificate_is_replaced_while_streams_stay_open() {
     let world = StreamWorld::new().await;
     let mut stream = GatewayStream::new(&world, &world.pod("search-1", "search")).await;
     until(&world, || world.hub.states().pop()).await;
@@ -71,13 +71,13 @@ async fn on_shutdown_streams_end_and_the_server_with_them() {
     let mut stream = GatewayStream::new(&world, &world.pod("search-1", "search")).await;
     until(&world, || world.hub.states().pop()).await;
     world.stop.lock().unwrap().take();
-    assert_eq!(stream.notify().await, None);
+    assert_eq!(stream.next().await, None);
     let served = world.served.lock().unwrap().take().unwrap();
     tokio::time::timeout(SOON, served).await.expect("the server ends").unwrap();
     assert!(tls(&world, b"h2").await.is_err());
 }
 
-/// A request of HTTP/2 in one piece: the preface, empty settings, and a head whose fields stand in it as they are.
+/// An HTTP/2 request in one write: preface, empty settings, and a head with literal fields.
 fn at_once(path: &str, authority: &str) -> Vec<u8> {
     let mut fields = vec![0x83, 0x87];
     for (name, value) in [(0x04, path), (0x01, authority)] {
@@ -91,7 +91,7 @@ fn at_once(path: &str, authority: &str) -> Vec<u8> {
     bytes
 }
 
-/// Whether frames answer stream 1.
+/// Whether frames contain a response on stream 1.
 fn is_answered(mut frames: &[u8]) -> bool {
     while let [a, b, c, kind, _, stream @ ..] = frames {
         let length = usize::from(*a) << 16 | usize::from(*b) << 8 | usize::from(*c);
@@ -104,17 +104,17 @@ fn is_answered(mut frames: &[u8]) -> bool {
 }
 
 #[tokio::test]
-async fn who_has_connected_before_the_end_is_answered_though_its_request_comes_later() {
+async fn a_connection_from_before_the_shutdown_is_answered_although_its_request_comes_later() {
     let world = StreamWorld::new().await;
     let mut connection = tls(&world, b"h2").await.unwrap();
     world.stop.lock().unwrap().take();
-    // The listener is gone once the server has begun to end.
+    // The listener closes once the shutdown has begun.
     while TcpStream::connect(world.address).await.is_ok() {
         tokio::task::yield_now().await;
     }
     connection.write_all(&at_once("/admit/pods", "outrigger.test")).await.unwrap();
     let mut frames = Vec::new();
-    // However it closes the connection afterwards.
+    // The connection may end in any way afterwards.
     let _ = tokio::time::timeout(SOON, connection.read_to_end(&mut frames)).await.expect("it closes the connection");
     assert!(is_answered(&frames), "{frames:?}");
 }

@@ -1,4 +1,4 @@
-//! Gateways that share a limit over their streams: the gateways' own side of the ledger talks to the operator's.
+//! Gateways that share a limit over their streams: the gateways' side of the ledger against the operator's.
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
@@ -24,10 +24,10 @@ use crate::client::{GatewayStream, SOON};
 use crate::memory_store::{Fate, MemoryStore};
 use crate::world::{StreamWorld, binding};
 
-/// What a gateway waits before it looks again whether something is due.
+/// The pause between a gateway's checks for due reports.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// A replica that leads, and its ledger.
+/// A leader and its ledger.
 struct LedgerWorld {
     world: StreamWorld,
     limits: Arc<PlannedLimits>,
@@ -36,7 +36,7 @@ struct LedgerWorld {
     driver: JoinHandle<()>,
 }
 
-/// Pods of which none is left: only those are there that are connected.
+/// The cache of a cluster without pods, so only connected ones exist.
 #[derive(Debug)]
 struct Nobody;
 
@@ -75,12 +75,12 @@ fn document(name: &str, max: u64) -> Document {
 }
 
 impl LedgerWorld {
-    /// The key `search` has the budget `team`, and another key of the namespace the budget `others`.
+    /// The key `search` has the budget `team`. Another key of the namespace has the budget `others`.
     async fn new(store: &Arc<MemoryStore>, max: u64) -> Self {
         Self::missing(store, max, SOON).await
     }
 
-    /// The same; a pod without a stream is gone after so long.
+    /// The same, with the time after which a pod without a stream counts as gone.
     async fn missing(store: &Arc<MemoryStore>, max: u64, missed: Duration) -> Self {
         let world = StreamWorld::new().await;
         let (limits, metrics) = (Arc::new(PlannedLimits::default()), Arc::new(OperatorMetrics::new().unwrap()));
@@ -146,7 +146,7 @@ impl Gateway {
         Millis::try_from(self.began.elapsed().as_millis()).unwrap()
     }
 
-    /// Spends so much, as soon as it is granted. `false`: the ledger says that it is spent.
+    /// Spends an amount once it is granted. `false` if the ledger says that the limit is spent.
     async fn spend(&mut self, amount: u64) -> bool {
         let spending = async {
             loop {
@@ -168,7 +168,7 @@ impl Gateway {
         }
     }
 
-    /// Spends what it has, and talks. Whether the ledger says that it is spent.
+    /// Spends what it has, and reports. Returns whether the ledger says that the limit is spent.
     async fn turn(&mut self, amount: u64) -> bool {
         loop {
             let now = self.now();
@@ -185,16 +185,16 @@ impl Gateway {
         }
     }
 
-    /// Says what is due, and hears what comes.
+    /// Sends what is due, and handles what arrives.
     async fn talk(&mut self) {
         let now = self.now();
         if self.holder.due(now) == Due::Now
             && let Some(report) = self.holder.report(now)
         {
-            self.stream.say(&FromGateway::Usage(report)).await;
+            self.stream.send(&FromGateway::Usage(report)).await;
         }
-        // Nothing may come: it asks again then.
-        if let Ok(Some(message)) = tokio::time::timeout(LOOK, self.stream.notify()).await {
+        // There may be no message. The gateway requests again later.
+        if let Ok(Some(message)) = tokio::time::timeout(LOOK, self.stream.next()).await {
             self.take(&message);
         }
     }
@@ -206,13 +206,13 @@ impl Gateway {
         }
     }
 
-    /// Until the ledger has durably all of it.
+    /// Waits until the ledger has stored all of its spending.
     async fn leave(&mut self) {
         let leaving = async {
             while !self.holder.is_confirmed() {
                 let report = self.holder.last_report(self.now());
-                self.stream.say(&FromGateway::Usage(report)).await;
-                if let Ok(Some(message)) = tokio::time::timeout(LOOK, self.stream.notify()).await {
+                self.stream.send(&FromGateway::Usage(report)).await;
+                if let Ok(Some(message)) = tokio::time::timeout(LOOK, self.stream.next()).await {
                     self.take(&message);
                 }
             }
@@ -221,7 +221,7 @@ impl Gateway {
     }
 }
 
-/// All spend until the ledger says to all of them that nothing is left. What they have spent.
+/// All gateways spend until the ledger tells each that the limit is spent. Returns their spending.
 async fn spend_all(gateways: &mut [Gateway], amount: u64) -> u64 {
     let spending =
         async { while !join_all(gateways.iter_mut().map(|one| one.turn(amount))).await.iter().all(|out| *out) {} };
@@ -238,7 +238,7 @@ async fn spend_some(gateways: &mut [Gateway], amount: u64, times: usize) {
 }
 
 #[tokio::test]
-async fn gateways_share_one_limit_to_the_last_unit_that_fits() {
+async fn gateways_share_a_limit_down_to_the_last_unit() {
     let store = Arc::new(MemoryStore::default());
     let world = LedgerWorld::new(&store, 10_000).await;
     let mut gateways = [Gateway::new(&world, "a").await, Gateway::new(&world, "b").await];
@@ -250,21 +250,21 @@ async fn gateways_share_one_limit_to_the_last_unit_that_fits() {
 }
 
 #[tokio::test]
-async fn a_limit_that_is_raised_is_there_for_all_at_once() {
+async fn a_raised_limit_is_available_to_all_at_once() {
     let store = Arc::new(MemoryStore::default());
     let world = LedgerWorld::new(&store, 1_000).await;
     let mut gateways = [Gateway::new(&world, "a").await, Gateway::new(&world, "b").await];
     assert_eq!(spend_all(&mut gateways, 100).await, 1_000);
     world.plan(2, 3_000);
-    // The word that it is spent holds until the next report is answered.
+    // A gateway treats the limit as spent until its next report is answered.
     let more = async { while spend_all(&mut gateways, 100).await < 3_000 {} };
     tokio::time::timeout(SOON, more).await.expect("the rest of what it was raised to");
     assert_eq!(gateways.iter().map(|gateway| gateway.spent).sum::<u64>(), 3_000);
 }
 
-/// The next leader knows nothing but the store, and what gateways tell it.
+/// The next leader knows only the store and what gateways report.
 #[tokio::test]
-async fn a_new_leader_gives_nothing_twice_and_loses_nothing() {
+async fn a_new_leader_grants_nothing_twice_and_loses_nothing() {
     let store = Arc::new(MemoryStore::default());
     let first = LedgerWorld::new(&store, 10_000).await;
     let mut gateways = [Gateway::new(&first, "a").await, Gateway::new(&first, "b").await];
@@ -280,7 +280,7 @@ async fn a_new_leader_gives_nothing_twice_and_loses_nothing() {
 }
 
 #[tokio::test]
-async fn what_a_gateway_returns_is_spent_by_others() {
+async fn returned_grants_are_spent_by_others() {
     let store = Arc::new(MemoryStore::default());
     let world = LedgerWorld::new(&store, 10_000).await;
     let mut first = Gateway::new(&world, "a").await;
@@ -291,7 +291,7 @@ async fn what_a_gateway_returns_is_spent_by_others() {
 }
 
 #[tokio::test]
-async fn a_store_that_fails_and_conflicts_costs_time_and_no_money() {
+async fn store_failures_and_conflicts_lose_no_money() {
     let store = Arc::new(MemoryStore::default());
     let world = LedgerWorld::new(&store, 10_000).await;
     let mut gateways = [Gateway::new(&world, "a").await, Gateway::new(&world, "b").await];
@@ -305,7 +305,7 @@ async fn a_store_that_fails_and_conflicts_costs_time_and_no_money() {
 }
 
 #[tokio::test]
-async fn a_lie_is_told_and_moves_no_money() {
+async fn an_impossible_report_is_a_finding_and_moves_no_money() {
     let store = Arc::new(MemoryStore::default());
     let mut world = LedgerWorld::new(&store, 10_000).await;
     let mut honest = [Gateway::new(&world, "a").await];
@@ -316,15 +316,15 @@ async fn a_lie_is_told_and_moves_no_money() {
     let key = AccountKey { limit: limit("team"), start: 0 };
     report.accounts =
         vec![AccountUsage { account: key, spent: 1, reserved: 0, granted: 10, returned: 0, want: 0, least: 0 }];
-    liar.stream.say(&FromGateway::Usage(report)).await;
+    liar.stream.send(&FromGateway::Usage(report)).await;
     assert_eq!(world.found().await, (Some("b".to_owned()), FindingKind::Less));
     let held = liar.spent + liar.holder.free(liar.team, liar.now());
     assert_eq!(spend_all(&mut honest, 100).await, (10_000 - held) / 100 * 100);
 }
 
-/// What it may have spent counts as spent, and the rest of the budget serves the others.
+/// What the pod may have spent counts as spent. The others get the rest of the budget.
 #[tokio::test]
-async fn a_pod_that_is_gone_without_a_last_word_keeps_what_it_held() {
+async fn the_grant_of_a_vanished_pod_counts_as_spent() {
     let store = Arc::new(MemoryStore::default());
     let world = LedgerWorld::missing(&store, 10_000, Duration::ZERO).await;
     let mut gone = Gateway::new(&world, "a").await;
@@ -349,25 +349,26 @@ async fn a_pod_that_is_gone_without_a_last_word_keeps_what_it_held() {
     assert!(fleet.spent + fleet.unconfirmed <= 10_000, "{fleet:?}");
 }
 
-/// The store may have been set back, so the first word of a later leader is followed. Whoever makes one up again is refused.
+/// The first report of a later leader is believed, because the store may have been restored. A second invented one is
+/// refused.
 #[tokio::test]
-async fn a_gateway_that_makes_up_leaders_holds_nobody_up_for_long() {
+async fn invented_leaders_delay_others_only_once() {
     let store = Arc::new(MemoryStore::default());
     let mut world = LedgerWorld::new(&store, 10_000).await;
     let mut honest = [Gateway::new(&world, "a").await];
     spend_some(&mut honest, 100, 2).await;
     let liar = GatewayStream::new(&world.world, &world.world.pod("b", "default")).await;
     let lie = |number, term| UsageReport { epoch: 5, term: Term(term), number, whole: true, ..UsageReport::default() };
-    liar.say(&FromGateway::Usage(lie(1, 1_000))).await;
+    liar.send(&FromGateway::Usage(lie(1, 1_000))).await;
     let following = async {
         while honest[0].holder.state().term <= Term(1_000) {
             let report = honest[0].holder.report(honest[0].now()).unwrap();
-            honest[0].stream.say(&FromGateway::Usage(report)).await;
+            honest[0].stream.send(&FromGateway::Usage(report)).await;
             honest[0].talk().await;
         }
     };
     tokio::time::timeout(SOON, following).await.expect("a leader above what was made up");
-    liar.say(&FromGateway::Usage(lie(2, 900_000))).await;
+    liar.send(&FromGateway::Usage(lie(2, 900_000))).await;
     assert_eq!(world.found().await, (Some("b".to_owned()), FindingKind::Absurd));
     assert_eq!(spend_all(&mut honest, 100).await, 10_000);
 }
@@ -384,8 +385,8 @@ async fn another_keys_limit_is_refused() {
         for number in 1.. {
             let report =
                 UsageReport { epoch: 5, term, number, whole: true, wanted: vec![others()], ..UsageReport::default() };
-            stream.say(&FromGateway::Usage(report)).await;
-            while let Ok(Some(message)) = tokio::time::timeout(LOOK, stream.notify()).await {
+            stream.send(&FromGateway::Usage(report)).await;
+            while let Ok(Some(message)) = tokio::time::timeout(LOOK, stream.next()).await {
                 if let FromOperator::Grants(grants) = message {
                     term = grants.term;
                     answers.push(grants);

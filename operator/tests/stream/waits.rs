@@ -1,4 +1,4 @@
-//! What takes its time, with a clock that is given.
+//! Timeouts of streams, with a paused clock.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,8 +15,8 @@ use tokio::time::Instant;
 use crate::world::{FakeCluster, FakePods, Signer, claims};
 
 struct WaitingGateway {
-    say: http_body_util::channel::Sender<Bytes>,
-    heard: AnswerBody,
+    sender: http_body_util::channel::Sender<Bytes>,
+    responses: AnswerBody,
     pods: Arc<FakePods>,
     hub: Arc<Hub>,
 }
@@ -29,30 +29,30 @@ async fn open() -> WaitingGateway {
     hub.lead(true);
     let known = Arc::clone(&pods);
     let streams = Streams::new(Arc::clone(&hub), Verifier::new(cluster, known));
-    let (say, body) = Channel::<Bytes>::new(64);
+    let (sender, body) = Channel::<Bytes>::new(64);
     let token = signer.sign(&claims("shop", "search-1", "uid-1", "search"));
     let request = Request::post(outrigger_sync::PATH).header("authorization", format!("Bearer {token}"));
     let response = streams.answer(request.body(body).unwrap()).await;
     assert_eq!(response.status(), 200);
-    WaitingGateway { say, heard: response.into_body(), pods, hub }
+    WaitingGateway { sender, responses: response.into_body(), pods, hub }
 }
 
 impl WaitingGateway {
-    async fn say(&mut self, message: &FromGateway) {
-        self.say.send_data(outrigger_sync::write(message).into()).await.unwrap();
+    async fn send(&mut self, message: &FromGateway) {
+        self.sender.send_data(outrigger_sync::write(message).into()).await.unwrap();
     }
 
-    /// The beats until the stream ends, and when that is. Says something at each beat, if it is to.
+    /// The number of beats until the stream ends, and the time until then. Answers each beat if `answer` is set.
     async fn beats(&mut self, answer: bool) -> (usize, Duration) {
         let (began, mut beats) = (Instant::now(), 0);
-        while let Some(frame) = self.heard.frame().await {
+        while let Some(frame) = self.responses.frame().await {
             let mut lines = LineReader::default();
             lines.push(&frame.unwrap().into_data().unwrap()).unwrap();
             assert_eq!(lines.from_operator().unwrap(), Some(FromOperator::Beat(NoFields {})));
             beats += 1;
             assert!(beats < 1_000);
             if answer {
-                self.say(&FromGateway::Beat(NoFields {})).await;
+                self.send(&FromGateway::Beat(NoFields {})).await;
             }
             if beats == 100 {
                 self.pods.remove("uid-1");
@@ -63,21 +63,21 @@ impl WaitingGateway {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_silent_gateway_is_gone_after_three_beats() {
+async fn the_stream_of_a_silent_gateway_ends_after_three_beats() {
     let mut open = open().await;
-    open.say(&FromGateway::Hello(Hello::default())).await;
+    open.send(&FromGateway::Hello(Hello::default())).await;
     let (beats, after) = open.beats(false).await;
     assert!((2..=3).contains(&beats), "{beats}");
     assert_eq!(after.as_secs(), 45);
-    drop(open.heard);
+    drop(open.responses);
     assert_eq!(open.hub.connected(), 0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_that_beats_stays_for_as_long_as_its_pod() {
+async fn the_stream_of_a_live_gateway_ends_with_its_pod() {
     let mut open = open().await;
-    open.say(&FromGateway::Hello(Hello::default())).await;
+    open.send(&FromGateway::Hello(Hello::default())).await;
     let (beats, after) = open.beats(true).await;
-    // The pod went at the hundredth; a cache may miss one for a moment.
+    // The pod is deleted at the hundredth beat. The cache may miss a pod for a moment.
     assert_eq!((beats, after.as_secs()), (102, 103 * 15));
 }

@@ -1,4 +1,4 @@
-//! A replica of the operator, as far as gateways see it.
+//! A replica of the operator, as gateways see it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -35,7 +35,7 @@ use tokio::task::JoinHandle;
 
 pub const ISSUER: &str = "https://cluster.test";
 
-/// Keys of a cluster's, and of somebody's who would like to be it.
+/// Signing keys, of a cluster or of an impostor.
 pub struct Signer {
     key: EncodingKey,
     pub jwk: Value,
@@ -62,7 +62,7 @@ pub fn now() -> i64 {
     jiff::Timestamp::now().as_second()
 }
 
-/// What a kubelet would have in the pod.
+/// The claims of a token that the kubelet mounts.
 pub fn claims(namespace: &str, pod: &str, uid: &str, service_account: &str) -> Value {
     json!({
         "iss": ISSUER,
@@ -80,17 +80,17 @@ pub fn claims(namespace: &str, pod: &str, uid: &str, service_account: &str) -> V
     })
 }
 
-/// What the API server says.
+/// A fake API server for keys and reviews.
 #[derive(Debug, Default)]
 pub struct FakeCluster {
     pub keys: Mutex<Option<Vec<Value>>>,
     pub reviews: Mutex<Option<Option<Bearer>>>,
-    pub asked: AtomicUsize,
+    pub requests: AtomicUsize,
 }
 
 impl TokenAuthority for FakeCluster {
     fn published(&self) -> BoxFuture<'_, Result<PublishedKeys, ClusterError>> {
-        self.asked.fetch_add(1, Ordering::SeqCst);
+        self.requests.fetch_add(1, Ordering::SeqCst);
         let keys = self.keys.lock().unwrap().clone();
         Box::pin(async move {
             let keys = json!({"keys": keys.ok_or(ClusterError::Late)?}).to_string();
@@ -118,8 +118,8 @@ impl FakePods {
         self.0.lock().unwrap().insert(uid.to_owned(), (namespace.to_owned(), pod.to_owned(), facts));
     }
 
-    /// Somebody adds a container to the pod that mounts what is the gateway's.
-    pub fn spoil(&self, uid: &str) {
+    /// Somebody adds a container to the pod that mounts the gateway's volume.
+    pub fn mark_foreign(&self, uid: &str) {
         if let Some((_, _, facts)) = self.0.lock().unwrap().get_mut(uid) {
             facts.foreign = Some(AttestationError::Mounted("debugger".to_owned()));
         }
@@ -138,7 +138,7 @@ impl PodLookup for FakePods {
     }
 }
 
-/// A certificate that can be exchanged.
+/// A certificate that can be replaced.
 #[derive(Debug)]
 pub struct FakeCertificate(pub Mutex<Arc<CertifiedKey>>);
 
@@ -149,14 +149,14 @@ impl ResolvesServerCert for FakeCertificate {
 }
 
 pub fn certificate() -> (Arc<CertifiedKey>, CertificateDer<'static>) {
-    let made = rcgen::generate_simple_self_signed(vec!["outrigger.test".to_owned()]).unwrap();
-    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
-    let der = made.cert.der().clone();
+    let issued = rcgen::generate_simple_self_signed(vec!["outrigger.test".to_owned()]).unwrap();
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(issued.signing_key.serialize_der()));
+    let der = issued.cert.der().clone();
     let certified = CertifiedKey::from_der(vec![der.clone()], key, &rustls::crypto::ring::default_provider()).unwrap();
     (Arc::new(certified), der)
 }
 
-/// What a review is answered with: the path and the length of what came.
+/// The response to a review: the path and the length of the body.
 pub fn echo(path: &str, body: Bytes) -> (StatusCode, Bytes) {
     assert_ne!(path, "/admit/panics", "asked to");
     (StatusCode::OK, json!({"path": path, "bytes": body.len()}).to_string().into())
@@ -174,7 +174,7 @@ pub struct StreamWorld {
 }
 
 impl StreamWorld {
-    /// A leader that knows the keys of its cluster.
+    /// A leader with the keys of its cluster.
     pub async fn new() -> Self {
         Self::with(Hub::default(), echo).await
     }
@@ -210,7 +210,7 @@ impl StreamWorld {
         }
     }
 
-    /// A pod of `shop` that is bound to the key `search`, and its token.
+    /// Adds a pod of `shop` that is bound to the key `search`, and returns its token.
     pub fn pod(&self, pod: &str, service_account: &str) -> String {
         let uid = format!("uid-{pod}");
         self.pods.add("shop", pod, &uid, service_account);

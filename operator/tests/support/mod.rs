@@ -1,4 +1,4 @@
-//! What tests of injection share.
+//! Shared parts of the injection tests.
 #![allow(dead_code, reason = "not every test uses all of it")]
 
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ use outrigger_operator::settings::{LedgerSettings, OperatorSettings, Repair};
 use serde::Deserialize as _;
 use serde_json::Value;
 
-/// An operator as the chart sets it up.
+/// An operator with the chart's settings.
 pub fn settings() -> OperatorSettings {
     OperatorSettings {
         namespace: "outrigger-system".to_owned(),
@@ -36,14 +36,14 @@ pub fn settings() -> OperatorSettings {
     }
 }
 
-/// Of a replica that has read its Secret: pods made by it know its key.
+/// The keys of a replica that has read its Secret.
 pub fn verifying() -> VerifyingKeys {
     let keys = VerifyingKeys::default();
     keys.set(Seal::with(&[7; 32], &[], true).unwrap().verifying());
     keys
 }
 
-/// A pod of `tests/pods`, and what is known beside it.
+/// A pod of `tests/pods`, with its namespace and settings.
 pub struct Case {
     pub name: String,
     pub pod: Value,
@@ -67,7 +67,7 @@ pub fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pods")
 }
 
-/// All of them, by name.
+/// All cases by name.
 pub fn cases() -> Vec<Case> {
     let files = std::fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path());
     let mut cases: Vec<Case> = files

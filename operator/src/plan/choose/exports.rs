@@ -1,4 +1,4 @@
-//! What plans of other namespaces take from a namespace: which version of each of its objects serves.
+//! What plans of other namespaces take from a namespace: the version of each of its objects that serves.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -33,8 +33,8 @@ pub(super) fn of(
     exported.collect()
 }
 
-/// The objects of which something else serves than was told before, though they themselves have not changed: whoever names
-/// one that has changed is told by the index.
+/// The objects for which another version serves than was announced, although they have not changed themselves. For
+/// changed objects, the index notifies those that reference them.
 pub(crate) fn changed(before: &Exports, after: &Exports) -> BTreeSet<ObjectId> {
     let differs = |(id, export): &(&ObjectId, &Export)| {
         before.get(*id).is_some_and(|previous| previous.now == export.now && previous.serves != export.serves)

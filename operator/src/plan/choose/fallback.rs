@@ -1,4 +1,4 @@
-//! Replaces what cannot be used by its last good version.
+//! Replaces unusable objects by their last good versions.
 //!
 //! First all objects are compiled as they are. If one cannot be used, its last good version takes its place and all are
 //! compiled again: providers and budgets first, then the keys that name them, then the rules that act on keys. This ends when
@@ -13,47 +13,47 @@ use outrigger_compile::{Cluster, Compiled, Finding, Object, ObjectValidation, co
 use super::findings::{DecisionStage, PassFindings, Rank, TestBudget};
 use super::{EvaluatedNamespace, authorities};
 use crate::objects::id::{ObjectId, ObjectKind};
-use crate::objects::refs::{Reference, ValueRef, named_by};
+use crate::objects::refs::{Reference, ValueRef, references_of};
 use crate::objects::version::ObjectVersion;
 use crate::plan::last_good::{Chosen, LastGood};
 use crate::plan::revoked;
 use crate::plan::scope::PlanScope;
 use crate::state::index::{ObjectIndex, ValueSource};
 
-/// In each of the stages an object changes its state at most three times, and all at once.
+/// In each stage, all objects change their states together, and each at most three times.
 const PASSES: usize = 12;
-/// Where a provider says whom to trust.
+/// The field of a provider that references its authorities.
 const AUTHORITIES: &str = "spec.tls.caRef";
 
-/// What serves of an object, in the course of being found out.
+/// Which version of an object serves, while this is being decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Now,
-    /// The last good version is being tried, in the place of a present one of this rank.
+    /// The last good version is being tried, instead of a present one of this rank.
     Trying(Rank),
     Good,
-    /// The present version, as far as it goes: the last good one is no better.
+    /// The present version, as far as it is usable. The last good one is no better.
     Kept,
     Out,
 }
 
-/// A namespace's objects, and what was found of them so far.
+/// A namespace's objects, and their findings so far.
 pub(super) struct Fallback<'a> {
     index: &'a ObjectIndex,
     last_good: &'a LastGood,
     namespace: &'a str,
     scope: PlanScope,
     states: BTreeMap<ObjectId, State>,
-    /// Budgets that are gone, and count on.
+    /// Deleted budgets that still apply.
     deleted_budgets: Vec<Arc<ObjectVersion>>,
-    /// What is used in the place of what holds values now.
+    /// Substitutes for the present Secrets and ConfigMaps.
     values: BTreeMap<ValueRef, Arc<ValueSource>>,
-    /// Those of whom something is told that is not found any more, because something stands in for what they miss.
+    /// Objects whose findings stay, although a substitute hides them in later passes.
     reported: BTreeSet<ObjectId>,
     findings: BTreeMap<ObjectId, Vec<Finding>>,
 }
 
-/// What was compiled, with what it was compiled from.
+/// A compiled result, with its inputs.
 struct Pass {
     compiled: Compiled,
     foreign: BTreeMap<ObjectId, Arc<ObjectVersion>>,
@@ -75,7 +75,7 @@ impl<'a> Fallback<'a> {
         }
     }
 
-    /// Judges them; also what stands in for what holds values.
+    /// Evaluates the objects. Also returns the substitutes for Secrets and ConfigMaps.
     pub fn evaluate(mut self) -> (EvaluatedNamespace, BTreeMap<ValueRef, Arc<ValueSource>>) {
         let (mut passes, mut tests) = (0, TestBudget::new());
         loop {
@@ -83,7 +83,7 @@ impl<'a> Fallback<'a> {
             let seen = PassFindings::of(&pass.compiled, self.namespace, self.scope.own.keys(), &mut tests);
             passes += 1;
             if passes == 1 {
-                tests.were_run();
+                tests.next_runs();
             }
             if passes == PASSES || !self.settle(passes == 1, &seen) {
                 return self.finish(pass, &seen);
@@ -91,24 +91,25 @@ impl<'a> Fallback<'a> {
         }
     }
 
-    /// The version of one of its own that is tried now; `None` if nothing of it is.
+    /// The version of one of the namespace's own objects in this pass; `None` if none serves.
     fn own(&self, id: &ObjectId) -> Option<Arc<ObjectVersion>> {
         let now = self.scope.own.get(id)?;
         match self.states.get(id)? {
             State::Now | State::Kept => Some(now.clone()),
-            State::Trying(_) | State::Good => Some(revoked::less(self.last_good.of(now)?, now)),
+            State::Trying(_) | State::Good => Some(revoked::without_revoked(self.last_good.of(now)?, now)),
             State::Out => None,
         }
     }
 
-    /// The version of another's that counts here.
+    /// The version of another namespace's object that applies here.
     fn foreign(&self, id: &ObjectId) -> Option<Arc<ObjectVersion>> {
         let now = &self.index.get(id)?.version;
         match self.last_good.chosen(id) {
             Some(chosen) if chosen.version.uid == now.uid => match self.last_good.seen_by(self.namespace, now) {
-                Some(last_good) if !chosen.known => Some(revoked::less(last_good, now)),
+                Some(last_good) if !chosen.known => Some(revoked::without_revoked(last_good, now)),
                 _ if chosen.usable => Some(chosen.version.clone()),
-                // Whether a rule holds is not for others to find out; of what else can't be used they are told.
+                // Another namespace does not decide whether a rule is valid. It does see findings about other unusable
+                // objects.
                 _ => Some(now.clone()).filter(|_| id.kind != ObjectKind::RoutingRule),
             },
             _ => Some(now.clone()),
@@ -128,8 +129,8 @@ impl<'a> Fallback<'a> {
         let of = |id: &ObjectId| Some((id.clone(), self.foreign(id)?));
         let foreign: BTreeMap<ObjectId, Arc<ObjectVersion>> = self.scope.foreign.iter().filter_map(of).collect();
         let own: Vec<Arc<ObjectVersion>> = self.scope.own.keys().filter_map(|id| self.own(id)).collect();
-        let held = |wanted: &ValueRef| Some((wanted.clone(), self.value(wanted)?));
-        let values: BTreeMap<ValueRef, Arc<ValueSource>> = self.scope.values.iter().filter_map(held).collect();
+        let source = |wanted: &ValueRef| Some((wanted.clone(), self.value(wanted)?));
+        let values: BTreeMap<ValueRef, Arc<ValueSource>> = self.scope.values.iter().filter_map(source).collect();
         let spaces: Vec<&Arc<Object>> =
             self.scope.namespaces.iter().filter_map(|name| self.index.namespace(name)).collect();
         let versions = own.iter().chain(foreign.values()).chain(&self.deleted_budgets);
@@ -147,7 +148,7 @@ impl<'a> Fallback<'a> {
         Pass { compiled, foreign: foreign.into_iter().chain(deleted_budgets).collect(), values }
     }
 
-    /// Looks at what was found, and puts others in the place of what can't be used; whether anything changed.
+    /// Reads the findings and replaces unusable versions. Returns whether anything changed.
     fn settle(&mut self, first: bool, seen: &PassFindings) -> bool {
         let own: Vec<(ObjectId, State)> = self.states.iter().map(|(id, state)| (id.clone(), *state)).collect();
         for (id, state) in &own {
@@ -168,10 +169,10 @@ impl<'a> Fallback<'a> {
         let mut stages: BTreeMap<(DecisionStage, u8), Vec<(ObjectId, State)>> = BTreeMap::new();
         for (id, state) in own {
             let turn = match state {
-                // A rule that has never held must not decide about the tests of others.
-                State::Now | State::Kept if seen.rank(&id) == Rank::Untested && !self.was_good(&id) => 0,
-                // A budget that rests on a broken one may be well once that has been replaced.
-                State::Now if seen.only_waits(&id) => 2,
+                // A rule that was never valid must not affect the tests of others.
+                State::Now | State::Kept if seen.rank(&id) == Rank::Untested && !self.has_last_good(&id) => 0,
+                // A budget whose parent is broken may be valid once the parent is replaced.
+                State::Now if seen.has_only_dependency_problems(&id) => 2,
                 _ => 1,
             };
             stages.entry((seen.stage(&id), turn)).or_default().push((id, state));
@@ -182,11 +183,11 @@ impl<'a> Fallback<'a> {
         })
     }
 
-    fn was_good(&self, id: &ObjectId) -> bool {
+    fn has_last_good(&self, id: &ObjectId) -> bool {
         self.scope.own.get(id).is_some_and(|now| self.last_good.of(now).is_some())
     }
 
-    /// Whether something else serves of an object after what was found of it.
+    /// Decides which version of an object serves next. Returns whether that changed.
     fn step(&mut self, id: &ObjectId, state: State, seen: &PassFindings) -> bool {
         let rank = seen.rank(id);
         match state {
@@ -200,14 +201,14 @@ impl<'a> Fallback<'a> {
         }
     }
 
-    /// Budgets that are gone count on, and providers are trusted as they were while their bundle is missing.
+    /// Deleted budgets still apply, and providers keep their authorities while the bundle is missing.
     fn substitute(&mut self, seen: &PassFindings) -> bool {
         let deleted_budgets =
             self.scope.missing.iter().filter_map(|id| self.last_good.deleted_budget(self.namespace, id));
         self.deleted_budgets = deleted_budgets.cloned().collect();
         for (id, version) in &self.scope.own {
             let names_one = |named: &Reference| matches!(named, Reference::Object(id) if self.deleted_budgets.iter().any(|one| one.id == *id));
-            if named_by(version).iter().any(names_one) {
+            if references_of(version).iter().any(names_one) {
                 self.reported.insert(id.clone());
             }
             let bundle = authorities(version).filter(|_| seen.has_error_at(id, AUTHORITIES));
@@ -221,7 +222,7 @@ impl<'a> Fallback<'a> {
         !self.deleted_budgets.is_empty() || !self.values.is_empty()
     }
 
-    /// Puts the last good version in the place of one that is not sound.
+    /// Tries the last good version instead of one that is not valid.
     fn fall_back(&mut self, id: &ObjectId, rank: Rank) -> bool {
         if rank == Rank::Sound {
             return false;
@@ -230,11 +231,11 @@ impl<'a> Fallback<'a> {
         let last_good = self.last_good.of(now).cloned();
         let state = match &last_good {
             Some(last_good) if last_good.spec() != now.spec() => match self.states.get(id) {
-                // It has been tried.
+                // It has been tried already.
                 Some(State::Kept) => State::Out,
                 _ => State::Trying(rank),
             },
-            // It was good as it is, and others have changed.
+            // It was valid as it is, and other objects have changed.
             Some(_) => State::Kept,
             None if rank == Rank::Untested => State::Out,
             None => State::Kept,
@@ -249,10 +250,10 @@ impl<'a> Fallback<'a> {
         matches!(state, State::Trying(_) | State::Out)
     }
 
-    /// Keeps the last good version if it is better than the present one was: more of it can be used, or it has some of the
-    /// present one's faults and no other.
+    /// Keeps the last good version if it is better than the present one: more of it is usable, or it has only some of
+    /// the present version's faults.
     fn compare(&mut self, id: &ObjectId, was: Rank, is: Rank, fewer: bool) -> bool {
-        // Its tests have held once, among others' objects as they were then.
+        // Its tests passed once, with other objects as they were then.
         let is = if is == Rank::Untested { Rank::Partial } else { is };
         let state = match is > was || (is == was && fewer) {
             true => State::Good,
@@ -275,7 +276,7 @@ impl<'a> Fallback<'a> {
             if is_sound && !seen.is_untried(id, now) {
                 sound.push(now.clone());
             }
-            // Where nothing was ever good at home, others may remember what was.
+            // Without a valid version in its own namespace, other namespaces may still remember one.
             let known = is_sound || self.last_good.of(now).is_some();
             let version = serving.unwrap_or_else(|| now.clone());
             chosen.insert(id.clone(), Chosen { version, usable, known });

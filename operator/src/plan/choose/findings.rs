@@ -9,11 +9,11 @@ use outrigger_policy::trial::{self, TrialOutcome};
 use crate::objects::id::{ObjectId, ObjectKind};
 use crate::objects::version::ObjectVersion;
 
-/// How much work the tests of a namespace's rules may be, in steps: about 100 ms.
+/// The limit for the tests of a namespace's rules, in steps: about 100 ms.
 const TESTS: u64 = 5_000_000;
 
-/// What is left for the tests of a plan. All are run once; then those who stand in for others are tried, a few times, and
-/// all of these times together have as much again. So a plan has an end, whatever its objects are.
+/// The work that is left for a plan's tests. All tests run once. Then substitutes are tried a few times, and all these
+/// runs together get the same amount again. So a plan ends, whatever its objects are.
 #[derive(Debug)]
 pub(super) struct TestBudget {
     work: TrialWork,
@@ -25,30 +25,30 @@ impl TestBudget {
         TestBudget { work: TrialWork::new(TESTS), again: TrialWork::new(TESTS) }
     }
 
-    /// They have been run; what is left is for the next times.
-    pub fn were_run(&mut self) {
+    /// Called after the first run; further runs use the second amount.
+    pub fn next_runs(&mut self) {
         self.work = std::mem::replace(&mut self.again, TrialWork::new(0));
     }
 }
 
-/// How much of an object can be used.
+/// How much of an object is usable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Rank {
-    /// Nothing.
+    /// Nothing is usable.
     Absent,
     /// A rule whose own tests fail.
     Untested,
-    /// A part.
+    /// A part is usable.
     Partial,
     Sound,
 }
 
-/// When an object is decided on: after what it rests on.
+/// When an object is decided: after the objects that it depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum DecisionStage {
     First,
     Keys,
-    /// What is judged by what keys may do.
+    /// Objects that are checked against what keys allow.
     Last,
 }
 
@@ -56,12 +56,12 @@ pub(super) struct PassFindings {
     findings: HashMap<String, Vec<Finding>>,
     failed: HashMap<String, Vec<Finding>>,
     ranks: BTreeMap<ObjectId, Rank>,
-    /// How many tests of a rule were run.
+    /// How many tests of each rule were run.
     tried: HashMap<String, usize>,
 }
 
 impl PassFindings {
-    /// Of a namespace's own objects. The tests of its rules are run here.
+    /// Collects the findings about a namespace's own objects, and runs the tests of its rules.
     pub fn of<'a>(
         compiled: &Compiled,
         namespace: &str,
@@ -72,7 +72,7 @@ impl PassFindings {
         for finding in &compiled.findings {
             findings.entry(finding.object.clone()).or_default().push(finding.clone());
         }
-        let TestRuns { failed, untried } = tried(compiled, namespace, &mut tests.work);
+        let TestRuns { failed, untried } = run_tests(compiled, namespace, &mut tests.work);
         let mut tried: HashMap<String, usize> = HashMap::new();
         for placed in compiled.trials.iter().filter(|placed| !untried.contains_key(&placed.object)) {
             *tried.entry(placed.object.clone()).or_default() += 1;
@@ -81,10 +81,10 @@ impl PassFindings {
             findings.entry(object).or_default().push(finding);
         }
         let mut seen = PassFindings { findings, failed, ranks: BTreeMap::new(), tried };
-        let there = there(compiled);
+        let compiled_objects = compiled_objects(compiled);
         for id in own {
             let rank = match seen.problems(id).next() {
-                _ if !there.contains(&(id.kind, id.namespace.as_str(), id.name.as_str())) => Rank::Absent,
+                _ if !compiled_objects.contains(&(id.kind, id.namespace.as_str(), id.name.as_str())) => Rank::Absent,
                 _ if seen.failed.contains_key(&id.to_string()) => Rank::Untested,
                 Some(_) => Rank::Partial,
                 None => Rank::Sound,
@@ -125,24 +125,24 @@ impl PassFindings {
         }
     }
 
-    /// Whether a rule has tests that can't be run at the moment: whether it holds is not known.
+    /// Whether some tests of a rule were not run, so that it is not known whether it is valid.
     pub fn is_untried(&self, id: &ObjectId, version: &ObjectVersion) -> bool {
         let tried = self.tried.get(&id.to_string()).copied().unwrap_or_default();
         id.kind == ObjectKind::RoutingRule && tried < version.rule_tests()
     }
 
-    /// Whether nothing is wrong with it but what it rests on.
-    pub fn only_waits(&self, id: &ObjectId) -> bool {
+    /// Whether its only problems are those of objects that it depends on.
+    pub fn has_only_dependency_problems(&self, id: &ObjectId) -> bool {
         let mut problems = self.problems(id).peekable();
         problems.peek().is_some()
             && problems.all(|finding| finding.cause == Cause::Dependency)
             && !self.failed.contains_key(&id.to_string())
     }
 
-    /// Whether its problems are some of those that were found of another version of it, and not all.
-    pub fn has_fewer_problems(&self, id: &ObjectId, of_another: &[Finding]) -> bool {
-        let another = of_another.iter().filter(|finding| is_problem(finding)).count();
-        self.problems(id).count() < another && self.problems(id).all(|finding| of_another.contains(finding))
+    /// Whether its problems are a proper subset of those of another version.
+    pub fn has_fewer_problems(&self, id: &ObjectId, previous_findings: &[Finding]) -> bool {
+        let another = previous_findings.iter().filter(|finding| is_problem(finding)).count();
+        self.problems(id).count() < another && self.problems(id).all(|finding| previous_findings.contains(finding))
     }
 
     fn problems(&self, id: &ObjectId) -> impl Iterator<Item = &Finding> {
@@ -150,13 +150,13 @@ impl PassFindings {
     }
 }
 
-/// A warning is none, unless it says that something is missing which can't be used.
+/// An error, or a warning that something is missing and cannot be used.
 fn is_problem(finding: &Finding) -> bool {
     finding.severity == Severity::Error || finding.cause == Cause::Dependency
 }
 
-/// What became a part of the document.
-fn there(compiled: &Compiled) -> HashSet<(ObjectKind, &str, &str)> {
+/// The objects that became part of the document.
+fn compiled_objects(compiled: &Compiled) -> HashSet<(ObjectKind, &str, &str)> {
     let document = &compiled.document;
     let providers =
         document.providers.iter().map(|one| (ObjectKind::LlmProvider, one.namespace.as_str(), one.name.as_str()));
@@ -169,21 +169,21 @@ fn there(compiled: &Compiled) -> HashSet<(ObjectKind, &str, &str)> {
     providers.chain(keys).chain(rules).chain(budgets).chain(catalogues).collect()
 }
 
-/// What became of the tests of a namespace's own rules, by the rule.
+/// The results of the tests of a namespace's own rules, by rule.
 #[derive(Default)]
 struct TestRuns {
     failed: HashMap<String, Vec<Finding>>,
-    /// Of rules with tests that there was no time for: what is told of them.
+    /// Findings about rules with tests that there was no time for.
     untried: HashMap<String, Finding>,
 }
 
-fn tried(compiled: &Compiled, namespace: &str, work: &mut TrialWork) -> TestRuns {
+fn run_tests(compiled: &Compiled, namespace: &str, work: &mut TrialWork) -> TestRuns {
     let mut all = TestRuns::default();
     let mut own = compiled.trials.iter().filter(|placed| placed.trial.rule.namespace == namespace).peekable();
     if own.peek().is_none() {
         return all;
     }
-    // Each of its expressions compiled a moment ago, and each of its keys has its providers.
+    // Never an error: each expression was compiled before, and each key has its providers.
     let Ok(policy) = compiled.policy() else { return all };
     for placed in own {
         match trial::run_within(&policy, &placed.trial, work) {

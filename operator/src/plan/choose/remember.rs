@@ -1,4 +1,4 @@
-//! What a namespace remembers for the time when a Secret or a ConfigMap is gone.
+//! What a namespace remembers for the case that a Secret or a ConfigMap disappears.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,13 +6,13 @@ use outrigger_core::SecretRef;
 
 use super::EvaluatedNamespace;
 use crate::objects::id::{ObjectId, ObjectKind};
-use crate::objects::refs::{ValueKind, ValueRef, named_by};
+use crate::objects::refs::{ValueKind, ValueRef, references_of};
 use crate::objects::version::ObjectVersion;
 use crate::plan::last_good::LastGood;
 use crate::plan::sources::SecretVersion;
 use crate::state::index::ObjectIndex;
 
-/// Where bundles came from that are in use, and the versions of Secrets whose values are.
+/// Remembers the sources of the bundles in use, and the versions of the Secrets whose values are in use.
 pub(super) fn remember(index: &ObjectIndex, last_good: &mut LastGood, namespace: &str, evaluated: &EvaluatedNamespace) {
     let document = &evaluated.compiled.document;
     let known: Vec<&ObjectId> =
@@ -26,7 +26,7 @@ pub(super) fn remember(index: &ObjectIndex, last_good: &mut LastGood, namespace:
     for id in known {
         view.objects.remove(id);
     }
-    let named: BTreeSet<_> = versions.values().flat_map(|version| named_by(version)).collect();
+    let named: BTreeSet<_> = versions.values().flat_map(|version| references_of(version)).collect();
     view.bundles.retain(|wanted, _| named.contains(&wanted.clone().into()));
     for provider in document.providers.iter().filter(|provider| provider.ca.is_some()) {
         let id = ObjectId {
@@ -52,7 +52,7 @@ pub(super) fn remember(index: &ObjectIndex, last_good: &mut LastGood, namespace:
     }
 }
 
-/// Where a provider's bundle of certificates lies.
+/// The reference to a provider's bundle of certificates.
 pub(crate) fn authorities(version: &ObjectVersion) -> Option<ValueRef> {
     let (place, _) = version.certificate_authority().filter(|_| version.id.kind == ObjectKind::LlmProvider)?;
     Some(place)

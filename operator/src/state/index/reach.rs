@@ -1,4 +1,4 @@
-//! Which namespaces a change concerns.
+//! Computes which namespaces a change affects.
 
 use std::collections::BTreeSet;
 
@@ -7,14 +7,14 @@ use crate::objects::id::{ObjectId, ObjectKind};
 use crate::objects::refs::{Reference, ValueRef};
 
 impl ObjectIndex {
-    /// The namespaces that an object concerns: its own, those that name it (a Budget also by way of those under it), those
-    /// that it acts on.
+    /// The namespaces that an object affects: its own, those that reference it (for a Budget also through its
+    /// children), and those that it applies to.
     pub(super) fn by_object(&self, id: &ObjectId) -> BTreeSet<String> {
         let mut concerned = BTreeSet::from([id.namespace.clone()]);
         let operators = id.namespace == self.operator_namespace;
         match id.kind {
             ObjectKind::LlmProvider | ObjectKind::Budget => self.add_namers(id, &mut concerned),
-            // It tells of the models of its namespace's providers.
+            // It describes the models of its namespace's providers.
             ObjectKind::ModelCatalog => concerned.extend(self.by_providers(&id.namespace)),
             ObjectKind::VirtualKey | ObjectKind::RoutingRule => {}
         }
@@ -27,7 +27,7 @@ impl ObjectIndex {
         concerned
     }
 
-    /// Those whose objects name a Secret or a ConfigMap, and those that name these objects.
+    /// The namespaces whose objects reference a Secret or a ConfigMap, and those that reference these objects.
     pub(super) fn by_value(&self, wanted: &ValueRef) -> BTreeSet<String> {
         let named = Reference::Value(wanted.clone());
         let mut concerned: BTreeSet<String> = self.dependents.get(&named).into_iter().flatten().cloned().collect();
@@ -37,8 +37,8 @@ impl ObjectIndex {
         concerned
     }
 
-    /// Whom a namespace's labels concern: its own keys, what selects keys by them, and whoever counts in its budgets, which
-    /// another namespace's may be above.
+    /// The namespaces that a namespace's labels affect: itself, those whose objects select keys by these labels, and
+    /// those of budgets that have a parent in another namespace.
     pub(super) fn by_labels(&self, namespace: &str) -> BTreeSet<String> {
         let mut concerned = BTreeSet::from([namespace.to_owned()]);
         for (id, known) in self.of(ObjectKind::Budget, namespace) {
@@ -52,7 +52,7 @@ impl ObjectIndex {
         concerned
     }
 
-    /// Those that use a provider of a namespace.
+    /// The namespaces that use a provider of a namespace.
     fn by_providers(&self, namespace: &str) -> BTreeSet<String> {
         let mut concerned = BTreeSet::new();
         let first = ObjectId { kind: ObjectKind::LlmProvider, namespace: namespace.to_owned(), name: String::new() };
@@ -71,14 +71,14 @@ impl ObjectIndex {
         concerned
     }
 
-    /// Whether something of the operator's namespace is judged by the keys of all others.
+    /// Whether an object of the operator's namespace is validated against the keys of all namespaces.
     pub(crate) fn acts_on_all(&self) -> bool {
         let namespace = self.operator_namespace.as_str();
         self.of(ObjectKind::RoutingRule, namespace).next().is_some()
             || self.of(ObjectKind::Budget, namespace).any(|(_, known)| known.version.applies_to_others())
     }
 
-    /// The namespaces that somebody calls from.
+    /// The namespaces with callers.
     fn populated(&self) -> BTreeSet<String> {
         let all = self.keys.keys().chain(self.bindings.keys()).cloned();
         all.chain([self.operator_namespace.clone()]).collect()
@@ -91,7 +91,7 @@ impl ObjectIndex {
             concerned.extend(self.dependents.get(&named).into_iter().flatten().cloned());
             for namer in self.referrers.get(&named).into_iter().flatten() {
                 concerned.insert(namer.namespace.clone());
-                // What is under a Budget counts in it: its own namers have both.
+                // Spending below a Budget counts in it too, so the users of its children are affected.
                 if namer.kind == ObjectKind::Budget && seen.insert(namer.clone()) {
                     left.push(namer.clone());
                 }
