@@ -1,4 +1,4 @@
-//! What is said when the gateway is up: what is served, where, to whom, and one line to try.
+//! The text at the start: what is served, where, with which keys, and a line to try.
 
 use std::fmt::Write;
 use std::net::SocketAddr;
@@ -12,30 +12,30 @@ use crate::serve::{answers, find};
 use crate::style::Style;
 use crate::table::table;
 
-/// What a banner tells.
+/// The contents of a banner.
 pub(crate) struct Banner<'a> {
-    /// The folder, or where else the objects are from.
+    /// The folder, or another source of the objects.
     pub from: &'a str,
     pub revision: &'a str,
     pub clients: &'a [SocketAddr],
     pub admin: &'a [SocketAddr],
     pub document: &'a Document,
-    /// Those whose value is known; the values are never told.
-    pub known: &'a [SecretRef],
-    /// Where it is written down what is spent; `None`: nowhere.
+    /// The Secrets whose values are known. The values are never shown.
+    pub known_secrets: &'a [SecretRef],
+    /// Where spending is stored; `None` if it is not.
     pub state: Option<&'a Path>,
 }
 
-/// Limits that are told of one object; how many more there are is said.
-const MOST_LIMITS: usize = 3;
+/// How many limits of an object are shown. The number of the others is shown too.
+const LIMITS_MAX: usize = 3;
 
 impl Banner<'_> {
-    /// Where it is written down what is spent, if anything is limited.
+    /// Where spending is stored. `None` if nothing is limited.
     pub fn accounts(&self) -> Option<String> {
         self.document.is_limited().then(|| match self.state {
             Some(state) => format!("in {}", Printable(state.display())),
             None => {
-                "in memory alone: every limit begins anew with the next process (--state DIR keeps them)".to_owned()
+                "in memory: every limit starts again with each process (--state DIR keeps them)".to_owned()
             }
         })
     }
@@ -62,18 +62,18 @@ impl Banner<'_> {
         let policy = Policy::build(self.document.clone()).ok();
         text.push('\n');
         let provider = |doc: &ProviderDoc| {
-            let own = |id: &LimitId| id.kind == LimitOwner::Provider && is(id, &doc.namespace, &doc.name);
-            let places = policy.as_ref().map(|policy| places(policy, own)).unwrap_or_default();
+            let own = |id: &LimitId| id.kind == LimitOwner::Provider && matches(id, &doc.namespace, &doc.name);
+            let indexes = policy.as_ref().map(|policy| limit_indexes(policy, own)).unwrap_or_default();
             let [name, kind, models, credentials] = self.provider(doc);
-            [name, kind, models, credentials, limits(policy.as_ref(), &places)]
+            [name, kind, models, credentials, limits(policy.as_ref(), &indexes)]
         };
         let providers: Vec<_> = self.document.providers.iter().map(provider).collect();
         table(&mut text, style, ["PROVIDER", "TYPE", "MODELS", "CREDENTIALS", "LIMITS"], &providers);
         text.push('\n');
         let key = |(index, doc): (usize, &KeyDoc)| {
-            let places = policy.as_ref().map(|policy| of_key(policy, index.into())).unwrap_or_default();
+            let indexes = policy.as_ref().map(|policy| of_key(policy, index.into())).unwrap_or_default();
             let [name, state, providers] = self.key(doc);
-            [name, state, providers, limits(policy.as_ref(), &places)]
+            [name, state, providers, limits(policy.as_ref(), &indexes)]
         };
         let keys: Vec<_> = self.document.keys.iter().enumerate().map(key).collect();
         table(&mut text, style, ["KEY", "", "PROVIDERS", "LIMITS"], &keys);
@@ -81,10 +81,7 @@ impl Banner<'_> {
         if policy.as_ref().is_some_and(must_be_named) {
             let _ = writeln!(text, "\n  callers must name a key: in x-outrigger-key, or as the SDK's API key");
         } else if self.document.default_key.is_none() {
-            let _ = writeln!(
-                text,
-                "\n  none of them is the default: callers say x-outrigger-key, or start with --key NAME"
-            );
+            let _ = writeln!(text, "\n  no key is the default: callers send x-outrigger-key, or start with --key NAME");
         }
         if let Some(line) = policy.as_ref().and_then(|policy| self.to_try(policy)) {
             let _ = write!(text, "\n  {}\n  {line}\n", style.dim("try it:"));
@@ -105,8 +102,8 @@ impl Banner<'_> {
             (_, false, known) => models.push(format!("{known} in the catalogue")),
         }
         let credentials = provider.credentials.iter().map(|credential| {
-            let known = self.known.contains(&credential.secret);
-            let state = match (credential.suspended, known) {
+            let is_known = self.known_secrets.contains(&credential.secret);
+            let state = match (credential.suspended, is_known) {
                 (true, _) => " (suspended)",
                 (false, true) => "",
                 (false, false) => " (no value)",
@@ -137,9 +134,10 @@ impl Banner<'_> {
         [name, state.to_owned(), providers.join(", ")]
     }
 
-    /// A request that would be answered, as a line for a shell.
+    /// A shell command for a request that would be answered.
     fn to_try(&self, policy: &Policy) -> Option<String> {
-        let secrets: Vec<(SecretRef, String)> = self.known.iter().map(|at| (at.clone(), String::new())).collect();
+        let secrets: Vec<(SecretRef, String)> =
+            self.known_secrets.iter().map(|at| (at.clone(), String::new())).collect();
         let candidates = policy.default_key.into_iter().chain(policy.keys.keys());
         let (index, name) = candidates.into_iter().find_map(|index| {
             let doc = self.document.key(index)?;
@@ -169,28 +167,28 @@ impl Banner<'_> {
     }
 }
 
-fn is(id: &LimitId, namespace: &str, name: &str) -> bool {
+fn matches(id: &LimitId, namespace: &str, name: &str) -> bool {
     id.object.namespace == namespace && id.object.name == name
 }
 
-fn places(policy: &Policy, wanted: impl Fn(&LimitId) -> bool) -> Vec<LimitIndex> {
-    policy.limits.all.keys().filter(|place| wanted(&policy.limits.all[*place].id)).collect()
+fn limit_indexes(policy: &Policy, wanted: impl Fn(&LimitId) -> bool) -> Vec<LimitIndex> {
+    policy.limits.all.keys().filter(|index| wanted(&policy.limits.all[*index].id)).collect()
 }
 
-/// What a key's requests count against: the Budgets over it, its own limits, and those of its entries.
+/// The limits that a key's requests count against: the Budgets above it, its own, and those of its entries.
 fn of_key(policy: &Policy, index: KeyIndex) -> Vec<LimitIndex> {
     let Some(key) = policy.keys.get(index) else { return Vec::new() };
     let mut all = policy.limits.of_key(index, &key.id);
-    let entries = places(policy, |id| id.kind == LimitOwner::VirtualKey && id.object == key.id);
-    all.extend(entries.into_iter().filter(|place| !all.contains(place)).collect::<Vec<_>>());
+    let entries = limit_indexes(policy, |id| id.kind == LimitOwner::VirtualKey && id.object == key.id);
+    all.extend(entries.into_iter().filter(|index| !all.contains(index)).collect::<Vec<_>>());
     all
 }
 
 /// `$100.00 a month, openai: 1,000 requests in any 1h, Budget search/team: $500.00 a month`
-fn limits(policy: Option<&Policy>, places: &[LimitIndex]) -> String {
+fn limits(policy: Option<&Policy>, indexes: &[LimitIndex]) -> String {
     let Some(policy) = policy else { return String::new() };
-    let told = |place: &LimitIndex| {
-        let limit = &policy.limits.all[*place];
+    let describe = |index: &LimitIndex| {
+        let limit = &policy.limits.all[*index];
         let of_entry = limit.id.path.strip_prefix("spec.providers[").and_then(|rest| rest.split_once(']'));
         match (limit.id.kind, of_entry) {
             (LimitOwner::Budget, _) => format!("Budget {}: {}", limit.id.object, limit.size()),
@@ -198,14 +196,15 @@ fn limits(policy: Option<&Policy>, places: &[LimitIndex]) -> String {
             _ => limit.size(),
         }
     };
-    let mut all: Vec<String> = places.iter().take(MOST_LIMITS).map(told).collect();
-    if places.len() > MOST_LIMITS {
-        all.push(format!("and {} more", places.len() - MOST_LIMITS));
+    let mut all: Vec<String> = indexes.iter().take(LIMITS_MAX).map(describe).collect();
+    if indexes.len() > LIMITS_MAX {
+        all.push(format!("and {} more", indexes.len() - LIMITS_MAX));
     }
     all.join(", ")
 }
 
-/// One that chats: a cheap well-known one if it is listed, else any, else a name that a provider of any name takes.
+/// A chat model: a cheap well-known one if listed, else any listed one, else a name that every provider of the type
+/// accepts.
 fn model<'a>(provider: &ProviderDoc, listed: &[&'a str]) -> &'a str {
     const CHEAP: [&str; 6] = [
         "gpt-4o-mini",
@@ -267,21 +266,21 @@ spec: {providers: [{name: openai, weight: 80}, {name: rehearsal, weight: 20}]}
             operator_namespace: OPERATOR_NAMESPACE,
         };
         let compiled = compile(&inputs);
-        let known: Vec<SecretRef> = compiled.secrets.iter().map(|(at, _)| at.clone()).collect();
+        let known_secrets: Vec<SecretRef> = compiled.secrets.iter().map(|(at, _)| at.clone()).collect();
         let banner = Banner {
             from: "objects",
             revision: "1-00000000",
             clients: &[([127, 0, 0, 1], 4180).into()],
             admin: &[([127, 0, 0, 1], 4181).into()],
             document: &compiled.document,
-            known: &known,
+            known_secrets: &known_secrets,
             state: Some(Path::new("/state/objects-0123")),
         };
         banner.text(Style { colour: false })
     }
 
     #[test]
-    fn it_tells_what_one_needs_and_no_secret() {
+    fn the_banner_has_no_secret() {
         let text = banner(OBJECTS);
         let expected = format!(
             "outrigger {} serves objects (revision 1-00000000)\n\n  clients  http://127.0.0.1:4180\n  admin    http://127.0.0.1:4181  \
@@ -300,19 +299,19 @@ spec: {providers: [{name: openai, weight: 80}, {name: rehearsal, weight: 20}]}
     }
 
     #[test]
-    fn the_line_to_try_goes_where_an_answer_comes_from() {
-        // Without its Secret, OpenAI can't answer: the rehearsal does.
+    fn the_line_to_try_uses_a_provider_that_can_answer() {
+        // OpenAI has no Secret and can't answer, so the line uses the rehearsal.
         let text = banner(&OBJECTS.replace("kind: Secret", "kind: ConfigMap"));
         assert!(text.contains("\"model\": \"rehearsal/a\""), "{text}");
-        // Two keys and no default: one must be named.
+        // With two keys and no default, the line must name one.
         let second = "---\napiVersion: outrigger.dev/v1alpha1\nkind: VirtualKey\nmetadata: {name: batch}\nspec: {}\n";
         let text = banner(&format!("{OBJECTS}{second}"));
         assert!(text.contains("-H 'x-outrigger-key: batch'"), "{text}");
-        assert!(text.contains("none of them is the default"), "{text}");
+        assert!(text.contains("no key is the default"), "{text}");
     }
 
     #[test]
-    fn limits_are_told_and_where_they_are_counted() {
+    fn limits_are_shown_with_where_they_are_counted() {
         let objects = OBJECTS.replace(
             "spec: {providers: [{name: openai, weight: 80}, {name: rehearsal, weight: 20}]}",
             "spec:
@@ -330,8 +329,8 @@ spec: {amount: '500', window: Month, timeZone: Europe/Paris}",
         let text = banner(&objects);
         assert!(text.contains("\n  accounts /state/objects-0123\n"), "{text}");
         assert!(text.contains("  KEY                      PROVIDERS                LIMITS\n"), "{text}");
-        let told =
+        let line =
             "Budget default/team: $500.00 a month (Europe/Paris), $12.50 a month, 5,000 tokens a day, and 1 more";
-        assert!(text.contains(told), "{text}");
+        assert!(text.contains(line), "{text}");
     }
 }

@@ -1,4 +1,4 @@
-//! `outrigger check`: what is wrong with the objects of a folder, and whether its rules do what their tests say.
+//! `outrigger check`: reports faults in a folder's objects, and runs the tests of its rules.
 
 mod junit;
 
@@ -29,10 +29,10 @@ pub(crate) struct Args {
     no_secrets: bool,
 }
 
-/// What came of checking.
+/// The result of a check.
 #[derive(Debug)]
-pub(crate) struct Judged {
-    /// By file and line; those of failed tests among them.
+pub(crate) struct CheckOutcome {
+    /// Ordered by file and line, including failed tests.
     pub findings: Vec<Finding>,
     pub tests: Vec<RuleTest>,
 }
@@ -50,36 +50,36 @@ pub(crate) fn main(args: &Args) -> ExitCode {
             location: SourceLocation { file: args.dir.display().to_string(), line: 0 },
             object: String::new(),
             path: String::new(),
-            message: "there is no object here: an empty folder is probably a mistake".to_owned(),
+            message: "no objects found: an empty folder is probably a mistake".to_owned(),
         });
     }
-    let judged = match args.no_secrets {
-        true => judge(&source, &anything),
-        false => judge(&source, &|name| std::env::var(name).ok()),
+    let outcome = match args.no_secrets {
+        true => check(&source, &any_value),
+        false => check(&source, &|name| std::env::var(name).ok()),
     };
     if let Some(path) = &args.junit {
-        let report = junit::report(&source.objects, &judged).map_err(io::Error::other);
+        let report = junit::report(&source.objects, &outcome).map_err(io::Error::other);
         if let Err(error) = report.and_then(|report| fs::write(path, report)) {
-            style::say(format_args!("can't write {}: {error}", path.display()));
+            style::print_line(format_args!("can't write {}: {error}", path.display()));
             return ExitCode::FAILURE;
         }
     }
     let stdout = io::stdout().lock();
     let style = Style::of(&stdout);
-    match tell(stdout, style, &source, &judged) {
-        Ok(()) if judged.findings.iter().any(|finding| finding.severity == Severity::Error) => ExitCode::FAILURE,
+    match print(stdout, style, &source, &outcome) {
+        Ok(()) if outcome.findings.iter().any(|finding| finding.severity == Severity::Error) => ExitCode::FAILURE,
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => style::fail(&error),
     }
 }
 
-/// An environment that has a value for whatever is looked for: where it does not matter which.
-pub(crate) fn anything(_: &str) -> Option<String> {
+/// An environment that has a value for every variable, for checks in which the value does not matter.
+pub(crate) fn any_value(_: &str) -> Option<String> {
     Some("unknown".to_owned())
 }
 
-/// Everything that is wrong, by file and line.
-pub(crate) fn judge(source: &Source, environment: &dyn Fn(&str) -> Option<String>) -> Judged {
+/// All faults, by file and line.
+pub(crate) fn check(source: &Source, environment: &dyn Fn(&str) -> Option<String>) -> CheckOutcome {
     let inputs = Inputs {
         objects: &source.objects,
         unread: source.has_unread(),
@@ -114,12 +114,12 @@ pub(crate) fn judge(source: &Source, environment: &dyn Fn(&str) -> Option<String
         findings.extend(unservable(source, compiled));
     }
     findings.sort_by(|a, b| a.location.cmp(&b.location));
-    Judged { findings, tests }
+    CheckOutcome { findings, tests }
 }
 
-/// Why a gateway could not be built of objects that nothing else is wrong with.
+/// Why a gateway could not be built from objects that have no other errors.
 fn unservable(source: &Source, compiled: Compiled) -> Option<Finding> {
-    // Nothing is sent or served; what is built belongs to a runtime all the same.
+    // Nothing is sent or served, but some parts need a runtime when they are built.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
     let _within = runtime.enter();
     let gateway = Gateway::new(Settings { lines: Lines::Off, ..Settings::default() }).ok()?;
@@ -130,13 +130,13 @@ fn unservable(source: &Source, compiled: Compiled) -> Option<Finding> {
     Some(Finding { object: String::new(), ..object.finding(Severity::Error, "", message) })
 }
 
-fn tell(mut out: impl Write, style: Style, source: &Source, judged: &Judged) -> io::Result<()> {
-    for finding in &judged.findings {
+fn print(mut out: impl Write, style: Style, source: &Source, outcome: &CheckOutcome) -> io::Result<()> {
+    for finding in &outcome.findings {
         writeln!(out, "{}", style.finding(finding))?;
     }
-    let (objects, tests, ignored) = (source.objects.len(), judged.tests.len(), source.ignored.len());
-    let errors = judged.findings.iter().filter(|finding| finding.severity == Severity::Error).count();
-    let warnings = judged.findings.len() - errors;
+    let (objects, tests, ignored) = (source.objects.len(), outcome.tests.len(), source.ignored.len());
+    let errors = outcome.findings.iter().filter(|finding| finding.severity == Severity::Error).count();
+    let warnings = outcome.findings.len() - errors;
     let mut summary = vec![counted(objects, "object")];
     if tests > 0 {
         summary.push(counted(tests, "test"));

@@ -1,4 +1,4 @@
-//! The application that is started behind the gateway, and ends it when it ends.
+//! The application that runs behind the gateway. The gateway ends when it ends.
 
 use std::ffi::OsString;
 use std::io;
@@ -17,7 +17,7 @@ pub(crate) struct StartError {
 }
 
 impl StartError {
-    /// What a shell exits with: 127 where there is no such program, else 126.
+    /// The exit status that a shell would use: 127 if the program does not exist, otherwise 126.
     pub fn status(&self) -> u8 {
         if self.source.kind() == io::ErrorKind::NotFound { 127 } else { 126 }
     }
@@ -31,7 +31,7 @@ pub(crate) struct Application {
 }
 
 impl Application {
-    /// Starts it in this process's environment, with these variables set over it.
+    /// Starts the program with this process's environment and these variables.
     pub fn start(command: &[OsString], variables: Vec<(String, String)>) -> Result<Self, StartError> {
         let mut words = command.iter();
         let program = words.next().cloned().unwrap_or_default();
@@ -45,20 +45,20 @@ impl Application {
         Ok(Application { child, pid })
     }
 
-    /// Passes a signal on; one that has ended already needs none.
+    /// Passes a signal on, unless the program has ended.
     pub fn signal(&self, signal: Signal) {
         if let Some(pid) = self.pid {
             let _ = kill_process(pid, signal);
         }
     }
 
-    /// Waits for its end; what a shell would say of it.
+    /// Waits for the end of the program. Returns the status that a shell would report.
     pub async fn status(&mut self) -> io::Result<u8> {
         self.child.wait().await.map(shell_status)
     }
 }
 
-/// Its own status, or 128 and the signal that ended it.
+/// The exit status, or 128 plus the number of the signal.
 fn shell_status(status: ExitStatus) -> u8 {
     let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
     code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_program_that_is_not_there() {
+    async fn a_missing_program_is_127() {
         let error = Application::start(&["/no/such/program".into()], Vec::new()).unwrap_err();
         assert_eq!((error.status(), error.to_string()), (127, "can't start `/no/such/program`".to_owned()));
     }

@@ -1,4 +1,4 @@
-//! The compile of `outrigger run`, in a process of its own.
+//! The compile of `outrigger run`, in a separate process.
 //!
 //! Reading, checking and compiling objects needs more code than serving, and leaves more memory behind. A process that
 //! serves for days would keep both resident. So `run` starts this program once more for each compile, writes a [`CompileJob`] to
@@ -19,33 +19,33 @@ use tokio::process::Command;
 use crate::folder::{self, SourceText};
 use crate::{environment, idle, style};
 
-/// The hidden command by which the program is started.
+/// The hidden command that starts the compiling process.
 pub(crate) const COMMAND: &str = "compile-for-run";
 
-/// What is to be compiled.
+/// The input of a compile.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct CompileJob {
     pub texts: Vec<SourceText>,
-    /// VirtualKeys that are asked for by name.
+    /// VirtualKeys that the command line names.
     pub keys: Vec<String>,
     pub sequence: u64,
 }
 
-/// What becomes of it. It holds credentials, so it is shown to nobody.
+/// The result of a compile. It holds credentials, so it has no Debug.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct CompileOutcome {
-    /// What can be used.
+    /// The usable part of the policy.
     pub document: Document,
     pub secrets: Vec<(SecretRef, String)>,
-    /// The secrets whose values are from the environment.
+    /// The secrets whose values come from the environment.
     pub from_environment: Vec<SecretRef>,
-    /// What is wrong, by file and line.
+    /// Faults, by file and line.
     pub findings: Vec<Finding>,
-    /// Objects that are sound and answer nobody.
+    /// Valid objects that have no effect.
     pub idle: Vec<Finding>,
-    /// The variables in which credentials are looked for.
+    /// The variables that may hold credentials.
     pub variables: Vec<String>,
-    /// Objects of other groups.
+    /// Objects of other API groups.
     pub ignored: Vec<String>,
 }
 
@@ -54,13 +54,13 @@ fn variable(name: &str) -> Option<String> {
 }
 
 impl CompileJob {
-    /// Compiles in a process of its own, if one can be started.
-    pub(crate) async fn apart(self) -> CompileOutcome {
+    /// Compiles in a separate process if one can be started, otherwise in this one.
+    pub(crate) async fn compile_apart(self) -> CompileOutcome {
         match self.in_another_process().await {
             Ok(outcome) => outcome,
             Err(error) => {
                 tracing::debug!(%error, "can't compile in another process");
-                self.here()
+                self.compile_here()
             }
         }
     }
@@ -89,7 +89,7 @@ impl CompileJob {
     }
 
     /// Compiles in this process.
-    pub(crate) fn here(&self) -> CompileOutcome {
+    pub(crate) fn compile_here(&self) -> CompileOutcome {
         let source = folder::objects(&self.texts);
         let inputs = Inputs {
             objects: &source.objects,
@@ -110,20 +110,20 @@ impl CompileJob {
     }
 }
 
-/// This very program, even if another version has been installed in its place meanwhile.
+/// The running program, even if another version has been installed in its place.
 fn program() -> io::Result<PathBuf> {
     let own = Path::new("/proc/self/exe");
     if own.exists() { Ok(own.to_owned()) } else { std::env::current_exe() }
 }
 
-/// The other process: a job on standard input, its outcome on standard output.
+/// The separate process: reads a job from standard input and writes its outcome to standard output.
 pub(crate) fn main() -> ExitCode {
-    // What fails here has failed in the process that asks, which says so.
+    // The parent process reports a failure.
     let _ = process_memory::keep_memory_private();
     let mut text = Vec::new();
     let done = io::stdin().lock().read_to_end(&mut text).and_then(|_| {
         let job: CompileJob = serde_json::from_slice(&text)?;
-        let outcome = serde_json::to_vec(&job.here())?;
+        let outcome = serde_json::to_vec(&job.compile_here())?;
         io::stdout().lock().write_all(&outcome)
     });
     match done {
@@ -137,18 +137,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_outcome_is_the_same_behind_a_pipe() {
+    fn an_outcome_survives_serialization() {
         let text = include_str!("../../examples/quickstart/providers.yaml");
         let texts = vec![SourceText { file: "providers.yaml".to_owned(), text: text.to_owned() }];
         let job = CompileJob { texts, keys: vec!["nobody".to_owned()], sequence: 7 };
         let written = serde_json::to_vec(&job).unwrap();
-        let here = job.here();
+        let here = job.compile_here();
         assert_eq!(here.document.providers.len(), 3);
         assert!(!here.findings.is_empty(), "there is no such key");
-        let there = serde_json::from_slice::<CompileJob>(&written).unwrap().here();
-        let there: CompileOutcome = serde_json::from_slice(&serde_json::to_vec(&there).unwrap()).unwrap();
-        assert_eq!(there.document, here.document);
-        assert_eq!(there.findings, here.findings);
-        assert_eq!((there.idle, there.variables), (here.idle, here.variables));
+        let piped = serde_json::from_slice::<CompileJob>(&written).unwrap().compile_here();
+        let piped: CompileOutcome = serde_json::from_slice(&serde_json::to_vec(&piped).unwrap()).unwrap();
+        assert_eq!(piped.document, here.document);
+        assert_eq!(piped.findings, here.findings);
+        assert_eq!((piped.idle, piped.variables), (here.idle, here.variables));
     }
 }

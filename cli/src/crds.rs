@@ -1,4 +1,4 @@
-//! `outrigger crds`: the definitions, as they are committed.
+//! `outrigger crds`: prints the definitions as committed.
 
 use std::io::Write;
 use std::process::ExitCode;

@@ -1,9 +1,9 @@
-//! `outrigger doctor`: what is wrong with Outrigger in a cluster, in lines that a person can act on.
+//! `outrigger doctor`: reports problems of Outrigger in a cluster, with what to do.
 //!
-//! kubectl does the asking, so that whatever way it has into a cluster is this command's way, too. What comes back is
-//! judged without it.
+//! Reads the cluster with kubectl, so it works with every authentication that kubectl supports. The checks are pure
+//! functions of kubectl's output.
 
-mod judge;
+mod checks;
 mod kubectl;
 mod line;
 mod objects;
@@ -19,19 +19,19 @@ use jiff::Timestamp;
 use outrigger_policy::Printable;
 
 use crate::style::{self, Style};
-use judge::judge;
+use checks::check;
 use kubectl::Kubectl;
 use line::{LineLevel, ReportLine};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Look at the objects and pods of one namespace alone. Absent: at those of all.
+    /// Check the objects and pods of one namespace only. [default: all]
     #[arg(long, short, value_name = "NAME")]
     namespace: Option<String>,
-    /// As kubectl's.
+    /// As for kubectl.
     #[arg(long, value_name = "FILE")]
     kubeconfig: Option<PathBuf>,
-    /// As kubectl's.
+    /// As for kubectl.
     #[arg(long, value_name = "NAME")]
     context: Option<String>,
 }
@@ -42,16 +42,16 @@ pub(crate) fn main(args: &Args) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return style::fail(&error),
     };
-    let seen = match runtime.block_on(kubectl.look()) {
-        Ok(seen) => seen,
+    let state = match runtime.block_on(kubectl.read()) {
+        Ok(state) => state,
         Err(error) => {
             style::fail(&error);
             return ExitCode::from(2);
         }
     };
-    let lines = judge(&seen, Timestamp::now());
+    let lines = check(&state, Timestamp::now());
     let mut stdout = io::stdout().lock();
-    let text = style::screen(&told(&lines, Style::of(&stdout)));
+    let text = style::screen(&report(&lines, Style::of(&stdout)));
     match stdout.write_all(text.as_bytes()) {
         Ok(()) if lines.iter().any(|line| line.level == LineLevel::Wrong) => ExitCode::FAILURE,
         Ok(()) => ExitCode::SUCCESS,
@@ -59,15 +59,15 @@ pub(crate) fn main(args: &Args) -> ExitCode {
     }
 }
 
-fn told(lines: &[ReportLine], style: Style) -> String {
+fn report(lines: &[ReportLine], style: Style) -> String {
     let mut text = String::new();
-    for ReportLine { level, text: said, hint } in lines {
+    for ReportLine { level, text: message, hint } in lines {
         let mark = match level {
             LineLevel::Well => style.dim("ok   "),
             LineLevel::Note => style.yellow("note "),
             LineLevel::Wrong => style.red("wrong"),
         };
-        let _ = writeln!(text, "{mark}  {}", Printable(said));
+        let _ = writeln!(text, "{mark}  {}", Printable(message));
         for hint in hint.iter().flat_map(|hint| hint.lines()) {
             let _ = writeln!(text, "       {}", style.cyan(Printable(hint)));
         }

@@ -1,4 +1,4 @@
-//! Without a folder: providers from the variables that hold their keys. And what an application is given in their place.
+//! Providers from environment variables, for `run` without a folder; and the environment of the application.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -14,10 +14,10 @@ use serde_json::Value;
 
 use crate::folder::SourceText;
 
-/// What findings call objects that are made here.
+/// The file name in findings about these objects.
 const FILE: &str = "environment";
 
-/// Objects for each provider type whose variable is set; with none, a mock, so that something answers.
+/// Objects for each provider type whose variable is set. Without any, a mock, so that something answers.
 pub(crate) fn objects(environment: &dyn Fn(&str) -> Option<String>) -> SourceText {
     let mut text = String::new();
     for kind in TYPES {
@@ -48,18 +48,18 @@ fn provider(text: &mut String, name: &str, kind: &ProviderType, more: &str) {
     );
 }
 
-/// The Secret whose `apiKey` is looked for in that variable.
+/// The variable that may hold the `apiKey` of a Secret.
 fn secret_of(name: &str) -> Option<String> {
     let secret = name.strip_suffix("_API_KEY")?.to_lowercase().replace('_', "-");
     (variable(&secret, "apiKey") == name).then_some(secret)
 }
 
-/// The variables in which keys are looked for, in the order of the types.
+/// The variables that may hold keys, in the order of the types.
 pub(crate) fn variables() -> Vec<&'static str> {
     TYPES.iter().flat_map(|kind| kind.variables).copied().collect()
 }
 
-/// The variables in which the credentials of some objects are looked for, whether or not the objects can be used.
+/// The variables that may hold the credentials of these objects, whether or not the objects are valid.
 pub(crate) fn named(objects: &[Object]) -> Vec<String> {
     let credentials = objects
         .iter()
@@ -73,7 +73,7 @@ pub(crate) fn named(objects: &[Object]) -> Vec<String> {
     credentials.filter_map(named).collect()
 }
 
-/// Of all variables, those that hold one of these values: the same key by another name.
+/// The variables that hold one of these values: the same key under another name.
 pub(crate) fn holding(secrets: &[(SecretRef, String)], all: impl Iterator<Item = (OsString, OsString)>) -> Vec<String> {
     let values: BTreeSet<&str> =
         secrets.iter().map(|(_, value)| value.trim()).filter(|value| !value.is_empty()).collect();
@@ -81,35 +81,36 @@ pub(crate) fn holding(secrets: &[(SecretRef, String)], all: impl Iterator<Item =
     all.filter_map(text).filter(|(_, value)| values.contains(value.trim())).map(|(name, _)| name).collect()
 }
 
-/// What an application is started with: where its SDKs go, and placeholders for the keys that it must not hold.
+/// The variables that an application is started with: the URLs for its SDKs, and placeholders for keys that it must not
+/// get.
 ///
-/// A placeholder stands for every key that an SDK insists on, and for each variable that a provider's key was, or would
-/// have been, taken from, if it is set; `taken` are more of those.
+/// There is a placeholder for every key that an SDK requires, and for each variable that is set and could hold a
+/// provider's key. `key_variables` adds more variables.
 pub(crate) fn for_application(
     client: SocketAddr,
     document: &Document,
-    taken: &[String],
+    key_variables: &[String],
     environment: &dyn Fn(&str) -> Option<String>,
 ) -> Vec<(String, String)> {
     let address = client.to_string();
     let usual = || CAPTURES.iter().filter(|capture| capture.usual);
     let mut all: Vec<(String, String)> =
         usual().flat_map(|capture| capture.urls_at(&address)).map(|(name, value)| (name.to_owned(), value)).collect();
-    let mut held: Vec<String> = usual().map(|capture| capture.key.to_owned()).collect();
+    let mut replaced: Vec<String> = usual().map(|capture| capture.key.to_owned()).collect();
     let secrets = document.providers.iter().flat_map(|provider| &provider.credentials);
     let from = secrets.map(|credential| variable(credential.secret.name(), credential.secret.key()));
-    let from = from.chain(taken.iter().cloned()).chain(variables().into_iter().map(str::to_owned));
-    held.extend(from.filter(|name| environment(name).is_some()));
-    // Claude Code sends this one as a bearer token, and prefers it.
-    held.extend(environment("ANTHROPIC_AUTH_TOKEN").map(|_| "ANTHROPIC_AUTH_TOKEN".to_owned()));
-    held.sort();
-    held.dedup();
-    all.extend(held.into_iter().map(|name| (name, PLACEHOLDER.to_owned())));
+    let from = from.chain(key_variables.iter().cloned()).chain(variables().into_iter().map(str::to_owned));
+    replaced.extend(from.filter(|name| environment(name).is_some()));
+    // Claude Code sends this one as a bearer token and prefers it.
+    replaced.extend(environment("ANTHROPIC_AUTH_TOKEN").map(|_| "ANTHROPIC_AUTH_TOKEN".to_owned()));
+    replaced.sort();
+    replaced.dedup();
+    all.extend(replaced.into_iter().map(|name| (name, PLACEHOLDER.to_owned())));
     all.extend(past_proxies(client, environment));
     all
 }
 
-/// With a proxy in the environment, an SDK would ask it for this address too.
+/// Excludes this address from proxies. Otherwise an SDK would call it through the proxy.
 fn past_proxies(
     client: SocketAddr,
     environment: &dyn Fn(&str) -> Option<String>,
@@ -151,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn every_variable_makes_a_provider_that_finds_it() {
+    fn every_variable_makes_a_provider_that_uses_it() {
         for name in variables() {
             let compiled = compiled(&[name]);
             assert_eq!(compiled.findings, [], "{name}");
@@ -172,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn an_application_behind_a_proxy_comes_here_directly() {
+    fn an_application_behind_a_proxy_connects_directly() {
         let given = |set: &'static [(&'static str, &'static str)]| {
             let environment =
                 move |name: &str| set.iter().find(|(known, _)| *known == name).map(|(_, v)| (*v).to_owned());
@@ -188,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_found_by_whichever_name_it_is_held() {
+    fn a_key_is_found_under_every_name() {
         let text = "apiVersion: outrigger.dev/v1alpha1\nkind: LLMProvider\nmetadata: {name: broken}\nspec:\n  type: Nope\n  \
                     credentials:\n  - {name: a, secretRef: {name: corp-models}}\n  - {name: b, secretRef: {name: x, key: token}}\n";
         let texts = [SourceText { file: "a.yaml".to_owned(), text: text.to_owned() }];
@@ -201,8 +202,8 @@ mod tests {
         let all = [("COPY", "sk-1\n"), ("OTHER", "sk-2"), ("EMPTY", ""), ("LONGER", "sk-12")];
         let all = all.into_iter().map(|(name, value)| (name.into(), value.into()));
         assert_eq!(holding(&[(at.clone(), "sk-1".to_owned()), (at, " ".to_owned())], all), ["COPY"]);
-        let taken = ["COPY".to_owned(), "NOT_SET".to_owned()];
-        let given = for_application(([127, 0, 0, 1], 1).into(), &Document::default(), &taken, &|name| {
+        let key_variables = ["COPY".to_owned(), "NOT_SET".to_owned()];
+        let given = for_application(([127, 0, 0, 1], 1).into(), &Document::default(), &key_variables, &|name| {
             (name == "COPY").then(|| "sk-1".to_owned())
         });
         assert!(given.contains(&("COPY".to_owned(), PLACEHOLDER.to_owned())));
@@ -210,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn the_application_holds_no_key() {
+    fn the_application_gets_no_key() {
         let compiled = compiled(&["OPENAI_API_KEY", "GROQ_API_KEY"]);
         let set = ["OPENAI_API_KEY", "GROQ_API_KEY", "GOOGLE_API_KEY", "HOME"];
         let environment = |name: &str| set.contains(&name).then(|| "secret".to_owned());

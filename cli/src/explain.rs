@@ -1,13 +1,13 @@
-//! `outrigger explain`: the decision for a request, and why it is that one.
+//! `outrigger explain`: shows the decision for a request, and its reasons.
 //!
-//! Nothing is sent and no account is read: the world is well and nothing is spent, but for what the command line says.
+//! Sends nothing and reads no account. All providers work and nothing is spent, unless the command line says otherwise.
 
 #[cfg(test)]
 mod agree;
-mod asking;
+mod assumed;
+mod request;
 mod reserve;
-mod told;
-mod world;
+mod text;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -23,19 +23,19 @@ use outrigger_sidecar::request::refusal::Refusal;
 use serde::Serialize;
 use thiserror::Error;
 
-pub(crate) use asking::{AskError, read};
-pub(crate) use told::rounded;
+pub(crate) use request::{RequestInputError, read};
+pub(crate) use text::rounded;
 
-use self::asking::ExplainedRequest;
+use self::assumed::{AssumedState, AssumptionError};
+use self::request::ExplainedRequest;
 use self::reserve::{Reserving, WorstCaseReserve};
-use self::world::{AssumedState, WorldError};
-use crate::look::{LoadedPolicy, look};
+use crate::look::{LoadedPolicy, load};
 use crate::style::{self, Style};
 
-/// What the command ends with if the request would be refused.
+/// The exit status if the request would be refused.
 const REFUSED: u8 = 3;
-/// What it ends with if the arguments say something that can't be.
-const MISUSED: u8 = 2;
+/// The exit status if the arguments are impossible.
+const INVALID_ARGUMENTS: u8 = 2;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -44,7 +44,7 @@ pub(crate) struct Args {
     /// The request's body, as a client would send it; - is standard input.
     #[arg(long, value_name = "FILE")]
     pub request: Option<PathBuf>,
-    /// The model that is asked for, in place of the body's.
+    /// The requested model, instead of the body's.
     #[arg(long)]
     pub model: Option<String>,
     /// The caller's VirtualKey, as x-outrigger-key would name it.
@@ -56,10 +56,10 @@ pub(crate) struct Args {
     /// A parameter of the request's query; may be given several times.
     #[arg(long = "param", value_name = "NAME=VALUE", value_parser = pair)]
     pub params: Vec<(String, String)>,
-    /// Where the request is sent.
+    /// The path of the request.
     #[arg(long, default_value = "/v1/chat/completions")]
     pub path: String,
-    /// Ask for a stream, whatever the body says.
+    /// Request a stream, whatever the body says.
     #[arg(long)]
     pub stream: bool,
     /// A provider that is down, by the key's name for it; may be given several times.
@@ -69,7 +69,7 @@ pub(crate) struct Args {
     /// providers[openai].limits.requests[hour]), as $12.50, 95% or a number; may be given several times.
     #[arg(long, value_name = "LIMIT=AMOUNT", value_parser = last_pair)]
     pub spent: Vec<(String, String)>,
-    /// When it is asked. [default: now]
+    /// The time of the request. [default: now]
     #[arg(long, value_name = "RFC 3339", value_parser = time)]
     time: Option<i64>,
     /// A label of the caller's pod; may be given several times.
@@ -78,7 +78,7 @@ pub(crate) struct Args {
     /// The name of the caller's pod.
     #[arg(long, value_name = "NAME")]
     pub workload: Option<String>,
-    /// Tell it as JSON.
+    /// Print JSON.
     #[arg(long)]
     json: bool,
 }
@@ -104,29 +104,29 @@ fn time(text: &str) -> Result<i64, String> {
     parsed.map(|time| time.as_millisecond()).map_err(|_| "must be a time such as 2026-12-01T09:00:00Z".to_owned())
 }
 
-/// What the arguments say and can't be.
+/// Why the arguments are impossible.
 #[derive(Debug, Error)]
-enum Misused {
+enum InvalidArguments {
     #[error(transparent)]
-    Ask(#[from] AskError),
+    Ask(#[from] RequestInputError),
     #[error(transparent)]
-    AssumedState(#[from] WorldError),
+    AssumedState(#[from] AssumptionError),
 }
 
-/// A decision, with all that is told of it.
+/// A decision, with everything that is shown about it.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Explained {
     request: RequestSeen,
-    /// `None` if it is not known who calls.
+    /// `None` if the caller is unknown.
     key: Option<KeySeen>,
     decision: Explanation,
-    /// Of each candidate, in the same order.
+    /// One for each candidate, in the same order.
     prices: Vec<Option<String>>,
-    /// Those that the candidates count against.
+    /// The limits that the candidates count against.
     limits: Vec<LimitSeen>,
     reserved: Option<WorstCaseReserve>,
-    /// The limit that has too little left for what is decided first: this is the second decision.
+    /// The limit that is too short for the first decision. If set, the decision is the second one.
     decided_again: Option<String>,
     notes: Vec<String>,
 }
@@ -156,63 +156,63 @@ struct LimitSeen {
     spent: String,
     limit: String,
     percent: f64,
-    /// The candidates that count against it; empty: all of them.
+    /// The candidates that count against it; empty for all.
     counts: Vec<String>,
 }
 
 pub(crate) fn main(args: &Args) -> ExitCode {
-    let looked = match look(&args.dir, &[]) {
-        Ok(looked) => looked,
+    let loaded = match load(&args.dir, &[]) {
+        Ok(loaded) => loaded,
         Err(error) => return style::fail(&error),
     };
-    style::tell(&looked.errors);
+    style::print_findings(&loaded.errors);
     let now = args.time.unwrap_or_else(|| {
         let since = SystemTime::now().duration_since(UNIX_EPOCH);
         since.map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
     });
-    let explained = match explained(&looked, args, now) {
+    let explained = match explained(&loaded, args, now) {
         Ok(explained) => explained,
         Err(error) => {
             let _ = style::fail(&error);
-            return ExitCode::from(MISUSED);
+            return ExitCode::from(INVALID_ARGUMENTS);
         }
     };
     let mut stdout = io::stdout().lock();
-    let told = match args.json {
+    let output = match args.json {
         true => serde_json::to_string_pretty(&explained).map(|json| json + "\n").map_err(io::Error::from),
         false => Ok(style::screen(&explained.text(Style::of(&stdout)))),
     };
-    match told.and_then(|told| stdout.write_all(told.as_bytes())) {
+    match output.and_then(|output| stdout.write_all(output.as_bytes())) {
         Ok(()) if explained.decision.refusal.is_some() => ExitCode::from(REFUSED),
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => style::fail(&error),
     }
 }
 
-/// What the gateway would do, in the order in which it would.
-fn explained(looked: &LoadedPolicy, args: &Args, now: i64) -> Result<Explained, Misused> {
-    let policy = &looked.policy;
-    let asking = match ExplainedRequest::read(args)? {
-        Ok(asking) => asking,
+/// Runs the gateway's steps in order.
+fn explained(loaded: &LoadedPolicy, args: &Args, now: i64) -> Result<Explained, InvalidArguments> {
+    let policy = &loaded.policy;
+    let explained = match ExplainedRequest::read(args)? {
+        Ok(explained) => explained,
         Err(refusal) => return Ok(Explained::refused(RequestSeen::unread(args), None, &refusal)),
     };
-    let request = RequestSeen::of(&asking);
-    let caller = match caller(policy, &asking.headers, &asking.query()) {
+    let request = RequestSeen::of(&explained);
+    let caller = match caller(policy, &explained.headers, &explained.query()) {
         Ok(caller) => caller,
         Err(refusal) => return Ok(Explained::refused(request, None, &refusal)),
     };
     let key = &policy.keys[caller.key];
-    let seen = KeySeen::of(policy, key, caller.by, args.key.is_some());
-    if let Err(refusal) = identify(policy, &asking.headers, &asking.query(), None, now.div_euclid(1_000)) {
-        return Ok(Explained::refused(request, Some(seen), &refusal));
+    let key_seen = KeySeen::of(policy, key, caller.by, args.key.is_some());
+    if let Err(refusal) = identify(policy, &explained.headers, &explained.query(), None, now.div_euclid(1_000)) {
+        return Ok(Explained::refused(request, Some(key_seen), &refusal));
     }
-    let mut world = AssumedState::of(policy, key, &asking, args, now)?;
-    let mut decision = decided(policy, caller.key, &asking, &world);
+    let mut assumed = AssumedState::of(policy, key, &explained, args, now)?;
+    let mut decision = decided(policy, caller.key, &explained, &assumed);
     let (mut reserved, mut decided_again) = (None, None);
     match &mut decision.refusal {
-        // A body that is no conversation is the caller's mistake, and no shortcoming of a dialect.
+        // A body that is no conversation is the caller's mistake, and not a gap of a dialect.
         Some(refusal) if refusal.kind == RefusalKind::UnsupportedParameter => {
-            if let Some((path, problem)) = asking.problem() {
+            if let Some((path, problem)) = explained.problem() {
                 let (kind, message) = (RefusalKind::InvalidRequest, format!("{path}: {problem}"));
                 *refusal = RefusalSeen { status: kind.status(), kind, message };
             }
@@ -220,20 +220,20 @@ fn explained(looked: &LoadedPolicy, args: &Args, now: i64) -> Result<Explained, 
         Some(_) => {}
         None => {
             let first = decision.clone();
-            let mut reserving = reserve::reserve(policy, caller.key, &asking, &world, &mut decision.candidates);
+            let mut reserving = reserve::reserve(policy, caller.key, &explained, &assumed, &mut decision.candidates);
             if let Some(short) = reserving.short.filter(|_| policy.goes_by_levels()) {
-                world = world.short_of(short);
-                let mut again = decided(policy, caller.key, &asking, &world);
+                assumed = assumed.short_of(short);
+                let mut again = decided(policy, caller.key, &explained, &assumed);
                 if again.replaces(&first) {
                     decided_again = policy.limits.all.get(short).map(|limit| limit.id.to_string());
                     reserving = match again.refusal {
                         Some(_) => Reserving::default(),
-                        None => reserve::reserve(policy, caller.key, &asking, &world, &mut again.candidates),
+                        None => reserve::reserve(policy, caller.key, &explained, &assumed, &mut again.candidates),
                     };
-                    let passed_over = decision.candidates.into_iter().zip(&first.candidates);
-                    let passed_over = passed_over.filter(|(told, one)| one.skipped.is_none() && told.skipped.is_some());
-                    // The gateway decides again at the first one without room.
-                    again.candidates.splice(0..0, passed_over.map(|(told, _)| told).take(1));
+                    let skipped = decision.candidates.into_iter().zip(&first.candidates);
+                    let skipped = skipped.filter(|(now, before)| before.skipped.is_none() && now.skipped.is_some());
+                    // The gateway decides again at the first candidate without room.
+                    again.candidates.splice(0..0, skipped.map(|(now, _)| now).take(1));
                     decision = again;
                 }
             }
@@ -243,30 +243,30 @@ fn explained(looked: &LoadedPolicy, args: &Args, now: i64) -> Result<Explained, 
     }
     Ok(Explained {
         request,
-        key: Some(seen),
+        key: Some(key_seen),
         prices: prices(policy, key, &decision),
-        limits: limits(policy, caller.key, &world, &decision),
-        notes: notes(looked, key, &asking, &decision),
+        limits: limits(policy, caller.key, &assumed, &decision),
+        notes: notes(loaded, key, &explained, &decision),
         reserved,
         decided_again,
         decision,
     })
 }
 
-/// The decision for a key, by its place.
-fn decided(policy: &Policy, key: KeyIndex, asking: &ExplainedRequest, world: &AssumedState<'_>) -> Explanation {
-    let fallbacks = asking.scanned.fallbacks.as_deref();
-    let header = |name: &str| asking.header(name);
-    let said = Request::said(key, asking.request_type(), asking.model.as_deref(), fallbacks, &header, world);
-    // A session goes where a gateway takes it; of others, most go to the likeliest.
-    let draw = asking.session().zip(policy.keys.get(key)).map(|(session, key)| Draw::of_session(&key.id, session));
-    let (headers, params) = (asking.seen_headers(), asking.seen_params());
+/// The decision for a key.
+fn decided(policy: &Policy, key: KeyIndex, explained: &ExplainedRequest, assumed: &AssumedState<'_>) -> Explanation {
+    let fallbacks = explained.scanned.fallbacks.as_deref();
+    let header = |name: &str| explained.header(name);
+    let request = Request::said(key, explained.request_type(), explained.model.as_deref(), fallbacks, &header, assumed);
+    // A session's draw is the gateway's. For other requests, the likeliest candidate is shown.
+    let draw = explained.session().zip(policy.keys.get(key)).map(|(session, key)| Draw::of_session(&key.id, session));
+    let (headers, params) = (explained.seen_headers(), explained.seen_params());
     let draw = draw.unwrap_or(Draw::Likeliest);
-    explain(policy, &Request { headers: &headers, params: &params, draw, ..said })
+    explain(policy, &Request { headers: &headers, params: &params, draw, ..request })
 }
 
 impl Explained {
-    /// A request that is refused before anything is decided.
+    /// A request that is refused before the decision.
     fn refused(request: RequestSeen, key: Option<KeySeen>, refusal: &Refusal) -> Self {
         let Refusal { status, kind, message, .. } = refusal.clone();
         let refusal = RefusalSeen { status, kind, message };
@@ -284,27 +284,27 @@ impl Explained {
 }
 
 impl RequestSeen {
-    fn of(asking: &ExplainedRequest) -> Self {
+    fn of(explained: &ExplainedRequest) -> Self {
         RequestSeen {
-            path: asking.path.clone(),
-            request_type: asking.request_type().name(),
-            input_tokens: asking.caller_tokens(),
-            needs: asking.needs().names().collect(),
+            path: explained.path.clone(),
+            request_type: explained.request_type().name(),
+            input_tokens: explained.caller_tokens(),
+            needs: explained.needs().names().collect(),
         }
     }
 
-    /// Of one whose body can't be read.
+    /// A request whose body can't be read.
     fn unread(args: &Args) -> Self {
         RequestSeen { path: args.path.clone(), request_type: "not understood", input_tokens: None, needs: Vec::new() }
     }
 }
 
 impl KeySeen {
-    fn of(policy: &Policy, key: &Key, by: Option<&'static str>, asked: bool) -> Self {
+    fn of(policy: &Policy, key: &Key, by: Option<&'static str>, by_argument: bool) -> Self {
         let how = match by {
-            Some("x-outrigger-key") if asked => "named by --key".to_owned(),
+            Some("x-outrigger-key") if by_argument => "named by --key".to_owned(),
             Some(header) => format!("named by {header}"),
-            None if policy.keys.len() == 1 => "the only one there is".to_owned(),
+            None if policy.keys.len() == 1 => "the only key".to_owned(),
             None => "the default".to_owned(),
         };
         let line = match key.keyless {
@@ -325,8 +325,8 @@ fn prices(policy: &Policy, key: &Key, decision: &Explanation) -> Vec<Option<Stri
     decision.candidates.iter().map(price).collect()
 }
 
-/// What the candidates count against.
-fn limits(policy: &Policy, key: KeyIndex, world: &AssumedState<'_>, decision: &Explanation) -> Vec<LimitSeen> {
+/// The limits that the candidates count against.
+fn limits(policy: &Policy, key: KeyIndex, assumed: &AssumedState<'_>, decision: &Explanation) -> Vec<LimitSeen> {
     let key_of = &policy.keys[key];
     let counted: Vec<(String, Vec<LimitIndex>)> = decision
         .candidates
@@ -337,10 +337,10 @@ fn limits(policy: &Policy, key: KeyIndex, world: &AssumedState<'_>, decision: &E
             Some((at, policy.limits_of(key, entry, &candidate.model)))
         })
         .collect();
-    let seen = |(place, limit): (LimitIndex, &outrigger_policy::Limit)| {
+    let limit_seen = |(index, limit): (LimitIndex, &outrigger_policy::Limit)| {
         let counts: Vec<String> =
-            counted.iter().filter(|(_, places)| places.contains(&place)).map(|(at, _)| at.clone()).collect();
-        let used = world.used(place);
+            counted.iter().filter(|(_, indexes)| indexes.contains(&index)).map(|(at, _)| at.clone()).collect();
+        let used = assumed.used(index);
         (!counts.is_empty()).then(|| LimitSeen {
             name: limit.id.to_string(),
             spent: limit.amount(used),
@@ -349,32 +349,32 @@ fn limits(policy: &Policy, key: KeyIndex, world: &AssumedState<'_>, decision: &E
             counts: if counts.len() == counted.len() { Vec::new() } else { counts },
         })
     };
-    policy.limits.all.iter_enumerated().filter_map(seen).collect()
+    policy.limits.all.iter_enumerated().filter_map(limit_seen).collect()
 }
 
-/// What is to be known beside.
-fn notes(looked: &LoadedPolicy, key: &Key, asking: &ExplainedRequest, decision: &Explanation) -> Vec<String> {
-    let policy = &looked.policy;
+/// Notes beside the decision.
+fn notes(loaded: &LoadedPolicy, key: &Key, explained: &ExplainedRequest, decision: &Explanation) -> Vec<String> {
+    let policy = &loaded.policy;
     let mut notes = Vec::new();
     let providers = decision.candidates.iter().filter_map(|candidate| key.provider(&candidate.provider));
     let mut missing: Vec<String> = providers
         .flat_map(|entry| &policy.providers[key.providers[entry].provider].credentials)
-        .filter(|credential| looked.without_value.contains(&credential.secret))
+        .filter(|credential| loaded.without_value.contains(&credential.secret))
         .map(|credential| credential.secret.to_string())
         .collect();
     missing.sort();
     missing.dedup();
     if !missing.is_empty() {
-        let told = missing.join(", ");
-        notes.push(format!("the value of Secret {told} is unknown: without it a gateway skips the credential"));
+        let names = missing.join(", ");
+        notes.push(format!("the value of Secret {names} is unknown: a gateway skips a credential without a value"));
     }
-    if asking.session().is_some() {
+    if explained.session().is_some() {
         notes.push("a session stays where it was drawn: the shares hold over many sessions".to_owned());
     }
-    if looked.errors.iter().any(|error| !error.object.is_empty()) {
+    if loaded.errors.iter().any(|error| !error.object.is_empty()) {
         notes.push("objects with errors may be left out: repair the errors above first".to_owned());
     }
-    if !policy.limits.all.is_empty() && asking.body.is_none() {
+    if !policy.limits.all.is_empty() && explained.body.is_none() {
         notes.push(
             "without a body nothing is reserved: give one with `--request` to see whether the limits leave enough"
                 .to_owned(),

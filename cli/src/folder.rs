@@ -8,7 +8,7 @@ use outrigger_compile::{Source, read};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// What one file may hold: Kubernetes itself takes no object over 3 MiB.
+/// The limit of one file. Kubernetes accepts no object over 3 MiB.
 const MOST_BYTES: u64 = 16 << 20;
 
 #[derive(Debug, Error)]
@@ -17,10 +17,10 @@ pub(crate) enum FolderError {
     Read { path: PathBuf, source: io::Error },
     #[error("{} is larger than {} MiB: it can't be a file of objects", path.display(), MOST_BYTES >> 20)]
     TooLarge { path: PathBuf },
-    #[error("there is no .yaml, .yml or .json file in {}{}", dir.display(), hint(deeper.as_deref()))]
+    #[error("no .yaml, .yml or .json file in {}{}", dir.display(), hint(deeper.as_deref()))]
     Empty {
         dir: PathBuf,
-        /// A folder in it that has some.
+        /// A subfolder that has some.
         deeper: Option<PathBuf>,
     },
 }
@@ -30,14 +30,14 @@ fn hint(deeper: Option<&Path>) -> String {
     hint.unwrap_or_default()
 }
 
-/// A file's text, under the name that findings give it.
+/// A file's text, with its name in findings.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct SourceText {
     pub file: String,
     pub text: String,
 }
 
-/// The texts of a folder, by name of file; or of one file.
+/// The texts of a folder's files by name, or of one file.
 pub(crate) fn texts(dir: &Path) -> Result<Vec<SourceText>, FolderError> {
     let failed = |path: &Path| {
         let path = path.to_owned();
@@ -66,7 +66,7 @@ fn files(dir: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// The first folder in a folder that has files of objects.
+/// The first subfolder with files of objects.
 fn deeper(dir: &Path) -> Option<PathBuf> {
     let mut folders: Vec<PathBuf> = fs::read_dir(dir).ok()?.filter_map(|entry| Some(entry.ok()?.path())).collect();
     folders.sort();
@@ -81,7 +81,7 @@ fn text(path: &Path) -> Result<SourceText, FolderError> {
     Ok(SourceText { file: path.display().to_string(), text: fs::read_to_string(path).map_err(failed)? })
 }
 
-/// Hidden ones are an editor's, or a mounted ConfigMap's own; a kustomization is no object.
+/// Hidden files belong to an editor or a mounted ConfigMap, and a kustomization is no object.
 fn is_objects(path: &Path) -> bool {
     let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return false };
     !name.starts_with('.')
@@ -89,7 +89,7 @@ fn is_objects(path: &Path) -> bool {
         && matches!(path.extension().and_then(|ending| ending.to_str()), Some("yaml" | "yml" | "json"))
 }
 
-/// What the texts hold, together.
+/// Parses all texts together.
 pub(crate) fn objects(texts: &[SourceText]) -> Source {
     let mut all = Source::default();
     for SourceText { file, text } in texts {
@@ -107,7 +107,7 @@ mod tests {
 
     #[test]
     fn which_files_are_objects() {
-        for (name, taken) in [
+        for (name, expected) in [
             ("a.yaml", true),
             ("a.yml", true),
             ("a.json", true),
@@ -116,20 +116,20 @@ mod tests {
             (".hidden.yaml", false),
             ("kustomization.yaml", false),
         ] {
-            assert_eq!(is_objects(Path::new(name)), taken, "{name}");
+            assert_eq!(is_objects(Path::new(name)), expected, "{name}");
         }
     }
 
     #[test]
     fn a_folder_is_read_by_name_and_not_deeper() {
         let folder = tempfile::tempdir().unwrap();
-        let told = texts(folder.path()).unwrap_err().to_string();
-        assert_eq!(told, format!("there is no .yaml, .yml or .json file in {}", folder.path().display()));
+        let error = texts(folder.path()).unwrap_err().to_string();
+        assert_eq!(error, format!("no .yaml, .yml or .json file in {}", folder.path().display()));
         let objects = folder.path().join("objects");
         fs::create_dir(&objects).unwrap();
         fs::write(objects.join("a.yaml"), "{}").unwrap();
-        let told = texts(folder.path()).unwrap_err().to_string();
-        assert!(told.ends_with(&format!("; did you mean {}?", objects.display())), "{told}");
+        let error = texts(folder.path()).unwrap_err().to_string();
+        assert!(error.ends_with(&format!("; did you mean {}?", objects.display())), "{error}");
         fs::create_dir(folder.path().join("deeper.yaml")).unwrap();
         for name in ["b.yaml", "a.yml", "c.txt"] {
             fs::write(folder.path().join(name), "{}").unwrap();

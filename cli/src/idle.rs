@@ -1,4 +1,4 @@
-//! Objects that nothing is wrong with, and that answer nobody: what `run` refuses to start with, and `check` tells.
+//! Valid objects that have no effect. `run` refuses to start with nothing else, and `check` reports them.
 
 use outrigger_compile::{Compiled, Finding, Object, Severity, Source};
 use outrigger_core::SecretRef;
@@ -7,7 +7,7 @@ use outrigger_policy::{KeyDoc, ProviderDoc};
 
 use crate::serve::{answers, find, is_servable};
 
-/// Which providers and keys answer nobody, and whether all of them do: then `outrigger run` does not start.
+/// Reports providers and keys that can answer no request. If this holds for all, `outrigger run` does not start.
 pub(crate) fn findings(source: &Source, compiled: &Compiled) -> Vec<Finding> {
     let (document, secrets) = (&compiled.document, compiled.secrets.as_slice());
     let object = |kind: &str, namespace: &str, name: &str| {
@@ -18,23 +18,23 @@ pub(crate) fn findings(source: &Source, compiled: &Compiled) -> Vec<Finding> {
     for provider in document.providers.iter().filter(|provider| !provider.suspended && all_suspended(provider)) {
         let message =
             "every credential is suspended (spec.credentials[].suspended), so it serves no request".to_owned();
-        let place = object("LLMProvider", &provider.namespace, &provider.name);
-        findings.extend(place.map(|object| warning(object, "spec.credentials", message)));
+        let found = object("LLMProvider", &provider.namespace, &provider.name);
+        findings.extend(found.map(|object| warning(object, "spec.credentials", message)));
     }
     let whole = |key: &&KeyDoc| !key.suspended && !key.keyless && !key.providers.is_empty();
     for key in document.keys.iter().filter(whole) {
-        let silent = |id| find(document, id).and_then(|provider| why_silent(provider, secrets));
+        let silent = |id| find(document, id).and_then(|provider| why_unusable(provider, secrets));
         let whys: Option<Vec<String>> = key
             .providers
             .iter()
             .map(|entry| silent(&entry.provider).map(|why| format!("{} {why}", entry.name)))
             .collect();
-        let place = object("VirtualKey", &key.namespace, &key.name);
-        findings.extend(whys.zip(place).map(|(whys, object)| {
+        let found = object("VirtualKey", &key.namespace, &key.name);
+        findings.extend(whys.zip(found).map(|(whys, object)| {
             warning(object, "spec.providers", format!("no provider of it can answer: {}", whys.join("; ")))
         }));
     }
-    // Where something is wrong, that is told.
+    // Other findings already explain this.
     let is_error = |finding: &Finding| finding.severity == Severity::Error;
     if is_servable(document, secrets) || source.findings.iter().chain(&compiled.findings).any(is_error) {
         return findings;
@@ -66,7 +66,7 @@ fn all_suspended(provider: &ProviderDoc) -> bool {
 }
 
 /// Why a provider can't answer; `None` if it can.
-fn why_silent(provider: &ProviderDoc, secrets: &[(SecretRef, String)]) -> Option<&'static str> {
+fn why_unusable(provider: &ProviderDoc, secrets: &[(SecretRef, String)]) -> Option<&'static str> {
     if answers(provider, secrets) {
         return None;
     }

@@ -1,4 +1,4 @@
-//! The policy that a folder amounts to, for commands that look at it and serve nobody.
+//! Loads the policy of a folder, for commands that only read it.
 
 use std::path::Path;
 
@@ -17,29 +17,29 @@ pub(crate) enum LoadError {
     Build(#[from] BuildError),
 }
 
-/// A folder, looked at.
+/// A loaded folder.
 #[derive(Debug)]
 pub(crate) struct LoadedPolicy {
     pub source: Source,
     pub policy: Policy,
-    /// Secrets of its credentials whose values are nowhere.
+    /// Secrets of its credentials without a known value.
     pub without_value: Vec<SecretRef>,
-    /// What keeps objects from being used.
+    /// Errors that make objects unusable.
     pub errors: Vec<Finding>,
 }
 
-/// Reads a folder and builds what can be used of it.
+/// Reads a folder and builds the usable part of its policy.
 ///
 /// # Errors
-/// It can't be read, or is no policy.
-pub(crate) fn look(dir: &Path, keys: &[String]) -> Result<LoadedPolicy, LoadError> {
+/// The folder can't be read, or its objects do not form a policy.
+pub(crate) fn load(dir: &Path, keys: &[String]) -> Result<LoadedPolicy, LoadError> {
     let source = folder::objects(&folder::texts(dir)?);
     let inputs = Inputs {
         objects: &source.objects,
         unread: source.has_unread(),
         environment: &|name| std::env::var(name).ok(),
         keys,
-        // What is decided is no affair of the machine on which it is asked.
+        // Decisions must not depend on the machine that computes them.
         without_value: Severity::Warning,
         sequence: 1,
         operator_namespace: OPERATOR_NAMESPACE,

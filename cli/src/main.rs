@@ -1,4 +1,4 @@
-//! `outrigger`: the gateway on a laptop, and the judge of its objects. One file a command.
+//! `outrigger`: the gateway on a laptop, and tools for its objects. One file for each command.
 #![allow(rustdoc::broken_intra_doc_links, reason = "clap prints doc comments as help, brackets included")]
 
 mod banner;
@@ -40,32 +40,32 @@ struct Cli {
 enum Command {
     /// Serve the objects of a folder and follow its changes.
     ///
-    /// Without DIR, providers are made from the variables that hold their keys, such as OPENAI_API_KEY. A Secret that is
-    /// not in DIR is looked for in the environment: key apiKey of Secret openai in OPENAI_API_KEY.
+    /// Without DIR, providers come from the variables that hold their keys, such as OPENAI_API_KEY. A Secret that is
+    /// not in DIR is read from the environment: key apiKey of Secret openai from OPENAI_API_KEY.
     Run(run::Args),
     /// Check the objects of a folder and run the tests of its rules.
     ///
-    /// Finds what the API server would refuse, and what the operator would. Exits with 0 if there is no error, and with 1
-    /// if there is one; a warning is no error.
+    /// Finds what the API server or the operator would refuse. Exits with 1 if there is an error, and with 0 otherwise;
+    /// a warning is no error.
     Check(check::Args),
-    /// Say where a request would go, and why: rules, candidates, limits, and how much would be reserved.
+    /// Show where a request would go, and why: rules, candidates, limits, and how much would be reserved.
     ///
     /// Nothing is sent. Every provider is up and nothing is spent, unless --unhealthy and --spent say otherwise. Exits with
     /// 0 if the request would be served, with 3 if it would be refused, and with 2 on errors.
     Explain(explain::Args),
-    /// Say what is different between two folders of objects, and which recorded requests would go elsewhere.
+    /// Show the differences between two folders of objects, and which recorded requests would be decided differently.
     ///
     /// Records hold no headers, no body and no spend. So each request is decided as if it named no provider and no
-    /// fallbacks, as if every provider were up and nothing were spent, and with the input tokens that the provider counted.
-    /// If the outcome hinges on something that a record does not hold, the request is not compared. Exits with 0 if nothing
-    /// is different, with 1 if something is, and with 2 on errors.
+    /// fallbacks, every provider were up and nothing were spent, and with the input tokens that the provider counted.
+    /// If the outcome depends on something that a record does not hold, the request is not compared. Exits with 0 if
+    /// nothing is different, with 1 if something is, and with 2 on errors.
     Diff(diff::Args),
-    /// Turn another gateway's configuration into objects, and report what they do not carry over.
+    /// Turn another gateway's configuration into objects, and report what could not be translated.
     Import(import::Args),
-    /// Say what is wrong in a cluster, and what to type.
+    /// Show what is wrong in a cluster, and which commands fix it.
     ///
-    /// Asks through kubectl, with kubectl's access to the cluster. Exits with 0 if nothing is wrong, with 1 if something is,
-    /// and with 2 if the cluster does not answer.
+    /// Reads the cluster with kubectl and its access. Exits with 0 if nothing is wrong, with 1 if something is, and
+    /// with 2 if the cluster does not answer.
     Doctor(doctor::Args),
     /// Print the definitions of the objects, to be applied to a cluster.
     Crds,
@@ -82,7 +82,7 @@ fn main() -> ExitCode {
     let cli = match command.try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => {
-            // Help and version are errors to clap as well, and are told on stdout.
+            // Clap treats help and version as errors too. They go to stdout.
             if !error.use_stderr() {
                 let _ = error.print();
                 return ExitCode::SUCCESS;
@@ -103,7 +103,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// What clap says, which repeats words of the command line as they are.
+/// Clap's message, which repeats the command line verbatim.
 fn shown(text: &str) -> String {
     text.lines().map(|line| format!("{}\n", Printable(line))).collect()
 }
@@ -118,21 +118,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wrong_word_of_the_command_line_is_shown_and_not_obeyed() {
+    fn an_invalid_argument_is_shown_escaped() {
         let error = Cli::try_parse_from(["outrigger", "x\u{1b}]52;c;aGk=\u{7}\u{202e}"]).unwrap_err();
-        let told = shown(&error.render().to_string());
-        // What a terminal would take for an order clap leaves out by itself.
-        assert!(told.contains("'x\\u{202e}'") && told.contains("Usage"), "{told}");
-        assert!(told.chars().all(|letter| letter == '\n' || outrigger_policy::is_printable(letter)), "{told:?}");
+        let message = shown(&error.render().to_string());
+        // Clap itself removes terminal control sequences.
+        assert!(message.contains("'x\\u{202e}'") && message.contains("Usage"), "{message}");
+        assert!(message.chars().all(|letter| letter == '\n' || outrigger_policy::is_printable(letter)), "{message:?}");
     }
 
     #[test]
-    fn the_command_line_is_sound() {
+    fn the_command_line_is_valid() {
         Cli::command().debug_assert();
     }
 
     #[test]
-    fn what_follows_the_dashes_is_the_command() {
+    fn arguments_after_the_dashes_are_the_command() {
         let cli = Cli::try_parse_from(["outrigger", "run", "dir", "--key", "a", "--key", "b", "--", "app", "--listen"]);
         let Command::Run(args) = cli.unwrap().command else { panic!("run") };
         assert_eq!(args.dir, Some(PathBuf::from("dir")));

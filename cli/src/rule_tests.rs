@@ -1,4 +1,4 @@
-//! The tests that rules bring along, run against the policy that their folder amounts to.
+//! Runs the tests of rules against the policy of their folder.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,7 @@ use outrigger_compile::{Compiled, Finding, LocatedTrial, Severity};
 use outrigger_policy::trial::{TrialOutcome, run_within};
 use outrigger_policy::{BuildError, TrialWork};
 
-/// How much work the tests of a folder may be, in steps: about 30 seconds.
+/// The limit for the tests of a folder, in steps: about 30 seconds.
 const WORK: u64 = 1_500_000_000;
 
 /// A test that was run.
@@ -14,16 +14,16 @@ const WORK: u64 = 1_500_000_000;
 pub(crate) struct RuleTest {
     pub trial: LocatedTrial,
     pub took: Duration,
-    /// What was expected and what came, if that is something else.
+    /// The difference between the expected and the actual result, if any.
     pub failure: Option<Finding>,
 }
 
-/// Runs them, in the order of the files.
+/// Runs the tests in the order of the files.
 ///
 /// # Errors
-/// What is left of the objects is no policy.
+/// The valid objects do not form a policy.
 pub(crate) fn run(compiled: &Compiled) -> Result<Vec<RuleTest>, BuildError> {
-    // Most folders have none, and need no policy built.
+    // Most folders have no tests, and need no policy.
     if compiled.trials.is_empty() {
         return Ok(Vec::new());
     }
@@ -36,7 +36,7 @@ pub(crate) fn run(compiled: &Compiled) -> Result<Vec<RuleTest>, BuildError> {
         let failure = match outcome {
             TrialOutcome::Passed => None,
             TrialOutcome::Failed(what) => Some(trial.failed(&what)),
-            // Whoever asks for tests is not told that all is well where some were not run.
+            // A test that was not run is a failure, because the user asked for its result.
             TrialOutcome::Untried => Some(Finding { severity: Severity::Error, ..trial.untried() }),
         };
         RuleTest { trial: trial.clone(), took, failure }

@@ -1,4 +1,4 @@
-//! `outrigger run`: the gateway for a folder of objects, and for the application that is started behind it.
+//! `outrigger run`: the gateway for a folder of objects, and for an application that is started behind it.
 
 mod behind;
 mod follow;
@@ -38,61 +38,61 @@ use crate::{environment, folder, state};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// A folder (its .yaml, .yml and .json files, not those of folders in it), or one file. Absent: providers from the
+    /// A folder (its .yaml, .yml and .json files, not those of subfolders), or one file. Absent: providers from the
     /// environment.
     pub dir: Option<PathBuf>,
-    /// Where clients are answered; may be given several times. [default: 127.0.0.1:4180 and [::1]:4180]
+    /// The address for clients; may be given several times. [default: 127.0.0.1:4180 and [::1]:4180]
     #[arg(long, value_name = "ADDRESS", value_parser = address)]
     listen: Vec<SocketAddr>,
-    /// Where /healthz, /readyz, /metrics, /policy and /decisions are. [default: 127.0.0.1:4181]
+    /// The address of /healthz, /readyz, /metrics, /policy and /decisions. [default: 127.0.0.1:4181]
     #[arg(long, value_name = "ADDRESS", value_parser = address)]
     admin: Option<SocketAddr>,
-    /// The VirtualKey of callers that name none. They may still name any other one of the folder.
+    /// The VirtualKey of callers that name none. They may still name any other key of the folder.
     #[arg(long = "key", value_name = "NAME")]
     pub keys: Vec<String>,
-    /// The folder that keeps what is spent, over restarts. [default: one for each DIR in $XDG_STATE_HOME/outrigger]
+    /// The folder that stores spending across restarts. [default: one for each DIR in $XDG_STATE_HOME/outrigger]
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
-    /// Take requests of web pages of this origin, such as http://localhost:3000; may be given several times. No other page
-    /// may send any.
+    /// Accept requests from web pages of this origin, such as http://localhost:3000; may be given several times.
+    /// Requests from other pages are refused.
     #[arg(long = "allow-origin", value_name = "ORIGIN")]
     origins: Vec<String>,
-    /// Another name under which clients may call, such as host.docker.internal; may be given several times. On a loopback
-    /// address only localhost and 127.0.0.1 are taken otherwise.
+    /// Another host name for clients, such as host.docker.internal; may be given several times. Otherwise a loopback
+    /// address accepts only localhost and 127.0.0.1.
     #[arg(long = "allow-host", value_name = "NAME")]
     hosts: Vec<String>,
     /// Start even if a budget, a rule or a file is invalid. Whatever it would have blocked is let through.
     #[arg(long)]
     keep_going: bool,
-    /// An application to start with its SDKs pointed here and no provider's key in its environment.
+    /// An application to start, with its SDKs pointed here and without providers' keys in its environment.
     #[arg(last = true, value_name = "CMD")]
     pub command: Vec<OsString>,
 }
 
-/// `127.0.0.1:4180`, `[::1]:4180`, or a port of this machine alone.
+/// `127.0.0.1:4180`, `[::1]:4180`, or only a port of this machine.
 fn address(text: &str) -> Result<SocketAddr, String> {
     let port = text.strip_prefix(':').or_else(|| text.strip_prefix("localhost:")).unwrap_or(text);
     if let Ok(port) = port.parse() {
         return Ok(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port));
     }
-    text.parse().map_err(|_| "must be an address and a port, such as 127.0.0.1:4180, or a port alone".to_owned())
+    text.parse().map_err(|_| "must be an address and a port, such as 127.0.0.1:4180, or only a port".to_owned())
 }
 
 #[derive(Debug, Error)]
 enum RunError {
     #[error(transparent)]
     Folder(#[from] FolderError),
-    #[error("there is no LLMProvider in {0}; without a folder, providers are made from the environment's keys")]
+    #[error("no LLMProvider in {0}; without a folder, providers come from the keys in the environment")]
     NoProvider(String),
-    #[error("{0} is empty, and had objects before: it may be half written. To take its objects away, remove the file")]
+    #[error("{0} is empty, and had objects before: it may be half written. To remove its objects, delete the file")]
     Emptied(String),
     #[error("no provider can serve a request: see the errors above")]
     NothingToServe,
     #[error("no such key: see the errors above")]
     NoSuchKey,
     #[error(
-        "to serve without a budget or a rule would let through what it keeps out: mend what is said above, or serve all the \
-         same with --keep-going"
+        "to serve without a budget or a rule would allow what it blocks: fix the errors above, or serve \
+         anyway with --keep-going"
     )]
     OpenDoor,
     #[error("the objects can't be served")]
@@ -110,7 +110,7 @@ enum RunError {
 }
 
 pub(crate) fn main(args: Args) -> ExitCode {
-    // What the gateway says of policies is told here already, with files and lines.
+    // The gateway's own messages about policies are redundant: this command reports them with files and lines.
     let quiet = || {
         let warnings = Targets::new().with_default(LevelFilter::WARN);
         warnings.with_target(outrigger_sidecar::POLICIES, LevelFilter::OFF)
@@ -119,14 +119,14 @@ pub(crate) fn main(args: Args) -> ExitCode {
     let style = Style::of(&std::io::stderr());
     let lines = tracing_subscriber::fmt::layer().with_ansi(style.colour).with_writer(style::LogWriter);
     tracing_subscriber::registry().with(lines).with(filter).init();
-    // The application keeps its own right to leave a core.
-    let alone = args.command.is_empty();
+    // The application keeps its own core dump limit.
+    let no_application = args.command.is_empty();
     let hidden = process_memory::keep_memory_private()
-        .and_then(|()| if alone { process_memory::write_no_cores() } else { Ok(()) });
+        .and_then(|()| if no_application { process_memory::write_no_cores() } else { Ok(()) });
     if let Err(error) = hidden {
         tracing::warn!(%error, "other processes of the same user can read this process's memory, and so can core dumps");
     }
-    if alone {
+    if no_application {
         raise_descriptors();
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
@@ -147,11 +147,11 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// What is compiled from texts, with all that is wrong with them.
+/// Compiles texts, with all findings.
 async fn compiled(texts: &[SourceText], keys: &[String], sequence: u64) -> CompileOutcome {
-    let outcome = CompileJob { texts: texts.to_vec(), keys: keys.to_vec(), sequence }.apart().await;
+    let outcome = CompileJob { texts: texts.to_vec(), keys: keys.to_vec(), sequence }.compile_apart().await;
     for label in &outcome.ignored {
-        tracing::info!("{label} is none of ours, and is left alone");
+        tracing::info!("{label} has another API group, and is ignored");
     }
     outcome
 }
@@ -162,26 +162,26 @@ async fn run(args: Args) -> Result<u8, RunError> {
         None => vec![environment::objects(&variable)],
     };
     let first = compiled(&texts, &args.keys, 1).await;
-    style::tell(&first.findings);
-    // Another key than the one that was asked for would be a surprise.
+    style::print_findings(&first.findings);
+    // With another key than the requested one, requests would be decided in unexpected ways.
     if first.findings.iter().any(|finding| finding.location.file == COMMAND_LINE) {
         return Err(RunError::NoSuchKey);
     }
     if let Some(dir) = args.dir.as_ref().filter(|_| has_no_provider(&first)) {
         return Err(RunError::NoProvider(dir.display().to_string()));
     }
-    style::tell(&first.idle);
+    style::print_findings(&first.idle);
     if !serve::is_servable(&first.document, &first.secrets) {
         return Err(RunError::NothingToServe);
     }
     let left_out = blocking(&first).cloned();
-    if !args.keep_going && first.findings.iter().any(opens_a_door) {
+    if !args.keep_going && first.findings.iter().any(allows_more_if_ignored) {
         return Err(RunError::OpenDoor);
     }
-    // An application has stdout for itself.
+    // The application uses stdout.
     let stdout = std::io::stdout();
-    let (style, terminal, alone) = (Style::of(&stdout), stdout.is_terminal(), args.command.is_empty());
-    let lines = match (alone, terminal) {
+    let (style, terminal, no_application) = (Style::of(&stdout), stdout.is_terminal(), args.command.is_empty());
+    let lines = match (no_application, terminal) {
         (false, _) => Lines::Off,
         (true, true) => Lines::Pretty { colour: style.colour },
         (true, false) => Lines::Json,
@@ -199,15 +199,15 @@ async fn run(args: Args) -> Result<u8, RunError> {
         proxies: Some(Arc::new(Proxies::read(|name| std::env::var(name).ok()))),
         ..Settings::default()
     })?;
-    let (document, known) =
+    let (document, known_secrets) =
         (first.document.clone(), first.secrets.iter().map(|(at, _)| at.clone()).collect::<Vec<_>>());
-    let mut taken = first.variables.clone();
-    taken.extend(environment::holding(&first.secrets, std::env::vars_os()));
+    let mut key_variables = first.variables.clone();
+    key_variables.extend(environment::holding(&first.secrets, std::env::vars_os()));
     let revision = serve::install(&gateway, first.document, &first.secrets, &first.from_environment)?;
     if let Some(finding) = &left_out {
         serve::reject(&gateway, finding);
     }
-    // Before the listeners: a change that comes while they are bound is not to be missed.
+    // Before the listeners, so that no change is missed while they are bound.
     let watch = args
         .dir
         .as_ref()
@@ -222,24 +222,24 @@ async fn run(args: Args) -> Result<u8, RunError> {
         clients: &clients,
         admin: &admin,
         document: &document,
-        known: &known,
+        known_secrets: &known_secrets,
         state: state.as_deref(),
     };
-    greet(&banner, style, terminal && alone);
+    greet(&banner, style, terminal && no_application);
     if args.dir.is_none() {
-        from_environment(&document);
+        report_environment(&document);
     }
-    warn_of_open_doors(&clients);
+    warn_of_open_ports(&clients);
 
     let (stop, stopped) = oneshot::channel::<()>();
     let serving = Arc::clone(&gateway).serve(listeners, async {
-        // A dropped sender means the end as well.
+        // A dropped sender also means the end.
         let _ = stopped.await;
     });
     let following = follow(Arc::clone(&gateway), args.dir.as_deref(), &args.keys, texts, watch);
     let waiting = async {
         let status = match clients.first() {
-            Some(client) if !alone => behind(&args.command, *client, &document, &taken).await,
+            Some(client) if !no_application => behind(&args.command, *client, &document, &key_variables).await,
             _ => until_signal().await,
         };
         drop(stop);
@@ -259,21 +259,22 @@ async fn run(args: Args) -> Result<u8, RunError> {
                 status = Some(ended);
                 again.set(until_signal());
             }
-            // Asked twice: what is under way is left where it is.
+            // On the second signal, running requests are dropped.
             _ = &mut again, if status.is_some() => return status.unwrap_or(Ok(0)),
         }
     }
 }
 
-/// On a terminal, to the person there; else one line on stderr, because stdout is for records or the application.
-fn greet(banner: &Banner<'_>, style: Style, person: bool) {
-    if person {
+/// On a terminal, prints the banner there; otherwise one line on stderr, because stdout is for records or the
+/// application.
+fn greet(banner: &Banner<'_>, style: Style, is_terminal: bool) {
+    if is_terminal {
         let _ = writeln!(std::io::stdout().lock(), "{}", style::screen(&banner.text(style)));
     } else {
         let urls: Vec<String> = banner.clients.iter().map(|at| format!("http://{at}")).collect();
         let admin: Vec<String> = banner.admin.iter().map(|at| format!("http://{at}")).collect();
         let (urls, admin) = (urls.join(" "), admin.join(" "));
-        style::say(format_args!(
+        style::print_line(format_args!(
             "serves {} on {urls} (revision {}, {}, {}{}; admin {admin})",
             banner.from,
             banner.revision,
@@ -284,38 +285,38 @@ fn greet(banner: &Banner<'_>, style: Style, person: bool) {
     }
 }
 
-/// Which variables were, or would have been, read.
-fn from_environment(document: &Document) {
+/// Reports the variables that were read, or could have been.
+fn report_environment(document: &Document) {
     if document.providers.iter().all(|provider| provider.mock.is_some()) {
-        style::say(format_args!(
+        style::print_line(format_args!(
             "no provider's key is in the environment, so a mock answers; these would be read: {}",
             environment::variables().join(", ")
         ));
     }
 }
 
-/// Whoever reaches an open port spends on these keys.
-fn warn_of_open_doors(clients: &[SocketAddr]) {
+/// Anyone who can reach an open port spends with these keys.
+fn warn_of_open_ports(clients: &[SocketAddr]) {
     for open in clients.iter().filter(|at| !at.ip().is_loopback()) {
-        style::say(format_args!(
+        style::print_line(format_args!(
             "warning: {open} can be reached from other machines, and anyone who can reach it may use these providers"
         ));
     }
 }
 
-/// Whether more would be let through without what is wrong than with it: a broken provider or key serves nobody, but a broken
-/// budget or rule stops nobody. What a document would have been that can't be read, nobody knows.
-fn opens_a_door(finding: &Finding) -> bool {
+/// Whether ignoring the finding would allow more requests: without a broken provider or key, fewer are served, but
+/// without a broken budget or rule, fewer are blocked. The content of a file that can't be parsed is unknown.
+fn allows_more_if_ignored(finding: &Finding) -> bool {
     let kind = finding.object.split(' ').next().unwrap_or_default();
     finding.severity == Severity::Error && matches!(kind, "" | "Budget" | "RoutingRule")
 }
 
-/// Nothing is wrong, and nothing is there.
+/// There are no errors and no objects.
 fn has_no_provider(compiled: &CompileOutcome) -> bool {
     compiled.document.providers.is_empty() && compiled.findings.is_empty()
 }
 
-/// What keeps a change from being used.
+/// The finding that makes a change unusable.
 fn blocking(compiled: &CompileOutcome) -> Option<&Finding> {
     compiled.findings.iter().find(|finding| finding.severity == Severity::Error)
 }

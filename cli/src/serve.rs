@@ -1,4 +1,4 @@
-//! Between what is compiled and the gateway that serves it.
+//! Installs compiled policies in the gateway, and opens its ports.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -13,30 +13,30 @@ use thiserror::Error;
 const CLIENT_PORT: u16 = 4180;
 const ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4181);
 
-/// Why a port is not open.
+/// Why a port could not be opened.
 #[derive(Debug, Error)]
 #[error("{what}; choose other addresses with --listen and --admin")]
 pub(crate) struct BindError {
     what: String,
 }
 
-/// Listens where asked; by default on both loopback addresses, and on IPv4's alone where there is no other.
-pub(crate) async fn bind(asked: &[SocketAddr], admin: Option<SocketAddr>) -> Result<Listeners, BindError> {
+/// Binds the requested addresses. By default both loopback addresses, or only IPv4's if there is no other.
+pub(crate) async fn bind(requested: &[SocketAddr], admin: Option<SocketAddr>) -> Result<Listeners, BindError> {
     let both =
         [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()].map(|ip: IpAddr| SocketAddr::new(ip, CLIENT_PORT));
-    let clients = if asked.is_empty() { &both } else { asked };
+    let clients = if requested.is_empty() { &both } else { requested };
     let listeners = Listeners::bind(clients, &[admin.unwrap_or(ADMIN)])
         .await
         .map_err(|error| BindError { what: error.to_string() })?;
-    // What was asked for by name is not best effort.
-    if listeners.clients().len() < asked.len() {
+    // Requested addresses must all be bound.
+    if listeners.clients().len() < requested.len() {
         let open: Vec<String> = listeners.clients().iter().map(ToString::to_string).collect();
         return Err(BindError { what: format!("of the addresses to listen on, only {} can be had", open.join(", ")) });
     }
     Ok(listeners)
 }
 
-/// Puts what is compiled in force, and says which revision that is.
+/// Puts a compiled policy in force. Returns its revision.
 pub(crate) fn install(
     gateway: &Gateway,
     document: Document,
@@ -51,7 +51,7 @@ pub(crate) fn install(
     gateway.install(document, &secrets)
 }
 
-/// Tells the gateway that a change can't be used, so that who asks it sees why.
+/// Reports an unusable change to the gateway, so that its admin pages show the reason.
 pub(crate) fn reject(gateway: &Gateway, finding: &Finding) {
     let object = match finding.object.as_str() {
         "" => finding.location.to_string(),
@@ -60,7 +60,7 @@ pub(crate) fn reject(gateway: &Gateway, finding: &Finding) {
     gateway.reject(&object, &finding.path, &finding.message);
 }
 
-/// Whether some key has a provider that could answer.
+/// Whether some key has a provider that can answer.
 pub(crate) fn is_servable(document: &Document, secrets: &[(SecretRef, String)]) -> bool {
     let reached = document.keys.iter().filter(|key| !key.suspended).flat_map(|key| &key.providers);
     reached.into_iter().any(|entry| find(document, &entry.provider).is_some_and(|found| answers(found, secrets)))
@@ -70,7 +70,7 @@ pub(crate) fn find<'a>(document: &'a Document, id: &ObjectRef) -> Option<&'a Pro
     document.providers.iter().find(|provider| provider.namespace == id.namespace && provider.name == id.name)
 }
 
-/// In use, and with a credential whose value is known, if it needs one.
+/// Whether a provider is in use, and has a credential with a known value if it needs one.
 pub(crate) fn answers(provider: &ProviderDoc, secrets: &[(SecretRef, String)]) -> bool {
     let mut credentials = provider.credentials.iter();
     let credential = credentials.any(|one| !one.suspended && secrets.iter().any(|(at, _)| *at == one.secret));

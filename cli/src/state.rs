@@ -1,24 +1,24 @@
-//! Where it is written down what is spent: a folder of the user's for each folder of objects.
+//! The folder that stores spending: one for each folder of objects.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-/// So much of a folder's own name stands in that of its state.
+/// How much of a folder's name is part of its state folder's name.
 const NAME_MAX: usize = 200;
 
-/// The accounts of a folder of objects: `$XDG_STATE_HOME/outrigger/NAME-HASH`, else below `~/.local/state`. `None` where
-/// the environment names neither, and then they end with the process.
+/// The accounts of a folder of objects: `$XDG_STATE_HOME/outrigger/NAME-HASH`, or below `~/.local/state`. `None` if the
+/// environment has neither; then accounts end with the process.
 pub(crate) fn folder(objects: &Path, environment: &dyn Fn(&str) -> Option<String>) -> Option<PathBuf> {
     let set = |name: &str| environment(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    // A relative one is to be ignored: so says the specification of these folders.
+    // The XDG specification says that a relative path must be ignored.
     let base = set("XDG_STATE_HOME").filter(|base| base.is_absolute());
     let base = base.or_else(|| Some(set("HOME")?.join(".local/state")))?;
-    // The same folder by whatever way it is named.
+    // The canonical path, so that different names of a folder give the same state.
     let whole = fs::canonicalize(objects).unwrap_or_else(|_| objects.to_owned());
     let name = whole.file_stem().map_or_else(|| "objects".into(), |name| name.to_string_lossy().into_owned());
-    // With the hash it is one file's name, which has an end.
+    // With the hash it must fit into a file name.
     let name = &name[..name.floor_char_boundary(NAME_MAX)];
     let hash = Sha256::digest(whole.as_os_str().as_encoded_bytes());
     let hash: String = hash.iter().take(6).map(|byte| format!("{byte:02x}")).collect();

@@ -1,4 +1,4 @@
-//! Colours, where there is a person to see them, and how an error is told.
+//! Colours on terminals, and the format of errors.
 
 use std::fmt;
 use std::io::{IsTerminal, Write};
@@ -9,7 +9,7 @@ use outrigger_compile::{Finding, Severity};
 use outrigger_policy::{Printable, is_printable};
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Whether to colour what goes to a stream: a terminal, and the person has not asked for none (<https://no-color.org>).
+/// Whether to use colours on a stream: only on a terminal, and unless <https://no-color.org> disables them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Style {
     pub colour: bool,
@@ -57,8 +57,8 @@ impl Style {
     }
 }
 
-/// A text of ours for a terminal: lines, colours and what is printable. Whatever else got into it is escaped, though those who
-/// wrote it should have done so.
+/// Our own text for a terminal: keeps line breaks, colours and printable characters. Everything else is escaped, in
+/// case some writer has missed it.
 pub(crate) fn screen(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut rest = text;
@@ -87,19 +87,19 @@ pub(crate) fn screen(text: &str) -> String {
     shown
 }
 
-/// How long the rest of a colour is, as [`Style`] and `tracing` write them: `[31m`.
+/// The length of a colour sequence's rest, as [`Style`] and `tracing` write them: `[31m`.
 fn colour(text: &str) -> Option<usize> {
     let code = text.strip_prefix('[')?;
     let length = code.find(|letter: char| !letter.is_ascii_digit())?;
     (length <= 2 && code.get(length..)?.starts_with('m')).then_some(length + 2)
 }
 
-/// Where lines of the log go: to stderr, each one line whatever stands in it.
+/// Writes log lines to stderr, each on one line whatever it contains.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LogWriter;
 
 impl Write for LogWriter {
-    /// Takes a whole line at once, as `tracing` writes them.
+    /// Receives a whole line at once from `tracing`.
     fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
         let text = String::from_utf8_lossy(line);
         let (text, end) = text.strip_suffix('\n').map_or((&*text, ""), |text| (text, "\n"));
@@ -121,23 +121,23 @@ impl MakeWriter<'_> for LogWriter {
     }
 }
 
-/// Tells findings on stderr.
-pub(crate) fn tell(findings: &[Finding]) {
+/// Prints findings on stderr.
+pub(crate) fn print_findings(findings: &[Finding]) {
     let mut stderr = std::io::stderr().lock();
     let style = Style::of(&stderr);
     for finding in findings {
-        // Without a stderr there is nobody to tell.
+        // An error means that there is no stderr to write to.
         let _ = writeln!(stderr, "{}", style.finding(finding));
     }
 }
 
-/// Tells a line on stderr.
-pub(crate) fn say(text: impl fmt::Display) {
+/// Prints a line on stderr.
+pub(crate) fn print_line(text: impl fmt::Display) {
     let _ = writeln!(std::io::stderr().lock(), "outrigger: {}", Printable(text));
 }
 
-/// An error with what is behind it. Many say themselves what is: that is not said twice.
-pub(crate) fn whole(error: &dyn std::error::Error) -> String {
+/// An error with its sources. Many errors include their source's text, which is not repeated.
+pub(crate) fn with_sources(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
@@ -151,9 +151,9 @@ pub(crate) fn whole(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// Tells why the command ends, with what is behind it, and ends it.
+/// Prints why the command fails, with its sources. Returns the exit code.
 pub(crate) fn fail(error: &dyn std::error::Error) -> ExitCode {
-    say(whole(error));
+    print_line(with_sources(error));
     ExitCode::FAILURE
 }
 
@@ -164,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_screen_gets_lines_and_colours_and_nothing_else() {
+    fn screen_keeps_only_lines_and_colours() {
         let style = Style { colour: true };
         let ours = format!("{}\n{}\n", style.bold("a"), style.red("b"));
         assert_eq!(screen(&ours), ours);
@@ -190,16 +190,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_behind_an_error_is_told_once() {
+    fn each_source_of_an_error_is_shown_once() {
         let says = |source| Nested::Says { source: Box::new(source) };
         let behind = |source| Nested::Behind { source: Box::new(source) };
-        for (error, told) in [
+        for (error, expected) in [
             (behind(Nested::Deep), "b: deep"),
             (says(Nested::Deep), "a: deep; move it away"),
             (behind(says(Nested::Deep)), "b: a: deep; move it away"),
             (says(behind(Nested::Deep)), "a: b; move it away: deep"),
         ] {
-            assert_eq!(whole(&error), told);
+            assert_eq!(with_sources(&error), expected);
         }
     }
 
@@ -213,7 +213,7 @@ mod tests {
             path: String::new(),
             message: "no \u{202e}model".to_owned(),
         };
-        let told = Style { colour: false }.finding(&finding);
-        assert_eq!(told, "a\\nb:1: LLMProvider default/\\u{1b}[2J: no \\u{202e}model");
+        let line = Style { colour: false }.finding(&finding);
+        assert_eq!(line, "a\\nb:1: LLMProvider default/\\u{1b}[2J: no \\u{202e}model");
     }
 }

@@ -1,4 +1,4 @@
-//! Tables for people: columns as wide as their widest.
+//! Tables for people: each column is as wide as its widest cell.
 
 use std::fmt::Write;
 
@@ -7,8 +7,8 @@ use outrigger_policy::Printable;
 
 use crate::style::Style;
 
-/// Writes a table, indented by two spaces. What is in it is escaped if necessary. A column that is empty in every row is
-/// left out.
+/// Writes a table, indented by two spaces. Cells are escaped if necessary. A column that is empty in every row is left
+/// out.
 pub(crate) fn table<const N: usize>(text: &mut String, style: Style, head: [&str; N], rows: &[[String; N]]) {
     let is_shown = |column: &usize| match rows {
         [] => !head[*column].is_empty(),
@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn as_wide_as_what_is_in_it() {
+    fn columns_fit_their_content() {
         let row = |cells: [&str; 3]| cells.map(str::to_owned);
         let mut text = String::new();
         let rows = [row(["é", "", "one"]), row(["longer", "", ""])];

@@ -1,4 +1,4 @@
-//! The examples are sound, and decide what their pages say.
+//! The examples are valid, and decide as their pages say.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic, outside its own function as well")]
 
@@ -11,7 +11,7 @@ use outrigger_compile::{Inputs, OPERATOR_NAMESPACE, Severity, compile, read};
 use outrigger_core::RequestType;
 use outrigger_policy::{Decision, Draw, EntryIndex, KeyIndex, LimitOwner, NoConditions, Policy, Request, Unit, decide};
 
-/// Each, and what `outrigger check` says of it.
+/// Each example, and the summary of `outrigger check`.
 const EXAMPLES: [(&str, &str); 10] = [
     ("budget-tree", "6 objects, 0 errors"),
     ("cost-optimized-failover", "3 objects, 0 errors"),
@@ -51,7 +51,7 @@ fn policy(name: &str) -> Policy {
     Policy::build(compiled.document).unwrap()
 }
 
-fn ask(policy: &Policy, key: KeyIndex, model: &str, draw: u64) -> Decision {
+fn decision_for(policy: &Policy, key: KeyIndex, model: &str, draw: u64) -> Decision {
     let request = Request {
         key,
         request_type: RequestType::ChatCompletion,
@@ -68,13 +68,13 @@ fn ask(policy: &Policy, key: KeyIndex, model: &str, draw: u64) -> Decision {
     decide(policy, &request)
 }
 
-/// `provider/model` of each to be tried, in order.
+/// The `provider/model` candidates in order.
 fn tried(decision: &Decision) -> Vec<String> {
     decision.eligible().map(|candidate| format!("{}/{}", candidate.name, candidate.upstream_model)).collect()
 }
 
 #[test]
-fn check_finds_nothing_in_them() {
+fn check_finds_no_errors() {
     for (name, summary) in EXAMPLES {
         let output = Command::new(env!("CARGO_BIN_EXE_outrigger")).arg("check").arg(folder(name)).output().unwrap();
         assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("{summary}\n"), "{name}");
@@ -82,9 +82,9 @@ fn check_finds_nothing_in_them() {
     }
 }
 
-/// Those that are tested by what they start: here only that their objects are sound.
+/// Examples that are tested by their own programs. Here only their objects are checked.
 #[test]
-fn check_finds_nothing_in_the_others() {
+fn check_finds_no_errors_in_the_others() {
     for name in ["../examples/langgraph-agent/objects", "../tests/clients/policy"] {
         let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(name);
         let output = Command::new(env!("CARGO_BIN_EXE_outrigger")).arg("check").arg(folder).output().unwrap();
@@ -96,11 +96,11 @@ fn check_finds_nothing_in_the_others() {
 fn quickstart_reaches_each_by_name_and_openai_by_weight() {
     let policy = policy("quickstart");
     let key = policy.default_key.unwrap();
-    assert_eq!(tried(&ask(&policy, key, "openai/gpt-4o-mini", 1)), ["openai/gpt-4o-mini"]);
-    assert_eq!(tried(&ask(&policy, key, "anthropic/claude-haiku-4-5", 1)), ["anthropic/claude-haiku-4-5"]);
-    assert_eq!(tried(&ask(&policy, key, "gemini/gemini-2.5-flash", 1)), ["gemini/gemini-2.5-flash"]);
+    assert_eq!(tried(&decision_for(&policy, key, "openai/gpt-4o-mini", 1)), ["openai/gpt-4o-mini"]);
+    assert_eq!(tried(&decision_for(&policy, key, "anthropic/claude-haiku-4-5", 1)), ["anthropic/claude-haiku-4-5"]);
+    assert_eq!(tried(&decision_for(&policy, key, "gemini/gemini-2.5-flash", 1)), ["gemini/gemini-2.5-flash"]);
     for draw in 0..100 {
-        assert_eq!(tried(&ask(&policy, key, "gpt-4o-mini", draw))[0], "openai/gpt-4o-mini");
+        assert_eq!(tried(&decision_for(&policy, key, "gpt-4o-mini", draw))[0], "openai/gpt-4o-mini");
     }
 }
 
@@ -109,24 +109,24 @@ fn failover_has_a_stand_in() {
     let policy = policy("failover");
     let key = policy.default_key.unwrap();
     for model in ["gpt-4o-mini", "openai/gpt-4o-mini"] {
-        let decision = ask(&policy, key, model, 1);
+        let decision = decision_for(&policy, key, model, 1);
         assert_eq!(decision.rule.as_deref(), Some("default/stand-in"));
         assert_eq!(tried(&decision), ["openai/gpt-4o-mini", "anthropic/claude-haiku-4-5"]);
     }
-    assert_eq!(tried(&ask(&policy, key, "openai/gpt-4o", 1)), ["openai/gpt-4o"]);
+    assert_eq!(tried(&decision_for(&policy, key, "openai/gpt-4o", 1)), ["openai/gpt-4o"]);
     let openai = policy.providers.iter().find(|provider| provider.id.name == "openai").unwrap();
     let fault = &openai.mock.as_ref().unwrap().faults[0];
     assert_eq!((fault.status, fault.percent, fault.retry_after), (Some(429), 100, Some(10_000)));
 }
 
 #[test]
-fn weighted_shares_as_it_says() {
+fn weighted_draws_by_weight() {
     let policy = policy("weighted");
     let key = policy.default_key.unwrap();
     let (mut providers, mut credentials) = (BTreeMap::new(), BTreeMap::new());
     for draw in 0..10_000 {
-        *providers.entry(tried(&ask(&policy, key, "gpt-4o-mini", draw))[0].clone()).or_insert(0_i32) += 1;
-        let decision = ask(&policy, key, "gpt-4o", draw);
+        *providers.entry(tried(&decision_for(&policy, key, "gpt-4o-mini", draw))[0].clone()).or_insert(0_i32) += 1;
+        let decision = decision_for(&policy, key, "gpt-4o", draw);
         assert_eq!(tried(&decision), ["accounts/first/gpt-4o"]);
         let candidate = decision.eligible().next().unwrap();
         let credential = &policy.providers[candidate.provider.unwrap()].credentials[candidate.credentials[0]];
@@ -141,24 +141,27 @@ fn weighted_shares_as_it_says() {
 }
 
 #[test]
-fn environments_are_fenced() {
+fn environments_are_separate() {
     let policy = policy("environments");
     assert_eq!(policy.default_key, None);
     let (development, production) =
         (policy.key_named("development").unwrap(), policy.key_named("vk-production").unwrap());
     for draw in 0..100 {
-        assert_eq!(tried(&ask(&policy, development, "gpt-4o-mini", draw)), ["local/gpt-4o-mini"]);
-        assert!(!tried(&ask(&policy, production, "gpt-4o-mini", draw)).contains(&"local/gpt-4o-mini".to_owned()));
+        assert_eq!(tried(&decision_for(&policy, development, "gpt-4o-mini", draw)), ["local/gpt-4o-mini"]);
+        assert!(
+            !tried(&decision_for(&policy, production, "gpt-4o-mini", draw)).contains(&"local/gpt-4o-mini".to_owned())
+        );
     }
-    let kind =
-        |key, model| ask(&policy, key, model, 1).refusal.map(|refusal| (refusal.kind.status(), refusal.kind.name()));
+    let kind = |key, model| {
+        decision_for(&policy, key, model, 1).refusal.map(|refusal| (refusal.kind.status(), refusal.kind.name()))
+    };
     assert_eq!(kind(development, "openai/gpt-4o"), Some((403, "provider_blocked")));
     assert_eq!(kind(production, "gpt-5-preview"), Some((403, "model_blocked")));
 }
 
-/// What each page's table says may be used: the object, where in it, how much.
+/// The limits in each page's table: the object, the path, the amount.
 #[test]
-fn limits_are_what_the_pages_say() {
+fn limits_match_the_pages() {
     let dollars = |dollars: u64| dollars * 1_000_000_000;
     for (name, key, limits) in [
         (
@@ -183,9 +186,9 @@ fn limits_are_what_the_pages_say() {
         ),
     ] {
         let policy = policy(name);
-        let told: Vec<_> =
+        let found: Vec<_> =
             policy.limits.all.iter().map(|limit| (limit.id.path.as_str(), limit.unit, limit.max)).collect();
-        assert_eq!(told, limits, "{name}");
+        assert_eq!(found, limits, "{name}");
         assert!(
             policy
                 .limits
@@ -196,22 +199,22 @@ fn limits_are_what_the_pages_say() {
     }
 }
 
-/// A key counts against every budget above it, and against those that it did not name.
+/// A key counts against every budget above it, also against those that it does not name.
 #[test]
-fn a_tree_of_budgets_has_every_key_in_it() {
+fn every_key_counts_in_the_tree_of_budgets() {
     let policy = policy("budget-tree");
     for (key, counted) in [
         ("search", ["Budget acme/acme", "Budget acme/search", "Budget outrigger-system/company"].as_slice()),
         ("rogue", &["Budget outrigger-system/company"]),
     ] {
         let key = policy.key_named(key).unwrap();
-        let mut told: Vec<String> = policy
+        let mut found: Vec<String> = policy
             .limits_of(key, EntryIndex::from(0), "gpt-4o")
             .into_iter()
             .map(|at| policy.limits.all[at].id.to_string())
             .collect();
-        told.sort();
-        assert_eq!(told, counted);
+        found.sort();
+        assert_eq!(found, counted);
     }
 }
 
@@ -220,6 +223,9 @@ fn cost_optimized_failover_has_premium_behind_cheap() {
     let policy = policy("cost-optimized-failover");
     let key = policy.default_key.unwrap();
     for draw in 0..100 {
-        assert_eq!(tried(&ask(&policy, key, "assistant", draw)), ["cheap/gpt-4o-mini", "premium/claude-opus-4-5"]);
+        assert_eq!(
+            tried(&decision_for(&policy, key, "assistant", draw)),
+            ["cheap/gpt-4o-mini", "premium/claude-opus-4-5"]
+        );
     }
 }

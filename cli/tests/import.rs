@@ -165,7 +165,7 @@ fn a_folder_is_not_written_over_unasked() {
     fs::write(folder.join("mine.yaml"), "# nobody's but mine\n").unwrap();
     let output = import("bifrost", &source, &["--out", into]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(text(&output.stderr).contains("is there already: choose another --out, or write over it with --force"));
+    assert!(text(&output.stderr).contains("already exists: choose another --out, or overwrite it with --force"));
     assert_eq!(files(&folder)["rules.yaml"], "# of an earlier import\n");
 
     assert!(import("bifrost", &source, &["--out", into, "--force"]).status.success());
@@ -180,7 +180,7 @@ fn what_cannot_be_read_is_status_2() {
     for (product, content, words) in [
         ("bifrost", None, "can't read"),
         ("bifrost", Some("providers: {}"), "is no JSON"),
-        ("bifrost", Some("[1]"), "holds no configuration of Bifrost"),
+        ("bifrost", Some("[1]"), "has no configuration of Bifrost"),
         ("bifrost", Some("{\"a\": 1}"), "expected a mapping with `providers` or `governance`"),
         ("bifrost", Some("{\"providers\": {}, \"providers\": {}}"), "the key `providers` stands twice"),
         ("litellm", Some("model_list: ["), "is no YAML"),
@@ -354,7 +354,7 @@ fn an_import_without_a_provider_fails_and_says_so() {
     let output = import("bifrost", &source, &["--out", out.to_str().unwrap()]);
     let told = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{told}");
-    assert!(told.lines().last().unwrap().contains("no provider could be carried over"), "{told}");
+    assert!(told.lines().last().unwrap().contains("no provider could be imported"), "{told}");
     assert!(out.join("REPORT.md").is_file(), "the report says what was read");
 }
 

@@ -1,4 +1,4 @@
-//! The program itself: what it serves, follows, starts and exits with.
+//! The program itself: what it serves, follows and starts, and its exit statuses.
 
 #![allow(
     clippy::unwrap_used,
@@ -42,7 +42,7 @@ fn run(folder: &Path, more: &[&str]) -> Command {
     command
 }
 
-/// A gateway whose stderr is read line by line; ended when it is dropped.
+/// A gateway whose stderr is read line by line. It ends when it is dropped.
 struct Running {
     child: Child,
     stderr: BufReader<ChildStderr>,
@@ -69,13 +69,13 @@ impl Running {
         running
     }
 
-    /// Awaits a line that has these words.
-    fn line(&mut self, words: &str) -> String {
+    /// Waits for a line with this text.
+    fn line(&mut self, text: &str) -> String {
         let mut all = String::new();
         loop {
             let from = all.len();
-            assert!(self.stderr.read_line(&mut all).unwrap() > 0, "it ended, and said:\n{all}");
-            if all[from..].contains(words) {
+            assert!(self.stderr.read_line(&mut all).unwrap() > 0, "it ended with this output:\n{all}");
+            if all[from..].contains(text) {
                 return all[from..].to_owned();
             }
         }
@@ -93,7 +93,7 @@ impl Drop for Running {
     }
 }
 
-/// An answer's head and body.
+/// The head and body of a response.
 fn http(address: &str, method: &str, path: &str, body: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     let length = body.len();
@@ -116,7 +116,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-/// In one step, so that nobody finds a half of it; the new text is not shorter.
+/// Replaces the content in one step, so that no reader sees a part of it. The new text is not shorter.
 fn write_over(file: &Path, text: &str) {
     assert!(fs::metadata(file).unwrap().len() <= text.len() as u64);
     fs::OpenOptions::new().write(true).open(file).unwrap().write_all(text.as_bytes()).unwrap();
@@ -142,7 +142,7 @@ fn it_serves_follows_keeps_the_last_good_policy_and_drains() {
     let ready = http(&running.admin, "GET", "/readyz", "");
     assert!(ready.starts_with("HTTP/1.1 200") && ready.contains("spec.mock.repl"), "{ready}");
 
-    // As an editor saves: aside, then over it.
+    // Editors write another file and rename it.
     let aside = folder.path().join(".objects.yaml.swp");
     fs::write(&aside, OBJECTS.replace("reply: one", "reply: four")).unwrap();
     fs::rename(&aside, &file).unwrap();
@@ -158,18 +158,18 @@ fn it_serves_follows_keeps_the_last_good_policy_and_drains() {
         assert_eq!(serde_json::from_str::<serde_json::Value>(line).unwrap()["provider"], "mock");
     }
 
-    // What it wrote can be decided again.
+    // Its records can be replayed.
     let records = folder.path().join("records.jsonl");
     fs::write(&records, lines).unwrap();
     let other = objects(&OBJECTS.replace("withoutKey: Allow", "withoutKey: Allow\n  suspended: true"));
-    for (new, status, told) in [
+    for (new, status, expected) in [
         (folder.path(), 0, "0 of 4 recorded requests would be decided differently\n"),
         (other.path(), 1, "4 of 4 recorded requests would be decided differently\n"),
     ] {
         let output =
             outrigger().arg("diff").arg(folder.path()).arg(new).arg("--replay").arg(&records).output().unwrap();
         assert!(
-            output.status.code() == Some(status) && text(&output.stdout).ends_with(told),
+            output.status.code() == Some(status) && text(&output.stdout).ends_with(expected),
             "{}",
             text(&output.stdout)
         );
@@ -177,7 +177,7 @@ fn it_serves_follows_keeps_the_last_good_policy_and_drains() {
 }
 
 #[test]
-fn an_application_is_pointed_here_and_holds_no_key() {
+fn an_application_uses_the_gateway_and_gets_no_key() {
     let script =
         "echo $OPENAI_BASE_URL $ANTHROPIC_BASE_URL $OPENAI_API_KEY $ANTHROPIC_API_KEY $GROQ_API_KEY $OTHER; exit 7";
     let folder = objects(OBJECTS);
@@ -190,12 +190,12 @@ fn an_application_is_pointed_here_and_holds_no_key() {
     let [openai, anthropic, rest @ ..] = words.as_slice() else { panic!("{stdout}") };
     assert!(openai.starts_with("http://127.0.0.1:") && *openai == format!("{anthropic}/v1"), "{stdout}");
     assert_eq!(rest, ["outrigger", "outrigger", "outrigger", "kept"]);
-    assert!(stderr.contains("a placeholder in place of GROQ_API_KEY, OPENAI_API_KEY"), "{stderr}");
+    assert!(stderr.contains("a placeholder instead of GROQ_API_KEY, OPENAI_API_KEY"), "{stderr}");
     assert!(!stderr.contains("real"), "{stderr}");
 }
 
 #[test]
-fn it_exits_as_the_application_does() {
+fn it_exits_with_the_applications_status() {
     let folder = objects(OBJECTS);
     for (script, expected) in [("exit 0", 0), ("exit 3", 3), ("kill -TERM $$", 143), ("kill -KILL $$", 137)] {
         let output = run(folder.path(), &["--", "sh", "-c", script]).output().unwrap();
@@ -209,7 +209,7 @@ fn it_exits_as_the_application_does() {
 #[test]
 fn signals_reach_the_application() {
     let folder = objects(OBJECTS);
-    // A shell that traps acts once its foreground command is over; `wait` is over at once.
+    // A shell runs its trap after its foreground command, and `wait` ends at once.
     let trapping = "trap 'kill $!; exit 9' TERM; tail -f /dev/null & echo ready >&2; wait";
     for (script, expected) in [("echo ready >&2; exec tail -f /dev/null", 143), (trapping, 9)] {
         let mut running = Running::start(run(folder.path(), &["--", "sh", "-c", script]));
@@ -220,16 +220,13 @@ fn signals_reach_the_application() {
 }
 
 #[test]
-fn a_folder_without_a_provider_is_told_as_such() {
+fn a_folder_without_a_provider_is_an_error() {
     for objects_there in ["\n", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"] {
         let folder = objects(objects_there);
         let output = run(folder.path(), &[]).output().unwrap();
         assert_eq!(output.status.code(), Some(1));
-        let told = text(&output.stderr);
-        assert!(
-            told.starts_with(&format!("outrigger: there is no LLMProvider in {}", folder.path().display())),
-            "{told}"
-        );
+        let error = text(&output.stderr);
+        assert!(error.starts_with(&format!("outrigger: no LLMProvider in {}", folder.path().display())), "{error}");
     }
 }
 
@@ -238,25 +235,24 @@ fn a_folder_that_is_emptied_changes_nothing() {
     let folder = objects(OBJECTS);
     let mut running = Running::start(run(folder.path(), &[]));
     fs::remove_file(folder.path().join("objects.yaml")).unwrap();
-    running.line("there is no .yaml, .yml or .json file in");
+    running.line("no .yaml, .yml or .json file in");
     running.line("the previous policy stays in force");
     assert!(chat(&running).contains("\"one\""));
 }
 
-/// A file is empty for a moment while it is written anew, and one without a provider serves nobody.
+/// A file is empty for a moment while it is written, and a folder without a provider can serve nothing.
 #[test]
-fn what_would_serve_nobody_changes_nothing() {
+fn a_change_that_could_serve_nothing_is_ignored() {
     let folder = objects(OBJECTS);
     let file = folder.path().join("objects.yaml");
     let key = "apiVersion: outrigger.dev/v1alpha1\nkind: VirtualKey\nmetadata: {name: k}\nspec: {providers: []}\n";
     let mut running = Running::start(run(folder.path(), &[]));
-    for (text, says) in [("", "is empty, and had objects before"), ("# to be written\n", "there is no LLMProvider in")]
-    {
+    for (text, expected) in [("", "is empty, and had objects before"), ("# to be written\n", "no LLMProvider in")] {
         fs::write(&file, text).unwrap();
-        running.line(says);
+        running.line(expected);
         running.line("the previous policy stays in force");
         assert!(chat(&running).contains("\"one\""), "{text}");
-        // Beside others it takes away what they are bound by.
+        // With other files in the folder, an empty file would remove their limits.
         fs::write(folder.path().join("more.yaml"), key).unwrap();
         running.line("the previous policy stays in force");
         fs::remove_file(folder.path().join("more.yaml")).unwrap();
@@ -268,7 +264,7 @@ fn what_would_serve_nobody_changes_nothing() {
 }
 
 #[test]
-fn without_a_folder_it_serves_what_the_environment_has() {
+fn without_a_folder_it_serves_the_environments_providers() {
     let mut command = outrigger();
     command.args(["run", "--listen", "0", "--admin", "0"]);
     let mut running = Running::start(command);
@@ -278,8 +274,8 @@ fn without_a_folder_it_serves_what_the_environment_has() {
 }
 
 #[test]
-fn with_nothing_that_could_answer_it_does_not_start() {
-    for (objects_text, said) in [
+fn it_does_not_start_if_no_provider_can_answer() {
+    for (objects_text, expected) in [
         (
             "apiVersion: outrigger.dev/v1alpha1\nkind: LLMProvider\nmetadata: {name: a}\nspec: {type: Mock}\n",
             "objects.yaml:4: ",
@@ -295,7 +291,7 @@ fn with_nothing_that_could_answer_it_does_not_start() {
         let output = run(folder.path(), &[]).output().unwrap();
         let stderr = text(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{stderr}");
-        assert!(stderr.contains(said) && stderr.contains("no provider can serve a request"), "{stderr}");
+        assert!(stderr.contains(expected) && stderr.contains("no provider can serve a request"), "{stderr}");
     }
     let folder = objects(&format!(
         "{OBJECTS}---\napiVersion: outrigger.dev/v1alpha1\nkind: VirtualKey\nmetadata: {{name: search}}\nspec: {{}}\n"
@@ -309,7 +305,7 @@ fn with_nothing_that_could_answer_it_does_not_start() {
 }
 
 #[test]
-fn without_a_budget_or_a_rule_it_does_not_start_unless_it_is_told_to() {
+fn it_starts_with_an_invalid_budget_or_rule_only_if_told_to() {
     let of = |kind: &str, spec: &str| {
         format!(
             "{OBJECTS}---\napiVersion: outrigger.dev/v1alpha1\nkind: {kind}\nmetadata: {{name: broken}}\nspec: {spec}\n"
@@ -319,18 +315,18 @@ fn without_a_budget_or_a_rule_it_does_not_start_unless_it_is_told_to() {
         ("a budget", of("Budget", "{amount: \"1.00\", window: Month, timeZone: Nowhere, appliesTo: {}}"), false),
         ("a rule", of("RoutingRule", "{when: 'headers[', action: Reject, message: no}"), false),
         ("a document", format!("{OBJECTS}---\n\ta: b\n"), false),
-        ("a provider, which serves nobody", of("LLMProvider", "{type: OpenAI, nothing: 1}"), true),
+        ("a provider, which serves no request", of("LLMProvider", "{type: OpenAI, nothing: 1}"), true),
     ] {
         let folder = objects(&text);
         if !starts {
             let done = run(folder.path(), &[]).output().unwrap();
-            let told = text_of(&done);
-            assert!(!done.status.success() && told.contains("--keep-going"), "{what}: {told}");
+            let output = text_of(&done);
+            assert!(!done.status.success() && output.contains("--keep-going"), "{what}: {output}");
         }
-        let going = Running::start(run(folder.path(), if starts { &[] } else { &["--keep-going"] }));
-        assert!(chat(&going).contains("200 OK"), "{what}");
-        let ready = http(&going.admin, "GET", "/readyz", "");
-        assert!(ready.contains("\"rejected\":{"), "{what} is told to whoever asks: {ready}");
+        let running = Running::start(run(folder.path(), if starts { &[] } else { &["--keep-going"] }));
+        assert!(chat(&running).contains("200 OK"), "{what}");
+        let ready = http(&running.admin, "GET", "/readyz", "");
+        assert!(ready.contains("\"rejected\":{"), "{what} is reported on /readyz: {ready}");
     }
 }
 
@@ -418,15 +414,15 @@ fn a_port_in_use_is_named() {
 }
 
 #[test]
-fn check_of_nothing_is_no_success() {
+fn check_of_an_empty_folder_fails() {
     let folder = objects("# to come\n");
     let done = outrigger().arg("check").arg(folder.path()).output().unwrap();
     assert!(!done.status.success());
-    assert!(text(&done.stdout).contains("there is no object here"), "{}", text(&done.stdout));
+    assert!(text(&done.stdout).contains("no objects found"), "{}", text(&done.stdout));
 }
 
 #[test]
-fn check_tells_by_line_and_exits_with_it() {
+fn check_reports_lines_and_fails() {
     let folder = objects(&OBJECTS.replace("withoutKey: Allow", "withoutKy: Allow"));
     let report = folder.path().join("report.xml");
     let output = outrigger().arg("check").arg(folder.path()).arg("--junit").arg(&report).output().unwrap();
@@ -458,15 +454,16 @@ fn under_kubectls_name_it_is_a_plugin() {
     assert!(text(&output.stdout).contains("kubectl outrigger check"), "{}", text(&output.stdout));
 }
 
-/// Who runs as the same user reads neither the memory nor the environment of what holds the keys.
+/// Another process of the same user can read neither the memory nor the environment of the process with the keys.
 #[test]
-fn the_application_can_t_look_into_the_gateway() {
+fn the_application_cannot_read_the_gateways_memory() {
     use std::os::unix::fs::PermissionsExt;
     use std::os::unix::process::CommandExt;
     let folder = objects(OBJECTS);
     let root = rustix::process::getuid().is_root();
     let program = folder.path().join("outrigger");
-    // By a process of its own: what another test starts meanwhile would inherit an open file, which nobody could run then.
+    // In a separate process: a process that another test starts at this moment would inherit the open file, which then
+    // can't be executed.
     let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_outrigger")).arg(&program).status().unwrap();
     assert!(copied.success());
     for path in [folder.path(), &program] {
@@ -479,7 +476,7 @@ fn the_application_can_t_look_into_the_gateway() {
     command.arg("run").arg(folder.path().join("objects.yaml")).args(["--listen", "0", "--admin", "0"]);
     command.arg("--state").arg("/dev/null/none").args(["--", "sh", "-c", script]);
     command.env("OPENAI_API_KEY", "sk-real");
-    // Root may trace anybody: it is nobody here.
+    // Root may trace every process, so the test uses another user.
     if root {
         command.uid(65_534).gid(65_534);
     }
@@ -487,9 +484,9 @@ fn the_application_can_t_look_into_the_gateway() {
     assert_eq!(text(&stdout), "own\nroot\n", "{}", text(&stderr));
 }
 
-/// A folder that is deleted is told once, whatever is written beside it, and served again when it comes back.
+/// A deleted folder is reported once, whatever is written beside it, and served again when it is back.
 #[test]
-fn a_folder_that_goes_is_told_once_and_followed_when_it_comes_back() {
+fn a_deleted_folder_is_reported_once_and_followed_when_it_is_back() {
     let above = tempfile::tempdir().unwrap();
     let dir = above.path().join("objects");
     let make = |reply: &str| {
@@ -504,13 +501,13 @@ fn a_folder_that_goes_is_told_once_and_followed_when_it_comes_back() {
         for number in 0..200 {
             fs::write(above.path().join(format!("beside-{number}")), "x").unwrap();
         }
-        assert!(chat(&running).starts_with("HTTP/1.1 200"), "the last good policy serves on");
+        assert!(chat(&running).starts_with("HTTP/1.1 200"), "the last good policy still serves");
         make(reply);
-        // No line between: had it been told again, it would stand here.
+        // There must be no line in between: a second report would be here.
         let mut line = String::new();
         running.stderr.read_line(&mut line).unwrap();
-        // The folder may be seen before its file is in it.
-        if line.contains("there is no .yaml") || line.contains("is empty") {
+        // The new folder may be seen before its file exists.
+        if line.contains("no .yaml") || line.contains("is empty") {
             running.line("the previous policy stays in force");
             line.clear();
             running.stderr.read_line(&mut line).unwrap();
@@ -520,7 +517,8 @@ fn a_folder_that_goes_is_told_once_and_followed_when_it_comes_back() {
     }
 }
 
-/// Whatever `run` refuses to start with, `check` tells: as an error, or as a warning that says so. And `run` says why.
+/// If `run` refuses to start, `check` reports it: as an error, or as a warning that says so. And `run` gives the
+/// reason.
 #[test]
 fn check_and_run_agree_on_what_can_be_served() {
     let head = "apiVersion: outrigger.dev/v1alpha1\n";
@@ -533,9 +531,9 @@ fn check_and_run_agree_on_what_can_be_served() {
     let keyed = "type: OpenAI, withoutKey: Allow, credentials: [{name: a, secretRef: {name: openai}";
     let provider = |end: &str| object("LLMProvider", "openai", &format!("{keyed}{end}"));
     let budget = object("Budget", "team", "amount: '5', window: Month");
-    for (what, objects_text, starts, said) in [
+    for (what, objects_text, starts, expected) in [
         ("served", secret("x") + &provider("}]"), true, ""),
-        ("no provider", budget, false, "there is no LLMProvider"),
+        ("no provider", budget, false, "no LLMProvider"),
         (
             "its credential is suspended",
             secret("x") + &provider(", suspended: true}]"),
@@ -566,7 +564,7 @@ fn check_and_run_agree_on_what_can_be_served() {
             "openai has every credential suspended",
         ),
         (
-            "a rule that can't be asked",
+            "a rule that can't be evaluated",
             secret("x")
                 + &provider("}]")
                 + &object("RoutingRule", "r", "when: 'model =', targets: [{provider: openai}]"),
@@ -576,25 +574,25 @@ fn check_and_run_agree_on_what_can_be_served() {
     ] {
         let folder = objects(&objects_text);
         let checked = outrigger().arg("check").arg(folder.path()).output().unwrap();
-        let told = text(&checked.stdout);
-        let warned = !checked.status.success() || told.contains("`outrigger run` will not start");
-        assert_eq!(warned, !starts, "{what}: {told}");
+        let output = text(&checked.stdout);
+        let warned = !checked.status.success() || output.contains("`outrigger run` will not start");
+        assert_eq!(warned, !starts, "{what}: {output}");
         if starts {
             drop(Running::start(run(folder.path(), &[])));
             continue;
         }
         let started = run(folder.path(), &[]).output().unwrap();
         assert_eq!(started.status.code(), Some(1), "{what}: {}", text(&started.stderr));
-        assert!(told.contains(said), "{what}: check says {told}");
-        assert!(text(&started.stderr).contains(said), "{what}: run says {}", text(&started.stderr));
+        assert!(output.contains(expected), "{what}: check says {output}");
+        assert!(text(&started.stderr).contains(expected), "{what}: run says {}", text(&started.stderr));
     }
 }
 
-/// Another process compiles, so that what it needs for that is not kept. Measured without the file of the program, which is
-/// several times as large in a debug build; `bench/resident.sh` measures what ships.
+/// A separate process compiles, so that its memory is released. Measured without the program's file, which is several
+/// times as large in a debug build; `bench/resident.sh` measures release builds.
 #[test]
 #[cfg(target_os = "linux")]
-fn memory_for_compiling_is_not_kept() {
+fn memory_for_compiling_is_released() {
     let quickstart = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/quickstart");
     let running = Running::start(run(&quickstart, &[]));
     let status = fs::read_to_string(format!("/proc/{}/status", running.child.id())).unwrap();
@@ -603,6 +601,6 @@ fn memory_for_compiling_is_not_kept() {
     assert!(kilobytes < KEPT_KILOBYTES, "{own}");
 }
 
-/// A third of it is data that the loader relocates. With the compile in the same process it was over 7,000.
+/// A third of it is data that the loader relocates. With the compile in the same process, it was over 7,000.
 #[cfg(target_os = "linux")]
 const KEPT_KILOBYTES: u32 = 4_500;

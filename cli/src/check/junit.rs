@@ -1,5 +1,5 @@
-//! Findings as JUnit XML, as CI systems read it: a test case for each object and for each test of a rule, a failure for
-//! each with errors.
+//! Writes findings as JUnit XML for CI systems: a test case for each object and for each test of a rule, with a failure
+//! if there are errors.
 
 use std::time::Duration;
 
@@ -7,16 +7,16 @@ use outrigger_compile::{Finding, Object, Severity, SourceLocation};
 use outrigger_policy::Printable;
 use quick_junit::{NonSuccessKind, Report, SerializeError, TestCase, TestCaseStatus, TestSuite};
 
-use crate::check::Judged;
+use crate::check::CheckOutcome;
 
 const NAME: &str = "outrigger check";
 
-/// The report as a text.
+/// The report as text.
 ///
 /// # Errors
-/// It can't be written as XML.
-pub(crate) fn report(objects: &[Object], judged: &Judged) -> Result<String, SerializeError> {
-    let Judged { findings, tests } = judged;
+/// The report can't be written as XML.
+pub(crate) fn report(objects: &[Object], outcome: &CheckOutcome) -> Result<String, SerializeError> {
+    let CheckOutcome { findings, tests } = outcome;
     let mut suite = TestSuite::new(NAME);
     // A failed test's finding is reported with the test, and not with its rule.
     let of_test = |finding: &Finding| tests.iter().any(|test| test.failure.as_ref() == Some(finding));
@@ -26,12 +26,8 @@ pub(crate) fn report(objects: &[Object], judged: &Judged) -> Result<String, Seri
         let mut theirs = Vec::new();
         for (finding, reported) in findings.iter().zip(&mut reported) {
             let within = finding.object == label && finding.location.file == object.location.file;
-            // If an object stands twice in one file, each gets the findings from its own first line on.
-            if !*reported
-                && within
-                && finding.location.line >= object.location.line
-                && is_nearest(objects, object, finding)
-            {
+            // If an object occurs twice in a file, each gets the findings from its own first line on.
+            if !*reported && within && finding.location.line >= object.location.line && is_nearest(objects, object, finding) {
                 *reported = true;
                 theirs.push(finding);
             }
@@ -75,7 +71,7 @@ fn case(class: &str, name: &str, location: &SourceLocation, took: Option<Duratio
     case
 }
 
-/// Text of files and objects, on one line and without what would move a terminal's cursor.
+/// Text from files and objects, on one line and without terminal control characters.
 fn shown(text: &str) -> String {
     Printable(text).to_string()
 }
@@ -95,16 +91,16 @@ mod tests {
     use outrigger_compile::read;
 
     use super::*;
-    use crate::check::judge;
+    use crate::check::check;
 
     #[test]
     fn a_case_for_each_object() {
         let text = "apiVersion: outrigger.dev/v1alpha1\nkind: LLMProvider\nmetadata: {name: a}\nspec: {type: Mock}\n---\n\
                     apiVersion: v1\nkind: Secret\nmetadata: {name: s}\n---\n\"a<b\": [\n";
         let source = read("x&y.yaml", text);
-        let judged = judge(&source, &|_| None);
+        let outcome = check(&source, &|_| None);
         assert_eq!(
-            report(&source.objects, &judged).unwrap(),
+            report(&source.objects, &outcome).unwrap(),
             r#"<?xml version="1.0" encoding="UTF-8"?>
 <testsuites name="outrigger check" tests="3" skipped="0" failures="2" errors="0">
     <testsuite name="outrigger check" tests="3" skipped="0" errors="0" failures="2">

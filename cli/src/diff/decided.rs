@@ -1,4 +1,4 @@
-//! What a policy decides about a recorded request, as far as a record says enough of it.
+//! A policy's decision for a recorded request, as far as the record allows.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -12,18 +12,18 @@ use outrigger_policy::{
 use super::records::RecordedDecision;
 use crate::explain::rounded;
 
-/// Variables of rules of which a record tells nothing.
-const UNTOLD: [&str; 7] = ["headers", "params", "labels", "needs", "budget_used", "tokens_used", "request"];
+/// Variables of rules that records do not contain.
+const UNKNOWN: [&str; 7] = ["headers", "params", "labels", "needs", "budget_used", "tokens_used", "request"];
 
-/// Where a request goes. Draws differ from request to request: what counts is how often each comes first.
+/// Where requests go. Draws differ between requests, so the share of each first candidate is compared.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Decided {
     rule: Option<String>,
-    /// Status and type.
+    /// Status and type of a refusal.
     refusal: Option<(u16, RefusalKind)>,
-    /// `provider/model`, with the share where several are drawn from.
+    /// `provider/model`, with its share if several are drawn.
     first: Vec<(String, String)>,
-    /// What is tried after them, in order.
+    /// The further candidates, in order.
     then: Vec<String>,
 }
 
@@ -50,30 +50,30 @@ impl fmt::Display for Decided {
     }
 }
 
-/// A condition whose value the record does not tell.
+/// A condition whose value the record does not determine.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Untold {
+pub(crate) struct UnknownCondition {
     /// The condition's text.
     pub when: String,
-    /// The first rule that has it.
+    /// The first rule with this condition.
     pub rule: String,
-    /// The variables of which nothing is known.
+    /// The variables that are unknown.
     pub reads: Vec<&'static str>,
 }
 
-/// Why it can't be said what is decided.
+/// Why the decision is unknown.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Unsaid {
-    /// It depends on a condition: whoever asks may assume it.
-    Depends(Untold),
-    /// In words.
-    Never(String),
+pub(crate) enum UnknownDecision {
+    /// It depends on a condition. The caller may assume a value.
+    Depends(UnknownCondition),
+    /// The reason in words.
+    Always(String),
 }
 
-/// A policy, asked again and again.
+/// A policy that decides many requests.
 pub(crate) struct PolicySide<'p> {
     policy: &'p Policy,
-    /// With conditions assumed to be so or so.
+    /// The policy, with assumed values of conditions.
     assuming: HashMap<BTreeMap<String, bool>, Policy>,
 }
 
@@ -82,40 +82,44 @@ impl<'p> PolicySide<'p> {
         PolicySide { policy, assuming: HashMap::new() }
     }
 
-    /// What is decided about a request, if the conditions that are assumed have these values.
-    pub fn decides(&mut self, record: &RecordedDecision, assumed: &BTreeMap<String, bool>) -> Result<Decided, Unsaid> {
+    /// The decision for a request, with these values of conditions.
+    pub fn decide(
+        &mut self,
+        record: &RecordedDecision,
+        assumed: &BTreeMap<String, bool>,
+    ) -> Result<Decided, UnknownDecision> {
         let Some(operation) = record.operation() else {
-            return Err(Unsaid::Never(format!("the operation {} is not known", record.operation)));
+            return Err(UnknownDecision::Always(format!("the operation {} is not known", record.operation)));
         };
         if record.model_requested.is_none() && operation.model != ModelPlace::Nowhere {
-            return Err(Unsaid::Never("the record names no model".to_owned()));
+            return Err(UnknownDecision::Always("the record names no model".to_owned()));
         }
         if record.key.is_empty() {
-            return Err(Unsaid::Never("the record names no key".to_owned()));
+            return Err(UnknownDecision::Always("the record names no key".to_owned()));
         }
-        let policy = self.assuming(assumed).map_err(|error| Unsaid::Never(error.to_string()))?;
+        let policy = self.assuming(assumed).map_err(|error| UnknownDecision::Always(error.to_string()))?;
         let named = |key: &outrigger_policy::Key| key.id.name == record.key && key.id.namespace == record.namespace;
-        let Some(place) = policy.keys.position(named) else {
+        let Some(position) = policy.keys.position(named) else {
             return Ok(Decided::refused(RefusalKind::VirtualKeyBlocked));
         };
-        let key = &policy.keys[place];
+        let key = &policy.keys[position];
         let seconds = record.moment().map(jiff::Timestamp::as_second);
         if key.suspended || key.expires_at.zip(seconds).is_some_and(|(expires, now)| expires <= now) {
             return Ok(Decided::refused(RefusalKind::VirtualKeyBlocked));
         }
         let request_type = if record.stream { operation.request_type.1 } else { operation.request_type.0 };
         let world = Recorded(record);
-        // A record has no headers and no body.
-        let request = Request::said(place, request_type, record.model_requested.as_deref(), None, &|_| None, &world);
+        // Records have no headers and no body.
+        let request = Request::said(position, request_type, record.model_requested.as_deref(), None, &|_| None, &world);
         let decision = explain(policy, &request);
         match undecided(policy, record, &decision) {
-            Some(untold) => Err(Unsaid::Depends(untold)),
+            Some(untold) => Err(UnknownDecision::Depends(untold)),
             None => Ok(Decided::of(decision)),
         }
     }
 
     fn assuming(&mut self, assumed: &BTreeMap<String, bool>) -> Result<&Policy, BuildError> {
-        // Rules that only watch decide nothing.
+        // Rules in shadow mode decide nothing.
         if assumed.is_empty() && !self.policy.rules.iter().any(|rule| rule.shadow) {
             return Ok(self.policy);
         }
@@ -134,23 +138,23 @@ impl<'p> PolicySide<'p> {
         Ok(self.assuming.get(assumed).unwrap_or(self.policy))
     }
 
-    /// Whether rules are asked again, about other models than the one that was asked for: then a condition has no one value.
+    /// Whether rules apply again to models that other rules set. Then a condition has no single value.
     pub fn has_chains(&self) -> bool {
         self.policy.rules.iter().any(|rule| rule.chain)
     }
 }
 
-/// The first condition that was asked and is not known.
-fn undecided(policy: &Policy, record: &RecordedDecision, decision: &Explanation) -> Option<Untold> {
+/// The first evaluated condition with an unknown value.
+fn undecided(policy: &Policy, record: &RecordedDecision, decision: &Explanation) -> Option<UnknownCondition> {
     decision.rules.iter().filter(|seen| seen.outcome == outrigger_policy::RuleOutcome::Failed).find_map(|seen| {
-        let place = policy.rules.position(|rule| *rule.label == *seen.rule)?;
+        let position = policy.rules.position(|rule| *rule.label == *seen.rule)?;
         let world = Recorded(record);
-        let reads = policy.rules[place].when.as_ref()?.reads().iter().copied();
+        let reads = policy.rules[position].when.as_ref()?.reads().iter().copied();
         let reads: Vec<&str> = reads.filter(|variable| !world.knows(variable)).collect();
-        let id = &policy.rules[place].id;
+        let id = &policy.rules[position].id;
         let document = policy.document.rules.iter().find(|doc| doc.namespace == id.namespace && doc.name == id.name)?;
-        // One that reads only what is known fails by itself, and would have failed then.
-        (!reads.is_empty()).then(|| Untold {
+        // A condition that reads only known variables failed by itself, and would have failed in the gateway too.
+        (!reads.is_empty()).then(|| UnknownCondition {
             when: document.when.clone().unwrap_or_default(),
             rule: seen.rule.clone(),
             reads,
@@ -170,7 +174,7 @@ impl Decided {
             let at = format!("{}/{}", candidate.provider, candidate.model);
             match candidate.share.filter(|share| *share > 0.0) {
                 Some(share) => first.push((at, rounded(share))),
-                // Weight 0: not drawn while another is left.
+                // A candidate of weight 0 is not drawn while another remains.
                 None => then.push(at),
             }
         }
@@ -183,7 +187,7 @@ impl Decided {
     }
 }
 
-/// The world of a record: all is well and nothing is spent.
+/// The state for a record: all providers work and nothing is spent.
 struct Recorded<'r>(&'r RecordedDecision);
 
 impl Conditions for Recorded<'_> {
@@ -215,7 +219,7 @@ impl Conditions for Recorded<'_> {
         match variable {
             "input_tokens" => self.0.tokens.input.is_some(),
             "now" => self.0.moment().is_some(),
-            other => !UNTOLD.contains(&other),
+            other => !UNKNOWN.contains(&other),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Which objects were added, removed or changed, and in which fields.
+//! Compares objects: which were added, removed or changed, and in which fields.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,22 +9,22 @@ use serde_json::Value;
 use crate::check::counted;
 use crate::style::Style;
 
-/// Letters of a value that are told; the whole stands in the files.
+/// How many letters of a value are shown.
 const LONGEST: usize = 80;
 
-/// What became of an object.
+/// A changed object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Change {
     /// `LLMProvider default/openai`.
     pub object: String,
-    pub what: What,
+    pub what: ChangeKind,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum What {
+pub(crate) enum ChangeKind {
     Added,
     Removed,
-    /// The fields, each with what it was and what it is.
+    /// The fields, each with its old and new value.
     Changed(Vec<ChangedField>),
 }
 
@@ -32,12 +32,12 @@ pub(crate) enum What {
 pub(crate) struct ChangedField {
     /// `spec.providers[openai].weight`.
     pub path: String,
-    /// `None` where there was none.
+    /// `None` if the field was absent.
     pub old: Option<String>,
     pub new: Option<String>,
 }
 
-/// By object.
+/// The changes by object.
 pub(crate) fn changes(old: &[Object], new: &[Object]) -> Vec<Change> {
     let by_label = |objects: &[Object]| -> BTreeMap<String, Value> {
         objects.iter().map(|object| (object.label(), comparable(object))).collect()
@@ -48,23 +48,23 @@ pub(crate) fn changes(old: &[Object], new: &[Object]) -> Vec<Change> {
         let what = match (old.get(*label), new.get(*label)) {
             (Some(was), Some(is)) => {
                 let mut fields = Vec::new();
-                // What a Secret holds is not told, only that it is another.
-                let tells = !label.starts_with("Secret ");
-                compare("", was, is, tells, &mut fields);
+                // Values of a Secret are not shown, only that they differ.
+                let shows_values = !label.starts_with("Secret ");
+                compare("", was, is, shows_values, &mut fields);
                 if fields.is_empty() {
                     return None;
                 }
-                What::Changed(fields)
+                ChangeKind::Changed(fields)
             }
-            (None, _) => What::Added,
-            (_, None) => What::Removed,
+            (None, _) => ChangeKind::Added,
+            (_, None) => ChangeKind::Removed,
         };
         Some(Change { object: (*label).clone(), what })
     };
     labels.iter().filter_map(change).collect()
 }
 
-/// Without what a cluster writes into it.
+/// The object without fields that only a cluster writes.
 fn comparable(object: &Object) -> Value {
     let mut value = object.value.clone();
     if let Some(fields) = value.as_object_mut() {
@@ -73,7 +73,7 @@ fn comparable(object: &Object) -> Value {
             for written in ["managedFields", "resourceVersion", "uid", "generation", "selfLink"] {
                 metadata.remove(written);
             }
-            // What is not said is `default`.
+            // Without a namespace, it is `default`.
             if !object.namespace.is_empty() {
                 metadata.insert("namespace".to_owned(), Value::String(object.namespace.clone()));
             }
@@ -82,7 +82,7 @@ fn comparable(object: &Object) -> Value {
     value
 }
 
-fn compare(path: &str, old: &Value, new: &Value, tells: bool, fields: &mut Vec<ChangedField>) {
+fn compare(path: &str, old: &Value, new: &Value, shows_values: bool, fields: &mut Vec<ChangedField>) {
     if old == new {
         return;
     }
@@ -91,7 +91,7 @@ fn compare(path: &str, old: &Value, new: &Value, tells: bool, fields: &mut Vec<C
             let names: BTreeSet<&String> = was.keys().chain(is.keys()).collect();
             for name in names {
                 let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-                one(path, was.get(name), is.get(name), tells, fields);
+                one(path, was.get(name), is.get(name), shows_values, fields);
             }
         }
         (Value::Array(was), Value::Array(is)) => match (named(was), named(is)) {
@@ -99,35 +99,41 @@ fn compare(path: &str, old: &Value, new: &Value, tells: bool, fields: &mut Vec<C
                 let before = fields.len();
                 let names: BTreeSet<&&str> = was.keys().chain(is.keys()).collect();
                 for name in names {
-                    one(format!("{path}[{name}]"), was.get(*name).copied(), is.get(*name).copied(), tells, fields);
+                    one(
+                        format!("{path}[{name}]"),
+                        was.get(*name).copied(),
+                        is.get(*name).copied(),
+                        shows_values,
+                        fields,
+                    );
                 }
-                // The same ones, in another order: that may matter.
+                // The same items in another order, which may matter.
                 if fields.len() == before {
                     fields.push(ChangedField { path: path.to_owned(), old: order(old), new: order(new) });
                 }
             }
             _ => {
                 for index in 0..was.len().max(is.len()) {
-                    one(format!("{path}[{index}]"), was.get(index), is.get(index), tells, fields);
+                    one(format!("{path}[{index}]"), was.get(index), is.get(index), shows_values, fields);
                 }
             }
         },
-        _ => one(path.to_owned(), Some(old), Some(new), tells, fields),
+        _ => one(path.to_owned(), Some(old), Some(new), shows_values, fields),
     }
 }
 
-fn one(path: String, old: Option<&Value>, new: Option<&Value>, tells: bool, fields: &mut Vec<ChangedField>) {
+fn one(path: String, old: Option<&Value>, new: Option<&Value>, shows_values: bool, fields: &mut Vec<ChangedField>) {
     if let (Some(was), Some(is)) = (old, new)
         && (was == is || matches!((was, is), (Value::Object(_), Value::Object(_)) | (Value::Array(_), Value::Array(_))))
     {
-        compare(&path, was, is, tells, fields);
+        compare(&path, was, is, shows_values, fields);
         return;
     }
-    let told = |value: &Value| if tells { shortened(value) } else { "(not told)".to_owned() };
-    fields.push(ChangedField { path, old: old.map(told), new: new.map(told) });
+    let shown = |value: &Value| if shows_values { shortened(value) } else { "(not shown)".to_owned() };
+    fields.push(ChangedField { path, old: old.map(shown), new: new.map(shown) });
 }
 
-/// Items by their names, if all have one of their own.
+/// Items by name, if each has a unique name.
 fn named(items: &[Value]) -> Option<BTreeMap<&str, &Value>> {
     let names = items.iter().map(|item| Some((item.get("name")?.as_str()?, item)));
     names.collect::<Option<BTreeMap<_, _>>>().filter(|named| named.len() == items.len())
@@ -146,30 +152,30 @@ fn shortened(value: &Value) -> String {
     }
 }
 
-/// For a person.
+/// The changes as text.
 pub(crate) fn text(changes: &[Change], style: Style) -> String {
     let mut text = String::new();
     for Change { object, what } in changes {
         match what {
-            What::Added => text.push_str(&format!("+ {}\n", Printable(object))),
-            What::Removed => text.push_str(&format!("- {}\n", Printable(object))),
-            What::Changed(fields) => {
+            ChangeKind::Added => text.push_str(&format!("+ {}\n", Printable(object))),
+            ChangeKind::Removed => text.push_str(&format!("- {}\n", Printable(object))),
+            ChangeKind::Changed(fields) => {
                 text.push_str(&format!("~ {}\n", Printable(object)));
                 for ChangedField { path, old, new } in fields {
-                    let told = match (old, new) {
+                    let change = match (old, new) {
                         (Some(old), Some(new)) => format!("{old} -> {new}"),
                         (None, Some(new)) => format!("added: {new}"),
                         (Some(old), None) => format!("removed: {old}"),
                         (None, None) => String::new(),
                     };
-                    text.push_str(&format!("    {}: {}\n", Printable(path), Printable(told)));
+                    text.push_str(&format!("    {}: {}\n", Printable(path), Printable(change)));
                 }
             }
         }
     }
-    let number = |wanted: fn(&What) -> bool| changes.iter().filter(|change| wanted(&change.what)).count();
-    let added = number(|what| matches!(what, What::Added));
-    let removed = number(|what| matches!(what, What::Removed));
+    let number = |wanted: fn(&ChangeKind) -> bool| changes.iter().filter(|change| wanted(&change.what)).count();
+    let added = number(|what| matches!(what, ChangeKind::Added));
+    let removed = number(|what| matches!(what, ChangeKind::Removed));
     let summary = match changes.is_empty() {
         true => "no object is different".to_owned(),
         false => {
@@ -187,13 +193,13 @@ mod tests {
 
     use super::*;
 
-    fn told(old: &str, new: &str) -> String {
+    fn diff_text(old: &str, new: &str) -> String {
         let objects = |text| read("x.yaml", text).objects;
         text(&changes(&objects(old), &objects(new)), Style { colour: false })
     }
 
     #[test]
-    fn fields_are_told_by_the_names_of_their_items() {
+    fn fields_are_named_by_their_items() {
         let key = |spec: &str| {
             format!("apiVersion: outrigger.dev/v1alpha1\nkind: VirtualKey\nmetadata: {{name: k}}\nspec: {spec}\n")
         };
@@ -218,20 +224,20 @@ mod tests {
                  changed, 0 added, 0 removed\n",
             ),
         ] {
-            assert_eq!(told(&key(old), &key(new)), expected);
+            assert_eq!(diff_text(&key(old), &key(new)), expected);
         }
-        assert_eq!(told(&key("{}"), "{}"), "- VirtualKey default/k\n0 objects changed, 0 added, 1 removed\n");
+        assert_eq!(diff_text(&key("{}"), "{}"), "- VirtualKey default/k\n0 objects changed, 0 added, 1 removed\n");
     }
 
     #[test]
-    fn a_secret_is_another_and_no_more_is_told() {
+    fn values_of_secrets_are_not_shown() {
         let secret = |value: &str| {
             format!("apiVersion: v1\nkind: Secret\nmetadata: {{name: s}}\nstringData: {{apiKey: {value}}}\n")
         };
-        let text = told(&secret("sk-one"), &secret("sk-two"));
+        let text = diff_text(&secret("sk-one"), &secret("sk-two"));
         assert_eq!(
             text,
-            "~ Secret default/s\n    stringData.apiKey: (not told) -> (not told)\n1 object changed, 0 added, 0 removed\n"
+            "~ Secret default/s\n    stringData.apiKey: (not shown) -> (not shown)\n1 object changed, 0 added, 0 removed\n"
         );
     }
 }

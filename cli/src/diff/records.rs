@@ -1,10 +1,10 @@
-//! Decision records, as far as a request can be made of one again.
+//! Decision records, as far as their requests can be decided again.
 
 use outrigger_llm::operation::{Operation, OperationKind, TABLE};
 use serde::Deserialize;
 use thiserror::Error;
 
-/// Why a file is none of records.
+/// Why a file does not hold records.
 #[derive(Debug, Error)]
 pub(crate) enum RecordsError {
     #[error("it is not a JSON array of decision records: {0}")]
@@ -15,7 +15,7 @@ pub(crate) enum RecordsError {
     NoText,
 }
 
-/// One record. What is unknown is null there.
+/// One record. Unknown fields are null.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub(crate) struct RecordedDecision {
     pub decision: String,
@@ -44,27 +44,27 @@ pub(crate) struct RecordedTokens {
 }
 
 impl RecordedDecision {
-    /// The row of its operation, if this version has one.
+    /// The operation's row, if this version knows it.
     pub fn operation(&self) -> Option<&'static Operation> {
         TABLE.iter().find(|row| row.dialect.name() == self.dialect && row.name == self.operation)
     }
 
-    /// When it was asked, if that can be read.
+    /// The time of the request, if it can be parsed.
     pub fn moment(&self) -> Option<jiff::Timestamp> {
         self.time.as_deref()?.parse().ok()
     }
 
-    /// Whether there was something to decide: lists of models are answered without asking anybody.
+    /// Whether the request was decided. Lists of models are answered without a provider, in every dialect.
     pub fn is_decided(&self) -> bool {
-        let listing = |row: &Operation| matches!(row.kind, OperationKind::ListModels | OperationKind::GetModel);
-        !self.operation().is_some_and(listing) && self.operation != "models"
+        let lists = |row: &&Operation| matches!(row.kind, OperationKind::ListModels | OperationKind::GetModel);
+        !TABLE.iter().filter(lists).any(|row| row.name == self.operation)
     }
 }
 
-/// Reads lines, or one array.
+/// Reads JSON lines, or one array.
 ///
 /// # Errors
-/// [`RecordsError`] says which line.
+/// [`RecordsError`], with the line.
 pub(crate) fn read(bytes: &[u8]) -> Result<Vec<RecordedDecision>, RecordsError> {
     let text = std::str::from_utf8(bytes).map_err(|_| RecordsError::NoText)?;
     if text.trim_start().starts_with('[') {
@@ -81,17 +81,34 @@ mod tests {
     use super::*;
 
     #[test]
+    fn lists_of_models_are_not_decided() {
+        for (dialect, operation, decided) in [
+            ("openai", "models", false),
+            ("anthropic", "models", false),
+            ("openai", "chat", true),
+            ("openai", "new", true),
+        ] {
+            let record = RecordedDecision {
+                dialect: dialect.to_owned(),
+                operation: operation.to_owned(),
+                ..RecordedDecision::default()
+            };
+            assert_eq!(record.is_decided(), decided, "{dialect} {operation}");
+        }
+    }
+
+    #[test]
     fn lines_and_arrays_are_the_same() {
         let line =
             r#"{"decision":"d1","dialect":"openai","operation":"chat","key":"k","tokens":{"input":7,"x":1},"new":[]}"#;
         let other = r#"{"decision":"d2","dialect":"openai","operation":"chat","tokens":{"input":null}}"#;
         for text in [format!("{line}\n\n{other}\n"), format!(" [{line},\n{other}]")] {
             let records = read(text.as_bytes()).unwrap();
-            let told: Vec<_> = records.iter().map(|record| (record.decision.as_str(), record.tokens.input)).collect();
-            assert_eq!(told, [("d1", Some(7)), ("d2", None)]);
+            let read: Vec<_> = records.iter().map(|record| (record.decision.as_str(), record.tokens.input)).collect();
+            assert_eq!(read, [("d1", Some(7)), ("d2", None)]);
         }
-        let told = read(format!("{line}\n{{\"dialect\": 1}}").as_bytes()).unwrap_err().to_string();
-        assert!(told.starts_with("line 2 is not a decision record: "), "{told}");
+        let error = read(format!("{line}\n{{\"dialect\": 1}}").as_bytes()).unwrap_err().to_string();
+        assert!(error.starts_with("line 2 is not a decision record: "), "{error}");
         assert!(read(b"[1]").unwrap_err().to_string().starts_with("it is not a JSON array of decision records: "));
     }
 }

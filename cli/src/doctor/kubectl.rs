@@ -1,4 +1,4 @@
-//! What kubectl tells of a cluster.
+//! Reads a cluster's state with kubectl.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -9,24 +9,24 @@ use serde_json::Value;
 use thiserror::Error;
 use tokio::process::Command;
 
-/// For the API server's answer to each question.
-const ANSWER: &str = "--request-timeout=30s";
-/// For kubectl as a whole: somebody may have to log in.
-const PATIENCE: Duration = Duration::from_secs(180);
+/// The time for each response of the API server.
+const REQUEST_TIMEOUT: &str = "--request-timeout=30s";
+/// The time for kubectl, which may wait for a login.
+const KUBECTL_TIMEOUT: Duration = Duration::from_secs(180);
 const KINDS: &str = "llmproviders.outrigger.dev,virtualkeys.outrigger.dev,routingrules.outrigger.dev,\
                      budgets.outrigger.dev,modelcatalogs.outrigger.dev";
 const RUNNING: &str = "--field-selector=status.phase!=Succeeded,status.phase!=Failed";
 
-/// Why nothing can be told.
+/// Why the cluster can't be read.
 #[derive(Debug, Error)]
 pub(crate) enum KubectlError {
     #[error(
-        "there is no kubectl on the PATH, and doctor asks the cluster through it: see https://kubernetes.io/docs/tasks/tools/"
+        "kubectl is not on the PATH, and doctor needs it to read the cluster: see https://kubernetes.io/docs/tasks/tools/"
     )]
     NoKubectl,
     #[error("kubectl cannot be started: {0}")]
     Run(#[from] std::io::Error),
-    #[error("kubectl did not answer within {} s", PATIENCE.as_secs())]
+    #[error("kubectl did not answer within {} s", KUBECTL_TIMEOUT.as_secs())]
     Late,
     #[error("the cluster does not answer: {0}")]
     Unreachable(String),
@@ -34,17 +34,17 @@ pub(crate) enum KubectlError {
     Json(#[from] serde_json::Error),
 }
 
-/// A question's answer: objects, or why there are none, in kubectl's words.
+/// The result of a query: objects, or kubectl's error.
 pub(crate) type Listing = Result<Vec<Value>, String>;
 
-/// Everything that is looked at.
+/// Everything that doctor checks.
 #[derive(Debug)]
 pub(crate) struct ClusterState {
     pub namespace: Option<String>,
-    /// Deployments of the operator.
+    /// The operator's Deployments.
     pub operators: Listing,
     pub leases: Listing,
-    /// Mutating and validating configurations.
+    /// The mutating and validating webhook configurations.
     pub webhooks: Listing,
     pub objects: Listing,
     pub namespaces: Listing,
@@ -56,7 +56,7 @@ pub(crate) struct ClusterState {
     pub deployments: Listing,
 }
 
-/// The way into a cluster.
+/// A way to run kubectl.
 #[derive(Debug)]
 pub(crate) struct Kubectl {
     program: OsString,
@@ -66,7 +66,7 @@ pub(crate) struct Kubectl {
 
 impl Kubectl {
     pub(crate) fn new(kubeconfig: Option<&Path>, context: Option<&str>, namespace: Option<&str>) -> Self {
-        let mut global: Vec<OsString> = vec![ANSWER.into()];
+        let mut global: Vec<OsString> = vec![REQUEST_TIMEOUT.into()];
         if let Some(file) = kubeconfig {
             global.extend(["--kubeconfig".into(), file.as_os_str().to_owned()]);
         }
@@ -76,13 +76,13 @@ impl Kubectl {
         Kubectl { program: "kubectl".into(), global, namespace: namespace.map(str::to_owned) }
     }
 
-    /// Looks at everything.
+    /// Reads everything.
     ///
     /// # Errors
-    /// Where not even the first question can be asked.
-    pub(crate) async fn look(&self) -> Result<ClusterState, KubectlError> {
-        // Alone: if it can't be asked, nothing can, and if somebody must log in, it is once.
-        self.ask(&["version", "-o", "json"]).await?.map_err(KubectlError::Unreachable)?;
+    /// If the first query fails.
+    pub(crate) async fn read(&self) -> Result<ClusterState, KubectlError> {
+        // First and alone: if it fails, so do all others, and a login happens only once.
+        self.run(&["version", "-o", "json"]).await?.map_err(KubectlError::Unreachable)?;
         let here: Vec<&str> = match &self.namespace {
             Some(namespace) => vec!["-n", namespace],
             None => vec!["-A"],
@@ -124,13 +124,13 @@ impl Kubectl {
             Some(Value::Array(items)) => items,
             _ => Vec::new(),
         };
-        Ok(self.ask(&arguments).await?.map(list))
+        Ok(self.run(&arguments).await?.map(list))
     }
 
-    async fn ask(&self, arguments: &[&str]) -> Result<Result<Value, String>, KubectlError> {
+    async fn run(&self, arguments: &[&str]) -> Result<Result<Value, String>, KubectlError> {
         let mut command = Command::new(&self.program);
         command.args(&self.global).args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-        let run = tokio::time::timeout(PATIENCE, command.output());
+        let run = tokio::time::timeout(KUBECTL_TIMEOUT, command.output());
         let output = match run.await {
             Err(_) => return Err(KubectlError::Late),
             Ok(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => return Err(KubectlError::NoKubectl),
@@ -143,9 +143,9 @@ impl Kubectl {
     }
 }
 
-/// The last line of what it says: those before are mostly warnings and tries.
+/// The last line of stderr. Those before are mostly warnings and retries.
 fn why(stderr: &str) -> String {
-    let last = stderr.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or("it says nothing");
+    let last = stderr.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or("it gave no reason");
     last.chars().take(400).collect()
 }
 
@@ -155,8 +155,8 @@ mod tests {
 
     use super::*;
 
-    /// A kubectl of a few lines. The shell reads it: a file that was just written can't be executed ("Text file busy")
-    /// while a process that another test began still holds the descriptor it was written through.
+    /// A kubectl of a few lines. The shell reads it, because a file that was just written can't be executed ("Text file
+    /// busy") while a process that another test started still has its descriptor.
     fn kubectl(folder: &Path, script: &str) -> Kubectl {
         let file = folder.join("kubectl");
         fs::write(&file, script).unwrap();
@@ -167,15 +167,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_kubectl_is_told_is_passed_on() {
+    async fn arguments_are_passed_to_kubectl() {
         let folder = tempfile::tempdir().unwrap();
-        let said = folder.path().join("said");
+        let calls = folder.path().join("calls");
         let kubectl =
-            kubectl(folder.path(), &format!("echo \"$*\" >> '{}'; echo '{{\"items\":[{{}}]}}'", said.display()));
-        let seen = kubectl.look().await.unwrap();
-        assert_eq!(seen.objects.unwrap().len(), 1);
-        let said = fs::read_to_string(said).unwrap();
-        let lines: Vec<&str> = said.lines().collect();
+            kubectl(folder.path(), &format!("echo \"$*\" >> '{}'; echo '{{\"items\":[{{}}]}}'", calls.display()));
+        let state = kubectl.read().await.unwrap();
+        assert_eq!(state.objects.unwrap().len(), 1);
+        let calls = fs::read_to_string(calls).unwrap();
+        let lines: Vec<&str> = calls.lines().collect();
         assert_eq!(lines.len(), 10);
         assert!(
             lines
@@ -186,27 +186,27 @@ mod tests {
             lines.iter().any(|line| line.ends_with(
                 "-o json -n shop -l outrigger.dev/sidecar --field-selector=status.phase!=Succeeded,status.phase!=Failed"
             )),
-            "{said}"
+            "{calls}"
         );
     }
 
     #[tokio::test]
-    async fn a_question_that_may_not_be_asked_is_no_end() {
+    async fn a_forbidden_query_does_not_stop_the_others() {
         let folder = tempfile::tempdir().unwrap();
         let script =
             "case \"$*\" in *version*) echo '{}';; *) echo 'Error from server (Forbidden): no' >&2; exit 1;; esac";
-        let seen = kubectl(folder.path(), script).look().await.unwrap();
-        assert_eq!(seen.webhooks.unwrap_err(), "Error from server (Forbidden): no");
+        let state = kubectl(folder.path(), script).read().await.unwrap();
+        assert_eq!(state.webhooks.unwrap_err(), "Error from server (Forbidden): no");
     }
 
     #[tokio::test]
-    async fn without_a_cluster_or_kubectl_it_is_said_so() {
+    async fn a_missing_cluster_or_kubectl_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         let script = "echo 'retrying' >&2; echo 'The connection to the server was refused' >&2; exit 1";
-        let error = kubectl(folder.path(), script).look().await.unwrap_err();
+        let error = kubectl(folder.path(), script).read().await.unwrap_err();
         assert_eq!(error.to_string(), "the cluster does not answer: The connection to the server was refused");
         let missing = Kubectl { program: folder.path().join("no").into(), ..Kubectl::new(None, None, None) };
-        let error = missing.look().await.unwrap_err();
-        assert!(error.to_string().starts_with("there is no kubectl on the PATH"), "{error}");
+        let error = missing.read().await.unwrap_err();
+        assert!(error.to_string().starts_with("kubectl is not on the PATH"), "{error}");
     }
 }

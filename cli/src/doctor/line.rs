@@ -1,25 +1,25 @@
-//! What doctor tells, and how it reads what kubectl gave.
+//! The lines of doctor's report, and helpers to read kubectl's output.
 
 use jiff::Timestamp;
 use serde_json::Value;
 
 use super::kubectl::Listing;
 
-/// How bad it is.
+/// The severity of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LineLevel {
     Well,
-    /// Worth knowing.
+    /// Information.
     Note,
     Wrong,
 }
 
-/// Something that was found out.
+/// One line of the report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ReportLine {
     pub level: LineLevel,
     pub text: String,
-    /// What to type, or to look at.
+    /// A command to run, or what to look at.
     pub hint: Option<String>,
 }
 
@@ -41,8 +41,8 @@ impl ReportLine {
     }
 }
 
-/// The objects of an answer; where there is none, a line says so.
-pub(super) fn answered<'a>(answer: &'a Listing, what: &str, lines: &mut Vec<ReportLine>) -> Option<&'a [Value]> {
+/// The objects of a query. If it failed, adds a line that says so.
+pub(super) fn listed<'a>(answer: &'a Listing, what: &str, lines: &mut Vec<ReportLine>) -> Option<&'a [Value]> {
     match answer {
         Ok(objects) => Some(objects),
         Err(why) => {
@@ -61,22 +61,22 @@ pub(super) fn list<'a>(value: &'a Value, pointer: &str) -> &'a [Value] {
 }
 
 /// `namespace/name`.
-pub(super) fn place(object: &Value) -> String {
+pub(super) fn name_of(object: &Value) -> String {
     format!("{}/{}", text(object, "/metadata/namespace"), text(object, "/metadata/name"))
 }
 
-/// A label or annotation.
-pub(super) fn word<'a>(object: &'a Value, map: &str, name: &str) -> Option<&'a str> {
+/// The value of a label or annotation.
+pub(super) fn value_of<'a>(object: &'a Value, map: &str, name: &str) -> Option<&'a str> {
     object.get("metadata")?.get(map)?.get(name)?.as_str()
 }
 
-/// How long ago something was, in seconds; `None`: nobody knows.
+/// The age of a timestamp in seconds; `None` if it is missing.
 pub(super) fn age(value: &Value, pointer: &str, now: Timestamp) -> Option<i64> {
     let then: Timestamp = text(value, pointer).parse().ok()?;
     Some(now.duration_since(then).as_secs())
 }
 
-/// `0.12` of `0.12.3`.
+/// The major and minor version: `0.12` of `0.12.3`.
 pub(super) fn minor(version: &str) -> Option<(u32, u32)> {
     let mut parts = version.trim_start_matches('v').split('.');
     Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))

@@ -1,4 +1,4 @@
-//! Objects that are not as they should be, and keys whose gateways are not connected.
+//! Checks objects that are not Ready, and keys whose gateways are not connected.
 
 use std::collections::BTreeSet;
 
@@ -6,36 +6,36 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::kubectl::ClusterState;
-use super::line::{ReportLine, age, answered, list, place, text};
+use super::line::{ReportLine, age, list, listed, name_of, text};
 use crate::check::counted;
 
-/// An object that changed less than so long ago may still be on its way.
+/// An object that changed less than this many seconds ago may still be processed.
 const UNDER_WAY: i64 = 60;
 
-pub(super) fn judge(seen: &ClusterState, now: Timestamp) -> Vec<ReportLine> {
+pub(super) fn check(state: &ClusterState, now: Timestamp) -> Vec<ReportLine> {
     let mut lines = Vec::new();
-    if let Err(why) = &seen.objects
+    if let Err(why) = &state.objects
         && why.contains("doesn't have a resource type")
     {
         lines.push(
-            ReportLine::wrong("objects: their definitions are not in the cluster")
+            ReportLine::wrong("objects: the cluster does not have their definitions")
                 .with("outrigger crds | kubectl apply --server-side -f -"),
         );
         return lines;
     }
-    let Some(objects) = answered(&seen.objects, "objects", &mut lines) else { return lines };
-    let judged: Vec<ReportLine> = objects.iter().filter_map(|object| ready(object, now)).collect();
-    let well = objects.len() - judged.len();
-    let place = seen.namespace.as_ref().map_or_else(String::new, |namespace| format!(" of namespace {namespace}"));
-    let text = format!("objects{place}: {well} of {} Ready", counted(objects.len(), "object"));
+    let Some(objects) = listed(&state.objects, "objects", &mut lines) else { return lines };
+    let problems: Vec<ReportLine> = objects.iter().filter_map(|object| ready(object, now)).collect();
+    let well = objects.len() - problems.len();
+    let scope = state.namespace.as_ref().map_or_else(String::new, |namespace| format!(" of namespace {namespace}"));
+    let text = format!("objects{scope}: {well} of {} Ready", counted(objects.len(), "object"));
     lines.push(match objects.len() {
-        0 => ReportLine::note(format!("objects{place}: there are none")),
+        0 => ReportLine::note(format!("objects{scope}: none found")),
         all if all == well => ReportLine::well(text),
         _ => ReportLine::note(text),
     });
-    lines.extend(judged);
-    lines.extend(objects.iter().filter_map(off));
-    lines.extend(objects.iter().filter_map(|object| unconnected(object, seen)));
+    lines.extend(problems);
+    lines.extend(objects.iter().filter_map(turned_off));
+    lines.extend(objects.iter().filter_map(|object| unconnected(object, state)));
     lines
 }
 
@@ -43,11 +43,11 @@ fn condition<'a>(object: &'a Value, kind: &str) -> Option<&'a Value> {
     list(object, "/status/conditions").iter().find(|condition| text(condition, "/type") == kind)
 }
 
-/// `None`: it is Ready.
+/// `None` if the object is Ready.
 fn ready(object: &Value, now: Timestamp) -> Option<ReportLine> {
-    let name = format!("{} {}", text(object, "/kind"), place(object));
+    let name = format!("{} {}", text(object, "/kind"), name_of(object));
     let Some(ready) = condition(object, "Ready") else {
-        return Some(ReportLine::wrong(format!("{name} has no status: no operator has seen it")));
+        return Some(ReportLine::wrong(format!("{name} has no status: no operator has processed it")));
     };
     let (generation, observed) = (object.pointer("/metadata/generation"), ready.get("observedGeneration"));
     let current = observed.is_some() && observed == generation;
@@ -62,40 +62,44 @@ fn ready(object: &Value, now: Timestamp) -> Option<ReportLine> {
     Some(match status {
         "False" => ReportLine::wrong(format!("{name} is not Ready: {reason}: {message}")),
         _ if young => ReportLine::note(format!("{name} is under way: {message}")),
-        "True" => ReportLine::wrong(format!("{name} was changed, and the operator has not seen its generation yet")),
+        "True" => {
+            ReportLine::wrong(format!("{name} was changed, and the operator has not processed its generation yet"))
+        }
         _ => ReportLine::wrong(format!("{name} is not Ready: {reason}: {message}")),
     })
 }
 
-/// Ready, as its author asked for, and nothing goes through it.
-fn off(object: &Value) -> Option<ReportLine> {
+/// An object that is Ready but turned off by its author.
+fn turned_off(object: &Value) -> Option<ReportLine> {
     let ready = condition(object, "Ready").filter(|ready| text(ready, "/status") == "True")?;
     let reason = text(ready, "/reason");
-    let name = format!("{} {}", text(object, "/kind"), place(object));
+    let name = format!("{} {}", text(object, "/kind"), name_of(object));
     let message = text(ready, "/message");
     let why = message.strip_prefix("in force: ").unwrap_or(message);
     matches!(reason, "Expired" | "Suspended").then(|| ReportLine::note(format!("{name} is off: {why}")))
 }
 
-/// Of a key alone: what else is concerned is so because of it.
-fn unconnected(object: &Value, seen: &ClusterState) -> Option<ReportLine> {
+/// Only for keys. Other objects are unconnected because of their keys.
+fn unconnected(object: &Value, state: &ClusterState) -> Option<ReportLine> {
     let programmed = condition(object, "Programmed").filter(|_| text(object, "/kind") == "VirtualKey")?;
-    let told = text(programmed, "/reason") == "Unconnected";
+    let reported = text(programmed, "/reason") == "Unconnected";
     let number = |name: &str| object.pointer(&format!("/status/sidecars/{name}")).and_then(Value::as_u64).unwrap_or(0);
-    let alone = number("live").saturating_sub(number("connected"));
+    let disconnected = number("live").saturating_sub(number("connected"));
     let (namespace, name) = (text(object, "/metadata/namespace"), text(object, "/metadata/name"));
-    let what = match alone {
-        0 if !told => return None,
+    let what = match disconnected {
+        0 if !reported => return None,
         0 => "gateways".to_owned(),
-        alone => format!("{alone} of {}", counted(usize::try_from(number("live")).unwrap_or(usize::MAX), "gateway")),
+        disconnected => {
+            format!("{disconnected} of {}", counted(usize::try_from(number("live")).unwrap_or(usize::MAX), "gateway"))
+        }
     };
     let text = format!("VirtualKey {namespace}/{name}: {what} not connected to the operator");
-    let line = match told {
-        true => ReportLine::wrong(format!("{text} for 5 minutes or more: they serve what they have")),
-        // One that starts, and all of them while the leader changes, for a moment.
+    let line = match reported {
+        true => ReportLine::wrong(format!("{text} for 5 minutes or more: they use the last policy that they have")),
+        // A gateway that starts is unconnected for a moment, and so are all while the leader changes.
         false => ReportLine::note(format!("{text} at the moment: they serve what they have")),
     };
-    let closed: BTreeSet<&str> = egress(seen, namespace).collect();
+    let closed: BTreeSet<&str> = egress(state, namespace).collect();
     let hint = match closed.is_empty() {
         true => format!("kubectl logs -n {namespace} -l outrigger.dev/virtual-key={name} -c outrigger --tail=20"),
         false => format!(
@@ -106,9 +110,9 @@ fn unconnected(object: &Value, seen: &ClusterState) -> Option<ReportLine> {
     Some(line.with(hint))
 }
 
-/// Names of NetworkPolicies that limit egress.
-fn egress<'a>(seen: &'a ClusterState, namespace: &'a str) -> impl Iterator<Item = &'a str> {
-    let policies = seen.policies.as_deref().unwrap_or_default();
+/// The names of NetworkPolicies that limit egress.
+fn egress<'a>(state: &'a ClusterState, namespace: &'a str) -> impl Iterator<Item = &'a str> {
+    let policies = state.policies.as_deref().unwrap_or_default();
     let limits = move |policy: &&Value| {
         text(policy, "/metadata/namespace") == namespace
             && list(policy, "/spec/policyTypes").iter().any(|kind| kind.as_str() == Some("Egress"))

@@ -1,47 +1,45 @@
-//! The operator, who leads, and its webhooks.
+//! Checks the operator, its leader and its webhooks.
 
 use jiff::Timestamp;
 use serde_json::Value;
 
 use super::kubectl::ClusterState;
-use super::line::{ReportLine, age, answered, list, place, text, word};
+use super::line::{ReportLine, age, list, listed, name_of, text, value_of};
 
-/// A Lease that was not renewed for so long is nobody's.
+/// A Lease that was not renewed for so many seconds has no holder.
 const LEASE_SECONDS: i64 = 60;
-/// Webhooks without which something is silently missing.
+/// Webhooks whose absence goes unnoticed, and the consequence.
 const WEBHOOKS: [(&str, &str); 2] = [
     ("pods.outrigger.dev", "pods that ask for a gateway get none"),
     ("workloads.outrigger.dev", "annotations on workloads do nothing"),
 ];
 
-pub(super) fn judge(seen: &ClusterState, now: Timestamp) -> Vec<ReportLine> {
+pub(super) fn check(state: &ClusterState, now: Timestamp) -> Vec<ReportLine> {
     let mut lines = Vec::new();
-    let remote = webhooks(seen, &mut lines);
+    let remote = webhooks(state, &mut lines);
     let operators: Option<Vec<&Value>> =
-        answered(&seen.operators, "the operator", &mut lines).map(|all| all.iter().collect());
+        listed(&state.operators, "the operator", &mut lines).map(|all| all.iter().collect());
     match operators.as_deref() {
         None => {}
         Some([]) => match remote {
             Some(url) => {
-                lines.insert(0, ReportLine::note(format!("operator: none in this cluster, webhooks lead to {url}")))
+                lines.insert(0, ReportLine::note(format!("operator: none in this cluster, webhooks call {url}")))
             }
             None => lines.insert(
                 0,
-                ReportLine::wrong(
-                    "operator: there is no Deployment with the label app.kubernetes.io/part-of=outrigger",
-                )
-                .with("install it: docs/install.md"),
+                ReportLine::wrong("operator: no Deployment has the label app.kubernetes.io/part-of=outrigger")
+                    .with("install it: docs/install.md"),
             ),
         },
         Some(operators) => {
-            let judged = operators.iter().map(|operator| replicas(operator));
-            let mut first: Vec<ReportLine> = judged.collect();
+            let problems = operators.iter().map(|operator| replicas(operator));
+            let mut first: Vec<ReportLine> = problems.collect();
             if operators.len() > 1 {
-                let places: Vec<String> = operators.iter().map(|one| place(one)).collect();
-                let text = format!("operator: there are {}, which write the same objects", places.join(" and "));
+                let names: Vec<String> = operators.iter().map(|one| name_of(one)).collect();
+                let text = format!("operator: {} write the same objects", names.join(" and "));
                 first.push(ReportLine::wrong(text).with("keep one: helm uninstall the other"));
             }
-            first.extend(lease(seen, operators, now));
+            first.extend(lease(state, operators, now));
             lines.splice(0..0, first);
         }
     }
@@ -50,7 +48,7 @@ pub(super) fn judge(seen: &ClusterState, now: Timestamp) -> Vec<ReportLine> {
 
 /// The version of an operator.
 pub(super) fn version(operator: &Value) -> &str {
-    let label = word(operator, "labels", "app.kubernetes.io/version");
+    let label = value_of(operator, "labels", "app.kubernetes.io/version");
     let image = || {
         let image = text(operator, "/spec/template/spec/containers/0/image");
         let name = image.rsplit('/').next().unwrap_or(image);
@@ -62,11 +60,11 @@ pub(super) fn version(operator: &Value) -> &str {
 fn replicas(operator: &Value) -> ReportLine {
     let number = |pointer: &str| operator.pointer(pointer).and_then(Value::as_u64).unwrap_or_default();
     let (wanted, ready) = (number("/spec/replicas"), number("/status/readyReplicas"));
-    let place = place(operator);
-    let text = format!("operator: deployment {place}, version {}, {ready} of {wanted} ready", version(operator));
+    let qualified = name_of(operator);
+    let text = format!("operator: deployment {qualified}, version {}, {ready} of {wanted} ready", version(operator));
     match ready {
         0 => {
-            let (namespace, name) = place.split_once('/').unwrap_or_default();
+            let (namespace, name) = qualified.split_once('/').unwrap_or_default();
             let hint = format!(
                 "kubectl describe pods -n {namespace} -l app.kubernetes.io/part-of=outrigger\nkubectl logs -n {namespace} deployment/{name}"
             );
@@ -77,10 +75,10 @@ fn replicas(operator: &Value) -> ReportLine {
     }
 }
 
-/// Who leads.
-fn lease(seen: &ClusterState, operators: &[&Value], now: Timestamp) -> Option<ReportLine> {
+/// Checks the leader.
+fn lease(state: &ClusterState, operators: &[&Value], now: Timestamp) -> Option<ReportLine> {
     let mut lines = Vec::new();
-    let Some(leases) = answered(&seen.leases, "who leads", &mut lines) else { return lines.pop() };
+    let Some(leases) = listed(&state.leases, "who leads", &mut lines) else { return lines.pop() };
     let homes: Vec<&str> = operators.iter().map(|operator| text(operator, "/metadata/namespace")).collect();
     let lease = leases.iter().find(|lease| homes.contains(&text(lease, "/metadata/namespace")));
     let log = "look at its log: kubectl logs -n NAMESPACE -l app.kubernetes.io/part-of=outrigger --tail=50"
@@ -88,18 +86,18 @@ fn lease(seen: &ClusterState, operators: &[&Value], now: Timestamp) -> Option<Re
     let holder = lease.map(|lease| text(lease, "/spec/holderIdentity")).filter(|holder| !holder.is_empty());
     let old = lease.and_then(|lease| age(lease, "/spec/renewTime", now)).filter(|age| *age > LEASE_SECONDS);
     match (holder, old) {
-        (None, _) => Some(ReportLine::wrong("leader: no replica leads, and nothing is written").with(log)),
+        (None, _) => Some(ReportLine::wrong("leader: no replica is the leader, so nothing is written").with(log)),
         (Some(holder), Some(age)) => {
-            let text = format!("leader: {holder} has not renewed its Lease for {age} s, and nobody has taken over");
+            let text = format!("leader: {holder} has not renewed its Lease for {age} s, and no replica has taken over");
             Some(ReportLine::wrong(text).with(log))
         }
         (Some(holder), None) => Some(ReportLine::well(format!("leader: {holder}"))),
     }
 }
 
-/// Where they lead, if that is outside the cluster.
-fn webhooks(seen: &ClusterState, lines: &mut Vec<ReportLine>) -> Option<String> {
-    let configurations = answered(&seen.webhooks, "webhooks", lines)?;
+/// The URL of the webhooks, if it is outside the cluster.
+fn webhooks(state: &ClusterState, lines: &mut Vec<ReportLine>) -> Option<String> {
+    let configurations = listed(&state.webhooks, "webhooks", lines)?;
     let ours: Vec<(&Value, &Value)> = configurations
         .iter()
         .flat_map(|one| list(one, "/webhooks").iter().map(move |webhook| (one, webhook)))
@@ -110,15 +108,13 @@ fn webhooks(seen: &ClusterState, lines: &mut Vec<ReportLine>) -> Option<String> 
         let found = ours.iter().filter(|(_, webhook)| text(webhook, "/name") == name).count();
         match found {
             0 => lines.push(
-                ReportLine::wrong(format!("webhooks: {name} is not there: {consequence}"))
+                ReportLine::wrong(format!("webhooks: {name} is missing: {consequence}"))
                     .with("the chart brings it: helm upgrade --install outrigger … (docs/install.md)"),
             ),
             1 => {}
             many => lines.push(
-                ReportLine::wrong(format!(
-                    "webhooks: {name} is there {many} times: pods are looked at by several operators"
-                ))
-                .with("keep one: helm uninstall the other"),
+                ReportLine::wrong(format!("webhooks: {name} exists {many} times: several operators review pods"))
+                    .with("keep one: helm uninstall the other"),
             ),
         }
     }

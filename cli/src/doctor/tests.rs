@@ -1,4 +1,4 @@
-//! Clusters in `tests/doctor/*.yaml`, and what is told of each beside them; `UPDATE=1` writes it anew.
+//! Clusters in `tests/doctor/*.yaml` with the expected reports beside them, which `UPDATE=1` writes.
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +10,7 @@ use kubectl::{ClusterState, Listing};
 
 const NOW: &str = "2026-11-25T12:00:00Z";
 
-/// A list, or a text that says why there is none.
+/// A list, or the error text of a query that failed.
 fn answer(cluster: &Value, name: &str) -> Listing {
     match cluster.get(name) {
         Some(Value::String(why)) => Err(why.clone()),
@@ -19,7 +19,7 @@ fn answer(cluster: &Value, name: &str) -> Listing {
     }
 }
 
-fn seen(cluster: &Value) -> ClusterState {
+fn state(cluster: &Value) -> ClusterState {
     ClusterState {
         namespace: cluster.get("namespace").and_then(Value::as_str).map(str::to_owned),
         operators: answer(cluster, "operators"),
@@ -38,23 +38,23 @@ fn golden(name: &str) -> bool {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/doctor");
     let cluster: Value =
         serde_yaml::from_str(&fs::read_to_string(folder.join(format!("{name}.yaml"))).unwrap()).unwrap();
-    let lines = judge(&seen(&cluster), NOW.parse().unwrap());
-    let text = told(&lines, Style { colour: false });
+    let lines = check(&state(&cluster), NOW.parse().unwrap());
+    let text = report(&lines, Style { colour: false });
     let file = folder.join(format!("{name}.txt"));
     if std::env::var_os("UPDATE").is_some() {
         fs::write(&file, &text).unwrap();
     }
-    assert_eq!(text, fs::read_to_string(file).unwrap_or_default(), "{name}: UPDATE=1 writes it anew");
+    assert_eq!(text, fs::read_to_string(file).unwrap_or_default(), "{name}: UPDATE=1 writes it");
     lines.iter().any(|line| line.level == LineLevel::Wrong)
 }
 
 #[test]
-fn a_cluster_in_which_all_is_well() {
+fn a_healthy_cluster() {
     assert!(!golden("well"));
 }
 
 #[test]
-fn a_cluster_in_which_much_is_not() {
+fn a_cluster_with_many_problems() {
     assert!(golden("ill"));
 }
 
@@ -64,17 +64,17 @@ fn a_cluster_without_an_operator() {
 }
 
 #[test]
-fn a_person_who_may_see_one_namespace_alone() {
+fn a_user_with_rights_in_one_namespace() {
     assert!(!golden("narrow"));
 }
 
 #[test]
-fn two_operators_and_one_that_nobody_leads() {
+fn two_operators_and_one_without_a_leader() {
     assert!(golden("two"));
 }
 
 #[test]
-fn odd_answers_are_no_panic() {
+fn malformed_output_causes_no_panic() {
     for odd in [
         Value::Null,
         serde_json::json!([]),
@@ -85,6 +85,6 @@ fn odd_answers_are_no_panic() {
             "operators": [odd], "leases": [odd], "webhooks": [odd], "objects": [odd], "namespaces": [odd],
             "gateways": [odd], "bare": [odd], "policies": [odd],
         });
-        assert!(!judge(&seen(&all), NOW.parse().unwrap()).is_empty());
+        assert!(!check(&state(&all), NOW.parse().unwrap()).is_empty());
     }
 }

@@ -1,24 +1,24 @@
-//! Money as objects write it, from the floats of others.
+//! Converts money from floats to the decimals of objects.
 
 use super::report::Fate;
 use super::source::Node;
 
-/// `"12.5"`: dollars with at most nine places. What is not exact is told at `node`.
+/// Dollars with at most nine decimal places, such as `"12.5"`. Rounding is reported at `node`.
 pub(crate) fn dollars(number: f64, node: &Node<'_>) -> Option<String> {
     if number >= 1e9 {
-        node.tell(Fate::Lost, "a billion dollars or more is no limit that an object can have");
+        node.report(Fate::Lost, "an object can't have a limit of a billion dollars or more");
         return None;
     }
     let text = decimal(number);
     if text == "0" {
-        node.tell(Fate::Doubtful, "less than a nano-dollar, which was read as one");
+        node.report(Fate::Doubtful, "less than a nano-dollar, which was read as one");
         return Some("0.000000001".to_owned());
     }
     Some(text)
 }
 
-/// At most nine places, without the zeros at the end. Twelve digits are as many as a float of dollars can be trusted
-/// with: 0.1 + 0.2 is 0.3.
+/// At most nine decimal places, without trailing zeros. Only twelve significant digits of a float of dollars are used,
+/// so 0.1 + 0.2 is 0.3.
 pub(crate) fn decimal(number: f64) -> String {
     let text = format!("{number:.9}");
     let text = text.trim_end_matches('0').trim_end_matches('.');
@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn decimals_are_what_was_written() {
+    fn decimals_match_the_input() {
         for (number, text) in [
             (50.0, "50"),
             (0.1 + 0.2, "0.3"),

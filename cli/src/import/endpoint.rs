@@ -1,17 +1,17 @@
-//! Base URLs. Ours hold the version's path (`https://api.openai.com/v1`); others add it themselves.
+//! Base URLs. Ours include the version's path (`https://api.openai.com/v1`); other gateways add it themselves.
 
 use super::source::Node;
 
-/// What has to be put behind a base URL.
+/// What must be appended to a base URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Version {
-    /// `/v1`, unless it is there.
+    /// `/v1`, unless it is there already.
     V1,
     /// Nothing.
     Whole,
 }
 
-/// The endpoint, or `None` and why is told. The URL itself is not repeated: it may hold a password.
+/// The endpoint. `None` if it is invalid, which is reported without the URL, because it may hold a password.
 pub(crate) fn endpoint(node: &Node<'_>, version: Version) -> Option<String> {
     let text = node.text()?.trim();
     if text.starts_with("env.") || text.starts_with("os.environ/") {

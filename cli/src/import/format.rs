@@ -1,17 +1,17 @@
-//! JSON and YAML as values, with nothing in them that two readers could read in two ways.
+//! Parses JSON and YAML strictly, so that no other parser can read something else.
 
 use serde_json::{Map, Value};
 
-/// A JSON text. A key that stands twice is refused: parsers differ in which one counts.
+/// Parses JSON. A repeated key is an error, because parsers differ about which one counts.
 ///
 /// # Errors
 /// What is wrong, and where.
 pub(crate) fn json(text: &str) -> Result<Value, String> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    serde_json::from_str::<Once>(text).map(|Once(value)| value).map_err(|error| error.to_string())
+    serde_json::from_str::<UniqueKeys>(text).map(|UniqueKeys(value)| value).map_err(|error| error.to_string())
 }
 
-/// A YAML text of one document, anchors and merges unfolded.
+/// Parses a single YAML document, and resolves anchors and merges.
 ///
 /// # Errors
 /// What is wrong, and where.
@@ -51,61 +51,61 @@ fn plain(value: serde_yaml::Value) -> Result<Value, String> {
     })
 }
 
-/// A JSON value none of whose keys stands twice.
-struct Once(Value);
+/// A JSON value without repeated keys.
+struct UniqueKeys(Value);
 
-impl<'de> serde::Deserialize<'de> for Once {
+impl<'de> serde::Deserialize<'de> for UniqueKeys {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Visitor;
 
         impl<'de> serde::de::Visitor<'de> for Visitor {
-            type Value = Once;
+            type Value = UniqueKeys;
 
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str("JSON")
             }
 
-            fn visit_bool<E>(self, value: bool) -> Result<Once, E> {
-                Ok(Once(value.into()))
+            fn visit_bool<E>(self, value: bool) -> Result<UniqueKeys, E> {
+                Ok(UniqueKeys(value.into()))
             }
 
-            fn visit_i64<E>(self, value: i64) -> Result<Once, E> {
-                Ok(Once(value.into()))
+            fn visit_i64<E>(self, value: i64) -> Result<UniqueKeys, E> {
+                Ok(UniqueKeys(value.into()))
             }
 
-            fn visit_u64<E>(self, value: u64) -> Result<Once, E> {
-                Ok(Once(value.into()))
+            fn visit_u64<E>(self, value: u64) -> Result<UniqueKeys, E> {
+                Ok(UniqueKeys(value.into()))
             }
 
-            fn visit_f64<E>(self, value: f64) -> Result<Once, E> {
-                Ok(Once(value.into()))
+            fn visit_f64<E>(self, value: f64) -> Result<UniqueKeys, E> {
+                Ok(UniqueKeys(value.into()))
             }
 
-            fn visit_str<E>(self, value: &str) -> Result<Once, E> {
-                Ok(Once(value.into()))
+            fn visit_str<E>(self, value: &str) -> Result<UniqueKeys, E> {
+                Ok(UniqueKeys(value.into()))
             }
 
-            fn visit_unit<E>(self) -> Result<Once, E> {
-                Ok(Once(Value::Null))
+            fn visit_unit<E>(self) -> Result<UniqueKeys, E> {
+                Ok(UniqueKeys(Value::Null))
             }
 
-            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut items: A) -> Result<Once, A::Error> {
+            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut items: A) -> Result<UniqueKeys, A::Error> {
                 let mut list = Vec::new();
-                while let Some(Once(item)) = items.next_element()? {
+                while let Some(UniqueKeys(item)) = items.next_element()? {
                     list.push(item);
                 }
-                Ok(Once(Value::Array(list)))
+                Ok(UniqueKeys(Value::Array(list)))
             }
 
-            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut fields: A) -> Result<Once, A::Error> {
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut fields: A) -> Result<UniqueKeys, A::Error> {
                 let mut map = Map::new();
-                while let Some((name, Once(value))) = fields.next_entry::<String, Once>()? {
+                while let Some((name, UniqueKeys(value))) = fields.next_entry::<String, UniqueKeys>()? {
                     if map.contains_key(&name) {
-                        return Err(serde::de::Error::custom(format_args!("the key `{name}` stands twice: keep one")));
+                        return Err(serde::de::Error::custom(format_args!("the key `{name}` occurs twice: keep one")));
                     }
                     map.insert(name, value);
                 }
-                Ok(Once(Value::Object(map)))
+                Ok(UniqueKeys(Value::Object(map)))
             }
         }
 
@@ -118,13 +118,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_that_stands_twice_is_refused() {
-        assert!(json(r#"{"a": {"b": 1, "b": 2}}"#).unwrap_err().contains("`b` stands twice"));
+    fn a_repeated_key_is_an_error() {
+        assert!(json(r#"{"a": {"b": 1, "b": 2}}"#).unwrap_err().contains("`b` occurs twice"));
         assert!(yaml("a: 1\na: 2\n").is_err());
     }
 
     #[test]
-    fn anchors_are_unfolded() {
+    fn anchors_are_resolved() {
         let value = yaml("base: &b {x: 1}\nmore: {<<: *b, y: 2}\n1: z\n").unwrap();
         assert_eq!(value, serde_json::json!({"base": {"x": 1}, "more": {"x": 1, "y": 2}, "1": "z"}));
     }

@@ -4,10 +4,10 @@ use serde_json::{Map, Value, json};
 
 use super::source::Node;
 
-/// Words in the name of a header whose value is a credential.
+/// Parts of header names that suggest a credential.
 const CREDENTIALS: [&str; 7] = ["auth", "key", "token", "secret", "cookie", "password", "credential"];
 
-/// Beginnings of the names of headers that the gateway sets itself.
+/// Prefixes of headers that the gateway sets itself.
 const OWN: [&str; 15] = [
     "host",
     "connection",
@@ -26,7 +26,7 @@ const OWN: [&str; 15] = [
     "x-bf-",
 ];
 
-/// Those that may be, into `headers` of a provider; the others are told.
+/// Adds the allowed headers to `headers` of a provider, and reports the others.
 pub(crate) fn into(node: &Node<'_>, provider: &mut Map<String, Value>) {
     let mut headers = Map::new();
     for (name, node) in node.fields() {
@@ -39,9 +39,7 @@ pub(crate) fn into(node: &Node<'_>, provider: &mut Map<String, Value>) {
             && name.len() <= 64
             && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
         if CREDENTIALS.iter().any(|word| lower.contains(word)) {
-            node.lost(
-                "its name says that it holds a credential, which no header of an object may: put it into a Secret",
-            );
+            node.lost("its name suggests a credential, which an object's header must not hold: put it into a Secret");
         } else if own {
             node.lost("the gateway sets this header itself");
         } else if !sound {
@@ -69,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_credential_goes_into_an_object() {
+    fn credentials_are_not_written_into_objects() {
         let source = ImportSource::new(json!({
             "x-team": "search",
             "X-Api-Key": "hunter2hunter2",

@@ -1,23 +1,23 @@
-//! Names that objects may have, from names that they may not.
+//! Valid names for objects, from names that are not valid.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::report::{Fate, code};
 use super::source::Node;
 
-/// Longest name of an object, or of an entry of a list.
-const MOST: usize = 50;
-/// Longest value of a label.
-const MOST_LABEL: usize = 63;
+/// The longest name of an object or of a list's entry.
+const MAX: usize = 50;
+/// The longest value of a label.
+const LABEL_MAX: usize = 63;
 
-/// The names that are taken, each in its realm: the objects of a kind, the credentials of a provider.
+/// The names in use, by realm: the objects of a kind, the credentials of a provider.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
     taken: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Names {
-    /// A DNS label that nobody in `realm` has, as near to `wanted` as can be.
+    /// A free DNS label in `realm`, as similar to `wanted` as possible.
     pub fn free(&mut self, realm: &str, wanted: &str) -> String {
         let taken = self.taken.entry(realm.to_owned()).or_default();
         let base = match label(wanted) {
@@ -28,28 +28,28 @@ impl Names {
         let mut number = 2_u32;
         while taken.contains(&name) {
             let suffix = format!("-{number}");
-            name = format!("{}{suffix}", cut(&base, MOST - suffix.len()));
+            name = format!("{}{suffix}", cut(&base, MAX - suffix.len()));
             number += 1;
         }
         taken.insert(name.clone());
         name
     }
 
-    /// The same, and a change is told: callers and rules know the old name.
-    pub fn tell(&mut self, realm: &str, wanted: &str, node: &Node<'_>) -> String {
+    /// The same. A changed name is reported, because callers and rules use the old one.
+    pub fn free_reporting(&mut self, realm: &str, wanted: &str, node: &Node<'_>) -> String {
         let name = self.free(realm, wanted);
         if name != wanted {
             let why = match label(wanted) == name {
                 true => "is no name that an object can have",
                 false => "would be the name of two",
             };
-            node.tell(Fate::Doubtful, format!("{} {why}: it is called {} here", code(wanted), code(&name)));
+            node.report(Fate::Doubtful, format!("{} {why}: its name is {} here", code(wanted), code(&name)));
         }
         name
     }
 }
 
-/// Lower-case letters, digits and `-`, at most 50; empty if nothing is left.
+/// Lower-case letters, digits and `-`, at most 50; empty if none remain.
 pub(crate) fn label(text: &str) -> String {
     let mut label = String::new();
     for letter in text.chars() {
@@ -59,16 +59,16 @@ pub(crate) fn label(text: &str) -> String {
             _ => {}
         }
     }
-    cut(label.trim_matches('-'), MOST).to_owned()
+    cut(label.trim_matches('-'), MAX).to_owned()
 }
 
-/// What a label's value may be: of letters, digits, `-`, `_` and `.`, at most 63.
+/// A valid label value: letters, digits, `-`, `_` and `.`, at most 63.
 pub(crate) fn label_value(text: &str) -> String {
     let fit = |letter: char| if letter.is_ascii_alphanumeric() || "-_.".contains(letter) { letter } else { '-' };
     let value: String = text.chars().map(fit).collect();
     let ends = |letter: char| !letter.is_ascii_alphanumeric();
     let value = value.trim_matches(ends);
-    value[..value.len().min(MOST_LABEL)].trim_end_matches(ends).to_owned()
+    value[..value.len().min(LABEL_MAX)].trim_end_matches(ends).to_owned()
 }
 
 fn cut(label: &str, most: usize) -> &str {
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_labels_and_nobody_elses() {
+    fn names_are_unique_labels() {
         let mut names = Names::default();
         for (wanted, expected) in [
             ("openai", "openai"),
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn owners_are_labels_values() {
+    fn owners_are_label_values() {
         for (text, expected) in
             [("Platform Team", "Platform-Team"), ("a.b_c", "a.b_c"), (" x ", "x"), ("é", ""), ("_a_", "a")]
         {
@@ -108,7 +108,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn any_text_makes_a_name(text in ".{0,80}") {
+        fn any_text_gives_a_name(text in ".{0,80}") {
             let name = Names::default().free("", &text);
             proptest::prop_assert!((1..=50).contains(&name.len()));
             proptest::prop_assert!(name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'));

@@ -1,10 +1,10 @@
-//! The objects that a configuration becomes, as files with comments that say where each came from.
+//! The imported objects, as files with comments that name their sources.
 
 use serde_json::{Map, Value, json};
 
 use super::line::one_line;
 
-/// What kind of object, in the order in which they are written.
+/// The kinds of objects, in the order of the files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum ImportedKind {
     Secret,
@@ -38,7 +38,7 @@ impl ImportedKind {
     }
 }
 
-/// The names of all files that an import may write, but for the report.
+/// The names of all files that an import may write, except the report.
 pub(crate) const FILES: [&str; 5] = ["providers.yaml", "budgets.yaml", "keys.yaml", "rules.yaml", "secrets.yaml"];
 
 /// One object.
@@ -56,7 +56,7 @@ pub(crate) struct ImportedObject {
     pub body: Map<String, Value>,
     /// Why it is written as a comment only.
     pub off: Option<String>,
-    /// Has a credential in it: its file is for its owner's eyes.
+    /// It has a credential, so only its owner may read the file.
     pub secret: bool,
 }
 
@@ -79,7 +79,7 @@ impl ImportedObject {
         self.body.insert(field.to_owned(), value.into());
     }
 
-    /// As findings name it.
+    /// The name in findings.
     pub fn label(&self, namespace: &str) -> String {
         format!("{} {namespace}/{}", self.kind.word(), self.name)
     }
@@ -109,7 +109,7 @@ impl ImportedObject {
     }
 }
 
-/// A file to be written.
+/// A file to write.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct File {
     pub name: &'static str,
@@ -120,7 +120,7 @@ pub(crate) struct File {
 /// The files of some objects, by name as in [`FILES`].
 ///
 /// # Errors
-/// What can't be told in YAML: nothing that an importer makes.
+/// A value that YAML can't represent. Importers create none.
 pub(crate) fn files(objects: &[ImportedObject], namespace: Option<&str>) -> Result<Vec<File>, serde_yaml::Error> {
     let mut files = Vec::new();
     for name in FILES {

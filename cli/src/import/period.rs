@@ -1,30 +1,30 @@
-//! The time over which a foreign limit counts, as one of ours: `window: Month`, or `rolling: 24h`.
+//! The period of an imported limit: `window: Month`, or `rolling: 24h`.
 
 use serde_json::{Map, Value, json};
 
 use super::report::code;
 use super::source::Node;
 
-/// Longest a rolling window can be, in hours.
-const MOST_HOURS: u64 = 99_999;
+/// The longest rolling window in hours.
+const HOURS_MAX: u64 = 99_999;
 
-/// How a configuration writes a time, and what it means by one.
+/// A configuration's notation and meaning of durations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Clock {
-    /// `30s 5m 1h 1d 1w 1M 1Y`, begun with the first use.
+    /// `30s 5m 1h 1d 1w 1M 1Y`, from the first use.
     Bifrost,
-    /// The same, and days and longer begin with the calendar's.
+    /// The same, but days and longer start with the calendar's.
     BifrostAligned,
-    /// `30s 5m 1h 1d 1w 1mo`, begun with the first use.
+    /// `30s 5m 1h 1d 1w 1mo`, from the first use.
     LiteLlm,
-    /// The same, and days, weeks and months begin with the calendar's.
+    /// The same, but days, weeks and months start with the calendar's.
     LiteLlmAligned,
 }
 
-/// A time over which is counted.
+/// The period of a limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ImportedPeriod {
-    /// What a limit over it is called: `hour`, `7-days`.
+    /// The name of a limit with this period: `hour`, `7-days`.
     pub name: String,
     /// `window` or `rolling`.
     pub fields: Map<String, Value>,
@@ -77,7 +77,7 @@ impl TimeUnit {
     }
 }
 
-/// Reads it; the reading that was taken is told at `node` where there are several.
+/// Parses a period. If it has several meanings, the chosen one is reported at `node`.
 pub(crate) fn read(node: &Node<'_>, clock: Clock) -> Option<ImportedPeriod> {
     let text = node.text()?;
     let Some((count, unit, sound)) = parsed(text, clock) else {
@@ -92,26 +92,26 @@ pub(crate) fn read(node: &Node<'_>, clock: Clock) -> Option<ImportedPeriod> {
         _ => format!("{count}-{}s", unit.word()),
     };
     let aligned = matches!(clock, Clock::BifrostAligned | Clock::LiteLlmAligned);
-    let mut told = Vec::new();
+    let mut notes = Vec::new();
     if !sound {
-        told.push(format!("{} is a mistake, which was read as {count} {}", code(text), unit.word()));
+        notes.push(format!("{} is invalid, and was read as {count} {}", code(text), unit.word()));
     }
     let whole = whole_window(count, unit, clock);
     let fields = match whole {
         Some(calendar) if aligned => {
             if clock == Clock::LiteLlmAligned {
-                told.push(format!(
-                    "began anew with the calendar's {}, by UTC: `window: {calendar}`",
+                notes.push(format!(
+                    "starts with the calendar's {} in UTC: `window: {calendar}`",
                     calendar.to_lowercase()
                 ));
             }
             window(calendar)
         }
         _ => {
-            let seconds = count.saturating_mul(unit.seconds()).clamp(1, MOST_HOURS * 3_600);
+            let seconds = count.saturating_mul(unit.seconds()).clamp(1, HOURS_MAX * 3_600);
             let length = length(seconds);
             if aligned && unit.window().is_some() {
-                told.push(format!("{} is no piece of the calendar, so it is the last {length}", code(text)));
+                notes.push(format!("{} is no calendar period, so the limit covers the last {length}", code(text)));
             } else if let Some(calendar) = unit.window() {
                 let hint = match (count, whole) {
                     (1, _) | (_, Some(_)) => {
@@ -119,27 +119,27 @@ pub(crate) fn read(node: &Node<'_>, clock: Clock) -> Option<ImportedPeriod> {
                     }
                     _ => String::new(),
                 };
-                told.push(format!(
+                notes.push(format!(
                     "counted from the first use on, and here counts the last {length} at any time{hint}"
                 ));
             }
-            if count.saturating_mul(unit.seconds()) > MOST_HOURS * 3_600 {
-                told.push(format!("{} is longer than can be counted", code(text)));
+            if count.saturating_mul(unit.seconds()) > HOURS_MAX * 3_600 {
+                notes.push(format!("{} is too long for a limit", code(text)));
             }
             Map::from_iter([("rolling".to_owned(), json!(length))])
         }
     };
-    if !told.is_empty() {
-        node.doubtful(told.join("; "));
+    if !notes.is_empty() {
+        node.doubtful(notes.join("; "));
     }
     Some(ImportedPeriod { name, fields })
 }
 
-/// What a whole piece of the calendar is called.
+/// The name of a whole calendar period.
 fn whole_window(count: u64, unit: TimeUnit, clock: Clock) -> Option<&'static str> {
     match (count, unit, clock) {
         (1, unit, _) => unit.window(),
-        // LiteLLM begins these with the calendar's too.
+        // In LiteLLM, these start with the calendar's too.
         (24, TimeUnit::Hour, Clock::LiteLlmAligned) => Some("Day"),
         (7, TimeUnit::Day, Clock::LiteLlmAligned) => Some("Week"),
         (30, TimeUnit::Day, Clock::LiteLlmAligned) => Some("Month"),
@@ -151,7 +151,7 @@ fn window(name: &str) -> Map<String, Value> {
     Map::from_iter([("window".to_owned(), json!(name))])
 }
 
-/// `24h`, `90s`: the largest unit that is whole.
+/// `24h`, `90s`: in the largest unit without a fraction.
 fn length(seconds: u64) -> String {
     match seconds {
         _ if seconds.is_multiple_of(3_600) => format!("{}h", seconds / 3_600),
@@ -161,7 +161,7 @@ fn length(seconds: u64) -> String {
     }
 }
 
-/// How many of what, and whether it is written as its documentation says.
+/// Number and unit, and whether the text follows the documented notation.
 fn parsed(text: &str, clock: Clock) -> Option<(u64, TimeUnit, bool)> {
     let text = text.trim();
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
@@ -200,10 +200,10 @@ mod tests {
     fn of(text: &str, clock: Clock) -> (Value, Vec<String>) {
         let source = ImportSource::new(json!(text));
         let period = read(&source.root(), clock).unwrap();
-        let told = source.finish().entries;
+        let entries = source.finish().entries;
         let mut value = Value::Object(period.fields);
         value["name"] = json!(period.name);
-        let doubts = told.into_iter().filter(|entry| entry.fate == Fate::Doubtful);
+        let doubts = entries.into_iter().filter(|entry| entry.fate == Fate::Doubtful);
         (value, doubts.map(|entry| entry.message).collect())
     }
 
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_to_the_letter_is_told() {
+    fn undocumented_notations_are_reported() {
         assert_eq!(of("1h", Clock::Bifrost).1, [""; 0]);
         assert_eq!(of("1M", Clock::BifrostAligned).1, [""; 0]);
         assert_eq!(
@@ -241,13 +241,13 @@ mod tests {
                 "counted from the first use on, and here counts the last 720h at any time; write `window: Month` if the calendar's is meant"
             ]
         );
-        assert_eq!(of("1mo", Clock::BifrostAligned).1, ["`1mo` is a mistake, which was read as 1 month"]);
-        assert!(of("1mo", Clock::Bifrost).1[0].starts_with("`1mo` is a mistake, which was read as 1 month; counted"));
+        assert_eq!(of("1mo", Clock::BifrostAligned).1, ["`1mo` is invalid, and was read as 1 month"]);
+        assert!(of("1mo", Clock::Bifrost).1[0].starts_with("`1mo` is invalid, and was read as 1 month; counted"));
         assert!(of("soon", Clock::Bifrost).1[0].contains("`window: Lifetime`"));
     }
 
     #[test]
-    fn litellm_writes_months_otherwise() {
+    fn litellm_has_another_notation_for_months() {
         assert!(of("1mo", Clock::LiteLlm).1[0].starts_with("counted"));
         for (text, window) in [("1mo", "Month"), ("30d", "Month"), ("7d", "Week"), ("24h", "Day"), ("1d", "Day")] {
             assert_eq!(of(text, Clock::LiteLlmAligned).0["window"], window, "{text}");

@@ -1,49 +1,49 @@
-//! What became of each part of a foreign configuration, for the person who moves.
+//! The report: the fate of each part of a foreign configuration.
 
 use std::fmt::Write as _;
 
 use super::line::one_line;
 use super::scrub::Scrub;
 
-/// What became of a value.
+/// The fate of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Fate {
     /// It has no counterpart, and the new objects do less.
     Lost,
-    /// It could mean several things, or means something a little different here.
+    /// It is ambiguous, or its meaning here differs a little.
     Doubtful,
-    /// It has no counterpart because none is needed.
+    /// It has no counterpart, because none is needed.
     NotNeeded,
     Carried,
 }
 
-/// One line.
+/// One line of the report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ReportEntry {
     pub fate: Fate,
-    /// Where in the source: `governance.virtual_keys[2].name`.
+    /// The path in the source: `governance.virtual_keys[2].name`.
     pub path: String,
-    /// What became of it, and what to do.
+    /// Its fate, and what to do.
     pub message: String,
-    /// What was read below it, and told nowhere else.
+    /// Fields that were read below it, and have no line of their own.
     pub fields: Vec<String>,
 }
 
-/// All lines, in the source's order.
+/// All lines in the source's order.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Report {
     pub entries: Vec<ReportEntry>,
 }
 
 const SECTIONS: [(Fate, &str, &str); 4] = [
-    (Fate::Lost, "Lost", "Not in the objects. Each says what to do instead, where there is something to do."),
+    (Fate::Lost, "Lost", "Not in the objects. Each line says what to do instead, if anything."),
     (
         Fate::Doubtful,
         "Read in one of several ways",
         "Carried over, but not to the letter: see whether you meant it so.",
     ),
     (Fate::NotNeeded, "Not needed", "Nothing to do."),
-    (Fate::Carried, "Carried over", "What each object was made from."),
+    (Fate::Carried, "Carried over", "The source of each object."),
 ];
 
 impl Report {
@@ -51,7 +51,7 @@ impl Report {
         self.entries.iter().filter(|entry| entry.fate == fate).count()
     }
 
-    /// Without keys.
+    /// The report without keys.
     pub fn clean(mut self, scrub: &Scrub) -> Report {
         for entry in &mut self.entries {
             entry.path = scrub.text(&entry.path);
@@ -64,12 +64,12 @@ impl Report {
     /// `title` is the heading.
     pub fn markdown(&self, title: &str) -> String {
         let mut text = format!("# {title}\n");
-        for (fate, heading, words) in SECTIONS {
+        for (fate, heading, intro) in SECTIONS {
             let entries: Vec<&ReportEntry> = self.entries.iter().filter(|entry| entry.fate == fate).collect();
             if entries.is_empty() {
                 continue;
             }
-            let _ = write!(text, "\n## {heading} ({})\n\n{words}\n\n", entries.len());
+            let _ = write!(text, "\n## {heading} ({})\n\n{intro}\n\n", entries.len());
             for entry in entries {
                 let path = if entry.path.is_empty() { "the file" } else { &entry.path };
                 let between = if fate == Fate::Carried { " became" } else { ":" };
@@ -85,7 +85,7 @@ impl Report {
     }
 }
 
-/// In back-ticks, more of them where the text has some.
+/// The text in backticks; in more of them if it contains some.
 pub(crate) fn code(text: &str) -> String {
     let text = one_line(text);
     match text.contains('`') {

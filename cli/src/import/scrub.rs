@@ -1,6 +1,6 @@
-//! The last guard over keys: whatever in a configuration is one is taken out of every text that is written.
+//! The last protection for keys: removes every key in the configuration from all text that is written.
 //!
-//! Nothing is written from where keys stand. But a key may stand elsewhere as well: as an id, as a name, in a URL.
+//! Fields that hold keys are never written. But a key may also occur as an id, as a name or in a URL.
 
 use std::collections::BTreeSet;
 
@@ -8,13 +8,13 @@ use serde_json::Value;
 
 use super::objects::File;
 
-/// Keys shorter than this are words that stand in for one, such as `none`.
+/// Shorter values are placeholders for a key, such as `none`.
 const SHORTEST: usize = 16;
 
-/// What may not be written.
+/// Texts that must not be written.
 #[derive(Default)]
 pub(crate) struct Scrub {
-    /// Longest first, so that none is cut up by another that it contains.
+    /// Longest first, so that none is cut by a shorter one that it contains.
     keys: Vec<String>,
 }
 
@@ -27,7 +27,7 @@ impl Scrub {
         Scrub { keys }
     }
 
-    /// The text without keys. The same key becomes the same word, so that references hold.
+    /// The text without keys. Equal keys get equal replacements, so that references stay valid.
     pub fn text(&self, text: &str) -> String {
         let mut text = text.to_owned();
         for (index, key) in self.keys.iter().enumerate() {
@@ -38,7 +38,7 @@ impl Scrub {
         text
     }
 
-    /// All but the file in which keys are meant to be.
+    /// All files except the one for keys.
     pub fn files(&self, files: Vec<File>) -> Vec<File> {
         let clean = |file: File| match file.secret {
             true => file,
@@ -60,7 +60,7 @@ fn collect(value: &Value, field: &str, around: &str, into: &mut BTreeSet<String>
         }
         Value::Array(items) => items.iter().for_each(|item| collect(item, field, around, into)),
         Value::Object(fields) => fields.iter().for_each(|(name, value)| {
-            // Lists pass on the name of the field that they stand in.
+            // Elements of a list belong to the list's field.
             let around = if field.is_empty() { around } else { field };
             collect(value, name, around, into);
         }),
@@ -68,7 +68,7 @@ fn collect(value: &Value, field: &str, around: &str, into: &mut BTreeSet<String>
     }
 }
 
-/// Whether a field of this name, in one of that name, holds a key.
+/// Whether a field of this name, below a field `around`, holds a key.
 fn holds_keys(field: &str, around: &str) -> bool {
     let field = field.to_ascii_lowercase();
     match field.as_str() {
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_go_and_words_stay() {
+    fn keys_are_removed_and_other_words_stay() {
         let scrub = Scrub::of(&json!({
             "keys": [{"value": "AIzaLiteral-0123456789", "name": "main-key-of-the-team"}],
             "virtual_keys": [{"id": "sk-bf-1", "value": "sk-bf-1234"}],

@@ -1,7 +1,7 @@
-//! Keys of providers: where they are held becomes a reference to a Secret, and what they are stays out of the objects.
+//! Keys of providers: the objects refer to Secrets, and never contain the values.
 //!
-//! `outrigger run` looks for a Secret that is not in its folder in a variable: key `apiKey` of Secret `openai` in
-//! OPENAI_API_KEY. The names here are chosen so that the variable is the one which the configuration named.
+//! If a Secret is not in its folder, `outrigger run` reads it from a variable: key `apiKey` of Secret `openai` from
+//! OPENAI_API_KEY. The names here are chosen so that this is the variable that the configuration names.
 
 use std::collections::BTreeSet;
 
@@ -13,18 +13,18 @@ use super::objects::{ImportedKind, ImportedObject};
 use super::report::{Fate, code};
 use super::source::Node;
 
-/// Where a configuration holds a key.
+/// Where a configuration has a key.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) enum Held {
+pub(crate) enum KeySource {
     /// In a variable.
     Variable(String),
     /// In the configuration itself.
     Literal(String),
-    /// Somewhere that is not read here: the word for it.
+    /// Somewhere that is not read here, with a name for it.
     Elsewhere(&'static str),
 }
 
-/// `secretRef`.
+/// A `secretRef`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ForeignSecret {
     pub name: String,
@@ -40,10 +40,10 @@ impl ForeignSecret {
     }
 }
 
-/// One key that is needed.
+/// One required key.
 struct Needed {
-    held: Held,
-    /// Whose key it is: the provider, as it is told apart from others.
+    key_source: KeySource,
+    /// The owner of the key: the provider, with what distinguishes it from others.
     owner: String,
     at: ForeignSecret,
     from: String,
@@ -54,84 +54,84 @@ struct Needed {
 pub(crate) struct NeededSecrets {
     /// Whether values are written.
     write: bool,
-    /// Variables that the configuration names: no other key may be looked for in them.
+    /// Variables that the configuration names. No other key may be read from them.
     variables: BTreeSet<String>,
     needed: Vec<Needed>,
     names: Names,
 }
 
-impl Held {
-    /// Reads `env.NAME`, an object that says the same, or the key itself.
-    pub fn bifrost(node: &Node<'_>) -> Option<Held> {
+impl KeySource {
+    /// Parses `env.NAME`, an equivalent object, or the key itself.
+    pub fn bifrost(node: &Node<'_>) -> Option<KeySource> {
         if !node.is_object() {
             let text = node.text()?.trim();
             return match (text.strip_prefix("env."), text.strip_prefix("vault.")) {
-                (Some(name), _) => Some(Held::Variable(name.to_owned())),
-                (_, Some(_)) => Some(Held::Elsewhere("a vault")),
+                (Some(name), _) => Some(KeySource::Variable(name.to_owned())),
+                (_, Some(_)) => Some(KeySource::Elsewhere("a vault")),
                 _ if text.is_empty() => None,
-                _ => Some(Held::Literal(text.to_owned())),
+                _ => Some(KeySource::Literal(text.to_owned())),
             };
         }
         let text = |field: &str| node.get(field).and_then(|node| node.text()).filter(|text| !text.is_empty());
         let (value, variable, reference) = (text("value"), text("env_var"), text("ref"));
         for field in ["from_env", "type"] {
             if let Some(node) = node.get(field) {
-                node.done();
+                node.mark_handled();
             }
         }
         match (variable, value) {
-            (Some(name), _) => Some(Held::Variable(name.trim_start_matches("env.").to_owned())),
+            (Some(name), _) => Some(KeySource::Variable(name.trim_start_matches("env.").to_owned())),
             (None, Some(value)) => match value.strip_prefix("env.") {
-                Some(name) => Some(Held::Variable(name.to_owned())),
-                None => Some(Held::Literal(value.to_owned())),
+                Some(name) => Some(KeySource::Variable(name.to_owned())),
+                None => Some(KeySource::Literal(value.to_owned())),
             },
             (None, None) => match reference {
                 Some(reference) if reference.starts_with("env.") => {
-                    Some(Held::Variable(reference.trim_start_matches("env.").to_owned()))
+                    Some(KeySource::Variable(reference.trim_start_matches("env.").to_owned()))
                 }
-                Some(_) => Some(Held::Elsewhere("a vault")),
+                Some(_) => Some(KeySource::Elsewhere("a vault")),
                 None => None,
             },
         }
     }
 
-    /// Reads `os.environ/NAME`, or the key itself.
-    pub fn litellm(node: &Node<'_>) -> Option<Held> {
+    /// Parses `os.environ/NAME`, or the key itself.
+    pub fn litellm(node: &Node<'_>) -> Option<KeySource> {
         let text = node.text()?.trim();
         match text.strip_prefix("os.environ/") {
-            Some(name) => Some(Held::Variable(name.trim().to_owned())),
+            Some(name) => Some(KeySource::Variable(name.trim().to_owned())),
             None if text.is_empty() => None,
-            None => Some(Held::Literal(text.to_owned())),
+            None => Some(KeySource::Literal(text.to_owned())),
         }
     }
 }
 
 impl NeededSecrets {
-    /// `mark` is what stands in front of a variable's name in `configuration`. With `write`, keys that stand in it are
-    /// written.
+    /// `mark` is the prefix of variable names in `configuration`. With `write`, keys in the configuration are written.
     pub fn new(write: bool, configuration: &Value, mark: &str) -> Self {
         let mut secrets = NeededSecrets { write, ..NeededSecrets::default() };
         named(configuration, mark, &mut secrets.variables);
         secrets
     }
 
-    /// The Secret for a key of `owner`, a provider. `hint` is a name for it where the configuration gives none; what the
-    /// person has to do is told at `node`.
+    /// The Secret for a key of the provider `owner`. `hint` is its name if the configuration has none. What the user
+    /// must do is reported at `node`.
     ///
-    /// Each provider has Secrets of its own: what is filled into one must not go to another vendor, only because both had
-    /// the same words in the configuration. A variable is shared as it was, and that is told.
-    pub fn refer(&mut self, held: &Held, owner: &str, hint: &str, node: &Node<'_>) -> ForeignSecret {
-        let same = |needed: &&Needed| needed.held == *held && !matches!(held, Held::Elsewhere(_));
+    /// Each provider has its own Secrets. A value for one must not go to another vendor only because the configuration
+    /// has the same text for both. A shared variable stays shared, and this is reported.
+    pub fn refer(&mut self, key_source: &KeySource, owner: &str, hint: &str, node: &Node<'_>) -> ForeignSecret {
+        let same =
+            |needed: &&Needed| needed.key_source == *key_source && !matches!(key_source, KeySource::Elsewhere(_));
         let known = self.needed.iter().filter(same).find(|needed| needed.owner == owner);
         if let Some(Needed { at, from, .. }) = known {
-            if let Held::Literal(_) = held {
-                node.tell(Fate::Doubtful, format!("the same key as {}: it is in {}", code(from), place(at)));
+            if let KeySource::Literal(_) = key_source {
+                node.report(Fate::Doubtful, format!("the same key as {}: it is in {}", code(from), place(at)));
             }
             return at.clone();
         }
         let other = self.needed.iter().find(same).map(|needed| (needed.at.clone(), needed.from.clone()));
-        match (held, other) {
-            (Held::Variable(name), Some((at, from))) => {
+        match (key_source, other) {
+            (KeySource::Variable(name), Some((at, from))) => {
                 node.doubtful(format!(
                     "the variable {} holds the key of {} as well, so both have one Secret: if they are not of one vendor, give each its \
                      own",
@@ -139,53 +139,53 @@ impl NeededSecrets {
                     code(&from)
                 ));
                 self.needed.push(Needed {
-                    held: held.clone(),
+                    key_source: key_source.clone(),
                     owner: owner.to_owned(),
                     at: at.clone(),
                     from: node.path().to_owned(),
                 });
                 return at;
             }
-            (_, Some((_, from))) => node.tell(
+            (_, Some((_, from))) => node.report(
                 Fate::Doubtful,
-                format!("the same key as {}, of another provider: each has a Secret of its own", code(&from)),
+                format!("the same key as {}, of another provider: each has its own Secret", code(&from)),
             ),
             (_, None) => {}
         }
-        let (at, reached) = match held {
-            Held::Variable(name) => match reaching(name) {
+        let (at, reached) = match key_source {
+            KeySource::Variable(name) => match reaching(name) {
                 Some(at) if !self.needed.iter().any(|needed| needed.at == at) => {
                     self.names.free("secret", &at.name);
                     (at, true)
                 }
                 _ => (self.fresh(name.trim_end_matches("_API_KEY")), false),
             },
-            Held::Literal(_) | Held::Elsewhere(_) => (self.fresh(hint), false),
+            KeySource::Literal(_) | KeySource::Elsewhere(_) => (self.fresh(hint), false),
         };
-        let told = place(&at);
-        match held {
-            Held::Variable(_) if reached => {}
-            Held::Variable(name) => node.lost(format!(
-                "no Secret's name leads to a variable {}: put the key into {told}",
+        let target = place(&at);
+        match key_source {
+            KeySource::Variable(_) if reached => {}
+            KeySource::Variable(name) => node.lost(format!(
+                "no Secret's name matches the variable {}: put the key into {target}",
                 code(name)
             )),
-            Held::Literal(_) if self.write => {
-                node.doubtful(format!("the key itself stands here: it was written to secrets.yaml, into {told}"));
+            KeySource::Literal(_) if self.write => {
+                node.doubtful(format!("the file contains the key itself: it was written to secrets.yaml, into {target}"));
             }
-            Held::Literal(_) => node.lost(format!(
-                "the key itself stands here, and keys are not copied: put it into {told}, or import again with --secrets"
+            KeySource::Literal(_) => node.lost(format!(
+                "the file contains the key itself, and keys are not copied: put it into {target}, or import again with --secrets"
             )),
-            Held::Elsewhere(place) => {
-                node.lost(format!("the key lies in {place}, which is not read here: put it into {told}"));
+            KeySource::Elsewhere(source) => {
+                node.lost(format!("the key is in {source}, which is not read here: put it into {target}"));
             }
         }
         let (owner, from) = (owner.to_owned(), node.path().to_owned());
-        self.needed.push(Needed { held: held.clone(), owner, at: at.clone(), from });
+        self.needed.push(Needed { key_source: key_source.clone(), owner, at: at.clone(), from });
         at
     }
 
     fn fresh(&mut self, hint: &str) -> ForeignSecret {
-        // Two Secrets whose variables are the same would share a key.
+        // Two Secrets with the same variable would share a key.
         loop {
             let at = ForeignSecret { name: self.names.free("secret", hint), key: "apiKey".to_owned() };
             let own = variable(&at.name, &at.key);
@@ -196,22 +196,22 @@ impl NeededSecrets {
         }
     }
 
-    /// The Secrets: with values where they were asked for and are known, else as comments to be filled in. Those that
-    /// a variable holds need none.
+    /// The Secrets: with values if requested and known, otherwise as comments to fill in. Those from a variable are
+    /// left out.
     pub fn objects(&self) -> Vec<ImportedObject> {
         let mut objects: Vec<ImportedObject> = Vec::new();
-        for (index, Needed { held, at, from, .. }) in self.needed.iter().enumerate() {
-            // Several providers may share a variable's.
+        for (index, Needed { key_source, at, from, .. }) in self.needed.iter().enumerate() {
+            // Several providers may share a variable.
             if self.needed[..index].iter().any(|before| before.at == *at) {
                 continue;
             }
-            let reached = matches!(held, Held::Variable(name) if variable(&at.name, &at.key) == *name);
+            let reached = matches!(key_source, KeySource::Variable(name) if variable(&at.name, &at.key) == *name);
             if reached {
                 continue;
             }
             let mut secret = ImportedObject::new(ImportedKind::Secret, &at.name, from);
-            let value = match held {
-                Held::Literal(value) if self.write => {
+            let value = match key_source {
+                KeySource::Literal(value) if self.write => {
                     secret.secret = true;
                     value.clone()
                 }
@@ -249,8 +249,8 @@ fn place(at: &ForeignSecret) -> String {
     )
 }
 
-/// The Secret and key that are looked for in a variable of this name, if there are any: `openai` and `apiKey` for
-/// OPENAI_API_KEY, `azure-key` and `eu` for AZURE_KEY_EU.
+/// The Secret and key that `run` reads from a variable of this name, if any: `openai` and `apiKey` for OPENAI_API_KEY,
+/// `azure-key` and `eu` for AZURE_KEY_EU.
 fn reaching(name: &str) -> Option<ForeignSecret> {
     let secret = |text: &str| text.to_ascii_lowercase().replace('_', "-");
     let by_ending = name.strip_suffix("_API_KEY").map(|owner| (secret(owner), "apiKey".to_owned()));
@@ -267,7 +267,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_reference_leads_back_to_the_variable() {
+    fn a_reference_identifies_its_variable() {
         for (name, secret, key) in [
             ("OPENAI_API_KEY", "openai", "apiKey"),
             ("OPENAI_2_API_KEY", "openai-2", "apiKey"),
@@ -284,17 +284,17 @@ mod tests {
     }
 
     #[test]
-    fn a_key_never_leaves_unless_asked_for() {
+    fn a_key_is_only_written_on_request() {
         for write in [false, true] {
             let value = json!(["sk-literal-0001", "env.OPENAI_API_KEY", "env.weird", "sk-literal-0001"]);
             let mut secrets = NeededSecrets::new(write, &value, "env.");
             let source = ImportSource::new(value);
             let mut at = Vec::new();
             for node in source.root().items() {
-                at.push(secrets.refer(&Held::bifrost(&node).unwrap(), "openai", "openai", &node));
+                at.push(secrets.refer(&KeySource::bifrost(&node).unwrap(), "openai", "openai", &node));
             }
             assert_eq!(at[0], at[3], "the same key is the same Secret");
-            assert_eq!(at[1].name, "openai", "its variable's own, though another asked for the name before");
+            assert_eq!(at[1].name, "openai", "the name of its variable, although another key wanted it first");
             assert_eq!(at[0].name, "openai-2");
             let objects = secrets.objects();
             let text = super::super::objects::files(&objects, None).unwrap().remove(0).text;
@@ -319,23 +319,23 @@ mod tests {
             let source = ImportSource::new(value);
             let nodes = source.root().items();
             let mut refer = |at: usize, owner: &str| {
-                secrets.refer(&Held::bifrost(&nodes[at]).unwrap(), owner, owner, &nodes[at]).name
+                secrets.refer(&KeySource::bifrost(&nodes[at]).unwrap(), owner, owner, &nodes[at]).name
             };
             assert_eq!(
                 [refer(0, "openai"), refer(1, "openai"), refer(2, "anthropic")],
                 ["openai", "openai", "anthropic"]
             );
-            assert_ne!(refer(3, "openai"), refer(4, "openai"), "what lies in a vault may be two keys");
+            assert_ne!(refer(3, "openai"), refer(4, "openai"), "references to a vault may be different keys");
             assert_eq!([refer(5, "groq"), refer(6, "mistral")], ["a", "a"], "one variable is one key, as it was");
             let names: Vec<String> = secrets.objects().into_iter().map(|object| object.name).collect();
             assert_eq!(names.len(), 4, "{names:?}");
             let report = source.finish().markdown("x");
-            for told in [
+            for expected in [
                 "`[1]`: the same key as `[0]`",
                 "`[2]`: the same key as `[0]`, of another provider",
                 "`[6]`: the variable `A_API_KEY`",
             ] {
-                assert!(report.contains(told), "{told} in {report}");
+                assert!(report.contains(expected), "{expected} in {report}");
             }
         }
     }
@@ -348,7 +348,7 @@ mod tests {
             (json!({"ref": "env.A_API_KEY", "type": "env"}), "A_API_KEY"),
         ] {
             let source = ImportSource::new(value);
-            assert!(Held::bifrost(&source.root()) == Some(Held::Variable(variable.to_owned())));
+            assert!(KeySource::bifrost(&source.root()) == Some(KeySource::Variable(variable.to_owned())));
             assert_eq!(source.finish().count(super::super::report::Fate::Lost), 0);
         }
     }

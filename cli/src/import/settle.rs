@@ -1,5 +1,5 @@
-//! What is written passes `outrigger check`: a rule that would not is written as a comment, and whatever else would not
-//! is told.
+//! Everything that is written passes `outrigger check`: rules that would not are written as comments, and other faults
+//! are reported.
 
 use outrigger_compile::{Finding, Severity};
 
@@ -11,7 +11,7 @@ use super::source::ImportSource;
 use crate::check;
 use crate::folder::{self, SourceText};
 
-/// Judges the objects as `check` would with all keys at hand, and takes out the rules that it refuses.
+/// Validates the objects as `check` does when all keys are known, and removes the rules that it refuses.
 pub(crate) fn settle(
     objects: &mut [ImportedObject],
     namespace: Option<&str>,
@@ -21,17 +21,17 @@ pub(crate) fn settle(
     let of = namespace.unwrap_or(outrigger_compile::DEFAULT_NAMESPACE);
     loop {
         let files = scrub.files(files(objects, namespace)?);
-        let findings = judge(&files);
+        let findings = check_files(&files);
         let mut changed = false;
         for finding in findings.iter().filter(|finding| finding.severity == Severity::Error) {
             let refused = objects.iter_mut().find(|object| {
                 object.kind == ImportedKind::Rule && object.off.is_none() && object.label(of) == finding.object
             });
             if let Some(rule) = refused {
-                let why = words(finding);
-                rule.off = Some(format!("Left out, because `outrigger check` says: {why}"));
+                let why = describe(finding);
+                rule.off = Some(format!("Left out, because `outrigger check` refuses it: {why}"));
                 source.take_back(&rule.from);
-                source.tell(
+                source.report(
                     Fate::Lost,
                     &rule.from,
                     format!(
@@ -50,21 +50,21 @@ pub(crate) fn settle(
                 Severity::Error => (Fate::Lost, from.map(|object| object.from.as_str())),
                 Severity::Warning => (Fate::Doubtful, from.map(|object| object.from.as_str())),
             };
-            let message = format!("`outrigger check` says of {}: {}", finding.object, words(&finding));
-            source.tell(fate, path.unwrap_or_default(), message);
+            let message = format!("`outrigger check` says of {}: {}", finding.object, describe(&finding));
+            source.report(fate, path.unwrap_or_default(), message);
         }
         return Ok(files);
     }
 }
 
-fn judge(files: &[File]) -> Vec<Finding> {
+fn check_files(files: &[File]) -> Vec<Finding> {
     let texts: Vec<SourceText> =
         files.iter().map(|file| SourceText { file: file.name.to_owned(), text: file.text.clone() }).collect();
-    // Whether the keys are there is for the machine that serves.
-    check::judge(&folder::objects(&texts), &|_| Some("x".to_owned())).findings
+    // The machine that serves knows whether the keys exist.
+    check::check(&folder::objects(&texts), &|_| Some("x".to_owned())).findings
 }
 
-fn words(finding: &Finding) -> String {
+fn describe(finding: &Finding) -> String {
     match finding.path.is_empty() {
         true => finding.message.clone(),
         false => format!("{}: {}", finding.path, finding.message),

@@ -1,9 +1,9 @@
-//! A foreign configuration as it is read: every value knows its path, and what nobody has read is told at the end.
+//! A foreign configuration that tracks reads: every value knows its path, and unread values are reported at the end.
 //!
 //! ```text
-//! Node::get/items/fields -> Node::text/number/whole/flag    read, so carried
-//!                        -> Node::lost/idle/doubtful         told
-//! Source::finish                                             what is neither is lost, and told as such
+//! Node::get/items/fields -> Node::text/number/whole/flag    read, so carried over
+//! -> Node::lost/idle/doubtful         reported
+//! Source::finish                                             everything else is reported as lost
 //! ```
 
 use std::cell::RefCell;
@@ -13,15 +13,15 @@ use serde_json::Value;
 
 use super::report::{Fate, Report, ReportEntry};
 
-/// A whole file, what has been read of it, and what has been told of that.
+/// A file, with the paths that were read and the lines that were reported.
 pub(crate) struct ImportSource {
     root: Value,
-    /// Paths of leaves that were read, and of whatever was told of as a whole.
+    /// Paths of leaves that were read, and of values that were reported as a whole.
     done: RefCell<BTreeSet<String>>,
     entries: RefCell<Vec<ReportEntry>>,
 }
 
-/// A value of it. Its words never repeat the value: it may be a key.
+/// A value in the file. Messages never repeat the value, because it may be a key.
 #[derive(Clone)]
 pub(crate) struct Node<'s> {
     source: &'s ImportSource,
@@ -38,8 +38,8 @@ impl ImportSource {
         Node { source: self, value: &self.root, path: String::new() }
     }
 
-    /// Tells something of a path that no node stands for, such as a field that is absent.
-    pub fn tell(&self, fate: Fate, path: &str, message: impl Into<String>) {
+    /// Reports about a path without a node, such as an absent field.
+    pub fn report(&self, fate: Fate, path: &str, message: impl Into<String>) {
         let entry = ReportEntry { fate, path: path.to_owned(), message: message.into(), fields: Vec::new() };
         let mut entries = self.entries.borrow_mut();
         if !entries.contains(&entry) {
@@ -47,12 +47,12 @@ impl ImportSource {
         }
     }
 
-    /// Takes back that something became an object.
+    /// Removes the line that says that a path became an object.
     pub fn take_back(&self, path: &str) {
         self.entries.borrow_mut().retain(|entry| entry.fate != Fate::Carried || entry.path != path);
     }
 
-    /// The report: what was told, what was read under each object, and what nobody read.
+    /// The report: reported lines, what was read below each object, and what was not read.
     pub fn finish(self) -> Report {
         let mut order = HashMap::new();
         let mut leaves = Vec::new();
@@ -63,18 +63,17 @@ impl ImportSource {
             entries.push(ReportEntry {
                 fate: Fate::Lost,
                 path,
-                message: "this importer does not know it, or left out what contains it: check whether you need it"
-                    .to_owned(),
+                message: "unknown field, or part of something that was left out: check whether you need it".to_owned(),
                 fields: Vec::new(),
             });
         }
-        let told: Vec<String> = entries.iter().map(|entry| entry.path.clone()).collect();
+        let reported: Vec<String> = entries.iter().map(|entry| entry.path.clone()).collect();
         for leaf in leaves.iter().filter(|leaf| done.contains(*leaf)) {
             let near = (0..entries.len())
                 .filter(|at| entries[*at].fate != Fate::Doubtful && within(leaf, &entries[*at].path))
                 .max_by_key(|at| (entries[*at].path.len(), entries[*at].fate == Fate::Carried));
             match near.map(|at| &mut entries[at]) {
-                // A list is one thing to whoever reads the report.
+                // A list counts as one item in the report.
                 Some(entry) if entry.path != *leaf => {
                     let field = leaf[entry.path.len()..].trim_start_matches('.');
                     let field = field.rfind('[').filter(|_| field.ends_with(']')).map_or(field, |end| &field[..end]);
@@ -83,7 +82,7 @@ impl ImportSource {
                     }
                 }
                 Some(_) => {}
-                None if told.contains(leaf) => {}
+                None if reported.contains(leaf) => {}
                 None => entries.push(ReportEntry {
                     fate: Fate::Carried,
                     path: leaf.clone(),
@@ -102,12 +101,12 @@ impl<'s> Node<'s> {
         &self.path
     }
 
-    /// Path of a field, whether it is there or not.
+    /// The path of a field, whether or not it exists.
     pub fn at(&self, field: &str) -> String {
         joined(&self.path, field)
     }
 
-    /// The value itself; that it was looked at so is no account of it.
+    /// The value itself. This does not count as read.
     pub fn raw(&self) -> &'s Value {
         self.value
     }
@@ -116,11 +115,11 @@ impl<'s> Node<'s> {
         self.source
     }
 
-    /// A field that is there and not null.
+    /// A field that exists and is not null.
     pub fn get(&self, field: &str) -> Option<Node<'s>> {
         let node = Node { source: self.source, value: self.value.as_object()?.get(field)?, path: self.at(field) };
         if node.value.is_null() {
-            node.done();
+            node.mark_handled();
             return None;
         }
         Some(node)
@@ -134,121 +133,121 @@ impl<'s> Node<'s> {
         self.value.is_string()
     }
 
-    /// Fields by name, in the file's order; anything else is told.
+    /// The fields by name, in the file's order. Other types are reported.
     pub fn fields(&self) -> Vec<(&'s str, Node<'s>)> {
         let Value::Object(fields) = self.value else {
-            self.wrong("a mapping");
+            self.wrong_type("a mapping");
             return Vec::new();
         };
         if fields.is_empty() {
-            self.done();
+            self.mark_handled();
         }
         fields.keys().filter_map(|name| Some((name.as_str(), self.get(name)?))).collect()
     }
 
-    /// The items of a list; anything else is told.
+    /// The items of a list. Other types are reported.
     pub fn items(&self) -> Vec<Node<'s>> {
         let Value::Array(items) = self.value else {
-            self.wrong("a list");
+            self.wrong_type("a list");
             return Vec::new();
         };
         if items.is_empty() {
-            self.done();
+            self.mark_handled();
         }
         let item = |(index, value)| Node { source: self.source, value, path: format!("{}[{index}]", self.path) };
         items.iter().enumerate().map(item).collect()
     }
 
-    /// The texts of a list; what is no text is told.
+    /// The texts of a list. Other items are reported.
     pub fn texts(&self) -> Vec<&'s str> {
         self.items().iter().filter_map(Node::text).collect()
     }
 
-    /// A text; anything else is told.
+    /// A text. Other types are reported.
     pub fn text(&self) -> Option<&'s str> {
-        self.done();
+        self.mark_handled();
         let text = self.value.as_str();
         if text.is_none() {
-            self.wrong("a text");
+            self.wrong_type("a text");
         }
         text
     }
 
-    /// A number, also one that is written as a text; anything else is told.
+    /// A number, which may be written as text. Other types are reported.
     pub fn number(&self) -> Option<f64> {
-        self.done();
+        self.mark_handled();
         let number = match self.value {
             Value::String(text) => text.trim().parse().ok().filter(|number: &f64| number.is_finite()),
             other => other.as_f64(),
         };
         if number.is_none() {
-            self.wrong("a number");
+            self.wrong_type("a number");
         }
         number
     }
 
-    /// A whole number; anything else is told.
+    /// A whole number. Other types are reported.
     pub fn whole(&self) -> Option<i64> {
         let number = self.number()?;
         if number.fract() == 0.0 && number.abs() < 9e15 {
-            // Within the range in which every whole number is a double.
+            // In the range in which every whole number is a double.
             #[expect(clippy::cast_possible_truncation, reason = "whole, and far inside the range")]
             return Some(number as i64);
         }
-        self.wrong("a whole number");
+        self.wrong_type("a whole number");
         None
     }
 
-    /// true or false; anything else is told.
+    /// true or false. Other types are reported.
     pub fn flag(&self) -> Option<bool> {
-        self.done();
+        self.mark_handled();
         let flag = self.value.as_bool();
         if flag.is_none() {
-            self.wrong("true or false");
+            self.wrong_type("true or false");
         }
         flag
     }
 
-    /// Could not be carried over.
+    /// Reports that it could not be carried over.
     pub fn lost(&self, message: impl Into<String>) {
-        self.tell(Fate::Lost, message);
+        self.report(Fate::Lost, message);
     }
 
-    /// Carried over in one of several readings.
+    /// Reports that one of several meanings was carried over.
     pub fn doubtful(&self, message: impl Into<String>) {
-        self.tell(Fate::Doubtful, message);
+        self.report(Fate::Doubtful, message);
     }
 
-    /// Needs no counterpart.
+    /// Reports that it needs no counterpart.
     pub fn idle(&self, message: impl Into<String>) {
-        self.tell(Fate::NotNeeded, message);
+        self.report(Fate::NotNeeded, message);
     }
 
-    /// Became an object; what is read below it counts as carried there.
+    /// Reports that it became an object. Values that are read below it are listed there.
     pub fn became(&self, object: &str) {
-        self.source.tell(Fate::Carried, &self.path, object);
+        self.source.report(Fate::Carried, &self.path, object);
     }
 
-    /// What is lost or needless is so with all that stands in it; what is carried over is read piece by piece.
-    pub fn tell(&self, fate: Fate, message: impl Into<String>) {
+    /// Reports the fate. Lost and unneeded values include everything below them; carried ones do not.
+    pub fn report(&self, fate: Fate, message: impl Into<String>) {
         let container = matches!(self.value, Value::Object(_) | Value::Array(_));
         if !container || matches!(fate, Fate::Lost | Fate::NotNeeded) {
-            self.done();
+            self.mark_handled();
         }
-        self.source.tell(fate, &self.path, message);
+        self.source.report(fate, &self.path, message);
     }
 
-    /// Marks it as dealt with, all of it.
-    pub fn done(&self) {
+    /// Marks it, and everything below it, as handled.
+    pub fn mark_handled(&self) {
         self.source.done.borrow_mut().insert(self.path.clone());
     }
 
-    /// Whether it was dealt with.
-    pub fn is_done(&self) -> bool {
+    /// Whether it was handled.
+    pub fn is_handled(&self) -> bool {
         self.source.done.borrow().contains(&self.path)
     }
 
-    fn wrong(&self, expected: &str) {
+    fn wrong_type(&self, expected: &str) {
         let is = match self.value {
             Value::Null => "nothing",
             Value::Bool(_) => "true or false",
@@ -261,7 +260,7 @@ impl<'s> Node<'s> {
     }
 }
 
-/// `a.b`, and `a["b.c"]` for what is no plain word.
+/// `a.b`, or `a["b.c"]` if the name is no plain word.
 fn joined(path: &str, field: &str) -> String {
     let plain = !field.is_empty() && field.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-$".contains(&byte));
     match (path.is_empty(), plain) {
@@ -285,7 +284,7 @@ fn children<'v>(value: &'v Value, path: &str) -> Vec<(String, &'v Value)> {
     }
 }
 
-/// Places of all paths, and the leaves among them.
+/// The position of every path, and the leaves.
 fn walk(value: &Value, path: String, order: &mut HashMap<String, usize>, leaves: &mut Vec<String>) {
     order.insert(path.clone(), order.len());
     let children = children(value, &path);
@@ -298,7 +297,7 @@ fn walk(value: &Value, path: String, order: &mut HashMap<String, usize>, leaves:
     }
 }
 
-/// The outermost paths of which nothing was read or told.
+/// The outermost paths of which nothing was read or reported.
 fn unread(value: &Value, path: String, done: &BTreeSet<String>) -> Vec<String> {
     if done.contains(&path) || value.is_null() {
         return Vec::new();
@@ -316,13 +315,13 @@ fn unread(value: &Value, path: String, done: &BTreeSet<String>) -> Vec<String> {
     }
 }
 
-/// The place of a path that is not in the file: that of the nearest one that is.
+/// The position of a path that is not in the file: that of its nearest ancestor that is.
 fn before(path: &str, order: &HashMap<String, usize>) -> usize {
     let mut path = path;
     while let Some(end) = path.rfind(['.', '[']) {
         path = &path[..end];
-        if let Some(place) = order.get(path) {
-            return *place;
+        if let Some(position) = order.get(path) {
+            return *position;
         }
     }
     0
@@ -334,7 +333,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_nobody_reads_is_told_as_far_out_as_nothing_of_it_was_read() {
+    fn the_outermost_unread_values_are_reported() {
         let source =
             ImportSource::new(json(r#"{"a": {"b": 1, "c": {"d": 2}}, "e": [{"f": 3}, 4], "g": null}"#).unwrap());
         let root = source.root();
@@ -342,10 +341,10 @@ mod tests {
         a.became("Thing a");
         assert_eq!(a.get("b").unwrap().number(), Some(1.0));
         root.get("e").unwrap().items()[1].lost("no such thing");
-        let told: Vec<_> =
+        let reported: Vec<_> =
             source.finish().entries.into_iter().map(|entry| (entry.fate, entry.path, entry.fields)).collect();
         assert_eq!(
-            told,
+            reported,
             [
                 (Fate::Carried, "a".to_owned(), vec!["b".to_owned()]),
                 (Fate::Lost, "a.c".to_owned(), vec![]),
@@ -356,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn another_type_is_told_and_never_repeated() {
+    fn a_wrong_type_is_reported_without_the_value() {
         let source = ImportSource::new(json(r#"{"key": 12345, "on": "hunter22"}"#).unwrap());
         assert_eq!(source.root().get("key").unwrap().text(), None);
         assert_eq!(source.root().get("on").unwrap().flag(), None);
@@ -367,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_are_as_people_write_them() {
+    fn paths_have_the_usual_notation() {
         assert_eq!(joined("a[0]", "b_c"), "a[0].b_c");
         assert_eq!(joined("a", "gpt-4.1"), "a[\"gpt-4.1\"]");
         assert!(within("a.b[0]", "a.b") && within("a.b", "a.b") && !within("a.bc", "a.b"));

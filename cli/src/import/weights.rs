@@ -1,10 +1,10 @@
-//! Shares as other gateways write them, in floats, as the whole numbers that objects have.
+//! Converts the shares of other gateways, which are floats, into whole weights.
 
-/// The largest weight an object may have.
-const MOST: f64 = 1_000_000.0;
+/// The largest weight that an object may have.
+const MAX: f64 = 1_000_000.0;
 
-/// Whole numbers in the proportion of `shares`, as small as they can be. What is below zero counts as zero, and a share
-/// above zero never becomes zero.
+/// Whole numbers in the proportion of `shares`, as small as possible. Negative shares count as zero, and a positive
+/// share never becomes zero.
 pub(crate) fn whole(shares: &[f64]) -> Vec<i64> {
     let shares: Vec<f64> = shares.iter().map(|share| if share.is_finite() { share.max(0.0) } else { 0.0 }).collect();
     let largest = shares.iter().copied().fold(0.0, f64::max);
@@ -12,13 +12,13 @@ pub(crate) fn whole(shares: &[f64]) -> Vec<i64> {
         return vec![0; shares.len()];
     }
     let exact = (0..=6).map(|places| 10_f64.powi(places)).find(|scale| {
-        largest * scale <= MOST
+        largest * scale <= MAX
             && shares.iter().all(|share| {
                 let scaled = share * scale;
                 (scaled - scaled.round()).abs() < 1e-9 * scaled.max(1.0)
             })
     });
-    // Shares that no decimal of six places holds, such as thirds: to a ten-thousandth of the largest.
+    // Shares that six decimal places can't represent, such as thirds, are rounded to a ten-thousandth of the largest.
     let scale = exact.unwrap_or(10_000.0 / largest);
     let weights: Vec<i64> = shares
         .iter()
@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_proportion_stays() {
+    fn the_proportion_is_kept() {
         for (shares, expected) in [
             (vec![0.8, 0.2], vec![4, 1]),
             (vec![0.7, 0.3, 0.0], vec![7, 3, 0]),
@@ -62,7 +62,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn within_what_an_object_may_have(shares in proptest::collection::vec(0.0_f64..1e9, 1..6)) {
+        fn weights_are_valid(shares in proptest::collection::vec(0.0_f64..1e9, 1..6)) {
             let weights = whole(&shares);
             for (weight, share) in weights.iter().zip(&shares) {
                 proptest::prop_assert!((0..=1_000_000).contains(weight));

@@ -1,4 +1,4 @@
-//! The application that is started behind the gateway.
+//! The application that runs behind the gateway.
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
@@ -13,28 +13,28 @@ use super::{RunError, listen, variable};
 use crate::child::Application;
 use crate::{environment, style};
 
-/// Runs the application to its end, and passes signals on to it.
+/// Runs the application to its end, and passes on signals.
 pub(super) async fn behind(
     command: &[OsString],
     client: SocketAddr,
     document: &Document,
-    taken: &[String],
+    key_variables: &[String],
 ) -> Result<u8, RunError> {
-    let variables = environment::for_application(reachable(client), document, taken, &variable);
-    let mut held: Vec<&str> = variables
+    let variables = environment::for_application(reachable(client), document, key_variables, &variable);
+    let mut replaced: Vec<&str> = variables
         .iter()
         .filter(|(name, value)| value == PLACEHOLDER && std::env::var_os(name).is_some())
         .map(|(name, _)| name.as_str())
         .collect();
-    held.sort_unstable();
-    if !held.is_empty() {
-        style::say(format_args!("the application gets a placeholder in place of {}", held.join(", ")));
+    replaced.sort_unstable();
+    if !replaced.is_empty() {
+        style::print_line(format_args!("the application gets a placeholder instead of {}", replaced.join(", ")));
     }
     let mut interrupt = listen(SignalKind::interrupt())?;
     let mut terminate = listen(SignalKind::terminate())?;
     let mut hangup = listen(SignalKind::hangup())?;
     let mut application = Application::start(command, variables)?;
-    // A terminal sends its own to the whole group: a second one would mean "at once" to many programs.
+    // A terminal sends its signals to the whole group. For many programs, a second one means "at once".
     let at_terminal = std::io::stdin().is_terminal();
     loop {
         let passed = tokio::select! {
@@ -51,7 +51,7 @@ pub(super) async fn behind(
     }
 }
 
-/// Where the application finds a listener: "any address" is none that one can call.
+/// The address for the application. It can't connect to an unspecified address.
 fn reachable(client: SocketAddr) -> SocketAddr {
     match client.ip().is_unspecified() {
         true => SocketAddr::new(Ipv4Addr::LOCALHOST.into(), client.port()),

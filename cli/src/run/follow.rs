@@ -1,4 +1,4 @@
-//! Serves what a folder becomes.
+//! Serves the changes of a folder.
 
 use std::future;
 use std::path::Path;
@@ -12,30 +12,30 @@ use super::{RunError, blocking, compiled, has_no_provider};
 use crate::folder::SourceText;
 use crate::{folder, serve, style};
 
-const STAYS: &str = "the change cannot be used: the previous policy stays in force";
+const UNCHANGED: &str = "the change cannot be used: the previous policy stays in force";
 
-/// A folder that can't be read, as it was told, and when it is looked at again.
+/// A folder that can't be read: the reported error, and when to try again.
 struct UnreadableFolder {
-    told: String,
+    reported: String,
     pause: Duration,
 }
 
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 
-/// Serves what the folder becomes, and keeps the last good policy where that can't be served.
+/// Serves the folder's changes. If a change can't be served, the last good policy stays.
 pub(super) async fn follow(
     gateway: Arc<Gateway>,
     dir: Option<&Path>,
     keys: &[String],
-    mut seen: Vec<SourceText>,
+    mut last_read: Vec<SourceText>,
     watch: Option<FolderWatch>,
 ) {
     let (Some(dir), Some(mut watch)) = (dir, watch) else { return future::pending().await };
     let mut sequence = 1;
     let mut unreadable: Option<UnreadableFolder> = None;
-    // What the policy in force is made of.
-    let mut served = seen.clone();
+    // The source of the policy in force.
+    let mut served = last_read.clone();
     loop {
         let watched = match &unreadable {
             Some(unreadable) => watch.changed_or(unreadable.pause).await,
@@ -47,38 +47,38 @@ pub(super) async fn follow(
         let texts = match folder::texts(dir) {
             Ok(texts) => texts,
             Err(error) => {
-                let told = style::whole(&error);
-                if unreadable.as_ref().is_none_or(|before| before.told != told) {
+                let reported = style::with_sources(&error);
+                if unreadable.as_ref().is_none_or(|before| before.reported != reported) {
                     let _ = style::fail(&error);
-                    style::say(STAYS);
-                    gateway.reject(&dir.display().to_string(), "", &told);
+                    style::print_line(UNCHANGED);
+                    gateway.reject(&dir.display().to_string(), "", &reported);
                 }
                 let pause = unreadable.map_or(FIRST_PAUSE, |before| (before.pause * 2).min(LONGEST_PAUSE));
-                unreadable = Some(UnreadableFolder { told, pause });
-                // What comes back is a change, even if it is what was there.
-                seen.clear();
+                unreadable = Some(UnreadableFolder { reported, pause });
+                // When the folder is back, even the same content is a change.
+                last_read.clear();
                 continue;
             }
         };
         unreadable = None;
-        if texts == seen {
+        if texts == last_read {
             continue;
         }
-        seen = texts;
+        last_read = texts;
         let stays = |error: &RunError| {
-            gateway.reject(&dir.display().to_string(), "", &style::whole(error));
+            gateway.reject(&dir.display().to_string(), "", &style::with_sources(error));
             let _ = style::fail(error);
-            style::say(STAYS);
+            style::print_line(UNCHANGED);
         };
-        if let Some(file) = emptied(&served, &seen) {
+        if let Some(file) = emptied_file(&served, &last_read) {
             stays(&RunError::Emptied(file.to_owned()));
             continue;
         }
-        let next = compiled(&seen, keys, sequence + 1).await;
-        style::tell(&next.findings);
+        let next = compiled(&last_read, keys, sequence + 1).await;
+        style::print_findings(&next.findings);
         if let Some(finding) = blocking(&next) {
             serve::reject(&gateway, finding);
-            style::say(STAYS);
+            style::print_line(UNCHANGED);
             continue;
         }
         if has_no_provider(&next) {
@@ -88,8 +88,8 @@ pub(super) async fn follow(
         match serve::install(&gateway, next.document, &next.secrets, &next.from_environment) {
             Ok(revision) => {
                 sequence += 1;
-                served.clone_from(&seen);
-                style::say(format_args!("serves revision {revision}"));
+                served.clone_from(&last_read);
+                style::print_line(format_args!("serves revision {revision}"));
             }
             Err(error) => stays(&error.into()),
         }
@@ -97,8 +97,8 @@ pub(super) async fn follow(
     future::pending().await
 }
 
-/// A file that had something in it and has nothing now: most often it is being written anew.
-fn emptied<'t>(before: &[SourceText], now: &'t [SourceText]) -> Option<&'t str> {
+/// A file that had objects and is empty now. Usually it is just being written.
+fn emptied_file<'t>(before: &[SourceText], now: &'t [SourceText]) -> Option<&'t str> {
     let blank = |text: &SourceText| text.text.trim().is_empty();
     let had = |file: &str| before.iter().any(|text| text.file == file && !blank(text));
     now.iter().find(|text| blank(text) && had(&text.file)).map(|text| text.file.as_str())

@@ -1,5 +1,6 @@
-//! Conditions of rules. Bifrost's variables have the same names here, but not always the same values: a key that had to
-//! be renamed, an id that is another, a header in capitals. A condition that would never hold again is worse than none.
+//! Translates conditions of rules. Bifrost's variables have the same names here, but not always the same values: keys
+//! may be renamed, ids differ, and headers may be in capitals. A condition that can never be true again would be worse
+//! than none.
 
 use std::collections::HashMap;
 
@@ -7,26 +8,26 @@ use outrigger_core::RequestType;
 
 use super::super::report::code;
 
-/// What texts mean that are compared with a variable: by variable, the text of Bifrost and ours.
+/// New names for texts that are compared with a variable: by variable, Bifrost's text and ours.
 #[derive(Debug, Default)]
 pub(crate) struct Renames {
     by_variable: HashMap<&'static str, HashMap<String, String>>,
 }
 
-/// A condition in our words.
+/// A translated condition.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Translation {
     pub text: String,
-    /// What was changed, and what may never hold.
-    pub told: Vec<String>,
+    /// What was changed, and which parts may never be true.
+    pub notes: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum TokenKind {
     Word,
-    /// In quotes, without escapes.
+    /// A quoted text without escapes.
     Text,
-    /// A text that is left as it is.
+    /// A quoted text that stays unchanged.
     Odd,
     Mark,
 }
@@ -43,10 +44,10 @@ impl Renames {
         self.by_variable.entry(variable).or_default().insert(from.to_owned(), to.to_owned());
     }
 
-    /// A condition, with the texts in it that have another name here replaced.
+    /// Translates a condition: replaces texts that have another name here.
     pub fn translate(&self, expression: &str) -> Translation {
         let tokens = tokens(expression);
-        let mut told: Vec<String> = Vec::new();
+        let mut notes: Vec<String> = Vec::new();
         let mut text = String::with_capacity(expression.len());
         let mut copied = 0;
         for (index, token) in tokens.iter().enumerate() {
@@ -55,8 +56,8 @@ impl Renames {
             }
             let inner = &token.text[1..token.text.len() - 1];
             let Some((ours, why)) = self.ours(&tokens, index, inner) else { continue };
-            if !told.contains(&why) {
-                told.push(why);
+            if !notes.contains(&why) {
+                notes.push(why);
             }
             if ours != inner {
                 let quote = &token.text[..1];
@@ -66,10 +67,10 @@ impl Renames {
             }
         }
         text.push_str(&expression[copied..]);
-        Translation { text, told }
+        Translation { text, notes }
     }
 
-    /// What a text is here, and what there is to tell of it; `None`: it is what it was.
+    /// The new text, and a note. `None` if the text stays.
     fn ours(&self, tokens: &[ExpressionToken<'_>], index: usize, inner: &str) -> Option<(String, String)> {
         if is_header(tokens, index) {
             let lower = inner.to_ascii_lowercase();
@@ -101,14 +102,14 @@ impl Renames {
     }
 }
 
-/// `headers["X"]`, `"X" in headers`.
+/// `headers["X"]` or `"X" in headers`.
 fn is_header(tokens: &[ExpressionToken<'_>], index: usize) -> bool {
     let is = |at: Option<usize>, text: &str| at.and_then(|at| tokens.get(at)).is_some_and(|token| token.text == text);
     let before = (is(index.checked_sub(1), "[")) && is(index.checked_sub(2), "headers");
     before || (is(Some(index + 1), "in") && is(Some(index + 2), "headers"))
 }
 
-/// The variable that a text is compared with: the last one before it in its clause, else the next one behind it.
+/// The variable that a text is compared with: the last one before it in its clause, or else the next one after it.
 fn subject<'e>(tokens: &[ExpressionToken<'e>], index: usize) -> Option<&'e str> {
     const SUBJECTS: [&str; 8] = [
         "virtual_key_id",
@@ -124,13 +125,13 @@ fn subject<'e>(tokens: &[ExpressionToken<'e>], index: usize) -> Option<&'e str> 
     let word = |token: &&ExpressionToken<'_>| {
         token.kind == TokenKind::Word && !["in", "size", "true", "false"].contains(&token.text)
     };
-    // A word behind a point is a function or a field.
+    // A word after a point is a function or a field.
     let variable = |at: usize| at == 0 || tokens[at - 1].text != ".";
     let before = (0..index).rev().take_while(|at| !ends(&&tokens[*at])).find(|at| word(&&tokens[*at]) && variable(*at));
-    let behind = || {
+    let after = || {
         (index + 1..tokens.len()).take_while(|at| !ends(&&tokens[*at])).find(|at| word(&&tokens[*at]) && variable(*at))
     };
-    let name = tokens[before.or_else(behind)?].text;
+    let name = tokens[before.or_else(after)?].text;
     SUBJECTS.contains(&name).then_some(name)
 }
 
@@ -159,7 +160,7 @@ fn tokens(text: &str) -> Vec<ExpressionToken<'_>> {
     tokens
 }
 
-/// What a text in quotes is, and how long.
+/// The kind of a quoted text, and its length.
 fn quoted(rest: &str) -> (TokenKind, usize) {
     for long in ["\"\"\"", "'''"] {
         if let Some(inner) = rest.strip_prefix(long) {
@@ -197,8 +198,8 @@ mod tests {
     }
 
     #[test]
-    fn what_has_another_name_here_is_replaced() {
-        for (expression, expected, told) in [
+    fn renamed_texts_are_replaced() {
+        for (expression, expected, notes) in [
             ("virtual_key_id == 'vk-1'", "virtual_key_id == 'default/search'", 1),
             (r#""Search" == virtual_key_name"#, r#""search" == virtual_key_name"#, 1),
             (r#"virtual_key_name in ["Search", "chat"]"#, r#"virtual_key_name in ["search", "chat"]"#, 1),
@@ -228,13 +229,13 @@ mod tests {
             ("true", "true", 0),
         ] {
             let got = renames().translate(expression);
-            assert_eq!((got.text.as_str(), got.told.len()), (expected, told), "{expression}: {:?}", got.told);
+            assert_eq!((got.text.as_str(), got.notes.len()), (expected, notes), "{expression}: {:?}", got.notes);
         }
     }
 
     proptest::proptest! {
         #[test]
-        fn any_text_comes_back(text in r#"[a-z_ "'\\.&|é\[\]]{0,40}"#) {
+        fn any_text_is_preserved(text in r#"[a-z_ "'\\.&|é\[\]]{0,40}"#) {
             let got = Renames::default().translate(&text);
             proptest::prop_assert_eq!(got.text.to_ascii_lowercase(), text.to_ascii_lowercase());
         }

@@ -1,4 +1,4 @@
-//! `virtual_keys`: a VirtualKey each. One that may use nothing is suspended, never left open.
+//! `virtual_keys`: one VirtualKey each. A key that may use nothing is suspended, never left open.
 
 use outrigger_policy::Globs;
 use serde_json::{Map, Value, json};
@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use super::super::Work;
 use super::super::objects::{ImportedKind, ImportedObject};
 use super::super::report::{Fate, code};
-use super::super::secrets::Held;
+use super::super::secrets::KeySource;
 use super::super::source::Node;
 use super::super::weights;
 use super::limits::{self, OwnerLimits, StandaloneLimits, plain};
@@ -15,17 +15,17 @@ use super::lists::{Allowed, Empty, SUSPENDED};
 use super::owners::{OwnBudget, Owners};
 use super::providers::Providers;
 
-/// A key, by all its names.
+/// A key with all its names.
 #[derive(Debug)]
 pub(crate) struct Named {
     pub id: String,
     pub called: String,
-    /// The VirtualKey's.
+    /// The VirtualKey's name.
     pub name: String,
 }
 
-/// What a key is made with.
-pub(crate) struct Around<'a, 's> {
+/// The other inputs for keys.
+pub(crate) struct KeyContext<'a, 's> {
     pub providers: &'a Providers,
     pub owners: &'a Owners,
     pub pool: &'a StandaloneLimits<'s>,
@@ -34,21 +34,21 @@ pub(crate) struct Around<'a, 's> {
     pub key_required: bool,
 }
 
-pub(crate) fn import<'s>(work: &mut Work<'s>, governance: &Node<'s>, around: &Around<'_, 's>) -> Vec<Named> {
+pub(crate) fn import<'s>(work: &mut Work<'s>, governance: &Node<'s>, around: &KeyContext<'_, 's>) -> Vec<Named> {
     let keys = governance.get("virtual_keys").map(|node| node.items()).unwrap_or_default();
     keys.iter().map(|node| key(work, node, around)).collect()
 }
 
-/// By id, else by name.
+/// By id, or else by name.
 pub(crate) fn find<'k>(keys: &'k [Named], called: &str) -> Option<&'k Named> {
     keys.iter().find(|key| key.id == called).or_else(|| keys.iter().find(|key| key.called == called))
 }
 
-fn key<'s>(work: &mut Work<'s>, node: &Node<'s>, around: &Around<'_, 's>) -> Named {
+fn key<'s>(work: &mut Work<'s>, node: &Node<'s>, around: &KeyContext<'_, 's>) -> Named {
     let id = node.get("id").and_then(|node| plain(&node)).unwrap_or_default();
     let named = node.get("name");
     let called = named.as_ref().and_then(|node| node.text()).unwrap_or(&id).to_owned();
-    let name = work.names.tell("VirtualKey", &called, named.as_ref().unwrap_or(node));
+    let name = work.names.free_reporting("VirtualKey", &called, named.as_ref().unwrap_or(node));
     let mut object = ImportedObject::new(ImportedKind::Key, &name, node.path());
     let mut suspended = Vec::new();
     if let Some(text) = node.get("description").and_then(|node| node.text())
@@ -60,7 +60,7 @@ fn key<'s>(work: &mut Work<'s>, node: &Node<'s>, around: &Around<'_, 's>) -> Nam
     let mut deny = Vec::new();
     let entries = entries(work, node, &name, around, &mut deny);
     match entries.is_empty() {
-        true => suspended.push("no provider is left that it may use"),
+        true => suspended.push("it may use no provider"),
         false => object.set("providers", entries),
     }
     if !deny.is_empty() {
@@ -99,14 +99,14 @@ fn key<'s>(work: &mut Work<'s>, node: &Node<'s>, around: &Around<'_, 's>) -> Nam
     }
     for field in ["created_at", "updated_at", "config_hash"] {
         if let Some(node) = node.get(field) {
-            node.done();
+            node.mark_handled();
         }
     }
     if let Some(node) = node.get("mcp_configs") {
-        node.lost("there are no MCP tools here");
+        node.lost("MCP tools are not supported");
     }
     if let Some(node) = node.get("access_profile_id") {
-        node.lost("there are no access profiles here: write what it allows into the key");
+        node.lost("access profiles are not supported: write their permissions into the key");
     }
     if !suspended.is_empty() {
         object.set("suspended", true);
@@ -121,7 +121,7 @@ fn key<'s>(work: &mut Work<'s>, node: &Node<'s>, around: &Around<'_, 's>) -> Nam
     Named { id, called, name }
 }
 
-/// `team`, `customer` and `budgetRefs`; whether one of them may use nothing.
+/// Sets `team`, `customer` and `budgetRefs`. Returns whether one of them may use nothing.
 fn owners(node: &Node<'_>, owners: &Owners, object: &mut ImportedObject) -> bool {
     let mut budgets: Vec<&OwnBudget> = Vec::new();
     let mut nothing = false;
@@ -137,7 +137,7 @@ fn owners(node: &Node<'_>, owners: &Owners, object: &mut ImportedObject) -> bool
                 nothing |= team.nothing;
                 of_team = team.customer.clone();
             }
-            None => reference.lost(format!("there is no team {} in the file", code(&called))),
+            None => reference.lost(format!("the file has no team {}", code(&called))),
         }
     }
     let called = match customer.take() {
@@ -146,7 +146,7 @@ fn owners(node: &Node<'_>, owners: &Owners, object: &mut ImportedObject) -> bool
             if let Some(called) = &called
                 && owners.customer(called).is_none()
             {
-                reference.lost(format!("there is no customer {} in the file", code(called)));
+                reference.lost(format!("the file has no customer {}", code(called)));
             }
             called
         }
@@ -166,34 +166,34 @@ fn owners(node: &Node<'_>, owners: &Owners, object: &mut ImportedObject) -> bool
     nothing
 }
 
-/// The value that clients hold, as its hash.
+/// The key's value, as a hash.
 fn token(node: &Node<'_>, object: &mut ImportedObject) {
     let Some(value) = node.get("value") else { return };
-    match Held::bifrost(&value) {
-        Some(Held::Literal(text)) => {
+    match KeySource::bifrost(&value) {
+        Some(KeySource::Literal(text)) => {
             let mut hash = String::with_capacity(64);
             for byte in Sha256::digest(text.as_bytes()) {
                 hash.push_str(&format!("{byte:02x}"));
             }
             object.set("aliases", json!([{"sha256": hash}]));
         }
-        Some(Held::Variable(variable)) => value.lost(format!(
+        Some(KeySource::Variable(variable)) => value.lost(format!(
             "the token that clients hold is in {}: add the output of `printf %s \"${variable}\" | sha256sum` to spec.aliases, or let them \
              send the key's name",
             code(&variable)
         )),
-        Some(Held::Elsewhere(place)) => value.lost(format!(
-            "the token that clients hold lies in {place}: add its SHA-256 to spec.aliases, or let them send the key's name"
+        Some(KeySource::Elsewhere(place)) => value.lost(format!(
+            "the clients' token is in {place}: add its SHA-256 to spec.aliases, or let them send the key's name"
         )),
         None => {}
     }
 }
 
-/// One that may be used, before its weight is known.
+/// A provider of a key, before its weight is known.
 struct KeyProviderEntry {
     fields: Map<String, Value>,
     limits: Option<Map<String, Value>>,
-    /// Absent: not drawn by weight.
+    /// `None` if it is not drawn by weight.
     weight: Option<f64>,
 }
 
@@ -201,7 +201,7 @@ fn entries<'s>(
     work: &Work<'s>,
     node: &Node<'s>,
     key: &str,
-    around: &Around<'_, 's>,
+    around: &KeyContext<'_, 's>,
     deny: &mut Vec<String>,
 ) -> Vec<Value> {
     let configs = node.get("provider_configs");
@@ -220,9 +220,9 @@ fn entries<'s>(
     for config in items {
         let more = entry(&config, around, several, deny);
         for (fields, found, weight) in more {
-            let whose =
+            let owner =
                 format!("entry {} of VirtualKey {}", code(fields["name"].as_str().unwrap_or_default()), code(key));
-            entries.push(KeyProviderEntry { fields, limits: limits::limits(work, &found, &whose), weight });
+            entries.push(KeyProviderEntry { fields, limits: limits::limits(work, &found, &owner), weight });
         }
     }
     let none_weighs = entries.iter().all(|entry| entry.weight.is_none());
@@ -244,10 +244,10 @@ fn entries<'s>(
         .collect()
 }
 
-/// What a config allows, by server of its provider; none if it allows nothing.
+/// The entries of a config, one for each server of its provider. Empty if it allows nothing.
 fn entry<'s>(
     config: &Node<'s>,
-    around: &Around<'_, 's>,
+    around: &KeyContext<'_, 's>,
     several: bool,
     deny: &mut Vec<String>,
 ) -> Vec<(Map<String, Value>, OwnerLimits, Option<f64>)> {
@@ -264,15 +264,15 @@ fn entry<'s>(
     };
     let id = config.get("id").and_then(|node| plain(&node));
     if let Some(node) = config.get("virtual_key_id") {
-        node.done();
+        node.mark_handled();
     }
     let aligned = config.get("calendar_aligned").and_then(|node| node.flag()).unwrap_or(false);
     let found = around.pool.found(config, id.as_deref().map(|id| ("provider_config_id", id)), aligned);
     let weight = config.get("weight");
     if weight.is_none() {
         let message =
-            "absent, so that it is asked only by name: here weight 0, which is never drawn and still a fallback";
-        config.source().tell(Fate::Doubtful, &config.at("weight"), message);
+            "absent, so that it is used only by name: here weight 0, which is never drawn but is still a fallback";
+        config.source().report(Fate::Doubtful, &config.at("weight"), message);
     }
     let weight = weight.and_then(|node| node.number()).map(|weight| weight.max(0.0));
     let keys = around.empty.allowed(config, &["key_ids", "allowed_keys", "keys"], "key of the provider");
@@ -319,8 +319,8 @@ fn entry<'s>(
     entries
 }
 
-/// Globs of models, empty for all; `None` if there are none, which is told. What is denied and can't be taken out of a
-/// list goes into `deny`.
+/// Globs of models; an empty list allows all. `None` if no model is allowed, which is reported. Denied models that
+/// can't be removed from a list are added to `deny`.
 fn models(config: &Node<'_>, empty: Empty, several: bool, deny: &mut Vec<String>) -> Option<Vec<String>> {
     let allowed = empty.allowed(config, &["allowed_models"], "model");
     let black = config.get("blacklisted_models");
@@ -357,7 +357,7 @@ fn models(config: &Node<'_>, empty: Empty, several: bool, deny: &mut Vec<String>
     Some(these)
 }
 
-/// As RFC 3339 writes it, with its offset.
+/// Whether a text is an RFC 3339 time with an offset.
 fn is_moment(text: &str) -> bool {
     let (Some((date, time)), true) = (text.split_once('T'), text.is_ascii()) else { return false };
     let digits = |text: &str, shape: &str| {

@@ -1,4 +1,4 @@
-//! Budgets and rate limits of Bifrost, wherever they stand: inline, by id, or naming their owner.
+//! Budgets and rate limits of Bifrost: inline, by id, or naming their owner.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -12,28 +12,28 @@ use super::super::period::{self, Clock, ImportedPeriod};
 use super::super::report::{Fate, code};
 use super::super::source::Node;
 
-/// The budgets and rate limits that stand on their own.
+/// Budgets and rate limits in lists of their own.
 pub(crate) struct StandaloneLimits<'s> {
     budgets: Vec<Node<'s>>,
     rates: Vec<Node<'s>>,
     used: RefCell<BTreeSet<String>>,
 }
 
-/// What one owner may use.
+/// The limits of one owner.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct OwnerLimits {
     pub money: Vec<ImportedLimit>,
     pub requests: Vec<ImportedLimit>,
     pub tokens: Vec<ImportedLimit>,
-    /// A limit of nothing: no object has such, so that its owner must be suspended. Its path.
+    /// The path of a limit of zero. No object can have one, so its owner must be suspended.
     pub nothing: Option<String>,
 }
 
 #[derive(Clone, Debug)]
 pub(crate) struct ImportedLimit {
-    /// Of the budget or rate limit.
+    /// The path of the budget or rate limit.
     pub path: String,
-    /// Of how much.
+    /// The path of its amount.
     pub at: String,
     /// `amount` or `max`, and its value.
     pub most: (&'static str, Value),
@@ -41,7 +41,7 @@ pub(crate) struct ImportedLimit {
 }
 
 impl OwnerLimits {
-    /// Whether nothing is limited.
+    /// Whether there are no limits.
     pub fn is_empty(&self) -> bool {
         self.money.is_empty() && self.requests.is_empty() && self.tokens.is_empty()
     }
@@ -53,7 +53,7 @@ impl<'s> StandaloneLimits<'s> {
         StandaloneLimits { budgets: list("budgets"), rates: list("rate_limits"), used: RefCell::default() }
     }
 
-    /// Those of an owner. `named` is the field of a budget that names such owners, and the owner's id.
+    /// The limits of an owner. `named` is the field in which budgets name such owners, with the owner's id.
     pub fn found(&self, owner: &Node<'s>, named: Option<(&str, &str)>, aligned: bool) -> OwnerLimits {
         let mut budgets: Vec<Node<'s>> = Vec::new();
         let mut rates: Vec<Node<'s>> = Vec::new();
@@ -93,27 +93,24 @@ impl<'s> StandaloneLimits<'s> {
         let wanted = id.text()?;
         let found = among.iter().find(|node| node.get("id").and_then(|node| plain(&node)).as_deref() == Some(wanted));
         if found.is_none() {
-            id.lost(format!(
-                "there is no {what} {} in the file: set one on the object if it still exists",
-                code(wanted)
-            ));
+            id.lost(format!("the file has no {what} {}: set one on the object if it still exists", code(wanted)));
         }
         found.cloned()
     }
 
-    /// Tells those that nobody has.
+    /// Reports the limits that no owner uses.
     pub fn rest(&self) {
         for (node, what) in
             self.budgets.iter().map(|node| (node, "budget")).chain(self.rates.iter().map(|node| (node, "rate limit")))
         {
             if !self.used.borrow().contains(node.path()) {
-                node.lost(format!("nothing in what was carried over has this {what}"));
+                node.lost(format!("nothing that was imported has this {what}"));
             }
         }
     }
 }
 
-/// A text, or a number as a text: ids are either.
+/// A text, or a number as text. Ids may be either.
 pub(crate) fn plain(node: &Node<'_>) -> Option<String> {
     match node.is_text() {
         true => node.text().map(str::to_owned),
@@ -129,18 +126,18 @@ fn clock(node: &Node<'_>, aligned: bool) -> Clock {
     }
 }
 
-/// Marks what a limit says beside how much and how long.
+/// Marks the fields of a limit besides amount and duration.
 fn bookkeeping(node: &Node<'_>, usage: &[&str], rest: &[&str]) {
     for field in usage {
         if let Some(node) = node.get(field)
             && node.number().is_some_and(|used| used > 0.0)
         {
-            node.lost("what is used so far is not carried over: counting begins at zero");
+            node.lost("past usage is not imported: counting starts at zero");
         }
     }
     for field in rest {
         if let Some(node) = node.get(field) {
-            node.done();
+            node.mark_handled();
         }
     }
 }
@@ -165,11 +162,11 @@ fn money(node: &Node<'_>, aligned: bool, found: &mut OwnerLimits) {
     };
     let Some(number) = most.number() else { return };
     if number <= 0.0 {
-        most.doubtful("a budget of nothing: whoever has it is suspended");
+        most.doubtful("a budget of zero: its owner is suspended");
         if let Some(duration) = node.get("reset_duration") {
-            duration.done();
+            duration.mark_handled();
         }
-        node.became("the suspension of whoever has it");
+        node.became("the suspension of its owner");
         found.nothing = Some(most.path().to_owned());
         return;
     }
@@ -196,11 +193,11 @@ fn counts(node: &Node<'_>, aligned: bool, found: &mut OwnerLimits) {
         };
         let Some(number) = most.whole() else { continue };
         if number <= 0 {
-            most.doubtful(format!("a limit of no {what}s: whoever has it is suspended"));
+            most.doubtful(format!("a limit of zero {what}s: its owner is suspended"));
             if let Some(duration) = node.get(&format!("{what}_reset_duration")) {
-                duration.done();
+                duration.mark_handled();
             }
-            node.became("the suspension of whoever has it");
+            node.became("the suspension of its owner");
             found.nothing = Some(most.path().to_owned());
             continue;
         }
@@ -215,28 +212,24 @@ fn counts(node: &Node<'_>, aligned: bool, found: &mut OwnerLimits) {
     }
 }
 
-/// A limit without a time is none to Bifrost either, which refuses it.
+/// Bifrost also refuses a limit without a duration.
 fn time(node: &Node<'_>, field: &str, clock: Clock) -> Option<ImportedPeriod> {
     let Some(duration) = node.get(field) else {
-        node.source().tell(
-            Fate::Lost,
-            &node.at(field),
-            "absent, so that the limit holds over no time and was left out",
-        );
+        node.source().report(Fate::Lost, &node.at(field), "absent, so that the limit has no period and is left out");
         return None;
     };
     period::read(&duration, clock)
 }
 
-/// `limits` of `whose`, as in "LLMProvider `openai`"; `None` if there are none.
-pub(crate) fn limits(work: &Work<'_>, found: &OwnerLimits, whose: &str) -> Option<Map<String, Value>> {
+/// The `limits` of `owner`, such as "LLMProvider `openai`"; `None` if there are none.
+pub(crate) fn limits(work: &Work<'_>, found: &OwnerLimits, owner: &str) -> Option<Map<String, Value>> {
     let mut limits = Map::new();
     for (field, list) in [("budgets", &found.money), ("requests", &found.requests), ("tokens", &found.tokens)] {
         let mut names = super::super::Names::default();
         let items: Vec<Value> = list
             .iter()
             .map(|limit| {
-                work.source.tell(Fate::Carried, &limit.path, format!("limits of {whose}"));
+                work.source.report(Fate::Carried, &limit.path, format!("limits of {owner}"));
                 let mut item = Map::from_iter([("name".to_owned(), json!(names.free("", &limit.period.name)))]);
                 item.insert(limit.most.0.to_owned(), limit.most.1.clone());
                 item.extend(limit.period.fields.clone());
@@ -250,20 +243,20 @@ pub(crate) fn limits(work: &Work<'_>, found: &OwnerLimits, whose: &str) -> Optio
     (!limits.is_empty()).then_some(limits)
 }
 
-/// Budget objects for an owner that is no object: of money, and of tokens. A number of requests has no such object, and
-/// is told as lost. Returns their names, each with what it counts: `amount` or `tokens`.
+/// Adds Budgets of money and of tokens for an owner that is no object. A limit on requests can't be a Budget and is
+/// reported as lost. Returns their names, each with its unit: `amount` or `tokens`.
 pub(crate) fn budgets(
     work: &mut Work<'_>,
     found: &OwnerLimits,
     name: &str,
-    whose: &str,
+    owner: &str,
     finish: &dyn Fn(&mut ImportedObject, &str),
 ) -> Vec<(String, &'static str)> {
     let mut names = Vec::new();
-    let alone = found.money.len() + found.tokens.len() == 1;
+    let only_one = found.money.len() + found.tokens.len() == 1;
     for (list, unit) in [(&found.money, "amount"), (&found.tokens, "tokens")] {
         for limit in list {
-            let wanted = match (alone, unit) {
+            let wanted = match (only_one, unit) {
                 (true, _) => name.to_owned(),
                 (false, "tokens") => format!("{name}-tokens-{}", limit.period.name),
                 _ => format!("{name}-{}", limit.period.name),
@@ -273,17 +266,17 @@ pub(crate) fn budgets(
             object.set(unit, limit.most.1.clone());
             object.body.extend(limit.period.fields.clone());
             finish(&mut object, unit);
-            work.source.tell(Fate::Carried, &limit.path, format!("Budget {}", code(&name)));
+            work.source.report(Fate::Carried, &limit.path, format!("Budget {}", code(&name)));
             work.objects.push(object);
             names.push((name, unit));
         }
     }
     for limit in &found.requests {
-        work.source.tell(
+        work.source.report(
             Fate::Lost,
             &limit.at,
             format!(
-                "a number of requests can't be limited for {whose}: limit it in the keys, or limit tokens or money"
+                "a number of requests can't be limited for {owner}: limit it in the keys, or limit tokens or money"
             ),
         );
     }

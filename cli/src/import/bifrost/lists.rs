@@ -1,5 +1,5 @@
-//! Allow-lists of Bifrost. An empty one allowed everything before version 1.5 and allows nothing since; one that is
-//! absent is read like an empty one.
+//! Allow-lists of Bifrost. An empty list allowed everything before version 1.5, and allows nothing since. An absent
+//! list is treated as empty.
 
 use serde_json::Value;
 
@@ -13,13 +13,13 @@ pub(crate) enum Empty {
     All,
     /// `version: 2`.
     Nothing,
-    /// The file does not say: nothing, and it is told.
+    /// The file has no version. Read as nothing, and reported.
     Unsaid,
-    /// The file does not say, and by what it holds it was written before: all, and it is told once.
+    /// The file has no version, and its content is from before 1.5. Read as all, and reported once.
     Older,
 }
 
-/// Why a credential or a key with an empty list is suspended, for comments beside it.
+/// Why a credential or a key with an empty list is suspended, as a comment in the output.
 pub(crate) const SUSPENDED: &str = "since Bifrost 1.5 an empty list allows nothing. If everything is meant, as before 1.5, import again with \
                                     `--bifrost-version 1.4`, or write [\"*\"] into the list";
 
@@ -32,23 +32,23 @@ pub(crate) enum Allowed {
 }
 
 impl Empty {
-    /// `asked` is what the person who imports says of Bifrost's version; else the file's own word counts, else its shape.
-    pub fn of(root: &Node<'_>, asked: Option<Empty>) -> Empty {
-        let said = root.get("version");
-        let by_file = said.as_ref().and_then(|node| node.whole()).map(|version| match version {
+    /// The meaning by `requested`, the version from the command line; or else by the file's version, or by its content.
+    pub fn of(root: &Node<'_>, requested: Option<Empty>) -> Empty {
+        let version = root.get("version");
+        let by_file = version.as_ref().and_then(|node| node.whole()).map(|version| match version {
             1 => Empty::All,
             _ => Empty::Nothing,
         });
-        match (asked, by_file) {
-            (Some(asked), by_file) => {
-                if let Some(node) = said.filter(|_| by_file.is_some_and(|by_file| by_file != asked)) {
-                    node.doubtful("the file says otherwise: `--bifrost-version` counts");
+        match (requested, by_file) {
+            (Some(requested), by_file) => {
+                if let Some(node) = version.filter(|_| by_file.is_some_and(|by_file| by_file != requested)) {
+                    node.doubtful("the file has another version: `--bifrost-version` takes precedence");
                 }
-                asked
+                requested
             }
             (None, Some(by_file)) => by_file,
             (None, None) if is_older(root) => {
-                root.source().tell(
+                root.source().report(
                     Fate::Doubtful,
                     "version",
                     "absent, and every list of models of a key is empty or absent: since Bifrost 1.5 that would allow nothing at all, so the \
@@ -61,10 +61,10 @@ impl Empty {
         }
     }
 
-    /// Of Bifrost's version: `1.4`, `v1.5.3`.
+    /// From Bifrost's version, such as `1.4` or `v1.5.3`.
     ///
     /// # Errors
-    /// It is no version, in words.
+    /// The text is not a version.
     pub fn of_version(text: &str) -> Result<Empty, String> {
         let mut numbers = text.trim_start_matches('v').split('.').map(|number| {
             let digits = number.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(number.len());
@@ -77,17 +77,17 @@ impl Empty {
         }
     }
 
-    /// What an empty or absent list at `path` means; that it had to be guessed is told.
+    /// What an empty or absent list at `path` means. Reports if it is a guess.
     pub fn meaning(self, node: &Node<'_>, path: &str, what: &str) -> Allowed {
         match self {
             Empty::All | Empty::Older => Allowed::All,
             Empty::Nothing => {
                 let message = format!("empty or absent, which allows no {what} in a file of version 2");
-                node.source().tell(Fate::Doubtful, path, message);
+                node.source().report(Fate::Doubtful, path, message);
                 Allowed::Nothing
             }
             Empty::Unsaid => {
-                node.source().tell(
+                node.source().report(
                     Fate::Doubtful,
                     path,
                     format!(
@@ -100,7 +100,7 @@ impl Empty {
         }
     }
 
-    /// The list of a field, under any of its names.
+    /// The list in a field, under any of its names.
     pub fn allowed(self, of: &Node<'_>, fields: &[&str], what: &str) -> Allowed {
         let found = fields.iter().find_map(|field| of.get(field));
         let path = match (&found, fields.first()) {
@@ -118,8 +118,9 @@ impl Empty {
             return Allowed::All;
         }
         if named.len() < texts.len() {
-            let message = format!("{} stands beside names, which Bifrost refuses: only the names count", code("*"));
-            of.source().tell(Fate::Doubtful, &path, message);
+            let message =
+                format!("{} is listed beside names, which Bifrost refuses: only the names are used", code("*"));
+            of.source().report(Fate::Doubtful, &path, message);
         }
         let mut these: Vec<String> = Vec::new();
         for name in named {
@@ -131,8 +132,8 @@ impl Empty {
     }
 }
 
-/// Whether a file that says no version was written before 1.5: there `*` is in no list, and by the later reading no key of
-/// any provider could be used for anything.
+/// Whether a file without a version was written before 1.5: no list contains `*`, and by the later meaning no
+/// provider's key could be used for anything.
 fn is_older(root: &Node<'_>) -> bool {
     fn has_star(value: &Value) -> bool {
         match value {
@@ -160,7 +161,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_version_is_asked_for_then_the_file_s_word_then_its_shape() {
+    fn the_meaning_comes_from_the_flag_then_the_files_version_then_its_content() {
         let none = json!({"providers": {"openai": {"keys": [{"models": []}, {"value": "x"}]}}});
         let some = json!({"providers": {"openai": {"keys": [{"models": []}, {"models": ["gpt-4o"]}]}}});
         let star = json!({"providers": {"openai": {"keys": [{"models": []}]}}, "governance": {"virtual_keys": [{"key_ids": ["*"]}]}});
@@ -168,7 +169,7 @@ mod tests {
             value["version"] = version.into();
             value
         };
-        for (value, asked, expected) in [
+        for (value, requested, expected) in [
             (none.clone(), None, Empty::Older),
             (some.clone(), None, Empty::Unsaid),
             (star, None, Empty::Unsaid),
@@ -178,7 +179,11 @@ mod tests {
             (with(none.clone(), 2), Some(Empty::All), Empty::All),
             (none, Some(Empty::Nothing), Empty::Nothing),
         ] {
-            assert_eq!(Empty::of(&ImportSource::new(value.clone()).root(), asked), expected, "{value} {asked:?}");
+            assert_eq!(
+                Empty::of(&ImportSource::new(value.clone()).root(), requested),
+                expected,
+                "{value} {requested:?}"
+            );
         }
         for (text, expected) in [
             ("1.4", Ok(Empty::All)),
@@ -195,9 +200,9 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_list_means_what_the_version_says() {
+    fn the_meaning_of_an_empty_list_depends_on_the_version() {
         let these = |names: &[&str]| Allowed::These(names.iter().map(|name| (*name).to_owned()).collect());
-        for (list, empty, expected, told) in [
+        for (list, empty, expected, reported) in [
             (json!(["*"]), Empty::Unsaid, Allowed::All, 0),
             (json!(["a", "b", "a"]), Empty::All, these(&["a", "b"]), 0),
             (json!(["*", "a"]), Empty::All, these(&["a"]), 1),
@@ -214,7 +219,7 @@ mod tests {
             assert_eq!(allowed, expected, "{list} {empty:?}");
             let report = source.finish();
             let lines = report.count(Fate::Lost) + report.count(Fate::Doubtful);
-            assert_eq!(lines, told, "{list} {empty:?}");
+            assert_eq!(lines, reported, "{list} {empty:?}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `model_configs`: budgets for a model, whoever asks for it.
+//! `model_configs`: budgets for a model, for all its callers.
 
 use serde_json::{Map, json};
 
@@ -11,7 +11,7 @@ use super::keys::{self, Named};
 use super::limits::{self, StandaloneLimits, plain};
 use super::providers::Providers;
 
-/// What a key is found by.
+/// The label that selects a key.
 const NAME: &str = "app.kubernetes.io/name";
 
 pub(crate) fn import<'s>(
@@ -59,7 +59,7 @@ fn config<'s>(
         "global" => {}
         "virtual_key" => {
             let Some(key) = keys::find(named, &reference) else {
-                node.lost(format!("there is no virtual key {} in the file", code(&reference)));
+                node.lost(format!("the file has no virtual key {}", code(&reference)));
                 return;
             };
             applies.insert("virtualKeys".to_owned(), json!({"matchLabels": {NAME: key.name}}));
@@ -70,7 +70,7 @@ fn config<'s>(
             }
         }
         other => {
-            node.lost(format!("a scope {} is not known", code(other)));
+            node.lost(format!("unknown scope {}", code(other)));
             return;
         }
     }

@@ -1,4 +1,4 @@
-//! How the servers of a provider are reached, and what is said of its traffic.
+//! Connection settings of a provider's servers.
 
 use outrigger_compile::Certificates;
 use serde_json::{Map, Value, json};
@@ -10,7 +10,7 @@ use super::super::objects::{ImportedKind, ImportedObject};
 use super::super::report::code;
 use super::super::source::Node;
 
-/// What all servers of a provider have in common, into `shared`; its base URL.
+/// Sets what all servers of a provider share in `shared`. Returns the base URL.
 pub(crate) fn shared(
     work: &mut Work<'_>,
     node: &Node<'_>,
@@ -28,7 +28,7 @@ pub(crate) fn shared(
             "extra_headers" => headers::into(&node, shared),
             "default_request_timeout_in_seconds" => {
                 if let Some(total) = seconds(&node) {
-                    node.doubtful("held for one attempt, and is the time for all of them together here");
+                    node.doubtful("applied to one attempt; here it is the time for all attempts together");
                     timeouts.insert("total".to_owned(), json!(total));
                 }
             }
@@ -52,7 +52,7 @@ pub(crate) fn shared(
                     map.set("data", json!({"ca.crt": found.pem}));
                     match found.has_private_key {
                         true => node.doubtful(format!(
-                            "became ConfigMap {}, without the private key that stands beside its certificates: none is sent",
+                            "became ConfigMap {}, without the private key beside its certificates, because client certificates are not sent",
                             code(&name)
                         )),
                         false => node.became(&format!("ConfigMap {}", code(&name))),
@@ -68,10 +68,10 @@ pub(crate) fn shared(
                 _ => node.idle("certificates are always verified"),
             },
             "retry_backoff_initial" | "retry_backoff_max" => {
-                node.idle("the gateway waits between attempts as the provider asks, or with jitter")
+                node.idle("between attempts, the gateway waits as long as the provider requests, or with jitter")
             }
             "enforce_http2" | "max_conns_per_host" | "keep_alive_timeout_in_seconds" => {
-                node.idle("the gateway keeps the connections that it needs");
+                node.idle("the gateway sizes its connection pool itself");
             }
             "allow_private_network" => node.idle("private addresses are reached without asking"),
             "beta_header_overrides" => node.lost("headers of betas pass as the caller sent them"),
@@ -95,7 +95,7 @@ pub(crate) fn shared(
     if let Some(node) = node.get("proxy_config") {
         match node.get("type").and_then(|kind| kind.text()) {
             None | Some("none") => node.idle("no proxy"),
-            Some(_) => node.lost("a proxy can't be named in an LLMProvider: let the network lead there"),
+            Some(_) => node.lost("a proxy is not imported: set spec.proxy of the LLMProvider"),
         }
     }
     for field in ["send_back_raw_request", "send_back_raw_response", "store_raw_request_response"] {
@@ -107,8 +107,8 @@ pub(crate) fn shared(
     }
     if let Some(node) = node.get("openai_config") {
         match node.get("disable_store").and_then(|flag| flag.flag()) {
-            Some(true) => node.lost("`store` goes up as the caller sent it: let callers send false"),
-            _ => node.idle("`store` goes up as the caller sent it"),
+            Some(true) => node.lost("`store` is sent as the caller sent it: callers must send false"),
+            _ => node.idle("`store` is sent as the caller sent it"),
         }
     }
     base

@@ -1,5 +1,5 @@
-//! `routing_rules`: a RoutingRule each. One that can't be had as it is stands in the file as a comment: a rule that
-//! silently does nothing is wrong.
+//! `routing_rules`: one RoutingRule each. A rule that can't be translated exactly is written as a comment, because a
+//! rule that silently does nothing would be wrong.
 
 use serde_json::{Map, Value, json};
 
@@ -14,7 +14,7 @@ use super::limits::plain;
 use super::owners::{Owner, Owners};
 use super::providers::Providers;
 
-/// What rules may speak of.
+/// What rules may refer to.
 pub(crate) struct RuleContext<'a> {
     pub providers: &'a Providers,
     pub owners: &'a Owners,
@@ -30,7 +30,7 @@ pub(crate) fn import<'s>(work: &mut Work<'s>, governance: &Node<'s>, known: &Rul
     }
 }
 
-/// What callers of the old names find under which name here.
+/// The new names of everything that conditions compare with.
 fn renames(namespace: &str, known: &RuleContext<'_>) -> Renames {
     let mut renames = Renames::default();
     for key in known.keys {
@@ -61,7 +61,7 @@ fn rule<'s>(work: &mut Work<'s>, node: &Node<'s>, known: &RuleContext<'_>, renam
     let named = node.get("name").or_else(|| node.get("id"));
     let called = named.as_ref().and_then(|node| node.text()).unwrap_or("rule").to_owned();
     if let Some(node) = node.get("id") {
-        node.done();
+        node.mark_handled();
     }
     let name = work.names.free("RoutingRule", &called);
     let mut object = ImportedObject::new(ImportedKind::Rule, &name, node.path());
@@ -76,11 +76,11 @@ fn rule<'s>(work: &mut Work<'s>, node: &Node<'s>, known: &RuleContext<'_>, renam
     }
     for field in ["created_at", "updated_at", "config_hash"] {
         if let Some(node) = node.get(field) {
-            node.done();
+            node.mark_handled();
         }
     }
     if lowest < 0 {
-        node.source().tell(
+        node.source().report(
             Fate::Doubtful,
             &node.at("priority"),
             format!("no priority is below 0 here: {} was added to each", -lowest),
@@ -100,8 +100,8 @@ fn rule<'s>(work: &mut Work<'s>, node: &Node<'s>, known: &RuleContext<'_>, renam
         && !text.trim().is_empty()
     {
         let translation = renames.translate(text.trim());
-        if !translation.told.is_empty() {
-            condition.doubtful(translation.told.join("; "));
+        if !translation.notes.is_empty() {
+            condition.doubtful(translation.notes.join("; "));
         }
         object.set("when", translation.text);
     }
@@ -132,11 +132,11 @@ fn rule<'s>(work: &mut Work<'s>, node: &Node<'s>, known: &RuleContext<'_>, renam
 }
 
 /// # Errors
-/// Why nobody is in it.
+/// Why the scope is empty.
 fn scope(node: &Node<'_>, known: &RuleContext<'_>) -> Result<Option<Value>, String> {
     let scope = node.get("scope").and_then(|node| node.text()).unwrap_or("global");
     let id = node.get("scope_id").and_then(|node| plain(&node)).unwrap_or_default();
-    let none = |what: &str| format!("there is no {what} {} in the file", code(&id));
+    let none = |what: &str| format!("the file has no {what} {}", code(&id));
     match scope {
         "global" | "" => Ok(None),
         "virtual_key" => {
@@ -145,7 +145,7 @@ fn scope(node: &Node<'_>, known: &RuleContext<'_>) -> Result<Option<Value>, Stri
         }
         "team" => Ok(Some(json!({"team": known.owners.team(&id).ok_or_else(|| none("team"))?.value}))),
         "customer" => Ok(Some(json!({"customer": known.owners.customer(&id).ok_or_else(|| none("customer"))?.value}))),
-        other => Err(format!("a scope {} is not known", code(other))),
+        other => Err(format!("unknown scope {}", code(other))),
     }
 }
 
@@ -157,7 +157,7 @@ fn targets(node: &Node<'_>, known: &RuleContext<'_>) -> Result<Vec<Value>, Strin
     let items = match (&listed, older.is_empty()) {
         (Some(list), older_absent) => {
             if !older_absent {
-                older.iter().for_each(|node| node.idle("the older form: `targets` beside it counts"));
+                older.iter().for_each(|node| node.idle("the older form: `targets` beside it takes precedence"));
             }
             list.items()
         }
@@ -181,7 +181,7 @@ fn targets(node: &Node<'_>, known: &RuleContext<'_>) -> Result<Vec<Value>, Strin
         return Err(if whys.is_empty() { "it names no target".to_owned() } else { whys.join("; ") });
     }
     for (item, why) in lost {
-        item.lost(format!("left out of the rule's targets, and the others take its share: {why}"));
+        item.lost(format!("left out of the rule's targets, and the others get its share: {why}"));
     }
     let weights = weights::whole(&read.iter().map(|(_, weight)| *weight).collect::<Vec<_>>());
     let with_weight = |((mut target, _), weight): (WeightedTarget, i64)| {
@@ -193,10 +193,10 @@ fn targets(node: &Node<'_>, known: &RuleContext<'_>) -> Result<Vec<Value>, Strin
     Ok(read.into_iter().zip(weights).map(with_weight).collect())
 }
 
-/// A target, and its share.
+/// A target with its share.
 type WeightedTarget = (Map<String, Value>, f64);
 
-/// A target at each server of its provider, with its share.
+/// A target for each server of its provider, with its share.
 ///
 /// # Errors
 /// Why there is none.
@@ -218,7 +218,7 @@ fn target(item: &Node<'_>, known: &RuleContext<'_>, older: bool) -> Result<Vec<W
             let mut usable = known.providers.list.iter().filter(|provider| !provider.parts.is_empty());
             match (usable.next(), usable.next()) {
                 (Some(only), None) => only,
-                _ => return Err("a target here names its provider, and this one keeps that of the request".to_owned()),
+                _ => return Err("a target must name its provider, and this one keeps the request's".to_owned()),
             }
         }
     };

@@ -1,7 +1,7 @@
 //! `model_list`: its deployments, and the LLMProviders that serve them.
 //!
-//! A deployment is a model behind a key. Those that share server, key and settings share an LLMProvider, with a model
-//! each. One with a limit of its own has a provider of its own, because limits are a provider's.
+//! A deployment is a model with a key. Deployments with the same server, key and settings share an LLMProvider, which
+//! has a model for each. A deployment with its own limit has its own provider, because limits belong to providers.
 
 mod credential;
 mod known;
@@ -17,32 +17,32 @@ use super::super::report::{Fate, code};
 use super::super::source::Node;
 use super::models;
 use credential::{credential, secret};
-use known::whose;
+use known::vendor;
 use parameters::settings_of;
 pub(crate) use parameters::{retries, seconds};
 
-/// A model behind a key.
+/// A model with a key.
 #[derive(Debug)]
 pub(crate) struct Deployment {
-    /// What callers say: `model_name`.
+    /// The name that callers send: `model_name`.
     pub group: String,
-    /// Where it stands.
+    /// Its path in the file.
     pub path: String,
-    /// What the provider is sent.
+    /// The name that the provider gets.
     pub model: String,
-    /// What the provider's object calls it: the group's name, unless another model there has it.
-    pub says: String,
+    /// The name in the provider's object: the group's name, unless another model there has it.
+    pub listed_as: String,
     /// The LLMProvider.
     pub provider: String,
-    /// LiteLLM's word for whose it is.
-    pub whose: &'static str,
+    /// LiteLLM's name of the provider.
+    pub vendor: &'static str,
     /// Its share of the group's requests.
     pub weight: f64,
-    /// Lower ones are asked first.
+    /// Lower ones are used first.
     pub order: i64,
 }
 
-/// What holds for all deployments that say nothing else.
+/// Defaults for all deployments.
 #[derive(Debug, Default)]
 pub(crate) struct Defaults {
     pub total: Option<String>,
@@ -51,39 +51,39 @@ pub(crate) struct Defaults {
     pub without_key: bool,
 }
 
-/// What a provider is recognised by.
+/// What identifies a provider.
 #[derive(Clone, Debug, PartialEq)]
 struct Shape {
-    whose: &'static str,
+    vendor: &'static str,
     kind: &'static str,
     endpoint: Option<String>,
     secret: Option<Value>,
     settings: Map<String, Value>,
-    /// Set where it shares with nobody.
+    /// Set if it is not shared.
     alone: Option<usize>,
 }
 
-/// A provider, as it grows.
-struct Growing {
+/// A provider that is being built.
+struct ProviderDraft {
     shape: Shape,
     object: usize,
     name: String,
-    /// It passes any name.
+    /// It accepts any model name.
     open: bool,
 }
 
 pub(crate) fn import<'s>(work: &mut Work<'s>, root: &Node<'s>, defaults: &Defaults) -> Vec<Deployment> {
     let mut deployments = Vec::new();
-    let mut growing: Vec<Growing> = Vec::new();
+    let mut drafts: Vec<ProviderDraft> = Vec::new();
     let list = root.get("model_list").map(|node| node.items()).unwrap_or_default();
-    // Those of wildcards first, because callers say their provider's name.
+    // Wildcards first, because callers send their provider's name.
     let mut order: Vec<usize> = (0..list.len()).collect();
     order.sort_by_key(|at| !is_wildcard(&list[*at]));
     for index in order {
-        deployments.extend(deployment(work, root, &list[index], index, defaults, &mut growing));
+        deployments.extend(deployment(work, root, &list[index], index, defaults, &mut drafts));
     }
-    // Only what stands in the file may be asked for, as in LiteLLM, unless a wildcard stands there.
-    for provider in growing.iter().filter(|provider| !provider.open) {
+    // As in LiteLLM, only listed models are allowed, unless there is a wildcard.
+    for provider in drafts.iter().filter(|provider| !provider.open) {
         if let Some(object) = work.objects.get_mut(provider.object) {
             object.set("exclusive", true);
         }
@@ -102,7 +102,7 @@ fn deployment<'s>(
     node: &Node<'s>,
     index: usize,
     defaults: &Defaults,
-    growing: &mut Vec<Growing>,
+    drafts: &mut Vec<ProviderDraft>,
 ) -> Option<Deployment> {
     let group = node.get("model_name").and_then(|node| node.text()).map(str::trim);
     let params = node.get("litellm_params");
@@ -115,9 +115,9 @@ fn deployment<'s>(
         return None;
     };
     let custom = params.get("custom_llm_provider").and_then(|node| node.text());
-    let Some((known, model)) = whose(full, custom) else {
+    let Some((known, model)) = vendor(full, custom) else {
         node.lost(format!(
-            "there is no provider type for {} here, so the deployment is not in the objects: if it has an endpoint that speaks OpenAI's \
+            "{} has no provider type here, so the deployment is not in the objects: if it has an endpoint that speaks OpenAI's \
              API, write an LLMProvider of type OpenAICompatible",
             code(full)
         ));
@@ -138,7 +138,7 @@ fn deployment<'s>(
                 return None;
             }
             let official = own.as_deref().is_some_and(|own| own.starts_with("https://api.openai.com"));
-            // Another server of OpenAI's API takes any model's name.
+            // Another server with OpenAI's API accepts any model name.
             (if known.kind == "OpenAI" && !official { "OpenAICompatible" } else { known.kind }, own)
         }
     };
@@ -151,10 +151,10 @@ fn deployment<'s>(
     if known.endpoint.is_some() && endpoint.as_deref() == known.endpoint {
         let address = known.endpoint.unwrap_or_default();
         let message = format!(
-            "{} is called as a server of OpenAI's API, at {address}: see whether that is still its address",
+            "{} is called as a server of OpenAI's API, at {address}: check that this is still its address",
             code(known.name)
         );
-        params.source().tell(Fate::Doubtful, &params.at("api_base"), message);
+        params.source().report(Fate::Doubtful, &params.at("api_base"), message);
     }
     let place = format!("{} {}", known.name, endpoint.as_deref().unwrap_or_default());
     let secret = secret(work, root, (known, kind, &place), field("api_key"), &params, node)?;
@@ -162,7 +162,7 @@ fn deployment<'s>(
         settings.insert("limits".to_owned(), Value::Object(limits.clone()));
     }
     let shape = Shape {
-        whose: known.name,
+        vendor: known.name,
         kind,
         endpoint: endpoint.filter(|own| Some(own.as_str()) != builtin),
         secret,
@@ -170,11 +170,11 @@ fn deployment<'s>(
         alone: (!limits.is_empty()).then_some(index),
     };
     let wildcard = model.contains('*');
-    let provider = provider(work, growing, shape, group, node, defaults);
-    let mut says = model.to_owned();
+    let provider = provider(work, drafts, shape, group, node, defaults);
+    let mut listed_as = model.to_owned();
     if wildcard {
         provider.open = true;
-        // Callers write any name, in front of which nothing says whose it is.
+        // A wildcard's names have no prefix for the provider.
         let any = group == "*" && model == "*";
         let object = work.objects.get_mut(provider.object).filter(|_| any);
         let models = object.map(|object| object.body.entry("models").or_insert_with(|| json!([])));
@@ -187,36 +187,36 @@ fn deployment<'s>(
     } else {
         let entry = models::entry(node, &params, group, model);
         let object = work.objects.get_mut(provider.object)?;
-        says = models::add(object, entry, node, group, model);
+        listed_as = models::add(object, entry, node, group, model);
     }
     node.became(&format!("a model of LLMProvider {}", code(&provider.name)));
     Some(Deployment {
         group: group.to_owned(),
         path: node.path().to_owned(),
         model: model.to_owned(),
-        says,
+        listed_as,
         provider: provider.name.clone(),
-        whose: known.name,
+        vendor: known.name,
         weight,
         order: params.get("order").and_then(|node| node.whole()).unwrap_or(0),
     })
 }
 
-/// The provider of that shape, new if there is none.
+/// The provider of that shape, created if there is none.
 fn provider<'g>(
     work: &mut Work<'_>,
-    growing: &'g mut Vec<Growing>,
+    drafts: &'g mut Vec<ProviderDraft>,
     shape: Shape,
     group: &str,
     node: &Node<'_>,
     defaults: &Defaults,
-) -> &'g mut Growing {
-    let found = growing.iter().position(|provider| provider.shape == shape);
+) -> &'g mut ProviderDraft {
+    let found = drafts.iter().position(|provider| provider.shape == shape);
     let at = found.unwrap_or_else(|| {
-        let first = !growing.iter().any(|provider| provider.shape.whose == shape.whose);
+        let first = !drafts.iter().any(|provider| provider.shape.vendor == shape.vendor);
         let wanted = match first {
-            true => label(shape.whose),
-            false => label(&format!("{}-{group}", shape.whose)),
+            true => label(shape.vendor),
+            false => label(&format!("{}-{group}", shape.vendor)),
         };
         let name = work.names.free("LLMProvider", &wanted);
         let mut object = ImportedObject::new(ImportedKind::Provider, &name, node.path());
@@ -233,8 +233,8 @@ fn provider<'g>(
         object.body.extend(shape.settings.clone());
         let place = work.objects.len();
         work.objects.push(object);
-        growing.push(Growing { shape, object: place, name, open: false });
-        growing.len() - 1
+        drafts.push(ProviderDraft { shape, object: place, name, open: false });
+        drafts.len() - 1
     });
-    &mut growing[at]
+    &mut drafts[at]
 }

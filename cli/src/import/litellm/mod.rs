@@ -1,11 +1,11 @@
-//! LiteLLM's config.yaml.
+//! Imports LiteLLM's config.yaml.
 //!
 //! ```text
 //! model_list -> LLMProvider, RoutingRule    router_settings, litellm_settings -> rules, limits, time-outs, a VirtualKey
 //! router_settings.provider_budget_config -> Budget
 //! ```
 //!
-//! Keys, teams and users of LiteLLM's proxy live in its database, which is not read.
+//! Keys, teams and users of LiteLLM's proxy are in its database, which is not read.
 
 mod deployments;
 mod groups;
@@ -23,13 +23,13 @@ use super::name;
 use super::objects::{ImportedKind, ImportedObject};
 use super::period::{self, Clock};
 use super::report::{Fate, code};
-use super::secrets::Held;
+use super::secrets::KeySource;
 use super::source::Node;
 use deployments::{Defaults, Deployment};
-use groups::Detours;
+use groups::Fallbacks;
 
-/// Most providers that a key can list.
-const MOST_ENTRIES: usize = 32;
+/// The limit of a key's providers.
+const ENTRIES_MAX: usize = 32;
 
 pub(crate) fn import(work: &mut Work<'_>) {
     let root = work.source.root();
@@ -52,21 +52,21 @@ pub(crate) fn import(work: &mut Work<'_>) {
     if let Some(limit) = get("max_budget").filter(|_| budget.is_some()) {
         limit.became("a limit of the VirtualKey");
     }
-    // A setting may stand in both sections: the router's counts.
-    for (fields, words) in [
+    // If both sections have a setting, the router's applies.
+    for (fields, message) in [
         (&["timeout", "request_timeout"][..], "`timeouts.total` of the LLMProviders"),
         (&["stream_timeout"], "`timeouts.firstToken` of the LLMProviders"),
         (&["num_retries"], "`retry` of the LLMProviders"),
     ] {
         let mut found = fields.iter().flat_map(|field| all.iter().filter_map(|section| section.get(field)));
         if let Some(first) = found.next() {
-            first.became(words);
+            first.became(message);
             found.for_each(|other| other.idle(format!("{} counts", code(first.path()))));
         }
     }
     let deployments = deployments::import(work, &root, &defaults);
-    let detours = detours(&all, router.as_ref(), &deployments);
-    groups::import(work, &deployments, &detours);
+    let fallback_config = fallback_config(&all, router.as_ref(), &deployments);
+    groups::import(work, &deployments, &fallback_config);
     if let Some(node) = router.as_ref().and_then(|router| router.get("provider_budget_config")) {
         provider_budgets(work, &node, &deployments);
     }
@@ -78,7 +78,7 @@ pub(crate) fn import(work: &mut Work<'_>) {
         token(master, &mut key);
     }
     virtual_key(work, &root, &deployments, key, defaults.without_key);
-    super::unpriced(work, "model_list");
+    super::report_unpriced(work, "model_list");
     for (section, table) in [
         (&litellm, settings::LITELLM),
         (&router, settings::ROUTER),
@@ -86,7 +86,7 @@ pub(crate) fn import(work: &mut Work<'_>) {
         (&Some(root.clone()), settings::ROOT),
     ] {
         if let Some(section) = section {
-            settings::tell(section, table);
+            settings::report_all(section, table);
         }
     }
     environment(&root);
@@ -97,23 +97,23 @@ pub(crate) fn import(work: &mut Work<'_>) {
                    application, and a Budget for each team";
     match general.as_ref().and_then(|general| general.get("database_url")) {
         Some(url) => url.lost(message),
-        None => work.source.tell(Fate::Lost, "general_settings", message),
+        None => work.source.report(Fate::Lost, "general_settings", message),
     }
 }
 
-/// `budgets[0]` of some limits: so much, in such a time.
+/// `budgets[0]`: an amount in a period.
 fn money(most: Option<Node<'_>>, duration: Option<Node<'_>>, clock: Clock) -> Option<Map<String, Value>> {
     let most = most?;
     let number = most.number()?;
     if number <= 0.0 {
-        most.lost("a budget of nothing, which nobody can have");
+        most.lost("a budget of zero, which is not possible here");
         return None;
     }
     let amount = amount::dollars(number, &most)?;
     let period = match duration {
         Some(duration) => period::read(&duration, clock)?,
         None => {
-            most.doubtful("no time beside it, so that it holds for ever: `window: Lifetime`");
+            most.doubtful("no duration beside it, so it never resets: `window: Lifetime`");
             period::ImportedPeriod {
                 name: "lifetime".to_owned(),
                 fields: Map::from_iter([("window".to_owned(), json!("Lifetime"))]),
@@ -125,17 +125,18 @@ fn money(most: Option<Node<'_>>, duration: Option<Node<'_>>, clock: Clock) -> Op
     Some(limit)
 }
 
-/// Fallbacks, in whichever section they stand, and aliases.
-fn detours<'s>(sections: &[&Node<'s>], router: Option<&Node<'s>>, deployments: &[Deployment]) -> Detours<'s> {
+/// Fallbacks and aliases, in either section.
+fn fallback_config<'s>(sections: &[&Node<'s>], router: Option<&Node<'s>>, deployments: &[Deployment]) -> Fallbacks<'s> {
     let known = |group: &str| deployments.iter().any(|one| one.group == group);
-    let mut detours = Detours::default();
+    let mut fallback_config = Fallbacks::default();
     for section in sections {
-        for (field, into) in [("fallbacks", &mut detours.fallbacks), ("context_window_fallbacks", &mut detours.windows)]
+        for (field, into) in
+            [("fallbacks", &mut fallback_config.fallbacks), ("context_window_fallbacks", &mut fallback_config.windows)]
         {
             let Some(node) = section.get(field) else { continue };
             if field == "context_window_fallbacks" {
                 node.became("`fallbacks` of the RoutingRules");
-                node.doubtful("asked after the other fallbacks, and whatever has failed: a window that is too small leads to a larger one");
+                node.doubtful("used after the other fallbacks, after any failure: a context that is too long for a model goes to one with a larger window");
             } else {
                 node.became("`fallbacks` of the RoutingRules");
             }
@@ -154,7 +155,7 @@ fn detours<'s>(sections: &[&Node<'s>], router: Option<&Node<'s>>, deployments: &
         if let Some(node) = section.get("default_fallbacks") {
             node.became("`fallbacks` of the RoutingRules of groups that have no others");
             let list = node.items().into_iter().filter_map(|item| Some((item.text()?.to_owned(), item)));
-            detours.fallbacks.entry("*".to_owned()).or_default().extend(list);
+            fallback_config.fallbacks.entry("*".to_owned()).or_default().extend(list);
         }
     }
     let mut aliases: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -164,7 +165,7 @@ fn detours<'s>(sections: &[&Node<'s>], router: Option<&Node<'s>>, deployments: &
             let group = match target.is_object() {
                 true => {
                     if let Some(hidden) = target.get("hidden") {
-                        hidden.idle("a list of models tells names, not aliases");
+                        hidden.idle("lists of models show names, not aliases");
                     }
                     target.get("model").and_then(|model| model.text())
                 }
@@ -172,30 +173,30 @@ fn detours<'s>(sections: &[&Node<'s>], router: Option<&Node<'s>>, deployments: &
             };
             match group {
                 Some(group) if known(group) => aliases.entry(group.to_owned()).or_default().push(alias.to_owned()),
-                Some(group) => target.lost(format!("nothing that was carried over is called {}", code(group))),
+                Some(group) => target.lost(format!("nothing that was imported is called {}", code(group))),
                 None => {}
             }
         }
     }
-    detours.aliases = aliases;
-    detours
+    fallback_config.aliases = aliases;
+    fallback_config
 }
 
-/// What may be spent at a provider: by a Budget, because several LLMProviders may be one provider of LiteLLM's.
+/// The budget of a provider: a Budget, because several LLMProviders may be one provider of LiteLLM.
 fn provider_budgets(work: &mut Work<'_>, node: &Node<'_>, deployments: &[Deployment]) {
-    for (whose, node) in node.fields() {
+    for (owner, node) in node.fields() {
         let mut providers: Vec<&str> =
-            deployments.iter().filter(|one| one.whose == whose).map(|one| one.provider.as_str()).collect();
+            deployments.iter().filter(|one| one.vendor == owner).map(|one| one.provider.as_str()).collect();
         providers.sort_unstable();
         providers.dedup();
         if providers.is_empty() {
-            node.lost(format!("no deployment of {} was carried over", code(whose)));
+            node.lost(format!("no deployment of {} was imported", code(owner)));
             continue;
         }
         let either = |one: &str, other: &str| node.get(one).or_else(|| node.get(other));
         let most = either("budget_limit", "max_budget");
         let Some(limit) = money(most, either("time_period", "budget_duration"), Clock::LiteLlm) else { continue };
-        let name = work.names.free("Budget", &format!("provider-{whose}"));
+        let name = work.names.free("Budget", &format!("provider-{owner}"));
         let mut object = ImportedObject::new(ImportedKind::Budget, &name, node.path());
         object.body.extend(limit.into_iter().filter(|(field, _)| field != "name"));
         object.set("appliesTo", json!({"providers": providers}));
@@ -204,10 +205,10 @@ fn provider_budgets(work: &mut Work<'_>, node: &Node<'_>, deployments: &[Deploym
     }
 }
 
-/// The master key goes on to be one that clients may send, as its hash.
+/// The master key stays a valid token for clients, as its hash.
 fn token(node: &Node<'_>, key: &mut Map<String, Value>) {
-    match Held::litellm(node) {
-        Some(Held::Literal(text)) => {
+    match KeySource::litellm(node) {
+        Some(KeySource::Literal(text)) => {
             let mut hash = String::with_capacity(64);
             for byte in Sha256::digest(text.as_bytes()) {
                 hash.push_str(&format!("{byte:02x}"));
@@ -219,7 +220,7 @@ fn token(node: &Node<'_>, key: &mut Map<String, Value>) {
                  guessed from its hash",
             );
         }
-        Some(Held::Variable(variable)) => node.lost(format!(
+        Some(KeySource::Variable(variable)) => node.lost(format!(
             "the token that clients hold is in {}: add the output of `printf %s \"${variable}\" | sha256sum` to spec.aliases of the \
              VirtualKey, or let them send its name",
             code(&variable)
@@ -228,7 +229,7 @@ fn token(node: &Node<'_>, key: &mut Map<String, Value>) {
     }
 }
 
-/// The one key of the proxy: what anybody may use who reaches it.
+/// The proxy's single key: everything that its callers may use.
 fn virtual_key(
     work: &mut Work<'_>,
     root: &Node<'_>,
@@ -239,14 +240,14 @@ fn virtual_key(
     if deployments.is_empty() {
         return;
     }
-    // By local name: of which provider, and the entry.
+    // By local name: the provider and the entry.
     let mut entries: Vec<(&str, &str, Value)> = Vec::new();
     for one in deployments {
         if !entries.iter().any(|(local, ..)| *local == one.provider) {
             entries.push((&one.provider, &one.provider, entry(&one.provider, deployments)));
         }
     }
-    // Callers write `team/gpt-4o` for a group `team/*`: the local name of its provider says so.
+    // For a group `team/*`, callers send `team/gpt-4o`, so the provider's local name is `team`.
     let mut unsaid = Vec::new();
     for one in deployments.iter().filter(|one| one.model.contains('*')) {
         let prefix = one.group.strip_suffix("/*").filter(|prefix| one.model == "*" && name::label(prefix) == **prefix);
@@ -264,47 +265,47 @@ fn virtual_key(
     for one in unsaid {
         let provider = &one.provider;
         let message = format!(
-            "the wildcard {} leads to {} of LLMProvider {}, which no name here says: callers ask for {provider}/MODEL",
+            "the wildcard {} stands for {} of LLMProvider {}, which has no such name here: callers must send {provider}/MODEL",
             code(&one.group),
             code(&one.model),
             code(provider)
         );
-        work.source.tell(Fate::Doubtful, &one.path, message);
+        work.source.report(Fate::Doubtful, &one.path, message);
     }
     let called = work.names.free("VirtualKey", "litellm");
     let mut object = ImportedObject::new(ImportedKind::Key, &called, "the proxy as a whole");
-    match entries.len() <= MOST_ENTRIES {
+    match entries.len() <= ENTRIES_MAX {
         true => object.set("providers", entries.into_iter().map(|(.., entry)| entry).collect::<Vec<_>>()),
         false => object
             .notes
-            .push(format!("It may use every LLMProvider of the namespace: a key lists at most {MOST_ENTRIES}.")),
+            .push(format!("It may use every LLMProvider of the namespace: a key lists at most {ENTRIES_MAX}.")),
     }
     object.body.extend(key);
-    let told = match without_key {
-        true => "there is no master_key, so that callers need no key: `withoutKey: Allow` at each LLMProvider",
-        false => "what the proxy lets anybody use who has its key",
+    let note = match without_key {
+        true => "without a master_key, callers need no key: `withoutKey: Allow` at each LLMProvider",
+        false => "everything that callers with the proxy's key may use",
     };
     let path = if root.get("general_settings").is_some() { "general_settings" } else { "model_list" };
-    work.source.tell(Fate::Carried, path, format!("VirtualKey {}: {told}", code(&called)));
+    work.source.report(Fate::Carried, path, format!("VirtualKey {}: {note}", code(&called)));
     work.objects.push(object);
 }
 
-/// What the key may use of a provider. One that passes any name is bounded by its wildcards.
+/// A key's permissions for a provider. A provider that accepts any name is limited to its wildcards.
 fn entry(provider: &str, deployments: &[Deployment]) -> Value {
     let mine: Vec<&Deployment> = deployments.iter().filter(|one| one.provider == provider).collect();
     let open = mine.iter().any(|one| one.model.contains('*'));
     if !open || mine.iter().any(|one| one.model == "*") {
         return json!({"name": provider});
     }
-    let mut models: Vec<&str> = mine.iter().map(|one| one.says.as_str()).collect();
+    let mut models: Vec<&str> = mine.iter().map(|one| one.listed_as.as_str()).collect();
     models.dedup();
     json!({"name": provider, "models": models})
 }
 
-/// Variables that the file sets: keys that no deployment took are the machine's own.
+/// Variables that the file sets. Keys that no deployment uses belong to the machine.
 fn environment(root: &Node<'_>) {
     for (_, node) in root.get("environment_variables").map(|node| node.fields()).unwrap_or_default() {
-        if !node.is_done() {
+        if !node.is_handled() {
             node.lost("set the variable where the gateway runs, if something still reads it");
         }
     }

@@ -1,4 +1,4 @@
-//! What a provider says of a model: its names, its bounds and its price.
+//! A provider's entry of a model: its names, limits and price.
 
 use serde_json::{Map, Value, json};
 
@@ -7,8 +7,8 @@ use super::super::objects::ImportedObject;
 use super::super::report::Fate;
 use super::super::source::Node;
 
-/// Adds what a provider has of a model; the name under which it has it. A second deployment of the same adds nothing,
-/// and another model under the same name is known by its own.
+/// Adds a model to a provider. Returns its name there. The same model is added only once, and another model under the
+/// same name gets its own name.
 pub(crate) fn add(
     object: &mut ImportedObject,
     entry: Map<String, Value>,
@@ -19,10 +19,10 @@ pub(crate) fn add(
     let models = object.body.entry("models").or_insert_with(|| json!([]));
     let Value::Array(models) = models else { return group.to_owned() };
     let mut entry = Value::Object(entry);
-    let mut says = group;
+    let mut listed_as = group;
     let mut known = models.iter().find(|known| known["name"] == group);
     if known.is_some_and(|known| known["upstreamName"] != entry["upstreamName"]) {
-        says = model;
+        listed_as = model;
         entry["name"] = json!(model);
         if let Value::Object(fields) = &mut entry {
             fields.remove("upstreamName");
@@ -36,10 +36,10 @@ pub(crate) fn add(
         }
         None => models.push(entry),
     }
-    says.to_owned()
+    listed_as.to_owned()
 }
 
-/// Name, upstream's name, bounds and price of a model.
+/// Name, upstream name, limits and price of a model.
 pub(crate) fn entry(node: &Node<'_>, params: &Node<'_>, group: &str, model: &str) -> Map<String, Value> {
     let mut entry = Map::from_iter([("name".to_owned(), json!(group))]);
     if group != model {
@@ -59,7 +59,7 @@ pub(crate) fn entry(node: &Node<'_>, params: &Node<'_>, group: &str, model: &str
                 drop(most(&node).map(|most| entry.insert("maxOutputTokens".to_owned(), json!(most))))
             }
             "max_tokens" => match entry.contains_key("maxOutputTokens") {
-                true => node.idle("max_output_tokens beside it counts"),
+                true => node.idle("max_output_tokens beside it takes precedence"),
                 false => drop(most(&node).map(|most| entry.insert("maxOutputTokens".to_owned(), json!(most)))),
             },
             "id" | "mode" | "description" | "db_model" | "created_at" | "updated_at" | "created_by" | "updated_by" => {
@@ -93,7 +93,7 @@ pub(crate) fn is_price(field: &str) -> bool {
     field.contains("_cost_per_") || field.ends_with("_token_cost") || field.contains("_token_cost_")
 }
 
-/// Per million, from dollars for a token, of `model_info` or else of the parameters.
+/// Per million tokens, from dollars per token in `model_info` or else in the parameters.
 fn price(info: Option<&Node<'_>>, params: &Node<'_>) -> Option<Map<String, Value>> {
     let mut price = Map::new();
     let nodes: Vec<&Node<'_>> = info.into_iter().chain([params]).collect();
@@ -107,7 +107,7 @@ fn price(info: Option<&Node<'_>>, params: &Node<'_>) -> Option<Map<String, Value
             };
             let Some(dollars) = node.number() else { continue };
             match (0.0..1_000.0).contains(&dollars) {
-                true if price.contains_key(*ours) => node.idle("model_info says it too, and counts"),
+                true if price.contains_key(*ours) => node.idle("model_info has it too, and takes precedence"),
                 true => drop(price.insert((*ours).to_owned(), json!(decimal(dollars * 1e6)))),
                 false => node.lost("no price that a token can have"),
             }
@@ -119,7 +119,7 @@ fn price(info: Option<&Node<'_>>, params: &Node<'_>) -> Option<Map<String, Value
     for (theirs, ours) in &PRICES[..2] {
         if !price.contains_key(*ours) {
             let node = nodes.first().copied().unwrap_or(params);
-            node.source().tell(Fate::Doubtful, &node.at(theirs), "absent beside the other price, and so zero");
+            node.source().report(Fate::Doubtful, &node.at(theirs), "absent beside the other price, and so zero");
             price.insert((*ours).to_owned(), json!("0"));
         }
     }

@@ -1,11 +1,11 @@
-//! Settings of LiteLLM that have no counterpart, and whether that matters.
+//! Settings of LiteLLM without a counterpart, and whether that matters.
 
 use serde_json::{Map, Value, json};
 
 use super::super::report::{Fate, code};
 use super::super::source::Node;
 
-/// A field, what becomes of it, and the words.
+/// A field, its fate, and the message.
 type SettingRow = (&'static str, Fate, &'static str);
 
 pub(crate) const ROOT: &[SettingRow] = &[
@@ -14,14 +14,14 @@ pub(crate) const ROOT: &[SettingRow] = &[
         Fate::Lost,
         "nothing is called back: the last requests are on /decisions, numbers on /metrics",
     ),
-    ("guardrails", Fate::Lost, "there are no guardrails here"),
-    ("mcp_servers", Fate::Lost, "there are no MCP tools here"),
-    ("mcp_tools", Fate::Lost, "there are no MCP tools here"),
-    ("vector_store_registry", Fate::Lost, "there are no vector stores here"),
+    ("guardrails", Fate::Lost, "guardrails are not supported"),
+    ("mcp_servers", Fate::Lost, "MCP tools are not supported"),
+    ("mcp_tools", Fate::Lost, "MCP tools are not supported"),
+    ("vector_store_registry", Fate::Lost, "vector stores are not supported"),
     ("prompts", Fate::Lost, "prompts are the application's"),
-    ("files_settings", Fate::Lost, "files go to the provider whose they are"),
-    ("finetune_settings", Fate::Lost, "there is no fine-tuning here"),
-    ("search_tools", Fate::Lost, "there are no search tools here"),
+    ("files_settings", Fate::Lost, "files go to the provider that they belong to"),
+    ("finetune_settings", Fate::Lost, "fine-tuning is not supported"),
+    ("search_tools", Fate::Lost, "search tools are not supported"),
 ];
 
 pub(crate) const LITELLM: &[SettingRow] = &[
@@ -39,20 +39,20 @@ pub(crate) const LITELLM: &[SettingRow] = &[
     ("service_callbacks", Fate::Lost, "nothing is called back: numbers are on /metrics"),
     ("cache", Fate::Lost, "answers are not cached"),
     ("cache_params", Fate::Lost, "answers are not cached"),
-    ("content_policy_fallbacks", Fate::Lost, "an answer that a filter refused goes back as it is"),
+    ("content_policy_fallbacks", Fate::Lost, "a response that a filter refused is returned unchanged"),
     (
         "drop_params",
         Fate::Doubtful,
-        "what a provider can't do is refused, and hints alone are left out: an answer never changes in silence",
+        "unsupported parameters are refused, and only hints are left out: a response never changes silently",
     ),
-    ("modify_params", Fate::Doubtful, "a request is translated where it must be, and told in x-outrigger-adapted"),
+    ("modify_params", Fate::Doubtful, "a request is translated only if necessary, and x-outrigger-adapted reports it"),
     ("turn_off_message_logging", Fate::NotNeeded, "no content is recorded"),
     ("redact_user_api_key_info", Fate::NotNeeded, "no key is recorded"),
     ("redact_messages_in_exceptions", Fate::NotNeeded, "no content is recorded"),
     ("set_verbose", Fate::NotNeeded, "the gateway logs to stderr"),
     ("json_logs", Fate::NotNeeded, "the gateway logs to stderr"),
     ("allowed_fails", Fate::NotNeeded, "each gateway has a breaker for each credential"),
-    ("cooldown_time", Fate::NotNeeded, "a provider rests as long as it asks for"),
+    ("cooldown_time", Fate::NotNeeded, "a provider rests as long as it requests"),
     ("force_ipv4", Fate::Lost, "addresses are tried as the system names them"),
     (
         "ssl_verify",
@@ -60,14 +60,14 @@ pub(crate) const LITELLM: &[SettingRow] = &[
         "certificates are always verified: name the authority in spec.tls.caRef of the LLMProviders",
     ),
     ("enable_json_schema_validation", Fate::Lost, "answers are not checked against a schema"),
-    ("key_generation_settings", Fate::Lost, "who may make keys is for the cluster's RBAC"),
-    ("default_internal_user_params", Fate::Lost, "there are no users here, but keys"),
+    ("key_generation_settings", Fate::Lost, "the cluster's RBAC decides who may create keys"),
+    ("default_internal_user_params", Fate::Lost, "users are not supported, but keys are"),
     ("default_team_settings", Fate::Lost, "write a Budget for each team"),
-    ("max_internal_user_budget", Fate::Lost, "there are no users here: write limits into the VirtualKeys"),
-    ("internal_user_budget_duration", Fate::Lost, "there are no users here: write limits into the VirtualKeys"),
-    ("max_end_user_budget", Fate::Lost, "there are no users here: write limits into the VirtualKeys"),
-    ("upperbound_key_generate_params", Fate::Lost, "who may make keys is for the cluster's RBAC"),
-    ("public_model_groups", Fate::NotNeeded, "there is no web interface"),
+    ("max_internal_user_budget", Fate::Lost, "users are not supported: write limits into the VirtualKeys"),
+    ("internal_user_budget_duration", Fate::Lost, "users are not supported: write limits into the VirtualKeys"),
+    ("max_end_user_budget", Fate::Lost, "users are not supported: write limits into the VirtualKeys"),
+    ("upperbound_key_generate_params", Fate::Lost, "the cluster's RBAC decides who may create keys"),
+    ("public_model_groups", Fate::NotNeeded, "Outrigger has no web interface"),
     ("langfuse_default_tags", Fate::Lost, "nothing is called back"),
     ("model_alias_map", Fate::Lost, "write the names into spec.models[].aliases of the LLMProviders"),
 ];
@@ -82,19 +82,19 @@ pub(crate) const ROUTER: &[SettingRow] = &[
     ("enable_pre_call_checks", Fate::NotNeeded, "a candidate that can't take the request is passed over"),
     ("allowed_fails", Fate::NotNeeded, "each gateway has a breaker for each credential"),
     ("allowed_fails_policy", Fate::NotNeeded, "each gateway has a breaker for each credential"),
-    ("cooldown_time", Fate::NotNeeded, "a provider rests as long as it asks for"),
+    ("cooldown_time", Fate::NotNeeded, "a provider rests as long as it requests"),
     ("disable_cooldowns", Fate::Lost, "what fails rests for a while"),
-    ("retry_after", Fate::NotNeeded, "the gateway waits as the provider asks, or with jitter"),
+    ("retry_after", Fate::NotNeeded, "the gateway waits as long as the provider requests, or with jitter"),
     ("retry_policy", Fate::Lost, "whether to try again is decided by how an attempt failed; how often, by spec.retry"),
     (
         "model_group_retry_policy",
         Fate::Lost,
         "whether to try again is decided by how an attempt failed; how often, by spec.retry",
     ),
-    ("content_policy_fallbacks", Fate::Lost, "an answer that a filter refused goes back as it is"),
-    ("max_fallbacks", Fate::NotNeeded, "every fallback is asked within the time of the request"),
-    ("enable_tag_filtering", Fate::Lost, "requests have no tags: write a RoutingRule that asks for a header"),
-    ("tag_filtering_match_any", Fate::Lost, "requests have no tags: write a RoutingRule that asks for a header"),
+    ("content_policy_fallbacks", Fate::Lost, "a response that a filter refused is returned unchanged"),
+    ("max_fallbacks", Fate::NotNeeded, "every fallback is tried within the request's time"),
+    ("enable_tag_filtering", Fate::Lost, "requests have no tags: write a RoutingRule that reads a header"),
+    ("tag_filtering_match_any", Fate::Lost, "requests have no tags: write a RoutingRule that reads a header"),
     ("cache_responses", Fate::Lost, "answers are not cached"),
     ("default_max_parallel_requests", Fate::Lost, "write limits.concurrentRequests into the LLMProviders"),
     ("default_priority", Fate::Lost, "requests have no priority"),
@@ -106,16 +106,16 @@ pub(crate) const ROUTER: &[SettingRow] = &[
         Fate::NotNeeded,
         "a conversation stays where it was, and what can't take it is passed over",
     ),
-    ("ignore_invalid_deployments", Fate::NotNeeded, "an object that can't be used is told, and its neighbours stay"),
+    ("ignore_invalid_deployments", Fate::NotNeeded, "an invalid object is reported, and the others stay"),
     ("alerting_config", Fate::Lost, "alert on the metrics"),
 ];
 
 pub(crate) const GENERAL: &[SettingRow] = &[
     ("store_model_in_db", Fate::NotNeeded, "the objects are the store"),
-    ("database_connection_pool_limit", Fate::NotNeeded, "there is no database"),
-    ("database_connection_timeout", Fate::NotNeeded, "there is no database"),
-    ("allow_requests_on_db_unavailable", Fate::NotNeeded, "there is no database"),
-    ("proxy_batch_write_at", Fate::NotNeeded, "there is no database"),
+    ("database_connection_pool_limit", Fate::NotNeeded, "the gateway has no database"),
+    ("database_connection_timeout", Fate::NotNeeded, "the gateway has no database"),
+    ("allow_requests_on_db_unavailable", Fate::NotNeeded, "the gateway has no database"),
+    ("proxy_batch_write_at", Fate::NotNeeded, "the gateway has no database"),
     ("disable_spend_logs", Fate::NotNeeded, "nothing is stored"),
     ("store_prompts_in_spend_logs", Fate::Lost, "no content is recorded"),
     ("maximum_spend_logs_retention_period", Fate::NotNeeded, "nothing is stored"),
@@ -129,18 +129,18 @@ pub(crate) const GENERAL: &[SettingRow] = &[
     ("global_max_parallel_requests", Fate::Lost, "write limits.concurrentRequests into the VirtualKey"),
     ("max_request_size_mb", Fate::Doubtful, "a body is at most 32 MiB here"),
     ("max_response_size_mb", Fate::Lost, "answers are let through as they come"),
-    ("enable_jwt_auth", Fate::Lost, "callers are known by VirtualKeys"),
-    ("litellm_jwtauth", Fate::Lost, "callers are known by VirtualKeys"),
-    ("custom_auth", Fate::Lost, "callers are known by VirtualKeys"),
-    ("ui_access_mode", Fate::NotNeeded, "there is no web interface"),
-    ("allowed_routes", Fate::Lost, "which paths are answered stands in docs/operations.md"),
+    ("enable_jwt_auth", Fate::Lost, "VirtualKeys identify callers"),
+    ("litellm_jwtauth", Fate::Lost, "VirtualKeys identify callers"),
+    ("custom_auth", Fate::Lost, "VirtualKeys identify callers"),
+    ("ui_access_mode", Fate::NotNeeded, "Outrigger has no web interface"),
+    ("allowed_routes", Fate::Lost, "docs/operations.md lists the supported paths"),
     ("allowed_ips", Fate::NotNeeded, "the gateway answers on localhost"),
-    ("pass_through_endpoints", Fate::Lost, "which paths are answered stands in docs/operations.md"),
+    ("pass_through_endpoints", Fate::Lost, "docs/operations.md lists the supported paths"),
     ("key_management_system", Fate::NotNeeded, "keys of providers are in Secrets"),
     ("key_management_settings", Fate::NotNeeded, "keys of providers are in Secrets"),
     ("completion_model", Fate::Lost, "let callers name a model"),
     ("infer_model_from_keys", Fate::NotNeeded, "models are listed from the objects"),
-    ("enforce_user_param", Fate::Lost, "write a RoutingRule with `action: Reject`, if a header can say it"),
+    ("enforce_user_param", Fate::Lost, "write a RoutingRule with `action: Reject`, if a header can express it"),
     (
         "forward_client_headers_to_llm_api",
         Fate::Doubtful,
@@ -149,15 +149,15 @@ pub(crate) const GENERAL: &[SettingRow] = &[
     ("use_redis_transaction_buffer", Fate::NotNeeded, "gateways need no Redis"),
 ];
 
-pub(crate) fn tell(section: &Node<'_>, table: &[SettingRow]) {
-    for (field, fate, words) in table {
+pub(crate) fn report_all(section: &Node<'_>, table: &[SettingRow]) {
+    for (field, fate, message) in table {
         if let Some(node) = section.get(field) {
-            node.tell(*fate, *words);
+            node.report(*fate, *message);
         }
     }
 }
 
-/// How a deployment is drawn, into a key.
+/// Sets how deployments are drawn, in a key.
 pub(crate) fn strategy(node: &Node<'_>, key: &mut Map<String, Value>) {
     match node.text() {
         Some("simple-shuffle") => node.became("the weights of the RoutingRules"),

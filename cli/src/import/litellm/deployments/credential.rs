@@ -1,17 +1,17 @@
-//! The credential of a deployment: where LiteLLM has it, and the Secret that it is in here.
+//! The credential of a deployment: LiteLLM's source, and the Secret here.
 
 use serde_json::Value;
 
 use super::super::super::Work;
 use super::super::super::report::{Fate, code};
-use super::super::super::secrets::Held;
+use super::super::super::secrets::KeySource;
 use super::super::super::source::Node;
 use super::known::LiteLlmProvider;
 
-/// Types that are called without a key.
+/// Types that need no key.
 const KEYLESS: [&str; 3] = ["Ollama", "vLLM", "OpenAICompatible"];
 
-/// What people write where a key must be and none is needed.
+/// Values that people write where no key is needed.
 const NO_KEY: [&str; 9] = ["none", "empty", "dummy", "fake", "null", "na", "n/a", "not-needed", "no-key"];
 
 /// The entry of `credential_list` that a deployment names.
@@ -28,13 +28,14 @@ pub(super) fn credential<'s>(root: &Node<'s>, params: &Node<'s>) -> Option<Node<
             found.get("credential_values")
         }
         None => {
-            named.lost(format!("there is no credential {} in credential_list", code(wanted)));
+            named.lost(format!("credential_list has no credential {}", code(wanted)));
             None
         }
     }
 }
 
-/// The provider's `secretRef`, `Some(None)` where none is needed, and `None` where there is none and it can't be used.
+/// The provider's `secretRef`: `Some(None)` if none is needed, `None` if a key is missing and the provider can't be
+/// used.
 pub(super) fn secret<'s>(
     work: &mut Work<'s>,
     root: &Node<'s>,
@@ -44,21 +45,23 @@ pub(super) fn secret<'s>(
     node: &Node<'s>,
 ) -> Option<Option<Value>> {
     let keyless = KEYLESS.contains(&kind);
-    let held = key.as_ref().and_then(Held::litellm);
-    let (held, at) = match (held, key) {
-        (Some(Held::Literal(text)), Some(at)) if keyless && NO_KEY.contains(&text.to_ascii_lowercase().as_str()) => {
-            at.idle("a word where no key is needed");
+    let key_source = key.as_ref().and_then(KeySource::litellm);
+    let (key_source, at) = match (key_source, key) {
+        (Some(KeySource::Literal(text)), Some(at))
+            if keyless && NO_KEY.contains(&text.to_ascii_lowercase().as_str()) =>
+        {
+            at.idle("a placeholder, because no key is needed");
             return Some(None);
         }
-        (Some(held), Some(at)) => (held, at),
+        (Some(key_source), Some(at)) => (key_source, at),
         _ => match known.variable {
             Some(variable) => {
-                params.source().tell(
+                params.source().report(
                     Fate::Doubtful,
                     &params.at("api_key"),
-                    format!("absent, so that LiteLLM looks for it in {}: here too", code(variable)),
+                    format!("absent, so LiteLLM reads it from {}, and so do the objects", code(variable)),
                 );
-                (Held::Variable(variable.to_owned()), params.clone())
+                (KeySource::Variable(variable.to_owned()), params.clone())
             }
             None if keyless => return Some(None),
             None => {
@@ -67,15 +70,15 @@ pub(super) fn secret<'s>(
             }
         },
     };
-    // A variable that the file itself sets.
-    let set = match &held {
-        Held::Variable(name) => root.get("environment_variables").and_then(|node| node.get(name)),
+    // The file itself may set the variable.
+    let set = match &key_source {
+        KeySource::Variable(name) => root.get("environment_variables").and_then(|node| node.get(name)),
         _ => None,
     };
     if let Some(set) = set
-        && let Some(Held::Literal(text)) = Held::litellm(&set)
+        && let Some(KeySource::Literal(text)) = KeySource::litellm(&set)
     {
-        return Some(Some(work.secrets.refer(&Held::Literal(text), place, known.name, &set).value()));
+        return Some(Some(work.secrets.refer(&KeySource::Literal(text), place, known.name, &set).value()));
     }
-    Some(Some(work.secrets.refer(&held, place, known.name, &at).value()))
+    Some(Some(work.secrets.refer(&key_source, place, known.name, &at).value()))
 }

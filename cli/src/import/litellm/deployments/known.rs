@@ -1,14 +1,14 @@
-//! Whose a model is: what LiteLLM calls a provider, and what it is here.
+//! LiteLLM's providers, and their types here.
 
 use super::super::super::endpoint::Version;
 
-/// What LiteLLM calls a provider, and what it is here.
+/// A provider of LiteLLM, and its type here.
 pub(super) struct LiteLlmProvider {
     pub(super) name: &'static str,
     pub(super) kind: &'static str,
     pub(super) endpoint: Option<&'static str>,
     pub(super) version: Version,
-    /// Where LiteLLM looks for a key that is not named.
+    /// The variable from which LiteLLM reads a key by default.
     pub(super) variable: Option<&'static str>,
 }
 
@@ -57,7 +57,7 @@ const KNOWN: [LiteLlmProvider; 24] = [
     at("nvidia_nim", "https://integrate.api.nvidia.com/v1", "NVIDIA_NIM_API_KEY"),
 ];
 
-/// Beginnings of models whose provider LiteLLM knows without being told.
+/// Prefixes of model names, with the provider that LiteLLM recognizes by them.
 const BARE: [(&str, &str); 11] = [
     ("gpt-", "openai"),
     ("o1", "openai"),
@@ -72,8 +72,8 @@ const BARE: [(&str, &str); 11] = [
     ("claude-", "anthropic"),
 ];
 
-/// Whose a model is, and its name without that.
-pub(super) fn whose<'m>(full: &'m str, custom: Option<&str>) -> Option<(&'static LiteLlmProvider, &'m str)> {
+/// The provider of a model, and the model's name without the provider.
+pub(super) fn vendor<'m>(full: &'m str, custom: Option<&str>) -> Option<(&'static LiteLlmProvider, &'m str)> {
     let known = |name: &str| KNOWN.iter().find(|known| known.name == name);
     if let Some(custom) = custom {
         let model = full.strip_prefix(custom).and_then(|rest| rest.strip_prefix('/')).unwrap_or(full);
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whose_a_model_is() {
+    fn the_provider_of_a_model() {
         for (full, custom, expected) in [
             ("openai/gpt-4o", None, Some(("openai", "gpt-4o"))),
             ("gpt-4o", None, Some(("openai", "gpt-4o"))),
@@ -105,7 +105,7 @@ mod tests {
             ("gemini-2.5-pro", None, None),
             ("bedrock/anthropic.claude", None, None),
         ] {
-            let got = whose(full, custom).map(|(known, model)| (known.name, model));
+            let got = vendor(full, custom).map(|(known, model)| (known.name, model));
             assert_eq!(got, expected, "{full}");
         }
     }

@@ -7,7 +7,7 @@ use super::super::super::source::Node;
 use super::super::models;
 use super::Defaults;
 
-/// Settings of a provider and limits, from the parameters; the share.
+/// Reads a provider's settings and limits, and the share.
 pub(super) fn settings_of(
     params: &Node<'_>,
     defaults: &Defaults,
@@ -39,7 +39,7 @@ pub(super) fn settings_of(
                     shares[at] = node.number();
                     limits.insert(list.to_owned(), json!([{"name": "minute", "max": most, "rolling": "1m"}]));
                     node.doubtful(
-                        "LiteLLM's default strategy only draws by it; here it is a limit, and the next deployment is asked beyond it",
+                        "LiteLLM's default strategy uses it only as a weight; here it is a limit, beyond which the next deployment is used",
                     );
                 }
             }
@@ -59,7 +59,7 @@ pub(super) fn settings_of(
             "organization" => {
                 node.lost("write the header openai-organization into spec.headers, if the key has several")
             }
-            "tags" => node.lost("requests have no tags: write a RoutingRule that asks for a header"),
+            "tags" => node.lost("requests have no tags: write a RoutingRule that reads a header"),
             _ if TAKEN.contains(&field) || models::is_price(field) => {}
             "max_budget" | "budget_duration" => {
                 node.lost("write spec.limits.budgets into the LLMProvider");
@@ -76,7 +76,7 @@ pub(super) fn settings_of(
     shares.into_iter().flatten().next().unwrap_or(1.0)
 }
 
-/// `30s`, of seconds that may be a fraction.
+/// Seconds, which may be a fraction, as a duration such as `30s`.
 pub(crate) fn seconds(node: &Node<'_>) -> Option<String> {
     let seconds = node.number()?;
     if !(0.001..=99_999.0).contains(&seconds) {
@@ -90,7 +90,7 @@ pub(crate) fn seconds(node: &Node<'_>) -> Option<String> {
     Some(if whole > 0.0 { format!("{whole:.0}s{millis:.0}ms") } else { format!("{millis:.0}ms") })
 }
 
-/// Attempts, of so many retries.
+/// The number of attempts for a number of retries.
 pub(crate) fn retries(node: &Node<'_>) -> Option<i64> {
     let retries = node.whole()?;
     if retries > 9 {
