@@ -83,10 +83,10 @@ fn invalid_sources_are_ignored() {
     let mut bomb = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
     std::io::copy(&mut std::io::Read::take(std::io::repeat(b' '), 9 << 20), &mut bomb).unwrap();
     for (bytes, said) in [
-        (Vec::new(), "it is no gzip"),
-        (b"plain".to_vec(), "it is no gzip"),
-        (written[..written.len() / 2].to_vec(), "it is no gzip"),
-        (bomb.finish().unwrap(), "it is no gzip, or over 8388608 bytes unpacked"),
+        (Vec::new(), "it is not gzip"),
+        (b"plain".to_vec(), "it is not gzip"),
+        (written[..written.len() / 2].to_vec(), "it is not gzip"),
+        (bomb.finish().unwrap(), "it is not gzip, or over 8388608 bytes unpacked"),
         (packed("{}"), "it has another shape"),
         (packed("{\"format\": 2}"), "its format is 2"),
     ] {

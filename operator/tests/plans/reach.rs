@@ -190,7 +190,7 @@ fn a_policy_that_is_too_large_is_reported_and_not_planned() {
     let [problem] = verdict.refused.as_slice() else { panic!("{verdict:?}") };
     assert_eq!(problem.reason.word(), "TooLarge");
     assert!(problem.message.starts_with("the policy of outrigger-k would be "), "{}", problem.message);
-    assert!(problem.message.contains(" kB, and 900 kB is the most"), "{}", problem.message);
+    assert!(problem.message.contains(" kB, and the limit is 900 kB"), "{}", problem.message);
 }
 
 /// Revocations take effect even if a policy is too large. Nothing new is added to it.
