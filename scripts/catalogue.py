@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Writes the built-in model catalogue: crates/policy/src/catalogue/builtin.rs and its prices in builtin/prices.rs.
+"""Generates the built-in model catalogue: crates/policy/src/catalogue/builtin.rs and its prices in
+builtin/prices.rs.
 
 Its source is the public price table that LiteLLM keeps (MIT licence):
 `litellm/model_prices_and_context_window_backup.json` in the PyPI package `litellm`, version 1.109.1.
@@ -21,14 +22,14 @@ from pathlib import Path
 
 PACKAGE = "litellm"
 VERSION = "1.109.1"
-READ = "2026-11-22"  # the day this version was taken; the wheel itself carries no date
+READ = "2026-11-22"  # the date on which this version was downloaded; the wheel has no date
 SHA256 = "8f8060d8ce7a40c91b995c74d6a27657543d49e3c1c53430dabd556f244392c6"
 
 FOLDER = Path(__file__).resolve().parent.parent / "crates" / "policy" / "src" / "catalogue"
 MODELS = FOLDER / "builtin.rs"
 PRICES = FOLDER / "builtin" / "prices.rs"
 
-# Our provider type -> the table's names for it. A name may stand in the table with or without its provider in front.
+# Our provider type -> the table's names for it. The table may list a model with or without its provider as a prefix.
 PROVIDERS = {
     "Anthropic": ("anthropic",),
     "Cerebras": ("cerebras",),
@@ -49,10 +50,10 @@ MODES = {
     "moderation",
 }
 
-# How the table ends the name of a price for another service -> the service's word in answers.
+# The suffix of the table's prices for another service -> the service's name in responses.
 SERVICES = {"_batches": "batch", "_flex": "flex", "_priority": "priority", "_ultrafast": "ultrafast"}
 
-# Our field -> the table's names for it, in the order in which they are asked. Each may have "_above_200k_tokens" and
+# Our field -> the table's names for it, in order of preference. Each may have "_above_200k_tokens" and
 # then the service's end behind it.
 TOKENS = {
     "input": ("input_cost_per_token",),
@@ -69,10 +70,10 @@ TOKENS = {
 IN_TIER = ("input", "output", "cached_input", "cache_write", "cache_write_1h")
 IN_SERVICE = (*IN_TIER, "audio_input", "image_output")
 
-# What stands between a provider's prefix and the model's name in rows that price a region or a service tier.
+# The parts between a provider's prefix and the model's name in rows with prices of a region or a service tier.
 VARIANTS = {"batch", "eu", "fast", "flex", "global", "priority", "us", "au", "jp", "apac"}
 
-# Letter in builtin.rs -> what in a row says so. A modality listed counts as much as a flag: rows have either.
+# Letter in builtin.rs -> the condition on a row. A modality in a list counts as much as a flag: rows have either.
 CAPABILITIES = [
     ("T", lambda row: row.get("supports_function_calling")),
     ("V", lambda row: row.get("supports_vision") or "image" in row.get("supported_modalities", ())),
@@ -86,7 +87,7 @@ CAPABILITIES = [
 ]
 
 HEAD = '''\
-//! Written by `scripts/catalogue.py`; `make catalogue` writes it anew. Not edited by hand.
+//! Written by `scripts/catalogue.py`; `make catalogue` regenerates it. Do not edit it by hand.
 //!
 //! Derived from the model table of LiteLLM, Copyright (c) 2023 Berri AI, MIT licence (see NOTICE).
 
@@ -97,7 +98,7 @@ use crate::prices::Price;
 
 mod prices;
 
-/// Where these figures come from: package, version, the day it was read.
+/// The source of these figures: package, version, and date of the download.
 pub static SOURCE: &str = "{source}";
 
 const T: u16 = Capabilities::TOOLS.0;
@@ -122,10 +123,10 @@ const fn model(
 '''
 
 PRICES_HEAD = '''\
-//! Written by `scripts/catalogue.py`; `make catalogue` writes it anew. Not edited by hand.
+//! Written by `scripts/catalogue.py`; `make catalogue` regenerates it. Do not edit it by hand.
 //!
-//! Derived from the price table of LiteLLM, Copyright (c) 2023 Berri AI, MIT licence (see NOTICE). Models that cost the
-//! same share a price, which is named for one of them.
+//! Derived from the price table of LiteLLM, Copyright (c) 2023 Berri AI, MIT licence (see NOTICE). Models with the
+//! same price share an entry, which is named after one of them.
 
 use std::borrow::Cow;
 
@@ -145,7 +146,7 @@ const SERVICE: Service = Service {
 
 
 def own_name(key, prefixes):
-    """The name the provider's own API has for a row's key, or None if the row is not a model of its own."""
+    """The model's name in the provider's own API, or None if the row is not a model of its own."""
     for prefix in prefixes:
         if key.startswith(prefix + "/"):
             key = key[len(prefix) + 1 :]
@@ -161,12 +162,12 @@ def tokens(value):
 
 
 def nanos(dollars, times):
-    """Nano-dollars for so many of what `dollars` is the price of one of; a fraction is rounded up."""
+    """Nano-dollars for `times` units at a price of `dollars` each, rounded up."""
     return int((dollars * times * 10**9).to_integral_value(ROUND_CEILING))
 
 
-def told(row, fields, ending):
-    """The prices of those fields that the row has under names with this ending, per million."""
+def listed_prices(row, fields, ending):
+    """The prices of the fields that the row has under names with this ending, per million."""
     found = {}
     for field in fields:
         for name in TOKENS[field]:
@@ -177,7 +178,8 @@ def told(row, fields, ending):
 
 
 def left_out(field, usual, own):
-    """What a tier or a service that does not tell the field charges for it: `follow` in crates/policy/src/prices/rates.rs."""
+    """The price of a field that a tier or a service leaves out: `follow` in
+    crates/policy/src/prices/rates.rs."""
     whole = "output" if field in ("reasoning", "audio_output", "image_output") else "input"
     if field not in usual:
         return own[whole]
@@ -187,7 +189,7 @@ def left_out(field, usual, own):
 
 
 def needed(fields, usual, own):
-    """Those of a tier's or a service's prices that it must tell, the wholes before all."""
+    """The prices that a tier or a service must list, totals first."""
     parts = {field: own[field] for field in fields if field in own and field not in ("input", "output")}
     return {"input": own["input"], "output": own["output"]} | {
         field: value for field, value in parts.items() if value != left_out(field, usual, own)
@@ -198,23 +200,23 @@ def tiers(row, usual, service=""):
     sizes = {int(size) for name in row for size in re.findall(rf"_above_(\d+)k_tokens{service}$", name)}
     found = []
     for size in sorted(sizes):
-        own = told(row, IN_TIER, f"_above_{size}k_tokens{service}")
+        own = listed_prices(row, IN_TIER, f"_above_{size}k_tokens{service}")
         if "input" in own or "output" in own:
             own = {"input": usual["input"], "output": usual["output"]} | own
             found.append({"above": size * 1000} | needed(IN_TIER, usual, own))
-    # A tier that changes nothing is none.
+    # A tier without a difference is left out.
     return [tier for tier in found if tier != {"above": tier["above"]} | needed(IN_TIER, usual, usual)]
 
 
 def services(row, usual):
     found = []
     for ending, word in SERVICES.items():
-        own = told(row, IN_SERVICE, ending)
+        own = listed_prices(row, IN_SERVICE, ending)
         if "input" in own or "output" in own:
             own = {"input": usual["input"], "output": usual["output"]} | own
             within = {field: own.get(field, left_out(field, usual, own)) for field in (*usual, *own)}
             found.append({"name": word} | needed(IN_SERVICE, usual, own) | {"tiers": tiers(row, within, ending)})
-    # Anthropic's fast mode: the same prices, so many times.
+    # Anthropic's fast mode: the same prices with a factor.
     times = row.get("provider_specific_entry", {}).get("fast")
     if times is not None:
         own = {field: int(usual[field] * times) for field in IN_SERVICE if field in usual}
@@ -223,11 +225,12 @@ def services(row, usual):
 
 
 def price(row):
-    """What a row costs, or None if that can't be told from it: never a zero that the table does not write."""
+    """The price of a row, or None if it can't be read from the row. Never a zero that the table does not
+    have."""
     mode = row["mode"]
-    usual = told(row, TOKENS, "")
+    usual = listed_prices(row, TOKENS, "")
     beside = {}
-    # What is counted in tokens is not counted again by the picture or the second.
+    # Units that are counted in tokens are not counted again by picture or second.
     if mode == "image_generation" and "output" not in usual and "image_output" in usual:
         usual["output"] = usual["image_output"]
     if mode == "embedding" and "input" in usual:
@@ -243,7 +246,7 @@ def price(row):
         return {"input": 0, "output": 0} | beside
     if "input" not in usual or "output" not in usual:
         return None
-    # Zeros beside a price by the picture or the song are no prices.
+    # Zeros beside a price by picture or song are no prices.
     if not usual["input"] and not usual["output"] and row.get("output_cost_per_image"):
         return None
     parts = {}
@@ -265,14 +268,14 @@ def entries(table, prefixes):
         window, output = tokens(row.get("max_input_tokens")), tokens(row.get("max_output_tokens"))
         cost = price(row)
         if not window and "input_cost_per_token" not in row and cost is None:
-            continue  # a tool priced by the session, or a picture of one size, not a model
+            continue  # not a model: a tool priced by session, or a picture of one size
         name = own_name(key, prefixes)
         if name is None:
             continue
         letters = [letter for letter, says in CAPABILITIES if says(row)]
         if "E" in letters:
-            output = 0  # the table repeats the vector's length or the input here
-        # The row with the provider in front is the direct API's; the bare one only fills a gap.
+            output = 0  # here, the table repeats the vector's length or the input
+        # A row with the provider's prefix is the direct API's. A row without only fills gaps.
         if name not in found or key != name:
             found[name] = (window, output, letters, cost)
     return found
@@ -283,7 +286,7 @@ def number(value):
 
 
 def fields(values):
-    """`input: 1, cached_input: Some(2)`: wholes stand bare, parts may be absent."""
+    """`input: 1, cached_input: Some(2)`: required fields are plain, others are optional."""
     bare = ("above", "input", "output")
     return ", ".join(
         f"{field}: {number(value) if field in bare else f'Some({number(value)})'}" for field, value in values.items()
@@ -320,7 +323,7 @@ def render(table):
         rows = entries(table, prefixes)
         models.append(f"\npub(super) static {kind.upper()}: &[CatalogueEntry] = &[\n")
         known = {}
-        # Rust orders strings by their UTF-8 bytes, and so must the binary search's table.
+        # Rust orders strings by their UTF-8 bytes, and the table's binary search depends on that.
         for name in sorted(rows, key=lambda n: n.encode()):
             window, output, letters, cost = rows[name]
             flags = " | ".join(letters) or "0"

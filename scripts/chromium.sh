@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # scripts/chromium.sh
-# Debian's Chromium, if there is none. Does nothing but say so where it can't be installed: the tests that need it then fail,
-# and name what is missing. CHROMIUM names another one.
+# Installs Debian's Chromium if it is missing. If that fails, it only reports it: the tests that need it then fail and
+# name what is missing. CHROMIUM names another browser.
 set -euo pipefail
 [ -z "${CHROMIUM:-}" ] || exit 0
 ! command -v chromium > /dev/null || exit 0

@@ -25,7 +25,8 @@ EPOCH = "1970-01-01T00:00:00Z"
 
 
 def libraries(files):
-    """The shared objects that programs and libraries need, and the loader, by the path at which they look for them."""
+    """The shared libraries that programs and libraries need, and the loader, by the paths at which they look for
+    them."""
     found = {}
     for file in files:
         done = subprocess.run(["ldd", file], capture_output=True, text=True, timeout=60)
@@ -39,13 +40,14 @@ def libraries(files):
 
 
 class Layer:
-    """What the image's root holds: path in the image to a file's source, its content, or a link's target."""
+    """The content of the image's root: path in the image -> a file's source, its content, or a link's
+    target."""
 
     def __init__(self):
         self.entries = {}
 
     def add(self, path, source, mode=None, dated=False):
-        """A file; `dated`: with the time at which it was changed."""
+        """Adds a file. `dated` keeps its modification time."""
         self.entries[path.strip("/")] = ("dated" if dated else "file", Path(source), mode)
 
     def write(self, path, content, mode=0o644):
@@ -58,7 +60,7 @@ class Layer:
         self.entries[path.strip("/")] = ("folder", None, mode)
 
     def tree(self, path, source, leave_out=(), dated=False):
-        """A folder with all that is in it. Links stay links."""
+        """Adds a folder with everything in it. Links stay links."""
         for inner, folders, files in os.walk(source):
             folders[:] = [name for name in folders if name not in leave_out]
             for name in [*files, *(name for name in folders if (Path(inner) / name).is_symlink())]:
@@ -70,13 +72,13 @@ class Layer:
                     self.add(to, file, dated=dated)
 
     def libraries(self):
-        """What the programs and libraries in it need of the system's libraries."""
+        """Adds the system libraries that the programs and libraries in the layer need."""
         programs = [source for kind, source, _ in self.entries.values() if kind in ("file", "dated") and is_elf(source)]
         for path, source in libraries(programs).items():
             self.entries.setdefault(path.strip("/"), ("file", source, 0o755))
 
     def chunks(self):
-        """The archive, piece by piece: nothing of it is held or written down on the way."""
+        """The archive in pieces, so that it is never in memory or on disk as a whole."""
         folders = {str(parent) for path in self.entries for parent in Path(path).parents} - {"."}
         for path in folders:
             self.entries.setdefault(path, ("folder", None, 0o755))
@@ -89,7 +91,7 @@ class Layer:
 
 
 def entry(path, kind, given, mode):
-    """One entry of an archive: its head, its content, and what fills the last block."""
+    """One entry of an archive: header, content and padding."""
     info, content = tarfile.TarInfo(path), ()
     if kind == "folder":
         info.type, info.mode = tarfile.DIRTYPE, mode
@@ -120,7 +122,7 @@ def pieces(file):
 
 
 class Measured:
-    """A layer, and what is known of its archive once it has been made: its digest and its size."""
+    """A layer with the digest and size of its archive."""
 
     def __init__(self, layer):
         self.layer, self.size, digest = layer, 0, hashlib.sha256()
@@ -162,7 +164,7 @@ def image(to, name, layer, config, architecture=None):
     entries = {
         "oci-layout": text({"imageLayoutVersion": "1.0.0"}),
         "index.json": text({"schemaVersion": 2, "mediaType": f"{oci}.index.v1+json", "manifests": [index]}),
-        # Docker's own: the same blobs, by another list.
+        # Docker's own format: the same blobs with another manifest.
         "manifest.json": text([
             {"Config": f"{blobs}/{config_digest}", "RepoTags": [name], "Layers": [f"{blobs}/{layer.digest}"]}
         ]),
@@ -190,7 +192,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--name", required=True, help="the image's name, with its tag")
     parser.add_argument("--output", required=True, type=Path, help="the archive to write")
-    parser.add_argument("--file", action="append", default=[], metavar="SOURCE:PATH", help="a file, and where it lies in the image")
+    parser.add_argument("--file", action="append", default=[], metavar="SOURCE:PATH", help="a file, and its path in the image")
     parser.add_argument("--libraries", action="store_true", help="with the shared objects that the files need")
     parser.add_argument("--entrypoint", nargs="+", default=[], metavar="WORD")
     parser.add_argument("--user", default="65532:65532", help="a number, so that Kubernetes can see that it is not root")

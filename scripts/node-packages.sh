@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # scripts/node-packages.sh
-# The Debian packages that the tests' node is made of, if they are missing. Does nothing when they are there, and nothing
-# but say so where they can't be installed: the tests that need them then fail, and name what is missing.
+# Installs the Debian packages for the tests' node, if they are missing. If that fails, it only reports it: the tests
+# that need them then fail and name what is missing.
 set -euo pipefail
 missing=()
-# A program of each package, and where it lies.
+# A program of each package, and its path.
 while read -r package program; do
     [ -e "$program" ] || command -v "$program" > /dev/null || missing+=("$package")
 done <<LIST
@@ -23,7 +23,7 @@ if [ "$(id -u)" != 0 ] || ! command -v apt-get > /dev/null; then
     exit 0
 fi
 echo "installing ${missing[*]}"
-# containerd is started by the tests alone, with a configuration of their own: not as a service of this machine.
+# Only the tests start containerd, with their own configuration. It must not run as a service of this machine.
 policy=/usr/sbin/policy-rc.d
 if [ ! -e "$policy" ]; then
     printf '#!/bin/sh\nexit 101\n' > "$policy"

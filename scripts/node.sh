@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # scripts/node.sh DIR
-# The Node packages of DIR/package-lock.json in DIR/node_modules, Node itself among them (npm package `node`).
-# Does nothing when they are already there: the stamp holds the hash of both files.
+# Installs the Node packages of DIR/package-lock.json in DIR/node_modules, including Node itself (npm package `node`).
+# Does nothing if they are installed: the stamp has the hash of both files.
 set -euo pipefail
 cd "$(dirname "$0")/../$1"
 stamp=node_modules/.stamp

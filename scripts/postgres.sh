@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # scripts/postgres.sh
-# Debian's PostgreSQL, if there is none: its programs alone, no server is started. Does nothing but say so where it can't be
-# installed: the tests that need it then fail, and name what is missing.
+# Installs Debian's PostgreSQL programs if they are missing; it starts no server. If that fails, it only reports it: the
+# tests that need it then fail and name what is missing.
 set -euo pipefail
 ! command -v initdb > /dev/null || exit 0
 ! compgen -G '/usr/lib/postgresql/*/bin/initdb' > /dev/null || exit 0
@@ -11,7 +11,7 @@ if [ "$(id -u)" != 0 ] || ! command -v apt-get > /dev/null; then
 fi
 echo "installing postgresql"
 export DEBIAN_FRONTEND=noninteractive
-# The package would make a cluster and start it.
+# Otherwise the package would create a cluster and start it.
 mkdir -p /etc/postgresql-common/createcluster.d
 echo "create_main_cluster = false" > /etc/postgresql-common/createcluster.d/outrigger.conf
 apt-get update -qq

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # scripts/room.sh TARGET
-# Says at once if the disks may be too small for `make test`. Otherwise it would fail many minutes later, in the middle of
-# something else, and nobody would know why. What is there already counts: it is replaced, not added to. It is a warning
-# only, because the figures are estimates.
+# Warns if the disks may be too small for `make test`. Otherwise it would fail many minutes later with an unclear error.
+# Space that the files already use counts, because they are replaced. It is only a warning, because the figures are
+# estimates.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-# In MB, as measured, and a fifth more: what is built; with incremental compilation and debug information as well.
+# In MB, measured plus a fifth: build artifacts, also with incremental compilation and debug information.
 built=4500 built_by_hand=9500
-# In .cache/ and node_modules/: Python environments, Node, the control plane, a small model. In the temporary folder: one
-# cluster with its images.
+# In .cache/ and node_modules/: Python environments, Node, the control plane, a small model. In the temporary folder:
+# one cluster with its images.
 installed=2500 temporary=1500
 
 target=$1 here=. temp=${TMPDIR:-/tmp}
@@ -17,7 +17,7 @@ mkdir -p "$target"
 megabytes() { du -sm "$@" 2> /dev/null | awk '{ sum += $1 } END { print sum + 0 }'; }
 missing() { echo $(($1 > $2 ? $1 - $2 : 0)); }
 
-# A file system that holds more than one of these must have room for all of them.
+# A file system with several of these folders needs room for all of them.
 declare -A needed
 while read -r place more; do
     disk=$(df --output=target "$place" | tail -n 1)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # scripts/valgrind.sh
-# Debian's valgrind, if there is none. Fails and says so where it can't be installed.
+# Installs Debian's valgrind if it is missing. Fails with a message if that is not possible.
 set -euo pipefail
 ! command -v valgrind > /dev/null || exit 0
 if [ "$(id -u)" != 0 ] || ! command -v apt-get > /dev/null; then

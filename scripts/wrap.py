@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Wraps the prose of Markdown pages at 100 columns. Code, tables, headings and HTML stay as they are.
+"""Wraps the prose of Markdown pages at 100 columns. Code, tables, headings and HTML stay unchanged.
 
     scripts/wrap.py FILE...
 """
@@ -14,7 +14,7 @@ FENCES = ("```", "~~~")
 
 
 def words(text):
-    """The words of a paragraph. A piece of code is one, whatever spaces it has."""
+    """The words of a paragraph. Inline code is one word, whatever spaces it has."""
     return re.findall(r"(?:`[^`]*`|[^\s`])+", text)
 
 
@@ -23,11 +23,11 @@ def wrap(text, first, rest):
     for word in words(text):
         indent = rest if lines else first
         if here and len(f"{indent}{' '.join(here)} {word}") > COLUMNS:
-            # What looks like a list's mark may not begin a line: the word before it goes along.
+            # A line must not begin with what looks like a list's mark, so the word before it moves along.
             is_mark = MARK.fullmatch(f"{word} ") or word.startswith(("#", ">"))
-            kept = [here.pop()] if is_mark and len(here) > 1 else []
+            moved = [here.pop()] if is_mark and len(here) > 1 else []
             lines.append(indent + " ".join(here))
-            here = kept
+            here = moved
         here.append(word)
     return [*lines, (rest if lines else first) + " ".join(here)]
 

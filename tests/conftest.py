@@ -1,4 +1,5 @@
-"""Where pytest looks for `gateway` from every folder of tests; and tests without a control plane are left out here."""
+"""Makes `gateway` importable from every folder of tests, and skips tests that need a control plane if there is
+none."""
 
 import sys
 from pathlib import Path
@@ -9,14 +10,14 @@ sys.path.append(str(Path(__file__).resolve().parent / "cluster"))
 
 import binaries  # noqa: E402
 
-# The fixtures that start one. Whatever asks for one of these, directly or not, needs it.
+# The fixtures that start a control plane. Tests that use one of these, directly or not, need it.
 CONTROL_PLANES = {"bare", "cluster", "empty_cluster", "node"}
 LEFT_OUT = pytest.StashKey()
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config, items):
-    """Without a control plane, tests that need one are not run: its build takes an hour, and nobody asked for it."""
+    """Skips tests that need a control plane if there is none, because its build takes an hour."""
     needing = [item for item in items if CONTROL_PLANES & set(item.fixturenames)]
     if needing and not binaries.has_controlplane():
         items[:] = [item for item in items if item not in needing]
@@ -33,6 +34,6 @@ def pytest_terminal_summary(terminalreporter, config):
 
 
 def pytest_sessionfinish(session, exitstatus):
-    """A file of which every test was left out is no failure."""
+    """A file in which every test was skipped is no failure."""
     if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and session.config.stash.get(LEFT_OUT, 0):
         session.exitstatus = pytest.ExitCode.OK

@@ -1,6 +1,6 @@
-"""Starts the gateway that the tests across processes talk to, and reads what it says of itself.
+"""Starts the gateway for the tests across processes, and reads its admin pages.
 
-The binary is OUTRIGGER_BIN, or what cargo built last: what ships before the others.
+The binary is OUTRIGGER_BIN, or cargo's latest build; release builds take precedence.
 """
 
 import json
@@ -15,9 +15,9 @@ import urllib.request
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-READY_SECONDS = 20  # generous: the promise is 50 ms, and is tested where time is measured
+READY_SECONDS = 20  # generous: the promised 50 ms are measured elsewhere
 PORTS, GIVEN = range(12_000, 28_000), set()
-# Where what is spent is written down. Not the user's own folder, and gone with this process.
+# The folder for spending: not the user's own, and removed with this process.
 STATES = tempfile.TemporaryDirectory(prefix="outrigger-states-")
 
 
@@ -32,19 +32,19 @@ def binary():
 
 
 def environment(**more):
-    """This process's environment without what would point a client or the gateway somewhere else.
+    """This process's environment without variables that would redirect a client or the gateway.
 
     Accounts are new each time: those of another run, or its lock, must not reach this one.
     """
     foreign = ("OPENAI_", "ANTHROPIC_", "GEMINI_", "GOOGLE_", "LANGCHAIN_", "LANGSMITH_", "OUTRIGGER_")
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(foreign) and not k.lower().endswith("_proxy")}
-    return kept | {"NO_PROXY": "127.0.0.1", "XDG_STATE_HOME": tempfile.mkdtemp(dir=STATES.name)} | more
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(foreign) and not k.lower().endswith("_proxy")}
+    return environment | {"NO_PROXY": "127.0.0.1", "XDG_STATE_HOME": tempfile.mkdtemp(dir=STATES.name)} | more
 
 
 def free_port():
-    """One that nobody listens at, and that was not given before.
+    """A port without a listener that was not returned before.
 
-    Below those that the system takes for connections: one of them could have it before the process that is told of it.
+    Below the ephemeral ports, because the system could give one of those to a connection first.
     """
     for port in random.sample(PORTS, 100):
         with socket.socket() as listener:
@@ -59,7 +59,7 @@ def free_port():
 
 
 class Gateway:
-    """`outrigger run OBJECTS` on free ports; ready once the block is entered, gone when it is left."""
+    """`outrigger run OBJECTS` on free ports; ready once the block is entered, ended when it is left."""
 
     def __init__(self, objects, *arguments, port=None, **env):
         self.objects, self.arguments, self.port, self.env = objects, arguments, port, env
@@ -88,7 +88,7 @@ class Gateway:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-        print(self.log.read_text())  # pytest shows it beside a failure
+        print(self.log.read_text())  # pytest shows it with a failure
         self.folder.cleanup()
 
     def until_ready(self):
@@ -100,7 +100,7 @@ class Gateway:
             except OSError as error:
                 answer = error
             try:
-                # Waiting for its end is what paces the asking.
+                # The wait for its end paces the requests.
                 self.process.wait(0.01)
             except subprocess.TimeoutExpired:
                 if time.monotonic() < deadline:
@@ -116,18 +116,18 @@ class Gateway:
         return json.loads(self.get(f"/decisions?limit={most}"))
 
     def until(self, holds):
-        """Waits for what a changed folder leads to. Asking costs less than the gateway's own debounce."""
+        """Waits for the effect of a changed folder. A request costs less than the gateway's own debounce."""
         deadline = time.monotonic() + READY_SECONDS
         while not holds():
             if time.monotonic() > deadline:
-                raise TimeoutError(f"nothing came of the change:\n{self.log.read_text()}")
+                raise TimeoutError(f"the change had no effect:\n{self.log.read_text()}")
 
     def limits(self):
-        """How far each limit in force is used, by its name."""
+        """The used amount of each limit in force, by name."""
         return {limit["name"]: limit for limit in json.loads(self.get("/policy"))["limits"]}
 
     def ask(self, path, body, **headers):
-        """An answer, whatever its status: (status, headers, body)."""
+        """A response with any status: (status, headers, body)."""
         headers = {name.replace("_", "-"): value for name, value in headers.items()} | {"content-type": "application/json"}
         request = urllib.request.Request(self.base + path, json.dumps(body).encode(), headers)
         try:
@@ -137,7 +137,7 @@ class Gateway:
             return refused.code, refused.headers, refused.read().decode()
 
     def chat(self, model, **headers):
-        """A chat in OpenAI's API: (status, headers, the answer as JSON)."""
+        """A chat in OpenAI's API: (status, headers, the response as JSON)."""
         body = {"model": model, "messages": [{"role": "user", "content": "Hello"}]}
         status, headers, text = self.ask("/v1/chat/completions", body, **headers)
         return status, headers, json.loads(text)

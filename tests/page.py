@@ -1,7 +1,7 @@
-"""Plays a page: types what stands behind each `$` in its console blocks, and holds what comes against what is shown.
+"""Plays a page: types the commands after each `$` in its console blocks, and compares the output with the page.
 
-`...` stands for anything. `outrigger run` is not typed: the gateway is there already, on ports of its own and with a copy
-of the objects, and what is typed for 4180 and 4181 goes there. Functions that are defined can be called further on.
+`...` matches anything. `outrigger run` is not typed: the gateway already runs, on its own ports and with a copy of
+the objects, and commands for 4180 and 4181 go there. Functions can be defined and called later.
 """
 
 import re
@@ -15,7 +15,7 @@ SECONDS = 120
 
 
 def steps(page):
-    """(command, what is shown) of each, in their order."""
+    """(command, expected output) of each step in order."""
     for block in re.findall(r"^```console\n(.*?)^```", page, re.DOTALL | re.MULTILINE):
         command, shown = [], []
         for line in block.splitlines():
@@ -32,7 +32,7 @@ def steps(page):
 
 
 def copied(name, to, *changes):
-    """An example's folder below `to`, as if that were the repository's, with words put in the place of others."""
+    """A copy of an example's folder below `to`, with some texts replaced."""
     folder = shutil.copytree(REPOSITORY / "examples" / name, to / "examples" / name)
     for old, new in changes:
         holds = [file for file in folder.glob("*.yaml") if old in file.read_text()]
@@ -41,13 +41,13 @@ def copied(name, to, *changes):
     return folder
 
 
-def is_shown(told, shown):
+def is_shown(output, shown):
     pattern = ".*".join(map(re.escape, shown.strip().split("...")))
-    return re.fullmatch(pattern, told.strip(), re.DOTALL) is not None
+    return re.fullmatch(pattern, output.strip(), re.DOTALL) is not None
 
 
 def play(page, gateway, repository):
-    """Types the commands of a page in `repository`; how many of them show something."""
+    """Types the commands of a page in `repository`. Returns how many have an output on the page."""
     compared, functions = 0, [f'outrigger() {{ {shlex.quote(str(binary()))} "$@"; }}']
     for command, shown in steps(page):
         if command.startswith("outrigger run "):
@@ -60,10 +60,10 @@ def play(page, gateway, repository):
         done = subprocess.run(
             ["bash", "-c", program], cwd=repository, env=environment(), capture_output=True, text=True, timeout=SECONDS
         )
-        told = (done.stdout + done.stderr).replace("\r", "")
+        output = (done.stdout + done.stderr).replace("\r", "")
         if shown:
-            assert is_shown(told, shown), f"$ {command}\n{told}\n\nis not what the page shows:\n{shown}"
+            assert is_shown(output, shown), f"$ {command}\n{output}\n\ndiffers from the page:\n{shown}"
             compared += 1
         else:
-            assert done.returncode == 0, f"$ {command}\n{told}"
+            assert done.returncode == 0, f"$ {command}\n{output}"
     return compared

@@ -1,6 +1,6 @@
-"""Pages in a real browser: what serves them, and Chromium.
+"""Pages in a real browser: their server, and Chromium.
 
-A page does something and sends what came of it to its own server, which waits for that: nothing drives the browser.
+A page runs a script and sends the result to its own server, which waits for it. Nothing drives the browser.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 SECONDS = 60  # a browser starts slowly on a busy machine
 TYPES = {".html": "text/html", ".mjs": "text/javascript", ".js": "text/javascript"}
-# No look-ups, no updates, no telemetry: nothing but loopback is reached.
+# No look-ups, updates or telemetry: the browser only connects to loopback.
 FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--disable-extensions",
@@ -26,7 +26,7 @@ FLAGS = [
 
 
 class Pages:
-    """Files of folders on a port of this machine, and what their pages report."""
+    """Serves the files of folders on a local port, and collects what their pages report."""
 
     def __init__(self, address="127.0.0.1", port=0, **folders):
         self.folders = {"": HERE / "pages"} | folders
@@ -41,15 +41,15 @@ class Pages:
                     folder, rest = "", path
                 file = pages.folders[folder] / rest
                 if ".." in path or not file.is_file():
-                    return self.told(404, "text/plain", b"")
-                self.told(200, TYPES.get(file.suffix, "text/plain"), file.read_bytes())
+                    return self.respond(404, "text/plain", b"")
+                self.respond(200, TYPES.get(file.suffix, "text/plain"), file.read_bytes())
 
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["content-length"]))
                 pages.reports.put(json.loads(body))
-                self.told(200, "text/plain", b"")
+                self.respond(200, "text/plain", b"")
 
-            def told(self, status, kind, body):
+            def respond(self, status, kind, body):
                 self.send_response(status)
                 self.send_header("content-type", kind)
                 self.send_header("content-length", str(len(body)))
@@ -75,8 +75,8 @@ class Pages:
 
 
 class Rebinding:
-    """An address that first has a page's server behind it, and from its first report on the gateway: what the owner of a
-    name does with its record, as the browser sees it."""
+    """An address that first leads to a page's server, and after the page's first report to the gateway: what an
+    attacker does who owns a name and rebinds its DNS record."""
 
     def __init__(self, pages, gateway, address="127.0.0.2"):
         self.pages, self.gateway, self.address = pages, gateway, address
@@ -124,14 +124,15 @@ def chromium():
 
 @contextlib.contextmanager
 def visiting(url, **names):
-    """Opens a page, with these names (dots as underscores) leading to these addresses, and closes the browser in the end."""
+    """Opens a page with names (dots as underscores) that resolve to addresses, and closes the browser at the
+    end."""
     rules = ",".join(f"MAP {name.replace('_', '.')} {address}" for name, address in names.items())
     with tempfile.TemporaryDirectory(prefix="outrigger-browser-", ignore_cleanup_errors=True) as profile:
         command = [chromium(), *FLAGS, f"--user-data-dir={profile}", f"--host-resolver-rules={rules}", url]
         log = Path(profile, "log")
-        with open(log, "wb") as told:
+        with open(log, "wb") as output:
             process = subprocess.Popen(
-                command, env=os.environ | {"HOME": profile}, stdin=subprocess.DEVNULL, stdout=told, stderr=told, start_new_session=True
+                command, env=os.environ | {"HOME": profile}, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
             )
         try:
             yield
@@ -142,6 +143,6 @@ def visiting(url, **names):
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-            print(log.read_text(errors="replace")[-3_000:])  # pytest shows it beside a failure
+            print(log.read_text(errors="replace")[-3_000:])  # pytest shows it with a failure
 
 

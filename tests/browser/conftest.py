@@ -9,7 +9,7 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
 
 @pytest.fixture
 def objects(tmp_path):
-    """A mock with a price and a budget: whatever is served shows."""
+    """A mock with a price and a budget, so that every served request is visible."""
     def of(kind, name, **spec):
         return {"apiVersion": "outrigger.dev/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec}
 

@@ -1,4 +1,4 @@
-"""Web pages in Chromium: others' are kept out, and an application's own works when it is allowed."""
+"""Web pages in Chromium: foreign pages are blocked, and an allowed application's page works."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ SDK = Path(__file__).parent.parent / "clients/node/node_modules/openai"
 
 
 def served(gateway):
-    """How many requests came so far that the gateway has answered for somebody."""
+    """The number of requests that the gateway has answered so far."""
     total = 0
     for line in gateway.get("/metrics").splitlines():
         if line.startswith(("outrigger_requests_total", "outrigger_tokens_total")):
@@ -37,7 +37,7 @@ def test_a_page_of_another_origin_sends_nothing_and_reads_nothing(objects):
         } | {name: "error" for name in ["events", "socket", "picture", "script"]}
         assert gateway.decisions() == []
         assert served(gateway) == 0
-        # They did come, and were refused there: the browser alone would have let some of them through.
+        # The requests arrived and the gateway refused them. The browser alone would have let some of them through.
         assert refused(gateway, "origin_blocked") >= 8
 
 

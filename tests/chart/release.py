@@ -21,8 +21,8 @@ class Release:
 
     def kinds(self, kind, namespace=None):
         where = ["--namespace", namespace] if namespace else []
-        told = json.loads(self.cluster.kubectl("get", kind, *where, "-o", "json"))
-        return {it["metadata"]["name"]: it for it in told["items"]}
+        listed = json.loads(self.cluster.kubectl("get", kind, *where, "-o", "json"))
+        return {it["metadata"]["name"]: it for it in listed["items"]}
 
     def hooks(self):
         kinds = ("mutatingwebhookconfigurations", "validatingwebhookconfigurations")

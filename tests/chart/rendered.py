@@ -1,4 +1,4 @@
-"""The chart as Helm renders it, and the values that it is looked at with."""
+"""The chart as Helm renders it, and the values of the tests."""
 
 import functools
 import json
@@ -15,7 +15,7 @@ VERSION = "1.34.0"
 SECONDS = 120
 DIGEST = "sha256:" + "0123456789abcdef" * 4
 
-# Each way to install it that has a page, or a toggle.
+# Each documented way to install it, and each toggle.
 CASES = {
     "default": {},
     "openshift": {"openshift": True},
@@ -82,11 +82,11 @@ CASES = {
 
 
 class Refused(RuntimeError):
-    """Helm would not."""
+    """Helm refused."""
 
 
 def helm(*arguments, values=None):
-    """What it says."""
+    """Helm's output."""
     command = [binaries.helm(), *map(str, arguments)]
     given = [] if values is None else ["--values", "-"]
     done = subprocess.run(
@@ -101,7 +101,7 @@ def helm(*arguments, values=None):
 
 
 def text(values, *more, namespace=NAMESPACE):
-    """What is rendered, and nothing of the definitions, which have tests of their own."""
+    """The rendered text without the definitions, which have their own tests."""
     whole = template(json.dumps(values), namespace, *more)
     documents = whole.split("---\n# Source: ")
     return "".join(f"---\n# Source: {one}" for one in documents[1:] if not one.startswith("outrigger/charts/"))

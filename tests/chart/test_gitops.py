@@ -1,4 +1,4 @@
-"""examples/gitops: what an API server says of the objects, and Argo CD's health of them."""
+"""examples/gitops: whether an API server accepts the objects, and their health in Argo CD."""
 
 import json
 import re
@@ -28,19 +28,19 @@ def definitions(empty_cluster):
     empty_cluster.kubectl("delete", "-f", "-", input=text)
 
 
-def test_an_api_server_takes_it_without_a_warning(empty_cluster, definitions):
+def test_an_api_server_accepts_it_without_a_warning(empty_cluster, definitions):
     for namespace in documents("objects/namespaces.yaml"):
-        # So that an application which is not restricted would be a warning.
+        # So that an unrestricted application would cause a warning.
         labels = namespace["metadata"].setdefault("labels", {})
         labels["pod-security.kubernetes.io/warn"] = "restricted"
         empty_cluster.api.apply(namespace)
-    told = empty_cluster.kubectl(
+    output = empty_cluster.kubectl(
         "apply", "--server-side", "--dry-run=server", "--force-conflicts", "-k", EXAMPLE / "objects"
     )
-    assert told.count("(server dry run)") == 9 and "Warning" not in told, told
+    assert output.count("(server dry run)") == 9 and "Warning" not in output, output
 
 
-def test_the_deployment_says_one_thing():
+def test_the_deployment_has_one_annotation():
     (deployment,) = documents("objects/app.yaml")
     assert deployment["metadata"]["annotations"] == {"outrigger.dev/inject": "true"}
     assert "annotations" not in deployment["spec"]["template"]["metadata"]
@@ -63,7 +63,7 @@ def condition(kind, status, reason, message="why"):
 READY = [condition("Accepted", "True", "Accepted"), condition("Ready", "True", "Ready", "")]
 HEALTH = [
     (None, "Progressing", "the operator has not judged it yet"),
-    # What the definition itself gives an object that nobody has looked at.
+    # The definition's default for an object that has not been processed.
     ({"conditions": [condition("Ready", "Unknown", "Pending")]}, "Progressing", "the operator has not judged it yet"),
     ({"observedGeneration": 1, "conditions": READY}, "Progressing", "the operator has not judged it yet"),
     ({"observedGeneration": 2, "conditions": READY}, "Healthy", "Ready: "),
@@ -86,20 +86,20 @@ HEALTH = [
 
 
 @pytest.mark.parametrize("status, health, message", HEALTH)
-def test_argo_cd_calls_it(status, health, message):
+def test_argo_cd_health(status, health, message):
     lua = lupa.LuaRuntime(unpack_returned_tuples=True)
     lua.globals().obj = lua.table_from({"metadata": {"generation": 2}, "status": status}, recursive=True)
-    told = lua.execute(scripts()["VirtualKey"])
-    assert (told["status"], told["message"]) == (health, message)
+    result = lua.execute(scripts()["VirtualKey"])
+    assert (result["status"], result["message"]) == (health, message)
 
 
-def test_off_by_its_own_word_is_a_reason_of_the_operators():
+def test_inactive_reasons_are_the_operators():
     reasons = (REPOSITORY / "docs/conditions.md").read_text()
     for reason in ("Suspended", "Expired"):
         assert f'"{reason}"' in scripts()["VirtualKey"] and f"| `{reason}` |" in reasons
 
 
-def test_what_is_ignored_is_there():
+def test_ignored_paths_exist():
     operator, llm = documents("argocd/applications.yaml")
     ignored = {(it["group"], it["kind"]) for it in operator["spec"]["ignoreDifferences"]}
     ours = {("admissionregistration.k8s.io", it["kind"]) for it in objects({}) if it["kind"].endswith("WebhookConfiguration")}
@@ -110,7 +110,7 @@ def test_what_is_ignored_is_there():
     assert "RespectIgnoreDifferences=true" in operator["spec"]["syncPolicy"]["syncOptions"]
 
 
-def test_they_point_at_what_is_there():
+def test_applications_point_at_existing_paths():
     version = yaml.safe_load((CHART / "Chart.yaml").read_text())["version"]
     applications = documents("argocd/applications.yaml")
     source, *syncs = documents("flux/sync.yaml")
@@ -120,7 +120,7 @@ def test_they_point_at_what_is_there():
     assert all((REPOSITORY / folder).is_dir() for folder in folders)
     revisions = {it["spec"]["source"]["targetRevision"] for it in applications} | {source["spec"]["ref"]["tag"]}
     assert revisions == {f"v{version}"}
-    # Values that the chart would take.
+    # Values that the chart would accept.
     for values in (applications[0]["spec"]["source"]["helm"]["valuesObject"], release["spec"]["values"]):
         objects(json.loads(json.dumps(values)))
     named = {

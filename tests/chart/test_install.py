@@ -1,4 +1,4 @@
-"""The chart on a real API server: installed, changed, gone back on, taken away."""
+"""The chart on a real API server: installed, changed, rolled back, uninstalled."""
 
 import json
 
@@ -23,19 +23,19 @@ def bundle(release, value):
         )
 
 
-def test_from_the_first_install_to_the_last_trace(release, namespace, authority="LS0tCg=="):
+def test_install_upgrade_and_uninstall(release, namespace, authority="LS0tCg=="):
     cluster = release.cluster
-    told = release.install({})
-    assert "read and write Secrets in every namespace" in told and "kind: NetworkPolicy" in told
+    notes = release.install({})
+    assert "read and write Secrets in every namespace" in notes and "kind: NetworkPolicy" in notes
     assert release.kinds("deployments", NAMESPACE)[RELEASE]["spec"]["replicas"] == 2
     assert len(release.kinds("customresourcedefinitions")) == 6
     assert [hook["clientConfig"].get("caBundle") for hook in release.hooks()] == [None] * 5
 
     bundle(release, authority)
     values = {"providerNamespaces": [namespace], "webhooks": {"failurePolicy": "Fail"}}
-    told = release.install(values)
-    assert "every namespace" not in told
-    # What the operator has written is not the chart's to take away.
+    notes = release.install(values)
+    assert "every namespace" not in notes
+    # The chart must not remove what the operator has written.
     assert [hook["clientConfig"].get("caBundle") for hook in release.hooks()] == [authority] * 5
     assert [hook["failurePolicy"] for hook in release.hooks()] == ["Fail", "Fail", "Fail", "Ignore", "Ignore"]
     assert "outrigger-secrets" in release.kinds("roles", namespace)
@@ -60,19 +60,19 @@ def test_from_the_first_install_to_the_last_trace(release, namespace, authority=
     for kind in ("deployments", "services", "networkpolicies", "poddisruptionbudgets"):
         assert release.kinds(kind, NAMESPACE) == {}
 
-    # It finds the definitions that it left.
+    # It adopts the definitions that the uninstall left.
     release.install({})
     assert cluster.api.get("LLMProvider", namespace, "mock")["spec"]["type"] == "Mock"
     release.helm("uninstall", RELEASE)
 
 
 def test_definitions_of_a_chart_of_their_own(release):
-    """As where one team has the definitions and another the operator."""
+    """One team has the definitions and another the operator."""
     with pytest.raises(Refused, match="invalid ownership metadata"):
         release.helm("install", "definitions", CHART.parent / "outrigger-crds")
     release.helm("install", "definitions", CHART.parent / "outrigger-crds", "--take-ownership")
-    told = release.install({"crds": {"enabled": False}})
-    assert "The definitions are not of this release" in told
+    notes = release.install({"crds": {"enabled": False}})
+    assert "The definitions are not of this release" in notes
     release.helm("uninstall", RELEASE)
     release.helm("uninstall", "definitions")
     assert len(release.kinds("customresourcedefinitions")) == 6
@@ -82,30 +82,30 @@ def test_definitions_of_a_chart_of_their_own(release):
 
 
 @pytest.mark.parametrize("name", [name for name in CASES if name not in ("cert-manager", "cert-manager-issuer", "monitoring")])
-def test_every_object_is_taken_without_a_warning(empty_cluster, name):
-    """Those of others' kinds (cert-manager, Prometheus) aside."""
+def test_every_object_is_accepted_without_a_warning(empty_cluster, name):
+    """Except objects of foreign kinds (cert-manager, Prometheus)."""
     for namespace in (NAMESPACE, "llm", "research"):
         empty_cluster.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
-    told = empty_cluster.kubectl(
+    output = empty_cluster.kubectl(
         "apply", "--server-side", "--dry-run=server", "--validate=strict", "-f", "-", input=text(CASES[name])
     )
-    assert told.count("(server dry run)") == len(objects(CASES[name]))
-    assert "Warning" not in told
+    assert output.count("(server dry run)") == len(objects(CASES[name]))
+    assert "Warning" not in output
 
 
 def test_its_pods_are_restricted(empty_cluster):
-    """With a word of Pod Security's for each way in which they are not."""
+    """With Pod Security's message for each way in which they are not."""
     cases = {"default": "", "openshift": "", "cert-manager": "", "host-network": "host namespaces (hostNetwork=true)"}
     for name, violation in cases.items():
         namespace = {"name": f"restricted-{name}", "labels": {"pod-security.kubernetes.io/warn": "restricted"}}
         empty_cluster.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": namespace})
         rendered = text(CASES[name], "--show-only", "templates/deployment.yaml", namespace=namespace["name"])
-        told = empty_cluster.kubectl("apply", "--server-side", "--dry-run=server", "-f", "-", input=rendered)
-        assert violation in told and ("Warning" in told) == bool(violation), told
+        output = empty_cluster.kubectl("apply", "--server-side", "--dry-run=server", "-f", "-", input=rendered)
+        assert violation in output and ("Warning" in output) == bool(violation), output
 
 
-def test_the_operator_may_do_what_its_role_says(release, namespace):
-    """`kubectl auth can-i`, as its account: a few of each kind, in both directions."""
+def test_the_operator_has_the_rights_of_its_role(release, namespace):
+    """`kubectl auth can-i` with its account: a few of each kind, allowed and forbidden."""
     cluster = release.cluster
     release.install({"providerNamespaces": [namespace]})
     account = f"--as=system:serviceaccount:{NAMESPACE}:{RELEASE}"
@@ -113,8 +113,8 @@ def test_the_operator_may_do_what_its_role_says(release, namespace):
     def may(verb, what, where="default", name=None, part=None):
         named = f"{what}/{name}" if name else what
         of = [f"--subresource={part}"] if part else []
-        told = cluster.kubectl("auth", "can-i", verb, named, *of, "-n", where, account, check=False)
-        return told.splitlines()[-1] == "yes"
+        output = cluster.kubectl("auth", "can-i", verb, named, *of, "-n", where, account, check=False)
+        return output.splitlines()[-1] == "yes"
 
     try:
         assert may("patch", "llmproviders.outrigger.dev", part="status") and not may("patch", "llmproviders.outrigger.dev")
@@ -130,7 +130,7 @@ def test_the_operator_may_do_what_its_role_says(release, namespace):
         release.helm("uninstall", RELEASE)
 
 
-def test_the_policy_of_the_page_of_rights_holds_it_to_its_names(release, namespace):
+def test_the_policy_of_the_rights_page_limits_names(release, namespace):
     cluster = release.cluster
     (policy,) = (REPOSITORY / "docs/rights.md").read_text().split("```yaml\n")[1:]
     policy = policy.split("```")[0]
@@ -138,11 +138,11 @@ def test_the_policy_of_the_page_of_rights_holds_it_to_its_names(release, namespa
     cluster.kubectl("apply", "-f", "-", input=policy)
     try:
         def write(kind, name, **more):
-            made = {"apiVersion": "v1", "kind": kind, "metadata": {"name": name, "namespace": namespace}} | more
+            object = {"apiVersion": "v1", "kind": kind, "metadata": {"name": name, "namespace": namespace}} | more
             account = f"--as=system:serviceaccount:{NAMESPACE}:{RELEASE}"
-            return cluster.kubectl("apply", "--server-side", account, "-f", "-", input=json.dumps(made), check=False)
+            return cluster.kubectl("apply", "--server-side", account, "-f", "-", input=json.dumps(object), check=False)
 
-        # A policy is in force some moments after it is written.
+        # A policy takes effect some moments after it is written.
         until("the policy", lambda: "the operator writes only what is named" in write("ConfigMap", "app"), 60)
         assert "the operator writes only what is named" in write("Secret", "app")
         assert "serverside-applied" in write("ConfigMap", "outrigger-search")

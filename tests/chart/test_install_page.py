@@ -1,4 +1,4 @@
-"""docs/install.md: what it types is taken, and removes what it says it removes."""
+"""docs/install.md: its commands work, and remove what the page says."""
 
 import json
 import re
@@ -19,24 +19,24 @@ VALUES = re.findall(r"^```yaml\n# values.yaml\n(.*?)^```", PAGE, re.DOTALL | re.
 
 
 @pytest.mark.parametrize("command", INSTALLS, ids=" ".join)
-def test_what_is_installed_renders(command):
+def test_install_commands_render(command):
     (folder,) = [word for word in command if word.startswith("charts/")]
     set_to = [word for at, word in enumerate(command) if command[at - 1] == "--set"]
     flags = [part for value in set_to for part in ("--set", value)]
     assert helm("template", "outrigger", REPOSITORY / folder, "--kube-version", VERSION, *flags)
 
 
-def test_there_are_installs_and_values():
+def test_the_page_has_installs_and_values():
     assert len(INSTALLS) >= 6 and len(VALUES) == 4
 
 
 @pytest.mark.parametrize("values", VALUES)
-def test_values_are_taken(values):
+def test_values_are_accepted(values):
     assert objects(yaml.safe_load(values))
 
 
-def test_values_that_are_named_are_there():
-    """In back quotes, with a dot: as in values.yaml."""
+def test_named_values_exist():
+    """In back quotes, with a dot, as in values.yaml."""
     values = yaml.safe_load((CHART / "values.yaml").read_text())
     named = set(re.findall(r"`([a-z][A-Za-z]+(?:\.[a-zA-Z]+)+)[`:]", PAGE)) - {"ca.crt"}
     assert len(named) > 8
@@ -52,8 +52,8 @@ def test_the_policy_for_applications_is_that_of_the_notes(release):
     shown, again = [re.search(r"```yaml\n(apiVersion: networking.k8s.io/v1\n.*?)```", page, re.DOTALL)[1] for page in pages]
     assert shown == again
     try:
-        told = release.install({})
-        noted = told.split("kind: NetworkPolicy\n")[1].split("# names, and the providers")[0]
+        notes = release.install({})
+        noted = notes.split("kind: NetworkPolicy\n")[1].split("# names, and the providers")[0]
         noted = yaml.safe_load("apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\n" + re.sub("^    ", "", noted, flags=re.M))
         assert noted == yaml.safe_load(shown)
         taken = release.cluster.kubectl("apply", "--dry-run=server", "-f", "-", input=shown)
@@ -63,7 +63,7 @@ def test_the_policy_for_applications_is_that_of_the_notes(release):
 
 
 def test_the_rest_is_removed(release, namespace):
-    """But for the namespace, of which a test after this one is in need."""
+    """Except the namespace, which a later test needs."""
     cluster = release.cluster
     release.install({})
     release.helm("uninstall", "outrigger")
@@ -84,12 +84,12 @@ def test_the_rest_is_removed(release, namespace):
     assert len(rest) == 4 and rest[-1] == f"kubectl delete namespace {NAMESPACE}"
     for command in rest[:-1]:
         cluster.kubectl(*shlex.split(command)[1:])
-    kept = json.loads(cluster.kubectl("get", "configmaps,secrets", "-A", "-l", "app.kubernetes.io/managed-by=outrigger", "-o", "json"))
-    assert kept["items"] == []
+    remaining = json.loads(cluster.kubectl("get", "configmaps,secrets", "-A", "-l", "app.kubernetes.io/managed-by=outrigger", "-o", "json"))
+    assert remaining["items"] == []
     assert "outrigger.dev" not in cluster.kubectl("get", "crd", "-o", "name")
 
 
-def test_links_into_the_page_lead_somewhere():
+def test_links_into_the_page_are_valid():
     anchors = {re.sub(r"[^a-z0-9 -]", "", head.lower()).replace(" ", "-") for head in re.findall(r"^## (.*)$", PAGE, re.M)}
     for page in REPOSITORY.glob("**/*.md"):
         if {".cache", "target", "node_modules"} & set(page.parts):

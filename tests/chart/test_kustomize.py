@@ -1,4 +1,4 @@
-"""deploy/kustomize is the chart as it renders without a value, and can be built upon. `UPDATE=1` writes it anew."""
+"""deploy/kustomize is the chart rendered without values, and a usable base. `UPDATE=1` regenerates it."""
 
 import json
 import os
@@ -17,7 +17,7 @@ HEAD = "# Rendered from charts/outrigger by `make kustomize`; not edited by hand
 
 
 def current():
-    """Without what only Helm reads."""
+    """Without metadata that only Helm reads."""
     helms = r"^ *(helm\.sh/chart|app\.kubernetes\.io/managed-by): .*\n|^# Source: .*\n"
     return HEAD + re.sub(helms, "", text({}), flags=re.MULTILINE)
 
@@ -30,7 +30,7 @@ def build(folder):
     return list(yaml.safe_load_all(done.stdout))
 
 
-def test_the_base_is_the_chart():
+def test_the_base_equals_the_chart():
     file = FOLDER / "operator.yaml"
     if os.environ.get("UPDATE"):
         file.write_text(current())
@@ -49,7 +49,7 @@ def test_it_builds_with_everything_in_it():
 
 @pytest.fixture
 def overlay(tmp_path):
-    """The one that docs/install.md shows."""
+    """The overlay of docs/install.md."""
     section = (REPOSITORY / "docs/install.md").read_text().split("\n## Kustomize\n")[1].split("\n## ")[0]
     (shown,) = re.findall(r"```yaml\n(.*?)```", section, re.DOTALL)
     base = os.path.relpath(FOLDER, tmp_path)
@@ -59,19 +59,19 @@ def overlay(tmp_path):
     return tmp_path
 
 
-def test_an_overlay_changes_what_it_says(overlay):
+def test_an_overlay_changes_its_fields(overlay):
     (container,) = one(build(overlay), "Deployment")["spec"]["template"]["spec"]["containers"]
     assert container["image"] == "registry.example/outrigger-operator:0.1.0"
-    told = {it["name"]: it.get("value") for it in container["env"]}
-    assert told["SIDECAR_IMAGE"] == "registry.example/outrigger-sidecar:0.1.0"
+    variables = {it["name"]: it.get("value") for it in container["env"]}
+    assert variables["SIDECAR_IMAGE"] == "registry.example/outrigger-sidecar:0.1.0"
 
 
-def test_an_api_server_takes_it_without_a_warning(empty_cluster):
-    told = empty_cluster.kubectl("apply", "--server-side", "-k", FOLDER)
+def test_an_api_server_accepts_it_without_a_warning(empty_cluster):
+    output = empty_cluster.kubectl("apply", "--server-side", "-k", FOLDER)
     try:
-        assert told.count("serverside-applied") == len(build(FOLDER)) and "Warning" not in told
+        assert output.count("serverside-applied") == len(build(FOLDER)) and "Warning" not in output
     finally:
-        # The namespace goes in time, and a test after this one would meet it on its way.
+        # The namespace is deleted later, and a later test would find it terminating.
         empty_cluster.kubectl("delete", "-f", FOLDER / "operator.yaml")
-        # Not waited for: an API server takes its time to let go of a kind.
+        # Does not wait, because an API server takes long to remove a kind.
         empty_cluster.kubectl("delete", "--wait=false", "-k", REPOSITORY / "charts/outrigger-crds")

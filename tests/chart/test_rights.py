@@ -1,4 +1,4 @@
-"""docs/rights.md and the chart say the same."""
+"""docs/rights.md and the chart list the same rights."""
 
 import re
 
@@ -9,7 +9,7 @@ from rendered import CASES, NAMESPACE, objects
 
 PAGE = (REPOSITORY / "docs/rights.md").read_text()
 
-# The words of the column `when`.
+# The values of the column `when`.
 WHEN = {
     "always": lambda values: True,
     "own certificates": lambda values: not values.get("certManager", {}).get("enabled"),
@@ -32,7 +32,7 @@ def rows(section):
 
 
 def listed(cell):
-    """(resource, name or None) of each in a cell."""
+    """(resource, name or None) for each entry of a cell."""
     return re.findall(r"`([a-z/]+)`(?: \(`([a-z-]+)`\))?", cell)
 
 
@@ -54,7 +54,7 @@ def promised(values):
 
 
 def given(values):
-    """What the operator's account is bound to."""
+    """The rights that the operator's account has."""
     rendered = objects(values)
     roles = {(it["kind"], it["metadata"].get("namespace"), it["metadata"]["name"]): it for it in rendered}
     rights = set()
@@ -76,14 +76,14 @@ def given(values):
 
 
 @pytest.mark.parametrize("name", [name for name in CASES if name != "other-name"])
-def test_every_right_has_a_row_and_every_row_a_right(name):
+def test_rows_and_rights_match(name):
     promise, truth = promised(CASES[name]), given(CASES[name])
     assert truth - promise == set(), "without a reason"
-    assert promise - truth == set(), "told, and not given"
+    assert promise - truth == set(), "documented, but not granted"
 
 
 @pytest.mark.parametrize("name", [name for name in CASES if not CASES[name].get("rbac", {}).get("aggregate") is False])
-def test_people_have_what_is_said(name):
+def test_user_roles_match_the_page(name):
     promise = {
         (row["role"], resource, verb)
         for row in rows("People") if WHEN[row["when"]](CASES[name])

@@ -1,4 +1,4 @@
-"""What the chart renders: the default whole, and what each value changes of it. `UPDATE=1` writes it anew."""
+"""What the chart renders: the whole default, and the changes by each value. `UPDATE=1` regenerates it."""
 
 import difflib
 import os
@@ -19,12 +19,12 @@ def golden(name):
         return GOLDEN / "default.yaml", rendered
     before = text({}).splitlines(keepends=True)
     lines = difflib.unified_diff(before, rendered.splitlines(keepends=True), "default", name, n=2)
-    # Where in the file it is changes with everything above.
+    # Positions in the file change with everything above.
     return GOLDEN / f"{name}.diff", re.sub(r"^@@ .*", "@@", "".join(lines), flags=re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_values_change_what_they_say(name):
+def test_values_change_the_rendering(name):
     file, current = golden(name)
     if os.environ.get("UPDATE"):
         file.write_text(current)
@@ -32,28 +32,28 @@ def test_values_change_what_they_say(name):
     assert current, "it changes nothing"
 
 
-def test_there_is_no_other_golden():
+def test_every_golden_is_used():
     assert {file.stem for file in GOLDEN.iterdir()} == set(CASES)
 
 
 @pytest.mark.parametrize("chart", [CHART, DEFINITIONS], ids=lambda chart: chart.name)
-def test_helm_finds_nothing_to_say(chart):
-    told = helm("lint", "--strict", "--quiet", "--kube-version", VERSION, chart)
-    assert told.strip() == ""
+def test_helm_lint_is_clean(chart):
+    output = helm("lint", "--strict", "--quiet", "--kube-version", VERSION, chart)
+    assert output.strip() == ""
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_helm_finds_nothing_to_say_of_values(name):
+def test_helm_lint_is_clean_with_values(name):
     helm("lint", "--strict", "--quiet", "--kube-version", VERSION, CHART, values=CASES[name])
 
 
-def test_it_asks_for_a_kubernetes_that_can_do_it():
+def test_it_requires_a_supported_kubernetes():
     with pytest.raises(RuntimeError, match="requires kubeVersion"):
         helm("template", "outrigger", CHART, "--kube-version", "1.32.9")
 
 
 def test_every_flag_is_one_of_the_operators():
-    """And every setting that has no default can be told."""
+    """And every setting without a default can be set."""
     known = set(re.findall(r'Long\("([a-z-]+)"\)', (REPOSITORY / "operator/src/settings.rs").read_text()))
     given = set()
     for values in CASES.values():
@@ -65,7 +65,7 @@ def test_every_flag_is_one_of_the_operators():
     assert known - given == {"help", "version"}
 
 
-def test_what_the_operator_calls_by_name_is_named_so():
+def test_names_that_the_operator_uses_are_rendered():
     names = (REPOSITORY / "operator/src/names.rs").read_text()
     constant = lambda name: re.search(rf'const {name}: &str = "(.*)";', names)[1]
     rules = one(objects({}), "Role", "outrigger")["rules"]
@@ -77,19 +77,19 @@ def test_what_the_operator_calls_by_name_is_named_so():
     assert monitor["selector"]["matchExpressions"][0]["key"] == constant("SIDECAR")
 
 
-def test_every_webhook_has_an_answer():
+def test_every_webhook_path_is_served():
     source = "".join(file.read_text() for file in (REPOSITORY / "operator/src/admission").glob("*.rs"))
     paths = set(re.findall(r'^ *"(/admit/[a-z]+)" =>|^pub const PATH: &str = "(/admit/[a-z]+)";', source, re.MULTILINE))
     paths = {path for pair in paths for path in pair if path}
-    asked = {
+    called = {
         hook["clientConfig"]["service"]["path"]
         for it in objects({}) if it["kind"].endswith("WebhookConfiguration") for hook in it["webhooks"]
     }
-    assert asked == paths and len(paths) == 4
+    assert called == paths and len(paths) == 4
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_nobody_waits_for_the_operator_to_run_it(name):
+def test_webhooks_do_not_block_the_operator(name):
     for configuration in [it for it in objects(CASES[name]) if it["kind"].endswith("WebhookConfiguration")]:
         for hook in configuration["webhooks"]:
             (elsewhere,) = hook["namespaceSelector"]["matchExpressions"]
@@ -100,21 +100,21 @@ def test_nobody_waits_for_the_operator_to_run_it(name):
 
 
 def test_the_definitions_are_those_of_the_repository():
-    told = helm("template", "x", DEFINITIONS, "--kube-version", VERSION)
+    output = helm("template", "x", DEFINITIONS, "--kube-version", VERSION)
     for file in sorted((REPOSITORY / "crds/yaml").glob("*.yaml")):
-        kept = file.read_text().replace(
+        expected = file.read_text().replace(
             "\nmetadata:\n", "\nmetadata:\n  annotations:\n    helm.sh/resource-policy: keep\n", 1
         )
-        assert kept.strip() in told, file.name
+        assert expected.strip() in output, file.name
     bare = helm("template", "x", DEFINITIONS, "--kube-version", VERSION, values={"keep": False})
     assert "annotations:\n    helm.sh" not in bare and bare.count("kind: CustomResourceDefinition") == 6
 
 
-def test_a_checkout_has_all_that_it_needs():
-    """No `helm dependency build`: the definitions lie in the chart, and are a chart of their own as well."""
+def test_a_checkout_is_complete():
+    """Without `helm dependency build`: the definitions are in the chart, and also a chart of their own."""
     assert helm("template", "x", CHART, "--kube-version", VERSION).count("kind: CustomResourceDefinition") == 6
     assert DEFINITIONS.resolve().is_relative_to(CHART / "charts")
     versions = {re.search(r"^version: (.*)$", (chart / "Chart.yaml").read_text(), re.M)[1] for chart in (CHART, DEFINITIONS)}
-    asked = re.search(r"^  version: (.*)$", (CHART / "Chart.yaml").read_text(), re.M)[1]
+    required = re.search(r"^  version: (.*)$", (CHART / "Chart.yaml").read_text(), re.M)[1]
     cargo = re.search(r'^version = "(.*)"$', (REPOSITORY / "Cargo.toml").read_text(), re.M)[1]
-    assert versions == {asked} == {cargo}
+    assert versions == {required} == {cargo}

@@ -1,4 +1,5 @@
-"""What the chart refuses, in words that say what to do; and that each value is documented where it stands."""
+"""The values that the chart refuses, with messages that say what to do. Each value is documented in its
+place."""
 
 import json
 import re
@@ -46,13 +47,13 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("values, words", REFUSED, ids=lambda it: json.dumps(it) if isinstance(it, dict) else "")
-def test_what_can_not_be_meant_is_refused(values, words):
+def test_impossible_values_are_refused(values, words):
     with pytest.raises(Refused) as refused:
         objects(values)
     assert words in str(refused.value)
 
 
-# Where users write what they like.
+# Objects where users set any fields.
 FREE = {"resources", "certManager.issuerRef", "crds", "global"}
 
 
@@ -82,17 +83,17 @@ def resolved(schema, root):
 
 
 @pytest.mark.parametrize("chart", [CHART, DEFINITIONS], ids=lambda chart: chart.name)
-def test_the_schema_knows_the_values_and_no_others(chart):
+def test_the_schema_has_exactly_the_values(chart):
     schema = json.loads((chart / "values.schema.json").read_text())
     schema = resolved(schema, schema)
     values = yaml.safe_load((chart / "values.yaml").read_text())
     known = set(fields(schema))
-    # Subcharts are given these two by Helm, and the definitions' chart its condition.
+    # Helm gives subcharts these two, and the definitions' chart its condition.
     assert set(given(values, known)) == known - {"global", "enabled"}
 
 
-def test_every_value_has_its_words():
-    """In the line above it. What only opens a group needs none."""
+def test_every_value_has_a_comment():
+    """In the line above it. A line that only opens a group needs none."""
     for chart in (CHART, DEFINITIONS):
         lines = (chart / "values.yaml").read_text().splitlines()
         for before, line in zip(["", *lines], lines):

@@ -1,6 +1,6 @@
-"""The recorded exchanges (OUTRIGGER_CORPUS), and an upstream that answers with them.
+"""The recorded exchanges (OUTRIGGER_CORPUS), and an upstream that replays their responses.
 
-A model's name is the number of the exchange with whose answer it answers.
+A model's name is the number of the exchange whose response it gives.
 """
 
 import base64
@@ -14,11 +14,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 DIALECTS = {"openai": "OpenAICompatible", "anthropic": "Anthropic", "gemini": "Gemini"}  # and the provider's type
-PIECE = 997  # bytes of a stream's chunk: ends in mid-event, and in mid-character
+PIECE = 997  # bytes of a stream's chunk: splits events and characters
 
 
 class Answer:
-    """A recorded 200, and what it says, read without any code of the gateway's."""
+    """A recorded response with status 200, and its content, parsed without the gateway's code."""
 
     def __init__(self, number, exchange):
         self.number = number
@@ -30,7 +30,7 @@ class Answer:
 
     @property
     def dialect(self):
-        """Whose conversation, or whose vectors, it is; None for what is told in no other dialect."""
+        """The dialect of the conversation or of the vectors; None for what no other dialect has."""
         match self.provider, self.api:
             case "cohere", _:
                 return None
@@ -48,7 +48,7 @@ class Answer:
 
     @cached_property
     def documents(self):
-        """The answer, or a stream's events."""
+        """The response, or a stream's events."""
         if not self.stream:
             return [json.loads(self.body)]
         lines = [line[5:].strip() for line in self.body.split("\n") if line.startswith("data:")]
@@ -66,12 +66,12 @@ class Answer:
         return {"text": text, "calls": calls, "tokens": TOKENS[self.dialect](self.usage())}
 
     def usage(self):
-        """All figures, the later over the earlier; 0 for what is not told."""
+        """All figures, later ones over earlier ones; 0 if absent."""
         figures = collections.Counter()
         for document in self.documents:
             for place in (document, document.get("message") or {}):
                 for usage in (place.get("usage"), place.get("usageMetadata")):
-                    # Not Counter.update, which adds.
+                    # Not Counter.update, which would add.
                     dict.update(figures, flat(usage or {}))
         return figures
 
@@ -84,11 +84,11 @@ def flat(usage):
 
 def openai_tokens(u):
     given, heard, made = u["prompt_tokens"], u["prompt_tokens_details.audio_tokens"], u["completion_tokens"]
-    # Mistral counts audio beside the prompt: the total tells.
+    # Mistral counts audio outside the prompt. The total shows which one applies.
     return [given + heard if given + heard + made == u["total_tokens"] else given, made]
 
 
-# All that went in, cached or not, and all that came out, thoughts among it.
+# All input, cached or not, and all output, including thoughts.
 TOKENS = {
     "openai": openai_tokens,
     "anthropic": lambda u: [
@@ -162,7 +162,7 @@ def answers(folder):
 
 
 class Upstream:
-    """Answers on a free port with what was recorded, until the block is left."""
+    """Responds on a free port with recorded responses, until the block ends."""
 
     def __init__(self, recorded):
         class Handler(BaseHTTPRequestHandler):

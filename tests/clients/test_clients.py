@@ -1,8 +1,8 @@
-"""The SDKs people use, unchanged, through the gateway, each on every provider dialect.
+"""Unmodified SDKs through the gateway, each with every provider dialect.
 
 A client program (python/*_client.py, node/*_client.mjs) is written once for its SDK and runs all its scenarios in one
-process; each scenario is a test here. Every run has a gateway of its own, so that what one client provokes (a provider
-that rests after a 429) is not what the next one meets.
+process. Each scenario is a test here. Every run has its own gateway, so that effects of one client (a provider that
+rests after a 429) do not reach the next.
 """
 
 import functools
@@ -16,13 +16,13 @@ from gateway import REPOSITORY, Gateway, environment
 HERE = Path(__file__).resolve().parent
 RUN_SECONDS = 120
 
-# Provider of the policy -> the model that is asked of it.
+# Provider of the policy -> its model.
 UPSTREAMS = {"openai": "gpt-4o", "anthropic": "claude-haiku-4-5", "gemini": "gemini-2.5-flash"}
 
 COMMON = ["chat", "stream", "tools", "tools_stream", "parallel_tools", "structured_output", "thinking"]
 ERRORS = ["unknown_model", "denied_model", "bad_request", "rate_limited"]
 
-# Client -> the scenarios its program must report: one that is lost on the way would otherwise pass unseen.
+# Client -> the scenarios that its program must report. A missing one would otherwise go unnoticed.
 CLIENTS = {
     "python/openai": [*COMMON, "stream_without_usage", "structured_output_stream", *ERRORS, "list_models"],
     "python/anthropic": [*COMMON, "stream_events", *ERRORS, "list_models"],
@@ -33,7 +33,7 @@ CLIENTS = {
     "node/ai": [*COMMON, *ERRORS],
 }
 
-# What only the provider of the client's own dialect is asked for.
+# Scenarios only for the provider of the client's own dialect.
 OWN = {
     ("python/openai", "openai"): ["responses", "responses_stream", "embeddings"],
     ("python/anthropic", "anthropic"): ["count_tokens"],
@@ -54,7 +54,7 @@ def command(client):
 
 
 def once(function):
-    """functools.cache for failures too: a gateway that does not start must not be waited for by every test."""
+    """functools.cache for failures too: not every test shall wait for a gateway that does not start."""
     outcomes = {}
 
     @functools.wraps(function)
@@ -84,7 +84,7 @@ def report(program, *arguments):
 
 @once
 def run(client, upstream):
-    """A client's report on an upstream, and the decisions it caused."""
+    """A client's report on an upstream, and the decisions that it caused."""
     with Gateway(HERE / "policy") as gateway:
         return report(command(client), gateway.base, upstream, UPSTREAMS[upstream]), gateway.decisions()
 
@@ -104,7 +104,7 @@ def test_every_scenario_is_expected(client, upstream):
 
 @pytest.mark.parametrize(("client", "upstream"), RUNS)
 def test_retries_are_not_multiplied(client, upstream):
-    """All providers limited: the gateway tries each once, says so, and the SDK does not begin again."""
+    """All providers are limited: the gateway tries each once and reports it, and the SDK does not retry."""
     _, decisions = run(client, upstream)
     limited = [d for d in decisions if d["model_requested"] == f"limited-{upstream}"]
     assert [d["status"] for d in limited] == [429], limited
@@ -124,7 +124,7 @@ def conversation(source, target):
 @pytest.mark.parametrize("target", UPSTREAMS)
 @pytest.mark.parametrize("source", UPSTREAMS)
 @pytest.mark.parametrize("how", ["invoke", "stream"])
-def test_langchain_tool_conversation_whose_provider_changes(how, source, target):
+def test_langchain_tool_conversation_with_changing_providers(how, source, target):
     reported = conversation(source, target)
     assert sorted(reported) == ["invoke", "stream"]
     assert reported[how] is None, reported[how]

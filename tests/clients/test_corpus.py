@@ -1,5 +1,5 @@
-"""Every recorded 200, told in the two other dialects, is accepted by that dialect's own SDK in its strictest way, and
-says there what it said in its own."""
+"""Every recorded 200, translated to the two other dialects, is accepted by that dialect's own SDK in its strictest
+mode, with the same content."""
 
 import collections
 import json
@@ -49,14 +49,14 @@ def recorded():
 
 
 def questions(recorded, sdk):
-    """Number -> answer for those that this SDK is told in a dialect not their own."""
+    """Number -> response, for those that this SDK gets translated."""
     chosen = {n: answer for n, answer in recorded.items() if answer.dialect != sdk}
     return {n: answer for n, answer in chosen.items() if not (answer.vectors and sdk == "anthropic")}
 
 
 @pytest.fixture(scope="module")
 def reports(recorded, tmp_path_factory):
-    """SDK -> number -> what its program says it was told."""
+    """SDK -> number -> the content that its program reports."""
     objects = tmp_path_factory.mktemp("objects")
     with Upstream(recorded) as upstream:
         providers = [
@@ -69,59 +69,59 @@ def reports(recorded, tmp_path_factory):
         with Gateway(objects) as gateway:
             with ThreadPoolExecutor() as beside:
                 reading = {sdk: beside.submit(report, sdk, gateway.base, questions(recorded, sdk)) for sdk in SDKS}
-                return {sdk: told.result() for sdk, told in reading.items()}
+                return {sdk: output.result() for sdk, output in reading.items()}
 
 
-def report(sdk, base, asked):
-    """Number -> what the SDK's program was told."""
+def report(sdk, base, requested):
+    """Number -> the content that the SDK's program reports."""
     lines = [
         {
             "model": f"{answer.dialect}/{number}",
             "stream": answer.stream,
             "vectors": len(answer.said()["vectors"]) if answer.vectors else 0,
         }
-        for number, answer in asked.items()
+        for number, answer in requested.items()
     ]
     done = subprocess.run(
-        [REPOSITORY / f".cache/venv/{SDKS[sdk]}/bin/python", HERE / f"python/{SDKS[sdk]}_told.py", base],
+        [REPOSITORY / f".cache/venv/{SDKS[sdk]}/bin/python", HERE / f"python/{SDKS[sdk]}_replies.py", base],
         input="".join(json.dumps(line) + "\n" for line in lines),
         env=environment(), capture_output=True, text=True, timeout=RUN_SECONDS,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    told = [json.loads(line) for line in done.stdout.splitlines()]
-    return {int(line.pop("model").split("/")[1]): line for line in told}
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    return {int(line.pop("model").split("/")[1]): line for line in lines}
 
 
-# What is told otherwise, and how: part of the recording's file name -> what the report must hold, and of how many.
+# Known differences: part of the recording's file name -> what the report must contain, and for how many.
 OTHERWISE = {
-    # Asked for floats, as the gateway asks, none would answer with these.
+    # With floats, as the gateway requests them, no provider would respond with these.
     "pplx-embed-v1-0_6b_": ("is not Base64 of floats", {"gemini": 2}),
-    # Audio has no place in Anthropic's answers but a link.
+    # Anthropic's responses can hold audio only as a link.
     "preview-tts_can_speak": ("![audio/", {"anthropic": 1}),
 }
 
 
 @pytest.mark.parametrize("sdk", SDKS)
-def test_every_answer_is_accepted_and_says_the_same(sdk, recorded, reports):
-    asked = questions(recorded, sdk)
-    assert sorted(reports[sdk]) == sorted(asked)
+def test_every_response_is_accepted_with_the_same_content(sdk, recorded, reports):
+    requested = questions(recorded, sdk)
+    assert sorted(reports[sdk]) == sorted(requested)
     wrong, otherwise = [], collections.Counter()
-    for number, answer in asked.items():
-        told, said = reports[sdk][number], answer.said()
-        if told == said:
+    for number, answer in requested.items():
+        found, content = reports[sdk][number], answer.said()
+        if found == content:
             continue
-        how = next((part for part, (holds, _) in OTHERWISE.items() if part in answer.place and holds in str(told)), None)
+        how = next((part for part, (holds, _) in OTHERWISE.items() if part in answer.place and holds in str(found)), None)
         if how:
             otherwise[how] += 1
         else:
-            told = told.get("error", str(told)[:1000])
-            wrong.append(f"{number} {answer.place}\n  said {str(said)[:1000]}\n  told {told}")
-    assert not wrong, f"{len(wrong)} of {len(asked)}:\n" + "\n".join(wrong)
+            found = found.get("error", str(found)[:1000])
+            wrong.append(f"{number} {answer.place}\n  expected {str(content)[:1000]}\n  found {found}")
+    assert not wrong, f"{len(wrong)} of {len(requested)}:\n" + "\n".join(wrong)
     assert otherwise == {part: counts[sdk] for part, (_, counts) in OTHERWISE.items() if sdk in counts}
 
 
-def test_all_are_asked_for(recorded):
-    """In whole answers, streams and vectors."""
+def test_all_kinds_are_covered(recorded):
+    """Whole responses, streams and vectors."""
     counts = collections.Counter(
         (sdk, answer.dialect, "vectors" if answer.vectors else "stream" if answer.stream else "whole")
         for sdk in SDKS

@@ -1,4 +1,4 @@
-"""The API server, asked directly: answers with their status and their warnings, and waiting by watches."""
+"""A client of the API server: responses with their status and warnings, and waiting by watches."""
 
 import http.client
 import json
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 SECONDS = 30
 
-# Where each kind that tests speak of lies.
+# The API path of each kind in the tests.
 KINDS = {
     "ConfigMap": ("api/v1", "configmaps"),
     "Namespace": ("api/v1", "namespaces"),
@@ -46,12 +46,12 @@ class Answer:
 
     @property
     def message(self):
-        """Why it was refused."""
+        """The reason of a refusal."""
         return self.body.get("message", "")
 
 
 class Refused(RuntimeError):
-    """What had to work was refused."""
+    """A call that must succeed was refused."""
 
 
 def path(kind, namespace=None, name=None, subresource=None):
@@ -61,7 +61,7 @@ def path(kind, namespace=None, name=None, subresource=None):
 
 
 class Api:
-    """Asks with a client certificate, or with a token in its place."""
+    """Authenticates with a client certificate or with a token."""
 
     def __init__(self, host, port, authority, certificate=None, key=None, token=None):
         self.host, self.port = host, port
@@ -69,31 +69,31 @@ class Api:
         if certificate:
             self.context.load_cert_chain(certificate, key)
         self.headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
-        self.kept = None
+        self.idle = None
 
     def connection(self, seconds=SECONDS):
         return http.client.HTTPSConnection(self.host, self.port, context=self.context, timeout=seconds)
 
     def ask(self, method, path, body=None, content_type="application/json", **query):
-        """One request on the kept connection; anew on another, once, if the server had given that one up."""
+        """Sends one request on the kept connection. If the server has closed it, retries once on a new one."""
         if query:
             path += "?" + urllib.parse.urlencode(query)
         if body is not None and not isinstance(body, (bytes, str)):
             body = json.dumps(body)
         headers = self.headers | ({"Content-Type": content_type} if body is not None else {})
-        kept, self.kept = self.kept, None
-        connection = kept or self.connection()
+        idle, self.idle = self.idle, None
+        connection = idle or self.connection()
         try:
             connection.request(method, path, body, headers)
             response = connection.getresponse()
         except (http.client.RemoteDisconnected, ConnectionError, ssl.SSLEOFError):
             connection.close()
-            if kept is None:
+            if idle is None:
                 raise
             return self.ask(method, path, body, content_type)
         text = response.read()
-        self.kept = connection
-        # `299 - "text"`, one a header.
+        self.idle = connection
+        # One `299 - "text"` in each header.
         warnings = [warning.split(" ", 2)[2].strip('"') for warning in response.headers.get_all("Warning", [])]
         if response.headers.get_content_type() == "application/json":
             content = json.loads(text)
@@ -107,16 +107,16 @@ class Api:
         return None if answer.status == 404 else self.sound(answer).body
 
     def list(self, kind, namespace=None, **query):
-        # None at all may be null.
+        # An empty list may be null.
         return self.sound(self.ask("GET", path(kind, namespace), **query)).body["items"] or []
 
     def create(self, object, **query):
-        """Whatever the answer is."""
+        """Returns the response in any case."""
         meta = object["metadata"]
         return self.ask("POST", path(object["kind"], meta.get("namespace")), object, **query)
 
     def try_apply(self, object, manager="tests", **query):
-        """Server-side apply, whatever the answer is."""
+        """Server-side apply. Returns the response in any case."""
         meta = object["metadata"]
         where = path(object["kind"], meta.get("namespace"), meta["name"])
         query = {"fieldManager": manager, "force": "true", "fieldValidation": "Strict"} | query
@@ -140,14 +140,15 @@ class Api:
         return answer
 
     def until(self, kind, namespace, name, holds, seconds=SECONDS):
-        """Watches one object until `holds(object)`, and returns it, or what that gave. What is not there is None."""
+        """Watches one object until `holds(object)`, and returns it or the result of `holds`. A missing object is
+        None."""
         deadline = time.monotonic() + seconds
         seen = None
         while (left := deadline - time.monotonic()) > 0:
-            # From a list, so that what is not there is seen, too; then each change of it.
+            # Lists first, so that a missing object is seen too, and then watches.
             one = {"fieldSelector": f"metadata.name={name}"}
             listed = self.sound(self.ask("GET", path(kind, namespace), **one)).body
-            # Items of a list say neither kind nor version; nor does what looks at them need it.
+            # Items of a list have neither kind nor version, and the callers do not need them.
             seen = next(iter(listed["items"] or []), None)
             if given := holds(seen):
                 return seen if given is True else given
@@ -161,7 +162,7 @@ class Api:
         raise TimeoutError(f"{kind} {namespace}/{name}: not within {seconds} s; it is\n{json.dumps(seen, indent=1)}")
 
     def events(self, kind, namespace, seconds, **query):
-        """What a watch tells, for so long."""
+        """The events of a watch within a time."""
         deadline = time.monotonic() + seconds
         query |= {"watch": "true", "timeoutSeconds": max(1, round(seconds))}
         connection = self.connection(seconds)

@@ -1,4 +1,4 @@
-"""A cluster's certificates and the kubeconfigs that hold them, by openssl."""
+"""A cluster's certificates and kubeconfigs, made with openssl."""
 
 import base64
 import json
@@ -11,7 +11,7 @@ DAYS = "30"
 
 
 def openssl(*arguments, **options):
-    # As if made an hour ago: a cluster's certificates are older than the clocks of its machines are apart.
+    # Issued an hour ago, because a cluster's certificates are older than the differences of its clocks.
     env = os.environ | (clock(-3600) if LIBRARY else {})
     done = subprocess.run(["openssl", *map(str, arguments)], capture_output=True, text=True, timeout=60, env=env, **options)
     if done.returncode:
@@ -19,7 +19,7 @@ def openssl(*arguments, **options):
 
 
 class Authority:
-    """A certificate authority in a folder, what it issues, and the key that signs tokens of service accounts."""
+    """A certificate authority in a folder, its certificates, and the key that signs service account tokens."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -35,12 +35,12 @@ class Authority:
         openssl("pkey", "-in", self.token_key, "-pubout", "-out", self.token_public)
 
     def server(self, name, *addresses):
-        """Certificate and key of a server at these names and addresses."""
+        """Certificate and key of a server with these names and addresses."""
         alternatives = ",".join(f"IP:{a}" if a[0].isdigit() else f"DNS:{a}" for a in addresses)
         return self.issue(name, f"/CN={name}", "serverAuth", f"subjectAltName={alternatives}\n")
 
     def client(self, name, user, group=None):
-        """Certificate and key of somebody known to the API server as this user."""
+        """Certificate and key of a user of the API server."""
         return self.issue(name, (f"/O={group}" if group else "") + f"/CN={user}", "clientAuth", "")
 
     def issue(self, name, subject, usage, more):
@@ -58,7 +58,7 @@ class Authority:
         return certificate, key
 
     def bundle(self):
-        """The authority's certificate as a `caBundle` wants it."""
+        """The authority's certificate as a `caBundle`."""
         return encoded(self.certificate)
 
     def kubeconfig(self, file, server, certificate=None, key=None, token=None):

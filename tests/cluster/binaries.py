@@ -1,4 +1,4 @@
-"""The programs that a cluster is made of: found where they are, or built once into .cache/."""
+"""The programs of a cluster: existing ones, or built once into .cache/."""
 
 import fcntl
 import hashlib
@@ -15,15 +15,15 @@ from gateway import REPOSITORY
 HERE = Path(__file__).resolve().parent
 CACHE = REPOSITORY / ".cache"
 CONTROLPLANE_MODULE = HERE / "controlplane"
-# Kubernetes' own promise: kubectl works with an API server one minor version off.
+# Kubernetes supports kubectl one minor version off the API server.
 MINOR = 34
-# Cold, on two busy cores: the control plane takes an hour.
+# A first build of the control plane takes an hour on two busy cores.
 BUILD_SECONDS = 3 * 3600
 DEBIAN = "containerd runc containernetworking-plugins busybox-static nftables iproute2 conntrack"
 
 
 class Missing(RuntimeError):
-    """A program that is needed is not there, and can't be made."""
+    """A required program is missing and can't be built."""
 
 
 def sha256(file):
@@ -32,7 +32,7 @@ def sha256(file):
 
 
 def made_once(file, wanted, make):
-    """`file` as `make(path)` makes it, unless it was made of exactly what is `wanted`. Callers at once wait for the first."""
+    """Creates `file` with `make(path)`, unless it was made from exactly `wanted`. Concurrent callers wait for the first."""
     file.parent.mkdir(parents=True, exist_ok=True)
     with open(file.with_name(f"{file.name}.lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -46,13 +46,13 @@ def made_once(file, wanted, make):
 
 
 def stamp(file):
-    """Says what the file was made of."""
+    """The record of what the file was made from."""
     return file.with_name(f"{file.name}.stamp")
 
 
 def has_controlplane():
-    """Whether there is a control plane without an hour's build. One that OUTRIGGER_CONTROLPLANE names counts even if it
-    can't be used: whoever names one wants its tests to run, and to fail if they can't."""
+    """Whether a control plane is available without an hour's build. One that OUTRIGGER_CONTROLPLANE names counts
+    even if it is unusable: then the tests must run and fail."""
     if os.environ.get("OUTRIGGER_CONTROLPLANE"):
         return True
     file = controlplane_file()
@@ -65,7 +65,8 @@ def controlplane_file():
 
 
 def controlplane():
-    """etcd and Kubernetes' daemons, one binary: from OUTRIGGER_CONTROLPLANE, or built from controlplane/."""
+    """etcd and the Kubernetes daemons in one binary: from OUTRIGGER_CONTROLPLANE, or built from
+    controlplane/."""
     file = controlplane_file()
     if named := os.environ.get("OUTRIGGER_CONTROLPLANE"):
         packed, sums = Path(named) / "controlplane.xz", Path(named) / "controlplane.sha256"
@@ -77,7 +78,7 @@ def controlplane():
             with lzma.open(packed) as source, open(new, "wb") as to:
                 shutil.copyfileobj(source, to, 1 << 20)
             if sha256(new) != wanted:
-                raise Missing(f"{packed} is not what {sums} says")
+                raise Missing(f"{packed} does not match {sums}")
 
         return made_once(file, f"given: {wanted}", unpack)
     if file.exists() and stamp(file).exists() and stamp(file).read_text().startswith("given: "):
@@ -95,12 +96,12 @@ def controlplane():
 
 
 def kubectl():
-    """kubectl on the PATH if it is close enough to the cluster's version, else built from tools/."""
+    """kubectl on the PATH if its version is close enough to the cluster's, otherwise built from tools/."""
     if found := shutil.which("kubectl"):
         command = [found, "version", "--client", "--output=json"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=30)
-        told = re.search(r'"minor": *"(\d+)', done.stdout)
-        if told and abs(int(told[1]) - MINOR) <= 1:
+        version = re.search(r'"minor": *"(\d+)', done.stdout)
+        if version and abs(int(version[1]) - MINOR) <= 1:
             return Path(found)
     return tool("kubectl", "./kubectl")
 
@@ -122,13 +123,14 @@ def tool(name, package):
 
 
 def sources(module):
-    """A hash of all that a Go program is built from, the compiler aside."""
+    """A hash of all sources of a Go program, without the compiler."""
     files = sorted(file for file in module.rglob("*") if file.suffix in (".go", ".mod", ".sum"))
     return hashlib.sha256("".join(f"{file.relative_to(module)} {sha256(file)}\n" for file in files).encode()).hexdigest()
 
 
 def flags(version):
-    """What says which Kubernetes it is: without, a daemon calls itself v0.0.0 and its peers refuse it."""
+    """The flags that set the Kubernetes version. Without them, a daemon reports v0.0.0 and its peers refuse
+    it."""
     minor = version.split(".")[1]
     names = {"gitVersion": version, "gitMajor": "1", "gitMinor": minor, "gitTreeState": "clean"}
     packages = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
@@ -148,7 +150,7 @@ def go(module, *arguments):
 
 
 def outrigger(name):
-    """A binary of this repository: OUTRIGGER_OPERATOR or OUTRIGGER_SIDECAR, or what cargo built last."""
+    """A binary of this repository: OUTRIGGER_OPERATOR or OUTRIGGER_SIDECAR, or cargo's latest build."""
     if named := os.environ.get(name.upper().replace("-", "_")):
         return Path(named)
     target = Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target"))

@@ -1,4 +1,4 @@
-"""An application under load that ends as one should: it takes nothing new on, and finishes what is under way.
+"""An application under load that ends gracefully: it starts no new requests, and finishes the running ones.
 
     WORKERS      as many requests at once, half of them streamed. Says "under load" after the first answers, and at its end,
                  in a line of JSON, how all of them went
@@ -21,10 +21,10 @@ outcomes, lock = collections.Counter(), threading.Lock()
 
 
 def ask(stream):
-    asked = {"model": "gpt-4o", "messages": [{"role": "user", "content": "Hello"}]}
+    arguments = {"model": "gpt-4o", "messages": [{"role": "user", "content": "Hello"}]}
     if not stream:
-        return client.chat.completions.create(**asked).choices[0].message.content
-    chunks = client.chat.completions.create(stream=True, **asked)
+        return client.chat.completions.create(**arguments).choices[0].message.content
+    chunks = client.chat.completions.create(stream=True, **arguments)
     return "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
 
 
@@ -36,7 +36,7 @@ def work(stream):
             outcome = repr(error)
         with lock:
             outcomes[outcome] += 1
-            # It was begun before.
+            # It began before the signal.
             outcomes["across the end"] += ending.is_set()
             if outcomes.total() == 2 * WORKERS:
                 print("under load", flush=True)
@@ -46,7 +46,7 @@ signal.signal(signal.SIGTERM, lambda *_: ending.set())
 workers = [threading.Thread(target=work, args=[number % 2 == 0]) for number in range(WORKERS)]
 for worker in workers:
     worker.start()
-# Waited for in a way in which signals are heard.
+# Waits in a way that handles signals.
 for worker in workers:
     while worker.is_alive():
         worker.join(1)

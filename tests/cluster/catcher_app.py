@@ -1,4 +1,4 @@
-"""A server of somebody who wants keys: it answers whoever asks as OpenAI would, and writes down all that it was sent.
+"""An attacker's server that collects keys: it responds as OpenAI would, and records everything that it receives.
 
     NAME      says "from NAME"
 """

@@ -1,4 +1,4 @@
-"""The chart, installed by Helm: OUTRIGGER_CHART, or charts/outrigger."""
+"""The chart, installed with Helm: OUTRIGGER_CHART, or charts/outrigger."""
 
 import json
 import os
@@ -18,11 +18,11 @@ def folder():
 
 
 def helm(cluster, *arguments, input=None):
-    """What Helm says. It keeps nothing outside of the cluster's folder."""
+    """Helm's output. Helm stores nothing outside of the cluster's folder."""
     home = cluster.folder / "helm"
     env = environment(
         KUBECONFIG=str(cluster.kubeconfig),
-        # Helm writes down what kinds there are before the chart's own are, where kubectl would read it.
+        # Helm caches the kinds before the chart's own exist, in a file that kubectl would read.
         KUBECACHEDIR=str(cluster.folder / "helm-cache"),
         HELM_CACHE_HOME=str(home / "cache"),
         HELM_CONFIG_HOME=str(home / "config"),
@@ -38,7 +38,7 @@ def helm(cluster, *arguments, input=None):
 
 
 def install(cluster, values, *flags):
-    """Or upgrade, as people do it: `helm upgrade --install`."""
+    """Installs or upgrades as users do: `helm upgrade --install`."""
     into = ["--namespace", NAMESPACE, "--create-namespace"]
     # JSON is YAML.
     return helm(
@@ -48,22 +48,22 @@ def install(cluster, values, *flags):
 
 @contextmanager
 def without_validation(cluster):
-    """As if the validating webhook were away: so objects come in that it would have refused."""
+    """Removes the validating webhook for a while, so that objects are stored which it would refuse."""
     kind = "ValidatingWebhookConfiguration"
-    kept = cluster.api.get(kind, None, RELEASE)
+    removed = cluster.api.get(kind, None, RELEASE)
     cluster.api.delete(kind, None, RELEASE)
-    # The API server goes by what its own watch has told it.
+    # The API server uses the configuration that its own watch has reported.
     cluster.until("what is refused at the door to be let in", lambda: not is_validated(cluster))
     try:
         yield
     finally:
-        metadata = {name: kept["metadata"][name] for name in ("name", "labels", "annotations") if name in kept["metadata"]}
-        cluster.api.sound(cluster.api.create(kept | {"metadata": metadata}))
+        metadata = {name: removed["metadata"][name] for name in ("name", "labels", "annotations") if name in removed["metadata"]}
+        cluster.api.sound(cluster.api.create(removed | {"metadata": metadata}))
 
 
 def is_validated(cluster):
-    """Whether the validating webhook is asked. By a Budget that nothing else refuses, and that is not kept."""
+    """Whether the validating webhook is called. Tries a Budget, as a dry run, that only the webhook refuses."""
     spec = {"amount": "1.00", "window": "Day", "timeZone": "Europe/Atlantis"}
     metadata = {"name": "asked", "namespace": "default"}
-    asked = {"apiVersion": "outrigger.dev/v1alpha1", "kind": "Budget", "metadata": metadata, "spec": spec}
-    return cluster.api.create(asked, dryRun="All").status >= 300
+    budget = {"apiVersion": "outrigger.dev/v1alpha1", "kind": "Budget", "metadata": metadata, "spec": spec}
+    return cluster.api.create(budget, dryRun="All").status >= 300

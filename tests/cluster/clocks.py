@@ -1,4 +1,4 @@
-"""Clocks that are wrong: of one process at a time, by libfaketime."""
+"""Wrong clocks, each for one process, with libfaketime."""
 
 from pathlib import Path
 
@@ -6,6 +6,6 @@ LIBRARY = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
 
 
 def clock(seconds):
-    """The environment of a process that sees a clock so far ahead. How time passes stays as it is."""
+    """The environment of a process whose clock is that far ahead. Time passes as usual."""
     assert LIBRARY, "libfaketime is missing: scripts/node-packages.sh installs it"
     return {"LD_PRELOAD": str(LIBRARY), "FAKETIME": f"{seconds:+}", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""A Kubernetes on this machine with Outrigger in it, to play with: `make cluster`, `make demo`, `make cluster-down`;
-and the control plane that it and the tests need: `make control-plane`."""
+"""A Kubernetes with Outrigger on this machine, to try things: `make cluster`, `make demo`, `make cluster-down`;
+and the control plane for it and the tests: `make control-plane`."""
 
 import hashlib
 import os
@@ -14,25 +14,25 @@ import walk
 from gateway import REPOSITORY
 from node import NodeCluster
 
-# Another checkout has another one: neither ends the other's.
+# Each checkout has its own cluster.
 NAME = f"cluster-{hashlib.sha256(str(REPOSITORY).encode()).hexdigest()[:6]}"
 FOLDER = runs.ROOT / NAME
 KUBECONFIG = binaries.CACHE / "cluster" / "kubeconfig"
 
 
 def up():
-    """A new cluster with Outrigger in it."""
-    # Asked before anything is made, and in words of its own: everything below needs it.
+    """Creates a cluster with Outrigger in it."""
+    # Checked first, with its own message, because everything else needs it.
     if os.geteuid() != 0:
         raise PermissionError("a node needs root: sudo, or a shell of root's")
     if FOLDER.exists():
-        print("What there was has lost processes, by a restart of this machine for instance: it is made anew.")
+        print("The previous cluster has lost processes, for example by a restart of this machine. Creating a new one.")
         down()
     print("starting Kubernetes (half a minute)", flush=True)
     cluster = NodeCluster(NAME, bound=False)
     cluster.__enter__()
     try:
-        print("installing the chart, with images made here (a minute)", flush=True)
+        print("installing the chart, with images built here (a minute)", flush=True)
         installation.install(cluster)
     except BaseException:
         print(f"logs: {cluster.down(keep_logs=True)}")
@@ -52,7 +52,7 @@ def there():
 
 
 def down():
-    """Whether there was one."""
+    """Stops the cluster. Returns whether there was one."""
     KUBECONFIG.unlink(missing_ok=True)
     if not FOLDER.exists():
         return False
@@ -64,24 +64,24 @@ def is_up():
     return KUBECONFIG.exists() and runs.is_alive(FOLDER)
 
 
-def told():
+def summary():
     return f"""To use it:
 
   export KUBECONFIG={KUBECONFIG} PATH={binaries.CACHE / "bin"}:$PATH
   kubectl get llm,pods -n {walk.NAMESPACE}
-  kubectl logs -n {walk.NAMESPACE} deploy/{walk.APP} -c main -f    # an application that asks every second
+  kubectl logs -n {walk.NAMESPACE} deploy/{walk.APP} -c main -f    # an application that sends a request every second
   {binaries.outrigger("outrigger")} doctor
-  make cluster-down                         # ends it, and all that is in it"""
+  make cluster-down                         # deletes it with everything in it"""
 
 
 def main():
     match sys.argv[1:]:
         case ["up"]:
             if is_up():
-                print("A cluster is there already, with what was built when it was made (make cluster-down ends it).")
+                print("The cluster already exists, with the builds of its creation (make cluster-down ends it).")
             else:
                 example(up())
-            print(told())
+            print(summary())
         case ["demo"]:
             demo()
         case ["has-control-plane"]:
@@ -89,14 +89,14 @@ def main():
         case ["control-plane"]:
             print(f"The control plane is {binaries.controlplane()}.")
         case ["down"]:
-            print("The cluster is gone." if down() else "There is no cluster of this checkout.")
+            print("The cluster is deleted." if down() else "This checkout has no cluster.")
         case _:
             print(__doc__)
             sys.exit(2)
 
 
 def example(cluster):
-    """The walk's beginning: objects, and an application that asks every second."""
+    """The start of the walk: objects, and an application that sends a request every second."""
     steps = walk.Walk(cluster)
     for step in (steps.apply, steps.inject, steps.ask):
         step()
@@ -106,7 +106,7 @@ def demo():
     steps = walk.Walk(there() if is_up() else up())
     steps.forget()
     steps.all()
-    print(f"\nThe cluster stays. {told()}")
+    print(f"\nThe cluster keeps running. {summary()}")
 
 
 if __name__ == "__main__":

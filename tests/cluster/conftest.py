@@ -1,4 +1,4 @@
-"""What tests of a cluster begin with. A test that needs a program that can't be had fails, and says which."""
+"""Fixtures of the cluster tests. A test whose program is missing fails and names it."""
 
 import re
 
@@ -14,7 +14,7 @@ from operator_process import HOST, OperatorProcess
 
 @pytest.fixture(scope="session")
 def cluster(request):
-    """A control plane with our kinds. No node: pods are made, and stay where they are."""
+    """A control plane with our kinds and without nodes: pods are created, and never scheduled."""
     failed = request.session.testsfailed
     with ControlPlane() as cluster:
         cluster.install_definitions()
@@ -24,7 +24,7 @@ def cluster(request):
 
 @pytest.fixture(scope="session")
 def bare(request):
-    """A control plane of its own, with our kinds and no operator: what the definitions alone do."""
+    """Its own control plane, with our kinds and no operator: tests what the definitions alone do."""
     failed = request.session.testsfailed
     with ControlPlane("bare") as bare:
         bare.install_definitions()
@@ -53,7 +53,8 @@ def node_namespace(node, request):
 
 @pytest.fixture(scope="session")
 def installed(cluster):
-    """The operator outside of its cluster, as one develops it: the chart makes all but its pods. Its kubeconfig."""
+    """The operator outside of the cluster, as in development: the chart installs everything except its pods.
+    Yields its kubeconfig."""
     port = free_port()
     chart.install(cluster, {"webhooks": {"url": f"https://{HOST}:{port}", "failurePolicy": "Fail"}, "crds": {"enabled": False}})
     token = cluster.token(chart.NAMESPACE, chart.RELEASE, expirationSeconds=6 * 3600)
@@ -63,10 +64,10 @@ def installed(cluster):
 
 @pytest.fixture(scope="session")
 def operator(cluster, installed):
-    """The operator as a process, with exactly the chart's rights. A test that ends it starts it again."""
+    """The operator as a process, with exactly the chart's rights. A test that ends it must start it again."""
     kubeconfig, port = installed
     with OperatorProcess(cluster, kubeconfig, port=port) as operator:
-        # They know its certificate a little after it is ready.
+        # The webhooks get its certificate a little after it is ready.
         installation.until_webhooks_answer(cluster)
         cluster.until("what is wrong to be refused", lambda: chart.is_validated(cluster))
         yield operator
@@ -75,22 +76,23 @@ def operator(cluster, installed):
 
 @pytest.fixture
 def namespace(cluster, request):
-    """The name of a namespace of the test's own."""
+    """The name of a namespace for one test."""
     yield from a_namespace(cluster, request)
 
 
 def a_namespace(cluster, request):
     name = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower()).strip("-")[:50].rstrip("-")
     cluster.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
-    # Pods need its service account. The controllers make one too, but after an API server's absence they may rest for a minute.
+    # Pods need its service account. The controllers create one too, but after an outage of the API server they may
+    # pause for a minute.
     cluster.api.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": name}})
     yield name
-    # Its content goes in time; a name is used once.
+    # Its content is deleted later, so each name is used once.
     cluster.api.delete("Namespace", None, name)
 
 
 @pytest.fixture(scope="session")
 def outrigger(node):
-    """Outrigger on the node, as the chart installs it."""
+    """Outrigger on the node, installed with the chart."""
     installation.install(node)
     return node

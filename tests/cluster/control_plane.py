@@ -19,19 +19,19 @@ from waiting import until
 
 KUBERNETES = "10.96.0.1"
 ISSUER = "https://kubernetes.default.svc.cluster.local"
-# Both are there after 20 s on a quiet machine; tests run on busy ones.
+# On a quiet machine both are ready after 20 s; tests run on busy ones.
 ETCD_SECONDS, API_SECONDS = 60, 180
 KUBECTL_SECONDS = 120
 PODS_SECONDS = 60
 
 
 class ControlPlane:
-    """Ready once the block is entered, gone when it is left."""
+    """Ready when the block is entered, removed when it ends."""
 
     def __init__(self, name="control-plane", bound=True, machine=None):
         self.name, self.bound, self.machine = name, bound, machine
         self.daemons = {}
-        # Set by whoever finds that something has failed.
+        # Set when something has failed.
         self.keep_logs = False
 
     def __enter__(self):
@@ -46,8 +46,8 @@ class ControlPlane:
         return self
 
     def __exit__(self, kind, *_):
-        if kept := self.down(keep_logs=self.keep_logs or kind is not None):
-            print(f"logs: {kept}")
+        if logs := self.down(keep_logs=self.keep_logs or kind is not None):
+            print(f"logs: {logs}")
 
     def up(self):
         if self.machine:
@@ -62,11 +62,12 @@ class ControlPlane:
         self.start_controllers()
 
     def down(self, keep_logs=False):
-        """All of it, at once: nothing in it is worth a gentle end. Where logs are kept, or None."""
-        kept = runs.remove(self.folder, keep_logs)
+        """Kills all processes at once, because nothing in them must be saved. Returns the path of kept logs, or
+        None."""
+        logs = runs.remove(self.folder, keep_logs)
         for daemon in self.daemons.values():
             daemon.process.wait()
-        return kept
+        return logs
 
     def start(self, name, *command, **env):
         """A daemon of this cluster."""
@@ -87,7 +88,7 @@ class ControlPlane:
             *("etcd", self.binary, "etcd", "--name=tests", f"--data-dir={self.folder / 'etcd'}"),
             *(f"--listen-client-urls={client}", f"--advertise-client-urls={client}"),
             *(f"--listen-peer-urls={peer}", f"--initial-advertise-peer-urls={peer}"),
-            # What a power cut would lose is of no use to a test.
+            # Durability against a power cut does not matter in a test.
             *(f"--initial-cluster=tests={peer}", "--unsafe-no-fsync", "--log-level=warn"),
         )
 
@@ -100,7 +101,7 @@ class ControlPlane:
         else:
             where = [
                 *("--advertise-address=127.0.0.1", "--bind-address=127.0.0.1"),
-                # Nobody reaches a Service without a node, and loopback is refused as an endpoint.
+                # Without a node no Service is reachable, and loopback is refused as an endpoint.
                 "--endpoint-reconciler-type=none",
             ]
         certificate, key = pki.server("kube-apiserver", *names)
@@ -125,7 +126,7 @@ class ControlPlane:
         return self.api.ask("GET", "/readyz").status == 200
 
     def restart_api(self):
-        """Ends the API server at once, and starts it again with all that it had."""
+        """Kills the API server, and starts it again with its data."""
         self.stop_api()
         self.resume_api()
 
@@ -138,10 +139,10 @@ class ControlPlane:
         self.ready("the API server", self.is_ready, API_SECONDS)
 
     def forget_the_past(self):
-        """What was before now is no longer there to be watched from: etcd is compacted."""
+        """Compacts etcd, so that watches can't start from earlier resource versions."""
 
-        def etcd(what, **asked):
-            request = urllib.request.Request(f"{self.etcd}/v3/{what}", json.dumps(asked).encode())
+        def etcd(what, **body):
+            request = urllib.request.Request(f"{self.etcd}/v3/{what}", json.dumps(body).encode())
             with urllib.request.urlopen(request, timeout=30) as answer:
                 return json.loads(answer.read())
 
@@ -149,7 +150,7 @@ class ControlPlane:
         etcd("kv/compaction", revision=revision, physical=True)
 
     def start_controllers(self):
-        """They make service accounts, roll Deployments out, and take away what belonged to something deleted."""
+        """The controllers create service accounts, roll out Deployments, and delete dependents."""
         pki = self.authority
         self.start(
             *("kube-controller-manager", self.binary, "kube-controller-manager", "--leader-elect=false"),
@@ -157,7 +158,7 @@ class ControlPlane:
             *(f"--service-account-private-key-file={pki.token_key}", f"--root-ca-file={pki.certificate}"),
             *(f"--cluster-signing-cert-file={pki.certificate}", f"--cluster-signing-key-file={pki.key}"),
             *("--secure-port=0", f"--flex-volume-plugin-dir={self.folder / 'volumeplugins'}"),
-            # Caught up with at once: its own default is for clusters of thousands of nodes.
+            # Higher than the defaults, which are for clusters of thousands of nodes.
             *("--kube-api-qps=200", "--kube-api-burst=400", f"--service-cluster-ip-range={SERVICES}"),
         )
         self.start(
@@ -167,7 +168,7 @@ class ControlPlane:
         self.api.until("ServiceAccount", "default", "default", bool, API_SECONDS)
 
     def known_as(self, component):
-        """A kubeconfig in which it has its own rights."""
+        """A kubeconfig with the component's own rights."""
         certificate, key = self.authority.client(component, f"system:{component}")
         return self.authority.kubeconfig(self.folder / f"{component}.kubeconfig", self.server, certificate, key)
 
@@ -175,12 +176,12 @@ class ControlPlane:
         return until(what, holds, seconds, self.daemons.values())
 
     def pods(self, namespace, selector, holds):
-        """The pods that a selector finds, once `holds(them)`."""
+        """The pods of a selector, once `holds(them)`."""
         found = lambda: self.api.list("Pod", namespace, labelSelector=selector)  # noqa: E731
         return until(f"pods {selector}", lambda: (pods := found()) and holds(pods) and pods, PODS_SECONDS)
 
     def wait_for_event(self, namespace, kind, name, reason):
-        """An Event on this object, for this reason."""
+        """Waits for an Event on this object with this reason."""
 
         def is_it(event):
             regarding = event.get("regarding", {})
@@ -193,15 +194,15 @@ class ControlPlane:
         return Api(self.host, self.port, self.authority.certificate, certificate, key, token)
 
     def token(self, namespace, service_account, **spec):
-        """A token of a service account, as a pod of it would have."""
-        asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
+        """A token of a service account, as its pods have."""
+        request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
         where = f"/api/v1/namespaces/{namespace}/serviceaccounts/{service_account}/token"
-        return self.api.sound(self.api.ask("POST", where, asked)).body["status"]["token"]
+        return self.api.sound(self.api.ask("POST", where, request)).body["status"]["token"]
 
     def kubectl(self, *arguments, input=None, check=True, kubeconfig=None):
-        """What kubectl says, both channels; an error if it fails, unless told otherwise."""
+        """The output of kubectl, stdout and stderr. Raises if it fails, unless `check` is False."""
         command = [self.kubectl_binary, f"--kubeconfig={kubeconfig or self.kubeconfig}", *map(str, arguments)]
-        # Its cache of what an API server knows is a folder of the user's.
+        # Its discovery cache is in the user's home folder by default.
         env = environment(KUBECACHEDIR=str(self.folder / "kubectl-cache"))
         done = subprocess.run(
             command, input=input, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env, timeout=KUBECTL_SECONDS
@@ -212,19 +213,20 @@ class ControlPlane:
 
     @contextmanager
     def following(self, namespace, pod, container="main"):
-        """Follows a container's log that has a line at least. What is given returns all of its lines, once it has ended."""
+        """Follows a container's log that has at least one line. Returns a function that returns all lines once the
+        log has ended."""
         command = [self.kubectl_binary, f"--kubeconfig={self.kubeconfig}", "logs", "--follow", pod, "-n", namespace, "-c", container]
         env = environment(KUBECACHEDIR=str(self.folder / "kubectl-cache"))
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env) as kubectl:
             try:
-                # It is followed once there is one.
+                # Starts to follow once there is a line.
                 first = kubectl.stdout.readline()
                 yield lambda: (first + kubectl.communicate(timeout=KUBECTL_SECONDS)[0]).splitlines()
             finally:
                 kubectl.kill()
 
     def install_definitions(self):
-        """Our kinds, as crds/yaml has them; the warnings that came with it."""
+        """Installs our kinds from crds/yaml. Returns the warnings."""
         from definitions import files
 
         warnings = []

@@ -1,6 +1,6 @@
-"""Processes that outlive the call that starts them: logged, written down, and stopped by process id *and* start time.
+"""Processes that outlive the call that starts them: logged, recorded, and stopped by process id *and* start time.
 
-A process id alone may be somebody else's by the time it is signalled.
+A process id alone may belong to another process by the time of the signal.
 """
 
 import json
@@ -15,23 +15,23 @@ TAIL_LINES = 40
 
 
 def started_at(pid):
-    """When the kernel started it, in ticks since boot; None: there is no such process."""
+    """When the kernel started it, in ticks since boot; None if the process does not exist."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    # The name stands in brackets, and may hold anything.
+    # The name is in parentheses, and may contain anything.
     return int(stat.rpartition(")")[2].split()[19])
 
 
 def end(pid, started, kill=False):
-    """Ends exactly this process, if it is still there, and waits for that. It is killed when it takes too long."""
+    """Ends exactly this process, if it still runs, and waits for its end. Kills it if it takes too long."""
     try:
         file = os.pidfd_open(pid)
     except ProcessLookupError:
         return
     try:
-        # The file is of the process that had the id when it was opened, and stays of that one.
+        # The pidfd refers to the process that had the id when it was opened.
         if started_at(pid) != started:
             return
         poll = select.poll()
@@ -49,7 +49,7 @@ def end(pid, started, kill=False):
 
 
 def write_down(folder, name, pid):
-    """So that whoever clears the folder away ends this process."""
+    """Records the process, so that removing the folder ends it."""
     record = folder / "processes" / f"{name}.json"
     record.parent.mkdir(exist_ok=True)
     record.write_text(json.dumps({"pid": pid, "started": started_at(pid)}))

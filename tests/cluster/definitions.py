@@ -1,4 +1,4 @@
-"""The definitions of our kinds, as they are committed."""
+"""The committed definitions of our kinds."""
 
 import re
 

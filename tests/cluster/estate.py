@@ -1,9 +1,9 @@
-"""Two namespaces on the node that share it and one provider: the shop's, which is to be left alone, and a tenant's.
+"""Two namespaces on the node that share it and one provider: the shop, which must not be affected, and a tenant.
 
 ```text
-platform   providers `shared` (both may use it) and `private` (the shop alone), whose servers speak TLS
-shop       a key of both, and an application that asks all the time
-mallory    a key of `shared`, the same application, and somebody who has the role `edit` there
+platform   providers `shared` (for both) and `private` (only for the shop), with TLS servers
+shop       a key of both, and an application that sends requests all the time
+mallory    a key of `shared`, the same application, and a user with the role `edit` there
 ```
 """
 
@@ -20,7 +20,7 @@ from objects import key, ours, outrigger, secret
 from tenant import Tenant
 
 PLATFORM, SHOP, MALLORY = "platform", "shop", "mallory"
-# By the provider. The first two have servers; the third one's speaks no TLS.
+# By the provider. The first two have servers; the third one's server has no TLS.
 KEYS = {"shared": "sk-shared-by-two-namespaces", "private": "sk-private-to-the-shop", "plain": "sk-plain-for-all-to-hear"}
 SECONDS = 120
 CATCHER = "catcher"
@@ -44,14 +44,14 @@ class Estate:
         self.mallory = self.start_app(MALLORY)
         self.tenant = Tenant(node, MALLORY)
         for namespace, app in ((SHOP, self.shop), (MALLORY, self.mallory)):
-            node.until("an answer", lambda: self.told(namespace, app) == "from shared", SECONDS)
+            node.until("an answer", lambda: self.last_reply(namespace, app) == "from shared", SECONDS)
 
     def start_upstream(self, name):
-        """A server of the platform's that proves who it is."""
+        """A server of the platform with a TLS certificate."""
         self.start_server(PLATFORM, name, "upstream_pod.py", name, KEYS[name], tls=True)
 
     def start_server(self, namespace, name, program, *arguments, tls=False):
-        """A program of this folder as a pod, and a Service that leads to it."""
+        """A program of this folder as a pod, with a Service."""
         host = f"{name}.{namespace}.svc.cluster.local"
         metadata = {"name": name, "namespace": namespace}
         container = {
@@ -106,8 +106,9 @@ class Estate:
         return key(MALLORY, name, providers=[self.ref(provider)], **more)
 
     def start_app(self, namespace, name="app", spec=None, pace=PACE, cpu=CPU, ready=True, **annotations):
-        """An application that asks all the time, with a gateway. The name of its pod, once that is ready. Both have their share
-        of the node's time: what is measured is how long news take, and not who gets a processor."""
+        """An application with a gateway that sends requests all the time. Returns the name of its pod once it is
+        ready. Both applications have their share of the node's time, so that tests measure the delay of changes and
+        not the scheduling."""
         annotations = ours({"inject": "true", "cpu": cpu} | annotations)
         files, deployment = application(namespace, name, annotations, command=(pace,), program="prober_app.py")
         deployment["spec"]["template"]["spec"] |= spec or {}
@@ -123,13 +124,13 @@ class Estate:
     def lines(self, namespace, app):
         return [json.loads(line) for line in self.node.lines(namespace, app)]
 
-    def told(self, namespace, app):
-        """What it was told last; None while it has not begun."""
+    def last_reply(self, namespace, app):
+        """The last reply that it got; None before the first."""
         answer = self.api.ask("GET", path("Pod", namespace, app, "log"), container="main", tailLines=1)
         return json.loads(answer.message)["says"] if answer.status == 200 and answer.message else None
 
     def takes(self, what, says, change):
-        """Seconds from the moment at which a change was asked of the API server until the shop's application was told so."""
+        """The seconds from a change through the API server until the shop's application gets this reply."""
         began = time.time()
         change()
         since = lambda: [one for one in self.lines(SHOP, self.shop) if one["at"] >= began and one["says"] == says]  # noqa: E731
@@ -137,56 +138,56 @@ class Estate:
         return first["at"] - began
 
     def start_catcher(self):
-        """The tenant's own server, under one name for all its endpoints. Its address."""
+        """The tenant's own server, under one name for all its endpoints. Returns its address."""
         self.start_server(MALLORY, CATCHER, "catcher_app.py", CATCHER)
         return self.api.get("Pod", MALLORY, CATCHER)["status"]["podIP"]
 
     def caught(self):
-        """What it was sent, as text."""
+        """Everything that it received, as text."""
         return "\n".join(self.node.lines(MALLORY, CATCHER))
 
     def stream(self, token):
-        """(status, text) of what the operator says to whoever brings this token."""
+        """(status, text) of the operator's response to a stream with this token."""
         lease = self.api.get("Lease", "outrigger-system", "outrigger")
         address = lease["metadata"]["annotations"]["outrigger.dev/address"]
         command = self.node.machine.inside([sys.executable, HERE / "stream_asks.py", address, token])
         done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS)
         assert done.returncode == 0, done.stderr
-        status, _, said = done.stdout.partition("\n")
-        return int(status), said
+        status, _, text = done.stdout.partition("\n")
+        return int(status), text
 
     def gateway_says(self, namespace, pod):
-        """The log of its gateway; nothing, while that has not begun."""
+        """The log of its gateway; empty before the gateway starts."""
         answer = self.api.ask("GET", path("Pod", namespace, pod, "log"), container="outrigger")
         return answer.message if answer.status == 200 else ""
 
     def readyz(self, namespace, pod):
-        """What its gateway says of itself."""
+        """The gateway's /readyz."""
         where = path("Pod", namespace, f"{pod}:4181", "proxy")
         return self.api.ask("GET", f"{where}/readyz").body
 
     def operators_time(self):
-        """Nanoseconds in which the operator had a processor, and in which it waited for one."""
+        """Nanoseconds in which the operator ran, and in which it waited for a processor."""
         looked = 'for one in /proc/[0-9]*; do [ "$(readlink $one/exe)" = /outrigger-operator ] && cat $one/task/*/schedstat; done; true'
         command = self.node.machine.inside(["sh", "-c", looked])
-        said = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=SECONDS, check=True).stdout
-        had, waited = zip(*([int(number) for number in line.split()[:2]] for line in said.splitlines()))
+        output = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=SECONDS, check=True).stdout
+        had, waited = zip(*([int(number) for number in line.split()[:2]] for line in output.splitlines()))
         return sum(had), sum(waited)
 
 
 def slowed(before, after):
-    """How much longer everything took the operator between the two, because others had the processor."""
+    """How much slower the operator was between the two, because others had the processor."""
     had, waited = (max(1, now - then) for then, now in zip(before, after))
     return (had + waited) / had
 
 
 def holds_key(text, *names):
-    """Which of the providers' keys is in a text, as it is or as a Secret has it."""
+    """Which of the providers' keys a text contains, verbatim or as in a Secret."""
     return [name for name in names or KEYS if any(shape in text for shape in shapes(KEYS[name]))]
 
 
 def shapes(value):
-    # Of Base64 what does not hang on what stands around it.
+    # The part of the Base64 text that does not depend on its surroundings.
     encoded = (base64.b64encode(b" " * shift + value.encode()).decode()[4:-4] for shift in range(3))
     return value, *encoded
 

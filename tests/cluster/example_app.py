@@ -1,7 +1,7 @@
-"""An application as people have one: the OpenAI SDK, no key, no address. It knows nothing of a gateway.
+"""A typical application: the OpenAI SDK without key and address. It knows nothing of a gateway.
 
-    ask [MODEL]       one question; prints the answer, or the error's status and type
-    keep [SECONDS]    asks for ever, a line for each answer: what `make cluster` has running
+    ask [MODEL]       one request; prints the reply, or the error's status and type
+    keep [SECONDS]    requests forever, a line for each reply: what `make cluster` runs
 """
 
 import signal
@@ -12,7 +12,7 @@ import openai
 
 
 client = openai.OpenAI(max_retries=0)
-# The first process of a container ends by SIGTERM only if it says so; else it is killed, and its gateway with it.
+# The first process of a container needs a handler for SIGTERM. Otherwise it is killed later, and its gateway with it.
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 
 

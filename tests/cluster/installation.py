@@ -1,4 +1,4 @@
-"""Outrigger on the node: the chart as people install it, with images made here."""
+"""Outrigger on the node: the chart as users install it, with images made here."""
 
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,28 +25,28 @@ def values(**more):
 
 
 def install(node, **more):
-    """Images, chart, and everything Ready."""
+    """Loads images, installs the chart, and waits until everything is Ready."""
     for name in images.OURS:
         node.load(name)
-    said = chart.install(node, values(**more))
+    notes = chart.install(node, values(**more))
     node.api.until("Deployment", chart.NAMESPACE, chart.RELEASE, is_rolled_out, SECONDS)
-    # The operator answers webhooks once their configurations know its authority.
+    # The API server calls webhooks once their configurations have the operator's authority.
     kinds = ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
     for kind in kinds:
         node.api.until(kind, None, chart.RELEASE, lambda one: all("caBundle" in w["clientConfig"] for w in one["webhooks"]))
     until_webhooks_answer(node)
-    return said
+    return notes
 
 
 def until_webhooks_answer(node):
-    """What is Ready is asked once kube-proxy leads there, a little later."""
-    asked = deployment("default", "asked", {"inject": "true"})
-    until("the webhooks", lambda: node.api.create(asked, dryRun="All").status == 201, SECONDS, node.daemons.values())
+    """Waits until kube-proxy routes to the operator, a little after it is Ready."""
+    probe = deployment("default", "probe", {"inject": "true"})
+    until("the webhooks", lambda: node.api.create(probe, dryRun="All").status == 201, SECONDS, node.daemons.values())
 
 
 @contextmanager
 def without_operator(node):
-    """No replica runs. Afterwards both do, and answer."""
+    """Runs the block without replicas. Afterwards both run and answer."""
     scale(node, 0)
     try:
         yield
@@ -76,7 +76,7 @@ def is_rolled_out(deployment):
 
 
 def application(namespace, name="app", annotations=None, replicas=1, command=("keep", "0.3"), program="example_app.py"):
-    """A Deployment of a program of this folder, which has no more than the annotations."""
+    """A Deployment of a program of this folder, with only these annotations."""
     files = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"{name}-files", "namespace": namespace}}
     files["data"] = {"app.py": (HERE / program).read_text()}
     container = {

@@ -1,7 +1,7 @@
 """A machine inside this one, for a node: its own processes, mounts and network, which all end with it.
 
-Nothing of this machine is changed but for one pair of network links between the two, and cgroups of the cluster's name.
-There is no way out of it: its pods reach each other, and this machine at one address.
+Changes nothing on this machine except a pair of network links between the two, and cgroups with the cluster's name.
+It has no route to the outside: its pods reach each other, and this machine at one address.
 """
 
 import os
@@ -33,7 +33,7 @@ class Machine:
         self.connect()
 
     def connect(self):
-        """A pair of links, one end in each: link-local addresses, which no other network has."""
+        """Connects both with a pair of links with link-local addresses, which no other network uses."""
         name = f"outrigger{self.init}"[:15]
         number = self.init % 16_000
         third, fourth = divmod(number * 4, 256)
@@ -44,13 +44,13 @@ class Machine:
         for command in (
             ["address", "add", f"{self.address}/30", "dev", "host"],
             ["link", "set", "host", "up"],
-            # What goes to a Service finds its pod on the way out, and needs a way out for that.
+            # Traffic to a Service is redirected on output, which requires a route.
             ["route", "add", SERVICES, "dev", "pods"],
         ):
             subprocess.run(self.inside(["ip", *command]), check=True, timeout=SECONDS)
 
     def inside(self, command):
-        """The command, as it is called to run in there."""
+        """The command line that runs a command inside."""
         return ["nsenter", f"--target={self.init}", "--net", "--mount", "--pid", "--uts", "--ipc", "--", *map(str, command)]
 
 

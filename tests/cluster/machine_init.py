@@ -1,6 +1,6 @@
-"""The first process of a machine inside this one: makes its file systems and its network, and buries its dead.
+"""The first process of a machine inside this one: sets up its file systems and its network, and reaps processes.
 
-When it ends, the kernel ends all that runs in there, and takes its mounts and its network away.
+When it ends, the kernel kills all processes inside, and removes its mounts and its network.
 """
 
 import os
@@ -11,7 +11,7 @@ from pathlib import Path
 
 gateway, range_, folder = sys.argv[1], sys.argv[2], Path(sys.argv[3])
 
-# What a kubelet would write into the kernel of the whole machine: in here it reads that it is so already.
+# Kernel settings that a kubelet would write for the whole machine. In here it reads that they are set already.
 KERNEL = {
     "vm/overcommit_memory": "1",
     "vm/panic_on_oom": "0",
@@ -20,7 +20,7 @@ KERNEL = {
     "kernel/keys/root_maxkeys": "1000000",
     "kernel/keys/root_maxbytes": "25000000",
 }
-# Where containerd, its shims, CNI and the kubelet write, whatever they are told.
+# Folders that containerd, its shims, CNI and the kubelet always write to.
 OWN = ["/run", "/var/lib", "/var/log"]
 
 
@@ -28,7 +28,7 @@ def run(*command):
     subprocess.run(command, check=True)
 
 
-# Mounts of containers come and go in here, and nowhere else.
+# Mounts of containers stay inside.
 run("mount", "--make-rshared", "/")
 for place in OWN:
     run("mount", "-t", "tmpfs", "-o", "mode=755", "machine", place)
@@ -42,12 +42,12 @@ run("ip", "address", "add", f"{gateway}/{range_.partition('/')[2]}", "dev", "pod
 run("ip", "link", "set", "pods", "up")
 Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
 
-# Blocked, so that none that comes between the two calls below is missed.
+# Blocked, so that a signal between the two calls below is not missed.
 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
 (folder / "made").touch()
 while True:
     try:
         os.wait()
     except ChildProcessError:
-        # Nobody to bury. Whoever comes in later is not its child, but becomes one when its parent ends.
+        # No child to reap. A process that enters later becomes a child only when its parent ends.
         signal.sigwait([signal.SIGCHLD])

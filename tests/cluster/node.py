@@ -1,4 +1,4 @@
-"""A cluster with one node: a control plane in a machine of its own, and containerd, the kubelet and kube-proxy beside it."""
+"""A cluster with one node: a control plane in its own machine, with containerd, the kubelet and kube-proxy."""
 
 import json
 import shutil
@@ -17,13 +17,14 @@ NAME = "node"
 DOMAIN = "cluster.local"
 CNI = "/usr/lib/cni"
 CONTAINERD_SECONDS, NODE_SECONDS, IMPORT_SECONDS = 60, 180, 120
-# A pod is there after 3 s, a Deployment with its gateway after 10; busy machines take longer.
+# On a quiet machine a pod is ready after 3 s, a Deployment with its gateway after 10.
 READY_SECONDS = 120
 NEEDED = ["containerd", "ctr", "runc", "busybox", "nft", "ip", "nsenter", "unshare", "setpriv"]
 
 
 class NodeCluster(ControlPlane):
-    """A control plane with a node that is Ready, and no default route: what its pods say stays on this machine."""
+    """A control plane with a Ready node and no default route, so that its pods' traffic stays on this
+    machine."""
 
     def __init__(self, name="node", bound=True):
         super().__init__(name, bound, Machine())
@@ -52,7 +53,7 @@ class NodeCluster(ControlPlane):
             "bridge": "pods",
             "isGateway": True,
             "ipMasq": False,
-            # A pod reaches itself by its Service.
+            # A pod can reach itself by its Service.
             "hairpinMode": True,
             "ipam": {
                 "type": "host-local",
@@ -64,7 +65,7 @@ class NodeCluster(ControlPlane):
         plugins = {"cniVersion": "0.4.0", "name": "pods", "plugins": [bridge]}
         (network / "10-pods.conflist").write_text(json.dumps(plugins))
         configuration = base / "containerd.toml"
-        # Without restrict_oom_score_adj no sandbox starts where root may not lower a process's score.
+        # Without restrict_oom_score_adj no sandbox starts if root may not lower a process's score.
         configuration.write_text(f"""version = 2
 root = "{base / "root"}"
 state = "{base / "state"}"
@@ -99,11 +100,11 @@ state = "{base / "state"}"
         return done
 
     def load(self, name):
-        """Puts one of images.py on the node, under its name."""
+        """Loads one of the images of images.py onto the node, under its name."""
         command = self.machine.inside(["ctr", *self.where, "images", "import", "--snapshotter=overlayfs", "-"])
-        # Into a pipe: what would be written to a file is as large as all that is in the image.
-        with tempfile.TemporaryFile() as told:
-            ctr = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=told)
+        # Through a pipe, because a file would be as large as the image.
+        with tempfile.TemporaryFile() as errors:
+            ctr = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=errors)
             try:
                 with suppress(BrokenPipeError), ctr.stdin:
                     images.write(name, ctr.stdin)
@@ -111,17 +112,17 @@ state = "{base / "state"}"
             finally:
                 ctr.kill()
                 ctr.wait()
-            told.seek(0)
+            errors.seek(0)
             if failed:
-                raise RuntimeError(f"ctr import {name}: {told.read().decode(errors='replace')}")
+                raise RuntimeError(f"ctr import {name}: {errors.read().decode(errors='replace')}")
 
     def lines(self, namespace, pod, container="main"):
-        """What a container has written."""
+        """The output of a container."""
         answer = self.api.ask("GET", path("Pod", namespace, pod, "log"), container=container)
         return self.api.sound(answer).body["message"].splitlines()
 
     def end_container(self, namespace, pod, name, signal="SIGKILL"):
-        """Kills the process of a container, as a lack of memory would; or asks it to end, by another signal."""
+        """Kills the process of a container, as when memory runs out; or sends another signal."""
         known = self.api.get("Pod", namespace, pod)["status"]
         (state,) = [one for one in known.get("initContainerStatuses", []) + known["containerStatuses"] if one["name"] == name]
         self.ctr("tasks", "kill", f"--signal={signal}", state["containerID"].removeprefix("containerd://"))
@@ -159,14 +160,14 @@ state = "{base / "state"}"
             "oomScoreAdj": 0,
             "podLogsDir": str(self.folder / "logs" / "pods"),
             "volumePluginDir": str(base / "plugins"),
-            # Empty: names of the world outside are not looked up.
+            # Empty, so that names outside are not resolved.
             "resolvConf": str(resolver),
             "clusterDNS": [GATEWAY],
             "clusterDomain": DOMAIN,
-            # What was put here by hand can't be pulled again.
+            # Images that were loaded by hand can't be pulled again.
             "imageGCHighThresholdPercent": 100,
             "evictionHard": {"memory.available": "100Mi", "nodefs.available": "1Gi", "imagefs.available": "1Gi"},
-            # Secrets and ConfigMaps in pods follow within seconds.
+            # Secrets and ConfigMaps in pods are updated within seconds.
             "syncFrequency": "5s",
             "nodeStatusUpdateFrequency": "5s",
         }
@@ -180,7 +181,7 @@ state = "{base / "state"}"
         )
 
     def start_proxy(self):
-        """Services by nftables, and their names. Whoever may see Services may also tell their addresses."""
+        """Services by nftables, and their DNS names. Everyone who may read Services may also resolve them."""
         kubeconfig = self.known_as("kube-proxy")
         configuration = {
             "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",

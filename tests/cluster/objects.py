@@ -1,4 +1,4 @@
-"""Objects as tests write them."""
+"""Objects for tests."""
 
 
 def outrigger(kind, namespace, name, **spec):
@@ -7,7 +7,7 @@ def outrigger(kind, namespace, name, **spec):
 
 
 def mock(namespace, name="openai", reply="Hello.", **more):
-    """A provider that answers with these words, whatever the model is called, beside others that do."""
+    """A provider that gives this reply for every model, or other replies."""
     more = {"models": [{"name": "*"}]} | more
     return outrigger("LLMProvider", namespace, name, type="Mock", mock={"reply": reply}, **more)
 
@@ -22,7 +22,7 @@ def secret(namespace, name, **values):
 
 
 def deployment(namespace, name, annotations=None, pod_annotations=None, replicas=1, **container):
-    """One that asks for what its annotations say."""
+    """A Deployment with these annotations."""
     main = {"name": "main", "image": "outrigger.test/busybox:1", "command": ["sleep", "1000000"]} | container
     return {
         "apiVersion": "apps/v1",

@@ -1,4 +1,4 @@
-"""The operator, as a process of this machine in front of a control plane: with the rights that it gets, and no more."""
+"""The operator as a process of this machine in front of a control plane, with exactly its own rights."""
 
 import json
 import urllib.error
@@ -12,12 +12,12 @@ from waiting import until
 
 READY_SECONDS = 60
 IMAGE = "outrigger.test/outrigger-sidecar:tests"
-# The name that the certificate is for, and by which the API server and gateways call it.
+# The name in the certificate, under which the API server and gateways call it.
 HOST = "localhost"
 
 
 class OperatorProcess:
-    """One replica. Ready once the block is entered, ended by SIGTERM when it is left."""
+    """One replica. Ready once the block is entered, ended with SIGTERM when it ends."""
 
     def __init__(self, cluster, kubeconfig, *flags, name="operator", port=None, env=None):
         self.cluster, self.kubeconfig, self.name, self.flags = cluster, kubeconfig, name, flags
@@ -45,15 +45,15 @@ class OperatorProcess:
         self.stop()
 
     def stop(self):
-        """As a cluster ends a pod."""
+        """Stops it as a cluster stops a pod."""
         self.daemon.stop()
 
     def kill(self):
-        """As a node that is gone."""
+        """Kills it, as when a node disappears."""
         self.daemon.stop(kill=True)
 
     def as_a_kubelet_would(self):
-        """Started again if it has ended of itself: a leader that can't tell that it leads does."""
+        """Restarts it if it has ended by itself: a leader that loses its Lease does."""
         if self.daemon.process.poll() is not None:
             self.start()
 
@@ -71,7 +71,7 @@ class OperatorProcess:
         return until(what, holds, seconds, [self.daemon])
 
     def metric(self, name, **labels):
-        """The sum over what has these labels."""
+        """The sum of all series with these labels."""
         wanted = [f'{label}="{value}"' for label, value in labels.items()]
         samples = [line for line in self.get("/metrics")[1].splitlines() if line.startswith((f"{name} ", f"{name}{{"))]
         return sum(float(line.rpartition(" ")[2]) for line in samples if all(label in line for label in wanted))
@@ -80,13 +80,13 @@ class OperatorProcess:
         return self.metric("outrigger_operator_leader") == 1
 
     def refusals(self):
-        """What the API server said that it may not do."""
+        """The API server's refusals."""
         return [line for line in self.daemon.log.read_text().splitlines()[self.forgiven :] if "is forbidden" in line]
 
     def forgive(self):
-        """An API server that has just begun knows nobody's rights."""
+        """Ignores refusals so far: an API server that has just started has not loaded the rights."""
         self.forgiven = len(self.daemon.log.read_text().splitlines())
 
     def log(self):
-        """Its lines, oldest first. What is not JSON is a panic, or something of a library."""
+        """Its log lines, oldest first. A line that is not JSON is a panic, or from a library."""
         return [json.loads(line) for line in self.daemon.log.read_text().splitlines()]

@@ -1,4 +1,5 @@
-"""Pods whose gateway is not as the operator makes it, or not alone, and the tokens that somebody could have made for them."""
+"""Pods whose gateway differs from the operator's or is not alone, and tokens that a user could create for
+them."""
 
 from objects import ASKS, pod
 
@@ -31,7 +32,7 @@ def argument(flag, value):
 
 
 def mounts(volume, at):
-    """Another container reads what is the gateway's."""
+    """Another container reads the gateway's volume."""
     mount = {"name": volume, "mountPath": at}
     return lambda spec: spec["containers"].append(ELSEWHERE | {"volumeMounts": [mount]})
 
@@ -79,10 +80,11 @@ CHANGES = {
 
 
 def made_by_hand(tenant, name, change=None):
-    """A pod with a gateway as it would be injected, but for a change; it runs nowhere. What was injected asks no webhook."""
+    """A pod with a gateway as injected, except for one change. It is never scheduled. An injected pod is not
+    reviewed again."""
     meta = tenant.api.sound(tenant.api.create(pod(tenant.namespace, name, ASKS), dryRun="All")).body
     metadata = {"name": name, "namespace": tenant.namespace, "labels": meta["metadata"]["labels"]}
-    # Whoever opts out is not asked about; labels and all else say that there is a gateway.
+    # A pod that opts out is not reviewed. Labels and everything else claim that it has a gateway.
     metadata["annotations"] = meta["metadata"]["annotations"] | ({"outrigger.dev/inject": "false"} if change else {})
     spec = meta["spec"] | {"schedulerName": "nobody"}
     if change:
@@ -91,7 +93,7 @@ def made_by_hand(tenant, name, change=None):
 
 
 def token(tenant, account="default", pod=None, audience=AUDIENCE, namespace=None):
-    """What the API server says to somebody who asks for a token; bound to a pod, if one is given."""
+    """The API server's response to a request for a token; bound to a pod, if given."""
     spec = {"audiences": [audience]}
     if pod:
         spec["boundObjectRef"] = {"kind": "Pod", "apiVersion": "v1"} | {field: pod["metadata"][field] for field in ("name", "uid")}

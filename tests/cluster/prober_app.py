@@ -1,6 +1,6 @@
-"""An application that asks all the time, and writes down when it was told something else: a line of JSON at each change.
+"""An application that sends requests all the time, and writes a line of JSON whenever the reply changes.
 
-    SECONDS      between two questions
+    SECONDS      between two requests
 """
 
 import http.client
@@ -22,10 +22,10 @@ signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 def ask(connection):
     connection.request("POST", f"{GATEWAY.path}/chat/completions", ASKED, HEADERS)
     answer = connection.getresponse()
-    told = json.loads(answer.read())
+    response = json.loads(answer.read())
     if answer.status == 200:
-        return told["choices"][0]["message"]["content"]
-    return f"{answer.status} {told['error']['type']}"
+        return response["choices"][0]["message"]["content"]
+    return f"{answer.status} {response['error']['type']}"
 
 
 before, connection, pace = None, None, threading.Event()

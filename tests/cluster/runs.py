@@ -1,6 +1,6 @@
-"""A folder for each cluster that runs, and no trace of those that don't any more.
+"""A folder for each cluster that runs. Folders of other clusters are removed.
 
-Short paths: what listens on a socket file has 107 characters for its name.
+The paths are short, because the path of a socket has at most 107 characters.
 """
 
 import json
@@ -19,7 +19,7 @@ CGROUPS = Path("/sys/fs/cgroup")
 
 
 def new(name, bound):
-    """An empty folder. `bound`: it is this process's, and anybody may clear it away when that has ended."""
+    """An empty folder. `bound`: it belongs to this process, and may be removed when the process has ended."""
     ROOT.mkdir(mode=0o755, exist_ok=True)
     clear_left()
     folder = ROOT / (f"{name}-{os.getpid()}" if bound else name)
@@ -33,7 +33,7 @@ def new(name, bound):
 
 
 def clear_left():
-    """Clears away what was bound to a process that is gone."""
+    """Removes the folders of processes that have ended."""
     for folder in ROOT.iterdir():
         with suppress(FileNotFoundError):
             owner = json.loads((folder / "owner.json").read_text())
@@ -48,16 +48,17 @@ def is_alive(folder):
 
 
 def remove(folder, keep_logs=False):
-    """Ends what is left of a cluster, and takes its folder and its cgroups away. Where its logs are kept, or None."""
+    """Ends the rest of a cluster, and removes its folder and its cgroups. Returns the path of kept logs, or
+    None."""
     end_written_down(folder)
     for group in [*CGROUPS.glob(f"*/{folder.name}"), *CGROUPS.glob(folder.name)]:
         for inner, _, _ in os.walk(group, topdown=False):
             with suppress(OSError):
                 os.rmdir(inner)
-    kept = None
+    logs = None
     if keep_logs and (folder / "logs").exists():
-        kept = KEPT / folder.name
-        shutil.rmtree(kept, ignore_errors=True)
-        shutil.copytree(folder / "logs", kept)
+        logs = KEPT / folder.name
+        shutil.rmtree(logs, ignore_errors=True)
+        shutil.copytree(folder / "logs", logs)
     shutil.rmtree(folder)
-    return kept
+    return logs

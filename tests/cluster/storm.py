@@ -1,4 +1,5 @@
-"""What a tenant can write so as to keep an operator busy: dear conditions, dear tests, and many of both, all the time."""
+"""What a tenant can write to keep an operator busy: expensive conditions, expensive tests, and many of both, all
+the time."""
 
 import itertools
 import threading
@@ -7,17 +8,17 @@ from api import path
 from objects import outrigger
 
 JOIN_SECONDS = 120
-# So many are there once each has been written.
+# The number of objects once each has been written.
 MANY = 100
 TEN = "[1,2,3,4,5,6,7,8,9,10]"
 
 
 def nested(depth, inside="true", over=TEN):
-    """Each level costs ten times what is in it."""
+    """Each level costs ten times its content."""
     return "".join(f"{over}.all(v{level}, " for level in range(depth)) + inside + ")" * depth
 
 
-# Refused when they are written: those of FAULTS.md's S1, and their neighbours.
+# Refused when written: those of FAULTS.md's S1, and similar ones.
 TOO_DEAR = {
     "six deep": nested(6),
     "eight deep": nested(8),
@@ -30,21 +31,21 @@ TOO_DEAR = {
     "brackets": "(" * 200 + "true" + ")" * 200,
     "many signs": "!" * 4000 + "true",
 }
-# 14,500 of the 20,000 steps that a rule may take; four of them are more than a request may take. None matches.
+# 14,500 of the 20,000 steps that a rule may take. Four of them exceed the limit of a request. None matches.
 AT_THE_BOUND = f"![1,2].all(a, {nested(3)})"
 
 
 def too_dear(namespace):
-    """One after the other, for ever."""
+    """Writes them one by one, forever."""
     for at, when in enumerate(itertools.cycle(TOO_DEAR.values())):
         yield outrigger("RoutingRule", namespace, f"too-dear-{at % len(TOO_DEAR)}", when=when, targets=[{"provider": "shared"}])
 
 
 def at_the_bound(namespace, writer, writers):
-    """As dear as may be, with as many tests as there may be, each of which asks all of them. The next time around each is
-    another one, so that all is to be looked at anew."""
+    """As expensive as allowed, with as many tests as allowed, each of which evaluates all conditions. They change
+    in every round, so that everything is evaluated again."""
     tests = [{"name": f"t{at}", "request": {"model": "gpt-4o"}, "expect": {"provider": "shared"}} for at in range(63)]
-    # Rules are asked for 2,000 draws.
+    # A rule's tests make 2,000 draws.
     tests.append({"name": "drawn", "request": {"model": "gpt-4o"}, "expect": {"shares": {"shared": "100%"}}})
     for at in itertools.count(writer, writers):
         when = f"{AT_THE_BOUND} && model != '{at}'"
@@ -53,23 +54,24 @@ def at_the_bound(namespace, writer, writers):
 
 
 def again(object):
-    """The same, for ever."""
+    """The same object, forever."""
     while True:
         yield object
 
 
 def replace(api, object):
-    """Writes the whole of an object, whatever is there; makes it if there is none."""
+    """Writes a whole object over the stored one, or creates it."""
     metadata = object["metadata"]
     answer = api.ask("PUT", path(object["kind"], metadata["namespace"], metadata["name"]), object)
     return answer if answer.status != 404 else api.create(object)
 
 
 class Storm:
-    """Writes objects, all the time and by several at once, for as long as the block lasts."""
+    """Several writers that write objects all the time, as long as the block lasts."""
 
     def __init__(self, tenant, *writers, write=None, pace=0):
-        """Each writer gives endless objects; what is there already is replaced. `pace`: seconds between two of one writer's."""
+        """Each writer is an endless iterator of objects, which replace stored ones. `pace`: seconds between two
+        writes of one writer."""
         self.put = write or (lambda api, object: api.try_apply(object, manager="tenant"))
         self.pace = pace
         self.tenant, self.done = tenant, threading.Event()
@@ -102,6 +104,6 @@ class Storm:
                 self.written[status] = self.written.get(status, 0) + 1
 
     def has_written(self, least):
-        """Whether so many objects were let in."""
+        """Whether so many objects were accepted."""
         assert self.failures == [], self.failures
         return sum(count for status, count in self.written.items() if status < 300) >= least

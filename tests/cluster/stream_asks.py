@@ -1,4 +1,4 @@
-"""Asks the operator for a gateway's stream, as whoever has a token can: prints the status, and what came of it first.
+"""Requests a gateway's stream from the operator with a stolen token. Prints the status and the first message.
 
     HOST:PORT TOKEN
 """
@@ -15,7 +15,7 @@ HELLO = {"hello": {"version": "0.1.0", "formats": [1]}}
 def main(address, token):
     host, _, port = address.rpartition(":")
     context = ssl.create_default_context()
-    # Whoever steals does not ask who it is stolen from.
+    # An attacker would not check the operator's certificate.
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     connection = http.client.HTTPSConnection(host.strip("[]"), int(port), context=context, timeout=SECONDS)
     connection.putrequest("POST", "/v1/stream")
@@ -28,7 +28,7 @@ def main(address, token):
     print(answer.status)
     if answer.status != 200:
         return print(answer.read().decode())
-    # Beats come before it, or not.
+    # Beats may come first.
     while line := answer.readline():
         if b'"policy"' in line:
             return print(line.decode())

@@ -1,4 +1,4 @@
-"""Somebody with the ClusterRole `edit` in one namespace, by a RoleBinding there, and nothing anywhere else."""
+"""A user with the ClusterRole `edit` in one namespace by a RoleBinding, and no other rights."""
 
 from waiting import until
 
@@ -7,7 +7,7 @@ SECONDS = 60
 
 
 class Tenant:
-    """A service account of the namespace: what it may do is what the API server says that it may."""
+    """A service account of the namespace. Its rights are what the API server allows."""
 
     def __init__(self, node, namespace):
         self.node, self.namespace = node, namespace
@@ -21,21 +21,21 @@ class Tenant:
         })
         self.token = node.token(namespace, ACCOUNT, expirationSeconds=3600)
         self.api = self.another()
-        # The role is put together of others by a controller, ours among them.
+        # A controller aggregates the role from others, including ours.
         until("its rights", lambda: self.may("create", "routingrules", "outrigger.dev"), SECONDS, node.daemons.values())
 
     def another(self):
-        """The API server, asked by it on a connection of its own."""
+        """The API server, with this account on its own connection."""
         return self.node.client(token=self.token)
 
     def may(self, verb, resource, group="", namespace=None, subresource=""):
-        asked = {"verb": verb, "resource": resource, "group": group, "namespace": namespace or self.namespace}
+        attributes = {"verb": verb, "resource": resource, "group": group, "namespace": namespace or self.namespace}
         if subresource:
-            asked["subresource"] = subresource
+            attributes["subresource"] = subresource
         review = {
             "apiVersion": "authorization.k8s.io/v1",
             "kind": "SelfSubjectAccessReview",
-            "spec": {"resourceAttributes": asked},
+            "spec": {"resourceAttributes": attributes},
         }
         answer = self.api.ask("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", review)
         return self.api.sound(answer).body["status"]["allowed"]

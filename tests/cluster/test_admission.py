@@ -1,4 +1,5 @@
-"""The pods of operator/tests/pods, through a real API server and its webhook: what becomes of them stands beside each."""
+"""The pods of operator/tests/pods through a real API server and the webhook. The results must match the golden
+files."""
 
 import json
 import re
@@ -12,35 +13,35 @@ from objects import ASKS, ours
 from operator_process import IMAGE
 
 PODS = REPOSITORY / "operator" / "tests" / "pods"
-# Known by the operator's own flags alone.
+# They need other flags of the operator.
 FLAGS = {"openshift", "pull-secrets"}
-# No webhook is asked about: the first is nobody's wish, and the second only a kubelet may make.
+# Not reviewed: the first asks for no gateway, and only a kubelet may create the second.
 NOT_FOR_US = {"static-pod"}
 NAMES = sorted(file.stem for file in PODS.glob("*.yaml") if not file.stem.endswith(".golden"))
 CASES = [name for name in NAMES if name not in FLAGS | NOT_FOR_US]
-# What an API server makes up itself, each time anew.
+# Fields that an API server generates.
 MADE_UP = ("uid", "creationTimestamp", "managedFields", "namespace", "generation")
 OUTSIDE = "kube-system"
 
 
 @pytest.fixture(autouse=True)
 def running(operator):
-    """All of these are asked of the operator."""
+    """All these tests need the operator."""
 
 
 def documents(name):
-    """A pod, and what is known of its namespace: text below `metadata:`."""
+    """A pod, and its namespace's labels and annotations as text below `metadata:`."""
     given, _, beside = (PODS / f"{name}.yaml").read_text().partition("\n---\n")
     return given, re.sub(r"^namespace:.*\n", "", beside)
 
 
 def posted(cluster, namespace, text):
-    """What an API server makes of a pod, written down as it came. Nothing is kept."""
+    """The API server's result for a pod, sent verbatim as a dry run."""
     return cluster.api.ask("POST", path("Pod", namespace), text, "application/yaml", dryRun="All")
 
 
 def plain(pod):
-    """Without what an API server makes up, and what it gives each pod of a service account."""
+    """Without fields that the API server generates or adds for the service account."""
     made_up = MADE_UP + (("name",) if "generateName" in pod["metadata"] else ())
     metadata = {name: value for name, value in pod["metadata"].items() if name not in made_up}
     spec = dict(pod["spec"])
@@ -63,7 +64,7 @@ def version():
 
 @pytest.fixture(scope="module")
 def shop(cluster):
-    """Where all of them are tried: nothing stays of them."""
+    """The namespace for all cases, which are dry runs."""
     yield from made(cluster, "shop", "")
 
 
@@ -76,7 +77,7 @@ def made(cluster, name, beside):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_pods_become_what_stands_beside_them(cluster, operator, shop, name):
+def test_pods_match_their_golden_files(cluster, operator, shop, name):
     given, beside = documents(name)
     if not beside:
         return check(cluster, operator, shop, name, given)
@@ -85,41 +86,41 @@ def test_pods_become_what_stands_beside_them(cluster, operator, shop, name):
 
 
 def check(cluster, operator, namespace, name, given):
-    told = (PODS / f"{name}.golden.yaml").read_text()
-    fate, _, words = told.partition("\n")[0].removeprefix("# ").partition(" ")
-    # Nobody is asked about a namespace that the operator has not heard of.
+    golden = (PODS / f"{name}.golden.yaml").read_text()
+    outcome, _, message = golden.partition("\n")[0].removeprefix("# ").partition(" ")
+    # Pods in an unknown namespace can't be tested.
     answer = cluster.until("the namespace to be known", lambda: heard_of(posted(cluster, namespace, given)))
-    if fate == "refused":
-        reason, _, message = words.partition(": ")
+    if outcome == "refused":
+        reason, _, message = message.partition(": ")
         assert answer.status >= 400 and message in answer.message, answer
         return
-    expected = posted(cluster, OUTSIDE, as_here(told, operator, answer.body) if fate in ("injected", "skipped") else given)
+    expected = posted(cluster, OUTSIDE, as_here(golden, operator, answer.body) if outcome in ("injected", "skipped") else given)
     if expected.status >= 400:
-        # Such a pod can't be, with a gateway or without.
+        # The API server refuses such a pod, with or without a gateway.
         assert answer.status == expected.status, (answer, expected)
         return
     assert answer.status == 201, answer
     difference = list(unified_diff(lines(expected.body), lines(answer.body), n=0, lineterm=""))
     assert difference == [], "\n".join(difference)
-    if fate == "skipped":
-        assert any(words.partition(": ")[2] in warning for warning in answer.warnings), answer.warnings
+    if outcome == "skipped":
+        assert any(message.partition(": ")[2] in warning for warning in answer.warnings), answer.warnings
 
 
 def heard_of(answer):
     return None if "has not seen namespace" in answer.message else answer
 
 
-def as_here(told, operator, pod):
-    """For this operator in place of the one that they were written for. Its public key is as the pod has it: that gateways
-    take what is signed by it is for other tests."""
+def as_here(golden, operator, pod):
+    """The golden file with this operator's values. The public key is the pod's own; other tests verify
+    signatures."""
     if key := signed_by(pod):
-        told = re.sub(r"(- --signed-by\n *- )\S+", rf"\g<1>{key}", told)
-    told = re.sub(r"(?<![0-9.])0\.0\.0(?![0-9.])", version(), told.replace("registry.example/outrigger-sidecar:1", IMAGE))
-    return told.replace("https://outrigger.outrigger-system.svc:443", operator.url)
+        golden = re.sub(r"(- --signed-by\n *- )\S+", rf"\g<1>{key}", golden)
+    golden = re.sub(r"(?<![0-9.])0\.0\.0(?![0-9.])", version(), golden.replace("registry.example/outrigger-sidecar:1", IMAGE))
+    return golden.replace("https://outrigger.outrigger-system.svc:443", operator.url)
 
 
 def signed_by(pod):
-    """The key that a pod's gateway is given, if it has one."""
+    """The key in the arguments of a pod's gateway, if it has one."""
     containers = pod.get("spec", {}).get("initContainers", [])
     given = next((container.get("args", []) for container in containers if container["name"] == "outrigger"), [])
     return given[given.index("--signed-by") + 1] if "--signed-by" in given else None
@@ -155,7 +156,7 @@ STAMP = "outrigger.dev/workload"
 
 
 @pytest.mark.parametrize("kind", ["Deployment", "StatefulSet", "DaemonSet", "CronJob"])
-def test_a_workloads_annotation_comes_and_goes(cluster, namespace, kind):
+def test_a_workloads_stamp_follows_its_annotations(cluster, namespace, kind):
     def stamp(annotations):
         made = cluster.api.apply(workload(kind, namespace, annotations))
         return (template_of(made)["metadata"].get("annotations") or {}).get(STAMP), made["metadata"]["generation"]
@@ -164,7 +165,7 @@ def test_a_workloads_annotation_comes_and_goes(cluster, namespace, kind):
     assert none is None
     stamped, second = stamp(ASKS)
     assert stamped and second > first
-    # Applied again, by this hand or by another, it stays as it is: nothing rolls out.
+    # Applied again, by any manager, it does not change, so nothing rolls out.
     assert stamp(ASKS) == (stamped, second)
     again = cluster.api.apply(workload(kind, namespace, ASKS), manager="gitops")
     assert again["metadata"]["generation"] == second
@@ -174,5 +175,5 @@ def test_a_workloads_annotation_comes_and_goes(cluster, namespace, kind):
     cluster.api.delete(kind, namespace, "app")
     made = cluster.api.apply(workload(kind, namespace, ASKS))
     assert template_of(made)["metadata"]["annotations"] == {STAMP: stamped}
-    gone, _ = stamp({})
-    assert gone is None
+    removed, _ = stamp({})
+    assert removed is None

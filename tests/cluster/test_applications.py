@@ -1,4 +1,4 @@
-"""On a real node: an application with the OpenAI SDK and one annotation, from its first answer to its end."""
+"""On a real node: an application with the OpenAI SDK and one annotation, from its first reply to its end."""
 
 import json
 
@@ -18,13 +18,13 @@ def space(outrigger, request):
 
 
 def until_it_says(node, namespace, pod, words):
-    """It asks several times a second, and writes what it was told: what it writes from now on."""
+    """Waits for a reply. It sends several requests a second, and writes the replies; only new lines count."""
     known = len(node.lines(namespace, pod))
     node.until(words, lambda: node.lines(namespace, pod)[known + 1 :][-1:] == [words])
 
 
 def start(node, *objects, name="app"):
-    """Applies them; the one pod of the Deployment, once it is Ready."""
+    """Applies objects. Returns the Deployment's single pod once it is Ready."""
     for one in objects:
         node.api.apply(one)
     namespace = objects[-1]["metadata"]["namespace"]
@@ -36,18 +36,18 @@ def test_one_annotation_is_all_it_takes(outrigger, space):
     node = outrigger
     app = start(node, mock(space, reply="Hello from a mock."), key(space), *application(space))
     until_it_says(node, space, app, "Hello from a mock.")
-    # What it asks all the time was answered from the first time on: the gateway was there before it.
+    # Every request was answered from the first one on, because the gateway started first.
     assert set(node.kubectl("logs", app, "-n", space, "-c", "main").split("\n")) <= {"Hello from a mock.", ""}
-    # And a change reaches it without anybody's doing.
+    # And a change reaches it without any action.
     node.api.apply(mock(space, reply="Hello from another."))
     until_it_says(node, space, app, "Hello from another.")
-    # Nothing of the application's own container holds a credential or the operator's token.
+    # The application's own container has neither a credential nor the operator's token.
     pod = node.api.get("Pod", space, app)
     (main,) = pod["spec"]["containers"]
     assert not any(mount["name"].startswith("outrigger") for mount in main["volumeMounts"])
 
 
-def test_what_is_applied_is_followed_without_a_restart(outrigger, space):
+def test_changes_apply_without_a_restart(outrigger, space):
     node = outrigger
     price = {"defaultPrice": {"inputPerMillion": "1000", "outputPerMillion": "1000"}}
     for name in ("openai", "anthropic"):
@@ -65,7 +65,7 @@ def test_what_is_applied_is_followed_without_a_restart(outrigger, space):
     until_it_says(node, space, app, "from anthropic")
     node.api.delete("RoutingRule", space, "all")
     until_it_says(node, space, app, "from openai")
-    # More than that is spent already.
+    # More than that is already spent.
     node.api.apply(limited("0.001"))
     until_it_says(node, space, app, "402 budget_exceeded")
     node.api.apply(limited("10.00"))
@@ -85,10 +85,10 @@ def test_gateways_are_counted(outrigger, space):
     assert status["sidecars"]["connected"] == 1
 
 
-def test_a_pod_of_no_policy_starts_and_is_told_so(outrigger, space):
+def test_a_pod_without_a_policy_starts_and_gets_errors(outrigger, space):
     node = outrigger
     app = start(node, *application(space))
-    # Nobody said that a pod without a key may reach anything.
+    # Without a key, a pod may use nothing.
     until_it_says(node, space, app, "401 virtual_key_required")
     node.api.apply(mock(space, reply="Now.", withoutKey="Allow"))
     until_it_says(node, space, app, "Now.")
@@ -106,7 +106,7 @@ def test_a_restarted_gateway_needs_no_operator(outrigger, space):
         node.api.until("Pod", space, app, lambda pod: count(pod) > before, SECONDS)
         node.until_ready("Pod", space, app)
         until_it_says(node, space, app, "two")
-    # It is told of what is new again.
+    # It gets changes again.
     node.api.apply(mock(space, reply="three"))
     until_it_says(node, space, app, "three")
 
@@ -140,14 +140,14 @@ def test_a_rollout_loses_no_request(outrigger, space):
     node = outrigger
     first = start(node, mock(space), key(space), *application(space, command=("keep", "0.02")))
     node.until("some answers", lambda: len(node.lines(space, first)) > 5)
-    # Its log goes with it: followed to its end.
+    # Its log is removed with the pod, so it is followed to its end.
     with node.following(space, first) as rest:
         node.kubectl("delete", "pod", first, "-n", space, "--wait=false")
-        said = rest()
-    assert set(said) == {"Hello."}
+        replies = rest()
+    assert set(replies) == {"Hello."}
 
 
-def test_a_secret_reaches_gateways_and_nobody_else(outrigger, space):
+def test_a_secret_reaches_only_gateways(outrigger, space):
     node = outrigger
     provider = object_of(
         *("LLMProvider", space, "openai"),
@@ -165,10 +165,10 @@ def test_a_secret_reaches_gateways_and_nobody_else(outrigger, space):
     assert "sk-of-this-test" not in everything
 
 
-def test_the_operator_says_that_it_is_well(outrigger):
+def test_the_operator_is_healthy(outrigger):
     node = outrigger
     for pod in node.api.list("Pod", "outrigger-system", labelSelector="app.kubernetes.io/name=outrigger"):
-        said = node.kubectl("logs", pod["metadata"]["name"], "-n", "outrigger-system", check=False)
-        lines = [json.loads(line) for line in said.splitlines()]
+        output = node.kubectl("logs", pod["metadata"]["name"], "-n", "outrigger-system", check=False)
+        lines = [json.loads(line) for line in output.splitlines()]
         assert [line for line in lines if "is forbidden" in json.dumps(line)] == []
         assert images.OPERATOR in {one["image"] for one in pod["spec"]["containers"]}

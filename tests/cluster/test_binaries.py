@@ -1,4 +1,4 @@
-"""Where the control plane comes from, and when its tests are left out. No cluster is started here."""
+"""Where the control plane comes from, and when its tests are skipped. No cluster is started here."""
 
 import hashlib
 import lzma
@@ -10,7 +10,7 @@ import binaries
 
 @pytest.fixture
 def machine(tmp_path, monkeypatch):
-    """A machine on which nothing was built, and no folder is named."""
+    """A machine without builds and without a configured folder."""
     monkeypatch.setattr(binaries, "CACHE", tmp_path / "cache")
     monkeypatch.delenv("OUTRIGGER_CONTROLPLANE", raising=False)
     return tmp_path
@@ -28,7 +28,7 @@ def test_a_fresh_machine_has_none(machine):
     assert not binaries.has_controlplane()
 
 
-def test_one_that_is_given_is_used_and_kept(machine, monkeypatch):
+def test_a_configured_one_is_used_and_cached(machine, monkeypatch):
     monkeypatch.setenv("OUTRIGGER_CONTROLPLANE", str(folder(machine)))
     assert binaries.has_controlplane()
     assert binaries.controlplane().read_bytes() == b"a program"
@@ -38,7 +38,7 @@ def test_one_that_is_given_is_used_and_kept(machine, monkeypatch):
 
 
 @pytest.mark.parametrize("given", [{"sums": "0" * 64}, None], ids=["another sum", "an empty folder"])
-def test_one_that_is_given_and_can_not_be_used_fails(machine, monkeypatch, given):
+def test_a_configured_one_that_is_unusable_fails(machine, monkeypatch, given):
     named = machine / "nothing" if given is None else folder(machine, **given)
     monkeypatch.setenv("OUTRIGGER_CONTROLPLANE", str(named))
     assert binaries.has_controlplane(), "its tests must run, and fail"
@@ -46,7 +46,7 @@ def test_one_that_is_given_and_can_not_be_used_fails(machine, monkeypatch, given
         binaries.controlplane()
 
 
-def test_one_that_was_built_here_counts_until_its_sources_change(machine, monkeypatch):
+def test_a_build_counts_until_its_sources_change(machine, monkeypatch):
     monkeypatch.setattr(binaries, "go", lambda module, *words: built(words))
     binaries.controlplane()
     assert binaries.has_controlplane()
@@ -55,7 +55,7 @@ def test_one_that_was_built_here_counts_until_its_sources_change(machine, monkey
 
 
 def built(words):
-    """Go, as far as it is asked here."""
+    """A fake Go for the calls of these tests."""
     if words[0] == "mod":
         return '{"Require": [{"Path": "k8s.io/kubernetes", "Version": "v1.34.4"}]}'
     words[words.index("-o") + 1].write_bytes(b"built")

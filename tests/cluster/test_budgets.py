@@ -1,4 +1,4 @@
-"""Gateways share a budget through the operator's ledger, however many pods come and go, and whichever replica leads."""
+"""Gateways share a budget through the operator's ledger, with any number of pods and any leader."""
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -10,7 +10,7 @@ from objects import ASKS, key, mock, pod
 from operator_process import OperatorProcess
 
 BUDGET_CENTS = 100
-# Of a token that is answered; nothing of one that is asked.
+# The price of an output token. Input tokens are free.
 CENTS = 1
 MODEL = {"name": "gpt-4o", "price": {"inputPerMillion": "0", "outputPerMillion": "10000.00"}}
 
@@ -29,7 +29,7 @@ def budgeted(cluster, namespace):
 
 
 def spend(app, most=500):
-    """Asks until the budget is spent, or so often. What the answers cost, in cents."""
+    """Sends requests until the budget is spent, at most `most`. Returns the cost of the replies in cents."""
     cents = 0
     for _ in range(most):
         status, answer = app.chat()
@@ -38,7 +38,7 @@ def spend(app, most=500):
         elif status == 402:
             return cents
         else:
-            # Others hold what is left, or nobody grants for a moment.
+            # Others hold the rest, or no leader grants for a moment.
             assert answer["error"]["type"] in ("budget_contended", "budget_unavailable"), answer
     return cents
 
@@ -55,7 +55,7 @@ def gateways(stack, operator, namespace, names):
     return apps
 
 
-def test_pods_share_a_budget_and_those_after_them_find_it_spent(cluster, operator, namespace):
+def test_pods_share_a_budget_and_later_ones_find_it_spent(cluster, operator, namespace):
     budgeted(cluster, namespace)
     with ExitStack() as stack:
         apps = gateways(stack, operator, namespace, ["one", "two", "three"])

@@ -1,4 +1,5 @@
-"""Operators are killed and replaced, at any step of what they do: gateways serve on, never go back, and the truth is told."""
+"""Operators are killed and replaced at every step: gateways keep serving and never go back, and statuses are
+true."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +21,7 @@ LEASE = ("Lease", "outrigger-system", "outrigger")
 
 @pytest.fixture(autouse=True)
 def running(operator):
-    """Whatever became of it in the test before."""
+    """Restarts it if the previous test ended it."""
     operator.as_a_kubelet_would()
 
 
@@ -37,7 +38,8 @@ def second(cluster, operator, installed):
 
 
 def killed(cluster, operator, kind, namespace, name, holds):
-    """Waits in its own thread for the first event on this object for which it holds, and kills the operator there and then."""
+    """Waits in its own thread for the first event on this object for which `holds` is true, and kills the operator
+    at once."""
     where = {"fieldSelector": f"metadata.name={name}"}
     since = cluster.api.sound(cluster.api.ask("GET", path(kind, namespace))).body["metadata"]["resourceVersion"]
     begun = threading.Event()
@@ -68,7 +70,7 @@ def anything(_):
 
 def test_killed_at_any_step_of_a_change(cluster, operator, namespace, apply):
     def change(word):
-        """A change of all that is written for it: policy, Secret, statuses."""
+        """A change of everything that is written for it: policy, Secret, statuses."""
         apply(secret(namespace, "main", apiKey=f"sk-{word}"))
         listed = [{"name": "main", "secretRef": {"name": "main"}}]
         apply(outrigger("LLMProvider", namespace, "paid", type="OpenAI", credentials=listed, endpoint="http://127.0.0.1:9"))
@@ -87,7 +89,7 @@ def test_killed_at_any_step_of_a_change(cluster, operator, namespace, apply):
         app.until("a policy", lambda: app.is_connected() and app.says() == "begun")
         app.until("the truth", lambda: truth.is_true(cluster, namespace, app))
         with Witness(app) as witness:
-            # Before anything came of it.
+            # Before any effect.
             change("at once")
             operator.kill()
             restore(cluster, operator, namespace, app, "at once")
@@ -96,13 +98,13 @@ def test_killed_at_any_step_of_a_change(cluster, operator, namespace, apply):
                 change(word)
                 assert waiting.result(), f"no {kind} was written"
                 restore(cluster, operator, namespace, app, word)
-            # Pushed, and nobody was told that it was taken.
+            # Pushed, but the acceptance is not reported yet.
             change("pushed")
             app.until("the push", lambda: app.says() == "pushed")
             operator.kill()
             restore(cluster, operator, namespace, app, "pushed")
         assert witness.words[-1] == "pushed"
-    # Nothing is left over but what the pods of a Deployment would soon need again, and that is no credential.
+    # Only what pods of a Deployment would soon need again is left, and no credential.
     cluster.api.delete("VirtualKey", namespace, "default")
     secrets = lambda: cluster.api.list("Secret", namespace, labelSelector=truth.OURS)  # noqa: E731
     cluster.until("no credential to be left", lambda: secrets() == [], truth.SECONDS)
@@ -120,15 +122,15 @@ def test_killed_at_any_step_of_a_rotation(cluster, operator, namespace, apply, t
     with GatewayProcess(operator, pod(namespace, "app", ASKS)) as app:
         app.until("a policy", lambda: app.is_connected() and app.says() == "one")
         with Witness(app):
-            # The next authority, as ten years from now: it signs once all have been told of it.
+            # The next authority, ten years from now: it signs only once all gateways have it.
             following = Authority(tmp_path / "next")
             spread = killed_once("next.since")
             data = {"next.crt": following.bundle(), "next.key": encoded(following.key)}
             cluster.api.merge(*certificates, {"data": data})
-            assert spread.result(), "nobody was told of the next authority"
+            assert spread.result(), "no gateway got the next authority"
             promoted = killed_once("retired.crt")
             operator.start()
-            # The gateway's files come late, as a kubelet's do: it has to see them before anything is signed anew.
+            # The gateway's files are late, as from a kubelet: it must see them before a new certificate is issued.
             cluster.until("the next to sign", lambda: app.mount() or promoted.done(), truth.SECONDS)
             assert promoted.result()
             operator.start()
@@ -145,7 +147,7 @@ def leader(cluster):
 
 
 def led_by_one(cluster, *replicas):
-    """The one that the Lease and its own metrics say, and no other."""
+    """The leader by the Lease and by its own metrics, and no other replica."""
 
     def is_led():
         leading = [one for one in replicas if one.leads()]
@@ -155,13 +157,13 @@ def led_by_one(cluster, *replicas):
 
 
 def restarted(replicas):
-    """As kubelets do. A process ends with the thread that starts it, so that no other one than this does."""
+    """As kubelets do. A process ends with the thread that starts it, so only this one starts processes."""
     for one in replicas:
         one.as_a_kubelet_would()
 
 
 class Writer:
-    """Somebody who changes a provider all the time, from a thread of his own."""
+    """Changes a provider all the time, from its own thread."""
 
     def __init__(self, cluster, namespace):
         self.api, self.namespace = cluster.client(*cluster.admin), namespace
@@ -182,7 +184,7 @@ class Writer:
             self.api.apply(mock(self.namespace, reply=f"{self.count}"))
 
     def last(self):
-        """The last word, once there is no more."""
+        """The last reply, once there are no more changes."""
         self.__exit__()
         return f"{self.count}"
 
@@ -198,10 +200,10 @@ def test_leaders_change_under_load(cluster, operator, second, namespace, apply):
 
     def killed(leading, other):
         leading.kill()
-        # Who holds it is by a clock that is ten minutes ahead: for how long it is respected is by the others' own.
-        cluster.api.merge(*LEASE, {"spec": {"holderIdentity": "nobody", "renewTime": in_minutes(10)}})
+        # The holder's clock is ten minutes ahead. The others respect the Lease by their own clocks.
+        cluster.api.merge(*LEASE, {"spec": {"holderIdentity": "none", "renewTime": in_minutes(10)}})
 
-    def robbed(leading, other):
+    def taken_over(leading, other):
         cluster.api.merge(*LEASE, {"spec": {"holderIdentity": "thief", "renewTime": in_minutes(-10), "leaseDurationSeconds": 1}})
         cluster.until("it to end itself", lambda: leading.daemon.process.poll() is not None, truth.SECONDS)
 
@@ -224,7 +226,7 @@ def test_leaders_change_under_load(cluster, operator, second, namespace, apply):
             app.until("a policy", lambda app=app: app.is_connected() and app.says() == "0")
         witnesses = [running.enter_context(Witness(app)) for app in apps]
         writer = running.enter_context(Writer(cluster, namespace))
-        for fault in (ended, killed, robbed, deleted, both):
+        for fault in (ended, killed, taken_over, deleted, both):
             leading = led_by_one(cluster, *replicas)
             before = [app.sequence() for app in apps]
             fault(leading, next(one for one in replicas if one is not leading))
@@ -241,14 +243,14 @@ def test_leaders_change_under_load(cluster, operator, second, namespace, apply):
             assert len(witness.sequences) > 5
 
 
-def test_both_replicas_at_once_write_nothing_that_stands_already(cluster, operator, second, namespace, apply):
+def test_two_new_replicas_repeat_no_write(cluster, operator, second, namespace, apply):
     replicas = [operator, second]
     apply(mock(namespace, reply="one"))
     apply(key(namespace))
     with GatewayProcess(operator, pod(namespace, "app", ASKS)) as app:
         app.until("a policy", lambda: app.is_connected() and app.says() == "one")
         cluster.until("the truth", lambda: truth.is_true(cluster, namespace, app), truth.SECONDS)
-        # Numbers follow at most every 15 seconds: what is written of them later is no news of the replicas that came.
+        # Numbers are updated at most every 15 seconds. A later write of them is not caused by the new replicas.
         for kind, name in (("LLMProvider", "openai"), ("VirtualKey", "default")):
             cluster.api.until(kind, namespace, name, is_counted, truth.SECONDS)
         before = truth.versions(cluster, namespace)
@@ -258,7 +260,7 @@ def test_both_replicas_at_once_write_nothing_that_stands_already(cluster, operat
             restarted(replicas)
             leading = led_by_one(cluster, *replicas)
             app.until("its stream", app.is_connected, truth.SECONDS)
-            # What comes after everything has been looked at.
+            # After everything has been checked.
             apply(key(namespace, "later"))
             cluster.api.until("VirtualKey", namespace, "later", truth.is_ready, truth.SECONDS)
             after = truth.versions(cluster, namespace)

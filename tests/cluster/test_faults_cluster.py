@@ -1,4 +1,5 @@
-"""What a cluster does to an operator: it is away, forgets, is full of others who write, and loses what was relied on."""
+"""Faults of a cluster: the API server is down, forgets, has other writers, and loses objects that gateways
+use."""
 
 import os
 import signal
@@ -21,7 +22,7 @@ MINUTE = 60
 
 @pytest.fixture(autouse=True)
 def running(operator):
-    """Whatever became of it in the test before."""
+    """Restarts it if the previous test ended it."""
     operator.as_a_kubelet_would()
 
 
@@ -35,7 +36,7 @@ def restored(cluster, namespace, app, word):
     cluster.until("the truth", lambda: truth.is_true(cluster, namespace, app), truth.SECONDS)
 
 
-def test_an_api_server_that_is_away_until_nobody_leads(cluster, operator, namespace, apply):
+def test_an_api_server_that_is_down_until_no_replica_leads(cluster, operator, namespace, apply):
     apply(mock(namespace, reply="one"))
     apply(key(namespace))
     with GatewayProcess(operator, pod(namespace, "app", ASKS)) as app:
@@ -44,7 +45,7 @@ def test_an_api_server_that_is_away_until_nobody_leads(cluster, operator, namesp
         with Witness(app) as witness:
             cluster.stop_api()
             away = time.monotonic()
-            # It can't tell that it leads, so that it ends; nobody renews anything, and every watch is gone.
+            # It can't renew its Lease, so it ends. No replica renews, and every watch is gone.
             app.until("the leader to end itself", lambda: operator.daemon.process.poll() is not None, truth.SECONDS)
             app.until("a minute of it", lambda: time.monotonic() > away + MINUTE, truth.SECONDS)
             cluster.resume_api()
@@ -57,7 +58,7 @@ def test_an_api_server_that_is_away_until_nobody_leads(cluster, operator, namesp
 
 @contextmanager
 def asleep(replica):
-    """As a machine that is suspended."""
+    """As on a suspended machine."""
     os.kill(replica.daemon.pid, signal.SIGSTOP)
     try:
         yield
@@ -72,7 +73,7 @@ def test_a_replica_that_slept_while_all_watches_expired(cluster, operator, insta
     apply(key(namespace, "goes"))
     with (
         OperatorProcess(cluster, kubeconfig, name="sleeper") as sleeper,
-        # It calls the one that sleeps, as a Service would let it, and was sent on to the one that leads.
+        # It connects to the sleeping replica, as a Service would route it, and was sent to the leader.
         GatewayProcess(sleeper, pod(namespace, "app", ASKS)) as app,
     ):
         restored(cluster, namespace, app, "one")
@@ -83,7 +84,7 @@ def test_a_replica_that_slept_while_all_watches_expired(cluster, operator, insta
                 apply(mock(namespace, reply="two"))
                 restored(cluster, namespace, app, "two")
                 operator.stop()
-                # Nobody is there to see this.
+                # No replica sees this.
                 apply(mock(namespace, reply="three"))
                 apply(key(namespace, "comes"))
                 cluster.forget_the_past()
@@ -105,7 +106,8 @@ def test_clocks_that_are_ten_minutes_off(cluster, operator, installed, namespace
         with Witness(app) as witness:
             operator.stop()
             skewed = OperatorProcess(cluster, kubeconfig, name=f"at{seconds:+}", port=port, env=clock(seconds))
-            # It leads, admits a pod and verifies its token, writes, and tells what is true; the other's clock is off the other way.
+            # It leads, admits a pod and verifies its token, writes, and reports true statuses. The other's clock is off
+            # the other way.
             with skewed, GatewayProcess(skewed, pod(namespace, "new", ASKS), clock(-seconds)) as new:
                 apply(mock(namespace, reply="two"))
                 restored(cluster, namespace, app, "two")
@@ -118,7 +120,7 @@ def test_clocks_that_are_ten_minutes_off(cluster, operator, installed, namespace
 
 
 class Meddler:
-    """Somebody who writes, again and again, where the operator writes."""
+    """Writes again and again where the operator writes."""
 
     def __init__(self, cluster, namespace):
         self.api, self.namespace = cluster.client(*cluster.admin), namespace
@@ -160,7 +162,7 @@ def is_whole(cluster, namespace):
     return "BEGIN CERTIFICATE" in found["data"]["ca.crt"] and found.get("binaryData") and owners[0].get("name") == "default"
 
 
-def test_who_meddles_with_what_is_written_gains_nothing(cluster, operator, namespace, apply):
+def test_manual_changes_have_no_effect(cluster, operator, namespace, apply):
     apply(mock(namespace, reply="0"))
     apply(key(namespace))
     with GatewayProcess(operator, pod(namespace, "app", ASKS)) as app:
@@ -172,7 +174,7 @@ def test_who_meddles_with_what_is_written_gains_nothing(cluster, operator, names
                     app.until(f"“{word}”, for all that", lambda word=word: app.says() == word, truth.SECONDS)
                 app.until("enough of it", lambda: meddler.count > 20, truth.SECONDS)
             restored(cluster, namespace, app, "3")
-            # The last that was meddled with may be what says nothing of the policy.
+            # The last change may have been to a part that is not the policy.
             cluster.until("the rest of it", lambda: is_whole(cluster, namespace), truth.SECONDS)
         assert witness.words == ["0", "1", "2", "3"]
     operator.until("nothing left to write", lambda: operator.metric("outrigger_operator_queue_depth", work="write") == 0)
@@ -202,7 +204,7 @@ def test_a_credential_comes_and_goes(cluster, operator, namespace, apply, delive
                 cluster.api.delete("Secret", namespace, "main")
                 cluster.api.until("LLMProvider", namespace, "openai", is_missing, truth.SECONDS)
                 assert says("sk-1")
-                # Neither does an operator that never saw it take it away, nor does a container that begins anew miss it.
+                # A new operator that never saw the value does not remove it, and a restarted container still has it.
                 operator.kill()
                 operator.start()
                 apply(key(namespace, team="another"))
@@ -215,7 +217,7 @@ def test_a_credential_comes_and_goes(cluster, operator, namespace, apply, delive
                 operator.start()
                 app.until("the rotated one", lambda: says("sk-3"), truth.SECONDS)
                 cluster.until("the truth", lambda: truth.is_true(cluster, namespace, app), truth.SECONDS)
-            # Whatever else was written, the value is in one Secret of ours at most.
+            # Whatever else is written, at most one of our Secrets has the value.
             assert witness.words == ["sk-1", "sk-2", "sk-3"]
             made = cluster.api.list("Secret", namespace, labelSelector=truth.OURS)
             assert len(made) == (1 if delivery == "Secret" else 0)
@@ -238,15 +240,15 @@ def test_a_namespace_is_deleted_and_made_again(cluster, operator, namespace, app
         before, (first, *_) = app.sequence(), truth.policies(cluster, platform)["outrigger-default"]
         cluster.api.delete("Namespace", None, platform)
         cluster.api.until("Namespace", None, platform, lambda one: one is None, truth.SECONDS)
-        # Gone is gone, and others are told why.
+        # Deleted objects have no effect, and statuses of others say why.
         app.until("the refusal", lambda: app.says() != "one", truth.SECONDS)
-        told = cluster.api.until(
+        dependent = cluster.api.until(
             *("VirtualKey", namespace, "default"),
             lambda one: truth.is_current(one) and (condition(one, "ResolvedRefs") or ("",))[0] == "False",
             truth.SECONDS,
         )
-        assert platform in condition(told, "ResolvedRefs")[2]
-        # Nothing is tried in vain for ever.
+        assert platform in condition(dependent, "ResolvedRefs")[2]
+        # No retry goes on forever.
         cluster.until("nothing to be left to do", lambda: operator.metric("outrigger_operator_queue_depth", work="write") == 0, truth.SECONDS)
         begin("two")
         restored(cluster, namespace, app, "two")

@@ -1,4 +1,4 @@
-"""Who asks for a gateway gets one that an API server takes, and who can't have one is told why."""
+"""A pod that asks for a gateway gets one that an API server accepts, or a reason why it can't have one."""
 
 import json
 
@@ -21,7 +21,7 @@ UNPRIVILEGED = {
 
 @pytest.fixture(autouse=True)
 def running(operator):
-    """All of these are asked of the operator."""
+    """All these tests need the operator."""
 
 
 def create(cluster, object):
@@ -29,7 +29,7 @@ def create(cluster, object):
 
 
 def gateway_of(pod):
-    """The container that was added, or None."""
+    """The injected container, or None."""
     return next((one for one in pod["spec"].get("initContainers", []) if one["name"] == "outrigger"), None)
 
 
@@ -39,11 +39,11 @@ def test_a_pod_that_asks_gets_a_gateway(cluster, namespace):
     assert gateway["restartPolicy"] == "Always"
     labels = made["metadata"]["labels"]
     assert labels["app"] == "app" and labels["outrigger.dev/virtual-key"] == "search" and labels["outrigger.dev/sidecar"]
-    told = json.loads(made["metadata"]["annotations"]["outrigger.dev/injected"])
-    assert told["keys"] == ["search", "batch"]
+    annotation = json.loads(made["metadata"]["annotations"]["outrigger.dev/injected"])
+    assert annotation["keys"] == ["search", "batch"]
     variables = {one["name"]: one.get("value") for one in made["spec"]["containers"][0]["env"]}
     assert variables["OPENAI_BASE_URL"] == "http://127.0.0.1:4180/v1" and variables["OPENAI_API_KEY"] == "outrigger"
-    # And its policy is there before any node could have started it.
+    # And its policy is written before a node could start the pod.
     cluster.api.until("ConfigMap", namespace, "outrigger-search.batch", bool)
 
 
@@ -60,10 +60,10 @@ def test_a_namespace_asks_for_all_its_pods(cluster, namespace):
     def made(*given, **spec):
         return cluster.api.sound(create(cluster, pod(namespace, *given, **spec))).body
 
-    # Whom the API server asks goes by what its own watch has told it of the namespace.
+    # The API server uses its own watch's labels of the namespace.
     cluster.until("a gateway", lambda: gateway_of(made("silent")))
     assert gateway_of(made("out", {"inject": "false"})) is None
-    # What can't be is skipped, and says so.
+    # An impossible injection is skipped, with the reason on the pod.
     skipped = made("host", hostNetwork=True)
     assert gateway_of(skipped) is None
     assert "HostNetwork" in skipped["metadata"]["annotations"]["outrigger.dev/injected"]
@@ -76,16 +76,16 @@ def test_a_namespace_asks_for_all_its_pods(cluster, namespace):
     ({"capture": "openai,azure"}, {}, "azure"),
     ({"port": "80"}, {}, "1024"),
 ])
-def test_what_can_not_be_is_refused(cluster, namespace, annotations, spec, words):
+def test_an_impossible_injection_is_refused(cluster, namespace, annotations, spec, words):
     answer = create(cluster, pod(namespace, "app", ASKS | annotations, **spec))
     assert answer.status in (400, 403, 422) and words in answer.message, answer
 
 
-def test_a_workloads_words_reach_its_pods(cluster, namespace):
+def test_a_workloads_annotations_reach_its_pods(cluster, namespace):
     cluster.api.apply(deployment(namespace, "app", ASKS))
     (made,) = cluster.pods(namespace, "app=app", lambda pods: len(pods) == 1)
     assert gateway_of(made)
-    # They go as they came, and nothing else with them.
+    # They are removed again, and nothing else is.
     cluster.api.apply(deployment(namespace, "app", {}, {"log-level": "debug"}))
     template = cluster.api.get("Deployment", namespace, "app")["spec"]["template"]["metadata"]
     assert template["annotations"] == ours({"log-level": "debug"})
@@ -122,5 +122,5 @@ def test_a_job_is_stamped_once(cluster, namespace):
 def test_the_operators_own_namespace_and_the_clusters_are_left_alone(cluster):
     for namespace in ("outrigger-system", "kube-system"):
         answer = cluster.api.create(pod(namespace, "app", ASKS), dryRun="All")
-        # Such a one is not even looked at.
+        # Pods of these namespaces are not reviewed.
         assert answer.status == 201 and gateway_of(answer.body) is None

@@ -1,4 +1,4 @@
-"""On a real node: a pod that is deleted under load loses no request, neither whole answers nor streams."""
+"""On a real node: a pod that is deleted under load loses no request, neither responses nor streams."""
 
 import json
 
@@ -9,9 +9,9 @@ from installation import application
 from objects import key, outrigger as object_of
 
 WORKERS = 16
-# What busy_app.py wants to hear.
+# The reply that busy_app.py expects.
 WORDS = "one two three four five six seven eight"
-# Longer than any request, and by far: nobody is killed.
+# Much longer than any request, so that no container is killed.
 GRACE_SECONDS = 60
 
 
@@ -32,7 +32,7 @@ def test_a_pod_that_is_deleted_under_load_loses_no_request(outrigger, space):
     (pod,) = node.pods(space, "app=app", lambda pods: len(pods) == 1)
     app = node.until_ready("Pod", space, pod["metadata"]["name"])["metadata"]["name"]
     node.until("load", lambda: "under load" in node.lines(space, app))
-    # Followed to its end, which comes when the last answer is there.
+    # Followed to its end, after the last reply.
     with node.following(space, app) as rest:
         node.kubectl("delete", "pod", app, "-n", space, "--wait=false")
         outcomes = json.loads(rest()[-1])

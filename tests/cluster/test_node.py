@@ -1,4 +1,4 @@
-"""The node of the tests is one: pods run, see each other by name, and see nothing else."""
+"""The tests' node is a real one: pods run, resolve each other's names, and reach nothing else."""
 
 import images
 from control_plane import KUBERNETES
@@ -18,10 +18,10 @@ def test_pods_run(node, node_namespace):
     node.api.apply(pod)
     node.until_ready("Pod", node_namespace, "plain")
 
-    def say(*command):
+    def run_in_pod(*command):
         return node.kubectl("exec", "plain", "-n", node_namespace, "--", *command, check=False)
 
-    assert say("echo", "hello") == "hello\n"
-    assert KUBERNETES in say("nslookup", "kubernetes.default.svc.cluster.local")
-    assert "Forbidden" in say("timeout", "10", "wget", "--no-check-certificate", "-O-", "https://kubernetes.default.svc/api")
-    assert "unreachable" in say("timeout", "10", "wget", "-O-", "http://192.0.2.1/")
+    assert run_in_pod("echo", "hello") == "hello\n"
+    assert KUBERNETES in run_in_pod("nslookup", "kubernetes.default.svc.cluster.local")
+    assert "Forbidden" in run_in_pod("timeout", "10", "wget", "--no-check-certificate", "-O-", "https://kubernetes.default.svc/api")
+    assert "unreachable" in run_in_pod("timeout", "10", "wget", "-O-", "http://192.0.2.1/")

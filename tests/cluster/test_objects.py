@@ -1,6 +1,7 @@
-"""Every case of crds/tests, given to a real API server: it takes what our own judge takes, and refuses the rest alike.
+"""Every case of crds/tests on a real API server: it accepts the objects that our own validation accepts, and
+refuses the others for the same reasons.
 
-A rule's words are ours, so they are there word for word; of the schema's own refusals the place is.
+Rules have our own messages, so these must match exactly. For the schema's own refusals, the path must match.
 """
 
 import json
@@ -13,7 +14,7 @@ CASES = json.loads((Path(__file__).parent / "objects.json").read_text())
 
 @pytest.fixture(scope="session")
 def rules(bare):
-    """What each of our rules says when it is broken."""
+    """The message of each of our rules."""
     words = set()
 
     def walk(node):
@@ -35,7 +36,7 @@ def given(bare, case, **query):
     return bare.api.create(object, dryRun="All", fieldValidation="Strict", **query)
 
 
-def test_sound_objects_are_taken(bare):
+def test_valid_objects_are_accepted(bare):
     wrong = []
     for case in CASES:
         if not case["findings"]:
@@ -46,18 +47,18 @@ def test_sound_objects_are_taken(bare):
 
 
 def expected(findings, rules, answer):
-    """What of our findings the API server has to say, in this answer."""
+    """Which of our findings the API server must report in this response."""
     if "strict decoding error" in answer.message:
-        # It looks no further than fields it doesn't know. What is no list has some, too.
+        # It reports nothing else if there are unknown fields. A value that is no list has some, too.
         unknown = [path for path, message in findings if message.startswith("unknown field")]
         return unknown or [path for path, _ in findings]
     if "Duplicate value" in answer.message:
-        # It names the entry, we what is twice in it.
+        # It names the entry; we name what is in it twice.
         findings = [(path.rpartition(".")[0], message) for path, message in findings]
     return [path for path, _ in findings] + [message for _, message in findings if message in rules]
 
 
-def test_unsound_objects_are_refused_alike(bare, rules):
+def test_invalid_objects_are_refused_alike(bare, rules):
     wrong, broken = [], set()
     for case in CASES:
         if not case["findings"]:
@@ -69,7 +70,7 @@ def test_unsound_objects_are_refused_alike(bare, rules):
         if answer.status not in (400, 422) or not wanted or missing:
             wrong.append((case["object"]["kind"], case["object"]["spec"], answer.status, answer.message, missing))
     assert wrong == [], "\n".join(json.dumps(one, indent=1) for one in wrong)
-    # All but those on names and on changes, which follow.
+    # All except those on names and on changes, which follow.
     assert len(rules - broken) <= 3, rules - broken
 
 

@@ -1,4 +1,4 @@
-"""On a real node: what applications and their authors see while the operator is restarted, or away."""
+"""On a real node: what applications and their authors see while the operator restarts or is down."""
 
 import shlex
 
@@ -20,7 +20,7 @@ def space(outrigger, request):
 
 
 def start(node, *objects):
-    """Applies them; the one pod of the Deployment, once it is Ready."""
+    """Applies objects. Returns the Deployment's single pod once it is Ready."""
     for one in objects:
         node.api.apply(one)
     namespace = objects[-1]["metadata"]["namespace"]
@@ -28,7 +28,7 @@ def start(node, *objects):
 
 
 def the_pod(node, namespace, other_than=None):
-    """The one pod of the Deployment, once it is Ready."""
+    """The Deployment's single pod once it is Ready."""
     living = lambda pods: [p for p in pods if p["metadata"]["name"] != other_than]  # noqa: E731
     (found,) = living(node.pods(namespace, "app=app", lambda pods: len(living(pods)) == 1))
     return node.until_ready("Pod", namespace, found["metadata"]["name"])["metadata"]["name"]
@@ -39,13 +39,13 @@ def until_it_says(node, namespace, app, words):
 
 
 def is_connected(node, namespace, app):
-    """Whether the gateway's stream is open, as it says itself."""
-    said = node.api.ask("GET", path("Pod", namespace, f"{app}:4181", "proxy") + "/readyz").body
-    return (said.get("operator") or {}).get("connected")
+    """Whether the gateway reports an open stream."""
+    readiness = node.api.ask("GET", path("Pod", namespace, f"{app}:4181", "proxy") + "/readyz").body
+    return (readiness.get("operator") or {}).get("connected")
 
 
 def since(object, type):
-    """When a condition became what it is."""
+    """The last transition time of a condition."""
     return next(one["lastTransitionTime"] for one in object["status"]["conditions"] if one["type"] == type)
 
 
@@ -60,7 +60,7 @@ def test_both_replicas_restart_at_once(outrigger, space):
     assert len(replicas) == 2
     for name in replicas:
         node.end_container(chart.NAMESPACE, name, "operator")
-    # What is applied meanwhile is judged when they are back, and not refused for their being away.
+    # An object applied meanwhile is processed when they are back, and not refused because they are down.
     node.api.apply(mock(space, reply="two"))
     until_it_says(node, space, app, "two")
     for name in replicas:
@@ -69,24 +69,24 @@ def test_both_replicas_restart_at_once(outrigger, space):
         assert [one["restartCount"] for one in states] == [1], states
     node.kubectl("wait", "llmp/openai", "-n", space, "--for=condition=Ready", f"--timeout={SECONDS}s")
     node.until("its gateway's return", lambda: is_connected(node, space, app), SECONDS)
-    # The application noticed nothing, and nobody was told that the key was not well.
+    # The application had no error, and the key stayed Ready.
     assert set(node.lines(space, app)) == {"one", "two"}
     after = node.api.get("VirtualKey", space, "default")
     assert [since(after, one) for one in ("Programmed", "Ready")] == [since(before, one) for one in ("Programmed", "Ready")]
     assert [one["note"] for one in node.api.list("Event", space) if one["regarding"].get("kind") == "VirtualKey"] == []
 
 
-def test_an_upgrade_is_noticed_by_nobody(outrigger, space):
+def test_an_upgrade_causes_no_error(outrigger, space):
     node = outrigger
     app = start(node, mock(space, reply="one"), key(space), *application(space, command=("keep", "0.05")))
     until_it_says(node, space, app, "one")
     before = {one["metadata"]["uid"] for one in replicas_of(node)}
     chart.install(node, values(podAnnotations={"tests/upgraded-to": "another"}))
-    asks, answers = pod(space, "asks", ASKS), []
+    asking, answers = pod(space, "asks", ASKS), []
 
     def is_done():
-        # Pods are made all the time, and each has its gateway.
-        made = node.api.create(asks, dryRun="All")
+        # Pods are created all the time, and each has its gateway.
+        made = node.api.create(asking, dryRun="All")
         answers.append("injected" if "initContainers" in made.body.get("spec", {}) else made.message)
         return is_rolled_out(node.api.get("Deployment", chart.NAMESPACE, chart.RELEASE)) and len(replicas_of(node)) == 2
 
@@ -99,37 +99,37 @@ def test_an_upgrade_is_noticed_by_nobody(outrigger, space):
     assert set(node.lines(space, app)) == {"one", "two"}
 
 
-def test_without_an_operator_no_pod_goes_without_its_gateway(outrigger, space):
+def test_without_an_operator_no_asking_pod_starts(outrigger, space):
     node = outrigger
     app = start(node, mock(space, reply="one"), key(space), *application(space))
     with without_operator(node):
-        # Who asks is refused, and told by whom. Who doesn't is none of Outrigger's business.
-        for asks in (pod(space, "asks", ASKS), deployment(space, "asks", ASKS)):
-            refused = node.api.create(asks)
+        # Objects that ask for a gateway are refused, with the name of the webhook. Others are not affected.
+        for asking in (pod(space, "asks", ASKS), deployment(space, "asks", ASKS)):
+            refused = node.api.create(asking)
             assert refused.status == 500 and "outrigger.dev" in refused.message, refused
         assert node.api.create(pod(space, "silent")).status == 201
         node.until_ready("Pod", space, "silent")
-        # A pod that is gone is made anew by its Deployment: later.
+        # A deleted pod is recreated by its Deployment later.
         node.kubectl("delete", "pod", app, "-n", space, "--wait=true")
         assert node.api.list("Pod", space, labelSelector="app=app") == []
-    # Who makes its pods has been refused often, and rests for minutes by now: any change of the ReplicaSet has it try again.
+    # The controller was refused often, and backs off for minutes by now. Any change of the ReplicaSet makes it retry.
     node.kubectl("annotate", "replicaset", "-l", "app=app", "tests/again=now", "-n", space)
     another = the_pod(node, space, app)
     until_it_says(node, space, another, "one")
 
 
-def test_a_pod_that_came_while_nobody_looked_is_told_of(outrigger, space):
+def test_a_pod_created_without_a_webhook_is_reported(outrigger, space):
     node = outrigger
     node.api.merge("Namespace", None, space, LABELLED)
     with without_operator(node):
-        # The label asks for all pods, and what asks so does not keep them away.
+        # The label asks for all pods, and its webhook lets them through.
         node.api.apply(deployment(space, "app"))
         name = the_pod(node, space)
         assert "initContainers" not in node.api.get("Pod", space, name)["spec"]
     (owner,) = node.api.get("Pod", space, name)["metadata"]["ownerReferences"]
-    told = node.wait_for_event(space, owner["kind"], owner["name"], "NotInjected")
-    # What it says to type helps.
-    program, *words = shlex.split(told["note"].partition("made anew: ")[2])
-    assert program == "kubectl", told
+    event = node.wait_for_event(space, owner["kind"], owner["name"], "NotInjected")
+    # The command in the Event works.
+    program, *words = shlex.split(event["note"].partition("recreate it: ")[2])
+    assert program == "kubectl", event
     node.kubectl(*words)
     node.pods(space, "app=app", lambda pods: [p for p in pods if "initContainers" in p["spec"]])

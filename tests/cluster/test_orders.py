@@ -1,4 +1,4 @@
-"""Everything converges: in any order of apply it ends the same, and what has ended is left alone."""
+"""Everything converges: any order of apply has the same result, and an unchanged cluster is not written to."""
 
 import json
 import random
@@ -18,14 +18,14 @@ LINGER = {"outrigger-default", "outrigger-app.notebooks"}
 
 @pytest.fixture(autouse=True)
 def running(operator):
-    """All of these are done by the operator."""
+    """All these tests need the operator."""
 
 
 def documents():
     """(kind, name, text) of each object of the example."""
     texts = [text for file in sorted(EXAMPLE.glob("*.yaml")) for text in re.split(r"^---$", file.read_text(), flags=re.M)]
-    said = lambda word, text: re.search(rf"^{word}: (.*)$", text, re.M)[1]  # noqa: E731
-    found = [(said("kind", text), re.search(r"name: ([a-z-]+)", said("metadata", text))[1], text) for text in texts]
+    field = lambda word, text: re.search(rf"^{word}: (.*)$", text, re.M)[1]  # noqa: E731
+    found = [(field("kind", text), re.search(r"name: ([a-z-]+)", field("metadata", text))[1], text) for text in texts]
     assert len(found) > 5
     return found
 
@@ -37,7 +37,7 @@ def put(cluster, namespace, kind, name, text, manager="tests"):
 
 
 def outcome(cluster, namespace):
-    """All that is to be the same, whatever the order was: without sequences and times, and the namespace's name."""
+    """Everything that must not depend on the order: without sequences, times, and the namespace's name."""
     policies = {name: document | {"sequence": 0} for name, (_, _, document) in truth.policies(cluster, namespace).items()}
     statuses = {}
     for object in truth.objects(cluster, namespace):
@@ -47,7 +47,7 @@ def outcome(cluster, namespace):
         name = f"{object['kind']}/{object['metadata']['name']}"
         statuses[name] = [truth.is_current(object), conditions, rest]
     text = json.dumps([policies, statuses], sort_keys=True)
-    # When an object came to be is the one thing that the order decides.
+    # Only the creation times depend on the order.
     return re.sub(r'"created": \d+', '"created": 0', text.replace(namespace, "NAMESPACE"))
 
 
@@ -73,7 +73,7 @@ def test_any_order_ends_the_same(cluster, namespaces):
                 cluster.api.sound(cluster.api.create(pod(namespace, name, ASKS | {"virtual-key": "app,notebooks"})))
                 continue
             put(cluster, namespace, kind, name, text)
-            # Half of them as people do it: with a look at each.
+            # Half of them as users do it, with a look at each.
             if at % 2:
                 cluster.api.until(kind, namespace, name, truth.is_current, truth.SECONDS)
     cluster.until("everything to be well", lambda: truth.is_true(cluster, namespaces[0]), truth.SECONDS)
@@ -81,12 +81,12 @@ def test_any_order_ends_the_same(cluster, namespaces):
     policies = truth.policies(cluster, namespaces[0])
     assert set(policies) == {"outrigger-default", "outrigger-app", "outrigger-notebooks", "outrigger-app.notebooks"}
     for namespace, order in zip(namespaces, orders):
-        said = [f"{kind} {name}" for kind, name, _ in order]
+        sequence = [f"{kind} {name}" for kind, name, _ in order]
         try:
             cluster.until("the same", lambda: outcome(cluster, namespace) == reference, truth.SECONDS)
         except TimeoutError:
-            assert outcome(cluster, namespace) == reference, said
-    # And away again, in any order: nothing is left, but for a while what pods of a rollout would soon need again.
+            assert outcome(cluster, namespace) == reference, sequence
+    # Deleted in any order: nothing is left, except for a while what pods of a rollout would soon need again.
     for namespace in namespaces:
         for kind, name, _ in chance.sample(steps, len(steps)):
             cluster.api.delete(kind, namespace, name, gracePeriodSeconds=0)
@@ -95,8 +95,8 @@ def test_any_order_ends_the_same(cluster, namespaces):
 
 
 def settled(cluster, operator, namespace):
-    """All is well, and nothing is written any more: the versions of it all."""
-    # What another test leaves behind is cleared away, and its policies with it.
+    """Waits until all is Ready and nothing is written any more. Returns the versions of everything."""
+    # Objects of other tests are removed with their policies.
     cluster.until("no namespace to be going", lambda: not going(cluster), truth.SECONDS)
     cluster.until("everything to be well", lambda: truth.is_true(cluster, namespace), truth.SECONDS)
     for _ in range(20):
@@ -112,7 +112,7 @@ def going(cluster):
 
 
 def renewed(cluster):
-    """Waits for a turn of the leader's Lease: how time passes in a cluster in which nothing happens."""
+    """Waits for a renewal of the leader's Lease, as a clock for a cluster in which nothing happens."""
     before = cluster.api.get("Lease", "outrigger-system", "outrigger")["spec"]["renewTime"]
     cluster.api.until("Lease", "outrigger-system", "outrigger", lambda lease: lease["spec"]["renewTime"] != before)
 
@@ -122,7 +122,7 @@ def writes(operator):
 
 
 def looked_again(cluster, namespace, name):
-    """Something new: when the operator has told of that, it has looked at everything before."""
+    """Creates an object. Once the operator has reported on it, it has processed everything before."""
     cluster.api.apply(mock(namespace, name))
     cluster.api.until("LLMProvider", namespace, name, truth.is_ready, truth.SECONDS)
 
@@ -137,7 +137,7 @@ def test_an_unchanged_apply_writes_nothing(cluster, operator, namespace):
         put(cluster, namespace, *document)
     looked_again(cluster, elsewhere, "marker")
     assert truth.versions(cluster, namespace) == before
-    # Another manager's words, of the same content, are his alone: the object's version moves, and nothing else does.
+    # Another manager's apply with the same content changes only the object's resource version.
     for document in documents():
         put(cluster, namespace, *document, manager="another")
     looked_again(cluster, elsewhere, "another-marker")
@@ -160,8 +160,8 @@ def test_a_steady_cluster_is_not_written_to(cluster, operator, namespace):
     for _ in range(3):
         renewed(cluster)
     assert (writes(operator), patched(operator)) == (before, patches)
-    # One change costs a write for each policy that it is in, and two for each object of those: seen, and served. Somebody
-    # may have been quicker once.
+    # One change costs a write for each policy, and two for each object of those: processed, and programmed. One
+    # conflict is possible.
     put(cluster, namespace, "LLMProvider", "openai", changed(documents()))
     settled(cluster, operator, namespace)
     policies, objects = len(truth.policies(cluster, namespace)), len(truth.objects(cluster, namespace))
@@ -205,7 +205,7 @@ def test_two_managers_do_not_fight(cluster, operator, namespace):
     del theirs["spec"]
     answer = cluster.api.sound(cluster.api.ask("PATCH", where, theirs, "application/apply-patch+yaml", **query))
     assert any(one["type"] == "Reviewed" for one in answer.body["status"]["conditions"])
-    # Both write again, and each has its own.
+    # Both write again, and each keeps its own fields.
     put(cluster, namespace, "LLMProvider", "openai", changed(documents()))
     cluster.until(
         "the change",
@@ -217,7 +217,7 @@ def test_two_managers_do_not_fight(cluster, operator, namespace):
     cluster.api.sound(cluster.api.ask("PATCH", where, theirs, "application/apply-patch+yaml", **query))
     after = settled(cluster, operator, namespace)
     assert after[("ConfigMap", "outrigger-app")] == before[("ConfigMap", "outrigger-app")]
-    kept = cluster.api.get("ConfigMap", namespace, "outrigger-app")["metadata"]
-    assert kept["labels"]["theirs"] == "yes" and kept["annotations"]["example.org/theirs"] == "yes"
+    metadata = cluster.api.get("ConfigMap", namespace, "outrigger-app")["metadata"]
+    assert metadata["labels"]["theirs"] == "yes" and metadata["annotations"]["example.org/theirs"] == "yes"
     seen = cluster.api.get("VirtualKey", namespace, "app")
     assert any(one["type"] == "Reviewed" for one in seen["status"]["conditions"]) and truth.is_ready(seen)

@@ -1,4 +1,5 @@
-"""What is away is missed by nobody: requests are served without an operator, and the operator lives without an API server."""
+"""Outages are not noticed: gateways serve without an operator, and the operator survives without an API
+server."""
 
 from gateway_process import GatewayProcess
 from objects import ASKS, key, mock, pod
@@ -13,16 +14,16 @@ def test_gateways_serve_without_an_operator(cluster, operator, namespace):
         app.until("the next", lambda: app.says() == "two")
         operator.kill()
         assert app.says() == "two"
-        # What came by the stream outlives the container, though the mounted files are older.
+        # What came by the stream survives a restart of the container, although the mounted files are older.
         app.restart()
         app.until("what it had", lambda: app.says() == "two")
-        # Changed meanwhile, known when it is back.
+        # Changed meanwhile, and applied when it is back.
         cluster.api.apply(mock(namespace, reply="three"))
         operator.start()
         app.until("what is new", lambda: app.says() == "three")
 
 
-def test_a_configmap_that_is_deleted_is_made_again_and_not_below(cluster, operator, namespace):
+def test_a_deleted_configmap_is_recreated_with_a_higher_sequence(cluster, operator, namespace):
     cluster.api.apply(mock(namespace, reply="one"))
     cluster.api.apply(key(namespace))
     with GatewayProcess(operator, pod(namespace, "app", ASKS)) as app:
@@ -38,7 +39,7 @@ def test_a_configmap_that_is_deleted_is_made_again_and_not_below(cluster, operat
         assert app.sequence() > before
 
 
-def test_the_api_server_may_go_and_come(cluster, operator, namespace):
+def test_the_operator_survives_an_outage_of_the_api_server(cluster, operator, namespace):
     cluster.api.apply(mock(namespace, reply="one"))
     cluster.api.apply(key(namespace))
     with GatewayProcess(operator, pod(namespace, "app", ASKS)) as app:
@@ -49,7 +50,7 @@ def test_the_api_server_may_go_and_come(cluster, operator, namespace):
         cluster.api.apply(mock(namespace, reply="two"))
 
         def is_new():
-            # It may end of itself at any time until it has found the API server again.
+            # It may exit at any time until it has found the API server again.
             operator.as_a_kubelet_would()
             return app.says() == "two"
 

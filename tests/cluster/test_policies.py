@@ -41,18 +41,19 @@ def test_a_change_is_served_at_once(cluster, operator, namespace, apply):
         assert app.sequence() > first
         sequence, _, document = written(cluster, namespace)
         assert (sequence, document["sequence"]) == (app.sequence(), sequence)
-        # Once it has settled; a provider that is deleted is gone.
+        # After it has settled, the provider is deleted.
         cluster.api.delete("LLMProvider", namespace, "openai")
         app.until("the refusal", lambda: app.says() != "two")
 
 
-def test_nothing_is_written_where_nothing_changes(cluster, operator, namespace, apply):
+def test_an_irrelevant_change_writes_nothing(cluster, operator, namespace, apply):
     apply(mock(namespace))
     apply(key(namespace))
     before = cluster.api.until("ConfigMap", namespace, "outrigger-default", bool)["metadata"]
     operator.stop()
     operator.start()
-    # Words of no meaning for any policy, then some of meaning for another: when that is there, the first were looked at.
+    # First a change that no policy depends on, then one for another policy. When that is written, the first was
+    # processed.
     cluster.api.merge("VirtualKey", namespace, "default", {"metadata": {"labels": {"seen": "true"}}})
     apply(key(namespace, "second"))
     cluster.api.until("ConfigMap", namespace, "outrigger-second", bool)
@@ -68,26 +69,26 @@ def test_an_invalid_version_is_not_served_and_the_last_good_one_is(cluster, oper
     apply(outrigger("RoutingRule", namespace, "all", when='headers["x-to"] == "other"', **rule))
     with gateway(operator, namespace) as app:
         app.until("the rule", lambda: app.says(**TO_OTHER) == "other")
-        # Past the webhook, as if it had not been there.
+        # Without the webhook, which would refuse it.
         with without_validation(cluster):
             apply(outrigger("RoutingRule", namespace, "all", when="headers[", **rule))
-        # The next change is in force, and the rule still is.
+        # The next change takes effect, and the rule stays.
         apply(mock(namespace, "other", "another"))
         app.until("the next change", lambda: app.says(**TO_OTHER) == "another")
-        # And through a restart of the operator, which has never seen the good one.
+        # Also after a restart of the operator, which has never seen the good version.
         operator.stop()
         operator.start()
         apply(mock(namespace, "other", "last"))
         app.until("the change after", lambda: app.says(**TO_OTHER) == "last")
-        # Withdrawn is withdrawn.
+        # A deleted rule no longer applies.
         cluster.api.delete("RoutingRule", namespace, "all")
         app.until("no rule", lambda: app.rules() == [])
 
 
-def test_credentials_come_by_the_stream_and_go_at_once(cluster, operator, namespace, apply):
+def test_credentials_arrive_by_the_stream_and_are_removed_at_once(cluster, operator, namespace, apply):
     def provider(**credentials):
         listed = [{"name": name, "secretRef": {"name": name}} | more for name, more in credentials.items()]
-        # A port at which nobody listens: what is asked with a credential gets as far as that.
+        # A port without a listener: a request with a credential gets as far as this.
         return outrigger(
             "LLMProvider", namespace, "openai", type="OpenAI", endpoint="http://127.0.0.1:9", credentials=listed
         )
@@ -102,12 +103,13 @@ def test_credentials_come_by_the_stream_and_go_at_once(cluster, operator, namesp
         before = app.sequence()
         apply(secret(namespace, "first", apiKey="sk-another"))
         app.until("the rotated credential", lambda: app.sequence() > before)
-        # Never in what anybody may read.
+        # Never in an object that others may read.
         found = cluster.api.get("ConfigMap", namespace, "outrigger-default")
         sources = gzip.decompress(base64.b64decode(found["binaryData"]["sources.v1.json.gz"])).decode()
         assert "sk-" not in json.dumps(found) and "sk-" not in sources
         assert "sk-" not in operator.daemon.log.read_text() + app.daemon.log.read_text()
-        # Removed is gone. A Secret that is deleted is a mistake, until somebody says otherwise: suspended says so.
+        # A removed credential is gone at once. A deleted Secret may be a mistake, so the value stays until it is
+        # suspended.
         apply(provider(first={}))
         app.until("one to be gone", lambda: app.credentials() == {"first": True})
         cluster.api.delete("Secret", namespace, "first")
@@ -118,7 +120,7 @@ def test_credentials_come_by_the_stream_and_go_at_once(cluster, operator, namesp
         app.until("nothing to ask with", lambda: app.says() == "provider_blocked")
 
 
-def test_keys_of_other_namespaces_reach_what_lets_them_in(cluster, operator, namespace, apply):
+def test_keys_use_providers_of_other_namespaces_that_allow_them(cluster, operator, namespace, apply):
     platform = f"{namespace}-platform"[:60]
     cluster.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": platform}})
     shared = mock(platform, "openai", "shared", allowedNamespaces={"from": "Selector", "selector": {"matchLabels": {"llm": "yes"}}})
@@ -134,8 +136,8 @@ def test_keys_of_other_namespaces_reach_what_lets_them_in(cluster, operator, nam
     cluster.api.delete("Namespace", None, platform)
 
 
-def test_any_order_of_applying_ends_the_same(cluster, operator, namespace, apply):
-    # A gateway first, of a key that is not there; then its key, then what the key names, last the secret.
+def test_any_order_of_apply_has_the_same_result(cluster, operator, namespace, apply):
+    # First a gateway whose key does not exist, then the key, then its providers, and last the Secret.
     with gateway(operator, namespace, **{"virtual-key": "team"}) as app:
         app.until("a policy, though there is no key", app.sequence)
         assert app.says() == "virtual_key_required"
@@ -144,7 +146,7 @@ def test_any_order_of_applying_ends_the_same(cluster, operator, namespace, apply
         app.until("an answer", lambda: app.says() == "there")
 
 
-def test_a_pod_without_a_key_reaches_what_says_so(cluster, operator, namespace, apply):
+def test_a_pod_without_a_key_uses_providers_that_allow_it(cluster, operator, namespace, apply):
     apply(mock(namespace, "closed", "closed"))
     with gateway(operator, namespace) as app:
         app.until("a policy", app.sequence)

@@ -1,4 +1,4 @@
-"""On a real node, with providers that are processes of their own: they die, and their credentials are withdrawn."""
+"""On a real node, with providers as separate processes: they die, and their credentials are revoked."""
 
 import base64
 import json
@@ -22,7 +22,7 @@ def space(outrigger, request):
 
 @pytest.fixture
 def platform(outrigger, space):
-    """Where the providers' keys are: not where the application is."""
+    """The namespace of the providers' keys, which is not the application's."""
     name = f"{space[:50]}-platform"
     outrigger.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
     outrigger.api.until("ServiceAccount", name, "default", bool)
@@ -33,7 +33,7 @@ def platform(outrigger, space):
 
 
 def start_upstream(node, namespace, name, seconds=0):
-    """A pod of upstream_pod.py, and a Service by which it is found. Once it has ended it stays so."""
+    """A pod of upstream_pod.py with a Service. It is not restarted after its end."""
     metadata = {"name": name, "namespace": namespace}
     files = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
     files["data"] = {"upstream.py": (HERE / "upstream_pod.py").read_text()}
@@ -72,7 +72,7 @@ def provider(namespace, name, **credentials):
 
 
 def uses(namespace, platform, first, *fallbacks):
-    """A key of providers that are another namespace's: the first, then the others."""
+    """A key with providers of another namespace: the first, then the fallbacks."""
     weights = {first: 1} | dict.fromkeys(fallbacks, 0)
     listed = [{"name": one, "providerRef": {"name": one, "namespace": platform}, "weight": w} for one, w in weights.items()]
     return key(namespace, providers=listed)
@@ -89,9 +89,9 @@ def until_it_says(node, namespace, pod, words):
     node.until(words, lambda: node.lines(namespace, pod)[-1:] == [words], SECONDS)
 
 
-def test_a_provider_that_dies_is_not_missed(outrigger, space, platform):
+def test_requests_survive_the_death_of_a_provider(outrigger, space, platform):
     node = outrigger
-    # The first one answers slowly: some request is always under way.
+    # The first one responds slowly, so that a request is always running.
     start_upstream(node, platform, "first", 0.2)
     start_upstream(node, platform, "second")
     for one in (provider(platform, "first", main={}), provider(platform, "second", main={})):
@@ -101,9 +101,9 @@ def test_a_provider_that_dies_is_not_missed(outrigger, space, platform):
     until_it_says(node, space, app, "from first")
     node.end_container(platform, "first", "main")
     until_it_says(node, space, app, "from second")
-    # Nothing else was ever said: not while it died, and not at the beginning.
+    # There was no other reply: neither when it died nor at the start.
     assert set(node.lines(space, app)) == {"from first", "from second"}
-    # It comes back by itself, too.
+    # It is used again when it is back.
     node.api.delete("Pod", platform, "first")
     node.api.until("Pod", platform, "first", lambda pod: pod is None)
     start_upstream(node, platform, "first")
@@ -111,7 +111,7 @@ def test_a_provider_that_dies_is_not_missed(outrigger, space, platform):
     assert set(node.lines(space, app)) == {"from first", "from second"}
 
 
-def test_a_suspended_credential_is_used_no_more(outrigger, space, platform):
+def test_a_suspended_credential_is_not_used(outrigger, space, platform):
     node = outrigger
     start_upstream(node, platform, "first")
     node.api.apply(provider(platform, "first", main={"weight": 100}, spare={"weight": 1}))
@@ -119,25 +119,25 @@ def test_a_suspended_credential_is_used_no_more(outrigger, space, platform):
     app = start_app(node, space, "keep", "0.02")
     until_it_says(node, space, app, "from first")
     node.until("its use", lambda: KEYS["main"] in used(node, platform))
-    # Ready says that it is so on every gateway. Logs tell of it later, so what counts is when the provider was asked; the
-    # application asks one by one, and one may have been under way.
+    # Ready means that every gateway has it. Logs arrive later, so the time of the request at the provider counts. The
+    # application sends one request at a time, and one may have been running.
     ready = suspend(node, platform, main={"weight": 100, "suspended": True}, spare={"weight": 1})
     node.until("more requests", lambda: len(used(node, platform, since=ready)) > 21)
     assert set(used(node, platform, since=ready)[1:]) == {KEYS["spare"]}
-    # The application was served by the other one all the time.
+    # The other one served the application all the time.
     assert set(node.lines(space, app)) == {"from first"}
-    # Without any, nobody is asked.
+    # Without any credential, the provider gets no request.
     ready = suspend(node, platform, main={"weight": 100, "suspended": True}, spare={"weight": 1, "suspended": True})
     until_it_says(node, space, app, "403 provider_blocked")
     refused = time.time()
-    told = len(node.lines(space, app))
-    node.until("more refusals", lambda: len(node.lines(space, app)) > told + 20)
+    count = len(node.lines(space, app))
+    node.until("more refusals", lambda: len(node.lines(space, app)) > count + 20)
     assert len(used(node, platform, since=ready)) <= 1
     assert used(node, platform, since=refused) == []
 
 
 def suspend(node, platform, **credentials):
-    """Says so, and waits until that is Ready. The time at which it was."""
+    """Suspends credentials, and waits until the object is Ready. Returns the time of that."""
     applied = node.api.apply(provider(platform, "first", **credentials))["metadata"]["generation"]
 
     def is_in_force(one):
@@ -148,9 +148,9 @@ def suspend(node, platform, **credentials):
 
 
 def used(node, platform, since=0):
-    """The keys that the provider was asked with, in order."""
-    asked = map(json.loads, node.lines(platform, "first"))
-    return [one["key"] for one in asked if one["at"] >= since]
+    """The keys of the requests to the provider, in order."""
+    requests = map(json.loads, node.lines(platform, "first"))
+    return [one["key"] for one in requests if one["at"] >= since]
 
 
 def test_a_restarted_gateway_has_its_credentials_without_an_operator(outrigger, space, platform):
@@ -165,15 +165,16 @@ def test_a_restarted_gateway_has_its_credentials_without_an_operator(outrigger, 
         node.api.until("Pod", space, app, lambda pod: pod["status"]["initContainerStatuses"][0]["restartCount"] == 1, SECONDS)
         node.until_ready("Pod", space, app)
         until_it_says(node, space, app, "from first")
-        # What it has came by no file that others could read: it was in the memory of its own.
+        # Its credentials came by no file that others could read: they were in its own memory volume.
         assert node.api.list("Secret", space) == []
         known = len(node.lines(space, app))
         node.until("more answers", lambda: len(node.lines(space, app)) > known + 10)
         assert set(node.lines(space, app)[known:]) == {"from first"}
 
 
-# What an application could read of its container without being root: variables and arguments of all its processes, and all
-# files below these; and what its gateway says on loopback.
+# What an application can read in its container without being root: variables and arguments of all its processes, and
+# all
+# files below these folders; and its gateway's responses on loopback.
 LOOK = """
 import glob, os, urllib.error, urllib.request
 def read(file):
@@ -199,7 +200,7 @@ for port, paths in {4181: ("/policy", "/readyz", "/metrics", "/decisions", "/"),
 """
 
 
-def test_no_credential_is_where_its_users_could_see_it(outrigger, space, platform):
+def test_no_credential_is_visible_to_its_users(outrigger, space, platform):
     node = outrigger
     start_upstream(node, platform, "first")
     node.api.apply(provider(platform, "first", main={}))
@@ -208,9 +209,9 @@ def test_no_credential_is_where_its_users_could_see_it(outrigger, space, platfor
     until_it_says(node, space, app, "from first")
     assert used(node, platform)[-1] == KEYS["main"]
     seen = node.kubectl("exec", app, "-n", space, "-c", "main", "--", "python", "-c", LOOK)
-    # It did look: at its own placeholder, and at its gateway's policy.
+    # The script worked: it found its own placeholder and its gateway's policy.
     assert "OPENAI_API_KEY=outrigger" in seen and "4181 /policy 200" in seen
-    # In its namespace there is nothing, either, for those who may read everything in it.
+    # Its namespace has none either, for users who may read everything in it.
     kinds = "configmaps,secrets,pods,events,deployments,replicasets,vkey,llmp"
     seen += node.kubectl("get", kinds, "-n", space, "-o", "json")
     seen += node.kubectl("logs", app, "-n", space, "--all-containers")
@@ -218,11 +219,11 @@ def test_no_credential_is_where_its_users_could_see_it(outrigger, space, platfor
     assert "outrigger-default" in seen
     found = sorted(name for name, value in KEYS.items() for shape in shapes(value) if shape in seen)
     assert found == []
-    # The operator's word is for the gateway alone: nothing of it is mounted in the application.
+    # Only the gateway has the operator's token. The application mounts nothing of it.
     assert "outrigger-token" not in seen.partition("4181 /policy")[0]
     assert node.api.list("Secret", space) == []
 
 
 def shapes(value):
-    """As it is, and as a Secret has it."""
+    """Verbatim, and as in a Secret."""
     return value, base64.b64encode(value.encode()).decode().rstrip("=")

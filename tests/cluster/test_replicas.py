@@ -1,4 +1,5 @@
-"""Two replicas: both answer webhooks, one leads, and one takes over without a policy going back."""
+"""Two replicas: both answer webhooks, one is the leader, and the other takes over without a policy going
+back."""
 
 import pytest
 
@@ -22,11 +23,11 @@ def test_the_other_one_takes_over(cluster, operator, second, namespace):
     assert leader(cluster) == operator.name
     cluster.api.apply(mock(namespace, reply="one"))
     cluster.api.apply(key(namespace))
-    # Called at the follower, it is sent to the leader.
+    # A call to the follower is sent to the leader.
     with GatewayProcess(second, pod(namespace, "app", ASKS)) as app:
         app.until("a policy", lambda: app.is_connected() and app.says() == "one")
         before = app.sequence()
-        # Ended as a pod is: its lease is free at once.
+        # Ended as a pod is, so its Lease is free at once.
         operator.stop()
         cluster.api.until(
             "Lease", "outrigger-system", "outrigger", lambda lease: lease["spec"].get("holderIdentity") == second.name
@@ -36,7 +37,7 @@ def test_the_other_one_takes_over(cluster, operator, second, namespace):
         app.until("the next leader's word", lambda: app.says() == "two")
         assert app.sequence() > before
         operator.start()
-        # It is there, and leads not.
+        # It is back, and is not the leader.
         assert leader(cluster) == second.name
 
 

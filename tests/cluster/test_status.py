@@ -1,4 +1,4 @@
-"""Conditions tell the truth: to people, to `kubectl wait`, to kstatus."""
+"""Conditions are true: for people, `kubectl wait` and kstatus."""
 
 import pytest
 
@@ -11,11 +11,11 @@ TRUE = ("Accepted", "ResolvedRefs", "Programmed", "Ready")
 
 @pytest.fixture(autouse=True)
 def running(operator):
-    """All of these are told by the operator."""
+    """All these tests need the operator."""
 
 
 def until(cluster, object, holds):
-    """`holds(object)`, of the latest generation."""
+    """Waits for `holds(object)` with the latest generation."""
     meta = object["metadata"]
 
     def current(one):
@@ -33,7 +33,7 @@ def is_false(type, reason):
     return lambda one: (condition(one, type) or ("", ""))[:2] == ("False", reason)
 
 
-def test_what_is_well_is_ready(cluster, namespace):
+def test_valid_objects_are_ready(cluster, namespace):
     for object in (
         mock(namespace),
         key(namespace),
@@ -45,8 +45,8 @@ def test_what_is_well_is_ready(cluster, namespace):
         seen = until(cluster, object, is_true(*TRUE))
         assert condition(seen, "Programmed")[1] == "NoSidecars"
         assert condition(seen, "Stalled") is None or condition(seen, "Stalled")[0] == "False"
-    said = cluster.kubectl("wait", "llmp,vkey,rrule,llmb,llmc", "--all", "-n", namespace, "--for=condition=Ready", "--timeout=30s")
-    assert said.count("condition met") == 5
+    output = cluster.kubectl("wait", "llmp,vkey,rrule,llmb,llmc", "--all", "-n", namespace, "--for=condition=Ready", "--timeout=30s")
+    assert output.count("condition met") == 5
 
 
 @pytest.mark.parametrize("kind, spec, type, reason", [
@@ -59,15 +59,15 @@ def test_what_is_well_is_ready(cluster, namespace):
     ),
     ("Budget", {"amount": "5.00", "window": "Day", "timeZone": "Europe/Atlantis"}, "Accepted", "Invalid"),
 ])
-def test_what_is_not_well_says_why(cluster, namespace, kind, spec, type, reason):
+def test_invalid_objects_have_a_reason(cluster, namespace, kind, spec, type, reason):
     object = outrigger(kind, namespace, "broken", **spec)
-    # What can't be is refused at the door; it may have come before there was one.
+    # The webhook refuses invalid objects. They may have been stored before it existed.
     with without_validation(cluster):
         cluster.api.apply(object)
     seen = until(cluster, object, is_false(type, reason))
     ready = condition(seen, "Ready")
     assert ready[0] == "False" and ready[2]
-    # A name that names nothing may be only the order of applying, for a while.
+    # For a while, a missing reference may only be a matter of order.
     assert type == "ResolvedRefs" or condition(seen, "Stalled")[:2] == ("True", reason)
 
 
@@ -88,7 +88,7 @@ def test_a_status_is_written_once(cluster, namespace):
     provider = mock(namespace)
     cluster.api.apply(provider)
     seen = until(cluster, provider, is_true(*TRUE))
-    # Another object's news is no news for this one.
+    # A change of another object does not affect this one.
     other = mock(namespace, "other")
     cluster.api.apply(other)
     until(cluster, other, is_true(*TRUE))
@@ -96,14 +96,14 @@ def test_a_status_is_written_once(cluster, namespace):
     assert again["metadata"]["resourceVersion"] == seen["metadata"]["resourceVersion"]
 
 
-def test_events_tell_of_what_happened(cluster, namespace):
+def test_events_report_changes(cluster, namespace):
     broken = key(namespace, "broken", providers=[{"name": "nowhere"}])
     cluster.api.apply(broken)
     until(cluster, broken, is_false("ResolvedRefs", "RefNotFound"))
     cluster.wait_for_event(namespace, "VirtualKey", "broken", "RefNotFound")
 
 
-def test_what_is_used_is_not_deleted_without_a_word(cluster, namespace):
+def test_deleting_a_used_object_is_a_warning(cluster, namespace):
     cluster.api.apply(mock(namespace))
     named = key(namespace, providers=[{"name": "openai"}])
     cluster.api.apply(named)

@@ -1,4 +1,5 @@
-"""On a real node: who has the role `edit` in one namespace neither holds up another one nor reads what is its own."""
+"""On a real node: a user with the role `edit` in one namespace can neither delay another one nor read its
+credentials."""
 
 import json
 import statistics
@@ -13,9 +14,9 @@ from objects import outrigger as object_of, secret
 from storm import TOO_DEAR, Storm, again, at_the_bound, replace, too_dear
 from test_providers import LOOK
 
-# What changes takes a second at most, and so does waiting for whoever writes elsewhere; a node has more to do than that.
+# A change takes at most a second, and so does the wait for other writers. The rest is for the node's other load.
 AT_ONCE = 1
-# Below the time after which the API server gives up asking the operator about an object.
+# Below the API server's timeout for the operator's review of an object.
 AT_WORST = 4
 WRITERS, ROUNDS = 4, 2
 GRACE_SECONDS = 30
@@ -26,12 +27,12 @@ def estate(outrigger):
     return Estate(outrigger)
 
 
-# Of pods that are there for what becomes of them, and not for how soon.
+# For pods whose outcome counts, and not their speed.
 SMALL = {"pace": "0.1", "cpu": "10m"}
 FORGED = "is not as the operator wrote it"
 
 
-def test_what_a_tenant_writes_in_the_place_of_a_policy_leads_no_key_elsewhere(estate, catcher):
+def test_a_forged_policy_sends_no_key_elsewhere(estate, catcher):
     node, api = estate.node, estate.api
     endpoint = f"http://{catcher}:8080/v1"
     shops = api.get("ConfigMap", SHOP, "outrigger-default")
@@ -41,23 +42,24 @@ def test_what_a_tenant_writes_in_the_place_of_a_policy_leads_no_key_elsewhere(es
         map = api.until("ConfigMap", MALLORY, f"outrigger-{name}", bool)
         ways = forgeries.forgeries(map, shops, endpoint)
         forged[name] = ways.get(name) or forgeries.as_secret(map, ways["redirected"])
-    # The operator mends each within a second, and each is written again at once, while pods are made that know nothing else.
+    # The operator corrects each within a second, and each is forged again at once, while pods are created that know
+    # nothing else.
     with Storm(estate.tenant, *map_of(again, forged), write=replace, pace=0.05) as storm:
         node.until("forgeries", lambda: storm.has_written(5 * len(forged)), SECONDS)
         apps = {name: estate.start_app(MALLORY, name, ready=False, **SMALL, **{"virtual-key": name}) for name in forged}
         for name, app in apps.items():
-            said = lambda app=app: estate.gateway_says(MALLORY, app)  # noqa: E731
-            node.until(f"the gateway of {name} to say so", lambda: FORGED in said(), SECONDS)
-        # Where not even the operator's authority is certain, nothing is served, and /readyz says why.
+            log = lambda app=app: estate.gateway_says(MALLORY, app)  # noqa: E731
+            node.until(f"the gateway of {name} to say so", lambda: FORGED in log(), SECONDS)
+        # If even the operator's authority is uncertain, the gateway serves nothing, and /readyz says why.
         node.until("/readyz to say so", lambda: FORGED in json.dumps(estate.readyz(MALLORY, apps["unsigned"])), SECONDS)
     estate.tenant.api.delete("Secret", MALLORY, "outrigger-over-it")
     for name, app in apps.items():
-        node.until(f"{name} to be served", lambda: estate.told(MALLORY, app) == "from shared", SECONDS)
-        told = {line["says"] for line in estate.lines(MALLORY, app)}
-        assert not told & {"from catcher", "from private"}, (name, told)
-        # It is as it was, with no other change than the tenant's.
-        mended = lambda map: endpoint not in json.dumps(map) and forgeries.SIGNATURES in map["data"]  # noqa: E731
-        api.until("ConfigMap", MALLORY, f"outrigger-{name}", mended, SECONDS)
+        node.until(f"{name} to be served", lambda: estate.last_reply(MALLORY, app) == "from shared", SECONDS)
+        replies = {line["says"] for line in estate.lines(MALLORY, app)}
+        assert not replies & {"from catcher", "from private"}, (name, replies)
+        # It is as before, without any other change than the tenant's.
+        corrected = lambda map: endpoint not in json.dumps(map) and forgeries.SIGNATURES in map["data"]  # noqa: E731
+        api.until("ConfigMap", MALLORY, f"outrigger-{name}", corrected, SECONDS)
         api.delete("Deployment", MALLORY, name)
     assert estate.caught() == ""
 
@@ -66,7 +68,7 @@ def map_of(function, values):
     return [function(value) for value in values.values()]
 
 
-def test_an_older_policy_is_in_force_until_the_operator_says_what_is(estate):
+def test_an_older_policy_is_in_force_until_the_operator_pushes(estate):
     node, api, tenant = estate.node, estate.api, estate.tenant
     api.apply(estate.mallorys_key("older"))
     older = api.until("ConfigMap", MALLORY, "outrigger-older", bool)
@@ -78,14 +80,14 @@ def test_an_older_policy_is_in_force_until_the_operator_says_what_is(estate):
     with Storm(tenant, again(old), write=replace, pace=0.05) as storm:
         node.until("the older one", lambda: storm.has_written(5), SECONDS)
         app = estate.start_app(MALLORY, "older", **SMALL, **{"virtual-key": "older"})
-        # It is signed, and for this place.
-        node.until("what is in force", lambda: estate.told(MALLORY, app) == "403 virtual_key_blocked", SECONDS)
-    assert not is_deleted(estate, "older") and estate.told(MALLORY, app) == "403 virtual_key_blocked"
+        # It has a valid signature for this ConfigMap.
+        node.until("what is in force", lambda: estate.last_reply(MALLORY, app) == "403 virtual_key_blocked", SECONDS)
+    assert not is_deleted(estate, "older") and estate.last_reply(MALLORY, app) == "403 virtual_key_blocked"
     api.delete("Deployment", MALLORY, "older")
 
 
 def is_deleted(estate, name):
-    """Deletes a binding's ConfigMap, as the tenant, and waits until there is another."""
+    """Deletes a binding's ConfigMap as the tenant, and waits for the next one."""
     uid = estate.api.get("ConfigMap", MALLORY, f"outrigger-{name}")["metadata"]["uid"]
     estate.tenant.api.delete("ConfigMap", MALLORY, f"outrigger-{name}")
     there = lambda map: map and map["metadata"]["uid"] != uid and map["data"]  # noqa: E731
@@ -94,11 +96,11 @@ def is_deleted(estate, name):
 
 @pytest.fixture(scope="module")
 def catcher(estate):
-    """The address of a server of the tenant's."""
+    """The address of the tenant's server."""
     return estate.start_catcher()
 
 
-def test_a_name_that_a_pod_gives_to_another_server_leads_no_key_there(estate, catcher):
+def test_host_aliases_of_a_pod_send_no_key_elsewhere(estate, catcher):
     node, api = estate.node, estate.api
     api.apply(secret(PLATFORM, "plain", apiKey=KEYS["plain"]))
 
@@ -109,62 +111,63 @@ def test_a_name_that_a_pod_gives_to_another_server_leads_no_key_there(estate, ca
     api.apply(estate.mallorys_key("plain", "plain"))
     aliases = [{"ip": catcher, "hostnames": ["bank.test"]}]
     app = estate.start_app(MALLORY, "plain", {"hostAliases": aliases}, **SMALL, **{"virtual-key": "plain"})
-    # The key has this one provider, which is none for it.
-    node.until("a refusal", lambda: estate.told(MALLORY, app) == "404 model_not_found", SECONDS)
+    # The key's only provider does not accept its namespace.
+    node.until("a refusal", lambda: estate.last_reply(MALLORY, app) == "404 model_not_found", SECONDS)
     assert estate.caught() == ""
-    # Where the provider's author trusts all who may use it, it does: the way that was barred is one.
+    # If the provider's author allows clear text, the key is sent. So the check above is what prevented it.
     api.apply(plain(clearTextCredentials="Allow"))
     node.until("what was barred", lambda: holds_key(estate.caught(), "plain"), SECONDS)
     assert holds_key(estate.caught(), "shared", "private") == []
     api.delete("Deployment", MALLORY, "plain")
 
 
-def test_a_gateway_that_is_not_the_operators_is_given_nothing(estate):
+def test_a_foreign_gateway_gets_nothing(estate):
     tenant, given = estate.tenant, {}
     for name, change in pretenders.CHANGES.items():
-        made = tenant.api.create(pretenders.made_by_hand(tenant, name, change))
-        if made.status != 201:
-            # The API server knows it, or an operator's webhook.
-            given[name] = made.message
+        created = tenant.api.create(pretenders.made_by_hand(tenant, name, change))
+        if created.status != 201:
+            # The API server or the operator's webhook refuses it.
+            given[name] = created.message
             continue
-        token = tenant.api.sound(pretenders.token(tenant, pod=made.body)).body["status"]["token"]
-        status, said = estate.stream(token)
-        given[name] = said
-        assert status == 403 and json.loads(said)["error"]["type"] == "gateway_foreign", (name, said)
+        token = tenant.api.sound(pretenders.token(tenant, pod=created.body)).body["status"]["token"]
+        status, text = estate.stream(token)
+        given[name] = text
+        assert status == 403 and json.loads(text)["error"]["type"] == "gateway_foreign", (name, text)
     assert holds_key(json.dumps(given)) == []
-    print("\n".join(f"{name}: {said.strip()[:160]}" for name, said in given.items()))
+    print("\n".join(f"{name}: {text.strip()[:160]}" for name, text in given.items()))
 
 
-def test_tokens_of_a_tenants_own_making_give_what_its_pods_have_and_no_more(estate):
+def test_tokens_that_a_tenant_creates_give_no_more_than_its_pods_have(estate):
     tenant = estate.tenant
     app = estate.api.get("Pod", MALLORY, estate.mallory)
     shops = estate.api.get("Pod", SHOP, estate.shop)
     bound = tenant.api.sound(pretenders.token(tenant, pod=app)).body["status"]["token"]
-    status, said = estate.stream(bound)
-    # docs/rights.md says so of `serviceaccounts/token`, which Kubernetes' own `edit` has: what the namespace is bound to.
-    assert status == 200 and holds_key(said) == ["shared"]
-    # A pod need not run for it, and one that names another key gets what that one may use. Nothing lets it have the shop's.
+    status, text = estate.stream(bound)
+    # docs/rights.md documents this for `serviceaccounts/token`, which Kubernetes' own `edit` includes: the namespace's
+    # bindings.
+    assert status == 200 and holds_key(text) == ["shared"]
+    # The pod need not run. A pod that names another key gets that key's credentials, but never the shop's.
     estate.api.apply(estate.mallorys_key("greedy", "private"))
-    made = tenant.api.sound(tenant.api.create(pretenders.made_by_hand(tenant, "greedy"))).body
-    status, said = estate.stream(tenant.api.sound(pretenders.token(tenant, pod=made)).body["status"]["token"])
-    assert holds_key(said, "private", "plain") == []
+    created = tenant.api.sound(tenant.api.create(pretenders.made_by_hand(tenant, "greedy"))).body
+    status, text = estate.stream(tenant.api.sound(pretenders.token(tenant, pod=created)).body["status"]["token"])
+    assert holds_key(text, "private", "plain") == []
     for title, answer, word in [
         ("bound to nothing", pretenders.token(tenant), "token_without_pod"),
         ("for somebody else", pretenders.token(tenant, pod=app, audience="https://kubernetes.default.svc"), "token_audience"),
         ("of another account", pretenders.token(tenant, "tenant"), "token_without_pod"),
     ]:
-        status, said = estate.stream(tenant.api.sound(answer).body["status"]["token"])
-        assert status in (401, 403) and json.loads(said)["error"]["type"] == word, (title, said)
-    # Nor are tokens made for pods, or accounts, that are not the tenant's.
+        status, text = estate.stream(tenant.api.sound(answer).body["status"]["token"])
+        assert status in (401, 403) and json.loads(text)["error"]["type"] == word, (title, text)
+    # Tokens for pods or accounts of others can't be created.
     assert pretenders.token(tenant, pod=shops).status >= 400
     assert pretenders.token(tenant, pod=shops, namespace=SHOP).status == 403
-    status, said = estate.stream("not.a.token")
-    assert status == 401 and holds_key(said) == []
+    status, text = estate.stream("not.a.token")
+    assert status == 401 and holds_key(text) == []
 
 
 def test_a_tenant_reads_no_key_where_it_may_look(estate):
     tenant = estate.tenant
-    # Of its own pods a shell, and no more of the gateway than that it is there.
+    # A shell in its own pods shows only that the gateway exists.
     assert tenant.may("create", "pods", subresource="exec")
     seen = tenant.kubectl("exec", estate.mallory, "-c", "main", "--", "python", "-c", LOOK, check=True)
     assert "OPENAI_API_KEY=outrigger" in seen and "4181 /policy 200" in seen
@@ -172,11 +175,11 @@ def test_a_tenant_reads_no_key_where_it_may_look(estate):
     seen += tenant.kubectl("logs", estate.mallory, "--all-containers", check=True)
     seen += tenant.kubectl("get", "configmaps,secrets,pods,events,rrule,vkey,llmp", "-o", "json", check=True)
     assert holds_key(seen) == []
-    # A container beside the gateway, in its processes, is not for `edit` to add.
+    # `edit` may not add an ephemeral container that joins the gateway's processes.
     assert not tenant.may("patch", "pods", subresource="ephemeralcontainers")
     debug = tenant.kubectl("debug", estate.mallory, "--image=outrigger.test/busybox:1", "--target=outrigger", "--", "sh", "-c", "env")
     assert "orbidden" in debug
-    # And of others nothing at all.
+    # And nothing of other namespaces.
     for namespace in (SHOP, PLATFORM):
         for verb, resource, subresource in [
             ("get", "secrets", ""),
@@ -192,7 +195,8 @@ def test_a_tenant_reads_no_key_where_it_may_look(estate):
 
 
 def changes(estate):
-    """A round of changes of the shop's policy, after which it is as it was: (what, what its application is told, how)."""
+    """A round of changes of the shop's policy, after which it is as before: (what, the application's reply,
+    how)."""
     api = estate.api
     rule = object_of("RoutingRule", SHOP, "all", when="true", targets=[{"provider": "private"}])
     yield "a rule", "from private", lambda: api.apply(rule)
@@ -208,7 +212,7 @@ def changes(estate):
 
 
 def measured(estate, rounds=ROUNDS):
-    """Seconds until each change was in force at the shop's gateway, by what it was."""
+    """The seconds until each change was in force at the shop's gateway, by its kind."""
     times = {}
     for _ in range(rounds):
         for what, says, change in changes(estate):
@@ -216,7 +220,7 @@ def measured(estate, rounds=ROUNDS):
     return times
 
 
-def told(title, times):
+def summary(title, times):
     every = [one for all in times.values() for one in all]
     print(f"{title}: median {statistics.median(every):.3f} s, worst {max(every):.3f} s")
     for what, all in times.items():
@@ -229,24 +233,24 @@ def last_end(pod):
     return pod["status"]["initContainerStatuses"][0]["lastState"].get("terminated")
 
 
-def test_whoever_writes_dear_rules_holds_up_nobody_else(estate):
+def test_expensive_rules_delay_no_other_namespace(estate):
     node, tenant = estate.node, estate.tenant
-    # Each is refused, and the part that is too dear is named.
+    # Each is refused, and the message names the expensive part.
     for object, _ in zip(too_dear(MALLORY), TOO_DEAR):
         answer = tenant.api.try_apply(object)
         assert answer.status == 422 and "spec.when" in answer.message, (object["metadata"]["name"], answer)
-    rest, _ = told("at rest", measured(estate, 1))
+    rest, _ = summary("at rest", measured(estate, 1))
     writers = [too_dear(MALLORY), *(at_the_bound(MALLORY, at, WRITERS) for at in range(WRITERS))]
     with Storm(tenant, *writers) as storm:
         node.until("a storm", lambda: storm.has_written(WRITERS * 10), SECONDS)
         before = estate.operators_time()
-        median, worst = told("in the storm", measured(estate))
-        # Where others have the processor, everything takes so much longer.
+        median, worst = summary("in the storm", measured(estate))
+        # If other processes have the processor, everything takes that much longer.
         slower = slowed(before, estate.operators_time())
         print(f"written, by status: {storm.written}; the operator was {slower:.1f} times slower for want of a processor")
         assert median < rest + AT_ONCE * slower and worst < AT_WORST * slower
-        # The rules are the tenant's own, and so is what they cost. Its gateway answers, is ready, and ends when it is told to.
-        assert estate.told(MALLORY, estate.mallory) == "from shared"
+        # The rules cost only the tenant's own gateway, which still answers, is ready, and ends when it must.
+        assert estate.last_reply(MALLORY, estate.mallory) == "from shared"
         node.until_ready("Pod", MALLORY, estate.mallory)
         began = time.monotonic()
         node.end_container(MALLORY, estate.mallory, "outrigger", "SIGTERM")

@@ -1,10 +1,10 @@
-"""`make demo` shows what it says."""
+"""`make demo` shows what it promises."""
 
 from walk import Walk
 
 
 def test_the_walk(outrigger):
-    told = []
-    Walk(outrigger, told.append).all()
-    said = "\n".join(told)
-    assert "Hello from anthropic." in said and "402 budget_exceeded" in said and "opnai" in said
+    lines = []
+    Walk(outrigger, lines.append).all()
+    output = "\n".join(lines)
+    assert "Hello from anthropic." in output and "402 budget_exceeded" in output and "opnai" in output

@@ -1,4 +1,4 @@
-"""Whether what stands in the cluster, what gateways serve and what statuses say is one and the same."""
+"""Whether the cluster's objects, the gateways' policies and the statuses agree."""
 
 import json
 
@@ -7,7 +7,7 @@ from objects import condition
 OURS = "app.kubernetes.io/managed-by=outrigger"
 TRUE = ("Accepted", "ResolvedRefs", "Programmed", "Ready")
 KINDS = ("LLMProvider", "VirtualKey", "RoutingRule", "Budget", "ModelCatalog")
-# The operator looks again at what a leader before it has left within this; machines are busy.
+# The operator checks within this time what a previous leader has left; machines are busy.
 SECONDS = 90
 
 
@@ -21,7 +21,7 @@ def is_ready(object):
 
 
 def policies(cluster, namespace):
-    """(sequence, digest, document) of each generated ConfigMap, by its name. Somebody may have meddled with them."""
+    """(sequence, digest, document) of each generated ConfigMap, by name. Tests may have changed them."""
     return {
         one["metadata"]["name"]: (
             number(one["metadata"]["annotations"]["outrigger.dev/sequence"]),
@@ -37,12 +37,12 @@ def number(text):
 
 
 def objects(cluster, namespace):
-    """All of ours, with their kinds: lists leave them out."""
+    """All our objects with their kinds, which lists leave out."""
     return [one | {"kind": kind} for kind in KINDS for one in cluster.api.list(kind, namespace)]
 
 
 def is_true(cluster, namespace, *gateways):
-    """Every object is Ready as it is now, and every gateway serves the policy that stands in the cluster."""
+    """Every object is Ready in its latest version, and every gateway serves the stored policy."""
     written = policies(cluster, namespace)
     if any(document.get("sequence") != sequence for sequence, _, document in written.values()):
         return False
@@ -55,15 +55,15 @@ def binding(gateway):
 
 
 def versions(cluster, namespace):
-    """Of everything of ours, and of everything made of it, what tells whether it was written."""
-    made = {
+    """For everything of ours and everything generated: the fields that show whether it was written."""
+    generated = {
         (kind, one["metadata"]["name"]): one["metadata"]["resourceVersion"]
         for kind in ("ConfigMap", "Secret")
         for one in cluster.api.list(kind, namespace, labelSelector=OURS)
     }
-    # Not an object's own: an API server writes some anew that are applied again, for the sake of the time alone.
-    told = {
+    # Not the object's own resource version: an API server updates some only for a new time.
+    statuses = {
         (one["kind"], one["metadata"]["name"]): (one["metadata"]["uid"], one["metadata"]["generation"], one["status"])
         for one in objects(cluster, namespace)
     }
-    return made | told
+    return generated | statuses

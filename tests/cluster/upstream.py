@@ -1,4 +1,4 @@
-"""A provider that answers with the credential it was asked with."""
+"""A provider that replies with the credential of the request."""
 
 import json
 import threading
@@ -6,7 +6,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Upstream:
-    """OpenAI's chat, on a port of loopback, for as long as the block lasts."""
+    """OpenAI's chat API on a local port, as long as the block lasts."""
 
     def __enter__(self):
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

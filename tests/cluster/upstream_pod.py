@@ -1,8 +1,8 @@
-"""A provider of the tests' own, as a pod: it speaks OpenAI's API, and writes down who asked when, and with which key.
+"""The tests' own provider as a pod: it serves OpenAI's API, and records the time and the key of each request.
 
-    NAME KEY[,KEY] [SECONDS]      answers "from NAME" to who has one of the keys, after so long
+    NAME KEY[,KEY] [SECONDS]      replies "from NAME" to requests with one of the keys, after this time
 
-Over TLS where there are files /tls/tls.crt and /tls/tls.key.
+Over TLS if the files /tls/tls.crt and /tls/tls.key exist.
 """
 
 import http.server
@@ -22,18 +22,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_POST(self):
-        asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        request = json.loads(self.rfile.read(int(self.headers["content-length"])))
         key = self.headers["authorization"].removeprefix("Bearer ")
-        print(json.dumps({"key": key, "model": asked["model"], "at": time.time()}), flush=True)
+        print(json.dumps({"key": key, "model": request["model"], "at": time.time()}), flush=True)
         threading.Event().wait(SECONDS)
         if key not in KEYS:
-            return self.answer(401, {"error": {"message": "who?", "type": "invalid_request_error", "code": "invalid_api_key"}})
+            return self.answer(401, {"error": {"message": "unknown key", "type": "invalid_request_error", "code": "invalid_api_key"}})
         message = {"role": "assistant", "content": f"from {NAME}"}
         self.answer(200, {
             "id": "chatcmpl-1",
             "object": "chat.completion",
             "created": 1,
-            "model": asked["model"],
+            "model": request["model"],
             "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
             "usage": {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3},
         })

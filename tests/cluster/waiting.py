@@ -1,19 +1,20 @@
-"""The one place where tests of a cluster wait: for something to hold, by a deadline, as long as what should bring it lives."""
+"""The only place where cluster tests wait: for a condition, with a deadline, as long as the involved processes
+live."""
 
 import os
 import select
 import time
 
-# Between two questions. An end of a watched process is noticed at once.
+# Between two checks. The end of a watched process is noticed at once.
 PACE_SECONDS = 0.05
 
 
 class Ended(RuntimeError):
-    """A process that should have brought it about ended first."""
+    """A process that was needed for the condition ended first."""
 
 
 def until(what, holds, seconds, alive=()):
-    """Asks until `holds()` is true, and returns what it gave. What can't be reached yet is not there yet.
+    """Checks until `holds()` is true, and returns its result. Connection errors count as not true yet.
 
     `alive`: daemons that must run meanwhile.
     """
@@ -32,7 +33,7 @@ def until(what, holds, seconds, alive=()):
 
 
 def first_to_end(daemons, seconds):
-    """The first of them that is at its end, if one is within this time."""
+    """The first of them that ends within this time, if any."""
     poll = select.poll()
     by_file = {}
     for daemon in daemons:

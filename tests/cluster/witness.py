@@ -1,4 +1,4 @@
-"""Somebody who uses a gateway all the time, while things go wrong around it."""
+"""A client that uses a gateway all the time, while faults happen around it."""
 
 import threading
 
@@ -7,9 +7,9 @@ JOIN_SECONDS = 60
 
 
 class Witness:
-    """From the first answer on, every request must be answered, and no sequence may be lower than the one before.
+    """After the first reply, every request must be answered, and no sequence may be lower than the one before.
 
-    Looks from its own thread for as long as the block lasts; at its end what was wrong is said.
+    Checks from its own thread as long as the block lasts. Failures are raised at the end.
     """
 
     def __init__(self, gateway):

@@ -1,4 +1,5 @@
-"""examples/cost-optimized-failover: cheap until its money is spent, then premium; never more than so many an hour."""
+"""examples/cost-optimized-failover: cheap until its budget is spent, then premium; with a limit of requests in an
+hour."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -15,7 +16,7 @@ def test_the_page_shows_what_happens(tmp_path):
 
 
 def test_another_amount_keeps_what_was_spent(tmp_path):
-    """As the page says: raise it while it runs, and the cheap one serves again."""
+    """As the page says: raise the budget at run time, and the cheap provider serves again."""
     folder = copied(NAME, tmp_path, ('amount: "10.00"', 'amount: "2.00"'))
     with Gateway(folder) as gateway:
         served = [gateway.chat("assistant")[1]["x-outrigger-provider"] for _ in range(4)]
@@ -28,7 +29,7 @@ def test_another_amount_keeps_what_was_spent(tmp_path):
         assert gateway.limits()[DAY]["spent"] == "1.56"
 
 
-def test_what_is_spent_is_known_to_the_next_process(tmp_path):
+def test_spending_survives_a_restart(tmp_path):
     folder = copied(NAME, tmp_path, ('amount: "10.00"', 'amount: "2.00"'))
     state = ["--state", tmp_path / "state"]
     for served in (["cheap", "cheap", "premium"], ["premium"]):
@@ -38,7 +39,7 @@ def test_what_is_spent_is_known_to_the_next_process(tmp_path):
 
 def test_the_day_ends_at_midnight(tmp_path):
     with Gateway(copied(NAME, tmp_path, ('amount: "10.00"', 'amount: "0.01"'))) as gateway:
-        # There was never money for the cheap one.
+        # The cheap one never had budget.
         assert gateway.chat("assistant")[1]["x-outrigger-provider"] == "premium"
         limit = gateway.limits()[DAY]
         since, until = (datetime.fromisoformat(limit[end]) for end in ("since", "until"))

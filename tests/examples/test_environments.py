@@ -1,4 +1,4 @@
-"""examples/environments: the key is the fence, and says which environment one is in."""
+"""examples/environments: the key separates the environments, and identifies them."""
 
 import subprocess
 
@@ -15,7 +15,7 @@ def gateway():
         yield gateway
 
 
-def test_who_names_no_key_is_told_which_there_are(gateway):
+def test_a_request_without_a_key_lists_the_keys(gateway):
     status, _, answer = gateway.chat("gpt-4o-mini")
     assert (status, answer["error"]["type"]) == (401, "virtual_key_required")
     assert "development" in answer["error"]["message"] and "production" in answer["error"]["message"]
@@ -31,15 +31,15 @@ def test_who_names_no_key_is_told_which_there_are(gateway):
         ("production", "openai/gpt-5-preview", 403, "model_blocked"),
     ],
 )
-def test_outside_the_fence(gateway, key, model, status, kind):
-    told, _, answer = gateway.chat(model, x_outrigger_key=key)
-    assert (told, answer["error"]["type"]) == (status, kind)
-    # Whose refusal it is.
+def test_models_of_other_environments_are_refused(gateway, key, model, status, kind):
+    found, _, answer = gateway.chat(model, x_outrigger_key=key)
+    assert (found, answer["error"]["type"]) == (status, kind)
+    # The refusal names the key.
     assert key in answer["error"]["message"], answer
 
 
-def test_a_key_that_is_not_there_is_refused_and_not_repeated(gateway):
-    """What was sent may be a token."""
+def test_an_unknown_key_is_refused_and_not_repeated(gateway):
+    """The sent text may be a token."""
     status, _, answer = gateway.chat("gpt-4o-mini", x_outrigger_key="staging")
     assert (status, answer["error"]["type"]) == (403, "virtual_key_blocked")
     assert "staging" not in answer["error"]["message"], answer
@@ -55,8 +55,8 @@ def test_development_is_local_and_production_is_not(gateway):
 
 
 @pytest.mark.parametrize(("key", "served"), [("development", {"local"}), ("production", {"openai", "anthropic"})])
-def test_the_key_is_said_where_the_application_is_started(key, served):
-    asks = """
+def test_the_key_is_set_when_the_application_starts(key, served):
+    script = """
 import json, os, urllib.request
 body = json.dumps({"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Hello"}]}).encode()
 head = {"content-type": "application/json", "authorization": "Bearer " + os.environ["OPENAI_API_KEY"]}
@@ -64,7 +64,7 @@ request = urllib.request.Request(os.environ["OPENAI_BASE_URL"] + "/chat/completi
 print(urllib.request.urlopen(request).headers["x-outrigger-provider"])
 """
     ports = ["--listen", str(free_port()), "--admin", str(free_port())]
-    command = [binary(), "run", EXAMPLE, "--key", key, *ports, "--", "python3", "-c", asks]
+    command = [binary(), "run", EXAMPLE, "--key", key, *ports, "--", "python3", "-c", script]
     done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() in served

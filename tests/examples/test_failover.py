@@ -11,12 +11,12 @@ EXAMPLE = REPOSITORY / "examples" / "failover"
 
 @pytest.fixture
 def gateway():
-    """A gateway a test: what one has learnt about openai would reach the next."""
+    """One gateway for each test, so that the state of openai does not reach the next."""
     with Gateway(EXAMPLE) as gateway:
         yield gateway
 
 
-def test_the_stand_in_answers_and_the_first_choice_rests(gateway):
+def test_the_fallback_answers_and_the_first_choice_rests(gateway):
     status, headers, answer = gateway.chat("gpt-4o-mini")
     assert status == 200
     assert answer["choices"][0]["message"]["content"] == "Hello from anthropic, which took over."
@@ -29,7 +29,7 @@ def test_the_stand_in_answers_and_the_first_choice_rests(gateway):
     attempts = [(one["provider"], one["status"], one["error"]) for one in gateway.decisions()[0]["attempts"]]
     assert attempts == [("openai", 429, "rate_limited"), ("anthropic", 200, None)]
 
-    # Again, within the ten seconds that openai asked for.
+    # Again, within the ten seconds that openai requested.
     assert gateway.chat("gpt-4o-mini")[0] == 200
     last = gateway.decisions()[0]
     skipped = [(one["provider"], one["skipped"]) for one in last["candidates"]]
@@ -42,15 +42,15 @@ def test_a_stream_fails_over_too(gateway):
     status, headers, text = gateway.ask("/v1/chat/completions", body)
     assert (status, headers["x-outrigger-provider"]) == (200, "anthropic")
     chunks = [json.loads(line[6:]) for line in text.splitlines() if line.startswith("data: {")]
-    told = "".join(choice["delta"].get("content") or "" for chunk in chunks for choice in chunk["choices"])
-    assert told == "Hello from anthropic, which took over."
+    text = "".join(choice["delta"].get("content") or "" for chunk in chunks for choice in chunk["choices"])
+    assert text == "Hello from anthropic, which took over."
 
 
-def test_the_rule_comes_before_the_name(gateway):
+def test_the_rule_overrides_the_name(gateway):
     assert gateway.chat("openai/gpt-4o-mini")[1]["x-outrigger-provider"] == "anthropic"
 
 
-def test_what_has_no_stand_in_shows_its_error(gateway):
+def test_an_error_without_a_fallback_is_returned(gateway):
     status, headers, answer = gateway.chat("openai/gpt-4o")
     assert status == 429
     assert "Rate limit reached for requests" in answer["error"]["message"]

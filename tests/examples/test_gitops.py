@@ -1,4 +1,4 @@
-"""examples/gitops: what the page types, on this machine; the cluster's half is tests/chart's."""
+"""examples/gitops: the page's commands on this machine; tests/chart has those for a cluster."""
 
 import re
 
@@ -13,8 +13,8 @@ def test_the_page():
         assert play((EXAMPLE / "README.md").read_text(), gateway, REPOSITORY) == 3
 
 
-def test_the_application_asks_where_sdks_do():
-    """With the body that the page shows, at the variable that the operator sets."""
+def test_the_application_uses_the_sdks_variables():
+    """With the page's body, at the variable that the operator sets."""
     app = (EXAMPLE / "objects/app.yaml").read_text()
     (body,) = re.findall(r"--post-data '(.*?)'", app)
     assert body in (EXAMPLE / "README.md").read_text()

@@ -9,11 +9,11 @@ AGENT = [REPOSITORY / ".cache/venv/langchain/bin/python", EXAMPLE / "agent.py"]
 SECONDS = 60
 
 
-def told(output):
+def check_output(output):
     assert "1. Look up what a canoe costs a day." in output
     assert "tool lookup: A canoe is 40 dollars a day." in output
     assert "tool calculator: 240" in output
-    # A line among others: `outrigger run` writes its decisions to the same output.
+    # Other lines may be in between: `outrigger run` writes its decisions to the same output.
     assert "Three canoes for two days cost 240 dollars." in output.splitlines()
 
 
@@ -22,7 +22,7 @@ def test_each_role_is_served_by_its_own_provider():
         env = environment(OPENAI_BASE_URL=f"{gateway.base}/v1")
         done = subprocess.run(AGENT, env=env, capture_output=True, text=True, timeout=SECONDS)
         assert done.returncode == 0, done.stderr
-        told(done.stdout)
+        check_output(done.stdout)
         served = [(d["provider"], d["model"], d["status"]) for d in reversed(gateway.decisions())]
     assert served == [
         ("openai", "gpt-4o", 200),
@@ -32,15 +32,15 @@ def test_each_role_is_served_by_its_own_provider():
     ]
 
 
-def test_it_runs_as_its_readme_says():
+def test_the_readmes_commands_work():
     listen, admin = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
     command = [binary(), "run", "objects", "--listen", listen, "--admin", admin, "--", *AGENT]
     done = subprocess.run(command, cwd=EXAMPLE, env=environment(), capture_output=True, text=True, timeout=SECONDS)
     assert done.returncode == 0, done.stderr
-    told(done.stdout)
+    check_output(done.stdout)
 
 
-def test_a_model_outside_the_key_is_an_error_the_agent_shows():
+def test_a_model_that_the_key_denies_is_an_error_in_the_agent():
     with Gateway(EXAMPLE / "objects") as gateway:
         env = environment(OPENAI_BASE_URL=f"{gateway.base}/v1", SUMMARIZER_MODEL="gemini/gemini-2.5-pro")
         done = subprocess.run(AGENT, env=env, capture_output=True, text=True, timeout=SECONDS)

@@ -1,4 +1,4 @@
-"""examples/multi-tenant: each key is a fence with its own limits, and two of them share a customer's money."""
+"""examples/multi-tenant: each key has its own limits, and two of them share a customer's budget."""
 
 import pytest
 
@@ -36,13 +36,13 @@ def test_each_key_has_its_models(gateway, key, model, status):
     assert gateway.chat(model, x_outrigger_key=key)[0] == status
 
 
-def test_an_sdk_says_its_key_where_it_has_its_api_key(gateway):
+def test_an_sdk_sends_its_key_as_its_api_key(gateway):
     gateway.chat("gpt-4o", authorization="Bearer enterprise")
     assert gateway.decisions(1)[0]["key"] == "enterprise"
 
 
-def test_what_each_may_spend_is_what_the_table_says(gateway):
-    """The limits in force, one for each figure of the page's table, and nothing beside them."""
+def test_limits_match_the_table(gateway):
+    """Exactly one limit for each figure of the page's table."""
     limits = {name.removeprefix("VirtualKey default/"): one["limit"] for name, one in gateway.limits().items()}
     assert limits == {
         "Budget default/acme": "50.00",
@@ -55,8 +55,8 @@ def test_what_each_may_spend_is_what_the_table_says(gateway):
     }
 
 
-def test_a_team_s_money_is_its_customer_s(tmp_path):
-    """What is spent below is spent above; what a key has for itself is nobody else's."""
+def test_spending_of_a_team_counts_for_its_customer(tmp_path):
+    """Spending counts above; a key's own limit is shared with no other."""
     with Gateway(copied(NAME, tmp_path)) as gateway:
         assert gateway.chat("claude-opus-4-5", x_outrigger_key="enterprise")[0] == 200
         assert gateway.chat("gpt-4o", x_outrigger_key="pro")[0] == 200

@@ -1,4 +1,4 @@
-"""examples/premium-routing: rules on a header, on money that runs short and on a team, with their tests."""
+"""examples/premium-routing: rules on a header, on a nearly spent budget and on a team, with their tests."""
 
 import subprocess
 
@@ -16,18 +16,18 @@ def test_the_page_shows_what_happens(tmp_path):
 
 
 def test_no_rule_lifts_a_limit(tmp_path):
-    """Until all is spent the small model is served, and then nothing is, whichever rule matches."""
+    """Until all is spent the small model serves, and then nothing does, whichever rule matches."""
     with Gateway(copied(NAME, tmp_path, ('amount: "20.00"', 'amount: "2.00"'))) as gateway:
-        told = []
+        responses = []
         for _ in range(20):
             status, headers, _ = gateway.chat("gpt-4o", x_outrigger_key="app", x_tier="premium")
-            told.append((status, headers["x-outrigger-model"], headers["x-outrigger-rule"]))
+            responses.append((status, headers["x-outrigger-model"], headers["x-outrigger-rule"]))
             if status != 200:
                 break
         premium, fallback = (200, "claude-opus-4-5", "default/premium"), (200, "gpt-4o", "default/premium")
         spare = (200, "gpt-4o-mini", "default/spare")
-        assert told[:2] == [premium, fallback] and set(told[2:-1]) == {spare}, told
-        assert told[-1][0] == 402
+        assert responses[:2] == [premium, fallback] and set(responses[2:-1]) == {spare}, responses
+        assert responses[-1][0] == 402
         for key in ("app", "notebooks"):
             status, _, answer = gateway.chat("gpt-4o", x_outrigger_key=key)
             assert (status, answer["error"]["type"]) == (402, "budget_exceeded")
@@ -45,7 +45,7 @@ def test_no_rule_lifts_a_limit(tmp_path):
         ('when: model == "gpt-4o"\n', 'when: model.startsWith("gpt-4o")\n', "but not its other models"),
     ],
 )
-def test_a_rule_that_does_something_else_fails_its_test(tmp_path, old, new, test):
+def test_a_changed_rule_fails_its_test(tmp_path, old, new, test):
     folder = copied(NAME, tmp_path, (old, new))
     done = subprocess.run([binary(), "check", folder], env=environment(), capture_output=True, text=True, timeout=60)
     assert done.returncode == 1 and test in done.stdout, done.stdout

@@ -1,4 +1,4 @@
-"""examples/provider-governance: a whole, and a share of it for each provider."""
+"""examples/provider-governance: a total limit, and a share of it for each provider."""
 
 import pytest
 
@@ -17,13 +17,13 @@ def test_the_page_shows_what_happens(tmp_path):
     ("change", "limit", "used"),
     [
         (("max: 1000,", "max: 5,"), "spec.providers[openai].limits.requests[hour]", "5"),
-        # Five tokens an answer; how many more are set aside beforehand is an estimate.
+        # Five output tokens each; how many more are reserved is an estimate.
         (("max: 1000000,", "max: 40,"), "spec.providers[openai].limits.tokens[hour]", None),
         (("max: 500,", "max: 3,"), "spec.providers[anthropic].limits.requests[hour]", "3"),
     ],
 )
-def test_a_provider_whose_hour_is_used_up_is_passed_over(tmp_path, change, limit, used):
-    """The example's own limits, so low that they are reached."""
+def test_a_provider_with_a_used_up_hour_is_skipped(tmp_path, change, limit, used):
+    """The example's own limits, set so low that they are reached."""
     provider = "openai" if "openai" in limit else "anthropic"
     with Gateway(copied(NAME, tmp_path, change)) as gateway:
         for _ in range(24):
@@ -37,7 +37,7 @@ def test_a_provider_whose_hour_is_used_up_is_passed_over(tmp_path, change, limit
         assert any(one["provider"] == provider for one in decisions), "it served while it could"
 
 
-def test_who_would_rather_wait_than_pay_another_is_refused(tmp_path):
+def test_on_limit_reject(tmp_path):
     """`onLimit: Reject`, as the page says."""
     changes = [("max: 1000,", "max: 1,"), ("spec:\n  # All", "spec:\n  onLimit: Reject\n  # All")]
     with Gateway(copied(NAME, tmp_path, *changes)) as gateway:

@@ -1,4 +1,4 @@
-"""examples/quickstart: three providers behind one port, in whichever API one asks."""
+"""examples/quickstart: three providers behind one port, through any API."""
 
 import json
 import shutil
@@ -21,7 +21,7 @@ def gateway():
 
 
 @pytest.mark.parametrize(
-    ("asked", "provider", "model"),
+    ("name_in_request", "provider", "model"),
     [
         ("openai/gpt-4o-mini", "openai", "gpt-4o-mini"),
         ("anthropic/claude-haiku-4-5", "anthropic", "claude-haiku-4-5"),
@@ -32,15 +32,15 @@ def gateway():
         ("openai/a-name-that-nobody-lists", "openai", "a-name-that-nobody-lists"),
     ],
 )
-def test_each_provider_is_reached_by_name(gateway, asked, provider, model):
-    status, headers, answer = gateway.chat(asked)
+def test_each_provider_is_reached_by_name(gateway, name_in_request, provider, model):
+    status, headers, answer = gateway.chat(name_in_request)
     assert status == 200
     assert answer["choices"][0]["message"]["content"] == f"Hello from {provider}, as {model}."
     assert (headers["x-outrigger-provider"], headers["x-outrigger-model"]) == (provider, model)
     assert answer["extra_fields"]["attempts"] == 1 and answer["extra_fields"]["fallback_reason"] is None
 
 
-def test_a_name_that_nobody_lists_goes_to_nobody(gateway):
+def test_a_name_that_no_provider_lists_is_an_error(gateway):
     status, _, answer = gateway.chat("a-name-that-nobody-lists")
     assert (status, answer["error"]["type"]) == (404, "model_not_found")
     assert "openai, anthropic, gemini take any name" in answer["error"]["message"], answer
@@ -54,13 +54,13 @@ def test_streams_work_with_all_three(gateway, model):
     events = [line.removeprefix("data: ") for line in text.splitlines() if line.startswith("data: ")]
     assert events[-1] == "[DONE]"
     chunks = [json.loads(event) for event in events[:-1]]
-    told = "".join(choice["delta"].get("content") or "" for chunk in chunks for choice in chunk["choices"])
+    content = "".join(choice["delta"].get("content") or "" for chunk in chunks for choice in chunk["choices"])
     provider, name = model.split("/")
-    assert told == f"Hello from {provider}, as {name}."
+    assert content == f"Hello from {provider}, as {name}."
 
 
 def test_any_api_reaches_any_provider(gateway):
-    """As Anthropic's and Google's SDKs ask, for a provider that speaks another dialect."""
+    """Requests as Anthropic's and Google's SDKs send them, for a provider with another dialect."""
     body = {"model": "openai/gpt-4o-mini", "max_tokens": 100, "messages": HELLO}
     status, _, text = gateway.ask("/v1/messages", body, anthropic_version="2023-06-01")
     assert status == 200 and json.loads(text)["content"][0]["text"] == "Hello from openai, as gpt-4o-mini."
@@ -89,7 +89,7 @@ def test_a_change_is_served_and_a_broken_one_is_not(tmp_path):
     good = providers.read_text()
 
     def ready(gateway, until):
-        # What a folder's change leads to is told here; asking costs less than the gateway's own debounce.
+        # The folder's changes are reported here; a request costs less than the gateway's own debounce.
         deadline = time.monotonic() + 10
         while not until(status := json.loads(gateway.get("/readyz"))):
             assert time.monotonic() < deadline, status
@@ -105,8 +105,8 @@ def test_a_change_is_served_and_a_broken_one_is_not(tmp_path):
 
         providers.write_text(good.replace("Hello", "Hi"))
         ready(gateway, lambda status: status["revision"].startswith("2-") and not status["rejected"])
-        told = gateway.chat("openai/gpt-4o-mini")[2]["choices"][0]["message"]["content"]
-        assert told == "Hi from openai, as gpt-4o-mini."
+        content = gateway.chat("openai/gpt-4o-mini")[2]["choices"][0]["message"]["content"]
+        assert content == "Hi from openai, as gpt-4o-mini."
 
 
 PROGRAMS = {
@@ -131,10 +131,10 @@ print(client.models.generate_content(model="gemini/gemini-2.5-flash", contents="
 
 
 @pytest.mark.parametrize("sdk", PROGRAMS)
-def test_an_application_is_started_with_its_sdk_pointed_here(sdk):
+def test_an_application_starts_with_its_sdk_pointed_at_the_gateway(sdk):
     python = REPOSITORY / ".cache/venv" / sdk / "bin/python"
     ports = ["--listen", str(free_port()), "--admin", str(free_port())]
-    # A key that is set and must not reach the application, nor be needed.
+    # A key that is set, and must neither reach the application nor be needed.
     env = environment(OPENAI_API_KEY="sk-real", GEMINI_API_KEY="real", ANTHROPIC_API_KEY="sk-ant-real")
     command = [binary(), "run", EXAMPLE, *ports, "--", python, "-c", PROGRAMS[sdk]]
     done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)

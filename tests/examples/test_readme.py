@@ -1,4 +1,4 @@
-"""The pages: what README.md shows is what happens, and every link leads somewhere."""
+"""The pages: README.md shows what happens, and every link is valid."""
 
 import json
 import re
@@ -13,7 +13,7 @@ from page import is_shown
 README = (REPOSITORY / "README.md").read_text()
 SNIPPETS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 VENVS = {"openai": "openai", "anthropic": "anthropic", "google": "google"}
-# Where others' pages lie: a pinned environment, what was built.
+# Folders with pages of others: a pinned environment, build artifacts.
 FOREIGN = {".cache", ".git", "node_modules", "target"}
 
 
@@ -23,12 +23,12 @@ def gateway():
         yield gateway
 
 
-def test_there_is_a_snippet_for_each_sdk():
+def test_every_sdk_has_a_snippet():
     assert [re.match(r"from (\w+)", snippet)[1] for snippet in SNIPPETS] == list(VENVS)
 
 
 @pytest.mark.parametrize("snippet", SNIPPETS, ids=VENVS)
-def test_a_snippet_prints_what_it_says(gateway, snippet):
+def test_a_snippet_prints_its_expected_output(gateway, snippet):
     sdk = re.match(r"from (\w+)", snippet)[1]
     expected = re.search(r"print\(.*\)  # (.*)", snippet)[1]
     program = snippet.replace("http://127.0.0.1:4180", gateway.base)
@@ -54,7 +54,7 @@ def test_the_least_budget_refuses_as_shown(tmp_path):
     (key,) = re.findall(r"```yaml\n(.*?)```", section, re.DOTALL)
     (shown,) = re.findall(r"```\n(HTTP.*?)```", section, re.DOTALL)
     spent = re.search(r"\$([\d.]+) of", shown)[1]
-    # So dear that one word leaves what the page shows.
+    # So expensive that one token leaves the rest that the page shows.
     price = {"inputPerMillion": "0", "outputPerMillion": f"{float(spent) * 1_000_000:.2f}"}
     provider = {
         "apiVersion": "outrigger.dev/v1alpha1",
@@ -68,12 +68,12 @@ def test_the_least_budget_refuses_as_shown(tmp_path):
     with Gateway(tmp_path) as gateway:
         assert gateway.ask("/v1/chat/completions", body)[0] == 200
         status, headers, text = gateway.ask("/v1/chat/completions", body)
-    told = f"HTTP/1.1 {status} Payment Required\n" + "\n".join(f"{name}: {headers[name]}" for name in headers) + f"\n{text}"
-    assert is_shown(told, shown), told
+    response = f"HTTP/1.1 {status} Payment Required\n" + "\n".join(f"{name}: {headers[name]}" for name in headers) + f"\n{text}"
+    assert is_shown(response, shown), response
 
 
 @pytest.mark.parametrize(("page", "count"), [("README.md", 3), ("examples/README.md", 2)])
-def test_objects_on_a_page_are_sound(tmp_path, page, count):
+def test_objects_on_a_page_are_valid(tmp_path, page, count):
     blocks = re.findall(r"```yaml\n(.*?)```", (REPOSITORY / page).read_text(), re.DOTALL)
     key = "apiVersion: outrigger.dev/v1alpha1\nkind: VirtualKey\nmetadata: {name: app}\nspec:\n"
     objects = [key + textwrap.indent(block, "  ") if block.startswith("limits:") else block for block in blocks]
@@ -88,13 +88,13 @@ def pages():
 
 
 def anchors(text):
-    """As GitHub makes them of headings."""
+    """As GitHub derives them from headings."""
     headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(REPOSITORY)))
-def test_links_lead_somewhere(page):
+def test_links_are_valid(page):
     prose = re.sub(r"```.*?```|`[^`\n]*`", "", page.read_text(), flags=re.DOTALL)
     for link in re.findall(r"\]\(([^)\s]+)\)", prose):
         if re.match(r"[a-z]+:", link):
@@ -106,7 +106,7 @@ def test_links_lead_somewhere(page):
 
 
 def hand_written():
-    """The pages that nobody generates."""
+    """The pages that are not generated."""
     pages = [*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").glob("*.md")]
     return [page for page in pages if "do not edit it by hand" not in page.read_text().replace("\n", " ")]
 

@@ -1,4 +1,4 @@
-"""examples/weighted: shares are what the weights say."""
+"""examples/weighted: shares match the weights."""
 
 import shutil
 from collections import Counter
@@ -10,7 +10,7 @@ from gateway import REPOSITORY, Gateway, free_port
 
 EXAMPLE = REPOSITORY / "examples" / "weighted"
 REQUESTS = 600
-# Six standard deviations of a binomial of 600: at 80 % and at 50 %. A sound draw fails once in 500 million runs.
+# Six standard deviations of a binomial of 600: at 80 % and at 50 %. A correct draw fails once in 500 million runs.
 FAR = {0.8: 59, 0.5: 74}
 
 
@@ -40,7 +40,7 @@ def test_four_of_five_go_to_the_first(gateway):
 
 
 def test_two_accounts_have_half_each(gateway):
-    # Each makes two decisions, and the gateway keeps the last thousand.
+    # Each causes two decisions, and the gateway keeps the last thousand.
     number = 300
     answers = ask(gateway, "gpt-4o", number)
     assert {(status, headers["x-outrigger-provider"]) for status, headers, _ in answers} == {(200, "accounts")}

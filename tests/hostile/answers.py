@@ -1,4 +1,4 @@
-"""Answers as each dialect's provider would give them, whole and as a stream, and what a caller asks."""
+"""Responses of each dialect's provider, whole and as a stream, and requests of each dialect."""
 
 import json
 
@@ -46,12 +46,12 @@ STREAM = {
     ),
 }
 
-# The events with which each dialect's caller is told of an end, and of a loss.
+# The events with which a caller of each dialect sees an end, and an error.
 ENDS = {"openai": b"data: [DONE]", "anthropic": b"message_stop", "gemini": b'"finishReason":'}
 LOSSES = {"openai": b'"error"', "anthropic": b"event: error", "gemini": b'"error"'}
 
 
-def asks(dialect, model, stream):
+def request_of(dialect, model, stream):
     """The path and the body of a request in a caller's dialect."""
     if dialect == "openai":
         body = {"model": model, "messages": [{"role": "user", "content": "Hello"}], **({"stream": True} if stream else {})}
@@ -65,7 +65,7 @@ def asks(dialect, model, stream):
 
 def request(dialect, model, stream, *headers):
     """The same as bytes for a socket."""
-    path, body = asks(dialect, model, stream)
+    path, body = request_of(dialect, model, stream)
     data = json.dumps(body).encode()
     lines = [b"POST %s HTTP/1.1" % path.encode(), b"host: localhost", b"content-type: application/json", *headers, b"content-length: %d" % len(data)]
     return b"\r\n".join(lines) + b"\r\n\r\n" + data

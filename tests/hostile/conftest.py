@@ -1,4 +1,4 @@
-"""A gateway for hostile peers, and what must hold of it whatever they do."""
+"""A gateway for hostile peers, and what must always hold for it."""
 
 import json
 import os
@@ -16,16 +16,16 @@ from wire import talk  # noqa: E402
 MIB = 1 << 20
 KEY = "sk-hostile-0123456789abcdef"
 DIALECTS = {"openai": "OpenAICompatible", "anthropic": "Anthropic", "gemini": "Gemini"}
-# As the image sets them: what was used once and is free again is given back, and what is kept is seen.
+# As the image sets them: freed memory is returned to the system, so that leaks are visible.
 ALLOCATOR = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": "131072", "MALLOC_TRIM_THRESHOLD_": "131072"}
-# The most that a kind of input left behind was 4.2 MiB, of a debug build.
+# A debug build kept at most 4.2 MiB after any kind of input.
 KEPT = 12 * MIB
 
 
 def objects(folder, certificate=None, **endpoints):
-    """A mock, and a provider for each endpoint: `openai="http://127.0.0.1:1/v1"`. Each is asked once.
+    """A mock, and a provider for each endpoint: `openai="http://127.0.0.1:1/v1"`. Each gets one attempt.
 
-    `certificate`: the authority (PEM) that they are trusted by.
+    `certificate`: the authority (PEM) with which they are verified.
     """
     def provider(name, **spec):
         return {"apiVersion": "outrigger.dev/v1alpha1", "kind": "LLMProvider", "metadata": {"name": name}, "spec": spec}
@@ -57,7 +57,7 @@ def objects(folder, certificate=None, **endpoints):
 
 
 class Hostage(Gateway):
-    """A gateway that is watched while it is attacked."""
+    """A gateway that is monitored while it is attacked."""
 
     @property
     def clients(self):
@@ -72,7 +72,7 @@ class Hostage(Gateway):
         return int(status.split("VmRSS:")[1].split()[0]) * 1024
 
     def answers(self):
-        """The next request, of somebody who means well, is served."""
+        """A normal client's next request is served."""
         body = b'{"model": "mock/m", "messages": [{"role": "user", "content": "Hello"}]}'
         head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {len(body)}\r\n\r\n"
         assert talk(self.clients, head.encode() + body) == "200"
@@ -113,12 +113,12 @@ def gateway(start):
 
 @pytest.fixture
 def watched(gateway):
-    """Around a kind of input: nothing that it took is kept, and the gateway goes on."""
+    """Around a kind of input: no resource is kept, and the gateway still serves."""
     gateway.is_well()
     descriptors, resident = gateway.descriptors(), gateway.resident()
     yield gateway
     gateway.is_well()
-    # A connection that was closed is noticed as soon as its task runs.
+    # A closed connection is noticed as soon as its task runs.
     gateway.until(lambda: gateway.descriptors() <= descriptors + 2)
     grown = gateway.resident() - resident
     assert grown < KEPT, f"{grown / MIB:.0f} MiB more are resident than before"

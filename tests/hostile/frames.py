@@ -1,4 +1,4 @@
-"""HTTP/2 by hand: frames as they are, sound or not, and what comes back in a few words."""
+"""HTTP/2 by hand: frames in any shape, valid or not, and the responses as short words."""
 
 import struct
 
@@ -8,7 +8,7 @@ PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = range(10)
 END_STREAM, ACK, END_HEADERS, PADDED, PRIORITISED = 1, 1, 4, 8, 0x20
 BODY = b'{"model": "mock/m", "messages": [{"role": "user", "content": "Hello"}]}'
-# The statuses that HPACK's static table has.
+# The statuses in HPACK's static table.
 STATUSES = {0x88: 200, 0x89: 204, 0x8A: 206, 0x8B: 304, 0x8C: 400, 0x8D: 404, 0x8E: 500}
 
 
@@ -22,7 +22,7 @@ def settings(*pairs):
 
 
 def text(value, length=None):
-    """A string of HPACK, as it is."""
+    """A string of HPACK without Huffman coding."""
     length = len(value) if length is None else length
     if length < 127:
         return bytes([length]) + value
@@ -35,7 +35,7 @@ def text(value, length=None):
 
 
 def field(name, value, indexed=False):
-    """A literal: kept in the dynamic table or not."""
+    """A literal field, with or without an entry in the dynamic table."""
     name, value = (one.encode() if isinstance(one, str) else one for one in (name, value))
     return (b"\x40" if indexed else b"\x00") + text(name) + text(value)
 
@@ -46,13 +46,13 @@ def block(*fields, method="POST", path="/v1/chat/completions", scheme="http", au
 
 
 def request(stream=1, fields=block(("content-type", "application/json")), body=BODY):
-    """A request that is sound, but for what it is given."""
+    """A valid request, except for the given parts."""
     head = frame(HEADERS, END_HEADERS, stream, fields)
     return head + frame(DATA, END_STREAM, stream, body)
 
 
 def status(payload):
-    """Of the first field of an answer's head."""
+    """The status in the first field of a response's head."""
     while payload and payload[0] & 0xE0 == 0x20:  # a change of the table's size
         payload = payload[1:]
     if payload[0] in STATUSES:
@@ -70,29 +70,30 @@ def status(payload):
 
 
 def talk2(address, pieces, answers=1, seconds=8, preface=PREFACE + settings()):
-    """Sends the pieces; what comes, in order: "200" for each answer's head, "rst" for a stream that was reset, "goaway", "closed".
+    """Sends the pieces. Returns the results in order: "200" for each response's head, "rst" for a reset stream,
+    "goaway", "closed".
 
-    Ends at so many of these, or where the connection does.
+    Ends after so many of these, or with the connection.
     """
     with Connection(address, seconds) as connection:
         for piece in [preface, *([pieces] if isinstance(pieces, bytes) else pieces)]:
             if not connection.send(piece):
                 break
-        came = []
-        while len(came) < answers:
+        results = []
+        while len(results) < answers:
             head = connection.exactly(9)
             if head is None:
-                return " ".join([*came, "closed"])
+                return " ".join([*results, "closed"])
             length, kind, flags, stream = int.from_bytes(head[:3], "big"), head[3], head[4], int.from_bytes(head[5:], "big")
             payload = connection.exactly(length)
             if payload is None:
-                return " ".join([*came, "closed"])
+                return " ".join([*results, "closed"])
             if kind == HEADERS and payload[0] != 0x20:
-                came.append(str(status(payload)))
+                results.append(str(status(payload)))
             elif kind == RST_STREAM:
-                came.append("rst")
+                results.append("rst")
             elif kind == GOAWAY:
-                came.append("goaway")
+                results.append("goaway")
             elif kind == SETTINGS and not flags & ACK:
                 connection.send(frame(SETTINGS, ACK))
-        return " ".join(came)
+        return " ".join(results)

@@ -1,12 +1,13 @@
-"""Rows of a table, several at once, and what is wrong with any of them."""
+"""Runs the rows of a table, several at once, and reports all failures."""
 
 from concurrent.futures import ThreadPoolExecutor
 
-AT_ONCE = 12  # most of them wait for somebody
+AT_ONCE = 12  # most of them only wait
 
 
 def check(rows, wrong):
-    """`wrong` says in words what is wrong with a row, or nothing. All rows are tried, and all that is wrong is told."""
+    """`wrong` describes what is wrong with a row, or returns None. All rows run, and all failures are
+    reported."""
 
     def tried(row):
         try:
@@ -15,5 +16,5 @@ def check(rows, wrong):
             return f"{row[0]}: {late}"
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        told = [words for words in pool.map(tried, rows) if words]
-    assert not told, "\n" + "\n".join(one[:600] for one in told[:40])
+        failures = [failure for failure in pool.map(tried, rows) if failure]
+    assert not failures, "\n" + "\n".join(one[:600] for one in failures[:40])

@@ -1,6 +1,6 @@
-"""An answer that is cut at every byte, whole and as a stream, in every dialect to every dialect.
+"""A response that is cut at every byte, whole and as a stream, from every dialect to every dialect.
 
-Whatever is missing, the caller is told the truth: an error with a status, or an error event; never an invented end.
+Whatever is missing, the caller gets an error with a status, or an error event, and never an invented end.
 """
 
 import threading
@@ -18,9 +18,9 @@ def chunked(body):
     return b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
 
 
-def cut(connection, asked):
-    """Sends the answer up to the byte that the model's name says: `cut_openai_stream_17_`."""
-    dialect, kind, at = (asked.line + asked.body.decode()).split("cut_")[1].split("_")[:3]
+def cut(connection, request):
+    """Sends the response up to the byte in the model's name: `cut_openai_stream_17_`."""
+    dialect, kind, at = (request.line + request.body.decode()).split("cut_")[1].split("_")[:3]
     connection.sendall(ANSWERS[dialect, kind][: int(at)])
 
 
@@ -42,21 +42,21 @@ def gateway(start, upstream):
 
 
 def complete(dialect, kind):
-    """From how many bytes on the answer is all there."""
+    """The number of bytes from which on the response is complete."""
     answer = ANSWERS[dialect, kind]
     if kind == "whole":
         return len(answer)
-    # A stream is over with its last event, whatever comes of the connection behind it.
+    # A stream is complete with its last event, even if the connection breaks after it.
     return answer.rindex(b"\n\n") + 2
 
 
-def told(connection, caller, upstream, kind, at):
+def response_of(connection, caller, upstream, kind, at):
     connection.send(request(caller, f"{upstream}/cut_{upstream}_{kind}_{at}_", kind == "stream"))
     return connection.response()
 
 
 def wrong(caller, upstream, kind, at, answer):
-    """What is wrong with what the caller was told, in a word."""
+    """What is wrong with the caller's response, in a word."""
     if answer is None:
         return "nothing"
     status, headers, body = answer
@@ -70,29 +70,29 @@ def wrong(caller, upstream, kind, at, answer):
     ended, lost = ENDS[caller] in body, LOSSES[caller] in body
     if whole_there:
         return None if ended and not lost else f"no end: {body[-300:]!r}"
-    # With the reason to end all has been said, and what is lost behind it is no loss.
+    # After the reason for the end, a lost rest is no error.
     reasons = (b'"finish_reason": "stop"', b'"stop_reason": "end_turn"', b'"finishReason": "STOP"')
-    said = any(reason in ANSWERS[upstream, kind][:at] for reason in reasons)
-    return None if lost or said else f"neither an end nor a loss: {body[-300:]!r}"
+    complete_end = any(reason in ANSWERS[upstream, kind][:at] for reason in reasons)
+    return None if lost or complete_end else f"neither an end nor a loss: {body[-300:]!r}"
 
 
 @pytest.mark.parametrize("kind", ["whole", "stream"])
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_every_byte(watched, kind, dialect):
-    """To a caller of the same dialect every byte, to the others every third."""
+    """Every byte for a caller of the same dialect, every third for the others."""
     cuts = [
         (caller, at)
         for caller in DIALECTS
         for at in range(0, len(ANSWERS[dialect, kind]) + 1)
         if caller == dialect or at % 3 == 0 or at == len(ANSWERS[dialect, kind])
     ]
-    kept = threading.local()
+    local = threading.local()
 
     def problem(one):
         caller, at = one
-        if getattr(kept, "connection", None) is None or kept.connection.ended:
-            kept.connection = Connection(watched.clients, 300)
-        said = wrong(caller, dialect, kind, at, told(kept.connection, caller, dialect, kind, at))
-        return said and f"{dialect} to {caller}, {kind}, cut at {at}: {said}"
+        if getattr(local, "connection", None) is None or local.connection.ended:
+            local.connection = Connection(watched.clients, 300)
+        failure = wrong(caller, dialect, kind, at, response_of(local.connection, caller, dialect, kind, at))
+        return failure and f"{dialect} to {caller}, {kind}, cut at {at}: {failure}"
 
     check(cuts, problem)

@@ -1,9 +1,9 @@
-"""HTTP/1 as no client should speak it.
+"""HTTP/1 that no client should send.
 
-A row: a name, the bytes, and what must come: the statuses of the answers in order, several choices with "|", and "" for a
-connection that is closed without a word. With "~" in front no answer is waited for: the sender closes its half at once.
-At most one of what looks like two requests may be served where lengths disagree.
-To add a shape, add a row to the kind that it belongs to.
+A row: a name, the bytes, and the expected statuses in order, several choices with "|", and "" for a connection that
+is closed without a response. A leading "~" means that no response is expected: the sender closes its half at once.
+If lengths disagree, at most one of the two possible requests may be served.
+To add a shape, add a row to its kind.
 """
 
 import pytest
@@ -15,7 +15,7 @@ BODY = b'{"model": "mock/m", "messages": [{"role": "user", "content": "Hello"}]}
 SIZE = b"%d" % len(BODY)
 CHUNKED = b"%x\r\n%s\r\n0\r\n\r\n" % (len(BODY), BODY)
 LENGTH = b"content-length: " + SIZE
-# What somebody would like to smuggle in: served, it would be a second 200.
+# A smuggled request: if it were served, there would be a second 200.
 SMUGGLED = b"GET /v1/models HTTP/1.1\r\nhost: localhost\r\n\r\n"
 
 
@@ -70,7 +70,7 @@ LENGTHS = [
     ("a GET with a body", get(b"/v1/models", b"content-length: 5")  + b"GET /", "200|400"),
 ]
 
-# Lengths that disagree: whatever is taken, what is behind it may not be served as a second request.
+# Lengths that disagree: what follows must not be served as a second request.
 SMUGGLING = [
     ("both, length first", post(LENGTH, b"transfer-encoding: chunked", body=CHUNKED), "200|400"),
     ("both, chunked first", post(b"transfer-encoding: chunked", LENGTH, body=CHUNKED), "200|400"),
@@ -228,7 +228,7 @@ LINES = [
     ("bytes of all kinds", bytes(range(256)) * 16, "400|"),
 ]
 
-# A path that a caller may not make: none of it reaches an upstream, whose paths the gateway writes by itself.
+# Paths that a caller may not send. No part reaches an upstream, because the gateway builds upstream paths itself.
 PATHS = [
     ("dots", get(b"/v1/../v1/models"), "404"),
     ("dots, encoded", get(b"/v1/%2e%2e/v1/models"), "404"),
@@ -289,17 +289,17 @@ KINDS = {
 }
 
 
-def told(gateway, data, expected):
+def statuses(gateway, data, expected):
     if expected.startswith("~"):
         return talk(gateway.clients, data, 0)
     choices = expected.split("|")
-    # As many as the longest choice has are waited for; where the end alone may come, the end.
+    # Waits for as many responses as the longest choice has, or for the end if that is expected.
     answers = max(sum(not status.startswith("1") for status in choice.split()) for choice in choices)
     return talk(gateway.clients, data, answers)
 
 
 def wrong(gateway, name, data, expected):
-    got = told(gateway, data, expected)
+    got = statuses(gateway, data, expected)
     return None if got in expected.removeprefix("~").split("|") else f"{name}: {got!r}, not {expected!r}"
 
 
@@ -310,7 +310,8 @@ def test_a_kind(watched, kind):
 
 @pytest.mark.parametrize("kind", ["sane", "lengths", "smuggling", "chunks"])
 def test_a_kind_in_two_pieces(watched, kind):
-    """Where a segment ends changes nothing: each shape once more, cut in its middle and before its last byte."""
+    """The boundaries of segments do not matter: each shape once more, split in its middle and before its last
+    byte."""
     rows = [(name, b"".join(data) if isinstance(data, list) else data, expected) for name, data, expected in KINDS[kind]]
     cut = [
         (f"{name}, cut at {at}", [data[:at], data[at:]], expected)
@@ -334,7 +335,7 @@ LEAVING = {
 
 
 @pytest.mark.parametrize("where", LEAVING)
-def test_whoever_leaves_leaves_nothing_behind(watched, where):
+def test_a_client_that_disconnects_leaves_nothing_behind(watched, where):
     for leave in ("close", "half close", "reset"):
         for _ in range(20):
             with Connection(watched.clients) as connection:
@@ -347,8 +348,9 @@ def test_whoever_leaves_leaves_nothing_behind(watched, where):
                         pass
 
 
-def test_those_who_are_slow_keep_nobody_out(watched):
-    """Three hundred who never finish their head or their body: another is answered, and all of it goes with them."""
+def test_slow_clients_do_not_block_others(watched):
+    """Three hundred that never finish their head or body: another client is served, and everything is freed with
+    them."""
     slow = [Connection(watched.clients, 60) for _ in range(300)]
     try:
         for number, connection in enumerate(slow):

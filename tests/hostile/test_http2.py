@@ -1,7 +1,7 @@
-"""HTTP/2 in clear text as no client should speak it.
+"""HTTP/2 in clear text that no client should send.
 
-A row: a name, the pieces behind preface and SETTINGS, and what must come: "200", "rst" (a stream is reset), "goaway",
-"closed", several choices with "|". A stream that is refused leaves its connection, and the next request goes on.
+A row: a name, the pieces after preface and SETTINGS, and the expected result: "200", "rst" (a stream is reset),
+"goaway", "closed", several choices with "|". A refused stream leaves its connection open for the next request.
 """
 
 import itertools
@@ -110,10 +110,11 @@ def streams(make, times):
     return [b"".join(make(2 * n + 1) for n in range(at, min(at + 100, times))) for at in range(0, times, 100)]
 
 
-# 400: a request without a body, where it began before its client took it back.
+# 400: a request without a body that began before its client cancelled it.
 OVER = ENDS + "|rst|rst closed|rst goaway|200|200 closed|200 goaway|200 goaway closed|400|400 closed|400 goaway|413|431"
 
-# Each is sent whole, or until the gateway closes. It may serve what is sound in it, or end the connection; it may not grow.
+# Each is sent whole, or until the gateway closes. The gateway may serve valid parts or end the connection; its memory
+# may not grow.
 FLOODS = [
     ("200,000 PINGs", flood(frame(PING, 0, 0, b"12345678"), 200_000)),
     ("200,000 SETTINGS", flood(settings((3, 100)), 200_000)),
@@ -168,14 +169,14 @@ def test_a_refused_stream_leaves_its_connection(watched):
 
 @pytest.mark.parametrize("name,pieces", FLOODS, ids=[name for name, _ in FLOODS])
 def test_floods(watched, name, pieces):
-    # What it comes to is the gateway's choice; that it goes on, and holds nothing of it, is not. A request behind it is answered,
-    # or the connection is over.
+    # The result is the gateway's choice, but it must keep serving and hold no resources. A following request is
+    # answered, or the connection is closed.
     got = talk2(watched.clients, [*pieces, request(999_999)], 1, seconds=60)
     assert got in OVER.split("|"), got
 
 
-def test_clients_that_read_nothing_hold_up_nobody(watched):
-    # Answers to PINGs fill what the gateway may write; behind them stands a head, which it has read and can't go on with.
+def test_clients_that_do_not_read_do_not_block_others(watched):
+    # Responses to PINGs fill the gateway's write buffer. Behind them is a head that it has read and can't answer.
     pinged = frame(PING, 0, 0, b"12345678") * 500
     mute = []
     try:
@@ -191,7 +192,7 @@ def test_clients_that_read_nothing_hold_up_nobody(watched):
                 while True:
                     connection.sendall(pinged + frame(HEADERS, END_HEADERS | END_STREAM, next(stream), block(method="GET", path="/v1/models")))
             except (TimeoutError, ConnectionError):
-                # It reads no more, or has had enough.
+                # It has stopped reading, or closed the connection.
                 pass
         assert talk2(watched.clients, request(), 1, seconds=20) == "200"
     finally:

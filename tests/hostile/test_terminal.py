@@ -1,4 +1,4 @@
-"""What a person's terminal is told: nothing that callers, providers or files say moves its cursor or begins a line."""
+"""The output on a terminal: text from callers, providers and files never moves the cursor or begins a line."""
 
 import json
 import os
@@ -19,7 +19,7 @@ from wire import Connection, talk
 
 EVIL = "\x1b]52;c;ZXZpbA==\x07\x1b[2J\r\n200  1ms  all/is-well\u009b31m\u202e\u2028x\x7f"
 COLOUR = re.compile(r"\x1b\[[0-9]{1,2}m")
-# Our own: colours, ends of lines (a terminal makes CR LF of LF).
+# Our own output: colours and line ends (a terminal makes CR LF of LF).
 HARMLESS = re.compile(r"[^\x00-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]*")
 
 
@@ -29,7 +29,7 @@ def is_harmless(text):
 
 
 class Terminal:
-    """A program on a terminal, as a person starts it."""
+    """A program on a terminal, as a user starts it."""
 
     def __init__(self, *command, **env):
         self.screen, slave = pty.openpty()
@@ -113,11 +113,11 @@ def test_what_files_say_on_the_terminal(tmp_path, command):
 
 def test_an_explanation_on_the_terminal(tmp_path):
     objects(tmp_path)
-    # A name with control characters is refused, and not repeated. What turns a line's direction is a name.
-    for model, says in [(EVIL, "no control characters"), ("x\u202ey\u2028z", "\\u{202e}")]:
+    # A name with control characters is refused and not repeated. One that changes the text direction is a name.
+    for model, expected in [(EVIL, "no control characters"), ("x\u202ey\u2028z", "\\u{202e}")]:
         with Terminal("explain", tmp_path, "--model", f"mock/{model}") as terminal:
             text = terminal.all()
-            assert is_harmless(text) and says in text, ascii(text)
+            assert is_harmless(text) and expected in text, ascii(text)
 
 
 def test_an_import_on_the_terminal(tmp_path):
@@ -129,10 +129,10 @@ def test_an_import_on_the_terminal(tmp_path):
 
 
 def test_a_refused_credential_is_named_without_a_terminal(tmp_path):
-    """The variable that it is from, once for several requests; never the value."""
+    """The name of its variable, once for several requests; never the value."""
     upstream = Upstream(says(whole(json.dumps({"error": {"message": f"bad key {KEY} {EVIL}", "code": "invalid_api_key"}}).encode(), status=b"401 No")))
     folder = objects(tmp_path, openai=upstream.url)
-    Path(folder, "0.json").unlink()  # the Secret: its key is looked for in the environment
+    Path(folder, "0.json").unlink()  # the Secret, so that its key is read from the environment
     port, log = free_port(), tmp_path / "log"
     with open(log, "wb") as out:
         process = subprocess.Popen(

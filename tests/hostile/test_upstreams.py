@@ -1,7 +1,7 @@
-"""Upstreams that lie, flood, dawdle and quote.
+"""Upstreams that send invalid, huge or slow responses, or quote credentials.
 
-A row: a name, the script, the statuses that a caller may be told for an answer that is whole, and for a stream. "200" of a
-stream may end in an error event. None of it takes longer than its time-outs, and the next request is served.
+A row: a name, the script, and the allowed statuses for a whole response and for a stream. "200" of a stream may end
+in an error event. No row takes longer than its time-outs, and the next request is served.
 """
 
 import base64
@@ -23,10 +23,10 @@ from wire import Connection
 GOOD = WHOLE["openai"]
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
 SSE = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
-BARE = SSE + b"connection: close\r\n\r\n"  # until the connection ends
+BARE = SSE + b"connection: close\r\n\r\n"  # ends with the connection
 EVENT = STREAM["openai"].split(b"\n\n")[1] + b"\n\n"
 FIRST = STREAM["openai"].split(b"\n\n")[0] + b"\n\n"
-# The time-outs of the provider are 2 and 3 s, and 4 s in all; a busy machine takes a while more.
+# The provider's time-outs are 2 and 3 s, and 4 s in total. A busy machine takes longer.
 LONGEST = 15
 
 
@@ -39,13 +39,13 @@ BOMB = b"a" * 100_000_000
 
 @cache
 def bomb(gzipped):
-    """A hundred megabytes, more than the longest answer, of which some hundred kilobytes are sent."""
+    """A hundred megabytes, more than the longest response, compressed to some hundred kilobytes."""
     data = GOOD[:-1] + b', "x": "' + BOMB + b'"}'
     return gzip.compress(data, 1) if gzipped else zlib.compress(data, 1)
 
 
 def sends(make):
-    """Made when it is asked for: what is large is not made for those who run one row of another kind."""
+    """Created on request, so that a run of other rows does not create large data."""
     return lambda connection, _: connection.sendall(make())
 
 
@@ -180,7 +180,7 @@ def gateway(start, upstream):
 
 
 def ask(gateway, number, stream, caller="openai", provider="openai"):
-    """The answer to a script, and how long it took."""
+    """The response to a script, and its duration."""
     begun = time.monotonic()
     with Connection(gateway.clients, LONGEST + 10) as connection:
         connection.send(request(caller, f"{provider}/play_{number}_", stream, b"connection: close"))
@@ -189,7 +189,7 @@ def ask(gateway, number, stream, caller="openai", provider="openai"):
 
 
 def both(rows):
-    """Each row, whole and as a stream: (name, number of the script, stream, what may come)."""
+    """Each row, whole and as a stream: (name, number of the script, stream, allowed statuses)."""
     return [(name, number, stream, expected[stream]) for number, (name, _, *expected) in enumerate(rows) for stream in (False, True)]
 
 
@@ -209,7 +209,7 @@ def test_a_kind(watched, upstream, kind):
 
 @pytest.mark.parametrize("provider", DIALECTS)
 def test_other_dialects(watched, upstream, provider):
-    """The worst of them once more from providers of each dialect, and told in another one."""
+    """The worst of them once more from providers of each dialect, translated to another one."""
     caller = "anthropic" if provider == "openai" else "openai"
 
     def wrong(row):
@@ -238,7 +238,7 @@ def forms():
 
 
 def test_an_error_that_quotes_the_credential(watched, upstream):
-    """Whatever its status and the form: the class is `credential`, and nothing of it comes down or is on record."""
+    """For every status and form: the class is `credential`, and no part of it is returned or recorded."""
     rows = [(status, form) for status in (300, 302, 400, 401, 403, 404, 409, 413, 422, 429, 500, 502, 503, 529) for form in forms()]
     upstream.scripts = [quoting(status, form) for status, form in rows]
 
@@ -246,9 +246,9 @@ def test_an_error_that_quotes_the_credential(watched, upstream):
         number, stream = row
         _, form = rows[number]
         status, headers, body, _ = ask(watched, number, stream)
-        told = body.decode() + json.dumps(headers)
-        good = status == 502 and "upstream_credentials_exhausted" in told and KEY[4:-4] not in told and form not in told
-        return None if good else f"{rows[number]}: {status} {told}"
+        text = body.decode() + json.dumps(headers)
+        good = status == 502 and "upstream_credentials_exhausted" in text and KEY[4:-4] not in text and form not in text
+        return None if good else f"{rows[number]}: {status} {text}"
 
     check([(number, stream) for number in range(len(rows)) for stream in (False, True)], wrong)
     records = watched.get("/decisions?limit=1000")
@@ -256,7 +256,7 @@ def test_an_error_that_quotes_the_credential(watched, upstream):
 
 
 def test_a_stream_that_quotes_the_credential(watched, upstream):
-    """Cut at every byte, in the middle of the value and elsewhere."""
+    """Split at every byte, inside the value and elsewhere."""
     event = EVENT.replace(b"Hello", KEY.encode())
     head, rest = SSE + b"connection: close\r\ntransfer-encoding: chunked\r\n\r\n", STREAM["openai"].split(b"\n\n", 2)[2]
     cuts = range(1, len(event))
@@ -271,7 +271,7 @@ def test_a_stream_that_quotes_the_credential(watched, upstream):
 
 
 def test_http2_is_not_spoken_in_clear_text(watched, upstream):
-    """An upstream that begins to speak HTTP/2, resets and pushes: frames are no answer."""
+    """An upstream that sends HTTP/2 frames without negotiation: these are no response."""
     frames = [frame(4) + frame(3, 0, 1, b"\0\0\0\x08"), frame(5, 4, 1, b"\0\0\0\x02\x88"), frame(7, 0, 0, b"\xff" * 100)]
     upstream.scripts = [says(pieces) for pieces in frames]
     assert {ask(watched, number, False)[0] for number in range(len(frames))} == {502}

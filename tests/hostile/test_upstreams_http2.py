@@ -1,7 +1,7 @@
-"""Upstreams that speak HTTP/2 over TLS as none should.
+"""Upstreams that send HTTP/2 over TLS that none should send.
 
-A row: a name, what is sent for the request, and the statuses that a caller may be told. One after the other, each on a
-connection of its own, since others would share it.
+A row: a name, the frames that are sent for the request, and the allowed statuses. Rows run one by one, each on its
+own connection, because others would share it.
 """
 
 import json
@@ -85,10 +85,10 @@ ROWS = [
 
 
 class Upstream:
-    """Speaks HTTP/2 with one connection after the other, and sends what is set."""
+    """Accepts HTTP/2 connections one by one, and sends the pieces that are set."""
 
     def __init__(self, folder):
-        self.pieces, self.told = [], threading.Event()
+        self.pieces, self.answered = [], threading.Event()
         self.certificate, key = folder / "ca.pem", folder / "key.pem"
         subprocess.run(
             ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=upstream",
@@ -117,7 +117,7 @@ class Upstream:
                 with self.context.wrap_socket(raw, server_side=True) as connection:
                     self.play(connection)
             except (OSError, ValueError):
-                pass  # the gateway has had enough, as it may
+                pass  # the gateway may close the connection
 
     def play(self, connection):
         connection.sendall(settings())
@@ -132,9 +132,9 @@ class Upstream:
                 break
         for piece in self.pieces:
             connection.sendall(piece)
-        # The connection is there until the caller was told, whatever the gateway makes of it; the next row has another.
+        # Keeps the connection until the caller has its response. The next row has another connection.
         connection.settimeout(0.02)
-        while not self.told.is_set():
+        while not self.answered.is_set():
             try:
                 if not connection.recv(1 << 16):
                     break
@@ -166,16 +166,16 @@ def gateway(start, upstream):
 def test_rows(watched, upstream):
     wrong, descriptors = [], watched.descriptors()
     for name, upstream.pieces, expected in ROWS:
-        upstream.told.clear()
+        upstream.answered.clear()
         begun = time.monotonic()
         with Connection(watched.clients, LONGEST + 10) as connection:
             connection.send(request("openai", "openai/m", False, b"connection: close"))
             status, headers, text = connection.response() or (0, {}, b"")
-        upstream.told.set()
+        upstream.answered.set()
         watched.until(lambda: watched.descriptors() <= descriptors)
-        told = text.decode(errors="replace") + json.dumps(headers)
+        response = text.decode(errors="replace") + json.dumps(headers)
         took = time.monotonic() - begun
-        if str(status) not in expected.split("|") or took > LONGEST or KEY in told:
-            wrong.append((f"{name}: {status} after {took:.0f} s, not {expected}: {told[:300]}",))
+        if str(status) not in expected.split("|") or took > LONGEST or KEY in response:
+            wrong.append((f"{name}: {status} after {took:.0f} s, not {expected}: {response[:300]}",))
     assert KEY not in watched.get("/decisions?limit=1000")
     check(wrong, lambda row: row[0])

@@ -1,6 +1,6 @@
-"""An upstream on a socket that does what no server library would.
+"""An upstream on a raw socket, which does what no server library would.
 
-A script is a function of a socket and the request that was read from it; when it returns, the connection is closed.
+A script is a function of a socket and the request that was read from it. When it returns, the connection is closed.
 """
 
 import socket
@@ -8,8 +8,8 @@ import threading
 import time
 
 
-class Asked:
-    """What an upstream was asked."""
+class ReceivedRequest:
+    """A request that an upstream received."""
 
     def __init__(self, head, body):
         self.head, self.body = head, body
@@ -20,8 +20,8 @@ class Asked:
 
 
 class Upstream:
-    """Listens on a free port of this machine, and plays a script to whoever connects: the one that the model's name asks for
-    (`play_7_`), of those that are set."""
+    """Listens on a free local port, and runs a script for each connection: the one whose number is in the model's
+    name (`play_7_`)."""
 
     def __init__(self, script=None):
         self.scripts, self.only = [], script
@@ -42,11 +42,11 @@ class Upstream:
         connection.settimeout(30)
         with connection:
             try:
-                asked = read(connection)
-                if asked is not None:
-                    (self.only or self.scripts[asked.number()])(connection, asked)
+                request = read(connection)
+                if request is not None:
+                    (self.only or self.scripts[request.number()])(connection, request)
             except OSError:
-                pass  # the gateway has had enough, as it may
+                pass  # the gateway may close the connection
 
     def close(self):
         self.listener.close()
@@ -65,11 +65,11 @@ def read(connection):
         if not (data := connection.recv(1 << 16)):
             return None
         body += data
-    return Asked(head, body)
+    return ReceivedRequest(head, body)
 
 
 def says(*pieces):
-    """Sends these, and closes."""
+    """Sends these pieces, and closes."""
     def script(connection, _):
         for piece in pieces:
             connection.sendall(piece)
@@ -82,7 +82,7 @@ def whole(body, *headers, status=b"200 OK", content_type=b"application/json"):
 
 
 def endless(first, again, seconds=60):
-    """Sends for as long as anybody reads, but no longer than a minute."""
+    """Sends as long as the peer reads, at most a minute."""
     def script(connection, _):
         end = time.monotonic() + seconds
         connection.sendall(first)
@@ -92,7 +92,7 @@ def endless(first, again, seconds=60):
 
 
 def silent(*pieces):
-    """Sends these, and then nothing until the gateway closes."""
+    """Sends these pieces, and then nothing until the gateway closes."""
     def script(connection, _):
         for piece in pieces:
             connection.sendall(piece)
@@ -101,7 +101,7 @@ def silent(*pieces):
 
 
 def reset(*pieces):
-    """Sends these, and closes with a reset."""
+    """Sends these pieces, and closes with a reset."""
     def script(connection, _):
         for piece in pieces:
             connection.sendall(piece)
@@ -110,7 +110,7 @@ def reset(*pieces):
 
 
 def drips(piece, pause):
-    """A byte at a time, slowly: the pause is what is tested, and nothing waits for it."""
+    """Sends a byte at a time. The pause itself is tested; nothing waits for it."""
     def script(connection, _):
         for byte in piece:
             connection.sendall(bytes([byte]))

@@ -1,17 +1,17 @@
-"""Raw sockets: bytes as they are written in a table, and what comes back, told in a few words."""
+"""Raw sockets: sends bytes as listed in a table, and describes the responses in short words."""
 
 import socket
 import time
 
-SECONDS = 8  # for whatever must come: generous, for the machine may be busy
+SECONDS = 8  # for every expected response; generous, because the machine may be busy
 
 
 class Late(AssertionError):
-    """Nothing came within the time that was given."""
+    """Nothing arrived within the time."""
 
 
 class Connection:
-    """One connection, with one deadline for all that is done with it."""
+    """One connection, with one deadline for everything."""
 
     def __init__(self, address, seconds=SECONDS):
         self.deadline = time.monotonic() + seconds
@@ -26,7 +26,7 @@ class Connection:
         self.socket.close()
 
     def send(self, data):
-        """True if all of it could be sent: the other side may have closed, as it may."""
+        """True if everything could be sent. The peer may close at any time."""
         try:
             self.socket.settimeout(self.left())
             self.socket.sendall(data)
@@ -38,27 +38,27 @@ class Connection:
         try:
             self.socket.shutdown(socket.SHUT_WR)
         except OSError:
-            pass  # it is closed already
+            pass  # already closed
 
     def reset(self):
-        """Closes with a reset, as a process that is killed with unread bytes."""
+        """Closes with a reset, like a process that is killed with unread bytes."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         self.socket.close()
 
     def left(self):
         if (left := self.deadline - time.monotonic()) <= 0:
-            raise Late(f"nothing more came; so far: {bytes(self.buffer[:500])!r}")
+            raise Late(f"nothing more arrived; so far: {bytes(self.buffer[:500])!r}")
         return left
 
     def receive(self):
-        """More bytes into the buffer; False at the end."""
+        """Reads more bytes into the buffer; False at the end."""
         if self.ended:
             return False
         self.socket.settimeout(self.left())
         try:
             data = self.socket.recv(1 << 16)
         except TimeoutError:
-            raise Late(f"nothing more came; so far: {bytes(self.buffer[:500])!r}") from None
+            raise Late(f"nothing more arrived; so far: {bytes(self.buffer[:500])!r}") from None
         except ConnectionResetError:
             data = b""
         self.buffer += data
@@ -66,7 +66,7 @@ class Connection:
         return not self.ended
 
     def until(self, mark):
-        """What stands before the mark, taken off the buffer; None if it never comes."""
+        """Takes everything before the mark from the buffer; None if the mark never arrives."""
         while mark not in self.buffer:
             if not self.receive():
                 return None
@@ -84,14 +84,14 @@ class Connection:
         return taken
 
     def response(self, head_alone=False):
-        """One HTTP/1 answer (status, headers, body); None at the end. A broken one has status 0."""
+        """One HTTP/1 response (status, headers, body); None at the end. A broken one has status 0."""
         while not self.buffer:
             if not self.receive():
                 return None
         if not self.buffer.startswith(b"HTTP/1."):
-            kept, self.ended = bytes(self.buffer), True
+            rest, self.ended = bytes(self.buffer), True
             self.buffer.clear()
-            return 0, {}, kept
+            return 0, {}, rest
         if (head := self.until(b"\r\n\r\n")) is None:
             return 0, {}, bytes(self.buffer)
         line, *rest = head.split(b"\r\n")
@@ -104,7 +104,7 @@ class Connection:
             while (size := self.until(b"\r\n")) is not None:
                 chunk = self.exactly(int(size, 16) + 2)
                 if chunk is None:
-                    return 0, headers, bytes(body)  # it was broken off
+                    return 0, headers, bytes(body)  # it ended early
                 if size.strip(b"0") == b"":
                     return status, headers, bytes(body)
                 body += chunk[:-2]
@@ -118,9 +118,10 @@ class Connection:
 
 
 def talk(address, pieces, answers=1, seconds=SECONDS):
-    """Sends the pieces, reads so many answers, closes its half, and reads on to the end.
+    """Sends the pieces, reads so many responses, closes its half, and reads on to the end.
 
-    Statuses, in order: "200", "100 200", "" for a connection that was closed without a word. 1xx count beside the answers.
+    Returns the statuses in order: "200", "100 200", "" for a connection that is closed without a response. 1xx do not
+    count as responses.
     """
     with Connection(address, seconds) as connection:
         for piece in [pieces] if isinstance(pieces, bytes) else pieces:

@@ -1,7 +1,7 @@
 """A small real model (Gemma 3, 270 million parameters) behind llama.cpp's OpenAI-compatible server.
 
-Run as `server.py FILE`, FILE being where the model's one file is put together from the parts that its packages carry.
-Prints the server's address on a line of its own when it can be asked, and ends when its standard input does.
+Run as `server.py FILE`. The model's single file is assembled at FILE from the parts in its packages.
+Prints the server's address on a line once it is ready, and ends with its standard input.
 """
 
 import sys

@@ -1,4 +1,5 @@
-"""A real model behind the gateway: its stream, its own token counts, and that it stops when the client hangs up."""
+"""A real model behind the gateway: its stream, its own token counts, and that it stops when the client
+disconnects."""
 
 import http.client
 import json
@@ -15,7 +16,7 @@ from gateway import REPOSITORY, Gateway, environment
 HERE = Path(__file__).resolve().parent
 MODEL = "local/gemma-3-270m"
 MESSAGES = [{"role": "user", "content": "Tell me a story about a canoe."}]
-LONG = 1500  # tokens: about half a minute of this model on two cores
+LONG = 1500  # tokens: about half a minute on two cores
 
 OBJECTS = """
 apiVersion: outrigger.dev/v1alpha1
@@ -65,7 +66,7 @@ def gateway(model, tmp_path_factory):
 
 
 def until(seconds, what, probe):
-    """The first true answer of `probe`, which is asked over and over."""
+    """Calls `probe` until it is true, and returns its result."""
     deadline = time.monotonic() + seconds
     while not (found := probe()):
         assert time.monotonic() < deadline, f"not after {seconds} s: {what}"
@@ -74,7 +75,7 @@ def until(seconds, what, probe):
 
 
 def ask(base, **body):
-    """The open answer to a chat request."""
+    """The open response to a chat request."""
     address = urlsplit(base)
     connection = http.client.HTTPConnection(address.hostname, address.port, timeout=120)
     body = {"model": MODEL, "messages": MESSAGES, **body}
@@ -83,7 +84,7 @@ def ask(base, **body):
 
 
 def decision(gateway, answer):
-    """The record of an answer, which is written when its last byte has gone out."""
+    """The record of a response, which is written after its last byte."""
     name = answer.headers["x-outrigger-decision"]
     assert name, answer.headers.items()
     return until(10, f"a record of {name}", lambda: next((d for d in gateway.decisions() if d["decision"] == name), None))
@@ -131,7 +132,7 @@ def test_a_stream_and_its_counts(gateway):
     same_counts(decision(gateway, answer), usage)
 
 
-def test_a_stream_s_counts_are_known_though_the_client_did_not_ask(gateway, model):
+def test_a_streams_counts_are_recorded_without_a_clients_request(gateway, model):
     before = metric(model, "tokens_predicted_total")
     connection, answer = ask(gateway.base, max_tokens=24, stream=True)
     assert not any(chunk.get("usage") for chunk in events(answer))
@@ -141,7 +142,7 @@ def test_a_stream_s_counts_are_known_though_the_client_did_not_ask(gateway, mode
     assert record["tokens"]["output"] == metric(model, "tokens_predicted_total") - before, record
 
 
-def test_a_client_that_hangs_up_stops_the_model(gateway, model):
+def test_a_client_that_disconnects_stops_the_model(gateway, model):
     before = metric(model, "tokens_predicted_total")
     connection, answer = ask(gateway.base, max_tokens=LONG, ignore_eos=True, stream=True)
     for _, chunk in zip(range(20), events(answer)):
@@ -155,5 +156,5 @@ def test_a_client_that_hangs_up_stops_the_model(gateway, model):
     assert 15 < written < LONG / 2, written
     record = decision(gateway, answer)
     assert record["status"] == 499 and record["error_type"] == "client_closed", record
-    # This server tells usage at the end, which the client took along: unknown, which is not zero.
+    # This server reports usage at the end, which the client did not wait for. So usage is unknown, which is not zero.
     assert record["tokens"]["output"] is None and record["tokens"]["input"] is None, record

@@ -12,12 +12,12 @@ const declared = (name, description, inputSchema) =>
 const get_weather = declared('get_weather', 'The weather in a city.', z.object({ city: z.string() }));
 const get_time = declared('get_time', 'The time in a zone.', z.object({ zone: z.string() }));
 
-// maxRetries 0: this SDK retries 429 and 5xx whatever x-should-retry says.
-const asked = ({ model = PINNED, ...more } = {}) => ({ model: openai.chat(model), prompt, maxRetries: 0, ...more });
-const create = (more) => generateText(asked(more));
+// maxRetries 0, because this SDK retries 429 and 5xx even if x-should-retry forbids it.
+const request = ({ model = PINNED, ...more } = {}) => ({ model: openai.chat(model), prompt, maxRetries: 0, ...more });
+const create = (more) => generateText(request(more));
 const streamed = async (more) => {
   let failure;
-  const result = streamText({ ...asked(more), onError: ({ error }) => (failure = error) });
+  const result = streamText({ ...request(more), onError: ({ error }) => (failure = error) });
   let text = '';
   for await (const piece of result.textStream) text += piece;
   if (failure) throw failure;

@@ -10,14 +10,14 @@ const USER = { role: 'user', content: 'What is the weather in Paris?' };
 const WEATHER = { name: 'get_weather', description: 'The weather in a city.', input_schema: WEATHER_SCHEMA };
 const TIME = { name: 'get_time', description: 'The time in a zone.', input_schema: TIME_SCHEMA };
 
-const asked = (more) => ({ model: PINNED, max_tokens: 1024, messages: [USER], ...more });
-const create = (more) => client.messages.create(asked(more));
-const streamed = (more) => client.messages.stream(asked(more)).finalMessage();
+const request = (more) => ({ model: PINNED, max_tokens: 1024, messages: [USER], ...more });
+const create = (more) => client.messages.create(request(more));
+const streamed = (more) => client.messages.stream(request(more)).finalMessage();
 
 const text = (message) => message.content.filter((b) => b.type === 'text').map((b) => b.text).join('');
 const calls = (message) => message.content.filter((block) => block.type === 'tool_use');
 
-// What goes back to the model: its own turn as it came, and the result of each call.
+// What the next request sends to the model: its own turn unchanged, and the result of each call.
 function turn(message) {
   assert.equal(new Set(calls(message).map((call) => call.id)).size, calls(message).length);
   const results = calls(message).map((call) => ({
@@ -45,7 +45,7 @@ await run({
 
   async stream() {
     const pieces = [];
-    const stream = client.messages.stream(asked()).on('text', (piece) => pieces.push(piece));
+    const stream = client.messages.stream(request()).on('text', (piece) => pieces.push(piece));
     const answer = await stream.finalMessage();
     assert.equal(pieces.join(''), GREETING);
     assert.equal(answer.stop_reason, 'end_turn');
@@ -65,9 +65,9 @@ await run({
   },
 
   async structured_output() {
-    const answer = await client.messages.parse(asked({ output_config: { format: zodOutputFormat(Forecast) } }));
+    const answer = await client.messages.parse(request({ output_config: { format: zodOutputFormat(Forecast) } }));
     Forecast.parse(answer.parsed_output);
-    // What the helper adds to a block goes back with it, and is no reason to refuse the next turn.
+    // Fields that the helper adds to a block are sent too, and must not cause a refusal of the next turn.
     const next = await create({ messages: [USER, { role: 'assistant', content: answer.content }, USER] });
     assert.equal(text(next), GREETING);
   },

@@ -10,19 +10,19 @@ const declared = (name, description, schema) => ({ name, description, parameters
 const WEATHER = declared('get_weather', 'The weather in a city.', WEATHER_SCHEMA);
 const TIME = declared('get_time', 'The time in a zone.', TIME_SCHEMA);
 
-const asked = ({ tools = [], model = PINNED, contents = [USER], ...config } = {}) => ({
+const request = ({ tools = [], model = PINNED, contents = [USER], ...config } = {}) => ({
   model,
   contents,
   config: tools.length ? { tools: [{ functionDeclarations: tools }], ...config } : config,
 });
 const create = async (more) => {
-  const answer = await client.models.generateContent(asked(more));
+  const answer = await client.models.generateContent(request(more));
   return { last: answer, parts: answer.candidates[0].content.parts };
 };
-// All parts of a streamed answer, as a client that keeps the conversation has to collect them.
+// All parts of a streamed response, as a client that continues the conversation collects them.
 const streamed = async (more) => {
   const found = { last: null, parts: [] };
-  for await (const chunk of await client.models.generateContentStream(asked(more))) {
+  for await (const chunk of await client.models.generateContentStream(request(more))) {
     found.last = chunk;
     found.parts.push(...(chunk.candidates ?? []).flatMap((candidate) => candidate.content?.parts ?? []));
   }
@@ -32,7 +32,7 @@ const streamed = async (more) => {
 const text = ({ parts }) => parts.filter((part) => part.text && !part.thought).map((part) => part.text).join('');
 const calls = ({ parts }) => parts.flatMap((part) => (part.functionCall ? [part.functionCall] : []));
 
-// What goes back to the model: its own parts as they came, signatures included, and the result of each call.
+// What the next request sends to the model: its own parts unchanged, signatures included, and the result of each call.
 function turn(answer) {
   const results = calls(answer).map((call) => ({
     functionResponse: { id: call.id, name: call.name, response: { result: runTool(call.name, call.args) } },
@@ -55,7 +55,7 @@ async function useTools(ask) {
   assert.equal(text(await ask({ tools, contents: [USER, ...turn(first)] })), GREETING);
 }
 
-// The SDK has one class; the error's body is its message.
+// The SDK has one error class; the response's body is its message.
 async function fails(model, code, status) {
   for (const ask of [create, streamed]) {
     const error = await raises(ApiError, () => ask({ model }), code);

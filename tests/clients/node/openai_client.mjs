@@ -58,7 +58,7 @@ await run({
     positive(usages[0].prompt_tokens, usages[0].completion_tokens);
   },
 
-  // The gateway asks for usage on its own behalf, and the caller, who did not, must not see the extra chunk.
+  // The gateway requests usage for itself. The caller did not, and must not see the extra chunk.
   async stream_without_usage() {
     const chunks = await collect(await create({ stream: true }));
     assert.equal(text(chunks), GREETING);
@@ -69,20 +69,20 @@ await run({
   tools_stream: () => useTools(streamed),
 
   async parallel_tools() {
-    for (const ask of [create, streamed]) {
+    for (const send of [create, streamed]) {
       const more = { model: PARALLEL, tools: [WEATHER, TIME], parallel_tool_calls: true };
-      const { message } = (await ask(more)).choices[0];
+      const { message } = (await send(more)).choices[0];
       assert.deepEqual(message.tool_calls.map((call) => call.function.name), ['get_weather', 'get_time']);
-      const last = await ask({ ...more, messages: [USER, message, ...results(message)] });
+      const last = await send({ ...more, messages: [USER, message, ...results(message)] });
       assert.equal(last.choices[0].message.content, `Hello from ${PARALLEL}`);
     }
   },
 
   async structured_output() {
-    const ask = { model: PINNED, messages: [USER], response_format: FORMAT };
-    const { message } = (await client.chat.completions.parse(ask)).choices[0];
+    const request = { model: PINNED, messages: [USER], response_format: FORMAT };
+    const { message } = (await client.chat.completions.parse(request)).choices[0];
     Forecast.parse(message.parsed);
-    // What the helper adds to a message goes back with it, and is no reason to refuse the next turn.
+    // Fields that the helper adds to a message are sent too, and must not cause a refusal of the next turn.
     const answer = await create({ messages: [USER, message, USER] });
     assert.equal(answer.choices[0].message.content, GREETING);
   },

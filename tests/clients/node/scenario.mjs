@@ -1,6 +1,7 @@
-// What the Node client programs share: the names they ask for, and how they report.
+// Shared by the Node client programs: the names that they request, and their report.
 //
-// A program is run as `PROGRAM BASE PROVIDER MODEL`, runs every scenario it declares, in order, and prints one JSON line
+// A program runs as `PROGRAM BASE PROVIDER MODEL`, runs every scenario that it declares in order, and prints one JSON
+// line
 // for each: {"scenario": NAME, "error": null or the stack}. BASE has no /v1.
 
 import assert from 'node:assert/strict';
@@ -9,7 +10,7 @@ import { z } from 'zod';
 export { assert, z };
 export const [BASE, PROVIDER, MODEL] = process.argv.slice(2);
 
-// See ../policy for who serves these.
+// ../policy has the providers.
 export const PINNED = `${PROVIDER}/${MODEL}`;
 export const PARALLEL = `${PROVIDER}-parallel/${MODEL}`;
 export const LIMITED = `limited-${PROVIDER}`; // two providers serve it, and both answer 429
@@ -28,7 +29,7 @@ const parameters = (name, description) => ({
 export const WEATHER_SCHEMA = parameters('city', 'where');
 export const TIME_SCHEMA = parameters('zone', 'an IANA time zone');
 
-// What structured output is asked to be.
+// The schema of structured output.
 export const Forecast = z.object({
   city: z.string(),
   degrees: z.int(),
@@ -36,7 +37,7 @@ export const Forecast = z.object({
   hours: z.array(z.int()),
 });
 
-// The tools of these tests; fails on any call that the policy's mock does not make.
+// The tools of these tests. They fail on any call that the policy's mock does not make.
 export function runTool(name, args) {
   if (name === 'get_weather') {
     assert.deepEqual(args, { city: 'Paris' });
@@ -51,7 +52,7 @@ export function positive(...counts) {
   for (const count of counts) assert.ok(Number.isInteger(count) && count > 0, `no token count: ${counts}`);
 }
 
-// The error, which must be of exactly the class that the SDK has for it.
+// The error, which must have exactly the SDK's class for it.
 export async function raises(kind, call, status) {
   try {
     await call();

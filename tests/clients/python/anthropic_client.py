@@ -21,7 +21,7 @@ def calls(message):
 
 
 def turn(message):
-    """What goes back to the model: its own turn as it came, and the result of each call."""
+    """What the next request sends to the model: its own turn unchanged, and the result of each call."""
     assert len({call.id for call in calls(message)}) == len(calls(message)), message
     results = [
         {"type": "tool_result", "tool_use_id": call.id, "content": run_tool(call.name, call.input)}
@@ -57,7 +57,7 @@ def stream():
 
 
 def stream_events():
-    """The order that the dialect promises, which clients build their state machines on."""
+    """The order that the dialect promises. Clients build their state machines on it."""
     kinds = [event.type for event in create(stream=True)]
     kinds = [kind for kind in kinds if kind != "ping"]
     equal((kinds[0], kinds[1]), ("message_start", "content_block_start"))
@@ -78,25 +78,25 @@ def tools_stream():
 
 
 def parallel_tools():
-    for ask in (create, streamed):
-        first = ask(model=PARALLEL, tools=[WEATHER, TIME])
+    for send in (create, streamed):
+        first = send(model=PARALLEL, tools=[WEATHER, TIME])
         equal([call.name for call in calls(first)], ["get_weather", "get_time"])
-        last = ask(model=PARALLEL, messages=[USER, *turn(first)], tools=[WEATHER, TIME])
+        last = send(model=PARALLEL, messages=[USER, *turn(first)], tools=[WEATHER, TIME])
         equal(text(last), f"Hello from {PARALLEL}")
 
 
 def structured_output():
     answer = client.messages.parse(model=PINNED, max_tokens=1024, messages=[USER], output_format=Forecast)
     assert isinstance(answer.parsed_output, Forecast), answer
-    # What the helper adds to a block goes back with it, and is no reason to refuse the next turn.
+    # Fields that the helper adds to a block are sent too, and must not cause a refusal of the next turn.
     equal(text(create(messages=[USER, {"role": "assistant", "content": answer.content}, USER])), GREETING)
 
 
 def thinking():
-    # The older and the newer way to say it.
-    ask = dict(model=PINNED, max_tokens=4096, messages=[USER])
-    equal(text(client.messages.create(thinking={"type": "enabled", "budget_tokens": 1024}, **ask)), GREETING)
-    adaptive = client.messages.create(thinking={"type": "adaptive"}, output_config={"effort": "low"}, **ask)
+    # The older and the newer parameters.
+    request = dict(model=PINNED, max_tokens=4096, messages=[USER])
+    equal(text(client.messages.create(thinking={"type": "enabled", "budget_tokens": 1024}, **request)), GREETING)
+    adaptive = client.messages.create(thinking={"type": "adaptive"}, output_config={"effort": "low"}, **request)
     equal(text(adaptive), GREETING)
 
 

@@ -36,7 +36,7 @@ def streamed(*tools, model=PINNED, contents=(USER,), **more):
 
 
 def parts(chunks):
-    """All parts of a streamed answer, as a client that keeps the conversation has to collect them."""
+    """All parts of a streamed response, as a client that continues the conversation collects them."""
     return [
         part
         for chunk in chunks
@@ -55,7 +55,8 @@ def calls(found):
 
 
 def turn(found):
-    """What goes back to the model: its own parts as they came, signatures included, and the result of each call."""
+    """What the next request sends to the model: its own parts unchanged, signatures included, and the result of
+    each call."""
     results = [
         types.Part(
             function_response=types.FunctionResponse(

@@ -1,7 +1,7 @@
-"""LangChain: a tool conversation of three turns whose provider changes at every request.
+"""LangChain: a tool conversation of three turns, in which the provider changes with every request.
 
-Run as `langchain_client.py BASE FROM TO`, with FROM and TO as provider/model. Whatever a provider put into its answer
-(ids, signatures) comes back to the other one inside the messages that LangChain keeps.
+Run as `langchain_client.py BASE FROM TO`, with FROM and TO as provider/model. Everything in a provider's response
+(ids, signatures) is sent to the other one inside LangChain's messages.
 """
 
 import json
@@ -26,7 +26,7 @@ def model(name):
 
 
 def streamed(name, messages):
-    """A streamed answer, summed up as LangChain's own agents do."""
+    """A streamed response, merged as LangChain's own agents do it."""
     answer = None
     for chunk in model(name).stream(messages):
         answer = chunk if answer is None else answer + chunk
@@ -37,17 +37,17 @@ def invoked(name, messages):
     return model(name).invoke(messages)
 
 
-def conversation(ask):
+def conversation(send):
     caller, answerer = FROM, TO
     messages = []
     for number in range(1, 4):
         messages.append(HumanMessage(f"Turn {number}: what is the weather in Paris?"))
-        calling = ask(caller, messages)
+        calling = send(caller, messages)
         assert [(c["name"], c["args"]) for c in calling.tool_calls] == [("get_weather", {"city": "Paris"})], calling
         messages.append(calling)
         for call in calling.tool_calls:
             messages.append(ToolMessage(get_weather.invoke(call["args"]), tool_call_id=call["id"]))
-        answer = ask(answerer, messages)
+        answer = send(answerer, messages)
         assert answer.text == f"Hello from {answerer}", answer
         assert not answer.tool_calls, answer
         assert answer.usage_metadata is None or answer.usage_metadata["output_tokens"] > 0, answer
@@ -55,10 +55,10 @@ def conversation(ask):
         caller, answerer = answerer, caller
 
 
-for name, ask in (("invoke", invoked), ("stream", streamed)):
+for name, send in (("invoke", invoked), ("stream", streamed)):
     error = None
     try:
-        conversation(ask)
+        conversation(send)
     except Exception:
         error = traceback.format_exc()
     print(json.dumps({"scenario": name, "error": error}), flush=True)

@@ -65,7 +65,7 @@ def stream():
 
 
 def stream_without_usage():
-    """The gateway asks for usage on its own behalf, and the caller, who did not, must not see the extra chunk."""
+    """The gateway requests usage for itself. The caller did not, and must not see the extra chunk."""
     chunks = list(client.chat.completions.create(model=PINNED, messages=[USER], stream=True))
     equal("".join(c.delta.content or "" for chunk in chunks for c in chunk.choices), GREETING)
     assert all(chunk.choices for chunk in chunks), chunks
@@ -106,7 +106,7 @@ def parallel_tools():
 def structured_output():
     message = client.chat.completions.parse(model=PINNED, messages=[USER], response_format=Forecast).choices[0].message
     assert isinstance(message.parsed, Forecast), message
-    # What the helper adds to a message goes back with it, and is no reason to refuse the next turn.
+    # Fields that the helper adds to a message are sent too, and must not cause a refusal of the next turn.
     answer = client.chat.completions.create(model=PINNED, messages=[USER, message, USER])
     equal(answer.choices[0].message.content, GREETING)
 
@@ -124,27 +124,27 @@ def thinking():
     equal(answer.choices[0].message.content, GREETING)
 
 
-def ask(model):
+def chat_with(model):
     return lambda: client.chat.completions.create(model=model, messages=[USER])
 
 
 def unknown_model():
-    assert UNKNOWN in str(raises(openai.NotFoundError, ask(UNKNOWN), 404))
+    assert UNKNOWN in str(raises(openai.NotFoundError, chat_with(UNKNOWN), 404))
 
 
 def denied_model():
-    assert "denied-model" in str(raises(openai.PermissionDeniedError, ask(DENIED), 403))
+    assert "denied-model" in str(raises(openai.PermissionDeniedError, chat_with(DENIED), 403))
 
 
 def bad_request():
-    raises(openai.BadRequestError, ask(REFUSED), 400)
-    # With a stream asked for, an error is still a status and not an event.
+    raises(openai.BadRequestError, chat_with(REFUSED), 400)
+    # Even if a stream is requested, an error is a status and not an event.
     call = lambda: client.chat.completions.create(model=REFUSED, messages=[USER], stream=True)
     raises(openai.BadRequestError, call, 400)
 
 
 def rate_limited():
-    error = raises(openai.RateLimitError, ask(LIMITED), 429)
+    error = raises(openai.RateLimitError, chat_with(LIMITED), 429)
     equal(error.response.headers.get("x-should-retry"), "false")
     assert error.request_id, "no request id"
 
@@ -168,7 +168,7 @@ def responses_stream():
 
 
 def embeddings():
-    # The package asks for base64 by itself, and unpacks it.
+    # The package requests base64 by itself, and decodes it.
     answer = client.embeddings.create(model=PINNED, input=["a canoe", "an outrigger"])
     equal([item.index for item in answer.data], [0, 1])
     assert answer.data[0].embedding != answer.data[1].embedding, answer

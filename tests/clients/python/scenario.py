@@ -1,6 +1,7 @@
-"""What the Python client programs share: the names they ask for, and how they report.
+"""Shared by the Python client programs: the names that they request, and their report.
 
-A program is run as `PROGRAM BASE PROVIDER MODEL`, runs every scenario it declares, in order, and prints one JSON line
+A program runs as `PROGRAM BASE PROVIDER MODEL`, runs every scenario that it declares in order, and prints one JSON
+line
 for each: {"scenario": NAME, "error": null or the traceback}. BASE has no /v1.
 """
 
@@ -13,11 +14,11 @@ from pydantic import BaseModel
 
 BASE, PROVIDER, MODEL = sys.argv[1:4]
 
-# See ../policy for who serves these.
+# ../policy has the providers.
 PINNED = f"{PROVIDER}/{MODEL}"
 PARALLEL = f"{PROVIDER}-parallel/{MODEL}"
-LIMITED = f"limited-{PROVIDER}"  # two providers serve it, and both answer 429
-REFUSED = f"{PROVIDER}/refused"  # the provider itself answers 400
+LIMITED = f"limited-{PROVIDER}"  # two providers serve it, and both respond 429
+REFUSED = f"{PROVIDER}/refused"  # the provider itself responds 400
 DENIED = f"{PROVIDER}/denied-model"
 UNKNOWN = "no-such-model"
 
@@ -38,7 +39,7 @@ TIME_SCHEMA = {
 
 
 class Forecast(BaseModel):
-    """What structured output is asked to be."""
+    """The schema of structured output."""
 
     city: str
     degrees: int
@@ -47,7 +48,7 @@ class Forecast(BaseModel):
 
 
 def run_tool(name, arguments):
-    """The tools of these tests; fails on any call that the policy's mock does not make."""
+    """The tools of these tests. They fail on any call that the policy's mock does not make."""
     if name == "get_weather":
         assert arguments == {"city": "Paris"}, arguments
         return json.dumps({"degrees": 18})
@@ -66,7 +67,7 @@ def positive(*counts):
 
 
 def raises(kind, call, status):
-    """The error, which must be of exactly the class that the SDK has for it."""
+    """The error, which must have exactly the SDK's class for it."""
     try:
         answer = call()
     except kind as error:
@@ -78,7 +79,8 @@ def raises(kind, call, status):
 
 
 def run(*scenarios, own):
-    """Runs them all; those of `own` (a provider and its scenarios) only where no other dialect has the operation."""
+    """Runs all scenarios. Those of `own` (a provider and its scenarios) run only where no other dialect has the
+    operation."""
     provider, more = own
     for scenario in [*scenarios, *(more if PROVIDER == provider else [])]:
         error = None

@@ -1,5 +1,5 @@
-// Every daemon of a Kubernetes cluster in one binary, for tests: linked together they are a fifth of what they are apart,
-// and there is one thing to build and to keep.
+// Every daemon of a Kubernetes cluster in one binary, for tests: linked together they have a fifth of the size,
+// and there is one binary to build and to store.
 //
 //	controlplane etcd|kube-apiserver|kube-controller-manager|kube-scheduler|kubelet|kube-proxy|minidns [flags]
 package main
@@ -23,7 +23,7 @@ import (
 	kubelet "k8s.io/kubernetes/cmd/kubelet/app"
 )
 
-// Those that are commands of cobra's. They are made when called for: making one sets flags that are global.
+// Cobra commands. They are created on use, because creating one sets global flags.
 var daemons = map[string]func() *cobra.Command{
 	"kube-apiserver":          apiserver.NewAPIServerCommand,
 	"kube-controller-manager": controllers.NewControllerManagerCommand,
@@ -36,7 +36,7 @@ func main() {
 	if len(os.Args) < 2 {
 		usage()
 	}
-	// Each reads os.Args itself, and wants to find its own name first.
+// Each reads os.Args itself, and expects its own name first.
 	os.Args = os.Args[1:]
 	switch name := os.Args[0]; name {
 	case "etcd":

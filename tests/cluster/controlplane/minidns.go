@@ -19,11 +19,11 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 )
 
-// How long a resolver may keep an answer: an address that has moved must be seen by the test that moved it.
+// How long a resolver may cache a response. Short, so that tests see an address that they change.
 const ttl = 1
 
-// serveNames answers A queries over UDP for the cluster's Services and for the pods of headless ones. All else is told not
-// to exist, so that no name is ever looked up outside.
+// serveNames answers A queries over UDP for the cluster's Services and for the pods of headless ones. All other names do not
+// exist, so that no name is ever resolved outside.
 func serveNames(arguments []string) error {
 	flags := flag.NewFlagSet("minidns", flag.ContinueOnError)
 	kubeconfig := flags.String("kubeconfig", "", "how to reach the API server")
@@ -78,39 +78,39 @@ type zone struct {
 }
 
 func (z zone) answer(query []byte) ([]byte, bool) {
-	var asked dnsmessage.Message
-	if asked.Unpack(query) != nil || asked.Response || len(asked.Questions) != 1 {
+	var request dnsmessage.Message
+	if request.Unpack(query) != nil || request.Response || len(request.Questions) != 1 {
 		return nil, false
 	}
-	question := asked.Questions[0]
-	told := dnsmessage.Message{
+	question := request.Questions[0]
+	reply := dnsmessage.Message{
 		Header: dnsmessage.Header{
-			ID: asked.ID, Response: true, Authoritative: true,
-			RecursionDesired: asked.RecursionDesired, RecursionAvailable: true,
+			ID: request.ID, Response: true, Authoritative: true,
+			RecursionDesired: request.RecursionDesired, RecursionAvailable: true,
 		},
-		Questions: asked.Questions,
+		Questions: request.Questions,
 	}
 	addresses, known := z.addresses(strings.ToLower(question.Name.String()))
 	switch {
 	case !known:
-		told.RCode = dnsmessage.RCodeNameError
+		reply.RCode = dnsmessage.RCodeNameError
 	case question.Type == dnsmessage.TypeA: // for AAAA the name is there, and has none
 		for _, address := range addresses {
 			four := net.ParseIP(address).To4()
 			if four == nil {
 				continue
 			}
-			told.Answers = append(told.Answers, dnsmessage.Resource{
+			reply.Answers = append(reply.Answers, dnsmessage.Resource{
 				Header: dnsmessage.ResourceHeader{Name: question.Name, Type: question.Type, Class: question.Class, TTL: ttl},
 				Body:   &dnsmessage.AResource{A: [4]byte(four)},
 			})
 		}
 	}
-	packed, err := told.Pack()
+	packed, err := reply.Pack()
 	return packed, err == nil
 }
 
-// addresses of SERVICE.NAMESPACE or POD.SERVICE.NAMESPACE, and whether there is such a thing at all.
+// addresses of SERVICE.NAMESPACE or POD.SERVICE.NAMESPACE, and whether it exists.
 func (z zone) addresses(name string) ([]string, bool) {
 	inside, ours := strings.CutSuffix(name, z.suffix)
 	if !ours {

@@ -1,4 +1,4 @@
-//! Modules that reach each other (Tarjan's strongly connected components).
+//! Finds modules that need each other in circles (Tarjan's strongly connected components).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,7 @@ use crate::Module;
 
 type Arrows = BTreeMap<Module, BTreeMap<Module, String>>;
 
-/// Every set of modules in which each reaches every other one, of two or more.
+/// Every set of two or more modules in which each reaches every other one.
 pub(crate) fn components(arrows: &Arrows) -> Vec<Vec<Module>> {
     let mut search = Search::of(arrows);
     for module in arrows.keys() {
@@ -20,7 +20,7 @@ pub(crate) fn components(arrows: &Arrows) -> Vec<Vec<Module>> {
 struct Search<'a> {
     arrows: &'a Arrows,
     index: BTreeMap<&'a Module, usize>,
-    /// The earliest of those on the stack that a module reaches.
+    /// The lowest stack index that a module reaches.
     low: BTreeMap<&'a Module, usize>,
     stack: Vec<&'a Module>,
     on_stack: BTreeSet<&'a Module>,

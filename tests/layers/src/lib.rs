@@ -1,8 +1,8 @@
-//! The layers inside a crate: which module needs which, as its `use` lines and paths say.
+//! The layers inside a crate: which module needs which, from its `use` lines and paths.
 //!
-//! An arrow is counted from the file that needs something to the file that defines it; re-exports
-//! are followed. Two things are no arrows: what tests need, and what a file needs of the file around
-//! it (`relay/stream.rs` of `relay.rs`), since a room is built together with its walls.
+//! An arrow goes from the file that needs an item to the file that defines it; re-exports are followed. Two needs do
+//! not count: those of tests, and those of a file for its parent (`relay/stream.rs` for `relay.rs`), because a room is
+//! built together with its parent.
 
 mod cycles;
 mod names;
@@ -17,7 +17,7 @@ use thiserror::Error;
 
 pub use types::types;
 
-/// A module by its path below the crate: `["relay", "stream"]`. The root is the empty one.
+/// A module by its path below the crate: `["relay", "stream"]`. The root's path is empty.
 pub type Module = Vec<String>;
 
 /// Why a crate's sources can't be read.
@@ -32,12 +32,12 @@ pub enum Error {
 /// The modules of a crate and their arrows.
 #[derive(Debug, Default)]
 pub struct Graph {
-    /// For each module those it needs, and one thing for which it does: `crate::ending::Ending`.
+    /// For each module those that it needs, with one item for which it does: `crate::ending::Ending`.
     arrows: BTreeMap<Module, BTreeMap<Module, String>>,
 }
 
 impl Graph {
-    /// Reads the sources of a crate: the folder that `lib.rs` is in.
+    /// Reads the sources of a crate: the folder of `lib.rs`.
     ///
     /// # Errors
     /// [`Error`](enum@Error) names the file that can't be read.
@@ -61,7 +61,7 @@ impl Graph {
         Ok(Graph { arrows })
     }
 
-    /// Modules that need each other in a circle, with more than `most` of them.
+    /// Circles of more than `most` modules that need each other.
     #[must_use]
     pub fn cycles(&self, most: usize) -> Vec<Vec<Module>> {
         let mut found = cycles::components(&self.arrows);
@@ -69,14 +69,14 @@ impl Graph {
         found
     }
 
-    /// The arrows among these modules, a line each: `ending -> gateway (crate::gateway::Gateway)`.
+    /// The arrows among these modules, one on each line: `ending -> gateway (crate::gateway::Gateway)`.
     #[must_use]
     pub fn among(&self, modules: &[Module]) -> Vec<String> {
-        let told = |module: &Module| if module.is_empty() { "lib".to_owned() } else { module.join("/") };
+        let path = |module: &Module| if module.is_empty() { "lib".to_owned() } else { module.join("/") };
         let from = modules.iter().filter_map(|module| Some((module, self.arrows.get(module)?)));
         let lines = from.flat_map(|(module, needs)| {
             let inside = needs.iter().filter(|(target, _)| modules.contains(target));
-            inside.map(move |(target, what)| format!("{} -> {} ({what})", told(module), told(target)))
+            inside.map(move |(target, what)| format!("{} -> {} ({what})", path(module), path(target)))
         });
         lines.collect()
     }
@@ -87,7 +87,7 @@ impl Graph {
         self.arrows.keys().filter_map(|module| module.first().map(String::as_str)).collect()
     }
 
-    /// The arrows between rooms that do not go down, a line each. `layers`: the rooms from the top to the bottom; those
+    /// The arrows between rooms that do not go down, one on each line. `layers` has the rooms from top to bottom; rooms
     /// of one layer may need each other.
     #[must_use]
     pub fn rising(&self, layers: &[Vec<String>]) -> Vec<String> {

@@ -1,16 +1,16 @@
-//! From a path as it is written to the module that defines what it names.
+//! Resolves a path to the module that defines its item.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::Module;
 use crate::paths::{self, PathWords};
 
-/// Re-exports of re-exports that are followed.
+/// The limit of nested re-exports.
 const DEEPEST: usize = 8;
 
 pub(crate) struct ModuleNames<'a> {
     modules: &'a BTreeSet<Module>,
-    /// By module: what its imports stand for. Others may name them too, where they are public or further in.
+    /// By module: what its imports stand for. Public ones, and those of parents, can be named in other modules too.
     imports: BTreeMap<&'a Module, BTreeMap<String, PathWords>>,
 }
 
@@ -20,7 +20,7 @@ impl<'a> ModuleNames<'a> {
         ModuleNames { modules, imports: imports.collect() }
     }
 
-    /// The module that defines what a path names, if it is one of this crate.
+    /// The module that defines a path's item, if it is in this crate.
     pub fn definer(&self, module: &Module, path: &[String]) -> Option<Module> {
         let whole = self.rooted(module, path)?;
         Some(self.follow(whole, DEEPEST))

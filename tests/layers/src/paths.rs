@@ -1,20 +1,20 @@
-//! The paths that a file names, as they are written.
+//! The paths in a file, as written.
 
 use syn::visit::{self, Visit};
 use syn::{Attribute, ImplItem, Item, ItemMod, ItemUse, Macro, UseTree};
 
-/// A path's words: `["crate", "ending", "Ending"]`.
+/// A path's segments: `["crate", "ending", "Ending"]`.
 pub(crate) type PathWords = Vec<String>;
 
-/// Every path of a file that may lead to another module. Inside an inline module `super` and `self`
-/// are told as the file sees them. What only tests need is left out.
+/// Every path in a file that may refer to another module. `super` and `self` inside an inline module are resolved to
+/// the file's own. Needs of tests are left out.
 pub(crate) fn of(file: &syn::File) -> Vec<PathWords> {
     let mut found = FoundPaths::default();
     found.visit_file(file);
     found.paths
 }
 
-/// The names that `use` brings into a file's own scope, with what they stand for.
+/// The names that `use` brings into a file's scope, with what they stand for.
 pub(crate) fn imports(file: &syn::File) -> Vec<(String, PathWords)> {
     let mut all = Vec::new();
     for item in &file.items {
@@ -30,13 +30,13 @@ pub(crate) fn imports(file: &syn::File) -> Vec<(String, PathWords)> {
 #[derive(Default)]
 struct FoundPaths {
     paths: Vec<PathWords>,
-    /// How many inline modules there are around.
+    /// The number of surrounding inline modules.
     inside: usize,
 }
 
 impl FoundPaths {
     fn add(&mut self, mut words: PathWords) {
-        // In an inline module of the file `super` is the file itself.
+        // In an inline module, `super` is the file itself.
         let supers = words.iter().take_while(|word| *word == "super").count();
         if self.inside > 0 && supers > 0 {
             let taken = supers.min(self.inside);
@@ -85,7 +85,7 @@ impl<'ast> Visit<'ast> for FoundPaths {
         visit::visit_path(self, path);
     }
 
-    /// What is given to a macro is no syntax yet, so paths are found by their look.
+    /// The arguments of a macro are tokens without syntax, so paths are recognized by their form.
     fn visit_macro(&mut self, one: &'ast Macro) {
         let text = one.tokens.to_string().replace(" :: ", "::");
         for word in text.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':')) {
@@ -98,7 +98,7 @@ impl<'ast> Visit<'ast> for FoundPaths {
 }
 
 fn flatten(tree: &UseTree, above: &mut PathWords, all: &mut Vec<(String, PathWords)>) {
-    let mut tell = |name: String, last: String| {
+    let mut record = |name: String, last: String| {
         let mut words = above.clone();
         if last != "self" {
             words.push(last.clone());
@@ -107,8 +107,8 @@ fn flatten(tree: &UseTree, above: &mut PathWords, all: &mut Vec<(String, PathWor
         all.push((name, words));
     };
     match tree {
-        UseTree::Name(one) => tell(one.ident.to_string(), one.ident.to_string()),
-        UseTree::Rename(one) => tell(one.rename.to_string(), one.ident.to_string()),
+        UseTree::Name(one) => record(one.ident.to_string(), one.ident.to_string()),
+        UseTree::Rename(one) => record(one.rename.to_string(), one.ident.to_string()),
         UseTree::Glob(_) => all.push(("*".to_owned(), above.clone())),
         UseTree::Path(one) => {
             above.push(one.ident.to_string());

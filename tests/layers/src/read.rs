@@ -1,4 +1,4 @@
-//! The files of a crate, parsed.
+//! Parses the files of a crate.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,13 +9,13 @@ use crate::{Error, Module};
 /// Which files of a package are read.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SourceScope {
-    /// Those of the library.
+    /// Files of the library.
     Library,
-    /// `main.rs` and `bin/` too, which are crates of their own: modules `main` and `bin/NAME`.
+    /// Also `main.rs` and `bin/`, which are crates of their own: modules `main` and `bin/NAME`.
     Package,
 }
 
-/// A file's syntax by its module. Files of tests are left out.
+/// The syntax of each file by module, without files of tests.
 pub(crate) fn files(src: &Path, scope: SourceScope) -> Result<BTreeMap<Module, syn::File>, Error> {
     let mut files = BTreeMap::new();
     add(src, scope, &mut Vec::new(), &mut files)?;

@@ -10,8 +10,9 @@ use crate::paths::{attributes, is_of_tests};
 use crate::read::{self, SourceScope};
 use crate::{Error, Module};
 
-/// The structs, enums, unions, traits and aliases of a package by their name, with the modules that define one. Programs
-/// (`main.rs`, `bin/`) count; tests, associated types and what a function defines for itself don't. What `kube` derives counts: an object beside its spec.
+/// The structs, enums, unions, traits and aliases of a package by name, with the modules that define them. Programs
+/// (`main.rs`, `bin/`) count; tests, associated types and types inside functions do not. Types that `kube` derives
+/// count: an object beside its spec.
 ///
 /// # Errors
 /// [`Error`](enum@Error) names the file that can't be read.
@@ -35,7 +36,7 @@ pub fn types(src: &Path) -> Result<BTreeMap<String, Vec<Module>>, Error> {
     Ok(found)
 }
 
-/// Modules that a file declares for tests, and that have files of their own.
+/// Modules with their own files that a file declares for tests.
 fn modules_of_tests(module: &Module, file: &syn::File) -> Vec<Module> {
     let declared = file.items.iter().filter_map(|item| match item {
         Item::Mod(one) if is_of_tests(&one.attrs) => Some(one.ident.to_string()),
@@ -64,11 +65,11 @@ impl<'ast> Visit<'ast> for DefinedTypes {
         visit::visit_item(self, item);
     }
 
-    /// What a function defines for itself has no name elsewhere.
+    /// Types inside functions have no name elsewhere.
     fn visit_block(&mut self, _: &'ast Block) {}
 }
 
-/// The type that `#[kube(kind = "…", struct = "…")]` makes.
+/// The type that `#[kube(kind = "…", struct = "…")]` generates.
 fn derived(attribute: &Attribute) -> Option<String> {
     if !attribute.path().is_ident("kube") {
         return None;

@@ -1,11 +1,11 @@
-//! The graph of small crates that are written down here.
+//! The graph of small crates that are written in these tests.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic, outside its own function as well")]
 
 use std::fs;
 
 use outrigger_layers::Graph;
 
-/// The graph of the crate with these files.
+/// The graph of a crate with these files.
 fn graph(files: &[(&str, &str)]) -> Graph {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in files {
@@ -16,19 +16,19 @@ fn graph(files: &[(&str, &str)]) -> Graph {
     Graph::of(folder.path()).unwrap()
 }
 
-/// Its cycles, as `a b`.
+/// Its circles, as `a b`.
 fn cycles(files: &[(&str, &str)]) -> Vec<String> {
     let graph = graph(files);
-    let told = graph.cycles(1).into_iter().map(|cycle| {
+    let cycles = graph.cycles(1).into_iter().map(|cycle| {
         let mut names: Vec<String> = cycle.iter().map(|module| module.join("/")).collect();
         names.sort();
         names.join(" ")
     });
-    told.collect()
+    cycles.collect()
 }
 
 #[test]
-fn a_circle_is_found_however_its_arrows_are_written() {
+fn a_circle_is_found_in_every_notation() {
     let closing = [
         "use crate::a::A;",
         "use super::a::{self, A as B};",
@@ -37,7 +37,7 @@ fn a_circle_is_found_however_its_arrows_are_written() {
         "fn f() { crate::a::f(); }",
         "fn f() { println!(\"{}\", crate::a::N); }",
         "mod inside { use super::super::a::A; }",
-        // Through the root, which has it from `a`.
+        // Through the root, which re-exports it from `a`.
         "use crate::A;",
         // Through another module.
         "use crate::d::A;",
@@ -56,7 +56,7 @@ fn a_circle_is_found_however_its_arrows_are_written() {
 }
 
 #[test]
-fn what_goes_one_way_is_no_circle() {
+fn one_direction_is_no_circle() {
     for last in [
         "",
         "use std::a::A; use a::A;",
@@ -78,7 +78,7 @@ fn what_goes_one_way_is_no_circle() {
 }
 
 #[test]
-fn a_file_may_need_the_one_around_it() {
+fn a_file_may_need_its_parent() {
     let inner = [("lib.rs", "mod a;"), ("a.rs", "mod x; mod y; pub struct A; use x::X; use self::y::Y;")];
     let files = [("a/x.rs", "use super::A; pub struct X;"), ("a/y.rs", "use super::super::a::A; pub struct Y;")];
     assert!(cycles(&[inner, files].concat()).is_empty());
@@ -87,7 +87,7 @@ fn a_file_may_need_the_one_around_it() {
 }
 
 #[test]
-fn an_arrow_between_rooms_may_not_rise() {
+fn an_arrow_between_rooms_must_go_down() {
     let graph = graph(&[
         ("lib.rs", "mod top; mod left; mod right; mod base; pub use top::Top;"),
         ("top/mod.rs", "mod inner; pub struct Top; use crate::left::Left; use crate::base::deep::Deep;"),
@@ -103,7 +103,7 @@ fn an_arrow_between_rooms_may_not_rise() {
         text.split(" > ").map(|layer| layer.split(' ').map(str::to_owned).collect()).collect()
     };
     let rising = [
-        // Through the root, which has it from `top`; and in the middle of a function.
+        // Through the root, which re-exports it from `top`; and inside a function.
         "base -> top (crate::Top)",
         "base/deep -> left (crate::left::g)",
     ];

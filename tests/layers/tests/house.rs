@@ -1,4 +1,4 @@
-//! The layers of this workspace: between crates as `docs/architecture.md` lists them, and inside each.
+//! The layers of this workspace: between crates as `docs/architecture.md` lists them, and inside each crate.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic, outside its own function as well")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,10 +9,10 @@ use std::process::Command;
 use outrigger_layers::Graph;
 use serde_json::Value;
 
-/// Two files may need each other: a type, and the work on it that has a file of its own.
+/// Two files may need each other: a type, and a file with operations on it.
 const MOST: usize = 2;
 
-/// From so many rooms on their order is written down.
+/// From this number of rooms on, the table must list their order.
 const ORDERED: usize = 7;
 
 struct Package {
@@ -24,14 +24,14 @@ struct Package {
 
 fn packages() -> Vec<Package> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
-    let told = Command::new(cargo)
+    let output = Command::new(cargo)
         .args(["metadata", "--no-deps", "--format-version", "1", "--locked", "--offline"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .unwrap();
-    assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
-    let told: Value = serde_json::from_slice(&told.stdout).unwrap();
-    let packages = told["packages"].as_array().unwrap().iter().map(|package| Package {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let packages = metadata["packages"].as_array().unwrap().iter().map(|package| Package {
         name: package["name"].as_str().unwrap().trim_start_matches("outrigger-").to_owned(),
         folder: Path::new(package["manifest_path"].as_str().unwrap()).parent().unwrap().to_owned(),
         dependencies: package["dependencies"].as_array().unwrap().clone(),
@@ -53,7 +53,7 @@ fn no_more_than_two_files_need_each_other_in_a_circle() {
     assert!(wrong.is_empty(), "take an arrow out of each:\n{}", wrong.join("\n"));
 }
 
-/// The table of `docs/architecture.md`: a crate, and in its second column the crates that it needs.
+/// The table of `docs/architecture.md`: each crate, with the crates that it needs from the second column.
 fn listed() -> BTreeMap<String, BTreeSet<String>> {
     let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/architecture.md")).unwrap();
     let start = text.find("| crate | needs |").expect("docs/architecture.md has the table of crates");
@@ -65,7 +65,7 @@ fn listed() -> BTreeMap<String, BTreeSet<String>> {
     rows.collect()
 }
 
-/// The table of `docs/architecture.md`: a crate, and its rooms in layers, from the top down.
+/// The table of `docs/architecture.md`: each crate, with its rooms in layers from the top down.
 fn layers() -> BTreeMap<String, Vec<Vec<String>>> {
     let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/architecture.md")).unwrap();
     let start = text.find("| crate | layers |").expect("docs/architecture.md has the table of layers");
@@ -84,7 +84,7 @@ fn arrows_between_the_rooms_of_a_crate_go_down() {
     for package in packages() {
         let graph = Graph::of(&package.folder.join("src")).unwrap_or_else(|error| panic!("{error}"));
         let rooms = graph.rooms();
-        // In a crate of a few files there is nothing to order.
+        // A crate of a few files needs no order.
         let Some(layers) = listed.get(&package.name) else {
             assert!(rooms.len() < ORDERED, "docs/architecture.md orders the rooms of {}", package.name);
             continue;

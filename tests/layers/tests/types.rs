@@ -1,10 +1,10 @@
-//! The types of a small crate that is written down here.
+//! The types of a small crate that is written in this test.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic, outside its own function as well")]
 
 use std::fs;
 
 #[test]
-fn a_type_is_found_wherever_it_is_defined() {
+fn types_are_found_in_all_places() {
     let folder = tempfile::tempdir().unwrap();
     let files = [
         (
@@ -25,12 +25,12 @@ fn a_type_is_found_wherever_it_is_defined() {
         fs::write(path, text).unwrap();
     }
     let found = outrigger_layers::types(folder.path()).unwrap();
-    let told: Vec<String> = found
+    let types: Vec<String> = found
         .iter()
         .map(|(name, modules)| {
             format!("{name} {}", modules.iter().map(|module| module.join("/")).collect::<Vec<_>>().join(" "))
         })
         .collect();
     let a = ["A  main", "B ", "C ", "D ", "E ", "F a", "G a", "GSpec a"];
-    assert_eq!(told, [&a[..], &["H a/b", "HSpec a/b", "I a/b", "J bin/j"]].concat());
+    assert_eq!(types, [&a[..], &["H a/b", "HSpec a/b", "I a/b", "J bin/j"]].concat());
 }

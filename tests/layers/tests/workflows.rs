@@ -1,4 +1,5 @@
-//! The workflows in `.github/` are YAML, call only targets that the Makefile has, and together all of `make test`.
+//! The workflows in `.github/` are YAML, call only existing targets of the Makefile, and together run all of `make
+//! test`.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic, outside its own function as well")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,7 +12,7 @@ fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
 }
 
-/// Every YAML file in a folder, by its name.
+/// Every YAML file in a folder, by name.
 fn documents(folder: &str) -> BTreeMap<String, Value> {
     let files = fs::read_dir(repository(folder)).unwrap().map(|entry| entry.unwrap().path());
     let read = |file: PathBuf| {
@@ -22,13 +23,13 @@ fn documents(folder: &str) -> BTreeMap<String, Value> {
     files.filter(|file| file.extension().is_some_and(|ending| ending == "yml")).map(read).collect()
 }
 
-/// Targets of the Makefile, each with what it needs.
+/// The targets of the Makefile, each with its dependencies.
 fn targets() -> BTreeMap<String, Vec<String>> {
     let makefile = fs::read_to_string(repository("Makefile")).unwrap();
     let rule = |line: &str| {
         let (name, rest) = line.split_once(':')?;
         let is_name = |name: &str| name.chars().all(|letter| letter.is_ascii_lowercase() || letter == '-');
-        // Not `NAME := value`, not a recipe.
+        // Not `NAME := value`, and not a recipe.
         if rest.starts_with('=') || name.is_empty() || !is_name(name) {
             return None;
         }
@@ -38,7 +39,7 @@ fn targets() -> BTreeMap<String, Vec<String>> {
     makefile.lines().filter_map(rule).collect()
 }
 
-/// The commands of a job, with each value of its matrix in the place of `${{ matrix.NAME }}`.
+/// The commands of a job, with each value of its matrix for `${{ matrix.NAME }}`.
 fn commands(job: &Value) -> Vec<String> {
     let steps = job["steps"].as_sequence().expect("a job has steps");
     let mut commands: Vec<String> =
@@ -56,8 +57,8 @@ fn commands(job: &Value) -> Vec<String> {
     commands
 }
 
-/// What a command asks `make` for.
-fn asks_for(command: &str) -> Vec<String> {
+/// The targets of `make` in a command.
+fn make_targets(command: &str) -> Vec<String> {
     let calls = command.match_indices("make ").filter(|(at, _)| {
         // Not a part of another word.
         command[..*at].chars().next_back().is_none_or(|before| !before.is_alphanumeric())
@@ -77,7 +78,7 @@ fn asks_for(command: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_command_asks_for_what_stands_behind_make() {
+fn the_targets_of_a_command_follow_make() {
     for (command, expected) in [
         ("make check", &["check"][..]),
         ("make control-plane build-cluster", &["control-plane", "build-cluster"]),
@@ -92,13 +93,13 @@ fn a_command_asks_for_what_stands_behind_make() {
 }
 
 #[test]
-fn workflows_call_only_targets_that_there_are() {
+fn workflows_call_only_existing_targets() {
     let targets = targets();
     for (file, workflow) in documents(".github/workflows") {
         for (name, job) in workflow["jobs"].as_mapping().expect("a workflow has jobs") {
-            let asked: Vec<_> = commands(job).iter().flat_map(|command| asks_for(command)).collect();
-            assert!(!asked.is_empty(), "{file}: {name:?} calls no target");
-            for target in asked {
+            let called: Vec<_> = commands(job).iter().flat_map(|command| make_targets(command)).collect();
+            assert!(!called.is_empty(), "{file}: {name:?} calls no target");
+            for target in called {
                 assert!(targets.contains_key(&target), "{file}: {name:?} calls `make {target}`, which is not there");
             }
         }
@@ -106,7 +107,7 @@ fn workflows_call_only_targets_that_there_are() {
 }
 
 #[test]
-fn what_make_test_runs_a_workflow_runs() {
+fn workflows_run_all_of_make_test() {
     let called: BTreeSet<String> = documents(".github/workflows")
         .values()
         .flat_map(|workflow| workflow["jobs"].as_mapping().cloned().unwrap_or_default())
@@ -116,7 +117,7 @@ fn what_make_test_runs_a_workflow_runs() {
     let targets = targets();
     let needed = &targets["test"];
     assert!(needed.len() > 5, "{needed:?}");
-    // It looks for free space, which a runner has.
+    // It checks the free disk space, which a runner has.
     for target in needed.iter().filter(|target| *target != "room") {
         assert!(called.contains(target), "no workflow calls `make {target}`");
     }

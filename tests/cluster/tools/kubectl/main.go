@@ -7,7 +7,7 @@ import (
 	"k8s.io/kubectl/pkg/cmd"
 	"k8s.io/kubectl/pkg/cmd/util"
 
-	// Contexts that sign in through OIDC, as people's kubeconfigs may.
+// Contexts that sign in with OIDC, as in users' kubeconfigs.
 	_ "k8s.io/client-go/plugin/pkg/client/auth"
 )
 
