@@ -34,9 +34,7 @@ impl Banner<'_> {
     pub fn accounts(&self) -> Option<String> {
         self.document.is_limited().then(|| match self.state {
             Some(state) => format!("in {}", Printable(state.display())),
-            None => {
-                "in memory: every limit starts again with each process (--state DIR keeps them)".to_owned()
-            }
+            None => "in memory: every limit starts again with each process (--state DIR keeps them)".to_owned(),
         })
     }
 

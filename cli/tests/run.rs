@@ -364,7 +364,7 @@ fn where_accounts_are_is_told_and_so_is_what_it_means_if_they_are_nowhere() {
     assert!(told.contains(&format!(", accounts in {};", named.display())), "{told}");
     for variables in [&[][..], &[("HOME", Path::new(""))]] {
         let told = kept(variables, &[]);
-        assert!(told.contains(", accounts in memory alone: every limit begins anew with the next process"), "{told}");
+        assert!(told.contains(", accounts in memory: every limit starts again with each process"), "{told}");
         assert!(told.contains("--state DIR keeps them"), "{told}");
     }
     // With nothing to count, there is nothing to tell.
