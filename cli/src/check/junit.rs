@@ -27,7 +27,11 @@ pub(crate) fn report(objects: &[Object], outcome: &CheckOutcome) -> Result<Strin
         for (finding, reported) in findings.iter().zip(&mut reported) {
             let within = finding.object == label && finding.location.file == object.location.file;
             // If an object occurs twice in a file, each gets the findings from its own first line on.
-            if !*reported && within && finding.location.line >= object.location.line && is_nearest(objects, object, finding) {
+            if !*reported
+                && within
+                && finding.location.line >= object.location.line
+                && is_nearest(objects, object, finding)
+            {
                 *reported = true;
                 theirs.push(finding);
             }

@@ -66,7 +66,10 @@ fn missing<'a>(state: &ClusterState, pods: &'a [Value]) -> BTreeMap<String, Vec<
         let should = should_inject(|name| value_of(pod, "annotations", name), labelled.contains(namespace));
         if should && !of_node && !ending && !homes.contains(namespace) {
             let hash = value_of(pod, "labels", "pod-template-hash");
-            missing.entry(restart_command(namespace, text(pod, "/metadata/name"), controller, hash)).or_default().push(pod);
+            missing
+                .entry(restart_command(namespace, text(pod, "/metadata/name"), controller, hash))
+                .or_default()
+                .push(pod);
         }
     }
     missing
