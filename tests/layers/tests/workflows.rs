@@ -88,7 +88,7 @@ fn the_targets_of_a_command_follow_make() {
         ("make a && make b", &["a", "b"]),
         ("cmake x", &[]),
     ] {
-        assert_eq!(asks_for(command), expected, "{command}");
+        assert_eq!(make_targets(command), expected, "{command}");
     }
 }
 
@@ -112,7 +112,7 @@ fn workflows_run_all_of_make_test() {
         .values()
         .flat_map(|workflow| workflow["jobs"].as_mapping().cloned().unwrap_or_default())
         .flat_map(|(_, job)| commands(&job))
-        .flat_map(|command| asks_for(&command))
+        .flat_map(|command| make_targets(&command))
         .collect();
     let targets = targets();
     let needed = &targets["test"];
