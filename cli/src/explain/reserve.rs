@@ -33,7 +33,7 @@ pub(crate) struct WorstCaseReserve {
 }
 
 /// A limit without enough room.
-struct ShortLimit {
+struct FullLimit {
     limit: LimitIndex,
     used: u64,
 }
@@ -84,7 +84,7 @@ fn attempt(
     explained: &ExplainedRequest,
     assumed: &AssumedState<'_>,
     candidate: &CandidateSeen,
-) -> Option<(WorstCaseReserve, Result<(), ShortLimit>)> {
+) -> Option<(WorstCaseReserve, Result<(), FullLimit>)> {
     let key_of = &policy.keys[key];
     let entry = key_of.provider(&candidate.provider)?;
     let index = key_of.providers[entry].provider;
@@ -117,7 +117,7 @@ fn attempt(
     };
     let no_room = counted.iter().find_map(|at| {
         let (limit, used) = (&policy.limits.all[*at], assumed.used(*at));
-        (used.saturating_add(amount(limit.unit)) > limit.max).then_some(ShortLimit { limit: *at, used })
+        (used.saturating_add(amount(limit.unit)) > limit.max).then_some(FullLimit { limit: *at, used })
     });
     let reserved = WorstCaseReserve {
         at: format!("{}/{}", candidate.provider, candidate.model),
@@ -159,7 +159,7 @@ fn cache_use(explained: &ExplainedRequest) -> CacheAsk {
 }
 
 /// The reason why a candidate is skipped, and the refusal if no other is left.
-fn skip_reason(policy: &Policy, no_room: &ShortLimit) -> (&'static str, RefusalSeen) {
+fn skip_reason(policy: &Policy, no_room: &FullLimit) -> (&'static str, RefusalSeen) {
     let limit = &policy.limits.all[no_room.limit];
     let (word, kind) = (limit.skip(no_room.limit).word(), limit.refusal_kind());
     let more = match limit.unit {
