@@ -211,7 +211,7 @@ async fn run(args: Args) -> Result<u8, RunError> {
     let watch = args
         .dir
         .as_ref()
-        .map(|dir| FolderWatch::or_looks(dir).map_err(|source| RunError::FolderWatch { dir: dir.clone(), source }))
+        .map(|dir| FolderWatch::or_polling(dir).map_err(|source| RunError::FolderWatch { dir: dir.clone(), source }))
         .transpose()?;
     let listeners = serve::bind(&args.listen, args.admin).await?;
     let (clients, admin) = (listeners.clients(), listeners.admin());

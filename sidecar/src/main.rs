@@ -79,13 +79,13 @@ fn main() -> ExitCode {
         Err(error) => return fail(&error.to_string()),
     };
     if let Some(name) = &arguments.probe {
-        return match Probe::named(name).and_then(|probe| probe.ask(arguments.clients()[0], arguments.admin()[0])) {
+        return match Probe::parse(name).and_then(|probe| probe.run(arguments.clients()[0], arguments.admin()[0])) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => fail(&error.to_string()),
         };
     }
-    let told = std::env::var("OUTRIGGER_LOG").ok().and_then(|text| text.parse::<Targets>().ok());
-    let filter = told.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO));
+    let configured = std::env::var("OUTRIGGER_LOG").ok().and_then(|text| text.parse::<Targets>().ok());
+    let filter = configured.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO));
     let lines = tracing_subscriber::fmt::layer().json().with_writer(std::io::stderr);
     tracing_subscriber::registry().with(lines.with_filter(filter)).init();
     // Before the memory contains a key.
@@ -127,8 +127,8 @@ fn arguments() -> Result<Option<Arguments>, lexopt::Error> {
             Long("allow-origin") => arguments.origins.push(parser.value()?.string()?),
             Long("allow-host") => arguments.hosts.push(parser.value()?.string()?),
             Long("memory") => arguments.memory = Some(parser.value()?.parse::<usize>()? << 20),
-            Long("version") => return Ok(tell(&format!("outrigger-sidecar {}\n", env!("CARGO_PKG_VERSION")))),
-            Long("help") | Short('h') => return Ok(tell(HELP)),
+            Long("version") => return Ok(print(&format!("outrigger-sidecar {}\n", env!("CARGO_PKG_VERSION")))),
+            Long("help") | Short('h') => return Ok(print(HELP)),
             other => return Err(other.unexpected()),
         }
     }
@@ -168,7 +168,7 @@ impl Arguments {
     }
 }
 
-fn tell(text: &str) -> Option<Arguments> {
+fn print(text: &str) -> Option<Arguments> {
     // A closed standard output is no reason to fail.
     let _ = std::io::stdout().write_all(text.as_bytes());
     None
@@ -180,8 +180,8 @@ fn fail(message: &str) -> ExitCode {
 }
 
 async fn serve(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
-    let named = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let (workload, namespace) = (named("POD_NAME").or_else(|| named("HOSTNAME")), named("POD_NAMESPACE"));
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let (workload, namespace) = (variable("POD_NAME").or_else(|| variable("HOSTNAME")), variable("POD_NAMESPACE"));
     let (clients, admin, trust) = (arguments.clients(), arguments.admin(), arguments.trust(namespace.as_deref())?);
     let dir = arguments.policy.unwrap_or_default();
     let token = arguments.token.unwrap_or_else(|| TOKEN.into());
@@ -196,7 +196,7 @@ async fn serve(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
         None => Vec::new(),
     };
     // Without POD_SERVICE_ACCOUNT, an older operator made the pod. Then no key for certain accounts may be used.
-    let service_account = named("POD_SERVICE_ACCOUNT").or_else(|| namespace.as_ref().map(|_| String::new()));
+    let service_account = variable("POD_SERVICE_ACCOUNT").or_else(|| namespace.as_ref().map(|_| String::new()));
     let settings = Settings {
         workload,
         namespace,
@@ -209,10 +209,10 @@ async fn serve(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     };
     let gateway = Gateway::new(settings)?;
     // Without an operator, all sources are mounted, so no snapshot is needed.
-    let held = arguments.state.as_deref().filter(|_| operator.is_some());
-    let sources = Arc::new(PolicySources::new(Arc::clone(&gateway), held).trusting(trust));
+    let state = arguments.state.as_deref().filter(|_| operator.is_some());
+    let sources = Arc::new(PolicySources::new(Arc::clone(&gateway), state).trusting(trust));
     // Watch before reading, so that no change is missed.
-    let mut watch = FolderWatch::or_looks(&dir)?;
+    let mut watch = FolderWatch::or_polling(&dir)?;
     sources.restore();
     sources.mount(&dir);
     let listeners = Listeners::bind(&clients, &admin).await?;

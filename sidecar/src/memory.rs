@@ -29,19 +29,19 @@ pub const EVENTS: usize = 16 << 10;
 /// Work on a shorter text does not block other requests noticeably.
 pub const LONG_WORK: usize = 256 << 10;
 /// The memory of a process without a control group limit.
-const UNKNOWN: usize = 1 << 30;
-/// A reservation of more than total / `LARGE` must leave total / `LEFT` for smaller ones.
+const DEFAULT_LIMIT: usize = 1 << 30;
+/// A reservation of more than total / `LARGE` must leave total / `RESERVED_FOR_SMALL` for smaller ones.
 const LARGE: usize = 32;
-const LEFT: usize = 16;
+const RESERVED_FOR_SMALL: usize = 16;
 /// How long to wait for memory that others will soon release.
-const PATIENCE: Duration = Duration::from_secs(5);
+const WAIT_TIME: Duration = Duration::from_secs(5);
 /// How many long tasks may run at once.
 const WORKERS: usize = 2;
 
 /// What a request with this head takes in addition to its body. A long head exists twice: in the read buffer, and in
 /// the form that rules see.
 #[must_use]
-pub fn of_request(headers: &HeaderMap, stream: bool) -> usize {
+pub fn request_size(headers: &HeaderMap, stream: bool) -> usize {
     let bytes: usize = headers.iter().map(|(name, value)| 2 * (name.as_str().len() + value.len()) + HEADER).sum();
     REQUEST + bytes.saturating_sub(HEAD) + if stream { STREAM } else { 0 }
 }
@@ -49,12 +49,12 @@ pub fn of_request(headers: &HeaderMap, stream: bool) -> usize {
 /// The account, shared by all requests.
 #[derive(Clone, Debug)]
 pub struct Memory {
-    room: Arc<Room>,
+    account: Arc<Account>,
     work: Arc<Semaphore>,
 }
 
 #[derive(Debug)]
-struct Room {
+struct Account {
     total: usize,
     used: AtomicUsize,
     /// How many tasks wait for memory.
@@ -65,7 +65,7 @@ struct Room {
 /// Reserved bytes. Dropping it releases them.
 #[derive(Debug, Default)]
 pub struct MemoryLease {
-    room: Option<Arc<Room>>,
+    account: Option<Arc<Account>>,
     bytes: usize,
 }
 
@@ -75,33 +75,34 @@ pub enum NoRoom {
     /// Other requests use it now.
     Now,
     /// It is more than the total.
-    Ever { wanted: usize, total: usize },
+    TooLarge { wanted: usize, total: usize },
 }
 
 impl Memory {
     /// An account of this many bytes.
     #[must_use]
     pub fn new(bytes: usize) -> Self {
-        let room = Room { total: bytes, used: AtomicUsize::new(0), waiting: AtomicUsize::new(0), freed: Notify::new() };
-        Memory { room: Arc::new(room), work: Arc::new(Semaphore::new(WORKERS)) }
+        let account =
+            Account { total: bytes, used: AtomicUsize::new(0), waiting: AtomicUsize::new(0), freed: Notify::new() };
+        Memory { account: Arc::new(account), work: Arc::new(Semaphore::new(WORKERS)) }
     }
 
     /// Half of the memory that this process may use: half of `limit`, or of the limit of its control group.
     #[must_use]
-    pub fn of_this_machine(limit: Option<usize>) -> Self {
-        Memory::new(limit.or_else(cgroup::limit).unwrap_or(UNKNOWN) / 2)
+    pub fn for_this_process(limit: Option<usize>) -> Self {
+        Memory::new(limit.or_else(cgroup::limit).unwrap_or(DEFAULT_LIMIT) / 2)
     }
 
     /// The longest body that can be buffered, in bytes.
     #[must_use]
     pub fn longest_body(&self) -> usize {
-        (self.room.total / 2).min(LONGEST_BODY)
+        (self.account.total / 2).min(LONGEST_BODY)
     }
 
     /// The longest whole answer, in bytes.
     #[must_use]
     pub fn longest_answer(&self) -> usize {
-        (self.room.total / 2).min(LONGEST_ANSWER)
+        (self.account.total / 2).min(LONGEST_ANSWER)
     }
 
     /// Reserves memory.
@@ -109,14 +110,14 @@ impl Memory {
     /// # Errors
     /// [`NoRoom`]. It does not wait.
     pub fn hold(&self, bytes: usize) -> Result<MemoryLease, NoRoom> {
-        let room = &self.room;
-        let most = room.most(bytes);
-        if bytes > most {
-            return Err(NoRoom::Ever { wanted: bytes, total: most });
+        let account = &self.account;
+        let limit = account.limit(bytes);
+        if bytes > limit {
+            return Err(NoRoom::TooLarge { wanted: bytes, total: limit });
         }
-        let fits = |used: usize| used.checked_add(bytes).filter(|used| *used <= most);
-        match room.used.fetch_update(Ordering::AcqRel, Ordering::Acquire, fits) {
-            Ok(_) => Ok(MemoryLease { room: Some(Arc::clone(room)), bytes }),
+        let fits = |used: usize| used.checked_add(bytes).filter(|used| *used <= limit);
+        match account.used.fetch_update(Ordering::AcqRel, Ordering::Acquire, fits) {
+            Ok(_) => Ok(MemoryLease { account: Some(Arc::clone(account)), bytes }),
             Err(_) => Err(NoRoom::Now),
         }
     }
@@ -126,18 +127,18 @@ impl Memory {
     /// # Errors
     /// [`NoRoom`].
     pub async fn wait(&self, bytes: usize, has: usize) -> Result<MemoryLease, NoRoom> {
-        let most = self.room.most(bytes);
-        if bytes.saturating_add(has) > most {
-            return Err(NoRoom::Ever { wanted: bytes, total: most.saturating_sub(has) });
+        let limit = self.account.limit(bytes);
+        if bytes.saturating_add(has) > limit {
+            return Err(NoRoom::TooLarge { wanted: bytes, total: limit.saturating_sub(has) });
         }
         match self.hold(bytes) {
             Err(NoRoom::Now) => {}
             outcome => return outcome,
         }
-        let until = Instant::now() + PATIENCE;
-        let _waiting = WaitCount::new(&self.room.waiting);
+        let until = Instant::now() + WAIT_TIME;
+        let _waiting = WaitCount::new(&self.account.waiting);
         loop {
-            let freed = self.room.freed.notified();
+            let freed = self.account.freed.notified();
             tokio::pin!(freed);
             // Register before the check: memory may be released in between.
             freed.as_mut().enable();
@@ -160,15 +161,15 @@ impl Memory {
             return work();
         }
         // Those ahead take milliseconds each, and the memory bounds their number.
-        let _turn = tokio::time::timeout(PATIENCE, self.work.acquire()).await;
+        let _turn = tokio::time::timeout(WAIT_TIME, self.work.acquire()).await;
         tokio::task::block_in_place(work)
     }
 }
 
-impl Room {
+impl Account {
     /// How much may be in use in all, including a new reservation of `bytes`.
-    fn most(&self, bytes: usize) -> usize {
-        if bytes > self.total / LARGE { self.total - self.total / LEFT } else { self.total }
+    fn limit(&self, bytes: usize) -> usize {
+        if bytes > self.total / LARGE { self.total - self.total / RESERVED_FOR_SMALL } else { self.total }
     }
 }
 
@@ -179,13 +180,13 @@ impl MemoryLease {
     /// [`NoRoom`]; then it is unchanged.
     pub fn grow_to(&mut self, bytes: usize, memory: &Memory) -> Result<(), NoRoom> {
         let Some(more) = bytes.checked_sub(self.bytes).filter(|more| *more > 0) else { return Ok(()) };
-        let most = memory.room.most(more);
-        if bytes > most {
-            return Err(NoRoom::Ever { wanted: bytes, total: most });
+        let limit = memory.account.limit(more);
+        if bytes > limit {
+            return Err(NoRoom::TooLarge { wanted: bytes, total: limit });
         }
         let mut more = memory.hold(more)?;
         self.bytes += std::mem::take(&mut more.bytes);
-        self.room = more.room.take();
+        self.account = more.account.take();
         Ok(())
     }
 
@@ -193,8 +194,8 @@ impl MemoryLease {
     pub fn shrink_to(&mut self, bytes: usize) {
         let rest = self.bytes.saturating_sub(bytes);
         self.bytes -= rest;
-        if let Some(room) = &self.room {
-            room.give_back(rest);
+        if let Some(account) = &self.account {
+            account.release(rest);
         }
     }
 
@@ -203,7 +204,7 @@ impl MemoryLease {
     pub fn part(&mut self, bytes: usize) -> MemoryLease {
         let bytes = bytes.min(self.bytes);
         self.bytes -= bytes;
-        MemoryLease { room: self.room.clone(), bytes }
+        MemoryLease { account: self.account.clone(), bytes }
     }
 
     /// The reserved bytes.
@@ -213,8 +214,8 @@ impl MemoryLease {
     }
 }
 
-impl Room {
-    fn give_back(&self, bytes: usize) {
+impl Account {
+    fn release(&self, bytes: usize) {
         if bytes > 0 {
             self.used.fetch_sub(bytes, Ordering::AcqRel);
             if self.waiting.load(Ordering::Acquire) > 0 {
@@ -226,8 +227,8 @@ impl Room {
 
 impl Drop for MemoryLease {
     fn drop(&mut self) {
-        if let Some(room) = &self.room {
-            room.give_back(self.bytes);
+        if let Some(account) = &self.account {
+            account.release(self.bytes);
         }
     }
 }
@@ -277,9 +278,10 @@ mod cgroup {
             };
             let mut group: PathBuf = mount.join(path.trim_start_matches('/'));
             while group.starts_with(&mount) {
-                let said = fs::read_to_string(group.join(file)).ok().and_then(|text| text.trim().parse::<usize>().ok());
+                let limit =
+                    fs::read_to_string(group.join(file)).ok().and_then(|text| text.trim().parse::<usize>().ok());
                 // Version 1 writes "no limit" as a number near 2^63.
-                least = said.filter(|limit| *limit < 1 << 50).into_iter().chain(least).min();
+                least = limit.filter(|limit| *limit < 1 << 50).into_iter().chain(least).min();
                 if !group.pop() {
                     break;
                 }
@@ -308,16 +310,16 @@ mod tests {
         assert_eq!(held.bytes(), 20 * KIB);
         assert!(held.grow_to(60 * KIB, &memory).is_err());
         held.shrink_to(KIB);
-        assert_eq!(memory.room.used.load(Ordering::Relaxed), 33 * KIB);
+        assert_eq!(memory.account.used.load(Ordering::Relaxed), 33 * KIB);
         drop((held, all));
-        assert_eq!(memory.room.used.load(Ordering::Relaxed), 0);
+        assert_eq!(memory.account.used.load(Ordering::Relaxed), 0);
     }
 
     #[test]
     fn a_long_head_takes_more_than_the_base_of_a_request() {
         let head = |fields: usize, bytes: usize| {
             let field = |at: usize| (format!("x-{at}").parse().unwrap(), "v".repeat(bytes).parse().unwrap());
-            of_request(&(0..fields).map(field).collect::<HeaderMap>(), false)
+            request_size(&(0..fields).map(field).collect::<HeaderMap>(), false)
         };
         assert_eq!(head(15, 100), REQUEST);
         assert!(head(1, 31 << 10) > REQUEST + 50 * KIB);
@@ -327,7 +329,7 @@ mod tests {
     #[test]
     fn large_reservations_leave_memory_for_small_ones() {
         let memory = Memory::new(64 * KIB);
-        assert_eq!(memory.hold(61 * KIB).unwrap_err(), NoRoom::Ever { wanted: 61 * KIB, total: 60 * KIB });
+        assert_eq!(memory.hold(61 * KIB).unwrap_err(), NoRoom::TooLarge { wanted: 61 * KIB, total: 60 * KIB });
         let large = memory.hold(60 * KIB).unwrap();
         assert_eq!(memory.hold(3 * KIB).unwrap_err(), NoRoom::Now);
         assert!(memory.hold(KIB).is_ok());
@@ -354,9 +356,9 @@ mod tests {
         let times = |body: &str| 1.0 + Weight::of(body.as_bytes()).translated() as f64 / body.len() as f64;
         for limit in [64, 128, 256, 1024] {
             let memory = Memory::new(limit * MIB / 2);
-            let room = (memory.room.most(usize::MAX) - REQUEST) as f64 / MIB as f64;
+            let available = (memory.account.limit(usize::MAX) - REQUEST) as f64 / MIB as f64;
             let longest = memory.longest_body() / MIB;
-            let translated = |body: &str| ((room / times(body)) as usize).min(longest);
+            let translated = |body: &str| ((available / times(body)) as usize).min(longest);
             let row = format!(
                 "| {limit} MiB | {} MiB | {longest} MiB, {} MiB | {} MiB | {} MiB |",
                 limit / 2,
@@ -379,7 +381,7 @@ mod tests {
         assert_eq!(waiting.await.unwrap(), Ok(40 * KIB));
         let _held = memory.hold(50 * KIB).unwrap();
         assert_eq!(memory.wait(40 * KIB, KIB).await.unwrap_err(), NoRoom::Now);
-        assert!(matches!(memory.wait(40 * KIB, 24 * KIB).await.unwrap_err(), NoRoom::Ever { .. }));
+        assert!(matches!(memory.wait(40 * KIB, 24 * KIB).await.unwrap_err(), NoRoom::TooLarge { .. }));
     }
 
     #[test]

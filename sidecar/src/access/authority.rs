@@ -4,40 +4,40 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// A host. Every way to write the same host gives the same value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Name {
+pub enum HostName {
     Address(IpAddr),
     /// In lower case, without a dot at its end.
     Host(String),
 }
 
-impl Name {
+impl HostName {
     /// Reads `localhost`, `127.0.0.1`, `127.1`, `[::1]`. `None` if the text is no host.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         if let Some(inside) = text.strip_prefix('[') {
             let address: Ipv6Addr = inside.strip_suffix(']')?.parse().ok()?;
-            return Some(Name::Address(IpAddr::from(address).to_canonical()));
+            return Some(HostName::Address(IpAddr::from(address).to_canonical()));
         }
         // The form that SDKs write.
         if let Ok(address) = text.parse::<Ipv4Addr>() {
-            return Some(Name::Address(address.into()));
+            return Some(HostName::Address(address.into()));
         }
         let text = text.strip_suffix('.').unwrap_or(text);
         // As for URLs: if the last part is a number, the whole must be an IPv4 address.
         let last = text.rsplit('.').next()?;
         if number(last).is_some() || (!last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit())) {
-            return address(text).map(|address| Name::Address(address.into()));
+            return address(text).map(|address| HostName::Address(address.into()));
         }
         let part = |part: &str| {
             !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
         };
         let host = text.len() <= 253 && text.split('.').all(part);
-        host.then(|| Name::Host(text.to_ascii_lowercase()))
+        host.then(|| HostName::Host(text.to_ascii_lowercase()))
     }
 
     /// Reads a host that may be followed by a port. The port is dropped.
     #[must_use]
-    pub fn of_authority(text: &str) -> Option<Self> {
+    pub fn from_authority(text: &str) -> Option<Self> {
         split(text).map(|(name, _)| name)
     }
 
@@ -45,27 +45,27 @@ impl Name {
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         match self {
-            Name::Address(address) => address.is_loopback(),
+            HostName::Address(address) => address.is_loopback(),
             // RFC 6761 includes the names below `localhost`.
-            Name::Host(host) => host == "localhost" || host.ends_with(".localhost"),
+            HostName::Host(host) => host == "localhost" || host.ends_with(".localhost"),
         }
     }
 }
 
 /// Splits a host from its port, if there is one. `None` if either is malformed.
-pub fn split(text: &str) -> Option<(Name, Option<u16>)> {
+pub fn split(text: &str) -> Option<(HostName, Option<u16>)> {
     let colon = match text.rfind(']') {
         Some(end) => text[end..].find(':').map(|at| at + end),
         None => text.find(':'),
     };
-    let Some(colon) = colon else { return Some((Name::parse(text)?, None)) };
+    let Some(colon) = colon else { return Some((HostName::parse(text)?, None)) };
     let (name, port) = (&text[..colon], &text[colon + 1..]);
     let port = match port {
         "" => None,
         digits if digits.bytes().all(|byte| byte.is_ascii_digit()) => Some(digits.parse().ok()?),
         _ => return None,
     };
-    Some((Name::parse(name)?, port))
+    Some((HostName::parse(name)?, port))
 }
 
 /// Reads an IPv4 address in the forms that URLs allow: one to four numbers, decimal, octal or hexadecimal.
@@ -115,7 +115,7 @@ mod tests {
             "[0:0:0:0:0:0:0:1]",
             "[::ffff:127.0.0.1]:80",
         ] {
-            assert!(Name::of_authority(text).is_some_and(|name| name.is_loopback()), "{text}");
+            assert!(HostName::from_authority(text).is_some_and(|name| name.is_loopback()), "{text}");
         }
         for text in [
             "",
@@ -150,7 +150,7 @@ mod tests {
             "[127.0.0.1]",
             "b\u{fc}cher.example",
         ] {
-            assert!(!Name::of_authority(text).is_some_and(|name| name.is_loopback()), "{text}");
+            assert!(!HostName::from_authority(text).is_some_and(|name| name.is_loopback()), "{text}");
         }
     }
 }

@@ -10,8 +10,8 @@ use http_body_util::{BodyExt, Empty};
 
 use crate::request::reply::ReplyBody;
 
-const ASKS_PRIVATE: HeaderName = HeaderName::from_static("access-control-request-private-network");
-const ALLOWS_PRIVATE: HeaderName = HeaderName::from_static("access-control-allow-private-network");
+const REQUEST_PRIVATE_NETWORK: HeaderName = HeaderName::from_static("access-control-request-private-network");
+const ALLOW_PRIVATE_NETWORK: HeaderName = HeaderName::from_static("access-control-allow-private-network");
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST");
 /// How long a browser may cache a preflight response, in seconds. Short, because an origin may be removed from the
@@ -37,16 +37,19 @@ pub fn preflight(method: &Method, headers: &HeaderMap, origin: &HeaderValue) -> 
     }
     let mut response = Response::new(Empty::new().map_err(|never| match never {}).boxed_unsync());
     *response.status_mut() = StatusCode::NO_CONTENT;
-    let to = response.headers_mut();
-    to.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-    to.insert(ACCESS_CONTROL_ALLOW_METHODS, METHODS);
-    to.insert(ACCESS_CONTROL_MAX_AGE, MAX_AGE);
-    if let Some(asked) = headers.get(ACCESS_CONTROL_REQUEST_HEADERS) {
-        to.insert(ACCESS_CONTROL_ALLOW_HEADERS, asked.clone());
+    let headers_out = response.headers_mut();
+    headers_out.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+    headers_out.insert(ACCESS_CONTROL_ALLOW_METHODS, METHODS);
+    headers_out.insert(ACCESS_CONTROL_MAX_AGE, MAX_AGE);
+    if let Some(requested) = headers.get(ACCESS_CONTROL_REQUEST_HEADERS) {
+        headers_out.insert(ACCESS_CONTROL_ALLOW_HEADERS, requested.clone());
     }
-    if headers.get(&ASKS_PRIVATE).is_some_and(|asked| asked == "true") {
-        to.insert(ALLOWS_PRIVATE, HeaderValue::from_static("true"));
+    if headers.get(&REQUEST_PRIVATE_NETWORK).is_some_and(|requested| requested == "true") {
+        headers_out.insert(ALLOW_PRIVATE_NETWORK, HeaderValue::from_static("true"));
     }
-    to.insert(VARY, HeaderValue::from_static("Origin, Access-Control-Request-Method, Access-Control-Request-Headers"));
+    headers_out.insert(
+        VARY,
+        HeaderValue::from_static("Origin, Access-Control-Request-Method, Access-Control-Request-Headers"),
+    );
     Some(response)
 }

@@ -16,7 +16,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, Uri};
 use parking_lot::Mutex;
 use thiserror::Error;
 
-pub use authority::Name;
+pub use authority::HostName;
 pub use cors::allow;
 use origin::WebOrigin;
 
@@ -26,14 +26,14 @@ use outrigger_core::RefusalKind;
 
 const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// How many refused origins and hosts are logged at most: a page can send any number of them.
-const TOLD: usize = 32;
+const MOST_LOGGED: usize = 32;
 
 /// The allowed origins of web pages, and the allowed host names.
 #[derive(Debug, Default)]
 pub struct Access {
     origins: Vec<WebOrigin>,
-    hosts: Vec<Name>,
-    told: Mutex<Vec<String>>,
+    hosts: Vec<HostName>,
+    logged: Mutex<Vec<String>>,
 }
 
 /// A configured value that cannot be allowed.
@@ -44,7 +44,7 @@ pub enum AccessError {
     )]
     WebOrigin(String),
     #[error("`{0}` is not allowed as an origin: every page can send it. Name the origins, one after the other")]
-    Anybody(String),
+    AnyOrigin(String),
     #[error("`{0}` is no host: write a name or an address, without a port")]
     Host(String),
 }
@@ -53,7 +53,7 @@ pub enum AccessError {
 #[derive(Debug)]
 pub enum Admitted {
     /// No web page sent the request.
-    In,
+    NoPage,
     /// A page of this allowed origin sent the request. The response needs its CORS headers.
     Page(HeaderValue),
     /// A browser's preflight request, with its response.
@@ -63,7 +63,7 @@ pub enum Admitted {
 
 impl Clone for Access {
     fn clone(&self) -> Self {
-        Access { origins: self.origins.clone(), hosts: self.hosts.clone(), told: Mutex::default() }
+        Access { origins: self.origins.clone(), hosts: self.hosts.clone(), logged: Mutex::default() }
     }
 }
 
@@ -73,29 +73,31 @@ impl Access {
     /// # Errors
     /// [`AccessError`] names the value that cannot be allowed.
     pub fn new<S: AsRef<str>>(origins: &[S], hosts: &[S]) -> Result<Self, AccessError> {
-        let host = |text: &S| Name::parse(text.as_ref()).ok_or_else(|| AccessError::Host(text.as_ref().to_owned()));
+        let host = |text: &S| HostName::parse(text.as_ref()).ok_or_else(|| AccessError::Host(text.as_ref().to_owned()));
         Ok(Access {
             origins: origins.iter().map(|text| WebOrigin::configured(text.as_ref())).collect::<Result<_, _>>()?,
             hosts: hosts.iter().map(host).collect::<Result<_, _>>()?,
-            told: Mutex::default(),
+            logged: Mutex::default(),
         })
     }
 
     /// Checks a request's head. `at` is the address on which the port listens.
     #[must_use]
     pub fn admit(&self, method: &Method, uri: &Uri, headers: &HeaderMap, at: IpAddr) -> Admitted {
-        if let Some(refusal) = self.misnamed(uri, headers, at) {
+        if let Some(refusal) = self.refuse_host(uri, headers, at) {
             return Admitted::Refused(refusal);
         }
         let mut origins = headers.get_all(ORIGIN).iter();
         match (origins.next(), origins.next()) {
-            (None, _) if headers.contains_key(&SITE) && !is_own_site(headers) => Admitted::Refused(foreign_site()),
-            (None, _) => Admitted::In,
+            (None, _) if headers.contains_key(&SITE) && !is_own_site(headers) => {
+                Admitted::Refused(refuse_foreign_site())
+            }
+            (None, _) => Admitted::NoPage,
             (Some(origin), None) if self.allows(origin) => match cors::preflight(method, headers, origin) {
                 Some(response) => Admitted::Preflight(response),
                 None => Admitted::Page(origin.clone()),
             },
-            (Some(origin), _) => Admitted::Refused(self.foreign(origin)),
+            (Some(origin), _) => Admitted::Refused(self.refuse_origin(origin)),
         }
     }
 
@@ -105,7 +107,7 @@ impl Access {
 
     /// Refuses a host name that is not allowed. On loopback, only names of loopback and configured names are allowed.
     /// On other addresses, any name is allowed if none is configured.
-    fn misnamed(&self, uri: &Uri, headers: &HeaderMap, at: IpAddr) -> Option<Refusal> {
+    fn refuse_host(&self, uri: &Uri, headers: &HeaderMap, at: IpAddr) -> Option<Refusal> {
         let on_loopback = at.to_canonical().is_loopback();
         if !on_loopback && self.hosts.is_empty() {
             return None;
@@ -117,39 +119,39 @@ impl Access {
             return malformed();
         }
         // DNS rebinding needs a name, so an address is always allowed.
-        let own = |name: &Name| name.is_loopback() || (!on_loopback && matches!(name, Name::Address(_)));
+        let is_own = |name: &HostName| name.is_loopback() || (!on_loopback && matches!(name, HostName::Address(_)));
         let mut wrong = None;
-        for told in called(uri, headers) {
-            let Some(name) = told.and_then(Name::of_authority) else { return malformed() };
-            if !own(&name) && !self.hosts.contains(&name) {
-                wrong = wrong.or(told);
+        for host in requested_hosts(uri, headers) {
+            let Some(name) = host.and_then(HostName::from_authority) else { return malformed() };
+            if !is_own(&name) && !self.hosts.contains(&name) {
+                wrong = wrong.or(host);
             }
         }
-        let told = clean(wrong?);
+        let host = printable(wrong?);
         let message = format!(
-            "this gateway is not called `{told}`: use 127.0.0.1 or localhost, or start it with --allow-host {}",
-            told.rsplit_once(':').map_or(told.as_str(), |(name, _)| name)
+            "this gateway is not called `{host}`: use 127.0.0.1 or localhost, or start it with --allow-host {}",
+            host.rsplit_once(':').map_or(host.as_str(), |(name, _)| name)
         );
-        self.tell_once(&told, "requests under a name that is not this gateway's are refused");
+        self.log_once(&host, "requests under a name that is not this gateway's are refused");
         Some(Refusal::new(RefusalKind::HostBlocked, message))
     }
 
-    fn foreign(&self, origin: &HeaderValue) -> Refusal {
-        let told = clean(origin.to_str().unwrap_or("(not text)"));
+    fn refuse_origin(&self, origin: &HeaderValue) -> Refusal {
+        let origin = printable(origin.to_str().unwrap_or("(not text)"));
         let message = format!(
-            "a web page of `{told}` sent this, and web pages are refused unless --allow-origin \
+            "a web page of `{origin}` sent this, and web pages are refused unless --allow-origin \
              names their origin"
         );
-        self.tell_once(&told, "requests of a web page are refused: its origin is not allowed by --allow-origin");
+        self.log_once(&origin, "requests of a web page are refused: its origin is not allowed by --allow-origin");
         Refusal::new(RefusalKind::OriginBlocked, message)
     }
 
     /// Logs a refusal once for each origin or host, because the page cannot read the response.
-    fn tell_once(&self, what: &str, why: &'static str) {
-        let mut told = self.told.lock();
-        if told.len() < TOLD && !told.iter().any(|known| known == what) {
-            told.push(what.to_owned());
-            drop(told);
+    fn log_once(&self, what: &str, why: &'static str) {
+        let mut logged = self.logged.lock();
+        if logged.len() < MOST_LOGGED && !logged.iter().any(|other| other == what) {
+            logged.push(what.to_owned());
+            drop(logged);
             tracing::warn!(what, "{why}");
         }
     }
@@ -157,7 +159,7 @@ impl Access {
 
 /// The names that the request uses for the gateway: in its target, and in each `Host`. `None` stands for a value that
 /// is not text.
-fn called<'h>(uri: &'h Uri, headers: &'h HeaderMap) -> impl Iterator<Item = Option<&'h str>> {
+fn requested_hosts<'h>(uri: &'h Uri, headers: &'h HeaderMap) -> impl Iterator<Item = Option<&'h str>> {
     let target = uri.authority().map(|authority| Some(authority.as_str()));
     target.into_iter().chain(headers.get_all(HOST).iter().map(|value| value.to_str().ok()))
 }
@@ -167,16 +169,16 @@ fn is_own_site(headers: &HeaderMap) -> bool {
     headers.get_all(&SITE).iter().all(|site| matches!(site.as_bytes(), b"same-origin" | b"none"))
 }
 
-fn foreign_site() -> Refusal {
+fn refuse_foreign_site() -> Refusal {
     let message = "a web page of another site sent this without saying which, and is not let in";
     Refusal::new(RefusalKind::OriginBlocked, message)
 }
 
 /// Why a caller may not read a page that is only for callers on this machine. `None` if it may.
 #[must_use]
-pub fn not_from_here(uri: &Uri, headers: &HeaderMap, peer: IpAddr) -> Option<&'static str> {
-    let own = [IpAddr::from([127, 0, 0, 1]), std::net::Ipv6Addr::LOCALHOST.into()];
-    if !own.contains(&peer.to_canonical()) {
+pub fn why_not_local(uri: &Uri, headers: &HeaderMap, peer: IpAddr) -> Option<&'static str> {
+    let loopback = [IpAddr::from([127, 0, 0, 1]), std::net::Ipv6Addr::LOCALHOST.into()];
+    if !loopback.contains(&peer.to_canonical()) {
         // A service mesh forwards foreign requests from other addresses of loopback, such as Istio's 127.0.0.6.
         return Some("this is told to callers on this machine alone, at 127.0.0.1 or ::1");
     }
@@ -186,15 +188,16 @@ pub fn not_from_here(uri: &Uri, headers: &HeaderMap, peer: IpAddr) -> Option<&'s
     if headers.contains_key(ORIGIN) || (headers.contains_key(&SITE) && !is_own_site(headers)) {
         return Some("this is not told to web pages");
     }
-    let is_loopback = |told: Option<&str>| told.and_then(Name::of_authority).is_some_and(|name| name.is_loopback());
-    if !headers.contains_key(HOST) && uri.authority().is_none() || !called(uri, headers).all(is_loopback) {
+    let is_loopback =
+        |host: Option<&str>| host.and_then(HostName::from_authority).is_some_and(|name| name.is_loopback());
+    if !headers.contains_key(HOST) && uri.authority().is_none() || !requested_hosts(uri, headers).all(is_loopback) {
         return Some("this is told under the names 127.0.0.1, [::1] and localhost alone");
     }
     None
 }
 
 /// The first 200 characters of a foreign value, with `?` for everything that is not printable ASCII.
-fn clean(text: &str) -> String {
+fn printable(text: &str) -> String {
     text.chars().take(200).map(|c| if c.is_ascii_graphic() { c } else { '?' }).collect()
 }
 

@@ -1,14 +1,14 @@
 //! Origins of web pages, as browsers send them.
 
 use super::AccessError;
-use super::authority::{Name, split};
+use super::authority::{HostName, split};
 
 /// `http://localhost:3000`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WebOrigin {
     /// In lower case.
     scheme: String,
-    name: Name,
+    name: HostName,
     port: Option<u16>,
 }
 
@@ -32,7 +32,7 @@ impl WebOrigin {
     /// Reads an origin from the configuration. A slash at the end is allowed.
     pub fn configured(text: &str) -> Result<Self, AccessError> {
         match text {
-            "*" | "null" => Err(AccessError::Anybody(text.to_owned())),
+            "*" | "null" => Err(AccessError::AnyOrigin(text.to_owned())),
             _ => WebOrigin::parse(text.strip_suffix('/').unwrap_or(text))
                 .ok_or_else(|| AccessError::WebOrigin(text.to_owned())),
         }
@@ -83,7 +83,7 @@ mod tests {
             assert_eq!(WebOrigin::configured(text), Err(AccessError::WebOrigin(text.to_owned())), "{text}");
         }
         for text in ["*", "null"] {
-            assert_eq!(WebOrigin::configured(text), Err(AccessError::Anybody(text.to_owned())), "{text}");
+            assert_eq!(WebOrigin::configured(text), Err(AccessError::AnyOrigin(text.to_owned())), "{text}");
         }
     }
 }

@@ -16,7 +16,7 @@ fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
 /// `in`, `page`, `preflight`, or the type of the refusal.
 fn admitted(access: &Access, method: &str, uri: &str, map: &HeaderMap, at: IpAddr) -> &'static str {
     match access.admit(&method.parse().unwrap(), &uri.parse().unwrap(), map, at) {
-        Admitted::In => "in",
+        Admitted::NoPage => "in",
         Admitted::Page(_) => "page",
         Admitted::Preflight(_) => "preflight",
         Admitted::Refused(refusal) => {
@@ -113,7 +113,7 @@ fn answers_a_preflight_request_with_all_headers() {
     else {
         panic!("no preflight")
     };
-    let told = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
+    let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
     assert_eq!(response.status(), 204);
     for (name, value) in [
         ("access-control-allow-origin", "http://localhost:3000"),
@@ -122,16 +122,16 @@ fn answers_a_preflight_request_with_all_headers() {
         ("access-control-allow-private-network", "true"),
         ("access-control-max-age", "600"),
     ] {
-        assert_eq!(told(name), Some(value), "{name}");
+        assert_eq!(header(name), Some(value), "{name}");
     }
-    assert!(told("vary").is_some_and(|vary| vary.starts_with("Origin")));
-    assert_eq!(told("access-control-allow-credentials"), None, "no cookies are wanted");
+    assert!(header("vary").is_some_and(|vary| vary.starts_with("Origin")));
+    assert_eq!(header("access-control-allow-credentials"), None, "no cookies are wanted");
 }
 
 #[test]
 fn local_pages_are_refused_to_every_caller_that_may_be_remote() {
     const HERE: (&str, &str) = ("host", "127.0.0.1:4181");
-    for (peer, map, told) in [
+    for (peer, map, allowed) in [
         ("127.0.0.1", vec![HERE], true),
         ("::1", vec![("host", "[::1]:4181")], true),
         ("::ffff:127.0.0.1", vec![HERE], true),
@@ -155,9 +155,9 @@ fn local_pages_are_refused_to_every_caller_that_may_be_remote() {
         ("127.0.0.1", vec![HERE, ("l5d-client-id", "a.b")], false),
     ] {
         let uri = Uri::from_static("/policy");
-        let why = not_from_here(&uri, &headers(&map), peer.parse().unwrap());
-        assert_eq!(why.is_none(), told, "{peer} {map:?}: {why:?}");
+        let why = why_not_local(&uri, &headers(&map), peer.parse().unwrap());
+        assert_eq!(why.is_none(), allowed, "{peer} {map:?}: {why:?}");
     }
     let absolute = Uri::from_static("http://evil.example/policy");
-    assert!(not_from_here(&absolute, &headers(&[HERE]), LOOPBACK).is_some());
+    assert!(why_not_local(&absolute, &headers(&[HERE]), LOOPBACK).is_some());
 }

@@ -17,62 +17,63 @@ use crate::request::reply::ReplyBody;
 use crate::telemetry::record::ErrorType;
 
 /// Sends an answer to the caller, unless a filter rejects it.
-pub async fn tell(
+pub async fn send(
     answer: ProviderAnswer,
     mut completion: Box<Completion>,
     mut filters: AnswerFilters,
 ) -> Response<ReplyBody> {
     match answer {
         ProviderAnswer::Whole { status, headers, answer } => {
-            let shown = match answer.is_events() {
+            let filtered = match answer.is_events() {
                 true => filters.stream(&completion.context, answer.body().clone()).await,
                 false => {
                     let whole = FullAnswer::new(answer.body().clone(), completion.context.dialect);
                     filters.whole(whole).await.map(FullAnswer::into_body)
                 }
             };
-            match shown {
-                Ok(body) => ProviderAnswer::Whole { status, headers, answer: answer.with_body(body) }.send(completion),
+            match filtered {
+                Ok(body) => ProviderAnswer::Whole { status, headers, answer: answer.with_body(body) }
+                    .send_unfiltered(completion),
                 Err(failure) => {
                     // The provider produced the answer, so it is charged.
-                    let (usage, said) = answer.figures();
-                    completion.answered(usage, said);
+                    let (usage, content_bytes) = answer.figures();
+                    completion.settle_complete(usage, content_bytes);
                     fail(completion, failure)
                 }
             }
         }
-        ProviderAnswer::Stream { status, headers, mut relay } if filters.want_whole() => {
+        ProviderAnswer::Stream { status, headers, mut relay } if filters.need_whole() => {
             let read = relay.collect(&mut completion).await;
-            let (usage, said) = (relay.usage(), relay.said());
-            let shown = match read {
+            let (usage, content_bytes) = (relay.usage(), relay.content_bytes());
+            let filtered = match read {
                 Ok(events) => filters.stream(&completion.context, events).await,
                 Err(refusal) => {
-                    completion.cut(&usage, said);
-                    return completion.refuse_after(&refusal, ErrorType::Refused(refusal.kind), &[]);
+                    completion.settle_cut(&usage, content_bytes);
+                    return completion.refuse_with_attempts(&refusal, ErrorType::Refused(refusal.kind), &[]);
                 }
             };
-            match shown {
+            match filtered {
                 Ok(events) => {
                     relay.replace(events);
-                    ProviderAnswer::Stream { status, headers, relay }.send(completion)
+                    ProviderAnswer::Stream { status, headers, relay }.send_unfiltered(completion)
                 }
                 Err(failure) => {
-                    completion.answered(&usage, said);
+                    completion.settle_complete(&usage, content_bytes);
                     fail(completion, failure)
                 }
             }
         }
         ProviderAnswer::Stream { status, headers, mut relay } => {
-            relay.pass_through(filters);
-            ProviderAnswer::Stream { status, headers, relay }.send(completion)
+            relay.add_filters(filters);
+            ProviderAnswer::Stream { status, headers, relay }.send_unfiltered(completion)
         }
         ProviderAnswer::Binary { status, headers, body, timing } => {
             let what = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("bytes");
-            match filters.unseen(what) {
-                Ok(()) => ProviderAnswer::Binary { status, headers, body, timing }.send(completion),
+            match filters.cannot_view(what) {
+                Ok(()) => ProviderAnswer::Binary { status, headers, body, timing }.send_unfiltered(completion),
                 Err(failure) => {
                     drop(body);
-                    completion.cut(&Default::default(), 0);
+                    completion.settle_cut(&Default::default(), 0);
                     fail(completion, failure)
                 }
             }
@@ -81,6 +82,6 @@ pub async fn tell(
 }
 
 fn fail(mut completion: Box<Completion>, (name, refusal): FilterFailure) -> Response<ReplyBody> {
-    completion.stopped_by(name);
-    completion.refuse_after(&refusal, ErrorType::Refused(refusal.kind), &[])
+    completion.record_filter(name);
+    completion.refuse_with_attempts(&refusal, ErrorType::Refused(refusal.kind), &[])
 }

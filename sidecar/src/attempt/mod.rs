@@ -58,19 +58,19 @@ pub struct ShortLimit {
 /// # Errors
 /// [`ShortLimit`], where the decision [may be made once more](AttemptContext::may_decide_again).
 pub async fn attempt(
-    trying: &AttemptContext<'_>,
+    attempts: &AttemptContext<'_>,
     mut completion: Box<Completion>,
 ) -> Result<Response<ReplyBody>, ShortLimit> {
     let served = Arc::clone(&completion.context.served);
-    for provider in trying.decision.eligible().filter_map(|candidate| candidate.provider) {
+    for provider in attempts.decision.eligible().filter_map(|candidate| candidate.provider) {
         served.backends[provider].upstream.touch();
     }
-    let mut cursor = Cursor::new(trying.decision);
+    let mut cursor = Cursor::new(attempts.decision);
     let mut tried = TriedRoutes::default();
     let mut primary: Option<(Failed, &Candidate)> = None;
     // The refusal of a candidate that was skipped because money, or something else that is limited, ran out.
     let mut no_room: Option<Refusal> = None;
-    let mut waits_until = trying.waits_until;
+    let mut waits_until = attempts.waits_until;
 
     while let Some(route) = cursor.route() {
         let (candidate, provider) = (route.candidate, &served.policy.providers[route.provider]);
@@ -78,25 +78,25 @@ pub async fn attempt(
             cursor.next_candidate();
             continue;
         }
-        if Instant::now() >= trying.clock.deadline() {
+        if Instant::now() >= attempts.clock.deadline() {
             break;
         }
         if completion.context.is_gone() {
-            return Ok(completion.left());
+            return Ok(completion.client_closed());
         }
-        let reserved = match reserve(trying, &mut completion, candidate, route.provider, &mut waits_until).await {
+        let reserved = match reserve(attempts, &mut completion, candidate, route.provider, &mut waits_until).await {
             Ok(reserved) => reserved,
-            Err(NotReserved { short: Some(limit), refusal, .. }) if trying.may_decide_again && primary.is_none() => {
-                completion.passes_over(candidate, &served.policy.limits.all[limit].skip(limit));
+            Err(NotReserved { short: Some(limit), refusal, .. }) if attempts.may_decide_again && primary.is_none() => {
+                completion.record_skip(candidate, &served.policy.limits.all[limit].skip(limit));
                 return Err(ShortLimit { completion, limit, refusal: Box::new(refusal), waits_until });
             }
             // After a failed attempt, its error is the better answer.
             Err(NotReserved { skip: None, .. }) if primary.is_some() => break,
             Err(NotReserved { skip: None, refusal, .. }) => return Ok(completion.refuse(&refusal)),
             Err(NotReserved { skip: Some(skip), refusal, .. }) => {
-                completion.passes_over(candidate, &skip);
+                completion.record_skip(candidate, &skip);
                 // The caller gets the refusal that passes soonest: a spent budget lasts longer than a rate limit.
-                if no_room.as_ref().is_none_or(|told| refusal.kind.recovery() < told.kind.recovery()) {
+                if no_room.as_ref().is_none_or(|other| refusal.kind.recovery() < other.kind.recovery()) {
                     no_room = Some(refusal);
                 }
                 cursor.next_candidate();
@@ -104,45 +104,45 @@ pub async fn attempt(
             }
         };
         if completion.context.is_gone() {
-            return Ok(completion.left());
+            return Ok(completion.client_closed());
         }
         tried.count(route.provider);
         let begun = Instant::now();
-        completion.begins_attempt(candidate, route.credential.map(|at| &*provider.credentials[at].name));
+        completion.begin_attempt(candidate, route.credential.map(|at| &*provider.credentials[at].name));
         let capable = served.policy.capabilities(route.provider, &candidate.model);
-        let timing = trying.clock.attempt(begun, provider, capable, cursor.has_candidates());
-        let outcome = send::once(trying, &mut completion, &route, &reserved, timing).await;
+        let timing = attempts.clock.attempt(begun, provider, capable, cursor.has_candidates());
+        let outcome = send::once(attempts, &mut completion, &route, &reserved, timing).await;
         let ended = outcome.as_ref().map(ProviderAnswer::status).map_err(|failed| (failed.error, failed.status));
-        completion.ends_attempt(begun.elapsed(), ended);
+        completion.end_attempt(begun.elapsed(), ended);
         let failed = match outcome {
             Ok(answer) => {
-                remember(trying, &completion, &route);
-                return Ok(answer.tell(completion).await);
+                remember(attempts, &completion, &route);
+                return Ok(answer.send(completion).await);
             }
             Err(failed) => refused_credential::named(failed, &served, &route),
         };
-        match failed.passed.as_ref().filter(|passed| passed.status == 200) {
+        match failed.upstream_answer.as_ref().filter(|upstream_answer| upstream_answer.status == 200) {
             // The answer is empty, but the provider produced it, so it is charged.
-            Some(passed) => completion.answered(&passed.usage, 0),
-            None => completion.failed(&failed),
+            Some(upstream_answer) => completion.settle_complete(&upstream_answer.usage, 0),
+            None => completion.settle_failed(&failed),
         }
         learn::learn(&failed, &completion.context, &route, begun);
         tried.learn(&failed, &served.policy, &route);
         let now = Instant::now();
         let situation = Situation {
             retries: cursor.retries(),
-            attempts_left: tried.at(route.provider) < provider.max_attempts,
+            attempts_left: tried.attempts_at(route.provider) < provider.max_attempts,
             wants_attempts: provider.wants_attempts,
             shares_account: provider.account.is_some(),
             other_credentials: cursor.has_credentials(),
             other_candidates: cursor.has_others(),
-            time_left: trying.clock.deadline().saturating_duration_since(now),
+            time_left: attempts.clock.deadline().saturating_duration_since(now),
         };
-        let step = next_step(&failed, &situation, || trying.gateway.retries.take(now));
-        if step == NextStep::GiveBack {
-            return Ok(give_back(completion, candidate, failed, tried.total()));
+        let step = next_step(&failed, &situation, || attempts.gateway.retries.take(now));
+        if step == NextStep::ReturnFailure {
+            return Ok(return_failure(completion, candidate, failed, tried.total()));
         }
-        completion.falls_back(failed.error);
+        completion.record_fallback(failed.error);
         primary.get_or_insert((failed, candidate));
         match step {
             NextStep::Retry(pause) => {
@@ -155,33 +155,35 @@ pub async fn attempt(
                 cursor.retry();
             }
             NextStep::NextCredential => cursor.next_credential(),
-            NextStep::NextCandidate | NextStep::GiveBack => cursor.next_candidate(),
+            NextStep::NextCandidate | NextStep::ReturnFailure => cursor.next_candidate(),
         }
     }
     Ok(match (primary, no_room) {
         (None, Some(refusal)) => completion.refuse(&refusal),
-        (primary, _) => all_failed(trying, completion, primary, tried.total()),
+        (primary, _) => all_failed(attempts, completion, primary, tried.total()),
     })
 }
 
 /// Returns the error of the last attempt to the caller, whatever failed before it.
-fn give_back(
+fn return_failure(
     mut completion: Box<Completion>,
     candidate: &Candidate,
     failed: Failed,
     tried: u32,
 ) -> Response<ReplyBody> {
-    completion.serves(candidate);
+    completion.record_candidate(candidate);
     let final_word = tried >= 2;
-    match failed.passed {
-        Some(passed) => completion.pass_on(*passed, failed.error, final_word),
-        None => completion.refuse_after(&told(&failed, final_word), ErrorType::Failed(failed.error), &[]),
+    match failed.upstream_answer {
+        Some(upstream_answer) => completion.return_upstream_answer(*upstream_answer, failed.error, final_word),
+        None => {
+            completion.refuse_with_attempts(&gateway_refusal(&failed, final_word), ErrorType::Failed(failed.error), &[])
+        }
     }
 }
 
 /// Remembers the route, so that the conversation's next turn goes to the same provider and credential.
 fn remember(
-    trying: &AttemptContext<'_>,
+    attempts: &AttemptContext<'_>,
     completion: &Completion,
     &Route { candidate, provider, credential }: &Route<'_>,
 ) {
@@ -192,42 +194,44 @@ fn remember(
         credential: credential.map_or(0, |at| provider.credentials[at].identity),
     };
     // With a single route there is nothing to remember.
-    if let Some(conversation) = trying.conversation
-        && (trying.decision.candidates.len() > 1 || candidate.credentials.len() > 1)
+    if let Some(conversation) = attempts.conversation
+        && (attempts.decision.candidates.len() > 1 || candidate.credentials.len() > 1)
     {
-        trying.gateway.affinity.remember(conversation, stay);
+        attempts.gateway.affinity.remember(conversation, stay);
     }
 }
 
 /// Refuses after all candidates failed: with the primary's error, in the caller's dialect, and the list of attempts.
 fn all_failed(
-    trying: &AttemptContext<'_>,
+    attempts: &AttemptContext<'_>,
     mut completion: Box<Completion>,
     primary: Option<(Failed, &Candidate)>,
     tried: u32,
 ) -> Response<ReplyBody> {
-    let late = Instant::now() >= trying.clock.deadline();
+    let late = Instant::now() >= attempts.clock.deadline();
     let Some((mut failed, candidate)) = primary else {
         let message = "the time that the caller or the provider allows was over before an attempt could begin";
         return completion.refuse(&Refusal { final_word: true, ..Refusal::new(RefusalKind::UpstreamTimeout, message) });
     };
-    completion.serves(candidate);
+    completion.record_candidate(candidate);
     let lines = completion.attempt_lines();
     let final_word = late || tried >= 2;
-    if let Some(passed) = failed.passed.take_if(|passed| tried < 2 || passed.status == 200) {
-        return completion.pass_on(*passed, failed.error, final_word);
+    if let Some(upstream_answer) =
+        failed.upstream_answer.take_if(|upstream_answer| tried < 2 || upstream_answer.status == 200)
+    {
+        return completion.return_upstream_answer(*upstream_answer, failed.error, final_word);
     }
-    let attempts = if tried < 2 { &[][..] } else { &lines };
-    completion.refuse_after(&told(&failed, final_word), ErrorType::Failed(failed.error), attempts)
+    let lines = if tried < 2 { &[][..] } else { &lines };
+    completion.refuse_with_attempts(&gateway_refusal(&failed, final_word), ErrorType::Failed(failed.error), lines)
 }
 
 /// A failed attempt as a refusal with the gateway's own message.
-fn told(failed: &Failed, final_word: bool) -> Refusal {
+fn gateway_refusal(failed: &Failed, final_word: bool) -> Refusal {
     Refusal {
         // Rounded up, so that the caller does not come back too early.
         retry_after: failed.retry_after.map(|pause| pause.as_millis().div_ceil(1_000) as u64),
         final_word,
-        ..Refusal::new(failed.tell.1, failed.message.clone()).with_status(failed.tell.0)
+        ..Refusal::new(failed.refusal.1, failed.message.clone()).with_status(failed.refusal.0)
     }
 }
 

@@ -22,7 +22,7 @@ use crate::completion::{Failed, FailureClass};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NextStep {
     /// Return this failure to the caller, whatever failed before it.
-    GiveBack,
+    ReturnFailure,
     /// Try the same route again, after a pause.
     Retry(Duration),
     /// Try the next credential of the same provider; if there is none, the next candidate.
@@ -52,7 +52,7 @@ pub struct Situation {
 pub fn next_step(failed: &Failed, situation: &Situation, budget: impl FnOnce() -> bool) -> NextStep {
     let class = failed.effective_class();
     let onward = match class {
-        FailureClass::Final => return NextStep::GiveBack,
+        FailureClass::Final => return NextStep::ReturnFailure,
         FailureClass::Credential => NextStep::NextCredential,
         FailureClass::RateLimited if !situation.shares_account => NextStep::NextCredential,
         FailureClass::RateLimited
@@ -135,7 +135,7 @@ mod tests {
 
     fn short(failed: &Failed, situation: &Situation, budget: bool) -> Short {
         match next_step(failed, situation, || budget) {
-            NextStep::GiveBack => Back,
+            NextStep::ReturnFailure => Back,
             NextStep::Retry(_) => Retry,
             NextStep::NextCredential => Credential,
             NextStep::NextCandidate => Candidate,

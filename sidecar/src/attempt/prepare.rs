@@ -1,7 +1,7 @@
 //! Prepares the request to an upstream: the caller's own bytes with a few edits, or a translation to another dialect.
 
+mod embeddings;
 mod same;
-mod vectors;
 
 use http::{HeaderMap, HeaderValue, Method, Request, header};
 use outrigger_llm::operation::OperationKind;
@@ -11,8 +11,8 @@ use outrigger_llm::{RequestError, chat, encode_request};
 use outrigger_policy::Candidate;
 use serde_json::Value;
 
-use self::same::same;
-use self::vectors::vectors;
+use self::embeddings::embeddings_request;
+use self::same::same_dialect;
 use crate::memory::{LONG_WORK, MemoryLease};
 use crate::relay::Conversion;
 use crate::request::context::RequestContext;
@@ -26,87 +26,87 @@ use crate::upstream::{Endpoint, Pieces};
 #[derive(Debug)]
 pub struct Prepared {
     pub request: Request<Pieces>,
-    pub way: Conversion,
+    pub conversion: Conversion,
     /// The caller's fields that were dropped because they are only hints.
     pub left_out: Vec<String>,
     /// The gateway requests usage that the caller did not request.
-    pub asked_usage: bool,
+    pub requests_usage: bool,
 }
 
-/// Prepares the request for a candidate. `asks_usage` is false if the upstream refused to report usage; `cap` is the
-/// highest number of output tokens, if the gateway limits it.
+/// Prepares the request for a candidate. `may_request_usage` is false if the upstream refused to report usage; `cap` is
+/// the highest number of output tokens, if the gateway limits it.
 ///
 /// # Errors
 /// [`RequestError`] if the candidate's dialect or model does not support this request.
 pub fn prepare(
     context: &RequestContext,
     candidate: &Candidate,
-    place: &Backend,
+    backend: &Backend,
     translation: &RequestTranslation,
-    asks_usage: bool,
+    may_request_usage: bool,
     cap: Option<u64>,
 ) -> Result<Prepared, RequestError> {
     let model = &*candidate.upstream_model;
-    let target = place.target(model);
+    let target = backend.target(model);
     let upstream = target.api.dialect;
     let mut left_out = Vec::new();
-    let mut asked_usage = false;
+    let mut requests_usage = false;
     let no_path = |error: PathError| RequestError::Invalid {
         path: "model".to_owned(),
         problem: format!("`{model}` can't be part of a path: {error}"),
     };
     // Translated embeddings have their own path, below.
-    let crosses = context.operation.kind == OperationKind::Embeddings && upstream != context.dialect;
-    let mut path = match crosses {
+    let translates_embeddings = context.operation.kind == OperationKind::Embeddings && upstream != context.dialect;
+    let mut path = match translates_embeddings {
         true => UpstreamPath::fixed("embeddings"),
         false => target.path(context.operation, context.stream).map_err(no_path)?,
     };
     let mut query = String::new();
     let mut headers;
-    let (body, way) = if upstream == context.dialect {
-        headers = headers::up_same(&context.headers);
+    let (body, conversion) = if upstream == context.dialect {
+        headers = headers::request_headers(&context.headers);
         query = context.query.upstream();
         left_out.extend(context.query.left_out());
-        let asks = asks_usage && target.quirks().asks_stream_usage(context.operation);
-        asked_usage = asks && context.stream && !context.scanned.include_usage;
+        let asks = may_request_usage && target.quirks().asks_stream_usage(context.operation);
+        requests_usage = asks && context.stream && !context.scanned.include_usage;
         let fields = target.quirks().caps(context.operation);
         let cap = cap.map(|tokens| Cap { tokens, fields });
         if let Some(cap) = cap {
             left_out = context.scanned.thinking_changed_by(&context.body, cap);
         }
-        (same(context, &target, asked_usage, cap, translation)?, Conversion::Same)
+        (same_dialect(context, &target, requests_usage, cap, translation)?, Conversion::Same)
     } else {
-        headers = headers::up_across(&context.headers);
+        headers = headers::translated_request_headers(&context.headers);
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         match context.operation.kind {
             OperationKind::Embeddings => {
-                let (body, verb, way, hints) = vectors(context, translation, upstream, model)?;
+                let (body, verb, conversion, hints) = embeddings_request(context, translation, upstream, model)?;
                 left_out = hints;
                 path = verb;
-                (written(&Value::Object(body), context.body.len(), translation), way)
+                (serialize(&Value::Object(body), context.body.len(), translation), conversion)
             }
             _ => {
                 let encode =
                     |request: &chat::ChatRequest| encode_request(context.dialect.format(), request, &target, cap);
                 let encoded = translation.chat(context, encode)?;
                 left_out = encoded.left_out;
-                (written(&Value::Object(encoded.body), context.body.len(), translation), Conversion::Across)
+                (serialize(&Value::Object(encoded.body), context.body.len(), translation), Conversion::Across)
             }
         }
     };
     if context.stream
         && context.operation.kind == OperationKind::Chat
-        && let Some(asked) = target.api.url.stream_query()
+        && let Some(parameters) = target.api.url.stream_query()
     {
         // The gateway always reads events. If the caller wants an array, the relay makes one from them.
         query.push_str(if query.is_empty() { "" } else { "&" });
-        query.push_str(asked);
+        query.push_str(parameters);
     }
-    own_headers(&mut headers, place);
-    if let Some(hop) = &place.hop {
-        loop_detection::onward(&context.headers, hop, &mut headers);
+    add_provider_headers(&mut headers, backend);
+    if let Some(hop) = &backend.hop {
+        loop_detection::add_hops(&context.headers, hop, &mut headers);
     }
-    let uri = match &place.endpoint {
+    let uri = match &backend.endpoint {
         Some(endpoint) => endpoint.target(&path, &query),
         None => Endpoint::bare(&path),
     };
@@ -118,41 +118,42 @@ pub fn prepare(
     *request.method_mut() = Method::POST;
     *request.uri_mut() = uri.into();
     *request.headers_mut() = headers;
-    if place.endpoint.is_none() {
+    if backend.endpoint.is_none() {
         // A mock needs the memory account of the request.
         request.extensions_mut().insert(translation.memory().clone());
     }
-    Ok(Prepared { request, way, left_out, asked_usage })
+    Ok(Prepared { request, conversion, left_out, requests_usage })
 }
 
-/// Serializes a body and reserves memory for it until it is sent. `like` is an estimate of its length, in bytes.
-fn written(body: &Value, like: usize, translation: &RequestTranslation) -> Pieces {
-    let mut text = Vec::with_capacity(like + like / 8 + 128);
+/// Serializes a body and reserves memory for it until it is sent. `expected_length` is an estimate of its length, in
+/// bytes.
+fn serialize(body: &Value, expected_length: usize, translation: &RequestTranslation) -> Pieces {
+    let mut text = Vec::with_capacity(expected_length + expected_length / 8 + 128);
     // Writing to memory cannot fail.
     let _ = serde_json::to_writer(&mut text, body);
     // The translation's own reservation covers a small body. A large one needs its own, because it outlives the
     // translation.
-    let held = match text.len() < LONG_WORK {
+    let lease = match text.len() < LONG_WORK {
         true => MemoryLease::default(),
         false => translation.part(text.len()),
     };
-    Pieces::from(text).holding(held)
+    Pieces::from(text).with_lease(lease)
 }
 
 /// Adds the provider's own headers, and those that its dialect requires.
-fn own_headers(headers: &mut HeaderMap, place: &Backend) {
+fn add_provider_headers(headers: &mut HeaderMap, backend: &Backend) {
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     headers.entry(header::CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
     headers
         .entry(header::USER_AGENT)
         .or_insert(HeaderValue::from_static(concat!("outrigger/", env!("CARGO_PKG_VERSION"))));
-    if let Some((name, value)) = place.api.header {
+    if let Some((name, value)) = backend.api.header {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
-    for (name, value) in &place.headers {
+    for (name, value) in &backend.headers {
         headers.insert(name.clone(), value.clone());
     }
-    if let Some(endpoint) = &place.endpoint
+    if let Some(endpoint) = &backend.endpoint
         && let Ok(host) = HeaderValue::from_str(&endpoint.authority())
     {
         headers.insert(header::HOST, host);

@@ -20,7 +20,7 @@ pub fn named(
     let health = backend.health(credential);
     let status = failed.status.unwrap_or_default();
     let Some(at) = credential else {
-        if health.may_tell(Instant::now()) {
+        if health.may_log_refusal(Instant::now()) {
             tracing::warn!(
                 provider = %provider.id,
                 status,
@@ -33,7 +33,7 @@ pub fn named(
     let name = &provider.credentials[at].name;
     let origin = backend.value(credential).map_or("", |value| &value.origin);
     let what = if failed.quoted { "an error that quotes the credential" } else { "a refusal of the credential" };
-    if health.may_tell(Instant::now()) {
+    if health.may_log_refusal(Instant::now()) {
         tracing::warn!(
             provider = %provider.id,
             credential = %name,

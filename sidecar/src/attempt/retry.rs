@@ -1,7 +1,7 @@
 //! Decides whether a failed attempt is retried, and after how long.
 //!
-//! Retries are limited by the provider's `retry.maxAttempts`, by the retry budget and by the request's time, and happen only
-//! if no other candidate is left. A request that may have been served already, and billed, is retried once.
+//! Retries are limited by the provider's `retry.maxAttempts`, by the retry budget and by the request's time, and happen
+//! only if no other candidate is left. A request that may have been served already, and billed, is retried once.
 
 use std::time::Duration;
 

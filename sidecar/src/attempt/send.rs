@@ -49,30 +49,30 @@ impl ProviderAnswer {
     }
 
     /// Sends it to the caller, through the filters. `completion` ends with the body.
-    pub async fn tell(self, mut completion: Box<Completion>) -> Response<ReplyBody> {
+    pub async fn send(self, mut completion: Box<Completion>) -> Response<ReplyBody> {
         let filters = std::mem::take(&mut completion.answer_filters);
         match filters.is_empty() {
-            true => self.send(completion),
-            false => Box::pin(filtered::tell(self, completion, filters)).await,
+            true => self.send_unfiltered(completion),
+            false => Box::pin(filtered::send(self, completion, filters)).await,
         }
     }
 
     /// Sends it to the caller, without filters.
-    pub fn send(self, mut completion: Box<Completion>) -> Response<ReplyBody> {
+    pub fn send_unfiltered(self, mut completion: Box<Completion>) -> Response<ReplyBody> {
         let status = StatusCode::from_u16(self.status()).unwrap_or(StatusCode::OK);
         let (mut headers, body) = match self {
             ProviderAnswer::Whole { mut headers, answer, status } => {
-                let (usage, said) = answer.figures();
-                completion.answered(usage, said);
-                completion.tell_who(&mut headers);
+                let (usage, content_bytes) = answer.figures();
+                completion.settle_complete(usage, content_bytes);
+                completion.add_headers(&mut headers);
                 (headers, answer.into_body(completion, status))
             }
             ProviderAnswer::Stream { mut headers, relay, status } => {
-                completion.tell_who(&mut headers);
+                completion.add_headers(&mut headers);
                 (headers, relay.into_body(completion, status))
             }
             ProviderAnswer::Binary { mut headers, body, status, timing } => {
-                completion.tell_who(&mut headers);
+                completion.add_headers(&mut headers);
                 (headers, binary(*body, completion, status, timing))
             }
         };
@@ -85,7 +85,7 @@ impl ProviderAnswer {
 }
 
 pub async fn once(
-    trying: &AttemptContext<'_>,
+    attempts: &AttemptContext<'_>,
     completion: &mut Completion,
     route: &Route<'_>,
     reserved: &ReservedAttempt,
@@ -96,21 +96,21 @@ pub async fn once(
     let backend = &served.backends[index];
     let health = backend.health(credential);
     let authorization = backend.value(credential).map(|value| &value.authorization);
-    let usually_asks = !health.refuses_usage.load(Ordering::Relaxed);
-    let mut asks_usage = usually_asks;
+    let usually_requests = !health.refuses_usage.load(Ordering::Relaxed);
+    let mut may_request_usage = usually_requests;
     let mut fresh = false;
     let cap = if backend.api.dialect == completion.context.dialect { reserved.cap } else { reserved.most };
-    health.enter(&candidate.model, timing.began);
+    health.begin(&candidate.model, timing.began);
     completion.busy = Some(health.busy(&candidate.model, timing.began));
     loop {
         if backend.api.dialect != completion.context.dialect {
-            trying.translation.make_room(&completion.context).await;
+            attempts.translation.make_room(&completion.context).await;
         }
-        let making = || prepare(&completion.context, candidate, backend, trying.translation, asks_usage, cap);
-        let made = trying.gateway.memory.work(completion.context.body.len(), making).await;
+        let make = || prepare(&completion.context, candidate, backend, attempts.translation, may_request_usage, cap);
+        let made = attempts.gateway.memory.work(completion.context.body.len(), make).await;
         let mut prepared = made.map_err(|error| {
-            if let Some(refusal) = trying.translation.no_room() {
-                return Failed::no_room(refusal);
+            if let Some(refusal) = attempts.translation.no_room() {
+                return Failed::no_memory_for_request(refusal);
             }
             match error {
                 RequestError::Unsupported { field, .. } => Failed::unsupported(field, &candidate.name),
@@ -119,22 +119,22 @@ pub async fn once(
                 }
             }
         })?;
-        trying.translation.let_go(&completion.context);
+        attempts.translation.release(&completion.context);
         if let Some(authorization) = authorization {
             let limit = timing.limit(completion.context.stream);
             authorization.authorize(&mut prepared.request, limit.at).await.map_err(|error| match error {
-                AuthorizeError::Late => limit.late(&candidate.name),
+                AuthorizeError::Late => limit.timed_out(&candidate.name),
                 AuthorizeError::Failed(reason) => Failed::unauthorized(&reason, &candidate.name),
             })?;
         }
-        let asked_usage = prepared.asked_usage;
+        let requests_usage = prepared.requests_usage;
         let sent = send(completion, route, prepared, (timing, fresh)).await;
         if let (Err(Failed { unprocessed: true, .. }), Some(charge)) = (&sent, &mut completion.charge) {
             // The upstream did not process the request, so nothing is charged.
             charge.left = Arc::default();
         }
         match sent {
-            Err(failed) if asked_usage && refuses_usage(&failed) => asks_usage = false,
+            Err(failed) if requests_usage && refuses_usage(&failed) => may_request_usage = false,
             // Once, and on a new connection, which the server cannot have closed for being idle.
             Err(failed)
                 if failed.unprocessed && !fresh && Instant::now() < timing.limit(completion.context.stream).at =>
@@ -144,7 +144,7 @@ pub async fn once(
             Err(failed) => return Err(failed),
             Ok(answer) => {
                 // The usage field was the cause: do not send it to this upstream again.
-                if usually_asks && !asks_usage {
+                if usually_requests && !may_request_usage {
                     health.refuses_usage.store(true, Ordering::Relaxed);
                 }
                 // A stream counts as served only at its end.
@@ -153,7 +153,7 @@ pub async fn once(
                     // The duration of counting tokens says nothing about that of an answer.
                     let counting = completion.context.operation.kind == OperationKind::CountTokens;
                     let took = (!counting).then(|| now.saturating_duration_since(timing.began));
-                    health.served(&candidate.model, took, now);
+                    health.record_answer(&candidate.model, took, now);
                 }
                 return Ok(answer);
             }
@@ -164,10 +164,9 @@ pub async fn once(
 fn refuses_usage(failed: &Failed) -> bool {
     matches!(failed.status, Some(400 | 422))
         && (failed.message.contains("stream_options")
-            || failed
-                .passed
-                .as_ref()
-                .is_some_and(|passed| memchr::memmem::find(&passed.body, b"stream_options").is_some()))
+            || failed.upstream_answer.as_ref().is_some_and(|upstream_answer| {
+                memchr::memmem::find(&upstream_answer.body, b"stream_options").is_some()
+            }))
 }
 
 async fn send(
@@ -179,14 +178,14 @@ async fn send(
     let served = Arc::clone(&completion.context.served);
     let (backend, provider) = (&served.backends[index], &served.policy.providers[index]);
     let limit = timing.limit(completion.context.stream);
-    completion.left_out(&prepared.left_out);
+    completion.record_dropped_fields(&prepared.left_out);
     let mask = backend.value(credential).and_then(|value| value.mask.clone());
     let connect = provider.timeouts.connect.map_or(CONNECT, Duration::from_millis);
 
     let sent_at = Instant::now();
     completion.waits();
     let request = match &completion.charge {
-        Some(charge) => prepared.request.map(|body| body.telling(&charge.left)),
+        Some(charge) => prepared.request.map(|body| body.with_sent_flag(&charge.left)),
         None => prepared.request,
     };
     let sending = tokio::time::timeout_at(limit.at.into(), backend.upstream.send(request, connect, fresh));
@@ -194,8 +193,8 @@ async fn send(
     completion.waited();
     let sent = match outcome {
         Ok(Ok(sent)) => sent,
-        Ok(Err(error)) => return Err(Failed::not_sent(&error).masked(mask.as_deref())),
-        Err(_) => return Err(limit.late(&candidate.name)),
+        Ok(Err(error)) => return Err(Failed::send_failed(&error).masked(mask.as_deref())),
+        Err(_) => return Err(limit.timed_out(&candidate.name)),
     };
     let (mut head, mut body) = sent.response.into_parts();
     let encoding = head.headers.get(header::CONTENT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -210,8 +209,8 @@ async fn send(
     }
     let single = completion.context.key().providers.len() == 1 && provider.credentials.len() < 2;
     let same = backend.api.dialect == completion.context.dialect;
-    let down = match same {
-        true => headers::down_same(&head.headers, single),
+    let answer_headers = match same {
+        true => headers::answer_headers(&head.headers, single),
         false => HeaderMap::new(),
     };
     if !head.status.is_success() {
@@ -223,29 +222,29 @@ async fn send(
         let read = read_whole(&mut body, longest, waits, completion, &memory).await.ok();
         // If the body is too long or does not arrive, the caller gets the status with the gateway's own message.
         let whole = read.is_some();
-        let (text, held) = read.unwrap_or_default();
+        let (text, lease) = read.unwrap_or_default();
         let text = body.masked_error(text);
-        let told = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         // Without a `Date` header, use the local time.
         let now = || humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string();
-        let look_up = |name: &str| told(name).or_else(|| (name == "date").then(now));
+        let look_up = |name: &str| header(name).or_else(|| (name == "date").then(now));
         let mut failure = classify(backend.api.dialect, status, &look_up, &text);
         if head.extensions.get::<NoFallback>().is_some() {
             failure.class = outrigger_llm::errors::classify::Class::Caller;
         }
         // A status below 400 is not passed on: an SDK would follow a redirect.
-        let passed = (same && whole && status >= 400).then(|| {
+        let upstream_answer = (same && whole && status >= 400).then(|| {
             Box::new(UpstreamAnswer {
                 status,
-                headers: down,
+                headers: answer_headers,
                 body: text,
                 usage: Usage::default(),
-                held: Arc::new(held),
+                lease: Arc::new(lease),
             })
         });
-        let failed = Failed::answered(&failure, status, &candidate.name, passed);
+        let failed = Failed::answered(&failure, status, &candidate.name, upstream_answer);
         if status == StatusCode::LOOP_DETECTED.as_u16() {
-            return Err(failed.looping());
+            return Err(failed.loop_detected());
         }
         return Err(if quoted || body.quoted() { failed.quoting() } else { failed });
     }
@@ -254,51 +253,51 @@ async fn send(
         provider: provider.identity,
         credential: credential.map_or(0, |at| provider.credentials[at].identity),
     };
-    let setting = AnswerSource {
+    let source = AnswerSource {
         upstream: backend.api,
-        way: prepared.way,
+        conversion: prepared.conversion,
         provider: Arc::clone(&candidate.name),
         model: Arc::clone(&candidate.model),
-        asked_usage: prepared.asked_usage,
+        requests_usage: prepared.requests_usage,
         stay,
         health: Arc::clone(backend.health(credential)),
         sent_at,
     };
     if completion.context.stream && content_type.starts_with("text/event-stream") {
-        let mut headers = down;
-        let told = if completion.context.as_array { "application/json" } else { "text/event-stream" };
+        let mut headers = answer_headers;
+        let content_type = if completion.context.as_array { "application/json" } else { "text/event-stream" };
         if !same || completion.context.as_array {
-            headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static(told));
+            headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static(content_type));
         }
         headers.entry(header::CACHE_CONTROL).or_insert(header::HeaderValue::from_static("no-cache"));
-        let mut relay = Box::new(Relay::new(body, setting, timing, &completion.context, &completion.gateway.memory));
-        relay.until_content(completion).await.map_err(|failed| failed.with_headers(headers.clone()))?;
+        let mut relay = Box::new(Relay::new(body, source, timing, &completion.context, &completion.gateway.memory));
+        relay.read_until_content(completion).await.map_err(|failed| failed.with_headers(headers.clone()))?;
         return Ok(ProviderAnswer::Stream { status, headers, relay });
     }
     if same
         && (is_binary(content_type)
             || (completion.context.is_binary() && !content_type.starts_with("application/json")))
     {
-        return Ok(ProviderAnswer::Binary { status, headers: down, body: Box::new(body), timing });
+        return Ok(ProviderAnswer::Binary { status, headers: answer_headers, body: Box::new(body), timing });
     }
     // Some providers send white space while they compute a long answer. That is not silence.
     let share = timing.whole.at.saturating_duration_since(timing.began);
     let waits = BodyDeadline { by: timing.whole.at, silence: timing.idle.min(share), at_most: timing.deadline };
     let memory = completion.gateway.memory.clone();
     let longest = memory.longest_answer();
-    let (text, held) =
+    let (text, lease) =
         read_whole(&mut body, longest, waits, completion, &memory).await.map_err(|failed| match failed {
-            BodyReadError::Late => timing.whole.late(&candidate.name),
+            BodyReadError::Late => timing.whole.timed_out(&candidate.name),
             BodyReadError::Lost(reason) => {
                 Failed::unreachable(AttemptError::Cut, format!("{}: {reason}", candidate.name))
             }
             BodyReadError::TooLong => Failed::too_long(&candidate.name, longest),
-            BodyReadError::NoRoom(no_room) => Failed::crowded(no_room),
+            BodyReadError::NoRoom(no_room) => Failed::no_memory_for_answer(no_room),
         })?;
-    let mut headers = down;
+    let mut headers = answer_headers;
     let length = text.len();
-    let looking = || whole_answer(setting, completion, text, held, &memory);
-    let answer = memory.work(length, looking).await.map_err(|failed| {
+    let convert = || whole_answer(source, completion, text, lease, &memory);
+    let answer = memory.work(length, convert).await.map_err(|failed| {
         // An error under status 200 may quote the request too.
         let failed = if failed.is_empty() { failed } else { failed.masked(mask.as_deref()) };
         let failed = if body.quoted() && !failed.is_empty() { failed.quoting() } else { failed };
@@ -339,7 +338,7 @@ async fn read_whole(
     completion: &mut Completion,
     memory: &Memory,
 ) -> Result<(Bytes, MemoryLease), BodyReadError> {
-    let mut held = MemoryLease::default();
+    let mut lease = MemoryLease::default();
     let mut first = Bytes::new();
     let mut whole = BytesMut::new();
     loop {
@@ -358,7 +357,8 @@ async fn read_whole(
             return Err(BodyReadError::TooLong);
         }
         // The buffer is copied when it grows, so parts of both copies exist for a moment.
-        held.grow_to(if whole.is_empty() { length } else { length + length / 2 }, memory)
+        lease
+            .grow_to(if whole.is_empty() { length } else { length + length / 2 }, memory)
             .map_err(BodyReadError::NoRoom)?;
         // Most answers arrive in one chunk, which is kept without a copy.
         if first.is_empty() && whole.is_empty() {
@@ -371,6 +371,6 @@ async fn read_whole(
         whole.extend_from_slice(&chunk);
     }
     let text = if first.is_empty() { whole.freeze() } else { first };
-    held.shrink_to(text.len());
-    Ok((text, held))
+    lease.shrink_to(text.len());
+    Ok((text, lease))
 }

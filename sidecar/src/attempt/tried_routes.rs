@@ -12,10 +12,10 @@ pub struct TriedRoutes {
     total: u32,
     by_provider: Vec<(ProviderIndex, u32)>,
     /// Set after an error that the context is too long: only a larger context window is tried.
-    needs_window: Option<u32>,
+    min_window: Option<u32>,
     /// Set after an error that the model does not exist, from a provider that accepts any name: others that accept any
     /// name would fail too.
-    nobodys_name: bool,
+    unknown_model: bool,
 }
 
 impl TriedRoutes {
@@ -25,7 +25,7 @@ impl TriedRoutes {
     }
 
     /// The number of attempts at one provider.
-    pub fn at(&self, provider: ProviderIndex) -> u32 {
+    pub fn attempts_at(&self, provider: ProviderIndex) -> u32 {
         self.by_provider.iter().find(|(index, _)| *index == provider).map_or(0, |(_, count)| *count)
     }
 
@@ -39,10 +39,10 @@ impl TriedRoutes {
 
     /// Records what a failure rules out.
     pub fn learn(&mut self, failed: &Failed, policy: &Policy, route: &Route<'_>) {
-        self.nobodys_name |= route.candidate.any_name && failed.error == AttemptError::ModelMissing;
+        self.unknown_model |= route.candidate.any_name && failed.error == AttemptError::ModelMissing;
         if failed.effective_class() == FailureClass::ContextTooLong {
             let window = policy.context_window(route.provider, &route.candidate.model);
-            self.needs_window = window.or(self.needs_window).or(Some(u32::MAX));
+            self.min_window = window.or(self.min_window).or(Some(u32::MAX));
         }
     }
 
@@ -50,8 +50,8 @@ impl TriedRoutes {
     pub fn rules_out(&self, policy: &Policy, provider: ProviderIndex, candidate: &Candidate) -> bool {
         let too_small =
             |least: u32| policy.context_window(provider, &candidate.model).is_none_or(|window| window <= least);
-        self.needs_window.is_some_and(too_small)
-            || (self.nobodys_name && candidate.any_name)
-            || self.at(provider) >= policy.providers[provider].max_attempts
+        self.min_window.is_some_and(too_small)
+            || (self.unknown_model && candidate.any_name)
+            || self.attempts_at(provider) >= policy.providers[provider].max_attempts
     }
 }

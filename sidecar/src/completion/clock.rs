@@ -58,12 +58,12 @@ pub struct Timing {
     /// `idle` is the caller's limit, not the provider's.
     pub idle_is_callers: bool,
     /// When buffered content is sent to the caller, because it would not wait any longer.
-    pub let_go: Option<LetGo>,
+    pub release: Option<ReleaseTime>,
 }
 
-/// See [`Timing::let_go`].
+/// See [`Timing::release`].
 #[derive(Clone, Copy, Debug)]
-pub struct LetGo {
+pub struct ReleaseTime {
     pub at: Instant,
     /// Only if the upstream has sent something within this time. A silent upstream may still fail.
     pub since: Duration,
@@ -73,12 +73,12 @@ pub struct LetGo {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TimeLimit {
     pub at: Instant,
-    pub runs_out: RunsOut,
+    pub cause: TimeoutCause,
 }
 
 /// Which limit ran out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RunsOut {
+pub enum TimeoutCause {
     FirstToken(Duration),
     /// The attempt's limit: the provider's `timeouts.attempt`, or its share of the time. `of_callers`: a share of the
     /// caller's time.
@@ -98,8 +98,8 @@ impl RequestClock {
         RequestClock {
             total,
             total_at: context.started + total,
-            caller_at: context.patience.answer.map(|patience| context.started + patience),
-            gap: context.patience.gap,
+            caller_at: context.client_timeouts.answer.map(|client_timeouts| context.started + client_timeouts),
+            gap: context.client_timeouts.gap,
             started: context.started,
         }
     }
@@ -114,14 +114,15 @@ impl RequestClock {
         let of_callers = self.caller_at.is_some_and(|caller| caller < self.total_at);
         let deadline = self.deadline();
         let timeouts = &provider.timeouts;
-        let mut whole = TimeLimit { at: deadline, runs_out: if of_callers { RunsOut::Caller } else { RunsOut::Total } };
+        let mut whole =
+            TimeLimit { at: deadline, cause: if of_callers { TimeoutCause::Caller } else { TimeoutCause::Total } };
         let left = deadline.saturating_duration_since(began);
         let allowed = match timeouts.attempt {
             Some(ms) => Some((Duration::from_millis(ms), false)),
             None => others.then_some((left * 2 / 3, of_callers)),
         };
         if let Some((allowed, of_callers)) = allowed.filter(|(allowed, _)| *allowed < left) {
-            whole = TimeLimit { at: began + allowed, runs_out: RunsOut::Attempt { allowed, of_callers } };
+            whole = TimeLimit { at: began + allowed, cause: TimeoutCause::Attempt { allowed, of_callers } };
         }
         let thinks = capable.is_some_and(|capable| capable.contains(Capabilities::REASONING));
         let local = matches!(provider.kind.as_str(), "Ollama" | "vLLM");
@@ -134,7 +135,7 @@ impl RequestClock {
         };
         let first_at = began + token;
         let first = match first_at < whole.at {
-            true => TimeLimit { at: first_at, runs_out: RunsOut::FirstToken(token) },
+            true => TimeLimit { at: first_at, cause: TimeoutCause::FirstToken(token) },
             false => whole,
         };
         let idle = match timeouts.idle {
@@ -154,9 +155,9 @@ impl RequestClock {
             first_at,
             idle: gap.unwrap_or(idle),
             idle_is_callers: gap.is_some(),
-            let_go: self.caller_at.map(|caller| {
-                let patience = caller.saturating_duration_since(self.started);
-                LetGo { at: self.started + patience * 9 / 10, since: patience / 2 }
+            release: self.caller_at.map(|caller| {
+                let client_timeouts = caller.saturating_duration_since(self.started);
+                ReleaseTime { at: self.started + client_timeouts * 9 / 10, since: client_timeouts / 2 }
             }),
         }
     }
@@ -171,19 +172,19 @@ impl Timing {
 
 impl TimeLimit {
     /// The failure of an attempt that reached this limit.
-    pub fn late(&self, provider: &str) -> Failed {
-        let (error, teaches, what) = match self.runs_out {
-            RunsOut::FirstToken(allowed) => {
+    pub fn timed_out(&self, provider: &str) -> Failed {
+        let (error, affects_health, what) = match self.cause {
+            TimeoutCause::FirstToken(allowed) => {
                 (AttemptError::TimeoutFirstToken, true, format!("{} to the first token", duration::text(allowed)))
             }
-            RunsOut::Attempt { allowed, of_callers } => {
+            TimeoutCause::Attempt { allowed, of_callers } => {
                 let what = format!("{}, which one attempt may take", duration::text(allowed));
                 (AttemptError::TimeoutAttempt, !of_callers, what)
             }
-            RunsOut::Total => (AttemptError::TimeoutTotal, true, "the time that is allowed in all".to_owned()),
-            RunsOut::Caller => (AttemptError::TimeoutTotal, false, "the time that the caller allows".to_owned()),
+            TimeoutCause::Total => (AttemptError::TimeoutTotal, true, "the time that is allowed in all".to_owned()),
+            TimeoutCause::Caller => (AttemptError::TimeoutTotal, false, "the time that the caller allows".to_owned()),
         };
-        Failed { teaches, ..Failed::timeout(error, format!("{provider} took longer than {what}")) }
+        Failed { affects_health, ..Failed::timeout(error, format!("{provider} took longer than {what}")) }
     }
 }
 
@@ -227,7 +228,7 @@ mod tests {
     fn each_attempt_has_a_share_of_the_time_and_the_last_one_has_the_rest() {
         let own = TimeoutsDoc { attempt: Some(50_000), ..TimeoutsDoc::default() };
         let none = TimeoutsDoc::default();
-        for (name, caller, timeouts, others, seconds, word, teaches) in [
+        for (name, caller, timeouts, others, seconds, word, affects_health) in [
             ("alone", None, &none, false, 90, "timeout_total", true),
             ("another is left", None, &none, true, 60, "timeout_attempt", true),
             ("the caller waits for less", Some(30), &none, false, 30, "timeout_total", false),
@@ -241,8 +242,12 @@ mod tests {
             let timing = clock.attempt(clock.started, &provider("OpenAI", *timeouts), Some(REASONS), others);
             let whole = timing.whole;
             assert_eq!(whole.at - clock.started, Duration::from_secs(seconds), "{name}");
-            let failed = whole.late("p");
-            assert_eq!((failed.error.as_str(), failed.teaches, failed.tell.0), (word, teaches, 504), "{name}");
+            let failed = whole.timed_out("p");
+            assert_eq!(
+                (failed.error.as_str(), failed.affects_health, failed.refusal.0),
+                (word, affects_health, 504),
+                "{name}"
+            );
         }
         let clock = clock(90, None, None);
         let second = clock.attempt(clock.started + Duration::from_secs(60), &provider("OpenAI", none), None, false);

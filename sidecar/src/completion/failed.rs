@@ -18,7 +18,7 @@ use crate::upstream::mask::Mask;
 
 /// How long a credential is not used if its access token could not be fetched. Nobody refused it: the token server may
 /// be back soon.
-const UNAUTHORIZED_REST: Duration = Duration::from_secs(2);
+const UNAUTHORIZED_PAUSE: Duration = Duration::from_secs(2);
 
 /// The class of a failure. `next_step.rs` decides what follows from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,15 +48,15 @@ pub struct Failed {
     pub message: String,
     pub retry_after: Option<Duration>,
     /// The upstream's own answer, if it is in the caller's dialect.
-    pub passed: Option<Box<UpstreamAnswer>>,
+    pub upstream_answer: Option<Box<UpstreamAnswer>>,
     /// Status and type of the gateway's own error for this failure.
-    pub tell: (u16, RefusalKind),
+    pub refusal: (u16, RefusalKind),
     /// The answer contained the gateway's own credential, which was masked.
     pub quoted: bool,
     /// What to pause: the model, the credential or the account.
     pub scope: Scope,
     /// Whether the failure counts against the provider's health. If the caller's own time ran out, it does not.
-    pub teaches: bool,
+    pub affects_health: bool,
     /// The upstream did not process the request: it costs nothing and may be sent again.
     pub unprocessed: bool,
 }
@@ -70,14 +70,14 @@ pub struct UpstreamAnswer {
     /// The usage that the answer reports. Empty for an error.
     pub usage: Usage,
     /// The memory reserved for the body.
-    pub held: Arc<MemoryLease>,
+    pub lease: Arc<MemoryLease>,
 }
 
 /// Keeps the upstream's content type, with its charset, if it is the type that is sent. Otherwise sets that type.
-pub fn keep_content_type(headers: &mut HeaderMap, told: &HeaderValue) {
-    let same = |own: &HeaderValue| own.as_bytes().starts_with(told.as_bytes());
+pub fn keep_content_type(headers: &mut HeaderMap, content_type: &HeaderValue) {
+    let same = |own: &HeaderValue| own.as_bytes().starts_with(content_type.as_bytes());
     if !headers.get(CONTENT_TYPE).is_some_and(same) {
-        headers.insert(CONTENT_TYPE, told.clone());
+        headers.insert(CONTENT_TYPE, content_type.clone());
     }
 }
 
@@ -90,49 +90,49 @@ impl Failed {
             status: None,
             message,
             retry_after: None,
-            passed: None,
-            tell: (502, RefusalKind::UpstreamUnreachable),
+            upstream_answer: None,
+            refusal: (502, RefusalKind::UpstreamUnreachable),
             quoted: false,
             scope: Scope::Model,
-            teaches: true,
+            affects_health: true,
             unprocessed: false,
         }
     }
 
     /// An empty answer. If no other candidate does better, it goes back unchanged, because some models mean it so.
     pub fn empty(provider: &str, answer: Option<(&'static str, Bytes, Usage)>) -> Self {
-        let passed = answer.map(|(content_type, body, usage)| {
+        let upstream_answer = answer.map(|(content_type, body, usage)| {
             let mut headers = HeaderMap::new();
             headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-            Box::new(UpstreamAnswer { status: 200, headers, body, usage, held: Arc::default() })
+            Box::new(UpstreamAnswer { status: 200, headers, body, usage, lease: Arc::default() })
         });
         let failed = Failed::unreachable(AttemptError::Empty, format!("{provider} answered with nothing"));
-        Failed { class: FailureClass::Candidate, passed, ..failed }
+        Failed { class: FailureClass::Candidate, upstream_answer, ..failed }
     }
 
     /// Whether the answer was empty.
     pub fn is_empty(&self) -> bool {
-        self.passed.as_ref().is_some_and(|passed| passed.status == 200)
+        self.upstream_answer.as_ref().is_some_and(|upstream_answer| upstream_answer.status == 200)
     }
 
     /// Adds the upstream's own headers to an empty answer.
-    pub fn with_headers(mut self, mut down: HeaderMap) -> Self {
-        if let Some(passed) = &mut self.passed {
-            if let Some(told) = passed.headers.get(CONTENT_TYPE) {
-                keep_content_type(&mut down, told);
+    pub fn with_headers(mut self, mut headers: HeaderMap) -> Self {
+        if let Some(upstream_answer) = &mut self.upstream_answer {
+            if let Some(content_type) = upstream_answer.headers.get(CONTENT_TYPE) {
+                keep_content_type(&mut headers, content_type);
             }
-            passed.headers = down;
+            upstream_answer.headers = headers;
         }
         self
     }
 
     /// The request has already passed through the gateway that the provider leads to, and would do so again.
-    pub fn looping(self) -> Self {
+    pub fn loop_detected(self) -> Self {
         Failed {
             error: AttemptError::Loop,
             class: FailureClass::Candidate,
             retry_after: None,
-            tell: (508, RefusalKind::LoopDetected),
+            refusal: (508, RefusalKind::LoopDetected),
             ..self
         }
     }
@@ -147,19 +147,19 @@ impl Failed {
     }
 
     /// There is not enough memory to hold the answer, or to translate it to another dialect.
-    pub fn crowded(no_room: NoRoom) -> Self {
+    pub fn no_memory_for_answer(no_room: NoRoom) -> Self {
         let mib = |bytes: usize| bytes.div_ceil(1 << 20);
         match no_room {
             NoRoom::Now => Failed {
                 class: FailureClass::Final,
-                tell: (503, RefusalKind::Overloaded),
+                refusal: (503, RefusalKind::Overloaded),
                 retry_after: Some(Duration::from_secs(1)),
                 ..Failed::unreachable(
                     AttemptError::Malformed,
                     "there is no room for the answer: the gateway holds as much as its memory allows".to_owned(),
                 )
             },
-            NoRoom::Ever { wanted, total } => {
+            NoRoom::TooLarge { wanted, total } => {
                 let (wanted, total) = (mib(wanted), total >> 20);
                 let message =
                     format!("to tell the answer may take {wanted} MiB, and the gateway's memory allows {total}");
@@ -169,10 +169,10 @@ impl Failed {
     }
 
     /// There is not enough memory to translate the request to the candidate's dialect.
-    pub fn no_room(refusal: Refusal) -> Self {
+    pub fn no_memory_for_request(refusal: Refusal) -> Self {
         Failed {
             class: FailureClass::Candidate,
-            tell: (refusal.status, refusal.kind),
+            refusal: (refusal.status, refusal.kind),
             retry_after: refusal.retry_after.map(Duration::from_secs),
             ..Failed::unreachable(AttemptError::Unsupported, refusal.message)
         }
@@ -180,7 +180,7 @@ impl Failed {
 
     /// The attempt took too long.
     pub fn timeout(error: AttemptError, message: String) -> Self {
-        Failed { tell: (504, RefusalKind::UpstreamTimeout), ..Failed::unreachable(error, message) }
+        Failed { refusal: (504, RefusalKind::UpstreamTimeout), ..Failed::unreachable(error, message) }
     }
 
     /// The candidate's dialect does not support this request after all.
@@ -188,7 +188,7 @@ impl Failed {
         let message = format!("`{field}` cannot be carried to {provider}");
         Failed {
             class: FailureClass::Candidate,
-            tell: (400, RefusalKind::UnsupportedParameter),
+            refusal: (400, RefusalKind::UnsupportedParameter),
             ..Failed::unreachable(AttemptError::Unsupported, message)
         }
     }
@@ -196,7 +196,7 @@ impl Failed {
     /// The credential is not usable now: no access token or signature could be made from it.
     pub fn unauthorized(reason: &str, provider: &str) -> Self {
         let failed = Failed::unreachable(AttemptError::Credential, format!("{provider}: {reason}"));
-        let retry_after = Some(UNAUTHORIZED_REST);
+        let retry_after = Some(UNAUTHORIZED_PAUSE);
         Failed { class: FailureClass::Credential, scope: Scope::Credential, retry_after, ..failed }
     }
 
@@ -205,7 +205,7 @@ impl Failed {
         failure: &UpstreamFailure,
         status: u16,
         provider: &str,
-        passed: Option<Box<UpstreamAnswer>>,
+        upstream_answer: Option<Box<UpstreamAnswer>>,
     ) -> Self {
         let class = match failure.class {
             Class::Caller | Class::Filtered => FailureClass::Final,
@@ -215,31 +215,34 @@ impl Failed {
             Class::ContextTooLong => FailureClass::ContextTooLong,
             Class::Transient => FailureClass::Transient,
         };
-        let told = if failure.message.is_empty() { "no message" } else { &failure.message };
-        let (tell, passed) = match failure.class {
+        let message = if failure.message.is_empty() { "no message" } else { &failure.message };
+        let (refusal, upstream_answer) = match failure.class {
             // The caller's own key is not at fault, so its SDK must not report an authentication error.
             Class::Credential | Class::Quota => ((502, RefusalKind::UpstreamCredentialsExhausted), None),
-            Class::RateLimited => ((429, RefusalKind::UpstreamRateLimited), passed),
-            Class::Overloaded => ((503, RefusalKind::UpstreamOverloaded), passed),
-            Class::ModelMissing => ((404, RefusalKind::ModelNotFound), passed),
-            Class::ContextTooLong => ((400, RefusalKind::ContextLengthExceeded), passed),
-            Class::Filtered => ((400, RefusalKind::ContentFilter), passed),
-            Class::Caller => {
-                ((if (400..500).contains(&status) { status } else { 400 }, RefusalKind::InvalidRequest), passed)
+            Class::RateLimited => ((429, RefusalKind::UpstreamRateLimited), upstream_answer),
+            Class::Overloaded => ((503, RefusalKind::UpstreamOverloaded), upstream_answer),
+            Class::ModelMissing => ((404, RefusalKind::ModelNotFound), upstream_answer),
+            Class::ContextTooLong => ((400, RefusalKind::ContextLengthExceeded), upstream_answer),
+            Class::Filtered => ((400, RefusalKind::ContentFilter), upstream_answer),
+            Class::Caller => (
+                (if (400..500).contains(&status) { status } else { 400 }, RefusalKind::InvalidRequest),
+                upstream_answer,
+            ),
+            Class::Transient => {
+                ((if status >= 500 { status } else { 502 }, RefusalKind::UpstreamError), upstream_answer)
             }
-            Class::Transient => ((if status >= 500 { status } else { 502 }, RefusalKind::UpstreamError), passed),
         };
         Failed {
             error: failure.class.into(),
             class,
             status: Some(status),
-            message: format!("{provider}: {told}"),
+            message: format!("{provider}: {message}"),
             retry_after: failure.retry_after,
-            passed,
-            tell,
+            upstream_answer,
+            refusal,
             quoted: false,
             scope: failure.scope,
-            teaches: true,
+            affects_health: true,
             unprocessed: false,
         }
     }
@@ -250,8 +253,8 @@ impl Failed {
     pub fn quoting(self) -> Self {
         Failed {
             error: AttemptError::Credential,
-            passed: None,
-            tell: (502, RefusalKind::UpstreamCredentialsExhausted),
+            upstream_answer: None,
+            refusal: (502, RefusalKind::UpstreamCredentialsExhausted),
             quoted: true,
             ..self
         }
@@ -278,7 +281,7 @@ impl Failed {
     /// Masks the credential in the message, which may contain the upstream's text.
     pub fn masked(self, mask: Option<&Mask>) -> Self {
         let Some(mask) = mask else { return self };
-        let (message, quoted) = mask.words(self.message);
+        let (message, quoted) = mask.text(self.message);
         let failed = Failed { message, ..self };
         if quoted && failed.status.is_some() { failed.quoting() } else { failed }
     }
@@ -292,12 +295,12 @@ impl Failed {
             )
     }
 
-    pub fn not_sent(sending: &SendError) -> Self {
+    pub fn send_failed(sending: &SendError) -> Self {
         let (error, message) = (sending.attempt_error(), sending.to_string());
         match sending {
             SendError::ConnectTimeout { .. } => Failed::timeout(error, message),
-            SendError::Closed { kept, unprocessed, .. } => Failed {
-                class: if *kept { FailureClass::ConnectionClosed } else { FailureClass::Transient },
+            SendError::Closed { reused, unprocessed, .. } => Failed {
+                class: if *reused { FailureClass::ConnectionClosed } else { FailureClass::Transient },
                 unprocessed: *unprocessed,
                 ..Failed::unreachable(error, message)
             },

@@ -101,7 +101,7 @@ impl Completion {
             charge: None,
             usage: Usage::default(),
             answer_filters: AnswerFilters::default(),
-            money: TotalCost::Unasked,
+            money: TotalCost::NoAttempt,
             counted: Vec::new(),
             refused: None,
             waited: Duration::ZERO,
@@ -111,24 +111,24 @@ impl Completion {
     }
 
     /// Adds the headers that every answer has: decision, provider, model, rule, attempts, cost, dropped fields.
-    pub fn tell_who(&self, to: &mut HeaderMap) {
-        headers::set(to, name::OUR_DECISION, &self.context.decision_id);
+    pub fn add_headers(&self, headers: &mut HeaderMap) {
+        headers::set(headers, name::OUR_DECISION, &self.context.decision_id);
         if let (Some(provider), Some(model)) = (&self.record.provider, &self.record.model) {
-            headers::set(to, name::OUR_PROVIDER, provider);
-            headers::set(to, name::OUR_MODEL, model);
+            headers::set(headers, name::OUR_PROVIDER, provider);
+            headers::set(headers, name::OUR_MODEL, model);
         }
         if let Some(rule) = &self.record.rule {
-            headers::set(to, name::OUR_RULE, rule);
+            headers::set(headers, name::OUR_RULE, rule);
         }
-        headers::set(to, name::OUR_ATTEMPTS, &self.record.attempts.len().to_string());
+        headers::set(headers, name::OUR_ATTEMPTS, &self.record.attempts.len().to_string());
         // Final for a whole answer. For a stream, it covers only the attempts before it.
         if let Some(money) = self.money.known().filter(|_| self.charge.is_none()) {
-            headers::set(to, name::OUR_COST, &Money::from_nanos(money).exact());
+            headers::set(headers, name::OUR_COST, &Money::from_nanos(money).exact());
         }
         if !self.record.adapted.is_empty() {
-            headers::set(to, name::OUR_ADAPTED, &self.record.adapted.join(", "));
+            headers::set(headers, name::OUR_ADAPTED, &self.record.adapted.join(", "));
         }
-        refusal::tell_request_id(to, self.context.dialect, &self.context.request_id);
+        refusal::set_request_id(headers, self.context.dialect, &self.context.request_id);
     }
 
     /// Whether a budget holds a reservation for this attempt.
@@ -138,15 +138,20 @@ impl Completion {
 
     /// Whether the charge for a whole answer depends on the length of its content: a figure is missing, or is only
     /// plausible for long content. Otherwise the content need not be measured.
-    pub fn goes_by_content(&self, usage: &Usage) -> bool {
+    pub fn charge_depends_on_content(&self, usage: &Usage) -> bool {
         self.charge.as_ref().is_some_and(|charge| usage.output.is_none() || charge.judge(usage, 0) != *usage)
     }
 
     /// The cost of an answer with this usage and this many bytes of content, together with the attempts before it, in
     /// nano-dollars.
-    pub fn cost_of(&self, usage: &Usage, said: u64) -> Option<u64> {
+    pub fn cost_of(&self, usage: &Usage, content_bytes: u64) -> Option<u64> {
         let Some(charge) = &self.charge else { return self.money.known() };
-        let cost = charge.cost(&self.context.served.policy, &charge.judge(usage, said), said, Completeness::All);
+        let cost = charge.cost(
+            &self.context.served.policy,
+            &charge.judge(usage, content_bytes),
+            content_bytes,
+            Completeness::All,
+        );
         match cost.money {
             // Without a reservation the input was not measured, so an estimate means nothing.
             Some(_) if cost.estimated && charge.held.is_none() => None,
@@ -154,28 +159,28 @@ impl Completion {
         }
     }
 
-    /// Settles a complete answer. `said`: bytes of content, for figures that the provider did not report.
-    pub fn answered(&mut self, usage: &Usage, said: u64) {
-        self.heard(usage, said, Completeness::All);
+    /// Settles a complete answer. `content_bytes`: bytes of content, for figures that the provider did not report.
+    pub fn settle_complete(&mut self, usage: &Usage, content_bytes: u64) {
+        self.settle_answer(usage, content_bytes, Completeness::All);
     }
 
     /// Settles an answer that was cut off: only the received part counts.
-    pub fn cut(&mut self, usage: &Usage, said: u64) {
-        self.heard(usage, said, Completeness::Part);
+    pub fn settle_cut(&mut self, usage: &Usage, content_bytes: u64) {
+        self.settle_answer(usage, content_bytes, Completeness::Part);
     }
 
-    fn heard(&mut self, usage: &Usage, said: u64, heard: Completeness) {
+    fn settle_answer(&mut self, usage: &Usage, content_bytes: u64, completeness: Completeness) {
         self.usage = *usage;
         let Some(charge) = self.charge.take() else { return };
-        self.usage = charge.judge(usage, said);
-        let cost = charge.cost(&self.context.served.policy, &self.usage, said, heard);
+        self.usage = charge.judge(usage, content_bytes);
+        let cost = charge.cost(&self.context.served.policy, &self.usage, content_bytes, completeness);
         let known = cost.money.filter(|_| charge.held.is_some() || !cost.estimated);
         self.money = self.money.with(known);
         self.settle(charge, &cost);
     }
 
     /// Settles a failed attempt.
-    pub fn failed(&mut self, failed: &Failed) {
+    pub fn settle_failed(&mut self, failed: &Failed) {
         let Some(charge) = self.charge.take() else { return };
         let policy = &self.context.served.policy;
         let cost = match failed.status {
@@ -206,39 +211,39 @@ impl Completion {
     }
 
     /// Finishes a request whose caller closed the connection.
-    pub fn gone(self: Box<Self>) {
+    fn finish_client_closed(self: Box<Self>) {
         self.finish(CLIENT_CLOSED);
     }
 
     /// The same, and returns a response that nobody will read.
-    pub fn left(mut self: Box<Self>) -> Response<ReplyBody> {
-        self.hung_up();
-        self.gone();
+    pub fn client_closed(mut self: Box<Self>) -> Response<ReplyBody> {
+        self.record_client_closed();
+        self.finish_client_closed();
         let mut response = Response::new(Full::default().map_err(|never| match never {}).boxed_unsync());
         *response.status_mut() = StatusCode::from_u16(CLIENT_CLOSED).unwrap_or(StatusCode::BAD_REQUEST);
         response
     }
 
     /// Frees the request's body. Once content flows, nothing needs it any more.
-    pub fn let_go_of_body(&mut self) {
+    pub fn release_body(&mut self) {
         self.context.body = bytes::Bytes::new();
-        self.context.held.shrink_to(crate::memory::of_request(&self.context.headers, self.context.stream));
+        self.context.lease.shrink_to(crate::memory::request_size(&self.context.headers, self.context.stream));
     }
 
     /// Refuses the request before any attempt.
     pub fn refuse(self: Box<Self>, refusal: &Refusal) -> Response<ReplyBody> {
-        self.refuse_after(refusal, ErrorType::Refused(refusal.kind), &[])
+        self.refuse_with_attempts(refusal, ErrorType::Refused(refusal.kind), &[])
     }
 
     /// Answers a failure in the caller's dialect, with a list of the attempts.
-    pub fn refuse_after(
+    pub fn refuse_with_attempts(
         mut self: Box<Self>,
         refusal: &Refusal,
         error: ErrorType,
         attempts: &[String],
     ) -> Response<ReplyBody> {
         let mut response = refusal.answer(self.context.dialect, &self.context.request_id, attempts);
-        self.tell_who(response.headers_mut());
+        self.add_headers(response.headers_mut());
         if self.record.attempts.is_empty() {
             self.refused = Some(refusal.kind);
         }
@@ -246,35 +251,35 @@ impl Completion {
             true => ErrorType::Refused(refusal.kind),
             false => error,
         });
-        self.first_byte();
+        self.record_overhead();
         self.finish(refusal.status);
         response
     }
 
     /// Returns an upstream's own error answer.
-    pub fn pass_on(
+    pub fn return_upstream_answer(
         mut self: Box<Self>,
-        passed: UpstreamAnswer,
+        upstream_answer: UpstreamAnswer,
         error: AttemptError,
         final_word: bool,
     ) -> Response<ReplyBody> {
-        let held = Arc::try_unwrap(passed.held).unwrap_or_default();
-        let body = WholeBody::new([passed.body, Default::default(), Default::default()], held)
+        let lease = Arc::try_unwrap(upstream_answer.lease).unwrap_or_default();
+        let body = WholeBody::new([upstream_answer.body, Default::default(), Default::default()], lease)
             .map_err(|never| match never {})
             .boxed_unsync();
         let mut response = Response::new(body);
-        *response.status_mut() = StatusCode::from_u16(passed.status).unwrap_or(StatusCode::BAD_GATEWAY);
-        *response.headers_mut() = passed.headers;
-        self.tell_who(response.headers_mut());
-        if final_word && passed.status != 200 {
+        *response.status_mut() = StatusCode::from_u16(upstream_answer.status).unwrap_or(StatusCode::BAD_GATEWAY);
+        *response.headers_mut() = upstream_answer.headers;
+        self.add_headers(response.headers_mut());
+        if final_word && upstream_answer.status != 200 {
             response.headers_mut().insert("x-should-retry", http::HeaderValue::from_static("false"));
         }
         self.record.error_type = Some(ErrorType::Failed(error));
-        self.first_byte();
-        if passed.status == 200 {
-            self.usage = passed.usage;
+        self.record_overhead();
+        if upstream_answer.status == 200 {
+            self.usage = upstream_answer.usage;
         }
-        self.finish(passed.status);
+        self.finish(upstream_answer.status);
         response
     }
 
@@ -288,7 +293,7 @@ impl Completion {
             return;
         }
         if self.context.is_gone() {
-            self.hung_up();
+            self.record_client_closed();
         }
         self.record.status = if self.context.is_gone() { CLIENT_CLOSED } else { status };
         self.record.latency_ms = ms(self.context.started.elapsed());
@@ -309,7 +314,7 @@ impl Completion {
         let model = self.gateway.metric_model(&self.context, self.record.model.as_deref());
         let record = std::mem::take(&mut self.record);
         self.gateway.metrics.in_flight.dec();
-        self.gateway.metrics.recorded(&record, &model, self.refused);
+        self.gateway.metrics.count_request(&record, &model, self.refused);
         self.filters.recorded(&record);
         self.gateway.record(record);
         if self.gateway.metrics.in_flight.get() == 0 {
@@ -321,7 +326,7 @@ impl Completion {
 impl Drop for Completion {
     fn drop(&mut self) {
         if !self.done {
-            self.hung_up();
+            self.record_client_closed();
             self.end(CLIENT_CLOSED);
         }
     }

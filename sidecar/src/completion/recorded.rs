@@ -18,7 +18,7 @@ impl Completion {
     }
 
     /// Records the policy's decision.
-    pub fn decided(&mut self, decision: &Decision) {
+    pub fn record_decision(&mut self, decision: &Decision) {
         self.record.rule = decision.rule.as_deref().map(str::to_owned);
         self.record.candidates = candidates(decision);
         self.record.chain = decision.chain.iter().map(ToString::to_string).collect();
@@ -38,24 +38,23 @@ impl Completion {
     }
 
     /// Records the filter that answered or refused the request.
-    pub fn stopped_by(&mut self, filter: &'static str) {
+    pub fn record_filter(&mut self, filter: &'static str) {
         self.record.filter = Some(filter);
     }
 
     /// Records the candidate in use. A later one replaces it.
-    pub fn serves(&mut self, candidate: &Candidate) {
+    pub fn record_candidate(&mut self, candidate: &Candidate) {
         self.record.provider = Some(candidate.name.to_string());
         self.record.model = Some(candidate.model.to_string());
     }
 
     /// Records that a candidate was skipped because a limit has no room.
-    pub fn passes_over(&mut self, candidate: &Candidate, skip: &Skip) {
-        let place =
-            self.record.candidates.iter_mut().find(|told| {
-                told.provider == *candidate.name && told.model == *candidate.model && told.skipped.is_none()
-            });
-        if let Some(told) = place {
-            told.skipped = Some(skip.to_string());
+    pub fn record_skip(&mut self, candidate: &Candidate, skip: &Skip) {
+        let record = self.record.candidates.iter_mut().find(|other| {
+            other.provider == *candidate.name && other.model == *candidate.model && other.skipped.is_none()
+        });
+        if let Some(record) = record {
+            record.skipped = Some(skip.to_string());
         }
     }
 
@@ -65,7 +64,7 @@ impl Completion {
     }
 
     /// Records an attempt before it is sent, so that it is on record even if the caller leaves meanwhile.
-    pub fn begins_attempt(&mut self, candidate: &Candidate, credential: Option<&str>) {
+    pub fn begin_attempt(&mut self, candidate: &Candidate, credential: Option<&str>) {
         self.record.attempts.push(AttemptRecord {
             provider: candidate.name.to_string(),
             model: candidate.upstream_model.to_string(),
@@ -74,17 +73,17 @@ impl Completion {
             error: None,
             ms: 0.0,
         });
-        self.serves(candidate);
+        self.record_candidate(candidate);
     }
 
     /// Records the fields that were dropped from the request because they are only hints.
-    pub fn left_out(&mut self, fields: &[String]) {
+    pub fn record_dropped_fields(&mut self, fields: &[String]) {
         fields.clone_into(&mut self.record.adapted);
     }
 
     /// Records the end of an attempt, or the beginning of its answer: a status, or an error and the status that came
     /// with it.
-    pub fn ends_attempt(&mut self, took: Duration, outcome: Result<u16, (AttemptError, Option<u16>)>) {
+    pub fn end_attempt(&mut self, took: Duration, outcome: Result<u16, (AttemptError, Option<u16>)>) {
         let Some(attempt) = self.record.attempts.last_mut() else { return };
         attempt.ms = ms(took);
         match outcome {
@@ -95,7 +94,7 @@ impl Completion {
     }
 
     /// Records that another candidate, credential or retry follows. The first reason is the one that is recorded.
-    pub fn falls_back(&mut self, because: AttemptError) {
+    pub fn record_fallback(&mut self, because: AttemptError) {
         self.record.fallback_reason.get_or_insert(because);
     }
 
@@ -105,18 +104,18 @@ impl Completion {
     }
 
     /// Records the first content of a stream. The usage so far is kept in case the caller leaves.
-    pub fn first_content(&mut self, usage: Usage) {
+    pub fn record_first_content(&mut self, usage: Usage) {
         self.usage = usage;
         self.record.ttft_ms = Some(ms(self.context.started.elapsed()));
     }
 
     /// Records the usage that a stream has reported so far.
-    pub fn used(&mut self, usage: Usage) {
+    pub fn record_usage(&mut self, usage: Usage) {
         self.usage = usage;
     }
 
     /// Records that the answer broke off after a part of it was sent to the caller.
-    pub fn broke_off(&mut self, error: AttemptError, kind: RefusalKind) {
+    pub fn record_broken_stream(&mut self, error: AttemptError, kind: RefusalKind) {
         if let Some(attempt) = self.record.attempts.last_mut() {
             attempt.error = Some(error);
         }
@@ -124,7 +123,7 @@ impl Completion {
     }
 
     /// Records that a filter failed the answer. A part of it may have been sent to the caller.
-    pub fn failed_by(&mut self, filter: &'static str, kind: RefusalKind) {
+    pub fn record_filter_failure(&mut self, filter: &'static str, kind: RefusalKind) {
         self.record.filter = Some(filter);
         self.record.error_type = Some(ErrorType::Refused(kind));
     }
@@ -136,12 +135,12 @@ impl Completion {
 
     /// Records the end of a stream. `chunk_overhead_us`: the gateway's own time for one chunk, in microseconds on
     /// average.
-    pub fn streamed(&mut self, chunk_overhead_us: Option<f64>) {
+    pub fn record_stream_end(&mut self, chunk_overhead_us: Option<f64>) {
         self.record.chunk_overhead_us = chunk_overhead_us;
     }
 
     /// Records that the caller closed the connection.
-    pub fn hung_up(&mut self) {
+    pub fn record_client_closed(&mut self) {
         self.record.error_type.get_or_insert(ErrorType::ClientClosed);
     }
 
@@ -158,7 +157,7 @@ impl Completion {
     }
 
     /// Records the gateway's own time up to the first byte of the answer: all time that is not the upstream's.
-    pub fn first_byte(&mut self) {
+    pub fn record_overhead(&mut self) {
         let own = self.context.read.elapsed().saturating_sub(self.waited);
         self.record.overhead_us = Some(u64::try_from(own.as_micros()).unwrap_or(u64::MAX));
     }

@@ -45,7 +45,7 @@ impl Unidentified {
             error_type: Some(ErrorType::Refused(refusal.kind)),
             ..Record::default()
         };
-        gateway.metrics.recorded(&record, "none", Some(refusal.kind));
+        gateway.metrics.count_request(&record, "none", Some(refusal.kind));
         gateway.record(record);
         let mut response = refusal.answer(dialect, &self.request_id, &[]);
         headers::set(response.headers_mut(), name::OUR_DECISION, &self.decision_id);

@@ -25,9 +25,9 @@ use crate::runtime::secret::{Secret, Secrets};
 pub const POLICY: &str = "policy.v1.json";
 
 /// The longest document, in bytes: Kubernetes mounts at most 1 MiB; files written by hand may be longer.
-const DOCUMENT_MAX: u64 = 16 << 20;
+const MAX_DOCUMENT: u64 = 16 << 20;
 /// The longest credential or signature file, in bytes: no Secret or ConfigMap can be longer.
-const FILE_MAX: u64 = 1 << 20;
+const MAX_FILE: u64 = 1 << 20;
 
 /// Why the files contain no usable policy.
 #[derive(Debug, Error)]
@@ -36,14 +36,14 @@ pub enum FilesError {
     Read { path: PathBuf, source: io::Error },
     #[error("{path} can't be used: {source}")]
     Document { path: PathBuf, source: ReadError },
-    #[error("{path} is not as the operator wrote it{}", whose(.place, *.missing))]
+    #[error("{path} is not as the operator wrote it{}", explain(.place, *.missing))]
     Unsigned { path: PathBuf, place: MountedAt, missing: bool },
     #[error("{path}, line {line}, is no label: the downward API writes NAME=\"VALUE\"")]
     Label { path: PathBuf, line: usize },
 }
 
 /// Explains a missing or invalid signature: who may have changed the file, and what to do.
-fn whose(MountedAt { namespace, name }: &MountedAt, missing: bool) -> String {
+fn explain(MountedAt { namespace, name }: &MountedAt, missing: bool) -> String {
     let what = match missing {
         true => format!("there is no {SIGNATURES_FILE} beside it"),
         false => "its signature does not hold for it".to_owned(),
@@ -57,7 +57,7 @@ fn whose(MountedAt { namespace, name }: &MountedAt, missing: bool) -> String {
 
 /// The content of a mounted folder.
 #[derive(Debug)]
-pub struct Mounted {
+pub struct MountedPolicy {
     pub document: Document,
     pub secrets: Secrets,
     /// The operator has signed the document.
@@ -69,28 +69,28 @@ pub struct Mounted {
 ///
 /// # Errors
 /// [`FilesError`] if there is a document and it cannot be used.
-pub fn read(dir: &Path, trust: Option<&Trust>) -> Result<Option<Mounted>, FilesError> {
+pub fn read(dir: &Path, trust: Option<&Trust>) -> Result<Option<MountedPolicy>, FilesError> {
     let path = dir.join(POLICY);
     let failed = |name: &str| {
         let path = dir.join(name);
         move |source| FilesError::Read { path, source }
     };
-    let folder = match MountedFolder::of(dir) {
+    let folder = match MountedFolder::open(dir) {
         Ok(folder) => folder,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(source) => return Err(FilesError::Read { path, source }),
     };
-    let Some(text) = folder.read(POLICY, DOCUMENT_MAX).map_err(failed(POLICY))? else { return Ok(None) };
+    let Some(text) = folder.read(POLICY, MAX_DOCUMENT).map_err(failed(POLICY))? else { return Ok(None) };
     if let Some(trust) = trust {
-        let signatures = folder.read(SIGNATURES_FILE, FILE_MAX).map_err(failed(SIGNATURES_FILE))?;
-        if !holds(trust, &Statement::Policy(&hash(&text)), signatures.as_deref(), |all| all.policy) {
+        let signatures = folder.read(SIGNATURES_FILE, MAX_FILE).map_err(failed(SIGNATURES_FILE))?;
+        if !is_signed(trust, &Statement::Policy(&hash(&text)), signatures.as_deref(), |all| all.policy) {
             return Err(FilesError::Unsigned { path, place: trust.mount.clone(), missing: signatures.is_none() });
         }
     }
     let document: Document = Document::read(&text).map_err(|source| FilesError::Document { path, source })?;
     let signed: BTreeMap<String, Vec<String>> = match trust {
         Some(_) => {
-            let signatures = folder.read(CREDENTIALS_FILE, FILE_MAX).map_err(failed(CREDENTIALS_FILE))?;
+            let signatures = folder.read(CREDENTIALS_FILE, MAX_FILE).map_err(failed(CREDENTIALS_FILE))?;
             signatures.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
         }
         None => BTreeMap::new(),
@@ -98,7 +98,7 @@ pub fn read(dir: &Path, trust: Option<&Trust>) -> Result<Option<Mounted>, FilesE
     let mut secrets = Secrets::new();
     for at in document.secrets() {
         let name = at.file_name();
-        let Some(value) = folder.read(&name, FILE_MAX).map_err(failed(&name))? else { continue };
+        let Some(value) = folder.read(&name, MAX_FILE).map_err(failed(&name))? else { continue };
         if let Some(trust) = trust
             && !is_bound(trust, &document, at, &value, signed.get(&name))
         {
@@ -113,18 +113,23 @@ pub fn read(dir: &Path, trust: Option<&Trust>) -> Result<Option<Mounted>, FilesE
         let value = String::from_utf8(value).map_err(|_| io::Error::other("it is no text")).map_err(failed(&name))?;
         secrets.insert(at.clone(), Secret::new(&value));
     }
-    Ok(Some(Mounted { document, secrets, signed: trust.is_some() }))
+    Ok(Some(MountedPolicy { document, secrets, signed: trust.is_some() }))
 }
 
 /// Verifies that the operator has signed the file of the authorities.
 ///
 /// # Errors
 /// [`FilesError`] if it has not.
-pub(crate) fn vouched(folder: &MountedFolder, path: &Path, pem: &[u8], trust: &Trust) -> Result<(), FilesError> {
+pub(crate) fn verify_authorities(
+    folder: &MountedFolder,
+    path: &Path,
+    pem: &[u8],
+    trust: &Trust,
+) -> Result<(), FilesError> {
     let signatures = folder
-        .read(SIGNATURES_FILE, FILE_MAX)
+        .read(SIGNATURES_FILE, MAX_FILE)
         .map_err(|source| FilesError::Read { path: path.with_file_name(SIGNATURES_FILE), source })?;
-    match holds(trust, &Statement::Authorities(&hash(pem)), signatures.as_deref(), |all| all.authorities) {
+    match is_signed(trust, &Statement::Authorities(&hash(pem)), signatures.as_deref(), |all| all.authorities) {
         true => Ok(()),
         false => Err(FilesError::Unsigned {
             path: path.to_owned(),
@@ -134,7 +139,7 @@ pub(crate) fn vouched(folder: &MountedFolder, path: &Path, pem: &[u8], trust: &T
     }
 }
 
-fn holds(
+fn is_signed(
     trust: &Trust,
     statement: &Statement<'_>,
     signatures: Option<&[u8]>,

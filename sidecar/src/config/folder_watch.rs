@@ -15,10 +15,10 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, timeout_at};
 /// An editor writes, renames and touches a file. After this long without an event, the change is complete.
 const QUIET: Duration = Duration::from_millis(60);
 /// The longest delay of a notification in a folder that changes all the time.
-const LONGEST: Duration = Duration::from_millis(500);
+const MAX_DELAY: Duration = Duration::from_millis(500);
 
 /// The interval of polling without a watch. The kubelet itself takes up to a minute to update mounted files.
-const LOOKS: Duration = Duration::from_secs(5);
+const POLL_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Why a folder cannot be watched.
 pub type FollowError = notify::Error;
@@ -27,13 +27,13 @@ pub type FollowError = notify::Error;
 #[derive(Debug)]
 pub struct FolderWatch {
     dir: PathBuf,
-    by: WatchMethod,
+    method: WatchMethod,
 }
 
 #[derive(Debug)]
 enum WatchMethod {
     Events { watcher: RecommendedWatcher, watched: BTreeSet<WatchedPath>, events: Receiver<()> },
-    Looks { at: Interval, seen: FolderState },
+    Polling { interval: Interval, state: FolderState },
 }
 
 /// A watched folder, with its device and inode: another folder at the same path needs a new watch.
@@ -56,12 +56,12 @@ impl FolderWatch {
                 let _ = sender.try_send(());
             }
         })?;
-        let by = WatchMethod::Events { watcher, watched: BTreeSet::new(), events };
+        let method = WatchMethod::Events { watcher, watched: BTreeSet::new(), events };
         // Later the folder may disappear and come back. At the start, a missing one is a wrong path.
         if !dir.exists() && !parent(dir).is_dir() {
             return Err(notify::Error::path_not_found().add_path(dir.to_owned()));
         }
-        let mut watch = FolderWatch { dir: dir.to_owned(), by };
+        let mut watch = FolderWatch { dir: dir.to_owned(), method };
         watch.arm()?;
         Ok(watch)
     }
@@ -70,80 +70,80 @@ impl FolderWatch {
     ///
     /// # Errors
     /// If the folder does not exist.
-    pub fn or_looks(dir: &Path) -> notify::Result<Self> {
+    pub fn or_polling(dir: &Path) -> notify::Result<Self> {
         match Self::of(dir) {
             Err(error) if dir.exists() => {
-                let mut watch = Self::looks(dir);
-                watch.look_instead(&error);
+                let mut watch = Self::polling(dir);
+                watch.switch_to_polling(&error);
                 Ok(watch)
             }
             watch => watch,
         }
     }
 
-    fn looks(dir: &Path) -> Self {
-        let mut at = tokio::time::interval(LOOKS);
-        at.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        FolderWatch { dir: dir.to_owned(), by: WatchMethod::Looks { at, seen: seen(dir) } }
+    fn polling(dir: &Path) -> Self {
+        let mut interval = tokio::time::interval(POLL_INTERVAL);
+        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        FolderWatch { dir: dir.to_owned(), method: WatchMethod::Polling { interval, state: folder_state(dir) } }
     }
 
     /// Watches folders, not files: an editor's rename, and the link swap of a mounted ConfigMap, replace files with new
     /// ones.
     fn arm(&mut self) -> notify::Result<()> {
-        let WatchMethod::Events { watcher, watched, .. } = &mut self.by else { return Ok(()) };
+        let WatchMethod::Events { watcher, watched, .. } = &mut self.method else { return Ok(()) };
         // A folder may disappear and come back, and a link to a folder may be swapped. Events of its parent report
         // that.
         let is_dir = self.dir.is_dir();
-        let folder = if is_dir { self.dir.clone() } else { there(&self.dir) };
-        let mut wanted = BTreeSet::from([place(folder.clone())]);
+        let folder = if is_dir { self.dir.clone() } else { nearest_existing_parent(&self.dir) };
+        let mut wanted = BTreeSet::from([watched_path(folder.clone())]);
         if is_dir && self.dir.is_symlink() {
-            wanted.insert(place(parent(&self.dir)));
+            wanted.insert(watched_path(parent(&self.dir)));
         }
         let entries = std::fs::read_dir(&folder).into_iter().flatten().flatten();
         // In the parent of a missing folder, ignore links of other files.
         let links = entries.filter(|entry| {
             (is_dir || entry.path() == self.dir) && entry.file_type().is_ok_and(|kind| kind.is_symlink())
         });
-        wanted.extend(links.filter_map(|link| Some(place(parent(&std::fs::canonicalize(link.path()).ok()?)))));
+        wanted.extend(links.filter_map(|link| Some(watched_path(parent(&std::fs::canonicalize(link.path()).ok()?)))));
         for (gone, _) in watched.difference(&wanted) {
             let _ = watcher.unwatch(gone);
         }
-        let mut begun = Ok(());
+        let mut watching = Ok(());
         for (new, _) in wanted.difference(watched) {
-            let one = watcher.watch(new, RecursiveMode::NonRecursive);
+            let result = watcher.watch(new, RecursiveMode::NonRecursive);
             // The target of a link may be gone already. The folder itself must be there.
             if *new == folder {
-                begun = one;
+                watching = result;
             }
         }
         *watched = wanted;
-        begun
+        watching
     }
 
     /// Polls from now on, because the system has no more watches.
-    fn look_instead(&mut self, error: &notify::Error) {
+    fn switch_to_polling(&mut self, error: &notify::Error) {
         tracing::warn!(
             dir = %self.dir.display(),
             %error,
             "changes are looked for every {} s: if the node's inotify limits are reached, raise them",
-            LOOKS.as_secs()
+            POLL_INTERVAL.as_secs()
         );
-        *self = Self::looks(&self.dir);
+        *self = Self::polling(&self.dir);
     }
 
     /// Waits until something has changed and no further change follows. Returns false if nothing is watched any more.
     pub async fn changed(&mut self) -> bool {
-        match &mut self.by {
+        match &mut self.method {
             WatchMethod::Events { events, .. } => {
                 if events.recv().await.is_none() {
                     return false;
                 }
-                let latest = Instant::now() + LONGEST;
+                let latest = Instant::now() + MAX_DELAY;
                 while let Ok(Some(())) = timeout_at(latest.min(Instant::now() + QUIET), events.recv()).await {}
             }
-            WatchMethod::Looks { at, seen: before } => loop {
-                at.tick().await;
-                let now = seen(&self.dir);
+            WatchMethod::Polling { interval, state: before } => loop {
+                interval.tick().await;
+                let now = folder_state(&self.dir);
                 if now != *before {
                     *before = now;
                     break;
@@ -151,7 +151,7 @@ impl FolderWatch {
             },
         }
         if let Err(error) = self.arm() {
-            self.look_instead(&error);
+            self.switch_to_polling(&error);
         }
         true
     }
@@ -164,28 +164,28 @@ impl FolderWatch {
             Ok(watched) => watched,
             Err(_) => {
                 if let Err(error) = self.arm() {
-                    self.look_instead(&error);
+                    self.switch_to_polling(&error);
                 }
                 true
             }
         };
-        tokio::time::sleep_until(begun + pause.min(LONGEST)).await;
+        tokio::time::sleep_until(begun + pause.min(MAX_DELAY)).await;
         watched
     }
 }
 
 /// The state of a folder, or of a single file. Files that cannot be read are left out.
-fn seen(dir: &Path) -> FolderState {
+fn folder_state(dir: &Path) -> FolderState {
     let entries = std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
     let look = |path: PathBuf| {
-        let (lies, metadata) = (std::fs::canonicalize(&path).ok()?, std::fs::metadata(&path).ok()?);
-        Some((path, (lies, metadata.modified().ok(), metadata.len())))
+        let (real, metadata) = (std::fs::canonicalize(&path).ok()?, std::fs::metadata(&path).ok()?);
+        Some((path, (real, metadata.modified().ok(), metadata.len())))
     };
     entries.chain([dir.to_owned()]).filter_map(look).collect()
 }
 
 /// The nearest parent folder that exists.
-fn there(path: &Path) -> PathBuf {
+fn nearest_existing_parent(path: &Path) -> PathBuf {
     let mut above = parent(path);
     while !above.is_dir() && above.parent().is_some_and(|next| !next.as_os_str().is_empty()) {
         above = parent(&above);
@@ -193,7 +193,7 @@ fn there(path: &Path) -> PathBuf {
     above
 }
 
-fn place(path: PathBuf) -> WatchedPath {
+fn watched_path(path: PathBuf) -> WatchedPath {
     let which = std::fs::metadata(&path).ok().map(|found| (found.dev(), found.ino()));
     (path, which)
 }
@@ -213,11 +213,11 @@ mod tests {
     use super::*;
 
     /// Long enough for a busy machine: the tests wait for an event, and fail if none comes.
-    const PATIENCE: Duration = Duration::from_secs(20);
+    const EVENT_TIMEOUT: Duration = Duration::from_secs(20);
 
-    async fn sees(watch: &mut FolderWatch, change: impl FnOnce()) {
+    async fn expect_change(watch: &mut FolderWatch, change: impl FnOnce()) {
         change();
-        assert!(tokio::time::timeout(PATIENCE, watch.changed()).await.expect("an event"));
+        assert!(tokio::time::timeout(EVENT_TIMEOUT, watch.changed()).await.expect("an event"));
     }
 
     #[tokio::test]
@@ -226,14 +226,14 @@ mod tests {
         let file = folder.path().join("a.yaml");
         fs::write(&file, "1").unwrap();
         let mut watch = FolderWatch::of(folder.path()).unwrap();
-        sees(&mut watch, || fs::write(&file, "2").unwrap()).await;
-        sees(&mut watch, || {
+        expect_change(&mut watch, || fs::write(&file, "2").unwrap()).await;
+        expect_change(&mut watch, || {
             let aside = folder.path().join(".a.yaml.swp");
             fs::write(&aside, "3").unwrap();
             fs::rename(&aside, &file).unwrap();
         })
         .await;
-        sees(&mut watch, || fs::remove_file(&file).unwrap()).await;
+        expect_change(&mut watch, || fs::remove_file(&file).unwrap()).await;
     }
 
     #[tokio::test]
@@ -244,7 +244,7 @@ mod tests {
         let mut watch = FolderWatch::of(&file).unwrap();
         for _ in 0..2 {
             fs::write(&aside, "2").unwrap();
-            sees(&mut watch, || fs::rename(&aside, &file).unwrap()).await;
+            expect_change(&mut watch, || fs::rename(&aside, &file).unwrap()).await;
         }
     }
 
@@ -261,7 +261,7 @@ mod tests {
         symlink("..data/a.yaml", at("a.yaml")).unwrap();
         let mut watch = FolderWatch::of(folder.path()).unwrap();
         for (version, text) in [("..2", "two"), ("..3", "three")] {
-            sees(&mut watch, || {
+            expect_change(&mut watch, || {
                 symlink(version, at("..tmp")).unwrap();
                 fs::rename(at("..tmp"), at("..data")).unwrap();
             })
@@ -283,28 +283,28 @@ mod tests {
         make();
         let mut watch = FolderWatch::of(&dir).unwrap();
         for gone in [dir.clone(), above.path().join("a")] {
-            sees(&mut watch, || fs::remove_dir_all(&gone).unwrap()).await;
+            expect_change(&mut watch, || fs::remove_dir_all(&gone).unwrap()).await;
             // The folders appear one by one: write until the file is noticed.
             make();
             while !dir.join("a.yaml").exists() || fs::read_to_string(dir.join("a.yaml")).unwrap() != "2" {
-                sees(&mut watch, || fs::write(dir.join("a.yaml"), "2").unwrap()).await;
+                expect_change(&mut watch, || fs::write(dir.join("a.yaml"), "2").unwrap()).await;
             }
             while watch.changed_or(Duration::from_millis(300)).await && !quiet(&mut watch).await {}
-            sees(&mut watch, || fs::write(dir.join("a.yaml"), "3").unwrap()).await;
+            expect_change(&mut watch, || fs::write(dir.join("a.yaml"), "3").unwrap()).await;
         }
         // Replaced by another folder at once.
-        sees(&mut watch, || {
+        expect_change(&mut watch, || {
             fs::rename(&dir, above.path().join("aside")).unwrap();
             make();
         })
         .await;
         while !quiet(&mut watch).await {}
-        sees(&mut watch, || fs::write(dir.join("a.yaml"), "4").unwrap()).await;
+        expect_change(&mut watch, || fs::write(dir.join("a.yaml"), "4").unwrap()).await;
     }
 
     /// Whether no further change is reported for a moment.
     async fn quiet(watch: &mut FolderWatch) -> bool {
-        tokio::time::timeout(2 * LONGEST, watch.changed()).await.is_err()
+        tokio::time::timeout(2 * MAX_DELAY, watch.changed()).await.is_err()
     }
 
     #[tokio::test]
@@ -317,13 +317,13 @@ mod tests {
         }
         symlink("one", at("current")).unwrap();
         let mut watch = FolderWatch::of(&at("current")).unwrap();
-        sees(&mut watch, || {
+        expect_change(&mut watch, || {
             symlink("two", at("next")).unwrap();
             fs::rename(at("next"), at("current")).unwrap();
         })
         .await;
         while !quiet(&mut watch).await {}
-        sees(&mut watch, || fs::write(at("two").join("a.yaml"), "more").unwrap()).await;
+        expect_change(&mut watch, || fs::write(at("two").join("a.yaml"), "more").unwrap()).await;
     }
 
     /// For systems without free watches. The paused clock advances when all tasks wait.
@@ -337,16 +337,16 @@ mod tests {
         }
         symlink("..1", at("..data")).unwrap();
         symlink("..data/a.yaml", at("a.yaml")).unwrap();
-        let mut watch = FolderWatch::looks(folder.path());
-        sees(&mut watch, || {
+        let mut watch = FolderWatch::polling(folder.path());
+        expect_change(&mut watch, || {
             symlink("..2", at("..tmp")).unwrap();
             fs::rename(at("..tmp"), at("..data")).unwrap();
         })
         .await;
-        sees(&mut watch, || fs::remove_file(at("a.yaml")).unwrap()).await;
-        let quiet = tokio::time::timeout(20 * LOOKS, watch.changed()).await;
+        expect_change(&mut watch, || fs::remove_file(at("a.yaml")).unwrap()).await;
+        let quiet = tokio::time::timeout(20 * POLL_INTERVAL, watch.changed()).await;
         assert!(quiet.is_err(), "nothing has changed");
-        assert!(FolderWatch::or_looks(&at("nowhere/a")).is_err(), "a wrong path is an error");
+        assert!(FolderWatch::or_polling(&at("nowhere/a")).is_err(), "a wrong path is an error");
     }
 
     #[tokio::test]
@@ -356,6 +356,6 @@ mod tests {
         fs::write(&target, "1").unwrap();
         symlink(&target, folder.path().join("a.yaml")).unwrap();
         let mut watch = FolderWatch::of(folder.path()).unwrap();
-        sees(&mut watch, || fs::write(&target, "2").unwrap()).await;
+        expect_change(&mut watch, || fs::write(&target, "2").unwrap()).await;
     }
 }

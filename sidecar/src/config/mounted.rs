@@ -21,18 +21,18 @@ impl MountedFolder {
     ///
     /// # Errors
     /// The system's error, also if the folder does not exist.
-    pub fn of(dir: &Path) -> io::Result<Self> {
+    pub fn open(dir: &Path) -> io::Result<Self> {
         let data = dir.join(DATA);
         let dir = if data.is_dir() { data } else { dir.to_owned() };
         Ok(MountedFolder { real: fs::canonicalize(dir)? })
     }
 
-    /// Reads a file of at most `most` bytes. `None`: there is no file of this name. A link may lead to another file of
+    /// Reads a file of at most `max_bytes` bytes. `None`: there is no file of this name. A link may lead to another file of
     /// the folder, but not out of it. Only regular files are opened, no pipes, devices or folders.
     ///
     /// # Errors
     /// The system's error, or the reason why the file is not opened.
-    pub fn read(&self, name: &str, most: u64) -> io::Result<Option<Vec<u8>>> {
+    pub fn read(&self, name: &str, max_bytes: u64) -> io::Result<Option<Vec<u8>>> {
         let real = match fs::canonicalize(self.real.join(name)) {
             Ok(real) => real,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -45,9 +45,9 @@ impl MountedFolder {
             return Err(io::Error::other("it is no plain file"));
         }
         let mut bytes = Vec::new();
-        File::open(&real)?.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
-        match bytes.len() as u64 > most {
-            true => Err(io::Error::other(format!("it is over {most} bytes"))),
+        File::open(&real)?.take(max_bytes.saturating_add(1)).read_to_end(&mut bytes)?;
+        match bytes.len() as u64 > max_bytes {
+            true => Err(io::Error::other(format!("it is over {max_bytes} bytes"))),
             false => Ok(Some(bytes)),
         }
     }
@@ -69,11 +69,11 @@ mod tests {
         }
         symlink("..1", at("..data")).unwrap();
         symlink("..data/file", at("file")).unwrap();
-        let folder = MountedFolder::of(dir.path()).unwrap();
+        let folder = MountedFolder::open(dir.path()).unwrap();
         symlink("..2", at("next")).unwrap();
         fs::rename(at("next"), at("..data")).unwrap();
         assert_eq!(folder.read("file", 9).unwrap().unwrap(), b"one");
-        assert_eq!(MountedFolder::of(dir.path()).unwrap().read("file", 9).unwrap().unwrap(), b"two");
+        assert_eq!(MountedFolder::open(dir.path()).unwrap().read("file", 9).unwrap().unwrap(), b"two");
     }
 
     #[test]
@@ -88,7 +88,7 @@ mod tests {
         symlink("../secret", dir.join("relative")).unwrap();
         symlink("plain", dir.join("within")).unwrap();
         symlink("..", dir.join("up")).unwrap();
-        let folder = MountedFolder::of(&dir).unwrap();
+        let folder = MountedFolder::open(&dir).unwrap();
         for name in ["link", "relative", "../secret", "up/secret", "deep", ".", "..", ""] {
             assert!(folder.read(name, 9).is_err(), "{name}");
         }

@@ -25,14 +25,14 @@ const FOLDER: &str = "held";
 const FILE: &str = "policy.v1";
 const NEXT: &str = "policy.v1.next";
 /// The longest snapshot, in bytes. The old and the new file exist together for a moment, beside the accounts, in 8 MiB.
-const MOST: u64 = 2 << 20;
+const MAX_BYTES: u64 = 2 << 20;
 
 /// Why there is no snapshot.
 #[derive(Debug, Error)]
 pub enum SnapshotError {
     #[error("{}: {source}", path.display())]
     Io { path: PathBuf, source: io::Error },
-    #[error("policy and credentials are over {} MiB together", MOST >> 20)]
+    #[error("policy and credentials are over {} MiB together", MAX_BYTES >> 20)]
     TooLarge,
     /// Without the text, because it contains credentials.
     #[error("{} is not what a gateway writes", path.display())]
@@ -76,7 +76,7 @@ struct SnapshotCredential {
 impl Snapshot {
     /// The snapshot below a gateway's state folder.
     #[must_use]
-    pub fn within(state: &Path) -> Self {
+    pub fn in_state_folder(state: &Path) -> Self {
         Snapshot { dir: state.join(FOLDER) }
     }
 
@@ -88,7 +88,7 @@ impl Snapshot {
         let path = self.dir.join(FILE);
         let failed = |source| SnapshotError::Io { path: path.clone(), source };
         match fs::metadata(&path) {
-            Ok(found) if found.len() > MOST => return Err(SnapshotError::TooLarge),
+            Ok(found) if found.len() > MAX_BYTES => return Err(SnapshotError::TooLarge),
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(failed(error)),
@@ -110,7 +110,7 @@ impl Snapshot {
     /// # Errors
     /// [`SnapshotError`].
     pub fn write(&self, document: &Document, digest: Option<&str>, values: &Values) -> Result<(), SnapshotError> {
-        let written = self.put(document, digest, values);
+        let written = self.write_file(document, digest, values);
         if written.is_err() {
             for name in [NEXT, FILE] {
                 // A file that does not exist is removed already.
@@ -120,7 +120,7 @@ impl Snapshot {
         written
     }
 
-    fn put(&self, document: &Document, digest: Option<&str>, values: &Values) -> Result<(), SnapshotError> {
+    fn write_file(&self, document: &Document, digest: Option<&str>, values: &Values) -> Result<(), SnapshotError> {
         let failed = |source| SnapshotError::Io { path: self.dir.clone(), source };
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.dir).map_err(failed)?;
         let next = self.dir.join(NEXT);
@@ -136,20 +136,20 @@ impl Snapshot {
             _ => {}
         }
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&next).map_err(failed)?;
-        let mut to = Bounded { to: BufWriter::new(file), left: MOST };
-        serde_json::to_writer(&mut to, &written).and_then(|()| to.flush().map_err(serde_json::Error::io)).map_err(
-            |error| match to.left {
+        let mut writer = Bounded { inner: BufWriter::new(file), left: MAX_BYTES };
+        serde_json::to_writer(&mut writer, &written)
+            .and_then(|()| writer.flush().map_err(serde_json::Error::io))
+            .map_err(|error| match writer.left {
                 0 => SnapshotError::TooLarge,
                 _ => failed(io::Error::other(error)),
-            },
-        )?;
+            })?;
         fs::rename(&next, self.dir.join(FILE)).map_err(failed)
     }
 }
 
 /// A writer of at most `left` bytes.
 struct Bounded {
-    to: BufWriter<File>,
+    inner: BufWriter<File>,
     left: u64,
 }
 
@@ -159,12 +159,12 @@ impl Write for Bounded {
         if self.left == 0 {
             return Err(io::Error::other("too large"));
         }
-        self.to.write_all(bytes)?;
+        self.inner.write_all(bytes)?;
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.to.flush()
+        self.inner.flush()
     }
 }
 
@@ -196,10 +196,10 @@ mod tests {
     #[test]
     fn reads_what_it_wrote_with_private_modes() {
         let dir = tempfile::tempdir().unwrap();
-        let held = Snapshot::within(dir.path());
-        assert!(held.read().unwrap().is_none());
-        held.write(&document(), Some("d1"), &values(3)).unwrap();
-        let (read, digest, known) = held.read().unwrap().unwrap();
+        let snapshot = Snapshot::in_state_folder(dir.path());
+        assert!(snapshot.read().unwrap().is_none());
+        snapshot.write(&document(), Some("d1"), &values(3)).unwrap();
+        let (read, digest, known) = snapshot.read().unwrap().unwrap();
         assert_eq!((read, digest.as_deref(), known), (document(), Some("d1"), values(3)));
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(&dir.path().join("held")), mode(&dir.path().join("held/policy.v1"))), (0o700, 0o600));
@@ -209,23 +209,23 @@ mod tests {
     #[test]
     fn removes_the_old_snapshot_if_the_new_one_is_too_large() {
         let dir = tempfile::tempdir().unwrap();
-        let held = Snapshot::within(dir.path());
-        held.write(&document(), None, &values(3)).unwrap();
-        let error = held.write(&document(), None, &values(3 << 20)).unwrap_err();
+        let snapshot = Snapshot::in_state_folder(dir.path());
+        snapshot.write(&document(), None, &values(3)).unwrap();
+        let error = snapshot.write(&document(), None, &values(3 << 20)).unwrap_err();
         assert!(matches!(error, SnapshotError::TooLarge), "{error}");
-        assert!(held.read().unwrap().is_none());
+        assert!(snapshot.read().unwrap().is_none());
     }
 
     #[test]
     fn reports_damage_without_the_text_of_the_file() {
         let dir = tempfile::tempdir().unwrap();
-        let held = Snapshot::within(dir.path());
-        held.write(&document(), None, &values(3)).unwrap();
+        let snapshot = Snapshot::in_state_folder(dir.path());
+        snapshot.write(&document(), None, &values(3)).unwrap();
         let file = dir.path().join("held/policy.v1");
         fs::write(&file, r#"{"credentials":"sk-never-told"#).unwrap();
-        let told = held.read().unwrap_err().to_string();
-        assert!(told.contains("not what a gateway writes") && !told.contains("sk-"), "{told}");
+        let error = snapshot.read().unwrap_err().to_string();
+        assert!(error.contains("not what a gateway writes") && !error.contains("sk-"), "{error}");
         fs::write(&file, r#"{"document":{"format":9,"sequence":1}}"#).unwrap();
-        assert!(held.read().unwrap_err().to_string().contains("format 9"));
+        assert!(snapshot.read().unwrap_err().to_string().contains("format 9"));
     }
 }

@@ -27,7 +27,7 @@ use outrigger_sync::{AHEAD_MAX, CredentialMessage, PolicyMessage, PolicyOutcome,
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 
-use crate::config::files::{self, FilesError, Mounted};
+use crate::config::files::{self, FilesError, MountedPolicy};
 use crate::config::snapshot::Snapshot;
 use crate::gateway::Gateway;
 use crate::gateway::rejected::Rejected;
@@ -89,7 +89,7 @@ impl PolicySources {
     /// Of a gateway without a policy, with what was in force in a folder of its own, if it has one.
     #[must_use]
     pub fn new(gateway: Arc<Gateway>, state: Option<&Path>) -> Self {
-        let held = state.map(Snapshot::within);
+        let held = state.map(Snapshot::in_state_folder);
         let mounted = watch::Sender::new(());
         let nothing_mounted = AtomicBool::new(false);
         PolicySources { gateway, held, trust: None, state: Mutex::default(), mounted, nothing_mounted }
@@ -135,7 +135,7 @@ impl PolicySources {
             // Told once, however often it is looked at.
             Ok(None) if self.nothing_mounted.swap(true, Atomic::Relaxed) => {}
             Ok(None) => tracing::info!(dir = %dir.display(), "no policy is mounted (yet)"),
-            Ok(Some(Mounted { document, secrets, signed })) => {
+            Ok(Some(MountedPolicy { document, secrets, signed })) => {
                 self.nothing_mounted.store(false, Atomic::Relaxed);
                 let known = |(at, value)| (at, KnownSecret { value: Some(value), streamed: false });
                 let values = secrets.into_iter().map(known).collect();
@@ -241,12 +241,12 @@ impl PolicySources {
             }
         } else if state.has.digest == digest && state.has.rejected.is_none() {
             // Files that could not be read for a moment can be read again.
-            return self.gateway.stands(None);
+            return self.gateway.set_rejected(None);
         }
         state.has.rejected = state.has.rejected.take().filter(|rejected| rejected.sequence > offered);
         let stands = state.has.rejected.clone();
         let standing = |Rejection { object, path, message, .. }| Rejected { object, path, message };
-        self.gateway.stands(stands.map(standing));
+        self.gateway.set_rejected(stands.map(standing));
         (state.has.sequence, state.has.digest) = (Some(offered), digest);
         (state.values, state.origin) = (values, Some(origin));
         self.hold(&state);

@@ -11,7 +11,7 @@ use crate::runtime::origin::{Link, PolicyOrigin};
 
 /// A gateway without a policy counts as started after this long. Then the application may start, and its requests get
 /// 503.
-const STARTED: Duration = Duration::from_secs(30);
+const START_TIME: Duration = Duration::from_secs(30);
 
 /// The policy's status on the admin port.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -46,13 +46,13 @@ impl Gateway {
 
     /// Whether a policy was ever in force, or enough time has passed to wait for one.
     pub(crate) fn is_started(&self) -> bool {
-        self.served().is_some() || self.started.elapsed() >= STARTED
+        self.served().is_some() || self.started.elapsed() >= START_TIME
     }
 
     /// Records that the operator's stream is open, or why it is not.
-    pub(crate) fn linked(&self, problem: Option<String>) {
+    pub(crate) fn set_link(&self, problem: Option<String>) {
         let connected = problem.is_none();
-        self.metrics.connected(connected);
+        self.metrics.set_connected(connected);
         let mut link = self.link.write();
         let since = match &*link {
             Some(link) if link.connected == connected => link.since,
@@ -126,19 +126,19 @@ mod tests {
     async fn a_gateway_without_a_policy_counts_as_started_after_a_while() {
         let gateway = gateway();
         assert!(!gateway.is_started());
-        tokio::time::advance(STARTED).await;
+        tokio::time::advance(START_TIME).await;
         assert!(gateway.is_started());
     }
 
     #[test]
     fn another_reason_does_not_change_the_time_of_the_state() {
         let gateway = gateway();
-        gateway.linked(Some("one".to_owned()));
+        gateway.set_link(Some("one".to_owned()));
         let first = gateway.status().operator.unwrap();
-        gateway.linked(Some("another".to_owned()));
+        gateway.set_link(Some("another".to_owned()));
         let second = gateway.status().operator.unwrap();
         assert_eq!((first.since, second.problem.as_deref()), (second.since, Some("another")));
-        gateway.linked(None);
+        gateway.set_link(None);
         assert!(gateway.status().operator.unwrap().connected);
     }
 }

@@ -25,7 +25,7 @@ use crate::cost::worst_case::{PICTURE, WorstCase};
 use crate::runtime::accounts::LedgerHold;
 
 /// Bytes of a recording for each second, if nothing reports its length: speech at 32 kbit/s.
-const SPOKEN: u64 = 4_000;
+const SPEECH_BYTES_PER_SECOND: u64 = 4_000;
 
 /// A limit that an attempt counts against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,7 +87,7 @@ pub struct AttemptCost {
 pub enum TotalCost {
     /// There was no attempt of known cost.
     #[default]
-    Unasked,
+    NoAttempt,
     Known(u64),
     Unknown,
 }
@@ -98,7 +98,7 @@ impl TotalCost {
     pub fn with(self, more: Option<u64>) -> TotalCost {
         match (self, more) {
             (TotalCost::Unknown, _) | (_, None) => TotalCost::Unknown,
-            (TotalCost::Unasked, Some(more)) => TotalCost::Known(more),
+            (TotalCost::NoAttempt, Some(more)) => TotalCost::Known(more),
             (TotalCost::Known(sum), Some(more)) => TotalCost::Known(sum.saturating_add(more)),
         }
     }
@@ -107,7 +107,7 @@ impl TotalCost {
     pub fn known(self) -> Option<u64> {
         match self {
             TotalCost::Known(sum) => Some(sum),
-            TotalCost::Unasked | TotalCost::Unknown => None,
+            TotalCost::NoAttempt | TotalCost::Unknown => None,
         }
     }
 }
@@ -130,53 +130,58 @@ impl Charge {
 
     /// The reported usage without implausible figures.
     #[must_use]
-    pub fn judge(&self, usage: &Usage, said: u64) -> Usage {
-        let judged = self.known.judge(usage, said);
+    pub fn judge(&self, usage: &Usage, content_bytes: u64) -> Usage {
+        let judged = self.known.judge(usage, content_bytes);
         // Checked only in this case: a model that searches the web reads more than it was sent.
         if judged != *usage && bills_by_call(&self.model).is_some() {
-            return AttemptFacts { reads: InputSource::Elsewhere, ..self.known }.judge(usage, said);
+            return AttemptFacts { reads: InputSource::Elsewhere, ..self.known }.judge(usage, content_bytes);
         }
         judged
     }
 
     /// The cost of an answer with this many bytes of content. The figures must be [judged](Self::judge) already.
     #[must_use]
-    pub fn cost(&self, policy: &Policy, usage: &Usage, said: u64, heard: Completeness) -> AttemptCost {
-        let mut told = *usage;
+    pub fn cost(&self, policy: &Policy, usage: &Usage, content_bytes: u64, completeness: Completeness) -> AttemptCost {
+        let mut reported = *usage;
         let mut estimated = false;
         if self.by_tokens {
-            let output = if self.in_words { estimate::output_tokens(said) } else { 0 };
+            let output = if self.in_words { estimate::output_tokens(content_bytes) } else { 0 };
             // The visible output of a thinking model says little about how much it produced.
-            if heard == Completeness::All && self.in_words && self.thinks && told.output.is_none() && said > 0 {
+            if completeness == Completeness::All
+                && self.in_words
+                && self.thinks
+                && reported.output.is_none()
+                && content_bytes > 0
+            {
                 return self.in_full(policy);
             }
-            if heard == Completeness::Part && usage.output.is_none_or(|told| told < output) {
+            if completeness == Completeness::Part && usage.output.is_none_or(|reported| reported < output) {
                 if self.thinks {
                     return self.in_full(policy);
                 }
-                told.output = None;
+                reported.output = None;
             }
-            estimated = told.input.is_none() || (told.output.is_none() && self.in_words);
-            told.input.get_or_insert(self.input);
-            told.output.get_or_insert(output);
+            estimated = reported.input.is_none() || (reported.output.is_none() && self.in_words);
+            reported.input.get_or_insert(self.input);
+            reported.output.get_or_insert(output);
         }
         if let Metered::Images(asked) = self.metered
-            && told.output.is_none()
+            && reported.output.is_none()
         {
             // Billed by the picture, or by tokens that were not reported.
             estimated = true;
-            told.input.get_or_insert(self.input);
-            told.output = Some(asked.saturating_mul(PICTURE));
+            reported.input.get_or_insert(self.input);
+            reported.output = Some(asked.saturating_mul(PICTURE));
         }
         // A recording of unknown length that is billed by the second.
         if self.by_seconds
-            && told.is_empty()
+            && reported.is_empty()
             && policy.price(self.provider, &self.model).is_some_and(|price| price.second.is_some())
         {
             estimated = true;
-            told.milliseconds = Some(self.known.sent.saturating_mul(1_000) / SPOKEN);
+            reported.milliseconds = Some(self.known.sent.saturating_mul(1_000) / SPEECH_BYTES_PER_SECOND);
         }
-        AttemptCost { money: self.money(policy, &told), tokens: tokens(&told), estimated, usage: told }
+        AttemptCost { money: self.money(policy, &reported), tokens: tokens(&reported), estimated, usage: reported }
     }
 
     /// The price in nano-dollars. If the provider does not report which service tier it used, the more expensive one
@@ -185,9 +190,9 @@ impl Charge {
         let price = policy.price(self.provider, &self.model)?;
         let by = |service: Option<&str>| price.cost(&self.used(usage, price.image.is_some(), service));
         Some(match (usage.service, self.service.as_deref()) {
-            (Some(told), _) => by(Some(told.word())),
+            (Some(reported), _) => by(Some(reported.word())),
             (None, None) => by(None),
-            (None, asked) => by(None).max(by(asked)),
+            (None, requested) => by(None).max(by(requested)),
         })
     }
 

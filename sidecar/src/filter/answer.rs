@@ -8,7 +8,7 @@ use outrigger_llm::operation::OperationKind;
 use outrigger_llm::{Dialect, Malformed, chat, decode_response};
 
 use super::events::EventFilters;
-use super::{AnswerFilter, Refusal, RequestContext, Sees};
+use super::{AnswerFilter, Refusal, RequestContext, StreamView};
 use crate::request::answer_events;
 
 /// The name of a filter, and why it rejects an answer.
@@ -66,8 +66,8 @@ impl AnswerFilters {
     }
 
     /// Whether a stream must be read to its end before the caller gets any of it.
-    pub fn want_whole(&self) -> bool {
-        self.0.iter().any(|(_, filter)| filter.sees() == Sees::Whole)
+    pub fn need_whole(&self) -> bool {
+        self.0.iter().any(|(_, filter)| filter.stream_view() == StreamView::Whole)
     }
 
     /// Passes a whole answer through all filters.
@@ -81,34 +81,34 @@ impl AnswerFilters {
     /// Passes a stream that was read to its end through all filters, as events or as a whole answer.
     pub async fn stream(self, context: &RequestContext, mut bytes: Bytes) -> Result<Bytes, FilterFailure> {
         for (name, mut filter) in self.0 {
-            let whole = match filter.sees() {
-                Sees::Events => None,
-                Sees::Whole if context.operation.kind == OperationKind::Chat => {
+            let whole = match filter.stream_view() {
+                StreamView::Events => None,
+                StreamView::Whole if context.operation.kind == OperationKind::Chat => {
                     answer_events::assemble(context, &bytes)
                 }
-                Sees::Whole => None,
+                StreamView::Whole => None,
             };
-            match (filter.sees(), whole) {
-                (Sees::Events, _) => {
-                    let mut one = EventFilters::new(AnswerFilters(vec![(name, filter)]));
-                    let mut passed = one.push(&bytes).await?;
-                    passed.extend(one.end().await?);
+            match (filter.stream_view(), whole) {
+                (StreamView::Events, _) => {
+                    let mut filters = EventFilters::new(AnswerFilters(vec![(name, filter)]));
+                    let mut passed = filters.push(&bytes).await?;
+                    passed.extend(filters.end().await?);
                     bytes = passed.into();
                 }
-                (Sees::Whole, Some(whole)) => {
+                (StreamView::Whole, Some(whole)) => {
                     let mut answer = FullAnswer::new(whole.into(), context.dialect);
                     filter.whole(&mut answer).await.map_err(|refusal| (name, refusal))?;
                     if answer.replaced {
-                        bytes = answer_events::of_whole(context, &answer.body).map_err(|problem| {
+                        bytes = answer_events::events_of_whole(context, &answer.body).map_err(|problem| {
                             tracing::error!(filter = name, problem, "what a filter made of an answer can't be told");
                             let message = format!("filter {name} made of the answer what can't be told: {problem}");
                             (name, Refusal::new(RefusalKind::FilterFailed, message))
                         })?;
                     }
                 }
-                (Sees::Whole, None) => {
+                (StreamView::Whole, None) => {
                     let what = format!("a stream of {}", context.operation.name);
-                    filter.unseen(&what).map_err(|refusal| (name, refusal))?;
+                    filter.cannot_view(&what).map_err(|refusal| (name, refusal))?;
                 }
             }
         }
@@ -116,7 +116,7 @@ impl AnswerFilters {
     }
 
     /// Tells all filters that they cannot see the answer.
-    pub fn unseen(&mut self, what: &str) -> Result<(), FilterFailure> {
-        self.0.iter_mut().try_for_each(|(name, filter)| filter.unseen(what).map_err(|refusal| (*name, refusal)))
+    pub fn cannot_view(&mut self, what: &str) -> Result<(), FilterFailure> {
+        self.0.iter_mut().try_for_each(|(name, filter)| filter.cannot_view(what).map_err(|refusal| (*name, refusal)))
     }
 }

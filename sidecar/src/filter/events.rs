@@ -71,19 +71,19 @@ impl From<framing::Event> for StreamEvent {
 pub struct EventFilters {
     filters: AnswerFilters,
     reader: EventReader,
-    read: Vec<framing::Event>,
+    parsed: Vec<framing::Event>,
 }
 
 impl EventFilters {
     pub fn new(filters: AnswerFilters) -> Self {
-        EventFilters { filters, reader: EventReader::new(Framing::Sse), read: Vec::new() }
+        EventFilters { filters, reader: EventReader::new(Framing::Sse), parsed: Vec::new() }
     }
 
     /// Takes the next bytes of the stream. Returns the bytes for the caller.
     pub async fn push(&mut self, bytes: &Bytes) -> Result<Vec<u8>, FilterFailure> {
         let mut out = Vec::new();
-        self.reader.push(bytes, &mut self.read);
-        for event in mem::take(&mut self.read) {
+        self.reader.push(bytes, &mut self.parsed);
+        for event in mem::take(&mut self.parsed) {
             self.pass(0, vec![event.into()], &mut out).await?;
         }
         Ok(out)
@@ -96,11 +96,11 @@ impl EventFilters {
             self.pass(0, vec![event.into()], &mut out).await?;
         }
         for index in 0..self.filters.0.len() {
-            let mut held = Vec::new();
+            let mut rest = Vec::new();
             let (name, filter) = &mut self.filters.0[index];
-            let ended: Result<(), Refusal> = filter.end(&mut held).await;
+            let ended: Result<(), Refusal> = filter.end(&mut rest).await;
             ended.map_err(|refusal| (*name, refusal))?;
-            self.pass(index + 1, held, &mut out).await?;
+            self.pass(index + 1, rest, &mut out).await?;
         }
         Ok(out)
     }
@@ -123,7 +123,7 @@ impl EventFilters {
 type FilterStep = (Box<EventFilters>, Result<Vec<u8>, FilterFailure>);
 
 /// Runs filters beside a stream that is polled, one step at a time.
-pub struct Filtering {
+pub struct RunningFilters {
     /// `None` while a step runs.
     idle: Option<Box<EventFilters>>,
     step: Option<BoxFuture<'static, FilterStep>>,
@@ -131,9 +131,9 @@ pub struct Filtering {
     done: bool,
 }
 
-impl Filtering {
+impl RunningFilters {
     pub fn new(filters: AnswerFilters) -> Self {
-        Filtering { idle: Some(Box::new(EventFilters::new(filters))), step: None, done: false }
+        RunningFilters { idle: Some(Box::new(EventFilters::new(filters))), step: None, done: false }
     }
 
     /// Begins a step; with `None`, the last one. Call it only if no step is running.
@@ -141,11 +141,11 @@ impl Filtering {
         let Some(mut filters) = self.idle.take() else { return };
         self.done = bytes.is_none();
         self.step = Some(Box::pin(async move {
-            let told = match bytes {
+            let output = match bytes {
                 Some(bytes) => filters.push(&bytes.into()).await,
                 None => filters.end().await,
             };
-            (filters, told)
+            (filters, output)
         }));
     }
 
@@ -157,14 +157,14 @@ impl Filtering {
     /// The outcome of the running step; `None` if no step is running.
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Vec<u8>, FilterFailure>>> {
         let Some(step) = &mut self.step else { return Poll::Ready(None) };
-        let (filters, told) = std::task::ready!(step.as_mut().poll(cx));
+        let (filters, output) = std::task::ready!(step.as_mut().poll(cx));
         (self.idle, self.step) = (Some(filters), None);
-        Poll::Ready(Some(told))
+        Poll::Ready(Some(output))
     }
 }
 
-impl fmt::Debug for Filtering {
+impl fmt::Debug for RunningFilters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Filtering").field("at_work", &self.step.is_some()).finish_non_exhaustive()
+        f.debug_struct("RunningFilters").field("at_work", &self.step.is_some()).finish_non_exhaustive()
     }
 }

@@ -26,7 +26,7 @@ use outrigger_llm::{RequestError, chat};
 use outrigger_policy::Decision;
 
 pub(crate) use answer::{AnswerFilters, FilterFailure};
-pub(crate) use events::Filtering;
+pub(crate) use events::RunningFilters;
 pub(crate) use request::{FilterStop, after_deciding, before_deciding};
 
 pub use crate::filter::answer::FullAnswer;
@@ -65,7 +65,7 @@ pub trait Filter: fmt::Debug + Send + Sync {
 /// A filter for one answer, in the caller's dialect. It lives as long as the answer and may hold state.
 pub trait AnswerFilter: Send + Sync {
     /// How it sees a stream.
-    fn sees(&self) -> Sees;
+    fn stream_view(&self) -> StreamView;
 
     /// Called with a whole answer. It may replace it, or reject it.
     fn whole<'a>(&'a mut self, answer: &'a mut FullAnswer) -> BoxFuture<'a, Result<(), Refusal>>;
@@ -90,12 +90,12 @@ pub trait AnswerFilter: Send + Sync {
     ///
     /// # Errors
     /// A [`Refusal`] rejects the answer.
-    fn unseen(&mut self, what: &str) -> Result<(), Refusal>;
+    fn cannot_view(&mut self, what: &str) -> Result<(), Refusal>;
 }
 
 /// How an [`AnswerFilter`] sees a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sees {
+pub enum StreamView {
     /// Event by event, as they arrive.
     Events,
     /// As one whole answer. The caller gets nothing before its end.

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::memory::{Memory, STREAM};
 use crate::request::body::{overloaded, too_large};
-use crate::request::parse::understand;
+use crate::request::parse::parse_request;
 use crate::request::translation::RequestTranslation;
 
 /// A filter has answered or refused a request.
@@ -20,7 +20,7 @@ pub struct FilterStop {
     pub index: usize,
     pub name: &'static str,
     /// The filter's answer, or the reason of the refusal.
-    pub with: Result<FilterAnswer, Refusal>,
+    pub outcome: Result<FilterAnswer, Refusal>,
 }
 
 /// Calls every filter in order and applies its edits. Each filter sees the edits of those before it.
@@ -31,7 +31,7 @@ pub async fn before_deciding(
     memory: &Memory,
 ) -> Result<(), FilterStop> {
     for (index, filter) in filters.all().iter().enumerate() {
-        let stop = |with| FilterStop { index, name: filter.name(), with };
+        let stop = |outcome| FilterStop { index, name: filter.name(), outcome };
         let mut notes = std::mem::take(&mut context.notes);
         let verdict = filter.request(FilteredRequest { context, notes: &mut notes, translation }).await;
         context.notes = notes;
@@ -57,7 +57,7 @@ pub async fn after_deciding(
     decision: &Decision,
 ) -> Result<(), FilterStop> {
     for (index, filter) in filters.all().iter().enumerate() {
-        let stop = |with| FilterStop { index, name: filter.name(), with };
+        let stop = |outcome| FilterStop { index, name: filter.name(), outcome };
         let mut notes = std::mem::take(&mut context.notes);
         let verdict = filter.decided(FilteredRequest { context, notes: &mut notes, translation }, decision).await;
         context.notes = notes;
@@ -83,14 +83,14 @@ fn apply(context: &mut RequestContext, edit: RequestEdit, memory: &Memory) -> Re
             return Err(too_large(memory));
         }
         let more = body.len().saturating_sub(context.body.len());
-        context.held.grow_to(context.held.bytes() + more, memory).map_err(|_| overloaded())?;
+        context.lease.grow_to(context.lease.bytes() + more, memory).map_err(|_| overloaded())?;
         context.body = body;
     }
     let streamed = context.stream;
     (context.estimate, context.metered) = (OnceLock::new(), OnceLock::new());
-    understand(context, Matched { operation: context.operation, model })?;
+    parse_request(context, Matched { operation: context.operation, model })?;
     if context.stream && !streamed {
-        context.held.grow_to(context.held.bytes() + STREAM, memory).map_err(|_| overloaded())?;
+        context.lease.grow_to(context.lease.bytes() + STREAM, memory).map_err(|_| overloaded())?;
     }
     Ok(())
 }

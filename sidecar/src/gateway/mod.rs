@@ -28,7 +28,7 @@ use crate::runtime::accounts::{Accounts, millis};
 use crate::runtime::active_policy::ActivePolicy;
 use crate::runtime::affinity::Affinity;
 use crate::runtime::learnt::LearntState;
-use crate::runtime::loop_detection::Own;
+use crate::runtime::loop_detection::GatewayId;
 use crate::runtime::origin::{Link, PolicyOrigin};
 use crate::runtime::retry_budget::RetryBudget;
 use crate::runtime::secret::Secrets;
@@ -42,7 +42,7 @@ use crate::upstream::Proxies;
 /// filter them out by this target.
 pub const POLICIES: &str = "outrigger_sidecar::policies";
 /// The interval at which idle connections are checked.
-const WARM_EVERY: Duration = Duration::from_secs(10);
+const WARM_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The settings of a gateway. They do not change while it runs.
 #[derive(Clone, Debug, Default)]
@@ -87,7 +87,7 @@ pub enum InstallError {
 #[derive(Debug)]
 pub struct Gateway {
     in_force: ArcSwapOption<PolicyInForce>,
-    kept: Mutex<LearntState>,
+    learnt: Mutex<LearntState>,
     pub(crate) rejected: RwLock<Option<Rejected>>,
     /// The connection to the operator, if there is one.
     pub(crate) link: RwLock<Option<Link>>,
@@ -101,7 +101,7 @@ pub struct Gateway {
     pub(crate) namespace: String,
     pub(crate) labels: Vec<(String, String)>,
     pub(crate) access: Access,
-    pub(crate) own: Own,
+    pub(crate) id: GatewayId,
     /// The addresses on which it listens, once it does.
     pub(crate) ports: OnceLock<Vec<SocketAddr>>,
     pub(crate) accounts: Arc<Accounts>,
@@ -124,7 +124,7 @@ impl Gateway {
     pub fn new(settings: Settings) -> Result<Arc<Self>, InstallError> {
         Ok(Arc::new(Gateway {
             in_force: ArcSwapOption::empty(),
-            kept: Mutex::new(LearntState::new(settings.proxies)),
+            learnt: Mutex::new(LearntState::new(settings.proxies)),
             rejected: RwLock::default(),
             link: RwLock::default(),
             affinity: Affinity::default(),
@@ -137,10 +137,10 @@ impl Gateway {
             namespace: settings.namespace.unwrap_or_default(),
             labels: settings.labels,
             access: settings.access,
-            own: Own::new(),
+            id: GatewayId::new(),
             ports: OnceLock::new(),
             accounts: Arc::new(Accounts::new(settings.state)),
-            memory: Memory::of_this_machine(settings.memory),
+            memory: Memory::for_this_process(settings.memory),
             born: SystemTime::now(),
             started: tokio::time::Instant::now(),
             installed: Notify::new(),
@@ -164,31 +164,32 @@ impl Gateway {
         secrets: &Secrets,
         origin: Option<PolicyOrigin>,
     ) -> Result<String, InstallError> {
-        let mut kept = self.kept.lock();
+        let mut learnt = self.learnt.lock();
         let in_force = self.in_force.load().as_ref().map(|in_force| in_force.served.policy.revision.sequence);
         let offered = document.sequence;
         let built = match in_force.filter(|in_force| offered < *in_force) {
             Some(in_force) => Err(InstallError::Older { offered, in_force }),
             None => self.filter_types.build(&document.filters).map_err(InstallError::from).and_then(|filters| {
-                let by = match document.ledger {
+                let granter = match document.ledger {
                     LedgerDoc::Own => Granter::Itself,
                     LedgerDoc::Shared => Granter::Ledger,
                 };
-                let adopt = |specs: &[LimitSpec]| self.accounts.adopt(specs, by, millis(SystemTime::now()));
-                let served = aside(|| ActivePolicy::build(document, secrets, &self.namespace, &mut kept, adopt))?;
+                let adopt = |specs: &[LimitSpec]| self.accounts.adopt(specs, granter, millis(SystemTime::now()));
+                let served =
+                    run_blocking(|| ActivePolicy::build(document, secrets, &self.namespace, &mut learnt, adopt))?;
                 Ok((served, filters))
             }),
         };
         match built {
             Ok((mut served, filters)) => {
                 served.origin = origin;
-                served.sign(&self.own);
-                own_ports::tell_own(&served, self.ports.get().map_or(&[], Vec::as_slice));
+                served.set_hop_headers(&self.id);
+                own_ports::warn_about_own_ports(&served, self.ports.get().map_or(&[], Vec::as_slice));
                 let revision = served.policy.revision.to_string();
-                self.metrics.in_force(&revision);
+                self.metrics.set_revision(&revision);
                 self.in_force.store(Some(Arc::new(PolicyInForce { served: Arc::new(served), filters })));
                 self.installed.notify_one();
-                self.stands(None);
+                self.set_rejected(None);
                 tracing::info!(target: POLICIES, %revision, source = origin.map(PolicyOrigin::word), "policy in force");
                 Ok(revision)
             }
@@ -207,11 +208,11 @@ impl Gateway {
         if self.rejected.read().as_ref() != Some(&rejected) {
             tracing::error!(target: POLICIES, object, path, message, "change not in force, the last good policy serves on");
         }
-        self.stands(Some(rejected));
+        self.set_rejected(Some(rejected));
     }
 
     /// Sets the rejection that `/readyz` shows; `None` if everything is in force.
-    pub(crate) fn stands(&self, rejected: Option<Rejected>) {
+    pub(crate) fn set_rejected(&self, rejected: Option<Rejected>) {
         *self.rejected.write() = rejected;
     }
 
@@ -225,7 +226,7 @@ impl Gateway {
     }
 
     /// Waits until no request is in progress, also none whose caller has gone.
-    pub(crate) async fn settled(&self) {
+    pub(crate) async fn wait_until_idle(&self) {
         loop {
             let ended = self.ended.notified();
             tokio::pin!(ended);
@@ -241,12 +242,12 @@ impl Gateway {
     /// Keeps connections to providers open and ready. Runs until the future is dropped.
     pub(crate) async fn keep_warm(self: Arc<Self>) {
         loop {
-            let pools = self.kept.lock().pools.all();
+            let pools = self.learnt.lock().pools.all();
             for pool in pools {
                 pool.sweep();
                 pool.warm(Duration::from_secs(2)).await;
             }
-            let _either = tokio::time::timeout(WARM_EVERY, self.installed.notified()).await;
+            let _either = tokio::time::timeout(WARM_INTERVAL, self.installed.notified()).await;
         }
     }
 
@@ -271,7 +272,7 @@ impl Gateway {
 }
 
 /// Runs slow work, such as compiling expressions, without blocking other requests.
-fn aside<T>(work: impl FnOnce() -> T) -> T {
+fn run_blocking<T>(work: impl FnOnce() -> T) -> T {
     match Handle::try_current() {
         Ok(handle) if handle.runtime_flavor() == RuntimeFlavor::MultiThread => tokio::task::block_in_place(work),
         // A single-threaded runtime, or none: run it here.

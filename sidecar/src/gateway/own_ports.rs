@@ -2,12 +2,12 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use crate::access::Name;
+use crate::access::HostName;
 use crate::runtime::active_policy::ActivePolicy;
 use crate::upstream::Endpoint;
 
 /// Logs a warning for each provider whose endpoint is one of these ports.
-pub fn tell_own(served: &ActivePolicy, ports: &[SocketAddr]) {
+pub fn warn_about_own_ports(served: &ActivePolicy, ports: &[SocketAddr]) {
     for (provider, backend) in served.policy.providers.iter().zip(&served.backends) {
         if let Some(endpoint) = backend.endpoint.as_ref().filter(|endpoint| is_own(endpoint, ports)) {
             tracing::warn!(
@@ -23,15 +23,15 @@ pub fn tell_own(served: &ActivePolicy, ports: &[SocketAddr]) {
 #[must_use]
 pub fn is_own(endpoint: &Endpoint, ports: &[SocketAddr]) -> bool {
     let host = match endpoint.host.parse::<IpAddr>() {
-        Ok(address) => Some(Name::Address(address.to_canonical())),
-        Err(_) => Name::parse(&endpoint.host),
+        Ok(address) => Some(HostName::Address(address.to_canonical())),
+        Err(_) => HostName::parse(&endpoint.host),
     };
     let Some(host) = host else { return false };
     !endpoint.tls
         && ports.iter().any(|port| {
             let ip = port.ip().to_canonical();
-            let there = host.is_loopback() && (ip.is_loopback() || ip.is_unspecified());
-            endpoint.port == port.port() && (there || host == Name::Address(ip))
+            let same_loopback = host.is_loopback() && (ip.is_loopback() || ip.is_unspecified());
+            endpoint.port == port.port() && (same_loopback || host == HostName::Address(ip))
         })
 }
 

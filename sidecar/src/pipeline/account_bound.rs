@@ -7,7 +7,7 @@ use crate::request::context::RequestContext;
 /// Reduces the candidates to the account that owns the resource. There is no failover.
 pub fn bind(decision: &mut Decision, stay: Option<Stay>, context: &RequestContext) {
     let policy = &context.served.policy;
-    let home = |candidate: &Candidate, stay: Stay| {
+    let credential_of = |candidate: &Candidate, stay: Stay| {
         let provider = policy.providers.get(candidate.provider?)?;
         let has = |index: &CredentialIndex| provider.credentials[*index].identity == stay.credential;
         match candidate.credentials.is_empty() {
@@ -20,7 +20,7 @@ pub fn bind(decision: &mut Decision, stay: Option<Stay>, context: &RequestContex
     let found = match stay {
         // The owner is unknown: take only the first candidate.
         None => eligible.next().map(|candidate| (candidate.clone(), candidate.credentials.first().copied())),
-        Some(stay) => eligible.find_map(|candidate| Some((candidate.clone(), home(candidate, stay)?))),
+        Some(stay) => eligible.find_map(|candidate| Some((candidate.clone(), credential_of(candidate, stay)?))),
     };
     match found {
         Some((mut candidate, credential)) => {

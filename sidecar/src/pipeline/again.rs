@@ -11,7 +11,7 @@ use http::Response;
 use crate::attempt::{self, AttemptContext, ShortLimit, attempt};
 use crate::filter::after_deciding;
 use crate::pipeline::decide::{Circumstances, decide};
-use crate::pipeline::filtered::stopped;
+use crate::pipeline::filtered::respond_to_stop;
 use crate::request::reply::ReplyBody;
 
 /// Makes the second decision, and tries its candidates. If it is no other than the first, the first one is tried to its end.
@@ -27,7 +27,7 @@ pub async fn decide_again(
         .memory
         .work(completion.context.body.len(), || decide(gateway, &completion.context, translation, circumstances))
         .await;
-    let mut trying = AttemptContext { may_decide_again: false, waits_until, ..*tried };
+    let mut attempts = AttemptContext { may_decide_again: false, waits_until, ..*tried };
     if decision.replaces(tried.decision) {
         completion.decided_again(limit, tried.decision, &decision);
         let new = decision.rule_errors.iter().filter(|error| !tried.decision.rule_errors.contains(error));
@@ -40,14 +40,14 @@ pub async fn decide_again(
         if !filters.is_empty() {
             let passed = after_deciding(&filters, &mut completion.context, translation, &decision);
             if let Err(stop) = Box::pin(passed).await {
-                return stopped(completion, stop).await;
+                return respond_to_stop(completion, stop).await;
             }
             completion.answer_filters = filters.for_answer(&completion.context);
         }
         let clock = attempt::clock(&completion, &decision);
-        trying = AttemptContext { decision: &decision, conversation, clock, ..trying };
+        attempts = AttemptContext { decision: &decision, conversation, clock, ..attempts };
     }
-    match attempt(&trying, completion).await {
+    match attempt(&attempts, completion).await {
         Ok(answer) => answer,
         Err(ShortLimit { completion, refusal, .. }) => completion.refuse(&refusal),
     }

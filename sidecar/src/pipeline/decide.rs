@@ -13,7 +13,7 @@ use crate::gateway::Gateway;
 use crate::pipeline::account_bound::bind;
 use crate::request::context::RequestContext;
 use crate::request::conversation::conversation;
-use crate::request::headers::has_words_to_us;
+use crate::request::headers::has_gateway_headers;
 use crate::request::parsed_request;
 use crate::request::translation::RequestTranslation;
 use crate::runtime::accounts::millis;
@@ -38,9 +38,9 @@ pub fn decide(
     circumstances: Circumstances,
 ) -> (Decision, Option<u64>) {
     let affinity = &gateway.affinity;
-    let says_more = has_words_to_us(&context.headers);
+    let has_headers = has_gateway_headers(&context.headers);
     let header = |name: &str| {
-        let value = says_more.then(|| context.headers.get(name)).flatten();
+        let value = has_headers.then(|| context.headers.get(name)).flatten();
         value.and_then(|value| value.to_str().ok())
     };
     let explicit = session(header).or(context.scanned.session.as_deref());
@@ -55,14 +55,15 @@ pub fn decide(
     let world = GatewayConditions { gateway, context, translation, circumstances };
     let rules_read = !context.served.policy.rules.is_empty();
     let fallbacks = context.scanned.fallbacks.as_deref();
-    let said = Request::said(context.key, context.request_type(), context.model.as_deref(), fallbacks, &header, &world);
+    let known =
+        Request::said(context.key, context.request_type(), context.model.as_deref(), fallbacks, &header, &world);
     let request = Request {
         // Only rules need these.
         headers: &if rules_read { parsed_request::seen_headers(&context.headers) } else { Vec::new() },
         params: &if rules_read { context.query.seen() } else { Vec::new() },
         draw: explicit.map_or(circumstances.draw, |id| Draw::of_session(&context.key().id, id)),
         stay,
-        ..said
+        ..known
     };
     // Not on another thread: all rules together cost a millisecond at most.
     let mut decision = by_policy(&context.served.policy, &request);

@@ -14,15 +14,15 @@ use crate::request::refusal::Refusal;
 use crate::request::reply::ReplyBody;
 
 /// Sends the filter's answer or refusal.
-pub async fn stopped(mut completion: Box<Completion>, stop: FilterStop) -> Response<ReplyBody> {
-    let FilterStop { index, name, with } = stop;
-    match with {
+pub async fn respond_to_stop(mut completion: Box<Completion>, stop: FilterStop) -> Response<ReplyBody> {
+    let FilterStop { index, name, outcome } = stop;
+    match outcome {
         Ok(own) => {
             let outer = completion.filters.before(index, &completion.context);
             Box::pin(answer(completion, name, own, outer)).await
         }
         Err(refusal) => {
-            completion.stopped_by(name);
+            completion.record_filter(name);
             completion.refuse(&refusal)
         }
     }
@@ -35,35 +35,35 @@ async fn answer(
     answer: FilterAnswer,
     mut outer: AnswerFilters,
 ) -> Response<ReplyBody> {
-    completion.stopped_by(name);
+    completion.record_filter(name);
     let FilterAnswer { headers, body } = answer;
-    let shown = match body {
+    let filtered = match body {
         FilterBody::Whole(body) => match outer.whole(FullAnswer::new(body, completion.context.dialect)).await {
-            Ok(shown) if completion.context.stream && completion.context.operation.kind == OperationKind::Chat => {
-                answer_events::of_whole(&completion.context, shown.body())
-                    .map_err(|problem| (name, no_answer(name, &problem)))
+            Ok(filtered) if completion.context.stream && completion.context.operation.kind == OperationKind::Chat => {
+                answer_events::events_of_whole(&completion.context, filtered.body())
+                    .map_err(|problem| (name, invalid_answer(name, &problem)))
             }
-            Ok(shown) => Ok(shown.into_body()),
+            Ok(filtered) => Ok(filtered.into_body()),
             Err(failed) => Err(failed),
         },
         FilterBody::Events(_) if !completion.context.stream => {
-            Err((name, no_answer(name, "events, and no stream was asked for")))
+            Err((name, invalid_answer(name, "events, and no stream was asked for")))
         }
         FilterBody::Events(body) => outer.stream(&completion.context, body).await,
     };
-    let body = match shown {
+    let body = match filtered {
         Ok(body) => body,
         Err((name, refusal)) => {
-            completion.stopped_by(name);
+            completion.record_filter(name);
             return completion.refuse(&refusal);
         }
     };
     let stream = completion.context.stream;
     let body = if stream && completion.context.as_array { answer_events::array(&body).into() } else { body };
-    tell(completion, headers, body, stream)
+    send(completion, headers, body, stream)
 }
 
-fn tell(mut completion: Box<Completion>, headers: http::HeaderMap, body: Bytes, stream: bool) -> Response<ReplyBody> {
+fn send(mut completion: Box<Completion>, headers: http::HeaderMap, body: Bytes, stream: bool) -> Response<ReplyBody> {
     let content_type = if stream && !completion.context.as_array { "text/event-stream" } else { "application/json" };
     let mut response = Response::new(Full::new(body).map_err(|never| match never {}).boxed_unsync());
     *response.headers_mut() = headers;
@@ -71,14 +71,14 @@ fn tell(mut completion: Box<Completion>, headers: http::HeaderMap, body: Bytes, 
     if stream {
         response.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache"));
     }
-    completion.tell_who(response.headers_mut());
-    completion.first_byte();
+    completion.add_headers(response.headers_mut());
+    completion.record_overhead();
     completion.finish(200);
     response
 }
 
 /// The refusal for a filter's answer that is not valid in the caller's dialect: a bug in the filter.
-fn no_answer(name: &str, problem: &str) -> Refusal {
+fn invalid_answer(name: &str, problem: &str) -> Refusal {
     tracing::error!(filter = name, problem, "a filter's own answer can't be told");
     Refusal::new(RefusalKind::FilterFailed, format!("filter {name} answered with what can't be told: {problem}"))
 }

@@ -5,12 +5,12 @@ use http::{HeaderMap, HeaderName};
 use outrigger_core::RefusalKind;
 use outrigger_policy::{KeyIndex, Policy};
 
-use crate::request::headers::{has_words_to_us, name};
+use crate::request::headers::{has_gateway_headers, name};
 use crate::request::query::Query;
 use crate::request::refusal::Refusal;
 
 /// Headers that name a key explicitly: the name must be valid.
-const NAMED: [&str; 2] = ["x-outrigger-key", "x-bf-vk"];
+const KEY_HEADERS: [&str; 2] = ["x-outrigger-key", "x-bf-vk"];
 
 /// The key of a caller, and the field that named it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +33,7 @@ pub fn identify(
     now: i64,
 ) -> Result<KeyIndex, Refusal> {
     let caller = caller(policy, headers, query)?;
-    usable(policy, caller.key, service_account, now)
+    check_usable(policy, caller.key, service_account, now)
 }
 
 /// Finds the caller's key.
@@ -44,19 +44,19 @@ pub fn identify(
 /// # Errors
 /// There is no such key, or a key must be named.
 pub fn caller(policy: &Policy, headers: &HeaderMap, query: &Query) -> Result<Caller, Refusal> {
-    let named = if has_words_to_us(headers) { &NAMED[..] } else { &[] };
+    let named = if has_gateway_headers(headers) { &KEY_HEADERS[..] } else { &[] };
     for &name in named {
         let Some(value) = headers.get(name) else { continue };
         let value = value.to_str().unwrap_or_default().trim();
         let index = policy.key_named(value).or_else(|| policy.key_of_token(value)).ok_or_else(|| {
             Refusal::new(
                 RefusalKind::VirtualKeyBlocked,
-                format!("`{name}` names no VirtualKey that is bound here{}", there_are(policy)),
+                format!("`{name}` names no VirtualKey that is bound here{}", available_keys(policy)),
             )
         })?;
         return Ok(Caller { key: index, by: Some(name) });
     }
-    for (by, value) in offered(headers, query) {
+    for (by, value) in sdk_keys(headers, query) {
         if let Some(key) = policy.key_named(&value).or_else(|| policy.key_of_token(&value)) {
             return Ok(Caller { key, by: Some(by) });
         }
@@ -73,21 +73,21 @@ pub fn caller(policy: &Policy, headers: &HeaderMap, query: &Query) -> Result<Cal
         Some(key) => Ok(Caller { key, by: None }),
         None if policy.keys.iter().all(|key| key.keyless) => Err(Refusal::new(
             RefusalKind::VirtualKeyRequired,
-            format!("no existing VirtualKey is bound here{}", there_are(policy)),
+            format!("no existing VirtualKey is bound here{}", available_keys(policy)),
         )),
         None => Err(Refusal::new(
             RefusalKind::VirtualKeyRequired,
             format!(
                 "several VirtualKeys are bound here and none is the default: name one in `x-outrigger-key` or as \
                  the SDK's API key{}",
-                there_are(policy)
+                available_keys(policy)
             ),
         )),
     }
 }
 
 /// The API keys that SDKs send, in the order in which they are tried.
-fn offered(headers: &HeaderMap, query: &Query) -> impl Iterator<Item = (&'static str, String)> {
+fn sdk_keys(headers: &HeaderMap, query: &Query) -> impl Iterator<Item = (&'static str, String)> {
     let header = |name: HeaderName| headers.get(&name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let authorization = header(AUTHORIZATION).and_then(|value| {
         let (scheme, rest) = value.split_once(' ')?;
@@ -111,7 +111,12 @@ fn offered(headers: &HeaderMap, query: &Query) -> impl Iterator<Item = (&'static
     all.into_iter().filter_map(|(by, value)| Some((by, value?)))
 }
 
-fn usable(policy: &Policy, index: KeyIndex, service_account: Option<&str>, now: i64) -> Result<KeyIndex, Refusal> {
+fn check_usable(
+    policy: &Policy,
+    index: KeyIndex,
+    service_account: Option<&str>,
+    now: i64,
+) -> Result<KeyIndex, Refusal> {
     let key = &policy.keys[index];
     let blocked = |why: &str| Refusal::new(RefusalKind::VirtualKeyBlocked, format!("VirtualKey {} {why}", key.id));
     if key.suspended {
@@ -136,7 +141,7 @@ fn usable(policy: &Policy, index: KeyIndex, service_account: Option<&str>, now: 
     Ok(index)
 }
 
-fn there_are(policy: &Policy) -> String {
+fn available_keys(policy: &Policy) -> String {
     let names: Vec<String> = policy.keys.iter().filter(|key| !key.keyless).map(|key| key.id.name.clone()).collect();
     match (names.as_slice(), policy.document.others.keys.as_slice()) {
         ([], []) => "; there is none".to_owned(),
@@ -223,15 +228,15 @@ mod tests {
             ..Document::default()
         };
         let policy = Policy::build(document).unwrap();
-        let asked = |value: Option<&str>| {
+        let identified = |value: Option<&str>| {
             let headers =
                 value.iter().map(|value| (http::header::AUTHORIZATION, format!("Bearer {value}").parse().unwrap()));
             identify(&policy, &headers.collect(), &Query::default(), None, 0)
                 .map_err(|refusal| (refusal.status, refusal.kind.name()))
         };
-        assert_eq!(asked(None), Err((401, "virtual_key_required")));
-        assert_eq!(asked(Some("sk-dummy")), Err((401, "virtual_key_required")));
-        assert_eq!(asked(Some("search")), Ok(KeyIndex::from(0)));
+        assert_eq!(identified(None), Err((401, "virtual_key_required")));
+        assert_eq!(identified(Some("sk-dummy")), Err((401, "virtual_key_required")));
+        assert_eq!(identified(Some("search")), Ok(KeyIndex::from(0)));
     }
 
     /// The operator withholds the credentials from other pods. This protects providers without credentials.
@@ -245,14 +250,14 @@ mod tests {
             ..Document::default()
         };
         let policy = Policy::build(document).unwrap();
-        let asked = |own| {
+        let identified = |own| {
             identify(&policy, &HeaderMap::new(), &Query::default(), own, 0)
                 .map_err(|refusal| (refusal.status, refusal.kind.name()))
         };
-        assert_eq!(asked(Some("crawler")), Ok(KeyIndex::from(0)));
-        assert_eq!(asked(None), Ok(KeyIndex::from(0)), "outside of a cluster");
+        assert_eq!(identified(Some("crawler")), Ok(KeyIndex::from(0)));
+        assert_eq!(identified(None), Ok(KeyIndex::from(0)), "outside of a cluster");
         for own in ["app", ""] {
-            assert_eq!(asked(Some(own)), Err((403, "virtual_key_blocked")), "{own}");
+            assert_eq!(identified(Some(own)), Err((403, "virtual_key_blocked")), "{own}");
         }
     }
 }

@@ -39,8 +39,8 @@ pub fn list(mut completion: Box<Completion>) -> Response<ReplyBody> {
         }
     };
     let mut response = refusal::json(200, body.to_string());
-    completion.tell_who(response.headers_mut());
-    completion.first_byte();
+    completion.add_headers(response.headers_mut());
+    completion.record_overhead();
     completion.finish(200);
     response
 }

@@ -29,27 +29,27 @@ use crate::gateway::Gateway;
 use crate::memory::{LONG_WORK, MemoryLease, STREAM};
 use crate::pipeline::decide::{Circumstances, decide};
 use crate::pipeline::detached::DetachedRequest;
-use crate::pipeline::filtered::stopped;
+use crate::pipeline::filtered::respond_to_stop;
 use crate::pipeline::identify::identify;
 use crate::pipeline::listing::{list, unknown_path};
 use crate::request::body::{drain, overloaded, receive};
-use crate::request::client_timeouts::patience;
+use crate::request::client_timeouts::client_timeouts;
 use crate::request::context::{RequestContext, new_id};
 use crate::request::headers::name;
-use crate::request::parse::{trace_id, understand};
+use crate::request::parse::{parse_request, trace_id};
 use crate::request::query::Query;
 use crate::request::refusal::Refusal;
 use crate::request::reply::ReplyBody;
 use crate::request::translation::RequestTranslation;
 
 /// How many rules are logged for one request whose expressions failed.
-const RULES_TOLD: usize = 8;
+const MOST_LOGGED_RULES: usize = 8;
 
 impl Gateway {
     /// Refuses a request by its head, before its key is known. It is counted, but not recorded: otherwise a web page
     /// could displace all other records.
-    pub(crate) fn turn_away<B>(&self, request: &Request<B>, refusal: &Refusal) -> Response<ReplyBody> {
-        self.metrics.turned_away(refusal.kind);
+    pub(crate) fn refuse_early<B>(&self, request: &Request<B>, refusal: &Refusal) -> Response<ReplyBody> {
+        self.metrics.count_early_refusal(refusal.kind);
         let hints = hints(request.headers(), &Query::parse(request.uri().query().unwrap_or_default()));
         let dialect = operation::dialect_of(request.uri().path(), hints);
         refusal.answer(dialect, &format!("req_{}", new_id(SystemTime::now())), &[])
@@ -72,8 +72,8 @@ impl Gateway {
         let hints = hints(&head.headers, &query);
         let decision_id = new_id(received);
         let path = head.uri.path();
-        let told_in = operation::dialect_of(path, hints);
-        let stranger = Unidentified {
+        let listing_dialect = operation::dialect_of(path, hints);
+        let unidentified = Unidentified {
             started,
             received,
             trace_id: trace_id(&head.headers, &decision_id),
@@ -81,20 +81,20 @@ impl Gateway {
             decision_id,
         };
         let refuse = |dialect: Dialect, operation: &'static str, refusal: &Refusal| {
-            stranger.refuse(&self, dialect, operation, refusal)
+            unidentified.refuse(&self, dialect, operation, refusal)
         };
         let Some(matched) = operation::find(head.method.as_str(), path) else {
-            return refuse(told_in, "unknown", &unknown_path(head.method.as_str(), path));
+            return refuse(listing_dialect, "unknown", &unknown_path(head.method.as_str(), path));
         };
         let listing = matches!(matched.operation.kind, OperationKind::ListModels | OperationKind::GetModel);
-        let dialect = if listing { told_in } else { matched.operation.dialect };
+        let dialect = if listing { listing_dialect } else { matched.operation.dialect };
         let Some(in_force) = self.in_force() else {
             let refusal = Refusal::new(RefusalKind::NoPolicy, "the gateway has no policy yet").after(1);
             return refuse(dialect, matched.operation.name, &refusal);
         };
         let (served, filters) = (Arc::clone(&in_force.served), in_force.filters.clone());
         let begin = |context| Completion::new(Arc::clone(&self), filters.clone(), context);
-        if let Some(message) = self.own.stops(&head.headers, &served.policy) {
+        if let Some(message) = self.id.loop_refusal(&head.headers, &served.policy) {
             return refuse(dialect, matched.operation.name, &Refusal::new(RefusalKind::LoopDetected, message));
         }
         let now = received.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()) as i64;
@@ -102,7 +102,7 @@ impl Gateway {
             Ok(key) => key,
             Err(refusal) => return refuse(dialect, matched.operation.name, &refusal),
         };
-        let Unidentified { trace_id, decision_id, request_id, .. } = stranger;
+        let Unidentified { trace_id, decision_id, request_id, .. } = unidentified;
         let mut context = RequestContext {
             trace_id,
             decision_id,
@@ -117,12 +117,12 @@ impl Gateway {
             model: None,
             stream: false,
             as_array: false,
-            patience: patience(&head.headers),
+            client_timeouts: client_timeouts(&head.headers),
             headers: head.headers,
             query,
             scanned: Scanned::default(),
             body: Bytes::new(),
-            held: MemoryLease::default(),
+            lease: MemoryLease::default(),
             estimate: OnceLock::new(),
             metered: OnceLock::new(),
             gone: Arc::default(),
@@ -133,20 +133,20 @@ impl Gateway {
             return list(begin(context));
         }
         match receive(&context.headers, body, &self.memory).await {
-            Ok((body, held)) => (context.body, context.held) = (body, held),
+            Ok((body, lease)) => (context.body, context.lease) = (body, lease),
             Err(refusal) => return begin(context).refuse(&refusal),
         }
         context.read = Instant::now();
-        if copies(&context.body)
-            && context.held.grow_to(context.held.bytes() + context.body.len(), &self.memory).is_err()
+        if parsing_copies(&context.body)
+            && context.lease.grow_to(context.lease.bytes() + context.body.len(), &self.memory).is_err()
         {
             return begin(context).refuse(&overloaded());
         }
-        let understood = self.memory.work(context.body.len(), || understand(&mut context, matched)).await;
-        if let Err(refusal) = understood {
+        let parsed = self.memory.work(context.body.len(), || parse_request(&mut context, matched)).await;
+        if let Err(refusal) = parsed {
             return begin(context).refuse(&refusal);
         }
-        if context.stream && context.held.grow_to(context.held.bytes() + STREAM, &self.memory).is_err() {
+        if context.stream && context.lease.grow_to(context.lease.bytes() + STREAM, &self.memory).is_err() {
             return begin(context).refuse(&overloaded());
         }
         let counts = context.served.policy.limits.counts(context.key, &context.key().id);
@@ -165,7 +165,7 @@ impl Gateway {
             // Boxed, so that the future of a request without filters stays small.
             let passed = before_deciding(&filters, &mut context, &mut translation, &self.memory);
             if let Err(stop) = Box::pin(passed).await {
-                return stopped(Completion::new(Arc::clone(&self), filters, context), stop).await;
+                return respond_to_stop(Completion::new(Arc::clone(&self), filters, context), stop).await;
             }
         }
         let now = Instant::now();
@@ -182,7 +182,7 @@ impl Gateway {
         }
         let concurrency = context.served.keys[context.key].all.clone();
         let mut completion = Completion::new(Arc::clone(&self), filters.clone(), context);
-        completion.decided(&decision);
+        completion.record_decision(&decision);
         self.rules_failed(&decision.rule_errors);
         if let Some(refusal) = &decision.refusal {
             // If the body is no conversation, the request is invalid, not unsupported.
@@ -200,7 +200,7 @@ impl Gateway {
         if !filters.is_empty() {
             let passed = after_deciding(&filters, &mut completion.context, &translation, &decision);
             if let Err(stop) = Box::pin(passed).await {
-                return stopped(completion, stop).await;
+                return respond_to_stop(completion, stop).await;
             }
             completion.answer_filters = filters.for_answer(&completion.context);
         }
@@ -218,7 +218,7 @@ impl Gateway {
             }
         }
         let clock = attempt::clock(&completion, &decision);
-        let trying = AttemptContext {
+        let attempts = AttemptContext {
             gateway: &self,
             decision: &decision,
             translation: &translation,
@@ -227,20 +227,20 @@ impl Gateway {
             may_decide_again: completion.context.served.policy.goes_by_levels(),
             waits_until: None,
         };
-        match attempt(&trying, completion).await {
+        match attempt(&attempts, completion).await {
             Ok(answer) => answer,
             // Boxed: hardly any request comes here.
-            Err(short) => Box::pin(again::decide_again(&trying, short, circumstances)).await,
+            Err(short) => Box::pin(again::decide_again(&attempts, short, circumstances)).await,
         }
     }
 
     /// Counts and tells rules whose expression failed on a request.
     fn rules_failed(&self, errors: &[(Arc<str>, String)]) {
         errors.iter().for_each(|(rule, _)| self.metrics.rule_failed(rule));
-        for (rule, problem) in errors.iter().take(RULES_TOLD) {
+        for (rule, problem) in errors.iter().take(MOST_LOGGED_RULES) {
             tracing::warn!(%rule, %problem, "the rule's expression failed on a request");
         }
-        if let Some(more) = errors.len().checked_sub(RULES_TOLD).filter(|more| *more > 0) {
+        if let Some(more) = errors.len().checked_sub(MOST_LOGGED_RULES).filter(|more| *more > 0) {
             tracing::warn!(more, "expressions of other rules failed on the same request");
         }
     }
@@ -255,6 +255,6 @@ fn hints(headers: &HeaderMap, query: &Query) -> Hints {
 }
 
 /// Whether parsing a long body copies it, because it may contain escaped letters.
-fn copies(body: &[u8]) -> bool {
+fn parsing_copies(body: &[u8]) -> bool {
     body.len() >= LONG_WORK && memchr::memmem::find(body, b"\\u00").is_some()
 }

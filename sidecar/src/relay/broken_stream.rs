@@ -12,7 +12,7 @@ use crate::telemetry::attempt_error::AttemptError;
 #[derive(Debug)]
 pub enum Broken {
     /// An error event of the upstream.
-    Told(StreamError),
+    ErrorEvent(StreamError),
     Malformed(String),
     Lost(String),
     Timeout(AttemptError),
@@ -20,36 +20,36 @@ pub enum Broken {
 
 impl Broken {
     /// Whether it counts against the provider's health. If the caller's own idle timeout ran out, it does not.
-    pub fn teaches(&self, timing: &Timing) -> bool {
+    pub fn affects_health(&self, timing: &Timing) -> bool {
         !matches!(self, Broken::Timeout(AttemptError::TimeoutIdle) if timing.idle_is_callers)
     }
 }
 
 impl Broken {
     /// The failed attempt, if nothing of the stream has reached the caller.
-    pub fn failed(&self, setting: &AnswerSource) -> Failed {
+    pub fn failed(&self, source: &AnswerSource) -> Failed {
         match self {
-            Broken::Told(error) => {
-                let failure = classify_event(setting.upstream.dialect, error);
-                let mut failed = Failed::answered(&failure, error.status.unwrap_or(502), &setting.provider, None);
+            Broken::ErrorEvent(error) => {
+                let failure = classify_event(source.upstream.dialect, error);
+                let mut failed = Failed::answered(&failure, error.status.unwrap_or(502), &source.provider, None);
                 if failed.error == AttemptError::ServerError || failed.error == AttemptError::Caller {
                     failed.error = AttemptError::StreamError;
                 }
                 failed
             }
             Broken::Malformed(problem) => {
-                Failed::unreachable(AttemptError::Malformed, format!("{}: {problem}", setting.provider))
+                Failed::unreachable(AttemptError::Malformed, format!("{}: {problem}", source.provider))
             }
-            Broken::Lost(reason) => Failed::unreachable(AttemptError::Cut, format!("{}: {reason}", setting.provider)),
-            Broken::Timeout(error) => Failed::timeout(*error, format!("{} fell silent", setting.provider)),
+            Broken::Lost(reason) => Failed::unreachable(AttemptError::Cut, format!("{}: {reason}", source.provider)),
+            Broken::Timeout(error) => Failed::timeout(*error, format!("{} fell silent", source.provider)),
         }
     }
 
     /// The error of the attempt; the status, type and message of the caller's error event.
-    pub fn told(&self, setting: &AnswerSource) -> (AttemptError, u16, RefusalKind, String) {
-        let provider = &setting.provider;
+    pub fn caller_error(&self, source: &AnswerSource) -> (AttemptError, u16, RefusalKind, String) {
+        let provider = &source.provider;
         match self {
-            Broken::Told(error) => {
+            Broken::ErrorEvent(error) => {
                 let status = error.status.unwrap_or(502);
                 (
                     AttemptError::StreamError,

@@ -29,19 +29,19 @@ pub enum Conversion {
     /// A conversation, to another dialect.
     Across,
     /// Embeddings, to another dialect, in this encoding.
-    Vectors { encoding: Encoding, batch: bool },
+    Embeddings { encoding: Encoding, batch: bool },
 }
 
 /// The upstream that answered, and the conversion that its answer needs.
 #[derive(Debug)]
 pub struct AnswerSource {
     pub upstream: &'static Api,
-    pub way: Conversion,
+    pub conversion: Conversion,
     /// The provider's name in the key.
     pub provider: Arc<str>,
     pub model: Arc<str>,
     /// The gateway requested the usage chunk, so it removes it again.
-    pub asked_usage: bool,
+    pub requests_usage: bool,
     pub stay: Stay,
     pub health: Arc<BackendHealth>,
     pub sent_at: Instant,
@@ -64,12 +64,12 @@ struct ExtraFields<'a> {
 }
 
 /// The `extra_fields` of an answer, as JSON. `cost`: nano-dollars, if known.
-pub fn extra_fields(completion: &Completion, setting: &AnswerSource, cost: Option<u64>) -> String {
+pub fn extra_fields(completion: &Completion, source: &AnswerSource, cost: Option<u64>) -> String {
     let context = &completion.context;
     let fields = ExtraFields {
-        provider: &setting.provider,
+        provider: &source.provider,
         model_requested: context.model.as_deref(),
-        model: &setting.model,
+        model: &source.model,
         request_type: context.request_type().name(),
         latency: crate::duration::ms(context.started.elapsed()),
         rule: completion.record().rule.as_deref(),

@@ -24,12 +24,12 @@ use outrigger_llm::tokens::usage::Usage;
 use tokio::time::Sleep;
 
 use super::broken_stream::Broken;
-use super::stream_body::Flow;
+use super::stream_body::RelayBody;
 use super::stream_translator::StreamTranslator;
 use super::{AnswerSource, extra_fields};
 use crate::completion::Completion;
 use crate::completion::Timing;
-use crate::filter::Filtering;
+use crate::filter::RunningFilters;
 use crate::memory::{Memory, MemoryLease};
 use crate::relay::Conversion;
 use crate::request::answer_events;
@@ -47,8 +47,8 @@ pub struct Relay {
     translator: StreamTranslator,
     array: Option<AsArray>,
     /// Filters that see the events before they are sent.
-    filtering: Option<Box<Filtering>>,
-    setting: AnswerSource,
+    filters: Option<Box<RunningFilters>>,
+    source: AnswerSource,
     timing: Timing,
     /// Written and not sent yet.
     out: Vec<u8>,
@@ -63,7 +63,7 @@ pub struct Relay {
     closed: bool,
     memory: Memory,
     /// Memory for an incomplete event, and for buffered parts of the translation.
-    held: MemoryLease,
+    lease: MemoryLease,
     chunks: u32,
     chunk_time: Duration,
     /// Waiting for the upstream, until `alarm`.
@@ -78,26 +78,26 @@ struct Silence;
 impl Relay {
     pub fn new(
         body: UpstreamBody,
-        setting: AnswerSource,
+        source: AnswerSource,
         timing: Timing,
         context: &RequestContext,
         memory: &Memory,
     ) -> Self {
-        let translator = match setting.way {
-            Conversion::Same => StreamTranslator::same(context.dialect.format(), setting.asked_usage),
-            Conversion::Across | Conversion::Vectors { .. } => StreamTranslator::across(
-                setting.upstream.format,
+        let translator = match source.conversion {
+            Conversion::Same => StreamTranslator::same(context.dialect.format(), source.requests_usage),
+            Conversion::Across | Conversion::Embeddings { .. } => StreamTranslator::across(
+                source.upstream.format,
                 context.dialect.format(),
-                answer_events::answer_of(context, &setting.model),
+                answer_events::answer_properties(context, &source.model),
             ),
         };
         Relay {
             body,
-            reader: EventReader::new(setting.upstream.framing),
+            reader: EventReader::new(source.upstream.framing),
             translator,
             array: context.as_array.then(AsArray::default),
-            filtering: None,
-            setting,
+            filters: None,
+            source,
             timing,
             out: Vec::new(),
             events: Vec::new(),
@@ -106,7 +106,7 @@ impl Relay {
             over: false,
             closed: false,
             memory: memory.clone(),
-            held: MemoryLease::default(),
+            lease: MemoryLease::default(),
             chunks: 0,
             chunk_time: Duration::ZERO,
             waiting: false,
@@ -116,21 +116,21 @@ impl Relay {
 
     /// The body of the answer: first the buffered events, then the rest.
     pub fn into_body(self: Box<Self>, mut completion: Box<Completion>, status: u16) -> ReplyBody {
-        completion.first_byte();
-        Flow::new(self, completion, status).boxed_unsync()
+        completion.record_overhead();
+        RelayBody::new(self, completion, status).boxed_unsync()
     }
 
     /// The next bytes for the caller; `None` at the end.
     pub fn poll_next(&mut self, cx: &mut Context<'_>, completion: &mut Completion) -> Poll<Option<Bytes>> {
         loop {
-            let told = match self.filtering {
+            let output = match self.filters {
                 None => std::mem::take(&mut self.out),
                 Some(_) => std::task::ready!(self.poll_filters(cx, completion)).unwrap_or_default(),
             };
-            if !told.is_empty() {
-                let Some(array) = &mut self.array else { return Poll::Ready(Some(told.into())) };
-                let mut framed = Vec::with_capacity(told.len() + 8);
-                array.frame(&told.into(), &mut framed);
+            if !output.is_empty() {
+                let Some(array) = &mut self.array else { return Poll::Ready(Some(output.into())) };
+                let mut framed = Vec::with_capacity(output.len() + 8);
+                array.frame(&output.into(), &mut framed);
                 if !framed.is_empty() {
                     return Poll::Ready(Some(framed.into()));
                 }
@@ -184,17 +184,17 @@ impl Relay {
     }
 
     /// Whether the answer has ended regularly, and all of it was returned.
-    pub fn is_told(&self) -> bool {
+    pub fn is_complete(&self) -> bool {
         self.translator.finished()
             && self.out.is_empty()
-            && self.filtering.is_none()
+            && self.filters.is_none()
             && (self.array.is_none() || self.closed)
     }
 
     /// The caller needs nothing after the answer's end: count it as served.
-    pub fn served(&mut self) {
+    pub fn mark_served(&mut self) {
         if !std::mem::replace(&mut self.over, true) {
-            self.setting.health.succeeded(&self.setting.model, Instant::now());
+            self.source.health.record_stream_end(&self.source.model, Instant::now());
         }
     }
 
@@ -209,8 +209,8 @@ impl Relay {
     }
 
     /// The bytes of content so far.
-    pub fn said(&self) -> u64 {
-        self.translator.said()
+    pub fn content_bytes(&self) -> u64 {
+        self.translator.content_bytes()
     }
 
     /// The gateway's own time for one chunk, in microseconds on average. The first chunks do not count.
@@ -237,9 +237,9 @@ impl Relay {
             Ok(Some(Ok(chunk))) => {
                 let (content, broken) = self.read(&chunk, completion);
                 if content && !self.content {
-                    self.saw_content(completion);
+                    self.handle_first_content(completion);
                 }
-                completion.used(self.translator.usage());
+                completion.record_usage(self.translator.usage());
                 if let Some(broken) = broken {
                     self.break_off(&broken, completion);
                 }
@@ -255,12 +255,13 @@ impl Relay {
 
     /// Handles the upstream's end: writes the rest of the answer, or reports that it broke off.
     fn close(&mut self, completion: &mut Completion) {
-        let finished =
-            self.translator.close(&mut self.out, |usage, said| comment(completion, &self.setting, usage, said));
+        let finished = self
+            .translator
+            .close(&mut self.out, |usage, content_bytes| comment(completion, &self.source, usage, content_bytes));
         match finished {
             true => {
                 self.over = true;
-                self.setting.health.succeeded(&self.setting.model, Instant::now());
+                self.source.health.record_stream_end(&self.source.model, Instant::now());
             }
             false => self.break_off(&Broken::Lost("closed before the answer's end".to_owned()), completion),
         }
@@ -269,13 +270,13 @@ impl Relay {
     /// Ends a stream of which content was sent: with an error event in the caller's dialect.
     fn break_off(&mut self, broken: &Broken, completion: &mut Completion) {
         self.over = true;
-        let (word, status, kind, message) = broken.told(&self.setting);
-        completion.broke_off(word, kind);
-        if broken.teaches(&self.timing) {
-            self.setting.health.failed(&self.setting.model, self.setting.sent_at, Instant::now());
+        let (word, status, kind, message) = broken.caller_error(&self.source);
+        completion.record_broken_stream(word, kind);
+        if broken.affects_health(&self.timing) {
+            self.source.health.record_failure(&self.source.model, self.source.sent_at, Instant::now());
         }
         // The upstream's own error event of the same dialect was passed on already.
-        if matches!((broken, self.setting.way), (Broken::Told(_), Conversion::Same)) {
+        if matches!((broken, self.source.conversion), (Broken::ErrorEvent(_), Conversion::Same)) {
             return;
         }
         let refusal = GatewayError {
@@ -291,11 +292,11 @@ impl Relay {
 }
 
 /// The comment before the end of a stream of the OpenAI dialect. Every SDK skips it.
-fn comment(completion: &Completion, setting: &AnswerSource, usage: &Usage, said: u64) -> String {
+fn comment(completion: &Completion, source: &AnswerSource, usage: &Usage, content_bytes: u64) -> String {
     // Without reported figures, the cost is not known before the end.
-    let cost = usage.output.and_then(|_| completion.cost_of(usage, said));
+    let cost = usage.output.and_then(|_| completion.cost_of(usage, content_bytes));
     match completion.context.tells_extra_fields() {
-        true => format!(": outrigger {}\n", extra_fields(completion, setting, cost)),
+        true => format!(": outrigger {}\n", extra_fields(completion, source, cost)),
         false => String::new(),
     }
 }

@@ -27,33 +27,33 @@ const LINGER_TOKENS: u64 = 256;
 
 /// A relay together with the completion of its request.
 #[derive(Debug)]
-pub struct Flow(Option<Flowing>);
+pub struct RelayBody(Option<ActiveStream>);
 
 #[derive(Debug)]
-struct Flowing {
+struct ActiveStream {
     relay: Box<Relay>,
     completion: Box<Completion>,
     status: u16,
 }
 
-impl Flow {
+impl RelayBody {
     pub fn new(relay: Box<Relay>, completion: Box<Completion>, status: u16) -> Self {
-        Flow(Some(Flowing { relay, completion, status }))
+        RelayBody(Some(ActiveStream { relay, completion, status }))
     }
 }
 
-impl Body for Flow {
+impl Body for RelayBody {
     type Data = Bytes;
     type Error = io::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
-        let Some(flowing) = &mut self.0 else { return Poll::Ready(None) };
-        match std::task::ready!(flowing.relay.poll_next(cx, &mut flowing.completion)) {
+        let Some(active) = &mut self.0 else { return Poll::Ready(None) };
+        match std::task::ready!(active.relay.poll_next(cx, &mut active.completion)) {
             Some(bytes) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
             None => {
-                if let Some(flowing) = self.0.take() {
-                    let status = flowing.status;
-                    flowing.end(status);
+                if let Some(active) = self.0.take() {
+                    let status = active.status;
+                    active.end(status);
                 }
                 Poll::Ready(None)
             }
@@ -61,44 +61,44 @@ impl Body for Flow {
     }
 }
 
-impl Drop for Flow {
+impl Drop for RelayBody {
     fn drop(&mut self) {
-        let Some(mut flowing) = self.0.take() else { return };
+        let Some(mut active) = self.0.take() else { return };
         // A caller that has read the answer to its end may close the connection at once.
-        if !flowing.relay.is_told() {
-            flowing.completion.hung_up();
-            flowing.status = CLIENT_CLOSED;
+        if !active.relay.is_complete() {
+            active.completion.record_client_closed();
+            active.status = CLIENT_CLOSED;
         }
-        let drains = flowing.completion.context.key().on_hang_up == OnHangUp::Drain;
+        let drains = active.completion.context.key().on_hang_up == OnHangUp::Drain;
         let runtime = tokio::runtime::Handle::try_current();
         match runtime {
-            Ok(runtime) if drains || flowing.completion.is_charged() => drop(runtime.spawn(flowing.linger(drains))),
+            Ok(runtime) if drains || active.completion.is_charged() => drop(runtime.spawn(active.linger(drains))),
             // Nothing is charged: cancel the upstream request at once.
-            _ => flowing.end_early(),
+            _ => active.end_early(),
         }
     }
 }
 
-impl Flowing {
+impl ActiveStream {
     /// Ends a stream that was relayed to its end, received by the caller or not.
     fn end(mut self, status: u16) {
-        self.completion.streamed(self.relay.chunk_overhead_us());
+        self.completion.record_stream_end(self.relay.chunk_overhead_us());
         self.account();
         self.completion.finish(status);
     }
 
     fn account(&mut self) {
-        let (usage, said) = (self.relay.usage(), self.relay.said());
+        let (usage, content_bytes) = (self.relay.usage(), self.relay.content_bytes());
         match self.relay.is_finished() {
-            true => self.completion.answered(&usage, said),
-            false => self.completion.cut(&usage, said),
+            true => self.completion.settle_complete(&usage, content_bytes),
+            false => self.completion.settle_cut(&usage, content_bytes),
         }
     }
 
     /// Cancels the upstream request.
     fn end_early(mut self) {
         if self.relay.is_finished() {
-            self.relay.served();
+            self.relay.mark_served();
         }
         let status = self.status;
         self.end(status);
@@ -106,11 +106,11 @@ impl Flowing {
 
     /// Reads on for a moment, or to the end.
     async fn linger(mut self, drains: bool) {
-        let said = self.relay.said();
+        let content_bytes = self.relay.content_bytes();
         let longest = if drains { self.relay.longest() } else { LINGER };
         let reading = async {
             while std::future::poll_fn(|cx| self.relay.poll_next(cx, &mut self.completion)).await.is_some() {
-                if !drains && estimate::output_tokens(self.relay.said() - said) >= LINGER_TOKENS {
+                if !drains && estimate::output_tokens(self.relay.content_bytes() - content_bytes) >= LINGER_TOKENS {
                     break;
                 }
             }

@@ -20,16 +20,16 @@ pub enum StreamTranslator {
     Same {
         watch: Box<StreamWatch>,
         /// Removes usage chunks that the caller did not request.
-        withholds_usage: bool,
+        hides_usage: bool,
     },
     CrossFormat(Box<CrossFormat>),
 }
 
 /// The memory overhead of a buffered event.
-const KEPT: usize = 256;
+const EVENT_OVERHEAD: usize = 256;
 /// The most tool calls in a translated stream. Each new call is searched among the earlier ones, which takes quadratic
 /// time; models make a few at once.
-const MOST_CALLS: usize = 1_024;
+const MAX_CALLS: usize = 1_024;
 
 /// The state of a translation.
 #[derive(Debug)]
@@ -41,15 +41,15 @@ pub struct CrossFormat {
     content: bool,
     ended: bool,
     events: Vec<ChatEvent>,
-    said: u64,
+    content_bytes: u64,
     calls: usize,
     /// Bytes buffered for tool calls and for the events after them.
-    keeps: usize,
+    buffered: usize,
 }
 
 impl StreamTranslator {
-    pub fn same(format: Format, withholds_usage: bool) -> Self {
-        StreamTranslator::Same { watch: Box::new(StreamWatch::new(format)), withholds_usage }
+    pub fn same(format: Format, hides_usage: bool) -> Self {
+        StreamTranslator::Same { watch: Box::new(StreamWatch::new(format)), hides_usage }
     }
 
     pub fn across(upstream: Format, caller: Format, answer: Answer) -> Self {
@@ -61,21 +61,21 @@ impl StreamTranslator {
             content: false,
             ended: false,
             events: Vec::new(),
-            said: 0,
+            content_bytes: 0,
             calls: 0,
-            keeps: 0,
+            buffered: 0,
         }))
     }
 
     /// Reads an event and writes it for the caller. `before_end` returns what to write before the end of the stream.
-    pub fn tell(
+    pub fn translate(
         &mut self,
         event: &framing::Event,
         out: &mut Vec<u8>,
         before_end: impl FnOnce(&Usage, u64) -> String,
     ) -> EventOutcome {
         match self {
-            StreamTranslator::Same { watch, withholds_usage } => {
+            StreamTranslator::Same { watch, hides_usage } => {
                 let seen = watch.observe(event);
                 if seen.malformed {
                     return EventOutcome {
@@ -86,12 +86,12 @@ impl StreamTranslator {
                 if event.data_bytes() == Some(b"[DONE]") {
                     out.extend_from_slice(before_end(&watch.usage(), watch.content_bytes()).as_bytes());
                 }
-                if !(*withholds_usage && seen.usage_only) {
+                if !(*hides_usage && seen.usage_only) {
                     out.extend_from_slice(event.raw());
                 }
                 EventOutcome { content: seen.content, error: seen.error, malformed: None }
             }
-            StreamTranslator::CrossFormat(across) => across.tell(event, out, before_end),
+            StreamTranslator::CrossFormat(across) => across.translate(event, out, before_end),
         }
     }
 
@@ -103,7 +103,7 @@ impl StreamTranslator {
             StreamTranslator::CrossFormat(across) => {
                 if !across.ended && across.finish.is_some() {
                     across.ended = true;
-                    out.extend_from_slice(before_end(&across.usage(), across.said).as_bytes());
+                    out.extend_from_slice(before_end(&across.usage(), across.content_bytes).as_bytes());
                     across.encoder.push(&ChatEvent::End, out);
                 }
                 across.ended
@@ -134,18 +134,18 @@ impl StreamTranslator {
     }
 
     /// The bytes of content so far.
-    pub fn said(&self) -> u64 {
+    pub fn content_bytes(&self) -> u64 {
         match self {
             StreamTranslator::Same { watch, .. } => watch.content_bytes(),
-            StreamTranslator::CrossFormat(across) => across.said,
+            StreamTranslator::CrossFormat(across) => across.content_bytes,
         }
     }
 
     /// The bytes that the encoder may have buffered: it writes tool calls as a whole, and before the events after them.
-    pub fn keeps(&self) -> usize {
+    pub fn buffered_bytes(&self) -> usize {
         match self {
             StreamTranslator::Same { .. } => 0,
-            StreamTranslator::CrossFormat(across) => across.keeps,
+            StreamTranslator::CrossFormat(across) => across.buffered,
         }
     }
 
@@ -162,30 +162,30 @@ impl CrossFormat {
         self.usage.believed(self.content)
     }
 
-    fn tell(
+    fn translate(
         &mut self,
         event: &framing::Event,
         out: &mut Vec<u8>,
         before_end: impl FnOnce(&Usage, u64) -> String,
     ) -> EventOutcome {
-        let mut told = EventOutcome::default();
+        let mut outcome = EventOutcome::default();
         self.events.clear();
         if let Err(malformed) = self.decoder.push(event, &mut self.events) {
-            told.malformed = Some(malformed.to_string());
-            return told;
+            outcome.malformed = Some(malformed.to_string());
+            return outcome;
         }
         let mut before_end = Some(before_end);
         for event in &self.events {
             match event {
                 ChatEvent::Usage(usage) => self.usage.merge(usage),
-                ChatEvent::ToolCall { .. } if self.calls == MOST_CALLS => {
-                    told.malformed = Some(format!("a stream with more than {MOST_CALLS} tool calls"));
-                    return told;
+                ChatEvent::ToolCall { .. } if self.calls == MAX_CALLS => {
+                    outcome.malformed = Some(format!("a stream with more than {MAX_CALLS} tool calls"));
+                    return outcome;
                 }
                 ChatEvent::ToolCall { .. } => self.calls += 1,
                 ChatEvent::Finish { reason, .. } => self.finish = Some(*reason),
                 ChatEvent::Error(error) => {
-                    told.error = Some(error.clone());
+                    outcome.error = Some(error.clone());
                     // The caller of this function decides how to report it.
                     continue;
                 }
@@ -193,19 +193,19 @@ impl CrossFormat {
                 ChatEvent::End => {
                     self.ended = true;
                     if let Some(before_end) = before_end.take() {
-                        out.extend_from_slice(before_end(&self.usage(), self.said).as_bytes());
+                        out.extend_from_slice(before_end(&self.usage(), self.content_bytes).as_bytes());
                     }
                 }
                 _ => {}
             }
-            told.content |= event.is_content();
-            self.said += event.content_len() as u64;
-            if self.keeps > 0 || matches!(event, ChatEvent::ToolCall { .. }) {
-                self.keeps += 2 * event.content_len() + KEPT;
+            outcome.content |= event.is_content();
+            self.content_bytes += event.content_len() as u64;
+            if self.buffered > 0 || matches!(event, ChatEvent::ToolCall { .. }) {
+                self.buffered += 2 * event.content_len() + EVENT_OVERHEAD;
             }
             self.encoder.push(event, out);
         }
-        self.content |= told.content;
-        told
+        self.content |= outcome.content;
+        outcome
     }
 }

@@ -35,12 +35,12 @@ pub struct WholeAnswer {
     body: Bytes,
     usage: Usage,
     /// Bytes of content, if the cost depends on them.
-    said: u64,
+    content_bytes: u64,
     /// The id of a stored response, which only this account knows.
     handle: Option<String>,
-    tells_extra_fields: bool,
-    setting: AnswerSource,
-    held: MemoryLease,
+    has_extra_fields: bool,
+    source: AnswerSource,
+    lease: MemoryLease,
 }
 
 /// Checks a whole answer, and converts it to the caller's dialect.
@@ -48,72 +48,72 @@ pub struct WholeAnswer {
 /// # Errors
 /// If it is an error under status 200, is empty, or is not of the dialect.
 pub fn whole_answer(
-    setting: AnswerSource,
+    source: AnswerSource,
     completion: &Completion,
     text: Bytes,
-    mut held: MemoryLease,
+    mut lease: MemoryLease,
     memory: &Memory,
 ) -> Result<WholeAnswer, Failed> {
     let context = &completion.context;
-    let provider = std::sync::Arc::clone(&setting.provider);
+    let provider = std::sync::Arc::clone(&source.provider);
     let kind = context.operation.kind;
     // Strings with escapes are copied to read them.
     if text.len() > EVENTS && memchr::memchr(b'\\', &text).is_some() {
-        held.grow_to(2 * text.len(), memory).map_err(Failed::crowded)?;
+        lease.grow_to(2 * text.len(), memory).map_err(Failed::no_memory_for_answer)?;
     }
-    let seen = summarize(setting.upstream.dialect, kind, &text);
+    let seen = summarize(source.upstream.dialect, kind, &text);
     if let Some(error) = &seen.error {
-        let failure = classify_event(setting.upstream.dialect, error);
+        let failure = classify_event(source.upstream.dialect, error);
         return Err(Failed::answered(&failure, error.status.unwrap_or(502), &provider, None));
     }
     let malformed = |problem: String| Failed::unreachable(AttemptError::Malformed, format!("{provider}: {problem}"));
     if let Some(problem) = seen.malformed {
         return Err(malformed(problem));
     }
-    if setting.way != Conversion::Same {
-        held.grow_to(text.len() + Weight::of(&text).translated(), memory).map_err(Failed::crowded)?;
+    if source.conversion != Conversion::Same {
+        lease.grow_to(text.len() + Weight::of(&text).translated(), memory).map_err(Failed::no_memory_for_answer)?;
     }
     let parse = || serde_json::from_slice::<Value>(&text).map_err(|error| malformed(error.to_string()));
-    let told = |answer: Result<Value, Malformed>| answer.map_err(|error| malformed(error.to_string()));
+    let output = |answer: Result<Value, Malformed>| answer.map_err(|error| malformed(error.to_string()));
     let mut content_type = "application/json";
-    let (body, usage) = match setting.way {
+    let (body, usage) = match source.conversion {
         Conversion::Same => (text.clone(), seen.usage),
         Conversion::Across => {
             let response =
-                decode_response(setting.upstream.format, &parse()?).map_err(|error| malformed(error.to_string()))?;
-            let answer = answer_events::answer_of(context, &setting.model);
+                decode_response(source.upstream.format, &parse()?).map_err(|error| malformed(error.to_string()))?;
+            let answer = answer_events::answer_properties(context, &source.model);
             let body = match context.stream {
                 // The upstream answered whole although a stream was requested.
                 true => {
                     content_type = EVENTS_TYPE;
                     answer_events::write(context, &response, answer)
                 }
-                false => written(&encode_response(context.dialect.format(), &response, &answer), text.len()),
+                false => serialize(&encode_response(context.dialect.format(), &response, &answer), text.len()),
             };
             (Bytes::from(body), response.usage)
         }
-        Conversion::Vectors { encoding, batch } => {
+        Conversion::Embeddings { encoding, batch } => {
             let value = parse()?;
-            let usage = embeddings::usage(setting.upstream.dialect, &value);
-            let answer = match setting.upstream.dialect {
-                Dialect::Gemini => told(embeddings::gemini_answer_to_openai(&value, encoding, &setting.model))?,
-                _ => told(embeddings::openai_answer_to_gemini(&value, batch))?,
+            let usage = embeddings::usage(source.upstream.dialect, &value);
+            let answer = match source.upstream.dialect {
+                Dialect::Gemini => output(embeddings::gemini_answer_to_openai(&value, encoding, &source.model))?,
+                _ => output(embeddings::openai_answer_to_gemini(&value, batch))?,
             };
-            (Bytes::from(written(&answer, text.len())), usage)
+            (Bytes::from(serialize(&answer, text.len())), usage)
         }
     };
     if seen.empty {
         return Err(Failed::empty(&provider, Some((content_type, framed(context, content_type, body), usage))));
     }
-    let said = match context.answers_with_text() {
-        true if completion.goes_by_content(&usage) => answer_bytes(setting.upstream.dialect, kind, &text),
+    let content_bytes = match context.answers_with_text() {
+        true if completion.charge_depends_on_content(&usage) => answer_bytes(source.upstream.dialect, kind, &text),
         true => 0,
         false => text.len() as u64,
     };
-    let tells_extra_fields = context.tells_extra_fields() && content_type == "application/json";
+    let has_extra_fields = context.tells_extra_fields() && content_type == "application/json";
     let handle = response_handle(context.dialect, context.operation.name, &text);
-    held.shrink_to(body.len());
-    Ok(WholeAnswer { content_type, body, usage, said, handle, tells_extra_fields, setting, held })
+    lease.shrink_to(body.len());
+    Ok(WholeAnswer { content_type, body, usage, content_bytes, handle, has_extra_fields, source, lease })
 }
 
 const EVENTS_TYPE: &str = "text/event-stream";
@@ -123,9 +123,9 @@ fn framed(context: &RequestContext, content_type: &str, body: Bytes) -> Bytes {
     if content_type == EVENTS_TYPE && context.as_array { answer_events::array(&body).into() } else { body }
 }
 
-/// Serializes a value as JSON. `like`: an estimate of the length, in bytes.
-fn written(value: &Value, like: usize) -> Vec<u8> {
-    let mut text = Vec::with_capacity(like + like / 8 + 128);
+/// Serializes a value as JSON. `expected_length`: an estimate of the length, in bytes.
+fn serialize(value: &Value, expected_length: usize) -> Vec<u8> {
+    let mut text = Vec::with_capacity(expected_length + expected_length / 8 + 128);
     // Writing to memory cannot fail.
     let _ = serde_json::to_writer(&mut text, value);
     text
@@ -134,7 +134,7 @@ fn written(value: &Value, like: usize) -> Vec<u8> {
 impl WholeAnswer {
     /// The reported usage, and the bytes of content.
     pub fn figures(&self) -> (&Usage, u64) {
-        (&self.usage, self.said)
+        (&self.usage, self.content_bytes)
     }
 
     /// Whether it is sent as events, to a caller that requested a stream.
@@ -154,24 +154,24 @@ impl WholeAnswer {
     /// The body, with `extra_fields` if the caller's dialect has them.
     pub fn into_body(self, mut completion: Box<Completion>, status: u16) -> ReplyBody {
         if let Some(handle) = &self.handle {
-            remember_handle(&completion, handle, self.setting.stay);
+            remember_handle(&completion, handle, self.source.stay);
         }
-        let body = match self.tells_extra_fields {
+        let body = match self.has_extra_fields {
             true => {
-                let cost = completion.cost_of(&self.usage, self.said);
-                splice(&self.body, &extra_fields(&completion, &self.setting, cost))
+                let cost = completion.cost_of(&self.usage, self.content_bytes);
+                splice(&self.body, &extra_fields(&completion, &self.source, cost))
             }
             false => [framed(&completion.context, self.content_type, self.body), Bytes::new(), Bytes::new()],
         };
-        completion.first_byte();
-        completion.let_go_of_body();
+        completion.record_overhead();
+        completion.release_body();
         completion.finish(status);
-        WholeBody::new(body, self.held).map_err(|never| match never {}).boxed_unsync()
+        WholeBody::new(body, self.lease).map_err(|never| match never {}).boxed_unsync()
     }
 }
 
 /// A longer body is sent in three pieces. A shorter one is copied, which costs less than several writes.
-const COPIED: usize = 64 << 10;
+const MAX_COPIED: usize = 64 << 10;
 
 static EXTRA_FIELDS: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"extra_fields\":"));
 
@@ -188,7 +188,7 @@ fn splice(body: &Bytes, extra: &str) -> [Bytes; 3] {
     }
     let before = body[..last].iter().rev().find(|byte| !byte.is_ascii_whitespace());
     let comma = if before == Some(&b'{') { "" } else { "," };
-    if body.len() > COPIED {
+    if body.len() > MAX_COPIED {
         let extra = format!("{comma}\"extra_fields\":{extra}");
         return [body.slice(..last), extra.into(), body.slice(last..)];
     }
@@ -201,8 +201,8 @@ fn splice(body: &Bytes, extra: &str) -> [Bytes; 3] {
 
 /// Relays bytes that are neither JSON nor events unchanged. If they break off, so does the caller's connection.
 pub fn binary(body: UpstreamBody, mut completion: Box<Completion>, status: u16, timing: Timing) -> ReplyBody {
-    completion.first_byte();
-    completion.let_go_of_body();
+    completion.record_overhead();
+    completion.release_body();
     let stream = futures_util::stream::unfold(Some((body, completion)), move |state| async move {
         let (mut body, mut completion) = state?;
         let by = Instant::now() + timing.idle;
@@ -214,21 +214,21 @@ pub fn binary(body: UpstreamBody, mut completion: Box<Completion>, status: u16, 
                     Some(Ok(rest)) => [chunk, rest].concat().into(),
                     _ => chunk,
                 };
-                completion.answered(&Usage::default(), 0);
+                completion.settle_complete(&Usage::default(), 0);
                 completion.finish(status);
                 return Some((Ok(Frame::data(chunk)), None));
             }
             Ok(Some(Ok(chunk))) => return Some((Ok(Frame::data(chunk)), Some((body, completion)))),
             Ok(None) => {
-                completion.answered(&Usage::default(), 0);
+                completion.settle_complete(&Usage::default(), 0);
                 completion.finish(status);
                 return None;
             }
             Ok(Some(Err(error))) => (AttemptError::Cut, RefusalKind::UpstreamUnreachable, std::io::Error::other(error)),
             Err(late) => (AttemptError::TimeoutIdle, RefusalKind::UpstreamTimeout, std::io::Error::other(late)),
         };
-        completion.broke_off(word, kind);
-        completion.cut(&Usage::default(), 0);
+        completion.record_broken_stream(word, kind);
+        completion.settle_cut(&Usage::default(), 0);
         completion.finish(status);
         Some((Err(error), None))
     });

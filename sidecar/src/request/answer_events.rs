@@ -12,7 +12,7 @@ use super::as_array::AsArray;
 use crate::request::context::RequestContext;
 
 /// The properties of an answer that its encoder needs.
-pub fn answer_of(context: &RequestContext, model: &str) -> Answer {
+pub fn answer_properties(context: &RequestContext, model: &str) -> Answer {
     Answer {
         id: context.decision_id.clone(),
         model: model.to_owned(),
@@ -25,21 +25,21 @@ pub fn answer_of(context: &RequestContext, model: &str) -> Answer {
 ///
 /// # Errors
 /// If it is no answer to a conversation.
-pub fn of_whole(context: &RequestContext, body: &[u8]) -> Result<Bytes, String> {
+pub fn events_of_whole(context: &RequestContext, body: &[u8]) -> Result<Bytes, String> {
     let value: Value = serde_json::from_slice(body).map_err(|error| error.to_string())?;
     let response = decode_response(context.dialect.format(), &value).map_err(|error| error.to_string())?;
     let model = response.model.clone().or_else(|| context.model.clone()).unwrap_or_default();
-    Ok(write(context, &response, answer_of(context, &model)).into())
+    Ok(write(context, &response, answer_properties(context, &model)).into())
 }
 
 /// Writes a whole answer as the events of a stream.
 pub fn write(context: &RequestContext, response: &ChatResponse, answer: Answer) -> Vec<u8> {
     let mut encoder = StreamEncoder::new(context.dialect.format(), answer);
-    let mut told = Vec::new();
+    let mut output = Vec::new();
     for event in &split(response) {
-        encoder.push(event, &mut told);
+        encoder.push(event, &mut output);
     }
-    told
+    output
 }
 
 /// Converts events to the JSON array for a Gemini caller that did not request events.
@@ -63,7 +63,7 @@ pub fn assemble(context: &RequestContext, bytes: &Bytes) -> Option<Vec<u8>> {
     }
     let response = join(events)?;
     let model = response.model.clone().or_else(|| context.model.clone()).unwrap_or_default();
-    let answer = Answer { id: response.id.clone().unwrap_or_default(), ..answer_of(context, &model) };
+    let answer = Answer { id: response.id.clone().unwrap_or_default(), ..answer_properties(context, &model) };
     serde_json::to_vec(&encode_response(context.dialect.format(), &response, &answer)).ok()
 }
 

@@ -20,8 +20,8 @@ impl Default for AsArray {
 
 impl AsArray {
     /// Adds events to the array.
-    pub fn frame(&mut self, told: &Bytes, out: &mut Vec<u8>) {
-        self.reader.push(told, &mut self.events);
+    pub fn frame(&mut self, events: &Bytes, out: &mut Vec<u8>) {
+        self.reader.push(events, &mut self.events);
         for event in self.events.drain(..) {
             if let Some(data) = event.data() {
                 self.framing.push(&data, out);

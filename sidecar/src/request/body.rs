@@ -9,21 +9,21 @@ use hyper::body::{Body, Incoming};
 use outrigger_core::RefusalKind;
 use tokio::sync::Semaphore;
 
-use crate::memory::{Memory, MemoryLease, of_request};
+use crate::memory::{Memory, MemoryLease, request_size};
 use crate::request::refusal::Refusal;
 use crate::upstream::Pieces;
 
 /// A client that sends nothing of its body for this long has stopped.
-const STALLED: Duration = Duration::from_secs(30);
+const STALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// How much of a refused body is read and discarded, and for how long. Otherwise a client that is still writing would
 /// find its connection reset, and never read the refusal.
-const DRAINED: usize = 64 << 20;
-const DRAINING: Duration = Duration::from_secs(10);
+const MAX_DRAINED: usize = 64 << 20;
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 /// The limit for its next chunk.
-const DRAINED_NEXT: Duration = Duration::from_secs(1);
+const DRAIN_CHUNK_TIMEOUT: Duration = Duration::from_secs(1);
 /// How many HTTP/2 requests are drained at once: a connection may have many. The streams of others are reset after the
 /// response, which most clients can still read.
-static DRAINS: Semaphore = Semaphore::const_new(64);
+static DRAIN_PERMITS: Semaphore = Semaphore::const_new(64);
 
 /// Reads a body, within the limits of a body and of the memory. A body that announces too much is refused before it is
 /// read.
@@ -37,20 +37,20 @@ pub async fn receive(
         let message = format!("a body with content-encoding `{encoding}` is not read here; send it as it is");
         return Err(Refusal::new(RefusalKind::InvalidRequest, message).with_status(415));
     }
-    let said = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-    if said > memory.longest_body() {
+    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    if announced > memory.longest_body() {
         return Err(too_large(memory));
     }
     // Check the announced length without reserving it, so that nothing is read in vain. Whether the request wants a
     // stream is in the body.
-    let request = of_request(headers, false);
-    drop(memory.hold(request + said).map_err(|_| overloaded())?);
-    let mut held = memory.hold(request).map_err(|_| overloaded())?;
+    let request = request_size(headers, false);
+    drop(memory.hold(request + announced).map_err(|_| overloaded())?);
+    let mut lease = memory.hold(request).map_err(|_| overloaded())?;
     let mut first: Option<Bytes> = None;
     let mut whole = BytesMut::new();
     let mut length = 0;
     loop {
-        let Ok(frame) = tokio::time::timeout(STALLED, body.frame()).await else {
+        let Ok(frame) = tokio::time::timeout(STALL_TIMEOUT, body.frame()).await else {
             return Err(Refusal::new(RefusalKind::InvalidRequest, "the body stopped coming").with_status(408));
         };
         let Some(frame) = frame else { break };
@@ -63,21 +63,21 @@ pub async fn receive(
             return Err(too_large(memory));
         }
         // A buffer without an announced length is copied when it grows: parts of both copies exist for a moment.
-        let grows = if length > said { length + length / 2 } else { length };
-        held.grow_to(request + grows, memory).map_err(|_| overloaded())?;
+        let grows = if length > announced { length + length / 2 } else { length };
+        lease.grow_to(request + grows, memory).map_err(|_| overloaded())?;
         // Most bodies arrive in one chunk, which is kept without a copy.
         match (&first, whole.is_empty()) {
             (None, true) => first = Some(data),
             (Some(_), true) => {
-                whole.reserve(said.max(length));
+                whole.reserve(announced.max(length));
                 whole.extend_from_slice(first.take().as_deref().unwrap_or_default());
                 whole.extend_from_slice(&data);
             }
             _ => whole.extend_from_slice(&data),
         }
     }
-    held.shrink_to(request + length);
-    Ok((first.unwrap_or_else(|| whole.freeze()), held))
+    lease.shrink_to(request + length);
+    Ok((first.unwrap_or_else(|| whole.freeze()), lease))
 }
 
 /// Reads and discards the rest of a refused body, so that the client reads the refusal. `waits`: the client waits for
@@ -86,21 +86,21 @@ pub async fn drain(body: &mut Incoming, version: Version, waits: bool) {
     if body.is_end_stream() || waits {
         return;
     }
-    let place = (version == Version::HTTP_2).then(|| DRAINS.try_acquire());
-    if matches!(place, Some(Err(_))) {
+    let permit = (version == Version::HTTP_2).then(|| DRAIN_PERMITS.try_acquire());
+    if matches!(permit, Some(Err(_))) {
         return;
     }
     let reading = async {
         let mut drained = 0;
-        while drained < DRAINED {
-            match tokio::time::timeout(DRAINED_NEXT, body.frame()).await {
+        while drained < MAX_DRAINED {
+            match tokio::time::timeout(DRAIN_CHUNK_TIMEOUT, body.frame()).await {
                 Ok(Some(Ok(frame))) => drained += frame.data_ref().map_or(0, Bytes::len),
                 Ok(Some(Err(_)) | None) | Err(_) => break,
             }
         }
     };
     // A client that sends for longer does not wait for a response.
-    let _either = tokio::time::timeout(DRAINING, reading).await;
+    let _either = tokio::time::timeout(DRAIN_TIMEOUT, reading).await;
 }
 
 pub fn too_large(memory: &Memory) -> Refusal {
@@ -117,7 +117,7 @@ pub fn overloaded() -> Refusal {
 }
 
 /// The longest head of a part of a form, in bytes.
-const LONGEST_HEAD: usize = 8 << 10;
+const MAX_PART_HEAD: usize = 8 << 10;
 
 /// Finds the `model` field of a multipart form: its text and its range in the body.
 pub fn form_model(headers: &HeaderMap, body: &[u8]) -> Option<(String, std::ops::Range<usize>)> {
@@ -132,12 +132,12 @@ pub fn form_model(headers: &HeaderMap, body: &[u8]) -> Option<(String, std::ops:
         let part = body.get(begin..end)?;
         let Some(blank) = memchr::memmem::find(part, b"\r\n\r\n") else { continue };
         // Valid heads and names of models are shorter.
-        let head = part.get(..blank).filter(|head| head.len() <= LONGEST_HEAD).unwrap_or_default();
+        let head = part.get(..blank).filter(|head| head.len() <= MAX_PART_HEAD).unwrap_or_default();
         if !names_model(&String::from_utf8_lossy(head)) {
             continue;
         }
         let value = begin + blank + 4..end.saturating_sub(2).max(begin + blank + 4);
-        if value.len() > LONGEST_HEAD {
+        if value.len() > MAX_PART_HEAD {
             return None;
         }
         // With two fields of that name, it is not clear which one counts.
@@ -163,7 +163,7 @@ fn names_model(head: &str) -> bool {
 /// The body of a form with another model.
 pub fn with_form_model(context: &crate::request::context::RequestContext, model: &str) -> Pieces {
     match form_model(&context.headers, &context.body) {
-        Some((said, at)) if said != model => {
+        Some((current, at)) if current != model => {
             Pieces::new([context.body.slice(..at.start), Bytes::from(model.to_owned()), context.body.slice(at.end..)])
         }
         _ => context.body.clone().into(),

@@ -17,13 +17,13 @@ pub struct ClientTimeouts {
 
 /// Reads the headers, in seconds. `x-stainless-read-timeout` limits each read: the wait for the answer and each gap in
 /// it. `x-stainless-timeout` ends with the head of the answer.
-pub fn patience(headers: &HeaderMap) -> ClientTimeouts {
-    let told = |name: HeaderName| {
+pub fn client_timeouts(headers: &HeaderMap) -> ClientTimeouts {
+    let seconds_of = |name: HeaderName| {
         let seconds = headers.get(&name)?.to_str().ok()?.parse::<f64>().ok()?;
         (seconds.is_finite() && seconds > 0.0).then(|| Duration::from_secs_f64(seconds.min(86_400.0)))
     };
-    let gap = told(name::READ_TIMEOUT);
-    ClientTimeouts { answer: told(name::TIMEOUT).into_iter().chain(gap).min(), gap }
+    let gap = seconds_of(name::READ_TIMEOUT);
+    ClientTimeouts { answer: seconds_of(name::TIMEOUT).into_iter().chain(gap).min(), gap }
 }
 
 #[cfg(test)]
@@ -33,18 +33,18 @@ mod tests {
     #[test]
     fn the_lowest_announced_timeout_counts() {
         let mut headers = HeaderMap::new();
-        let told = |headers: &HeaderMap| {
-            let ClientTimeouts { answer, gap } = patience(headers);
+        let timeouts = |headers: &HeaderMap| {
+            let ClientTimeouts { answer, gap } = client_timeouts(headers);
             (answer.map(|answer| answer.as_millis()), gap.map(|gap| gap.as_millis()))
         };
-        assert_eq!(told(&headers), (None, None));
+        assert_eq!(timeouts(&headers), (None, None));
         headers.insert("x-stainless-timeout", "600".parse().unwrap());
-        assert_eq!(told(&headers), (Some(600_000), None));
+        assert_eq!(timeouts(&headers), (Some(600_000), None));
         headers.insert("x-stainless-read-timeout", "2.5".parse().unwrap());
-        assert_eq!(told(&headers), (Some(2_500), Some(2_500)));
+        assert_eq!(timeouts(&headers), (Some(2_500), Some(2_500)));
         for odd in ["nan", "0", "-1", "inf", "soon"] {
             headers.insert("x-stainless-read-timeout", odd.parse().unwrap());
-            assert_eq!(told(&headers), (Some(600_000), None), "{odd}");
+            assert_eq!(timeouts(&headers), (Some(600_000), None), "{odd}");
         }
     }
 }

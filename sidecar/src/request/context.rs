@@ -47,9 +47,9 @@ pub struct RequestContext {
     pub scanned: Scanned,
     /// Empty once content flows, so that its memory is free.
     pub body: Bytes,
-    pub held: MemoryLease,
+    pub lease: MemoryLease,
     /// The caller's own timeouts.
-    pub patience: ClientTimeouts,
+    pub client_timeouts: ClientTimeouts,
     /// The parts of its input, computed on first use.
     pub estimate: OnceLock<RequestInput>,
     /// How its cost is metered, computed on first use.

@@ -33,7 +33,7 @@ pub mod name {
 }
 
 /// Whether a request has headers for the gateway itself. Few have, and then none need be looked up.
-pub fn has_words_to_us(headers: &HeaderMap) -> bool {
+pub fn has_gateway_headers(headers: &HeaderMap) -> bool {
     headers.keys().any(|name| name.as_str().starts_with("x-outrigger-") || name.as_str().starts_with("x-bf-"))
 }
 
@@ -46,7 +46,7 @@ pub fn is_credential(name: &str) -> bool {
 const EXTRA: &str = "x-bf-eh-";
 
 /// The caller's headers for an upstream of the same dialect.
-pub fn up_same(from: &HeaderMap) -> HeaderMap {
+pub fn request_headers(from: &HeaderMap) -> HeaderMap {
     let mut to = HeaderMap::with_capacity(from.len() + 4);
     let named = connection_headers(from);
     let mut extras = false;
@@ -79,7 +79,7 @@ fn add_extras(from: &HeaderMap, to: &mut HeaderMap) {
 }
 
 /// The caller's headers for an upstream of another dialect.
-pub fn up_across(from: &HeaderMap) -> HeaderMap {
+pub fn translated_request_headers(from: &HeaderMap) -> HeaderMap {
     let mut to = HeaderMap::with_capacity(8);
     for name in table::up_across() {
         if let Some(value) = from.get(name) {
@@ -91,7 +91,7 @@ pub fn up_across(from: &HeaderMap) -> HeaderMap {
 
 /// An upstream's headers for a caller of the same dialect. Rate limits describe a credential, so they are passed on
 /// only if the caller has no other credential.
-pub fn down_same(from: &HeaderMap, single_credential: bool) -> HeaderMap {
+pub fn answer_headers(from: &HeaderMap, single_credential: bool) -> HeaderMap {
     let mut to = HeaderMap::with_capacity(from.len() + 8);
     let named = connection_headers(from);
     for (name, value) in from {
@@ -161,8 +161,8 @@ mod tests {
             ("traceparent", "t"),
             ("user-agent", "u"),
         ]);
-        assert_eq!(names(&up_same(&from)), ["anthropic-beta", "traceparent", "user-agent", "x-custom"]);
-        assert_eq!(names(&up_across(&from)), ["traceparent"]);
+        assert_eq!(names(&request_headers(&from)), ["anthropic-beta", "traceparent", "user-agent", "x-custom"]);
+        assert_eq!(names(&translated_request_headers(&from)), ["traceparent"]);
     }
 
     #[test]
@@ -174,8 +174,8 @@ mod tests {
             ("retry-after", "1"),
             ("request-id", "r"),
         ]);
-        assert_eq!(names(&down_same(&from, false)), ["request-id", "retry-after"]);
-        assert_eq!(down_same(&from, true).len(), 4);
+        assert_eq!(names(&answer_headers(&from, false)), ["request-id", "retry-after"]);
+        assert_eq!(answer_headers(&from, true).len(), 4);
     }
 
     /// Only the effect is tested here. The table has tests of its own.
@@ -195,10 +195,10 @@ mod tests {
             ("x-bf-eh-x-bf-eh-authorization", "Bearer smuggled"),
             ("x-bf-eh-x-feature", "on"),
         ]);
-        let up = up_same(&from);
-        assert_eq!(names(&up), ["content-type", "user-agent", "x-feature"]);
+        let sent = request_headers(&from);
+        assert_eq!(names(&sent), ["content-type", "user-agent", "x-feature"]);
         assert_eq!(
-            (up["user-agent"].as_bytes(), up["content-type"].as_bytes()),
+            (sent["user-agent"].as_bytes(), sent["content-type"].as_bytes()),
             (&b"mine"[..], &b"application/json"[..])
         );
     }

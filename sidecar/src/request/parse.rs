@@ -9,7 +9,7 @@ use crate::request::parsed_request::{self, ParseFailure, ParsedRequest};
 use crate::request::refusal::Refusal;
 
 /// Parses what the gateway needs of a request.
-pub fn understand(context: &mut RequestContext, matched: Matched) -> Result<(), Refusal> {
+pub fn parse_request(context: &mut RequestContext, matched: Matched) -> Result<(), Refusal> {
     match parsed_request::read(matched, &context.headers, &context.query, &context.body) {
         Ok(ParsedRequest { model, stream, as_array, scanned, .. }) => {
             (context.model, context.stream, context.as_array, context.scanned) = (model, stream, as_array, scanned);

@@ -20,9 +20,9 @@ use crate::request::query::Query;
 use crate::request::refusal::Refusal;
 
 /// The longest name of a model, in bytes. Names are compared with all names of the policy, returned and recorded.
-pub(crate) const LONGEST_NAME: usize = 512;
+pub(crate) const MAX_NAME: usize = 512;
 /// The most fallbacks in a body.
-const MOST_FALLBACKS: usize = 32;
+const MAX_FALLBACKS: usize = 32;
 
 /// A parsed request.
 #[derive(Clone, Debug)]
@@ -89,13 +89,13 @@ pub fn of(
         Some(OwnFallbacks::Models(models)) => models,
         _ => scanned.fallbacks.as_deref().unwrap_or_default(),
     };
-    if fallbacks.len() > MOST_FALLBACKS {
-        let message = format!("`fallbacks` may name {MOST_FALLBACKS} candidates at the most");
+    if fallbacks.len() > MAX_FALLBACKS {
+        let message = format!("`fallbacks` may name {MAX_FALLBACKS} candidates at the most");
         return Err(ParseFailure { refusal: invalid(message), model });
     }
-    if model.iter().chain(fallbacks).any(|name| name.len() > LONGEST_NAME) {
+    if model.iter().chain(fallbacks).any(|name| name.len() > MAX_NAME) {
         // Not recorded: recording long names would fill the memory.
-        let message = format!("a model's name may have {LONGEST_NAME} bytes at the most");
+        let message = format!("a model's name may have {MAX_NAME} bytes at the most");
         return Err(ParseFailure { refusal: invalid(message), model: None });
     }
     if model.iter().chain(fallbacks).any(|name| name.chars().any(char::is_control)) {

@@ -9,7 +9,7 @@ use std::fmt;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 /// Names of credentials, in normal form.
-const CREDENTIALS: [&str; 22] = [
+const CREDENTIAL_NAMES: [&str; 22] = [
     "key",
     "apikey",
     "xapikey",
@@ -34,9 +34,9 @@ const CREDENTIALS: [&str; 22] = [
     "awsaccesskeyid",
 ];
 /// Prefixes of parameters of signed URLs.
-const SIGNED: [&str; 2] = ["xamz", "xgoog"];
+const SIGNED_PREFIXES: [&str; 2] = ["xamz", "xgoog"];
 /// Suffixes of credentials: `secret_key`, `session-token`, `cf-aig-authorization`.
-const ENDS: [&str; 13] = [
+const CREDENTIAL_SUFFIXES: [&str; 13] = [
     "apikey",
     "accesskey",
     "secretkey",
@@ -54,7 +54,7 @@ const ENDS: [&str; 13] = [
 
 /// Google's system parameters, which all of Google's APIs accept, and other names that change the request: they remove
 /// usage from answers, choose another format, or set who is billed.
-const SYSTEM: [&str; 19] = [
+const SYSTEM_PARAMETERS: [&str; 19] = [
     "alt",
     "fields",
     "fieldmask",
@@ -77,11 +77,11 @@ const SYSTEM: [&str; 19] = [
 ];
 
 /// Everything but these characters is percent-encoded.
-const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The class of a parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Sort {
+enum ParameterClass {
     /// The caller's credential. Only the gateway reads it.
     Credential,
     /// Dropped, and reported as dropped.
@@ -99,7 +99,7 @@ struct Parameter {
     name: String,
     /// `None` if there is no `=`.
     value: Option<String>,
-    sort: Sort,
+    class: ParameterClass,
 }
 
 impl fmt::Debug for Query {
@@ -119,7 +119,7 @@ impl Query {
                 None => (pair, None),
             };
             let name = decoded(name);
-            Parameter { sort: sort(&name), value: value.map(decoded), name }
+            Parameter { class: classify(&name), value: value.map(decoded), name }
         };
         Query(text.split('&').filter(|pair| !pair.is_empty()).map(parameter).collect())
     }
@@ -140,7 +140,7 @@ impl Query {
     /// The names and values that rules see: without credentials.
     #[must_use]
     pub fn seen(&self) -> Vec<(String, String)> {
-        let seen = self.0.iter().filter(|parameter| parameter.sort != Sort::Credential);
+        let seen = self.0.iter().filter(|parameter| parameter.class != ParameterClass::Credential);
         seen.map(|parameter| (parameter.name.clone(), parameter.value.clone().unwrap_or_default())).collect()
     }
 
@@ -148,14 +148,15 @@ impl Query {
     #[must_use]
     pub fn upstream(&self) -> String {
         let mut query = String::new();
-        for Parameter { name, value, .. } in self.0.iter().filter(|parameter| parameter.sort == Sort::Plain) {
+        for Parameter { name, value, .. } in self.0.iter().filter(|parameter| parameter.class == ParameterClass::Plain)
+        {
             if !query.is_empty() {
                 query.push('&');
             }
-            query.extend(utf8_percent_encode(name, PLAIN));
+            query.extend(utf8_percent_encode(name, ESCAPED));
             if let Some(value) = value {
                 query.push('=');
-                query.extend(utf8_percent_encode(value, PLAIN));
+                query.extend(utf8_percent_encode(value, ESCAPED));
             }
         }
         query
@@ -165,13 +166,13 @@ impl Query {
     pub fn left_out(&self) -> impl Iterator<Item = String> {
         let changes = |parameter: &&Parameter| match parameter.value.as_deref() {
             // The default, which has no effect.
-            Some("sse" | "json") if meant(&parameter.name) == "alt" => false,
-            _ => parameter.sort == Sort::System,
+            Some("sse" | "json") if normalized(&parameter.name) == "alt" => false,
+            _ => parameter.class == ParameterClass::System,
         };
         let clean = |c: char| if c.is_ascii_graphic() && c != ',' { c } else { '?' };
-        let told =
+        let reported =
             move |parameter: &Parameter| format!("?{}", parameter.name.chars().take(64).map(clean).collect::<String>());
-        self.0.iter().filter(changes).map(told)
+        self.0.iter().filter(changes).map(reported)
     }
 }
 
@@ -180,44 +181,45 @@ fn decoded(text: &str) -> String {
     percent_decode_str(&spaced).decode_utf8_lossy().into_owned()
 }
 
-fn sort(name: &str) -> Sort {
+fn classify(name: &str) -> ParameterClass {
     let mut name = Cow::Borrowed(name);
     // Another server on the path may decode once more.
     for _ in 0..4 {
-        match sort_of(&name) {
-            Sort::Plain if name.contains('%') => {
+        match classify_name(&name) {
+            ParameterClass::Plain if name.contains('%') => {
                 let once_more = decoded(&name);
                 if once_more == *name {
-                    return Sort::Plain;
+                    return ParameterClass::Plain;
                 }
                 name = once_more.into();
             }
-            sort => return sort,
+            class => return class,
         }
     }
     // No legitimate name is encoded five times.
-    Sort::System
+    ParameterClass::System
 }
 
-fn sort_of(name: &str) -> Sort {
+fn classify_name(name: &str) -> ParameterClass {
     // Some servers read `key[0]` as an element of `key`.
-    let meant = meant(name.split('[').next().unwrap_or(name));
-    let is_one = CREDENTIALS.contains(&&*meant) || SIGNED.iter().any(|family| meant.starts_with(family));
-    if is_one || ENDS.iter().any(|end| meant.ends_with(end)) {
-        return Sort::Credential;
+    let normalized = normalized(name.split('[').next().unwrap_or(name));
+    let is_one =
+        CREDENTIAL_NAMES.contains(&&*normalized) || SIGNED_PREFIXES.iter().any(|family| normalized.starts_with(family));
+    if is_one || CREDENTIAL_SUFFIXES.iter().any(|end| normalized.ends_with(end)) {
+        return ParameterClass::Credential;
     }
     // All of `$…` are system parameters; some frameworks read `_method` as an override.
     match name.trim_start().starts_with('$')
-        || SYSTEM.contains(&&*meant)
-        || (meant == "method" && name.trim().starts_with('_'))
+        || SYSTEM_PARAMETERS.contains(&&*normalized)
+        || (normalized == "method" && name.trim().starts_with('_'))
     {
-        true => Sort::System,
-        false => Sort::Plain,
+        true => ParameterClass::System,
+        false => ParameterClass::Plain,
     }
 }
 
 /// The normal form of a name: lower case, without punctuation.
-fn meant(name: &str) -> Cow<'_, str> {
+fn normalized(name: &str) -> Cow<'_, str> {
     match name.bytes().all(|byte| byte.is_ascii_lowercase()) {
         true => name.into(),
         false => {
@@ -232,85 +234,85 @@ mod tests {
 
     #[test]
     fn drops_credentials_and_system_parameters_in_any_spelling() {
-        for (name, sort) in [
-            ("key", Sort::Credential),
-            ("k%65y", Sort::Credential),
-            ("k%2565y", Sort::Credential),
-            ("k%252565y", Sort::Credential),
-            ("KEY", Sort::Credential),
-            ("$key", Sort::Credential),
-            ("%24key", Sort::Credential),
-            ("+key", Sort::Credential),
-            ("key%00", Sort::Credential),
-            ("key[0]", Sort::Credential),
-            ("key%5Bx%5D", Sort::Credential),
-            ("private_key", Sort::Credential),
-            ("session-token", Sort::Credential),
-            ("api_token", Sort::Credential),
-            ("cf-aig-authorization", Sort::Credential),
-            ("jwt", Sort::Credential),
-            ("access_token", Sort::Credential),
-            ("%24.access_token", Sort::Credential),
-            ("oauth_token", Sort::Credential),
-            ("api_key", Sort::Credential),
-            ("api-key", Sort::Credential),
-            ("apiKey", Sort::Credential),
-            ("X-Amz-Signature", Sort::Credential),
-            ("X-Amz-Security-Token", Sort::Credential),
-            ("X-Goog-Credential", Sort::Credential),
-            ("subscription-key", Sort::Credential),
-            ("fields", Sort::System),
-            ("$fields", Sort::System),
-            ("%24fields", Sort::System),
-            ("f%69elds", Sort::System),
-            ("%2524fields", Sort::System),
-            ("Fields", Sort::System),
-            ("alt", Sort::System),
-            ("$alt", Sort::System),
-            ("$.xgafv", Sort::System),
-            ("xgafv", Sort::System),
-            ("prettyPrint", Sort::System),
-            ("pretty_print", Sort::System),
-            ("quotaUser", Sort::System),
-            ("userIp", Sort::System),
-            ("callback", Sort::System),
-            ("jsonp", Sort::System),
-            ("$httpMethod", Sort::System),
-            ("httpMethod", Sort::System),
-            ("$req", Sort::System),
-            ("$ct", Sort::System),
-            ("$userProject", Sort::System),
-            ("$anything", Sort::System),
-            ("uploadType", Sort::System),
-            ("upload_protocol", Sort::System),
-            ("_method", Sort::System),
-            ("_METHOD", Sort::System),
-            ("__method", Sort::System),
-            ("fields[0]", Sort::System),
-            ("api-version", Sort::Plain),
-            ("beta", Sort::Plain),
-            ("keys", Sort::Plain),
-            ("max_tokens", Sort::Plain),
-            ("cache_key", Sort::Plain),
-            ("keyboard", Sort::Plain),
-            ("fieldset", Sort::Plain),
-            ("alternative", Sort::Plain),
-            ("method", Sort::Plain),
-            ("pageSize", Sort::Plain),
+        for (name, class) in [
+            ("key", ParameterClass::Credential),
+            ("k%65y", ParameterClass::Credential),
+            ("k%2565y", ParameterClass::Credential),
+            ("k%252565y", ParameterClass::Credential),
+            ("KEY", ParameterClass::Credential),
+            ("$key", ParameterClass::Credential),
+            ("%24key", ParameterClass::Credential),
+            ("+key", ParameterClass::Credential),
+            ("key%00", ParameterClass::Credential),
+            ("key[0]", ParameterClass::Credential),
+            ("key%5Bx%5D", ParameterClass::Credential),
+            ("private_key", ParameterClass::Credential),
+            ("session-token", ParameterClass::Credential),
+            ("api_token", ParameterClass::Credential),
+            ("cf-aig-authorization", ParameterClass::Credential),
+            ("jwt", ParameterClass::Credential),
+            ("access_token", ParameterClass::Credential),
+            ("%24.access_token", ParameterClass::Credential),
+            ("oauth_token", ParameterClass::Credential),
+            ("api_key", ParameterClass::Credential),
+            ("api-key", ParameterClass::Credential),
+            ("apiKey", ParameterClass::Credential),
+            ("X-Amz-Signature", ParameterClass::Credential),
+            ("X-Amz-Security-Token", ParameterClass::Credential),
+            ("X-Goog-Credential", ParameterClass::Credential),
+            ("subscription-key", ParameterClass::Credential),
+            ("fields", ParameterClass::System),
+            ("$fields", ParameterClass::System),
+            ("%24fields", ParameterClass::System),
+            ("f%69elds", ParameterClass::System),
+            ("%2524fields", ParameterClass::System),
+            ("Fields", ParameterClass::System),
+            ("alt", ParameterClass::System),
+            ("$alt", ParameterClass::System),
+            ("$.xgafv", ParameterClass::System),
+            ("xgafv", ParameterClass::System),
+            ("prettyPrint", ParameterClass::System),
+            ("pretty_print", ParameterClass::System),
+            ("quotaUser", ParameterClass::System),
+            ("userIp", ParameterClass::System),
+            ("callback", ParameterClass::System),
+            ("jsonp", ParameterClass::System),
+            ("$httpMethod", ParameterClass::System),
+            ("httpMethod", ParameterClass::System),
+            ("$req", ParameterClass::System),
+            ("$ct", ParameterClass::System),
+            ("$userProject", ParameterClass::System),
+            ("$anything", ParameterClass::System),
+            ("uploadType", ParameterClass::System),
+            ("upload_protocol", ParameterClass::System),
+            ("_method", ParameterClass::System),
+            ("_METHOD", ParameterClass::System),
+            ("__method", ParameterClass::System),
+            ("fields[0]", ParameterClass::System),
+            ("api-version", ParameterClass::Plain),
+            ("beta", ParameterClass::Plain),
+            ("keys", ParameterClass::Plain),
+            ("max_tokens", ParameterClass::Plain),
+            ("cache_key", ParameterClass::Plain),
+            ("keyboard", ParameterClass::Plain),
+            ("fieldset", ParameterClass::Plain),
+            ("alternative", ParameterClass::Plain),
+            ("method", ParameterClass::Plain),
+            ("pageSize", ParameterClass::Plain),
         ] {
             let query = Query::parse(&format!("{name}=secret&alt=json"));
-            assert_eq!(query.0[0].sort, sort, "{name}");
-            assert_eq!(query.upstream().is_empty(), sort != Sort::Plain, "{name}");
-            assert_eq!(query.left_out().count(), usize::from(sort == Sort::System), "{name}");
+            assert_eq!(query.0[0].class, class, "{name}");
+            assert_eq!(query.upstream().is_empty(), class != ParameterClass::Plain, "{name}");
+            assert_eq!(query.left_out().count(), usize::from(class == ParameterClass::System), "{name}");
             let seen = query.seen().iter().any(|(_, value)| value == "secret");
-            assert_eq!(seen, sort != Sort::Credential, "{name}");
+            assert_eq!(seen, class != ParameterClass::Credential, "{name}");
             assert!(!format!("{query:?}").contains("secret"));
         }
     }
 
     #[test]
     fn passes_on_everything_else_with_the_same_meaning() {
-        for (told, upstream) in [
+        for (query, upstream) in [
             ("", ""),
             ("&&", ""),
             ("alt=sse", ""),
@@ -329,8 +331,8 @@ mod tests {
             ("a=\u{fc}", "a=%C3%BC"),
             ("=1", "=1"),
         ] {
-            assert_eq!(Query::parse(told).upstream(), upstream, "{told}");
-            assert_eq!(Query::parse(upstream).upstream(), upstream, "once more: {told}");
+            assert_eq!(Query::parse(query).upstream(), upstream, "{query}");
+            assert_eq!(Query::parse(upstream).upstream(), upstream, "once more: {query}");
         }
     }
 

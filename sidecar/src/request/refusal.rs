@@ -74,7 +74,7 @@ impl Refusal {
         if self.final_word {
             headers.insert("x-should-retry", HeaderValue::from_static("false"));
         }
-        tell_request_id(headers, dialect, request_id);
+        set_request_id(headers, dialect, request_id);
         response
     }
 }
@@ -86,7 +86,7 @@ impl From<&outrigger_policy::PolicyRefusal> for Refusal {
 }
 
 /// Sets the headers in which SDKs look for the id of a request, unless the upstream has set them.
-pub fn tell_request_id(headers: &mut HeaderMap, dialect: Dialect, request_id: &str) {
+pub fn set_request_id(headers: &mut HeaderMap, dialect: Dialect, request_id: &str) {
     let name = match dialect {
         Dialect::Anthropic => name::REQUEST_ID,
         Dialect::OpenAi | Dialect::Gemini => name::X_REQUEST_ID,

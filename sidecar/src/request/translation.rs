@@ -11,7 +11,7 @@ use parking_lot::{Mutex, MutexGuard, RwLock};
 use crate::memory::{LONG_WORK, Memory, MemoryLease, NoRoom};
 use crate::request::body::overloaded;
 use crate::request::context::RequestContext;
-use crate::request::parsed_request::{self, LONGEST_NAME};
+use crate::request::parsed_request::{self, MAX_NAME};
 use crate::request::refusal::Refusal;
 
 /// The request independent of its dialect. It is parsed on first use, after memory is reserved for it.
@@ -19,7 +19,7 @@ use crate::request::refusal::Refusal;
 pub struct RequestTranslation {
     memory: Memory,
     /// The reserved memory, or the reason why there is none.
-    room: Mutex<Result<MemoryLease, NoRoom>>,
+    reserved: Mutex<Result<MemoryLease, NoRoom>>,
     read: RwLock<Option<ParsedBody>>,
     /// For each target that was checked: the field that it does not support, if any.
     unfit: Mutex<Vec<(FitKey, Option<String>)>>,
@@ -34,7 +34,7 @@ pub enum ParsedBody {
 }
 
 /// The field that is reported as unsupported if there is not enough memory.
-const NO_ROOM: &str = "a request of this size";
+const NO_MEMORY: &str = "a request of this size";
 
 impl RequestTranslation {
     /// A translation that has parsed nothing yet.
@@ -42,7 +42,7 @@ impl RequestTranslation {
     pub fn new(memory: &Memory) -> Self {
         RequestTranslation {
             memory: memory.clone(),
-            room: Mutex::new(Ok(MemoryLease::default())),
+            reserved: Mutex::new(Ok(MemoryLease::default())),
             read: RwLock::default(),
             unfit: Default::default(),
         }
@@ -50,26 +50,26 @@ impl RequestTranslation {
 
     /// Reserves the memory for parsing, and waits a moment for it.
     pub async fn make_room(&self, context: &RequestContext) {
-        if lock(&self.room).as_ref().is_ok_and(|held| held.bytes() > 0) {
+        if lock(&self.reserved).as_ref().is_ok_and(|lease| lease.bytes() > 0) {
             return;
         }
         let weight = self.memory.work(context.body.len(), || weight(context)).await;
-        let held = self.memory.wait(weight, context.held.bytes()).await;
-        *lock(&self.room) = held;
+        let lease = self.memory.wait(weight, context.lease.bytes()).await;
+        *lock(&self.reserved) = lease;
     }
 
     /// Whether waiting could help, because others use the memory now.
     #[must_use]
     pub fn may_wait(&self) -> bool {
-        matches!(*lock(&self.room), Err(NoRoom::Now))
+        matches!(*lock(&self.reserved), Err(NoRoom::Now))
     }
 
     /// The refusal if there is not enough memory.
     #[must_use]
     pub fn no_room(&self) -> Option<Refusal> {
-        match lock(&self.room).as_ref().err()? {
+        match lock(&self.reserved).as_ref().err()? {
             NoRoom::Now => Some(overloaded()),
-            NoRoom::Ever { wanted, total } => {
+            NoRoom::TooLarge { wanted, total } => {
                 let mib = |bytes: &usize| bytes.div_ceil(1 << 20);
                 let message = format!(
                     "to tell this request in another dialect may take {} MiB, and the gateway's memory allows {}; a \
@@ -84,10 +84,10 @@ impl RequestTranslation {
 
     /// Frees the parsed form of a large body: it may take long until an answer begins. It is parsed again if another
     /// candidate is tried.
-    pub fn let_go(&self, context: &RequestContext) {
+    pub fn release(&self, context: &RequestContext) {
         if context.body.len() >= LONG_WORK {
             *self.read.write() = None;
-            *lock(&self.room) = Ok(MemoryLease::default());
+            *lock(&self.reserved) = Ok(MemoryLease::default());
         }
     }
 
@@ -97,8 +97,8 @@ impl RequestTranslation {
     /// If there is not enough memory now.
     pub fn hold(&self, context: &RequestContext, bytes: usize) -> Result<MemoryLease, RequestError> {
         self.memory.hold(bytes).map_err(|no_room| {
-            *lock(&self.room) = Err(no_room);
-            RequestError::Unsupported { field: NO_ROOM.to_owned(), upstream: context.dialect }
+            *lock(&self.reserved) = Err(no_room);
+            RequestError::Unsupported { field: NO_MEMORY.to_owned(), upstream: context.dialect }
         })
     }
 
@@ -111,7 +111,7 @@ impl RequestTranslation {
     /// Splits this many bytes off the reservation, for the output.
     #[must_use]
     pub fn part(&self, bytes: usize) -> MemoryLease {
-        lock(&self.room).as_mut().map(|room| room.part(bytes)).unwrap_or_default()
+        lock(&self.reserved).as_mut().map(|reserved| reserved.part(bytes)).unwrap_or_default()
     }
 
     /// Calls `of` with the parsed body, which is parsed first if needed.
@@ -124,21 +124,21 @@ impl RequestTranslation {
         of: impl FnOnce(&ParsedBody) -> Result<T, RequestError>,
     ) -> Result<T, RequestError> {
         {
-            let mut room = lock(&self.room);
-            if room.as_ref().is_ok_and(|held| held.bytes() == 0) {
-                *room = self.memory.hold(weight(context));
+            let mut reserved = lock(&self.reserved);
+            if reserved.as_ref().is_ok_and(|lease| lease.bytes() == 0) {
+                *reserved = self.memory.hold(weight(context));
             }
-            if room.is_err() {
-                return Err(RequestError::Unsupported { field: NO_ROOM.to_owned(), upstream: context.dialect });
+            if reserved.is_err() {
+                return Err(RequestError::Unsupported { field: NO_MEMORY.to_owned(), upstream: context.dialect });
             }
         }
         if let Some(read) = &*self.read.read() {
             return of(read);
         }
         let read = ParsedBody::of(context);
-        let told = of(&read);
+        let result = of(&read);
         *self.read.write() = Some(read);
-        told
+        result
     }
 
     /// Calls `of` with the conversation.
@@ -175,7 +175,7 @@ impl RequestTranslation {
             return None;
         }
         let key = target.fit_key();
-        if let Some((_, lacks)) = lock(&self.unfit).iter().find(|(known, _)| *known == key) {
+        if let Some((_, lacks)) = lock(&self.unfit).iter().find(|(other, _)| *other == key) {
             return lacks.clone();
         }
         let lacks = match context.operation.kind {
@@ -195,7 +195,7 @@ impl RequestTranslation {
 /// The memory for parsing a body and translating it to another dialect, in bytes.
 fn weight(context: &RequestContext) -> usize {
     match context.operation.kind {
-        OperationKind::Embeddings => Weight::of(&context.body).embedded(LONGEST_NAME),
+        OperationKind::Embeddings => Weight::of(&context.body).embedded(MAX_NAME),
         _ => Weight::of(&context.body).translated(),
     }
 }

@@ -14,7 +14,7 @@ use crate::memory::MemoryLease;
 pub struct WholeBody {
     pieces: [Bytes; 3],
     /// Released when the last piece is written.
-    held: MemoryLease,
+    lease: MemoryLease,
 }
 
 /// The memory of a shorter body is included in that of its request.
@@ -35,8 +35,8 @@ impl AsRef<[u8]> for Last {
 
 impl WholeBody {
     #[must_use]
-    pub fn new(pieces: [Bytes; 3], held: MemoryLease) -> Self {
-        WholeBody { pieces, held }
+    pub fn new(pieces: [Bytes; 3], lease: MemoryLease) -> Self {
+        WholeBody { pieces, lease }
     }
 }
 
@@ -53,8 +53,8 @@ impl Body for WholeBody {
     fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let next = self.pieces.iter_mut().find(|piece| !piece.is_empty()).map(std::mem::take);
         let piece = match next {
-            Some(piece) if self.held.bytes() >= LONG && self.is_end_stream() => {
-                Some(Bytes::from_owner(Last { piece, _held: std::mem::take(&mut self.held) }))
+            Some(piece) if self.lease.bytes() >= LONG && self.is_end_stream() => {
+                Some(Bytes::from_owner(Last { piece, _held: std::mem::take(&mut self.lease) }))
             }
             piece => piece,
         };

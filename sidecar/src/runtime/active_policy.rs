@@ -12,7 +12,7 @@ use crate::runtime::backend::{Backend, BackendBuilder};
 use crate::runtime::concurrency::{ConcurrencyLimit, ConcurrencyLimits};
 use crate::runtime::journal::JournalError;
 use crate::runtime::learnt::LearntState;
-use crate::runtime::loop_detection::Own;
+use crate::runtime::loop_detection::GatewayId;
 use crate::runtime::origin::PolicyOrigin;
 use crate::runtime::secret::Secrets;
 use crate::runtime::serve_error::ServeError;
@@ -48,14 +48,14 @@ impl ActivePolicy {
         document: Document,
         secrets: &Secrets,
         namespace: &str,
-        kept: &mut LearntState,
+        learnt: &mut LearntState,
         adopt: impl FnOnce(&[LimitSpec]) -> Result<Vec<LimitNo>, JournalError>,
     ) -> Result<Self, ServeError> {
         let policy = Policy::build(document)?;
-        let mut limits = ConcurrencyLimits::new(&kept.concurrency);
-        let mut building =
-            BackendBuilder { secrets, namespace, kept, health: HashMap::new(), pools: kept.pools.draft() };
-        let backends = policy.providers.iter().map(|provider| building.build(provider, &mut limits));
+        let mut limits = ConcurrencyLimits::new(&learnt.concurrency);
+        let mut builder =
+            BackendBuilder { secrets, namespace, learnt, health: HashMap::new(), pools: learnt.pools.draft() };
+        let backends = policy.providers.iter().map(|provider| builder.build(provider, &mut limits));
         let backends = backends.collect::<Result<TiVec<_, _>, _>>()?;
         let keys = policy.keys.iter().map(|key| KeyConcurrency {
             all: limits.of(format!("VirtualKey {}", key.id), key.limits.concurrent_requests),
@@ -70,8 +70,8 @@ impl ActivePolicy {
         let keys = keys.collect();
         let specs = crate::runtime::limits::specs(&policy)?;
         let accounts = adopt(&specs)?.into();
-        let (health, pools, concurrency) = (building.health, building.pools.done(), limits.into_kept());
-        (kept.health, kept.pools, kept.concurrency) = (health, pools, concurrency);
+        let (health, pools, concurrency) = (builder.health, builder.pools.complete(), limits.into_kept());
+        (learnt.health, learnt.pools, learnt.concurrency) = (health, pools, concurrency);
         Ok(ActivePolicy { policy, backends, keys, limits: accounts, origin: None })
     }
 }
@@ -79,11 +79,11 @@ impl ActivePolicy {
 impl ActivePolicy {
     /// Sets the headers by which the gateway recognizes its own requests. Not for a vendor's default endpoint over TLS,
     /// which is no gateway.
-    pub fn sign(&mut self, own: &Own) {
+    pub fn set_hop_headers(&mut self, id: &GatewayId) {
         for ((index, backend), provider) in self.backends.iter_mut_enumerated().zip(&self.policy.providers) {
             let may_be_a_gateway =
                 backend.endpoint.as_ref().is_some_and(|endpoint| provider.endpoint.is_some() || !endpoint.tls);
-            backend.hop = if may_be_a_gateway { own.signs(index) } else { None };
+            backend.hop = if may_be_a_gateway { id.hop(index) } else { None };
         }
     }
 }

@@ -27,7 +27,7 @@ impl Affinity {
         self.0.lock().get(&conversation).copied()
     }
 
-    pub fn remember(&self, conversation: u64, place: Stay) {
-        self.0.lock().put(conversation, place);
+    pub fn remember(&self, conversation: u64, stay: Stay) {
+        self.0.lock().put(conversation, stay);
     }
 }

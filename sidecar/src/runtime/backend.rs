@@ -83,7 +83,7 @@ pub struct BackendBuilder<'a> {
     pub secrets: &'a Secrets,
     /// The pod's own, empty outside of a cluster.
     pub namespace: &'a str,
-    pub kept: &'a LearntState,
+    pub learnt: &'a LearntState,
     /// The health of the backends that were built.
     pub health: HashMap<u64, Arc<BackendHealth>>,
     pub pools: Draft<'a>,
@@ -96,16 +96,16 @@ impl BackendBuilder<'_> {
     /// [`ServeError`] names the object.
     pub fn build(&mut self, provider: &Provider, limits: &mut ConcurrencyLimits<'_>) -> Result<Backend, ServeError> {
         let name = || provider.id.to_string();
-        let known = provider::lookup(&provider.kind);
-        let kind = known.unwrap_or(&provider::UNKNOWN);
+        let known_kind = provider::lookup(&provider.kind);
+        let kind = known_kind.unwrap_or(&provider::UNKNOWN);
         let (upstream, endpoint) = match &provider.mock {
-            _ if known.is_none() => {
+            _ if known_kind.is_none() => {
                 tracing::warn!(
                     provider = name(),
                     kind = provider.kind,
                     "its type is not known to this version: passed over"
                 );
-                (Upstream::Nobody, None)
+                (Upstream::Unsupported, None)
             }
             Some(script) => (Upstream::Mock(Arc::new(Mock::new(provider, script))), None),
             None => {
@@ -116,7 +116,7 @@ impl BackendBuilder<'_> {
                     .ok_or_else(|| ServeError::NoEndpoint { provider: name(), kind: provider.kind.clone() })?;
                 let endpoint =
                     Endpoint::parse(url).map_err(|source| ServeError::Endpoint { provider: name(), source })?;
-                let (path, proxy) = match (&provider.proxy, &self.kept.proxies) {
+                let (path, proxy) = match (&provider.proxy, &self.learnt.proxies) {
                     (Some(url), _) => ("spec.proxy.url", Proxy::parse(url).map(Some)),
                     (None, Some(environment)) => {
                         ("the proxy in HTTPS_PROXY, HTTP_PROXY or ALL_PROXY", environment.to(&endpoint))
@@ -140,12 +140,12 @@ impl BackendBuilder<'_> {
             endpoint,
             credentials: TiVec::new(),
             concurrency: limits.of(format!("LLMProvider {}", provider.id), provider.limits.concurrent_requests),
-            headers: own_headers(&provider.headers),
+            headers: parse_headers(&provider.headers),
             hop: None,
-            unknown: known.is_none(),
+            unknown: known_kind.is_none(),
         };
-        let stays = clear_text(provider, backend.endpoint.as_ref(), self.namespace);
-        if stays && !provider.credentials.is_empty() {
+        let withheld = is_clear_text(provider, backend.endpoint.as_ref(), self.namespace);
+        if withheld && !provider.credentials.is_empty() {
             tracing::warn!(
                 provider = name(),
                 "its credentials are not sent over http:// from namespace {}: use https://, or set its \
@@ -154,7 +154,7 @@ impl BackendBuilder<'_> {
             );
         }
         for credential in &provider.credentials {
-            let secret = self.secrets.get(&credential.secret).filter(|_| known.is_some() && !stays);
+            let secret = self.secrets.get(&credential.secret).filter(|_| known_kind.is_some() && !withheld);
             let authorize = |secret: &Secret| {
                 let value = HeaderValue::from_str(&format!("{}{}", kind.auth.prefix(), secret.expose()));
                 let mut value = value.map_err(|_| ServeError::Credential {
@@ -186,18 +186,18 @@ impl BackendBuilder<'_> {
     /// The health of an identity with a credential's value. A rotated credential starts afresh.
     fn health(&mut self, identity: u64, value: &str) -> Arc<BackendHealth> {
         let identity = fnv1a_parts(&[&identity.to_le_bytes(), value.as_bytes()]);
-        let health = self.kept.health.get(&identity).cloned().unwrap_or_default();
+        let health = self.learnt.health.get(&identity).cloned().unwrap_or_default();
         self.health.insert(identity, Arc::clone(&health));
         health
     }
 }
 
 /// Whether a provider's credentials are withheld: without TLS, the author of the pod could redirect them.
-fn clear_text(provider: &Provider, endpoint: Option<&Endpoint>, namespace: &str) -> bool {
+fn is_clear_text(provider: &Provider, endpoint: Option<&Endpoint>, namespace: &str) -> bool {
     let foreign = !namespace.is_empty() && provider.id.namespace != namespace;
     foreign && !provider.clear_text_credentials && endpoint.is_some_and(|endpoint| !endpoint.tls)
 }
 
-fn own_headers(headers: &std::collections::BTreeMap<String, String>) -> Vec<(http::HeaderName, HeaderValue)> {
+fn parse_headers(headers: &std::collections::BTreeMap<String, String>) -> Vec<(http::HeaderName, HeaderValue)> {
     headers.iter().filter_map(|(name, value)| Some((name.parse().ok()?, value.parse().ok()?))).collect()
 }

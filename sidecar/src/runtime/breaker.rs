@@ -2,7 +2,7 @@
 //! the owner then drops the breaker.
 //!
 //! ```text
-//! Closed(failures) --FAILURES in a row--> Open(until) --time--> Trying(since) --ok--> Closed(0)
+//! Closed(failures) --FAILURES in a row--> Open(until) --time--> HalfOpen(since) --ok--> Closed(0)
 //!                                            ^                      |
 //!                                            +--failure of the trial-+   (twice as long)
 //!                                            +--no outcome----------+   (at once)
@@ -27,7 +27,7 @@ pub enum Breaker {
         pause: Duration,
     },
     /// One trial request is in progress. The others wait for its outcome, at most for another pause.
-    Trying {
+    HalfOpen {
         since: Instant,
         until: Instant,
         pause: Duration,
@@ -43,10 +43,10 @@ impl Default for Breaker {
 impl Breaker {
     /// Begins a request. After a pause it becomes the trial request, and others wait for its outcome, at most for
     /// another pause.
-    pub fn enter(&mut self, now: Instant) {
+    pub fn begin(&mut self, now: Instant) {
         match *self {
-            Breaker::Open { until, pause } | Breaker::Trying { until, pause, .. } if now >= until => {
-                *self = Breaker::Trying { since: now, until: now + pause, pause };
+            Breaker::Open { until, pause } | Breaker::HalfOpen { until, pause, .. } if now >= until => {
+                *self = Breaker::HalfOpen { since: now, until: now + pause, pause };
             }
             _ => {}
         }
@@ -56,14 +56,14 @@ impl Breaker {
     pub fn is_open(&self, now: Instant) -> bool {
         match *self {
             Breaker::Closed { .. } => false,
-            Breaker::Open { until, .. } | Breaker::Trying { until, .. } => now < until,
+            Breaker::Open { until, .. } | Breaker::HalfOpen { until, .. } => now < until,
         }
     }
 
     /// A request that began at `began` has ended without an outcome: its caller ran out of time or has gone. If it was
     /// the trial, the next request may be one.
-    pub fn undecided(&mut self, began: Instant, now: Instant) {
-        if let Breaker::Trying { since, pause, .. } = *self
+    pub fn end_without_outcome(&mut self, began: Instant, now: Instant) {
+        if let Breaker::HalfOpen { since, pause, .. } = *self
             && began >= since
         {
             *self = Breaker::Open { until: now, pause };
@@ -71,15 +71,15 @@ impl Breaker {
     }
 
     /// A request that began at `began` has failed.
-    pub fn failed(&mut self, began: Instant, now: Instant) {
+    pub fn record_failure(&mut self, began: Instant, now: Instant) {
         let pause = match *self {
             Breaker::Closed { failures } if failures + 1 < FAILURES => {
                 *self = Breaker::Closed { failures: failures + 1 };
                 return;
             }
             Breaker::Closed { .. } => FIRST_PAUSE,
-            Breaker::Trying { since, pause, .. } if began >= since => (pause * 2).min(LONGEST_PAUSE),
-            Breaker::Open { .. } | Breaker::Trying { .. } => return,
+            Breaker::HalfOpen { since, pause, .. } if began >= since => (pause * 2).min(LONGEST_PAUSE),
+            Breaker::Open { .. } | Breaker::HalfOpen { .. } => return,
         };
         *self = Breaker::Open { until: now + pause, pause };
     }
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     /// An event, at a time in milliseconds.
-    enum Does {
+    enum Event {
         /// A request begins.
         Enters,
         /// A request fails that began at this time.
@@ -100,12 +100,12 @@ mod tests {
         /// This many requests fail that began at this time.
         AllFail(u32, u64),
     }
-    use Does::{AllFail, Enters, Fails, Leaves};
+    use Event::{AllFail, Enters, Fails, Leaves};
 
     #[test]
     fn state_transitions() {
         /// The name; the events and their times; whether the breaker is open at which times.
-        type Row = (&'static str, &'static [(u64, Does)], &'static [(u64, bool)]);
+        type Row = (&'static str, &'static [(u64, Event)], &'static [(u64, bool)]);
         let table: &[Row] = &[
             ("four failures", &[(0, AllFail(4, 0))], &[(0, false)]),
             ("five", &[(0, AllFail(5, 0))], &[(0, true), (1_999, true), (2_000, false)]),
@@ -157,14 +157,14 @@ mod tests {
         ];
         let start = Instant::now();
         let at = |ms: u64| start + Duration::from_millis(ms);
-        for (name, story, expected) in table {
+        for (name, events, expected) in table {
             let mut breaker = Breaker::default();
-            for (ms, does) in *story {
-                match does {
-                    Enters => breaker.enter(at(*ms)),
-                    Leaves(began) => breaker.undecided(at(*began), at(*ms)),
-                    Fails(began) => breaker.failed(at(*began), at(*ms)),
-                    AllFail(count, began) => (0..*count).for_each(|_| breaker.failed(at(*began), at(*ms))),
+            for (ms, event) in *events {
+                match event {
+                    Enters => breaker.begin(at(*ms)),
+                    Leaves(began) => breaker.end_without_outcome(at(*began), at(*ms)),
+                    Fails(began) => breaker.record_failure(at(*began), at(*ms)),
+                    AllFail(count, began) => (0..*count).for_each(|_| breaker.record_failure(at(*began), at(*ms))),
                 }
             }
             for (ms, open) in *expected {
@@ -177,13 +177,13 @@ mod tests {
     fn pauses_double_up_to_a_minute() {
         let mut now = Instant::now();
         let mut breaker = Breaker::default();
-        (0..5).for_each(|_| breaker.failed(now, now));
+        (0..5).for_each(|_| breaker.record_failure(now, now));
         for seconds in [2, 4, 8, 16, 32, 60, 60] {
             assert!(breaker.is_open(now + Duration::from_secs(seconds) - Duration::from_millis(1)), "{seconds}");
             now += Duration::from_secs(seconds);
             assert!(!breaker.is_open(now), "{seconds}");
-            breaker.enter(now);
-            breaker.failed(now, now);
+            breaker.begin(now);
+            breaker.record_failure(now, now);
         }
     }
 }

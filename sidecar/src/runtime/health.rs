@@ -14,46 +14,46 @@ use parking_lot::Mutex;
 use crate::runtime::breaker::Breaker;
 
 /// The most models with state for one credential. Beyond that, all of it is dropped and learnt again.
-const MODELS: usize = 128;
+const MAX_MODELS: usize = 128;
 /// The interval between log lines about refusals of one credential, in milliseconds.
-const TOLD_EVERY: u64 = 60_000;
+const REFUSAL_LOG_INTERVAL: u64 = 60_000;
 
 /// The health of one provider with one credential.
 #[derive(Debug)]
 pub struct BackendHealth {
-    born: Instant,
-    /// Nothing is sent until this time, in milliseconds after `born`; 0 for none.
-    rests_until: AtomicU64,
+    created: Instant,
+    /// Nothing is sent until this time, in milliseconds after `created`; 0 for none.
+    paused_until: AtomicU64,
     /// Breakers and pauses of single models.
     models: Mutex<HashMap<String, ModelState>>,
     /// The length of `models`. Most credentials never fail, so this avoids the lock.
-    troubled: AtomicU32,
+    model_count: AtomicU32,
     in_flight: AtomicU32,
     /// By model: latency and the rate of failures.
     seen: Mutex<HashMap<String, Observed>>,
     /// The upstream does not know `stream_options`.
     pub refuses_usage: AtomicBool,
-    /// When the next log line about a refusal may be written, in milliseconds after `born`.
-    tells_from: AtomicU64,
+    /// When the next log line about a refusal may be written, in milliseconds after `created`.
+    next_refusal_log: AtomicU64,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
 struct ModelState {
     breaker: Breaker,
-    rests_until: Option<Instant>,
+    paused_until: Option<Instant>,
 }
 
 impl Default for BackendHealth {
     fn default() -> Self {
         BackendHealth {
-            born: Instant::now(),
-            rests_until: AtomicU64::new(0),
+            created: Instant::now(),
+            paused_until: AtomicU64::new(0),
             models: Mutex::default(),
-            troubled: AtomicU32::new(0),
+            model_count: AtomicU32::new(0),
             in_flight: AtomicU32::new(0),
             seen: Mutex::default(),
             refuses_usage: AtomicBool::new(false),
-            tells_from: AtomicU64::new(0),
+            next_refusal_log: AtomicU64::new(0),
         }
     }
 }
@@ -61,68 +61,70 @@ impl Default for BackendHealth {
 impl BackendHealth {
     /// Why nothing should be sent for a model now; `None` if it may be used.
     pub fn gate(&self, model: &str, now: Instant) -> Option<Skip> {
-        let until = self.rests_until.load(Ordering::Relaxed);
-        if until > 0 && self.since_born(now) < until {
+        let until = self.paused_until.load(Ordering::Relaxed);
+        if until > 0 && self.since_created(now) < until {
             return Some(Skip::Cooldown);
         }
-        if self.troubled.load(Ordering::Relaxed) == 0 {
+        if self.model_count.load(Ordering::Relaxed) == 0 {
             return None;
         }
         let models = self.models.lock();
         let state = models.get(model)?;
-        if state.rests_until.is_some_and(|until| now < until) {
+        if state.paused_until.is_some_and(|until| now < until) {
             return Some(Skip::Cooldown);
         }
         state.breaker.is_open(now).then_some(Skip::Breaker)
     }
 
     /// Begins a request. The first one after a breaker's pause is the trial.
-    pub fn enter(&self, model: &str, now: Instant) {
-        if self.troubled.load(Ordering::Relaxed) > 0
+    pub fn begin(&self, model: &str, now: Instant) {
+        if self.model_count.load(Ordering::Relaxed) > 0
             && let Some(state) = self.models.lock().get_mut(model)
         {
-            state.breaker.enter(now);
+            state.breaker.begin(now);
         }
     }
 
     /// Pauses the credential for all models.
-    pub fn rest(&self, pause: Duration, now: Instant) {
-        let until = self.since_born(now).saturating_add(u64::try_from(pause.as_millis()).unwrap_or(u64::MAX));
-        self.rests_until.fetch_max(until, Ordering::Relaxed);
+    pub fn pause(&self, pause: Duration, now: Instant) {
+        let until = self.since_created(now).saturating_add(u64::try_from(pause.as_millis()).unwrap_or(u64::MAX));
+        self.paused_until.fetch_max(until, Ordering::Relaxed);
     }
 
     /// Whether to log a refusal now: once a minute for each credential.
-    pub fn may_tell(&self, now: Instant) -> bool {
-        let now = self.since_born(now);
-        let next = now.saturating_add(TOLD_EVERY);
-        self.tells_from.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |from| (now >= from).then_some(next)).is_ok()
+    pub fn may_log_refusal(&self, now: Instant) -> bool {
+        let now = self.since_created(now);
+        let next = now.saturating_add(REFUSAL_LOG_INTERVAL);
+        self.next_refusal_log
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |from| (now >= from).then_some(next))
+            .is_ok()
     }
 
     /// Pauses one model.
-    pub fn rest_model(&self, model: &str, pause: Duration, now: Instant) {
-        self.with(model, |state| state.rests_until = state.rests_until.max(Some(now + pause)));
+    pub fn pause_model(&self, model: &str, pause: Duration, now: Instant) {
+        self.with(model, |state| state.paused_until = state.paused_until.max(Some(now + pause)));
     }
 
     /// Records a failed attempt that began at `began`.
-    pub fn failed(&self, model: &str, began: Instant, now: Instant) {
-        self.with(model, |state| state.breaker.failed(began, now));
+    pub fn record_failure(&self, model: &str, began: Instant, now: Instant) {
+        self.with(model, |state| state.breaker.record_failure(began, now));
         self.observe(model, now, |seen, at| seen.ended(false, at));
     }
 
     /// Records a failure of a provider that is up. It opens no breaker.
-    pub fn unserved(&self, model: &str, now: Instant) {
+    pub fn record_unserved(&self, model: &str, now: Instant) {
         self.observe(model, now, |seen, at| seen.ended(false, at));
     }
 
     /// Records an attempt that timed out without an answer.
-    pub fn waited(&self, model: &str, measure: Measure, began: Instant, now: Instant) {
+    pub fn record_timeout(&self, model: &str, measure: Measure, began: Instant, now: Instant) {
         let waited = now.saturating_duration_since(began);
         self.observe(model, now, |seen, at| seen.waited(measure, waited, at));
     }
 
     /// Records a whole answer.
-    pub fn served(&self, model: &str, took: Option<Duration>, now: Instant) {
-        self.answered(model, now);
+    pub fn record_answer(&self, model: &str, took: Option<Duration>, now: Instant) {
+        self.record_up(model, now);
         self.observe(model, now, |seen, at| {
             if let Some(took) = took {
                 seen.took(Measure::Whole, took, at);
@@ -132,55 +134,55 @@ impl BackendHealth {
     }
 
     /// Records the end of a stream.
-    pub fn succeeded(&self, model: &str, now: Instant) {
-        self.answered(model, now);
+    pub fn record_stream_end(&self, model: &str, now: Instant) {
+        self.record_up(model, now);
         self.observe(model, now, |seen, at| seen.ended(true, at));
     }
 
     /// Records that the provider is up: it answered, perhaps with a refusal. Resets the breaker. A pause that a
     /// provider asked for continues.
-    pub fn answered(&self, model: &str, now: Instant) {
-        if self.troubled.load(Ordering::Relaxed) == 0 {
+    pub fn record_up(&self, model: &str, now: Instant) {
+        if self.model_count.load(Ordering::Relaxed) == 0 {
             return;
         }
         let mut models = self.models.lock();
         match models.get_mut(model) {
-            Some(state) if state.rests_until.is_some_and(|until| now < until) => state.breaker = Breaker::default(),
+            Some(state) if state.paused_until.is_some_and(|until| now < until) => state.breaker = Breaker::default(),
             Some(_) => {
                 models.remove(model);
             }
             None => {}
         }
-        self.troubled.store(u32::try_from(models.len()).unwrap_or(u32::MAX), Ordering::Relaxed);
+        self.model_count.store(u32::try_from(models.len()).unwrap_or(u32::MAX), Ordering::Relaxed);
     }
 
     fn with(&self, model: &str, change: impl FnOnce(&mut ModelState)) {
         let mut models = self.models.lock();
-        if models.len() >= MODELS && !models.contains_key(model) {
+        if models.len() >= MAX_MODELS && !models.contains_key(model) {
             models.clear();
         }
         change(models.entry(model.to_owned()).or_default());
-        self.troubled.store(u32::try_from(models.len()).unwrap_or(u32::MAX), Ordering::Relaxed);
+        self.model_count.store(u32::try_from(models.len()).unwrap_or(u32::MAX), Ordering::Relaxed);
     }
 
-    /// Counts a request as in progress until the guard is dropped. `began`: as in [`BackendHealth::enter`].
+    /// Counts a request as in progress until the guard is dropped. `began`: as in [`BackendHealth::begin`].
     pub fn busy(self: &Arc<Self>, model: &Arc<str>, began: Instant) -> Busy {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
-        Busy { lane: Arc::clone(self), model: Arc::clone(model), began }
+        Busy { health: Arc::clone(self), model: Arc::clone(model), began }
     }
 
     /// Records the time to the first token of a stream.
-    pub fn saw_first_token(&self, model: &str, took: Duration, now: Instant) {
+    pub fn record_first_token(&self, model: &str, took: Duration, now: Instant) {
         self.observe(model, now, |seen, at| seen.took(Measure::FirstToken, took, at));
     }
 
     fn observe(&self, model: &str, now: Instant, change: impl FnOnce(&mut Observed, Duration)) {
-        let at = now.saturating_duration_since(self.born);
+        let at = now.saturating_duration_since(self.created);
         let mut seen = self.seen.lock();
         if let Some(seen) = seen.get_mut(model) {
             return change(seen, at);
         }
-        if seen.len() >= MODELS {
+        if seen.len() >= MAX_MODELS {
             seen.clear();
         }
         change(seen.entry(model.to_owned()).or_default(), at);
@@ -188,20 +190,20 @@ impl BackendHealth {
 
     /// The latency and the rate of failures of a model, by this measure.
     pub fn pace(&self, model: &str, measure: Measure, now: Instant) -> Option<Pace> {
-        let at = now.saturating_duration_since(self.born);
+        let at = now.saturating_duration_since(self.created);
         let pace = self.seen.lock().get(model)?.pace(measure, at)?;
         Some(Pace { in_flight: self.in_flight.load(Ordering::Relaxed), ..pace })
     }
 
-    fn since_born(&self, now: Instant) -> u64 {
-        u64::try_from(now.saturating_duration_since(self.born).as_millis()).unwrap_or(u64::MAX)
+    fn since_created(&self, now: Instant) -> u64 {
+        u64::try_from(now.saturating_duration_since(self.created).as_millis()).unwrap_or(u64::MAX)
     }
 }
 
 /// See [`BackendHealth::busy`].
 #[derive(Debug)]
 pub struct Busy {
-    lane: Arc<BackendHealth>,
+    health: Arc<BackendHealth>,
     model: Arc<str>,
     began: Instant,
 }
@@ -209,11 +211,11 @@ pub struct Busy {
 impl Drop for Busy {
     /// The end of the request. Its outcome is recorded before.
     fn drop(&mut self) {
-        self.lane.in_flight.fetch_sub(1, Ordering::Relaxed);
-        if self.lane.troubled.load(Ordering::Relaxed) > 0
-            && let Some(state) = self.lane.models.lock().get_mut(&*self.model)
+        self.health.in_flight.fetch_sub(1, Ordering::Relaxed);
+        if self.health.model_count.load(Ordering::Relaxed) > 0
+            && let Some(state) = self.health.models.lock().get_mut(&*self.model)
         {
-            state.breaker.undecided(self.began, Instant::now());
+            state.breaker.end_without_outcome(self.began, Instant::now());
         }
     }
 }
@@ -224,53 +226,53 @@ mod tests {
 
     #[test]
     fn the_longest_pause_counts() {
-        let lane = BackendHealth::default();
+        let health = BackendHealth::default();
         let now = Instant::now();
-        lane.rest(Duration::from_secs(10), now);
-        lane.rest(Duration::from_secs(1), now);
-        assert_eq!(lane.gate("m", now + Duration::from_secs(9)), Some(Skip::Cooldown));
-        assert_eq!(lane.gate("m", now + Duration::from_secs(11)), None);
+        health.pause(Duration::from_secs(10), now);
+        health.pause(Duration::from_secs(1), now);
+        assert_eq!(health.gate("m", now + Duration::from_secs(9)), Some(Skip::Cooldown));
+        assert_eq!(health.gate("m", now + Duration::from_secs(11)), None);
     }
 
     #[test]
     fn a_refusal_is_logged_once_a_minute() {
-        let lane = BackendHealth::default();
+        let health = BackendHealth::default();
         let now = Instant::now();
-        let after = |seconds| lane.may_tell(now + Duration::from_secs(seconds));
+        let after = |seconds| health.may_log_refusal(now + Duration::from_secs(seconds));
         assert_eq!([after(0), after(1), after(59), after(61), after(62)], [true, false, false, true, false]);
     }
 
     #[test]
     fn a_breaker_affects_only_its_model() {
-        let lane = BackendHealth::default();
+        let health = BackendHealth::default();
         let now = Instant::now();
-        (0..5).for_each(|_| lane.failed("a", now, now));
-        assert_eq!(lane.gate("a", now), Some(Skip::Breaker));
-        assert_eq!(lane.gate("b", now), None);
-        lane.succeeded("a", now);
-        assert_eq!(lane.gate("a", now), None);
+        (0..5).for_each(|_| health.record_failure("a", now, now));
+        assert_eq!(health.gate("a", now), Some(Skip::Breaker));
+        assert_eq!(health.gate("b", now), None);
+        health.record_stream_end("a", now);
+        assert_eq!(health.gate("a", now), None);
     }
 
     #[test]
     fn a_success_closes_the_breaker_and_ends_no_pause() {
-        let lane = BackendHealth::default();
+        let health = BackendHealth::default();
         let now = Instant::now();
-        (0..5).for_each(|_| lane.failed("a", now, now));
-        lane.rest_model("a", Duration::from_secs(30), now);
-        lane.succeeded("a", now);
-        assert_eq!(lane.gate("a", now), Some(Skip::Cooldown));
-        assert_eq!(lane.gate("a", now + Duration::from_secs(31)), None);
+        (0..5).for_each(|_| health.record_failure("a", now, now));
+        health.pause_model("a", Duration::from_secs(30), now);
+        health.record_stream_end("a", now);
+        assert_eq!(health.gate("a", now), Some(Skip::Cooldown));
+        assert_eq!(health.gate("a", now + Duration::from_secs(31)), None);
     }
 
     #[test]
     fn latency_rises_at_once_and_falls_slowly() {
-        let lane = BackendHealth::default();
+        let health = BackendHealth::default();
         let now = Instant::now();
-        lane.saw_first_token("m", Duration::from_millis(100), now);
-        lane.saw_first_token("m", Duration::from_millis(900), now);
-        let pace = |now| lane.pace("m", Measure::FirstToken, now).and_then(|pace| pace.ms).unwrap();
+        health.record_first_token("m", Duration::from_millis(100), now);
+        health.record_first_token("m", Duration::from_millis(900), now);
+        let pace = |now| health.pace("m", Measure::FirstToken, now).and_then(|pace| pace.ms).unwrap();
         assert!((pace(now) - 900.0).abs() < 1.0);
-        lane.saw_first_token("m", Duration::from_millis(100), now + Duration::from_secs(30));
+        health.record_first_token("m", Duration::from_millis(100), now + Duration::from_secs(30));
         let learnt = pace(now + Duration::from_secs(30));
         assert!((350.0..450.0).contains(&learnt), "{learnt}");
     }
@@ -281,54 +283,54 @@ mod tests {
         for (name, comes, shut) in [
             (
                 "a failure",
-                (|lane: &BackendHealth, now| lane.failed("m", now, now)) as fn(&BackendHealth, Instant),
+                (|health: &BackendHealth, now| health.record_failure("m", now, now)) as fn(&BackendHealth, Instant),
                 true,
             ),
-            ("a whole answer", |lane, now| lane.served("m", Some(Duration::ZERO), now), false),
-            ("a stream's end", |lane, now| lane.succeeded("m", now), false),
-            ("a refusal of the request", |lane, now| lane.answered("m", now), false),
+            ("a whole answer", |health, now| health.record_answer("m", Some(Duration::ZERO), now), false),
+            ("a stream's end", |health, now| health.record_stream_end("m", now), false),
+            ("a refusal of the request", |health, now| health.record_up("m", now), false),
         ] {
-            let lane = BackendHealth::default();
-            (0..5).for_each(|_| lane.failed("m", now, now));
-            lane.enter("m", later);
-            assert_eq!(lane.gate("m", later), Some(Skip::Breaker), "others wait for the one that tries");
-            comes(&lane, later);
-            assert_eq!(lane.gate("m", later).is_some(), shut, "{name}");
+            let health = BackendHealth::default();
+            (0..5).for_each(|_| health.record_failure("m", now, now));
+            health.begin("m", later);
+            assert_eq!(health.gate("m", later), Some(Skip::Breaker), "others wait for the one that tries");
+            comes(&health, later);
+            assert_eq!(health.gate("m", later).is_some(), shut, "{name}");
         }
     }
 
     #[test]
     fn a_cancelled_trial_lets_the_next_request_try() {
-        let lane = Arc::new(BackendHealth::default());
+        let health = Arc::new(BackendHealth::default());
         let (model, now) = (Arc::from("m"), Instant::now());
         let before = now.checked_sub(Duration::from_secs(3)).unwrap();
-        (0..5).for_each(|_| lane.failed("m", before, before));
-        lane.enter("m", now);
-        let trying = lane.busy(&model, now);
-        drop(lane.busy(&model, before));
-        assert_eq!(lane.gate("m", now), Some(Skip::Breaker), "who began before has nothing to do with it");
+        (0..5).for_each(|_| health.record_failure("m", before, before));
+        health.begin("m", now);
+        let trying = health.busy(&model, now);
+        drop(health.busy(&model, before));
+        assert_eq!(health.gate("m", now), Some(Skip::Breaker), "who began before has nothing to do with it");
         drop(trying);
-        assert_eq!(lane.gate("m", Instant::now()), None);
+        assert_eq!(health.gate("m", Instant::now()), None);
         // Dropping the guard after a failure of the trial does not undo the failure.
         let again = Instant::now();
-        lane.enter("m", again);
-        let trying = lane.busy(&model, again);
-        lane.failed("m", again, again);
+        health.begin("m", again);
+        let trying = health.busy(&model, again);
+        health.record_failure("m", again, again);
         drop(trying);
-        assert_eq!(lane.gate("m", Instant::now()), Some(Skip::Breaker));
+        assert_eq!(health.gate("m", Instant::now()), Some(Skip::Breaker));
     }
 
     #[test]
     fn records_whole_answers_and_failures_as_well_as_streams() {
-        let lane = BackendHealth::default();
+        let health = BackendHealth::default();
         let now = Instant::now();
-        assert_eq!(lane.pace("m", Measure::Whole, now), None);
-        lane.failed("m", now, now);
-        assert!(lane.pace("m", Measure::Whole, now).unwrap().errors > 0.2);
-        lane.served("m", Some(Duration::from_millis(700)), now);
-        let pace = lane.pace("m", Measure::Whole, now).unwrap();
+        assert_eq!(health.pace("m", Measure::Whole, now), None);
+        health.record_failure("m", now, now);
+        assert!(health.pace("m", Measure::Whole, now).unwrap().errors > 0.2);
+        health.record_answer("m", Some(Duration::from_millis(700)), now);
+        let pace = health.pace("m", Measure::Whole, now).unwrap();
         assert_eq!(pace.ms, Some(700.0));
-        assert_eq!(lane.pace("m", Measure::FirstToken, now).unwrap().ms, None, "streams are measured apart");
-        assert_eq!(lane.pace("other", Measure::Whole, now), None, "models are apart");
+        assert_eq!(health.pace("m", Measure::FirstToken, now).unwrap().ms, None, "streams are measured apart");
+        assert_eq!(health.pace("other", Measure::Whole, now), None, "models are apart");
     }
 }

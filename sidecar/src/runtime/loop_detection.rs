@@ -9,54 +9,54 @@ use outrigger_policy::{Policy, ProviderIndex};
 
 pub const HOP: HeaderName = HeaderName::from_static("x-outrigger-hop");
 /// The most gateways that a request may pass through.
-const MOST: usize = 8;
+const MAX_HOPS: usize = 8;
 
 /// The id of this gateway. Each process draws a random one, so it reveals nothing.
 #[derive(Debug)]
-pub struct Own(u64);
+pub struct GatewayId(u64);
 
-impl Own {
+impl GatewayId {
     #[must_use]
     pub fn new() -> Self {
-        Own(fastrand::u64(..))
+        GatewayId(fastrand::u64(..))
     }
 
     /// The header for the requests of a provider.
     #[must_use]
-    pub fn signs(&self, provider: ProviderIndex) -> Option<HeaderValue> {
+    pub fn hop(&self, provider: ProviderIndex) -> Option<HeaderValue> {
         HeaderValue::from_str(&format!("{:016x}.{}", self.0, usize::from(provider))).ok()
     }
 
     /// Why a request is stopped: it was here before, or has passed through too many gateways.
     #[must_use]
-    pub fn stops(&self, headers: &HeaderMap, policy: &Policy) -> Option<String> {
-        let told = headers.get_all(HOP).iter().filter_map(|value| value.to_str().ok());
+    pub fn loop_refusal(&self, headers: &HeaderMap, policy: &Policy) -> Option<String> {
+        let values = headers.get_all(HOP).iter().filter_map(|value| value.to_str().ok());
         let hops: Vec<&str> =
-            told.flat_map(|value| value.split(',')).map(str::trim).filter(|hop| !hop.is_empty()).collect();
-        let own = hops.iter().filter_map(|hop| {
+            values.flat_map(|value| value.split(',')).map(str::trim).filter(|hop| !hop.is_empty()).collect();
+        let own_hops = hops.iter().filter_map(|hop| {
             let (id, provider) = hop.split_once('.')?;
             (u64::from_str_radix(id, 16) == Ok(self.0)).then(|| provider.parse().ok().map(usize::into))
         });
-        let own: Vec<Option<ProviderIndex>> = own.collect();
+        let own_hops: Vec<Option<ProviderIndex>> = own_hops.collect();
         // An entry with our id and no valid provider was not written here.
-        let provider = own
+        let provider = own_hops
             .iter()
             .enumerate()
-            .find_map(|(at, provider)| (provider.is_none() || own[..at].contains(provider)).then_some(*provider));
+            .find_map(|(at, provider)| (provider.is_none() || own_hops[..at].contains(provider)).then_some(*provider));
         Some(match provider {
             Some(provider) => {
                 let provider = provider.and_then(|index| policy.providers.get(index));
-                let who = provider.map_or_else(
+                let name = provider.map_or_else(
                     || "a provider".to_owned(),
                     |provider| {
                         let endpoint = provider.endpoint.as_deref().unwrap_or("its type's own");
                         format!("LLMProvider {} (spec.endpoint {endpoint})", provider.id)
                     },
                 );
-                format!("{who} leads back to this gateway: give it the endpoint of something that answers")
+                format!("{name} leads back to this gateway: give it the endpoint of something that answers")
             }
-            None if hops.len() >= MOST => {
-                format!("this request has passed through {} gateways, and {MOST} are the most", hops.len())
+            None if hops.len() >= MAX_HOPS => {
+                format!("this request has passed through {} gateways, and {MAX_HOPS} are the most", hops.len())
             }
             None => return None,
         })
@@ -64,7 +64,7 @@ impl Own {
 }
 
 /// Adds the gateways that a request has passed through, and this one, to its next request.
-pub fn onward(from: &HeaderMap, own: &HeaderValue, to: &mut HeaderMap) {
+pub fn add_hops(from: &HeaderMap, own: &HeaderValue, to: &mut HeaderMap) {
     to.insert(HOP, own.clone());
     for before in from.get_all(HOP) {
         to.append(HOP, before.clone());
@@ -77,7 +77,7 @@ mod tests {
 
     use super::*;
 
-    fn came(values: &[&str]) -> HeaderMap {
+    fn headers(values: &[&str]) -> HeaderMap {
         let mut map = HeaderMap::new();
         for value in values {
             map.append(HOP, value.parse().unwrap());
@@ -97,9 +97,9 @@ mod tests {
         let document =
             Document { format: FORMAT, providers: vec![provider("a"), provider("self")], ..Document::default() };
         let policy = Policy::build(document).unwrap();
-        let own = Own(0x9f3c);
+        let own = GatewayId(0x9f3c);
         let other = |at: usize| format!("{at:016x}.0");
-        let many: Vec<String> = (1..=MOST).map(other).collect();
+        let many: Vec<String> = (1..=MAX_HOPS).map(other).collect();
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
         for (values, part) in [
             (
@@ -117,18 +117,18 @@ mod tests {
             (vec!["nonsense", "", "."], None),
             (vec![], None),
         ] {
-            let stops = own.stops(&came(&values), &policy);
-            assert_eq!(stops.is_some(), part.is_some(), "{values:?}");
-            let told = stops.unwrap_or_default();
-            assert!(told.contains(part.unwrap_or_default()), "{told}");
+            let loop_refusal = own.loop_refusal(&headers(&values), &policy);
+            assert_eq!(loop_refusal.is_some(), part.is_some(), "{values:?}");
+            let message = loop_refusal.unwrap_or_default();
+            assert!(message.contains(part.unwrap_or_default()), "{message}");
         }
     }
 
     #[test]
     fn lists_every_gateway_on_the_path() {
         let mut to = HeaderMap::new();
-        onward(&came(&["a.1", "b.2"]), &Own(1).signs(3.into()).unwrap(), &mut to);
-        let told: Vec<_> = to.get_all(HOP).iter().collect();
-        assert_eq!(told, ["0000000000000001.3", "a.1", "b.2"]);
+        add_hops(&headers(&["a.1", "b.2"]), &GatewayId(1).hop(3.into()).unwrap(), &mut to);
+        let hops: Vec<_> = to.get_all(HOP).iter().collect();
+        assert_eq!(hops, ["0000000000000001.3", "a.1", "b.2"]);
     }
 }

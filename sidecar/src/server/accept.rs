@@ -40,7 +40,7 @@ const OPERATORS: ConnectionTimeouts = ConnectionTimeouts {
     unread: Duration::from_secs(10),
 };
 /// How many clients beyond the limit get an error that there is no room.
-const OVER_LIMIT: usize = 16;
+const MAX_OVER_LIMIT: usize = 16;
 /// How long requests in progress may take after the shutdown began.
 const DRAIN: Duration = Duration::from_secs(25);
 /// How long requests without a caller may continue after that, until their usage is known.
@@ -48,12 +48,12 @@ const SETTLE: Duration = Duration::from_secs(5);
 /// How long a pod has until it is killed, by default: `terminationGracePeriodSeconds`, less a second.
 const GRACE: Duration = Duration::from_secs(29);
 /// How long to wait at the end for a ledger that is not connected.
-const RELINK: Duration = Duration::from_secs(5);
+const RECONNECT: Duration = Duration::from_secs(5);
 /// How long to wait for a connected ledger that does not answer: the operator may have no ledger any more. The last
 /// report is sent twice in this time.
-const SILENCE: Duration = Duration::from_secs(10);
+const LEDGER_SILENCE: Duration = Duration::from_secs(10);
 /// The least time for the ledger to confirm what is returned.
-const LAST_WORD: Duration = Duration::from_secs(1);
+const LAST_REPORT: Duration = Duration::from_secs(1);
 
 /// The open ports.
 #[derive(Debug)]
@@ -116,7 +116,7 @@ impl Gateway {
     pub async fn serve(self: Arc<Self>, listeners: Listeners, shutdown: impl Future<Output = ()>) -> io::Result<()> {
         let ports = [listeners.clients(), listeners.admin()].concat();
         if let Some(served) = self.served() {
-            own_ports::tell_own(&served, &ports);
+            own_ports::warn_about_own_ports(&served, &ports);
         }
         // A gateway serves once.
         let _ = self.ports.set(ports);
@@ -126,8 +126,7 @@ impl Gateway {
         let mut accepting = JoinSet::new();
         let bounds = Bounds::of_this_process();
         let room = |connections: usize, eviction: Eviction, timeouts: ConnectionTimeouts| {
-            let limits =
-                ConnectionLimits { connections, per_address: None, over_limit: OVER_LIMIT, eviction, timeouts };
+            let limits = ConnectionLimits { connections, per_address: None, over_limit: MAX_OVER_LIMIT, eviction, timeouts };
             Arc::new(Connections::new(limits))
         };
         let clients = Port {
@@ -140,13 +139,13 @@ impl Gateway {
             evict_also_from: Some(Arc::clone(&clients.connections)),
             serve_backlog: false,
         };
-        let places = heads::places();
+        let permits = heads::permits();
         let ports = [(listeners.clients, clients, Purpose::Clients), (listeners.admin, admin, Purpose::Admin)];
         for (listeners, port, purpose) in ports {
             for listener in listeners {
                 let at = listener.local_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |at| at.ip());
-                let (gateway, places, stopped) = (Arc::clone(&self), Arc::clone(&places), stopped.clone());
-                let serving = GatewayPort { gateway, purpose, at, places, stopped: stopped.clone() };
+                let (gateway, permits, stopped) = (Arc::clone(&self), Arc::clone(&permits), stopped.clone());
+                let serving = GatewayPort { gateway, purpose, at, permits, stopped: stopped.clone() };
                 accepting.spawn(outrigger_listen::accept(listener, port.clone(), serving, stopped));
             }
         }
@@ -156,14 +155,14 @@ impl Gateway {
         drop(stop);
         drop(warm);
         drain(accepting, DRAIN).await;
-        let settles = (Instant::now() + SETTLE).min(ends - LAST_WORD);
-        if tokio::time::timeout_at(settles, self.settled()).await.is_err() {
+        let settles = (Instant::now() + SETTLE).min(ends - LAST_REPORT);
+        if tokio::time::timeout_at(settles, self.wait_until_idle()).await.is_err() {
             tracing::warn!("requests without a caller were still under way: they are charged in full");
         }
         let is_linked = self.link.read().as_ref().is_some_and(|link| link.connected);
-        let silence = if is_linked { SILENCE } else { RELINK };
-        self.accounts.close(ends.max(Instant::now() + LAST_WORD), silence).await;
-        self.records.written().await;
+        let silence = if is_linked { LEDGER_SILENCE } else { RECONNECT };
+        self.accounts.close(ends.max(Instant::now() + LAST_REPORT), silence).await;
+        self.records.flush().await;
         Ok(())
     }
 }
@@ -182,7 +181,7 @@ struct GatewayPort {
     /// The address on which it listens.
     at: IpAddr,
     /// Permits for connections that read HTTP/2 heads.
-    places: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
     stopped: watch::Receiver<()>,
 }
 
@@ -193,7 +192,7 @@ impl Serve for GatewayPort {
         remote: SocketAddr,
         peer: Arc<Peer>,
     ) -> impl Future<Output = ()> + Send + 'static {
-        let (gateway, places, stopped) = (Arc::clone(&self.gateway), Arc::clone(&self.places), self.stopped.clone());
-        connection::serve(stream, remote, (peer, places), gateway, (self.purpose, self.at), stopped)
+        let (gateway, permits, stopped) = (Arc::clone(&self.gateway), Arc::clone(&self.permits), self.stopped.clone());
+        connection::serve(stream, remote, (peer, permits), gateway, (self.purpose, self.at), stopped)
     }
 }

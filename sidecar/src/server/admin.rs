@@ -10,14 +10,14 @@ use hyper::body::Incoming;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::access::not_from_here;
+use crate::access::why_not_local;
 use crate::gateway::Gateway;
 use crate::request::refusal::json as answer_json;
 use crate::request::reply::ReplyBody;
 use crate::request::whole_body::WholeBody;
 
 /// The most records in a response.
-const MOST: usize = 1_000;
+const MAX_RECORDS: usize = 1_000;
 
 /// Answers a request to the admin port.
 pub fn answer(gateway: &Gateway, request: &Request<Incoming>, peer: SocketAddr) -> Response<ReplyBody> {
@@ -43,7 +43,7 @@ pub fn answer(gateway: &Gateway, request: &Request<Incoming>, peer: SocketAddr) 
             response.headers_mut().insert(header::CONTENT_TYPE, text);
             response
         }
-        "/policy" | "/decisions" => match not_from_here(request.uri(), request.headers(), peer.ip()) {
+        "/policy" | "/decisions" => match why_not_local(request.uri(), request.headers(), peer.ip()) {
             Some(why) => problem(403, why),
             None if request.uri().path() == "/policy" => policy(gateway),
             None => decisions(gateway, query),
@@ -74,7 +74,7 @@ fn policy(gateway: &Gateway) -> Response<ReplyBody> {
             })
         })
         .collect();
-    let told = PolicyView {
+    let view = PolicyView {
         revision: served.policy.revision.to_string(),
         digest: &served.policy.revision.digest,
         status: gateway.status(),
@@ -84,8 +84,8 @@ fn policy(gateway: &Gateway) -> Response<ReplyBody> {
     };
     let mut length = Length(0);
     // Counting cannot fail.
-    let _ = serde_json::to_writer(&mut length, &told);
-    within(gateway, length.0, &told)
+    let _ = serde_json::to_writer(&mut length, &view);
+    reserved_json(gateway, length.0, &view)
 }
 
 /// The content of `/policy`. It is serialized directly: a tree of values would take several times the memory.
@@ -115,33 +115,33 @@ impl io::Write for Length {
 
 /// A response of about this many bytes, in the memory account of requests: operators may send many requests and read no
 /// response.
-fn within(gateway: &Gateway, length: usize, told: &impl Serialize) -> Response<ReplyBody> {
+fn reserved_json(gateway: &Gateway, length: usize, value: &impl Serialize) -> Response<ReplyBody> {
     let no_room =
         || problem(503, "there is no room for the answer: the gateway holds as much as its memory allows; ask again");
-    let Ok(mut held) = gateway.memory.hold(length) else { return no_room() };
+    let Ok(mut lease) = gateway.memory.hold(length) else { return no_room() };
     let mut text = Vec::with_capacity(length);
     // Writing to memory cannot fail.
-    let _ = serde_json::to_writer(&mut text, told);
-    if held.grow_to(text.capacity(), &gateway.memory).is_err() {
+    let _ = serde_json::to_writer(&mut text, value);
+    if lease.grow_to(text.capacity(), &gateway.memory).is_err() {
         return no_room();
     }
     answer_json(200, Vec::new()).map(|_| {
         let pieces = [text.into(), Default::default(), Default::default()];
-        WholeBody::new(pieces, held).map_err(|never| match never {}).boxed_unsync()
+        WholeBody::new(pieces, lease).map_err(|never| match never {}).boxed_unsync()
     })
 }
 
 fn decisions(gateway: &Gateway, query: &str) -> Response<ReplyBody> {
     let find = |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
-    let most = match find("limit").map(str::parse::<usize>) {
+    let limit = match find("limit").map(str::parse::<usize>) {
         None => 100,
-        Some(Ok(most)) => most.min(MOST),
+        Some(Ok(limit)) => limit.min(MAX_RECORDS),
         Some(Err(_)) => return problem(400, "limit must be a number"),
     };
-    let records = gateway.records.last(find("id"), most);
+    let records = gateway.records.last(find("id"), limit);
     let length = gateway.records.bytes(records.len());
     let records: Vec<_> = records.iter().map(|record| &**record).collect();
-    within(gateway, length + length / 2, &records)
+    reserved_json(gateway, length + length / 2, &records)
 }
 
 fn problem(status: u16, message: &str) -> Response<ReplyBody> {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 /// The kubelet's default timeout is a second.
-const TIME: Duration = Duration::from_millis(900);
+const TIMEOUT: Duration = Duration::from_millis(900);
 
 /// What a probe checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub enum ProbeError {
 impl Probe {
     /// # Errors
     /// [`ProbeError::Unknown`].
-    pub fn named(name: &str) -> Result<Self, ProbeError> {
+    pub fn parse(name: &str) -> Result<Self, ProbeError> {
         match name {
             "started" => Ok(Probe::Started),
             "ready" => Ok(Probe::Ready),
@@ -47,7 +47,7 @@ impl Probe {
     ///
     /// # Errors
     /// [`ProbeError`] says why the probe failed.
-    pub fn ask(self, clients: SocketAddr, admin: SocketAddr) -> Result<(), ProbeError> {
+    pub fn run(self, clients: SocketAddr, admin: SocketAddr) -> Result<(), ProbeError> {
         match self {
             Probe::Ready => connect(loopback(clients)).map(drop),
             Probe::Started => started(loopback(admin)),
@@ -65,7 +65,7 @@ fn loopback(at: SocketAddr) -> SocketAddr {
 }
 
 fn connect(at: SocketAddr) -> Result<TcpStream, ProbeError> {
-    TcpStream::connect_timeout(&at, TIME).map_err(|source| ProbeError::Connect { at, source })
+    TcpStream::connect_timeout(&at, TIMEOUT).map_err(|source| ProbeError::Connect { at, source })
 }
 
 fn started(at: SocketAddr) -> Result<(), ProbeError> {
@@ -79,8 +79,8 @@ fn started(at: SocketAddr) -> Result<(), ProbeError> {
 
 /// The three digits of `HTTP/1.1 200 OK`.
 fn status(mut stream: TcpStream) -> io::Result<[u8; 3]> {
-    stream.set_read_timeout(Some(TIME))?;
-    stream.set_write_timeout(Some(TIME))?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    stream.set_write_timeout(Some(TIMEOUT))?;
     stream.write_all(b"GET /startedz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")?;
     let mut head = [0; 12];
     stream.read_exact(&mut head)?;
@@ -116,8 +116,8 @@ mod tests {
             let mut rest = Vec::new();
             stream.read_to_end(&mut rest).ok();
         });
-        let told = Probe::Started.ask(at, at).unwrap_err().to_string();
-        assert!(told.contains("no gateway"), "{told}");
+        let error = Probe::Started.run(at, at).unwrap_err().to_string();
+        assert!(error.contains("no gateway"), "{error}");
         answering.join().unwrap();
     }
 }

@@ -20,11 +20,11 @@ use tokio::time::Instant;
 use crate::request::reply::ReplyBody;
 
 /// Wraps a body so that it ends if its last chunk is not taken for `unread`.
-pub fn watched(body: ReplyBody, unread: Duration) -> ReplyBody {
+pub fn limit_unread(body: ReplyBody, unread: Duration) -> ReplyBody {
     if body.is_end_stream() {
         return body;
     }
-    let state = Arc::new(Mutex::new(State { body: Some(body), given: None }));
+    let state = Arc::new(Mutex::new(State { body: Some(body), returned_at: None }));
     let watch = tokio::spawn(watch(Arc::downgrade(&state), unread)).abort_handle();
     UnreadBody { state, watch }.boxed_unsync()
 }
@@ -37,7 +37,7 @@ struct UnreadBody {
 struct State {
     body: Option<ReplyBody>,
     /// When the last chunk was returned, until the next one is polled.
-    given: Option<Instant>,
+    returned_at: Option<Instant>,
 }
 
 impl Body for UnreadBody {
@@ -46,12 +46,12 @@ impl Body for UnreadBody {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         let mut state = self.state.lock();
-        state.given = None;
+        state.returned_at = None;
         let Some(body) = &mut state.body else {
             return Poll::Ready(Some(Err(io::Error::new(io::ErrorKind::TimedOut, "the answer was left unread"))));
         };
         let frame = ready!(Pin::new(body).poll_frame(cx));
-        state.given = frame.is_some().then(Instant::now);
+        state.returned_at = frame.is_some().then(Instant::now);
         Poll::Ready(frame)
     }
 
@@ -73,13 +73,13 @@ impl Drop for UnreadBody {
 }
 
 async fn watch(state: Weak<Mutex<State>>, unread: Duration) {
-    let mut look = Instant::now() + unread;
+    let mut check_at = Instant::now() + unread;
     loop {
-        tokio::time::sleep_until(look).await;
+        tokio::time::sleep_until(check_at).await;
         let Some(state) = state.upgrade() else { return };
         let mut state = state.lock();
-        look = state.given.unwrap_or_else(Instant::now) + unread;
-        if look <= Instant::now() {
+        check_at = state.returned_at.unwrap_or_else(Instant::now) + unread;
+        if check_at <= Instant::now() {
             let body = state.body.take();
             drop(state);
             return drop(body);
@@ -103,7 +103,7 @@ mod tests {
             let text: &str = receive.recv().await?;
             Some((Ok(Frame::data(Bytes::from(text))), receive))
         });
-        (send, watched(BodyExt::boxed_unsync(StreamBody::new(stream)), UNREAD))
+        (send, limit_unread(BodyExt::boxed_unsync(StreamBody::new(stream)), UNREAD))
     }
 
     #[tokio::test(start_paused = true)]

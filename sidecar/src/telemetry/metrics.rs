@@ -76,12 +76,12 @@ impl Metrics {
     }
 
     /// Sets whether the operator's stream is open.
-    pub fn connected(&self, connected: bool) {
+    pub fn set_connected(&self, connected: bool) {
         self.operator.with([]).set(connected.into());
     }
 
     /// Counts a finished request. `model` is a name of the policy, or `other`.
-    pub fn recorded(&self, record: &Record, model: &str, refused: Option<RefusalKind>) {
+    pub fn count_request(&self, record: &Record, model: &str, refused: Option<RefusalKind>) {
         let provider = record.provider.as_deref().unwrap_or("none");
         let stream = if record.stream { "true" } else { "false" };
         let mut status = [0; 3];
@@ -123,7 +123,7 @@ impl Metrics {
     }
 
     /// Counts a request that was refused by its head.
-    pub fn turned_away(&self, kind: RefusalKind) {
+    pub fn count_early_refusal(&self, kind: RefusalKind) {
         self.refusals.with([kind.name()]).inc();
     }
 
@@ -153,7 +153,7 @@ impl Metrics {
     }
 
     /// Sets the revision in force.
-    pub fn in_force(&self, revision: &str) {
+    pub fn set_revision(&self, revision: &str) {
         self.revision.reset();
         self.revision.with([revision]).set(1);
     }

@@ -117,12 +117,12 @@ impl From<Usage> for Tokens {
 /// The candidates of a decision, for its record.
 #[must_use]
 pub fn candidates(decision: &Decision) -> Vec<CandidateRecord> {
-    let told = |candidate: &outrigger_policy::Candidate| CandidateRecord {
+    let candidate_record = |candidate: &outrigger_policy::Candidate| CandidateRecord {
         provider: candidate.name.to_string(),
         model: candidate.model.to_string(),
         skipped: candidate.skipped.as_ref().map(ToString::to_string),
     };
-    decision.candidates.iter().map(told).collect()
+    decision.candidates.iter().map(candidate_record).collect()
 }
 
 /// The decision of a rule in shadow mode, for the record.

@@ -17,15 +17,15 @@ use self::pretty::pretty;
 use crate::telemetry::record::Record;
 
 /// How many records `/decisions` has at most, and their total size in bytes.
-const KEPT: usize = 1_000;
-const KEPT_BYTES: usize = 4 << 20;
+const MAX_RECORDS: usize = 1_000;
+const MAX_RECORD_BYTES: usize = 4 << 20;
 /// How many lines may wait to be written, and the total size of their records. Further lines are dropped and counted.
-const WAITING: usize = 4_096;
-const WAITING_BYTES: usize = 4 << 20;
+const MAX_WAITING: usize = 4_096;
+const MAX_WAITING_BYTES: usize = 4 << 20;
 /// The size at which lines are written although more are waiting.
-const WRITTEN_AT_ONCE: usize = 64 << 10;
+const WRITE_SIZE: usize = 64 << 10;
 /// How long the writer collects lines: waking it for each one would cost a busy gateway more than writing does.
-const GATHERS: Duration = Duration::from_millis(20);
+const GATHER_TIME: Duration = Duration::from_millis(20);
 /// How long the shutdown waits for the last lines. A reader may hold standard output open without reading.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
@@ -46,7 +46,7 @@ pub enum Lines {
 #[derive(Debug)]
 pub struct Records {
     ring: Mutex<Ring>,
-    writer: Option<SyncSender<ToldRecord>>,
+    writer: Option<SyncSender<WriterMessage>>,
     /// The size of the records that wait for the writer.
     waiting: Arc<AtomicUsize>,
 }
@@ -60,7 +60,7 @@ struct Ring {
 
 /// A message to the writer.
 #[derive(Debug)]
-enum ToldRecord {
+enum WriterMessage {
     Record(Arc<Record>, usize),
     /// A request to report when everything before it is written.
     End(oneshot::Sender<()>),
@@ -72,7 +72,7 @@ impl Records {
     pub fn new(lines: Lines) -> Self {
         let waiting = Arc::new(AtomicUsize::new(0));
         let writer = (lines != Lines::Off).then(|| {
-            let (sender, receiver) = mpsc::sync_channel(WAITING);
+            let (sender, receiver) = mpsc::sync_channel(MAX_WAITING);
             let waiting = Arc::clone(&waiting);
             std::thread::Builder::new()
                 .name("records".to_owned())
@@ -91,17 +91,17 @@ impl Records {
             let mut ring = self.ring.lock();
             ring.bytes += bytes;
             ring.records.push_back((Arc::clone(&record), bytes));
-            while ring.records.len() > KEPT || ring.bytes > KEPT_BYTES {
+            while ring.records.len() > MAX_RECORDS || ring.bytes > MAX_RECORD_BYTES {
                 let Some((_, bytes)) = ring.records.pop_front() else { break };
                 ring.bytes -= bytes;
             }
         }
         let Some(writer) = &self.writer else { return true };
-        if self.waiting.fetch_add(bytes, Ordering::AcqRel) > WAITING_BYTES {
+        if self.waiting.fetch_add(bytes, Ordering::AcqRel) > MAX_WAITING_BYTES {
             self.waiting.fetch_sub(bytes, Ordering::AcqRel);
             return false;
         }
-        match writer.try_send(ToldRecord::Record(record, bytes)) {
+        match writer.try_send(WriterMessage::Record(record, bytes)) {
             Ok(()) => true,
             Err(error) => {
                 self.waiting.fetch_sub(bytes, Ordering::AcqRel);
@@ -111,48 +111,48 @@ impl Records {
     }
 
     /// Waits until all lines so far are written, or a short time has passed.
-    pub async fn written(&self) {
+    pub async fn flush(&self) {
         let Some(writer) = &self.writer else { return };
-        let (said, written) = oneshot::channel();
-        if writer.try_send(ToldRecord::End(said)).is_ok() {
+        let (done, written) = oneshot::channel();
+        if writer.try_send(WriterMessage::End(done)).is_ok() {
             let _ = tokio::time::timeout(LAST_LINES, written).await;
         }
     }
 
     /// The approximate size of the latest records, in bytes, in memory and as text.
     #[must_use]
-    pub fn bytes(&self, most: usize) -> usize {
+    pub fn bytes(&self, limit: usize) -> usize {
         let ring = self.ring.lock();
-        ring.records.iter().rev().take(most).map(|(_, bytes)| bytes).sum()
+        ring.records.iter().rev().take(limit).map(|(_, bytes)| bytes).sum()
     }
 
     /// The latest records, newest first; with an id, only those with this id.
     #[must_use]
-    pub fn last(&self, id: Option<&str>, most: usize) -> Vec<Arc<Record>> {
+    pub fn last(&self, id: Option<&str>, limit: usize) -> Vec<Arc<Record>> {
         let ring = self.ring.lock();
-        let asked = |record: &&Arc<Record>| id.is_none_or(|id| record.decision == id || record.request_id == id);
-        ring.records.iter().rev().map(|(record, _)| record).filter(asked).take(most).cloned().collect()
+        let matches = |record: &&Arc<Record>| id.is_none_or(|id| record.decision == id || record.request_id == id);
+        ring.records.iter().rev().map(|(record, _)| record).filter(matches).take(limit).cloned().collect()
     }
 }
 
 /// Writes lines until all senders are gone or the output is closed. Records in memory remain available.
-fn write(told: &Receiver<ToldRecord>, waiting: &AtomicUsize, lines: Lines, out: &mut impl Write) {
+fn write(messages: &Receiver<WriterMessage>, waiting: &AtomicUsize, lines: Lines, out: &mut impl Write) {
     let mut text = Vec::new();
     let mut ends = Vec::new();
-    while let Ok(first) = told.recv() {
-        if matches!(first, ToldRecord::Record(..)) {
-            std::thread::sleep(GATHERS);
+    while let Ok(first) = messages.recv() {
+        if matches!(first, WriterMessage::Record(..)) {
+            std::thread::sleep(GATHER_TIME);
         }
         // One system call writes everything that arrived meanwhile.
-        for told in iter::once(first).chain(told.try_iter()) {
-            match told {
-                ToldRecord::Record(record, bytes) => {
+        for message in iter::once(first).chain(messages.try_iter()) {
+            match message {
+                WriterMessage::Record(record, bytes) => {
                     line(&record, lines, &mut text);
                     waiting.fetch_sub(bytes, Ordering::AcqRel);
                 }
-                ToldRecord::End(said) => ends.push(said),
+                WriterMessage::End(done) => ends.push(done),
             }
-            if text.len() >= WRITTEN_AT_ONCE {
+            if text.len() >= WRITE_SIZE {
                 break;
             }
         }
@@ -160,9 +160,9 @@ fn write(told: &Receiver<ToldRecord>, waiting: &AtomicUsize, lines: Lines, out: 
             break;
         }
         text.clear();
-        for said in ends.drain(..) {
+        for done in ends.drain(..) {
             // The receiver may have stopped waiting.
-            let _ = said.send(());
+            let _ = done.send(());
         }
     }
 }
@@ -184,12 +184,12 @@ mod tests {
     #[test]
     fn the_ring_returns_the_newest_first_and_drops_the_oldest() {
         let records = Records::new(Lines::Off);
-        for n in 0..KEPT + 5 {
+        for n in 0..MAX_RECORDS + 5 {
             assert!(records.add(Record { decision: format!("d{n}"), ..Record::default() }));
         }
         let last = records.last(None, 2);
-        assert_eq!(last[0].decision, format!("d{}", KEPT + 4));
-        assert_eq!(records.last(None, usize::MAX).len(), KEPT);
+        assert_eq!(last[0].decision, format!("d{}", MAX_RECORDS + 4));
+        assert_eq!(records.last(None, usize::MAX).len(), MAX_RECORDS);
         assert!(records.last(Some("d0"), 1).is_empty());
         assert_eq!(records.last(Some("d9"), 1).len(), 1);
     }
@@ -198,11 +198,11 @@ mod tests {
     fn the_ring_has_a_limited_size() {
         let records = Records::new(Lines::Off);
         let adapted = vec!["x".repeat(400); 60];
-        for _ in 0..KEPT {
+        for _ in 0..MAX_RECORDS {
             assert!(records.add(Record { adapted: adapted.clone(), ..Record::default() }));
         }
-        let kept = records.last(None, usize::MAX).len();
-        assert!((100..200).contains(&kept), "{kept}");
+        let count = records.last(None, usize::MAX).len();
+        assert!((100..200).contains(&count), "{count}");
     }
 
     #[test]
@@ -220,10 +220,10 @@ mod tests {
         let (sender, receiver) = mpsc::sync_channel(4);
         for n in 0..3 {
             let record = Record { decision: format!("d{n}"), ..Record::default() };
-            sender.send(ToldRecord::Record(Arc::new(record), 10)).unwrap();
+            sender.send(WriterMessage::Record(Arc::new(record), 10)).unwrap();
         }
-        let (said, mut written) = oneshot::channel();
-        sender.send(ToldRecord::End(said)).unwrap();
+        let (done, mut written) = oneshot::channel();
+        sender.send(WriterMessage::End(done)).unwrap();
         drop(sender);
         let mut calls = Calls(Vec::new());
         let waiting = AtomicUsize::new(30);

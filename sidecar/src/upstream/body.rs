@@ -10,18 +10,18 @@ use hyper::body::Incoming;
 
 use super::body_error::BodyError;
 use super::inflate::Inflate;
-use super::pool::{One, Pool, Taken};
+use super::pool::{Http1Sender, Pool, StreamPermit};
 use crate::upstream::mask::Masker;
 use crate::upstream::mock::MockBody;
 
 /// What to return when the answer is read: a connection to its pool, or a stream of a shared connection.
-pub(super) enum Back {
-    One { pool: Arc<Pool>, one: One },
-    Many(#[allow(dead_code, reason = "held until the stream ends, then dropped")] Taken),
+pub(super) enum ReturnTo {
+    Pool { pool: Arc<Pool>, sender: Http1Sender },
+    Stream(#[allow(dead_code, reason = "held until the stream ends, then dropped")] StreamPermit),
 }
 
 enum BodySource {
-    Pooled { incoming: Incoming, back: Option<Back> },
+    Pooled { incoming: Incoming, back: Option<ReturnTo> },
     Mock(MockBody),
 }
 
@@ -41,7 +41,7 @@ impl std::fmt::Debug for UpstreamBody {
 }
 
 impl UpstreamBody {
-    pub(super) fn pooled(incoming: Incoming, back: Back) -> Self {
+    pub(super) fn pooled(incoming: Incoming, back: ReturnTo) -> Self {
         let mut body = UpstreamBody {
             source: BodySource::Pooled { incoming, back: Some(back) },
             inflate: None,
@@ -172,9 +172,9 @@ impl UpstreamBody {
 
     fn release(&mut self) {
         if let BodySource::Pooled { back, .. } = &mut self.source
-            && let Some(Back::One { pool, one }) = back.take()
+            && let Some(ReturnTo::Pool { pool, sender }) = back.take()
         {
-            pool.give_back(one);
+            pool.give_back(sender);
         }
     }
 

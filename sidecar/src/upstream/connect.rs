@@ -68,16 +68,16 @@ fn config(roots: RootCertStore) -> Result<Arc<ClientConfig>, rustls::Error> {
     Ok(Arc::new(config))
 }
 
-/// Connects to a host by name, to whichever of its addresses answers. `within` limits all tries together.
+/// Connects to a host by name, to whichever of its addresses answers. `time_limit` limits all tries together.
 ///
 /// # Errors
 /// If the name has no address, or none of them answers.
-pub async fn tcp(host: &str, port: u16, within: Duration) -> io::Result<TcpStream> {
+pub async fn tcp(host: &str, port: u16, time_limit: Duration) -> io::Result<TcpStream> {
     let found = tokio::net::lookup_host((host, port)).await?;
     let addresses = in_order(found, KnownAddresses::default());
     let (_, tcp) =
-        reach(addresses, within, TcpStream::connect::<SocketAddr>, |tcp| async { Ok::<_, io::Error>(tcp) }).await?;
-    sockets::outward(&tcp);
+        reach(addresses, time_limit, TcpStream::connect::<SocketAddr>, |tcp| async { Ok::<_, io::Error>(tcp) }).await?;
+    sockets::set_up_upstream(&tcp);
     Ok(tcp)
 }
 
@@ -100,36 +100,36 @@ impl From<io::Error> for Unreached {
 }
 
 /// Connects to whichever address of the host answers and, if the endpoint requires it, completes TLS. With a proxy, the
-/// host is the proxy's, and TLS goes through it to the endpoint. `within` limits all tries together. `known` remembers
-/// which addresses answer.
+/// host is the proxy's, and TLS goes through it to the endpoint. `time_limit` limits all tries together. `known`
+/// remembers which addresses answer.
 pub async fn connect(
     endpoint: &Endpoint,
     proxy: Option<&Arc<Proxy>>,
     tls: &Arc<ClientConfig>,
-    within: Duration,
+    time_limit: Duration,
     known: &Mutex<KnownAddresses>,
 ) -> Result<Connected, SendError> {
-    let at = || endpoint.to_string();
-    let unreached = |why: Unreached| match why {
+    let endpoint_text = || endpoint.to_string();
+    let send_error = |why: Unreached| match why {
         Unreached::Tcp(reason) => {
             let through = proxy.map(|proxy| format!("the proxy {proxy}: ")).unwrap_or_default();
-            SendError::Connect { endpoint: at(), reason: format!("{through}{reason}") }
+            SendError::Connect { endpoint: endpoint_text(), reason: format!("{through}{reason}") }
         }
-        Unreached::Tls(reason) => SendError::Tls { endpoint: at(), reason },
+        Unreached::Tls(reason) => SendError::Tls { endpoint: endpoint_text(), reason },
     };
     let last = *known.lock();
     let (host, port) = proxy.map_or((endpoint.host.as_str(), endpoint.port), |proxy| (proxy.host(), proxy.port()));
     let looked_up = tokio::net::lookup_host((host, port)).await;
-    let found = looked_up.map_err(|error| unreached(error.into()))?;
+    let found = looked_up.map_err(|error| send_error(error.into()))?;
     let name = match endpoint.tls {
         true => Some(
             ServerName::try_from(endpoint.host.clone())
-                .map_err(|error| unreached(Unreached::Tls(error.to_string())))?,
+                .map_err(|error| send_error(Unreached::Tls(error.to_string())))?,
         ),
         false => None,
     };
-    let greet = |tcp: TcpStream| {
-        sockets::outward(&tcp);
+    let handshake = |tcp: TcpStream| {
+        sockets::set_up_upstream(&tcp);
         let name = name.clone().map(|name| (name, TlsConnector::from(Arc::clone(tls))));
         let through = proxy.map(|proxy| (Arc::clone(proxy), endpoint.clone()));
         async move {
@@ -142,8 +142,8 @@ pub async fn connect(
             Ok(Stream::Tls(Box::new(stream)))
         }
     };
-    let reached = reach(in_order(found, last), within, TcpStream::connect::<SocketAddr>, greet).await;
-    let (address, stream) = reached.map_err(unreached)?;
+    let reached = reach(in_order(found, last), time_limit, TcpStream::connect::<SocketAddr>, handshake).await;
+    let (address, stream) = reached.map_err(send_error)?;
     known.lock().reached(address.ip());
     let http2 = match &stream {
         Stream::Plain(_) => false,

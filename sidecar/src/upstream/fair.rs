@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// How many bytes are read before it yields.
-const AT_ONCE: usize = 256 << 10;
+const YIELD_BYTES: usize = 256 << 10;
 
 /// See the module.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ impl<S> Fair<S> {
 impl<S: AsyncRead + Unpin> AsyncRead for Fair<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if this.read >= AT_ONCE {
+        if this.read >= YIELD_BYTES {
             this.read = 0;
             cx.waker().wake_by_ref();
             return Poll::Pending;
@@ -86,7 +86,7 @@ mod tests {
             while Pin::new(&mut endless).poll_read(&mut cx, &mut ReadBuf::new(&mut bytes)).is_ready() {
                 read += bytes.len();
             }
-            assert_eq!(read, AT_ONCE);
+            assert_eq!(read, YIELD_BYTES);
         }
     }
 }

@@ -9,7 +9,7 @@ use flate2::write::{GzDecoder, ZlibDecoder};
 pub struct Inflate {
     decoder: Decompressor,
     /// Input that is not decompressed yet.
-    rest: Bytes,
+    input: Bytes,
 }
 
 enum Decompressor {
@@ -25,24 +25,24 @@ impl Inflate {
             "deflate" => Decompressor::Deflate(ZlibDecoder::new(Vec::new())),
             _ => return None,
         };
-        Some(Inflate { decoder, rest: Bytes::new() })
+        Some(Inflate { decoder, input: Bytes::new() })
     }
 
     /// Adds input. All output of the input before must have been taken.
     pub fn push(&mut self, data: Bytes) {
-        self.rest = data;
+        self.input = data;
     }
 
     /// The next few dozen kilobytes; `None` if more input is needed.
     pub fn next(&mut self) -> io::Result<Option<Bytes>> {
-        while !self.rest.is_empty() {
+        while !self.input.is_empty() {
             // The decoder writes at most one buffer of 32 kB before it returns.
-            let used = self.decoder.write(&self.rest)?;
+            let used = self.decoder.write(&self.input)?;
             if used == 0 {
                 return Err(io::ErrorKind::WriteZero.into());
             }
-            self.rest.advance(used);
-            if self.rest.is_empty() {
+            self.input.advance(used);
+            if self.input.is_empty() {
                 self.decoder.flush()?;
             }
             let inflated = std::mem::take(self.decoder.out());

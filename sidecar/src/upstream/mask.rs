@@ -28,11 +28,11 @@ use self::escaped::{BACKSLASHES, Match, escaped};
 use self::parts::Parts;
 
 /// The replacement of the value.
-pub const SHOWN: &str = "***";
+pub const REPLACEMENT: &str = "***";
 
 /// The shortest value that is masked, in bytes. A shorter one (`mock`, `x`) protects nothing, and may be in an answer
 /// by chance.
-pub const SHORTEST: usize = 8;
+pub const MIN_LENGTH: usize = 8;
 
 /// Values that people set for servers without keys. They are no secrets, and may be words of an answer.
 const PLACEHOLDERS: [&str; 8] = [
@@ -67,7 +67,7 @@ impl Mask {
     /// `None` for a value that is too short, or is a placeholder.
     #[must_use]
     pub fn new(value: &str) -> Option<Arc<Mask>> {
-        if value.len() < SHORTEST || PLACEHOLDERS.contains(&value) {
+        if value.len() < MIN_LENGTH || PLACEHOLDERS.contains(&value) {
             return None;
         }
         let plain = value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte));
@@ -91,23 +91,23 @@ impl Mask {
         if self.plain && !thorough {
             return exact(&self.value, text, at);
         }
-        beginnings(self.value.needle()[0], rest, thorough).find_map(|found| match self.matches(text, at + found) {
-            Match::Up(end) => Some((at + found, end)),
-            Match::No | Match::Partly => None,
+        possible_starts(self.value.needle()[0], rest, thorough).find_map(|found| match self.matches(text, at + found) {
+            Match::To(end) => Some((at + found, end)),
+            Match::No | Match::Incomplete => None,
         })
     }
 
     /// Where the end of the text could be the beginning of the value.
-    fn partly(&self, text: &[u8], thorough: bool) -> Option<usize> {
+    fn partial_end(&self, text: &[u8], thorough: bool) -> Option<usize> {
         let value = self.value.needle();
         if self.plain && !thorough {
             return ends_with_part(text, value);
         }
         let longest = value.len().saturating_mul(BACKSLASHES + 6);
         let from = text.len().saturating_sub(longest);
-        let mut first = beginnings(value[0], &text[from..], thorough)
+        let mut first = possible_starts(value[0], &text[from..], thorough)
             .map(|at| from + at)
-            .find(|at| matches!(self.matches(text, *at), Match::Partly));
+            .find(|at| matches!(self.matches(text, *at), Match::Incomplete));
         if thorough {
             for found in self.encoded.iter().filter_map(|finder| ends_with_part(text, finder.needle())) {
                 first = Some(first.map_or(found, |first| first.min(found)));
@@ -122,18 +122,18 @@ impl Mask {
         for byte in self.value.needle() {
             let rest = &text[at..];
             match escaped(rest, *byte) {
-                Match::Up(length) => at += length,
+                Match::To(length) => at += length,
                 // A character that begins an escape may stand for itself. At the end of the text, the escape may be
                 // incomplete.
                 other if rest.first() == Some(byte) => {
-                    open |= matches!(other, Match::Partly);
+                    open |= matches!(other, Match::Incomplete);
                     at += 1;
                 }
-                Match::No if open => return Match::Partly,
+                Match::No if open => return Match::Incomplete,
                 other => return other,
             }
         }
-        Match::Up(at)
+        Match::To(at)
     }
 
     /// Writes the masked text up to the end of the last place, and returns that position; 0 if there is none.
@@ -141,7 +141,7 @@ impl Mask {
         let mut at = 0;
         for (start, end) in self.places(text, thorough) {
             out.extend_from_slice(&text[at..start]);
-            out.extend_from_slice(SHOWN.as_bytes());
+            out.extend_from_slice(REPLACEMENT.as_bytes());
             at = end;
         }
         at
@@ -165,7 +165,7 @@ impl Mask {
     pub fn error<'t>(&self, text: &'t [u8]) -> (Cow<'t, [u8]>, bool) {
         let whole = self.bytes(text, true);
         let quoted = matches!(whole, Cow::Owned(_));
-        match self.parts.out_of(&whole) {
+        match self.parts.mask(&whole) {
             Some((masked, half)) => (Cow::Owned(masked), quoted || half),
             None => (whole, quoted),
         }
@@ -173,7 +173,7 @@ impl Mask {
 
     /// The same for a string.
     #[must_use]
-    pub fn words(&self, text: String) -> (String, bool) {
+    pub fn text(&self, text: String) -> (String, bool) {
         match self.error(text.as_bytes()) {
             (Cow::Borrowed(_), quoted) => (text, quoted),
             (Cow::Owned(masked), quoted) => (String::from_utf8_lossy(&masked).into_owned(), quoted),
@@ -195,7 +195,7 @@ impl Mask {
             };
             if let Cow::Owned(masked) = masked {
                 found |= quoted;
-                *value = HeaderValue::from_bytes(&masked).unwrap_or(HeaderValue::from_static(SHOWN));
+                *value = HeaderValue::from_bytes(&masked).unwrap_or(HeaderValue::from_static(REPLACEMENT));
             }
         }
         found
@@ -203,7 +203,7 @@ impl Mask {
 }
 
 /// Where the value may begin: at its first byte or at an escape. Only errors contain HTML entities.
-fn beginnings(first: u8, text: &[u8], thorough: bool) -> impl Iterator<Item = usize> {
+fn possible_starts(first: u8, text: &[u8], thorough: bool) -> impl Iterator<Item = usize> {
     let escapes = (!thorough).then(|| memchr3_iter(first, b'\\', b'%', text));
     let begins = move |byte: u8| byte == first || matches!(byte, b'\\' | b'%' | b'&');
     let all = thorough.then(|| text.iter().enumerate().filter(move |(_, byte)| begins(**byte)).map(|(at, _)| at));
@@ -283,7 +283,7 @@ fn ends_with_part(text: &[u8], value: &[u8]) -> Option<usize> {
 pub struct Masker {
     mask: Arc<Mask>,
     thorough: bool,
-    held: Vec<u8>,
+    pending: Vec<u8>,
     found: bool,
 }
 
@@ -296,7 +296,7 @@ impl fmt::Debug for Masker {
 impl Masker {
     #[must_use]
     pub fn new(mask: Arc<Mask>, thorough: bool) -> Self {
-        Masker { mask, thorough, held: Vec::new(), found: false }
+        Masker { mask, thorough, pending: Vec::new(), found: false }
     }
 
     /// Whether the value was found so far.
@@ -307,32 +307,32 @@ impl Masker {
 
     /// The bytes that can be passed on, of the chunk and of what was held back. May be empty.
     pub fn push(&mut self, piece: Bytes) -> Bytes {
-        if self.held.is_empty() && self.mask.places(&piece, self.thorough).next().is_none() {
-            let Some(at) = self.mask.partly(&piece, self.thorough) else { return piece };
-            self.held = piece[at..].to_vec();
+        if self.pending.is_empty() && self.mask.places(&piece, self.thorough).next().is_none() {
+            let Some(at) = self.mask.partial_end(&piece, self.thorough) else { return piece };
+            self.pending = piece[at..].to_vec();
             return piece.slice(..at);
         }
-        let mut text = std::mem::take(&mut self.held);
+        let mut text = std::mem::take(&mut self.pending);
         text.extend_from_slice(&piece);
         let mut out = Vec::with_capacity(text.len());
-        let told = self.mask.write(&text, self.thorough, &mut out);
-        self.found |= told > 0;
-        let rest = &text[told..];
-        let at = self.mask.partly(rest, self.thorough).unwrap_or(rest.len());
+        let written = self.mask.write(&text, self.thorough, &mut out);
+        self.found |= written > 0;
+        let rest = &text[written..];
+        let at = self.mask.partial_end(rest, self.thorough).unwrap_or(rest.len());
         out.extend_from_slice(&rest[..at]);
-        self.held = rest[at..].to_vec();
+        self.pending = rest[at..].to_vec();
         out.into()
     }
 
     /// The bytes that were held back, at the end.
     pub fn finish(&mut self) -> Bytes {
-        std::mem::take(&mut self.held).into()
+        std::mem::take(&mut self.pending).into()
     }
 
     /// Masks the value in a message about the attempt.
     #[must_use]
     pub fn text(&self, text: String) -> String {
-        self.mask.words(text).0
+        self.mask.text(text).0
     }
 
     /// Masks an error inside the answer with [`Mask::error`].

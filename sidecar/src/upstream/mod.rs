@@ -42,7 +42,7 @@ pub enum Upstream {
     Http(Arc<Pool>),
     Mock(Arc<Mock>),
     /// The provider's type is unknown to this version, so nothing is sent.
-    Nobody,
+    Unsupported,
 }
 
 /// A response whose head has arrived.
@@ -66,7 +66,7 @@ pub enum SendError {
         endpoint: String,
         reason: String,
         /// The connection was reused: the server may have closed it because it was idle.
-        kept: bool,
+        reused: bool,
         /// The server did not process the request: see `watched`.
         unprocessed: bool,
     },
@@ -95,7 +95,7 @@ impl Upstream {
         match self {
             Upstream::Http(pool) => pool.send(request, connect, fresh).await,
             Upstream::Mock(mock) => mock.send(request).await,
-            Upstream::Nobody => Err(SendError::Connect {
+            Upstream::Unsupported => Err(SendError::Connect {
                 endpoint: "the provider".to_owned(),
                 reason: "its type is not known to this version".to_owned(),
             }),

@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use tokio::sync::futures::OwnedNotified;
 
 /// The assumed capacity of a connection whose version is not known yet.
-const HOPED: usize = 100;
+const ASSUMED_CAPACITY: usize = 100;
 
 #[derive(Debug)]
 pub struct Opening {
@@ -21,39 +21,39 @@ pub struct Opening {
 
 #[derive(Debug)]
 struct State {
-    under_way: usize,
+    opening: usize,
     waiting: usize,
     /// How many requests a new connection serves at once, by the last one.
-    serves: usize,
+    capacity: usize,
 }
 
 /// What a request should do.
 #[derive(Debug)]
-pub enum Turn {
+pub enum OpenOrWait {
     Open(Permit),
     Wait(OpeningWait),
 }
 
 impl Opening {
-    /// `serves`: the capacity, if known in advance.
-    pub fn new(serves: Option<usize>) -> Arc<Self> {
-        let state = State { under_way: 0, waiting: 0, serves: serves.unwrap_or(HOPED) };
+    /// `capacity`: the capacity, if known in advance.
+    pub fn new(capacity: Option<usize>) -> Arc<Self> {
+        let state = State { opening: 0, waiting: 0, capacity: capacity.unwrap_or(ASSUMED_CAPACITY) };
         Arc::new(Opening { state: Mutex::new(state), settled: Arc::default() })
     }
 
     /// `patient`: the request may wait, if a connection that is being opened will have capacity for it.
-    pub fn turn(self: &Arc<Self>, patient: bool) -> Turn {
+    pub fn open_or_wait(self: &Arc<Self>, patient: bool) -> OpenOrWait {
         let mut state = self.lock();
         // The request that opens a connection uses one of its places.
-        let places = state.under_way.saturating_mul(state.serves.saturating_sub(1));
+        let places = state.opening.saturating_mul(state.capacity.saturating_sub(1));
         if patient && state.waiting < places {
             state.waiting += 1;
             // Registered under the lock, so that no notification is missed.
             let settled = Arc::clone(&self.settled).notified_owned();
-            return Turn::Wait(OpeningWait { settled, place: Place(Arc::clone(self)) });
+            return OpenOrWait::Wait(OpeningWait { settled, count: WaitCount(Arc::clone(self)) });
         }
-        state.under_way += 1;
-        Turn::Open(Permit(Arc::clone(self)))
+        state.opening += 1;
+        OpenOrWait::Open(Permit(Arc::clone(self)))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -67,14 +67,14 @@ pub struct Permit(Arc<Opening>);
 
 impl Permit {
     /// Records how many requests the connection serves at once.
-    pub fn serves(&self, requests: usize) {
-        self.0.lock().serves = requests.max(1);
+    pub fn set_capacity(&self, requests: usize) {
+        self.0.lock().capacity = requests.max(1);
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.0.lock().under_way -= 1;
+        self.0.lock().opening -= 1;
         self.0.settled.notify_waiters();
     }
 }
@@ -83,14 +83,14 @@ impl Drop for Permit {
 #[derive(Debug)]
 pub struct OpeningWait {
     settled: OwnedNotified,
-    place: Place,
+    count: WaitCount,
 }
 
 /// Counts a waiting request until it is dropped.
 #[derive(Debug)]
-struct Place(Arc<Opening>);
+struct WaitCount(Arc<Opening>);
 
-impl Drop for Place {
+impl Drop for WaitCount {
     fn drop(&mut self) {
         self.0.lock().waiting -= 1;
     }
@@ -99,9 +99,9 @@ impl Drop for Place {
 impl OpeningWait {
     /// Waits until one of the connections is open or has failed.
     pub async fn settled(self) {
-        let OpeningWait { settled, place } = self;
+        let OpeningWait { settled, count } = self;
         settled.await;
-        drop(place);
+        drop(count);
     }
 }
 
@@ -113,9 +113,9 @@ mod tests {
     fn open(opening: &Arc<Opening>, asking: usize, patient: bool) -> (Vec<Permit>, Vec<OpeningWait>) {
         let (mut permits, mut waiting) = (Vec::new(), Vec::new());
         for _ in 0..asking {
-            match opening.turn(patient) {
-                Turn::Open(permit) => permits.push(permit),
-                Turn::Wait(other) => waiting.push(other),
+            match opening.open_or_wait(patient) {
+                OpenOrWait::Open(permit) => permits.push(permit),
+                OpenOrWait::Wait(other) => waiting.push(other),
             }
         }
         (permits, waiting)
@@ -123,14 +123,14 @@ mod tests {
 
     #[test]
     fn opens_as_many_connections_as_needed() {
-        for (name, serves, asking, patient, opened) in [
+        for (name, capacity, asking, patient, opened) in [
             ("HTTP/1.1", Some(1), 12, true, 12),
             ("nothing is known yet", None, 12, true, 1),
             ("and nobody waits any longer", None, 12, false, 12),
             ("two streams each", Some(2), 12, true, 6),
             ("many streams", Some(100), 150, true, 2),
         ] {
-            let (permits, waiting) = open(&Opening::new(serves), asking, patient);
+            let (permits, waiting) = open(&Opening::new(capacity), asking, patient);
             assert_eq!((permits.len(), waiting.len()), (opened, asking - opened), "{name}");
         }
     }
@@ -140,7 +140,7 @@ mod tests {
         let opening = Opening::new(None);
         let (mut permits, waiting) = open(&opening, 12, true);
         let first = permits.remove(0);
-        first.serves(1);
+        first.set_capacity(1);
         drop(first);
         for other in waiting {
             other.settled().await;

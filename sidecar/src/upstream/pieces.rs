@@ -17,29 +17,29 @@ use crate::memory::MemoryLease;
 pub struct Pieces {
     pieces: VecDeque<Bytes>,
     /// Set when the first piece is sent.
-    left: Arc<AtomicBool>,
+    sent: Arc<AtomicBool>,
     /// Their memory reservation.
-    _held: Option<Arc<MemoryLease>>,
+    _lease: Option<Arc<MemoryLease>>,
 }
 
 impl Pieces {
     /// A body of these pieces, in order. Empty ones are dropped.
     pub fn new(pieces: impl IntoIterator<Item = Bytes>) -> Self {
         let pieces = pieces.into_iter().filter(|piece| !piece.is_empty()).collect();
-        Pieces { pieces, left: Arc::default(), _held: None }
+        Pieces { pieces, sent: Arc::default(), _lease: None }
     }
 
-    /// Sets `left` when it begins to be sent: from then on it may be processed, and billed.
+    /// Sets `sent` when it begins to be sent: from then on it may be processed, and billed.
     #[must_use]
-    pub fn telling(self, left: &Arc<AtomicBool>) -> Self {
-        Pieces { left: Arc::clone(left), ..self }
+    pub fn with_sent_flag(self, sent: &Arc<AtomicBool>) -> Self {
+        Pieces { sent: Arc::clone(sent), ..self }
     }
 
     /// Holds this reservation until the body is dropped.
     #[must_use]
-    pub fn holding(self, held: MemoryLease) -> Self {
-        let held = (held.bytes() > 0).then(|| Arc::new(held));
-        Pieces { _held: held, ..self }
+    pub fn with_lease(self, lease: MemoryLease) -> Self {
+        let lease = (lease.bytes() > 0).then(|| Arc::new(lease));
+        Pieces { _lease: lease, ..self }
     }
 
     /// The length in bytes.
@@ -51,7 +51,7 @@ impl Pieces {
     /// All pieces joined; they count as sent.
     #[must_use]
     pub fn joined(self) -> Bytes {
-        self.left.store(true, Ordering::Release);
+        self.sent.store(true, Ordering::Release);
         let mut pieces = self.pieces;
         match pieces.len() {
             0 | 1 => pieces.pop_front().unwrap_or_default(),
@@ -75,7 +75,7 @@ impl Body for Pieces {
     type Error = Infallible;
 
     fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        self.left.store(true, Ordering::Release);
+        self.sent.store(true, Ordering::Release);
         Poll::Ready(self.pieces.pop_front().map(|piece| Ok(Frame::data(piece))))
     }
 
@@ -103,10 +103,10 @@ mod tests {
 
     #[test]
     fn sets_a_flag_when_the_body_is_sent() {
-        let left = Arc::default();
-        let mut pieces = Pieces::from("x").telling(&left);
-        assert!(!left.load(Ordering::Acquire));
+        let sent = Arc::default();
+        let mut pieces = Pieces::from("x").with_sent_flag(&sent);
+        assert!(!sent.load(Ordering::Acquire));
         let polled = Pin::new(&mut pieces).poll_frame(&mut Context::from_waker(std::task::Waker::noop()));
-        assert!(polled.is_ready() && left.load(Ordering::Acquire));
+        assert!(polled.is_ready() && sent.load(Ordering::Acquire));
     }
 }

@@ -19,31 +19,31 @@ use parking_lot::Mutex;
 use rustls::ClientConfig;
 use tokio::sync::Notify;
 
-use super::body::{Back, UpstreamBody};
+use super::body::{ReturnTo, UpstreamBody};
 use super::connect::connect;
 use super::fair::Fair;
-use super::opening::{Opening, Turn};
+use super::opening::{OpenOrWait, Opening};
 use super::proxy::Proxy;
 use super::reach::KnownAddresses;
 use super::watched::{Mark, Seen, Watched};
 use super::{Endpoint, Pieces, SendError, Sent};
-use crate::sockets::{self, Sparing};
+use crate::sockets::{self, LimitedRead};
 
 /// An idle connection is closed after this long, before load balancers close it at 60 s or later.
-const IDLE: Duration = Duration::from_secs(55);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(55);
 /// How long after its last request an endpoint keeps a warm connection.
-const WARM: Duration = Duration::from_secs(300);
+const WARM_TIME: Duration = Duration::from_secs(300);
 /// The most idle HTTP/1.1 connections to one endpoint.
 const MAX_IDLE: usize = 64;
 /// How long to wait for a peer's settings before other requests open connections too.
-const SETTINGS: Duration = Duration::from_millis(200);
+const SETTINGS_TIMEOUT: Duration = Duration::from_millis(200);
 /// How long a request waits for a connection that another one opens.
-const OTHERS: Duration = Duration::from_millis(300);
+const OPENING_WAIT: Duration = Duration::from_millis(300);
 /// The interval of HTTP/2 pings while there are requests, and the limit for the response.
-const PING: Duration = Duration::from_secs(10);
+const PING_TIME: Duration = Duration::from_secs(10);
 /// The longest head of an answer; and the same with very many connections.
-const HEAD: usize = 64 << 10;
-const HEAD_AMONG_MANY: usize = 16 << 10;
+const MAX_HEAD: usize = 64 << 10;
+const MIN_HEAD: usize = 16 << 10;
 /// The most streams on one HTTP/2 connection, even if its peer allows more.
 const MAX_STREAMS: usize = 100;
 
@@ -62,21 +62,21 @@ pub struct Pool {
     idle: Mutex<Vec<Idle>>,
     shared: Mutex<Vec<Shared>>,
     /// When the endpoint was last a candidate, in milliseconds after `born`; 0 for never.
-    touched: AtomicU64,
+    last_candidate: AtomicU64,
     born: Instant,
     keep_warm: AtomicBool,
     opening: Arc<Opening>,
     /// Which addresses of the host answer.
-    known: Mutex<KnownAddresses>,
+    addresses: Mutex<KnownAddresses>,
 }
 
 struct Idle {
-    one: One,
+    one: Http1Sender,
     since: Instant,
 }
 
 /// An HTTP/1.1 connection.
-pub(super) struct One {
+pub(super) struct Http1Sender {
     sender: http1::SendRequest<Body>,
     seen: Arc<Seen>,
 }
@@ -87,7 +87,7 @@ struct Shared {
     seen: Arc<Seen>,
     streams: Arc<AtomicUsize>,
     /// The peer's limit of streams, by its latest settings.
-    most: Arc<AtomicUsize>,
+    max_streams: Arc<AtomicUsize>,
     /// When a stream was last used, by the pool's clock.
     used: Arc<AtomicU64>,
 }
@@ -113,15 +113,15 @@ impl From<TrySendError<Request<Body>>> for Unsent {
 
 /// A connection of either version.
 enum Sender {
-    One(One),
-    Many(Shared),
+    Http1(Http1Sender),
+    Http2(Shared),
 }
 
 impl Sender {
     fn seen(&self) -> &Arc<Seen> {
         match self {
-            Sender::One(one) => &one.seen,
-            Sender::Many(shared) => &shared.seen,
+            Sender::Http1(one) => &one.seen,
+            Sender::Http2(shared) => &shared.seen,
         }
     }
 }
@@ -137,17 +137,17 @@ impl Pool {
             tls,
             idle: Mutex::default(),
             shared: Mutex::default(),
-            touched: AtomicU64::new(0),
+            last_candidate: AtomicU64::new(0),
             born: Instant::now(),
             keep_warm: AtomicBool::new(false),
             opening: Opening::new((!tls_endpoint).then_some(1)),
-            known: Mutex::default(),
+            addresses: Mutex::default(),
         }
     }
 
     /// Records that the endpoint was a candidate.
     pub fn touch(&self) {
-        self.touched.store(self.now(), Ordering::Relaxed);
+        self.last_candidate.store(self.now(), Ordering::Relaxed);
     }
 
     /// Sets whether to keep a connection warm even without requests.
@@ -187,25 +187,30 @@ impl Pool {
             Ok(response) => Ok(Sent { response }),
             Err(Unsent { error, request }) => {
                 // Another address of the host may work.
-                self.known.lock().closed();
+                self.addresses.lock().closed();
                 Err(self.closed(&error, false, request.is_some() || mark.is_unprocessed(&error)))
             }
         }
     }
 
-    fn closed(&self, error: &hyper::Error, kept: bool, unprocessed: bool) -> SendError {
+    fn closed(&self, error: &hyper::Error, reused: bool, unprocessed: bool) -> SendError {
         let source = std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default();
-        SendError::Closed { endpoint: self.endpoint.to_string(), reason: format!("{error}{source}"), kept, unprocessed }
+        SendError::Closed {
+            endpoint: self.endpoint.to_string(),
+            reason: format!("{error}{source}"),
+            reused,
+            unprocessed,
+        }
     }
 
     fn warm_sender(&self) -> Option<Sender> {
         if let Some(shared) = self.free_stream() {
-            return Some(Sender::Many(shared));
+            return Some(Sender::Http2(shared));
         }
         let mut idle = self.idle.lock();
         while let Some(Idle { one, since }) = idle.pop() {
-            if one.sender.is_ready() && since.elapsed() < IDLE {
-                return Some(Sender::One(one));
+            if one.sender.is_ready() && since.elapsed() < IDLE_TIMEOUT {
+                return Some(Sender::Http1(one));
             }
         }
         None
@@ -218,8 +223,8 @@ impl Pool {
         shared
             .iter()
             .find(|connection| {
-                let most = connection.most.load(Ordering::Relaxed).min(MAX_STREAMS);
-                connection.streams.load(Ordering::Relaxed) < most
+                let max_streams = connection.max_streams.load(Ordering::Relaxed).min(MAX_STREAMS);
+                connection.streams.load(Ordering::Relaxed) < max_streams
             })
             .inspect(|connection| {
                 connection.streams.fetch_add(1, Ordering::Relaxed);
@@ -234,18 +239,18 @@ impl Pool {
         mut request: Request<Body>,
     ) -> Result<Response<UpstreamBody>, Unsent> {
         let (response, back) = match sender {
-            Sender::One(mut one) => {
+            Sender::Http1(mut one) => {
                 let response = one.sender.try_send_request(request).await?;
-                (response, Back::One { pool: Arc::clone(self), one })
+                (response, ReturnTo::Pool { pool: Arc::clone(self), sender: one })
             }
-            Sender::Many(mut shared) => {
-                let taken = Taken(Arc::clone(&shared.streams));
+            Sender::Http2(mut shared) => {
+                let taken = StreamPermit(Arc::clone(&shared.streams));
                 // HTTP/2 has the authority in the target instead of a Host header.
                 request.headers_mut().remove(http::header::HOST);
                 if let Some(uri) = self.absolute(&request) {
                     *request.uri_mut() = uri;
                 }
-                (shared.sender.try_send_request(request).await?, Back::Many(taken))
+                (shared.sender.try_send_request(request).await?, ReturnTo::Stream(taken))
             }
         };
         Ok(response.map(|incoming: Incoming| UpstreamBody::pooled(incoming, back)))
@@ -262,11 +267,11 @@ impl Pool {
 
     /// Opens a connection; with `fresh`, even if another one has a free stream.
     async fn open(self: &Arc<Self>, limit: Duration, fresh: bool) -> Result<Sender, SendError> {
-        let until = Instant::now() + OTHERS;
+        let until = Instant::now() + OPENING_WAIT;
         let permit = loop {
-            match self.opening.turn(Instant::now() < until) {
-                Turn::Open(permit) => break permit,
-                Turn::Wait(waiting) => {
+            match self.opening.open_or_wait(Instant::now() < until) {
+                OpenOrWait::Open(permit) => break permit,
+                OpenOrWait::Wait(waiting) => {
                     let _either = tokio::time::timeout_at(until.into(), waiting.settled()).await;
                     // A connection that was opened meanwhile may have a free stream.
                     if let Some(sender) = if fresh { None } else { self.warm_sender() } {
@@ -276,50 +281,50 @@ impl Pool {
             }
         };
         let opening = async {
-            let connected = connect(&self.endpoint, self.proxy.as_ref(), &self.tls, limit, &self.known).await?;
+            let connected = connect(&self.endpoint, self.proxy.as_ref(), &self.tls, limit, &self.addresses).await?;
             let watched = Watched::new(connected.io.into_inner(), connected.http2);
-            let (seen, io) = (Arc::clone(watched.seen()), TokioIo::new(Fair::new(Sparing::new(watched))));
+            let (seen, io) = (Arc::clone(watched.seen()), TokioIo::new(Fair::new(LimitedRead::new(watched))));
             if connected.http2 {
                 let (sender, mut connection) = http2::Builder::new(TokioExecutor::new())
                     .timer(TokioTimer::new())
                     .initial_stream_window_size(STREAM_WINDOW)
                     .initial_connection_window_size(CONNECTION_WINDOW)
-                    .max_header_list_size(HEAD as u32)
+                    .max_header_list_size(MAX_HEAD as u32)
                     .initial_max_send_streams(1)
-                    .keep_alive_interval(PING)
-                    .keep_alive_timeout(PING)
+                    .keep_alive_interval(PING_TIME)
+                    .keep_alive_timeout(PING_TIME)
                     .handshake(io)
                     .await
                     .map_err(|error| self.closed(&error, false, true))?;
-                let most = Arc::new(AtomicUsize::new(1));
-                let (told, settings) = (Arc::clone(&most), Arc::new(Notify::new()));
+                let max_streams = Arc::new(AtomicUsize::new(1));
+                let (reported, settings) = (Arc::clone(&max_streams), Arc::new(Notify::new()));
                 let settled = Arc::clone(&settings);
                 tokio::spawn(std::future::poll_fn(move |cx| {
                     let polled = Pin::new(&mut connection).poll(cx);
                     let allowed = connection.current_max_send_streams();
-                    if told.swap(allowed, Ordering::Relaxed) != allowed {
+                    if reported.swap(allowed, Ordering::Relaxed) != allowed {
                         settings.notify_one();
                     }
                     polled
                 }));
                 // Waiting requests wait until the peer's settings say how many streams it allows.
-                let takes = Arc::clone(&most);
+                let allowed_streams = Arc::clone(&max_streams);
                 tokio::spawn(async move {
-                    let _either = tokio::time::timeout(SETTINGS, settled.notified()).await;
-                    permit.serves(takes.load(Ordering::Relaxed).min(MAX_STREAMS));
+                    let _either = tokio::time::timeout(SETTINGS_TIMEOUT, settled.notified()).await;
+                    permit.set_capacity(allowed_streams.load(Ordering::Relaxed).min(MAX_STREAMS));
                 });
                 let (streams, used) = (Arc::new(AtomicUsize::new(1)), Arc::new(AtomicU64::new(self.now())));
-                let shared = Shared { sender, seen, streams, most, used };
+                let shared = Shared { sender, seen, streams, max_streams, used };
                 self.shared.lock().push(shared.clone());
-                return Ok(Sender::Many(shared));
+                return Ok(Sender::Http2(shared));
             }
-            permit.serves(1);
+            permit.set_capacity(1);
             drop(permit);
             let mut builder = http1::Builder::new();
-            builder.max_buf_size(sockets::at_once().clamp(HEAD_AMONG_MANY, HEAD));
+            builder.max_buf_size(sockets::read_limit().clamp(MIN_HEAD, MAX_HEAD));
             let (sender, connection) = builder.handshake(io).await.map_err(|error| self.closed(&error, false, true))?;
             tokio::spawn(connection);
-            Ok(Sender::One(One { sender, seen }))
+            Ok(Sender::Http1(Http1Sender { sender, seen }))
         };
         match tokio::time::timeout(limit, opening).await {
             Ok(opened) => opened,
@@ -328,7 +333,7 @@ impl Pool {
     }
 
     /// Takes back a connection whose answer was read to its end.
-    pub(super) fn give_back(self: Arc<Self>, mut one: One) {
+    pub(super) fn give_back(self: Arc<Self>, mut one: Http1Sender) {
         if one.sender.is_ready() {
             return self.keep(one);
         }
@@ -339,9 +344,9 @@ impl Pool {
         });
     }
 
-    fn keep(&self, one: One) {
+    fn keep(&self, one: Http1Sender) {
         let mut idle = self.idle.lock();
-        idle.retain(|idle| !idle.one.sender.is_closed() && idle.since.elapsed() < IDLE);
+        idle.retain(|idle| !idle.one.sender.is_closed() && idle.since.elapsed() < IDLE_TIMEOUT);
         if idle.len() < MAX_IDLE {
             idle.push(Idle { one, since: Instant::now() });
         }
@@ -349,8 +354,8 @@ impl Pool {
 
     /// Closes connections that were idle for too long.
     pub fn sweep(&self) {
-        self.idle.lock().retain(|idle| !idle.one.sender.is_closed() && idle.since.elapsed() < IDLE);
-        let before = self.now().saturating_sub(IDLE.as_millis() as u64);
+        self.idle.lock().retain(|idle| !idle.one.sender.is_closed() && idle.since.elapsed() < IDLE_TIMEOUT);
+        let before = self.now().saturating_sub(IDLE_TIMEOUT.as_millis() as u64);
         self.shared.lock().retain(|shared| {
             let busy = shared.streams.load(Ordering::Relaxed) > 0;
             !shared.sender.is_closed() && (busy || shared.used.load(Ordering::Relaxed) > before)
@@ -359,8 +364,8 @@ impl Pool {
 
     /// Opens a connection if the endpoint should have a warm one and has none.
     pub async fn warm(self: &Arc<Self>, limit: Duration) {
-        let touched = self.touched.load(Ordering::Relaxed);
-        let recent = touched > 0 && self.now().saturating_sub(touched) < WARM.as_millis() as u64;
+        let last_candidate = self.last_candidate.load(Ordering::Relaxed);
+        let recent = last_candidate > 0 && self.now().saturating_sub(last_candidate) < WARM_TIME.as_millis() as u64;
         if !recent && !self.keep_warm.load(Ordering::Relaxed) {
             return;
         }
@@ -368,18 +373,18 @@ impl Pool {
             return;
         }
         match self.open(limit, false).await {
-            Ok(Sender::One(mut one)) => {
+            Ok(Sender::Http1(mut one)) => {
                 if one.sender.ready().await.is_ok() {
                     self.keep(one);
                 }
             }
-            Ok(Sender::Many(shared)) => drop(Taken(shared.streams)),
+            Ok(Sender::Http2(shared)) => drop(StreamPermit(shared.streams)),
             Err(error) => tracing::debug!(%error, "no warm connection"),
         }
     }
 
     fn has_warm(&self) -> bool {
-        let fresh = |idle: &Idle| idle.one.sender.is_ready() && idle.since.elapsed() < IDLE;
+        let fresh = |idle: &Idle| idle.one.sender.is_ready() && idle.since.elapsed() < IDLE_TIMEOUT;
         self.idle.lock().iter().any(fresh) || self.shared.lock().iter().any(|shared| !shared.sender.is_closed())
     }
 
@@ -391,9 +396,9 @@ impl Pool {
 }
 
 /// A stream of an HTTP/2 connection. Dropping it frees it.
-pub(super) struct Taken(Arc<AtomicUsize>);
+pub(super) struct StreamPermit(Arc<AtomicUsize>);
 
-impl Drop for Taken {
+impl Drop for StreamPermit {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }

@@ -23,7 +23,7 @@ pub struct Pools(HashMap<Destination, Arc<Pool>>);
 /// The pools of a policy that is being built: existing ones and new ones.
 #[derive(Debug)]
 pub struct Draft<'a> {
-    there: &'a Pools,
+    existing: &'a Pools,
     pools: HashMap<Destination, (Arc<Pool>, bool)>,
 }
 
@@ -37,7 +37,7 @@ impl Draft<'_> {
             *wanted |= warm;
             return Ok(Arc::clone(pool));
         }
-        let pool = match self.there.0.get(&destination) {
+        let pool = match self.existing.0.get(&destination) {
             Some(pool) => Arc::clone(pool),
             None => {
                 let Destination { endpoint, proxy, authorities } = destination.clone();
@@ -49,7 +49,7 @@ impl Draft<'_> {
     }
 
     /// Completes the pools of the new policy. Unused pools are dropped, and end with their last request.
-    pub fn done(self) -> Pools {
+    pub fn complete(self) -> Pools {
         let settle = |(destination, (pool, warm)): (Destination, (Arc<Pool>, bool))| {
             pool.keep_warm(warm);
             (destination, pool)
@@ -62,7 +62,7 @@ impl Pools {
     /// Begins the pools of another policy. Nothing changes until they are complete.
     #[must_use]
     pub fn draft(&self) -> Draft<'_> {
-        Draft { there: self, pools: HashMap::new() }
+        Draft { existing: self, pools: HashMap::new() }
     }
 
     /// All pools, to keep them warm.

@@ -36,7 +36,7 @@ pub enum ProxyError {
     #[error("the proxy must be asked by http://, not {0}://; TLS to the provider goes through it all the same")]
     Scheme(String),
     #[error("a path, a user name or a password stands in the proxy's URL; http://HOST:PORT is all that counts")]
-    More,
+    Extra,
 }
 
 impl Proxy {
@@ -48,7 +48,7 @@ impl Proxy {
         let uri: Uri = url.parse().map_err(|_| ProxyError::NotUrl)?;
         let authority = uri.authority().ok_or(ProxyError::NotUrl)?;
         if authority.as_str().contains('@') || !matches!(uri.path(), "" | "/") || uri.query().is_some() {
-            return Err(ProxyError::More);
+            return Err(ProxyError::Extra);
         }
         Proxy::of(uri, None)
     }
@@ -89,8 +89,8 @@ impl Proxy {
         }
         let target = Uri::builder().scheme("http").authority(endpoint.host_and_port()).path_and_query("/").build();
         let target = target.map_err(io::Error::other)?;
-        let way = tunnel.call(target).await;
-        way.map(TokioIo::into_inner).map_err(io::Error::other)
+        let connected = tunnel.call(target).await;
+        connected.map(TokioIo::into_inner).map_err(io::Error::other)
     }
 }
 
@@ -192,9 +192,9 @@ mod tests {
             ("proxy.corp", ProxyError::NotUrl),
             ("https://proxy.corp", ProxyError::Scheme("https".to_owned())),
             ("socks5://proxy.corp", ProxyError::Scheme("socks5".to_owned())),
-            ("http://me:secret@proxy.corp", ProxyError::More),
-            ("http://proxy.corp/way", ProxyError::More),
-            ("http://proxy.corp/?a", ProxyError::More),
+            ("http://me:secret@proxy.corp", ProxyError::Extra),
+            ("http://proxy.corp/way", ProxyError::Extra),
+            ("http://proxy.corp/?a", ProxyError::Extra),
         ] {
             assert_eq!(Proxy::parse(url).unwrap_err(), error, "{url}");
         }
@@ -249,7 +249,7 @@ mod tests {
     }
 
     /// The outcome with a proxy that answers this, and the request that it received.
-    async fn asked(answer: &'static str) -> (io::Result<TcpStream>, String) {
+    async fn tunnel_through(answer: &'static str) -> (io::Result<TcpStream>, String) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let at = listener.local_addr().unwrap();
         let proxying = tokio::spawn(async move {
@@ -269,14 +269,14 @@ mod tests {
 
     #[tokio::test]
     async fn requests_a_tunnel_to_host_and_port() {
-        let (tunnel, head) = asked("HTTP/1.1 200 Connection established\r\n\r\n").await;
+        let (tunnel, head) = tunnel_through("HTTP/1.1 200 Connection established\r\n\r\n").await;
         assert!(tunnel.is_ok(), "{tunnel:?}");
         assert!(head.starts_with("CONNECT api.test:443 HTTP/1.1\r\n"), "{head}");
         assert!(head.to_lowercase().contains("proxy-authorization: basic edp5\r\n"), "{head}");
         for refused in
             ["HTTP/1.1 407 Who are you\r\n\r\n", "HTTP/1.1 503 No\r\n\r\n", "HTTP/1.1 20", "nonsense\r\n\r\n"]
         {
-            let (tunnel, _) = asked(refused).await;
+            let (tunnel, _) = tunnel_through(refused).await;
             let error = tunnel.unwrap_err().to_string();
             assert!(error.starts_with("tunnel error: ") && !error.contains("eDp5"), "{error}");
         }

@@ -15,25 +15,25 @@ use tokio::time::Instant;
 /// How long an address is tried alone before the next one is tried too.
 const HEAD_START: Duration = Duration::from_millis(250);
 /// The same for an address that has accepted the connection.
-const GREETING: Duration = Duration::from_secs(1);
+const HANDSHAKE_HEAD_START: Duration = Duration::from_secs(1);
 
 /// The progress of a try.
-enum Came<T, U> {
+enum Progress<T, U> {
     Connected(T),
-    Greeted(U),
+    HandshakeDone(U),
 }
 
 /// Connects to the first address that answers and completes the handshake, and returns it.
 ///
-/// `within` limits all tries together; each address gets a share of it.
+/// `time_limit` limits all tries together; each address gets a share of it.
 ///
 /// # Errors
 /// The error of the first address that failed, if all failed.
 pub async fn reach<T, U, E, C, G>(
     addresses: Vec<SocketAddr>,
-    within: Duration,
+    time_limit: Duration,
     connect: impl Fn(SocketAddr) -> C,
-    greet: impl Fn(T) -> G,
+    handshake: impl Fn(T) -> G,
 ) -> Result<(SocketAddr, U), E>
 where
     T: Send + 'static,
@@ -43,10 +43,10 @@ where
     G: Future<Output = Result<U, E>> + Send + 'static,
 {
     if let [only] = addresses[..] {
-        return Ok((only, greet(connect(only).await?).await?));
+        return Ok((only, handshake(connect(only).await?).await?));
     }
     let turns = u32::try_from(addresses.len()).unwrap_or(u32::MAX).max(1);
-    let share = within / (turns + 1);
+    let share = time_limit / (turns + 1);
     let mut left = addresses.into_iter();
     let mut tried = JoinSet::new();
     let mut failed = None;
@@ -56,17 +56,17 @@ where
             && let Some(address) = left.next()
         {
             let connecting = connect(address);
-            tried.spawn(async move { (address, connecting.await.map(Came::Connected).map_err(E::from)) });
+            tried.spawn(async move { (address, connecting.await.map(Progress::Connected).map_err(E::from)) });
             next_at = Instant::now() + HEAD_START.min(share);
         }
         let others = left.len() > 0;
         tokio::select! {
             joined = tried.join_next() => match joined {
-                Some(Ok((address, Ok(Came::Greeted(greeted))))) => return Ok((address, greeted)),
-                Some(Ok((address, Ok(Came::Connected(connected))))) => {
-                    let greeting = greet(connected);
-                    tried.spawn(async move { (address, greeting.await.map(Came::Greeted)) });
-                    next_at = Instant::now() + GREETING.min(share);
+                Some(Ok((address, Ok(Progress::HandshakeDone(established))))) => return Ok((address, established)),
+                Some(Ok((address, Ok(Progress::Connected(connected))))) => {
+                    let handshaking = handshake(connected);
+                    tried.spawn(async move { (address, handshaking.await.map(Progress::HandshakeDone)) });
+                    next_at = Instant::now() + HANDSHAKE_HEAD_START.min(share);
                 }
                 Some(Ok((_, Err(error)))) => {
                     failed.get_or_insert(error);
@@ -150,15 +150,15 @@ mod tests {
         Dead,
         Refuses,
         /// It accepts the connection, and sends nothing.
-        Mute,
+        Silent,
         /// It accepts the connection, and closes it.
         Closes,
         /// It answers after this many milliseconds.
         Answers(u64),
         /// It connects at once, and completes the handshake after this many milliseconds.
-        Greets(u64),
+        HandshakeAfter(u64),
     }
-    use Host::{Answers, Closes, Dead, Greets, Mute, Refuses};
+    use Host::{Answers, Closes, Dead, HandshakeAfter, Refuses, Silent};
 
     #[tokio::test(start_paused = true)]
     async fn takes_the_first_address_that_answers() {
@@ -170,11 +170,16 @@ mod tests {
             ("the first is slow, and the second is quicker", &[Answers(900), Answers(100)], Some(1), 350),
             ("the first is slow, and still the quicker one", &[Answers(300), Answers(100)], Some(0), 300),
             ("the last is dead", &[Answers(10), Dead], Some(0), 10),
-            ("the first is mute", &[Mute, Answers(10)], Some(1), 710),
+            ("the first is mute", &[Silent, Answers(10)], Some(1), 710),
             ("the first closes", &[Closes, Answers(10)], Some(1), 10),
-            ("mute, then dead", &[Mute, Dead, Answers(10)], Some(2), 785),
-            ("the first takes its time", &[Greets(600), Answers(10)], Some(0), 600),
-            ("the first takes too long, and is the quicker one", &[Greets(800), Greets(900)], Some(0), 800),
+            ("mute, then dead", &[Silent, Dead, Answers(10)], Some(2), 785),
+            ("the first takes its time", &[HandshakeAfter(600), Answers(10)], Some(0), 600),
+            (
+                "the first takes too long, and is the quicker one",
+                &[HandshakeAfter(800), HandshakeAfter(900)],
+                Some(0),
+                800,
+            ),
             ("all close", &[Closes, Closes], None, 0),
             ("all refuse", &[Refuses, Refuses], None, 0),
             ("none", &[], None, 0),
@@ -192,20 +197,20 @@ mod tests {
                             tokio::time::sleep(Duration::from_millis(ms)).await;
                             Ok(host)
                         }
-                        Mute | Closes | Greets(_) => Ok(host),
+                        Silent | Closes | HandshakeAfter(_) => Ok(host),
                     }
                 }
             };
-            let greet = |host| async move {
+            let handshake = |host| async move {
                 match host {
-                    Mute => std::future::pending().await,
+                    Silent => std::future::pending().await,
                     Closes => return Err(io::ErrorKind::UnexpectedEof.into()),
-                    Greets(ms) => tokio::time::sleep(Duration::from_millis(ms)).await,
+                    HandshakeAfter(ms) => tokio::time::sleep(Duration::from_millis(ms)).await,
                     Dead | Refuses | Answers(_) => {}
                 }
                 Ok::<_, io::Error>(())
             };
-            let reached = reach(addresses.clone(), Duration::from_millis(2_100), connect, greet).await.ok();
+            let reached = reach(addresses.clone(), Duration::from_millis(2_100), connect, handshake).await.ok();
             assert_eq!(reached.map(|(at, ())| at), taken.map(|at: usize| addresses[at]), "{name}");
             assert_eq!(began.elapsed().as_millis(), ms, "{name}");
         }
@@ -219,9 +224,9 @@ mod tests {
             asked.lock().unwrap().push(to);
             std::future::pending::<io::Result<()>>()
         };
-        let within = Duration::from_millis(200);
-        let greet = |()| async { Ok::<_, io::Error>(()) };
-        let reached = tokio::time::timeout(within, reach(addresses.clone(), within, connect, greet)).await;
+        let time_limit = Duration::from_millis(200);
+        let handshake = |()| async { Ok::<_, io::Error>(()) };
+        let reached = tokio::time::timeout(time_limit, reach(addresses.clone(), time_limit, connect, handshake)).await;
         assert!(reached.is_err());
         assert_eq!(*asked.lock().unwrap(), addresses);
     }

@@ -18,7 +18,7 @@ use super::Stream;
 
 /// A reused connection that is closed within this time was closed before the request arrived. Later, the request may be
 /// the cause.
-const AT_ONCE: Duration = Duration::from_secs(1);
+const REUSED_CLOSE_TIME: Duration = Duration::from_secs(1);
 
 /// The length of the client's first bytes, before its frames.
 const PREFACE: u64 = 24;
@@ -51,39 +51,39 @@ pub struct Mark {
     read: u64,
     opened: u32,
     at: Instant,
-    kept: bool,
+    reused: bool,
 }
 
 impl Mark {
-    /// The state before a request; `kept` if the connection is reused.
+    /// The state before a request; `reused` if the connection is reused.
     #[must_use]
-    pub fn of(seen: &Arc<Seen>, kept: bool) -> Self {
+    pub fn of(seen: &Arc<Seen>, reused: bool) -> Self {
         Mark {
             read: seen.read.load(Ordering::Acquire),
             opened: seen.opened.load(Ordering::Acquire),
             seen: Arc::clone(seen),
             at: Instant::now(),
-            kept,
+            reused,
         }
     }
 
     /// Whether the server did not process a request that ended with this error.
     #[must_use]
     pub fn is_unprocessed(&self, error: &hyper::Error) -> bool {
-        if let Some(told) = std::error::Error::source(error).and_then(|source| source.downcast_ref::<h2::Error>())
-            && told.is_remote()
+        if let Some(error) = std::error::Error::source(error).and_then(|source| source.downcast_ref::<h2::Error>())
+            && error.is_remote()
         {
-            if told.is_reset() && told.reason() == Some(h2::Reason::REFUSED_STREAM) {
+            if error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM) {
                 return true;
             }
-            if told.is_go_away() {
+            if error.is_go_away() {
                 // The request's own stream is above all that were opened before it. Streams that may be processed
                 // continue until the connection is closed, so a stream that ends before that is above the last one.
                 let above = self.seen.last.load(Ordering::Acquire) <= self.opened;
                 return above || !self.seen.closed.load(Ordering::Acquire);
             }
         }
-        self.kept && self.seen.read.load(Ordering::Acquire) == self.read && self.at.elapsed() < AT_ONCE
+        self.reused && self.seen.read.load(Ordering::Acquire) == self.read && self.at.elapsed() < REUSED_CLOSE_TIME
     }
 }
 
@@ -108,13 +108,13 @@ impl Watched {
         &self.seen
     }
 
-    fn came(&mut self, bytes: &[u8]) {
+    fn received(&mut self, bytes: &[u8]) {
         if bytes.is_empty() {
             return self.seen.closed.store(true, Ordering::Release);
         }
         self.seen.read.fetch_add(bytes.len() as u64, Ordering::AcqRel);
-        if let Some([came, _]) = &mut self.frames {
-            came.pass(bytes, |kind, _, last| {
+        if let Some([received, _]) = &mut self.frames {
+            received.pass(bytes, |kind, _, last| {
                 if let (GOAWAY, Some(last)) = (kind, last) {
                     self.seen.last.fetch_min(last, Ordering::AcqRel);
                 }
@@ -122,9 +122,9 @@ impl Watched {
         }
     }
 
-    fn went(&mut self, bytes: &[u8]) {
-        if let Some([_, went]) = &mut self.frames {
-            went.pass(bytes, |kind, stream, _| {
+    fn sent(&mut self, bytes: &[u8]) {
+        if let Some([_, sent]) = &mut self.frames {
+            sent.pass(bytes, |kind, stream, _| {
                 if kind == HEADERS {
                     self.seen.opened.fetch_max(stream, Ordering::AcqRel);
                 }
@@ -140,12 +140,12 @@ struct FrameHeads {
     skip: u64,
     /// Its head, and for a GOAWAY the first four bytes of the payload.
     head: [u8; 13],
-    have: usize,
+    head_bytes: usize,
 }
 
 impl FrameHeads {
     /// Reports the kind and the stream of each frame, and for a GOAWAY the last stream, as soon as they are known.
-    fn pass(&mut self, mut bytes: &[u8], mut tell: impl FnMut(u8, u32, Option<u32>)) {
+    fn pass(&mut self, mut bytes: &[u8], mut report: impl FnMut(u8, u32, Option<u32>)) {
         while !bytes.is_empty() {
             if self.skip > 0 {
                 let skipped = bytes.len().min(usize::try_from(self.skip).unwrap_or(usize::MAX));
@@ -153,12 +153,12 @@ impl FrameHeads {
                 bytes = &bytes[skipped..];
                 continue;
             }
-            let wanted = if self.have >= 9 { 13 } else { 9 };
-            let taken = bytes.len().min(wanted - self.have);
-            self.head[self.have..self.have + taken].copy_from_slice(&bytes[..taken]);
-            self.have += taken;
+            let wanted = if self.head_bytes >= 9 { 13 } else { 9 };
+            let taken = bytes.len().min(wanted - self.head_bytes);
+            self.head[self.head_bytes..self.head_bytes + taken].copy_from_slice(&bytes[..taken]);
+            self.head_bytes += taken;
             bytes = &bytes[taken..];
-            if self.have < wanted {
+            if self.head_bytes < wanted {
                 return;
             }
             let [high, middle, low, kind, _, a, b, c, d, e, f, g, h] = self.head;
@@ -167,9 +167,9 @@ impl FrameHeads {
             if wanted == 9 && kind == GOAWAY && length >= 8 {
                 continue;
             }
-            tell(kind, number([a, b, c, d]), (wanted == 13).then(|| number([e, f, g, h])));
+            report(kind, number([a, b, c, d]), (wanted == 13).then(|| number([e, f, g, h])));
             self.skip = length - (wanted as u64 - 9);
-            self.have = 0;
+            self.head_bytes = 0;
         }
     }
 }
@@ -180,8 +180,8 @@ impl AsyncRead for Watched {
         let before = buf.filled().len();
         let read = std::task::ready!(Pin::new(&mut this.stream).poll_read(cx, buf));
         match &read {
-            Ok(()) => this.came(&buf.filled()[before..]),
-            Err(_) => this.came(&[]),
+            Ok(()) => this.received(&buf.filled()[before..]),
+            Err(_) => this.received(&[]),
         }
         Poll::Ready(read)
     }
@@ -191,7 +191,7 @@ impl AsyncWrite for Watched {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = std::task::ready!(Pin::new(&mut this.stream).poll_write(cx, buf))?;
-        this.went(&buf[..written.min(buf.len())]);
+        this.sent(&buf[..written.min(buf.len())]);
         Poll::Ready(Ok(written))
     }
 
@@ -206,7 +206,7 @@ impl AsyncWrite for Watched {
             let mut left = written;
             for buf in bufs {
                 let part = left.min(buf.len());
-                this.went(&buf[..part]);
+                this.sent(&buf[..part]);
                 left -= part;
             }
         }
@@ -254,12 +254,12 @@ mod tests {
         for size in 1..bytes.len() {
             for first in 0..size {
                 let mut frames = FrameHeads { skip: PREFACE, ..FrameHeads::default() };
-                let mut told = Vec::new();
+                let mut found = Vec::new();
                 let (begin, rest) = bytes.split_at(first);
                 for piece in std::iter::once(begin).chain(rest.chunks(size)) {
-                    frames.pass(piece, |kind, stream, last| told.push((kind, stream, last)));
+                    frames.pass(piece, |kind, stream, last| found.push((kind, stream, last)));
                 }
-                assert_eq!(told, expected, "{first}, then {size}");
+                assert_eq!(found, expected, "{first}, then {size}");
             }
         }
     }

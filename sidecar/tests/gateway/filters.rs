@@ -9,7 +9,7 @@ use outrigger_core::RefusalKind;
 use outrigger_policy::{Decision, Document, FilterDoc};
 use outrigger_sidecar::filter::{
     AnswerFilter, BoxFuture, DecidedVerdict, Filter, FilterAnswer, FilterBody, FilterTypes, FilteredRequest,
-    FullAnswer, Refusal, RequestContext, RequestEdit, RequestVerdict, Sees, StreamEvent,
+    FullAnswer, Refusal, RequestContext, RequestEdit, RequestVerdict, StreamEvent, StreamView,
 };
 use outrigger_sidecar::telemetry::record::Record;
 use outrigger_sidecar::telemetry::records::Lines;
@@ -38,10 +38,10 @@ struct Scripted {
 #[derive(Clone, Copy, Debug)]
 enum Script {
     /// Puts its name before the content of each event or of a whole answer.
-    Sign(Sees),
+    Sign(StreamView),
     /// Holds all events back until the end.
     Hold,
-    Fail(Sees),
+    Fail(StreamView),
     /// Rejects an event that contains this.
     FailAt(&'static str),
 }
@@ -124,10 +124,10 @@ fn blocked() -> Refusal {
 }
 
 impl AnswerFilter for Shown {
-    fn sees(&self) -> Sees {
+    fn stream_view(&self) -> StreamView {
         match self.script {
-            Script::Sign(sees) | Script::Fail(sees) => sees,
-            Script::Hold | Script::FailAt(_) => Sees::Events,
+            Script::Sign(view) | Script::Fail(view) => view,
+            Script::Hold | Script::FailAt(_) => StreamView::Events,
         }
     }
 
@@ -185,8 +185,8 @@ impl AnswerFilter for Shown {
         })
     }
 
-    fn unseen(&mut self, what: &str) -> Result<(), Refusal> {
-        self.log.add(format!("{} unseen {what}", self.name));
+    fn cannot_view(&mut self, what: &str) -> Result<(), Refusal> {
+        self.log.add(format!("{} cannot view {what}", self.name));
         match self.script {
             Script::Fail(_) => Err(blocked()),
             _ => Ok(()),
@@ -235,7 +235,7 @@ fn say(body: &Value, text: &str) -> RequestVerdict {
 async fn filters_see_requests_in_order_and_answers_in_reverse() {
     let upstream = Fake::always(answer("hello")).await;
     let log = Arc::new(Log::default());
-    let signing = |name| Scripted { on_answer: Some(Script::Sign(Sees::Events)), ..scripted(name, &log) };
+    let signing = |name| Scripted { on_answer: Some(Script::Sign(StreamView::Events)), ..scripted(name, &log) };
     let first = Scripted { on_request: Some(|body| say(body, "one")), ..signing("a") };
     let second = Scripted { on_request: Some(|body| say(body, "two")), reads: true, ..signing("b") };
     let running = running(one(&upstream), vec![first, second]).await;
@@ -313,9 +313,9 @@ async fn a_filter_that_answers_calls_no_provider_and_charges_nothing() {
     let after: fn() -> DecidedVerdict = || DecidedVerdict::Answer(hit());
     for (what, on_request, on_decision) in [("before", Some(before), None), ("after", None, Some(after))] {
         let log = Arc::new(Log::default());
-        let outer = Scripted { on_answer: Some(Script::Sign(Sees::Whole)), ..scripted("outer", &log) };
+        let outer = Scripted { on_answer: Some(Script::Sign(StreamView::Whole)), ..scripted("outer", &log) };
         let cache = Scripted { on_request, on_decision, ..scripted("cache", &log) };
-        let inner = Scripted { on_answer: Some(Script::Fail(Sees::Whole)), ..scripted("inner", &log) };
+        let inner = Scripted { on_answer: Some(Script::Fail(StreamView::Whole)), ..scripted("inner", &log) };
         let mut policy = priced(&[("first", &upstream.url)]);
         policy.keys[0].limits.budgets = vec![limit("all", 1_000_000_000_000)];
         let running = running(policy, vec![outer, cache, inner]).await;
@@ -352,7 +352,7 @@ async fn a_filters_own_events_are_only_for_streams() {
         let text = format!("{}{}data: [DONE]\n\n", delta("hello"), crate::fake::stop());
         RequestVerdict::Answer(cached(FilterBody::Events(text.into())))
     };
-    let outer = Scripted { on_answer: Some(Script::Sign(Sees::Events)), ..scripted("outer", &log) };
+    let outer = Scripted { on_answer: Some(Script::Sign(StreamView::Events)), ..scripted("outer", &log) };
     let cache = Scripted { on_request: Some(events), ..scripted("cache", &log) };
     let running = running(one(&upstream), vec![outer, cache]).await;
     let got = running.post("/v1/chat/completions", &streamed("m")).await;
@@ -397,7 +397,7 @@ async fn events_are_replaced_one_by_one_or_held_until_the_end() {
     let upstream = Fake::always(says("hello")).await;
     let plain = Running::new(one(&upstream)).await.post("/v1/chat/completions", &streamed("m")).await.text;
     let log = Arc::new(Log::default());
-    let signing = |name| Scripted { on_answer: Some(Script::Sign(Sees::Events)), ..scripted(name, &log) };
+    let signing = |name| Scripted { on_answer: Some(Script::Sign(StreamView::Events)), ..scripted(name, &log) };
     let holding = Scripted { on_answer: Some(Script::Hold), ..scripted("hold", &log) };
     let running = running(one(&upstream), vec![signing("a"), holding, signing("b")]).await;
     let got = running.post("/v1/chat/completions", &streamed("m")).await;
@@ -421,7 +421,7 @@ async fn a_filter_can_see_a_stream_as_a_whole_in_every_dialect() {
     for script in [says("hello"), answer("hello")] {
         let upstream = Fake::always(script).await;
         let log = Arc::new(Log::default());
-        let signing = Scripted { on_answer: Some(Script::Sign(Sees::Whole)), ..scripted("a", &log) };
+        let signing = Scripted { on_answer: Some(Script::Sign(StreamView::Whole)), ..scripted("a", &log) };
         let running = running(one(&upstream), vec![signing]).await;
         for (path, body, ends) in [
             ("/v1/messages", &messages, "event: message_stop"),
@@ -436,7 +436,7 @@ async fn a_filter_can_see_a_stream_as_a_whole_in_every_dialect() {
     }
     let upstream = Fake::always(says("hello")).await;
     let log = Arc::new(Log::default());
-    let signing = Scripted { on_answer: Some(Script::Sign(Sees::Whole)), ..scripted("a", &log) };
+    let signing = Scripted { on_answer: Some(Script::Sign(StreamView::Whole)), ..scripted("a", &log) };
     let running = running(one(&upstream), vec![signing]).await;
     let got = running.post("/v1/chat/completions", &streamed("m")).await;
     assert!(got.text.contains("a(hello)") && got.text.ends_with("data: [DONE]\n\n"), "{}", got.text);
@@ -445,9 +445,9 @@ async fn a_filter_can_see_a_stream_as_a_whole_in_every_dialect() {
 #[tokio::test]
 async fn a_rejected_answer_is_an_error_and_is_charged() {
     for (what, script, body, fails) in [
-        ("whole", answer("hello"), chat("m"), Script::Fail(Sees::Whole)),
-        ("whole, seen in events", answer("hello"), chat("m"), Script::Fail(Sees::Events)),
-        ("a stream, whole", says("hello"), streamed("m"), Script::Fail(Sees::Whole)),
+        ("whole", answer("hello"), chat("m"), Script::Fail(StreamView::Whole)),
+        ("whole, seen in events", answer("hello"), chat("m"), Script::Fail(StreamView::Events)),
+        ("a stream, whole", says("hello"), streamed("m"), Script::Fail(StreamView::Whole)),
     ] {
         let upstream = Fake::always(script).await;
         let mut policy = priced(&[("first", &upstream.url)]);
@@ -511,13 +511,13 @@ async fn an_answer_that_filters_cannot_see_passes_only_if_all_allow_it() {
         ("/v1/completions", &prompt, legacy, "a stream of completions"),
     ] {
         let upstream = Fake::always(script).await;
-        for (does, status) in [(Script::Sign(Sees::Whole), 200), (Script::Fail(Sees::Whole), 400)] {
+        for (does, status) in [(Script::Sign(StreamView::Whole), 200), (Script::Fail(StreamView::Whole), 400)] {
             let log = Arc::new(Log::default());
             let filter = Scripted { on_answer: Some(does), ..scripted("a", &log) };
             let running = running(one(&upstream), vec![filter]).await;
             let got = running.post(path, body).await;
             assert_eq!(got.status, status, "{path}: {}", got.text);
-            assert!(log.take().contains(&format!("a unseen {what}")), "{path}");
+            assert!(log.take().contains(&format!("a cannot view {what}")), "{path}");
         }
     }
 }
@@ -529,7 +529,7 @@ async fn a_caller_that_leaves_is_recorded_once_and_reported_to_every_filter() {
         vec![stream_head(), chunk(&format!("{}{}", role(), delta("hello"))), Act::Wait(Arc::clone(&wait)), Act::Close];
     let upstream = Fake::always(script).await;
     let log = Arc::new(Log::default());
-    let signing = |name| Scripted { on_answer: Some(Script::Sign(Sees::Events)), ..scripted(name, &log) };
+    let signing = |name| Scripted { on_answer: Some(Script::Sign(StreamView::Events)), ..scripted(name, &log) };
     let running = running(one(&upstream), vec![signing("a"), signing("b")]).await;
     hang_up(&running, &streamed("m")).await;
     tokio::time::timeout(Duration::from_secs(20), log.ended.notified()).await.unwrap();
@@ -583,7 +583,7 @@ async fn a_policy_lists_its_filters_and_a_request_keeps_those_it_began_with() {
     let (old, new) = (Fake::always(slow).await, Fake::always(answer("hello")).await);
     let log = Arc::new(Log::default());
     let signing = |name| {
-        let filter = Scripted { on_answer: Some(Script::Sign(Sees::Events)), ..scripted(name, &log) };
+        let filter = Scripted { on_answer: Some(Script::Sign(StreamView::Events)), ..scripted(name, &log) };
         Arc::new(filter) as Arc<dyn Filter>
     };
     let gateway = knowing(vec![signing("a"), signing("b"), signing("c")]);

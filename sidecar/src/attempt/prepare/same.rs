@@ -18,10 +18,10 @@ use crate::request::translation::RequestTranslation;
 use crate::upstream::Pieces;
 
 /// The caller's bytes with the listed edits.
-pub(super) fn same(
+pub(super) fn same_dialect(
     context: &RequestContext,
     target: &Target<'_>,
-    asked_usage: bool,
+    requests_usage: bool,
     cap: Option<Cap<'_>>,
     translation: &RequestTranslation,
 ) -> Result<Pieces, RequestError> {
@@ -39,16 +39,16 @@ pub(super) fn same(
         }
         place => {
             let named = (place == ModelPlace::Field).then_some(model).filter(|model| !model.is_empty());
-            let edits = Edits { model: named, ask_usage: asked_usage, cap };
+            let edits = Edits { model: named, ask_usage: requests_usage, cap };
             // Remove what the gateway added for another provider in an earlier turn.
             if context.operation.kind == OperationKind::Chat && strip_marks::holds_any(&context.body) {
-                let mut held = translation.hold(context, Weight::of(&context.body).tree() + context.body.len())?;
+                let mut lease = translation.hold(context, Weight::of(&context.body).tree() + context.body.len())?;
                 if let Some(cleaned) = strip_marks::strip_marks(target, &context.body)
                     && let Ok(scanned) = scan::scan(&cleaned)
                 {
-                    held.shrink_to(cleaned.len());
+                    lease.shrink_to(cleaned.len());
                     let pieces = scanned.pieces(&cleaned, edits);
-                    return Ok(of_pieces(&Bytes::from(cleaned), pieces).holding(held));
+                    return Ok(of_pieces(&Bytes::from(cleaned), pieces).with_lease(lease));
                 }
             }
             Ok(of_pieces(&context.body, context.scanned.pieces(&context.body, edits)))

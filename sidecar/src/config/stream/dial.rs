@@ -18,7 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 
-use super::report::{ReportBody, ReportSender, pair};
+use super::report::{ReportBody, ReportSender, channel};
 use super::trust::{Authorities, contents};
 use super::{OperatorStream, StreamEnded};
 use crate::config::source::{Has, PolicySources};
@@ -28,9 +28,9 @@ use crate::upstream::{Stream, tcp};
 /// and is rare.
 const WINDOW: u32 = 128 << 10;
 /// The longest body of a refusal that is read, in bytes.
-const REFUSAL: usize = 8 << 10;
-const TOLD: usize = 300;
-const TOKEN: u64 = 64 << 10;
+const MAX_REFUSAL_BODY: usize = 8 << 10;
+const MAX_MESSAGE: usize = 300;
+const MAX_TOKEN: u64 = 64 << 10;
 
 /// An open stream. Dropping it closes the connection.
 #[derive(Debug)]
@@ -45,37 +45,37 @@ pub(super) async fn dial(
     leader: Option<&Authority>,
     sources: &PolicySources,
 ) -> Result<OpenStream, StreamEnded> {
-    let at = leader.map_or_else(|| operator.endpoint.authority(), ToString::to_string);
-    match tokio::time::timeout(operator.pace.dial, connect(operator, leader, &at, sources)).await {
+    let address = leader.map_or_else(|| operator.endpoint.authority(), ToString::to_string);
+    match tokio::time::timeout(operator.pace.dial, connect(operator, leader, &address, sources)).await {
         Ok(opened) => opened,
-        Err(_) => Err(StreamEnded::Late { at, seconds: operator.pace.dial.as_secs() }),
+        Err(_) => Err(StreamEnded::TimedOut { address, seconds: operator.pace.dial.as_secs() }),
     }
 }
 
 async fn connect(
     operator: &OperatorStream,
     leader: Option<&Authority>,
-    at: &str,
+    address: &str,
     sources: &PolicySources,
 ) -> Result<OpenStream, StreamEnded> {
     let OperatorStream { endpoint, token, authorities: path, trust, .. } = operator;
     let authorities = Authorities::read(path, trust.as_ref())?;
     let fingerprints = authorities.fingerprints();
     let config = authorities.config().map_err(|source| StreamEnded::Authorities { path: path.clone(), source })?;
-    let token = contents(token, TOKEN).map_err(|source| StreamEnded::Token { path: token.clone(), source })?;
+    let token = contents(token, MAX_TOKEN).map_err(|source| StreamEnded::Token { path: token.clone(), source })?;
     let token = bearer(&token).ok_or_else(|| StreamEnded::NoToken { path: operator.token.clone() })?;
     let (host, port) = match leader {
         Some(leader) => (leader.host().trim_matches(['[', ']']), leader.port_u16().unwrap_or(endpoint.port)),
         None => (endpoint.host.as_str(), endpoint.port),
     };
-    let failed = |source| StreamEnded::Connect { at: at.to_owned(), source };
+    let failed = |source| StreamEnded::Connect { address: address.to_owned(), source };
     let tcp = tcp(host, port, operator.pace.dial).await.map_err(failed)?;
     // Every replica has a certificate for the name of the Service.
-    let failed = |source| StreamEnded::Tls { at: at.to_owned(), source };
+    let failed = |source| StreamEnded::Tls { address: address.to_owned(), source };
     let name = ServerName::try_from(endpoint.host.clone()).map_err(|error| failed(std::io::Error::other(error)))?;
     let tls = TlsConnector::from(config).connect(name, tcp).await.map_err(failed)?;
     // The same type as for providers, so that hyper is compiled for one type of connection only.
-    open(Stream::Tls(Box::new(tls)), operator, token, at, hello(sources.has(), fingerprints)).await
+    open(Stream::Tls(Box::new(tls)), operator, token, address, hello(sources.has(), fingerprints)).await
 }
 
 /// Opens the stream over a connection.
@@ -83,10 +83,10 @@ pub(super) async fn open(
     io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     operator: &OperatorStream,
     token: HeaderValue,
-    at: &str,
+    address: &str,
     hello: FromGateway,
 ) -> Result<OpenStream, StreamEnded> {
-    let failed = |source| StreamEnded::Http { at: at.to_owned(), source };
+    let failed = |source| StreamEnded::Http { address: address.to_owned(), source };
     let tasks = Tasks::default();
     let spawner = Spawner(Arc::downgrade(&tasks));
     let (mut sender, connection) = http2::Builder::new(spawner.clone())
@@ -99,9 +99,9 @@ pub(super) async fn open(
         // The reader of the body gets the error.
         let _ = connection.await;
     });
-    let (reports, said) = pair();
+    let (reports, report_body) = channel();
     reports.say(&hello)?;
-    let mut request = Request::new(said);
+    let mut request = Request::new(report_body);
     (*request.method_mut(), *request.uri_mut()) = (Method::POST, operator.target.clone());
     request.headers_mut().insert(header::AUTHORIZATION, token);
     request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
@@ -111,8 +111,8 @@ pub(super) async fn open(
         return Ok(OpenStream { reports, body: response.into_body(), _tasks: tasks });
     }
     let leader = response.headers().get(LEADER).filter(|_| status == StatusCode::MISDIRECTED_REQUEST);
-    match leader.and_then(address) {
-        Some(leader) => Err(StreamEnded::Elsewhere(leader)),
+    match leader.and_then(leader_address) {
+        Some(leader) => Err(StreamEnded::NotLeader(leader)),
         None => Err(StreamEnded::Refused { status: status.as_u16(), message: message(response.into_body()).await }),
     }
 }
@@ -137,7 +137,7 @@ fn bearer(token: &[u8]) -> Option<HeaderValue> {
 }
 
 /// Parses `host:port`.
-fn address(value: &HeaderValue) -> Option<Authority> {
+fn leader_address(value: &HeaderValue) -> Option<Authority> {
     let address: Authority = value.to_str().ok()?.parse().ok()?;
     (address.port_u16().is_some() && !address.as_str().contains('@')).then_some(address)
 }
@@ -152,10 +152,10 @@ async fn message(body: Incoming) -> Option<String> {
     struct Error {
         message: String,
     }
-    let body = Limited::new(body, REFUSAL).collect().await.ok()?.to_bytes();
+    let body = Limited::new(body, MAX_REFUSAL_BODY).collect().await.ok()?.to_bytes();
     let Answer { error: Error { message } } = serde_json::from_slice(&body).ok()?;
     let line = |letter: char| if letter.is_control() { ' ' } else { letter };
-    Some(message.chars().take(TOLD).map(line).collect())
+    Some(message.chars().take(MAX_MESSAGE).map(line).collect())
 }
 
 /// The tasks of a connection. They end with it.
@@ -180,7 +180,8 @@ mod tests {
 
     #[test]
     fn a_leader_must_be_an_address_with_a_port() {
-        let read = |value: &'static str| address(&HeaderValue::from_static(value)).map(|leader| leader.to_string());
+        let read =
+            |value: &'static str| leader_address(&HeaderValue::from_static(value)).map(|leader| leader.to_string());
         assert_eq!(read("10.1.2.3:10250").as_deref(), Some("10.1.2.3:10250"));
         assert_eq!(read("[fd00::1]:10250").as_deref(), Some("[fd00::1]:10250"));
         for none in ["10.1.2.3", "", "me@10.1.2.3:1", "https://x:1/", "a b:1"] {

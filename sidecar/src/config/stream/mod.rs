@@ -30,7 +30,7 @@ pub use pace::ReconnectPace;
 pub use stream_ended::StreamEnded;
 
 /// How many redirects in a row are followed before the gateway waits.
-const HOPS: u32 = 3;
+const MAX_REDIRECTS: u32 = 3;
 
 /// The operator's address, and the files that a connection needs.
 #[derive(Clone, Debug)]
@@ -79,24 +79,24 @@ impl OperatorStream {
     pub async fn follow(self, sources: Arc<PolicySources>) {
         let mut mounted = sources.mounted();
         let mut leader: Option<Authority> = None;
-        let (mut failures, mut hops) = (0_u32, 0_u32);
+        let (mut failures, mut redirects) = (0_u32, 0_u32);
         loop {
             mounted.borrow_and_update();
-            let was_led = leader.is_some();
-            let mut heard = false;
-            let ended = self.once(&sources, leader.take(), &mut heard).await;
-            if let StreamEnded::Elsewhere(address) = &ended
-                && hops < HOPS
+            let was_redirected = leader.is_some();
+            let mut received = false;
+            let ended = self.connect_once(&sources, leader.take(), &mut received).await;
+            if let StreamEnded::NotLeader(address) = &ended
+                && redirects < MAX_REDIRECTS
             {
-                hops += 1;
+                redirects += 1;
                 leader = Some(address.clone());
                 continue;
             }
-            hops = 0;
-            failures = if heard { 0 } else { failures.saturating_add(1) };
-            note_problem(&sources, &ended);
+            redirects = 0;
+            failures = if received { 0 } else { failures.saturating_add(1) };
+            report_problem(&sources, &ended);
             // The leader is gone: ask the Service at once for the new one.
-            if was_led && !heard && failures == 1 {
+            if was_redirected && !received && failures == 1 {
                 continue;
             }
             let wait = tokio::time::sleep(self.pace.wait(failures));
@@ -113,14 +113,19 @@ impl OperatorStream {
         }
     }
 
-    /// Runs one connection. Sets `heard` if the operator sends a message on it.
-    async fn once(&self, sources: &PolicySources, leader: Option<Authority>, heard: &mut bool) -> StreamEnded {
+    /// Runs one connection. Sets `received` if the operator sends a message on it.
+    async fn connect_once(
+        &self,
+        sources: &PolicySources,
+        leader: Option<Authority>,
+        received: &mut bool,
+    ) -> StreamEnded {
         let mounted = sources.mounted();
         match dial::dial(self, leader.as_ref(), sources).await {
             Ok(open) => {
                 tracing::info!(operator = %self.endpoint, leader = leader.as_ref().map(Authority::as_str), "connected to the operator");
-                sources.gateway().linked(None);
-                session::listen(open, self, sources, mounted, heard).await
+                sources.gateway().set_link(None);
+                session::run(open, self, sources, mounted, received).await
             }
             Err(ended) => ended,
         }
@@ -128,13 +133,13 @@ impl OperatorStream {
 }
 
 /// Logs the problem once, until another one replaces it.
-fn note_problem(sources: &PolicySources, ended: &StreamEnded) {
+fn report_problem(sources: &PolicySources, ended: &StreamEnded) {
     let problem = ended.to_string();
-    let known = sources.gateway().status().operator.and_then(|link| link.problem);
-    match known.as_deref() == Some(&problem) {
+    let previous = sources.gateway().status().operator.and_then(|link| link.problem);
+    match previous.as_deref() == Some(&problem) {
         true => tracing::debug!(problem, "still no stream from the operator"),
-        false if ended.is_usual() => tracing::info!(problem, "no stream from the operator for now"),
+        false if ended.is_expected() => tracing::info!(problem, "no stream from the operator for now"),
         false => tracing::warn!(problem, "no stream from the operator: what is in force serves on"),
     }
-    sources.gateway().linked(Some(problem));
+    sources.gateway().set_link(Some(problem));
 }

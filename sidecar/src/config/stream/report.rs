@@ -12,7 +12,7 @@ use tokio::sync::mpsc::{self, Receiver, Sender};
 use super::StreamEnded;
 
 /// Messages that may wait for the connection. They are short, and there are only a few in a minute.
-const WAITING: usize = 64;
+const MAX_WAITING: usize = 64;
 
 /// Sends messages.
 #[derive(Debug)]
@@ -22,8 +22,8 @@ pub(super) struct ReportSender(Sender<Bytes>);
 #[derive(Debug)]
 pub(super) struct ReportBody(Receiver<Bytes>);
 
-pub(super) fn pair() -> (ReportSender, ReportBody) {
-    let (sender, receiver) = mpsc::channel(WAITING);
+pub(super) fn channel() -> (ReportSender, ReportBody) {
+    let (sender, receiver) = mpsc::channel(MAX_WAITING);
     (ReportSender(sender), ReportBody(receiver))
 }
 

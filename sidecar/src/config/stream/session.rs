@@ -13,12 +13,12 @@ use super::{OperatorStream, StreamEnded};
 use crate::config::source::PolicySources;
 
 /// Receives messages until the stream ends, and reports the outcome of each policy, whatever its source.
-pub(super) async fn listen(
+pub(super) async fn run(
     open: OpenStream,
     operator: &OperatorStream,
     sources: &PolicySources,
     mut mounted: watch::Receiver<()>,
-    heard: &mut bool,
+    received: &mut bool,
 ) -> StreamEnded {
     let OpenStream { reports, mut body, _tasks } = open;
     let pace = operator.pace;
@@ -26,25 +26,25 @@ pub(super) async fn listen(
     beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut usage = UsageReports::begin(&sources.gateway().accounts);
     let mut lines = LineReader::default();
-    let mut last = Instant::now();
+    let mut last_received = Instant::now();
     loop {
-        let said = tokio::select! {
-            frame = timeout_at(last + pace.silence, body.frame()) => {
+        let result = tokio::select! {
+            frame = timeout_at(last_received + pace.silence, body.frame()) => {
                 let frame = match frame {
                     Err(_) => return StreamEnded::Silent { seconds: pace.silence.as_secs() },
                     Ok(None) => return StreamEnded::Closed,
                     Ok(Some(Err(error))) => return StreamEnded::Broken(error),
                     Ok(Some(Ok(frame))) => frame,
                 };
-                last = Instant::now();
+                last_received = Instant::now();
                 let Ok(bytes) = frame.into_data() else { continue };
-                handle_messages(&mut lines, &bytes, sources, heard, |outcome| report_outcome(&reports, outcome, operator))
+                handle_messages(&mut lines, &bytes, sources, received, |outcome| report_outcome(&reports, outcome, operator))
             }
             Ok(()) = mounted.changed() => report_outcome(&reports, sources.outcome(), operator),
             () = usage.due() => usage.say(&reports),
             _ = beats.tick() => reports.say(&FromGateway::Beat(NoFields {})),
         };
-        if let Err(ended) = said {
+        if let Err(ended) = result {
             return ended;
         }
     }
@@ -55,12 +55,12 @@ fn handle_messages(
     lines: &mut LineReader,
     bytes: &[u8],
     sources: &PolicySources,
-    heard: &mut bool,
+    received: &mut bool,
     report: impl Fn(Option<PolicyOutcome>) -> Result<(), StreamEnded>,
 ) -> Result<(), StreamEnded> {
     lines.push(bytes)?;
     while let Some(message) = lines.from_operator()? {
-        *heard = true;
+        *received = true;
         match message {
             FromOperator::Policy(policy) => report(sources.take(*policy))?,
             FromOperator::Unreadable(rejection) => report(sources.refuse(rejection))?,
@@ -161,7 +161,7 @@ mod tests {
             say
         });
         let mut spoke = false;
-        let ended = listen(opened, &operator, &intake, intake.mounted(), &mut spoke).await;
+        let ended = run(opened, &operator, &intake, intake.mounted(), &mut spoke).await;
         assert!(spoke && matches!(ended, StreamEnded::Silent { seconds: 45 }), "{ended:?}");
         assert_eq!(begun.elapsed().as_secs(), 10 * 15 + 45);
         let mut beats = 0;
@@ -179,7 +179,7 @@ mod tests {
         let (operator, intake) = stage();
         let (opened, _heard, _say) = piped(&operator).await;
         let mut spoke = false;
-        let ended = listen(opened, &operator, &intake, intake.mounted(), &mut spoke).await;
+        let ended = run(opened, &operator, &intake, intake.mounted(), &mut spoke).await;
         assert!(!spoke && matches!(ended, StreamEnded::Silent { .. }), "{ended:?}");
         assert_eq!(Arc::strong_count(intake.gateway()), 1, "nothing of it is left running");
     }
@@ -213,7 +213,7 @@ mod tests {
         let (opened, mut heard, say) = piped(&operator).await;
         let listening = async {
             let mounted = intake.mounted();
-            listen(opened, &operator, &intake, mounted, &mut false).await
+            run(opened, &operator, &intake, mounted, &mut false).await
         };
         let told = async {
             let grant = |report: &UsageReport, accounts: Vec<AccountGrant>| {

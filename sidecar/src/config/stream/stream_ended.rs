@@ -23,18 +23,18 @@ pub enum StreamEnded {
     Token { path: PathBuf, source: io::Error },
     #[error("the pod's token in {} is none that a header can carry", path.display())]
     NoToken { path: PathBuf },
-    #[error("cannot connect to the operator at {at}: {source}")]
-    Connect { at: String, source: io::Error },
-    #[error("TLS with the operator at {at} failed: {source}")]
-    Tls { at: String, source: io::Error },
-    #[error("the operator at {at} did not answer within {seconds} s")]
-    Late { at: String, seconds: u64 },
-    #[error("HTTP/2 with the operator at {at} failed: {source}")]
-    Http { at: String, source: hyper::Error },
-    #[error("the operator answers {status}{}", told(.message))]
+    #[error("cannot connect to the operator at {address}: {source}")]
+    Connect { address: String, source: io::Error },
+    #[error("TLS with the operator at {address} failed: {source}")]
+    Tls { address: String, source: io::Error },
+    #[error("the operator at {address} did not answer within {seconds} s")]
+    TimedOut { address: String, seconds: u64 },
+    #[error("HTTP/2 with the operator at {address} failed: {source}")]
+    Http { address: String, source: hyper::Error },
+    #[error("the operator answers {status}{}", suffix(.message))]
     Refused { status: u16, message: Option<String> },
     #[error("another replica of the operator leads, at {0}")]
-    Elsewhere(Authority),
+    NotLeader(Authority),
     #[error("the operator has said nothing for {seconds} s")]
     Silent { seconds: u64 },
     #[error("the operator closed the stream")]
@@ -49,11 +49,11 @@ pub enum StreamEnded {
 
 impl StreamEnded {
     /// Whether this is expected, as during every rollout of the operator.
-    pub(super) fn is_usual(&self) -> bool {
-        matches!(self, StreamEnded::Closed | StreamEnded::Elsewhere(_) | StreamEnded::NoAuthorities { .. })
+    pub(super) fn is_expected(&self) -> bool {
+        matches!(self, StreamEnded::Closed | StreamEnded::NotLeader(_) | StreamEnded::NoAuthorities { .. })
     }
 }
 
-fn told(message: &Option<String>) -> String {
+fn suffix(message: &Option<String>) -> String {
     message.as_ref().map_or_else(String::new, |message| format!(": {message}"))
 }

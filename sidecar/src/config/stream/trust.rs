@@ -13,12 +13,12 @@ use rustls::{ClientConfig, RootCertStore};
 use sha2::{Digest, Sha256};
 
 use super::StreamEnded;
-use crate::config::files::vouched;
+use crate::config::files::verify_authorities;
 use crate::config::mounted::MountedFolder;
 use crate::upstream::TlsError;
 
 /// The longest file, in bytes: two authorities during a rotation, and some room.
-const MOST: u64 = 256 << 10;
+const MAX_FILE: u64 = 256 << 10;
 
 /// The certificates of a file.
 #[derive(Debug)]
@@ -35,13 +35,13 @@ impl Authorities {
             _ => failed(TlsError::Pem(error.to_string())),
         };
         let pem = match trust {
-            None => contents(path, MOST).map_err(unreadable)?,
+            None => contents(path, MAX_FILE).map_err(unreadable)?,
             Some(trust) => {
-                let folder = MountedFolder::of(path.parent().unwrap_or(Path::new("."))).map_err(unreadable)?;
+                let folder = MountedFolder::open(path.parent().unwrap_or(Path::new("."))).map_err(unreadable)?;
                 let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-                let pem = folder.read(name, MOST).map_err(unreadable)?;
+                let pem = folder.read(name, MAX_FILE).map_err(unreadable)?;
                 let pem = pem.ok_or_else(|| StreamEnded::NoAuthorities { path: path.to_owned() })?;
-                vouched(&folder, path, &pem, trust).map_err(StreamEnded::Files)?;
+                verify_authorities(&folder, path, &pem, trust).map_err(StreamEnded::Files)?;
                 pem
             }
         };
@@ -75,9 +75,9 @@ impl Authorities {
 }
 
 /// Reads a file up to a size. A longer one is cut, and then is not valid any more.
-pub(super) fn contents(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+pub(super) fn contents(path: &Path, max_bytes: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    File::open(path)?.take(most).read_to_end(&mut bytes)?;
+    File::open(path)?.take(max_bytes).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 

@@ -9,15 +9,15 @@ use outrigger_llm::registry::error_event;
 
 use super::Relay;
 use crate::completion::Completion;
-use crate::filter::{AnswerFilters, Filtering};
+use crate::filter::{AnswerFilters, RunningFilters};
 use crate::memory::MemoryLease;
 use crate::request::body::overloaded;
 use crate::request::refusal::Refusal;
 
 impl Relay {
     /// Passes all further events through these filters. Call it before the caller has received anything.
-    pub fn pass_through(&mut self, filters: AnswerFilters) {
-        self.filtering = (!filters.is_empty()).then(|| Box::new(Filtering::new(filters)));
+    pub fn add_filters(&mut self, filters: AnswerFilters) {
+        self.filters = (!filters.is_empty()).then(|| Box::new(RunningFilters::new(filters)));
     }
 
     /// Reads the stream to its end, for filters that see it as a whole. Returns the events in the caller's dialect, not
@@ -28,18 +28,18 @@ impl Relay {
     pub async fn collect(&mut self, completion: &mut Completion) -> Result<Bytes, Refusal> {
         let array = self.array.take();
         let mut whole = Vec::new();
-        let mut held = MemoryLease::default();
+        let mut lease = MemoryLease::default();
         while let Some(bytes) = std::future::poll_fn(|cx| self.poll_next(cx, completion)).await {
             let length = whole.len() + bytes.len();
-            if length > self.memory.longest_answer() || held.grow_to(2 * length, &self.memory).is_err() {
+            if length > self.memory.longest_answer() || lease.grow_to(2 * length, &self.memory).is_err() {
                 return Err(overloaded());
             }
             whole.extend_from_slice(&bytes);
         }
         self.array = array;
-        self.held = held;
+        self.lease = lease;
         match completion.is_broken() {
-            true => Err(Refusal::new(RefusalKind::UpstreamError, format!("{} broke off", self.setting.provider))),
+            true => Err(Refusal::new(RefusalKind::UpstreamError, format!("{} broke off", self.source.provider))),
             false => Ok(whole.into()),
         }
     }
@@ -51,20 +51,20 @@ impl Relay {
 
     /// Runs the filters. Ready when there is something to send, or when no filter is running.
     pub(super) fn poll_filters(&mut self, cx: &mut Context<'_>, completion: &mut Completion) -> Poll<Option<Vec<u8>>> {
-        while let Some(filtering) = &mut self.filtering {
-            match std::task::ready!(filtering.poll(cx)) {
-                Some(Ok(told)) if filtering.is_done() => {
-                    self.filtering = None;
-                    return Poll::Ready(Some(told).filter(|told| !told.is_empty()));
+        while let Some(filters) = &mut self.filters {
+            match std::task::ready!(filters.poll(cx)) {
+                Some(Ok(output)) if filters.is_done() => {
+                    self.filters = None;
+                    return Poll::Ready(Some(output).filter(|output| !output.is_empty()));
                 }
-                Some(Ok(told)) if told.is_empty() => {}
-                Some(Ok(told)) => return Poll::Ready(Some(told)),
+                Some(Ok(output)) if output.is_empty() => {}
+                Some(Ok(output)) => return Poll::Ready(Some(output)),
                 Some(Err((name, refusal))) => {
-                    self.filtering = None;
+                    self.filters = None;
                     return Poll::Ready(Some(self.fail(name, &refusal, completion)));
                 }
-                None if !self.out.is_empty() => filtering.begin(Some(std::mem::take(&mut self.out))),
-                None if self.over => filtering.begin(None),
+                None if !self.out.is_empty() => filters.begin(Some(std::mem::take(&mut self.out))),
+                None if self.over => filters.begin(None),
                 None => break,
             }
         }
@@ -75,7 +75,7 @@ impl Relay {
     fn fail(&mut self, name: &'static str, refusal: &Refusal, completion: &mut Completion) -> Vec<u8> {
         self.over = true;
         self.out.clear();
-        completion.failed_by(name, refusal.kind);
+        completion.record_filter_failure(name, refusal.kind);
         let refusal = GatewayError {
             status: refusal.status,
             kind: refusal.kind.name(),

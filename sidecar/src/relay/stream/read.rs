@@ -19,16 +19,16 @@ impl Relay {
         for begin in (0..chunk.len()).step_by(READ_AT_ONCE) {
             let piece = chunk.slice(begin..chunk.len().min(begin + READ_AT_ONCE));
             // Reserve memory for incomplete events and for what the translator buffers; an event exists several times.
-            let grows = (self.reader.buffered() + piece.len()) * COPIES + self.translator.keeps();
-            if grows > EVENTS && self.held.grow_to(grows, &self.memory).is_err() {
+            let grows = (self.reader.buffered() + piece.len()) * COPIES + self.translator.buffered_bytes();
+            if grows > EVENTS && self.lease.grow_to(grows, &self.memory).is_err() {
                 return (content, Some(Broken::Malformed("an event is longer than there is memory for".to_owned())));
             }
             self.reader.push(&piece, &mut self.events);
             // The output is mostly as long as the input. Exact, because spare room would stay allocated for a slow
             // reader.
             self.out.reserve_exact(piece.len());
-            let (told, broken) = self.tell_events(completion);
-            content |= told;
+            let (written, broken) = self.write_events(completion);
+            content |= written;
             if broken.is_some() {
                 return (content, broken);
             }
@@ -36,37 +36,38 @@ impl Relay {
                 return (content, Some(Broken::Malformed("an event without an end".to_owned())));
             }
         }
-        self.held.shrink_to(self.reader.buffered() * COPIES + self.translator.keeps());
+        self.lease.shrink_to(self.reader.buffered() * COPIES + self.translator.buffered_bytes());
         (content, None)
     }
 
     /// The same for the rest at the end of the stream.
     pub(super) fn read_rest(&mut self, completion: &Completion) -> (bool, Option<Broken>) {
         self.events.extend(self.reader.finish());
-        self.tell_events(completion)
+        self.write_events(completion)
     }
 
     /// Writes the events that were read. Returns whether there was content, and what broke the stream.
-    pub(super) fn tell_events(&mut self, completion: &Completion) -> (bool, Option<Broken>) {
+    pub(super) fn write_events(&mut self, completion: &Completion) -> (bool, Option<Broken>) {
         let mut content = false;
         self.read_events += self.events.len();
-        let setting = &self.setting;
+        let source = &self.source;
         for event in self.events.drain(..) {
             let before = self.out.len();
-            let mut told =
-                self.translator.tell(&event, &mut self.out, |usage, said| comment(completion, setting, usage, said));
-            content |= told.content;
-            if let Some(problem) = told.malformed {
+            let mut outcome = self.translator.translate(&event, &mut self.out, |usage, content_bytes| {
+                comment(completion, source, usage, content_bytes)
+            });
+            content |= outcome.content;
+            if let Some(problem) = outcome.malformed {
                 return (content, Some(Broken::Malformed(problem)));
             }
-            if let Some(error) = &mut told.error {
+            if let Some(error) = &mut outcome.error {
                 // An error may quote the request.
                 let passed = self.body.masked_error(Bytes::copy_from_slice(&self.out[before..]));
                 self.out.truncate(before);
                 self.out.extend_from_slice(&passed);
                 let message = self.body.masked_error(std::mem::take(&mut error.message).into());
                 error.message = String::from_utf8_lossy(&message).into_owned();
-                return (content, told.error.map(Broken::Told));
+                return (content, outcome.error.map(Broken::ErrorEvent));
             }
         }
         (content, None)

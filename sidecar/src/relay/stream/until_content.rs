@@ -10,39 +10,41 @@ use crate::completion::handles::{remember_handle, response_handle};
 use crate::telemetry::attempt_error::AttemptError;
 
 /// The limits of buffering before content.
-const HELD_EVENTS: usize = 64;
-const HELD_BYTES: usize = 256 << 10;
-const HELD_TIME: Duration = Duration::from_secs(10);
+const MAX_BUFFERED_EVENTS: usize = 64;
+const MAX_BUFFERED_BYTES: usize = 256 << 10;
+const MAX_BUFFERED_TIME: Duration = Duration::from_secs(10);
 
 impl Relay {
     /// Reads until there is content, or until the caller should get what is buffered.
     ///
     /// # Errors
     /// A failure after which another candidate is tried.
-    pub async fn until_content(&mut self, completion: &mut Completion) -> Result<(), Failed> {
-        let held_until = Instant::now() + HELD_TIME;
+    pub async fn read_until_content(&mut self, completion: &mut Completion) -> Result<(), Failed> {
+        let buffer_until = Instant::now() + MAX_BUFFERED_TIME;
         let limit = self.timing.first;
-        let mut let_go = self.timing.let_go;
-        let mut heard = Instant::now();
-        let provider = self.setting.provider.to_string();
+        let mut release = self.timing.release;
+        let mut last_received = Instant::now();
+        let provider = self.source.provider.to_string();
         let mut events = 0;
         loop {
-            let by = preamble_until(
+            let by = wait_until(
                 limit.at,
-                let_go.map_or(held_until, |caller| caller.at.min(held_until)),
+                release.map_or(buffer_until, |caller| caller.at.min(buffer_until)),
                 self.out.is_empty(),
             );
             completion.waits();
             let chunk = tokio::time::timeout_at(by.into(), self.body.chunk()).await;
             completion.waited();
             let chunk = match chunk {
-                Err(_) if Instant::now() >= limit.at => return Err(limit.late(&provider)),
+                Err(_) if Instant::now() >= limit.at => return Err(limit.timed_out(&provider)),
                 // The caller will not wait any longer. If the upstream is silent, keep the chance to fail over for as
                 // long as possible.
                 Err(_)
-                    if let_go.is_some_and(|caller| heard + caller.since < caller.at && Instant::now() < held_until) =>
+                    if release.is_some_and(|caller| {
+                        last_received + caller.since < caller.at && Instant::now() < buffer_until
+                    }) =>
                 {
-                    let_go = None;
+                    release = None;
                     continue;
                 }
                 // Ten seconds without content: send what is buffered.
@@ -55,7 +57,7 @@ impl Relay {
             };
             let (content, error) = match &chunk {
                 Some(chunk) => {
-                    heard = Instant::now();
+                    last_received = Instant::now();
                     self.read(chunk, completion)
                 }
                 None => self.read_rest(completion),
@@ -64,46 +66,47 @@ impl Relay {
             if let Some(broken) = error {
                 // Content and an error in one chunk: the content came first.
                 if !content {
-                    let failed = broken.failed(&self.setting);
+                    let failed = broken.failed(&self.source);
                     return Err(if self.body.quoted() { failed.quoting() } else { failed });
                 }
-                self.saw_content(completion);
+                self.handle_first_content(completion);
                 self.break_off(&broken, completion);
                 return Ok(());
             }
             if content {
-                self.saw_content(completion);
+                self.handle_first_content(completion);
                 return Ok(());
             }
             if chunk.is_none() {
                 return self.ended_before_content(completion);
             }
-            if events > HELD_EVENTS || self.out.len() > HELD_BYTES {
+            if events > MAX_BUFFERED_EVENTS || self.out.len() > MAX_BUFFERED_BYTES {
                 break;
             }
         }
         // No content yet, but no other candidate can take over. The limit for the first token still applies.
-        completion.let_go_of_body();
+        completion.release_body();
         Ok(())
     }
 
-    pub(super) fn saw_content(&mut self, completion: &mut Completion) {
+    pub(super) fn handle_first_content(&mut self, completion: &mut Completion) {
         self.content = true;
-        completion.first_content(self.translator.usage());
+        completion.record_first_content(self.translator.usage());
         let now = Instant::now();
-        let took = now.saturating_duration_since(self.setting.sent_at);
-        self.setting.health.saw_first_token(&self.setting.model, took, now);
+        let took = now.saturating_duration_since(self.source.sent_at);
+        self.source.health.record_first_token(&self.source.model, took, now);
         if let Some(handle) = response_handle(completion.context.dialect, completion.context.operation.name, &self.out)
         {
-            remember_handle(completion, &handle, self.setting.stay);
+            remember_handle(completion, &handle, self.source.stay);
         }
-        completion.let_go_of_body();
+        completion.release_body();
     }
 
     pub(super) fn ended_before_content(&mut self, completion: &mut Completion) -> Result<(), Failed> {
-        let finished =
-            self.translator.close(&mut self.out, |usage, said| comment(completion, &self.setting, usage, said));
-        let provider = &self.setting.provider;
+        let finished = self
+            .translator
+            .close(&mut self.out, |usage, content_bytes| comment(completion, &self.source, usage, content_bytes));
+        let provider = &self.source.provider;
         if !finished && self.out.is_empty() {
             return Err(Failed::empty(provider, None));
         }
@@ -114,23 +117,23 @@ impl Relay {
         if self.translator.is_empty() {
             let mut body = std::mem::take(&mut self.out);
             if let Some(mut array) = self.array.take() {
-                let told = std::mem::take(&mut body);
-                array.frame(&told.into(), &mut body);
+                let output = std::mem::take(&mut body);
+                array.frame(&output.into(), &mut body);
                 array.end(&mut body);
             }
             let content_type = if completion.context.as_array { "application/json" } else { "text/event-stream" };
             return Err(Failed::empty(provider, Some((content_type, body.into(), self.translator.usage()))));
         }
         self.over = true;
-        self.saw_content(completion);
+        self.handle_first_content(completion);
         Ok(())
     }
 }
 
 /// How long to wait for the next bytes before content. If nothing is buffered, only the limit for the first token
 /// counts.
-fn preamble_until(first_by: Instant, held_until: Instant, nothing_held: bool) -> Instant {
-    if nothing_held { first_by } else { first_by.min(held_until) }
+fn wait_until(first_by: Instant, buffer_until: Instant, nothing_buffered: bool) -> Instant {
+    if nothing_buffered { first_by } else { first_by.min(buffer_until) }
 }
 
 #[cfg(test)]
@@ -141,10 +144,10 @@ mod tests {
     fn buffered_events_are_sent_in_time_and_silence_has_the_limit_of_the_first_token() {
         let now = Instant::now();
         let at = |seconds| now + Duration::from_secs(seconds);
-        for (first_by, held_until, nothing_held, expected) in
+        for (first_by, buffer_until, nothing_buffered, expected) in
             [(60, 10, true, 60), (60, 10, false, 10), (5, 10, true, 5), (5, 10, false, 5)]
         {
-            assert_eq!(preamble_until(at(first_by), at(held_until), nothing_held), at(expected));
+            assert_eq!(wait_until(at(first_by), at(buffer_until), nothing_buffered), at(expected));
         }
     }
 }

@@ -9,12 +9,12 @@
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// For files, accounts, DNS look-ups and the stream to the operator.
-const OWN: u64 = 64;
+const RESERVED: u64 = 64;
 /// The most client connections, however many descriptors there are. Each takes about 20 kB.
-const CLIENTS_MAX: u64 = 1_024;
-const ADMIN_MAX: u64 = 64;
+const MAX_CLIENTS: u64 = 1_024;
+const MAX_ADMIN: u64 = 64;
 /// How many descriptors the process requests, if the system allows more than it has.
-const DESCRIPTORS: u64 = 4_096;
+const MAX_DESCRIPTORS: u64 = 4_096;
 
 /// How many connections of each kind may be open at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,9 +27,9 @@ impl Bounds {
     /// The limits with this many descriptors.
     #[must_use]
     pub fn of(descriptors: u64) -> Self {
-        let admin = (descriptors / 8).clamp(4, ADMIN_MAX);
+        let admin = (descriptors / 8).clamp(4, MAX_ADMIN);
         // A client's request may need its own connection to an upstream.
-        let clients = (descriptors.saturating_sub(OWN + admin) / 2).clamp(8, CLIENTS_MAX);
+        let clients = (descriptors.saturating_sub(RESERVED + admin) / 2).clamp(8, MAX_CLIENTS);
         let whole = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
         Bounds { clients: whole(clients), admin: whole(admin) }
     }
@@ -45,7 +45,7 @@ impl Bounds {
 /// process that starts others: they inherit the limit, and some programs fail with a high one.
 pub fn raise_descriptors() {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    let wanted = DESCRIPTORS.min(maximum.unwrap_or(u64::MAX));
+    let wanted = MAX_DESCRIPTORS.min(maximum.unwrap_or(u64::MAX));
     if current.is_some_and(|current| current < wanted)
         && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum })
     {

@@ -38,33 +38,33 @@ const STREAM_WINDOW: u32 = 256 << 10;
 const CONNECTION_WINDOW: u32 = 1 << 20;
 
 /// The longest head of a request, in bytes. The head of an SDK has one or two thousand.
-const HEAD: usize = 32 << 10;
-const ADMIN_HEAD: usize = 8 << 10;
+const MAX_HEAD: usize = 32 << 10;
+const MAX_ADMIN_HEAD: usize = 8 << 10;
 /// How many bytes of an answer are buffered for an HTTP/2 client.
-const UNREAD: usize = 32 << 10;
+const MAX_UNREAD: usize = 32 << 10;
 /// How many requests an HTTP/2 connection may have at once. Each may have the longest head, and there may be many
 /// connections.
-const STREAMS: u32 = 128;
+const MAX_STREAMS: u32 = 128;
 /// How many requests of a connection may be reset before it is closed: by the client before they were accepted, and by
 /// the gateway for violating the protocol.
-const TAKEN_BACK: usize = 64;
-const BROKEN: usize = 256;
+const MAX_PENDING_RESETS: usize = 64;
+const MAX_LOCAL_RESETS: usize = 256;
 /// An HTTP/2 client that has gone silently is detected within the sum of both.
 const PING: Duration = Duration::from_secs(60);
 const PONG: Duration = Duration::from_secs(60);
 
 /// Serves a connection until it ends or is evicted, or until `stopped` closes and its requests are answered. `at` is
-/// the address on which its port listens; `places` are permits for all connections of the port.
+/// the address on which its port listens; `permits` are for all connections of the port.
 pub async fn serve(
     stream: TcpStream,
     remote: SocketAddr,
-    (peer, places): (Arc<Peer>, Arc<Semaphore>),
+    (peer, permits): (Arc<Peer>, Arc<Semaphore>),
     gateway: Arc<Gateway>,
     (purpose, at): (Purpose, IpAddr),
     mut stopped: watch::Receiver<()>,
 ) {
-    sockets::inward(&stream, CLIENTS.unread);
-    let mut wire = Wire::new(stream, Arc::clone(&peer), gateway.memory.clone(), places);
+    sockets::set_up_client(&stream, CLIENTS.unread);
+    let mut wire = Wire::new(stream, Arc::clone(&peer), gateway.memory.clone(), permits);
     let heads = match purpose {
         Purpose::Admin => None,
         Purpose::Clients => tokio::select! {
@@ -78,37 +78,38 @@ pub async fn serve(
         },
     };
     let http2 = heads.is_some();
-    let (held, of_requests) = (Arc::clone(&peer), heads.clone());
+    let (serving_peer, request_heads) = (Arc::clone(&peer), heads.clone());
     let service = service_fn(move |request: Request<Incoming>| {
-        let (gateway, underway, crowded) = (Arc::clone(&gateway), held.begin_request(), held.over_limit);
-        let waiting = of_requests.as_ref().map(PendingHead::new);
+        let (gateway, underway, crowded) = (Arc::clone(&gateway), serving_peer.begin_request(), serving_peer.over_limit);
+        let waiting = request_heads.as_ref().map(PendingHead::new);
         let answering = async move {
             let response = match purpose {
                 _ if crowded => no_room(&gateway, &request),
-                Purpose::Clients => at_the_door(gateway, request, at).await,
+                Purpose::Clients => handle_client(gateway, request, at).await,
                 Purpose::Admin => admin::answer(&gateway, &request, remote),
             };
             // A stalled HTTP/2 stream does not block the connection, so it is watched.
-            let response = if http2 { response.map(|body| unread::watched(body, CLIENTS.unread)) } else { response };
-            Ok::<_, Infallible>(response.map(|body| Answered { body, underway, alone: !http2 }))
+            let response =
+                if http2 { response.map(|body| unread::limit_unread(body, CLIENTS.unread)) } else { response };
+            Ok::<_, Infallible>(response.map(|body| CountedBody { body, underway, alone: !http2 }))
         };
-        Begins { answering, waiting }
+        StartingRequest { answering, waiting }
     });
     let wire = TokioIo::new(wire);
     let ended = if let Some(heads) = heads {
         let mut http = http2::Builder::new(TokioExecutor::new());
         http.timer(TokioTimer::new())
-            .max_header_list_size(HEAD as u32)
-            .max_concurrent_streams(STREAMS)
-            .max_pending_accept_reset_streams(TAKEN_BACK)
-            .max_local_error_reset_streams(BROKEN)
-            .max_send_buf_size(UNREAD)
+            .max_header_list_size(MAX_HEAD as u32)
+            .max_concurrent_streams(MAX_STREAMS)
+            .max_pending_accept_reset_streams(MAX_PENDING_RESETS)
+            .max_local_error_reset_streams(MAX_LOCAL_RESETS)
+            .max_send_buf_size(MAX_UNREAD)
             .keep_alive_interval(PING)
             .keep_alive_timeout(PONG)
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW);
-        let connection = Turns { connection: http.serve_connection(wire, service), heads };
-        Box::pin(until_end(connection, |turns| turns.project().connection.graceful_shutdown(), &peer, &mut stopped))
+        let connection = CountedPolls { connection: http.serve_connection(wire, service), heads };
+        Box::pin(until_end(connection, |polls| polls.project().connection.graceful_shutdown(), &peer, &mut stopped))
             .await
     } else {
         let mut http = http1::Builder::new();
@@ -116,8 +117,8 @@ pub async fn serve(
         http.header_read_timeout(None);
         match purpose {
             // The buffer is limited to what the connection may read and write at once.
-            Purpose::Clients => http.max_header_size(HEAD).max_buf_size(sockets::MOST),
-            Purpose::Admin => http.max_header_size(ADMIN_HEAD).max_buf_size(2 * ADMIN_HEAD),
+            Purpose::Clients => http.max_header_size(MAX_HEAD).max_buf_size(sockets::MAX_READ),
+            Purpose::Admin => http.max_header_size(MAX_ADMIN_HEAD).max_buf_size(2 * MAX_ADMIN_HEAD),
         };
         let connection = http.serve_connection(wire, service);
         until_end(connection, |connection| connection.graceful_shutdown(), &peer, &mut stopped).await
@@ -129,14 +130,14 @@ pub async fn serve(
 
 pin_project! {
     /// A request that begins with its first poll. When it first waits, its head is in the memory account.
-    struct Begins<F> {
+    struct StartingRequest<F> {
         #[pin]
         answering: F,
         waiting: Option<PendingHead>,
     }
 }
 
-impl<F: Future> Future for Begins<F> {
+impl<F: Future> Future for StartingRequest<F> {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
@@ -149,63 +150,63 @@ impl<F: Future> Future for Begins<F> {
 
 pin_project! {
     /// An HTTP/2 connection that counts its polls.
-    struct Turns<C> {
+    struct CountedPolls<C> {
         #[pin]
         connection: C,
         heads: Arc<Heads>,
     }
 }
 
-impl<C: Future> Future for Turns<C> {
+impl<C: Future> Future for CountedPolls<C> {
     type Output = C::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<C::Output> {
         let this = self.project();
-        ready!(this.heads.poll_turn(cx));
+        ready!(this.heads.begin_poll(cx));
         let polled = this.connection.poll(cx);
-        this.heads.turn_ends();
+        this.heads.end_poll();
         polled
     }
 }
 
 /// Handles a client's request: checks its head first.
-async fn at_the_door(gateway: Arc<Gateway>, request: Request<Incoming>, at: IpAddr) -> Response<ReplyBody> {
+async fn handle_client(gateway: Arc<Gateway>, request: Request<Incoming>, at: IpAddr) -> Response<ReplyBody> {
     match gateway.access.admit(request.method(), request.uri(), request.headers(), at) {
-        Admitted::In => gateway.handle(request).await,
+        Admitted::NoPage => gateway.handle(request).await,
         Admitted::Page(origin) => {
             let mut response = gateway.handle(request).await;
             access::allow(response.headers_mut(), origin);
             response
         }
         Admitted::Preflight(response) => response,
-        Admitted::Refused(refusal) => gateway.turn_away(&request, &refusal),
+        Admitted::Refused(refusal) => gateway.refuse_early(&request, &refusal),
     }
 }
 
 fn no_room<B>(gateway: &Gateway, request: &Request<B>) -> Response<ReplyBody> {
     let message = "the gateway has as many connections as it can carry, and a request on each";
-    let mut response = gateway.turn_away(request, &Refusal::new(RefusalKind::Overloaded, message).after(1));
+    let mut response = gateway.refuse_early(request, &Refusal::new(RefusalKind::Overloaded, message).after(1));
     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     response
 }
 
 /// The body of an answer. The request is in progress until it is dropped.
-struct Answered {
+struct CountedBody {
     body: ReplyBody,
     underway: ActiveRequest,
     /// It has the connection for itself: all written bytes are its own.
     alone: bool,
 }
 
-impl Body for Answered {
+impl Body for CountedBody {
     type Data = Bytes;
     type Error = std::io::Error;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<std::io::Result<Frame<Bytes>>>> {
-        let Answered { body, underway, alone } = self.get_mut();
+        let CountedBody { body, underway, alone } = self.get_mut();
         if *alone {
             // What is returned is buffered until it is written: with many connections, each buffers little.
-            ready!(underway.peer().poll_written(2 * sockets::at_once(), cx));
+            ready!(underway.peer().poll_written(2 * sockets::read_limit(), cx));
         }
         let frame = ready!(Pin::new(body).poll_frame(cx));
         if let Some(Ok(frame)) = &frame {

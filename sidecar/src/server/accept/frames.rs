@@ -14,18 +14,18 @@ const END_HEADERS: u8 = 4;
 pub struct Frames {
     header: [u8; HEADER],
     /// How many bytes of the frame header are read.
-    have: usize,
+    header_bytes: usize,
     /// How many bytes of the payload are still to come.
-    left: usize,
+    payload_left: usize,
     /// The head continues in the next frame.
-    open: bool,
+    head_continues: bool,
     /// How many bytes of an incomplete head are read.
-    head: usize,
+    head_bytes: usize,
 }
 
 /// What was consumed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Fed {
+pub struct Consumed {
     pub bytes: usize,
     /// The number of completed heads.
     pub heads: usize,
@@ -33,38 +33,38 @@ pub struct Fed {
 
 impl Frames {
     /// Consumes bytes up to the end of the last of `heads` heads.
-    pub fn feed(&mut self, bytes: &[u8], heads: usize) -> Fed {
-        let mut fed = Fed::default();
-        while fed.bytes < bytes.len() && fed.heads < heads {
-            let rest = &bytes[fed.bytes..];
-            if self.left > 0 {
-                let skipped = self.left.min(rest.len());
-                self.left -= skipped;
+    pub fn feed(&mut self, bytes: &[u8], heads: usize) -> Consumed {
+        let mut consumed = Consumed::default();
+        while consumed.bytes < bytes.len() && consumed.heads < heads {
+            let rest = &bytes[consumed.bytes..];
+            if self.payload_left > 0 {
+                let skipped = self.payload_left.min(rest.len());
+                self.payload_left -= skipped;
                 if self.is_of_head() {
-                    self.head += skipped;
+                    self.head_bytes += skipped;
                 }
-                fed.bytes += skipped;
+                consumed.bytes += skipped;
             } else {
-                let taken = (HEADER - self.have).min(rest.len());
-                self.header[self.have..self.have + taken].copy_from_slice(&rest[..taken]);
-                self.have += taken;
-                fed.bytes += taken;
-                if self.have < HEADER {
+                let taken = (HEADER - self.header_bytes).min(rest.len());
+                self.header[self.header_bytes..self.header_bytes + taken].copy_from_slice(&rest[..taken]);
+                self.header_bytes += taken;
+                consumed.bytes += taken;
+                if self.header_bytes < HEADER {
                     break;
                 }
                 let [a, b, c, _, flags, ..] = self.header;
-                self.left = usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c);
-                self.have = 0;
+                self.payload_left = usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c);
+                self.header_bytes = 0;
                 if self.is_of_head() {
-                    self.open = flags & END_HEADERS == 0;
+                    self.head_continues = flags & END_HEADERS == 0;
                 }
             }
-            if self.left == 0 && self.is_of_head() && !self.open {
-                self.head = 0;
-                fed.heads += 1;
+            if self.payload_left == 0 && self.is_of_head() && !self.head_continues {
+                self.head_bytes = 0;
+                consumed.heads += 1;
             }
         }
-        fed
+        consumed
     }
 
     fn is_of_head(&self) -> bool {
@@ -73,12 +73,12 @@ impl Frames {
 
     /// Whether a frame other than DATA, or a head of several frames, is incomplete.
     pub fn is_unfinished(&self) -> bool {
-        self.have > 0 || self.open || (self.left > 0 && self.header[3] != DATA)
+        self.header_bytes > 0 || self.head_continues || (self.payload_left > 0 && self.header[3] != DATA)
     }
 
     /// How many bytes of an incomplete head are read.
     pub fn unfinished_head(&self) -> usize {
-        self.head
+        self.head_bytes
     }
 }
 
@@ -149,12 +149,12 @@ mod tests {
         let third = ends[1] + first.len() + middle.len() + last.len();
         let ends = [ends[0], ends[1], third, third + settings.len() + empty.len()];
         for (heads, end) in (1..).zip(ends) {
-            assert_eq!(Frames::default().feed(&bytes, heads), Fed { bytes: end, heads }, "{heads}");
+            assert_eq!(Frames::default().feed(&bytes, heads), Consumed { bytes: end, heads }, "{heads}");
             for size in [1, 2, 9, 10, 50] {
                 let (mut frames, mut left, mut taken) = (Frames::default(), heads, 0);
                 for part in bytes.chunks(size) {
-                    let fed = frames.feed(part, left);
-                    (left, taken) = (left - fed.heads, taken + fed.bytes);
+                    let consumed = frames.feed(part, left);
+                    (left, taken) = (left - consumed.heads, taken + consumed.bytes);
                     if left == 0 {
                         break;
                     }
@@ -162,6 +162,6 @@ mod tests {
                 assert_eq!((left, taken), (0, end), "{heads} by {size}");
             }
         }
-        assert_eq!(Frames::default().feed(&bytes, 9), Fed { bytes: bytes.len(), heads: 4 });
+        assert_eq!(Frames::default().feed(&bytes, 9), Consumed { bytes: bytes.len(), heads: 4 });
     }
 }

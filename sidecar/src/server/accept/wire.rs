@@ -16,31 +16,31 @@ use tokio::sync::Semaphore;
 use super::frames::{Frames, PREFACE};
 use super::heads::{self, Heads};
 use crate::memory::{Memory, MemoryLease, NoRoom};
-use crate::sockets::Sparing;
+use crate::sockets::LimitedRead;
 
 /// How many bytes an HTTP/2 connection reads at a time. Bytes after the allowed number of heads are buffered.
-const FEW_HEADS: usize = 16 << 10;
+const READ_SIZE: usize = 16 << 10;
 /// The longest incomplete head that is not in the memory account. Nearly all heads are shorter.
-const SHORT_HEAD: usize = 8 << 10;
+const MAX_UNACCOUNTED_HEAD: usize = 8 << 10;
 
 /// The bytes of a connection.
 pub struct Wire {
-    stream: Sparing<TcpStream>,
+    stream: LimitedRead<TcpStream>,
     peer: Arc<Peer>,
     memory: Memory,
     /// Memory for a long incomplete head. Its request reserves memory of its own.
-    held: MemoryLease,
+    lease: MemoryLease,
     /// A pending wait for that memory.
     no_room: Option<BoxFuture<'static, Result<MemoryLease, NoRoom>>>,
     /// The bytes of the incomplete head, on HTTP/1.1.
     head: usize,
     /// The bytes that were read to detect the version, and how many of them were passed on.
-    first: [u8; PREFACE.len()],
+    preface: [u8; PREFACE.len()],
     filled: usize,
-    given: usize,
+    passed_on: usize,
     http2: Option<Http2>,
     /// Permits for connections that read HTTP/2 heads.
-    places: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
 }
 
 /// The additional state of an HTTP/2 connection.
@@ -49,25 +49,25 @@ struct Http2 {
     frames: Frames,
     heads: Arc<Heads>,
     /// Bytes that were read after the allowed number of heads.
-    behind: Bytes,
+    rest: Bytes,
 }
 
 impl Wire {
     #[must_use]
-    pub fn new(stream: TcpStream, peer: Arc<Peer>, memory: Memory, places: Arc<Semaphore>) -> Self {
-        let (stream, held) = (Sparing::new(stream), MemoryLease::default());
+    pub fn new(stream: TcpStream, peer: Arc<Peer>, memory: Memory, permits: Arc<Semaphore>) -> Self {
+        let (stream, lease) = (LimitedRead::new(stream), MemoryLease::default());
         Wire {
             stream,
             peer,
             memory,
-            held,
+            lease,
             no_room: None,
             head: 0,
-            first: [0; PREFACE.len()],
+            preface: [0; PREFACE.len()],
             filled: 0,
-            given: 0,
+            passed_on: 0,
             http2: None,
-            places,
+            permits,
         }
     }
 
@@ -76,24 +76,24 @@ impl Wire {
     /// # Errors
     /// If the connection breaks.
     pub async fn http2(&mut self) -> io::Result<Option<Arc<Heads>>> {
-        while self.filled < PREFACE.len() && PREFACE.starts_with(&self.first[..self.filled]) {
-            match self.stream.read(&mut self.first[self.filled..]).await? {
+        while self.filled < PREFACE.len() && PREFACE.starts_with(&self.preface[..self.filled]) {
+            match self.stream.read(&mut self.preface[self.filled..]).await? {
                 0 => break,
                 read => self.filled += read,
             }
             self.peer.bytes_received();
         }
-        if self.first != *PREFACE {
+        if self.preface != *PREFACE {
             return Ok(None);
         }
-        self.stream.no_more_than(FEW_HEADS);
+        self.stream.limit_reads(READ_SIZE);
         self.peer.set_head_unfinished(false);
-        let heads = Arc::new(Heads::new(Arc::clone(&self.places)));
-        self.http2 = Some(Http2 { frames: Frames::default(), heads: Arc::clone(&heads), behind: Bytes::new() });
+        let heads = Arc::new(Heads::new(Arc::clone(&self.permits)));
+        self.http2 = Some(Http2 { frames: Frames::default(), heads: Arc::clone(&heads), rest: Bytes::new() });
         Ok(Some(heads))
     }
 
-    fn writes(&self, written: &Poll<io::Result<usize>>) {
+    fn report_write(&self, written: &Poll<io::Result<usize>>) {
         self.peer.set_unread(written.is_pending());
         if let Poll::Ready(Ok(bytes)) = written {
             self.peer.add_written(*bytes);
@@ -105,7 +105,7 @@ impl Wire {
     /// Reads from an HTTP/1.1 connection.
     fn poll_first_version(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         // hyper's buffer may be twice as long as the head.
-        ready!(self.poll_room(2 * self.head, cx))?;
+        ready!(self.poll_memory(2 * self.head, cx))?;
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
         let read = buf.filled().len() - before;
@@ -119,28 +119,28 @@ impl Wire {
     /// Reads from an HTTP/2 connection, at most the allowed number of heads.
     fn poll_second_version(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let Some(http2) = &self.http2 else { return Poll::Ready(Ok(())) };
-        let kept = http2.behind.len() + 2 * http2.frames.unfinished_head();
-        ready!(self.poll_room(kept, cx))?;
+        let buffered = http2.rest.len() + 2 * http2.frames.unfinished_head();
+        ready!(self.poll_memory(buffered, cx))?;
         let Some(http2) = &mut self.http2 else { return Poll::Ready(Ok(())) };
         ready!(http2.heads.poll_may_read(cx));
-        let fed = if http2.behind.is_empty() {
+        let consumed = if http2.rest.is_empty() {
             let before = buf.filled().len();
             ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
             let read = &buf.filled()[before..];
-            let fed = http2.frames.feed(read, heads::AT_ONCE);
-            http2.behind = Bytes::copy_from_slice(&read[fed.bytes..]);
-            buf.set_filled(before + fed.bytes);
-            fed
+            let consumed = http2.frames.feed(read, heads::MAX_UNSTARTED);
+            http2.rest = Bytes::copy_from_slice(&read[consumed.bytes..]);
+            buf.set_filled(before + consumed.bytes);
+            consumed
         } else {
-            let most = http2.behind.len().min(buf.remaining());
-            let fed = http2.frames.feed(&http2.behind[..most], heads::AT_ONCE);
-            buf.put_slice(&http2.behind.split_to(fed.bytes));
-            fed
+            let available = http2.rest.len().min(buf.remaining());
+            let consumed = http2.frames.feed(&http2.rest[..available], heads::MAX_UNSTARTED);
+            buf.put_slice(&http2.rest.split_to(consumed.bytes));
+            consumed
         };
-        if fed.heads > 0 {
-            http2.heads.were_read();
+        if consumed.heads > 0 {
+            http2.heads.heads_read();
         }
-        if fed.bytes > 0 {
+        if consumed.bytes > 0 {
             self.peer.set_head_unfinished(http2.frames.is_unfinished());
         }
         Poll::Ready(Ok(()))
@@ -148,21 +148,21 @@ impl Wire {
 
     /// Reserves memory for incomplete heads before more is read. Short heads need none. If there is no memory, it waits
     /// a moment and then fails.
-    fn poll_room(&mut self, bytes: usize, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if bytes <= 2 * SHORT_HEAD {
-            self.held.shrink_to(0);
+    fn poll_memory(&mut self, bytes: usize, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if bytes <= 2 * MAX_UNACCOUNTED_HEAD {
+            self.lease.shrink_to(0);
             return Poll::Ready(Ok(()));
         }
         let no_room = |_| io::Error::new(io::ErrorKind::OutOfMemory, "there is no room for a long head");
         loop {
             if let Some(waiting) = &mut self.no_room {
-                let room = ready!(waiting.as_mut().poll(cx));
+                let lease = ready!(waiting.as_mut().poll(cx));
                 self.no_room = None;
-                drop(room.map_err(no_room)?);
+                drop(lease.map_err(no_room)?);
             }
-            match self.held.grow_to(bytes, &self.memory) {
+            match self.lease.grow_to(bytes, &self.memory) {
                 Err(NoRoom::Now) => {
-                    let (memory, has) = (self.memory.clone(), self.held.bytes());
+                    let (memory, has) = (self.memory.clone(), self.lease.bytes());
                     self.no_room = Some(Box::pin(async move { memory.wait(bytes.saturating_sub(has), has).await }));
                 }
                 outcome => return Poll::Ready(outcome.map_err(no_room)),
@@ -174,11 +174,11 @@ impl Wire {
 impl AsyncRead for Wire {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let wire = self.get_mut();
-        if wire.given < wire.filled {
-            let rest = &wire.first[wire.given..wire.filled];
-            let part = &rest[..rest.len().min(buf.remaining())];
+        if wire.passed_on < wire.filled {
+            let unread = &wire.preface[wire.passed_on..wire.filled];
+            let part = &unread[..unread.len().min(buf.remaining())];
             buf.put_slice(part);
-            wire.given += part.len();
+            wire.passed_on += part.len();
             return Poll::Ready(Ok(()));
         }
         match wire.http2 {
@@ -192,7 +192,7 @@ impl AsyncWrite for Wire {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let wire = self.get_mut();
         let written = Pin::new(&mut wire.stream).poll_write(cx, buf);
-        wire.writes(&written);
+        wire.report_write(&written);
         written
     }
 
@@ -203,7 +203,7 @@ impl AsyncWrite for Wire {
     ) -> Poll<io::Result<usize>> {
         let wire = self.get_mut();
         let written = Pin::new(&mut wire.stream).poll_write_vectored(cx, bufs);
-        wire.writes(&written);
+        wire.report_write(&written);
         written
     }
 

@@ -3,25 +3,25 @@
 use super::{AttemptRecord, BudgetRecord, CandidateRecord, Record, ShadowRecord};
 
 /// The longest text, in bytes: names and reasons.
-pub const LONGEST: usize = 512;
+pub const MAX_TEXT: usize = 512;
 /// The most entries of a list.
-pub const MOST: usize = 64;
+pub const MAX_ENTRIES: usize = 64;
 
 /// Replaces the rest of a text.
 const CUT: &str = "…";
 
 /// Cuts a text to this many bytes.
-pub fn cut(text: &mut String, most: usize) {
-    if text.len() > most {
-        text.truncate(text.floor_char_boundary(most - CUT.len()));
+pub fn cut(text: &mut String, max_bytes: usize) {
+    if text.len() > max_bytes {
+        text.truncate(text.floor_char_boundary(max_bytes - CUT.len()));
         text.push_str(CUT);
         text.shrink_to_fit();
     }
 }
 
 fn cut_all(texts: &mut Vec<String>) {
-    texts.truncate(MOST);
-    texts.iter_mut().for_each(|text| cut(text, LONGEST));
+    texts.truncate(MAX_ENTRIES);
+    texts.iter_mut().for_each(|text| cut(text, MAX_TEXT));
 }
 
 impl Record {
@@ -29,7 +29,7 @@ impl Record {
     pub fn bound(&mut self) -> usize {
         let mut bytes = size_of::<Record>();
         let mut one = |text: &mut String| {
-            cut(text, LONGEST);
+            cut(text, MAX_TEXT);
             bytes += text.capacity();
         };
         let Record { decision, trace_id, request_id, key, namespace, revision, .. } = self;
@@ -42,18 +42,18 @@ impl Record {
             bytes += list.iter().map(|text| text.capacity() + size_of::<String>()).sum::<usize>();
         }
         let mut one = |text: &mut String| {
-            cut(text, LONGEST);
+            cut(text, MAX_TEXT);
             bytes += text.capacity();
         };
-        self.candidates.truncate(MOST);
+        self.candidates.truncate(MAX_ENTRIES);
         for CandidateRecord { provider, model, skipped } in &mut self.candidates {
             [provider, model].into_iter().chain(skipped).for_each(&mut one);
         }
-        self.attempts.truncate(MOST);
+        self.attempts.truncate(MAX_ENTRIES);
         for AttemptRecord { provider, model, credential, .. } in &mut self.attempts {
             [provider, model].into_iter().chain(credential).for_each(&mut one);
         }
-        self.budgets.truncate(MOST);
+        self.budgets.truncate(MAX_ENTRIES);
         for BudgetRecord { name, spent, limit, .. } in &mut self.budgets {
             [name, spent, limit].into_iter().for_each(&mut one);
         }
@@ -83,9 +83,9 @@ mod tests {
         };
         let bytes = record.bound();
         assert!(bytes < 256 << 10, "{bytes}");
-        assert_eq!((record.adapted.len(), record.candidates.len()), (MOST, MOST));
+        assert_eq!((record.adapted.len(), record.candidates.len()), (MAX_ENTRIES, MAX_ENTRIES));
         let model = record.model_requested.unwrap();
-        assert!(model.len() <= LONGEST && model.ends_with("é…"), "{model}");
+        assert!(model.len() <= MAX_TEXT && model.ends_with("é…"), "{model}");
         let mut usual = Record { model_requested: Some("gpt-4o".to_owned()), ..Record::default() };
         assert!(usual.bound() < 2_048);
         assert_eq!(usual.model_requested.as_deref(), Some("gpt-4o"));

@@ -19,13 +19,13 @@ use super::{Authorize, AuthorizeError};
 use crate::upstream::Pieces;
 
 /// A token is renewed when a fifth of its lifetime is left, at the latest five minutes before it expires.
-const RENEWED: u32 = 5;
-const RENEWED_BY: Duration = Duration::from_secs(300);
+const RENEWAL_SHARE: u32 = 5;
+const RENEWAL_TIME: Duration = Duration::from_secs(300);
 /// A token is not used in its last seconds, because it must still be valid when it arrives.
-const STALE: Duration = Duration::from_secs(10);
+const STALE_TIME: Duration = Duration::from_secs(10);
 /// How long a token server may take, and how long to wait after it has failed.
-const FETCHES: Duration = Duration::from_secs(10);
-const RESTS: Duration = Duration::from_secs(2);
+const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
+const RETRY_PAUSE: Duration = Duration::from_secs(2);
 
 /// A token from its server.
 #[derive(Clone, Debug)]
@@ -33,7 +33,7 @@ pub struct Token {
     /// The whole value of the header, marked as sensitive.
     pub authorization: HeaderValue,
     /// The lifetime from now on; absent if it does not expire.
-    pub lasts: Option<Duration>,
+    pub lifetime: Option<Duration>,
 }
 
 /// A source of tokens.
@@ -71,10 +71,10 @@ struct CachedToken {
 }
 
 impl CachedToken {
-    fn of(Token { authorization, lasts }: Token, now: Instant) -> Self {
-        let times = lasts.map(|lasts| {
-            let stale = lasts.saturating_sub(STALE);
-            let renewed = lasts.saturating_sub((lasts / RENEWED).max(RENEWED_BY).min(lasts / 2));
+    fn of(Token { authorization, lifetime }: Token, now: Instant) -> Self {
+        let times = lifetime.map(|lifetime| {
+            let stale = lifetime.saturating_sub(STALE_TIME);
+            let renewed = lifetime.saturating_sub((lifetime / RENEWAL_SHARE).max(RENEWAL_TIME).min(lifetime / 2));
             (now + renewed, now + stale)
         });
         CachedToken { authorization, times }
@@ -99,53 +99,53 @@ impl<F: FetchToken> TokenSource<F> {
     /// # Errors
     /// Why there is none.
     pub async fn authorization(&self) -> Result<HeaderValue, AuthorizeError> {
-        if let Some(known) = self.0.good() {
-            if known.wants_renewal(Instant::now())
-                && !self.0.rests()
-                && let Ok(turn) = Arc::clone(&self.0.fetching).try_lock_owned()
+        if let Some(token) = self.0.valid_token() {
+            if token.wants_renewal(Instant::now())
+                && !self.0.pauses()
+                && let Ok(permit) = Arc::clone(&self.0.fetching).try_lock_owned()
             {
                 let source = Arc::clone(&self.0);
                 // Its error is stored for those who will need it.
-                tokio::spawn(async move { source.renew(turn).await });
+                tokio::spawn(async move { source.renew(permit).await });
             }
-            return Ok(known.authorization);
+            return Ok(token.authorization);
         }
-        let turn = Arc::clone(&self.0.fetching).lock_owned().await;
+        let permit = Arc::clone(&self.0.fetching).lock_owned().await;
         // Another task may have fetched a token meanwhile, or have failed.
-        if let Some(known) = self.0.good() {
-            return Ok(known.authorization);
+        if let Some(token) = self.0.valid_token() {
+            return Ok(token.authorization);
         }
         if let Some((at, error)) = self.0.current.lock().failed.clone()
-            && at.elapsed() < RESTS
+            && at.elapsed() < RETRY_PAUSE
         {
             return Err(error);
         }
         // A caller that leaves does not cancel the fetch: others wait for it.
         let source = Arc::clone(&self.0);
-        let fetched = tokio::spawn(async move { source.renew(turn).await }).await;
+        let fetched = tokio::spawn(async move { source.renew(permit).await }).await;
         fetched.unwrap_or_else(|_| Err(AuthorizeError::Failed("the token could not be fetched".to_owned())))
     }
 }
 
 impl<F: FetchToken> SharedToken<F> {
-    fn good(&self) -> Option<CachedToken> {
-        self.current.lock().token.clone().filter(|known| !known.is_stale(Instant::now()))
+    fn valid_token(&self) -> Option<CachedToken> {
+        self.current.lock().token.clone().filter(|token| !token.is_stale(Instant::now()))
     }
 
-    fn rests(&self) -> bool {
-        self.current.lock().failed.as_ref().is_some_and(|(at, _)| at.elapsed() < RESTS)
+    fn pauses(&self) -> bool {
+        self.current.lock().failed.as_ref().is_some_and(|(at, _)| at.elapsed() < RETRY_PAUSE)
     }
 
-    async fn renew(&self, turn: OwnedMutexGuard<()>) -> Result<HeaderValue, AuthorizeError> {
+    async fn renew(&self, permit: OwnedMutexGuard<()>) -> Result<HeaderValue, AuthorizeError> {
         let late = || AuthorizeError::Failed("the token's server did not answer in time".to_owned());
-        let fetched = tokio::time::timeout(FETCHES, self.fetch.fetch()).await.unwrap_or_else(|_| Err(late()));
+        let fetched = tokio::time::timeout(FETCH_TIMEOUT, self.fetch.fetch()).await.unwrap_or_else(|_| Err(late()));
         let now = Instant::now();
         let mut current = self.current.lock();
-        let told = match fetched {
+        let result = match fetched {
             Ok(token) => {
-                let known = CachedToken::of(token, now);
-                let authorization = known.authorization.clone();
-                *current = Current { token: Some(known), failed: None };
+                let token = CachedToken::of(token, now);
+                let authorization = token.authorization.clone();
+                *current = Current { token: Some(token), failed: None };
                 Ok(authorization)
             }
             Err(error) => {
@@ -154,8 +154,8 @@ impl<F: FetchToken> SharedToken<F> {
             }
         };
         drop(current);
-        drop(turn);
-        told
+        drop(permit);
+        result
     }
 }
 
@@ -181,38 +181,38 @@ mod tests {
     /// A token server that takes 100 ms, numbers its tokens, and fails on demand.
     #[derive(Debug, Default)]
     struct Server {
-        lasts: Option<Duration>,
-        asked: Arc<AtomicUsize>,
+        lifetime: Option<Duration>,
+        fetches: Arc<AtomicUsize>,
         fails: Arc<AtomicUsize>,
         mute: bool,
     }
 
-    const TAKES: Duration = Duration::from_millis(100);
+    const FETCH_TIME: Duration = Duration::from_millis(100);
 
     impl FetchToken for Server {
         fn fetch(&self) -> BoxFuture<'_, Result<Token, AuthorizeError>> {
-            let number = self.asked.fetch_add(1, Ordering::SeqCst) + 1;
+            let number = self.fetches.fetch_add(1, Ordering::SeqCst) + 1;
             async move {
-                tokio::time::sleep(if self.mute { Duration::from_secs(3_600) } else { TAKES }).await;
+                tokio::time::sleep(if self.mute { Duration::from_secs(3_600) } else { FETCH_TIME }).await;
                 let left = |left: usize| left.checked_sub(1);
                 if self.fails.fetch_update(Ordering::SeqCst, Ordering::SeqCst, left).is_ok() {
                     return Err(AuthorizeError::Failed(format!("no token {number}")));
                 }
                 let authorization = HeaderValue::try_from(format!("Bearer {number}")).unwrap();
-                Ok(Token { authorization, lasts: self.lasts })
+                Ok(Token { authorization, lifetime: self.lifetime })
             }
             .boxed()
         }
     }
 
-    fn source(lasts: Option<u64>, fails: usize) -> (TokenSource<Server>, Arc<AtomicUsize>) {
-        let server = Server { lasts: lasts.map(Duration::from_secs), ..Server::default() };
+    fn source(lifetime: Option<u64>, fails: usize) -> (TokenSource<Server>, Arc<AtomicUsize>) {
+        let server = Server { lifetime: lifetime.map(Duration::from_secs), ..Server::default() };
         server.fails.store(fails, Ordering::SeqCst);
-        let asked = Arc::clone(&server.asked);
-        (TokenSource::new(server), asked)
+        let fetches = Arc::clone(&server.fetches);
+        (TokenSource::new(server), fetches)
     }
 
-    async fn told(source: &TokenSource<Server>) -> String {
+    async fn value(source: &TokenSource<Server>) -> String {
         match source.authorization().await {
             Ok(value) => value.to_str().unwrap().to_owned(),
             Err(error) => error.to_string(),
@@ -221,74 +221,74 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn waiting_requests_share_one_token() {
-        let (source, asked) = source(None, 0);
-        let all = join_all((0..20).map(|_| told(&source))).await;
+        let (source, fetch_count) = source(None, 0);
+        let all = join_all((0..20).map(|_| value(&source))).await;
         assert_eq!(all, vec!["Bearer 1"; 20]);
         tokio::time::advance(Duration::from_secs(1 << 20)).await;
-        assert_eq!(told(&source).await, "Bearer 1");
-        assert_eq!(asked.load(Ordering::SeqCst), 1);
+        assert_eq!(value(&source).await, "Bearer 1");
+        assert_eq!(fetch_count.load(Ordering::SeqCst), 1);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_token_is_renewed_early_and_no_request_waits() {
-        let (source, asked) = source(Some(3_600), 0);
-        told(&source).await;
+        let (source, fetch_count) = source(Some(3_600), 0);
+        value(&source).await;
         for (seconds, expected, fetches) in [(2_879, "Bearer 1", 1), (2, "Bearer 1", 2), (0, "Bearer 2", 2)] {
             tokio::time::advance(Duration::from_secs(seconds)).await;
             let began = Instant::now();
-            let all = join_all((0..5).map(|_| told(&source))).await;
+            let all = join_all((0..5).map(|_| value(&source))).await;
             assert_eq!((all, began.elapsed()), (vec![expected.to_owned(); 5], Duration::ZERO));
-            tokio::time::sleep(2 * TAKES).await;
-            assert_eq!(asked.load(Ordering::SeqCst), fetches, "{seconds}");
+            tokio::time::sleep(2 * FETCH_TIME).await;
+            assert_eq!(fetch_count.load(Ordering::SeqCst), fetches, "{seconds}");
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_token_that_is_about_to_expire_is_not_used() {
         let (source, _) = source(Some(60), 0);
-        told(&source).await;
+        value(&source).await;
         tokio::time::advance(Duration::from_secs(51)).await;
-        assert_eq!(told(&source).await, "Bearer 2");
+        assert_eq!(value(&source).await, "Bearer 2");
         // A token whose lifetime is shorter than the margin is used only once.
-        let (short, asked) = self::source(Some(5), 0);
-        assert_eq!((told(&short).await, told(&short).await), ("Bearer 1".to_owned(), "Bearer 2".to_owned()));
-        assert_eq!(asked.load(Ordering::SeqCst), 2);
+        let (short, fetch_count) = self::source(Some(5), 0);
+        assert_eq!((value(&short).await, value(&short).await), ("Bearer 1".to_owned(), "Bearer 2".to_owned()));
+        assert_eq!(fetch_count.load(Ordering::SeqCst), 2);
     }
 
     #[tokio::test(start_paused = true)]
     async fn waiting_requests_share_a_failure_and_a_later_one_tries_again() {
-        let (source, asked) = source(Some(3_600), 1);
-        let all = join_all((0..5).map(|_| told(&source))).await;
+        let (source, fetch_count) = source(Some(3_600), 1);
+        let all = join_all((0..5).map(|_| value(&source))).await;
         assert_eq!(all, vec!["no token 1"; 5]);
-        assert_eq!(told(&source).await, "no token 1");
-        assert_eq!(asked.load(Ordering::SeqCst), 1);
-        tokio::time::advance(RESTS).await;
-        assert_eq!(told(&source).await, "Bearer 2");
+        assert_eq!(value(&source).await, "no token 1");
+        assert_eq!(fetch_count.load(Ordering::SeqCst), 1);
+        tokio::time::advance(RETRY_PAUSE).await;
+        assert_eq!(value(&source).await, "Bearer 2");
     }
 
     /// The current token is valid until it expires, even if its renewal fails.
     #[tokio::test(start_paused = true)]
     async fn a_failed_renewal_fails_no_request() {
-        let (source, asked) = source(Some(3_600), 0);
-        told(&source).await;
+        let (source, fetch_count) = source(Some(3_600), 0);
+        value(&source).await;
         source.0.fetch.fails.store(2, Ordering::SeqCst);
         for (seconds, expected) in
             [(3_000, "Bearer 1"), (1, "Bearer 1"), (3, "Bearer 1"), (3, "Bearer 1"), (1, "Bearer 4")]
         {
             tokio::time::advance(Duration::from_secs(seconds)).await;
-            assert_eq!(told(&source).await, expected);
-            tokio::time::sleep(2 * TAKES).await;
+            assert_eq!(value(&source).await, expected);
+            tokio::time::sleep(2 * FETCH_TIME).await;
         }
-        assert_eq!(asked.load(Ordering::SeqCst), 4);
+        assert_eq!(fetch_count.load(Ordering::SeqCst), 4);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_silent_server_times_out_and_a_caller_that_leaves_cancels_nothing() {
         let mute = TokenSource::new(Server { mute: true, ..Server::default() });
-        assert_eq!(told(&mute).await, "the token's server did not answer in time");
-        let (source, asked) = source(None, 0);
-        assert!(tokio::time::timeout(TAKES / 2, source.authorization()).await.is_err());
-        tokio::time::sleep(TAKES).await;
-        assert_eq!((told(&source).await.as_str(), asked.load(Ordering::SeqCst)), ("Bearer 1", 1));
+        assert_eq!(value(&mute).await, "the token's server did not answer in time");
+        let (source, fetch_count) = source(None, 0);
+        assert!(tokio::time::timeout(FETCH_TIME / 2, source.authorization()).await.is_err());
+        tokio::time::sleep(FETCH_TIME).await;
+        assert_eq!((value(&source).await.as_str(), fetch_count.load(Ordering::SeqCst)), ("Bearer 1", 1));
     }
 }

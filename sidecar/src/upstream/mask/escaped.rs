@@ -10,24 +10,24 @@ const DIGITS: usize = 8;
 pub(super) enum Match {
     No,
     /// The text ends before the value.
-    Partly,
+    Incomplete,
     /// They match up to this position.
-    Up(usize),
+    To(usize),
 }
 
 /// Compares the start of the text with one escaped byte: `\u002b`, `\x2b`, `\/`, `%2B`, `%252b`, `&#43;`, `&#x2b;`,
 /// `&amp;`.
 pub(super) fn escaped(text: &[u8], byte: u8) -> Match {
-    let Some(first) = text.first() else { return Match::Partly };
+    let Some(first) = text.first() else { return Match::Incomplete };
     match first {
         b'\\' => {
             let escapes = text.iter().take(BACKSLASHES).take_while(|byte| **byte == b'\\').count();
             match text.get(escapes) {
-                None => Match::Partly,
+                None => Match::Incomplete,
                 Some(b'u') if text.get(escapes + 1) == Some(&b'{') => number(text, escapes + 2, 16, b'}', byte),
                 Some(b'u') => hex(text, escapes + 1, 4, byte),
                 Some(b'x') => hex(text, escapes + 1, 2, byte),
-                Some(next) if *next == byte => Match::Up(escapes + 1),
+                Some(next) if *next == byte => Match::To(escapes + 1),
                 Some(_) => Match::No,
             }
         }
@@ -36,7 +36,7 @@ pub(super) fn escaped(text: &[u8], byte: u8) -> Match {
             for _ in 0..PERCENTS {
                 match text.get(at..).unwrap_or_default() {
                     // An escaped per cent sign may follow, and may be incomplete.
-                    b"2" => return Match::Partly,
+                    b"2" => return Match::Incomplete,
                     [b'2', b'5', ..] if byte != b'%' => at += 2,
                     _ => break,
                 }
@@ -47,7 +47,7 @@ pub(super) fn escaped(text: &[u8], byte: u8) -> Match {
             }
         }
         b'&' => match text.get(1..3) {
-            None => Match::Partly,
+            None => Match::Incomplete,
             Some([b'#', b'x' | b'X']) => number(text, 3, 16, b';', byte),
             Some([b'#', _]) => number(text, 2, 10, b';', byte),
             Some(_) => entity(text, byte),
@@ -62,11 +62,11 @@ fn number(text: &[u8], at: usize, radix: u32, end: u8, byte: u8) -> Match {
     for (read, digit) in text.get(at..).unwrap_or_default().iter().take(DIGITS).enumerate() {
         match char::from(*digit).to_digit(radix) {
             Some(digit) => value = value.saturating_mul(radix).saturating_add(digit),
-            None if *digit == end && read > 0 && value == u32::from(byte) => return Match::Up(at + read + 1),
+            None if *digit == end && read > 0 && value == u32::from(byte) => return Match::To(at + read + 1),
             None => return Match::No,
         }
     }
-    if text.len() < at + DIGITS { Match::Partly } else { Match::No }
+    if text.len() < at + DIGITS { Match::Incomplete } else { Match::No }
 }
 
 /// Compares with the named entities of HTML.
@@ -80,8 +80,8 @@ fn entity(text: &[u8], byte: u8) -> Match {
         _ => &[],
     };
     let found = names.iter().find_map(|name| match text.starts_with(name) {
-        true => Some(Match::Up(name.len())),
-        false => name.starts_with(text).then_some(Match::Partly),
+        true => Some(Match::To(name.len())),
+        false => name.starts_with(text).then_some(Match::Incomplete),
     });
     found.unwrap_or(Match::No)
 }
@@ -94,8 +94,8 @@ fn hex(text: &[u8], at: usize, digits: usize, byte: u8) -> Match {
     let there = text.get(at..).unwrap_or_default();
     let length = there.len().min(digits);
     match there[..length].eq_ignore_ascii_case(&wanted[..length]) {
-        true if length == digits => Match::Up(at + digits),
-        true => Match::Partly,
+        true if length == digits => Match::To(at + digits),
+        true => Match::Incomplete,
         false => Match::No,
     }
 }

@@ -6,12 +6,12 @@
 
 use memchr::memmem;
 
-use super::SHOWN;
+use super::REPLACEMENT;
 
 /// How many characters make a part too long: half of a short value, and a smaller share of a long one.
-const LONGEST_HINT: usize = 12;
-const SHORTEST_HINT: usize = 6;
-const LEAST: usize = 16;
+const MAX_SHORT_HINT: usize = 12;
+const MIN_HINT: usize = 6;
+const HINT_SHARE: usize = 16;
 /// How many places of a block in the value are tried. Real credentials do not repeat that often.
 const PLACES: usize = 64;
 
@@ -32,7 +32,7 @@ struct Form {
 
 impl Parts {
     pub fn of(value: &[u8], base64: &[Vec<u8>], hex: &[Vec<u8>]) -> Self {
-        let letters = (value.len() / 2).clamp(SHORTEST_HINT, LONGEST_HINT.max(value.len() / LEAST));
+        let letters = (value.len() / 2).clamp(MIN_HINT, MAX_SHORT_HINT.max(value.len() / HINT_SHARE));
         let mut parts = Parts { forms: Vec::new(), each: Vec::new(), block: letters.div_ceil(2) };
         parts.add(value, letters);
         base64.iter().for_each(|text| parts.add(text, letters.saturating_mul(4).div_ceil(3)));
@@ -48,23 +48,23 @@ impl Parts {
     }
 
     /// Masks the parts in a text. Returns whether one was at least half of the value; `None` if there is no part.
-    pub fn out_of(&self, text: &[u8]) -> Option<(Vec<u8>, bool)> {
-        let (mut out, mut told, mut half) = (Vec::new(), 0, false);
+    pub fn mask(&self, text: &[u8]) -> Option<(Vec<u8>, bool)> {
+        let (mut out, mut written, mut half) = (Vec::new(), 0, false);
         let mut at = 0;
         while let Some(block) = text.get(at..at + self.block) {
-            let Some(run) = self.longest(text, told, at, block) else {
+            let Some(run) = self.longest(text, written, at, block) else {
                 at += self.block;
                 continue;
             };
             half |= run.half;
-            out.extend_from_slice(&text[told..run.start]);
-            out.extend_from_slice(SHOWN.as_bytes());
-            (told, at) = (run.end, run.end);
+            out.extend_from_slice(&text[written..run.start]);
+            out.extend_from_slice(REPLACEMENT.as_bytes());
+            (written, at) = (run.end, run.end);
         }
-        if told == 0 {
+        if written == 0 {
             return None;
         }
-        out.extend_from_slice(&text[told..]);
+        out.extend_from_slice(&text[written..]);
         Some((out, half))
     }
 

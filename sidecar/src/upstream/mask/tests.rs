@@ -70,8 +70,8 @@ fn masks_every_form_of_the_value_in_an_error() {
             for at in 0..=text.len() {
                 let (out, found) = cut_at(value, text.as_bytes(), true, &[at]);
                 let out = String::from_utf8(out).unwrap();
-                assert!(found && out.contains(SHOWN), "{text} is told as {out}");
-                assert!(out.starts_with("before ") && out.ends_with(" after"), "{text} is told as {out}");
+                assert!(found && out.contains(REPLACEMENT), "{text} is written as {out}");
+                assert!(out.starts_with("before ") && out.ends_with(" after"), "{text} is written as {out}");
                 assert!(!out.contains(&value[2..value.len() - 2]), "{out}");
             }
         }
@@ -101,9 +101,9 @@ fn never_holds_back_whole_events() {
     let mut masker = Masker::new(Mask::new(KEY).unwrap(), false);
     for event in ["data: {\"a\":\"s\"}\n\n", "data: sk-live\n\n", ": sk\n\n"] {
         let piece = Bytes::from(event);
-        let told = masker.push(piece.clone());
+        let written = masker.push(piece.clone());
         // Not even copied.
-        assert_eq!((told.as_ptr(), told.len()), (piece.as_ptr(), piece.len()));
+        assert_eq!((written.as_ptr(), written.len()), (piece.as_ptr(), piece.len()));
     }
     assert!(masker.finish().is_empty());
 }
@@ -134,7 +134,7 @@ fn reads_an_error_full_of_the_value_once() {
 
 #[test]
 fn masks_digits_and_entities_in_an_error() {
-    let bytes = |value: &str, told: fn(u8) -> String| value.bytes().map(told).collect::<String>();
+    let bytes = |value: &str, written: fn(u8) -> String| value.bytes().map(written).collect::<String>();
     for value in [KEY, ODD] {
         for form in [
             bytes(value, |byte| format!("{byte:02x}")),
@@ -172,7 +172,7 @@ fn leaves_no_more_than_a_hint_in_an_error() {
                     let text = format!("{}key {part}\" and {}", &"....."[..before], "more");
                     let (masked, quoted) = mask.error(text.as_bytes());
                     let masked = String::from_utf8(masked.into_owned()).unwrap();
-                    assert_eq!(masked.contains(part), part.len() < hint, "{text} is told as {masked}");
+                    assert_eq!(masked.contains(part), part.len() < hint, "{text} is written as {masked}");
                     assert_eq!(quoted, part.len() >= hint && 2 * part.len() >= value.len(), "{text}");
                 }
             }

@@ -12,30 +12,30 @@ use outrigger_policy::MockDoc;
 use super::{MockRequest, instance};
 
 /// The id and the model of the answer.
-pub fn about(asked: &MockRequest) -> Answer {
+pub fn answer_properties(request: &MockRequest) -> Answer {
     Answer {
         id: format!("mock-{:012x}", fastrand::u64(..) >> 16),
-        model: asked.model.clone(),
+        model: request.model.clone(),
         created: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
-        stream_usage: asked.chat.as_ref().is_some_and(|chat| chat.as_ref().is_ok_and(|request| request.stream_usage)),
+        stream_usage: request.chat.as_ref().is_some_and(|chat| chat.as_ref().is_ok_and(|request| request.stream_usage)),
     }
 }
 
 /// Composes the whole answer.
-pub fn compose(provider: &str, script: &MockDoc, asked: &MockRequest, request: &ChatRequest) -> ChatResponse {
-    let calls = tool_calls(script, request);
+pub fn compose(provider: &str, script: &MockDoc, request: &MockRequest, chat: &ChatRequest) -> ChatResponse {
+    let calls = tool_calls(script, chat);
     let (parts, finish) = match calls.is_empty() {
         false => (calls, Finish::ToolCalls),
-        true => capped(text(provider, script, asked, request), request.max_output_tokens),
+        true => capped(text(provider, script, request, chat), chat.max_output_tokens),
     };
     let output = parts.iter().map(|part| words(part).len() as u64).sum();
     ChatResponse {
-        id: Some(about(asked).id),
-        model: Some(asked.model.clone()),
+        id: Some(answer_properties(request).id),
+        model: Some(request.model.clone()),
         parts,
         finish: Some(finish),
         stop_sequence: None,
-        usage: Usage { input: Some(input_tokens(request)), output: Some(output), ..Usage::default() },
+        usage: Usage { input: Some(input_tokens(chat)), output: Some(output), ..Usage::default() },
     }
 }
 
@@ -43,23 +43,23 @@ pub fn compose(provider: &str, script: &MockDoc, asked: &MockRequest, request: &
 fn capped(text: String, most: Option<u64>) -> (Vec<Part>, Finish) {
     let most = most.map_or(usize::MAX, |most| usize::try_from(most).unwrap_or(usize::MAX));
     let end: usize = text.split_inclusive(' ').take(most).map(str::len).sum();
-    match text.get(..end).filter(|said| said.len() < text.len()) {
-        Some(said) => (vec![Part::Text(said.to_owned())], Finish::Length),
+    match text.get(..end).filter(|start| start.len() < text.len()) {
+        Some(start) => (vec![Part::Text(start.to_owned())], Finish::Length),
         None => (vec![Part::Text(text)], Finish::Stop),
     }
 }
 
-fn text(provider: &str, script: &MockDoc, asked: &MockRequest, request: &ChatRequest) -> String {
-    match &request.output {
+fn text(provider: &str, script: &MockDoc, request: &MockRequest, chat: &ChatRequest) -> String {
+    match &chat.output {
         OutputFormat::JsonSchema { schema, .. } => return instance::of(schema).to_string(),
         OutputFormat::JsonObject => return r#"{"answer":"mock"}"#.to_owned(),
         OutputFormat::Text => {}
     }
     if script.echo {
-        return last_user_text(request);
+        return last_user_text(chat);
     }
     let template = script.reply.as_deref().unwrap_or("Hello from {{provider}}/{{model}}");
-    template.replace("{{provider}}", provider).replace("{{model}}", &asked.model)
+    template.replace("{{provider}}", provider).replace("{{model}}", &request.model)
 }
 
 /// The script's tool calls whose tools the request declares. None after the request contains results.
@@ -108,18 +108,18 @@ fn input_tokens(request: &ChatRequest) -> u64 {
 }
 
 /// A text with more than this many words of this many bytes is streamed in larger pieces.
-const MOST_EVENTS: usize = 4_096;
-const MOST_BYTES: usize = 4;
+const MAX_EVENTS: usize = 4_096;
+const MAX_BYTES: usize = 4;
 
 /// Splits a part into the pieces in which it is streamed: words with the following space.
 fn words(part: &Part) -> Vec<String> {
     match part {
         Part::Text(text) => {
             // For a long text, several words together: each piece is an event.
-            let several = text.len().div_ceil(MOST_EVENTS);
+            let several = text.len().div_ceil(MAX_EVENTS);
             let mut pieces: Vec<String> = Vec::new();
             for word in text.split_inclusive(' ') {
-                match pieces.last_mut().filter(|piece| several > MOST_BYTES && piece.len() < several) {
+                match pieces.last_mut().filter(|piece| several > MAX_BYTES && piece.len() < several) {
                     Some(piece) => piece.push_str(word),
                     None => pieces.push(word.to_owned()),
                 }

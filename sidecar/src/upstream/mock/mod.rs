@@ -79,29 +79,29 @@ impl Mock {
             None => Ok(MemoryLease::default()),
         };
         let Ok(mut held) = held else { return Ok(Sent { response: others::too_large(self.dialect) }) };
-        let asked = MockRequest::read(self.dialect, head.uri.path(), &body);
+        let request = MockRequest::read(self.dialect, head.uri.path(), &body);
         held.shrink_to(2 * body.len());
-        let fault = self.faults.iter().find(|fault| fault.strikes(&asked.model));
+        let fault = self.faults.iter().find(|fault| fault.strikes(&request.model));
         let response = match fault {
-            Some(fault) => self.fail(fault, &asked).await?,
-            None => self.answer(&asked, None).await,
+            Some(fault) => self.fail(fault, &request).await?,
+            None => self.answer(&request, None).await,
         };
         Ok(Sent { response })
     }
 
-    async fn fail(&self, fault: &MockFault, asked: &MockRequest) -> Result<Response<UpstreamBody>, SendError> {
+    async fn fail(&self, fault: &MockFault, request: &MockRequest) -> Result<Response<UpstreamBody>, SendError> {
         let endpoint = format!("mock {}", self.provider);
         let reason = fault.message();
         tokio::time::sleep(fault.delay()).await;
         let mut response = match fault.kind() {
             FaultKind::Refused => return Err(SendError::Connect { endpoint, reason }),
-            FaultKind::Reset => return Err(SendError::Closed { endpoint, reason, kept: false, unprocessed: false }),
+            FaultKind::Reset => return Err(SendError::Closed { endpoint, reason, reused: false, unprocessed: false }),
             FaultKind::Hang => std::future::pending().await,
             FaultKind::Status => fault.status(self.dialect),
-            FaultKind::Malformed => fault::malformed(asked.stream),
-            FaultKind::Empty => fault::empty(asked.stream),
-            FaultKind::Slow => self.answer(asked, None).await,
-            FaultKind::CutAfterEvents | FaultKind::ErrorEvent => self.answer(asked, Some(fault)).await,
+            FaultKind::Malformed => fault::malformed(request.stream),
+            FaultKind::Empty => fault::empty(request.stream),
+            FaultKind::Slow => self.answer(request, None).await,
+            FaultKind::CutAfterEvents | FaultKind::ErrorEvent => self.answer(request, Some(fault)).await,
         };
         if !fault.allows_fallbacks() {
             response.extensions_mut().insert(NoFallback);
@@ -109,19 +109,19 @@ impl Mock {
         Ok(response)
     }
 
-    async fn answer(&self, asked: &MockRequest, fault: Option<&MockFault>) -> Response<UpstreamBody> {
+    async fn answer(&self, request: &MockRequest, fault: Option<&MockFault>) -> Response<UpstreamBody> {
         let first = self.first_token();
         let per_token = Duration::from_millis(self.script.per_token);
-        let request = match &asked.chat {
-            Some(Ok(request)) => request,
+        let chat = match &request.chat {
+            Some(Ok(chat)) => chat,
             Some(Err(problem)) => return others::unreadable(self.dialect, problem),
             None => {
                 tokio::time::sleep(first).await;
-                return others::answer(self.dialect, &self.provider, asked);
+                return others::answer(self.dialect, &self.provider, request);
             }
         };
-        let answer = answer::compose(&self.provider, &self.script, asked, request);
-        if !asked.stream {
+        let answer = answer::compose(&self.provider, &self.script, request, chat);
+        if !chat.stream {
             let tokens = u32::try_from(answer.usage.output.unwrap_or(0)).unwrap_or(u32::MAX);
             tokio::time::sleep(first + per_token * tokens).await;
             if let Some(fault) = fault {
@@ -131,10 +131,10 @@ impl Mock {
                     _ => respond::json(200, body::MockPace::cut(fault.message())),
                 };
             }
-            let told = encode_response(self.dialect.format(), &answer, &answer::about(asked));
-            return respond::json(200, body::MockPace::whole(told.to_string()));
+            let output = encode_response(self.dialect.format(), &answer, &answer::answer_properties(request));
+            return respond::json(200, body::MockPace::whole(output.to_string()));
         }
-        let mut encoder = StreamEncoder::new(self.dialect.format(), answer::about(asked));
+        let mut encoder = StreamEncoder::new(self.dialect.format(), answer::answer_properties(request));
         let mut events: Vec<Bytes> = Vec::new();
         for event in answer::events(&answer) {
             let mut bytes = Vec::new();

@@ -15,26 +15,26 @@ use crate::upstream::UpstreamBody;
 const DIMENSIONS: usize = 8;
 
 /// Answers an operation other than a conversation, or refuses it.
-pub fn answer(dialect: Dialect, provider: &str, asked: &MockRequest) -> Response<UpstreamBody> {
-    let text = format!("Hello from {provider}/{}", asked.model);
-    let verb = asked.path.rsplit_once(':').map_or(asked.path.as_str(), |(_, verb)| verb);
-    let told = match (dialect, verb) {
-        (Dialect::OpenAi, "embeddings") => embeddings(asked),
-        (Dialect::OpenAi, "completions") => completion(asked, &text),
-        (Dialect::OpenAi, "responses") if asked.stream => {
-            return respond::event_stream(MockPace::whole(response_events(asked, &text)));
+pub fn answer(dialect: Dialect, provider: &str, request: &MockRequest) -> Response<UpstreamBody> {
+    let text = format!("Hello from {provider}/{}", request.model);
+    let verb = request.path.rsplit_once(':').map_or(request.path.as_str(), |(_, verb)| verb);
+    let output = match (dialect, verb) {
+        (Dialect::OpenAi, "embeddings") => embeddings(request),
+        (Dialect::OpenAi, "completions") => completion(request, &text),
+        (Dialect::OpenAi, "responses") if request.stream => {
+            return respond::event_stream(MockPace::whole(response_events(request, &text)));
         }
-        (Dialect::OpenAi, "responses") => response(asked, &text, "completed"),
-        (Dialect::Anthropic, "messages/count_tokens") => json!({"input_tokens": tokens(&asked.body)}),
-        (Dialect::Gemini, "countTokens") => json!({"totalTokens": tokens(&asked.body)}),
-        (Dialect::Gemini, "embedContent") => json!({"embedding": {"values": vector(&asked.body)}}),
+        (Dialect::OpenAi, "responses") => response(request, &text, "completed"),
+        (Dialect::Anthropic, "messages/count_tokens") => json!({"input_tokens": tokens(&request.body)}),
+        (Dialect::Gemini, "countTokens") => json!({"totalTokens": tokens(&request.body)}),
+        (Dialect::Gemini, "embedContent") => json!({"embedding": {"values": vector(&request.body)}}),
         (Dialect::Gemini, "batchEmbedContents") => {
-            let requests = asked.body.get("requests").and_then(Value::as_array).cloned().unwrap_or_default();
+            let requests = request.body.get("requests").and_then(Value::as_array).cloned().unwrap_or_default();
             json!({"embeddings": requests.iter().map(|one| json!({"values": vector(one)})).collect::<Vec<_>>()})
         }
-        _ => return unknown(dialect, asked),
+        _ => return unknown(dialect, request),
     };
-    respond::json(200, MockPace::whole(told.to_string()))
+    respond::json(200, MockPace::whole(output.to_string()))
 }
 
 /// Refuses an invalid conversation.
@@ -47,8 +47,8 @@ pub fn too_large(dialect: Dialect) -> Response<UpstreamBody> {
     problem_answer(dialect, 413, "request_too_large", "the mock has no memory to read this request")
 }
 
-fn unknown(dialect: Dialect, asked: &MockRequest) -> Response<UpstreamBody> {
-    problem_answer(dialect, 404, "not_found", &format!("the mock has no answer for {}", asked.path))
+fn unknown(dialect: Dialect, request: &MockRequest) -> Response<UpstreamBody> {
+    problem_answer(dialect, 404, "not_found", &format!("the mock has no answer for {}", request.path))
 }
 
 fn problem_answer(dialect: Dialect, status: u16, kind: &str, message: &str) -> Response<UpstreamBody> {
@@ -70,17 +70,17 @@ fn vector(of: &Value) -> Vec<f64> {
     raw.into_iter().map(|x| x / length).collect()
 }
 
-fn embeddings(asked: &MockRequest) -> Value {
+fn embeddings(request: &MockRequest) -> Value {
     use base64::Engine;
-    let inputs = match asked.body.get("input") {
+    let inputs = match request.body.get("input") {
         Some(Value::Array(inputs)) if inputs.iter().all(|input| input.is_string() || input.is_array()) => {
             inputs.clone()
         }
         Some(input) => vec![input.clone()],
         None => Vec::new(),
     };
-    let base64 = asked.body.get("encoding_format").and_then(Value::as_str) == Some("base64");
-    let told = |vector: Vec<f64>| match base64 {
+    let base64 = request.body.get("encoding_format").and_then(Value::as_str) == Some("base64");
+    let output = |vector: Vec<f64>| match base64 {
         false => json!(vector),
         true => {
             let bytes: Vec<u8> = vector.iter().flat_map(|x| (*x as f32).to_le_bytes()).collect();
@@ -90,29 +90,29 @@ fn embeddings(asked: &MockRequest) -> Value {
     let data: Vec<Value> = inputs
         .iter()
         .enumerate()
-        .map(|(index, input)| json!({"object": "embedding", "index": index, "embedding": told(vector(input))}))
+        .map(|(index, input)| json!({"object": "embedding", "index": index, "embedding": output(vector(input))}))
         .collect();
     let used = tokens(&Value::Array(inputs));
-    json!({"object": "list", "data": data, "model": asked.model, "usage": {"prompt_tokens": used, "total_tokens": used}})
+    json!({"object": "list", "data": data, "model": request.model, "usage": {"prompt_tokens": used, "total_tokens": used}})
 }
 
-fn completion(asked: &MockRequest, text: &str) -> Value {
-    let (input, output) = (tokens(&asked.body), text.split(' ').count());
+fn completion(request: &MockRequest, text: &str) -> Value {
+    let (input, output) = (tokens(&request.body), text.split(' ').count());
     json!({
-        "id": "cmpl-mock", "object": "text_completion", "created": 0, "model": asked.model,
+        "id": "cmpl-mock", "object": "text_completion", "created": 0, "model": request.model,
         "choices": [{"index": 0, "text": text, "finish_reason": "stop", "logprobs": null}],
         "usage": {"prompt_tokens": input, "completion_tokens": output, "total_tokens": input + output},
     })
 }
 
-fn response(asked: &MockRequest, text: &str, status: &str) -> Value {
-    let (input, output) = (tokens(&asked.body), text.split(' ').count());
+fn response(request: &MockRequest, text: &str, status: &str) -> Value {
+    let (input, output) = (tokens(&request.body), text.split(' ').count());
     let done = status == "completed";
     let content = json!({"type": "output_text", "text": text, "annotations": []});
     let message =
         json!({"type": "message", "id": "msg_mock", "role": "assistant", "status": "completed", "content": [content]});
     json!({
-        "id": "resp_mock", "object": "response", "created_at": 0, "status": status, "model": asked.model,
+        "id": "resp_mock", "object": "response", "created_at": 0, "status": status, "model": request.model,
         "output": if done { json!([message]) } else { json!([]) },
         "parallel_tool_calls": true, "tool_choice": "auto", "tools": [], "error": null, "incomplete_details": null,
         "instructions": null, "metadata": {}, "temperature": 1.0, "top_p": 1.0,
@@ -126,7 +126,7 @@ fn response(asked: &MockRequest, text: &str, status: &str) -> Value {
     })
 }
 
-fn response_events(asked: &MockRequest, text: &str) -> String {
+fn response_events(request: &MockRequest, text: &str) -> String {
     let part = |text: &str| json!({"type": "output_text", "text": text, "annotations": []});
     let item = |status: &str, content: Value| json!({"type": "message", "id": "msg_mock", "role": "assistant", "status": status, "content": content});
     let at = |mut event: Value| {
@@ -136,8 +136,8 @@ fn response_events(asked: &MockRequest, text: &str) -> String {
         event
     };
     let mut events = vec![
-        json!({"type": "response.created", "response": response(asked, text, "in_progress")}),
-        json!({"type": "response.in_progress", "response": response(asked, text, "in_progress")}),
+        json!({"type": "response.created", "response": response(request, text, "in_progress")}),
+        json!({"type": "response.in_progress", "response": response(request, text, "in_progress")}),
         json!({"type": "response.output_item.added", "output_index": 0, "item": item("in_progress", json!([]))}),
         at(json!({"type": "response.content_part.added", "part": part("")})),
     ];
@@ -148,13 +148,13 @@ fn response_events(asked: &MockRequest, text: &str) -> String {
         at(json!({"type": "response.output_text.done", "text": text, "logprobs": []})),
         at(json!({"type": "response.content_part.done", "part": part(text)})),
         json!({"type": "response.output_item.done", "output_index": 0, "item": item("completed", json!([part(text)]))}),
-        json!({"type": "response.completed", "response": response(asked, text, "completed")}),
+        json!({"type": "response.completed", "response": response(request, text, "completed")}),
     ]);
-    let mut told = String::new();
+    let mut output = String::new();
     for (number, mut event) in events.into_iter().enumerate() {
         event["sequence_number"] = json!(number);
         let name = event["type"].as_str().unwrap_or_default().to_owned();
-        told.push_str(&format!("event: {name}\ndata: {event}\n\n"));
+        output.push_str(&format!("event: {name}\ndata: {event}\n\n"));
     }
-    told
+    output
 }

@@ -10,15 +10,15 @@ use crate::request::context::RequestContext;
 use crate::request::translation::{ParsedBody, RequestTranslation};
 
 /// The body, the path, how to convert the response, and the dropped fields.
-pub(super) type Vectors = (JsonObject, UpstreamPath, Conversion, Vec<String>);
+pub(super) type EmbeddingsRequest = (JsonObject, UpstreamPath, Conversion, Vec<String>);
 
 /// Translates an embeddings request between OpenAI's and Gemini's dialect.
-pub(super) fn vectors(
+pub(super) fn embeddings_request(
     context: &RequestContext,
     translation: &RequestTranslation,
     upstream: Dialect,
     model: &str,
-) -> Result<Vectors, RequestError> {
+) -> Result<EmbeddingsRequest, RequestError> {
     translation.with(context, |read| {
         let ParsedBody::Body(body) = read else {
             let field = context.operation.name.to_owned();
@@ -27,9 +27,9 @@ pub(super) fn vectors(
         let body = body.as_ref().map_err(Clone::clone)?;
         match upstream {
             Dialect::Gemini => {
-                let told = embeddings::openai_to_gemini(body, model)?;
-                let verb = if told.batch { ":batchEmbedContents" } else { ":embedContent" };
-                let way = Conversion::Vectors { encoding: told.encoding, batch: told.batch };
+                let translated = embeddings::openai_to_gemini(body, model)?;
+                let verb = if translated.batch { ":batchEmbedContents" } else { ":embedContent" };
+                let conversion = Conversion::Embeddings { encoding: translated.encoding, batch: translated.batch };
                 // Whether the request fits is checked before the model is known.
                 let path = match model {
                     "" => Ok(UpstreamPath::fixed("models")),
@@ -39,13 +39,13 @@ pub(super) fn vectors(
                     path: "model".to_owned(),
                     problem: format!("`{model}` can't be part of a path: {error}"),
                 })?;
-                Ok((told.body, path, way, told.left_out))
+                Ok((translated.body, path, conversion, translated.left_out))
             }
             _ => {
                 let batch = context.operation.path.ends_with("batchEmbedContents");
-                let told = embeddings::gemini_to_openai(body, model, batch)?;
-                let way = Conversion::Vectors { encoding: Encoding::Float, batch };
-                Ok((told.body, UpstreamPath::fixed("embeddings"), way, told.left_out))
+                let translated = embeddings::gemini_to_openai(body, model, batch)?;
+                let conversion = Conversion::Embeddings { encoding: Encoding::Float, batch };
+                Ok((translated.body, UpstreamPath::fixed("embeddings"), conversion, translated.left_out))
             }
         }
     })
