@@ -28,7 +28,7 @@ pub mod upstream;
 
 pub use config::status::Status;
 pub use cost::worst_case;
-pub use gateway::rejected::Rejected;
+pub use gateway::rejected::{Rejected, RejectedObject};
 pub use gateway::{Gateway, InstallError, POLICIES, Settings};
 pub use request::query::Query;
 pub use runtime::journal::JournalError;

@@ -214,7 +214,7 @@ async fn serve(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     // Watch before reading, so that no change is missed.
     let mut watch = FolderWatch::or_polling(&dir)?;
     sources.restore();
-    sources.mount(&dir);
+    sources.read_mounted(&dir);
     let listeners = Listeners::bind(&clients, &admin).await?;
     let mut terminated = signal(SignalKind::terminate())?;
     let mut interrupted = signal(SignalKind::interrupt())?;
@@ -224,7 +224,7 @@ async fn serve(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     }
     following.spawn(async move {
         while watch.changed().await {
-            sources.mount(&dir);
+            sources.read_mounted(&dir);
         }
     });
     gateway

@@ -146,9 +146,7 @@ pub async fn attempt(
         primary.get_or_insert((failed, candidate));
         match step {
             NextStep::Retry(pause) => {
-                // Release the permits during the pause, so that other requests can use the provider.
-                completion.busy = None;
-                completion.backend_permits.clear();
+                completion.release_backend();
                 completion.waits();
                 tokio::time::sleep(pause).await;
                 completion.waited();

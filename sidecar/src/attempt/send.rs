@@ -50,7 +50,7 @@ impl ProviderAnswer {
 
     /// Sends it to the caller, through the filters. `completion` ends with the body.
     pub async fn send(self, mut completion: Box<Completion>) -> Response<ReplyBody> {
-        let filters = std::mem::take(&mut completion.answer_filters);
+        let filters = completion.take_answer_filters();
         match filters.is_empty() {
             true => self.send_unfiltered(completion),
             false => Box::pin(filtered::send(self, completion, filters)).await,
@@ -101,7 +101,7 @@ pub async fn once(
     let mut fresh = false;
     let cap = if backend.api.dialect == completion.context.dialect { reserved.cap } else { reserved.most };
     health.begin(&candidate.model, timing.began);
-    completion.busy = Some(health.busy(&candidate.model, timing.began));
+    completion.set_busy(health.busy(&candidate.model, timing.began));
     loop {
         if backend.api.dialect != completion.context.dialect {
             attempts.translation.make_room(&completion.context).await;

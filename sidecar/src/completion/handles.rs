@@ -1,6 +1,6 @@
 //! Remembers ids that only one account of a provider knows (`resp_…`), so that later requests go to the same account.
 
-use outrigger_llm::Dialect;
+use outrigger_llm::operation::OperationKind;
 use outrigger_policy::Stay;
 
 use super::Completion;
@@ -13,8 +13,8 @@ pub fn remember_handle(completion: &Completion, handle: &str, stay: Stay) {
 }
 
 /// The id of a stored response, from the first bytes of an answer.
-pub fn response_handle(dialect: Dialect, operation: &str, bytes: &[u8]) -> Option<String> {
-    if dialect != Dialect::OpenAi || operation != "responses" {
+pub fn response_handle(operation: OperationKind, bytes: &[u8]) -> Option<String> {
+    if operation != OperationKind::Responses {
         return None;
     }
     let at = memchr::memmem::find(bytes, b"\"resp_")? + 1;

@@ -43,12 +43,12 @@ pub struct Completion {
     pub gateway: Arc<Gateway>,
     pub context: RequestContext,
     /// The filters that the request began with.
-    pub filters: Filters,
+    filters: Filters,
     record: Record,
     /// Counts the request as load on the provider in use.
-    pub busy: Option<Busy>,
+    _busy: Option<Busy>,
     /// The key's concurrency permit.
-    pub permit: Option<ConcurrencyPermit>,
+    _permit: Option<ConcurrencyPermit>,
     /// The permits of the provider in use.
     pub backend_permits: Vec<ConcurrencyPermit>,
     /// The caller's request counted against limits of requests: once, however many attempts it takes.
@@ -58,7 +58,7 @@ pub struct Completion {
     /// The usage, as far as it is known.
     usage: Usage,
     /// The filters of the answer. Empty without filters.
-    pub answer_filters: AnswerFilters,
+    answer_filters: AnswerFilters,
     /// The cost of all attempts, in nano-dollars.
     money: TotalCost,
     /// The limits that attempts counted against, as indexes into the policy's limits.
@@ -94,8 +94,8 @@ impl Completion {
             context,
             filters,
             record,
-            busy: None,
-            permit: None,
+            _busy: None,
+            _permit: None,
             backend_permits: Vec::new(),
             admitted: false,
             charge: None,
@@ -108,6 +108,36 @@ impl Completion {
             waiting_since: None,
             done: false,
         })
+    }
+
+    /// Holds the key's concurrency permit until the request ends.
+    pub fn hold_permit(&mut self, permit: ConcurrencyPermit) {
+        self._permit = Some(permit);
+    }
+
+    /// Counts the request as load on the provider in use, instead of the previous one.
+    pub fn set_busy(&mut self, busy: Busy) {
+        self._busy = Some(busy);
+    }
+
+    /// Releases the load and the permits of the provider in use, so that other requests can use it.
+    pub fn release_backend(&mut self) {
+        self._busy = None;
+        self.backend_permits.clear();
+    }
+
+    /// The filters for the answer of the filter at this index: those before it.
+    pub fn filters_before(&self, index: usize) -> AnswerFilters {
+        self.filters.before(index, &self.context)
+    }
+
+    /// Sets the filters for a provider's answer.
+    pub fn set_answer_filters(&mut self) {
+        self.answer_filters = self.filters.for_answer(&self.context);
+    }
+
+    pub fn take_answer_filters(&mut self) -> AnswerFilters {
+        std::mem::take(&mut self.answer_filters)
     }
 
     /// Adds the headers that every answer has: decision, provider, model, rule, attempts, cost, dropped fields.

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use thiserror::Error;
 
-use crate::config::source::{KnownSecret, Values};
+use crate::config::source::{KnownSecret, KnownSecrets};
 use crate::runtime::secret::Secret;
 
 const FOLDER: &str = "held";
@@ -84,7 +84,7 @@ impl Snapshot {
     ///
     /// # Errors
     /// [`SnapshotError`] if there is a snapshot and it cannot be used.
-    pub fn read(&self) -> Result<Option<(Document, Option<String>, Values)>, SnapshotError> {
+    pub fn read(&self) -> Result<Option<(Document, Option<String>, KnownSecrets)>, SnapshotError> {
         let path = self.dir.join(FILE);
         let failed = |source| SnapshotError::Io { path: path.clone(), source };
         match fs::metadata(&path) {
@@ -109,7 +109,7 @@ impl Snapshot {
     ///
     /// # Errors
     /// [`SnapshotError`].
-    pub fn write(&self, document: &Document, digest: Option<&str>, values: &Values) -> Result<(), SnapshotError> {
+    pub fn write(&self, document: &Document, digest: Option<&str>, values: &KnownSecrets) -> Result<(), SnapshotError> {
         let written = self.write_file(document, digest, values);
         if written.is_err() {
             for name in [NEXT, FILE] {
@@ -120,7 +120,12 @@ impl Snapshot {
         written
     }
 
-    fn write_file(&self, document: &Document, digest: Option<&str>, values: &Values) -> Result<(), SnapshotError> {
+    fn write_file(
+        &self,
+        document: &Document,
+        digest: Option<&str>,
+        values: &KnownSecrets,
+    ) -> Result<(), SnapshotError> {
         let failed = |source| SnapshotError::Io { path: self.dir.clone(), source };
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.dir).map_err(failed)?;
         let next = self.dir.join(NEXT);
@@ -180,9 +185,9 @@ mod tests {
         SecretRef::new("a", name, "k").unwrap()
     }
 
-    fn values(size: usize) -> Values {
+    fn values(size: usize) -> KnownSecrets {
         let known = |value: &str| KnownSecret { value: Some(Secret::new(value)), streamed: true };
-        Values::from([
+        KnownSecrets::from([
             (at("one"), known(&"s".repeat(size))),
             (at("two"), KnownSecret { value: None, streamed: true }),
             (at("three"), KnownSecret { streamed: false, ..known("x") }),

@@ -117,7 +117,7 @@ mod tests {
             let gateway = gateway();
             gateway.install(document, &Secrets::new()).unwrap_err();
             let rejected = gateway.status().rejected.unwrap();
-            assert_eq!((rejected.object.as_str(), rejected.path.as_str()), (object, path), "{rejected:?}");
+            assert_eq!((rejected.object.to_string().as_str(), rejected.path.as_str()), (object, path), "{rejected:?}");
             assert!(!rejected.message.contains(object) || path.is_empty(), "said once: {rejected:?}");
         }
     }

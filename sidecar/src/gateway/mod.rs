@@ -21,7 +21,7 @@ use tokio::sync::Notify;
 use self::in_force::PolicyInForce;
 use crate::access::Access;
 use crate::filter::{FilterError, FilterTypes};
-use crate::gateway::rejected::Rejected;
+use crate::gateway::rejected::{Rejected, RejectedObject};
 use crate::memory::Memory;
 use crate::request::context::RequestContext;
 use crate::runtime::accounts::{Accounts, millis};
@@ -194,18 +194,23 @@ impl Gateway {
                 Ok(revision)
             }
             Err(error) => {
-                let Rejected { object, path, message } = Rejected::of(&error);
-                self.reject(&object, &path, &message);
+                self.reject_change(Rejected::of(&error));
                 Err(error)
             }
         }
     }
 
-    /// Records and logs that a change is rejected. The last good policy stays in force.
+    /// Records and logs that a change is rejected, because of this object. The last good policy stays in force.
     pub fn reject(&self, object: &str, path: &str, message: &str) {
-        let rejected = Rejected { object: object.to_owned(), path: path.to_owned(), message: message.to_owned() };
+        let object = RejectedObject::Named(object.to_owned());
+        self.reject_change(Rejected { object, path: path.to_owned(), message: message.to_owned() });
+    }
+
+    pub(crate) fn reject_change(&self, rejected: Rejected) {
         // Log a rejection only once: broken files are read again and again.
         if self.rejected.read().as_ref() != Some(&rejected) {
+            let Rejected { object, path, message } = &rejected;
+            let object = object.to_string();
             tracing::error!(target: POLICIES, object, path, message, "change not in force, the last good policy serves on");
         }
         self.set_rejected(Some(rejected));

@@ -18,7 +18,7 @@ pub async fn respond_to_stop(mut completion: Box<Completion>, stop: FilterStop) 
     let FilterStop { index, name, outcome } = stop;
     match outcome {
         Ok(own) => {
-            let outer = completion.filters.before(index, &completion.context);
+            let outer = completion.filters_before(index);
             Box::pin(answer(completion, name, own, outer)).await
         }
         Err(refusal) => {

@@ -202,11 +202,11 @@ impl Gateway {
             if let Err(stop) = Box::pin(passed).await {
                 return respond_to_stop(completion, stop).await;
             }
-            completion.answer_filters = filters.for_answer(&completion.context);
+            completion.set_answer_filters();
         }
         if let Some(concurrency) = concurrency {
             match concurrency.take() {
-                Some(permit) => completion.permit = Some(permit),
+                Some(permit) => completion.hold_permit(permit),
                 None => {
                     let id = &completion.context.key().id;
                     let message = format!(

@@ -308,20 +308,20 @@ impl Pod {
         self.is_left().await;
         let settings = Settings { lines: Lines::Off, state: Some(self.state()), ..Settings::default() };
         let gateway = Gateway::new(settings).unwrap();
-        let intake = Arc::new(PolicySources::new(Arc::clone(&gateway), Some(&self.state())));
-        intake.restore();
-        intake.mount(&self.policy());
+        let sources = Arc::new(PolicySources::new(Arc::clone(&gateway), Some(&self.state())));
+        sources.restore();
+        sources.read_mounted(&self.policy());
         let operator = Followed::new(url, self.at("token"), self.at("policy/ca.crt"), hasty()).unwrap();
         let mut following = JoinSet::new();
-        following.spawn(operator.follow(Arc::clone(&intake)));
-        Sidecar { running: Running::of(gateway).await, intake, policy: self.policy(), _following: following }
+        following.spawn(operator.follow(Arc::clone(&sources)));
+        Sidecar { running: Running::of(gateway).await, sources, policy: self.policy(), _following: following }
     }
 }
 
 /// A gateway that follows an operator until it is dropped.
 pub struct Sidecar {
     pub running: Running,
-    intake: Arc<PolicySources>,
+    sources: Arc<PolicySources>,
     policy: PathBuf,
     _following: JoinSet<()>,
 }
@@ -344,7 +344,7 @@ impl Sidecar {
 
     /// Reads the mounted files again.
     pub fn look(&self) {
-        self.intake.mount(Path::new(&self.policy));
+        self.sources.read_mounted(Path::new(&self.policy));
     }
 
     pub async fn ready(&self) -> Value {

@@ -21,7 +21,7 @@ use tokio_rustls::TlsConnector;
 use super::report::{ReportBody, ReportSender, channel};
 use super::trust::{Authorities, contents};
 use super::{OperatorStream, StreamEnded};
-use crate::config::source::{Has, PolicySources};
+use crate::config::source::{InstalledPolicy, PolicySources};
 use crate::upstream::{Stream, tcp};
 
 /// How many bytes the operator may send before the gateway reads them. A policy of a megabyte takes a few round trips,
@@ -75,7 +75,7 @@ async fn connect(
     let name = ServerName::try_from(endpoint.host.clone()).map_err(|error| failed(std::io::Error::other(error)))?;
     let tls = TlsConnector::from(config).connect(name, tcp).await.map_err(failed)?;
     // The same type as for providers, so that hyper is compiled for one type of connection only.
-    open(Stream::Tls(Box::new(tls)), operator, token, address, hello(sources.has(), fingerprints)).await
+    open(Stream::Tls(Box::new(tls)), operator, token, address, hello(sources.installed(), fingerprints)).await
 }
 
 /// Opens the stream over a connection.
@@ -117,8 +117,8 @@ pub(super) async fn open(
     }
 }
 
-pub(super) fn hello(has: Has, authorities: Vec<String>) -> FromGateway {
-    let Has { sequence, digest, rejected } = has;
+pub(super) fn hello(installed: InstalledPolicy, authorities: Vec<String>) -> FromGateway {
+    let InstalledPolicy { sequence, digest, rejected } = installed;
     FromGateway::Hello(Hello {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         formats: outrigger_policy::FORMATS.to_vec(),

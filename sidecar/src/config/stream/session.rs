@@ -62,8 +62,8 @@ fn handle_messages(
     while let Some(message) = lines.from_operator()? {
         *received = true;
         match message {
-            FromOperator::Policy(policy) => report(sources.take(*policy))?,
-            FromOperator::Unreadable(rejection) => report(sources.refuse(rejection))?,
+            FromOperator::Policy(policy) => report(sources.apply_streamed(*policy))?,
+            FromOperator::Unreadable(rejection) => report(sources.reject_streamed(rejection))?,
             FromOperator::Grants(grants) => sources.gateway().granted(&grants),
             FromOperator::Beat(_) | FromOperator::Unknown(_) => {}
         }
@@ -114,19 +114,19 @@ mod tests {
     /// all tasks wait.
     async fn piped(operator: &OperatorStream) -> (OpenStream, UnboundedReceiver<FromGateway>, UnboundedSender<Bytes>) {
         let (ours, theirs) = tokio::io::duplex(64 << 10);
-        let ((hears, heard), (say, mut said)) = (unbounded_channel(), unbounded_channel());
+        let ((receives, received), (sender, mut output)) = (unbounded_channel(), unbounded_channel());
         tokio::spawn(async move {
-            let parts = futures_util::stream::poll_fn(move |cx| said.poll_recv(cx));
+            let parts = futures_util::stream::poll_fn(move |cx| output.poll_recv(cx));
             let frames = futures_util::StreamExt::map(parts, |bytes| Ok::<_, Infallible>(Frame::data(bytes)));
             let body = std::sync::Mutex::new(Some(StreamBody::new(frames)));
             let service = service_fn(move |request: Request<Incoming>| {
-                let (body, hears) = (body.lock().unwrap().take().unwrap(), hears.clone());
+                let (body, receives) = (body.lock().unwrap().take().unwrap(), receives.clone());
                 tokio::spawn(async move {
                     let (mut lines, mut body) = (LineReader::default(), request.into_body());
                     while let Some(Ok(frame)) = body.frame().await {
                         lines.push(frame.data_ref().unwrap()).unwrap();
                         while let Some(message) = lines.from_gateway().unwrap() {
-                            hears.send(message).unwrap();
+                            receives.send(message).unwrap();
                         }
                     }
                 });
@@ -137,10 +137,10 @@ mod tests {
         });
         let token = HeaderValue::from_static("Bearer x");
         let opened = open(ours, operator, token, "there", hello(Default::default(), Vec::new())).await.unwrap();
-        (opened, heard, say)
+        (opened, received, sender)
     }
 
-    fn stage() -> (OperatorStream, PolicySources) {
+    fn operator_and_sources() -> (OperatorStream, PolicySources) {
         let operator =
             OperatorStream::new("https://there", "token".into(), "ca.crt".into(), ReconnectPace::default()).unwrap();
         let gateway = Gateway::new(Settings { lines: Written::Off, ..Settings::default() }).unwrap();
@@ -149,24 +149,24 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn beats_keep_a_stream_open_and_silence_ends_it() {
-        let (operator, intake) = stage();
-        let (opened, mut heard, say) = piped(&operator).await;
+        let (operator, sources) = operator_and_sources();
+        let (opened, mut received, sender) = piped(&operator).await;
         let begun = Instant::now();
         let beating = tokio::spawn(async move {
             for _ in 0..10 {
                 tokio::time::sleep(ReconnectPace::default().beat).await;
-                say.send(outrigger_sync::write(&FromOperator::Beat(NoFields {})).into()).unwrap();
+                sender.send(outrigger_sync::write(&FromOperator::Beat(NoFields {})).into()).unwrap();
             }
             // The stream stays open, but silent.
-            say
+            sender
         });
-        let mut spoke = false;
-        let ended = run(opened, &operator, &intake, intake.mounted(), &mut spoke).await;
-        assert!(spoke && matches!(ended, StreamEnded::Silent { seconds: 45 }), "{ended:?}");
+        let mut any_received = false;
+        let ended = run(opened, &operator, &sources, sources.mounted(), &mut any_received).await;
+        assert!(any_received && matches!(ended, StreamEnded::Silent { seconds: 45 }), "{ended:?}");
         assert_eq!(begun.elapsed().as_secs(), 10 * 15 + 45);
         let mut beats = 0;
-        assert!(matches!(heard.recv().await, Some(FromGateway::Hello(_))));
-        while let Some(message) = heard.recv().await {
+        assert!(matches!(received.recv().await, Some(FromGateway::Hello(_))));
+        while let Some(message) = received.recv().await {
             assert!(matches!(message, FromGateway::Beat(_)), "{message:?}");
             beats += 1;
         }
@@ -176,12 +176,12 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_stream_on_which_the_operator_sends_nothing_ends() {
-        let (operator, intake) = stage();
-        let (opened, _heard, _say) = piped(&operator).await;
-        let mut spoke = false;
-        let ended = run(opened, &operator, &intake, intake.mounted(), &mut spoke).await;
-        assert!(!spoke && matches!(ended, StreamEnded::Silent { .. }), "{ended:?}");
-        assert_eq!(Arc::strong_count(intake.gateway()), 1, "nothing of it is left running");
+        let (operator, sources) = operator_and_sources();
+        let (opened, _received, _sender) = piped(&operator).await;
+        let mut any_received = false;
+        let ended = run(opened, &operator, &sources, sources.mounted(), &mut any_received).await;
+        assert!(!any_received && matches!(ended, StreamEnded::Silent { .. }), "{ended:?}");
+        assert_eq!(Arc::strong_count(sources.gateway()), 1, "nothing of it is left running");
     }
 
     /// A key with a shared budget.
@@ -193,10 +193,10 @@ mod tests {
     }
 
     /// The next report, and how long it took to come, in milliseconds.
-    async fn reported(heard: &mut UnboundedReceiver<FromGateway>) -> (UsageReport, u128) {
+    async fn next_report(received: &mut UnboundedReceiver<FromGateway>) -> (UsageReport, u128) {
         let begun = Instant::now();
         loop {
-            match heard.recv().await.unwrap() {
+            match received.recv().await.unwrap() {
                 FromGateway::Usage(report) => return (report, begun.elapsed().as_millis()),
                 FromGateway::Hello(_) | FromGateway::Beat(_) => {}
                 other => panic!("{other:?}"),
@@ -205,21 +205,21 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn usage_is_reported_at_once_soon_or_seldom() {
-        let (operator, intake) = stage();
-        intake.gateway().install(shared(), &Secrets::new()).unwrap();
-        let (accounts, served) = (Arc::clone(&intake.gateway().accounts), intake.gateway().served().unwrap());
+    async fn usage_reports_come_sooner_if_more_has_changed() {
+        let (operator, sources) = operator_and_sources();
+        sources.gateway().install(shared(), &Secrets::new()).unwrap();
+        let (accounts, served) = (Arc::clone(&sources.gateway().accounts), sources.gateway().served().unwrap());
         let limit = *served.limits.first().unwrap();
-        let (opened, mut heard, say) = piped(&operator).await;
-        let listening = async {
-            let mounted = intake.mounted();
-            run(opened, &operator, &intake, mounted, &mut false).await
+        let (opened, mut received, sender) = piped(&operator).await;
+        let session = async {
+            let mounted = sources.mounted();
+            run(opened, &operator, &sources, mounted, &mut false).await
         };
-        let told = async {
+        let grants = async {
             let grant = |report: &UsageReport, accounts: Vec<AccountGrant>| {
                 let (epoch, answers) = (report.epoch, report.number);
                 let grants = Grants { epoch, term: Term(1), answers, accounts, void: false };
-                say.send(outrigger_sync::write(&FromOperator::Grants(grants)).into()).unwrap();
+                sender.send(outrigger_sync::write(&FromOperator::Grants(grants)).into()).unwrap();
             };
             let id = LimitKey::new("VirtualKey a/b: spec.limits.budgets[all]", "usd");
             let granted = |granted, durable| AccountGrant {
@@ -234,33 +234,33 @@ mod tests {
                 short: None,
                 fleet: FleetAccount { limit: 1_000, ..FleetAccount::default() },
             };
-            let (first, at) = reported(&mut heard).await;
+            let (first, at) = next_report(&mut received).await;
             assert_eq!((first.term, first.whole, at), (Term(0), true, 0), "the first report asks for the leader");
             grant(&first, Vec::new());
-            let (second, at) = reported(&mut heard).await;
+            let (second, at) = next_report(&mut received).await;
             assert_eq!((second.term, second.whole, at), (Term(1), true, 0), "a new leader gets a full report");
             grant(&second, vec![granted(900, DurableUsage::default())]);
-            let (third, at) = reported(&mut heard).await;
+            let (third, at) = next_report(&mut received).await;
             assert!((4_000..=6_100).contains(&at), "the gateway confirms what was granted: {at} ms");
             grant(&third, vec![granted(900, DurableUsage::default())]);
-            let (idle, at) = reported(&mut heard).await;
+            let (idle, at) = next_report(&mut received).await;
             assert!((24_000..=36_100).contains(&at), "nothing has changed: {at} ms");
             grant(&idle, vec![granted(900, DurableUsage::default())]);
             // A little of the grant: some is left.
             accounts.hold(0, &[(limit, 10)]).unwrap().settle(&[(limit, 10)]);
-            let (fourth, at) = reported(&mut heard).await;
+            let (fourth, at) = next_report(&mut received).await;
             assert!((4_000..=6_100).contains(&at), "something has changed: {at} ms");
             assert_eq!((fourth.whole, fourth.accounts[0].spent), (false, 10));
             grant(&fourth, vec![granted(900, DurableUsage { spent: 10, returned: 0 })]);
-            let (_, at) = reported(&mut heard).await;
+            let (_, at) = next_report(&mut received).await;
             assert!((24_000..=36_100).contains(&at), "nothing has changed again: {at} ms");
             assert!(matches!(accounts.hold(0, &[(limit, 950)]), Err(NotHeld::Refused(_))));
-            let (wants, at) = reported(&mut heard).await;
+            let (wants, at) = next_report(&mut received).await;
             assert_eq!((wants.accounts[0].least, at), (60, 0), "a request waits");
         };
         tokio::select! {
-            ended = listening => panic!("{ended:?}"),
-            () = told => {}
+            ended = session => panic!("{ended:?}"),
+            () = grants => {}
         }
     }
 }

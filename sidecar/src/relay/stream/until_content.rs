@@ -95,8 +95,7 @@ impl Relay {
         let now = Instant::now();
         let took = now.saturating_duration_since(self.source.sent_at);
         self.source.health.record_first_token(&self.source.model, took, now);
-        if let Some(handle) = response_handle(completion.context.dialect, completion.context.operation.name, &self.out)
-        {
+        if let Some(handle) = response_handle(completion.context.operation.kind, &self.out) {
             remember_handle(completion, &handle, self.source.stay);
         }
         completion.release_body();
