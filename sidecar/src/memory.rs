@@ -78,6 +78,12 @@ pub enum NoRoom {
     TooLarge { wanted: usize, total: usize },
 }
 
+/// A limit in KiB or MiB, as messages show it.
+#[must_use]
+pub fn size_text(bytes: usize) -> String {
+    if bytes < 1 << 20 { format!("{} KiB", bytes >> 10) } else { format!("{} MiB", bytes >> 20) }
+}
+
 impl Memory {
     /// An account of this many bytes.
     #[must_use]

@@ -17,6 +17,7 @@ use crate::memory::{LONG_WORK, MemoryLease};
 use crate::relay::Conversion;
 use crate::request::context::RequestContext;
 use crate::request::headers;
+use crate::request::serialize::serialize;
 use crate::request::translation::RequestTranslation;
 use crate::runtime::backend::Backend;
 use crate::runtime::loop_detection;
@@ -83,14 +84,14 @@ pub fn prepare(
                 let (body, verb, conversion, hints) = embeddings_request(context, translation, upstream, model)?;
                 left_out = hints;
                 path = verb;
-                (serialize(&Value::Object(body), context.body.len(), translation), conversion)
+                (serialize_leased(&Value::Object(body), context.body.len(), translation), conversion)
             }
             _ => {
                 let encode =
                     |request: &chat::ChatRequest| encode_request(context.dialect.format(), request, &target, cap);
                 let encoded = translation.chat(context, encode)?;
                 left_out = encoded.left_out;
-                (serialize(&Value::Object(encoded.body), context.body.len(), translation), Conversion::Across)
+                (serialize_leased(&Value::Object(encoded.body), context.body.len(), translation), Conversion::Across)
             }
         }
     };
@@ -127,10 +128,8 @@ pub fn prepare(
 
 /// Serializes a body and reserves memory for it until it is sent. `expected_length` is an estimate of its length, in
 /// bytes.
-fn serialize(body: &Value, expected_length: usize, translation: &RequestTranslation) -> Pieces {
-    let mut text = Vec::with_capacity(expected_length + expected_length / 8 + 128);
-    // Writing to memory cannot fail.
-    let _ = serde_json::to_writer(&mut text, body);
+fn serialize_leased(body: &Value, expected_length: usize, translation: &RequestTranslation) -> Pieces {
+    let text = serialize(body, expected_length);
     // The translation's own reservation covers a small body. A large one needs its own, because it outlives the
     // translation.
     let lease = match text.len() < LONG_WORK {

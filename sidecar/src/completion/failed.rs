@@ -10,7 +10,7 @@ use outrigger_core::RefusalKind;
 use outrigger_llm::errors::classify::{Class, Scope, UpstreamFailure};
 use outrigger_llm::tokens::usage::Usage;
 
-use crate::memory::{MemoryLease, NoRoom};
+use crate::memory::{MemoryLease, NoRoom, size_text};
 use crate::request::refusal::Refusal;
 use crate::telemetry::attempt_error::AttemptError;
 use crate::upstream::SendError;
@@ -139,8 +139,7 @@ impl Failed {
 
     /// The answer is longer than the memory limit. Another attempt would produce, and bill, one of the same length.
     pub fn too_long(provider: &str, longest: usize) -> Self {
-        let longest =
-            if longest < 1 << 20 { format!("{} KiB", longest >> 10) } else { format!("{} MiB", longest >> 20) };
+        let longest = size_text(longest);
         let message =
             format!("{provider}: the answer is longer than {longest}, the most that this gateway's memory allows");
         Failed { class: FailureClass::Final, ..Failed::unreachable(AttemptError::Malformed, message) }

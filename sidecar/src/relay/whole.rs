@@ -25,6 +25,7 @@ use crate::relay::Conversion;
 use crate::request::answer_events;
 use crate::request::context::RequestContext;
 use crate::request::reply::ReplyBody;
+use crate::request::serialize::serialize;
 use crate::request::whole_body::WholeBody;
 use crate::telemetry::attempt_error::AttemptError;
 use crate::upstream::UpstreamBody;
@@ -121,14 +122,6 @@ const EVENTS_TYPE: &str = "text/event-stream";
 /// Turns events into an array if the caller wants one. Leaves everything else unchanged.
 fn framed(context: &RequestContext, content_type: &str, body: Bytes) -> Bytes {
     if content_type == EVENTS_TYPE && context.as_array { answer_events::array(&body).into() } else { body }
-}
-
-/// Serializes a value as JSON. `expected_length`: an estimate of the length, in bytes.
-fn serialize(value: &Value, expected_length: usize) -> Vec<u8> {
-    let mut text = Vec::with_capacity(expected_length + expected_length / 8 + 128);
-    // Writing to memory cannot fail.
-    let _ = serde_json::to_writer(&mut text, value);
-    text
 }
 
 impl WholeAnswer {

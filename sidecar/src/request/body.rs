@@ -9,7 +9,7 @@ use hyper::body::{Body, Incoming};
 use outrigger_core::RefusalKind;
 use tokio::sync::Semaphore;
 
-use crate::memory::{Memory, MemoryLease, request_size};
+use crate::memory::{Memory, MemoryLease, request_size, size_text};
 use crate::request::refusal::Refusal;
 use crate::upstream::Pieces;
 
@@ -104,8 +104,7 @@ pub async fn drain(body: &mut Incoming, version: Version, waits: bool) {
 }
 
 pub fn too_large(memory: &Memory) -> Refusal {
-    let longest = memory.longest_body();
-    let longest = if longest < 1 << 20 { format!("{} KiB", longest >> 10) } else { format!("{} MiB", longest >> 20) };
+    let longest = size_text(memory.longest_body());
     let message = format!("the body is longer than {longest}, the most that this gateway's memory allows");
     Refusal::new(RefusalKind::RequestTooLarge, message)
 }

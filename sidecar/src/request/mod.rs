@@ -12,5 +12,6 @@ pub mod parsed_request;
 pub(crate) mod query;
 pub mod refusal;
 pub(crate) mod reply;
+pub(crate) mod serialize;
 pub(crate) mod translation;
 pub(crate) mod whole_body;

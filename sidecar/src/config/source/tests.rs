@@ -81,8 +81,8 @@ fn a_mounted_sequence_far_in_the_future_is_rejected() {
         sources.apply(policy(1 << 53, &["b"], origin));
         assert_eq!(in_force(&sources).sequence, 3);
     }
-    sources.apply(policy(seconds() + 1_000, &["c"], PolicyOrigin::Mounted));
-    sources.apply(policy(seconds() + 1_001, &["d"], PolicyOrigin::Stream));
+    sources.apply(policy(now_seconds() + 1_000, &["c"], PolicyOrigin::Mounted));
+    sources.apply(policy(now_seconds() + 1_001, &["d"], PolicyOrigin::Stream));
     assert_eq!(in_force(&sources).keys[0].name, "d");
 }
 
