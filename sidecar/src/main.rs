@@ -24,31 +24,31 @@ use tracing_subscriber::prelude::*;
 const HELP: &str = "\
 outrigger-sidecar: an LLM gateway beside an application
 
-  --policy DIR         where policy.v1.json and the credentials lie; followed while it serves
-  --operator URL       https://HOST:PORT of the operator: policies and credentials come from there
-                       at once, and what becomes of them is told
+  --policy DIR         the folder with policy.v1.json and the credentials; the process watches it
+  --operator URL       https://HOST:PORT of the operator: the process gets policies and credentials
+                       from it, and reports the outcome
   --token FILE         the pod's token for the operator [/var/run/outrigger/token/token]
-  --authorities FILE   whom the operator's certificate is trusted by, PEM [ca.crt in the policy's DIR]
-  --listen ADDRESS     where clients are answered; several times [127.0.0.1:4180 and [::1]:4180]
-  --admin ADDRESS      where operators are answered [0.0.0.0:4181]
-  --state DIR          where accounts are kept, and what the operator sent; without it both are
-                       forgotten with the process
-  --signed-by KEY      the operator's public key: nothing that is mounted is taken without its
-                       signature; several times, while one key follows another
-  --policy-name NAME   the ConfigMap that is mounted, for which alone a signature holds
+  --authorities FILE   the authorities of the operator's certificate, PEM [ca.crt in the policy's DIR]
+  --listen ADDRESS     an address for clients; repeatable [127.0.0.1:4180 and [::1]:4180]
+  --admin ADDRESS      an address for probes, metrics and operators [0.0.0.0:4181]
+  --state DIR          the folder for accounts and for the operator's last policy; without it both
+                       are lost when the process ends
+  --signed-by KEY      the operator's public key: mounted files need its signature; repeatable, for
+                       the replacement of a key
+  --policy-name NAME   the mounted ConfigMap: signatures for other objects are not valid
   --labels FILE        the pod's labels for rules, as the downward API writes them
-  --allow-origin ORIGIN  web pages of that origin may send requests; several times. No others may
-  --allow-host NAME    another name under which clients may call; several times. On loopback only
-                       loopback's own names are taken
-  --memory MIB         what this process may use [the limit of its control group, or 1024]
+  --allow-origin ORIGIN  an origin whose web pages may send requests; repeatable [none]
+  --allow-host NAME    another name under which clients may call; repeatable. On loopback only
+                       this and the names of loopback are allowed
+  --memory MIB         the memory that this process may use [the limit of its control group, or 1024]
   --version, --help
 
 outrigger-sidecar probe started|ready [--admin ADDRESS] [--listen ADDRESS]
-  for exec probes: whether a policy was served (or 30 s have passed), whether clients are answered
+  for exec probes: whether a policy was served (or 30 s have passed); whether clients can connect
 
-The pod's name and namespace for records are POD_NAME and POD_NAMESPACE; keys that are for certain
-service accounts want POD_SERVICE_ACCOUNT. The log goes to standard
-error (OUTRIGGER_LOG=debug for more), a JSON line per decision to standard output.
+Records contain the pod's name and namespace from POD_NAME and POD_NAMESPACE. Keys for certain
+service accounts need POD_SERVICE_ACCOUNT. The log goes to standard error (OUTRIGGER_LOG=debug for
+more), and a JSON line per decision to standard output.
 ";
 
 const TOKEN: &str = "/var/run/outrigger/token/token";
@@ -90,7 +90,7 @@ fn main() -> ExitCode {
     tracing_subscriber::registry().with(lines.with_filter(filter)).init();
     // Before the memory contains a key.
     if let Err(error) = process_memory::keep_memory_private().and_then(|()| process_memory::write_no_cores()) {
-        tracing::warn!(%error, "this process's memory can be read by others of its user, and by who reads cores");
+        tracing::warn!(%error, "other processes of this user, and readers of core dumps, can read this process's memory");
     }
     raise_descriptors();
     // As many as the CPU limit allows, and not as many as the node has cores. Two carry more than one pod can send.
@@ -133,7 +133,7 @@ fn arguments() -> Result<Option<Arguments>, lexopt::Error> {
         }
     }
     if arguments.policy.is_none() && arguments.probe.is_none() {
-        return Err("--policy DIR is needed; see --help".into());
+        return Err("--policy DIR is required; see --help".into());
     }
     Ok(Some(arguments))
 }
@@ -155,7 +155,7 @@ impl Arguments {
             (true, _, _) => Ok(None),
             (false, Some(namespace), Some(name)) => Ok(Some(Trust { keys, mount: MountedAt { namespace, name } })),
             _ => Err(
-                "--signed-by needs --policy-name NAME and the variable POD_NAMESPACE: a signature holds for one place",
+                "--signed-by needs --policy-name NAME and the variable POD_NAMESPACE: a signature is valid for one object",
             ),
         }
     }

@@ -120,7 +120,7 @@ fn set_up(stream: &TcpStream, unacknowledged: Duration) {
     #[cfg(not(target_os = "linux"))]
     let _ = unacknowledged;
     if let Err(error) = result {
-        tracing::debug!(%error, "a connection cannot be told how long its peer may be gone");
+        tracing::debug!(%error, "the time limit for a lost peer cannot be set on a connection");
     }
 }
 

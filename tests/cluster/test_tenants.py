@@ -29,7 +29,7 @@ def estate(outrigger):
 
 # For pods whose outcome counts, and not their speed.
 SMALL = {"pace": "0.1", "cpu": "10m"}
-FORGED = "is not as the operator wrote it"
+FORGED = "is not the file that the operator wrote"
 
 
 def test_a_forged_policy_sends_no_key_elsewhere(estate, catcher):

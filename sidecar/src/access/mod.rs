@@ -40,12 +40,12 @@ pub struct Access {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum AccessError {
     #[error(
-        "`{0}` is no origin: write it as the browser sends it, scheme, name and port without a path, such as http://localhost:3000"
+        "`{0}` is not an origin: write the scheme, the host and the port, without a path, such as http://localhost:3000"
     )]
     WebOrigin(String),
-    #[error("`{0}` is not allowed as an origin: every page can send it. Name the origins, one after the other")]
+    #[error("`{0}` is not allowed as an origin: every page can send it. List the origins one by one")]
     AnyOrigin(String),
-    #[error("`{0}` is no host: write a name or an address, without a port")]
+    #[error("`{0}` is not a host: write a name or an address, without a port")]
     Host(String),
 }
 
@@ -113,7 +113,10 @@ impl Access {
             return None;
         }
         let malformed = || {
-            Some(Refusal::new(RefusalKind::InvalidRequest, "`Host` must be there once, and be a name or an address"))
+            Some(Refusal::new(
+                RefusalKind::InvalidRequest,
+                "the request needs exactly one `Host` header, with a name or an address",
+            ))
         };
         if headers.get_all(HOST).iter().count() > 1 {
             return malformed();
@@ -129,20 +132,19 @@ impl Access {
         }
         let host = printable(wrong?);
         let message = format!(
-            "this gateway is not called `{host}`: use 127.0.0.1 or localhost, or start it with --allow-host {}",
+            "`{host}` is not a name of this gateway: use 127.0.0.1 or localhost, or start it with --allow-host {}",
             host.rsplit_once(':').map_or(host.as_str(), |(name, _)| name)
         );
-        self.log_once(&host, "requests under a name that is not this gateway's are refused");
+        self.log_once(&host, "requests for a host name that is not this gateway's are refused");
         Some(Refusal::new(RefusalKind::HostBlocked, message))
     }
 
     fn refuse_origin(&self, origin: &HeaderValue) -> Refusal {
         let origin = printable(origin.to_str().unwrap_or("(not text)"));
         let message = format!(
-            "a web page of `{origin}` sent this, and web pages are refused unless --allow-origin \
-             names their origin"
+            "a web page of `{origin}` sent this request. Such requests are refused unless --allow-origin lists the page's origin"
         );
-        self.log_once(&origin, "requests of a web page are refused: its origin is not allowed by --allow-origin");
+        self.log_once(&origin, "requests from a web page are refused: --allow-origin does not list its origin");
         Refusal::new(RefusalKind::OriginBlocked, message)
     }
 
@@ -170,7 +172,7 @@ fn is_own_site(headers: &HeaderMap) -> bool {
 }
 
 fn refuse_foreign_site() -> Refusal {
-    let message = "a web page of another site sent this without saying which, and is not let in";
+    let message = "a web page of another site sent this request without an Origin header";
     Refusal::new(RefusalKind::OriginBlocked, message)
 }
 
@@ -180,18 +182,18 @@ pub fn why_not_local(uri: &Uri, headers: &HeaderMap, peer: IpAddr) -> Option<&'s
     let loopback = [IpAddr::from([127, 0, 0, 1]), std::net::Ipv6Addr::LOCALHOST.into()];
     if !loopback.contains(&peer.to_canonical()) {
         // A service mesh forwards foreign requests from other addresses of loopback, such as Istio's 127.0.0.6.
-        return Some("this is told to callers on this machine alone, at 127.0.0.1 or ::1");
+        return Some("only callers on this machine may read this page, at 127.0.0.1 or ::1");
     }
     if headers.keys().any(|name| outrigger_policy::headers::is_of_a_proxy(name.as_str())) {
-        return Some("this is told to callers on this machine alone, and a proxy has passed this on");
+        return Some("only callers on this machine may read this page, and a proxy forwarded this request");
     }
     if headers.contains_key(ORIGIN) || (headers.contains_key(&SITE) && !is_own_site(headers)) {
-        return Some("this is not told to web pages");
+        return Some("web pages may not read this page");
     }
     let is_loopback =
         |host: Option<&str>| host.and_then(HostName::from_authority).is_some_and(|name| name.is_loopback());
     if !headers.contains_key(HOST) && uri.authority().is_none() || !requested_hosts(uri, headers).all(is_loopback) {
-        return Some("this is told under the names 127.0.0.1, [::1] and localhost alone");
+        return Some("this page is served only under the names 127.0.0.1, [::1] and localhost");
     }
     None
 }

@@ -208,7 +208,7 @@ fn all_failed(
 ) -> Response<ReplyBody> {
     let late = Instant::now() >= attempts.clock.deadline();
     let Some((mut failed, candidate)) = primary else {
-        let message = "the time that the caller or the provider allows was over before an attempt could begin";
+        let message = "the time limit of the caller or of the provider was reached before an attempt could begin";
         return completion.refuse(&Refusal { final_word: true, ..Refusal::new(RefusalKind::UpstreamTimeout, message) });
     };
     completion.record_candidate(candidate);

@@ -54,7 +54,7 @@ pub fn prepare(
     let mut requests_usage = false;
     let no_path = |error: PathError| RequestError::Invalid {
         path: "model".to_owned(),
-        problem: format!("`{model}` can't be part of a path: {error}"),
+        problem: format!("`{model}` cannot be part of a path: {error}"),
     };
     // Translated embeddings have their own path, below.
     let translates_embeddings = context.operation.kind == OperationKind::Embeddings && upstream != context.dialect;
@@ -113,7 +113,7 @@ pub fn prepare(
     };
     let uri = uri.ok_or_else(|| RequestError::Invalid {
         path: "model".to_owned(),
-        problem: format!("`{model}` makes no path that could be asked"),
+        problem: format!("the path with `{model}` is not a valid URL"),
     })?;
     let mut request = Request::new(body);
     *request.method_mut() = Method::POST;

@@ -25,7 +25,7 @@ pub fn named(
                 provider = %provider.id,
                 status,
                 answer = %failed.message,
-                "a provider without credentials was refused: it may want one"
+                "a provider refused a request without a credential: it may need one"
             );
         }
         return failed;

@@ -178,11 +178,11 @@ impl TimeLimit {
                 (AttemptError::TimeoutFirstToken, true, format!("{} to the first token", duration::text(allowed)))
             }
             TimeoutCause::Attempt { allowed, of_callers } => {
-                let what = format!("{}, which one attempt may take", duration::text(allowed));
+                let what = format!("{}, the time limit of one attempt", duration::text(allowed));
                 (AttemptError::TimeoutAttempt, !of_callers, what)
             }
-            TimeoutCause::Total => (AttemptError::TimeoutTotal, true, "the time that is allowed in all".to_owned()),
-            TimeoutCause::Caller => (AttemptError::TimeoutTotal, false, "the time that the caller allows".to_owned()),
+            TimeoutCause::Total => (AttemptError::TimeoutTotal, true, "the total time limit".to_owned()),
+            TimeoutCause::Caller => (AttemptError::TimeoutTotal, false, "the caller's time limit".to_owned()),
         };
         Failed { affects_health, ..Failed::timeout(error, format!("{provider} took longer than {what}")) }
     }

@@ -106,7 +106,7 @@ impl Failed {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
             Box::new(UpstreamAnswer { status: 200, headers, body, usage, lease: Arc::default() })
         });
-        let failed = Failed::unreachable(AttemptError::Empty, format!("{provider} answered with nothing"));
+        let failed = Failed::unreachable(AttemptError::Empty, format!("{provider} sent an empty answer"));
         Failed { class: FailureClass::Candidate, upstream_answer, ..failed }
     }
 
@@ -155,13 +155,14 @@ impl Failed {
                 retry_after: Some(Duration::from_secs(1)),
                 ..Failed::unreachable(
                     AttemptError::Malformed,
-                    "there is no room for the answer: the gateway holds as much as its memory allows".to_owned(),
+                    "the gateway has no memory left for the answer".to_owned(),
                 )
             },
             NoRoom::TooLarge { wanted, total } => {
                 let (wanted, total) = (mib(wanted), total >> 20);
-                let message =
-                    format!("to tell the answer may take {wanted} MiB, and the gateway's memory allows {total}");
+                let message = format!(
+                    "the conversion of the answer may take {wanted} MiB, and the gateway's memory allows {total} MiB"
+                );
                 Failed { class: FailureClass::Final, ..Failed::unreachable(AttemptError::Malformed, message) }
             }
         }

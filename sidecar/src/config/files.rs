@@ -34,24 +34,23 @@ const MAX_FILE: u64 = 1 << 20;
 pub enum FilesError {
     #[error("{path} cannot be read: {source}")]
     Read { path: PathBuf, source: io::Error },
-    #[error("{path} can't be used: {source}")]
+    #[error("{path} cannot be used: {source}")]
     Document { path: PathBuf, source: ReadError },
-    #[error("{path} is not as the operator wrote it{}", explain(.place, *.missing))]
+    #[error("{path} is not the file that the operator wrote{}", explain(.place, *.missing))]
     Unsigned { path: PathBuf, place: MountedAt, missing: bool },
-    #[error("{path}, line {line}, is no label: the downward API writes NAME=\"VALUE\"")]
+    #[error("{path}, line {line}, is not a label: the downward API writes NAME=\"VALUE\"")]
     Label { path: PathBuf, line: usize },
 }
 
 /// Explains a missing or invalid signature: who may have changed the file, and what to do.
 fn explain(MountedAt { namespace, name }: &MountedAt, missing: bool) -> String {
     let what = match missing {
-        true => format!("there is no {SIGNATURES_FILE} beside it"),
-        false => "its signature does not hold for it".to_owned(),
+        true => format!("{SIGNATURES_FILE} is missing in its folder"),
+        false => "it does not match its signature".to_owned(),
     };
     format!(
-        ": {what}. Somebody who may write ConfigMaps or Secrets in namespace {namespace} has changed {name}, or put another's \
-         or an older operator's in its place; `kubectl get configmap,secret {name} -n {namespace} --show-managed-fields -o yaml` \
-         says who. The operator writes it anew"
+        ": {what}. Somebody with the right to write ConfigMaps or Secrets in namespace {namespace} has changed {name}, or replaced it with one of another or of an older operator; `kubectl get configmap,secret {name} -n {namespace} --show-managed-fields -o yaml` \
+         shows who. The operator will write it again"
     )
 }
 
@@ -105,12 +104,12 @@ pub fn read(dir: &Path, trust: Option<&Trust>) -> Result<Option<MountedPolicy>, 
             let MountedAt { namespace, name: object } = &trust.mount;
             tracing::warn!(
                 credential = %at,
-                "the mounted value is not the operator's for this policy, and is not used: Secret {namespace}/{object} was \
-                 changed, or is of another moment than the policy"
+                "the mounted value has no valid signature for this policy, and is not used: Secret {namespace}/{object} was changed, or belongs to another version of the policy"
             );
             continue;
         }
-        let value = String::from_utf8(value).map_err(|_| io::Error::other("it is no text")).map_err(failed(&name))?;
+        let value =
+            String::from_utf8(value).map_err(|_| io::Error::other("it is not UTF-8 text")).map_err(failed(&name))?;
         secrets.insert(at.clone(), Secret::new(&value));
     }
     Ok(Some(MountedPolicy { document, secrets, signed: trust.is_some() }))

@@ -125,7 +125,7 @@ impl FolderWatch {
         tracing::warn!(
             dir = %self.dir.display(),
             %error,
-            "changes are looked for every {} s: if the node's inotify limits are reached, raise them",
+            "the folder is polled for changes every {} s: if the node's inotify limits are reached, raise them",
             POLL_INTERVAL.as_secs()
         );
         *self = Self::polling(&self.dir);

@@ -39,15 +39,15 @@ impl MountedFolder {
             Err(error) => return Err(error),
         };
         if real.parent().is_none_or(|parent| !parent.starts_with(&self.real)) {
-            return Err(io::Error::other("it leads out of its folder"));
+            return Err(io::Error::other("it is a link out of its folder"));
         }
         if !fs::metadata(&real)?.is_file() {
-            return Err(io::Error::other("it is no plain file"));
+            return Err(io::Error::other("it is not a regular file"));
         }
         let mut bytes = Vec::new();
         File::open(&real)?.take(max_bytes.saturating_add(1)).read_to_end(&mut bytes)?;
         match bytes.len() as u64 > max_bytes {
-            true => Err(io::Error::other(format!("it is over {max_bytes} bytes"))),
+            true => Err(io::Error::other(format!("it is longer than {max_bytes} bytes"))),
             false => Ok(Some(bytes)),
         }
     }

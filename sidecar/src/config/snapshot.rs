@@ -32,10 +32,10 @@ const MAX_BYTES: u64 = 2 << 20;
 pub enum SnapshotError {
     #[error("{}: {source}", path.display())]
     Io { path: PathBuf, source: io::Error },
-    #[error("policy and credentials are over {} MiB together", MAX_BYTES >> 20)]
+    #[error("the policy and its credentials are larger than {} MiB together", MAX_BYTES >> 20)]
     TooLarge,
     /// Without the text, because it contains credentials.
-    #[error("{} is not what a gateway writes", path.display())]
+    #[error("{} is not a snapshot that a gateway wrote", path.display())]
     Foreign { path: PathBuf },
     #[error("{}: {source}", path.display())]
     Document { path: PathBuf, source: ReadError },
@@ -229,7 +229,7 @@ mod tests {
         let file = dir.path().join("held/policy.v1");
         fs::write(&file, r#"{"credentials":"sk-never-told"#).unwrap();
         let error = snapshot.read().unwrap_err().to_string();
-        assert!(error.contains("not what a gateway writes") && !error.contains("sk-"), "{error}");
+        assert!(error.contains("not a snapshot that a gateway wrote") && !error.contains("sk-"), "{error}");
         fs::write(&file, r#"{"document":{"format":9,"sequence":1}}"#).unwrap();
         assert!(snapshot.read().unwrap_err().to_string().contains("format 9"));
     }

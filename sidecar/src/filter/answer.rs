@@ -100,8 +100,8 @@ impl AnswerFilters {
                     filter.whole(&mut answer).await.map_err(|refusal| (name, refusal))?;
                     if answer.replaced {
                         bytes = answer_events::events_of_whole(context, &answer.body).map_err(|problem| {
-                            tracing::error!(filter = name, problem, "what a filter made of an answer can't be told");
-                            let message = format!("filter {name} made of the answer what can't be told: {problem}");
+                            tracing::error!(filter = name, problem, "a filter returned an invalid answer");
+                            let message = format!("filter {name} returned an invalid answer: {problem}");
                             (name, Refusal::new(RefusalKind::FilterFailed, message))
                         })?;
                     }

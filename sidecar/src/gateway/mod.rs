@@ -211,7 +211,7 @@ impl Gateway {
         if self.rejected.read().as_ref() != Some(&rejected) {
             let Rejected { object, path, message } = &rejected;
             let object = object.to_string();
-            tracing::error!(target: POLICIES, object, path, message, "change not in force, the last good policy serves on");
+            tracing::error!(target: POLICIES, object, path, message, "change rejected, the last good policy stays in force");
         }
         self.set_rejected(Some(rejected));
     }

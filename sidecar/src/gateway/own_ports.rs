@@ -13,7 +13,7 @@ pub fn warn_about_own_ports(served: &ActivePolicy, ports: &[SocketAddr]) {
             tracing::warn!(
                 provider = %provider.id,
                 %endpoint,
-                "spec.endpoint is this gateway itself: requests to it come back here, and are a 508 if they come to it again"
+                "spec.endpoint is this gateway itself: requests to it come back here, and get a 508 if they are routed to it again"
             );
         }
     }

@@ -70,7 +70,7 @@ impl Rejected {
                 (provider(name), "spec.endpoint".to_owned(), source.to_string())
             }
             ServeError::NoEndpoint { provider: name, kind } => {
-                (provider(name), "spec.endpoint".to_owned(), format!("is needed for type {kind}"))
+                (provider(name), "spec.endpoint".to_owned(), format!("is required for type {kind}"))
             }
             ServeError::Tls { provider: name, source } => {
                 (provider(name), "spec.tls.caRef".to_owned(), source.to_string())
@@ -81,7 +81,7 @@ impl Rejected {
             ServeError::Credential { provider: name, credential, secret } => (
                 provider(name),
                 format!("spec.credentials[{credential}].secretRef"),
-                format!("the value in Secret {secret} has characters that no header can carry"),
+                format!("the value in Secret {secret} has characters that are not allowed in a header"),
             ),
             ServeError::Policy(BuildError::NoProvider { key, name, provider }) => (
                 format!("VirtualKey {key}"),

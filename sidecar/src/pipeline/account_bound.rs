@@ -28,8 +28,7 @@ pub fn bind(decision: &mut Decision, stay: Option<Stay>, context: &RequestContex
             decision.candidates = vec![candidate];
         }
         None if decision.refusal.is_none() => {
-            let message = "this request names something that only one account has, and that account cannot be asked \
-                           now: it rests, was suspended, or this key may no longer use it";
+            let message = "this request refers to something that only one account has, and that account is not available: it is paused or suspended, or this key may no longer use it";
             decision.refusal = Some(outrigger_policy::PolicyRefusal {
                 kind: outrigger_policy::PolicyRefusalKind::UpstreamUnreachable,
                 message: message.to_owned(),

@@ -47,7 +47,7 @@ async fn answer(
             Err(failed) => Err(failed),
         },
         FilterBody::Events(_) if !completion.context.stream => {
-            Err((name, invalid_answer(name, "events, and no stream was asked for")))
+            Err((name, invalid_answer(name, "events, although no stream was requested")))
         }
         FilterBody::Events(body) => outer.stream(&completion.context, body).await,
     };
@@ -79,6 +79,6 @@ fn send(mut completion: Box<Completion>, headers: http::HeaderMap, body: Bytes, 
 
 /// The refusal for a filter's answer that is not valid in the caller's dialect: a bug in the filter.
 fn invalid_answer(name: &str, problem: &str) -> Refusal {
-    tracing::error!(filter = name, problem, "a filter's own answer can't be told");
-    Refusal::new(RefusalKind::FilterFailed, format!("filter {name} answered with what can't be told: {problem}"))
+    tracing::error!(filter = name, problem, "a filter's own answer is invalid");
+    Refusal::new(RefusalKind::FilterFailed, format!("filter {name} returned an invalid answer: {problem}"))
 }

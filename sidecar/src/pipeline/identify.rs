@@ -51,7 +51,7 @@ pub fn caller(policy: &Policy, headers: &HeaderMap, query: &Query) -> Result<Cal
         let index = policy.key_named(value).or_else(|| policy.key_of_token(value)).ok_or_else(|| {
             Refusal::new(
                 RefusalKind::VirtualKeyBlocked,
-                format!("`{name}` names no VirtualKey that is bound here{}", available_keys(policy)),
+                format!("`{name}` does not name a VirtualKey that is bound here{}", available_keys(policy)),
             )
         })?;
         return Ok(Caller { key: index, by: Some(name) });
@@ -65,7 +65,7 @@ pub fn caller(policy: &Policy, headers: &HeaderMap, query: &Query) -> Result<Cal
         Some(key) if policy.keys[key].must_be_named => Err(Refusal::new(
             RefusalKind::VirtualKeyRequired,
             format!(
-                "VirtualKey {} is for callers who name it (spec.withoutKey: Refuse): send its token, or its name, in \
+                "VirtualKey {} is only for callers that name it (spec.withoutKey: Refuse): send its token, or its name, in \
                  `x-outrigger-key` or as the SDK's API key",
                 policy.keys[key].id
             ),
@@ -131,8 +131,7 @@ fn check_usable(
     {
         return Err(blocked(&match own {
             "" => {
-                "is for certain service accounts (spec.allowedWorkloads), and this gateway was not told its own: make \
-                   the pod anew"
+                "is for certain service accounts (spec.allowedWorkloads), and this gateway does not know its own: recreate the pod"
                     .to_owned()
             }
             _ => format!("is not for service account `{own}` (spec.allowedWorkloads)"),

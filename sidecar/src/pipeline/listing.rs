@@ -46,7 +46,7 @@ pub fn list(mut completion: Box<Completion>) -> Response<ReplyBody> {
 }
 
 pub fn unknown_path(method: &str, path: &str) -> Refusal {
-    let mut message = format!("{} {} is not served here. These are:", method, shortened(path));
+    let mut message = format!("{} {} is not served here. The served paths are:", method, shortened(path));
     for dialect in Dialect::ALL {
         let paths: Vec<String> = operation::TABLE
             .iter()

@@ -41,7 +41,7 @@ impl Broken {
                 Failed::unreachable(AttemptError::Malformed, format!("{}: {problem}", source.provider))
             }
             Broken::Lost(reason) => Failed::unreachable(AttemptError::Cut, format!("{}: {reason}", source.provider)),
-            Broken::Timeout(error) => Failed::timeout(*error, format!("{} fell silent", source.provider)),
+            Broken::Timeout(error) => Failed::timeout(*error, format!("{} stopped sending", source.provider)),
         }
     }
 
@@ -62,14 +62,20 @@ impl Broken {
                 AttemptError::Malformed,
                 502,
                 RefusalKind::UpstreamUnreachable,
-                format!("{provider} broke off: {problem}"),
+                format!("the stream from {provider} is broken: {problem}"),
             ),
-            Broken::Lost(reason) => {
-                (AttemptError::Cut, 502, RefusalKind::UpstreamUnreachable, format!("{provider} broke off: {reason}"))
-            }
-            Broken::Timeout(error) => {
-                (*error, 504, RefusalKind::UpstreamTimeout, format!("{provider} fell silent in mid-answer"))
-            }
+            Broken::Lost(reason) => (
+                AttemptError::Cut,
+                502,
+                RefusalKind::UpstreamUnreachable,
+                format!("the stream from {provider} is broken: {reason}"),
+            ),
+            Broken::Timeout(error) => (
+                *error,
+                504,
+                RefusalKind::UpstreamTimeout,
+                format!("{provider} stopped sending before the end of its answer"),
+            ),
         }
     }
 }

@@ -79,7 +79,7 @@ impl StreamTranslator {
                 let seen = watch.observe(event);
                 if seen.malformed {
                     return EventOutcome {
-                        malformed: Some("an event that is not of the dialect".to_owned()),
+                        malformed: Some("an event that is not valid in the dialect".to_owned()),
                         ..EventOutcome::default()
                     };
                 }

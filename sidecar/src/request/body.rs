@@ -34,7 +34,8 @@ pub async fn receive(
 ) -> Result<(Bytes, MemoryLease), Refusal> {
     let encoding = headers.get(http::header::CONTENT_ENCODING).and_then(|value| value.to_str().ok());
     if let Some(encoding) = encoding.filter(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
-        let message = format!("a body with content-encoding `{encoding}` is not read here; send it as it is");
+        let message =
+            format!("a body with content-encoding `{encoding}` is not supported; send it without an encoding");
         return Err(Refusal::new(RefusalKind::InvalidRequest, message).with_status(415));
     }
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
@@ -51,11 +52,10 @@ pub async fn receive(
     let mut length = 0;
     loop {
         let Ok(frame) = tokio::time::timeout(STALL_TIMEOUT, body.frame()).await else {
-            return Err(Refusal::new(RefusalKind::InvalidRequest, "the body stopped coming").with_status(408));
+            return Err(Refusal::new(RefusalKind::InvalidRequest, "the body stopped arriving").with_status(408));
         };
         let Some(frame) = frame else { break };
-        let broken =
-            |error| Refusal::new(RefusalKind::InvalidRequest, format!("the body ended before its end: {error}"));
+        let broken = |error| Refusal::new(RefusalKind::InvalidRequest, format!("the body is incomplete: {error}"));
         let frame = frame.map_err(broken)?;
         let Ok(data) = frame.into_data() else { continue };
         length += data.len();

@@ -90,16 +90,19 @@ pub fn of(
         _ => scanned.fallbacks.as_deref().unwrap_or_default(),
     };
     if fallbacks.len() > MAX_FALLBACKS {
-        let message = format!("`fallbacks` may name {MAX_FALLBACKS} candidates at the most");
+        let message = format!("`fallbacks` may name at most {MAX_FALLBACKS} candidates");
         return Err(ParseFailure { refusal: invalid(message), model });
     }
     if model.iter().chain(fallbacks).any(|name| name.len() > MAX_NAME) {
         // Not recorded: recording long names would fill the memory.
-        let message = format!("a model's name may have {MAX_NAME} bytes at the most");
+        let message = format!("a model's name may have at most {MAX_NAME} bytes");
         return Err(ParseFailure { refusal: invalid(message), model: None });
     }
     if model.iter().chain(fallbacks).any(|name| name.chars().any(char::is_control)) {
-        return Err(ParseFailure { refusal: invalid("a model's name has no control characters".to_owned()), model });
+        return Err(ParseFailure {
+            refusal: invalid("a model's name may not contain control characters".to_owned()),
+            model,
+        });
     }
     let in_path = operation.dialect == Dialect::Gemini;
     let stream = operation.streams && (in_path || scanned.stream);

@@ -72,8 +72,7 @@ impl RequestTranslation {
             NoRoom::TooLarge { wanted, total } => {
                 let mib = |bytes: &usize| bytes.div_ceil(1 << 20);
                 let message = format!(
-                    "to tell this request in another dialect may take {} MiB, and the gateway's memory allows {}; a \
-                     provider of the caller's own dialect takes it as it is",
+                    "the conversion of this request to another dialect may take {} MiB, and the gateway's memory allows {} MiB; a provider of the caller's own dialect needs no conversion",
                     mib(wanted),
                     total >> 20
                 );

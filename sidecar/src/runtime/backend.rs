@@ -100,11 +100,7 @@ impl BackendBuilder<'_> {
         let kind = known_kind.unwrap_or(&provider::UNKNOWN);
         let (upstream, endpoint) = match &provider.mock {
             _ if known_kind.is_none() => {
-                tracing::warn!(
-                    provider = name(),
-                    kind = provider.kind,
-                    "its type is not known to this version: passed over"
-                );
+                tracing::warn!(provider = name(), kind = provider.kind, "this version does not know its type: ignored");
                 (Upstream::Unsupported, None)
             }
             Some(script) => (Upstream::Mock(Arc::new(Mock::new(provider, script))), None),

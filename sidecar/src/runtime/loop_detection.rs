@@ -53,10 +53,10 @@ impl GatewayId {
                         format!("LLMProvider {} (spec.endpoint {endpoint})", provider.id)
                     },
                 );
-                format!("{name} leads back to this gateway: give it the endpoint of something that answers")
+                format!("{name} leads back to this gateway: set the endpoint of another server")
             }
             None if hops.len() >= MAX_HOPS => {
-                format!("this request has passed through {} gateways, and {MAX_HOPS} are the most", hops.len())
+                format!("this request has passed through {} gateways; the limit is {MAX_HOPS}", hops.len())
             }
             None => return None,
         })

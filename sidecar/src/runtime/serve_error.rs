@@ -13,7 +13,7 @@ pub enum ServeError {
     Policy(#[from] BuildError),
     #[error("LLMProvider {provider}: spec.endpoint: {source}")]
     Endpoint { provider: String, source: EndpointError },
-    #[error("LLMProvider {provider}: spec.endpoint is needed for type {kind}")]
+    #[error("LLMProvider {provider}: spec.endpoint is required for type {kind}")]
     NoEndpoint { provider: String, kind: String },
     #[error("LLMProvider {provider}: spec.tls.caRef: {source}")]
     Tls { provider: String, source: TlsError },
@@ -25,7 +25,7 @@ pub enum ServeError {
     #[error(transparent)]
     Accounts(#[from] JournalError),
     #[error(
-        "LLMProvider {provider}: credential {credential}: the value in Secret {secret} has characters that no header can carry"
+        "LLMProvider {provider}: credential {credential}: the value in Secret {secret} has characters that are not allowed in a header"
     )]
     Credential { provider: String, credential: String, secret: String },
 }

@@ -102,7 +102,7 @@ async fn bind_all(addresses: &[SocketAddr]) -> io::Result<Vec<TcpListener>> {
             Err(error) if index == 0 => {
                 return Err(io::Error::new(error.kind(), format!("cannot listen on {address}: {error}")));
             }
-            Err(error) => tracing::debug!(%address, %error, "not listening there"),
+            Err(error) => tracing::debug!(%address, %error, "cannot listen on this address"),
         }
     }
     Ok(listeners)
@@ -157,7 +157,7 @@ impl Gateway {
         drain(accepting, DRAIN).await;
         let settles = (Instant::now() + SETTLE).min(ends - LAST_REPORT);
         if tokio::time::timeout_at(settles, self.wait_until_idle()).await.is_err() {
-            tracing::warn!("requests without a caller were still under way: they are charged in full");
+            tracing::warn!("requests without a caller were still in progress: they are charged in full");
         }
         let is_linked = self.link.read().as_ref().is_some_and(|link| link.connected);
         let silence = if is_linked { LEDGER_SILENCE } else { RECONNECT };

@@ -22,7 +22,7 @@ const MAX_RECORDS: usize = 1_000;
 /// Answers a request to the admin port.
 pub fn answer(gateway: &Gateway, request: &Request<Incoming>, peer: SocketAddr) -> Response<ReplyBody> {
     if request.method() != Method::GET && request.method() != Method::HEAD {
-        return problem(405, "only GET is answered here");
+        return problem(405, "only GET is supported here");
     }
     let query = request.uri().query().unwrap_or_default();
     match request.uri().path() {
@@ -50,7 +50,7 @@ pub fn answer(gateway: &Gateway, request: &Request<Incoming>, peer: SocketAddr) 
         },
         _ => problem(
             404,
-            "there is no such page; there are /healthz, /startedz, /readyz, /metrics, /policy and /decisions (?id=, ?limit=)",
+            "there is no such page; the pages are /healthz, /startedz, /readyz, /metrics, /policy and /decisions (?id=, ?limit=)",
         ),
     }
 }
@@ -116,8 +116,7 @@ impl io::Write for Length {
 /// A response of about this many bytes, in the memory account of requests: operators may send many requests and read no
 /// response.
 fn reserved_json(gateway: &Gateway, length: usize, value: &impl Serialize) -> Response<ReplyBody> {
-    let no_room =
-        || problem(503, "there is no room for the answer: the gateway holds as much as its memory allows; ask again");
+    let no_room = || problem(503, "the gateway has no memory left for the answer; try again");
     let Ok(mut lease) = gateway.memory.hold(length) else { return no_room() };
     let mut text = Vec::with_capacity(length);
     // Writing to memory cannot fail.

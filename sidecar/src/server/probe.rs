@@ -22,13 +22,13 @@ pub enum Probe {
 /// Why a probe failed.
 #[derive(Debug, Error)]
 pub enum ProbeError {
-    #[error("there are probes `started` and `ready`, and none `{0}`")]
+    #[error("there is no probe `{0}`; the probes are `started` and `ready`")]
     Unknown(String),
     #[error("nothing listens on {at}: {source}")]
     Connect { at: SocketAddr, source: io::Error },
     #[error("{at} does not answer: {source}")]
     Answer { at: SocketAddr, source: io::Error },
-    #[error("no policy was served yet")]
+    #[error("the gateway has no policy yet")]
     NotStarted,
 }
 
@@ -85,7 +85,7 @@ fn status(mut stream: TcpStream) -> io::Result<[u8; 3]> {
     let mut head = [0; 12];
     stream.read_exact(&mut head)?;
     let [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'1', b' ', status @ ..] = head else {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "what answers is no gateway"));
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "the server there is not a gateway"));
     };
     Ok(status)
 }

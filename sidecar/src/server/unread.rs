@@ -48,7 +48,10 @@ impl Body for UnreadBody {
         let mut state = self.state.lock();
         state.returned_at = None;
         let Some(body) = &mut state.body else {
-            return Poll::Ready(Some(Err(io::Error::new(io::ErrorKind::TimedOut, "the answer was left unread"))));
+            return Poll::Ready(Some(Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                "the caller did not read the answer",
+            ))));
         };
         let frame = ready!(Pin::new(body).poll_frame(cx));
         state.returned_at = frame.is_some().then(Instant::now);

@@ -52,25 +52,92 @@ impl Metrics {
     pub fn new() -> Result<Self, Error> {
         let mut registry = Registry::default();
         Ok(Metrics {
-            requests: registry.counters("outrigger_requests_total", "Requests answered", ["key", "provider", "model", "operation", "status", "stream"])?,
-            duration: registry.histograms("outrigger_request_duration_seconds", "From the request's head to the answer's last byte", &SECONDS, ["provider", "operation", "stream"])?,
-            first_token: registry.histograms("outrigger_time_to_first_token_seconds", "From the request's head to the first content of a stream", &SECONDS, ["provider"])?,
-            overhead: registry.histogram("outrigger_overhead_seconds", "What the gateway itself added to a request", &OVERHEAD)?,
-            attempts: registry.counters("outrigger_upstream_attempts_total", "Requests sent to providers, by what came of them", ["provider", "result"])?,
-            failovers: registry.counters("outrigger_failovers_total", "Candidates given up for the next one", ["from", "to", "reason"])?,
-            refusals: registry.counters("outrigger_refusals_total", "Requests refused by the gateway itself", ["type"])?,
-            tokens: registry.counters("outrigger_tokens_total", "Tokens, as providers told them", ["key", "provider", "type"])?,
-            cost: registry.float_counters("outrigger_cost_usd_total", "What answers cost, in dollars, where their price is known", ["key", "provider", "model"])?,
-            budget_spent: registry.float_gauges("outrigger_budget_spent_usd", "What is spent of a limit on money in its window, in dollars", ["budget"])?,
-            budget_limit: registry.float_gauges("outrigger_budget_limit_usd", "A limit on money, in dollars", ["budget"])?,
-            limit_used: registry.gauges("outrigger_limit_used", "What is used of a limit on tokens or requests in its window", ["limit", "unit"])?,
+            requests: registry.counters(
+                "outrigger_requests_total",
+                "Requests answered",
+                ["key", "provider", "model", "operation", "status", "stream"],
+            )?,
+            duration: registry.histograms(
+                "outrigger_request_duration_seconds",
+                "From the request's head to the answer's last byte",
+                &SECONDS,
+                ["provider", "operation", "stream"],
+            )?,
+            first_token: registry.histograms(
+                "outrigger_time_to_first_token_seconds",
+                "From the request's head to the first content of a stream",
+                &SECONDS,
+                ["provider"],
+            )?,
+            overhead: registry.histogram(
+                "outrigger_overhead_seconds",
+                "The time that the gateway itself added to a request",
+                &OVERHEAD,
+            )?,
+            attempts: registry.counters(
+                "outrigger_upstream_attempts_total",
+                "Requests sent to providers, by outcome",
+                ["provider", "result"],
+            )?,
+            failovers: registry.counters(
+                "outrigger_failovers_total",
+                "Fallbacks from a candidate to the next one",
+                ["from", "to", "reason"],
+            )?,
+            refusals: registry.counters(
+                "outrigger_refusals_total",
+                "Requests refused by the gateway itself",
+                ["type"],
+            )?,
+            tokens: registry.counters(
+                "outrigger_tokens_total",
+                "Tokens, as providers reported them",
+                ["key", "provider", "type"],
+            )?,
+            cost: registry.float_counters(
+                "outrigger_cost_usd_total",
+                "The cost of answers with a known price, in dollars",
+                ["key", "provider", "model"],
+            )?,
+            budget_spent: registry.float_gauges(
+                "outrigger_budget_spent_usd",
+                "The spent part of a limit on money in its window, in dollars",
+                ["budget"],
+            )?,
+            budget_limit: registry.float_gauges(
+                "outrigger_budget_limit_usd",
+                "A limit on money, in dollars",
+                ["budget"],
+            )?,
+            limit_used: registry.gauges(
+                "outrigger_limit_used",
+                "The used part of a limit on tokens or requests in its window",
+                ["limit", "unit"],
+            )?,
             limit_max: registry.gauges("outrigger_limit_max", "A limit on tokens or requests", ["limit", "unit"])?,
-            thresholds: registry.counters("outrigger_budget_thresholds_total", "Thresholds of budgets that were crossed", ["budget", "percent", "action"])?,
-            in_flight: registry.gauge("outrigger_in_flight_requests", "Requests under way")?,
-            rule_errors: registry.counters("outrigger_rule_errors_total", "Requests on which a rule's expression failed", ["rule"])?,
-            dropped_lines: registry.counter("outrigger_dropped_records_total", "Decision lines dropped because the writer was behind")?,
-            revision: registry.gauges("outrigger_config_revision_info", "The policy in force, as a label; always 1", ["revision"])?,
-            operator: registry.gauges("outrigger_operator_connected", "1 while the stream to the operator is open, 0 while it is not; absent where there is none to connect to", [])?,
+            thresholds: registry.counters(
+                "outrigger_budget_thresholds_total",
+                "Thresholds of budgets that were crossed",
+                ["budget", "percent", "action"],
+            )?,
+            in_flight: registry.gauge("outrigger_in_flight_requests", "Requests in progress")?,
+            rule_errors: registry.counters(
+                "outrigger_rule_errors_total",
+                "Requests on which a rule's expression failed",
+                ["rule"],
+            )?,
+            dropped_lines: registry
+                .counter("outrigger_dropped_records_total", "Decision lines dropped because the writer was behind")?,
+            revision: registry.gauges(
+                "outrigger_config_revision_info",
+                "The policy in force, as a label; always 1",
+                ["revision"],
+            )?,
+            operator: registry.gauges(
+                "outrigger_operator_connected",
+                "1 while the stream to the operator is open, 0 while it is not; absent without an operator",
+                [],
+            )?,
             registry,
         })
     }

@@ -26,7 +26,7 @@ use crate::sockets;
 /// Why certificate authorities cannot be used.
 #[derive(Debug, Error)]
 pub enum TlsError {
-    #[error("no certificate is in the PEM text")]
+    #[error("the PEM text contains no certificate")]
     Empty,
     #[error("not PEM: {0}")]
     Pem(String),

@@ -18,18 +18,18 @@ pub struct Endpoint {
 
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum EndpointError {
-    #[error("`{0}` is no URL")]
+    #[error("`{0}` is not a URL")]
     NotUrl(String),
     #[error("`{0}` must begin with http:// or https://")]
     Scheme(String),
     #[error("`{0}` must have no query; the gateway adds what is needed")]
     Query(String),
-    #[error("`{url}` has no path that could be asked: {source}")]
+    #[error("the path of `{url}` is not valid: {source}")]
     Path { url: String, source: PathError },
     #[error("`{0}` must have no fragment")]
     Fragment(String),
     /// Without the URL, which may contain a password.
-    #[error("a user name or password stands in the URL; use a credential of the provider")]
+    #[error("the URL contains a user name or a password; use a credential of the provider")]
     User,
 }
 

@@ -97,7 +97,7 @@ impl Upstream {
             Upstream::Mock(mock) => mock.send(request).await,
             Upstream::Unsupported => Err(SendError::Connect {
                 endpoint: "the provider".to_owned(),
-                reason: "its type is not known to this version".to_owned(),
+                reason: "this version does not know its type".to_owned(),
             }),
         }
     }

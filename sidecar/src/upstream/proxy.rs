@@ -33,9 +33,9 @@ pub enum ProxyError {
     /// Without the URL, which may contain a password.
     #[error("the proxy's URL is not of the form http://HOST:PORT")]
     NotUrl,
-    #[error("the proxy must be asked by http://, not {0}://; TLS to the provider goes through it all the same")]
+    #[error("the proxy's URL must begin with http://, not {0}://; TLS to the provider goes through the proxy anyway")]
     Scheme(String),
-    #[error("a path, a user name or a password stands in the proxy's URL; http://HOST:PORT is all that counts")]
+    #[error("the proxy's URL contains a path, a user name or a password; write only http://HOST:PORT")]
     Extra,
 }
 
@@ -129,7 +129,7 @@ impl Proxies {
         };
         let proxy = |name: &str| match value(name) {
             Some((name, value)) if !names_a_proxy(&value) => {
-                tracing::warn!("{name} names no proxy: write it as http://HOST:PORT. It is ignored");
+                tracing::warn!("{name} is not a valid proxy, and is ignored: write http://HOST:PORT");
                 String::new()
             }
             Some((_, value)) => value,

@@ -16,11 +16,11 @@ use tokio::process::{Child, Command};
 use tokio::sync::Notify;
 
 use crate::fake::{Act, Fake, answer, chunk, delta, end, role, stop, stream_head};
-use crate::free::free;
+use crate::free_addresses::free;
 use crate::limits::{limit, priced};
 use crate::operator::{Authority, Operator, Pod, in_force, soon};
 use crate::policies::{Running, chat, document, provider, secrets, streamed};
-use crate::settled::hang_up;
+use crate::settlement::hang_up;
 
 pub struct Process {
     clients: String,
@@ -76,13 +76,13 @@ impl Process {
         .await;
     }
 
-    pub async fn asks(&self, name: &str) -> Value {
+    pub async fn admin(&self, name: &str) -> Value {
         let url = format!("http://{}/{name}", self.admin);
         reqwest::get(url).await.unwrap().json().await.unwrap()
     }
 
     pub async fn is_in_force(&self, sequence: u64) -> bool {
-        let ready = self.asks("readyz").await;
+        let ready = self.admin("readyz").await;
         ready["revision"].as_str().is_some_and(|revision| revision.starts_with(&format!("{sequence}-")))
     }
 
@@ -107,7 +107,7 @@ async fn probes_succeed_or_say_why_not() {
         loop {
             let not_yet = process.probe("started").await;
             assert_eq!(not_yet.status.code(), Some(1));
-            if text(&not_yet.stderr) == "outrigger-sidecar: no policy was served yet\n" {
+            if text(&not_yet.stderr) == "outrigger-sidecar: the gateway has no policy yet\n" {
                 break;
             }
         }
@@ -148,7 +148,7 @@ async fn a_killed_process_leaves_everything_that_the_next_one_needs() {
     let url = operator.url();
     drop((stream, operator));
     let mut process = Process::start(&pod, Some(&url)).await;
-    assert_eq!(process.asks("readyz").await["source"], "held");
+    assert_eq!(process.admin("readyz").await["source"], "held");
     assert_eq!(process.chats().await, 200);
     let asked = upstream.asked();
     assert_eq!(

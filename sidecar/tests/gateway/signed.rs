@@ -98,11 +98,11 @@ fn files_that_the_operator_signed_for_this_place_are_accepted() {
 #[test]
 fn other_files_are_refused_with_an_explanation() {
     let pod = signed(&one(1, "https://models.test/v1"), "PEM");
-    let told = refused(&pod, &trust(&[2]));
+    let message = refused(&pod, &trust(&[2]));
     for word in
         ["policy.v1.json", "namespace shop", "outrigger-search", "ConfigMaps or Secrets", "--show-managed-fields"]
     {
-        assert!(told.contains(word), "{told}");
+        assert!(message.contains(word), "{message}");
     }
     refused(&pod, &trust(&[]));
     for elsewhere in [place("shop", "outrigger-batch"), place("other", "outrigger-search"), place("", "")] {
@@ -120,7 +120,7 @@ fn other_files_are_refused_with_an_explanation() {
         refused(&pod, &trust(&[1]));
     }
     std::fs::remove_file(pod.policy().join("policy.v1.sig")).unwrap();
-    assert!(refused(&pod, &trust(&[1])).contains("there is no policy.v1.sig beside it"));
+    assert!(refused(&pod, &trust(&[1])).contains("policy.v1.sig is missing in its folder"));
     // Every byte counts.
     pod.write("policy/policy.v1.sig", &good);
     let document = pod.text("policy.v1.json");
@@ -174,19 +174,19 @@ fn names_in_a_document_cannot_lead_to_other_files() {
         let mut written = written.clone();
         written["providers"][0]["credentials"][0]["secret"] = json!({"namespace": namespace, "name": name, "key": key});
         pod.write("policy/policy.v1.json", &written.to_string());
-        let told = files::read(&pod.policy(), None).unwrap_err().to_string();
-        assert!(told.contains("LLMProvider default/first") && told.contains("is no"), "{told}");
+        let message = files::read(&pod.policy(), None).unwrap_err().to_string();
+        assert!(message.contains("LLMProvider default/first") && message.contains("is no"), "{message}");
     }
     // Neither can a link.
     std::os::unix::fs::symlink(pod.at("token"), pod.policy().join(CREDENTIAL)).unwrap();
     pod.mount(&one(1, "https://evil.test/v1"));
-    assert!(files::read(&pod.policy(), None).unwrap_err().to_string().contains("leads out of its folder"));
+    assert!(files::read(&pod.policy(), None).unwrap_err().to_string().contains("is a link out of its folder"));
 }
 
 async fn rejected(process: &Process) -> Value {
     soon("a rejection", async {
         loop {
-            let ready = process.asks("readyz").await;
+            let ready = process.admin("readyz").await;
             if !ready["rejected"].is_null() {
                 return ready;
             }
@@ -206,14 +206,17 @@ async fn a_changed_config_map_neither_redirects_nor_replaces_a_credential() {
     pod.mount(&one(2, &evil.url));
     let ready = rejected(&process).await;
     assert_eq!(ready["rejected"]["object"], "policy");
-    let told = ready["rejected"]["message"].as_str().unwrap();
-    assert!(told.contains("is not as the operator wrote it") && told.contains("namespace shop"), "{told}");
+    let message = ready["rejected"]["message"].as_str().unwrap();
+    assert!(
+        message.contains("is not the file that the operator wrote") && message.contains("namespace shop"),
+        "{message}"
+    );
     assert_eq!((process.chats().await, evil.asked().len()), (200, 0));
     // The operator writes the ConfigMap again.
     pod.mount(&one(3, &upstream.url));
     pod.sign(&key(1), &here());
     soon("it is in force", async { while !process.is_in_force(3).await {} }).await;
-    assert!(process.asks("readyz").await["rejected"].is_null());
+    assert!(process.admin("readyz").await["rejected"].is_null());
     assert_eq!(process.chats().await, 200);
     process.child.kill().await.unwrap();
     // A restarted process has only the mounted files, and refuses a policy that is not the operator's.
@@ -237,9 +240,9 @@ async fn the_authorities_must_be_signed_by_the_operator() {
     let process = Process::with(&pod, Some(&evil.url()), &arguments(1)).await;
     soon("why there is no stream", async {
         loop {
-            let ready = process.asks("readyz").await;
+            let ready = process.admin("readyz").await;
             let problem = ready["operator"]["problem"].as_str().unwrap_or_default().to_owned();
-            if problem.contains("ca.crt is not as the operator wrote it") {
+            if problem.contains("ca.crt is not the file that the operator wrote") {
                 break;
             }
         }
@@ -261,8 +264,8 @@ async fn a_key_without_its_place_is_an_error() {
     let mut command = crate::process::binary();
     command.arg("--policy").arg(pod.policy()).args(["--signed-by", &key(1).public_key().to_string()]);
     let output = soon("its end", command.output()).await.unwrap();
-    let told = String::from_utf8(output.stderr).unwrap();
-    assert!(!output.status.success() && told.contains("--signed-by needs --policy-name"), "{told}");
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && message.contains("--signed-by needs --policy-name"), "{message}");
     let mut command = crate::process::binary();
     command.arg("--policy").arg(pod.policy()).args(["--signed-by", "nonsense"]);
     let output = soon("its end", command.output()).await.unwrap();

@@ -247,7 +247,7 @@ async fn an_untrusted_operator_gets_no_token() {
     assert!(told["problem"].as_str().unwrap().contains("TLS with the operator"), "{told}");
     assert_eq!(asks(&sidecar, &upstream).await, bearer("sk-mounted"), "it serves nevertheless");
     std::fs::remove_file(pod.at("policy/ca.crt")).unwrap();
-    sidecar.told(|operator| operator["problem"].as_str().is_some_and(|told| told.contains("not there"))).await;
+    sidecar.told(|operator| operator["problem"].as_str().is_some_and(|told| told.contains("missing"))).await;
     pod.write("policy/ca.crt", "not PEM");
     sidecar.told(|operator| operator["problem"].as_str().is_some_and(|told| told.contains("no certificate"))).await;
     pod.write("policy/ca.crt", &right);

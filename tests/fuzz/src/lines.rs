@@ -20,10 +20,10 @@ fn side<M: Debug + PartialEq + Serialize>(
     is_foreign: fn(&M) -> bool,
 ) {
     let whole = read(std::iter::once(input), next);
-    assert_eq!(read(crate::chunks(input), next), whole, "where chunks end changes the messages");
+    assert_eq!(read(crate::chunks(input), next), whole, "the chunk boundaries change the messages");
     for message in whole.into_iter().filter(|message| !is_foreign(message)) {
         let again = read(std::iter::once(write(&message).as_slice()), next);
-        assert_eq!(again, [message], "a message is not read as it was written");
+        assert_eq!(again, [message], "a message changes when it is written and read");
     }
 }
 

@@ -15,7 +15,7 @@ pub(crate) fn body(input: &[u8]) {
     assert_eq!(scanned.model.as_deref(), before.get("model").and_then(Value::as_str), "the model");
     let edited = scanned.edit(input, Edits { model: Some(MODEL), ..Edits::default() });
     let edited: Result<Value, _> = serde_json::from_slice(&edited);
-    let Ok(Value::Object(mut after)) = edited else { panic!("an edit makes an object something else: {edited:?}") };
+    let Ok(Value::Object(mut after)) = edited else { panic!("an edit turns an object into another type: {edited:?}") };
     assert_eq!(after.remove("model"), Some(MODEL.into()), "the model after the edit");
     before.remove("model");
     if scanned.own_fallbacks.is_none() {

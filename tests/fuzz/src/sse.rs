@@ -17,6 +17,6 @@ pub(crate) fn read<'a>(chunks: impl Iterator<Item = &'a [u8]>) -> Vec<Event> {
 pub(crate) fn events(input: &[u8]) {
     let whole = read(std::iter::once(input));
     let raw: Vec<u8> = whole.iter().flat_map(|event| event.raw().to_vec()).collect();
-    assert_eq!(raw, input, "the events are not the bytes that came");
-    assert_eq!(read(crate::chunks(input)), whole, "where chunks end changes the events");
+    assert_eq!(raw, input, "the events differ from the bytes of the input");
+    assert_eq!(read(crate::chunks(input)), whole, "the chunk boundaries change the events");
 }

@@ -74,7 +74,7 @@ impl Client {
         }
         answered.whole = begun.elapsed();
         match (length, answered.first) {
-            (0, _) => Err(format!("{} answered with nothing", ask.path).into()),
+            (0, _) => Err(format!("{} sent an empty answer", ask.path).into()),
             (_, None) if ask.streams => Err(format!("{} streamed no stamp", ask.path).into()),
             _ => Ok(answered),
         }

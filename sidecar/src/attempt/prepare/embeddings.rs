@@ -37,7 +37,7 @@ pub(super) fn embeddings_request(
                 };
                 let path = path.map_err(|error| RequestError::Invalid {
                     path: "model".to_owned(),
-                    problem: format!("`{model}` can't be part of a path: {error}"),
+                    problem: format!("`{model}` cannot be part of a path: {error}"),
                 })?;
                 Ok((translated.body, path, conversion, translated.left_out))
             }

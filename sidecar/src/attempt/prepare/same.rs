@@ -61,7 +61,7 @@ pub(super) fn same_dialect(
 fn gemini_names(body: &Bytes, model: &str) -> Result<Pieces, RequestError> {
     let Some(places) = model_places(body) else { return Ok(body.clone().into()) };
     if places.len() > MOST_REQUESTS {
-        let problem = format!("may have {MOST_REQUESTS} of them");
+        let problem = format!("has {} entries; the limit is {MOST_REQUESTS}", places.len());
         return Err(RequestError::Invalid { path: "requests".to_owned(), problem });
     }
     let name = Bytes::from(Value::from(path::gemini_resource(model)).to_string());

@@ -98,7 +98,7 @@ impl PolicySources {
                 self.apply(IncomingPolicy { document, digest, values, origin, signed: false });
             }
             Ok(None) => {}
-            Err(error) => tracing::warn!(%error, "what was in force before is not taken up"),
+            Err(error) => tracing::warn!(%error, "the snapshot of the previous process cannot be used"),
         }
     }
 
@@ -107,7 +107,7 @@ impl PolicySources {
         match files::read(dir, self.trust.as_ref()) {
             // One log line is enough, however often the folder is read.
             Ok(None) if self.reported_missing.swap(true, Ordering::Relaxed) => {}
-            Ok(None) => tracing::info!(dir = %dir.display(), "no policy is mounted (yet)"),
+            Ok(None) => tracing::info!(dir = %dir.display(), "no policy is mounted yet"),
             Ok(Some(MountedPolicy { document, secrets, signed })) => {
                 self.reported_missing.store(false, Ordering::Relaxed);
                 let known = |(secret, value)| (secret, KnownSecret { value: Some(value), streamed: false });
@@ -163,7 +163,7 @@ impl PolicySources {
         let sequence = incoming.document.sequence;
         // With such a sequence in force, the gateway could never accept the operator's policies again.
         if incoming.origin != PolicyOrigin::Stream && sequence >= now_seconds().saturating_add(AHEAD_MAX) {
-            let message = format!("sequence {sequence} is too far ahead of the time to be the operator's");
+            let message = format!("sequence {sequence} is too far in the future to be the operator's");
             self.gateway.reject_change(Rejected::policy("sequence", message));
             return;
         }
@@ -210,7 +210,7 @@ impl PolicySources {
         }
         let digest = state.installed.digest.as_deref();
         if let Err(error) = snapshot.write(&served.policy.document, digest, &state.credentials) {
-            tracing::warn!(%error, "what is in force can't be held for a restart of this container");
+            tracing::warn!(%error, "the snapshot for a restart of this container cannot be written");
         }
     }
 
@@ -224,9 +224,11 @@ fn log_older(incoming: &IncomingPolicy, in_force: u64) {
     let (offered, origin) = (incoming.document.sequence, incoming.origin);
     match origin {
         // The kubelet's copy lags behind.
-        PolicyOrigin::Mounted => tracing::debug!(offered, in_force, "the mounted policy is older: passed over"),
+        PolicyOrigin::Mounted => {
+            tracing::debug!(offered, in_force, "the mounted policy is older than the one in force: ignored")
+        }
         _ => {
-            tracing::warn!(offered, in_force, ?origin, "a policy is older than what is in force: passed over");
+            tracing::warn!(offered, in_force, ?origin, "a policy is older than the one in force: ignored");
         }
     }
 }

@@ -48,7 +48,7 @@ pub struct OperatorStream {
 pub enum OperatorError {
     #[error(transparent)]
     Url(#[from] EndpointError),
-    #[error("`{0}` must begin with https://, and have no path: tokens and credentials travel there")]
+    #[error("`{0}` must begin with https:// and have no path, because tokens and credentials are sent to it")]
     NotHttps(String),
 }
 
@@ -139,7 +139,7 @@ fn report_problem(sources: &PolicySources, ended: &StreamEnded) {
     match previous.as_deref() == Some(&problem) {
         true => tracing::debug!(problem, "still no stream from the operator"),
         false if ended.is_expected() => tracing::info!(problem, "no stream from the operator for now"),
-        false => tracing::warn!(problem, "no stream from the operator: what is in force serves on"),
+        false => tracing::warn!(problem, "no stream from the operator: the policy in force stays in use"),
     }
     sources.gateway().set_link(Some(problem));
 }

@@ -13,15 +13,15 @@ use crate::upstream::TlsError;
 /// Why a stream did not open, or has ended. Never contains a token.
 #[derive(Debug, Error)]
 pub enum StreamEnded {
-    #[error("the operator's authorities are not there (yet): {} is mounted with the policy", path.display())]
+    #[error("the operator's authorities are missing: {} is not mounted yet", path.display())]
     NoAuthorities { path: PathBuf },
-    #[error("the operator's authorities in {} can't be used: {source}", path.display())]
+    #[error("the operator's authorities in {} cannot be used: {source}", path.display())]
     Authorities { path: PathBuf, source: TlsError },
     #[error(transparent)]
     Files(FilesError),
-    #[error("the pod's token in {} can't be read: {source}", path.display())]
+    #[error("the pod's token in {} cannot be read: {source}", path.display())]
     Token { path: PathBuf, source: io::Error },
-    #[error("the pod's token in {} is none that a header can carry", path.display())]
+    #[error("the pod's token in {} is empty, or has characters that are not allowed in a header", path.display())]
     NoToken { path: PathBuf },
     #[error("cannot connect to the operator at {address}: {source}")]
     Connect { address: String, source: io::Error },
@@ -35,13 +35,13 @@ pub enum StreamEnded {
     Refused { status: u16, message: Option<String> },
     #[error("another replica of the operator leads, at {0}")]
     NotLeader(Authority),
-    #[error("the operator has said nothing for {seconds} s")]
+    #[error("the operator has sent nothing for {seconds} s")]
     Silent { seconds: u64 },
     #[error("the operator closed the stream")]
     Closed,
     #[error("the connection to the operator broke: {0}")]
     Broken(hyper::Error),
-    #[error("the operator does not read what it is told")]
+    #[error("the operator does not read this gateway's reports")]
     Unread,
     #[error(transparent)]
     Line(#[from] LineError),

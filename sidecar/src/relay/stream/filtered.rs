@@ -39,7 +39,10 @@ impl Relay {
         self.array = array;
         self.lease = lease;
         match completion.is_broken() {
-            true => Err(Refusal::new(RefusalKind::UpstreamError, format!("{} broke off", self.source.provider))),
+            true => Err(Refusal::new(
+                RefusalKind::UpstreamError,
+                format!("the stream from {} is broken", self.source.provider),
+            )),
             false => Ok(whole.into()),
         }
     }

@@ -21,7 +21,7 @@ impl Relay {
             // Reserve memory for incomplete events and for what the translator buffers; an event exists several times.
             let grows = (self.reader.buffered() + piece.len()) * COPIES + self.translator.buffered_bytes();
             if grows > EVENTS && self.lease.grow_to(grows, &self.memory).is_err() {
-                return (content, Some(Broken::Malformed("an event is longer than there is memory for".to_owned())));
+                return (content, Some(Broken::Malformed("an event is too long for the gateway's memory".to_owned())));
             }
             self.reader.push(&piece, &mut self.events);
             // The output is mostly as long as the input. Exact, because spare room would stay allocated for a slow

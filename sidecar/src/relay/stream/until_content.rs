@@ -110,7 +110,7 @@ impl Relay {
             return Err(Failed::empty(provider, None));
         }
         if !finished {
-            let message = format!("{provider} closed the stream before there was an answer in it");
+            let message = format!("{provider} closed the stream before any content");
             return Err(Failed::unreachable(AttemptError::Cut, message));
         }
         if self.translator.is_empty() {

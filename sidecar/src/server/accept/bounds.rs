@@ -49,7 +49,7 @@ pub fn raise_descriptors() {
     if current.is_some_and(|current| current < wanted)
         && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum })
     {
-        tracing::debug!(%error, "no more descriptors");
+        tracing::debug!(%error, "cannot raise the limit of descriptors");
     }
 }
 

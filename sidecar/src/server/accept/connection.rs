@@ -184,7 +184,7 @@ async fn handle_client(gateway: Arc<Gateway>, request: Request<Incoming>, at: Ip
 }
 
 fn no_room<B>(gateway: &Gateway, request: &Request<B>) -> Response<ReplyBody> {
-    let message = "the gateway has as many connections as it can carry, and a request on each";
+    let message = "the gateway has as many connections as it can serve, each with a request in progress";
     let mut response = gateway.refuse_early(request, &Refusal::new(RefusalKind::Overloaded, message).after(1));
     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     response

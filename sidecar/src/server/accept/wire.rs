@@ -153,7 +153,7 @@ impl Wire {
             self.lease.shrink_to(0);
             return Poll::Ready(Ok(()));
         }
-        let no_room = |_| io::Error::new(io::ErrorKind::OutOfMemory, "there is no room for a long head");
+        let no_room = |_| io::Error::new(io::ErrorKind::OutOfMemory, "the gateway has no memory left for a long head");
         loop {
             if let Some(waiting) = &mut self.no_room {
                 let lease = ready!(waiting.as_mut().poll(cx));
