@@ -31,16 +31,16 @@ else
     names=("same dialect, 1 kB" "same dialect, 90 kB" "Anthropic to OpenAI, 1 kB" "stream, same dialect"
         "stream, Anthropic to OpenAI")
 fi
-told=
+variant=
 measure() {
     local name=$1 a b c d e f n
     a=$(instructions "$name" $few) b=$(instructions "$name" $many)
     read -r c d < <(heap "$name" $few)
     read -r e f < <(heap "$name" $many)
     n=$((many - few))
-    echo "| $name$told | $(((b - a) / n)) | $(((e - c) / n)) | $(((f - d) / n)) |"
+    echo "| $name$variant | $(((b - a) / n)) | $(((e - c) / n)) | $(((f - d) / n)) |"
 }
 for name in "${names[@]}"; do measure "$name"; done
 # The cost of accounts: five limits, written to disk before and after.
-policy=governed told=", governed"
+policy=governed variant=", governed"
 for name in "${names[@]}"; do measure "$name"; done

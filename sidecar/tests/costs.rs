@@ -226,9 +226,9 @@ fn stream_costs(model: &str, statements: &[Value]) -> u64 {
         };
         let event = framing::Event::of("", Some(&data.to_string()));
         watch.observe(&event);
-        let mut told = Vec::new();
-        decoder.push(&event, &mut told).unwrap();
-        for event in told {
+        let mut decoded = Vec::new();
+        decoder.push(&event, &mut decoded).unwrap();
+        for event in decoded {
             if let outrigger_llm::chat::ChatEvent::Usage(usage) = event {
                 translated.merge(&usage);
             }
@@ -308,7 +308,7 @@ fn no_recorded_figure_is_judged_implausible() {
         }
         let body = exchange["req"].to_string();
         let Ok(scanned) = outrigger_llm::passthrough::scan::scan(body.as_bytes()) else { continue };
-        let (usage, said) = match text("kind") {
+        let (usage, content_bytes) = match text("kind") {
             "json" => (whole(dialect, operation, text("body").as_bytes()).usage, text("body").len() as u64),
             _ => {
                 let (mut watch, mut reader, mut events) =
@@ -359,10 +359,10 @@ fn no_recorded_figure_is_judged_implausible() {
             }),
         };
         judged += 1;
-        let believed = known.judge(&usage, said);
+        let believed = known.judge(&usage, content_bytes);
         if believed != usage {
             refused.push(format!(
-                "{} {} {}: {known:?} {said} {usage:?} -> {believed:?}",
+                "{} {} {}: {known:?} {content_bytes} {usage:?} -> {believed:?}",
                 text("provider"),
                 text("file"),
                 exchange["i"]

@@ -135,11 +135,11 @@ async fn connect(fleet: &Fleet, stream: usize, token: &str, sequence: &mut Optio
     let answer = sender.send_request(request).await?;
     if !answer.status().is_success() {
         let status = answer.status();
-        let told = answer.into_body().collect().await?.to_bytes();
-        return Err(format!("{status} {}", String::from_utf8_lossy(&told)).into());
+        let message = answer.into_body().collect().await?.to_bytes();
+        return Err(format!("{status} {}", String::from_utf8_lossy(&message)).into());
     }
     let mut body = answer.into_body();
-    let mut taken = LineReader::default();
+    let mut reader = LineReader::default();
     let mut beat = tokio::time::interval(Duration::from_secs(outrigger_sync::BEAT_SECONDS));
     loop {
         let frame = tokio::select! {
@@ -151,8 +151,8 @@ async fn connect(fleet: &Fleet, stream: usize, token: &str, sequence: &mut Optio
         };
         let Some(frame) = frame else { return Ok(()) };
         let Ok(bytes) = frame?.into_data() else { continue };
-        taken.push(&bytes)?;
-        while let Some(message) = taken.from_operator()? {
+        reader.push(&bytes)?;
+        while let Some(message) = reader.from_operator()? {
             if let FromOperator::Policy(policy) = message {
                 let at = SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos();
                 tell(&format!("{{\"at\":{at},\"stream\":{stream},\"sequence\":{}}}", policy.sequence));

@@ -93,7 +93,7 @@ fn whole() -> Bytes {
 /// The role, the chunks, the finish reason, the usage if it was requested, and `[DONE]`.
 fn events(pace: ChunkPace, wants_usage: bool) -> impl futures_util::Stream<Item = Result<Frame<Bytes>, Infallible>> {
     stream::unfold(0, move |sent| async move {
-        let told = match sent {
+        let event = match sent {
             0 => {
                 chunk("[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"},\"finish_reason\":null}]", "")
             }
@@ -120,7 +120,7 @@ fn events(pace: ChunkPace, wants_usage: bool) -> impl futures_util::Stream<Item 
             }
             _ => return None,
         };
-        Some((Ok(Frame::data(told.into())), sent + 1))
+        Some((Ok(Frame::data(event.into())), sent + 1))
     })
 }
 

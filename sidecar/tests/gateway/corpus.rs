@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use outrigger_policy::{Document, ProviderDoc};
 use serde_json::Value;
 
-use self::recorded::{Asking, Exchange, Told, UPSTREAMS, exchanges, told};
+use self::recorded::{Exchange, Replay, UPSTREAMS, Variation, exchanges, replay};
 use self::undone::{objects, without_comment, without_extra_fields, without_usage_chunks};
 use crate::fake::{Asked, Fake};
 use crate::policies::{Answer, Running, document, typed};
@@ -34,11 +34,11 @@ fn headers_passed(exchange: &Exchange, asked: &Asked, got: &Answer) {
 }
 
 /// The outcome of an exchange, in words.
-fn compare(exchange: &Exchange, told: &Told, asked: &[Asked], got: &Answer) -> &'static str {
+fn compare(exchange: &Exchange, replay: &Replay, asked: &[Asked], got: &Answer) -> &'static str {
     let place = exchange.place();
     for asked in asked {
-        assert_eq!(asked.body, told.arrives, "{place}: up");
-        assert_eq!(asked.target(), told.target, "{place}");
+        assert_eq!(asked.body, replay.upstream_body, "{place}: up");
+        assert_eq!(asked.target(), replay.target, "{place}");
     }
     if exchange.is_odd() && got.text != exchange.body() {
         assert_eq!((asked.len(), got.status), (1, 502), "{place}: {}", got.text);
@@ -59,12 +59,12 @@ fn compare(exchange: &Exchange, told: &Told, asked: &[Asked], got: &Answer) -> &
         return "the same";
     }
     let text = if openai { without_comment(&got.text, &place) } else { got.text.clone() };
-    let (expected, withheld) = match told.asks_usage {
+    let (expected, withheld) = match replay.requests_usage {
         true => without_usage_chunks(exchange.body()),
         false => (exchange.body().to_owned(), 0),
     };
     assert_eq!(text, expected, "{place}: down");
-    match (told.asks_usage, withheld) {
+    match (replay.requests_usage, withheld) {
         (false, _) => "the same stream",
         // The usage was in a chunk with choices, or missing.
         (true, 0) => "the same stream, usage asked for",
@@ -108,18 +108,18 @@ impl Stage {
     }
 
     /// Repeats every exchange that can be requested in this way.
-    async fn each(&self, asking: Asking, mut see: impl FnMut(&Exchange, &Told, &[Asked], &Answer)) {
+    async fn each(&self, variation: Variation, mut see: impl FnMut(&Exchange, &Replay, &[Asked], &Answer)) {
         for (index, exchange) in self.recorded.iter().enumerate() {
             let Some((upstream, below)) = exchange.route() else { continue };
             let name = if exchange.is_odd() { format!("odd{index}") } else { format!("up{upstream}") };
-            let Some(told) = told(exchange, (upstream, &below), &name, asking) else { continue };
+            let Some(replay) = replay(exchange, (upstream, &below), &name, variation) else { continue };
             self.fake.play(exchange.script());
-            let mut request = self.client.post(self.running.url(&told.path)).body(told.body.clone());
+            let mut request = self.client.post(self.running.url(&replay.path)).body(replay.body.clone());
             for (name, value) in &exchange.req_headers {
                 request = request.header(name, value);
             }
             let got = self.running.send(request).await;
-            see(exchange, &told, &self.fake.take_asked(), &got);
+            see(exchange, &replay, &self.fake.take_asked(), &got);
         }
     }
 }
@@ -128,11 +128,11 @@ impl Stage {
 async fn every_recorded_exchange_is_unchanged_except_for_the_listed_edits() {
     let Some(stage) = Stage::new().await else { return };
     let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
-    for asking in [Asking::AsRecorded, Asking::WithoutUsage] {
+    for variation in [Variation::AsRecorded, Variation::WithoutUsage] {
         stage
-            .each(asking, |exchange, told, asked, got| {
+            .each(variation, |exchange, replay, asked, got| {
                 let kind = exchange.route().map_or("", |(upstream, _)| UPSTREAMS[upstream].0);
-                *counts.entry((kind, compare(exchange, told, asked, got))).or_default() += 1;
+                *counts.entry((kind, compare(exchange, replay, asked, got))).or_default() += 1;
             })
             .await;
     }
@@ -162,7 +162,7 @@ async fn a_gemini_stream_is_an_array_of_the_same_objects() {
     let Some(stage) = Stage::new().await else { return };
     let mut count = 0;
     stage
-        .each(Asking::ForArray, |exchange, _, asked, got| {
+        .each(Variation::ForArray, |exchange, _, asked, got| {
             let place = exchange.place();
             assert_eq!(asked[0].target().split_once('?').map(|(_, query)| query), Some("alt=sse"), "{place}");
             assert_eq!(got.json(), Value::from(objects(exchange.body())), "{place}");

@@ -4,7 +4,7 @@ use outrigger_policy::{ModelDoc, ProviderDoc};
 use serde_json::{Value, json};
 
 use crate::fake::{Act, Fake, answer, chunk, delta, end, json as replies, json_with, role, says, stop, stream_head};
-use crate::free::free;
+use crate::free_addresses::free;
 use crate::policies::{Running, chat, credential, document, provider, streamed, typed};
 
 /// A gateway with `first` before a second provider that works.

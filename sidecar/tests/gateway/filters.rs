@@ -20,7 +20,7 @@ use tokio::sync::Notify;
 use crate::fake::{Act, Fake, answer, chunk, completion, delta, end, json as whole, role, says, stop, stream_head};
 use crate::limits::{limit, priced, spent};
 use crate::policies::{Running, chat, document, provider, secrets, streamed};
-use crate::settled::hang_up;
+use crate::settlement::hang_up;
 
 /// A scripted filter, with a log of its calls.
 #[derive(Debug, Default)]
@@ -242,8 +242,8 @@ async fn filters_see_requests_in_order_and_answers_in_reverse() {
     let got = running.post("/v1/chat/completions", &chat("m")).await;
     assert_eq!(got.json()["choices"][0]["message"]["content"], "a(b(hello))");
     let asked = upstream.take_asked()[0].json();
-    let said: Vec<_> = asked["messages"].as_array().unwrap().iter().map(|turn| turn["content"].clone()).collect();
-    assert_eq!(said, ["hello", "one", "two"]);
+    let contents: Vec<_> = asked["messages"].as_array().unwrap().iter().map(|turn| turn["content"].clone()).collect();
+    assert_eq!(contents, ["hello", "one", "two"]);
     let mut lines = log.take();
     let read = lines.remove(2);
     assert!(read.starts_with("b reads") && read.contains("one") && !read.contains("two"), "{read}");
@@ -282,8 +282,12 @@ async fn an_edit_is_used_for_the_decision_and_for_a_translation() {
         let got = running.post(path, &body).await;
         assert_eq!(got.status, 200, "{}", got.text);
         let asked = &upstream.take_asked()[0];
-        let told = asked.json();
-        assert_eq!((&told["model"], told["temperature"].as_f64()), (&json!("other"), Some(0.0)), "{path}: {told}");
+        let body_sent = asked.json();
+        assert_eq!(
+            (&body_sent["model"], body_sent["temperature"].as_f64()),
+            (&json!("other"), Some(0.0)),
+            "{path}: {body_sent}"
+        );
         assert_eq!(running.record().await["model"], "other", "{path}");
     }
     // The result of an edit is parsed like a caller's body.

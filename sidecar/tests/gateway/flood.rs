@@ -7,9 +7,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::process::Command;
 
-use crate::doors::raw;
+use crate::access::raw;
 use crate::fake::{Act, Fake, answer};
-use crate::free::free;
+use crate::free_addresses::free;
 use crate::operator::{Pod, soon};
 use crate::policies::{Running, chat, document, provider};
 
@@ -48,8 +48,8 @@ async fn probes_succeed_during_a_flood_on_both_ports_with_few_descriptors() {
     let begun = Instant::now();
     for path in ["/healthz", "/readyz", "/metrics"] {
         let stream = TcpStream::connect(&admin).await.unwrap();
-        let told = raw(stream, &format!("GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")).await;
-        assert!(told.starts_with("HTTP/1.1 200"), "{path}: {told}");
+        let response = raw(stream, &format!("GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")).await;
+        assert!(response.starts_with("HTTP/1.1 200"), "{path}: {response}");
     }
     assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
     assert!(probe("started").await && probe("ready").await);
@@ -79,14 +79,14 @@ async fn an_incomplete_head_times_out() {
             let mut stream = TcpStream::connect(at).await.unwrap();
             stream.write_all(&bytes).await.unwrap();
             // The HTTP/2 settings, and the end.
-            let mut told = Vec::new();
-            stream.read_to_end(&mut told).await.ok();
-            told
+            let mut response = Vec::new();
+            stream.read_to_end(&mut response).await.ok();
+            response
         })
     });
     for wait in waits {
-        let told = soon("its end", wait).await.unwrap();
-        assert!(!told.starts_with(b"HTTP/1.1 2"), "{}", String::from_utf8_lossy(&told));
+        let response = soon("its end", wait).await.unwrap();
+        assert!(!response.starts_with(b"HTTP/1.1 2"), "{}", String::from_utf8_lossy(&response));
     }
 }
 
@@ -99,8 +99,8 @@ async fn heads_are_limited() {
                 "GET /nowhere HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nx-filler: {}\r\n\r\n",
                 "a".repeat(filler)
             );
-            let told = raw(TcpStream::connect(at).await.unwrap(), &head).await;
-            assert!(told.starts_with(status), "{filler}: {told}");
+            let response = raw(TcpStream::connect(at).await.unwrap(), &head).await;
+            assert!(response.starts_with(status), "{filler}: {response}");
         }
     }
 }
@@ -112,9 +112,9 @@ async fn a_connection_serves_several_requests() {
     let mut stream = TcpStream::connect(running.address).await.unwrap();
     for _ in 0..3 {
         stream.write_all(b"GET /v1/models HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
-        let mut told = [0; 12];
-        stream.read_exact(&mut told).await.unwrap();
-        assert_eq!(&told, b"HTTP/1.1 200");
+        let mut response = [0; 12];
+        stream.read_exact(&mut response).await.unwrap();
+        assert_eq!(&response, b"HTTP/1.1 200");
         let mut rest = vec![0; 16_384];
         let _read = stream.read(&mut rest).await.unwrap();
     }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 
 use crate::escrow::{DOLLAR, nanos, with_a_dollar};
-use crate::free::free;
+use crate::free_addresses::free;
 use crate::meter::Meter;
 
 const KILLS: usize = 50;

@@ -121,9 +121,9 @@ async fn every_limit_refuses_in_every_dialect() {
             ("/v1beta/models/m:generateContent", gemini.clone(), "/error/details/0/reason", kind.to_uppercase()),
         ] {
             let got = running.post(path, &body).await;
-            let told = got.json();
+            let error = got.json();
             assert_eq!(
-                (got.status, told.pointer(pointer).and_then(Value::as_str)),
+                (got.status, error.pointer(pointer).and_then(Value::as_str)),
                 (status, Some(&*word)),
                 "{path}: {}",
                 got.text
@@ -415,9 +415,9 @@ async fn reserved_amounts_are_reported_as_contended_in_every_dialect() {
         // The caller's own deadline is earlier than the end of the gateway's wait.
         let request = reqwest::Client::new().post(running.url(path)).header("x-stainless-timeout", "1").json(&body);
         let got = running.send(request).await;
-        let told = got.json();
-        let said = told.pointer(pointer).and_then(Value::as_str);
-        assert_eq!((got.status, said), (429, Some(word)), "{path}: {}", got.text);
+        let error = got.json();
+        let reason = error.pointer(pointer).and_then(Value::as_str);
+        assert_eq!((got.status, reason), (429, Some(word)), "{path}: {}", got.text);
         assert_eq!((got.header("retry-after"), got.header("x-should-retry")), (Some("1"), None), "{path}");
     }
     holds.abort();

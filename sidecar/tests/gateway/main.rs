@@ -1,12 +1,11 @@
-//! The gateway in process, against upstreams that do exactly as they are told.
+//! The gateway in process, against scripted upstreams.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod access;
 mod again;
-mod caps;
 mod corpus;
 mod credential;
-mod doors;
 mod escrow;
 mod failover;
 mod fake;
@@ -14,28 +13,28 @@ mod fallbacks;
 mod filters;
 mod fleet;
 mod flood;
-mod free;
-mod gate;
-
-mod impossible;
+mod free_addresses;
+mod headers;
+mod implausible_usage;
 mod killed;
 mod limits;
 mod loops;
 mod meter;
 mod mock;
 mod operator;
-mod passage;
+mod output_caps;
 mod paths;
 mod policies;
+mod policy_changes;
 mod process;
 mod proxy;
+mod refusals;
 mod relay;
 mod rules;
-mod settled;
+mod settlement;
 mod shared;
 mod signed;
 mod stream;
-mod swaps;
 mod time;
 mod tls;
 mod unprocessed;

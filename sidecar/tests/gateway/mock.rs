@@ -48,8 +48,8 @@ async fn answers_in_every_dialect_to_every_caller() {
         let body = json!({"contents": [{"role": "user", "parts": [{"text": "hello"}]}]});
         let gemini = running.post("/v1beta/models/x:generateContent", &body).await.json();
         assert_eq!(gemini["candidates"][0]["content"]["parts"][0]["text"], "I am stage, as x", "{dialect}");
-        let told = running.post("/v1/chat/completions", &streamed("x")).await.text;
-        let words: String = told
+        let response = running.post("/v1/chat/completions", &streamed("x")).await.text;
+        let words: String = response
             .lines()
             .filter_map(|line| serde_json::from_str::<Value>(line.strip_prefix("data: ")?).ok())
             .filter_map(|event| event["choices"][0]["delta"]["content"].as_str().map(str::to_owned))

@@ -27,7 +27,7 @@ fn embedding() -> Value {
     json!({"embedding": {"values": [1.0]}})
 }
 
-fn told() -> Value {
+fn gemini_answer() -> Value {
     json!({"candidates": [{"content": {"role": "model", "parts": [{"text": "hi"}]}, "finishReason": "STOP"}],
         "usageMetadata": {"promptTokenCount": 1, "candidatesTokenCount": 1, "totalTokenCount": 2}})
 }
@@ -37,11 +37,11 @@ async fn a_models_name_stays_in_its_path_segment() {
     for &(name, segment) in NAMES {
         for (path, body, answer, verb) in [
             ("/v1/embeddings", json!({"model": format!("ge/{name}"), "input": "hi"}), embedding(), "embedContent"),
-            ("/v1/chat/completions", chat(&format!("ge/{name}")), told(), "generateContent"),
+            ("/v1/chat/completions", chat(&format!("ge/{name}")), gemini_answer(), "generateContent"),
             (
                 "/v1/messages",
                 json!({"model": format!("ge/{name}"), "max_tokens": 9, "messages": [{"role": "user", "content": "x"}]}),
-                told(),
+                gemini_answer(),
                 "generateContent",
             ),
         ] {
@@ -61,7 +61,7 @@ async fn a_models_name_stays_in_its_path_segment() {
 
 #[tokio::test]
 async fn a_path_that_leads_elsewhere_is_unknown() {
-    let upstream = Fake::always(reply(200, &told().to_string())).await;
+    let upstream = Fake::always(reply(200, &gemini_answer().to_string())).await;
     let running = Running::new(document(1, vec![typed("ge", "Gemini", &upstream.url)])).await;
     let body = json!({"contents": [{"parts": [{"text": "x"}]}]}).to_string();
     for path in [

@@ -47,8 +47,8 @@ async fn extra_fields_can_be_turned_off() {
     policy.keys[0].extra_fields = false;
     let running = Running::new(policy).await;
     assert_eq!(running.post("/v1/chat/completions", &chat("m")).await.text, completion("hi"));
-    let told = running.post("/v1/chat/completions", &streamed("m")).await.text;
-    assert_eq!(told, format!("{}{}{}data: [DONE]\n\n", role(), delta("hi"), stop()));
+    let text = running.post("/v1/chat/completions", &streamed("m")).await.text;
+    assert_eq!(text, format!("{}{}{}data: [DONE]\n\n", role(), delta("hi"), stop()));
 }
 
 fn usage_chunk() -> String {
@@ -64,23 +64,23 @@ async fn usage_is_requested_and_hidden_from_callers_that_did_not_request_it() {
     let mut policy = document(1, vec![provider("first", &upstream.url)]);
     policy.keys[0].extra_fields = false;
     let running = Running::new(policy).await;
-    let told = running.post("/v1/chat/completions", &streamed("m")).await.text;
-    assert_eq!(told, format!("{}{}{}data: [DONE]\n\n", role(), delta("hi"), stop()));
+    let text = running.post("/v1/chat/completions", &streamed("m")).await.text;
+    assert_eq!(text, format!("{}{}{}data: [DONE]\n\n", role(), delta("hi"), stop()));
     assert_eq!(upstream.asked()[0].json()["stream_options"], json!({"include_usage": true}));
     assert_eq!(running.record().await["tokens"]["output"], 2);
     // A caller that requests it gets it, and its bytes are unchanged.
     let mut body = streamed("m");
     body["stream_options"] = json!({"include_usage": true});
-    let told = running.post("/v1/chat/completions", &body).await.text;
-    assert_eq!(told, events());
+    let text = running.post("/v1/chat/completions", &body).await.text;
+    assert_eq!(text, events());
 }
 
 #[tokio::test]
 async fn a_stream_ends_with_a_comment_before_its_end() {
     let upstream = Fake::always(says("hi")).await;
     let running = Running::new(document(1, vec![provider("first", &upstream.url)])).await;
-    let told = running.post("/v1/chat/completions", &streamed("m")).await.text;
-    let (before, after) = told.split_once(": outrigger ").unwrap();
+    let text = running.post("/v1/chat/completions", &streamed("m")).await.text;
+    let (before, after) = text.split_once(": outrigger ").unwrap();
     assert_eq!(before, format!("{}{}{}", role(), delta("hi"), stop()));
     let (comment, done) = after.split_once('\n').unwrap();
     assert_eq!(done, "data: [DONE]\n\n");
@@ -223,21 +223,21 @@ async fn headers_are_relayed_except_those_of_the_account() {
 
 #[tokio::test]
 async fn the_content_type_is_the_upstreams_if_it_is_correct() {
-    for (said, told) in [
+    for (sent, expected) in [
         ("application/json; charset=UTF-8", "application/json; charset=UTF-8"),
         ("application/json", "application/json"),
         ("text/plain", "application/json"),
     ] {
         let body = completion("hi");
-        let head = format!("HTTP/1.1 200 OK\r\ncontent-type: {said}\r\ncontent-length: {}\r\n\r\n", body.len());
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-type: {sent}\r\ncontent-length: {}\r\n\r\n", body.len());
         let upstream = Fake::always(vec![Act::Send(head), Act::Send(body)]).await;
         let running = Running::new(document(1, vec![provider("first", &upstream.url)])).await;
         let got = running.post("/v1/chat/completions", &chat("m")).await;
-        assert_eq!((got.status, got.header("content-type")), (200, Some(told)), "{said}");
+        assert_eq!((got.status, got.header("content-type")), (200, Some(expected)), "{sent}");
         // After a translation it is the gateway's own.
         let asked = json!({"model": "m", "max_tokens": 5, "messages": [{"role": "user", "content": "x"}]});
         let got = running.post("/v1/messages", &asked).await;
-        assert_eq!((got.status, got.header("content-type")), (200, Some("application/json")), "{said}");
+        assert_eq!((got.status, got.header("content-type")), (200, Some("application/json")), "{sent}");
     }
 }
 

@@ -116,14 +116,14 @@ async fn timeouts_open_the_breaker_and_a_callers_deadline_does_not() {
 
 #[tokio::test]
 async fn white_space_before_an_answer_is_no_silence() {
-    let told = completion("at last");
-    let length = told.len() + 10;
+    let text = completion("at last");
+    let length = text.len() + 10;
     let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n");
     let mut script = vec![Act::Send(head)];
     for _ in 0..10 {
         script.extend([Act::Send("\n".to_owned()), Act::Pause(Duration::from_millis(60))]);
     }
-    script.push(Act::Send(told));
+    script.push(Act::Send(text));
     let (first, second) = (Fake::always(script).await, Fake::always(answer("second")).await);
     let mut one = provider("first", &first.url);
     one.timeouts.attempt = Some(300);
@@ -168,7 +168,7 @@ async fn a_caller_that_has_read_to_the_end_may_close() {
             r#"{"type":"content_block_stop","index":0}"#,
             end,
         ];
-        let told: Vec<String> = events
+        let text: Vec<String> = events
             .iter()
             .filter(|event| !event.is_empty())
             .map(|event| {
@@ -176,7 +176,7 @@ async fn a_caller_that_has_read_to_the_end_may_close() {
                 format!("event: {kind}\ndata: {event}\n\n")
             })
             .collect();
-        told.concat()
+        text.concat()
     };
     let done = format!("{}{}{}data: [DONE]\n\n", role(), delta("hi"), stop());
     let gemini = r#"data: {"candidates":[{"content":{"parts":[{"text":"hi"}],"role":"model"},"finishReason":"STOP"}]}"#;
@@ -184,7 +184,7 @@ async fn a_caller_that_has_read_to_the_end_may_close() {
     let contents = json!({"contents": [{"parts": [{"text": "x"}]}]});
     let gemini_path = "/v1beta/models/m:streamGenerateContent?alt=sse";
     let openai = "/v1/chat/completions";
-    for (name, kind, path, body, told, mark, status) in [
+    for (name, kind, path, body, sent, mark, status) in [
         ("[DONE]", "OpenAICompatible", openai, streamed("m"), done.clone(), "[DONE]", 200),
         (
             "message_stop",
@@ -201,7 +201,7 @@ async fn a_caller_that_has_read_to_the_end_may_close() {
         ("in mid-message", "Anthropic", "/v1/messages", ask, anthropic(""), "hi", 499),
     ] {
         // The upstream never closes the connection.
-        let first = Fake::always(vec![stream_head(), chunk(&told), Act::Silence]).await;
+        let first = Fake::always(vec![stream_head(), chunk(&sent), Act::Silence]).await;
         let mut policy = document(1, vec![typed("first", kind, &first.url)]);
         policy.keys[0].providers[0].models = vec!["m".to_owned()];
         let running = Running::new(policy).await;
@@ -216,8 +216,8 @@ async fn a_caller_that_has_read_to_the_end_may_close() {
 async fn another_provider_takes_over_if_one_stalls() {
     // The upstream reads nothing of a request that is longer than any socket buffer.
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let deaf = format!("http://{}/v1", listener.local_addr().unwrap());
-    let heard = tokio::spawn(async move {
+    let stalled = format!("http://{}/v1", listener.local_addr().unwrap());
+    let server = tokio::spawn(async move {
         let mut kept = Vec::new();
         while let Ok((stream, _)) = listener.accept().await {
             kept.push(stream);
@@ -231,7 +231,7 @@ async fn another_provider_takes_over_if_one_stalls() {
     ])
     .await;
     for (name, url, body, word) in [
-        ("it does not read", &deaf, &long, "timeout_attempt"),
+        ("it does not read", &stalled, &long, "timeout_attempt"),
         ("its error has no end", &error.url, &chat("m"), "server_error"),
     ] {
         let second = Fake::always(answer("second")).await;
@@ -242,7 +242,7 @@ async fn another_provider_takes_over_if_one_stalls() {
         assert!(got.text.contains("second"), "{name}: {} {}", got.status, got.text);
         assert_eq!(running.record().await["attempts"][0]["error"], word, "{name}");
     }
-    heard.abort();
+    server.abort();
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ use crate::tls::certified;
 
 /// What a raw HTTP/2 server does with a request.
 #[derive(Clone, Copy, Debug)]
-enum Does {
+enum Reaction {
     Answer,
     /// `RST_STREAM` with this code.
     Reset(u32),
@@ -34,22 +34,22 @@ struct Raw {
     address: SocketAddr,
     pem: String,
     /// The requests, as connection and stream.
-    asked: Arc<Mutex<Vec<(usize, u32)>>>,
+    requests: Arc<Mutex<Vec<(usize, u32)>>>,
 }
 
-async fn raw(script: &[Does]) -> Raw {
+async fn raw(script: &[Reaction]) -> Raw {
     let (acceptor, pem) = certified(&[b"h2"]);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let raw = Raw { address: listener.local_addr().unwrap(), pem, asked: Arc::default() };
-    let (asked, script) = (Arc::clone(&raw.asked), Arc::new(Mutex::new(VecDeque::from(script.to_vec()))));
+    let raw = Raw { address: listener.local_addr().unwrap(), pem, requests: Arc::default() };
+    let (requests, script) = (Arc::clone(&raw.requests), Arc::new(Mutex::new(VecDeque::from(script.to_vec()))));
     tokio::spawn(async move {
         let mut connection = 0;
         while let Ok((stream, _)) = listener.accept().await {
-            let (acceptor, asked, script) = (acceptor.clone(), Arc::clone(&asked), Arc::clone(&script));
+            let (acceptor, requests, script) = (acceptor.clone(), Arc::clone(&requests), Arc::clone(&script));
             connection += 1;
             tokio::spawn(async move {
                 if let Ok(stream) = acceptor.accept(stream).await {
-                    serve(stream, connection, &asked, &script).await;
+                    serve(stream, connection, &requests, &script).await;
                 }
             });
         }
@@ -74,8 +74,8 @@ async fn read_frame(stream: &mut (impl AsyncRead + Unpin)) -> Option<(u8, u8, u3
 async fn serve(
     mut stream: tokio_rustls::server::TlsStream<tokio::net::TcpStream>,
     connection: usize,
-    asked: &Mutex<Vec<(usize, u32)>>,
-    script: &Mutex<VecDeque<Does>>,
+    requests: &Mutex<Vec<(usize, u32)>>,
+    script: &Mutex<VecDeque<Reaction>>,
 ) {
     let mut preface = [0; 24];
     stream.read_exact(&mut preface).await.unwrap();
@@ -86,16 +86,16 @@ async fn serve(
             (4, 0) => stream.write_all(&frame(4, 1, 0, &[])).await.unwrap(),
             // The end of a request.
             (0, 1) => {
-                asked.lock().unwrap().push((connection, id));
-                let does = script.lock().unwrap().pop_front().unwrap_or(Does::Answer);
-                match does {
-                    Does::Answer => {
+                requests.lock().unwrap().push((connection, id));
+                let reaction = script.lock().unwrap().pop_front().unwrap_or(Reaction::Answer);
+                match reaction {
+                    Reaction::Answer => {
                         let head = [&b"\x88\x00\x0ccontent-type\x10application/json"[..]].concat();
                         stream.write_all(&frame(1, 4, id, &head)).await.unwrap();
                         stream.write_all(&frame(0, 1, id, completion("over h2").as_bytes())).await.unwrap();
                     }
-                    Does::Reset(code) => stream.write_all(&frame(3, 0, id, &code.to_be_bytes())).await.unwrap(),
-                    Does::Leave { last, closes } => {
+                    Reaction::Reset(code) => stream.write_all(&frame(3, 0, id, &code.to_be_bytes())).await.unwrap(),
+                    Reaction::Leave { last, closes } => {
                         let payload = [last.to_be_bytes(), 0_u32.to_be_bytes()].concat();
                         stream.write_all(&frame(7, 0, 0, &payload)).await.unwrap();
                         if closes {
@@ -103,7 +103,7 @@ async fn serve(
                             return;
                         }
                     }
-                    Does::Close => return,
+                    Reaction::Close => return,
                 }
             }
             _ => {}
@@ -122,21 +122,25 @@ const ONE_ANSWER: u64 = 23_000_000;
 #[tokio::test]
 async fn an_unprocessed_http2_request_is_sent_again_and_charged_once() {
     const REFUSED: u32 = 7;
-    for (what, script, asked) in [
-        ("refused at once", vec![Does::Reset(REFUSED)], vec![(1, 1), (2, 1)]),
-        ("refused on a kept connection", vec![Does::Answer, Does::Reset(REFUSED)], vec![(1, 1), (1, 3), (2, 1)]),
+    for (what, script, expected) in [
+        ("refused at once", vec![Reaction::Reset(REFUSED)], vec![(1, 1), (2, 1)]),
+        (
+            "refused on a kept connection",
+            vec![Reaction::Answer, Reaction::Reset(REFUSED)],
+            vec![(1, 1), (1, 3), (2, 1)],
+        ),
         (
             "above the last stream",
-            vec![Does::Answer, Does::Leave { last: 1, closes: false }],
+            vec![Reaction::Answer, Reaction::Leave { last: 1, closes: false }],
             vec![(1, 1), (1, 3), (2, 1)],
         ),
         (
             "above it, and closed at once",
-            vec![Does::Answer, Does::Leave { last: 1, closes: true }],
+            vec![Reaction::Answer, Reaction::Leave { last: 1, closes: true }],
             vec![(1, 1), (1, 3), (2, 1)],
         ),
-        ("no stream at all", vec![Does::Leave { last: 0, closes: true }], vec![(1, 1), (2, 1)]),
-        ("a kept connection, closed", vec![Does::Answer, Does::Close], vec![(1, 1), (1, 3), (2, 1)]),
+        ("no stream at all", vec![Reaction::Leave { last: 0, closes: true }], vec![(1, 1), (2, 1)]),
+        ("a kept connection, closed", vec![Reaction::Answer, Reaction::Close], vec![(1, 1), (1, 3), (2, 1)]),
     ] {
         let upstream = raw(&script).await;
         let url = format!("https://localhost:{}/v1", upstream.address.port());
@@ -153,7 +157,7 @@ async fn an_unprocessed_http2_request_is_sent_again_and_charged_once() {
                 got.text
             );
         }
-        assert_eq!(*upstream.asked.lock().unwrap(), asked, "{what}");
+        assert_eq!(*upstream.requests.lock().unwrap(), expected, "{what}");
         assert_eq!(nanos(&spent(&running, "budgets[all]").await), requests * ONE_ANSWER, "{what}");
     }
 }
@@ -162,10 +166,10 @@ async fn an_unprocessed_http2_request_is_sent_again_and_charged_once() {
 async fn a_request_that_may_have_been_processed_is_charged() {
     const INTERNAL: u32 = 2;
     for (what, script) in [
-        ("reset for another reason", vec![Does::Answer, Does::Reset(INTERNAL)]),
+        ("reset for another reason", vec![Reaction::Answer, Reaction::Reset(INTERNAL)]),
         // The server reports this stream as processed.
-        ("the last stream itself", vec![Does::Answer, Does::Leave { last: 3, closes: true }]),
-        ("a new connection, closed", vec![Does::Close]),
+        ("the last stream itself", vec![Reaction::Answer, Reaction::Leave { last: 3, closes: true }]),
+        ("a new connection, closed", vec![Reaction::Close]),
     ] {
         let upstream = raw(&script).await;
         let url = format!("https://localhost:{}/v1", upstream.address.port());
@@ -187,7 +191,7 @@ async fn a_request_that_may_have_been_processed_is_charged() {
 #[tokio::test]
 async fn a_request_that_is_refused_twice_fails_and_is_free() {
     const REFUSED: u32 = 7;
-    let upstream = raw(&[Does::Reset(REFUSED); 20]).await;
+    let upstream = raw(&[Reaction::Reset(REFUSED); 20]).await;
     let url = format!("https://localhost:{}/v1", upstream.address.port());
     let mut policy = charged(priced(&[("first", &url)]));
     policy.providers[0].ca = Some(upstream.pem.clone());
@@ -195,7 +199,7 @@ async fn a_request_that_is_refused_twice_fails_and_is_free() {
     let running = Running::new(policy).await;
     let got = running.post("/v1/chat/completions", &short("m")).await;
     assert_eq!(got.status, 502, "{}", got.text);
-    assert_eq!(upstream.asked.lock().unwrap().len(), 2);
+    assert_eq!(upstream.requests.lock().unwrap().len(), 2);
     assert_eq!(spent(&running, "budgets[all]").await, json!("0.00"));
 }
 
@@ -208,7 +212,7 @@ async fn a_reused_connection_that_is_closed_costs_nothing_and_is_invisible() {
         assert_eq!((got.status, got.headers["x-outrigger-attempts"].as_bytes()), (200, &b"1"[..]), "{}", got.text);
         assert!(got.text.contains(expected), "{}", got.text);
     }
-    let connections: Vec<usize> = upstream.asked().iter().map(|asked| asked.connection).collect();
+    let connections: Vec<usize> = upstream.asked().iter().map(|request| request.connection).collect();
     assert_eq!(connections, [0, 0, 1]);
     assert_eq!(nanos(&spent(&running, "budgets[all]").await), 2 * ONE_ANSWER);
     assert_eq!(running.record().await["attempts"].as_array().unwrap().len(), 1);

@@ -66,8 +66,8 @@ async fn memory_of_unread_decisions_is_bounded() {
         scene.ask(16, "/v1/chat/completions", body.clone().into_bytes()).await;
     }
     let url = scene.process.url("decisions?limit=1000");
-    let told = reqwest::get(&url).await.unwrap().bytes().await.unwrap();
-    assert!(told.len() > 2 * MIB, "{}", told.len());
+    let body = reqwest::get(&url).await.unwrap().bytes().await.unwrap();
+    assert!(body.len() > 2 * MIB, "{}", body.len());
     let address = url.strip_prefix("http://").and_then(|url| url.split('/').next()).unwrap().to_owned();
     let text = "GET /decisions?limit=1000 HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
     let (statuses, peak) = hold(&scene, &address, 60, text).await;

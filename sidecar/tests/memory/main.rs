@@ -84,10 +84,10 @@ impl Scene {
         }
         statuses.sort_unstable();
         if std::env::var_os("OUTRIGGER_FIGURES").is_some() {
-            let mut told = statuses.clone();
-            told.dedup();
+            let mut distinct = statuses.clone();
+            distinct.dedup();
             let wrong = if peak < LIMIT { "" } else { "TOO MUCH" };
-            eprintln!("{:6.1} MiB  {clients:2} clients  {told:?}  {name} {wrong}", peak as f64 / MIB as f64);
+            eprintln!("{:6.1} MiB  {clients:2} clients  {distinct:?}  {name} {wrong}", peak as f64 / MIB as f64);
             return statuses;
         }
         assert!(peak < LIMIT, "{name}, {clients} clients: {} kB", peak >> 10);

@@ -55,8 +55,8 @@ fn request(caller: Dialect, input: &[u8]) {
     let Ok(Value::Object(body)) = serde_json::from_slice(input) else { return };
     for streamed in [false, true] {
         let Ok(request) = decode_request(caller.format(), &body, "a-model", streamed) else { return };
-        let says = |part: &Part| !matches!(part, Part::Thinking(_));
-        let says_something = request.messages.iter().any(|message| message.parts.iter().any(says));
+        let is_content = |part: &Part| !matches!(part, Part::Thinking(_));
+        let has_content = request.messages.iter().any(|message| message.parts.iter().any(is_content));
         for upstream in Dialect::ALL {
             let Ok(encoded) =
                 encode_request(caller.format(), &request, &Target::vendor(upstream, "another-model"), None)
@@ -64,7 +64,7 @@ fn request(caller: Dialect, input: &[u8]) {
                 continue;
             };
             let again = decode_request(upstream.format(), &encoded.body, "another-model", streamed);
-            assert!(again.is_ok() || !says_something, "{caller} to {upstream}: {again:?} in {:?}", encoded.body);
+            assert!(again.is_ok() || !has_content, "{caller} to {upstream}: {again:?} in {:?}", encoded.body);
         }
     }
 }
@@ -74,8 +74,8 @@ fn response(upstream: Dialect, input: &[u8]) {
     let Ok(body) = serde_json::from_slice::<Value>(input) else { return };
     let Ok(response) = decode_response(upstream.format(), &body) else { return };
     for caller in Dialect::ALL {
-        let told = encode_response(caller.format(), &response, &Answer::default());
-        assert!(told.is_object(), "{upstream} to {caller}: {told}");
+        let encoded = encode_response(caller.format(), &response, &Answer::default());
+        assert!(encoded.is_object(), "{upstream} to {caller}: {encoded}");
     }
 }
 
@@ -89,19 +89,19 @@ fn stream(upstream: Dialect, input: &[u8]) {
     for caller in Dialect::ALL {
         let mut decoder = StreamDecoder::new(upstream.format());
         let mut encoder = StreamEncoder::new(caller.format(), Answer::default());
-        let (mut decoded, mut told) = (Vec::new(), Vec::new());
+        let (mut decoded, mut encoded) = (Vec::new(), Vec::new());
         for event in &events {
             if decoder.push(event, &mut decoded).is_err() {
                 break;
             }
             for event in decoded.drain(..) {
-                encoder.push(&event, &mut told);
+                encoder.push(&event, &mut encoded);
             }
         }
         let (mut reader, mut whole) = (EventReader::new(Framing::Sse), Vec::new());
-        let told = told.into();
-        reader.push(&told, &mut whole);
-        assert_eq!(reader.buffered(), 0, "{upstream} to {caller}: no end: {}", String::from_utf8_lossy(&told));
+        let encoded = encoded.into();
+        reader.push(&encoded, &mut whole);
+        assert_eq!(reader.buffered(), 0, "{upstream} to {caller}: no end: {}", String::from_utf8_lossy(&encoded));
         assert!(
             whole.iter().all(|event| event.data_bytes().is_some()),
             "{upstream} to {caller}: an event without data"

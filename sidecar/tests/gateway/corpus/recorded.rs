@@ -120,7 +120,7 @@ impl Exchange {
 
 /// A variation of the recorded request.
 #[derive(Clone, Copy, PartialEq)]
-pub enum Asking {
+pub enum Variation {
     AsRecorded,
     /// Without `stream_options`, with which the recorded caller requested usage.
     WithoutUsage,
@@ -129,13 +129,13 @@ pub enum Asking {
 }
 
 /// The request that a caller sends, and the one that must arrive upstream.
-pub struct Told {
+pub struct Replay {
     pub path: String,
     pub body: String,
     pub target: String,
-    pub arrives: String,
+    pub upstream_body: String,
     /// The gateway requests a stream's usage, because the caller did not.
-    pub asks_usage: bool,
+    pub requests_usage: bool,
 }
 
 /// The option that the gateway adds, and as the recorded callers write it.
@@ -144,7 +144,7 @@ const RECORDED_OPTIONS: &str = ", \"stream_options\": {\"include_usage\": true}"
 
 /// The recorded request for the provider `name`: with its model pinned to that provider, and with an empty list of
 /// fallbacks, which the gateway removes. `None` if the variation does not apply.
-pub fn told(exchange: &Exchange, route: (usize, &str), name: &str, asking: Asking) -> Option<Told> {
+pub fn replay(exchange: &Exchange, route: (usize, &str), name: &str, variation: Variation) -> Option<Replay> {
     let (upstream, below) = route;
     let version = UPSTREAMS[upstream].1;
     let mut recorded = exchange.req.get().to_owned();
@@ -152,33 +152,34 @@ pub fn told(exchange: &Exchange, route: (usize, &str), name: &str, asking: Askin
     let model = exchange.path_model();
     let target = format!("/{version}/{}{query}", below.replace("MODEL", model));
     let mut path = format!("/{version}/{}{query}", below.replace("MODEL", &format!("{name}%2F{model}")));
-    match asking {
-        Asking::AsRecorded => {}
-        Asking::WithoutUsage => {
+    match variation {
+        Variation::AsRecorded => {}
+        Variation::WithoutUsage => {
             let at = recorded.rfind(RECORDED_OPTIONS)?;
             recorded.replace_range(at..at + RECORDED_OPTIONS.len(), "");
         }
-        Asking::ForArray => path = path.strip_suffix("?alt=sse")?.to_owned(),
+        Variation::ForArray => path = path.strip_suffix("?alt=sse")?.to_owned(),
     }
     let edited: Edited<'_> = serde_json::from_str(&recorded).unwrap();
     let streams = upstream == 0 && ["chat", "completions"].contains(&&*exchange.api) && edited.stream == Some(true);
-    let asks_usage = streams && edited.stream_options.as_ref().is_none_or(|options| options["include_usage"] != true);
+    let requests_usage =
+        streams && edited.stream_options.as_ref().is_none_or(|options| options["include_usage"] != true);
     let mut body = recorded.clone();
     if upstream < 2 {
-        let said = edited.model.unwrap().get();
-        let at = said.as_ptr() as usize - recorded.as_ptr() as usize;
-        let model: String = serde_json::from_str(said).unwrap();
-        body.replace_range(at..at + said.len(), &json!(format!("{name}/{model}")).to_string());
+        let raw = edited.model.unwrap().get();
+        let at = raw.as_ptr() as usize - recorded.as_ptr() as usize;
+        let model: String = serde_json::from_str(raw).unwrap();
+        body.replace_range(at..at + raw.len(), &json!(format!("{name}/{model}")).to_string());
     }
     // Google's SDK repeats the model's name in the body.
     body = body.replace(&format!("\"models/{model}\""), &format!("\"models/{name}/{model}\""));
     body.insert_str(body.rfind('}').unwrap(), ", \"fallbacks\" : []");
-    let mut arrives = recorded.clone();
-    if asks_usage {
+    let mut upstream_body = recorded.clone();
+    if requests_usage {
         assert_eq!(edited.stream_options, None, "{}: rewritten, and not comparable", exchange.place());
-        arrives.insert_str(1, OPTIONS);
+        upstream_body.insert_str(1, OPTIONS);
     }
-    Some(Told { path, body, target, arrives, asks_usage })
+    Some(Replay { path, body, target, upstream_body, requests_usage })
 }
 
 /// The fields that the gateway reads or edits.

@@ -4,7 +4,7 @@ use outrigger_policy::{Price, Unknown};
 use serde_json::{Value, json};
 
 use crate::escrow::nanos;
-use crate::fake::{Fake, answer, chunk, delta, end, json as told, role, stop, stream_head};
+use crate::fake::{Fake, answer, chunk, delta, end, json as replies, role, stop, stream_head};
 use crate::limits::{dear, limit, priced, short, spent};
 use crate::policies::{Running, streamed};
 
@@ -39,7 +39,7 @@ async fn implausible_figures_count_as_missing_and_are_neither_free_nor_a_fortune
     ] {
         for stream in [false, true] {
             let script = match stream {
-                false => told(200, &whole(usage)),
+                false => replies(200, &whole(usage)),
                 true => vec![
                     stream_head(),
                     chunk(&format!("{}{}{}", role(), delta("hello"), stop())),
@@ -78,7 +78,7 @@ async fn a_whole_answer_without_figures_costs_as_much_as_its_stream() {
     let mut costs = Vec::new();
     for stream in [false, true] {
         let script = match stream {
-            false => told(200, &whole("null")),
+            false => replies(200, &whole("null")),
             true => {
                 vec![stream_head(), chunk(&format!("{}{}{}data: [DONE]\n\n", role(), delta("hello"), stop())), end()]
             }
@@ -99,7 +99,7 @@ async fn a_whole_answer_without_figures_costs_as_much_as_its_stream() {
 #[tokio::test]
 async fn implausible_figures_are_not_recorded_without_limits() {
     let upstream =
-        Fake::always(told(200, &whole(r#"{"prompt_tokens":9223372036854775808,"completion_tokens":2}"#))).await;
+        Fake::always(replies(200, &whole(r#"{"prompt_tokens":9223372036854775808,"completion_tokens":2}"#))).await;
     let running = Running::new(priced(&[("first", &upstream.url)])).await;
     let got = running.post("/v1/chat/completions", &short("m")).await;
     assert_eq!((got.status, got.headers.get("x-outrigger-cost-usd")), (200, None), "{}", got.text);
@@ -110,7 +110,7 @@ async fn implausible_figures_are_not_recorded_without_limits() {
 
 #[tokio::test]
 async fn an_unknown_cost_is_null_and_no_cost_is_zero() {
-    let refused = |status| told(status, r#"{"error": {"message": "no", "type": "x"}}"#);
+    let refused = |status| replies(status, r#"{"error": {"message": "no", "type": "x"}}"#);
     let free = Price::default();
     for (what, script, price, expected) in [
         ("refused, with a price", refused(400), Some(dear()), json!("0.00")),
@@ -136,7 +136,7 @@ async fn an_unknown_cost_is_null_and_no_cost_is_zero() {
 
 #[tokio::test]
 async fn a_sum_with_an_unknown_part_is_unknown() {
-    let broken = Fake::always(told(500, r#"{"error": {"message": "no", "type": "x"}}"#)).await;
+    let broken = Fake::always(replies(500, r#"{"error": {"message": "no", "type": "x"}}"#)).await;
     let good = Fake::always(answer("hi")).await;
     for (broken_price, good_price, known) in
         [(Some(dear()), Some(dear()), true), (None, Some(dear()), true), (Some(dear()), None, false)]

@@ -26,17 +26,17 @@ async fn allowing(origins: &[&str], hosts: &[&str], url: &str) -> Running {
 /// Sends these lines, and returns everything that comes back on the connection.
 pub async fn raw(mut stream: TcpStream, request: &str) -> String {
     stream.write_all(request.as_bytes()).await.unwrap();
-    let mut told = Vec::new();
-    stream.read_to_end(&mut told).await.ok();
-    String::from_utf8_lossy(&told).into_owned()
+    let mut response = Vec::new();
+    stream.read_to_end(&mut response).await.ok();
+    String::from_utf8_lossy(&response).into_owned()
 }
 
-async fn asked(at: SocketAddr, target: &str, lines: &str) -> String {
+async fn get(at: SocketAddr, target: &str, lines: &str) -> String {
     let stream = TcpStream::connect(at).await.unwrap();
     raw(stream, &format!("GET {target} HTTP/1.1\r\n{lines}connection: close\r\n\r\n")).await
 }
 
-async fn posted(running: &Running, target: &str, lines: &str) -> String {
+async fn post(running: &Running, target: &str, lines: &str) -> String {
     let body = chat("m").to_string();
     let length = body.len();
     let stream = TcpStream::connect(running.address).await.unwrap();
@@ -69,9 +69,9 @@ async fn a_web_page_is_refused_before_its_request_is_read_or_charged() {
         (path, "host: localhost.evil.example\r\n".to_owned(), "host_blocked"),
         ("http://evil.example/v1/chat/completions", "host: localhost\r\n".to_owned(), "host_blocked"),
     ] {
-        let told = posted(&running, target, &lines).await;
-        assert!(told.starts_with("HTTP/1.1 403") && told.contains(kind), "{lines}{told}");
-        assert!(!told.contains("access-control-"), "{told}");
+        let response = post(&running, target, &lines).await;
+        assert!(response.starts_with("HTTP/1.1 403") && response.contains(kind), "{lines}{response}");
+        assert!(!response.contains("access-control-"), "{response}");
     }
     // The gateway does not wait for the body either.
     let stream = TcpStream::connect(running.address).await.unwrap();
@@ -84,8 +84,8 @@ async fn a_web_page_is_refused_before_its_request_is_read_or_charged() {
     assert!(metrics.contains("outrigger_refusals_total{type=\"origin_blocked\"} 5"), "{metrics}");
     for host in [format!("localhost:{port}"), "127.0.0.1".to_owned(), format!("[::1]:{port}"), "localhost.".to_owned()]
     {
-        let told = posted(&running, path, &format!("host: {host}\r\n")).await;
-        assert!(told.starts_with("HTTP/1.1 200"), "{host}: {told}");
+        let response = post(&running, path, &format!("host: {host}\r\n")).await;
+        assert!(response.starts_with("HTTP/1.1 200"), "{host}: {response}");
     }
 }
 
@@ -113,9 +113,9 @@ async fn a_page_of_an_allowed_origin_can_read_every_answer() {
     let running = allowing(&[APP], &["gateway.internal"], &upstream.url).await;
     let client = reqwest::Client::new();
     let url = running.url("/v1/chat/completions");
-    let asks = client.request(reqwest::Method::OPTIONS, &url).header("origin", APP);
-    let asks = asks.header("access-control-request-method", "POST");
-    let got = running.send(asks.header("access-control-request-headers", "authorization,x-stainless-os")).await;
+    let preflight = client.request(reqwest::Method::OPTIONS, &url).header("origin", APP);
+    let preflight = preflight.header("access-control-request-method", "POST");
+    let got = running.send(preflight.header("access-control-request-headers", "authorization,x-stainless-os")).await;
     assert_eq!((got.status, got.header("access-control-allow-origin")), (204, Some(APP)));
     assert_eq!(got.header("access-control-allow-headers"), Some("authorization,x-stainless-os"));
     let mut unknown = chat("m");
@@ -126,7 +126,10 @@ async fn a_page_of_an_allowed_origin_can_read_every_answer() {
             .await;
         assert_eq!((got.status, got.header("access-control-allow-origin")), (status, Some(APP)), "{}", got.text);
         assert!(got.header("vary").is_some_and(|vary| vary.contains("Origin")));
-        assert!(got.header("access-control-expose-headers").is_some_and(|told| told.contains("x-outrigger-decision")));
+        assert!(
+            got.header("access-control-expose-headers")
+                .is_some_and(|response| response.contains("x-outrigger-decision"))
+        );
     }
     let nowhere = running.send(client.get(running.url("/nowhere")).header("origin", APP)).await;
     assert_eq!((nowhere.status, nowhere.header("access-control-allow-origin")), (404, Some(APP)));
@@ -135,11 +138,15 @@ async fn a_page_of_an_allowed_origin_can_read_every_answer() {
         403
     );
     upstream.play(answer("hi"));
-    let told = posted(&running, "/v1/chat/completions", "host: gateway.internal:4180\r\n").await;
-    assert!(told.starts_with("HTTP/1.1 200"), "{told}");
+    let response = post(&running, "/v1/chat/completions", "host: gateway.internal:4180\r\n").await;
+    assert!(response.starts_with("HTTP/1.1 200"), "{response}");
     // Headers about the page are not passed on.
-    for asked in upstream.asked() {
-        assert!(!asked.head.to_lowercase().contains("origin") && !asked.head.contains("sec-fetch"), "{}", asked.head);
+    for request in upstream.asked() {
+        assert!(
+            !request.head.to_lowercase().contains("origin") && !request.head.contains("sec-fetch"),
+            "{}",
+            request.head
+        );
     }
 }
 
@@ -155,22 +162,22 @@ async fn local_pages_are_refused_to_web_pages_and_to_a_mesh() {
             format!("host: 127.0.0.1:{port}\r\nsec-fetch-site: cross-site\r\n"),
             format!("host: 127.0.0.1:{port}\r\nx-forwarded-for: 10.0.0.9\r\n"),
         ] {
-            let told = asked(running.admin, path, &lines).await;
-            assert!(told.starts_with("HTTP/1.1 403"), "{path} {lines}{told}");
+            let response = get(running.admin, path, &lines).await;
+            assert!(response.starts_with("HTTP/1.1 403"), "{path} {lines}{response}");
         }
-        let told = asked(running.admin, path, &format!("host: localhost:{port}\r\n")).await;
-        assert!(told.starts_with("HTTP/1.1 200"), "{path} {told}");
+        let response = get(running.admin, path, &format!("host: localhost:{port}\r\n")).await;
+        assert!(response.starts_with("HTTP/1.1 200"), "{path} {response}");
         // A service mesh forwards remote callers from loopback, from another address of it.
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind("127.0.0.6:0".parse().unwrap()).unwrap();
         let stream = socket.connect(running.admin).await.unwrap();
-        let told =
+        let response =
             raw(stream, &format!("GET {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nconnection: close\r\n\r\n")).await;
-        assert!(told.starts_with("HTTP/1.1 403"), "{path} {told}");
+        assert!(response.starts_with("HTTP/1.1 403"), "{path} {response}");
     }
     // Probes and scrapes may use any host name and any proxy.
     for path in ["/healthz", "/readyz", "/startedz", "/metrics"] {
-        let told = asked(running.admin, path, "host: 10.1.2.3:4181\r\nx-forwarded-for: 10.0.0.9\r\n").await;
-        assert!(told.starts_with("HTTP/1.1 200"), "{path} {told}");
+        let response = get(running.admin, path, "host: 10.1.2.3:4181\r\nx-forwarded-for: 10.0.0.9\r\n").await;
+        assert!(response.starts_with("HTTP/1.1 200"), "{path} {response}");
     }
 }

@@ -4,7 +4,7 @@ use outrigger_policy::ModelDoc;
 use serde_json::{Value, json};
 
 use crate::escrow::nanos;
-use crate::fake::{Fake, chunk, end, json as told, json_with, stream_head};
+use crate::fake::{Fake, chunk, end, json as replies, json_with, stream_head};
 use crate::limits::{dear, limit, spent};
 use crate::policies::{Running, chat, document, provider, typed};
 
@@ -16,14 +16,14 @@ fn gemini_answer(usage: Option<Value>) -> Value {
     answer
 }
 
-fn asks() -> Value {
+fn gemini_body() -> Value {
     json!({"contents": [{"role": "user", "parts": [{"text": "hello"}]}], "generationConfig": {"maxOutputTokens": 100}})
 }
 
 #[tokio::test]
 async fn credentials_and_system_parameters_do_not_reach_google() {
     let usage = json!({"promptTokenCount": 3, "candidatesTokenCount": 2, "totalTokenCount": 5});
-    let upstream = Fake::always(told(200, &gemini_answer(Some(usage)).to_string())).await;
+    let upstream = Fake::always(replies(200, &gemini_answer(Some(usage)).to_string())).await;
     let mut policy = document(1, vec![typed("google", "Gemini", &upstream.url)]);
     policy.providers[0].models = vec![ModelDoc { name: "m".to_owned(), ..ModelDoc::default() }];
     let running = Running::new(policy).await;
@@ -48,7 +48,7 @@ async fn credentials_and_system_parameters_do_not_reach_google() {
             .header("referer", "http://localhost/")
             .header("sec-fetch-mode", "cors")
             .header("x-goog-api-client", "genai-py/1")
-            .json(&asks());
+            .json(&gemini_body());
         let got = running.send(request).await;
         assert_eq!((got.status, got.header("x-outrigger-adapted")), (200, adapted), "{query}: {}", got.text);
         let asked = upstream.take_asked().remove(0);
@@ -87,11 +87,11 @@ async fn a_thinking_model_without_usage_is_charged_in_full() {
     let streams = |usage| vec![stream_head(), chunk(&event(usage)), end()];
     let usage = || json!({"promptTokenCount": 3, "candidatesTokenCount": 2, "totalTokenCount": 5});
     for (thinks, script, verb, charged) in [
-        (true, told(200, &gemini_answer(None).to_string()), "generateContent", 1_000_000_000..1_100_000_000),
+        (true, replies(200, &gemini_answer(None).to_string()), "generateContent", 1_000_000_000..1_100_000_000),
         (true, streams(None), "streamGenerateContent?alt=sse", 1_000_000_000..1_100_000_000),
-        (false, told(200, &gemini_answer(None).to_string()), "generateContent", 1_000_000..500_000_000),
+        (false, replies(200, &gemini_answer(None).to_string()), "generateContent", 1_000_000..500_000_000),
         (false, streams(None), "streamGenerateContent?alt=sse", 1_000_000..500_000_000),
-        (true, told(200, &gemini_answer(Some(usage())).to_string()), "generateContent", 23_000_000..23_000_001),
+        (true, replies(200, &gemini_answer(Some(usage())).to_string()), "generateContent", 23_000_000..23_000_001),
         (true, streams(Some(usage())), "streamGenerateContent?alt=sse", 23_000_000..23_000_001),
     ] {
         let upstream = Fake::always(script).await;
@@ -104,7 +104,7 @@ async fn a_thinking_model_without_usage_is_charged_in_full() {
         }];
         policy.keys[0].limits.budgets = vec![limit("all", 1_000_000_000_000)];
         let running = Running::new(policy).await;
-        let got = running.post(&format!("/v1beta/models/m:{verb}"), &asks()).await;
+        let got = running.post(&format!("/v1beta/models/m:{verb}"), &gemini_body()).await;
         assert_eq!(got.status, 200, "{}", got.text);
         let on_account = nanos(&spent(&running, "budgets[all]").await);
         assert!(charged.contains(&on_account), "{thinks} {verb}: {on_account}, not in {charged:?}");

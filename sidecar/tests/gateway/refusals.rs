@@ -58,11 +58,11 @@ async fn a_large_body_is_refused_before_it_is_sent_completely() {
     let mut stream = tokio::net::TcpStream::connect(running.address).await.unwrap();
     let head = "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: 40000000\r\n\r\n{";
     stream.write_all(head.as_bytes()).await.unwrap();
-    let mut told = vec![0; 1_024];
-    let read = stream.read(&mut told).await.unwrap();
-    let told = String::from_utf8_lossy(&told[..read]).into_owned();
-    assert!(told.starts_with("HTTP/1.1 413"), "{told}");
-    assert!(told.contains("request_too_large"), "{told}");
+    let mut response = vec![0; 1_024];
+    let read = stream.read(&mut response).await.unwrap();
+    let response = String::from_utf8_lossy(&response[..read]).into_owned();
+    assert!(response.starts_with("HTTP/1.1 413"), "{response}");
+    assert!(response.contains("request_too_large"), "{response}");
 }
 
 #[tokio::test]

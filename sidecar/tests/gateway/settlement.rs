@@ -5,16 +5,16 @@ use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 
 use crate::escrow::nanos;
-use crate::fake::{Act, Fake, answer, chunk, delta, json as told, role, stop, stream_head};
-use crate::free::free;
+use crate::fake::{Act, Fake, answer, chunk, delta, json as replies, role, stop, stream_head};
+use crate::free_addresses::free;
 use crate::limits::{hourly, limit, priced, short, spent};
 use crate::policies::{Running, streamed};
 
 #[tokio::test]
 async fn the_outcome_of_an_attempt_decides_what_is_charged() {
-    let in_error = |status: u16| told(status, r#"{"error": {"message": "no", "type": "x"}}"#);
+    let in_error = |status: u16| replies(status, r#"{"error": {"message": "no", "type": "x"}}"#);
     let half = vec![stream_head(), chunk(&format!("{}{}", role(), delta("so far so good"))), Act::Close];
-    let untold = told(
+    let without_usage = replies(
         200,
         &json!({"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": [
             {"index": 0, "message": {"role": "assistant", "content": "hello"}, "finish_reason": "stop"}]})
@@ -28,7 +28,7 @@ async fn the_outcome_of_an_attempt_decides_what_is_charged() {
         ("closed without a word", vec![Act::Close], short("m"), 200_000_000..260_000_000, true),
         // The input, and a few tokens at a cent each.
         ("cut in mid-stream", half, streamed("m"), 20_000_000..150_000_000, true),
-        ("usage untold", untold, short("m"), 20_000_000..u64::MAX, true),
+        ("usage untold", without_usage, short("m"), 20_000_000..u64::MAX, true),
         ("a good answer", answer("hi"), short("m"), 23_000_000..23_000_001, false),
     ] {
         let upstream = Fake::always(script).await;
@@ -77,7 +77,7 @@ async fn a_caller_that_leaves_is_charged_for_the_answer_so_far() {
 data: [DONE]
 
 "#;
-    for (on_hang_up, tells, cost, estimated) in [
+    for (on_hang_up, completes, cost, estimated) in [
         // The end arrives while the gateway still reads on.
         (OnHangUp::Cancel, true, Some("0.403"), false),
         (OnHangUp::Drain, true, Some("0.403"), false),
@@ -94,7 +94,7 @@ data: [DONE]
         policy.keys[0].on_hang_up = on_hang_up;
         let running = Running::new(policy).await;
         hang_up(&running, &streamed("m")).await;
-        if tells {
+        if completes {
             gate.notify_one();
         }
         let record = next_record(&running, 0).await;
@@ -149,7 +149,7 @@ async fn a_request_that_was_not_sent_costs_nothing() {
 async fn embeddings_have_no_output_tokens() {
     let body = json!({"object": "list", "model": "m", "data": [{"object": "embedding", "index": 0, "embedding": vec![0.25; 900]}],
                       "usage": {"prompt_tokens": 8, "total_tokens": 8}});
-    let upstream = Fake::always(told(200, &body.to_string())).await;
+    let upstream = Fake::always(replies(200, &body.to_string())).await;
     let mut policy = priced(&[("first", &upstream.url)]);
     policy.keys[0].limits.tokens = vec![hourly("hour", 1_000)];
     let running = Running::new(policy).await;
@@ -161,7 +161,7 @@ async fn embeddings_have_no_output_tokens() {
 
 #[tokio::test]
 async fn a_request_counts_once_however_many_attempts_it_takes() {
-    let broken = Fake::always(told(500, r#"{"error": {"message": "no", "type": "x"}}"#)).await;
+    let broken = Fake::always(replies(500, r#"{"error": {"message": "no", "type": "x"}}"#)).await;
     let good = Fake::always(answer("hi")).await;
     let mut policy = priced(&[("broken", &broken.url), ("good", &good.url)]);
     policy.keys[0].providers[1].weight = 0;

@@ -3,7 +3,7 @@
 use outrigger_policy::ModelDoc;
 use serde_json::{Value, json};
 
-use crate::fake::{Fake, json as told};
+use crate::fake::{Fake, json as replies};
 use crate::limits::{dear, limit};
 use crate::policies::{Running, document, typed};
 
@@ -57,7 +57,7 @@ async fn the_policys_output_limit_holds_with_any_thinking_budget() {
         ),
     ] {
         for (of_key, limited) in [(true, true), (true, false), (false, true), (false, false)] {
-            let upstream = Fake::always(told(200, &message())).await;
+            let upstream = Fake::always(replies(200, &message())).await;
             let mut policy = document(1, vec![typed("claude", "Anthropic", &upstream.url)]);
             let bound = Some(2_000);
             match of_key {
@@ -83,7 +83,7 @@ async fn the_policys_output_limit_holds_with_any_thinking_budget() {
                 (&json!(cap), &thinking),
                 "{body}, {of_key} {limited}"
             );
-            let named = got.headers.get("x-outrigger-adapted").map(|told| told.to_str().unwrap().to_owned());
+            let named = got.headers.get("x-outrigger-adapted").map(|replies| replies.to_str().unwrap().to_owned());
             assert_eq!(named.as_deref(), adapted, "{body}, {of_key} {limited}");
         }
     }
@@ -102,7 +102,7 @@ async fn geminis_thinking_budget_is_within_the_limit() {
                    "generationConfig": {"thinkingConfig": {"thinkingBudget": 20_000}}}),
         ),
     ] {
-        let upstream = Fake::always(told(200, &candidates())).await;
+        let upstream = Fake::always(replies(200, &candidates())).await;
         let mut policy = document(1, vec![typed("g", "Gemini", &upstream.url)]);
         policy.keys[0].max_output_tokens = Some(2_000);
         let running = Running::new(policy).await;
