@@ -309,15 +309,15 @@ mod tests {
         let mut all: Vec<MemoryLease> = (0..64).map(|_| memory.hold(KIB).unwrap()).collect();
         assert_eq!(memory.hold(1).unwrap_err(), NoRoom::Now);
         all.truncate(32);
-        let mut held = MemoryLease::default();
+        let mut lease = MemoryLease::default();
         for length in (10..=20 * KIB).step_by(10) {
-            held.grow_to(length, &memory).unwrap();
+            lease.grow_to(length, &memory).unwrap();
         }
-        assert_eq!(held.bytes(), 20 * KIB);
-        assert!(held.grow_to(60 * KIB, &memory).is_err());
-        held.shrink_to(KIB);
+        assert_eq!(lease.bytes(), 20 * KIB);
+        assert!(lease.grow_to(60 * KIB, &memory).is_err());
+        lease.shrink_to(KIB);
         assert_eq!(memory.account.used.load(Ordering::Relaxed), 33 * KIB);
-        drop((held, all));
+        drop((lease, all));
         assert_eq!(memory.account.used.load(Ordering::Relaxed), 0);
     }
 
@@ -379,11 +379,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn waits_for_memory_up_to_a_limit() {
         let memory = Memory::new(64 * KIB);
-        let held = memory.hold(50 * KIB).unwrap();
+        let lease = memory.hold(50 * KIB).unwrap();
         let wanting = memory.clone();
-        let waiting = tokio::spawn(async move { wanting.wait(40 * KIB, 0).await.map(|held| held.bytes()) });
+        let waiting = tokio::spawn(async move { wanting.wait(40 * KIB, 0).await.map(|lease| lease.bytes()) });
         tokio::task::yield_now().await;
-        drop(held);
+        drop(lease);
         assert_eq!(waiting.await.unwrap(), Ok(40 * KIB));
         let _held = memory.hold(50 * KIB).unwrap();
         assert_eq!(memory.wait(40 * KIB, KIB).await.unwrap_err(), NoRoom::Now);

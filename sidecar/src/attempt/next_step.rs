@@ -198,13 +198,13 @@ mod tests {
     fn only_a_retry_takes_from_the_budget() {
         for (name, failed) in failures() {
             for other_candidates in [false, true] {
-                let asked = Cell::new(false);
+                let called = Cell::new(false);
                 let situation = Situation { other_candidates, ..ALONE };
                 let step = next_step(&failed, &situation, || {
-                    asked.set(true);
+                    called.set(true);
                     true
                 });
-                assert_eq!(asked.get(), matches!(step, NextStep::Retry(_)), "{name}");
+                assert_eq!(called.get(), matches!(step, NextStep::Retry(_)), "{name}");
             }
         }
     }

@@ -78,8 +78,8 @@ impl<'a> Cursor<'a> {
     /// Goes to the next candidate that can be tried, from the current position on.
     fn skip(&mut self) {
         (self.credential, self.retries) = (0, 0);
-        let asked = |candidate: &Candidate| candidate.skipped.is_none() && candidate.provider.is_some();
-        while self.candidates.get(self.at).is_some_and(|candidate| !asked(candidate)) {
+        let is_tried = |candidate: &Candidate| candidate.skipped.is_none() && candidate.provider.is_some();
+        while self.candidates.get(self.at).is_some_and(|candidate| !is_tried(candidate)) {
             self.at += 1;
         }
     }

@@ -148,14 +148,14 @@ pub fn worst(input: u64, bounds: OutputBounds, means: &Means<'_>) -> WorstCase {
         (one, other) => one.or(other),
     };
     let enforced = bounds.policy.filter(|most| bounds.caller.is_none_or(|caller| caller > *most));
-    let said = least(least(bounds.caller, bounds.policy), bounds.model);
+    let bound = least(least(bounds.caller, bounds.policy), bounds.model);
     let of = |each: Option<u64>, cap: Option<u64>, capped: bool| {
         let output = each.unwrap_or(0).saturating_mul(answers).saturating_add(bounds.beside);
         WorstCase { money: means.cost(input, output), tokens: input.saturating_add(output), cap, capped, most: each }
     };
     let limited = means.money.is_some() || means.tokens.is_some();
     // The caller's own limit applies, with what it may cost.
-    if let Some(each) = said
+    if let Some(each) = bound
         && (!limited
             || bounds.caller.is_some()
             || !means.is_over_a_quarter(input, each.saturating_mul(answers).saturating_add(bounds.beside)))
@@ -164,9 +164,9 @@ pub fn worst(input: u64, bounds: OutputBounds, means: &Means<'_>) -> WorstCase {
     }
     match means.quarter(input) {
         // Output is free, or nothing is limited: no cap is needed, and no limit is known.
-        None => of(said, enforced, false),
+        None => of(bound, enforced, false),
         Some(quarter) => {
-            let most = said.unwrap_or_else(|| match bounds.window {
+            let most = bound.unwrap_or_else(|| match bounds.window {
                 Some(window) => window.saturating_sub(input).max(1),
                 None if bounds.may_cap => UNKNOWN_MOST.max(bounds.least),
                 None => u64::MAX,

@@ -44,9 +44,9 @@ pub fn decide(
         value.and_then(|value| value.to_str().ok())
     };
     let explicit = session(header).or(context.scanned.session.as_deref());
-    let implicit = context.scanned.conversation.map(|seen| conversation(context, &[&seen.opening.to_le_bytes()]));
+    let implicit = context.scanned.conversation.map(|scanned| conversation(context, &[&scanned.opening.to_le_bytes()]));
     let handle = context.scanned.handle.as_deref().map(|handle| conversation(context, &[b"handle", handle.as_bytes()]));
-    let has_earlier_turns = context.scanned.conversation.is_some_and(|seen| seen.turns > 2);
+    let has_earlier_turns = context.scanned.conversation.is_some_and(|scanned| scanned.turns > 2);
     let stay = match (handle, explicit) {
         (Some(handle), _) => affinity.recall(handle),
         (None, Some(_)) => None,
@@ -55,15 +55,14 @@ pub fn decide(
     let world = GatewayConditions { gateway, context, translation, circumstances };
     let rules_read = !context.served.policy.rules.is_empty();
     let fallbacks = context.scanned.fallbacks.as_deref();
-    let known =
-        Request::said(context.key, context.request_type(), context.model.as_deref(), fallbacks, &header, &world);
+    let base = Request::said(context.key, context.request_type(), context.model.as_deref(), fallbacks, &header, &world);
     let request = Request {
         // Only rules need these.
         headers: &if rules_read { parsed_request::seen_headers(&context.headers) } else { Vec::new() },
         params: &if rules_read { context.query.seen() } else { Vec::new() },
         draw: explicit.map_or(circumstances.draw, |id| Draw::of_session(&context.key().id, id)),
         stay,
-        ..known
+        ..base
     };
     // Not on another thread: all rules together cost a millisecond at most.
     let mut decision = by_policy(&context.served.policy, &request);

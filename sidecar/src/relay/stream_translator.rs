@@ -76,8 +76,8 @@ impl StreamTranslator {
     ) -> EventOutcome {
         match self {
             StreamTranslator::Same { watch, hides_usage } => {
-                let seen = watch.observe(event);
-                if seen.malformed {
+                let observed = watch.observe(event);
+                if observed.malformed {
                     return EventOutcome {
                         malformed: Some("an event that is not valid in the dialect".to_owned()),
                         ..EventOutcome::default()
@@ -86,10 +86,10 @@ impl StreamTranslator {
                 if event.data_bytes() == Some(b"[DONE]") {
                     out.extend_from_slice(before_end(&watch.usage(), watch.content_bytes()).as_bytes());
                 }
-                if !(*hides_usage && seen.usage_only) {
+                if !(*hides_usage && observed.usage_only) {
                     out.extend_from_slice(event.raw());
                 }
-                EventOutcome { content: seen.content, error: seen.error, malformed: None }
+                EventOutcome { content: observed.content, error: observed.error, malformed: None }
             }
             StreamTranslator::CrossFormat(across) => across.translate(event, out, before_end),
         }

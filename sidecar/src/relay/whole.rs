@@ -62,13 +62,13 @@ pub fn whole_answer(
     if text.len() > EVENTS && memchr::memchr(b'\\', &text).is_some() {
         lease.grow_to(2 * text.len(), memory).map_err(Failed::no_memory_for_answer)?;
     }
-    let seen = summarize(source.upstream.dialect, kind, &text);
-    if let Some(error) = &seen.error {
+    let summary = summarize(source.upstream.dialect, kind, &text);
+    if let Some(error) = &summary.error {
         let failure = classify_event(source.upstream.dialect, error);
         return Err(Failed::answered(&failure, error.status.unwrap_or(502), &provider, None));
     }
     let malformed = |problem: String| Failed::unreachable(AttemptError::Malformed, format!("{provider}: {problem}"));
-    if let Some(problem) = seen.malformed {
+    if let Some(problem) = summary.malformed {
         return Err(malformed(problem));
     }
     if source.conversion != Conversion::Same {
@@ -78,7 +78,7 @@ pub fn whole_answer(
     let output = |answer: Result<Value, Malformed>| answer.map_err(|error| malformed(error.to_string()));
     let mut content_type = "application/json";
     let (body, usage) = match source.conversion {
-        Conversion::Same => (text.clone(), seen.usage),
+        Conversion::Same => (text.clone(), summary.usage),
         Conversion::Across => {
             let response =
                 decode_response(source.upstream.format, &parse()?).map_err(|error| malformed(error.to_string()))?;
@@ -103,7 +103,7 @@ pub fn whole_answer(
             (Bytes::from(serialize(&answer, text.len())), usage)
         }
     };
-    if seen.empty {
+    if summary.empty {
         return Err(Failed::empty(&provider, Some((content_type, framed(context, content_type, body), usage))));
     }
     let content_bytes = match context.answers_with_text() {

@@ -30,7 +30,7 @@ pub struct BackendHealth {
     model_count: AtomicU32,
     in_flight: AtomicU32,
     /// By model: latency and the rate of failures.
-    seen: Mutex<HashMap<String, Observed>>,
+    models: Mutex<HashMap<String, Observed>>,
     /// The upstream does not know `stream_options`.
     pub refuses_usage: AtomicBool,
     /// When the next log line about a refusal may be written, in milliseconds after `created`.
@@ -51,7 +51,7 @@ impl Default for BackendHealth {
             models: Mutex::default(),
             model_count: AtomicU32::new(0),
             in_flight: AtomicU32::new(0),
-            seen: Mutex::default(),
+            models: Mutex::default(),
             refuses_usage: AtomicBool::new(false),
             next_refusal_log: AtomicU64::new(0),
         }
@@ -108,35 +108,35 @@ impl BackendHealth {
     /// Records a failed attempt that began at `began`.
     pub fn record_failure(&self, model: &str, began: Instant, now: Instant) {
         self.with(model, |state| state.breaker.record_failure(began, now));
-        self.observe(model, now, |seen, at| seen.ended(false, at));
+        self.observe(model, now, |observed, at| observed.ended(false, at));
     }
 
     /// Records a failure of a provider that is up. It opens no breaker.
     pub fn record_unserved(&self, model: &str, now: Instant) {
-        self.observe(model, now, |seen, at| seen.ended(false, at));
+        self.observe(model, now, |observed, at| observed.ended(false, at));
     }
 
     /// Records an attempt that timed out without an answer.
     pub fn record_timeout(&self, model: &str, measure: Measure, began: Instant, now: Instant) {
         let waited = now.saturating_duration_since(began);
-        self.observe(model, now, |seen, at| seen.waited(measure, waited, at));
+        self.observe(model, now, |observed, at| observed.waited(measure, waited, at));
     }
 
     /// Records a whole answer.
     pub fn record_answer(&self, model: &str, took: Option<Duration>, now: Instant) {
         self.record_up(model, now);
-        self.observe(model, now, |seen, at| {
+        self.observe(model, now, |observed, at| {
             if let Some(took) = took {
-                seen.took(Measure::Whole, took, at);
+                observed.took(Measure::Whole, took, at);
             }
-            seen.ended(true, at);
+            observed.ended(true, at);
         });
     }
 
     /// Records the end of a stream.
     pub fn record_stream_end(&self, model: &str, now: Instant) {
         self.record_up(model, now);
-        self.observe(model, now, |seen, at| seen.ended(true, at));
+        self.observe(model, now, |observed, at| observed.ended(true, at));
     }
 
     /// Records that the provider is up: it answered, perhaps with a refusal. Resets the breaker. A pause that a
@@ -173,25 +173,25 @@ impl BackendHealth {
 
     /// Records the time to the first token of a stream.
     pub fn record_first_token(&self, model: &str, took: Duration, now: Instant) {
-        self.observe(model, now, |seen, at| seen.took(Measure::FirstToken, took, at));
+        self.observe(model, now, |observed, at| observed.took(Measure::FirstToken, took, at));
     }
 
     fn observe(&self, model: &str, now: Instant, change: impl FnOnce(&mut Observed, Duration)) {
         let at = now.saturating_duration_since(self.created);
-        let mut seen = self.seen.lock();
-        if let Some(seen) = seen.get_mut(model) {
-            return change(seen, at);
+        let mut models = self.models.lock();
+        if let Some(observed) = models.get_mut(model) {
+            return change(observed, at);
         }
-        if seen.len() >= MAX_MODELS {
-            seen.clear();
+        if models.len() >= MAX_MODELS {
+            models.clear();
         }
-        change(seen.entry(model.to_owned()).or_default(), at);
+        change(models.entry(model.to_owned()).or_default(), at);
     }
 
     /// The latency and the rate of failures of a model, by this measure.
     pub fn pace(&self, model: &str, measure: Measure, now: Instant) -> Option<Pace> {
         let at = now.saturating_duration_since(self.created);
-        let pace = self.seen.lock().get(model)?.pace(measure, at)?;
+        let pace = self.models.lock().get(model)?.pace(measure, at)?;
         Some(Pace { in_flight: self.in_flight.load(Ordering::Relaxed), ..pace })
     }
 

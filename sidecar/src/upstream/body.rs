@@ -198,12 +198,12 @@ impl UpstreamBody {
             Some(Ok(data)) => self.masked(data),
             None => Bytes::new(),
         };
-        let held = self.masker.as_mut().map(Masker::finish).unwrap_or_default();
-        match (last.is_empty(), held.is_empty()) {
+        let rest = self.masker.as_mut().map(Masker::finish).unwrap_or_default();
+        match (last.is_empty(), rest.is_empty()) {
             (true, true) => None,
             (false, true) => Some(Ok(last)),
-            (true, false) => Some(Ok(held)),
-            (false, false) => Some(Ok([last, held].concat().into())),
+            (true, false) => Some(Ok(rest)),
+            (false, false) => Some(Ok([last, rest].concat().into())),
         }
     }
 

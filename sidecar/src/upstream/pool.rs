@@ -25,7 +25,7 @@ use super::fair::Fair;
 use super::opening::{OpenOrWait, Opening};
 use super::proxy::Proxy;
 use super::reach::KnownAddresses;
-use super::watched::{Mark, Seen, Watched};
+use super::watched::{ConnectionEvents, Mark, Watched};
 use super::{Endpoint, Pieces, SendError, Sent};
 use crate::sockets::{self, LimitedRead};
 
@@ -78,13 +78,13 @@ struct Idle {
 /// An HTTP/1.1 connection.
 pub(super) struct Http1Sender {
     sender: http1::SendRequest<Body>,
-    seen: Arc<Seen>,
+    events: Arc<ConnectionEvents>,
 }
 
 #[derive(Clone)]
 struct Shared {
     sender: http2::SendRequest<Body>,
-    seen: Arc<Seen>,
+    events: Arc<ConnectionEvents>,
     streams: Arc<AtomicUsize>,
     /// The peer's limit of streams, by its latest settings.
     max_streams: Arc<AtomicUsize>,
@@ -118,10 +118,10 @@ enum Sender {
 }
 
 impl Sender {
-    fn seen(&self) -> &Arc<Seen> {
+    fn events(&self) -> &Arc<ConnectionEvents> {
         match self {
-            Sender::Http1(one) => &one.seen,
-            Sender::Http2(shared) => &shared.seen,
+            Sender::Http1(one) => &one.events,
+            Sender::Http2(shared) => &shared.events,
         }
     }
 }
@@ -174,7 +174,7 @@ impl Pool {
         fresh: bool,
     ) -> Result<Sent, SendError> {
         while let Some(sender) = if fresh { None } else { self.warm_sender() } {
-            let mark = Mark::of(sender.seen(), true);
+            let mark = Mark::of(sender.events(), true);
             match self.send_on(sender, request).await {
                 Ok(response) => return Ok(Sent { response }),
                 Err(Unsent { request: Some(back), .. }) => request = back,
@@ -182,7 +182,7 @@ impl Pool {
             }
         }
         let sender = self.open(limit, fresh).await?;
-        let mark = Mark::of(sender.seen(), false);
+        let mark = Mark::of(sender.events(), false);
         match self.send_on(sender, request).await {
             Ok(response) => Ok(Sent { response }),
             Err(Unsent { error, request }) => {
@@ -244,13 +244,13 @@ impl Pool {
                 (response, ReturnTo::Pool { pool: Arc::clone(self), sender: one })
             }
             Sender::Http2(mut shared) => {
-                let taken = StreamPermit(Arc::clone(&shared.streams));
+                let permit = StreamPermit(Arc::clone(&shared.streams));
                 // HTTP/2 has the authority in the target instead of a Host header.
                 request.headers_mut().remove(http::header::HOST);
                 if let Some(uri) = self.absolute(&request) {
                     *request.uri_mut() = uri;
                 }
-                (shared.sender.try_send_request(request).await?, ReturnTo::Stream(taken))
+                (shared.sender.try_send_request(request).await?, ReturnTo::Stream(permit))
             }
         };
         Ok(response.map(|incoming: Incoming| UpstreamBody::pooled(incoming, back)))
@@ -283,7 +283,7 @@ impl Pool {
         let opening = async {
             let connected = connect(&self.endpoint, self.proxy.as_ref(), &self.tls, limit, &self.addresses).await?;
             let watched = Watched::new(connected.io.into_inner(), connected.http2);
-            let (seen, io) = (Arc::clone(watched.seen()), TokioIo::new(Fair::new(LimitedRead::new(watched))));
+            let (events, io) = (Arc::clone(watched.events()), TokioIo::new(Fair::new(LimitedRead::new(watched))));
             if connected.http2 {
                 let (sender, mut connection) = http2::Builder::new(TokioExecutor::new())
                     .timer(TokioTimer::new())
@@ -314,7 +314,7 @@ impl Pool {
                     permit.set_capacity(allowed_streams.load(Ordering::Relaxed).min(MAX_STREAMS));
                 });
                 let (streams, used) = (Arc::new(AtomicUsize::new(1)), Arc::new(AtomicU64::new(self.now())));
-                let shared = Shared { sender, seen, streams, max_streams, used };
+                let shared = Shared { sender, events, streams, max_streams, used };
                 self.shared.lock().push(shared.clone());
                 return Ok(Sender::Http2(shared));
             }
@@ -324,7 +324,7 @@ impl Pool {
             builder.max_buf_size(sockets::read_limit().clamp(MIN_HEAD, MAX_HEAD));
             let (sender, connection) = builder.handshake(io).await.map_err(|error| self.closed(&error, false, true))?;
             tokio::spawn(connection);
-            Ok(Sender::Http1(Http1Sender { sender, seen }))
+            Ok(Sender::Http1(Http1Sender { sender, events }))
         };
         match tokio::time::timeout(limit, opening).await {
             Ok(opened) => opened,

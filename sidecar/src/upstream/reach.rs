@@ -218,17 +218,17 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn tries_every_address_even_in_a_short_time() {
-        let asked = Arc::new(Mutex::new(Vec::new()));
+        let tried = Arc::new(Mutex::new(Vec::new()));
         let addresses: Vec<SocketAddr> = (0..4).map(|at| address(&format!("10.0.0.{at}"))).collect();
         let connect = |to: SocketAddr| {
-            asked.lock().unwrap().push(to);
+            tried.lock().unwrap().push(to);
             std::future::pending::<io::Result<()>>()
         };
         let time_limit = Duration::from_millis(200);
         let handshake = |()| async { Ok::<_, io::Error>(()) };
         let reached = tokio::time::timeout(time_limit, reach(addresses.clone(), time_limit, connect, handshake)).await;
         assert!(reached.is_err());
-        assert_eq!(*asked.lock().unwrap(), addresses);
+        assert_eq!(*tried.lock().unwrap(), addresses);
     }
 
     #[test]

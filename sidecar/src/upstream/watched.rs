@@ -27,7 +27,7 @@ const GOAWAY: u8 = 7;
 
 /// What was seen of a connection so far.
 #[derive(Debug)]
-pub struct Seen {
+pub struct ConnectionEvents {
     /// The number of received bytes.
     read: AtomicU64,
     /// The server has closed it.
@@ -37,17 +37,17 @@ pub struct Seen {
     last: AtomicU32,
 }
 
-impl Default for Seen {
+impl Default for ConnectionEvents {
     fn default() -> Self {
         let (opened, last) = (AtomicU32::new(0), AtomicU32::new(u32::MAX));
-        Seen { read: AtomicU64::new(0), closed: AtomicBool::new(false), opened, last }
+        ConnectionEvents { read: AtomicU64::new(0), closed: AtomicBool::new(false), opened, last }
     }
 }
 
 /// The state of a connection when a request was handed to it.
 #[derive(Debug)]
 pub struct Mark {
-    seen: Arc<Seen>,
+    events: Arc<ConnectionEvents>,
     read: u64,
     opened: u32,
     at: Instant,
@@ -57,11 +57,11 @@ pub struct Mark {
 impl Mark {
     /// The state before a request; `reused` if the connection is reused.
     #[must_use]
-    pub fn of(seen: &Arc<Seen>, reused: bool) -> Self {
+    pub fn of(events: &Arc<ConnectionEvents>, reused: bool) -> Self {
         Mark {
-            read: seen.read.load(Ordering::Acquire),
-            opened: seen.opened.load(Ordering::Acquire),
-            seen: Arc::clone(seen),
+            read: events.read.load(Ordering::Acquire),
+            opened: events.opened.load(Ordering::Acquire),
+            events: Arc::clone(events),
             at: Instant::now(),
             reused,
         }
@@ -79,11 +79,11 @@ impl Mark {
             if error.is_go_away() {
                 // The request's own stream is above all that were opened before it. Streams that may be processed
                 // continue until the connection is closed, so a stream that ends before that is above the last one.
-                let above = self.seen.last.load(Ordering::Acquire) <= self.opened;
-                return above || !self.seen.closed.load(Ordering::Acquire);
+                let above = self.events.last.load(Ordering::Acquire) <= self.opened;
+                return above || !self.events.closed.load(Ordering::Acquire);
             }
         }
-        self.reused && self.seen.read.load(Ordering::Acquire) == self.read && self.at.elapsed() < REUSED_CLOSE_TIME
+        self.reused && self.events.read.load(Ordering::Acquire) == self.read && self.at.elapsed() < REUSED_CLOSE_TIME
     }
 }
 
@@ -91,7 +91,7 @@ impl Mark {
 #[derive(Debug)]
 pub struct Watched {
     stream: Stream,
-    seen: Arc<Seen>,
+    events: Arc<ConnectionEvents>,
     /// Only for HTTP/2.
     frames: Option<[FrameHeads; 2]>,
 }
@@ -100,23 +100,23 @@ impl Watched {
     #[must_use]
     pub fn new(stream: Stream, http2: bool) -> Self {
         let frames = http2.then(|| [FrameHeads::default(), FrameHeads { skip: PREFACE, ..FrameHeads::default() }]);
-        Watched { stream, seen: Arc::default(), frames }
+        Watched { stream, events: Arc::default(), frames }
     }
 
     #[must_use]
-    pub fn seen(&self) -> &Arc<Seen> {
-        &self.seen
+    pub fn events(&self) -> &Arc<ConnectionEvents> {
+        &self.events
     }
 
     fn received(&mut self, bytes: &[u8]) {
         if bytes.is_empty() {
-            return self.seen.closed.store(true, Ordering::Release);
+            return self.events.closed.store(true, Ordering::Release);
         }
-        self.seen.read.fetch_add(bytes.len() as u64, Ordering::AcqRel);
+        self.events.read.fetch_add(bytes.len() as u64, Ordering::AcqRel);
         if let Some([received, _]) = &mut self.frames {
             received.pass(bytes, |kind, _, last| {
                 if let (GOAWAY, Some(last)) = (kind, last) {
-                    self.seen.last.fetch_min(last, Ordering::AcqRel);
+                    self.events.last.fetch_min(last, Ordering::AcqRel);
                 }
             });
         }
@@ -126,7 +126,7 @@ impl Watched {
         if let Some([_, sent]) = &mut self.frames {
             sent.pass(bytes, |kind, stream, _| {
                 if kind == HEADERS {
-                    self.seen.opened.fetch_max(stream, Ordering::AcqRel);
+                    self.events.opened.fetch_max(stream, Ordering::AcqRel);
                 }
             });
         }
@@ -154,10 +154,10 @@ impl FrameHeads {
                 continue;
             }
             let wanted = if self.head_bytes >= 9 { 13 } else { 9 };
-            let taken = bytes.len().min(wanted - self.head_bytes);
-            self.head[self.head_bytes..self.head_bytes + taken].copy_from_slice(&bytes[..taken]);
-            self.head_bytes += taken;
-            bytes = &bytes[taken..];
+            let copied = bytes.len().min(wanted - self.head_bytes);
+            self.head[self.head_bytes..self.head_bytes + copied].copy_from_slice(&bytes[..copied]);
+            self.head_bytes += copied;
+            bytes = &bytes[copied..];
             if self.head_bytes < wanted {
                 return;
             }

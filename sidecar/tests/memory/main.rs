@@ -2,8 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, reason = "tests fail loudly")]
 
-#[path = "../gateway/free.rs"]
-mod free;
+#[path = "../gateway/free_addresses.rs"]
+mod free_addresses;
 #[path = "../gateway/policies.rs"]
 #[allow(dead_code, reason = "others use the rest")]
 mod policies;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use outrigger_policy::Document;
 use tokio::process::{Child, Command};
 
-use crate::free::free;
+use crate::free_addresses::free;
 
 /// The default memory limit of the container in a pod.
 pub const LIMIT: usize = 64 << 20;

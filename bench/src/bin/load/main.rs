@@ -81,8 +81,8 @@ async fn measure(direct: SocketAddr, via: SocketAddr, arguments: &Arguments) -> 
             rounds.push(round::round(&scenario, direct, via).await?);
         }
         let spent = process::cpu(arguments.pid)?.saturating_sub(before);
-        let asked = arguments.rounds * (scenario.pairs / scenario.clients + 1) * scenario.clients;
-        table::rows(&mut out, &scenario, &rounds, spent / asked)?;
+        let sent = arguments.rounds * (scenario.pairs / scenario.clients + 1) * scenario.clients;
+        table::rows(&mut out, &scenario, &rounds, spent / sent)?;
     }
     if arguments.only.is_empty() {
         full_load(via, Duration::from_secs(5)).await?;
@@ -123,19 +123,19 @@ async fn saturate(via: SocketAddr, pid: u32, time: Duration) -> Result<(), Failu
     let begun = Instant::now();
     let clients = (0..16).map(|_| async {
         let mut client = Client::connect(via).await?;
-        let mut asked = 0u32;
+        let mut sent = 0u32;
         while begun.elapsed() < time {
             client.ask(&question).await?;
-            asked += 1;
+            sent += 1;
         }
-        Ok::<_, Failure>(asked)
+        Ok::<_, Failure>(sent)
     });
-    let asked: u32 = try_join_all(clients).await?.into_iter().sum();
+    let sent: u32 = try_join_all(clients).await?.into_iter().sum();
     let took = begun.elapsed().as_secs_f64();
     let spent = process::cpu(pid)?.saturating_sub(before).as_secs_f64();
-    writeln!(out, "| requests a second, 16 clients, 1 kB | {:.0} |", f64::from(asked) / took)?;
+    writeln!(out, "| requests a second, 16 clients, 1 kB | {:.0} |", f64::from(sent) / took)?;
     writeln!(out, "| the gateway's time on the processor meanwhile | {:.0} % |", spent / took * 100.0)?;
-    writeln!(out, "| of it for one request | {:.0} µs |", spent / f64::from(asked) * 1e6)?;
+    writeln!(out, "| of it for one request | {:.0} µs |", spent / f64::from(sent) * 1e6)?;
     Ok(())
 }
 

@@ -45,10 +45,10 @@ impl Frames {
                 }
                 consumed.bytes += skipped;
             } else {
-                let taken = (HEADER - self.header_bytes).min(rest.len());
-                self.header[self.header_bytes..self.header_bytes + taken].copy_from_slice(&rest[..taken]);
-                self.header_bytes += taken;
-                consumed.bytes += taken;
+                let copied = (HEADER - self.header_bytes).min(rest.len());
+                self.header[self.header_bytes..self.header_bytes + copied].copy_from_slice(&rest[..copied]);
+                self.header_bytes += copied;
+                consumed.bytes += copied;
                 if self.header_bytes < HEADER {
                     break;
                 }
@@ -151,15 +151,15 @@ mod tests {
         for (heads, end) in (1..).zip(ends) {
             assert_eq!(Frames::default().feed(&bytes, heads), Consumed { bytes: end, heads }, "{heads}");
             for size in [1, 2, 9, 10, 50] {
-                let (mut frames, mut left, mut taken) = (Frames::default(), heads, 0);
+                let (mut frames, mut left, mut copied) = (Frames::default(), heads, 0);
                 for part in bytes.chunks(size) {
                     let consumed = frames.feed(part, left);
-                    (left, taken) = (left - consumed.heads, taken + consumed.bytes);
+                    (left, copied) = (left - consumed.heads, copied + consumed.bytes);
                     if left == 0 {
                         break;
                     }
                 }
-                assert_eq!((left, taken), (0, end), "{heads} by {size}");
+                assert_eq!((left, copied), (0, end), "{heads} by {size}");
             }
         }
         assert_eq!(Frames::default().feed(&bytes, 9), Consumed { bytes: bytes.len(), heads: 4 });

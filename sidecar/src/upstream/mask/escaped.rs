@@ -91,9 +91,9 @@ fn hex(text: &[u8], at: usize, digits: usize, byte: u8) -> Match {
     let digit = |nibble: u8| b"0123456789abcdef"[usize::from(nibble)];
     let wanted = [b'0', b'0', digit(byte >> 4), digit(byte & 15)];
     let wanted = &wanted[4 - digits..];
-    let there = text.get(at..).unwrap_or_default();
-    let length = there.len().min(digits);
-    match there[..length].eq_ignore_ascii_case(&wanted[..length]) {
+    let rest = text.get(at..).unwrap_or_default();
+    let length = rest.len().min(digits);
+    match rest[..length].eq_ignore_ascii_case(&wanted[..length]) {
         true if length == digits => Match::To(at + digits),
         true => Match::Incomplete,
         false => Match::No,

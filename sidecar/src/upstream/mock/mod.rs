@@ -74,13 +74,13 @@ impl Mock {
         let (head, body) = request.into_parts();
         let body = body.joined();
         // Parsing makes a tree here, and the answer may repeat the text.
-        let held = match head.extensions.get::<Memory>() {
+        let lease = match head.extensions.get::<Memory>() {
             Some(memory) => memory.wait(Weight::of(&body).translated(), body.len()).await,
             None => Ok(MemoryLease::default()),
         };
-        let Ok(mut held) = held else { return Ok(Sent { response: others::too_large(self.dialect) }) };
+        let Ok(mut lease) = lease else { return Ok(Sent { response: others::too_large(self.dialect) }) };
         let request = MockRequest::read(self.dialect, head.uri.path(), &body);
-        held.shrink_to(2 * body.len());
+        lease.shrink_to(2 * body.len());
         let fault = self.faults.iter().find(|fault| fault.strikes(&request.model));
         let response = match fault {
             Some(fault) => self.fail(fault, &request).await?,
