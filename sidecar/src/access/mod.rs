@@ -26,7 +26,7 @@ use outrigger_core::RefusalKind;
 
 const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// How many refused origins and hosts are logged at most: a page can send any number of them.
-const MOST_LOGGED: usize = 32;
+const MAX_LOGGED: usize = 32;
 
 /// The allowed origins of web pages, and the allowed host names.
 #[derive(Debug, Default)]
@@ -151,7 +151,7 @@ impl Access {
     /// Logs a refusal once for each origin or host, because the page cannot read the response.
     fn log_once(&self, what: &str, why: &'static str) {
         let mut logged = self.logged.lock();
-        if logged.len() < MOST_LOGGED && !logged.iter().any(|other| other == what) {
+        if logged.len() < MAX_LOGGED && !logged.iter().any(|other| other == what) {
             logged.push(what.to_owned());
             drop(logged);
             tracing::warn!(what, "{why}");

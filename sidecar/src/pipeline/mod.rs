@@ -43,7 +43,7 @@ use crate::request::reply::ReplyBody;
 use crate::request::translation::RequestTranslation;
 
 /// How many rules are logged for one request whose expressions failed.
-const MOST_LOGGED_RULES: usize = 8;
+const MAX_LOGGED_RULES: usize = 8;
 
 impl Gateway {
     /// Refuses a request by its head, before its key is known. It is counted, but not recorded: otherwise a web page
@@ -237,10 +237,10 @@ impl Gateway {
     /// Counts and tells rules whose expression failed on a request.
     fn rules_failed(&self, errors: &[(Arc<str>, String)]) {
         errors.iter().for_each(|(rule, _)| self.metrics.rule_failed(rule));
-        for (rule, problem) in errors.iter().take(MOST_LOGGED_RULES) {
+        for (rule, problem) in errors.iter().take(MAX_LOGGED_RULES) {
             tracing::warn!(%rule, %problem, "the rule's expression failed on a request");
         }
-        if let Some(more) = errors.len().checked_sub(MOST_LOGGED_RULES).filter(|more| *more > 0) {
+        if let Some(more) = errors.len().checked_sub(MAX_LOGGED_RULES).filter(|more| *more > 0) {
             tracing::warn!(more, "expressions of other rules failed on the same request");
         }
     }

@@ -295,7 +295,7 @@ impl Relay {
 fn comment(completion: &Completion, source: &AnswerSource, usage: &Usage, content_bytes: u64) -> String {
     // Without reported figures, the cost is not known before the end.
     let cost = usage.output.and_then(|_| completion.cost_of(usage, content_bytes));
-    match completion.context.tells_extra_fields() {
+    match completion.context.has_extra_fields() {
         true => format!(": outrigger {}\n", extra_fields(completion, source, cost)),
         false => String::new(),
     }

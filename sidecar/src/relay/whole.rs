@@ -111,7 +111,7 @@ pub fn whole_answer(
         true => 0,
         false => text.len() as u64,
     };
-    let has_extra_fields = context.tells_extra_fields() && content_type == "application/json";
+    let has_extra_fields = context.has_extra_fields() && content_type == "application/json";
     let handle = response_handle(kind, &text);
     lease.shrink_to(body.len());
     Ok(WholeAnswer { content_type, body, usage, content_bytes, handle, has_extra_fields, source, lease })

@@ -158,7 +158,7 @@ impl RequestContext {
 
     /// Whether answers to this caller contain `extra_fields`.
     #[must_use]
-    pub fn tells_extra_fields(&self) -> bool {
+    pub fn has_extra_fields(&self) -> bool {
         self.dialect == Dialect::OpenAi && self.key().extra_fields && !self.is_binary()
     }
 }
