@@ -65,7 +65,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     writeln!(out, "| start to ready, p50 of {runs} | {:.1} ms |", times.quantile(0.5) / 1e3)?;
     writeln!(out, "| start to ready, slowest | {:.1} ms |", times.quantile(1.0) / 1e3)?;
     writeln!(out, "| resident when ready | {:.1} MiB |", median(resident) / mib)?;
-    writeln!(out, "| of that not the program's file | {:.1} MiB |", median(own) / mib)?;
+    writeln!(out, "| resident when ready, without file pages | {:.1} MiB |", median(own) / mib)?;
     Ok(())
 }
 

@@ -16,11 +16,12 @@ use scenario::{CallerApi, ask};
 
 const HELP: &str = "\
 load --direct ADDRESS --via ADDRESS --pid PID [--rounds N] [--only TEXT]
-     measures in pairs; PID is the gateway's, for its memory and its time on the processor
+     compares direct requests with requests through the gateway; PID: the gateway's process, for its
+     memory and CPU time
 load --via ADDRESS --send N --only TEXT
-     sends N requests of the first scenario with that text in its name, and measures nothing
+     sends N requests of the first scenario whose name contains TEXT, without measuring
 load --via ADDRESS --pid PID --saturate SECONDS
-     sends as fast as answers come";
+     sends requests as fast as possible from 16 clients";
 
 #[derive(Default)]
 struct Arguments {
@@ -87,11 +88,11 @@ async fn measure(direct: SocketAddr, via: SocketAddr, arguments: &Arguments) -> 
     if arguments.only.is_empty() {
         full_load(via, Duration::from_secs(5)).await?;
         let loaded = process::memory(arguments.pid)?;
-        writeln!(out, "\n| | resident | its own |\n|---|---|---|")?;
+        writeln!(out, "\n| | resident | without file pages |\n|---|---|---|")?;
         memory(&mut out, "before the first request", idle)?;
         memory(&mut out, "after 1,000 requests", used)?;
         memory(&mut out, "after 64 clients at once, bodies to 100 kB", loaded)?;
-        writeln!(out, "| the most ever | {:.1} MiB | |", mib(loaded.peak))?;
+        writeln!(out, "| peak | {:.1} MiB | |", mib(loaded.peak))?;
     }
     Ok(())
 }
@@ -115,7 +116,7 @@ async fn send(via: SocketAddr, only: &str, requests: u32) -> Result<(), Failure>
     Ok(())
 }
 
-/// Measures how many requests one processor can serve, and the processor time of each.
+/// Measures the requests per second of 16 clients, and the gateway's CPU time for each request.
 async fn saturate(via: SocketAddr, pid: u32, time: Duration) -> Result<(), Failure> {
     let mut out = std::io::stdout();
     let question = ask(CallerApi::OpenAi, 1_000, false);
@@ -134,8 +135,8 @@ async fn saturate(via: SocketAddr, pid: u32, time: Duration) -> Result<(), Failu
     let took = begun.elapsed().as_secs_f64();
     let spent = process::cpu(pid)?.saturating_sub(before).as_secs_f64();
     writeln!(out, "| requests a second, 16 clients, 1 kB | {:.0} |", f64::from(sent) / took)?;
-    writeln!(out, "| the gateway's time on the processor meanwhile | {:.0} % |", spent / took * 100.0)?;
-    writeln!(out, "| of it for one request | {:.0} µs |", spent / f64::from(sent) * 1e6)?;
+    writeln!(out, "| the gateway's CPU use | {:.0} % |", spent / took * 100.0)?;
+    writeln!(out, "| CPU time per request | {:.0} µs |", spent / f64::from(sent) * 1e6)?;
     Ok(())
 }
 
