@@ -9,7 +9,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
-use crate::fake::{Fake, answer, json as fake_json, says};
+use crate::fake::{Fake, answer, json as fake_json, streamed_answer};
 use crate::policies::{Running, chat, document, provider, secrets, streamed};
 
 const APP: &str = "http://localhost:3000";
@@ -109,7 +109,8 @@ async fn http2_host_names_are_checked_too() {
 #[tokio::test]
 async fn a_page_of_an_allowed_origin_can_read_every_answer() {
     let upstream =
-        Fake::new(vec![says("streamed"), answer("whole"), fake_json(422, r#"{"error":{"message":"no"}}"#)]).await;
+        Fake::new(vec![streamed_answer("streamed"), answer("whole"), fake_json(422, r#"{"error":{"message":"no"}}"#)])
+            .await;
     let running = allowing(&[APP], &["gateway.internal"], &upstream.url).await;
     let client = reqwest::Client::new();
     let url = running.url("/v1/chat/completions");

@@ -13,11 +13,11 @@ use serde_json::Value;
 
 use self::recorded::{Exchange, Replay, UPSTREAMS, Variation, exchanges, replay};
 use self::undone::{objects, without_comment, without_extra_fields, without_usage_chunks};
-use crate::fake::{Asked, Fake};
+use crate::fake::{Fake, UpstreamRequest};
 use crate::policies::{Answer, Running, document, typed};
 
 /// Checks that headers are passed on: all of the request's, and of the answer's all that do not describe the account.
-fn headers_passed(exchange: &Exchange, asked: &Asked, got: &Answer) {
+fn headers_passed(exchange: &Exchange, asked: &UpstreamRequest, got: &Answer) {
     let place = exchange.place();
     for (name, value) in &exchange.req_headers {
         assert_eq!(asked.header(name).as_deref(), Some(value.trim()), "{place}: {name} up");
@@ -34,7 +34,7 @@ fn headers_passed(exchange: &Exchange, asked: &Asked, got: &Answer) {
 }
 
 /// The outcome of an exchange, in words.
-fn compare(exchange: &Exchange, replay: &Replay, asked: &[Asked], got: &Answer) -> &'static str {
+fn compare(exchange: &Exchange, replay: &Replay, asked: &[UpstreamRequest], got: &Answer) -> &'static str {
     let place = exchange.place();
     for asked in asked {
         assert_eq!(asked.body, replay.upstream_body, "{place}: up");
@@ -108,7 +108,7 @@ impl Stage {
     }
 
     /// Repeats every exchange that can be requested in this way.
-    async fn each(&self, variation: Variation, mut see: impl FnMut(&Exchange, &Replay, &[Asked], &Answer)) {
+    async fn each(&self, variation: Variation, mut see: impl FnMut(&Exchange, &Replay, &[UpstreamRequest], &Answer)) {
         for (index, exchange) in self.recorded.iter().enumerate() {
             let Some((upstream, below)) = exchange.route() else { continue };
             let name = if exchange.is_odd() { format!("odd{index}") } else { format!("up{upstream}") };
@@ -119,7 +119,7 @@ impl Stage {
                 request = request.header(name, value);
             }
             let got = self.running.send(request).await;
-            see(exchange, &replay, &self.fake.take_asked(), &got);
+            see(exchange, &replay, &self.fake.take_requests(), &got);
         }
     }
 }

@@ -3,7 +3,9 @@
 use outrigger_policy::{ModelDoc, ProviderDoc};
 use serde_json::{Value, json};
 
-use crate::fake::{Act, Fake, answer, chunk, delta, end, json as replies, json_with, role, says, stop, stream_head};
+use crate::fake::{
+    Act, Fake, answer, chunk, delta, end, json as replies, json_with, role, stop, stream_head, streamed_answer,
+};
 use crate::free_addresses::free;
 use crate::policies::{Running, chat, credential, document, provider, streamed, typed};
 
@@ -225,7 +227,7 @@ async fn an_error_event_before_content_fails_over() {
     ];
     for (name, script) in scripts {
         let first = Fake::always(script).await;
-        let second = Fake::always(says("second")).await;
+        let second = Fake::always(streamed_answer("second")).await;
         let running =
             Running::new(document(1, vec![provider("first", &first.url), provider("second", &second.url)])).await;
         let got = running.post("/v1/chat/completions", &streamed("m")).await;
@@ -448,7 +450,7 @@ async fn retries_are_limited_by_the_retry_budget() {
 #[tokio::test]
 async fn a_request_is_sent_again_without_the_usage_option_if_the_provider_does_not_know_it() {
     let refusal = openai_error("invalid_request_error", "Unrecognized request argument supplied: stream_options");
-    let first = Fake::new(vec![replies(400, &refusal), says("fine")]).await;
+    let first = Fake::new(vec![replies(400, &refusal), streamed_answer("fine")]).await;
     let running = Running::new(document(1, vec![provider("first", &first.url)])).await;
     for _ in 0..2 {
         let got = running.post("/v1/chat/completions", &streamed("m")).await;

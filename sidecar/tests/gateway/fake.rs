@@ -29,14 +29,14 @@ pub enum Act {
 
 /// A received request.
 #[derive(Clone, Debug)]
-pub struct Asked {
+pub struct UpstreamRequest {
     pub head: String,
     pub body: String,
     /// The number of its connection.
     pub connection: usize,
 }
 
-impl Asked {
+impl UpstreamRequest {
     pub fn header(&self, name: &str) -> Option<String> {
         self.head.lines().skip(1).find_map(|line| {
             let (key, value) = line.split_once(':')?;
@@ -58,7 +58,7 @@ impl Asked {
 pub struct Fake {
     pub url: String,
     scripts: Arc<Mutex<VecDeque<Vec<Act>>>>,
-    asked: Arc<Mutex<Vec<Asked>>>,
+    asked: Arc<Mutex<Vec<UpstreamRequest>>>,
     /// The number of connections that were opened.
     pub opened: tokio::sync::watch::Receiver<usize>,
     /// A message for each connection that a client has closed.
@@ -69,7 +69,7 @@ impl Fake {
     pub async fn new(scripts: Vec<Vec<Act>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/v1", listener.local_addr().unwrap());
-        let (gone, closed) = mpsc::unbounded_channel();
+        let (disconnected, closed) = mpsc::unbounded_channel();
         let (opening, opened) = tokio::sync::watch::channel(0);
         let fake = Fake {
             url,
@@ -78,11 +78,11 @@ impl Fake {
             opened,
             closed: Arc::new(Mutex::new(closed)),
         };
-        let mine = fake.clone();
+        let server = fake.clone();
         tokio::spawn(async move {
             let mut connections = 0;
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(mine.clone().serve(stream, connections, gone.clone()));
+                tokio::spawn(server.clone().serve(stream, connections, disconnected.clone()));
                 connections += 1;
                 opening.send_replace(connections);
             }
@@ -95,7 +95,7 @@ impl Fake {
         Fake::new(vec![script]).await
     }
 
-    pub fn asked(&self) -> Vec<Asked> {
+    pub fn asked(&self) -> Vec<UpstreamRequest> {
         self.asked.lock().unwrap().clone()
     }
 
@@ -105,20 +105,20 @@ impl Fake {
     }
 
     /// The requests since the last call.
-    pub fn take_asked(&self) -> Vec<Asked> {
+    pub fn take_requests(&self) -> Vec<UpstreamRequest> {
         std::mem::take(&mut *self.asked.lock().unwrap())
     }
 
-    async fn serve(self, mut stream: TcpStream, connection: usize, gone: mpsc::UnboundedSender<()>) {
+    async fn serve(self, mut stream: TcpStream, connection: usize, disconnected: mpsc::UnboundedSender<()>) {
         // Otherwise the second write of an answer waits for the acknowledgement of the first.
         stream.set_nodelay(true).unwrap();
         let mut buffer = Vec::new();
         loop {
             let Some((head, body)) = read_request(&mut stream, &mut buffer).await else {
-                gone.send(()).ok();
+                disconnected.send(()).ok();
                 return;
             };
-            self.asked.lock().unwrap().push(Asked { head, body, connection });
+            self.asked.lock().unwrap().push(UpstreamRequest { head, body, connection });
             let script = {
                 let mut scripts = self.scripts.lock().unwrap();
                 if scripts.len() > 1 { scripts.pop_front().unwrap() } else { scripts[0].clone() }
@@ -133,7 +133,7 @@ impl Fake {
                             () = notify.notified() => {}
                             read = stream.read(&mut byte) => {
                                 assert!(matches!(read, Ok(0) | Err(_)), "no pipelining here");
-                                gone.send(()).ok();
+                                disconnected.send(()).ok();
                                 return;
                             }
                         }
@@ -147,12 +147,12 @@ impl Fake {
                     Act::Silence => {
                         let mut byte = [0; 1];
                         let _until_closed = stream.read(&mut byte).await;
-                        gone.send(()).ok();
+                        disconnected.send(()).ok();
                         return;
                     }
                 };
                 if stream.write_all(&bytes).await.is_err() {
-                    gone.send(()).ok();
+                    disconnected.send(()).ok();
                     return;
                 }
             }
@@ -240,7 +240,7 @@ pub fn stop() -> String {
 }
 
 /// A whole stream with this text.
-pub fn says(text: &str) -> Vec<Act> {
+pub fn streamed_answer(text: &str) -> Vec<Act> {
     let all = format!("{}{}{}data: [DONE]\n\n", role(), delta(text), stop());
     vec![stream_head(), chunk(&all), end()]
 }

@@ -17,7 +17,9 @@ use outrigger_sidecar::{Gateway, Settings};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
-use crate::fake::{Act, Fake, answer, chunk, completion, delta, end, json as whole, role, says, stop, stream_head};
+use crate::fake::{
+    Act, Fake, answer, chunk, completion, delta, end, json as whole, role, stop, stream_head, streamed_answer,
+};
 use crate::limits::{limit, priced, spent};
 use crate::policies::{Running, chat, document, provider, secrets, streamed};
 use crate::settlement::hang_up;
@@ -241,7 +243,7 @@ async fn filters_see_requests_in_order_and_answers_in_reverse() {
     let running = running(one(&upstream), vec![first, second]).await;
     let got = running.post("/v1/chat/completions", &chat("m")).await;
     assert_eq!(got.json()["choices"][0]["message"]["content"], "a(b(hello))");
-    let asked = upstream.take_asked()[0].json();
+    let asked = upstream.take_requests()[0].json();
     let contents: Vec<_> = asked["messages"].as_array().unwrap().iter().map(|turn| turn["content"].clone()).collect();
     assert_eq!(contents, ["hello", "one", "two"]);
     let mut lines = log.take();
@@ -281,7 +283,7 @@ async fn an_edit_is_used_for_the_decision_and_for_a_translation() {
     ] {
         let got = running.post(path, &body).await;
         assert_eq!(got.status, 200, "{}", got.text);
-        let asked = &upstream.take_asked()[0];
+        let asked = &upstream.take_requests()[0];
         let body_sent = asked.json();
         assert_eq!(
             (&body_sent["model"], body_sent["temperature"].as_f64()),
@@ -398,7 +400,7 @@ async fn a_refused_request_is_not_shown_after_the_decision() {
 
 #[tokio::test]
 async fn events_are_replaced_one_by_one_or_held_until_the_end() {
-    let upstream = Fake::always(says("hello")).await;
+    let upstream = Fake::always(streamed_answer("hello")).await;
     let plain = Running::new(one(&upstream)).await.post("/v1/chat/completions", &streamed("m")).await.text;
     let log = Arc::new(Log::default());
     let signing = |name| Scripted { on_answer: Some(Script::Sign(StreamView::Events)), ..scripted(name, &log) };
@@ -422,7 +424,7 @@ async fn a_filter_can_see_a_stream_as_a_whole_in_every_dialect() {
         json!({"model": "m", "max_tokens": 9, "stream": true, "messages": [{"role": "user", "content": "x"}]});
     let gemini = json!({"contents": [{"role": "user", "parts": [{"text": "x"}]}]});
     // The upstream streams, or answers whole although a stream was requested.
-    for script in [says("hello"), answer("hello")] {
+    for script in [streamed_answer("hello"), answer("hello")] {
         let upstream = Fake::always(script).await;
         let log = Arc::new(Log::default());
         let signing = Scripted { on_answer: Some(Script::Sign(StreamView::Whole)), ..scripted("a", &log) };
@@ -438,7 +440,7 @@ async fn a_filter_can_see_a_stream_as_a_whole_in_every_dialect() {
             assert_eq!(log.take().iter().filter(|line| *line == "a whole").count(), 1, "{path}");
         }
     }
-    let upstream = Fake::always(says("hello")).await;
+    let upstream = Fake::always(streamed_answer("hello")).await;
     let log = Arc::new(Log::default());
     let signing = Scripted { on_answer: Some(Script::Sign(StreamView::Whole)), ..scripted("a", &log) };
     let running = running(one(&upstream), vec![signing]).await;
@@ -451,7 +453,7 @@ async fn a_rejected_answer_is_an_error_and_is_charged() {
     for (what, script, body, fails) in [
         ("whole", answer("hello"), chat("m"), Script::Fail(StreamView::Whole)),
         ("whole, seen in events", answer("hello"), chat("m"), Script::Fail(StreamView::Events)),
-        ("a stream, whole", says("hello"), streamed("m"), Script::Fail(StreamView::Whole)),
+        ("a stream, whole", streamed_answer("hello"), streamed("m"), Script::Fail(StreamView::Whole)),
     ] {
         let upstream = Fake::always(script).await;
         let mut policy = priced(&[("first", &upstream.url)]);
@@ -560,7 +562,7 @@ impl Filter for Counting {
 
 #[tokio::test]
 async fn a_filter_that_changes_nothing_leaves_every_byte() {
-    for (script, body) in [(whole(200, &completion("hi")), chat("m")), (says("hi"), streamed("m"))] {
+    for (script, body) in [(whole(200, &completion("hi")), chat("m")), (streamed_answer("hi"), streamed("m"))] {
         let upstream = Fake::always(script).await;
         let counting = Arc::new(Counting::default());
         let mut policy = one(&upstream);

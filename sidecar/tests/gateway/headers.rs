@@ -51,7 +51,7 @@ async fn credentials_and_system_parameters_do_not_reach_google() {
             .json(&gemini_body());
         let got = running.send(request).await;
         assert_eq!((got.status, got.header("x-outrigger-adapted")), (200, adapted), "{query}: {}", got.text);
-        let asked = upstream.take_asked().remove(0);
+        let asked = upstream.take_requests().remove(0);
         assert!(asked.target().ends_with(&format!("/models/m:generateContent{sent}")), "{query}: {}", asked.target());
         for name in [
             "x-goog-fieldmask",

@@ -221,7 +221,7 @@ async fn the_keys_output_limit_replaces_a_higher_one() {
             body["max_tokens"] = json!(asked);
         }
         running.post("/v1/chat/completions", &body).await;
-        assert_eq!(upstream.take_asked()[0].json()["max_tokens"], json!(sent), "{asked:?}");
+        assert_eq!(upstream.take_requests()[0].json()["max_tokens"], json!(sent), "{asked:?}");
     }
 }
 

@@ -76,7 +76,7 @@ async fn gateways_behind_each_other_are_no_loop() {
     leads(&near, &[&far.url("/v1")]);
     let got = near.post("/v1/chat/completions", &chat("onward/onward/m")).await;
     assert_eq!(got.status, 200, "{}", got.text);
-    let asked = upstream.take_asked().remove(0);
+    let asked = upstream.take_requests().remove(0);
     let hops = asked.head.lines().filter(|line| line.starts_with("x-outrigger-hop")).count();
     assert_eq!(hops, 2, "{}", asked.head);
 }

@@ -76,8 +76,8 @@ pub struct Operator {
 /// An open stream at the operator's end. Dropping it ends the stream.
 pub struct Stream {
     pub token: String,
-    heard: mpsc::UnboundedReceiver<FromGateway>,
-    say: mpsc::UnboundedSender<Bytes>,
+    messages: mpsc::UnboundedReceiver<FromGateway>,
+    sender: mpsc::UnboundedSender<Bytes>,
 }
 
 impl Drop for Operator {
@@ -168,19 +168,19 @@ fn answered(request: Request<Incoming>, answer: Answer, opened: &mpsc::Unbounded
         }
         Answer::Stream => {
             let token = request.headers()["authorization"].to_str().unwrap().to_owned();
-            let ((hears, heard), (say, mut said)) = (mpsc::unbounded_channel(), mpsc::unbounded_channel());
-            opened.send(Stream { token, heard, say }).ok();
+            let ((received, messages), (sender, mut output)) = (mpsc::unbounded_channel(), mpsc::unbounded_channel());
+            opened.send(Stream { token, messages, sender }).ok();
             let mut body = request.into_body();
             tokio::spawn(async move {
                 let mut lines = outrigger_sync::LineReader::default();
                 while let Some(Ok(frame)) = body.frame().await {
                     lines.push(frame.data_ref().unwrap()).unwrap();
                     while let Some(message) = lines.from_gateway().unwrap() {
-                        hears.send(message).ok();
+                        received.send(message).ok();
                     }
                 }
             });
-            let parts = futures_util::stream::poll_fn(move |cx| said.poll_recv(cx));
+            let parts = futures_util::stream::poll_fn(move |cx| output.poll_recv(cx));
             let frames = futures_util::StreamExt::map(parts, |bytes| Ok(Frame::data(bytes)));
             Response::new(StreamBody::new(frames).boxed())
         }
@@ -189,7 +189,7 @@ fn answered(request: Request<Incoming>, answer: Answer, opened: &mpsc::Unbounded
 
 impl Stream {
     pub async fn heard(&mut self) -> FromGateway {
-        soon("a message", self.heard.recv()).await.expect("the stream is open")
+        soon("a message", self.messages.recv()).await.expect("the stream is open")
     }
 
     /// The next outcome.
@@ -208,7 +208,7 @@ impl Stream {
 
     /// The two directions of the stream.
     pub fn split(self) -> (Speaker, mpsc::UnboundedReceiver<FromGateway>) {
-        (Speaker(self.say), self.heard)
+        (Speaker(self.sender), self.messages)
     }
 
     pub fn write(&self, message: &FromOperator) {
@@ -216,12 +216,12 @@ impl Stream {
     }
 
     pub fn bytes(&self, bytes: Vec<u8>) {
-        self.say.send(bytes.into()).unwrap();
+        self.sender.send(bytes.into()).unwrap();
     }
 
     /// Waits until the gateway has ended the stream.
-    pub async fn given_up(mut self) {
-        soon("the stream's end", async { while self.heard.recv().await.is_some() {} }).await;
+    pub async fn wait_until_closed(mut self) {
+        soon("the stream's end", async { while self.messages.recv().await.is_some() {} }).await;
     }
 }
 
@@ -288,12 +288,12 @@ impl Pod {
     }
 
     /// The snapshot for the next process, as text.
-    pub fn held(&self) -> String {
+    pub fn snapshot(&self) -> String {
         std::fs::read_to_string(self.state().join("held/policy.v1")).unwrap_or_default()
     }
 
     /// Waits until a dropped gateway has released the folder: its tasks are dropped later.
-    async fn is_left(&self) {
+    async fn is_released(&self) {
         let Ok(lock) = std::fs::File::open(self.state().join("lock")) else { return };
         soon("the folder", async {
             while lock.try_lock().is_err() {
@@ -305,7 +305,7 @@ impl Pod {
 
     /// Starts a gateway with these files, like a process.
     pub async fn start(&self, url: &str) -> Sidecar {
-        self.is_left().await;
+        self.is_released().await;
         let settings = Settings { lines: Lines::Off, state: Some(self.state()), ..Settings::default() };
         let gateway = Gateway::new(settings).unwrap();
         let sources = Arc::new(PolicySources::new(Arc::clone(&gateway), Some(&self.state())));
@@ -343,7 +343,7 @@ impl Sidecar {
     }
 
     /// Reads the mounted files again.
-    pub fn look(&self) {
+    pub fn read_mounted(&self) {
         self.sources.read_mounted(Path::new(&self.policy));
     }
 
@@ -352,12 +352,12 @@ impl Sidecar {
     }
 
     /// Waits until the status of the operator satisfies a condition.
-    pub async fn told(&self, so: impl Fn(&Value) -> bool) -> Value {
-        soon("a word of the operator", async {
+    pub async fn wait_for_status(&self, condition: impl Fn(&Value) -> bool) -> Value {
+        soon("the operator's status", async {
             loop {
                 // Each request is a round trip over a socket, so other tasks can run.
                 let ready = self.ready().await;
-                if so(&ready["operator"]) {
+                if condition(&ready["operator"]) {
                     return ready["operator"].clone();
                 }
             }

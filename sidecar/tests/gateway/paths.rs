@@ -85,7 +85,7 @@ async fn a_path_that_leads_elsewhere_is_unknown() {
         ("/v1beta/models/ge/models/gemini-x%3AgenerateContent", "/v1/models/gemini-x:generateContent"),
     ] {
         let (status, text) = raw(&running, path, &body).await;
-        assert_eq!((status, upstream.take_asked()[0].target()), (200, target), "{path}: {text}");
+        assert_eq!((status, upstream.take_requests()[0].target()), (200, target), "{path}: {text}");
     }
 }
 

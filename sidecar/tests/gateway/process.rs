@@ -172,7 +172,7 @@ async fn a_killed_process_leaves_everything_that_the_next_one_needs() {
         whose,
         [(&"default".into(), &"shop-1".into(), &200.into()), (&"shop".into(), &"shop-1".into(), &404.into())]
     );
-    assert!(Path::new(&pod.state().join("accounts")).exists() && pod.held().contains("sk-streamed"));
+    assert!(Path::new(&pod.state().join("accounts")).exists() && pod.snapshot().contains("sk-streamed"));
 }
 
 /// Other processes of the same user cannot read its memory, and no core is dumped, whoever kills it.

@@ -11,13 +11,13 @@ use crate::policies::{Running, chat, document, provider};
 use crate::tls::http1;
 
 /// The requests to a proxy, one for each connection.
-type Asked = Arc<Mutex<Vec<String>>>;
+type UpstreamRequest = Arc<Mutex<Vec<String>>>;
 
 /// A proxy that connects every tunnel to `upstream`; without one it refuses.
-async fn proxy(upstream: Option<SocketAddr>) -> (String, Asked) {
+async fn proxy(upstream: Option<SocketAddr>) -> (String, UpstreamRequest) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let asked = Asked::default();
+    let asked = UpstreamRequest::default();
     let all = Arc::clone(&asked);
     tokio::spawn(async move {
         while let Ok((mut client, _)) = listener.accept().await {

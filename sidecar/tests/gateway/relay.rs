@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 
-use crate::fake::{Act, Fake, answer, chunk, completion, delta, end, json_with, role, says, stop, stream_head};
+use crate::fake::{
+    Act, Fake, answer, chunk, completion, delta, end, json_with, role, stop, stream_head, streamed_answer,
+};
 use crate::policies::{Running, chat, document, provider, streamed, typed};
 
 #[tokio::test]
@@ -42,7 +44,7 @@ async fn bytes_of_the_same_dialect_are_relayed_unchanged() {
 
 #[tokio::test]
 async fn extra_fields_can_be_turned_off() {
-    let upstream = Fake::new(vec![answer("hi"), says("hi")]).await;
+    let upstream = Fake::new(vec![answer("hi"), streamed_answer("hi")]).await;
     let mut policy = document(1, vec![provider("first", &upstream.url)]);
     policy.keys[0].extra_fields = false;
     let running = Running::new(policy).await;
@@ -77,7 +79,7 @@ async fn usage_is_requested_and_hidden_from_callers_that_did_not_request_it() {
 
 #[tokio::test]
 async fn a_stream_ends_with_a_comment_before_its_end() {
-    let upstream = Fake::always(says("hi")).await;
+    let upstream = Fake::always(streamed_answer("hi")).await;
     let running = Running::new(document(1, vec![provider("first", &upstream.url)])).await;
     let text = running.post("/v1/chat/completions", &streamed("m")).await.text;
     let (before, after) = text.split_once(": outrigger ").unwrap();
@@ -171,7 +173,7 @@ async fn usage_is_recorded_although_the_caller_has_gone() {
 #[tokio::test]
 async fn a_gemini_caller_without_alt_sse_gets_an_array() {
     for (kind, script) in [
-        ("OpenAICompatible", says("hi")),
+        ("OpenAICompatible", streamed_answer("hi")),
         (
             "Gemini",
             vec![

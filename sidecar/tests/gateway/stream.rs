@@ -20,10 +20,10 @@ fn with(sequence: u64, upstream: &Fake) -> Document {
 }
 
 /// The credential with which a request is sent, or the error.
-async fn asks(sidecar: &Sidecar, upstream: &Fake) -> Result<String, String> {
+async fn request(sidecar: &Sidecar, upstream: &Fake) -> Result<String, String> {
     let got = sidecar.running.post("/v1/chat/completions", &chat("m")).await;
     match got.status {
-        200 => Ok(upstream.take_asked()[0].header("authorization").unwrap_or_default()),
+        200 => Ok(upstream.take_requests()[0].header("authorization").unwrap_or_default()),
         _ => Err(got.json()["error"]["type"].as_str().unwrap_or_default().to_owned()),
     }
 }
@@ -36,20 +36,20 @@ fn bearer(value: &str) -> Result<String, String> {
 async fn a_pushed_policy_is_served_and_reported() {
     let (mut operator, upstream, pod) = stage().await;
     let sidecar = pod.start(&operator.url()).await;
-    assert_eq!(asks(&sidecar, &upstream).await, Err("no_policy".to_owned()));
+    assert_eq!(request(&sidecar, &upstream).await, Err("no_policy".to_owned()));
     let (mut stream, hello) = operator.stream().await;
     assert_eq!((stream.token.as_str(), hello.sequence, hello.digest), ("Bearer first-token", None, None));
     assert_eq!((hello.formats, hello.authorities.len(), hello.authorities[0].len()), (vec![1, 2], 1, 64));
     let outcome = stream.push(&with(7, &upstream), &[("first-main", "sk-streamed")]).await;
     in_force(7, &outcome);
     assert_eq!(outcome.authorities, hello.authorities);
-    assert_eq!(asks(&sidecar, &upstream).await, bearer("sk-streamed"));
+    assert_eq!(request(&sidecar, &upstream).await, bearer("sk-streamed"));
     let ready = sidecar.ready().await;
     assert_eq!((&ready["source"], &ready["operator"]["connected"]), (&json!("stream"), &json!(true)));
     assert!(ready["operator"]["since"].is_string() && ready["operator"]["problem"].is_null(), "{ready}");
-    let told = sidecar.running.admin("/policy").await;
-    assert_eq!(told["status"]["source"], "stream");
-    assert!(!told.to_string().contains("sk-streamed"), "{told}");
+    let policy = sidecar.running.admin("/policy").await;
+    assert_eq!(policy["status"]["source"], "stream");
+    assert!(!policy.to_string().contains("sk-streamed"), "{policy}");
     let metrics = format!("http://{}/metrics", sidecar.running.admin);
     let metrics = reqwest::get(metrics).await.unwrap().text().await.unwrap();
     assert!(metrics.contains("outrigger_operator_connected 1"), "{metrics}");
@@ -65,15 +65,15 @@ async fn an_older_policy_from_any_source_is_ignored() {
     in_force(7, &stream.push(&with(6, &upstream), &[("first-main", "sk-6")]).await);
     pod.mount(&with(5, &upstream));
     pod.write("policy/default_first-main_apiKey", "sk-5");
-    sidecar.look();
+    sidecar.read_mounted();
     in_force(7, &stream.outcome().await);
-    assert_eq!(asks(&sidecar, &upstream).await, bearer("sk-7"));
+    assert_eq!(request(&sidecar, &upstream).await, bearer("sk-7"));
     assert_eq!(sidecar.ready().await["rejected"], Value::Null, "a copy that lags behind is no error");
     // A newer policy may come from files too, and the operator gets the outcome.
     pod.mount(&with(8, &upstream));
-    sidecar.look();
+    sidecar.read_mounted();
     in_force(8, &stream.outcome().await);
-    assert_eq!(asks(&sidecar, &upstream).await, bearer("sk-5"));
+    assert_eq!(request(&sidecar, &upstream).await, bearer("sk-5"));
     assert_eq!(sidecar.ready().await["source"], "mounted");
 }
 
@@ -83,19 +83,19 @@ async fn at_the_same_sequence_the_stream_has_precedence_over_files() {
     pod.mount(&with(7, &upstream));
     pod.write("policy/default_first-main_apiKey", "sk-mounted");
     let sidecar = pod.start(&operator.url()).await;
-    assert_eq!(asks(&sidecar, &upstream).await, bearer("sk-mounted"));
+    assert_eq!(request(&sidecar, &upstream).await, bearer("sk-mounted"));
     let (mut stream, hello) = operator.stream().await;
     assert_eq!((hello.sequence, hello.digest), (Some(7), None), "there is no digest for mounted files");
     in_force(7, &stream.push(&with(7, &upstream), &[("first-main", "sk-streamed")]).await);
-    assert_eq!(asks(&sidecar, &upstream).await, bearer("sk-streamed"));
-    sidecar.look();
+    assert_eq!(request(&sidecar, &upstream).await, bearer("sk-streamed"));
+    sidecar.read_mounted();
     in_force(7, &stream.outcome().await);
-    assert_eq!(asks(&sidecar, &upstream).await, bearer("sk-streamed"));
+    assert_eq!(request(&sidecar, &upstream).await, bearer("sk-streamed"));
     // Files that disappear change nothing.
     std::fs::remove_file(pod.at("policy/policy.v1.json")).unwrap();
-    sidecar.look();
+    sidecar.read_mounted();
     in_force(7, &stream.outcome().await);
-    assert_eq!(asks(&sidecar, &upstream).await, bearer("sk-streamed"));
+    assert_eq!(request(&sidecar, &upstream).await, bearer("sk-streamed"));
 }
 
 #[tokio::test]
@@ -111,19 +111,19 @@ async fn a_rejection_names_the_field_until_a_valid_policy_arrives() {
         (2, "LLMProvider default/first", "spec.endpoint"),
         "{rejected:?}"
     );
-    assert_eq!(asks(&sidecar, &upstream).await, bearer("sk-1"));
+    assert_eq!(request(&sidecar, &upstream).await, bearer("sk-1"));
     assert_eq!(sidecar.ready().await["rejected"]["object"], "LLMProvider default/first");
     // A credential of the old policy that arrives meanwhile does not change the rejection of the new one.
     let still = rejection(stream.push(&with(1, &upstream), &[("first-main", "sk-2")]).await);
     assert_eq!(still.sequence, 2);
-    assert_eq!(asks(&sidecar, &upstream).await, bearer("sk-2"));
+    assert_eq!(request(&sidecar, &upstream).await, bearer("sk-2"));
     assert_eq!(sidecar.ready().await["rejected"]["path"], "spec.endpoint");
     drop(stream);
     let (mut stream, hello) = operator.stream().await;
     assert_eq!((hello.sequence, hello.rejected), (Some(1), Some(rejected)));
     in_force(3, &stream.push(&with(3, &upstream), &[]).await);
     assert_eq!(sidecar.ready().await["rejected"], Value::Null);
-    assert_eq!(asks(&sidecar, &upstream).await, bearer("sk-2"), "a credential that was not sent again stays");
+    assert_eq!(request(&sidecar, &upstream).await, bearer("sk-2"), "a credential that was not sent again stays");
 }
 
 #[tokio::test]
@@ -141,7 +141,7 @@ async fn a_future_format_is_rejected_with_a_reason() {
         let rejected = rejection(stream.outcome().await);
         assert!(rejected.message.contains("format 9") || rejected.object.starts_with("VirtualKey"), "{rejected:?}");
     }
-    assert_eq!(asks(&sidecar, &upstream).await, bearer("sk-1"));
+    assert_eq!(request(&sidecar, &upstream).await, bearer("sk-1"));
 }
 
 #[tokio::test]
@@ -156,11 +156,11 @@ async fn a_restart_needs_no_operator_and_keeps_the_newest_policy() {
     pod.mount(&with(6, &upstream));
     pod.write("policy/default_first-main_apiKey", "sk-older");
     let sidecar = pod.start(&url).await;
-    assert_eq!(asks(&sidecar, &upstream).await, bearer("sk-held"));
+    assert_eq!(request(&sidecar, &upstream).await, bearer("sk-held"));
     assert_eq!(sidecar.ready().await["source"], "held");
-    let told = sidecar.told(|operator| operator["problem"].is_string()).await;
-    assert!(told["problem"].as_str().unwrap().contains("cannot connect"), "{told}");
-    assert_eq!(told["connected"], false);
+    let status = sidecar.wait_for_status(|operator| operator["problem"].is_string()).await;
+    assert!(status["problem"].as_str().unwrap().contains("cannot connect"), "{status}");
+    assert_eq!(status["connected"], false);
 }
 
 #[tokio::test]
@@ -182,22 +182,22 @@ async fn a_withdrawn_credential_is_removed_at_once() {
     let sidecar = pod.start(&operator.url()).await;
     let (mut stream, _) = operator.stream().await;
     in_force(1, &stream.push(&with(1, &upstream), &[("first-main", "sk-gone")]).await);
-    assert!(pod.held().contains("sk-gone"));
+    assert!(pod.snapshot().contains("sk-gone"));
     // No longer named by the policy.
     let mut without = with(2, &upstream);
     without.providers[0].credentials[0].secret = secret("other");
     in_force(2, &stream.push(&without, &[]).await);
-    assert_eq!(asks(&sidecar, &upstream).await, Err("provider_blocked".to_owned()));
-    assert!(!pod.held().contains("sk-gone"));
+    assert_eq!(request(&sidecar, &upstream).await, Err("provider_blocked".to_owned()));
+    assert!(!pod.snapshot().contains("sk-gone"));
     // Named again, but its value was forgotten.
     in_force(3, &stream.push(&with(3, &upstream), &[]).await);
-    assert_eq!(asks(&sidecar, &upstream).await, Err("provider_blocked".to_owned()));
+    assert_eq!(request(&sidecar, &upstream).await, Err("provider_blocked".to_owned()));
     // Withheld from this pod.
     in_force(4, &stream.push(&with(4, &upstream), &[("first-main", "sk-withheld")]).await);
-    assert_eq!(asks(&sidecar, &upstream).await, bearer("sk-withheld"));
+    assert_eq!(request(&sidecar, &upstream).await, bearer("sk-withheld"));
     in_force(5, &stream.push(&with(5, &upstream), &[("first-main", "")]).await);
-    assert_eq!(asks(&sidecar, &upstream).await, Err("provider_blocked".to_owned()));
-    assert!(!pod.held().contains("sk-withheld"));
+    assert_eq!(request(&sidecar, &upstream).await, Err("provider_blocked".to_owned()));
+    assert!(!pod.snapshot().contains("sk-withheld"));
 }
 
 #[tokio::test]
@@ -208,7 +208,7 @@ async fn a_follower_redirects_to_the_leader() {
     let pod = Pod::new(&authority.pem);
     let sidecar = pod.start(&follower.url()).await;
     let (stream, _) = leader.stream().await;
-    sidecar.told(|operator| operator["connected"] == true).await;
+    sidecar.wait_for_status(|operator| operator["connected"] == true).await;
     // A former leader redirects to the Service, where another one leads by now.
     let mut other = Operator::new(&authority).await;
     follower.answers(Answer::Leader(other.address.to_string()));
@@ -243,15 +243,21 @@ async fn an_untrusted_operator_gets_no_token() {
     pod.mount(&with(1, &upstream));
     pod.write("policy/default_first-main_apiKey", "sk-mounted");
     let sidecar = pod.start(&operator.url()).await;
-    let told = sidecar.told(|operator| operator["problem"].is_string()).await;
-    assert!(told["problem"].as_str().unwrap().contains("TLS with the operator"), "{told}");
-    assert_eq!(asks(&sidecar, &upstream).await, bearer("sk-mounted"), "it serves nevertheless");
+    let status = sidecar.wait_for_status(|operator| operator["problem"].is_string()).await;
+    assert!(status["problem"].as_str().unwrap().contains("TLS with the operator"), "{status}");
+    assert_eq!(request(&sidecar, &upstream).await, bearer("sk-mounted"), "it serves nevertheless");
     std::fs::remove_file(pod.at("policy/ca.crt")).unwrap();
-    sidecar.told(|operator| operator["problem"].as_str().is_some_and(|told| told.contains("missing"))).await;
+    sidecar
+        .wait_for_status(|operator| operator["problem"].as_str().is_some_and(|problem| problem.contains("missing")))
+        .await;
     pod.write("policy/ca.crt", "not PEM");
-    sidecar.told(|operator| operator["problem"].as_str().is_some_and(|told| told.contains("no certificate"))).await;
+    sidecar
+        .wait_for_status(|operator| {
+            operator["problem"].as_str().is_some_and(|problem| problem.contains("no certificate"))
+        })
+        .await;
     pod.write("policy/ca.crt", &right);
-    sidecar.look();
+    sidecar.read_mounted();
     operator.stream().await;
 }
 
@@ -262,9 +268,9 @@ async fn a_refused_gateway_reports_why_and_keeps_serving() {
     pod.mount(&with(1, &upstream));
     pod.write("policy/default_first-main_apiKey", "sk-mounted");
     let sidecar = pod.start(&operator.url()).await;
-    let told = sidecar.told(|operator| operator["problem"].is_string()).await;
-    assert_eq!(told["problem"], "the operator answers 403: the token is bound to no pod");
-    assert_eq!(asks(&sidecar, &upstream).await, bearer("sk-mounted"));
+    let status = sidecar.wait_for_status(|operator| operator["problem"].is_string()).await;
+    assert_eq!(status["problem"], "the operator answers 403: the token is bound to no pod");
+    assert_eq!(request(&sidecar, &upstream).await, bearer("sk-mounted"));
     operator.answers(Answer::Stream);
     operator.stream().await;
 }
@@ -278,7 +284,7 @@ async fn a_line_of_a_megabyte_arrives_complete() {
     long.keys[0].deny = (0..40_000).map(|index| format!("a-model-that-nobody-asks-for-{index}")).collect();
     assert!(outrigger_sync::write(&policy(&long, &[])).len() > 1 << 20);
     in_force(1, &stream.push(&long, &[("first-main", "sk-1")]).await);
-    assert_eq!(asks(&sidecar, &upstream).await, bearer("sk-1"));
+    assert_eq!(request(&sidecar, &upstream).await, bearer("sk-1"));
 }
 
 #[tokio::test]
@@ -291,10 +297,10 @@ async fn garbage_only_ends_the_stream() {
         [b"sk-never-told\n".to_vec(), vec![b'x'; (4 << 20) + 1], b"{\"policy\":{\"sequence\":-1}}\n".to_vec()]
     {
         stream.bytes(garbage);
-        stream.given_up().await;
+        stream.wait_until_closed().await;
         stream = operator.stream().await.0;
     }
-    assert_eq!(asks(&sidecar, &upstream).await, bearer("sk-1"));
+    assert_eq!(request(&sidecar, &upstream).await, bearer("sk-1"));
     in_force(2, &stream.push(&with(2, &upstream), &[]).await);
 }
 
@@ -310,7 +316,7 @@ async fn unknown_messages_and_fields_are_ignored() {
     line["policy"]["document"]["allowedWorkloads"] = json!([{"serviceAccount": "x"}]);
     stream.bytes(format!("{line}\n").into_bytes());
     in_force(1, &stream.outcome().await);
-    assert_eq!(asks(&sidecar, &upstream).await, bearer("sk-1"));
+    assert_eq!(request(&sidecar, &upstream).await, bearer("sk-1"));
 }
 
 #[tokio::test]
@@ -324,7 +330,7 @@ async fn a_provider_of_an_unknown_type_does_not_affect_others() {
     both.keys[0].providers[0].models = vec!["m".to_owned()];
     both.keys[0].providers[1].models = vec!["m".to_owned()];
     in_force(1, &stream.push(&both, &[("newer-main", "sk-x"), ("first-main", "sk-1")]).await);
-    assert_eq!(asks(&sidecar, &upstream).await, bearer("sk-1"));
+    assert_eq!(request(&sidecar, &upstream).await, bearer("sk-1"));
     let record = sidecar.running.record().await;
     let newer = record["candidates"].as_array().unwrap().iter().find(|candidate| candidate["provider"] == "newer");
     assert_eq!(newer.unwrap()["skipped"], "provider_blocked", "{record}");

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::fake::{Act, Fake, answer, chunk, completion, delta, end, role, says, stop, stream_head};
+use crate::fake::{Act, Fake, answer, chunk, completion, delta, end, role, stop, stream_head, streamed_answer};
 use crate::policies::{Answer, Running, chat, document, provider, streamed, typed};
 
 async fn patient(running: &Running, header: &str, seconds: &str, body: &Value) -> Answer {
@@ -60,13 +60,13 @@ async fn buffered_events_are_sent_before_the_caller_gives_up() {
 async fn a_read_timeout_limits_gaps_and_does_not_count_against_the_provider() {
     let half = vec![stream_head(), chunk(&role()), chunk(&delta("half")), Act::Silence];
     let first = Fake::always(half).await;
-    let second = Fake::always(says("second")).await;
+    let second = Fake::always(streamed_answer("second")).await;
     let running = Running::new(document(1, vec![provider("first", &first.url), provider("second", &second.url)])).await;
     for _ in 0..6 {
         let got = patient(&running, "x-stainless-read-timeout", "0.4", &streamed("m")).await;
         assert!(got.text.contains("half") && got.text.contains("upstream_timeout"), "{}", got.text);
     }
-    first.play(says("fine"));
+    first.play(streamed_answer("fine"));
     let got = running.post("/v1/chat/completions", &streamed("m")).await;
     assert!(got.text.contains("fine"), "six callers timed out, not the provider: {}", got.text);
 }
@@ -81,7 +81,8 @@ async fn a_hanging_attempt_leaves_time_for_the_next_one() {
         ("a stream without content", vec![stream_head(), chunk(&role()), Act::Silence], streamed("m")),
     ] {
         let first = Fake::always(script).await;
-        let second = Fake::always(if body["stream"].is_null() { answer("second") } else { says("second") }).await;
+        let second =
+            Fake::always(if body["stream"].is_null() { answer("second") } else { streamed_answer("second") }).await;
         let mut one = provider("first", &first.url);
         one.timeouts.total = Some(1_800);
         let running = Running::new(document(1, vec![one, provider("second", &second.url)])).await;
