@@ -23,7 +23,7 @@ pub fn ms(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e3
 }
 
-/// Whole seconds until a time, rounded up so that nobody comes back too early; at least one.
+/// Whole seconds until a time, rounded up so that no retry comes too early; at least one.
 #[must_use]
 pub fn seconds_until(until: Millis, now: Millis) -> u64 {
     u64::try_from(until.saturating_sub(now)).unwrap_or(0).div_ceil(1_000).max(1)

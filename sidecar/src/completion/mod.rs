@@ -245,7 +245,7 @@ impl Completion {
         self.finish(CLIENT_CLOSED);
     }
 
-    /// The same, and returns a response that nobody will read.
+    /// Ends a request whose caller closed the connection. The returned response is not sent.
     pub fn client_closed(mut self: Box<Self>) -> Response<ReplyBody> {
         self.record_client_closed();
         self.finish_client_closed();

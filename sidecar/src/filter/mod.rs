@@ -111,7 +111,7 @@ pub struct FilteredRequest<'a> {
 }
 
 impl FilteredRequest<'_> {
-    /// Reads the conversation, in no dialect. It is parsed once, whoever asks.
+    /// Reads the conversation, in no dialect. It is parsed once for all filters.
     /// Reads the conversation, independent of its dialect. It is parsed only once.
     /// # Errors
     /// If it is no conversation, or there is not enough memory to parse it.

@@ -30,7 +30,7 @@ pub struct BackendHealth {
     model_count: AtomicU32,
     in_flight: AtomicU32,
     /// By model: latency and the rate of failures.
-    models: Mutex<HashMap<String, Observed>>,
+    observed: Mutex<HashMap<String, Observed>>,
     /// The upstream does not know `stream_options`.
     pub refuses_usage: AtomicBool,
     /// When the next log line about a refusal may be written, in milliseconds after `created`.
@@ -51,7 +51,7 @@ impl Default for BackendHealth {
             models: Mutex::default(),
             model_count: AtomicU32::new(0),
             in_flight: AtomicU32::new(0),
-            models: Mutex::default(),
+            observed: Mutex::default(),
             refuses_usage: AtomicBool::new(false),
             next_refusal_log: AtomicU64::new(0),
         }
@@ -178,20 +178,20 @@ impl BackendHealth {
 
     fn observe(&self, model: &str, now: Instant, change: impl FnOnce(&mut Observed, Duration)) {
         let at = now.saturating_duration_since(self.created);
-        let mut models = self.models.lock();
-        if let Some(observed) = models.get_mut(model) {
-            return change(observed, at);
+        let mut observed = self.observed.lock();
+        if let Some(of_model) = observed.get_mut(model) {
+            return change(of_model, at);
         }
-        if models.len() >= MAX_MODELS {
-            models.clear();
+        if observed.len() >= MAX_MODELS {
+            observed.clear();
         }
-        change(models.entry(model.to_owned()).or_default(), at);
+        change(observed.entry(model.to_owned()).or_default(), at);
     }
 
     /// The latency and the rate of failures of a model, by this measure.
     pub fn pace(&self, model: &str, measure: Measure, now: Instant) -> Option<Pace> {
         let at = now.saturating_duration_since(self.created);
-        let pace = self.models.lock().get(model)?.pace(measure, at)?;
+        let pace = self.observed.lock().get(model)?.pace(measure, at)?;
         Some(Pace { in_flight: self.in_flight.load(Ordering::Relaxed), ..pace })
     }
 

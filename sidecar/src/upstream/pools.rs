@@ -7,7 +7,7 @@ use super::Endpoint;
 use super::pool::Pool;
 use super::proxy::Proxy;
 
-/// Where connections go, and whom they trust. Providers with the same destination share connections.
+/// Where connections go, and the authorities that they trust. Providers with the same destination share connections.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Destination {
     pub endpoint: Endpoint,

@@ -25,7 +25,7 @@ const PREFACE: u64 = 24;
 const HEADERS: u8 = 1;
 const GOAWAY: u8 = 7;
 
-/// What was seen of a connection so far.
+/// The events on a connection so far.
 #[derive(Debug)]
 pub struct ConnectionEvents {
     /// The number of received bytes.
