@@ -126,6 +126,11 @@ impl Completion {
         self.backend_permits.clear();
     }
 
+    /// The filters that the request began with.
+    pub fn filters(&self) -> &Filters {
+        &self.filters
+    }
+
     /// The filters for the answer of the filter at this index: those before it.
     pub fn filters_before(&self, index: usize) -> AnswerFilters {
         self.filters.before(index, &self.context)

@@ -27,13 +27,14 @@ impl Completion {
 
     /// Records the second decision, after a limit was too short for the first one. The candidates of the first decision that
     /// had no room stay in the record.
-    pub fn decided_again(&mut self, short: LimitIndex, first: &Decision, decision: &Decision) {
+    pub fn record_second_decision(&mut self, short: LimitIndex, first: &Decision, decision: &Decision) {
         let limit = self.context.served.policy.limits.all.get(short).map(|limit| limit.id.to_string());
-        let told = std::mem::take(&mut self.record.candidates).into_iter().zip(&first.candidates);
-        let passed_over = told.filter(|(told, candidate)| candidate.skipped.is_none() && told.skipped.is_some());
-        let passed_over: Vec<_> = passed_over.map(|(told, _)| told).collect();
-        self.decided(decision);
-        self.record.candidates.splice(0..0, passed_over);
+        let records = std::mem::take(&mut self.record.candidates).into_iter().zip(&first.candidates);
+        let without_room =
+            records.filter(|(record, candidate)| candidate.skipped.is_none() && record.skipped.is_some());
+        let without_room: Vec<_> = without_room.map(|(record, _)| record).collect();
+        self.record_decision(decision);
+        self.record.candidates.splice(0..0, without_room);
         self.record.decided_again = limit;
     }
 

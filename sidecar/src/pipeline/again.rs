@@ -1,4 +1,4 @@
-//! Decides once more if a limit has too little left for what was decided, although it is not used up. Nothing was sent yet.
+//! Decides once more if a limit has too little left for the decision, although it is not used up. Nothing was sent yet.
 //!
 //! ```text
 //! decide -> attempt -> a limit is short -> decide: rules and thresholds read 100 % for it -> other candidates -> attempt
@@ -14,7 +14,8 @@ use crate::pipeline::decide::{Circumstances, decide};
 use crate::pipeline::filtered::respond_to_stop;
 use crate::request::reply::ReplyBody;
 
-/// Makes the second decision, and tries its candidates. If it is no other than the first, the first one is tried to its end.
+/// Makes the second decision, and tries its candidates. If it equals the first one, the candidates of the first one are
+/// tried to the end.
 pub async fn decide_again(
     tried: &AttemptContext<'_>,
     short: ShortLimit,
@@ -29,20 +30,20 @@ pub async fn decide_again(
         .await;
     let mut attempts = AttemptContext { may_decide_again: false, waits_until, ..*tried };
     if decision.replaces(tried.decision) {
-        completion.decided_again(limit, tried.decision, &decision);
+        completion.record_second_decision(limit, tried.decision, &decision);
         let new = decision.rule_errors.iter().filter(|error| !tried.decision.rule_errors.contains(error));
-        gateway.rules_failed(&new.cloned().collect::<Vec<_>>());
+        gateway.report_failed_rules(&new.cloned().collect::<Vec<_>>());
         if let Some(refusal) = &decision.refusal {
             let refusal = gateway.with_time(&completion.context.served, refusal);
             return completion.refuse(&refusal);
         }
-        let filters = completion.filters.clone();
+        let filters = completion.filters().clone();
         if !filters.is_empty() {
             let passed = after_deciding(&filters, &mut completion.context, translation, &decision);
             if let Err(stop) = Box::pin(passed).await {
                 return respond_to_stop(completion, stop).await;
             }
-            completion.answer_filters = filters.for_answer(&completion.context);
+            completion.set_answer_filters();
         }
         let clock = attempt::clock(&completion, &decision);
         attempts = AttemptContext { decision: &decision, conversation, clock, ..attempts };

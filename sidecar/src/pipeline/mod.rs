@@ -183,7 +183,7 @@ impl Gateway {
         let concurrency = context.served.keys[context.key].all.clone();
         let mut completion = Completion::new(Arc::clone(&self), filters.clone(), context);
         completion.record_decision(&decision);
-        self.rules_failed(&decision.rule_errors);
+        self.report_failed_rules(&decision.rule_errors);
         if let Some(refusal) = &decision.refusal {
             // If the body is no conversation, the request is invalid, not unsupported.
             let unfit = refusal.kind == PolicyRefusalKind::UnsupportedParameter;
@@ -234,8 +234,8 @@ impl Gateway {
         }
     }
 
-    /// Counts and tells rules whose expression failed on a request.
-    fn rules_failed(&self, errors: &[(Arc<str>, String)]) {
+    /// Counts and logs rules whose expression failed on a request.
+    fn report_failed_rules(&self, errors: &[(Arc<str>, String)]) {
         errors.iter().for_each(|(rule, _)| self.metrics.rule_failed(rule));
         for (rule, problem) in errors.iter().take(MAX_LOGGED_RULES) {
             tracing::warn!(%rule, %problem, "the rule's expression failed on a request");

@@ -33,7 +33,7 @@ pub struct Record {
     pub rule: Option<String>,
     /// The rules with `chain` that led to `rule`, in order.
     pub chain: Vec<String>,
-    /// The limit that had too little left for what was decided first: then it was decided once more.
+    /// The limit that had too little left for the first decision, so that the policy decided once more.
     pub decided_again: Option<String>,
     pub revision: String,
     pub candidates: Vec<CandidateRecord>,

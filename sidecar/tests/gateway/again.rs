@@ -1,4 +1,4 @@
-//! A limit that is too short for what was decided counts as used up: rules and thresholds are asked once more.
+//! A limit that is too short for the decision counts as used up: rules and thresholds are evaluated once more.
 
 use outrigger_core::ObjectRef;
 use outrigger_policy::{
@@ -7,7 +7,7 @@ use outrigger_policy::{
 use serde_json::{Value, json};
 
 use crate::escrow::nanos;
-use crate::fake::{Fake, answer, json as answers, says};
+use crate::fake::{Fake, answer, json as replies, streamed_answer};
 use crate::limits::{limit, priced, short, spent};
 use crate::policies::{Answer, Running};
 
@@ -15,7 +15,7 @@ const MAX: u64 = 1_000_000_000;
 const OWN: &str = "VirtualKey default/app: spec.limits.budgets[all]";
 const CHAT: &str = "/v1/chat/completions";
 
-/// A key with a dollar, at a provider that has a model `small` as well, which costs a thousandth.
+/// A key with a dollar, at a provider that also has the model `small`, which costs a thousandth.
 fn a_dollar(upstream: &Fake) -> Document {
     let mut policy = priced(&[("first", &upstream.url)]);
     let cheap = Price { input: 1_000_000_000, output: 10_000_000_000, ..Price::default() };
@@ -35,15 +35,15 @@ fn rule(name: &str, when: &str) -> RuleDoc {
     }
 }
 
-/// At the end of the money the small model answers.
+/// A rule that sends requests to the small model.
 pub fn to_small(when: &str) -> RuleDoc {
     let target =
         TargetDoc { provider: "first".to_owned(), model: Some("small".to_owned()), weight: 1, credential: None };
     RuleDoc { targets: vec![target], ..rule("saving", when) }
 }
 
-/// Asks until something else comes than the model `m`.
-async fn until_else(running: &Running) -> (u64, Answer) {
+/// Sends requests until another model than `m` answers.
+async fn until_another_model(running: &Running) -> (u64, Answer) {
     for answered in 0..100 {
         let got = running.post(CHAT, &short("m")).await;
         if got.header("x-outrigger-model") != Some("m") {
@@ -58,12 +58,12 @@ fn model(got: &Answer) -> (u16, Option<&str>) {
 }
 
 #[tokio::test]
-async fn a_rule_for_the_last_per_cent_decides_where_reservations_end_before_it() {
+async fn a_rule_for_the_last_percent_applies_where_reservations_end() {
     let upstream = Fake::always(answer("hi")).await;
     let mut policy = a_dollar(&upstream);
     policy.rules = vec![to_small("budget_used > 99")];
     let running = Running::new(policy).await;
-    let (answered, got) = until_else(&running).await;
+    let (answered, got) = until_another_model(&running).await;
     assert_eq!(answered, 39, "as many as fit with their worst case");
     assert_eq!(model(&got), (200, Some("small")), "{}", got.text);
     assert_eq!(got.header("x-outrigger-rule"), Some("default/saving"));
@@ -75,7 +75,7 @@ async fn a_rule_for_the_last_per_cent_decides_where_reservations_end_before_it()
     ]);
     assert_eq!(record["candidates"], candidates);
     assert_eq!(record["attempts"].as_array().map(Vec::len), Some(1));
-    // As long as that one fits.
+    // As long as it fits.
     for _ in 0..50 {
         assert_eq!(model(&running.post(CHAT, &short("m")).await), (200, Some("small")));
     }
@@ -83,8 +83,8 @@ async fn a_rule_for_the_last_per_cent_decides_where_reservations_end_before_it()
 }
 
 #[tokio::test]
-async fn streams_and_other_dialects_too() {
-    let upstream = Fake::always(says("hi")).await;
+async fn the_second_decision_applies_to_streams_and_all_dialects() {
+    let upstream = Fake::always(streamed_answer("hi")).await;
     let mut policy = a_dollar(&upstream);
     policy.keys[0].limits.budgets = vec![limit("all", 90_000_000)];
     policy.rules = vec![to_small("budget_used >= 100")];
@@ -120,14 +120,14 @@ async fn a_threshold_near_the_end_downgrades() {
         }];
         policy.keys[0].budgets = vec![ObjectRef { namespace: "default".to_owned(), name: "team".to_owned() }];
         let running = Running::new(policy).await;
-        let (answered, got) = until_else(&running).await;
+        let (answered, got) = until_another_model(&running).await;
         assert_eq!((answered, model(&got)), (39, (200, Some("small"))), "{percent} %: {}", got.text);
         assert_eq!(running.record().await["decided_again"], "Budget default/team");
     }
 }
 
 #[tokio::test]
-async fn what_has_no_room_after_that_is_refused_as_ever_and_once() {
+async fn a_request_without_room_after_the_second_decision_is_refused() {
     let upstream = Fake::always(answer("hi")).await;
     let tokens = |policy: &mut Document| policy.keys[0].limits.tokens = vec![limit("few", 5)];
     fn tiny(policy: &mut Document) {
@@ -171,7 +171,7 @@ async fn what_has_no_room_after_that_is_refused_as_ever_and_once() {
 }
 
 #[tokio::test]
-async fn the_limit_that_is_short_counts_and_no_other() {
+async fn only_the_short_limit_counts_as_used_up() {
     let upstream = Fake::always(answer("hi")).await;
     let mut policy = a_dollar(&upstream);
     // Of two limits in money, one has room for the small model, the other for both.
@@ -189,7 +189,7 @@ async fn the_limit_that_is_short_counts_and_no_other() {
 }
 
 #[tokio::test]
-async fn a_rule_may_say_in_its_own_words_that_the_money_is_gone() {
+async fn a_rule_may_reject_with_a_message_if_the_money_is_spent() {
     let upstream = Fake::always(answer("hi")).await;
     let mut policy = a_dollar(&upstream);
     policy.keys[0].limits.budgets = vec![limit("all", 90_000_000)];
@@ -204,11 +204,11 @@ async fn a_rule_may_say_in_its_own_words_that_the_money_is_gone() {
 }
 
 #[tokio::test]
-async fn after_an_attempt_nothing_is_decided_again() {
-    let failing = Fake::always(answers(500, r#"{"error": {"message": "no"}}"#)).await;
+async fn there_is_no_second_decision_after_an_attempt() {
+    let failing = Fake::always(replies(500, r#"{"error": {"message": "no"}}"#)).await;
     let upstream = Fake::always(answer("hi")).await;
     let mut policy = priced(&[("first", &upstream.url), ("free", &failing.url)]);
-    // The first is asked for nothing, the other has no room.
+    // The first one gets no requests, and the other has no room.
     policy.providers[1].models[0].price = Some(Price::default());
     policy.keys[0].providers[0].weight = 0;
     policy.keys[0].providers[1].weight = 1;
