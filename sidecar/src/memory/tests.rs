@@ -54,7 +54,7 @@ fn sizes_match_the_documented_table() {
     use outrigger_llm::Dialect;
     use outrigger_llm::json::weight::Weight;
     const MIB: usize = 1 << 20;
-    let table = include_str!("../../docs/semantics.md");
+    let table = include_str!("../../../docs/semantics.md");
     let agent = shapes::agent(Dialect::OpenAi, MIB);
     let picture = format!("{{\"a\":\"{}\"}}", "A".repeat(MIB));
     // The memory that a body takes, itself included, as a multiple of its length.
