@@ -126,7 +126,8 @@ impl Gateway {
         let mut accepting = JoinSet::new();
         let bounds = Bounds::of_this_process();
         let room = |connections: usize, eviction: Eviction, timeouts: ConnectionTimeouts| {
-            let limits = ConnectionLimits { connections, per_address: None, over_limit: MAX_OVER_LIMIT, eviction, timeouts };
+            let limits =
+                ConnectionLimits { connections, per_address: None, over_limit: MAX_OVER_LIMIT, eviction, timeouts };
             Arc::new(Connections::new(limits))
         };
         let clients = Port {

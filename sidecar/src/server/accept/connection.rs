@@ -80,7 +80,8 @@ pub async fn serve(
     let http2 = heads.is_some();
     let (serving_peer, request_heads) = (Arc::clone(&peer), heads.clone());
     let service = service_fn(move |request: Request<Incoming>| {
-        let (gateway, underway, crowded) = (Arc::clone(&gateway), serving_peer.begin_request(), serving_peer.over_limit);
+        let (gateway, underway, crowded) =
+            (Arc::clone(&gateway), serving_peer.begin_request(), serving_peer.over_limit);
         let waiting = request_heads.as_ref().map(PendingHead::new);
         let answering = async move {
             let response = match purpose {
