@@ -16,7 +16,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use outrigger_core::{Money, RefusalKind};
 use outrigger_policy::{
-    Conditions, Draw, Explanation, Key, KeyIndex, LimitIndex, Policy, RefusalSeen, Request, explain,
+    Draw, ExplainedRefusal, Explanation, GatewayState, Key, KeyIndex, LimitIndex, Policy, Request, explain,
 };
 use outrigger_sidecar::pipeline::identify::{caller, identify};
 use outrigger_sidecar::request::refusal::Refusal;
@@ -214,7 +214,7 @@ fn explained(loaded: &LoadedPolicy, args: &Args, now: i64) -> Result<Explained, 
         Some(refusal) if refusal.kind == RefusalKind::UnsupportedParameter => {
             if let Some((path, problem)) = explained.problem() {
                 let (kind, message) = (RefusalKind::InvalidRequest, format!("{path}: {problem}"));
-                *refusal = RefusalSeen { status: kind.status(), kind, message };
+                *refusal = ExplainedRefusal { status: kind.status(), kind, message };
             }
         }
         Some(_) => {}
@@ -269,7 +269,7 @@ impl Explained {
     /// A request that is refused before the decision.
     fn refused(request: RequestSeen, key: Option<KeySeen>, refusal: &Refusal) -> Self {
         let Refusal { status, kind, message, .. } = refusal.clone();
-        let refusal = RefusalSeen { status, kind, message };
+        let refusal = ExplainedRefusal { status, kind, message };
         Explained {
             request,
             key,
@@ -317,7 +317,7 @@ impl KeySeen {
 
 /// `$2.50 in, $10.00 out`, of each candidate.
 fn prices(policy: &Policy, key: &Key, decision: &Explanation) -> Vec<Option<String>> {
-    let price = |candidate: &outrigger_policy::CandidateSeen| {
+    let price = |candidate: &outrigger_policy::ExplainedCandidate| {
         let entry = key.provider(&candidate.provider)?;
         let price = policy.price(key.providers[entry].provider, &candidate.model)?;
         Some(format!("{} in, {} out", Money::from_nanos(price.input), Money::from_nanos(price.output)))

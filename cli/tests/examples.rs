@@ -9,7 +9,7 @@ use std::process::Command;
 
 use outrigger_compile::{Inputs, OPERATOR_NAMESPACE, Severity, compile, read};
 use outrigger_core::RequestType;
-use outrigger_policy::{Decision, Draw, EntryIndex, KeyIndex, LimitOwner, NoConditions, Policy, Request, Unit, decide};
+use outrigger_policy::{Decision, Draw, EntryIndex, HealthyState, KeyIndex, LimitOwner, Policy, Request, Unit, decide};
 
 /// Each example, and the summary of `outrigger check`.
 const EXAMPLES: [(&str, &str); 10] = [
@@ -63,7 +63,7 @@ fn decision_for(policy: &Policy, key: KeyIndex, model: &str, draw: u64) -> Decis
         params: &[],
         draw: Draw::Random(draw),
         stay: None,
-        conditions: &NoConditions,
+        state: &HealthyState,
     };
     decide(policy, &request)
 }

@@ -10,7 +10,7 @@ use std::process::{Command, Output};
 
 use outrigger_compile::{Inputs, Severity, compile, read, variable};
 use outrigger_core::RequestType;
-use outrigger_policy::{Draw, KeyIndex, NoConditions, Policy, Request, Unknown, decide};
+use outrigger_policy::{Draw, HealthyState, KeyIndex, Policy, Request, UnknownCostPolicy, decide};
 use outrigger_sidecar::Query;
 use outrigger_sidecar::pipeline::identify::identify;
 
@@ -212,7 +212,7 @@ fn policy(folder: &str) -> Policy {
     };
     let mut document = compile(&inputs).document;
     // Where they went, prices aside: that what has none is refused under a budget is told in the report.
-    document.keys.iter_mut().for_each(|key| key.unpriced = Unknown::Allow);
+    document.keys.iter_mut().for_each(|key| key.unpriced = UnknownCostPolicy::Allow);
     Policy::build(document).unwrap()
 }
 
@@ -237,7 +237,7 @@ fn tried(
             params: &[],
             draw: Draw::Random(draw),
             stay: None,
-            conditions: &NoConditions,
+            state: &HealthyState,
         };
         let decision = decide(policy, &request);
         let mut names = decision.eligible().map(|candidate| format!("{}/{}", candidate.name, candidate.upstream_model));

@@ -6,7 +6,7 @@ use std::fmt;
 use outrigger_core::RefusalKind;
 use outrigger_llm::operation::ModelPlace;
 use outrigger_policy::{
-    BuildError, Conditions, Credential, Explanation, Pace, Policy, Provider, Request, Skip, explain,
+    BuildError, Credential, Explanation, GatewayState, Pace, Policy, Provider, Request, Skip, explain,
 };
 
 use super::records::RecordedDecision;
@@ -190,7 +190,7 @@ impl Decided {
 /// The state for a record: all providers work and nothing is spent.
 struct Recorded<'r>(&'r RecordedDecision);
 
-impl Conditions for Recorded<'_> {
+impl GatewayState for Recorded<'_> {
     fn unfit(&self, _: &Provider) -> Option<String> {
         None
     }

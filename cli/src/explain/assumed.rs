@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use outrigger_core::{Capabilities, Money};
 use outrigger_llm::tokens::meter::{self, Metered};
 use outrigger_policy::{
-    Conditions, Credential, Key, Limit, LimitIndex, LimitOwner, Others, Pace, Policy, Provider, Skip, Unit, nearest,
+    Credential, GatewayState, Key, Limit, LimitIndex, LimitOwner, Others, Pace, Policy, Provider, Skip, Unit, nearest,
     trial,
 };
 use outrigger_sidecar::request::parsed_request::others;
@@ -152,7 +152,7 @@ fn limit_names(policy: &Policy, key: &Key) -> Vec<String> {
     policy.limits.all.iter().filter_map(name).collect()
 }
 
-impl Conditions for AssumedState<'_> {
+impl GatewayState for AssumedState<'_> {
     fn unfit(&self, provider: &Provider) -> Option<String> {
         self.explained.unfit(provider)
     }

@@ -7,7 +7,8 @@ use outrigger_llm::passthrough::scan::CapField;
 use outrigger_llm::provider;
 use outrigger_llm::tokens::meter::Metered;
 use outrigger_policy::{
-    CacheAsk, CandidateSeen, Conditions, Key, KeyIndex, LimitIndex, OnLimit, Policy, ProviderIndex, RefusalSeen, Unit,
+    CacheWrite, ExplainedCandidate, ExplainedRefusal, GatewayState, Key, KeyIndex, LimitIndex, OnLimit, Policy,
+    ProviderIndex, Unit,
 };
 use outrigger_sidecar::worst_case::{Means, OutputBounds, worst};
 use serde::Serialize;
@@ -44,7 +45,7 @@ pub(crate) struct Reserving {
     /// The reservation of the first candidate with room. `None` if it can't be computed from what is known.
     pub reserved: Option<WorstCaseReserve>,
     /// No candidate has room.
-    pub refusal: Option<RefusalSeen>,
+    pub refusal: Option<ExplainedRefusal>,
     /// The limit that is too short for the first candidate without room.
     pub short: Option<LimitIndex>,
 }
@@ -168,5 +169,5 @@ fn skip_reason(policy: &Policy, no_room: &FullLimit) -> (&'static str, RefusalSe
         Unit::Requests => "were made",
     };
     let message = format!("{}: {} of {} {more}", limit.id, limit.amount(no_room.used), limit.size());
-    (word, RefusalSeen { status: kind.status(), kind: kind.kind(), message })
+    (word, ExplainedRefusal { status: kind.status(), kind: kind.kind(), message })
 }

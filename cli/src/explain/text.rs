@@ -2,7 +2,9 @@
 
 use std::fmt::Write;
 
-use outrigger_policy::{CandidateSeen, Explanation, Printable, RuleOutcome, ServingTier, Understood, grouped};
+use outrigger_policy::{
+    ExplainedCandidate, ExplainedModelName, Explanation, Printable, RuleOutcome, ServingTier, grouped,
+};
 
 use super::Explained;
 use crate::style::Style;
@@ -128,7 +130,7 @@ impl Explained {
         table(text, style, head, &rows);
     }
 
-    fn why(&self, candidate: &CandidateSeen) -> String {
+    fn why(&self, candidate: &ExplainedCandidate) -> String {
         let mut why = match (&candidate.skipped, &candidate.why) {
             (Some(word), Some(why)) if !why.starts_with(word.as_str()) => format!("{word}: {why}"),
             (Some(word), why) => why.clone().unwrap_or_else(|| word.clone()),

@@ -7,7 +7,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use outrigger_compile::{Cluster, Compiled, OPERATOR_NAMESPACE, Object, ObjectValidation, Slices, compile_in, read};
 use outrigger_core::RequestType;
 use outrigger_policy::{
-    Conditions, Credential, CredentialIndex, Decision, Document, Draw, LimitIndex, Pace, Policy, Provider, Request,
+    Credential, CredentialIndex, Decision, Document, Draw, GatewayState, LimitIndex, Pace, Policy, Provider, Request,
     Skip, decide,
 };
 use proptest::prelude::*;
@@ -160,7 +160,7 @@ impl NamedState<'_> {
     }
 }
 
-impl Conditions for NamedState<'_> {
+impl GatewayState for NamedState<'_> {
     fn unfit(&self, provider: &Provider) -> Option<String> {
         self.chance((&provider.id, 1)).is_multiple_of(7).then(|| "logprobs".to_owned())
     }
@@ -244,7 +244,7 @@ proptest! {
                     let request = Request {
                         key: key.into(), request_type: RequestType::ChatCompletion, model: Some(model), provider: None, fallbacks: None,
                         credential: None, headers: &headers, params: &[], draw: Draw::Random(*seed), stay: None,
-                        conditions: &state,
+                        state: &state,
                     };
                     described(policy, &decide(policy, &request))
                 };

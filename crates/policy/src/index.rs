@@ -8,8 +8,8 @@ macro_rules! index {
         pub struct $name(usize);
 
         impl From<usize> for $name {
-            fn from(place: usize) -> Self {
-                $name(place)
+            fn from(index: usize) -> Self {
+                $name(index)
             }
         }
 

@@ -12,6 +12,7 @@ mod build_error;
 pub mod catalogue;
 mod condition;
 mod decide;
+mod decision;
 mod document;
 pub mod headers;
 mod index;
@@ -26,18 +27,19 @@ pub mod trial;
 
 pub use build_error::BuildError;
 pub use catalogue::model::Model;
-pub use condition::{CodeError, ConditionCost, TooDear, TooMuch, bounds};
+pub use condition::{CodeError, ConditionCost, TooExpensive, TooMuch, bounds};
 pub use decide::decide;
-pub use decide::decision::{Candidate, Decision, PolicyRefusal, PolicyRefusalKind, Shadow, Skip};
 pub use decide::explain::{
-    CandidateSeen, Explanation, RefusalSeen, RuleOutcome, RuleSeen, ServingProviders, ShadowSeen, Understood, explain,
+    ExplainedCandidate, ExplainedModelName, ExplainedRefusal, ExplainedRule, ExplainedShadow, Explanation, RuleOutcome,
+    ServingProviders, explain,
 };
 pub use decide::observed::{Measure, Observed};
+pub use decision::{Candidate, Decision, PolicyRefusal, PolicyRefusalKind, Shadow, Skip};
 pub use document::{
     AppliesDoc, Balance, BudgetDoc, CatalogueDoc, CredentialDoc, Document, FORMAT, FORMAT_SHARED, FORMATS, FaultDoc,
     FaultKind, FilterDoc, KeyDoc, KeyProviderDoc, LedgerDoc, LimitDoc, LimitsDoc, MockDoc, MockToolCall, ModelDoc,
     OnError, OnHangUp, OnLimit, OthersDoc, ProviderDoc, ReadError, RuleDoc, ScopeDoc, TargetDoc, ThresholdAction,
-    ThresholdDoc, TimeoutsDoc, Unit, Unknown,
+    ThresholdDoc, TimeoutsDoc, Unit, UnknownCostPolicy,
 };
 pub use index::{CredentialIndex, EntryIndex, KeyIndex, LimitIndex, ProviderIndex, RuleIndex};
 pub use limits::counted::{AccountedLimit, LimitError};
@@ -45,9 +47,9 @@ pub use limits::limit::{Limit, LimitId, LimitOwner, Limits};
 pub use naming::name::ModelName;
 pub use naming::serving::{ServingTier, list_models};
 pub use policy::{Credential, Key, KeyProvider, Policy, Provider, Revision};
-pub use prices::{CacheAsk, Price, Service, Tier, Used};
+pub use prices::{CacheWrite, Price, Service, Tier, Used};
 pub use request::headers::session;
-pub use request::{Conditions, Draw, NoConditions, Others, Pace, Request, Stay};
+pub use request::{Draw, GatewayState, HealthyState, Others, Pace, Request, Stay};
 pub use rules::expression::{Expression, ExpressionError};
 pub use rules::lint::Lint;
 pub use rules::rule::{CompiledConditions, Rule};

@@ -5,13 +5,13 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use outrigger_policy::headers::{Group, HeaderFate, TABLE, down, is_hidden, is_of_a_proxy, row, up, up_across};
+use outrigger_policy::headers::{Group, HeaderAction, TABLE, down, is_hidden, is_of_a_proxy, row, up, up_across};
 
 const HEAD: &str = "\
 # Headers
 
 Read this page if a header of your application does not reach the provider, or one of the provider
-does not come back. Generated from the table in `crates/policy/src/headers.rs` by `make docs`; do
+does not come back. Generated from the table in `crates/policy/src/headers/table.rs` by `make docs`; do
 not edit it by hand.
 
 - *Up*: to a provider of the caller's dialect.
@@ -32,11 +32,11 @@ header that is not marked as hidden.
 |---|---|---|---|---|
 ";
 
-fn word(fate: HeaderFate) -> &'static str {
+fn word(fate: HeaderAction) -> &'static str {
     match fate {
-        HeaderFate::Passes => "passes",
-        HeaderFate::Dropped => "no",
-        HeaderFate::OfOneCredential => "of one credential",
+        HeaderAction::Forward => "passes",
+        HeaderAction::Drop => "no",
+        HeaderAction::ForwardIfOnlyCredential => "of one credential",
     }
 }
 
@@ -160,7 +160,7 @@ fn what_may_not_go_up_does_not() {
         "if-none-match",
         "prefer",
     ] {
-        assert_eq!(up(name), HeaderFate::Dropped, "{name}");
+        assert_eq!(up(name), HeaderAction::Drop, "{name}");
     }
     for name in [
         "user-agent",
@@ -195,7 +195,7 @@ fn what_may_not_go_up_does_not() {
         "security",
         "x-goo",
     ] {
-        assert_eq!(up(name), HeaderFate::Passes, "{name}");
+        assert_eq!(up(name), HeaderAction::Forward, "{name}");
     }
 }
 
@@ -231,10 +231,10 @@ fn what_may_not_come_down_does_not() {
         "baggage",
         "access_control_allow_origin",
     ] {
-        assert_eq!(down(name), HeaderFate::Dropped, "{name}");
+        assert_eq!(down(name), HeaderAction::Drop, "{name}");
     }
     for name in ["x-ratelimit-remaining-tokens", "anthropic-ratelimit-tokens-limit", "ratelimit", "ratelimit-policy"] {
-        assert_eq!(down(name), HeaderFate::OfOneCredential, "{name}");
+        assert_eq!(down(name), HeaderAction::ForwardIfOnlyCredential, "{name}");
     }
     for name in [
         "content-type",
@@ -254,7 +254,7 @@ fn what_may_not_come_down_does_not() {
         "x-ms-region",
         "never-heard-of",
     ] {
-        assert_eq!(down(name), HeaderFate::Passes, "{name}");
+        assert_eq!(down(name), HeaderAction::Forward, "{name}");
     }
 }
 

@@ -28,7 +28,7 @@ pub fn secret(revision: &PolicyRevision, owners: &[KeyOwner], existing: Option<&
     let mut data: BTreeMap<String, String> = BTreeMap::new();
     let mut signed: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for known in revision.credentials.iter().filter(|value| value.delivery == Delivery::Secret) {
-        let (file, goes) = (known.secret.file_name(), revision.document.goes(&known.secret));
+        let (file, goes) = (known.secret.file_name(), revision.document.destination(&known.secret));
         let signatures = seal.credential(&revision.binding, &file, &goes, known.value.as_bytes());
         signed.insert(file.clone(), signatures);
         data.insert(file, STANDARD.encode(&known.value));
@@ -148,7 +148,7 @@ mod tests {
         assert_eq!(data, json!({"llm_a_apiKey": STANDARD.encode("sk-a")}));
         assert_eq!(made["metadata"]["name"], json!("outrigger-search"));
         let trust = Trust { keys: seal().verifying().keys, mount: place(&revision.binding) };
-        let goes = revision.document.goes(&at("a"));
+        let goes = revision.document.destination(&at("a"));
         let statement = |value| Statement::Credential { file: "llm_a_apiKey", goes: &goes, value };
         assert!(trust.verifies(&statement(b"sk-a"), &signed["llm_a_apiKey"]));
         assert!(!trust.verifies(&statement(b"sk-b"), &signed["llm_a_apiKey"]));

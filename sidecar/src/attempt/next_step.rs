@@ -38,7 +38,7 @@ pub struct Situation {
     /// The provider's `retry.maxAttempts` is not reached.
     pub attempts_left: bool,
     /// The provider's object sets `retry.maxAttempts`.
-    pub wants_attempts: bool,
+    pub sets_max_attempts: bool,
     /// The provider's credentials share an account.
     pub shares_account: bool,
     pub other_credentials: bool,
@@ -65,7 +65,7 @@ pub fn next_step(failed: &Failed, situation: &Situation, budget: impl FnOnce() -
     // A closed idle connection says nothing about the provider: retry first. After other failures, prefer another
     // route.
     let stays = class == FailureClass::ConnectionClosed || !elsewhere;
-    match retry::after(failed, situation.retries, situation.wants_attempts) {
+    match retry::after(failed, situation.retries, situation.sets_max_attempts) {
         Some(pause) if stays && situation.attempts_left && pause < situation.time_left && budget() => {
             NextStep::Retry(pause)
         }
@@ -117,7 +117,7 @@ mod tests {
     const ALONE: Situation = Situation {
         retries: 0,
         attempts_left: true,
-        wants_attempts: false,
+        sets_max_attempts: false,
         shares_account: false,
         other_credentials: false,
         other_candidates: false,
@@ -146,7 +146,7 @@ mod tests {
     fn next_step_by_class_and_by_what_is_left() {
         let others = Situation { other_candidates: true, ..ALONE };
         let credentials = Situation { other_credentials: true, ..ALONE };
-        let wanted = Situation { wants_attempts: true, ..ALONE };
+        let wanted = Situation { sets_max_attempts: true, ..ALONE };
         let again = Situation { retries: 1, ..ALONE };
         let account = Situation { shares_account: true, ..credentials };
         // Nothing else left, other candidates, other credentials, as configured, after one retry, a shared account.
@@ -180,7 +180,7 @@ mod tests {
     #[test]
     fn a_retry_needs_attempts_time_and_budget() {
         for (name, failed) in failures() {
-            let wanted = Situation { wants_attempts: true, ..ALONE };
+            let wanted = Situation { sets_max_attempts: true, ..ALONE };
             if short(&failed, &wanted, true) != Retry {
                 continue;
             }

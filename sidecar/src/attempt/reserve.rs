@@ -12,7 +12,7 @@ use outrigger_llm::Dialect;
 use outrigger_llm::passthrough::scan::CapField;
 use outrigger_llm::tokens::meter::Metered;
 use outrigger_llm::tokens::plausible::{AttemptFacts, InputSource};
-use outrigger_policy::{CacheAsk, Candidate, LimitIndex, OnLimit, ProviderIndex, Skip, Unit, Used};
+use outrigger_policy::{CacheWrite, Candidate, LimitIndex, OnLimit, ProviderIndex, Skip, Unit, Used};
 
 use crate::attempt::AttemptContext;
 use crate::completion::Completion;
@@ -180,7 +180,7 @@ struct AttemptEstimate {
     input: u64,
     bounds: OutputBounds,
     metered: Metered,
-    cache: CacheAsk,
+    cache: CacheWrite,
     service: Option<String>,
     thinks: bool,
     known: AttemptFacts,
@@ -252,10 +252,10 @@ impl AttemptEstimate {
             counted,
             bounds,
             metered,
-            cache: match writes.then(|| context.cache_ask()) {
-                None => CacheAsk::None,
+            cache: match writes.then(|| context.cache_write()) {
+                None => CacheWrite::None,
                 // OpenAI's newer models write to their cache unasked.
-                Some(CacheAsk::None) if served.backends[provider].api.dialect == Dialect::OpenAi => CacheAsk::Short,
+                Some(CacheWrite::None) if served.backends[provider].api.dialect == Dialect::OpenAi => CacheWrite::Short,
                 Some(asked) => asked,
             },
             service: context.scanned.service_tier.clone(),

@@ -155,7 +155,7 @@ fn is_bound(
     value: &[u8],
     signatures: Option<&Vec<String>>,
 ) -> bool {
-    let (file, goes) = (at.file_name(), document.goes(at));
+    let (file, goes) = (at.file_name(), document.destination(at));
     signatures.is_some_and(|all| trust.verifies(&Statement::Credential { file: &file, goes: &goes, value }, all))
 }
 

@@ -19,7 +19,7 @@ use outrigger_llm::tokens::meter::Metered;
 use outrigger_llm::tokens::plausible::{AttemptFacts, InputSource};
 use outrigger_llm::tokens::usage::Usage;
 use outrigger_policy::catalogue::bills_by_call;
-use outrigger_policy::{CacheAsk, LimitIndex, Policy, ProviderIndex, Unit, Used};
+use outrigger_policy::{CacheWrite, LimitIndex, Policy, ProviderIndex, Unit, Used};
 
 use crate::cost::worst_case::{PICTURE, WorstCase};
 use crate::runtime::accounts::LedgerHold;
@@ -60,7 +60,7 @@ pub struct Charge {
     /// The model thinks, and may not report its thinking tokens.
     pub thinks: bool,
     /// How long the prefix is to be cached.
-    pub cache: CacheAsk,
+    pub cache: CacheWrite,
     /// The service tier that the caller requested, by the provider's name for it.
     pub service: Option<String>,
     /// Facts that reported figures are checked against.
@@ -205,7 +205,7 @@ impl Charge {
         };
         // A provider that caches for longer on request does not distinguish these writes.
         let (write, write_1h) = match self.cache {
-            CacheAsk::Hour if usage.cache_write_1h.is_none() => (0, known(usage.cache_write)),
+            CacheWrite::Hour if usage.cache_write_1h.is_none() => (0, known(usage.cache_write)),
             _ => (known(usage.cache_write), known(usage.cache_write_1h)),
         };
         Used {

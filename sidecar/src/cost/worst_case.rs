@@ -10,7 +10,7 @@
 
 use outrigger_llm::operation::Operation;
 use outrigger_llm::passthrough::scan::{CapField, Scanned};
-use outrigger_policy::{CacheAsk, Key, Policy, Price, ProviderIndex};
+use outrigger_policy::{CacheWrite, Key, Policy, Price, ProviderIndex};
 
 /// The lowest cap that the gateway writes, unless the key sets another one.
 pub const LEAST_CAP: u64 = 1_024;
@@ -94,7 +94,7 @@ pub struct WorstCase {
 pub struct Means<'a> {
     pub price: Option<&'a Price>,
     pub service: Option<&'a str>,
-    pub cache: CacheAsk,
+    pub cache: CacheWrite,
     /// Nano-dollars that are neither spent nor reserved, in the tightest limit; absent if money is not limited.
     pub money: Option<u64>,
     /// The same for tokens.
@@ -191,7 +191,7 @@ mod tests {
     }
 
     fn means(price: &Price, money: Option<u64>, tokens: Option<u64>) -> Means<'_> {
-        Means { price: Some(price), service: None, cache: CacheAsk::None, money, tokens }
+        Means { price: Some(price), service: None, cache: CacheWrite::None, money, tokens }
     }
 
     const OPEN: OutputBounds = OutputBounds {
@@ -282,7 +282,7 @@ mod tests {
             let input = 1_000;
             let got = worst(input, bounds, &means(&price, money, tokens));
             assert_eq!((got.tokens - input, got.cap, got.capped), (output, cap, capped), "{what}");
-            assert_eq!(got.money, price.worst_case(input, output, None, CacheAsk::None), "{what}");
+            assert_eq!(got.money, price.worst_case(input, output, None, CacheWrite::None), "{what}");
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Instant;
 use outrigger_core::Capabilities;
 use outrigger_llm::tokens::meter::{self, Metered};
 use outrigger_policy::{
-    Conditions, Credential, CredentialIndex, Decision, Draw, LimitIndex, Measure, Others, Pace, Provider, Request,
+    Credential, CredentialIndex, Decision, Draw, GatewayState, LimitIndex, Measure, Others, Pace, Provider, Request,
     Skip, decide as by_policy, session,
 };
 
@@ -97,7 +97,7 @@ impl GatewayConditions<'_> {
     }
 }
 
-impl Conditions for GatewayConditions<'_> {
+impl GatewayState for GatewayConditions<'_> {
     fn unfit(&self, provider: &Provider) -> Option<String> {
         self.translation
             .unfit(self.context, &self.backend(provider)?.target(self.context.model.as_deref().unwrap_or_default()))
@@ -160,8 +160,8 @@ impl Conditions for GatewayConditions<'_> {
         self.context.metered() == Metered::Free
     }
 
-    fn tells_tokens(&self) -> bool {
-        meter::tells_tokens(self.context.operation, &self.context.scanned)
+    fn reports_tokens(&self) -> bool {
+        meter::reports_tokens(self.context.operation, &self.context.scanned)
     }
 
     fn workload(&self) -> &str {

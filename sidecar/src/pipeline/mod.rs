@@ -224,7 +224,7 @@ impl Gateway {
             translation: &translation,
             clock,
             conversation,
-            may_decide_again: completion.context.served.policy.goes_by_levels(),
+            may_decide_again: completion.context.served.policy.depends_on_usage(),
             waits_until: None,
         };
         match attempt(&attempts, completion).await {

@@ -14,7 +14,7 @@ use outrigger_llm::passthrough::caching::Caching;
 use outrigger_llm::passthrough::scan::Scanned;
 use outrigger_llm::tokens::estimate::RequestInput;
 use outrigger_llm::tokens::meter::{self, Metered};
-use outrigger_policy::{CacheAsk, KeyIndex};
+use outrigger_policy::{CacheWrite, KeyIndex};
 
 use crate::memory::MemoryLease;
 use crate::request::client_timeouts::ClientTimeouts;
@@ -115,12 +115,12 @@ impl RequestContext {
 
     /// Whether prompt caching is requested, and for how long.
     #[must_use]
-    pub fn cache_ask(&self) -> CacheAsk {
+    pub fn cache_write(&self) -> CacheWrite {
         match self.scanned.caching(&self.body) {
-            _ if self.scanned.keeps_cache(&self.body) => CacheAsk::Hour,
-            None => CacheAsk::None,
-            Some(Caching::FiveMinutes) => CacheAsk::Short,
-            Some(Caching::Hour) => CacheAsk::Hour,
+            _ if self.scanned.keeps_cache(&self.body) => CacheWrite::Hour,
+            None => CacheWrite::None,
+            Some(Caching::FiveMinutes) => CacheWrite::Short,
+            Some(Caching::Hour) => CacheWrite::Hour,
         }
     }
 

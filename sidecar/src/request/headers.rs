@@ -2,7 +2,7 @@
 
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use outrigger_policy::headers::{self as table, HeaderFate};
+use outrigger_policy::headers::{self as table, HeaderAction};
 
 /// Header names that every request looks up and that the `http` crate lacks. Constants, because a name in text is
 /// parsed at each lookup.
@@ -52,7 +52,7 @@ pub fn request_headers(from: &HeaderMap) -> HeaderMap {
     let mut extras = false;
     for (name, value) in from {
         let text = name.as_str();
-        if table::up(text) == HeaderFate::Passes && !is_named(&named, text) {
+        if table::up(text) == HeaderAction::Forward && !is_named(&named, text) {
             to.append(name.clone(), value.clone());
         } else {
             extras |= text.starts_with(EXTRA);
@@ -69,7 +69,7 @@ pub fn request_headers(from: &HeaderMap) -> HeaderMap {
 fn add_extras(from: &HeaderMap, to: &mut HeaderMap) {
     for (name, value) in from {
         if let Some(extra) = name.as_str().strip_prefix(EXTRA)
-            && table::up(extra) == HeaderFate::Passes
+            && table::up(extra) == HeaderAction::Forward
             && *extra != *CONTENT_TYPE.as_str()
             && let Ok(name) = extra.parse::<HeaderName>()
         {
@@ -96,9 +96,9 @@ pub fn answer_headers(from: &HeaderMap, single_credential: bool) -> HeaderMap {
     let named = connection_headers(from);
     for (name, value) in from {
         let passes = match table::down(name.as_str()) {
-            HeaderFate::Passes => true,
-            HeaderFate::OfOneCredential => single_credential,
-            HeaderFate::Dropped => false,
+            HeaderAction::Forward => true,
+            HeaderAction::ForwardIfOnlyCredential => single_credential,
+            HeaderAction::Drop => false,
         };
         if passes && !is_named(&named, name.as_str()) {
             to.append(name.clone(), value.clone());

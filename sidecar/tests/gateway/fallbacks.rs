@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use outrigger_policy::{ModelDoc, Price, ProviderDoc, Unknown};
+use outrigger_policy::{ModelDoc, Price, ProviderDoc, UnknownCostPolicy};
 
 use crate::fake::{Fake, answer, json as replies};
 use crate::limits::limit;
@@ -117,7 +117,7 @@ async fn a_key_that_allows_unmetered_requests_may_use_any_fallback() {
     let one = ProviderDoc { models: vec![model], ..typed("claude", "Anthropic", &claude.url) };
     let mut policy = document(1, vec![one]);
     policy.keys[0].limits.budgets = vec![limit("all", 20_000_000_000)];
-    policy.keys[0].unmetered = Unknown::Allow;
+    policy.keys[0].unmetered = UnknownCostPolicy::Allow;
     let running = Running::new(policy).await;
     let body = json!({
         "model": "claude/m", "max_tokens": 9, "fallbacks": "default", "messages": [{"role": "user", "content": "Hello"}],

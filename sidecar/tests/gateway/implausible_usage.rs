@@ -1,6 +1,6 @@
 //! Implausible usage figures: their cost, and reports of an unknown cost.
 
-use outrigger_policy::{Price, Unknown};
+use outrigger_policy::{Price, UnknownCostPolicy};
 use serde_json::{Value, json};
 
 use crate::escrow::nanos;
@@ -143,7 +143,7 @@ async fn a_sum_with_an_unknown_part_is_unknown() {
     {
         let mut policy = priced(&[("broken", &broken.url), ("good", &good.url)]);
         policy.keys[0].providers[1].weight = 0;
-        policy.keys[0].unpriced = Unknown::Allow;
+        policy.keys[0].unpriced = UnknownCostPolicy::Allow;
         policy.keys[0].limits.budgets = vec![limit("all", 1_000_000_000_000)];
         policy.providers[0].models[0].price = broken_price;
         policy.providers[1].models[0].price = good_price;

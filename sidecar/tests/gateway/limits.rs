@@ -2,7 +2,8 @@
 
 use outrigger_core::{CalendarUnit, ObjectRef, Window};
 use outrigger_policy::{
-    BudgetDoc, CatalogueDoc, Document, LimitDoc, ModelDoc, OnLimit, Price, ThresholdAction, ThresholdDoc, Unit, Unknown,
+    BudgetDoc, CatalogueDoc, Document, LimitDoc, ModelDoc, OnLimit, Price, ThresholdAction, ThresholdDoc, Unit,
+    UnknownCostPolicy,
 };
 use serde_json::{Value, json};
 
@@ -304,7 +305,7 @@ async fn a_threshold_downgrades_to_a_cheaper_model() {
 #[tokio::test]
 async fn unmetered_requests_are_refused_if_money_is_limited() {
     let upstream = Fake::always(answer("hi")).await;
-    for (unmetered, status) in [(Unknown::Refuse, 403), (Unknown::Allow, 200)] {
+    for (unmetered, status) in [(UnknownCostPolicy::Refuse, 403), (UnknownCostPolicy::Allow, 200)] {
         let mut policy = priced(&[("first", &upstream.url)]);
         policy.keys[0].limits.budgets = vec![limit("all", 1_000_000_000_000)];
         policy.keys[0].unmetered = unmetered;

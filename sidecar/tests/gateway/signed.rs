@@ -53,7 +53,7 @@ impl Pod {
         let Ok(document) = Document::read(&self.text("policy.v1.json")) else { return };
         let signed: BTreeMap<String, Vec<String>> = (document.secrets())
             .map(|at| {
-                let (file, goes) = (at.file_name(), document.goes(at));
+                let (file, goes) = (at.file_name(), document.destination(at));
                 let value = self.text(&file);
                 let signature = by.sign(&Statement::Credential { file: &file, goes: &goes, value: &value }, place);
                 (file, vec![signature])

@@ -3,7 +3,7 @@
 
 use outrigger_core::RequestType;
 use outrigger_policy::{
-    CompiledConditions, Document, Draw, EntryIndex, KeyIndex, Limit, NoConditions, Policy, ProviderIndex, Request,
+    CompiledConditions, Document, Draw, EntryIndex, HealthyState, KeyIndex, Limit, Policy, ProviderIndex, Request,
     Skip, Unit, catalogue, decide,
 };
 
@@ -71,7 +71,7 @@ impl CountedPolicy {
             params: &[],
             draw: Draw::Session(0),
             stay: None,
-            conditions: &NoConditions,
+            state: &HealthyState,
         };
         let serves = |skipped: &Option<Skip>| matches!(skipped, None | Some(Skip::Unpriced));
         decide(&self.plain, &request)

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use outrigger_policy::{CatalogueDoc, ProviderIndex, Unknown, catalogue};
+use outrigger_policy::{CatalogueDoc, ProviderIndex, UnknownCostPolicy, catalogue};
 
 use crate::checks::counted::{CountedPolicy, ModelAt, NamedBy, NamedModel};
 use crate::findings::finding::Finding;
@@ -92,7 +92,7 @@ fn any_model(counted: &CountedPolicy, at: &ModelAt) -> Option<String> {
     let provider = &policy.providers[at.provider];
     let listed = key.entry(at.entry).map(|entry| entry.models.as_slice()).unwrap_or_default();
     let names_alone = !listed.is_empty() && listed.iter().all(|model| !model.contains(['*', '?']));
-    let excused = key.suspended || provider.suspended || provider.exclusive || key.unpriced == Unknown::Allow;
+    let excused = key.suspended || provider.suspended || provider.exclusive || key.unpriced == UnknownCostPolicy::Allow;
     if excused || names_alone || provider.default_price.is_some() || !catalogue::models(&provider.kind).is_empty() {
         return None;
     }
@@ -119,7 +119,7 @@ fn any_model(counted: &CountedPolicy, at: &ModelAt) -> Option<String> {
 fn message(counted: &CountedPolicy, at: &ModelAt) -> Option<String> {
     let policy = counted.policy();
     let (key, provider) = (policy.document.key(at.key)?, &policy.providers[at.provider]);
-    if key.suspended || provider.suspended || key.unpriced == Unknown::Allow {
+    if key.suspended || provider.suspended || key.unpriced == UnknownCostPolicy::Allow {
         return None;
     }
     if policy.price(at.provider, &at.model).is_some() {

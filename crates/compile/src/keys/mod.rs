@@ -10,7 +10,7 @@ use outrigger_crds::virtual_key::{
     KeyProviderSpec, KeylessCallers, OnHangUpPolicy, OnLimitPolicy, UncountedPolicy, VirtualKey,
 };
 use outrigger_policy::{
-    BudgetDoc, KeyDoc, KeyProviderDoc, OnHangUp as OnHangUpDoc, OnLimit as OnLimitDoc, ProviderDoc, Unknown,
+    BudgetDoc, KeyDoc, KeyProviderDoc, OnHangUp as OnHangUpDoc, OnLimit as OnLimitDoc, ProviderDoc, UnknownCostPolicy,
 };
 
 use crate::findings::finding::{Cause, Finding};
@@ -96,10 +96,10 @@ pub(crate) fn compile(
     keys
 }
 
-fn unknown(uncounted: UncountedPolicy) -> Unknown {
+fn unknown(uncounted: UncountedPolicy) -> UnknownCostPolicy {
     match uncounted {
-        UncountedPolicy::Refuse => Unknown::Refuse,
-        UncountedPolicy::Allow => Unknown::Allow,
+        UncountedPolicy::Refuse => UnknownCostPolicy::Refuse,
+        UncountedPolicy::Allow => UnknownCostPolicy::Allow,
     }
 }
 

@@ -30,7 +30,7 @@ pub fn meter(operation: &Operation, scanned: &Scanned, body: &[u8]) -> Metered {
         Meter::Seconds => Metered::Unmetered("the length of a recording is not known beforehand"),
         Meter::Images => Metered::Images(scanned.answers(operation, body)),
         Meter::Characters => Metered::Characters(characters(scanned, body)),
-        Meter::Tokens if !tells_tokens(operation, scanned) => {
+        Meter::Tokens if !reports_tokens(operation, scanned) => {
             Metered::Unmetered("an answer in the background is not seen")
         }
         Meter::Tokens => match scanned.server_tool(operation, body) {
@@ -43,7 +43,7 @@ pub fn meter(operation: &Operation, scanned: &Scanned, body: &[u8]) -> Metered {
 /// Whether the answer reports its tokens, even if it costs more than those. Of [`Metered::Unmetered`] requests, those
 /// with tools do; those in background mode or with recordings do not.
 #[must_use]
-pub fn tells_tokens(operation: &Operation, scanned: &Scanned) -> bool {
+pub fn reports_tokens(operation: &Operation, scanned: &Scanned) -> bool {
     operation.meter == Meter::Tokens && !(operation.kind == OperationKind::Responses && scanned.background)
 }
 
@@ -69,7 +69,7 @@ mod tests {
             ("/v1/audio/speech", "{}", false),
         ] {
             let operation = find("POST", path).unwrap().operation;
-            assert_eq!(tells_tokens(operation, &scan(body.as_bytes()).unwrap()), expected, "{path} {body}");
+            assert_eq!(reports_tokens(operation, &scan(body.as_bytes()).unwrap()), expected, "{path} {body}");
         }
     }
 
@@ -93,7 +93,7 @@ mod tests {
             assert_eq!(meter(operation, &scan(body.as_bytes()).unwrap(), body.as_bytes()), expected, "{path} {body}");
         }
         let transcription = find("POST", "/v1/audio/transcriptions").unwrap().operation;
-        assert!(!tells_tokens(transcription, &Scanned::default()));
+        assert!(!reports_tokens(transcription, &Scanned::default()));
         assert!(matches!(meter(transcription, &Scanned::default(), b"--x"), Metered::Unmetered(_)));
     }
 }

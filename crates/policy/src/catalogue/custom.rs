@@ -21,20 +21,20 @@ impl Catalogues {
             let names = ModelNames::of(&models);
             (models, names)
         });
-        let places = |wanted: &dyn Fn(&CatalogueDoc) -> bool| {
+        let positions = |wanted: &dyn Fn(&CatalogueDoc) -> bool| {
             let found = document.catalogues.iter().enumerate().filter(|(_, doc)| wanted(doc));
-            found.map(|(place, _)| place).collect::<Vec<_>>()
+            found.map(|(position, _)| position).collect::<Vec<_>>()
         };
         let of = document.providers.iter().map(|provider| {
             let near = |doc: &CatalogueDoc| doc.namespace == provider.namespace;
-            let mut told_by = places(&near);
-            told_by.extend(places(&|doc| doc.everywhere && !near(doc)));
+            let mut told_by = positions(&near);
+            told_by.extend(positions(&|doc| doc.everywhere && !near(doc)));
             told_by
         });
         Catalogues { all: all.collect(), of: of.collect() }
     }
 
     pub fn of(&self, provider: ProviderIndex) -> impl Iterator<Item = &(Vec<Model>, ModelNames)> {
-        self.of.get(provider).into_iter().flatten().filter_map(|place| self.all.get(*place))
+        self.of.get(provider).into_iter().flatten().filter_map(|position| self.all.get(*position))
     }
 }

@@ -6,7 +6,6 @@
 
 pub(crate) mod custom;
 pub(crate) mod model;
-pub(crate) mod precedence;
 #[rustfmt::skip]
 mod builtin;
 mod by_call;

@@ -46,18 +46,18 @@ pub(crate) struct ModelNames(HashMap<Box<str>, usize>);
 impl ModelNames {
     pub fn of(models: &[Model]) -> ModelNames {
         let mut names = HashMap::with_capacity(models.len());
-        for (place, model) in models.iter().enumerate().filter(|(_, model)| !is_pattern(&model.name)) {
-            names.entry(Box::from(&*model.name)).or_insert(place);
+        for (position, model) in models.iter().enumerate().filter(|(_, model)| !is_pattern(&model.name)) {
+            names.entry(Box::from(&*model.name)).or_insert(position);
         }
-        for (place, model) in models.iter().enumerate() {
+        for (position, model) in models.iter().enumerate() {
             for alias in &model.aliases {
-                names.entry(Box::from(alias.as_str())).or_insert(place);
+                names.entry(Box::from(alias.as_str())).or_insert(position);
             }
         }
         ModelNames(names)
     }
 
-    pub fn place(&self, name: &str) -> Option<usize> {
+    pub fn position(&self, name: &str) -> Option<usize> {
         self.0.get(name).copied()
     }
 }

@@ -191,7 +191,7 @@ impl<'e> Maker<'e> {
                 CodeNode::Literal(literal.clone())
             }
             Expr::Ident(name) => match self.locals.iter().rposition(|local| local == name) {
-                Some(place) => CodeNode::Local(place),
+                Some(index) => CodeNode::Local(index),
                 None => CodeNode::Input(ConditionInput::named(name).ok_or_else(|| CodeError::Unknown(name.clone()))?),
             },
             Expr::Select(select) => {
@@ -199,9 +199,9 @@ impl<'e> Maker<'e> {
             }
             Expr::Call(call) => self.call(call)?,
             Expr::List(list) => {
-                let item = |(place, element)| {
+                let item = |(index, element)| {
                     let value = self.node(element)?;
-                    Ok(ListItem { value, optional: list.optional_indices.contains(&place) })
+                    Ok(ListItem { value, optional: list.optional_indices.contains(&index) })
                 };
                 CodeNode::List(list.elements.iter().enumerate().map(item).collect::<Result<_, CodeError>>()?)
             }

@@ -29,7 +29,7 @@ pub struct ConditionCost {
 
 /// Why an expression is too expensive for a rule.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum TooDear {
+pub enum TooExpensive {
     #[error(
         "{part} may take {steps} steps, and {most} is the most that a rule may take{why}: {advice}",
         steps = grouped(*.steps), most = grouped(RULE_STEPS.into())
@@ -52,7 +52,7 @@ impl ConditionCost {
     ///
     /// # Errors
     /// It is more than a rule may cost. The error names the smallest part that is too expensive.
-    pub(crate) fn of(code: &Code) -> Result<ConditionCost, TooDear> {
+    pub(crate) fn of(code: &Code) -> Result<ConditionCost, TooExpensive> {
         let mut estimate = CostEstimate { locals: Vec::new(), twice: 0 };
         estimate.node(&code.root).map(|(_, cost)| cost)
     }
@@ -82,7 +82,7 @@ impl ConditionCost {
     }
 }
 
-type Estimated = Result<(ValueShape, ConditionCost), TooDear>;
+type Estimated = Result<(ValueShape, ConditionCost), TooExpensive>;
 
 struct CostEstimate {
     /// Shapes of the loop variables of the enclosing macros.
@@ -104,7 +104,7 @@ impl CostEstimate {
             CodeNode::Input(input) => {
                 (ValueShape::input(*input), ConditionCost::new(price::input(*input), price::input_bytes(*input)))
             }
-            CodeNode::Local(place) => (self.locals.get(*place).cloned().unwrap_or_default(), ConditionCost::default()),
+            CodeNode::Local(index) => (self.locals.get(*index).cloned().unwrap_or_default(), ConditionCost::default()),
             CodeNode::Select { of, field, test } => {
                 let (of, cost) = self.node(of)?;
                 let shape = if *test { ValueShape::scalar() } else { of.found() };
@@ -183,7 +183,7 @@ impl CostEstimate {
             CodeNode::MatchesOne { text, pattern, .. } => {
                 let ((text, one), (found, two)) = (self.node(text)?, self.node(pattern)?);
                 if !found.written {
-                    return Err(TooDear::Pattern { part: quoted(pattern) });
+                    return Err(TooExpensive::Pattern { part: quoted(pattern) });
                 }
                 let steps = price::matched(text.text).saturating_add(price::find(found.text));
                 (ValueShape::scalar(), one.and(two).and(ConditionCost::new(steps, 0)))
@@ -257,13 +257,13 @@ impl CostEstimate {
     }
 }
 
-fn dear(node: &CodeNode, cost: ConditionCost, why: String, advice: &'static str) -> Result<(), TooDear> {
+fn dear(node: &CodeNode, cost: ConditionCost, why: String, advice: &'static str) -> Result<(), TooExpensive> {
     let ConditionCost { steps, bytes } = cost;
     if steps > RULE_STEPS.into() {
-        return Err(TooDear::Steps { part: quoted(node), steps, why, advice });
+        return Err(TooExpensive::Steps { part: quoted(node), steps, why, advice });
     }
     if bytes > RULE_BYTES.into() {
-        return Err(TooDear::Bytes { part: quoted(node), bytes, why, advice });
+        return Err(TooExpensive::Bytes { part: quoted(node), bytes, why, advice });
     }
     Ok(())
 }

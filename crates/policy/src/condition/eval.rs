@@ -38,7 +38,7 @@ impl<'a> Machine<'a, '_> {
         match node {
             CodeNode::Literal(literal) => Ok(Value::of(literal)),
             CodeNode::Input(input) => self.input(*input),
-            CodeNode::Local(place) => Ok(self.locals.get(*place).cloned().unwrap_or(Value::Null)),
+            CodeNode::Local(index) => Ok(self.locals.get(*index).cloned().unwrap_or(Value::Null)),
             CodeNode::Select { of, field, test } => {
                 let of = self.node(of)?;
                 operate::select(of, field, *test, self.budget)
@@ -178,17 +178,17 @@ impl<'a> Machine<'a, '_> {
         let Some(items) = operate::elements(&over, self.budget)? else {
             return Err(EvalFailure::NotIterable(over.kind()).into());
         };
-        let place = self.locals.len();
+        let index = self.locals.len();
         self.locals.push(Value::Null);
-        let result = self.each(&inner.each, &items, place);
-        self.locals.truncate(place);
+        let result = self.each(&inner.each, &items, index);
+        self.locals.truncate(index);
         result
     }
 
-    fn each(&mut self, each: &'a Each, items: &[Value<'a>], place: usize) -> Result<Value<'a>, Stop> {
+    fn each(&mut self, each: &'a Each, items: &[Value<'a>], index: usize) -> Result<Value<'a>, Stop> {
         let next = |machine: &mut Self, item: &Value<'a>| {
             machine.budget.step(price::count(price::ROUND))?;
-            if let Some(local) = machine.locals.get_mut(place) {
+            if let Some(local) = machine.locals.get_mut(index) {
                 *local = item.clone();
             }
             Ok::<(), Stop>(())

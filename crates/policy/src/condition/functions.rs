@@ -17,7 +17,7 @@ pub(super) enum Function {
     Double,
     Dyn,
     EndsWith,
-    /// An index of [`time::QUESTIONS`].
+    /// An index of [`time::TIME_PARTS`].
     Ask(usize),
     Int,
     Size,
@@ -44,7 +44,7 @@ impl Function {
             "timestamp" => Function::Timestamp,
             "type" => Function::Type,
             "uint" => Function::Uint,
-            _ => Function::Ask(time::QUESTIONS.iter().position(|question| *question == name)?),
+            _ => Function::Ask(time::TIME_PARTS.iter().position(|question| *question == name)?),
         })
     }
 
@@ -56,7 +56,7 @@ impl Function {
             Function::Double => "double",
             Function::Dyn => "dyn",
             Function::EndsWith => "endsWith",
-            Function::Ask(place) => time::QUESTIONS.get(place).copied().unwrap_or_default(),
+            Function::Ask(index) => time::TIME_PARTS.get(index).copied().unwrap_or_default(),
             Function::Int => "int",
             Function::Size => "size",
             Function::StartsWith => "startsWith",

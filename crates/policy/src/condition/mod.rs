@@ -35,7 +35,7 @@ mod value;
 pub(crate) use budget::EvaluationBudget;
 pub(crate) use code::Code;
 pub use code::CodeError;
-pub use cost::{ConditionCost, TooDear};
+pub use cost::{ConditionCost, TooExpensive};
 pub use depth::TooMuch;
 pub(crate) use depth::measure;
 pub(crate) use eval::evaluate;

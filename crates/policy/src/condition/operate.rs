@@ -197,14 +197,14 @@ fn is_key(value: &Value<'_>) -> bool {
 pub(super) fn index<'a>(of: &Value<'a>, at: &Value<'_>, budget: &mut EvaluationBudget) -> Result<Value<'a>, Stop> {
     match of {
         Value::List(list) => {
-            let place = match at {
-                Value::Int(place) => Some(i128::from(*place)),
-                Value::Uint(place) => Some(i128::from(*place)),
-                Value::Double(place) => whole(*place),
+            let position = match at {
+                Value::Int(position) => Some(i128::from(*position)),
+                Value::Uint(position) => Some(i128::from(*position)),
+                Value::Double(position) => whole(*position),
                 _ => None,
             };
-            let Some(place) = place else { return Err(unlike(BinaryOperator::Index, of, at)) };
-            let found = usize::try_from(place).ok().and_then(|place| list.get(place));
+            let Some(position) = position else { return Err(unlike(BinaryOperator::Index, of, at)) };
+            let found = usize::try_from(position).ok().and_then(|position| list.get(position));
             found.cloned().ok_or_else(|| EvalFailure::OutOfBounds.into())
         }
         Value::Pairs(_) | Value::Map(_) if is_key(at) => find(of, at, budget)?.ok_or(Stop::Missing),

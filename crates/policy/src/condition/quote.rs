@@ -6,7 +6,7 @@ use cel::common::ast::LiteralValue;
 
 use super::code::{CodeNode, Each};
 use super::operate::BinaryOperator;
-use crate::condition::time::QUESTIONS;
+use crate::condition::time::TIME_PARTS;
 
 /// The most characters of a quoted part.
 const MOST: usize = 60;
@@ -30,8 +30,8 @@ fn write(node: &CodeNode, out: &mut String) {
     match node {
         CodeNode::Literal(literal) => self::literal(literal, out),
         CodeNode::Input(input) => out.push_str(input.name()),
-        CodeNode::Local(place) => {
-            let _ = write!(out, "x{place}");
+        CodeNode::Local(index) => {
+            let _ = write!(out, "x{index}");
         }
         CodeNode::Select { of, field, test } => {
             out.push_str(if *test { "has(" } else { "" });
@@ -103,7 +103,7 @@ fn write(node: &CodeNode, out: &mut String) {
         }
         CodeNode::Ask { question, at, .. } => {
             write(at, out);
-            let _ = write!(out, ".{}(…)", QUESTIONS.get(*question).copied().unwrap_or_default());
+            let _ = write!(out, ".{}(…)", TIME_PARTS.get(*question).copied().unwrap_or_default());
         }
         CodeNode::Matches { text, .. } => {
             write(text, out);
@@ -125,11 +125,11 @@ fn pair(left: &CodeNode, sign: &str, right: &CodeNode, out: &mut String) {
 }
 
 fn listed<T>(parts: &[T], out: &mut String, write: impl Fn(&T, &mut String)) {
-    for (place, part) in parts.iter().enumerate() {
+    for (index, part) in parts.iter().enumerate() {
         if out.len() > 4 * MOST {
             return;
         }
-        out.push_str(if place > 0 { ", " } else { "" });
+        out.push_str(if index > 0 { ", " } else { "" });
         write(part, out);
     }
 }

@@ -32,7 +32,7 @@ impl Moment {
         text.parse().ok().map(Moment)
     }
 
-    /// The part of the time with this index of [`QUESTIONS`], in UTC or in a zone.
+    /// The part of the time with this index of [`TIME_PARTS`], in UTC or in a zone.
     pub(crate) fn ask(self, question: usize, zone: Option<&TimeZone>) -> i64 {
         let at = match zone {
             Some(zone) => zone.to_datetime(self.0),
@@ -82,7 +82,7 @@ fn offset(hours: &str, minutes: &str) -> Option<TimeZone> {
 macro_rules! questions {
     ($($name:literal => $answer:expr),+ $(,)?) => {
         /// The functions that return a part of a time.
-        pub(crate) const QUESTIONS: &[&str] = &[$($name),+];
+        pub(crate) const TIME_PARTS: &[&str] = &[$($name),+];
         const ANSWERS: &[fn(DateTime) -> i64] = &[$($answer),+];
     };
 }

@@ -116,16 +116,16 @@ impl<'a> Made<'a> {
     pub(crate) fn add(&mut self, entry: MapEntry<'a>) -> bool {
         match self.0.binary_search_by(|other| other.key.order(&entry.key)) {
             Ok(_) => false,
-            Err(place) => {
-                self.0.insert(place, entry);
+            Err(index) => {
+                self.0.insert(index, entry);
                 true
             }
         }
     }
 
     pub(crate) fn get(&self, key: &MapKey<'_>) -> Option<&Value<'a>> {
-        let place = self.0.binary_search_by(|other| other.key.order(key)).ok()?;
-        self.0.get(place).map(|entry| &entry.value)
+        let index = self.0.binary_search_by(|other| other.key.order(key)).ok()?;
+        self.0.get(index).map(|entry| &entry.value)
     }
 
     pub(crate) fn entries(&self) -> &[MapEntry<'a>] {

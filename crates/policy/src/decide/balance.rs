@@ -62,28 +62,28 @@ pub(crate) fn balanced(
     }
     let paces: Vec<Pace> = (0..weights.len()).map(|index| pace(index).unwrap_or_default()).collect();
     // The best of those that can be chosen.
-    let drawn = || weights.iter().zip(&paces).filter(|((weight, _), _)| *weight > 0.0).map(|(_, pace)| pace);
-    let best = drawn().filter_map(Pace::time).fold(f64::INFINITY, f64::min);
-    let most = drawn().map(|pace| pace.share(best)).fold(f64::MIN_POSITIVE, f64::max);
+    let weighted_paces = || weights.iter().zip(&paces).filter(|((weight, _), _)| *weight > 0.0).map(|(_, pace)| pace);
+    let best = weighted_paces().filter_map(Pace::time).fold(f64::INFINITY, f64::min);
+    let most = weighted_paces().map(|pace| pace.share(best)).fold(f64::MIN_POSITIVE, f64::max);
     let factor = |pace: &Pace| (pace.share(best) / most).clamp(LEAST, 1.0);
     let scaled: Vec<(f64, u64)> =
         weights.iter().zip(&paces).map(|((weight, id), pace)| (weight * factor(pace), *id)).collect();
-    let mut places = order(&scaled, draw, salt);
+    let mut order = order(&scaled, draw, salt);
     // If two are equal, the less busy one: a second random choice proposes, the load decides.
     if let (Some(first), Some(second)) = (pick(&scaled, draw, salt), pick(&scaled, draw, salt ^ SECOND)) {
         let (one, other) = (scaled[first].0, scaled[second].0);
         let equal = (one - other).abs() <= EQUAL * one.max(other);
         if equal && paces[second].in_flight < paces[first].in_flight {
-            to_front(&mut places, |place| place == second);
+            to_front(&mut order, |position| position == second);
         }
     }
-    places
+    order
 }
 
 /// Moves the first index for which `wanted` is true to the front. The others keep their order.
-pub(crate) fn to_front(places: &mut [usize], wanted: impl Fn(usize) -> bool) {
-    if let Some(at) = places.iter().position(|place| wanted(*place)) {
-        places[..=at].rotate_right(1);
+pub(crate) fn to_front(order: &mut [usize], wanted: impl Fn(usize) -> bool) {
+    if let Some(at) = order.iter().position(|position| wanted(*position)) {
+        order[..=at].rotate_right(1);
     }
 }
 

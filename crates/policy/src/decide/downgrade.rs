@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use outrigger_core::Capabilities;
 
-use crate::decide::decision::Candidate;
-use crate::decide::eligibility::{CandidateSlot, enclosed};
+use crate::decide::eligibility::{CandidateSlot, permitted_candidate};
+use crate::decision::Candidate;
 use crate::index::CredentialIndex;
 use crate::naming::serving::{serves, serving};
 use crate::policy::{Key, Policy};
@@ -28,10 +28,12 @@ pub(crate) fn downgraded(
     if request.model.is_none() || !request.request_type.is_conversation() {
         return None;
     }
-    let places = policy.limits_of(request.key, entry, &candidate.model);
-    for place in places.into_iter().filter(|place| !policy.limits.all[*place].thresholds.is_empty()) {
-        let limit = &policy.limits.all[place];
-        let Some(model) = limit.downgrades_to(request.level(place, limit)) else { continue };
+    let limit_indexes = policy.limits_of(request.key, entry, &candidate.model);
+    for limit_index in
+        limit_indexes.into_iter().filter(|limit_index| !policy.limits.all[*limit_index].thresholds.is_empty())
+    {
+        let limit = &policy.limits.all[limit_index];
+        let Some(model) = limit.downgrades_to(request.level(limit_index, limit)) else { continue };
         let here = serves(policy, key, entry, model).then_some(entry);
         let others = || serving(policy, key, model).map(|serving| serving.entries).unwrap_or_default();
         let mut elsewhere = if here.is_some() { Vec::new() } else { others() };
@@ -45,9 +47,9 @@ pub(crate) fn downgraded(
                 credential: slot.credential.clone().filter(|_| index == entry),
                 any_name: false,
             };
-            let (other, Some(usable)) = enclosed(policy, key, request, &cheaper) else { continue };
+            let (other, Some(usable)) = permitted_candidate(policy, key, request, &cheaper) else { continue };
             if is_cheaper(policy, &other, candidate) && can(policy, request, &other) {
-                return Some((Candidate { downgraded_by: Some(place), ..other }, usable));
+                return Some((Candidate { downgraded_by: Some(limit_index), ..other }, usable));
             }
         }
     }
@@ -66,5 +68,5 @@ fn is_cheaper(policy: &Policy, other: &Candidate, than: &Candidate) -> bool {
 /// is the same without it.
 fn can(policy: &Policy, request: &Request<'_>, candidate: &Candidate) -> bool {
     let known = candidate.provider.and_then(|index| policy.capabilities(index, &candidate.model));
-    known.is_none_or(|can| can.contains(request.conditions.needs().without(Capabilities::PROMPT_CACHING)))
+    known.is_none_or(|can| can.contains(request.state.needs().without(Capabilities::PROMPT_CACHING)))
 }

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use crate::decide::balance::{balanced, to_front};
-use crate::decide::decision::{Candidate, Skip};
 use crate::decide::downgrade::downgraded;
+use crate::decide::limit_gate::gate;
+use crate::decision::{Candidate, Skip};
 use crate::index::{CredentialIndex, EntryIndex};
-use crate::limits::gate::gate;
 use crate::naming::serving::{permits, permits_others, serves_others};
 use crate::policy::{Key, KeyProvider, Policy, Provider};
 use crate::request::Request;
@@ -30,13 +30,13 @@ pub(crate) struct CandidateSlot {
 ///
 /// A candidate in cooldown keeps its credentials, so that it can be tried if nothing else is left.
 pub(crate) fn evaluate(policy: &Policy, key: &Key, request: &Request<'_>, slot: &CandidateSlot) -> Candidate {
-    let (candidate, usable) = enclosed(policy, key, request, slot);
+    let (candidate, usable) = permitted_candidate(policy, key, request, slot);
     let Some(usable) = usable else { return candidate };
     let (mut candidate, usable) = downgraded(policy, key, request, slot, &candidate).unwrap_or((candidate, usable));
     let Some(provider) = candidate.provider.map(|index| &policy.providers[index]) else { return candidate };
     candidate.skipped = gate(policy, key, request, &candidate);
     if candidate.skipped.is_none() {
-        let (credentials, resting) = gated(provider, request, &candidate, usable);
+        let (credentials, resting) = available_credentials(provider, request, &candidate, usable);
         candidate.credentials = credentials;
         candidate.skipped = resting;
     }
@@ -44,7 +44,7 @@ pub(crate) fn evaluate(policy: &Policy, key: &Key, request: &Request<'_>, slot: 
 }
 
 /// The candidate of a slot, with the credentials that may be used. Without any it is skipped, with the reason.
-pub(crate) fn enclosed(
+pub(crate) fn permitted_candidate(
     policy: &Policy,
     key: &Key,
     request: &Request<'_>,
@@ -69,14 +69,14 @@ pub(crate) fn enclosed(
     candidate.entry = Some(index);
     candidate.upstream_model = provider.upstream_name(&slot.model);
     let wanted = slot.credential.as_deref().or(request.credential);
-    match fenced(key, entry, provider, request, &candidate, wanted) {
+    match permitted_credentials(key, entry, provider, request, &candidate, wanted) {
         Err(skip) => (Candidate { skipped: Some(skip), ..candidate }, None),
         Ok(usable) => (candidate, Some(usable)),
     }
 }
 
 /// The credentials that may be used: by the lists of the provider, the key, the request and the credentials themselves.
-fn fenced(
+fn permitted_credentials(
     key: &Key,
     entry: &KeyProvider,
     provider: &Provider,
@@ -91,7 +91,7 @@ fn fenced(
     if has_model && !permits(key, entry, provider, &candidate.model) {
         return Err(Skip::ModelBlocked);
     }
-    let others = request.conditions.others(provider);
+    let others = request.state.others(provider);
     let usable: Vec<CredentialIndex> = provider
         .credentials
         .keys()
@@ -107,7 +107,7 @@ fn fenced(
     if usable.is_empty() && (!provider.credentials.is_empty() || wanted.is_some()) {
         return Err(Skip::CredentialBlocked);
     }
-    match request.conditions.unfit(provider) {
+    match request.state.unfit(provider) {
         Some(field) => Err(Skip::Unsupported(field)),
         None if !permits_others(key, entry, provider, others) => Err(Skip::ModelBlocked),
         None => Ok(usable),
@@ -115,18 +115,18 @@ fn fenced(
 }
 
 /// The credentials without a gate, in the order of attempts; if there is none, those in cooldown, with the reason.
-fn gated(
+fn available_credentials(
     provider: &Provider,
     request: &Request<'_>,
     candidate: &Candidate,
     usable: Vec<CredentialIndex>,
 ) -> (Vec<CredentialIndex>, Option<Skip>) {
     if provider.credentials.is_empty() {
-        return (usable, request.conditions.gate(provider, None, &candidate.model));
+        return (usable, request.state.gate(provider, None, &candidate.model));
     }
     let (mut open, mut resting, mut first) = (Vec::new(), Vec::new(), None);
     for index in usable {
-        match request.conditions.gate(provider, Some(&provider.credentials[index]), &candidate.model) {
+        match request.state.gate(provider, Some(&provider.credentials[index]), &candidate.model) {
             None => open.push(index),
             Some(skip) => {
                 // A credential in cooldown can be tried as a last resort; one without its secret never.
@@ -141,13 +141,13 @@ fn gated(
     if open.is_empty() {
         return (resting, first);
     }
-    let credential = |place: usize| &provider.credentials[open[place]];
+    let credential = |position: usize| &provider.credentials[open[position]];
     let weights: Vec<(f64, u64)> =
         (0..open.len()).map(credential).map(|one| (f64::from(one.weight), one.identity)).collect();
-    let pace = |place: usize| request.conditions.pace(provider, Some(credential(place)), &candidate.model);
-    let mut places = balanced(provider.balance, &weights, request.draw, provider.identity, pace);
+    let pace = |position: usize| request.state.pace(provider, Some(credential(position)), &candidate.model);
+    let mut order = balanced(provider.balance, &weights, request.draw, provider.identity, pace);
     if let Some(stay) = request.stay {
-        to_front(&mut places, |place| credential(place).identity == stay.credential);
+        to_front(&mut order, |position| credential(position).identity == stay.credential);
     }
-    (places.into_iter().map(|place| open[place]).collect(), None)
+    (order.into_iter().map(|position| open[position]).collect(), None)
 }

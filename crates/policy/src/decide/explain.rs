@@ -4,14 +4,14 @@
 use outrigger_core::RefusalKind;
 use serde::Serialize;
 
-use crate::decide::decision::{Candidate, Decision, Skip};
-use crate::decide::{asked_for, decide_on};
+use crate::decide::matching::{RuleResult, RuleTrace, RuleWalk};
+use crate::decide::{decide_on, requested_model};
+use crate::decision::{Candidate, Decision, Skip};
 use crate::index::CredentialIndex;
 use crate::naming::name::ModelName;
 use crate::naming::serving::{Serving, ServingTier, serving};
 use crate::policy::{Key, Policy};
 use crate::request::Request;
-use crate::rules::matching::{RuleResult, RuleTrace, RuleWalk};
 
 /// A decision with its reasons. It contains names only, no indexes.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -20,24 +20,24 @@ pub struct Explanation {
     /// Written as `namespace/name`.
     pub key: String,
     /// How the model's name was understood; `None` if the request names no model.
-    pub asked: Option<Understood>,
+    pub asked: Option<ExplainedModelName>,
     /// In the order of evaluation, up to the one that decided.
-    pub rules: Vec<RuleSeen>,
+    pub rules: Vec<ExplainedRule>,
     /// The rule that decided, as `namespace/name`.
     pub rule: Option<String>,
     /// The rules with `chain` that led to it.
     pub chain: Vec<String>,
-    pub shadow: Option<ShadowSeen>,
+    pub shadow: Option<ExplainedShadow>,
     /// Candidates to try, in order, and skipped ones.
-    pub candidates: Vec<CandidateSeen>,
+    pub candidates: Vec<ExplainedCandidate>,
     /// Whether all of them are in cooldown and are tried nevertheless.
     pub last_resort: bool,
-    pub refusal: Option<RefusalSeen>,
+    pub refusal: Option<ExplainedRefusal>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Understood {
+pub struct ExplainedModelName {
     /// As the caller wrote it.
     pub name: String,
     /// The provider in the name, by the key's name for it.
@@ -58,7 +58,7 @@ pub struct ServingProviders {
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct RuleSeen {
+pub struct ExplainedRule {
     /// Written as `namespace/name`.
     pub rule: String,
     /// How many rules with `chain` had decided before.
@@ -83,7 +83,7 @@ pub enum RuleOutcome {
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct ShadowSeen {
+pub struct ExplainedShadow {
     pub rule: String,
     /// The first `provider/model`; `None` if it would have refused.
     pub first: Option<String>,
@@ -91,7 +91,7 @@ pub struct ShadowSeen {
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct CandidateSeen {
+pub struct ExplainedCandidate {
     /// The key's name for it.
     pub provider: String,
     pub model: String,
@@ -112,7 +112,7 @@ pub struct CandidateSeen {
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct RefusalSeen {
+pub struct ExplainedRefusal {
     pub status: u16,
     pub kind: RefusalKind,
     pub message: String,
@@ -122,26 +122,30 @@ pub struct RefusalSeen {
 #[must_use]
 pub fn explain(policy: &Policy, request: &Request<'_>) -> Explanation {
     let Some(key) = policy.keys.get(request.key) else { return Explanation::default() };
-    let asked = asked_for(policy, key, request);
+    let asked = requested_model(policy, key, request);
     let mut walk = RuleWalk::new(policy, key, request);
     walk.seen = Some(Vec::new());
     let decision = decide_on(&mut walk, asked.as_ref());
     let seen = walk.seen.take().unwrap_or_default();
     // A body's own fallbacks replace the primaries that were not chosen; their weights count nevertheless.
-    let drawn_from = crate::decide(policy, &Request { fallbacks: None, ..*request });
+    let chosen_from = crate::decide(policy, &Request { fallbacks: None, ..*request });
     Explanation {
         key: key.id.to_string(),
-        asked: request.model.zip(asked.as_ref()).map(|(name, asked)| understood(policy, key, name, asked)),
-        rules: seen.iter().map(|seen| rule_seen(key, seen)).collect(),
+        asked: request.model.zip(asked.as_ref()).map(|(name, asked)| explained_name(policy, key, name, asked)),
+        rules: seen.iter().map(|seen| explained_rule(key, seen)).collect(),
         rule: decision.rule.as_deref().map(str::to_owned),
         chain: decision.chain.iter().map(ToString::to_string).collect(),
-        shadow: decision.shadow.as_ref().map(|shadow| ShadowSeen {
+        shadow: decision.shadow.as_ref().map(|shadow| ExplainedShadow {
             rule: shadow.rule.to_string(),
             first: shadow.first.as_ref().map(|(provider, model)| format!("{provider}/{model}")),
         }),
-        candidates: decision.candidates.iter().map(|one| candidate_seen(policy, request, &drawn_from, one)).collect(),
+        candidates: decision
+            .candidates
+            .iter()
+            .map(|one| explained_candidate(policy, request, &chosen_from, one))
+            .collect(),
         last_resort: decision.last_resort,
-        refusal: decision.refusal.as_ref().map(|refusal| RefusalSeen {
+        refusal: decision.refusal.as_ref().map(|refusal| ExplainedRefusal {
             status: refusal.kind.status(),
             kind: refusal.kind.kind(),
             message: refusal.message.clone(),
@@ -154,7 +158,7 @@ impl Policy {
     #[must_use]
     pub fn skip_in_words(&self, skip: &Skip) -> String {
         match skip {
-            Skip::Budget(place) | Skip::Limit(place) => match self.limits.all.get(*place) {
+            Skip::Budget(limit_index) | Skip::Limit(limit_index) => match self.limits.all.get(*limit_index) {
                 Some(limit) => format!("{skip}: {}", limit.id),
                 None => skip.to_string(),
             },
@@ -163,13 +167,13 @@ impl Policy {
     }
 }
 
-fn understood(policy: &Policy, key: &Key, name: &str, asked: &ModelName) -> Understood {
+fn explained_name(policy: &Policy, key: &Key, name: &str, asked: &ModelName) -> ExplainedModelName {
     let (provider, served) = match asked {
         ModelName::Pinned { provider, .. } => (Some(key.providers[*provider].name.to_string()), None),
         ModelName::Blocked { provider, .. } => (Some(provider.clone()), None),
         ModelName::Bare { model } => (None, serving(policy, key, model)),
     };
-    Understood {
+    ExplainedModelName {
         name: name.to_owned(),
         provider,
         model: asked.model().to_owned(),
@@ -181,7 +185,7 @@ fn understood(policy: &Policy, key: &Key, name: &str, asked: &ModelName) -> Unde
     }
 }
 
-fn rule_seen(key: &Key, seen: &RuleTrace<'_>) -> RuleSeen {
+fn explained_rule(key: &Key, seen: &RuleTrace<'_>) -> ExplainedRule {
     let (outcome, why) = match &seen.outcome {
         RuleResult::OutOfScope => {
             (RuleOutcome::OutOfScope, format!("its scope does not have VirtualKey {} in it", key.id))
@@ -193,16 +197,16 @@ fn rule_seen(key: &Key, seen: &RuleTrace<'_>) -> RuleSeen {
         RuleResult::Matches if seen.rule.when.is_none() => (RuleOutcome::Matches, "it has no `when`".to_owned()),
         RuleResult::Matches => (RuleOutcome::Matches, "`when` is true".to_owned()),
     };
-    RuleSeen { rule: seen.rule.label.to_string(), round: seen.round, outcome, why }
+    ExplainedRule { rule: seen.rule.label.to_string(), round: seen.round, outcome, why }
 }
 
-fn candidate_seen(
+fn explained_candidate(
     policy: &Policy,
     request: &Request<'_>,
-    drawn_from: &Decision,
+    chosen_from: &Decision,
     candidate: &Candidate,
-) -> CandidateSeen {
-    let weights = drawn_from.eligible().filter_map(|one| one.weight).map(f64::from);
+) -> ExplainedCandidate {
+    let weights = chosen_from.eligible().filter_map(|one| one.weight).map(f64::from);
     let total: f64 = weights.sum();
     let weight = candidate.weight.filter(|_| candidate.skipped.is_none());
     let provider = candidate.provider.map(|index| &policy.providers[index]);
@@ -211,7 +215,7 @@ fn candidate_seen(
             |index: &CredentialIndex| provider.credentials.get(*index).map(|credential| credential.name.to_string());
         candidate.credentials.iter().filter_map(name).collect()
     };
-    CandidateSeen {
+    ExplainedCandidate {
         provider: candidate.name.to_string(),
         model: candidate.model.to_string(),
         upstream_model: candidate.upstream_model.to_string(),
@@ -220,11 +224,11 @@ fn candidate_seen(
         share: weight.filter(|_| total > 0.0).map(|weight| f64::from(weight) / total * 100.0),
         skipped: candidate.skipped.as_ref().map(|skip| skip.word().to_owned()),
         why: candidate.skipped.as_ref().map(|skip| match skip {
-            Skip::Budget(place) | Skip::Limit(place) => {
-                policy.limits.all[*place].describe(request.conditions.used(*place))
+            Skip::Budget(limit_index) | Skip::Limit(limit_index) => {
+                policy.limits.all[*limit_index].describe(request.state.used(*limit_index))
             }
             other => policy.skip_in_words(other),
         }),
-        downgraded_by: candidate.downgraded_by.map(|place| policy.limits.all[place].id.to_string()),
+        downgraded_by: candidate.downgraded_by.map(|limit_index| policy.limits.all[limit_index].id.to_string()),
     }
 }

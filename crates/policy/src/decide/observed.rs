@@ -11,15 +11,15 @@ use std::time::Duration;
 use crate::request::Pace;
 
 /// How fast a high average of streams decreases, in seconds, and how much older times of whole answers count.
-const MEMORY: f64 = 30.0;
+const DECAY_SECONDS: f64 = 30.0;
 /// The smallest weight of a new whole answer: answers differ in length, so the last few are averaged.
-const ONE_OF_FEW: f64 = 0.2;
+const MIN_WEIGHT: f64 = 0.2;
 /// The remaining weight of earlier attempts after another one: about twenty attempts count.
-const KEPT: f64 = 0.95;
+const REMAINING_WEIGHT: f64 = 0.95;
 /// The half-life of failures, in seconds.
-const HALF: f64 = 180.0;
+const HALF_LIFE: f64 = 180.0;
 /// This many successful attempts are assumed at the start, so that one failure weighs little.
-const GRANTED: f64 = 3.0;
+const ASSUMED_SUCCESSES: f64 = 3.0;
 
 /// How an answer is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,12 +56,12 @@ impl Observed {
             *slot = Some(Average { ms, at: now });
             return;
         };
-        let passed = (-now.saturating_sub(average.at).as_secs_f64() / MEMORY).exp();
+        let decay = (-now.saturating_sub(average.at).as_secs_f64() / DECAY_SECONDS).exp();
         let weight = match measure {
             // A higher value counts at once, a lower one gradually.
             Measure::FirstToken if ms >= average.ms => 1.0,
-            Measure::FirstToken => 1.0 - passed,
-            Measure::Whole => (1.0 - passed).max(ONE_OF_FEW),
+            Measure::FirstToken => 1.0 - decay,
+            Measure::Whole => (1.0 - decay).max(MIN_WEIGHT),
         };
         *average = Average { ms: average.ms + (ms - average.ms) * weight, at: now };
     }
@@ -76,7 +76,7 @@ impl Observed {
 
     /// Records the end of an attempt.
     pub fn ended(&mut self, succeeded: bool, now: Duration) {
-        let kept = KEPT * self.left(now);
+        let kept = REMAINING_WEIGHT * self.left(now);
         self.tried = self.tried * kept + 1.0;
         self.failed = self.failed * kept + if succeeded { 0.0 } else { 1.0 };
         self.counted = self.counted.max(now);
@@ -90,7 +90,7 @@ impl Observed {
             Measure::Whole => self.whole,
         };
         let left = self.left(now);
-        let errors = self.failed * left / (self.tried * left + GRANTED);
+        let errors = self.failed * left / (self.tried * left + ASSUMED_SUCCESSES);
         if average.is_none() && errors == 0.0 {
             return None;
         }
@@ -107,7 +107,7 @@ impl Observed {
 
     /// The remaining weight of earlier attempts.
     fn left(&self, now: Duration) -> f64 {
-        0.5f64.powf(now.saturating_sub(self.counted).as_secs_f64() / HALF)
+        0.5f64.powf(now.saturating_sub(self.counted).as_secs_f64() / HALF_LIFE)
     }
 }
 
@@ -121,39 +121,39 @@ mod tests {
 
     #[test]
     fn each_kind_of_answer_has_its_own_time() {
-        let mut seen = Observed::default();
-        assert_eq!(seen.pace(Measure::Whole, at(0)), None);
-        seen.took(Measure::FirstToken, at(100), at(0));
-        assert_eq!(seen.pace(Measure::Whole, at(0)), None, "streams say nothing of whole answers");
-        seen.took(Measure::Whole, at(9_000), at(0));
-        assert_eq!(seen.pace(Measure::FirstToken, at(0)).and_then(|pace| pace.ms), Some(100.0));
-        assert_eq!(seen.pace(Measure::Whole, at(0)).and_then(|pace| pace.ms), Some(9_000.0));
+        let mut observed = Observed::default();
+        assert_eq!(observed.pace(Measure::Whole, at(0)), None);
+        observed.took(Measure::FirstToken, at(100), at(0));
+        assert_eq!(observed.pace(Measure::Whole, at(0)), None, "streams say nothing of whole answers");
+        observed.took(Measure::Whole, at(9_000), at(0));
+        assert_eq!(observed.pace(Measure::FirstToken, at(0)).and_then(|pace| pace.ms), Some(100.0));
+        assert_eq!(observed.pace(Measure::Whole, at(0)).and_then(|pace| pace.ms), Some(9_000.0));
     }
 
     #[test]
     fn one_long_answer_is_no_verdict() {
-        let mut seen = Observed::default();
-        (0..10).for_each(|_| seen.took(Measure::Whole, at(1_000), at(0)));
-        seen.took(Measure::Whole, at(10_000), at(0));
-        let ms = seen.pace(Measure::Whole, at(0)).and_then(|pace| pace.ms).unwrap();
+        let mut observed = Observed::default();
+        (0..10).for_each(|_| observed.took(Measure::Whole, at(1_000), at(0)));
+        observed.took(Measure::Whole, at(10_000), at(0));
+        let ms = observed.pace(Measure::Whole, at(0)).and_then(|pace| pace.ms).unwrap();
         assert!((2_700.0..2_900.0).contains(&ms), "{ms}");
     }
 
     #[test]
     fn a_wait_in_vain_is_the_least_that_it_takes() {
-        let mut seen = Observed::default();
-        seen.waited(Measure::Whole, at(5_000), at(0));
-        seen.waited(Measure::Whole, at(1_000), at(0));
-        assert_eq!(seen.pace(Measure::Whole, at(0)).and_then(|pace| pace.ms), Some(5_000.0));
+        let mut observed = Observed::default();
+        observed.waited(Measure::Whole, at(5_000), at(0));
+        observed.waited(Measure::Whole, at(1_000), at(0));
+        assert_eq!(observed.pace(Measure::Whole, at(0)).and_then(|pace| pace.ms), Some(5_000.0));
     }
 
     #[test]
     fn failures_are_a_rate_that_time_forgets() {
         let rate = |outcomes: &[bool], later: u64| {
-            let mut seen = Observed::default();
-            seen.took(Measure::Whole, at(1), at(0));
-            outcomes.iter().for_each(|succeeded| seen.ended(*succeeded, at(0)));
-            seen.pace(Measure::Whole, at(later)).unwrap().errors
+            let mut observed = Observed::default();
+            observed.took(Measure::Whole, at(1), at(0));
+            outcomes.iter().for_each(|succeeded| observed.ended(*succeeded, at(0)));
+            observed.pace(Measure::Whole, at(later)).unwrap().errors
         };
         let half: Vec<bool> = (0..100).map(|index| index % 2 == 0).collect();
         for (name, outcomes, later, expected) in [
@@ -163,8 +163,8 @@ mod tests {
             ("half of them", &half, 0, 0.4..0.5),
             ("half of them, an hour ago", &half, 3_600_000, 0.0..0.01),
         ] {
-            let seen = rate(outcomes, later);
-            assert!(expected.contains(&seen), "{name}: {seen}");
+            let observed = rate(outcomes, later);
+            assert!(expected.contains(&observed), "{name}: {observed}");
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Orders candidates: one of the primaries is chosen among those that may be tried.
 
 use crate::decide::balance::{balanced, to_front};
-use crate::decide::decision::Candidate;
 use crate::decide::eligibility::{CandidateSlot, evaluate};
+use crate::decision::Candidate;
 use crate::policy::{Key, Policy};
 use crate::request::Request;
 use outrigger_core::hash::spread_parts;
@@ -23,7 +23,7 @@ pub(crate) fn ordered(
 }
 
 /// The index of the chosen slot; `None` if none may be tried.
-pub(crate) fn drawn(
+pub(crate) fn chosen_slot(
     policy: &Policy,
     key: &Key,
     request: &Request<'_>,
@@ -31,7 +31,7 @@ pub(crate) fn drawn(
     round: usize,
 ) -> Option<usize> {
     let ordered = in_order(policy, key, request, slots, round);
-    ordered.iter().find(|(_, candidate)| candidate.skipped.is_none()).map(|(place, _)| *place)
+    ordered.iter().find(|(_, candidate)| candidate.skipped.is_none()).map(|(slot_index, _)| *slot_index)
 }
 
 /// Each with the index of its slot.
@@ -44,8 +44,8 @@ fn in_order(
 ) -> Vec<(usize, Candidate)> {
     let evaluated = slots.iter().map(|slot| evaluate(policy, key, request, slot)).enumerate();
     let (eligible, skipped): (Vec<_>, Vec<_>) = evaluated.partition(|(_, candidate)| candidate.skipped.is_none());
-    let weight = |(place, candidate): &(usize, Candidate)| {
-        let slot = &slots[*place];
+    let weight = |(slot_index, candidate): &(usize, Candidate)| {
+        let slot = &slots[*slot_index];
         let identity = candidate.provider.map_or(0, |index| policy.providers[index].identity)
             ^ slot.credential.as_ref().map_or(0, |name| spread_parts(&[name.as_bytes()]));
         (f64::from(slot.weight.unwrap_or(0)), identity)
@@ -53,17 +53,17 @@ fn in_order(
     let weights: Vec<(f64, u64)> = eligible.iter().map(weight).collect();
     let paces = |index: usize| {
         let candidate = &eligible[index].1;
-        candidate.provider.and_then(|p| request.conditions.pace(&policy.providers[p], None, &candidate.model))
+        candidate.provider.and_then(|p| request.state.pace(&policy.providers[p], None, &candidate.model))
     };
     let salt = if round == 0 { 0 } else { spread_parts(&[b"round", &round.to_le_bytes()]) };
-    let mut places = balanced(key.balance, &weights, request.draw, salt, paces);
+    let mut order = balanced(key.balance, &weights, request.draw, salt, paces);
     if let Some(stay) = request.stay {
-        to_front(&mut places, |place| {
-            eligible[place].1.provider.is_some_and(|provider| policy.providers[provider].identity == stay.provider)
+        to_front(&mut order, |slot_index| {
+            eligible[slot_index].1.provider.is_some_and(|provider| policy.providers[provider].identity == stay.provider)
         });
     }
     let mut eligible: Vec<Option<(usize, Candidate)>> = eligible.into_iter().map(Some).collect();
-    places.into_iter().filter_map(|place| eligible[place].take()).chain(skipped).collect()
+    order.into_iter().filter_map(|slot_index| eligible[slot_index].take()).chain(skipped).collect()
 }
 
 /// Removes candidates with the same provider and model. Different credentials make different candidates.

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::decide::decision::PolicyRefusal;
 use crate::decide::eligibility::CandidateSlot;
 use crate::decide::refusal;
+use crate::decision::PolicyRefusal;
 use crate::index::EntryIndex;
 use crate::naming::misnamed::Misnamed;
 use crate::naming::name::{ModelName, parse_model_name};
@@ -45,7 +45,7 @@ pub(crate) fn by_rule(policy: &Policy, key: &Key, rule: &Rule, model: &str) -> P
 pub(crate) fn without_rule(
     policy: &Policy,
     key: &Key,
-    asked: Option<&ModelName>,
+    requested: Option<&ModelName>,
     request: &Request<'_>,
 ) -> Result<Plan, PolicyRefusal> {
     let slot = |provider: EntryIndex, model: &str, any_name: bool| CandidateSlot {
@@ -55,7 +55,7 @@ pub(crate) fn without_rule(
         credential: None,
         any_name,
     };
-    let primaries = match asked {
+    let primaries = match requested {
         Some(ModelName::Pinned { provider, model }) => vec![slot(*provider, model, false)],
         Some(ModelName::Blocked { provider, .. }) => {
             let refusal = refusal::provider_blocked(key, provider, "");
@@ -78,7 +78,7 @@ fn without_model(policy: &Policy, key: &Key, request: &Request<'_>) -> Result<En
     }
     let fits = |index: &EntryIndex| {
         let provider = &policy.providers[key.providers[*index].provider];
-        !provider.suspended && request.conditions.unfit(provider).is_none()
+        !provider.suspended && request.state.unfit(provider).is_none()
     };
     match key.providers.keys().filter(fits).collect::<Vec<_>>()[..] {
         [one] => Ok(one),

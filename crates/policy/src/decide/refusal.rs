@@ -1,10 +1,10 @@
 //! The messages of refusals. Each names the object that is responsible.
 
 use crate::catalogue;
-use crate::decide::decision::{Candidate, Decision, PolicyRefusal, PolicyRefusalKind, Skip};
+use crate::decide::unmeasured::{Unmeasured, unmeasured_fact};
+use crate::decision::{Candidate, Decision, PolicyRefusal, PolicyRefusalKind, Skip};
 use crate::document::{OnLimit, Unit};
 use crate::index::LimitIndex;
-use crate::limits::unmeasured::{Gap, gap};
 use crate::naming::misnamed::Misnamed;
 use crate::naming::serving::{list_models, permits, serving, takers};
 use crate::policy::{Key, KeyProvider, Policy};
@@ -28,16 +28,16 @@ pub(crate) fn nothing_left(policy: &Policy, key: &Key, decision: &Decision, requ
     };
     let Candidate { name, model, .. } = candidate;
     match &candidate.skipped {
-        Some(Skip::Budget(place) | Skip::Limit(place)) => used_up(policy, key, *place, request, &by),
-        Some(Skip::Concurrency) => crowded(policy, key, candidate, request, &by),
+        Some(Skip::Budget(limit_index) | Skip::Limit(limit_index)) => used_up(policy, key, *limit_index, request, &by),
+        Some(Skip::Concurrency) => concurrency_limited(policy, key, candidate, request, &by),
         Some(Skip::Unpriced) => unpriced(policy, key, candidate, request, &by),
         Some(Skip::Unsupported(field)) => {
-            let place = format!("{name}/{model}");
+            let target = format!("{name}/{model}");
             PolicyRefusal {
                 kind: PolicyRefusalKind::UnsupportedParameter,
                 message: format!(
                     "`{field}` cannot be carried to {}{by}, and no other candidate is left",
-                    place.trim_end_matches('/')
+                    target.trim_end_matches('/')
                 ),
                 param: Some(field.clone()),
                 limit: None,
@@ -91,8 +91,14 @@ fn rank(skip: &Skip) -> u8 {
 }
 
 /// A limit is used up.
-pub(crate) fn used_up(policy: &Policy, key: &Key, place: LimitIndex, request: &Request<'_>, by: &str) -> PolicyRefusal {
-    let limit = &policy.limits.all[place];
+pub(crate) fn used_up(
+    policy: &Policy,
+    key: &Key,
+    limit_index: LimitIndex,
+    request: &Request<'_>,
+    by: &str,
+) -> PolicyRefusal {
+    let limit = &policy.limits.all[limit_index];
     let kind = limit.refusal_kind();
     let at_once = match key.on_limit {
         OnLimit::Reject => " (onLimit: Reject)",
@@ -100,14 +106,20 @@ pub(crate) fn used_up(policy: &Policy, key: &Key, place: LimitIndex, request: &R
     };
     PolicyRefusal {
         kind,
-        message: format!("{}{at_once}{by}", limit.describe(request.conditions.used(place))),
+        message: format!("{}{at_once}{by}", limit.describe(request.state.used(limit_index))),
         param: None,
-        limit: Some(place),
+        limit: Some(limit_index),
     }
 }
 
 /// The limit of concurrent requests is reached.
-fn crowded(policy: &Policy, key: &Key, candidate: &Candidate, request: &Request<'_>, by: &str) -> PolicyRefusal {
+fn concurrency_limited(
+    policy: &Policy,
+    key: &Key,
+    candidate: &Candidate,
+    request: &Request<'_>,
+    by: &str,
+) -> PolicyRefusal {
     let name = &candidate.name;
     let mut limits = Vec::new();
     let document = policy.document.key(request.key);
@@ -132,12 +144,12 @@ fn crowded(policy: &Policy, key: &Key, candidate: &Candidate, request: &Request<
 /// A limit counts the request, and its cost or usage is unknown.
 fn unpriced(policy: &Policy, key: &Key, candidate: &Candidate, request: &Request<'_>, by: &str) -> PolicyRefusal {
     let Candidate { name, model, .. } = candidate;
-    let places = candidate.entry.map(|entry| policy.limits_of(request.key, entry, model)).unwrap_or_default();
-    let mut limits = places.iter().map(|place| &policy.limits.all[*place]);
-    let found = limits.find_map(|limit| Some((limit, gap(policy, key, request, candidate, limit)?)));
+    let limit_indexes = candidate.entry.map(|entry| policy.limits_of(request.key, entry, model)).unwrap_or_default();
+    let mut limits = limit_indexes.iter().map(|limit_index| &policy.limits.all[*limit_index]);
+    let found = limits.find_map(|limit| Some((limit, unmeasured_fact(policy, key, request, candidate, limit)?)));
     let counts = found.map(|(limit, _)| limit.id.to_string()).unwrap_or_default();
     let message = match found {
-        Some((limit, Gap::Meter(why))) => {
+        Some((limit, Unmeasured::Meter(why))) => {
             let (counted, unknown) = match limit.unit {
                 Unit::Tokens => ("tokens", "how many this request uses"),
                 Unit::Money | Unit::Requests => ("money", "what this request costs"),
@@ -148,7 +160,7 @@ fn unpriced(policy: &Policy, key: &Key, candidate: &Candidate, request: &Request
                 named(key)
             )
         }
-        Some((_, Gap::Price(of))) => {
+        Some((_, Unmeasured::Price(of))) => {
             let provider = candidate.provider.map(|index| policy.providers[index].id.to_string()).unwrap_or_default();
             let of = if of == "tokens" { String::new() } else { format!(" for {of}") };
             format!(
@@ -229,13 +241,13 @@ pub(crate) fn nobody_serves(policy: &Policy, key: &Key, model: &str) -> PolicyRe
         let provider = &policy.providers[entry.provider];
         provider.model(model).is_some() || catalogue::lookup(&provider.kind, model).is_some()
     };
-    let fenced = key
+    let excluding = key
         .providers
         .iter()
         .filter(|entry| !policy.providers[entry.provider].excludes(model))
         .find(|entry| !permits(key, entry, &policy.providers[entry.provider], model) && knows(entry));
-    if fenced.is_some() || !key.allows(model) {
-        let keeps = match fenced.filter(|_| key.allows(model)) {
+    if excluding.is_some() || !key.allows(model) {
+        let keeps = match excluding.filter(|_| key.allows(model)) {
             Some(entry) => format!("spec.providers[{}].models", entry.name),
             None => "spec.models".to_owned(),
         };

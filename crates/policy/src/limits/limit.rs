@@ -8,7 +8,7 @@ use outrigger_core::{ObjectRef, Window};
 
 use typed_index_collections::TiVec;
 
-use crate::decide::decision::{PolicyRefusalKind, Skip};
+use crate::decision::{PolicyRefusalKind, Skip};
 use crate::document::{BudgetDoc, Document, LimitDoc, LimitsDoc, ThresholdDoc, Unit};
 use crate::index::{EntryIndex, KeyIndex, LimitIndex};
 use crate::text::glob::Globs;
@@ -184,7 +184,7 @@ impl Limits {
         limits: &LimitsDoc,
         per_attempt: bool,
     ) -> Vec<LimitIndex> {
-        let mut places = Vec::new();
+        let mut limit_indexes = Vec::new();
         let lists: [(&str, Unit, &[LimitDoc]); 3] = [
             ("budgets", Unit::Money, &limits.budgets),
             ("requests", Unit::Requests, &limits.requests),
@@ -192,7 +192,7 @@ impl Limits {
         ];
         for (list, unit, limits) in lists {
             for limit in limits {
-                places.push(self.all.push_and_get_key(Limit {
+                limit_indexes.push(self.all.push_and_get_key(Limit {
                     id: LimitId { kind, object: object.clone(), path: format!("{path}.{list}[{}]", limit.name) },
                     unit,
                     max: limit.max,
@@ -202,29 +202,29 @@ impl Limits {
                 }));
             }
         }
-        places
+        limit_indexes
     }
 
     /// The limits that count a request of a key at any provider, ascending.
     #[must_use]
     pub fn of_key(&self, key: KeyIndex, id: &ObjectRef) -> Vec<LimitIndex> {
-        let mut places = self.keys.get(key).cloned().unwrap_or_default();
+        let mut limit_indexes = self.keys.get(key).cloned().unwrap_or_default();
         let anywhere = |applied: &&Applied| applied.providers.is_empty() && applied.models.is_empty();
         for applied in self.applied.iter().filter(anywhere).filter(|applied| applied.counts(id)) {
-            places.extend(&applied.limits);
+            limit_indexes.extend(&applied.limits);
         }
-        sorted(places)
+        sorted(limit_indexes)
     }
 
     /// The same for a request for a model: includes the budgets that count the model, at any provider.
     #[must_use]
     pub fn of_asked(&self, key: KeyIndex, id: &ObjectRef, model: &str) -> Vec<LimitIndex> {
-        let mut places = self.keys.get(key).cloned().unwrap_or_default();
+        let mut limit_indexes = self.keys.get(key).cloned().unwrap_or_default();
         let everywhere = |applied: &&Applied| applied.providers.is_empty() && applied.models.allows(model);
         for applied in self.applied.iter().filter(everywhere).filter(|applied| applied.counts(id)) {
-            places.extend(&applied.limits);
+            limit_indexes.extend(&applied.limits);
         }
-        sorted(places)
+        sorted(limit_indexes)
     }
 
     /// The limits that count an attempt: includes the limits of the key's entry and of its provider, and the budgets
@@ -238,21 +238,23 @@ impl Limits {
         provider: &str,
         model: &[&str],
     ) -> Vec<LimitIndex> {
-        let mut places = self.keys.get(key).cloned().unwrap_or_default();
-        places.extend(self.entries.get(key).and_then(|entries| entries.get(entry)).into_iter().flatten());
+        let mut limit_indexes = self.keys.get(key).cloned().unwrap_or_default();
+        limit_indexes.extend(self.entries.get(key).and_then(|entries| entries.get(entry)).into_iter().flatten());
         for applied in self.applied.iter().filter(|applied| applied.counts(id)) {
             let asked = applied.providers.is_empty() || applied.providers.iter().any(|name| name == provider);
             if asked && model.iter().any(|name| applied.models.allows(name)) {
-                places.extend(&applied.limits);
+                limit_indexes.extend(&applied.limits);
             }
         }
-        sorted(places)
+        sorted(limit_indexes)
     }
 
     /// Whether any request of a key may count against a limit.
     #[must_use]
     pub fn counts(&self, key: KeyIndex, id: &ObjectRef) -> bool {
-        let some = |places: Option<&Vec<LimitIndex>>| places.is_some_and(|places| !places.is_empty());
+        let some = |limit_indexes: Option<&Vec<LimitIndex>>| {
+            limit_indexes.is_some_and(|limit_indexes| !limit_indexes.is_empty())
+        };
         some(self.keys.get(key))
             || self.entries.get(key).is_some_and(|entries| entries.iter().any(|entry| !entry.is_empty()))
             || self.applied.iter().any(|applied| applied.counts(id))
@@ -289,8 +291,8 @@ fn budget_limit(budget: &BudgetDoc) -> Limit {
     }
 }
 
-fn sorted(mut places: Vec<LimitIndex>) -> Vec<LimitIndex> {
-    places.sort_unstable();
-    places.dedup();
-    places
+fn sorted(mut limit_indexes: Vec<LimitIndex>) -> Vec<LimitIndex> {
+    limit_indexes.sort_unstable();
+    limit_indexes.dedup();
+    limit_indexes
 }

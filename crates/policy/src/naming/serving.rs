@@ -49,7 +49,7 @@ impl ServingTier {
 
 /// Whether a provider accepts names that are not listed.
 fn takes_any_name(provider: &Provider) -> bool {
-    provider.says_any || (!provider.exclusive && ANY_NAME.contains(&provider.kind.as_str()))
+    provider.accepts_any_name || (!provider.exclusive && ANY_NAME.contains(&provider.kind.as_str()))
 }
 
 /// A name without a provider, and the provider that its first segment may refer to.
@@ -125,8 +125,8 @@ pub(crate) fn serving(policy: &Policy, key: &Key, model: &str) -> Option<Serving
         }
         ServingTier::AnyName => {
             any_name = true;
-            keep(&mut entries, &|_, provider| provider.says_any);
-            let says = |index: &EntryIndex| policy.providers[key.providers[*index].provider].says_any;
+            keep(&mut entries, &|_, provider| provider.accepts_any_name);
+            let says = |index: &EntryIndex| policy.providers[key.providers[*index].provider].accepts_any_name;
             if entries.len() > 1 && !entries.iter().all(says) {
                 return None;
             }

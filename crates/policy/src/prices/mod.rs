@@ -9,7 +9,7 @@ use std::borrow::Cow;
 pub use cost::Used;
 
 use serde::{Deserialize, Serialize};
-pub use worst_case::CacheAsk;
+pub use worst_case::CacheWrite;
 
 /// Prices of one model, in nano-dollars per million tokens unless noted: $2.50 per million is 2,500,000,000. An absent
 /// price is that of its total: a cached token costs as much as other input. If a tier or service has no price for a

@@ -6,7 +6,7 @@ use super::rates::Rates;
 
 /// What a request may write to the provider's cache. OpenAI's newer models write without being asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum CacheAsk {
+pub enum CacheWrite {
     /// Nothing.
     #[default]
     None,
@@ -20,7 +20,7 @@ impl Price {
     /// The highest result of [`Price::cost`] with at most these tokens of input and output, in whatever parts. Images,
     /// characters and seconds are added by the caller: their cost is known beforehand.
     #[must_use]
-    pub fn worst_case(&self, input: u64, output: u64, service: Option<&str>, cache: CacheAsk) -> u64 {
+    pub fn worst_case(&self, input: u64, output: u64, service: Option<&str>, cache: CacheWrite) -> u64 {
         let sums = self.reachable(input, service).map(|rates| {
             product(input, rates.dearest_input(cache)).saturating_add(product(output, rates.dearest_output()))
         });
@@ -45,12 +45,12 @@ impl Price {
 }
 
 impl Rates {
-    fn dearest_input(&self, cache: CacheAsk) -> u64 {
+    fn dearest_input(&self, cache: CacheWrite) -> u64 {
         let read = self.input.max(self.cached_input()).max(self.audio_input()).max(self.image_input());
         match cache {
-            CacheAsk::None => read,
-            CacheAsk::Short => read.max(self.cache_write()),
-            CacheAsk::Hour => read.max(self.cache_write()).max(self.cache_write_1h()),
+            CacheWrite::None => read,
+            CacheWrite::Short => read.max(self.cache_write()),
+            CacheWrite::Hour => read.max(self.cache_write()).max(self.cache_write_1h()),
         }
     }
 

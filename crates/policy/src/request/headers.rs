@@ -2,7 +2,7 @@
 //! rules, and replays of records.
 
 use crate::index::KeyIndex;
-use crate::request::{Conditions, Draw, Request};
+use crate::request::{Draw, GatewayState, Request};
 use outrigger_core::hash::fnv1a_parts;
 use outrigger_core::{ObjectRef, RequestType};
 
@@ -31,13 +31,13 @@ impl<'a> Request<'a> {
     /// A request from its headers and body; `header` returns a header's value by its name in lower case. Rules see no
     /// headers or parameters yet, and the choice is the likeliest one.
     #[must_use]
-    pub fn said(
+    pub fn from_headers(
         key: KeyIndex,
         request_type: RequestType,
         model: Option<&'a str>,
         fallbacks: Option<&'a [String]>,
         header: &dyn Fn(&str) -> Option<&'a str>,
-        conditions: &'a dyn Conditions,
+        state: &'a dyn GatewayState,
     ) -> Self {
         Request {
             key,
@@ -50,7 +50,7 @@ impl<'a> Request<'a> {
             params: &[],
             draw: Draw::Likeliest,
             stay: None,
-            conditions,
+            state,
         }
     }
 }

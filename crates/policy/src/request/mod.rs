@@ -1,6 +1,8 @@
 //! The input of a decision: the request, and the state that matters for it.
 
 pub(crate) mod headers;
+pub(crate) mod samples;
+pub(crate) mod values;
 
 use std::time::Duration;
 
@@ -31,14 +33,14 @@ pub struct Request<'a> {
     pub draw: Draw,
     /// Where the previous turn of the conversation went, if known.
     pub stay: Option<Stay>,
-    pub conditions: &'a dyn Conditions,
+    pub state: &'a dyn GatewayState,
 }
 
 impl Request<'_> {
     /// How much of a limit is used, as rules and thresholds see it.
-    pub(crate) fn level(&self, place: LimitIndex, limit: &Limit) -> u64 {
-        let used = self.conditions.used(place);
-        if self.conditions.is_short(place) { used.max(limit.max) } else { used }
+    pub(crate) fn level(&self, index: LimitIndex, limit: &Limit) -> u64 {
+        let used = self.state.used(index);
+        if self.state.is_short(index) { used.max(limit.max) } else { used }
     }
 }
 
@@ -78,7 +80,7 @@ pub struct Stay {
 }
 
 /// The state of the gateway. It is queried for each candidate, under both balances.
-pub trait Conditions {
+pub trait GatewayState {
     /// The field that this request needs and the provider's dialect can't express: `logprobs`.
     fn unfit(&self, provider: &Provider) -> Option<String>;
 
@@ -130,7 +132,7 @@ pub trait Conditions {
 
     /// Whether the answer reports its tokens, even if it costs more than those: true for a search that the provider
     /// runs and bills separately, false for background mode.
-    fn tells_tokens(&self) -> bool {
+    fn reports_tokens(&self) -> bool {
         self.unmetered().is_none()
     }
 
@@ -157,7 +159,7 @@ pub trait Conditions {
     }
 }
 
-/// See [`Conditions::others`].
+/// See [`GatewayState::others`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Others<'a> {
     #[default]
@@ -167,7 +169,7 @@ pub enum Others<'a> {
     Any,
 }
 
-/// See [`Conditions::pace`].
+/// See [`GatewayState::pace`].
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Pace {
     /// How long an answer takes, in milliseconds: to the first token of a stream, or to the end of another answer.
@@ -182,9 +184,9 @@ pub struct Pace {
 
 /// A state in which everything is healthy: for tests and the command line.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct NoConditions;
+pub struct HealthyState;
 
-impl Conditions for NoConditions {
+impl GatewayState for HealthyState {
     fn unfit(&self, _: &Provider) -> Option<String> {
         None
     }

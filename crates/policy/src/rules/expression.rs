@@ -37,7 +37,7 @@ pub enum ExpressionError {
     #[error(transparent)]
     Code(#[from] condition::CodeError),
     #[error(transparent)]
-    TooDear(#[from] condition::TooDear),
+    TooExpensive(#[from] condition::TooExpensive),
     #[error(
         "fails: the regular expressions of all rules together are larger than {} bytes, and this one's were left out",
         grouped(condition::bounds::PATTERNS as u64)
@@ -66,7 +66,7 @@ impl Expression {
     /// [`ExpressionError::TooMuch`] before it is parsed, [`ExpressionError::Syntax`],
     /// [`ExpressionError::UnknownVariable`], [`ExpressionError::UnknownFunction`] or [`ExpressionError::UnknownZone`];
     /// [`ExpressionError::Lint`] if an unknown variable is the end of a name with hyphens; [`ExpressionError::Code`]
-    /// and [`ExpressionError::TooDear`].
+    /// and [`ExpressionError::TooExpensive`].
     pub fn compile(source: &str) -> Result<Self, ExpressionError> {
         condition::measure(source)?;
         let tree = parse(source).map_err(|errors| ExpressionError::Syntax(parse_error::describe(source, &errors)))?;

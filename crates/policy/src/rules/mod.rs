@@ -1,11 +1,8 @@
-//! Routing rules: their conditions as expressions, probable mistakes in them, and which rule decides a request.
+//! Routing rules: their conditions as expressions, and probable mistakes in them.
 
 pub(crate) mod expression;
-pub(crate) mod inputs;
 pub(crate) mod lint;
-pub(crate) mod matching;
 pub(crate) mod parse_error;
 pub(crate) mod rule;
-pub(crate) mod samples;
 pub(crate) mod variables;
 pub(crate) mod vocabulary;

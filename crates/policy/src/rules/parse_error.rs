@@ -7,11 +7,11 @@ const MOST: usize = 40;
 
 /// The first error, and where it is: later errors are usually its consequence.
 pub(crate) fn describe(source: &str, errors: &ParseErrors) -> String {
-    let place = |error: &ParseError| (error.pos.0, error.pos.1);
-    let Some(first) = errors.errors.iter().min_by_key(|error| place(error)) else {
+    let position = |error: &ParseError| (error.pos.0, error.pos.1);
+    let Some(first) = errors.errors.iter().min_by_key(|error| position(error)) else {
         return "it can't be read".to_owned();
     };
-    let what = per_cent(source, place(first)).unwrap_or_else(|| words(&first.msg, at(source, place(first))));
+    let what = per_cent(source, position(first)).unwrap_or_else(|| words(&first.msg, at(source, position(first))));
     match (source.trim().is_empty(), source.trim_end().contains('\n'), first.pos) {
         (true, ..) => "it is empty".to_owned(),
         (_, false, (_, column)) => format!("at column {column}, {what}"),
@@ -62,7 +62,7 @@ fn words(message: &str, found: &str) -> String {
         (message, _) if message.contains("expecting ')'") => "`)` is missing".to_owned(),
         ("expected identifier after '.'" | "expected identifier", _) => "a name is missing".to_owned(),
         (message, "") if message.contains("mismatched input") => "it ends too early".to_owned(),
-        (message, found) if is_out_of_place(message) => match found {
+        (message, found) if is_unexpected_token(message) => match found {
             "=" => "`=` compares nothing: write `==`".to_owned(),
             "&" | "|" => format!("`{found}` is half an operator: write `{found}{found}`"),
             "and" => "`and` is not an operator: write `&&`".to_owned(),
@@ -74,7 +74,7 @@ fn words(message: &str, found: &str) -> String {
     }
 }
 
-fn is_out_of_place(message: &str) -> bool {
+fn is_unexpected_token(message: &str) -> bool {
     message.contains("mismatched input") || message.starts_with("unexpected")
 }
 

@@ -7,7 +7,6 @@ use outrigger_core::ObjectRef;
 
 use crate::build_error::BuildError;
 use crate::document::{KeyDoc, OnError, RuleDoc, ScopeDoc, TargetDoc};
-use crate::policy::Key;
 use crate::rules::expression::Expression;
 
 /// Compiled conditions, by their text.
@@ -76,11 +75,9 @@ impl Rule {
         (self.everywhere, scope, self.priority, self.created, &self.id.name, &self.id.namespace)
     }
 
-    /// Whether the rule applies to a key.
-    #[must_use]
-    pub fn concerns(&self, key: &Key) -> bool {
-        (self.everywhere || self.id.namespace == key.id.namespace)
-            && self.scope.has(&key.id.name, key.team.as_ref(), key.customer.as_ref())
+    /// Whether the rule applies to the key with this name, team and customer.
+    pub(crate) fn applies_to(&self, key: &ObjectRef, team: Option<&String>, customer: Option<&String>) -> bool {
+        (self.everywhere || self.id.namespace == key.namespace) && self.scope.contains(&key.name, team, customer)
     }
 }
 
@@ -89,12 +86,12 @@ impl RuleDoc {
     #[must_use]
     pub fn concerns(&self, key: &KeyDoc) -> bool {
         (self.everywhere || self.namespace == key.namespace)
-            && self.scope.has(&key.name, key.team.as_ref(), key.customer.as_ref())
+            && self.scope.contains(&key.name, key.team.as_ref(), key.customer.as_ref())
     }
 }
 
 impl ScopeDoc {
-    fn has(&self, name: &String, team: Option<&String>, customer: Option<&String>) -> bool {
+    fn contains(&self, name: &String, team: Option<&String>, customer: Option<&String>) -> bool {
         match self {
             ScopeDoc::VirtualKeys(names) => names.contains(name),
             ScopeDoc::Team(of) => team == Some(of),

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use cel::IdedExpr;
 use cel::common::ast::{EntryExpr, Expr, LiteralValue, operators};
 
-use crate::condition::time::QUESTIONS;
+use crate::condition::time::TIME_PARTS;
 
 /// The functions of CEL's standard library that are useful for values of rules.
 pub const FUNCTIONS: [&str; 24] = [
@@ -97,7 +97,7 @@ impl<'e> UsedNames<'e> {
             Expr::Select(select) => self.read(&select.operand.expr, bound),
             Expr::Call(call) => {
                 self.functions.insert(&call.func_name);
-                if let (true, [zone]) = (QUESTIONS.contains(&call.func_name.as_str()), call.args.as_slice())
+                if let (true, [zone]) = (TIME_PARTS.contains(&call.func_name.as_str()), call.args.as_slice())
                     && let Expr::Literal(LiteralValue::String(zone)) = &zone.expr
                 {
                     self.zones.insert(zone.inner());

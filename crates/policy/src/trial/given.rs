@@ -5,15 +5,15 @@ use std::collections::HashMap;
 use outrigger_core::{Capabilities, Capability, RequestType};
 
 use super::{Given, Trial};
-use crate::decide::decision::Skip;
+use crate::decision::Skip;
 use crate::index::LimitIndex;
 use crate::limits::limit::LimitOwner;
 use crate::policy::{Credential, Key, Policy, Provider};
-use crate::request::{Conditions, Pace};
+use crate::request::{GatewayState, Pace};
 use crate::text::nearest::nearest;
 
 #[derive(Debug)]
-pub(super) struct TrialConditions<'a> {
+pub(super) struct TrialState<'a> {
     /// Identities of unhealthy providers.
     unhealthy: Vec<u64>,
     used: HashMap<LimitIndex, u64>,
@@ -24,7 +24,7 @@ pub(super) struct TrialConditions<'a> {
     given: &'a Given,
 }
 
-impl<'a> TrialConditions<'a> {
+impl<'a> TrialState<'a> {
     /// # Errors
     /// A name that the key or the policy does not have, with a similar one.
     pub(super) fn of(policy: &Policy, key: &Key, trial: &'a Trial, request_type: RequestType) -> Result<Self, String> {
@@ -51,7 +51,7 @@ impl<'a> TrialConditions<'a> {
             needs = needs
                 | found.ok_or_else(|| format!("`{word}` is not a capability{}", hint(word, known.into_iter())))?;
         }
-        Ok(TrialConditions {
+        Ok(TrialState {
             unhealthy,
             used,
             input_tokens: trial.request.input_tokens.unwrap_or(0),
@@ -63,7 +63,7 @@ impl<'a> TrialConditions<'a> {
     }
 }
 
-impl Conditions for TrialConditions<'_> {
+impl GatewayState for TrialState<'_> {
     /// A test has no body: only the operations of a dialect are known.
     fn unfit(&self, provider: &Provider) -> Option<String> {
         let dialect = match (&*provider.kind, &provider.mock) {

@@ -2,18 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use super::given::{TrialConditions, hint};
+use super::given::{TrialState, hint};
 use super::why::{is_named, why_not};
 use super::work::{TrialWork, Unfinished};
 use super::{Expect, Trial, TrialRequest};
-use crate::decide::decision::{Candidate, Decision, PolicyRefusal, PolicyRefusalKind};
-use crate::decide::{Repeated, asked_for, decide, decide_on};
+use crate::decide::matching::RuleWalk;
+use crate::decide::{Repeated, decide, decide_on, requested_model};
+use crate::decision::{Candidate, Decision, PolicyRefusal, PolicyRefusalKind};
 use crate::headers::is_hidden;
 use crate::index::KeyIndex;
 use crate::policy::{Key, Policy};
 use crate::request::headers::session;
 use crate::request::{Draw, Request};
-use crate::rules::matching::RuleWalk;
 use outrigger_core::RequestType;
 use outrigger_core::hash::spread_parts;
 
@@ -63,15 +63,15 @@ pub fn run_within(policy: &Policy, trial: &Trial, work: &mut TrialWork) -> Trial
 }
 
 fn tried(policy: &Policy, trial: &Trial, work: &mut TrialWork) -> Result<Result<(), String>, Unfinished> {
-    let (place, request_type, world) = match prepared(policy, trial) {
+    let (key_index, request_type, state) = match prepared(policy, trial) {
         Ok(prepared) => prepared,
         Err(message) => return Ok(Err(message)),
     };
-    let asked = &trial.request;
-    let key = &policy.keys[place];
-    let said = TrialHeaders::of(asked);
-    let request = said.request(place, key, request_type, asked, &world);
-    let named = asked_for(policy, key, &request);
+    let trial_request = &trial.request;
+    let key = &policy.keys[key_index];
+    let headers = TrialHeaders::of(trial_request);
+    let request = headers.request(key_index, key, request_type, trial_request, &state);
+    let named = requested_model(policy, key, &request);
     let mut walk = RuleWalk::new(policy, key, &request);
     let decision = decide_on(&mut walk, named.as_ref());
     let (errors, steps) = (decision.rule_errors.len(), walk.budget.taken());
@@ -108,15 +108,15 @@ fn request_type(trial: &Trial) -> Result<RequestType, String> {
 }
 
 /// The key, the request type and the situation of a test.
-fn prepared<'a>(policy: &Policy, trial: &'a Trial) -> Result<(KeyIndex, RequestType, TrialConditions<'a>), String> {
+fn prepared<'a>(policy: &Policy, trial: &'a Trial) -> Result<(KeyIndex, RequestType, TrialState<'a>), String> {
     if trial.expect == Expect::default() {
         return Err("it expects nothing".to_owned());
     }
-    let place = key_of(policy, trial)?;
+    let key_index = key_of(policy, trial)?;
     let request_type = request_type(trial)?;
     known(policy, trial)?;
-    let world = TrialConditions::of(policy, &policy.keys[place], trial, request_type)?;
-    Ok((place, request_type, world))
+    let state = TrialState::of(policy, &policy.keys[key_index], trial, request_type)?;
+    Ok((key_index, request_type, state))
 }
 
 /// The headers and parameters of a test's request.
@@ -128,26 +128,32 @@ struct TrialHeaders {
 }
 
 impl TrialHeaders {
-    fn of(asked: &TrialRequest) -> TrialHeaders {
+    fn of(trial_request: &TrialRequest) -> TrialHeaders {
         let lower = |(name, value): (&String, &String)| (name.to_lowercase(), value.clone());
-        let headers: Vec<(String, String)> = asked.headers.iter().map(lower).collect();
+        let headers: Vec<(String, String)> = trial_request.headers.iter().map(lower).collect();
         let seen = headers.iter().filter(|(name, _)| !is_hidden(name)).cloned().collect();
-        TrialHeaders { headers, seen, params: asked.params.clone().into_iter().collect() }
+        TrialHeaders { headers, seen, params: trial_request.params.clone().into_iter().collect() }
     }
 
     fn request<'a>(
         &'a self,
-        place: KeyIndex,
+        key_index: KeyIndex,
         key: &Key,
         request_type: RequestType,
-        asked: &'a TrialRequest,
-        world: &'a TrialConditions<'_>,
+        trial_request: &'a TrialRequest,
+        state: &'a TrialState<'_>,
     ) -> Request<'a> {
         let header = |name: &str| self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
-        let said =
-            Request::said(place, request_type, asked.model.as_deref(), asked.fallbacks.as_deref(), &header, world);
+        let headers = Request::from_headers(
+            key_index,
+            request_type,
+            trial_request.model.as_deref(),
+            trial_request.fallbacks.as_deref(),
+            &header,
+            state,
+        );
         let draw = session(header).map_or(Draw::Likeliest, |session| Draw::of_session(&key.id, session));
-        Request { headers: &self.seen, params: &self.params, draw, ..said }
+        Request { headers: &self.seen, params: &self.params, draw, ..headers }
     }
 }
 
@@ -155,12 +161,12 @@ impl TrialHeaders {
 ///
 /// # Errors
 /// A mistake in the test itself.
-pub fn decided(policy: &Policy, place: KeyIndex, trial: &Trial) -> Result<Decision, String> {
-    let key = policy.keys.get(place).ok_or_else(|| "there is no such key".to_owned())?;
+pub fn decided(policy: &Policy, key_index: KeyIndex, trial: &Trial) -> Result<Decision, String> {
+    let key = policy.keys.get(key_index).ok_or_else(|| "there is no such key".to_owned())?;
     let request_type = request_type(trial)?;
-    let world = TrialConditions::of(policy, key, trial, request_type)?;
-    let said = TrialHeaders::of(&trial.request);
-    Ok(decide(policy, &said.request(place, key, request_type, &trial.request, &world)))
+    let state = TrialState::of(policy, key, trial, request_type)?;
+    let headers = TrialHeaders::of(&trial.request);
+    Ok(decide(policy, &headers.request(key_index, key, request_type, &trial.request, &state)))
 }
 
 /// Checks that expected names exist.
@@ -189,18 +195,21 @@ fn key_of(policy: &Policy, trial: &Trial) -> Result<KeyIndex, String> {
     let Some(rule) = policy.rules.iter().find(|rule| rule.id == trial.rule) else {
         return Err(format!("RoutingRule {} is not in the policy", trial.rule));
     };
-    let mut places: Vec<KeyIndex> = policy.keys.keys().filter(|place| rule.concerns(&policy.keys[*place])).collect();
-    let id = |place: &KeyIndex| -> &Key { &policy.keys[*place] };
+    let mut places: Vec<KeyIndex> =
+        policy.keys.keys().filter(|key_index| rule.concerns(&policy.keys[*key_index])).collect();
+    let id = |key_index: &KeyIndex| -> &Key { &policy.keys[*key_index] };
     // The key of callers without a key comes last: nobody chose its name.
-    places.sort_by_key(|place| (id(place).keyless, &id(place).id));
+    places.sort_by_key(|key_index| (id(key_index).keyless, &id(key_index).id));
     let found = match &trial.request.key {
         None => places.first(),
-        Some(name) => places.iter().find(|place| id(place).id.name == *name || id(place).id.to_string() == *name),
+        Some(name) => {
+            places.iter().find(|key_index| id(key_index).id.name == *name || id(key_index).id.to_string() == *name)
+        }
     };
     found.copied().ok_or_else(|| match &trial.request.key {
         None => "the rule acts on no key".to_owned(),
         Some(name) => {
-            let known = places.iter().map(|place| id(place).id.name.as_str());
+            let known = places.iter().map(|key_index| id(key_index).id.name.as_str());
             format!("no VirtualKey `{name}` is in the rule's scope{}", hint(name, known))
         }
     })
@@ -268,7 +277,7 @@ impl Draws<'_, '_> {
         let Some(repeated) = &self.repeated else { return Ok(Decision::default()) };
         let draw = Draw::Random(spread_parts(&[&seed.to_le_bytes()]));
         let (decision, steps) = repeated.decide(&Request { draw, ..*self.request });
-        let rules = if repeated.asks_again() { self.rules } else { 0 };
+        let rules = if repeated.evaluates_rules_again() { self.rules } else { 0 };
         self.work.decided(rules, decision.rule_errors.len(), steps)?;
         Ok(decision)
     }
@@ -318,16 +327,16 @@ impl Draws<'_, '_> {
 
 /// A decision in one line.
 fn describe(policy: &Policy, decision: &Decision) -> String {
-    let place = |candidate: &Candidate| format!("{}/{}", candidate.name, candidate.model);
+    let key_index = |candidate: &Candidate| format!("{}/{}", candidate.name, candidate.model);
     let by = decision.rule.as_ref().map_or("no rule decided".to_owned(), |rule| format!("RoutingRule {rule} decided"));
     let mut line = match &decision.refusal {
         Some(PolicyRefusal { kind, message, .. }) => format!("the refusal {} {kind}: {message}", kind.status()),
-        None => decision.eligible().map(place).collect::<Vec<_>>().join(", then "),
+        None => decision.eligible().map(key_index).collect::<Vec<_>>().join(", then "),
     };
     line.push_str(&format!("; {by}"));
     let skipped = |candidate: &Candidate| {
         let skip = candidate.skipped.as_ref()?;
-        Some(format!("{} ({})", place(candidate), policy.skip_in_words(skip)))
+        Some(format!("{} ({})", key_index(candidate), policy.skip_in_words(skip)))
     };
     let passed: Vec<String> = decision.candidates.iter().filter_map(skipped).collect();
     if !passed.is_empty() {

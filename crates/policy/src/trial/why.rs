@@ -3,8 +3,8 @@
 use outrigger_core::ObjectRef;
 
 use super::Expect;
-use crate::decide::decision::Decision;
 use crate::decide::explain::{RuleOutcome, explain};
+use crate::decision::Decision;
 use crate::policy::Policy;
 use crate::request::Request;
 use crate::rules::rule::Rule;

@@ -3,7 +3,7 @@
 use outrigger_policy::{
     AppliesDoc, Balance, BudgetDoc, CredentialDoc, Document, Draw, FORMAT, KeyDoc, KeyProviderDoc, LimitIndex,
     LimitsDoc, ModelDoc, OnError, OnLimit, Policy, Price, ProviderDoc, ProviderIndex, Request, RuleDoc, Skip, Stay,
-    ThresholdAction, Unit, Unknown, decide, explain,
+    ThresholdAction, Unit, UnknownCostPolicy, decide, explain,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::option::of;
@@ -111,7 +111,7 @@ fn key() -> impl Strategy<Value = KeyDoc> {
                 }
             });
             let balance = if adaptive { Balance::Adaptive } else { Balance::Weighted };
-            let unknown = |allow| if allow { Unknown::Allow } else { Unknown::Refuse };
+            let unknown = |allow| if allow { UnknownCostPolicy::Allow } else { UnknownCostPolicy::Refuse };
             KeyDoc {
                 allow,
                 deny,
@@ -316,7 +316,7 @@ proptest! {
             credential,
             draw: if session { Draw::Session(bits) } else { Draw::Random(bits) },
             stay,
-            conditions: &world,
+            state: &world,
             ..world::ask("")
         };
         let decision = decide(&policy, &request);

@@ -112,7 +112,7 @@ fn it_is_the_drawn_target_that_is_asked_about_and_halves_of_halves_are_quarters(
     assert!(counts.values().all(|count| count.abs_diff(2_000) <= 200), "{counts:?}");
     let resting = World { gates: vec![("a", Skip::Cooldown)], ..World::default() };
     for bits in 0..50 {
-        let decision = decide(&policy, &Request { draw: Draw::Random(bits), conditions: &resting, ..ask("fast") });
+        let decision = decide(&policy, &Request { draw: Draw::Random(bits), state: &resting, ..ask("fast") });
         assert_eq!(decision.rule.as_deref(), Some("t/of-y"), "a rests, so b is drawn");
     }
 }

@@ -50,7 +50,7 @@ fn only_a_cheaper_one_and_only_inside_the_fence() {
         ("a rule's targets", policy("small", all(), targets(&["a/big", "c/tiny=0"])), "x", 90, "a/small > c/tiny"),
     ] {
         let world = spent(&policy, &[("Budget t/team", used)]);
-        let request = Request { conditions: &world, draw: Draw::Likeliest, ..ask(model) };
+        let request = Request { state: &world, draw: Draw::Likeliest, ..ask(model) };
         assert_eq!(decided(&policy, &request), expected, "{what}");
     }
 }
@@ -64,7 +64,7 @@ fn it_is_told_and_the_last_threshold_counts() {
     for (used, first, by) in [(79, "a/big", false), (80, "a/small", true), (94, "a/small", true), (95, "c/tiny", true)]
     {
         let world = spent(&policy, &[("Budget t/team", used)]);
-        let decision = decide(&policy, &Request { conditions: &world, ..ask("a/big") });
+        let decision = decide(&policy, &Request { state: &world, ..ask("a/big") });
         let candidate = decision.eligible().next().unwrap();
         assert_eq!(format!("{}/{}", candidate.name, candidate.model), first);
         assert_eq!(candidate.downgraded_by, by.then(|| place(&policy, "Budget t/team")), "{used}");
@@ -79,7 +79,7 @@ fn a_budget_of_the_dear_model_alone_leaves_the_cheaper_one_when_it_is_spent() {
     let counting = BudgetDoc { applies_to: Some(applies), ..budget("dear", &[down]) };
     let policy = budgeted(shop(), all(), vec![], vec![counting]);
     let world = spent(&policy, &[("Budget t/dear", 100)]);
-    assert_eq!(decided(&policy, &Request { conditions: &world, ..ask("a/big") }), "a/small");
+    assert_eq!(decided(&policy, &Request { state: &world, ..ask("a/big") }), "a/small");
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn what_the_cheaper_one_cannot_do_is_not_asked_of_it() {
         ),
     ] {
         let world = World { needs, ..spent(&policy, &[("Budget t/team", 90)]) };
-        assert_eq!(decided(&policy, &Request { request_type, conditions: &world, ..ask("a/big") }), expected, "{what}");
+        assert_eq!(decided(&policy, &Request { request_type, state: &world, ..ask("a/big") }), expected, "{what}");
     }
 }
 
@@ -118,7 +118,7 @@ fn a_cheaper_one_that_rests_stays_in_the_dear_one_s_place() {
         [(Skip::Cooldown, "c/tiny | b/other: cooldown"), (Skip::Unhealthy, "c/tiny | b/other: unhealthy")]
     {
         let world = World { gates: vec![("b", gate)], ..spent(&policy, &[("Budget t/team", 90)]) };
-        assert_eq!(decided(&policy, &Request { conditions: &world, ..ask("x") }), expected);
+        assert_eq!(decided(&policy, &Request { state: &world, ..ask("x") }), expected);
     }
 }
 
@@ -133,6 +133,6 @@ fn a_rule_s_credential_is_about_its_own_provider() {
         let rules = vec![rule("r", "", &["a/big@y"], &[])];
         let policy = budgeted(providers.clone(), key, rules, vec![budget("team", &[down])]);
         let world = spent(&policy, &[("Budget t/team", 90)]);
-        assert_eq!(decided(&policy, &Request { conditions: &world, ..ask("x") }), expected);
+        assert_eq!(decided(&policy, &Request { state: &world, ..ask("x") }), expected);
     }
 }

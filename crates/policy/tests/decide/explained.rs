@@ -18,8 +18,9 @@ fn shop(rules: Vec<RuleDoc>) -> Policy {
 
 /// `name: outcome`, in order.
 fn rules(explained: &Explanation) -> Vec<String> {
-    let of =
-        |seen: &outrigger_policy::RuleSeen| format!("{} {}: {:?}, {}", seen.round, seen.rule, seen.outcome, seen.why);
+    let of = |seen: &outrigger_policy::ExplainedRule| {
+        format!("{} {}: {:?}, {}", seen.round, seen.rule, seen.outcome, seen.why)
+    };
     explained.rules.iter().map(of).collect()
 }
 
@@ -97,7 +98,7 @@ fn candidates_with_weights_shares_credentials_and_reasons() {
     let policy = shop(vec![]);
     let line = |request: &Request<'_>| -> Vec<String> {
         let explained = explain(&policy, request);
-        let told = |one: &outrigger_policy::CandidateSeen| {
+        let told = |one: &outrigger_policy::ExplainedCandidate| {
             let share = one.share.map_or("-".to_owned(), |share| format!("{share:.0}"));
             let weight = one.weight.map_or("-".to_owned(), |weight| weight.to_string());
             let place =
@@ -119,13 +120,13 @@ fn candidates_with_weights_shares_credentials_and_reasons() {
     );
     let resting = World { gates: vec![("b", Skip::Cooldown)], ..spent(&policy, &[("Budget t/team", 90)]) };
     assert_eq!(
-        line(&Request { conditions: &resting, ..likeliest }),
+        line(&Request { state: &resting, ..likeliest }),
         ["a/small as small@x,y: 3 100 -; -; Budget t/team"],
         "all become the same cheaper one, which stands there once"
     );
     let gone = spent(&policy, &[("Budget t/team", 100)]);
     assert_eq!(
-        line(&Request { conditions: &gone, ..ask("a/big") }),
+        line(&Request { state: &gone, ..ask("a/big") }),
         [
             "a/small as small@: 3 - budget; Budget t/team: $0.0000001 of $0.0000001 a month (Europe/Paris) are spent; Budget t/team"
         ]

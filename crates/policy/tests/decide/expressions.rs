@@ -2,8 +2,8 @@
 
 use outrigger_core::{Capabilities, RequestType};
 use outrigger_policy::{
-    AppliesDoc, BudgetDoc, Expression, ExpressionError, KeyDoc, KeyProviderDoc, LimitsDoc, Request, Unknown, VARIABLES,
-    decide,
+    AppliesDoc, BudgetDoc, Expression, ExpressionError, KeyDoc, KeyProviderDoc, LimitsDoc, Request, UnknownCostPolicy,
+    VARIABLES, decide,
 };
 
 use crate::world::*;
@@ -19,7 +19,7 @@ fn holds(when: &str) -> Result<bool, String> {
             tokens: vec![limit("hour", 8)],
             concurrent_requests: None,
         },
-        unpriced: Unknown::Allow,
+        unpriced: UnknownCostPolicy::Allow,
         ..key(vec![entry("a", 1)])
     };
     let policy = policy(vec![provider("a", "vLLM")], key, vec![rule("r", when, &["a"], &[])]);
@@ -38,7 +38,7 @@ fn holds(when: &str) -> Result<bool, String> {
         headers: &[pair("x-tier", "premium"), pair("x-n", "42")],
         params: &[pair("api-version", "v1")],
         request_type: RequestType::ChatCompletionStream,
-        conditions: &world,
+        state: &world,
         ..ask("a/gpt-4o")
     };
     let decision = decide(&policy, &request);
@@ -216,7 +216,7 @@ fn hours_are_the_clock_s_over_changes_of_summer_time() {
     ] {
         let world = World { now: time, ..World::default() };
         let when = format!("now.getHours('Europe/Paris') == {hour} && now.getDayOfWeek('Europe/Paris') == {day}");
-        let decision = decide(&policy(&when), &Request { conditions: &world, ..ask("m") });
+        let decision = decide(&policy(&when), &Request { state: &world, ..ask("m") });
         assert!(decision.rule.is_some(), "{time}: {when}");
     }
 }
@@ -227,7 +227,7 @@ fn a_time_beyond_all_calendars_is_no_panic() {
         let world = World { now, ..World::default() };
         let rules = vec![rule("r", "now.getFullYear() > 0 || now.getFullYear('Asia/Tokyo') <= 0", &["a"], &[])];
         let policy = policy(vec![provider("a", "vLLM")], key(vec![entry("a", 1)]), rules);
-        assert_eq!(decide(&policy, &Request { conditions: &world, ..ask("m") }).rule.as_deref(), Some("t/r"));
+        assert_eq!(decide(&policy, &Request { state: &world, ..ask("m") }).rule.as_deref(), Some("t/r"));
     }
 }
 
@@ -243,7 +243,7 @@ fn which_limits_a_rule_sees() {
         let key = KeyDoc {
             limits: money(1_000),
             budgets: vec![object("named")],
-            unpriced: Unknown::Allow,
+            unpriced: UnknownCostPolicy::Allow,
             ..key(vec![KeyProviderDoc { limits: money(1_000), ..entry("a", 1) }, entry("b", 1)])
         };
         let budgets = vec![
@@ -272,7 +272,7 @@ fn which_limits_a_rule_sees() {
     ] {
         let policy = build(&format!("budget_used == {seen} && tokens_used == 0 && request == 0"));
         let world = spent(&policy, &used);
-        let decision = decide(&policy, &Request { conditions: &world, ..ask(model) });
+        let decision = decide(&policy, &Request { state: &world, ..ask(model) });
         assert!(decision.rule.is_some(), "{what}");
     }
 }

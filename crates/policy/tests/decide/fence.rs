@@ -122,7 +122,7 @@ fn credentials() {
         ),
         ("all rest", with(|_, _| {}), None, &gate("a"), "b/m | a/m: cooldown"),
     ] {
-        let request = Request { credential: pinned, conditions: world, ..ask("m") };
+        let request = Request { credential: pinned, state: world, ..ask("m") };
         assert_eq!(decided(&policy, &request), expected, "{what}");
     }
 }
@@ -155,7 +155,7 @@ fn what_a_dialect_cannot_say_is_refused_only_when_nobody_is_left() {
         ("the other one rests: it is tried", both, "m", "b/m | a/m: unsupported: logprobs"),
         ("the other is outside the fence", unfit(&["a"]), "r", "400 unsupported_parameter"),
     ] {
-        assert_eq!(decided(&policy, &Request { conditions: &world, ..ask(model) }), expected, "{what}");
+        assert_eq!(decided(&policy, &Request { state: &world, ..ask(model) }), expected, "{what}");
     }
 }
 
@@ -173,7 +173,7 @@ fn when_all_rest_they_are_tried_all_the_same() {
         // Only candidates that the rule names, and that the key may use.
         ("r", "a/m@y | c/m: provider_blocked"),
     ] {
-        let decision = outrigger_policy::decide(&policy, &Request { conditions: &world, ..ask(model) });
+        let decision = outrigger_policy::decide(&policy, &Request { state: &world, ..ask(model) });
         assert_eq!(line(&policy, &decision), expected, "{model}");
         assert!(decision.last_resort, "{model}");
     }
@@ -183,10 +183,10 @@ fn when_all_rest_they_are_tried_all_the_same() {
         [("a:y", Skip::Cooldown), ("a:x", Skip::CredentialBlocked)],
     ] {
         let world = World { gates: gates.into(), ..World::default() };
-        assert_eq!(decided(&policy, &Request { conditions: &world, ..ask("a/m") }), "a/m@y");
+        assert_eq!(decided(&policy, &Request { state: &world, ..ask("a/m") }), "a/m@y");
     }
     let without = World { gates: vec![("a", Skip::CredentialBlocked)], ..World::default() };
-    assert_eq!(decided(&policy, &Request { conditions: &without, ..ask("a/m") }), "403 provider_blocked");
+    assert_eq!(decided(&policy, &Request { state: &without, ..ask("a/m") }), "403 provider_blocked");
     let down = World { gates: vec![("a", Skip::Unhealthy), ("b", Skip::Unhealthy)], ..World::default() };
-    assert_eq!(decided(&policy, &Request { conditions: &down, ..ask("m") }), "503 upstream_unreachable");
+    assert_eq!(decided(&policy, &Request { state: &down, ..ask("m") }), "503 upstream_unreachable");
 }

@@ -1,7 +1,7 @@
 //! Candidates that are skipped because their cost or usage is unknown.
 
 use outrigger_core::RequestType;
-use outrigger_policy::{BudgetDoc, KeyDoc, LimitsDoc, Price, Request, Unit, Unknown, decide};
+use outrigger_policy::{BudgetDoc, KeyDoc, LimitsDoc, Price, Request, Unit, UnknownCostPolicy, decide};
 
 use crate::world::*;
 
@@ -20,7 +20,7 @@ fn money_wants_to_know_what_it_pays_for() {
         let key = KeyDoc { unpriced, unmetered, limits, ..key(vec![entry("a", 1), entry("b", 0)]) };
         policy(vec![provider("a", "vLLM"), priced(provider("b", "vLLM"), &[("n", 2, 2)])], key, vec![])
     };
-    let (refuse, allow) = (Unknown::Refuse, Unknown::Allow);
+    let (refuse, allow) = (UnknownCostPolicy::Refuse, UnknownCostPolicy::Allow);
     let fallbacks = texts(&["b/n"]);
     for (what, unpriced, unmetered, limits, of, free, model, expected) in [
         ("no price", refuse, refuse, money(9), None, false, Some("a/m"), "b/n | a/m: unpriced"),
@@ -45,8 +45,7 @@ fn money_wants_to_know_what_it_pays_for() {
     ] {
         let policy = with(unpriced, unmetered, limits);
         let world = World { unmetered: of, free, ..World::default() };
-        let request =
-            Request { model, provider: Some("a"), fallbacks: Some(&fallbacks), conditions: &world, ..ask("") };
+        let request = Request { model, provider: Some("a"), fallbacks: Some(&fallbacks), state: &world, ..ask("") };
         assert_eq!(decided(&policy, &request), expected, "{what}");
     }
 }
@@ -129,7 +128,7 @@ fn a_model_that_searches_by_itself_is_unmetered_under_a_limit_on_money() {
     let refusal = decide(&policy, &ask("m:online")).refusal.unwrap();
     assert!(refusal.message.contains("the model searches by itself"), "{}", refusal.message);
     for (what, policy) in [
-        ("nobody minds", metered("vLLM", &names, |key| key.unmetered = Unknown::Allow)),
+        ("nobody minds", metered("vLLM", &names, |key| key.unmetered = UnknownCostPolicy::Allow)),
         ("no money is counted", metered("vLLM", &names, |key| key.limits = LimitsDoc::default())),
     ] {
         assert_eq!(decided(&policy, &ask("m:online")), "a/m:online", "{what}");
@@ -145,21 +144,21 @@ fn a_budget_of_tokens_wants_to_be_told_of_them() {
         let key = KeyDoc { unmetered, budgets: vec![object("words")], ..key(vec![entry("a", 1)]) };
         budgeted(vec![provider("a", "vLLM")], key, vec![], vec![words.clone()])
     };
-    let policy = with(Unknown::Refuse);
+    let policy = with(UnknownCostPolicy::Refuse);
     let unseen = World { unmetered: Some("an answer in the background is not seen"), ..World::default() };
-    let refusal = decide(&policy, &Request { conditions: &unseen, ..ask("m") }).refusal.unwrap();
+    let refusal = decide(&policy, &Request { state: &unseen, ..ask("m") }).refusal.unwrap();
     assert_eq!((refusal.kind.status(), refusal.kind.name(), refusal.limit), (403, "model_unpriced", None));
     assert_eq!(
         refusal.message,
         "Budget t/words counts tokens, and how many this request uses can't be known: an answer in the background is not \
          seen; `unmetered: Allow` of VirtualKey t/k would serve it uncounted"
     );
-    assert_eq!(decided(&with(Unknown::Allow), &Request { conditions: &unseen, ..ask("m") }), "a/m");
+    assert_eq!(decided(&with(UnknownCostPolicy::Allow), &Request { state: &unseen, ..ask("m") }), "a/m");
     // The extra cost of a search does not matter to a budget in tokens.
-    let told = World { tells_tokens: true, ..unseen.clone() };
-    assert_eq!(decided(&policy, &Request { conditions: &told, ..ask("m") }), "a/m");
-    assert_eq!(decided(&policy, &Request { conditions: &World::default(), ..ask("m:online") }), "a/m:online");
+    let told = World { reports_tokens: true, ..unseen.clone() };
+    assert_eq!(decided(&policy, &Request { state: &told, ..ask("m") }), "a/m");
+    assert_eq!(decided(&policy, &Request { state: &World::default(), ..ask("m:online") }), "a/m:online");
     // Prices don't matter either, and free requests are not counted.
     let free = World { free: true, ..unseen };
-    assert_eq!(decided(&policy, &Request { conditions: &free, ..ask("m") }), "a/m");
+    assert_eq!(decided(&policy, &Request { state: &free, ..ask("m") }), "a/m");
 }

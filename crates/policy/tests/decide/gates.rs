@@ -74,15 +74,15 @@ fn each_limit_stops_what_counts_against_it_from_its_last_unit_on() {
         let at = |used| spent(&policy, &[(limit, used)]);
         let open = at(max - 1);
         let request = Request { draw: Draw::Likeliest, ..ask("m") };
-        assert_eq!(decided(&policy, &Request { conditions: &open, ..request }), "a/m > b/m", "{what}: one is left");
+        assert_eq!(decided(&policy, &Request { state: &open, ..request }), "a/m > b/m", "{what}: one is left");
         for used in [max, max + 1, u64::MAX] {
             let gone = at(used);
-            assert_eq!(decided(&policy, &Request { conditions: &gone, ..request }), expected, "{what}: {used}");
+            assert_eq!(decided(&policy, &Request { state: &gone, ..request }), expected, "{what}: {used}");
         }
     }
     for (what, policy) in [("another's Budget", applied(keys("l"))), ("another model's", applied(models("n*")))] {
         let gone = spent(&policy, &[("Budget t/team", 100)]);
-        let request = Request { draw: Draw::Likeliest, conditions: &gone, ..ask("m") };
+        let request = Request { draw: Draw::Likeliest, state: &gone, ..ask("m") };
         assert_eq!(decided(&policy, &request), "a/m > b/m", "{what}");
     }
 }
@@ -94,7 +94,7 @@ fn a_charge_is_the_parents_too_and_a_threshold_may_reject_before_the_end() {
     let policy = two_with(vec![child, company], |_, _, k| names_team(k));
     for (used, expected) in [(94, "a/m > b/m"), (95, "402 budget_exceeded"), (100, "402 budget_exceeded")] {
         let world = spent(&policy, &[("Budget t/company", used)]);
-        let request = Request { draw: Draw::Likeliest, conditions: &world, ..ask("m") };
+        let request = Request { draw: Draw::Likeliest, state: &world, ..ask("m") };
         assert_eq!(decided(&policy, &request), expected, "{used}");
     }
 }
@@ -110,7 +110,7 @@ fn a_budget_of_models_knows_all_their_names() {
         let policy = budgeted(vec![a.clone()], key(vec![entry("a", 1)]), vec![], vec![counting]);
         let world = spent(&policy, &[("Budget t/team", 100)]);
         for model in ["gpt-5", "best", "a/best"] {
-            let request = Request { conditions: &world, ..ask(model) };
+            let request = Request { state: &world, ..ask(model) };
             assert_eq!(decided(&policy, &request), "402 budget_exceeded", "{model}, counted as {glob}");
         }
     }
@@ -127,7 +127,7 @@ fn weights_count_among_those_that_are_not_gated() {
     let mut firsts = std::collections::BTreeMap::new();
     for bits in 0..10_000u64 {
         let draw = Draw::Random(bits.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        let decision = decide(&policy, &Request { conditions: &world, draw, ..ask("m") });
+        let decision = decide(&policy, &Request { state: &world, draw, ..ask("m") });
         *firsts.entry(decision.eligible().next().unwrap().name.to_string()).or_insert(0u32) += 1;
     }
     assert!(firsts["b"].abs_diff(8_000) <= 200 && firsts["b"] + firsts["c"] == 10_000, "{firsts:?}");
@@ -138,12 +138,12 @@ fn what_is_spent_is_no_last_resort_and_what_rests_is() {
     let policy = two(|_, e, _| e.limits = requests(9));
     let resting = |gates: Vec<(&'static str, Skip)>| World { gates, ..spent(&policy, &[("requests[hour]", 9)]) };
     let rests = resting(vec![("b", Skip::Cooldown)]);
-    let decision = decide(&policy, &Request { conditions: &rests, ..ask("m") });
+    let decision = decide(&policy, &Request { state: &rests, ..ask("m") });
     assert_eq!((line(&policy, &decision).as_str(), decision.last_resort), ("b/m | a/m: limit", true));
     let down = resting(vec![("b", Skip::Unhealthy)]);
-    assert_eq!(decided(&policy, &Request { conditions: &down, ..ask("m") }), "429 request_limited");
+    assert_eq!(decided(&policy, &Request { state: &down, ..ask("m") }), "429 request_limited");
     let crowded = resting(vec![("b", Skip::Concurrency)]);
-    assert_eq!(decided(&policy, &Request { conditions: &crowded, ..ask("m") }), "429 concurrency_limited");
+    assert_eq!(decided(&policy, &Request { state: &crowded, ..ask("m") }), "429 concurrency_limited");
 }
 
 #[test]
@@ -164,7 +164,7 @@ fn on_limit_reject_refuses_where_one_place_is_spent() {
     ] {
         let policy = policy(on_limit);
         let world = World { gates, ..spent(&policy, &[("requests[hour]", used)]) };
-        let request = Request { draw: Draw::Likeliest, conditions: &world, ..ask("m") };
+        let request = Request { draw: Draw::Likeliest, state: &world, ..ask("m") };
         let decision = decide(&policy, &request);
         assert_eq!(line(&policy, &decision), expected, "{on_limit:?} {used}");
         if let Some(refusal) = &decision.refusal {
@@ -184,7 +184,7 @@ fn a_request_that_costs_nothing_is_stopped_by_its_number_alone() {
         (vec![("requests[hour]", 9)], "429 request_limited"),
     ] {
         let world = World { free: true, ..spent(&policy, &spends) };
-        let request = Request { draw: Draw::Likeliest, conditions: &world, ..ask("m") };
+        let request = Request { draw: Draw::Likeliest, state: &world, ..ask("m") };
         assert_eq!(decided(&policy, &request), expected);
     }
 }
@@ -193,12 +193,12 @@ fn a_request_that_costs_nothing_is_stopped_by_its_number_alone() {
 fn refusals_name_the_limit_the_window_and_how_much_is_gone() {
     let crowded = |policy: &Policy| {
         let world = World { gates: vec![("a", Skip::Concurrency)], ..World::default() };
-        decide(policy, &Request { conditions: &world, ..ask("a/m") }).refusal.unwrap()
+        decide(policy, &Request { state: &world, ..ask("a/m") }).refusal.unwrap()
     };
     let concurrent = |limits: &mut LimitsDoc| limits.concurrent_requests = Some(20);
     let after = |policy: &Policy, limit: &str, used| {
         let world = spent(policy, &[(limit, used)]);
-        decide(policy, &Request { conditions: &world, ..ask("a/m") }).refusal.unwrap()
+        decide(policy, &Request { state: &world, ..ask("a/m") }).refusal.unwrap()
     };
     let dollars = two(|_, _, k| k.limits = money(500_000_000_000));
     let pace = two(|_, e, k| {
@@ -214,7 +214,7 @@ fn refusals_name_the_limit_the_window_and_how_much_is_gone() {
     );
     let unknown = |unmetered| {
         let world = World { unmetered, ..World::default() };
-        decide(&unpriced, &Request { conditions: &world, ..ask("m") }).refusal.unwrap()
+        decide(&unpriced, &Request { state: &world, ..ask("m") }).refusal.unwrap()
     };
     for (refusal, status, kind, limited, message) in [
         (
@@ -306,7 +306,7 @@ fn of_several_reasons_the_one_that_passes_soonest_is_told() {
         ("of one place what lasts longest", vec![(own.0, 9), (own.1, 9)], vec![], vec![], "402 budget_exceeded"),
     ] {
         let world = World { gates, unfit, ..spent(&policy, &used) };
-        assert_eq!(decided(&policy, &Request { conditions: &world, ..ask("m") }), expected, "{what}");
+        assert_eq!(decided(&policy, &Request { state: &world, ..ask("m") }), expected, "{what}");
     }
 }
 
@@ -319,7 +319,7 @@ fn a_place_that_is_stopped_by_money_and_pace_tells_of_the_money() {
         k.limits = money(9);
     });
     let world = spent(&policy, &[("requests[hour]", 9), ("tokens[hour]", 9), ("k: spec.limits.budgets[month]", 9)]);
-    let decision = decide(&policy, &Request { conditions: &world, ..ask("a/m") });
+    let decision = decide(&policy, &Request { state: &world, ..ask("a/m") });
     assert_eq!(decision.candidates[0].skipped, Some(Skip::Budget(place(&policy, "k: spec.limits.budgets[month]"))));
     assert_eq!(line(&policy, &decision), "402 budget_exceeded");
 }

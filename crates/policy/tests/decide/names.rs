@@ -322,7 +322,7 @@ fn operations_without_a_model_need_a_provider_if_there_are_several() {
     assert_eq!(decided(&policy, &none(Some("secret"))), "403 provider_blocked");
     assert_eq!(decided(&policy, &none(None)), "400 invalid_request");
     let unfit = World { unfit: vec![("openai", "files"), ("router", "files")], ..World::default() };
-    let request = outrigger_policy::Request { conditions: &unfit, ..none(None) };
+    let request = outrigger_policy::Request { state: &unfit, ..none(None) };
     assert_eq!(decided(&policy, &request), "azure/", "one alone can do it");
     // The models that a key may use don't matter if no model is named.
     let fenced = only(entry("azure", 1), &["gpt-4o"]);

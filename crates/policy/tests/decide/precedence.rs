@@ -59,7 +59,7 @@ fn a_body_s_fallbacks_take_the_drawn_one_s_place_only_behind_it() {
     let policy = three(vec![]);
     let fallbacks = texts(&["c/n"]);
     let resting = World { gates: vec![("a", Skip::Cooldown)], ..World::default() };
-    let request = Request { fallbacks: Some(&fallbacks), conditions: &resting, ..ask("m") };
+    let request = Request { fallbacks: Some(&fallbacks), state: &resting, ..ask("m") };
     assert_eq!(decided(&policy, &request), "b/m > c/n | a/m: cooldown", "a rests, so b is drawn");
 }
 

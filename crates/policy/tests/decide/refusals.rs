@@ -201,7 +201,7 @@ fn status_kind_and_words() {
         ),
     ] {
         let policy = policy(ps(), key, rules);
-        let decision = decide(&policy, &Request { credential, conditions: world, ..ask(model) });
+        let decision = decide(&policy, &Request { credential, state: world, ..ask(model) });
         let PolicyRefusal { kind, message, param, .. } = decision.refusal.unwrap();
         let (status, kind) = (kind.status(), kind.name());
         assert_eq!((status, kind, param.as_deref()), (expected.0, expected.1, expected.2), "{what}: {message}");

@@ -63,7 +63,7 @@ fn nothing_else_changes() {
             Request { draw, ..ask("m") },
             Request { draw, ..ask("b/other") },
             Request { draw, fallbacks: Some(&fallbacks), ..ask("m") },
-            Request { draw, conditions: &resting, ..ask("m") },
+            Request { draw, state: &resting, ..ask("m") },
         ]
     };
     for watches in [

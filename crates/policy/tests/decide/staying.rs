@@ -35,7 +35,7 @@ fn only_the_sessions_of_what_is_gated_move() {
     for session in 0..500 {
         let request = Request { draw: Draw::Session(session), ..ask("m") };
         let before = first(&policy, &request);
-        let after = first(&policy, &Request { conditions: &resting, ..request });
+        let after = first(&policy, &Request { state: &resting, ..request });
         match before.starts_with('b') {
             true => assert!(after.starts_with('a'), "{before} -> {after}"),
             false => assert_eq!(before, after),
@@ -55,7 +55,7 @@ fn what_is_remembered_goes_first_if_it_may() {
             let request = Request {
                 stay: Some(stay(&policy, provider, credential)),
                 draw: Draw::Random(bits),
-                conditions: &world,
+                state: &world,
                 ..ask("m")
             };
             assert_eq!(first(&policy, &request), expected, "{what}");
@@ -67,7 +67,7 @@ fn what_is_remembered_goes_first_if_it_may() {
         .map(|bits| Request {
             stay: Some(stay(&policy, "c", "x")),
             draw: Draw::Random(bits),
-            conditions: &world,
+            state: &world,
             ..ask("m")
         })
         .filter(|request| first(&policy, request).starts_with('a'))

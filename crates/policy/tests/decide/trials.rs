@@ -6,7 +6,7 @@ use outrigger_core::ObjectRef;
 use outrigger_policy::trial::run;
 use outrigger_policy::{
     BudgetDoc, Document, Expect, FORMAT, Given, KeyDoc, KeyProviderDoc, LimitsDoc, Policy, ProviderDoc, RuleDoc,
-    ScopeDoc, ThresholdAction, Trial, TrialRequest, Unknown,
+    ScopeDoc, ThresholdAction, Trial, TrialRequest, UnknownCostPolicy,
 };
 
 use crate::world::*;
@@ -26,7 +26,7 @@ fn policy() -> Policy {
         name: name.into(),
         limits: limits.clone(),
         budgets: vec![object("team")],
-        unpriced: Unknown::Allow,
+        unpriced: UnknownCostPolicy::Allow,
         ..key(vec![entry("openai", 1), KeyProviderDoc { limits: hourly.clone(), ..entry("openrouter", 0) }])
     };
     let named = |name: &str, when: &str, targets: &[&str], fallbacks: &[&str]| RuleDoc {

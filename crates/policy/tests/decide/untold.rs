@@ -1,13 +1,13 @@
 //! Requests with unknown data, such as those that are decided again from records.
 
-use outrigger_policy::{Conditions, Credential, Pace, Provider, Request, RuleIndex, Skip, decide};
+use outrigger_policy::{Credential, GatewayState, Pace, Provider, Request, RuleIndex, Skip, decide};
 
 use crate::world::*;
 
 /// A state in which the headers of the request are unknown.
 struct NoHeaders;
 
-impl Conditions for NoHeaders {
+impl GatewayState for NoHeaders {
     fn unfit(&self, _: &Provider) -> Option<String> {
         None
     }
@@ -40,7 +40,7 @@ fn a_condition_on_what_is_not_known_fails_unless_the_rest_decides() {
         (r#"model == "gpt-4o""#, true, false),
     ] {
         let policy = policy(vec![provider("a", "vLLM")], key(vec![entry("a", 1)]), vec![rule("r", when, &["a"], &[])]);
-        let decision = decide(&policy, &Request { conditions: &NoHeaders, ..ask("gpt-4o") });
+        let decision = decide(&policy, &Request { state: &NoHeaders, ..ask("gpt-4o") });
         assert_eq!((decision.rule.is_some(), !decision.rule_errors.is_empty()), (decides, fails), "{when}");
         let reads = policy.rules[RuleIndex::from(0)].when.as_ref().unwrap().reads();
         assert_eq!(reads.contains(&"headers"), when.contains("headers"), "{when}");

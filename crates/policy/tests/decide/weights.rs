@@ -14,7 +14,7 @@ fn firsts(policy: &Policy, world: &World) -> [u32; 4] {
     let mut counts = [0; 4];
     for bits in 0..10_000 {
         let decision =
-            outrigger_policy::decide(policy, &Request { draw: Draw::Random(bits), conditions: world, ..ask("m") });
+            outrigger_policy::decide(policy, &Request { draw: Draw::Random(bits), state: world, ..ask("m") });
         counts[usize::from(decision.eligible().next().unwrap().provider.unwrap())] += 1;
     }
     counts

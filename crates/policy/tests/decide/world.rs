@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use outrigger_core::{CalendarUnit, Capabilities, ObjectRef, RequestType, SecretRef, Window};
 use outrigger_policy::{
-    BudgetDoc, Conditions, Credential, CredentialDoc, Decision, Document, Draw, FORMAT, KeyDoc, KeyIndex,
-    KeyProviderDoc, LimitDoc, LimitIndex, ModelDoc, NoConditions, OnError, Pace, Policy, Price, Provider, ProviderDoc,
+    BudgetDoc, Credential, CredentialDoc, Decision, Document, Draw, FORMAT, GatewayState, HealthyState, KeyDoc,
+    KeyIndex, KeyProviderDoc, LimitDoc, LimitIndex, ModelDoc, OnError, Pace, Policy, Price, Provider, ProviderDoc,
     Request, RuleDoc, ScopeDoc, Skip, Stay, TargetDoc, ThresholdAction, ThresholdDoc, Unit, decide,
 };
 
@@ -128,7 +128,7 @@ pub struct World {
     pub used: BTreeMap<LimitIndex, u64>,
     pub free: bool,
     pub unmetered: Option<&'static str>,
-    pub tells_tokens: bool,
+    pub reports_tokens: bool,
     pub input_tokens: u64,
     pub needs: Capabilities,
     pub labels: Vec<(String, String)>,
@@ -136,7 +136,7 @@ pub struct World {
     pub now: i64,
 }
 
-impl Conditions for World {
+impl GatewayState for World {
     fn unfit(&self, provider: &Provider) -> Option<String> {
         self.unfit.iter().find(|(name, _)| *name == provider.id.name).map(|(_, field)| (*field).to_owned())
     }
@@ -164,8 +164,8 @@ impl Conditions for World {
         self.unmetered
     }
 
-    fn tells_tokens(&self) -> bool {
-        self.tells_tokens
+    fn reports_tokens(&self) -> bool {
+        self.reports_tokens
     }
 
     fn input_tokens(&self) -> u64 {
@@ -252,7 +252,7 @@ pub fn ask<'a>(model: &'a str) -> Request<'a> {
         params: &[],
         draw: Draw::Random(0),
         stay: None,
-        conditions: &NoConditions,
+        state: &HealthyState,
     }
 }
 

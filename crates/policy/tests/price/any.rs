@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use outrigger_policy::{CacheAsk, Price, Service, Tier, Used};
+use outrigger_policy::{CacheWrite, Price, Service, Tier, Used};
 use proptest::collection::vec;
 use proptest::option::of;
 use proptest::prelude::*;
@@ -94,11 +94,11 @@ fn used() -> impl Strategy<Value = Used<'static>> {
     })
 }
 
-fn asked(used: &Used<'_>) -> CacheAsk {
+fn asked(used: &Used<'_>) -> CacheWrite {
     match (used.cache_write, used.cache_write_1h) {
-        (0, 0) => CacheAsk::None,
-        (_, 0) => CacheAsk::Short,
-        _ => CacheAsk::Hour,
+        (0, 0) => CacheWrite::None,
+        (_, 0) => CacheWrite::Short,
+        _ => CacheWrite::Hour,
     }
 }
 
@@ -122,14 +122,14 @@ proptest! {
 
     #[test]
     fn what_is_bought_can_be_paid(price in price(), input in count(), money in any::<u64>(), service in service()) {
-        let begun = price.worst_case(input, 0, service, CacheAsk::Hour);
+        let begun = price.worst_case(input, 0, service, CacheWrite::Hour);
         let left = money.saturating_sub(begun);
         match price.output_tokens_for(left, service) {
             Some(tokens) if begun <= money => {
-                prop_assert!(price.worst_case(input, tokens, service, CacheAsk::Hour) <= money);
+                prop_assert!(price.worst_case(input, tokens, service, CacheWrite::Hour) <= money);
             }
             Some(_) => {}
-            None => prop_assert_eq!(price.worst_case(input, u64::MAX, service, CacheAsk::Hour), begun),
+            None => prop_assert_eq!(price.worst_case(input, u64::MAX, service, CacheWrite::Hour), begun),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use outrigger_policy::{CacheAsk, Price, Service, Tier, Used};
+use outrigger_policy::{CacheWrite, Price, Service, Tier, Used};
 
 /// Nano-dollars per million: `usd(2_500)` is $2.50.
 const fn usd(thousandths: u64) -> u64 {
@@ -182,7 +182,7 @@ fn what_cannot_be_counted_is_the_most_that_can() {
         ..Used::default()
     };
     assert_eq!(price.cost(&used), u64::MAX);
-    assert_eq!(price.worst_case(all, all, None, CacheAsk::Hour), u64::MAX);
+    assert_eq!(price.worst_case(all, all, None, CacheWrite::Hour), u64::MAX);
     assert_eq!(price.output_tokens_for(u64::MAX, None), Some(1_000_000));
 }
 
@@ -196,13 +196,13 @@ fn the_worst_is_no_worse_than_it_can_be() {
         ..price(100, 1_000)
     };
     let worst = |input, output, cache| price.worst_case(input, output, None, cache);
-    assert_eq!(worst(0, 0, CacheAsk::Hour), 0);
-    assert_eq!(worst(100, 10, CacheAsk::None), 100 * 100 + 10 * 1_000);
-    assert_eq!(worst(100, 10, CacheAsk::Short), 100 * 125 + 10 * 1_000);
-    assert_eq!(worst(100, 10, CacheAsk::Hour), 100 * 200 + 10 * 1_000);
-    assert_eq!(worst(101, 10, CacheAsk::None), 101 * 200 + 10 * 1_500);
+    assert_eq!(worst(0, 0, CacheWrite::Hour), 0);
+    assert_eq!(worst(100, 10, CacheWrite::None), 100 * 100 + 10 * 1_000);
+    assert_eq!(worst(100, 10, CacheWrite::Short), 100 * 125 + 10 * 1_000);
+    assert_eq!(worst(100, 10, CacheWrite::Hour), 100 * 200 + 10 * 1_000);
+    assert_eq!(worst(101, 10, CacheWrite::None), 101 * 200 + 10 * 1_500);
     // The price of writing to the cache rises in the tier as its input does.
-    assert_eq!(worst(101, 0, CacheAsk::Hour), 101 * 400);
+    assert_eq!(worst(101, 0, CacheWrite::Hour), 101 * 400);
 }
 
 #[test]
@@ -224,7 +224,7 @@ fn money_buys_so_many_tokens_of_output() {
 fn free_is_free_whatever_is_used() {
     let free = Price::default();
     assert!(free.is_free() && free.counts_tokens());
-    assert_eq!(free.worst_case(u64::MAX, u64::MAX, Some("batch"), CacheAsk::Hour), 0);
+    assert_eq!(free.worst_case(u64::MAX, u64::MAX, Some("batch"), CacheWrite::Hour), 0);
     let tier = Tier { output: 1, ..Tier::default() };
     let service = Service { cache_write_1h: Some(1), ..Service::default() };
     for price in [

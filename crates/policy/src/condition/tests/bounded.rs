@@ -6,7 +6,7 @@ use super::random::expression;
 use super::world::World;
 use crate::condition::bounds::{RULE_BYTES, RULE_STEPS};
 use crate::condition::code::Code;
-use crate::condition::{ConditionCost, Stop, TooDear};
+use crate::condition::{ConditionCost, Stop, TooExpensive};
 use crate::rules::expression::{Expression, ExpressionError};
 
 fn nested(macro_name: &str, over: &str, times: usize, inside: &str) -> String {
@@ -49,7 +49,7 @@ fn dear_expressions_are_refused_with_the_part() {
     for (source, part) in dear() {
         let began = Instant::now();
         let told = match Expression::compile(&source) {
-            Err(ExpressionError::TooDear(error)) => error.to_string(),
+            Err(ExpressionError::TooExpensive(error)) => error.to_string(),
             // A long chain of macros is also deep.
             Err(ExpressionError::TooMuch(error)) => error.to_string(),
             other => panic!("{source}: {other:?}"),
@@ -222,7 +222,7 @@ fn steps_are_spent() {
         println!(
             "{what:12} {:6} steps, {each:6.1} ns each, at most {:?}",
             cost.steps,
-            ConditionCost::of(&code).map_err(|_: TooDear| ())
+            ConditionCost::of(&code).map_err(|_: TooExpensive| ())
         );
         assert!(cost.steps > 0);
     }

@@ -13,22 +13,22 @@ use cel::objects::{Key, Map};
 use cel::{Context, Env, ExecutionError, IdedExpr, Value};
 
 use super::world::{Came, World};
-use crate::condition::time::{self, Moment, QUESTIONS};
-use crate::request::Conditions;
+use crate::condition::time::{self, Moment, TIME_PARTS};
+use crate::request::GatewayState;
 
 static TYPE: Type = Type::new_unspecified_type("google.protobuf.Timestamp");
 static ENV: LazyLock<Arc<Env>> = LazyLock::new(|| {
     let mut env = Env::stdlib();
-    for question in QUESTIONS {
+    for question in TIME_PARTS {
         env.add_member_overload(
             question,
             &format!("{question}_utc"),
             TYPE.to_owned(),
             vec![],
-            ANSWERS[place(question)],
+            ANSWERS[index(question)],
         )
         .unwrap();
-        let zoned = ANSWERS[place(question)];
+        let zoned = ANSWERS[index(question)];
         env.add_member_overload(question, &format!("{question}_in"), TYPE.to_owned(), vec![STRING_TYPE], zoned)
             .unwrap();
     }
@@ -37,8 +37,8 @@ static ENV: LazyLock<Arc<Env>> = LazyLock::new(|| {
     Arc::new(env)
 });
 
-fn place(question: &str) -> usize {
-    QUESTIONS.iter().position(|known| *known == question).unwrap()
+fn index(question: &str) -> usize {
+    TIME_PARTS.iter().position(|known| *known == question).unwrap()
 }
 
 /// The crate does not accept closures.

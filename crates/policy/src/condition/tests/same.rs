@@ -8,7 +8,7 @@ use super::random::expression;
 use super::reference;
 use super::world::World;
 use crate::condition::code::Code;
-use crate::condition::{ConditionCost, Stop, TooDear};
+use crate::condition::{ConditionCost, Stop, TooExpensive};
 use crate::rules::vocabulary::{UsedNames, is_function};
 
 /// Parts of expressions: some of each type, including failing ones.
@@ -87,7 +87,7 @@ fn same(source: &str, world: &World) -> bool {
     let Ok(code) = Code::new(&tree) else { return false };
     let most = ConditionCost::of(&code);
     // The crate compiles any text as a pattern, at evaluation.
-    if let Err(TooDear::Pattern { .. }) = most {
+    if let Err(TooExpensive::Pattern { .. }) = most {
         return false;
     }
     let expected = reference::evaluate(&tree, world);

@@ -3,12 +3,12 @@
 use outrigger_core::{Capabilities, RequestType, Window};
 
 use crate::condition::{ConditionCost, EvaluationBudget, Stop, Value, bounds, code::Code, evaluate};
-use crate::decide::decision::Skip;
+use crate::decision::Skip;
 use crate::document::{Document, FORMAT, KeyDoc, LimitDoc, LimitsDoc};
 use crate::index::{KeyIndex, LimitIndex};
 use crate::policy::{Credential, Policy, Provider};
-use crate::request::{Conditions, Draw, Pace, Request};
-use crate::rules::inputs::{RequestTarget, RequestValues};
+use crate::request::values::{RequestTarget, RequestValues};
+use crate::request::{Draw, GatewayState, Pace, Request};
 
 /// A request, with everything that rules can read.
 pub(super) struct World {
@@ -55,10 +55,10 @@ impl World {
     /// The largest request that rules can read.
     pub(super) fn largest() -> Self {
         let value = "v".repeat(bounds::VALUE - 1);
-        let name = |place: usize| format!("x-{place:03}");
+        let name = |index: usize| format!("x-{index:03}");
         let many = |long: usize| {
-            let value = |place: usize| if place < long { value.clone() } else { format!("{place}") };
-            (0..bounds::ENTRIES).map(|place| (name(place), value(place))).collect::<Vec<_>>()
+            let value = |index: usize| if index < long { value.clone() } else { format!("{index}") };
+            (0..bounds::ENTRIES).map(|index| (name(index), value(index))).collect::<Vec<_>>()
         };
         World {
             policy: policy(&"k".repeat(500)),
@@ -82,7 +82,7 @@ impl World {
             params: &self.params,
             draw: Draw::Likeliest,
             stay: None,
-            conditions: self,
+            state: self,
         };
         let asking = RequestTarget { provider: "a", entry: None, model: &self.model };
         ask(&RequestValues::new(&self.policy, &self.policy.keys[KeyIndex::from(0)], asking, &request))
@@ -127,7 +127,7 @@ fn policy(name: &str) -> Policy {
     Policy::build(Document { format: FORMAT, keys: vec![key], ..Document::default() }).unwrap()
 }
 
-impl Conditions for World {
+impl GatewayState for World {
     fn unfit(&self, _: &Provider) -> Option<String> {
         None
     }

@@ -25,7 +25,7 @@ const GOOD: Behaviour = Behaviour { ms: 400.0, fails: 0.0, fails_in: 5.0 };
 type SimulatedBackend = fn(f64) -> Behaviour;
 
 struct Simulation {
-    places: Vec<SimulatedBackend>,
+    backends: Vec<SimulatedBackend>,
     /// Requests a second.
     rate: f64,
     seconds: f64,
@@ -37,24 +37,25 @@ struct Simulation {
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct SimulatedAnswer {
     at: Duration,
-    place: usize,
+    backend: usize,
     succeeded: bool,
     streamed: bool,
     took: Duration,
 }
 
 impl Simulation {
-    fn new(places: &[SimulatedBackend]) -> Self {
-        Simulation { places: places.to_vec(), rate: 5.0, seconds: 600.0, streamed: 0.0 }
+    fn new(backends: &[SimulatedBackend]) -> Self {
+        Simulation { backends: backends.to_vec(), rate: 5.0, seconds: 600.0, streamed: 0.0 }
     }
 
     /// The share of each backend in first attempts, between two moments.
     fn shares(&self, from: f64, until: f64) -> Vec<f64> {
         let mut dice = fastrand::Rng::with_seed(42);
-        let weights: Vec<(f64, u64)> = (0..self.places.len()).map(|at| (50.0, spread_parts(&[&[at as u8]]))).collect();
-        let mut seen = vec![Observed::default(); self.places.len()];
-        let mut busy = vec![0u32; self.places.len()];
-        let mut asked = vec![0u32; self.places.len()];
+        let weights: Vec<(f64, u64)> =
+            (0..self.backends.len()).map(|at| (50.0, spread_parts(&[&[at as u8]]))).collect();
+        let mut seen = vec![Observed::default(); self.backends.len()];
+        let mut busy = vec![0u32; self.backends.len()];
+        let mut asked = vec![0u32; self.backends.len()];
         let mut under_way: BinaryHeap<Reverse<SimulatedAnswer>> = BinaryHeap::new();
         let mut now = 0.0;
         while now < self.seconds {
@@ -62,17 +63,17 @@ impl Simulation {
             let at = Duration::from_secs_f64(now);
             while under_way.peek().is_some_and(|Reverse(next)| next.at <= at) {
                 let Some(Reverse(outcome)) = under_way.pop() else { break };
-                busy[outcome.place] -= 1;
-                let seen = &mut seen[outcome.place];
+                busy[outcome.backend] -= 1;
+                let seen = &mut seen[outcome.backend];
                 if outcome.succeeded {
                     seen.took(measure(outcome.streamed), outcome.took, outcome.at);
                 }
                 seen.ended(outcome.succeeded, outcome.at);
             }
             let streamed = dice.f64() < self.streamed;
-            let pace = |place: usize| {
-                let known = seen[place].pace(measure(streamed), at).unwrap_or_default();
-                Some(Pace { in_flight: busy[place], ..known })
+            let pace = |backend: usize| {
+                let known = seen[backend].pace(measure(streamed), at).unwrap_or_default();
+                Some(Pace { in_flight: busy[backend], ..known })
             };
             let order = balanced(Balance::Adaptive, &weights, Draw::Random(dice.u64(..)), 0, pace);
             if (from..until).contains(&now) {
@@ -80,14 +81,14 @@ impl Simulation {
             }
             // If one fails, the others are tried, as in the gateway.
             let mut begins = now;
-            for place in order {
-                let behaves = (self.places[place])(now);
+            for backend in order {
+                let behaves = (self.backends[backend])(now);
                 let succeeded = dice.f64() >= behaves.fails;
                 let ms = if succeeded { behaves.ms * (0.5 + dice.f64()) } else { behaves.fails_in };
-                busy[place] += 1;
+                busy[backend] += 1;
                 let ends = Duration::from_secs_f64(begins + ms / 1_000.0);
                 let took = Duration::from_secs_f64(ms / 1_000.0);
-                under_way.push(Reverse(SimulatedAnswer { at: ends, place, succeeded, streamed, took }));
+                under_way.push(Reverse(SimulatedAnswer { at: ends, backend, succeeded, streamed, took }));
                 begins += ms / 1_000.0;
                 if succeeded {
                     break;
@@ -131,7 +132,7 @@ fn slow_for_five_minutes(now: f64) -> Behaviour {
 #[test]
 fn shares_follow_what_places_do() {
     for streamed in [0.0, 1.0, 0.5] {
-        for (name, places, from, until, expected) in [
+        for (name, backends, from, until, expected) in [
             ("equal ones stay fair", [good as SimulatedBackend, good], 0.0, 600.0, 0.45..0.55),
             ("a slow one gets less", [slow, good], 60.0, 600.0, 0.10..0.25),
             ("one that fails half of its requests gets less", [half_fails, good], 60.0, 600.0, 0.08..0.22),
@@ -141,7 +142,7 @@ fn shares_follow_what_places_do() {
             ("so has what was slow", [slow_for_five_minutes, good], 420.0, 600.0, 0.40..0.60),
             ("before that it had little", [fails_for_five_minutes, good], 60.0, 300.0, 0.05..0.12),
         ] {
-            let share = Simulation { streamed, ..Simulation::new(&places) }.shares(from, until)[0];
+            let share = Simulation { streamed, ..Simulation::new(&backends) }.shares(from, until)[0];
             assert!(expected.contains(&share), "{name}, {streamed} streamed: {share}");
         }
     }
@@ -162,7 +163,7 @@ fn a_cold_start_neither_floods_nor_starves() {
 #[test]
 fn one_request_a_minute_is_enough_to_learn_and_to_forget() {
     let rare =
-        |places: &[SimulatedBackend]| Simulation { rate: 1.0 / 60.0, seconds: 60_000.0, ..Simulation::new(places) };
+        |backends: &[SimulatedBackend]| Simulation { rate: 1.0 / 60.0, seconds: 60_000.0, ..Simulation::new(backends) };
     let failing = rare(&[fails_at_once, good]).shares(600.0, 60_000.0)[0];
     assert!(failing < 0.35, "{failing}");
     let equal = rare(&[good, good]).shares(0.0, 60_000.0)[0];

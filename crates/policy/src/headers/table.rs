@@ -1,71 +1,19 @@
-//! Which headers are forwarded between a caller and a provider, in each direction. The gateway and the rules use the
-//! same table.
-//!
-//! Between a caller and a provider of the same dialect every header without a row is forwarded, including unknown ones.
-//! Between dialects only headers with a row that allows it are forwarded.
+//! The table of headers.
 
-/// What happens to a header.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HeaderFate {
-    Passes,
-    Dropped,
-    /// Forwarded only if it concerns no one but the caller: if no other credential could have been used.
-    OfOneCredential,
-}
-
-/// A group of headers with the same purpose.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Group {
-    Credential,
-    Ours,
-    Account,
-    Hop,
-    Message,
-    Proxy,
-    Browser,
-    Page,
-    Override,
-    Google,
-    Cloud,
-    Trace,
-    Baggage,
-    RateLimit,
-    Server,
-    Kept,
-}
-
+use super::{Group, HeaderAction, HeaderRule};
 use Group::{
     Account, Baggage, Browser, Cloud, Credential, Google, Hop, Kept, Message, Ours, Override, Page, Proxy, RateLimit,
     Server, Trace,
 };
-use HeaderFate::{Dropped, OfOneCredential, Passes};
-
-/// The row of a group.
-#[derive(Clone, Copy, Debug)]
-pub struct HeaderRule {
-    pub group: Group,
-    /// In lower case. `name*` stands for every name that begins so, `*name` for every name that ends so and has no row
-    /// of its own.
-    pub names: &'static [&'static str],
-    /// Towards a provider of the caller's dialect.
-    pub up: HeaderFate,
-    /// Towards a provider of another dialect.
-    pub across: HeaderFate,
-    /// Back from a provider of the caller's dialect. Nothing is forwarded back from another dialect.
-    pub down: HeaderFate,
-    /// Whether it is hidden from rules.
-    pub hidden: bool,
-    /// The reason, in words for the documentation.
-    pub why: &'static str,
-}
+use HeaderAction::{Drop, Forward, ForwardIfOnlyCredential};
 
 const fn both_ways(group: Group, names: &'static [&'static str], why: &'static str) -> HeaderRule {
-    HeaderRule { group, names, up: Dropped, across: Dropped, down: Dropped, hidden: false, why }
+    HeaderRule { group, names, up: Drop, across: Drop, down: Drop, hidden: false, why }
 }
 
 /// Not forwarded to the provider; not secret in an answer.
 const fn only_up(group: Group, names: &'static [&'static str], why: &'static str) -> HeaderRule {
-    HeaderRule { down: Passes, ..both_ways(group, names, why) }
+    HeaderRule { down: Forward, ..both_ways(group, names, why) }
 }
 
 /// All rows. A row for an exact name takes precedence over one for a prefix or suffix.
@@ -220,7 +168,7 @@ pub const TABLE: &[HeaderRule] = &[
         "Between a browser and this gateway. The gateway decides what a page may read.",
     ),
     HeaderRule {
-        up: Passes,
+        up: Forward,
         ..both_ways(
             Page,
             &[
@@ -281,7 +229,7 @@ pub const TABLE: &[HeaderRule] = &[
         "Would turn the request into another one than was decided and is charged, or cut its answer.",
     ),
     HeaderRule {
-        up: Passes,
+        up: Forward,
         ..both_ways(Kept, &["x-goog-api-client"], "Which SDK calls; the rest of `x-goog-*` are system parameters.")
     },
     only_up(
@@ -291,14 +239,14 @@ pub const TABLE: &[HeaderRule] = &[
     ),
     only_up(Cloud, &["x-amz-*", "x-ms-*"], "Signatures, and messages to a cloud about its account."),
     HeaderRule {
-        across: Passes,
-        up: Passes,
+        across: Forward,
+        up: Forward,
         ..both_ways(Trace, &["traceparent", "tracestate"], "The caller's trace goes on.")
     },
     both_ways(Baggage, &["baggage"], "May hold anything that the application knows about its users."),
     HeaderRule {
-        up: Passes,
-        down: OfOneCredential,
+        up: Forward,
+        down: ForwardIfOnlyCredential,
         ..both_ways(
             RateLimit,
             &[
@@ -313,134 +261,5 @@ pub const TABLE: &[HeaderRule] = &[
             "About one credential: passes down only if that one alone can serve the key.",
         )
     },
-    HeaderRule { up: Passes, ..both_ways(Server, &["date"], "From the provider's clock; the gateway sends its own.") },
+    HeaderRule { up: Forward, ..both_ways(Server, &["date"], "From the provider's clock; the gateway sends its own.") },
 ];
-
-/// The row of a header, by its name in lower case; `None` if it has none. An exact name takes precedence over a prefix,
-/// and a prefix over a suffix. An underscore matches a hyphen, as in some servers.
-#[must_use]
-pub fn row(name: &str) -> Option<&'static HeaderRule> {
-    let name = name.as_bytes();
-    let row = BEGINNINGS.on(beginning(name), name).or_else(|| ENDS.on(end(name), name))?;
-    TABLE.get(row)
-}
-
-fn matches(known: &[u8], name: &[u8]) -> bool {
-    let (known, name) = match known {
-        [family @ .., b'*'] => (family, name.get(..family.len()).unwrap_or_default()),
-        [b'*', family @ ..] => (family, name.get(name.len().saturating_sub(family.len())..).unwrap_or_default()),
-        _ => (known, name),
-    };
-    let same = |(known, letter): (&u8, &u8)| known == letter || (*known == b'-' && *letter == b'_');
-    known.len() == name.len() && known.iter().zip(name).all(same)
-}
-
-/// Names are grouped in buckets by a letter: a request has a dozen headers, and each is compared with a few names
-/// instead of all.
-const SHELVES: usize = 64;
-
-/// By the first letter, or the one after `x-`.
-const fn beginning(name: &[u8]) -> usize {
-    match name {
-        [b'x', b'-' | b'_', letter, ..] => 32 + (*letter & 31) as usize,
-        [letter, ..] => (*letter & 31) as usize,
-        [] => 0,
-    }
-}
-
-/// By the last letter.
-const fn end(name: &[u8]) -> usize {
-    match name {
-        [.., letter] => (*letter & 31) as usize,
-        [] => 0,
-    }
-}
-
-const fn is_end(name: &[u8]) -> bool {
-    matches!(name, [b'*', ..])
-}
-
-/// How many names of the table are suffixes, or are not.
-const fn count(ends: bool) -> usize {
-    let (mut names, mut row) = (0, 0);
-    while row < TABLE.len() {
-        let mut name = 0;
-        while name < TABLE[row].names.len() {
-            names += (is_end(TABLE[row].names[name].as_bytes()) == ends) as usize;
-            name += 1;
-        }
-        row += 1;
-    }
-    names
-}
-
-/// Names of the table ordered by bucket, each bucket in the table's order, with the indexes of their rows.
-struct Index<const N: usize> {
-    names: [(&'static str, usize); N],
-    /// Where each bucket starts, and where the last one ends.
-    starts: [usize; SHELVES + 1],
-}
-
-impl<const N: usize> Index<N> {
-    /// The row of a name that belongs in this bucket.
-    fn on(&self, shelf: usize, name: &[u8]) -> Option<usize> {
-        let mut known = self.names[self.starts[shelf]..self.starts[shelf + 1]].iter();
-        known.find(|(known, _)| matches(known.as_bytes(), name)).map(|(_, row)| *row)
-    }
-
-    const fn of(ends: bool) -> Self {
-        let mut index = Index { names: [("", 0); N], starts: [0; SHELVES + 1] };
-        let (mut at, mut wanted) = (0, 0);
-        while wanted < SHELVES {
-            let mut row = 0;
-            while row < TABLE.len() {
-                let mut place = 0;
-                while place < TABLE[row].names.len() {
-                    let name = TABLE[row].names[place].as_bytes();
-                    let shelf = if ends { end(name) } else { beginning(name) };
-                    if is_end(name) == ends && shelf == wanted {
-                        index.names[at] = (TABLE[row].names[place], row);
-                        at += 1;
-                    }
-                    place += 1;
-                }
-                row += 1;
-            }
-            wanted += 1;
-            index.starts[wanted] = at;
-        }
-        index
-    }
-}
-
-static BEGINNINGS: Index<{ count(false) }> = Index::of(false);
-static ENDS: Index<{ count(true) }> = Index::of(true);
-
-/// What happens to a caller's header towards a provider of the caller's dialect.
-#[must_use]
-pub fn up(name: &str) -> HeaderFate {
-    row(name).map_or(Passes, |row| row.up)
-}
-
-/// The names of the caller's headers that are forwarded to a provider of another dialect.
-pub fn up_across() -> impl Iterator<Item = &'static str> {
-    TABLE.iter().filter(|row| row.across == Passes).flat_map(|row| row.names.iter().copied())
-}
-
-/// What happens to a provider's header towards a caller of its dialect.
-#[must_use]
-pub fn down(name: &str) -> HeaderFate {
-    row(name).map_or(Passes, |row| row.down)
-}
-
-/// Whether a header is hidden from rules, because callers put credentials in it.
-#[must_use]
-pub fn is_hidden(name: &str) -> bool {
-    row(name).is_some_and(|row| row.hidden)
-}
-
-/// Whether a header shows that a proxy forwarded the request.
-#[must_use]
-pub fn is_of_a_proxy(name: &str) -> bool {
-    row(name).is_some_and(|row| row.group == Proxy)
-}

@@ -1,9 +1,9 @@
 //! Whether limits allow a candidate: whether they are used up, and whether its usage can be counted.
 
-use crate::decide::decision::{Candidate, Skip};
+use crate::decide::unmeasured::unmeasured_fact;
+use crate::decision::{Candidate, Skip};
 use crate::document::Unit;
 use crate::index::{EntryIndex, KeyIndex, LimitIndex};
-use crate::limits::unmeasured::gap;
 use crate::policy::{Key, Policy};
 use crate::request::Request;
 
@@ -27,19 +27,19 @@ impl Policy {
 /// The limit that stops a candidate, if any. Of several, the one that lasts longest: money before requests and tokens.
 pub(crate) fn gate(policy: &Policy, key: &Key, request: &Request<'_>, candidate: &Candidate) -> Option<Skip> {
     let (Some(entry), false) = (candidate.entry, policy.limits.all.is_empty()) else { return None };
-    let free = request.conditions.is_free();
-    let places = policy.limits_of(request.key, entry, &candidate.model);
-    let counting = |place: &LimitIndex| !free || policy.limits.all[*place].unit == Unit::Requests;
+    let free = request.state.is_free();
+    let limit_indexes = policy.limits_of(request.key, entry, &candidate.model);
+    let counting = |limit_index: &LimitIndex| !free || policy.limits.all[*limit_index].unit == Unit::Requests;
     let mut first = None;
-    for place in places.into_iter().filter(counting) {
-        let limit = &policy.limits.all[place];
-        if gap(policy, key, request, candidate, limit).is_some() {
+    for limit_index in limit_indexes.into_iter().filter(counting) {
+        let limit = &policy.limits.all[limit_index];
+        if unmeasured_fact(policy, key, request, candidate, limit).is_some() {
             return Some(Skip::Unpriced);
         }
-        if limit.is_spent(request.conditions.used(place)) {
+        if limit.is_spent(request.state.used(limit_index)) {
             match limit.is_budget() {
-                true if !matches!(first, Some(Skip::Budget(_))) => first = Some(Skip::Budget(place)),
-                false if first.is_none() => first = Some(Skip::Limit(place)),
+                true if !matches!(first, Some(Skip::Budget(_))) => first = Some(Skip::Budget(limit_index)),
+                false if first.is_none() => first = Some(Skip::Limit(limit_index)),
                 _ => {}
             }
         }

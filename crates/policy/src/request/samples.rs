@@ -3,18 +3,18 @@
 use outrigger_core::{Capabilities, RequestType, Window};
 
 use crate::condition::EvaluationBudget;
-use crate::decide::decision::Skip;
+use crate::decision::Skip;
 use crate::document::{Document, FORMAT, KeyDoc, LimitDoc, LimitsDoc};
 use crate::index::{KeyIndex, LimitIndex};
 use crate::policy::{Credential, Policy, Provider};
-use crate::request::{Conditions, Draw, Pace, Request};
+use crate::request::values::{RequestTarget, RequestValues};
+use crate::request::{Draw, GatewayState, Pace, Request};
 use crate::rules::expression::{Expression, ExpressionError};
-use crate::rules::inputs::{RequestTarget, RequestValues};
 
 /// The state of an ordinary request. Numbers are not 0, so that a division by them does not fail.
 struct Sample;
 
-impl Conditions for Sample {
+impl GatewayState for Sample {
     fn unfit(&self, _: &Provider) -> Option<String> {
         None
     }
@@ -82,7 +82,7 @@ impl Expression {
                 params: &[],
                 draw: Draw::Random(0),
                 stay: None,
-                conditions: &Sample,
+                state: &Sample,
             };
             let asking = RequestTarget { provider: "", entry: None, model: "sample" };
             let inputs = RequestValues::new(&policy, key, asking, &request);

@@ -5,19 +5,19 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::condition::EvaluationBudget;
-use crate::decide::decision::PolicyRefusal;
-use crate::decide::ordering::drawn;
+use crate::decide::ordering::chosen_slot;
 use crate::decide::plan::{self, Plan};
 use crate::decide::refusal;
+use crate::decision::PolicyRefusal;
 use crate::document::OnError;
 use crate::index::RuleIndex;
 use crate::policy::{Key, Policy};
 use crate::request::Request;
-use crate::rules::inputs::{RequestTarget, RequestValues};
+use crate::request::values::{RequestTarget, RequestValues};
 use crate::rules::rule::Rule;
 
 /// How often rules are evaluated again.
-const MOST: usize = 10;
+const MAX_ROUNDS: usize = 10;
 
 /// The evaluation of the rules for one request.
 pub(crate) struct RuleWalk<'a> {
@@ -58,7 +58,7 @@ pub(crate) enum RuleResult {
 }
 
 /// The rule that decides, with those that led to it.
-pub(crate) struct Ruled<'a> {
+pub(crate) struct DecidingRule<'a> {
     pub rule: &'a Rule,
     pub chain: Vec<&'a Rule>,
     pub plan: Plan,
@@ -82,9 +82,12 @@ impl<'a> RuleWalk<'a> {
     ///
     /// # Errors
     /// The expression of a rule with `onError: Refuse` failed.
-    pub(crate) fn decides(&mut self, asking: RequestTarget<'a>) -> Result<Option<Ruled<'a>>, PolicyRefusal> {
-        match self.first(asking, &[])? {
-            Some(rule) => self.from(rule, asking).map(Some),
+    pub(crate) fn deciding_rule(
+        &mut self,
+        request_target: RequestTarget<'a>,
+    ) -> Result<Option<DecidingRule<'a>>, PolicyRefusal> {
+        match self.first(request_target, &[])? {
+            Some(rule) => self.follow_chain(rule, request_target).map(Some),
             None => Ok(None),
         }
     }
@@ -93,30 +96,30 @@ impl<'a> RuleWalk<'a> {
     ///
     /// # Errors
     /// As [`RuleWalk::decides`].
-    pub(crate) fn from(
+    pub(crate) fn follow_chain(
         &mut self,
         mut rule: &'a Rule,
-        mut asking: RequestTarget<'a>,
-    ) -> Result<Ruled<'a>, PolicyRefusal> {
+        mut request_target: RequestTarget<'a>,
+    ) -> Result<DecidingRule<'a>, PolicyRefusal> {
         let mut chain = Vec::new();
         loop {
-            let plan = plan::by_rule(self.policy, self.key, rule, asking.model);
-            let ruled = |chain, plan| Ruled { rule, chain, plan };
-            if !rule.chain || rule.reject.is_some() || chain.len() == MOST {
+            let plan = plan::by_rule(self.policy, self.key, rule, request_target.model);
+            let ruled = |chain, plan| DecidingRule { rule, chain, plan };
+            if !rule.chain || rule.reject.is_some() || chain.len() == MAX_ROUNDS {
                 return Ok(ruled(chain, plan));
             }
-            let Some(at) = drawn(self.policy, self.key, self.request, &plan.primaries, chain.len()) else {
+            let Some(at) = chosen_slot(self.policy, self.key, self.request, &plan.primaries, chain.len()) else {
                 return Ok(ruled(chain, plan));
             };
             let target = &rule.targets[at];
             let next = RequestTarget {
                 provider: &target.provider,
                 entry: self.key.provider(&target.provider),
-                model: target.model.as_deref().unwrap_or(asking.model),
+                model: target.model.as_deref().unwrap_or(request_target.model),
             };
             chain.push(rule);
             match self.first(next, &chain)? {
-                Some(found) => (rule, asking) = (found, next),
+                Some(found) => (rule, request_target) = (found, next),
                 None => {
                     chain.pop();
                     return Ok(ruled(chain, plan));
@@ -126,34 +129,34 @@ impl<'a> RuleWalk<'a> {
     }
 
     /// The first rule that matches and is not a shadow rule. No rule is used twice.
-    fn first(&mut self, asking: RequestTarget<'a>, passed: &[&Rule]) -> Result<Option<&'a Rule>, PolicyRefusal> {
-        let inputs = RequestValues::new(self.policy, self.key, asking, self.request);
-        for (place, rule) in self.policy.rules.iter_enumerated() {
+    fn first(&mut self, request_target: RequestTarget<'a>, used: &[&Rule]) -> Result<Option<&'a Rule>, PolicyRefusal> {
+        let inputs = RequestValues::new(self.policy, self.key, request_target, self.request);
+        for (rule_index, rule) in self.policy.rules.iter_enumerated() {
             if !rule.concerns(self.key) {
-                self.see(rule, passed, RuleResult::OutOfScope);
+                self.record(rule, used, RuleResult::OutOfScope);
                 continue;
             }
-            if passed.iter().any(|other| std::ptr::eq(*other, rule)) {
-                self.see(rule, passed, RuleResult::Passed);
+            if used.iter().any(|other| std::ptr::eq(*other, rule)) {
+                self.record(rule, used, RuleResult::Passed);
                 continue;
             }
-            let holds = match &rule.when {
+            let matches = match &rule.when {
                 None => Ok(true),
                 Some(when) => when.holds(&inputs, &mut self.budget),
             };
-            match holds {
-                Ok(false) => self.see(rule, passed, RuleResult::False),
+            match matches {
+                Ok(false) => self.record(rule, used, RuleResult::False),
                 Ok(true) if rule.shadow => {
-                    self.see(rule, passed, RuleResult::Shadow);
-                    self.shadow.get_or_insert((rule, asking));
+                    self.record(rule, used, RuleResult::Shadow);
+                    self.shadow.get_or_insert((rule, request_target));
                 }
                 Ok(true) => {
-                    self.see(rule, passed, RuleResult::Matches);
+                    self.record(rule, used, RuleResult::Matches);
                     return Ok(Some(rule));
                 }
                 Err(error) => {
-                    self.see(rule, passed, RuleResult::Failed(error.to_string()));
-                    if self.failed.insert(place) {
+                    self.record(rule, used, RuleResult::Failed(error.to_string()));
+                    if self.failed.insert(rule_index) {
                         self.errors.push((rule.label.clone(), error.to_string()));
                     }
                     // A shadow rule refuses nothing.
@@ -166,9 +169,9 @@ impl<'a> RuleWalk<'a> {
         Ok(None)
     }
 
-    fn see(&mut self, rule: &'a Rule, passed: &[&Rule], outcome: RuleResult) {
+    fn record(&mut self, rule: &'a Rule, used: &[&Rule], outcome: RuleResult) {
         if let Some(seen) = &mut self.seen {
-            seen.push(RuleTrace { rule, round: passed.len(), outcome });
+            seen.push(RuleTrace { rule, round: used.len(), outcome });
         }
     }
 }

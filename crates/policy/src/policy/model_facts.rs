@@ -47,18 +47,18 @@ impl Policy {
         &'p self,
         provider: ProviderIndex,
         name: &str,
-        said: impl Fn(&'p Model) -> Option<T>,
+        fact_of: impl Fn(&'p Model) -> Option<T>,
         built_in: impl Fn(&'static CatalogueEntry) -> Option<T>,
     ) -> Option<T> {
         let at: &Provider = self.providers.get(provider)?;
         let entry = at.model(name);
-        if let Some(answer) = entry.or_else(|| at.pattern(name)).and_then(&said) {
+        if let Some(answer) = entry.or_else(|| at.pattern(name)).and_then(&fact_of) {
             return Some(answer);
         }
         let own = entry.map_or(name, |model| &*model.name);
         let upstream = entry.and_then(|model| model.upstream_name.as_deref()).unwrap_or(own);
         let in_catalogue = |(models, names): &'p (Vec<Model>, ModelNames)| {
-            [own, upstream, name].into_iter().find_map(|name| said(models.get(names.place(name)?)?))
+            [own, upstream, name].into_iter().find_map(|name| fact_of(models.get(names.position(name)?)?))
         };
         self.catalogues.of(provider).find_map(in_catalogue).or_else(|| {
             let entry = |name: &str| lookup(&at.kind, name).or_else(|| resold::entry(&at.kind, name));

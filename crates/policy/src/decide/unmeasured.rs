@@ -3,8 +3,8 @@
 use outrigger_core::RequestType;
 
 use crate::catalogue::bills_by_call;
-use crate::decide::decision::Candidate;
-use crate::document::{Unit, Unknown};
+use crate::decision::Candidate;
+use crate::document::{Unit, UnknownCostPolicy};
 use crate::limits::limit::Limit;
 use crate::policy::{Key, Policy};
 use crate::prices::Price;
@@ -12,7 +12,7 @@ use crate::request::{Others, Request};
 
 /// What is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Gap<'a> {
+pub(crate) enum Unmeasured<'a> {
     /// How much is used, and why it is unknown.
     Meter(&'a str),
     /// The price of tokens, or of another unit that the operation is billed by.
@@ -20,34 +20,34 @@ pub(crate) enum Gap<'a> {
 }
 
 /// What a limit needs to know about an attempt, if it is unknown and the key does not allow that.
-pub(crate) fn gap<'a>(
+pub(crate) fn unmeasured_fact<'a>(
     policy: &Policy,
     key: &Key,
     request: &Request<'a>,
     candidate: &Candidate,
     limit: &Limit,
-) -> Option<Gap<'a>> {
-    let conditions = request.conditions;
+) -> Option<Unmeasured<'a>> {
+    let conditions = request.state;
     let unmetered = match limit.unit {
         Unit::Requests => None,
         // Token limits of a key or a provider are rate limits.
-        Unit::Tokens => conditions.unmetered().filter(|_| limit.is_budget() && !conditions.tells_tokens()),
+        Unit::Tokens => conditions.unmetered().filter(|_| limit.is_budget() && !conditions.reports_tokens()),
         Unit::Money => conditions
             .unmetered()
             .or_else(|| by_call(policy, request, candidate))
             .or_else(|| by_another(policy, request, candidate)),
     };
     match unmetered {
-        Some(why) if key.unmetered == Unknown::Refuse => return Some(Gap::Meter(why)),
+        Some(why) if key.unmetered == UnknownCostPolicy::Refuse => return Some(Unmeasured::Meter(why)),
         _ => {}
     }
     // Without a model there is no price: `unmetered` covers such operations.
-    if limit.unit != Unit::Money || key.unpriced == Unknown::Allow || request.model.is_none() {
+    if limit.unit != Unit::Money || key.unpriced == UnknownCostPolicy::Allow || request.model.is_none() {
         return None;
     }
     let price = candidate.provider.and_then(|provider| policy.price(provider, &candidate.model));
     let (says, of): (fn(&Price) -> bool, _) = billed_by(request.request_type);
-    (!price.is_some_and(says)).then_some(Gap::Price(of))
+    (!price.is_some_and(says)).then_some(Unmeasured::Price(of))
 }
 
 /// Why a model bills more than tokens, by its own name or the one that is sent. A deployment's name may not show it,
@@ -65,7 +65,7 @@ fn by_another(policy: &Policy, request: &Request<'_>, candidate: &Candidate) -> 
     let is_dearer = |name: &String| {
         policy.price(index, name).is_none_or(|other| other.input > own.input || other.output > own.output)
     };
-    match request.conditions.others(provider) {
+    match request.state.others(provider) {
         Others::None => None,
         Others::Named(names) => names.iter().any(is_dearer).then_some(
             "`fallbacks` lets the provider answer with a model that may be dearer than the one that is asked for",

@@ -23,7 +23,7 @@ pub(crate) struct RequestTarget<'a> {
 pub(crate) struct RequestValues<'a> {
     policy: &'a Policy,
     key: &'a Key,
-    asking: RequestTarget<'a>,
+    request_target: RequestTarget<'a>,
     request: &'a Request<'a>,
     /// How far limits in money, tokens and requests are used, after the first read.
     used: Cell<Option<[f64; 3]>>,
@@ -32,13 +32,18 @@ pub(crate) struct RequestValues<'a> {
 }
 
 impl<'a> RequestValues<'a> {
-    pub(crate) fn new(policy: &'a Policy, key: &'a Key, asking: RequestTarget<'a>, request: &'a Request<'a>) -> Self {
-        RequestValues { policy, key, asking, request, used: Cell::new(None), measured: Cell::new([false; 3]) }
+    pub(crate) fn new(
+        policy: &'a Policy,
+        key: &'a Key,
+        request_target: RequestTarget<'a>,
+        request: &'a Request<'a>,
+    ) -> Self {
+        RequestValues { policy, key, request_target, request, used: Cell::new(None), measured: Cell::new([false; 3]) }
     }
 
-    fn pairs(&self, input: ConditionInput, place: usize, pairs: &'a [(String, String)]) -> Result<Value<'a>, Stop> {
+    fn pairs(&self, input: ConditionInput, index: usize, pairs: &'a [(String, String)]) -> Result<Value<'a>, Stop> {
         let mut measured = self.measured.get();
-        if !measured[place] {
+        if !measured[index] {
             if pairs.len() > bounds::ENTRIES {
                 return Err(EvalFailure::TooLarge(input.name(), "entries", bounds::ENTRIES).into());
             }
@@ -49,7 +54,7 @@ impl<'a> RequestValues<'a> {
             if pairs.iter().any(|(name, _)| name.len() > bounds::NAME) {
                 return Err(EvalFailure::TooLarge(input.name(), "bytes in a name", bounds::NAME).into());
             }
-            measured[place] = true;
+            measured[index] = true;
             self.measured.set(measured);
         }
         Ok(Value::Pairs(Pairs(pairs)))
@@ -67,20 +72,20 @@ impl<'a> RequestValues<'a> {
     /// The highest use of a limit of each unit, in percent: of the limits that count the request at any provider, and
     /// of those of the provider that it is pinned to. 0 without a limit.
     fn most_used(&self) -> [f64; 3] {
-        let RequestValues { policy, key, asking, request, .. } = *self;
-        let places = match asking.entry {
-            Some(entry) => policy.limits_of(request.key, entry, asking.model),
-            None => policy.limits.of_asked(request.key, &key.id, asking.model),
+        let RequestValues { policy, key, request_target, request, .. } = *self;
+        let limit_indexes = match request_target.entry {
+            Some(entry) => policy.limits_of(request.key, entry, request_target.model),
+            None => policy.limits.of_asked(request.key, &key.id, request_target.model),
         };
         let mut most = [0.0, 0.0, 0.0];
-        for place in places {
-            let limit = &policy.limits.all[place];
+        for index in limit_indexes {
+            let limit = &policy.limits.all[index];
             let unit = match limit.unit {
                 Unit::Money => 0,
                 Unit::Tokens => 1,
                 Unit::Requests => 2,
             };
-            most[unit] = f64::max(most[unit], limit.percent(request.level(place, limit)));
+            most[unit] = f64::max(most[unit], limit.percent(request.level(index, limit)));
         }
         most
     }
@@ -89,16 +94,16 @@ impl<'a> RequestValues<'a> {
 impl<'a> ConditionInputs<'a> for RequestValues<'a> {
     fn read(&self, input: ConditionInput) -> Result<Value<'a>, Stop> {
         let (request, key) = (self.request, self.key);
-        if !request.conditions.knows(input.name()) {
+        if !request.state.knows(input.name()) {
             return Err(EvalFailure::Unknown(input.name()).into());
         }
         Ok(match input {
-            ConditionInput::Model => text(input, self.asking.model)?,
-            ConditionInput::Provider => text(input, self.asking.provider)?,
+            ConditionInput::Model => text(input, self.request_target.model)?,
+            ConditionInput::Provider => text(input, self.request_target.provider)?,
             ConditionInput::RequestType => text(input, request.request_type.name())?,
             ConditionInput::Headers => self.pairs(input, 0, request.headers)?,
             ConditionInput::Params => self.pairs(input, 1, request.params)?,
-            ConditionInput::Labels => self.pairs(input, 2, request.conditions.labels())?,
+            ConditionInput::Labels => self.pairs(input, 2, request.state.labels())?,
             ConditionInput::KeyId => {
                 if key.id.namespace.len() + key.id.name.len() >= bounds::TEXT {
                     return Err(EvalFailure::TooLarge(input.name(), "bytes", bounds::TEXT).into());
@@ -114,15 +119,13 @@ impl<'a> ConditionInputs<'a> for RequestValues<'a> {
             ConditionInput::Money => Value::Double(self.used()[0]),
             ConditionInput::Tokens => Value::Double(self.used()[1]),
             ConditionInput::Requests => Value::Double(self.used()[2]),
-            ConditionInput::InputTokens => {
-                Value::Int(i64::try_from(request.conditions.input_tokens()).unwrap_or(i64::MAX))
-            }
+            ConditionInput::InputTokens => Value::Int(i64::try_from(request.state.input_tokens()).unwrap_or(i64::MAX)),
             ConditionInput::Needs => {
-                let names = request.conditions.needs().names();
+                let names = request.state.needs().names();
                 Value::List(Rc::new(names.map(|name| Value::Text(TextValue::Given(name))).collect()))
             }
-            ConditionInput::Workload => text(input, request.conditions.workload())?,
-            ConditionInput::Now => Value::Moment(Moment::of(request.conditions.now())),
+            ConditionInput::Workload => text(input, request.state.workload())?,
+            ConditionInput::Now => Value::Moment(Moment::of(request.state.now())),
         })
     }
 }
@@ -136,6 +139,6 @@ fn text(input: ConditionInput, text: &str) -> Result<Value<'_>, Stop> {
 
 impl std::fmt::Debug for RequestValues<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RequestValues").field("asking", &self.asking).finish_non_exhaustive()
+        f.debug_struct("RequestValues").field("asking", &self.request_target).finish_non_exhaustive()
     }
 }

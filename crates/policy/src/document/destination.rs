@@ -14,7 +14,7 @@ impl Document {
     /// Where the document sends a credential, and what authenticates the server: the same text for the same
     /// destination, in every version of this program. Values are signed together with it.
     #[must_use]
-    pub fn goes(&self, at: &SecretRef) -> String {
+    pub fn destination(&self, at: &SecretRef) -> String {
         let sends = |provider: &&ProviderDoc| provider.credentials.iter().any(|credential| credential.secret == *at);
         let way = |provider: &ProviderDoc| {
             let ProviderDoc { namespace, name, kind, endpoint, ca, headers, .. } = provider;
@@ -53,7 +53,7 @@ mod tests {
             Document { providers: vec![of, provider("two", "t")], ..Document::default() }
         };
         let at = SecretRef::new("a", "s", "k").unwrap();
-        let plain = document(|_| {}).goes(&at);
+        let plain = document(|_| {}).destination(&at);
         // It is signed, so its spelling must not change.
         assert_eq!(plain, r#"["a","one","OpenAI",null,null,{}]"#);
         let elsewhere: [Change; 6] = [
@@ -65,9 +65,9 @@ mod tests {
             |one| one.name = "b".to_owned(),
         ];
         for change in elsewhere {
-            assert_ne!(document(change).goes(&at), plain);
+            assert_ne!(document(change).destination(&at), plain);
         }
-        assert_eq!(document(|one| one.max_attempts = Some(3)).goes(&at), plain);
-        assert_eq!(document(|_| {}).goes(&SecretRef::new("a", "none", "k").unwrap()), "");
+        assert_eq!(document(|one| one.max_attempts = Some(3)).destination(&at), plain);
+        assert_eq!(document(|_| {}).destination(&SecretRef::new("a", "none", "k").unwrap()), "");
     }
 }
