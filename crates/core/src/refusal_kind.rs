@@ -60,10 +60,10 @@ macro_rules! refusal_kinds {
 // name = `type`, status, whether SDKs may retry, recovery, meaning.
 refusal_kinds! {
     InvalidRequest = "invalid_request", 400, retry, Change,
-        "the request can't be read, or does not say what is meant; 408 if its body stopped coming, 415 if it is \
-         compressed, the provider's status if a provider says so";
+        "the request can't be read, or is incomplete or contradictory; 408 if its body stopped coming, 415 if it is \
+         compressed, the provider's status if the provider reports that";
     UnsupportedParameter = "unsupported_parameter", 400, retry, Change,
-        "no candidate can be told what the request says";
+        "no candidate's API can express the request";
     VirtualKeyRequired = "virtual_key_required", 401, retry, Change,
         "the request names no VirtualKey, and none is the default";
     VirtualKeyBlocked = "virtual_key_blocked", 403, retry, Change,
@@ -71,49 +71,49 @@ refusal_kinds! {
     ProviderBlocked = "provider_blocked", 403, retry, Change,
         "the VirtualKey may not use the provider, or the provider is suspended";
     ModelBlocked = "model_blocked", 403, retry, Change,
-        "a list of the VirtualKey, the provider or the credential keeps the model out";
+        "a list of the VirtualKey, the provider or the credential excludes the model";
     ModelNotFound = "model_not_found", 404, retry, Change,
-        "nobody serves the model";
+        "no provider serves the model";
     UnknownPath = "unknown_path", 404, final, Change,
-        "the path is none that the gateway answers";
+        "the gateway does not serve this path";
     OriginBlocked = "origin_blocked", 403, final, Change,
-        "a web page asks whose origin is not allowed";
+        "the request comes from a web page whose origin is not allowed";
     HostBlocked = "host_blocked", 403, final, Change,
-        "the request calls the gateway by a name that is not its own";
+        "the request has a host name that is not the gateway's";
     RequestTooLarge = "request_too_large", 413, final, Change,
         "the request can never fit into the gateway's memory";
     RequestRejected = "request_rejected", 403, retry, Change,
         "a rule or a filter refuses the request";
     ModelUnpriced = "model_unpriced", 403, retry, Change,
-        "a limit counts the request, and nobody can say how much it uses";
+        "a limit counts the request, and its cost or usage is unknown";
     BudgetExceeded = "budget_exceeded", 402, final, Change,
         "a limit in money, or a Budget, is spent";
     BudgetContended = "budget_contended", 429, retry, Soon,
-        "what is left of a limit is set aside for requests under way";
+        "the rest of a limit is reserved for requests in flight";
     BudgetUnavailable = "budget_unavailable", 503, retry, Soon,
-        "what is spent can't be written down at this time";
+        "spending can't be recorded at present";
     RequestLimited = "request_limited", 429, retry, Window,
         "a limit of requests over time is used up";
     TokenLimited = "token_limited", 429, retry, Window,
         "a limit of tokens over time is used up";
     ConcurrencyLimited = "concurrency_limited", 429, retry, Soon,
-        "as many requests are under way as may be";
+        "the limit of concurrent requests is reached";
     Overloaded = "overloaded", 503, retry, Soon,
-        "the gateway holds as many connections, requests and answers as it may";
+        "the gateway has reached its limit of connections, requests or memory";
     NoPolicy = "no_policy", 503, retry, Soon,
         "the gateway has no policy yet";
     FilterFailed = "filter_failed", 500, retry, Change,
-        "a filter made what can't be told";
+        "a filter returned an invalid result";
     UpstreamUnreachable = "upstream_unreachable", 503, retry, Soon,
-        "no candidate is healthy; 502 if a provider was asked and gave no answer";
+        "no candidate is healthy; 502 if a provider was called and did not answer";
     UpstreamTimeout = "upstream_timeout", 504, retry, Soon,
         "a provider took too long, or the time for the request is over";
     UpstreamError = "upstream_error", 502, retry, Soon,
         "a provider failed; with its status, if that is a 5xx";
     UpstreamRateLimited = "upstream_rate_limited", 429, retry, Soon,
-        "a provider limits the pace of its callers";
+        "a provider limits the rate of requests";
     UpstreamOverloaded = "upstream_overloaded", 503, retry, Soon,
-        "a provider has no capacity at this time";
+        "a provider has no capacity at present";
     LoopDetected = "loop_detected", 508, final, Change,
         "a provider leads back to a gateway that the request has passed through";
     UpstreamCredentialsExhausted = "upstream_credentials_exhausted", 502, retry, Change,

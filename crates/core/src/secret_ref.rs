@@ -26,9 +26,9 @@ pub struct SecretRef {
 /// Why a reference is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum SecretRefError {
-    #[error("`{0}` is no name of a namespace: lower-case letters, digits and `-`, at most {NAMESPACE_MAX}")]
+    #[error("`{0}` is not a namespace's name: lower-case letters, digits and `-`, at most {NAMESPACE_MAX}")]
     Namespace(String),
-    #[error("`{0}` is no name of a Secret: lower-case letters, digits, `-` and `.`, at most {NAME_MAX}")]
+    #[error("`{0}` is not a Secret's name: lower-case letters, digits, `-` and `.`, at most {NAME_MAX}")]
     Name(String),
     #[error(
         "`{0}` is no key of a Secret: letters, digits, `-`, `_` and `.`, at most {NAME_MAX}, not beginning with `..`"
@@ -176,7 +176,7 @@ mod tests {
                 let [namespace, name, key] = parts;
                 let written = json!({"namespace": namespace, "name": name, "key": key});
                 let error = serde_json::from_value::<SecretRef>(written).expect_err(hostile).to_string();
-                assert!(error.contains("is no name of a") || error.contains("is no key of a"), "{error}");
+                assert!(error.contains("is not a ") || error.contains("is no key of a"), "{error}");
                 assert!(error.len() < 400 && !error.contains(['\0', '\n', '\u{1b}']), "{error:?}");
                 assert!(SecretRef::new(namespace, name, key).is_err(), "{parts:?}");
             }

@@ -8,7 +8,7 @@ use outrigger_core::RefusalKind;
 
 const BEGIN: &str = "| `type` | status | means |\n|---|---|---|\n";
 
-/// `| `model_not_found` | 404 | nobody serves the model |`
+/// `| `model_not_found` | 404 | no provider serves the model |`
 fn rows() -> String {
     RefusalKind::ALL.iter().map(|kind| format!("| `{kind}` | {} | {} |\n", kind.status(), kind.meaning())).collect()
 }

@@ -226,7 +226,7 @@ const NO_ANSWERS: &[(&str, &str)] = &[
     ("vertexai/streaming-failure-empty-content.txt", "no end"),
     ("vertexai/streaming-failure-http-error.txt", "no end"),
     ("vertexai/streaming-failure-image-rejected.txt", "no end"),
-    ("vertexai/streaming-failure-invalid-json.txt", "not a gemini answer: an event has nothing of a response"),
+    ("vertexai/streaming-failure-invalid-json.txt", "not a gemini answer: an event has no part of a response"),
     ("vertexai/streaming-failure-malformed-content.txt", "no end"),
     ("vertexai/streaming-failure-unknown-model.txt", "no end"),
     ("vertexai/streaming-success-quotes-escaped.txt", "no end"),

@@ -185,7 +185,7 @@ impl Failed {
 
     /// The candidate's dialect does not support this request after all.
     pub fn unsupported(field: String, provider: &str) -> Self {
-        let message = format!("`{field}` cannot be carried to {provider}");
+        let message = format!("`{field}` can't be sent to {provider}");
         Failed {
             class: FailureClass::Candidate,
             refusal: (400, RefusalKind::UnsupportedParameter),

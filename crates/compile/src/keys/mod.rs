@@ -116,7 +116,7 @@ fn named(
         let budget =
             budgets::resolve(sorted, budgets, object, &path, reference).map_err(|finding| findings.push(finding)).ok();
         if let Some(first) = named.iter().position(|other| other.is_some() && *other == budget) {
-            findings.push(object.error(&path, format!("is listed twice: it is spec.budgetRefs[{first}] already")));
+            findings.push(object.error(&path, format!("is listed twice: it is also spec.budgetRefs[{first}]")));
         } else {
             named.push(budget);
         }

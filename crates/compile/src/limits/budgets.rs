@@ -56,7 +56,7 @@ fn thresholds(object: &Object, thresholds: &[Threshold], findings: &mut Vec<Find
         let same = |other: &Threshold| (other.percent, other.action) == (threshold.percent, threshold.action);
         if let Some(first) = thresholds.iter().take(index).position(same) {
             let message = format!(
-                "{:?} at {} % is listed twice: it is {} already",
+                "{:?} at {} % is listed twice: it is also {}",
                 threshold.action,
                 threshold.percent,
                 threshold_path(first)

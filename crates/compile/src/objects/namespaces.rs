@@ -32,7 +32,7 @@ pub(crate) fn refusal(
         None => refused("set spec.allowedNamespaces there"),
         Some(allowed) => match allowed.from {
             NamespacesFrom::All => None,
-            NamespacesFrom::Same => refused("spec.allowedNamespaces there says from: Same"),
+            NamespacesFrom::Same => refused("spec.allowedNamespaces there has from: Same"),
             NamespacesFrom::Selector => {
                 let of_namespace = |key: &str| label(sorted, namespace, key);
                 let selects = allowed.selector.as_ref().is_some_and(|selector| selects(selector, &of_namespace));

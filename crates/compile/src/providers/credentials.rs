@@ -125,7 +125,7 @@ pub(crate) fn without(key: &str, one: Option<&Map<String, Value>>, other: Option
 fn usable(value: String) -> Result<String, &'static str> {
     match value.trim().bytes().all(|byte| matches!(byte, b' '..=b'~')) {
         true => Ok(value),
-        false => Err("has characters that no header can carry: was more than the credential pasted?"),
+        false => Err("has characters that no header can carry: was something else pasted with the credential?"),
     }
 }
 

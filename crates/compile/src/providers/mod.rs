@@ -51,7 +51,7 @@ fn document(
         findings.push(object.error("spec.endpoint", format!("the port {port} is over 65535")));
     }
     if spec.endpoint.as_deref().is_some_and(has_dots) {
-        let message = "its path has a segment `.` or `..`, which leads elsewhere: write the path that is meant";
+        let message = "its path has a segment `.` or `..`, which changes the path: write it without them";
         findings.push(object.error("spec.endpoint", message.to_owned()));
     }
     overlaps(object, &spec.models, findings);

@@ -14,7 +14,7 @@ pub(crate) fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Resul
         Some(tag) if tag.is_yaml_core_schema() && tag.suffix == "str" => return Ok(text.into()),
         Some(tag) if tag.is_yaml_core_schema() && tag.suffix != "binary" => {}
         Some(tag) if tag.handle.is_empty() && tag.suffix == "!" => return Ok(text.into()),
-        Some(_) => return Err("a custom tag (`!name`) has no meaning here: remove it"),
+        Some(_) => return Err("a custom tag (`!name`) is not allowed here: remove it"),
         None if style != ScalarStyle::Plain => return Ok(text.into()),
         None => {}
     }

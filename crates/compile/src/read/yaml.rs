@@ -262,7 +262,7 @@ impl YamlReader {
             );
         }
         if tag.is_some_and(|tag| !tag.is_yaml_core_schema()) {
-            self.fail(line, "a custom tag (`!name`) has no meaning here: remove it");
+            self.fail(line, "a custom tag (`!name`) is not allowed here: remove it");
         }
         if self.open.len() >= MAX_DEPTH {
             self.fail(line, format!("nested deeper than {MAX_DEPTH}"));
@@ -409,6 +409,6 @@ mod tests {
         );
         assert!(matches!(&got[3..], [Err(problem)] if problem.message.starts_with("not YAML: ")), "{got:?}");
         assert_eq!(values("a: .inf"), [problem(1, "no object can hold .inf or .nan: quote it if it is meant as text")]);
-        assert_eq!(values("a: !Ref b"), [problem(1, "a custom tag (`!name`) has no meaning here: remove it")]);
+        assert_eq!(values("a: !Ref b"), [problem(1, "a custom tag (`!name`) is not allowed here: remove it")]);
     }
 }

@@ -227,7 +227,7 @@ pub const BROKEN: &[Broken] = &[
             "a.yaml:14: LLMProvider default/a: spec.credentials[0].secretRef: Secret default/s has `a` under data, but not in base64: move it to stringData",
             "a.yaml:15: LLMProvider default/a: spec.credentials[1].secretRef: Secret default/s has nothing in `b`",
             "a.yaml:16: LLMProvider default/a: spec.credentials[2].secretRef: Secret default/s has `c` as something other than text: put it in quotes",
-            "a.yaml:17: LLMProvider default/a: spec.credentials[3].secretRef: `d` of Secret default/s has characters that no header can carry: was more than the credential pasted?",
+            "a.yaml:17: LLMProvider default/a: spec.credentials[3].secretRef: `d` of Secret default/s has characters that no header can carry: was something else pasted with the credential?",
         ],
     ),
     broken(
@@ -477,7 +477,7 @@ pub const BROKEN: &[Broken] = &[
             ),
         )],
         &[
-            "a.yaml:10: RoutingRule default/r: spec.when: on a request of type embedding, fails: a string is in a place that needs true or false",
+            "a.yaml:10: RoutingRule default/r: spec.when: on a request of type embedding, fails: a string is used where true or false is needed",
         ],
     ),
     broken(
@@ -574,7 +574,7 @@ pub const BROKEN: &[Broken] = &[
         keys: &[],
         environment: &[("OPENAI_API_KEY", "sk-\u{e4}")],
         expected: &[
-            "a.yaml:7: LLMProvider default/a: spec.credentials[0].secretRef: the variable OPENAI_API_KEY has characters that no header can carry: was more than the credential pasted?",
+            "a.yaml:7: LLMProvider default/a: spec.credentials[0].secretRef: the variable OPENAI_API_KEY has characters that no header can carry: was something else pasted with the credential?",
         ],
     },
 ];

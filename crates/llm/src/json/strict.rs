@@ -15,10 +15,10 @@ use thiserror::Error;
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum StrictError {
     /// A duplicate key. `path` is the object's: `messages[0]`; empty for the body itself.
-    #[error("the key `{key}` stands twice in one object ({})", location(.path))]
+    #[error("the key `{key}` is repeated in one object ({})", location(.path))]
     Duplicate { key: String, path: String },
     /// Both spellings of one of Google's fields.
-    #[error("the keys `{first}` and `{second}` are one field, told twice in one object ({})", location(.path))]
+    #[error("the keys `{first}` and `{second}` are the same field, repeated in one object ({})", location(.path))]
     TwoSpellings { first: String, second: String, path: String },
     /// Not JSON, or nested deeper than 128.
     #[error("the body is not valid JSON: {problem} at line {line}, column {column}")]
@@ -208,7 +208,7 @@ impl<'de> Visitor<'de> for Strict<'_> {
         while let Some(key) = access.next_key::<String>()? {
             if map.contains_key(&key) {
                 self.found.twice = Some((key.clone(), key));
-                return Err(A::Error::custom("a key stands twice"));
+                return Err(A::Error::custom("a key is repeated"));
             }
             let mut below = self.spelling;
             if self.spelling == Spelling::Google {
@@ -219,7 +219,7 @@ impl<'de> Visitor<'de> for Strict<'_> {
                 if let Some(name) = spelt.replace(name) {
                     let first = map.keys().find(|other| camel(other) == name).cloned().unwrap_or(name);
                     self.found.twice = Some((first, key));
-                    return Err(A::Error::custom("a key stands twice"));
+                    return Err(A::Error::custom("a key is repeated"));
                 }
             }
             match access.next_value_seed(Strict { spelling: below, found: &mut *self.found }) {
@@ -248,13 +248,13 @@ mod tests {
     #[test]
     fn a_key_told_twice_is_refused_with_its_place() {
         let table = [
-            (r#"{"model":"a","model":"b"}"#, "the key `model` stands twice in one object (at the top level)"),
-            (r#"{"model":"a","m\u006fdel":"a"}"#, "the key `model` stands twice in one object (at the top level)"),
+            (r#"{"model":"a","model":"b"}"#, "the key `model` is repeated in one object (at the top level)"),
+            (r#"{"model":"a","m\u006fdel":"a"}"#, "the key `model` is repeated in one object (at the top level)"),
             (
                 r#"{"messages":[{"role":"user"},{"role":"user","content":"x","role":"user"}]}"#,
-                "the key `role` stands twice in one object (at `messages[1]`)",
+                "the key `role` is repeated in one object (at `messages[1]`)",
             ),
-            (r#"{"a":{"b":[[{"c":{"":1,"":2}}]]}}"#, "the key `` stands twice in one object (at `a.b[0][0].c`)"),
+            (r#"{"a":{"b":[[{"c":{"":1,"":2}}]]}}"#, "the key `` is repeated in one object (at `a.b[0][0].c`)"),
         ];
         for (body, said) in table {
             assert_eq!(parse(body.as_bytes()).unwrap_err().to_string(), said, "{body}");
@@ -304,7 +304,7 @@ mod tests {
         }
         assert_eq!(
             google(refused[0].as_bytes()).unwrap_err().to_string(),
-            "the keys `generationConfig` and `generation_config` are one field, told twice in one object (at the top level)"
+            "the keys `generationConfig` and `generation_config` are the same field, repeated in one object (at the top level)"
         );
         assert!(parse(refused[0].as_bytes()).is_ok(), "elsewhere they are two keys");
     }

@@ -46,13 +46,11 @@ pub enum ScanError {
     NotJson(String),
     #[error("the body must be a JSON object")]
     NotObject,
-    #[error("the key `{0}` stands twice in the body; parsers would not agree which one counts")]
+    #[error("the key `{0}` is repeated in the body; parsers would disagree about which one counts")]
     Twice(String),
     #[error("the key `{key}` is `{known}` to some parsers and not to others; write it as `{known}`")]
     OtherCase { key: String, known: &'static str },
-    #[error(
-        "`{0}` lets the provider answer with another model than the one that was decided; name others in `fallbacks`"
-    )]
+    #[error("`{0}` lets the provider answer with another model than the chosen one; name others in `fallbacks`")]
     OtherModels(&'static str),
     #[error("`{0}` is longer than {LONGEST} bytes")]
     TooLong(&'static str),

@@ -10,7 +10,7 @@ use wildmatch::WildMatch;
 
 const SEARCHES: &str = "the model searches by itself, and each search is billed by its own price";
 const TOOLS: &str = "the model runs tools by itself, which are billed by their own price";
-const PRESET: &str = "a preset that the provider keeps may bring tools that are not in the request";
+const PRESET: &str = "a preset that is stored at the provider may add tools to the request";
 
 /// Names in lower case, from the providers' price pages, autumn 2026.
 const NAMES: &[(&str, &str)] = &[

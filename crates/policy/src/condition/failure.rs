@@ -62,21 +62,21 @@ impl fmt::Display for EvalFailure {
                 write!(f, "`{name}` does not take values of types {one} and {other}")
             }
             EvalFailure::Arguments(name) => write!(f, "`{name}` is not called in this way"),
-            EvalFailure::NotBool(found) => write!(f, "a {found} is in a place that needs true or false"),
-            EvalFailure::NotIterable(found) => write!(f, "a macro goes through a list or a map, not through a {found}"),
+            EvalFailure::NotBool(found) => write!(f, "a {found} is used where true or false is needed"),
+            EvalFailure::NotIterable(found) => write!(f, "a macro needs a list or a map, not a {found}"),
             EvalFailure::Overflow(name) => write!(f, "the result of `{name}` is too large a number"),
             EvalFailure::DivisionByZero => write!(f, "it divides by zero"),
-            EvalFailure::OutOfBounds => write!(f, "a list has no element at that place"),
+            EvalFailure::OutOfBounds => write!(f, "a list has no element at that index"),
             EvalFailure::RepeatedKey => write!(f, "a map has the same key twice"),
             EvalFailure::Key(found) => write!(f, "a {found} can't be the key of a map"),
-            EvalFailure::Text(wanted) => write!(f, "`{wanted}` is given a text that says no such thing"),
-            EvalFailure::Range(wanted) => write!(f, "`{wanted}` is given a number that it can't hold"),
+            EvalFailure::Text(wanted) => write!(f, "`{wanted}` can't parse its text"),
+            EvalFailure::Range(wanted) => write!(f, "`{wanted}` is given a number that is out of its range"),
             EvalFailure::Pattern(why) => write!(f, "the pattern of `matches` is not a valid regular expression: {why}"),
             EvalFailure::UnwrittenPattern => write!(f, "`matches` is given a pattern that is not written in the rule"),
             EvalFailure::Zone => write!(f, "there is no such time zone"),
-            EvalFailure::Unknown(name) => write!(f, "`{name}` is not known of this request"),
+            EvalFailure::Unknown(name) => write!(f, "`{name}` is not known for this request"),
             EvalFailure::TooLarge(name, unit, most) => {
-                write!(f, "`{name}` has more than {most} {unit} in this request, and rules see no more of them")
+                write!(f, "`{name}` has more than {most} {unit} in this request, and rules can't read more")
             }
         }
     }

@@ -188,12 +188,12 @@ fn explained_name(policy: &Policy, key: &Key, name: &str, asked: &ModelName) -> 
 fn explained_rule(key: &Key, seen: &RuleTrace<'_>) -> ExplainedRule {
     let (outcome, why) = match &seen.outcome {
         RuleResult::OutOfScope => {
-            (RuleOutcome::OutOfScope, format!("its scope does not have VirtualKey {} in it", key.id))
+            (RuleOutcome::OutOfScope, format!("its scope does not include VirtualKey {}", key.id))
         }
-        RuleResult::Passed => (RuleOutcome::Passed, "it was passed through already".to_owned()),
+        RuleResult::Passed => (RuleOutcome::Passed, "it was already used in this chain".to_owned()),
         RuleResult::False => (RuleOutcome::NoMatch, "`when` is false".to_owned()),
         RuleResult::Failed(error) => (RuleOutcome::Failed, format!("`when` {error}")),
-        RuleResult::Shadow => (RuleOutcome::Shadow, "it matches, and `mode: Shadow` only watches".to_owned()),
+        RuleResult::Shadow => (RuleOutcome::Shadow, "it matches, and `mode: Shadow` only records it".to_owned()),
         RuleResult::Matches if seen.rule.when.is_none() => (RuleOutcome::Matches, "it has no `when`".to_owned()),
         RuleResult::Matches => (RuleOutcome::Matches, "`when` is true".to_owned()),
     };

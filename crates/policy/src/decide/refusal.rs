@@ -36,7 +36,7 @@ pub(crate) fn nothing_left(policy: &Policy, key: &Key, decision: &Decision, requ
             PolicyRefusal {
                 kind: PolicyRefusalKind::UnsupportedParameter,
                 message: format!(
-                    "`{field}` cannot be carried to {}{by}, and no other candidate is left",
+                    "`{field}` can't be sent to {}{by}, and no other candidate is left",
                     target.trim_end_matches('/')
                 ),
                 param: Some(field.clone()),
@@ -125,17 +125,17 @@ fn concurrency_limited(
     let document = policy.document.key(request.key);
     let entry = candidate.entry.and_then(|index| document?.entry(index));
     if let Some(most) = entry.and_then(|entry| entry.limits.concurrent_requests) {
-        limits.push(format!("{} lets be (spec.providers[{name}].limits.concurrentRequests: {most})", named(key)));
+        limits.push(format!("{} allows (spec.providers[{name}].limits.concurrentRequests: {most})", named(key)));
     }
     let provider = candidate.provider.and_then(|index| policy.document.provider(index));
     if let Some((provider, most)) = provider.and_then(|one| Some((one, one.limits.concurrent_requests?))) {
         let (namespace, name) = (&provider.namespace, &provider.name);
-        limits.push(format!("LLMProvider {namespace}/{name} lets be (spec.limits.concurrentRequests: {most})"));
+        limits.push(format!("LLMProvider {namespace}/{name} allows (spec.limits.concurrentRequests: {most})"));
     }
-    let limits = if limits.is_empty() { "may be".to_owned() } else { limits.join(", or as ") };
+    let limits = if limits.is_empty() { "allowed".to_owned() } else { limits.join(", or as ") };
     PolicyRefusal {
         kind: PolicyRefusalKind::ConcurrencyLimited,
-        message: format!("as many requests are under way at `{name}` as {limits}{by}"),
+        message: format!("`{name}` already serves as many requests at once as {limits}{by}"),
         param: None,
         limit: None,
     }
@@ -155,7 +155,7 @@ fn unpriced(policy: &Policy, key: &Key, candidate: &Candidate, request: &Request
                 Unit::Money | Unit::Requests => ("money", "what this request costs"),
             };
             format!(
-                "{counts} counts {counted}, and {unknown} can't be known: {why}{by}; `unmetered: Allow` of {} would serve it \
+                "{counts} counts {counted}, and {unknown} can't be known: {why}{by}; `unmetered: Allow` of {} serves it \
                  uncounted",
                 named(key)
             )
@@ -220,7 +220,7 @@ fn model_blocked(policy: &Policy, key: &Key, candidate: &Candidate, by: &str) ->
     let message = match entry {
         Some(entry) if policy.providers[entry.provider].excludes(model) => {
             format!(
-                "LLMProvider {} is exclusive, and `{model}` is none of its models{by}",
+                "LLMProvider {} is exclusive, and `{model}` is not one of its models{by}",
                 policy.providers[entry.provider].id
             )
         }
@@ -263,7 +263,7 @@ pub(crate) fn nobody_serves(policy: &Policy, key: &Key, model: &str) -> PolicyRe
         return PolicyRefusal {
             kind: PolicyRefusalKind::ModelNotFound,
             message: format!(
-                "no provider of {} lists the model `{model}`, and {} take any name: say which is meant, as in \
+                "no provider of {} lists the model `{model}`, and {} accept any name: name one of them, as in \
                  `{first}/{model}`, or list it in the provider's `models`",
                 named(key),
                 takers.join(", "),
@@ -278,7 +278,7 @@ pub(crate) fn nobody_serves(policy: &Policy, key: &Key, model: &str) -> PolicyRe
     PolicyRefusal {
         kind: PolicyRefusalKind::ModelNotFound,
         message: format!(
-            "no provider of {} serves the model `{model}`{}; GET /v1/models lists what there is{}",
+            "no provider of {} serves the model `{model}`{}; GET /v1/models lists all models{}",
             named(key),
             did_you_mean(like),
             providers_hint(key),
@@ -320,7 +320,7 @@ pub(crate) fn provider_needed(key: &Key) -> PolicyRefusal {
     PolicyRefusal {
         kind: PolicyRefusalKind::InvalidRequest,
         message: format!(
-            "this operation names no model, so `x-outrigger-provider` must say who is meant{}",
+            "this operation names no model, so `x-outrigger-provider` must name a provider{}",
             providers_hint(key)
         ),
         param: None,
@@ -332,7 +332,7 @@ pub(crate) fn provider_needed(key: &Key) -> PolicyRefusal {
 pub(crate) fn rule_failed(rule: &Rule, error: &ExpressionError) -> PolicyRefusal {
     PolicyRefusal {
         kind: PolicyRefusalKind::InvalidRequest,
-        message: format!("RoutingRule {}: `when` {error}, and the rule says onError: Refuse", rule.id),
+        message: format!("RoutingRule {}: `when` {error}, and the rule has onError: Refuse", rule.id),
         param: None,
         limit: None,
     }

@@ -68,7 +68,7 @@ fn by_another(policy: &Policy, request: &Request<'_>, candidate: &Candidate) -> 
     match request.state.others(provider) {
         Others::None => None,
         Others::Named(names) => names.iter().any(is_dearer).then_some(
-            "`fallbacks` lets the provider answer with a model that may be dearer than the one that is asked for",
+            "`fallbacks` lets the provider answer with a model that may be more expensive than the requested one",
         ),
         Others::Any => Some("`fallbacks` lets the provider answer with any other model, at the price of that one"),
     }

@@ -73,7 +73,7 @@ pub const TABLE: &[HeaderRule] = &[
                 "*-subscription-key",
                 "*-token",
             ],
-            "By their names somebody's credentials. The provider object names those that its provider needs.",
+            "Their names suggest credentials. The provider object names those that its provider needs.",
         )
     },
     HeaderRule {
@@ -81,7 +81,7 @@ pub const TABLE: &[HeaderRule] = &[
         ..both_ways(
             Ours,
             &["x-outrigger-*", "x-bf-*"],
-            "Messages to and from the gateway. `x-bf-eh-NAME` goes up as `NAME`, by NAME's own row.",
+            "Messages to and from the gateway. `x-bf-eh-NAME` is forwarded as `NAME`, by the row of `NAME`.",
         )
     },
     both_ways(
@@ -114,12 +114,12 @@ pub const TABLE: &[HeaderRule] = &[
     only_up(
         Message,
         &["host", "expect", "accept-encoding", "signature", "signature-input"],
-        "Set anew: the gateway sends another message than the caller did.",
+        "Set by the gateway, because it sends a message of its own.",
     ),
     both_ways(
         Message,
         &["content-length", "content-encoding", "content-md5", "content-digest", "repr-digest", "digest"],
-        "About the body's bytes, which the gateway may edit.",
+        "About the body's bytes, which the gateway may change.",
     ),
     only_up(
         Proxy,
@@ -226,7 +226,7 @@ pub const TABLE: &[HeaderRule] = &[
             "if-unmodified-since",
             "prefer",
         ],
-        "Would turn the request into another one than was decided and is charged, or cut its answer.",
+        "Would change the request after it was decided and priced, or shorten its answer.",
     ),
     HeaderRule {
         up: Forward,
@@ -241,7 +241,7 @@ pub const TABLE: &[HeaderRule] = &[
     HeaderRule {
         across: Forward,
         up: Forward,
-        ..both_ways(Trace, &["traceparent", "tracestate"], "The caller's trace goes on.")
+        ..both_ways(Trace, &["traceparent", "tracestate"], "The caller's trace continues.")
     },
     both_ways(Baggage, &["baggage"], "May hold anything that the application knows about its users."),
     HeaderRule {
@@ -258,7 +258,7 @@ pub const TABLE: &[HeaderRule] = &[
                 "anthropic-priority-*",
                 "anthropic-fast-*",
             ],
-            "About one credential: passes down only if that one alone can serve the key.",
+            "About one credential: forwarded to the caller only if no other credential can serve the key.",
         )
     },
     HeaderRule { up: Forward, ..both_ways(Server, &["date"], "From the provider's clock; the gateway sends its own.") },

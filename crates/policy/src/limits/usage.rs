@@ -49,7 +49,7 @@ impl Limit {
             Unit::Tokens | Unit::Requests => "used up",
         };
         let rejects = match self.rejects_at(used).filter(|_| used < self.max) {
-            Some(percent) => format!(", and from {percent} % on it rejects"),
+            Some(percent) => format!(", and it rejects from {percent} %"),
             None => String::new(),
         };
         format!("{}: {} of {} are {verb}{rejects}", self.id, self.amount(used), self.size())
@@ -160,7 +160,7 @@ mod tests {
             (
                 limit(Unit::Money, 500_000_000_000, paris(), &rejects),
                 475_000_000_001,
-                "Budget t/b: $475.000000001 of $500.00 a month (Europe/Paris) are spent, and from 95 % on it rejects",
+                "Budget t/b: $475.000000001 of $500.00 a month (Europe/Paris) are spent, and it rejects from 95 %",
             ),
             (
                 limit(Unit::Tokens, 50_000_000, calendar(CalendarUnit::Hour, "UTC"), &[]),

@@ -22,9 +22,9 @@ const EQUALITIES: [&str; 2] = [operators::EQUALS, operators::NOT_EQUALS];
 pub enum Lint {
     #[error("names of headers are in lower case here: write {0}")]
     Capitals(String),
-    #[error("the header `{0}` may carry a credential, so it is not shown to rules: ask for another")]
+    #[error("the header `{0}` may carry a credential, so rules can't read it: use another header")]
     Hidden(String),
-    #[error("no request has that request_type: there is {}{}", RequestType::NAMES.join(", "), nearest.as_ref().map(|near| format!(", did you mean `{near}`?")).unwrap_or_default())]
+    #[error("no request has this request_type; the types are {}{}", RequestType::NAMES.join(", "), nearest.as_ref().map(|near| format!(", did you mean `{near}`?")).unwrap_or_default())]
     RequestType { nearest: Option<String> },
     #[error("`{variable}` is in per cent: write {percent} for {written}")]
     Fraction { variable: &'static str, written: String, percent: String },
@@ -238,7 +238,7 @@ mod tests {
     fn slips_are_told_with_what_to_write() {
         let types = format!("there is {}", RequestType::NAMES.join(", "));
         let hidden = |name: &str| {
-            format!("the header `{name}` may carry a credential, so it is not shown to rules: ask for another")
+            format!("the header `{name}` may carry a credential, so rules can't read it: use another header")
         };
         let lower = |meant: &str| format!("names of headers are in lower case here: write {meant}");
         for (source, expected) in [

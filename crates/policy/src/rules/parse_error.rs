@@ -26,7 +26,7 @@ fn per_cent(source: &str, (line, column): (isize, isize)) -> Option<String> {
     let number = before.trim_end().strip_suffix('%')?.trim_end();
     let digits = number.trim_end_matches(|letter: char| letter.is_ascii_digit() || letter == '.').len();
     let number = number.get(digits..).filter(|number| !number.is_empty())?;
-    Some(format!("`%` needs a number behind it: write {number}"))
+    Some(format!("`%` needs a number after it: write {number}"))
 }
 
 /// The word or sign at a position.
@@ -50,21 +50,19 @@ fn at(source: &str, (line, column): (isize, isize)) -> &str {
 fn words(message: &str, found: &str) -> String {
     let message = message.trim_start_matches("Syntax error:").trim();
     if let Some(word) = message.strip_prefix("reserved identifier: ") {
-        return format!("`{word}` is a word that CEL keeps for itself");
+        return format!("`{word}` is a reserved word in CEL");
     }
     if let Some(missing) = message.strip_prefix("expected '").and_then(|rest| rest.split('\'').next()) {
         return format!("`{missing}` is missing");
     }
     match (message, found) {
-        ("unterminated string literal" | "unterminated bytes literal", _) => {
-            "a text begins that has no closing quote".to_owned()
-        }
+        ("unterminated string literal" | "unterminated bytes literal", _) => "a string has no closing quote".to_owned(),
         (message, _) if message.contains("expecting ')'") => "`)` is missing".to_owned(),
         ("expected identifier after '.'" | "expected identifier", _) => "a name is missing".to_owned(),
         (message, "") if message.contains("mismatched input") => "it ends too early".to_owned(),
         (message, found) if is_unexpected_token(message) => match found {
-            "=" => "`=` compares nothing: write `==`".to_owned(),
-            "&" | "|" => format!("`{found}` is half an operator: write `{found}{found}`"),
+            "=" => "`=` does not compare: write `==`".to_owned(),
+            "&" | "|" => format!("`{found}` is not an operator: write `{found}{found}`"),
             "and" => "`and` is not an operator: write `&&`".to_owned(),
             "or" => "`or` is not an operator: write `||`".to_owned(),
             found if message == "unexpected character" => format!("`{found}` has no meaning"),
@@ -87,25 +85,25 @@ mod tests {
         for (source, expected) in [
             ("", "it is empty"),
             (" ", "it is empty"),
-            ("model = 'a'", "at column 7, `=` compares nothing: write `==`"),
-            ("model === 'a'", "at column 9, `=` compares nothing: write `==`"),
+            ("model = 'a'", "at column 7, `=` does not compare: write `==`"),
+            ("model === 'a'", "at column 9, `=` does not compare: write `==`"),
             ("model ==", "at column 9, it ends too early"),
-            ("'a", "at column 1, a text begins that has no closing quote"),
-            ("model == \"a", "at column 10, a text begins that has no closing quote"),
+            ("'a", "at column 1, a string has no closing quote"),
+            ("model == \"a", "at column 10, a string has no closing quote"),
             ("a b", "at column 3, `b` is not allowed here"),
-            ("model & model", "at column 7, `&` is half an operator: write `&&`"),
+            ("model & model", "at column 7, `&` is not an operator: write `&&`"),
             ("model == 'a' and provider == 'b'", "at column 14, `and` is not an operator: write `&&`"),
             ("model == 'a' or provider == 'b'", "at column 14, `or` is not an operator: write `||`"),
             ("(model == 'a'", "at column 14, `)` is missing"),
             ("model == 'a')", "at column 13, `)` is not allowed here"),
             ("headers['a'", "at column 12, `]` is missing"),
             ("headers.exists(1, true)", "at column 16, argument must be a simple name"),
-            ("model == 'a' &&\n  provider = 'b'", "at line 2, column 12, `=` compares nothing: write `==`"),
-            ("namespace == 'a'", "at column 1, `namespace` is a word that CEL keeps for itself"),
+            ("model == 'a' &&\n  provider = 'b'", "at line 2, column 12, `=` does not compare: write `==`"),
+            ("namespace == 'a'", "at column 1, `namespace` is a reserved word in CEL"),
             ("model == 'a' # no", "at column 14, `#` has no meaning"),
-            ("budget_used > 85%", "at column 18, `%` needs a number behind it: write 85"),
-            ("budget_used > 8.5 % && true", "at column 21, `%` needs a number behind it: write 8.5"),
-            ("true &&\n  (budget_used > 85%)", "at line 2, column 21, `%` needs a number behind it: write 85"),
+            ("budget_used > 85%", "at column 18, `%` needs a number after it: write 85"),
+            ("budget_used > 8.5 % && true", "at column 21, `%` needs a number after it: write 8.5"),
+            ("true &&\n  (budget_used > 85%)", "at line 2, column 21, `%` needs a number after it: write 85"),
             ("model %", "at column 8, it ends too early"),
             ("1 +* 2", "at column 4, `*` is not allowed here"),
             ("99999999999999999999999 == 1", "at column 1, invalid int literal"),

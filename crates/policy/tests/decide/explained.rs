@@ -40,14 +40,14 @@ fn each_rule_says_why_until_the_one_that_decides() {
     assert_eq!(
         [&told[..2], &told[3..7], &told[8..]].concat(),
         [
-            "0 t/team: OutOfScope, its scope does not have VirtualKey t/k in it",
+            "0 t/team: OutOfScope, its scope does not include VirtualKey t/k",
             "0 t/false: NoMatch, `when` is false",
-            "0 t/watching: Shadow, it matches, and `mode: Shadow` only watches",
+            "0 t/watching: Shadow, it matches, and `mode: Shadow` only records it",
             "0 t/leading: Matches, `when` is true",
-            "1 t/team: OutOfScope, its scope does not have VirtualKey t/k in it",
+            "1 t/team: OutOfScope, its scope does not include VirtualKey t/k",
             "1 t/false: NoMatch, `when` is false",
-            "1 t/watching: Shadow, it matches, and `mode: Shadow` only watches",
-            "1 t/leading: Passed, it was passed through already",
+            "1 t/watching: Shadow, it matches, and `mode: Shadow` only records it",
+            "1 t/leading: Passed, it was already used in this chain",
             "1 t/deciding: Matches, `when` is true",
         ][..]
             .iter()

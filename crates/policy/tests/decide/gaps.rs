@@ -151,7 +151,7 @@ fn a_budget_of_tokens_wants_to_be_told_of_them() {
     assert_eq!(
         refusal.message,
         "Budget t/words counts tokens, and how many this request uses can't be known: an answer in the background is not \
-         seen; `unmetered: Allow` of VirtualKey t/k would serve it uncounted"
+         seen; `unmetered: Allow` of VirtualKey t/k serves it uncounted"
     );
     assert_eq!(decided(&with(UnknownCostPolicy::Allow), &Request { state: &unseen, ..ask("m") }), "a/m");
     // The extra cost of a search does not matter to a budget in tokens.

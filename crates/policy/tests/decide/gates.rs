@@ -244,14 +244,14 @@ fn refusals_name_the_limit_the_window_and_how_much_is_gone() {
             429,
             "concurrency_limited",
             false,
-            "as many requests are under way at `a` as LLMProvider t/a lets be (spec.limits.concurrentRequests: 20)",
+            "`a` already serves as many requests at once as LLMProvider t/a allows (spec.limits.concurrentRequests: 20)",
         ),
         (
             crowded(&two(|_, e, _| concurrent(&mut e.limits))),
             429,
             "concurrency_limited",
             false,
-            "as many requests are under way at `a` as VirtualKey t/k lets be (spec.providers[a].limits.concurrentRequests: \
+            "`a` already serves as many requests at once as VirtualKey t/k allows (spec.providers[a].limits.concurrentRequests: \
              20)",
         ),
         (
@@ -270,7 +270,7 @@ fn refusals_name_the_limit_the_window_and_how_much_is_gone() {
             false,
             "VirtualKey t/k: spec.limits.budgets[month] counts money, and what this request costs can't be known: a \
              recording's length is not known beforehand (RoutingRule t/r decided); `unmetered: Allow` of VirtualKey t/k \
-             would serve it uncounted",
+             serves it uncounted",
         ),
     ] {
         assert_eq!(

@@ -48,7 +48,7 @@ fn status_kind_and_words() {
                 404,
                 "model_not_found",
                 Some("model"),
-                "no provider of VirtualKey t/k serves the model `zzz`; GET /v1/models lists what there is; it has openai, closed, off",
+                "no provider of VirtualKey t/k serves the model `zzz`; GET /v1/models lists all models; it has openai, closed, off",
             ),
         ),
         (
@@ -76,7 +76,7 @@ fn status_kind_and_words() {
                 404,
                 "model_not_found",
                 Some("model"),
-                "no provider of VirtualKey t/k serves the model `zzz`; GET /v1/models lists what there is; it has no providers",
+                "no provider of VirtualKey t/k serves the model `zzz`; GET /v1/models lists all models; it has no providers",
             ),
         ),
         (
@@ -141,7 +141,7 @@ fn status_kind_and_words() {
                 403,
                 "model_blocked",
                 Some("model"),
-                "LLMProvider t/closed is exclusive, and `gpt-4o` is none of its models",
+                "LLMProvider t/closed is exclusive, and `gpt-4o` is not one of its models",
             ),
         ),
         (
@@ -173,7 +173,7 @@ fn status_kind_and_words() {
                 400,
                 "unsupported_parameter",
                 Some("logprobs"),
-                "`logprobs` cannot be carried to openai/gpt-4o, and no other candidate is left",
+                "`logprobs` can't be sent to openai/gpt-4o, and no other candidate is left",
             ),
         ),
         (

@@ -15,7 +15,7 @@ use crate::{Answer, Dialect, Malformed};
 pub fn decode(body: &Value) -> Result<ChatResponse, Malformed> {
     if let Some(error) = body.get("error").filter(|error| !error.is_null()) {
         let message = error.get("message").and_then(Value::as_str).unwrap_or("without a message");
-        return Err(malformed(format!("it holds an error: {message}")));
+        return Err(malformed(format!("it contains an error: {message}")));
     }
     let content = body.get("content").and_then(Value::as_array).ok_or_else(|| malformed("it has no list `content`"))?;
     let mut parts = Vec::with_capacity(content.len());
@@ -273,7 +273,7 @@ mod tests {
     #[test]
     fn what_is_no_message_is_malformed() {
         for (body, problem) in [
-            (json!({"type": "error", "error": {"type": "api_error", "message": "oh"}}), "it holds an error: oh"),
+            (json!({"type": "error", "error": {"type": "api_error", "message": "oh"}}), "it contains an error: oh"),
             (json!({"choices": []}), "it has no list `content`"),
             (json!("x"), "it has no list `content`"),
             (json!({"content": [{"type": "text"}]}), "content[0] has no `text`"),

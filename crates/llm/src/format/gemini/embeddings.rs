@@ -269,7 +269,7 @@ fn gemini_vectors(body: &Value) -> Result<Vec<&Vec<Value>>, Malformed> {
 fn numbers(values: &Vec<Value>, upstream: Dialect) -> Result<&Vec<Value>, Malformed> {
     match values.iter().all(Value::is_number) {
         true => Ok(values),
-        false => Err(malformed(upstream, "an embedding holds something that is not a number")),
+        false => Err(malformed(upstream, "an embedding contains a value that is not a number")),
     }
 }
 
@@ -277,7 +277,7 @@ fn base64_of(values: &[Value]) -> Result<String, Malformed> {
     let mut bytes = Vec::with_capacity(values.len() * 4);
     for value in values {
         let Some(number) = value.as_f64() else {
-            return Err(malformed(Dialect::Gemini, "an embedding holds something that is not a number"));
+            return Err(malformed(Dialect::Gemini, "an embedding contains a value that is not a number"));
         };
         bytes.extend_from_slice(&(number as f32).to_le_bytes());
     }

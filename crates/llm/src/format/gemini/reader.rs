@@ -29,7 +29,7 @@ impl<'a> FieldReader<'a> {
             }
             let name = camel_case(key);
             if entries.iter().any(|(known, _)| *known == name) {
-                return Err(invalid(&join(path, &name), "is given twice, in two spellings"));
+                return Err(invalid(&join(path, &name), "is given twice, in different spellings"));
             }
             entries.push((name, value));
         }
@@ -232,6 +232,6 @@ mod tests {
     fn refuses_a_field_in_both_spellings() {
         let value = serde_json::json!({"top_k": 1, "topK": 2});
         let error = FieldReader::of("generationConfig", &value).unwrap_err();
-        assert_eq!(error.to_string(), "generationConfig.topK: is given twice, in two spellings");
+        assert_eq!(error.to_string(), "generationConfig.topK: is given twice, in different spellings");
     }
 }

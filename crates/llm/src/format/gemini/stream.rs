@@ -53,7 +53,7 @@ impl Decoder {
         }
         if !["candidates", "promptFeedback", "usageMetadata", "responseId"].iter().any(|name| body.get(name).is_some())
         {
-            return Err(malformed("an event has nothing of a response"));
+            return Err(malformed("an event has no part of a response"));
         }
         if !self.started {
             let text = |name: &str| body.get(name).and_then(Value::as_str).map(str::to_owned);

@@ -81,7 +81,7 @@ const GOOGLE: &[(&str, Bill)] = &[
 ];
 
 /// Only Responses have it: in other operations a prompt is text.
-const KEPT_PROMPT: &str = "a prompt that the provider keeps may bring text and tools that are not in the request";
+const KEPT_PROMPT: &str = "a prompt that is stored at the provider may add text and tools to the request";
 
 /// Searches outside of the tools: OpenAI's and Perplexity's, OpenRouter's, xAI's; and presets of OpenRouter and
 /// Perplexity.
@@ -90,7 +90,7 @@ const BESIDE: [(Field, &str); 6] = [
     (Field::Container, "what runs in a container is billed by its own price"),
     (Field::WebSearchOptions, "what web_search_options asks for is billed by its own price"),
     (Field::Plugins, "plugins are billed by their own price"),
-    (Field::Preset, "a preset that the provider keeps may bring tools that are not in the request"),
+    (Field::Preset, "a preset that is stored at the provider may add tools to the request"),
     (Field::SearchParameters, "what search_parameters asks for is billed by its own price"),
 ];
 
@@ -270,7 +270,7 @@ mod tests {
             (RESPONSES, r#"{"prompt":{"id":"pmpt_1"}}"#, Some(KEPT_PROMPT)),
             (RESPONSES, r#"{"prompt":null}"#, None),
             (COMPLETIONS, r#"{"prompt":"Once"}"#, None),
-            (CHAT, r#"{"preset":"support"}"#, Some("a preset that the provider keeps")),
+            (CHAT, r#"{"preset":"support"}"#, Some("a preset that is stored at the provider")),
             (MESSAGES, r#"{"tools":[{"name":"f"},{"type":"bash_20250124"}]}"#, None),
             (
                 MESSAGES,
