@@ -27,6 +27,7 @@ pub mod trial;
 
 pub use build_error::BuildError;
 pub use catalogue::model::Model;
+pub use condition::variables::VARIABLES;
 pub use condition::{CodeError, ConditionCost, TooExpensive, TooMuch, bounds};
 pub use decide::decide;
 pub use decide::explain::{
@@ -53,7 +54,6 @@ pub use request::{Draw, GatewayState, HealthyState, Others, Pace, Request, Stay}
 pub use rules::expression::{Expression, ExpressionError};
 pub use rules::lint::Lint;
 pub use rules::rule::{CompiledConditions, Rule};
-pub use rules::variables::VARIABLES;
 pub use rules::vocabulary::FUNCTIONS;
 pub use text::glob::Globs;
 pub use text::nearest::nearest;

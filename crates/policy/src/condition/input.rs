@@ -5,7 +5,7 @@ use super::value::Value;
 
 macro_rules! inputs {
     ($($input:ident $name:literal),+ $(,)?) => {
-        /// A variable, as listed in [`crate::rules::variables::VARIABLES`].
+        /// A variable, as listed in [`crate::condition::variables::VARIABLES`].
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[allow(clippy::enum_variant_names, reason = "one of the variables is called `input_tokens`")]
         pub(crate) enum ConditionInput {

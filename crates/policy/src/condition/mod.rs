@@ -31,6 +31,7 @@ mod shape;
 mod tests;
 pub(crate) mod time;
 mod value;
+pub(crate) mod variables;
 
 pub(crate) use budget::EvaluationBudget;
 pub(crate) use code::Code;

@@ -7,10 +7,10 @@ use thiserror::Error;
 
 use crate::condition::bounds::{REQUEST_BYTES, REQUEST_STEPS, RULE_BYTES, RULE_STEPS};
 use crate::condition::time::{self, NoZone};
+use crate::condition::variables::VARIABLES;
 use crate::condition::{self, Code, ConditionCost, ConditionInputs, EvaluationBudget, Stop, Value};
 use crate::rules::lint::{self, Lint, hyphens};
 use crate::rules::parse_error;
-use crate::rules::variables::VARIABLES;
 use crate::rules::vocabulary::{FUNCTIONS, MACROS, UsedNames, is_function};
 use crate::text::nearest::nearest;
 use crate::text::number::grouped;

@@ -6,8 +6,8 @@ use cel::common::ast::{EntryExpr, Expr, LiteralValue, operators};
 use outrigger_core::RequestType;
 use thiserror::Error;
 
+use crate::condition::variables::VARIABLES;
 use crate::headers;
-use crate::rules::variables::VARIABLES;
 use crate::text::nearest::nearest;
 
 /// Variables in percent.

@@ -4,5 +4,4 @@ pub(crate) mod expression;
 pub(crate) mod lint;
 pub(crate) mod parse_error;
 pub(crate) mod rule;
-pub(crate) mod variables;
 pub(crate) mod vocabulary;
