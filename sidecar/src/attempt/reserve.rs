@@ -87,7 +87,7 @@ pub async fn reserve(
             }
             Err(NotHeld::Journal(error)) => {
                 tracing::error!(%error, "no request that is charged can be served");
-                let message = "what is spent can't be written down at this time, so nothing is spent";
+                let message = "spending can't be recorded at present, so nothing is spent";
                 return Err(NotReserved::refuse(Refusal::new(RefusalKind::BudgetUnavailable, message).after(1)));
             }
             Err(NotHeld::Refused(Refused::Exhausted { limit, spent, max, until })) => {
