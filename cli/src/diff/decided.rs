@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 use outrigger_core::RefusalKind;
-use outrigger_llm::operation::ModelPlace;
+use outrigger_llm::operation::ModelLocation;
 use outrigger_policy::{
     BuildError, Credential, Explanation, GatewayState, Pace, Policy, Provider, Request, Skip, explain,
 };

@@ -8,7 +8,7 @@ use std::path::Path;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use outrigger_core::{Capabilities, RequestType};
 use outrigger_llm::chat::{self, JsonObject};
-use outrigger_llm::operation::{self, Matched, ModelPlace, Operation, OperationKind};
+use outrigger_llm::operation::{self, Matched, ModelLocation, Operation, OperationKind};
 use outrigger_llm::passthrough::scan::Scanned;
 use outrigger_llm::provider::{self, Target};
 use outrigger_llm::tokens::estimate::RequestInput;
@@ -220,7 +220,7 @@ impl ExplainedRequest {
 }
 
 fn needs_model(operation: &Operation) -> bool {
-    operation.model != ModelPlace::Nowhere
+    operation.model != ModelLocation::Nowhere
 }
 
 /// The dialect of a provider.

@@ -3,8 +3,8 @@
 use outrigger_core::Money;
 use outrigger_llm::operation::OperationKind;
 use outrigger_llm::passthrough::caching::Caching;
-use outrigger_llm::passthrough::scan::CapField;
 use outrigger_llm::provider;
+use outrigger_llm::provider::CapField;
 use outrigger_llm::tokens::meter::Metered;
 use outrigger_policy::{
     CacheWrite, ExplainedCandidate, ExplainedRefusal, GatewayState, Key, KeyIndex, LimitIndex, OnLimit, Policy,

@@ -34,6 +34,7 @@ pub mod path;
 pub mod provider;
 pub mod registry;
 pub mod tokens;
+pub mod usage;
 
 pub use dialect::{Dialect, Format};
 pub use error::{Malformed, RequestError};

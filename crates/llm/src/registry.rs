@@ -6,7 +6,7 @@
 
 use serde_json::Value;
 
-use crate::chat::fields::{FieldFate, FieldRow};
+use crate::chat::fields::{FieldHandling, FieldRow};
 use crate::chat::{ChatEvent, ChatRequest, ChatResponse, JsonObject, StreamError};
 use crate::error::{Malformed, RequestError};
 use crate::errors::GatewayError;
@@ -21,7 +21,7 @@ use crate::passthrough::observation::Parsed;
 use crate::passthrough::other_answers;
 use crate::passthrough::summary::AnswerSummary;
 use crate::provider::Target;
-use crate::tokens::usage::Usage;
+use crate::usage::Usage;
 use crate::{Dialect, Format};
 
 /// Expands an expression with the module of a format.
@@ -283,12 +283,12 @@ pub fn fields(caller: Format) -> &'static [FieldRow] {
 
 /// How a field is handled. A field without a row is refused: the gateway can't know its meaning.
 #[must_use]
-pub fn fate(caller: Format, path: &str, upstream: Format) -> FieldFate {
+pub fn handling(caller: Format, path: &str, upstream: Format) -> FieldHandling {
     if caller == upstream {
-        return FieldFate::Carried;
+        return FieldHandling::Carried;
     }
     let row = fields(caller).iter().find(|field| field.path == path);
-    row.map_or(FieldFate::Refused, |field| field.fates.towards(upstream))
+    row.map_or(FieldHandling::Refused, |field| field.handling_by_format.towards(upstream))
 }
 
 /// Checks the fields of a request against an upstream's format, and returns the hints that will be omitted.
@@ -298,10 +298,10 @@ pub fn fate(caller: Format, path: &str, upstream: Format) -> FieldFate {
 pub fn fit(caller: Format, paths: &[String], upstream: Format) -> Result<Vec<String>, RequestError> {
     let mut hints = Vec::new();
     for path in paths {
-        match fate(caller, path, upstream) {
-            FieldFate::Carried | FieldFate::Adapted => {}
-            FieldFate::Hint => hints.push(path.clone()),
-            FieldFate::Refused => {
+        match handling(caller, path, upstream) {
+            FieldHandling::Carried | FieldHandling::Adapted => {}
+            FieldHandling::Hint => hints.push(path.clone()),
+            FieldHandling::Refused => {
                 return Err(RequestError::Unsupported { field: path.clone(), upstream: upstream.dialect() });
             }
         }

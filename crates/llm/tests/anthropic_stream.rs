@@ -5,7 +5,7 @@ use outrigger_llm::Answer;
 use outrigger_llm::chat::{ChatEvent, Finish, StreamError};
 use outrigger_llm::format::anthropic::stream::{Decoder, Encoder};
 use outrigger_llm::framing;
-use outrigger_llm::tokens::usage::{ServiceTier, Usage};
+use outrigger_llm::usage::{ServiceTier, Usage};
 use proptest::collection::vec;
 use proptest::prelude::{Strategy, any, prop_oneof, proptest};
 use serde_json::{Value, json};

@@ -11,7 +11,7 @@ use outrigger_llm::chat::mark::unmark;
 use outrigger_llm::chat::{ChatEvent, ChatResponse, Part, Thought, ToolCall};
 use outrigger_llm::format::anthropic::{request, response, stream};
 use outrigger_llm::framing;
-use outrigger_llm::tokens::usage::ServiceTier;
+use outrigger_llm::usage::ServiceTier;
 use outrigger_llm::{Answer, RequestError};
 use serde_json::Value;
 

@@ -52,7 +52,7 @@ fn decode_stream(body: &str) -> Result<Vec<ChatEvent>, String> {
 /// The content of a stream: joined pieces, the last usage, the finish.
 fn gathered(events: &[ChatEvent]) -> Vec<ChatEvent> {
     let mut out: Vec<ChatEvent> = Vec::new();
-    let mut usage = outrigger_llm::tokens::usage::Usage::default();
+    let mut usage = outrigger_llm::usage::Usage::default();
     let mut ended = false;
     for event in events {
         match (out.last_mut(), event) {
@@ -111,7 +111,7 @@ fn assert_stream_survives(name: &str, events: &[ChatEvent]) {
     if events.iter().any(|event| matches!(event, ChatEvent::Error(_))) {
         // An error ends the stream without a last chunk, which would contain the usage.
         expected.pop();
-        expected.push(ChatEvent::Usage(outrigger_llm::tokens::usage::Usage::default()));
+        expected.push(ChatEvent::Usage(outrigger_llm::usage::Usage::default()));
     }
     // The service tier is not translated.
     if let Some(ChatEvent::Usage(usage)) = expected.last_mut() {

@@ -15,7 +15,7 @@ use flate2::read::GzDecoder;
 use outrigger_llm::chat::{ChatEvent, ChatResponse, Finish, OutputFormat, Part, Thought, ToolCall};
 use outrigger_llm::framing;
 use outrigger_llm::provider::Target;
-use outrigger_llm::tokens::usage::Usage;
+use outrigger_llm::usage::Usage;
 use outrigger_llm::{
     Answer, Dialect, Format, RequestError, StreamDecoder, StreamEncoder, decode_request, decode_response,
     encode_request, encode_response,

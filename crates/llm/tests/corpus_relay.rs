@@ -10,7 +10,7 @@ use outrigger_llm::operation::TABLE;
 use outrigger_llm::passthrough::summary::AnswerSummary;
 use outrigger_llm::passthrough::watch::StreamWatch;
 use outrigger_llm::registry::summarize;
-use outrigger_llm::tokens::usage::{ServiceTier, Usage};
+use outrigger_llm::usage::{ServiceTier, Usage};
 use outrigger_llm::{Dialect, Format, StreamDecoder, chat, decode_response};
 use serde_json::Value;
 

@@ -5,7 +5,7 @@
 
 use outrigger_llm::chat::{ChatResponse, Finish, Media, MediaSource, Part, Thought, ToolCall};
 use outrigger_llm::format::openai_chat::response::{decode, encode};
-use outrigger_llm::tokens::usage::Usage;
+use outrigger_llm::usage::Usage;
 use outrigger_llm::{Answer, Malformed};
 use serde_json::{Value, json};
 

@@ -6,7 +6,7 @@
 use outrigger_llm::chat::{ChatEvent, Finish, Media, MediaSource, StreamError};
 use outrigger_llm::format::openai_chat::stream::{Decoder, Encoder};
 use outrigger_llm::framing;
-use outrigger_llm::tokens::usage::Usage;
+use outrigger_llm::usage::Usage;
 use outrigger_llm::{Answer, StreamEncoder};
 use serde_json::{Value, json};
 

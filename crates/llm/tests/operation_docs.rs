@@ -7,13 +7,13 @@ use std::path::Path;
 
 use outrigger_core::RequestType;
 use outrigger_llm::Dialect;
-use outrigger_llm::operation::{Meter, ModelPlace, Operation, OperationKind, TABLE};
+use outrigger_llm::operation::{Meter, ModelLocation, Operation, OperationKind, TABLE};
 
 const HEAD: &str = "\
 # Operations
 
 Read this page to see which paths a gateway answers, and which of them can go to a provider of
-another dialect. Generated from the table in `crates/llm/src/operation.rs` by `make docs`; do not
+another dialect. Generated from the table in `crates/llm/src/operation/table.rs` by `make docs`; do not
 edit it by hand.
 
 Any other path is a 404 `unknown_path`, in JSON that lists these. The paths are under `/v1`
@@ -37,12 +37,12 @@ fn title(dialect: Dialect) -> &'static str {
     }
 }
 
-fn model(place: ModelPlace) -> &'static str {
+fn model(place: ModelLocation) -> &'static str {
     match place {
-        ModelPlace::Field => "field `model`",
-        ModelPlace::Path => "path",
-        ModelPlace::Form => "form field `model`",
-        ModelPlace::Nowhere => "",
+        ModelLocation::Field => "field `model`",
+        ModelLocation::Path => "path",
+        ModelLocation::Form => "form field `model`",
+        ModelLocation::Nowhere => "",
     }
 }
 

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use outrigger_llm::Format;
-use outrigger_llm::chat::fields::FieldFate;
+use outrigger_llm::chat::fields::FieldHandling;
 use outrigger_llm::registry;
 
 const HEAD: &str = "\
@@ -22,7 +22,7 @@ know what happens to a field. Generated from the table in `crates/llm/src/format
 
 If caller and provider speak the same dialect, the bytes of a request go on as they are
 ([semantics](semantics.md#4-what-is-changed-on-the-way)), and nothing here applies. Otherwise each
-field of the request has one of four fates:
+field of the request is handled in one of four ways:
 
 - **carried**: the field has the same meaning in the other dialect;
 - **adapted**: the other dialect says it in another way; the note says how;
@@ -33,7 +33,7 @@ field of the request has one of four fates:
   `unsupported_parameter`.
 
 A field without a row is refused, because the gateway cannot know what it means. `[]` stands for any
-index of a list. If the fate depends on the value, the note says which values pass.
+index of a list. If the handling depends on the value, the note says which values pass.
 ";
 
 /// Compares a generated document with the committed one, or writes it.
@@ -57,12 +57,12 @@ fn title(format: Format) -> &'static str {
     }
 }
 
-fn word(fate: FieldFate) -> &'static str {
-    match fate {
-        FieldFate::Carried => "carried",
-        FieldFate::Adapted => "adapted",
-        FieldFate::Hint => "hint",
-        FieldFate::Refused => "**refused**",
+fn word(handling: FieldHandling) -> &'static str {
+    match handling {
+        FieldHandling::Carried => "carried",
+        FieldHandling::Adapted => "adapted",
+        FieldHandling::Hint => "hint",
+        FieldHandling::Refused => "**refused**",
     }
 }
 
@@ -76,7 +76,9 @@ fn translation() {
         text.push_str(" note |\n|---|---|---|---|\n");
         for field in registry::fields(caller) {
             write!(text, "| `{}` |", field.path).unwrap();
-            others.iter().for_each(|other| write!(text, " {} |", word(field.fates.towards(*other))).unwrap());
+            others
+                .iter()
+                .for_each(|other| write!(text, " {} |", word(field.handling_by_format.towards(*other))).unwrap());
             match field.note {
                 "" => text.push_str(" |\n"),
                 note => writeln!(text, " {} |", note.replace('|', "\\|")).unwrap(),

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use outrigger_core::{Capabilities, Millis, RefusalKind};
 use outrigger_ledger::{LimitNo, Refused};
 use outrigger_llm::Dialect;
-use outrigger_llm::passthrough::scan::CapField;
+use outrigger_llm::provider::CapField;
 use outrigger_llm::tokens::meter::Metered;
 use outrigger_llm::tokens::plausible::{AttemptFacts, InputSource};
 use outrigger_policy::{CacheWrite, Candidate, LimitIndex, OnLimit, ProviderIndex, Skip, Unit, Used};

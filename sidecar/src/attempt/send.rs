@@ -9,7 +9,7 @@ use http::{HeaderMap, Response, StatusCode, header};
 use outrigger_llm::RequestError;
 use outrigger_llm::errors::classify::classify;
 use outrigger_llm::operation::OperationKind;
-use outrigger_llm::tokens::usage::Usage;
+use outrigger_llm::usage::Usage;
 
 use super::filtered;
 use super::route::Route;

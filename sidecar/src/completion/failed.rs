@@ -8,7 +8,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue};
 use outrigger_core::RefusalKind;
 use outrigger_llm::errors::classify::{Class, Scope, UpstreamFailure};
-use outrigger_llm::tokens::usage::Usage;
+use outrigger_llm::usage::Usage;
 
 use crate::memory::{MemoryLease, NoRoom, size_text};
 use crate::request::refusal::Refusal;

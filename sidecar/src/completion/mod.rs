@@ -28,7 +28,7 @@ use crate::telemetry::record::{ErrorType, Record};
 use http::{HeaderMap, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use outrigger_core::{Money, RefusalKind};
-use outrigger_llm::tokens::usage::Usage;
+use outrigger_llm::usage::Usage;
 use outrigger_policy::LimitIndex;
 
 pub use clock::{RequestClock, Timing};

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use outrigger_core::RefusalKind;
-use outrigger_llm::tokens::usage::Usage;
+use outrigger_llm::usage::Usage;
 use outrigger_policy::{Candidate, Decision, LimitIndex, Skip};
 
 use super::Completion;

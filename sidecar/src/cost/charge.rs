@@ -17,7 +17,7 @@ use outrigger_ledger::{LimitNo, Settled};
 use outrigger_llm::tokens::estimate;
 use outrigger_llm::tokens::meter::Metered;
 use outrigger_llm::tokens::plausible::{AttemptFacts, InputSource};
-use outrigger_llm::tokens::usage::Usage;
+use outrigger_llm::usage::Usage;
 use outrigger_policy::catalogue::bills_by_call;
 use outrigger_policy::{CacheWrite, LimitIndex, Policy, ProviderIndex, Unit, Used};
 

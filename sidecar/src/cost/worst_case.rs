@@ -9,7 +9,8 @@
 //! that one request cannot block all others.
 
 use outrigger_llm::operation::Operation;
-use outrigger_llm::passthrough::scan::{CapField, Scanned};
+use outrigger_llm::passthrough::scan::Scanned;
+use outrigger_llm::provider::CapField;
 use outrigger_policy::{CacheWrite, Key, Policy, Price, ProviderIndex};
 
 /// The lowest cap that the gateway writes, unless the key sets another one.

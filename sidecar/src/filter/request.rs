@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use outrigger_llm::operation::{Matched, ModelPlace};
+use outrigger_llm::operation::{Matched, ModelLocation};
 use outrigger_policy::Decision;
 
 use super::{
@@ -76,7 +76,7 @@ fn apply(context: &mut RequestContext, edit: RequestEdit, memory: &Memory) -> Re
         context.headers = headers;
     }
     // If the model is not in the body, it was in the path.
-    let in_path = context.operation.model == ModelPlace::Path || context.scanned.model != context.model;
+    let in_path = context.operation.model == ModelLocation::Path || context.scanned.model != context.model;
     let model = edit.model.or_else(|| context.model.take().filter(|_| in_path));
     if let Some(body) = edit.body {
         if body.len() > memory.longest_body() {

@@ -20,7 +20,7 @@ use http_body_util::BodyExt;
 use outrigger_llm::errors::GatewayError;
 use outrigger_llm::framing::{self, EventReader};
 use outrigger_llm::registry::error_event;
-use outrigger_llm::tokens::usage::Usage;
+use outrigger_llm::usage::Usage;
 use tokio::time::Sleep;
 
 use super::broken_stream::Broken;

@@ -3,7 +3,7 @@
 use outrigger_llm::chat::{ChatEvent, Finish, StreamError};
 use outrigger_llm::framing;
 use outrigger_llm::passthrough::watch::StreamWatch;
-use outrigger_llm::tokens::usage::Usage;
+use outrigger_llm::usage::Usage;
 use outrigger_llm::{Answer, Format, StreamDecoder, StreamEncoder};
 
 /// What an event contained.

@@ -12,7 +12,7 @@ use outrigger_llm::errors::classify::classify_event;
 use outrigger_llm::format::gemini::embeddings;
 use outrigger_llm::json::weight::Weight;
 use outrigger_llm::registry::{answer_bytes, summarize};
-use outrigger_llm::tokens::usage::Usage;
+use outrigger_llm::usage::Usage;
 use outrigger_llm::{Dialect, Malformed, decode_response, encode_response};
 use serde_json::Value;
 

@@ -158,7 +158,7 @@ fn join(events: Vec<ChatEvent>) -> Option<ChatResponse> {
 
 #[cfg(test)]
 mod tests {
-    use outrigger_llm::tokens::usage::Usage;
+    use outrigger_llm::usage::Usage;
 
     use super::*;
 

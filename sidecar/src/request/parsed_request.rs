@@ -7,7 +7,7 @@ use outrigger_core::RefusalKind;
 use outrigger_llm::chat::{self, JsonObject};
 use outrigger_llm::format::gemini::embeddings;
 use outrigger_llm::json::strict;
-use outrigger_llm::operation::{Matched, ModelPlace, Operation, OperationKind};
+use outrigger_llm::operation::{Matched, ModelLocation, Operation, OperationKind};
 use outrigger_llm::passthrough::scan::{self, OwnFallbacks, Scanned};
 use outrigger_llm::provider::Target;
 use outrigger_llm::{Dialect, RequestError, encode_request};
@@ -52,7 +52,7 @@ pub fn read(matched: Matched, headers: &HeaderMap, query: &Query, body: &[u8]) -
         |message: String| ParseFailure { refusal: Refusal::new(RefusalKind::InvalidRequest, message), model: None };
     let Matched { operation, model: in_path } = matched;
     let (model, scanned) = match operation.model {
-        ModelPlace::Form => {
+        ModelLocation::Form => {
             let found =
                 form_model(headers, body).ok_or_else(|| invalid("the form needs one field `model`".to_owned()))?;
             (Some(found.0), Scanned::default())
@@ -60,7 +60,7 @@ pub fn read(matched: Matched, headers: &HeaderMap, query: &Query, body: &[u8]) -
         place => {
             let scanned = scan(operation, body).map_err(|refusal| ParseFailure { refusal, model: None })?;
             let model = match place {
-                ModelPlace::Path => in_path,
+                ModelLocation::Path => in_path,
                 // The name of an Azure deployment is in the path; a name in the body has no meaning there.
                 _ => in_path.or_else(|| scanned.model.clone()),
             };
@@ -81,7 +81,7 @@ pub fn of(
     scanned: Scanned,
 ) -> Result<ParsedRequest, ParseFailure> {
     let invalid = |message: String| Refusal::new(RefusalKind::InvalidRequest, message);
-    if operation.model != ModelPlace::Nowhere && model.as_deref().is_none_or(str::is_empty) {
+    if operation.model != ModelLocation::Nowhere && model.as_deref().is_none_or(str::is_empty) {
         let refusal = Refusal { param: Some("model".to_owned()), ..invalid("`model` is missing".to_owned()) };
         return Err(ParseFailure { refusal, model });
     }
@@ -115,7 +115,7 @@ pub fn of(
 /// # Errors
 /// If the body is ambiguous or invalid.
 pub fn scan(operation: &Operation, body: &[u8]) -> Result<Scanned, Refusal> {
-    if operation.model == ModelPlace::Form {
+    if operation.model == ModelLocation::Form {
         return Ok(Scanned::default());
     }
     let invalid = |message: String| Refusal::new(RefusalKind::InvalidRequest, message);

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 pub(crate) use bounds::cut;
 pub use error_type::ErrorType;
-use outrigger_llm::tokens::usage::Usage;
+use outrigger_llm::usage::Usage;
 use outrigger_policy::Decision;
 use serde::{Serialize, Serializer};
 

@@ -5,7 +5,7 @@ use crate::Format;
 
 /// How a field of a request is handled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FieldFate {
+pub enum FieldHandling {
     /// Expressed in the other dialect with the same meaning.
     Carried,
     /// Expressed differently; the note explains how.
@@ -18,34 +18,38 @@ pub enum FieldFate {
 
 /// How a field is handled in each of the other formats. A format that is not listed refuses it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fates([Option<(Format, FieldFate)>; Fates::MOST]);
+pub struct HandlingByFormat([Option<(Format, FieldHandling)>; HandlingByFormat::MOST]);
 
-impl Fates {
+impl HandlingByFormat {
     /// The number of formats that can be listed.
     const MOST: usize = Format::ALL.len();
 
     /// Refused by all formats.
-    pub const REFUSED: Fates = Fates([None; Fates::MOST]);
+    pub const REFUSED: HandlingByFormat = HandlingByFormat([None; HandlingByFormat::MOST]);
 
     /// Adds the handling for `format`.
     ///
     /// # Panics
     /// At compile time, if a row lists a format twice.
     #[must_use]
-    pub const fn with(mut self, format: Format, fate: FieldFate) -> Fates {
+    pub const fn with(mut self, format: Format, handling: FieldHandling) -> HandlingByFormat {
         let mut at = 0;
         while let Some((named, _)) = self.0[at] {
             assert!(named as u8 != format as u8, "a format is named twice");
             at += 1;
         }
-        self.0[at] = Some((format, fate));
+        self.0[at] = Some((format, handling));
         self
     }
 
     /// The handling for `format`.
     #[must_use]
-    pub fn towards(&self, format: Format) -> FieldFate {
-        self.0.iter().flatten().find(|(named, _)| *named == format).map_or(FieldFate::Refused, |(_, fate)| *fate)
+    pub fn towards(&self, format: Format) -> FieldHandling {
+        self.0
+            .iter()
+            .flatten()
+            .find(|(named, _)| *named == format)
+            .map_or(FieldHandling::Refused, |(_, handling)| *handling)
     }
 }
 
@@ -55,7 +59,7 @@ pub struct FieldRow {
     pub caller: Format,
     /// The normalised path: list indexes as `[]`, Gemini's names in camelCase.
     pub path: &'static str,
-    pub fates: Fates,
+    pub handling_by_format: HandlingByFormat,
     /// How it is adapted, or why it is refused: for the documentation.
     pub note: &'static str,
     /// A JSON value for the field, with which tests try the row.

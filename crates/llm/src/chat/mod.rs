@@ -9,7 +9,7 @@ pub mod signature;
 
 use serde_json::{Map, Number, Value};
 
-use crate::tokens::usage::Usage;
+use crate::usage::Usage;
 
 /// A request for one answer in a conversation.
 #[derive(Clone, Debug, Default, PartialEq)]

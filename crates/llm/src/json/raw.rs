@@ -2,12 +2,20 @@
 //!
 //! Visited values are not kept, so a text of a million small values needs no more memory than one of ten.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::passthrough::scan::members::unescape;
+/// The text between the quotes, unescaped.
+pub(crate) fn unescape(raw: &str) -> Cow<'_, str> {
+    let inner = raw.get(1..raw.len().saturating_sub(1)).unwrap_or_default();
+    match inner.contains('\\') {
+        false => Cow::Borrowed(inner),
+        true => serde_json::from_str(raw).map_or(Cow::Borrowed(inner), Cow::Owned),
+    }
+}
 
 /// Calls `each` with every member of an object in order, including duplicates: its key with quotes, and its value.
 /// Returns their number.

@@ -9,9 +9,8 @@ use std::ops::{BitOr, BitOrAssign};
 
 use crate::Dialect;
 use crate::json::pieces::without_ascii_escapes;
-use crate::json::raw::{self, is, member};
+use crate::json::raw::{self, is, member, unescape};
 use crate::operation::{Operation, OperationKind};
-use crate::passthrough::scan::members::unescape;
 use crate::passthrough::scan::{Field, Scanned};
 
 /// A set of capabilities.

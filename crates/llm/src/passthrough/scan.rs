@@ -29,15 +29,15 @@ use std::ops::Range;
 use serde::Deserialize;
 use thiserror::Error;
 
-pub use cap::CapField;
 pub use edit::{BodyPiece, Cap, Edits};
 pub(crate) use field::Field;
 
 use field::Member;
 use generation::GenerationConfig;
-use members::{boolean, differs_in_case, short, unescape, whole};
+use members::{boolean, differs_in_case, short, whole};
 
-use crate::json::raw;
+use crate::json::raw::{self, unescape};
+use crate::provider::CapField;
 
 /// Why a body can't be used.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

@@ -1,7 +1,7 @@
 //! A summary of an answer that is not streamed, in any format.
 
 use crate::chat::StreamError;
-use crate::tokens::usage::Usage;
+use crate::usage::Usage;
 
 /// A summary of an answer.
 #[derive(Clone, Debug, Default, PartialEq)]

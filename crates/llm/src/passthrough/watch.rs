@@ -13,7 +13,7 @@ use crate::Format;
 use crate::framing::Event;
 use crate::json::lenient;
 use crate::registry::StreamWatcher;
-use crate::tokens::usage::Usage;
+use crate::usage::Usage;
 
 /// Watches a stream that passes through.
 #[derive(Debug)]

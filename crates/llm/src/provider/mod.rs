@@ -6,11 +6,13 @@
 //! | `api` | the API of a server: dialect, format, paths, framing |
 //! | `url` | the layouts of paths |
 //! | `auth` | the header that carries a credential |
+//! | `cap_field` | the fields that limit the tokens of an answer |
 //! | `quirks` | what a server accepts and refuses besides its format |
 //! | `target` | a model of a provider, for which a request is written |
 
 mod api;
 mod auth;
+mod cap_field;
 mod quirks;
 mod table;
 mod target;
@@ -18,6 +20,7 @@ mod url;
 
 pub use api::Api;
 pub use auth::Auth;
+pub use cap_field::CapField;
 pub use quirks::{Quirks, StreamUsage};
 pub use table::{TYPES, UNKNOWN};
 pub use target::{FitKey, Target};

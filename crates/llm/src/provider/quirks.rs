@@ -5,7 +5,7 @@
 
 use crate::Dialect;
 use crate::operation::{Operation, OperationKind};
-use crate::passthrough::scan::CapField;
+use crate::provider::CapField;
 
 /// What a server accepts and refuses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

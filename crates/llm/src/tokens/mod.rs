@@ -1,6 +1,5 @@
-//! What a request may use, the usage that an answer reports, and whether that is plausible.
+//! How much a request may use, and whether the usage that an answer reports is plausible.
 
 pub mod estimate;
 pub mod meter;
 pub mod plausible;
-pub mod usage;

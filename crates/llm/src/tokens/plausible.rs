@@ -5,7 +5,7 @@
 //! are not shown, templates around a prompt, pictures behind a URL. What does not pass counts as not told, and is then
 //! estimated or charged as reserved, so it is never free and never more than can be.
 
-use crate::tokens::usage::Usage;
+use crate::usage::Usage;
 
 /// Tokens that providers add to a request: templates, declarations of their tools, prompts of the model's vendor, a
 /// context that they compacted before.

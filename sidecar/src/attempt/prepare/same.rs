@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use outrigger_llm::format::gemini::model_names::{MOST_REQUESTS, model_places};
 use outrigger_llm::json::weight::Weight;
-use outrigger_llm::operation::{ModelPlace, OperationKind};
+use outrigger_llm::operation::{ModelLocation, OperationKind};
 use outrigger_llm::passthrough::scan::{self, BodyPiece, Cap, Edits};
 use outrigger_llm::passthrough::strip_marks;
 use outrigger_llm::provider::Target;
@@ -27,7 +27,7 @@ pub(super) fn same_dialect(
 ) -> Result<Pieces, RequestError> {
     let model = target.model;
     match context.operation.model {
-        ModelPlace::Form => Ok(with_form_model(context, model)),
+        ModelLocation::Form => Ok(with_form_model(context, model)),
         _ if context.dialect == Dialect::Gemini
             && matches!(context.operation.kind, OperationKind::Embeddings | OperationKind::CountTokens) =>
         {

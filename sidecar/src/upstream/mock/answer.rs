@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use outrigger_llm::chat::{
     ChatEvent, ChatRequest, ChatResponse, Finish, OutputFormat, Part, Role, ToolCall, ToolChoice,
 };
-use outrigger_llm::tokens::usage::Usage;
+use outrigger_llm::usage::Usage;
 use outrigger_llm::{Answer, chat};
 use outrigger_policy::MockDoc;
 

@@ -5,11 +5,11 @@
 //! is the whole element that contains it. A block or tool of a type without a row is refused, like any field without one.
 
 use crate::Format;
-use crate::chat::fields::FieldFate::{Adapted, Carried, Hint, Refused};
-use crate::chat::fields::{Fates, FieldFate, FieldRow};
+use crate::chat::fields::FieldHandling::{Adapted, Carried, Hint, Refused};
+use crate::chat::fields::{FieldHandling, FieldRow, HandlingByFormat};
 
 /// The handling of a field for OpenAI and for Gemini.
-type OpenAiAndGemini = (FieldFate, FieldFate);
+type OpenAiAndGemini = (FieldHandling, FieldHandling);
 
 const CARRIED: OpenAiAndGemini = (Carried, Carried);
 const ADAPTED: OpenAiAndGemini = (Adapted, Adapted);
@@ -22,8 +22,8 @@ const fn row(
     note: &'static str,
     sample: &'static str,
 ) -> FieldRow {
-    let fates = Fates::REFUSED.with(Format::OpenAiChat, openai).with(Format::Gemini, gemini);
-    FieldRow { caller: Format::Anthropic, path, fates, note, sample }
+    let handling_by_format = HandlingByFormat::REFUSED.with(Format::OpenAiChat, openai).with(Format::Gemini, gemini);
+    FieldRow { caller: Format::Anthropic, path, handling_by_format, note, sample }
 }
 
 const CACHE: &str = "where the prompt cache ends; other providers cache by themselves";
@@ -206,7 +206,7 @@ mod tests {
     use super::*;
     use crate::RequestError;
     use crate::format::anthropic::request::decode;
-    use crate::registry::{fate, fit};
+    use crate::registry::{fit, handling};
 
     /// A block that contains a given key, and is otherwise valid.
     fn block(key: &str) -> Value {
@@ -287,7 +287,7 @@ mod tests {
         let mut paths = HashSet::new();
         for field in FIELDS {
             assert!(paths.insert(field.path), "{} has two rows", field.path);
-            assert_eq!(fate(Format::Anthropic, field.path, Format::Anthropic), Carried, "{}", field.path);
+            assert_eq!(handling(Format::Anthropic, field.path, Format::Anthropic), Carried, "{}", field.path);
             let mut body = request(field.path);
             put(&mut body, field.path, serde_json::from_str(field.sample).expect(field.path));
             let read =
@@ -295,7 +295,7 @@ mod tests {
             for upstream in [Format::OpenAiChat, Format::Gemini] {
                 let fitted = fit(Format::Anthropic, &read.fields, upstream);
                 let path = field.path.to_owned();
-                match field.fates.towards(upstream) {
+                match field.handling_by_format.towards(upstream) {
                     Carried | Adapted => assert_eq!(fitted, Ok(vec![]), "{path} towards {upstream:?}\n{body}"),
                     Hint => assert_eq!(fitted, Ok(vec![path]), "towards {upstream:?}"),
                     Refused => {
@@ -309,8 +309,9 @@ mod tests {
     #[test]
     fn rows_tell_why() {
         for field in FIELDS {
-            let as_it_is =
-                [Format::OpenAiChat, Format::Gemini].iter().all(|other| field.fates.towards(*other) == Carried);
+            let as_it_is = [Format::OpenAiChat, Format::Gemini]
+                .iter()
+                .all(|other| field.handling_by_format.towards(*other) == Carried);
             assert!(as_it_is || !field.note.is_empty(), "{} has no note", field.path);
         }
     }

@@ -184,7 +184,7 @@ fn encode_part(part: &Part) -> Option<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tokens::usage::Usage;
+    use crate::usage::Usage;
 
     fn decoded(body: Value) -> ChatResponse {
         decode(&body).unwrap()

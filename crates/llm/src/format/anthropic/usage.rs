@@ -8,7 +8,7 @@
 use serde_json::{Value, json};
 
 use crate::chat::JsonObject;
-use crate::tokens::usage::{self, ServiceTier, Usage};
+use crate::usage::{self, ServiceTier, Usage};
 
 /// Numbers as Anthropic counts them: of a whole answer, or of one iteration.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

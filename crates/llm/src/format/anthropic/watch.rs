@@ -10,7 +10,7 @@ use crate::json::lenient::{
 use crate::passthrough::content;
 use crate::passthrough::observation::{Observation, Parsed};
 use crate::passthrough::summary::AnswerSummary;
-use crate::tokens::usage::Usage;
+use crate::usage::Usage;
 
 /// A message, as the answer itself and in `message_start`.
 #[derive(Debug, Default, Deserialize)]

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::chat::JsonObject;
 use crate::format::gemini::FieldReader;
-use crate::tokens::usage::Usage;
+use crate::usage::Usage;
 use crate::{Dialect, Malformed, RequestError};
 
 /// The encoding of vectors for an OpenAI caller.

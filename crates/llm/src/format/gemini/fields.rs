@@ -6,15 +6,15 @@
 //! which is refused everywhere.
 
 use crate::Format;
-use crate::chat::fields::{Fates, FieldFate, FieldRow};
+use crate::chat::fields::{FieldHandling, FieldRow, HandlingByFormat};
 
 /// The handling of a field for OpenAI and for Anthropic.
-type OpenAiAndAnthropic = (FieldFate, FieldFate);
+type OpenAiAndAnthropic = (FieldHandling, FieldHandling);
 
-const CARRIED: OpenAiAndAnthropic = (FieldFate::Carried, FieldFate::Carried);
-const ADAPTED: OpenAiAndAnthropic = (FieldFate::Adapted, FieldFate::Adapted);
-const HINT: OpenAiAndAnthropic = (FieldFate::Hint, FieldFate::Hint);
-const REFUSED: OpenAiAndAnthropic = (FieldFate::Refused, FieldFate::Refused);
+const CARRIED: OpenAiAndAnthropic = (FieldHandling::Carried, FieldHandling::Carried);
+const ADAPTED: OpenAiAndAnthropic = (FieldHandling::Adapted, FieldHandling::Adapted);
+const HINT: OpenAiAndAnthropic = (FieldHandling::Hint, FieldHandling::Hint);
+const REFUSED: OpenAiAndAnthropic = (FieldHandling::Refused, FieldHandling::Refused);
 
 const fn row(
     path: &'static str,
@@ -22,8 +22,9 @@ const fn row(
     note: &'static str,
     sample: &'static str,
 ) -> FieldRow {
-    let fates = Fates::REFUSED.with(Format::OpenAiChat, openai).with(Format::Anthropic, anthropic);
-    FieldRow { caller: Format::Gemini, path, fates, note, sample }
+    let handling_by_format =
+        HandlingByFormat::REFUSED.with(Format::OpenAiChat, openai).with(Format::Anthropic, anthropic);
+    FieldRow { caller: Format::Gemini, path, handling_by_format, note, sample }
 }
 
 /// The table.
@@ -211,24 +212,24 @@ pub const FIELDS: &[FieldRow] = &[
     row("generationConfig", CARRIED, "", "{}"),
     row("generationConfig.temperature", CARRIED, "", "0.5"),
     row("generationConfig.topP", CARRIED, "", "0.9"),
-    row("generationConfig.topK", (FieldFate::Hint, FieldFate::Carried), "OpenAI has no such field", "40"),
+    row("generationConfig.topK", (FieldHandling::Hint, FieldHandling::Carried), "OpenAI has no such field", "40"),
     row("generationConfig.maxOutputTokens", CARRIED, "", "100"),
     row("generationConfig.stopSequences", CARRIED, "", r#"["END"]"#),
     row(
         "generationConfig.seed",
-        (FieldFate::Carried, FieldFate::Hint),
+        (FieldHandling::Carried, FieldHandling::Hint),
         "best effort everywhere; Anthropic has no such field",
         "7",
     ),
     row(
         "generationConfig.presencePenalty",
-        (FieldFate::Carried, FieldFate::Refused),
+        (FieldHandling::Carried, FieldHandling::Refused),
         "Anthropic has no such field",
         "0.5",
     ),
     row(
         "generationConfig.frequencyPenalty",
-        (FieldFate::Carried, FieldFate::Refused),
+        (FieldHandling::Carried, FieldHandling::Refused),
         "Anthropic has no such field",
         "0.5",
     ),

@@ -8,7 +8,7 @@ use super::{finish, usage};
 use crate::chat::{ChatEvent, Finish, StreamError, Thought, ToolCall};
 use crate::framing;
 use crate::framing::json_array::ArrayFraming;
-use crate::tokens::usage::Usage;
+use crate::usage::Usage;
 use crate::{Answer, Malformed};
 
 /// Decodes a stream. The chunk with the finish reason ends it: there is no other sign. Usage in a later chunk is still

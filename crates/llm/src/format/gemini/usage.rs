@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::tokens::usage::{self, ServiceTier, Usage};
+use crate::usage::{self, ServiceTier, Usage};
 
 /// Decodes `usageMetadata`. Gemini counts thoughts, and what tools added to the prompt, separately.
 pub(super) fn decode(metadata: &Value) -> Usage {

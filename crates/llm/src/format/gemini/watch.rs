@@ -13,7 +13,7 @@ use crate::json::raw;
 use crate::passthrough::content;
 use crate::passthrough::observation::Parsed;
 use crate::passthrough::summary::AnswerSummary;
-use crate::tokens::usage::Usage;
+use crate::usage::Usage;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]

@@ -5,18 +5,18 @@
 //! `logprobs: false` and `service_tier: "auto"` have no effect.
 
 use crate::Format;
-use crate::chat::fields::FieldFate::{Adapted, Carried, Hint, Refused};
-use crate::chat::fields::{Fates, FieldFate, FieldRow};
+use crate::chat::fields::FieldHandling::{Adapted, Carried, Hint, Refused};
+use crate::chat::fields::{FieldHandling, FieldRow, HandlingByFormat};
 
 const fn row(
     path: &'static str,
-    anthropic: FieldFate,
-    gemini: FieldFate,
+    anthropic: FieldHandling,
+    gemini: FieldHandling,
     sample: &'static str,
     note: &'static str,
 ) -> FieldRow {
-    let fates = Fates::REFUSED.with(Format::Anthropic, anthropic).with(Format::Gemini, gemini);
-    FieldRow { caller: Format::OpenAiChat, path, fates, note, sample }
+    let handling_by_format = HandlingByFormat::REFUSED.with(Format::Anthropic, anthropic).with(Format::Gemini, gemini);
+    FieldRow { caller: Format::OpenAiChat, path, handling_by_format, note, sample }
 }
 
 #[rustfmt::skip]

@@ -5,9 +5,9 @@ use std::collections::HashSet;
 use serde_json::{Value, json};
 
 use super::FIELDS;
-use crate::chat::fields::FieldFate;
+use crate::chat::fields::FieldHandling;
 use crate::format::openai_chat::request;
-use crate::registry::{fate, fit};
+use crate::registry::{fit, handling};
 use crate::{Format, RequestError};
 
 /// The smallest request with a place for the field at `path`.
@@ -75,15 +75,15 @@ fn each_row_meets_its_fate() {
         let recorded = request.fields.iter().any(|known| known == path);
         for upstream in Format::ALL {
             let fitted = fit(Format::OpenAiChat, &request.fields, upstream);
-            match fate(Format::OpenAiChat, path, upstream) {
-                FieldFate::Carried | FieldFate::Adapted => {
+            match handling(Format::OpenAiChat, path, upstream) {
+                FieldHandling::Carried | FieldHandling::Adapted => {
                     assert!(fitted.is_ok(), "{path} to {upstream:?}: {fitted:?}\n{body}")
                 }
-                FieldFate::Hint => {
+                FieldHandling::Hint => {
                     assert!(recorded, "{path} is not named\n{body}");
                     assert!(fitted.unwrap().iter().any(|hint| hint == path), "{path} to {upstream:?}");
                 }
-                FieldFate::Refused => {
+                FieldHandling::Refused => {
                     assert!(recorded, "{path} is not named\n{body}");
                     let refused = RequestError::Unsupported { field: path.to_owned(), upstream: upstream.dialect() };
                     assert_eq!(fitted, Err(refused), "{path}");
@@ -98,8 +98,9 @@ fn has_each_field_once_and_says_why_it_is_not_carried() {
     let mut seen = HashSet::new();
     for field in FIELDS {
         assert!(seen.insert(field.path), "{} stands twice", field.path);
-        let plain =
-            [Format::Anthropic, Format::Gemini].iter().all(|other| field.fates.towards(*other) == FieldFate::Carried);
+        let plain = [Format::Anthropic, Format::Gemini]
+            .iter()
+            .all(|other| field.handling_by_format.towards(*other) == FieldHandling::Carried);
         assert!(plain || !field.note.is_empty(), "{} has no note", field.path);
     }
 }

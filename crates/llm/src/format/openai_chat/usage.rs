@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::chat::JsonObject;
-use crate::tokens::usage::{self, ServiceTier, Usage};
+use crate::usage::{self, ServiceTier, Usage};
 
 /// Decodes the usage of a body: `usage`, and the service tier next to it.
 pub(super) fn of(body: &JsonObject, usage: Option<&Value>) -> Usage {

@@ -14,7 +14,7 @@ use crate::json::lenient::{
 use crate::passthrough::content;
 use crate::passthrough::observation::{Observation, Parsed};
 use crate::passthrough::summary::AnswerSummary;
-use crate::tokens::usage::Usage;
+use crate::usage::Usage;
 
 /// A chunk or a whole answer of (chat) completions, or an event of responses.
 #[derive(Debug, Default, Deserialize)]

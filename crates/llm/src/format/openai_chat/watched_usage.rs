@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use crate::json::lenient::{LenientCount, LenientMillis, LenientObject, LenientTier};
-use crate::tokens::usage::Usage;
+use crate::usage::Usage;
 
 /// Usage of both of OpenAI's APIs.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]

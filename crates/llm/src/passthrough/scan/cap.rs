@@ -8,19 +8,7 @@ use super::{Field, Scanned};
 use crate::Dialect;
 use crate::json::raw;
 use crate::operation::{Operation, OperationKind};
-
-/// A field that limits the tokens of an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CapField {
-    /// `max_completion_tokens` of chat completions.
-    MaxCompletionTokens,
-    /// `max_tokens`: the older one of chat completions, and the one of completions and of Anthropic's messages.
-    MaxTokens,
-    /// `max_output_tokens` of responses.
-    MaxOutputTokens,
-    /// `generationConfig.maxOutputTokens` of Gemini.
-    Generation,
-}
+use crate::provider::CapField;
 
 impl CapField {
     /// The fields with which a caller of this operation may limit the answer. They depend on the operation: OpenAI's

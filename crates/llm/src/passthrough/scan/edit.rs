@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::{CapField, Field, Scanned};
+use super::{Field, Scanned};
+use crate::provider::CapField;
 
 /// See the fields.
 #[derive(Clone, Copy, Debug, Default)]

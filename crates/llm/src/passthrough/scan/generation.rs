@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use super::members::{differs_in_case, unescape, whole};
+use super::members::{differs_in_case, whole};
 use super::{ScanError, place};
-use crate::json::raw;
+use crate::json::raw::{self, unescape};
 
 /// The keys that are read, in either spelling.
 const KEYS: [&str; 4] = ["maxOutputTokens", "max_output_tokens", "candidateCount", "candidate_count"];

@@ -3,15 +3,7 @@
 use std::borrow::Cow;
 
 use super::{LONGEST, ScanError};
-
-/// The text between the quotes, unescaped.
-pub(crate) fn unescape(raw: &str) -> Cow<'_, str> {
-    let inner = raw.get(1..raw.len().saturating_sub(1)).unwrap_or_default();
-    match inner.contains('\\') {
-        false => Cow::Borrowed(inner),
-        true => serde_json::from_str(raw).map_or(Cow::Borrowed(inner), Cow::Owned),
-    }
-}
+use crate::json::raw::unescape;
 
 /// Whether a key differs from another one only in case. Go's parsers, in some upstreams, read the two as one key, of
 /// which the last counts, and fold two more letters into ASCII than other parsers.

@@ -3,10 +3,9 @@
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-use super::members::unescape;
 use super::*;
 use crate::Dialect;
-use crate::json::raw;
+use crate::json::raw::{self, unescape};
 use crate::operation::find;
 
 fn edited(body: &str, edits: Edits<'_>) -> String {

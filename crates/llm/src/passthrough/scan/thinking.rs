@@ -5,9 +5,9 @@
 
 use std::ops::Range;
 
-use super::members::{unescape, whole};
+use super::members::whole;
 use super::{Field, Scanned, place};
-use crate::json::raw;
+use crate::json::raw::{self, unescape};
 
 /// The most budgets in one object: the provider refuses further ones.
 const MOST: usize = 16;
@@ -108,7 +108,8 @@ fn each(raw: &str, keys: &[&str], mut visit: impl FnMut(&str, Range<usize>)) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Cap, CapField, Edits, scan};
+    use super::super::{Cap, Edits, scan};
+    use crate::provider::CapField;
 
     fn edited(body: &str, tokens: u64, fields: &[CapField]) -> (String, Vec<String>) {
         let scanned = scan(body.as_bytes()).unwrap();

@@ -7,7 +7,7 @@ use crate::Dialect;
 use crate::operation::TABLE;
 use crate::passthrough::summary::AnswerSummary;
 use crate::registry::summarize;
-use crate::tokens::usage::ServiceTier::{self, Batch, Default as Usual, Fast, Flex, Priority, Ultrafast};
+use crate::usage::ServiceTier::{self, Batch, Default as Usual, Fast, Flex, Priority, Ultrafast};
 
 /// The summary of an answer of the operation with this name.
 fn whole(dialect: Dialect, operation: &str, body: &[u8]) -> AnswerSummary {

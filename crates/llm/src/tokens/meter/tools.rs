@@ -7,9 +7,8 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use crate::Dialect;
-use crate::json::raw;
+use crate::json::raw::{self, unescape};
 use crate::operation::{Operation, OperationKind};
-use crate::passthrough::scan::members::unescape;
 use crate::passthrough::scan::{Field, Scanned};
 
 /// How a kind of tool is billed.

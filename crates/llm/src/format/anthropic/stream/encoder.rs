@@ -22,7 +22,7 @@ use crate::chat::{ChatEvent, Finish, StreamError};
 use crate::format::anthropic::response::{call_id, message_id, picture, stop_reason};
 use crate::format::anthropic::usage;
 use crate::framing::sse;
-use crate::tokens::usage::Usage;
+use crate::usage::Usage;
 
 #[derive(Debug)]
 pub struct Encoder {

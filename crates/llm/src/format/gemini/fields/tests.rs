@@ -1,7 +1,7 @@
 use serde_json::{Map, Value, json};
 
 use super::FIELDS;
-use crate::chat::fields::FieldFate;
+use crate::chat::fields::FieldHandling;
 use crate::format::gemini;
 use crate::registry::fit;
 use crate::{Format, RequestError};
@@ -79,16 +79,18 @@ fn every_row_holds_in_both_spellings() {
             for upstream in [Format::OpenAiChat, Format::Anthropic] {
                 let result = fit(Format::Gemini, &request.fields, upstream);
                 let named = field.path.to_owned();
-                match field.fates.towards(upstream) {
-                    FieldFate::Refused => {
+                match field.handling_by_format.towards(upstream) {
+                    FieldHandling::Refused => {
                         assert_eq!(
                             result,
                             Err(RequestError::Unsupported { field: named, upstream: upstream.dialect() }),
                             "{path}"
                         )
                     }
-                    FieldFate::Hint => assert_eq!(result, Ok(vec![named]), "{path} to {upstream:?}"),
-                    FieldFate::Carried | FieldFate::Adapted => assert_eq!(result, Ok(vec![]), "{path} to {upstream:?}"),
+                    FieldHandling::Hint => assert_eq!(result, Ok(vec![named]), "{path} to {upstream:?}"),
+                    FieldHandling::Carried | FieldHandling::Adapted => {
+                        assert_eq!(result, Ok(vec![]), "{path} to {upstream:?}")
+                    }
                 }
             }
             assert_eq!(fit(Format::Gemini, &request.fields, Format::Gemini), Ok(vec![]), "{path}");

@@ -1,7 +1,7 @@
 use super::*;
 use crate::chat::mark::{mark, unmark};
 use crate::chat::{Media, MediaSource, ToolCall};
-use crate::tokens::usage::Usage;
+use crate::usage::Usage;
 
 fn text(text: &str) -> Part {
     Part::Text(text.to_owned())

@@ -6,7 +6,7 @@ use crate::chat::signature::unpack;
 use crate::chat::{ChatEvent, Finish, JsonObject, Part};
 use crate::format::openai_chat::{answer, finish, tools, usage};
 use crate::framing;
-use crate::tokens::usage::Usage;
+use crate::usage::Usage;
 use crate::{Dialect, Malformed};
 
 /// Decodes a stream, event by event.

@@ -8,7 +8,7 @@ use crate::Answer;
 use crate::chat::{ChatEvent, Finish, JsonObject, StreamError};
 use crate::format::openai_chat::{answer, finish, usage};
 use crate::framing::sse;
-use crate::tokens::usage::Usage;
+use crate::usage::Usage;
 
 /// Encodes a stream, event by event.
 ///

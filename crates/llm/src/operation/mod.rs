@@ -1,0 +1,80 @@
+//! The table of operations: what can be requested, at which path, and where the model's name is.
+//!
+//! Each operation has one row. A path is matched after the prefix of a migration (`/openai`, `/litellm`, …) and the
+//! version are removed. A path without a row gets a 404 that lists the dialects.
+
+mod find;
+mod table;
+
+use outrigger_core::RequestType;
+
+use crate::Dialect;
+
+pub use find::{Hints, Matched, dialect_of, find};
+pub use table::TABLE;
+
+/// The kind of an operation: how it is relayed, counted and named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum OperationKind {
+    /// A conversation: the only kind that is translated between dialects.
+    Chat,
+    /// OpenAI's older text completions.
+    Completions,
+    Responses,
+    Embeddings,
+    CountTokens,
+    Moderations,
+    ImageGeneration,
+    Speech,
+    Transcription,
+    /// Answered by the gateway itself.
+    ListModels,
+    GetModel,
+}
+
+/// Where the model's name is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ModelLocation {
+    /// The JSON field `model`.
+    Field,
+    /// A segment of the path.
+    Path,
+    /// A field of a multipart form.
+    Form,
+    Nowhere,
+}
+
+/// How an operation is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Meter {
+    /// By the usage in the answer.
+    Tokens,
+    /// By generated images.
+    Images,
+    /// By characters of speech.
+    Characters,
+    /// By seconds of audio.
+    Seconds,
+    /// Free.
+    Free,
+}
+
+/// A row of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct Operation {
+    pub dialect: Dialect,
+    pub kind: OperationKind,
+    pub method: &'static str,
+    /// Without prefix and version: `chat/completions`; `models/*:generateContent` for a path that contains the model.
+    pub path: &'static str,
+    pub model: ModelLocation,
+    pub meter: Meter,
+    /// Whether the answer is streamed if the body asks for it.
+    pub streams: bool,
+    /// Whether requests may refer to things that only one account has (files, stored responses).
+    pub account_bound: bool,
+    /// The name in records and metrics.
+    pub name: &'static str,
+    /// The names in rules, without and with streaming.
+    pub request_type: (RequestType, RequestType),
+}

@@ -1,0 +1,132 @@
+//! The table of operations.
+
+use outrigger_core::RequestType;
+
+use super::{Meter, ModelLocation, Operation, OperationKind};
+use crate::Dialect;
+
+/// A row for POST, without streaming, not bound to an account.
+const fn row(
+    (dialect, kind): (Dialect, OperationKind),
+    path: &'static str,
+    model: ModelLocation,
+    meter: Meter,
+    name: &'static str,
+    request_type: (RequestType, RequestType),
+) -> Operation {
+    Operation {
+        dialect,
+        kind,
+        method: "POST",
+        path,
+        model,
+        meter,
+        streams: false,
+        account_bound: false,
+        name,
+        request_type,
+    }
+}
+
+use Dialect::{Anthropic, Gemini, OpenAi};
+use Meter::{Characters, Free, Images, Seconds, Tokens};
+use ModelLocation::{Field, Form, Nowhere, Path};
+
+/// The names in rules for a conversation.
+const CHAT: (RequestType, RequestType) = (RequestType::ChatCompletion, RequestType::ChatCompletionStream);
+const RESPONSES: (RequestType, RequestType) = (RequestType::Responses, RequestType::ResponsesStream);
+
+/// All rows.
+pub const TABLE: &[Operation] = &[
+    streaming(row((OpenAi, OperationKind::Chat), "chat/completions", Field, Tokens, "chat", CHAT)),
+    streaming(row(
+        (OpenAi, OperationKind::Completions),
+        "completions",
+        Field,
+        Tokens,
+        "completions",
+        both(RequestType::TextCompletion),
+    )),
+    Operation {
+        account_bound: true,
+        ..streaming(row((OpenAi, OperationKind::Responses), "responses", Field, Tokens, "responses", RESPONSES))
+    },
+    row((OpenAi, OperationKind::Embeddings), "embeddings", Field, Tokens, "embeddings", both(RequestType::Embedding)),
+    row((OpenAi, OperationKind::Moderations), "moderations", Field, Free, "moderations", both(RequestType::Moderation)),
+    row(
+        (OpenAi, OperationKind::ImageGeneration),
+        "images/generations",
+        Field,
+        Images,
+        "images",
+        both(RequestType::ImageGeneration),
+    ),
+    row((OpenAi, OperationKind::Speech), "audio/speech", Field, Characters, "speech", both(RequestType::Speech)),
+    row(
+        (OpenAi, OperationKind::Transcription),
+        "audio/transcriptions",
+        Form,
+        Seconds,
+        "transcription",
+        both(RequestType::Transcription),
+    ),
+    Operation {
+        method: "GET",
+        ..row((OpenAi, OperationKind::ListModels), "models", Nowhere, Free, "models", both(RequestType::ListModels))
+    },
+    Operation {
+        method: "GET",
+        ..row((OpenAi, OperationKind::GetModel), "models/*", Path, Free, "models", both(RequestType::ListModels))
+    },
+    streaming(row((Anthropic, OperationKind::Chat), "messages", Field, Tokens, "messages", CHAT)),
+    row(
+        (Anthropic, OperationKind::CountTokens),
+        "messages/count_tokens",
+        Field,
+        Free,
+        "count_tokens",
+        both(RequestType::CountTokens),
+    ),
+    row((Gemini, OperationKind::Chat), "models/*:generateContent", Path, Tokens, "generate_content", CHAT),
+    streaming(row(
+        (Gemini, OperationKind::Chat),
+        "models/*:streamGenerateContent",
+        Path,
+        Tokens,
+        "generate_content",
+        CHAT,
+    )),
+    row(
+        (Gemini, OperationKind::Embeddings),
+        "models/*:embedContent",
+        Path,
+        Tokens,
+        "embeddings",
+        both(RequestType::Embedding),
+    ),
+    row(
+        (Gemini, OperationKind::Embeddings),
+        "models/*:batchEmbedContents",
+        Path,
+        Tokens,
+        "embeddings",
+        both(RequestType::Embedding),
+    ),
+    row(
+        (Gemini, OperationKind::CountTokens),
+        "models/*:countTokens",
+        Path,
+        Free,
+        "count_tokens",
+        both(RequestType::CountTokens),
+    ),
+];
+
+const fn streaming(row: Operation) -> Operation {
+    Operation { streams: true, ..row }
+}
+
+/// The same name, streaming or not.
+const fn both(word: RequestType) -> (RequestType, RequestType) {
+    (word, word)
+}
