@@ -221,7 +221,7 @@ fn explained(loaded: &LoadedPolicy, args: &Args, now: i64) -> Result<Explained, 
         None => {
             let first = decision.clone();
             let mut reserving = reserve::reserve(policy, caller.key, &explained, &assumed, &mut decision.candidates);
-            if let Some(short) = reserving.short.filter(|_| policy.goes_by_levels()) {
+            if let Some(short) = reserving.short.filter(|_| policy.depends_on_usage()) {
                 assumed = assumed.short_of(short);
                 let mut again = decided(policy, caller.key, &explained, &assumed);
                 if again.replaces(&first) {

@@ -91,7 +91,7 @@ impl<'p> PolicySide<'p> {
         let Some(operation) = record.operation() else {
             return Err(UnknownDecision::Always(format!("the operation {} is not known", record.operation)));
         };
-        if record.model_requested.is_none() && operation.model != ModelPlace::Nowhere {
+        if record.model_requested.is_none() && operation.model != ModelLocation::Nowhere {
             return Err(UnknownDecision::Always("the record names no model".to_owned()));
         }
         if record.key.is_empty() {

@@ -107,7 +107,7 @@ fn recorded(record: &Value) -> ComparedOutcome {
 }
 
 fn explained_as(explanation: &Explanation) -> ComparedOutcome {
-    let one = |candidate: &outrigger_policy::CandidateSeen| {
+    let one = |candidate: &outrigger_policy::ExplainedCandidate| {
         let why = candidate.why.clone().filter(|_| candidate.skipped.as_deref() == Some("unsupported"));
         (candidate.provider.clone(), candidate.model.clone(), why.or_else(|| candidate.skipped.clone()))
     };

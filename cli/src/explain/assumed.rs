@@ -196,8 +196,8 @@ impl GatewayState for AssumedState<'_> {
         }
     }
 
-    fn tells_tokens(&self) -> bool {
-        meter::tells_tokens(self.explained.operation, &self.explained.scanned)
+    fn reports_tokens(&self) -> bool {
+        meter::reports_tokens(self.explained.operation, &self.explained.scanned)
     }
 
     fn workload(&self) -> &str {

@@ -78,7 +78,7 @@ impl ExplainedRequest {
         let matched = ["POST", "GET"].iter().find_map(|method| operation::find(method, path));
         let matched = matched.ok_or_else(|| RequestInputError::Path(path.to_owned()))?;
         let body = args.request.as_deref().map(read).transpose()?;
-        if body.is_some() && matched.operation.model == ModelPlace::Form {
+        if body.is_some() && matched.operation.model == ModelLocation::Form {
             return Err(RequestInputError::Form(matched.operation.name));
         }
         if body.is_none() && args.model.is_none() && matched.model.is_none() && needs_model(matched.operation) {

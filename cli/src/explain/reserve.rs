@@ -56,7 +56,7 @@ pub(crate) fn reserve(
     key: KeyIndex,
     explained: &ExplainedRequest,
     assumed: &AssumedState<'_>,
-    candidates: &mut [CandidateSeen],
+    candidates: &mut [ExplainedCandidate],
 ) -> Reserving {
     let mut reserving = Reserving::default();
     let Some(key_of) = policy.keys.get(key) else { return reserving };
@@ -84,7 +84,7 @@ fn attempt(
     key: KeyIndex,
     explained: &ExplainedRequest,
     assumed: &AssumedState<'_>,
-    candidate: &CandidateSeen,
+    candidate: &ExplainedCandidate,
 ) -> Option<(WorstCaseReserve, Result<(), FullLimit>)> {
     let key_of = &policy.keys[key];
     let entry = key_of.provider(&candidate.provider)?;
@@ -149,18 +149,18 @@ fn bounds(
     OutputBounds::of(policy, key, provider, model, fields, (explained.operation, &explained.scanned, body))
 }
 
-fn cache_use(explained: &ExplainedRequest) -> CacheAsk {
+fn cache_use(explained: &ExplainedRequest) -> CacheWrite {
     let body = explained.body.as_deref().unwrap_or_default();
     match explained.scanned.caching(body) {
-        _ if explained.scanned.keeps_cache(body) => CacheAsk::Hour,
-        None => CacheAsk::None,
-        Some(Caching::FiveMinutes) => CacheAsk::Short,
-        Some(Caching::Hour) => CacheAsk::Hour,
+        _ if explained.scanned.keeps_cache(body) => CacheWrite::Hour,
+        None => CacheWrite::None,
+        Some(Caching::FiveMinutes) => CacheWrite::Short,
+        Some(Caching::Hour) => CacheWrite::Hour,
     }
 }
 
 /// The reason why a candidate is skipped, and the refusal if no other is left.
-fn skip_reason(policy: &Policy, no_room: &FullLimit) -> (&'static str, RefusalSeen) {
+fn skip_reason(policy: &Policy, no_room: &FullLimit) -> (&'static str, ExplainedRefusal) {
     let limit = &policy.limits.all[no_room.limit];
     let (word, kind) = (limit.skip(no_room.limit).word(), limit.refusal_kind());
     let more = match limit.unit {

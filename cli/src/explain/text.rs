@@ -186,7 +186,7 @@ impl Explained {
     }
 }
 
-fn describe_model(understood: &Understood) -> String {
+fn describe_model(understood: &ExplainedModelName) -> String {
     match (&understood.provider, &understood.served) {
         (Some(provider), _) if understood.blocked => {
             format!("{}, of {provider}, which this key may not use", understood.model)

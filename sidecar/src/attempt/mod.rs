@@ -132,7 +132,7 @@ pub async fn attempt(
         let situation = Situation {
             retries: cursor.retries(),
             attempts_left: tried.attempts_at(route.provider) < provider.max_attempts,
-            wants_attempts: provider.wants_attempts,
+            sets_max_attempts: provider.sets_max_attempts,
             shares_account: provider.account.is_some(),
             other_credentials: cursor.has_credentials(),
             other_candidates: cursor.has_others(),

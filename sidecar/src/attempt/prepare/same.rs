@@ -38,7 +38,7 @@ pub(super) fn same_dialect(
             gemini_names(&edited, model)
         }
         place => {
-            let named = (place == ModelPlace::Field).then_some(model).filter(|model| !model.is_empty());
+            let named = (place == ModelLocation::Field).then_some(model).filter(|model| !model.is_empty());
             let edits = Edits { model: named, ask_usage: requests_usage, cap };
             // Remove what the gateway added for another provider in an earlier turn.
             if context.operation.kind == OperationKind::Chat && strip_marks::holds_any(&context.body) {
