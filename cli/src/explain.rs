@@ -257,7 +257,8 @@ fn explained(loaded: &LoadedPolicy, args: &Args, now: i64) -> Result<Explained, 
 fn decided(policy: &Policy, key: KeyIndex, explained: &ExplainedRequest, assumed: &AssumedState<'_>) -> Explanation {
     let fallbacks = explained.scanned.fallbacks.as_deref();
     let header = |name: &str| explained.header(name);
-    let request = Request::said(key, explained.request_type(), explained.model.as_deref(), fallbacks, &header, assumed);
+    let request =
+        Request::from_headers(key, explained.request_type(), explained.model.as_deref(), fallbacks, &header, assumed);
     // A session's draw is the gateway's. For other requests, the likeliest candidate is shown.
     let draw = explained.session().zip(policy.keys.get(key)).map(|(session, key)| Draw::of_session(&key.id, session));
     let (headers, params) = (explained.seen_headers(), explained.seen_params());

@@ -110,7 +110,8 @@ impl<'p> PolicySide<'p> {
         let request_type = if record.stream { operation.request_type.1 } else { operation.request_type.0 };
         let world = Recorded(record);
         // Records have no headers and no body.
-        let request = Request::said(position, request_type, record.model_requested.as_deref(), None, &|_| None, &world);
+        let request =
+            Request::from_headers(position, request_type, record.model_requested.as_deref(), None, &|_| None, &world);
         let decision = explain(policy, &request);
         match undecided(policy, record, &decision) {
             Some(untold) => Err(UnknownDecision::Depends(untold)),

@@ -318,7 +318,7 @@ mod tests {
                     // Alone, or with everything around it.
                     let whole = entry.fate != Fate::Carried && entry.fate != Fate::Doubtful;
                     let within = entry.path.ends_with("zz_unheard_of") || prefix(&entry.path, &at);
-                    (whole && within) || (entry.path.ends_with("zz_unheard_of") && entry.handling == Fate::Doubtful)
+                    (whole && within) || (entry.path.ends_with("zz_unheard_of") && entry.fate == Fate::Doubtful)
                 });
                 // Where names are the user's own, an unknown field is one of them and is carried over.
                 let named = [

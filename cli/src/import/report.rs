@@ -47,8 +47,8 @@ const SECTIONS: [(Fate, &str, &str); 4] = [
 ];
 
 impl Report {
-    pub fn count(&self, handling: Fate) -> usize {
-        self.entries.iter().filter(|entry| entry.handling == handling).count()
+    pub fn count(&self, fate: Fate) -> usize {
+        self.entries.iter().filter(|entry| entry.fate == fate).count()
     }
 
     /// The report without keys.
@@ -72,9 +72,9 @@ impl Report {
             let _ = write!(text, "\n## {heading} ({})\n\n{intro}\n\n", entries.len());
             for entry in entries {
                 let path = if entry.path.is_empty() { "the file" } else { &entry.path };
-                let between = if handling == Fate::Carried { " became" } else { ":" };
+                let between = if fate == Fate::Carried { " became" } else { ":" };
                 let _ = write!(text, "- {}{between} {}", code(path), one_line(&entry.message));
-                if handling == Fate::Carried && !entry.fields.is_empty() {
+                if fate == Fate::Carried && !entry.fields.is_empty() {
                     let fields: Vec<String> = entry.fields.iter().map(|field| code(field)).collect();
                     let _ = write!(text, " ({})", fields.join(", "));
                 }

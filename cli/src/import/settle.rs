@@ -46,7 +46,7 @@ pub(crate) fn settle(
         }
         for finding in findings {
             let from = objects.iter().find(|object| object.label(of) == finding.object);
-            let (handling, path) = match finding.severity {
+            let (fate, path) = match finding.severity {
                 Severity::Error => (Fate::Lost, from.map(|object| object.from.as_str())),
                 Severity::Warning => (Fate::Doubtful, from.map(|object| object.from.as_str())),
             };

@@ -49,7 +49,7 @@ impl ImportSource {
 
     /// Removes the line that says that a path became an object.
     pub fn take_back(&self, path: &str) {
-        self.entries.borrow_mut().retain(|entry| entry.handling != Fate::Carried || entry.path != path);
+        self.entries.borrow_mut().retain(|entry| entry.fate != Fate::Carried || entry.path != path);
     }
 
     /// The report: reported lines, what was read below each object, and what was not read.
@@ -61,7 +61,7 @@ impl ImportSource {
         let mut entries = self.entries.into_inner();
         for path in unread(&self.root, String::new(), &done) {
             entries.push(ReportEntry {
-                handling: Fate::Lost,
+                fate: Fate::Lost,
                 path,
                 message: "unknown field, or part of something that was left out: check whether you need it".to_owned(),
                 fields: Vec::new(),
@@ -70,8 +70,8 @@ impl ImportSource {
         let reported: Vec<String> = entries.iter().map(|entry| entry.path.clone()).collect();
         for leaf in leaves.iter().filter(|leaf| done.contains(*leaf)) {
             let near = (0..entries.len())
-                .filter(|at| entries[*at].handling != Fate::Doubtful && within(leaf, &entries[*at].path))
-                .max_by_key(|at| (entries[*at].path.len(), entries[*at].handling == Fate::Carried));
+                .filter(|at| entries[*at].fate != Fate::Doubtful && within(leaf, &entries[*at].path))
+                .max_by_key(|at| (entries[*at].path.len(), entries[*at].fate == Fate::Carried));
             match near.map(|at| &mut entries[at]) {
                 // A list counts as one item in the report.
                 Some(entry) if entry.path != *leaf => {
@@ -84,7 +84,7 @@ impl ImportSource {
                 Some(_) => {}
                 None if reported.contains(leaf) => {}
                 None => entries.push(ReportEntry {
-                    handling: Fate::Carried,
+                    fate: Fate::Carried,
                     path: leaf.clone(),
                     message: "part of how the rest was read".to_owned(),
                     fields: Vec::new(),
@@ -361,7 +361,7 @@ mod tests {
         assert_eq!(source.root().get("on").unwrap().flag(), None);
         let report = source.finish();
         assert_eq!(report.entries.len(), 2);
-        assert!(report.entries.iter().all(|entry| entry.handling == Fate::Lost));
+        assert!(report.entries.iter().all(|entry| entry.fate == Fate::Lost));
         assert!(!report.markdown("x").contains("hunter22") && !report.markdown("x").contains("12345"));
     }
 

@@ -55,7 +55,14 @@ pub fn decide(
     let world = GatewayConditions { gateway, context, translation, circumstances };
     let rules_read = !context.served.policy.rules.is_empty();
     let fallbacks = context.scanned.fallbacks.as_deref();
-    let base = Request::said(context.key, context.request_type(), context.model.as_deref(), fallbacks, &header, &world);
+    let base = Request::from_headers(
+        context.key,
+        context.request_type(),
+        context.model.as_deref(),
+        fallbacks,
+        &header,
+        &world,
+    );
     let request = Request {
         // Only rules need these.
         headers: &if rules_read { parsed_request::seen_headers(&context.headers) } else { Vec::new() },
