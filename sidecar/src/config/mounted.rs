@@ -96,6 +96,6 @@ mod tests {
         assert!(folder.read(absolute.to_str().unwrap(), 9).is_err());
         assert_eq!(folder.read("within", 9).unwrap().unwrap(), b"p");
         assert_eq!(folder.read("none", 9).unwrap(), None);
-        assert!(folder.read("plain", 0).unwrap_err().to_string().contains("over 0 bytes"));
+        assert!(folder.read("plain", 0).unwrap_err().to_string().contains("longer than 0 bytes"));
     }
 }

@@ -117,7 +117,7 @@ mod tests {
             stream.read_to_end(&mut rest).ok();
         });
         let error = Probe::Started.run(at, at).unwrap_err().to_string();
-        assert!(error.contains("no gateway"), "{error}");
+        assert!(error.contains("not a gateway"), "{error}");
         answering.join().unwrap();
     }
 }
