@@ -72,7 +72,8 @@ impl RequestTranslation {
             NoRoom::TooLarge { wanted, total } => {
                 let mib = |bytes: &usize| bytes.div_ceil(1 << 20);
                 let message = format!(
-                    "the conversion of this request to another dialect may take {} MiB, and the gateway's memory allows {} MiB; a provider of the caller's own dialect needs no conversion",
+                    "the conversion of this request to another dialect may take {} MiB, and the gateway's memory \
+                     allows {} MiB; a provider of the caller's own dialect needs no conversion",
                     mib(wanted),
                     total >> 20
                 );

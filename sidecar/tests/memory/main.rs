@@ -221,7 +221,7 @@ async fn clients_that_write_first_can_read_a_refusal() {
     let (path, body) = led(Dialect::OpenAi, Dialect::Anthropic, text.body(15 * MIB));
     let answer = ask(&scene.process.clients, &path, &body).await.unwrap();
     assert_eq!(answer.status, 413, "{}", answer.text);
-    assert!(answer.text.contains("in another dialect"), "{}", answer.text);
+    assert!(answer.text.contains("to another dialect"), "{}", answer.text);
     // Several streams on one connection.
     let client = reqwest::Client::builder().http2_prior_knowledge().build().unwrap();
     let url = format!("http://{}/v1/chat/completions", scene.process.clients);
