@@ -1,4 +1,4 @@
-//! What is written for another gateway's configuration, to the letter, and that it holds what it promises.
+//! The exact output for configurations of other gateways, and the decisions of the imported policies.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic, outside its own function as well")]
 
@@ -14,7 +14,7 @@ use outrigger_policy::{Draw, HealthyState, KeyIndex, Policy, Request, UnknownCos
 use outrigger_sidecar::Query;
 use outrigger_sidecar::pipeline::identify::identify;
 
-/// The product, and the configuration in `tests/import/PRODUCT`; what it becomes lies in the folder of the same name.
+/// The product, and the configuration in `tests/import/PRODUCT`. The expected output is in the folder of the same name.
 const CONFIGURATIONS: [(&str, &str); 7] = [
     ("bifrost", "governance.json"),
     ("bifrost", "older.json"),
@@ -25,7 +25,7 @@ const CONFIGURATIONS: [(&str, &str); 7] = [
     ("litellm", "wildcards.yaml"),
 ];
 
-/// Keys and passwords that stand in the configurations.
+/// Keys and passwords in the configurations.
 const LITERALS: [&str; 14] = [
     "sk-same-literal-0001",
     "sk-bf-app-literal",
@@ -69,7 +69,7 @@ fn files(folder: &Path) -> BTreeMap<String, String> {
     entries.map(|entry| file(entry.unwrap().path())).collect()
 }
 
-/// `outrigger check` of a folder, with every key that its objects refer to in a variable.
+/// Runs `outrigger check` on a folder, with a variable for every key that its objects reference.
 fn check(folder: &Path) -> Output {
     let mut command = outrigger();
     for (name, text) in files(folder).into_iter().filter(|(name, _)| name.ends_with(".yaml")) {
@@ -84,7 +84,7 @@ fn check(folder: &Path) -> Output {
 }
 
 #[test]
-fn each_becomes_what_was_committed_and_that_passes_check() {
+fn imports_match_the_committed_output_and_pass_check() {
     for (product, file) in CONFIGURATIONS {
         let out = tempfile::tempdir().unwrap();
         let source = configurations().join(product).join(file);
@@ -99,16 +99,16 @@ fn each_becomes_what_was_committed_and_that_passes_check() {
         }
         let hint = "run `UPDATE=1 cargo test -p outrigger-cli --test import` and look";
         assert_eq!(written, files(&golden), "{file}: {hint}");
-        assert!(text(&output.stderr).starts_with(&written["REPORT.md"]), "the report is told as well");
+        assert!(text(&output.stderr).starts_with(&written["REPORT.md"]), "stderr has the report too");
 
-        let judged = check(out.path());
-        assert!(judged.status.success(), "{file}: {}", text(&judged.stdout));
-        assert!(text(&judged.stdout).contains("0 errors"));
+        let checked = check(out.path());
+        assert!(checked.status.success(), "{file}: {}", text(&checked.stdout));
+        assert!(text(&checked.stdout).contains("0 errors"));
     }
 }
 
 #[test]
-fn to_stdout_the_same_objects_go() {
+fn stdout_gets_the_same_objects() {
     let source = configurations().join("litellm/proxy.yaml");
     let golden = files(&source.with_extension(""));
     let names = ["providers.yaml", "budgets.yaml", "keys.yaml", "rules.yaml", "secrets.yaml"];
@@ -123,13 +123,13 @@ fn to_stdout_the_same_objects_go() {
 }
 
 #[test]
-fn no_key_is_written_or_told_unless_asked_for() {
+fn no_key_is_written_or_printed_unless_requested() {
     for (product, file) in CONFIGURATIONS {
         let source = configurations().join(product).join(file);
         let configuration = fs::read_to_string(&source).unwrap();
         let here: Vec<&str> = LITERALS.into_iter().filter(|key| configuration.contains(key)).collect();
-        let told = |output: &Output| format!("{}{}", text(&output.stdout), text(&output.stderr));
-        let without = told(&import(product, &source, &[]));
+        let printed = |output: &Output| format!("{}{}", text(&output.stdout), text(&output.stderr));
+        let without = printed(&import(product, &source, &[]));
         for key in &here {
             assert!(!without.contains(key), "{file}: {key}");
         }
@@ -139,21 +139,21 @@ fn no_key_is_written_or_told_unless_asked_for() {
         let mut written = files(out.path());
         let secrets = written.remove("secrets.yaml").unwrap_or_default();
         for key in &here {
-            assert!(!told(&output).contains(key), "{file}: {key}");
+            assert!(!printed(&output).contains(key), "{file}: {key}");
             assert!(written.values().all(|text| !text.contains(key)), "{file}: {key}");
         }
         for key in here.iter().filter(|key| key.starts_with("sk-ant-")) {
-            assert!(secrets.contains(key), "{file}: asked for, {key} is there");
+            assert!(secrets.contains(key), "{file}: --secrets writes {key}");
             let mode = fs::metadata(out.path().join("secrets.yaml")).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600, "{file}");
-            let judged = check(out.path());
-            assert!(judged.status.success(), "{file}: {}", text(&judged.stdout));
+            let checked = check(out.path());
+            assert!(checked.status.success(), "{file}: {}", text(&checked.stdout));
         }
     }
 }
 
 #[test]
-fn a_folder_is_not_written_over_unasked() {
+fn a_folder_is_overwritten_only_with_force() {
     let source = configurations().join("bifrost/version-1.json");
     let out = tempfile::tempdir().unwrap();
     let folder = out.path().join("objects");
@@ -162,7 +162,7 @@ fn a_folder_is_not_written_over_unasked() {
     let first = files(&folder);
 
     fs::write(folder.join("rules.yaml"), "# of an earlier import\n").unwrap();
-    fs::write(folder.join("mine.yaml"), "# nobody's but mine\n").unwrap();
+    fs::write(folder.join("mine.yaml"), "# not from an import\n").unwrap();
     let output = import("bifrost", &source, &["--out", into]);
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains("already exists: choose another --out, or overwrite it with --force"));
@@ -170,12 +170,12 @@ fn a_folder_is_not_written_over_unasked() {
 
     assert!(import("bifrost", &source, &["--out", into, "--force"]).status.success());
     let mut again = files(&folder);
-    assert_eq!(again.remove("mine.yaml").as_deref(), Some("# nobody's but mine\n"));
-    assert_eq!(again, first, "rules that no longer are would be served");
+    assert_eq!(again.remove("mine.yaml").as_deref(), Some("# not from an import\n"));
+    assert_eq!(again, first, "outdated rules would be served");
 }
 
 #[test]
-fn what_cannot_be_read_is_status_2() {
+fn an_unreadable_file_exits_with_2() {
     let folder = tempfile::tempdir().unwrap();
     for (product, content, words) in [
         ("bifrost", None, "can't read"),
@@ -211,12 +211,12 @@ fn policy(folder: &str) -> Policy {
         operator_namespace: "outrigger-system",
     };
     let mut document = compile(&inputs).document;
-    // Where they went, prices aside: that what has none is refused under a budget is told in the report.
+    // Routing only. The report says that models without a price are refused under a budget.
     document.keys.iter_mut().for_each(|key| key.unpriced = UnknownCostPolicy::Allow);
     Policy::build(document).unwrap()
 }
 
-/// How often each is the first to be tried, and all that are tried after it.
+/// How often each candidate is first, and all candidates that come later.
 fn tried(
     policy: &Policy,
     key: &str,
@@ -254,12 +254,12 @@ fn near(count: Option<&u32>, expected: u32) -> bool {
 }
 
 #[test]
-fn a_key_of_bifrost_goes_where_it_went() {
+fn bifrost_keys_are_routed_as_before() {
     let policy = policy("bifrost/governance");
     let (first, _) = tried(&policy, "search-api", "gpt-4o", &[]);
-    assert_eq!(first.keys().collect::<Vec<_>>(), ["openai/gpt-4o"], "nobody else has that model");
+    assert_eq!(first.keys().collect::<Vec<_>>(), ["openai/gpt-4o"], "no other provider has that model");
     let (first, _) = tried(&policy, "search-api", "gpt-4o-mini", &[]);
-    assert!(first.is_empty(), "taken out of its list: {first:?}");
+    assert!(first.is_empty(), "not in its list: {first:?}");
     let premium = [("x-tier".to_owned(), "premium".to_owned())];
     let (first, after) = tried(&policy, "search-api", "gpt-4o", &premium);
     assert!(
@@ -276,12 +276,12 @@ fn a_key_of_bifrost_goes_where_it_went() {
 }
 
 #[test]
-fn a_group_of_litellm_goes_where_it_went() {
+fn litellm_groups_are_routed_as_before() {
     let policy = policy("litellm/proxy");
     for name in ["gpt-4o", "gpt-4"] {
         let (first, after) = tried(&policy, "litellm", name, &[]);
         assert!(near(first.get("openai/gpt-4o"), 7_500) && near(first.get("openai-gpt-4o/gpt-4o"), 2_500), "{first:?}");
-        assert!(after.contains("openrouter/openai/gpt-4o"), "what is of a later order, after them: {after:?}");
+        assert!(after.contains("openrouter/openai/gpt-4o"), "deployments of a later order come later: {after:?}");
         assert!(
             after.contains("anthropic-claude/claude-sonnet-4-5") && after.contains("openai/gpt-4o-mini"),
             "{after:?}"
@@ -296,13 +296,13 @@ fn a_group_of_litellm_goes_where_it_went() {
     assert_eq!(first.keys().collect::<Vec<_>>(), ["anthropic/claude-of-tomorrow"], "by the wildcard claude-*");
     for unlisted in ["gpt-4-turbo", "anthropic/other", "openai/gpt-4-turbo"] {
         let (first, _) = tried(&policy, "litellm", unlisted, &[]);
-        assert!(first.is_empty(), "what is not in the list is not served: {first:?}");
+        assert!(first.is_empty(), "models outside the list are not served: {first:?}");
     }
 }
 
-/// The file that Bifrost's tutorials begin with has empty lists of models, which since Bifrost 1.5 allow nothing.
+/// The first file of Bifrost's tutorials has empty lists of models. Since Bifrost 1.5 they allow nothing.
 #[test]
-fn the_tutorial_s_file_serves_everything_and_by_the_later_reading_nothing_loudly() {
+fn the_tutorials_file_serves_everything_but_nothing_with_version_1_5() {
     let policy = policy("bifrost/tutorial");
     for (model, there) in [
         ("gpt-4o", "openai/gpt-4o"),
@@ -316,27 +316,27 @@ fn the_tutorial_s_file_serves_everything_and_by_the_later_reading_nothing_loudly
     let into = out.path().to_str().unwrap();
     let source = configurations().join("bifrost/tutorial.json");
     let output = import("bifrost", &source, &["--bifrost-version", "1.5", "--out", into]);
-    let told = text(&output.stderr);
-    let last = told.lines().last().unwrap();
+    let stderr = text(&output.stderr);
+    let last = stderr.lines().last().unwrap();
     assert!(last.contains("WARNING: NOTHING CAN ANSWER") && last.contains("--bifrost-version 1.4"), "{last}");
-    assert_eq!(output.status.code(), Some(1), "an import that answers nobody is no success");
+    assert_eq!(output.status.code(), Some(1), "an import that can answer no request fails");
     let providers = &files(out.path())["providers.yaml"];
     assert_eq!(providers.matches("# SUSPENDED: credential").count(), 3, "{providers}");
-    // `check` and `run` say the same.
-    let judged = check(out.path());
-    let judged = text(&judged.stdout);
+    // `check` and `run` report the same.
+    let checked = check(out.path());
+    let checked = text(&checked.stdout);
     assert!(
-        judged.contains("`outrigger run` will not start") && judged.contains("every credential is suspended"),
-        "{judged}"
+        checked.contains("`outrigger run` will not start") && checked.contains("every credential is suspended"),
+        "{checked}"
     );
     let mut run = outrigger();
     run.arg("run").arg(out.path()).args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
     let run = run.env("OPENAI_API_KEY", "x").output().unwrap();
-    let told = text(&run.stderr);
-    assert_eq!(run.status.code(), Some(1), "{told}");
+    let stderr = text(&run.stderr);
+    assert_eq!(run.status.code(), Some(1), "{stderr}");
     assert!(
-        told.contains("every credential is suspended") && told.contains("no provider can serve a request"),
-        "{told}"
+        stderr.contains("every credential is suspended") && stderr.contains("no provider can serve a request"),
+        "{stderr}"
     );
 
     let output = import("bifrost", &source, &["--bifrost-version", "1.4", "--out", into, "--force"]);
@@ -346,43 +346,43 @@ fn the_tutorial_s_file_serves_everything_and_by_the_later_reading_nothing_loudly
 }
 
 #[test]
-fn an_import_without_a_provider_fails_and_says_so() {
+fn an_import_without_a_provider_fails_with_a_message() {
     let folder = tempfile::tempdir().unwrap();
     let source = folder.path().join("config.json");
     fs::write(&source, r#"{"providers": {}, "governance": {"virtual_keys": []}}"#).unwrap();
     let out = folder.path().join("objects");
     let output = import("bifrost", &source, &["--out", out.to_str().unwrap()]);
-    let told = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{told}");
-    assert!(told.lines().last().unwrap().contains("no provider could be imported"), "{told}");
-    assert!(out.join("REPORT.md").is_file(), "the report says what was read");
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.lines().last().unwrap().contains("no provider could be imported"), "{stderr}");
+    assert!(out.join("REPORT.md").is_file(), "the report is written");
 }
 
-/// What is filled into one Secret goes to one vendor.
+/// The value of a Secret is sent to one vendor only.
 #[test]
-fn each_provider_has_a_secret_of_its_own() {
+fn each_provider_has_its_own_secret() {
     for (folder, wanted) in [("bifrost/one-key", 4), ("litellm/wildcards", 6)] {
-        let mut places: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        let mut providers_of: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for object in read("providers.yaml", &files(&configurations().join(folder))["providers.yaml"]).objects {
             for credential in object.value["spec"]["credentials"].as_array().into_iter().flatten() {
                 let secret = credential["secretRef"]["name"].as_str().unwrap().to_owned();
-                places.entry(secret).or_default().insert(object.name.clone());
+                providers_of.entry(secret).or_default().insert(object.name.clone());
             }
         }
-        assert_eq!(places.len(), wanted, "{places:?}");
-        for (secret, providers) in places {
+        assert_eq!(providers_of.len(), wanted, "{providers_of:?}");
+        for (secret, providers) in providers_of {
             let expected = if secret == "shared" { 2 } else { 1 };
-            assert_eq!(providers.len(), expected, "{secret} is for {providers:?}: only a variable was one before");
+            assert_eq!(providers.len(), expected, "{secret} is for {providers:?}: only a shared variable is shared");
         }
     }
 }
 
-/// Who had to send a key must send one still, though there is only one.
+/// Callers that had to send a key must still send one, even if there is only one key.
 #[test]
-fn without_a_key_it_stays_a_401() {
+fn requests_without_a_key_still_get_a_401() {
     for (folder, token) in [("bifrost/one-key", "sk-bf-app-literal"), ("litellm/wildcards", "sk-master-literal-0001")] {
         let policy = policy(folder);
-        let asks = |token: Option<&str>| {
+        let identify_with = |token: Option<&str>| {
             let mut headers = http::HeaderMap::new();
             if let Some(token) = token {
                 headers.insert("authorization", format!("Bearer {token}").parse().unwrap());
@@ -390,11 +390,11 @@ fn without_a_key_it_stays_a_401() {
             identify(&policy, &headers, &Query::parse(""), None, 0)
                 .map_err(|refusal| (refusal.status, refusal.kind.name()))
         };
-        assert_eq!(asks(None), Err((401, "virtual_key_required")), "{folder}");
-        assert_eq!(asks(Some("sk-anything")), Err((401, "virtual_key_required")), "{folder}");
-        assert_eq!(asks(Some(token)), Ok(KeyIndex::from(0)), "{folder}");
+        assert_eq!(identify_with(None), Err((401, "virtual_key_required")), "{folder}");
+        assert_eq!(identify_with(Some("sk-anything")), Err((401, "virtual_key_required")), "{folder}");
+        assert_eq!(identify_with(Some(token)), Ok(KeyIndex::from(0)), "{folder}");
     }
-    // Where none was needed, none is.
+    // If no key was needed before, none is needed now.
     let policy = policy("bifrost/tutorial");
     assert!(identify(&policy, &http::HeaderMap::new(), &Query::parse(""), None, 0).is_ok());
 }

@@ -48,12 +48,12 @@ struct Running {
     stderr: BufReader<ChildStderr>,
     client: String,
     admin: String,
-    /// The line by which it said so.
+    /// The line that reports that it serves.
     served: String,
 }
 
 impl Running {
-    /// Before it has said anything.
+    /// Starts it, without waiting for output.
     fn begin(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
@@ -305,7 +305,7 @@ fn it_does_not_start_if_no_provider_can_answer() {
 }
 
 #[test]
-fn it_starts_with_an_invalid_budget_or_rule_only_if_told_to() {
+fn it_starts_with_an_invalid_budget_or_rule_only_with_keep_going() {
     let of = |kind: &str, spec: &str| {
         format!(
             "{OBJECTS}---\napiVersion: outrigger.dev/v1alpha1\nkind: {kind}\nmetadata: {{name: broken}}\nspec: {spec}\n"
@@ -344,54 +344,54 @@ spec:
 ";
 
 #[test]
-fn where_accounts_are_is_told_and_so_is_what_it_means_if_they_are_nowhere() {
+fn the_folder_of_accounts_is_reported_and_its_absence_too() {
     let folder = objects(LIMITED);
     let home = tempfile::tempdir().unwrap();
     let named = home.path().join("named");
-    let kept = |variables: &[(&str, &Path)], more: &[&str]| {
+    let served = |variables: &[(&str, &Path)], more: &[&str]| {
         let mut command = run(folder.path(), more);
         command.envs(variables.iter().copied());
         let running = Running::start(command);
         assert!(chat(&running).contains("one"));
         running.served.clone()
     };
-    let told = kept(&[("HOME", home.path())], &[]);
+    let line = served(&[("HOME", home.path())], &[]);
     let state = home.path().join(".local/state/outrigger");
-    assert!(told.contains(&format!(", accounts in {}/", state.display())), "{told}");
-    let told = kept(&[("HOME", home.path()), ("XDG_STATE_HOME", &named)], &[]);
-    assert!(told.contains(&format!(", accounts in {}/outrigger/", named.display())), "{told}");
-    let told = kept(&[], &["--state", named.to_str().unwrap()]);
-    assert!(told.contains(&format!(", accounts in {};", named.display())), "{told}");
+    assert!(line.contains(&format!(", accounts in {}/", state.display())), "{line}");
+    let line = served(&[("HOME", home.path()), ("XDG_STATE_HOME", &named)], &[]);
+    assert!(line.contains(&format!(", accounts in {}/outrigger/", named.display())), "{line}");
+    let line = served(&[], &["--state", named.to_str().unwrap()]);
+    assert!(line.contains(&format!(", accounts in {};", named.display())), "{line}");
     for variables in [&[][..], &[("HOME", Path::new(""))]] {
-        let told = kept(variables, &[]);
-        assert!(told.contains(", accounts in memory: every limit starts again with each process"), "{told}");
-        assert!(told.contains("--state DIR keeps them"), "{told}");
+        let line = served(variables, &[]);
+        assert!(line.contains(", accounts in memory: every limit starts again with each process"), "{line}");
+        assert!(line.contains("--state DIR keeps them"), "{line}");
     }
-    // With nothing to count, there is nothing to tell.
+    // Without limits there are no accounts to report.
     let unlimited = objects(OBJECTS);
     assert!(!Running::start(run(unlimited.path(), &[])).served.contains("accounts"));
 }
 
 #[test]
-fn a_folder_that_can_t_keep_accounts_is_told_before_anything_is_served() {
+fn an_unusable_folder_for_accounts_is_reported_before_serving() {
     let folder = objects(LIMITED);
-    // Neither a file nor the kernel's own folder takes one, not even of root.
+    // A file and /proc cannot contain the folder, not even for root.
     let file = folder.path().join("objects.yaml");
     for state in [file.as_path(), &file.join("below"), Path::new("/proc/outrigger")] {
         let by_argument = run(folder.path(), &["--state", state.to_str().unwrap()]).output().unwrap();
         let by_variable = run(folder.path(), &[]).env("XDG_STATE_HOME", state).output().unwrap();
         for done in [by_argument, by_variable] {
-            let told = text_of(&done);
-            assert_eq!(done.status.code(), Some(1), "{}: {told}", state.display());
-            assert!(told.contains(&format!("the accounts in {}", state.display())), "{told}");
-            assert!(told.contains("--state names another folder"), "{told}");
+            let line = text_of(&done);
+            assert_eq!(done.status.code(), Some(1), "{}: {line}", state.display());
+            assert!(line.contains(&format!("the accounts in {}", state.display())), "{line}");
+            assert!(line.contains("--state names another folder"), "{line}");
         }
     }
-    // Nothing is counted yet: it serves, and says what it could not serve.
+    // Nothing is limited yet, so it serves, and reports what it could not serve.
     let unlimited = objects(OBJECTS);
     let mut running = Running::begin(run(unlimited.path(), &["--state", file.to_str().unwrap()]));
-    let told = running.line("the folder for accounts can't be used");
-    assert!(told.contains("no policy with limits can be served") && told.contains("--state DIR"), "{told}");
+    let line = running.line("the folder for accounts can't be used");
+    assert!(line.contains("no policy with limits can be served") && line.contains("--state DIR"), "{line}");
 }
 
 fn text_of(done: &Output) -> String {

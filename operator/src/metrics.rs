@@ -8,7 +8,7 @@ use outrigger_metrics::{
 };
 
 use crate::admission::{DenialReason, Effect, Webhook};
-use crate::api::CallFailure;
+use crate::api::{CallCounter, CallFailure};
 use crate::ledger::finding_words;
 pub use labels::{LeaderWork, LeaderWorkResult, LedgerWrite};
 use outrigger_ledger::shared::leader::FindingKind;
@@ -169,10 +169,6 @@ impl OperatorMetrics {
         self.queue.with([work.word()]).set(whole(depth));
     }
 
-    pub fn api_request(&self, verb: &str, code: &str) {
-        self.api_requests.with([verb, code]).inc();
-    }
-
     pub fn watch_failed(&self, watch: &str) {
         self.watch_failures.with([watch]).inc();
     }
@@ -246,6 +242,12 @@ impl OperatorMetrics {
     #[must_use]
     pub fn text(&self) -> Vec<u8> {
         self.registry.text()
+    }
+}
+
+impl CallCounter for OperatorMetrics {
+    fn api_request(&self, verb: &str, code: &str) {
+        self.api_requests.with([verb, code]).inc();
     }
 }
 

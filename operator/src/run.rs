@@ -3,6 +3,8 @@
 //! Both replicas watch the cluster and answer webhooks. One of them is also the leader. It becomes leader when its
 //! caches are complete, and its process ends when it can no longer lead.
 
+mod lead;
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +13,7 @@ use kube::Client;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
@@ -30,10 +32,10 @@ use crate::names::SEAL;
 use crate::objects::id::ObjectKind;
 use crate::reconcile::Reconciler;
 use crate::repair::watchdog::Watchdog;
-use crate::runtime::lease::{self, LeaseCandidate, LeaseError};
+use crate::runtime::lease::LeaseError;
 use crate::seal::{self, Seal};
 use crate::server::handlers::{AuthoritySpread, ReplicaHealth, ReviewHandler};
-use crate::server::health::{self, Readiness};
+use crate::runtime::health::{self, Readiness};
 use crate::server::{Services, TlsConfigError, serve};
 use crate::settings::{LedgerSettings, OperatorSettings};
 use crate::state::caches::Caches;
@@ -49,16 +51,9 @@ use crate::watch::secrets::ValueWatches;
 
 /// How many events of watches may wait to be processed.
 const EVENTS_MAX: usize = 4_096;
-/// How many policies are written at the same time. More would burden the API server, which has other clients.
-const WRITERS: usize = 24;
-/// How many statuses are written at the same time. They are less urgent than policies.
-const PUBLISHERS: usize = 8;
 /// The shortest time between two looks at gateways' reports, so that a thousand gateways that reconnect cause only a
 /// few.
 const FOLLOW_INTERVAL: Duration = Duration::from_millis(100);
-/// How long a new leader waits for its lists of everything. The API server may have just restarted, and a leader that
-/// does not plan is no better than one with data that is a moment old.
-const RELIST_MAX: Duration = Duration::from_secs(20);
 const AUTHORITIES: &str = "authorities of the certificate";
 /// What a replica that lost the Lease waits for instead of being ready.
 const LEAD: &str = "its restart: it has lost the Lease";
@@ -126,7 +121,7 @@ async fn operate(settings: Arc<OperatorSettings>, stop: watch::Sender<bool>) -> 
     let stopped = stop.subscribe();
     let metrics = Arc::new(OperatorMetrics::new()?);
     let (tls, clear) = (listen(settings.listen).await?, listen(settings.metrics).await?);
-    let client = connect(&metrics).await?;
+    let client = connect(metrics.clone()).await?;
     let readiness = Readiness::default();
     let relists = ObjectKind::ALL.map(ObjectKind::name).into_iter().chain([NAMESPACE, GENERATED, PODS]);
     relists.chain([AUTHORITIES]).for_each(|what| readiness.require(what));
@@ -358,82 +353,6 @@ impl Components {
             tokio::time::sleep(SEAL_RETRY).await;
         }
     }
-
-    /// Starts to lead once everything that plans depend on was listed again, because the previous leader may have
-    /// written objects that the watches have not reported yet.
-    async fn start_leading(self, seal: Seal) {
-        let relisted = async {
-            self.relists.relist().await;
-            let (reply, replied) = oneshot::channel();
-            // The receiver lives as long as the process.
-            let _ = self.events.send(ClusterEvent::Barrier(reply)).await;
-            let _ = replied.await;
-        };
-        if tokio::time::timeout(RELIST_MAX, relisted).await.is_err() {
-            tracing::warn!(
-                seconds = RELIST_MAX.as_secs(),
-                "could not list everything after becoming the leader: planning with what watches have reported so far"
-            );
-        }
-        self.leader.start(seal);
-        self.watchdog().run().await;
-    }
-
-    /// Takes part in the election, and does the leader's work.
-    async fn lead(self, seal: Seal, mut stopped: watch::Receiver<bool>) -> Result<(), ExitError> {
-        let Components { settings, client, metrics, leader, hub, .. } = &self;
-        // A value that was not read yet would be planned as missing.
-        tokio::select! {
-            () = self.readiness.ready() => {}
-            () = wait_for_stop(&mut stopped) => return Ok(()),
-        }
-        let candidate = LeaseCandidate::new(client.clone(), &settings.namespace, &settings.identity, &settings.address);
-        let mut role = candidate.leader();
-        let (give_up, give_up_requested) = oneshot::channel::<()>();
-        let mut give_up = Some(give_up);
-        let mut election = std::pin::pin!(candidate.run(async {
-            // A dropped sender also ends the election.
-            let _ = give_up_requested.await;
-        }));
-        let mut workers = JoinSet::new();
-        loop {
-            tokio::select! {
-                ended = &mut election => {
-                    leader.stop();
-                    hub.lead(false);
-                    metrics.leads(false);
-                    workers.shutdown().await;
-                    // A task may have started leading at this very moment.
-                    leader.stop();
-                    return Ok(ended?);
-                }
-                Ok(()) = role.changed() => match role.borrow_and_update().clone() {
-                    lease::Leadership::Me => {
-                        tracing::info!(identity = settings.identity, "this replica leads");
-                        metrics.leads(true);
-                        hub.lead(true);
-                        spawn_workers(leader, &self.publisher, &mut workers);
-                        if let Some(ledger) = self.ledger.clone() {
-                            workers.spawn(async move { ledger.run().await });
-                        }
-                        workers.spawn(self.clone().start_leading(seal.clone()));
-                    }
-                    lease::Leadership::Other(address) => hub.leader(address),
-                    lease::Leadership::Nobody => {}
-                },
-                // The order matters: first no more writes, then gateways look for the next leader, and then there is
-                // one.
-                () = wait_for_stop(&mut stopped), if give_up.is_some() => {
-                    leader.stop();
-                    workers.shutdown().await;
-                    leader.stop();
-                    hub.close();
-                    give_up = None;
-                }
-                Some(Err(error)) = workers.join_next(), if give_up.is_some() => return Err(error.into()),
-            }
-        }
-    }
 }
 
 async fn wait_for_stop(stopped: &mut watch::Receiver<bool>) {
@@ -446,18 +365,5 @@ fn store(client: &Client, settings: &OperatorSettings) -> Option<Arc<dyn LedgerS
         LedgerSettings::None => None,
         LedgerSettings::Kubernetes => Some(Arc::new(KubernetesStore::new(client.clone(), &settings.namespace))),
         LedgerSettings::Postgres(folder) => Some(Arc::new(PostgresStore::new(folder.clone()))),
-    }
-}
-
-fn spawn_workers(leader: &Arc<Reconciler>, publisher: &Arc<StatusPublisher>, workers: &mut JoinSet<()>) {
-    let planner = Arc::clone(leader);
-    workers.spawn(async move { planner.plan_all().await });
-    for _ in 0..WRITERS {
-        let writer = Arc::clone(leader);
-        workers.spawn(async move { writer.write_each().await });
-    }
-    for _ in 0..PUBLISHERS {
-        let publisher = Arc::clone(publisher);
-        workers.spawn(async move { publisher.publish_all().await });
     }
 }

@@ -17,7 +17,6 @@ use thiserror::Error;
 use tower::{BoxError, Layer, Service};
 
 use crate::api::error::message;
-use crate::metrics::OperatorMetrics;
 use crate::objects::id::ObjectKind;
 
 /// The time until the response's head, for every call including watches, whose response also begins at once.
@@ -146,18 +145,24 @@ pub async fn timed<T>(call: impl Future<Output = kube::Result<T>>) -> Result<T, 
     }
 }
 
+/// Counts calls of the API server.
+pub trait CallCounter: Send + Sync {
+    /// One call was answered with `code`, or failed with the code `none`.
+    fn api_request(&self, verb: &str, code: &str);
+}
+
 /// Creates a client from the environment, as kubectl does.
 ///
 /// # Errors
 /// [`ConnectError`].
-pub async fn connect(metrics: &Arc<OperatorMetrics>) -> Result<Client, ConnectError> {
+pub async fn connect(counter: Arc<dyn CallCounter>) -> Result<Client, ConnectError> {
     let mut config = Config::infer().await?;
     config.connect_timeout = Some(CONNECT);
     config.read_timeout = Some(SILENCE);
     config.reset_reader_on_write = true;
     // The work queue and the watches retry by themselves, and know what is still worth a retry.
     config.default_retry = false;
-    Ok(ClientBuilder::try_from(config)?.with_layer(&RequestCounter(Arc::clone(metrics))).build())
+    Ok(ClientBuilder::try_from(config)?.with_layer(&RequestCounter(counter)).build())
 }
 
 /// The objects of one of our kinds, as JSON. The spec is validated later.
@@ -190,19 +195,19 @@ pub fn config_maps() -> ApiResource {
 }
 
 /// Counts each request by verb and status code.
-struct RequestCounter(Arc<OperatorMetrics>);
+struct RequestCounter(Arc<dyn CallCounter>);
 
 impl<S> Layer<S> for RequestCounter {
     type Service = CountingService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        CountingService { inner, metrics: Arc::clone(&self.0) }
+        CountingService { inner, counter: Arc::clone(&self.0) }
     }
 }
 
 struct CountingService<S> {
     inner: S,
-    metrics: Arc<OperatorMetrics>,
+    counter: Arc<dyn CallCounter>,
 }
 
 impl<S, B> Service<Request<Body>> for CountingService<S>
@@ -222,19 +227,19 @@ where
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let verb = verb(&request);
-        let (metrics, answer) = (Arc::clone(&self.metrics), self.inner.call(request));
+        let (counter, answer) = (Arc::clone(&self.counter), self.inner.call(request));
         Box::pin(async move {
             match tokio::time::timeout(HEAD, answer).await {
                 Ok(Ok(response)) => {
-                    metrics.api_request(verb, response.status().as_str());
+                    counter.api_request(verb, response.status().as_str());
                     Ok(response)
                 }
                 Ok(Err(error)) => {
-                    metrics.api_request(verb, "none");
+                    counter.api_request(verb, "none");
                     Err(error.into())
                 }
                 Err(_) => {
-                    metrics.api_request(verb, "none");
+                    counter.api_request(verb, "none");
                     Err(format!("the API server did not begin to answer within {} s", HEAD.as_secs()).into())
                 }
             }
@@ -258,6 +263,7 @@ fn verb<B>(request: &Request<B>) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::OperatorMetrics;
 
     #[test]
     fn each_request_has_its_verb() {
@@ -280,7 +286,7 @@ mod tests {
     async fn a_call_without_a_response_times_out_and_is_counted() {
         let metrics = Arc::new(OperatorMetrics::new().unwrap());
         let never = tower::service_fn(|_: Request<Body>| std::future::pending::<Result<Response<Body>, BoxError>>());
-        let client = ClientBuilder::new(never, "default").with_layer(&RequestCounter(Arc::clone(&metrics))).build();
+        let client = ClientBuilder::new(never, "default").with_layer(&RequestCounter(metrics.clone())).build();
         let api: Api<v1::Namespace> = Api::all(client);
         let error = timed(api.get("default")).await.unwrap_err();
         assert_eq!(error.failure(), CallFailure::Unreachable);

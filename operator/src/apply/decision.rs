@@ -11,7 +11,7 @@ use outrigger_sync::AHEAD_MAX;
 use serde_json::{Value, json};
 
 use super::secret::has_missing_values;
-use crate::apply::owner::{KeyOwner, owner_references};
+use crate::objects::owner::{KeyOwner, owner_references};
 use crate::names;
 use crate::plan::revision::{Delivery, PolicyRevision};
 use crate::seal::Seal;

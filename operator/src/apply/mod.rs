@@ -11,7 +11,6 @@
 
 mod decision;
 mod error;
-pub mod owner;
 mod secret;
 pub(crate) mod sequence_bump;
 

@@ -10,7 +10,7 @@ use outrigger_core::SecretRef;
 use outrigger_sync::CREDENTIALS_FILE;
 use serde_json::{Value, json};
 
-use crate::apply::owner::{KeyOwner, owner_references};
+use crate::objects::owner::{KeyOwner, owner_references};
 use crate::names;
 use crate::plan::revision::{Delivery, PolicyRevision};
 use crate::seal::Seal;

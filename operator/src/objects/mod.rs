@@ -4,5 +4,6 @@ pub mod binding;
 pub mod fields;
 pub mod id;
 pub(crate) mod metadata;
+pub mod owner;
 pub mod refs;
 pub mod version;

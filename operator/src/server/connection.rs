@@ -59,7 +59,7 @@ pub(super) async fn serve(
         async move {
             let response = router.answer(request).await;
             // The response's body holds the guard, so that an open stream counts as a request under way.
-            Ok::<_, Infallible>(response.map(|body| crate::server::response::with_guard(body, underway)))
+            Ok::<_, Infallible>(response.map(|body| crate::runtime::response::with_guard(body, underway)))
         }
     });
     // ALPN says which protocol to use. Detecting it from the first bytes instead would close a connection that is still

@@ -13,7 +13,7 @@ use crate::certs::{ServingCertificates, Spread};
 use crate::metrics::OperatorMetrics;
 use crate::reconcile::Reconciler;
 use crate::server::AnswerReview;
-use crate::server::health::{HealthReport, Readiness};
+use crate::runtime::health::{HealthReport, Readiness};
 use crate::settings::OperatorSettings;
 use crate::state::caches::Caches;
 use crate::stream::Hub;

@@ -6,8 +6,6 @@
 mod accept;
 mod connection;
 pub mod handlers;
-pub mod health;
-pub mod response;
 mod review_queue;
 mod route;
 

@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 use super::Services;
 use super::review_queue::ReviewQueue;
 use crate::admission::validate;
-use crate::server::response::{AnswerBody, answer};
+use crate::runtime::response::{AnswerBody, answer};
 
 /// The largest body. A stored object may have 1.5 MiB; a review holds it as JSON, together with the previous version.
 const BODY_MAX: usize = 8 << 20;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use parking_lot::{Condvar, Mutex, RwLock, RwLockReadGuard};
 
 use crate::admission::Namespace;
-use crate::apply::owner::KeyOwner;
+use crate::objects::owner::KeyOwner;
 use crate::ledger::driver::PodUids;
 use crate::objects::binding::Binding;
 use crate::objects::id::{ObjectId, ObjectKind};

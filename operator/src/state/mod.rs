@@ -5,3 +5,4 @@ pub mod generated;
 pub mod index;
 pub mod pods;
 pub mod uninjected;
+pub mod update;

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use crate::attestation::{AttestationError, Attestor, mounted};
 use crate::names;
 use crate::objects::binding::{Binding, DEFAULT};
-use crate::watch::watcher::{WatchUpdate, object_ref};
+use crate::state::update::{WatchUpdate, object_ref};
 
 /// How long such a binding stays after its last pod.
 const LINGER: Duration = Duration::from_secs(15 * 60);

@@ -9,7 +9,7 @@ use kube::api::PartialObjectMeta;
 use outrigger_core::ObjectRef;
 use parking_lot::RwLock;
 
-use crate::watch::watcher::{WatchUpdate, object_ref};
+use crate::state::update::{WatchUpdate, object_ref};
 
 /// The watch reads only the metadata.
 pub type WatchedUninjected = PartialObjectMeta<v1::Pod>;

@@ -31,7 +31,7 @@ use bytes::Bytes;
 use http::{Request, Response, header};
 use http_body::Body;
 
-use crate::server::response::AnswerBody;
+use crate::runtime::response::AnswerBody;
 
 pub use connected::ConnectedGateway;
 pub use hub::Hub;

@@ -18,7 +18,7 @@ use tokio::time::{Interval, MissedTickBehavior};
 use super::policy_line::{InForce, PolicyLine};
 use super::session::{StreamEnd, StreamHandle};
 use super::token::PodLookup;
-use crate::server::response::AnswerBody;
+use crate::runtime::response::AnswerBody;
 
 const BEAT: Duration = Duration::from_secs(BEAT_SECONDS);
 /// A cache may miss a pod for a moment; a stream outlives its pod by no more than so many beats.

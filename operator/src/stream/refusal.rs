@@ -5,7 +5,7 @@ use serde_json::json;
 use thiserror::Error;
 
 use crate::attestation::AttestationError;
-use crate::server::response::{AnswerBody, answer};
+use crate::runtime::response::{AnswerBody, answer};
 
 /// Why a stream is not opened. Never tells a token or a part of it that was not verified.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

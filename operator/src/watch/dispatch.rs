@@ -14,11 +14,11 @@ use crate::admission::Namespace;
 use crate::objects::binding::Binding;
 use crate::objects::id::ObjectId;
 use crate::objects::refs::{ValueKind, ValueRef};
-use crate::server::health::Readiness;
+use crate::runtime::health::Readiness;
 use crate::state::caches::Caches;
 use crate::state::generated::GeneratedConfigMap;
 use crate::state::uninjected::WatchedUninjected;
-use crate::watch::watcher::{WatchUpdate, object_ref};
+use crate::state::update::{WatchUpdate, object_ref};
 
 /// The most events that are applied before the affected namespaces are reported.
 const BATCH: usize = 1_024;

@@ -19,7 +19,8 @@ use crate::objects::id::ObjectKind;
 use crate::state::uninjected::{self, WatchedUninjected};
 use crate::watch::dispatch::{ClusterEvent, NAMESPACE};
 use crate::watch::relist::Relists;
-use crate::watch::watcher::{WatchOptions, WatchUpdate, follow};
+use crate::state::update::WatchUpdate;
+use crate::watch::watcher::{WatchOptions, follow};
 
 const TICK: Duration = Duration::from_secs(30);
 

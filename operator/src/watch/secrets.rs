@@ -16,7 +16,8 @@ use crate::metrics::OperatorMetrics;
 use crate::objects::refs::{ValueKind, ValueRef};
 use crate::watch::dispatch::ClusterEvent;
 use crate::watch::relist::RelistHandle;
-use crate::watch::watcher::{WatchOptions, WatchUpdate, follow};
+use crate::state::update::WatchUpdate;
+use crate::watch::watcher::{WatchOptions, follow};
 
 /// How many watches start at the same time. At the start of the process there may be many.
 const BEGINNING_MAX: usize = 16;

@@ -21,7 +21,7 @@ use outrigger_sync::{Signatures, Statement, Trust, hash};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use crate::server::{FakeApiServer, status};
+use crate::server::{FakeApiServer, Fault, status};
 
 const CONFIG_MAP: &str = "/api/v1/namespaces/shop/configmaps/outrigger-search";
 const SECRET: &str = "/api/v1/namespaces/shop/secrets/outrigger-search";
@@ -214,7 +214,7 @@ async fn a_secret_that_cannot_be_deleted_is_retried() {
     let server = FakeApiServer::default();
     let operator = operator(&server);
     operator.applier.apply(&with_secret("d")).await.unwrap();
-    server.with(|stored| stored.refuse = Some(status(403, "Forbidden")));
+    server.with(|stored| stored.faults.push_back(Fault::Refused(status(403, "Forbidden"))));
     assert!(operator.applier.apply(&search("e")).await.is_err());
     assert!(server.get(SECRET).is_some());
     // Revocations in the policy do not wait for the Secret, and the next leader sees that it still exists.
@@ -332,7 +332,7 @@ async fn a_secret_that_cannot_be_written_delays_no_push() {
     let operator = operator(&server);
     server.with(|stored| {
         stored.interfere.push_back(Box::new(|_| {}));
-        stored.interfere.push_back(Box::new(|stored| stored.refuse = Some(status(403, "Forbidden"))));
+        stored.interfere.push_back(Box::new(|stored| stored.faults.push_back(Fault::Refused(status(403, "Forbidden")))));
     });
     let error = operator.applier.apply(&with_secret("d")).await.unwrap_err();
     assert_eq!(error.to_string(), "Secret shop/outrigger-search could not be written: Forbidden");
@@ -377,10 +377,10 @@ async fn a_terminating_namespace_is_no_failure() {
     let mut going = status(403, "Forbidden");
     going["details"] =
         json!({"causes": [{"reason": "NamespaceTerminating", "message": "n", "field": "metadata.namespace"}]});
-    server.with(|stored| stored.refuse = Some(going));
+    server.with(|stored| stored.faults.push_back(Fault::Refused(going)));
     let error = operator(&server).applier.apply(&search("d")).await.unwrap_err();
     assert!(error.is_namespace_terminating(), "{error}");
-    server.with(|stored| stored.refuse = Some(status(403, "Forbidden")));
+    server.with(|stored| stored.faults.push_back(Fault::Refused(status(403, "Forbidden"))));
     assert!(!operator(&server).applier.apply(&search("d")).await.unwrap_err().is_namespace_terminating());
 }
 

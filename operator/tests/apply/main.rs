@@ -3,4 +3,5 @@
 
 mod applies;
 mod leads;
+#[path = "../support/api_server.rs"]
 mod server;

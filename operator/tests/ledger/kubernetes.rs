@@ -5,7 +5,7 @@ use std::sync::Arc;
 use outrigger_operator::ledger::store::kubernetes::KubernetesStore;
 use outrigger_operator::ledger::store::{LedgerStore, StoreError, WriteOutcome};
 
-use crate::api_server::{FakeApiServer, Fault};
+use crate::api_server::{FakeApiServer, Fault, status};
 use crate::contract::{self, name, written};
 
 fn store(server: &FakeApiServer) -> KubernetesStore {
@@ -23,8 +23,8 @@ async fn a_write_whose_answer_is_an_error_of_the_server_may_have_been_made() {
     let server = FakeApiServer::default();
     let store = store(&server);
     let first = written(store.write(&name("one"), None, "a").await);
-    for fault in [Fault::WrittenButFailed(504), Fault::WrittenButFailed(500), Fault::Refused(503)] {
-        server.fault(fault);
+    for fault in [Fault::WrittenButFailed(504), Fault::WrittenButFailed(500), Fault::Refused(status(503, "ServiceUnavailable"))] {
+        server.fault(fault.clone());
         let before = store.read(&name("one")).await.unwrap().unwrap();
         let outcome = store.write(&name("one"), Some(&before.version), "b").await;
         assert!(matches!(outcome, WriteOutcome::Unknown(_)), "{fault:?}: {outcome:?}");
@@ -39,7 +39,7 @@ async fn a_write_that_the_server_refuses_was_not_made() {
     let server = FakeApiServer::default();
     let store = store(&server);
     for code in [403, 413, 422, 429] {
-        server.fault(Fault::Refused(code));
+        server.fault(Fault::Refused(status(code, "Refused")));
         let outcome = store.write(&name("one"), None, "a").await;
         assert!(matches!(outcome, WriteOutcome::Failed(_)), "{code}: {outcome:?}");
     }
@@ -52,7 +52,7 @@ async fn a_server_without_the_definition_is_told_apart_from_one_without_the_shar
     let server = FakeApiServer::default();
     let store = store(&server);
     written(store.write(&name("one"), None, "a").await);
-    server.forget_definition();
+    server.with(|stored| stored.undefined = true);
     assert!(matches!(store.load().await, Err(StoreError::NoDefinition)));
     assert!(matches!(store.read(&name("one")).await, Err(StoreError::NoDefinition)));
     assert!(matches!(store.write(&name("two"), None, "a").await, WriteOutcome::Failed(StoreError::NoDefinition)));

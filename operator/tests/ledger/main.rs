@@ -1,6 +1,7 @@
 //! The ledger's stores, held to one contract.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic, outside its own function as well")]
 
+#[path = "../support/api_server.rs"]
 mod api_server;
 mod contract;
 mod kubernetes;

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::Request;
 use http_body_util::BodyExt;
 use http_body_util::channel::Channel;
-use outrigger_operator::server::response::AnswerBody;
+use outrigger_operator::runtime::response::AnswerBody;
 use outrigger_operator::stream::{Hub, Streams, Verifier};
 use outrigger_sync::{FromGateway, FromOperator, Hello, LineReader, NoFields};
 use tokio::time::Instant;

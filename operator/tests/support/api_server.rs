@@ -1,4 +1,5 @@
-//! A fake API server with ConfigMaps and Secrets in memory. Tests can change objects and fail requests.
+//! A fake API server with namespaced objects in memory. Tests can change objects and fail requests.
+#![allow(dead_code, reason = "not every test uses all of it")]
 
 use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
@@ -13,6 +14,15 @@ use serde_json::{Value, json};
 /// What another writer does just before a write arrives.
 type Interference = Box<dyn FnOnce(&mut StoredObject) + Send>;
 
+/// What happens to a write.
+#[derive(Clone, Debug)]
+pub enum Fault {
+    /// It is performed, but the response is an error with this code.
+    WrittenButFailed(u16),
+    /// It is not performed. The response is this status.
+    Refused(Value),
+}
+
 #[derive(Clone, Default)]
 pub struct FakeApiServer(Arc<Mutex<StoredObject>>);
 
@@ -22,8 +32,10 @@ pub struct StoredObject {
     pub objects: BTreeMap<String, Value>,
     pub version: u64,
     pub interfere: VecDeque<Interference>,
-    /// The response to the next write, instead of performing it.
-    pub refuse: Option<Value>,
+    /// The faults of the next writes.
+    pub faults: VecDeque<Fault>,
+    /// The definitions of all kinds are missing, so every request gets a 404.
+    pub undefined: bool,
     /// The requests in order, such as `PATCH configmaps/outrigger-search`.
     pub requests: Vec<String>,
 }
@@ -65,6 +77,11 @@ impl FakeApiServer {
         self.with(|stored| stored.objects.get(path).cloned())
     }
 
+    /// Adds a fault for a later write.
+    pub fn fault(&self, fault: Fault) {
+        self.with(|stored| stored.faults.push_back(fault));
+    }
+
     /// Returns the requests since the last call.
     pub fn requests(&self) -> Vec<String> {
         self.with(|stored| std::mem::take(&mut stored.requests))
@@ -75,40 +92,77 @@ impl FakeApiServer {
         let short = path.rsplit('/').take(2).collect::<Vec<_>>();
         let request = format!("{method} {}/{}", short[1], short[0]);
         stored.requests.push(request);
+        if stored.undefined {
+            return respond(&status(404, "NotFound"));
+        }
+        let mut fault = None;
         if *method != Method::GET {
             if let Some(interfere) = stored.interfere.pop_front() {
                 interfere(&mut stored);
             }
-            if let Some(status) = stored.refuse.take() {
-                return respond(&status);
+            fault = stored.faults.pop_front();
+        }
+        match fault {
+            None => respond(&stored.perform(method, path, body)),
+            Some(Fault::Refused(refusal)) => respond(&refusal),
+            Some(Fault::WrittenButFailed(code)) => {
+                let performed = stored.perform(method, path, body);
+                assert_eq!(performed["code"], Value::Null, "{performed}");
+                respond(&status(code, "InternalError"))
             }
         }
-        let existing = stored.objects.get(path).cloned();
-        let field = |pointer: &str| existing.as_ref().and_then(|object| object.pointer(pointer)).cloned();
-        match (method, &existing) {
-            (&Method::GET, None) | (&Method::DELETE, None) => respond(&status(404, "NotFound")),
-            (&Method::GET, Some(object)) => respond(object),
-            (&Method::PATCH, _) => {
-                let expected = body.pointer("/metadata/resourceVersion").cloned();
-                if expected.is_some() && existing.is_some() && expected != field("/metadata/resourceVersion") {
-                    return respond(&status(409, "Conflict"));
-                }
-                stored.put(path, body.clone());
-                respond(&stored.objects[path])
+    }
+}
+
+impl StoredObject {
+    /// Performs a request. Returns the object, or a status.
+    fn perform(&mut self, method: &Method, path: &str, body: &Value) -> Value {
+        let existing = self.objects.get(path).cloned();
+        let version = |object: &Value| object["metadata"]["resourceVersion"].clone();
+        match (method.as_str(), existing) {
+            ("GET", _) if is_collection(path) => {
+                let within = format!("{path}/");
+                let items = self.objects.iter().filter(|(path, _)| path.starts_with(&within)).map(|(_, object)| object);
+                json!({"kind": "List", "apiVersion": "v1", "metadata": {}, "items": items.collect::<Vec<_>>()})
             }
-            (&Method::DELETE, Some(object)) => {
+            ("POST", None) if is_collection(path) => {
+                let path = format!("{path}/{}", body["metadata"]["name"].as_str().unwrap());
+                match self.objects.contains_key(&path) {
+                    true => status(409, "AlreadyExists"),
+                    false => self.stored(&path, body),
+                }
+            }
+            ("PUT", Some(object)) if version(&object) != version(body) => status(409, "Conflict"),
+            ("PUT", Some(_)) => self.stored(path, body),
+            ("GET", Some(object)) => object,
+            ("PATCH", Some(object)) if !version(body).is_null() && version(body) != version(&object) => {
+                status(409, "Conflict")
+            }
+            ("PATCH", _) => self.stored(path, body),
+            ("DELETE", Some(object)) => {
                 for field in ["uid", "resourceVersion"] {
                     let expected = &body["preconditions"][field];
                     if !expected.is_null() && *expected != object["metadata"][field] {
-                        return respond(&status(409, "Conflict"));
+                        return status(409, "Conflict");
                     }
                 }
-                stored.objects.remove(path);
-                respond(&json!({"kind": "Status", "status": "Success"}))
+                self.objects.remove(path);
+                json!({"kind": "Status", "status": "Success"})
             }
-            _ => respond(&status(405, "MethodNotAllowed")),
+            ("GET" | "PUT" | "DELETE", None) => status(404, "NotFound"),
+            _ => status(405, "MethodNotAllowed"),
         }
     }
+
+    fn stored(&mut self, path: &str, body: &Value) -> Value {
+        self.put(path, body.clone());
+        self.objects[path].clone()
+    }
+}
+
+/// Whether a path names all objects of a kind in a namespace.
+fn is_collection(path: &str) -> bool {
+    path.split_once("/namespaces/").is_some_and(|(_, rest)| rest.split('/').count() == 2)
 }
 
 pub fn status(code: u16, reason: &str) -> Value {
