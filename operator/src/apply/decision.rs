@@ -11,8 +11,8 @@ use outrigger_sync::AHEAD_MAX;
 use serde_json::{Value, json};
 
 use super::secret::has_missing_values;
-use crate::objects::owner::{KeyOwner, owner_references};
 use crate::names;
+use crate::objects::owner::{KeyOwner, owner_references};
 use crate::plan::revision::{Delivery, PolicyRevision};
 use crate::seal::Seal;
 use crate::state::generated::{GeneratedConfigMap, hash};

@@ -10,8 +10,8 @@ use outrigger_core::SecretRef;
 use outrigger_sync::CREDENTIALS_FILE;
 use serde_json::{Value, json};
 
-use crate::objects::owner::{KeyOwner, owner_references};
 use crate::names;
+use crate::objects::owner::{KeyOwner, owner_references};
 use crate::plan::revision::{Delivery, PolicyRevision};
 use crate::seal::Seal;
 

@@ -10,10 +10,10 @@ use std::time::Duration;
 use parking_lot::{Condvar, Mutex, RwLock, RwLockReadGuard};
 
 use crate::admission::Namespace;
-use crate::objects::owner::KeyOwner;
 use crate::ledger::driver::PodUids;
 use crate::objects::binding::Binding;
 use crate::objects::id::{ObjectId, ObjectKind};
+use crate::objects::owner::KeyOwner;
 use crate::state::generated::Generated;
 use crate::state::index::ObjectIndex;
 use crate::state::pods::GatewayPods;

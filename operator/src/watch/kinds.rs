@@ -17,9 +17,9 @@ use crate::metrics::OperatorMetrics;
 use crate::names;
 use crate::objects::id::ObjectKind;
 use crate::state::uninjected::{self, WatchedUninjected};
+use crate::state::update::WatchUpdate;
 use crate::watch::dispatch::{ClusterEvent, NAMESPACE};
 use crate::watch::relist::Relists;
-use crate::state::update::WatchUpdate;
 use crate::watch::watcher::{WatchOptions, follow};
 
 const TICK: Duration = Duration::from_secs(30);

@@ -14,9 +14,9 @@ use tokio::task::JoinHandle;
 use crate::api;
 use crate::metrics::OperatorMetrics;
 use crate::objects::refs::{ValueKind, ValueRef};
+use crate::state::update::WatchUpdate;
 use crate::watch::dispatch::ClusterEvent;
 use crate::watch::relist::RelistHandle;
-use crate::state::update::WatchUpdate;
 use crate::watch::watcher::{WatchOptions, follow};
 
 /// How many watches start at the same time. At the start of the process there may be many.

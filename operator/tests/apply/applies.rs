@@ -332,7 +332,9 @@ async fn a_secret_that_cannot_be_written_delays_no_push() {
     let operator = operator(&server);
     server.with(|stored| {
         stored.interfere.push_back(Box::new(|_| {}));
-        stored.interfere.push_back(Box::new(|stored| stored.faults.push_back(Fault::Refused(status(403, "Forbidden")))));
+        stored
+            .interfere
+            .push_back(Box::new(|stored| stored.faults.push_back(Fault::Refused(status(403, "Forbidden")))));
     });
     let error = operator.applier.apply(&with_secret("d")).await.unwrap_err();
     assert_eq!(error.to_string(), "Secret shop/outrigger-search could not be written: Forbidden");

@@ -9,14 +9,14 @@ use outrigger_operator::certs::CaBundle;
 use outrigger_operator::metrics::OperatorMetrics;
 use outrigger_operator::objects::refs::{ValueKind, ValueRef};
 use outrigger_operator::reconcile::Reconciler;
-use outrigger_operator::seal::Seal;
 use outrigger_operator::runtime::health::Readiness;
+use outrigger_operator::seal::Seal;
 use outrigger_operator::state::caches::Caches;
 use outrigger_operator::state::index::ObjectIndex;
+use outrigger_operator::state::update::WatchUpdate;
 use outrigger_operator::status::publisher::StatusPublisher;
 use outrigger_operator::stream::Hub;
 use outrigger_operator::watch::dispatch::{ClusterEvent, Dispatcher};
-use outrigger_operator::state::update::WatchUpdate;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 

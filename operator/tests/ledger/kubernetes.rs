@@ -23,7 +23,9 @@ async fn a_write_whose_answer_is_an_error_of_the_server_may_have_been_made() {
     let server = FakeApiServer::default();
     let store = store(&server);
     let first = written(store.write(&name("one"), None, "a").await);
-    for fault in [Fault::WrittenButFailed(504), Fault::WrittenButFailed(500), Fault::Refused(status(503, "ServiceUnavailable"))] {
+    for fault in
+        [Fault::WrittenButFailed(504), Fault::WrittenButFailed(500), Fault::Refused(status(503, "ServiceUnavailable"))]
+    {
         server.fault(fault.clone());
         let before = store.read(&name("one")).await.unwrap().unwrap();
         let outcome = store.write(&name("one"), Some(&before.version), "b").await;
