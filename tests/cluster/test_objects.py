@@ -100,4 +100,4 @@ def test_a_budget_keeps_its_unit(bare, bare_namespace):
     bare.api.apply(budget(amount="5.00"))
     bare.api.apply(budget(amount="6.00"))
     refused = bare.api.try_apply(budget(tokens=5))
-    assert refused.status == 422 and "a Budget keeps its unit" in refused.message
+    assert refused.status == 422 and "the unit of a Budget can't change" in refused.message

@@ -11,9 +11,9 @@
 //! being taken for one of the next.
 //!
 //! All little-endian. A slot that is free is written as one, so that zeros where an account should be are damage and not
-//! an empty account. Each checksum covers the whole slot and its number: what is torn, rotten or misplaced is told.
+//! an empty account. Each checksum covers the whole slot and its number: a torn, damaged or misplaced slot is detected.
 //!
-//! PageSlot 0 is counted in `slots`. It is written after the slots that it counts, so a file that ends before them was cut
+//! Slot 0 is included in `slots`. It is written after the slots that it counts, so a file that ends before them was cut
 //! off. A slot behind them was being added when the process ended: nobody relied on it yet, and it may be torn. Version
 //! 1 has no count: of such a file it is not known whether something is missing at its end. Version 2 knows no ledger, and is
 //! written for as long as nothing is shared: a program before this one can go on with it.

@@ -34,11 +34,11 @@ pub(super) struct LedgerBooks {
     pub(super) pods: BTreeMap<String, HolderNo>,
     pub(super) pages: BTreeMap<PageNo, OpenPage>,
     pub(super) shards: Shards,
-    /// LedgerAccounts where somebody waits.
+    /// Accounts for which a holder waits.
     pub(super) waiting: BTreeSet<AccountNo>,
     /// Who is to be told of what, at the end of the step.
     pub(super) tell: BTreeMap<HolderNo, BTreeMap<AccountNo, Tell>>,
-    /// LedgerAccounts of which some are to hear that they are over.
+    /// Ended accounts that are reported to holders at the end of the step.
     pub(super) over: BTreeMap<HolderNo, Vec<AccountGrant>>,
     pub(super) out: Vec<Output>,
     next: u32,

@@ -19,16 +19,16 @@ use crate::shared::record::AccountRecord;
 
 /// A clock that steps back by more was wrong before.
 const AHEAD: Millis = 86_400_000;
-/// So long before a period ends the next one is granted, spread over half of it.
+/// How long before the end of a period the next one is granted. Grants are spread over half of this time.
 const EARLY: Millis = 60_000;
-/// LedgerAccounts that count no more are kept so long.
+/// How long accounts that no longer count are kept.
 const REMOVED: Millis = 3_600_000;
-/// So many accounts of a limit that have ended are kept in any case: for who asks how the last period went, and for a clock
-/// that is set right.
+/// How many ended accounts of a limit are always kept: for questions about the last period, and for clocks that are
+/// corrected.
 const KEPT: usize = 2;
-/// Holders that are gone are folded after so long: until then their pod may have been reported gone by mistake.
+/// How long a holder is kept after its pod is gone, because the report may be a mistake. Then it is folded.
 const GONE: Millis = 600_000;
-/// LedgerAccounts are looked at this often.
+/// The time between two searches for ended accounts.
 const SWEEP: Millis = 5_000;
 
 impl LedgerBooks {

@@ -268,7 +268,7 @@ impl LedgerBooks {
         }
     }
 
-    /// Tells that an account is over. A holder that still has some of it gives it back first, and asks again.
+    /// Reports to the holder that an account has ended. A holder that still has a grant returns it first, and asks again.
     fn over(&mut self, no: HolderNo, usage: &AccountUsage) {
         let durable = DurableUsage { spent: usage.spent, returned: usage.returned };
         self.over.entry(no).or_default().push(AccountGrant {
@@ -296,7 +296,8 @@ impl LedgerBooks {
         self.fold(account_no, no, true, Urgency::Now);
     }
 
-    /// LedgerAccounts of the holder that a whole report does not name. False if it had something there and knows nothing of it.
+    /// Handles accounts of the holder that a whole report does not name. False if the holder had a grant there and has
+    /// lost it.
     fn unnamed(&mut self, no: HolderNo, report: &UsageReport) -> bool {
         let named: BTreeSet<AccountNo> =
             report.accounts.iter().filter_map(|usage| self.account_no(&usage.account)).collect();
