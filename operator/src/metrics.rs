@@ -134,7 +134,7 @@ impl OperatorMetrics {
             )?,
             ledger_findings: registry.counters(
                 "outrigger_operator_ledger_findings_total",
-                "Impossible reports of gateways, which were refused and changed no budget",
+                "Impossible reports of gateways, which were refused in whole or in part",
                 ["finding"],
             )?,
             ledger_dropped: registry.gauge(

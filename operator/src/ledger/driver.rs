@@ -14,6 +14,7 @@
 
 mod attempts;
 mod census;
+mod clock;
 mod deposers;
 mod recent;
 mod reporter;
@@ -36,6 +37,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use self::attempts::Attempts;
 use self::census::PodCensus;
+use self::clock::LeaderClock;
 use self::deposers::Deposers;
 use self::recent::RecentFindings;
 pub use self::reporter::FindingReporter;
@@ -156,6 +158,7 @@ fn read(shards: Vec<StoredShard>) -> Result<Vec<Stored>, RecordError> {
 struct Leading<'a> {
     driver: &'a LedgerDriver,
     leader: Leader,
+    clock: LeaderClock,
     /// Writes, reloads and reports of findings, and what the leader hears of each.
     work: FuturesUnordered<BoxFuture<'a, Option<Input>>>,
     planned: watch::Receiver<()>,
@@ -179,6 +182,7 @@ impl<'a> Leading<'a> {
             driver,
             planned,
             leader: Leader::new(above),
+            clock: LeaderClock::new(wall(), std::time::Instant::now()),
             work: FuturesUnordered::new(),
             census: PodCensus::default(),
             unplanned: HashMap::new(),
@@ -268,7 +272,7 @@ impl<'a> Leading<'a> {
     }
 
     fn step(&mut self, input: Input) {
-        let now = Timestamp::now().as_millisecond();
+        let now = self.clock.see(wall(), std::time::Instant::now());
         for output in self.leader.step(now, input) {
             match output {
                 Output::Write { object, expected, record } => {
@@ -299,6 +303,10 @@ impl<'a> Leading<'a> {
             None
         }));
     }
+}
+
+fn wall() -> i64 {
+    Timestamp::now().as_millisecond()
 }
 
 async fn write(

@@ -3,12 +3,13 @@
 use outrigger_ledger::shared::leader::FindingKind;
 
 /// Every kind, as labels of metrics have it and as people are told.
-pub const KINDS: [FindingKind; 6] = [
+pub const KINDS: [FindingKind; 7] = [
     FindingKind::Less,
     FindingKind::More,
     FindingKind::NotAllowed,
     FindingKind::OldEpoch,
     FindingKind::Unknown,
+    FindingKind::Overspent,
     FindingKind::Absurd,
 ];
 
@@ -27,14 +28,18 @@ pub fn meaning(kind: FindingKind) -> &'static str {
 fn row(kind: FindingKind) -> (&'static str, &'static str) {
     match kind {
         FindingKind::Less => ("less", "it reported less than before: its state was set back"),
-        FindingKind::More => {
-            ("more", "it reported more than the ledger ever granted, or the ledger's store was set back")
-        }
+        FindingKind::More => (
+            "more",
+            "it reported more than the ledger ever granted, or the ledger's store was set back: what it has spent \
+                 counts, and it is granted anew",
+        ),
         FindingKind::NotAllowed => ("not_allowed", "it reported on a limit that none of its keys has"),
         FindingKind::OldEpoch => ("old_epoch", "it reported from a state that its pod has given up"),
         FindingKind::Unknown => ("unknown", "it holds something of an account that was closed"),
-        FindingKind::Absurd => {
-            ("absurd", "it asked for more than the whole limit, overspent by more than that, or named far too much")
-        }
+        FindingKind::Overspent => (
+            "overspent",
+            "it reported that it spent more than it was granted, by more than the whole limit: only so much was counted",
+        ),
+        FindingKind::Absurd => ("absurd", "it asked for far more than the whole limit, or named far too much"),
     }
 }

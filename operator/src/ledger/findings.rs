@@ -39,7 +39,7 @@ impl FindingEvents {
         };
         let account = finding.account.as_ref().map(|account| format!(" ({})", account.limit.limit));
         let note = format!(
-            "The ledger refused what the gateway of this pod reported{}: {}. No budget was changed by it.",
+            "The ledger refused what the gateway of this pod reported{}: {}.",
             account.unwrap_or_default(),
             meaning(finding.kind)
         );
