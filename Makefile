@@ -32,7 +32,7 @@ export OUTRIGGER_BIN ?= $(TARGET)/debug/outrigger
 export OUTRIGGER_OPERATOR ?= $(TARGET)/debug/outrigger-operator
 export OUTRIGGER_SIDECAR ?= $(TARGET)/debug/outrigger-sidecar
 
-.PHONY: help check test test-browser test-counts counts build-counts test-clients test-hostile test-model test-examples test-chart test-cluster cluster cluster-down demo run dist images size version changes bench bench-operator fuzz clean crds kustomize docs wrap catalogue deny \
+.PHONY: help check test test-browser test-counts counts build-counts test-clients test-hostile test-model test-examples test-chart test-cluster cluster cluster-down demo run dist images size version changes bench bench-operator bench-ledger simulation test-simulation fuzz clean crds kustomize docs wrap catalogue deny \
         room corpus fmt-check clippy doc unit catalogue-check build build-cluster test-in-cluster control-plane install-clients install-browser install-cluster install-model
 
 help: ## this list
@@ -40,7 +40,7 @@ help: ## this list
 
 check: corpus fmt-check clippy doc catalogue-check unit ## format, lints, generated files, unit tests
 
-test: room check test-hostile test-clients test-examples test-browser test-chart test-counts test-cluster test-model ## everything: check, then the tests that cross processes
+test: room check test-simulation test-hostile test-clients test-examples test-browser test-chart test-counts test-cluster test-model ## everything: check, then the tests that cross processes
 
 test-clients: build install-clients ## the SDKs, unchanged, against the gateway: each client on each provider dialect
 	$(PYTEST) -q tests/clients
@@ -165,6 +165,16 @@ bench-operator: ## measure the operator before 1,000 gateways and 1,000 objects 
 	$(CARGO) build -q --profile profiling --locked -p outrigger-operator
 	$(CARGO) build -q --profile profiling --locked -p outrigger-bench --bin fleet
 	@OUTRIGGER_OPERATOR=$(TARGET)/profiling/outrigger-operator $(PYTHON_TESTS) bench/operator.py $(if $(QUICK),--quick)
+
+bench-ledger: ## measure what reserving and settling cost a request, with the page on disk (seconds)
+	$(CARGO) run -q --release --locked -p outrigger-ledger --example reserve
+
+test-simulation: ## 1,000 gateways against the ledger, where everything goes wrong
+	SEEDS=1 GATEWAYS=1000 $(CARGO) test -q --locked -p outrigger-ledger --test simulation -- --ignored two_hundred_seeds
+
+# SEEDS, FIRST and GATEWAYS choose fewer of them.
+simulation: ## 200 seeds of 10,000 gateways against the ledger, where everything goes wrong (hours; SEEDS=4: minutes)
+	$(CARGO) test -q --release --locked -p outrigger-ledger --test simulation -- --ignored --nocapture two_hundred_seeds
 
 fuzz: ## throw bytes at the reader READER (a name in fuzz/fuzz_targets) until it breaks (needs nightly Rust and cargo-fuzz)
 	@command -v cargo-fuzz > /dev/null || { echo "cargo-fuzz is not installed: cargo install --locked cargo-fuzz"; exit 1; }

@@ -143,6 +143,11 @@ impl Gateway {
         Ok(Taking { account, limit, amount })
     }
 
+    /// Whether a request waits, or the ledger is to be told something at once.
+    pub fn is_waiting(&self, now: Millis) -> bool {
+        self.closing || !self.waiting.is_empty() || self.holder.due(self.clock(now)) == Due::Now
+    }
+
     /// Those who wait try once more.
     pub fn retry(&mut self, now: Millis) -> Vec<Taking> {
         let mut taken = Vec::new();
