@@ -1,5 +1,6 @@
 //! All accounts of a process.
 
+mod clock;
 mod limit;
 mod shared;
 mod slots;
@@ -17,6 +18,7 @@ use crate::protocol::{Grants, LimitKey, UsageReport};
 use crate::reservation::{INLINE, Reservation, ReservedLine, ReservedOf, Settled};
 use crate::shared::can_be_shared;
 use crate::shared::holder::{Due, HeldState, HolderState, MessageOutcome, SharedNo};
+use clock::BookClock;
 use limit::{Identity, LimitAccounts};
 use shared::{FoundAccount, SharedLimits};
 use slots::{PageSlots, SlotOwner};
@@ -132,13 +134,15 @@ pub struct Restored {
 /// All accounts of a process. For one thread at a time: its user keeps it in a mutex, and awaits nothing while holding it.
 ///
 /// Whatever time it is asked at, it goes by the latest that it has seen: a clock that steps back brings no old period
-/// back. It knows no other clock, so one that jumps ahead takes it along, until the process ends. Limits that policies no longer name stay known by their numbers, for requests under way.
+/// back. Where it is told the time of a [monotonic clock](Book::move_steadily) as well, a clock that jumps ahead takes it
+/// along only until that clock is set right: then the accounts of the right period count again, with all that was spent on
+/// them. Limits that policies no longer name stay known by their numbers, for requests under way.
 #[derive(Debug)]
 pub struct Book {
     limits: Vec<LimitAccounts>,
     numbers: HashMap<Arc<Identity>, LimitNo>,
     slots: PageSlots,
-    latest: Millis,
+    clock: BookClock,
     /// Never before a policy was adopted: until then nothing tells what may be forgotten.
     sweep_at: Millis,
     /// As it was before the last policy was adopted.
@@ -168,7 +172,7 @@ impl Book {
             limits,
             numbers,
             slots,
-            latest: 0,
+            clock: BookClock::default(),
             sweep_at: never,
             former_sweep: never,
             open: 0,
@@ -197,7 +201,7 @@ impl Book {
                         continue;
                     }
                     match record.last <= farthest {
-                        true => self.latest = self.latest.max(record.last),
+                        true => self.clock.was_at(record.last),
                         false => restored.ahead += 1,
                     }
                     let no = self.number(Identity::new(record.name(), record.unit()));
@@ -242,8 +246,7 @@ impl Book {
     /// The same, of limits that somebody else may grant: those that [can be shared](can_be_shared). A limit that was granted by the other one before begins an
     /// account there; what was spent on the former one is not carried over.
     pub fn adopt_from(&mut self, by: Granter, specs: &[LimitSpec], now: Millis) -> Vec<LimitNo> {
-        self.latest = self.latest.max(now);
-        let at = self.latest;
+        let at = self.look(now);
         self.limits.iter_mut().for_each(LimitAccounts::leave);
         let mut numbers = Vec::with_capacity(specs.len());
         for spec in specs {
@@ -280,7 +283,7 @@ impl Book {
     /// stays in the sums of the accounts, and is written like all else. The new numbers stay known.
     pub fn take_back(&mut self) {
         for limit in &mut self.limits {
-            limit.take_back(self.latest, &mut self.slots);
+            limit.take_back(self.clock.time(), &mut self.slots);
         }
         self.sweep_at = self.former_sweep;
         if let Some(shared) = &mut self.shared {
@@ -349,8 +352,8 @@ impl Book {
             let of_it = actual.iter().filter(|(limit, _)| *limit == no);
             of_it.fold(0_u64, |sum, (_, amount)| sum.saturating_add(*amount))
         };
-        let Book { limits, slots, latest, shared, .. } = self;
-        let at = *latest;
+        let Book { limits, slots, clock, shared, .. } = self;
+        let at = clock.time();
         let mut settled = Settled::default();
         for line in &reservation.lines {
             let slot = match line.of {
@@ -413,7 +416,7 @@ impl Book {
         if let (Some(held), Some(shared)) = (self.granted(limit), &self.shared) {
             return shared.used(held);
         }
-        let at = now.max(self.latest);
+        let at = self.clock.seen(now);
         self.limits.get(limit.place()).map_or(0, |limit| limit.used(at))
     }
 
@@ -428,7 +431,7 @@ impl Book {
     /// there is room again: ask [`used`](Self::used) or [`available`](Self::available) where that does not matter.
     #[must_use]
     pub fn state(&self, limit: LimitNo, now: Millis) -> State {
-        let at = now.max(self.latest);
+        let at = self.clock.seen(now);
         if let (Some(held), Some(shared)) = (self.granted(limit), &self.shared) {
             return shared.state(held, self.max(limit));
         }
@@ -443,7 +446,7 @@ impl Book {
             let terms = self.limits.get(limit.place()).map_or((0, false), |limit| (limit.max(), limit.rolls()));
             return shared.available(held, terms);
         }
-        let at = now.max(self.latest);
+        let at = self.clock.seen(now);
         self.limits.get(limit.place()).map_or(0, |limit| limit.available(at))
     }
 
@@ -495,13 +498,26 @@ impl Book {
         self.limits.get(limit.place()).map_or(0, LimitAccounts::max)
     }
 
-    /// The time that is gone by: the latest seen.
+    /// The time that is gone by.
     fn move_to(&mut self, now: Millis) -> Millis {
-        self.latest = self.latest.max(now);
-        if self.latest >= self.sweep_at {
-            self.sweep(self.latest);
+        let at = self.look(now);
+        if at >= self.sweep_at && self.clock.is_believed() {
+            self.sweep(at);
         }
-        self.latest
+        at
+    }
+
+    /// Looks at the clock. One that was wrong and is set right brings back the accounts of the time that it has now.
+    fn look(&mut self, now: Millis) -> Millis {
+        let before = self.clock.time();
+        let at = self.clock.see(now);
+        if at < before {
+            self.limits.iter_mut().for_each(|limit| limit.go_back(at));
+            if self.sweep_at < Millis::MAX {
+                self.sweep_at = self.sweep_at.min(at);
+            }
+        }
+        at
     }
 
     fn sweep(&mut self, at: Millis) {
@@ -526,9 +542,11 @@ impl Book {
 /// Towards the ledger, which grants the limits of a policy that shares them. Its answers are waited for by whoever was
 /// refused with [`Refused::NotGranted`]. What a report says is [written](Book::writes) before it is sent.
 impl Book {
-    /// The time by a clock that nobody sets, in milliseconds from any origin: periods of the ledger end by it.
+    /// The time by a clock that nobody sets, in milliseconds from any origin. Periods of the ledger end by it, and jumps of
+    /// the wall clock are noticed by it.
     pub fn move_steadily(&mut self, steady: Millis) {
         self.steady = self.steady.max(steady);
+        self.clock.go_on(self.steady);
         if let Some(shared) = &mut self.shared {
             shared.move_steadily(steady);
         }

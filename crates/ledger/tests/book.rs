@@ -261,6 +261,97 @@ fn a_clock_that_steps_back_brings_no_old_money_back() {
     assert_eq!(spent(&book, no, MIDNIGHT), 100);
 }
 
+/// A book that knows a monotonic clock as well; both go on by so much.
+struct Clocks {
+    book: Book,
+    monotonic: Millis,
+    wall: Millis,
+}
+
+impl Clocks {
+    fn pass(&mut self, ms: Millis) {
+        (self.monotonic, self.wall) = (self.monotonic + ms, self.wall + ms);
+        self.book.move_steadily(self.monotonic);
+    }
+
+    fn spend(&mut self, no: LimitNo, amount: u64) {
+        spend(&mut self.book, no, amount, self.wall);
+    }
+
+    fn spent(&self, no: LimitNo) -> u64 {
+        spent(&self.book, no, self.wall)
+    }
+}
+
+#[test]
+fn a_clock_that_jumps_ahead_and_is_set_right_comes_back_to_the_right_account() {
+    for jump in [DAY, 40 * DAY, 4_000 * DAY] {
+        let windows = [
+            calendar(CalendarUnit::Day),
+            calendar(CalendarUnit::Month),
+            Periods::rolling(3_600_000).unwrap(),
+            Periods::lifetime(),
+        ];
+        let named = ["day", "month", "hour", "life"].into_iter().zip(windows);
+        let specs: Vec<LimitSpec> = named.map(|(name, window)| limit(name, 100, window)).collect();
+        let mut clocks = Clocks { book: Book::new(), monotonic: 5, wall: NOON };
+        clocks.pass(0);
+        let numbers = clocks.book.adopt(&specs, NOON);
+        let [day, month, hour, life] = numbers[..] else { panic!("four") };
+        numbers.iter().for_each(|no| clocks.spend(*no, 60));
+        clocks.pass(60_000);
+        let under_way = clocks.book.reserve(clocks.wall, &[(day, 10)]).unwrap();
+        clocks.wall += jump;
+        // The clock is believed while nobody knows better, and what is spent then counts where it says.
+        clocks.pass(60_000);
+        assert_eq!([day, hour, life].map(|no| clocks.spent(no)), [0, 0, 60], "{jump}");
+        numbers.iter().for_each(|no| clocks.spend(*no, 30));
+        clocks.book.settle(under_way, &[(day, 10)]);
+        (0..70).for_each(|_| {
+            clocks.pass(60_000);
+            clocks.spend(day, 0);
+        });
+        clocks.wall -= jump;
+        clocks.pass(60_000);
+        assert_eq!(clocks.spent(day), 70, "{jump}: before anything is reserved");
+        let month_s = if jump == DAY { 90 } else { 60 };
+        assert_eq!([month, life].map(|no| clocks.spent(no)), [month_s, 90], "{jump}");
+        // An hour has passed meanwhile.
+        assert_eq!(clocks.spent(hour), 0, "{jump}");
+        let refused = clocks.book.reserve(clocks.wall, &[(day, 31)]).unwrap_err();
+        assert_eq!(refused, exhausted(day, 70, 100, MIDNIGHT), "{jump}");
+        clocks.spend(day, 30);
+        // The account that was used ahead of time is still there when its time comes.
+        clocks.pass(jump);
+        assert_eq!(clocks.spent(day), 30, "{jump}");
+        // A small step back brings no earlier day back.
+        let (monotonic, midnight) = (clocks.monotonic, clocks.wall - clocks.wall.rem_euclid(DAY) + DAY);
+        clocks.pass(midnight - clocks.wall);
+        clocks.spend(day, 1);
+        assert_eq!(clocks.book.state(day, clocks.wall - 1_000).start, clocks.book.state(day, clocks.wall).start);
+        assert!(clocks.monotonic > monotonic);
+    }
+}
+
+#[test]
+fn a_limit_that_no_policy_names_is_not_forgotten_by_a_clock_that_is_wrong() {
+    let mut clocks = Clocks { book: Book::new(), monotonic: 5, wall: NOON };
+    clocks.pass(0);
+    let day = daily("day", 100);
+    let [no] = clocks.book.adopt(std::slice::from_ref(&day), clocks.wall)[..] else { panic!("one") };
+    clocks.spend(no, 60);
+    clocks.book.adopt(&[daily("other", 100)], clocks.wall);
+    clocks.wall += 400 * DAY;
+    (0..70).for_each(|_| {
+        clocks.pass(60_000);
+        look(&mut clocks.book, clocks.wall);
+    });
+    clocks.wall -= 400 * DAY;
+    clocks.pass(60_000);
+    clocks.book.adopt(&[day], clocks.wall);
+    assert_eq!(clocks.spent(no), 60);
+}
+
 #[test]
 fn a_lifetime_never_begins_anew() {
     let (mut book, no) = one(100, Periods::lifetime());

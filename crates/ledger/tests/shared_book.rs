@@ -173,6 +173,60 @@ fn spent_is_the_ledger_s_word_and_only_as_an_answer() {
     assert_eq!(process.book.available(a, NOON), 1_000 - 920 - 40 - 10);
 }
 
+/// Whichever comes first, the policy or the ledger's word: nobody is refused because of what was true before.
+#[test]
+fn a_limit_that_is_raised_refuses_nobody_for_what_it_was() {
+    let told_spent = || {
+        let mut process = Process::with(&["a"], 50);
+        assert!(process.reserve(60).is_err());
+        let report = process.report();
+        let fleet = FleetAccount { limit: 1_000, spent: 1_000, ..FleetAccount::default() };
+        let short = Some(Shortage::Spent);
+        let told = process.take(&grants(1, &report, vec![AccountGrant { short, fleet, ..granted("a", 50) }]));
+        assert_eq!(told, MessageOutcome::Yes);
+        assert!(matches!(process.reserve(60), Err(Refused::Exhausted { .. })));
+        process
+    };
+    // The ledger says by itself how the limit stands now. Requests wait, and are asked for at once.
+    let mut process = told_spent();
+    let a = process.limits[0];
+    let report = process.report();
+    let fleet = FleetAccount { limit: 2_000, spent: 1_000, ..FleetAccount::default() };
+    assert_eq!(
+        process.take(&grants(1, &report, vec![AccountGrant { fleet, ..granted("a", 50) }])),
+        MessageOutcome::Yes
+    );
+    let raised = LimitSpec { max: 2_000, ..spec("a") };
+    process.book.adopt_from(Granter::Ledger, std::slice::from_ref(&raised), NOON);
+    assert_eq!(process.reserve(60).unwrap_err(), Refused::Contended { limit: a });
+    process.book.move_steadily(1_000);
+    assert_eq!(process.book.due(), Due::Now);
+    let report = process.report();
+    assert!(report.accounts[0].least > 0);
+    assert_eq!(process.take(&grants(1, &report, vec![granted("a", 110)])), MessageOutcome::Yes);
+    assert!(process.reserve(60).is_ok());
+    // The gateway has the new policy, and the ledger has not.
+    let mut process = told_spent();
+    let a = process.limits[0];
+    process.book.adopt_from(Granter::Ledger, &[raised], NOON);
+    assert_eq!(process.reserve(60).unwrap_err(), Refused::NotGranted { limit: a });
+}
+
+/// A debt is covered by a grant first: the next request needs both.
+#[test]
+fn who_owes_asks_for_what_it_owes_as_well() {
+    let mut process = Process::with(&["a"], 50);
+    let a = process.limits[0];
+    let held = process.reserve(50).unwrap();
+    process.book.settle(held, &[(a, 300)]);
+    assert!(process.reserve(20).is_err());
+    let report = process.report();
+    let [account] = &report.accounts[..] else { panic!("{report:?}") };
+    assert_eq!((account.spent, account.granted, account.least), (300, 50, 270));
+    assert_eq!(process.take(&grants(1, &report, vec![granted("a", 320)])), MessageOutcome::Yes);
+    assert!(process.reserve(20).is_ok());
+}
+
 #[test]
 fn of_a_limit_of_each_kind_both_are_taken_or_none() {
     let mut process = Process::with(&["a", "b"], 50);

@@ -41,7 +41,7 @@ pub struct Accounts {
     report_due: Notify,
     /// Whether the ledger grants some limit, or has something to settle of one.
     shared: AtomicBool,
-    /// Where the clock begins by which periods of the ledger end: nobody sets it.
+    /// Where the clock begins that nobody sets: periods of the ledger end by it, and jumps of the wall clock are noticed.
     begun: Instant,
 }
 
@@ -154,15 +154,8 @@ impl Accounts {
 
     fn lock(&self) -> MutexGuard<'_, Books> {
         let mut books = self.books.lock();
-        // Nobody asks what time it is where nothing is shared.
-        if self.is_shared() {
-            books.book.move_steadily(self.steadily());
-        }
+        books.book.move_steadily(self.steadily());
         books
-    }
-
-    fn is_shared(&self) -> bool {
-        self.shared.load(Ordering::Acquire)
     }
 
     fn steadily(&self) -> Millis {

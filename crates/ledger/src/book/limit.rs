@@ -41,7 +41,7 @@ pub(super) struct LimitAccounts {
     terms: Terms,
     /// Those before the last policy was adopted.
     former: Terms,
-    /// The one that is served. Its book's time never goes back, and so neither does this.
+    /// The one that is served: it goes back only with its book's time.
     period: Period,
     /// Those that may count or have reservations; the one that is served is among the last.
     live: Vec<PeriodAccount>,
@@ -171,6 +171,16 @@ impl LimitAccounts {
         }
     }
 
+    /// The clock was ahead and was set right: accounts that had ended by it count again.
+    pub(super) fn go_back(&mut self, at: Millis) {
+        if let Some(window) = &self.terms.window {
+            self.period = window.period(at);
+        }
+        self.live.extend(self.past.drain(..));
+        self.live.sort_by_key(|entry| (entry.last, entry.period.start));
+        self.part(at);
+    }
+
     /// Forgets what nobody can ask for any more.
     pub(super) fn sweep(&mut self, at: Millis, slots: &mut PageSlots) {
         self.move_to(at, slots);
@@ -219,7 +229,10 @@ impl LimitAccounts {
     /// The accounts that count.
     fn counted(&self, at: Millis) -> impl Iterator<Item = &PeriodAccount> {
         let (since, before) = self.reach(at);
-        self.live.iter().filter(move |entry| entry.last >= since && entry.period.start < before)
+        // Of a time before the period that is served, some have ended already.
+        let past = if at < self.period.start { self.past.len() } else { 0 };
+        let known = self.live.iter().chain(self.past.iter().take(past));
+        known.filter(move |entry| entry.last >= since && entry.period.start < before)
     }
 
     fn sum(&self, at: Millis) -> Sum {

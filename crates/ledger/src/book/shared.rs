@@ -151,6 +151,10 @@ impl SharedLimits {
             HeldShort::NotGranted if self.holder.is_answered(no, self.steady) => Refused::Contended { limit },
             HeldShort::NotGranted => Refused::NotGranted { limit },
             HeldShort::Contended => Refused::Contended { limit },
+            // The ledger spoke of a lower limit: it will hear of this one soon.
+            HeldShort::Spent { .. } if self.fleet(no).is_some_and(|fleet| fleet.account.limit < max) => {
+                Refused::NotGranted { limit }
+            }
             HeldShort::Spent { until } => Refused::Exhausted { limit, spent: self.used(no), max, until },
         })
     }

@@ -15,7 +15,7 @@
 //! | | where | rule, for each account |
 //! |---|---|---|
 //! | I1 | store | `former + ceiling - returned + debt <= limit` |
-//! | I2 | leader | what it granted in its term, gross, is at most the `ceiling` that the store has |
+//! | I2 | leader | what it granted in its term, gross, is at most the `ceiling` that the store has; to each holder, at most `most` |
 //! | I3 | gateway | `spent + reserved <= granted - returned` |
 //!
 //! `ceiling` is what the leader of this term may grant. It is raised in the store before it is handed out. The next
@@ -24,10 +24,12 @@
 //!
 //! **Returns** are sums of each holder. They count when the store has them, and never before: what came back is not
 //! granted again from memory. **Holders** are in the store before they are granted anything. So a new leader knows of
-//! whom it has not heard. When all holders of an account have told their sums to the new term, `former` is set to what
-//! they really were granted, and what was raised but never handed out is free again.
+//! whom it has not heard. A holder's row also says what it may be granted at `most` before the row is written again. So
+//! what earlier leaders raised and never handed out is known soon: `former` is at most what holders have told to the new
+//! term, and the `most` of those that have told nothing yet. When all have told, it is what they really were granted.
 //!
-//! **What is gone without a last word** keeps what it may have spent, until somebody forgives it.
+//! **What is gone without a last word** keeps what it may have spent, until somebody forgives it. Of a holder that was lost
+//! before it told the new term anything, that is its `most`, as far as the others leave it.
 
 pub mod holder;
 pub mod leader;

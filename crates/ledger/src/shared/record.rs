@@ -122,12 +122,15 @@ pub struct HolderId {
     pub epoch: u64,
 }
 
-/// A holder's part of an account. Written as `["pod", epoch, granted, returned, spent, state]`.
+/// A holder's part of an account. Written as `["pod", epoch, granted, most, returned, spent, state]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "HolderRow", from = "HolderRow")]
 pub struct HolderRecord {
     pub holder: HolderId,
+    /// What it has said that it was granted; of one that is gone, all that it was granted.
     pub granted: u64,
+    /// What it may have been granted without having said so yet: its leader grants it no more before this is raised.
+    pub most: u64,
     pub returned: u64,
     pub spent: u64,
     pub state: HolderStatus,
@@ -154,7 +157,7 @@ pub struct ClosedSums {
     pub debt: u128,
 }
 
-type HolderRow = (String, u64, u64, u64, u64, u8);
+type HolderRow = (String, u64, u64, u64, u64, u64, u8);
 
 impl StoreRecord {
     /// As it is kept: compact JSON. Its numbers need more than 53 bits, so a store keeps it as a text, and not as an
@@ -198,13 +201,13 @@ impl ClosedSums {
 }
 
 impl From<HolderRow> for HolderRecord {
-    fn from((pod, epoch, granted, returned, spent, state): HolderRow) -> Self {
+    fn from((pod, epoch, granted, most, returned, spent, state): HolderRow) -> Self {
         let state = match state {
             0 => HolderStatus::Open,
             1 => HolderStatus::Gone,
             _ => HolderStatus::Lost,
         };
-        HolderRecord { holder: HolderId { pod, epoch }, granted, returned, spent, state }
+        HolderRecord { holder: HolderId { pod, epoch }, granted, most, returned, spent, state }
     }
 }
 
@@ -215,7 +218,7 @@ impl From<HolderRecord> for HolderRow {
             HolderStatus::Gone => 1,
             HolderStatus::Lost => 2,
         };
-        (row.holder.pod, row.holder.epoch, row.granted, row.returned, row.spent, state)
+        (row.holder.pod, row.holder.epoch, row.granted, row.most, row.returned, row.spent, state)
     }
 }
 

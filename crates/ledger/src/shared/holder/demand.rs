@@ -84,8 +84,8 @@ impl Demand {
         self.active == [false; 2] && self.waiting.is_none()
     }
 
-    /// What is asked for, with so much free.
-    pub(super) fn ask(&self, free: u64) -> Ask {
+    /// What is asked for, with so much free, or a debt of `owed`, which a grant has to cover first.
+    pub(super) fn ask(&self, free: u64, owed: u64) -> Ask {
         if self.is_idle() {
             return Ask::default();
         }
@@ -95,8 +95,8 @@ impl Demand {
             return Ask::default();
         }
         let ahead = self.usual.saturating_mul(4).max(self.per_second.saturating_mul(ASK_FOR));
-        let want = ahead.max(waiting.saturating_mul(2)).saturating_sub(free);
-        let least = size.saturating_sub(free).clamp(1, want.max(1));
+        let want = ahead.max(waiting.saturating_mul(2)).saturating_sub(free).saturating_add(owed);
+        let least = size.saturating_sub(free).saturating_add(owed).clamp(1, want.max(1));
         Ask {
             want: want.max(least),
             least,

@@ -8,7 +8,9 @@ use super::demand::{Ask, Demand};
 use super::journal::HeldState;
 use super::{FleetView, HeldShort};
 use crate::account::{Account, Counters, Short};
-use crate::protocol::{AccountGrant, AccountKey, AccountUsage, DurableUsage, LimitKey, Shortage, WantedLimit};
+use crate::protocol::{
+    AccountGrant, AccountKey, AccountUsage, DurableUsage, FleetAccount, LimitKey, Shortage, WantedLimit,
+};
 
 /// How long a period that has ended stands for the next one: as long as requests wait for a grant.
 const JUST_ENDED: Millis = 2000;
@@ -128,6 +130,14 @@ impl HeldAccount {
             (None, _) if more => self.short = None,
             // It was heard, and has to wait until something comes back or is written.
             (None, Some(size)) => self.short = Some((Shortage::Leased, size)),
+            // The limit was raised, or something that was charged was forgiven.
+            (None, None)
+                if self
+                    .short
+                    .is_some_and(|(short, size)| short == Shortage::Spent && unspent(&grant.fleet) >= size) =>
+            {
+                self.short = None;
+            }
             (_, None) => {}
         }
     }
@@ -369,8 +379,11 @@ impl HeldLimit {
     pub(super) fn ask(&self, now: Millis) -> Ask {
         match (self.named, self.current(now)) {
             (false, _) => Ask::default(),
-            (true, Some(held)) => self.demand.ask(held.account.free()),
-            (true, None) => self.demand.ask(0),
+            (true, Some(held)) => {
+                let owed = held.account.spent().saturating_sub(held.account.held());
+                self.demand.ask(held.account.free(), owed)
+            }
+            (true, None) => self.demand.ask(0, 0),
         }
     }
 
@@ -471,6 +484,11 @@ impl HeldLimit {
 pub(super) struct Said {
     pub(super) accounts: Vec<AccountUsage>,
     pub(super) wanted: Vec<WantedLimit>,
+}
+
+/// What nobody has spent, nor may have.
+fn unspent(fleet: &FleetAccount) -> u64 {
+    fleet.limit.saturating_sub(fleet.spent).saturating_sub(fleet.unconfirmed)
 }
 
 fn narrow(sum: u128) -> u64 {

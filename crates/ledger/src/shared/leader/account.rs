@@ -4,9 +4,13 @@ use std::collections::BTreeMap;
 
 use outrigger_core::Millis;
 
+use super::oldest::KeptForOldest;
 use super::{AccountNo, HolderNo, LedgerLimitNo, PageNo};
 use crate::protocol::{AccountKey, DurableUsage, Shortage};
 use crate::shared::record::{AccountRecord, ClosedSums, HolderStatus};
+
+/// A holder may be granted so many of its wants before its page is written again.
+const AHEAD: u64 = 2;
 
 #[derive(Clone, Debug)]
 pub(super) struct LedgerAccount {
@@ -34,6 +38,7 @@ pub(super) struct LedgerAccount {
     /// Who waits, by turn.
     pub(super) queue: BTreeMap<u64, HolderNo>,
     pub(super) queued: u64,
+    pub(super) kept: Option<KeptForOldest>,
     pub(super) pace: AccountPace,
     pub(super) removal: Removal,
 }
@@ -85,6 +90,9 @@ pub(super) struct HolderPart {
     pub(super) state: PartState,
     /// What it was granted in all: heard in this term, and granted since; before, what the store has.
     pub(super) granted: u64,
+    /// It is granted no more than this before the store has a higher figure: so the next leader knows what it may have, if
+    /// it never says.
+    pub(super) most: u64,
     /// Whether it was heard in this term. Until then it is granted nothing, for an earlier leader may have granted more.
     pub(super) heard: bool,
     /// Whether the store has it. Until then it is granted nothing, for the next leader would not know of it.
@@ -92,7 +100,10 @@ pub(super) struct HolderPart {
     /// What it said itself that it was granted.
     pub(super) told: u64,
     pub(super) returned: u64,
+    /// What counts as spent.
     pub(super) spent: u64,
+    /// What it said beyond that: a debt that is larger than anyone may owe does not count in full.
+    pub(super) beyond: u64,
     pub(super) reserved: u64,
     pub(super) durable: DurableUsage,
     pub(super) heard_at: Millis,
@@ -130,6 +141,8 @@ pub(super) struct AccountTotals {
     pub(super) unheard: u64,
     /// What these and those that were lost had said in an earlier term that they were granted: at least so much was.
     pub(super) unheard_granted: u128,
+    /// What these may have been granted: at most so much was.
+    pub(super) unheard_most: u128,
     pub(super) lost: u64,
 }
 
@@ -139,11 +152,13 @@ impl HolderPart {
             page,
             state: PartState::Open,
             granted: 0,
+            most: 0,
             heard: true,
             registered: false,
             told: 0,
             returned: 0,
             spent: 0,
+            beyond: 0,
             reserved: 0,
             durable: DurableUsage::default(),
             heard_at: now,
@@ -157,6 +172,17 @@ impl HolderPart {
 
     pub(super) fn free(&self) -> u64 {
         self.held().saturating_sub(self.spent).saturating_sub(self.reserved)
+    }
+
+    /// What it has spent over what it holds, as far as it counts.
+    pub(super) fn debt(&self) -> u64 {
+        self.spent.saturating_sub(self.held())
+    }
+
+    /// What the store has of it, as its holder says it.
+    pub(super) fn confirmed(&self, durable: DurableUsage) -> DurableUsage {
+        let beyond = if durable.spent == self.spent { self.beyond } else { 0 };
+        DurableUsage { spent: durable.spent.saturating_add(beyond), ..durable }
     }
 
     pub(super) fn is_folding(&self) -> bool {
@@ -188,13 +214,24 @@ impl HolderPart {
         }
     }
 
+    /// What the store is to say that it may be granted, with a want of so much: enough for a while, because a page is
+    /// written for many holders together.
+    pub(super) fn written_most(&self, want: u64) -> u64 {
+        match self.state {
+            PartState::Open if !self.heard => self.most,
+            PartState::Open => self.granted.saturating_add(want.max(self.usual).saturating_mul(AHEAD)),
+            PartState::Lost => self.most,
+            PartState::Gone(_) | PartState::Folding { .. } => self.granted,
+        }
+    }
+
     /// Its sums, as they count once it is folded.
     pub(super) fn closed(&self) -> ClosedSums {
         ClosedSums {
             granted: self.granted.into(),
             returned: self.returned.into(),
             spent: self.spent.into(),
-            debt: self.spent.saturating_sub(self.held()).into(),
+            debt: self.debt().into(),
         }
     }
 
@@ -209,10 +246,11 @@ impl HolderPart {
             reserved: if open { self.reserved.into() } else { 0 },
             leased: if open { self.free().into() } else { 0 },
             unconfirmed: if open { 0 } else { held.saturating_sub(spent) },
-            debt: spent.saturating_sub(held),
+            debt: self.debt().into(),
             held,
             unheard: u64::from(open && !self.heard),
             unheard_granted: if self.heard { 0 } else { self.granted.into() },
+            unheard_most: if self.heard { 0 } else { self.most.into() },
             lost: u64::from(self.state == PartState::Lost),
         }
     }
@@ -238,6 +276,7 @@ impl LedgerAccount {
             wants: BTreeMap::new(),
             queue: BTreeMap::new(),
             queued: 0,
+            kept: None,
             pace: AccountPace::default(),
             removal: Removal::Counts,
         }
@@ -278,21 +317,58 @@ impl LedgerAccount {
         self.totals.spent.saturating_add(self.closed.spent)
     }
 
-    /// What may be spent by who is gone; with it, what earlier leaders granted to who was lost.
+    /// What may be spent by who is gone.
     pub(super) fn unconfirmed(&self) -> u128 {
-        let lost =
-            if self.totals.lost > 0 && self.totals.unheard == 0 { self.former.saturating_sub(self.known) } else { 0 };
-        self.totals.unconfirmed.saturating_add(self.closed.unconfirmed()).saturating_add(lost)
+        self.totals.unconfirmed.saturating_add(self.closed.unconfirmed())
     }
 
-    /// When every holder has told what it was granted, no more than that was.
-    pub(super) fn settle_former(&mut self) -> bool {
-        let all = self.totals.unheard == 0 && self.totals.lost == 0;
-        let surplus = all && self.former > self.known;
-        if surplus {
-            self.former = self.known;
+    /// What earlier leaders may have granted to this holder, which has told this one nothing yet: no more than the store
+    /// says, and than the others of their time leave. The store may know more of it than of the account, if it was set
+    /// back.
+    pub(super) fn most_granted(&self, part: &HolderPart) -> u128 {
+        let others = self.totals.unheard_granted.saturating_sub(part.granted.into());
+        let left = self.former.saturating_sub(self.known).saturating_sub(others);
+        left.min(part.most.into()).max(part.granted.into())
+    }
+
+    /// A holder that had told this leader nothing yet was granted so much. Earlier leaders granted at least what is known
+    /// now, whatever the store says.
+    pub(super) fn know(&mut self, part: &HolderPart, granted: u64) {
+        let others = self.totals.unheard_granted.saturating_sub(part.granted.into());
+        self.known = self.known.saturating_add(granted.into());
+        self.former = self.former.max(self.known.saturating_add(others));
+    }
+
+    /// Of earlier ceilings no more was handed out than is known, and than those that have told nothing yet may have. When
+    /// every holder that is there has told what it was granted, what is left may have gone to those that were lost. It is
+    /// charged to them, so that later leaders need not ask for it any more. Returns the holders whose parts have changed;
+    /// absent if nothing has.
+    pub(super) fn settle_former(&mut self, now: Millis) -> Option<Vec<HolderNo>> {
+        let lost: Vec<HolderNo> = match self.totals.lost {
+            0 => Vec::new(),
+            _ if self.totals.unheard > 0 => Vec::new(),
+            _ => self.parts.iter().filter(|(_, part)| part.state == PartState::Lost).map(|(no, _)| *no).collect(),
+        };
+        for holder in &lost {
+            let Some(most) = self.parts.get(holder).map(|part| self.most_granted(part)) else { continue };
+            let granted = u64::try_from(most).unwrap_or(u64::MAX);
+            self.known = self.known.saturating_add(granted.into());
+            self.change(*holder, |part| {
+                (part.granted, part.heard, part.state) = (granted, true, PartState::Gone(now));
+            });
         }
-        surplus
+        let most = self.known.saturating_add(self.totals.unheard_most);
+        let surplus = self.former > most;
+        if surplus {
+            self.former = most;
+        }
+        (surplus || !lost.is_empty()).then_some(lost)
+    }
+
+    /// What was granted or may have been, and is not known to be back; and debts.
+    pub(super) fn owed(&self) -> u128 {
+        let unused = self.ceiling.saturating_sub(self.given);
+        self.committed().saturating_sub(unused)
     }
 
     pub(super) fn record(&self) -> AccountRecord {
@@ -316,6 +392,7 @@ impl AccountTotals {
         of(&mut self.debt, before.debt, after.debt);
         of(&mut self.held, before.held, after.held);
         of(&mut self.unheard_granted, before.unheard_granted, after.unheard_granted);
+        of(&mut self.unheard_most, before.unheard_most, after.unheard_most);
         self.unheard = self.unheard.saturating_sub(before.unheard).saturating_add(after.unheard);
         self.lost = self.lost.saturating_sub(before.lost).saturating_add(after.lost);
     }

@@ -94,7 +94,7 @@ impl LedgerBooks {
             holder_numbers: BTreeMap::new(),
             pods: BTreeMap::new(),
             pages: BTreeMap::new(),
-            shards: Shards::new(version, index.shards),
+            shards: Shards::new(version, index.shards, fenced.rate),
             waiting: BTreeSet::new(),
             tell: BTreeMap::new(),
             over: BTreeMap::new(),
@@ -180,6 +180,7 @@ impl LedgerBooks {
             let mut part = HolderPart {
                 registered: true,
                 granted,
+                most: row.most.max(granted),
                 returned,
                 spent,
                 durable,
@@ -384,11 +385,32 @@ impl LedgerBooks {
             let no = self.limit_no(&limit.id);
             if let Some(known) = self.limits.get_mut(no.0 as usize) {
                 let same = known.window.as_ref() == Some(&limit.window);
+                let raised = known.window.is_some() && limit.max > known.max;
                 (known.max, known.window, known.named) = (limit.max, Some(limit.window), true);
                 // Who was refused may be served now.
                 self.waiting.extend(known.accounts.values());
                 if !same {
                     self.cut_anew(no);
+                }
+                if raised {
+                    self.tell_all(no);
+                }
+            }
+        }
+    }
+
+    /// Tells all holders of a limit how it stands: those that were told that it is spent refuse requests until they hear
+    /// something else.
+    fn tell_all(&mut self, limit: LedgerLimitNo) {
+        let Some(limit) = self.limits.get(limit.0 as usize) else { return };
+        for no in limit.accounts.values() {
+            let Some(account) = self.accounts.get(no).filter(|account| account.end.is_none_or(|end| end > self.latest))
+            else {
+                continue;
+            };
+            for (holder, part) in &account.parts {
+                if part.state == PartState::Open && part.heard {
+                    self.tell.entry(*holder).or_default().entry(*no).or_default();
                 }
             }
         }

@@ -33,18 +33,32 @@ enum Served {
     Met,
     /// The store has to have something first.
     Later,
-    Short(Shortage),
+    Short {
+        short: Shortage,
+        left: u128,
+    },
 }
 
-/// What a limit has left.
+/// How a limit stands while those that wait are served.
 #[derive(Clone, Copy)]
-struct Left {
-    /// Under no ceiling yet.
-    room: u128,
+struct Standing {
     /// The whole limit.
     max: u128,
-    /// Neither spent, nor held by who is gone.
-    unspent: u128,
+    /// Committed on the other accounts that count with the one that is served.
+    others: u128,
+    /// Spent, or held by pods that are gone.
+    gone: u128,
+}
+
+/// What was asked for while an account is served, and could not be granted yet.
+#[derive(Clone, Copy, Default)]
+struct Asked {
+    /// By how much the ceiling is to be raised.
+    raise: u128,
+    /// Of it, what only turns the debts of those that ask into grants.
+    debts: u128,
+    /// What is kept for the oldest want that can't be met; absent before that one was found.
+    kept: Option<u128>,
 }
 
 impl LedgerBooks {
@@ -53,6 +67,13 @@ impl LedgerBooks {
         let Some(limit) = self.limit(account.limit).filter(|limit| limit.named) else { return 0 };
         let committed = self.counted(limit, account).map(LedgerAccount::committed).fold(0, u128::saturating_add);
         u128::from(limit.max).saturating_sub(committed)
+    }
+
+    /// What is committed on the other accounts that count with this one.
+    fn committed_beside(&self, account: &LedgerAccount) -> u128 {
+        let Some(limit) = self.limit(account.limit) else { return 0 };
+        let others = self.counted(limit, account).filter(|other| other.key.start != account.key.start);
+        others.map(LedgerAccount::committed).fold(0, u128::saturating_add)
     }
 
     /// The accounts that count with this one, itself among them.
@@ -101,7 +122,8 @@ impl LedgerBooks {
             None => {
                 account.queued += 1;
                 let turn = account.queued;
-                account.wants.insert(holder, WantInLine { want, least, turn, heard_at: now, since: now, short: None });
+                let line = WantInLine { want, least, turn, heard_at: now, since: now, short: None };
+                account.wants.insert(holder, line);
                 account.queue.insert(turn, holder);
             }
         }
@@ -124,24 +146,26 @@ impl LedgerBooks {
     }
 
     fn serve(&mut self, no: AccountNo) {
+        let now = self.steady;
         let Some(account) = self.accounts.get_mut(&no) else { return };
-        if account.settle_former() {
-            self.shards.touch(account.shard, Urgency::Lazy, self.steady);
+        if let Some(lost) = account.settle_former(now) {
+            self.shards.touch(account.shard, Urgency::Lazy, now);
+            lost.into_iter().for_each(|holder| self.touch_part(no, holder, Urgency::Lazy));
         }
         let Some(account) = self.accounts.get(&no) else { return };
         if account.queue.is_empty() {
             return;
         }
-        let room = self.room(account);
         let fleet = self.fleet(account);
-        let max = u128::from(fleet.limit);
-        let unspent = max.saturating_sub(u128::from(fleet.spent)).saturating_sub(u128::from(fleet.unconfirmed));
-        let mut raise = 0_u128;
-        let mut leased = 0_u128;
+        let standing = Standing {
+            max: u128::from(fleet.limit),
+            others: self.committed_beside(account),
+            gone: u128::from(fleet.spent).saturating_add(fleet.unconfirmed.into()),
+        };
+        let (mut asked, mut leased) = (Asked::default(), 0_u128);
         let queue: Vec<HolderNo> = account.queue.values().copied().collect();
         for holder in queue {
-            let served = self.serve_one(no, holder, Left { room, max, unspent }, &mut raise);
-            let now = self.steady;
+            let served = self.serve_one(no, holder, standing, &mut asked);
             let Some(account) = self.accounts.get_mut(&no) else { return };
             let slow = account.pace.raising_since.is_some_and(|since| now.saturating_sub(since) >= PATIENCE);
             let waits = account.parts.get(&holder).is_none_or(|part| !part.registered);
@@ -157,60 +181,83 @@ impl LedgerBooks {
                 }
                 // Something comes soon, but who is told that it is spent does not wait for it.
                 Served::Later => want.short.map(|_| Shortage::Leased),
-                Served::Short(short) => Some(short),
+                Served::Short { short, .. } => Some(short),
             };
+            let news = want.short != short;
+            want.short = short;
             if short == Some(Shortage::Leased) {
                 leased = leased.saturating_add(want.least.into());
+                if let Served::Short { left, .. } = served
+                    && asked.kept.is_none()
+                {
+                    asked.kept = Some(account.keep_for(holder, left, now));
+                }
             }
-            if want.short != short {
-                want.short = short;
+            if news {
                 self.tell.entry(holder).or_default().entry(no).or_default();
             }
         }
-        self.raise(no, raise, room);
+        self.raise(no, asked, standing);
         if leased > 0 {
             self.recall(no, leased);
         }
     }
 
-    /// Serves one who waits. `raise` is what those before it have asked for, and what it asks for is added.
-    fn serve_one(&mut self, no: AccountNo, holder: HolderNo, left: Left, raise: &mut u128) -> Served {
+    /// Serves one that waits. What it asks for is added to what those before it have `asked` for.
+    fn serve_one(&mut self, no: AccountNo, holder: HolderNo, standing: Standing, asked: &mut Asked) -> Served {
         let Some(account) = self.accounts.get_mut(&no) else { return Served::Later };
         let Some(want) = account.wants.get(&holder).copied() else { return Served::Later };
         let (wanted, least) = (u128::from(want.want), u128::from(want.least));
-        let at_hand = account.at_hand().saturating_sub(*raise);
-        let available = account.ceiling.saturating_sub(account.given).saturating_add(left.room).saturating_sub(*raise);
-        if available < least {
-            return Served::Short(if left.unspent < least { Shortage::Spent } else { Shortage::Leased });
+        // A grant that covers a debt counts already.
+        let debt = account.parts.get(&holder).map_or(0, |part| u128::from(part.debt()));
+        let counted = standing.others.saturating_add(account.owed()).saturating_sub(debt);
+        let left = standing.max.saturating_sub(counted).saturating_sub(asked.raise.saturating_sub(asked.debts));
+        if left < least {
+            let unspent = standing.max.saturating_sub(standing.gone.saturating_sub(debt));
+            return Served::Short { short: if unspent < least { Shortage::Spent } else { Shortage::Leased }, left };
         }
+        let left = left.saturating_sub(asked.kept.unwrap_or(0));
+        if left < least {
+            return Served::Short { short: Shortage::Leased, left };
+        }
+        let at_hand = account.at_hand().saturating_sub(asked.raise);
         let active = u128::from(account.pace.active.max(1));
-        let scarce = available < left.max / SCARCE || available < least.saturating_mul(active);
-        let amount = if scarce { least } else { wanted.min(least.max(available / (2 * active))) };
-        let Some(part) = account.parts.get(&holder) else {
-            *raise = raise.saturating_add(amount);
-            self.register(no, holder);
-            return Served::Later;
-        };
-        if !part.may_be_granted() || at_hand < least {
-            *raise = raise.saturating_add(amount);
+        let scarce = left < standing.max / SCARCE || left < least.saturating_mul(active);
+        let amount = if scarce { least } else { wanted.min(least.max(left / (2 * active))) };
+        let known =
+            account.parts.get(&holder).map(|part| (part.may_be_granted(), part.most - part.granted.min(part.most)));
+        let grantable = known.filter(|(may, _)| *may).map_or(0, |(_, room)| u128::from(room).min(at_hand));
+        if grantable < least {
+            asked.raise = asked.raise.saturating_add(amount);
+            asked.debts = asked.debts.saturating_add(debt.min(amount));
+            match known {
+                None => self.register(no, holder),
+                Some((true, room)) if u128::from(room) < least => self.touch_part(no, holder, Urgency::Now),
+                Some(_) => {}
+            }
             return Served::Later;
         }
-        let amount = narrow(amount.min(at_hand)).min(u64::MAX - part.granted);
-        account.given = account.given.saturating_add(amount.into());
-        account.change(holder, |part| {
+        let given = account.change(holder, |part| {
+            let amount = narrow(amount.min(grantable)).min(u64::MAX - part.granted);
             (part.granted, part.usual) = (part.granted.saturating_add(amount), want.want);
+            amount
         });
+        let given = u128::from(given.unwrap_or(0));
+        account.given = account.given.saturating_add(given);
+        account.granted_beside(given);
         Served::Met
     }
 
     /// Raises a ceiling by what is asked for, or a good piece more.
-    fn raise(&mut self, no: AccountNo, asked: u128, room: u128) {
+    fn raise(&mut self, no: AccountNo, asked: Asked, standing: Standing) {
         let now = self.steady;
-        let Some(account) = self.accounts.get(&no).filter(|_| asked > 0) else { return };
-        let max = self.limit(account.limit).map_or(0, |limit| u128::from(limit.max));
+        let Some(account) = self.accounts.get(&no).filter(|_| asked.raise > 0) else { return };
         let per_second = account.pace.per_second;
-        let piece = asked.max(per_second).max(per_second.saturating_mul(AHEAD).min(max / CHUNK));
+        let piece = asked.raise.max(per_second).max(per_second.saturating_mul(AHEAD).min(standing.max / CHUNK));
         let under_way = account.ceiling.saturating_sub(account.given);
+        let room = standing
+            .max
+            .saturating_sub(standing.others.saturating_add(account.committed()).saturating_sub(asked.debts));
         let more = piece.saturating_sub(under_way).min(room);
         if more == 0 {
             return;
@@ -308,7 +355,7 @@ impl LedgerBooks {
             valid_for_ms: if counts { account.end.map(ends) } else { Some(0) },
             begins_in_ms,
             granted: part.map_or(0, |part| part.granted),
-            durable: tell.left.or(part.map(|part| part.durable)).unwrap_or_default(),
+            durable: tell.left.or(part.map(|part| part.confirmed(part.durable))).unwrap_or_default(),
             over: false,
             recall: tell.recall,
             short: account.wants.get(&holder).and_then(|want| want.short),

@@ -101,7 +101,7 @@ pub enum Output {
     },
 }
 
-/// Something that a gateway said and that can't be. It moved no money.
+/// Something that a gateway said and that can't be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LedgerFinding {
     pub holder: HolderId,
@@ -122,7 +122,9 @@ pub enum FindingKind {
     OldEpoch,
     /// The ledger does not know it, or has closed its books, and it holds something.
     Unknown,
-    /// It asks for more than the whole limit, owes more than that, or names far too much.
+    /// It has spent more than it held, by more than the whole limit. Only so much counts.
+    Overspent,
+    /// It asks for far more than the whole limit, or names far too much.
     Absurd,
 }
 

@@ -11,12 +11,14 @@ mod account;
 mod books;
 mod granting;
 mod input;
+mod oldest;
 mod page;
 mod periods;
 mod report;
 mod shards;
 mod storing;
 mod takeover;
+mod write_rate;
 #[cfg(test)]
 mod wrong;
 
@@ -92,12 +94,12 @@ impl Leader {
                 takeover.loaded(objects, out);
                 TakeoverProgress::GoOn
             }
-            Input::Written { object, version } => takeover.written(object, version, out),
+            Input::Written { object, version } => takeover.written(object, version, now, out),
             Input::Conflict { object } | Input::WriteUnknown { object } | Input::WriteFailed { object } => {
                 takeover.failed(object, out);
                 TakeoverProgress::GoOn
             }
-            Input::Reloaded { object, stored } => takeover.reloaded(object, stored, out),
+            Input::Reloaded { object, stored } => takeover.reloaded(object, stored, now, out),
             Input::Limits(limits) => {
                 self.limits = limits;
                 TakeoverProgress::GoOn
@@ -115,7 +117,8 @@ impl Leader {
                 }
                 TakeoverProgress::GoOn
             }
-            Input::Forgive { .. } | Input::Tick => TakeoverProgress::GoOn,
+            Input::Tick => takeover.fence(now, out),
+            Input::Forgive { .. } => TakeoverProgress::GoOn,
         };
         match progress {
             TakeoverProgress::GoOn => {}

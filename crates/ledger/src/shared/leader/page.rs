@@ -6,8 +6,8 @@ use crate::shared::record::{ClosedSums, HolderPage};
 
 /// The first page of an account is small, for most have few holders; the next ones are larger.
 const CAPACITIES: [u32; 3] = [8, 64, 500];
-/// The longest row: a pod's UID, an epoch, three sums and a state, as JSON.
-const ROW_BYTES: usize = 155;
+/// The longest row: a pod's UID, an epoch, four sums and a state, as JSON.
+const ROW_BYTES: usize = 176;
 /// A pod's UID is at most so long; with it a row fits.
 pub(super) const LONGEST_POD: usize = 64;
 

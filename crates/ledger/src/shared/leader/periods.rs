@@ -161,12 +161,13 @@ impl LedgerBooks {
 
     /// An account that has ended hands out nothing more: what its ceiling has left is free.
     fn end(&mut self, no: AccountNo) {
-        let now = self.latest;
+        let (now, steady) = (self.latest, self.steady);
         let Some(account) = self.accounts.get_mut(&no) else { return };
         if account.end.is_none_or(|end| end > now) {
             return;
         }
-        let mut changed = account.settle_former();
+        let lost = account.settle_former(steady);
+        let mut changed = lost.is_some();
         if account.ceiling > account.given {
             account.ceiling = account.given;
             changed = true;
@@ -183,6 +184,7 @@ impl LedgerBooks {
         if changed {
             self.touch_account(no, Urgency::Lazy);
         }
+        lost.into_iter().flatten().for_each(|holder| self.touch_part(no, holder, Urgency::Lazy));
     }
 
     /// A limit has another window. Accounts of the former one were used until now, and nobody knows when: they count in

@@ -6,6 +6,7 @@ use outrigger_core::Millis;
 
 use super::account::{HolderPart, PartState};
 use super::books::LedgerBooks;
+use super::granting::narrow;
 use super::input::{FindingKind, GatewayLimits, LimitUse};
 use super::page::LONGEST_POD;
 use super::shards::Urgency;
@@ -32,7 +33,7 @@ const JOURNAL_EVERY: Millis = 10_000;
 /// What is done about one account of a report.
 enum UsageVerdict {
     Taken,
-    /// Refused; nothing was moved.
+    /// Refused: nothing was moved, or less than it said.
     Refused(FindingKind),
     /// Refused, and what the holder goes by is worth nothing: it begins a new journal.
     Void(FindingKind),
@@ -40,9 +41,11 @@ enum UsageVerdict {
     Over,
 }
 
-/// What a holder has spent over what it holds.
-fn owes(usage: &AccountUsage) -> u128 {
-    u128::from(usage.spent.saturating_sub(usage.granted.saturating_sub(usage.returned)))
+/// What counts of what a holder says it has spent: all of it, up to a debt of `most_owed` over what it holds; and what it
+/// said beyond that.
+fn counted_spent(said: u64, held: u64, most_owed: u128) -> (u64, u64) {
+    let counted = narrow(u128::from(held).saturating_add(most_owed)).min(said);
+    (counted, said - counted)
 }
 
 impl LedgerBooks {
@@ -97,10 +100,12 @@ impl LedgerBooks {
             if holds {
                 self.find(&id, None, FindingKind::Unknown);
             }
+            self.spent_meanwhile(no, &report);
             return self.void(no);
         }
         (holder.heard, holder.left) = (true, false);
         self.tell.entry(no).or_default();
+        let mut is_void = false;
         for usage in &report.accounts {
             match self.usage(no, limits, usage, &report) {
                 UsageVerdict::Taken => {}
@@ -108,9 +113,17 @@ impl LedgerBooks {
                 UsageVerdict::Over => self.over(no, usage),
                 UsageVerdict::Void(kind) => {
                     self.find(&id, Some(&usage.account), kind);
-                    return self.void(no);
+                    is_void = true;
+                    if kind == FindingKind::Less {
+                        // What it says of its other accounts may be as old.
+                        break;
+                    }
                 }
             }
+        }
+        if is_void {
+            self.spent_meanwhile(no, &report);
+            return self.void(no);
         }
         if report.whole && !self.unnamed(no, &report) {
             self.find(&id, None, FindingKind::Less);
@@ -152,26 +165,37 @@ impl LedgerBooks {
         if less {
             return UsageVerdict::Void(FindingKind::Less);
         }
-        if usage.returned > usage.granted || (part.heard && usage.granted > part.granted) {
+        if usage.returned > usage.granted {
             return UsageVerdict::Refused(FindingKind::More);
         }
-        if usage.spent > part.spent && owes(usage) > most_owed {
-            if part.heard && (report.last || account.end.is_some_and(|end| end <= latest)) {
-                // Else it would be refused for ever. What it holds stays charged.
-                self.fold(account_no, no, report.last, Urgency::Lazy);
-            }
-            return UsageVerdict::Refused(FindingKind::Absurd);
+        if part.heard && usage.granted > part.granted {
+            return match part.state {
+                PartState::Open => UsageVerdict::Refused(FindingKind::More),
+                // Only so much was left that its pod can have been granted.
+                _ => UsageVerdict::Void(FindingKind::More),
+            };
+        }
+        if !part.heard && u128::from(usage.granted) > account.most_granted(&part) {
+            // It made it up, or the store was set back. What is left of earlier ceilings stays charged to it, and what it
+            // has spent; what it claims to hold counts no more, and it begins anew.
+            let granted = narrow(account.most_granted(&part));
+            account.know(&part, granted);
+            account.change(no, |part| {
+                (part.granted, part.heard, part.told, part.heard_at) = (granted, true, granted, now);
+            });
+            self.count_spent(account_no, no, usage.spent);
+            return UsageVerdict::Void(FindingKind::More);
         }
         let came_back = usage.returned > part.returned;
-        let mut excess = false;
+        let held = usage.granted - usage.returned;
+        let (spent, beyond) = match counted_spent(usage.spent, held, most_owed) {
+            // What counted already goes on counting, whatever the limit is now.
+            (counted, _) if counted < part.spent => (part.spent, usage.spent - part.spent),
+            counted => counted,
+        };
+        let overspent = beyond > part.beyond;
         if !part.heard {
-            account.known = account.known.saturating_add(usage.granted.into());
-            // Who claims more than there is, and returns it, must not return what others have and did not tell yet.
-            let others = account.totals.unheard_granted.saturating_sub(part.granted.into());
-            let least = account.known.saturating_add(others);
-            excess = least > account.former;
-            // It may be that the store was set back: what was granted then counts.
-            account.former = account.former.max(least);
+            account.know(&part, usage.granted);
         }
         let again = part.state != PartState::Open;
         account.change(no, |part| {
@@ -182,8 +206,8 @@ impl LedgerBooks {
                 (part.state, part.registered) = (PartState::Open, false);
             }
             part.told = usage.granted;
-            (part.returned, part.spent, part.reserved, part.heard_at) =
-                (usage.returned, usage.spent, usage.reserved, now);
+            (part.returned, part.spent, part.reserved, part.heard_at) = (usage.returned, spent, usage.reserved, now);
+            part.beyond = beyond;
         });
         let waited_for = !account.queue.is_empty();
         let settled = account.parts.get(&no).is_some_and(HolderPart::is_settled);
@@ -193,8 +217,8 @@ impl LedgerBooks {
             (false, true) => Urgency::Wanted,
             (false, false) => Urgency::Lazy,
         };
-        let changed = part.durable != DurableUsage { spent: usage.spent, returned: usage.returned };
-        if changed || again || excess || !part.heard {
+        let changed = part.durable != DurableUsage { spent, returned: usage.returned };
+        if changed || again || !part.heard {
             self.touch_part(account_no, no, urgency);
         }
         self.waiting.insert(account_no);
@@ -211,11 +235,35 @@ impl LedgerBooks {
             self.ask(account_no, no, usage.want, usage.least);
             self.grant_ahead(account_no, no);
         }
-        if excess { UsageVerdict::Refused(FindingKind::More) } else { UsageVerdict::Taken }
+        if overspent { UsageVerdict::Refused(FindingKind::Overspent) } else { UsageVerdict::Taken }
     }
 
-    /// A holder that owes more made it up: requests in flight cost more than was reserved for them, but not the whole limit
-    /// once more. Of a limit that was lowered, or that no policy names yet, what was granted says how much it was.
+    /// What a holder has spent without a part that may be granted anything counts all the same.
+    fn count_spent(&mut self, account_no: AccountNo, holder: HolderNo, said: u64) {
+        let most_owed = self.most_owed(account_no);
+        let Some(account) = self.accounts.get_mut(&account_no) else { return };
+        account.change(holder, |part| {
+            let (counted, _) = counted_spent(said, part.held(), most_owed);
+            part.spent = part.spent.max(counted);
+        });
+        self.touch_part(account_no, holder, Urgency::Lazy);
+    }
+
+    /// A holder that is void has not heard of it yet, and has spent more: as far as that was not charged already, it is a
+    /// debt.
+    fn spent_meanwhile(&mut self, no: HolderNo, report: &UsageReport) {
+        for usage in &report.accounts {
+            let Some(account_no) = self.account_no(&usage.account) else { continue };
+            let part = self.accounts.get(&account_no).and_then(|account| account.parts.get(&no));
+            if part.is_some_and(|part| !part.is_folding() && usage.spent > part.spent) {
+                self.count_spent(account_no, no, usage.spent);
+            }
+        }
+    }
+
+    /// More debt than this does not count. Requests in flight cost more than was reserved for them, but a pod that lies
+    /// must not use up a limit for ever, at whatever it is raised to. Of a limit that was lowered, or that no policy names
+    /// yet, what was granted says how much it was.
     fn most_owed(&self, account: AccountNo) -> u128 {
         let Some(account) = self.accounts.get(&account) else { return 0 };
         let max = self.limit(account.limit).map_or(0, |limit| u128::from(limit.max));
@@ -241,15 +289,12 @@ impl LedgerBooks {
                     _ if self.is_over(account) && usage.spent == 0 => return UsageVerdict::Over,
                     LimitUse::Want | LimitUse::Settle => {}
                 }
-                if owes(usage) > self.most_owed(account) {
-                    return UsageVerdict::Refused(FindingKind::Absurd);
-                }
+                let (spent, beyond) = counted_spent(usage.spent, 0, self.most_owed(account));
                 if usage.spent > 0 {
                     // Spent without a grant: it counts from now on.
                     self.register(account, no);
-                    let spent = usage.spent;
                     if let Some(account) = self.accounts.get_mut(&account) {
-                        account.change(no, |part| part.spent = spent);
+                        account.change(no, |part| (part.spent, part.beyond) = (spent, beyond));
                     }
                 }
                 self.tell.entry(no).or_default().entry(account).or_default();
@@ -258,7 +303,7 @@ impl LedgerBooks {
                 } else if !self.is_over(account) {
                     self.ask(account, no, usage.want, usage.least);
                 }
-                UsageVerdict::Taken
+                if beyond > 0 { UsageVerdict::Refused(FindingKind::Overspent) } else { UsageVerdict::Taken }
             }
             _ if !holds || last => UsageVerdict::Over,
             Some(_) => UsageVerdict::Void(FindingKind::Unknown),
@@ -354,7 +399,9 @@ impl LedgerBooks {
     fn ask(&mut self, account: AccountNo, no: HolderNo, want: u64, least: u64) {
         let Some(known) = self.accounts.get(&account) else { return };
         let max = self.limit(known.limit).map_or(0, |limit| limit.max);
-        if want > max.saturating_mul(ABSURD).max(ABSURD) {
+        // Whoever has a debt asks for as much more.
+        let owed = known.parts.get(&no).map_or(0, |part| part.debt().saturating_add(part.beyond));
+        if want > max.saturating_mul(ABSURD).max(ABSURD).saturating_add(owed) {
             let (id, key) = (self.holders.get(&no).map(|holder| holder.id.clone()), known.key.clone());
             return id.into_iter().for_each(|id| self.find(&id, Some(&key), FindingKind::Absurd));
         }

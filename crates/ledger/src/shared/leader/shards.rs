@@ -1,22 +1,19 @@
 //! The objects of the store: what is in which, what has to be written, and when.
 //!
-//! Writes are gathered for [`GATHER`] and at most [`PER_SECOND`] go out in a second, the most urgent first. An object has
-//! one write or reload under way.
+//! Writes are gathered for [`GATHER`], and go out at a [`WriteRate`], the most urgent first. An object has one write or
+//! reload under way.
 
 use std::collections::BTreeSet;
 
 use outrigger_core::Millis;
 
+use super::write_rate::WriteRate;
 use super::{AccountNo, HolderNo, PageNo};
 use crate::protocol::DurableUsage;
 use crate::shared::record::{SHARD_BYTES, StoreObject, StoreRecord, StoreVersion};
 
 /// Changes are gathered for so long.
 const GATHER: Millis = 200;
-/// Writes in a second, over a longer time.
-const PER_SECOND: i64 = 8;
-/// Writes that may go at once after a quiet time.
-const BURST: i64 = 8;
 /// What nobody waits for is written so long after it has changed.
 const LAZY: Millis = 10_000;
 /// Room for what a shard says beside its entries.
@@ -33,7 +30,7 @@ pub(super) enum Urgency {
     Now,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Shards {
     pub(super) index_version: Option<StoreVersion>,
     /// So many the index has for certain, and so many it is to have.
@@ -41,9 +38,7 @@ pub(super) struct Shards {
     pub(super) indexing: u32,
     index: UnderWay,
     pub(super) shards: Vec<ShardState>,
-    /// Thousandths of a write that may go now.
-    tokens: i64,
-    filled_at: Millis,
+    rate: WriteRate,
     gathered_at: Millis,
     /// For the driver's figures.
     pub(super) writes: u64,
@@ -88,6 +83,8 @@ pub(super) struct WrittenPage {
 pub(super) struct WrittenRow {
     pub(super) holder: HolderNo,
     pub(super) durable: DurableUsage,
+    /// What it may be granted.
+    pub(super) most: u64,
     /// The next leader will wait for it to tell what it was granted.
     pub(super) open: bool,
 }
@@ -100,17 +97,18 @@ pub(super) enum WriteTurn {
 
 impl Shards {
     /// The shards of an index.
-    pub(super) fn new(index: StoreVersion, count: u32) -> Self {
+    pub(super) fn new(index: StoreVersion, count: u32, rate: WriteRate) -> Self {
         let mut shards = Vec::new();
         shards.resize_with(count as usize, ShardState::default);
         Shards {
             index_version: Some(index),
             indexed: count,
             indexing: count,
+            index: UnderWay::No,
             shards,
-            tokens: BURST * 1000,
+            rate: rate.go_on(0),
             gathered_at: -GATHER,
-            ..Shards::default()
+            writes: 0,
         }
     }
 
@@ -168,14 +166,11 @@ impl Shards {
             return Vec::new();
         }
         self.gathered_at = now;
-        let passed = now.saturating_sub(self.filled_at).clamp(0, 1000 * BURST);
-        self.tokens = self.tokens.saturating_add(passed * PER_SECOND).min(BURST * 1000);
-        self.filled_at = now;
+        self.rate.fill(now);
         let mut turns = Vec::new();
         let count = u32::try_from(self.shards.len()).unwrap_or(u32::MAX);
-        if self.indexed < count && self.index == UnderWay::No && self.tokens >= 1000 {
+        if self.indexed < count && self.index == UnderWay::No && self.rate.take() {
             (self.index, self.indexing) = (UnderWay::Yes, count);
-            self.tokens -= 1000;
             turns.push(WriteTurn::Index(count));
         }
         let due = |dirty: Option<(Urgency, Millis)>| {
@@ -188,10 +183,9 @@ impl Shards {
             .collect();
         ready.sort_by_key(|(urgency, since, place)| (std::cmp::Reverse(*urgency), *since, *place));
         for (_, _, place) in ready {
-            if self.tokens < 1000 {
+            if !self.rate.take() {
                 break;
             }
-            self.tokens -= 1000;
             if let Some(shard) = self.shards.get_mut(place) {
                 (shard.dirty, shard.busy) = (None, UnderWay::Yes);
                 turns.push(WriteTurn::Shard(u32::try_from(place).unwrap_or(u32::MAX)));

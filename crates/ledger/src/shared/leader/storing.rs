@@ -57,25 +57,31 @@ impl LedgerBooks {
         }
         for no in &shard.pages {
             let Some(page) = self.pages.get(no) else { continue };
-            let Some(account) = self.accounts.get(&page.account) else { continue };
+            let Some(account) = self.accounts.get_mut(&page.account) else { continue };
             let mut rows = Vec::with_capacity(page.holders.len());
             let mut kept = Vec::with_capacity(page.holders.len());
             let mut returned = page.closed.returned;
             for holder in &page.holders {
-                let (Some(part), Some(known)) = (account.parts.get(holder), self.holders.get(holder)) else { continue };
+                let (Some(part), Some(known)) = (account.parts.get(holder).copied(), self.holders.get(holder)) else {
+                    continue;
+                };
                 if part.is_folding() {
                     continue;
                 }
                 returned = returned.saturating_add(part.returned.into());
                 let durable = DurableUsage { spent: part.spent, returned: part.returned };
-                rows.push(WrittenRow { holder: *holder, durable, open: part.state == PartState::Open });
+                let most = part.written_most(account.wants.get(holder).map_or(0, |want| want.want));
+                rows.push(WrittenRow { holder: *holder, durable, most, open: part.state == PartState::Open });
                 kept.push(HolderRecord {
                     holder: known.id.clone(),
                     granted: part.written_granted(),
+                    most,
                     returned: part.returned,
                     spent: part.spent,
                     state: part.written_state(),
                 });
+                // Nobody knows for a while which figure the store has.
+                account.change(*holder, |part| part.most = part.most.min(most));
             }
             let (key, capacity, closed) = (account.key.clone(), page.capacity, page.closed);
             record.pages.push(HolderPage { key, capacity, holders: kept, closed });
@@ -142,7 +148,8 @@ impl LedgerBooks {
             if let PartState::Folding { last } = part.state
                 && !written.rows.iter().any(|row| row.holder == *holder)
             {
-                left.push((*holder, last, DurableUsage { spent: part.spent, returned: part.returned }));
+                let durable = DurableUsage { spent: part.spent, returned: part.returned };
+                left.push((*holder, last, part.confirmed(durable)));
             }
         }
         page.holders.retain(|holder| !left.iter().any(|(gone, ..)| gone == holder));
@@ -152,13 +159,16 @@ impl LedgerBooks {
                 let news = open && (!part.registered || part.durable != row.durable);
                 part.registered = part.registered || open;
                 part.durable = row.durable;
+                if open {
+                    part.most = row.most;
+                }
                 news
             });
             if confirmed == Some(true) {
                 self.tell.entry(row.holder).or_default().entry(no).or_default();
-                if account.wants.contains_key(&row.holder) {
-                    self.waiting.insert(no);
-                }
+            }
+            if account.wants.contains_key(&row.holder) {
+                self.waiting.insert(no);
             }
         }
         for (holder, last, durable) in left {

@@ -11,12 +11,12 @@
 
 use std::collections::BTreeMap;
 
+use outrigger_core::Millis;
+
 use super::input::Output;
+use super::write_rate::WriteRate;
 use crate::protocol::Term;
 use crate::shared::record::{FORMAT, IndexRecord, ShardRecord, StoreObject, StoreRecord, StoreVersion, Stored};
-
-/// So many shards are fenced at a time.
-const AT_A_TIME: usize = 16;
 
 /// A leader that does not lead yet.
 #[derive(Clone, Debug)]
@@ -32,7 +32,12 @@ pub(super) struct Takeover {
 enum TakeoverPhase {
     Waiting,
     Claiming(IndexRecord),
-    Fencing { index: (StoreVersion, IndexRecord), shards: BTreeMap<u32, FencedShard> },
+    /// As fast as a leader writes at all: there may be many.
+    Fencing {
+        index: (StoreVersion, IndexRecord),
+        shards: BTreeMap<u32, FencedShard>,
+        rate: WriteRate,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -54,6 +59,7 @@ enum FenceState {
 pub(super) struct Fenced {
     pub(super) index: (StoreVersion, IndexRecord),
     pub(super) shards: BTreeMap<u32, (Option<StoreVersion>, ShardRecord)>,
+    pub(super) rate: WriteRate,
 }
 
 /// What became of a step.
@@ -106,6 +112,7 @@ impl Takeover {
         &mut self,
         object: StoreObject,
         version: StoreVersion,
+        now: Millis,
         out: &mut Vec<Output>,
     ) -> TakeoverProgress {
         match (&mut self.phase, object) {
@@ -116,9 +123,9 @@ impl Takeover {
                 for (number, (version, record)) in std::mem::take(&mut self.loaded) {
                     shards.insert(number, FencedShard { version: Some(version), record, state: FenceState::ToDo });
                 }
-                self.phase = TakeoverPhase::Fencing { index, shards };
+                self.phase = TakeoverPhase::Fencing { index, shards, rate: WriteRate::new(now) };
             }
-            (TakeoverPhase::Fencing { shards, index }, StoreObject::Shard(number)) => {
+            (TakeoverPhase::Fencing { shards, index, .. }, StoreObject::Shard(number)) => {
                 if let Some(fence) = shards.get_mut(&number) {
                     fence.record = fenced(&fence.record, index.1.term);
                     (fence.version, fence.state) = (Some(version), FenceState::Done);
@@ -126,19 +133,26 @@ impl Takeover {
             }
             _ => return TakeoverProgress::GoOn,
         }
-        self.fence(out)
+        self.fence(now, out)
     }
 
-    fn fence(&mut self, out: &mut Vec<Output>) -> TakeoverProgress {
-        let TakeoverPhase::Fencing { index, shards } = &mut self.phase else { return TakeoverProgress::GoOn };
+    /// Fences the shards whose turn it is.
+    pub(super) fn fence(&mut self, now: Millis, out: &mut Vec<Output>) -> TakeoverProgress {
+        let TakeoverPhase::Fencing { index, shards, rate } = &mut self.phase else { return TakeoverProgress::GoOn };
         if shards.values().all(|fence| fence.state == FenceState::Done) {
             let shards =
                 std::mem::take(shards).into_iter().map(|(number, fence)| (number, (fence.version, fence.record)));
-            return TakeoverProgress::Fenced(Fenced { index: index.clone(), shards: shards.collect() });
+            return TakeoverProgress::Fenced(Fenced {
+                index: index.clone(),
+                shards: shards.collect(),
+                rate: rate.clone(),
+            });
         }
-        let under_way = shards.values().filter(|fence| fence.state == FenceState::UnderWay).count();
-        let to_do = shards.iter_mut().filter(|(_, fence)| fence.state == FenceState::ToDo);
-        for (number, fence) in to_do.take(AT_A_TIME.saturating_sub(under_way)) {
+        rate.fill(now);
+        for (number, fence) in shards.iter_mut().filter(|(_, fence)| fence.state == FenceState::ToDo) {
+            if !rate.take() {
+                break;
+            }
             fence.state = FenceState::UnderWay;
             let record = StoreRecord::Shard(fenced(&fence.record, index.1.term));
             out.push(Output::Write { object: StoreObject::Shard(*number), expected: fence.version.clone(), record });
@@ -155,6 +169,7 @@ impl Takeover {
         &mut self,
         object: StoreObject,
         stored: Option<(StoreVersion, StoreRecord)>,
+        now: Millis,
         out: &mut Vec<Output>,
     ) -> TakeoverProgress {
         match (&mut self.phase, object, stored) {
@@ -167,7 +182,7 @@ impl Takeover {
                 self.claim(out);
                 TakeoverProgress::GoOn
             }
-            (TakeoverPhase::Fencing { index, shards }, StoreObject::Shard(number), stored) => {
+            (TakeoverPhase::Fencing { index, shards, .. }, StoreObject::Shard(number), stored) => {
                 let term = index.1.term;
                 let (version, record) = match stored {
                     Some((version, StoreRecord::Shard(record))) => (Some(version), record),
@@ -180,7 +195,7 @@ impl Takeover {
                 // Nobody but this leader writes this term.
                 let state = if record.term == term { FenceState::Done } else { FenceState::ToDo };
                 shards.insert(number, FencedShard { version, record, state });
-                self.fence(out)
+                self.fence(now, out)
             }
             _ => TakeoverProgress::GoOn,
         }

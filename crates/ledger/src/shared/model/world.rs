@@ -505,6 +505,7 @@ fn is_time(field: &str) -> bool {
             | "gathered_at"
             | "tokens"
             | "waiting_at"
+            | "grown_at"
             | "age_ms"
             | "from"
             | "at"

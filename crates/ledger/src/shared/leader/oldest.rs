@@ -1,0 +1,65 @@
+//! What is kept for the want that waits for longest.
+//!
+//! Where little is left, those that want little take away what comes back, and one that wants more would wait for ever. So
+//! half of what comes back is kept for the oldest want that can't be met yet. The others go on with the other half. If
+//! nothing comes back, or it takes too long, the want queues again, and what was kept for it is there for all.
+
+use outrigger_core::Millis;
+
+use super::HolderNo;
+use super::account::LedgerAccount;
+
+/// Nothing has come back for so long: others hold it and use it.
+const NOTHING_COMES: Millis = 4_000;
+/// One want is kept for no longer at a time.
+const LONGEST: Millis = 60_000;
+
+/// Kept of an account, for one holder.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct KeptForOldest {
+    holder: HolderNo,
+    amount: u128,
+    /// What was left when it was last looked at: more than that has come back.
+    seen: u128,
+    since: Millis,
+    /// When something came back last.
+    grown_at: Millis,
+}
+
+impl LedgerAccount {
+    /// The oldest want that can't be met is this holder's, with so much `left`. Says how much of that is not for others.
+    pub(super) fn keep_for(&mut self, holder: HolderNo, left: u128, now: Millis) -> u128 {
+        let new = KeptForOldest { holder, amount: left.div_ceil(2), seen: left, since: now, grown_at: now };
+        let kept = self.kept.get_or_insert(new);
+        if kept.holder != holder {
+            *kept = new;
+        }
+        if let Some(more) = left.checked_sub(kept.seen).filter(|more| *more > 0) {
+            (kept.amount, kept.grown_at) = (kept.amount.saturating_add(more.div_ceil(2)), now);
+        }
+        (kept.amount, kept.seen) = (kept.amount.min(left), left);
+        let is_over = now.saturating_sub(kept.grown_at) >= NOTHING_COMES || now.saturating_sub(kept.since) >= LONGEST;
+        let amount = kept.amount;
+        if is_over {
+            self.kept = None;
+            self.queue_again(holder);
+            return 0;
+        }
+        amount
+    }
+
+    /// So much was granted to others since.
+    pub(super) fn granted_beside(&mut self, amount: u128) {
+        if let Some(kept) = &mut self.kept {
+            kept.seen = kept.seen.saturating_sub(amount);
+        }
+    }
+
+    fn queue_again(&mut self, holder: HolderNo) {
+        let Some(want) = self.wants.get_mut(&holder) else { return };
+        self.queued += 1;
+        self.queue.remove(&want.turn);
+        want.turn = self.queued;
+        self.queue.insert(want.turn, holder);
+    }
+}
