@@ -9,6 +9,7 @@
 
 mod account;
 mod books;
+mod debts;
 mod granting;
 mod input;
 mod oldest;
