@@ -168,4 +168,6 @@ fn two_hundred_seeds_with_ten_thousand_gateways() {
         average(|one| one.charged),
         least(|one| one.charged),
     );
+    assert!(least(|one| one.spent) >= 97.0, "of each budget nearly all can be spent");
+    assert!(busiest < 100, "fewer than ten writes a second in any ten seconds");
 }
