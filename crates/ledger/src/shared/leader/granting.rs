@@ -52,7 +52,7 @@ struct Standing {
 
 /// What was asked for while an account is served, and could not be granted yet.
 #[derive(Clone, Copy, Default)]
-struct Asked {
+struct UnmetWants {
     /// By how much the ceiling is to be raised.
     raise: u128,
     /// Of it, what only turns the debts of those that ask into grants.
@@ -162,7 +162,7 @@ impl LedgerBooks {
             others: self.committed_beside(account),
             gone: u128::from(fleet.spent).saturating_add(fleet.unconfirmed.into()),
         };
-        let (mut asked, mut leased) = (Asked::default(), 0_u128);
+        let (mut asked, mut leased) = (UnmetWants::default(), 0_u128);
         let queue: Vec<HolderNo> = account.queue.values().copied().collect();
         for holder in queue {
             let served = self.serve_one(no, holder, standing, &mut asked);
@@ -204,7 +204,7 @@ impl LedgerBooks {
     }
 
     /// Serves one that waits. What it asks for is added to what those before it have `asked` for.
-    fn serve_one(&mut self, no: AccountNo, holder: HolderNo, standing: Standing, asked: &mut Asked) -> Served {
+    fn serve_one(&mut self, no: AccountNo, holder: HolderNo, standing: Standing, asked: &mut UnmetWants) -> Served {
         let Some(account) = self.accounts.get_mut(&no) else { return Served::Later };
         let Some(want) = account.wants.get(&holder).copied() else { return Served::Later };
         let (wanted, least) = (u128::from(want.want), u128::from(want.least));
@@ -249,7 +249,7 @@ impl LedgerBooks {
     }
 
     /// Raises a ceiling by what is asked for, or a good piece more.
-    fn raise(&mut self, no: AccountNo, asked: Asked, standing: Standing) {
+    fn raise(&mut self, no: AccountNo, asked: UnmetWants, standing: Standing) {
         let now = self.steady;
         let Some(account) = self.accounts.get(&no).filter(|_| asked.raise > 0) else { return };
         let per_second = account.pace.per_second;
