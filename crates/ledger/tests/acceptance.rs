@@ -1,10 +1,8 @@
 //! The ten sentences that the documentation says of shared budgets ([table](../../../docs/budgets.md#the-ten-sentences)):
 //! a test each, named after it.
 //!
-//! | sentence | test |
-//! |---|---|
-//! | 1, 6, 7, 8 | `sidecar/tests/gateway/acceptance.rs`: requests, attempts and prices are the gateway's |
-//! | 2, 3, 4, 5, 9, 10 | here |
+//! Sentences 2, 3, 4, 5, 9 and 10 are here. Sentences 1, 6, 7 and 8 speak of requests, attempts and prices: their tests are
+//! in `sidecar/tests/gateway/` (`escrow.rs`, `settlement.rs`, `limits.rs`).
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod one_leader;

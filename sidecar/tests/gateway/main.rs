@@ -2,7 +2,6 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-mod acceptance;
 mod access;
 mod again;
 mod corpus;
