@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    OnLedgerUnavailable,
     limits::{self, COUNT_MAX, LimitPeriod},
     selector::{AllowedNamespaces, LabelSelector},
     shapes,
@@ -59,6 +60,10 @@ pub struct BudgetSpec {
     /// must match all fields. Absent: only requests of keys that refer to the budget.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub applies_to: Option<AppliesTo>,
+    /// What gateways do while they can't reach the ledger. It speaks for this Budget, whoever's keys it counts, and not for
+    /// its parent. Absent: FailClosed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_ledger_unavailable: Option<OnLedgerUnavailable>,
     /// Actions that are taken before the budget is used up.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 8), extend("x-kubernetes-list-type" = "atomic"))]
@@ -140,6 +145,23 @@ fn rules() -> serde_json::Value {
                 "a Budget is in money or in tokens: set either amount or tokens",
             ),
         );
+        let allows = |rule: &str| {
+            format!("!has(self.onLedgerUnavailable) || !has(self.onLedgerUnavailable.maxPerPod) || {rule}")
+        };
+        rules.push(shapes::rule(
+            &allows(
+                "!has(self.amount) || (has(self.onLedgerUnavailable.maxPerPod.budget) && \
+                 !has(self.onLedgerUnavailable.maxPerPod.tokens) && !has(self.onLedgerUnavailable.maxPerPod.requests))",
+            ),
+            "this Budget is money: maxPerPod has budget, and nothing else",
+        ));
+        rules.push(shapes::rule(
+            &allows(
+                "!has(self.tokens) || (has(self.onLedgerUnavailable.maxPerPod.tokens) && \
+                 !has(self.onLedgerUnavailable.maxPerPod.budget) && !has(self.onLedgerUnavailable.maxPerPod.requests))",
+            ),
+            "this Budget is tokens: maxPerPod has tokens, and nothing else",
+        ));
         rules.push(shapes::rule(
             "has(self.amount) == has(oldSelf.amount)",
             "the unit of a Budget can't change from money to tokens or back: create another Budget",

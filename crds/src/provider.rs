@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    CredentialSpec, ProviderModel,
+    CredentialSpec, OnLedgerUnavailable, ProviderModel,
     limits::LimitsSpec,
     mock::MockSpec,
     price::PriceSpec,
@@ -106,6 +106,9 @@ pub struct LlmProviderSpec {
     /// Limits for all who use it, together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<LimitsSpec>,
+    /// What gateways do under the provider's limits while they can't reach the ledger. Absent: FailClosed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_ledger_unavailable: Option<OnLedgerUnavailable>,
     /// The namespaces whose keys may use it. Absent: this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowed_namespaces: Option<AllowedNamespaces>,

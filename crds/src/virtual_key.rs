@@ -6,7 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    budget::BudgetRef, limits::LimitsSpec, mock::yes, shapes, status::LimitedStatus, weights, weights::BalancePolicy,
+    OnLedgerUnavailable, budget::BudgetRef, limits::LimitsSpec, mock::yes, shapes, status::LimitedStatus, weights,
+    weights::BalancePolicy,
 };
 
 /// What the workloads that use this key may do.
@@ -68,6 +69,10 @@ pub struct VirtualKeySpec {
     /// Reject: refuse the request.
     #[serde(default)]
     pub on_limit: OnLimitPolicy,
+    /// What gateways do under the key's own limits while they can't reach the ledger. The Budgets that count the key, and its
+    /// providers, say so for theirs. Absent: FailClosed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_ledger_unavailable: Option<OnLedgerUnavailable>,
     /// Under a budget in money: requests for models without a known price. Allow: they are served, and counted as free.
     #[serde(default)]
     pub unpriced: UncountedPolicy,

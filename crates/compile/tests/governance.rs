@@ -273,3 +273,55 @@ fn tests_of_rules_have_locations() {
         )
     );
 }
+
+/// Who sets a limit says how far it goes without the ledger: a key speaks for its own limits and for no Budget.
+#[test]
+fn each_object_fails_open_for_its_own_limits_alone() {
+    let open = "onLedgerUnavailable: {policy: FailOpen, maxPerPod: {budget: '0.50', requests: 10}}";
+    let key = format!(
+        "VirtualKey default/k {{budgetRefs: [{{name: team}}], limits: {{budgets: [{{name: m, amount: '5', window: Month}}], \
+         tokens: [{{name: t, max: 100, window: Day}}]}}, providers: [{{name: a, limits: {{requests: [{{name: r, max: 100, \
+         window: Day}}]}}}}], {open}}}"
+    );
+    let budget = "Budget default/team {amount: '1', window: Month}";
+    let compiled = compiled(&[PROVIDER, &key, budget]);
+    assert_eq!(compiled.findings, []);
+    let limits = compiled.document.counted_limits().unwrap();
+    let open: Vec<(&str, Option<(u64, u64)>)> =
+        limits.iter().map(|limit| (limit.name.as_str(), limit.fail_open.map(|open| (open.most, open.ms)))).collect();
+    assert_eq!(
+        open,
+        [
+            ("Budget default/team", None),
+            ("VirtualKey default/k: spec.limits.budgets[m]", Some((500_000_000, 600_000))),
+            ("VirtualKey default/k: spec.limits.tokens[t]", None),
+            ("VirtualKey default/k: spec.providers[a].limits.requests[r]", Some((10, 600_000))),
+        ]
+    );
+}
+
+#[test]
+fn what_opens_nothing_or_more_than_the_whole_limit_is_warned_of() {
+    let open = "onLedgerUnavailable: {policy: FailOpen, maxPerPod: {budget: '6', requests: 10}, maxDuration: 1h}";
+    let key =
+        format!("VirtualKey default/k {{limits: {{budgets: [{{name: m, amount: '5', window: Month}}]}}, {open}}}");
+    let budget = "Budget default/team {tokens: 10, window: Month, appliesTo: {}, onLedgerUnavailable: {policy: FailOpen, \
+                  maxPerPod: {tokens: 11}}}";
+    let compiled = compiled(&[PROVIDER, &key, budget]);
+    let mut told: Vec<String> =
+        compiled.findings.iter().map(|finding| format!("{}: {}", finding.path, finding.message)).collect();
+    told.sort();
+    told.reverse();
+    assert_eq!(
+        told,
+        [
+            "spec.onLedgerUnavailable.maxPerPod.tokens: is more than the whole of spec.tokens, so one pod without the ledger \
+             could use twice what that allows: lower it",
+            "spec.onLedgerUnavailable.maxPerPod.requests: VirtualKey has no limit of its own in requests, so this opens \
+             nothing: a Budget or an LLMProvider says so for its own limits",
+            "spec.onLedgerUnavailable.maxPerPod.budget: is more than the whole of spec.limits.budgets[m], so one pod without \
+             the ledger could use twice what that allows: lower it",
+        ]
+    );
+    assert_eq!(compiled.document.keys[0].fail_open.as_ref().map(|open| open.ms), Some(3_600_000));
+}

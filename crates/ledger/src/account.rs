@@ -126,6 +126,12 @@ impl Account {
         self.held().saturating_sub(self.counters.spent).saturating_sub(self.reserved)
     }
 
+    /// What is spent or reserved beyond what it was granted.
+    #[must_use]
+    pub fn owed(&self) -> u64 {
+        self.counters.spent.saturating_add(self.reserved).saturating_sub(self.held())
+    }
+
     #[must_use]
     pub fn spent(&self) -> u64 {
         self.counters.spent

@@ -17,10 +17,10 @@ use crate::page::{self, Damaged, PageRecord, SLOT};
 use crate::protocol::{Grants, LimitKey, UsageReport};
 use crate::reservation::{INLINE, Reservation, ReservedLine, ReservedOf, Settled};
 use crate::shared::can_be_shared;
-use crate::shared::holder::{Due, HeldState, HolderState, MessageOutcome, SharedNo};
+use crate::shared::holder::{Due, FailOpen, FailOpenState, HeldState, HolderState, MessageOutcome, SharedNo};
 use clock::BookClock;
 use limit::{Identity, LimitAccounts};
-use shared::{FoundAccount, SharedLimits};
+use shared::{FoundAccount, HeldFit, LimitTerms, SharedLimits};
 use slots::{PageSlots, SlotOwner};
 
 /// Limits that no policy names are looked through this often.
@@ -38,6 +38,8 @@ pub struct LimitSpec {
     pub unit: &'static str,
     pub max: u64,
     pub window: Periods,
+    /// What is let through while the ledger, which grants it, does not answer. Absent: nothing.
+    pub fail_open: Option<FailOpen>,
 }
 
 /// A limit in its book: the same for as long as the book lives, whatever policies come and go.
@@ -116,6 +118,8 @@ pub struct SharedState {
     pub unconfirmed: u64,
     /// How old what is known of the others is.
     pub age: Duration,
+    /// Of one that may fail open.
+    pub fail_open: Option<FailOpenState>,
 }
 
 /// What was read from a page file.
@@ -262,8 +266,8 @@ impl Book {
     }
 
     fn share(&mut self, by: Granter, specs: &[LimitSpec], numbers: &[LimitNo], now: Millis) {
-        let id = |(spec, no): (&LimitSpec, &LimitNo)| (*no, LimitKey::new(&spec.name, spec.unit));
-        let shared: Vec<(LimitNo, LimitKey)> = match by {
+        let id = |(spec, no): (&LimitSpec, &LimitNo)| (*no, LimitKey::new(&spec.name, spec.unit), spec.fail_open);
+        let shared: Vec<(LimitNo, LimitKey, Option<FailOpen>)> = match by {
             Granter::Itself => Vec::new(),
             Granter::Ledger => {
                 let both = specs.iter().zip(numbers);
@@ -288,8 +292,10 @@ impl Book {
         self.sweep_at = self.former_sweep;
         if let Some(shared) = &mut self.shared {
             let limits = &self.limits;
-            let id = |no: LimitNo| limits.get(no.place()).map(|limit| (no, limit.id()));
-            let former: Vec<(LimitNo, LimitKey)> = shared.former().filter_map(id).collect();
+            let id = |(no, fail_open): (LimitNo, Option<FailOpen>)| {
+                limits.get(no.place()).map(|limit| (no, limit.id(), fail_open))
+            };
+            let former: Vec<(LimitNo, LimitKey, Option<FailOpen>)> = shared.former().filter_map(id).collect();
             shared.adopt(&former);
         }
     }
@@ -306,22 +312,24 @@ impl Book {
         let at = self.move_to(now);
         let wants = in_order(wants);
         let mut refused: Option<Refused> = None;
+        let mut open: SmallVec<[LimitNo; INLINE]> = SmallVec::new();
         for (no, amount) in &wants {
             let granted = self.granted(*no);
             let fits = match self.limits.get_mut(no.place()) {
                 Some(limit) if let (Some(held), Some(shared)) = (granted, &mut self.shared) => {
-                    shared.fits(*no, held, *amount, (limit.max(), limit.rolls()))
+                    shared.fits(*no, held, *amount, LimitTerms::of(limit))
                 }
                 Some(limit) => {
                     limit.move_to(at, &mut self.slots);
-                    limit.fits(*amount, at)
+                    limit.fits(*amount, at).map(|()| HeldFit::Granted)
                 }
                 None => Err(Refused::Exhausted { limit: *no, spent: 0, max: 0, until: None }),
             };
-            if let Err(one) = fits
-                && refused.is_none_or(|other| one.lasts() > other.lasts())
-            {
-                refused = Some(one);
+            match fits {
+                Ok(HeldFit::Granted) => {}
+                Ok(HeldFit::Open) => open.push(*no),
+                Err(one) if refused.is_none_or(|other| one.lasts() > other.lasts()) => refused = Some(one),
+                Err(_) => {}
             }
         }
         if let Some(refused) = refused {
@@ -331,6 +339,13 @@ impl Book {
         for (no, amount) in wants {
             let granted = self.granted(no);
             let of = match self.limits.get_mut(no.place()) {
+                Some(limit)
+                    if let (Some(held), Some(shared), true) = (granted, &mut self.shared, open.contains(&no)) =>
+                {
+                    // The wall clock's, which may be set back; the book's own time never is.
+                    let period = limit.period_at(at);
+                    Some(ReservedOf::Held(shared.reserve_open(held, amount, period, at)))
+                }
                 _ if let (Some(held), Some(shared)) = (granted, &mut self.shared) => {
                     shared.reserve(held, amount).map(ReservedOf::Held)
                 }
@@ -339,7 +354,7 @@ impl Book {
             lines.extend(of.map(|of| ReservedLine { limit: no, of, amount }));
         }
         self.open += 1;
-        Ok(Reservation { lines })
+        Ok(Reservation { lines, open })
     }
 
     /// Ends a reservation: the actual amounts are spent, in the periods in which they were reserved, and the rest is free
@@ -433,7 +448,7 @@ impl Book {
     pub fn state(&self, limit: LimitNo, now: Millis) -> State {
         let at = self.clock.seen(now);
         if let (Some(held), Some(shared)) = (self.granted(limit), &self.shared) {
-            return shared.state(held, self.max(limit));
+            return shared.state(held, self.terms(limit));
         }
         let nothing = State { spent: 0, reserved: 0, max: 0, start: 0, end: None, shared: None };
         self.limits.get(limit.place()).map_or(nothing, |limit| limit.state(at))
@@ -443,8 +458,7 @@ impl Book {
     #[must_use]
     pub fn available(&self, limit: LimitNo, now: Millis) -> u64 {
         if let (Some(held), Some(shared)) = (self.granted(limit), &self.shared) {
-            let terms = self.limits.get(limit.place()).map_or((0, false), |limit| (limit.max(), limit.rolls()));
-            return shared.available(held, terms);
+            return shared.available(held, self.terms(limit));
         }
         let at = self.clock.seen(now);
         self.limits.get(limit.place()).map_or(0, |limit| limit.available(at))
@@ -494,8 +508,8 @@ impl Book {
         self.shared.as_ref()?.number(limit)
     }
 
-    fn max(&self, limit: LimitNo) -> u64 {
-        self.limits.get(limit.place()).map_or(0, LimitAccounts::max)
+    fn terms(&self, limit: LimitNo) -> LimitTerms {
+        self.limits.get(limit.place()).map_or(LimitTerms { max: 0, rolls: false }, LimitTerms::of)
     }
 
     /// The time that is gone by.
@@ -558,6 +572,12 @@ impl Book {
         self.shared.as_ref().map_or(Due::Never, SharedLimits::due)
     }
 
+    /// Whether something passes without a grant: the ledger does not answer.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.shared.as_ref().is_some_and(SharedLimits::is_lost)
+    }
+
     /// There is a new way to the ledger: what was said on the one before may be lost.
     pub fn connected(&mut self) {
         if let Some(shared) = &mut self.shared {
@@ -605,6 +625,12 @@ impl Book {
     /// Accounts of which the ledger has not confirmed what was spent and returned.
     pub fn unconfirmed(&self) -> impl Iterator<Item = HeldState> + '_ {
         self.shared.iter().flat_map(SharedLimits::unconfirmed)
+    }
+}
+
+impl LimitTerms {
+    fn of(limit: &LimitAccounts) -> LimitTerms {
+        LimitTerms { max: limit.max(), rolls: limit.rolls() }
     }
 }
 

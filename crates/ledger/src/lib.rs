@@ -29,3 +29,4 @@ pub use book::{Book, Granter, LimitNo, LimitSpec, Refused, Restored, SharedState
 pub use name::LONGEST_NAME;
 pub use page::{Damaged, GrantedTo, PageRecord, SLOT, UnreadablePage, empty_file, holder_state, records};
 pub use reservation::{Reservation, Settled};
+pub use shared::holder::{FailOpen, FailOpenState};

@@ -1,7 +1,8 @@
 //! The page file: an account a slot, each written over in place.
 //!
 //! ```text
-//! slot 0    "OUTRPAGE" version:u32 slot size:u32 slots:u32 epoch:u64 term:u64 runs:u32 closed:u8     zeros crc32
+//! slot 0    "OUTRPAGE" version:u32 slot size:u32 slots:u32 epoch:u64 term:u64 runs:u32 closed:u8
+//!           lost at:i64                                                                         zeros crc32
 //! slot n>0  kind:u8 unit length:u8 name length:u16 n:u32 start:i64 end:i64 last:i64
 //!           granted:u128 returned:u128 spent:u64 reserved:u64 unit:[u8;16] term:u64 name            zeros crc32
 //! ```
@@ -184,7 +185,8 @@ fn read_holder(fields: &mut PageFields<'_>) -> Option<HolderState> {
     let term = Term(u64::from_le_bytes(fields.take()?));
     let runs = u32::from_le_bytes(fields.take()?);
     let [closed] = fields.take()?;
-    Some(HolderState { epoch, runs, term, closed: closed != 0 })
+    let lost_at = Some(Millis::from_le_bytes(fields.take()?)).filter(|at| *at != 0);
+    Some(HolderState { epoch, runs, term, closed: closed != 0, lost_at })
 }
 
 /// What a slot says: nothing, if it is free.
@@ -233,8 +235,9 @@ pub(crate) fn header(slots: u32, holder: Option<HolderState>) -> [u8; SLOT] {
     let version = if holder.is_none() { WITHOUT_LEDGER } else { VERSION };
     let mut slot = PageSlot::new();
     slot.put(MAGIC).put(&version.to_le_bytes()).put(&(SLOT as u32).to_le_bytes()).put(&slots.to_le_bytes());
-    if let Some(HolderState { epoch, runs, term, closed }) = holder {
+    if let Some(HolderState { epoch, runs, term, closed, lost_at }) = holder {
         slot.put(&epoch.to_le_bytes()).put(&term.0.to_le_bytes()).put(&runs.to_le_bytes()).put(&[u8::from(closed)]);
+        slot.put(&lost_at.unwrap_or_default().to_le_bytes());
     }
     slot.sealed()
 }

@@ -18,6 +18,8 @@ pub(crate) const INLINE: usize = 8;
 #[derive(Debug)]
 pub struct Reservation {
     pub(crate) lines: SmallVec<[ReservedLine; INLINE]>,
+    /// Limits of which no grant covers it.
+    pub(crate) open: SmallVec<[LimitNo; INLINE]>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +42,13 @@ impl Reservation {
     /// What it holds of each limit, in the fixed order.
     pub fn amounts(&self) -> impl Iterator<Item = (LimitNo, u64)> {
         self.lines.iter().map(|line| (line.limit, line.amount))
+    }
+
+    /// Limits that let it through without a grant, because the ledger does not answer: see
+    /// [`FailOpen`](crate::FailOpen).
+    #[must_use]
+    pub fn failed_open(&self) -> &[LimitNo] {
+        &self.open
     }
 }
 

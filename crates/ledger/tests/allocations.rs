@@ -20,6 +20,7 @@ fn a_request_over_eight_accounts_allocates_nothing() {
         unit: "tokens",
         max: u64::MAX,
         window: window.clone(),
+        fail_open: None,
     };
     let specs: Vec<LimitSpec> = windows.iter().cycle().take(8).enumerate().map(spec).collect();
     let mut book = Book::new();

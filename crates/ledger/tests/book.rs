@@ -18,7 +18,7 @@ fn calendar(unit: CalendarUnit) -> Periods {
 }
 
 fn limit(name: &str, max: u64, window: Periods) -> LimitSpec {
-    LimitSpec { name: name.into(), unit: "tokens", max, window }
+    LimitSpec { name: name.into(), unit: "tokens", max, window, fail_open: None }
 }
 
 fn daily(name: &str, max: u64) -> LimitSpec {

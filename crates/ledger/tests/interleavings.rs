@@ -49,6 +49,7 @@ fn specs() -> [LimitSpec; 2] {
         unit: "tokens",
         max,
         window,
+        fail_open: None,
     })
 }
 

@@ -15,7 +15,7 @@ const YEARS_AHEAD: Millis = NOON + 3 * 365 * DAY;
 
 fn daily(name: &str) -> LimitSpec {
     let window = Periods::calendar(CalendarUnit::Day, "UTC", 1).unwrap();
-    LimitSpec { name: name.into(), unit: "nano-dollars", max: 1_000, window }
+    LimitSpec { name: name.into(), unit: "nano-dollars", max: 1_000, window, fail_open: None }
 }
 
 /// Writes what has to be written.

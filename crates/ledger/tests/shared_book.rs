@@ -16,7 +16,7 @@ const DAY: Millis = 86_400_000;
 const MIDNIGHT: Millis = NOON - DAY / 2;
 
 fn spec(name: &str) -> LimitSpec {
-    LimitSpec { name: name.into(), unit: "usd", max: 1_000, window: Periods::lifetime() }
+    LimitSpec { name: name.into(), unit: "usd", max: 1_000, window: Periods::lifetime(), fail_open: None }
 }
 
 fn key(name: &str) -> AccountKey {
@@ -273,7 +273,7 @@ fn a_term_is_known_to_the_file_before_a_report_names_it() {
     let mut process = Process::new(&["a"]);
     process.follow(9);
     let (epoch, state) = (process.report().epoch, holder_state(&process.file).unwrap());
-    assert_eq!(state, Some(HolderState { epoch, runs: 0, term: Term(9), closed: false }));
+    assert_eq!(state, Some(HolderState { epoch, runs: 0, term: Term(9), closed: false, lost_at: None }));
 }
 
 #[test]

@@ -37,14 +37,14 @@ pub use decide::explain::{
 pub use decide::observed::{Measure, Observed};
 pub use decision::{Candidate, Decision, PolicyRefusal, PolicyRefusalKind, Shadow, Skip};
 pub use document::{
-    AppliesDoc, Balance, BudgetDoc, CatalogueDoc, CredentialDoc, Document, FORMAT, FORMAT_SHARED, FORMATS, FaultDoc,
-    FaultKind, FilterDoc, KeyDoc, KeyProviderDoc, LedgerDoc, LimitDoc, LimitsDoc, MockDoc, MockToolCall, ModelDoc,
+    AppliesDoc, Balance, BudgetDoc, CatalogueDoc, CredentialDoc, Document, FORMAT, FORMAT_SHARED, FORMATS, FailOpenDoc,
+    FaultDoc, FaultKind, FilterDoc, KeyDoc, KeyProviderDoc, LedgerDoc, LimitDoc, LimitsDoc, MockDoc, MockToolCall, ModelDoc,
     OnError, OnHangUp, OnLimit, OthersDoc, ProviderDoc, ReadError, RuleDoc, ScopeDoc, TargetDoc, ThresholdAction,
     ThresholdDoc, TimeoutsDoc, Unit, UnknownCostPolicy,
 };
 pub use index::{CredentialIndex, EntryIndex, KeyIndex, LimitIndex, ProviderIndex, RuleIndex};
 pub use limits::counted::{AccountedLimit, LimitError};
-pub use limits::limit::{Limit, LimitId, LimitOwner, Limits};
+pub use limits::limit::{FailOpenLimit, Limit, LimitId, LimitOwner, Limits};
 pub use naming::name::ModelName;
 pub use naming::serving::{ServingTier, list_models};
 pub use policy::{Credential, Key, KeyProvider, Policy, Provider, Revision};

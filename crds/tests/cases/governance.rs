@@ -26,6 +26,10 @@ const NOWHERE: &str =
     "a refused request has no provider: remove refused, or provider, anyOf, shares, model and fallbacks";
 const NOTHING_EXPECTED: &str =
     "expect is empty: set at least one of provider, anyOf, shares, model, rule, fallbacks and refused";
+const NO_AMOUNT: &str = "FailOpen needs maxPerPod: say how much each pod may use without the ledger";
+const CLOSED: &str = "FailClosed lets nothing through: remove maxPerPod and maxDuration, or set policy: FailOpen";
+const NO_DURATION: &str = "maxDuration must be longer than zero, such as 10m";
+const NO_UNIT: &str = "name at least one of budget, tokens and requests: what is not named stays closed";
 const REJECTED: &str = "action: Reject has no targets: remove targets, fallbacks and chain, or set action: Route";
 
 /// The fields that hold limits: kind, the spec with `LIMIT` for the fields of the limit, its path.
@@ -172,8 +176,30 @@ pub static GENERATED: LazyLock<Vec<Invalid>> = LazyLock::new(|| {
             all.push(invalid(kind, spec.replace("PRICE", price), format!("{path}{field}"), message));
         }
     }
+    for (kind, spec) in UNAVAILABLE {
+        for (said, field, message) in WRONG_OPENINGS {
+            let (spec, path) = (spec.replace("OPEN", said), format!("spec.onLedgerUnavailable{field}"));
+            all.push(invalid(kind, spec, path, (*message).to_owned()));
+        }
+    }
     all
 });
+
+/// Objects that say what gateways do without the ledger, with `OPEN` for what they say.
+const UNAVAILABLE: &[(&str, &str)] = &[
+    (BUDGET, "{amount: '1', window: Day, onLedgerUnavailable: {OPEN}}"),
+    (KEY, "{onLedgerUnavailable: {OPEN}}"),
+    (PROVIDER, "{type: Ollama, onLedgerUnavailable: {OPEN}}"),
+];
+
+/// What they say that is wrong, the field at fault, and why.
+const WRONG_OPENINGS: &[(&str, &str, &str)] = &[
+    ("policy: FailOpen", "", NO_AMOUNT),
+    ("maxPerPod: {budget: '1'}", "", CLOSED),
+    ("policy: FailClosed, maxDuration: 1m", "", CLOSED),
+    ("policy: FailOpen, maxPerPod: {budget: '0'}", ".maxPerPod.budget", NOTHING),
+    ("policy: FailOpen, maxPerPod: {budget: '1'}, maxDuration: 0m", ".maxDuration", NO_DURATION),
+];
 
 /// Each case has one mistake.
 pub const BROKEN: &[Invalid] = &[
@@ -453,5 +479,48 @@ pub const BROKEN: &[Invalid] = &[
         RULE,
         "{targets: [{provider: a}], tests: [{name: a, request: {}, expect: {refused: Budget Exceeded}}]}",
         &[("spec.tests[0].expect.refused", "must be a word in lower case, such as budget_exceeded")],
+    ),
+    (
+        KEY,
+        "{onLedgerUnavailable: {policy: FailOpen, maxPerPod: {requests: 0}}}",
+        &[("spec.onLedgerUnavailable.maxPerPod.requests", "must be at least 1")],
+    ),
+    (
+        KEY,
+        "{onLedgerUnavailable: {policy: failopen, maxPerPod: {requests: 1}}}",
+        &[("spec.onLedgerUnavailable.policy", "must be one of FailClosed, FailOpen, did you mean `FailOpen`?")],
+    ),
+    (
+        BUDGET,
+        "{amount: '1', window: Day, onLedgerUnavailable: {policy: FailOpen, maxPerPod: {tokens: 1}}}",
+        &[("spec", "this Budget is money: maxPerPod has budget, and nothing else")],
+    ),
+    (
+        BUDGET,
+        "{amount: '1', window: Day, onLedgerUnavailable: {policy: FailOpen, maxPerPod: {budget: '1', requests: 1}}}",
+        &[("spec", "this Budget is money: maxPerPod has budget, and nothing else")],
+    ),
+    (
+        BUDGET,
+        "{tokens: 1, window: Day, onLedgerUnavailable: {policy: FailOpen, maxPerPod: {budget: '1'}}}",
+        &[("spec", "this Budget is tokens: maxPerPod has tokens, and nothing else")],
+    ),
+    (
+        BUDGET,
+        "{amount: '1', window: Day, onLedgerUnavailable: {policy: FailOpen, maxPerPod: {}}}",
+        &[
+            ("spec", "this Budget is money: maxPerPod has budget, and nothing else"),
+            ("spec.onLedgerUnavailable.maxPerPod", NO_UNIT),
+        ],
+    ),
+    (
+        KEY,
+        "{onLedgerUnavailable: {policy: FailOpen, maxPerPod: {}}}",
+        &[("spec.onLedgerUnavailable.maxPerPod", NO_UNIT)],
+    ),
+    (
+        PROVIDER,
+        "{type: Ollama, onLedgerUnavailable: {policy: FailOpen, maxPerPod: {}}}",
+        &[("spec.onLedgerUnavailable.maxPerPod", NO_UNIT)],
     ),
 ];

@@ -157,6 +157,20 @@ pub const VALID: &[(&str, &str)] = &[
     (KEY, "{limits: {maxOutputTokens: 5, capOutput: false}}"),
     (KEY, "{limits: {}}"),
     (BUDGET, "{amount: '500', window: Month}"),
+    (
+        BUDGET,
+        "{amount: '5', window: Month, onLedgerUnavailable: {policy: FailOpen, maxPerPod: {budget: '0.5'}, maxDuration: 1h}}",
+    ),
+    (BUDGET, "{tokens: 5, window: Month, onLedgerUnavailable: {policy: FailOpen, maxPerPod: {tokens: 1}}}"),
+    (
+        KEY,
+        "{onLedgerUnavailable: {policy: FailOpen, maxPerPod: {budget: '0.5', tokens: 5, requests: 1}, maxDuration: 1m30s}}",
+    ),
+    (KEY, "{onLedgerUnavailable: {}}"),
+    (
+        PROVIDER,
+        "{type: Ollama, onLedgerUnavailable: {policy: FailOpen, maxPerPod: {budget: '0.5'}, maxDuration: 1h30m}}",
+    ),
     (BUDGET, "{tokens: 50000000, rolling: 24h}"),
     (
         BUDGET,

@@ -50,27 +50,27 @@ impl PlannedLimits {
         documents: impl Iterator<Item = (&'a Binding, &'a Document)>,
         held: &BTreeSet<Binding>,
     ) {
-        let mut planned: BTreeMap<&Binding, Vec<SharedLimit>> =
+        let mut planned: BTreeMap<&Binding, PlannedDocument> =
             documents.map(|(binding, document)| (binding, shared(binding, document))).collect();
         let mut bindings = self.bindings.lock();
         bindings.retain(|binding, _| {
             binding.namespace != namespace || planned.contains_key(binding) || held.contains(binding)
         });
-        for (binding, limits) in std::mem::take(&mut planned) {
+        for (binding, PlannedDocument { limits, fail_open }) in std::mem::take(&mut planned) {
             let wanted: BTreeSet<LimitKey> = limits.iter().map(|limit| limit.id.clone()).collect();
             match bindings.get_mut(binding) {
                 Some(known) => {
                     // What was taken away just now comes first.
                     let former = known.usable.wanted.iter().chain(&known.usable.former);
                     let former = former.filter(|id| !wanted.contains(id)).take(FORMER_MAX).cloned().collect();
-                    let usable = GatewayLimits { wanted, former };
+                    let usable = GatewayLimits { wanted, former, fail_open };
                     (known.seen, known.limits) = (seen, limits);
                     if *known.usable != usable {
                         known.usable = Arc::new(usable);
                     }
                 }
                 None => {
-                    let usable = Arc::new(GatewayLimits { wanted, former: BTreeSet::new() });
+                    let usable = Arc::new(GatewayLimits { wanted, former: BTreeSet::new(), fail_open });
                     bindings.insert(binding.clone(), BindingLimits { seen, limits, usable });
                 }
             }
@@ -108,27 +108,33 @@ impl PlannedLimits {
     }
 }
 
-/// Those of a document that its gateways share.
-fn shared(binding: &Binding, document: &Document) -> Vec<SharedLimit> {
+/// What of a document its gateways share.
+#[derive(Debug, Default)]
+struct PlannedDocument {
+    limits: Vec<SharedLimit>,
+    /// What a gateway may owe of those that fail open.
+    fail_open: BTreeMap<LimitKey, u64>,
+}
+
+fn shared(binding: &Binding, document: &Document) -> PlannedDocument {
+    let mut planned = PlannedDocument::default();
     if document.ledger != LedgerDoc::Shared {
-        return Vec::new();
+        return planned;
     }
     match document.counted_limits() {
-        Ok(limits) => limits
-            .into_iter()
-            .filter(|limit| can_be_shared(&limit.window))
-            .map(|limit| SharedLimit {
-                id: LimitKey::new(&limit.name, limit.unit),
-                max: limit.max,
-                window: limit.window,
-            })
-            .collect(),
+        Ok(limits) => {
+            for limit in limits.into_iter().filter(|limit| can_be_shared(&limit.window)) {
+                let id = LimitKey::new(&limit.name, limit.unit);
+                planned.fail_open.extend(limit.fail_open.map(|open| (id.clone(), open.most)));
+                planned.limits.push(SharedLimit { id, max: limit.max, window: limit.window });
+            }
+        }
         Err(error) => {
             // Its gateways refuse the document for the same reason, and say so.
             tracing::warn!(%binding, %error, "the limits of a policy can't be shared");
-            Vec::new()
         }
     }
+    planned
 }
 
 #[cfg(test)]
@@ -148,6 +154,7 @@ mod tests {
             parent: None,
             thresholds: Vec::new(),
             applies_to: None,
+            fail_open: None,
         };
         Document { budgets: budgets.iter().map(budget).collect(), ..Document::default() }.shared()
     }
@@ -187,7 +194,7 @@ mod tests {
         limits.planned("shop", 2, [(&shop, &document(&[("team", 50)])), (&other, &documents[1])].into_iter(), &none());
         let usable = |wanted: &[&str], former: &[&str]| {
             let ids = |names: &[&str]| names.iter().map(|name| id(name)).collect();
-            Some(Arc::new(GatewayLimits { wanted: ids(wanted), former: ids(former) }))
+            Some(Arc::new(GatewayLimits { wanted: ids(wanted), former: ids(former), ..GatewayLimits::default() }))
         };
         assert_eq!(limits.of(&shop), usable(&["team"], &["old"]));
         assert_eq!(limits.of(&other), usable(&["others"], &[]));

@@ -94,6 +94,7 @@ fn provider(before: &ProviderDoc, wanted: Option<&ProviderDoc>) -> ProviderDoc {
     ProviderDoc {
         credentials: before.credentials.iter().map(credential).collect(),
         limits: wanted.limits.clone(),
+        fail_open: wanted.fail_open.clone(),
         clear_text_credentials: before.clear_text_credentials && wanted.clear_text_credentials,
         ..before.clone()
     }

@@ -70,6 +70,7 @@ fn document(name: &str, max: u64) -> Document {
         parent: None,
         thresholds: Vec::new(),
         applies_to: None,
+        fail_open: None,
     };
     Document { budgets: vec![budget], ..Document::default() }.shared()
 }

@@ -83,6 +83,7 @@ pub async fn reserve(
                 // Not before: a place that waits for money would keep others from it.
                 take_permits(completion, candidate, provider)?;
                 completion.admitted = true;
+                note_failed_open(trying, completion);
                 return Ok(reserved);
             }
             Err(NotHeld::Journal(error)) => {
@@ -107,6 +108,16 @@ pub async fn reserve(
             }
         }
     }
+}
+
+/// Says that an attempt passes without a grant, where a limit fails open.
+fn note_failed_open(trying: &AttemptContext<'_>, completion: &mut Completion) {
+    let Some(held) = completion.charge.as_ref().and_then(|charge| charge.held.as_ref()) else { return };
+    if held.failed_open().is_empty() {
+        return;
+    }
+    trying.gateway.failed_open(&completion.context.served, held);
+    completion.failed_open();
 }
 
 /// Tokens of the input as this candidate is billed for them, estimated.
@@ -391,9 +402,14 @@ impl AttemptEstimate {
         let whose = at.map_or_else(String::new, |at| format!("{}: ", served.policy.limits.all[at].id));
         let refusal = match refused {
             Refused::NotGranted { .. } => {
+                let open = at.is_some_and(|at| served.policy.limits.all[at].fail_open.is_some());
+                let beyond = match open {
+                    true => ", and so is what onLedgerUnavailable lets pass without it (maxPerPod, maxDuration)",
+                    false => "",
+                };
                 let message = format!(
                     "{whose}the ledger that shares it among gateways can't be reached at this time, and what this one \
-                     was granted is used up"
+                     was granted is used up{beyond}"
                 );
                 Refusal::new(RefusalKind::BudgetUnavailable, message).after(LEDGER_BACK)
             }

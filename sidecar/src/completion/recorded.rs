@@ -64,6 +64,11 @@ impl Completion {
         self.record.capped = true;
     }
 
+    /// This attempt passes a limit without a grant, because the ledger can't be reached.
+    pub fn failed_open(&mut self) {
+        self.record.failed_open = true;
+    }
+
     /// Records an attempt before it is sent, so that it is on record even if the caller leaves meanwhile.
     pub fn begin_attempt(&mut self, candidate: &Candidate, credential: Option<&str>) {
         self.record.attempts.push(AttemptRecord {

@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::duration::seconds_until;
 use crate::gateway::Gateway;
 use crate::request::refusal::Refusal;
-use crate::runtime::accounts::millis;
+use crate::runtime::accounts::{LedgerHold, millis};
 use crate::runtime::active_policy::ActivePolicy;
 use crate::telemetry::record::BudgetRecord;
 
@@ -35,6 +35,20 @@ pub struct LimitLevel {
     pub until: Option<String>,
     /// Of a shared limit: when the ledger last heard of all who spend from it.
     pub as_of: String,
+    /// What may pass while the ledger can't be reached; absent for a limit that then stays closed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fail_open: Option<FailOpenLevel>,
+}
+
+/// How far a limit has failed open, as the admin port tells it.
+#[derive(Debug, Serialize)]
+pub struct FailOpenLevel {
+    pub max_per_pod: String,
+    /// What this gateway has spent or reserved beyond what it was granted.
+    pub used: String,
+    /// Until when requests pass without a grant; absent while the ledger answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
 }
 
 impl Gateway {
@@ -89,6 +103,14 @@ impl Gateway {
                 since: (state.start > 0).then(|| time(state.start)),
                 until: state.end.map(time),
                 as_of: humantime::format_rfc3339_millis(as_of).to_string(),
+                fail_open: state.shared.and_then(|shared| shared.fail_open).map(|open| FailOpenLevel {
+                    max_per_pod: amount(limit, open.most),
+                    used: amount(limit, open.owed),
+                    until: open.lasts.map(|ms| {
+                        let until = now.checked_add(Duration::from_millis(ms)).unwrap_or(now);
+                        humantime::format_rfc3339_seconds(until).to_string()
+                    }),
+                }),
             }
         };
         served.policy.limits.all.iter().zip(&served.limits).map(level).collect()
@@ -118,6 +140,36 @@ impl Gateway {
         }
         if let Some(served) = self.served() {
             self.crossed(&served, &changes);
+            self.recovered(&served);
+        }
+    }
+
+    /// An attempt passes limits without a grant, because the ledger does not answer.
+    pub(crate) fn failed_open(&self, served: &ActivePolicy, held: &LedgerHold) {
+        let now = millis(SystemTime::now());
+        for number in held.failed_open() {
+            let place = served.limits.position(|one| one == number);
+            let Some(limit) = place.and_then(|place| served.policy.limits.all.get(place)) else { continue };
+            self.metrics.failed_open(&limit.id.to_string(), limit.unit);
+            let Some(open) = self.accounts.state(*number, now).shared.and_then(|shared| shared.fail_open) else {
+                continue;
+            };
+            if held.is_first_to_fail_open() {
+                let (max_per_pod, seconds) = (amount(limit, open.most), open.lasts.map(|ms| ms.div_ceil(1_000)));
+                tracing::warn!(
+                    limit = %limit.id, %max_per_pod, seconds,
+                    "the ledger can't be reached: requests pass without a grant, as onLedgerUnavailable allows"
+                );
+            }
+        }
+    }
+
+    /// Says that the ledger is back, where something has passed without it.
+    fn recovered(&self, served: &ActivePolicy) {
+        for (number, attempts) in self.accounts.recovered() {
+            let place = served.limits.position(|one| *one == number);
+            let limit = place.and_then(|place| served.policy.limits.all.get(place)).map(|limit| limit.id.to_string());
+            tracing::info!(limit, attempts, "the ledger answers again: it is told what has passed without a grant");
         }
     }
 

@@ -3,6 +3,7 @@
 //! A lock is held for as long as it takes to count and to write a page, and never across an await. A page is written
 //! before the request that it speaks of leaves, so that a process which is killed has charged what was under way.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -58,6 +59,8 @@ struct Books {
     warned: bool,
     /// The ledger has said something since the process was asked to end.
     is_answered: bool,
+    /// What each limit has let pass since the ledger was lost.
+    failed_open: BTreeMap<LimitNo, u64>,
 }
 
 impl Accounts {
@@ -65,7 +68,15 @@ impl Accounts {
     /// the process.
     #[must_use]
     pub fn new(dir: Option<PathBuf>) -> Self {
-        let books = Books { book: Book::new(), dir, folder: None, pages: None, warned: false, is_answered: false };
+        let books = Books {
+            book: Book::new(),
+            dir,
+            folder: None,
+            pages: None,
+            warned: false,
+            is_answered: false,
+            failed_open: BTreeMap::new(),
+        };
         let (freed, report_due, shared) = (Notify::new(), Notify::new(), AtomicBool::new(false));
         Accounts { books: Mutex::new(books), freed, report_due, shared, begun: Instant::now() }
     }
@@ -104,7 +115,16 @@ impl Accounts {
                 books.book.settle(reservation, &[]);
                 Err(error.into())
             }
-            (Ok(reservation), Ok(())) => Ok(LedgerHold { accounts: Arc::clone(self), reservation: Some(reservation) }),
+            (Ok(reservation), Ok(())) => {
+                let mut first_to_fail_open = false;
+                for limit in reservation.failed_open() {
+                    let passed = books.failed_open.entry(*limit).or_default();
+                    *passed += 1;
+                    first_to_fail_open |= *passed == 1;
+                }
+                let reservation = Some(reservation);
+                Ok(LedgerHold { accounts: Arc::clone(self), reservation, first_to_fail_open })
+            }
         };
         self.changed(books);
         held
@@ -219,6 +239,15 @@ impl Accounts {
         taken
     }
 
+    /// How often each limit has let something pass without a grant since the ledger was lost, once it has answered again.
+    pub fn recovered(&self) -> BTreeMap<LimitNo, u64> {
+        let mut books = self.lock();
+        match books.book.is_lost() {
+            true => BTreeMap::new(),
+            false => std::mem::take(&mut books.failed_open),
+        }
+    }
+
     /// Returns all that is left, and waits until the ledger has it: until then at most, and for `silence` if it answers
     /// nothing at all.
     pub async fn close(&self, until: Instant, silence: Duration) {
@@ -328,9 +357,22 @@ impl Books {
 pub struct LedgerHold {
     accounts: Arc<Accounts>,
     reservation: Option<Reservation>,
+    first_to_fail_open: bool,
 }
 
 impl LedgerHold {
+    /// Limits that let it pass without a grant, because the ledger does not answer.
+    #[must_use]
+    pub fn failed_open(&self) -> &[LimitNo] {
+        self.reservation.as_ref().map_or(&[], Reservation::failed_open)
+    }
+
+    /// Whether one of these does so for the first time since the ledger was lost.
+    #[must_use]
+    pub fn is_first_to_fail_open(&self) -> bool {
+        self.first_to_fail_open
+    }
+
     /// Charges what was used; of a limit that is not named, nothing. Says what that did to each.
     pub fn settle(mut self, actual: &[(LimitNo, u64)]) -> Settled {
         match self.reservation.take() {
@@ -368,7 +410,7 @@ mod tests {
     use super::*;
 
     fn limits(max: u64) -> [LimitSpec; 1] {
-        [LimitSpec { name: "Budget a/b".to_owned(), unit: "usd", max, window: Periods::lifetime() }]
+        [LimitSpec { name: "Budget a/b".to_owned(), unit: "usd", max, window: Periods::lifetime(), fail_open: None }]
     }
 
     fn kept(dir: &std::path::Path, max: u64) -> (Arc<Accounts>, LimitNo) {

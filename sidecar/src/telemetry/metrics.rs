@@ -35,6 +35,7 @@ pub struct Metrics {
     limit_used: GaugeFamily<2>,
     limit_max: GaugeFamily<2>,
     thresholds: CounterFamily<3>,
+    failed_open: CounterFamily<2>,
     /// Requests in progress.
     pub in_flight: Gauge,
     rule_errors: CounterFamily<1>,
@@ -119,6 +120,11 @@ impl Metrics {
                 "outrigger_budget_thresholds_total",
                 "Thresholds of budgets that were crossed",
                 ["budget", "percent", "action"],
+            )?,
+            failed_open: registry.counters(
+                "outrigger_limit_failed_open_total",
+                "Attempts that a shared limit let pass without a grant, because the ledger could not be reached",
+                ["limit", "unit"],
             )?,
             in_flight: registry.gauge("outrigger_in_flight_requests", "Requests in progress")?,
             rule_errors: registry.counters(
@@ -213,6 +219,11 @@ impl Metrics {
 
     pub fn threshold_crossed(&self, budget: &str, percent: u32, action: &str) {
         self.thresholds.with([budget, &percent.to_string(), action]).inc();
+    }
+
+    /// An attempt passes a limit without a grant.
+    pub fn failed_open(&self, limit: &str, unit: Unit) {
+        self.failed_open.with([limit, unit.word()]).inc();
     }
 
     pub fn rule_failed(&self, rule: &str) {

@@ -54,6 +54,8 @@ pub struct Record {
     pub filter: Option<&'static str>,
     /// The gateway capped the answer, for lack of money or tokens.
     pub capped: bool,
+    /// A limit let it pass without a grant, because the ledger could not be reached.
+    pub failed_open: bool,
     /// The limits that the attempts counted against, as of the end.
     pub budgets: Vec<BudgetRecord>,
     /// What a rule in `mode: Shadow` would have done.

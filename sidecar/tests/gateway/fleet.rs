@@ -101,7 +101,7 @@ impl LedgerServer {
                 Some((pod, message)) = self.heard.recv() => {
                     if let FromGateway::Usage(report) = message {
                         let wanted = BTreeSet::from([the_dollar().id]);
-                        let limits = Arc::new(GatewayLimits { wanted, former: BTreeSet::new() });
+                        let limits = Arc::new(GatewayLimits { wanted, ..GatewayLimits::default() });
                         self.step(Input::Report { pod, limits, report });
                     }
                 }

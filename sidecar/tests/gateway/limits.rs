@@ -238,6 +238,7 @@ async fn requests_count_against_parent_budgets_too() {
         parent: parent.map(|name| ObjectRef { namespace: "default".to_owned(), name: name.to_owned() }),
         thresholds: Vec::new(),
         applies_to: None,
+        fail_open: None,
     };
     let mut policy = priced(&[("first", &upstream.url)]);
     policy.budgets = vec![
@@ -245,6 +246,7 @@ async fn requests_count_against_parent_budgets_too() {
         budget("team", 1_000_000_000_000, Some("company")),
         BudgetDoc {
             applies_to: Some(outrigger_policy::AppliesDoc { models: vec!["m*".to_owned()], ..Default::default() }),
+            fail_open: None,
             ..budget("all-of-m", 1_000_000_000_000, None)
         },
     ];
@@ -286,6 +288,7 @@ async fn a_threshold_downgrades_to_a_cheaper_model() {
             ThresholdDoc { percent: 2, action: ThresholdAction::Downgrade { model: "small".to_owned() } },
         ],
         applies_to: None,
+        fail_open: None,
     }];
     policy.keys[0].budgets = vec![ObjectRef { namespace: "default".to_owned(), name: "team".to_owned() }];
     let running = Running::new(policy).await;

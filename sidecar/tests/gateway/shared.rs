@@ -6,7 +6,7 @@ use outrigger_core::{ObjectRef, Window};
 use outrigger_ledger::protocol::{
     AccountGrant, AccountKey, AccountUsage, DurableUsage, FleetAccount, Grants, LimitKey, Shortage, Term, UsageReport,
 };
-use outrigger_policy::{BudgetDoc, Document, LimitsDoc, ModelDoc, Price, ThresholdAction, ThresholdDoc, Unit};
+use outrigger_policy::{BudgetDoc, Document, FailOpenDoc, LimitsDoc, ModelDoc, Price, ThresholdAction, ThresholdDoc, Unit};
 use outrigger_sync::{FromGateway, FromOperator};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
@@ -359,6 +359,7 @@ async fn what_others_have_spent_counts_and_is_told_with_its_age() {
         parent: None,
         thresholds: vec![ThresholdDoc { percent: 50, action: ThresholdAction::Notify }],
         applies_to: None,
+        fail_open: None,
     }];
     in_force(1, &stream.push(&document, &[("first-main", "sk-1")]).await);
     let mut ledger = Ledger { stream, term: 5 };
@@ -465,4 +466,61 @@ async fn who_ends_returns_what_is_left_and_waits_until_the_ledger_has_it() {
     let (stream, _) = operator.stream().await;
     let report = Ledger { stream, term: 0 }.report().await;
     assert!(report.epoch > last.epoch && report.accounts.is_empty(), "{report:?}");
+}
+
+/// What it owes may be so much: enough for two of these requests, and for fewer than six.
+const OPEN: u64 = ONE + COST;
+
+#[tokio::test]
+async fn a_limit_that_fails_open_lets_so_much_pass_and_the_ledger_hears_of_it() {
+    let upstream = Fake::always(answer("hi")).await;
+    let authority = Authority::new();
+    let (mut operator, pod) = (Operator::new(&authority).await, Pod::new(&authority.pem));
+    let sidecar = pod.start(&operator.url()).await;
+    let (mut stream, _) = operator.stream().await;
+    let mut document = a_shared_dollar(&upstream);
+    document.keys[0].fail_open = Some(FailOpenDoc { budget: Some(OPEN), ms: 600_000, ..FailOpenDoc::default() });
+    in_force(1, &stream.push(&document, &[("first-main", "sk-1")]).await);
+    let mut ledger = Ledger { stream, term: 5 };
+    ledger.followed().await;
+    assert_eq!(level(&sidecar).await["fail_open"], json!({"max_per_pod": "0.173", "used": "0"}));
+    let url = operator.url();
+    // Nothing was granted, and nobody is there any more.
+    drop((ledger, operator));
+    let mut passed = 0;
+    let refused = loop {
+        let got = ask(&sidecar).await;
+        match got.status {
+            200 if passed < 10 => passed += 1,
+            _ => break got,
+        }
+    };
+    assert!((2..6).contains(&passed), "{passed}");
+    assert_eq!((refused.status, refused.header("retry-after")), (503, Some("5")), "{}", refused.text);
+    assert!(refused.text.contains(NAME) && refused.text.contains("onLedgerUnavailable"), "{}", refused.text);
+    let records = sidecar.running.admin("/decisions").await;
+    let failed_open: Vec<&Value> = records.as_array().unwrap().iter().map(|record| &record["failed_open"]).collect();
+    assert_eq!(failed_open.iter().filter(|open| **open == &json!(true)).count() as u64, passed, "{failed_open:?}");
+    let used = outrigger_core::Money::from_nanos(passed * COST).exact();
+    let open = &level(&sidecar).await["fail_open"];
+    assert_eq!((&open["used"], open["until"].is_string()), (&json!(used), true), "{open}");
+    let metrics =
+        reqwest::get(format!("http://{}/metrics", sidecar.running.admin)).await.unwrap().text().await.unwrap();
+    let line = format!("outrigger_limit_failed_open_total{{limit=\"{NAME}\",unit=\"usd\"}} {passed}");
+    assert!(metrics.contains(&line), "{line} in {metrics}");
+    // A container that restarts has no new allowance.
+    sidecar.dies().await;
+    let sidecar = pod.start(&url).await;
+    let refused = ask(&sidecar).await;
+    assert_eq!(refused.status, 503, "{}", refused.text);
+    sidecar.dies().await;
+    let authority = Authority::new();
+    pod.write("policy/ca.crt", &authority.pem);
+    let mut operator = Operator::new(&authority).await;
+    let sidecar = pod.start(&operator.url()).await;
+    let (stream, _) = operator.stream().await;
+    let report = Ledger { stream, term: 5 }.followed().await;
+    sidecar.dies().await;
+    let account = account(&report);
+    assert_eq!((account.spent, account.granted, report.whole), (passed * COST, 0, true));
 }

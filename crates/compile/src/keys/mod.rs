@@ -15,7 +15,7 @@ use outrigger_policy::{
 
 use crate::findings::finding::{Cause, Finding};
 use crate::findings::hint::hint;
-use crate::limits::{self, budgets};
+use crate::limits::{self, budgets, fail_open};
 use crate::objects::kind::PolicyKind;
 use crate::objects::number::count;
 use crate::objects::sorted::{ReadObject, SortedObjects};
@@ -59,6 +59,11 @@ pub(crate) fn compile(
         let limits = limits::compile(object, "spec.limits", own.map(|own| &own.limits), findings);
         let budgets = named(sorted, budgets, key, findings);
         let (Ok(team), Ok(customer), Some(limits), Some(budgets)) = (team, customer, limits, budgets) else { continue };
+        let mut all = fail_open::own("spec.limits", &limits).to_vec();
+        for entry in &entries {
+            all.extend(fail_open::own(&format!("spec.providers[{}].limits", entry.name), &entry.limits));
+        }
+        let fail_open = fail_open::compile(object, spec.on_ledger_unavailable.as_ref(), &all, findings);
         let access = spec.models.clone().unwrap_or_default();
         keys.push(KeyDoc {
             namespace: object.namespace.clone(),
@@ -70,6 +75,7 @@ pub(crate) fn compile(
             extra_fields: spec.extra_fields,
             aliases,
             limits,
+            fail_open,
             budgets,
             max_output_tokens: own.and_then(|own| own.max_output_tokens).map(count),
             min_output_tokens: own.and_then(|own| own.min_output_tokens).map(count),

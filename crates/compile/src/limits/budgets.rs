@@ -7,7 +7,7 @@ use outrigger_policy::{BudgetDoc, ThresholdAction as ActionDoc, ThresholdDoc, Un
 
 use crate::findings::finding::{Cause, Finding};
 use crate::findings::hint::hint;
-use crate::limits::{whole, window};
+use crate::limits::{fail_open, whole, window};
 use crate::objects::kind::PolicyKind;
 use crate::objects::number::count;
 use crate::objects::sorted::{ReadObject, SortedObjects};
@@ -21,6 +21,8 @@ pub(crate) fn compile(sorted: &SortedObjects<'_>, findings: &mut Vec<Finding>) -
         let spec = &typed.spec;
         let Some(window) = window(object, "spec", &spec.period, findings) else { continue };
         let (unit, max) = size(spec);
+        let field = if unit == Unit::Money { "spec.amount" } else { "spec.tokens" };
+        let own = [(field.to_owned(), unit, vec![("", max)])];
         budgets.push(BudgetDoc {
             namespace: object.namespace.clone(),
             name: object.name.clone(),
@@ -30,6 +32,7 @@ pub(crate) fn compile(sorted: &SortedObjects<'_>, findings: &mut Vec<Finding>) -
             parent: None,
             thresholds: thresholds(object, &spec.thresholds, findings),
             applies_to: None,
+            fail_open: fail_open::compile(object, spec.on_ledger_unavailable.as_ref(), &own, findings),
         });
     }
     let parents: Vec<Option<ObjectRef>> =

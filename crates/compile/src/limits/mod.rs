@@ -2,6 +2,7 @@
 
 pub(crate) mod applies_to;
 pub(crate) mod budgets;
+pub(crate) mod fail_open;
 pub(crate) mod zones;
 
 use outrigger_core::Window;

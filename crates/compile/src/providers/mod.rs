@@ -14,6 +14,7 @@ use outrigger_crds::{BalancePolicy, LlmProvider, LlmProviderType, ProviderModel,
 use outrigger_policy::{Balance as BalanceDoc, CredentialDoc, ModelDoc, ProviderDoc, TimeoutsDoc};
 
 use crate::findings::finding::Finding;
+use crate::limits::fail_open;
 use crate::objects::context::CompileContext;
 use crate::objects::number::{count, millis};
 use crate::objects::sorted::{ReadObject, SortedObjects};
@@ -69,6 +70,9 @@ fn document(
         findings.extend(warnings.into_iter().map(|message| object.warning("spec.tls.caRef", message)));
         pem
     });
+    let limits = limits?;
+    let own = fail_open::own("spec.limits", &limits);
+    let fail_open = fail_open::compile(object, spec.on_ledger_unavailable.as_ref(), &own, findings);
     let timeouts = spec.timeouts.unwrap_or_default();
     Some(ProviderDoc {
         namespace: object.namespace.clone(),
@@ -95,7 +99,8 @@ fn document(
         ca,
         proxy: spec.proxy.as_ref().map(|proxy| proxy.url.clone()),
         mock: spec.mock.as_ref().map(mock::script),
-        limits: limits?,
+        limits,
+        fail_open,
         default_price: spec.default_price.as_ref().map(prices::compile),
     })
 }

@@ -103,6 +103,11 @@ impl LimitAccounts {
         self.terms.window.as_ref().and_then(Periods::length).is_some()
     }
 
+    /// The period of its window in which an instant lies.
+    pub(super) fn period_at(&self, at: Millis) -> Period {
+        self.terms.window.as_ref().map_or(NO_PERIOD, |window| window.period(at))
+    }
+
     /// Takes an account from a file.
     pub(super) fn restore(&mut self, record: &PageRecord, slots: &mut PageSlots) {
         let account = Account::restored(record.counters, record.reserved);

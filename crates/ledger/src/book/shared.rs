@@ -10,7 +10,7 @@ use super::{LimitNo, Refused, SharedState, State};
 use crate::page::{GrantedTo, PageRecord, SLOT, WrittenRecord};
 use crate::protocol::{Grants, LimitKey, UsageReport};
 use crate::shared::holder::{
-    Due, FleetView, HeldNo, HeldShort, HeldState, Holder, HolderState, JournalWrite, MessageOutcome, SharedNo,
+    Due, FailOpen, FleetView, HeldNo, HeldShort, HeldState, Holder, HolderState, JournalWrite, MessageOutcome, SharedNo,
 };
 
 /// What the ledger grants.
@@ -18,15 +18,39 @@ use crate::shared::holder::{
 pub(super) struct SharedLimits {
     holder: Holder,
     /// By the number of the limit in its book, of those that the ledger grants.
-    numbers: Vec<Option<SharedNo>>,
+    numbers: Vec<Option<GrantedLimit>>,
     /// Those before the last policy was adopted.
-    former: Vec<Option<SharedNo>>,
+    former: Vec<Option<GrantedLimit>>,
     slots: HashMap<HeldNo, u32>,
     /// As the header of the file has it.
     written: Option<HolderState>,
     /// By a clock that nobody sets.
     steady: Millis,
     close: Close,
+}
+
+/// A limit that the ledger grants.
+#[derive(Clone, Copy, Debug)]
+struct GrantedLimit {
+    no: SharedNo,
+    /// What it lets through while the ledger does not answer.
+    fail_open: Option<FailOpen>,
+}
+
+/// What the policy says of a limit that is to be reserved from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LimitTerms {
+    pub(super) max: u64,
+    /// Whether what counts also leaves the window while its period lasts.
+    pub(super) rolls: bool,
+}
+
+/// How an amount fits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum HeldFit {
+    Granted,
+    /// No grant covers it: the ledger does not answer, and the policy lets it through.
+    Open,
 }
 
 /// How far the last word is.
@@ -56,7 +80,7 @@ impl FoundAccount {
 
 impl SharedLimits {
     pub(super) fn begin(wall: Millis, steady: Millis) -> Self {
-        Self::with(Holder::new(u64::try_from(wall).unwrap_or(0).max(1)), steady)
+        Self::with(Holder::new(u64::try_from(wall).unwrap_or(0).max(1)).begun_at(steady), steady)
     }
 
     fn with(holder: Holder, steady: Millis) -> Self {
@@ -94,28 +118,29 @@ impl SharedLimits {
     }
 
     /// Takes those limits of a policy that the ledger grants: what is held of others is returned.
-    pub(super) fn adopt(&mut self, limits: &[(LimitNo, LimitKey)]) {
-        let numbers = self.holder.adopt(limits.iter().map(|(_, id)| id));
+    pub(super) fn adopt(&mut self, limits: &[(LimitNo, LimitKey, Option<FailOpen>)]) {
+        let numbers = self.holder.adopt(limits.iter().map(|(_, id, _)| id));
         let mut by_limit = Vec::new();
-        for ((limit, _), no) in limits.iter().zip(numbers) {
+        for ((limit, _, fail_open), no) in limits.iter().zip(numbers) {
             if by_limit.len() <= limit.place() {
                 by_limit.resize(limit.place() + 1, None);
             }
             if let Some(place) = by_limit.get_mut(limit.place()) {
-                *place = Some(no);
+                *place = Some(GrantedLimit { no, fail_open: *fail_open });
             }
+            self.holder.let_fail_open(no, *fail_open);
         }
         self.former = std::mem::replace(&mut self.numbers, by_limit);
     }
 
     /// Those that the ledger granted before the last policy was adopted.
-    pub(super) fn former(&self) -> impl Iterator<Item = LimitNo> + '_ {
+    pub(super) fn former(&self) -> impl Iterator<Item = (LimitNo, Option<FailOpen>)> + '_ {
         let numbers = self.former.iter().zip(0..);
-        numbers.filter_map(|(no, limit)| no.is_some().then_some(LimitNo(limit)))
+        numbers.filter_map(|(granted, limit)| granted.map(|granted| (LimitNo(limit), granted.fail_open)))
     }
 
     pub(super) fn number(&self, limit: LimitNo) -> Option<SharedNo> {
-        self.numbers.get(limit.place()).copied().flatten()
+        self.numbers.get(limit.place()).copied().flatten().map(|granted| granted.no)
     }
 
     pub(super) fn move_steadily(&mut self, steady: Millis) {
@@ -131,8 +156,9 @@ impl SharedLimits {
         limit: LimitNo,
         no: SharedNo,
         amount: u64,
-        (max, rolls): (u64, bool),
-    ) -> Result<(), Refused> {
+        terms: LimitTerms,
+    ) -> Result<HeldFit, Refused> {
+        let LimitTerms { max, rolls } = terms;
         if amount > max {
             return Err(Refused::Exhausted { limit, spent: self.used(no), max, until: None });
         }
@@ -143,10 +169,13 @@ impl SharedLimits {
             }
         }
         let short = match self.holder.fits(no, amount, self.steady) {
-            Ok(()) => return Ok(()),
+            Ok(()) => return Ok(HeldFit::Granted),
             Err(short) => short,
         };
         self.holder.wait(no, amount, self.steady);
+        if self.holder.fits_open(no, amount, rolls, self.steady) {
+            return Ok(HeldFit::Open);
+        }
         Err(match short {
             HeldShort::NotGranted if self.holder.is_answered(no, self.steady) => Refused::Contended { limit },
             HeldShort::NotGranted => Refused::NotGranted { limit },
@@ -164,6 +193,11 @@ impl SharedLimits {
         self.holder.reserve(no, amount, self.steady).ok()
     }
 
+    /// Takes so much that [fits so](HeldFit::Open). `period` is the one of now, by the gateway's clock.
+    pub(super) fn reserve_open(&mut self, no: SharedNo, amount: u64, period: Period, wall: Millis) -> HeldNo {
+        self.holder.reserve_open(no, amount, period, wall, self.steady)
+    }
+
     pub(super) fn settle(&mut self, held: HeldNo, reserved: u64, actual: u64) {
         self.holder.settle(held, reserved, actual, self.steady);
     }
@@ -177,9 +211,13 @@ impl SharedLimits {
         self.holder.used(no, self.steady)
     }
 
-    /// What no gateway has spent or reserved, as far as is known here: what others merely hold comes back.
-    pub(super) fn available(&self, no: SharedNo, (max, rolls): (u64, bool)) -> u64 {
+    /// What no gateway has spent or reserved, as far as is known here: what others merely hold comes back. While the
+    /// ledger does not answer, what this gateway may reserve.
+    pub(super) fn available(&self, no: SharedNo, LimitTerms { max, rolls }: LimitTerms) -> u64 {
         let free = self.holder.free(no, self.steady);
+        if let Some(allowance) = self.holder.allowance(no, rolls, self.steady) {
+            return free.saturating_add(allowance).min(max);
+        }
         let gone = self.fleet(no).map_or(0, |fleet| fleet.account.reserved.saturating_add(fleet.account.unconfirmed));
         let left = max.saturating_sub(self.used(no));
         left.saturating_sub(gone).max(free.min(if rolls { max } else { left }))
@@ -194,7 +232,7 @@ impl SharedLimits {
         self.fleet(no).map_or(Duration::ZERO, age)
     }
 
-    pub(super) fn state(&self, no: SharedNo, max: u64) -> State {
+    pub(super) fn state(&self, no: SharedNo, LimitTerms { max, rolls }: LimitTerms) -> State {
         let fleet = self.fleet(no).map(|fleet| fleet.account).unwrap_or_default();
         let period = self.holder.period(no, self.steady);
         State {
@@ -207,6 +245,7 @@ impl SharedLimits {
                 free: self.holder.free(no, self.steady),
                 unconfirmed: fleet.unconfirmed,
                 age: self.age(no),
+                fail_open: self.holder.fail_open_state(no, rolls, self.steady),
             }),
         }
     }
@@ -218,6 +257,11 @@ impl SharedLimits {
     /// Whether the ledger has told how a limit stands.
     pub(super) fn is_known(&self, no: SharedNo) -> bool {
         self.fleet(no).is_some()
+    }
+
+    /// Whether something has passed without a grant since the ledger was heard.
+    pub(super) fn is_lost(&self) -> bool {
+        self.holder.state().lost_at.is_some()
     }
 
     pub(super) fn due(&self) -> Due {

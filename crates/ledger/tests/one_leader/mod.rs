@@ -23,7 +23,7 @@ pub fn id(name: &str) -> LimitKey {
 /// What a gateway's keys have, and what they had before.
 pub fn has(wanted: &[&str], former: &[&str]) -> Arc<GatewayLimits> {
     let ids = |names: &[&str]| -> BTreeSet<LimitKey> { names.iter().map(|name| id(name)).collect() };
-    Arc::new(GatewayLimits { wanted: ids(wanted), former: ids(former) })
+    Arc::new(GatewayLimits { wanted: ids(wanted), former: ids(former), ..GatewayLimits::default() })
 }
 
 /// A leader, its store, and what it said.

@@ -101,7 +101,10 @@ pub struct World {
 impl World {
     pub fn new(windows: [Periods; LIMITS]) -> Self {
         let mut book = Book::new();
-        let spec = |(at, window)| LimitSpec { name: format!("limit {at}"), unit: "tokens", max: 100, window };
+        let spec = |(at, window)| {
+            let name = format!("limit {at}");
+            LimitSpec { name, unit: "tokens", max: 100, window, fail_open: None }
+        };
         let specs: Vec<LimitSpec> = windows.into_iter().enumerate().map(spec).collect();
         let numbers = book.adopt(&specs, START);
         let truth = |(spec, no)| Truth { spec, named: true, changed: false, no, spent: Vec::new(), promised: 0 };

@@ -3,7 +3,7 @@
 use outrigger_core::ObjectRef;
 use serde::{Deserialize, Serialize};
 
-use super::{Balance, LimitsDoc};
+use super::{Balance, FailOpenDoc, LimitsDoc};
 use crate::index::EntryIndex;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -26,6 +26,9 @@ pub struct KeyDoc {
     pub aliases: Vec<String>,
     #[serde(default, skip_serializing_if = "LimitsDoc::is_empty")]
     pub limits: LimitsDoc,
+    /// For these, and for those at its providers, while the ledger can't be reached; absent: nothing passes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fail_open: Option<FailOpenDoc>,
     /// The Budgets that it refers to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub budgets: Vec<ObjectRef>,

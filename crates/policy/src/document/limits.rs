@@ -37,6 +37,34 @@ pub struct LimitDoc {
     pub window: Window,
 }
 
+/// What gateways let through of an object's own limits while they can't reach the ledger. Of units that are absent:
+/// nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FailOpenDoc {
+    /// Nano-dollars that a pod may use beyond what it was granted, of each limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requests: Option<u64>,
+    /// For so many milliseconds after the ledger was last heard.
+    pub ms: u64,
+}
+
+impl FailOpenDoc {
+    /// How much of a limit of this unit.
+    #[must_use]
+    pub fn most(&self, unit: Unit) -> Option<u64> {
+        match unit {
+            Unit::Money => self.budget,
+            Unit::Tokens => self.tokens,
+            Unit::Requests => self.requests,
+        }
+    }
+}
+
 /// The unit of a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Unit {
@@ -66,6 +94,9 @@ pub struct BudgetDoc {
     /// Requests that it counts although their keys do not refer to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub applies_to: Option<AppliesDoc>,
+    /// While the ledger can't be reached; absent: nothing passes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fail_open: Option<FailOpenDoc>,
 }
 
 /// An action at a percentage of use.

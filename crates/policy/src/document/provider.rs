@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use outrigger_core::SecretRef;
 use serde::{Deserialize, Serialize};
 
-use super::{LimitsDoc, MockDoc};
+use super::{FailOpenDoc, LimitsDoc, MockDoc};
 use crate::prices::Price;
 
 /// A `ModelCatalog`.
@@ -77,6 +77,9 @@ pub struct ProviderDoc {
     /// Limits of the provider, shared by everyone who uses it here.
     #[serde(default, skip_serializing_if = "LimitsDoc::is_empty")]
     pub limits: LimitsDoc,
+    /// For these, while the ledger can't be reached; absent: nothing passes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fail_open: Option<FailOpenDoc>,
     /// The price of models that have no other price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default_price: Option<Price>,

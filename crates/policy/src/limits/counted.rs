@@ -4,7 +4,7 @@
 use outrigger_core::{Periods, WindowError};
 
 use crate::document::{Document, Unit};
-use crate::limits::limit::{Limit, Limits};
+use crate::limits::limit::{FailOpenLimit, Limit, Limits};
 
 /// A limit that can be counted.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,6 +16,8 @@ pub struct AccountedLimit {
     /// In nano-dollars, tokens or requests.
     pub max: u64,
     pub window: Periods,
+    /// What passes while the ledger can't be reached.
+    pub fail_open: Option<FailOpenLimit>,
 }
 
 /// Why a limit can't be counted.
@@ -44,7 +46,7 @@ impl Limit {
     pub fn counted(&self) -> Result<AccountedLimit, LimitError> {
         let name = self.id.to_string();
         let window = Periods::of(&self.window).map_err(|source| LimitError { limit: name.clone(), source })?;
-        Ok(AccountedLimit { name, unit: self.unit.word(), max: self.max, window })
+        Ok(AccountedLimit { name, unit: self.unit.word(), max: self.max, window, fail_open: self.fail_open })
     }
 }
 
@@ -82,6 +84,7 @@ mod tests {
             parent: None,
             thresholds: Vec::new(),
             applies_to: None,
+            fail_open: None,
         };
         Document { budgets: vec![budget], ..Document::default() }
     }
@@ -90,7 +93,10 @@ mod tests {
     fn a_document_s_limits_are_counted_by_name_and_unit() {
         let counted = document(Window::Lifetime).counted_limits();
         let window = Periods::lifetime();
-        assert_eq!(counted, Ok(vec![AccountedLimit { name: "Budget t/b".to_owned(), unit: "usd", max: 5, window }]));
+        assert_eq!(
+            counted,
+            Ok(vec![AccountedLimit { name: "Budget t/b".to_owned(), unit: "usd", max: 5, window, fail_open: None }])
+        );
         assert!(document(Window::Lifetime).is_limited() && !Document::default().is_limited());
         let told = document(Window::Rolling { ms: 0 }).counted_limits().map_err(|error| error.to_string());
         assert!(told.is_err_and(|told| told.starts_with("Budget t/b: a rolling window can't be 0 ms long")));

@@ -9,7 +9,7 @@ use outrigger_core::{ObjectRef, Window};
 use typed_index_collections::TiVec;
 
 use crate::decision::{PolicyRefusalKind, Skip};
-use crate::document::{BudgetDoc, Document, LimitDoc, LimitsDoc, ThresholdDoc, Unit};
+use crate::document::{BudgetDoc, Document, FailOpenDoc, LimitDoc, LimitsDoc, ThresholdDoc, Unit};
 use crate::index::{EntryIndex, KeyIndex, LimitIndex};
 use crate::text::glob::Globs;
 
@@ -25,6 +25,24 @@ pub struct Limit {
     pub thresholds: Vec<ThresholdDoc>,
     /// Whether requests are counted for each attempt, not once for each request of a caller.
     pub per_attempt: bool,
+    /// What passes while the ledger can't be reached.
+    pub fail_open: Option<FailOpenLimit>,
+}
+
+/// What a gateway lets through of a limit while it can't reach the ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FailOpenLimit {
+    /// So much beyond what it was granted, in the limit's unit.
+    pub most: u64,
+    /// For so many milliseconds after it last heard the ledger.
+    pub ms: u64,
+}
+
+impl FailOpenLimit {
+    fn of(document: Option<&FailOpenDoc>, unit: Unit) -> Option<FailOpenLimit> {
+        let document = document?;
+        Some(FailOpenLimit { most: document.most(unit)?, ms: document.ms })
+    }
 }
 
 /// The kind of object that sets a limit.
@@ -145,18 +163,19 @@ impl Limits {
         let mut providers: HashMap<ObjectRef, Vec<LimitIndex>> = HashMap::new();
         for provider in &document.providers {
             let object = ObjectRef { namespace: provider.namespace.clone(), name: provider.name.clone() };
-            let own = limits.add(LimitOwner::Provider, &object, "spec.limits", &provider.limits, true);
+            let own = limits.add(LimitOwner::Provider, &object, "spec.limits", (&provider.limits, provider.fail_open.as_ref()), true);
             providers.insert(object, own);
         }
         for key in &document.keys {
             let object = ObjectRef { namespace: key.namespace.clone(), name: key.name.clone() };
-            let mut own = limits.add(LimitOwner::VirtualKey, &object, "spec.limits", &key.limits, false);
+            let open = key.fail_open.as_ref();
+            let mut own = limits.add(LimitOwner::VirtualKey, &object, "spec.limits", (&key.limits, open), false);
             own.extend(key.budgets.iter().flat_map(&chain));
             limits.keys.push(sorted(own));
             let mut entries = TiVec::with_capacity(key.providers.len());
             for entry in &key.providers {
                 let path = format!("spec.providers[{}].limits", entry.name);
-                let mut own = limits.add(LimitOwner::VirtualKey, &object, &path, &entry.limits, true);
+                let mut own = limits.add(LimitOwner::VirtualKey, &object, &path, (&entry.limits, open), true);
                 own.extend(providers.get(&entry.provider).into_iter().flatten());
                 entries.push(sorted(own));
             }
@@ -181,7 +200,7 @@ impl Limits {
         kind: LimitOwner,
         object: &ObjectRef,
         path: &str,
-        limits: &LimitsDoc,
+        (limits, fail_open): (&LimitsDoc, Option<&FailOpenDoc>),
         per_attempt: bool,
     ) -> Vec<LimitIndex> {
         let mut limit_indexes = Vec::new();
@@ -199,6 +218,7 @@ impl Limits {
                     window: limit.window.clone(),
                     thresholds: Vec::new(),
                     per_attempt,
+                    fail_open: FailOpenLimit::of(fail_open, unit),
                 }));
             }
         }
@@ -288,6 +308,7 @@ fn budget_limit(budget: &BudgetDoc) -> Limit {
         window: budget.window.clone(),
         thresholds: budget.thresholds.clone(),
         per_attempt: false,
+        fail_open: FailOpenLimit::of(budget.fail_open.as_ref(), budget.unit),
     }
 }
 

@@ -143,6 +143,7 @@ mod tests {
                 .map(|(percent, action)| ThresholdDoc { percent: *percent, action: action.clone() })
                 .collect(),
             per_attempt: false,
+            fail_open: None,
         }
     }
 

@@ -219,6 +219,7 @@ pub fn budget(name: &str, thresholds: &[(u32, ThresholdAction)]) -> BudgetDoc {
             .map(|(percent, action)| ThresholdDoc { percent: *percent, action: action.clone() })
             .collect(),
         applies_to: None,
+        fail_open: None,
     }
 }
 

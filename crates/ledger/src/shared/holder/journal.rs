@@ -19,6 +19,9 @@ pub struct HolderState {
     pub term: Term,
     /// It has said its last word: whoever comes next begins a new journal.
     pub closed: bool,
+    /// The time since 1970 at which the ledger was lost, while something is let through without it: a restart does not
+    /// begin that anew.
+    pub lost_at: Option<Millis>,
 }
 
 /// What is kept of one account.

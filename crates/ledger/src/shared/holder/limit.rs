@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use outrigger_core::Millis;
 
 use super::demand::{Ask, Demand};
+use super::fail_open::FailOpen;
 use super::journal::HeldState;
 use super::{FleetView, HeldShort};
 use crate::account::{Account, Counters, Short};
@@ -27,6 +28,12 @@ pub(super) struct HeldLimit {
     /// before it, speak of what is no more.
     pub(super) forgotten: Vec<(Millis, u64)>,
     pub(super) demand: Demand,
+    /// What it lets through while the ledger does not answer.
+    pub(super) fail_open: Option<FailOpen>,
+    /// Since when a request has waited for the ledger, which has not answered.
+    pub(super) asked_since: Option<Millis>,
+    /// Since when the ledger says that its store does not answer.
+    pub(super) unavailable_since: Option<Millis>,
     /// The ledger has asked for what came back: it is told at once.
     recalled: bool,
     asked: Option<Asked>,
@@ -53,7 +60,7 @@ pub(super) struct HeldAccount {
     pub(super) account: Account,
     durable: DurableUsage,
     /// Why the ledger gave no more, and for which reservation: less may still fit.
-    short: Option<(Shortage, u64)>,
+    pub(super) short: Option<(Shortage, u64)>,
     fleet: Option<FleetView>,
     /// The first report that has said how it is now, and whether the ledger has taken it.
     told_in: Option<u64>,
@@ -83,11 +90,17 @@ impl HeldAccount {
         }
     }
 
+    /// It is reserved from, for so long.
+    pub(super) fn serve(&mut self, now: Millis, lasts: Option<Millis>) {
+        self.from = self.from.min(now);
+        self.until = self.until.max(lasts.map_or(Millis::MAX, |lasts| now.saturating_add(lasts.max(1))));
+    }
+
     fn is_current(&self, now: Millis) -> bool {
         self.from <= now && now < self.until
     }
 
-    fn changed(&mut self) {
+    pub(super) fn changed(&mut self) {
         (self.told, self.told_in, self.unwritten) = (false, None, true);
     }
 
@@ -185,6 +198,9 @@ impl HeldLimit {
             accounts: Vec::new(),
             forgotten: Vec::new(),
             demand: Demand::default(),
+            fail_open: None,
+            asked_since: None,
+            unavailable_since: None,
             recalled: false,
             asked: None,
             next: 0,
@@ -206,7 +222,7 @@ impl HeldLimit {
     }
 
     /// Where the account of this period is, in the order of their periods.
-    fn account(&mut self, start: Millis, end: Option<Millis>) -> usize {
+    pub(super) fn account(&mut self, start: Millis, end: Option<Millis>) -> usize {
         match self.accounts.binary_search_by_key(&start, |held| held.start) {
             Ok(place) => place,
             Err(place) => {
@@ -222,7 +238,7 @@ impl HeldLimit {
         self.accounts.iter().rev().find(|held| held.is_current(now))
     }
 
-    fn current_mut(&mut self, now: Millis) -> Option<&mut HeldAccount> {
+    pub(super) fn current_mut(&mut self, now: Millis) -> Option<&mut HeldAccount> {
         self.accounts.iter_mut().rev().find(|held| held.is_current(now))
     }
 
@@ -235,7 +251,10 @@ impl HeldLimit {
         match (held.account.fits(amount), held.short) {
             (Ok(()), _) => Ok(()),
             (Err(Short::Contended), _) => Err(HeldShort::Contended),
-            (Err(Short::Exhausted), Some((Shortage::Leased, size))) if amount >= size => Err(HeldShort::Contended),
+            // What a ledger said that is lost meanwhile says nothing of who waits for it.
+            (Err(Short::Exhausted), Some((Shortage::Leased, size))) if amount >= size && !self.is_lost(now) => {
+                Err(HeldShort::Contended)
+            }
             (Err(Short::Exhausted), Some((Shortage::Spent, size))) if amount >= size => {
                 Err(HeldShort::Spent { until: held.end })
             }

@@ -10,6 +10,7 @@
 //! Times named `now` are milliseconds of a monotonic clock, from any origin.
 
 mod demand;
+mod fail_open;
 mod journal;
 mod limit;
 #[cfg(test)]
@@ -20,6 +21,8 @@ use std::collections::{BTreeMap, VecDeque};
 use outrigger_core::{Millis, Period};
 
 use crate::protocol::{FleetAccount, Grants, LimitKey, Term, UsageReport};
+use fail_open::OpenAt;
+pub use fail_open::{FailOpen, FailOpenState};
 pub use journal::{HeldNo, HeldState, HolderState, JournalWrite};
 use limit::{HeldLimit, Said};
 
@@ -91,6 +94,8 @@ pub struct Holder {
     sent: VecDeque<(u64, Millis)>,
     /// Reports are whole until the leader has answered one that was: this is the first.
     whole: Whole,
+    /// When the ledger was last heard, or the journal was begun.
+    heard_at: Millis,
     /// It says its last word, and takes nothing any more.
     closing: bool,
     void: bool,
@@ -117,7 +122,7 @@ impl Holder {
     /// of any journal that its pod had before.
     #[must_use]
     pub fn new(epoch: u64) -> Holder {
-        Holder::with(HolderState { epoch, runs: 0, term: Term(0), closed: false })
+        Holder::with(HolderState { epoch, runs: 0, term: Term(0), closed: false, lost_at: None })
     }
 
     fn with(state: HolderState) -> Holder {
@@ -127,6 +132,7 @@ impl Holder {
             number: u64::from(state.runs) << 32,
             sent: VecDeque::new(),
             whole: Whole::Owed,
+            heard_at: 0,
             closing: false,
             void: false,
             limits: Vec::new(),
@@ -152,6 +158,9 @@ impl Holder {
             return (Holder::new(epoch), Vec::new());
         }
         let mut holder = Holder::with(HolderState { runs: state.runs.saturating_add(1), ..state });
+        let begun = i64::try_from(state.epoch).ok().filter(|_| state.term == Term(0));
+        let silent = state.lost_at.or(begun).map_or(0, |since| wall.saturating_sub(since).max(0));
+        holder.heard_at = now.saturating_sub(silent);
         let mut numbers = Vec::new();
         for account in accounts {
             let no = holder.number_of(&account.limit);
@@ -160,6 +169,12 @@ impl Holder {
             }
         }
         (holder, numbers)
+    }
+
+    /// The same, whose journal is begun now.
+    #[must_use]
+    pub fn begun_at(self, now: Millis) -> Holder {
+        Holder { heard_at: now, ..self }
     }
 
     /// What is kept of it, beside its accounts.
@@ -224,7 +239,59 @@ impl Holder {
     pub fn wait(&mut self, limit: SharedNo, amount: u64, now: Millis) {
         if let Some(limit) = self.limits.get_mut(limit.place()) {
             limit.demand.did_not_fit(amount, now);
+            limit.asked_since.get_or_insert(now);
         }
+    }
+
+    /// What a limit lets through while the ledger does not answer: nothing, unless a policy says so.
+    pub fn let_fail_open(&mut self, limit: SharedNo, fail_open: Option<FailOpen>) {
+        if let Some(limit) = self.limits.get_mut(limit.place()) {
+            limit.fail_open = fail_open;
+        }
+    }
+
+    fn open_at(&self, limit: &HeldLimit, rolls: bool) -> Option<OpenAt> {
+        let fail_open = limit.fail_open.filter(|_| limit.named && !self.closing && !self.void)?;
+        Some(OpenAt { fail_open, heard_at: self.heard_at, rolls })
+    }
+
+    /// Whether so much may be reserved though it was not granted: the ledger does not answer, and the policy allows it.
+    /// `rolls`: the window of the limit does, so that its accounts count together.
+    #[must_use]
+    pub fn fits_open(&self, limit: SharedNo, amount: u64, rolls: bool, now: Millis) -> bool {
+        let limit = self.limits.get(limit.place());
+        limit.is_some_and(|limit| self.open_at(limit, rolls).is_some_and(|open| limit.fits_open(amount, open, now)))
+    }
+
+    /// Takes so much that [fits so](Self::fits_open), and says of which account: of `period`, which the gateway's clock
+    /// says, if the ledger has not said any. `wall` is the time since 1970.
+    pub fn reserve_open(&mut self, limit: SharedNo, amount: u64, period: Period, wall: Millis, now: Millis) -> HeldNo {
+        let heard_at = self.heard_at;
+        let Some(held) = self.limits.get_mut(limit.place()) else { return HeldNo { limit: limit.0, serial: 0 } };
+        let lost_at = wall.saturating_sub(now.saturating_sub(held.lost_since(heard_at, now)).max(0));
+        let serial = held.reserve_open(amount, period, wall, now);
+        if self.state.lost_at.is_none() {
+            // Zero is none on disk.
+            (self.state.lost_at, self.unwritten) = (Some(lost_at.max(1)), true);
+        }
+        HeldNo { limit: limit.0, serial }
+    }
+
+    /// What may be reserved of a limit beyond what is free; absent while the ledger answers, or if nothing may be.
+    #[must_use]
+    pub fn allowance(&self, limit: SharedNo, rolls: bool, now: Millis) -> Option<u64> {
+        let limit = self.limits.get(limit.place())?;
+        let open = self.open_at(limit, rolls)?;
+        limit.is_lost(now).then(|| limit.allowance(open, now))
+    }
+
+    /// How a limit stands that may fail open; absent for one that may not.
+    #[must_use]
+    pub fn fail_open_state(&self, limit: SharedNo, rolls: bool, now: Millis) -> Option<FailOpenState> {
+        let limit = self.limits.get(limit.place())?;
+        let open = self.open_at(limit, rolls)?;
+        let lasts = limit.lasts(open, now).map(|lasts| u64::try_from(lasts).unwrap_or(0));
+        Some(FailOpenState { most: open.fail_open.most, owed: limit.owed(now, rolls), lasts })
     }
 
     /// Ends a reservation: `actual` is spent, the rest is free again, or given back if the account's time is over. More
@@ -276,7 +343,14 @@ impl Holder {
                 self.forgotten.push(HeldNo { limit: no.0, serial });
             }
         }
-        self.limits.iter_mut().for_each(|limit| limit.heard(grants.answers));
+        self.limits.iter_mut().for_each(|limit| {
+            limit.heard(grants.answers);
+            limit.answered(now);
+        });
+        self.heard_at = self.heard_at.max(now);
+        if self.state.lost_at.is_some() && self.limits.iter().all(|limit| limit.unavailable_since.is_none()) {
+            (self.state.lost_at, self.unwritten) = (None, true);
+        }
         MessageOutcome::Yes
     }
 
@@ -301,7 +375,9 @@ impl Holder {
             Whole::Sent(_, at) => now.saturating_sub(at) >= AGAIN,
             Whole::Heard => false,
         };
-        if owes || self.limits.iter().any(|limit| limit.is_urgent(now, AGAIN)) {
+        // Whoever waits hears within a second whether the ledger is there.
+        let silent = self.sent.back().is_none_or(|(_, sent)| now.saturating_sub(*sent) >= AGAIN);
+        if owes || self.limits.iter().any(|limit| limit.is_urgent(now, AGAIN) || (silent && limit.waits())) {
             return Due::Now;
         }
         match self.limits.iter().any(|limit| limit.is_unsaid() || !limit.is_durable()) {

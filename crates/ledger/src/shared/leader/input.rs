@@ -1,6 +1,6 @@
 //! What a leader is told, and what it asks for.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use outrigger_core::{Millis, Periods};
@@ -24,6 +24,8 @@ pub struct GatewayLimits {
     /// Those that they had before, and have no more. What it holds of them it settles and returns, and it is granted
     /// nothing.
     pub former: BTreeSet<LimitKey>,
+    /// What it may owe of limits that fail open: spent while it could not reach the ledger.
+    pub fail_open: BTreeMap<LimitKey, u64>,
 }
 
 /// What a gateway may do with a limit.

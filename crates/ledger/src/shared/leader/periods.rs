@@ -46,6 +46,20 @@ impl LedgerBooks {
         self.of_period(id, period, make)
     }
 
+    /// The account of a period that a gateway began by its own clock, while it could not ask; absent if the period does not
+    /// count, or is no period of the limit.
+    pub(super) fn begun_by(&mut self, key: &AccountKey) -> Option<AccountNo> {
+        let limit = self.limit(*self.limit_numbers.get(&key.limit)?).filter(|limit| limit.named)?;
+        let window = limit.window.as_ref()?;
+        let (period, current) = (window.period(key.start), window.period(self.latest));
+        let since = window.length().map_or(self.latest, |length| self.latest.saturating_sub(length));
+        let counts = period.end.is_none_or(|end| end > since);
+        // A clock may be somewhat ahead.
+        let next = current.end.unwrap_or(current.start);
+        (period.start == key.start && counts && key.start <= next).then_some(())?;
+        self.of_period(&key.limit, period, true)
+    }
+
     fn of_period(&mut self, id: &LimitKey, period: Period, make: bool) -> Option<AccountNo> {
         let limit = self.limit(*self.limit_numbers.get(id)?)?;
         if let Some(no) = limit.accounts.get(&period.start).copied() {

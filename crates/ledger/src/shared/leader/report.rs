@@ -94,7 +94,7 @@ impl LedgerBooks {
             if holds {
                 self.find(&id, None, FindingKind::Unknown);
             }
-            self.spent_meanwhile(no, &report);
+            self.spent_meanwhile(no, limits, &report);
             return self.void(no);
         }
         (holder.heard, holder.left) = (true, false);
@@ -116,7 +116,7 @@ impl LedgerBooks {
             }
         }
         if is_void {
-            self.spent_meanwhile(no, &report);
+            self.spent_meanwhile(no, limits, &report);
             return self.void(no);
         }
         if report.whole && !self.unnamed(no, &report) {
@@ -146,9 +146,9 @@ impl LedgerBooks {
         let known = account_no
             .is_some_and(|account| self.accounts.get(&account).is_some_and(|account| account.parts.contains_key(&no)));
         let (Some(account_no), true) = (account_no, known) else {
-            return self.unregistered(no, account_no, limit_use, holds, usage, report.last);
+            return self.unregistered(no, account_no, limits, holds, usage, report.last);
         };
-        let (now, latest, most_owed) = (self.steady, self.latest, self.most_owed(account_no));
+        let (now, latest, most_owed) = (self.steady, self.latest, self.most_owed(account_no, limits));
         let Some(account) = self.accounts.get_mut(&account_no) else { return UsageVerdict::Over };
         let Some(part) = account.parts.get(&no).copied() else { return UsageVerdict::Over };
         if part.is_folding() {
@@ -177,7 +177,7 @@ impl LedgerBooks {
             account.change(no, |part| {
                 (part.granted, part.heard, part.told, part.heard_at) = (granted, true, granted, now);
             });
-            self.count_spent(account_no, no, usage.spent);
+            self.count_spent(account_no, no, limits, usage.spent);
             return UsageVerdict::Void(FindingKind::More);
         }
         let came_back = usage.returned > part.returned;
@@ -237,30 +237,44 @@ impl LedgerBooks {
         &mut self,
         no: HolderNo,
         account: Option<AccountNo>,
-        limit_use: LimitUse,
+        limits: &GatewayLimits,
         holds: bool,
         usage: &AccountUsage,
         last: bool,
     ) -> UsageVerdict {
-        let never_granted = usage.granted == 0 && usage.reserved == 0;
+        let limit_use = limits.of(&usage.account.limit);
+        // What is reserved without a grant is let through by a limit that fails open.
+        let open = limits.fail_open.contains_key(&usage.account.limit);
+        let never_granted = usage.granted == 0 && (usage.reserved == 0 || open);
+        let uses = usage.spent > 0 || usage.reserved > 0;
+        let account = match account {
+            None if never_granted && uses && limit_use != LimitUse::Nothing => self.begun_by(&usage.account),
+            known => known,
+        };
+        // A last word that is said again was counted before.
+        let again = self.holders.get(&no).is_some_and(|holder| holder.closed);
+        let counts = !last || (usage.spent > 0 && limit_use != LimitUse::Nothing && !again);
         match account {
-            Some(account) if never_granted && !last => {
+            Some(account) if never_granted && counts => {
                 match limit_use {
                     LimitUse::Nothing if usage.want > 0 => return UsageVerdict::Refused(FindingKind::NotAllowed),
                     LimitUse::Nothing => return UsageVerdict::Taken,
-                    _ if self.is_over(account) && usage.spent == 0 => return UsageVerdict::Over,
+                    _ if self.is_over(account) && !uses => return UsageVerdict::Over,
                     LimitUse::Want | LimitUse::Settle => {}
                 }
-                let (spent, beyond) = counted_spent(usage.spent, 0, self.most_owed(account));
+                let (spent, beyond) = counted_spent(usage.spent, 0, self.most_owed(account, limits));
                 if usage.spent > 0 {
                     // Spent without a grant: it counts from now on.
                     self.register(account, no);
+                    let reserved = usage.reserved;
                     if let Some(account) = self.accounts.get_mut(&account) {
-                        account.change(no, |part| (part.spent, part.beyond) = (spent, beyond));
+                        account.change(no, |part| (part.spent, part.beyond, part.reserved) = (spent, beyond, reserved));
                     }
                 }
                 self.tell.entry(no).or_default().entry(account).or_default();
-                if limit_use == LimitUse::Settle {
+                if last {
+                    self.close(account, no);
+                } else if limit_use == LimitUse::Settle {
                     self.want_no_more(no, &usage.account.limit);
                 } else if !self.is_over(account) {
                     self.ask(account, no, usage.want, usage.least);
