@@ -25,7 +25,8 @@ pub struct LimitsSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 8), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub tokens: Vec<CountLimit>,
-    /// Requests in flight at once, in each gateway. Absent: any number.
+    /// Requests in flight at once: at all gateways together, if the operator has a ledger, and otherwise in each. Absent: any
+    /// number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1_000_000))]
     pub concurrent_requests: Option<i32>,

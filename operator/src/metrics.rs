@@ -11,6 +11,7 @@ use crate::admission::{DenialReason, Effect, Webhook};
 use crate::api::{CallCounter, CallFailure};
 use crate::ledger::finding_words;
 pub use labels::{LeaderWork, LeaderWorkResult, LedgerWrite};
+use outrigger_ledger::permits::PermitFindingKind;
 use outrigger_ledger::shared::leader::FindingKind;
 
 const SECONDS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
@@ -40,6 +41,7 @@ pub struct OperatorMetrics {
     ledger_writes: CounterFamily<1>,
     ledger_findings: CounterFamily<1>,
     ledger_dropped: Gauge,
+    permit_findings: CounterFamily<1>,
 }
 
 impl OperatorMetrics {
@@ -141,6 +143,11 @@ impl OperatorMetrics {
                 "outrigger_operator_ledger_dropped_reports",
                 "Reports of gateways dropped since the start, because they came faster than the ledger takes them; gateways repeat them",
             )?,
+            permit_findings: registry.counters(
+                "outrigger_operator_concurrency_findings_total",
+                "Reports of gateways about concurrent requests that can't be; nothing was granted for them",
+                ["finding"],
+            )?,
             registry,
         })
     }
@@ -226,6 +233,15 @@ impl OperatorMetrics {
 
     pub fn ledger_finding(&self, kind: FindingKind) {
         self.ledger_findings.with([finding_words::word(kind)]).inc();
+    }
+
+    pub fn permit_finding(&self, kind: PermitFindingKind) {
+        let word = match kind {
+            PermitFindingKind::More => "more",
+            PermitFindingKind::NotAllowed => "not_allowed",
+            PermitFindingKind::Absurd => "absurd",
+        };
+        self.permit_findings.with([word]).inc();
     }
 
     pub fn ledger_dropped(&self, reports: u64) {

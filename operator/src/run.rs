@@ -24,6 +24,7 @@ use crate::certs::ServingCertificates;
 use crate::ledger::driver::{LedgerDriver, PodUids};
 use crate::ledger::findings::FindingEvents;
 use crate::ledger::limits::PlannedLimits;
+use crate::ledger::permits::PermitDriver;
 use crate::ledger::store::LedgerStore;
 use crate::ledger::store::kubernetes::KubernetesStore;
 use crate::ledger::store::postgres::PostgresStore;
@@ -189,6 +190,8 @@ struct Components {
     publisher: Arc<StatusPublisher>,
     /// `None` if each gateway grants itself its limits.
     ledger: Option<Arc<LedgerDriver>>,
+    /// Absent for the same reason: each gateway counts its own requests.
+    permits: Option<Arc<PermitDriver>>,
     relists: Relists,
     events: mpsc::Sender<ClusterEvent>,
 }
@@ -232,6 +235,14 @@ impl Components {
                 Arc::clone(&metrics),
             ))
         });
+        let permits = ledger.is_some().then(|| {
+            Arc::new(PermitDriver::new(
+                Arc::clone(&limits),
+                Arc::clone(&hub),
+                Arc::clone(&caches) as Arc<dyn PodUids>,
+                Arc::clone(&metrics),
+            ))
+        });
         let leader = Arc::new(Reconciler::new(
             Arc::clone(&caches),
             Arc::clone(&dispatcher),
@@ -254,6 +265,7 @@ impl Components {
             leader,
             publisher,
             ledger,
+            permits,
             relists,
             events,
         }

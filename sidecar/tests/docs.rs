@@ -42,7 +42,7 @@ request.
 | `type` of refusals | the type of the gateway's own error ([semantics](semantics.md#9-closed-vocabularies)) |
 | `rule` | the rule, as namespace/name |
 | `budget`, `limit` | the object and the place in it: `VirtualKey search/search: spec.limits.budgets[month]`, `Budget search/team` |
-| `unit` | what a limit counts: `tokens` or `requests` |
+| `unit` | what a limit counts: `usd`, `tokens` or `requests` |
 | `percent`, `action` | the threshold: from where on, and `notify`, `downgrade` or `reject` |
 | `revision` | the policy's sequence and the beginning of its digest |
 

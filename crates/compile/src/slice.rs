@@ -106,6 +106,7 @@ impl<'a> Slices<'a> {
             sequence: 0,
             filters: document.filters.clone(),
             ledger: document.ledger,
+            concurrency: document.concurrency,
             others: OthersDoc {
                 // Keys without providers need no other keys' providers.
                 providers: match live.is_empty() {

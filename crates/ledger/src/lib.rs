@@ -12,7 +12,8 @@
 //!   spent on it, and what was in flight at a crash is charged in full.
 //! - A clock that was once far ahead holds nobody up for longer than its process lives.
 //!
-//! Limits that many gateways share are granted by a ledger: see [`shared`], with both sides of its [`protocol`].
+//! Limits that many gateways share are granted by a ledger: see [`shared`], with both sides of its [`protocol`]. Limits on
+//! concurrent requests that they share are in [`permits`].
 //!
 //! State machines only: amounts are integers, the time is an argument, and what has to be written comes out as bytes.
 
@@ -20,6 +21,7 @@ mod account;
 mod book;
 mod name;
 mod page;
+pub mod permits;
 pub mod protocol;
 mod reservation;
 pub mod shared;

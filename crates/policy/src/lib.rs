@@ -38,11 +38,15 @@ pub use decide::observed::{Measure, Observed};
 pub use decision::{Candidate, Decision, PolicyRefusal, PolicyRefusalKind, Shadow, Skip};
 pub use document::{
     AppliesDoc, Balance, BudgetDoc, CatalogueDoc, CredentialDoc, Document, FORMAT, FORMAT_SHARED, FORMATS, FailOpenDoc,
-    FaultDoc, FaultKind, FilterDoc, KeyDoc, KeyProviderDoc, LedgerDoc, LimitDoc, LimitsDoc, MockDoc, MockToolCall, ModelDoc,
-    OnError, OnHangUp, OnLimit, OthersDoc, ProviderDoc, ReadError, RuleDoc, ScopeDoc, TargetDoc, ThresholdAction,
-    ThresholdDoc, TimeoutsDoc, Unit, UnknownCostPolicy,
+    FaultDoc, FaultKind, FilterDoc, KeyDoc, KeyProviderDoc, LedgerDoc, LimitDoc, LimitsDoc, MockDoc, MockToolCall,
+    ModelDoc, OnError, OnHangUp, OnLimit, OthersDoc, ProviderDoc, ReadError, RuleDoc, ScopeDoc, TargetDoc,
+    ThresholdAction, ThresholdDoc, TimeoutsDoc, Unit, UnknownCostPolicy,
 };
 pub use index::{CredentialIndex, EntryIndex, KeyIndex, LimitIndex, ProviderIndex, RuleIndex};
+pub use limits::concurrent::{
+    ConcurrentLimit, of_entry as concurrency_of_entry, of_key as concurrency_of_key,
+    of_provider as concurrency_of_provider,
+};
 pub use limits::counted::{AccountedLimit, LimitError};
 pub use limits::limit::{FailOpenLimit, Limit, LimitId, LimitOwner, Limits};
 pub use naming::name::ModelName;

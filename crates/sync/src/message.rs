@@ -3,6 +3,7 @@
 use std::fmt;
 
 use outrigger_core::SecretRef;
+use outrigger_ledger::permits::{PermitGrants, PermitReport};
 use outrigger_ledger::protocol::{Grants, UsageReport};
 use outrigger_policy::{Document, ReadError};
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,8 @@ pub enum FromGateway {
     Outcome(PolicyOutcome),
     /// What it has spent, and how much it needs.
     Usage(UsageReport),
+    /// How many requests it runs, and would run, under limits that it shares.
+    Permits(PermitReport),
     /// Sent regularly, so that silence means a dead peer.
     Beat(NoFields),
     /// A kind that only newer gateways know.
@@ -34,6 +37,8 @@ pub enum FromOperator {
     Policy(Box<PolicyMessage>),
     /// How much the gateway may spend of the limits that it shares with others.
     Grants(Grants),
+    /// How many requests it may run at once, under limits that it shares with others.
+    Permits(PermitGrants),
     Beat(NoFields),
     /// A policy that this version can't read, as the rejection to report.
     #[serde(skip)]

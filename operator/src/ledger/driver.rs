@@ -13,7 +13,7 @@
 //! more: everything that it hands out was written before, and the next leader counts it as spent.
 
 mod attempts;
-mod census;
+pub(super) mod census;
 mod clock;
 mod deposers;
 mod recent;

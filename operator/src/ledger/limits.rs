@@ -32,6 +32,10 @@ struct BindingLimits {
     limits: Vec<SharedLimit>,
     /// What its gateways may want of those, and what it had before.
     usable: Arc<GatewayLimits>,
+    /// Limits on concurrent requests, by their names, and how many may run.
+    concurrency: BTreeMap<String, u64>,
+    /// Their names, for those who ask often.
+    concurrent: Arc<BTreeSet<String>>,
 }
 
 impl Default for PlannedLimits {
@@ -56,7 +60,8 @@ impl PlannedLimits {
         bindings.retain(|binding, _| {
             binding.namespace != namespace || planned.contains_key(binding) || held.contains(binding)
         });
-        for (binding, PlannedDocument { limits, fail_open }) in std::mem::take(&mut planned) {
+        for (binding, PlannedDocument { limits, fail_open, concurrency }) in std::mem::take(&mut planned) {
+            let concurrent = Arc::new(concurrency.keys().cloned().collect());
             let wanted: BTreeSet<LimitKey> = limits.iter().map(|limit| limit.id.clone()).collect();
             match bindings.get_mut(binding) {
                 Some(known) => {
@@ -65,13 +70,14 @@ impl PlannedLimits {
                     let former = former.filter(|id| !wanted.contains(id)).take(FORMER_MAX).cloned().collect();
                     let usable = GatewayLimits { wanted, former, fail_open };
                     (known.seen, known.limits) = (seen, limits);
+                    (known.concurrency, known.concurrent) = (concurrency, concurrent);
                     if *known.usable != usable {
                         known.usable = Arc::new(usable);
                     }
                 }
                 None => {
                     let usable = Arc::new(GatewayLimits { wanted, former: BTreeSet::new(), fail_open });
-                    bindings.insert(binding.clone(), BindingLimits { seen, limits, usable });
+                    bindings.insert(binding.clone(), BindingLimits { seen, limits, usable, concurrency, concurrent });
                 }
             }
         }
@@ -101,6 +107,34 @@ impl PlannedLimits {
         newest.into_values().map(|(_, limit)| limit.clone()).collect()
     }
 
+    /// Whether nothing was planned yet: a new leader plans when it has listed what there is.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.bindings.lock().is_empty()
+    }
+
+    /// Names of the limits on concurrent requests that gateways of the binding have; absent until the binding is planned.
+    #[must_use]
+    pub fn concurrency_of(&self, binding: &Binding) -> Option<Arc<BTreeSet<String>>> {
+        self.bindings.lock().get(binding).map(|planned| Arc::clone(&planned.concurrent))
+    }
+
+    /// Every limit on concurrent requests, and how many may run, as the plan that has seen most has it.
+    #[must_use]
+    pub fn concurrency(&self) -> BTreeMap<String, u64> {
+        let bindings = self.bindings.lock();
+        let mut newest: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
+        for planned in bindings.values() {
+            for (name, most) in &planned.concurrency {
+                let held = newest.entry(name).or_insert((planned.seen, *most));
+                if held.0 < planned.seen {
+                    *held = (planned.seen, *most);
+                }
+            }
+        }
+        newest.into_iter().map(|(name, (_, most))| (name.to_owned(), most)).collect()
+    }
+
     /// Changes when something was planned: many plans at once are one change.
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<()> {
@@ -114,10 +148,16 @@ struct PlannedDocument {
     limits: Vec<SharedLimit>,
     /// What a gateway may owe of those that fail open.
     fail_open: BTreeMap<LimitKey, u64>,
+    /// Limits on concurrent requests.
+    concurrency: BTreeMap<String, u64>,
 }
 
 fn shared(binding: &Binding, document: &Document) -> PlannedDocument {
     let mut planned = PlannedDocument::default();
+    if document.concurrency == LedgerDoc::Shared {
+        let limits = document.concurrent_limits().into_iter().map(|limit| (limit.name, u64::from(limit.most)));
+        planned.concurrency = limits.collect();
+    }
     if document.ledger != LedgerDoc::Shared {
         return planned;
     }
@@ -216,5 +256,27 @@ mod tests {
         brief.budgets[1].window = Window::Rolling { ms: 60_000 };
         limits.planned("shop", 2, [(&shop, &brief)].into_iter(), &none());
         assert_eq!(limits.all(), [limit("team", 50)]);
+    }
+
+    #[test]
+    fn limits_on_concurrent_requests_are_as_the_newest_plan_says_and_each_binding_has_its_own() {
+        use outrigger_policy::{KeyDoc, LimitsDoc};
+        let document = |name: &str, most: u32| {
+            let limits = LimitsDoc { concurrent_requests: Some(most), ..LimitsDoc::default() };
+            let key = KeyDoc { namespace: "shop".to_owned(), name: name.to_owned(), limits, ..KeyDoc::default() };
+            Document { keys: vec![key], ..Document::default() }
+        };
+        let limits = PlannedLimits::default();
+        assert!(limits.is_empty());
+        let (a, b) = (Binding::of("shop", "a"), Binding::of("shop", "b"));
+        let documents = [document("x", 3).shared(), document("x", 3).shared()];
+        limits.planned("shop", 1, [(&a, &documents[0]), (&b, &documents[1])].into_iter(), &none());
+        let documents = [document("x", 5).shared(), document("y", 1)];
+        limits.planned("shop", 2, [(&a, &documents[0]), (&b, &documents[1])].into_iter(), &none());
+        assert_eq!(limits.concurrency(), BTreeMap::from([("VirtualKey shop/x".to_owned(), 5)]));
+        let names = |binding| limits.concurrency_of(binding).map(|names| names.iter().cloned().collect::<Vec<_>>());
+        assert_eq!(names(&a), Some(vec!["VirtualKey shop/x".to_owned()]));
+        assert_eq!(names(&b), Some(Vec::new()), "its gateways count their own");
+        assert_eq!(names(&Binding::of("shop", "c")), None);
     }
 }

@@ -6,6 +6,8 @@
 //! pods ───────────────────┘        └─► stream ─► gateways
 //! ```
 //!
+//! Limits on concurrent requests have no store: see [`permits`].
+//!
 //! What is granted to whom is decided by [`outrigger_ledger::shared::leader`], which does no I/O. Here are its stores, and what
 //! feeds it.
 
@@ -13,4 +15,5 @@ pub mod driver;
 pub mod finding_words;
 pub mod findings;
 pub mod limits;
+pub mod permits;
 pub mod store;

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use outrigger_compile::Slices;
 use outrigger_core::SecretRef;
-use outrigger_policy::Document;
+use outrigger_policy::{Document, LedgerDoc};
 
 use crate::objects::binding::Binding;
 use crate::objects::id::{ObjectId, ObjectKind};
@@ -63,6 +63,9 @@ pub fn plan(index: &ObjectIndex, last_good: &mut LastGood, namespace: &str, now:
         // A policy without limits has nothing to share, and older gateways can still read it.
         if index.shares_limits() && document.is_limited() {
             document = document.shared();
+        } else if index.shares_limits() && !document.concurrent_limits().is_empty() {
+            // Older gateways pass over this, and count their own.
+            document.concurrency = LedgerDoc::Shared;
         }
         let mut json = json(&document);
         if json.len() > LARGEST {

@@ -24,6 +24,7 @@ pub(super) fn narrow(before: &Document, wanted: &Document) -> Document {
         // The limits are new, so the document's version and ledger mode are too.
         format: wanted.format,
         ledger: wanted.ledger,
+        concurrency: wanted.concurrency,
         filters: wanted.filters.clone(),
         sequence: 0,
         providers: (before.providers.iter())

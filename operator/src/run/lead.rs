@@ -79,6 +79,9 @@ impl Components {
                         if let Some(ledger) = self.ledger.clone() {
                             workers.spawn(async move { ledger.run().await });
                         }
+                        if let Some(permits) = self.permits.clone() {
+                            workers.spawn(async move { permits.run().await });
+                        }
                         workers.spawn(self.clone().start_leading(seal.clone()));
                     }
                     lease::Leadership::Other(address) => hub.leader(address),

@@ -68,6 +68,11 @@ impl WaitingGrants {
         self.came.notified().await;
     }
 
+    /// Something else is to be sent.
+    pub(super) fn wake(&self) {
+        self.came.notify_one();
+    }
+
     /// All that wait, as lines.
     pub(super) fn take(&self) -> Vec<Bytes> {
         let (waiting, accounts) = {

@@ -4,12 +4,14 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use outrigger_ledger::permits::PermitGrants;
 use outrigger_ledger::protocol::Grants;
 use outrigger_ledger::shared::record::HolderId;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 
 use super::connected::ConnectedGateway;
+use super::permits::{PermitReceiver, ReceivedPermits, WaitingPermits};
 use super::policy_line::PolicyLine;
 use super::refusal::StreamRefusal;
 use super::reports::{ReceivedReport, ReportReceiver, WaitingReports};
@@ -31,6 +33,8 @@ pub struct Hub {
     reports: Arc<WaitingReports>,
     /// Reports that it did not look at.
     dropped: AtomicU64,
+    /// For who grants permits, if somebody does.
+    permits: Arc<WaitingPermits>,
     most: usize,
 }
 
@@ -76,6 +80,7 @@ impl Hub {
             unknown: AtomicU64::new(0),
             reports: Arc::default(),
             dropped: AtomicU64::new(0),
+            permits: Arc::default(),
             most,
         }
     }
@@ -183,10 +188,36 @@ impl Hub {
         place.is_some_and(|place| place.grants.push(holder.epoch, grants))
     }
 
+    /// What gateways report of concurrent requests from now on. `None`: somebody has asked before.
+    #[must_use]
+    pub fn permits(&self) -> Option<PermitReceiver> {
+        self.permits.receiver()
+    }
+
+    /// To the pod's gateway. Whether it is connected; if not, it will ask.
+    pub fn grant_permits(&self, pod: &str, grants: PermitGrants) -> bool {
+        let place = self.lock().places.get(pod).cloned();
+        place.inspect(|place| place.grant_permits(grants)).is_some()
+    }
+
+    /// Of a stream that was replaced nothing is taken any more: another process may have come after it.
+    pub(super) fn report_permits(&self, place: &Arc<SharedStream>, report: ReceivedPermits) {
+        let is_newest = self.lock().places.get(&report.gateway.uid).is_some_and(|newest| Arc::ptr_eq(newest, place));
+        if is_newest {
+            self.permits.push(report);
+        }
+    }
+
     /// Uids of the pods whose gateways are connected.
     #[must_use]
     pub fn connected_pods(&self) -> HashSet<String> {
         self.lock().places.keys().cloned().collect()
+    }
+
+    /// The gateways that are connected.
+    #[must_use]
+    pub fn connected_gateways(&self) -> Vec<Arc<ConnectedGateway>> {
+        self.lock().places.values().map(|place| Arc::clone(&place.gateway)).collect()
     }
 
     /// One that is lost is said again: its numbers are sums.

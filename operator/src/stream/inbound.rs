@@ -74,6 +74,7 @@ fn handle_message(handle: &StreamHandle, message: FromGateway) {
         FromGateway::Hello(hello) => handle.hello(hello),
         FromGateway::Outcome(outcome) => handle.outcome(outcome),
         FromGateway::Usage(report) => handle.usage(report),
+        FromGateway::Permits(report) => handle.permits(report),
         FromGateway::Beat(_) => {}
         FromGateway::Unknown(_) => handle.hub().count_unknown(),
     }

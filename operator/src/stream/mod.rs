@@ -20,6 +20,7 @@ mod connected;
 mod grants;
 mod inbound;
 mod outbound;
+mod permits;
 mod policy_line;
 mod refusal;
 mod reports;
@@ -35,6 +36,7 @@ use crate::runtime::response::AnswerBody;
 
 pub use connected::ConnectedGateway;
 pub use hub::Hub;
+pub use permits::{PermitReceiver, ReceivedPermits};
 pub use refusal::StreamRefusal;
 pub use reports::{ReceivedReport, ReportReceiver};
 pub use token::{PodFacts, PodLookup, Verifier};

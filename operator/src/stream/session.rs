@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use outrigger_ledger::permits::{PermitGrants, PermitReport};
 use outrigger_ledger::protocol::UsageReport;
 use outrigger_sync::{Hello, PolicyOutcome, Rejection};
 use parking_lot::Mutex;
@@ -11,6 +12,7 @@ use tokio::sync::watch;
 use super::connected::ConnectedGateway;
 use super::grants::WaitingGrants;
 use super::hub::Hub;
+use super::permits::{ReceivedPermits, WaitingPermitGrants};
 use super::policy_line::{InForce, PolicyLine};
 use super::reports::ReceivedReport;
 use crate::plan::revision::SidecarState;
@@ -45,6 +47,7 @@ pub enum StreamEnd {
 pub(super) struct SharedStream {
     pub(super) gateway: Arc<ConnectedGateway>,
     pub(super) grants: WaitingGrants,
+    permits: WaitingPermitGrants,
     ended: watch::Sender<Option<StreamEnd>>,
     has: watch::Sender<Option<InForce>>,
     /// `None`: no hello yet.
@@ -64,10 +67,16 @@ impl SharedStream {
         SharedStream {
             gateway: Arc::new(gateway),
             grants: WaitingGrants::default(),
+            permits: WaitingPermitGrants::default(),
             ended: watch::Sender::new(None),
             has: watch::Sender::new(None),
             said: Mutex::new(None),
         }
+    }
+
+    pub(super) fn grant_permits(&self, grants: PermitGrants) {
+        self.permits.push(grants);
+        self.grants.wake();
     }
 
     /// The first reason stays.
@@ -165,6 +174,12 @@ impl StreamHandle {
         self.hub.report(ReceivedReport { gateway: Arc::clone(&self.place.gateway), report });
     }
 
+    /// How many requests it runs, for who grants permits.
+    pub fn permits(&self, report: PermitReport) {
+        let report = ReceivedPermits { gateway: Arc::clone(&self.place.gateway), report };
+        self.hub.report_permits(&self.place, report);
+    }
+
     /// Waits until there are grants to send.
     pub async fn granted(&self) {
         self.place.grants.came().await;
@@ -173,7 +188,9 @@ impl StreamHandle {
     /// Grants that were not sent yet, as lines.
     #[must_use]
     pub fn grants(&self) -> Vec<Bytes> {
-        self.place.grants.take()
+        let mut lines = self.place.grants.take();
+        lines.extend(self.place.permits.take());
+        lines
     }
 
     pub fn end(&self, why: StreamEnd) {

@@ -4,6 +4,7 @@
 
 mod claims;
 mod client;
+mod concurrent;
 mod memory_store;
 mod pushes;
 mod serves;

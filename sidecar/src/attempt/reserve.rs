@@ -81,7 +81,7 @@ pub async fn reserve(
         match asked.hold(trying, completion, candidate, &worst, now) {
             Ok(reserved) => {
                 // Not before: a place that waits for money would keep others from it.
-                take_permits(completion, candidate, provider)?;
+                take_permits(trying, completion, candidate, provider).await?;
                 completion.admitted = true;
                 note_failed_open(trying, completion);
                 return Ok(reserved);
@@ -146,7 +146,8 @@ fn pictures(means: &Means<'_>, input: u64, images: u64) -> u64 {
 }
 
 /// Takes a place among the requests that may be under way at the provider, for the key and for all.
-fn take_permits(
+async fn take_permits(
+    trying: &AttemptContext<'_>,
     completion: &mut Completion,
     candidate: &Candidate,
     provider: ProviderIndex,
@@ -158,14 +159,15 @@ fn take_permits(
     let of_provider = served.backends[provider].concurrency.as_ref();
     let mut taken: Vec<ConcurrencyPermit> = Vec::new();
     for limit in of_entry.into_iter().chain(of_provider) {
-        match limit.take() {
+        let until = || trying.clock.deadline().min(Instant::now() + PATIENCE).into();
+        match limit.take(until).await {
             Some(permit) => taken.push(permit),
             None => {
                 // Nothing has left, so nothing is charged.
                 if let Some(held) = completion.charge.take().and_then(|charge| charge.held) {
                     held.give_back();
                 }
-                let message = format!("{} has {} requests under way, as many as may be", limit.whose(), limit.most());
+                let message = limit.describe("limits.concurrentRequests");
                 let refusal = Refusal::new(RefusalKind::ConcurrencyLimited, message).after(1);
                 return Err(NotReserved::skip(Skip::Concurrency, refusal));
             }

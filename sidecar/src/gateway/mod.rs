@@ -1,5 +1,6 @@
 //! The gateway: the policy in force, and the state that all requests share. The path of a request is in `pipeline`.
 
+mod concurrency;
 mod in_force;
 pub(crate) mod own_ports;
 pub(crate) mod rejected;
@@ -30,6 +31,7 @@ use crate::runtime::affinity::Affinity;
 use crate::runtime::learnt::LearntState;
 use crate::runtime::loop_detection::GatewayId;
 use crate::runtime::origin::{Link, PolicyOrigin};
+use crate::runtime::permits::Permits;
 use crate::runtime::retry_budget::RetryBudget;
 use crate::runtime::secret::Secrets;
 use crate::runtime::serve_error::ServeError;
@@ -105,6 +107,8 @@ pub struct Gateway {
     /// The addresses on which it listens, once it does.
     pub(crate) ports: OnceLock<Vec<SocketAddr>>,
     pub(crate) accounts: Arc<Accounts>,
+    /// Of limits on concurrent requests that gateways share.
+    pub(crate) permits: Arc<Permits>,
     pub(crate) memory: Memory,
     /// When this process started, as the time of creation of listed models.
     pub(crate) born: SystemTime,
@@ -122,9 +126,11 @@ impl Gateway {
     /// # Errors
     /// [`InstallError::Metrics`], which only a bug in the gateway causes.
     pub fn new(settings: Settings) -> Result<Arc<Self>, InstallError> {
+        let learnt = LearntState::new(settings.proxies);
         Ok(Arc::new(Gateway {
             in_force: ArcSwapOption::empty(),
-            learnt: Mutex::new(LearntState::new(settings.proxies)),
+            permits: Arc::clone(&learnt.permits),
+            learnt: Mutex::new(learnt),
             rejected: RwLock::default(),
             link: RwLock::default(),
             affinity: Affinity::default(),

@@ -119,6 +119,7 @@ impl Gateway {
     /// Tells the metrics how far the limits in force are used.
     pub(crate) fn measure(&self) {
         let Some(served) = self.served() else { return };
+        self.measure_concurrency(&served);
         let now = millis(SystemTime::now());
         let all = served.policy.limits.all.iter().zip(&served.limits);
         let levels = all.map(|(limit, number)| {

@@ -9,7 +9,7 @@ pub mod identify;
 mod listing;
 
 use std::sync::{Arc, OnceLock};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -44,6 +44,8 @@ use crate::request::translation::RequestTranslation;
 
 /// How many rules are logged for one request whose expressions failed.
 const MAX_LOGGED_RULES: usize = 8;
+/// How long idle places of other gateways are waited for.
+const PERMIT_PATIENCE: Duration = Duration::from_secs(2);
 
 impl Gateway {
     /// Refuses a request by its head, before its key is known. It is counted, but not recorded: otherwise a web page
@@ -205,14 +207,10 @@ impl Gateway {
             completion.set_answer_filters();
         }
         if let Some(concurrency) = concurrency {
-            match concurrency.take() {
+            match concurrency.take(|| (Instant::now() + PERMIT_PATIENCE).into()).await {
                 Some(permit) => completion.hold_permit(permit),
                 None => {
-                    let id = &completion.context.key().id;
-                    let message = format!(
-                        "VirtualKey {id} has {} requests under way, as many as spec.limits.concurrentRequests allows",
-                        concurrency.most()
-                    );
+                    let message = concurrency.describe("spec.limits.concurrentRequests");
                     return completion.refuse(&Refusal::new(RefusalKind::ConcurrencyLimited, message).after(1));
                 }
             }

@@ -3,9 +3,13 @@
 //! It is built aside, then swapped in with one pointer. Requests hold the one that they began with.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use outrigger_ledger::{LimitNo, LimitSpec};
-use outrigger_policy::{Document, EntryIndex, KeyIndex, LimitIndex, Policy, ProviderIndex};
+use outrigger_policy::{
+    Document, EntryIndex, KeyIndex, LedgerDoc, LimitIndex, Policy, ProviderIndex, concurrency_of_entry,
+    concurrency_of_key,
+};
 use typed_index_collections::TiVec;
 
 use crate::runtime::backend::{Backend, BackendBuilder};
@@ -51,26 +55,29 @@ impl ActivePolicy {
         learnt: &mut LearntState,
         adopt: impl FnOnce(&[LimitSpec]) -> Result<Vec<LimitNo>, JournalError>,
     ) -> Result<Self, ServeError> {
+        let permits = (document.concurrency == LedgerDoc::Shared).then(|| Arc::clone(&learnt.permits));
         let policy = Policy::build(document)?;
-        let mut limits = ConcurrencyLimits::new(&learnt.concurrency);
+        let mut limits = ConcurrencyLimits::new(&learnt.concurrency, permits.clone());
         let mut builder =
             BackendBuilder { secrets, namespace, learnt, health: HashMap::new(), pools: learnt.pools.draft() };
         let backends = policy.providers.iter().map(|provider| builder.build(provider, &mut limits));
         let backends = backends.collect::<Result<TiVec<_, _>, _>>()?;
         let keys = policy.keys.iter().map(|key| KeyConcurrency {
-            all: limits.of(format!("VirtualKey {}", key.id), key.limits.concurrent_requests),
+            all: limits.of(concurrency_of_key(&key.id), key.limits.concurrent_requests),
             entries: key
                 .providers
                 .iter()
-                .map(|entry| {
-                    limits.of(format!("VirtualKey {} at {}", key.id, entry.name), entry.limits.concurrent_requests)
-                })
+                .map(|entry| limits.of(concurrency_of_entry(&key.id, &entry.name), entry.limits.concurrent_requests))
                 .collect(),
         });
         let keys = keys.collect();
         let specs = crate::runtime::limits::specs(&policy)?;
         let accounts = adopt(&specs)?.into();
         let (health, pools, concurrency) = (builder.health, builder.pools.complete(), limits.into_kept());
+        match permits {
+            Some(permits) => permits.adopt(concurrency.values().map(|limit| (limit.whose(), limit.most().into()))),
+            None => learnt.permits.leave(),
+        }
         (learnt.health, learnt.pools, learnt.concurrency) = (health, pools, concurrency);
         Ok(ActivePolicy { policy, backends, keys, limits: accounts, origin: None })
     }

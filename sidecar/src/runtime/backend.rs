@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::{HeaderName, HeaderValue};
 use outrigger_core::hash::fnv1a_parts;
 use outrigger_llm::provider::{self, Api, ProviderType, Target};
-use outrigger_policy::{CredentialIndex, Provider};
+use outrigger_policy::{CredentialIndex, Provider, concurrency_of_provider};
 use typed_index_collections::TiVec;
 
 use crate::runtime::concurrency::{ConcurrencyLimit, ConcurrencyLimits};
@@ -135,7 +135,7 @@ impl BackendBuilder<'_> {
             upstream,
             endpoint,
             credentials: TiVec::new(),
-            concurrency: limits.of(format!("LLMProvider {}", provider.id), provider.limits.concurrent_requests),
+            concurrency: limits.of(concurrency_of_provider(&provider.id), provider.limits.concurrent_requests),
             headers: parse_headers(&provider.headers),
             hop: None,
             unknown: known_kind.is_none(),

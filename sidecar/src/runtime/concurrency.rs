@@ -4,6 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use outrigger_ledger::permits::PermitNo;
+use tokio::time::Instant;
+
+use crate::runtime::permits::{Permits, SharedPermit};
+
 /// A concurrency limit. Its account is the object's, its size the policy's: another size keeps
 /// count of those that are under way.
 #[derive(Clone, Debug)]
@@ -12,11 +17,29 @@ pub struct ConcurrencyLimit {
     whose: Arc<str>,
     most: u32,
     taken: Arc<AtomicU32>,
+    /// Of one that gateways share: who counts.
+    shared: Option<(Arc<Permits>, PermitNo)>,
 }
 
 /// A request's place among those that may run at once; given back when dropped.
 #[derive(Debug)]
-pub struct ConcurrencyPermit(Arc<AtomicU32>);
+pub enum ConcurrencyPermit {
+    Own(OwnPermit),
+    Shared(SharedPermit),
+}
+
+/// One that this gateway counts by itself.
+#[derive(Debug)]
+pub struct OwnPermit(Arc<AtomicU32>);
+
+/// How a limit stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConcurrencyState {
+    /// Requests that run in this gateway.
+    pub running: u64,
+    /// Of a shared one: how many may run in this gateway without asking, and how many run at all gateways.
+    pub shared: Option<(u64, u64)>,
+}
 
 impl ConcurrencyLimit {
     pub fn most(&self) -> u32 {
@@ -27,15 +50,50 @@ impl ConcurrencyLimit {
         &self.whose
     }
 
-    /// Takes a place if one is free.
-    pub fn take(&self) -> Option<ConcurrencyPermit> {
+    /// Takes a place if one is free. Of a shared one that other gateways may have idle places of, it is waited for until
+    /// then.
+    pub async fn take(&self, until: impl FnOnce() -> Instant) -> Option<ConcurrencyPermit> {
+        match &self.shared {
+            None => self.take_own(),
+            // Apart, so that requests without such a limit need no room for it.
+            Some((permits, limit)) => Box::pin(permits.take(*limit, until())).await.map(ConcurrencyPermit::Shared),
+        }
+    }
+
+    fn take_own(&self) -> Option<ConcurrencyPermit> {
         let more = |taken: u32| (taken < self.most).then_some(taken + 1);
         self.taken.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).ok()?;
-        Some(ConcurrencyPermit(Arc::clone(&self.taken)))
+        Some(ConcurrencyPermit::Own(OwnPermit(Arc::clone(&self.taken))))
+    }
+
+    /// Why a request is refused. `field` says where the limit stands.
+    pub fn describe(&self, field: &str) -> String {
+        let (whose, most) = (&self.whose, self.most);
+        match &self.shared {
+            None => format!("{whose} has {most} requests under way, as many as {field} allows"),
+            Some((permits, _)) if permits.is_connected() => {
+                format!("{whose} has {most} requests under way at all gateways together, as many as {field} allows")
+            }
+            Some((permits, limit)) => format!(
+                "{whose}: the operator, which shares {field} among gateways, can't be reached, and without it this gateway \
+                 may have {} requests under way",
+                permits.view(*limit).held
+            ),
+        }
+    }
+
+    pub fn state(&self) -> ConcurrencyState {
+        match &self.shared {
+            None => ConcurrencyState { running: self.taken.load(Ordering::Acquire).into(), shared: None },
+            Some((permits, limit)) => {
+                let view = permits.view(*limit);
+                ConcurrencyState { running: view.used, shared: Some((view.held, view.running)) }
+            }
+        }
     }
 }
 
-impl Drop for ConcurrencyPermit {
+impl Drop for OwnPermit {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::AcqRel);
     }
@@ -45,18 +103,22 @@ impl Drop for ConcurrencyPermit {
 #[derive(Debug)]
 pub struct ConcurrencyLimits<'k> {
     kept: &'k HashMap<String, ConcurrencyLimit>,
+    /// Where gateways share them.
+    permits: Option<Arc<Permits>>,
     found: HashMap<String, ConcurrencyLimit>,
 }
 
 impl<'k> ConcurrencyLimits<'k> {
-    pub fn new(kept: &'k HashMap<String, ConcurrencyLimit>) -> Self {
-        ConcurrencyLimits { kept, found: HashMap::new() }
+    pub fn new(kept: &'k HashMap<String, ConcurrencyLimit>, permits: Option<Arc<Permits>>) -> Self {
+        ConcurrencyLimits { kept, permits, found: HashMap::new() }
     }
 
     /// The limit of an object, if it has one.
     pub fn of(&mut self, whose: String, most: Option<u32>) -> Option<ConcurrencyLimit> {
+        let most = most?;
         let taken = self.kept.get(&whose).map(|limit| Arc::clone(&limit.taken)).unwrap_or_default();
-        let limit = ConcurrencyLimit { whose: Arc::from(whose.as_str()), most: most?, taken };
+        let shared = self.permits.as_ref().map(|permits| (Arc::clone(permits), permits.number_of(&whose)));
+        let limit = ConcurrencyLimit { whose: Arc::from(whose.as_str()), most, taken, shared };
         self.found.insert(whose, limit.clone());
         Some(limit)
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::runtime::concurrency::ConcurrencyLimit;
 use crate::runtime::health::BackendHealth;
+use crate::runtime::permits::Permits;
 use crate::upstream::{Pools, Proxies};
 
 /// State that outlives a policy. The next one finds it by identity.
@@ -15,6 +16,8 @@ pub struct LearntState {
     pub(super) proxies: Option<Arc<Proxies>>,
     pub(super) health: HashMap<u64, Arc<BackendHealth>>,
     pub(super) concurrency: HashMap<String, ConcurrencyLimit>,
+    /// Of limits on concurrent requests that gateways share.
+    pub permits: Arc<Permits>,
 }
 
 impl LearntState {

@@ -12,6 +12,7 @@ pub(crate) mod learnt;
 pub(crate) mod limits;
 pub(crate) mod loop_detection;
 pub(crate) mod origin;
+pub(crate) mod permits;
 pub(crate) mod retry_budget;
 pub(crate) mod secret;
 pub(crate) mod serve_error;

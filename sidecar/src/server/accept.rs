@@ -54,6 +54,8 @@ const RECONNECT: Duration = Duration::from_secs(5);
 const LEDGER_SILENCE: Duration = Duration::from_secs(10);
 /// The least time for the ledger to confirm what is returned.
 const LAST_REPORT: Duration = Duration::from_secs(1);
+/// How long the operator has to hear that no request runs any more.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// The open ports.
 #[derive(Debug)]
@@ -160,6 +162,7 @@ impl Gateway {
         if tokio::time::timeout_at(settles, self.wait_until_idle()).await.is_err() {
             tracing::warn!("requests without a caller were still in progress: they are charged in full");
         }
+        self.permits.close(Instant::now() + FAREWELL).await;
         let is_linked = self.link.read().as_ref().is_some_and(|link| link.connected);
         let silence = if is_linked { LEDGER_SILENCE } else { RECONNECT };
         self.accounts.close(ends.max(Instant::now() + LAST_REPORT), silence).await;

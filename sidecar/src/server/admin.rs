@@ -80,6 +80,7 @@ fn policy(gateway: &Gateway) -> Response<ReplyBody> {
         status: gateway.status(),
         credentials,
         limits: gateway.levels(&served),
+        concurrency: gateway.concurrency(&served),
         policy: &served.policy.document,
     };
     let mut length = Length(0);
@@ -90,12 +91,13 @@ fn policy(gateway: &Gateway) -> Response<ReplyBody> {
 
 /// The content of `/policy`. It is serialized directly: a tree of values would take several times the memory.
 #[derive(Serialize)]
-struct PolicyView<'a, Status: Serialize, Level: Serialize> {
+struct PolicyView<'a, Status: Serialize, Level: Serialize, Running: Serialize> {
     revision: String,
     digest: &'a str,
     status: Status,
     credentials: Vec<serde_json::Value>,
     limits: Vec<Level>,
+    concurrency: Vec<Running>,
     policy: &'a outrigger_policy::Document,
 }
 

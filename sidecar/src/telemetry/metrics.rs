@@ -36,6 +36,9 @@ pub struct Metrics {
     limit_max: GaugeFamily<2>,
     thresholds: CounterFamily<3>,
     failed_open: CounterFamily<2>,
+    running: GaugeFamily<1>,
+    running_max: GaugeFamily<1>,
+    running_granted: GaugeFamily<1>,
     /// Requests in progress.
     pub in_flight: Gauge,
     rule_errors: CounterFamily<1>,
@@ -126,6 +129,21 @@ impl Metrics {
                 "Attempts that a shared limit let pass without a grant, because the ledger could not be reached",
                 ["limit", "unit"],
             )?,
+            running: registry.gauges(
+                "outrigger_concurrent_requests",
+                "Requests in progress that a limit on concurrent requests counts",
+                ["limit"],
+            )?,
+            running_max: registry.gauges(
+                "outrigger_concurrent_requests_max",
+                "A limit on concurrent requests: of all gateways, where they share it",
+                ["limit"],
+            )?,
+            running_granted: registry.gauges(
+                "outrigger_concurrent_requests_granted",
+                "How many requests of a shared limit may be in progress here without asking the operator",
+                ["limit"],
+            )?,
             in_flight: registry.gauge("outrigger_in_flight_requests", "Requests in progress")?,
             rule_errors: registry.counters(
                 "outrigger_rule_errors_total",
@@ -213,6 +231,20 @@ impl Metrics {
             } else {
                 self.limit_used.with([&*name, kind.word()]).set(whole(spent));
                 self.limit_max.with([&*name, kind.word()]).set(whole(max));
+            }
+        }
+    }
+
+    /// Limits on concurrent requests as they stand: name, what runs here, what of a shared one was granted, and the limit.
+    pub fn concurrency<'a>(&self, levels: impl Iterator<Item = (&'a str, u64, Option<u64>, u32)>) {
+        self.running.reset();
+        self.running_max.reset();
+        self.running_granted.reset();
+        for (name, running, granted, max) in levels {
+            self.running.with([name]).set(whole(running));
+            self.running_max.with([name]).set(max.into());
+            if let Some(granted) = granted {
+                self.running_granted.with([name]).set(whole(granted));
             }
         }
     }

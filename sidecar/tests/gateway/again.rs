@@ -117,6 +117,7 @@ async fn a_threshold_near_the_end_downgrades() {
                 action: ThresholdAction::Downgrade { model: "small".to_owned() },
             }],
             applies_to: None,
+            fail_open: None,
         }];
         policy.keys[0].budgets = vec![ObjectRef { namespace: "default".to_owned(), name: "team".to_owned() }];
         let running = Running::new(policy).await;

@@ -4,6 +4,7 @@
 
 mod access;
 mod again;
+mod concurrent;
 mod corpus;
 mod credential;
 mod escrow;

@@ -194,9 +194,12 @@ impl Stream {
 
     /// The next outcome.
     pub async fn outcome(&mut self) -> PolicyOutcome {
-        match self.heard().await {
-            FromGateway::Outcome(outcome) => outcome,
-            other => panic!("not an outcome: {other:?}"),
+        loop {
+            match self.heard().await {
+                FromGateway::Outcome(outcome) => return outcome,
+                FromGateway::Permits(_) => {}
+                other => panic!("not an outcome: {other:?}"),
+            }
         }
     }
 

@@ -6,7 +6,9 @@ use outrigger_core::{ObjectRef, Window};
 use outrigger_ledger::protocol::{
     AccountGrant, AccountKey, AccountUsage, DurableUsage, FleetAccount, Grants, LimitKey, Shortage, Term, UsageReport,
 };
-use outrigger_policy::{BudgetDoc, Document, FailOpenDoc, LimitsDoc, ModelDoc, Price, ThresholdAction, ThresholdDoc, Unit};
+use outrigger_policy::{
+    BudgetDoc, Document, FailOpenDoc, LimitsDoc, ModelDoc, Price, ThresholdAction, ThresholdDoc, Unit,
+};
 use outrigger_sync::{FromGateway, FromOperator};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
@@ -59,7 +61,7 @@ impl Ledger {
         loop {
             match self.stream.heard().await {
                 FromGateway::Usage(report) => return report,
-                FromGateway::Beat(_) | FromGateway::Outcome(_) => {}
+                FromGateway::Beat(_) | FromGateway::Outcome(_) | FromGateway::Permits(_) => {}
                 other => panic!("not a report: {other:?}"),
             }
         }
@@ -483,7 +485,7 @@ async fn a_limit_that_fails_open_lets_so_much_pass_and_the_ledger_hears_of_it() 
     in_force(1, &stream.push(&document, &[("first-main", "sk-1")]).await);
     let mut ledger = Ledger { stream, term: 5 };
     ledger.followed().await;
-    assert_eq!(level(&sidecar).await["fail_open"], json!({"max_per_pod": "0.173", "used": "0"}));
+    assert_eq!(level(&sidecar).await["fail_open"], json!({"max_per_pod": "0.173", "used": "0.00"}));
     let url = operator.url();
     // Nothing was granted, and nobody is there any more.
     drop((ledger, operator));

@@ -57,6 +57,9 @@ pub struct Document {
     /// How limits are enforced.
     #[serde(default, skip_serializing_if = "LedgerDoc::is_own")]
     pub ledger: LedgerDoc,
+    /// Who counts requests that run at once. A gateway that does not know this counts its own.
+    #[serde(default, skip_serializing_if = "LedgerDoc::is_own")]
+    pub concurrency: LedgerDoc,
     /// Names of objects that these keys can't use.
     #[serde(default, skip_serializing_if = "OthersDoc::is_empty")]
     pub others: OthersDoc,
@@ -84,7 +87,7 @@ impl Document {
     /// The same document with shared limits: a gateway serves only what the ledger grants it. A gateway that can't do
     /// so refuses the document.
     pub fn shared(self) -> Document {
-        Document { format: FORMAT_SHARED, ledger: LedgerDoc::Shared, ..self }
+        Document { format: FORMAT_SHARED, ledger: LedgerDoc::Shared, concurrency: LedgerDoc::Shared, ..self }
     }
 
     /// The document of a provider in the policy.

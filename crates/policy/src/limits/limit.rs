@@ -163,7 +163,13 @@ impl Limits {
         let mut providers: HashMap<ObjectRef, Vec<LimitIndex>> = HashMap::new();
         for provider in &document.providers {
             let object = ObjectRef { namespace: provider.namespace.clone(), name: provider.name.clone() };
-            let own = limits.add(LimitOwner::Provider, &object, "spec.limits", (&provider.limits, provider.fail_open.as_ref()), true);
+            let own = limits.add(
+                LimitOwner::Provider,
+                &object,
+                "spec.limits",
+                (&provider.limits, provider.fail_open.as_ref()),
+                true,
+            );
             providers.insert(object, own);
         }
         for key in &document.keys {

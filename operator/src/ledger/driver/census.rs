@@ -10,13 +10,13 @@ use tokio::time::Instant;
 
 /// Pods that are missed.
 #[derive(Debug, Default)]
-pub(super) struct PodCensus {
+pub(in crate::ledger) struct PodCensus {
     missed: HashMap<String, Instant>,
 }
 
 impl PodCensus {
     /// Those of `holders` that were missed for so long. They are named again until they are no holders any more.
-    pub(super) fn gone(
+    pub(in crate::ledger) fn gone(
         &mut self,
         holders: Vec<String>,
         there: &HashSet<String>,

@@ -8,6 +8,7 @@
 //! A problem with the stream never stops the gateway from serving. The log and `/readyz` report each problem once,
 //! until another one replaces it.
 
+mod concurrency;
 mod dial;
 mod pace;
 mod report;

@@ -5,6 +5,7 @@ use outrigger_sync::{FromGateway, FromOperator, LineReader, NoFields, PolicyOutc
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout_at};
 
+use super::concurrency::PermitReports;
 use super::dial::OpenStream;
 use super::report::ReportSender;
 use super::trust::Authorities;
@@ -25,6 +26,7 @@ pub(super) async fn run(
     let mut beats = interval_at(Instant::now() + pace.beat, pace.beat);
     beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut usage = UsageReports::begin(&sources.gateway().accounts);
+    let mut permits = PermitReports::begin(&sources.gateway().permits);
     let mut lines = LineReader::default();
     let mut last_received = Instant::now();
     loop {
@@ -42,6 +44,7 @@ pub(super) async fn run(
             }
             Ok(()) = mounted.changed() => report_outcome(&reports, sources.outcome(), operator),
             () = usage.due() => usage.say(&reports),
+            () = permits.due() => permits.say(&reports),
             _ = beats.tick() => reports.say(&FromGateway::Beat(NoFields {})),
         };
         if let Err(ended) = result {
@@ -65,6 +68,7 @@ fn handle_messages(
             FromOperator::Policy(policy) => report(sources.apply_streamed(*policy))?,
             FromOperator::Unreadable(rejection) => report(sources.reject_streamed(rejection))?,
             FromOperator::Grants(grants) => sources.gateway().granted(&grants),
+            FromOperator::Permits(grants) => sources.gateway().permits.granted(&grants),
             FromOperator::Beat(_) | FromOperator::Unknown(_) => {}
         }
     }
@@ -198,7 +202,7 @@ mod tests {
         loop {
             match received.recv().await.unwrap() {
                 FromGateway::Usage(report) => return (report, begun.elapsed().as_millis()),
-                FromGateway::Hello(_) | FromGateway::Beat(_) => {}
+                FromGateway::Hello(_) | FromGateway::Beat(_) | FromGateway::Permits(_) => {}
                 other => panic!("{other:?}"),
             }
         }

@@ -16,13 +16,7 @@ pub(super) fn counted_spent(said: u64, held: u64, most_owed: u128) -> (u64, u64)
 
 impl LedgerBooks {
     /// What a holder has spent without a part that may be granted anything counts all the same.
-    pub(super) fn count_spent(
-        &mut self,
-        account_no: AccountNo,
-        holder: HolderNo,
-        limits: &GatewayLimits,
-        said: u64,
-    ) {
+    pub(super) fn count_spent(&mut self, account_no: AccountNo, holder: HolderNo, limits: &GatewayLimits, said: u64) {
         let most_owed = self.most_owed(account_no, limits);
         let Some(account) = self.accounts.get_mut(&account_no) else { return };
         account.change(holder, |part| {
