@@ -48,6 +48,7 @@ fn measure(file: Option<&File>, limits: usize, by: Granter) -> Result<(f64, f64)
         unit: "usd",
         max: MAX,
         window: Periods::lifetime(),
+        fail_open: None,
     };
     let specs: Vec<LimitSpec> = (0..limits).map(spec).collect();
     let mut book = Book::new();
