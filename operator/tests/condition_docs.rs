@@ -23,9 +23,9 @@ $ kubectl get virtualkey search -o jsonpath='{.status.conditions}'
 ```
 
 Every object has the same conditions. Each condition names the generation that it is about, and
-`status.observedGeneration` names the generation that was judged last. So kstatus (Flux, Argo CD,
-`kpt`) and `kubectl wait` never mistake an old condition for a new one. The time of a condition is
-the time of its last change between True, False and Unknown.
+`status.observedGeneration` names the generation that the operator processed last. So kstatus (Flux,
+Argo CD, `kpt`) and `kubectl wait` never mistake an old condition for a new one. The time of a
+condition is the time of its last change between True, False and Unknown.
 
 | condition | True says |
 |---|---|
@@ -33,14 +33,14 @@ the time of its last change between True, False and Unknown.
 
 const MIDDLE: &str = "
 An object that is **invalid or unresolved** takes nothing down. Its last good version stays in
-force, and the message says which generation that is. If the object has never been good, what can be
-used of it serves, or nothing. `Programmed` then names the generation that gateways serve. An object
-that is **off** (`suspended: true`, or `expiresAt` has passed) is Ready with that reason: that is
-what its author asked for, and it is in force.
+force, and the message says which generation that is. If the object has never been valid, its usable
+parts are in force, or nothing. `Programmed` then names the generation that gateways serve. An
+object that is **off** (`suspended: true`, or `expiresAt` has passed) is Ready with that reason: its
+author asked for it, and it is in force.
 
-A name that leads to nothing is often only a matter of the order in which objects are applied.
-`Stalled` reports it after 30 seconds. It reports at once what is wrong with the object itself. An
-object that waits for another object to be repaired (`DependencyInvalid`) is never Stalled.
+A missing object is often just applied a little later than the object that refers to it. So
+`Stalled` reports it after 30 seconds. It reports problems of the object itself at once. An object
+that waits for a correction of another object (`DependencyInvalid`) is never Stalled.
 
 `Programmed` counts the pods with a running gateway that are bound to the object. While they take a
 new policy the condition stays as it was, for at most 30 seconds; for a new generation it is Unknown
@@ -73,15 +73,15 @@ Events have two more reasons:
 - `NotInjected` is on the owner of a pod (its ReplicaSet, StatefulSet, DaemonSet or Job) that should
   have a gateway and has none. The Event has the command to type; `outrigger_uninjected_pods` counts
   the pods.
-- `UsageRefused` is on a pod whose gateway reported to the ledger what can't be: see
+- `UsageRefused` is on a pod whose gateway reported impossible usage to the ledger: see
   [budgets](budgets.md#what-the-ledger-refuses). `outrigger_operator_ledger_findings_total` counts
   the reports.
 
 ## The network
 
 `Unconnected`: gateways call the operator's Service on port 443, unless the chart says otherwise.
-The Service leads to port 10250 of the operator's pods. If a namespace lets out only what its
-policies name, it needs this policy beside its others, with the operator's namespace in it:
+The Service leads to port 10250 of the operator's pods. If a namespace allows egress only by
+NetworkPolicies, it also needs this policy, with the operator's namespace in it:
 
 ```yaml
 apiVersion: networking.k8s.io/v1
@@ -99,9 +99,9 @@ spec:
   - ports: [{port: 53, protocol: UDP}, {port: 53, protocol: TCP}, {port: 443}]   # names, and the providers
 ```
 
-A policy that selects a pod lets out only what this policy and the pod's other policies name. Here
-names may be looked up anywhere, because a cluster's DNS is often at an address of the node, which
-no selector finds. If providers listen on another port than 443, add that port.
+A pod that a policy selects may only send what this policy and the pod's other policies allow. This
+policy allows DNS to any address, because a cluster's DNS is often at an address of the node, which
+no selector can match. If providers listen on another port than 443, add that port.
 ";
 
 #[test]

@@ -12,11 +12,11 @@ use crate::status::gateways::{BEHIND, GatewayCounts, UNCONNECTED};
 use crate::status::reason::ConditionReason;
 use crate::status::verdict::{ObjectProblem, ObjectVerdict};
 
-/// A name may come a little after what names it: so long nobody is told that only they can mend it.
+/// An object may be applied a little after an object that refers to it. `Stalled` waits this long.
 pub const ORDER: Duration = Duration::from_secs(30);
 /// The longest message, in characters: an Event's note takes a thousand bytes or so.
 const MESSAGE_MAX: usize = 900;
-/// Faults that are told in full.
+/// How many problems a message contains in full.
 const PROBLEMS: usize = 5;
 const BINDINGS: usize = 5;
 
@@ -50,16 +50,16 @@ impl ConditionType {
         }
     }
 
-    /// What it says when it is True, for the page.
+    /// The meaning of True, for the page.
     #[must_use]
     pub fn meaning(self) -> &'static str {
         match self {
             ConditionType::Accepted => "The object is valid by itself.",
-            ConditionType::ResolvedRefs => "All that it names is there and may be used.",
-            ConditionType::Programmed => "All connected gateways that it concerns serve it.",
-            ConditionType::Ready => "All of the above. The one to wait for.",
+            ConditionType::ResolvedRefs => "Everything that it refers to exists and may be used.",
+            ConditionType::Programmed => "All connected gateways that use it have loaded it.",
+            ConditionType::Ready => "All of the above. Wait for this one.",
             ConditionType::Stalled => {
-                "Waiting is no use: somebody must change an object. With the reason of what is in the way. Absent otherwise."
+                "Waiting does not help: somebody must change an object. The reason says why. Absent otherwise."
             }
         }
     }
@@ -91,34 +91,34 @@ impl ConditionStatus {
     }
 }
 
-/// Without the time at which it came to be: that hangs on what stood there before.
+/// Without the time of its last transition, which depends on the stored condition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObjectCondition {
     pub kind: ConditionType,
     pub truth: ConditionStatus,
     pub reason: ConditionReason,
     pub message: String,
-    /// The generation that it speaks of.
+    /// The generation that it is about.
     pub generation: i64,
 }
 
-/// What is told of an object, and when to look again though nothing changes.
+/// The conditions of an object, and when to compute them again if nothing changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ObjectConditions {
     pub all: Vec<ObjectCondition>,
-    /// What gateways do is not known yet: numbers stay as they are.
+    /// False while the state of gateways is unknown: then numbers stay as they are.
     pub settled: bool,
     pub again: Option<Instant>,
 }
 
-/// What is known at one time.
+/// The inputs at one time.
 pub(super) struct StatusInputs<'a> {
     pub id: &'a ObjectId,
     pub verdict: &'a ObjectVerdict,
     pub tally: &'a GatewayCounts,
-    /// Until when gateways may not have come back to a new leader.
+    /// Until when gateways may not have reconnected to a new leader.
     pub returning: Option<Instant>,
-    /// As `ProgrammedState` stands, if it was written by an operator.
+    /// The stored condition `Programmed`, if an operator wrote it.
     pub programmed: Option<ObjectCondition>,
     /// Since when `ResolvedRefs` is False, if it is.
     pub unresolved: Option<Timestamp>,
@@ -126,10 +126,10 @@ pub(super) struct StatusInputs<'a> {
     pub time: Timestamp,
 }
 
-/// What gateways do with it.
+/// Whether gateways have loaded it.
 enum ProgrammedState {
     Is(ConditionStatus, ConditionReason, String),
-    /// It will be known by then, if not before.
+    /// It will be known at this time at the latest.
     Unsettled(Option<Instant>),
 }
 
@@ -163,7 +163,7 @@ impl StatusInputs<'_> {
         message: String,
     ) -> ObjectCondition {
         let generation = match kind {
-            // What gateways serve while the present one can't be used.
+            // The generation that gateways serve while the present one can't be used.
             ConditionType::Programmed if !self.verdict.is_sound() => {
                 self.verdict.serving.unwrap_or(self.verdict.generation)
             }
@@ -243,7 +243,7 @@ impl StatusInputs<'_> {
         }
     }
 
-    /// The first fault of a version of which nothing serves.
+    /// The first problem of a version of which nothing is served.
     fn lost(&self) -> Option<ConditionReason> {
         let ObjectVerdict { refused, unresolved, serving, .. } = self.verdict;
         let first = refused.iter().chain(unresolved).next()?;
@@ -312,7 +312,7 @@ impl StatusInputs<'_> {
         )
     }
 
-    /// Left alone while gateways are taking it; of another generation it is not known.
+    /// The stored condition while gateways load the policy. Unknown if it is about another generation.
     fn as_it_is(&self) -> ObjectCondition {
         let message = "gateways have not taken it yet".to_owned();
         let pending =
@@ -334,7 +334,7 @@ impl StatusInputs<'_> {
         {
             return self.condition(ConditionType::Ready, blocking.truth, blocking.reason, blocking.message.clone());
         }
-        // Off is what its author wants of it, and that is in force: nobody has to wait for anything.
+        // The author wants it to be off, and that is in force. There is nothing to wait for.
         let (reason, message) = match self.verdict.inactive {
             Some(ConditionReason::Suspended) => {
                 (ConditionReason::Suspended, "in force: it is suspended, and nothing goes through it")
@@ -366,7 +366,7 @@ impl StatusInputs<'_> {
             return Some(of(accepted));
         }
         if resolved.truth == ConditionStatus::False {
-            // What it rests on is told there; this one follows by itself.
+            // An object that it depends on reports the problem itself. This one recovers with it.
             let own =
                 self.verdict.unresolved.iter().any(|problem| problem.reason != ConditionReason::DependencyInvalid);
             let since = self.unresolved.unwrap_or(self.time);
