@@ -182,7 +182,7 @@ fn an_unreadable_file_exits_with_2() {
         ("bifrost", Some("providers: {}"), "is no JSON"),
         ("bifrost", Some("[1]"), "has no configuration of Bifrost"),
         ("bifrost", Some("{\"a\": 1}"), "expected a mapping with `providers` or `governance`"),
-        ("bifrost", Some("{\"providers\": {}, \"providers\": {}}"), "the key `providers` stands twice"),
+        ("bifrost", Some("{\"providers\": {}, \"providers\": {}}"), "the key `providers` occurs twice"),
         ("litellm", Some("model_list: ["), "is no YAML"),
         ("litellm", Some("a: b"), "expected a mapping with `model_list`"),
     ] {
