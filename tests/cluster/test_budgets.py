@@ -1,7 +1,11 @@
 """Gateways share a budget through the operator's ledger, with any number of pods and any leader."""
 
+import json
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from decimal import Decimal
 
 import pytest
 
@@ -12,7 +16,19 @@ from operator_process import OperatorProcess
 BUDGET_CENTS = 100
 # The price of an output token. Input tokens are free.
 CENTS = 1
+# The most tokens of an answer: so much is reserved for each request.
+CAP = 4
+# Goes for a while under the load of a test.
+PLENTY_CENTS = 1_000_000
+# On a quiet machine it takes less than a second. Tests run on busy ones.
+RAISED_SECONDS = 5
 MODEL = {"name": "gpt-4o", "price": {"inputPerMillion": "0", "outputPerMillion": "10000.00"}}
+
+
+@pytest.fixture(autouse=True)
+def running(operator):
+    """Restarts it if the previous test ended it."""
+    operator.as_a_kubelet_would()
 
 
 @pytest.fixture
@@ -22,10 +38,15 @@ def second(cluster, operator, installed):
         yield second
 
 
-def budgeted(cluster, namespace):
+def budgeted(cluster, namespace, cents=BUDGET_CENTS):
     cluster.api.apply(mock(namespace, reply="Hello.", models=[MODEL]))
-    budget = {"name": "total", "amount": f"{BUDGET_CENTS / 100:.2f}", "window": "Lifetime"}
-    cluster.api.apply(key(namespace, limits={"budgets": [budget], "maxOutputTokens": 4}))
+    amount(cluster, namespace, cents)
+
+
+def amount(cluster, namespace, cents):
+    """Sets the budget."""
+    budget = {"name": "total", "amount": f"{cents / 100:.2f}", "window": "Lifetime"}
+    cluster.api.apply(key(namespace, limits={"budgets": [budget], "maxOutputTokens": CAP}))
 
 
 def spend(app, most=500):
@@ -82,3 +103,103 @@ def test_the_next_leader_continues_the_account(cluster, operator, second, namesp
         spent += spend_all(apps)
         assert 0.95 * BUDGET_CENTS <= spent <= BUDGET_CENTS
         first.start()
+
+
+class Load:
+    """Sends requests to all gateways: as fast as they are answered, or less often."""
+
+    def __init__(self, apps, clients=4):
+        self.apps, self.clients = apps, clients
+        self.told, self.pace, self.ended = [], 0, threading.Event()
+
+    def __enter__(self):
+        self.pool = ThreadPoolExecutor(len(self.apps) * self.clients)
+        self.working = [self.pool.submit(self.work, app) for app in self.apps for _ in range(self.clients)]
+        return self
+
+    def __exit__(self, kind, *_):
+        self.ended.set()
+        self.pool.shutdown()
+        if kind is None:
+            for one in self.working:
+                one.result()
+
+    def work(self, app):
+        while not self.ended.wait(self.pace):
+            self.told.append(app.chat()[0])
+
+    def has_sent(self, more):
+        """A condition: so many more answers than now."""
+        before = len(self.told)
+        return lambda: len(self.told) >= before + more
+
+
+def free_requests(app):
+    """How many requests the gateway can reserve for without asking."""
+    (limit,) = json.loads(app.get("/policy")[1])["limits"]
+    return int(Decimal(limit["granted"]) * 100) // (CAP * CENTS)
+
+
+def test_a_change_of_leaders_costs_no_request(cluster, operator, second, namespace):
+    budgeted(cluster, namespace, PLENTY_CENTS)
+    first, other = (operator, second) if operator.leads() else (second, operator)
+    with ExitStack() as stack:
+        apps = gateways(stack, other, namespace, ["one", "two", "three"])
+        for app in apps:
+            app.until("money", lambda app=app: app.chat()[0] == 200)
+        with Load(apps) as load:
+            other.until("load", load.has_sent(300))
+            # What is held is ten seconds' worth of the load so far. On a busy machine a change of leaders takes longer.
+            load.pace = 1
+            first.stop()
+            other.until("it to lead", other.leads)
+            for app in apps:
+                app.until("the next leader", app.is_connected)
+            other.until("load after that", load.has_sent(50))
+        assert set(load.told) == {200}
+        first.start()
+
+
+def test_a_killed_leader_costs_no_request_while_something_is_held(cluster, operator, second, namespace):
+    budgeted(cluster, namespace, PLENTY_CENTS)
+    first, other = (operator, second) if operator.leads() else (second, operator)
+    with ExitStack() as stack:
+        (app,) = gateways(stack, other, namespace, ["one"])
+        app.until("money", lambda: app.chat()[0] == 200)
+        with Load([app]) as load:
+            app.until("load", load.has_sent(100))
+        # Its Lease is not released: nobody grants for a quarter of a minute.
+        first.kill()
+        held = free_requests(app)
+        assert held > 0
+        assert {app.chat()[0] for _ in range(held)} == {200}
+        other.until("it to lead", other.leads)
+        app.until("the next leader", app.is_connected)
+        app.until("an answer that the next leader has paid for", lambda: app.chat()[0] == 200)
+        first.start()
+
+
+def test_a_raised_budget_lets_requests_through_at_once(cluster, operator, namespace):
+    budgeted(cluster, namespace, 20)
+    with ExitStack() as stack:
+        apps = gateways(stack, operator, namespace, ["one", "two"])
+        spent = spend_all(apps)
+        assert spent <= 20
+        first = {}
+
+        def until_answered(app):
+            while (answer := app.chat())[0] != 200:
+                pass
+            first[app.name] = time.monotonic()
+            return answer[1]["usage"]["completion_tokens"] * CENTS
+
+        with ThreadPoolExecutor(len(apps)) as pool:
+            asking = [pool.submit(until_answered, app) for app in apps]
+            began = time.monotonic()
+            amount(cluster, namespace, 100)
+            spent += sum(one.result() for one in asking)
+        took = max(first.values()) - began
+        print(f"after {took:.2f} s")
+        assert took < RAISED_SECONDS
+        spent += spend_all(apps)
+        assert 0.95 * 100 <= spent <= 100
