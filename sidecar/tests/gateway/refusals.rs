@@ -48,7 +48,7 @@ async fn a_duplicate_json_key_is_refused() {
         .body(r#"{"model":"m","mod\u0065l":"other","messages":[]}"#);
     let got = running.send(request).await;
     assert_eq!(got.status, 400);
-    assert!(got.text.contains("stands twice"), "{}", got.text);
+    assert!(got.text.contains("`model` is repeated in the body"), "{}", got.text);
 }
 
 #[tokio::test]
