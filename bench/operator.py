@@ -132,7 +132,7 @@ class Bench:
         """The client of this thread: a connection carries one request at a time."""
         if not hasattr(self.kept, "api"):
             self.kept.api = copy.copy(self.cluster.api)
-            self.kept.api.kept = None
+            self.kept.api.idle = None
         return self.kept.api
 
     def namespace(self, name):
