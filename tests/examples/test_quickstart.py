@@ -43,7 +43,7 @@ def test_each_provider_is_reached_by_name(gateway, name_in_request, provider, mo
 def test_a_name_that_no_provider_lists_is_an_error(gateway):
     status, _, answer = gateway.chat("a-name-that-nobody-lists")
     assert (status, answer["error"]["type"]) == (404, "model_not_found")
-    assert "openai, anthropic, gemini take any name" in answer["error"]["message"], answer
+    assert "openai, anthropic, gemini accept any name" in answer["error"]["message"], answer
 
 
 @pytest.mark.parametrize("model", ["openai/gpt-4o-mini", "anthropic/claude-haiku-4-5", "gemini/gemini-2.5-flash"])
