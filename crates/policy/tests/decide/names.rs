@@ -294,7 +294,9 @@ fn who_may_be_meant_is_told() {
         assert!(message.contains(told), "{model}: {message}");
     }
     let message = outrigger_policy::decide(&six(), &ask("x")).refusal.unwrap().message;
-    assert!(message.contains("deep, local, laptop, router, stage, grid accept any name") && message.contains("`deep/x`"));
+    assert!(
+        message.contains("deep, local, laptop, router, stage, grid accept any name") && message.contains("`deep/x`")
+    );
 }
 
 #[test]
