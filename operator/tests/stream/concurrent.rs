@@ -87,9 +87,9 @@ impl Gateway {
         if self.holder.due(now) == Due::Now
             && let Some(report) = self.holder.report(now)
         {
-            self.stream.say(&FromGateway::Permits(report)).await;
+            self.stream.send(&FromGateway::Permits(report)).await;
         }
-        if let Ok(Some(FromOperator::Permits(grants))) = tokio::time::timeout(LOOK, self.stream.notify()).await {
+        if let Ok(Some(FromOperator::Permits(grants))) = tokio::time::timeout(LOOK, self.stream.next()).await {
             let now = self.now();
             self.holder.granted(&grants, now);
         }
@@ -146,7 +146,7 @@ async fn a_limit_that_is_raised_grants_more_and_nobody_gets_any_of_another_s() {
     let usage = PermitUsage { limit: "VirtualKey shop/other".to_owned(), need: 1, ..PermitUsage::default() };
     let session = PermitSession { process: 1, connection: 1 };
     let report = PermitReport { session, number: 1_000, limits: vec![usage], last: false };
-    a.stream.say(&FromGateway::Permits(report)).await;
+    a.stream.send(&FromGateway::Permits(report)).await;
     let counted = "outrigger_operator_concurrency_findings_total{finding=\"not_allowed\"} 1";
     let found = async {
         while !String::from_utf8(world.metrics.text()).unwrap().contains(counted) {
