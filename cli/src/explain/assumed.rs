@@ -229,6 +229,7 @@ mod tests {
             window: Window::Lifetime,
             thresholds: Vec::new(),
             per_attempt: false,
+            fail_open: None,
         };
         for (unit, max, amount, expected) in [
             (Unit::Money, 100, "$12.50", Some(12_500_000_000)),
