@@ -325,7 +325,7 @@ metadata: {name: team}
 spec: {amount: '500', window: Month, timeZone: Europe/Paris}",
         );
         let text = banner(&objects);
-        assert!(text.contains("\n  accounts /state/objects-0123\n"), "{text}");
+        assert!(text.contains("\n  accounts in /state/objects-0123\n"), "{text}");
         assert!(text.contains("  KEY                      PROVIDERS                LIMITS\n"), "{text}");
         let line =
             "Budget default/team: $500.00 a month (Europe/Paris), $12.50 a month, 5,000 tokens a day, and 1 more";

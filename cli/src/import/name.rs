@@ -40,10 +40,10 @@ impl Names {
         let name = self.free(realm, wanted);
         if name != wanted {
             let why = match label(wanted) == name {
-                true => "is no name that an object can have",
-                false => "would be the name of two",
+                true => "is not a valid name of an object, so the object",
+                false => "is the name of another object, so this one",
             };
-            node.report(Fate::Doubtful, format!("{} {why}: its name is {} here", code(wanted), code(&name)));
+            node.report(Fate::Doubtful, format!("{} {why} is named {}", code(wanted), code(&name)));
         }
         name
     }

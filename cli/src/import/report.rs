@@ -40,7 +40,7 @@ const SECTIONS: [(Fate, &str, &str); 4] = [
     (
         Fate::Doubtful,
         "Read in one of several ways",
-        "Carried over, but not to the letter: see whether you meant it so.",
+        "Imported with a change or a guess. Check that each is what you want.",
     ),
     (Fate::NotNeeded, "Not needed", "Nothing to do."),
     (Fate::Carried, "Carried over", "The source of each object."),

@@ -35,7 +35,7 @@ pub(crate) fn settle(
                     Fate::Lost,
                     &rule.from,
                     format!(
-                        "the rule can't be had as it is, and was written as a comment: {why}. Mend it in rules.yaml"
+                        "the rule can't be imported as it is, so it became a comment: {why}. Correct it in rules.yaml"
                     ),
                 );
                 changed = true;

@@ -147,7 +147,7 @@ impl IssuerKeys {
                 true
             }
             Err(error) => {
-                tracing::warn!(%error, "the cluster's keys for tokens can't be had; those that are known stay");
+                tracing::warn!(%error, "the cluster's keys for tokens can't be read; the known ones stay in use");
                 false
             }
         }

@@ -65,7 +65,7 @@ struct BoundObject {
     uid: String,
 }
 
-/// Verifies tokens by the cluster's published keys, and by asking the API server where those can't be had or used: a cluster
+/// Verifies tokens by the cluster's published keys, and by asking the API server where those can't be read or used: a cluster
 /// may sign with keys of a kind that is not known here, or not publish all of them.
 pub struct Verifier {
     keys: IssuerKeys,

@@ -116,8 +116,11 @@ fn owner<'s>(
         number += 1;
     }
     if value != called {
-        let message =
-            format!("{} can't be a label's value, or is that of two: it is {} here", code(&called), code(&value));
+        let message = format!(
+            "{} is not a valid value of a label, or another has it, so the label says {}",
+            code(&called),
+            code(&value)
+        );
         named.as_ref().unwrap_or(node).report(Fate::Doubtful, message);
     }
     for field in ["source_id", "profile", "config", "claims", "business_unit_id"] {

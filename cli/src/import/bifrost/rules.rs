@@ -124,7 +124,7 @@ fn rule<'s>(work: &mut Work<'s>, node: &Node<'s>, known: &RuleContext<'_>, renam
     } else {
         let why = lost.join("; ");
         node.lost(format!(
-            "the rule can't be had as it is, and was written as a comment: {why}. Mend it in rules.yaml"
+            "the rule can't be imported as it is, so it became a comment: {why}. Correct it in rules.yaml"
         ));
         object.off = Some(format!("Left out: {why}."));
     }

@@ -87,7 +87,7 @@ fn check_model(
     let prices: Vec<&Price> = there.iter().filter_map(|at| policy.price(at.provider, &at.model)).collect();
     if prices.is_empty() {
         let message = format!(
-            "nobody knows what `{model}` costs, and what is not known to be cheaper takes no other model's place: give it a \
+            "`{model}` has no price, and only a cheaper model may replace another: give it a \
              price"
         );
         return Err(UselessDowngrade::NotCheaper(message));

@@ -104,11 +104,11 @@ fn any_model(counted: &CountedPolicy, at: &ModelAt) -> Option<String> {
     }
     let limit = counted.money(at)?;
     let what = match provider.kind.as_str() {
-        "OpenRouter" => "models of other vendors than OpenAI, Anthropic and Google cost",
-        _ => "any model costs",
+        "OpenRouter" => "models of vendors other than OpenAI, Anthropic and Google have",
+        _ => "its models have",
     };
     Some(format!(
-        "nobody knows what {what} at LLMProvider {}, and a budget counts it ({}), so every such request is refused \
+        "LLMProvider {}: {what} no price, and a budget counts them ({}), so every such request is refused \
          (403 model_unpriced): give that provider a defaultPrice, give its models prices (in its spec.models, or in a \
          ModelCatalog), or say unpriced: Allow in VirtualKey {}/{}",
         provider.id, limit.id, key.namespace, key.name,
@@ -130,7 +130,7 @@ fn message(counted: &CountedPolicy, at: &ModelAt) -> Option<String> {
         return None;
     }
     Some(format!(
-        "nobody knows what `{}` costs, and a budget counts it ({}), so it is refused: give it a price (in spec.models of \
+        "`{}` has no price, and a budget counts it ({}), so requests for it are refused: give it a price (in spec.models of \
          LLMProvider {}, or in a ModelCatalog), give that provider a defaultPrice, or say unpriced: Allow in VirtualKey {}/{}",
         at.model, limit.id, provider.id, key.namespace, key.name,
     ))
