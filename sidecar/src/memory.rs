@@ -49,12 +49,12 @@ pub fn request_size(headers: &HeaderMap, stream: bool) -> usize {
 /// The account, shared by all requests.
 #[derive(Clone, Debug)]
 pub struct Memory {
-    account: Arc<Account>,
+    account: Arc<MemoryAccount>,
     work: Arc<Semaphore>,
 }
 
 #[derive(Debug)]
-struct Account {
+struct MemoryAccount {
     total: usize,
     used: AtomicUsize,
     /// How many tasks wait for memory.
@@ -65,7 +65,7 @@ struct Account {
 /// Reserved bytes. Dropping it releases them.
 #[derive(Debug, Default)]
 pub struct MemoryLease {
-    account: Option<Arc<Account>>,
+    account: Option<Arc<MemoryAccount>>,
     bytes: usize,
 }
 
@@ -88,8 +88,12 @@ impl Memory {
     /// An account of this many bytes.
     #[must_use]
     pub fn new(bytes: usize) -> Self {
-        let account =
-            Account { total: bytes, used: AtomicUsize::new(0), waiting: AtomicUsize::new(0), freed: Notify::new() };
+        let account = MemoryAccount {
+            total: bytes,
+            used: AtomicUsize::new(0),
+            waiting: AtomicUsize::new(0),
+            freed: Notify::new(),
+        };
         Memory { account: Arc::new(account), work: Arc::new(Semaphore::new(WORKERS)) }
     }
 
@@ -142,7 +146,7 @@ impl Memory {
             outcome => return outcome,
         }
         let until = Instant::now() + WAIT_TIME;
-        let _waiting = WaitCount::new(&self.account.waiting);
+        let _waiting = QueuedLease::new(&self.account.waiting);
         loop {
             let freed = self.account.freed.notified();
             tokio::pin!(freed);
@@ -172,7 +176,7 @@ impl Memory {
     }
 }
 
-impl Account {
+impl MemoryAccount {
     /// How much may be in use in all, including a new reservation of `bytes`.
     fn limit(&self, bytes: usize) -> usize {
         if bytes > self.total / LARGE { self.total - self.total / RESERVED_FOR_SMALL } else { self.total }
@@ -220,7 +224,7 @@ impl MemoryLease {
     }
 }
 
-impl Account {
+impl MemoryAccount {
     fn release(&self, bytes: usize) {
         if bytes > 0 {
             self.used.fetch_sub(bytes, Ordering::AcqRel);
@@ -240,16 +244,16 @@ impl Drop for MemoryLease {
 }
 
 /// Counts a waiting task.
-struct WaitCount<'a>(&'a AtomicUsize);
+struct QueuedLease<'a>(&'a AtomicUsize);
 
-impl<'a> WaitCount<'a> {
+impl<'a> QueuedLease<'a> {
     fn new(waiting: &'a AtomicUsize) -> Self {
         waiting.fetch_add(1, Ordering::AcqRel);
-        WaitCount(waiting)
+        QueuedLease(waiting)
     }
 }
 
-impl Drop for WaitCount<'_> {
+impl Drop for QueuedLease<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::AcqRel);
     }
