@@ -430,7 +430,7 @@ fn variables_that_the_gateway_reads_must_be_unchanged() {
 fn the_gateway_reads_no_other_variable() {
     let main = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../sidecar/src/main.rs");
     let text = std::fs::read_to_string(main).unwrap();
-    let mut read: Vec<&str> = ["env::var(\"", "named(\""]
+    let mut read: Vec<&str> = ["env::var(\"", "variable(\""]
         .iter()
         .flat_map(|call| text.split(call).skip(1).filter_map(|rest| rest.split('"').next()))
         .collect();
