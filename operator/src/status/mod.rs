@@ -99,8 +99,8 @@ impl Statuses {
         }
     }
 
-    /// Takes a namespace's plan. `held` are [`crate::plan::revision::NamespacePlan::held`]: what stands there stays. Says whose status may
-    /// differ, beside those whose verdict does.
+    /// Takes a namespace's plan. `held` is [`crate::plan::revision::NamespacePlan::too_large`]: the written policies of these
+    /// bindings stay. Returns the objects whose status may differ, beside those whose verdict does.
     pub fn planned(
         &mut self,
         namespace: &str,
