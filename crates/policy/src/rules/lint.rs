@@ -236,7 +236,7 @@ mod tests {
 
     #[test]
     fn slips_are_told_with_what_to_write() {
-        let types = format!("there is {}", RequestType::NAMES.join(", "));
+        let types = format!("the types are {}", RequestType::NAMES.join(", "));
         let hidden = |name: &str| {
             format!("the header `{name}` may carry a credential, so rules can't read it: use another header")
         };
@@ -253,11 +253,11 @@ mod tests {
             (r#"headers["x-outrigger-key"] == "a""#, hidden("x-outrigger-key")),
             (
                 r#"request_type == "chat""#,
-                format!("no request has that request_type: {types}, did you mean `chat_completion`?"),
+                format!("no request has this request_type; {types}, did you mean `chat_completion`?"),
             ),
             (
                 r#"model == "a" && request_type in ["responses", "xyz"]"#,
-                format!("no request has that request_type: {types}"),
+                format!("no request has this request_type; {types}"),
             ),
             ("budget_used > 0.85", "`budget_used` is in per cent: write 85 for 0.85".to_owned()),
             ("0.29 <= tokens_used", "`tokens_used` is in per cent: write 29 for 0.29".to_owned()),
