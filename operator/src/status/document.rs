@@ -3,7 +3,6 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use crate::objects::id::ObjectKind;
 use crate::status::conditions::{ConditionStatus, ConditionType, ObjectCondition};
 use crate::status::gateways::GatewayCounts;
 use crate::status::limits::Summary;
@@ -49,7 +48,6 @@ impl StoredCondition {
 
 /// What a status is written from.
 pub(super) struct StatusContent<'a> {
-    pub kind: ObjectKind,
     pub generation: i64,
     pub conditions: &'a [ObjectCondition],
     /// `None`: numbers stay as they are.
@@ -85,9 +83,6 @@ impl StatusContent<'_> {
             summary.insert("limitName".to_owned(), name.as_str().into());
             if let Some(resets) = resets {
                 summary.insert("resets".to_owned(), seconds(*resets).into());
-                if self.kind == ObjectKind::Budget {
-                    document.insert("periodEnd".to_owned(), seconds(*resets).into());
-                }
             }
             document.insert("summary".to_owned(), summary.into());
         }
@@ -109,7 +104,7 @@ pub(super) fn sidecars(tally: &GatewayCounts) -> Value {
 /// What of a status is the operator's to write, in its own order: to be compared with what it would write.
 pub(super) fn ours(status: &Value) -> Value {
     let mut ours = Map::new();
-    for field in ["observedGeneration", "conditions", "sidecars", "summary", "periodEnd"] {
+    for field in ["observedGeneration", "conditions", "sidecars", "summary"] {
         let Some(value) = status.get(field) else { continue };
         let value = match field {
             "conditions" => {

@@ -178,8 +178,7 @@ impl Statuses {
         let resets = summary.as_ref().and_then(|summary| summary.resets);
         let mut looks: BTreeSet<Instant> = again.into_iter().collect();
         looks.extend(resets.map(|at| later(now, at)));
-        let mut content =
-            StatusContent { kind: id.kind, generation: verdict.generation, conditions: &all, tally: None, summary };
+        let mut content = StatusContent { generation: verdict.generation, conditions: &all, tally: None, summary };
         // Numbers may wait; what stands beside them does not.
         let stale = settled && before.and_then(|before| before.get("sidecars")) != Some(&sidecars(&tally));
         let free = written.map(|written| written.at + NUMBERS).filter(|free| stale && now.steady < *free);
