@@ -21,7 +21,9 @@ use crate::api::{ConnectError, connect};
 use crate::apply::Applier;
 use crate::attestation::Attestor;
 use crate::certs::ServingCertificates;
+use crate::ledger::actions::LedgerActions;
 use crate::ledger::driver::{LedgerDriver, PodUids};
+use crate::ledger::figures::LedgerFigures;
 use crate::ledger::findings::FindingEvents;
 use crate::ledger::limits::PlannedLimits;
 use crate::ledger::permits::PermitDriver;
@@ -217,23 +219,29 @@ impl Components {
             certificates.bundle(),
             &settings.namespace,
         ));
-        let publisher = Arc::new(StatusPublisher::new(
+        let (figures, actions) = (Arc::new(LedgerFigures::default()), Arc::new(LedgerActions::default()));
+        let publisher = StatusPublisher::new(
             client.clone(),
             Arc::clone(&caches),
             Arc::clone(&hub),
             Arc::clone(&metrics),
             &settings.identity,
-        ));
+        );
+        let publisher = Arc::new(match settings.ledger {
+            LedgerSettings::None => publisher,
+            _ => publisher.with_ledger(Arc::clone(&figures), Arc::clone(&actions)),
+        });
         let limits = Arc::new(PlannedLimits::default());
         let ledger = store(&client, &settings).map(|store| {
-            Arc::new(LedgerDriver::new(
+            let driver = LedgerDriver::new(
                 store,
                 Arc::clone(&limits),
                 Arc::clone(&hub),
                 Arc::clone(&caches) as Arc<dyn PodUids>,
                 Arc::new(FindingEvents::new(client.clone(), &settings.identity)),
                 Arc::clone(&metrics),
-            ))
+            );
+            Arc::new(driver.telling(Arc::clone(&figures), Arc::clone(&actions)))
         });
         let permits = ledger.is_some().then(|| {
             Arc::new(PermitDriver::new(

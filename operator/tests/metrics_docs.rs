@@ -56,6 +56,7 @@ fn labels() -> String {
 | `result` of writes | `ok`, or why not: {} |
 | `result` of the ledger's writes | {} |
 | `finding` | why a gateway's report was refused: {} |
+| `verb`, `result` of actions | `forgive`, `reset`, `raise`, or `unknown` if the annotation can't be read; `ok` or `refused`: the object's status says why |
 | `verb`, `code` | of a request to the API server; the code is the HTTP status, or `none` if there was no answer |
 | `watch` | what is watched |
 | `webhook` | {} or {last} |

@@ -203,3 +203,44 @@ def test_a_raised_budget_lets_requests_through_at_once(cluster, operator, namesp
         assert took < RAISED_SECONDS
         spent += spend_all(apps)
         assert 0.95 * 100 <= spent <= 100
+
+
+ACTION = "outrigger.dev/ledger-action"
+
+
+def action_status(cluster, namespace, text, id):
+    """Annotates the key, and returns the entry of `status.actions` for it."""
+    cluster.kubectl("annotate", "--overwrite", "vkey", "default", "-n", namespace, f"{ACTION}={text}")
+
+    def entry(seen):
+        return next((one for one in seen["status"].get("actions", []) if one["id"].startswith(id)), None)
+
+    return cluster.api.until("VirtualKey", namespace, "default", entry)
+
+
+def test_kubectl_shows_what_is_spent_over_all_pods_and_an_annotation_resets_it(cluster, operator, namespace):
+    budgeted(cluster, namespace)
+    with ExitStack() as stack:
+        spent = spend_all(gateways(stack, operator, namespace, ["one", "two"]), most=5)
+    shown = f"${spent / 100:.2f}"
+    settled = lambda seen: seen["status"].get("summary", {}).get("spent") == shown  # noqa: E731
+    status = cluster.api.until("VirtualKey", namespace, "default", settled)["status"]
+    (limit,) = status["limits"]
+    amounts = [limit[name] for name in ("limit", "spent", "reserved", "leased", "unconfirmed", "available")]
+    assert amounts == ["$1.00", shown, "$0.00", "$0.00", "$0.00", f"${(BUDGET_CENTS - spent) / 100:.2f}"]
+    assert (limit["name"], limit["window"]) == ("spec.limits.budgets[total]", "Lifetime")
+    assert sorted(one["workload"] for one in limit["workloads"]) == [f"{namespace}/Pod/one", f"{namespace}/Pod/two"]
+    head, row = cluster.kubectl("get", "vkey", "default", "-n", namespace).splitlines()
+    spent_at, limit_at = head.index("SPENT"), head.index("LIMIT")
+    assert (row[spent_at:].split()[0], row[limit_at:].split()[0]) == (shown, "$1.00")
+
+    reset = action_status(cluster, namespace, json.dumps({"id": "a-1", "verb": "reset", "reason": "a test"}), "a-1")
+    assert (reset["result"], reset["verb"], reset["amount"], reset["reason"]) == ("Done", "Reset", shown, "a test")
+    # As the webhook has it, and not the program.
+    assert reset["by"] and "program" not in reset["by"]
+    none = lambda seen: seen["status"]["summary"]["spent"] == "$0.00"  # noqa: E731
+    cluster.api.until("VirtualKey", namespace, "default", none)
+    refused = action_status(cluster, namespace, "{", "unread-")
+    assert refused["result"] == "Refused" and "is no action" in refused["message"]
+    events = cluster.kubectl("get", "events", "-n", namespace, "-o", "custom-columns=R:.reason", "--no-headers").split()
+    assert {"LimitAction", "LimitActionRefused"} <= set(events)

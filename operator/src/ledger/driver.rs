@@ -5,7 +5,8 @@
 //! Hub ─ reports ─►                  ─► writes, reloads ─► LedgerStore ─┐
 //! PlannedLimits ─► Leader::step ─►  ─► grants ─► Hub                   │
 //! pods, time ────►                  ─► findings ─► log, Events         │
-//!                     ▲────────────────────────────────────────────────┘
+//! LedgerActions ─►    ▲ ─► figures ─► LedgerFigures                   │
+//!                     └────────────────────────────────────────────────┘
 //! ```
 //!
 //! Only the replica that leads runs it, and it ends with the leadership: its task is dropped at an await, and the streams end.
@@ -19,7 +20,7 @@ mod deposers;
 mod recent;
 mod reporter;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,11 +29,11 @@ use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use jiff::Timestamp;
-use outrigger_ledger::protocol::Term;
-use outrigger_ledger::shared::leader::{FindingKind, Input, Leader, LedgerFinding, Output};
+use outrigger_ledger::protocol::{LimitKey, Term};
+use outrigger_ledger::shared::leader::{ActionOutcome, FindingKind, Input, Leader, LedgerFinding, Output};
 use outrigger_ledger::shared::record::{HolderId, StoreObject, StoreRecord, StoreVersion, Stored};
 use parking_lot::Mutex;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use self::attempts::Attempts;
@@ -41,6 +42,8 @@ use self::clock::LeaderClock;
 use self::deposers::Deposers;
 use self::recent::RecentFindings;
 pub use self::reporter::FindingReporter;
+use super::actions::{AskedAction, LedgerActions};
+use super::figures::LedgerFigures;
 use super::limits::PlannedLimits;
 use super::store::{LedgerStore, ShardName, ShardVersion, StoreError, StoredShard, WriteOutcome};
 use crate::metrics::{LedgerWrite, OperatorMetrics};
@@ -55,10 +58,24 @@ const MISSED: Duration = Duration::from_secs(10);
 /// Between two leaderships of one process: whoever deposed this one may be about to end.
 const AGAIN: Duration = Duration::from_secs(2);
 
-/// The pods that are there.
+/// How often figures are read, and how often it is looked which limits objects have.
+const FIGURES: Duration = Duration::from_secs(1);
+const PRESENT: Duration = Duration::from_secs(60);
+
+/// The pods and the limits that are there.
 pub trait PodUids: fmt::Debug + Send + Sync + 'static {
     /// Uids of all pods with a gateway that have not ended.
-    fn uids(&self) -> std::collections::HashSet<String>;
+    fn uids(&self) -> HashSet<String>;
+
+    /// What a gateway's pod belongs to, such as `shop/Deployment/search`. Absent: it is not known.
+    fn workload(&self, _gateway: &ConnectedGateway) -> Option<String> {
+        None
+    }
+
+    /// The limits that objects have, whether or not a policy has them. Absent: they are not known.
+    fn limits(&self) -> Option<BTreeSet<LimitKey>> {
+        None
+    }
 }
 
 /// What runs while this replica leads.
@@ -70,6 +87,8 @@ pub struct LedgerDriver {
     pods: Arc<dyn PodUids>,
     reporter: Arc<dyn FindingReporter>,
     metrics: Arc<OperatorMetrics>,
+    figures: Arc<LedgerFigures>,
+    actions: Arc<LedgerActions>,
     /// How long a pod is missed before it is gone.
     missed: Duration,
     deposers: Mutex<Deposers>,
@@ -89,7 +108,26 @@ impl LedgerDriver {
     ) -> Self {
         let reports = Mutex::new(hub.reports());
         let deposers = Mutex::default();
-        LedgerDriver { store, limits, hub, pods, reporter, metrics, missed: MISSED, deposers, reports }
+        let (figures, actions) = (Arc::default(), Arc::default());
+        LedgerDriver {
+            store,
+            limits,
+            hub,
+            pods,
+            reporter,
+            metrics,
+            figures,
+            actions,
+            missed: MISSED,
+            deposers,
+            reports,
+        }
+    }
+
+    /// Figures go there, and actions come from there.
+    #[must_use]
+    pub fn telling(self, figures: Arc<LedgerFigures>, actions: Arc<LedgerActions>) -> Self {
+        LedgerDriver { figures, actions, ..self }
     }
 
     /// Pods are gone when they were missed for so long.
@@ -104,11 +142,18 @@ impl LedgerDriver {
             tracing::error!("the ledger is led twice in one process, which is a bug: the second does nothing");
             return std::future::pending().await;
         };
+        let Some(mut actions) = self.actions.receiver() else {
+            tracing::error!(
+                "actions on limits are taken by two ledgers in one process, which is a bug: the second ends"
+            );
+            return std::future::pending().await;
+        };
         let mut above = Term(0);
         loop {
             let leading = Leading::new(self, above, self.load().await);
-            above = leading.lead(&mut reports).await.max(above);
+            above = leading.lead(&mut reports, &mut actions).await.max(above);
             self.metrics.ledger_leads(false);
+            self.figures.clear();
             tokio::time::sleep(AGAIN).await;
         }
     }
@@ -170,6 +215,9 @@ struct Leading<'a> {
     found: RecentFindings,
     /// Since when gateways wait for an answer.
     asked: HashMap<String, Instant>,
+    /// Who waits for the outcome of an action, by its id and limit.
+    acting: HashMap<(String, LimitKey), Vec<AskedAction>>,
+    present_at: Option<Instant>,
     /// Someone else leads.
     deposed: Option<Option<Term>>,
 }
@@ -189,6 +237,8 @@ impl<'a> Leading<'a> {
             gateways: HashMap::new(),
             found: RecentFindings::default(),
             asked: HashMap::new(),
+            acting: HashMap::new(),
+            present_at: None,
             deposed: None,
         };
         leading.step(Input::Loaded(objects));
@@ -197,10 +247,12 @@ impl<'a> Leading<'a> {
     }
 
     /// Until somebody else leads: in which term.
-    async fn lead(mut self, reports: &mut ReportReceiver) -> Term {
+    async fn lead(mut self, reports: &mut ReportReceiver, actions: &mut mpsc::Receiver<AskedAction>) -> Term {
         let (mut ticks, mut censuses) = (tokio::time::interval(TICK), tokio::time::interval(CENSUS));
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        censuses.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut figures = tokio::time::interval(FIGURES);
+        for interval in [&mut ticks, &mut censuses, &mut figures] {
+            interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        }
         loop {
             if let Some(by) = self.deposed {
                 tracing::warn!(
@@ -220,6 +272,8 @@ impl<'a> Leading<'a> {
                     self.step(Input::Tick);
                 }
                 _ = censuses.tick() => self.count(),
+                _ = figures.tick() => self.driver.figures.take(self.leader.figures(), Timestamp::now()),
+                Some(asked) = actions.recv() => self.act(asked),
                 report = reports.recv() => self.receive(report),
             }
         }
@@ -230,6 +284,18 @@ impl<'a> Leading<'a> {
         for (_, report) in std::mem::take(&mut self.unplanned) {
             self.receive(report);
         }
+    }
+
+    /// While this replica does not lead yet, whoever asks has to ask again.
+    fn act(&mut self, asked: AskedAction) {
+        if self.leader.leads().is_none() {
+            return;
+        }
+        let action = asked.action.clone();
+        let waiting = self.acting.entry((action.id.clone(), action.limit.clone())).or_default();
+        waiting.retain(|earlier| !earlier.outcome.is_closed());
+        waiting.push(asked);
+        self.step(Input::Act(action));
     }
 
     fn receive(&mut self, received: ReceivedReport) {
@@ -251,6 +317,9 @@ impl<'a> Leading<'a> {
             self.asked.entry(pod.clone()).or_insert_with(Instant::now);
         }
         self.gateways.insert(pod.clone(), Arc::clone(gateway));
+        if let Some(workload) = report.whole.then(|| self.driver.pods.workload(gateway)).flatten() {
+            self.step(Input::Workload { pod: pod.clone(), workload: workload.into() });
+        }
         self.step(Input::Report { pod, limits, report: received.report });
     }
 
@@ -263,6 +332,13 @@ impl<'a> Leading<'a> {
         driver.metrics.ledger_holders(holders.len());
         driver.metrics.ledger_leads(self.leader.leads().is_some());
         driver.metrics.ledger_dropped(driver.hub.dropped_reports());
+        let now = Instant::now();
+        if self.present_at.is_none_or(|at| now.duration_since(at) >= PRESENT)
+            && let Some(limits) = driver.pods.limits()
+        {
+            self.present_at = Some(now);
+            self.step(Input::Present(limits));
+        }
         for pod in self.census.gone(holders, &there, driver.missed, Instant::now()) {
             self.step(Input::HolderGone { pod });
         }
@@ -287,6 +363,12 @@ impl<'a> Leading<'a> {
                 }
                 Output::Finding(finding) => self.find(finding),
                 Output::Deposed { by } => self.deposed = Some(by),
+            }
+        }
+        for ActionOutcome { id, limit, result } in self.leader.outcomes() {
+            for asked in self.acting.remove(&(id, limit)).unwrap_or_default() {
+                // Whoever asked may have gone.
+                let _ = asked.outcome.send(result.clone());
             }
         }
     }

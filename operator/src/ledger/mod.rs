@@ -11,9 +11,12 @@
 //! What is granted to whom is decided by [`outrigger_ledger::shared::leader`], which does no I/O. Here are its stores, and what
 //! feeds it.
 
+pub mod actions;
 pub mod driver;
+pub mod figures;
 pub mod finding_words;
 pub mod findings;
 pub mod limits;
+pub mod owned;
 pub mod permits;
 pub mod store;

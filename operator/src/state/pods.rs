@@ -25,6 +25,8 @@ pub struct GatewayPod {
     pub place: ObjectRef,
     pub uid: String,
     pub service_account: String,
+    /// What made it, such as `shop/Deployment/search`.
+    pub workload: String,
     /// The binding at admission, from its volume, which nobody can change.
     pub binding: Binding,
     /// Why its gateway is not the operator's, or not alone.
@@ -52,6 +54,7 @@ impl GatewayPod {
         let account = spec.service_account_name.clone().filter(|name| !name.is_empty());
         Some(GatewayPod {
             uid: pod.metadata.uid.clone().unwrap_or_default(),
+            workload: workload(pod),
             service_account: account.unwrap_or_else(|| "default".to_owned()),
             binding,
             foreign: attestor.check(spec).err(),
@@ -61,6 +64,25 @@ impl GatewayPod {
             place,
         })
     }
+}
+
+/// The Deployment, CronJob or other controller that makes such pods; a pod without one is its own. ReplicaSets and Jobs are
+/// named after what makes them: its name, and a part that differs each time.
+fn workload(pod: &v1::Pod) -> String {
+    let metadata = &pod.metadata;
+    let own = metadata.name.as_deref().unwrap_or_default();
+    let owner = metadata.owner_references.iter().flatten().find(|owner| owner.controller == Some(true));
+    let (kind, name) = owner.map_or(("Pod", own), |owner| (owner.kind.as_str(), owner.name.as_str()));
+    let hash = metadata.labels.as_ref().and_then(|labels| labels.get("pod-template-hash"));
+    let (kind, name) = match name.rsplit_once('-') {
+        Some((of, suffix)) if kind == "ReplicaSet" && hash.is_some_and(|hash| hash == suffix) => ("Deployment", of),
+        // A CronJob names its Jobs by the minute.
+        Some((of, suffix)) if kind == "Job" && suffix.len() >= 8 && suffix.bytes().all(|b| b.is_ascii_digit()) => {
+            ("CronJob", of)
+        }
+        _ => (kind, name),
+    };
+    format!("{}/{kind}/{name}", metadata.namespace.as_deref().unwrap_or_default())
 }
 
 /// All pods with a gateway.

@@ -157,6 +157,10 @@ impl LedgerBooks {
         }
         let less = usage.spent < part.spent || usage.returned < part.returned || (usage.granted < part.told);
         if less {
+            if part.heard && part.state != PartState::Open && usage.spent > part.spent {
+                // It was gone and was forgiven. What it has spent since it reported last is a debt.
+                self.count_spent(account_no, no, limits, usage.spent);
+            }
             return UsageVerdict::Void(FindingKind::Less);
         }
         if usage.returned > usage.granted {
@@ -374,7 +378,7 @@ impl LedgerBooks {
     /// Queues a want, if it is one that can be.
     fn ask(&mut self, account: AccountNo, no: HolderNo, want: u64, least: u64) {
         let Some(known) = self.accounts.get(&account) else { return };
-        let max = self.limit(known.limit).map_or(0, |limit| limit.max);
+        let max = self.max_of(known);
         // Whoever has a debt asks for as much more.
         let owed = known.parts.get(&no).map_or(0, |part| part.debt().saturating_add(part.beyond));
         if want > max.saturating_mul(ABSURD).max(ABSURD).saturating_add(owed) {

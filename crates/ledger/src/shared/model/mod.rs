@@ -32,6 +32,8 @@ struct Bounds {
     restarts: u8,
     losses: u8,
     lasts: u8,
+    /// How often somebody has what lost pods held forgiven.
+    forgives: u8,
     /// Steps after the beginning.
     depth: usize,
 }
@@ -62,6 +64,7 @@ const BOUNDS: Bounds = Bounds {
     restarts: 0,
     losses: 0,
     lasts: 0,
+    forgives: 0,
     depth: 6,
 };
 
@@ -92,7 +95,7 @@ impl Model for LedgerModel {
     fn properties(&self) -> Vec<Property<Self>> {
         let used = Property::sometimes(USED, |_: &LedgerModel, world: &ModelWorld| world.committed() > 0);
         let kept = Property::always(OVERSPENT, |model: &LedgerModel, world: &ModelWorld| {
-            world.committed() <= model.bounds.budget
+            world.committed() <= model.bounds.budget + world.forgiven
         });
         let stored = Property::always(OVERPROMISED, |model: &LedgerModel, world: &ModelWorld| {
             world.stored_commitment() <= u128::from(model.bounds.budget)
@@ -151,6 +154,12 @@ fn messages_that_come_twice_and_late() {
 #[test]
 fn gateways_that_end_with_and_without_a_last_word() {
     holds(Bounds { lasts: 1, losses: 1, ..BOUNDS });
+}
+
+/// What was forgiven may be spent once more, and nothing else.
+#[test]
+fn pods_that_are_lost_and_forgiven() {
+    holds(Bounds { losses: 1, forgives: 1, reports: 1, ..BOUNDS });
 }
 
 #[test]
@@ -218,15 +227,17 @@ fn long_ways_through_everything_that_may_happen() {
             restarts: 2,
             losses: 1,
             lasts: 1,
+            forgives: u8::from(round % 4 == 0),
             ..BOUNDS
         };
         let mut most = 0;
         ModelWorld::new(&bounds, Mutant::None).walk(&bounds, 90, &mut rng, |world| {
             assert!(
-                world.committed() <= bounds.budget && world.stored_commitment() <= bounds.budget.into(),
+                world.committed() <= bounds.budget + world.forgiven
+                    && world.stored_commitment() <= bounds.budget.into(),
                 "{world:?}"
             );
-            most = most.max(world.committed());
+            most = most.max(world.committed() - world.forgiven.min(world.committed()));
         });
         used_up += u32::from(most == bounds.budget);
     }
