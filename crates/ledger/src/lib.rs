@@ -13,7 +13,8 @@
 //! - A clock that was once far ahead holds nobody up for longer than its process lives.
 //!
 //! Limits that many gateways share are granted by a ledger: see [`shared`], with both sides of its [`protocol`]. Limits on
-//! concurrent requests that they share are in [`permits`].
+//! concurrent requests that they share are in [`permits`]. Limits on one run or conversation have accounts of their own:
+//! see [`session`].
 //!
 //! State machines only: amounts are integers, the time is an argument, and what has to be written comes out as bytes.
 
@@ -24,6 +25,7 @@ mod page;
 pub mod permits;
 pub mod protocol;
 mod reservation;
+pub mod session;
 pub mod shared;
 
 pub use account::{Account, Counters, Short};

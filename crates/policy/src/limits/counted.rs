@@ -57,12 +57,12 @@ impl Document {
         !Limits::of(self).all.is_empty()
     }
 
-    /// Every limit of the document, as a gateway counts it.
+    /// Every limit of the document that has periods, as a gateway counts it. Limits on sessions have none.
     ///
     /// # Errors
     /// [`LimitError`], of the first limit that can't be counted: a gateway refuses the document.
     pub fn counted_limits(&self) -> Result<Vec<AccountedLimit>, LimitError> {
-        Limits::of(self).all.iter().map(Limit::counted).collect()
+        Limits::of(self).all.iter().filter(|limit| !limit.per_session).map(Limit::counted).collect()
     }
 }
 

@@ -70,6 +70,7 @@ fn every_variable_has_its_value() {
         ("budget_used", "budget_used == 85.5"),
         ("tokens_used", "tokens_used == 12.5"),
         ("request", "request == 75"),
+        ("session_used", "session_used == 25"),
         ("input_tokens", "input_tokens == 7999"),
         ("needs", "needs == ['Tools', 'Vision']"),
         ("labels", "labels == {'app': 'search'}"),
