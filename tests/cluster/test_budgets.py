@@ -1,12 +1,14 @@
 """Gateways share a budget through the operator's ledger, with any number of pods and any leader."""
 
 import json
+import subprocess
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from decimal import Decimal
 
+import binaries
 import pytest
 
 from gateway_process import GatewayProcess
@@ -203,3 +205,30 @@ def test_a_raised_budget_lets_requests_through_at_once(cluster, operator, namesp
         assert took < RAISED_SECONDS
         spent += spend_all(apps)
         assert 0.95 * 100 <= spent <= 100
+def outrigger(cluster, *arguments, code=0):
+    """The output of the command line, with this test's kubectl."""
+    environment = {"PATH": f"{cluster.kubectl_binary.parent}:/usr/bin:/bin", "HOME": str(cluster.folder)}
+    command = [binaries.outrigger("outrigger"), "budget", *arguments, "--kubeconfig", cluster.kubeconfig]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=90)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_the_command_line_shows_and_raises_a_limit(cluster, operator, namespace):
+    budgeted(cluster, namespace)
+    with ExitStack() as stack:
+        spent = spend_all(gateways(stack, operator, namespace, ["one"]), most=5)
+    shown = f"${spent / 100:.2f}"
+    settled = lambda seen: seen["status"].get("summary", {}).get("spent") == shown  # noqa: E731
+    cluster.api.until("VirtualKey", namespace, "default", settled)
+    text = outrigger(cluster, "--namespace", namespace)
+    row = next(line for line in text.splitlines() if "budgets[total]" in line)
+    assert shown in row and "$1.00" in row and f"{spent}%" in row, text
+
+    at = ("--namespace", namespace, "--reason", "a test")
+    raised = outrigger(cluster, "raise", "vkey/default", "--amount", "$2", "--until", "1h", *at)
+    assert "the limit is higher by $2.00" in raised and "a test" in raised
+    refused = outrigger(cluster, "raise", "vkey/default", "--amount", "two", "--until", "1h", *at, code=1)
+    assert "refused" in refused and "`two`" in refused
+    missing = outrigger(cluster, "reset", "vkey/defualt", *at, code=2)
+    assert f"did you mean VirtualKey {namespace}/default?" in missing
