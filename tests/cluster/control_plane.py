@@ -12,9 +12,9 @@ import binaries
 import runs
 from api import Api
 from authority import Authority
-from daemon import Daemon
+from daemon import Daemon, end, started_at
 from gateway import environment, free_port
-from machine import SERVICES
+from machine import SERVICES, child_of
 from waiting import until
 
 KUBERNETES = "10.96.0.1"
@@ -131,7 +131,12 @@ class ControlPlane:
         self.resume_api()
 
     def stop_api(self):
-        self.daemons["kube-apiserver"].stop(kill=True)
+        server = self.daemons["kube-apiserver"]
+        if self.machine:
+            # The daemon is the program that enters the machine. The API server is its child.
+            child = child_of(server.pid)
+            end(child, started_at(child), kill=True)
+        server.stop(kill=True)
 
     def resume_api(self):
         server = self.daemons["kube-apiserver"]
