@@ -1,4 +1,4 @@
-//! Written by `scripts/catalogue.py`; `make catalogue` writes it anew. Not edited by hand.
+//! Written by `scripts/catalogue.py`; `make catalogue` regenerates it. Do not edit it by hand.
 //!
 //! Derived from the model table of LiteLLM, Copyright (c) 2023 Berri AI, MIT licence (see NOTICE).
 
@@ -9,7 +9,7 @@ use crate::prices::Price;
 
 mod prices;
 
-/// The source of this data: package, version, date.
+/// The source of these figures: package, version, and date of the download.
 pub static SOURCE: &str = "litellm 1.109.1, read 2026-11-22";
 
 const T: u16 = Capabilities::TOOLS.0;

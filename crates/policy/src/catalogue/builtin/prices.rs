@@ -1,7 +1,7 @@
-//! Written by `scripts/catalogue.py`; `make catalogue` writes it anew. Not edited by hand.
+//! Written by `scripts/catalogue.py`; `make catalogue` regenerates it. Do not edit it by hand.
 //!
-//! Derived from the price table of LiteLLM, Copyright (c) 2023 Berri AI, MIT licence (see NOTICE). Models that cost the
-//! same share a price, which is named for one of them.
+//! Derived from the price table of LiteLLM, Copyright (c) 2023 Berri AI, MIT licence (see NOTICE). Models with the
+//! same price share an entry, which is named after one of them.
 
 use std::borrow::Cow;
 
