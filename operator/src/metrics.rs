@@ -279,7 +279,7 @@ mod tests {
             assert!(metric.name.starts_with("outrigger_"), "{}", metric.name);
             assert!(!metric.help.is_empty(), "{}", metric.name);
         }
-        assert_eq!(described.len(), 21);
+        assert_eq!(described.len(), 22);
     }
 
     #[test]
