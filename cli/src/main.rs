@@ -13,6 +13,7 @@ mod explain;
 mod folder;
 mod idle;
 mod import;
+mod ledger;
 mod look;
 mod rule_tests;
 mod run;
@@ -67,6 +68,8 @@ enum Command {
     /// Reads the cluster with kubectl and its access. Exits with 0 if nothing is wrong, with 1 if something is, and
     /// with 2 if the cluster does not answer.
     Doctor(doctor::Args),
+    /// Report what the operator's ledger knows.
+    Ledger(ledger::Args),
     /// Print the definitions of the objects, to be applied to a cluster.
     Crds,
     /// Compile what `run` writes to standard input.
@@ -98,6 +101,7 @@ fn main() -> ExitCode {
         Command::Diff(args) => diff::main(&args),
         Command::Import(args) => import::main(&args),
         Command::Doctor(args) => doctor::main(&args),
+        Command::Ledger(args) => ledger::main(&args),
         Command::Crds => crds::main(),
         Command::CompileForRun => compiler::main(),
     }

@@ -3,8 +3,9 @@
 use std::io::Write;
 use std::process::ExitCode;
 
+use outrigger_operator::ledger::history::report::usage_report;
 use outrigger_operator::run::{ExitError, run};
-use outrigger_operator::settings::{HELP, Invocation, OperatorSettings, read};
+use outrigger_operator::settings::{HELP, Invocation, OperatorSettings, USAGE_HELP, UsageCommand, read};
 use outrigger_policy::Printable;
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -18,6 +19,8 @@ const LOST_LEASE: u8 = 3;
 fn main() -> ExitCode {
     let settings = match read(std::env::args_os().skip(1), std::env::var("HOSTNAME").ok()) {
         Ok(Invocation::Serve(settings)) => *settings,
+        Ok(Invocation::Usage(command)) => return usage(&command),
+        Ok(Invocation::UsageHelp) => return print(USAGE_HELP),
         Ok(Invocation::Help) => return print(HELP),
         Ok(Invocation::Version) => return print(&format!("outrigger-operator {}\n", env!("CARGO_PKG_VERSION"))),
         Err(error) => return fail(&error.to_string(), 2),
@@ -56,6 +59,18 @@ fn serve(settings: OperatorSettings) -> Result<(), ExitCause> {
     // A plan that is still running is of no use any more.
     runtime.shutdown_background();
     ended
+}
+
+/// Prints a report of the usage history.
+fn usage(command: &UsageCommand) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&format!("cannot start: {error}"), 1),
+    };
+    match runtime.block_on(usage_report(&command.folder, &command.query)) {
+        Ok(report) => print(&report),
+        Err(error) => fail(&format!("{error}. {}", error.fault().advice()), 1),
+    }
 }
 
 fn log() {

@@ -10,6 +10,7 @@ use outrigger_metrics::{
 use crate::admission::{DenialReason, Effect, Webhook};
 use crate::api::{CallCounter, CallFailure};
 use crate::ledger::finding_words;
+use crate::ledger::store::fault::StoreFault;
 pub use labels::{LeaderWork, LeaderWorkResult, LedgerWrite};
 use outrigger_ledger::permits::PermitFindingKind;
 use outrigger_ledger::shared::leader::FindingKind;
@@ -42,6 +43,10 @@ pub struct OperatorMetrics {
     ledger_findings: CounterFamily<1>,
     ledger_dropped: Gauge,
     permit_findings: CounterFamily<1>,
+    ledger_faults: GaugeFamily<1>,
+    ledger_restored: Counter,
+    usage_faults: GaugeFamily<1>,
+    usage_refused: Counter,
 }
 
 impl OperatorMetrics {
@@ -148,6 +153,24 @@ impl OperatorMetrics {
                 "Reports of gateways about concurrent requests that can't be; nothing was granted for them",
                 ["finding"],
             )?,
+            ledger_faults: registry.gauges(
+                "outrigger_operator_ledger_store_fault",
+                "1: the ledger's store fails for this reason, and grants wait; none: it serves",
+                ["fault"],
+            )?,
+            ledger_restored: registry.counter(
+                "outrigger_operator_ledger_restored_records_total",
+                "Records of the ledger that somebody deleted or set back, and that the operator wrote again",
+            )?,
+            usage_faults: registry.gauges(
+                "outrigger_operator_usage_history_fault",
+                "1: PostgreSQL fails for this reason, and gateways keep their rows of the usage history until it serves",
+                ["fault"],
+            )?,
+            usage_refused: registry.counter(
+                "outrigger_operator_usage_rows_refused_total",
+                "Rows of the usage history that gateways can't report: of other keys or times, or too many",
+            )?,
             registry,
         })
     }
@@ -248,6 +271,31 @@ impl OperatorMetrics {
         self.ledger_dropped.set(whole(reports));
     }
 
+    /// Why the ledger's store fails; `None`: it serves.
+    pub fn ledger_fault(&self, fault: Option<StoreFault>) {
+        self.ledger_faults.reset();
+        if let Some(fault) = fault {
+            self.ledger_faults.with([fault.word()]).set(1);
+        }
+    }
+
+    /// A record of the ledger was written again.
+    pub fn ledger_restored(&self) {
+        self.ledger_restored.inc();
+    }
+
+    /// Why the usage history can't be written; `None`: it is.
+    pub fn usage_fault(&self, fault: Option<StoreFault>) {
+        self.usage_faults.reset();
+        if let Some(fault) = fault {
+            self.usage_faults.with([fault.word()]).set(1);
+        }
+    }
+
+    pub fn usage_rows_refused(&self, rows: usize) {
+        self.usage_refused.inc_by(u64::try_from(rows).unwrap_or(u64::MAX));
+    }
+
     /// Every metric, whether or not it was counted yet.
     #[must_use]
     pub fn described(&self) -> &[MetricDescription] {
@@ -279,7 +327,7 @@ mod tests {
             assert!(metric.name.starts_with("outrigger_"), "{}", metric.name);
             assert!(!metric.help.is_empty(), "{}", metric.name);
         }
-        assert_eq!(described.len(), 22);
+        assert_eq!(described.len(), 26);
     }
 
     #[test]

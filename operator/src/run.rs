@@ -23,6 +23,7 @@ use crate::attestation::Attestor;
 use crate::certs::ServingCertificates;
 use crate::ledger::driver::{LedgerDriver, PodUids};
 use crate::ledger::findings::FindingEvents;
+use crate::ledger::history::{PodWorkloads, UsageRecorder};
 use crate::ledger::limits::PlannedLimits;
 use crate::ledger::permits::PermitDriver;
 use crate::ledger::store::LedgerStore;
@@ -192,6 +193,8 @@ struct Components {
     ledger: Option<Arc<LedgerDriver>>,
     /// Absent for the same reason: each gateway counts its own requests.
     permits: Option<Arc<PermitDriver>>,
+    /// Absent: gateways are not asked what requests came to.
+    history: Option<Arc<UsageRecorder>>,
     relists: Relists,
     events: mpsc::Sender<ClusterEvent>,
 }
@@ -225,15 +228,20 @@ impl Components {
             &settings.identity,
         ));
         let limits = Arc::new(PlannedLimits::default());
-        let ledger = store(&client, &settings).map(|store| {
-            Arc::new(LedgerDriver::new(
+        let ledger = store(&client, &settings, &settings.ledger).map(|store| {
+            let driver = LedgerDriver::new(
                 store,
                 Arc::clone(&limits),
                 Arc::clone(&hub),
                 Arc::clone(&caches) as Arc<dyn PodUids>,
                 Arc::new(FindingEvents::new(client.clone(), &settings.identity)),
                 Arc::clone(&metrics),
-            ))
+            );
+            let (kind, from) = (settings.ledger.kind(), settings.migrate_from.kind());
+            Arc::new(match (kind.zip(from), self::store(&client, &settings, &settings.migrate_from)) {
+                (Some((kind, from)), Some(source)) => driver.migrating(kind, from, source),
+                _ => driver,
+            })
         });
         let permits = ledger.is_some().then(|| {
             Arc::new(PermitDriver::new(
@@ -243,6 +251,17 @@ impl Components {
                 Arc::clone(&metrics),
             ))
         });
+        let history = match (&settings.ledger, settings.usage_history_days) {
+            (LedgerSettings::Postgres(folder), days @ 1..) => Some(Arc::new(UsageRecorder::new(
+                folder.clone(),
+                days,
+                Arc::clone(&limits),
+                Arc::clone(&caches) as Arc<dyn PodWorkloads>,
+                Arc::clone(&hub),
+                Arc::clone(&metrics),
+            ))),
+            _ => None,
+        };
         let leader = Arc::new(Reconciler::new(
             Arc::clone(&caches),
             Arc::clone(&dispatcher),
@@ -266,6 +285,7 @@ impl Components {
             publisher,
             ledger,
             permits,
+            history,
             relists,
             events,
         }
@@ -372,8 +392,8 @@ async fn wait_for_stop(stopped: &mut watch::Receiver<bool>) {
     let _ = stopped.wait_for(|stopped| *stopped).await;
 }
 
-fn store(client: &Client, settings: &OperatorSettings) -> Option<Arc<dyn LedgerStore>> {
-    match &settings.ledger {
+fn store(client: &Client, settings: &OperatorSettings, ledger: &LedgerSettings) -> Option<Arc<dyn LedgerStore>> {
+    match ledger {
         LedgerSettings::None => None,
         LedgerSettings::Kubernetes => Some(Arc::new(KubernetesStore::new(client.clone(), &settings.namespace))),
         LedgerSettings::Postgres(folder) => Some(Arc::new(PostgresStore::new(folder.clone()))),

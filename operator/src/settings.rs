@@ -1,15 +1,21 @@
 //! The command line, which the chart writes. One flag each; `outrigger-operator --help` lists them.
 
+mod usage;
+
 use std::ffi::OsString;
+use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
 use lexopt::prelude::*;
 use semver::Version;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::attestation;
 use crate::seal::VerifyingKeys;
+
+pub use self::usage::{ReportFormat, USAGE_HELP, UsageCommand, UsageDimension, UsageQuery};
 
 /// The text of `--help`.
 pub const HELP: &str = "\
@@ -40,8 +46,13 @@ outrigger-operator: the control plane of LLM gateways beside applications
                              grants itself every limit in full), Kubernetes or PostgreSQL [None]
   --ledger-postgresql DIR    for PostgreSQL: the file `url` has the connection string; `ca.crt`, if it
                              exists, has the authorities of the server's certificate
+  --ledger-migrate-from WORD Kubernetes or PostgreSQL: the store that the ledger's records come from. They are
+                             moved before this replica leads
+  --usage-history-days N     for PostgreSQL: days for which the usage history is kept; 0 keeps none [0]
   --repair WORD              pods that should carry a gateway and don't: report, or evict [report]
   --version, --help
+
+`outrigger-operator usage` reports who spent what, from the usage history (usage --help).
 
 The operator finds the API server as kubectl does: KUBECONFIG, or the pod's service account. The log
 goes to standard error (OUTRIGGER_LOG=debug for more).
@@ -92,6 +103,10 @@ pub struct OperatorSettings {
     pub repair: Repair,
     /// Where the ledger stores its records.
     pub ledger: LedgerSettings,
+    /// Days for which PostgreSQL keeps the usage history. Zero for no history.
+    pub usage_history_days: u32,
+    /// The other store, if the ledger's records are to be moved from there.
+    pub migrate_from: LedgerSettings,
     /// A folder with `tls.crt`, `tls.key` and `ca.crt` of another issuer. `None` if the operator issues its own.
     pub certificates: Option<PathBuf>,
     /// The public keys that pods get. They come from the operator's Secret and have no flag.
@@ -120,10 +135,42 @@ pub enum LedgerSettings {
     Postgres(PathBuf),
 }
 
+/// The kinds of stores, as `ledger.store` has them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum StoreKind {
+    Kubernetes,
+    #[serde(rename = "PostgreSQL")]
+    Postgres,
+}
+
+impl fmt::Display for StoreKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            StoreKind::Kubernetes => "Kubernetes",
+            StoreKind::Postgres => "PostgreSQL",
+        })
+    }
+}
+
+impl LedgerSettings {
+    /// The kind of the store, if there is one.
+    #[must_use]
+    pub fn kind(&self) -> Option<StoreKind> {
+        match self {
+            LedgerSettings::None => None,
+            LedgerSettings::Kubernetes => Some(StoreKind::Kubernetes),
+            LedgerSettings::Postgres(_) => Some(StoreKind::Postgres),
+        }
+    }
+}
+
 /// What the command line requests.
 #[derive(Clone, Debug)]
 pub enum Invocation {
     Serve(Box<OperatorSettings>),
+    /// A report of the usage history.
+    Usage(UsageCommand),
+    UsageHelp,
     Help,
     Version,
 }
@@ -167,13 +214,19 @@ where
         openshift: false,
         repair: Repair::default(),
         ledger: LedgerSettings::default(),
+        usage_history_days: 0,
+        migrate_from: LedgerSettings::default(),
         certificates: None,
         verifying: VerifyingKeys::default(),
     };
-    let (mut store, mut database) = (None, None);
+    let (mut store, mut former_store, mut database) = (None, None, None);
     let mut parser = lexopt::Parser::from_args(arguments);
     while let Some(argument) = parser.next()? {
         match argument {
+            Value(word) if word == "usage" => {
+                let command = usage::read(&mut parser, jiff::Timestamp::now())?;
+                return Ok(command.map_or(Invocation::UsageHelp, Invocation::Usage));
+            }
             Long("namespace") => namespace = Some(label(&mut parser, "namespace")?),
             Long("identity") => identity = Some(parser.value()?.string()?),
             Long("address") => address = Some(host_and_port(&mut parser)?),
@@ -195,6 +248,8 @@ where
             Long("openshift") => settings.openshift = true,
             Long("ledger") => store = Some(parser.value()?.string()?),
             Long("ledger-postgresql") => database = Some(PathBuf::from(parser.value()?)),
+            Long("ledger-migrate-from") => former_store = Some(parser.value()?.string()?),
+            Long("usage-history-days") => settings.usage_history_days = parser.value()?.parse()?,
             Long("repair") => settings.repair = repair(&mut parser)?,
             Long("version") => return Ok(Invocation::Version),
             Long("help") | Short('h') => return Ok(Invocation::Help),
@@ -208,7 +263,14 @@ where
         .ok_or(missing("identity", "the leader election needs it, and HOSTNAME is not set"))?;
     settings.address = address.ok_or(missing("address", "followers send gateways to the leader's address"))?;
     settings.image = image.filter(|image| !image.is_empty()).ok_or(missing("image", "pods get it as their sidecar"))?;
-    settings.ledger = ledger(store, database)?;
+    settings.migrate_from = ledger("ledger-migrate-from", former_store, database.as_ref())?;
+    settings.ledger = ledger("ledger", store, database.as_ref())?;
+    if let Some(from) = settings.migrate_from.kind()
+        && settings.ledger.kind().is_none_or(|kind| kind == from)
+    {
+        let what = "no other store than --ledger: records are moved from Kubernetes to PostgreSQL, or back";
+        return Err(SettingsError::Wrong { flag: "ledger-migrate-from", value: from.to_string(), what });
+    }
     if settings.service.iter().all(String::is_empty) {
         return Err(missing("service", "the certificate is for these names"));
     }
@@ -256,16 +318,20 @@ fn pull_policy(parser: &mut lexopt::Parser) -> Result<String, SettingsError> {
     }
 }
 
-fn ledger(store: Option<String>, database: Option<PathBuf>) -> Result<LedgerSettings, SettingsError> {
+fn ledger(
+    flag: &'static str,
+    store: Option<String>,
+    database: Option<&PathBuf>,
+) -> Result<LedgerSettings, SettingsError> {
     let Some(value) = store else { return Ok(LedgerSettings::None) };
     match (value.to_ascii_lowercase().as_str(), database) {
         ("none", _) => Ok(LedgerSettings::None),
         ("kubernetes", _) => Ok(LedgerSettings::Kubernetes),
-        ("postgresql", Some(folder)) => Ok(LedgerSettings::Postgres(folder)),
+        ("postgresql", Some(folder)) => Ok(LedgerSettings::Postgres(folder.clone())),
         ("postgresql", None) => {
             Err(SettingsError::Missing { flag: "ledger-postgresql", why: "it has the connection string" })
         }
-        _ => Err(SettingsError::Wrong { flag: "ledger", value, what: "none of None, Kubernetes and PostgreSQL" }),
+        _ => Err(SettingsError::Wrong { flag, value, what: "none of None, Kubernetes and PostgreSQL" }),
     }
 }
 
@@ -316,6 +382,11 @@ mod tests {
         assert_eq!(settings_of(&["--ledger=Kubernetes"]).ledger, LedgerSettings::Kubernetes);
         let database = settings_of(&["--ledger-postgresql", "/db", "--ledger", "PostgreSQL"]);
         assert_eq!(database.ledger, LedgerSettings::Postgres("/db".into()));
+        let moved =
+            settings_of(&["--ledger-postgresql=/db", "--ledger=PostgreSQL", "--ledger-migrate-from=Kubernetes"]);
+        assert_eq!(moved.migrate_from, LedgerSettings::Kubernetes);
+        let back = settings_of(&["--ledger-postgresql=/db", "--ledger=Kubernetes", "--ledger-migrate-from=PostgreSQL"]);
+        assert_eq!(back.migrate_from, LedgerSettings::Postgres("/db".into()));
         assert_eq!(settings_of(&["--address", "fd00::7:10250"]).address, "[fd00::7]:10250");
         assert!(matches!(read(["--help"], None), Ok(Invocation::Help)));
     }
@@ -330,6 +401,12 @@ mod tests {
         };
         assert_eq!(ledger("etcd"), "--ledger `etcd` is none of None, Kubernetes and PostgreSQL");
         assert_eq!(ledger("PostgreSQL"), "--ledger-postgresql is required: it has the connection string; see --help");
+        let same = NEEDED.iter().copied().chain(["--ledger=Kubernetes", "--ledger-migrate-from=Kubernetes"]);
+        assert_eq!(
+            read(same, Some("pod-1".to_owned())).unwrap_err().to_string(),
+            "--ledger-migrate-from `Kubernetes` is no other store than --ledger: records are moved from Kubernetes to \
+             PostgreSQL, or back"
+        );
         assert_eq!(refused(&["--repair", "kill"]), "--repair `kill` is neither report nor evict");
         assert_eq!(refused(&["--least-version", "new"]), "--least-version `new` is no version such as 0.1.0");
         assert_eq!(refused(&["--address", "10.0.0.1"]), "--address `10.0.0.1` is no HOST:PORT");

@@ -8,6 +8,7 @@ use std::path::Path;
 use outrigger_operator::admission::Webhook;
 use outrigger_operator::api::CallFailure;
 use outrigger_operator::ledger::finding_words;
+use outrigger_operator::ledger::store::fault::StoreFault;
 use outrigger_operator::metrics::{LeaderWork, LeaderWorkResult, LedgerWrite, OperatorMetrics};
 
 const HEAD: &str = "\
@@ -41,6 +42,7 @@ fn labels() -> String {
     let findings: Vec<String> = finding_words::KINDS
         .map(|kind| format!("`{}`: {}", finding_words::word(kind), finding_words::meaning(kind)))
         .into();
+    let faults: Vec<String> = StoreFault::ALL.map(|fault| format!("`{}`: {}", fault.word(), fault.advice())).into();
     let failures: Vec<String> = CallFailure::ALL.map(|failure| format!("`{}`", failure.word())).into();
     let webhooks: Vec<String> = Webhook::ALL.map(|webhook| format!("`{}`", webhook.word())).into();
     let [rest @ .., last] = &webhooks[..] else { panic!("there are webhooks") };
@@ -56,6 +58,7 @@ fn labels() -> String {
 | `result` of writes | `ok`, or why not: {} |
 | `result` of the ledger's writes | {} |
 | `finding` | why a gateway's report was refused: {} |
+| `fault` | why the ledger's store does not serve, and what to do: {} |
 | `verb`, `code` | of a request to the API server; the code is the HTTP status, or `none` if there was no answer |
 | `watch` | what is watched |
 | `webhook` | {} or {last} |
@@ -68,6 +71,7 @@ fn labels() -> String {
         failures.join(", "),
         written.join("; "),
         findings.join("; "),
+        faults.join("; "),
         rest.join(", "),
     )
 }

@@ -31,6 +31,12 @@ CASES = {
     "copies-everywhere": {"credentials": {"copies": True}},
     "evict": {"injection": {"repair": "Evict"}},
     "no-ledger": {"ledger": {"store": "None"}},
+    "ledger-to-postgresql": {
+        "ledger": {"store": "PostgreSQL", "migrateFrom": "Kubernetes", "postgresql": {"secretName": "ledger-database"}}
+    },
+    "ledger-from-postgresql": {
+        "ledger": {"store": "Kubernetes", "migrateFrom": "PostgreSQL", "postgresql": {"secretName": "ledger-database"}}
+    },
     "ledger-postgresql": {"ledger": {"store": "PostgreSQL", "postgresql": {"secretName": "ledger-database"}}},
     "outside": {"webhooks": {"url": "https://operator.example:8443/", "failurePolicy": "Fail"}},
     "digests": {

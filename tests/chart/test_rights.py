@@ -14,7 +14,9 @@ WHEN = {
     "always": lambda values: True,
     "own certificates": lambda values: not values.get("certManager", {}).get("enabled"),
     "Evict": lambda values: values.get("injection", {}).get("repair") == "Evict",
-    "ledger": lambda values: values.get("ledger", {}).get("store", "Kubernetes") == "Kubernetes",
+    "ledger": lambda values: "Kubernetes" in (
+        values.get("ledger", {}).get("store", "Kubernetes"), values.get("ledger", {}).get("migrateFrom")
+    ),
     "all namespaces": lambda values: not values.get("providerNamespaces"),
     "provider namespaces": lambda values: bool(values.get("providerNamespaces")),
     "copies": lambda values: bool(values.get("providerNamespaces")) and values.get("credentials", {}).get("copies"),

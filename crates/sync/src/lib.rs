@@ -23,6 +23,7 @@
 mod line;
 mod message;
 mod signature;
+mod usage_rows;
 
 pub use line::{LINE_MAX, LineError, LineReader, write};
 pub use message::{
@@ -32,6 +33,7 @@ pub use signature::{
     CREDENTIALS_FILE, KEY_BYTES, MountedAt, PublicKey, PublicKeyError, SIGNATURES_FILE, Signatures, SigningKey,
     Statement, Trust, hash,
 };
+pub use usage_rows::{OTHER, USAGE_NAME_MAX, USAGE_ROWS_MAX, UsageKept, UsageRow, UsageRowsReport, UsageSums};
 
 /// The path of the stream.
 pub const PATH: &str = "/v1/stream";

@@ -8,6 +8,8 @@ use outrigger_ledger::protocol::{Grants, UsageReport};
 use outrigger_policy::{Document, ReadError};
 use serde::{Deserialize, Serialize};
 
+use crate::usage_rows::{UsageKept, UsageRowsReport};
+
 /// The longest text in a rejection, in bytes.
 const WORDS_MAX: usize = 1_024;
 
@@ -23,6 +25,8 @@ pub enum FromGateway {
     Usage(UsageReport),
     /// How many requests it runs, and would run, under limits that it shares.
     Permits(PermitReport),
+    /// What its requests came to, hour by hour, if the operator keeps a history.
+    UsageRows(UsageRowsReport),
     /// Sent regularly, so that silence means a dead peer.
     Beat(NoFields),
     /// A kind that only newer gateways know.
@@ -39,6 +43,10 @@ pub enum FromOperator {
     Grants(Grants),
     /// How many requests it may run at once, under limits that it shares with others.
     Permits(PermitGrants),
+    /// The operator keeps a history of usage and collects rows.
+    CollectUsage(NoFields),
+    /// Rows of this gateway are durable.
+    UsageKept(UsageKept),
     Beat(NoFields),
     /// A policy that this version can't read, as the rejection to report.
     #[serde(skip)]

@@ -12,16 +12,20 @@
 //! Writes that are under way then may still be made, which is safe. So is a replica that does not know yet that it leads no
 //! more: everything that it hands out was written before, and the next leader counts it as spent.
 
+mod acknowledged;
 mod attempts;
 pub(super) mod census;
 mod clock;
 mod deposers;
+mod presence;
 mod recent;
+mod records;
 mod reporter;
 
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -35,14 +39,19 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 
+use self::acknowledged::{AcknowledgedRecords, LostRecord};
 use self::attempts::Attempts;
 use self::census::PodCensus;
 use self::clock::LeaderClock;
 use self::deposers::Deposers;
 use self::recent::RecentFindings;
+use self::records::RecordError;
 pub use self::reporter::FindingReporter;
 use super::limits::PlannedLimits;
-use super::store::{LedgerStore, ShardName, ShardVersion, StoreError, StoredShard, WriteOutcome};
+use super::migrate::{MigrationError, MigrationOutcome, MigrationSide, migrate};
+use super::store::fault::StoreFault;
+use super::store::marker::StoreKind;
+use super::store::{LedgerStore, ShardName, ShardVersion, WriteOutcome};
 use crate::metrics::{LedgerWrite, OperatorMetrics};
 use crate::stream::{ConnectedGateway, Hub, ReceivedReport, ReportReceiver};
 
@@ -52,6 +61,8 @@ const TICK: Duration = Duration::from_millis(100);
 const CENSUS: Duration = Duration::from_secs(2);
 /// How long a pod is missed before it is gone: a watch may be behind.
 const MISSED: Duration = Duration::from_secs(10);
+/// How often it is checked that the store still has every record.
+const CHECK: Duration = Duration::from_secs(30);
 /// Between two leaderships of one process: whoever deposed this one may be about to end.
 const AGAIN: Duration = Duration::from_secs(2);
 
@@ -59,6 +70,31 @@ const AGAIN: Duration = Duration::from_secs(2);
 pub trait PodUids: fmt::Debug + Send + Sync + 'static {
     /// Uids of all pods with a gateway that have not ended.
     fn uids(&self) -> std::collections::HashSet<String>;
+}
+
+/// Records that are to be moved here from another store.
+#[derive(Debug)]
+struct RecordMigration {
+    kind: StoreKind,
+    from: StoreKind,
+    source: Arc<dyn LedgerStore>,
+    /// Once in a process: if a replica that is set up the other way moves them on, they are not moved back.
+    done: AtomicBool,
+}
+
+impl RecordMigration {
+    async fn run(&self, store: &dyn LedgerStore) -> Result<(), MigrationError> {
+        if self.done.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let from = MigrationSide { kind: self.from, store: &*self.source };
+        let outcome = migrate(from, MigrationSide { kind: self.kind, store }).await?;
+        if matches!(outcome, MigrationOutcome::Moved { .. } | MigrationOutcome::TakenBack { .. }) {
+            tracing::info!(from = %self.from, to = %self.kind, ?outcome, "the ledger's records are moved");
+        }
+        self.done.store(true, Ordering::Relaxed);
+        Ok(())
+    }
 }
 
 /// What runs while this replica leads.
@@ -72,6 +108,11 @@ pub struct LedgerDriver {
     metrics: Arc<OperatorMetrics>,
     /// How long a pod is missed before it is gone.
     missed: Duration,
+    /// How often it is checked that the store still has every record.
+    check: Duration,
+    acknowledged: AcknowledgedRecords,
+    /// Where the records come from, if they may be in another store yet.
+    migration: Option<RecordMigration>,
     deposers: Mutex<Deposers>,
     /// Whoever runs takes them.
     reports: Mutex<Option<ReportReceiver>>,
@@ -88,8 +129,32 @@ impl LedgerDriver {
         metrics: Arc<OperatorMetrics>,
     ) -> Self {
         let reports = Mutex::new(hub.reports());
-        let deposers = Mutex::default();
-        LedgerDriver { store, limits, hub, pods, reporter, metrics, missed: MISSED, deposers, reports }
+        LedgerDriver {
+            store,
+            limits,
+            hub,
+            pods,
+            reporter,
+            metrics,
+            missed: MISSED,
+            check: CHECK,
+            acknowledged: AcknowledgedRecords::default(),
+            migration: None,
+            deposers: Mutex::default(),
+            reports,
+        }
+    }
+
+    /// Moves the records from another store before it leads, if they are not moved yet.
+    #[must_use]
+    pub fn migrating(self, kind: StoreKind, from: StoreKind, source: Arc<dyn LedgerStore>) -> Self {
+        LedgerDriver { migration: Some(RecordMigration { kind, from, source, done: AtomicBool::new(false) }), ..self }
+    }
+
+    /// Checks so often that the store still has every record.
+    #[must_use]
+    pub fn checked_every(self, check: Duration) -> Self {
+        LedgerDriver { check, ..self }
     }
 
     /// Pods are gone when they were missed for so long.
@@ -117,41 +182,76 @@ impl LedgerDriver {
     async fn load(&self) -> Vec<Stored> {
         let mut attempts = Attempts::default();
         loop {
-            match self.store.load().await.map_err(RecordError::from).and_then(read) {
+            match self.read_all().await {
                 Ok(objects) => {
+                    self.metrics.ledger_fault(None);
                     tracing::info!(objects = objects.len(), "the ledger's records are read");
                     return objects;
                 }
-                Err(error) => tracing::warn!(%error, "the ledger grants nothing before its records are read"),
+                Err(error) => {
+                    let advice = self.failed(error.fault());
+                    tracing::warn!(%error, advice, "the ledger grants nothing before its records are read");
+                }
             }
             attempts.pause().await;
         }
     }
-}
 
-/// Why records can't be used.
-#[derive(Debug, thiserror::Error)]
-enum RecordError {
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error("{name}: {error}")]
-    Record { name: ShardName, error: outrigger_ledger::shared::record::UnreadableRecord },
-}
-
-fn read(shards: Vec<StoredShard>) -> Result<Vec<Stored>, RecordError> {
-    let mut objects = Vec::new();
-    for shard in shards {
-        match shard.name.0.parse::<StoreObject>() {
-            Ok(object) => objects.push(Stored {
-                object,
-                version: StoreVersion(shard.version.0),
-                record: StoreRecord::decode(&shard.record)
-                    .map_err(|error| RecordError::Record { name: shard.name, error })?,
-            }),
-            Err(error) => tracing::warn!(%error, "something in the ledger's store is passed over"),
+    /// Everything that the store has, after what is gone of it was written again.
+    async fn read_all(&self) -> Result<Vec<Stored>, RecordError> {
+        if let Some(migration) = &self.migration {
+            migration.run(&*self.store).await?;
+        }
+        loop {
+            let objects = records::read(self.store.load().await?)?;
+            let lost = self.acknowledged.lost(&objects);
+            if lost.is_empty() {
+                return Ok(objects);
+            }
+            for lost in lost {
+                self.restore(lost).await?;
+            }
         }
     }
-    Ok(objects)
+
+    async fn restore(&self, lost: LostRecord) -> Result<(), RecordError> {
+        let LostRecord { object, found, record } = lost;
+        let name = ShardName(object.to_string());
+        let gone = found.is_none();
+        let found = found.map(|version| ShardVersion(version.0));
+        self.acknowledged.sent(object, &record);
+        match self.store.write(&name, found.as_ref(), &record.encode()).await {
+            WriteOutcome::Written(version) => {
+                self.acknowledged.written(object, StoreVersion(version.0), record);
+                self.metrics.ledger_restored();
+                tracing::error!(
+                    %name,
+                    gone,
+                    "a record of the ledger was deleted or set back: it is written again as it was acknowledged last. \
+                     Do not delete or restore records while the operator runs"
+                );
+                Ok(())
+            }
+            WriteOutcome::Conflict => {
+                self.acknowledged.not_written(object, &record);
+                Err(RecordError::NotRestored { name })
+            }
+            WriteOutcome::Failed(error) => {
+                self.acknowledged.not_written(object, &record);
+                Err(error.into())
+            }
+            WriteOutcome::Unknown(error) => {
+                self.acknowledged.unknown(object);
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Grants wait for the store. What to do about it.
+    fn failed(&self, fault: StoreFault) -> &'static str {
+        self.metrics.ledger_fault(Some(fault));
+        fault.advice()
+    }
 }
 
 /// One leadership.
@@ -178,6 +278,7 @@ impl<'a> Leading<'a> {
     fn new(driver: &'a LedgerDriver, above: Term, objects: Vec<Stored>) -> Self {
         // Before they are read: no change is missed.
         let planned = driver.limits.changes();
+        driver.acknowledged.begin();
         let mut leading = Leading {
             driver,
             planned,
@@ -201,6 +302,8 @@ impl<'a> Leading<'a> {
         let (mut ticks, mut censuses) = (tokio::time::interval(TICK), tokio::time::interval(CENSUS));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         censuses.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let driver = self.driver;
+        let mut changed = std::pin::pin!(presence::until_changed(&*driver.store, &driver.acknowledged, driver.check));
         loop {
             if let Some(by) = self.deposed {
                 tracing::warn!(
@@ -220,6 +323,10 @@ impl<'a> Leading<'a> {
                     self.step(Input::Tick);
                 }
                 _ = censuses.tick() => self.count(),
+                name = &mut changed => {
+                    tracing::warn!(%name, "a record of the ledger is gone, or somebody else has written it: all are read again");
+                    return Term::default();
+                }
                 report = reports.recv() => self.receive(report),
             }
         }
@@ -317,17 +424,28 @@ async fn write(
 ) -> Option<Input> {
     let name = ShardName(object.to_string());
     let expected = expected.map(|version| ShardVersion(version.0));
+    driver.acknowledged.sent(object, &record);
     let (result, input) = match driver.store.write(&name, expected.as_ref(), &record.encode()).await {
         WriteOutcome::Written(version) => {
-            (LedgerWrite::Ok, Input::Written { object, version: StoreVersion(version.0) })
+            let version = StoreVersion(version.0);
+            driver.acknowledged.written(object, version.clone(), record);
+            driver.metrics.ledger_fault(None);
+            (LedgerWrite::Ok, Input::Written { object, version })
         }
-        WriteOutcome::Conflict => (LedgerWrite::Conflict, Input::Conflict { object }),
+        WriteOutcome::Conflict => {
+            driver.acknowledged.not_written(object, &record);
+            (LedgerWrite::Conflict, Input::Conflict { object })
+        }
         WriteOutcome::Unknown(error) => {
-            tracing::warn!(%name, %error, "it is not known whether a record of the ledger was written: it is read again");
+            driver.acknowledged.unknown(object);
+            let advice = driver.failed(error.fault());
+            tracing::warn!(%name, %error, advice, "it is not known whether a record of the ledger was written: it is read again");
             (LedgerWrite::Unknown, Input::WriteUnknown { object })
         }
         WriteOutcome::Failed(error) => {
-            tracing::warn!(%name, %error, "a record of the ledger can't be written: grants wait for it");
+            driver.acknowledged.not_written(object, &record);
+            let advice = driver.failed(error.fault());
+            tracing::warn!(%name, %error, advice, "a record of the ledger can't be written: grants wait for it");
             // It is written again at once when it has failed.
             attempts::pause().await;
             (LedgerWrite::Failed, Input::WriteFailed { object })
@@ -343,14 +461,15 @@ async fn reload(driver: &LedgerDriver, object: StoreObject) -> Option<Input> {
     loop {
         let read = match driver.store.read(&name).await {
             Ok(None) => return Some(Input::Reloaded { object, stored: None }),
-            Ok(Some(shard)) => StoreRecord::decode(&shard.record)
-                .map(|record| (StoreVersion(shard.version.0), record))
-                .map_err(|error| RecordError::Record { name: name.clone(), error }),
+            Ok(Some(shard)) => records::record(shard),
             Err(error) => Err(error.into()),
         };
         match read {
             Ok(stored) => return Some(Input::Reloaded { object, stored: Some(stored) }),
-            Err(error) => tracing::warn!(%name, %error, "a record of the ledger can't be read: grants wait for it"),
+            Err(error) => {
+                let advice = driver.failed(error.fault());
+                tracing::warn!(%name, %error, advice, "a record of the ledger can't be read: grants wait for it");
+            }
         }
         attempts.pause().await;
     }

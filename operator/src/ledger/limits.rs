@@ -9,10 +9,11 @@ use std::sync::Arc;
 use outrigger_ledger::protocol::LimitKey;
 use outrigger_ledger::shared::can_be_shared;
 use outrigger_ledger::shared::leader::{GatewayLimits, SharedLimit};
-use outrigger_policy::{Document, LedgerDoc};
+use outrigger_policy::{Document, KeyDoc, LedgerDoc};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
+use super::history::{UsageOwner, UsageOwners};
 use crate::objects::binding::Binding;
 
 /// Limits that a binding had before are remembered up to so many: its gateways may still hold some of them.
@@ -36,6 +37,8 @@ struct BindingLimits {
     concurrency: BTreeMap<String, u64>,
     /// Their names, for those who ask often.
     concurrent: Arc<BTreeSet<String>>,
+    /// Whom its keys count for, by their names.
+    owners: UsageOwners,
 }
 
 impl Default for PlannedLimits {
@@ -60,7 +63,7 @@ impl PlannedLimits {
         bindings.retain(|binding, _| {
             binding.namespace != namespace || planned.contains_key(binding) || held.contains(binding)
         });
-        for (binding, PlannedDocument { limits, fail_open, concurrency }) in std::mem::take(&mut planned) {
+        for (binding, PlannedDocument { limits, fail_open, concurrency, owners }) in std::mem::take(&mut planned) {
             let concurrent = Arc::new(concurrency.keys().cloned().collect());
             let wanted: BTreeSet<LimitKey> = limits.iter().map(|limit| limit.id.clone()).collect();
             match bindings.get_mut(binding) {
@@ -69,7 +72,7 @@ impl PlannedLimits {
                     let former = known.usable.wanted.iter().chain(&known.usable.former);
                     let former = former.filter(|id| !wanted.contains(id)).take(FORMER_MAX).cloned().collect();
                     let usable = GatewayLimits { wanted, former, fail_open };
-                    (known.seen, known.limits) = (seen, limits);
+                    (known.seen, known.limits, known.owners) = (seen, limits, owners);
                     (known.concurrency, known.concurrent) = (concurrency, concurrent);
                     if *known.usable != usable {
                         known.usable = Arc::new(usable);
@@ -77,7 +80,8 @@ impl PlannedLimits {
                 }
                 None => {
                     let usable = Arc::new(GatewayLimits { wanted, former: BTreeSet::new(), fail_open });
-                    bindings.insert(binding.clone(), BindingLimits { seen, limits, usable, concurrency, concurrent });
+                    let planned = BindingLimits { seen, limits, usable, concurrency, concurrent, owners };
+                    bindings.insert(binding.clone(), planned);
                 }
             }
         }
@@ -89,6 +93,13 @@ impl PlannedLimits {
     #[must_use]
     pub fn of(&self, binding: &Binding) -> Option<Arc<GatewayLimits>> {
         self.bindings.lock().get(binding).map(|planned| Arc::clone(&planned.usable))
+    }
+
+    /// Whom a key of the binding counts for; nobody until the binding is planned.
+    #[must_use]
+    pub fn owner(&self, binding: &Binding, key: &str) -> UsageOwner {
+        let bindings = self.bindings.lock();
+        bindings.get(binding).and_then(|planned| planned.owners.get(key)).cloned().unwrap_or_default()
     }
 
     /// Every limit, as the plan that has seen most has it, in order of its name.
@@ -150,10 +161,17 @@ struct PlannedDocument {
     fail_open: BTreeMap<LimitKey, u64>,
     /// Limits on concurrent requests.
     concurrency: BTreeMap<String, u64>,
+    /// Whom its keys count for.
+    owners: UsageOwners,
+}
+
+fn owners(document: &Document) -> UsageOwners {
+    let owner = |key: &KeyDoc| UsageOwner { team: key.team.clone(), customer: key.customer.clone() };
+    document.keys.iter().map(|key| (key.name.clone(), owner(key))).collect()
 }
 
 fn shared(binding: &Binding, document: &Document) -> PlannedDocument {
-    let mut planned = PlannedDocument::default();
+    let mut planned = PlannedDocument { owners: owners(document), ..PlannedDocument::default() };
     if document.concurrency == LedgerDoc::Shared {
         let limits = document.concurrent_limits().into_iter().map(|limit| (limit.name, u64::from(limit.most)));
         planned.concurrency = limits.collect();

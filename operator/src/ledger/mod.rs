@@ -14,6 +14,8 @@
 pub mod driver;
 pub mod finding_words;
 pub mod findings;
+pub mod history;
 pub mod limits;
+pub mod migrate;
 pub mod permits;
 pub mod store;

@@ -7,3 +7,4 @@ pub(crate) mod metadata;
 pub mod owner;
 pub mod refs;
 pub mod version;
+pub mod workload;

@@ -82,6 +82,9 @@ impl Components {
                         if let Some(permits) = self.permits.clone() {
                             workers.spawn(async move { permits.run().await });
                         }
+                        if let Some(history) = self.history.clone() {
+                            workers.spawn(async move { history.run().await });
+                        }
                         workers.spawn(self.clone().start_leading(seal.clone()));
                     }
                     lease::Leadership::Other(address) => hub.leader(address),

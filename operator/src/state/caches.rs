@@ -11,6 +11,7 @@ use parking_lot::{Condvar, Mutex, RwLock, RwLockReadGuard};
 
 use crate::admission::Namespace;
 use crate::ledger::driver::PodUids;
+use crate::ledger::history::PodWorkloads;
 use crate::objects::binding::Binding;
 use crate::objects::id::{ObjectId, ObjectKind};
 use crate::objects::owner::KeyOwner;
@@ -119,6 +120,12 @@ impl Caches {
 impl PodUids for Caches {
     fn uids(&self) -> HashSet<String> {
         self.pods.uids()
+    }
+}
+
+impl PodWorkloads for Caches {
+    fn workload(&self, namespace: &str, pod: &str, uid: &str) -> Option<String> {
+        Some(self.pods.get(namespace, pod, uid)?.workload)
     }
 }
 

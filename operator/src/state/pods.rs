@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use crate::attestation::{AttestationError, Attestor, mounted};
 use crate::names;
 use crate::objects::binding::{Binding, DEFAULT};
+use crate::objects::workload::workload;
 use crate::state::update::{WatchUpdate, object_ref};
 
 /// How long such a binding stays after its last pod.
@@ -35,6 +36,8 @@ pub struct GatewayPod {
     pub ready: bool,
     /// The pod has ended for good.
     pub finished: bool,
+    /// Kind and name of its controller, such as `Deployment/search`.
+    pub workload: String,
 }
 
 impl GatewayPod {
@@ -58,6 +61,7 @@ impl GatewayPod {
             live: started && !finished && pod.metadata.deletion_timestamp.is_none(),
             ready: gateway.is_some_and(|container| container.ready) && !finished,
             finished,
+            workload: workload(pod),
             place,
         })
     }

@@ -1,20 +1,22 @@
 //! Which gateways are connected, and the newest policy of each binding. In memory; nothing here waits for a gateway.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use outrigger_ledger::permits::PermitGrants;
 use outrigger_ledger::protocol::Grants;
 use outrigger_ledger::shared::record::HolderId;
+use outrigger_sync::UsageKept;
 use parking_lot::{Mutex, MutexGuard};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use super::connected::ConnectedGateway;
 use super::permits::{PermitReceiver, ReceivedPermits, WaitingPermits};
 use super::policy_line::PolicyLine;
 use super::refusal::StreamRefusal;
 use super::reports::{ReceivedReport, ReportReceiver, WaitingReports};
+use super::rows::{self, ReceivedRows, RowsReceiver};
 use super::session::{SharedStream, StreamEnd, StreamHandle};
 use crate::objects::binding::Binding;
 use crate::plan::revision::{SidecarState, WrittenRevision};
@@ -35,6 +37,8 @@ pub struct Hub {
     dropped: AtomicU64,
     /// For who grants permits, if somebody does.
     permits: Arc<WaitingPermits>,
+    /// For the usage history, if one is kept.
+    rows: OnceLock<mpsc::Sender<ReceivedRows>>,
     most: usize,
 }
 
@@ -81,6 +85,7 @@ impl Hub {
             reports: Arc::default(),
             dropped: AtomicU64::new(0),
             permits: Arc::default(),
+            rows: OnceLock::new(),
             most,
         }
     }
@@ -180,6 +185,34 @@ impl Hub {
     #[must_use]
     pub fn dropped_reports(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
+    }
+
+    /// Gateways are asked for rows of the usage history from now on. Of two who ask, the first gets them.
+    #[must_use]
+    pub fn collect_rows(&self) -> RowsReceiver {
+        let (sender, receiver) = rows::channel();
+        let _ = self.rows.set(sender);
+        receiver
+    }
+
+    /// Whether gateways are asked for rows of the usage history.
+    #[must_use]
+    pub fn collects_rows(&self) -> bool {
+        self.rows.get().is_some()
+    }
+
+    /// To the gateway of a pod: its rows are durable. If it is not connected, it reports them again.
+    pub fn rows_kept(&self, pod: &str, kept: UsageKept) {
+        if let Some(place) = self.lock().places.get(pod) {
+            place.kept.send_replace(Some(kept));
+        }
+    }
+
+    /// If there is no room, it reports them again.
+    pub(super) fn report_rows(&self, received: ReceivedRows) {
+        if let Some(rows) = self.rows.get() {
+            let _ = rows.try_send(received);
+        }
     }
 
     /// To the holder's gateway. Whether it is connected and is that holder; if not, it will ask.

@@ -75,6 +75,7 @@ fn handle_message(handle: &StreamHandle, message: FromGateway) {
         FromGateway::Outcome(outcome) => handle.outcome(outcome),
         FromGateway::Usage(report) => handle.usage(report),
         FromGateway::Permits(report) => handle.permits(report),
+        FromGateway::UsageRows(report) => handle.usage_rows(report),
         FromGateway::Beat(_) => {}
         FromGateway::Unknown(_) => handle.hub().count_unknown(),
     }

@@ -24,6 +24,7 @@ mod permits;
 mod policy_line;
 mod refusal;
 mod reports;
+mod rows;
 mod session;
 
 use std::sync::Arc;
@@ -39,6 +40,7 @@ pub use hub::Hub;
 pub use permits::{PermitReceiver, ReceivedPermits};
 pub use refusal::StreamRefusal;
 pub use reports::{ReceivedReport, ReportReceiver};
+pub use rows::{ReceivedRows, RowsReceiver};
 pub use token::{PodFacts, PodLookup, Verifier};
 
 /// Answers `POST /v1/stream`.

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures_util::stream;
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
-use outrigger_sync::{BEAT_SECONDS, FromOperator, NoFields};
+use outrigger_sync::{BEAT_SECONDS, FromOperator, NoFields, UsageKept};
 use tokio::sync::watch;
 use tokio::time::{Interval, MissedTickBehavior};
 
@@ -28,7 +28,13 @@ pub(super) fn body(handle: Arc<StreamHandle>, pods: Arc<dyn PodLookup>) -> Answe
     let (newest, has) = (handle.newest(), handle.has());
     let mut beats = tokio::time::interval_at(tokio::time::Instant::now() + BEAT, BEAT);
     beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let outbound = Outbound { handle, pods, newest, has, beats, missed: 0, given: None, parts: VecDeque::new() };
+    let kept = handle.rows_kept();
+    let mut parts = VecDeque::new();
+    if handle.hub().collects_rows() {
+        // Before anything else: a gateway goes by it.
+        parts.push_back(outrigger_sync::write(&FromOperator::CollectUsage(NoFields {})).into());
+    }
+    let outbound = Outbound { handle, pods, newest, has, kept, beats, missed: 0, given: None, parts };
     let parts = stream::unfold(outbound, |mut outbound| async move {
         let part = outbound.next().await?;
         Some((Ok::<_, Infallible>(Frame::data(part)), outbound))
@@ -41,6 +47,7 @@ struct Outbound {
     pods: Arc<dyn PodLookup>,
     newest: watch::Receiver<Option<Arc<PolicyLine>>>,
     has: watch::Receiver<Option<InForce>>,
+    kept: watch::Receiver<Option<UsageKept>>,
     beats: Interval,
     missed: u32,
     /// What was sent last.
@@ -66,6 +73,11 @@ impl Outbound {
                 changed = self.newest.changed() => changed.ok()?,
                 changed = self.has.changed() => changed.ok()?,
                 () = self.handle.granted() => self.parts.extend(self.handle.grants()),
+                changed = self.kept.changed() => {
+                    changed.ok()?;
+                    let kept = *self.kept.borrow_and_update();
+                    self.parts.extend(kept.map(|kept| outrigger_sync::write(&FromOperator::UsageKept(kept)).into()));
+                }
                 _ = self.beats.tick() => self.beat(),
             }
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use outrigger_ledger::permits::{PermitGrants, PermitReport};
 use outrigger_ledger::protocol::UsageReport;
-use outrigger_sync::{Hello, PolicyOutcome, Rejection};
+use outrigger_sync::{Hello, PolicyOutcome, Rejection, UsageKept, UsageRowsReport};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
@@ -15,6 +15,7 @@ use super::hub::Hub;
 use super::permits::{ReceivedPermits, WaitingPermitGrants};
 use super::policy_line::{InForce, PolicyLine};
 use super::reports::ReceivedReport;
+use super::rows::ReceivedRows;
 use crate::plan::revision::SidecarState;
 
 /// What a gateway may say in words; the rest is cut. States of thousands are held.
@@ -48,6 +49,8 @@ pub(super) struct SharedStream {
     pub(super) gateway: Arc<ConnectedGateway>,
     pub(super) grants: WaitingGrants,
     permits: WaitingPermitGrants,
+    /// The last rows of the usage history that are durable.
+    pub(super) kept: watch::Sender<Option<UsageKept>>,
     ended: watch::Sender<Option<StreamEnd>>,
     has: watch::Sender<Option<InForce>>,
     /// `None`: no hello yet.
@@ -68,6 +71,7 @@ impl SharedStream {
             gateway: Arc::new(gateway),
             grants: WaitingGrants::default(),
             permits: WaitingPermitGrants::default(),
+            kept: watch::Sender::new(None),
             ended: watch::Sender::new(None),
             has: watch::Sender::new(None),
             said: Mutex::new(None),
@@ -178,6 +182,17 @@ impl StreamHandle {
     pub fn permits(&self, report: PermitReport) {
         let report = ReceivedPermits { gateway: Arc::clone(&self.place.gateway), report };
         self.hub.report_permits(&self.place, report);
+    }
+
+    /// Rows for the usage history.
+    pub fn usage_rows(&self, report: UsageRowsReport) {
+        self.hub.report_rows(ReceivedRows { gateway: Arc::clone(&self.place.gateway), report });
+    }
+
+    /// Which rows of the usage history are durable.
+    #[must_use]
+    pub fn rows_kept(&self) -> watch::Receiver<Option<UsageKept>> {
+        self.place.kept.subscribe()
     }
 
     /// Waits until there are grants to send.

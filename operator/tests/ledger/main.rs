@@ -5,5 +5,6 @@
 mod api_server;
 mod contract;
 mod kubernetes;
+mod migrate;
 mod postgres;
 mod postgres_server;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use outrigger_operator::ledger::store::fault::StoreFault;
 use outrigger_operator::ledger::store::postgres::{PostgresError, PostgresStore};
 use outrigger_operator::ledger::store::{LedgerStore, StoreError, WriteOutcome};
 use rcgen::CertifiedKey;
@@ -31,10 +32,15 @@ fn secret(place: &str, authorities: Option<&str>) -> TempDir {
 }
 
 async fn sql(server: &PostgresServer, text: &str) {
-    let url = std::fs::read_to_string(server.secret("").join("url")).unwrap();
-    let (client, connection) = tokio_postgres::connect(url.trim(), NoTls).await.unwrap();
+    let (client, connection) = tokio_postgres::connect(&server.url(""), NoTls).await.unwrap();
     tokio::spawn(connection);
     client.batch_execute(text).await.unwrap();
+}
+
+async fn value(server: &PostgresServer, query: &str) -> String {
+    let (client, connection) = tokio_postgres::connect(&server.url(""), NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client.query_one(query, &[]).await.unwrap().get(0)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -42,11 +48,7 @@ async fn rows_keep_the_contract() {
     let server = PostgresServer::start();
     contract::holds(Arc::new(store(&server, ""))).await;
     // Replicas that start at once make the tables once.
-    sql(
-        &server,
-        "DROP TABLE outrigger_ledger_shard, outrigger_ledger_migration; DROP SEQUENCE outrigger_ledger_version",
-    )
-    .await;
+    sql(&server, "DROP SCHEMA public CASCADE; CREATE SCHEMA public").await;
     let replicas = [store(&server, ""), store(&server, ""), store(&server, "")];
     for loaded in futures_util::future::join_all(replicas.iter().map(LedgerStore::load)).await {
         assert_eq!(loaded.unwrap(), []);
@@ -109,7 +111,7 @@ async fn a_server_that_may_lose_what_it_acknowledges_is_refused() {
         assert!(error.starts_with(told), "{error}");
         let outcome = store.write(&name("one"), None, "a").await;
         assert!(
-            matches!(outcome, WriteOutcome::Failed(StoreError::Postgres(PostgresError::Forgets { .. }))),
+            matches!(outcome, WriteOutcome::Failed(StoreError::Postgres(PostgresError::NotDurable { .. }))),
             "{outcome:?}"
         );
     }
@@ -135,7 +137,183 @@ async fn tables_of_a_newer_operator_are_left_alone_and_a_role_needs_no_right_to_
     assert!(matches!(outcome, WriteOutcome::Failed(_)), "{outcome:?}");
     sql(&server, "INSERT INTO outrigger_ledger_migration (number) VALUES (99)").await;
     let error = store(&server, "").load().await.unwrap_err();
-    assert!(matches!(error, StoreError::Postgres(PostgresError::Newer { found: 99, known: 1 })), "{error}");
+    assert!(matches!(error, StoreError::Postgres(PostgresError::Newer { found: 99, known: 2 })), "{error}");
+}
+
+fn fault(outcome: &WriteOutcome) -> StoreFault {
+    match outcome {
+        WriteOutcome::Failed(error) | WriteOutcome::Unknown(error) => error.fault(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A write over what is there now. What can't be read can't be written either.
+async fn write(store: &PostgresStore, record: &str) -> WriteOutcome {
+    match store.read(&name("one")).await {
+        Ok(there) => store.write(&name("one"), there.map(|shard| shard.version).as_ref(), record).await,
+        Err(error) => WriteOutcome::Failed(error),
+    }
+}
+
+/// The same connection is not used for ever, and each fault ends by itself when its cause does.
+#[tokio::test]
+async fn each_fault_of_the_server_is_named_and_ends_with_its_cause() {
+    const CONTENT: &str = "SELECT record FROM outrigger_ledger_shard";
+    let server = PostgresServer::start();
+    written(store(&server, "").write(&name("one"), None, "a").await);
+    sql(
+        &server,
+        "CREATE ROLE narrow LOGIN PASSWORD 'n'; \
+         GRANT SELECT ON outrigger_ledger_migration TO narrow; \
+         GRANT SELECT, INSERT, UPDATE, DELETE ON outrigger_ledger_shard TO narrow; \
+         GRANT USAGE ON outrigger_ledger_version TO narrow",
+    )
+    .await;
+    let store = store(&server, "user=narrow password=n");
+    written(write(&store, "b").await);
+    for (cause, cure, expected) in [
+        (
+            "REVOKE UPDATE ON outrigger_ledger_shard FROM narrow",
+            "GRANT UPDATE ON outrigger_ledger_shard TO narrow",
+            StoreFault::Forbidden,
+        ),
+        (
+            "REVOKE SELECT ON outrigger_ledger_shard FROM narrow",
+            "GRANT SELECT ON outrigger_ledger_shard TO narrow",
+            StoreFault::Forbidden,
+        ),
+        (
+            "ALTER ROLE narrow PASSWORD 'other'; SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'narrow'",
+            "ALTER ROLE narrow PASSWORD 'n'",
+            StoreFault::Forbidden,
+        ),
+        (
+            "ALTER TABLE outrigger_ledger_shard RENAME TO gone",
+            "ALTER TABLE gone RENAME TO outrigger_ledger_shard",
+            StoreFault::Missing,
+        ),
+        ("ALTER SCHEMA public RENAME TO gone", "ALTER SCHEMA gone RENAME TO public", StoreFault::Missing),
+        (
+            "ALTER ROLE narrow SET default_transaction_read_only = on; SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'narrow'",
+            "ALTER ROLE narrow RESET ALL",
+            StoreFault::ReadOnly,
+        ),
+        (
+            "ALTER ROLE narrow SET synchronous_commit = off; SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'narrow'",
+            "ALTER ROLE narrow RESET ALL",
+            StoreFault::NotDurable,
+        ),
+        (
+            "ALTER ROLE narrow NOLOGIN; SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'narrow'",
+            "ALTER ROLE narrow LOGIN",
+            StoreFault::Forbidden,
+        ),
+    ] {
+        let before = value(&server, CONTENT).await;
+        sql(&server, cause).await;
+        // A connection that was just ended may say so first.
+        let mut outcome = write(&store, "lost").await;
+        if fault(&outcome) == StoreFault::Unreachable {
+            outcome = write(&store, "lost").await;
+        }
+        assert_eq!(fault(&outcome), expected, "{cause}: {outcome:?}");
+        sql(&server, cure).await;
+        assert_eq!(value(&server, CONTENT).await, before, "{cause}");
+        written(write(&store, cause).await);
+        assert_eq!(value(&server, CONTENT).await, cause);
+    }
+}
+
+/// Nobody need connect again for it: each write says what it hangs on.
+#[tokio::test]
+async fn a_server_that_begins_to_lose_what_it_acknowledges_is_refused_at_the_next_write() {
+    let server = PostgresServer::start();
+    let store = store(&server, "");
+    written(store.write(&name("one"), None, "a").await);
+    for setting in ["synchronous_commit", "fsync", "full_page_writes"] {
+        configure(&server, &format!("ALTER SYSTEM SET {setting} = off")).await;
+        // The session takes the new configuration with one of its next statements.
+        let refused = async {
+            loop {
+                match write(&store, setting).await {
+                    WriteOutcome::Written(_) => {}
+                    outcome => return fault(&outcome),
+                }
+            }
+        };
+        let refused = tokio::time::timeout(SOON, refused).await.unwrap();
+        assert_eq!(refused, StoreFault::NotDurable, "{setting}");
+        assert_eq!(fault(&write(&store, "later").await), StoreFault::NotDurable);
+        configure(&server, &format!("ALTER SYSTEM RESET {setting}")).await;
+        let mended = async { while !matches!(write(&store, "mended").await, WriteOutcome::Written(_)) {} };
+        tokio::time::timeout(SOON, mended).await.unwrap();
+    }
+}
+
+async fn configure(server: &PostgresServer, text: &str) {
+    // ALTER SYSTEM runs outside of transactions.
+    sql(server, text).await;
+    sql(server, "SELECT pg_reload_conf()").await;
+}
+
+/// What is not made is told apart from what may have been, also where there is no room.
+#[tokio::test]
+async fn a_full_disk_refuses_writes_until_there_is_room() {
+    let server = PostgresServer::start();
+    let Some(tiny) = server.tiny_disk() else {
+        // Only root can mount one; `fault.rs` has the error code.
+        return;
+    };
+    let store = store(&server, "");
+    written(store.write(&name("one"), None, "a").await);
+    sql(&server, &format!("CREATE TABLESPACE tiny LOCATION '{}'", tiny.display())).await;
+    sql(&server, "ALTER TABLE outrigger_ledger_shard SET TABLESPACE tiny").await;
+    let mut fill = 0;
+    let full = loop {
+        fill += 1;
+        // Random enough that nothing compresses it.
+        let record: String = (0..50_000).map(|_| fastrand::alphanumeric()).collect();
+        match store.write(&name(&format!("fill-{fill}")), None, &record).await {
+            WriteOutcome::Written(_) => assert!(fill < 1_000),
+            WriteOutcome::Failed(error) => break error.fault(),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(full, StoreFault::Full);
+    server.grow_tiny_disk();
+    written(write(&store, "b").await);
+}
+
+/// The tables as version 0.1.0's successor made them first: what is in them stays.
+#[tokio::test]
+async fn tables_of_the_first_version_get_the_later_ones() {
+    const FIRST: &str = "
+        CREATE TABLE outrigger_ledger_migration (number integer PRIMARY KEY, done timestamptz NOT NULL DEFAULT now());
+        CREATE SEQUENCE outrigger_ledger_version;
+        CREATE TABLE outrigger_ledger_shard (
+            name text PRIMARY KEY,
+            version bigint NOT NULL DEFAULT nextval('outrigger_ledger_version'),
+            record text NOT NULL,
+            written timestamptz NOT NULL DEFAULT now()
+        );
+        INSERT INTO outrigger_ledger_migration (number) VALUES (1);
+        INSERT INTO outrigger_ledger_shard (name, record) VALUES ('one', 'as it was');
+        CREATE ROLE narrow LOGIN PASSWORD 'n';
+        GRANT SELECT ON outrigger_ledger_migration TO narrow;
+        GRANT SELECT, INSERT, UPDATE, DELETE ON outrigger_ledger_shard TO narrow;
+        GRANT USAGE ON outrigger_ledger_version TO narrow";
+    let server = PostgresServer::start();
+    sql(&server, FIRST).await;
+    // A role that can't make tables is enough for the ledger.
+    let narrow = store(&server, "user=narrow password=n");
+    assert_eq!(narrow.read(&name("one")).await.unwrap().unwrap().record, "as it was");
+    written(write(&narrow, "as it is").await);
+    assert_eq!(value(&server, "SELECT coalesce(to_regclass('outrigger_usage')::text, 'none')").await, "none");
+    let owner = store(&server, "");
+    assert_eq!(owner.read(&name("one")).await.unwrap().unwrap().record, "as it is");
+    assert_eq!(value(&server, "SELECT max(number)::text FROM outrigger_ledger_migration").await, "2");
+    assert_eq!(value(&server, "SELECT count(*)::text FROM outrigger_usage").await, "0");
+    written(write(&narrow, "still").await);
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Stdio};
+use std::sync::Mutex;
 
 use tempfile::TempDir;
 
@@ -17,6 +18,8 @@ pub struct PostgresServer {
     folder: TempDir,
     settings: Vec<String>,
     running: Option<Child>,
+    tiny: Mutex<Option<PathBuf>>,
+    secrets: Mutex<Vec<TempDir>>,
 }
 
 impl PostgresServer {
@@ -32,25 +35,50 @@ impl PostgresServer {
             .output()
             .unwrap();
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        let mut server = PostgresServer { folder, settings: Vec::new(), running: None };
+        let mut server = PostgresServer {
+            folder,
+            settings: Vec::new(),
+            running: None,
+            tiny: Mutex::default(),
+            secrets: Mutex::default(),
+        };
         server.resume();
         server
     }
 
-    /// A folder with the connection string of this server, with more behind it.
+    /// The connection string of this server, with more behind it.
+    pub fn url(&self, more: &str) -> String {
+        format!("host={} user=ledger password=s3cret-pass dbname=postgres {more}", self.folder.path().display())
+    }
+
+    /// A folder of its own with that connection string.
     pub fn secret(&self, more: &str) -> PathBuf {
-        let folder = self.folder.path();
-        file(
-            folder,
-            "url",
-            &format!("host={} user=ledger password=s3cret-pass dbname=postgres {more}\n", folder.display()),
-        );
+        let mut secrets = self.secrets.lock().unwrap();
+        secrets.push(TempDir::new().unwrap());
+        let folder = secrets.last().unwrap().path();
+        std::fs::write(folder.join("url"), format!("{}\n", self.url(more))).unwrap();
         folder.to_owned()
     }
 
     /// A file in the server's folder, which is the server's.
     pub fn file(&self, name: &str, text: &str) -> PathBuf {
         file(self.folder.path(), name, text)
+    }
+
+    /// An empty disk of a megabyte, for a table space; `None`: only root can make one.
+    pub fn tiny_disk(&self) -> Option<PathBuf> {
+        let folder = self.folder.path().join("tiny");
+        std::fs::create_dir(&folder).unwrap();
+        let (user, group) = user()?;
+        let options = format!("size=1m,mode=0700,uid={user},gid={group}");
+        let made = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(&folder).status().ok()?;
+        made.success().then(|| self.tiny.lock().unwrap().insert(folder).clone())
+    }
+
+    /// There is room again.
+    pub fn grow_tiny_disk(&self) {
+        let tiny = self.tiny.lock().unwrap().clone().unwrap();
+        assert!(Command::new("mount").args(["-o", "remount,size=8m"]).arg(tiny).status().unwrap().success());
     }
 
     /// Ends it as a loss of power would, as far as a process can tell.
@@ -98,6 +126,9 @@ impl PostgresServer {
 impl Drop for PostgresServer {
     fn drop(&mut self) {
         self.kill();
+        if let Some(tiny) = self.tiny.lock().unwrap().take() {
+            let _ = Command::new("umount").arg(tiny).status();
+        }
     }
 }
 

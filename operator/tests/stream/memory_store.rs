@@ -21,17 +21,48 @@ pub enum Fate {
 #[derive(Debug, Default)]
 pub struct MemoryStore(Mutex<State>);
 
+/// Everything that a store had at a moment.
+pub type Backup = BTreeMap<ShardName, StoredShard>;
+
 #[derive(Debug, Default)]
 struct State {
     shards: BTreeMap<ShardName, StoredShard>,
     versions: u64,
     /// The fates of the next writes. All later writes succeed.
     fates: VecDeque<Fate>,
+    /// Every call fails so.
+    broken: Option<fn() -> StoreError>,
 }
 
 impl MemoryStore {
     pub fn fates(&self, fates: &[Fate]) {
         self.0.lock().unwrap().fates.extend(fates);
+    }
+
+    /// From now on every call fails so; `None`: no call fails.
+    pub fn fail(&self, how: Option<fn() -> StoreError>) {
+        self.0.lock().unwrap().broken = how;
+    }
+
+    pub fn backup(&self) -> Backup {
+        self.0.lock().unwrap().shards.clone()
+    }
+
+    /// The store is set back to a backup, as etcd is: versions go on.
+    pub fn restore(&self, backup: Backup) {
+        let mut state = self.0.lock().unwrap();
+        state.versions += 1_000;
+        let State { shards, versions, .. } = &mut *state;
+        *shards = backup;
+        for shard in shards.values_mut() {
+            *versions += 1;
+            shard.version = ShardVersion(versions.to_string());
+        }
+    }
+
+    /// Somebody deletes a record.
+    pub fn lose(&self, name: &str) {
+        assert!(self.0.lock().unwrap().shards.remove(&ShardName(name.to_owned())).is_some(), "{name}");
     }
 
     /// Another writer writes every shard unchanged.
@@ -51,13 +82,25 @@ fn silence() -> StoreError {
 
 impl LedgerStore for MemoryStore {
     fn load(&self) -> BoxFuture<'_, Result<Vec<StoredShard>, StoreError>> {
-        let shards = self.0.lock().unwrap().shards.values().cloned().collect();
-        Box::pin(async { Ok(shards) })
+        let state = self.0.lock().unwrap();
+        let shards = match state.broken {
+            Some(how) => Err(how()),
+            None => Ok(state.shards.values().cloned().collect()),
+        };
+        Box::pin(async { shards })
+    }
+
+    fn versions(&self) -> BoxFuture<'_, Result<Vec<(ShardName, ShardVersion)>, StoreError>> {
+        Box::pin(async { Ok(self.load().await?.into_iter().map(|shard| (shard.name, shard.version)).collect()) })
     }
 
     fn read<'a>(&'a self, name: &'a ShardName) -> BoxFuture<'a, Result<Option<StoredShard>, StoreError>> {
-        let shard = self.0.lock().unwrap().shards.get(name).cloned();
-        Box::pin(async { Ok(shard) })
+        let state = self.0.lock().unwrap();
+        let shard = match state.broken {
+            Some(how) => Err(how()),
+            None => Ok(state.shards.get(name).cloned()),
+        };
+        Box::pin(async { shard })
     }
 
     fn write<'a>(
@@ -67,6 +110,9 @@ impl LedgerStore for MemoryStore {
         record: &'a str,
     ) -> BoxFuture<'a, WriteOutcome> {
         let mut state = self.0.lock().unwrap();
+        if let Some(how) = state.broken {
+            return Box::pin(async move { WriteOutcome::Failed(how()) });
+        }
         let fate = state.fates.pop_front().unwrap_or(Fate::Written);
         let stands = state.shards.get(name).map(|shard| &shard.version) == expected;
         let outcome = match fate {

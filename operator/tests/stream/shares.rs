@@ -12,6 +12,8 @@ use outrigger_ledger::shared::holder::{Due, HeldShort, MessageOutcome, SharedNo}
 use outrigger_ledger::shared::leader::{FindingKind, LedgerFinding};
 use outrigger_operator::ledger::driver::{FindingReporter, LedgerDriver, PodUids};
 use outrigger_operator::ledger::limits::PlannedLimits;
+use outrigger_operator::ledger::store::LedgerStore;
+use outrigger_operator::ledger::store::marker::StoreKind;
 use outrigger_operator::metrics::OperatorMetrics;
 use outrigger_operator::objects::binding::Binding;
 use outrigger_operator::stream::ConnectedGateway;
@@ -28,10 +30,10 @@ use crate::world::{StreamWorld, binding};
 const LOOK: Duration = Duration::from_millis(100);
 
 /// A leader and its ledger.
-struct LedgerWorld {
+pub struct LedgerWorld {
     world: StreamWorld,
     limits: Arc<PlannedLimits>,
-    metrics: Arc<OperatorMetrics>,
+    pub metrics: Arc<OperatorMetrics>,
     findings: mpsc::UnboundedReceiver<(Option<String>, LedgerFinding)>,
     driver: JoinHandle<()>,
 }
@@ -77,24 +79,39 @@ fn document(name: &str, max: u64) -> Document {
 
 impl LedgerWorld {
     /// The key `search` has the budget `team`. Another key of the namespace has the budget `others`.
-    async fn new(store: &Arc<MemoryStore>, max: u64) -> Self {
+    pub async fn new(store: &Arc<MemoryStore>, max: u64) -> Self {
         Self::missing(store, max, SOON).await
     }
 
+    /// The same. Records are moved here from the other store first.
+    pub async fn migrating(
+        store: Arc<dyn LedgerStore>,
+        kind: StoreKind,
+        source: (StoreKind, Arc<dyn LedgerStore>),
+        max: u64,
+    ) -> Self {
+        Self::with(store, max, |driver| driver.migrating(kind, source.0, source.1)).await
+    }
+
     /// The same, with the time after which a pod without a stream counts as gone.
-    async fn missing(store: &Arc<MemoryStore>, max: u64, missed: Duration) -> Self {
+    pub async fn missing(store: &Arc<MemoryStore>, max: u64, missed: Duration) -> Self {
+        Self::with(Arc::clone(store) as _, max, |driver| driver.missed_for(missed)).await
+    }
+
+    pub async fn with(store: Arc<dyn LedgerStore>, max: u64, how: impl FnOnce(LedgerDriver) -> LedgerDriver) -> Self {
         let world = StreamWorld::new().await;
         let (limits, metrics) = (Arc::new(PlannedLimits::default()), Arc::new(OperatorMetrics::new().unwrap()));
         let (tell, findings) = mpsc::unbounded_channel();
         let driver = LedgerDriver::new(
-            Arc::clone(store) as _,
+            store,
             Arc::clone(&limits),
             Arc::clone(&world.hub),
             Arc::new(Nobody),
             Arc::new(Told(tell)),
             Arc::clone(&metrics),
         );
-        let driver = driver.missed_for(missed);
+        // Each check of the store is soon.
+        let driver = how(driver.missed_for(SOON).checked_every(LOOK));
         let driver = tokio::spawn(async move { driver.run().await });
         let world = LedgerWorld { world, limits, metrics, findings, driver };
         world.plan(1, max);
@@ -108,7 +125,7 @@ impl LedgerWorld {
     }
 
     /// The replica loses its Lease.
-    fn end(self) {
+    pub fn end(self) {
         self.world.hub.lead(false);
         self.driver.abort();
     }
@@ -120,35 +137,42 @@ impl LedgerWorld {
 }
 
 /// A gateway that spends.
-struct Gateway {
+pub struct Gateway {
     pod: &'static str,
     stream: GatewayStream,
-    holder: Holder,
-    team: SharedNo,
+    pub holder: Holder,
+    pub team: SharedNo,
     began: Instant,
-    spent: u64,
+    pub spent: u64,
+    /// The ledger may answer that it does not know the holder any more: its store was restored from a backup.
+    may_be_void: bool,
 }
 
 impl Gateway {
-    async fn new(world: &LedgerWorld, pod: &'static str) -> Self {
+    pub async fn new(world: &LedgerWorld, pod: &'static str) -> Self {
         let stream = GatewayStream::new(&world.world, &world.world.pod(pod, "default")).await;
         let mut holder = Holder::new(5);
         let team = holder.adopt([&limit("team")])[0];
-        Gateway { pod, stream, holder, team, began: Instant::now(), spent: 0 }
+        Gateway { pod, stream, holder, team, began: Instant::now(), spent: 0, may_be_void: false }
+    }
+
+    /// The store of the next leader was restored from a backup.
+    pub fn restored(&mut self) {
+        self.may_be_void = true;
     }
 
     /// Connects to another replica.
-    async fn follow(&mut self, world: &LedgerWorld) {
+    pub async fn follow(&mut self, world: &LedgerWorld) {
         self.stream = GatewayStream::new(&world.world, &world.world.pod(self.pod, "default")).await;
         self.holder.connected();
     }
 
-    fn now(&self) -> Millis {
+    pub fn now(&self) -> Millis {
         Millis::try_from(self.began.elapsed().as_millis()).unwrap()
     }
 
     /// Spends an amount once it is granted. `false` if the ledger says that the limit is spent.
-    async fn spend(&mut self, amount: u64) -> bool {
+    pub async fn spend(&mut self, amount: u64) -> bool {
         let spending = async {
             loop {
                 let now = self.now();
@@ -170,7 +194,7 @@ impl Gateway {
     }
 
     /// Spends what it has, and reports. Returns whether the ledger says that the limit is spent.
-    async fn turn(&mut self, amount: u64) -> bool {
+    pub async fn turn(&mut self, amount: u64) -> bool {
         loop {
             let now = self.now();
             match self.holder.reserve(self.team, amount, now) {
@@ -187,7 +211,7 @@ impl Gateway {
     }
 
     /// Sends what is due, and handles what arrives.
-    async fn talk(&mut self) {
+    pub async fn talk(&mut self) {
         let now = self.now();
         if self.holder.due(now) == Due::Now
             && let Some(report) = self.holder.report(now)
@@ -203,7 +227,10 @@ impl Gateway {
     fn take(&mut self, message: &FromOperator) {
         if let FromOperator::Grants(grants) = message {
             let now = self.now();
-            assert_ne!(self.holder.take(grants, now), MessageOutcome::Void);
+            if self.holder.take(grants, now) == MessageOutcome::Void {
+                assert!(self.may_be_void, "{}: the ledger has forgotten it", self.pod);
+                self.holder.begin_anew(0);
+            }
         }
     }
 
@@ -223,14 +250,14 @@ impl Gateway {
 }
 
 /// All gateways spend until the ledger tells each that the limit is spent. Returns their spending.
-async fn spend_all(gateways: &mut [Gateway], amount: u64) -> u64 {
+pub async fn spend_all(gateways: &mut [Gateway], amount: u64) -> u64 {
     let spending =
         async { while !join_all(gateways.iter_mut().map(|one| one.turn(amount))).await.iter().all(|out| *out) {} };
     tokio::time::timeout(SOON, spending).await.expect("word that there is none");
     gateways.iter().map(|gateway| gateway.spent).sum()
 }
 
-async fn spend_some(gateways: &mut [Gateway], amount: u64, times: usize) {
+pub async fn spend_some(gateways: &mut [Gateway], amount: u64, times: usize) {
     for gateway in gateways {
         for _ in 0..times {
             assert!(gateway.spend(amount).await);

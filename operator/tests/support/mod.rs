@@ -32,6 +32,8 @@ pub fn settings() -> OperatorSettings {
         repair: Repair::Report,
         certificates: None,
         ledger: LedgerSettings::None,
+        migrate_from: LedgerSettings::None,
+        usage_history_days: 0,
         verifying: verifying(),
     }
 }

@@ -25,11 +25,13 @@ use crate::runtime::concurrency::ConcurrencyPermit;
 use crate::runtime::health::Busy;
 use crate::telemetry::attempt_error::AttemptError;
 use crate::telemetry::record::{ErrorType, Record};
+use crate::telemetry::usage_history::UsageOf;
 use http::{HeaderMap, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use outrigger_core::{Money, RefusalKind};
 use outrigger_llm::usage::Usage;
 use outrigger_policy::LimitIndex;
+use outrigger_sync::UsageSums;
 
 pub use clock::{RequestClock, Timing};
 pub use failed::{Failed, FailureClass, UpstreamAnswer, keep_content_type};
@@ -323,6 +325,21 @@ impl Completion {
         self.end(status);
     }
 
+    /// In the operator's usage history.
+    fn count(&self, record: &Record, model: &str) {
+        let of =
+            UsageOf { namespace: &record.namespace, key: &record.key, provider: record.provider.as_deref(), model };
+        let sums = UsageSums {
+            requests: 1,
+            errors: u64::from(record.status >= 400 || record.error_type.is_some()),
+            input_tokens: record.tokens.input.unwrap_or_default(),
+            cached_tokens: record.tokens.cached.unwrap_or_default(),
+            output_tokens: record.tokens.output.unwrap_or_default(),
+            cost_nanos: self.money.known().unwrap_or_default(),
+        };
+        self.gateway.history.count(of, &sums);
+    }
+
     fn end(&mut self, status: u16) {
         if std::mem::replace(&mut self.done, true) {
             return;
@@ -350,6 +367,9 @@ impl Completion {
         let record = std::mem::take(&mut self.record);
         self.gateway.metrics.in_flight.dec();
         self.gateway.metrics.count_request(&record, &model, self.refused);
+        if self.gateway.history.collects() {
+            self.count(&record, &model);
+        }
         self.filters.recorded(&record);
         self.gateway.record(record);
         if self.gateway.metrics.in_flight.get() == 0 {

@@ -38,6 +38,7 @@ use crate::runtime::serve_error::ServeError;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::record::Record;
 use crate::telemetry::records::{Lines, Records};
+use crate::telemetry::usage_history::UsageHistory;
 use crate::upstream::Proxies;
 
 /// The target of log lines about policies that are accepted or rejected. A program that shows these in another way can
@@ -97,6 +98,8 @@ pub struct Gateway {
     pub(crate) retries: RetryBudget,
     pub(crate) metrics: Metrics,
     pub(crate) records: Records,
+    /// For the operator, if it keeps one.
+    pub(crate) history: UsageHistory,
     filter_types: FilterTypes,
     pub(crate) service_account: Option<String>,
     pub(crate) workload: Option<String>,
@@ -137,6 +140,7 @@ impl Gateway {
             retries: RetryBudget::default(),
             metrics: Metrics::new().map_err(|error| InstallError::Metrics(error.to_string()))?,
             records: Records::new(settings.lines),
+            history: UsageHistory::default(),
             filter_types: settings.filter_types,
             service_account: settings.service_account,
             workload: settings.workload,

@@ -165,7 +165,9 @@ impl Gateway {
         self.permits.close(Instant::now() + FAREWELL).await;
         let is_linked = self.link.read().as_ref().is_some_and(|link| link.connected);
         let silence = if is_linked { LEDGER_SILENCE } else { RECONNECT };
-        self.accounts.close(ends.max(Instant::now() + LAST_REPORT), silence).await;
+        let ends = ends.max(Instant::now() + LAST_REPORT);
+        let history = self.history.close(ends.min(Instant::now() + silence));
+        tokio::join!(self.accounts.close(ends, silence), history);
         self.records.flush().await;
         Ok(())
     }

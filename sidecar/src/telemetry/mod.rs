@@ -4,3 +4,4 @@ pub mod attempt_error;
 pub mod metrics;
 pub mod record;
 pub mod records;
+pub mod usage_history;

@@ -16,6 +16,7 @@ mod fleet;
 mod flood;
 mod free_addresses;
 mod headers;
+mod history;
 mod implausible_usage;
 mod killed;
 mod limits;

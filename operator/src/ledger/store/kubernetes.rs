@@ -35,6 +35,11 @@ impl KubernetesStore {
         listed.items.into_iter().map(stored).collect()
     }
 
+    async fn list_versions(&self) -> Result<Vec<(ShardName, ShardVersion)>, StoreError> {
+        let listed = timed(self.shards.list_metadata(&ListParams::default())).await.map_err(unless_defined)?;
+        listed.items.into_iter().map(|shard| versioned(shard.metadata)).collect()
+    }
+
     async fn get(&self, name: &ShardName) -> Result<Option<StoredShard>, StoreError> {
         match timed(self.shards.get(&name.0)).await {
             Ok(shard) => stored(shard).map(Some),
@@ -83,6 +88,10 @@ impl LedgerStore for KubernetesStore {
         Box::pin(self.list())
     }
 
+    fn versions(&self) -> BoxFuture<'_, Result<Vec<(ShardName, ShardVersion)>, StoreError>> {
+        Box::pin(self.list_versions())
+    }
+
     fn read<'a>(&'a self, name: &'a ShardName) -> BoxFuture<'a, Result<Option<StoredShard>, StoreError>> {
         Box::pin(self.get(name))
     }
@@ -102,10 +111,14 @@ impl LedgerStore for KubernetesStore {
 }
 
 fn stored(shard: LedgerShard) -> Result<StoredShard, StoreError> {
-    let ObjectMeta { name, resource_version, .. } = shard.metadata;
-    let name = name.unwrap_or_default();
-    let version = resource_version.ok_or_else(|| StoreError::Unversioned(name.clone()))?;
-    Ok(StoredShard { name: ShardName(name), version: ShardVersion(version), record: shard.spec.record })
+    let (name, version) = versioned(shard.metadata)?;
+    Ok(StoredShard { name, version, record: shard.spec.record })
+}
+
+fn versioned(metadata: ObjectMeta) -> Result<(ShardName, ShardVersion), StoreError> {
+    let name = metadata.name.unwrap_or_default();
+    let version = metadata.resource_version.ok_or_else(|| StoreError::Unversioned(name.clone()))?;
+    Ok((ShardName(name), ShardVersion(version)))
 }
 
 fn unless_defined(error: CallError) -> StoreError {

@@ -7,7 +7,9 @@
 //! A write that fails may have been made all the same. The store says so ([`WriteOutcome::Unknown`]), and the shard is read
 //! again before anything else is decided on it.
 
+pub mod fault;
 pub mod kubernetes;
+pub mod marker;
 pub mod postgres;
 
 use std::fmt;
@@ -71,6 +73,9 @@ pub enum StoreError {
 pub trait LedgerStore: fmt::Debug + Send + Sync + 'static {
     /// Every shard, as it stands once all that was acknowledged before is written.
     fn load(&self) -> BoxFuture<'_, Result<Vec<StoredShard>, StoreError>>;
+
+    /// The version of every shard, without the records.
+    fn versions(&self) -> BoxFuture<'_, Result<Vec<(ShardName, ShardVersion)>, StoreError>>;
 
     /// One shard; `None`: there is none.
     fn read<'a>(&'a self, name: &'a ShardName) -> BoxFuture<'a, Result<Option<StoredShard>, StoreError>>;

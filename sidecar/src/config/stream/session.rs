@@ -27,6 +27,8 @@ pub(super) async fn run(
     beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut usage = UsageReports::begin(&sources.gateway().accounts);
     let mut permits = PermitReports::begin(&sources.gateway().permits);
+    let history = &sources.gateway().history;
+    history.connected();
     let mut lines = LineReader::default();
     let mut last_received = Instant::now();
     loop {
@@ -45,6 +47,7 @@ pub(super) async fn run(
             Ok(()) = mounted.changed() => report_outcome(&reports, sources.outcome(), operator),
             () = usage.due() => usage.say(&reports),
             () = permits.due() => permits.say(&reports),
+            () = history.due() => history.report().map_or(Ok(()), |report| reports.say(&FromGateway::UsageRows(report))),
             _ = beats.tick() => reports.say(&FromGateway::Beat(NoFields {})),
         };
         if let Err(ended) = result {
@@ -69,7 +72,11 @@ fn handle_messages(
             FromOperator::Unreadable(rejection) => report(sources.reject_streamed(rejection))?,
             FromOperator::Grants(grants) => sources.gateway().granted(&grants),
             FromOperator::Permits(grants) => sources.gateway().permits.granted(&grants),
-            FromOperator::Beat(_) | FromOperator::Unknown(_) => {}
+            FromOperator::CollectUsage(_) => sources.gateway().history.asked(),
+            FromOperator::UsageKept(kept) => sources.gateway().history.keep(kept),
+            // It would have asked first.
+            FromOperator::Beat(_) => sources.gateway().history.not_asked(),
+            FromOperator::Unknown(_) => {}
         }
     }
     Ok(())

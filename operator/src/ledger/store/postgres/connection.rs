@@ -22,9 +22,13 @@ const CONNECT: Duration = Duration::from_secs(5);
 const SILENCE: Duration = Duration::from_secs(10);
 const SETTINGS: &str = "SELECT current_setting('synchronous_commit'), current_setting('fsync'), \
      current_setting('full_page_writes'), current_setting('synchronous_standby_names')";
+/// The same settings as columns behind the version that a statement returns. [`check`] pins `synchronous_commit` in the
+/// session; `reset_val` is what the server would give a new session now.
+pub(super) const DURABILITY: &str = "(SELECT reset_val FROM pg_settings WHERE name = 'synchronous_commit'), \
+     current_setting('fsync'), current_setting('full_page_writes')";
 
 /// Connects, and looks at the server: it must keep what it acknowledges, and have our tables.
-pub(super) async fn open(folder: &Path) -> Result<Client, PostgresError> {
+pub(in crate::ledger) async fn open(folder: &Path, needed: usize) -> Result<Client, PostgresError> {
     let (config, tls) = (config(folder).await?, tls(folder).await?);
     let (mut client, connection) = config.connect(tls).await?;
     tokio::spawn(async move {
@@ -33,7 +37,8 @@ pub(super) async fn open(folder: &Path) -> Result<Client, PostgresError> {
         }
     });
     check(&client).await?;
-    migrations::migrate(&mut client).await?;
+    migrations::migrate(&mut client, needed).await?;
+    migrations::tables_exist(&client).await?;
     Ok(client)
 }
 
@@ -84,14 +89,9 @@ async fn check(client: &Client) -> Result<(), PostgresError> {
     let row = client.query_typed_one(SETTINGS, &[]).await?;
     let [commit, fsync, pages, standbys]: [String; 4] =
         [row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?];
-    if !["on", "remote_apply"].contains(&commit.as_str()) {
-        return Err(PostgresError::Forgets { setting: "synchronous_commit", value: commit });
-    }
-    for (setting, value) in [("fsync", fsync), ("full_page_writes", pages)] {
-        if value != "on" {
-            return Err(PostgresError::Forgets { setting, value });
-        }
-    }
+    durable(&commit, &fsync, &pages)?;
+    // A later change of the server's configuration does not reach this session's commits; each write reports it.
+    client.batch_execute(&format!("SET synchronous_commit = {commit}")).await?;
     if standbys.is_empty() {
         tracing::warn!(
             "PostgreSQL has no synchronous standby (synchronous_standby_names is empty): if its disk is lost, or a standby \
@@ -99,4 +99,17 @@ async fn check(client: &Client) -> Result<(), PostgresError> {
         );
     }
     Ok(())
+}
+
+/// Fails if a server with these settings may lose what it acknowledges.
+pub(super) fn durable(commit: &str, fsync: &str, pages: &str) -> Result<(), PostgresError> {
+    let settings = [
+        ("synchronous_commit", commit, ["on", "remote_apply"].as_slice()),
+        ("fsync", fsync, &["on"]),
+        ("full_page_writes", pages, &["on"]),
+    ];
+    match settings.into_iter().find(|(_, value, safe)| !safe.contains(value)) {
+        Some((setting, value, _)) => Err(PostgresError::NotDurable { setting, value: value.to_owned() }),
+        None => Ok(()),
+    }
 }

@@ -30,17 +30,30 @@ pub enum PostgresError {
         "PostgreSQL's {setting} is `{value}`: it would acknowledge what it can lose, and budgets would be spent twice. Set it to on, \
          for this database or role"
     )]
-    Forgets { setting: &'static str, value: String },
+    NotDurable { setting: &'static str, value: String },
     #[error(
         "the ledger's tables are of version {found}, and this operator knows those up to {known}: a newer one has written \
          them. Install that again"
     )]
     Newer { found: i32, known: usize },
+    #[error(
+        "the table {0} is gone, and the ledger's records with it: restore it from a backup. To begin anew with nothing spent, \
+         drop the table outrigger_ledger_migration too"
+    )]
+    TableGone(&'static str),
     #[error("PostgreSQL: {}", told(.0))]
     Refused(#[from] tokio_postgres::Error),
 }
 
 impl PostgresError {
+    /// The server takes no writes: it says so when it is connected to, or when it is written to.
+    pub(in crate::ledger::store) fn is_read_only(&self) -> bool {
+        let PostgresError::Refused(error) = self else { return false };
+        let refused = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<std::io::Error>());
+        error.code() == Some(&SqlState::READ_ONLY_SQL_TRANSACTION)
+            || refused.is_some_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied)
+    }
+
     /// The statement that failed so has written nothing.
     pub(super) fn is_rolled_back(&self) -> bool {
         let PostgresError::Refused(error) = self else { return false };

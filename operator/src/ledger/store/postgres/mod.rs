@@ -1,7 +1,8 @@
 //! Shards as rows of a table, compared and swapped by a version column.
 //!
-//! One connection does it all: the ledger writes a few times a second. It is opened when it is needed, and again after it broke;
-//! each time the server is looked at first, because it may be another one than before.
+//! One connection is enough: the ledger writes a few times a second. It is opened when it is needed, and again after any error
+//! and every few minutes. Each time the server's settings and tables are checked first: it may be another server than before.
+//! Each write also returns the settings on which its durability depends.
 
 mod connection;
 mod error;
@@ -13,32 +14,45 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Row};
 
+use self::connection::DURABILITY;
+pub(in crate::ledger) use self::connection::open;
 pub use self::connection::{AUTHORITIES_FILE, URL_FILE};
 pub use self::error::PostgresError;
+pub(in crate::ledger) use self::migrations::HISTORY;
 use super::{LedgerStore, ShardName, ShardVersion, StoreError, StoredShard, WriteOutcome};
 
 /// For an answer. The server is told of no time-out: one that strikes while a commit waits for its standby would end the wait
 /// and acknowledge the commit.
 const ANSWER: Duration = Duration::from_secs(15);
+/// After so long a connection is opened anew: `ALTER ROLE` changes settings of new sessions only.
+const RECONNECT: Duration = Duration::from_secs(5 * 60);
 
 const LOAD: &str = "SELECT name, version, record FROM outrigger_ledger_shard ORDER BY name";
+const VERSIONS: &str = "SELECT name, version FROM outrigger_ledger_shard";
 const READ: &str = "SELECT name, version, record FROM outrigger_ledger_shard WHERE name = $1";
-const INSERT: &str =
-    "INSERT INTO outrigger_ledger_shard (name, record) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING RETURNING version";
+const INSERT: &str = "INSERT INTO outrigger_ledger_shard (name, record) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING RETURNING version, ";
 const UPDATE: &str = "UPDATE outrigger_ledger_shard \
      SET record = $2, version = nextval('outrigger_ledger_version'), written = now() \
-     WHERE name = $1 AND version = $3 RETURNING version";
-const DELETE: &str = "DELETE FROM outrigger_ledger_shard WHERE name = $1 AND version = $2 RETURNING version";
+     WHERE name = $1 AND version = $3 RETURNING version, ";
+const DELETE: &str = "DELETE FROM outrigger_ledger_shard WHERE name = $1 AND version = $2 RETURNING version, ";
 
 /// The table of one database.
 #[derive(Debug)]
 pub struct PostgresStore {
     /// With the connection string, and authorities perhaps.
     folder: PathBuf,
-    connected: Mutex<Option<Arc<Client>>>,
+    connected: Mutex<Option<OpenConnection>>,
+}
+
+/// An open connection, and since when.
+#[derive(Debug)]
+struct OpenConnection {
+    client: Arc<Client>,
+    since: Instant,
 }
 
 impl PostgresStore {
@@ -52,29 +66,37 @@ impl PostgresStore {
     async fn client(&self) -> Result<Arc<Client>, PostgresError> {
         let mut connected = self.connected.lock().await;
         match &*connected {
-            Some(client) if !client.is_closed() => Ok(Arc::clone(client)),
+            Some(OpenConnection { client, since }) if !client.is_closed() && since.elapsed() < RECONNECT => {
+                Ok(Arc::clone(client))
+            }
             _ => {
                 *connected = None;
-                let client = timed(connection::open(&self.folder)).await??;
-                Ok(Arc::clone(connected.insert(Arc::new(client))))
+                let client = Arc::new(timed(open(&self.folder, migrations::LEDGER)).await??);
+                *connected = Some(OpenConnection { client: Arc::clone(&client), since: Instant::now() });
+                Ok(client)
             }
         }
     }
 
-    /// A connection on which an answer is overdue is left: another may answer.
+    /// After an error the next statement gets a new connection, and the server is checked again.
     async fn query(
         &self,
         client: &Arc<Client>,
         statement: &str,
         values: &[(&(dyn ToSql + Sync), Type)],
     ) -> Result<Vec<Row>, PostgresError> {
-        match timed(client.query_typed(statement, values)).await {
-            Ok(answer) => Ok(answer?),
-            Err(late) => {
-                self.connected.lock().await.take_if(|connected| Arc::ptr_eq(connected, client));
-                Err(late)
-            }
+        let answer = match timed(client.query_typed(statement, values)).await {
+            Ok(answer) => answer.map_err(PostgresError::from),
+            Err(late) => Err(late),
+        };
+        if answer.is_err() {
+            self.disconnect(client).await;
         }
+        answer
+    }
+
+    async fn disconnect(&self, client: &Arc<Client>) {
+        self.connected.lock().await.take_if(|connected| Arc::ptr_eq(&connected.client, client));
     }
 
     async fn select(
@@ -94,10 +116,15 @@ impl PostgresStore {
             Err(error) => return WriteOutcome::Failed(error.into()),
         };
         // It answers once it has committed: the rows come before, the end of the answer after.
-        let changed = self.query(&client, statement, values).await;
-        match changed.and_then(|rows| rows.first().map(version).transpose()) {
+        let changed = self.query(&client, &format!("{statement}{DURABILITY}"), values).await;
+        match changed.and_then(|rows| rows.first().map(durable_version).transpose()) {
             Ok(Some(version)) => WriteOutcome::Written(version),
             Ok(None) => WriteOutcome::Conflict,
+            // It is committed, and may be lost.
+            Err(error @ PostgresError::NotDurable { .. }) => {
+                self.disconnect(&client).await;
+                WriteOutcome::Unknown(error.into())
+            }
             Err(error) if error.is_rolled_back() => WriteOutcome::Failed(error.into()),
             Err(error) => WriteOutcome::Unknown(error.into()),
         }
@@ -107,6 +134,15 @@ impl PostgresStore {
 impl LedgerStore for PostgresStore {
     fn load(&self) -> BoxFuture<'_, Result<Vec<StoredShard>, StoreError>> {
         Box::pin(self.select(LOAD, &[]))
+    }
+
+    fn versions(&self) -> BoxFuture<'_, Result<Vec<(ShardName, ShardVersion)>, StoreError>> {
+        Box::pin(async {
+            let client = self.client().await?;
+            let rows = self.query(&client, VERSIONS, &[]).await?;
+            let named = |row| Ok((ShardName(Row::try_get(row, "name")?), version(row)?));
+            Ok(rows.iter().map(named).collect::<Result<_, PostgresError>>()?)
+        })
     }
 
     fn read<'a>(&'a self, name: &'a ShardName) -> BoxFuture<'a, Result<Option<StoredShard>, StoreError>> {
@@ -147,17 +183,19 @@ async fn timed<T>(call: impl Future<Output = T>) -> Result<T, PostgresError> {
 }
 
 fn stored(row: &Row) -> Result<StoredShard, PostgresError> {
-    let version: i64 = row.try_get("version")?;
-    Ok(StoredShard {
-        name: ShardName(row.try_get("name")?),
-        version: ShardVersion(version.to_string()),
-        record: row.try_get("record")?,
-    })
+    Ok(StoredShard { name: ShardName(row.try_get("name")?), version: version(row)?, record: row.try_get("record")? })
 }
 
 fn version(row: &Row) -> Result<ShardVersion, PostgresError> {
     let version: i64 = row.try_get("version")?;
     Ok(ShardVersion(version.to_string()))
+}
+
+/// The version that a write returns, if the server still keeps what it acknowledges.
+fn durable_version(row: &Row) -> Result<ShardVersion, PostgresError> {
+    let [commit, fsync, pages]: [String; 3] = [row.try_get(1)?, row.try_get(2)?, row.try_get(3)?];
+    connection::durable(&commit, &fsync, &pages)?;
+    version(row)
 }
 
 /// `None`: no version of this store's, which stands nowhere.

@@ -1,0 +1,116 @@
+//! What a migration writes in place of the ledger's records, so that no leader uses a store that is not whole.
+//!
+//! ```text
+//! {"moved":{"to":"PostgreSQL","migration":{"ledger":"6f1d…","number":1},"complete":true,"record":{…}}}
+//! {"arriving":{"from":"Kubernetes","migration":{"ledger":"6f1d…","number":1}}}
+//! {"lineage":{"ledger":"6f1d…","number":1}}
+//! ```
+//!
+//! `moved` seals a record: its version is another one, so a write of the leader before conflicts, and no leader reads it as a
+//! record. `arriving` is in place of the index while records are copied. The object `lineage` says which ledger this is, and
+//! how often it was moved: records of another ledger are never overwritten.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+pub use crate::settings::StoreKind;
+
+/// The object that holds a store's [`LedgerLineage`].
+pub const LINEAGE: &str = "lineage";
+
+/// Which ledger, and how often it was moved.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LedgerLineage {
+    /// Random, chosen at its first migration.
+    pub ledger: String,
+    pub number: u64,
+}
+
+impl LedgerLineage {
+    /// After one more migration.
+    #[must_use]
+    pub fn next(&self) -> LedgerLineage {
+        LedgerLineage { ledger: self.ledger.clone(), number: self.number.saturating_add(1) }
+    }
+}
+
+impl fmt::Display for LedgerLineage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.ledger, self.number)
+    }
+}
+
+/// A text that is no record of the ledger.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum StoreMarker {
+    Moved(MovedRecord),
+    Arriving(ArrivingRecords),
+    Lineage(LedgerLineage),
+}
+
+/// A sealed record.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct MovedRecord {
+    pub to: StoreKind,
+    pub migration: LedgerLineage,
+    /// The other store is the one in use. Only the index says so.
+    #[serde(default)]
+    pub complete: bool,
+    /// As the leader wrote it, byte for byte; absent if there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record: Option<Box<RawValue>>,
+}
+
+/// A store that records are copied to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArrivingRecords {
+    pub from: StoreKind,
+    pub migration: LedgerLineage,
+    /// The other store is to be used again: this migration must not be finished.
+    #[serde(default)]
+    pub abandoned: bool,
+}
+
+impl StoreMarker {
+    /// Absent: the text is a record, or damaged.
+    #[must_use]
+    pub fn of(text: &str) -> Option<StoreMarker> {
+        serde_json::from_str(text).ok()
+    }
+
+    #[must_use]
+    pub fn encode(&self) -> String {
+        // Nothing in it can fail to be written.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sealed_record_is_kept_byte_for_byte() {
+        let record = r#"{"shard":{"format":1,"term":18446744073709551615,"who":"Zo\u00eb \"ë\"", "x": 1.50}}"#;
+        let moved = MovedRecord {
+            to: StoreKind::Postgres,
+            migration: LedgerLineage { ledger: "a".to_owned(), number: 1 },
+            complete: false,
+            record: Some(RawValue::from_string(record.to_owned()).unwrap()),
+        };
+        let text = StoreMarker::Moved(moved).encode();
+        let Some(StoreMarker::Moved(read)) = StoreMarker::of(&text) else { panic!("{text}") };
+        assert_eq!(read.record.unwrap().get(), record);
+        assert!(text.contains(r#""to":"PostgreSQL""#), "{text}");
+    }
+
+    #[test]
+    fn records_are_no_markers() {
+        for text in [r#"{"index":{"format":1,"term":1,"shards":1}}"#, r#"{"shard":{"format":1,"term":1}}"#, "", "{"] {
+            assert!(StoreMarker::of(text).is_none(), "{text}");
+        }
+    }
+}
