@@ -16,6 +16,12 @@ Read this page if you want pods to have a gateway, or want to know why a pod has
 from the tables in `operator/src/inject/` and `crates/llm/src/capture.rs` by `make docs`; do not
 edit it by hand.
 
+- [What can be asked](#what-can-be-asked)
+- [What is written](#what-is-written)
+- [Variables](#variables)
+- [The gateway in the pod](#the-gateway-in-the-pod)
+- [Why a pod has none](#why-a-pod-has-none)
+
 A pod gets a gateway when it is created. So to turn it on or off, or to change one of these
 annotations, roll the workload out again: `kubectl rollout restart deployment/NAME` if nothing else
 makes new pods.

@@ -13,6 +13,12 @@ const HEAD: &str = "\
 Read this page if you write `spec.when` of a `RoutingRule`. Generated from the tables in
 `crates/policy/src/` by `make docs`; do not edit it by hand.
 
+- [Variables](#variables)
+- [Functions](#functions)
+- [Examples](#examples)
+- [What a condition may cost](#what-a-condition-may-cost)
+- [What a match does](#what-a-match-does)
+
 `spec.when` is an expression in [CEL](https://cel.dev) that is true or false. It is compiled when
 the policy is built, and tried on a sample of each request type. So `outrigger check` reports a
 misspelt name, or a type that does not fit, with its place. [Semantics](semantics.md#8-rules) says

@@ -5,13 +5,13 @@
 //! | `/admit/pods` | pods that ask for a gateway by an annotation |
 //! | `/admit/namespaces` | pods in namespaces whose label requests a gateway |
 //! | `/admit/workloads` | workloads with an annotation of ours |
-//! | `/admit/validate` | objects of ours: [`validate`] |
+//! | `/admit/validate` | objects of ours: [`objects`] |
 
 mod completeness;
+pub mod objects;
 pub mod patch;
 mod pods;
 pub mod review;
-pub mod validate;
 mod workloads;
 
 use std::collections::BTreeMap;

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use tokio::sync::Semaphore;
 
-use crate::admission::{self, AdmissionContext, Namespace, Webhook, validate};
+use crate::admission::{self, AdmissionContext, Namespace, Webhook, objects};
 use crate::certs::{ServingCertificates, Spread};
 use crate::metrics::OperatorMetrics;
 use crate::reconcile::Reconciler;
@@ -49,12 +49,12 @@ impl ReviewHandler {
 
 impl AnswerReview for ReviewHandler {
     fn admit(&self, path: &str, body: Bytes) -> (StatusCode, Bytes) {
-        if path == validate::PATH {
-            let record = |outcome: validate::ReviewOutcome| {
+        if path == objects::PATH {
+            let record = |outcome: objects::ReviewOutcome| {
                 let (effect, reason) = outcome.effect();
                 self.metrics.admitted(Webhook::Validate, effect, reason);
             };
-            return validate::answer(&body, || self.caches.snapshot().review_copy(), record);
+            return objects::answer(&body, || self.caches.snapshot().review_copy(), record);
         }
         let context = AdmissionContext {
             settings: &self.settings,

@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 
 use super::Services;
 use super::review_queue::ReviewQueue;
-use crate::admission::validate;
+use crate::admission::objects;
 use crate::runtime::response::{AnswerBody, answer};
 
 /// The largest body. A stored object may have 1.5 MiB; a review holds it as JSON, together with the previous version.
@@ -125,8 +125,8 @@ impl Router {
             })?;
         let (admit, body) = (Arc::clone(&self.services.admit), body.to_bytes());
         let turn = match head.uri.path() {
-            validate::PATH => {
-                let place = self.reviews.place(&validate::namespace(&body), kib).ok_or(RouteError::Busy)?;
+            objects::PATH => {
+                let place = self.reviews.place(&objects::namespace(&body), kib).ok_or(RouteError::Busy)?;
                 Some(place.turn().await.ok_or(RouteError::Late)?)
             }
             _ => None,

@@ -1,24 +1,24 @@
 //! Tries candidates until one answers. The kind of failure decides what happens next.
 //!
 //! ```text
-//! route (route.rs) -> reserve -> send (send.rs) -> answer -> the caller, through filters (filtered.rs)
+//! route (route.rs) -> reserve -> send (send.rs) -> answer -> the caller, through filters (answer_filters.rs)
 //!   ^                   | no room                | failed -> settle, learn (learn.rs, tried_routes.rs)
 //!   |                   v                        v
-//!   +------------- next candidate <--------- next step (next_step.rs, retry.rs):
+//!   +------------- next candidate <--------- next step (next_step.rs, retry_pause.rs):
 //!                                            give back | retry | next credential | next candidate
 //! ```
 //! Before the first content, another candidate takes over if it may do better. An error that the caller caused goes
 //! back unchanged. Trying an untried candidate is failover and has no limit. Going back to a tried one is a retry and
 //! is limited.
 
+mod answer_filters;
 mod attempt_context;
-mod filtered;
 mod learn;
 mod next_step;
 pub(crate) mod prepare;
 mod refused_credential;
 pub(crate) mod reserve;
-mod retry;
+mod retry_pause;
 mod route;
 mod send;
 mod tried_routes;

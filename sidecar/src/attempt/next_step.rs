@@ -65,7 +65,7 @@ pub fn next_step(failed: &Failed, situation: &Situation, budget: impl FnOnce() -
     // A closed idle connection says nothing about the provider: retry first. After other failures, prefer another
     // route.
     let stays = class == FailureClass::ConnectionClosed || !elsewhere;
-    match retry::after(failed, situation.retries, situation.sets_max_attempts) {
+    match retry_pause::after(failed, situation.retries, situation.sets_max_attempts) {
         Some(pause) if stays && situation.attempts_left && pause < situation.time_left && budget() => {
             NextStep::Retry(pause)
         }

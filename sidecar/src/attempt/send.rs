@@ -53,7 +53,7 @@ impl ProviderAnswer {
         let filters = completion.take_answer_filters();
         match filters.is_empty() {
             true => self.send_unfiltered(completion),
-            false => Box::pin(filtered::send(self, completion, filters)).await,
+            false => Box::pin(answer_filters::send(self, completion, filters)).await,
         }
     }
 

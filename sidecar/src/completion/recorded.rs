@@ -1,4 +1,5 @@
-//! The events of a request. Only these methods write its decision record.
+//! What happens to a request on its way. These methods write it into the decision record; `mod.rs` adds what is known at
+//! the end.
 
 use std::time::{Duration, Instant};
 

@@ -13,8 +13,8 @@
 
 mod answer;
 mod events;
+mod filter_types;
 mod request;
-mod types;
 
 use std::fmt;
 use std::sync::Arc;
@@ -31,13 +31,13 @@ pub(crate) use request::{FilterStop, after_deciding, before_deciding};
 
 pub use crate::filter::answer::FullAnswer;
 pub use crate::filter::events::StreamEvent;
-pub use crate::filter::types::{FilterError, FilterTypes};
+pub use crate::filter::filter_types::{FilterError, FilterTypes};
 pub use crate::request::context::RequestContext;
 pub use crate::request::refusal::Refusal;
 use crate::request::translation::RequestTranslation;
 use crate::telemetry::record::Record;
 
-/// An extension of the request path. Each method has a default that does nothing.
+/// An extension of the request path. Except for `name`, each method has a default that does nothing.
 pub trait Filter: fmt::Debug + Send + Sync {
     /// The name in records and logs.
     fn name(&self) -> &'static str;
@@ -105,14 +105,14 @@ pub enum StreamView {
 /// A request as a filter sees it.
 pub struct FilteredRequest<'a> {
     pub context: &'a RequestContext,
-    /// Data of this filter for this request, for its later methods; also in `call.notes`.
+    /// Data of this filter for this request, for its later methods; also in `context.notes`.
     pub notes: &'a mut Extensions,
     translation: &'a RequestTranslation,
 }
 
 impl FilteredRequest<'_> {
-    /// Reads the conversation, in no dialect. It is parsed once for all filters.
-    /// Reads the conversation, independent of its dialect. It is parsed only once.
+    /// Reads the conversation, independent of its dialect. It is parsed once for all filters.
+    ///
     /// # Errors
     /// If it is no conversation, or there is not enough memory to parse it.
     pub async fn conversation<T>(&self, read: impl FnOnce(&chat::ChatRequest) -> T) -> Result<T, RequestError> {

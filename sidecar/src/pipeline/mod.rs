@@ -1,12 +1,12 @@
 //! The path of a request through the gateway: one step after the other, each in its own file.
 
 pub(crate) mod account_bound;
-mod again;
 mod decide;
 mod detached;
-mod filtered;
+mod filter_response;
 pub mod identify;
 mod listing;
+mod second_decision;
 
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -29,7 +29,7 @@ use crate::gateway::Gateway;
 use crate::memory::{LONG_WORK, MemoryLease, STREAM};
 use crate::pipeline::decide::{Circumstances, decide};
 use crate::pipeline::detached::DetachedRequest;
-use crate::pipeline::filtered::respond_to_stop;
+use crate::pipeline::filter_response::respond_to_stop;
 use crate::pipeline::identify::identify;
 use crate::pipeline::listing::{list, unknown_path};
 use crate::request::body::{drain, overloaded, receive};
@@ -228,7 +228,7 @@ impl Gateway {
         match attempt(&attempts, completion).await {
             Ok(answer) => answer,
             // Boxed: hardly any request comes here.
-            Err(short) => Box::pin(again::decide_again(&attempts, short, circumstances)).await,
+            Err(short) => Box::pin(second_decision::decide_again(&attempts, short, circumstances)).await,
         }
     }
 

@@ -6,7 +6,7 @@
 //! While events are buffered, another candidate can still take over. After content was sent, the loss of the upstream
 //! becomes an error event and the end of the stream; the gateway never invents a regular end.
 
-mod filtered;
+mod event_filters;
 mod read;
 mod until_content;
 

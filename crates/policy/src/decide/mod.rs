@@ -4,7 +4,6 @@
 //! name -> plan (rules | pin | weights) -> what the key may use, budgets, state -> choice -> order -> refusal, if empty
 //! ```
 
-mod again;
 pub(crate) mod balance;
 pub(crate) mod downgrade;
 pub(crate) mod eligibility;
@@ -15,6 +14,7 @@ pub(crate) mod observed;
 pub(crate) mod ordering;
 pub(crate) mod plan;
 pub(crate) mod refusal;
+mod second_decision;
 pub(crate) mod unmeasured;
 pub(crate) mod weighted;
 

@@ -11,7 +11,7 @@ use http::Response;
 use crate::attempt::{self, AttemptContext, ShortLimit, attempt};
 use crate::filter::after_deciding;
 use crate::pipeline::decide::{Circumstances, decide};
-use crate::pipeline::filtered::respond_to_stop;
+use crate::pipeline::filter_response::respond_to_stop;
 use crate::request::reply::ReplyBody;
 
 /// Makes the second decision, and tries its candidates. If it equals the first one, the candidates of the first one are

@@ -1,4 +1,4 @@
-//! Decides whether a failed attempt is retried, and after how long.
+//! How long to wait before a retry, or why none may be made. `next_step.rs` decides with this what comes next.
 //!
 //! Retries are limited by the provider's `retry.maxAttempts`, by the retry budget and by the request's time, and happen
 //! only if no other candidate is left. A request that may have been served already, and billed, is retried once.
