@@ -12,9 +12,9 @@ import binaries
 import runs
 from api import Api
 from authority import Authority
-from daemon import Daemon
+from daemon import Daemon, end, started_at
 from gateway import environment, free_port
-from machine import SERVICES
+from machine import SERVICES, child_of
 from waiting import until
 
 KUBERNETES = "10.96.0.1"
@@ -131,10 +131,16 @@ class ControlPlane:
         self.resume_api()
 
     def stop_api(self):
-        self.daemons["kube-apiserver"].stop(kill=True)
+        # It is no longer among the daemons that must live while a test waits.
+        self.stopped = self.daemons.pop("kube-apiserver")
+        if self.machine:
+            # The daemon is the program that enters the machine. The API server is its child.
+            child = child_of(self.stopped.pid)
+            end(child, started_at(child), kill=True)
+        self.stopped.stop(kill=True)
 
     def resume_api(self):
-        server = self.daemons["kube-apiserver"]
+        server = self.stopped
         self.daemons["kube-apiserver"] = Daemon(server.name, server.command, self.folder, self.bound, environment())
         self.ready("the API server", self.is_ready, API_SECONDS)
 

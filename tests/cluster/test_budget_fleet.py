@@ -115,8 +115,9 @@ class Fleet:
         job["spec"]["containers"] = [container | {"command": [python, app, "1", url, str(ANSWERS_PER_RUN)]}]
         cron = {"apiVersion": "batch/v1", "kind": "CronJob"}
         cron["metadata"] = {"name": "nightly", "namespace": namespace, "annotations": annotations}
-        # The test runs it.
-        cron["spec"] = {"schedule": "0 0 1 1 *", "suspend": True, "jobTemplate": {"spec": {"backoffLimit": 0, "template": job}}}
+        # The test runs it, and reads what each run wrote.
+        cron["spec"] = {"schedule": "0 0 1 1 *", "suspend": True, "successfulJobsHistoryLimit": RUNS, "failedJobsHistoryLimit": RUNS}
+        cron["spec"]["jobTemplate"] = {"spec": {"backoffLimit": 0, "template": job}}
         self.api.apply(cron)
 
     def until_rolled_out(self):
@@ -219,4 +220,5 @@ def test_ten_pods_a_rollout_and_twenty_runs_spend_one_dollar(outrigger, space):
     node.until("a refusal of every pod", fleet.all_refused, SECONDS)
     assert all(words <= FOR_NOW | {SPENT} for words in fleet.told().values()), fleet.told()
     billed = meter.billed()
+    print(f"billed {billed} of {TOKENS} tokens; {meter.ask('GET', '/billed')['requests']} requests")
     assert billed >= 0.95 * TOKENS, f"only {billed} of {TOKENS} tokens could be spent"

@@ -15,7 +15,7 @@
 
 use std::time::Duration;
 
-use super::retry;
+use super::retry_pause;
 use crate::completion::{Failed, FailureClass};
 
 /// The loop's next step.

@@ -11,7 +11,7 @@ use outrigger_llm::errors::classify::classify;
 use outrigger_llm::operation::OperationKind;
 use outrigger_llm::usage::Usage;
 
-use super::filtered;
+use super::answer_filters;
 use super::route::Route;
 use super::{AttemptContext, Failed, Timing, UpstreamAnswer, keep_content_type};
 use crate::attempt::prepare::{Prepared, prepare};
