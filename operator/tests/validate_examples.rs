@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use http::StatusCode;
 use outrigger_compile::read;
-use outrigger_operator::admission::validate::{ReviewOutcome, answer};
+use outrigger_operator::admission::objects::{ReviewOutcome, answer};
 use outrigger_operator::objects::id::ObjectKind;
 use outrigger_operator::state::index::ObjectIndex;
 use serde_json::{Value, json};
