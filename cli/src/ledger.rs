@@ -1,33 +1,12 @@
-//! `outrigger ledger report`: who spent what, from the operator's usage history.
-//!
-//! kubectl runs the query in the operator's pod, which has the database's connection string. So it needs no other way to the
-//! database, and the person needs the right to `pods/exec` in the operator's namespace.
+//! `outrigger ledger`: what the operator's ledger knows, and where its records are.
 
-use std::ffi::OsString;
-use std::fmt::Write as _;
-use std::io::{self, Write};
-use std::path::PathBuf;
-use std::process::{Command, ExitCode, Stdio};
+mod deployed;
+mod migrate;
+mod operator_at;
+mod report;
 
-use serde_json::Value;
-use thiserror::Error;
-
-use crate::style::{self, Style};
-use crate::table::table;
-
-/// For the API server's answer.
-const ANSWER: &str = "--request-timeout=60s";
-const OPERATOR: &str = "deployment/outrigger";
-/// A table has at most so many columns of what it is grouped by.
-const GROUPS_MAX: usize = 4;
-const SUMS: [(&str, &str); 6] = [
-    ("requests", "REQUESTS"),
-    ("errors", "ERRORS"),
-    ("inputTokens", "INPUT"),
-    ("cachedTokens", "CACHED"),
-    ("outputTokens", "OUTPUT"),
-    ("costUsd", "COST"),
-];
+use std::fmt;
+use std::process::ExitCode;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -41,206 +20,46 @@ enum LedgerCommand {
     ///
     /// The operator keeps a history if its ledger is in PostgreSQL. Asks through kubectl, which needs the right to pods/exec
     /// in the operator's namespace. Exits with 0, and with 2 if there is no answer.
-    Report(ReportArgs),
+    Report(report::ReportArgs),
+    /// Move the ledger's records to the other store, while gateways go on.
+    ///
+    /// The operator moves them itself, once the chart's values say so. With --chart this command sets the values with helm;
+    /// without it, it says which ones to set. Then it follows the move until every replica uses the new store. It may be
+    /// interrupted and run again at any time. Exits with 0 if the records are there, with 1 if they are not, and with 2 if
+    /// the cluster can't be asked.
+    Migrate(migrate::MigrateArgs),
 }
 
-#[derive(Debug, clap::Args)]
-struct ReportArgs {
-    /// The first day or hour: 2026-11-01, or 2026-11-01T06:00:00Z. Absent: this month.
-    #[arg(long, value_name = "TIME")]
-    from: Option<String>,
-    /// The first day or hour that is not in it. Absent: now.
-    #[arg(long, value_name = "TIME")]
-    to: Option<String>,
-    /// What to group by: month, day, hour, namespace, key, team, customer, workload, provider, model.
-    #[arg(long, value_name = "LIST", default_value = "key")]
-    by: String,
-    /// How to write it.
-    #[arg(long, short, value_enum, default_value_t = ReportOutput::Table)]
-    output: ReportOutput,
-    /// The operator's namespace.
-    #[arg(long, short, value_name = "NAME", default_value = outrigger_compile::OPERATOR_NAMESPACE)]
-    namespace: String,
-    /// What kubectl finds the operator by.
-    #[arg(long, value_name = "KIND/NAME", default_value = OPERATOR)]
-    operator: String,
-    /// As kubectl's.
-    #[arg(long, value_name = "FILE")]
-    kubeconfig: Option<PathBuf>,
-    /// As kubectl's.
-    #[arg(long, value_name = "NAME")]
-    context: Option<String>,
-}
-
+/// Where the ledger's records are, as `ledger.store` has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum ReportOutput {
-    Table,
-    Json,
-    Csv,
+enum RecordStore {
+    #[value(name = "Kubernetes", alias = "kubernetes")]
+    Kubernetes,
+    #[value(name = "PostgreSQL", aliases = ["postgresql", "postgres"])]
+    Postgres,
 }
 
-/// Why there is no report.
-#[derive(Debug, Error)]
-enum ReportError {
-    #[error(
-        "there is no kubectl on the PATH, and the report comes through it: see https://kubernetes.io/docs/tasks/tools/"
-    )]
-    NoKubectl,
-    #[error("kubectl cannot be started: {0}")]
-    Run(io::Error),
-    #[error("the operator gives no report: {0}")]
-    Refused(String),
-    #[error("the operator's report is not JSON: {0}")]
-    Json(#[from] serde_json::Error),
+impl RecordStore {
+    /// As the operator reads it.
+    fn of(word: &str) -> Option<RecordStore> {
+        [RecordStore::Kubernetes, RecordStore::Postgres]
+            .into_iter()
+            .find(|store| store.to_string().eq_ignore_ascii_case(word))
+    }
+}
+
+impl fmt::Display for RecordStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            RecordStore::Kubernetes => "Kubernetes",
+            RecordStore::Postgres => "PostgreSQL",
+        })
+    }
 }
 
 pub(crate) fn main(args: &Args) -> ExitCode {
-    let LedgerCommand::Report(args) = &args.command;
-    match report(args) {
-        Ok(text) => match io::stdout().lock().write_all(text.as_bytes()) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => style::fail(&error),
-        },
-        Err(error) => {
-            style::fail(&error);
-            ExitCode::from(2)
-        }
-    }
-}
-
-fn report(args: &ReportArgs) -> Result<String, ReportError> {
-    let mut command = Command::new("kubectl");
-    let output = command.args(arguments(args)).stdin(Stdio::null()).output().map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => ReportError::NoKubectl,
-        _ => ReportError::Run(error),
-    })?;
-    if !output.status.success() {
-        return Err(ReportError::Refused(reason(&String::from_utf8_lossy(&output.stderr))));
-    }
-    match args.output {
-        ReportOutput::Table => tabulated(&output.stdout),
-        ReportOutput::Json | ReportOutput::Csv => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
-    }
-}
-
-fn arguments(args: &ReportArgs) -> Vec<OsString> {
-    let mut all: Vec<OsString> = vec![ANSWER.into()];
-    if let Some(file) = &args.kubeconfig {
-        all.extend(["--kubeconfig".into(), file.into()]);
-    }
-    if let Some(context) = &args.context {
-        all.extend(["--context".into(), context.into()]);
-    }
-    all.extend(["exec".into(), "--namespace".into(), (&args.namespace).into(), (&args.operator).into()]);
-    all.extend(["--container=operator", "--", "/outrigger-operator", "usage"].map(OsString::from));
-    let format = if args.output == ReportOutput::Csv { "csv" } else { "json" };
-    all.push(format!("--format={format}").into());
-    all.push(format!("--by={}", args.by).into());
-    all.extend(args.from.iter().map(|from| format!("--from={from}").into()));
-    all.extend(args.to.iter().map(|to| format!("--to={to}").into()));
-    all
-}
-
-/// What the operator wrote to standard error; kubectl's own last line says only that a command failed.
-fn reason(stderr: &str) -> String {
-    let lines: Vec<&str> = stderr.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    let own = lines.iter().find_map(|line| line.strip_prefix("outrigger-operator: "));
-    own.or(lines.last().copied()).unwrap_or("it says nothing").chars().take(400).collect()
-}
-
-fn tabulated(json: &[u8]) -> Result<String, ReportError> {
-    let rows: Vec<serde_json::Map<String, Value>> = serde_json::from_slice(json)?;
-    let is_sum = |name: &str| SUMS.iter().any(|(sum, _)| *sum == name);
-    let groups: Vec<String> = rows
-        .first()
-        .into_iter()
-        .flat_map(|row| row.keys())
-        .filter(|name| !is_sum(name))
-        .take(GROUPS_MAX)
-        .cloned()
-        .collect();
-    let cell = |row: &serde_json::Map<String, Value>, name: &str| match row.get(name) {
-        None | Some(Value::Null) => String::new(),
-        Some(Value::String(text)) if name == "costUsd" => format!("${text}"),
-        Some(Value::String(text)) => text.clone(),
-        Some(other) => other.to_string(),
-    };
-    let cells = rows.iter().map(|row| {
-        let names = groups.iter().map(String::as_str).chain(std::iter::repeat_n("", GROUPS_MAX - groups.len()));
-        let mut cells = names.chain(SUMS.iter().map(|(name, _)| *name)).map(|name| cell(row, name));
-        std::array::from_fn::<String, { GROUPS_MAX + SUMS.len() }, _>(|_| cells.next().unwrap_or_default())
-    });
-    let cells: Vec<[String; GROUPS_MAX + SUMS.len()]> = cells.collect();
-    let heads: Vec<String> = groups.iter().map(|group| group.to_uppercase()).collect();
-    let mut heads = heads
-        .iter()
-        .map(String::as_str)
-        .chain(std::iter::repeat_n("", GROUPS_MAX - groups.len()))
-        .chain(SUMS.iter().map(|(_, head)| *head));
-    let head = std::array::from_fn(|_| heads.next().unwrap_or_default());
-    let mut text = String::new();
-    match cells.is_empty() {
-        true => text.push_str("no requests in this time\n"),
-        false => table(&mut text, Style::of(&io::stdout()), head, &cells),
-    }
-    // A person reads it: nothing in it may be an order to the terminal.
-    let mut shown = String::new();
-    let _ = write!(shown, "{}", style::screen(&text));
-    Ok(shown)
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::Parser;
-
-    use super::*;
-
-    #[derive(Parser)]
-    struct Cli {
-        #[command(flatten)]
-        args: Args,
-    }
-
-    fn parsed(words: &[&str]) -> ReportArgs {
-        let cli = Cli::try_parse_from(["ledger", "report"].iter().chain(words)).unwrap();
-        let LedgerCommand::Report(args) = cli.args.command;
-        args
-    }
-
-    #[test]
-    fn kubectl_runs_the_query_in_the_operator_s_pod() {
-        let args = parsed(&["--by", "team,model", "--from=2026-11-01", "--context", "prod", "-o", "csv"]);
-        let words: Vec<String> = arguments(&args).into_iter().map(|word| word.into_string().unwrap()).collect();
-        assert_eq!(
-            words.join(" "),
-            "--request-timeout=60s --context prod exec --namespace outrigger-system deployment/outrigger \
-             --container=operator -- /outrigger-operator usage --format=csv --by=team,model --from=2026-11-01"
-        );
-    }
-
-    #[test]
-    fn a_table_has_what_was_asked_for() {
-        let json = r#"[
-            {"team":"search","model":"small","requests":12,"errors":1,"inputTokens":100,"cachedTokens":0,"outputTokens":7,"costUsd":"1.25"},
-            {"team":null,"model":"\u001b]52;x","requests":1,"errors":0,"inputTokens":1,"cachedTokens":0,"outputTokens":1,"costUsd":"0"}
-        ]"#;
-        let text = tabulated(json.as_bytes()).unwrap();
-        let lines: Vec<&str> = text.lines().collect();
-        assert!(
-            lines[0]
-                .split_whitespace()
-                .eq(["TEAM", "MODEL", "REQUESTS", "ERRORS", "INPUT", "CACHED", "OUTPUT", "COST"]),
-            "{text}"
-        );
-        assert!(lines[1].split_whitespace().eq(["search", "small", "12", "1", "100", "0", "7", "$1.25"]), "{text}");
-        assert!(!text.contains('\u{1b}'), "{text:?}");
-        assert_eq!(tabulated(b"[]").unwrap(), "no requests in this time\n");
-    }
-
-    #[test]
-    fn the_operator_s_own_words_are_the_reason() {
-        let stderr = "outrigger-operator: the table x is gone\ncommand terminated with exit code 1\n";
-        assert_eq!(reason(stderr), "the table x is gone");
-        assert_eq!(reason("Error from server (Forbidden): no"), "Error from server (Forbidden): no");
+    match &args.command {
+        LedgerCommand::Report(args) => report::main(args),
+        LedgerCommand::Migrate(args) => migrate::main(args),
     }
 }

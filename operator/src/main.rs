@@ -4,8 +4,11 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use outrigger_operator::ledger::history::report::usage_report;
+use outrigger_operator::run::records::records;
 use outrigger_operator::run::{ExitError, run};
-use outrigger_operator::settings::{HELP, Invocation, OperatorSettings, USAGE_HELP, UsageCommand, read};
+use outrigger_operator::settings::{
+    HELP, Invocation, OperatorSettings, RECORDS_HELP, RecordsCommand, USAGE_HELP, UsageCommand, read,
+};
 use outrigger_policy::Printable;
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -21,6 +24,8 @@ fn main() -> ExitCode {
         Ok(Invocation::Serve(settings)) => *settings,
         Ok(Invocation::Usage(command)) => return usage(&command),
         Ok(Invocation::UsageHelp) => return print(USAGE_HELP),
+        Ok(Invocation::Records(command)) => return print_records(&command),
+        Ok(Invocation::RecordsHelp) => return print(RECORDS_HELP),
         Ok(Invocation::Help) => return print(HELP),
         Ok(Invocation::Version) => return print(&format!("outrigger-operator {}\n", env!("CARGO_PKG_VERSION"))),
         Err(error) => return fail(&error.to_string(), 2),
@@ -70,6 +75,23 @@ fn usage(command: &UsageCommand) -> ExitCode {
     match runtime.block_on(usage_report(&command.folder, &command.query)) {
         Ok(report) => print(&report),
         Err(error) => fail(&format!("{error}. {}", error.fault().advice()), 1),
+    }
+}
+
+/// Prints where the ledger's records are.
+fn print_records(command: &RecordsCommand) -> ExitCode {
+    // Needed because other crates may enable a second provider.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&format!("cannot start: {error}"), 1),
+    };
+    match runtime.block_on(records(command)) {
+        Ok(state) => match serde_json::to_string(&state) {
+            Ok(text) => print(&format!("{text}\n")),
+            Err(error) => fail(&error.to_string(), 1),
+        },
+        Err(error) => fail(&error.to_string(), 1),
     }
 }
 

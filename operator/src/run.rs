@@ -4,6 +4,7 @@
 //! caches are complete, and its process ends when it can no longer lead.
 
 mod lead;
+pub mod records;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -26,9 +27,6 @@ use crate::ledger::findings::FindingEvents;
 use crate::ledger::history::{PodWorkloads, UsageRecorder};
 use crate::ledger::limits::PlannedLimits;
 use crate::ledger::permits::PermitDriver;
-use crate::ledger::store::LedgerStore;
-use crate::ledger::store::kubernetes::KubernetesStore;
-use crate::ledger::store::postgres::PostgresStore;
 use crate::metrics::OperatorMetrics;
 use crate::names::SEAL;
 use crate::objects::id::ObjectKind;
@@ -228,7 +226,7 @@ impl Components {
             &settings.identity,
         ));
         let limits = Arc::new(PlannedLimits::default());
-        let ledger = store(&client, &settings, &settings.ledger).map(|store| {
+        let ledger = records::store(&client, &settings.namespace, &settings.ledger).map(|store| {
             let driver = LedgerDriver::new(
                 store,
                 Arc::clone(&limits),
@@ -238,7 +236,7 @@ impl Components {
                 Arc::clone(&metrics),
             );
             let (kind, from) = (settings.ledger.kind(), settings.migrate_from.kind());
-            Arc::new(match (kind.zip(from), self::store(&client, &settings, &settings.migrate_from)) {
+            Arc::new(match (kind.zip(from), records::store(&client, &settings.namespace, &settings.migrate_from)) {
                 (Some((kind, from)), Some(source)) => driver.migrating(kind, from, source),
                 _ => driver,
             })
@@ -390,12 +388,4 @@ impl Components {
 async fn wait_for_stop(stopped: &mut watch::Receiver<bool>) {
     // An error means that the sender is gone, which is also the end.
     let _ = stopped.wait_for(|stopped| *stopped).await;
-}
-
-fn store(client: &Client, settings: &OperatorSettings, ledger: &LedgerSettings) -> Option<Arc<dyn LedgerStore>> {
-    match ledger {
-        LedgerSettings::None => None,
-        LedgerSettings::Kubernetes => Some(Arc::new(KubernetesStore::new(client.clone(), &settings.namespace))),
-        LedgerSettings::Postgres(folder) => Some(Arc::new(PostgresStore::new(folder.clone()))),
-    }
 }

@@ -1,20 +1,23 @@
 //! The command line, which the chart writes. One flag each; `outrigger-operator --help` lists them.
 
+mod ledger;
+mod records;
 mod usage;
 
 use std::ffi::OsString;
-use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
 use lexopt::prelude::*;
 use semver::Version;
-use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::attestation;
 use crate::seal::VerifyingKeys;
 
+use self::ledger::stores;
+pub use self::ledger::{LedgerSettings, StoreKind};
+pub use self::records::{RECORDS_HELP, RecordsCommand};
 pub use self::usage::{ReportFormat, USAGE_HELP, UsageCommand, UsageDimension, UsageQuery};
 
 /// The text of `--help`.
@@ -53,6 +56,7 @@ outrigger-operator: the control plane of LLM gateways beside applications
   --version, --help
 
 `outrigger-operator usage` reports who spent what, from the usage history (usage --help).
+`outrigger-operator records` says where the ledger's records are (records --help).
 
 The operator finds the API server as kubectl does: KUBECONFIG, or the pod's service account. The log
 goes to standard error (OUTRIGGER_LOG=debug for more).
@@ -123,47 +127,6 @@ pub enum Repair {
     Evict,
 }
 
-/// Where the ledger stores the spending of shared limits.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum LedgerSettings {
-    /// No ledger: each gateway grants itself every limit in full.
-    #[default]
-    None,
-    /// In objects of the operator's namespace.
-    Kubernetes,
-    /// In PostgreSQL. The folder has the file `url`, and may have `ca.crt`.
-    Postgres(PathBuf),
-}
-
-/// The kinds of stores, as `ledger.store` has them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum StoreKind {
-    Kubernetes,
-    #[serde(rename = "PostgreSQL")]
-    Postgres,
-}
-
-impl fmt::Display for StoreKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            StoreKind::Kubernetes => "Kubernetes",
-            StoreKind::Postgres => "PostgreSQL",
-        })
-    }
-}
-
-impl LedgerSettings {
-    /// The kind of the store, if there is one.
-    #[must_use]
-    pub fn kind(&self) -> Option<StoreKind> {
-        match self {
-            LedgerSettings::None => None,
-            LedgerSettings::Kubernetes => Some(StoreKind::Kubernetes),
-            LedgerSettings::Postgres(_) => Some(StoreKind::Postgres),
-        }
-    }
-}
-
 /// What the command line requests.
 #[derive(Clone, Debug)]
 pub enum Invocation {
@@ -171,6 +134,9 @@ pub enum Invocation {
     /// A report of the usage history.
     Usage(UsageCommand),
     UsageHelp,
+    /// Where the ledger's records are.
+    Records(RecordsCommand),
+    RecordsHelp,
     Help,
     Version,
 }
@@ -227,6 +193,10 @@ where
                 let command = usage::read(&mut parser, jiff::Timestamp::now())?;
                 return Ok(command.map_or(Invocation::UsageHelp, Invocation::Usage));
             }
+            Value(word) if word == "records" => {
+                let command = records::read(&mut parser)?;
+                return Ok(command.map_or(Invocation::RecordsHelp, Invocation::Records));
+            }
             Long("namespace") => namespace = Some(label(&mut parser, "namespace")?),
             Long("identity") => identity = Some(parser.value()?.string()?),
             Long("address") => address = Some(host_and_port(&mut parser)?),
@@ -263,14 +233,7 @@ where
         .ok_or(missing("identity", "the leader election needs it, and HOSTNAME is not set"))?;
     settings.address = address.ok_or(missing("address", "followers send gateways to the leader's address"))?;
     settings.image = image.filter(|image| !image.is_empty()).ok_or(missing("image", "pods get it as their sidecar"))?;
-    settings.migrate_from = ledger("ledger-migrate-from", former_store, database.as_ref())?;
-    settings.ledger = ledger("ledger", store, database.as_ref())?;
-    if let Some(from) = settings.migrate_from.kind()
-        && settings.ledger.kind().is_none_or(|kind| kind == from)
-    {
-        let what = "no other store than --ledger: records are moved from Kubernetes to PostgreSQL, or back";
-        return Err(SettingsError::Wrong { flag: "ledger-migrate-from", value: from.to_string(), what });
-    }
+    (settings.ledger, settings.migrate_from) = stores(store, former_store, database.as_ref())?;
     if settings.service.iter().all(String::is_empty) {
         return Err(missing("service", "the certificate is for these names"));
     }
@@ -315,23 +278,6 @@ fn pull_policy(parser: &mut lexopt::Parser) -> Result<String, SettingsError> {
             let what = "none of Always, IfNotPresent and Never";
             Err(SettingsError::Wrong { flag: "image-pull-policy", value, what })
         }
-    }
-}
-
-fn ledger(
-    flag: &'static str,
-    store: Option<String>,
-    database: Option<&PathBuf>,
-) -> Result<LedgerSettings, SettingsError> {
-    let Some(value) = store else { return Ok(LedgerSettings::None) };
-    match (value.to_ascii_lowercase().as_str(), database) {
-        ("none", _) => Ok(LedgerSettings::None),
-        ("kubernetes", _) => Ok(LedgerSettings::Kubernetes),
-        ("postgresql", Some(folder)) => Ok(LedgerSettings::Postgres(folder.clone())),
-        ("postgresql", None) => {
-            Err(SettingsError::Missing { flag: "ledger-postgresql", why: "it has the connection string" })
-        }
-        _ => Err(SettingsError::Wrong { flag, value, what: "none of None, Kubernetes and PostgreSQL" }),
     }
 }
 

@@ -6,7 +6,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::future::BoxFuture;
 use outrigger_operator::api::CallError;
-use outrigger_operator::ledger::migrate::{MigrationError, MigrationOutcome, MigrationRefusal, MigrationSide, migrate};
+use outrigger_operator::ledger::migrate::{
+    MigrationError, MigrationOutcome, MigrationRefusal, MigrationSide, MigrationState, MigrationStep, RecordsAre,
+    migrate, migration_state,
+};
 use outrigger_operator::ledger::store::kubernetes::KubernetesStore;
 use outrigger_operator::ledger::store::marker::{StoreKind, StoreMarker};
 use outrigger_operator::ledger::store::postgres::PostgresStore;
@@ -116,6 +119,12 @@ impl Stores {
         .await
     }
 
+    /// What `outrigger-operator records` says.
+    async fn state(&self, from: StoreKind) -> MigrationState {
+        let side = |kind| MigrationSide { kind, store: &**self.side(kind) };
+        migration_state(side(other(from)), Some(side(from))).await
+    }
+
     /// Ended at the call of this number.
     async fn migrate_until(
         &self,
@@ -181,12 +190,23 @@ async fn records_go_there_and_back_whatever_call_the_process_is_killed_at() {
             let first = stores.migrate_until(from, round, death).await;
             let (source, target) = (usable(&**stores.side(from)).await, usable(&**stores.side(other(from))).await);
             assert!(source.is_none() || target.is_none(), "{round}: two leaders could lead");
+            let state = stores.state(from).await;
+            let arrived = if target.is_some() { MigrationStep::Use } else { MigrationStep::Move };
+            assert_eq!((state.next, state.refused.as_deref()), (Some(arrived), None), "{round}: {:?}", state.stores);
             if first.is_err() {
                 stores.migrate(from).await.unwrap();
             }
             assert_eq!(usable(&**stores.side(from)).await, None, "{round}");
             assert_eq!(usable(&**stores.side(other(from))).await.as_ref(), Some(&expected), "{round}");
             assert!(matches!(stores.migrate(from).await, Ok(MigrationOutcome::Done)), "{round}");
+            let told: Vec<_> = stores
+                .state(from)
+                .await
+                .stores
+                .into_iter()
+                .map(|store| (store.store, store.records, store.count))
+                .collect();
+            assert_eq!(told, [(other(from), RecordsAre::InUse, 4), (from, RecordsAre::Moved, 4)], "{round}");
             from = other(from);
             if matches!(first, Ok(MigrationOutcome::Moved { records: 4 })) {
                 moved += 1;
@@ -240,6 +260,8 @@ async fn records_of_another_ledger_are_left_alone() {
         let both = MigrationRefusal::BothInUse { from, to: other(from) };
         assert!(matches!(&refused, MigrationError::Refused(found) if *found == both), "{refused}");
     }
+    let state = stores.state(kubernetes).await;
+    assert!(state.next.is_none() && state.refused.unwrap().contains("both have records that are in use"));
     assert_eq!((stores.kubernetes.load().await.unwrap(), stores.postgres.load().await.unwrap()), before);
 
     // A database that is not the one they were moved to.
@@ -255,6 +277,23 @@ async fn records_of_another_ledger_are_left_alone() {
     let refused = migrate(sides.0, sides.1).await.unwrap_err();
     assert!(matches!(&refused, MigrationError::Refused(MigrationRefusal::OtherTarget { .. })), "{refused}");
     assert_eq!(another.load().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_store_that_can_t_be_read_is_named_and_what_to_do() {
+    let mut server = PostgresServer::start();
+    let postgres = PostgresStore::new(server.secret(""));
+    let kubernetes = KubernetesStore::new(FakeApiServer::default().client(), "outrigger");
+    fill(&kubernetes, &records(1)).await;
+    server.kill();
+    let target = MigrationSide { kind: StoreKind::Postgres, store: &postgres };
+    let source = MigrationSide { kind: StoreKind::Kubernetes, store: &kubernetes };
+    let state = migration_state(target, Some(source)).await;
+    assert_eq!((state.next, state.refused), (None, None));
+    let [target, source] = <[_; 2]>::try_from(state.stores).unwrap();
+    assert_eq!((target.records, source.records, source.count), (RecordsAre::Unknown, RecordsAre::InUse, 3));
+    let error = target.error.unwrap();
+    assert!(error.contains("the store does not answer") && !error.contains("s3cret"), "{error}");
 }
 
 /// A record that is damaged is not moved, and stays in use.

@@ -15,6 +15,7 @@
 //! had already when they were sealed, and the next leader counts that as spent. What it wrote last is in the sealed copy.
 
 mod plan;
+mod state;
 
 use std::collections::BTreeMap;
 
@@ -24,6 +25,7 @@ use serde_json::value::RawValue;
 
 pub use self::plan::MigrationRefusal;
 use self::plan::{IndexState, MigrationPlan, StoreState, plan};
+pub use self::state::{MigrationState, MigrationStep, RecordsAre, StoreReport, migration_state};
 use super::store::marker::{ArrivingRecords, LINEAGE, LedgerLineage, MovedRecord, StoreKind, StoreMarker};
 use super::store::{LedgerStore, ShardName, ShardVersion, StoreError, StoredShard, WriteOutcome};
 
@@ -292,6 +294,11 @@ impl Contents {
         other != self.kind
             && self.index() == IndexState::InUse
             && self.lineage().is_some_and(|lineage| lineage.number > 0)
+    }
+
+    /// How many records there are, the index among them.
+    fn count(&self) -> usize {
+        self.objects.keys().filter(|name| name.0.parse::<StoreObject>().is_ok()).count()
     }
 
     /// How many shards there are, or may be.
