@@ -32,7 +32,7 @@ export OUTRIGGER_BIN ?= $(TARGET)/debug/outrigger
 export OUTRIGGER_OPERATOR ?= $(TARGET)/debug/outrigger-operator
 export OUTRIGGER_SIDECAR ?= $(TARGET)/debug/outrigger-sidecar
 
-.PHONY: help check test test-browser test-counts counts build-counts test-clients test-hostile test-model test-examples test-chart test-cluster cluster cluster-down demo run dist images size version changes bench bench-operator bench-ledger simulation test-simulation fuzz clean crds kustomize docs wrap catalogue deny \
+.PHONY: help check test test-browser test-counts counts build-counts test-clients test-hostile test-model test-examples test-chart test-cluster test-fleet cluster cluster-down demo run dist images size version changes bench bench-operator bench-ledger simulation test-simulation fuzz clean crds kustomize docs wrap catalogue deny \
         room corpus fmt-check clippy doc unit catalogue-check build build-cluster test-in-cluster control-plane install-clients install-browser install-cluster install-model
 
 help: ## this list
@@ -73,6 +73,9 @@ test-in-cluster: install-cluster
 
 test-model: build install-model ## a real small model behind the gateway
 	$(PYTEST) -q tests/model
+
+test-fleet: build-cluster install-cluster ## 100 gateways share a budget while everything fails (OUTRIGGER_GATEWAYS, OUTRIGGER_SEED)
+	OUTRIGGER_GATEWAYS=$${OUTRIGGER_GATEWAYS:-100} $(PYTEST) -q -s tests/cluster/test_budget_faults.py
 
 # Built with the features of the whole workspace, so that the unit tests' artifacts are reused.
 build-counts: build-cluster
@@ -235,6 +238,7 @@ install-clients:
 # The node's programs, and the SDK of the application that runs on it.
 install-cluster:
 	@scripts/node-packages.sh
+	@scripts/postgres.sh
 	@scripts/venv.sh pytest tests/clients/requirements-pytest.txt
 	@scripts/venv.sh openai tests/clients/requirements-openai.txt
 
