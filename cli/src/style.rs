@@ -184,20 +184,20 @@ mod tests {
         #[error("deep")]
         Deep,
         #[error("a: {source}; move it away")]
-        Says { source: Box<Nested> },
+        WithSource { source: Box<Nested> },
         #[error("b")]
         Behind { source: Box<Nested> },
     }
 
     #[test]
     fn each_source_of_an_error_is_shown_once() {
-        let says = |source| Nested::Says { source: Box::new(source) };
+        let with_source = |source| Nested::WithSource { source: Box::new(source) };
         let behind = |source| Nested::Behind { source: Box::new(source) };
         for (error, expected) in [
             (behind(Nested::Deep), "b: deep"),
-            (says(Nested::Deep), "a: deep; move it away"),
-            (behind(says(Nested::Deep)), "b: a: deep; move it away"),
-            (says(behind(Nested::Deep)), "a: b; move it away: deep"),
+            (with_source(Nested::Deep), "a: deep; move it away"),
+            (behind(with_source(Nested::Deep)), "b: a: deep; move it away"),
+            (with_source(behind(Nested::Deep)), "a: b; move it away: deep"),
         ] {
             assert_eq!(with_sources(&error), expected);
         }

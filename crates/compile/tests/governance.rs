@@ -274,7 +274,7 @@ fn tests_of_rules_have_locations() {
     );
 }
 
-/// Who sets a limit says how far it goes without the ledger: a key speaks for its own limits and for no Budget.
+/// Without the ledger, each object opens only its own limits: a key opens no Budget.
 #[test]
 fn each_object_fails_open_for_its_own_limits_alone() {
     let open = "onLedgerUnavailable: {policy: FailOpen, maxPerPod: {budget: '0.50', requests: 10}}";
@@ -308,12 +308,12 @@ fn what_opens_nothing_or_more_than_the_whole_limit_is_warned_of() {
     let budget = "Budget default/team {tokens: 10, window: Month, appliesTo: {}, onLedgerUnavailable: {policy: FailOpen, \
                   maxPerPod: {tokens: 11}}}";
     let compiled = compiled(&[PROVIDER, &key, budget]);
-    let mut told: Vec<String> =
+    let mut messages: Vec<String> =
         compiled.findings.iter().map(|finding| format!("{}: {}", finding.path, finding.message)).collect();
-    told.sort();
-    told.reverse();
+    messages.sort();
+    messages.reverse();
     assert_eq!(
-        told,
+        messages,
         [
             "spec.onLedgerUnavailable.maxPerPod.tokens: is more than the whole of spec.tokens, so one pod without the ledger \
              could use twice what that allows: lower it",

@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn variables_are_set_by_one_capture_alone() {
+    fn each_variable_is_set_by_only_one_capture() {
         let mut all: Vec<&str> =
             CAPTURES.iter().flat_map(|c| c.urls.iter().map(|(name, _)| *name).chain([c.key])).collect();
         let many = all.len();
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn urls_have_the_path_that_the_sdk_wants() {
+    fn urls_have_the_path_that_the_sdk_expects() {
         let urls = |name| Capture::named(name).unwrap().urls_at("127.0.0.1:4180").collect::<Vec<_>>();
         assert_eq!(urls("anthropic"), [("ANTHROPIC_BASE_URL", "http://127.0.0.1:4180".to_owned())]);
         assert_eq!(urls("openai")[1], ("OPENAI_API_BASE", "http://127.0.0.1:4180/v1".to_owned()));

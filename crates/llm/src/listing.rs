@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_list_is_one() {
+    fn an_empty_list_is_valid() {
         assert_eq!(list(Dialect::OpenAi, &[]), json!({"object": "list", "data": []}));
         assert_eq!(
             list(Dialect::Anthropic, &[]),

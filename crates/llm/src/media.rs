@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_name_tells_the_type() {
+    fn the_type_follows_from_the_file_name() {
         let table = [
             ("https://example.com/a/cat.JPG?size=2.png#x.gif", Some("image/jpeg")),
             ("gs://bucket/report.pdf", Some("application/pdf")),

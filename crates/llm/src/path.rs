@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_encoding_makes_safe_is_refused() {
+    fn names_that_no_encoding_makes_safe_are_refused() {
         for model in [
             ".",
             "..",
@@ -251,7 +251,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_leads_out_of_its_segment(model in "[a/.%2eE5cf\\\\;?#:@ \u{e9}\r\u{0}-]{0,24}") {
+        fn no_name_leaves_its_segment(model in "[a/.%2eE5cf\\\\;?#:@ \u{e9}\r\u{0}-]{0,24}") {
             if let Ok(path) = UpstreamPath::gemini(&model, ":verb") {
                 let path = path.as_str();
                 prop_assert!(path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~@%/:".contains(&byte)), "{path}");

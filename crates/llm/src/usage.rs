@@ -152,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn figures_are_whole_numbers_from_zero_on() {
+    fn figures_are_non_negative_whole_numbers() {
         for (value, expected) in [
             (json!(0), Some(0)),
             (json!(7), Some(7)),
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_can_have_meant_is_no_figure() {
+    fn implausible_numbers_are_dropped() {
         let reported = Usage { input: Some(1 << 63), output: Some(0), cached_input: Some(5), ..Usage::default() };
         assert_eq!(reported.believed(true), Usage { cached_input: Some(5), ..Usage::default() });
         assert_eq!(reported.believed(false), Usage { output: Some(0), cached_input: Some(5), ..Usage::default() });

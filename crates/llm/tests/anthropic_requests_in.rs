@@ -47,7 +47,7 @@ fn number(value: f64) -> Option<Number> {
 }
 
 #[test]
-fn a_whole_request_is_read() {
+fn a_whole_request_is_decoded() {
     let body = json!({
         "model": "claude-sonnet-5", "max_tokens": 300, "stream": true, "temperature": 0.5, "top_p": 1, "top_k": 40,
         "stop_sequences": ["END"], "metadata": {"user_id": "u"}, "system": [{"type": "text", "text": "Be brief.",
@@ -130,7 +130,7 @@ fn a_whole_request_is_read() {
 }
 
 #[test]
-fn pictures_and_documents_are_read() {
+fn pictures_and_documents_are_decoded() {
     let pdf = |source, filename: Option<&str>| {
         let media_type = Some("application/pdf".to_owned());
         Part::Media(Media { media_type, source, filename: filename.map(str::to_owned), detail: None })
@@ -192,7 +192,7 @@ fn pictures_and_documents_are_read() {
 }
 
 #[test]
-fn wrong_shapes_are_told_with_their_place() {
+fn wrong_shapes_are_reported_with_their_path() {
     let turn =
         |content: Value| json!({"messages": [{"role": "user", "content": "a"}, {"role": "user", "content": content}]});
     let hi = json!([{"role": "user", "content": "Hi"}]);
@@ -252,7 +252,7 @@ fn wrong_shapes_are_told_with_their_place() {
 }
 
 #[test]
-fn a_request_read_and_told_again_says_the_same() {
+fn a_decoded_request_encodes_to_the_same() {
     let body = json!({
         "model": "claude-haiku-4-5", "max_tokens": 300,
         "system": "Be brief.",

@@ -59,20 +59,20 @@ fn request(change: impl FnOnce(&mut ChatRequest)) -> ChatRequest {
     request
 }
 
-fn told(request: &ChatRequest, model: &str) -> EncodedRequest {
+fn encoded(request: &ChatRequest, model: &str) -> EncodedRequest {
     encode(request, model, None).unwrap()
 }
 
 fn turns(messages: Vec<Message>) -> Value {
-    told(&request(|r| r.messages = messages), "claude-haiku-4-5").body["messages"].clone()
+    encoded(&request(|r| r.messages = messages), "claude-haiku-4-5").body["messages"].clone()
 }
 
 #[test]
-fn turns_are_told_as_anthropic_wants_them() {
+fn turns_are_encoded_as_anthropic_requires() {
     let (user, assistant) = (Role::User, Role::Assistant);
-    let said = |text: &str| json!({"type": "text", "text": text});
+    let text_block = |text: &str| json!({"type": "text", "text": text});
     for (name, messages, expected) in [
-        ("nothing", vec![], json!([{"role": "user", "content": [said(".")]}])),
+        ("nothing", vec![], json!([{"role": "user", "content": [text_block(".")]}])),
         (
             "two of one role, and blank texts",
             vec![
@@ -80,12 +80,12 @@ fn turns_are_told_as_anthropic_wants_them() {
                 message(assistant, vec![text("\n")]),
                 message(user, vec![text("b")]),
             ],
-            json!([{"role": "user", "content": [said("a"), said("b")]}]),
+            json!([{"role": "user", "content": [text_block("a"), text_block("b")]}]),
         ),
         (
             "the assistant first and last",
             vec![message(assistant, vec![text("a \n"), text("b \n")])],
-            json!([{"role": "user", "content": [said(".")]}, {"role": "assistant", "content": [said("a \n"), said("b")]}]),
+            json!([{"role": "user", "content": [text_block(".")]}, {"role": "assistant", "content": [text_block("a \n"), text_block("b")]}]),
         ),
         (
             "results before the rest, ids made fit",
@@ -95,13 +95,13 @@ fn turns_are_told_as_anthropic_wants_them() {
                 message(user, vec![text("b"), result("x.1", vec![text("1")]), result("y", vec![])]),
             ],
             json!([
-                {"role": "user", "content": [said("a")]},
+                {"role": "user", "content": [text_block("a")]},
                 {"role": "assistant", "content": [
                     {"type": "tool_use", "id": "x_2e1", "name": "f", "input": {}},
                     {"type": "tool_use", "id": "y", "name": "g", "input": {}}]},
                 {"role": "user", "content": [
                     {"type": "tool_result", "tool_use_id": "x_2e1", "content": "1"},
-                    {"type": "tool_result", "tool_use_id": "y"}, said("b")]},
+                    {"type": "tool_result", "tool_use_id": "y"}, text_block("b")]},
             ]),
         ),
         (
@@ -130,7 +130,7 @@ fn turns_are_told_as_anthropic_wants_them() {
 }
 
 #[test]
-fn what_a_model_has_outgrown_is_not_said_to_it() {
+fn fields_that_a_model_no_longer_accepts_are_not_sent() {
     let thinks = |thinking: Thinking| request(|r| r.thinking = Some(thinking));
     let effort = |effort| thinks(Thinking::Effort(effort));
     let capped =
@@ -257,16 +257,16 @@ fn what_a_model_has_outgrown_is_not_said_to_it() {
             none,
         ),
     ] {
-        let told = told(&request, model);
+        let encoded = encoded(&request, model);
         for (key, value) in expected.as_object().unwrap() {
-            assert_eq!(told.body.get(key).unwrap_or(&Value::Null), value, "{key} towards {model} of {request:?}");
+            assert_eq!(encoded.body.get(key).unwrap_or(&Value::Null), value, "{key} towards {model} of {request:?}");
         }
-        assert_eq!(told.left_out, left_out, "towards {model} of {request:?}");
+        assert_eq!(encoded.left_out, left_out, "towards {model} of {request:?}");
     }
 }
 
 #[test]
-fn no_more_is_asked_for_than_may_be() {
+fn max_tokens_stays_within_every_limit() {
     for (cap, budget, most, max_tokens, thinking) in [
         (None, None, Some(500), 500, None),
         (Some(300), None, Some(500), 300, None),
@@ -285,35 +285,39 @@ fn no_more_is_asked_for_than_may_be() {
         (None, Some(8_000), Some(1_024), 1_024, None),
     ] {
         let request = request(|r| (r.max_output_tokens, r.thinking) = (cap, budget.map(Thinking::Budget)));
-        let told = encode(&request, "claude-haiku-4-5", most).unwrap();
+        let encoded = encode(&request, "claude-haiku-4-5", most).unwrap();
         let case = format!("{cap:?} {budget:?} {most:?}");
         assert_eq!(
-            (told.body["max_tokens"].as_u64(), told.max_output_tokens),
+            (encoded.body["max_tokens"].as_u64(), encoded.max_output_tokens),
             (Some(max_tokens), Some(max_tokens)),
             "{case}"
         );
-        assert_eq!(told.body.get("thinking").map(|told| told["budget_tokens"].as_u64()), thinking.map(Some), "{case}");
+        assert_eq!(
+            encoded.body.get("thinking").map(|encoded| encoded["budget_tokens"].as_u64()),
+            thinking.map(Some),
+            "{case}"
+        );
     }
     for (upstream, at) in [(Dialect::OpenAi, "/max_tokens"), (Dialect::Gemini, "/generationConfig/maxOutputTokens")] {
         for (cap, most, expected) in
             [(None, None, None), (None, Some(5), Some(5)), (Some(9), Some(5), Some(5)), (Some(3), Some(5), Some(3))]
         {
             let request = request(|r| r.max_output_tokens = cap);
-            let told = encode_request(Format::Anthropic, &request, &Target::vendor(upstream, "m"), most).unwrap();
-            let body = Value::Object(told.body);
-            assert_eq!((told.max_output_tokens, body.pointer(at).and_then(Value::as_u64)), (expected, expected));
+            let encoded = encode_request(Format::Anthropic, &request, &Target::vendor(upstream, "m"), most).unwrap();
+            let body = Value::Object(encoded.body);
+            assert_eq!((encoded.max_output_tokens, body.pointer(at).and_then(Value::as_u64)), (expected, expected));
         }
     }
 }
 
 #[test]
-fn tools_are_told() {
+fn tools_are_encoded() {
     let with = |choice: Option<ToolChoice>, parallel: Option<bool>| {
         let request = request(|r| {
             r.tools = vec![tool("f"), tool("g")];
             (r.tool_choice, r.parallel_tool_calls) = (choice, parallel);
         });
-        let body = told(&request, "claude-haiku-4-5").body;
+        let body = encoded(&request, "claude-haiku-4-5").body;
         let names: Vec<String> =
             body["tools"].as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap().to_owned()).collect();
         (names.concat(), body.get("tool_choice").cloned().unwrap_or_default())
@@ -365,9 +369,9 @@ fn tools_are_told() {
             vec!["tools[].strict"],
         ),
     ] {
-        let told = told(&request(|r| r.tools = vec![Tool { parameters, strict, ..tool("f") }]), model);
+        let encoded = encoded(&request(|r| r.tools = vec![Tool { parameters, strict, ..tool("f") }]), model);
         assert_eq!(
-            (&told.body["tools"][0], told.left_out),
+            (&encoded.body["tools"][0], encoded.left_out),
             (&expected, left_out.into_iter().map(str::to_owned).collect())
         );
     }
@@ -376,13 +380,13 @@ fn tools_are_told() {
         r.messages.push(message(Role::Assistant, vec![call("a", "f")]));
         r.messages.push(message(Role::User, vec![result("a", vec![text("1")])]));
     });
-    let body = told(&request, "claude-haiku-4-5").body;
+    let body = encoded(&request, "claude-haiku-4-5").body;
     assert_eq!(body["tools"], json!([{"name": "f", "input_schema": {"type": "object"}}]));
     assert_eq!(body["tool_choice"], json!({"type": "none"}));
 }
 
 #[test]
-fn thoughts_are_told_where_they_can_be_checked() {
+fn thoughts_are_sent_where_anthropic_can_check_them() {
     let thought = |text: Option<&str>, signature: Option<&str>| {
         Part::Thinking(Thought { text: text.map(Into::into), signature: signature.map(Into::into), redacted: None })
     };
@@ -410,16 +414,16 @@ fn thoughts_are_told_where_they_can_be_checked() {
             r.messages.push(message(Role::User, vec![result("a", vec![])]));
             r.thinking = thinking;
         });
-        let told = told(&request, model);
-        let blocks = told.body["messages"][1]["content"].as_array().unwrap();
+        let encoded = encoded(&request, model);
+        let blocks = encoded.body["messages"][1]["content"].as_array().unwrap();
         let got: Vec<&str> = blocks.iter().map(|block| block["type"].as_str().unwrap()).collect();
-        assert_eq!((got.join(" "), told.body.contains_key("thinking")), (kinds.to_owned(), asked), "{name}");
-        assert_eq!(told.left_out, left_out, "{name}");
+        assert_eq!((got.join(" "), encoded.body.contains_key("thinking")), (kinds.to_owned(), asked), "{name}");
+        assert_eq!(encoded.left_out, left_out, "{name}");
     }
 }
 
 #[test]
-fn thoughts_of_former_turns_go_when_the_latest_has_none() {
+fn earlier_thoughts_are_dropped_if_the_latest_turn_has_none() {
     let signed = Thought { text: Some("t".into()), signature: Some("s".into()), redacted: None };
     let request = request(|r| {
         r.messages.push(message(Role::Assistant, vec![Part::Thinking(signed), call("a", "f")]));
@@ -428,13 +432,13 @@ fn thoughts_of_former_turns_go_when_the_latest_has_none() {
         r.messages.push(message(Role::User, vec![result("b", vec![])]));
         r.thinking = Some(Thinking::Budget(2_000));
     });
-    let told = told(&request, "claude-haiku-4-5");
-    assert_eq!(told.body["messages"][1]["content"][0]["type"], "tool_use");
-    assert_eq!((told.body.get("thinking"), told.left_out), (None, vec!["thinking".to_owned()]));
+    let encoded = encoded(&request, "claude-haiku-4-5");
+    assert_eq!(encoded.body["messages"][1]["content"][0]["type"], "tool_use");
+    assert_eq!((encoded.body.get("thinking"), encoded.left_out), (None, vec!["thinking".to_owned()]));
 }
 
 #[test]
-fn what_cannot_be_said_is_refused() {
+fn content_that_anthropic_cannot_express_is_refused() {
     let part = |part: Part| request(|r| r.messages[0].parts.push(part));
     let schema = |schema: Value| {
         request(|r| r.output = OutputFormat::JsonSchema { name: None, description: None, schema, strict: None })

@@ -42,7 +42,7 @@ fn written(events: &[ChatEvent]) -> Vec<Value> {
 
 /// The written events in short form: `0+text`, `0:Hi`, `0-`, and the names of other events.
 fn short(events: &[ChatEvent]) -> String {
-    let tell = |event: &Value| {
+    let abbreviate = |event: &Value| {
         let index = &event["index"];
         match event["type"].as_str().unwrap() {
             "content_block_start" => format!("{index}+{}", event["content_block"]["type"].as_str().unwrap()),
@@ -55,7 +55,7 @@ fn short(events: &[ChatEvent]) -> String {
             other => other.replace("message_", ""),
         }
     };
-    written(events).iter().map(tell).collect::<Vec<_>>().join(" ")
+    written(events).iter().map(abbreviate).collect::<Vec<_>>().join(" ")
 }
 
 fn text(text: &str) -> ChatEvent {
@@ -127,7 +127,7 @@ fn a_stream_is_read() {
 }
 
 #[test]
-fn calls_are_read_however_their_input_comes() {
+fn calls_are_decoded_in_every_form_of_input() {
     let start = |index: usize, input: Value| {
         let block = json!({"type": "tool_use", "id": format!("c{index}"), "name": format!("f{index}"), "input": input});
         json!({"type": "content_block_start", "index": index, "content_block": block})
@@ -153,7 +153,7 @@ fn calls_are_read_however_their_input_comes() {
 }
 
 #[test]
-fn errors_in_a_stream_tell_their_status() {
+fn errors_in_a_stream_have_a_status() {
     for (kind, status) in [
         ("overloaded_error", Some(529)),
         ("rate_limit_error", Some(429)),
@@ -169,7 +169,7 @@ fn errors_in_a_stream_tell_their_status() {
 }
 
 #[test]
-fn what_is_no_event_is_malformed_and_what_has_no_data_is_passed_over() {
+fn invalid_events_are_malformed_and_events_without_data_are_skipped() {
     let push = |data: Option<&str>| {
         let event = framing::Event::of("", data);
         let mut out = Vec::new();
@@ -186,7 +186,7 @@ fn what_is_no_event_is_malformed_and_what_has_no_data_is_passed_over() {
 }
 
 #[test]
-fn blocks_stand_one_after_another() {
+fn blocks_follow_each_other() {
     let end = [finish(Finish::Stop), ChatEvent::End];
     for (name, events, expected) in [
         ("nothing", vec![], "start (end_turn) stop"),
@@ -197,7 +197,7 @@ fn blocks_stand_one_after_another() {
             "start 0+thinking 0:t 0:b3V0cmlnZ2Vycw== 0- 1+text 1:a 1- (end_turn) stop",
         ),
         (
-            "thinking that nobody signed is marked all the same",
+            "unsigned thinking is marked too",
             vec![ChatEvent::Thinking("t".into()), ChatEvent::Thinking("u".into()), text("a")],
             "start 0+thinking 0:t 0:u 0:b3V0cmlnZ2Vy 0- 1+text 1:a 1- (end_turn) stop",
         ),
@@ -286,12 +286,12 @@ fn the_end_waits_for_reason_and_usage() {
         ),
         ("none", vec![text("a"), finish(Finish::Stop), ChatEvent::End], 0, json!({"output_tokens": 0})),
     ] {
-        let told = written(&events);
-        assert_eq!(told[0]["message"]["usage"]["input_tokens"], first, "{name}");
-        let deltas: Vec<&Value> = told.iter().filter(|event| event["type"] == "message_delta").collect();
+        let written = written(&events);
+        assert_eq!(written[0]["message"]["usage"]["input_tokens"], first, "{name}");
+        let deltas: Vec<&Value> = written.iter().filter(|event| event["type"] == "message_delta").collect();
         assert_eq!(deltas.len(), 1, "{name}");
         assert_eq!(deltas[0]["usage"], last, "{name}");
-        assert_eq!(told[told.len() - 1]["type"], "message_stop", "{name}");
+        assert_eq!(written[written.len() - 1]["type"], "message_stop", "{name}");
     }
     assert_eq!(short(&[text("a"), finish(Finish::Stop)]), "start 0+text 0:a 0-");
     assert_eq!(short(&[text("a"), spent(Some(1)), finish(Finish::Stop)]), "start 0+text 0:a 0-");
@@ -310,13 +310,13 @@ fn the_first_event_is_a_whole_message() {
             "stop_reason": null, "stop_sequence": null, "usage": {"input_tokens": 0, "output_tokens": 0},
         }})
     );
-    let told = written(&[text("a")]);
-    assert_eq!((&told[0]["message"]["id"], &told[0]["message"]["model"]), (&json!("msg_a"), &json!("m")));
+    let written = written(&[text("a")]);
+    assert_eq!((&written[0]["message"]["id"], &written[0]["message"]["model"]), (&json!("msg_a"), &json!("m")));
 }
 
 #[test]
-fn errors_are_told_with_a_type_that_the_sdks_know() {
-    for (kind, status, told) in [
+fn errors_have_a_type_that_the_sdks_know() {
+    for (kind, status, kind_sent) in [
         ("overloaded_error", None, "overloaded_error"),
         ("UNAVAILABLE", Some(503), "overloaded_error"),
         ("rate_limit_exceeded", Some(429), "rate_limit_error"),
@@ -324,7 +324,7 @@ fn errors_are_told_with_a_type_that_the_sdks_know() {
         ("INVALID_ARGUMENT", Some(400), "invalid_request_error"),
     ] {
         let error = ChatEvent::Error(StreamError { kind: kind.into(), message: "Oh.".into(), status });
-        let expected = json!({"type": "error", "error": {"type": told, "message": "Oh."}});
+        let expected = json!({"type": "error", "error": {"type": kind_sent, "message": "Oh."}});
         assert_eq!(written(&[error.clone(), ChatEvent::End]), [expected], "{kind}");
     }
     assert_eq!(
@@ -363,29 +363,29 @@ fn interleaved() -> impl Strategy<Value = Vec<ChatEvent>> {
 /// The joined arguments of each call by its id, and all text and all thinking.
 fn summed(events: &[ChatEvent]) -> (std::collections::BTreeMap<String, String>, String, String) {
     let (mut ids, mut calls) = (std::collections::HashMap::new(), std::collections::BTreeMap::new());
-    let (mut said, mut thought) = (String::new(), String::new());
+    let (mut texts, mut thoughts) = (String::new(), String::new());
     for event in events {
         match event {
             ChatEvent::ToolCall { index, id, .. } => drop(ids.insert(*index, id.clone())),
             ChatEvent::ToolArguments { index, fragment } => {
                 calls.entry(ids[index].clone()).or_insert_with(String::new).push_str(fragment);
             }
-            ChatEvent::Text(text) => said.push_str(text),
-            ChatEvent::Thinking(text) => thought.push_str(text),
+            ChatEvent::Text(text) => texts.push_str(text),
+            ChatEvent::Thinking(text) => thoughts.push_str(text),
             _ => {}
         }
     }
-    (calls, said, thought)
+    (calls, texts, thoughts)
 }
 
 proptest! {
     #[test]
-    fn nothing_is_lost_or_torn_however_pieces_come(mut events in interleaved()) {
+    fn interleaved_pieces_are_neither_lost_nor_split(mut events in interleaved()) {
         events.extend([finish(Finish::ToolCalls), ChatEvent::End]);
-        let told = written(&events);
+        let written = written(&events);
         let mut open = None;
         let mut begun = 0;
-        for event in &told {
+        for event in &written {
             let index = event["index"].as_u64();
             match event["type"].as_str().unwrap() {
                 "content_block_start" => {
@@ -397,6 +397,6 @@ proptest! {
                 _ => assert_eq!(open, None),
             }
         }
-        assert_eq!(summed(&read(&told)), summed(&events));
+        assert_eq!(summed(&read(&written)), summed(&events));
     }
 }

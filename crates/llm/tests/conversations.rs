@@ -209,11 +209,11 @@ fn check(upstream: Dialect, body: &Value, turns: &[Dialect], case: &str) {
             assert_eq!(signed, own, "Gemini's own signatures come back {case}");
         }
     }
-    assert_eq!(calls, turns.len(), "every call is told {case}: {text}");
+    assert_eq!(calls, turns.len(), "every call is sent {case}: {text}");
 }
 
 #[test]
-fn three_turns_whose_provider_changes_at_each() {
+fn each_of_three_turns_has_another_provider() {
     for caller in Dialect::ALL {
         for route in routes() {
             for forgetful in [false, true] {
@@ -221,16 +221,16 @@ fn three_turns_whose_provider_changes_at_each() {
                 for (n, upstream) in route.into_iter().enumerate() {
                     let case = format!("in turn {n} of {caller} by {route:?}");
                     check(upstream, &sent(caller, &client.body, upstream), &route[..n], &case);
-                    let mut told = answer(upstream, n);
+                    let mut answer_body = answer(upstream, n);
                     if caller != upstream {
-                        let response = decode_response(upstream.format(), &told).unwrap();
-                        told = encode_response(
+                        let response = decode_response(upstream.format(), &answer_body).unwrap();
+                        answer_body = encode_response(
                             caller.format(),
                             &response,
                             &Answer { id: "a".into(), ..Answer::default() },
                         );
                     }
-                    client.take(&told);
+                    client.take(&answer_body);
                 }
             }
         }
@@ -239,18 +239,18 @@ fn three_turns_whose_provider_changes_at_each() {
 
 /// Anthropic's signed thinking returns to Anthropic, through every dialect that can keep it.
 #[test]
-fn thinking_finds_its_way_back() {
+fn signed_thinking_returns_to_its_provider() {
     for (caller, comes_back) in [(OpenAi, false), (Anthropic, true), (Gemini, true)] {
         let mut client = Client::new(caller, false);
-        let mut told = answer(Anthropic, 0);
+        let mut answer_body = answer(Anthropic, 0);
         if caller != Anthropic {
-            told = encode_response(
+            answer_body = encode_response(
                 caller.format(),
-                &decode_response(Anthropic.format(), &told).unwrap(),
+                &decode_response(Anthropic.format(), &answer_body).unwrap(),
                 &Answer::default(),
             );
         }
-        client.take(&told);
+        client.take(&answer_body);
         let body = sent(caller, &client.body, Anthropic).to_string();
         assert_eq!(body.contains(&anthropic_signature(0)) && body.contains("hm 0"), comes_back, "{caller}: {body}");
     }

@@ -123,7 +123,7 @@ fn unmarked(mut response: ChatResponse) -> ChatResponse {
 }
 
 #[test]
-fn recorded_answers_are_read_and_told_again_unchanged() {
+fn recorded_answers_survive_decoding_and_encoding() {
     let mut seen = 0;
     for exchange in recorded().unwrap_or_default() {
         if exchange["kind"] != "json" || exchange["status"] != 200 {
@@ -135,15 +135,15 @@ fn recorded_answers_are_read_and_told_again_unchanged() {
         // A translated answer does not report the service tier, because the names differ.
         assert!(answer.usage.service.take().is_none_or(|service| service == ServiceTier::Default), "{place}");
         assert!(answer.finish.is_some() && answer.usage.output.is_some(), "{place}");
-        let told = response::encode(&answer, &Answer::default());
-        assert_eq!(response::decode(&told).map(unmarked), Ok(answer), "{place}");
+        let encoded = response::encode(&answer, &Answer::default());
+        assert_eq!(response::decode(&encoded).map(unmarked), Ok(answer), "{place}");
         seen += 1;
     }
     eprintln!("{seen} answers");
 }
 
 #[test]
-fn recorded_streams_are_read_and_told_again_unchanged() {
+fn recorded_streams_survive_decoding_and_encoding() {
     let Some(exchanges) = recorded() else { return };
     let (mut seen, mut input, mut output, mut calls) = (0, 0, 0, 0);
     for exchange in exchanges {

@@ -40,7 +40,7 @@ const EXPECTED: &[(&str, u16, &str, Class, usize)] = &[
 ];
 
 #[test]
-fn every_recorded_error_has_its_class() {
+fn every_recorded_error_has_the_right_class() {
     let Some(recorded) = recorded::exchanges() else { return };
     let mut seen: BTreeMap<(&str, u16, &str), usize> = BTreeMap::new();
     for exchange in recorded.iter().filter(|exchange| exchange.status >= 400) {
@@ -89,7 +89,7 @@ const GOOGLE: &[(&str, Class)] = &[
 ];
 
 #[test]
-fn google_s_errors_have_their_class() {
+fn googles_errors_have_the_right_class() {
     let Some(answers) = recorded::gemini_answers() else { return };
     let mut looked_at = 0;
     for (name, body) in answers.iter().filter(|(name, _)| name.contains("failure")) {

@@ -124,8 +124,8 @@ fn assert_stream_survives(name: &str, events: &[ChatEvent]) {
 fn assert_answer_survives(name: &str, body: &Value) {
     let mut response = gemini::response::decode(body).unwrap_or_else(|error| panic!("{name}: {error}"));
     response.usage.service = None;
-    let told = gemini::response::encode(&response, &Answer::default());
-    assert_eq!(gemini::response::decode(&told).map(unmarked), Ok(response), "{name}");
+    let encoded = gemini::response::encode(&response, &Answer::default());
+    assert_eq!(gemini::response::decode(&encoded).map(unmarked), Ok(response), "{name}");
 }
 
 #[test]
@@ -149,9 +149,9 @@ fn recorded_exchanges_are_read() {
                 requests += 1;
                 // A request that was encoded for Gemini can be encoded again; the model is any that accepts all of it.
                 match gemini::request::encode(&request, &Target::vendor(Dialect::Gemini, "gemini-3-flash"), None) {
-                    Ok(told) => {
-                        let again = gemini::request::decode(&told.body);
-                        again.unwrap_or_else(|error| panic!("{name}: told again: {error}"));
+                    Ok(encoded) => {
+                        let again = gemini::request::decode(&encoded.body);
+                        again.unwrap_or_else(|error| panic!("{name}: decoded again: {error}"));
                     }
                     Err(RequestError::Unsupported { .. }) => {}
                     Err(error) => panic!("{name}: {error}"),
@@ -178,8 +178,8 @@ fn recorded_exchanges_are_read() {
 }
 
 #[test]
-fn recorded_embeddings_cross_and_come_back() {
-    let Some(corpus) = corpus("recorded_embeddings_cross_and_come_back") else { return };
+fn recorded_embeddings_survive_translation_and_back() {
+    let Some(corpus) = corpus("recorded_embeddings_survive_translation_and_back") else { return };
     let file = File::open(corpus.join("recorded.jsonl.gz")).unwrap();
     let (mut all, mut crossed) = (0, 0);
     for line in BufReader::new(GzDecoder::new(file)).lines() {
@@ -189,8 +189,8 @@ fn recorded_embeddings_cross_and_come_back() {
         }
         let request: JsonObject = serde_json::from_value(row["req"].clone()).unwrap();
         match embeddings::gemini_to_openai(&request, "m", true) {
-            Ok(told) => {
-                let again = embeddings::openai_to_gemini(&told.body, "m").unwrap();
+            Ok(converted) => {
+                let again = embeddings::openai_to_gemini(&converted.body, "m").unwrap();
                 let count = |body: &Value| body["requests"].as_array().map(Vec::len);
                 assert!(again.batch);
                 assert_eq!(count(&Value::Object(again.body)), count(&row["req"]), "{}", row["file"]);
@@ -200,8 +200,8 @@ fn recorded_embeddings_cross_and_come_back() {
             Err(error) => assert!(error.to_string().contains("parts[].inlineData"), "{}: {error}", row["file"]),
         }
         let answer: Value = serde_json::from_str(row["body"].as_str().unwrap()).unwrap();
-        let told = embeddings::gemini_answer_to_openai(&answer, Encoding::Float, "m").unwrap();
-        let again = embeddings::openai_answer_to_gemini(&told, true).unwrap();
+        let converted = embeddings::gemini_answer_to_openai(&answer, Encoding::Float, "m").unwrap();
+        let again = embeddings::openai_answer_to_gemini(&converted, true).unwrap();
         assert_eq!(again["embeddings"], answer["embeddings"], "{}", row["file"]);
         let packed = embeddings::gemini_answer_to_openai(&answer, Encoding::Base64, "m").unwrap();
         let again = embeddings::openai_answer_to_gemini(&packed, true).unwrap();

@@ -70,11 +70,11 @@ fn events(body: &str) -> Vec<framing::Event> {
 
 fn read_stream(body: &str) -> Result<Vec<ChatEvent>, String> {
     let mut decoder = StreamDecoder::new(Format::OpenAiChat);
-    let mut told = Vec::new();
+    let mut decoded = Vec::new();
     for event in events(body) {
-        decoder.push(&event, &mut told).map_err(|malformed| malformed.problem)?;
+        decoder.push(&event, &mut decoded).map_err(|malformed| malformed.problem)?;
     }
-    Ok(told)
+    Ok(decoded)
 }
 
 /// The complete answer of a stream.
@@ -95,7 +95,7 @@ fn whole(events: &[ChatEvent]) -> ChatResponse {
                     arguments: String::new(),
                     signature: signature.clone(),
                 };
-                assert!(calls.insert(*index, call).is_none(), "call {index} told twice");
+                assert!(calls.insert(*index, call).is_none(), "call {index} occurs twice");
             }
             ChatEvent::ToolArguments { index, fragment } => calls.get_mut(index).unwrap().arguments.push_str(fragment),
             ChatEvent::Usage(usage) => response.usage.merge(usage),
@@ -120,12 +120,12 @@ fn whole(events: &[ChatEvent]) -> ChatResponse {
 }
 
 /// The usage that OpenAI's schema can express. The service tier is not translated.
-fn told_on(usage: Usage) -> Usage {
+fn without_service(usage: Usage) -> Usage {
     Usage { image_input: None, image_output: None, milliseconds: None, service: None, ..usage }
 }
 
 #[test]
-fn answers_are_read_and_told_without_loss() {
+fn answers_are_decoded_and_encoded_without_loss() {
     let Some(exchanges) = exchanges() else { return };
     let mut read = 0;
     let mut exceptions: BTreeMap<String, usize> = BTreeMap::new();
@@ -141,7 +141,8 @@ fn answers_are_read_and_told_without_loss() {
         };
         read += 1;
         if response.parts.is_empty() {
-            *exceptions.entry(format!("{} said nothing, {:?}", provider(exchange), response.finish)).or_default() += 1;
+            *exceptions.entry(format!("{} sent no content, {:?}", provider(exchange), response.finish)).or_default() +=
+                1;
         }
         let calls = response.parts.iter().filter(|part| matches!(part, Part::ToolCall(_))).count();
         let recorded = body["choices"][0]["message"]["tool_calls"].as_array().map_or(0, Vec::len);
@@ -149,70 +150,70 @@ fn answers_are_read_and_told_without_loss() {
         assert_eq!(calls > 0, response.finish == Some(Finish::ToolCalls), "{name}");
         // Mistral's prompt excludes its audio.
         let figure = |name: &str| body.pointer(name).and_then(Value::as_u64);
-        let heard = figure("/usage/prompt_tokens_details/audio_tokens").filter(|_| provider(exchange) == "mistral");
-        let prompt = figure("/usage/prompt_tokens").map(|text| text + heard.unwrap_or(0));
+        let audio = figure("/usage/prompt_tokens_details/audio_tokens").filter(|_| provider(exchange) == "mistral");
+        let prompt = figure("/usage/prompt_tokens").map(|text| text + audio.unwrap_or(0));
         assert_eq!(response.usage.input, prompt, "{name}");
-        let told = encode_response(Format::OpenAiChat, &response, &Answer::default());
-        let again = decode_response(Format::OpenAiChat, &told).unwrap();
-        response.usage = told_on(response.usage);
-        assert_eq!(again, response, "{name}\n{body}\n{told}");
+        let encoded = encode_response(Format::OpenAiChat, &response, &Answer::default());
+        let again = decode_response(Format::OpenAiChat, &encoded).unwrap();
+        response.usage = without_service(response.usage);
+        assert_eq!(again, response, "{name}\n{body}\n{encoded}");
     }
     assert!(read > 250, "{read}");
     // Truncated while thinking, and once a plain end without content.
-    let said_nothing = [("openai said nothing, Some(Length)", 3), ("openrouter said nothing, Some(Stop)", 1)];
-    assert_eq!(exceptions, expected(&said_nothing));
+    let empty = [("openai sent no content, Some(Length)", 3), ("openrouter sent no content, Some(Stop)", 1)];
+    assert_eq!(exceptions, expected(&empty));
 }
 
 #[test]
-fn streams_are_read_and_told_without_loss() {
+fn streams_are_decoded_and_encoded_without_loss() {
     let Some(exchanges) = exchanges() else { return };
     let mut read = 0;
     let mut exceptions: BTreeMap<String, usize> = BTreeMap::new();
     for exchange in exchanges.iter().filter(|exchange| exchange["status"] == 200 && exchange["kind"] == "sse") {
         let name = name(exchange);
         let body = exchange["body"].as_str().unwrap();
-        let told = match read_stream(body) {
-            Ok(told) => told,
+        let events = match read_stream(body) {
+            Ok(events) => events,
             Err(problem) => {
                 *exceptions.entry(format!("{} {problem}", provider(exchange))).or_default() += 1;
                 continue;
             }
         };
-        if let Some(ChatEvent::Error(error)) = told.last() {
+        if let Some(ChatEvent::Error(error)) = events.last() {
             *exceptions.entry(format!("{} error: {}", provider(exchange), error.message)).or_default() += 1;
             continue;
         }
         read += 1;
-        assert!(matches!(told.first(), Some(ChatEvent::Start { .. })), "{name}: {:?}", told.first());
-        let finishes = told.iter().filter(|event| matches!(event, ChatEvent::Finish { .. })).count();
+        assert!(matches!(events.first(), Some(ChatEvent::Start { .. })), "{name}: {:?}", events.first());
+        let finishes = events.iter().filter(|event| matches!(event, ChatEvent::Finish { .. })).count();
         assert_eq!(finishes, 1, "{name}");
         if body.contains("[DONE]") {
-            assert_eq!(told.last(), Some(&ChatEvent::End), "{name}");
+            assert_eq!(events.last(), Some(&ChatEvent::End), "{name}");
         }
-        let mut answer = whole(&told);
+        let mut answer = whole(&events);
         if answer.parts.is_empty() {
-            *exceptions.entry(format!("{} said nothing, {:?}", provider(exchange), answer.finish)).or_default() += 1;
+            *exceptions.entry(format!("{} sent no content, {:?}", provider(exchange), answer.finish)).or_default() += 1;
         }
         assert_eq!(!answer.usage.is_empty(), body.contains("\"prompt_tokens\""), "{name}");
 
         let mut encoder = StreamEncoder::new(Format::OpenAiChat, Answer { stream_usage: true, ..Answer::default() });
         let mut bytes = Vec::new();
-        for event in told.iter().filter(|event| **event != ChatEvent::End).chain([&ChatEvent::End]) {
+        for event in events.iter().filter(|event| **event != ChatEvent::End).chain([&ChatEvent::End]) {
             encoder.push(event, &mut bytes);
         }
         let again = whole(&read_stream(std::str::from_utf8(&bytes).unwrap()).unwrap());
-        answer.usage = told_on(answer.usage);
+        answer.usage = without_service(answer.usage);
         assert_eq!(again, answer, "{name}");
     }
     assert!(read > 60, "{read}");
     // Truncated while thinking.
-    assert_eq!(exceptions, expected(&[("openai said nothing, Some(Length)", 1)]));
+    assert_eq!(exceptions, expected(&[("openai sent no content, Some(Length)", 1)]));
 }
 
 #[test]
-fn requests_are_read_and_what_is_told_of_them_reads_the_same() {
+fn requests_decode_to_the_same_after_encoding() {
     let Some(exchanges) = exchanges() else { return };
-    let (mut read, mut told) = (0, 0);
+    let (mut read, mut written) = (0, 0);
     let mut refused: BTreeMap<String, usize> = BTreeMap::new();
     for exchange in &exchanges {
         let name = name(exchange);
@@ -234,7 +235,7 @@ fn requests_are_read_and_what_is_told_of_them_reads_the_same() {
         });
         match encode_request(Format::OpenAiChat, &request, &Target::vendor(Dialect::OpenAi, model), None) {
             Ok(encoded) => {
-                told += 1;
+                written += 1;
                 let mut again = decode_request(Format::OpenAiChat, &encoded.body, model, stream).unwrap();
                 let mut expected = request.clone();
                 for request in [&mut again, &mut expected] {
@@ -259,8 +260,8 @@ fn requests_are_read_and_what_is_told_of_them_reads_the_same() {
             Err(error) => panic!("{name}: {error}"),
         }
     }
-    assert!(told > 380, "{told}");
-    assert_eq!(read, told);
+    assert!(written > 380, "{written}");
+    assert_eq!(read, written);
     // OpenAI itself answered these with 400.
     assert_eq!(refused, expected(&[("messages: must not be empty", 1), ("messages[0].content: is required", 1)]));
 }

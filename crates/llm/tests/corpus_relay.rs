@@ -75,9 +75,9 @@ fn usage(dialect: Dialect, documents: &[Value]) -> Usage {
         (first, second) => Some(first.unwrap_or(0) + second.unwrap_or(0)),
     };
     // Mistral's prompt excludes its audio, as the total shows.
-    let (prompt, heard) = (at("/prompt_tokens").or(at("/input_tokens")), at("/prompt_tokens_details/audio_tokens"));
-    let all = plus(plus(prompt, heard), at("/completion_tokens"));
-    let prompt = if all.is_some() && all == at("/total_tokens") { plus(prompt, heard) } else { prompt };
+    let (prompt, audio) = (at("/prompt_tokens").or(at("/input_tokens")), at("/prompt_tokens_details/audio_tokens"));
+    let all = plus(plus(prompt, audio), at("/completion_tokens"));
+    let prompt = if all.is_some() && all == at("/total_tokens") { plus(prompt, audio) } else { prompt };
     match dialect {
         Dialect::OpenAi => Usage {
             input: prompt,
@@ -131,23 +131,23 @@ fn usage(dialect: Dialect, documents: &[Value]) -> Usage {
 }
 
 /// The content and usage of a stream, by a full parse.
-fn told_across(dialect: Dialect, events: &[Event]) -> (u64, Usage) {
+fn fully_parsed(dialect: Dialect, events: &[Event]) -> (u64, Usage) {
     let mut decoder = StreamDecoder::new(dialect.format());
-    let mut told = Vec::new();
+    let mut decoded = Vec::new();
     for event in events {
-        assert_eq!(decoder.push(event, &mut told), Ok(()), "a stream that was seen as good");
+        assert_eq!(decoder.push(event, &mut decoded), Ok(()), "a stream that the watch accepted");
     }
     let mut used = Usage::default();
-    for event in &told {
+    for event in &decoded {
         if let chat::ChatEvent::Usage(usage) = event {
             used.merge(usage);
         }
     }
-    (told.iter().map(|event| event.content_len() as u64).sum(), used)
+    (decoded.iter().map(|event| event.content_len() as u64).sum(), used)
 }
 
 #[test]
-fn every_recorded_answer_is_one() {
+fn every_recorded_answer_is_recognized() {
     let Some(recorded) = recorded::exchanges() else { return };
     let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     let mut empty = 0;
@@ -182,7 +182,7 @@ fn every_recorded_answer_is_one() {
 }
 
 #[test]
-fn every_recorded_stream_is_one() {
+fn every_recorded_stream_is_recognized() {
     let Some(recorded) = recorded::exchanges() else { return };
     let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     for (exchange, body, dialect, operation) in good(&recorded).filter(|(exchange, ..)| exchange.kind == "sse") {
@@ -220,12 +220,12 @@ fn every_recorded_stream_is_one() {
         assert!(terminal || ["perplexity", "gpustack"].contains(&exchange.provider.as_str()), "{place}");
         assert_eq!(watch.usage(), usage(dialect, &documents), "{place}");
         if !["responses", "completions"].contains(&operation) {
-            let (said, across) = told_across(dialect, &events);
+            let (content_bytes, across) = fully_parsed(dialect, &events);
             assert_eq!(across, watch.usage(), "{place}: the same across dialects");
             // Escaped letters are estimated, and arguments that are not text count with their brackets.
             assert!(
-                watch.content_bytes().abs_diff(said) <= said / 20 + 40,
-                "{place}: {} for {said}",
+                watch.content_bytes().abs_diff(content_bytes) <= content_bytes / 20 + 40,
+                "{place}: {} for {content_bytes}",
                 watch.content_bytes()
             );
         }
@@ -244,7 +244,7 @@ fn every_recorded_stream_is_one() {
 
 /// Whether an event has content is decided by the event itself, not by earlier ones.
 #[test]
-fn content_begins_where_a_full_reading_says() {
+fn content_begins_at_the_same_event_as_in_a_full_parse() {
     let Some(recorded) = recorded::exchanges() else { return };
     let text = |value: Option<&Value>| value.and_then(Value::as_str).is_some_and(|text| !text.is_empty());
     for (exchange, body, dialect, operation) in good(&recorded).filter(|(exchange, ..)| exchange.kind == "sse") {
@@ -324,7 +324,7 @@ const ANSWERS: &[&str] =
     &["finish-reason", "prompt-blocked", "only-prompt-feedback", "unknown-enum", "recitation", "citations"];
 
 #[test]
-fn gemini_s_odd_answers_are_seen_for_what_they_are() {
+fn geminis_unusual_answers_are_recognized() {
     let Some(answers) = recorded::gemini_answers() else { return };
     let mut looked_at = 0;
     for (name, body) in &answers {

@@ -74,10 +74,10 @@ fn recorded_requests_are_rarely_estimated_too_low() {
             continue;
         }
         let answer = exchange.body.unwrap_or_default();
-        let told = answer.lines().map(|line| line.strip_prefix("data:").unwrap_or(line));
+        let documents = answer.lines().map(|line| line.strip_prefix("data:").unwrap_or(line));
         let actual = match exchange.kind.as_str() {
             "json" => serde_json::from_str(&answer).ok().as_ref().and_then(billed),
-            _ => told.filter_map(|line| billed(&serde_json::from_str(line).ok()?)).max(),
+            _ => documents.filter_map(|line| billed(&serde_json::from_str(line).ok()?)).max(),
         };
         let Some(actual) = actual.filter(|actual| *actual > 0) else { continue };
         let in_path = exchange.path.split(':').next().and_then(|path| path.rsplit('/').next()).unwrap_or_default();
@@ -142,8 +142,8 @@ fn documents_and_sound_are_counted_by_pages_and_seconds() {
     let inline = |data: &str| json!({"contents": [{"parts": [{"inlineData": {"mimeType": "x/y", "data": data}}]}]});
     assert_eq!(estimate(Dialect::Gemini, "gemini-2.5-flash", &inline(&pdf)).documents, 2 * 1_300);
     let mp3 = encode(b"ID3\x04", 40_000);
-    let heard = estimate(Dialect::Gemini, "gemini-2.5-flash", &inline(&mp3));
-    assert_eq!((heard.audio, heard.documents, heard.pictures), (320, 0, 0));
+    let sound = estimate(Dialect::Gemini, "gemini-2.5-flash", &inline(&mp3));
+    assert_eq!((sound.audio, sound.documents, sound.pictures), (320, 0, 0));
     // Files elsewhere are counted once, however they are declared.
     let file = |file: Value| estimate(Dialect::Gemini, "m", &json!({"contents": [{"parts": [{"fileData": file}]}]}));
     assert!(file(json!({"fileUri": "gs://a/b"})).documents > 5_000);
@@ -165,7 +165,7 @@ fn documents_and_sound_are_counted_by_pages_and_seconds() {
 }
 
 #[test]
-fn what_no_model_reads_costs_nothing_and_what_it_reads_does() {
+fn only_text_that_models_read_is_counted() {
     let long = "a word or two ".repeat(200);
     let with = |key: &str, value: Value| {
         let mut body = json!({"messages": [{"role": "user", "content": "hi"}]});
@@ -193,7 +193,7 @@ fn what_no_model_reads_costs_nothing_and_what_it_reads_does() {
 }
 
 #[test]
-fn an_answer_that_was_cut_has_at_least_a_token() {
+fn a_truncated_answer_has_at_least_one_token() {
     for (bytes, expected) in [(0, 0), (1, 1), (4, 2), (700, 200), (u64::MAX, u64::MAX.div_ceil(7))] {
         assert_eq!(output_tokens(bytes), expected, "{bytes}");
     }
@@ -206,7 +206,7 @@ mod properties {
 
     proptest! {
         #[test]
-        fn any_bytes_have_an_estimate(bytes in prop::collection::vec(any::<u8>(), 0..400), text in r#"[\[\]{}",:\\a-z0-9 ]{0,200}"#) {
+        fn any_bytes_can_be_estimated(bytes in prop::collection::vec(any::<u8>(), 0..400), text in r#"[\[\]{}",:\\a-z0-9 ]{0,200}"#) {
             for dialect in Dialect::ALL {
                 let _ = input_tokens(dialect, &bytes);
                 let _ = input_tokens(dialect, text.as_bytes());
@@ -215,14 +215,14 @@ mod properties {
 
         /// Deeper than any stack.
         #[test]
-        fn depth_costs_nothing(depth in 0_usize..20_000) {
+        fn nesting_does_not_count(depth in 0_usize..20_000) {
             let body = format!("{{\"messages\":{}{}}}", "[".repeat(depth), "]".repeat(depth));
             prop_assert!(input_tokens(Dialect::OpenAi, body.as_bytes()) < 100);
         }
 
         /// More text never has fewer tokens.
         #[test]
-        fn more_is_more(text in "\\PC{0,60}", more in "\\PC{0,60}") {
+        fn more_text_never_has_fewer_tokens(text in "\\PC{0,60}", more in "\\PC{0,60}") {
             let of = |text: &str| tokens(Dialect::Anthropic, &json!({"messages": [{"role": "user", "content": text}]}));
             let longer = format!("{text} {more}");
             prop_assert!(of(&longer) >= of(&text));

@@ -41,7 +41,12 @@ fn openai_gets_its_own_ids_and_no_signature() {
     let shortened = "ccccccccccccccccccccccc_".to_owned();
     for (name, model, before, after) in [
         ("an id", GPT, turns(call(&packed), &packed), turns(call("call_1"), "call_1")),
-        ("beside it", GPT, turns(with(call(&packed), signed.clone()), &packed), turns(call("call_1"), "call_1")),
+        (
+            "in a separate field",
+            GPT,
+            turns(with(call(&packed), signed.clone()), &packed),
+            turns(call("call_1"), "call_1"),
+        ),
         (
             "another extra stays",
             GPT,
@@ -75,21 +80,21 @@ fn openai_gets_its_own_ids_and_no_signature() {
 }
 
 #[test]
-fn anthropic_gets_no_thought_of_another() {
+fn anthropic_gets_no_thought_of_another_provider() {
     let thinking = |signature: &str| json!({"type": "thinking", "thinking": "hm", "signature": signature});
     let text = json!({"type": "text", "text": "a"});
     let turn = |blocks: Value| json!([{"role": "user", "content": "q"}, {"role": "assistant", "content": blocks}]);
     let packed = pack("toolu_1", Some("sig"));
     for (name, before, after) in [
         ("another's goes", turn(json!([thinking(&mark(Some("sig"))), text])), Some(turn(json!([text])))),
-        ("one that nobody signed goes", turn(json!([thinking(&mark(None)), text])), Some(turn(json!([text])))),
+        ("an unsigned one is removed", turn(json!([thinking(&mark(None)), text])), Some(turn(json!([text])))),
         (
             "its own stays",
             turn(json!([thinking("ErUB"), thinking(&mark(None)), text])),
             Some(turn(json!([thinking("ErUB"), text]))),
         ),
         (
-            "with nothing beside it",
+            "with nothing else in the turn",
             turn(json!([thinking(&mark(None))])),
             Some(json!([{"role": "user", "content": "q"}])),
         ),
@@ -117,18 +122,18 @@ fn anthropic_gets_no_thought_of_another() {
 
 /// Anthropic refuses a thinking budget if the current turn begins without thinking.
 #[test]
-fn anthropic_gets_no_budget_that_the_turn_in_hand_contradicts() {
+fn anthropic_gets_no_budget_if_the_current_turn_lacks_thinking() {
     let call = json!({"type": "tool_use", "id": "toolu_1", "name": "f", "input": {}});
     let foreign = json!({"type": "thinking", "thinking": "hm", "signature": mark(None)});
     let own = json!({"type": "thinking", "thinking": "hm", "signature": "ErUB"});
     let result =
         json!({"role": "user", "content": [{"type": "tool_result", "tool_use_id": "toolu_1", "content": "ok"}]});
-    let said = json!({"role": "user", "content": "and now?"});
+    let question = json!({"role": "user", "content": "and now?"});
     let budget = json!({"type": "enabled", "budget_tokens": 2000});
     let adaptive = json!({"type": "adaptive"});
     for (name, first, last, thinking, stays) in [
         ("in the middle of a step", &foreign, &result, &budget, false),
-        ("a new turn of the user's", &foreign, &said, &budget, true),
+        ("a new turn of the user's", &foreign, &question, &budget, true),
         ("the model decides", &foreign, &result, &adaptive, true),
     ] {
         let body = json!({
@@ -148,7 +153,7 @@ fn anthropic_gets_no_budget_that_the_turn_in_hand_contradicts() {
 }
 
 #[test]
-fn gemini_gets_a_stand_in_where_another_called() {
+fn gemini_gets_a_replacement_signature_for_calls_of_others() {
     let turn = |parts: Value| json!([{"role": "model", "parts": parts}]);
     let call = json!({"name": "f", "args": {}});
     let signed = |key: &str, signature: &str| json!({"functionCall": call, key: signature});
@@ -197,7 +202,7 @@ fn gemini_gets_a_stand_in_where_another_called() {
 
 /// Text about the marks stays.
 #[test]
-fn words_that_look_like_it_stay() {
+fn similar_text_stays() {
     let (packed, marked) = (pack("call_1", Some("sig")), mark(Some("sig")));
     let words = format!("what are {packed} and {marked}?");
     let arguments = json!({"id": packed, "signature": marked, "tool_use_id": packed});
@@ -247,7 +252,7 @@ fn words_that_look_like_it_stay() {
 }
 
 #[test]
-fn bytes_beside_what_is_taken_out_stay_to_the_letter() {
+fn all_other_bytes_stay_unchanged() {
     let head = r#"{"model":"m","x":{ "n" : 1.10e2 ,"big":123456789012345678901234567890},"messages":["#;
     let kept = r#"{ "role":"user", "content":"a\u00e9\/" ,"content2":0.30000000000000004}"#;
     let packed = pack("call_1", Some("sig"));
@@ -258,7 +263,7 @@ fn bytes_beside_what_is_taken_out_stay_to_the_letter() {
 }
 
 #[test]
-fn what_is_no_conversation_goes_as_it_is() {
+fn other_bodies_are_not_changed() {
     let marked = mark(None);
     for body in [
         marked.clone(),
@@ -311,7 +316,7 @@ fn any_json() -> impl Strategy<Value = Value> {
 
 proptest! {
     #[test]
-    fn bodies_without_a_mark_are_untouched(bytes in "\\PC{0,200}") {
+    fn bodies_without_a_mark_are_not_changed(bytes in "\\PC{0,200}") {
         prop_assume!(!bytes.contains("__ts_") && !bytes.contains("b3V0cmlnZ2Vy"));
         for dialect in Dialect::ALL {
             prop_assert_eq!(strip_marks(&Target::vendor(dialect, "m"), bytes.as_bytes()), None);
@@ -320,7 +325,7 @@ proptest! {
 
     /// A second run changes nothing, and any shape is accepted.
     #[test]
-    fn taking_out_twice_is_taking_out_once(body in any_json()) {
+    fn stripping_twice_equals_stripping_once(body in any_json()) {
         for dialect in Dialect::ALL {
             if let Some(out) = strip_marks(&Target::vendor(dialect, "m"), body.to_string().as_bytes()) {
                 prop_assert!(serde_json::from_slice::<Value>(&out).is_ok());

@@ -26,7 +26,7 @@ fn read(chunks: &[Bytes]) -> (u64, Vec<Event>) {
 }
 
 #[test]
-fn an_event_is_a_slice_of_the_bytes_that_came() {
+fn an_event_is_a_slice_of_the_received_bytes() {
     for head in ["", "event: content_block_delta\n"] {
         let text = stream(head);
         let whole = Bytes::from(text.clone());
@@ -42,7 +42,7 @@ fn an_event_is_a_slice_of_the_bytes_that_came() {
 }
 
 #[test]
-fn an_event_that_came_in_pieces_is_copied_once() {
+fn an_event_received_in_pieces_is_copied_once() {
     for head in ["", "event: content_block_delta\n"] {
         let text = stream(head);
         let chunks: Vec<Bytes> = text.as_bytes().chunks(97).map(Bytes::copy_from_slice).collect();

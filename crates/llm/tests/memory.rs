@@ -63,7 +63,7 @@ fn a_body_is_read_in_constant_memory() {
 /// A tree and a translation take no more than the estimate, and not so much less that ordinary requests would be
 /// refused.
 #[test]
-fn what_a_translation_takes_is_told_before() {
+fn the_memory_of_a_translation_is_estimated_beforehand() {
     let mut most = 0.0_f64;
     for shape in shapes::all() {
         for bytes in [1_000, MIB / 8] {
@@ -78,7 +78,7 @@ fn what_a_translation_takes_is_told_before() {
             assert!(tree <= weight.tree() + 4_096, "{name}: {tree} > {} {weight:?}", weight.tree());
             for upstream in Dialect::ALL.into_iter().filter(|upstream| *upstream != shape.dialect) {
                 let begun = Instant::now();
-                let mut told = false;
+                let mut encoded_whole = false;
                 let held = peak(|| {
                     let Ok(value) = parse() else { return };
                     let Ok(request) = decode_request(shape.dialect.format(), value.as_object().unwrap(), "m", false)
@@ -93,7 +93,7 @@ fn what_a_translation_takes_is_told_before() {
                     };
                     let mut out = Vec::with_capacity(body.len() + body.len() / 8);
                     serde_json::to_writer(&mut out, &encoded.body).unwrap();
-                    told = true;
+                    encoded_whole = true;
                 });
                 let forecast = weight.translated();
                 most = most.max(forecast as f64 / body.len() as f64);
@@ -106,7 +106,10 @@ fn what_a_translation_takes_is_told_before() {
                     _ => None,
                 };
                 if let Some(most) = ordinary.filter(|_| bytes > 1_000) {
-                    assert!(told && forecast < most * body.len(), "{name} to {upstream}: {held} of {forecast}");
+                    assert!(
+                        encoded_whole && forecast < most * body.len(),
+                        "{name} to {upstream}: {held} of {forecast}"
+                    );
                 }
             }
         }
@@ -117,7 +120,7 @@ fn what_a_translation_takes_is_told_before() {
 
 /// The same for answers.
 #[test]
-fn an_answer_takes_what_is_told_before() {
+fn an_answer_takes_no_more_than_estimated() {
     let many = |one: &str, bytes: usize| vec![one; bytes / (one.len() + 1)].join(",");
     for (dialect, operation, name, answer) in [
         (Dialect::OpenAi, "chat", "choices", format!(r#"{{"choices":[{}]}}"#, many("{}", MIB))),
@@ -173,9 +176,9 @@ fn an_answer_takes_what_is_told_before() {
                 let Ok(value) = serde_json::from_slice(body) else { return };
                 let Ok(response) = decode_response(dialect.format(), &value) else { return };
                 drop(value);
-                let told = encode_response(caller.format(), &response, &outrigger_llm::Answer::default());
+                let encoded = encode_response(caller.format(), &response, &outrigger_llm::Answer::default());
                 let mut out = Vec::with_capacity(body.len() + body.len() / 8);
-                serde_json::to_writer(&mut out, &told).unwrap();
+                serde_json::to_writer(&mut out, &encoded).unwrap();
             });
             let forecast = Weight::of(body).translated();
             assert!(held <= forecast, "{dialect} {name} to {caller}: {held} > {forecast}");

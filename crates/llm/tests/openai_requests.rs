@@ -108,8 +108,8 @@ fn reads_a_conversation_with_tools() {
 }
 
 #[test]
-fn makes_no_two_turns_of_one_role_that_the_caller_did_not() {
-    let says = |role: &str| match role {
+fn consecutive_turns_of_one_role_occur_only_if_the_caller_sent_them() {
+    let message_of = |role: &str| match role {
         "tool" => json!({"role": role, "content": "x", "tool_call_id": "c"}),
         _ => json!({"role": role, "content": "x"}),
     };
@@ -122,7 +122,7 @@ fn makes_no_two_turns_of_one_role_that_the_caller_did_not() {
         (&["user", "system", "assistant"], &[Role::User, Role::Assistant]),
         (&["assistant", "assistant"], &[Role::Assistant, Role::Assistant]),
     ] {
-        let messages: Value = roles.iter().map(|role| says(role)).collect();
+        let messages: Value = roles.iter().map(|role| message_of(role)).collect();
         let read = read(&json!({"messages": messages})).unwrap();
         assert_eq!(read.messages.iter().map(|message| message.role).collect::<Vec<_>>(), turns, "{roles:?}");
         assert_eq!(read.fields, [""; 0], "{roles:?}");
@@ -169,7 +169,7 @@ fn reads_pictures_and_documents() {
 }
 
 #[test]
-fn reads_what_else_a_request_says() {
+fn decodes_the_other_fields_of_a_request() {
     let messages = json!([{"role": "user", "content": "Hi"}]);
     let tools = json!([
         {"type": "function", "function": {"name": "f", "description": "F", "parameters": {"type": "object"}, "strict": false}},
@@ -260,7 +260,7 @@ fn reads_what_else_a_request_says() {
 }
 
 #[test]
-fn says_where_a_request_is_wrong() {
+fn reports_where_a_request_is_wrong() {
     let part = |part: Value| asked(json!({"role": "user", "content": [{"type": "text", "text": "a"}, part]}));
     let calls = |calls: Value| asked(json!({"role": "assistant", "tool_calls": calls}));
     let hi = |key: &str, value: Value| json!({"messages": [{"role": "user", "content": "Hi"}], key: value});
@@ -337,7 +337,7 @@ fn keeps_arguments_that_are_not_an_object() {
 }
 
 #[test]
-fn tells_a_conversation_as_openai_wants_it() {
+fn encodes_a_conversation_as_openai_requires() {
     let request = ChatRequest {
         system: vec!["Be brief.".into()],
         messages: vec![
@@ -429,7 +429,7 @@ fn tells_a_conversation_as_openai_wants_it() {
 }
 
 #[test]
-fn says_of_a_failed_tool_that_it_failed() {
+fn marks_the_result_of_a_failed_tool() {
     for (content, expected) in [
         (vec![], "Error: the tool failed"),
         (vec![text("disk full")], "Error: disk full"),
@@ -443,7 +443,7 @@ fn says_of_a_failed_tool_that_it_failed() {
 }
 
 #[test]
-fn refuses_what_openai_cannot_be_told() {
+fn refuses_content_that_openai_cannot_express() {
     let url = |media_type: Option<&str>, url: &str| {
         let source = MediaSource::Url(url.into());
         Part::Media(Media { media_type: media_type.map(Into::into), source, filename: None, detail: None })
@@ -534,7 +534,7 @@ fn any_json() -> impl Strategy<Value = Value> {
 
 proptest! {
     #[test]
-    fn reads_or_refuses_but_never_panics(key in "messages|tools|tool_choice|response_format|stop|thinking|reasoning", value in any_json()) {
+    fn accepts_or_refuses_but_never_panics(key in "messages|tools|tool_choice|response_format|stop|thinking|reasoning", value in any_json()) {
         let mut body = json!({"messages": [{"role": "user", "content": "Hi"}]});
         body[key.as_str()] = value;
         if let Ok(request) = decode_request(Format::OpenAiChat, body.as_object().unwrap(), "m", false) {

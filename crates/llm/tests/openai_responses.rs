@@ -137,7 +137,7 @@ fn reads_the_answers_of_many_vendors() {
 }
 
 #[test]
-fn says_what_is_not_an_answer() {
+fn reports_bodies_that_are_not_answers() {
     for (body, problem) in [
         (json!([]), "the body is not an object"),
         (json!({}), "no choices"),
@@ -152,13 +152,13 @@ fn says_what_is_not_an_answer() {
             "tool_calls[0] has no function name",
         ),
     ] {
-        let Malformed { problem: told, .. } = decode(&body).expect_err(&body.to_string());
-        assert_eq!(told, problem, "{body}");
+        let Malformed { problem: error, .. } = decode(&body).expect_err(&body.to_string());
+        assert_eq!(error, problem, "{body}");
     }
 }
 
 #[test]
-fn tells_answers_in_openais_schema() {
+fn encodes_answers_in_openais_schema() {
     let answer = Answer { id: "gw-1".into(), model: "asked-for".into(), created: 1_700_000_000, stream_usage: false };
     let response = ChatResponse {
         id: None,
@@ -214,7 +214,7 @@ fn tells_answers_in_openais_schema() {
 }
 
 #[test]
-fn tells_content_finish_and_usage_as_clients_expect_them() {
+fn encodes_content_finish_and_usage_as_clients_expect_them() {
     for (parts, finish, content, reason) in [
         (vec![], Some(Finish::Stop), json!(""), "stop"),
         (vec![], None, json!(""), "stop"),
@@ -226,14 +226,14 @@ fn tells_content_finish_and_usage_as_clients_expect_them() {
         (vec![call("c", "{}", None)], Some(Finish::ToolCalls), json!(null), "tool_calls"),
         (vec![Part::Refusal("No.".into())], Some(Finish::Stop), json!(null), "stop"),
     ] {
-        let told =
+        let encoded =
             encode(&ChatResponse { parts: parts.clone(), finish, ..ChatResponse::default() }, &Answer::default());
-        let choice = &told["choices"][0];
+        let choice = &encoded["choices"][0];
         assert_eq!(
             (&choice["message"]["content"], choice["finish_reason"].as_str()),
             (&content, Some(reason)),
             "{parts:?}"
         );
-        assert_eq!(told.get("usage"), None, "usage that nobody told");
+        assert_eq!(encoded.get("usage"), None, "usage that was not reported");
     }
 }

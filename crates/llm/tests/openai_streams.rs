@@ -12,12 +12,12 @@ use serde_json::{Value, json};
 
 fn read(chunks: &[Value]) -> Vec<ChatEvent> {
     let mut decoder = Decoder::default();
-    let mut told = Vec::new();
+    let mut events = Vec::new();
     for chunk in chunks {
         let data = chunk.as_str().map_or_else(|| chunk.to_string(), str::to_owned);
-        decoder.push(&framing::Event::of("", Some(&data)), &mut told).unwrap();
+        decoder.push(&framing::Event::of("", Some(&data)), &mut events).unwrap();
     }
-    told
+    events
 }
 
 fn delta(delta: Value) -> Value {
@@ -57,7 +57,7 @@ fn used(input: u64, output: u64) -> ChatEvent {
 }
 
 #[test]
-fn reads_streams_as_they_come() {
+fn decodes_known_variants_of_streams() {
     let done = || json!("[DONE]");
     let usage = |input: u64, output: u64| json!({"prompt_tokens": input, "completion_tokens": output});
     let mut finish_with_usage = finish("stop");
@@ -270,7 +270,7 @@ fn reads_streams_as_they_come() {
             vec![start(), text("Hi"), ended(Finish::Stop), used(3, 1), ChatEvent::End],
         ),
         (
-            "Perplexity repeats all beside the last delta",
+            "Perplexity repeats all text with the last delta",
             vec![
                 delta(json!({"content": "Hi"})),
                 json!({"choices": [{"index": 0, "delta": {"content": ""}, "message": {"content": "Hi"}, "finish_reason": "stop"}]}),
@@ -324,19 +324,19 @@ fn reads_errors_within_streams() {
         ("error", r#"{"message":"busy","type":"overloaded"}"#, error("overloaded", "busy", None)),
         ("error", "plain words", error("api_error", "plain words", None)),
     ] {
-        let mut told = Vec::new();
+        let mut events = Vec::new();
         let mut decoder = Decoder::default();
         for data in [data, "[DONE]", "not read any more"] {
             let event = framing::Event::of(name, Some(data));
-            decoder.push(&event, &mut told).unwrap();
+            decoder.push(&event, &mut events).unwrap();
         }
-        told.retain(|event| !matches!(event, ChatEvent::Start { .. }));
-        assert_eq!(told, [expected], "{data}");
+        events.retain(|event| !matches!(event, ChatEvent::Start { .. }));
+        assert_eq!(events, [expected], "{data}");
     }
 }
 
 #[test]
-fn says_what_is_not_a_stream() {
+fn reports_what_is_not_a_stream() {
     for (data, problem) in [
         ("{", "an event that is not JSON: EOF while parsing an object at line 1 column 1"),
         ("[1]", "an event that is not an object"),
@@ -353,13 +353,13 @@ fn says_what_is_not_a_stream() {
 }
 
 #[test]
-fn passes_over_comments_and_empty_data() {
-    let mut told = Vec::new();
+fn skips_comments_and_empty_data() {
+    let mut events = Vec::new();
     for data in [None, Some(String::new()), Some("  ".to_owned())] {
         let event = framing::Event::of("", data.as_deref());
-        Decoder::default().push(&event, &mut told).unwrap();
+        Decoder::default().push(&event, &mut events).unwrap();
     }
-    assert_eq!(told, []);
+    assert_eq!(events, []);
 }
 
 fn write(stream_usage: bool, events: &[ChatEvent]) -> String {
@@ -384,7 +384,7 @@ fn chunks(stream: &str) -> Vec<Value> {
 }
 
 #[test]
-fn writes_the_very_bytes() {
+fn writes_exactly_these_bytes() {
     let start = ChatEvent::Start { id: Some("r".into()), model: None };
     assert_eq!(
         write(false, &[start, text("é\n"), used(3, 1), ended(Finish::Stop), ChatEvent::End]),
@@ -401,20 +401,20 @@ fn writes_the_very_bytes() {
 }
 
 #[test]
-fn tells_usage_last_and_only_if_asked() {
+fn writes_usage_last_and_only_if_requested() {
     let events = [start(), used(3, 1), text("Hi"), used(3, 2), ended(Finish::Stop), used(3, 4), ChatEvent::End];
-    let told = chunks(&write(true, &events));
-    let last = &told[told.len() - 2];
+    let chunks = chunks(&write(true, &events));
+    let last = &chunks[chunks.len() - 2];
     assert_eq!(last["choices"], json!([]));
     assert_eq!(last["usage"], json!({"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}));
-    assert_eq!(told.iter().filter(|chunk| chunk["usage"].is_object()).count(), 1);
+    assert_eq!(chunks.iter().filter(|chunk| chunk["usage"].is_object()).count(), 1);
     assert!(!write(false, &events).contains("usage"));
     let unknown = write(true, &[start(), text("Hi"), ended(Finish::Stop), ChatEvent::End]);
-    assert!(!unknown.contains("prompt_tokens"), "usage that nobody told: {unknown}");
+    assert!(!unknown.contains("prompt_tokens"), "usage that was not reported: {unknown}");
 }
 
 #[test]
-fn tells_each_call_once_and_with_its_index() {
+fn writes_each_call_once_with_its_index() {
     let signed = ChatEvent::ToolCall { index: 1, id: "b".into(), name: "g".into(), signature: Some("sig".into()) };
     let events = [
         start(),
@@ -430,8 +430,8 @@ fn tells_each_call_once_and_with_its_index() {
         ChatEvent::End,
         ChatEvent::End,
     ];
-    let told = chunks(&write(false, &events));
-    let deltas: Vec<&Value> = told.iter().map(|chunk| &chunk["choices"][0]["delta"]).collect();
+    let chunks = chunks(&write(false, &events));
+    let deltas: Vec<&Value> = chunks.iter().map(|chunk| &chunk["choices"][0]["delta"]).collect();
     let of_call = |call: Value| json!({"tool_calls": [call]});
     let expected = [
         json!({"role": "assistant", "content": ""}),
@@ -445,12 +445,12 @@ fn tells_each_call_once_and_with_its_index() {
         Value::Null,
     ];
     assert_eq!(deltas, expected.iter().collect::<Vec<_>>());
-    assert_eq!(told[6]["choices"][0]["finish_reason"], "tool_calls");
-    assert_eq!(told[7], "[DONE]");
+    assert_eq!(chunks[6]["choices"][0]["finish_reason"], "tool_calls");
+    assert_eq!(chunks[7], "[DONE]");
 }
 
 #[test]
-fn tells_thinking_pictures_and_refusals() {
+fn writes_thinking_pictures_and_refusals() {
     let media = Media {
         media_type: Some("image/png".into()),
         source: MediaSource::Base64("AAAA".into()),
@@ -465,27 +465,27 @@ fn tells_thinking_pictures_and_refusals() {
             json!({"images": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}]}),
         ),
     ] {
-        let told = chunks(&write(false, &[event]));
-        assert_eq!(told[0]["choices"][0]["delta"]["role"], "assistant", "a start that nobody told");
-        assert_eq!(told[1]["choices"][0]["delta"], delta);
-        assert_eq!((&told[1]["id"], &told[1]["model"]), (&json!("gw-1"), &json!("asked-for")));
+        let chunks = chunks(&write(false, &[event]));
+        assert_eq!(chunks[0]["choices"][0]["delta"]["role"], "assistant", "a start without an event for it");
+        assert_eq!(chunks[1]["choices"][0]["delta"], delta);
+        assert_eq!((&chunks[1]["id"], &chunks[1]["model"]), (&json!("gw-1"), &json!("asked-for")));
     }
     assert_eq!(write(false, &[ChatEvent::ThinkingSignature("s".into()), ChatEvent::RedactedThinking("r".into())]), "");
 }
 
 #[test]
-fn ends_well_whatever_is_missing() {
+fn ends_correctly_if_the_end_is_missing() {
     for events in [vec![ended(Finish::Length), ChatEvent::End], vec![start(), ChatEvent::End], vec![ChatEvent::End]] {
-        let told = chunks(&write(false, &events));
-        assert_eq!(told.len(), 3, "{events:?}");
-        assert_eq!(told[0]["choices"][0]["delta"]["role"], "assistant");
-        assert!(told[1]["choices"][0]["finish_reason"].is_string());
-        assert_eq!(told[2], "[DONE]");
+        let chunks = chunks(&write(false, &events));
+        assert_eq!(chunks.len(), 3, "{events:?}");
+        assert_eq!(chunks[0]["choices"][0]["delta"]["role"], "assistant");
+        assert!(chunks[1]["choices"][0]["finish_reason"].is_string());
+        assert_eq!(chunks[2], "[DONE]");
     }
 }
 
 #[test]
-fn tells_errors_and_nothing_after_them() {
+fn writes_nothing_after_an_error() {
     let error = StreamError { kind: "overloaded_error".into(), message: "busy".into(), status: Some(529) };
     let expected = concat!(
         r#"data: {"error":{"message":"busy","type":"overloaded_error","param":null,"code":"overloaded_error"}}"#,

@@ -92,34 +92,34 @@ fn counted(dialect: Dialect, path: &str, body: &str) -> Counted {
 
 /// The same JSON with some characters of strings escaped by number.
 fn spelled(body: &str, mut escapes: impl FnMut() -> Option<bool>) -> String {
-    let (mut told, mut inside, mut rest) = (String::new(), false, body.chars());
+    let (mut written, mut inside, mut rest) = (String::new(), false, body.chars());
     while let Some(letter) = rest.next() {
         match letter {
             '"' => {
                 inside = !inside;
-                told.push('"');
+                written.push('"');
             }
             // An existing escape stays, except for its letter's own spelling.
             '\\' => {
                 let escaped = rest.next().unwrap_or_default();
                 match (escaped, escapes()) {
-                    ('"' | '\\', Some(_)) => told.push_str(&format!("\\u{:04x}", escaped as u32)),
-                    _ => told.extend(['\\', escaped]),
+                    ('"' | '\\', Some(_)) => written.push_str(&format!("\\u{:04x}", escaped as u32)),
+                    _ => written.extend(['\\', escaped]),
                 }
             }
             letter if inside => match escapes() {
-                Some(true) => told.push_str(&format!("\\u{:04X}", letter as u32)),
-                Some(false) => told.push_str(&format!("\\u{:04x}", letter as u32)),
-                None => told.push(letter),
+                Some(true) => written.push_str(&format!("\\u{:04X}", letter as u32)),
+                Some(false) => written.push_str(&format!("\\u{:04x}", letter as u32)),
+                None => written.push(letter),
             },
-            letter => told.push(letter),
+            letter => written.push(letter),
         }
     }
-    told
+    written
 }
 
 #[test]
-fn all_of_it_may_be_escaped() {
+fn every_character_may_be_escaped() {
     for (dialect, path, body) in BODIES {
         let all = spelled(body, || Some(true));
         assert_eq!(
@@ -131,7 +131,7 @@ fn all_of_it_may_be_escaped() {
 }
 
 #[test]
-fn what_is_elsewhere_is_known_to_be() {
+fn content_elsewhere_is_recognized() {
     let expected = [false, true, false, true, false, true, false, true, false];
     for ((dialect, path, body), elsewhere) in BODIES.into_iter().zip(expected) {
         assert_eq!(counted(dialect, path, body).elsewhere, elsewhere, "{body}");
@@ -150,7 +150,7 @@ fn what_is_elsewhere_is_known_to_be() {
 }
 
 #[test]
-fn a_picture_is_one_however_it_is_spelled() {
+fn a_picture_is_recognized_in_every_spelling() {
     let part = |kind: &str| format!(r#"{{"type":"{kind}","image_url":{{"url":"https://example.com/a.png"}}}}"#);
     let body =
         |kind: &str| format!(r#"{{"messages":[{{"role":"user","content":[{}]}}]}}"#, vec![part(kind); 200].join(","));

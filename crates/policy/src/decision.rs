@@ -236,7 +236,7 @@ mod tests {
     use super::PolicyRefusalKind;
 
     #[test]
-    fn every_type_of_refusal_has_a_name_of_its_own() {
+    fn every_type_of_refusal_has_a_unique_name() {
         for kind in PolicyRefusalKind::ALL {
             assert_eq!(PolicyRefusalKind::from_name(kind.name()), Some(kind));
             assert!((400..600).contains(&kind.status()), "{kind}");

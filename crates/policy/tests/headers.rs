@@ -81,7 +81,7 @@ fn every_name_finds_its_own_row() {
 }
 
 #[test]
-fn no_name_stands_twice() {
+fn names_are_unique() {
     let mut names: Vec<_> = TABLE.iter().flat_map(|row| row.names).collect();
     let all = names.len();
     names.sort_unstable();
@@ -91,7 +91,7 @@ fn no_name_stands_twice() {
 
 /// Listed a second time, by hand: headers that callers and web pages send.
 #[test]
-fn what_may_not_go_up_does_not() {
+fn private_headers_are_not_forwarded_to_providers() {
     for name in [
         "authorization",
         "x-api-key",
@@ -200,7 +200,7 @@ fn what_may_not_go_up_does_not() {
 }
 
 #[test]
-fn what_may_not_come_down_does_not() {
+fn private_headers_are_not_forwarded_to_callers() {
     for name in [
         "access-control-allow-origin",
         "access-control-allow-credentials",
@@ -259,12 +259,12 @@ fn what_may_not_come_down_does_not() {
 }
 
 #[test]
-fn across_dialects_only_the_trace_goes_on() {
+fn across_dialects_only_trace_headers_are_forwarded() {
     assert_eq!(up_across().collect::<Vec<_>>(), ["traceparent", "tracestate"]);
 }
 
 #[test]
-fn rules_see_no_credential_and_everything_else() {
+fn rules_read_all_headers_but_credentials() {
     for name in
         ["authorization", "x-api-key", "cookie", "x-amz-security-token", "x-outrigger-key", "x-bf-vk", "x_api_key"]
     {
@@ -276,7 +276,7 @@ fn rules_see_no_credential_and_everything_else() {
 }
 
 #[test]
-fn proxies_are_known_by_their_words() {
+fn proxies_are_recognized_by_their_headers() {
     for row in TABLE {
         let first = row.names[0].replace('*', "x");
         let first = first.trim_end_matches('x');

@@ -177,9 +177,9 @@ fn rules() {
     .unwrap();
     text.push_str(TIMES);
     text.push_str("\n## Examples\n\n| condition | says |\n|---|---|\n");
-    for (when, says) in EXAMPLES {
+    for (when, meaning) in EXAMPLES {
         Expression::compile(when).unwrap().try_on_samples().unwrap();
-        writeln!(text, "| `{}` | {says} |", when.replace('|', "\\|")).unwrap();
+        writeln!(text, "| `{}` | {meaning} |", when.replace('|', "\\|")).unwrap();
     }
     text.push_str(&costs());
     text.push_str(AFTER);

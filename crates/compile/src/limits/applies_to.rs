@@ -45,7 +45,7 @@ pub(crate) fn compile(
             .map(|key| ObjectRef { namespace: key.namespace.clone(), name: key.name.clone() })
             .collect();
         if found.is_empty() && whole {
-            findings.push(object.warning("spec.appliesTo", nobody(object, applies, namespaces)));
+            findings.push(object.warning("spec.appliesTo", applies_to_no_key(object, applies, namespaces)));
         }
         budget.applies_to = Some(AppliesDoc {
             keys: (!everyone).then_some(found),
@@ -80,7 +80,7 @@ fn counts(
     near && applies.virtual_keys.as_ref().is_none_or(|selector| selects(selector, &of_key))
 }
 
-fn nobody(object: &Object, applies: &AppliesTo, namespaces: Option<&LabelSelector>) -> String {
+fn applies_to_no_key(object: &Object, applies: &AppliesTo, namespaces: Option<&LabelSelector>) -> String {
     let where_to = match namespaces {
         Some(_) => "in the namespaces that it selects".to_owned(),
         None => format!("in namespace {}", object.namespace),

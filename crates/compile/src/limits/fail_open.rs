@@ -9,26 +9,26 @@ use crate::objects::number::millis;
 use crate::read::source::Object;
 
 const PATH: &str = "spec.onLedgerUnavailable";
-/// Where nothing is said: ten minutes, in milliseconds.
+/// The default duration: ten minutes, in milliseconds.
 const LASTS: u64 = 600_000;
 
-/// A list of limits of one unit: where it stands, and each one's name and amount.
+/// The limits of one unit: the path of their list, and the name and amount of each.
 pub(crate) type OwnLimits<'a> = (String, Unit, Vec<(&'a str, u64)>);
 
-/// Reads what an object says. `own` are its own limits; absent amounts of a unit stay closed.
+/// Compiles an object's settings. `own` are its own limits. A unit without an amount stays closed.
 pub(crate) fn compile(
     object: &Object,
-    said: Option<&OnLedgerUnavailable>,
+    settings: Option<&OnLedgerUnavailable>,
     own: &[OwnLimits<'_>],
     findings: &mut Vec<Finding>,
 ) -> Option<FailOpenDoc> {
-    let said = said.filter(|said| said.policy == LedgerUnavailablePolicy::FailOpen)?;
-    let MaxPerPod { budget, tokens, requests } = said.max_per_pod.as_ref()?;
+    let settings = settings.filter(|settings| settings.policy == LedgerUnavailablePolicy::FailOpen)?;
+    let MaxPerPod { budget, tokens, requests } = settings.max_per_pod.as_ref()?;
     let document = FailOpenDoc {
         budget: budget.map(|amount| amount.nanos()),
         tokens: tokens.map(whole),
         requests: requests.map(whole),
-        ms: said.max_duration.map_or(LASTS, millis),
+        ms: settings.max_duration.map_or(LASTS, millis),
     };
     for (field, unit) in [("budget", Unit::Money), ("tokens", Unit::Tokens), ("requests", Unit::Requests)] {
         let Some(most) = document.most(unit) else { continue };

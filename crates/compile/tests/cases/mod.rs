@@ -101,7 +101,7 @@ pub const BROKEN: &[Broken] = &[
         &["a.yaml:6: VirtualKey default/k: apiVersion: must be outrigger.dev/v1alpha1, the only supported version"],
     ),
     broken(
-        "a misspelt kind is not told as missing",
+        "a misspelt kind is not reported as missing",
         &[(
             "a.yaml",
             concat!(
@@ -499,7 +499,7 @@ pub const BROKEN: &[Broken] = &[
         ],
     ),
     broken(
-        "targets and fallbacks that nobody may use",
+        "targets and fallbacks that no key may use",
         &[(
             "a.yaml",
             concat!(
@@ -555,7 +555,7 @@ pub const BROKEN: &[Broken] = &[
         expected: &["--key: `k` could be any of b/k, default/k: say which"],
     },
     broken(
-        "nobody may call",
+        "no caller may call",
         &[("a.yaml", object!("LLMProvider", "name: a", "  type: Ollama"))],
         &[
             "a.yaml:4: warning: LLMProvider default/a: spec.withoutKey: there is no VirtualKey here, and no LLMProvider says withoutKey: Allow, so nobody may call: say so here, or add a VirtualKey",

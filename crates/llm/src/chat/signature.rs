@@ -44,7 +44,7 @@ mod tests {
     }
 
     #[test]
-    fn leaves_ids_alone_that_are_not_packed() {
+    fn ids_that_are_not_packed_stay_unchanged() {
         for id in ["", "call_1", "a__ts_", "a__ts_!!", "a__ts_YQ==", "__ts"] {
             assert_eq!(unpack(id), (id.to_owned(), None), "{id}");
         }
@@ -52,7 +52,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn unpacks_what_it_packed(id in "[a-zA-Z0-9_-]{0,20}", signature in "\\PC{1,60}") {
+        fn unpacks_packed_ids(id in "[a-zA-Z0-9_-]{0,20}", signature in "\\PC{1,60}") {
             let packed = pack(&id, Some(&signature));
             prop_assert_eq!(unpack(&packed), (id.clone(), Some(signature)));
             prop_assert!(packed[id.len()..].bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-'));

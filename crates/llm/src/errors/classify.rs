@@ -227,15 +227,15 @@ const GENERAL: &[(&str, Class)] = &[
 
 /// The class that the message indicates. `text` is in lower case; `daily`: Google reports a daily quota.
 fn by_words(dialect: Dialect, status: u16, text: &str, daily: bool) -> Option<Class> {
-    let says = |words: &[&str]| words.iter().any(|words| text.contains(words));
-    let opens = |words: &[&str]| words.iter().any(|words| text.starts_with(words));
+    let contains = |words: &[&str]| words.iter().any(|words| text.contains(words));
+    let starts_with = |words: &[&str]| words.iter().any(|words| text.starts_with(words));
     let request = matches!(status, 0..300 | 400 | 413 | 422);
-    if request && opens(WRONG_KEY) {
+    if request && starts_with(WRONG_KEY) {
         return Some(Class::Credential);
     }
-    if matches!(status, 0..300 | 400 | 403 | 429) && opens(NO_MONEY) {
+    if matches!(status, 0..300 | 400 | 403 | 429) && starts_with(NO_MONEY) {
         // OpenAI's message for an empty account is Google's for any quota, usually one per minute.
-        return Some(if dialect == Dialect::Gemini && !daily && opens(ANY_QUOTA) {
+        return Some(if dialect == Dialect::Gemini && !daily && starts_with(ANY_QUOTA) {
             Class::RateLimited
         } else {
             Class::Quota
@@ -244,13 +244,13 @@ fn by_words(dialect: Dialect, status: u16, text: &str, daily: bool) -> Option<Cl
     if status == 429 && daily {
         return Some(Class::Quota);
     }
-    if matches!(status, 0..300 | 429) && says(NO_CAPACITY) {
+    if matches!(status, 0..300 | 429) && contains(NO_CAPACITY) {
         return Some(Class::Overloaded);
     }
-    if request && says(TOO_LONG) {
+    if request && contains(TOO_LONG) {
         return Some(Class::ContextTooLong);
     }
-    if (request || matches!(status, 403 | 451)) && says(FILTERED) {
+    if (request || matches!(status, 403 | 451)) && contains(FILTERED) {
         return Some(Class::Filtered);
     }
     if matches!(status, 0..300 | 400 | 403 | 404 | 410 | 422) && no_model(status, text) {

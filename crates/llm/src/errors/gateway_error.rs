@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn attempts_are_told_to_all() {
+    fn attempts_are_listed_in_every_dialect() {
         let attempts = ["a/m: rate_limited".to_owned(), "b/m: \"overloaded\"\n".to_owned()];
         let refusal = GatewayError { status: 429, message: "All candidates failed.", attempts: &attempts, ..REFUSAL };
         for dialect in Dialect::ALL {
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn events_are_one_framed_block_that_holds_the_body() {
+    fn events_are_one_framed_block_with_the_body() {
         let refusal = GatewayError { message: "line one\nline two", ..REFUSAL };
         for dialect in Dialect::ALL {
             let mut events = Vec::new();

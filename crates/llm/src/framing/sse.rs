@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn every_legal_framing_is_read() {
+    fn every_legal_framing_is_accepted() {
         type Told = &'static [(&'static str, Option<&'static str>)];
         let table: &[(&str, Told)] = &[
             ("", &[]),
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_is_given_as_soon_as_its_blank_line_is_there() {
+    fn an_event_is_returned_as_soon_as_its_blank_line_arrives() {
         for (stream, given) in [("data: a\n\n", 1), ("data: a\r\n\r\n", 1), ("data: a\n", 0), ("data: a\r\n\r", 0)] {
             let mut out = Vec::new();
             let mut reader = SseReader::default();
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn a_block_without_end_is_given_up() {
+    fn a_block_without_end_stops_the_reader() {
         let line = vec![b'x'; MAX_BLOCK / 4];
         let mut reader = SseReader::default();
         let mut out = Vec::new();
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn a_block_too_long_is_given_up_in_one_chunk_as_in_many() {
+    fn a_block_that_is_too_long_stops_the_reader_in_one_chunk_or_many() {
         let mut stream = b"data: ".to_vec();
         stream.resize(MAX_BLOCK, b'x');
         stream.extend_from_slice(b"\n\n");
@@ -332,7 +332,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn where_chunks_end_changes_nothing(stream in streams(), cuts in prop::collection::vec(1usize..9, 1..20)) {
+        fn events_do_not_depend_on_chunk_boundaries(stream in streams(), cuts in prop::collection::vec(1usize..9, 1..20)) {
             let whole = read([&stream[..]]);
             let raw: Vec<u8> = whole.iter().flat_map(|event| event.raw().to_vec()).collect();
             prop_assert_eq!(&raw, &stream);
@@ -351,7 +351,7 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_come_out_as_they_went_in(stream in prop::collection::vec(any::<u8>(), 0..200)) {
+        fn any_bytes_are_preserved(stream in prop::collection::vec(any::<u8>(), 0..200)) {
             let raw: Vec<u8> = read(stream.chunks(7)).into_iter().flat_map(|event| event.raw().to_vec()).collect();
             prop_assert_eq!(raw, stream);
         }

@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_escaped_without_need_is_told_as_it_is() {
+    fn unnecessary_escapes_are_removed() {
         for (json, expected) in [
             (r#""image\u005Furl""#, r#""image_url""#),
             (r#"{"\u0074ype":"\u0061\u0062"}"#, r#"{"type":"ab"}"#),
@@ -164,7 +164,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_the_bytes_it_ends(bytes in prop::collection::vec(any::<u8>(), 0..200), text in r#"["\\\[\]{}:,a-c ]{0,60}"#) {
+        fn it_ends_for_any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..200), text in r#"["\\\[\]{}:,a-c ]{0,60}"#) {
             prop_assert!(JsonTokens::of(&bytes).count() <= bytes.len());
             prop_assert!(JsonTokens::of(text.as_bytes()).count() <= text.len());
         }

@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn members_and_elements_come_in_order_as_they_stand() {
+    fn members_and_elements_are_visited_in_order() {
         let mut seen = Vec::new();
         let count = members(r#" {"a" : 1.50 ,"b":[ ], "a":"\u0041"} "#, |key, value| {
             seen.push(format!("{}={}", key.get(), value.get()));
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_something_else_is_told() {
+    fn other_values_are_reported() {
         assert!(members("[]", |_, _| {}).unwrap_err().is_data());
         assert!(elements("{}", |_| {}).unwrap_err().is_data());
         assert!(members("{\"a\":1} x", |_, _| {}).is_err());

@@ -246,7 +246,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_told_twice_is_refused_with_its_place() {
+    fn a_duplicate_key_is_refused_with_its_path() {
         let table = [
             (r#"{"model":"a","model":"b"}"#, "the key `model` is repeated in one object (at the top level)"),
             (r#"{"model":"a","m\u006fdel":"a"}"#, "the key `model` is repeated in one object (at the top level)"),
@@ -256,21 +256,21 @@ mod tests {
             ),
             (r#"{"a":{"b":[[{"c":{"":1,"":2}}]]}}"#, "the key `` is repeated in one object (at `a.b[0][0].c`)"),
         ];
-        for (body, said) in table {
-            assert_eq!(parse(body.as_bytes()).unwrap_err().to_string(), said, "{body}");
+        for (body, message) in table {
+            assert_eq!(parse(body.as_bytes()).unwrap_err().to_string(), message, "{body}");
             assert!(google(body.as_bytes()).is_err(), "{body}");
         }
     }
 
     #[test]
-    fn what_is_not_json_is_refused_with_line_and_column() {
+    fn invalid_json_is_refused_with_line_and_column() {
         let table = [
             ("", "the body is not valid JSON: EOF while parsing a value at line 1, column 0"),
             ("{\n  \"a\": }", "the body is not valid JSON: expected value at line 2, column 8"),
             ("{} {}", "the body is not valid JSON: trailing characters at line 1, column 4"),
         ];
-        for (body, said) in table {
-            assert_eq!(parse(body.as_bytes()).unwrap_err().to_string(), said, "{body}");
+        for (body, message) in table {
+            assert_eq!(parse(body.as_bytes()).unwrap_err().to_string(), message, "{body}");
         }
         for body in [&b"{\"a\":\"\xFF\"}"[..], b"{\"a\":NaN}", b"{'a':1}", b"{\"a\":1e999}"] {
             assert!(matches!(parse(body), Err(StrictError::Invalid { .. })), "{body:?}");
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn googles_two_spellings_are_one_key_in_its_own_structure() {
+    fn googles_two_spellings_are_one_key_outside_of_free_form_json() {
         let refused = [
             r#"{"generationConfig":{},"generation_config":{}}"#,
             r#"{"generation_config":{},"generationConfig":{}}"#,

@@ -48,15 +48,15 @@ pub fn find(method: &str, path: &str) -> Option<Matched> {
     let mut rest = path.trim_start_matches('/');
     let mut dialect = None;
     let mut deployment = None;
-    if let Some((said, after)) =
+    if let Some((named, after)) =
         PREFIXES.iter().find_map(|(prefix, dialect)| Some((*dialect, strip_segment(rest, prefix)?)))
     {
-        dialect = said;
+        dialect = named;
         rest = after;
     }
     // Azure's own prefix may follow another one: /litellm/openai/deployments/…
     if let Some(after) = strip_segment(rest, "openai")
-        && dialect.is_none_or(|said| said == OpenAi)
+        && dialect.is_none_or(|named| named == OpenAi)
     {
         dialect = Some(OpenAi);
         rest = after;
@@ -77,7 +77,7 @@ pub fn find(method: &str, path: &str) -> Option<Matched> {
     for operation in TABLE.iter().filter(|operation| operation.method == method) {
         let listing = matches!(operation.kind, OperationKind::ListModels | OperationKind::GetModel);
         // A prefix selects a dialect, and then only that dialect's paths match; every dialect has a list of models.
-        if !listing && dialect.is_some_and(|said| said != operation.dialect) {
+        if !listing && dialect.is_some_and(|named| named != operation.dialect) {
             continue;
         }
         if let Some(model) = match_path(operation.path, rest) {

@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_what_is_said_and_nothing_around_it() {
+    fn counts_only_content() {
         let table: &[(Dialect, &str, &str, u64)] = &[
             (
                 OpenAi,
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_answer_says_what_its_stream_would() {
+    fn a_whole_answer_counts_like_its_stream() {
         let picture = "A".repeat(5_000);
         for (dialect, operation, body, bytes) in [
             (
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_off_anywhere_ends() {
+    fn truncated_text_ends_anywhere() {
         let data =
             r#"{"candidates":[{"content":{"parts":[{"functionCall":{"args":{"a":"\u00e9\\"}}},{"text":"ab\n"}]}}]}"#;
         for end in 0..data.len() {

@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_tells_what_it_needs() {
+    fn needs_are_derived_from_the_request() {
         const CHAT: &str = "/v1/chat/completions";
         const RESPONSES: &str = "/v1/responses";
         const MESSAGES: &str = "/v1/messages";

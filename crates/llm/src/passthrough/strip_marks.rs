@@ -1,18 +1,18 @@
 //! Removes the gateway's own additions from a conversation.
 //!
-//! Across dialects an answer is told with things that only the gateway can read: thought signatures inside the ids of
-//! tool calls ([`signature`]), and thoughts under a [`mark`]. The client hands them back with its next request. If that
-//! goes to a provider of the client's own dialect, its bytes are not written anew, and the provider would refuse them:
-//! OpenAI an id over 40 characters, Anthropic and Gemini a signature that is not their own. So here, and here alone,
-//! such a body is edited:
+//! An answer from another dialect contains additions that only the gateway can read: thought signatures inside the ids
+//! of tool calls ([`signature`]), and thoughts under a [`mark`]. The client returns them with its next request. If that
+//! goes to a provider of the client's own dialect, its bytes are not encoded again, and the provider would refuse the
+//! additions: OpenAI an id over 40 characters, Anthropic and Gemini a signature that is not their own. Only this module
+//! edits such a body:
 //!
-//! | dialect | ids of calls and results | thoughts | beside |
+//! | dialect | ids of calls and results | thoughts | other changes |
 //! |---|---|---|---|
-//! | OpenAI | unpacked, and made fit | none stand in it | Gemini's signature goes, unless the model is Gemini's |
-//! | Anthropic | unpacked | marked ones go | so does a thinking budget, if the turn in hand now lacks thinking |
-//! | Gemini | unpacked | marked ones go | a marked call gets Google's stand-in for a signature, or none |
+//! | OpenAI | unpacked, and made valid | never contained | removes Gemini's signature, unless the model is Gemini's |
+//! | Anthropic | unpacked | marked ones are removed | removes a thinking budget if the current turn now lacks thinking |
+//! | Gemini | unpacked | marked ones are removed | a marked call gets Google's replacement signature, or none |
 //!
-//! Turns in which neither stands keep their bytes, and so does everything beside the turns.
+//! Turns without additions keep their bytes, and so does everything outside of the turns.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -29,8 +29,8 @@ use crate::registry;
 /// The body without the gateway's additions, for a target of the caller's own dialect. `None` if there are none, and
 /// the bytes are sent unchanged.
 ///
-/// Only the fields are changed to which the gateway adds something: similar text elsewhere, in a text or in a tool's
-/// arguments, stays.
+/// Only fields with additions of the gateway are changed. Similar text elsewhere, in a text or in a tool's arguments,
+/// stays.
 #[must_use]
 pub fn strip_marks(target: &Target<'_>, body: &[u8]) -> Option<Vec<u8>> {
     if !holds_any(body) {

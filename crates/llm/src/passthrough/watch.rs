@@ -1,10 +1,9 @@
 //! Watching a stream that passes through.
 //!
-//! Where caller and upstream speak alike, bytes pass as they are; the gateway only needs to know
-//! when content begins, what was used, how it ended, and whether it was an answer at all. So an
-//! event is read into a few borrowed fields, and once content has begun most are not read, only
-//! searched for the words that could matter. Fields of a type that is not expected are taken as
-//! absent: what a client would survive is not called malformed.
+//! If caller and upstream use the same dialect, bytes pass through unchanged. The gateway only needs to know when
+//! content begins, what was used, how the stream ended, and whether it was an answer at all. So an event is read into a
+//! few borrowed fields. After the first content most events are not read, but only searched for words that could
+//! matter. A field of an unexpected type counts as absent, because clients tolerate it too.
 
 use std::borrow::Cow;
 
@@ -23,14 +22,14 @@ pub struct StreamWatch {
     finished: bool,
     explained: bool,
     model: Option<String>,
-    said: u64,
+    content_bytes: u64,
 }
 
 impl StreamWatch {
     #[must_use]
     pub fn new(format: Format) -> Self {
         let watcher = StreamWatcher::new(format);
-        StreamWatch { watcher, content: false, finished: false, explained: false, model: None, said: 0 }
+        StreamWatch { watcher, content: false, finished: false, explained: false, model: None, content_bytes: 0 }
     }
 
     /// Reads the next event. Blocks without data are ignored.
@@ -40,7 +39,7 @@ impl StreamWatch {
         if data.is_empty() {
             return Observation::default();
         }
-        self.said = self.said.saturating_add(self.watcher.content_bytes(name, data));
+        self.content_bytes = self.content_bytes.saturating_add(self.watcher.content_bytes(name, data));
         match self.watcher.read(name, data, self.content, self.model.is_none()) {
             Some(parsed) => self.note(parsed),
             None => Observation { content: true, ..Observation::default() },
@@ -57,7 +56,7 @@ impl StreamWatch {
     /// for it. If a stream breaks off before it reports its output, the output is estimated from these.
     #[must_use]
     pub fn content_bytes(&self) -> u64 {
-        self.said
+        self.content_bytes
     }
 
     /// Whether a finish reason or an end was seen. A stream that closes without one is truncated.

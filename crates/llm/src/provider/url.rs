@@ -62,7 +62,7 @@ mod tests {
     use crate::provider::{Target, lookup};
 
     #[test]
-    fn models_stand_in_upstream_paths_encoded() {
+    fn models_are_encoded_in_upstream_paths() {
         let generate = find("POST", "/v1beta/models/m:generateContent").unwrap().operation;
         let chat = find("POST", "/v1/chat/completions").unwrap().operation;
         let path = |operation, dialect, model, stream| {

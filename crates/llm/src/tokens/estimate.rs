@@ -60,7 +60,7 @@ impl RequestInput {
     #[must_use]
     pub fn is_words(&self) -> bool {
         let found = &self.0;
-        let beside = [
+        let others = [
             found.audio_ms,
             found.video_ms,
             found.pages,
@@ -70,7 +70,7 @@ impl RequestInput {
             found.documents_elsewhere,
             found.kept,
         ];
-        beside.into_iter().chain(found.pictures).all(|count| count == 0)
+        others.into_iter().chain(found.pictures).all(|count| count == 0)
     }
 
     /// The tokens that a model with this name is billed for, at an upstream of this dialect.

@@ -60,7 +60,7 @@ mod tests {
     use crate::passthrough::scan::scan;
 
     #[test]
-    fn tokens_are_told_unless_nobody_sees_the_answer() {
+    fn tokens_are_reported_unless_the_answer_is_not_read() {
         for (path, body, expected) in [
             ("/v1/responses", r#"{"background":true}"#, false),
             ("/v1/responses", r#"{"tools":[{"type":"web_search"}]}"#, true),
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_request_is_counted_by() {
+    fn requests_are_counted_by_their_unit() {
         let background = Metered::Unmetered("an answer in the background is not seen");
         for (path, body, expected) in [
             ("/v1/chat/completions", r#"{"background":true}"#, Metered::Tokens),

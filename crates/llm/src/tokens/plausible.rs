@@ -1,9 +1,9 @@
-//! Figures that can't be: told by a server that is wrong, or that wants another's budget spent.
+//! Drops implausible usage: a server may be wrong, or may try to exhaust a caller's budget.
 //!
-//! What is told decides what is charged, so it is held against what the gateway knows by itself: the bytes that were sent
-//! and received, the window, the cap. The bounds are wide. A figure that a provider could bill has to pass: thoughts that
-//! are not shown, templates around a prompt, pictures behind a URL. What does not pass counts as not told, and is then
-//! estimated or charged as reserved, so it is never free and never more than can be.
+//! The reported usage decides what is charged. So it is compared with what the gateway itself knows: the bytes that were
+//! sent and received, the window, the cap. The bounds are wide, because everything that a provider could bill must pass:
+//! thoughts that are not shown, templates around a prompt, pictures behind a URL. A figure beyond the bounds counts as
+//! not reported. It is then estimated or charged as reserved, so it is never free and never above the maximum.
 
 use crate::usage::Usage;
 
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_figure_that_can_t_be_counts_as_not_told() {
+    fn implausible_figures_count_as_unreported() {
         // A hundred bytes were sent, forty were received.
         let words =
             AttemptFacts { sent: 100, reads: InputSource::Words, window: Some(128_000), ..AttemptFacts::default() };
@@ -129,13 +129,13 @@ mod tests {
         let capped = AttemptFacts { cap: Some(100), most: Some(16_000), ..words };
         let shows = AttemptFacts { shows_all: true, ..words };
         for (what, known, reported, input, output) in [
-            ("as it is", words, reported(30, 12), true, true),
-            ("nobody's prompt is so long", words, reported(1 << 63, 12), false, true),
+            ("ordinary usage", words, reported(30, 12), true, true),
+            ("no prompt is so long", words, reported(1 << 63, 12), false, true),
             ("a template around it", words, reported(20_000, 12), true, true),
             ("beyond the window, and the bytes", words, reported(257_000, 12), false, true),
             ("beyond the bytes", AttemptFacts { window: Some(1_000_000), ..words }, reported(263_000, 12), false, true),
             (
-                "a window that is larger than is told",
+                "a window larger than documented",
                 AttemptFacts { sent: 900_000, ..words },
                 reported(890_000, 12),
                 true,
@@ -150,9 +150,9 @@ mod tests {
             ),
             ("a picture behind a URL", media, reported(40_000, 12), true, true),
             ("beyond the window", media, reported(300_000, 12), false, true),
-            ("a search has read it again and again", elsewhere, reported(300_000, 12), true, true),
-            ("and not for ever", elsewhere, reported(30_000_000, 12), false, true),
-            ("a window that nobody has told", unknown, reported(2_000_000, 12), true, true),
+            ("a search made the model read it several times", elsewhere, reported(300_000, 12), true, true),
+            ("more often than any search does", elsewhere, reported(30_000_000, 12), false, true),
+            ("an unknown window", unknown, reported(2_000_000, 12), true, true),
             ("no window is so large", unknown, reported(5_000_000, 12), false, true),
             ("nothing was read", words, reported(0, 12), false, true),
             ("thoughts that are not shown", words, reported(30, 60_000), true, true),
@@ -161,9 +161,9 @@ mod tests {
             ("within the cap", capped, reported(30, 100), true, true),
             ("a few more", capped, reported(30, 110), true, true),
             ("beyond the cap", capped, reported(30, 1_000), true, false),
-            ("what it says is seen", shows, reported(30, 16_000), true, true),
-            ("more than is seen", shows, reported(30, 17_000), true, false),
-            ("nothing was said", words, reported(30, 0), true, true),
+            ("all output is visible", shows, reported(30, 16_000), true, true),
+            ("more than the visible output", shows, reported(30, 17_000), true, false),
+            ("no output", words, reported(30, 0), true, true),
         ] {
             let judged = known.judge(&reported, 40);
             let expected = (reported.input.filter(|_| input), reported.output.filter(|_| output));
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_that_are_more_than_their_whole_are_none() {
+    fn parts_larger_than_their_total_are_dropped() {
         let known = AttemptFacts { sent: 100, ..AttemptFacts::default() };
         let usage = Usage {
             cached_input: Some(31),
@@ -188,7 +188,7 @@ mod tests {
         };
         let judged = known.judge(&usage, 40);
         let expected = Usage { input: Some(30), audio_input: Some(30), ..Usage::default() };
-        assert_eq!(judged, expected, "thoughts that are more than all that was said make that no figure");
+        assert_eq!(judged, expected, "an output smaller than its thoughts is dropped");
         let usage =
             Usage { input: None, cached_input: Some(5), output: Some(12), reasoning: Some(12), ..Usage::default() };
         assert_eq!(known.judge(&usage, 40), Usage { cached_input: None, ..usage });

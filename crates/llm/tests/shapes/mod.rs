@@ -68,7 +68,7 @@ fn members(value: &str, bytes: usize) -> String {
 }
 
 /// A body with one turn, and an additional member.
-fn beside(dialect: Dialect, member: &str) -> String {
+fn with_member(dialect: Dialect, member: &str) -> String {
     let (open, close) = around(dialect);
     format!("{open}{}{},{member}}}", turn(dialect), &close[..close.len() - 1])
 }
@@ -82,7 +82,7 @@ pub fn all() -> Vec<Shape> {
     let mut shapes = Vec::new();
     // The smallest elements of lists that are read.
     let list = |name, dialect, key: &'static str, one: &'static str| {
-        shape(name, dialect, move |bytes| beside(dialect, &format!("\"{key}\":[{}]", many(one, bytes))))
+        shape(name, dialect, move |bytes| with_member(dialect, &format!("\"{key}\":[{}]", many(one, bytes))))
     };
     shapes.extend([
         list("tools {}", OpenAi, "tools", "{}"),
@@ -96,37 +96,48 @@ pub fn all() -> Vec<Shape> {
         list("modalities", OpenAi, "modalities", r#""""#),
         list("safety settings", Gemini, "safetySettings", "{}"),
         shape("functions of one group", Gemini, |bytes| {
-            beside(Gemini, &format!(r#""tools":[{{"functionDeclarations":[{}]}}]"#, many(r#"{"name":"f"}"#, bytes)))
+            with_member(
+                Gemini,
+                &format!(r#""tools":[{{"functionDeclarations":[{}]}}]"#, many(r#"{"name":"f"}"#, bytes)),
+            )
         }),
         shape("a schema of many properties", OpenAi, |bytes| {
             let schema = format!(r#"{{"type":"object","properties":{{{}}}}}"#, members(r#"{"type":"string"}"#, bytes));
-            beside(
+            with_member(
                 OpenAi,
                 &format!(r#""tools":[{{"type":"function","function":{{"name":"f","parameters":{schema}}}}}]"#),
             )
         }),
         shape("response_format", OpenAi, |bytes| {
-            beside(OpenAi, &format!(r#""response_format":{{"type":"text","x":[{}]}}"#, many("[0]", bytes)))
+            with_member(OpenAi, &format!(r#""response_format":{{"type":"text","x":[{}]}}"#, many("[0]", bytes)))
         }),
         shape("thinking", Anthropic, |bytes| {
-            beside(Anthropic, &format!(r#""thinking":{{"type":"disabled","x":[{}]}}"#, many("{}", bytes)))
+            with_member(Anthropic, &format!(r#""thinking":{{"type":"disabled","x":[{}]}}"#, many("{}", bytes)))
         }),
         shape("generationConfig", Gemini, |bytes| {
-            beside(Gemini, &format!(r#""generationConfig":{{{}}}"#, members("0", bytes)))
+            with_member(Gemini, &format!(r#""generationConfig":{{{}}}"#, members("0", bytes)))
         }),
-        shape("fields that nobody knows", OpenAi, |bytes| beside(OpenAi, &members("0", bytes))),
-        shape("fields that nobody knows", Anthropic, |bytes| beside(Anthropic, &members("0", bytes))),
-        shape("fields that nobody knows", Gemini, |bytes| beside(Gemini, &members("0", bytes))),
-        shape("one field with a long name", OpenAi, |bytes| beside(OpenAi, &format!("\"{}\":1", "k".repeat(bytes)))),
-        shape("one field with a long name", Gemini, |bytes| beside(Gemini, &format!("\"{}\":1", "k".repeat(bytes)))),
+        shape("fields that nobody knows", OpenAi, |bytes| with_member(OpenAi, &members("0", bytes))),
+        shape("fields that nobody knows", Anthropic, |bytes| with_member(Anthropic, &members("0", bytes))),
+        shape("fields that nobody knows", Gemini, |bytes| with_member(Gemini, &members("0", bytes))),
+        shape("one field with a long name", OpenAi, |bytes| {
+            with_member(OpenAi, &format!("\"{}\":1", "k".repeat(bytes)))
+        }),
+        shape("one field with a long name", Gemini, |bytes| {
+            with_member(Gemini, &format!("\"{}\":1", "k".repeat(bytes)))
+        }),
         shape("a long name for the model", OpenAi, |bytes| {
             format!(r#"{{"model":"{}","messages":[{}]}}"#, "m".repeat(bytes), turn(OpenAi))
         }),
-        shape("fallbacks", OpenAi, |bytes| beside(OpenAi, &format!(r#""fallbacks":[{}]"#, many(r#""a/b""#, bytes)))),
-        shape("metadata", OpenAi, |bytes| beside(OpenAi, &format!(r#""metadata":{{{}}}"#, members(r#""v""#, bytes)))),
+        shape("fallbacks", OpenAi, |bytes| {
+            with_member(OpenAi, &format!(r#""fallbacks":[{}]"#, many(r#""a/b""#, bytes)))
+        }),
+        shape("metadata", OpenAi, |bytes| {
+            with_member(OpenAi, &format!(r#""metadata":{{{}}}"#, members(r#""v""#, bytes)))
+        }),
         shape("cache_control in cache_control", Anthropic, |bytes| {
             let deep = r#"{"cache_control":"#.repeat(100);
-            beside(Anthropic, &format!(r#""x":{deep}[{}]{}"#, many("0", bytes), "}".repeat(100)))
+            with_member(Anthropic, &format!(r#""x":{deep}[{}]{}"#, many("0", bytes), "}".repeat(100)))
         }),
     ]);
     for dialect in Dialect::ALL {
@@ -189,7 +200,7 @@ pub fn all() -> Vec<Shape> {
             shape("an agent at work", dialect, move |bytes| agent(dialect, bytes)),
             shape("deep", dialect, move |bytes| {
                 let one = format!("{}{}", "[".repeat(100), "]".repeat(100));
-                beside(dialect, &format!("\"x\":[{}]", many(&one, bytes)))
+                with_member(dialect, &format!("\"x\":[{}]", many(&one, bytes)))
             }),
         ]);
     }

@@ -75,7 +75,7 @@ mod tests {
 
     /// A pattern that is too wide would refuse models that bill only tokens.
     #[test]
-    fn of_the_built_in_catalogue_few_are_taken_for_such() {
+    fn few_models_of_the_built_in_catalogue_count_as_billed_by_the_call() {
         let kinds = ["Anthropic", "Cerebras", "Gemini", "Groq", "Mistral", "OpenAI"];
         let all = kinds.into_iter().flat_map(models).map(|entry| entry.name);
         for name in all.filter(|name| bills_by_call(name).is_some()) {

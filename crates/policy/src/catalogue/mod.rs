@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn every_model_is_found_by_its_own_name_and_by_no_part_of_it() {
+    fn every_model_is_found_by_its_whole_name_only() {
         for kind in TYPES {
             for entry in models(kind) {
                 assert_eq!(lookup(kind, entry.name), Some(entry));
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_the_provider_s_own() {
+    fn names_are_those_of_the_provider() {
         for (kind, prefix) in
             [("Gemini", "gemini/"), ("Mistral", "mistral/"), ("Groq", "groq/"), ("Cerebras", "cerebras/")]
         {
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_free_by_accident() {
+    fn no_price_is_zero_by_accident() {
         // Google's open models and experiments, Mistral's labs, and moderation.
         let free = [
             ("Gemini", "gemma-"),
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_snapshot_is_exact_and_a_type_without_a_table_knows_nothing() {
+    fn snapshots_match_exactly_and_types_without_a_table_have_no_models() {
         assert!(lookup("OpenAI", "gpt-4o-2024-08-06").is_some());
         assert_eq!(lookup("OpenAI", "gpt-4o-1999-01-01"), None);
         assert_eq!(lookup("OpenAICompatible", "gpt-4o"), None);

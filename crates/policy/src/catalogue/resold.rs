@@ -28,7 +28,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_model_costs_what_its_vendor_takes() {
+    fn a_resold_model_has_the_vendors_price() {
         for (model, kind, own) in [
             ("anthropic/claude-haiku-4.5", "Anthropic", "claude-haiku-4-5"),
             ("anthropic/claude-sonnet-4-5", "Anthropic", "claude-sonnet-4-5"),

@@ -94,7 +94,7 @@ impl CostEstimate {
     fn node(&mut self, node: &CodeNode) -> Estimated {
         let (shape, cost) = self.of(node)?;
         let cost = cost.and(ConditionCost::new(price::NODE, 0));
-        dear(node, cost, String::new(), "split it into several rules, or ask for less")?;
+        too_expensive(node, cost, String::new(), "split it into several rules, or ask for less")?;
         Ok((shape, cost))
     }
 
@@ -232,7 +232,7 @@ impl CostEstimate {
             true => "go through less, or do less in it",
             false => "put no macro inside of another, or go through less",
         };
-        dear(node, cost, why, advice)?;
+        too_expensive(node, cost, why, advice)?;
         let shape = match inner.each {
             Each::Collect { .. } => ValueShape::list(rounds, value),
             _ => ValueShape::scalar(),
@@ -249,7 +249,7 @@ impl CostEstimate {
             Each::Collect { test: None, value } => self.node(value),
             Each::Collect { test: Some(test), value } => match (self.node(test), self.node(value)) {
                 (Ok((_, one)), Ok((value, two))) => Ok((value, one.and(two))),
-                (Err(dear), _) | (_, Err(dear)) => Err(dear),
+                (Err(error), _) | (_, Err(error)) => Err(error),
             },
         };
         self.locals.pop();
@@ -257,7 +257,7 @@ impl CostEstimate {
     }
 }
 
-fn dear(node: &CodeNode, cost: ConditionCost, why: String, advice: &'static str) -> Result<(), TooExpensive> {
+fn too_expensive(node: &CodeNode, cost: ConditionCost, why: String, advice: &'static str) -> Result<(), TooExpensive> {
     let ConditionCost { steps, bytes } = cost;
     if steps > RULE_STEPS.into() {
         return Err(TooExpensive::Steps { part: quoted(node), steps, why, advice });

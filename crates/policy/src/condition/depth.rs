@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_ordinary_passes() {
+    fn ordinary_expressions_are_accepted() {
         let many = format!("model in [{}]", vec!["'gpt-4o-mini'"; 250].join(", "));
         let any = vec!["model.startsWith('a-b/c+d')"; 100].join(" || ");
         let brackets = format!("{}model == 'a'{}", "(".repeat(25), ")".repeat(25));
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_long_or_deep_does_not() {
+    fn long_or_deep_expressions_are_refused() {
         assert_eq!(measure(&"a".repeat(4_096)), Ok(()));
         assert_eq!(measure(&"é".repeat(4_096)), Ok(()));
         assert_eq!(measure(&"a".repeat(4_097)), Err(TooMuch::Long { found: 4_097 }));

@@ -191,7 +191,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn patterns_match_as_the_regex_crate_says() {
+    fn patterns_match_like_the_regex_crate() {
         for pattern in [
             "^gpt",
             "4o$",
@@ -260,7 +260,7 @@ mod tests {
 
     /// Ignoring case needs a lookup for every letter of a class, and some classes have a million.
     #[test]
-    fn no_class_is_folded_that_takes_long() {
+    fn large_classes_that_ignore_case_are_refused() {
         for class in [
             r"\pL",
             r"[\pL]",
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn large_ones_are_refused_and_wrong_ones_say_why() {
+    fn large_patterns_are_refused_and_invalid_ones_report_why() {
         let long = "(?i)\\w".repeat(100);
         for pattern in ["(a{1000}){1000}", "(a{100}){100}", r"[ab]*a[ab]{20}", r"\w{1000}", r"(?i)\pL{50}", &long] {
             assert_eq!(Pattern::new(pattern).err(), Some(TooLarge), "{pattern}");

@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn the_slower_get_less_and_never_under_a_tenth_of_their_weight() {
+    fn slower_backends_get_less_but_at_least_a_tenth_of_their_weight() {
         for (name, weights, paces, share) in [
             ("nothing is known", [50.0, 50.0], [None, None], 5_000),
             ("twice as slow", [50.0, 50.0], [Some((100.0, 0)), Some((200.0, 0))], 6_667),
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_cost_and_what_is_old_is_forgotten() {
+    fn failures_reduce_the_share_and_old_measurements_fade() {
         let first = |one: Pace, other: Pace| {
             let weights = [(50.0, spread_parts(&[b"a"])), (50.0, spread_parts(&[b"b"]))];
             let draws = (0..10_000u64).map(|request| Draw::Random(spread_parts(&[&request.to_le_bytes()])));
@@ -152,7 +152,7 @@ mod tests {
             assert!(drawn.abs_diff(share) <= 200, "{name}: {drawn}, not {share}");
         }
         let both = Pace { errors: 0.8, ..good };
-        assert!(first(both, both).abs_diff(5_000) <= 200, "where all fail alike, nobody is worse");
+        assert!(first(both, both).abs_diff(5_000) <= 200, "if all fail equally, the weights decide");
     }
 
     #[test]
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn between_equals_the_less_busy_one() {
+    fn of_equal_backends_the_less_busy_one_is_chosen() {
         let paces = [Some((100.0, 9)), Some((100.0, 1))];
         let counts = firsts(&[50.0, 50.0], &paces);
         assert!(counts[1].abs_diff(7_500) <= 200, "{counts:?}: drawn twice, the less busy one wins if either names it");
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_does_not_move_with_the_times() {
+    fn a_session_does_not_move_when_measured_times_change() {
         let weights = [(50.0, spread_parts(&[b"a"])), (50.0, spread_parts(&[b"b"]))];
         for session in 0..200 {
             let draw = Draw::Session(session);

@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn each_kind_of_answer_has_its_own_time() {
+    fn streams_and_whole_answers_are_measured_separately() {
         let mut observed = Observed::default();
         assert_eq!(observed.pace(Measure::Whole, at(0)), None);
         observed.took(Measure::FirstToken, at(100), at(0));
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn one_long_answer_is_no_verdict() {
+    fn one_long_answer_changes_the_average_little() {
         let mut observed = Observed::default();
         (0..10).for_each(|_| observed.took(Measure::Whole, at(1_000), at(0)));
         observed.took(Measure::Whole, at(10_000), at(0));
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_in_vain_is_the_least_that_it_takes() {
+    fn an_abandoned_wait_counts_as_the_shortest_possible_time() {
         let mut observed = Observed::default();
         observed.waited(Measure::Whole, at(5_000), at(0));
         observed.waited(Measure::Whole, at(1_000), at(0));
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_are_a_rate_that_time_forgets() {
+    fn the_rate_of_failures_decays_with_time() {
         let rate = |outcomes: &[bool], later: u64| {
             let mut observed = Observed::default();
             observed.took(Measure::Whole, at(1), at(0));

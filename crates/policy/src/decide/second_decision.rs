@@ -39,8 +39,8 @@ impl Explanation {
     /// As [`Decision::replaces`].
     #[must_use]
     pub fn replaces(&self, first: &Explanation) -> bool {
-        let tried = |told: &Explanation| {
-            let tried = told.candidates.iter().filter(|candidate| candidate.skipped.is_none());
+        let tried = |explanation: &Explanation| {
+            let tried = explanation.candidates.iter().filter(|candidate| candidate.skipped.is_none());
             let target = |one: &ExplainedCandidate| (one.provider.clone(), one.model.clone(), one.credentials.clone());
             tried.map(target).collect::<Vec<_>>()
         };

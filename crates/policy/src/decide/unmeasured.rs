@@ -46,8 +46,8 @@ pub(crate) fn unmeasured_fact<'a>(
         return None;
     }
     let price = candidate.provider.and_then(|provider| policy.price(provider, &candidate.model));
-    let (says, of): (fn(&Price) -> bool, _) = billed_by(request.request_type);
-    (!price.is_some_and(says)).then_some(Unmeasured::Price(of))
+    let (has_price, unit): (fn(&Price) -> bool, _) = billed_by(request.request_type);
+    (!price.is_some_and(has_price)).then_some(Unmeasured::Price(unit))
 }
 
 /// Why a model bills more than tokens, by its own name or the one that is sent. A deployment's name may not show it,

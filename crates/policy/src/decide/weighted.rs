@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ten_thousand_draws_land_within_two_per_cent() {
+    fn ten_thousand_choices_match_the_weights_within_two_percent() {
         let weights = [(80.0, 1), (20.0, 2), (0.0, 3)];
         let mut counts = [0u32; 3];
         for request in 0..10_000u64 {
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn sessions_keep_to_the_weights_too() {
+    fn sessions_follow_the_weights() {
         let weights = [(80.0, spread_parts(&[b"a"])), (20.0, spread_parts(&[b"b"]))];
         let first = (0..10_000u64)
             .filter(|session| pick(&weights, Draw::Session(spread_parts(&[&session.to_le_bytes()])), 0) == Some(0))
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn salt_makes_draws_of_one_request_independent() {
+    fn salt_makes_the_choices_of_one_request_independent() {
         let weights = [(1.0, 1), (1.0, 2)];
         let both = (0..4_000u64)
             .filter(|request| {
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn the_likeliest_is_the_heaviest_and_of_equals_the_first() {
+    fn the_likeliest_has_the_largest_weight_and_is_the_first_of_equals() {
         for (weights, expected) in [
             (vec![(1.0, 1), (3.0, 2), (3.0, 3)], Some(1)),
             (vec![(0.0, 1), (0.5, 2)], Some(1)),
@@ -110,7 +110,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_session_moves_only_when_its_own_place_goes(
+        fn a_session_moves_only_when_its_own_backend_is_removed(
             session: u64, weights in prop::collection::vec(1u32..100, 2..8), gone in 0usize..8,
         ) {
             let all: Vec<(f64, u64)> =
@@ -125,7 +125,7 @@ mod tests {
         }
 
         #[test]
-        fn an_order_names_each_once(weights in prop::collection::vec(0u32..5, 0..9), bits: u64) {
+        fn an_order_contains_each_once(weights in prop::collection::vec(0u32..5, 0..9), bits: u64) {
             let weights: Vec<(f64, u64)> = weights.iter().map(|w| (f64::from(*w), 7)).collect();
             let mut order = order(&weights, Draw::Random(bits), 0);
             order.sort_unstable();

@@ -45,7 +45,7 @@ mod tests {
     }
 
     #[test]
-    fn the_way_is_all_that_decides_who_sees_it() {
+    fn a_destination_contains_everything_that_decides_who_receives_a_credential() {
         type Change = fn(&mut ProviderDoc);
         let document = |change: Change| {
             let mut of = provider("one", "s");

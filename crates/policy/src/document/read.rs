@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_that_are_not_known_are_passed_over() {
+    fn unknown_fields_are_ignored() {
         let json = r#"{"format":1,"sequence":3,"providers":[],"keys":[{"namespace":"a","name":"b","providers":[],
             "extraFields":true,"allowedWorkloads":[{"serviceAccount":"x"}]}],"mood":"good"}"#;
         let document = Document::read(json.as_bytes()).unwrap();
@@ -107,9 +107,9 @@ mod tests {
     }
 
     #[test]
-    fn limits_are_each_gateway_s_own_unless_the_document_says_shared() {
+    fn limits_are_per_gateway_unless_the_document_shares_them() {
         let own = Document { format: FORMAT, ..Document::default() };
-        assert!(!serde_json::to_string(&own).unwrap().contains("ledger"), "older gateways are told nothing new");
+        assert!(!serde_json::to_string(&own).unwrap().contains("ledger"), "older gateways get no new field");
         let shared = own.clone().shared();
         let json = serde_json::to_string(&shared).unwrap();
         assert!(json.starts_with(r#"{"format":2,"#) && json.contains(r#""ledger":"Shared""#), "{json}");
@@ -119,13 +119,13 @@ mod tests {
     }
 
     #[test]
-    fn what_can_t_be_read_says_where() {
+    fn errors_name_the_object_that_cannot_be_read() {
         let broken = r#"{"format":1,"sequence":3,"providers":[],"keys":[
             {"namespace":"a","name":"b","providers":[],"extraFields":true},
             {"namespace":"a","name":"c","providers":[],"extraFields":true,"onHangUp":"Sing"}]}"#;
-        let told_of_one = error_of(broken);
-        assert!(told_of_one.starts_with("VirtualKey a/c: unknown variant `Sing`"), "{told_of_one}");
-        assert!(!told_of_one.contains("line"), "{told_of_one}");
+        let error_of_one = error_of(broken);
+        assert!(error_of_one.starts_with("VirtualKey a/c: unknown variant `Sing`"), "{error_of_one}");
+        assert!(!error_of_one.contains("line"), "{error_of_one}");
         // Another format is reported as such, whatever its fields are.
         assert!(error_of(r#"{"format":3,"providers":{"all":"new"}}"#).contains("format 3"));
         assert!(error_of(r#"{"format":3,"keys":[]}"#).contains("format 3"));

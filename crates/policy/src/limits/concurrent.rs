@@ -56,7 +56,7 @@ mod tests {
     use crate::document::{KeyDoc, KeyProviderDoc, LimitsDoc, ProviderDoc};
 
     #[test]
-    fn keys_their_providers_and_providers_have_limits_of_their_own() {
+    fn keys_their_entries_and_providers_have_separate_limits() {
         let limits = |most| LimitsDoc { concurrent_requests: Some(most), ..LimitsDoc::default() };
         let (namespace, name) = ("shop".to_owned(), "search".to_owned());
         let entry = KeyProviderDoc { name: "fast".to_owned(), limits: limits(2), ..KeyProviderDoc::default() };

@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn a_document_s_limits_are_counted_by_name_and_unit() {
+    fn the_limits_of_a_document_have_names_and_units() {
         let counted = document(Window::Lifetime).counted_limits();
         let window = Periods::lifetime();
         assert_eq!(
@@ -98,7 +98,7 @@ mod tests {
             Ok(vec![AccountedLimit { name: "Budget t/b".to_owned(), unit: "usd", max: 5, window, fail_open: None }])
         );
         assert!(document(Window::Lifetime).is_limited() && !Document::default().is_limited());
-        let told = document(Window::Rolling { ms: 0 }).counted_limits().map_err(|error| error.to_string());
-        assert!(told.is_err_and(|told| told.starts_with("Budget t/b: a rolling window can't be 0 ms long")));
+        let error = document(Window::Rolling { ms: 0 }).counted_limits().map_err(|error| error.to_string());
+        assert!(error.is_err_and(|error| error.starts_with("Budget t/b: a rolling window can't be 0 ms long")));
     }
 }

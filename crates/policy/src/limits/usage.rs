@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_spent_is_told_with_its_window() {
+    fn usage_is_described_with_its_window() {
         let calendar = |unit, zone: &str| Window::Calendar { unit, zone: zone.into(), anchor: 1 };
         let paris = || calendar(CalendarUnit::Month, "Europe/Paris");
         let rejects = [(95, ThresholdAction::Reject)];
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn thresholds_are_reached_to_the_last_unit() {
+    fn thresholds_are_exact_to_one_unit() {
         let downgrade = |model: &str| ThresholdAction::Downgrade { model: model.into() };
         let thresholds = [
             (50, downgrade("small")),
@@ -205,13 +205,13 @@ mod tests {
     }
 
     #[test]
-    fn per_cent_go_beyond_a_hundred_and_nothing_is_used_up() {
+    fn percentages_exceed_a_hundred_and_a_limit_of_zero_is_used_up() {
         let of = |max, used| limit(Unit::Money, max, Window::Lifetime, &[]).percent(used);
         assert_eq!([of(200, 0), of(200, 50), of(200, 300), of(0, 0)], [0.0, 25.0, 150.0, 100.0]);
     }
 
     #[test]
-    fn durations_as_they_are_written() {
+    fn durations_have_the_format_of_objects() {
         for (ms, text) in [(60_000, "1m"), (3_600_000, "1h"), (86_400_000, "24h"), (5_400_500, "1h30m500ms"), (0, "0s")]
         {
             assert_eq!(duration(ms), text);

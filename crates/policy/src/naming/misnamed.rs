@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slips_of_the_pen() {
+    fn typing_errors_are_recognized() {
         for (word, name, near) in [
             ("OpenAI", "openai", true),
             ("open-ai", "openai", true),

@@ -126,8 +126,8 @@ pub(crate) fn serving(policy: &Policy, key: &Key, model: &str) -> Option<Serving
         ServingTier::AnyName => {
             any_name = true;
             keep(&mut entries, &|_, provider| provider.accepts_any_name);
-            let says = |index: &EntryIndex| policy.providers[key.providers[*index].provider].accepts_any_name;
-            if entries.len() > 1 && !entries.iter().all(says) {
+            let accepts = |index: &EntryIndex| policy.providers[key.providers[*index].provider].accepts_any_name;
+            if entries.len() > 1 && !entries.iter().all(accepts) {
                 return None;
             }
         }

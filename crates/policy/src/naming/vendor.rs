@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_are_written_as_they_are_compared_and_stand_once() {
+    fn words_are_normalized_and_unique() {
         let mut all: Vec<&str> = VENDORS.iter().flat_map(|vendor| vendor.words.iter().copied()).collect();
         for word in &all {
             let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_is_known_in_every_spelling() {
+    fn every_spelling_of_a_word_is_recognized() {
         for word in [
             "azure",
             "Azure",
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn whose_names_begin_so() {
+    fn types_whose_models_begin_with_the_word() {
         for (kind, word, rest, begins_so) in [
             ("OpenRouter", "anthropic", "claude-haiku-4.5", true),
             ("OpenRouter", "x-ai", "grok-4", true),

@@ -64,12 +64,12 @@ impl Price {
             rates.output,
         );
         let each = |count: u64, price: Option<u64>| product(count, price.unwrap_or(0));
-        let beside = [
+        let other_units = [
             each(used.images, self.image).saturating_mul(MILLION),
             each(used.characters, self.characters),
             each(used.milliseconds, self.second).saturating_mul(MILLION / 1_000),
         ];
-        nanos(beside.into_iter().fold(input.saturating_add(output), u128::saturating_add))
+        nanos(other_units.into_iter().fold(input.saturating_add(output), u128::saturating_add))
     }
 
     /// Whether the price is for tokens, or everything is free. False if only characters, seconds or images have a

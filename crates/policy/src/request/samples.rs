@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn samples_find_what_compiling_does_not() {
+    fn samples_find_errors_that_compiling_does_not() {
         for (source, fails) in [
             (r#"headers["x-tier"] == "premium""#, None),
             (r#"model.startsWith("gpt") && request_type != "embedding""#, None),

@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn slips_are_told_with_what_to_write() {
+    fn mistakes_are_reported_with_a_correction() {
         let types = format!("the types are {}", RequestType::NAMES.join(", "));
         let hidden = |name: &str| {
             format!("the header `{name}` may carry a credential, so rules can't read it: use another header")
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_meant_is_no_slip() {
+    fn conditions_that_may_be_intended_are_not_reported() {
         for source in [
             r#"headers["x-tier"] == "Premium" && "x-a" in headers && has(headers.tier)"#,
             r#"params["Tier"] == "a" && labels["App"] == "b""#,
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_only_unlikely_is_not_certain() {
+    fn unlikely_conditions_are_not_certain_mistakes() {
         let of = |source: &str| Expression::compile(source).unwrap().lints().iter().all(Lint::is_certain);
         assert!(of("budget_used > '85'") && !of("budget_used > 0.85"));
     }

@@ -81,7 +81,7 @@ mod tests {
     use crate::{Expression, ExpressionError};
 
     #[test]
-    fn one_line_with_its_column() {
+    fn errors_are_one_line_with_a_column() {
         for (source, expected) in [
             ("", "it is empty"),
             (" ", "it is empty"),

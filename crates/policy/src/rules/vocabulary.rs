@@ -147,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_read_with_their_scopes() {
+    fn names_are_collected_with_their_scopes() {
         for (source, variables, functions) in [
             ("model", "model", ""),
             ("headers['a'] == params.b", "headers params", ""),

@@ -73,7 +73,7 @@ mod tests {
     use super::Globs;
 
     #[test]
-    fn stars_cross_slashes_and_empty_lists_allow_all() {
+    fn stars_match_slashes_and_empty_lists_allow_everything() {
         let globs = Globs::new(&["gpt-4o*".into(), "anthropic/*".into(), "o?".into()]);
         for (name, matches) in [
             ("gpt-4o", true),

@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_terminal_would_obey_is_escaped() {
+    fn control_characters_of_terminals_are_escaped() {
         for (text, shown) in [
             ("gpt-4o", "gpt-4o"),
             ("モデル ä 👩\u{200d}💻", "モデル ä 👩\u{200d}💻"),
@@ -84,7 +84,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_else_is_left(text in "\\PC{0,8}[\\x00-\\x1f\\x7f-\\u{a0}\\u{2020}-\\u{2070}]{0,8}\\PC{0,8}") {
+        fn the_result_contains_only_printable_characters(text in "\\PC{0,8}[\\x00-\\x1f\\x7f-\\u{a0}\\u{2020}-\\u{2070}]{0,8}\\PC{0,8}") {
             let shown = Printable(&text).to_string();
             prop_assert!(shown.chars().all(is_printable), "{shown:?}");
         }

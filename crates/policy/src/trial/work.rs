@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn once_a_test_was_too_much_no_other_is_begun() {
+    fn after_a_test_exceeds_the_work_no_other_starts() {
         let mut work = TrialWork::new(1_000);
         assert_eq!(work.begin(), Ok(()));
         assert_eq!(work.decided(1, 0, 500), Ok(()));
@@ -71,14 +71,14 @@ mod tests {
     }
 
     #[test]
-    fn rules_that_fail_are_work_too() {
+    fn failed_rules_count_as_work() {
         let mut work = TrialWork::new(1_000);
         assert_eq!(work.begin(), Ok(()));
         assert_eq!(work.decided(10, 10, 0), Err(Unfinished::All));
     }
 
     #[test]
-    fn a_test_has_its_own_measure() {
+    fn each_test_has_its_own_limit() {
         let mut work = TrialWork::new(u64::MAX);
         for _ in 0..2 {
             assert_eq!(work.begin(), Ok(()));

@@ -285,7 +285,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
     #[test]
-    fn whatever_is_eligible_lies_inside_the_fence_and_is_not_spent(
+    fn eligible_candidates_are_allowed_and_not_spent(
         providers in (provider("a"), provider("b"), provider("openai")),
         key in key(),
         rules in vec(rule(), 0..4),
@@ -323,11 +323,11 @@ proptest! {
         prop_assert_eq!(&decision, &decide(&policy, &request), "the same for the same");
         prop_assert_eq!(decision.refusal.is_some(), decision.eligible().next().is_none(), "{:?}", &decision);
         for candidate in decision.eligible() {
-            let told = inside(&policy, candidate, model.is_some());
-            prop_assert!(told.is_ok(), "{:?}: {:?} of {:?}", told, candidate, &decision);
+            let allowed = inside(&policy, candidate, model.is_some());
+            prop_assert!(allowed.is_ok(), "{:?}: {:?} of {:?}", allowed, candidate, &decision);
             let provider = candidate.provider.unwrap();
-            let gone = spent(&policy, &world, candidate);
-            prop_assert!(gone.is_empty(), "{:?} of {:?}", gone, candidate);
+            let spent_limits = spent(&policy, &world, candidate);
+            prop_assert!(spent_limits.is_empty(), "{:?} of {:?}", spent_limits, candidate);
             let resting = decision.last_resort;
             prop_assert!(resting || !world.unfit.iter().any(|(name, _)| *name == policy.providers[provider].id.name));
         }

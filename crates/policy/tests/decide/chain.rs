@@ -26,7 +26,7 @@ fn way(policy: &Policy, model: &str) -> String {
 }
 
 #[test]
-fn a_rule_may_lead_to_another_and_the_last_one_decides() {
+fn in_a_chain_the_last_rule_decides() {
     let first = || chained("first", 1, "model == 'fast'", &["b/gpt"]);
     for (what, rules, expected) in [
         ("nothing else matches", vec![first()], "b/gpt by first"),
@@ -85,7 +85,7 @@ fn a_rule_may_lead_to_another_and_the_last_one_decides() {
 }
 
 #[test]
-fn ten_times_and_no_more() {
+fn chains_end_after_ten_rules() {
     let rules: Vec<RuleDoc> = (0..14)
         .map(|n| chained(&format!("r{n:02}"), n, &format!("model == '{n}'"), &[&*format!("a/{}", n + 1)]))
         .collect();
@@ -96,7 +96,7 @@ fn ten_times_and_no_more() {
 
 /// The chain continues with the chosen target among those that may be tried, not the first in the list.
 #[test]
-fn it_is_the_drawn_target_that_is_asked_about_and_halves_of_halves_are_quarters() {
+fn chains_continue_with_the_chosen_target_and_shares_multiply() {
     let policy = three(vec![
         chained("first", 1, "model == 'fast'", &["a/x", "b/y"]),
         plain("of-x", 2, "model == 'x'", &["b/one", "c/two"]),
@@ -118,7 +118,7 @@ fn it_is_the_drawn_target_that_is_asked_about_and_halves_of_halves_are_quarters(
 }
 
 #[test]
-fn a_rule_that_rejects_says_why_and_who() {
+fn a_rejecting_rule_reports_its_message_and_name() {
     for (message, expected) in [
         ("ask your team lead", "ask your team lead (RoutingRule t/never)"),
         ("", "RoutingRule t/never rejects this request"),
@@ -138,7 +138,7 @@ fn a_rule_that_rejects_says_why_and_who() {
 }
 
 #[test]
-fn rules_of_the_operator_s_namespace_act_everywhere_after_the_namespace_s_own() {
+fn rules_of_the_operators_namespace_apply_everywhere_after_local_ones() {
     let everywhere = |scope| RuleDoc {
         namespace: "system".into(),
         everywhere: true,
@@ -168,7 +168,7 @@ fn rules_of_the_operator_s_namespace_act_everywhere_after_the_namespace_s_own() 
     for (what, rule, key, model, expected) in [
         ("its own namespace", everywhere(ScopeDoc::Namespace), 2, "m", Some("system/all")),
         ("another", everywhere(ScopeDoc::Namespace), 1, "m", Some("system/all")),
-        ("another, where its own says nothing", everywhere(ScopeDoc::Namespace), 0, "m", Some("system/all")),
+        ("another namespace's, if its own does not match", everywhere(ScopeDoc::Namespace), 0, "m", Some("system/all")),
         ("its own goes first", everywhere(ScopeDoc::Namespace), 0, "own", Some("t/own")),
         ("and before a narrower scope", named(&["k"]), 0, "own", Some("t/own")),
         ("keys by name, in any namespace", named(&["l"]), 1, "m", Some("system/all")),

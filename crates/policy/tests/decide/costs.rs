@@ -27,7 +27,7 @@ fn asked(policy: &Policy) -> Decision {
 }
 
 #[test]
-fn rules_that_do_not_fit_any_more_are_errors_and_no_match() {
+fn rules_over_the_budget_fail_and_do_not_match() {
     let last = rule("last", "model == 'm'", &["b"], &[]);
     let fits = asked(&rules(6, last.clone()));
     assert_eq!((fits.rule.as_deref(), fits.rule_errors.len()), (Some("t/last"), 0));
@@ -54,7 +54,7 @@ fn on_error_refuse_is_a_400() {
 
 /// Shadow rules and chains share the same budget.
 #[test]
-fn rules_that_watch_and_chains_count_as_well() {
+fn shadow_rules_and_chains_share_the_budget() {
     let watching = |number: usize| {
         let shadow = RuleDoc { shadow: true, chain: true, priority: -1, ..rule("watches", "", &["a"], &[]) };
         let mut document = rules(number, rule("last", "model == 'm'", &["b"], &[])).document;
@@ -76,13 +76,13 @@ fn rules_that_watch_and_chains_count_as_well() {
 
 /// Data that is larger than rules can read fails only the rules that read it.
 #[test]
-fn what_is_too_large_fails_where_it_is_read() {
+fn oversized_data_fails_only_the_rules_that_read_it() {
     let pairs = |number: usize, name: usize, value: usize| {
         let pair = |place: usize| (format!("x-{place:0name$}"), "v".repeat(value));
         (0..number).map(pair).collect::<Vec<_>>()
     };
     let policy = |when: &str| rules(0, rule("last", when, &["b"], &[]));
-    for (what, headers, when, told) in [
+    for (what, headers, when, error) in [
         ("ordinary", pairs(20, 3, 10), "'x-000' in headers", None),
         ("as many as there may be", pairs(bounds::ENTRIES, 3, 10), "headers.size() == 128", None),
         ("too many", pairs(bounds::ENTRIES + 1, 3, 10), "'x-000' in headers", Some("more than 128 entries")),
@@ -95,9 +95,9 @@ fn what_is_too_large_fails_where_it_is_read() {
     ] {
         let policy = policy(when);
         let decision = decide(&policy, &Request { headers: &headers, ..ask("m") });
-        match told {
+        match error {
             None => assert_eq!(decision.rule.as_deref(), Some("t/last"), "{what}"),
-            Some(told) => assert!(decision.rule_errors[0].1.contains(told), "{what}: {:?}", decision.rule_errors),
+            Some(error) => assert!(decision.rule_errors[0].1.contains(error), "{what}: {:?}", decision.rule_errors),
         }
     }
     let long = "m".repeat(2_000);
@@ -116,7 +116,7 @@ fn trial(expect: Expect) -> Trial {
 }
 
 #[test]
-fn tests_are_run_as_far_as_the_work_goes() {
+fn tests_run_until_the_work_is_used_up() {
     let policy = rules(5, rule("last", "model == 'm'", &["b=50", "a=50"], &[]));
     let cheap = trial(Expect { rule: Some("last".into()), ..Expect::default() });
     let shares = trial(Expect {
@@ -140,19 +140,19 @@ fn tests_are_run_as_far_as_the_work_goes() {
 
 /// 2,000 random choices, each with rules that are evaluated again.
 #[test]
-fn a_test_that_is_too_much_work_by_itself_fails_and_says_so() {
+fn a_test_with_too_much_work_fails_with_that_reason() {
     let mut document = rules(5, rule("last", "model == 'm'", &["b=50", "a=50"], &[])).document;
     document.rules[5].chain = true;
     let document = Document { format: FORMAT, ..document };
     let policy = Policy::build(document).unwrap();
     let shares = trial(Expect { shares: [("a".to_owned(), 50)].into_iter().collect(), ..Expect::default() });
-    let told = run(&policy, &shares).unwrap_err();
-    assert!(told.starts_with("it is too much work"), "{told}");
+    let message = run(&policy, &shares).unwrap_err();
+    assert!(message.starts_with("it is too much work"), "{message}");
 }
 
 /// Many tables of regular expressions: those over the limit fail, and the policy is still valid.
 #[test]
-fn a_policy_has_so_much_room_for_patterns() {
+fn the_patterns_of_a_policy_share_a_limit() {
     let pattern = |place: usize| format!("model.matches('^m|{}$') || model == 'x{place}'", r"(?i)\\w+-\\w+");
     let number = 600;
     let rules = (0..number).map(|place| RuleDoc {
@@ -162,7 +162,7 @@ fn a_policy_has_so_much_room_for_patterns() {
     });
     let policy = policy(vec![provider("a", "vLLM")], key(vec![entry("a", 1)]), rules.collect());
     let decision = asked(&policy);
-    let left_out = decision.rule_errors.iter().filter(|(_, told)| told.contains("left out")).count();
+    let left_out = decision.rule_errors.iter().filter(|(_, message)| message.contains("left out")).count();
     assert_eq!(decision.shadow.unwrap().rule.as_ref(), "t/p-0000");
     assert!(left_out > 0 && left_out < number, "{left_out}");
 }

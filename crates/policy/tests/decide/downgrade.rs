@@ -26,7 +26,7 @@ fn all() -> KeyDoc {
 }
 
 #[test]
-fn only_a_cheaper_one_and_only_inside_the_fence() {
+fn a_downgrade_is_cheaper_and_allowed_for_the_key() {
     let targets = |names: &[&str]| vec![rule("r", "", names, &[])];
     let denies = |model: &str| KeyDoc { deny: texts(&[model]), ..all() };
     let listed = key(vec![only(entry("a", 2), &["big"]), entry("b", 1), entry("c", 0)]);
@@ -42,7 +42,7 @@ fn only_a_cheaper_one_and_only_inside_the_fence() {
         ("cheaper in one, the same in the other", policy("half", all(), vec![]), "c/big", 90, "c/half"),
         ("itself", policy("big", all(), vec![]), "a/big", 90, "a/big"),
         ("already cheaper", policy("small", all(), vec![]), "c/tiny", 90, "c/tiny"),
-        ("nobody's", policy("gone", all(), vec![]), "a/big", 90, "a/big"),
+        ("a model that no provider has", policy("gone", all(), vec![]), "a/big", 90, "a/big"),
         ("denied", policy("small", denies("small"), vec![]), "a/big", 90, "a/big"),
         ("not in the entry's list", policy("small", listed, vec![]), "a/big", 90, "a/big"),
         ("not the key's", policy("other", key(vec![entry("a", 1)]), vec![]), "a/big", 90, "a/big"),
@@ -56,7 +56,7 @@ fn only_a_cheaper_one_and_only_inside_the_fence() {
 }
 
 #[test]
-fn it_is_told_and_the_last_threshold_counts() {
+fn a_downgrade_is_recorded_and_the_last_threshold_counts() {
     let down = |percent, model: &str| (percent, ThresholdAction::Downgrade { model: model.into() });
     let thresholds = [(50, ThresholdAction::Notify), down(80, "same"), down(80, "small"), down(95, "tiny")];
     let key = KeyDoc { budgets: vec![object("team")], ..all() };
@@ -73,7 +73,7 @@ fn it_is_told_and_the_last_threshold_counts() {
 
 /// The cheaper model has its own budget, or none: it is still served when the expensive model's budget is spent.
 #[test]
-fn a_budget_of_the_dear_model_alone_leaves_the_cheaper_one_when_it_is_spent() {
+fn a_spent_budget_of_only_the_expensive_model_still_allows_the_cheaper_one() {
     let applies = AppliesDoc { models: texts(&["big"]), ..AppliesDoc::default() };
     let down = (90, ThresholdAction::Downgrade { model: "small".into() });
     let counting = BudgetDoc { applies_to: Some(applies), ..budget("dear", &[down]) };
@@ -83,7 +83,7 @@ fn a_budget_of_the_dear_model_alone_leaves_the_cheaper_one_when_it_is_spent() {
 }
 
 #[test]
-fn what_the_cheaper_one_cannot_do_is_not_asked_of_it() {
+fn a_cheaper_model_without_a_needed_capability_is_not_used() {
     let can = |words: &[&str]| {
         let mut providers = shop();
         let small: &mut ModelDoc = &mut providers[0].models[1];
@@ -112,7 +112,7 @@ fn what_the_cheaper_one_cannot_do_is_not_asked_of_it() {
 
 /// Otherwise the remaining budget of a cheap model would pay for the expensive one.
 #[test]
-fn a_cheaper_one_that_rests_stays_in_the_dear_one_s_place() {
+fn a_cheaper_model_in_cooldown_keeps_the_position() {
     let policy = policy("other", all(), vec![rule("r", "", &["a/big"], &["c/tiny"])]);
     for (gate, expected) in
         [(Skip::Cooldown, "c/tiny | b/other: cooldown"), (Skip::Unhealthy, "c/tiny | b/other: unhealthy")]
@@ -123,7 +123,7 @@ fn a_cheaper_one_that_rests_stays_in_the_dear_one_s_place() {
 }
 
 #[test]
-fn a_rule_s_credential_is_about_its_own_provider() {
+fn a_rules_credential_applies_only_to_its_own_provider() {
     let mut providers = shop();
     providers[0] = credentials(providers[0].clone(), &["x", "y"]);
     providers[1] = credentials(providers[1].clone(), &["z"]);

@@ -25,7 +25,7 @@ fn rules(explained: &Explanation) -> Vec<String> {
 }
 
 #[test]
-fn each_rule_says_why_until_the_one_that_decides() {
+fn each_rule_has_a_reason_up_to_the_deciding_one() {
     let with = |name: &str, priority, when: &str| RuleDoc { priority, ..rule(name, when, &["b/big"], &[]) };
     let team = RuleDoc { scope: ScopeDoc::Team("red".into()), ..with("team", 0, "") };
     let failing = RuleDoc { on_error: OnError::Skip, ..with("failing", 2, "int(model) > 1") };
@@ -35,10 +35,10 @@ fn each_rule_says_why_until_the_one_that_decides() {
     let never = with("never", 6, "");
     let policy = shop(vec![team, with("false", 1, "model == 'x'"), failing, watching, leading, deciding, never]);
     let explained = explain(&policy, &ask("big"));
-    let told = rules(&explained);
-    assert!(told[2].starts_with("0 t/failing: Failed, `when` fails: "), "{told:?}");
+    let outcomes = rules(&explained);
+    assert!(outcomes[2].starts_with("0 t/failing: Failed, `when` fails: "), "{outcomes:?}");
     assert_eq!(
-        [&told[..2], &told[3..7], &told[8..]].concat(),
+        [&outcomes[..2], &outcomes[3..7], &outcomes[8..]].concat(),
         [
             "0 t/team: OutOfScope, its scope does not include VirtualKey t/k",
             "0 t/false: NoMatch, `when` is false",
@@ -64,7 +64,7 @@ fn each_rule_says_why_until_the_one_that_decides() {
 }
 
 #[test]
-fn a_name_is_told_as_it_was_understood() {
+fn the_interpretation_of_a_name_is_shown() {
     let kinds = policy(
         vec![models(provider("a", "vLLM"), &["own"]), provider("b", "OpenAI"), provider("secret", "vLLM")],
         key(vec![only(entry("a", 1), &["listed", "own", "any*"]), only(entry("b", 1), &["gpt-4o", "o3"])]),
@@ -94,19 +94,19 @@ fn a_name_is_told_as_it_was_understood() {
 }
 
 #[test]
-fn candidates_with_weights_shares_credentials_and_reasons() {
+fn candidates_show_weights_shares_credentials_and_reasons() {
     let policy = shop(vec![]);
     let line = |request: &Request<'_>| -> Vec<String> {
         let explained = explain(&policy, request);
-        let told = |one: &outrigger_policy::ExplainedCandidate| {
+        let written = |one: &outrigger_policy::ExplainedCandidate| {
             let share = one.share.map_or("-".to_owned(), |share| format!("{share:.0}"));
             let weight = one.weight.map_or("-".to_owned(), |weight| weight.to_string());
-            let place =
+            let target =
                 format!("{}/{} as {}@{}", one.provider, one.model, one.upstream_model, one.credentials.join(","));
             let rest = [&one.skipped, &one.why, &one.downgraded_by].map(|text| text.as_deref().unwrap_or("-"));
-            format!("{place}: {weight} {share} {}", rest.join("; "))
+            format!("{target}: {weight} {share} {}", rest.join("; "))
         };
-        explained.candidates.iter().map(told).collect()
+        explained.candidates.iter().map(written).collect()
     };
     let likeliest = Request { draw: Draw::Likeliest, ..ask("big") };
     assert_eq!(
@@ -134,17 +134,18 @@ fn candidates_with_weights_shares_credentials_and_reasons() {
 }
 
 #[test]
-fn a_refusal_is_told_and_what_is_explained_is_what_is_decided() {
+fn a_refusal_is_shown_and_explanations_match_decisions() {
     let policy = shop(vec![RuleDoc { reject: Some("no".into()), ..rule("never", "model == 'x'", &[], &[]) }]);
     let refusal = explain(&policy, &ask("x")).refusal.unwrap();
     assert_eq!((refusal.status, refusal.kind.name()), (403, "request_rejected"));
     for bits in 0..40 {
         let request = Request { draw: Draw::Random(bits), ..ask("big") };
-        let told: Vec<String> =
+        let explained: Vec<String> =
             explain(&policy, &request).candidates.iter().map(|one| format!("{}/{}", one.provider, one.model)).collect();
         let decided = decide(&policy, &request);
-        let came: Vec<String> = decided.candidates.iter().map(|one| format!("{}/{}", one.name, one.model)).collect();
-        assert_eq!(told, came);
+        let in_decision: Vec<String> =
+            decided.candidates.iter().map(|one| format!("{}/{}", one.name, one.model)).collect();
+        assert_eq!(explained, in_decision);
     }
     assert_eq!(explain(&policy, &Request { key: 9.into(), ..ask("big") }), Explanation::default());
     let json = serde_json::to_value(explain(&policy, &ask("big"))).unwrap();

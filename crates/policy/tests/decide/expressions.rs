@@ -53,7 +53,7 @@ fn holds(when: &str) -> Result<bool, String> {
 }
 
 #[test]
-fn every_variable_has_its_value() {
+fn every_variable_has_the_expected_value() {
     let read = [
         ("model", "model == 'gpt-4o'"),
         ("provider", "provider == 'a'"),
@@ -142,7 +142,7 @@ fn conditions() {
 }
 
 #[test]
-fn what_fails_at_run_time_is_no_match_and_told() {
+fn failures_at_run_time_are_reported_and_do_not_match() {
     for (when, problem) in [
         ("int(model) > 1", "fails: "),
         ("model", "is string, and a condition must be true or false"),
@@ -156,13 +156,13 @@ fn what_fails_at_run_time_is_no_match_and_told() {
         ("now < timestamp(model)", "fails: "),
         ("budget_used + 1 > 5", "fails: "),
     ] {
-        let told = holds(when).unwrap_err();
-        assert!(told.starts_with(problem) && !told.contains('\n'), "{when}: {told}");
+        let error = holds(when).unwrap_err();
+        assert!(error.starts_with(problem) && !error.contains('\n'), "{when}: {error}");
     }
 }
 
 #[test]
-fn what_can_be_known_when_the_rule_is_written_is_refused_then() {
+fn static_errors_are_refused_when_the_rule_is_compiled() {
     let variable = |name: &str, nearest: Option<&str>| {
         Err(ExpressionError::UnknownVariable { name: name.into(), nearest: nearest.map(str::to_owned) })
     };
@@ -199,7 +199,7 @@ fn what_can_be_known_when_the_rule_is_written_is_refused_then() {
 
 /// The hours of the nights in which clocks go forward and back.
 #[test]
-fn hours_are_the_clock_s_over_changes_of_summer_time() {
+fn hours_follow_the_clock_when_summer_time_changes() {
     let policy =
         |when: &str| policy(vec![provider("a", "vLLM")], key(vec![entry("a", 1)]), vec![rule("r", when, &["a"], &[])]);
     for (time, hour, day) in [
@@ -222,7 +222,7 @@ fn hours_are_the_clock_s_over_changes_of_summer_time() {
 }
 
 #[test]
-fn a_time_beyond_all_calendars_is_no_panic() {
+fn times_out_of_range_cause_no_panic() {
     for now in [i64::MIN, i64::MAX] {
         let world = World { now, ..World::default() };
         let rules = vec![rule("r", "now.getFullYear() > 0 || now.getFullYear('Asia/Tokyo') <= 0", &["a"], &[])];
@@ -234,7 +234,7 @@ fn a_time_beyond_all_calendars_is_no_panic() {
 /// The highest use of the limits that count the request at any provider, and of those of the provider that it is pinned
 /// to.
 #[test]
-fn which_limits_a_rule_sees() {
+fn rules_read_the_limits_that_count_the_request() {
     let money = |max| LimitsDoc { budgets: vec![limit("month", max)], ..LimitsDoc::default() };
     let applies = |models: &[&str], providers: &[&str]| {
         Some(AppliesDoc { keys: None, models: texts(models), providers: texts(providers) })

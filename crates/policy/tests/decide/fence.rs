@@ -5,7 +5,7 @@ use outrigger_policy::{KeyDoc, KeyProviderDoc, ProviderDoc, Request, Skip};
 use crate::world::*;
 
 #[test]
-fn what_lies_outside_is_passed_over_with_a_reason() {
+fn candidates_that_the_key_may_not_use_are_skipped_with_a_reason() {
     let ps = || vec![serving("a", &["m"]), serving("b", &["m"]), serving("c", &["m"])];
     let ab = || key(vec![entry("a", 1), only(entry("b", 0), &["n*"])]);
     let denies = |models: &[&str]| KeyDoc { deny: texts(models), ..ab() };
@@ -14,7 +14,7 @@ fn what_lies_outside_is_passed_over_with_a_reason() {
     for (what, key, targets, expected) in [
         ("inside", ab(), vec!["a/m", "b/n=0"], "a/m > b/n"),
         ("a provider that is not the key's", ab(), vec!["c/m", "a/m=0"], "a/m | c/m: provider_blocked"),
-        ("a provider that nobody has", ab(), vec!["z/m", "a/m=0"], "a/m | z/m: provider_blocked"),
+        ("a provider that does not exist", ab(), vec!["z/m", "a/m=0"], "a/m | z/m: provider_blocked"),
         ("a model outside the entry's list", ab(), vec!["b/m", "a/m=0"], "a/m | b/m: model_blocked"),
         ("denied", denies(&["m"]), vec!["a/m", "a/n=0"], "a/n | a/m: model_blocked"),
         ("not allowed", allows(&["n"]), vec!["a/m", "a/n=0"], "a/n | a/m: model_blocked"),
@@ -30,7 +30,7 @@ fn what_lies_outside_is_passed_over_with_a_reason() {
 
 /// Names, pins, headers and bodies can't bypass the key.
 #[test]
-fn every_way_of_asking_meets_the_fence() {
+fn no_name_pin_header_or_body_bypasses_the_key() {
     let policy = policy(
         vec![models(provider("a", "OpenAI"), &["gpt-4o"]), provider("b", "OpenAI")],
         KeyDoc { deny: texts(&["gpt-4o"]), ..key(vec![entry("a", 1)]) },
@@ -49,7 +49,7 @@ fn every_way_of_asking_meets_the_fence() {
 }
 
 #[test]
-fn an_alias_is_no_way_around_a_denial_and_none_into_a_list() {
+fn an_alias_bypasses_neither_a_denial_nor_a_list() {
     let ps = || vec![alias(models(provider("a", "Azure"), &["gpt-4o", "o3"]), "best")];
     let entries = |list: &[&str]| vec![only(entry("a", 1), list)];
     for (what, key, model, expected) in [
@@ -102,7 +102,7 @@ fn credentials() {
         ),
         ("the key's own", with(|_, e| e.credentials = texts(&["y"])), None, &all, "a/m@y > b/m"),
         ("suspended", with(|p, _| p.credentials[0].suspended = true), None, &all, "a/m@y > b/m"),
-        ("one rests", with(|_, _| {}), None, &gate("a:x"), "a/m@y > b/m"),
+        ("one is in cooldown", with(|_, _| {}), None, &gate("a:x"), "a/m@y > b/m"),
         ("asked for", with(|_, _| {}), Some("y"), &all, "a/m@y | b/m: credential_blocked"),
         (
             "asked for, and not the key's",
@@ -111,7 +111,7 @@ fn credentials() {
             &all,
             "403 provider_blocked",
         ),
-        ("asked for, and nobody's", with(|_, _| {}), Some("z"), &all, "403 provider_blocked"),
+        ("requested, and not at any provider", with(|_, _| {}), Some("z"), &all, "403 provider_blocked"),
         ("none is left", with(|_, e| e.credentials = texts(&["gone"])), None, &all, "b/m | a/m: credential_blocked"),
         (
             "all suspended",
@@ -128,7 +128,7 @@ fn credentials() {
 }
 
 #[test]
-fn a_suspended_provider_is_passed_over() {
+fn a_suspended_provider_is_skipped() {
     let off = ProviderDoc { suspended: true, ..serving("a", &["m"]) };
     let policy = policy(vec![off, serving("b", &["m"])], key(vec![entry("a", 99), entry("b", 1)]), vec![]);
     assert_eq!(decided(&policy, &ask("m")), "b/m | a/m: provider_blocked");
@@ -138,7 +138,7 @@ fn a_suspended_provider_is_passed_over() {
 }
 
 #[test]
-fn what_a_dialect_cannot_say_is_refused_only_when_nobody_is_left() {
+fn unsupported_fields_are_refused_only_if_no_candidate_is_left() {
     let policy = policy(
         vec![serving("a", &["m"]), serving("b", &["m"]), serving("c", &["m"])],
         key(vec![entry("a", 1), entry("b", 0), only(entry("c", 0), &["n"])]),
@@ -152,15 +152,15 @@ fn what_a_dialect_cannot_say_is_refused_only_when_nobody_is_left() {
     for (what, world, model, expected) in [
         ("one can", unfit(&["a"]), "m", "b/m | a/m: unsupported: logprobs"),
         ("none can", unfit(&["a", "b"]), "m", "400 unsupported_parameter"),
-        ("the other one rests: it is tried", both, "m", "b/m | a/m: unsupported: logprobs"),
-        ("the other is outside the fence", unfit(&["a"]), "r", "400 unsupported_parameter"),
+        ("the other one is in cooldown: it is tried", both, "m", "b/m | a/m: unsupported: logprobs"),
+        ("the key may not use the other one", unfit(&["a"]), "r", "400 unsupported_parameter"),
     ] {
         assert_eq!(decided(&policy, &Request { state: &world, ..ask(model) }), expected, "{what}");
     }
 }
 
 #[test]
-fn when_all_rest_they_are_tried_all_the_same() {
+fn if_all_are_in_cooldown_they_are_tried_anyway() {
     let policy = policy(
         vec![crate::world::credentials(serving("a", &["m"]), &["x", "y"]), serving("b", &["m"]), serving("c", &["m"])],
         key(vec![entry("a", 1), entry("b", 0)]),

@@ -15,7 +15,7 @@ fn paced() -> LimitsDoc {
 }
 
 #[test]
-fn money_wants_to_know_what_it_pays_for() {
+fn limits_in_money_require_a_known_cost() {
     let with = |unpriced, unmetered, limits: LimitsDoc| {
         let key = KeyDoc { unpriced, unmetered, limits, ..key(vec![entry("a", 1), entry("b", 0)]) };
         policy(vec![provider("a", "vLLM"), priced(provider("b", "vLLM"), &[("n", 2, 2)])], key, vec![])
@@ -24,11 +24,11 @@ fn money_wants_to_know_what_it_pays_for() {
     let fallbacks = texts(&["b/n"]);
     for (what, unpriced, unmetered, limits, of, free, model, expected) in [
         ("no price", refuse, refuse, money(9), None, false, Some("a/m"), "b/n | a/m: unpriced"),
-        ("no price, and nobody minds", allow, refuse, money(9), None, false, Some("a/m"), "a/m > b/n"),
+        ("no price, which is allowed", allow, refuse, money(9), None, false, Some("a/m"), "a/m > b/n"),
         ("no price, and no money is counted", refuse, refuse, paced(), None, false, Some("a/m"), "a/m > b/n"),
         ("no price, and nothing to pay", refuse, refuse, money(9), None, true, Some("a/m"), "a/m > b/n"),
         ("no meter", refuse, refuse, money(9), Some("a why"), false, Some("a/m"), "403 model_unpriced"),
-        ("neither, and nobody minds", allow, allow, money(9), Some("a why"), false, Some("a/m"), "a/m > b/n"),
+        ("neither, which is allowed", allow, allow, money(9), Some("a why"), false, Some("a/m"), "a/m > b/n"),
         (
             "no meter, which is no word on prices",
             refuse,
@@ -59,30 +59,30 @@ fn metered(kind: &str, names: &[&str], change: impl FnOnce(&mut KeyDoc)) -> outr
 }
 
 #[test]
-fn an_operation_wants_a_price_in_what_it_is_counted_by() {
+fn an_operation_requires_a_price_in_its_own_unit() {
     let none = Price::default();
     let words = Price { input: 1, output: 1, ..none.clone() };
     let vectors = Price { input: 1, ..none.clone() };
     let picture = Price { image: Some(1), ..none.clone() };
-    let drawn = Price { input: 1, image_output: Some(1), ..none.clone() };
-    let spoken = Price { characters: Some(1), ..none.clone() };
-    let heard = Price { second: Some(1), ..none.clone() };
+    let image_tokens = Price { input: 1, image_output: Some(1), ..none.clone() };
+    let speech = Price { characters: Some(1), ..none.clone() };
+    let audio = Price { second: Some(1), ..none.clone() };
     for (request_type, price, served) in [
         (RequestType::ChatCompletion, &words, true),
-        (RequestType::ChatCompletion, &spoken, false),
+        (RequestType::ChatCompletion, &speech, false),
         (RequestType::ResponsesStream, &picture, false),
         (RequestType::Embedding, &vectors, true),
-        (RequestType::Embedding, &heard, false),
+        (RequestType::Embedding, &audio, false),
         (RequestType::ImageGeneration, &picture, true),
-        (RequestType::ImageGeneration, &drawn, true),
+        (RequestType::ImageGeneration, &image_tokens, true),
         (RequestType::ImageGeneration, &words, true),
         (RequestType::ImageGeneration, &vectors, false),
-        (RequestType::ImageGeneration, &spoken, false),
-        (RequestType::Speech, &spoken, true),
+        (RequestType::ImageGeneration, &speech, false),
+        (RequestType::Speech, &speech, true),
         // The answer reports no tokens.
         (RequestType::Speech, &words, false),
         (RequestType::Speech, &picture, false),
-        (RequestType::Transcription, &heard, true),
+        (RequestType::Transcription, &audio, true),
         (RequestType::Transcription, &words, true),
         // Free is a price for everything.
         (RequestType::ChatCompletion, &none, true),
@@ -101,7 +101,7 @@ fn an_operation_wants_a_price_in_what_it_is_counted_by() {
 }
 
 #[test]
-fn a_model_that_searches_by_itself_is_unmetered_under_a_limit_on_money() {
+fn a_model_that_searches_by_itself_is_unmetered_under_a_limit_in_money() {
     let names = ["gpt-4o-search-preview", "m", "m:online"];
     let policy = metered("vLLM", &names, |_| {});
     for (asked, expected) in
@@ -128,7 +128,7 @@ fn a_model_that_searches_by_itself_is_unmetered_under_a_limit_on_money() {
     let refusal = decide(&policy, &ask("m:online")).refusal.unwrap();
     assert!(refusal.message.contains("the model searches by itself"), "{}", refusal.message);
     for (what, policy) in [
-        ("nobody minds", metered("vLLM", &names, |key| key.unmetered = UnknownCostPolicy::Allow)),
+        ("which is allowed", metered("vLLM", &names, |key| key.unmetered = UnknownCostPolicy::Allow)),
         ("no money is counted", metered("vLLM", &names, |key| key.limits = LimitsDoc::default())),
     ] {
         assert_eq!(decided(&policy, &ask("m:online")), "a/m:online", "{what}");
@@ -138,7 +138,7 @@ fn a_model_that_searches_by_itself_is_unmetered_under_a_limit_on_money() {
 }
 
 #[test]
-fn a_budget_of_tokens_wants_to_be_told_of_them() {
+fn budgets_in_tokens_require_reported_tokens() {
     let words = BudgetDoc { unit: Unit::Tokens, ..budget("words", &[]) };
     let with = |unmetered| {
         let key = KeyDoc { unmetered, budgets: vec![object("words")], ..key(vec![entry("a", 1)]) };
@@ -155,8 +155,8 @@ fn a_budget_of_tokens_wants_to_be_told_of_them() {
     );
     assert_eq!(decided(&with(UnknownCostPolicy::Allow), &Request { state: &unseen, ..ask("m") }), "a/m");
     // The extra cost of a search does not matter to a budget in tokens.
-    let told = World { reports_tokens: true, ..unseen.clone() };
-    assert_eq!(decided(&policy, &Request { state: &told, ..ask("m") }), "a/m");
+    let reported = World { reports_tokens: true, ..unseen.clone() };
+    assert_eq!(decided(&policy, &Request { state: &reported, ..ask("m") }), "a/m");
     assert_eq!(decided(&policy, &Request { state: &World::default(), ..ask("m:online") }), "a/m:online");
     // Prices don't matter either, and free requests are not counted.
     let free = World { free: true, ..unseen };

@@ -46,7 +46,7 @@ fn names_team(key: &mut KeyDoc) {
 }
 
 #[test]
-fn each_limit_stops_what_counts_against_it_from_its_last_unit_on() {
+fn each_limit_stops_the_candidates_that_it_counts_once_it_is_used_up() {
     let providers = |name: &str| AppliesDoc { providers: texts(&[name]), ..AppliesDoc::default() };
     let models = |name: &str| AppliesDoc { models: texts(&[name]), ..AppliesDoc::default() };
     let keys = |name: &str| AppliesDoc { keys: Some(vec![object(name)]), ..AppliesDoc::default() };
@@ -88,7 +88,7 @@ fn each_limit_stops_what_counts_against_it_from_its_last_unit_on() {
 }
 
 #[test]
-fn a_charge_is_the_parents_too_and_a_threshold_may_reject_before_the_end() {
+fn charges_count_for_parents_and_thresholds_can_reject_early() {
     let child = BudgetDoc { parent: Some(object("company")), ..budget("team", &[]) };
     let company = budget("company", &[(95, ThresholdAction::Reject)]);
     let policy = two_with(vec![child, company], |_, _, k| names_team(k));
@@ -101,7 +101,7 @@ fn a_charge_is_the_parents_too_and_a_threshold_may_reject_before_the_end() {
 
 /// No other name of a model bypasses a budget that counts it.
 #[test]
-fn a_budget_of_models_knows_all_their_names() {
+fn a_budget_of_models_matches_all_their_names() {
     let mut a = alias(priced(provider("a", "vLLM"), &[("gpt-5", 2, 2)]), "best");
     a.models[0].upstream_name = Some("prod-5".into());
     for glob in ["gpt-5*", "best", "prod-*"] {
@@ -117,7 +117,7 @@ fn a_budget_of_models_knows_all_their_names() {
 }
 
 #[test]
-fn weights_count_among_those_that_are_not_gated() {
+fn weights_apply_to_the_candidates_without_a_gate() {
     let entries = ["a", "b", "c"].map(|name| KeyProviderDoc { limits: requests(9), ..entry(name, 0) });
     let [a, b, c] = entries;
     let weighted =
@@ -134,7 +134,7 @@ fn weights_count_among_those_that_are_not_gated() {
 }
 
 #[test]
-fn what_is_spent_is_no_last_resort_and_what_rests_is() {
+fn candidates_in_cooldown_are_a_last_resort_and_spent_ones_are_not() {
     let policy = two(|_, e, _| e.limits = requests(9));
     let resting = |gates: Vec<(&'static str, Skip)>| World { gates, ..spent(&policy, &[("requests[hour]", 9)]) };
     let rests = resting(vec![("b", Skip::Cooldown)]);
@@ -147,7 +147,7 @@ fn what_is_spent_is_no_last_resort_and_what_rests_is() {
 }
 
 #[test]
-fn on_limit_reject_refuses_where_one_place_is_spent() {
+fn on_limit_reject_refuses_if_one_candidate_is_spent() {
     let policy = |on_limit| {
         two(move |_, e, k| {
             e.limits = requests(9);
@@ -176,7 +176,7 @@ fn on_limit_reject_refuses_where_one_place_is_spent() {
 }
 
 #[test]
-fn a_request_that_costs_nothing_is_stopped_by_its_number_alone() {
+fn a_free_request_is_stopped_only_by_limits_of_requests() {
     let all = LimitsDoc { concurrent_requests: None, ..LimitsDoc { tokens: vec![limit("hour", 9)], ..requests(9) } };
     let policy = two(move |_, _, k| k.limits = LimitsDoc { budgets: vec![limit("month", 9)], ..all });
     for (spends, expected) in [
@@ -190,7 +190,7 @@ fn a_request_that_costs_nothing_is_stopped_by_its_number_alone() {
 }
 
 #[test]
-fn refusals_name_the_limit_the_window_and_how_much_is_gone() {
+fn refusals_name_the_limit_its_window_and_its_use() {
     let crowded = |policy: &Policy| {
         let world = World { gates: vec![("a", Skip::Concurrency)], ..World::default() };
         decide(policy, &Request { state: &world, ..ask("a/m") }).refusal.unwrap()
@@ -283,7 +283,7 @@ fn refusals_name_the_limit_the_window_and_how_much_is_gone() {
 }
 
 #[test]
-fn of_several_reasons_the_one_that_passes_soonest_is_told() {
+fn of_several_reasons_the_one_that_passes_soonest_is_reported() {
     let policy = policy(
         ["a", "b", "c"].map(|name| priced(provider(name, "vLLM"), &[("m", 1, 1)])).into(),
         KeyDoc {
@@ -312,7 +312,7 @@ fn of_several_reasons_the_one_that_passes_soonest_is_told() {
 
 /// Whichever limit is found first: without money, a rate limit is irrelevant.
 #[test]
-fn a_place_that_is_stopped_by_money_and_pace_tells_of_the_money() {
+fn money_is_reported_before_rate_limits() {
     let policy = two(|p, e, k| {
         p.limits = requests(9);
         e.limits = tokens(9);
@@ -325,7 +325,7 @@ fn a_place_that_is_stopped_by_money_and_pace_tells_of_the_money() {
 }
 
 #[test]
-fn who_reserves_asks_for_the_same_limits() {
+fn reservations_use_the_same_limits() {
     let policy = two(|p, e, k| {
         p.limits = money(9);
         e.limits = requests(9);

@@ -16,7 +16,7 @@ fn names() -> outrigger_policy::Policy {
 }
 
 #[test]
-fn exact_names_first_then_a_provider_in_front_then_the_whole() {
+fn exact_names_precede_provider_prefixes_and_whole_names() {
     let policy = names();
     for (what, model, expected) in [
         ("exact, though `openai` is a provider's name", "openai/gpt-4o", "router/openai/gpt-4o"),
@@ -24,7 +24,7 @@ fn exact_names_first_then_a_provider_in_front_then_the_whole() {
         ("pinned names are passed on, known or not", "openai/nobody-knows", "openai/nobody-knows"),
         ("the rest may hold slashes", "router/anthropic/claude-3", "router/anthropic/claude-3"),
         ("an alias", "gpt4", "azure/gpt4"),
-        ("a prefix that names nobody", "meta-llama/Llama-3", "router/meta-llama/Llama-3"),
+        ("a prefix that names no provider", "meta-llama/Llama-3", "router/meta-llama/Llama-3"),
         ("a provider that the key may not use", "secret/gpt-4o", "403 provider_blocked"),
         ("nothing before the slash", "/gpt-4o", "router//gpt-4o"),
         ("nothing behind it", "openai/", "404 model_not_found"),
@@ -37,7 +37,7 @@ fn exact_names_first_then_a_provider_in_front_then_the_whole() {
 }
 
 #[test]
-fn an_alias_is_sent_as_what_it_stands_for() {
+fn an_alias_is_sent_as_the_models_own_name() {
     let mut azure = alias(models(provider("azure", "Azure"), &["gpt-4o", "o3"]), "gpt4");
     azure.models[0].upstream_name = Some("prod-gpt4o".into());
     let policy = policy(vec![azure], key(vec![entry("azure", 1)]), vec![]);
@@ -54,7 +54,7 @@ fn an_alias_is_sent_as_what_it_stands_for() {
 }
 
 #[test]
-fn the_provider_beside_the_model_pins_as_one_in_front_does() {
+fn the_provider_header_pins_like_a_prefix() {
     let policy = names();
     for (model, provider, expected) in [
         ("gpt-4o", "openai", "openai/gpt-4o"),
@@ -70,7 +70,7 @@ fn the_provider_beside_the_model_pins_as_one_in_front_does() {
 
 /// Each row removes what made the previous row match.
 #[test]
-fn the_first_tier_that_anybody_matches_decides() {
+fn the_first_tier_with_a_match_decides() {
     let any = || provider("any", "vLLM");
     let known = || provider("known", "OpenAI");
     let listed = || models(provider("listed", "Azure"), &["gpt-4o"]);
@@ -116,7 +116,7 @@ fn the_first_tier_that_anybody_matches_decides() {
 }
 
 #[test]
-fn every_type_that_takes_any_name_does() {
+fn every_type_that_accepts_any_name_serves_unknown_names() {
     for (kind, expected) in [
         ("OpenAICompatible", "p/unheard-of"),
         ("vLLM", "p/unheard-of"),
@@ -144,7 +144,7 @@ fn six() -> outrigger_policy::Policy {
 
 /// A request for a missing vendor goes to no other vendor.
 #[test]
-fn a_name_that_nobody_lists_never_goes_from_vendor_to_vendor() {
+fn an_unlisted_name_is_never_sent_from_vendor_to_vendor() {
     for model in ["gpt-4o", "azure/gpt-4o", "opanai/gpt-4o", "OpenAI/gpt-4o", "meta-llama/Llama-3-70b", "x", "a/b/c"] {
         assert_eq!(decided(&six(), &ask(model)), "404 model_not_found", "{model}");
     }
@@ -160,11 +160,11 @@ fn a_name_that_nobody_lists_never_goes_from_vendor_to_vendor() {
 
 /// With one provider that accepts any name: its type, its name, and the requested model.
 #[test]
-fn the_only_one_that_takes_any_name_gets_what_can_be_its_own() {
-    let goes = |kind: &str, model: &str, beside: &[(&str, &str)]| {
+fn the_only_provider_that_accepts_any_name_gets_names_it_may_have() {
+    let destination = |kind: &str, model: &str, others: &[(&str, &str)]| {
         let mut providers = vec![provider("any", kind)];
         let mut entries = vec![entry("any", 1)];
-        for (name, kind) in beside {
+        for (name, kind) in others {
             providers.push(provider(name, kind));
             entries.push(entry(name, 1));
         }
@@ -172,7 +172,7 @@ fn the_only_one_that_takes_any_name_gets_what_can_be_its_own() {
     };
     let openai = &[("openai", "OpenAI")][..];
     let refused = "404 model_not_found";
-    for (kind, model, beside, there) in [
+    for (kind, model, others, there) in [
         ("OpenRouter", "anthropic/claude-haiku-4.5", &[][..], true),
         ("OpenRouter", "openai/gpt-4o", &[], true),
         ("OpenRouter", "meta-llama/llama-3.3-70b-instruct:free", &[], true),
@@ -211,13 +211,13 @@ fn the_only_one_that_takes_any_name_gets_what_can_be_its_own() {
         ("Mock", "anthropic/claude-haiku-4-5", &[], false),
     ] {
         let expected = if there { format!("any/{model}") } else { refused.to_owned() };
-        assert_eq!(goes(kind, model, beside), expected, "{kind}: {model} beside {beside:?}");
+        assert_eq!(destination(kind, model, others), expected, "{kind}: {model} beside {others:?}");
     }
 }
 
 /// A provider whose list accepts any name is used, even if others accept any name too.
 #[test]
-fn a_list_may_say_that_any_name_is_meant() {
+fn a_list_can_accept_any_name() {
     let three = |lists: [&[&str]; 2], entries: [&[&str]; 2]| {
         policy(
             vec![
@@ -231,16 +231,21 @@ fn a_list_may_say_that_any_name_is_meant() {
     };
     let (none, any): (&[&str], &[&str]) = (&[], &["*"]);
     for (what, policy, model, expected) in [
-        ("nobody says so", three([none, none], [none, none]), "new", "404 model_not_found"),
+        ("no list accepts any name", three([none, none], [none, none]), "new", "404 model_not_found"),
         ("the provider's list", three([any, none], [none, none]), "new", "a/new"),
         ("of a type that takes no other", three([none, any], [none, none]), "new", "b/new"),
         ("the key's list", three([none, none], [any, none]), "new", "a/new"),
         ("two say so", three([any, any], [none, none]), "new", "a/new > b/new"),
         ("a part of the names", three([none, &["new*"]], [none, none]), "new-2", "b/new-2"),
         ("another part", three([none, &["old*"]], [none, none]), "new-2", "404 model_not_found"),
-        ("any name is nobody else's", three([any, none], [none, none]), "azure/gpt-4o", "404 model_not_found"),
+        ("any name, except another vendor's", three([any, none], [none, none]), "azure/gpt-4o", "404 model_not_found"),
         ("nor by the key's list", three([none, none], [any, none]), "azure/gpt-4o", "404 model_not_found"),
-        ("unless the list says whose", three([&["azure/*"], none], [none, none]), "azure/gpt-4o", "a/azure/gpt-4o"),
+        (
+            "unless the list names the vendor",
+            three([&["azure/*"], none], [none, none]),
+            "azure/gpt-4o",
+            "a/azure/gpt-4o",
+        ),
         ("or the key's does", three([none, none], [&["azure/*"], none]), "azure/gpt-4o", "a/azure/gpt-4o"),
         ("or names it", three([&["azure/gpt-4o"], none], [none, none]), "azure/gpt-4o", "a/azure/gpt-4o"),
         ("a name to the letter goes first", three([any, &["new"]], [none, none]), "new", "b/new"),
@@ -267,7 +272,7 @@ fn a_list_may_say_that_any_name_is_meant() {
 
 /// Providers that would only receive a prompt that is meant for another one.
 #[test]
-fn who_serves_any_name_is_told_apart() {
+fn candidates_that_accept_any_name_are_marked() {
     let listed = models(provider("a", "vLLM"), &["*", "m"]);
     let policy = policy(vec![listed, provider("b", "OpenAI")], key(vec![entry("a", 1), entry("b", 1)]), vec![]);
     for (model, any_name) in [("new", true), ("m", false), ("a/new", false), ("gpt-4o", false)] {
@@ -277,13 +282,13 @@ fn who_serves_any_name_is_told_apart() {
 }
 
 #[test]
-fn who_may_be_meant_is_told() {
+fn the_provider_that_was_probably_meant_is_named() {
     let policy = policy(
         vec![provider("oai", "OpenAI"), provider("claude", "Anthropic"), provider("any", "vLLM")],
         key(vec![entry("oai", 1), entry("claude", 1), entry("any", 1)]),
         vec![],
     );
-    for (model, told) in [
+    for (model, expected) in [
         ("openai/gpt-4o", "did you mean `oai/gpt-4o`?"),
         ("Anthropic/claude-9", "did you mean `claude/claude-9`?"),
         ("azure/gpt-4o", "did you mean `oai/gpt-4o`?"),
@@ -291,7 +296,7 @@ fn who_may_be_meant_is_told() {
         ("bedrock/x", "it has oai, claude, any"),
     ] {
         let message = outrigger_policy::decide(&policy, &ask(model)).refusal.unwrap().message;
-        assert!(message.contains(told), "{model}: {message}");
+        assert!(message.contains(expected), "{model}: {message}");
     }
     let message = outrigger_policy::decide(&six(), &ask("x")).refusal.unwrap().message;
     assert!(
@@ -300,7 +305,7 @@ fn who_may_be_meant_is_told() {
 }
 
 #[test]
-fn a_pin_passes_names_on_unless_the_provider_is_exclusive() {
+fn a_pin_forwards_names_unless_the_provider_is_exclusive() {
     let policy = policy(
         vec![
             exclusive(models(provider("closed", "OpenAI"), &["gpt-4o"])),
@@ -335,7 +340,7 @@ fn operations_without_a_model_need_a_provider_if_there_are_several() {
 }
 
 #[test]
-fn models_are_listed_by_tiers_one_to_three_within_the_fence() {
+fn models_are_listed_by_the_first_three_tiers_if_the_key_allows_them() {
     let mut fenced =
         key(vec![only(entry("listed", 1), &["gpt-4o", "gpt-4o-mini", "o*"]), entry("any", 1), entry("off", 1)]);
     fenced.deny = texts(&["*-mini"]);

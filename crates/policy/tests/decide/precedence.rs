@@ -13,7 +13,7 @@ fn three(rules: Vec<outrigger_policy::RuleDoc>) -> Policy {
 }
 
 #[test]
-fn rule_then_pin_then_weights_and_the_body_replaces_fallbacks() {
+fn rules_precede_pins_and_weights_and_the_body_replaces_fallbacks() {
     let ruled = || three(vec![rule("r", "model == 'm'", &["b/n"], &["c", "a/n", "m"])]);
     let (none, one) = (texts(&[]), texts(&["c/n"]));
     for (what, policy, model, fallbacks, expected) in [
@@ -55,7 +55,7 @@ fn a_fallback_is_a_pin_a_provider_or_a_name() {
 }
 
 #[test]
-fn a_body_s_fallbacks_take_the_drawn_one_s_place_only_behind_it() {
+fn the_bodys_fallbacks_follow_the_chosen_primary() {
     let policy = three(vec![]);
     let fallbacks = texts(&["c/n"]);
     let resting = World { gates: vec![("a", Skip::Cooldown)], ..World::default() };
@@ -64,7 +64,7 @@ fn a_body_s_fallbacks_take_the_drawn_one_s_place_only_behind_it() {
 }
 
 #[test]
-fn rule_targets_are_drawn_by_weight_and_keep_the_asked_model() {
+fn rule_targets_are_chosen_by_weight_and_keep_the_requested_model() {
     let policy = three(vec![rule("r", "", &["b=1", "c/n=99", "a=0"], &[])]);
     let mut counts = std::collections::BTreeMap::new();
     for request in 0..1_000 {
@@ -77,7 +77,7 @@ fn rule_targets_are_drawn_by_weight_and_keep_the_asked_model() {
 }
 
 #[test]
-fn a_candidate_stands_in_the_list_once() {
+fn a_candidate_is_listed_once() {
     let mut one = credentials(provider("a", "vLLM"), &["x=2", "y"]);
     one.credentials[1].weight = 1;
     for (what, targets, fallbacks, expected) in [

@@ -5,7 +5,7 @@ use outrigger_policy::{KeyDoc, OnError, PolicyRefusal, ProviderDoc, Request, dec
 use crate::world::*;
 
 #[test]
-fn status_kind_and_words() {
+fn refusals_have_a_status_a_kind_and_a_message() {
     let ps = || {
         vec![
             crate::world::credentials(provider("openai", "OpenAI"), &["main"]),
@@ -177,7 +177,7 @@ fn status_kind_and_words() {
             ),
         ),
         (
-            "a rule's target outside the fence",
+            "a rule's target that the key may not use",
             plain(),
             vec![rule("r", "", &["secret/m"], &[])],
             "gpt-4o",
@@ -191,7 +191,7 @@ fn status_kind_and_words() {
             ),
         ),
         (
-            "a rule that fails, and says so",
+            "a rule that fails, with onError: Refuse",
             plain(),
             vec![fails()],
             "gpt-4o",

@@ -41,7 +41,7 @@ fn narrower_scopes_then_priority_then_age_then_name() {
 }
 
 #[test]
-fn a_rule_acts_on_the_keys_of_its_scope_and_namespace() {
+fn a_rule_applies_to_the_keys_of_its_scope_and_namespace() {
     let keyed = |namespace: &str, name: &str, team: Option<&str>| KeyDoc {
         namespace: namespace.into(),
         name: name.into(),
@@ -79,7 +79,7 @@ fn a_rule_acts_on_the_keys_of_its_scope_and_namespace() {
 }
 
 #[test]
-fn the_first_match_decides_and_what_does_not_match_or_fails_is_passed() {
+fn the_first_match_decides_and_failing_rules_are_skipped() {
     let policy = policy(
         vec![provider("a", "vLLM"), provider("b", "vLLM")],
         key(vec![entry("a", 1), entry("b", 0)]),
@@ -97,7 +97,7 @@ fn the_first_match_decides_and_what_does_not_match_or_fails_is_passed() {
 }
 
 #[test]
-fn a_rule_that_does_not_compile_is_no_policy() {
+fn a_policy_with_a_rule_that_does_not_compile_is_refused() {
     let build = |when: &str| {
         let document = Document {
             format: FORMAT,
@@ -111,6 +111,6 @@ fn a_rule_that_does_not_compile_is_no_policy() {
         Policy::build(document).map(drop).map_err(|error| error.to_string())
     };
     assert_eq!(build("model == 'm'"), Ok(()));
-    let told = build("modle == 'm'").unwrap_err();
-    assert_eq!(told, "RoutingRule t/r: `when` `modle` is not a variable of rules, did you mean `model`?");
+    let error = build("modle == 'm'").unwrap_err();
+    assert_eq!(error, "RoutingRule t/r: `when` `modle` is not a variable of rules, did you mean `model`?");
 }

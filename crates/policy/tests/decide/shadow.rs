@@ -21,7 +21,7 @@ fn watched(policy: &Policy, request: &Request<'_>) -> Option<String> {
 }
 
 #[test]
-fn the_first_that_matches_before_the_one_that_decides_is_told() {
+fn the_first_matching_shadow_rule_is_recorded() {
     let decides = || RuleDoc { priority: 5, ..rule("decides", "model == 'm'", &["a"], &[]) };
     let rejects = RuleDoc { reject: Some("no".into()), ..shadow("s", 1, "", &[]) };
     let leads = RuleDoc { chain: true, ..shadow("s", 1, "", &["a/n"]) };
@@ -39,7 +39,7 @@ fn the_first_that_matches_before_the_one_that_decides_is_told() {
             Some("t/s: b/m"),
         ),
         ("it would refuse", vec![rejects, decides()], "m", Some("t/s: refused")),
-        ("nobody may go there", vec![shadow("s", 1, "", &["gone"]), decides()], "m", Some("t/s: refused")),
+        ("the key may not use the target", vec![shadow("s", 1, "", &["gone"]), decides()], "m", Some("t/s: refused")),
         (
             "its fallback would do",
             vec![RuleDoc { fallbacks: texts(&["b/x"]), ..shadow("s", 1, "", &["gone"]) }],
@@ -54,7 +54,7 @@ fn the_first_that_matches_before_the_one_that_decides_is_told() {
 
 /// Whatever the shadow rule is, the decision is the same as without it.
 #[test]
-fn nothing_else_changes() {
+fn shadow_rules_change_nothing_else() {
     let decides = || RuleDoc { priority: 5, ..rule("decides", "model == 'm'", &["a", "b=3"], &[]) };
     let fallbacks = texts(&["b/x"]);
     let resting = World { gates: vec![("a", Skip::Cooldown)], ..World::default() };

@@ -17,7 +17,7 @@ fn first(policy: &Policy, request: &Request<'_>) -> String {
 }
 
 #[test]
-fn a_session_is_drawn_alike_everywhere_and_keeps_the_weights() {
+fn a_session_gets_the_same_choice_everywhere_by_weight() {
     let (here, there) = (three(), three());
     let mut at_a = 0;
     for session in 0..1_000 {
@@ -29,7 +29,7 @@ fn a_session_is_drawn_alike_everywhere_and_keeps_the_weights() {
 }
 
 #[test]
-fn only_the_sessions_of_what_is_gated_move() {
+fn only_sessions_of_a_gated_backend_move() {
     let policy = three();
     let resting = World { gates: vec![("b", Skip::Cooldown)], ..World::default() };
     for session in 0..500 {
@@ -44,7 +44,7 @@ fn only_the_sessions_of_what_is_gated_move() {
 }
 
 #[test]
-fn what_is_remembered_goes_first_if_it_may() {
+fn a_remembered_backend_goes_first_if_allowed() {
     let policy = three();
     let gate = |name| World { gates: vec![(name, Skip::Cooldown)], ..World::default() };
     for (what, provider, credential, world, expected) in [
@@ -76,7 +76,7 @@ fn what_is_remembered_goes_first_if_it_may() {
 }
 
 #[test]
-fn the_fence_stands_before_the_memory() {
+fn permissions_override_affinity() {
     let fenced = KeyDoc { deny: texts(&["m"]), ..key(vec![entry("a", 1), entry("b", 1)]) };
     let policy = crate::world::policy(["a", "b"].map(|name| serving(name, &["m"])).into(), fenced, vec![]);
     let request = Request { stay: Some(stay(&policy, "b", "")), ..ask("m") };

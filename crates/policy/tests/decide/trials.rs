@@ -69,12 +69,12 @@ fn trial(rule: &str, request: TrialRequest, given: Given, expect: Expect) -> Tri
     Trial { rule: object(rule), index: 0, name: "a test".into(), given, request, expect }
 }
 
-fn asks(model: &str) -> TrialRequest {
+fn request_for(model: &str) -> TrialRequest {
     TrialRequest { model: Some(model.into()), ..TrialRequest::default() }
 }
 
 fn premium() -> TrialRequest {
-    TrialRequest { headers: pairs(&[("X-Tier", "premium")]), ..asks("gpt-4o") }
+    TrialRequest { headers: pairs(&[("X-Tier", "premium")]), ..request_for("gpt-4o") }
 }
 
 fn pairs(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
@@ -106,7 +106,7 @@ fn refused(kind: &str) -> Expect {
 }
 
 #[test]
-fn what_holds() {
+fn expectations_that_hold() {
     let policy = policy();
     let well = Given::default;
     let night = |time| Given {
@@ -115,14 +115,14 @@ fn what_holds() {
         workload: Some("batch-1".into()),
         ..Given::default()
     };
-    let versioned = || TrialRequest { params: pairs(&[("v", "2")]), ..asks("gpt-4o") };
+    let versioned = || TrialRequest { params: pairs(&[("v", "2")]), ..request_for("gpt-4o") };
     let fallbacks = |names: &[&str]| Expect { fallbacks: Some(texts(names)), ..Expect::default() };
     let any_of = |names: &[&str]| Expect { any_of: texts(names), ..Expect::default() };
     let shares = |shares: &[(&str, u32)]| Expect { shares: numbers(shares), ..Expect::default() };
     let pictures = || TrialRequest {
         needs: texts(&["Vision", "Tools"]),
         request_type: Some("responses".into()),
-        ..asks("gpt-4o")
+        ..request_for("gpt-4o")
     };
     for (what, trial) in [
         (
@@ -145,7 +145,7 @@ fn what_holds() {
             "a long request is none of its",
             trial("a-premium", TrialRequest { input_tokens: Some(8_000), ..premium() }, well(), by("")),
         ),
-        ("no rule", trial("a-premium", asks("gpt-4o"), well(), by(""))),
+        ("no rule", trial("a-premium", request_for("gpt-4o"), well(), by(""))),
         // 2026-06-30T22:00Z is midnight in Paris, 2026-07-01T04:00Z is 06:00.
         ("by night", trial("b-night", versioned(), night(1_782_856_800_000), by("b-night"))),
         ("by day", trial("b-night", versioned(), night(1_782_878_400_000), by(""))),
@@ -153,20 +153,26 @@ fn what_holds() {
             "without the label",
             trial("b-night", versioned(), Given { labels: BTreeMap::new(), ..night(1_782_856_800_000) }, by("")),
         ),
-        ("a Budget by name", trial("c-spent", asks("gpt-4o"), used(&[("team", 90)]), by("c-spent"))),
-        ("and just not", trial("c-spent", asks("gpt-4o"), used(&[("team", 89)]), by(""))),
-        ("a Budget by namespace and name", trial("c-spent", asks("gpt-4o"), used(&[("t/team", 90)]), by("c-spent"))),
-        ("a Budget that counts others", trial("c-spent", asks("gpt-4o"), used(&[("u/twice", 100)]), by(""))),
-        ("the key's limit", trial("c-spent", asks("gpt-4o"), used(&[("limits.budgets[month]", 90)]), by("c-spent"))),
+        ("a Budget by name", trial("c-spent", request_for("gpt-4o"), used(&[("team", 90)]), by("c-spent"))),
+        ("and just not", trial("c-spent", request_for("gpt-4o"), used(&[("team", 89)]), by(""))),
+        (
+            "a Budget by namespace and name",
+            trial("c-spent", request_for("gpt-4o"), used(&[("t/team", 90)]), by("c-spent")),
+        ),
+        ("a Budget that counts others", trial("c-spent", request_for("gpt-4o"), used(&[("u/twice", 100)]), by(""))),
+        (
+            "the key's limit",
+            trial("c-spent", request_for("gpt-4o"), used(&[("limits.budgets[month]", 90)]), by("c-spent")),
+        ),
         (
             "the same, by its whole path",
-            trial("c-spent", asks("gpt-4o"), used(&[("spec.limits.budgets[month]", 90)]), by("c-spent")),
+            trial("c-spent", request_for("gpt-4o"), used(&[("spec.limits.budgets[month]", 90)]), by("c-spent")),
         ),
         (
             "an entry's limit, of its pin",
             trial(
                 "c-spent",
-                asks("openrouter/claude"),
+                request_for("openrouter/claude"),
                 used(&[("providers[openrouter].limits.requests[hour]", 100)]),
                 by("c-spent"),
             ),
@@ -180,15 +186,18 @@ fn what_holds() {
                 Expect { model: Some("gpt-4o-mini".into()), ..first("openai") },
             ),
         ),
-        ("money that is spent", trial("c-spent", asks("gpt-4o"), used(&[("team", 100)]), refused("budget_exceeded"))),
+        (
+            "money that is spent",
+            trial("c-spent", request_for("gpt-4o"), used(&[("team", 100)]), refused("budget_exceeded")),
+        ),
         ("needs and type", trial("d-pictures", pictures(), well(), by("d-pictures"))),
-        ("a rule that refuses", trial("e-only-l", asks("claude"), well(), refused("request_rejected"))),
-        ("the first key by name is k", trial("a-premium", asks("claude"), well(), first("openrouter"))),
+        ("a rule that refuses", trial("e-only-l", request_for("claude"), well(), refused("request_rejected"))),
+        ("the first key by name is k", trial("a-premium", request_for("claude"), well(), first("openrouter"))),
         (
             "another key of the scope",
             trial(
                 "a-premium",
-                TrialRequest { key: Some("l".into()), ..asks("claude") },
+                TrialRequest { key: Some("l".into()), ..request_for("claude") },
                 well(),
                 refused("request_rejected"),
             ),
@@ -200,52 +209,52 @@ fn what_holds() {
 }
 
 #[test]
-fn what_does_not_hold_is_told_with_what_came() {
+fn failed_expectations_are_reported_with_the_result() {
     let policy = policy();
     let well = Given::default;
     let shares = |shares: &[(&str, u32)]| Expect { shares: numbers(shares), ..Expect::default() };
-    let came = "openrouter/claude, then openai/gpt-4o, then openai/gpt-4o-mini; RoutingRule t/a-premium decided";
-    for (trial, told) in [
+    let result = "openrouter/claude, then openai/gpt-4o, then openai/gpt-4o-mini; RoutingRule t/a-premium decided";
+    for (trial, expected) in [
         (
             trial("a-premium", premium(), well(), first("openai")),
-            format!("expected provider openai, got {came}"),
+            format!("expected provider openai, got {result}"),
         ),
         (
             trial("a-premium", premium(), well(), Expect { model: Some("gpt-4o".into()), ..Expect::default() }),
-            format!("expected model gpt-4o, got {came}"),
+            format!("expected model gpt-4o, got {result}"),
         ),
         (
             trial("a-premium", premium(), well(), by("")),
-            format!("expected no rule to decide, got {came}"),
+            format!("expected no rule to decide, got {result}"),
         ),
         (
             trial("b-night", premium(), well(), by("b-night")),
             format!(
-                "expected RoutingRule b-night to decide, got {came}; RoutingRule t/b-night did not: RoutingRule t/a-premium is \
+                "expected RoutingRule b-night to decide, got {result}; RoutingRule t/b-night did not: RoutingRule t/a-premium is \
                  asked before it, as its priority is lower (97, not 98)"
             ),
         ),
         (
-            trial("a-premium", asks("gpt-4o"), well(), by("a-premium")),
+            trial("a-premium", request_for("gpt-4o"), well(), by("a-premium")),
             "expected RoutingRule a-premium to decide, got openai/gpt-4o; no rule decided; RoutingRule t/a-premium did not: \
              `when` is false"
                 .to_owned(),
         ),
         (
             trial("a-premium", premium(), well(), Expect { fallbacks: Some(texts(&["openai"])), ..Expect::default() }),
-            format!("expected fallbacks openai, got {came}"),
+            format!("expected fallbacks openai, got {result}"),
         ),
         (
             trial("a-premium", premium(), well(), Expect { fallbacks: Some(vec![]), ..Expect::default() }),
-            format!("expected fallbacks none, got {came}"),
+            format!("expected fallbacks none, got {result}"),
         ),
         (
             trial("a-premium", premium(), well(), refused("budget_exceeded")),
-            format!("expected the refusal budget_exceeded, got {came}"),
+            format!("expected the refusal budget_exceeded, got {result}"),
         ),
         (
             trial("a-premium", premium(), well(), Expect { any_of: texts(&["openrouter"]), ..Expect::default() }),
-            format!("expected any of openrouter (and openai/gpt-4o may come), got {came}"),
+            format!("expected any of openrouter (and openai/gpt-4o may come), got {result}"),
         ),
         (
             trial("a-premium", premium(), down(&["openrouter"]), first("openrouter")),
@@ -254,7 +263,7 @@ fn what_does_not_hold_is_told_with_what_came() {
                 .to_owned(),
         ),
         (
-            trial("a-premium", asks("openai/gpt-4o"), used(&[("limits.budgets[month]", 100)]), first("openai")),
+            trial("a-premium", request_for("openai/gpt-4o"), used(&[("limits.budgets[month]", 100)]), first("openai")),
             "expected provider openai, got the refusal 402 budget_exceeded: VirtualKey t/k: spec.limits.budgets[month]: \
              $0.000000333 of $0.000000333 a month (Europe/Paris) are spent (RoutingRule t/c-spent decided); RoutingRule \
              t/c-spent decided; passed over: openai/gpt-4o-mini (budget: VirtualKey t/k: spec.limits.budgets[month]); \
@@ -262,23 +271,23 @@ fn what_does_not_hold_is_told_with_what_came() {
                 .to_owned(),
         ),
     ] {
-        assert_eq!(run(&policy, &trial), Err(told));
+        assert_eq!(run(&policy, &trial), Err(expected));
     }
-    let told = run(&policy, &trial("a-premium", premium(), well(), shares(&[("openai", 30), ("openrouter", 90)])))
+    let message = run(&policy, &trial("a-premium", premium(), well(), shares(&[("openai", 30), ("openrouter", 90)])))
         .unwrap_err();
-    assert!(told.starts_with("expected shares openai 30 % (got ") && told.ends_with(came), "{told}");
-    assert!(!told.contains("openrouter 90"), "{told}: that one holds");
+    assert!(message.starts_with("expected shares openai 30 % (got ") && message.ends_with(result), "{message}");
+    assert!(!message.contains("openrouter 90"), "{message}: that one holds");
 }
 
 #[test]
-fn a_test_that_makes_no_sense_is_told() {
+fn invalid_tests_are_reported() {
     let policy = policy();
     let expects = || first("openai");
     let well = Given::default;
-    let keyed = |key: &str| TrialRequest { key: Some(key.into()), ..asks("gpt-4o") };
-    let typed = |kind: &str| TrialRequest { request_type: Some(kind.into()), ..asks("gpt-4o") };
-    let needs = |word: &str| TrialRequest { needs: texts(&[word]), ..asks("gpt-4o") };
-    for (trial, told) in [
+    let keyed = |key: &str| TrialRequest { key: Some(key.into()), ..request_for("gpt-4o") };
+    let typed = |kind: &str| TrialRequest { request_type: Some(kind.into()), ..request_for("gpt-4o") };
+    let needs = |word: &str| TrialRequest { needs: texts(&[word]), ..request_for("gpt-4o") };
+    for (trial, message) in [
         (trial("a-premium", premium(), well(), Expect::default()), "it expects nothing"),
         (
             trial("a-premium", premium(), well(), by("b-nigth")),
@@ -323,7 +332,7 @@ fn a_test_that_makes_no_sense_is_told() {
             "several Budgets are named `twice`: say which, u/twice or v/twice",
         ),
     ] {
-        assert_eq!(run(&policy, &trial), Err(told.to_owned()));
+        assert_eq!(run(&policy, &trial), Err(message.to_owned()));
     }
     let nobody = RuleDoc { scope: ScopeDoc::Team("blue".into()), ..rule("nobody", "", &["openai"], &[]) };
     let alone = crate::world::policy(providers(), key(vec![entry("openai", 1)]), vec![nobody]);
@@ -338,13 +347,13 @@ fn a_test_that_makes_no_sense_is_told() {
 /// With 95 % of a number that is not a multiple of a hundred, a threshold of 95 % is reached; with one percent less it
 /// is not.
 #[test]
-fn per_cent_reach_their_own_threshold() {
+fn a_percentage_reaches_the_threshold_of_the_same_number() {
     for max in [1, 7, 99, 333, 1_001, u64::MAX / 100] {
         let down = [(95, ThresholdAction::Reject)];
         let counting = BudgetDoc { max, ..budget("team", &down) };
         let key = KeyDoc { budgets: vec![object("team")], ..key(vec![entry("openai", 1)]) };
         let policy = budgeted(providers(), key, vec![rule("r", "", &["openai/gpt-4o"], &[])], vec![counting]);
-        let spent = |percent| trial("r", asks("gpt-4o"), used(&[("team", percent)]), refused("budget_exceeded"));
+        let spent = |percent| trial("r", request_for("gpt-4o"), used(&[("team", percent)]), refused("budget_exceeded"));
         assert_eq!(run(&policy, &spent(95)), Ok(()), "{max}");
         // For a small limit the next unit is more than one percent.
         assert!(max < 1_000 || run(&policy, &spent(94)).is_err(), "{max}");

@@ -26,7 +26,7 @@ impl GatewayState for NoHeaders {
 }
 
 #[test]
-fn a_condition_on_what_is_not_known_fails_unless_the_rest_decides() {
+fn a_condition_on_unknown_data_fails_unless_the_rest_decides() {
     for (when, decides, fails) in [
         (r#"headers["x-a"] == "1""#, false, true),
         (r#"!(headers["x-a"] == "1")"#, false, true),

@@ -21,7 +21,7 @@ fn firsts(policy: &Policy, world: &World) -> [u32; 4] {
 }
 
 #[test]
-fn ten_thousand_requests_land_within_two_per_cent() {
+fn ten_thousand_requests_match_the_weights_within_two_percent() {
     let gate = |names: &[&'static str]| names.iter().map(|name| (*name, Skip::Breaker)).collect::<Vec<_>>();
     let slow = vec![("a", 200.0, 40), ("b", 100.0, 0), ("c", 1.0, 0)];
     for (what, balance, world, expected) in [
@@ -51,7 +51,7 @@ fn ten_thousand_requests_land_within_two_per_cent() {
             [0, 0, 10_000, 0],
         ),
         (
-            "what cannot be said counts as gated",
+            "a request that can't be expressed counts as gated",
             Balance::Weighted,
             World { unfit: vec![("b", "logprobs")], ..World::default() },
             [10_000, 0, 0, 0],
@@ -64,7 +64,7 @@ fn ten_thousand_requests_land_within_two_per_cent() {
 }
 
 #[test]
-fn those_not_drawn_follow_by_weight() {
+fn primaries_that_were_not_chosen_follow_by_weight() {
     let policy = policy(
         ["a", "b", "c", "z"].map(|name| serving(name, &["m"])).into(),
         key(vec![entry("z", 0), entry("a", 10), entry("b", 30), entry("c", 20)]),
@@ -82,7 +82,7 @@ fn those_not_drawn_follow_by_weight() {
 }
 
 #[test]
-fn credentials_are_drawn_by_weight_and_apart_from_the_provider() {
+fn credentials_are_chosen_by_weight_and_independently_of_the_provider() {
     let policy = policy(
         vec![
             credentials(serving("a", &["m"]), &["x=70", "y=30"]),

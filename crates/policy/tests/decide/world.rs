@@ -270,7 +270,7 @@ pub fn line(policy: &Policy, decision: &Decision) -> String {
         assert_eq!(decision.eligible().count(), 0, "{decision:?}");
         return format!("{} {}", refusal.kind.status(), refusal.kind);
     }
-    let told = |candidate: &outrigger_policy::Candidate| {
+    let written = |candidate: &outrigger_policy::Candidate| {
         let names: Vec<&str> = candidate
             .credentials
             .iter()
@@ -279,7 +279,7 @@ pub fn line(policy: &Policy, decision: &Decision) -> String {
         let credentials = if names.is_empty() { String::new() } else { format!("@{}", names.join(",")) };
         format!("{}/{}{credentials}", candidate.name, candidate.model)
     };
-    let mut line = decision.eligible().map(told).collect::<Vec<_>>().join(" > ");
+    let mut line = decision.eligible().map(written).collect::<Vec<_>>().join(" > ");
     for candidate in &decision.candidates {
         if let Some(skip) = &candidate.skipped {
             line.push_str(&format!(" | {}/{}: {skip}", candidate.name, candidate.model));

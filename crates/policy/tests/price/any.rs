@@ -104,7 +104,7 @@ fn asked(used: &Used<'_>) -> CacheWrite {
 
 proptest! {
     #[test]
-    fn nothing_costs_more_than_its_worst(
+    fn no_cost_exceeds_the_worst_case(
         price in price(),
         used in used(),
         writes in (any::<bool>(), any::<bool>()),
@@ -121,7 +121,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_bought_can_be_paid(price in price(), input in count(), money in any::<u64>(), service in service()) {
+    fn the_tokens_that_money_buys_can_be_paid(price in price(), input in count(), money in any::<u64>(), service in service()) {
         let begun = price.worst_case(input, 0, service, CacheWrite::Hour);
         let left = money.saturating_sub(begun);
         match price.output_tokens_for(left, service) {
@@ -134,7 +134,7 @@ proptest! {
     }
 
     #[test]
-    fn a_whole_is_never_free_where_none_of_its_prices_is(price in price(), used in used()) {
+    fn a_cost_is_never_zero_if_no_price_is(price in price(), used in used()) {
         let none = |prices: &[Option<u64>]| prices.iter().flatten().all(|price| *price > 0);
         let tiers = |tiers: &[Tier]| tiers.iter().all(|tier| {
             tier.input > 0 && tier.output > 0 && none(&[tier.cached_input, tier.cache_write, tier.cache_write_1h])
@@ -152,7 +152,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_free_costs_nothing(price in price(), used in used()) {
+    fn zero_prices_cost_nothing(price in price(), used in used()) {
         let free = Price { tiers: Cow::Owned(Vec::new()), services: Cow::Owned(Vec::new()), ..Price::default() };
         prop_assert_eq!(free.cost(&used), 0);
         if price.is_free() {

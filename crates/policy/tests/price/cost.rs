@@ -25,7 +25,7 @@ fn a_cost_is_rounded_up_once() {
 }
 
 #[test]
-fn each_kind_costs_its_own() {
+fn each_kind_of_usage_has_its_own_price() {
     let price = Price {
         input: 100_000_000,
         output: 1_000_000_000,
@@ -69,7 +69,7 @@ fn each_kind_costs_its_own() {
 }
 
 #[test]
-fn what_has_no_price_costs_what_its_kind_does() {
+fn parts_without_a_price_have_the_price_of_their_total() {
     let price = price(100, 1_000);
     let parts = Used { cached_input: 1, cache_write: 2, cache_write_1h: 3, audio_input: 1, ..Used::default() };
     let used = Used { input: 10, output: 10, reasoning: 4, audio_output: 3, image_output: 2, ..parts };
@@ -79,7 +79,7 @@ fn what_has_no_price_costs_what_its_kind_does() {
 }
 
 #[test]
-fn parts_that_are_more_than_their_whole_are_no_more_than_it() {
+fn parts_never_count_for_more_than_their_total() {
     let price = Price {
         cached_input: Some(usd(10)),
         audio_input: Some(usd(400)),
@@ -95,7 +95,7 @@ fn parts_that_are_more_than_their_whole_are_no_more_than_it() {
 }
 
 #[test]
-fn a_tier_holds_for_the_whole_request_above_its_bound() {
+fn a_tier_applies_to_the_whole_request_above_its_bound() {
     let tiers = [
         Tier { above: 100, input: usd(200), output: usd(2_000), cached_input: Some(usd(50)), ..Tier::default() },
         Tier { above: 200, input: usd(400), output: usd(3_000), ..Tier::default() },
@@ -117,7 +117,7 @@ fn a_tier_holds_for_the_whole_request_above_its_bound() {
 }
 
 #[test]
-fn a_service_has_its_own_prices_and_its_own_tiers() {
+fn a_service_has_its_own_prices_and_tiers() {
     let tier = |input, output| Tier { above: 100, input: usd(input), output: usd(output), ..Tier::default() };
     let services = [
         Service {
@@ -159,7 +159,7 @@ fn a_service_has_its_own_prices_and_its_own_tiers() {
 }
 
 #[test]
-fn what_cannot_be_counted_is_the_most_that_can() {
+fn huge_usage_saturates() {
     let most = Some(u64::MAX);
     let price = Price {
         input: u64::MAX,
@@ -187,7 +187,7 @@ fn what_cannot_be_counted_is_the_most_that_can() {
 }
 
 #[test]
-fn the_worst_is_no_worse_than_it_can_be() {
+fn the_worst_case_is_exact() {
     let tiers = vec![Tier { above: 100, input: usd(200), output: usd(1_500), ..Tier::default() }];
     let price = Price {
         cache_write: Some(usd(125)),
@@ -206,7 +206,7 @@ fn the_worst_is_no_worse_than_it_can_be() {
 }
 
 #[test]
-fn money_buys_so_many_tokens_of_output() {
+fn money_is_converted_to_tokens_of_output() {
     let services = vec![Service { name: Cow::Borrowed("flex"), input: 0, output: usd(500), ..Service::default() }];
     let price = Price { reasoning: Some(usd(2_000)), services: Cow::Owned(services), ..price(100, 1_000) };
     assert_eq!(price.output_tokens_for(1_999, None), Some(0));
@@ -221,7 +221,7 @@ fn money_buys_so_many_tokens_of_output() {
 }
 
 #[test]
-fn free_is_free_whatever_is_used() {
+fn free_prices_are_free_for_any_usage() {
     let free = Price::default();
     assert!(free.is_free() && free.counts_tokens());
     assert_eq!(free.worst_case(u64::MAX, u64::MAX, Some("batch"), CacheWrite::Hour), 0);
@@ -252,7 +252,7 @@ fn free_is_free_whatever_is_used() {
 }
 
 #[test]
-fn a_price_is_read_as_it_is_written() {
+fn a_price_survives_serialization() {
     let text = r#"{"input":1,"output":2,"cacheWrite1h":3,"imageOutput":4,"tiers":[{"above":5,"input":6,"output":7}],"services":[{"name":"flex","input":8,"output":9,"tiers":[{"above":10,"input":11,"output":12}]}]}"#;
     let price: Price = serde_json::from_str(text).unwrap();
     assert_eq!((price.cache_write_1h, price.image_output, price.services[0].tiers[0].above), (Some(3), Some(4), 10));

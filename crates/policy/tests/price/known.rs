@@ -32,7 +32,7 @@ fn dollars(policy: &Policy, model: &str) -> Option<u64> {
 }
 
 #[test]
-fn the_nearest_that_says_a_price_is_believed() {
+fn the_most_specific_price_takes_precedence() {
     let own = |price| provider("Anthropic", vec![model("claude-haiku-4-5", price)]);
     let near = |price| catalogue("t", false, vec![model("claude-haiku-4-5", price)]);
     let far = |namespace, everywhere, price| catalogue(namespace, everywhere, vec![model("claude-haiku-4-5", price)]);
@@ -51,7 +51,7 @@ fn the_nearest_that_says_a_price_is_believed() {
 }
 
 #[test]
-fn the_default_price_is_for_what_nobody_knows() {
+fn the_default_price_applies_to_models_without_another_price() {
     let with_default = |kind| ProviderDoc { default_price: Some(usd(7)), ..provider(kind, vec![]) };
     let policy = policy(with_default("Anthropic"), vec![]);
     assert_eq!(dollars(&policy, "claude-haiku-4-5"), Some(1));
@@ -65,7 +65,7 @@ fn the_default_price_is_for_what_nobody_knows() {
 }
 
 #[test]
-fn without_anybody_s_word_there_is_no_price() {
+fn without_a_source_there_is_no_price() {
     for kind in ["OpenAICompatible", "vLLM", "Ollama", "OpenRouter", "Azure", "Bedrock", "Mock"] {
         assert_eq!(dollars(&policy(provider(kind, vec![]), vec![]), "gpt-4o"), None, "{kind}");
     }
@@ -75,7 +75,7 @@ fn without_anybody_s_word_there_is_no_price() {
 }
 
 #[test]
-fn a_model_is_known_by_each_of_its_names() {
+fn a_model_is_found_by_each_of_its_names() {
     let renamed = |name: &str, upstream: &str, alias: &str| ModelDoc {
         upstream_name: Some(upstream.into()),
         aliases: vec![alias.into()],
@@ -94,21 +94,21 @@ fn a_model_is_known_by_each_of_its_names() {
     let policy = self::policy(provider("Anthropic", vec![renamed("claude-haiku-4-5", "ft-17", "s")]), vec![]);
     assert_eq!(dollars(&policy, "s"), Some(1));
     // A user's catalogue: first by the users' name.
-    let told = vec![model("claude-haiku-4-5", Some(4)), model("small", Some(3))];
+    let models = vec![model("claude-haiku-4-5", Some(4)), model("small", Some(3))];
     let policy = self::policy(
         provider("Anthropic", vec![renamed("small", "claude-haiku-4-5", "tiny")]),
-        vec![catalogue("t", false, told)],
+        vec![catalogue("t", false, models)],
     );
     assert_eq!((dollars(&policy, "tiny"), dollars(&policy, "claude-haiku-4-5")), (Some(3), Some(4)));
     // An alias in a catalogue, and a name that takes precedence over it.
     let named = ModelDoc { aliases: vec!["a".into(), "b".into()], ..model("x", Some(5)) };
-    let told = vec![named, model("a", Some(6))];
-    let policy = self::policy(provider("vLLM", vec![]), vec![catalogue("t", false, told)]);
+    let models = vec![named, model("a", Some(6))];
+    let policy = self::policy(provider("vLLM", vec![]), vec![catalogue("t", false, models)]);
     assert_eq!((dollars(&policy, "x"), dollars(&policy, "a"), dollars(&policy, "b")), (Some(5), Some(6), Some(5)));
 }
 
 #[test]
-fn each_figure_is_asked_for_by_itself() {
+fn each_fact_is_looked_up_separately() {
     let own = ModelDoc { max_output_tokens: Some(10), ..model("claude-haiku-4-5", None) };
     let near = ModelDoc {
         max_output_tokens: Some(20),
@@ -132,7 +132,7 @@ fn each_figure_is_asked_for_by_itself() {
 }
 
 #[test]
-fn hundreds_of_models_are_told_apart() {
+fn hundreds_of_models_are_distinguished() {
     let models: Vec<ModelDoc> = (0..500).map(|number| model(&format!("m{number}"), Some(number))).collect();
     let policy = policy(provider("vLLM", models.clone()), vec![]);
     let catalogued = self::policy(provider("vLLM", vec![]), vec![catalogue("op", true, models)]);

@@ -86,7 +86,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_key_is_left_wherever_it_stands(before in "[ \"'(:,=]{0,3}", after in "[ \"'),;]", longest in 0usize..80) {
+        fn keys_are_masked_at_any_position(before in "[ \"'(:,=]{0,3}", after in "[ \"'),;]", longest in 0usize..80) {
             let text = format!("{before}sk-SECRETSECRETSECRET{after} and AIzaSECRETSECRET");
             let masked = masked(&text, longest);
             prop_assert!(!masked.contains("SEC"), "{masked}");
@@ -94,7 +94,7 @@ mod tests {
         }
 
         #[test]
-        fn any_text_is_taken(text in ".{0,60}", longest in 0usize..40) {
+        fn any_text_is_accepted(text in ".{0,60}", longest in 0usize..40) {
             prop_assert!(masked(&text, longest).chars().count() <= longest);
         }
     }

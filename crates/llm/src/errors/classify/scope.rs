@@ -44,18 +44,18 @@ fn limited(dialect: Dialect, header: &dyn Fn(&str) -> Option<String>, error: &Er
         return Scope::Credential;
     }
     let text = error.message.to_lowercase();
-    let says = |words: &[&str]| words.iter().any(|words| text.contains(words));
-    if says(ALL_MODELS) {
+    let contains = |words: &[&str]| words.iter().any(|words| text.contains(words));
+    if contains(ALL_MODELS) {
         return Scope::Account;
     }
-    if says(OF_KEY) {
+    if contains(OF_KEY) {
         return Scope::Credential;
     }
-    if says(OF_MODEL) || names_model(&text) {
+    if contains(OF_MODEL) || names_model(&text) {
         return Scope::Model;
     }
     // Anthropic always mentions the organization, and counts each class of models separately.
-    if dialect != Dialect::Anthropic && says(OF_ACCOUNT) {
+    if dialect != Dialect::Anthropic && contains(OF_ACCOUNT) {
         return Scope::Account;
     }
     Scope::Model
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_s_own_words_say_what_it_counts() {
+    fn the_message_of_a_limit_shows_its_scope() {
         for (dialect, message, scope) in [
             (
                 OpenAi,
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn structured_words_come_first() {
+    fn structured_details_precede_the_message() {
         let google = |ids: &[(&str, Option<&str>)]| {
             let violations: Vec<_> = ids
                 .iter()

@@ -9,7 +9,7 @@ fn read(dialect: Dialect, status: u16, headers: &[(&str, &str)], body: &str) -> 
 }
 
 #[test]
-fn every_provider_s_way_to_say_it() {
+fn every_providers_errors_are_classified() {
     let table: &[(Dialect, u16, &str, Class)] = &[
         // OpenAI
         (
@@ -395,7 +395,7 @@ fn every_provider_s_way_to_say_it() {
 }
 
 #[test]
-fn an_error_in_a_stream_is_read_as_well() {
+fn errors_in_streams_are_classified() {
     let table = [
         (Anthropic, "overloaded_error", None, "Overloaded", Overloaded),
         (Anthropic, "api_error", None, "Internal server error", Transient),
@@ -422,7 +422,7 @@ fn an_error_in_a_stream_is_read_as_well() {
 }
 
 #[test]
-fn the_wait_is_taken_from_where_the_provider_tells_it() {
+fn the_wait_is_read_from_every_place_that_providers_use() {
     let limited =
         r#"{"error":{"message":"Rate limit reached. Please try again in 20s.","code":"rate_limit_exceeded"}}"#;
     let google = r#"{"error":{"code":429,"message":"x. Please retry in 9s.","details":[{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"37.5s"}]}}"#;
@@ -488,7 +488,7 @@ fn the_wait_is_taken_from_where_the_provider_tells_it() {
 }
 
 #[test]
-fn words_and_codes_are_the_provider_s_own_bounded_and_without_keys() {
+fn messages_and_codes_are_bounded_and_contain_no_keys() {
     let failure = read(
         OpenAi,
         401,
@@ -521,7 +521,7 @@ fn words_and_codes_are_the_provider_s_own_bounded_and_without_keys() {
 }
 
 #[test]
-fn any_body_is_taken() {
+fn any_body_is_accepted() {
     for body in [
         "{",
         "[]",

@@ -195,12 +195,12 @@ mod tests {
         ] {
             assert_eq!(pause(text, now), ms.map(Duration::from_millis), "{text}");
             let alone = ms.filter(|_| without_date).map(Duration::from_millis);
-            assert_eq!(pause(text, None), alone, "{text}, where nobody tells the time");
+            assert_eq!(pause(text, None), alone, "{text}, without a current time");
         }
     }
 
     #[test]
-    fn words_tell_a_wait() {
+    fn messages_contain_waits() {
         let table = [
             ("Rate limit reached for gpt-4o. Please try again in 7m12.5s. Visit", Some(432_500)),
             ("Please try again in 280ms.", Some(280)),

@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn each_row_is_read_as_it_says() {
+    fn each_row_is_decoded_as_specified() {
         let mut paths = HashSet::new();
         for field in FIELDS {
             assert!(paths.insert(field.path), "{} has two rows", field.path);
@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_tell_why() {
+    fn rows_explain_their_handling() {
         for field in FIELDS {
             let as_it_is = [Format::OpenAiChat, Format::Gemini]
                 .iter()
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_row_is_refused() {
+    fn fields_without_a_row_are_refused() {
         for (path, body) in [
             ("novelty", json!({"novelty": 1, "messages": [{"role": "user", "content": "Hi"}]})),
             ("messages[].novelty", json!({"messages": [{"role": "user", "content": "Hi", "novelty": 1}]})),

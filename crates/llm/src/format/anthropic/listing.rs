@@ -46,7 +46,7 @@ mod tests {
     use super::rfc3339;
 
     #[test]
-    fn seconds_are_told_as_dates() {
+    fn seconds_are_written_as_dates() {
         let table = [
             (951_782_400, "2000-02-29T00:00:00Z"),
             (1_709_251_199, "2024-02-29T23:59:59Z"),

@@ -159,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn generations_are_told_apart_by_their_names() {
+    fn generations_are_recognized_by_name() {
         use Sampling::{All, OneOfTwo};
         use ThinkingForm::{Adaptive, Budget};
         // name, most tokens, default, thinking, always, sampling, structured, prefill, forced tools

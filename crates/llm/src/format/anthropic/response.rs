@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn blocks_are_read_in_order_and_those_of_server_tools_passed_over() {
+    fn blocks_are_decoded_in_order_and_server_tools_are_skipped() {
         let response = decoded(json!({
             "id": "msg_1", "type": "message", "role": "assistant", "model": "claude-haiku-4-5", "stop_sequence": null,
             "stop_reason": "tool_use",
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn usage_counts_cached_tokens_once_both_ways() {
+    fn usage_counts_cached_tokens_once_in_both_directions() {
         let usage = json!({
             "input_tokens": 10, "cache_read_input_tokens": 100, "cache_creation_input_tokens": 70,
             "cache_creation": {"ephemeral_5m_input_tokens": 50, "ephemeral_1h_input_tokens": 20},
@@ -264,14 +264,14 @@ mod tests {
     }
 
     #[test]
-    fn unknown_usage_is_absent_when_read_and_only_the_sdks_integers_are_told() {
+    fn unknown_usage_stays_absent_except_for_required_integers() {
         let response = decoded(json!({"content": []}));
         assert!(response.usage.is_empty());
         assert_eq!(encode(&response, &Answer::default())["usage"], json!({"input_tokens": 0, "output_tokens": 0}));
     }
 
     #[test]
-    fn what_is_no_message_is_malformed() {
+    fn other_objects_are_malformed_messages() {
         for (body, problem) in [
             (json!({"type": "error", "error": {"type": "api_error", "message": "oh"}}), "it contains an error: oh"),
             (json!({"choices": []}), "it has no list `content`"),

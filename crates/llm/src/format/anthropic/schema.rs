@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn schemas_are_made_fit() {
+    fn schemas_are_adapted() {
         for (schema, fitted) in [
             (
                 json!({"type": "string", "maxLength": 3}),

@@ -30,7 +30,7 @@ mod tests {
     use super::fit;
 
     #[test]
-    fn ids_are_made_fit_and_stay_apart() {
+    fn ids_are_made_valid_and_stay_distinct() {
         for (id, fitted) in [
             ("toolu_01A-b", "toolu_01A-b"),
             ("call.1", "call_2e1"),

@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn passes_over_what_only_gemini_can_say() {
+    fn skips_parts_that_only_gemini_has() {
         for part in [
             json!({"executableCode": {"code": "1"}}),
             json!({}),

@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tells_gemini_schemas_as_json_schema() {
+    fn converts_gemini_schemas_to_json_schema() {
         let cases = [
             (json!({"type": "STRING"}), json!({"type": "string"})),
             (json!({"type": "string"}), json!({"type": "string"})),

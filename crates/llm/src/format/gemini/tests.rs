@@ -139,7 +139,7 @@ fn unmarked(mut response: ChatResponse) -> ChatResponse {
 
 proptest! {
     #[test]
-    fn nothing_panics_and_what_is_told_is_read_again(value in any_value()) {
+    fn nothing_panics_and_encoded_answers_decode_again(value in any_value()) {
         for body in in_place(&value) {
             if let Ok(read) = request::decode(&body) {
                 for model in ["gemini-3-flash", "gemini-2.5-pro", "other"] {

@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counts_in_the_hubs_meaning() {
+    fn usage_has_the_common_meaning() {
         let cases = [
             (json!({}), Usage::default()),
             (
@@ -117,12 +117,12 @@ mod tests {
         for (metadata, expected) in cases {
             assert_eq!(decode(&metadata), expected, "{metadata}");
             let again = encode(&expected).map(|metadata| decode(&metadata)).unwrap_or_default();
-            assert_eq!(again, expected, "{metadata} told again");
+            assert_eq!(again, expected, "{metadata} encoded again");
         }
     }
 
     #[test]
-    fn reads_how_it_was_served() {
+    fn reads_the_service_tier() {
         for (metadata, service) in [
             (json!({"serviceTier": "priority"}), Some(ServiceTier::Priority)),
             (json!({"trafficType": "ON_DEMAND_FLEX"}), Some(ServiceTier::Flex)),
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn tells_candidates_without_thoughts() {
+    fn encodes_candidates_without_thoughts() {
         let usage = Usage { input: Some(10), output: Some(12), reasoning: Some(7), ..Usage::default() };
         assert_eq!(
             encode(&usage),

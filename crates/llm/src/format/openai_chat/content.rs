@@ -220,7 +220,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whatever_a_media_type_is_its_url_can_be_read() {
+    fn any_media_type_gives_a_readable_url() {
         for (media_type, expected) in [
             ("image/png", "data:image/png;base64,AAAA"),
             ("text/plain; charset=utf-8", "data:text/plain; charset=utf-8;base64,AAAA"),

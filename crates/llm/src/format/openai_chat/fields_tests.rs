@@ -65,7 +65,7 @@ fn set(value: &mut Value, path: &str, sample: Value) {
 }
 
 #[test]
-fn each_row_meets_its_fate() {
+fn each_row_is_handled_as_specified() {
     for field in FIELDS {
         let path = field.path;
         let mut body = request_around(path);
@@ -94,7 +94,7 @@ fn each_row_meets_its_fate() {
 }
 
 #[test]
-fn has_each_field_once_and_says_why_it_is_not_carried() {
+fn each_field_has_one_row_and_a_reason_if_not_carried() {
     let mut seen = HashSet::new();
     for field in FIELDS {
         assert!(seen.insert(field.path), "{} stands twice", field.path);
@@ -106,7 +106,7 @@ fn has_each_field_once_and_says_why_it_is_not_carried() {
 }
 
 #[test]
-fn refuses_what_it_does_not_know() {
+fn refuses_unknown_fields() {
     for body in [
         json!({"messages": [{"role": "user", "content": "Hi"}], "frobnicate": 1}),
         json!({"messages": [{"role": "user", "content": "Hi", "frobnicate": 1}]}),
@@ -124,7 +124,7 @@ fn refuses_what_it_does_not_know() {
 }
 
 #[test]
-fn names_no_field_whose_value_asks_for_nothing() {
+fn omits_fields_whose_value_has_no_effect() {
     let defaults = [
         ("n", json!(1)),
         ("logprobs", json!(false)),

@@ -177,7 +177,7 @@ fn encode_user(
 ) -> Result<(), RequestError> {
     // A tool's message can contain only text: its images follow in a user message.
     let mut shown = Vec::new();
-    let mut said = Vec::new();
+    let mut content = Vec::new();
     for part in parts {
         match part {
             Part::ToolResult(result) => {
@@ -193,10 +193,10 @@ fn encode_user(
             }
             Part::Thinking(_) => leave_out(left_out, "thinking"),
             Part::ToolCall(_) => return Err(unsupported("a tool call in a user's turn")),
-            Part::Text(_) | Part::Media(_) | Part::Refusal(_) => said.push(Cow::Borrowed(part)),
+            Part::Text(_) | Part::Media(_) | Part::Refusal(_) => content.push(Cow::Borrowed(part)),
         }
     }
-    shown.extend(said);
+    shown.extend(content);
     if !shown.is_empty() {
         messages.push(object([("role", json!("user")), ("content", content::encode(&shown)?)]));
     }

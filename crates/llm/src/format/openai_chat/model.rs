@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tells_families_apart() {
+    fn distinguishes_families() {
         for (model, family, cap) in [
             ("o1", ModelFamily::OSeries, "max_completion_tokens"),
             ("o3-mini", ModelFamily::OSeries, "max_completion_tokens"),
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn asks_for_no_effort_that_a_family_refuses() {
+    fn sends_only_efforts_that_the_family_accepts() {
         for (model, thinking, effort) in [
             ("o3", Thinking::Off, Some("low")),
             ("o3", Thinking::Effort(Effort::XHigh), Some("high")),

@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn notes_each_field_once_without_its_indexes() {
+    fn records_each_field_once_without_indexes() {
         let mut noted = NotedFields::default();
         noted.note("messages[0]", "name");
         noted.note("messages[12]", "name");

@@ -50,7 +50,7 @@ mod tests {
     use super::fit;
 
     #[test]
-    fn ids_are_made_fit_and_stay_apart() {
+    fn ids_are_made_valid_and_stay_distinct() {
         let long = "toolu_".repeat(9);
         for (id, model, fitted) in [
             ("call_1", "gpt-4o", "call_1"),

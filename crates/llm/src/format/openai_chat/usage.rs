@@ -21,16 +21,17 @@ fn read(object: &Value) -> Usage {
     let figure = |pointer: &str| object.pointer(pointer).and_then(usage::count);
     let text = figure("/prompt_tokens");
     let audio = figure("/prompt_tokens_details/audio_tokens");
-    let said = figure("/completion_tokens");
+    let completion = figure("/completion_tokens");
     let reasoning = figure("/completion_tokens_details/reasoning_tokens");
     // xAI counts reasoning in addition to the completion and not as a part of it; the total shows this.
-    let output = match (text, said, reasoning, figure("/total_tokens")) {
-        (Some(input), Some(said), Some(reasoning), Some(total))
-            if reasoning > 0 && input.checked_add(said).and_then(|sum| sum.checked_add(reasoning)) == Some(total) =>
+    let output = match (text, completion, reasoning, figure("/total_tokens")) {
+        (Some(input), Some(completion), Some(reasoning), Some(total))
+            if reasoning > 0
+                && input.checked_add(completion).and_then(|sum| sum.checked_add(reasoning)) == Some(total) =>
         {
-            said.checked_add(reasoning)
+            completion.checked_add(reasoning)
         }
-        _ => said,
+        _ => completion,
     };
     // Mistral counts audio in addition to the prompt and not as a part of it; the total shows this too.
     let input = match (text, audio, output, figure("/total_tokens")) {
@@ -160,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn the_service_stands_beside_the_usage_or_in_it() {
+    fn the_service_tier_is_next_to_the_usage_or_in_it() {
         let body = json!({"service_tier": "flex", "usage": {"prompt_tokens": 1, "service_tier": "standard",
                           "prompt_tokens_details": {"image_tokens": 1}, "prompt_audio_seconds": 2,
                           "completion_tokens_details": {"image_tokens": 3}}});
@@ -179,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn tells_only_what_is_known() {
+    fn encodes_only_known_usage() {
         assert_eq!(encode(&Usage { reasoning: Some(3), ..Usage::default() }), None);
         assert_eq!(
             encode(&Usage { input: Some(5), ..Usage::default() }),

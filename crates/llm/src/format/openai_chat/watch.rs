@@ -81,8 +81,8 @@ struct Groq {
 
 impl Choice<'_> {
     pub fn filled(&self) -> bool {
-        let said = |said: &LenientObject<AnswerWords>| said.0.as_ref().is_some_and(AnswerWords::filled);
-        self.text.0 || said(&self.delta) || said(&self.message)
+        let filled = |filled: &LenientObject<AnswerWords>| filled.0.as_ref().is_some_and(AnswerWords::filled);
+        self.text.0 || filled(&self.delta) || filled(&self.message)
     }
 
     /// Whether the finish reason explains an answer without content. Unknown ones do.

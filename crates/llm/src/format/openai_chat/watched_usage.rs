@@ -107,7 +107,7 @@ impl OpenAiUsage {
 }
 
 /// Usage, with the service tier that is reported next to it.
-pub(crate) fn with_service(tokens: Option<OpenAiUsage>, beside: LenientTier) -> Option<OpenAiUsage> {
-    let Some(service) = beside.0 else { return tokens };
+pub(crate) fn with_service(tokens: Option<OpenAiUsage>, tier: LenientTier) -> Option<OpenAiUsage> {
+    let Some(service) = tier.0 else { return tokens };
     Some(OpenAiUsage { service_tier: LenientTier(Some(service)), ..tokens.unwrap_or_default() })
 }

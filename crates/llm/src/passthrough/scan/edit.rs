@@ -111,17 +111,17 @@ impl Scanned {
             let fitted = self.fit_thinking(body, cap.tokens);
             changes.places.extend(fitted.into_iter().map(|fitted| (fitted.at, fitted.text)));
         }
-        let mut said = false;
+        let mut present = false;
         for field in cap.fields {
             let Some(at) = self.cap_at(*field).filter(|at| body.get((*at).clone()) != Some(b"null")) else { continue };
-            said = true;
+            present = true;
             if self.caps[*field as usize].is_none_or(|own| own > cap.tokens) {
                 changes.places.push((at, tokens.clone()));
             }
         }
         match cap.fields.first() {
-            Some(CapField::Generation) if !said => self.add_to_generation(&tokens, changes),
-            Some(field) if !said => match self.place(field.top()) {
+            Some(CapField::Generation) if !present => self.add_to_generation(&tokens, changes),
+            Some(field) if !present => match self.place(field.top()) {
                 Some(null) => changes.places.push((null.value.clone(), tokens)),
                 None => changes.added.push(format!("\"{}\":{tokens}", field.key())),
             },
@@ -131,10 +131,10 @@ impl Scanned {
 
     /// Whether a limit is written: the caller's is larger, or there is none.
     pub(super) fn takes(&self, body: &[u8], cap: Cap<'_>) -> bool {
-        let said = |field: &CapField| self.cap_at(*field).is_some_and(|at| body.get(at) != Some(b"null"));
+        let present = |field: &CapField| self.cap_at(*field).is_some_and(|at| body.get(at) != Some(b"null"));
         let more = |field: &CapField| self.caps[*field as usize].is_none_or(|own| own > cap.tokens);
-        let mut said = cap.fields.iter().filter(|field| said(field)).peekable();
-        !cap.fields.is_empty() && (said.peek().is_none() || said.any(more))
+        let mut present = cap.fields.iter().filter(|field| present(field)).peekable();
+        !cap.fields.is_empty() && (present.peek().is_none() || present.any(more))
     }
 
     /// The location of the value of a field that limits the output.

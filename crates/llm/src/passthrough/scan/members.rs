@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_that_differ_in_case_are_told_from_others() {
+    fn keys_that_differ_only_in_case_are_detected() {
         for (key, known, expected) in [
             ("max_tokens", "max_tokens", false),
             ("Max_Tokens", "max_tokens", true),
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn whole_numbers_are_read_in_every_spelling_that_counts() {
+    fn whole_numbers_are_accepted_in_every_spelling_of_providers() {
         for (raw, expected) in [
             ("100", Some(100)),
             ("1e2", Some(100)),

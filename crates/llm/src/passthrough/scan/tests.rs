@@ -52,7 +52,7 @@ fn capped(body: &str, fields: &[CapField], tokens: u64) -> String {
 }
 
 #[test]
-fn a_cap_is_written_in_its_own_place() {
+fn a_cap_is_written_into_the_right_field() {
     for (body, fields, expected) in [
         // The caller has none: the upstream's field is used.
         ("{}", CHAT, r#"{"max_completion_tokens":50}"#),
@@ -97,7 +97,7 @@ fn a_cap_is_written_in_its_own_place() {
 }
 
 #[test]
-fn edits_are_made_side_by_side() {
+fn several_edits_are_made_together() {
     let all = Edits { model: Some("m2"), ask_usage: true, cap: Some(Cap { tokens: 50, fields: CHAT }) };
     assert_eq!(
         edited(r#"{"max_tokens":99,"fallbacks":["x/y"],"model":"m1"}"#, all),
@@ -110,7 +110,7 @@ fn edits_are_made_side_by_side() {
 }
 
 #[test]
-fn a_cap_is_read_where_it_counts() {
+fn a_cap_is_read_from_the_fields_that_count() {
     let read = |path: &str, body: &str| {
         let operation = find("POST", path).unwrap().operation;
         let scanned = scan(body.as_bytes()).unwrap();
@@ -157,7 +157,7 @@ fn a_budget_for_thinking_is_read() {
 }
 
 #[test]
-fn each_type_of_provider_has_a_word_for_the_cap() {
+fn each_type_of_provider_has_a_field_for_the_cap() {
     let chat = find("POST", "/v1/chat/completions").unwrap().operation;
     let responses = find("POST", "/v1/responses").unwrap().operation;
     for kind in crate::provider::TYPES {
@@ -169,7 +169,7 @@ fn each_type_of_provider_has_a_word_for_the_cap() {
 }
 
 #[test]
-fn what_else_has_a_price_is_read() {
+fn other_billed_fields_are_read() {
     let read = |body: &str| scan(body.as_bytes()).unwrap();
     for (body, tier) in [
         ("{}", None),
@@ -187,7 +187,7 @@ fn what_else_has_a_price_is_read() {
 }
 
 #[test]
-fn what_cannot_be_read_in_one_way_is_refused() {
+fn ambiguous_bodies_are_refused() {
     for (body, problem) in [
         ("", "the body is not JSON: EOF"),
         ("[1]", "the body must be a JSON object"),
@@ -235,7 +235,7 @@ fn what_cannot_be_read_in_one_way_is_refused() {
 }
 
 #[test]
-fn a_conversation_keeps_its_opening() {
+fn the_hash_of_a_conversation_stays_the_same() {
     let opening = |body: Value| scan(body.to_string().as_bytes()).unwrap().conversation.unwrap();
     let system = json!({"role": "system", "content": "s"});
     let user = json!({"role": "user", "content": "hello"});
@@ -307,7 +307,7 @@ proptest! {
 
     /// A written limit is the only change, and every parser reads one that is not larger.
     #[test]
-    fn a_written_cap_can_be_taken_out_again(
+    fn a_written_cap_is_the_only_change(
         members in prop::collection::vec(
             (prop_oneof![Just("max_tokens".to_owned()), Just("max_completion_tokens".to_owned()),
                 Just("generationConfig".to_owned()), Just("generation_config".to_owned()), "[a-z]{1,3}"],

@@ -41,7 +41,7 @@ fn error(kind: &str, message: &str, status: Option<u16>) -> Observation {
 }
 
 #[test]
-fn an_openai_event_is_seen_for_what_it_is() {
+fn openai_events_are_observed() {
     let table = [
         (
             r#"{"choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]}"#,
@@ -105,7 +105,7 @@ fn an_openai_event_is_seen_for_what_it_is() {
 }
 
 #[test]
-fn an_event_of_a_response_is_seen_for_what_it_is() {
+fn events_of_a_response_are_observed() {
     let table = [
         (
             r#"{"type":"response.created","response":{"status":"in_progress","model":"m","output":[],"error":null}}"#,
@@ -157,7 +157,7 @@ fn an_event_of_a_response_is_seen_for_what_it_is() {
 }
 
 #[test]
-fn an_anthropic_event_is_seen_for_what_it_is() {
+fn anthropic_events_are_observed() {
     let table = [
         (
             r#"{"type":"message_start","message":{"model":"m","content":[],"usage":{"input_tokens":1}}}"#,
@@ -208,7 +208,7 @@ fn an_anthropic_event_is_seen_for_what_it_is() {
 }
 
 #[test]
-fn a_gemini_event_is_seen_for_what_it_is() {
+fn gemini_events_are_observed() {
     let table = [
         (r#"{"candidates":[{"content":{"parts":[{"text":"a"}],"role":"model"}}]}"#, content()),
         (r#"{"candidates":[{"content":{"parts":[{"text":"a","thought":true}]}}]}"#, content()),
@@ -235,7 +235,7 @@ fn a_gemini_event_is_seen_for_what_it_is() {
 }
 
 #[test]
-fn an_error_in_no_data_line_is_seen() {
+fn an_error_without_a_data_line_is_observed() {
     let mut events = Vec::new();
     crate::framing::sse::SseReader::default().push(
         &Bytes::from_static(
@@ -264,7 +264,7 @@ fn after_content(dialect: Dialect, events: &[(&str, &str)]) -> (StreamWatch, Vec
 }
 
 #[test]
-fn after_content_what_matters_is_still_seen() {
+fn ends_and_usage_are_observed_after_the_first_content() {
     let (watch, seen) = after_content(
         OpenAi,
         &[
@@ -342,7 +342,7 @@ fn after_content_what_matters_is_still_seen() {
 }
 
 #[test]
-fn a_stream_with_nothing_in_it_is_empty_unless_its_end_explains_that() {
+fn a_stream_without_content_is_empty_unless_its_end_explains_that() {
     let table: &[(Dialect, &[&str], bool)] = &[
         (OpenAi, &[r#"{"choices":[{"delta":{"content":""},"finish_reason":"stop"}]}"#, "[DONE]"], true),
         (OpenAi, &["[DONE]"], true),
@@ -440,7 +440,7 @@ fn usage_means_the_same_in_every_dialect() {
 }
 
 #[test]
-fn whole_answers_are_seen_for_what_they_are() {
+fn whole_answers_are_observed() {
     let plain = AnswerSummary::default();
     let empty = || AnswerSummary { empty: true, ..AnswerSummary::default() };
     let malformed = |why: &str| AnswerSummary { malformed: Some(why.to_owned()), ..AnswerSummary::default() };

@@ -24,7 +24,7 @@ fn watched(dialect: Dialect, events: &[&str]) -> Usage {
 }
 
 #[test]
-fn the_service_is_read_wherever_it_is_told() {
+fn the_service_tier_is_read_from_every_place() {
     let whole = |dialect, operation, body: &str| whole(dialect, operation, body.as_bytes()).usage.service;
     let chat = r#"{"choices":[{"message":{"content":"a"}}],"service_tier":"flex","usage":{"prompt_tokens":1}}"#;
     assert_eq!(whole(OpenAi, "chat", chat), Some(Flex));
@@ -47,7 +47,7 @@ fn the_service_is_read_wherever_it_is_told() {
 }
 
 #[test]
-fn in_a_stream_the_service_may_be_told_before_the_usage_or_after_it() {
+fn the_service_tier_may_precede_or_follow_the_usage() {
     let usage = r#"{"choices":[],"usage":{"prompt_tokens":3}}"#;
     let piece = r#"{"choices":[{"delta":{"content":""}}],"service_tier":"flex"}"#;
     let expected = Usage { input: Some(3), service: Some(Flex), ..Usage::default() };
@@ -60,17 +60,17 @@ fn in_a_stream_the_service_may_be_told_before_the_usage_or_after_it() {
     assert_eq!(watched(OpenAi, &[begun, ended]), expected);
     let start = r#"{"type":"message_start","message":{"usage":{"input_tokens":3,"service_tier":"priority"}}}"#;
     let delta = r#"{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":2}}"#;
-    let told = Usage { input: Some(3), output: Some(2), service: Some(Priority), ..Usage::default() };
-    assert_eq!(watched(Anthropic, &[start, delta]), told);
+    let expected = Usage { input: Some(3), output: Some(2), service: Some(Priority), ..Usage::default() };
+    assert_eq!(watched(Anthropic, &[start, delta]), expected);
     let traffic = r#"{"candidates":[],"usageMetadata":{"trafficType":"ON_DEMAND"}}"#;
     let counts = r#"{"candidates":[],"usageMetadata":{"promptTokenCount":3}}"#;
     assert!(watched(Gemini, &[traffic]).is_empty());
-    let told = Usage { input: Some(3), service: Some(Usual), ..Usage::default() };
-    assert_eq!(watched(Gemini, &[traffic, counts]), told);
+    let expected = Usage { input: Some(3), service: Some(Usual), ..Usage::default() };
+    assert_eq!(watched(Gemini, &[traffic, counts]), expected);
 }
 
 #[test]
-fn a_service_has_one_word_and_many_spellings() {
+fn a_service_tier_has_one_name_and_many_spellings() {
     for tier in [Usual, Batch, Flex, Priority, Fast, Ultrafast] {
         assert_eq!(ServiceTier::parse(tier.word()), Some(tier));
     }
@@ -83,7 +83,7 @@ fn a_service_has_one_word_and_many_spellings() {
 }
 
 #[test]
-fn figures_of_a_message_never_fall_and_its_start_tells_no_output() {
+fn usage_of_a_message_never_decreases_and_its_start_has_no_output() {
     let start = r#"{"type":"message_start","message":{"usage":{"input_tokens":9,"cache_read_input_tokens":100,"cache_creation_input_tokens":50,"cache_creation":{"ephemeral_5m_input_tokens":50,"ephemeral_1h_input_tokens":0},"output_tokens":3}}}"#;
     let cut = watched(Anthropic, &[start]);
     assert_eq!((cut.input, cut.output), (Some(159), None));
@@ -101,12 +101,12 @@ fn figures_of_a_message_never_fall_and_its_start_tells_no_output() {
 }
 
 #[test]
-fn thoughts_that_are_counted_among_candidates_are_counted_once() {
+fn thoughts_included_in_candidates_are_counted_once() {
     let apart = r#"{"candidates":[],"usageMetadata":{"promptTokenCount":10,"candidatesTokenCount":5,"thoughtsTokenCount":7,"totalTokenCount":22}}"#;
     let among = r#"{"candidates":[],"usageMetadata":{"promptTokenCount":10,"candidatesTokenCount":12,"thoughtsTokenCount":7,"totalTokenCount":22}}"#;
-    for told in [apart, among] {
-        let usage = watched(Gemini, &[told]);
-        assert_eq!((usage.output, usage.reasoning), (Some(12), Some(7)), "{told}");
+    for chunk in [apart, among] {
+        let usage = watched(Gemini, &[chunk]);
+        assert_eq!((usage.output, usage.reasoning), (Some(12), Some(7)), "{chunk}");
     }
 }
 
@@ -185,7 +185,7 @@ fn pictures_and_sounds_are_counted() {
 }
 
 #[test]
-fn what_a_stream_said_is_counted_before_and_after_its_first_content() {
+fn content_is_counted_before_and_after_the_first_event_with_content() {
     let mut watch = StreamWatch::new(OpenAi.format());
     for data in [
         r#"{"choices":[{"delta":{"role":"assistant","content":""}}]}"#,

@@ -1,10 +1,10 @@
-//! Pictures, sound and documents inside a request: what a string of base64 holds, by its first bytes.
+//! Pictures, sound and documents inside a request: the kind and size of a string of base64, from its first bytes.
 //!
-//! The `imagesize` crate (0.15) was compared with it. It reads the same bytes of the four kinds that all three APIs take
-//! (PNG, JPEG, GIF, WebP: forty lines here), but takes the scale bits of WebP's `VP8 ` for a part of the size. Beyond those
-//! it would tell the size of HEIC, AVIF and TIFF. Only Gemini takes the first, TIFF keeps its size anywhere in the file, and
-//! all three are counted at the most that a picture may cost. Base64 would have to be decoded before it is asked, with
-//! sound, films and documents distinguished here all the same.
+//! The `imagesize` crate (0.15) would not make this simpler. It reads the same bytes of the four kinds that all three
+//! APIs accept (PNG, JPEG, GIF, WebP: forty lines here), but counts the scale bits of WebP's `VP8 ` as a part of the
+//! size. It also knows HEIC, AVIF and TIFF. Only Gemini accepts HEIC, a TIFF's size may be anywhere in the file, and all
+//! three are counted at the highest price of a picture. Base64 would have to be decoded for it, and sound, films and
+//! documents would still have to be distinguished here.
 
 use base64::Engine;
 use base64::alphabet::STANDARD as ALPHABET;
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn what_it_is_stands_in_its_first_bytes() {
+    fn the_first_bytes_determine_the_kind() {
         let wav: [&[u8]; 3] =
             [b"fmt \x10\0\0\0\x01\0\x01\0\xc0\x5d\0\0", &48_000_u32.to_le_bytes(), b"\x02\0\x10\0data"];
         let jpeg: [&[u8]; 4] =
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn data_urls_say_what_nobody_can_tell_from_the_bytes() {
+    fn data_urls_name_types_that_the_bytes_do_not_show() {
         let words = BASE64_STANDARD.encode(b"name,size\n".repeat(30));
         let png = base64(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\x01\x90\0\0\x01\x2c", 100);
         for (url, expected) in [
@@ -323,7 +323,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_something_or_nothing(
+        fn any_bytes_are_classified(
             head in prop_oneof![
                 Just(b"\xff\xd8\xff".to_vec()), Just(riff(b"WEBP", b"VP8")), Just(riff(b"WAVE", b"")),
                 Just(b"%PDF".to_vec()), Just(b"\x89PNG".to_vec()), Just(b"GIF8".to_vec()),

@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn words_weigh_about_what_tokenizers_make_of_them() {
+    fn estimates_are_close_to_tokenizers() {
         // Tokens of o200k and cl100k.
         for (text, least, most) in [
             ("", 0, 0),
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn escapes_count_for_what_they_are() {
+    fn escapes_count_as_the_characters_they_mean() {
         for (escaped, plain) in [
             (r"a\nb\n c", "a\nb\n c"),
             (r#"say \"hi\" \/ C:\\new"#, r#"say "hi" / C:\new"#),

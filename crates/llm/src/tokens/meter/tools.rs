@@ -84,7 +84,7 @@ const KEPT_PROMPT: &str = "a prompt that is stored at the provider may add text 
 
 /// Searches outside of the tools: OpenAI's and Perplexity's, OpenRouter's, xAI's; and presets of OpenRouter and
 /// Perplexity.
-const BESIDE: [(Field, &str); 6] = [
+const OUTSIDE_TOOLS: [(Field, &str); 6] = [
     (Field::McpServers, "what MCP servers answer is billed as input that is not in the request"),
     (Field::Container, "what runs in a container is billed by its own price"),
     (Field::WebSearchOptions, "what web_search_options asks for is billed by its own price"),
@@ -112,8 +112,9 @@ impl Scanned {
         if self.value(body, Field::ContextManagement).is_some_and(compacts) {
             return Some(COMPACTS);
         }
-        let beside = || BESIDE.iter().find(|(field, _)| self.value(body, *field).is_some_and(|raw| raw != "[]"));
-        tools.and_then(|tools| by_type(tools, operation.dialect)).or_else(|| beside().map(|(_, reason)| *reason))
+        let other_tool =
+            || OUTSIDE_TOOLS.iter().find(|(field, _)| self.value(body, *field).is_some_and(|raw| raw != "[]"));
+        tools.and_then(|tools| by_type(tools, operation.dialect)).or_else(|| other_tool().map(|(_, reason)| *reason))
     }
 }
 
@@ -212,7 +213,7 @@ mod tests {
     use crate::passthrough::scan::scan;
 
     #[test]
-    fn tools_with_a_price_of_their_own_are_known() {
+    fn separately_billed_tools_are_recognized() {
         const CHAT: &str = "/v1/chat/completions";
         const COMPLETIONS: &str = "/v1/completions";
         const RESPONSES: &str = "/v1/responses";

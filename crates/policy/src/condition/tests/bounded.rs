@@ -16,7 +16,7 @@ fn nested(macro_name: &str, over: &str, times: usize, inside: &str) -> String {
 const TEN: &str = "[1,2,3,4,5,6,7,8,9,10]";
 
 /// Expressions that would hang or exhaust memory, and a part of the message for each.
-fn dear() -> Vec<(String, &'static str)> {
+fn expensive() -> Vec<(String, &'static str)> {
     let doubled = |piece: &str, times: usize| format!("['aaaaaaaaaaaaaaaa']{}.size() > 0", piece.repeat(times));
     let pile =
         |made: &str, times: usize| (0..times).fold("'a'".to_owned(), |inner, _| format!("[{inner}].map(x, {made})[0]"));
@@ -45,27 +45,27 @@ fn dear() -> Vec<(String, &'static str)> {
 }
 
 #[test]
-fn dear_expressions_are_refused_with_the_part() {
-    for (source, part) in dear() {
+fn expensive_expressions_are_refused_with_the_expensive_part() {
+    for (source, part) in expensive() {
         let began = Instant::now();
-        let told = match Expression::compile(&source) {
+        let message = match Expression::compile(&source) {
             Err(ExpressionError::TooExpensive(error)) => error.to_string(),
             // A long chain of macros is also deep.
             Err(ExpressionError::TooMuch(error)) => error.to_string(),
             other => panic!("{source}: {other:?}"),
         };
         assert!(began.elapsed() < Duration::from_secs(2), "{source}");
-        assert!(told.len() < 500 && (told.contains(part) || told.contains("deep")), "{source}: {told}");
+        assert!(message.len() < 500 && (message.contains(part) || message.contains("deep")), "{source}: {message}");
     }
-    let told = |source: &str| Expression::compile(source).map(drop).unwrap_err().to_string();
+    let refusal = |source: &str| Expression::compile(source).map(drop).unwrap_err().to_string();
     assert_eq!(
-        told(&nested("all", TEN, 6, "true")),
+        refusal(&nested("all", TEN, 6, "true")),
         "`[1, 2, 3, 4, 5, 6, 7, 8, 9, 10].all(v2, …)` may take 72,215 steps, and 20,000 is the most that a rule may take, as it \
          goes round up to 10 times and each may take 7,219 steps and 33,744 bytes: put no macro inside of another, or go \
          through less"
     );
     assert_eq!(
-        told("model.matches(headers['x-pattern'])"),
+        refusal("model.matches(headers['x-pattern'])"),
         "`matches` needs a pattern that is written in the rule, and `headers[\"x-pattern\"]` is not: a caller's pattern \
          could take long. Write it out, or use startsWith, endsWith or contains"
     );
@@ -76,15 +76,15 @@ fn dear_expressions_are_refused_with_the_part() {
         ("['a', model].exists(p, model.matches(p))", "needs a pattern that is written"),
         ("model.matches('^' + 'a')", "needs a pattern that is written"),
     ] {
-        assert!(told(source).contains(part), "{source}: {}", told(source));
+        assert!(refusal(source).contains(part), "{source}: {}", refusal(source));
     }
 }
 
 /// If compiling did not refuse them, evaluation would stop.
 #[test]
-fn dear_expressions_are_stopped() {
+fn expensive_expressions_are_stopped() {
     let world = World::largest();
-    for (source, _) in dear() {
+    for (source, _) in expensive() {
         let tree = cel::parser::PrattParser::new().max_recursion_depth(64).parse(&source).unwrap();
         let code = Code::new(&tree).unwrap();
         let mut came = None;
@@ -120,7 +120,7 @@ fn bytes_are_counted() {
 }
 
 #[test]
-fn what_people_write_is_cheap_enough() {
+fn typical_expressions_are_cheap_enough() {
     let many = format!("model in [{}]", vec!["'gpt-4o-mini'"; 250].join(", "));
     let any = vec!["headers['user-agent'].contains('curl')"; 60].join(" || ");
     for source in [
@@ -149,7 +149,7 @@ fn what_people_write_is_cheap_enough() {
 
 /// Texts that must not reach the parser.
 #[test]
-fn large_and_deep_sources_are_refused_at_once() {
+fn large_and_deep_sources_are_refused_before_parsing() {
     for piece in [
         "(",
         "[",
@@ -183,7 +183,7 @@ fn large_and_deep_sources_are_refused_at_once() {
 
 /// The largest expressions: run in an optimized build with `--nocapture` to see the time of a step.
 #[test]
-fn steps_are_spent() {
+fn steps_are_counted() {
     let world = World::largest();
     let long = |part: &str, times: usize| vec![part; times].join(" || ");
     for (what, source) in [

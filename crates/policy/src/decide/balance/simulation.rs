@@ -130,7 +130,7 @@ fn slow_for_five_minutes(now: f64) -> Behaviour {
 }
 
 #[test]
-fn shares_follow_what_places_do() {
+fn shares_follow_the_behaviour_of_backends() {
     for streamed in [0.0, 1.0, 0.5] {
         for (name, backends, from, until, expected) in [
             ("equal ones stay fair", [good as SimulatedBackend, good], 0.0, 600.0, 0.45..0.55),
@@ -149,7 +149,7 @@ fn shares_follow_what_places_do() {
 }
 
 #[test]
-fn a_cold_start_neither_floods_nor_starves() {
+fn a_new_backend_is_neither_flooded_nor_starved() {
     // Nothing is known of the third until its first answer.
     let shares = Simulation { rate: 50.0, seconds: 5.0, ..Simulation::new(&[good, good, good]) }.shares(0.0, 5.0);
     assert!(shares.iter().all(|share| (0.2..0.5).contains(share)), "{shares:?}");
@@ -161,7 +161,7 @@ fn a_cold_start_neither_floods_nor_starves() {
 }
 
 #[test]
-fn one_request_a_minute_is_enough_to_learn_and_to_forget() {
+fn one_request_a_minute_is_enough_to_update_measurements() {
     let rare =
         |backends: &[SimulatedBackend]| Simulation { rate: 1.0 / 60.0, seconds: 60_000.0, ..Simulation::new(backends) };
     let failing = rare(&[fails_at_once, good]).shares(600.0, 60_000.0)[0];
@@ -171,7 +171,7 @@ fn one_request_a_minute_is_enough_to_learn_and_to_forget() {
 }
 
 #[test]
-fn one_that_has_no_streams_is_compared_by_whole_answers() {
+fn a_backend_without_streams_is_compared_by_whole_answers() {
     // It has served whole answers for a while. Then streams come, for which nothing is known.
     let run = Simulation { streamed: 0.0, ..Simulation::new(&[slow, good]) };
     assert!(run.shares(60.0, 600.0)[0] < 0.25, "by whole answers it is slow");

@@ -9,7 +9,7 @@ fn content(text: &str) -> Value {
 }
 
 #[test]
-fn tells_openai_requests_to_gemini() {
+fn translates_openai_requests_for_gemini() {
     let cases = [
         (
             json!({"model": "m", "input": "a", "encoding_format": "base64", "user": "u"}),
@@ -29,9 +29,9 @@ fn tells_openai_requests_to_gemini() {
             vec![],
         ),
     ];
-    for (body, told, batch, encoding, left_out) in cases {
+    for (body, expected, batch, encoding, left_out) in cases {
         let request = openai_to_gemini(&object(body), "g").unwrap();
-        assert_eq!(Value::Object(request.body), told);
+        assert_eq!(Value::Object(request.body), expected);
         assert_eq!((request.batch, request.encoding), (batch, encoding));
         assert_eq!(request.left_out, left_out);
     }
@@ -54,7 +54,7 @@ fn refuses_openai_requests() {
 }
 
 #[test]
-fn tells_gemini_requests_to_openai() {
+fn translates_gemini_requests_for_openai() {
     let cases = [
         (
             json!({"content": {"role": "user", "parts": [{"text": "a"}, {"text": "b"}]}, "task_type": "RETRIEVAL_QUERY", "output_dimensionality": 8}),
@@ -72,11 +72,11 @@ fn tells_gemini_requests_to_openai() {
             vec!["requests[].taskType", "requests[].title"],
         ),
     ];
-    for (body, batch, told, left_out) in cases {
+    for (body, batch, expected, left_out) in cases {
         let request = gemini_to_openai(&object(body), "o", batch).unwrap();
         assert_eq!(
             (Value::Object(request.body), request.left_out),
-            (told, left_out.into_iter().map(str::to_owned).collect())
+            (expected, left_out.into_iter().map(str::to_owned).collect())
         );
     }
 }
@@ -113,7 +113,7 @@ fn refuses_gemini_requests() {
 }
 
 #[test]
-fn tells_answers_both_ways() {
+fn translates_answers_in_both_directions() {
     let gemini = json!({"embeddings": [{"values": [0.5, -2.0]}, {"values": [1, 0.25]}], "usageMetadata": {"promptTokenCount": 7}});
     let floats = gemini_answer_to_openai(&gemini, Encoding::Float, "g").unwrap();
     assert_eq!(
@@ -137,9 +137,9 @@ fn tells_answers_both_ways() {
     assert_eq!(unpacked["embeddings"][0]["values"], json!([0.5, -2.0]));
 
     let one = json!({"embedding": {"values": [0.5]}});
-    let told = gemini_answer_to_openai(&one, Encoding::Float, "g").unwrap();
-    assert_eq!(told["data"], json!([{"object": "embedding", "index": 0, "embedding": [0.5]}]));
-    assert_eq!(openai_answer_to_gemini(&told, false).unwrap()["embedding"], one["embedding"]);
+    let converted = gemini_answer_to_openai(&one, Encoding::Float, "g").unwrap();
+    assert_eq!(converted["data"], json!([{"object": "embedding", "index": 0, "embedding": [0.5]}]));
+    assert_eq!(openai_answer_to_gemini(&converted, false).unwrap()["embedding"], one["embedding"]);
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn orders_openai_vectors_by_index() {
 }
 
 #[test]
-fn counts_what_is_told_and_nothing_else() {
+fn counts_only_reported_usage() {
     for (dialect, body, input) in [
         (Dialect::Gemini, json!({"embedding": {"values": []}}), None),
         (Dialect::Gemini, json!({"embeddings": []}), None),

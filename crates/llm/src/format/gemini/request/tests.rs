@@ -142,7 +142,7 @@ fn reads_tools_and_their_choice() {
 }
 
 #[test]
-fn reads_how_to_answer() {
+fn decodes_the_configuration() {
     let body = with(json!({"generation_config": {
         "temperature": 0.50, "topP": 1, "top_k": 40, "max_output_tokens": "100", "stopSequences": ["x"], "seed": 7,
         "candidateCount": 1, "responseModalities": ["TEXT"], "responseLogprobs": false,
@@ -171,7 +171,7 @@ fn reads_how_to_answer() {
 }
 
 #[test]
-fn reports_what_it_does_not_carry() {
+fn reports_fields_that_are_not_carried() {
     let parts = |part: Value| json!({"contents": [{"parts": [part]}]});
     for (body, field) in [
         (json!({"somethingNew": 1}), "somethingNew"),
@@ -254,7 +254,7 @@ fn refuses_fields_of_the_wrong_shape() {
 }
 
 #[test]
-fn tells_turns() {
+fn encodes_turns() {
     let thought = |signature: &str| {
         Part::Thinking(Thought { text: Some("hm".to_owned()), signature: Some(signature.to_owned()), redacted: None })
     };
@@ -341,7 +341,7 @@ fn tool() -> Tool {
 }
 
 #[test]
-fn tells_how_to_answer() {
+fn encodes_the_configuration() {
     let request = ChatRequest {
         messages: vec![user(vec![text("hi")])],
         tools: vec![tool()],
@@ -359,10 +359,10 @@ fn tells_how_to_answer() {
         thinking: Some(Thinking::Effort(Effort::Low)),
         ..ChatRequest::default()
     };
-    let told = encode(&request, "gemini-3-flash", None).unwrap();
-    assert_eq!(told.left_out, Vec::<String>::new());
+    let encoded = encode(&request, "gemini-3-flash", None).unwrap();
+    assert_eq!(encoded.left_out, Vec::<String>::new());
     assert_eq!(
-        Value::Object(told.body),
+        Value::Object(encoded.body),
         json!({
             "contents": [{"role": "user", "parts": [{"text": "hi"}]}],
             "tools": [{"functionDeclarations": [{"name": "f", "parametersJsonSchema": {"type": "object", "$schema": "s"}}]}],
@@ -379,7 +379,7 @@ fn tells_how_to_answer() {
 }
 
 #[test]
-fn refuses_what_gemini_cannot_say() {
+fn refuses_content_that_gemini_cannot_express() {
     let base = || ChatRequest { messages: vec![user(vec![text("hi")])], ..ChatRequest::default() };
     let picture = |source| vec![user(vec![picture(None, source)])];
     for (request, field) in [
@@ -406,7 +406,7 @@ fn refuses_what_gemini_cannot_say() {
 }
 
 #[test]
-fn names_the_hints_it_leaves_out() {
+fn names_the_omitted_hints() {
     let mut detailed = picture(Some("image/png"), MediaSource::Base64("AAAA".to_owned()));
     if let Part::Media(media) = &mut detailed {
         media.detail = Some("high".to_owned());

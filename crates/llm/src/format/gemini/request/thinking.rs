@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn knows_generations_by_name() {
+    fn recognizes_generations_by_name() {
         for (model, expected) in [
             ("gemini-2.5-pro", ModelGeneration::Budgets { pro: true }),
             ("models/gemini-2.5-flash-lite", ModelGeneration::Budgets { pro: false }),
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn tells_thinking_by_generation() {
+    fn encodes_thinking_by_generation() {
         for (model, thinking, expected) in [
             ("gemini-2.5-flash", Thinking::Off, Some(json!({"thinkingBudget": 0}))),
             ("gemini-2.5-pro", Thinking::Off, Some(json!({"thinkingBudget": 128}))),

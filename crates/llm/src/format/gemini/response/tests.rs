@@ -99,12 +99,12 @@ fn reads_answers() {
                 thought.signature = thought.signature.as_deref().and_then(unmark);
             }
         }
-        assert_eq!(again, response, "{name}, told again");
+        assert_eq!(again, response, "{name}, encoded again");
     }
 }
 
 #[test]
-fn refuses_what_is_no_answer() {
+fn refuses_objects_that_are_not_answers() {
     let cases = [
         (json!([]), "it is not an object"),
         (json!({}), "it has no candidates"),
@@ -128,7 +128,7 @@ fn refuses_what_is_no_answer() {
 }
 
 #[test]
-fn tells_the_strict_schema() {
+fn encodes_the_strict_schema() {
     let response = ChatResponse {
         id: Some("r1".to_owned()),
         model: None,
@@ -163,15 +163,15 @@ fn tells_the_strict_schema() {
 }
 
 #[test]
-fn tells_a_broken_call_as_gemini_does() {
+fn encodes_a_broken_call_like_gemini() {
     for (finish, reason) in [(Finish::ToolCalls, "MALFORMED_FUNCTION_CALL"), (Finish::Length, "MAX_TOKENS")] {
         let response = ChatResponse {
             parts: vec![text("a"), call("c", "f", "{\"x\":", None)],
             finish: Some(finish),
             ..ChatResponse::default()
         };
-        let told = encode(&response, &Answer::default());
-        assert_eq!(told["candidates"][0]["finishReason"], json!(reason));
-        assert_eq!(told["candidates"][0]["content"]["parts"], json!([{"text": "a"}]));
+        let encoded = encode(&response, &Answer::default());
+        assert_eq!(encoded["candidates"][0]["finishReason"], json!(reason));
+        assert_eq!(encoded["candidates"][0]["content"]["parts"], json!([{"text": "a"}]));
     }
 }

@@ -72,7 +72,7 @@ fn reads_streams() {
             .concat(),
         ),
         (
-            "the signature after thinking is the thinking's, a later one nobody's",
+            "the signature after thinking belongs to the thinking, a later one is dropped",
             vec![
                 chunk(json!([{"text": "hm", "thought": true}])),
                 chunk(json!([{"text": "", "thoughtSignature": "s"}])),
@@ -140,7 +140,7 @@ fn reads_streams() {
 }
 
 #[test]
-fn refuses_events_of_no_response() {
+fn refuses_events_that_are_not_responses() {
     for data in ["{", "[]", "{}", r#"{"candidates":[{"content":[]}]}"#, r#"{"candidates":[{"content":{"parts":[1]}}]}"#]
     {
         let event = framing::Event::of("", Some(data));
@@ -185,7 +185,7 @@ fn conversation() -> Vec<ChatEvent> {
 }
 
 #[test]
-fn writes_calls_whole_and_the_end_last() {
+fn writes_whole_calls_and_the_end_last() {
     let bytes = encoded(&mut Encoder::new(Answer::default()), &conversation());
     let content = |part: Value| json!({"candidates": [{"content": {"role": "model", "parts": part}, "index": 0}], "modelVersion": "m", "responseId": "r"});
     assert_eq!(
@@ -208,7 +208,7 @@ fn writes_calls_whole_and_the_end_last() {
 }
 
 #[test]
-fn reads_what_it_wrote() {
+fn decodes_what_it_encoded() {
     let bytes = encoded(&mut Encoder::new(Answer::default()), &conversation());
     let events = decode(&objects(&bytes)).unwrap();
     let calls = [call(0, "x", "f", r#"{"n":1}"#, Some("s")), call(1, "y", "g", "{}", None)].concat();
@@ -244,11 +244,11 @@ fn writes_errors_as_google_does() {
 }
 
 #[test]
-fn tells_broken_arguments_by_the_finish() {
-    for (reason, told) in [(Finish::ToolCalls, "MALFORMED_FUNCTION_CALL"), (Finish::Length, "MAX_TOKENS")] {
-        let events = [vec![start()], call(0, "x", "f", "{\"n\":", None).into(), finish(reason).into()].concat();
+fn broken_arguments_set_the_finish_reason() {
+    for (finish_reason, name) in [(Finish::ToolCalls, "MALFORMED_FUNCTION_CALL"), (Finish::Length, "MAX_TOKENS")] {
+        let events = [vec![start()], call(0, "x", "f", "{\"n\":", None).into(), finish(finish_reason).into()].concat();
         let objects = objects(&encoded(&mut Encoder::new(Answer::default()), &events));
         assert_eq!(objects.len(), 1);
-        assert_eq!(objects[0]["candidates"][0]["finishReason"], json!(told));
+        assert_eq!(objects[0]["candidates"][0]["finishReason"], json!(name));
     }
 }
