@@ -1,6 +1,6 @@
-//! Measures what accounts cost a request: reserve, write the page, settle, write the page. `make bench-ledger`.
+//! Measures the cost of accounts for a request: reserve, write the page, settle, write the page. `make bench-ledger`.
 //!
-//! The file lies in the folder for temporary files; its pages are written as the gateway writes them, without waiting for
+//! The file is in the folder for temporary files. Its pages are written as the gateway writes them, without waiting for
 //! the disk.
 #![allow(clippy::print_stdout, reason = "a table is what it is for")]
 
@@ -39,7 +39,7 @@ fn measure_all(file: &File) -> Result<()> {
     Ok(())
 }
 
-/// What a reservation and its settlement took, in microseconds: the median, and what 99 % took at most.
+/// The time of a reservation and its settlement in microseconds: the median and the 99th percentile.
 fn measure(file: Option<&File>, limits: usize, by: Granter) -> Result<(f64, f64)> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(Error::other)?.as_millis();
     let now = Millis::try_from(now).map_err(Error::other)?;
@@ -72,7 +72,7 @@ fn measure(file: Option<&File>, limits: usize, by: Granter) -> Result<(f64, f64)
     Ok((at(50), at(99)))
 }
 
-/// As a ledger that grants everything that there is.
+/// Acts as a ledger that grants everything there is.
 fn grant(book: &mut Book, specs: &[LimitSpec], now: Millis) {
     for accounts in [Vec::new(), specs.iter().map(granted).collect()] {
         let Some(report) = book.report() else { return };

@@ -1,67 +1,70 @@
-//! One account: what it was granted, what it has spent, and what is promised.
+//! One account: what was granted to it, what is spent, and what is reserved.
 //!
 //! ```text
 //!         grant                  reserve                  settle
-//! nobody ──────► free to reserve ───────► reserved ─────────────────► spent
+//! source ──────► free to reserve ───────► reserved ─────────────────► spent
 //!        ◄──────                ◄───────────────────────────────────
 //!        give_back                        settle: what was not used
 //! ```
 //!
-//! `granted`, `returned` and `spent` are sums since the account began. They only grow, so two reports of one account are
-//! merged by taking the higher of each, and one that is lost, repeated or late changes nothing. `reserved` is of this
-//! process alone.
+//! `granted`, `returned` and `spent` are sums since the account began. They only grow, so two reports of one account
+//! are merged by taking the higher value of each. A report that is lost, repeated or late changes nothing. `reserved`
+//! exists only in this process.
 //!
-//! Who grants is not said here: a [`Book`](crate::Book) grants a limit whole, a ledger of many machines a slice at a time.
+//! An account does not know who grants: a [`Book`](crate::Book) grants a limit in full, a ledger of many machines
+//! grants it in parts.
 
-/// What an account tells others, and what is kept of it.
+/// The part of an account that is reported and stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
-    /// Wider than an amount: a limit that is raised and lowered without end adds to both sums each time.
+    /// Wider than an amount: a limit that is raised and lowered repeatedly adds to both sums each time.
     pub granted: u128,
     pub returned: u128,
     pub spent: u64,
 }
 
-/// The state machine of an account. `spent + reserved <= granted - returned` as long as nothing costs more than was
+/// The state machine of an account. `spent + reserved <= granted - returned`, unless a request costs more than was
 /// reserved for it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Account {
     counters: Counters,
     reserved: u64,
-    /// Reservations that are not settled: they may be of nothing, and still come back with an amount.
+    /// The number of reservations that are not settled. A reservation of zero counts too, because it may still settle
+    /// with an amount.
     open: u32,
 }
 
 /// Why an amount does not fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Short {
-    /// Not even if every reservation came back unused.
+    /// It would not fit even if every reservation were returned unused.
     Exhausted,
-    /// It would fit if others' reservations came back.
+    /// It would fit if other reservations were returned.
     Contended,
 }
 
 impl Account {
-    /// As it was written, with what was in flight then: nobody is left who could settle it, so it is spent.
+    /// The account as it was stored. Amounts that were in flight then count as spent, because their settlement is lost.
     #[must_use]
     pub fn restored(counters: Counters, in_flight: u64) -> Self {
         let spent = counters.spent.saturating_add(in_flight);
         Account { counters: Counters { spent, ..counters }, reserved: 0, open: 0 }
     }
 
-    /// So much more may be spent.
+    /// Grants this much more.
     pub fn grant(&mut self, amount: u64) {
         self.counters.granted = self.counters.granted.saturating_add(amount.into());
     }
 
-    /// Gives back up to so much of what is free, and says how much it was: what is spent or reserved stays.
+    /// Gives back at most this much of the free amount, and returns how much it gave back. Spent and reserved amounts
+    /// stay.
     pub fn give_back(&mut self, amount: u64) -> u64 {
         let amount = amount.min(self.free());
         self.counters.returned = self.counters.returned.saturating_add(amount.into());
         amount
     }
 
-    /// Whether so much can be reserved now.
+    /// Whether this much can be reserved now.
     ///
     /// # Errors
     /// Why not.
@@ -74,7 +77,7 @@ impl Account {
         }
     }
 
-    /// Takes so much, or nothing.
+    /// Reserves this much, or nothing.
     ///
     /// # Errors
     /// Why it does not fit.
@@ -84,25 +87,26 @@ impl Account {
         Ok(())
     }
 
-    /// Takes so much without asking: a book has asked about all accounts of a limit together.
+    /// Reserves this much without a check: a book has checked all accounts of a limit together.
     pub(crate) fn promise(&mut self, amount: u64) {
         self.reserved = self.reserved.saturating_add(amount);
         self.open = self.open.saturating_add(1);
     }
 
-    /// Ends a reservation of so much: `actual` is spent, the rest is free again. More than was reserved is a debt.
+    /// Ends a reservation of this much: `actual` is spent, the rest is free again. Anything above the reservation is a
+    /// debt.
     pub fn settle(&mut self, reserved: u64, actual: u64) {
         self.reserved = self.reserved.saturating_sub(reserved);
         self.open = self.open.saturating_sub(1);
         self.charge(actual);
     }
 
-    /// Counts what is spent already.
+    /// Counts an amount that is already spent.
     pub fn charge(&mut self, amount: u64) {
         self.counters.spent = self.counters.spent.saturating_add(amount);
     }
 
-    /// Takes what another report of the same account knows more.
+    /// Merges another report of the same account.
     pub fn merge(&mut self, other: &Counters) {
         self.counters.granted = self.counters.granted.max(other.granted);
         self.counters.returned = self.counters.returned.max(other.returned);
@@ -114,7 +118,7 @@ impl Account {
         self.counters
     }
 
-    /// What it was granted and has not given back.
+    /// What was granted and not given back.
     #[must_use]
     pub fn held(&self) -> u64 {
         u64::try_from(self.counters.granted.saturating_sub(self.counters.returned)).unwrap_or(u64::MAX)
@@ -162,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_spent_and_what_is_only_reserved_are_told_apart() {
+    fn spent_and_reserved_amounts_are_distinguished() {
         let mut account = holding(100);
         account.reserve(60).unwrap();
         assert_eq!(account.fits(50), Err(Short::Contended));
@@ -172,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn what_costs_more_than_was_reserved_is_a_debt() {
+    fn a_cost_above_the_reservation_is_a_debt() {
         let mut account = holding(100);
         account.reserve(10).unwrap();
         account.settle(10, 130);
@@ -184,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_free_is_given_back() {
+    fn only_free_amounts_are_given_back() {
         let mut account = holding(100);
         account.reserve(30).unwrap();
         account.charge(20);
@@ -195,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn the_largest_limit_can_be_lowered_and_raised_for_ever() {
+    fn the_largest_limit_can_be_lowered_and_raised_forever() {
         let mut account = holding(u64::MAX);
         for _ in 0..1000 {
             assert_eq!(account.give_back(u64::MAX), u64::MAX);
@@ -228,7 +232,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_spent_and_reserved_is_never_more_than_what_is_held(ops in ops()) {
+        fn spent_and_reserved_never_exceed_what_is_held(ops in ops()) {
             let mut account = Account::default();
             let mut open = Vec::new();
             for op in ops {
@@ -253,7 +257,7 @@ mod tests {
         }
 
         #[test]
-        fn reports_may_come_late_twice_and_in_any_order(ops in ops(), mut order in prop::collection::vec(any::<prop::sample::Index>(), 1..60)) {
+        fn reports_may_arrive_late_twice_and_in_any_order(ops in ops(), mut order in prop::collection::vec(any::<prop::sample::Index>(), 1..60)) {
             let mut account = Account::default();
             let mut reports = Vec::new();
             for op in ops {
@@ -269,8 +273,8 @@ mod tests {
             order.truncate(reports.len());
             for index in order {
                 other.merge(index.get(&reports));
-                let (held, told) = (other.counters(), account.counters());
-                prop_assert!(held.granted <= told.granted && held.returned <= told.returned && held.spent <= told.spent);
+                let (partial, complete) = (other.counters(), account.counters());
+                prop_assert!(partial.granted <= complete.granted && partial.returned <= complete.returned && partial.spent <= complete.spent);
             }
             other.merge(&account.counters());
             prop_assert_eq!(other, account);

@@ -23,26 +23,26 @@ use limit::{Identity, LimitAccounts};
 use shared::{FoundAccount, HeldFit, LimitTerms, SharedLimits};
 use slots::{PageSlots, SlotOwner};
 
-/// Limits that no policy names are looked through this often.
+/// How often limits that no policy names are checked.
 const SWEEP: Millis = 3_600_000;
-/// An account that was used more than this after now was used by a clock that was wrong. One that is merely set right steps
+/// An account that was used more than this after now was used with a wrong clock. A clock that is merely adjusted steps
 /// back by less.
 const AHEAD: Millis = 86_400_000;
 
-/// So much in a window.
+/// An amount in a window.
 #[derive(Clone, Debug)]
 pub struct LimitSpec {
-    /// Its accounts are found by it and the unit: `Budget search/team`.
+    /// Identifies its accounts, together with the unit: `Budget search/team`.
     pub name: String,
-    /// What is counted; up to 16 bytes are kept.
+    /// The counted unit; at most 16 bytes are kept.
     pub unit: &'static str,
     pub max: u64,
     pub window: Periods,
-    /// What is let through while the ledger, which grants it, does not answer. Absent: nothing.
+    /// What passes while the ledger that grants it does not answer. Absent: nothing.
     pub fail_open: Option<FailOpen>,
 }
 
-/// A limit in its book: the same for as long as the book lives, whatever policies come and go.
+/// A limit in its book: the same for the lifetime of the book, whatever policies are adopted.
 #[derive(Copy, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct LimitNo(u32);
 
@@ -52,7 +52,7 @@ pub enum Granter {
     /// The book itself: each limit in full.
     #[default]
     Itself,
-    /// The ledger, of which it asks a share.
+    /// The ledger, from which the book requests a part.
     Ledger,
 }
 
@@ -64,18 +64,18 @@ pub enum Refused {
         limit: LimitNo,
         spent: u64,
         max: u64,
-        /// When the period ends, or enough has left a rolling window. Absent if waiting won't help: the window never
-        /// ends, or more is asked for than the whole limit.
+        /// When the period ends, or when enough has left a rolling window. Absent if waiting does not help: the window
+        /// never ends, or the request asks for more than the whole limit.
         until: Option<Millis>,
     },
-    /// It would fit if others' reservations came back: of this process, or of others that share the limit.
+    /// It would fit if other reservations were returned: of this process, or of others that share the limit.
     Contended { limit: LimitNo },
-    /// The ledger has not granted so much, and is not known to answer. The next report asks for it.
+    /// The ledger has not granted enough, and is not known to answer. The next report asks for it.
     NotGranted { limit: LimitNo },
 }
 
 impl Refused {
-    /// Which limit stands in the way.
+    /// The limit that has no room.
     #[must_use]
     pub fn limit(&self) -> LimitNo {
         match self {
@@ -83,8 +83,8 @@ impl Refused {
         }
     }
 
-    /// Until when it stands in the way: for ever, if waiting won't help; nobody knows how short, if others hold it, or
-    /// when the ledger answers.
+    /// Until when it has no room. Forever if waiting does not help; unknown if others hold the amount, or if the ledger
+    /// must answer first.
     fn lasts(&self) -> Millis {
         match self {
             Refused::Exhausted { until, .. } => until.unwrap_or(Millis::MAX),
@@ -94,69 +94,70 @@ impl Refused {
     }
 }
 
-/// How a limit stands: of one that is shared, over all who share it, as far as is known here.
+/// The state of a limit. Of a shared limit: over all gateways that share it, as far as it is known here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct State {
     pub spent: u64,
     pub reserved: u64,
     pub max: u64,
-    /// When its period began; of a rolling window the first instant that counts.
+    /// When its period began; of a rolling window, the first instant that counts.
     pub start: Millis,
-    /// When its period ends; of a rolling window when some of what counts will have left, and if it is exhausted, when
+    /// When its period ends. Of a rolling window: when some of its usage will have left, and if it is exhausted, when
     /// there will be room.
     pub end: Option<Millis>,
     /// Of a limit that the ledger grants.
     pub shared: Option<SharedState>,
 }
 
-/// How a shared limit stands beside.
+/// Facts about a shared limit that others do not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SharedState {
-    /// What this process may reserve without asking.
+    /// What this process may reserve without a request to the ledger.
     pub free: u64,
-    /// What those may have spent that are gone without a last word: it counts as spent.
+    /// What lost gateways may have spent: those that ended without a last report. It counts as spent.
     pub unconfirmed: u64,
-    /// How old what is known of the others is.
+    /// The age of the information about other gateways.
     pub age: Duration,
     /// Of one that may fail open.
     pub fail_open: Option<FailOpenState>,
 }
 
-/// What was read from a page file.
+/// The result of reading a page file.
 #[must_use = "an account that is damaged may hide what was spent"]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Restored {
     pub accounts: usize,
-    /// Accounts on which something was in flight: it counts as spent.
+    /// Accounts with amounts in flight, which count as spent.
     pub in_flight: usize,
     /// Accounts that were used more than a day later than now: the clock is wrong, or was.
     pub ahead: usize,
-    /// Nothing is known of what these accounts have spent: whoever goes on without them says so.
+    /// It is unknown what these accounts have spent. Whoever continues without them must report it.
     pub damaged: Vec<Damaged>,
 }
 
-/// All accounts of a process. For one thread at a time: its user keeps it in a mutex, and awaits nothing while holding it.
+/// All accounts of a process. For one thread at a time: its user keeps it in a mutex, and does not await while holding
+/// the lock.
 ///
-/// Whatever time it is asked at, it goes by the latest that it has seen: a clock that steps back brings no old period
-/// back. Where it is told the time of a [monotonic clock](Book::move_steadily) as well, a clock that jumps ahead takes it
-/// along only until that clock is set right: then the accounts of the right period count again, with all that was spent on
-/// them. Limits that policies no longer name stay known by their numbers, for requests under way.
+/// The book never uses an earlier time than the latest it has seen, so a clock that steps back does not return to an
+/// old period. If the book also gets the time of a [monotonic clock](Book::move_steadily), it follows a clock that
+/// jumps ahead only until that clock is corrected. Then the accounts of the right period count again, with everything
+/// that was spent on them. Limits that policies no longer name keep their numbers, for requests in progress.
 #[derive(Debug)]
 pub struct Book {
     limits: Vec<LimitAccounts>,
     numbers: HashMap<Arc<Identity>, LimitNo>,
     slots: PageSlots,
     clock: BookClock,
-    /// Never before a policy was adopted: until then nothing tells what may be forgotten.
+    /// Not set before a policy was adopted: until then it is unknown what may be forgotten.
     sweep_at: Millis,
-    /// As it was before the last policy was adopted.
+    /// The state before the last policy was adopted.
     former_sweep: Millis,
     open: usize,
     /// From the first limit on that the ledger grants.
     shared: Option<SharedLimits>,
-    /// Accounts that the ledger granted, until it is known to whom.
+    /// Accounts that the ledger granted, until their holder is known.
     found: Vec<FoundAccount>,
-    /// By a clock that nobody sets.
+    /// By the monotonic clock.
     steady: Millis,
 }
 
@@ -186,12 +187,12 @@ impl Book {
         }
     }
 
-    /// Takes over the accounts of a page file, before anything else is done. What was in flight counts as spent. An
-    /// account that comes twice is merged by the higher of each counter. A slot that is damaged is never written over.
+    /// Takes over the accounts of a page file, before anything else is done. Amounts in flight count as spent. An
+    /// account that occurs twice is merged by the higher value of each counter. A damaged slot is never overwritten.
     ///
-    /// A clock that has stepped back since by up to a day brings no old period back. One that was further ahead was wrong,
-    /// and what it left behind must not hold up everybody until its time has come: those accounts stay as they are, and
-    /// count in the windows that reach them.
+    /// If the clock has stepped back since by at most a day, the book stays in the later period. A clock that was
+    /// further ahead was wrong, and its accounts must not block every request until their time has come. Those accounts
+    /// stay unchanged and count in the windows that contain their time.
     pub fn restore(&mut self, records: impl IntoIterator<Item = Result<PageRecord, Damaged>>, now: Millis) -> Restored {
         let farthest = now.saturating_add(AHEAD);
         let mut restored = Restored::default();
@@ -223,7 +224,7 @@ impl Book {
         restored
     }
 
-    /// Goes on as the holder that a page file names ([`holder_state`](crate::holder_state)), after
+    /// Continues as the holder that a page file names ([`holder_state`](crate::holder_state)), after
     /// [`restore`](Self::restore). `now` is the time since 1970.
     pub fn restore_holder(&mut self, state: Option<HolderState>, now: Millis) {
         let found = mem::take(&mut self.found);
@@ -233,22 +234,24 @@ impl Book {
         self.slots.find_free();
     }
 
-    /// Takes a policy's limits, and says by which numbers they go, in the same order. Accounts are found by name and unit;
-    /// of two limits that have both in common the later one holds.
+    /// Adopts a policy's limits, and returns their numbers in the same order. Accounts are found by name and unit. If
+    /// two limits share both, the later one applies.
     ///
-    /// Another `max` keeps the account. Another window or zone begins one that counts what was spent in the overlap; what
-    /// of an account lies there is not known, so it counts in full if it was used since the new window's period began.
-    /// That reaches back as far as accounts are kept: the last 60 that have ended. Limits that are not named any more keep
-    /// their accounts until these have ended and their reservations are settled.
+    /// Another `max` keeps the account. Another window or zone begins a new account, which counts what was spent in the
+    /// overlap. It is unknown how much of an old account falls into the overlap, so the account counts in full if it
+    /// was used since the new window's period began. This reaches back as far as accounts are kept: the last 60 that
+    /// ended. Limits that are no longer named keep their accounts until these have ended and their reservations are
+    /// settled.
     ///
-    /// Nothing is forgotten before something is reserved or charged, so that it can be [taken back](Self::take_back); for
-    /// what the policy before it names, adopting that again does the same.
+    /// Nothing is forgotten before the next reservation or charge, so that the adoption can be [taken
+    /// back](Self::take_back). For the limits of the previous policy, adopting that policy again has the same effect.
     pub fn adopt(&mut self, specs: &[LimitSpec], now: Millis) -> Vec<LimitNo> {
         self.adopt_from(Granter::Itself, specs, now)
     }
 
-    /// The same, of limits that somebody else may grant: those that [can be shared](can_be_shared). A limit that was granted by the other one before begins an
-    /// account there; what was spent on the former one is not carried over.
+    /// Like [`adopt`](Self::adopt), for limits that another grantor may grant: those that [can be
+    /// shared](can_be_shared). If the grantor of a limit changes, a new account begins there; what was spent on the
+    /// former one is not carried over.
     pub fn adopt_from(&mut self, by: Granter, specs: &[LimitSpec], now: Millis) -> Vec<LimitNo> {
         let at = self.look(now);
         self.limits.iter_mut().for_each(LimitAccounts::leave);
@@ -282,9 +285,9 @@ impl Book {
         }
     }
 
-    /// Takes the last [`adopt`](Self::adopt) back, before anything else is done: the policy that was in force goes on, each
-    /// limit at its former amount and window, with as much free as it had. What was granted and given back meanwhile
-    /// stays in the sums of the accounts, and is written like all else. The new numbers stay known.
+    /// Takes back the last [`adopt`](Self::adopt), before anything else is done. The previous policy continues: each
+    /// limit has its former amount and window, with the same amount free. What was granted and given back in between
+    /// stays in the sums of the accounts, and is written like everything else. The new numbers stay valid.
     pub fn take_back(&mut self) {
         for limit in &mut self.limits {
             limit.take_back(self.clock.time(), &mut self.slots);
@@ -300,14 +303,14 @@ impl Book {
         }
     }
 
-    /// Takes all of these amounts, or none. A limit that is given twice is asked for the sum.
+    /// Reserves all of these amounts, or none. If a limit occurs twice, the sum is reserved.
     ///
-    /// Of several that have no room the one is named that stands in the way for longest: one that is exhausted before one
-    /// that is contended; of those the one that has room last, and above all one for which waiting won't help, so that a
-    /// minute's limit does not hide a month's; of equals the lowest number.
+    /// If several limits have no room, the error names the one that has no room for the longest time: exhausted limits
+    /// before contended ones; of those the one that has room last, and first of all one for which waiting does not
+    /// help. So a limit per minute does not hide a monthly one. Among equals the lowest number is named.
     ///
     /// # Errors
-    /// Which limit has no room, and why.
+    /// The limit that has no room, and why.
     pub fn reserve(&mut self, now: Millis, wants: &[(LimitNo, u64)]) -> Result<Reservation, Refused> {
         let at = self.move_to(now);
         let wants = in_order(wants);
@@ -342,7 +345,7 @@ impl Book {
                 Some(limit)
                     if let (Some(held), Some(shared), true) = (granted, &mut self.shared, open.contains(&no)) =>
                 {
-                    // The wall clock's, which may be set back; the book's own time never is.
+                    // The wall clock's time, which may be set back. The book's own time never goes back.
                     let period = limit.period_at(at);
                     Some(ReservedOf::Held(shared.reserve_open(held, amount, period, at)))
                 }
@@ -357,11 +360,11 @@ impl Book {
         Ok(Reservation { lines, open })
     }
 
-    /// Ends a reservation: the actual amounts are spent, in the periods in which they were reserved, and the rest is free
-    /// again. A limit that is absent from `actual` has spent nothing. More than was reserved is counted all the same, and
-    /// so is what was not reserved at all, at the latest time seen.
+    /// Ends a reservation: the actual amounts are spent in the periods in which they were reserved, and the rest is
+    /// free again. A limit that is absent from `actual` has spent nothing. More than was reserved is counted in full. A
+    /// limit that was not reserved is charged at the latest time seen.
     ///
-    /// Says what that has done to each of them, so that whoever looks for a mark that is passed finds each passed once.
+    /// Returns the effect on each limit, so that a caller that watches thresholds sees each crossing exactly once.
     pub fn settle(&mut self, reservation: Reservation, actual: &[(LimitNo, u64)]) -> Settled {
         let spent = |no: LimitNo| {
             let of_it = actual.iter().filter(|(limit, _)| *limit == no);
@@ -385,7 +388,7 @@ impl Book {
             let Some(limit) = limits.get_mut(line.limit.place()) else { continue };
             let (amount, before) = (spent(line.limit), limit.used(at));
             if !limit.settle(slot, line.amount, amount, slots) {
-                // It came from another book. It is not for this one to forget what was spent.
+                // It belongs to another book. The amount is spent nevertheless, so it must be counted.
                 limit.move_to(at, slots);
                 limit.charge(amount, at, slots);
             }
@@ -403,7 +406,7 @@ impl Book {
             }
             let Some(limit) = limits.get_mut(no.place()) else { continue };
             let before = limit.used(at);
-            // A period that has ended must not be used again: it would count in the new one.
+            // An account whose period has ended must not be used again: it would count in the new period.
             limit.move_to(at, slots);
             limit.charge(*amount, at, slots);
             settled.note(*no, before, limit.used(at));
@@ -412,7 +415,7 @@ impl Book {
         settled
     }
 
-    /// Counts what is spent without asking.
+    /// Counts an amount that is already spent.
     pub fn charge(&mut self, now: Millis, amounts: &[(LimitNo, u64)]) {
         let at = self.move_to(now);
         for (no, amount) in amounts.iter().filter(|(_, amount)| *amount > 0) {
@@ -425,7 +428,7 @@ impl Book {
         }
     }
 
-    /// What of a limit is spent, and nothing else: cheap enough for every rule of every request.
+    /// The spent amount of a limit, and nothing else: cheap enough for every rule of every request.
     #[must_use]
     pub fn used(&self, limit: LimitNo, now: Millis) -> u64 {
         if let (Some(held), Some(shared)) = (self.granted(limit), &self.shared) {
@@ -435,15 +438,15 @@ impl Book {
         self.limits.get(limit.place()).map_or(0, |limit| limit.used(at))
     }
 
-    /// How old what is known of others who share a limit is; nothing, if nobody does.
+    /// The age of the information about others that share a limit; zero if the limit is not shared.
     #[must_use]
     pub fn age(&self, limit: LimitNo) -> Duration {
         let shared = self.shared.as_ref().zip(self.granted(limit));
         shared.map_or(Duration::ZERO, |(shared, held)| shared.age(held))
     }
 
-    /// How a limit stands; all zeros for a number of another book. Of a rolling window it takes a while to find out when
-    /// there is room again: ask [`used`](Self::used) or [`available`](Self::available) where that does not matter.
+    /// The state of a limit; all zeros for a number of another book. For a rolling window it is slow to compute when
+    /// there is room again: use [`used`](Self::used) or [`available`](Self::available) if that is not needed.
     #[must_use]
     pub fn state(&self, limit: LimitNo, now: Millis) -> State {
         let at = self.clock.seen(now);
@@ -454,7 +457,8 @@ impl Book {
         self.limits.get(limit.place()).map_or(nothing, |limit| limit.state(at))
     }
 
-    /// How much could be reserved of it alone; of a shared one, if the others returned what they have not reserved.
+    /// How much could be reserved of this limit alone. Of a shared limit: if the others returned what they have not
+    /// reserved.
     #[must_use]
     pub fn available(&self, limit: LimitNo, now: Millis) -> u64 {
         if let (Some(held), Some(shared)) = (self.granted(limit), &self.shared) {
@@ -464,17 +468,19 @@ impl Book {
         self.limits.get(limit.place()).map_or(0, |limit| limit.available(at))
     }
 
-    /// Reservations that are not settled yet. With no request under way there is none, or one was lost.
+    /// The number of reservations that are not settled. Without a request in progress it must be zero; otherwise a
+    /// reservation was lost.
     #[must_use]
     pub fn open(&self) -> usize {
         self.open
     }
 
-    /// Gives out what has to be written to the page file since the last call: the bytes at `slot * SLOT`, each slot once,
-    /// in the order in which they are to be written. The header is the last: it counts those before it.
+    /// Returns what has to be written to the page file since the last call: the bytes at `slot * SLOT`, each slot once,
+    /// in the order of writing. The header is last, because it counts the slots before it.
     ///
-    /// An attempt leaves only when what was given out after its reservation is written. Two calls must not overtake each
-    /// other on their way to the file: write before the book is given to the next, or hand over to one writer in order.
+    /// An attempt may be sent only after the writes that follow its reservation are complete. Two calls must not
+    /// overtake each other on their way to the file: write before the next caller gets the book, or pass the writes to
+    /// one writer in order.
     pub fn writes(&mut self, mut each: impl FnMut(u32, &[u8; SLOT])) {
         let Book { limits, slots, shared, .. } = self;
         if let Some(shared) = shared {
@@ -499,7 +505,7 @@ impl Book {
         }
     }
 
-    /// Has a slot given out once more: the file could not be written.
+    /// Returns a slot once more, because the file could not be written.
     pub fn write_again(&mut self, slot: u32) {
         self.slots.touch(slot);
     }
@@ -512,7 +518,7 @@ impl Book {
         self.limits.get(limit.place()).map_or(LimitTerms { max: 0, rolls: false }, LimitTerms::of)
     }
 
-    /// The time that is gone by.
+    /// The current time of the book.
     fn move_to(&mut self, now: Millis) -> Millis {
         let at = self.look(now);
         if at >= self.sweep_at && self.clock.is_believed() {
@@ -521,7 +527,7 @@ impl Book {
         at
     }
 
-    /// Looks at the clock. One that was wrong and is set right brings back the accounts of the time that it has now.
+    /// Reads the clock. If a wrong clock was corrected, the accounts of the right time count again.
     fn look(&mut self, now: Millis) -> Millis {
         let before = self.clock.time();
         let at = self.clock.see(now);
@@ -553,11 +559,12 @@ impl Book {
     }
 }
 
-/// Towards the ledger, which grants the limits of a policy that shares them. Its answers are waited for by whoever was
-/// refused with [`Refused::NotGranted`]. What a report says is [written](Book::writes) before it is sent.
+/// The connection to the ledger, which grants the limits of a policy that shares them. A caller that got
+/// [`Refused::NotGranted`] waits for its answers. The content of a report is [written](Book::writes) before the report
+/// is sent.
 impl Book {
-    /// The time by a clock that nobody sets, in milliseconds from any origin. Periods of the ledger end by it, and jumps of
-    /// the wall clock are noticed by it.
+    /// The time of the monotonic clock, in milliseconds from any origin. Periods of the ledger end by it, and it
+    /// reveals jumps of the wall clock.
     pub fn move_steadily(&mut self, steady: Millis) {
         self.steady = self.steady.max(steady);
         self.clock.go_on(self.steady);
@@ -566,32 +573,31 @@ impl Book {
         }
     }
 
-    /// How soon a report is due.
+    /// When the next report is due.
     #[must_use]
     pub fn due(&self) -> Due {
         self.shared.as_ref().map_or(Due::Never, SharedLimits::due)
     }
 
-    /// Whether something passes without a grant: the ledger does not answer.
+    /// Whether anything may pass without a grant, because the ledger does not answer.
     #[must_use]
     pub fn is_lost(&self) -> bool {
         self.shared.as_ref().is_some_and(SharedLimits::is_lost)
     }
 
-    /// There is a new way to the ledger: what was said on the one before may be lost.
+    /// A new connection to the ledger is open: reports sent on the previous one may be lost.
     pub fn connected(&mut self) {
         if let Some(shared) = &mut self.shared {
             shared.connected();
         }
     }
 
-    /// What the ledger is told now; nothing, if nothing is shared.
+    /// The next report to the ledger; `None` if nothing is shared.
     pub fn report(&mut self) -> Option<UsageReport> {
         self.shared.as_mut()?.report()
     }
 
-    /// Takes what the ledger says, and says what that did to each limit that was known before. `now` is the time since
-    /// 1970.
+    /// Applies a message from the ledger, and returns its effect on each known limit. `now` is the time since 1970.
     pub fn take(&mut self, grants: &Grants, now: Millis) -> (MessageOutcome, Settled) {
         let Some(shared) = &mut self.shared else { return (MessageOutcome::Stale, Settled::default()) };
         let limits = (0..).map(LimitNo).take(self.limits.len());
@@ -609,20 +615,20 @@ impl Book {
         (taken, changes)
     }
 
-    /// The next report is the last: it returns all that is left, and nothing is granted any more.
+    /// The next report is the last one: it returns everything that is left, and nothing is granted after it.
     pub fn close(&mut self) {
         if let Some(shared) = &mut self.shared {
             shared.close();
         }
     }
 
-    /// Whether the ledger has all that the last report said, or nothing was ever held.
+    /// Whether the ledger has confirmed the last report, or nothing was ever held.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.shared.as_ref().is_none_or(SharedLimits::is_closed)
     }
 
-    /// Accounts of which the ledger has not confirmed what was spent and returned.
+    /// Accounts whose spent and returned amounts the ledger has not confirmed.
     pub fn unconfirmed(&self) -> impl Iterator<Item = HeldState> + '_ {
         self.shared.iter().flat_map(SharedLimits::unconfirmed)
     }

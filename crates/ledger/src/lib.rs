@@ -1,21 +1,22 @@
-//! The escrow core: how much may still be spent, who holds it, and what is gone.
+//! The escrow core: how much may still be spent, who holds it, and how much is spent.
 //!
-//! A [`Book`] keeps the accounts of all limits. Before something is spent its worst case is [reserved](Book::reserve),
-//! on every account that it counts against or on none; afterwards the reservation is [settled](Book::settle) with what
-//! it really was. A new period is a new account: nothing that was counted is ever zeroed, lowered or moved.
+//! A [`Book`] keeps the accounts of all limits. Before something is spent, its worst case is [reserved](Book::reserve)
+//! on every account that it counts against, or on none. Afterwards the reservation is [settled](Book::settle) with the
+//! actual amount. A new period is a new account: no counter is ever reset, lowered or moved.
 //!
-//! What this crate promises:
-//! - `spent + reserved` is at most the limit after every reservation that was granted. Only a settlement for more than
-//!   was reserved, or a charge that asked nobody, goes over: a debt, which counts like all else that is spent.
-//! - "Spent" is said only of what is spent. What others have merely reserved is [`Refused::Contended`].
-//! - Whatever order messages, crashes, changed limits and clocks that step back come in, no account shows less than was
-//!   spent on it, and what was in flight at a crash is charged in full.
-//! - A clock that was once far ahead holds nobody up for longer than its process lives.
+//! Guarantees of this crate:
+//! - `spent + reserved` is at most the limit after every granted reservation. Only a settlement above the reservation,
+//!   or a charge without a check, exceeds it: that is a debt, which counts like everything that is spent.
+//! - Only spent amounts are reported as spent. Amounts that others have merely reserved are [`Refused::Contended`].
+//! - For any order of messages, crashes, changed limits and clocks that step back, no account shows less than was spent
+//!   on it. Amounts in flight at a crash are charged in full.
+//! - A clock that was once far ahead blocks requests no longer than its process lives.
 //!
-//! Limits that many gateways share are granted by a ledger: see [`shared`], with both sides of its [`protocol`]. Limits on
-//! concurrent requests that they share are in [`permits`].
+//! Limits that many gateways share are granted by a ledger: see [`shared`], with both sides of its [`protocol`]. Shared
+//! limits on concurrent requests are in [`permits`].
 //!
-//! State machines only: amounts are integers, the time is an argument, and what has to be written comes out as bytes.
+//! This crate contains only state machines: amounts are integers, the time is an argument, and writes are returned as
+//! bytes.
 
 mod account;
 mod book;

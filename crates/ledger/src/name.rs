@@ -1,14 +1,14 @@
-//! Names of limits and units, as they are kept: short enough for a slot of the page file.
+//! Names of limits and units as they are stored: short enough for a slot of the page file.
 
 use std::borrow::Cow;
 
 use outrigger_core::hash::fnv1a;
 
-/// Names of limits are kept in full up to so many bytes. Longer ones are told apart by a hash of 64 bits.
+/// Names of limits up to this many bytes are stored in full. Longer ones are distinguished by a hash of 64 bits.
 pub const LONGEST_NAME: usize = 400;
 pub(crate) const LONGEST_UNIT: usize = 16;
 
-/// A text as it is, or cut and marked by a hash of the whole.
+/// The text itself, or its beginning and a hash of the whole.
 pub(crate) fn fitted(text: &str, longest: usize) -> Cow<'_, str> {
     if text.len() <= longest {
         return text.into();

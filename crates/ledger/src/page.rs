@@ -1,4 +1,4 @@
-//! The page file: an account a slot, each written over in place.
+//! The page file: one account in each slot, overwritten in place.
 //!
 //! ```text
 //! slot 0    "OUTRPAGE" version:u32 slot size:u32 slots:u32 epoch:u64 term:u64 runs:u32 closed:u8
@@ -7,18 +7,19 @@
 //!           granted:u128 returned:u128 spent:u64 reserved:u64 unit:[u8;16] term:u64 name            zeros crc32
 //! ```
 //!
-//! An account that the ledger grants is of another kind. It has the journal's epoch where others have `last`, and the term
-//! of the leader that was followed when it was written. The epoch in it keeps an account of a journal that is void from
-//! being taken for one of the next.
+//! An account that the ledger grants has another kind. It has the journal's epoch where others have `last`, and the
+//! term of the leader that was followed when it was written. Because of the epoch, an account of a void journal is not
+//! taken for one of the next.
 //!
-//! All little-endian. A slot that is free is written as one, so that zeros where an account should be are damage and not
-//! an empty account. Each checksum covers the whole slot and its number: a torn, damaged or misplaced slot is detected.
+//! All numbers are little-endian. A free slot is written as free, so zeros in place of an account are damage and not an
+//! empty account. Each checksum covers the whole slot and its number, so a torn, damaged or misplaced slot is detected.
 //!
-//! Slot 0 is included in `slots`. It is written after the slots that it counts, so a file that ends before them was cut
-//! off. A slot behind them was being added when the process ended: nobody relied on it yet, and it may be torn. Version
-//! 1 has no count: of such a file it is not known whether something is missing at its end. Version 2 knows no ledger, and is
-//! written for as long as nothing is shared: a program before this one can go on with it.
-//! Only what the bytes mean is known here; they are read and written by whoever owns the file.
+//! Slot 0 is included in `slots`. It is written after the slots that it counts, so a file that ends before them was
+//! truncated. A slot after them was being added when the process ended. Nothing relied on it yet, and it may be torn.
+//! Version 1 has no count, so such a file may be truncated without notice. Version 2 has no ledger. It is written as
+//! long as nothing is shared, so that an older program can read it.
+//!
+//! This module only knows the meaning of the bytes. The owner of the file reads and writes them.
 
 use outrigger_core::{Millis, Period};
 
@@ -27,7 +28,8 @@ use crate::name::{LONGEST_NAME, LONGEST_UNIT};
 use crate::protocol::Term;
 use crate::shared::holder::HolderState;
 
-/// A slot's size in bytes; slot `n` begins at byte `n * SLOT`. It is a sector, which disks write whole or not at all.
+/// The size of a slot in bytes; slot `n` begins at byte `n * SLOT`. It is a sector, which disks write completely or not
+/// at all.
 pub const SLOT: usize = 512;
 
 const MAGIC: &[u8; 8] = b"OUTRPAGE";
@@ -44,15 +46,15 @@ const FREE: u8 = 1;
 const ACCOUNT: u8 = 2;
 const GRANTED: u8 = 3;
 
-/// Of an account that the ledger grants: the journal that it was granted to, and the leader that was followed when it was
-/// written.
+/// Of an account that the ledger grants: the journal that it was granted to, and the leader that was followed when it
+/// was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GrantedTo {
     pub epoch: u64,
     pub term: Term,
 }
 
-/// An account as it is written.
+/// An account as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PageRecord {
     pub(crate) slot: u32,
@@ -93,27 +95,27 @@ impl PageRecord {
         self.counters
     }
 
-    /// What was promised when it was written.
+    /// The amount that was reserved when it was written.
     #[must_use]
     pub fn reserved(&self) -> u64 {
         self.reserved
     }
 
-    /// Absent for an account that its gateway grants itself.
+    /// Absent for an account that the gateway grants itself.
     #[must_use]
     pub fn granted_to(&self) -> Option<GrantedTo> {
         self.granted_to
     }
 }
 
-/// A slot whose account can't be known.
+/// A slot whose account is unreadable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("slot {slot} of the page file is damaged: whose account it was and what is spent is not known")]
 pub struct Damaged {
     pub slot: u32,
 }
 
-/// Why nothing of a file can be read.
+/// Why a file can't be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UnreadablePage {
     #[error("it is empty, and a file of accounts never is: it was cut off, or could not be written")]
@@ -124,10 +126,11 @@ pub enum UnreadablePage {
     Version(u32),
 }
 
-/// Reads a whole file: its accounts, and what is damaged. Of the slots that are missing at its end, the first is told.
+/// Reads a whole file: its accounts, and what is damaged. Of the slots that are missing at its end, the first is
+/// reported.
 ///
 /// # Errors
-/// It is something else, or nothing at all.
+/// The file has another format, or is empty.
 pub fn records(file: &[u8]) -> Result<impl Iterator<Item = Result<PageRecord, Damaged>> + '_, UnreadablePage> {
     let PageHeader { slots: counted, .. } = check_header(file)?;
     let there = file.chunks(SLOT).zip(0_u32..).skip(1);
@@ -146,7 +149,7 @@ pub fn records(file: &[u8]) -> Result<impl Iterator<Item = Result<PageRecord, Da
     Ok(records.chain(missing))
 }
 
-/// Who the gateway was for the ledger when a file was written; nobody, if nothing was ever shared.
+/// The gateway's identity for the ledger when a file was written; `None` if nothing was ever shared.
 ///
 /// # Errors
 /// As of [`records`].
@@ -155,7 +158,7 @@ pub fn holder_state(file: &[u8]) -> Result<Option<HolderState>, UnreadablePage> 
 }
 
 struct PageHeader {
-    /// How many slots there are, where they are counted.
+    /// The number of slots, if the header counts them.
     slots: Option<u32>,
     holder: Option<HolderState>,
 }
@@ -189,7 +192,7 @@ fn read_holder(fields: &mut PageFields<'_>) -> Option<HolderState> {
     Some(HolderState { epoch, runs, term, closed: closed != 0, lost_at })
 }
 
-/// What a slot says: nothing, if it is free.
+/// The content of a slot; `None` if it is free.
 fn read(slot: u32, bytes: &[u8; SLOT]) -> Result<Option<PageRecord>, Damaged> {
     match is_whole(bytes).then(|| parse(slot, bytes)).flatten() {
         Some(record) => Ok(record),
@@ -230,7 +233,7 @@ fn parse(slot: u32, bytes: &[u8; SLOT]) -> Option<Option<PageRecord>> {
     Some(Some(PageRecord { slot, name, unit, period, last, counters, reserved, granted_to }))
 }
 
-/// The first slot of a file of so many, itself among them.
+/// The first slot of a file with this many slots, including itself.
 pub(crate) fn header(slots: u32, holder: Option<HolderState>) -> [u8; SLOT] {
     let version = if holder.is_none() { WITHOUT_LEDGER } else { VERSION };
     let mut slot = PageSlot::new();
@@ -248,14 +251,14 @@ pub fn empty_file() -> [u8; SLOT] {
     header(1, None)
 }
 
-/// A slot without an account.
+/// A free slot.
 pub(crate) fn free(number: u32) -> [u8; SLOT] {
     let mut slot = PageSlot::new();
     slot.put(&[FREE, 0, 0, 0]).put(&number.to_le_bytes());
     slot.sealed()
 }
 
-/// What is written of an account.
+/// The stored part of an account.
 pub(crate) struct WrittenRecord<'a> {
     pub(crate) slot: u32,
     /// At most [`LONGEST_NAME`] bytes.
@@ -276,7 +279,7 @@ impl WrittenRecord<'_> {
             Some(to) => (GRANTED, to.epoch.to_le_bytes()),
         };
         let mut slot = PageSlot::new();
-        // Lengths fit: see the fields.
+        // The lengths fit, as documented at the fields.
         slot.put(&[kind, self.unit.len() as u8]).put(&(self.name.len() as u16).to_le_bytes());
         slot.put(&self.slot.to_le_bytes()).put(&self.period.start.to_le_bytes());
         slot.put(&self.period.end.unwrap_or(Millis::MAX).to_le_bytes()).put(&last);
@@ -293,7 +296,7 @@ impl WrittenRecord<'_> {
     }
 }
 
-/// A slot that is being filled.
+/// A slot that is being written.
 struct PageSlot {
     bytes: [u8; SLOT],
     at: usize,
@@ -324,7 +327,7 @@ fn is_whole(bytes: &[u8; SLOT]) -> bool {
     bytes[SUM..] == crc32fast::hash(&bytes[..SUM]).to_le_bytes()
 }
 
-/// A slot's fields, one after the other.
+/// The fields of a slot, one after the other.
 struct PageFields<'a>(&'a [u8]);
 
 impl PageFields<'_> {

@@ -1,4 +1,4 @@
-//! What a gateway and the ledger say to each other.
+//! The messages of a gateway and the ledger.
 //!
 //! ```text
 //! gateway                                                              ledger
@@ -7,16 +7,16 @@
 //!                                                                                the fleet's account stands
 //! ```
 //!
-//! Every number of an account is a sum since its period began, and only grows (`reserved` and `want` are of the moment). So
-//! the higher of two is the later one, and a message that is lost, repeated or late changes nothing.
+//! Every number of an account is a sum since its period began, and only grows (`reserved` and `want` are current
+//! values). So the higher of two values is the later one, and a message that is lost, repeated or late changes nothing.
 //!
-//! **Who holds.** A holder is a journal of a gateway: its pod, and the epoch at which the journal was begun. A pod that
+//! **Holders.** A holder is a journal of a gateway: its pod, and the epoch at which the journal was begun. A pod that
 //! lost its journal is another holder.
 //!
-//! **Which leader.** Each leader of the ledger has a term, higher than those before it. A gateway follows the highest
-//! that it has heard of, before it reports to it, and takes no grant of a lower one. A leader relies on what a gateway
-//! says that it was granted only where the report names the leader's own term, and grants a gateway nothing before it has
-//! reported all of its accounts to this term.
+//! **Leaders.** Each leader of the ledger has a term, higher than all earlier ones. A gateway follows the highest term
+//! that it knows, before it reports to that leader, and accepts no grant of a lower term. A leader trusts the granted
+//! amounts in a report only if the report names the leader's own term. It grants a gateway nothing before the gateway
+//! has reported all of its accounts in this term.
 
 use outrigger_core::Millis;
 use serde::{Deserialize, Serialize};
@@ -28,7 +28,7 @@ use crate::name::{LONGEST_NAME, LONGEST_UNIT, fitted};
 #[serde(transparent)]
 pub struct Term(pub u64);
 
-/// A limit that gateways share. Its name and its unit are all that the ledger finds it by.
+/// A limit that gateways share. The ledger identifies it only by name and unit.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LimitKey {
@@ -39,7 +39,7 @@ pub struct LimitKey {
 }
 
 impl LimitKey {
-    /// By the name and the unit that policies have. Long ones are cut, and told apart by a hash, as they are on disk: both
+    /// Creates it from a policy's name and unit. Long names are truncated and distinguished by a hash, as on disk: both
     /// sides must do so.
     #[must_use]
     pub fn new(name: &str, unit: &str) -> LimitKey {
@@ -48,7 +48,7 @@ impl LimitKey {
     }
 }
 
-/// An account of a limit: of one of its periods, or of one bucket of a rolling window.
+/// An account of a limit: of one period, or of one bucket of a rolling window.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AccountKey {
@@ -58,25 +58,26 @@ pub struct AccountKey {
     pub start: Millis,
 }
 
-/// What a gateway says of its accounts: of those that changed since its last report, or of all.
+/// A gateway's report: the accounts that changed since its last report, or all accounts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UsageReport {
-    /// When the gateway's journal was begun, in milliseconds; with the pod, the holder.
+    /// When the gateway's journal was begun, in milliseconds; together with the pod it identifies the holder.
     pub epoch: u64,
-    /// The leader that it follows. Zero: it has heard of none, and asks which one.
+    /// The leader that it follows. Zero: it knows none, and asks for the current one.
     pub term: Term,
     /// Rises with each report of a holder, across streams and restarts; the answer names it.
     pub number: u64,
-    /// It names every account of which the gateway knows. The first report to a leader and the first of a stream are such.
+    /// Whether it names every account that the gateway knows. The first report to a leader and the first report of a
+    /// stream are complete.
     #[serde(default, skip_serializing_if = "is_false")]
     pub whole: bool,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub accounts: Vec<AccountUsage>,
-    /// Limits of which it knows no account of now, and what it would take of each.
+    /// Limits without an account in this period, and how much the gateway would take of each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub wanted: Vec<WantedLimit>,
-    /// The process is about to end: nothing is reserved, and what is left is returned.
+    /// The process is about to end: nothing is reserved, and the rest is returned.
     #[serde(default, skip_serializing_if = "is_false")]
     pub last: bool,
 }
@@ -87,26 +88,26 @@ pub struct UsageReport {
 pub struct AccountUsage {
     #[serde(flatten)]
     pub account: AccountKey,
-    /// More than `granted - returned` where something cost more than was reserved for it.
+    /// Exceeds `granted - returned` if a request cost more than was reserved for it.
     pub spent: u64,
     pub reserved: u64,
     pub granted: u64,
     pub returned: u64,
-    /// How much more it would take now; zero for none.
+    /// How much more the gateway would take now; zero for none.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub want: u64,
-    /// Less than this is of no use to it: one reservation. At most `want`.
+    /// Less than this is not useful: the size of one reservation. At most `want`.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub least: u64,
 }
 
-/// A limit that a gateway begins to count.
+/// A limit that a gateway starts to count.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct WantedLimit {
     #[serde(flatten)]
     pub limit: LimitKey,
-    /// Zero: it asks how the limit stands.
+    /// Zero: the gateway only asks for the state of the limit.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub want: u64,
     /// As [`AccountUsage::least`].
@@ -114,24 +115,24 @@ pub struct WantedLimit {
     pub least: u64,
 }
 
-/// What the ledger answers, and says by itself when something changed.
+/// The ledger's answer to a report, or a message about a change.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Grants {
-    /// Of the holder that is answered: what was said to the one before it is nothing to the next.
+    /// The holder that is addressed: messages to an earlier holder of the pod do not apply to the next one.
     pub epoch: u64,
     pub term: Term,
-    /// The report that was taken last.
+    /// The last report that the ledger applied.
     pub answers: u64,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub accounts: Vec<AccountGrant>,
-    /// The holder is unknown or closed: its journal was begun before the ledger's own records, or it has said its last
-    /// word. It begins a new journal; nothing of the old one counts any more.
+    /// The holder is unknown or closed: its journal is older than the ledger's records, or it has sent its final
+    /// report. It begins a new journal; the old one no longer counts.
     #[serde(default, skip_serializing_if = "is_false")]
     pub void: bool,
 }
 
-/// What one account was granted.
+/// The grant of one account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AccountGrant {
@@ -140,61 +141,61 @@ pub struct AccountGrant {
     /// The first millisecond after its period; absent if it never ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end: Option<Millis>,
-    /// For how long it may be reserved from, by the gateway's own monotonic clock from the moment at which it sent what is
-    /// answered. Absent if it never ends; zero for one that has ended.
+    /// How long the account may be used for reservations, measured by the gateway's monotonic clock from the time at
+    /// which it sent the answered report. Absent if it never ends; zero if it has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub valid_for_ms: Option<u64>,
-    /// In how long the period begins, where it is granted ahead of time.
+    /// The time until the period begins, if it is granted ahead of time.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub begins_in_ms: u64,
-    /// In all, to this holder.
+    /// The total that this holder was granted.
     pub granted: u64,
-    /// What of this holder's the ledger can't lose any more.
+    /// The part of this holder's account that is stored durably.
     pub durable: DurableUsage,
-    /// The period has ended, and all of the holder's part is settled and kept: it forgets the account.
+    /// The period has ended, and the holder's part is settled and stored: the gateway forgets the account.
     #[serde(default, skip_serializing_if = "is_false")]
     pub over: bool,
-    /// What it holds and does not need now is to be returned.
+    /// The gateway should return what it holds and does not need now.
     #[serde(default, skip_serializing_if = "is_false")]
     pub recall: bool,
-    /// Why it was not granted what it wants.
+    /// Why the want was not granted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub short: Option<Shortage>,
     pub fleet: FleetAccount,
 }
 
-/// What the ledger's store has of a holder's account.
+/// The stored state of a holder's account.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DurableUsage {
     pub spent: u64,
     pub returned: u64,
 }
 
-/// Why a want was not met in full.
+/// Why a want was not granted in full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Shortage {
-    /// Not even if every holder returned all that it has not spent.
+    /// Not even if every holder returned everything that it has not spent.
     Spent,
     /// Other holders have it.
     Leased,
-    /// The ledger's store does not answer, or the leader does not know yet what is left: ask again.
+    /// The ledger's store does not answer, or the leader does not know yet what is left: the gateway should ask again.
     Unavailable,
 }
 
-/// How an account stands over all holders, in its unit.
+/// The state of an account over all holders, in its unit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FleetAccount {
     pub limit: u64,
-    /// Of the whole window: of a rolling one, over all buckets that count.
+    /// Of the whole window; of a rolling one, the sum over all buckets that count.
     pub spent: u64,
     pub reserved: u64,
     /// Held by gateways, and neither spent nor reserved.
     pub leased: u64,
     /// Granted to holders that are gone, and not known to be unspent: it counts as spent.
     pub unconfirmed: u64,
-    /// So long ago the ledger last heard of a holder that has some of it.
+    /// How long ago the ledger last got a report from the holder that has been silent longest.
     pub age_ms: u64,
 }
 

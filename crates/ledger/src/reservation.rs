@@ -1,24 +1,24 @@
-//! What is promised to one attempt, and what came of it.
+//! The reservation of one attempt, and the result of its settlement.
 
 use smallvec::SmallVec;
 
 use crate::book::LimitNo;
 use crate::shared::holder::HeldNo;
 
-/// As many limits as are kept without an allocation.
+/// How many limits are kept without an allocation.
 pub(crate) const INLINE: usize = 8;
 
-/// So much of each of some limits, taken until it is [settled](crate::Book::settle), into the periods in which it was
+/// Amounts of some limits, reserved until they are [settled](crate::Book::settle), in the periods in which they were
 /// reserved.
 ///
-/// It can be settled once: it is not `Clone`. Dropped instead, it stays reserved for as long as its book lives, which is
-/// safe and never right. So its owner keeps it in an `Option` and settles what is left there in its own `Drop`, and tests
-/// of the owner ask [`Book::open`](crate::Book::open) whether any is left.
+/// It can be settled once: it is not `Clone`. If it is dropped instead, the amounts stay reserved for the lifetime of
+/// its book, which is safe but never intended. So its owner keeps it in an `Option` and settles it in its own `Drop`,
+/// and tests of the owner check with [`Book::open`](crate::Book::open) that none is left.
 #[must_use = "what is reserved and never settled is lost to everybody"]
 #[derive(Debug)]
 pub struct Reservation {
     pub(crate) lines: SmallVec<[ReservedLine; INLINE]>,
-    /// Limits of which no grant covers it.
+    /// Limits for which no grant covers it.
     pub(crate) open: SmallVec<[LimitNo; INLINE]>,
 }
 
@@ -29,39 +29,38 @@ pub(crate) struct ReservedLine {
     pub(crate) amount: u64,
 }
 
-/// The account that it is taken from.
+/// The account that it is reserved from.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum ReservedOf {
-    /// Where it lies: no other account of the limit is there as long as this one is open.
+    /// The slot of the account: no other account of the limit uses the slot while this reservation is open.
     Slot(u32),
     /// One that the ledger grants.
     Held(HeldNo),
 }
 
 impl Reservation {
-    /// What it holds of each limit, in the fixed order.
+    /// The reserved amount of each limit, in a fixed order.
     pub fn amounts(&self) -> impl Iterator<Item = (LimitNo, u64)> {
         self.lines.iter().map(|line| (line.limit, line.amount))
     }
 
-    /// Limits that let it through without a grant, because the ledger does not answer: see
-    /// [`FailOpen`](crate::FailOpen).
+    /// Limits that let it pass without a grant because the ledger does not answer: see [`FailOpen`](crate::FailOpen).
     #[must_use]
     pub fn failed_open(&self) -> &[LimitNo] {
         &self.open
     }
 }
 
-/// What a settlement has done.
+/// The effect of a settlement.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settled {
     changes: SmallVec<[(LimitNo, u64, u64); INLINE]>,
 }
 
 impl Settled {
-    /// Each limit that was reserved or charged, once, with what of it was [used](crate::Book::used) before and after, at
-    /// the latest time that its book has seen. The two are the same where nothing was spent, or in a period that does not
-    /// count any more.
+    /// Each limit that was reserved or charged, once, with its [used](crate::Book::used) amount before and after, at
+    /// the latest time that the book has seen. The two are equal if nothing was spent, or if the period no longer
+    /// counts.
     pub fn changes(&self) -> impl Iterator<Item = (LimitNo, u64, u64)> {
         self.changes.iter().copied()
     }

@@ -1,8 +1,8 @@
-//! The ten sentences that the documentation says of shared budgets ([table](../../../docs/budgets.md#the-ten-sentences)):
-//! a test each, named after it.
+//! The documentation's ten sentences about shared budgets ([table](../../../docs/budgets.md#the-ten-sentences)),
+//! with a test for each, named after it.
 //!
-//! Sentences 2, 3, 4, 5, 9 and 10 are here. Sentences 1, 6, 7 and 8 speak of requests, attempts and prices: their tests are
-//! in `sidecar/tests/gateway/` (`escrow.rs`, `settlement.rs`, `limits.rs`).
+//! Sentences 2, 3, 4, 5, 9 and 10 are here. Sentences 1, 6, 7 and 8 are about requests, attempts and prices: their tests
+//! are in `sidecar/tests/gateway/` (`escrow.rs`, `settlement.rs`, `limits.rs`).
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod one_leader;
@@ -20,7 +20,7 @@ use one_leader::{Gateway, Ledger, MORNING, id};
 const HOUR: Millis = 3_600_000;
 const DAY: Millis = 86_400_000;
 
-/// What the store says that may have been granted.
+/// What may have been granted according to the store.
 fn durable(ledger: &Ledger) -> u128 {
     let shards = ledger.store.values().filter_map(|(_, record)| match record {
         StoreRecord::Shard(shard) => Some(shard),
@@ -37,7 +37,7 @@ fn a_reservation_never_lapses_by_time() {
     one.wants(&mut ledger, 100);
     let reserved = one.holder.reserve(one.limit, 100, Gateway::clock(&ledger)).unwrap();
     one.report(&mut ledger);
-    // It says nothing for a week, and neither does its pod end.
+    // The gateway is silent for a week, and its pod continues to exist.
     for _ in 0..7 * 24 * 360 {
         ledger.now += 10_000;
         ledger.input(Input::Tick);
@@ -45,7 +45,7 @@ fn a_reservation_never_lapses_by_time() {
     two.wants(&mut ledger, 1);
     let status = ledger.leader.status(&id("a")).unwrap();
     assert_eq!((two.free(&ledger), status.available, status.fleet.reserved), (0, 0, 100));
-    // Also at the gateway itself.
+    // At the gateway itself too.
     assert_eq!(one.holder.fits(one.limit, 1, Gateway::clock(&ledger)), Err(HeldShort::Contended));
     one.holder.settle(reserved, 100, 99, Gateway::clock(&ledger));
     assert_eq!(one.free(&ledger), 1);
@@ -63,7 +63,7 @@ fn a_paused_pod_that_wakes_after_its_grant_was_charged_finds_its_epoch_void() {
     ledger.input(Input::Forgive { limit: id("a") });
     other.wants(&mut ledger, 100);
     assert_eq!(other.free(&ledger), 100);
-    // It wakes up, and is told before it can spend any more of what others have now.
+    // It resumes, and is told before it can spend any more of what others have now.
     paused.holder.settle(held, 60, 10, Gateway::clock(&ledger));
     assert_eq!(paused.report(&mut ledger), Some(MessageOutcome::Void));
     assert_eq!(paused.holder.reserve(paused.limit, 1, Gateway::clock(&ledger)), Err(HeldShort::NotGranted));
@@ -109,7 +109,7 @@ fn a_new_leader_starts_from_the_durable_sum() {
     let mut ledger = Ledger::of(1_000);
     let mut gateway = Gateway::new("one", 0);
     gateway.wants(&mut ledger, 400);
-    // The next leader reads the store. The one before it does not know that, and goes on.
+    // The next leader reads the store. The previous one does not know that, and continues.
     let mut next = ledger.succeeded(1_000);
     next.now = ledger.now;
     let before = durable(&next);
@@ -132,12 +132,12 @@ fn both_periods_are_bounded_at_the_edge_under_clock_skew() {
     let limits = || vec![SharedLimit { id: id("a"), max: 100, window: window.clone() }];
     let mut ledger = Ledger::new(limits());
     let mut gateways = [("slow", -DAY), ("right", 0), ("fast", DAY)].map(|(pod, skew)| Gateway::new(pod, skew));
-    // By account, what was spent.
+    // The spent amount of each account.
     let mut spent = std::collections::BTreeMap::<Millis, u64>::new();
     ledger.now = MORNING + HOUR - 70_000;
     for second in 0..140 {
         if second == 65 {
-            // Another leader takes over just before the hour, and its clock is behind by ten seconds.
+            // Another leader takes over just before the hour, and its clock is ten seconds behind.
             let now = ledger.now;
             ledger = ledger.succeeded_with(limits());
             ledger.now = now - 10_000;
@@ -154,13 +154,13 @@ fn both_periods_are_bounded_at_the_edge_under_clock_skew() {
         }
         assert!(spent.values().all(|spent| *spent <= 100), "{spent:?}");
     }
-    // Both hours are used, and nothing is spent in one that nobody is in.
+    // Both hours are used, and nothing is spent in an hour without a gateway.
     assert_eq!(spent.keys().copied().collect::<Vec<_>>(), [MORNING, MORNING + HOUR], "{spent:?}");
     assert!(spent.values().all(|spent| *spent >= 90), "{spent:?}");
     assert_eq!(gateways[0].period(&ledger), Some(MORNING + HOUR));
 }
 
-/// Sentence 10. Fail-open allowances are named by the key: `sidecar/tests/gateway/` has them.
+/// Sentence 10. Allowances of limits that fail open belong to keys: `sidecar/tests/gateway/` tests them.
 #[test]
 fn with_an_unreachable_ledger_what_is_granted_is_served_and_then_refused() {
     let mut ledger = Ledger::of(1_000);
@@ -168,7 +168,7 @@ fn with_an_unreachable_ledger_what_is_granted_is_served_and_then_refused() {
     gateway.wants(&mut ledger, 50);
     let granted = gateway.free(&ledger);
     assert!(granted >= 50);
-    // From now on nobody answers, for a week.
+    // From now on the ledger does not answer, for a week.
     for day in 0..7 {
         let now = Gateway::clock(&ledger) + day * DAY;
         assert!(gateway.holder.report(now).is_some());
@@ -178,9 +178,12 @@ fn with_an_unreachable_ledger_what_is_granted_is_served_and_then_refused() {
         }
         let fits = gateway.holder.fits(gateway.limit, 1, now);
         assert_eq!(fits, if day < 3 { Ok(()) } else { Err(HeldShort::NotGranted) }, "day {day}");
-        assert!(!gateway.holder.is_answered(gateway.limit, now) || day == 0, "it is not said that others have it");
+        assert!(
+            !gateway.holder.is_answered(gateway.limit, now) || day == 0,
+            "the ledger does not report that others have it"
+        );
     }
-    // Nor is a message believed that answers nothing.
+    // A message that answers no report is not accepted either.
     let grant = AccountGrant { granted: 1_000, ..some_grant() };
     let grants = Grants {
         epoch: gateway.holder.state().epoch,

@@ -1,4 +1,4 @@
-//! Looking, reserving and settling is on the way of every request: it takes nothing from the heap.
+//! Every request reads, reserves and settles, so these operations allocate nothing.
 #![allow(clippy::unwrap_used)]
 
 use outrigger_core::{CalendarUnit, Millis, Periods};
@@ -26,7 +26,7 @@ fn a_request_over_eight_accounts_allocates_nothing() {
     let mut book = Book::new();
     let amounts: Vec<(LimitNo, u64)> = book.adopt(&specs, NOON).into_iter().zip(1..).collect();
     let mut request = |at: Millis| {
-        // The buckets of a rolling window are added up where they lie.
+        // The buckets of a rolling window are summed in place.
         assert!(amounts.iter().all(|(no, _)| book.available(*no, at) == u64::MAX - book.used(*no, at)));
         let reservation = book.reserve(at, &amounts).unwrap();
         let mut bytes = 0;
@@ -36,7 +36,7 @@ fn a_request_over_eight_accounts_allocates_nothing() {
         book.writes(|_, slot| bytes += slot.len());
         assert!(bytes > 0);
     };
-    // Buckets come and go; room for them is kept.
+    // Buckets come and go; their space is kept.
     (0..1_000).for_each(|step| request(NOON + step * 100));
     let counted = allocation_counter::measure(|| {
         for _ in 0..100 {

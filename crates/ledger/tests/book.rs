@@ -1,4 +1,4 @@
-//! What a book promises to those who spend.
+//! Guarantees of a book.
 #![allow(clippy::unwrap_used)] // The helpers here are tests too.
 
 use outrigger_core::{CalendarUnit, Millis, Periods};
@@ -51,12 +51,12 @@ fn exhausted(limit: LimitNo, spent: u64, max: u64, until: Millis) -> Refused {
     Refused::Exhausted { limit, spent, max, until: Some(until) }
 }
 
-/// Has the book look at the clock.
+/// Makes the book read the clock.
 fn look(book: &mut Book, at: Millis) {
     book.charge(at, &[]);
 }
 
-/// Writes what has to be written.
+/// Performs the pending writes.
 fn write(book: &mut Book, file: &mut Vec<u8>) {
     book.writes(|slot, bytes| {
         let at = slot as usize * SLOT;
@@ -73,7 +73,7 @@ fn slots(book: &mut Book) -> Vec<u32> {
 }
 
 #[test]
-fn what_is_reserved_is_spent_or_comes_back() {
+fn reserved_amounts_are_spent_or_returned() {
     let (mut book, no) = one(100, calendar(CalendarUnit::Day));
     let reservation = book.reserve(NOON, &[(no, 60)]).unwrap();
     let state = State { spent: 0, reserved: 60, max: 100, start: MIDNIGHT - DAY, end: Some(MIDNIGHT), shared: None };
@@ -89,20 +89,20 @@ fn what_is_reserved_is_spent_or_comes_back() {
 }
 
 #[test]
-fn spent_is_said_only_of_what_is_spent() {
+fn only_spent_amounts_are_reported_as_spent() {
     let (mut book, no) = one(100, calendar(CalendarUnit::Day));
     let reservation = book.reserve(NOON, &[(no, 60)]).unwrap();
     assert_eq!(book.reserve(NOON, &[(no, 41)]).unwrap_err(), Refused::Contended { limit: no });
     book.settle(reservation, &[(no, 60)]);
     assert_eq!(book.reserve(NOON, &[(no, 41)]).unwrap_err(), exhausted(no, 60, 100, MIDNIGHT));
-    // More than there ever is: no time will help.
+    // More than the whole limit: waiting does not help.
     let never = Refused::Exhausted { limit: no, spent: 60, max: 100, until: None };
     assert_eq!(book.reserve(NOON, &[(no, 101)]).unwrap_err(), never);
     spend(&mut book, no, 40, NOON);
 }
 
 #[test]
-fn all_limits_are_taken_or_none_and_the_exhausted_one_is_named() {
+fn all_limits_are_reserved_or_none_and_the_exhausted_one_is_named() {
     let mut book = Book::new();
     let specs = [daily("a", 100), daily("b", 100), daily("c", 100)];
     let [a, b, c] = book.adopt(&specs, NOON)[..] else { panic!("three numbers") };
@@ -130,7 +130,7 @@ fn all_limits_are_taken_or_none_and_the_exhausted_one_is_named() {
 }
 
 #[test]
-fn of_limits_without_room_the_one_is_named_that_has_none_for_longest() {
+fn the_limit_without_room_for_the_longest_time_is_named() {
     let mut book = Book::new();
     let specs = [
         limit("minute", 10, Periods::rolling(60_000).unwrap()),
@@ -158,7 +158,7 @@ fn of_limits_without_room_the_one_is_named_that_has_none_for_longest() {
 }
 
 #[test]
-fn a_refusal_leaves_nothing_to_write() {
+fn a_refusal_writes_nothing() {
     let (mut book, no) = one(10, calendar(CalendarUnit::Day));
     spend(&mut book, no, 10, NOON);
     assert_eq!(slots(&mut book), [1, 0]);
@@ -169,25 +169,25 @@ fn a_refusal_leaves_nothing_to_write() {
 }
 
 #[test]
-fn more_than_was_reserved_is_a_debt_of_that_period() {
+fn a_cost_above_the_reservation_is_a_debt_of_that_period() {
     let (mut book, no) = one(100, calendar(CalendarUnit::Day));
     let reservation = book.reserve(NOON, &[(no, 10)]).unwrap();
     book.settle(reservation, &[(no, 150)]);
     assert_eq!((spent(&book, no, NOON), book.available(no, NOON)), (150, 0));
-    // Not even nothing may be spent.
+    // Not even zero may be reserved.
     assert_eq!(book.reserve(NOON, &[(no, 0)]).unwrap_err(), exhausted(no, 150, 100, MIDNIGHT));
     assert_eq!(book.available(no, MIDNIGHT), 100);
 }
 
 #[test]
-fn what_was_not_reserved_is_counted_all_the_same() {
+fn amounts_that_were_not_reserved_are_counted_too() {
     let mut book = Book::new();
     let [a, b] = book.adopt(&[daily("a", 100), daily("b", 100)], NOON)[..] else { panic!("two numbers") };
     let reservation = book.reserve(NOON, &[(a, 0)]).unwrap();
     book.settle(reservation, &[(a, 7), (b, 5)]);
     book.charge(NOON, &[(b, 200), (b, 1)]);
     assert_eq!((spent(&book, a, NOON), spent(&book, b, NOON)), (7, 206));
-    // The reservation of another book has nothing here to come back to, but what was spent was.
+    // The reservation of another book reserves nothing here, but what was spent counts.
     let mut other = Book::new();
     let strange = other.adopt(&[daily("a", 100)], NOON)[0];
     let reservation = other.reserve(NOON, &[(strange, 10)]).unwrap();
@@ -200,18 +200,18 @@ fn what_was_not_reserved_is_counted_all_the_same() {
 }
 
 #[test]
-fn what_was_not_reserved_is_counted_in_the_period_of_now() {
+fn amounts_that_were_not_reserved_count_in_the_current_period() {
     let mut book = Book::new();
     let [a, b] = book.adopt(&[daily("a", 100), daily("b", 100)], MIDNIGHT - 1)[..] else { panic!("two numbers") };
     spend(&mut book, b, 70, MIDNIGHT - 1);
-    // Nobody has asked about b since midnight.
+    // Nothing was reserved from b since midnight.
     let reservation = book.reserve(MIDNIGHT, &[(a, 0)]).unwrap();
     book.settle(reservation, &[(b, 5)]);
     assert_eq!(spent(&book, b, MIDNIGHT), 5);
 }
 
 #[test]
-fn a_new_period_is_a_new_account_and_settlements_find_theirs() {
+fn a_new_period_is_a_new_account_and_settlements_use_the_old_one() {
     let (mut book, no) = one(100, calendar(CalendarUnit::Day));
     let reservation = book.reserve(MIDNIGHT - 1, &[(no, 100)]).unwrap();
     let tomorrow = book.reserve(MIDNIGHT, &[(no, 100)]).unwrap();
@@ -225,7 +225,7 @@ fn a_new_period_is_a_new_account_and_settlements_find_theirs() {
 }
 
 #[test]
-fn a_settlement_says_what_it_did_to_each_limit() {
+fn a_settlement_returns_its_effect_on_each_limit() {
     let mut book = Book::new();
     let specs = [daily("a", 100), limit("b", 100, Periods::rolling(60_000).unwrap()), daily("c", 100)];
     let [a, b, c] = book.adopt(&specs, MIDNIGHT - 1)[..] else { panic!("three numbers") };
@@ -239,17 +239,17 @@ fn a_settlement_says_what_it_did_to_each_limit() {
         changes
     };
     let [first, second, third] = [(); 3].map(|()| book.reserve(MIDNIGHT - 1, &[(b, 20), (a, 20)]).unwrap());
-    // One after the other: whatever mark lies between is passed by one of them.
+    // One after the other: exactly one of them passes each threshold.
     assert_eq!(changes(&mut book, first, &[(a, 10), (b, 5), (b, 6)]), [(a, 0, 10), (b, 0, 11)]);
     assert_eq!(changes(&mut book, second, &[(c, 1), (b, 30), (c, 2)]), [(a, 10, 10), (b, 11, 41), (c, 0, 3)]);
-    // Yesterday's is no more of today's, and still of the last minute's.
+    // Yesterday's usage does not count today, but still in the last minute.
     let today = book.reserve(MIDNIGHT, &[(a, 7)]).unwrap();
     assert_eq!(changes(&mut book, third, &[(a, 20), (b, 20)]), [(a, 0, 0), (b, 41, 61)]);
     assert_eq!(changes(&mut book, today, &[(a, 7)]), [(a, 0, 7)]);
 }
 
 #[test]
-fn a_clock_that_steps_back_brings_no_old_money_back() {
+fn a_clock_that_steps_back_returns_no_spent_money() {
     let (mut book, no) = one(100, calendar(CalendarUnit::Day));
     spend(&mut book, no, 20, NOON);
     spend(&mut book, no, 90, MIDNIGHT + 1);
@@ -261,7 +261,7 @@ fn a_clock_that_steps_back_brings_no_old_money_back() {
     assert_eq!(spent(&book, no, MIDNIGHT), 100);
 }
 
-/// A book that knows a monotonic clock as well; both go on by so much.
+/// A book with a monotonic clock; both clocks advance by this much.
 struct Clocks {
     book: Book,
     monotonic: Millis,
@@ -284,7 +284,7 @@ impl Clocks {
 }
 
 #[test]
-fn a_clock_that_jumps_ahead_and_is_set_right_comes_back_to_the_right_account() {
+fn after_a_jump_ahead_a_corrected_clock_uses_the_right_account() {
     for jump in [DAY, 40 * DAY, 4_000 * DAY] {
         let windows = [
             calendar(CalendarUnit::Day),
@@ -302,7 +302,7 @@ fn a_clock_that_jumps_ahead_and_is_set_right_comes_back_to_the_right_account() {
         clocks.pass(60_000);
         let under_way = clocks.book.reserve(clocks.wall, &[(day, 10)]).unwrap();
         clocks.wall += jump;
-        // The clock is believed while nobody knows better, and what is spent then counts where it says.
+        // Without a monotonic clock the wall clock is trusted, and usage counts at its time.
         clocks.pass(60_000);
         assert_eq!([day, hour, life].map(|no| clocks.spent(no)), [0, 0, 60], "{jump}");
         numbers.iter().for_each(|no| clocks.spend(*no, 30));
@@ -321,10 +321,10 @@ fn a_clock_that_jumps_ahead_and_is_set_right_comes_back_to_the_right_account() {
         let refused = clocks.book.reserve(clocks.wall, &[(day, 31)]).unwrap_err();
         assert_eq!(refused, exhausted(day, 70, 100, MIDNIGHT), "{jump}");
         clocks.spend(day, 30);
-        // The account that was used ahead of time is still there when its time comes.
+        // The account that was used ahead of time still exists when its time comes.
         clocks.pass(jump);
         assert_eq!(clocks.spent(day), 30, "{jump}");
-        // A small step back brings no earlier day back.
+        // A small step back does not return to an earlier day.
         let (monotonic, midnight) = (clocks.monotonic, clocks.wall - clocks.wall.rem_euclid(DAY) + DAY);
         clocks.pass(midnight - clocks.wall);
         clocks.spend(day, 1);
@@ -334,7 +334,7 @@ fn a_clock_that_jumps_ahead_and_is_set_right_comes_back_to_the_right_account() {
 }
 
 #[test]
-fn a_limit_that_no_policy_names_is_not_forgotten_by_a_clock_that_is_wrong() {
+fn a_wrong_clock_does_not_forget_an_unnamed_limit() {
     let mut clocks = Clocks { book: Book::new(), monotonic: 5, wall: NOON };
     clocks.pass(0);
     let day = daily("day", 100);
@@ -353,7 +353,7 @@ fn a_limit_that_no_policy_names_is_not_forgotten_by_a_clock_that_is_wrong() {
 }
 
 #[test]
-fn a_lifetime_never_begins_anew() {
+fn a_lifetime_never_restarts() {
     let (mut book, no) = one(100, Periods::lifetime());
     spend(&mut book, no, 100, NOON);
     let refused = book.reserve(NOON + 36_500 * DAY, &[(no, 1)]).unwrap_err();
@@ -361,7 +361,7 @@ fn a_lifetime_never_begins_anew() {
 }
 
 #[test]
-fn a_rolling_window_counts_the_last_while_at_any_time() {
+fn a_rolling_window_counts_its_length_at_any_time() {
     let (mut book, no) = one(100, Periods::rolling(60_000).unwrap());
     spend(&mut book, no, 50, NOON);
     assert_eq!(book.state(no, NOON).end, Some(NOON + 60_000));
@@ -372,7 +372,7 @@ fn a_rolling_window_counts_the_last_while_at_any_time() {
         Err(Refused::Exhausted { spent: 100, max: 100, until, .. }) => until.map(|until| until - NOON),
         other => panic!("{other:?}"),
     };
-    // The earliest time at which it may fit, if nothing else is spent.
+    // The earliest time at which it may fit if nothing else is spent.
     assert_eq!(
         [1, 50, 51, 80, 81, 100, 101].map(until),
         [Some(60_000), Some(60_000), Some(70_500), Some(70_500), Some(80_000), Some(80_000), None]
@@ -418,8 +418,8 @@ fn another_amount_keeps_the_account() {
     let reservation = book.reserve(NOON, &[(no, 50)]).unwrap();
     for (max, available) in [(100, 10), (120, 30), (60, 0), (90, 0), (91, 1), (0, 0), (u64::MAX, u64::MAX - 90)] {
         adopt(&mut book, max, calendar(CalendarUnit::Day), NOON);
-        let State { spent, reserved, max: told, .. } = book.state(no, NOON);
-        assert_eq!((spent, reserved, told, book.available(no, NOON)), (40, 50, max, available), "{max}");
+        let State { spent, reserved, max: shown_max, .. } = book.state(no, NOON);
+        assert_eq!((spent, reserved, shown_max, book.available(no, NOON)), (40, 50, max, available), "{max}");
     }
     adopt(&mut book, 60, calendar(CalendarUnit::Day), NOON);
     assert_eq!(book.reserve(NOON, &[(no, 20)]).unwrap_err(), Refused::Contended { limit: no });
@@ -452,7 +452,7 @@ fn another_window_begins_with_what_was_spent_in_the_overlap() {
         let (mut book, no) = ten_a_day();
         adopt(&mut book, 1_000, window.clone(), NOON);
         assert_eq!(self::spent(&book, no, NOON), spent, "{what}");
-        // And back, which counts nothing twice; and by another number of times.
+        // And back, which counts nothing twice; and by another number of periods.
         for _ in 0..500 {
             adopt(&mut book, 1_000, day(), NOON);
             adopt(&mut book, 1_000, window.clone(), NOON);
@@ -466,7 +466,7 @@ fn another_window_begins_with_what_was_spent_in_the_overlap() {
 }
 
 #[test]
-fn what_is_in_flight_counts_against_another_window_too() {
+fn amounts_in_flight_count_in_a_changed_window_too() {
     let (mut book, no) = one(100, calendar(CalendarUnit::Day));
     let reservation = book.reserve(NOON, &[(no, 80)]).unwrap();
     adopt(&mut book, 100, calendar(CalendarUnit::Month), NOON);
@@ -485,7 +485,7 @@ fn a_shorter_window_forgets_the_longer_one_when_its_own_period_ends() {
     adopt(&mut book, 50, calendar(CalendarUnit::Day), NOON);
     assert_eq!(book.reserve(NOON, &[(no, 1)]).unwrap_err(), exhausted(no, 90, 50, MIDNIGHT));
     assert_eq!(book.available(no, MIDNIGHT), 50);
-    // But one that was last used before the day began has nothing to do with it.
+    // But one that was last used before the day began does not count.
     let (mut book, no) = one(100, calendar(CalendarUnit::Month));
     spend(&mut book, no, 90, NOON);
     adopt(&mut book, 50, calendar(CalendarUnit::Day), MIDNIGHT);
@@ -499,7 +499,7 @@ fn a_limit_that_is_not_named_keeps_its_account_until_it_has_ended() {
     let reservation = book.reserve(NOON, &[(no, 20)]).unwrap();
     assert!(book.adopt(&[daily("other", 5)], NOON)[0] != no);
     assert_eq!(spent(&book, no, NOON), 30);
-    // A request that began with the old policy goes on with it.
+    // A request that began with the old policy continues with it.
     spend(&mut book, no, 10, NOON);
     assert_eq!(book.adopt(&[daily("a", 100)], NOON), [no]);
     assert_eq!(spent(&book, no, NOON), 40);
@@ -521,10 +521,10 @@ fn a_limit_that_is_not_named_keeps_its_account_until_it_has_ended() {
 }
 
 #[test]
-fn a_policy_that_is_taken_back_leaves_everything_as_it_was() {
+fn taking_a_policy_back_restores_everything() {
     let day = || calendar(CalendarUnit::Day);
     let fortnight = || Periods::rolling(14 * DAY as u64).unwrap();
-    // Each had its limit lowered from 100 to 60 while 50 were reserved, 40 are spent, and 90 days that ended are known.
+    // Each had its limit lowered from 100 to 60 while 50 were reserved. 40 are spent, and 90 ended days are known.
     let begin = |window: Periods| {
         let mut book = Book::new();
         let no = book.adopt(&[limit("a", 100, window.clone())], NOON - 90 * DAY)[0];
@@ -536,7 +536,7 @@ fn a_policy_that_is_taken_back_leaves_everything_as_it_was() {
         look(&mut book, NOON);
         (book, no, reservation)
     };
-    // Either way does.
+    // Both orders work.
     type Undo = fn(&mut Book, Periods);
     let ways: [Undo; 2] = [|book, _| book.take_back(), |book, own| adopt(book, 60, own, NOON)];
     let policies = [
@@ -559,12 +559,12 @@ fn a_policy_that_is_taken_back_leaves_everything_as_it_was() {
         write(&mut book, &mut file);
         undo(&mut book, own.clone());
         assert_eq!((book.state(no, NOON), book.available(no, NOON)), before, "{policy:?}");
-        // As if it had never been: what comes back fits into the old limit, and into no more.
+        // As if the adoption had never happened: returned amounts fit into the old limit, and no more.
         look(&mut book, NOON);
         assert_eq!(book.reserve(NOON, &[(no, 11)]).unwrap_err(), Refused::Contended { limit: no }, "{policy:?}");
         book.settle(reservation, &[(no, 5)]);
         assert_eq!((book.used(no, NOON), book.available(no, NOON)), (45, 15), "{policy:?}");
-        // And for the next process; and what has ended is known as far back as before.
+        // The same for the next process; ended accounts are known as far back as before.
         write(&mut book, &mut file);
         let mut next = Book::new();
         let _ = next.restore(records(&file).unwrap(), NOON);
@@ -590,7 +590,7 @@ fn a_name_with_another_unit_is_another_limit() {
 }
 
 #[test]
-fn slots_are_used_again_and_their_number_has_a_bound() {
+fn slots_are_reused_and_their_number_is_bounded() {
     let mut book = Book::new();
     let specs = [daily("a", 10), limit("b", 10, Periods::rolling(1_000).unwrap())];
     let [a, b] = book.adopt(&specs, NOON)[..] else { panic!("two numbers") };
@@ -601,12 +601,12 @@ fn slots_are_used_again_and_their_number_has_a_bound() {
         book.charge(if step < 2_500 { at } else { days }, &[(a, 1), (b, 1)]);
         book.writes(|slot, _| highest = highest.max(slot));
     }
-    // Sixty that have ended and what is live, of each.
+    // Sixty ended accounts and the live ones, of each.
     assert!(highest <= 2 * 60 + 61 + 2, "{highest}");
 }
 
 #[test]
-fn amounts_beyond_all_bounds_saturate() {
+fn huge_amounts_saturate() {
     let (mut book, no) = one(u64::MAX, Periods::rolling(60_000).unwrap());
     for step in 0..3 {
         book.charge(NOON + step * 1_000, &[(no, u64::MAX)]);

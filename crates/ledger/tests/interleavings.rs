@@ -1,8 +1,8 @@
-//! Every interleaving of threads that share a book in the way a gateway does: reserve; if contended, wait for a release
-//! and ask again; have it written; leave; settle; wake those that wait.
+//! Every interleaving of threads that share a book like a gateway does: reserve; if contended, wait for a release and
+//! try again; write; send; settle; wake the waiting threads.
 //!
-//! The book is behind one mutex and the file behind another, which is taken before the first is let go: what was given
-//! out first is written first, and nobody waits for a disk while holding the book.
+//! The book is behind one mutex and the file behind another, which is locked before the first is released. So writes
+//! happen in the order in which the book returned them, and no thread waits for a disk while it holds the book.
 #![allow(clippy::unwrap_used)] // The helpers here are tests too.
 
 use std::collections::HashSet;
@@ -22,7 +22,7 @@ struct Gateway {
     book: Mutex<Book>,
     released: Condvar,
     file: Mutex<Vec<u8>>,
-    /// What is under way or spent: no less may be known to the file.
+    /// In flight or spent: the file may show no less.
     truth: Mutex<Truth>,
     limits: [LimitNo; 2],
 }
@@ -98,7 +98,7 @@ impl Gateway {
         drop(file);
 
         self.truth.lock().unwrap().left += want;
-        // Here the model answers.
+        // The model answers here.
         let mut truth = self.truth.lock().unwrap();
         truth.left -= want;
         truth.spent += actual;
@@ -120,8 +120,8 @@ impl Gateway {
     }
 }
 
-/// All ways in which these attempts (time, wanted, actual) can end, in any interleaving with a crash between. Of many
-/// threads those are tried that take the processor from each other no more often than that.
+/// All results of these attempts (time, wanted, actual), in any interleaving with a crash in between. With many
+/// threads, only interleavings with at most this many preemptions are tried.
 fn ends(attempts: &'static [(Millis, u64, u64)], preemptions: Option<usize>) -> HashSet<Vec<End>> {
     let ends = std::sync::Arc::new(std::sync::Mutex::new(HashSet::new()));
     let seen = std::sync::Arc::clone(&ends);
@@ -158,23 +158,23 @@ fn ends(attempts: &'static [(Millis, u64, u64)], preemptions: Option<usize>) -> 
 }
 
 #[test]
-fn two_that_do_not_fit_together_are_served_one_after_the_other() {
+fn two_requests_that_do_not_fit_together_are_served_in_turn() {
     use End::*;
     let expected = [vec![Served, Served], vec![ServedLate, Served], vec![Served, ServedLate]];
     assert_eq!(ends(&[(NOON, 6, 3), (NOON, 7, 2)], None), HashSet::from(expected));
 }
 
 #[test]
-fn who_comes_after_the_money_is_gone_is_told_so() {
+fn a_request_after_the_money_is_spent_is_refused_as_spent() {
     use End::*;
     let expected = [vec![Served, Exhausted], vec![Exhausted, Served]];
     assert_eq!(ends(&[(NOON, 6, 6), (NOON, 6, 6)], None), HashSet::from(expected));
 }
 
 #[test]
-fn of_three_each_is_served_or_truly_too_late() {
+fn each_of_three_is_served_or_really_too_late() {
     use End::*;
-    // Whoever comes third finds 4 + 4 spent; and of two that wait both are woken.
+    // The third thread finds 4 + 4 spent; and if two wait, both are woken.
     let ends = ends(&[(NOON, 6, 4), (NOON, 6, 4), (NOON, 6, 4)], Some(2));
     for ended in &ends {
         let exhausted = ended.iter().filter(|end| **end == Exhausted).count();
@@ -184,9 +184,9 @@ fn of_three_each_is_served_or_truly_too_late() {
 }
 
 #[test]
-fn those_of_two_days_do_not_wait_for_each_other() {
+fn requests_of_two_days_do_not_wait_for_each_other() {
     use End::*;
-    // Whoever looks at the clock late uses the new day: then the two share it.
+    // A thread that reads the clock late uses the new day: then the two share it.
     let ends = ends(&[(NOON, 6, 3), (NOON + DAY, 6, 3)], Some(2));
     assert!(ends.contains(&vec![Served, Served]) && ends.contains(&vec![ServedLate, Served]), "{ends:?}");
     assert!(!ends.contains(&vec![Served, ServedLate]), "{ends:?}");

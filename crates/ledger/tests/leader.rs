@@ -1,4 +1,4 @@
-//! One leader, step by step: what it grants, what it writes first, and what it does not believe.
+//! One leader, step by step: what it grants, what it writes first, and which reports it does not trust.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod one_leader;
@@ -30,37 +30,37 @@ fn nothing_is_granted_before_the_store_has_the_ceiling_and_the_holder() {
 }
 
 #[test]
-fn who_cannot_be_served_hears_whether_it_is_spent_or_others_have_it() {
+fn a_refusal_distinguishes_spent_from_held_by_others() {
     let mut ledger = Ledger::of(100);
     assert_eq!(ledger.ask("one", 100, 100), 100);
     assert_eq!(ledger.ask("two", 10, 10), 0);
     assert_eq!(ledger.grant("two").unwrap().short, Some(Shortage::Leased));
     assert!(ledger.grant("one").unwrap().recall);
-    ledger.tell("one", 100, 95, 0);
+    ledger.send_usage("one", 100, 95, 0);
     ledger.pass(1);
     assert_eq!(ledger.grant("two").unwrap().short, Some(Shortage::Spent));
     assert_eq!(ledger.grant("two").unwrap().fleet.spent, 95);
 }
 
 #[test]
-fn what_comes_back_is_granted_once() {
+fn returned_amounts_are_granted_once() {
     let mut ledger = Ledger::of(100);
     assert_eq!(ledger.ask("one", 100, 100), 100);
-    ledger.tell("one", 100, 10, 40);
-    ledger.tell("one", 100, 10, 40);
+    ledger.send_usage("one", 100, 10, 40);
+    ledger.send_usage("one", 100, 10, 40);
     assert_eq!(ledger.ask("two", 1000, 40), 40);
     assert_eq!(ledger.ask("three", 40, 1), 0);
     let mut next = ledger.succeeded(100);
-    next.tell("one", 100, 10, 40);
-    next.tell("two", 40, 0, 0);
+    next.send_usage("one", 100, 10, 40);
+    next.send_usage("two", 40, 0, 0);
     assert_eq!(next.ask("three", 40, 1), 0, "not by the next leader either");
 }
 
 #[test]
-fn the_next_leader_grants_what_was_never_handed_out_when_all_have_told() {
+fn the_next_leader_grants_the_rest_once_all_have_reported() {
     let mut ledger = Ledger::of(1_000);
     ledger.ask("two", 10, 10);
-    // The ceiling is raised, and nobody is told.
+    // The ceiling is raised, and no holder is notified.
     ledger.held = true;
     ledger.report("one", 1, Vec::new(), vec![WantedLimit { limit: id("a"), want: 990, least: 990 }], false);
     ledger.pass(1);
@@ -68,7 +68,7 @@ fn the_next_leader_grants_what_was_never_handed_out_when_all_have_told() {
     let two = ledger.granted("two");
     let mut next = ledger.succeeded(1_000);
     assert_eq!(next.ask("three", 990, 990), 0, "one of them may have it");
-    next.tell("two", two, 0, 0);
+    next.send_usage("two", two, 0, 0);
     assert_eq!(next.ask("three", 980, 980), 0, "the other one may have it");
     next.report("one", 1, Vec::new(), Vec::new(), false);
     next.pass(1);
@@ -76,7 +76,7 @@ fn the_next_leader_grants_what_was_never_handed_out_when_all_have_told() {
 }
 
 #[test]
-fn a_leader_that_was_followed_by_another_ends_when_it_writes() {
+fn a_replaced_leader_ends_when_it_writes() {
     let mut ledger = Ledger::of(1000);
     ledger.ask("one", 10, 10);
     let next = ledger.succeeded(1000);
@@ -90,7 +90,7 @@ fn a_leader_that_was_followed_by_another_ends_when_it_writes() {
 fn a_gone_holder_stays_charged_until_it_is_forgiven() {
     let mut ledger = Ledger::of(100);
     ledger.ask("one", 100, 100);
-    ledger.tell("one", 100, 30, 0);
+    ledger.send_usage("one", 100, 30, 0);
     ledger.input(Input::HolderGone { pod: "one".to_owned() });
     assert_eq!(ledger.ask("two", 10, 10), 0);
     let status = ledger.leader.status(&id("a")).unwrap();
@@ -99,13 +99,13 @@ fn a_gone_holder_stays_charged_until_it_is_forgiven() {
     ledger.input(Input::Forgive { limit: id("a") });
     ledger.pass(1);
     assert_eq!(ledger.granted("two"), 10);
-    // It was not gone after all: what it says counts no more.
-    ledger.tell("one", 100, 90, 0);
+    // It was not gone after all: its reports do not count any more.
+    ledger.send_usage("one", 100, 90, 0);
     assert_eq!((ledger.findings.as_slice(), ledger.grants["one"].void), ([FindingKind::Unknown].as_slice(), true));
 }
 
 #[test]
-fn a_last_word_is_confirmed_when_the_store_has_it() {
+fn a_final_report_is_confirmed_when_the_store_has_it() {
     let mut ledger = Ledger::of(100);
     ledger.ask("one", 100, 100);
     ledger.held = true;
@@ -119,16 +119,16 @@ fn a_last_word_is_confirmed_when_the_store_has_it() {
     assert_eq!((durable.spent, durable.returned), (30, 70));
     assert_eq!(ledger.ask("two", 70, 70), 70);
     ledger.report("one", 1, vec![usage(100, 30, 70)], Vec::new(), true);
-    assert!(ledger.grant("one").unwrap().over, "it is told again");
+    assert!(ledger.grant("one").unwrap().over, "it is sent again");
     assert_eq!(ledger.findings, Vec::new());
 }
 
 #[test]
-fn lies_move_no_money_and_are_told() {
-    let told = |lie: &dyn Fn(&mut Ledger)| {
+fn false_reports_move_no_money_and_are_recorded() {
+    let result_of = |lie: &dyn Fn(&mut Ledger)| {
         let mut ledger = Ledger::of(1000);
         assert_eq!(ledger.ask("one", 100, 100), 100);
-        ledger.tell("one", 100, 50, 10);
+        ledger.send_usage("one", 100, 50, 10);
         ledger.pass(11);
         let before = ledger.leader.status(&id("a")).unwrap();
         lie(&mut ledger);
@@ -139,16 +139,19 @@ fn lies_move_no_money_and_are_told() {
         (ledger.findings, void)
     };
     let kinds = |findings: (Vec<FindingKind>, bool)| (findings.0, findings.1);
-    assert_eq!(kinds(told(&|ledger| ledger.tell("one", 100, 40, 10))), (vec![FindingKind::Less], true));
-    assert_eq!(kinds(told(&|ledger| ledger.tell("one", 100, 50, 5))), (vec![FindingKind::Less], true));
-    assert_eq!(kinds(told(&|ledger| ledger.tell("one", 90, 50, 10))), (vec![FindingKind::Less], true));
+    assert_eq!(kinds(result_of(&|ledger| ledger.send_usage("one", 100, 40, 10))), (vec![FindingKind::Less], true));
+    assert_eq!(kinds(result_of(&|ledger| ledger.send_usage("one", 100, 50, 5))), (vec![FindingKind::Less], true));
+    assert_eq!(kinds(result_of(&|ledger| ledger.send_usage("one", 90, 50, 10))), (vec![FindingKind::Less], true));
     assert_eq!(
-        kinds(told(&|ledger| ledger.report("one", 1, Vec::new(), Vec::new(), false))),
+        kinds(result_of(&|ledger| ledger.report("one", 1, Vec::new(), Vec::new(), false))),
         (vec![FindingKind::Less], true)
     );
-    assert_eq!(kinds(told(&|ledger| ledger.tell("one", 900, 50, 800))), (vec![FindingKind::More], false));
-    assert_eq!(kinds(told(&|ledger| ledger.tell("one", 100, 50, 101))), (vec![FindingKind::More], false));
-    assert_eq!(kinds(told(&|ledger| ledger.tell("stranger", 100, 0, 0))), (vec![FindingKind::Unknown], true));
+    assert_eq!(kinds(result_of(&|ledger| ledger.send_usage("one", 900, 50, 800))), (vec![FindingKind::More], false));
+    assert_eq!(kinds(result_of(&|ledger| ledger.send_usage("one", 100, 50, 101))), (vec![FindingKind::More], false));
+    assert_eq!(
+        kinds(result_of(&|ledger| ledger.send_usage("stranger", 100, 0, 0))),
+        (vec![FindingKind::Unknown], true)
+    );
     let not_allowed = |ledger: &mut Ledger| {
         ledger.report(
             "one",
@@ -158,7 +161,7 @@ fn lies_move_no_money_and_are_told() {
             false,
         );
     };
-    assert_eq!(kinds(told(&not_allowed)), (vec![FindingKind::NotAllowed], false));
+    assert_eq!(kinds(result_of(&not_allowed)), (vec![FindingKind::NotAllowed], false));
     let absurd = |ledger: &mut Ledger| {
         ledger.report(
             "one",
@@ -168,13 +171,13 @@ fn lies_move_no_money_and_are_told() {
             false,
         );
     };
-    assert_eq!(kinds(told(&absurd)), (vec![FindingKind::Absurd], false));
+    assert_eq!(kinds(result_of(&absurd)), (vec![FindingKind::Absurd], false));
     let odd = |ledger: &mut Ledger| ledger.report("a\"pod", 1, Vec::new(), Vec::new(), false);
-    assert_eq!(kinds(told(&odd)), (vec![FindingKind::Absurd], false));
+    assert_eq!(kinds(result_of(&odd)), (vec![FindingKind::Absurd], false));
 }
 
 #[test]
-fn a_limit_that_was_taken_away_is_settled_and_granted_no_more() {
+fn a_removed_limit_is_settled_and_granted_no_more() {
     let mut ledger = Ledger::of(1000);
     assert_eq!(ledger.ask("one", 100, 100), 100);
     ledger.limits = has(&[], &["a"]);
@@ -194,47 +197,47 @@ fn a_limit_that_was_taken_away_is_settled_and_granted_no_more() {
 }
 
 #[test]
-fn who_waits_for_a_limit_that_is_taken_away_waits_no_more() {
+fn a_want_for_a_removed_limit_is_dropped() {
     let mut ledger = Ledger::of(100);
     assert_eq!((ledger.ask("one", 100, 100), ledger.ask("two", 50, 50)), (100, 0));
     ledger.limits = has(&[], &["a"]);
     assert_eq!(ledger.ask("two", 50, 50), 0);
     ledger.limits = has(&["a"], &[]);
-    ledger.tell("one", 100, 0, 100);
+    ledger.send_usage("one", 100, 0, 100);
     ledger.pass(11);
     assert_eq!((ledger.granted("two"), ledger.ask("three", 100, 100)), (0, 100));
     assert_eq!(ledger.findings, Vec::new());
 }
 
 #[test]
-fn a_debt_is_believed_up_to_the_whole_limit() {
+fn a_debt_counts_up_to_the_whole_limit() {
     let mut ledger = Ledger::of(1000);
     assert_eq!(ledger.ask("one", 100, 100), 100);
-    ledger.tell("one", 100, 1_090, 10);
+    ledger.send_usage("one", 100, 1_090, 10);
     ledger.pass(11);
     let status = |ledger: &Ledger| ledger.leader.status(&id("a")).unwrap();
     assert_eq!((status(&ledger).fleet.spent, status(&ledger).available), (1_090, 0));
-    // What counts already goes on counting, whatever the limit is now, and the next leader believes it too.
+    // What counts already continues to count, whatever the limit is now, and for the next leader too.
     ledger.input(Input::Limits(vec![SharedLimit { id: id("a"), max: 10, window: Periods::lifetime() }]));
-    ledger.tell("one", 100, 1_090, 10);
+    ledger.send_usage("one", 100, 1_090, 10);
     let mut next = ledger.succeeded(10);
-    next.tell("one", 100, 1_090, 10);
+    next.send_usage("one", 100, 1_090, 10);
     assert_eq!((ledger.findings.len(), next.findings.len(), status(&next).fleet.spent), (0, 0, 1_090));
 }
 
 #[test]
-fn a_debt_under_a_limit_that_was_lowered_is_judged_by_what_was_granted() {
+fn a_debt_under_a_lowered_limit_is_bounded_by_former_grants() {
     let mut ledger = Ledger::of(1000);
     assert_eq!(ledger.ask("one", 100, 100), 100);
     ledger.input(Input::Limits(vec![SharedLimit { id: id("a"), max: 10, window: Periods::lifetime() }]));
-    ledger.tell("one", 100, 150, 0);
-    ledger.tell("one", 100, 201, 0);
+    ledger.send_usage("one", 100, 150, 0);
+    ledger.send_usage("one", 100, 201, 0);
     let spent = ledger.leader.status(&id("a")).unwrap().fleet.spent;
     assert_eq!((spent, ledger.findings.as_slice()), (200, [FindingKind::Overspent].as_slice()));
 }
 
 #[test]
-fn who_owes_too_much_of_a_period_that_has_ended_forgets_it() {
+fn an_excessive_debt_of_an_ended_period_is_dropped() {
     let window = Periods::calendar(CalendarUnit::Hour, "UTC", 1).unwrap();
     let mut ledger = Ledger::new(vec![SharedLimit { id: id("a"), max: 100, window }]);
     assert_eq!(ledger.ask("one", 50, 50), 50);
@@ -246,21 +249,21 @@ fn who_owes_too_much_of_a_period_that_has_ended_forgets_it() {
     ledger.pass(11);
     ledger.report("one", 1, owes(), Vec::new(), false);
     assert!(ledger.grant("one").unwrap().over);
-    assert_eq!(ledger.findings, [FindingKind::Overspent], "it is told once");
+    assert_eq!(ledger.findings, [FindingKind::Overspent], "it is recorded once");
 }
 
 #[test]
-fn an_old_journal_of_a_pod_counts_no_more() {
+fn an_old_journal_of_a_pod_no_longer_counts() {
     let mut ledger = Ledger::of(1000);
     ledger.ask("one", 100, 100);
     ledger.report("one", 2, Vec::new(), Vec::new(), false);
-    ledger.tell("one", 100, 0, 0);
+    ledger.send_usage("one", 100, 0, 0);
     assert_eq!((ledger.findings.as_slice(), ledger.grants["one"].void), ([FindingKind::OldEpoch].as_slice(), true));
     assert_eq!(ledger.leader.status(&id("a")).unwrap().fleet.unconfirmed, 100);
 }
 
 #[test]
-fn a_report_that_comes_late_or_follows_an_earlier_leader_changes_nothing() {
+fn late_reports_and_reports_to_an_earlier_leader_change_nothing() {
     let mut ledger = Ledger::of(1000);
     ledger.ask("one", 100, 100);
     let late = UsageReport {
@@ -272,7 +275,7 @@ fn a_report_that_comes_late_or_follows_an_earlier_leader_changes_nothing() {
         wanted: Vec::new(),
         last: false,
     };
-    ledger.tell("one", 100, 50, 0);
+    ledger.send_usage("one", 100, 50, 0);
     ledger.send("one", late.clone());
     assert_eq!((ledger.findings.len(), ledger.leader.status(&id("a")).unwrap().fleet.spent), (0, 50));
     ledger.send("one", UsageReport { number: 99, term: Term(0), ..late });
@@ -281,7 +284,7 @@ fn a_report_that_comes_late_or_follows_an_earlier_leader_changes_nothing() {
 }
 
 #[test]
-fn a_store_that_was_set_back_is_charged_with_what_holders_have() {
+fn a_restored_store_is_charged_with_what_holders_have() {
     let mut ledger = Ledger::of(1000);
     ledger.ask("one", 10, 10);
     let backup = ledger.store.clone();
@@ -290,12 +293,12 @@ fn a_store_that_was_set_back_is_charged_with_what_holders_have() {
     assert_eq!(ledger.granted("one"), 410);
     ledger.store = backup;
     let mut next = ledger.succeeded(1000);
-    // What it has spent counts. What it holds beside is void: so nothing of it is granted twice.
-    next.tell("one", 410, 250, 0);
+    // What it has spent counts. The rest of what it holds is void, so none of it is granted twice.
+    next.send_usage("one", 410, 250, 0);
     assert_eq!((next.findings.as_slice(), next.grants["one"].void), ([FindingKind::More].as_slice(), true));
     assert_eq!(next.leader.status(&id("a")).unwrap().available, 750);
-    // It has not heard that yet.
-    next.tell("one", 410, 300, 0);
+    // It does not know that yet.
+    next.send_usage("one", 410, 300, 0);
     let status = next.leader.status(&id("a")).unwrap();
     assert_eq!((status.available, status.fleet.spent, next.grants["one"].void), (700, 300, true));
     next.report("one", 2, Vec::new(), vec![WantedLimit { limit: id("a"), want: 100, least: 100 }], false);
@@ -303,22 +306,22 @@ fn a_store_that_was_set_back_is_charged_with_what_holders_have() {
     assert_eq!(next.granted("one"), 100);
 }
 
-/// Whoever has a pod's token may claim what an earlier leader may have granted and nobody has.
+/// A pod with a valid token may claim what an earlier leader may have granted and no other holder has.
 #[test]
-fn who_was_not_heard_yet_can_claim_no_more_than_earlier_leaders_left() {
+fn a_holder_that_has_not_reported_can_claim_only_what_earlier_leaders_left() {
     let mut ledger = Ledger::of(1_000);
     assert_eq!((ledger.ask("honest", 500, 500), ledger.ask("liar", 10, 10)), (500, 10));
-    ledger.tell("honest", 500, 0, 0);
+    ledger.send_usage("honest", 500, 0, 0);
     ledger.pass(11);
-    // A ceiling is raised, and nobody is granted from it.
+    // A ceiling is raised, and nothing is granted from it.
     ledger.held = true;
     ledger.report("late", 1, Vec::new(), vec![WantedLimit { limit: id("a"), want: 20, least: 20 }], false);
     ledger.pass(1);
     ledger.write();
     for (claimed, charged, is_void) in [(30, 30, false), (31, 30, true), (490, 30, true), (u64::MAX, 30, true)] {
         let mut next = ledger.succeeded(1_000);
-        next.tell("liar", claimed, 0, 0);
-        next.tell("honest", 500, 0, 0);
+        next.send_usage("liar", claimed, 0, 0);
+        next.send_usage("honest", 500, 0, 0);
         next.report("late", 1, Vec::new(), Vec::new(), false);
         next.pass(11);
         let status = next.leader.status(&id("a")).unwrap();
@@ -335,40 +338,40 @@ fn who_was_not_heard_yet_can_claim_no_more_than_earlier_leaders_left() {
     }
 }
 
-/// A pod that was lost before it told the new leader what it holds may have all that the others do not have: but of
-/// later leaders it had nothing.
+/// A pod that was lost before it reported to the new leader may have everything that the others do not have, but
+/// nothing from later leaders.
 #[test]
-fn what_a_lost_pod_may_have_is_charged_to_it_and_later_ceilings_are_free_again() {
+fn a_lost_pod_is_charged_once_and_later_ceilings_are_free_again() {
     let mut ledger = Ledger::of(1_000);
     assert_eq!((ledger.ask("one", 100, 100), ledger.ask("two", 200, 200)), (100, 200));
-    ledger.tell("one", 100, 0, 0);
+    ledger.send_usage("one", 100, 0, 0);
     ledger.pass(11);
-    // Two has spent 50 of what it holds, and the store has heard nothing of that.
+    // Two has spent 50 of what it holds, and the store does not have that yet.
     let mut next = ledger.succeeded(1_000);
     next.input(Input::HolderGone { pod: "two".to_owned() });
-    next.tell("one", 100, 0, 0);
+    next.send_usage("one", 100, 0, 0);
     next.pass(11);
     let status = |ledger: &Ledger| ledger.leader.status(&id("a")).unwrap();
     assert_eq!((status(&next).fleet.unconfirmed, status(&next).available), (200, 700));
-    // This leader raises its ceiling as well, and grants nothing from it.
+    // This leader raises its ceiling too, and grants nothing from it.
     next.held = true;
     next.report("three", 1, Vec::new(), vec![WantedLimit { limit: id("a"), want: 300, least: 300 }], false);
     next.pass(1);
     next.write();
     let mut third = next.succeeded(1_000);
-    third.tell("one", 100, 0, 0);
+    third.send_usage("one", 100, 0, 0);
     third.report("three", 1, Vec::new(), Vec::new(), false);
     third.pass(11);
     assert_eq!((status(&third).fleet.unconfirmed, status(&third).available), (200, 700));
-    // It was not gone after all, and has never had more than 200.
-    third.tell("two", 200, 50, 0);
+    // It was not gone after all, and never had more than 200.
+    third.send_usage("two", 200, 50, 0);
     third.pass(11);
     assert_eq!((status(&third).fleet.unconfirmed, status(&third).fleet.spent, status(&third).available), (0, 50, 700));
     assert_eq!(third.findings, Vec::new());
 }
 
 #[test]
-fn of_two_lost_pods_one_is_charged_with_what_either_may_have() {
+fn of_two_lost_pods_one_is_charged_for_what_either_may_have() {
     let mut ledger = Ledger::of(1_000);
     assert_eq!((ledger.ask("one", 100, 100), ledger.ask("two", 200, 200)), (100, 200));
     let mut next = ledger.succeeded(1_000);
@@ -376,21 +379,21 @@ fn of_two_lost_pods_one_is_charged_with_what_either_may_have() {
     assert_eq!(next.ask("three", 10, 10), 10);
     let status = |ledger: &Ledger| ledger.leader.status(&id("a")).unwrap();
     assert_eq!((status(&next).fleet.unconfirmed, status(&next).available), (300, 690));
-    // Whichever wakes up: what it has spent is counted once, and nothing that the other may have is free.
-    next.tell("two", 200, 150, 0);
+    // Whichever resumes: its usage is counted once, and nothing that the other may have is free.
+    next.send_usage("two", 200, 150, 0);
     next.pass(11);
     let (spent, unconfirmed) = (status(&next).fleet.spent, status(&next).fleet.unconfirmed);
     assert!(spent == 150 && status(&next).available <= 690 && spent + unconfirmed >= 150, "{:?}", status(&next));
 }
 
 #[test]
-fn a_large_want_is_served_before_those_that_come_after_it() {
+fn a_large_want_is_served_before_later_ones() {
     let mut ledger = Ledger::of(1_000);
     assert_eq!(ledger.ask("holder", 1_000, 1_000), 1_000);
     let mut returned = 0;
     assert_eq!(ledger.ask("large", 100, 100), 0);
     for turn in 0..30 {
-        // Ten come back in each second, and somebody new wants ten each time.
+        // Ten are returned each second, and a new holder wants ten each time.
         returned += 10;
         ledger.report("holder", 1, vec![usage(1_000, 0, returned)], Vec::new(), false);
         ledger.report("large", 1, vec![AccountUsage { want: 100, least: 100, ..usage(0, 0, 0) }], Vec::new(), false);
@@ -404,9 +407,9 @@ fn a_large_want_is_served_before_those_that_come_after_it() {
     assert!(small >= 50 && small + 100 <= returned, "others are served as well: {small} of {returned}");
 }
 
-/// What it waits for may never come: it holds up nobody for ever.
+/// What it waits for may never be returned: it does not block others forever.
 #[test]
-fn a_want_for_which_nothing_comes_back_lets_smaller_ones_pass() {
+fn a_want_that_can_not_be_met_lets_smaller_ones_pass() {
     let mut ledger = Ledger::of(1_000);
     assert_eq!(ledger.ask("silent", 950, 950), 950);
     assert_eq!(ledger.ask("large", 100, 100), 0);
@@ -420,45 +423,45 @@ fn a_want_for_which_nothing_comes_back_lets_smaller_ones_pass() {
 }
 
 #[test]
-fn an_answer_that_costs_more_than_a_tiny_limit_is_counted_and_its_gateway_is_served_again() {
+fn a_cost_above_a_tiny_limit_is_counted_and_its_gateway_is_served_again() {
     let limit = |max| vec![SharedLimit { id: id("a"), max, window: Periods::lifetime() }];
     let mut ledger = Ledger::of(100);
     assert_eq!(ledger.ask("one", 20, 20), 20);
-    ledger.tell("one", 20, 500, 0);
+    ledger.send_usage("one", 20, 500, 0);
     ledger.pass(11);
     let status = |ledger: &Ledger| ledger.leader.status(&id("a")).unwrap();
     assert_eq!((status(&ledger).fleet.spent, ledger.findings.as_slice()), (120, [FindingKind::Overspent].as_slice()));
     assert_eq!(ledger.grant("one").unwrap().durable.spent, 500, "it need not say it again");
-    ledger.tell("one", 20, 500, 0);
+    ledger.send_usage("one", 20, 500, 0);
     let wants = |spent| vec![AccountUsage { want: 520, least: 500, ..usage(20, spent, 0) }];
     ledger.report("one", 1, wants(500), Vec::new(), false);
     ledger.pass(1);
     assert_eq!(ledger.grant("one").unwrap().short, Some(Shortage::Spent));
-    assert_eq!(ledger.findings, [FindingKind::Overspent], "it is told once");
-    // Under a limit that has room for it, all of it counts, and it goes on.
+    assert_eq!(ledger.findings, [FindingKind::Overspent], "it is recorded once");
+    // If the limit is large enough, all of it counts, and the holder continues.
     ledger.input(Input::Limits(limit(10_000)));
     ledger.report("one", 1, wants(500), Vec::new(), false);
     ledger.pass(1);
     assert_eq!((status(&ledger).fleet.spent, ledger.findings.len()), (500, 1));
     assert!(ledger.granted("one") >= 520, "{}", ledger.granted("one"));
-    ledger.tell("one", ledger.granted("one"), 500, 0);
+    ledger.send_usage("one", ledger.granted("one"), 500, 0);
     ledger.pass(11);
     let held = ledger.granted("one") - 500;
     assert_eq!(status(&ledger).available + held, 9_500, "a debt that is covered counts once");
     let mut next = ledger.succeeded(10_000);
-    next.tell("one", ledger.granted("one"), 500, 0);
+    next.send_usage("one", ledger.granted("one"), 500, 0);
     next.pass(11);
     assert_eq!((status(&next).fleet.spent, next.findings.len()), (500, 0));
 }
 
-/// However it is put, a pod that lies about what it has spent uses up the limit at most, and is told.
+/// In any order, a pod with false reports uses up at most the limit, and gets an answer.
 #[test]
-fn a_lie_about_what_was_spent_counts_up_to_the_whole_limit() {
+fn a_false_spent_amount_counts_up_to_the_whole_limit() {
     for (pod, granted, returned) in [("one", 100, 10), ("stranger", 0, 0)] {
         let mut ledger = Ledger::of(1_000);
         assert_eq!(ledger.ask("one", 100, 100), 100);
-        ledger.tell("one", 100, 50, 10);
-        ledger.tell(pod, granted, u64::MAX, returned);
+        ledger.send_usage("one", 100, 50, 10);
+        ledger.send_usage(pod, granted, u64::MAX, returned);
         ledger.pass(11);
         let status = ledger.leader.status(&id("a")).unwrap();
         assert!(status.fleet.spent <= 1_100 && status.available == 0, "{status:?}");
@@ -467,22 +470,22 @@ fn a_lie_about_what_was_spent_counts_up_to_the_whole_limit() {
 }
 
 #[test]
-fn who_was_told_that_a_limit_is_spent_hears_of_it_when_it_is_raised() {
+fn holders_are_notified_when_a_spent_limit_is_raised() {
     let mut ledger = Ledger::of(100);
     assert_eq!(ledger.ask("one", 100, 100), 100);
-    ledger.tell("one", 100, 100, 0);
+    ledger.send_usage("one", 100, 100, 0);
     assert_eq!(ledger.ask("two", 10, 10), 0);
     assert_eq!(ledger.grant("two").unwrap().short, Some(Shortage::Spent));
     ledger.pass(60);
     ledger.grants.clear();
     ledger.input(Input::Limits(vec![SharedLimit { id: id("a"), max: 300, window: Periods::lifetime() }]));
-    let told = ledger.grant("one").unwrap();
-    assert_eq!((told.short, told.fleet.limit, told.fleet.spent), (None, 300, 100));
+    let granted = ledger.grant("one").unwrap();
+    assert_eq!((granted.short, granted.fleet.limit, granted.fleet.spent), (None, 300, 100));
     assert_eq!(ledger.ask("two", 10, 10), 10);
 }
 
 #[test]
-fn a_lower_limit_grants_nothing_more_and_a_higher_one_serves_who_waits() {
+fn a_lower_limit_grants_nothing_more_and_a_higher_one_serves_waiting_holders() {
     let mut ledger = Ledger::of(100);
     ledger.ask("one", 100, 100);
     let limit = |max| vec![SharedLimit { id: id("a"), max, window: Periods::lifetime() }];
@@ -496,7 +499,7 @@ fn a_lower_limit_grants_nothing_more_and_a_higher_one_serves_who_waits() {
 }
 
 #[test]
-fn a_period_is_another_account_and_the_next_one_is_granted_ahead_of_time() {
+fn each_period_is_an_account_and_the_next_one_is_granted_ahead_of_time() {
     let window = Periods::calendar(CalendarUnit::Hour, "UTC", 1).unwrap();
     let mut ledger = Ledger::new(vec![SharedLimit { id: id("a"), max: 100, window }]);
     ledger.pass(3530);
@@ -524,7 +527,7 @@ fn a_period_is_another_account_and_the_next_one_is_granted_ahead_of_time() {
 }
 
 #[test]
-fn of_a_rolling_window_all_buckets_count() {
+fn all_buckets_of_a_rolling_window_count() {
     let window = Periods::rolling(3_600_000).unwrap();
     let mut ledger = Ledger::new(vec![SharedLimit { id: id("a"), max: 100, window }]);
     assert_eq!(ledger.ask("one", 80, 80), 80);
@@ -539,7 +542,7 @@ fn of_a_rolling_window_all_buckets_count() {
 }
 
 #[test]
-fn a_clock_that_steps_back_brings_no_period_back_and_one_that_was_far_ahead_is_followed() {
+fn a_small_step_back_keeps_the_period_and_a_large_one_is_followed() {
     let window = Periods::calendar(CalendarUnit::Day, "UTC", 1).unwrap();
     let mut ledger = Ledger::new(vec![SharedLimit { id: id("a"), max: 100, window }]);
     assert_eq!(ledger.ask("one", 60, 60), 60);
@@ -555,9 +558,9 @@ fn a_clock_that_steps_back_brings_no_period_back_and_one_that_was_far_ahead_is_f
     assert_eq!(ledger.grant("five").unwrap().account.start, today);
 }
 
-/// What was spent under a former window counts in the period in which the window was changed, and in none after it.
+/// What was spent under a former window counts in the period in which the window changed, and in none after it.
 #[test]
-fn another_window_begins_accounts_of_its_own() {
+fn another_window_begins_new_accounts() {
     let day = || Periods::calendar(CalendarUnit::Day, "UTC", 1).unwrap();
     let month = || Periods::calendar(CalendarUnit::Month, "UTC", 1).unwrap();
     let limit = |max, window| vec![SharedLimit { id: id("a"), max, window }];
@@ -580,7 +583,7 @@ fn another_window_begins_accounts_of_its_own() {
         assert_eq!(ledger.grant("one").unwrap().valid_for_ms, Some(0), "it is not spent from any more");
         ledger.report("one", 1, vec![of_old(usage(400, 300, 100))], Vec::new(), false);
         ledger.pass(11);
-        assert_eq!(ledger.ask("two", 10, 10), 0, "nobody knows how much of it was spent today");
+        assert_eq!(ledger.ask("two", 10, 10), 0, "it is unknown how much of it was spent today");
         let mut ledger = ledger.succeeded_with(limit(100, day()));
         ledger.report("one", 1, vec![of_old(usage(400, 300, 100))], Vec::new(), false);
         assert_eq!(ledger.ask("two", 10, 10), 0);
@@ -589,9 +592,9 @@ fn another_window_begins_accounts_of_its_own() {
     }
 }
 
-/// The first day of a month is a day too, and its account the same.
+/// The first day of a month is also a day, with the same account.
 #[test]
-fn a_longer_window_that_begins_with_the_same_instant_goes_on_with_its_account() {
+fn a_longer_window_with_the_same_start_continues_its_account() {
     let day = Periods::calendar(CalendarUnit::Day, "UTC", 1).unwrap();
     let month = Periods::calendar(CalendarUnit::Month, "UTC", 1).unwrap();
     let limit = |window| vec![SharedLimit { id: id("a"), max: 100, window }];
@@ -609,31 +612,31 @@ fn a_longer_window_that_begins_with_the_same_instant_goes_on_with_its_account() 
 }
 
 #[test]
-fn who_claims_and_returns_more_than_there_is_frees_nothing_of_others() {
+fn false_claims_and_returns_free_nothing_of_others() {
     let mut ledger = Ledger::of(1000);
     assert_eq!(ledger.ask("honest", 900, 900), 900);
-    ledger.tell("honest", 900, 0, 0);
+    ledger.send_usage("honest", 900, 0, 0);
     ledger.pass(11);
     assert_eq!(ledger.ask("liar", 10, 10), 10);
     ledger.pass(11);
     let mut next = ledger.succeeded(1000);
-    next.tell("liar", 5_000, 0, 5_000);
+    next.send_usage("liar", 5_000, 0, 5_000);
     next.pass(11);
     assert_eq!(next.findings, [FindingKind::More]);
     assert!(next.ask("another", 1_000, 500) <= 100, "the honest one has 900");
-    next.tell("honest", 900, 0, 0);
-    assert_eq!(next.findings, [FindingKind::More], "it has said nothing that can't be");
+    next.send_usage("honest", 900, 0, 0);
+    assert_eq!(next.findings, [FindingKind::More], "its report is possible");
 }
 
 #[test]
-fn what_is_forgiven_of_who_was_lost_frees_nothing_that_it_spent() {
+fn forgiving_a_lost_holder_frees_nothing_that_it_spent() {
     let mut ledger = Ledger::of(1000);
     assert_eq!((ledger.ask("one", 500, 500), ledger.ask("two", 300, 300)), (500, 300));
-    ledger.tell("one", 500, 0, 0);
-    ledger.tell("two", 300, 100, 0);
+    ledger.send_usage("one", 500, 0, 0);
+    ledger.send_usage("two", 300, 100, 0);
     ledger.pass(11);
     let mut next = ledger.succeeded(1000);
-    next.tell("one", 500, 0, 0);
+    next.send_usage("one", 500, 0, 0);
     next.input(Input::HolderGone { pod: "two".to_owned() });
     next.input(Input::Forgive { limit: id("a") });
     next.pass(11);
@@ -642,16 +645,16 @@ fn what_is_forgiven_of_who_was_lost_frees_nothing_that_it_spent() {
 }
 
 #[test]
-fn a_report_is_told_once_of_each_kind() {
+fn findings_are_recorded_once_for_each_kind_and_report() {
     let mut ledger = Ledger::of(1000);
     let wanted = (0..1_000).map(|n| WantedLimit { limit: id(&format!("other-{n}")), want: 5, least: 5 }).collect();
     ledger.report("one", 1, Vec::new(), wanted, false);
     assert_eq!(ledger.findings, [FindingKind::NotAllowed]);
 }
 
-/// Each journal is a row of the store, until its pod's part is folded.
+/// Each journal is a row of the store until its pod's part is folded.
 #[test]
-fn a_pod_that_begins_journal_after_journal_has_to_wait() {
+fn a_pod_that_begins_many_journals_has_to_wait() {
     let mut ledger = Ledger::of(1_000_000);
     let wanted = || vec![WantedLimit { limit: id("a"), want: 1, least: 1 }];
     (1..=1_000).for_each(|epoch| ledger.report("one", epoch, Vec::new(), wanted(), false));

@@ -1,4 +1,4 @@
-//! The page file: what is written is what is read, and what is damaged is told.
+//! The page file: written content is read back, and damage is reported.
 #![allow(clippy::unwrap_used)] // The helpers here are tests too.
 
 use outrigger_core::{CalendarUnit, Millis, Period, Periods};
@@ -18,7 +18,7 @@ fn daily(name: &str) -> LimitSpec {
     LimitSpec { name: name.into(), unit: "nano-dollars", max: 1_000, window, fail_open: None }
 }
 
-/// Writes what has to be written.
+/// Performs the pending writes.
 fn write(book: &mut Book, file: &mut Vec<u8>) {
     book.writes(|slot, bytes| {
         let at = slot as usize * SLOT;
@@ -41,7 +41,7 @@ fn read(file: &[u8]) -> Vec<Result<PageRecord, Damaged>> {
     records(file).unwrap().collect()
 }
 
-/// What is spent of limits by these names, after a restart.
+/// What is spent of limits with these names, after a restart.
 fn spent<const N: usize>(file: &[u8], names: [&str; N]) -> [u64; N] {
     let mut book = Book::new();
     let _ = book.restore(records(file).unwrap(), NOON);
@@ -53,7 +53,7 @@ fn spent<const N: usize>(file: &[u8], names: [&str; N]) -> [u64; N] {
 }
 
 #[test]
-fn the_format_is_what_it_always_was() {
+fn the_format_has_not_changed() {
     let (_, file) = written();
     let hex = |range: std::ops::Range<usize>| file[range].iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     assert_eq!(file.len(), 3 * SLOT);
@@ -78,7 +78,7 @@ fn the_format_is_what_it_always_was() {
 }
 
 #[test]
-fn what_is_written_is_what_is_read() {
+fn written_accounts_are_read_back() {
     let (_, file) = written();
     let read: Vec<PageRecord> = read(&file).into_iter().map(Result::unwrap).collect();
     let [a, b] = &read[..] else { panic!("{read:?}") };
@@ -89,7 +89,7 @@ fn what_is_written_is_what_is_read() {
 }
 
 #[test]
-fn what_was_in_flight_is_charged_in_full() {
+fn amounts_in_flight_are_charged_in_full() {
     let (_, file) = written();
     let mut book = Book::new();
     let restored = book.restore(records(&file).unwrap(), NOON);
@@ -100,12 +100,12 @@ fn what_was_in_flight_is_charged_in_full() {
 }
 
 #[test]
-fn the_time_that_was_seen_last_is_not_forgotten() {
+fn the_latest_time_seen_is_not_forgotten() {
     let (_, file) = written();
     let mut book = Book::new();
     // The clock has stepped back by a day.
     assert_eq!(book.restore(records(&file).unwrap(), NOON - DAY).ahead, 0);
-    // Whatever it says now: it is spent on the same day.
+    // Whatever the clock shows now, it is spent on the same day.
     let a = book.adopt(&[daily("a")], 0)[0];
     book.charge(0, &[(a, 1)]);
     assert_eq!([0, NOON, MIDNIGHT].map(|at| book.state(a, at).spent), [501, 501, 0]);
@@ -124,7 +124,7 @@ fn used_ahead_of_time(specs: &[LimitSpec]) -> Vec<u8> {
 }
 
 #[test]
-fn a_clock_that_was_years_ahead_holds_nobody_up_and_nothing_of_now_is_forgotten() {
+fn a_clock_that_was_years_ahead_blocks_no_request_and_current_usage_is_kept() {
     let of = |name: &str, window| LimitSpec { window, ..daily(name) };
     let year = Periods::calendar(CalendarUnit::Year, "UTC", 1).unwrap();
     let specs = [
@@ -142,20 +142,20 @@ fn a_clock_that_was_years_ahead_holds_nobody_up_and_nothing_of_now_is_forgotten(
         let numbers = book.adopt(&specs, at);
         let used = |book: &Book, at| numbers.iter().map(|no| book.used(*no, at)).collect::<Vec<_>>();
         assert_eq!(used(&book, at), [300 + more, 320 + more, 300 + more, 1_320 + more]);
-        // By what today's accounts say, to the last of it, and until today ends.
+        // By today's accounts, to the last unit, and until today ends.
         let refused = Refused::Exhausted { limit: numbers[0], spent: 300 + more, max: 1_000, until: Some(MIDNIGHT) };
         assert_eq!(book.reserve(at, &[(numbers[0], 701 - more)]).unwrap_err(), refused);
         let wants: Vec<_> = numbers.iter().map(|no| (*no, 50)).collect();
         let reservation = book.reserve(at, &wants).unwrap();
         book.settle(reservation, &wants);
         write(&mut book, &mut file);
-        // And theirs, when their time has come.
+        // And by the later ones, when their time has come.
         assert_eq!(used(&book, YEARS_AHEAD), [1_000, 1_000, 1_000, 1_370 + more]);
     }
 }
 
 #[test]
-fn what_a_wrong_clock_has_left_is_found_by_another_window_and_grows_with_its_limit() {
+fn accounts_of_a_wrong_clock_count_in_another_window_and_follow_its_limit() {
     let mut file = used_ahead_of_time(&[daily("a")]);
     let mut book = Book::new();
     let _ = book.restore(records(&file).unwrap(), NOON);
@@ -178,7 +178,7 @@ fn what_a_wrong_clock_has_left_is_found_by_another_window_and_grows_with_its_lim
 }
 
 #[test]
-fn an_account_that_comes_twice_is_merged_by_the_higher_and_lies_in_one_slot() {
+fn a_duplicate_account_is_merged_into_one_slot() {
     let (mut book, older) = written();
     let a = book.adopt(&[daily("a"), daily("b")], NOON)[0];
     book.charge(NOON, &[(a, 400)]);
@@ -198,7 +198,7 @@ fn an_account_that_comes_twice_is_merged_by_the_higher_and_lies_in_one_slot() {
 }
 
 #[test]
-fn an_account_in_two_slots_gives_one_of_them_up() {
+fn an_account_in_two_slots_frees_one_of_them() {
     let (_, mut file) = written();
     file.extend_from_within(SLOT..2 * SLOT);
     file[3 * SLOT + 4] = 3;
@@ -212,14 +212,14 @@ fn an_account_in_two_slots_gives_one_of_them_up() {
         slots.push(slot);
         file[slot as usize * SLOT..][..SLOT].copy_from_slice(bytes);
     });
-    // What is kept is written before the other is gone.
+    // The kept account is written before the other one is removed.
     assert_eq!(slots, [1, 3, 0]);
     assert_eq!(read(&file).len(), 2);
     assert_eq!(spent(&file, ["a", "b"]), [500, 5]);
 }
 
 #[test]
-fn a_file_of_something_else_is_refused_with_the_reason() {
+fn another_file_is_refused_with_the_reason() {
     let (_, file) = written();
     let of = |change: &dyn Fn(&mut Vec<u8>)| {
         let mut file = file.clone();
@@ -237,7 +237,7 @@ fn a_file_of_something_else_is_refused_with_the_reason() {
         file[508..512].copy_from_slice(&sum);
     });
     assert_eq!(newer, Err(UnreadablePage::Version(4)));
-    for (error, says) in [
+    for (error, message) in [
         (UnreadablePage::Header, "it is no page file of accounts, or its first 512 bytes are damaged"),
         (
             UnreadablePage::Empty,
@@ -245,11 +245,11 @@ fn a_file_of_something_else_is_refused_with_the_reason() {
         ),
         (UnreadablePage::Version(4), "its format is 4, and this program knows only 3: it was written by a newer one"),
     ] {
-        assert_eq!(error.to_string(), says);
+        assert_eq!(error.to_string(), message);
     }
 }
 
-/// The same file as the format before wrote it: its header counts nothing.
+/// The same file in the previous format: its header has no count.
 fn without_count(mut file: Vec<u8>) -> Vec<u8> {
     file[8] = 1;
     file[16..20].fill(0);
@@ -259,7 +259,7 @@ fn without_count(mut file: Vec<u8>) -> Vec<u8> {
 }
 
 #[test]
-fn a_file_that_was_cut_off_anywhere_is_never_taken_for_a_whole_one() {
+fn a_truncated_file_is_always_detected() {
     let (_, file) = written();
     for length in 0..file.len() {
         match records(&file[..length]) {
@@ -270,7 +270,7 @@ fn a_file_that_was_cut_off_anywhere_is_never_taken_for_a_whole_one() {
             }
         }
     }
-    // Also where the last slots are free ones.
+    // The same if the last slots are free.
     let (_, mut file) = written();
     let mut book = Book::new();
     let _ = book.restore(records(&file).unwrap(), NOON);
@@ -283,11 +283,11 @@ fn a_file_that_was_cut_off_anywhere_is_never_taken_for_a_whole_one() {
 }
 
 #[test]
-fn a_slot_that_was_being_added_is_read_if_it_is_whole_and_is_no_damage_if_it_is_not() {
+fn a_slot_that_was_being_added_is_read_if_complete_and_is_otherwise_no_damage() {
     let (mut book, older) = written();
     let c = book.adopt(&["a", "b", "c"].map(daily), NOON)[2];
     book.charge(NOON, &[(c, 7)]);
-    // As far as it comes until the process is killed: the header last.
+    // Written until the process is killed: the header last.
     let (mut slots, mut newer) = (Vec::new(), older.clone());
     book.writes(|slot, bytes| {
         slots.push(slot);
@@ -312,11 +312,11 @@ fn a_slot_that_was_being_added_is_read_if_it_is_whole_and_is_no_damage_if_it_is_
 }
 
 #[test]
-fn files_of_the_format_before_are_read_and_written_anew_with_a_count() {
+fn files_of_the_previous_format_are_read_and_rewritten_with_a_count() {
     let (_, file) = written();
     let mut old = without_count(file.clone());
     assert_eq!(read(&old), read(&file));
-    // Nobody knows whether it was longer.
+    // It is unknown whether the file was longer.
     assert_eq!(read(&old[..2 * SLOT]), read(&file)[..1]);
     assert_eq!(read(&old[..2 * SLOT + 7]).last(), Some(&Err(Damaged { slot: 2 })));
     let mut book = Book::new();
@@ -327,7 +327,7 @@ fn files_of_the_format_before_are_read_and_written_anew_with_a_count() {
 }
 
 #[test]
-fn a_file_without_accounts_is_no_file_without_bytes() {
+fn a_file_without_accounts_is_not_empty() {
     assert_eq!(read(&outrigger_ledger::empty_file()), []);
     let mut file = Vec::new();
     write(&mut Book::new(), &mut file);
@@ -335,7 +335,7 @@ fn a_file_without_accounts_is_no_file_without_bytes() {
 }
 
 #[test]
-fn whatever_happens_to_a_slot_is_told_by_its_number() {
+fn damage_is_reported_with_the_number_of_its_slot() {
     let (_, file) = written();
     type Change = fn(&mut Vec<u8>);
     let cases: [(&str, u32, Change); 7] = [
@@ -354,7 +354,7 @@ fn whatever_happens_to_a_slot_is_told_by_its_number() {
         assert_eq!(damaged, [Damaged { slot }], "{what}");
         let mut book = Book::new();
         assert_eq!(book.restore(records(&file).unwrap(), NOON).damaged, damaged, "{what}");
-        // It is written over by nobody, and told again.
+        // It is never overwritten, and reported again.
         let specs = ["a", "b", "c"].map(daily);
         let numbers = book.adopt(&specs, NOON);
         numbers.iter().for_each(|no| book.charge(NOON, &[(*no, 1)]));
@@ -364,11 +364,11 @@ fn whatever_happens_to_a_slot_is_told_by_its_number() {
         let restored = again.restore(records(&file).unwrap(), NOON);
         assert_eq!((restored.damaged, restored.accounts), (damaged, 3), "{what}");
     }
-    let says = Damaged { slot: 7 }.to_string();
-    assert!(says.starts_with("slot 7 of the page file is damaged: "), "{says}");
+    let message = Damaged { slot: 7 }.to_string();
+    assert!(message.starts_with("slot 7 of the page file is damaged: "), "{message}");
 }
 
-/// Changes a byte of slot 2, and has the checksum say that it is right.
+/// Changes a byte of slot 2, and updates its checksum.
 fn sealed(file: &mut [u8], at: usize, byte: u8) {
     let slot = &mut file[2 * SLOT..3 * SLOT];
     slot[at] = byte;
@@ -377,7 +377,7 @@ fn sealed(file: &mut [u8], at: usize, byte: u8) {
 }
 
 #[test]
-fn a_slot_that_could_not_be_written_is_given_out_again() {
+fn a_slot_that_could_not_be_written_is_returned_again() {
     let (mut book, file) = written();
     let slots = |book: &mut Book| {
         let mut slots = Vec::new();
@@ -391,13 +391,13 @@ fn a_slot_that_could_not_be_written_is_given_out_again() {
 }
 
 #[test]
-fn an_account_that_is_forgotten_leaves_a_free_slot() {
+fn a_forgotten_account_leaves_a_free_slot() {
     let (mut book, mut file) = written();
     let _ = book.adopt(&[daily("a")], MIDNIGHT);
     book.charge(MIDNIGHT, &[]);
     write(&mut book, &mut file);
     assert_eq!(read(&file).len(), 1);
-    // After a restart too: what has ended and is not named is looked for.
+    // After a restart too: ended accounts that are not named are looked up.
     let mut book = Book::new();
     let _ = book.restore(records(&file).unwrap(), NOON);
     let _ = book.adopt(&[], MIDNIGHT + 62 * DAY);
@@ -413,7 +413,7 @@ fn an_account_that_is_forgotten_leaves_a_free_slot() {
 }
 
 #[test]
-fn the_first_policy_is_taken_back_from_what_was_read_too() {
+fn the_first_policy_after_a_restart_can_be_taken_back_too() {
     let (_, file) = written();
     let month = Periods::calendar(CalendarUnit::Month, "UTC", 1).unwrap();
     for (what, other, later, window) in [
@@ -422,7 +422,7 @@ fn the_first_policy_is_taken_back_from_what_was_read_too() {
     ] {
         let mut book = Book::new();
         let _ = book.restore(records(&file).unwrap(), MIDNIGHT);
-        // For this one the day before is over.
+        // For this account the previous day has ended.
         let _ = book.adopt(&[daily("a")], MIDNIGHT);
         book.take_back();
         if let Some(other) = other {
@@ -435,7 +435,7 @@ fn the_first_policy_is_taken_back_from_what_was_read_too() {
 }
 
 #[test]
-fn the_window_may_be_changed_while_nobody_runs() {
+fn the_window_may_change_while_no_process_runs() {
     let month = LimitSpec { window: Periods::calendar(CalendarUnit::Month, "UTC", 1).unwrap(), ..daily("a") };
     let (_, file) = written();
     let mut book = Book::new();
@@ -445,7 +445,7 @@ fn the_window_may_be_changed_while_nobody_runs() {
 }
 
 #[test]
-fn names_are_found_again_however_long() {
+fn names_of_any_length_are_found_again() {
     let long = "é".repeat(LONGEST_NAME);
     let (longer, exact) = (format!("{long}x"), "n".repeat(LONGEST_NAME));
     let mut file = Vec::new();
@@ -461,21 +461,21 @@ fn names_are_found_again_however_long() {
 
 proptest! {
     #[test]
-    fn one_bit_that_is_turned_is_one_account_that_is_told(bit in 0..8 * SLOT, slot in 0..3_usize) {
+    fn one_flipped_bit_is_reported_as_one_account(bit in 0..8 * SLOT, slot in 0..3_usize) {
         let (_, mut file) = written();
         file[slot * SLOT + bit / 8] ^= 1 << (bit % 8);
         match slot {
             0 => prop_assert!(records(&file).is_err()),
             _ => {
                 let expected = (1..3).map(|at| (at != slot).then_some(at as u32)).collect::<Vec<_>>();
-                let told = read(&file).into_iter().map(|record| record.ok().map(|record| record.slot())).collect::<Vec<_>>();
-                prop_assert_eq!(told, expected);
+                let readable = read(&file).into_iter().map(|record| record.ok().map(|record| record.slot())).collect::<Vec<_>>();
+                prop_assert_eq!(readable, expected);
             }
         }
     }
 
     #[test]
-    fn any_bytes_are_read_without_harm(
+    fn any_bytes_can_be_read(
         header in any::<bool>(),
         seal in any::<bool>(),
         mut bytes in prop::collection::vec(any::<u8>(), 0..2_000),
@@ -484,7 +484,7 @@ proptest! {
             let (_, file) = written();
             bytes.splice(..bytes.len().min(SLOT), file[..SLOT].iter().copied());
         }
-        // What a checksum would not tell.
+        // Damage that a checksum does not detect.
         if seal {
             for (slot, bytes) in bytes.chunks_exact_mut(SLOT).enumerate().skip(1) {
                 bytes[0] = 1 + bytes[0] % 2;

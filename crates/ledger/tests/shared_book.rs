@@ -1,4 +1,4 @@
-//! A book whose limits the ledger grants: it spends what it was granted, and what it was granted outlives its process.
+//! A book with limits that the ledger grants: it spends only what it was granted, and the grants outlive its process.
 #![allow(clippy::unwrap_used)] // The helpers here are tests too.
 
 use outrigger_core::{Millis, Periods};
@@ -23,7 +23,7 @@ fn key(name: &str) -> AccountKey {
     AccountKey { limit: LimitKey::new(name, "usd"), start: MIDNIGHT }
 }
 
-/// So much in all of today's account, of 1,000 for all.
+/// This much in today's account, of 1,000 for all gateways.
 fn granted(name: &str, amount: u64) -> AccountGrant {
     AccountGrant {
         account: key(name),
@@ -43,7 +43,7 @@ fn grants(term: u64, report: &UsageReport, accounts: Vec<AccountGrant>) -> Grant
     Grants { epoch: report.epoch, term: Term(term), answers: report.number, accounts, void: false }
 }
 
-/// What a process has, and its file.
+/// A process, and its file.
 struct Process {
     book: Book,
     file: Vec<u8>,
@@ -67,7 +67,7 @@ impl Process {
         Process::start(empty_file().to_vec(), names)
     }
 
-    /// One that follows the leader of term 1, and was granted so much of its first limit.
+    /// A book that follows the leader of term 1, and was granted this much of its first limit.
     fn with(names: &[&str], amount: u64) -> Process {
         let mut process = Process::new(names);
         process.follow(1);
@@ -117,7 +117,7 @@ impl Process {
 }
 
 #[test]
-fn nothing_is_spent_that_the_ledger_has_not_granted() {
+fn only_granted_amounts_are_spent() {
     let mut process = Process::new(&["a"]);
     let a = process.limits[0];
     assert_eq!(process.book.due(), Due::Now, "it is asked who leads");
@@ -130,7 +130,7 @@ fn nothing_is_spent_that_the_ledger_has_not_granted() {
     assert_eq!(process.take(&grants(7, &report, vec![granted("a", 50)])), MessageOutcome::Yes);
     let reservation = process.reserve(30).unwrap();
     assert_eq!(process.reserve(30).unwrap_err(), Refused::Contended { limit: a });
-    // It was heard just now: it will come back to it.
+    // The ledger answered just now, so it will answer again.
     assert_eq!(process.reserve(60).unwrap_err(), Refused::Contended { limit: a });
     process.book.move_steadily(2_000);
     assert_eq!(process.reserve(60).unwrap_err(), Refused::NotGranted { limit: a });
@@ -143,7 +143,7 @@ fn nothing_is_spent_that_the_ledger_has_not_granted() {
 }
 
 #[test]
-fn spent_is_the_ledger_s_word_and_only_as_an_answer() {
+fn a_limit_is_spent_only_if_the_ledger_answers_so() {
     let mut process = Process::with(&["a"], 50);
     let a = process.limits[0];
     let fleet =
@@ -162,7 +162,7 @@ fn spent_is_the_ledger_s_word_and_only_as_an_answer() {
         assert_eq!(process.reserve(60).unwrap_err(), refused, "{short:?}");
         process.book.move_steadily(5_000);
     }
-    // What is held is spent all the same.
+    // Held amounts are spent nevertheless.
     let held = process.reserve(50).unwrap();
     process.book.settle(held, &[(a, 20)]);
     let state = process.book.state(a, NOON);
@@ -173,21 +173,21 @@ fn spent_is_the_ledger_s_word_and_only_as_an_answer() {
     assert_eq!(process.book.available(a, NOON), 1_000 - 920 - 40 - 10);
 }
 
-/// Whichever comes first, the policy or the ledger's word: nobody is refused because of what was true before.
+/// Whichever arrives first, the policy or the ledger's message: no request is refused because of an old state.
 #[test]
-fn a_limit_that_is_raised_refuses_nobody_for_what_it_was() {
+fn a_raised_limit_refuses_no_request_for_its_former_amount() {
     let told_spent = || {
         let mut process = Process::with(&["a"], 50);
         assert!(process.reserve(60).is_err());
         let report = process.report();
         let fleet = FleetAccount { limit: 1_000, spent: 1_000, ..FleetAccount::default() };
         let short = Some(Shortage::Spent);
-        let told = process.take(&grants(1, &report, vec![AccountGrant { short, fleet, ..granted("a", 50) }]));
-        assert_eq!(told, MessageOutcome::Yes);
+        let outcome = process.take(&grants(1, &report, vec![AccountGrant { short, fleet, ..granted("a", 50) }]));
+        assert_eq!(outcome, MessageOutcome::Yes);
         assert!(matches!(process.reserve(60), Err(Refused::Exhausted { .. })));
         process
     };
-    // The ledger says by itself how the limit stands now. Requests wait, and are asked for at once.
+    // The ledger sends the new state of the limit. Requests wait, and are reported immediately.
     let mut process = told_spent();
     let a = process.limits[0];
     let report = process.report();
@@ -212,9 +212,9 @@ fn a_limit_that_is_raised_refuses_nobody_for_what_it_was() {
     assert_eq!(process.reserve(60).unwrap_err(), Refused::NotGranted { limit: a });
 }
 
-/// A debt is covered by a grant first: the next request needs both.
+/// A grant covers a debt first: the next request needs both.
 #[test]
-fn who_owes_asks_for_what_it_owes_as_well() {
+fn a_gateway_with_a_debt_requests_the_debt_too() {
     let mut process = Process::with(&["a"], 50);
     let a = process.limits[0];
     let held = process.reserve(50).unwrap();
@@ -228,7 +228,7 @@ fn who_owes_asks_for_what_it_owes_as_well() {
 }
 
 #[test]
-fn of_a_limit_of_each_kind_both_are_taken_or_none() {
+fn a_shared_and_a_local_limit_are_reserved_together_or_not_at_all() {
     let mut process = Process::with(&["a", "b"], 50);
     let [a, b] = process.limits[..] else { panic!("two") };
     assert_eq!(process.book.reserve(NOON, &[(a, 10), (b, 10)]).unwrap_err(), Refused::NotGranted { limit: b });
@@ -241,7 +241,7 @@ fn of_a_limit_of_each_kind_both_are_taken_or_none() {
 }
 
 #[test]
-fn what_was_granted_and_by_whom_outlives_the_process() {
+fn grants_and_their_leader_outlive_the_process() {
     let mut process = Process::with(&["a"], 50);
     process.follow(3);
     process.grant(3, vec![granted("a", 80)]);
@@ -253,7 +253,7 @@ fn what_was_granted_and_by_whom_outlives_the_process() {
     let before = process.report();
     let mut process = Process::start(process.file, &["a"]);
     let a = process.limits[0];
-    // What was in flight is spent, and the rest is there at once: no ledger is needed for it.
+    // Amounts in flight are spent, and the rest is available immediately, without the ledger.
     assert_eq!(process.book.used(a, NOON), 40);
     assert!(process.reserve(41).is_err());
     let held = process.reserve(40).unwrap();
@@ -263,13 +263,13 @@ fn what_was_granted_and_by_whom_outlives_the_process() {
     assert!(report.number > before.number, "{} after {}", report.number, before.number);
     let [account] = &report.accounts[..] else { panic!("{report:?}") };
     assert_eq!((account.spent, account.reserved, account.granted), (40, 0, 80));
-    // A leader that does not know yet that it is none.
+    // A former leader that does not know yet that it was replaced.
     assert_eq!(process.take(&grants(2, &report, vec![granted("a", 500)])), MessageOutcome::Stale);
     assert!(process.reserve(41).is_err());
 }
 
 #[test]
-fn a_term_is_known_to_the_file_before_a_report_names_it() {
+fn a_term_is_written_before_a_report_names_it() {
     let mut process = Process::new(&["a"]);
     process.follow(9);
     let (epoch, state) = (process.report().epoch, holder_state(&process.file).unwrap());
@@ -277,7 +277,7 @@ fn a_term_is_known_to_the_file_before_a_report_names_it() {
 }
 
 #[test]
-fn the_format_of_granted_accounts_is_what_it_always_was() {
+fn the_format_of_granted_accounts_has_not_changed() {
     let mut process = Process::with(&["a"], 50);
     let _in_flight = process.reserve(20).unwrap();
     process.write();
@@ -309,7 +309,7 @@ fn the_format_of_granted_accounts_is_what_it_always_was() {
 }
 
 #[test]
-fn nothing_of_a_void_journal_is_taken_for_a_grant_of_the_next() {
+fn accounts_of_a_void_journal_are_not_used_by_the_next() {
     let mut process = Process::with(&["a"], 50);
     let before = process.report();
     let torn = process.file.clone();
@@ -327,21 +327,21 @@ fn nothing_of_a_void_journal_is_taken_for_a_grant_of_the_next() {
 }
 
 #[test]
-fn a_limit_that_is_shared_no_more_is_returned_and_counted_here() {
+fn a_limit_that_is_no_longer_shared_is_returned_and_counted_here() {
     let mut process = Process::with(&["a"], 50);
     let a = process.book.adopt(&[spec("a")], NOON)[0];
     assert!(process.book.reserve(NOON, &[(a, 1_000)]).is_ok());
     let report = process.report();
     let [account] = &report.accounts[..] else { panic!("{report:?}") };
     assert_eq!((account.granted, account.returned, account.want), (50, 50, 0));
-    // When the ledger has it, it is told no more.
+    // Once the ledger has it, it is not reported any more.
     let over = AccountGrant { over: true, ..granted("a", 50) };
     assert_eq!(process.take(&grants(1, &report, vec![over])), MessageOutcome::Yes);
     assert_eq!((process.book.due(), process.book.report()), (Due::Never, None));
 }
 
 #[test]
-fn a_policy_that_is_taken_back_leaves_its_limits_to_whom_they_were() {
+fn taking_a_policy_back_restores_who_grants_its_limits() {
     let mut process = Process::with(&["a"], 50);
     let a = process.limits[0];
     process.book.adopt(&[spec("a")], NOON);
@@ -356,7 +356,7 @@ fn a_policy_that_is_taken_back_leaves_its_limits_to_whom_they_were() {
 }
 
 #[test]
-fn a_limit_that_is_lowered_below_what_is_held_refuses_at_once() {
+fn a_limit_lowered_below_what_is_held_refuses_immediately() {
     let mut process = Process::with(&["a"], 500);
     let a = process.limits[0];
     let lowered = |max| LimitSpec { max, ..spec("a") };
@@ -387,12 +387,12 @@ fn a_short_rolling_window_stays_with_each_gateway() {
 }
 
 #[test]
-fn the_last_word_returns_everything_and_a_process_after_it_is_another_holder() {
+fn the_final_report_returns_everything_and_the_next_process_is_another_holder() {
     let mut process = Process::with(&["a"], 50);
     let a = process.limits[0];
     let done = process.reserve(20).unwrap();
     process.book.settle(done, &[(a, 5)]);
-    // Whatever becomes of it, nobody will hear of it.
+    // The result is lost, so it counts in full.
     let _under_way = process.reserve(10).unwrap();
     process.book.close();
     assert_eq!((process.book.due(), process.book.is_closed()), (Due::Now, false));
@@ -414,7 +414,7 @@ fn the_last_word_returns_everything_and_a_process_after_it_is_another_holder() {
 }
 
 #[test]
-fn who_was_never_granted_anything_has_nothing_to_close() {
+fn a_holder_without_grants_has_nothing_to_close() {
     let mut process = Process::new(&["a"]);
     process.book.close();
     assert!(process.book.is_closed());

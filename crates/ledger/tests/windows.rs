@@ -1,4 +1,4 @@
-//! Where a period ends and a window rolls on.
+//! The end of periods, and rolling windows.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod one_leader;
@@ -17,16 +17,16 @@ fn limit(max: u64, window: Periods) -> Vec<SharedLimit> {
     vec![SharedLimit { id: id("a"), max, window }]
 }
 
-/// Never more than the limit in any hour, and of what is older than an hour and one bucket nothing counts.
+/// Never more than the limit in any hour, and nothing counts that is older than an hour and one bucket.
 #[test]
-fn a_rolling_window_is_never_overspent_and_at_most_one_bucket_is_not_usable() {
+fn a_rolling_window_is_never_overspent_and_at_most_one_bucket_is_unusable() {
     const MAX: u64 = 600;
-    // What a gateway is granted of the next bucket ahead of its time, and what is on its way back of the last one.
+    // Amounts granted of the next bucket ahead of time, and amounts of the last one that are being returned.
     const SLICES: u64 = 40;
     let bucket = HOUR / 60;
     let mut ledger = Ledger::new(limit(MAX, Periods::rolling(3_600_000).unwrap()));
     let mut gateway = Gateway::new("one", 0);
-    // When how much was spent.
+    // The time and amount of each charge.
     let mut spent: BTreeMap<Millis, u64> = BTreeMap::new();
     let since = |spent: &BTreeMap<Millis, u64>, from: Millis| spent.range(from + 1..).map(|(_, one)| one).sum::<u64>();
     for step in 0..600 {
@@ -51,9 +51,9 @@ fn a_rolling_window_is_never_overspent_and_at_most_one_bucket_is_not_usable() {
     assert!(all >= 3 * MAX, "three hours and more: {all}");
 }
 
-/// At midnight nobody has to ask first: and they were not all granted at once before.
+/// At midnight no gateway has to ask first, and the grants before were spread over time.
 #[test]
-fn the_next_period_is_granted_ahead_and_not_to_all_at_once() {
+fn the_next_period_is_granted_ahead_at_different_times() {
     const GATEWAYS: usize = 200;
     let mut ledger = Ledger::new(limit(1_000_000, Periods::calendar(CalendarUnit::Hour, "UTC", 1).unwrap()));
     ledger.now = MORNING + HOUR - 3 * MINUTE;
@@ -93,7 +93,7 @@ fn the_next_period_is_granted_ahead_and_not_to_all_at_once() {
     assert!(*most <= GATEWAYS / 5, "{most} in one second: {granted_in:?}");
     let busiest = writes.windows(10).map(|ten| ten.iter().sum::<u64>()).max().unwrap();
     assert!(busiest < 100, "{busiest} writes in ten seconds");
-    // The hour begins, and the first request goes through without a word.
+    // The hour begins, and the first request is served without a message.
     ledger.pass(3);
     let now = Gateway::clock(&ledger);
     let ready = gateways.iter().filter(|gateway| gateway.holder.fits(gateway.limit, 10, now).is_ok()).count();

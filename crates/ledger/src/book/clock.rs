@@ -1,60 +1,62 @@
-//! Which time a book goes by.
+//! The time of a book.
 //!
 //! ```text
 //! wall clock   ──┬─ within a few seconds of the monotonic one ─► followed, and never left again: it only goes on
 //!                └─ far ahead of it ─► followed as long as the clock stays there, and left when it is set back
 //! ```
 //!
-//! A clock that steps back brings no earlier period back, or money that is spent would be there again for those that wait
-//! for the boundary. But a clock may also be wrong for a while: it jumps ahead and is set right. Whoever goes by the latest
-//! time seen would stay in that future until the process ends. The monotonic clock tells the two apart.
+//! A clock that steps back must not return to an earlier period: requests that wait for the end of a period could spend
+//! its money again. But a clock may also be wrong for a while: it jumps ahead and is corrected later. If the book
+//! always used the latest time it has seen, it would stay in that future until the process ends. The monotonic clock
+//! distinguishes the two cases.
 
 use outrigger_core::Millis;
 
-/// So much further than the monotonic clock the wall clock may go from one look to the next: it is merely adjusted. Add a
-/// hundredth of the time between the two.
+/// How much further than the monotonic clock the wall clock may advance between two readings: then it is merely
+/// adjusted. A hundredth of the time between the two is added.
 const ADJUSTED: Millis = 5_000;
-/// A time ahead is left when the clock is set back by more than this. Callers may have looked at it a while ago.
+/// The book leaves a time ahead when the clock is set back by more than this. Callers may have read the clock a while
+/// ago.
 const SET_BACK: Millis = 60_000;
 
-/// A jump after which the clock goes on for so long was one to the right time: of a machine that slept, or was started with
-/// a wrong clock.
+/// After a jump ahead that lasts this long, the clock counts as right: the machine slept, or started with a wrong
+/// clock.
 const BELIEVED: Millis = 86_400_000;
 
 /// The time of a book.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct BookClock {
-    /// The latest wall clock time that was reached steadily, moved on by the monotonic clock.
+    /// The latest wall clock time that was reached steadily, advanced by the monotonic clock.
     steadily: Millis,
     /// The time after a jump ahead, as long as the wall clock stays there.
     ahead: Option<TimeAhead>,
-    /// The monotonic clock, from when it was first told on: without it no jump can be noticed.
+    /// The first reading of the monotonic clock. Without it no jump can be detected.
     monotonic: Option<Millis>,
-    /// How far it went since the wall clock was last looked at.
+    /// How far the monotonic clock advanced since the wall clock was last read.
     passed: Millis,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct TimeAhead {
-    /// Moved on by the monotonic clock.
+    /// Advanced by the monotonic clock.
     time: Millis,
-    /// For how long it was ahead.
+    /// For how long the clock was ahead.
     lasted: Millis,
 }
 
 impl TimeAhead {
-    /// Whether the wall clock has left it, and not merely been adjusted.
+    /// Whether the wall clock has left that time, and was not merely adjusted.
     fn is_left(self, wall: Millis) -> bool {
         wall < self.time.saturating_sub(SET_BACK)
     }
 }
 
 impl BookClock {
-    /// The monotonic clock goes on.
+    /// Advances the monotonic clock.
     pub(super) fn go_on(&mut self, monotonic: Millis) {
         let before = self.monotonic.replace(self.monotonic.map_or(monotonic, |before| before.max(monotonic)));
         let passed = before.map_or(0, |before| monotonic.saturating_sub(before).max(0));
-        // Nothing was seen yet.
+        // No time was seen yet.
         if self.steadily > 0 {
             self.steadily = self.steadily.saturating_add(passed);
         }
@@ -65,12 +67,12 @@ impl BookClock {
         self.passed = self.passed.saturating_add(passed);
     }
 
-    /// What an account was used at last: no earlier period is brought back.
+    /// The time of the last use of an account: the book never returns to an earlier period.
     pub(super) fn was_at(&mut self, last: Millis) {
         self.steadily = self.steadily.max(last);
     }
 
-    /// The time to go by when the wall clock says so.
+    /// The time to use for this wall clock time.
     pub(super) fn see(&mut self, wall: Millis) -> Millis {
         let adjusted = ADJUSTED.saturating_add(self.passed / 100);
         self.passed = 0;
@@ -84,17 +86,17 @@ impl BookClock {
         self.time()
     }
 
-    /// The same, for who only looks.
+    /// The same, without a change of state.
     pub(super) fn seen(mut self, wall: Millis) -> Millis {
         self.see(wall)
     }
 
-    /// The time that is gone by.
+    /// The current time.
     pub(super) fn time(&self) -> Millis {
         self.ahead.map_or(self.steadily, |ahead| ahead.time.max(self.steadily))
     }
 
-    /// Whether it is the time for all that is known: by another one nothing is forgotten.
+    /// Whether this is the time of all accounts. At any other time nothing is forgotten.
     pub(super) fn is_believed(&self) -> bool {
         self.ahead.is_none_or(|ahead| ahead.lasted >= BELIEVED)
     }
@@ -107,7 +109,7 @@ mod tests {
     const NOON: Millis = 1_715_774_400_000;
     const HOUR: Millis = 3_600_000;
 
-    /// Looks at the wall clock after some seconds of the monotonic one.
+    /// Reads the wall clock after some seconds of the monotonic clock.
     fn walk(steps: &[(Millis, Millis, Millis)]) {
         let mut clock = BookClock::default();
         let mut monotonic = 77;
@@ -121,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_adjusted_is_followed_and_never_goes_back() {
+    fn an_adjusted_clock_is_followed_and_never_goes_back() {
         walk(&[
             (0, 0, 0),
             (10, 10_000, 10_000),
@@ -139,7 +141,7 @@ mod tests {
         walk(&[
             (0, 0, 0),
             (10, far, far),
-            // A caller that has looked before, or one that is a bit behind.
+            // A caller that read the clock earlier, or a clock that is slightly behind.
             (10, far + 9_000, far + 10_000),
             (HOUR / 1_000, far + HOUR, far + HOUR + 10_000),
             (1, HOUR + 21_000, HOUR + 21_000),
@@ -162,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_process_that_goes_on_with_accounts_begins_no_earlier() {
+    fn a_process_that_continues_with_accounts_starts_no_earlier() {
         let mut clock = BookClock::default();
         clock.go_on(0);
         clock.was_at(NOON);

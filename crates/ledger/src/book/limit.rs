@@ -1,10 +1,10 @@
 //! A limit and its accounts.
 //!
-//! What counts against it is the sum over the accounts that were used within its window: of a calendar's or a lifetime
-//! one account, of a rolling window its buckets. The same sum carries what was spent over to another window: accounts of
-//! the old one count on for as long as the new window reaches back to when they were last used. How an account's
-//! spending lies within its period is not known, so it counts in full. One that a wrong clock has used ahead of time waits
-//! until the window reaches it.
+//! A limit counts the sum over the accounts that were used within its window: one account for a calendar period or a
+//! lifetime, the buckets of a rolling window. The same sum carries usage over to another window: accounts of the old
+//! window count as long as the new window contains their last use. It is unknown when within its period an account was
+//! spent, so it counts in full. An account that was used ahead of time by a wrong clock counts once the window reaches
+//! it.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -18,16 +18,16 @@ use crate::page::{PageRecord, WrittenRecord};
 use crate::protocol::LimitKey;
 use outrigger_core::{Millis, Period, Periods};
 
-/// How many accounts are kept after they have ended, in case the window is changed: of days two months, of hours two
-/// days.
+/// How many ended accounts are kept in case the window changes: two months of daily accounts, two days of hourly
+/// ones.
 const PAST: usize = 60;
-/// A rolling window is at most so many of its buckets long.
+/// The most buckets of a rolling window.
 const BUCKETS: Millis = 61;
 
-/// Served while the window is not known.
+/// Used while the window is unknown.
 const NO_PERIOD: Period = Period { start: 0, end: None };
 
-/// What an account is found by, beside its period.
+/// Identifies an account, together with its period.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Identity {
     name: Box<str>,
@@ -39,27 +39,27 @@ pub(super) struct LimitAccounts {
     no: LimitNo,
     identity: Arc<Identity>,
     terms: Terms,
-    /// Those before the last policy was adopted.
+    /// The windows before the last policy was adopted.
     former: Terms,
-    /// The one that is served: it goes back only with its book's time.
+    /// The period that is served. It only moves back if its book's time does.
     period: Period,
-    /// Those that may count or have reservations; the one that is served is among the last.
+    /// Accounts that may count or have reservations; the served one is among the last.
     live: Vec<PeriodAccount>,
-    /// Those that have ended, the latest last.
+    /// Ended accounts, the latest last.
     past: VecDeque<PeriodAccount>,
 }
 
-/// What policies say of a limit.
+/// A limit as policies describe it.
 #[derive(Clone, Debug, Default)]
 struct Terms {
     max: u64,
-    /// Not known of one that was only read from a file.
+    /// Unknown for a limit that was only read from a file.
     window: Option<Periods>,
-    /// Whether the policy in force has it.
+    /// Whether the current policy contains it.
     named: bool,
 }
 
-/// An account, where it is written, and of which time it is.
+/// An account, its slot, and its period.
 #[derive(Debug)]
 struct PeriodAccount {
     slot: u32,
@@ -69,7 +69,7 @@ struct PeriodAccount {
     account: Account,
 }
 
-/// Of several accounts, so wider than an amount.
+/// A sum over several accounts, so wider than an amount.
 #[derive(Clone, Copy, Debug, Default)]
 struct Sum {
     spent: u128,
@@ -77,7 +77,7 @@ struct Sum {
 }
 
 impl Identity {
-    /// Cut to what a slot of the page file has room for.
+    /// Truncated to the size of a slot in the page file.
     pub(super) fn new(name: &str, unit: &str) -> Self {
         Identity { name: fitted(name, LONGEST_NAME).into(), unit: fitted(unit, LONGEST_UNIT).into() }
     }
@@ -89,7 +89,7 @@ impl LimitAccounts {
         LimitAccounts { no, identity, terms, former, period: NO_PERIOD, live: Vec::new(), past: VecDeque::new() }
     }
 
-    /// What the ledger finds it by.
+    /// By which the ledger identifies it.
     pub(super) fn id(&self) -> LimitKey {
         LimitKey::new(&self.identity.name, &self.identity.unit)
     }
@@ -98,24 +98,24 @@ impl LimitAccounts {
         self.terms.max
     }
 
-    /// Whether what counts against it also leaves it while its period lasts.
+    /// Whether usage leaves the window while its period lasts.
     pub(super) fn rolls(&self) -> bool {
         self.terms.window.as_ref().and_then(Periods::length).is_some()
     }
 
-    /// The period of its window in which an instant lies.
+    /// The period of its window that contains an instant.
     pub(super) fn period_at(&self, at: Millis) -> Period {
         self.terms.window.as_ref().map_or(NO_PERIOD, |window| window.period(at))
     }
 
-    /// Takes an account from a file.
+    /// Adds an account from a file.
     pub(super) fn restore(&mut self, record: &PageRecord, slots: &mut PageSlots) {
         let account = Account::restored(record.counters, record.reserved);
         let same = |entry: &&mut PeriodAccount| entry.period == record.period;
         if let Some(entry) = self.live.iter_mut().chain(&mut self.past).find(same) {
             entry.account.merge(&account.counters());
             entry.last = entry.last.max(record.last);
-            // First what both know, then that there is only one.
+            // The merged account is written first, then the duplicate is freed.
             slots.touch(entry.slot);
             if slots.own(record.slot, SlotOwner::Limit(self.no)) {
                 slots.give_back(record.slot);
@@ -130,18 +130,18 @@ impl LimitAccounts {
         self.live.push(PeriodAccount { slot, period: record.period, last: record.last, account });
     }
 
-    /// A policy is about to be adopted, which may not have it.
+    /// A policy is about to be adopted, and may not contain the limit.
     pub(super) fn leave(&mut self) {
         self.former = self.terms.clone();
         self.terms.named = false;
     }
 
-    /// Takes what a policy says, and keeps the accounts.
+    /// Applies a policy and keeps the accounts.
     pub(super) fn adopt(&mut self, max: u64, window: &Periods, at: Millis, slots: &mut PageSlots) {
         self.go_by(Terms { max, window: Some(window.clone()), named: true }, at, slots);
     }
 
-    /// As if the last policy had never been adopted.
+    /// Undoes the adoption of the last policy.
     pub(super) fn take_back(&mut self, at: Millis, slots: &mut PageSlots) {
         self.go_by(self.former.clone(), at, slots);
     }
@@ -176,7 +176,7 @@ impl LimitAccounts {
         }
     }
 
-    /// The clock was ahead and was set right: accounts that had ended by it count again.
+    /// The clock was ahead and was corrected: accounts that had ended by it count again.
     pub(super) fn go_back(&mut self, at: Millis) {
         if let Some(window) = &self.terms.window {
             self.period = window.period(at);
@@ -186,7 +186,7 @@ impl LimitAccounts {
         self.part(at);
     }
 
-    /// Forgets what nobody can ask for any more.
+    /// Forgets accounts that can no longer be needed.
     pub(super) fn sweep(&mut self, at: Millis, slots: &mut PageSlots) {
         self.move_to(at, slots);
         if self.terms.named {
@@ -197,13 +197,13 @@ impl LimitAccounts {
         }
     }
 
-    /// Keeps so many of the accounts that have ended.
+    /// Keeps this many of the ended accounts.
     fn trim(&mut self, keep: usize, slots: &mut PageSlots) {
         let surplus = self.past.len().saturating_sub(keep);
         self.past.drain(..surplus).for_each(|entry| slots.give_back(entry.slot));
     }
 
-    /// Parts the accounts that may count from those that have ended.
+    /// Separates the accounts that may count from those that have ended.
     fn part(&mut self, at: Millis) {
         let (since, _) = self.reach(at);
         let (window, period) = (&self.terms.window, self.period);
@@ -217,7 +217,7 @@ impl LimitAccounts {
         self.past.extend(self.live.extract_if(.., ended));
     }
 
-    /// What counts: from its first instant on, and before the one after its last.
+    /// Accounts count from the first instant on, and before the one after the last.
     fn reach(&self, at: Millis) -> (Millis, Millis) {
         let Some(window) = &self.terms.window else { return (Millis::MIN, Millis::MAX) };
         let period = match window.length() {
@@ -234,7 +234,7 @@ impl LimitAccounts {
     /// The accounts that count.
     fn counted(&self, at: Millis) -> impl Iterator<Item = &PeriodAccount> {
         let (since, before) = self.reach(at);
-        // Of a time before the period that is served, some have ended already.
+        // For a time before the served period, some accounts have already ended.
         let past = if at < self.period.start { self.past.len() } else { 0 };
         let known = self.live.iter().chain(self.past.iter().take(past));
         known.filter(move |entry| entry.last >= since && entry.period.start < before)
@@ -247,7 +247,7 @@ impl LimitAccounts {
         })
     }
 
-    /// Whether so much could be reserved.
+    /// Whether this much could be reserved.
     pub(super) fn fits(&self, amount: u64, at: Millis) -> Result<(), Refused> {
         let Sum { spent, reserved } = self.sum(at);
         let (limit, max) = (self.no, self.terms.max);
@@ -260,14 +260,14 @@ impl LimitAccounts {
         }
     }
 
-    /// When as much will have left that an amount fits beside the rest; never, if it is more than the limit.
+    /// When enough will have left so that an amount fits; `None` if it is more than the limit.
     fn until(&self, amount: u64, at: Millis) -> Option<Millis> {
         let room = self.terms.max.checked_sub(amount)?;
         let Some(length) = self.terms.window.as_ref().and_then(Periods::length) else { return self.ends(at) };
         let mut counted: Vec<(Millis, u64)> =
             self.counted(at).map(|entry| (entry.last, entry.account.spent())).collect();
         counted.sort_unstable_by(|a, b| b.cmp(a));
-        // From the latest back: the first with which it is too much has to leave.
+        // From the latest back: the first account with which the sum is too large has to leave.
         let mut spent = 0_u64;
         let mut stays = |(_, amount): &(Millis, u64)| {
             spent = spent.saturating_add(*amount);
@@ -276,7 +276,7 @@ impl LimitAccounts {
         counted.into_iter().find(|entry| !stays(entry)).map(|(last, _)| last.saturating_add(length))
     }
 
-    /// When the period ends that is served at an instant.
+    /// When the period that is served at an instant ends.
     fn ends(&self, at: Millis) -> Option<Millis> {
         match &self.terms.window {
             Some(window) if !self.period.contains(at) => window.period(at).end,
@@ -299,7 +299,7 @@ impl LimitAccounts {
         let Sum { spent, reserved } = self.sum(at);
         let end = match self.terms.window.as_ref().and_then(Periods::length) {
             None => self.ends(at),
-            // When there is room again, or else more room than now.
+            // When there is room again, or otherwise more room than now.
             Some(length) => self
                 .until(1, at)
                 .or_else(|| self.counted(at).map(|entry| entry.last).min().map(|last| last.saturating_add(length)))
@@ -315,7 +315,7 @@ impl LimitAccounts {
         }
     }
 
-    /// Takes so much of the account that is served; the slot where that is written.
+    /// Reserves this much from the served account, and returns the slot of the account.
     pub(super) fn reserve(&mut self, amount: u64, at: Millis, slots: &mut PageSlots) -> u32 {
         let entry = self.current(at, slots);
         entry.account.promise(amount);
@@ -323,13 +323,13 @@ impl LimitAccounts {
         entry.slot
     }
 
-    /// Ends a reservation; `false` if it is none of this limit.
+    /// Ends a reservation; `false` if it does not belong to this limit.
     pub(super) fn settle(&mut self, slot: u32, reserved: u64, actual: u64, slots: &mut PageSlots) -> bool {
         let (max, period) = (self.terms.max, self.period);
         let Some(entry) = self.live.iter_mut().rev().find(|entry| entry.slot == slot) else { return false };
         entry.account.settle(reserved, actual);
         if entry.period == period {
-            // What a lowered limit could not give back while it was reserved.
+            // A lowered limit could not give this back while it was reserved.
             entry.hold(max);
         }
         slots.touch(slot);
@@ -342,7 +342,7 @@ impl LimitAccounts {
         slots.touch(entry.slot);
     }
 
-    /// The account that is served, used now.
+    /// The served account, used now.
     fn current(&mut self, at: Millis, slots: &mut PageSlots) -> &mut PeriodAccount {
         let period = self.period;
         let place = self.live.iter().rposition(|entry| entry.period == period).unwrap_or_else(|| {
@@ -351,12 +351,12 @@ impl LimitAccounts {
         });
         let entry = &mut self.live[place];
         entry.last = entry.last.max(at);
-        // It is new; or a wrong clock began it ahead of time, at another limit.
+        // It is new, or a wrong clock began it ahead of time, with another limit.
         entry.hold(self.terms.max);
         entry
     }
 
-    /// What is to be written into a slot.
+    /// The content to write into a slot.
     pub(super) fn written(&self, slot: u32) -> Option<WrittenRecord<'_>> {
         let entry = self.live.iter().rev().chain(&self.past).find(|entry| entry.slot == slot)?;
         Some(WrittenRecord {
@@ -373,7 +373,7 @@ impl LimitAccounts {
 }
 
 impl PeriodAccount {
-    /// Grants or gives back until so much is held, or all that can be is given back.
+    /// Grants or gives back until this much is held, or all that is possible is given back.
     fn hold(&mut self, max: u64) {
         let held = self.account.held();
         match held < max {
@@ -384,7 +384,7 @@ impl PeriodAccount {
         }
     }
 
-    /// Whether it may be within a window that is not known: its own period, or a rolling one of which it is a bucket.
+    /// Whether it may count in an unknown window: in its own period, or as a bucket of a rolling one.
     fn may_be_in_a_window(&self, at: Millis) -> bool {
         self.period.end.is_none_or(|end| {
             let window = end.saturating_sub(self.period.start).saturating_mul(BUCKETS);

@@ -1,4 +1,4 @@
-//! The limits of a book that the ledger grants, and where their accounts lie in the page file.
+//! The limits of a book that the ledger grants, and the slots of their accounts in the page file.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -13,18 +13,18 @@ use crate::shared::holder::{
     Due, FailOpen, FleetView, HeldNo, HeldShort, HeldState, Holder, HolderState, JournalWrite, MessageOutcome, SharedNo,
 };
 
-/// What the ledger grants.
+/// The limits that the ledger grants.
 #[derive(Debug)]
 pub(super) struct SharedLimits {
     holder: Holder,
-    /// By the number of the limit in its book, of those that the ledger grants.
+    /// By the number of the limit in its book, for limits that the ledger grants.
     numbers: Vec<Option<GrantedLimit>>,
-    /// Those before the last policy was adopted.
+    /// The limits before the last policy was adopted.
     former: Vec<Option<GrantedLimit>>,
     slots: HashMap<HeldNo, u32>,
-    /// As the header of the file has it.
+    /// As in the header of the file.
     written: Option<HolderState>,
-    /// By a clock that nobody sets.
+    /// By the monotonic clock.
     steady: Millis,
     close: Close,
 }
@@ -33,15 +33,15 @@ pub(super) struct SharedLimits {
 #[derive(Clone, Copy, Debug)]
 struct GrantedLimit {
     no: SharedNo,
-    /// What it lets through while the ledger does not answer.
+    /// What it lets pass while the ledger does not answer.
     fail_open: Option<FailOpen>,
 }
 
-/// What the policy says of a limit that is to be reserved from.
+/// The policy's facts about a limit that is to be reserved from.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LimitTerms {
     pub(super) max: u64,
-    /// Whether what counts also leaves the window while its period lasts.
+    /// Whether usage leaves the window while its period lasts.
     pub(super) rolls: bool,
 }
 
@@ -49,11 +49,11 @@ pub(super) struct LimitTerms {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum HeldFit {
     Granted,
-    /// No grant covers it: the ledger does not answer, and the policy lets it through.
+    /// No grant covers it: the ledger does not answer, and the policy lets it pass.
     Open,
 }
 
-/// How far the last word is.
+/// The progress of the final report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Close {
     Open,
@@ -61,7 +61,7 @@ enum Close {
     Said,
 }
 
-/// An account of a page file, before it is known whose it is.
+/// An account of a page file, before its holder is known.
 #[derive(Debug)]
 pub(super) struct FoundAccount {
     slot: u32,
@@ -88,7 +88,7 @@ impl SharedLimits {
         SharedLimits { holder, numbers, former, slots, written: None, steady, close: Close::Open }
     }
 
-    /// Goes on with a journal. Accounts of one that it has followed are gone.
+    /// Continues with a journal. Accounts of an earlier journal are removed.
     pub(super) fn restore(
         state: HolderState,
         found: Vec<FoundAccount>,
@@ -107,7 +107,7 @@ impl SharedLimits {
                 shared.slots.insert(*no, *slot);
             }
         }
-        // Those of a journal that is void or closed, and what lies there twice.
+        // Accounts of a void or closed journal, and duplicates.
         let gone = places.into_iter().chain(others.into_iter().map(|one| one.slot));
         for slot in gone.filter(|slot| !shared.slots.values().any(|own| own == slot)) {
             if pages.own(slot, SlotOwner::Granted) {
@@ -117,7 +117,7 @@ impl SharedLimits {
         shared
     }
 
-    /// Takes those limits of a policy that the ledger grants: what is held of others is returned.
+    /// Adopts those limits of a policy that the ledger grants: amounts held of other limits are returned.
     pub(super) fn adopt(&mut self, limits: &[(LimitNo, LimitKey, Option<FailOpen>)]) {
         let numbers = self.holder.adopt(limits.iter().map(|(_, id, _)| id));
         let mut by_limit = Vec::new();
@@ -133,7 +133,7 @@ impl SharedLimits {
         self.former = std::mem::replace(&mut self.numbers, by_limit);
     }
 
-    /// Those that the ledger granted before the last policy was adopted.
+    /// The limits that the ledger granted before the last policy was adopted.
     pub(super) fn former(&self) -> impl Iterator<Item = (LimitNo, Option<FailOpen>)> + '_ {
         let numbers = self.former.iter().zip(0..);
         numbers.filter_map(|(granted, limit)| granted.map(|granted| (LimitNo(limit), granted.fail_open)))
@@ -147,10 +147,10 @@ impl SharedLimits {
         self.steady = self.steady.max(steady);
     }
 
-    /// Whether so much could be reserved. If not, it is asked for.
+    /// Whether this much could be reserved. If not, it is requested.
     ///
-    /// What can't fit is refused whatever is granted: a limit that was lowered leaves gateways with more than it has. Of
-    /// one that `rolls` it is not known here what has left it since the ledger said how it stands.
+    /// What can't fit is refused whatever is granted: after a limit was lowered, gateways hold more than it allows. For
+    /// a limit that `rolls`, it is unknown here what has left the window since the ledger reported its state.
     pub(super) fn fits(
         &mut self,
         limit: LimitNo,
@@ -180,7 +180,7 @@ impl SharedLimits {
             HeldShort::NotGranted if self.holder.is_answered(no, self.steady) => Refused::Contended { limit },
             HeldShort::NotGranted => Refused::NotGranted { limit },
             HeldShort::Contended => Refused::Contended { limit },
-            // The ledger spoke of a lower limit: it will hear of this one soon.
+            // The ledger reported a lower limit: it will get this one soon.
             HeldShort::Spent { .. } if self.fleet(no).is_some_and(|fleet| fleet.account.limit < max) => {
                 Refused::NotGranted { limit }
             }
@@ -188,12 +188,13 @@ impl SharedLimits {
         })
     }
 
-    /// Takes so much that [fits](Self::fits).
+    /// Reserves an amount that [fits](Self::fits).
     pub(super) fn reserve(&mut self, no: SharedNo, amount: u64) -> Option<HeldNo> {
         self.holder.reserve(no, amount, self.steady).ok()
     }
 
-    /// Takes so much that [fits so](HeldFit::Open). `period` is the one of now, by the gateway's clock.
+    /// Reserves an amount that [fits](HeldFit::Open) without a grant. `period` is the current one, by the gateway's
+    /// clock.
     pub(super) fn reserve_open(&mut self, no: SharedNo, amount: u64, period: Period, wall: Millis) -> HeldNo {
         self.holder.reserve_open(no, amount, period, wall, self.steady)
     }
@@ -206,13 +207,13 @@ impl SharedLimits {
         self.holder.charge(no, amount, self.steady);
     }
 
-    /// What all gateways have spent, as far as is known here.
+    /// What all gateways have spent, as far as it is known here.
     pub(super) fn used(&self, no: SharedNo) -> u64 {
         self.holder.used(no, self.steady)
     }
 
-    /// What no gateway has spent or reserved, as far as is known here: what others merely hold comes back. While the
-    /// ledger does not answer, what this gateway may reserve.
+    /// What no gateway has spent or reserved, as far as it is known here: amounts that others merely hold are returned.
+    /// While the ledger does not answer, what this gateway may reserve.
     pub(super) fn available(&self, no: SharedNo, LimitTerms { max, rolls }: LimitTerms) -> u64 {
         let free = self.holder.free(no, self.steady);
         if let Some(allowance) = self.holder.allowance(no, rolls, self.steady) {
@@ -223,7 +224,7 @@ impl SharedLimits {
         left.saturating_sub(gone).max(free.min(if rolls { max } else { left }))
     }
 
-    /// How old what is known of the others is.
+    /// The age of the information about other gateways.
     pub(super) fn age(&self, no: SharedNo) -> Duration {
         let age = |fleet: FleetView| {
             let since = u64::try_from(self.steady.saturating_sub(fleet.heard_at)).unwrap_or(0);
@@ -254,12 +255,12 @@ impl SharedLimits {
         self.holder.fleet(no, self.steady)
     }
 
-    /// Whether the ledger has told how a limit stands.
+    /// Whether the ledger has reported the state of a limit.
     pub(super) fn is_known(&self, no: SharedNo) -> bool {
         self.fleet(no).is_some()
     }
 
-    /// Whether something has passed without a grant since the ledger was heard.
+    /// Whether anything has passed without a grant since the last answer of the ledger.
     pub(super) fn is_lost(&self) -> bool {
         self.holder.state().lost_at.is_some()
     }
@@ -293,14 +294,14 @@ impl SharedLimits {
         taken
     }
 
-    /// The next report is the last.
+    /// The next report is the last one.
     pub(super) fn close(&mut self) {
         if self.close == Close::Open {
             self.close = Close::Asked;
         }
     }
 
-    /// Whether the ledger has all that the last word said, or there is nothing that it could lose.
+    /// Whether the ledger has confirmed the final report, or there is nothing that it could lose.
     pub(super) fn is_closed(&self) -> bool {
         self.holder.is_empty() || (self.close == Close::Said && self.holder.is_confirmed())
     }
@@ -309,7 +310,7 @@ impl SharedLimits {
         self.holder.unconfirmed()
     }
 
-    /// What is to be written of the accounts; the header, and slots that are free again, are touched.
+    /// The pending writes of the accounts; changed slots and freed slots are marked.
     pub(super) fn writes(&mut self, pages: &mut PageSlots, mut each: impl FnMut(u32, &[u8; SLOT])) {
         let SharedLimits { holder, slots, written, .. } = self;
         let HolderState { epoch, term, .. } = holder.state();
@@ -341,7 +342,7 @@ impl SharedLimits {
         });
     }
 
-    /// As the header has it.
+    /// As in the header.
     pub(super) fn written(&self) -> Option<HolderState> {
         self.written
     }

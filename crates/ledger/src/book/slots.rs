@@ -1,4 +1,4 @@
-//! Which slot of the page file belongs to which limit, and which have to be written.
+//! Maps slots of the page file to limits, and records which slots must be written.
 
 use super::LimitNo;
 
@@ -7,7 +7,7 @@ pub(super) struct PageSlots {
     /// By slot. The first is the header's.
     all: Vec<SlotState>,
     free: Vec<u32>,
-    /// Those to be written, in the order in which they were first changed.
+    /// The slots to write, in the order in which they were first changed.
     dirty: Vec<u32>,
 }
 
@@ -21,10 +21,10 @@ struct SlotState {
 pub(super) enum SlotOwner {
     Header,
     Free,
-    /// It stays as it is, so that it is told at each start, until somebody has looked at the file.
+    /// The slot stays unchanged, so that every start reports it until an administrator has inspected the file.
     Damaged,
     Limit(LimitNo),
-    /// An account that the ledger grants: what it says comes from its holder.
+    /// An account that the ledger grants: its holder provides the content.
     Granted,
 }
 
@@ -34,7 +34,7 @@ impl PageSlots {
         PageSlots { all: vec![header], free: Vec::new(), dirty: vec![0] }
     }
 
-    /// Gives a limit a slot.
+    /// Assigns a slot to a limit.
     pub(super) fn take(&mut self, limit: LimitNo) -> u32 {
         self.take_for(SlotOwner::Limit(limit))
     }
@@ -49,19 +49,19 @@ impl PageSlots {
         slot
     }
 
-    /// How many there are, the header among them.
+    /// The number of slots, including the header.
     pub(super) fn count(&self) -> u32 {
         u32::try_from(self.all.len()).unwrap_or(u32::MAX)
     }
 
-    /// Has it written that there is no account any more.
+    /// Marks the slot as free, and writes that.
     pub(super) fn give_back(&mut self, slot: u32) {
         self.own(slot, SlotOwner::Free);
         self.free.push(slot);
         self.touch(slot);
     }
 
-    /// Takes over a slot as it was read; `false` if it is another's.
+    /// Takes over a slot that was read; `false` if another account owns it.
     pub(super) fn own(&mut self, slot: u32, owner: SlotOwner) -> bool {
         let place = slot as usize;
         while self.all.len() <= place {
@@ -76,7 +76,7 @@ impl PageSlots {
         }
     }
 
-    /// Finds the slots that nobody has, after a file was read.
+    /// Finds the free slots after a file was read.
     pub(super) fn find_free(&mut self) {
         let free = |(slot, at): (&SlotState, u32)| (slot.owner == SlotOwner::Free).then_some(at);
         self.free = self.all.iter().zip(0..).filter_map(free).collect();
@@ -84,7 +84,7 @@ impl PageSlots {
         self.free.reverse();
     }
 
-    /// It has to be written.
+    /// Marks a slot as changed.
     pub(super) fn touch(&mut self, slot: u32) {
         if let Some(state) = self.all.get_mut(slot as usize)
             && !state.dirty
@@ -94,7 +94,7 @@ impl PageSlots {
         }
     }
 
-    /// Those to be written, each with its owner; from now on none has to be.
+    /// The slots to write, each with its owner. Afterwards none is pending.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = (u32, SlotOwner)> + '_ {
         let PageSlots { all, dirty, .. } = self;
         dirty.drain(..).map(|slot| match all.get_mut(slot as usize) {

@@ -1,4 +1,4 @@
-//! The gateway's side: which permits it has, and when it asks for more or gives some back.
+//! The gateway's side: the permits it has, and when it requests more or returns some.
 //!
 //! Times named `now` are milliseconds of a monotonic clock, from any origin.
 
@@ -9,41 +9,41 @@ use outrigger_core::Millis;
 use super::protocol::{PermitGrants, PermitReport, PermitSession, PermitUsage};
 use crate::shared::holder::Due;
 
-/// A report that is not answered, or asks for something, is said again after so long.
+/// A report that is not answered, or that requests permits, is repeated after this time.
 const AGAIN: Millis = 1_000;
-/// So long after a request found no permit it counts as one that is needed: its caller will try again.
+/// For this long after a request found no permit, the permit counts as needed: its caller will try again.
 const NEEDED: Millis = 3_000;
-/// A permit that was needed and is granted is kept for so long: the caller who was refused may come back.
+/// A permit that was needed and is granted is kept for this long: the caller that was refused may come back.
 const KEPT: Millis = 1_500;
-/// Of permits that become idle while others wait, the leader is told this often.
+/// How often permits that become idle are reported to the leader while others wait.
 const HINTS: Millis = 100;
-/// What is idle for one or two of these is given back, except for a few.
+/// Permits that are idle for one or two of these periods are returned, except for a few.
 const IDLE: Millis = 30_000;
 const FEW: u64 = 2;
-/// A leader that was not heard for so long after it was asked does not answer.
+/// A leader that is silent for this long after a report counts as unreachable.
 const SILENT: Millis = 2_000;
 
-/// A limit of a holder: the same as long as the holder lives.
+/// A limit of a holder: the same for the lifetime of the holder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PermitNo(u32);
 
 /// Why a request finds no permit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PermitShort {
-    /// One may be granted soon: the leader was not asked yet, or has said so.
+    /// One may be granted soon: the leader has not answered yet, or announced it.
     Coming,
-    /// As many requests run as may, here or at all gateways, or nobody answers.
+    /// The maximum number of requests is running, here or at all gateways, or the leader does not answer.
     Reached,
 }
 
-/// How a limit stands.
+/// The state of a limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PermitView {
     /// Requests that run here.
     pub used: u64,
     /// Permits that this gateway has.
     pub held: u64,
-    /// Requests that run at all gateways, when the leader last said so.
+    /// Requests that run at all gateways, as the leader last reported.
     pub running: u64,
 }
 
@@ -57,10 +57,10 @@ pub struct PermitHolder {
     /// The last report that was answered in this session.
     answered: Option<u64>,
     connected: bool,
-    /// Whether a policy has ever said that its limits are shared.
+    /// Whether any policy has shared its limits.
     sharing: bool,
     closing: bool,
-    /// The report that said the last word.
+    /// The number of the final report.
     closed_in: Option<u64>,
     limits: Vec<HeldPermits>,
     numbers: BTreeMap<String, PermitNo>,
@@ -69,34 +69,34 @@ pub struct PermitHolder {
 #[derive(Clone, Debug, Default)]
 struct HeldPermits {
     name: String,
-    /// Whether the policy in force has it, and how many may run.
+    /// Whether the current policy contains it, and how many requests may run.
     named: bool,
     most: u64,
-    /// Since the session began; with what it had then.
+    /// Since the session began, including what it had then.
     granted: u64,
     returned: u64,
     recall: u64,
     used: u64,
     /// Requests that wait for a permit.
     waiting: u64,
-    /// Permits that were granted for these, and that they have not taken yet.
+    /// Permits that were granted for these requests, and that they have not taken yet.
     promised: u64,
-    /// When a request was refused for want of one.
+    /// When a request was refused because there was no permit.
     refused_at: Option<Millis>,
     kept_until: Millis,
-    /// The last report that asked for what is needed, and when it was sent.
+    /// The last report that requested the needed permits, and when it was sent.
     asked: Option<(u64, Millis)>,
-    /// When permits were wanted last for requests to come.
+    /// When permits for future requests were last wanted.
     wanted_at: Option<Millis>,
     coming: bool,
-    /// Others wait; and when the leader was told last of one that became idle.
+    /// Whether others wait, and when the last idle permit was reported to the leader.
     wanted: bool,
     hinted_at: Option<Millis>,
-    /// Most that ran of late, and before.
+    /// The highest recent number of running requests, and the one before.
     peak: [u64; 2],
     looked_at: Millis,
     running: u64,
-    /// Whether it changed since the last report; and whether somebody waits to hear of it.
+    /// Whether it changed since the last report, and whether a waiter needs to know.
     changed: bool,
     urgent: bool,
 }
@@ -113,7 +113,7 @@ impl HeldPermits {
     fn need(&self, now: Millis) -> u64 {
         let refused = self.refused_at.is_some_and(|at| now.saturating_sub(at) < NEEDED);
         let need = self.waiting.max(refused.into()).saturating_sub(self.idle());
-        // Under a lower limit of its own policy it has no use for more.
+        // If its own policy has a lower limit, it can't use more.
         if self.named { need.min(self.most.saturating_sub(self.held())) } else { 0 }
     }
 
@@ -132,7 +132,7 @@ impl HeldPermits {
         }
     }
 
-    /// What the leader has asked for, as far as no request has it.
+    /// How many permits the leader has recalled that no request uses.
     fn heed_recall(&mut self, now: Millis) {
         let owed = self.recall.saturating_sub(self.returned).min(self.idle().saturating_sub(self.promised));
         if owed > 0 && now >= self.kept_until {
@@ -141,15 +141,15 @@ impl HeldPermits {
         }
     }
 
-    /// Has the leader told of idle ones that others wait for.
+    /// Reports idle permits that others wait for to the leader.
     fn hint(&mut self, now: Millis) {
-        let told = self.hinted_at.is_some_and(|at| now.saturating_sub(at) < HINTS);
-        if self.wanted && self.idle() > 0 && !told {
+        let hinted_recently = self.hinted_at.is_some_and(|at| now.saturating_sub(at) < HINTS);
+        if self.wanted && self.idle() > 0 && !hinted_recently {
             (self.hinted_at, self.urgent) = (Some(now), true);
         }
     }
 
-    /// Gives back what was idle for a while, and all of a limit that no policy names.
+    /// Returns permits that were idle for a while, and all permits of a limit that no policy names.
     fn tidy(&mut self, now: Millis, closing: bool) {
         self.heed_recall(now);
         if !self.named || closing {
@@ -165,7 +165,7 @@ impl HeldPermits {
 }
 
 impl PermitHolder {
-    /// Of a process that has just begun. `process` is another number for each.
+    /// A holder of a process that just started. `process` is a different number for each process.
     #[must_use]
     pub fn new(process: u64) -> PermitHolder {
         PermitHolder {
@@ -182,8 +182,8 @@ impl PermitHolder {
         }
     }
 
-    /// Takes the limits of a policy, each with how many requests may run, and says by which numbers they go, in the same
-    /// order. Permits of limits that are not named any more are given back as requests end.
+    /// Adopts the limits of a policy, each with its number of concurrent requests, and returns their numbers in the
+    /// same order. Permits of limits that are no longer named are returned as requests end.
     pub fn adopt<'a>(&mut self, limits: impl IntoIterator<Item = (&'a str, u64)>) -> Vec<PermitNo> {
         self.sharing = true;
         self.limits.iter_mut().for_each(|limit| limit.named = false);
@@ -199,7 +199,7 @@ impl PermitHolder {
         numbers
     }
 
-    /// By which number a limit goes, whether or not a policy names it.
+    /// The number of a limit, whether or not a policy names it.
     pub fn number_of(&mut self, name: &str) -> PermitNo {
         if let Some(no) = self.numbers.get(name) {
             return *no;
@@ -213,7 +213,7 @@ impl PermitHolder {
     /// Takes a permit for a request.
     ///
     /// # Errors
-    /// There is none here: whether to wait for one.
+    /// There is no permit here; the error says whether to wait for one.
     pub fn take(&mut self, limit: PermitNo, now: Millis) -> Result<(), PermitShort> {
         let answers = self.answers(now);
         let Some(held) = self.limits.get_mut(limit.place()) else { return Err(PermitShort::Reached) };
@@ -224,7 +224,7 @@ impl PermitHolder {
             held.changed = true;
             if held.idle() == 0 {
                 (held.kept_until, held.refused_at) = (Millis::MIN, None);
-                // The next one shall not have to wait.
+                // The next request should not have to wait.
                 let asked = held.wanted_at.is_some_and(|at| now.saturating_sub(at) < AGAIN);
                 if !asked && held.named && held.held() < held.most {
                     (held.wanted_at, held.urgent) = (Some(now), true);
@@ -232,7 +232,7 @@ impl PermitHolder {
             }
             return Ok(());
         }
-        // An answer of just now holds for the next request as well.
+        // A recent answer also applies to the next request.
         let is_told = held.asked.is_some_and(|(number, at)| {
             now.saturating_sub(at) < SILENT && self.answered.is_some_and(|answered| answered >= number)
         });
@@ -242,7 +242,7 @@ impl PermitHolder {
         }
     }
 
-    /// Whether the leader can be asked: it answers, or was asked just now.
+    /// Whether the leader can be reached: it answers, or was asked just now.
     fn answers(&self, now: Millis) -> bool {
         let waits = self.answered != Some(self.number);
         let silent = waits && self.sent_at.is_some_and(|at| now.saturating_sub(at) >= SILENT);
@@ -272,7 +272,7 @@ impl PermitHolder {
         }
     }
 
-    /// It has one, or waits no more.
+    /// The request got a permit, or stopped waiting.
     pub fn waited(&mut self, limit: PermitNo) {
         if let Some(held) = self.limits.get_mut(limit.place()) {
             held.waiting = held.waiting.saturating_sub(1);
@@ -280,7 +280,7 @@ impl PermitHolder {
         }
     }
 
-    /// A request was refused for want of a permit.
+    /// A request was refused because there was no permit.
     pub fn refused(&mut self, limit: PermitNo, now: Millis) {
         if let Some(held) = self.limits.get_mut(limit.place()) {
             held.urgent |= held.need(now) == 0;
@@ -288,7 +288,7 @@ impl PermitHolder {
         }
     }
 
-    /// A connection has begun: what was said before is no more. What it has, it says anew.
+    /// A connection has begun. Reports of earlier sessions no longer count, so it reports everything that it has.
     pub fn connected(&mut self) {
         self.session.connection += 1;
         (self.connected, self.answered, self.sent_at) = (true, None, None);
@@ -303,7 +303,7 @@ impl PermitHolder {
         self.connected = false;
     }
 
-    /// How soon a report is due, of a connection that is open.
+    /// When the next report is due, while a connection is open.
     pub fn due(&mut self, now: Millis) -> Due {
         if !self.connected || !self.sharing {
             return Due::Never;
@@ -322,7 +322,7 @@ impl PermitHolder {
         }
     }
 
-    /// What the leader is to know now; absent without a connection.
+    /// The next report to the leader; `None` without a connection.
     pub fn report(&mut self, now: Millis) -> Option<PermitReport> {
         if !self.connected || !self.sharing {
             return None;
@@ -338,7 +338,7 @@ impl PermitHolder {
                 limit.asked = Some((number, now));
             }
             (limit.changed, limit.urgent) = (false, false);
-            // What was returned to the last is said until the session ends.
+            // A limit whose last permits were returned is reported until the session ends.
             if limit.named || limit.granted > 0 {
                 limits.push(PermitUsage {
                     limit: limit.name.clone(),
@@ -357,7 +357,7 @@ impl PermitHolder {
         Some(PermitReport { session: self.session, number, limits, last })
     }
 
-    /// Takes what the leader says: whether a request that waits is to look again.
+    /// Applies a message of the leader. Returns whether waiting requests should look again.
     pub fn granted(&mut self, grants: &PermitGrants, now: Millis) -> bool {
         if grants.session != self.session || grants.answers > self.number {
             return false;
@@ -381,19 +381,19 @@ impl PermitHolder {
             (held.coming, held.wanted, held.running) = (grant.coming, grant.wanted, grant.running);
             held.heed_recall(now);
             held.hint(now);
-            // Others wait for what the leader takes for idle.
+            // Others wait for permits that the leader considers idle.
             held.urgent |= recalled && held.recall > held.returned;
         }
         true
     }
 
-    /// The process is about to end: permits are given back as requests end, and none is taken any more.
+    /// The process is about to end: permits are returned as requests end, and no new ones are taken.
     pub fn close(&mut self) {
         self.closing = true;
         self.limits.iter_mut().for_each(|limit| limit.urgent = true);
     }
 
-    /// Whether a policy has ever said that its limits are shared.
+    /// Whether any policy has shared its limits.
     #[must_use]
     pub fn is_sharing(&self) -> bool {
         self.sharing
@@ -405,18 +405,18 @@ impl PermitHolder {
         self.connected
     }
 
-    /// Whether nothing is to be done by itself as time passes, but to report now and then.
+    /// Whether nothing has to happen as time passes, except for occasional reports.
     #[must_use]
     pub fn is_idle(&self, now: Millis) -> bool {
         let waits = |limit: &HeldPermits| limit.need(now) > 0 || limit.recall > limit.returned;
         self.answered == Some(self.number) && !self.limits.iter().any(waits)
     }
 
-    /// Whether the leader has heard the last word, or there is nobody to say it to.
+    /// Whether the leader has confirmed the final report, or there is no leader to confirm it.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        let heard = self.closed_in.is_some_and(|number| self.answered >= Some(number));
-        heard || !self.sharing || !self.connected
+        let confirmed = self.closed_in.is_some_and(|number| self.answered >= Some(number));
+        confirmed || !self.sharing || !self.connected
     }
 
     #[must_use]

@@ -1,7 +1,7 @@
-//! The operator's side: who has which permits, as far as anybody can know.
+//! The operator's side: who has which permits, as far as it can be known.
 //!
-//! It counts for each pod the most permits that the pod may have: what it said it has, and all that it was granted since,
-//! less what it said it returned. What a gateway that is silent may have stays counted until its pod is gone.
+//! For each pod the leader counts the most permits that the pod may have: those it reported, and all that were granted
+//! since, minus those it reported as returned. The permits of a silent gateway stay counted until its pod is gone.
 //!
 //! Times named `now` are milliseconds of a monotonic clock, from any origin.
 
@@ -11,58 +11,58 @@ use outrigger_core::Millis;
 
 use super::protocol::{PermitGrant, PermitGrants, PermitReport, PermitSession, PermitUsage};
 
-/// A new leader grants nothing before all pods that exist have reported, or so long.
+/// A new leader grants nothing until all existing pods have reported, or this time has passed.
 const GRACE: Millis = 10_000;
-/// What a gateway needs and does not say again is forgotten.
+/// A need that a gateway does not repeat within this time is forgotten.
 const FORGOTTEN: Millis = 5_000;
-/// No limit is higher, so nobody has more.
+/// No limit is higher, so no pod has more.
 const HELD_MAX: u64 = 1_000_000;
-/// A report that names more than this was made up.
+/// A report with more limits than this is not genuine.
 const MOST_NAMED: usize = 10_000;
 
 /// All permits of the gateways that one leader serves.
 #[derive(Clone, Debug)]
 pub struct PermitLeader {
     begun: Millis,
-    /// Whether it knows who has what.
+    /// Whether it knows which pods have which permits.
     ready: bool,
     pub(super) limits: BTreeMap<String, PermitLimit>,
     pods: BTreeMap<String, PermitPod>,
-    /// Limits of which something has changed for those who wait.
+    /// Limits with changes that affect waiting pods.
     pub(super) changed: BTreeSet<String>,
-    /// Who is told of which limits.
+    /// The limits to report to each pod.
     pub(super) tell: BTreeMap<String, BTreeSet<String>>,
     findings: Vec<PermitFinding>,
 }
 
-/// A limit, and who has permits of it.
+/// A limit, and the pods that have permits of it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct PermitLimit {
-    /// Zero of one that no policy names.
+    /// Zero for a limit that no policy names.
     pub(super) max: u64,
     pub(super) parts: BTreeMap<String, PermitPart>,
-    /// The next turn of one who begins to wait, or got one.
+    /// The next turn: for a pod that begins to wait, or got a permit.
     pub(super) turn: u64,
 }
 
-/// What one pod has of a limit.
+/// A pod's part of a limit.
 #[derive(Clone, Debug, Default)]
 pub(super) struct PermitPart {
     pub(super) granted: u64,
     pub(super) returned: u64,
     pub(super) recall: u64,
     pub(super) used: u64,
-    /// What it needs and wants beside what it was granted since it said so.
+    /// What it needs and wants, in addition to what was granted since it reported that.
     pub(super) need: u64,
     pub(super) want: u64,
     pub(super) coming: bool,
-    /// Others wait, and it may have an idle one.
+    /// Others wait, and it may have an idle permit.
     pub(super) wanted: bool,
-    /// Who waits longest, and has had a permit longest, comes first.
+    /// The pod that waits longest, and got its last permit longest ago, comes first.
     pub(super) turn: u64,
 }
 
-/// A pod that was heard.
+/// A pod that has reported.
 #[derive(Clone, Debug)]
 struct PermitPod {
     session: PermitSession,
@@ -70,7 +70,7 @@ struct PermitPod {
     heard_at: Millis,
 }
 
-/// What a leader asks for.
+/// What a leader wants to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PermitOutput {
     /// To the pod's gateway, if it is connected.
@@ -81,7 +81,7 @@ pub enum PermitOutput {
     Finding(PermitFinding),
 }
 
-/// Something that a gateway said and that can't be.
+/// An impossible value in a gateway's report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PermitFinding {
     pub pod: String,
@@ -92,11 +92,11 @@ pub struct PermitFinding {
 /// What is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum PermitFindingKind {
-    /// It has more than the leader gave, or than there are.
+    /// It has more permits than the leader granted, or than there are.
     More,
     /// No key of its pod has this limit.
     NotAllowed,
-    /// It names far too much.
+    /// It names far too many limits.
     Absurd,
 }
 
@@ -105,19 +105,19 @@ impl PermitPart {
         self.granted.saturating_sub(self.returned)
     }
 
-    /// Permits that are recalled and not back yet.
+    /// Permits that are recalled and not returned yet.
     pub(super) fn recalled(&self) -> u64 {
         self.recall.saturating_sub(self.returned)
     }
 
-    /// Idle ones that are not recalled yet.
+    /// Idle permits that are not recalled yet.
     pub(super) fn idle(&self) -> u64 {
         self.held().saturating_sub(self.used).saturating_sub(self.recalled())
     }
 }
 
 impl PermitLeader {
-    /// A leader that begins now, and knows of nobody.
+    /// A leader that starts now, and knows no pod.
     #[must_use]
     pub fn new(now: Millis) -> PermitLeader {
         PermitLeader {
@@ -137,7 +137,7 @@ impl PermitLeader {
         self.ready
     }
 
-    /// All limits that policies have now. Of those that are not named any more, permits are recalled.
+    /// Adopts all limits that policies have now. Permits of limits that are no longer named are recalled.
     pub fn adopt(&mut self, limits: impl IntoIterator<Item = (String, u64)>) -> Vec<PermitOutput> {
         let limits: BTreeMap<String, u64> = limits.into_iter().collect();
         for (name, limit) in &mut self.limits {
@@ -157,8 +157,8 @@ impl PermitLeader {
         self.finish()
     }
 
-    /// Time has passed. `pods` are those that exist and may have permits: of which it is waited to be heard, and of which
-    /// those that are not named are not gone yet.
+    /// Advances the time. `pods` are existing pods that may have permits: the leader waits for their reports. A pod
+    /// that is missing in `pods` is not assumed to be gone.
     pub fn tick<'a>(&mut self, now: Millis, pods: impl IntoIterator<Item = &'a str>) -> Vec<PermitOutput> {
         if !self.ready {
             let all_heard = pods.into_iter().all(|pod| self.pods.contains_key(pod));
@@ -179,7 +179,8 @@ impl PermitLeader {
         self.finish()
     }
 
-    /// A gateway reports. `pod` is proven, and `allowed` says which limits the keys have that it is bound to.
+    /// Handles a gateway's report. `pod` is authenticated, and `allowed` contains the limits of the keys that the pod
+    /// may use.
     pub fn report(
         &mut self,
         pod: &str,
@@ -198,10 +199,10 @@ impl PermitLeader {
         }) {
             return self.finish();
         }
-        let heard = PermitPod { session: report.session, number: report.number, heard_at: now };
-        self.pods.insert(pod.to_owned(), heard);
+        let reported = PermitPod { session: report.session, number: report.number, heard_at: now };
+        self.pods.insert(pod.to_owned(), reported);
         if is_new {
-            // What it does not name it does not have: its requests ended with its process.
+            // The pod has no permits of limits that it does not name: its requests ended with its process.
             let named: BTreeSet<&str> = report.limits.iter().map(|usage| usage.limit.as_str()).collect();
             for (name, limit) in &mut self.limits {
                 if !named.contains(name.as_str()) && limit.parts.remove(pod).is_some() {
@@ -224,7 +225,7 @@ impl PermitLeader {
         let allowed = allowed(name);
         let held = usage.granted.saturating_sub(usage.returned);
         if !allowed && (held > 0 || usage.need > 0 || usage.want > 0) {
-            // Its policy may be about to change: what it has stays counted, and it gets nothing.
+            // Its policy may be about to change: its permits stay counted, and it gets no more.
             let known = self.limits.get(name).is_some_and(|limit| limit.parts.contains_key(pod));
             if !known {
                 return self.find(pod, Some(name), PermitFindingKind::NotAllowed);
@@ -237,8 +238,8 @@ impl PermitLeader {
         }
         let turn = limit.turn + 1;
         let (max, part) = (limit.max, limit.parts.entry(pod.to_owned()).or_default());
-        // Of a session that is new here, what it says it had is all that anybody knows. It may be more than the limit, if
-        // that was lowered.
+        // For a session that is new here, the pod's own report is all that is known. It may exceed the limit if that
+        // was lowered.
         let most = if is_new || fresh { HELD_MAX } else { part.granted };
         if usage.granted > most {
             return self.find(pod, Some(name), PermitFindingKind::More);
@@ -251,7 +252,7 @@ impl PermitLeader {
         }
         part.returned = part.returned.max(usage.returned.min(part.granted));
         part.used = usage.used;
-        // What it was granted meanwhile and has not heard of is not needed any more.
+        // Permits that were granted since, and that it does not know of yet, are no longer needed.
         let unheard = part.granted.saturating_sub(usage.granted);
         let waited = part.need > 0;
         part.need = if allowed { usage.need.saturating_sub(unheard).min(max) } else { 0 };
@@ -266,7 +267,7 @@ impl PermitLeader {
         self.tell.entry(pod.to_owned()).or_default().insert(name.to_owned());
     }
 
-    /// This pod is gone for good: what it had is free.
+    /// The pod is gone for good: its permits are free.
     pub fn gone(&mut self, pod: &str) -> Vec<PermitOutput> {
         self.forget(pod);
         self.pods.remove(pod);
@@ -282,7 +283,7 @@ impl PermitLeader {
         }
     }
 
-    /// Pods that were heard, or have something.
+    /// Pods that have reported, or have permits.
     pub fn pods(&self) -> impl Iterator<Item = &str> {
         self.pods.keys().map(String::as_str)
     }
@@ -292,14 +293,14 @@ impl PermitLeader {
         self.findings.push(PermitFinding { pod: pod.to_owned(), limit, kind });
     }
 
-    /// Serves who waits, and says what follows.
+    /// Serves waiting pods, and returns the resulting outputs.
     fn finish(&mut self) -> Vec<PermitOutput> {
         for name in std::mem::take(&mut self.changed) {
             self.serve(&name, self.ready);
         }
         let mut out: Vec<PermitOutput> = self.findings.drain(..).map(PermitOutput::Finding).collect();
         for (pod, limits) in std::mem::take(&mut self.tell) {
-            let Some(heard) = self.pods.get(&pod) else { continue };
+            let Some(reported) = self.pods.get(&pod) else { continue };
             let grant = |name: String| {
                 let limit = self.limits.get(&name)?;
                 let part = limit.parts.get(&pod)?;
@@ -308,7 +309,7 @@ impl PermitLeader {
                 Some(PermitGrant { limit: name, granted, recall, coming, wanted, running })
             };
             let limits = limits.into_iter().filter_map(grant).collect();
-            let grants = PermitGrants { session: heard.session, answers: heard.number, limits };
+            let grants = PermitGrants { session: reported.session, answers: reported.number, limits };
             out.push(PermitOutput::Grants { pod, grants });
         }
         out

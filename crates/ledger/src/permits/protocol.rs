@@ -1,18 +1,18 @@
-//! What a gateway and the leader say to each other about concurrent requests.
+//! The messages of a gateway and the leader about concurrent requests.
 
 use serde::{Deserialize, Serialize};
 
-/// A connection of a process. What was said in an earlier one says nothing in this one.
+/// A connection of a process. Reports of an earlier session do not apply to this one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PermitSession {
-    /// Drawn anew by each process of a gateway: requests end with their process.
+    /// Random for each process of a gateway, because requests end with their process.
     pub process: u64,
     /// Rises with each connection of the process.
     pub connection: u64,
 }
 
-/// What a gateway has of all limits on concurrent requests that it shares.
+/// A gateway's permits of all shared limits on concurrent requests.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PermitReport {
@@ -22,38 +22,38 @@ pub struct PermitReport {
     pub number: u64,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub limits: Vec<PermitUsage>,
-    /// No request runs any more, and none will.
+    /// No request is running, and none will start.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub last: bool,
 }
 
-/// One limit, as its gateway has it. It has `granted - returned` permits.
+/// One limit, as reported by its gateway. It has `granted - returned` permits.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PermitUsage {
     /// `VirtualKey search/search`.
     pub limit: String,
-    /// What it had when the session began, and all that it was granted since.
+    /// The permits that it had when the session began, and all that were granted since.
     pub granted: u64,
-    /// All that it gave back since the session began.
+    /// All permits that it returned since the session began.
     pub returned: u64,
     /// Requests that run.
     pub used: u64,
-    /// Permits that requests wait for, or were refused for just now.
+    /// Permits that requests wait for, or that were just refused.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub need: u64,
-    /// Permits that it would take beside, for the next requests.
+    /// Further permits that it would take for the next requests.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub want: u64,
 }
 
-/// What the leader says of some limits.
+/// The leader's message about some limits.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PermitGrants {
     #[serde(flatten)]
     pub session: PermitSession,
-    /// The report that was taken last.
+    /// The last report that the leader applied.
     pub answers: u64,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub limits: Vec<PermitGrant>,
@@ -66,13 +66,13 @@ pub struct PermitGrant {
     pub limit: String,
     /// As [`PermitUsage::granted`].
     pub granted: u64,
-    /// So many are to be returned in all since the session began, each as soon as no request has it.
+    /// How many permits are to be returned in total since the session began, each as soon as no request uses it.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub recall: u64,
-    /// More will come soon: the leader does not know yet who has what, or others are about to return idle ones.
+    /// More permits will come soon: the leader does not know all permits yet, or others are about to return idle ones.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub coming: bool,
-    /// Others wait for a permit: the leader is told at once of one that no request has any more.
+    /// Others wait for a permit: a permit that becomes idle must be reported immediately.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub wanted: bool,
     /// Requests that run at all gateways.

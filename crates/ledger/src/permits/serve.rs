@@ -1,24 +1,24 @@
-//! Who gets a permit, and from whom one is recalled.
+//! Chooses the pods that get permits, and the pods from which permits are recalled.
 //!
-//! Free permits go to who needs them, in turn, and then to who wants some beside. If nothing is free, as many are recalled
+//! Free permits go to pods that need them, in turn, and then to pods that want more. If none is free, as many are recalled
 //! as are needed:
 //!
 //! 1. those that no request has;
-//! 2. from pods that have more than the one that waits: at least two more, or any at all if that one has none. Each is
-//!    returned when a request ends. So a limit of one goes round among the pods that need it.
+//! 2. from pods that have more than the waiting pod: at least two more, or any at all if that pod has none. Each is
+//!    returned when a request ends. So a limit of one rotates among the pods that need it.
 
 use std::cmp::Reverse;
 
 use super::leader::{PermitLeader, PermitLimit, PermitPart};
 
-/// So many permits are recalled at a time; the next report goes on.
+/// How many permits are recalled at a time; the next report recalls more.
 const AT_ONCE: u64 = 256;
 
 impl PermitLeader {
     pub(super) fn serve(&mut self, name: &str, ready: bool) {
         let Some(limit) = self.limits.get_mut(name) else { return };
         let before: Vec<(String, PermitNews)> =
-            limit.parts.iter().map(|(pod, part)| (pod.clone(), said(part))).collect();
+            limit.parts.iter().map(|(pod, part)| (pod.clone(), news_of(part))).collect();
         if ready {
             limit.grant();
             limit.recall();
@@ -30,7 +30,7 @@ impl PermitLeader {
             part.wanted = some_wait && part.need == 0 && part.held() > part.recalled();
         }
         for (pod, before) in before {
-            if limit.parts.get(&pod).is_some_and(|part| said(part) != before) {
+            if limit.parts.get(&pod).is_some_and(|part| news_of(part) != before) {
                 self.tell.entry(pod).or_default().insert(name.to_owned());
             }
         }
@@ -39,8 +39,8 @@ impl PermitLeader {
 
 type PermitNews = (u64, u64, bool, bool);
 
-/// What a gateway is told at once if it changes.
-fn said(part: &PermitPart) -> PermitNews {
+/// The part of a pod's state whose changes are sent immediately.
+fn news_of(part: &PermitPart) -> PermitNews {
     (part.granted, part.recall, part.coming, part.wanted)
 }
 
@@ -55,20 +55,23 @@ impl PermitLimit {
         self.share(free, |part| &mut part.want);
     }
 
-    /// Shares what is free among those who ask, those first that wait longest; and says what is left.
-    fn share(&mut self, mut free: u64, asks: fn(&mut PermitPart) -> &mut u64) -> u64 {
+    /// Distributes free permits among the pods that ask, in the order of waiting, and returns the rest.
+    fn share(&mut self, mut free: u64, requested: fn(&mut PermitPart) -> &mut u64) -> u64 {
         while free > 0 {
-            let mut asking: Vec<(u64, &mut PermitPart)> =
-                self.parts.values_mut().filter_map(|part| (*asks(part) > 0).then_some((part.turn, part))).collect();
+            let mut asking: Vec<(u64, &mut PermitPart)> = self
+                .parts
+                .values_mut()
+                .filter_map(|part| (*requested(part) > 0).then_some((part.turn, part)))
+                .collect();
             if asking.is_empty() {
                 break;
             }
             asking.sort_by_key(|(turn, _)| *turn);
             let each = (free / asking.len() as u64).max(1);
             for (_, part) in asking {
-                let amount = (*asks(part)).min(each).min(free);
+                let amount = (*requested(part)).min(each).min(free);
                 free -= amount;
-                *asks(part) -= amount;
+                *requested(part) -= amount;
                 part.granted = part.granted.saturating_add(amount);
                 if amount > 0 {
                     self.turn += 1;
@@ -81,7 +84,7 @@ impl PermitLimit {
 
     fn recall(&mut self) {
         let coming = self.parts.values().map(PermitPart::recalled).fold(0, u64::saturating_add);
-        // A limit that was lowered recalls what is too much.
+        // Recalls the excess permits of a lowered limit.
         let excess = self.held().saturating_sub(self.max);
         let needed = self.parts.values().map(|part| part.need).fold(0, u64::saturating_add);
         let wanted = needed.saturating_add(excess).saturating_sub(coming);
@@ -92,7 +95,7 @@ impl PermitLimit {
             missing -= amount;
         }
         let left = |part: &PermitPart| part.held().saturating_sub(part.recalled());
-        // What is too much is recalled from whoever has most.
+        // The excess is recalled from the pods that have most.
         let excess = excess.saturating_sub(coming).saturating_sub(wanted - missing);
         for _ in 0..excess.min(AT_ONCE) {
             let most = self.parts.values_mut().max_by_key(|part| left(part)).filter(|part| left(part) > 0);
@@ -102,7 +105,7 @@ impl PermitLimit {
         }
         let mut waiting: Vec<(u64, u64, u64)> =
             self.parts.values().filter(|part| part.need > 0).map(|part| (part.held(), part.turn, part.need)).collect();
-        // What comes back already goes to those that have least.
+        // Permits that are already being returned go to the pods that have fewest.
         for _ in 0..needed.saturating_sub(missing).min(AT_ONCE) {
             next_served(&mut waiting);
         }
@@ -110,15 +113,15 @@ impl PermitLimit {
             let Some(has) = next_served(&mut waiting) else { return };
             let least = if has == 0 { 1 } else { has.saturating_add(2) };
             let rich = self.parts.values_mut().filter(|part| left(part) >= least);
-            // Of equals, who has had its last one longest.
+            // Among equals: the pod that got its last permit longest ago.
             let Some(part) = rich.max_by_key(|part| (left(part), Reverse(part.turn))) else { return };
             part.call_back(1);
         }
     }
 }
 
-/// Of those that wait, by what they have, their turn and what they need: the one that gets the next permit, as if it had it
-/// then; and how many it had.
+/// Of the waiting pods, given by their permits, turn and need: the one that gets the next permit, as if it had it then;
+/// and how many it had.
 fn next_served(waiting: &mut [(u64, u64, u64)]) -> Option<u64> {
     let (has, _, need) =
         waiting.iter_mut().filter(|(_, _, need)| *need > 0).min_by_key(|(has, turn, _)| (*has, *turn))?;

@@ -7,10 +7,10 @@
 //! ```
 //!
 //! Every limit has one account for each of its periods. A [`Holder`] is what one gateway was granted of them. The
-//! [`Leader`](leader::Leader) grants, and keeps in a store what must outlive it ([`record`]). Both are state machines: messages, the time
-//! and what the store said go in, and what is to be sent and written comes out.
+//! [`Leader`](leader::Leader) grants, and stores what must outlive it ([`record`]). Both are state machines: their
+//! inputs are messages, the time and the store's answers; their outputs are messages and writes.
 //!
-//! Three local rules make the global one, that no more is spent than the limit:
+//! Three local rules together guarantee that no more is spent than the limit:
 //!
 //! | | where | rule, for each account |
 //! |---|---|---|
@@ -18,18 +18,19 @@
 //! | I2 | leader | what it granted in its term, gross, is at most the `ceiling` that the store has; to each holder, at most `most` |
 //! | I3 | gateway | `spent + reserved <= granted - returned` |
 //!
-//! `ceiling` is what the leader of this term may grant. It is raised in the store before it is handed out. The next
-//! leader adds it to `former`, as if all of it had been granted, and begins at zero. So a leader that does not know yet
-//! that it is none can only hand out what is counted already.
+//! `ceiling` is what the leader of this term may grant. It is raised in the store before the leader grants it. The next
+//! leader adds it to `former`, as if all of it had been granted, and starts at zero. So a former leader that does not
+//! know yet that it was replaced can only grant what is counted already.
 //!
-//! **Returns** are sums of each holder. They count when the store has them, and never before: what came back is not
-//! granted again from memory. **Holders** are in the store before they are granted anything. So a new leader knows of
-//! whom it has not heard. A holder's row also says what it may be granted at `most` before the row is written again. So
-//! what earlier leaders raised and never handed out is known soon: `former` is at most what holders have told to the new
-//! term, and the `most` of those that have told nothing yet. When all have told, it is what they really were granted.
+//! **Returns** are sums of each holder. They count only once the store has them: what was returned is not granted again
+//! from memory. **Holders** are in the store before they are granted anything. So a new leader knows which holders have
+//! not reported yet. A holder's row also contains `most`, the most it may be granted before the row is written again.
+//! So it soon becomes known what earlier leaders raised and never granted: `former` is at most what holders have
+//! reported to the new term, plus the `most` of those that have not reported. Once all have reported, it is what they
+//! were really granted.
 //!
-//! **What is gone without a last word** keeps what it may have spent, until somebody forgives it. Of a holder that was lost
-//! before it told the new term anything, that is its `most`, as far as the others leave it.
+//! **Holders that are gone without a final report** keep what they may have spent, until an administrator forgives it.
+//! For a holder that was lost before it reported to the new term, that is its `most`, as far as the others leave it.
 
 pub mod holder;
 pub mod leader;
@@ -41,12 +42,12 @@ use outrigger_core::{Millis, Periods};
 
 pub use holder::Holder;
 
-/// Limits whose periods are shorter stay with each gateway. A period is an account of its own, and the store has to know
-/// each of its holders before it grants them anything: it takes some writes a second, for all limits together.
+/// Limits with shorter periods stay with each gateway. Each period is a new account, and the store must have each of
+/// its holders before they are granted anything: that takes some writes a second, for all limits together.
 const SHORTEST: Millis = 60_000;
 
-/// Whether gateways share limits of such periods: of all but rolling windows of less than an hour, which are counted by
-/// the sixtieth.
+/// Whether gateways share limits with such periods: all except rolling windows of less than an hour, which are counted
+/// in sixtieths.
 #[must_use]
 pub fn can_be_shared(window: &Periods) -> bool {
     window.shortest().is_none_or(|shortest| shortest >= SHORTEST)

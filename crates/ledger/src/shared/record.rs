@@ -1,4 +1,4 @@
-//! What the ledger's store keeps.
+//! The records in the ledger's store.
 //!
 //! ```text
 //! index     the term of the leader, and how many shards there are
@@ -8,10 +8,11 @@
 //! shard-1   …
 //! ```
 //!
-//! Each object is written whole, if it is still as it was read (compare and swap). Nothing is moved from one object to
-//! another, and no write depends on two objects: every sum of a page only grows, so it stays true while others are written.
+//! Each object is written as a whole, if it has not changed since it was read (compare and swap). Nothing is moved from
+//! one object to another, and no write depends on two objects. Every sum of a page only grows, so it stays true while
+//! other objects are written.
 //!
-//! A shard stays under [`SHARD_BYTES`]: room for a page's holders is set aside when the page is placed.
+//! A shard stays under [`SHARD_BYTES`]: space for a page's holders is reserved when the page is placed.
 
 use std::fmt;
 use std::str::FromStr;
@@ -23,7 +24,7 @@ use crate::protocol::{AccountKey, Term};
 
 /// The format that is written. A reader refuses later ones.
 pub const FORMAT: u32 = 1;
-/// No object is longer, as it is [encoded](StoreRecord::encode).
+/// The longest object, [encoded](StoreRecord::encode).
 pub const SHARD_BYTES: usize = 100_000;
 
 /// An object of the store.
@@ -33,7 +34,7 @@ pub enum StoreObject {
     Shard(u32),
 }
 
-/// What a store calls the state of an object in which it was read or written: Kubernetes's `resourceVersion`, or a number.
+/// A store's name for the version of an object that was read or written: Kubernetes's `resourceVersion`, or a number.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct StoreVersion(pub String);
 
@@ -45,7 +46,7 @@ pub struct Stored {
     pub record: StoreRecord,
 }
 
-/// What an object says.
+/// The content of an object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum StoreRecord {
@@ -64,13 +65,13 @@ pub enum UnreadableRecord {
     Later(u32),
 }
 
-/// Who leads, and which shards there are.
+/// The current leader, and the shards.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct IndexRecord {
     pub format: u32,
     pub term: Term,
-    /// Shards 0 up to this exist, or may exist: it is raised before one is made.
+    /// Shards from 0 up to this may exist: it is raised before one is created.
     pub shards: u32,
 }
 
@@ -79,7 +80,7 @@ pub struct IndexRecord {
 #[serde(rename_all = "camelCase")]
 pub struct ShardRecord {
     pub format: u32,
-    /// Whoever writes it first in a later term moves every `ceiling` in it to `former`.
+    /// The first writer of a later term moves every `ceiling` in it to `former`.
     pub term: Term,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub accounts: Vec<AccountRecord>,
@@ -87,7 +88,7 @@ pub struct ShardRecord {
     pub pages: Vec<HolderPage>,
 }
 
-/// One account. Sums are in its unit, gross, and wider than an amount: what is returned is granted again.
+/// One account. Sums are in its unit, gross, and wider than an amount, because returned amounts are granted again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AccountRecord {
@@ -101,19 +102,19 @@ pub struct AccountRecord {
     pub ceiling: u128,
 }
 
-/// Some holders of an account, and the sums of those that were on it once.
+/// Some holders of an account, and the sums of former ones.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HolderPage {
     pub key: AccountKey,
-    /// At most so many holders.
+    /// The maximum number of holders.
     pub capacity: u32,
     pub holders: Vec<HolderRecord>,
     #[serde(default, skip_serializing_if = "ClosedSums::is_nothing")]
     pub closed: ClosedSums,
 }
 
-/// A holder: a pod, and when its journal was begun.
+/// A holder: a pod, and the time at which its journal was begun.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HolderId {
     /// The pod's UID.
@@ -127,51 +128,53 @@ pub struct HolderId {
 #[serde(into = "HolderRow", from = "HolderRow")]
 pub struct HolderRecord {
     pub holder: HolderId,
-    /// What it has said that it was granted; of one that is gone, all that it was granted.
+    /// The granted amount that it reported; for a holder that is gone, the total that it was granted.
     pub granted: u64,
-    /// What it may have been granted without having said so yet: its leader grants it no more before this is raised.
+    /// What it may have been granted without having reported it yet: its leader grants it no more before this is
+    /// raised.
     pub most: u64,
     pub returned: u64,
     pub spent: u64,
     pub state: HolderStatus,
 }
 
-/// Whether a holder may still say something.
+/// Whether a holder may still report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HolderStatus {
     Open,
-    /// Its pod is gone, and it said no last word. `granted` is all that it was granted.
+    /// Its pod is gone, without a final report. `granted` is the total that it was granted.
     Gone,
-    /// Its pod is gone, and the leader had not heard of it in its term: it may have been granted more.
+    /// Its pod is gone, and it did not report in the leader's term: it may have been granted more.
     Lost,
 }
 
-/// The sums of holders that are no longer on a page: all is settled, or they said their last word, or are gone.
+/// The sums of holders that are no longer on a page: everything is settled, or they sent their final report, or they
+/// are gone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ClosedSums {
     pub granted: u128,
     pub returned: u128,
     pub spent: u128,
-    /// Of `spent`, what was over `granted - returned` of its holder.
+    /// The part of `spent` beyond `granted - returned` of its holder.
     pub debt: u128,
 }
 
 type HolderRow = (String, u64, u64, u64, u64, u64, u8);
 
 impl StoreRecord {
-    /// As it is kept: compact JSON. Its numbers need more than 53 bits, so a store keeps it as a text, and not as an
+    /// The stored form: compact JSON. Its numbers need more than 53 bits, so a store keeps it as a text, and not as an
     /// object whose numbers others may round.
     #[must_use]
     pub fn encode(&self) -> String {
-        // Nothing in it can fail to be written.
+        // Encoding can't fail.
         serde_json::to_string(self).unwrap_or_default()
     }
 
-    /// Reads what [`encode`](Self::encode) has written.
+    /// Decodes the result of [`encode`](Self::encode).
     ///
     /// # Errors
-    /// Text that is no record, and formats of later versions. Whoever goes on without it forgets what was granted.
+    /// The text is not a record, or has a later format. Whoever continues without it forgets what was granted.
     pub fn decode(text: &str) -> Result<StoreRecord, UnreadableRecord> {
         let record: StoreRecord = serde_json::from_str(text).map_err(UnreadableRecord::Damaged)?;
         match record.format() {
@@ -189,7 +192,7 @@ impl StoreRecord {
 }
 
 impl ClosedSums {
-    /// What may have been spent and was never confirmed: of holders that are gone.
+    /// What holders that are gone may have spent without having reported it.
     #[must_use]
     pub fn unconfirmed(&self) -> u128 {
         self.granted.saturating_sub(self.returned).saturating_sub(self.spent.saturating_sub(self.debt))

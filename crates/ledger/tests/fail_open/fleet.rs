@@ -1,4 +1,4 @@
-//! A leader, its store, and gateways whose streams can be cut.
+//! A leader, its store, and gateways whose streams can be interrupted.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -84,10 +84,10 @@ impl Fleet {
         self
     }
 
-    /// The process ends at once, and another one goes on with its file.
+    /// The process ends immediately, and another one continues with its file.
     pub fn restart(&mut self, name: &'static str) {
         let pod = self.pods.remove(name).unwrap();
-        // Nobody knows what became of what was under way.
+        // The outcome of requests in flight is unknown.
         self.spent += pod.open.iter().map(|(_, amount)| amount).sum::<u64>();
         let next = Pod { connected: pod.connected, ..Pod::start(pod.file, &self.spec, self.now) };
         self.pods.insert(name, next);
@@ -115,8 +115,8 @@ impl Fleet {
                 }
                 Output::Grants { holder, grants } => self.grant(&holder.pod, &grants),
                 Output::Finding(finding) => self.findings.push(finding.kind),
-                Output::Deposed { .. } => panic!("nobody else leads"),
-                #[allow(unreachable_patterns, reason = "what else it tells is for statuses")]
+                Output::Deposed { .. } => panic!("no other leader"),
+                #[allow(unreachable_patterns, reason = "the other outputs are for statuses")]
                 _ => {}
             }
         }
@@ -134,14 +134,14 @@ impl Fleet {
         let now = self.now;
         let Some(pod) = self.pods.get_mut(name).filter(|pod| pod.connected) else { return };
         let (outcome, _) = pod.book.take(grants, now);
-        assert_ne!(outcome, MessageOutcome::Void, "nobody's journal is lost");
+        assert_ne!(outcome, MessageOutcome::Void, "no journal is lost");
         pod.write();
     }
 
-    /// Everyone says what is due, until nothing is.
+    /// All gateways send the reports that are due, until none is.
     pub fn talk(&mut self) {
         for _ in 0..40 {
-            let mut said = false;
+            let mut progress = false;
             for name in self.pods.keys().copied().collect::<Vec<_>>() {
                 let pod = self.pods.get_mut(name).unwrap();
                 pod.book.move_steadily(self.now - pod.begun);
@@ -149,9 +149,9 @@ impl Fleet {
                     continue;
                 }
                 self.report(name);
-                said = true;
+                progress = true;
             }
-            if !said {
+            if !progress {
                 return;
             }
         }
@@ -165,7 +165,7 @@ impl Fleet {
         self.input(Input::Report { pod: name.to_owned(), limits, report });
     }
 
-    /// Everyone who is connected says all, as they do every few seconds.
+    /// All connected gateways send complete reports, as they do every few seconds.
     pub fn report_all(&mut self) {
         for name in self.pods.keys().copied().collect::<Vec<_>>() {
             if self.pods[name].connected {
@@ -195,7 +195,7 @@ impl Fleet {
         Ok(open)
     }
 
-    /// A request that waits for up to two seconds, as the gateway's do. Whether it passes without a grant.
+    /// A request that waits for up to two seconds, as in the gateway. Returns whether it passes without a grant.
     pub fn reserve(&mut self, name: &'static str, amount: u64) -> Result<bool, Refused> {
         let until = self.now + 2_000;
         loop {
@@ -212,7 +212,7 @@ impl Fleet {
         }
     }
 
-    /// All that is under way is spent in full.
+    /// All requests in flight cost their whole reservation.
     pub fn settle(&mut self, name: &'static str) {
         let pod = self.pods.get_mut(name).unwrap();
         for (reservation, amount) in std::mem::take(&mut pod.open) {
@@ -234,7 +234,7 @@ impl Fleet {
         (open.owed, open.lasts)
     }
 
-    /// What the ledger says to be spent in the period of now.
+    /// The spent amount in the current period, as the ledger reports it.
     pub fn counted(&self) -> u64 {
         self.leader.status(&id()).map_or(0, |status| status.fleet.spent)
     }

@@ -1,4 +1,5 @@
-//! What passes while the ledger can't be reached: no more than the policy says, and the ledger hears of all of it.
+//! What passes while the ledger can't be reached: no more than the policy allows, and all of it is reported to the
+//! ledger.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod fleet;

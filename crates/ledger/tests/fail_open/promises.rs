@@ -1,4 +1,4 @@
-//! Each promise by itself.
+//! Each guarantee separately.
 
 use outrigger_core::{CalendarUnit, Periods};
 use outrigger_ledger::Refused;
@@ -16,7 +16,7 @@ fn ever() -> Periods {
 }
 
 #[test]
-fn without_the_policy_s_word_nothing_passes() {
+fn nothing_passes_unless_the_policy_allows_it() {
     let mut fleet = Fleet::new(1_000, ever(), None).started(&["a"]);
     assert_eq!(fleet.spend("a", 10), Ok(false));
     fleet.cut("a");
@@ -26,7 +26,7 @@ fn without_the_policy_s_word_nothing_passes() {
 }
 
 #[test]
-fn what_is_held_is_used_first_and_then_so_much_more_and_all_of_it_is_counted() {
+fn held_amounts_are_used_first_then_the_allowance_and_all_is_counted() {
     let mut fleet = Fleet::new(1_000, ever(), Some(OPEN)).started(&["a", "b"]);
     assert_eq!(fleet.spend("a", 10), Ok(false));
     fleet.cut("a");
@@ -41,18 +41,18 @@ fn what_is_held_is_used_first_and_then_so_much_more_and_all_of_it_is_counted() {
     assert!(is_not_granted(&refused), "{refused:?}");
     assert_eq!(fleet.owed("a").0, 50);
     fleet.connect("a");
-    assert_eq!(fleet.counted(), fleet.spent, "the first report says it");
+    assert_eq!(fleet.counted(), fleet.spent, "the first report states it");
     assert_eq!(fleet.findings, []);
     assert_eq!(fleet.spend("a", 10), Ok(false), "it goes on with what is granted");
     assert_eq!(fleet.owed("a"), (0, None));
-    // The others get what is left, and no more.
+    // The others get the rest, and no more.
     while fleet.spend("b", 10) == Ok(false) {}
     while fleet.spend("a", 10) == Ok(false) {}
     assert!(fleet.spent <= 1_000, "{}", fleet.spent);
 }
 
 #[test]
-fn a_ledger_that_answers_is_not_lost_however_much_is_refused() {
+fn a_ledger_that_answers_is_not_lost_even_if_it_refuses() {
     let mut fleet = Fleet::new(100, ever(), Some(OPEN)).started(&["a", "b"]);
     assert_eq!(fleet.reserve("a", 90), Ok(false));
     for _ in 0..20 {
@@ -63,7 +63,7 @@ fn a_ledger_that_answers_is_not_lost_however_much_is_refused() {
     fleet.report_all();
     let refused = fleet.spend("b", 20);
     assert!(matches!(refused, Err(Refused::Exhausted { .. })), "{refused:?}");
-    // What the ledger said to be spent stays refused.
+    // What the ledger reported as spent stays refused.
     fleet.cut("b");
     let refused = fleet.spend("b", 20);
     assert!(matches!(refused, Err(Refused::Exhausted { .. })), "{refused:?}");
@@ -83,7 +83,7 @@ fn a_request_that_waited_and_left_does_not_make_the_ledger_lost() {
 }
 
 #[test]
-fn it_lasts_so_long_after_the_ledger_was_last_heard() {
+fn the_duration_counts_from_the_last_answer_of_the_ledger() {
     let mut fleet = Fleet::new(1_000, ever(), Some(OPEN)).started(&["a"]);
     assert_eq!(fleet.spend("a", 10), Ok(false));
     fleet.report_all();
@@ -124,7 +124,7 @@ fn a_restart_renews_neither_the_amount_nor_the_time() {
 }
 
 #[test]
-fn a_pod_that_was_never_connected_may_do_the_same() {
+fn a_pod_that_was_never_connected_has_the_same_allowance() {
     let mut fleet = Fleet::new(1_000, ever(), Some(OPEN));
     fleet.start("new");
     assert_eq!(fleet.reserve("new", 20), Ok(true));
@@ -143,7 +143,7 @@ fn a_pod_that_was_never_connected_may_do_the_same() {
 }
 
 #[test]
-fn what_is_under_way_without_a_grant_when_the_ledger_is_back_is_settled_and_counted() {
+fn requests_without_a_grant_are_settled_and_counted_when_the_ledger_returns() {
     let mut fleet = Fleet::new(1_000, ever(), Some(OPEN));
     fleet.start("new");
     assert_eq!(fleet.reserve("new", 20), Ok(true));
@@ -156,14 +156,14 @@ fn what_is_under_way_without_a_grant_when_the_ledger_is_back_is_settled_and_coun
 }
 
 #[test]
-fn the_last_word_of_a_pod_that_was_never_granted_anything_counts() {
+fn the_final_report_of_a_pod_without_grants_counts() {
     let mut fleet = Fleet::new(1_000, ever(), Some(OPEN));
     fleet.start("new");
     assert_eq!(fleet.spend("new", 20), Ok(true));
     assert_eq!(fleet.reserve("new", 10), Ok(true));
     fleet.spent += 10;
     fleet.pods.get_mut("new").unwrap().connected = true;
-    // It asks who leads first.
+    // It first asks who leads.
     fleet.report("new");
     fleet.pods.get_mut("new").unwrap().book.close();
     fleet.talk();
@@ -175,7 +175,7 @@ fn the_last_word_of_a_pod_that_was_never_granted_anything_counts() {
 }
 
 #[test]
-fn a_period_that_begins_meanwhile_has_its_own_allowance_and_is_counted_where_it_belongs() {
+fn a_period_that_begins_meanwhile_has_its_own_allowance_and_account() {
     let minute = Periods::calendar(CalendarUnit::Minute, "UTC", 1).unwrap();
     let mut fleet = Fleet::new(200, minute, Some(OPEN)).started(&["a"]);
     assert_eq!(fleet.spend("a", 10), Ok(false));
@@ -195,7 +195,7 @@ fn a_period_that_begins_meanwhile_has_its_own_allowance_and_is_counted_where_it_
 }
 
 #[test]
-fn buckets_of_a_rolling_window_have_one_allowance_together() {
+fn buckets_of_a_rolling_window_share_one_allowance() {
     let hour = Periods::rolling(3_600_000).unwrap();
     let mut fleet = Fleet::new(1_000, hour, Some(OPEN)).started(&["a"]);
     assert_eq!(fleet.spend("a", 10), Ok(false));
@@ -214,7 +214,7 @@ fn buckets_of_a_rolling_window_have_one_allowance_together() {
 }
 
 #[test]
-fn a_store_that_does_not_answer_is_a_ledger_that_is_lost() {
+fn a_store_that_does_not_answer_counts_as_a_lost_ledger() {
     let mut fleet = Fleet::new(1_000_000, ever(), Some(OPEN)).started(&["a"]);
     assert_eq!(fleet.spend("a", 10), Ok(false));
     fleet.held = true;
@@ -237,7 +237,7 @@ fn a_store_that_does_not_answer_is_a_ledger_that_is_lost() {
 }
 
 #[test]
-fn a_gateway_may_owe_what_the_policy_allows_beside_the_whole_limit_and_no_more() {
+fn a_gateways_debt_is_limited_to_the_allowance() {
     let owing = |spent: u64| {
         let mut fleet = Fleet::new(100, ever(), Some(OPEN)).started(&["a"]);
         let limits = outrigger_ledger::shared::leader::GatewayLimits {
@@ -250,7 +250,7 @@ fn a_gateway_may_owe_what_the_policy_allows_beside_the_whole_limit_and_no_more()
         let term = fleet.leader.leads().unwrap();
         let report =
             UsageReport { epoch: 9, term, number: 1, whole: true, accounts: vec![usage], ..UsageReport::default() };
-        // Somebody has opened the account.
+        // Another gateway has opened the account.
         assert_eq!(fleet.spend("a", 1), Ok(false));
         fleet.report_all();
         fleet.input(Input::Report { pod: "liar".to_owned(), limits: limits.into(), report });

@@ -1,5 +1,5 @@
-//! Random requests, cuts, restarts: what is really spent stays below the limit and what each pod may owe, and the ledger
-//! hears of everything.
+//! Random requests, interruptions and restarts: the really spent amount stays below the limit plus the allowance of
+//! each pod, and everything is reported to the ledger.
 
 use outrigger_core::Periods;
 use proptest::prelude::*;
@@ -37,7 +37,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_more_passes_than_the_limit_and_what_each_pod_may_owe(events in prop::collection::vec(event(), 1..60)) {
+    fn no_more_passes_than_the_limit_and_the_allowances(events in prop::collection::vec(event(), 1..60)) {
         let mut fleet = Fleet::new(LIMIT, Periods::lifetime(), Some(OPEN)).started(&PODS);
         for event in &events {
             match event {

@@ -1,4 +1,4 @@
-//! One leader with its store, and what it said: a test feeds it and looks.
+//! One leader with its store and its outputs: a test sends inputs and checks them.
 #![allow(dead_code, reason = "each test binary uses some of it")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,24 +20,24 @@ pub fn id(name: &str) -> LimitKey {
     LimitKey { limit: format!("Budget test/{name}"), unit: "usd".to_owned() }
 }
 
-/// What a gateway's keys have, and what they had before.
+/// The limits of a gateway's keys, now and before.
 pub fn has(wanted: &[&str], former: &[&str]) -> Arc<GatewayLimits> {
     let ids = |names: &[&str]| -> BTreeSet<LimitKey> { names.iter().map(|name| id(name)).collect() };
     Arc::new(GatewayLimits { wanted: ids(wanted), former: ids(former), ..GatewayLimits::default() })
 }
 
-/// A leader, its store, and what it said.
+/// A leader, its store, and its outputs.
 pub struct Ledger {
     pub leader: Leader,
     pub now: Millis,
     pub store: BTreeMap<StoreObject, (u64, StoreRecord)>,
     pub writes: u64,
-    /// Writes wait until they are let through.
+    /// Writes wait until the test lets them through.
     pub held: bool,
     pub waiting: Vec<(StoreObject, Option<StoreVersion>, StoreRecord)>,
     pub grants: BTreeMap<String, Grants>,
     pub findings: Vec<FindingKind>,
-    /// Of every gateway that reports.
+    /// The limits of every gateway that reports.
     pub limits: Arc<GatewayLimits>,
     pub deposed: bool,
     pub numbers: u64,
@@ -77,7 +77,7 @@ impl Ledger {
         Ledger::new(vec![SharedLimit { id: id("a"), max, window: Periods::lifetime() }])
     }
 
-    /// The next leader, over what this one's store has.
+    /// The next leader, with this one's store.
     pub fn succeeded(&self, max: u64) -> Ledger {
         self.succeeded_with(vec![SharedLimit { id: id("a"), max, window: Periods::lifetime() }])
     }
@@ -123,7 +123,7 @@ impl Ledger {
         self.input(Input::Written { object, version: StoreVersion(self.writes.to_string()) });
     }
 
-    /// So many seconds pass.
+    /// Advances the time by this many seconds.
     pub fn pass(&mut self, seconds: Millis) {
         for _ in 0..seconds * 5 {
             self.now += 200;
@@ -143,15 +143,15 @@ impl Ledger {
         self.input(Input::Report { pod: pod.to_owned(), limits, report });
     }
 
-    /// A gateway that has nothing asks for so much.
+    /// A gateway without an account requests this much.
     pub fn ask(&mut self, pod: &str, want: u64, least: u64) -> u64 {
         self.report(pod, 1, Vec::new(), vec![WantedLimit { limit: id("a"), want, least }], false);
         self.pass(1);
         self.granted(pod)
     }
 
-    /// A gateway tells how it stands.
-    pub fn tell(&mut self, pod: &str, granted: u64, spent: u64, returned: u64) {
+    /// A gateway reports its state.
+    pub fn send_usage(&mut self, pod: &str, granted: u64, spent: u64, returned: u64) {
         self.report(pod, 1, vec![usage(granted, spent, returned)], Vec::new(), false);
     }
 
@@ -169,7 +169,7 @@ pub fn usage(granted: u64, spent: u64, returned: u64) -> AccountUsage {
     AccountUsage { account, spent, reserved: 0, granted, returned, want: 0, least: 0 }
 }
 
-/// A gateway, whose monotonic clock began when the test did.
+/// A gateway whose monotonic clock started with the test.
 pub struct Gateway {
     pub pod: String,
     pub holder: Holder,
@@ -177,7 +177,7 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// `skew`: by so much its wall clock is wrong.
+    /// `skew`: the error of its wall clock.
     pub fn new(pod: &str, skew: Millis) -> Gateway {
         let mut holder = Holder::new(u64::try_from(MORNING + skew).unwrap());
         let limit = holder.adopt([&id("a")])[0];
@@ -188,13 +188,13 @@ impl Gateway {
         ledger.now - MORNING
     }
 
-    /// Reports, if anything is due, and hears the answer.
+    /// Sends a report if one is due, and handles the answer.
     pub fn report(&mut self, ledger: &mut Ledger) -> Option<MessageOutcome> {
         let report = self.holder.report(Gateway::clock(ledger))?;
-        self.say(ledger, report)
+        self.exchange(ledger, report)
     }
 
-    pub fn say(&mut self, ledger: &mut Ledger, report: UsageReport) -> Option<MessageOutcome> {
+    pub fn exchange(&mut self, ledger: &mut Ledger, report: UsageReport) -> Option<MessageOutcome> {
         ledger.grants.remove(&self.pod);
         ledger.send(&self.pod, report);
         ledger.pass(1);
@@ -202,7 +202,7 @@ impl Gateway {
         Some(self.holder.take(&grants, Gateway::clock(ledger)))
     }
 
-    /// Asks for so much until it is granted: it follows the leader first.
+    /// Requests this much until it is granted: first it follows the leader.
     pub fn wants(&mut self, ledger: &mut Ledger, amount: u64) {
         for _ in 0..4 {
             if self.holder.fits(self.limit, amount, Gateway::clock(ledger)).is_ok() {
@@ -217,7 +217,7 @@ impl Gateway {
         self.holder.free(self.limit, Gateway::clock(ledger))
     }
 
-    /// The first millisecond of the period that is reserved from.
+    /// The first millisecond of the period that is used for reservations.
     pub fn period(&self, ledger: &Ledger) -> Option<Millis> {
         self.holder.period(self.limit, Gateway::clock(ledger)).map(|period| period.start)
     }

@@ -1,4 +1,4 @@
-//! A leader, and gateways whose messages may be lost, come twice or late.
+//! A leader, and gateways whose messages may be lost, repeated or late.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ pub struct Fleet {
     pub begun: i64,
     pub pods: BTreeMap<String, Pod>,
     pub findings: Vec<PermitFindingKind>,
-    /// Whether messages arrive by themselves, at once.
+    /// Whether messages are delivered immediately.
     pub reliable: bool,
     processes: u64,
 }
@@ -63,7 +63,7 @@ impl Fleet {
         self.pods.insert(pod.to_owned(), pod_state);
     }
 
-    /// The limit is another one, for the leader and all gateways.
+    /// Changes the limit, for the leader and all gateways.
     pub fn resize(&mut self, max: u64) {
         self.max = max;
         for pod in self.pods.values_mut() {
@@ -111,7 +111,7 @@ impl Fleet {
         self.talk();
     }
 
-    /// Another replica leads, and knows of nobody.
+    /// Another replica leads, without knowledge of any pod.
     pub fn fail_over(&mut self) {
         (self.leader, self.begun) = (PermitLeader::new(self.now), self.now);
         let out = self.leader.adopt([(LIMIT.to_owned(), self.max)]);
@@ -137,7 +137,7 @@ impl Fleet {
         pod.wake(now);
     }
 
-    fn say(&mut self, name: &str) -> bool {
+    fn send(&mut self, name: &str) -> bool {
         let now = self.now;
         let pod = self.pods.get_mut(name).unwrap();
         if !pod.connected || pod.holder.due(now) < Due::Soon {
@@ -148,31 +148,31 @@ impl Fleet {
         true
     }
 
-    /// Everyone says what is due, and all of it arrives.
+    /// All gateways send the reports that are due, and all messages arrive.
     pub fn talk(&mut self) {
         for _ in 0..100 {
-            let mut said = false;
+            let mut progress = false;
             for name in self.pods.keys().cloned().collect::<Vec<_>>() {
                 let now = self.now;
                 let due = self.pods.get_mut(&name).unwrap().holder.due(now) == Due::Now;
-                said |= due && self.say(&name);
+                progress |= due && self.send(&name);
                 while self.reliable && !self.pods[&name].up.is_empty() {
                     self.deliver_up(&name, 0);
-                    said = true;
+                    progress = true;
                 }
             }
             self.tick();
             for name in self.pods.keys().cloned().collect::<Vec<_>>() {
                 while self.reliable && !self.pods[&name].down.is_empty() {
                     self.deliver_down(&name, 0);
-                    said = true;
+                    progress = true;
                 }
             }
-            if !said || !self.reliable {
+            if !progress || !self.reliable {
                 return;
             }
         }
-        panic!("they talk for ever");
+        panic!("the exchange does not end");
     }
 
     fn tick(&mut self) {
@@ -190,15 +190,15 @@ impl Fleet {
         }
     }
 
-    /// Everyone reports, as they do every few seconds.
+    /// All gateways report, as they do every few seconds.
     pub fn report_all(&mut self) {
         for name in self.pods.keys().cloned().collect::<Vec<_>>() {
-            self.say(&name);
+            self.send(&name);
         }
         self.talk();
     }
 
-    /// A request comes: it runs, waits, or is refused.
+    /// A request arrives: it runs, waits, or is refused.
     pub fn ask(&mut self, pod: &str) -> Result<(), PermitShort> {
         let now = self.now;
         let state = self.pods.get_mut(pod).unwrap();
@@ -215,7 +215,7 @@ impl Fleet {
         taken
     }
 
-    /// Requests that wait give up.
+    /// Waiting requests give up.
     pub fn give_up(&mut self, pod: &str) {
         let now = self.now;
         let pod = self.pods.get_mut(pod).unwrap();
@@ -247,7 +247,7 @@ impl Fleet {
 }
 
 impl Pod {
-    /// Requests that wait look again.
+    /// Waiting requests look again.
     fn wake(&mut self, now: i64) {
         while self.waits > 0 {
             match self.holder.take(self.limit, now) {

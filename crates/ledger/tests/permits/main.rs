@@ -1,4 +1,4 @@
-//! Limits on concurrent requests that gateways share: never more run than may, and nobody waits for ever.
+//! Shared limits on concurrent requests: never more run than allowed, and no request waits forever.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod fleet;

@@ -1,27 +1,27 @@
-//! Each promise by itself.
+//! Each guarantee separately.
 
 use outrigger_ledger::permits::{PermitFindingKind, PermitReport, PermitSession, PermitShort, PermitUsage};
 
 use crate::fleet::{Fleet, LIMIT};
 
 #[test]
-fn a_gateway_without_a_permit_asks_and_runs_at_once() {
+fn a_gateway_without_a_permit_gets_one_immediately() {
     let mut fleet = Fleet::new(10, &["a", "b"]);
     assert_eq!(fleet.ask("a"), Err(PermitShort::Coming));
     assert_eq!((fleet.running(), fleet.pods["a"].waits), (1, 0), "the leader had one");
-    assert_eq!(fleet.ask("a"), Ok(()), "one was asked for beside");
+    assert_eq!(fleet.ask("a"), Ok(()), "one more was requested");
     fleet.end("a");
     fleet.end("a");
     assert_eq!((fleet.ask("a"), fleet.ask("a")), (Ok(()), Ok(())), "without asking anybody");
 }
 
 #[test]
-fn a_limit_that_is_reached_refuses_at_once_and_the_leader_hears_of_it() {
+fn a_reached_limit_refuses_immediately_and_is_reported() {
     let mut fleet = Fleet::new(2, &["a", "b"]);
     let _ = (fleet.ask("a"), fleet.ask("a"));
     assert_eq!(fleet.running(), 2);
-    assert_eq!(fleet.ask("b"), Err(PermitShort::Coming), "nobody knows yet");
-    assert_eq!(fleet.pods["b"].waits, 0, "it heard that as many run as may");
+    assert_eq!(fleet.ask("b"), Err(PermitShort::Coming), "the leader does not know yet");
+    assert_eq!(fleet.pods["b"].waits, 0, "it was told that the limit is reached");
     assert_eq!(fleet.ask("b"), Err(PermitShort::Reached), "and that holds for the next one");
     fleet.end("a");
     assert_eq!((fleet.held("a"), fleet.held("b")), (1, 1), "what was recalled is returned when a request ends");
@@ -30,7 +30,7 @@ fn a_limit_that_is_reached_refuses_at_once_and_the_leader_hears_of_it() {
 }
 
 #[test]
-fn idle_permits_of_others_are_recalled_and_waited_for() {
+fn idle_permits_of_others_are_recalled_while_a_request_waits() {
     let mut fleet = Fleet::new(4, &["a", "b"]);
     for _ in 0..4 {
         let _ = fleet.ask("a");
@@ -42,22 +42,22 @@ fn idle_permits_of_others_are_recalled_and_waited_for() {
 }
 
 #[test]
-fn what_becomes_idle_while_others_wait_is_told_at_once_and_recalled() {
+fn permits_that_become_idle_while_others_wait_are_reported_and_recalled() {
     let mut fleet = Fleet::new(3, &["a", "b"]);
     let _ = (fleet.ask("a"), fleet.ask("a"));
     let _ = (fleet.ask("b"), fleet.ask("b"));
     assert_eq!((fleet.pods["a"].runs, fleet.pods["b"].runs), (2, 1), "the other one is busy, and has hardly more");
     fleet.end("a");
-    assert_eq!(fleet.ask("b"), Ok(()), "it came at once");
+    assert_eq!(fleet.ask("b"), Ok(()), "it came immediately");
     assert_eq!(fleet.running(), 3);
 }
 
 #[test]
-fn a_limit_of_one_goes_round() {
+fn a_limit_of_one_rotates() {
     let pods = ["a", "b", "c"];
     let mut fleet = Fleet::new(1, &pods);
     for _ in 0..120 {
-        // Everybody asks again and again, as clients do that are refused.
+        // All clients try again and again, as refused clients do.
         for pod in pods {
             if fleet.pods[pod].waits == 0 && fleet.pods[pod].runs == 0 {
                 let _ = fleet.ask(pod);
@@ -74,20 +74,20 @@ fn a_limit_of_one_goes_round() {
 }
 
 #[test]
-fn whoever_was_refused_finds_its_permit_when_it_comes_back() {
+fn a_refused_caller_finds_a_permit_when_it_tries_again() {
     let mut fleet = Fleet::new(1, &["a", "b"]);
     let _ = fleet.ask("a");
     let _ = fleet.ask("b");
     fleet.end("a");
     assert_eq!(fleet.held("b"), 1);
-    // The other one wants it back at once, and waits.
+    // The other one needs it back immediately, and waits.
     let _ = fleet.ask("a");
     fleet.pass(1_000);
-    assert_eq!(fleet.ask("b"), Ok(()), "after the second that the refusal said");
+    assert_eq!(fleet.ask("b"), Ok(()), "after the second named by the refusal");
 }
 
 #[test]
-fn what_nobody_uses_is_given_back_but_for_a_few() {
+fn idle_permits_are_returned_except_for_a_few() {
     let mut fleet = Fleet::new(100, &["a", "b"]);
     for _ in 0..40 {
         let _ = fleet.ask("a");
@@ -113,7 +113,7 @@ fn a_silent_pod_keeps_its_permits_until_it_is_gone() {
 }
 
 #[test]
-fn a_gateway_that_lost_the_operator_goes_on_with_what_it_has() {
+fn a_gateway_without_the_operator_continues_with_its_permits() {
     let mut fleet = Fleet::new(10, &["a", "b"]);
     let _ = (fleet.ask("a"), fleet.ask("a"));
     fleet.cut("a");
@@ -121,11 +121,11 @@ fn a_gateway_that_lost_the_operator_goes_on_with_what_it_has() {
     let ran = (0..10).filter(|_| fleet.ask("a").is_ok()).count() as u64;
     assert_eq!(fleet.pods["a"].runs, held);
     assert_eq!(ran + 2, held);
-    assert_eq!(fleet.ask("a"), Err(PermitShort::Reached), "it does not wait for nobody");
+    assert_eq!(fleet.ask("a"), Err(PermitShort::Reached), "it does not wait without a leader");
 }
 
 #[test]
-fn a_process_that_ends_frees_what_it_had_and_one_that_says_farewell_as_well() {
+fn permits_are_freed_when_a_process_ends_or_sends_its_final_report() {
     let mut fleet = Fleet::new(2, &["a", "b"]);
     let _ = (fleet.ask("a"), fleet.ask("a"));
     fleet.start("a");
@@ -141,7 +141,7 @@ fn a_process_that_ends_frees_what_it_had_and_one_that_says_farewell_as_well() {
 }
 
 #[test]
-fn a_lower_limit_ends_no_request_and_is_reached_as_they_end() {
+fn a_lower_limit_ends_no_request_and_applies_as_requests_end() {
     let mut fleet = Fleet::new(6, &["a", "b"]);
     for pod in ["a", "b"] {
         let _ = (fleet.ask(pod), fleet.ask(pod), fleet.ask(pod));
@@ -157,13 +157,13 @@ fn a_lower_limit_ends_no_request_and_is_reached_as_they_end() {
     assert_eq!(fleet.held("a") + fleet.held("b"), 2);
     fleet.resize(4);
     let _ = (fleet.ask("a"), fleet.ask("a"));
-    // One is kept for a while for the request of the other that was refused just now.
+    // One is kept for a while for the request of the other gateway that was just refused.
     fleet.pass(1_750);
     assert_eq!(fleet.running(), 4);
 }
 
 #[test]
-fn a_new_leader_waits_to_hear_what_everybody_has() {
+fn a_new_leader_waits_for_the_reports_of_all_pods() {
     let mut fleet = Fleet::new(4, &["a", "b", "c"]);
     let _ = (fleet.ask("a"), fleet.ask("a"), fleet.ask("b"));
     fleet.cut("a");
@@ -178,7 +178,7 @@ fn a_new_leader_waits_to_hear_what_everybody_has() {
 }
 
 #[test]
-fn a_new_leader_does_not_wait_for_ever_and_counts_who_comes_late() {
+fn a_new_leader_waits_a_limited_time_and_counts_late_reports() {
     let mut fleet = Fleet::new(2, &["a", "b"]);
     let _ = (fleet.ask("a"), fleet.ask("a"));
     fleet.cut("a");
@@ -186,7 +186,7 @@ fn a_new_leader_does_not_wait_for_ever_and_counts_who_comes_late() {
     fleet.pass(10_000);
     assert!(fleet.leader.is_ready());
     let _ = fleet.ask("b");
-    assert_eq!(fleet.running(), 3, "nobody knows what a pod has that was not heard");
+    assert_eq!(fleet.running(), 3, "the permits of a silent pod are unknown");
     fleet.reconnect("a");
     fleet.end("a");
     let _ = fleet.ask("a");
@@ -195,7 +195,7 @@ fn a_new_leader_does_not_wait_for_ever_and_counts_who_comes_late() {
 }
 
 #[test]
-fn a_gateway_gets_nothing_of_a_limit_that_its_keys_do_not_have() {
+fn a_gateway_gets_no_permits_of_limits_that_its_keys_do_not_have() {
     let mut fleet = Fleet::new(2, &[]);
     let usage = PermitUsage { limit: LIMIT.to_owned(), need: 1, ..PermitUsage::default() };
     let session = PermitSession { process: 1, connection: 1 };
@@ -206,7 +206,7 @@ fn a_gateway_gets_nothing_of_a_limit_that_its_keys_do_not_have() {
 }
 
 #[test]
-fn a_gateway_can_t_say_that_it_was_granted_more() {
+fn a_gateway_cannot_claim_more_than_it_was_granted() {
     let mut fleet = Fleet::new(2, &["a"]);
     let session = PermitSession { process: 99, connection: 1 };
     let report = |number, granted| {

@@ -1,4 +1,4 @@
-//! Random requests, lost, late and repeated messages, restarts and changes of leaders: no more run than may.
+//! Random requests, lost, late and repeated messages, restarts and changes of leaders: never more run than allowed.
 
 use proptest::prelude::*;
 
@@ -73,7 +73,7 @@ fn happen(fleet: &mut Fleet, event: &Event) {
         Event::Reconnect(pod) => fleet.reconnect(PODS[*pod]),
         Event::Restart(pod) => fleet.start(PODS[*pod]),
         Event::FailOver => fleet.fail_over(),
-        // A leader that gives up waiting for somebody may grant too much: see the promises.
+        // A leader that stops waiting for a pod may grant too much: see the promises.
         Event::Pass(ms) => match fleet.leader.is_ready() || fleet.now + ms < fleet.begun + 9_000 {
             true => fleet.pass(*ms),
             false => heal(fleet),
@@ -93,7 +93,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 192, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_more_run_than_may_and_everybody_is_served(
+    fn no_more_run_than_allowed_and_every_request_is_served(
         max in 1u64..5,
         events in prop::collection::vec(event(), 1..120),
     ) {

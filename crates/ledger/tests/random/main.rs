@@ -1,5 +1,6 @@
-//! A book against a plain list of what really happened, under any order of reservations, settlements, charges, changed
-//! policies, clocks and crashes. A book is a value behind a mutex, so any interleaving of threads is such an order.
+//! A book compared with a simple list of what really happened, under any order of reservations, settlements, charges,
+//! changed policies, clocks and crashes. A book is a value behind a mutex, so any interleaving of threads is such an
+//! order.
 #![allow(clippy::unwrap_used)] // The helpers here are tests too.
 
 mod world;
@@ -14,7 +15,7 @@ fn ops(wild: bool) -> impl Strategy<Value = Vec<Op>> {
     prop::collection::vec(op(wild), 1..60)
 }
 
-/// Windows that are known to the millisecond.
+/// Windows that are exact to the millisecond.
 fn calendars() -> [Periods; LIMITS] {
     let of = |unit, zone| Periods::calendar(unit, zone, 1).unwrap();
     [of(CalendarUnit::Day, "Europe/Berlin"), of(CalendarUnit::Hour, "Asia/Kathmandu"), Periods::lifetime()]
@@ -23,10 +24,10 @@ fn calendars() -> [Periods; LIMITS] {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Without crashes, debts or changed windows nothing is rounded: a book knows exactly what was spent, and refuses
-    /// exactly what does not fit, for the right reason.
+    /// Without crashes, debts or changed windows nothing is approximated: a book knows exactly what was spent, and
+    /// refuses exactly what does not fit, for the right reason.
     #[test]
-    fn what_a_book_says_is_what_happened(ops in ops(false)) {
+    fn a_book_reports_what_really_happened(ops in ops(false)) {
         let mut world = World::new(calendars());
         for op in ops {
             let expected = match &op {
@@ -45,9 +46,9 @@ proptest! {
         }
     }
 
-    /// Whatever happens: never more is promised than there is, and never less is known than was spent.
+    /// In any case: never more is reserved than there is, and the known usage is never less than what was spent.
     #[test]
-    fn nothing_that_was_spent_is_lost(ops in ops(true)) {
+    fn no_spent_amount_is_lost(ops in ops(true)) {
         let [day, hour, _] = calendars();
         let mut world = World::new([day, hour, Periods::rolling(10_000).unwrap()]);
         for op in ops {
@@ -57,7 +58,7 @@ proptest! {
             };
             match world.run(op) {
                 Ok(()) => for (limit, _) in wants {
-                    // In the period, or in the last while at this very instant.
+                    // In the period, or in a rolling window that ends at this instant.
                     let promised = world.spent(limit) + world.in_flight(limit);
                     prop_assert!(promised <= world.max(limit), "limit {}: {} of {}", limit, promised, world.max(limit));
                 },
@@ -67,7 +68,7 @@ proptest! {
                     prop_assert_eq!((spent, max), (state.spent, state.max));
                     prop_assert!(spent + want > max, "{} and {} fit into {}", spent, want, max);
                     prop_assert!(until.is_none_or(|until| until > world.time()));
-                    // What is said to be spent was at least promised at some time.
+                    // What is reported as spent was at least reserved at some time.
                     prop_assert!(spent <= world.promised(limit));
                 }
                 Err(Refused::NotGranted { .. }) => prop_assert!(false, "the book grants all of it itself"),

@@ -1,4 +1,4 @@
-//! What really happened, beside the book that should know it.
+//! What really happened, next to the book that should know it.
 
 use outrigger_core::{CalendarUnit, Millis, Period, Periods};
 use outrigger_ledger::{Book, Counters, LimitNo, LimitSpec, Refused, Reservation, SLOT, State, empty_file, records};
@@ -8,28 +8,28 @@ pub const LIMITS: usize = 3;
 /// 2024-03-30T20:00Z: in Berlin the clocks go forward in five hours.
 const START: Millis = 1_711_828_800_000;
 
-/// Of each limit so much, or nothing at all.
+/// Reserves these amounts of each limit, or nothing.
 pub type Wants = [Option<u64>; LIMITS];
 
 #[derive(Clone, Debug)]
 pub enum Op {
     Wait(Millis),
     StepBack(Millis),
-    /// Reserves, has it written and lets it leave.
+    /// Reserves, writes and sends.
     Reserve(Wants),
-    /// Settles the one of this place for so many per cent of what was reserved.
+    /// Settles the reservation with this index for a percentage of its amount.
     Settle(prop::sample::Index, u64),
     Charge(Wants),
     /// Sets the amount of a limit.
     Amount(usize, u64),
     /// Sets the window of a limit to one of [`windows`].
     Window(usize, usize),
-    /// Leaves a limit out of the policy, or takes it back in.
+    /// Removes a limit from the policy, or adds it again.
     Name(usize),
-    /// Adopts another amount and window of a limit and leaves another out, and takes that back.
+    /// Adopts another amount and window of a limit and removes another limit, then takes that back.
     TakeBack(usize, u64, usize),
     Write,
-    /// A reservation of which only so many slots were written.
+    /// A reservation of which only this many slots were written.
     Crash(Wants, usize),
 }
 
@@ -70,15 +70,15 @@ pub fn windows() -> [Periods; 6] {
     ]
 }
 
-/// A limit, and what really was spent on it.
+/// A limit, and what was really spent on it.
 struct Truth {
     spec: LimitSpec,
     named: bool,
-    /// Its window is not the one that it began with.
+    /// Its window has changed.
     changed: bool,
     no: LimitNo,
     spent: Vec<(Millis, u64)>,
-    /// All that was ever promised or charged, used or not.
+    /// Everything that was ever reserved or charged, used or not.
     promised: u64,
 }
 
@@ -94,7 +94,7 @@ pub struct World {
     truths: Vec<Truth>,
     attempts: Vec<Attempt>,
     clock: Millis,
-    /// The latest that the clock has shown.
+    /// The latest time of the clock.
     latest: Millis,
 }
 
@@ -112,7 +112,7 @@ impl World {
         World { book, file: empty_file().to_vec(), truths, attempts: Vec::new(), clock: START, latest: START }
     }
 
-    /// Does it, in the book and in truth.
+    /// Performs it, in the book and in the model.
     pub fn run(&mut self, op: Op) -> Result<(), Refused> {
         match op {
             Op::Wait(ms) => self.clock += ms,
@@ -148,7 +148,7 @@ impl World {
                 self.truths[limit].spec.max = max;
                 self.adopt();
             }
-            // Of one that is not named the book would not hear.
+            // The book would not be told about a limit that is not named.
             Op::Window(limit, window) if self.truths[limit].named => {
                 self.truths[limit].spec.window = windows()[window].clone();
                 self.truths[limit].changed = true;
@@ -179,7 +179,7 @@ impl World {
         Ok(())
     }
 
-    /// The last reservation has not left yet; all others have, and are spent for all that anybody knows.
+    /// The last reservation was not sent yet. All others were, and count as spent.
     fn crash(&mut self, wants: &Wants, slots: usize) {
         self.write(usize::MAX);
         if self.reserve(wants).is_ok() {
@@ -196,7 +196,7 @@ impl World {
         assert_eq!(restored.damaged, []);
         self.clock = self.latest;
         self.forget();
-        // A file does not say that an account of another window still counts for a limit that nobody names.
+        // A file does not record that an account of another window still counts for a limit that is not named.
         self.truths.iter_mut().filter(|truth| truth.changed && !truth.named).for_each(|truth| truth.spent.clear());
         self.adopt();
     }
@@ -210,7 +210,7 @@ impl World {
         }
     }
 
-    /// Whatever was adopted, nothing of it is left: neither in the states nor, as it goes on, in the truth.
+    /// Nothing remains of the adoption: neither in the states nor in later results.
     fn take_back(&mut self, limit: usize, max: u64, window: &Periods) {
         let states = |world: &mut World| world.named().into_iter().map(|at| world.state(at)).collect::<Vec<_>>();
         let before = states(self);
@@ -222,7 +222,7 @@ impl World {
         assert_eq!(states(self), before);
     }
 
-    /// What is not named may be forgotten once it does not count.
+    /// A limit that is not named may be forgotten once it does not count.
     fn forget(&mut self) {
         self.look();
         let latest = self.latest;
@@ -232,7 +232,7 @@ impl World {
         }
     }
 
-    /// Writes up to so many slots; what else would have been written is lost.
+    /// Writes at most this many slots; the rest is lost.
     fn write(&mut self, mut slots: usize) {
         let before: Vec<_> = self.accounts();
         let file = &mut self.file;
@@ -260,7 +260,7 @@ impl World {
             .collect()
     }
 
-    /// No account twice; and, where nothing costs more than was reserved, none with more than it has.
+    /// No account occurs twice; and if no request costs more than was reserved, none exceeds what it has.
     pub fn check_pages(&self, no_debts: bool) -> Result<(), TestCaseError> {
         let accounts = self.accounts();
         for (at, (name, period, counters, reserved)) in accounts.iter().enumerate() {
@@ -278,7 +278,7 @@ impl World {
         Ok(())
     }
 
-    /// What a book that knew the truth would answer.
+    /// The answer of a book that knew everything.
     pub fn expect(&mut self, wants: &Wants) -> Result<(), Refused> {
         self.look();
         let (mut exhausted, mut contended) = (Vec::new(), Ok(()));
@@ -291,7 +291,7 @@ impl World {
                 contended = Err(Refused::Contended { limit: no });
             }
         }
-        // The last to have room, and of equals the first.
+        // The last to have room; among equals the first.
         exhausted.sort_by_key(|(until, _)| std::cmp::Reverse(until.unwrap_or(Millis::MAX)));
         exhausted.first().map_or(contended, |(_, refused)| Err(*refused))
     }
@@ -312,14 +312,14 @@ impl World {
         truth.spent.iter().filter(|(at, _)| *at >= since).map(|(_, amount)| amount).sum()
     }
 
-    /// What was promised, may still be spent, and will count now.
+    /// What was reserved, may still be spent, and will count now.
     pub fn in_flight(&self, limit: usize) -> u64 {
         let since = self.truths[limit].since(self.latest);
         let attempts = self.attempts.iter().filter(|attempt| attempt.at >= since);
         attempts.flat_map(|attempt| &attempt.wants).filter(|(of, _)| *of == limit).map(|(_, amount)| amount).sum()
     }
 
-    /// Those that the policy has: another book does not know the numbers of the rest.
+    /// Those in the policy: another book does not know the numbers of the rest.
     pub fn named(&self) -> Vec<usize> {
         (0..LIMITS).filter(|limit| self.truths[*limit].named).collect()
     }
@@ -357,7 +357,7 @@ impl World {
         self.attempts.len()
     }
 
-    /// Looks at the clock, and shows it to the book.
+    /// Reads the clock, and passes it to the book.
     fn look(&mut self) {
         self.latest = self.latest.max(self.clock);
         self.book.charge(self.clock, &[]);
@@ -367,7 +367,7 @@ impl World {
 impl Truth {
     fn spend(&mut self, at: Millis, amount: u64) {
         self.spent.push((at, amount));
-        // Twice for what was promised before, which is a bound all the same.
+        // Amounts that were reserved before count twice, which is still a bound.
         self.promised += amount;
     }
 

@@ -1,4 +1,4 @@
-//! One gateway: its holder, its journal, and the requests that it has under way.
+//! One gateway: its holder, its journal, and its requests in flight.
 
 use std::collections::BTreeMap;
 
@@ -13,15 +13,15 @@ const WAIT: Millis = 2_000;
 
 pub struct Gateway {
     pub pod: String,
-    /// Requests in a second, on average.
+    /// Requests per second, on average.
     pub rate: f64,
-    /// Its monotonic clock began then.
+    /// When its monotonic clock started.
     pub started: Millis,
-    /// Its wall clock is wrong by so much.
+    /// The error of its wall clock.
     pub skew: Millis,
-    /// It can't be reached until then.
+    /// It is unreachable until then.
     pub cut_until: Millis,
-    /// The leader that its stream goes to.
+    /// The leader of its stream.
     pub leader: usize,
     pub alive: bool,
     pub closing: bool,
@@ -42,7 +42,7 @@ struct Waiting {
     until: Millis,
 }
 
-/// A request under way: what it reserved, and what it will really cost.
+/// A request in flight: its reservation, and its real cost.
 #[derive(Clone, Copy, Debug)]
 pub struct Open {
     pub account: HeldNo,
@@ -59,7 +59,7 @@ pub struct Figures {
     pub unavailable: u64,
 }
 
-/// What a request has taken.
+/// The result of starting a request.
 #[derive(Clone, Copy, Debug)]
 pub struct Taking {
     pub account: HeldNo,
@@ -96,7 +96,7 @@ impl Gateway {
         now - self.started
     }
 
-    /// The process is killed; its journal stays. What it reserved is charged.
+    /// The process is killed; its journal stays. Its reservations are charged.
     pub fn restart(&mut self, limits: &[LimitKey], now: Millis) {
         self.started = now - 77;
         let kept = std::mem::take(&mut self.journal);
@@ -143,12 +143,12 @@ impl Gateway {
         Ok(Taking { account, limit, amount })
     }
 
-    /// Whether a request waits, or the ledger is to be told something at once.
+    /// Whether a request waits, or a report is due immediately.
     pub fn is_waiting(&self, now: Millis) -> bool {
         self.closing || !self.waiting.is_empty() || self.holder.due(self.clock(now)) == Due::Now
     }
 
-    /// Those who wait try once more.
+    /// Waiting requests try once more.
     pub fn retry(&mut self, now: Millis) -> Vec<Taking> {
         let mut taken = Vec::new();
         for waiting in std::mem::take(&mut self.waiting) {
@@ -177,7 +177,7 @@ impl Gateway {
         self.state.closed
     }
 
-    /// What it reports now, if it is time.
+    /// Its report, if one is due.
     pub fn report(&mut self, now: Millis) -> Option<UsageReport> {
         let clock = self.clock(now);
         let since = now - self.reported_at;

@@ -1,4 +1,4 @@
-//! The ledger's two sides in a world where everything goes wrong: seeded, and as fast as it computes.
+//! The two sides of the ledger in a world with many faults: seeded, and as fast as it computes.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod gateway;
@@ -53,13 +53,13 @@ fn quiet(seed: u64, gateways: usize) -> Plan {
     }
 }
 
-/// What a run has come to, in per cent of the budget.
+/// The result of a run, in percent of the budget.
 #[derive(Clone, Copy, Debug)]
 struct Usage {
     spent: f64,
-    /// Spent, or charged because holders that are gone may have spent it.
+    /// Spent, or charged because lost holders may have spent it.
     charged: f64,
-    /// Held by gateways that are there, or to be granted: the next request takes it.
+    /// Held by existing gateways, or available to them: the next request takes it.
     usable: f64,
 }
 
@@ -98,7 +98,7 @@ fn figures(world: &World) -> String {
 }
 
 #[test]
-fn in_a_quiet_world_a_budget_is_used_up_and_no_more() {
+fn without_faults_a_budget_is_used_up_exactly() {
     for gateways in [1, 10, 100] {
         let mut world = World::new(quiet(7, gateways));
         world.run();
@@ -110,7 +110,7 @@ fn in_a_quiet_world_a_budget_is_used_up_and_no_more() {
 }
 
 #[test]
-fn whatever_goes_wrong_no_more_is_spent_than_the_limit() {
+fn with_any_fault_no_more_is_spent_than_the_limit() {
     for seed in 0..4 {
         let mut world = World::new(plan(seed, 200));
         world.run();
@@ -132,7 +132,7 @@ fn periods_and_windows_are_bounded_at_their_edges() {
         world.run();
         println!("{} {:?} {:?}", figures(&world), world.spent(1), world.spent(2));
         assert_eq!(world.violations, Vec::<String>::new());
-        // Six whole minutes, of each of which most was used.
+        // Six whole minutes, most of each budget used.
         let minutes = world.spent(1);
         assert!(
             minutes.len() >= 6 && minutes.iter().take(6).filter(|spent| **spent > 500_000).count() >= 5,
@@ -141,7 +141,7 @@ fn periods_and_windows_are_bounded_at_their_edges() {
     }
 }
 
-/// The whole of it, by hand and optimised: `SEEDS=200 GATEWAYS=10000`.
+/// The whole simulation, manually and optimized: `SEEDS=200 GATEWAYS=10000`.
 #[test]
 #[ignore = "takes minutes: run it in release"]
 fn two_hundred_seeds_with_ten_thousand_gateways() {

@@ -1,4 +1,5 @@
-//! A store with compare and swap, which sometimes fails: it says conflict, or times out before or after it has written.
+//! A store with compare and swap, which sometimes fails: it reports a conflict, or times out before or after it has
+//! written.
 
 use std::collections::BTreeMap;
 
@@ -13,17 +14,17 @@ pub struct Store {
     pub longest: usize,
 }
 
-/// What goes wrong with a write.
+/// The faults of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     None,
-    /// It fails, and says so.
+    /// It fails with an error.
     Fails,
-    /// Nobody knows; it was not written.
+    /// The outcome is unknown; it was not written.
     LostBefore,
-    /// Nobody knows; it was written.
+    /// The outcome is unknown; it was written.
     LostAfter,
-    /// It says that somebody else was faster. Nobody was.
+    /// It reports a conflict without one.
     Conflict,
 }
 

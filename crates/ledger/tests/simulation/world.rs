@@ -1,5 +1,5 @@
-//! Gateways, leaders, a store, and the network between them, as one queue of events. The truth is kept here, where the
-//! provider would keep it, and compared with the limit at every reservation.
+//! Gateways, leaders, a store, and the network between them, as one queue of events. The real costs are recorded here,
+//! as at a provider, and compared with the limit at every reservation.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, VecDeque};
@@ -14,7 +14,7 @@ use outrigger_ledger::shared::record::{HolderId, StoreObject, StoreRecord, Store
 use crate::gateway::{Gateway, Open, Taking};
 use crate::store::{Fault, Store};
 
-/// What happens in a run.
+/// The settings of a run.
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub seed: u64,
@@ -22,17 +22,18 @@ pub struct Plan {
     pub limits: Vec<SharedLimit>,
     pub begins: Millis,
     pub lasts: Millis,
-    /// Requests in a second, of all gateways together.
+    /// Requests per second, of all gateways together.
     pub rate: f64,
     pub amounts: (u64, u64),
-    /// Leader changes, killed pods, killed processes, restarts after a last word, cut connections: in a minute.
+    /// Leader changes, killed pods, killed processes, restarts after a final report, interrupted connections: per
+    /// minute.
     pub failovers: f64,
     pub kills: f64,
     pub crashes: f64,
     pub rollouts: f64,
     pub cuts: f64,
     pub faults: bool,
-    /// Of clocks: how far the leaders' may be wrong, and jump.
+    /// Clocks: the largest error of the leaders' clocks, and of their jumps.
     pub skew: Millis,
 }
 
@@ -110,7 +111,7 @@ pub struct World {
     pub findings: Vec<LedgerFinding>,
     pub violations: Vec<String>,
     pub events: u64,
-    /// The most requests to write in any ten seconds, of all leaders that live.
+    /// The most write requests in any ten seconds, of all current leaders.
     pub busiest: usize,
     asked: VecDeque<Millis>,
 }
@@ -180,7 +181,7 @@ impl World {
         (-mean * (1.0 - self.rng.f64()).ln()).min(1e12) as Millis + 1
     }
 
-    /// A new pod, in the place of another one or of its own.
+    /// A new pod, which replaces another one or is additional.
     fn gateway(&mut self, place: Option<usize>, rate: f64) -> usize {
         self.pods += 1;
         let (pod, skew) = (format!("pod-{}", self.pods), self.rng.i64(-5_000..5_000));
@@ -256,7 +257,7 @@ impl World {
         }
     }
 
-    /// 2 % are lost, 1 % come twice; 1 to 30 ms, and 1 % up to 3 s.
+    /// 2 % are lost, 1 % arrive twice; 1 to 30 ms, and for 1 % up to 3 s.
     fn send(&mut self, event: Event, again: impl FnOnce(&mut World)) {
         if self.rng.f64() < 0.02 {
             return;
@@ -278,7 +279,7 @@ impl World {
         }
     }
 
-    /// Every gateway finds the leader, within so long.
+    /// Every gateway finds the leader within this time.
     fn reconnect(&mut self, within: Millis) {
         let latest = self.latest;
         for place in 0..self.gateways.len() {
@@ -307,7 +308,7 @@ impl World {
             Event::Settle(place, request) => self.settle(place, request),
             Event::Gateway(place) => {
                 self.report(place);
-                // Whatever happens at a gateway has it report; what is left is what it says from time to time.
+                // Any event at a gateway may cause a report; the other reports are periodic.
                 let often = if self.gateways[place].is_waiting(self.now) { 500 } else { 2_000 };
                 let wait = self.rng.i64(often * 4 / 5..often * 6 / 5);
                 self.at(wait, Event::Gateway(place));
@@ -339,7 +340,7 @@ impl World {
             }
             Event::Elect => {
                 let old = self.latest;
-                // Fifteen seconds with two leaders.
+                // Two leaders for fifteen seconds.
                 self.at(15_000, Event::End(old));
                 self.elect(Term(0));
                 self.reconnect(15_000);
@@ -424,7 +425,8 @@ impl World {
         self.at(wait, Event::Settle(place, request));
     }
 
-    /// What is spent or may yet be is within the limit: in the period, or in every window that ends in the bucket.
+    /// What is spent or may still be spent is within the limit: in the period, or in every window that ends in the
+    /// bucket.
     fn check(&mut self, limit: usize, start: Millis) {
         let spec = &self.plan.limits[limit];
         let since = spec.window.length().map_or(start, |length| self.now.min(start) - length);
@@ -490,14 +492,14 @@ impl World {
         self.report(place);
     }
 
-    /// A process is killed: what it had under way is at the provider, and costs what it costs.
+    /// A process is killed: its requests in flight are at the provider, and have their real cost.
     fn stop(&mut self, place: usize) {
         for (request, open) in std::mem::take(&mut self.gateways[place].open) {
             self.count(request, open);
         }
     }
 
-    /// What was spent of a limit's accounts, the first one first.
+    /// What was spent on a limit's accounts, the first one first.
     pub fn spent(&self, limit: usize) -> Vec<u64> {
         self.truth.range((limit, Millis::MIN)..=(limit, Millis::MAX)).map(|(_, truth)| truth.spent).collect()
     }

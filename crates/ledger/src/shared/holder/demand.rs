@@ -1,33 +1,33 @@
-//! How much of a limit a gateway asks for.
+//! How much of a limit a gateway requests.
 //!
-//! From what was used of late: the usual size of a reservation, and how fast it goes. It asks early, when less than twice
-//! the usual size is free or less than three seconds will last, and then for ten seconds' worth: so much is at risk where a
-//! pod is lost.
+//! Computed from recent use: the usual size of a reservation, and the rate of spending. The gateway requests more
+//! early, when less than twice the usual size or less than three seconds' worth is free. It then requests enough for
+//! ten seconds. That much is at risk if the gateway is lost.
 
 use outrigger_core::Millis;
 
 const ASK_AT: u64 = 3;
 const ASK_FOR: u64 = 10;
-/// Requests wait for a grant no longer than this.
+/// The longest time that requests wait for a grant.
 const WAIT: Millis = 3000;
 
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Demand {
-    /// The size of a reservation: the largest of late, and a bit less with each that is smaller.
+    /// The usual size of a reservation: the largest recent one, decreasing a little with each smaller one.
     usual: u64,
-    /// Used in a second, when it was last looked at.
+    /// The amount per second, as last measured.
     per_second: u64,
-    /// Used since then: reserved, less what came back.
+    /// The amount since then: reserved, minus returned.
     since: u64,
-    /// Whether anything was reserved since then, or in the stretch before.
+    /// Whether anything was reserved since then, or in the interval before.
     active: [bool; 2],
     looked_at: Millis,
-    /// The smallest and the largest that did not fit of late, and when one did not.
+    /// The smallest and the largest amount that recently did not fit, and when.
     waiting: Option<(u64, u64)>,
     waiting_at: Millis,
 }
 
-/// What is asked for.
+/// The amounts that are requested.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Ask {
     pub(super) want: u64,
@@ -51,7 +51,7 @@ impl Demand {
         };
     }
 
-    /// A reservation of that time came back unused.
+    /// A reservation of that time was returned unused.
     pub(super) fn came_back(&mut self, amount: u64) {
         self.since = self.since.saturating_sub(amount);
     }
@@ -62,7 +62,7 @@ impl Demand {
         self.waiting_at = now;
     }
 
-    /// Looks how fast it goes, at most once a second.
+    /// Measures the rate, at most once a second.
     pub(super) fn look(&mut self, now: Millis) {
         if now.saturating_sub(self.waiting_at) > WAIT {
             self.waiting = None;
@@ -73,18 +73,18 @@ impl Demand {
         }
         let passed = u128::from(passed.unsigned_abs());
         let per_second = u64::try_from(u128::from(self.since) * 1000 / passed).unwrap_or(u64::MAX);
-        // A burst counts at once, and is forgotten slowly.
+        // A burst raises the rate immediately; the rate falls slowly.
         self.per_second = per_second.max(self.per_second / 2);
         (self.since, self.looked_at) = (0, now);
         self.active = [false, self.active[0]];
     }
 
-    /// Whether nothing was reserved, or waited, for a while.
+    /// Whether nothing was reserved, and no request waited, for a while.
     pub(super) fn is_idle(&self) -> bool {
         self.active == [false; 2] && self.waiting.is_none()
     }
 
-    /// What is asked for, with so much free, or a debt of `owed`, which a grant has to cover first.
+    /// The amount to request, given what is free, or a debt of `owed`, which a grant must cover first.
     pub(super) fn ask(&self, free: u64, owed: u64) -> Ask {
         if self.is_idle() {
             return Ask::default();
@@ -105,7 +105,7 @@ impl Demand {
         }
     }
 
-    /// What is kept of so much when the ledger wants the rest back: one reservation, if it is as much as that.
+    /// How much to keep of this amount when the ledger recalls the rest: one reservation, if there is that much.
     pub(super) fn kept(&self, free: u64) -> u64 {
         let size = self.waiting.map_or(self.usual, |(smallest, _)| smallest);
         if self.is_idle() || free < size { 0 } else { size }

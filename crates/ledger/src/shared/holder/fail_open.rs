@@ -1,15 +1,16 @@
-//! What a limit lets through while the ledger does not answer.
+//! What a limit lets pass while the ledger does not answer.
 //!
-//! A policy may allow a gateway to spend somewhat more than it was granted, for a while. That is a debt of the account:
-//! it is in the journal, the next report says it, and the ledger counts it like all that is spent. The allowance bounds
-//! the debt itself, so a restart does not renew it, and neither does a ledger that answers and is lost again before it
-//! has granted what is owed.
+//! A policy may allow a gateway to spend more than it was granted, for a while. The excess is a debt of the account:
+//! the journal contains it, the next report states it, and the ledger counts it like everything that is spent. The
+//! allowance limits the debt itself. So neither a restart renews it, nor a ledger that answers and is lost again before
+//! it has granted the debt.
 //!
 //! ```text
 //! answered ── a request waits for 2 s, or the store does not answer ──► lost ── an answer ──► answered
 //! ```
 //!
-//! How long it lasts counts from when the ledger was last heard, and for a journal that never heard it, from its begin.
+//! The duration counts from the last answer of the ledger. For a journal that never got an answer, it counts from the
+//! journal's beginning.
 
 use outrigger_core::{Millis, Period};
 
@@ -17,42 +18,42 @@ use super::limit::HeldLimit;
 use super::{ANSWERED, HeldShort};
 use crate::protocol::Shortage;
 
-/// How far a limit may go while the ledger does not answer.
+/// How far a limit may be exceeded while the ledger does not answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FailOpen {
-    /// So much may be owed: spent or reserved beyond what was granted. In the limit's unit.
+    /// The highest debt: spent or reserved beyond what was granted. In the limit's unit.
     pub most: u64,
-    /// For so long after the ledger was last heard.
+    /// For how long after the last answer of the ledger.
     pub lasts: Millis,
 }
 
-/// How a limit that may fail open stands.
+/// The state of a limit that may fail open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FailOpenState {
     pub most: u64,
-    /// Spent or reserved beyond what was granted.
+    /// The debt: spent or reserved beyond what was granted.
     pub owed: u64,
-    /// While the ledger does not answer: for how many milliseconds more. Zero: no more.
+    /// While the ledger does not answer: the remaining time in milliseconds. Zero: none is left.
     pub lasts: Option<u64>,
 }
 
-/// Where a reservation may be made that no grant covers.
+/// Where a reservation without a grant may be made.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct OpenAt {
     pub(super) fail_open: FailOpen,
-    /// When the ledger was last heard, by whoever keeps the journal.
+    /// When the ledger last answered this journal.
     pub(super) heard_at: Millis,
-    /// Whether what counts also leaves the window while its period lasts: then all accounts count together.
+    /// Whether usage leaves the window while its period lasts: then all accounts count together.
     pub(super) rolls: bool,
 }
 
 impl HeldLimit {
-    /// Whether a request has waited since the ledger was last heard.
+    /// Whether a request has waited since the last answer of the ledger.
     pub(super) fn waits(&self) -> bool {
         self.named && self.asked_since.is_some()
     }
 
-    /// Whether the ledger does not answer: a request has waited for it in vain, or its store does not answer.
+    /// Whether the ledger does not answer: a request waited too long, or its store does not answer.
     pub(super) fn is_lost(&self, now: Millis) -> bool {
         let waited = self.asked_since.is_some_and(|since| now.saturating_sub(since) >= ANSWERED);
         waited || self.store_lost_since(now).is_some()
@@ -63,19 +64,19 @@ impl HeldLimit {
         held.short.is_some_and(|(short, _)| short == Shortage::Unavailable).then_some(self.unavailable_since).flatten()
     }
 
-    /// Since when: the ledger was last heard then, or said that its store does not answer.
+    /// Since when: the last answer of the ledger, or the time when it reported that its store does not answer.
     pub(super) fn lost_since(&self, heard_at: Millis, now: Millis) -> Millis {
         self.store_lost_since(now).map_or(heard_at, |since| since.min(now))
     }
 
-    /// What is spent or reserved beyond what was granted.
+    /// The debt: spent or reserved beyond what was granted.
     pub(super) fn owed(&self, now: Millis, rolls: bool) -> u64 {
         let counts = |serial: u32| rolls || self.current(now).is_some_and(|current| current.serial == serial);
         let owed = self.accounts.iter().filter(|held| counts(held.serial)).map(|held| held.account.owed());
         owed.fold(0, u64::saturating_add)
     }
 
-    /// For how long it still lets something through; absent while the ledger answers.
+    /// How long the limit still lets requests pass; `None` while the ledger answers.
     pub(super) fn lasts(&self, open: OpenAt, now: Millis) -> Option<Millis> {
         let until = self.lost_since(open.heard_at, now).saturating_add(open.fail_open.lasts);
         self.is_lost(now).then(|| until.saturating_sub(now).max(0))
@@ -89,7 +90,7 @@ impl HeldLimit {
         }
     }
 
-    /// Whether so much may be reserved that no grant covers. What the ledger said to be spent stays refused.
+    /// Whether this much may be reserved without a grant. What the ledger reported as spent stays refused.
     pub(super) fn fits_open(&self, amount: u64, open: OpenAt, now: Millis) -> bool {
         let free = self.current(now).map_or(0, |held| held.account.free());
         !matches!(self.fits(amount, now), Err(HeldShort::Spent { .. }))
@@ -97,7 +98,7 @@ impl HeldLimit {
             && self.allowance(open, now) > 0
     }
 
-    /// Reserves what [fits](Self::fits_open), from the account of `period` if the ledger has opened none.
+    /// Reserves an amount that [fits](Self::fits_open), from the account of `period` if the ledger has opened none.
     pub(super) fn reserve_open(&mut self, amount: u64, period: Period, wall: Millis, now: Millis) -> u32 {
         if self.current(now).is_none() {
             let place = self.account(period.start, period.end);
@@ -114,7 +115,7 @@ impl HeldLimit {
         serial
     }
 
-    /// The ledger has answered: whether for this limit as well, its entry says.
+    /// The ledger has answered. Its entry shows whether the answer also covers this limit.
     pub(super) fn answered(&mut self, now: Millis) {
         self.asked_since = None;
         let lost = self.current(now).is_some_and(|held| matches!(held.short, Some((Shortage::Unavailable, _))));

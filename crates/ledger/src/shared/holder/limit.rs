@@ -13,34 +13,34 @@ use crate::protocol::{
     AccountGrant, AccountKey, AccountUsage, DurableUsage, FleetAccount, LimitKey, Shortage, WantedLimit,
 };
 
-/// How long a period that has ended stands for the next one: as long as requests wait for a grant.
+/// For how long an ended period's state also applies to the next period: as long as requests wait for a grant.
 const JUST_ENDED: Millis = 2000;
-/// Of so many reports that are not answered it is known what each said.
+/// For how many unanswered reports their content is remembered.
 const UNANSWERED: usize = 16;
 
 #[derive(Clone, Debug)]
 pub(super) struct HeldLimit {
     pub(super) id: LimitKey,
-    /// Whether the policy in force has it.
+    /// Whether the current policy contains it.
     pub(super) named: bool,
     pub(super) accounts: Vec<HeldAccount>,
-    /// Accounts that are over, and the number of the last report before they were forgotten: grants that answer it, or one
-    /// before it, speak of what is no more.
+    /// Ended accounts, and the number of the last report before they were forgotten: grants that answer that report, or
+    /// an earlier one, refer to an account that no longer exists.
     pub(super) forgotten: Vec<(Millis, u64)>,
     pub(super) demand: Demand,
-    /// What it lets through while the ledger does not answer.
+    /// What it lets pass while the ledger does not answer.
     pub(super) fail_open: Option<FailOpen>,
-    /// Since when a request has waited for the ledger, which has not answered.
+    /// Since when a request has waited for the ledger without an answer.
     pub(super) asked_since: Option<Millis>,
-    /// Since when the ledger says that its store does not answer.
+    /// Since when the ledger reports that its store does not answer.
     pub(super) unavailable_since: Option<Millis>,
-    /// The ledger has asked for what came back: it is told at once.
+    /// The ledger has recalled what was returned: it is reported immediately.
     recalled: bool,
     asked: Option<Asked>,
     next: u32,
 }
 
-/// The last report that asked for more.
+/// The last report that requested more.
 #[derive(Clone, Copy, Debug)]
 struct Asked {
     number: u64,
@@ -54,20 +54,20 @@ pub(super) struct HeldAccount {
     pub(super) serial: u32,
     pub(super) start: Millis,
     pub(super) end: Option<Millis>,
-    /// By the gateway's own clock: from then on, and before `until`, it is reserved from.
+    /// The period in which the account is used, by the gateway's own clock: from this time on, and before `until`.
     from: Millis,
     until: Millis,
     pub(super) account: Account,
     durable: DurableUsage,
-    /// Why the ledger gave no more, and for which reservation: less may still fit.
+    /// Why the ledger granted no more, and for which reservation: a smaller one may still fit.
     pub(super) short: Option<(Shortage, u64)>,
     fleet: Option<FleetView>,
-    /// The first report that has said how it is now, and whether the ledger has taken it.
+    /// The first report with the current state, and whether the ledger has applied it.
     told_in: Option<u64>,
     told: bool,
-    /// The reports that named it and are not answered, in their order, and what was spent then.
+    /// The unanswered reports that named it, in order, with the spent amount at that time.
     unanswered: VecDeque<(u64, u64)>,
-    /// Whether it has to be written.
+    /// Whether it must be written.
     pub(super) unwritten: bool,
 }
 
@@ -90,7 +90,7 @@ impl HeldAccount {
         }
     }
 
-    /// It is reserved from, for so long.
+    /// Sets the period in which it is used.
     pub(super) fn serve(&mut self, now: Millis, lasts: Option<Millis>) {
         self.from = self.from.min(now);
         self.until = self.until.max(lasts.map_or(Millis::MAX, |lasts| now.saturating_add(lasts.max(1))));
@@ -104,13 +104,13 @@ impl HeldAccount {
         (self.told, self.told_in, self.unwritten) = (false, None, true);
     }
 
-    /// It is named in a report.
-    fn says(&mut self, number: u64) {
+    /// Records that a report names it.
+    fn record_report(&mut self, number: u64) {
         if self.unanswered.len() >= UNANSWERED
             && let Some((oldest, _)) = self.unanswered.pop_front()
             && let Some(next) = self.unanswered.front_mut()
         {
-            // As if it had been said then already: what is used must not seem more than it is.
+            // Counts as reported already, so that usage never seems higher than it is.
             next.0 = oldest;
         }
         self.unanswered.push_back((number, self.account.spent()));
@@ -130,20 +130,20 @@ impl HeldAccount {
         narrow(self.account.counters().returned)
     }
 
-    /// Takes how the limit stands. A shortage is the answer to whoever has asked: one that is older refuses nobody.
+    /// Applies the state of the limit. A shortage answers the request that asked; an older one refuses nothing.
     fn note(&mut self, grant: &AccountGrant, answers: u64, asked: Option<u64>, more: bool, now: Millis) {
         let answered = self.unanswered.iter().take_while(|(number, _)| *number <= answers).count();
-        // Of a report that did not name it, the ledger knows what the one before it said; and what an earlier process said,
-        // where this one has said nothing yet.
+        // For a report that did not name the account, the ledger knows the content of the previous one, and of an
+        // earlier process if this one has reported nothing yet.
         let known = self.fleet.map_or(self.account.spent(), |fleet| fleet.own);
         let own = self.unanswered.drain(..answered).next_back().map_or(known, |(_, spent)| spent);
         self.fleet = Some(FleetView { account: grant.fleet, heard_at: now, own });
         match (grant.short, asked) {
             (Some(short), Some(size)) => self.short = Some((short, size)),
             (None, _) if more => self.short = None,
-            // It was heard, and has to wait until something comes back or is written.
+            // The request was answered, and has to wait until something is returned or written.
             (None, Some(size)) => self.short = Some((Shortage::Leased, size)),
-            // The limit was raised, or something that was charged was forgiven.
+            // The limit was raised, or a charge was forgiven.
             (None, None)
                 if self
                     .short
@@ -207,7 +207,7 @@ impl HeldLimit {
         }
     }
 
-    /// Takes an account from a journal; one that comes twice is merged. Says by which serial it goes.
+    /// Adds an account from a journal. An account that occurs twice is merged. Returns its serial number.
     pub(super) fn restore(&mut self, state: &HeldState, now: Millis, wall: Millis) -> u32 {
         let restored = Account::restored(state.counters, state.reserved);
         let place = self.account(state.start, state.end);
@@ -221,7 +221,7 @@ impl HeldLimit {
         held.serial
     }
 
-    /// Where the account of this period is, in the order of their periods.
+    /// The index of the account of this period; accounts are ordered by period.
     pub(super) fn account(&mut self, start: Millis, end: Option<Millis>) -> usize {
         match self.accounts.binary_search_by_key(&start, |held| held.start) {
             Ok(place) => place,
@@ -233,7 +233,7 @@ impl HeldLimit {
         }
     }
 
-    /// The account that is reserved from.
+    /// The account that is used for reservations.
     pub(super) fn current(&self, now: Millis) -> Option<&HeldAccount> {
         self.accounts.iter().rev().find(|held| held.is_current(now))
     }
@@ -251,7 +251,7 @@ impl HeldLimit {
         match (held.account.fits(amount), held.short) {
             (Ok(()), _) => Ok(()),
             (Err(Short::Contended), _) => Err(HeldShort::Contended),
-            // What a ledger said that is lost meanwhile says nothing of who waits for it.
+            // If the ledger is lost meanwhile, its earlier answers say nothing about waiting requests.
             (Err(Short::Exhausted), Some((Shortage::Leased, size))) if amount >= size && !self.is_lost(now) => {
                 Err(HeldShort::Contended)
             }
@@ -287,7 +287,7 @@ impl HeldLimit {
         self.demand.came_back(reserved.saturating_sub(actual));
     }
 
-    /// Counts what is spent without asking: on the current account, or the latest.
+    /// Counts an amount that is already spent, on the current account or the latest one.
     pub(super) fn charge(&mut self, amount: u64, now: Millis) {
         let current = self.current(now).or(self.accounts.last()).map(|held| held.serial);
         if let Some(held) = current.and_then(|serial| self.by_serial(serial))
@@ -298,7 +298,8 @@ impl HeldLimit {
         }
     }
 
-    /// Takes what the ledger says of one account, in answer to a report that was sent at `sent`. Says if it is over.
+    /// Applies the ledger's message about one account, in answer to a report that was sent at `sent`. Returns whether
+    /// the account is closed.
     pub(super) fn take(
         &mut self,
         grant: &AccountGrant,
@@ -326,7 +327,7 @@ impl HeldLimit {
         }
         held.end = grant.end;
         held.take_durable(grant);
-        // The time on the way counts against the gateway at either end.
+        // The transmission time counts against the gateway at both ends.
         let begins = i64::try_from(grant.begins_in_ms).map_or(Millis::MAX, |ms| now.saturating_add(ms));
         held.from = if grant.begins_in_ms == 0 { held.from.min(now) } else { held.from.min(begins) };
         held.until = match grant.valid_for_ms {
@@ -345,14 +346,14 @@ impl HeldLimit {
         None
     }
 
-    /// After the last word: what the ledger has, and nothing else.
+    /// After the final report: the state that the ledger has, and nothing else.
     pub(super) fn take_durable(&mut self, grant: &AccountGrant) {
         if let Some(held) = self.accounts.iter_mut().find(|held| held.start == grant.account.start) {
             held.take_durable(grant);
         }
     }
 
-    /// Forgets an account, if nothing of it is left here; otherwise what is left is given back first.
+    /// Forgets an account if nothing of it is left here; otherwise it first returns the rest.
     fn over(&mut self, start: Millis, now: Millis, last: u64) -> Option<u32> {
         let place = self.accounts.iter().position(|held| held.start == start)?;
         let held = self.accounts.get_mut(place)?;
@@ -365,13 +366,13 @@ impl HeldLimit {
         Some(self.accounts.remove(place).serial)
     }
 
-    /// Forgets all of them: the holder is void.
+    /// Forgets all accounts, because the holder is void.
     pub(super) fn drop_accounts(&mut self) -> impl Iterator<Item = u32> {
         self.forgotten.clear();
         self.accounts.drain(..).map(|held| held.serial)
     }
 
-    /// What has changed since it was last written.
+    /// The changes since the last write.
     pub(super) fn unwritten(&mut self) -> impl Iterator<Item = (u32, HeldState)> {
         let id = &self.id;
         self.accounts
@@ -383,7 +384,7 @@ impl HeldLimit {
         self.accounts.iter().filter(|held| !held.is_durable()).map(|held| held.state(&self.id))
     }
 
-    /// Gives back what is free on accounts that are no longer reserved from, and looks how fast it goes.
+    /// Returns what is free on accounts that are no longer used, and measures the rate.
     pub(super) fn tidy(&mut self, now: Millis, oldest: u64, closing: bool) {
         self.demand.look(now);
         let named = self.named;
@@ -406,7 +407,7 @@ impl HeldLimit {
         }
     }
 
-    /// Whether a report is due at once, for a request that waits.
+    /// Whether a report is due immediately, for a waiting request.
     pub(super) fn is_urgent(&self, now: Millis, again: Millis) -> bool {
         let ask = self.ask(now);
         if self.recalled {
@@ -416,18 +417,18 @@ impl HeldLimit {
         ask.urgent && !self.asked.is_some_and(asked)
     }
 
-    /// Whether an account has changed since the ledger has heard of it, or is to be kept by it.
+    /// Whether an account changed since the last report to the ledger, or still needs a confirmation.
     pub(super) fn is_unsaid(&self) -> bool {
         self.accounts.iter().any(|held| !held.told)
     }
 
-    /// Whether the ledger can't lose any of it any more.
+    /// Whether the ledger has stored everything.
     pub(super) fn is_durable(&self) -> bool {
         self.accounts.iter().all(HeldAccount::is_durable)
     }
 
-    /// What a report says of it.
-    pub(super) fn report(&mut self, number: u64, now: Millis, whole: bool, into: &mut Said) {
+    /// The content of a report about it.
+    pub(super) fn report(&mut self, number: u64, now: Millis, whole: bool, into: &mut ReportParts) {
         let ask = self.ask(now);
         let current = self.current(now).map(|held| held.serial);
         self.recalled = false;
@@ -439,7 +440,7 @@ impl HeldLimit {
             let own = if Some(held.serial) == current { ask } else { Ask::default() };
             if whole || !held.told || own.want > 0 {
                 held.told_in.get_or_insert(number);
-                held.says(number);
+                held.record_report(number);
                 into.accounts.push(held.usage(id, own));
             }
         }
@@ -448,14 +449,14 @@ impl HeldLimit {
         }
     }
 
-    /// The ledger has taken the reports up to this one.
-    pub(super) fn heard(&mut self, answers: u64) {
+    /// The ledger has applied the reports up to this one.
+    pub(super) fn confirm(&mut self, answers: u64) {
         for held in &mut self.accounts {
             held.told = held.told || held.told_in.is_some_and(|number| number <= answers);
         }
     }
 
-    /// Counts what is reserved as spent.
+    /// Counts reserved amounts as spent.
     pub(super) fn charge_open(&mut self) {
         for held in self.accounts.iter_mut().filter(|held| held.account.is_open()) {
             held.account = Account::restored(held.account.counters(), held.account.reserved());
@@ -470,27 +471,27 @@ impl HeldLimit {
         self.asked = None;
     }
 
-    /// Whether the ledger was heard within so long, and its store answers.
+    /// Whether the ledger answered within this time, and its store answers.
     pub(super) fn is_answered(&self, now: Millis, within: Millis) -> bool {
         self.current(now).is_some_and(|held| {
-            let heard = held.fleet.is_some_and(|fleet| now.saturating_sub(fleet.heard_at) < within);
-            heard && !matches!(held.short, Some((Shortage::Unavailable, _)))
+            let recent = held.fleet.is_some_and(|fleet| now.saturating_sub(fleet.heard_at) < within);
+            recent && !matches!(held.short, Some((Shortage::Unavailable, _)))
         })
     }
 
-    /// The account that is reserved from, or was until just now: what was spent of a period that has ended says nothing of
-    /// the next, of which the ledger will soon say how it stands.
+    /// The account that is used for reservations, or was until just now. The usage of an ended period does not apply to
+    /// the next one, whose state the ledger will report soon.
     fn known(&self, now: Millis) -> Option<&HeldAccount> {
         let just_ended = |held: &&HeldAccount| held.from <= now && now.saturating_sub(held.until) < JUST_ENDED;
         self.current(now).or_else(|| self.accounts.last().filter(just_ended))
     }
 
-    /// How the limit stood when the ledger last said so.
+    /// The state of the limit, as the ledger last reported it.
     pub(super) fn fleet(&self, now: Millis) -> Option<FleetView> {
         self.known(now)?.fleet
     }
 
-    /// What the fleet has spent, with what this gateway has spent since it told.
+    /// The usage of all gateways, including this gateway's usage since that report.
     pub(super) fn used(&self, now: Millis) -> u64 {
         let Some(held) = self.known(now) else { return 0 };
         let own = held.account.spent();
@@ -498,14 +499,14 @@ impl HeldLimit {
     }
 }
 
-/// What a report says.
+/// The content of a report.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Said {
+pub(super) struct ReportParts {
     pub(super) accounts: Vec<AccountUsage>,
     pub(super) wanted: Vec<WantedLimit>,
 }
 
-/// What nobody has spent, nor may have.
+/// What no gateway has spent, or may have spent.
 fn unspent(fleet: &FleetAccount) -> u64 {
     fleet.limit.saturating_sub(fleet.spent).saturating_sub(fleet.unconfirmed)
 }

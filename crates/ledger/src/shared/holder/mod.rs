@@ -1,11 +1,11 @@
-//! The gateway's side: what it was granted of each limit, and what it does with it.
+//! The gateway's side: what it was granted of each limit, and how it uses that.
 //!
-//! A holder reserves from what it was granted, and from nothing else. What the ledger grants is a sum for each account, so
-//! messages may come late, twice, or never. How long an account is reserved from is the ledger's word, measured on the
-//! gateway's monotonic clock: the wall clock is asked only when a journal is read after a restart, and decides no amount.
+//! A holder reserves only from what it was granted. Each grant is a sum for one account, so messages may arrive late,
+//! twice, or never. The ledger decides how long an account is used, and the gateway measures that on its monotonic
+//! clock. The wall clock is read only when a journal is loaded after a restart, and decides no amount.
 //!
-//! Its user keeps one order: [`take`](Holder::take) or [`reserve`](Holder::reserve), then write what
-//! [`journal`](Holder::journal) gives out, then let the request leave or the [`report`](Holder::report) go.
+//! The user of a holder must keep this order: [`take`](Holder::take) or [`reserve`](Holder::reserve), then write what
+//! [`journal`](Holder::journal) returns, then send the request or the [`report`](Holder::report).
 //!
 //! Times named `now` are milliseconds of a monotonic clock, from any origin.
 
@@ -24,59 +24,60 @@ use crate::protocol::{FleetAccount, Grants, LimitKey, Term, UsageReport};
 use fail_open::OpenAt;
 pub use fail_open::{FailOpen, FailOpenState};
 pub use journal::{HeldNo, HeldState, HolderState, JournalWrite};
-use limit::{HeldLimit, Said};
+use limit::{HeldLimit, ReportParts};
 
-/// So many reports are remembered: an answer to an older one is no use to anybody.
+/// How many reports are remembered: an answer to an older one is not used.
 const REMEMBERED: usize = 64;
-/// A report that asks for something is repeated after so long.
+/// A report with a request is repeated after this time.
 const AGAIN: Millis = 1000;
-/// A ledger that was not heard for so long does not answer.
+/// A ledger that is silent for this long counts as unreachable.
 const ANSWERED: Millis = 2000;
 
-/// A limit of a holder: the same as long as the holder lives.
+/// A limit of a holder: the same for the lifetime of the holder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SharedNo(u32);
 
 /// Why nothing was reserved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HeldShort {
-    /// Too little is granted so far: ask, and wait.
+    /// Too little is granted so far: request more, and wait.
     NotGranted,
-    /// It would fit if reservations came back, here or at other holders.
+    /// It would fit if reservations were returned, here or at other holders.
     Contended,
-    /// The ledger says that it is spent, until this period ends by the ledger's clock; absent if it never does.
+    /// The ledger reported that it is spent, until this period ends by the ledger's clock; absent if it never ends.
     Spent { until: Option<Millis> },
 }
 
-/// How a limit stood over all gateways.
+/// The state of a limit over all gateways.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FleetView {
     pub account: FleetAccount,
-    /// When the ledger said so, by the gateway's clock; `account.age_ms` older is what it speaks of.
+    /// When the ledger reported this, by the gateway's clock; the information was then already `account.age_ms` old.
     pub heard_at: Millis,
-    /// What of `account.spent` is this gateway's own.
+    /// The part of `account.spent` that is this gateway's own.
     own: u64,
 }
 
-/// What became of a message.
+/// The result of handling a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "a holder that is void grants nothing until it is begun anew"]
 pub enum MessageOutcome {
     Yes,
-    /// There is a later leader: a report is due at once. It names the term, so the journal is written before.
+    /// There is a later leader: a report is due immediately. It names the term, so the journal is written first.
     Followed,
-    /// It is of an earlier leader, or answers no report that is remembered.
+    /// It is from an earlier leader, or answers no remembered report.
     Stale,
-    /// The ledger does not know this holder any more: [`Holder::begin_anew`].
+    /// The ledger does not know this holder any more: call [`Holder::begin_anew`].
     Void,
 }
 
-/// How soon a report is due.
+/// When the next report is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Due {
     /// No limit is shared, and nothing is held.
     Never,
-    /// Nothing has changed: a report tells that the gateway lives, and hears how the limits stand.
+    /// Nothing has changed: the report shows that the gateway is alive, and its answer contains the state of the
+    /// limits.
     Seldom,
     /// Something has changed.
     Soon,
@@ -84,19 +85,19 @@ pub enum Due {
     Now,
 }
 
-/// What one gateway was granted of all limits that are shared. For one thread at a time, like a [`Book`](crate::Book).
+/// What one gateway was granted of all shared limits. For one thread at a time, like a [`Book`](crate::Book).
 #[derive(Clone, Debug)]
 pub struct Holder {
     state: HolderState,
     unwritten: bool,
-    /// The number of the last report, and when it and those before it were sent.
+    /// The number of the last report, and the times at which it and earlier ones were sent.
     number: u64,
     sent: VecDeque<(u64, Millis)>,
-    /// Reports are whole until the leader has answered one that was: this is the first.
+    /// Reports are complete until the leader has answered a complete one: this is the first.
     whole: Whole,
-    /// When the ledger was last heard, or the journal was begun.
+    /// When the ledger last answered, or the journal was begun.
     heard_at: Millis,
-    /// It says its last word, and takes nothing any more.
+    /// It sends its final report, and reserves nothing any more.
     closing: bool,
     void: bool,
     limits: Vec<HeldLimit>,
@@ -118,8 +119,8 @@ impl SharedNo {
 }
 
 impl Holder {
-    /// A holder with a new journal. `epoch` is the time at which it was begun, in milliseconds since 1970: later than that
-    /// of any journal that its pod had before.
+    /// A holder with a new journal. `epoch` is the time at which the journal was begun, in milliseconds since 1970:
+    /// later than that of every earlier journal of its pod.
     #[must_use]
     pub fn new(epoch: u64) -> Holder {
         Holder::with(HolderState { epoch, runs: 0, term: Term(0), closed: false, lost_at: None })
@@ -141,11 +142,10 @@ impl Holder {
         }
     }
 
-    /// A holder that goes on with a journal, and by which number each of its accounts goes, in their order. What was in
-    /// flight is spent. `wall` is the time since 1970: accounts whose period it lies in are reserved from until the
-    /// ledger says otherwise.
+    /// A holder that continues a journal, and the numbers of its accounts, in order. Amounts in flight are spent.
+    /// `wall` is the time since 1970: accounts whose period contains it are used until the ledger decides otherwise.
     ///
-    /// A journal that was closed is not gone on with: a new one begins, and no account has a number.
+    /// A closed journal is not continued: a new one begins, and no account has a number.
     #[must_use]
     pub fn restore(
         state: HolderState,
@@ -171,20 +171,20 @@ impl Holder {
         (holder, numbers)
     }
 
-    /// The same, whose journal is begun now.
+    /// The same, with a journal that begins now.
     #[must_use]
     pub fn begun_at(self, now: Millis) -> Holder {
         Holder { heard_at: now, ..self }
     }
 
-    /// What is kept of it, beside its accounts.
+    /// The stored state of the holder, besides its accounts.
     #[must_use]
     pub fn state(&self) -> HolderState {
         self.state
     }
 
-    /// Takes the limits of a policy, and says by which numbers they go, in the same order. What is held of limits that are
-    /// not named any more is given back as it becomes free.
+    /// Adopts the limits of a policy, and returns their numbers in the same order. Amounts held of limits that are no
+    /// longer named are returned as they become free.
     pub fn adopt<'a>(&mut self, limits: impl IntoIterator<Item = &'a LimitKey>) -> Vec<SharedNo> {
         self.limits.iter_mut().for_each(|limit| limit.named = false);
         let mut numbers = Vec::new();
@@ -208,10 +208,10 @@ impl Holder {
         no
     }
 
-    /// Whether so much can be reserved now.
+    /// Whether this much can be reserved now.
     ///
     /// # Errors
-    /// Why not. Nothing is asked for: see [`wait`](Self::wait).
+    /// The reason why not. This does not request more: see [`wait`](Self::wait).
     pub fn fits(&self, limit: SharedNo, amount: u64, now: Millis) -> Result<(), HeldShort> {
         match self.limits.get(limit.place()) {
             Some(limit) if !self.closing && !self.void => limit.fits(amount, now),
@@ -219,10 +219,10 @@ impl Holder {
         }
     }
 
-    /// Takes so much, or nothing, and says of which account.
+    /// Reserves this much, or nothing, and returns the account.
     ///
     /// # Errors
-    /// Why it does not fit. The next report asks for it.
+    /// It does not fit. The next report requests it.
     pub fn reserve(&mut self, limit: SharedNo, amount: u64, now: Millis) -> Result<HeldNo, HeldShort> {
         let fits = self.fits(limit, amount, now);
         let Some(held) = self.limits.get_mut(limit.place()) else { return Err(HeldShort::NotGranted) };
@@ -235,7 +235,7 @@ impl Holder {
         }
     }
 
-    /// A request waits for so much: the next report asks for it.
+    /// A request waits for this much: the next report requests it.
     pub fn wait(&mut self, limit: SharedNo, amount: u64, now: Millis) {
         if let Some(limit) = self.limits.get_mut(limit.place()) {
             limit.demand.did_not_fit(amount, now);
@@ -243,7 +243,7 @@ impl Holder {
         }
     }
 
-    /// What a limit lets through while the ledger does not answer: nothing, unless a policy says so.
+    /// Sets what a limit lets pass while the ledger does not answer: nothing, unless a policy allows it.
     pub fn let_fail_open(&mut self, limit: SharedNo, fail_open: Option<FailOpen>) {
         if let Some(limit) = self.limits.get_mut(limit.place()) {
             limit.fail_open = fail_open;
@@ -255,29 +255,29 @@ impl Holder {
         Some(OpenAt { fail_open, heard_at: self.heard_at, rolls })
     }
 
-    /// Whether so much may be reserved though it was not granted: the ledger does not answer, and the policy allows it.
-    /// `rolls`: the window of the limit does, so that its accounts count together.
+    /// Whether this much may be reserved without a grant: the ledger does not answer, and the policy allows it.
+    /// `rolls`: the limit has a rolling window, so its accounts count together.
     #[must_use]
     pub fn fits_open(&self, limit: SharedNo, amount: u64, rolls: bool, now: Millis) -> bool {
         let limit = self.limits.get(limit.place());
         limit.is_some_and(|limit| self.open_at(limit, rolls).is_some_and(|open| limit.fits_open(amount, open, now)))
     }
 
-    /// Takes so much that [fits so](Self::fits_open), and says of which account: of `period`, which the gateway's clock
-    /// says, if the ledger has not said any. `wall` is the time since 1970.
+    /// Reserves an amount that [fits](Self::fits_open), and returns the account: the one of `period`, by the gateway's
+    /// clock, if the ledger has named none. `wall` is the time since 1970.
     pub fn reserve_open(&mut self, limit: SharedNo, amount: u64, period: Period, wall: Millis, now: Millis) -> HeldNo {
         let heard_at = self.heard_at;
         let Some(held) = self.limits.get_mut(limit.place()) else { return HeldNo { limit: limit.0, serial: 0 } };
         let lost_at = wall.saturating_sub(now.saturating_sub(held.lost_since(heard_at, now)).max(0));
         let serial = held.reserve_open(amount, period, wall, now);
         if self.state.lost_at.is_none() {
-            // Zero is none on disk.
+            // On disk, zero means none.
             (self.state.lost_at, self.unwritten) = (Some(lost_at.max(1)), true);
         }
         HeldNo { limit: limit.0, serial }
     }
 
-    /// What may be reserved of a limit beyond what is free; absent while the ledger answers, or if nothing may be.
+    /// What may be reserved of a limit beyond what is free; `None` while the ledger answers, or if nothing may be.
     #[must_use]
     pub fn allowance(&self, limit: SharedNo, rolls: bool, now: Millis) -> Option<u64> {
         let limit = self.limits.get(limit.place())?;
@@ -285,7 +285,7 @@ impl Holder {
         limit.is_lost(now).then(|| limit.allowance(open, now))
     }
 
-    /// How a limit stands that may fail open; absent for one that may not.
+    /// The state of a limit that may fail open; `None` for other limits.
     #[must_use]
     pub fn fail_open_state(&self, limit: SharedNo, rolls: bool, now: Millis) -> Option<FailOpenState> {
         let limit = self.limits.get(limit.place())?;
@@ -294,22 +294,22 @@ impl Holder {
         Some(FailOpenState { most: open.fail_open.most, owed: limit.owed(now, rolls), lasts })
     }
 
-    /// Ends a reservation: `actual` is spent, the rest is free again, or given back if the account's time is over. More
-    /// than was reserved is a debt.
+    /// Ends a reservation: `actual` is spent. The rest is free again, or is returned if the account's period has ended.
+    /// An amount above the reservation is a debt.
     pub fn settle(&mut self, account: HeldNo, reserved: u64, actual: u64, now: Millis) {
         if let Some(limit) = self.limits.get_mut(account.limit as usize) {
             limit.settle(account.serial, reserved, actual, now);
         }
     }
 
-    /// Counts what is spent without asking.
+    /// Counts an amount that is already spent.
     pub fn charge(&mut self, limit: SharedNo, amount: u64, now: Millis) {
         if let Some(limit) = self.limits.get_mut(limit.place()) {
             limit.charge(amount, now);
         }
     }
 
-    /// Takes what the ledger says. Write the journal before anything else is sent.
+    /// Applies a message of the ledger. Write the journal before anything else is sent.
     pub fn take(&mut self, grants: &Grants, now: Millis) -> MessageOutcome {
         if grants.epoch != self.state.epoch {
             return MessageOutcome::Stale;
@@ -318,7 +318,7 @@ impl Holder {
             self.state.term = grants.term;
             self.unwritten = true;
             self.say_all();
-            // It was granted nothing yet by who has not heard what it holds.
+            // A leader that does not know yet what this holder has grants nothing.
             return MessageOutcome::Followed;
         }
         let sent = self.sent.iter().find(|(number, _)| *number == grants.answers).map(|(_, sent)| *sent);
@@ -344,7 +344,7 @@ impl Holder {
             }
         }
         self.limits.iter_mut().for_each(|limit| {
-            limit.heard(grants.answers);
+            limit.confirm(grants.answers);
             limit.answered(now);
         });
         self.heard_at = self.heard_at.max(now);
@@ -354,7 +354,7 @@ impl Holder {
         MessageOutcome::Yes
     }
 
-    /// A stream to the ledger has begun: what was sent on the one before may be lost.
+    /// A stream to the ledger has begun: reports sent on the previous one may be lost.
     pub fn connected(&mut self) {
         self.say_all();
     }
@@ -364,7 +364,7 @@ impl Holder {
         self.limits.iter_mut().for_each(HeldLimit::unsaid_again);
     }
 
-    /// How soon a report is due: at once, within 5 s, within 30 s.
+    /// When a report is due: immediately, within 5 s, within 30 s.
     #[must_use]
     pub fn due(&self, now: Millis) -> Due {
         if self.void || !self.limits.iter().any(|limit| limit.named || !limit.accounts.is_empty()) {
@@ -375,7 +375,7 @@ impl Holder {
             Whole::Sent(_, at) => now.saturating_sub(at) >= AGAIN,
             Whole::Heard => false,
         };
-        // Whoever waits hears within a second whether the ledger is there.
+        // A waiting request learns within a second whether the ledger answers.
         let silent = self.sent.back().is_none_or(|(_, sent)| now.saturating_sub(*sent) >= AGAIN);
         if owes || self.limits.iter().any(|limit| limit.is_urgent(now, AGAIN) || (silent && limit.waits())) {
             return Due::Now;
@@ -386,13 +386,14 @@ impl Holder {
         }
     }
 
-    /// What the ledger is to know now, to be sent at once; absent if nothing is shared. The journal is written before.
+    /// The next report to the ledger, to be sent immediately; `None` if nothing is shared. Write the journal first.
     pub fn report(&mut self, now: Millis) -> Option<UsageReport> {
         (self.due(now) > Due::Never).then(|| self.next_report(now))
     }
 
-    /// The last word: everything that is free is given back, and nothing is reserved or taken from now on. What is still
-    /// reserved is spent: nobody will hear what became of it. The journal is written before it is sent. It is sent again until it is [confirmed](Self::is_confirmed).
+    /// The final report: everything that is free is returned, and nothing is reserved or granted from now on. Amounts
+    /// that are still reserved count as spent, because their settlement can't be reported any more. Write the journal
+    /// before it is sent. It is sent again until it is [confirmed](Self::is_confirmed).
     pub fn last_report(&mut self, now: Millis) -> UsageReport {
         self.closing = true;
         if !self.state.closed {
@@ -415,35 +416,35 @@ impl Holder {
             self.whole = Whole::Sent(first, now);
         }
         let oldest = self.sent.front().map_or(number, |(number, _)| *number);
-        let mut said = Said::default();
+        let mut parts = ReportParts::default();
         for limit in &mut self.limits {
             limit.tidy(now, oldest, self.closing);
-            limit.report(number, now, whole, &mut said);
+            limit.report(number, now, whole, &mut parts);
         }
         UsageReport {
             epoch: self.state.epoch,
             term: self.state.term,
             number,
             whole,
-            accounts: said.accounts,
-            wanted: if self.closing { Vec::new() } else { said.wanted },
+            accounts: parts.accounts,
+            wanted: if self.closing { Vec::new() } else { parts.wanted },
             last: self.closing,
         }
     }
 
-    /// Whether the ledger has durably what the last word said, or knows this holder no more.
+    /// Whether the ledger has stored the content of the final report, or does not know this holder any more.
     #[must_use]
     pub fn is_confirmed(&self) -> bool {
         self.void || self.limits.iter().all(HeldLimit::is_durable)
     }
 
-    /// What the ledger may not have yet: accounts whose sums it has not confirmed.
+    /// Accounts whose sums the ledger has not confirmed.
     pub fn unconfirmed(&self) -> impl Iterator<Item = HeldState> {
         self.limits.iter().flat_map(HeldLimit::unconfirmed)
     }
 
-    /// Begins a new journal, after [`MessageOutcome::Void`]: nothing is held any more. What is still reserved counts, when it is
-    /// settled, on the account that the limit then has.
+    /// Begins a new journal, after [`MessageOutcome::Void`]: nothing is held any more. Reservations that are still open
+    /// are settled on the account that the limit has then.
     pub fn begin_anew(&mut self, epoch: u64) {
         let epoch = epoch.max(self.state.epoch.saturating_add(1));
         for (place, limit) in self.limits.iter_mut().enumerate() {
@@ -456,7 +457,7 @@ impl Holder {
         self.say_all();
     }
 
-    /// Gives out what has to be written since the last call: the holder itself first.
+    /// Returns what has to be written since the last call: the holder itself first.
     pub fn journal(&mut self, mut each: impl FnMut(JournalWrite)) {
         if std::mem::take(&mut self.unwritten) {
             each(JournalWrite::Holder(self.state));
@@ -470,39 +471,39 @@ impl Holder {
         self.forgotten.drain(..).for_each(|no| each(JournalWrite::Forgotten(no)));
     }
 
-    /// How the limit stands over all gateways; absent until the ledger has said so.
+    /// The state of the limit over all gateways; `None` until the ledger has reported it.
     #[must_use]
     pub fn fleet(&self, limit: SharedNo, now: Millis) -> Option<FleetView> {
         self.limits.get(limit.place())?.fleet(now)
     }
 
-    /// What all gateways have spent in the window: what the ledger said, and what this one has spent since.
+    /// The usage of all gateways in the window: as the ledger reported it, plus what this gateway has spent since.
     #[must_use]
     pub fn used(&self, limit: SharedNo, now: Millis) -> u64 {
         self.limits.get(limit.place()).map_or(0, |limit| limit.used(now))
     }
 
-    /// Whether the ledger has said of late how the limit stands, and can grant: who is not granted enough then has to wait
-    /// for other holders, and not for the ledger.
+    /// Whether the ledger recently reported the state of the limit, and can grant. Then a request without a sufficient
+    /// grant has to wait for other holders, and not for the ledger.
     #[must_use]
     pub fn is_answered(&self, limit: SharedNo, now: Millis) -> bool {
         self.limits.get(limit.place()).is_some_and(|limit| limit.is_answered(now, ANSWERED))
     }
 
-    /// The period that is reserved from; absent until something of it was granted.
+    /// The period in which reservations are made; `None` until something was granted.
     #[must_use]
     pub fn period(&self, limit: SharedNo, now: Millis) -> Option<Period> {
         let held = self.limits.get(limit.place())?.current(now)?;
         Some(Period { start: held.start, end: held.end })
     }
 
-    /// Whether it has no account at all: there is nothing that the ledger could lose.
+    /// Whether it has no account at all, so the ledger can't lose anything.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.limits.iter().all(|limit| limit.accounts.is_empty())
     }
 
-    /// What can be reserved of a limit now, without asking.
+    /// What can be reserved of a limit now, without a request to the ledger.
     #[must_use]
     pub fn free(&self, limit: SharedNo, now: Millis) -> u64 {
         let limit = self.limits.get(limit.place());

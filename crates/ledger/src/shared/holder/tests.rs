@@ -32,7 +32,7 @@ fn of(term: Term, answers: u64, accounts: Vec<AccountGrant>) -> Grants {
     Grants { epoch: 5, term, answers, accounts, void: false }
 }
 
-/// A holder that follows a leader and has told it all.
+/// A holder that follows a leader and has reported everything.
 fn following() -> (Holder, SharedNo) {
     let mut holder = Holder::new(5);
     let limit = holder.adopt([&id()])[0];
@@ -42,7 +42,7 @@ fn following() -> (Holder, SharedNo) {
     (holder, limit)
 }
 
-/// Asks at `now`, and is answered at once.
+/// Requests at `now`, and gets an immediate answer.
 fn answered(holder: &mut Holder, now: Millis, grant: AccountGrant) -> UsageReport {
     let report = holder.report(now).unwrap();
     assert_eq!(holder.take(&of(LEADER, report.number, vec![grant]), now), MessageOutcome::Yes);
@@ -61,7 +61,7 @@ fn only(report: &UsageReport) -> &AccountUsage {
 }
 
 #[test]
-fn nothing_is_reserved_before_it_is_granted_and_what_waits_is_asked_for() {
+fn nothing_is_reserved_before_it_is_granted_and_waiting_requests_are_reported() {
     let (mut holder, limit) = following();
     assert_eq!(holder.reserve(limit, 40, 2), Err(HeldShort::NotGranted));
     assert_eq!(holder.due(2), Due::Now);
@@ -69,7 +69,7 @@ fn nothing_is_reserved_before_it_is_granted_and_what_waits_is_asked_for() {
     assert_eq!((report.term, report.whole), (LEADER, true));
     assert_eq!((report.wanted[0].want, report.wanted[0].least), (80, 40));
     assert_eq!(holder.due(3), Due::Seldom, "it has asked");
-    assert_eq!(holder.due(1003), Due::Now, "no answer: it asks again");
+    assert_eq!(holder.due(1003), Due::Now, "no answer: it reports again");
     assert_eq!(holder.take(&of(LEADER, report.number, vec![grant(80)]), 20), MessageOutcome::Yes);
     assert!(holder.reserve(limit, 40, 21).is_ok());
     assert_eq!(holder.free(limit, 21), 40);
@@ -82,7 +82,7 @@ fn no_limit_means_no_report() {
 }
 
 #[test]
-fn grants_are_sums_so_they_may_come_late_and_twice() {
+fn grants_are_sums_so_they_may_arrive_late_and_twice() {
     let (mut holder, limit) = holding(100);
     let report = holder.report(20).unwrap();
     for granted in [150, 120, 150, 0] {
@@ -92,7 +92,7 @@ fn grants_are_sums_so_they_may_come_late_and_twice() {
 }
 
 #[test]
-fn an_earlier_leader_grants_nothing_also_not_after_a_restart() {
+fn grants_of_an_earlier_leader_are_ignored_even_after_a_restart() {
     let (mut holder, _) = holding(100);
     let mut kept = BTreeMap::new();
     let mut state = holder.state();
@@ -109,7 +109,7 @@ fn an_earlier_leader_grants_nothing_also_not_after_a_restart() {
     let (mut holder, numbers) = Holder::restore(state, kept.into_values(), 0, START + 10_000);
     assert_eq!(numbers.len(), 1);
     let limit = holder.adopt([&id()])[0];
-    assert_eq!(holder.free(limit, 0), 100, "it was never granted by who had not heard of it");
+    assert_eq!(holder.free(limit, 0), 100, "a leader that did not know of it granted nothing");
     let report = holder.report(1).unwrap();
     assert_eq!((report.term, report.whole, only(&report).granted), (Term(8), true, 100));
     assert!(report.number > 1 << 32, "numbers go on");
@@ -123,7 +123,7 @@ fn an_earlier_leader_grants_nothing_also_not_after_a_restart() {
 }
 
 #[test]
-fn what_was_in_flight_when_the_process_ended_is_spent() {
+fn amounts_in_flight_when_the_process_ended_are_spent() {
     let (mut holder, limit) = holding(100);
     holder.reserve(limit, 30, 11).unwrap();
     let mut kept = Vec::new();
@@ -139,7 +139,7 @@ fn what_was_in_flight_when_the_process_ended_is_spent() {
 }
 
 #[test]
-fn a_period_lasts_from_the_report_that_was_answered() {
+fn the_time_of_a_period_counts_from_the_answered_report() {
     let (mut holder, limit) = following();
     let report = holder.report(100).unwrap();
     let short = AccountGrant { valid_for_ms: Some(50), ..grant(10) };
@@ -149,7 +149,7 @@ fn a_period_lasts_from_the_report_that_was_answered() {
 }
 
 #[test]
-fn what_is_left_of_an_ended_period_is_returned_and_what_is_open_settles_there() {
+fn the_rest_of_an_ended_period_is_returned_and_open_reservations_settle_there() {
     let (mut holder, limit) = holding(100);
     let open = holder.reserve(limit, 30, 11).unwrap();
     let next = AccountGrant {
@@ -172,7 +172,7 @@ fn what_is_left_of_an_ended_period_is_returned_and_what_is_open_settles_there() 
 }
 
 #[test]
-fn spent_is_believed_only_in_answer_to_who_has_asked() {
+fn a_limit_is_spent_only_by_an_answer_to_a_request() {
     let (mut holder, limit) = holding(10);
     let quiet = holder.report(20).unwrap();
     assert_eq!(holder.reserve(limit, 40, 21), Err(HeldShort::NotGranted));
@@ -189,7 +189,7 @@ fn spent_is_believed_only_in_answer_to_who_has_asked() {
 }
 
 #[test]
-fn what_others_hold_and_what_is_reserved_here_is_contended() {
+fn amounts_held_by_others_or_reserved_here_are_contended() {
     let (mut holder, limit) = holding(10);
     holder.reserve(limit, 6, 11).unwrap();
     assert_eq!(holder.reserve(limit, 5, 12), Err(HeldShort::Contended));
@@ -202,7 +202,7 @@ fn what_others_hold_and_what_is_reserved_here_is_contended() {
 }
 
 #[test]
-fn a_recall_brings_back_what_is_not_needed() {
+fn a_recall_returns_what_is_not_needed() {
     let (mut holder, limit) = holding(100);
     holder.reserve(limit, 20, 11).unwrap();
     answered(&mut holder, 12, AccountGrant { recall: true, ..grant(100) });
@@ -216,7 +216,7 @@ fn a_recall_brings_back_what_is_not_needed() {
 }
 
 #[test]
-fn an_account_is_told_until_the_ledger_has_heard_it() {
+fn an_account_is_reported_until_the_ledger_confirms_it() {
     let (mut holder, limit) = holding(100);
     let open = holder.reserve(limit, 20, 11).unwrap();
     holder.settle(open, 20, 15, 12);
@@ -229,12 +229,12 @@ fn an_account_is_told_until_the_ledger_has_heard_it() {
     assert_eq!(holder.take(&of(LEADER, again.number, vec![durable]), 15), MessageOutcome::Yes);
     assert_eq!((holder.due(16), holder.report(16).unwrap().accounts.len()), (Due::Seldom, 0));
     holder.connected();
-    assert_eq!(holder.due(17), Due::Now, "a new stream hears everything");
+    assert_eq!(holder.due(17), Due::Now, "a new stream gets a complete report");
     assert_eq!(only(&holder.report(17).unwrap()).spent, 15);
 }
 
 #[test]
-fn an_account_that_is_over_does_not_come_back() {
+fn a_closed_account_does_not_come_back() {
     let (mut holder, limit) = holding(100);
     let late = holder.report(20).unwrap();
     holder.report(70_000).unwrap();
@@ -248,7 +248,7 @@ fn an_account_that_is_over_does_not_come_back() {
 }
 
 #[test]
-fn the_last_word_returns_everything_and_takes_nothing() {
+fn the_final_report_returns_everything_and_accepts_nothing() {
     let (mut holder, limit) = holding(100);
     holder.charge(limit, 30, 11);
     let last = holder.last_report(12);
@@ -265,7 +265,7 @@ fn the_last_word_returns_everything_and_takes_nothing() {
 }
 
 #[test]
-fn who_is_void_begins_anew_and_counts_what_was_open() {
+fn a_void_holder_begins_a_new_journal_and_counts_open_reservations() {
     let (mut holder, limit) = holding(100);
     let open = holder.reserve(limit, 30, 11).unwrap();
     let report = holder.report(12).unwrap();
@@ -287,7 +287,7 @@ fn who_is_void_begins_anew_and_counts_what_was_open() {
 }
 
 #[test]
-fn a_limit_that_is_not_named_any_more_gives_back_what_it_holds() {
+fn a_limit_that_is_no_longer_named_returns_what_it_holds() {
     let (mut holder, limit) = holding(100);
     let open = holder.reserve(limit, 30, 11).unwrap();
     holder.adopt([]);
@@ -298,14 +298,14 @@ fn a_limit_that_is_not_named_any_more_gives_back_what_it_holds() {
 }
 
 #[test]
-fn the_fleet_is_what_the_ledger_said_and_what_was_spent_here_since() {
+fn fleet_usage_is_the_ledgers_report_plus_what_was_spent_here_since() {
     let (mut holder, limit) = holding(100);
     holder.charge(limit, 10, 11);
     let report = holder.report(12).unwrap();
     holder.charge(limit, 5, 13);
     let fleet = FleetAccount { limit: 1000, spent: 410, ..FleetAccount::default() };
-    let told = AccountGrant { fleet, ..grant(100) };
-    assert_eq!(holder.take(&of(LEADER, report.number, vec![told]), 14), MessageOutcome::Yes);
+    let granted = AccountGrant { fleet, ..grant(100) };
+    assert_eq!(holder.take(&of(LEADER, report.number, vec![granted]), 14), MessageOutcome::Yes);
     assert_eq!(holder.used(limit, 15), 415);
     assert_eq!(holder.fleet(limit, 15).map(|view| (view.account.limit, view.heard_at)), Some((1000, 14)));
 }
@@ -314,9 +314,9 @@ fn the_fleet_is_what_the_ledger_said_and_what_was_spent_here_since() {
 enum Op {
     Reserve(u64),
     Settle(u64),
-    /// The ledger grants so much more; it arrives.
+    /// A further grant arrives.
     Grant(u64, bool),
-    /// An earlier message comes once more.
+    /// An earlier message arrives again.
     Again(prop::sample::Index),
     Report,
     Later(Millis),
@@ -342,9 +342,9 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
 }
 
 proptest! {
-    /// A ledger that grants to this holder alone, and forgets at each change of leader what it did not hear.
+    /// A ledger that grants only to this holder, and forgets unreported amounts at each change of leader.
     #[test]
-    fn never_more_than_was_granted_whatever_is_lost_repeated_or_restarted(ops in ops()) {
+    fn never_more_than_granted_with_lost_repeated_messages_and_restarts(ops in ops()) {
         let (mut holder, mut limit) = following();
         let (mut now, mut term, mut granted) = (10, LEADER, 0_u64);
         let mut open: Vec<(HeldNo, u64)> = Vec::new();
@@ -398,7 +398,7 @@ proptest! {
                     holder.journal(|_| {});
                     holder.connected();
                     last = holder.report(now).unwrap();
-                    // The new leader begins from what it hears.
+                    // The new leader starts from what it is told in reports.
                     granted = last.accounts.first().map_or(0, |account| account.granted);
                 }
                 Op::Recall => {
@@ -422,7 +422,7 @@ proptest! {
 }
 
 #[test]
-fn what_is_used_is_known_while_reports_are_under_way() {
+fn usage_is_known_while_reports_are_in_flight() {
     let (mut holder, limit) = holding(1_000);
     let spent = |amount: u64| AccountGrant {
         fleet: FleetAccount { limit: 10_000, spent: amount, ..FleetAccount::default() },
@@ -433,13 +433,13 @@ fn what_is_used_is_known_while_reports_are_under_way() {
         holder.charge(limit, 10, 20 + step);
         numbers.push(holder.report(20 + step).unwrap().number);
     }
-    // Others have spent 300. Each answer counts what it answers, and the rest is added here.
+    // Others have spent 300. Each answer includes what it answers, and the rest is added here.
     for (answered, own) in [(25, 260), (30, 310), (30, 310), (39, 400)] {
         let message = of(LEADER, numbers[answered], vec![spent(300 + own)]);
         assert_eq!(holder.take(&message, 100), MessageOutcome::Yes);
         assert_eq!(holder.used(limit, 101), 700, "after answer {answered}");
     }
-    // So many were under way that the oldest were forgotten: never more than was spent.
+    // So many reports were in flight that the oldest were forgotten: never more than was spent.
     let (mut holder, limit) = holding(1_000);
     let first = {
         holder.charge(limit, 10, 21);

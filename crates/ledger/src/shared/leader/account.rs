@@ -9,7 +9,7 @@ use super::{AccountNo, HolderNo, LedgerLimitNo, PageNo};
 use crate::protocol::{AccountKey, DurableUsage, Shortage};
 use crate::shared::record::{AccountRecord, ClosedSums, HolderStatus};
 
-/// A holder may be granted so many of its wants before its page is written again.
+/// How many of its wants a holder may be granted before its page is written again.
 const AHEAD: u64 = 2;
 
 #[derive(Clone, Debug)]
@@ -20,22 +20,22 @@ pub(super) struct LedgerAccount {
     pub(super) shard: u32,
     /// What leaders of earlier terms may have granted.
     pub(super) former: u128,
-    /// Of it, what is known: told by its holders, or closed. When all have told, this is all.
+    /// The known part of it: reported by its holders, or closed. Once all have reported, this is everything.
     pub(super) known: u128,
-    /// What is, or is to be, in the store.
+    /// The value that the store has, or is about to have.
     pub(super) ceiling: u128,
-    /// What the store has for certain: so much may be granted.
+    /// The value that the store has for certain: this much may be granted.
     pub(super) durable_ceiling: u128,
     /// What was granted in this term, gross.
     pub(super) given: u128,
-    /// What came back, as the store has it.
+    /// What was returned, as far as the store has it.
     pub(super) durable_returned: u128,
     pub(super) parts: BTreeMap<HolderNo, HolderPart>,
     pub(super) pages: Vec<PageNo>,
     pub(super) totals: AccountTotals,
     pub(super) closed: ClosedSums,
     pub(super) wants: BTreeMap<HolderNo, WantInLine>,
-    /// Who waits, by turn.
+    /// Waiting holders, by turn.
     pub(super) queue: BTreeMap<u64, HolderNo>,
     pub(super) queued: u64,
     pub(super) kept: Option<KeptForOldest>,
@@ -43,7 +43,7 @@ pub(super) struct LedgerAccount {
     pub(super) removal: Removal,
 }
 
-/// What a holder wants, and did not get.
+/// What a holder wants and did not get.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct WantInLine {
     pub(super) want: u64,
@@ -51,35 +51,35 @@ pub(super) struct WantInLine {
     /// First come, first served.
     pub(super) turn: u64,
     pub(super) heard_at: Millis,
-    /// When it began to want.
+    /// When it began to want this.
     pub(super) since: Millis,
     pub(super) short: Option<Shortage>,
 }
 
-/// How an account goes: looked at every few seconds.
+/// The use of an account: measured every few seconds.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct AccountPace {
     pub(super) looked_at: Millis,
     pub(super) served_at: Millis,
     pub(super) given_then: u128,
-    /// Granted in a second.
+    /// Granted per second.
     pub(super) per_second: u128,
-    /// Holders that were heard of late and use it.
+    /// Holders that recently reported and use it.
     pub(super) active: u64,
     pub(super) oldest_heard: Millis,
     pub(super) recalled_at: Millis,
     pub(super) recall_from: HolderNo,
-    /// When the ceiling was to be raised and was not yet.
+    /// When the ceiling should have been raised and was not yet.
     pub(super) raising_since: Option<Millis>,
 }
 
-/// How far an account that counts no more has gone out of the store.
+/// How far a closed account has been removed from the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Removal {
     Counts,
-    /// It counts no more since this time of the leader's own.
+    /// It no longer counts since this time of the leader's own clock.
     Since(Millis),
-    /// The store is to forget it; its pages go when it has.
+    /// The store is about to forget it; its pages follow.
     Leaving,
 }
 
@@ -88,37 +88,38 @@ pub(super) enum Removal {
 pub(super) struct HolderPart {
     pub(super) page: PageNo,
     pub(super) state: PartState,
-    /// What it was granted in all: heard in this term, and granted since; before, what the store has.
+    /// What it was granted in total: reported in this term, and granted since; before that, what the store has.
     pub(super) granted: u64,
-    /// It is granted no more than this before the store has a higher figure: so the next leader knows what it may have, if
-    /// it never says.
+    /// It is granted no more than this before the store has a higher figure. So the next leader knows how much the
+    /// holder may have, even if it does not report.
     pub(super) most: u64,
-    /// Whether it was heard in this term. Until then it is granted nothing, for an earlier leader may have granted more.
+    /// Whether it reported in this term. Until then it is granted nothing, because an earlier leader may have granted
+    /// more.
     pub(super) heard: bool,
-    /// Whether the store has it. Until then it is granted nothing, for the next leader would not know of it.
+    /// Whether the store has it. Until then it is granted nothing, because the next leader would not know of it.
     pub(super) registered: bool,
-    /// What it said itself that it was granted.
+    /// The granted amount that it reported itself.
     pub(super) told: u64,
     pub(super) returned: u64,
-    /// What counts as spent.
+    /// The spent amount that counts.
     pub(super) spent: u64,
-    /// What it said beyond that: a debt that is larger than anyone may owe does not count in full.
+    /// The reported amount beyond that: a debt above the maximum does not count in full.
     pub(super) beyond: u64,
     pub(super) reserved: u64,
     pub(super) durable: DurableUsage,
     pub(super) heard_at: Millis,
-    /// The last want: what it will want of the next period.
+    /// The last want, which it will also have in the next period.
     pub(super) usual: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PartState {
     Open,
-    /// Its pod is gone since this time of the leader's own.
+    /// Its pod is gone since this time of the leader's own clock.
     Gone(Millis),
-    /// Gone, and never heard in this term.
+    /// It is gone, and did not report in this term.
     Lost,
-    /// Counted in the closed sums; it leaves when the store has them. The flag: its holder said its last word.
+    /// Included in the closed sums; it is removed when the store has them. The flag: its holder sent its final report.
     Folding {
         last: bool,
     },
@@ -129,19 +130,19 @@ pub(super) enum PartState {
 pub(super) struct AccountTotals {
     pub(super) spent: u128,
     pub(super) reserved: u128,
-    /// Held by who is there, and neither spent nor reserved.
+    /// Held by existing holders, and neither spent nor reserved.
     pub(super) leased: u128,
-    /// Held by who is gone, and not spent.
+    /// Held by holders that are gone, and not spent.
     pub(super) unconfirmed: u128,
-    /// Spent over what is held.
+    /// Spent beyond what is held.
     pub(super) debt: u128,
     /// Held by parts, spent or not.
     pub(super) held: u128,
-    /// Parts that were not heard in this term.
+    /// Parts that did not report in this term.
     pub(super) unheard: u64,
-    /// What these and those that were lost had said in an earlier term that they were granted: at least so much was.
+    /// The granted amounts that these and the lost ones reported in earlier terms: at least this much was granted.
     pub(super) unheard_granted: u128,
-    /// What these may have been granted: at most so much was.
+    /// What these may have been granted: at most this much.
     pub(super) unheard_most: u128,
     pub(super) lost: u64,
 }
@@ -174,12 +175,12 @@ impl HolderPart {
         self.held().saturating_sub(self.spent).saturating_sub(self.reserved)
     }
 
-    /// What it has spent over what it holds, as far as it counts.
+    /// The spent amount beyond what it holds, as far as it counts.
     pub(super) fn debt(&self) -> u64 {
         self.spent.saturating_sub(self.held())
     }
 
-    /// What the store has of it, as its holder says it.
+    /// The stored part, as reported by its holder.
     pub(super) fn confirmed(&self, durable: DurableUsage) -> DurableUsage {
         let beyond = if durable.spent == self.spent { self.beyond } else { 0 };
         DurableUsage { spent: durable.spent.saturating_add(beyond), ..durable }
@@ -189,7 +190,7 @@ impl HolderPart {
         matches!(self.state, PartState::Folding { .. })
     }
 
-    /// All of it is spent or returned.
+    /// Everything is spent or returned.
     pub(super) fn is_settled(&self) -> bool {
         self.reserved == 0 && self.told == self.granted && self.spent >= self.held()
     }
@@ -206,7 +207,8 @@ impl HolderPart {
         }
     }
 
-    /// Of who may still say something, what it has said: the next leader asks it anew. Of who is gone, all.
+    /// Of a holder that may still report: what it reported, because the next leader asks it again. Of a holder that is
+    /// gone: everything.
     pub(super) fn written_granted(&self) -> u64 {
         match self.state {
             PartState::Open | PartState::Lost => self.told,
@@ -214,7 +216,7 @@ impl HolderPart {
         }
     }
 
-    /// What the store is to say that it may be granted, with a want of so much: enough for a while, because a page is
+    /// The granted maximum that the store should have, given a want of this size: enough for a while, because a page is
     /// written for many holders together.
     pub(super) fn written_most(&self, want: u64) -> u64 {
         match self.state {
@@ -225,7 +227,7 @@ impl HolderPart {
         }
     }
 
-    /// Its sums, as they count once it is folded.
+    /// Its sums after it is folded.
     pub(super) fn closed(&self) -> ClosedSums {
         ClosedSums {
             granted: self.granted.into(),
@@ -282,7 +284,7 @@ impl LedgerAccount {
         }
     }
 
-    /// Changes a part, and the sums with it.
+    /// Changes a part and updates the sums.
     pub(super) fn change<R>(&mut self, holder: HolderNo, change: impl FnOnce(&mut HolderPart) -> R) -> Option<R> {
         let part = self.parts.get_mut(&holder)?;
         let before = part.totals();
@@ -297,18 +299,18 @@ impl LedgerAccount {
         self.parts.insert(holder, part);
     }
 
-    /// What counts against the limit: what is outstanding, and debts.
+    /// What counts against the limit: outstanding amounts and debts.
     pub(super) fn committed(&self) -> u128 {
         let debt = self.totals.debt.saturating_add(self.closed.debt);
         self.outstanding().saturating_add(debt)
     }
 
-    /// What may have been granted and is not known to be back.
+    /// What may have been granted and is not known to be returned.
     pub(super) fn outstanding(&self) -> u128 {
         self.former.saturating_add(self.ceiling).saturating_sub(self.durable_returned)
     }
 
-    /// What may be handed out at once.
+    /// What may be granted immediately.
     pub(super) fn at_hand(&self) -> u128 {
         self.durable_ceiling.min(self.ceiling).saturating_sub(self.given)
     }
@@ -317,32 +319,32 @@ impl LedgerAccount {
         self.totals.spent.saturating_add(self.closed.spent)
     }
 
-    /// What may be spent by who is gone.
+    /// What holders that are gone may have spent.
     pub(super) fn unconfirmed(&self) -> u128 {
         self.totals.unconfirmed.saturating_add(self.closed.unconfirmed())
     }
 
-    /// What earlier leaders may have granted to this holder, which has told this one nothing yet: no more than the store
-    /// says, and than the others of their time leave. The store may know more of it than of the account, if it was set
-    /// back.
+    /// What earlier leaders may have granted to this holder, which has not reported to this leader yet: at most what
+    /// the store has, and what the other holders of that time leave. The store may know more about the holder than
+    /// about the account if it was restored from a backup.
     pub(super) fn most_granted(&self, part: &HolderPart) -> u128 {
         let others = self.totals.unheard_granted.saturating_sub(part.granted.into());
         let left = self.former.saturating_sub(self.known).saturating_sub(others);
         left.min(part.most.into()).max(part.granted.into())
     }
 
-    /// A holder that had told this leader nothing yet was granted so much. Earlier leaders granted at least what is known
-    /// now, whatever the store says.
+    /// A holder that had not reported to this leader was granted this much. Earlier leaders granted at least the known
+    /// amount, whatever the store has.
     pub(super) fn know(&mut self, part: &HolderPart, granted: u64) {
         let others = self.totals.unheard_granted.saturating_sub(part.granted.into());
         self.known = self.known.saturating_add(granted.into());
         self.former = self.former.max(self.known.saturating_add(others));
     }
 
-    /// Of earlier ceilings no more was handed out than is known, and than those that have told nothing yet may have. When
-    /// every holder that is there has told what it was granted, what is left may have gone to those that were lost. It is
-    /// charged to them, so that later leaders need not ask for it any more. Returns the holders whose parts have changed;
-    /// absent if nothing has.
+    /// Earlier leaders granted at most the known amounts, plus what holders that have not reported may have. Once every
+    /// existing holder has reported its grants, the rest may have gone to lost holders. It is charged to them, so that
+    /// later leaders need not consider it again. Returns the holders whose parts have changed; `None` if there is no
+    /// change.
     pub(super) fn settle_former(&mut self, now: Millis) -> Option<Vec<HolderNo>> {
         let lost: Vec<HolderNo> = match self.totals.lost {
             0 => Vec::new(),
@@ -365,7 +367,7 @@ impl LedgerAccount {
         (surplus || !lost.is_empty()).then_some(lost)
     }
 
-    /// What was granted or may have been, and is not known to be back; and debts.
+    /// What was granted or may have been, and is not known to be returned; and debts.
     pub(super) fn owed(&self) -> u128 {
         let unused = self.ceiling.saturating_sub(self.given);
         self.committed().saturating_sub(unused)

@@ -1,4 +1,4 @@
-//! All that a leader knows, and the steps that change it.
+//! The state of a leader, and the steps that change it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,16 +13,16 @@ use super::{AccountNo, HolderNo, LedgerLimitNo, PageNo};
 use crate::protocol::{AccountGrant, AccountKey, DurableUsage, Grants, LimitKey, Term};
 use crate::shared::record::{AccountRecord, HolderId, HolderPage, HolderStatus};
 
-/// The leader's own clock goes on by at most this in a step, whatever the wall clock says.
+/// The leader's own clock advances by at most this in a step, whatever the wall clock shows.
 const STRIDE: Millis = 10_000;
 
 #[derive(Clone, Debug)]
 pub(super) struct LedgerBooks {
     pub(super) term: Term,
-    /// The latest wall clock time seen, as far as it was believed: says which period it is, and nothing else.
+    /// The latest plausible wall clock time: it only determines the current period.
     pub(super) latest: Millis,
     pub(super) stepped_at: Millis,
-    /// Time that has passed for this leader, however the wall clock was set meanwhile.
+    /// The time that has passed for this leader, however the wall clock was set meanwhile.
     pub(super) steady: Millis,
     pub(super) swept_at: Millis,
     pub(super) limits: Vec<LedgerLimit>,
@@ -34,9 +34,9 @@ pub(super) struct LedgerBooks {
     pub(super) pods: BTreeMap<String, HolderNo>,
     pub(super) pages: BTreeMap<PageNo, OpenPage>,
     pub(super) shards: Shards,
-    /// Accounts for which a holder waits.
+    /// Accounts with waiting holders.
     pub(super) waiting: BTreeSet<AccountNo>,
-    /// Who is to be told of what, at the end of the step.
+    /// The holders to notify at the end of the step, with the accounts.
     pub(super) tell: BTreeMap<HolderNo, BTreeMap<AccountNo, Tell>>,
     /// Ended accounts that are reported to holders at the end of the step.
     pub(super) over: BTreeMap<HolderNo, Vec<AccountGrant>>,
@@ -44,18 +44,18 @@ pub(super) struct LedgerBooks {
     next: u32,
 }
 
-/// What an entry of a message says beside how the account stands.
+/// The part of a message's entry besides the state of the account.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Tell {
     pub(super) recall: bool,
-    /// Of a part that has left: its last sums.
+    /// Of a removed part: its last sums.
     pub(super) left: Option<DurableUsage>,
 }
 
 #[derive(Clone, Debug)]
 pub(super) struct LedgerLimit {
     pub(super) max: u64,
-    /// Absent for one that only records know.
+    /// Absent for a limit that only records contain.
     pub(super) window: Option<Periods>,
     pub(super) named: bool,
     pub(super) accounts: BTreeMap<Millis, AccountNo>,
@@ -64,15 +64,16 @@ pub(super) struct LedgerLimit {
 #[derive(Clone, Debug)]
 pub(super) struct KnownHolder {
     pub(super) id: HolderId,
-    /// The last report that was taken.
+    /// The last report that was applied.
     pub(super) number: u64,
-    /// Whether it has told this leader all that it holds.
+    /// Whether it has reported everything that it holds to this leader.
     pub(super) heard: bool,
     /// Its pod is gone, or has begun a later journal.
     pub(super) left: bool,
-    /// It said its last word, or nothing of it counts any more.
+    /// It sent its final report, or none of it counts any more.
     pub(super) closed: bool,
-    /// When it was first heard of, and how many journals its pod had begun shortly before: one is forgotten at a time.
+    /// When it first reported, and how many journals its pod had begun shortly before: one of those is forgotten at a
+    /// time.
     pub(super) begun: Millis,
     pub(super) haste: u32,
     pub(super) accounts: BTreeSet<AccountNo>,
@@ -139,7 +140,7 @@ impl LedgerBooks {
 
     fn read_account(&mut self, record: &AccountRecord, shard: u32) {
         if let Some(account) = self.account_no(&record.key).and_then(|no| self.accounts.get_mut(&no)) {
-            // Written twice by nobody; if it is, both were granted from.
+            // This can't occur twice; if it does, both were used for grants.
             account.former = account.former.saturating_add(record.former);
             return;
         }
@@ -160,7 +161,7 @@ impl LedgerBooks {
     }
 
     fn read_page(&mut self, record: HolderPage, shard: u32) {
-        // The account is gone before its pages are.
+        // The account was removed before its pages.
         let Some(account_no) = self.account_no(&record.key) else { return self.shards.touch(shard, Urgency::Lazy, 0) };
         let came_back = returned(&record);
         let no = self.add_page(account_no, record.capacity, shard);
@@ -244,7 +245,7 @@ impl LedgerBooks {
         no
     }
 
-    /// Makes room for a holder's part of an account. It is granted nothing before the store has it.
+    /// Adds a holder's part of an account. The holder is granted nothing before the store has it.
     pub(super) fn register(&mut self, account_no: AccountNo, holder: HolderNo) {
         let now = self.steady;
         let Some(account) = self.accounts.get(&account_no) else { return };
@@ -268,12 +269,13 @@ impl LedgerBooks {
         }
     }
 
-    /// Moves a part into the closed sums. It leaves when the store has them. `sums` is what counts of it from now on.
+    /// Moves a part into the closed sums. It is removed when the store has them. `sums` is what counts of it from now
+    /// on.
     pub(super) fn fold(&mut self, account_no: AccountNo, holder: HolderNo, last: bool, urgency: Urgency) {
         let Some(account) = self.accounts.get_mut(&account_no) else { return };
         let Some(part) = account.parts.get(&holder).copied().filter(|part| !part.is_folding()) else { return };
         if !part.heard {
-            // It was lost, and is forgiven: what it was granted is known from now on, like all that is closed.
+            // It was lost, and is forgiven: from now on its granted amount is known, as for all closed parts.
             account.known = account.known.saturating_add(part.granted.into());
         }
         account.change(holder, |part| part.state = PartState::Folding { last });
@@ -285,7 +287,7 @@ impl LedgerBooks {
         }
     }
 
-    /// The page of a part has to be written.
+    /// The page of a part must be written.
     pub(super) fn touch_part(&mut self, account: AccountNo, holder: HolderNo, urgency: Urgency) {
         let part = self.accounts.get(&account).and_then(|account| account.parts.get(&holder));
         if let Some(page) = part.and_then(|part| self.pages.get(&part.page)) {
@@ -299,7 +301,7 @@ impl LedgerBooks {
         }
     }
 
-    /// One report is told once of each kind: a log that each gateway fills as it likes hides all else.
+    /// Each kind is logged once for each report: otherwise a gateway could fill the log and hide everything else.
     pub(super) fn find(&mut self, holder: &HolderId, account: Option<&AccountKey>, kind: FindingKind) {
         let is_same = |one: &Output| matches!(one, Output::Finding(one) if one.holder == *holder && one.kind == kind);
         if self.out.iter().any(is_same) {
@@ -309,7 +311,7 @@ impl LedgerBooks {
         self.out.push(Output::Finding(finding));
     }
 
-    /// Nothing of this holder counts any more, beside what it has spent and may have spent.
+    /// Nothing of this holder counts any more, except for what it has spent and may have spent.
     pub(super) fn void(&mut self, no: HolderNo) {
         self.leave(no);
         let Some(holder) = self.holders.get_mut(&no) else { return };
@@ -324,7 +326,7 @@ impl LedgerBooks {
         self.out.push(Output::Grants { holder: holder.id.clone(), grants });
     }
 
-    /// It will not be heard of again: its parts stay charged.
+    /// It will not report again: its parts stay charged.
     pub(super) fn leave(&mut self, no: HolderNo) {
         let steady = self.steady;
         let Some(holder) = self.holders.get_mut(&no) else { return };
@@ -360,7 +362,7 @@ impl LedgerBooks {
         self.stepped_at = now;
         self.move_to(now);
         match input {
-            // It has been told once.
+            // It was reported once.
             Input::Loaded(_) => {}
             Input::Limits(limits) => self.adopt(limits, now),
             Input::Report { pod, limits, report } => self.report(pod, &limits, report),
@@ -377,7 +379,7 @@ impl LedgerBooks {
         self.send();
     }
 
-    /// Takes what policies say of limits.
+    /// Applies the limits of policies.
     pub(super) fn adopt(&mut self, limits: Vec<SharedLimit>, now: Millis) {
         self.latest = self.latest.max(now);
         self.limits.iter_mut().for_each(|limit| limit.named = false);
@@ -387,7 +389,7 @@ impl LedgerBooks {
                 let same = known.window.as_ref() == Some(&limit.window);
                 let raised = known.window.is_some() && limit.max > known.max;
                 (known.max, known.window, known.named) = (limit.max, Some(limit.window), true);
-                // Who was refused may be served now.
+                // Refused requests may fit now.
                 self.waiting.extend(known.accounts.values());
                 if !same {
                     self.cut_anew(no);
@@ -399,8 +401,8 @@ impl LedgerBooks {
         }
     }
 
-    /// Tells all holders of a limit how it stands: those that were told that it is spent refuse requests until they hear
-    /// something else.
+    /// Sends the state of a limit to all its holders: those that got the answer that it is spent refuse requests until
+    /// they get another one.
     fn tell_all(&mut self, limit: LedgerLimitNo) {
         let Some(limit) = self.limits.get(limit.0 as usize) else { return };
         for no in limit.accounts.values() {

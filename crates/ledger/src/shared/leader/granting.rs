@@ -1,4 +1,4 @@
-//! Who is granted how much, and who is told what.
+//! Decides which holders are granted how much, and which holders are notified.
 
 use std::collections::BTreeMap;
 
@@ -11,27 +11,27 @@ use super::shards::Urgency;
 use super::{AccountNo, HolderNo};
 use crate::protocol::{AccountGrant, FleetAccount, Grants, LimitKey, Shortage};
 
-/// Once less than one in so many is left, a holder gets exactly one reservation.
+/// If less than this fraction is left, a holder gets exactly one reservation.
 const SCARCE: u128 = 50;
-/// A ceiling is raised by what goes in a second, or in [`AHEAD`] seconds if that is less than one in so many: this much may
-/// be stranded when a leader and a gateway are lost together.
+/// A ceiling is raised by the use of one second, or of [`AHEAD`] seconds if that is less than this fraction. This much
+/// may be lost when a leader and a gateway are lost together.
 const CHUNK: u128 = 200;
 const AHEAD: u128 = 10;
-/// A want that is not said again is forgotten.
+/// A want that is not repeated within this time is forgotten.
 const FORGOTTEN: Millis = 40_000;
-/// Where more than so many wait, they are served together, this often.
+/// If more holders than this wait, they are served together, this often.
 const CROWD: usize = 64;
 const TOGETHER: Millis = 100;
-/// Who waits longer for the store is told that it does not answer.
+/// A holder that waits longer for the store gets the answer that the store does not respond.
 const PATIENCE: Millis = 1_500;
-/// Money is recalled this often, and from at most so many holders at a time.
+/// Money is recalled this often, and from at most this many holders at a time.
 const RECALL: Millis = 500;
 const RECALLED: usize = 500;
 
-/// What became of a want.
+/// The result for a want.
 enum Served {
     Met,
-    /// The store has to have something first.
+    /// The store must have something first.
     Later,
     Short {
         short: Shortage,
@@ -39,44 +39,44 @@ enum Served {
     },
 }
 
-/// How a limit stands while those that wait are served.
+/// The state of a limit while waiting holders are served.
 #[derive(Clone, Copy)]
 struct Standing {
     /// The whole limit.
     max: u128,
-    /// Committed on the other accounts that count with the one that is served.
+    /// Committed on the other accounts that count together with the served one.
     others: u128,
     /// Spent, or held by pods that are gone.
     gone: u128,
 }
 
-/// What was asked for while an account is served, and could not be granted yet.
+/// Amounts that were requested while an account is served, and could not be granted yet.
 #[derive(Clone, Copy, Default)]
 struct UnmetWants {
-    /// By how much the ceiling is to be raised.
+    /// By how much the ceiling must be raised.
     raise: u128,
-    /// Of it, what only turns the debts of those that ask into grants.
+    /// The part of it that only covers debts of the requesting holders.
     debts: u128,
-    /// What is kept for the oldest want that can't be met; absent before that one was found.
+    /// What is kept for the oldest want that can't be met; `None` before that want was found.
     kept: Option<u128>,
 }
 
 impl LedgerBooks {
-    /// What a limit has left, beside what is committed on this account and all others that count with it.
+    /// What is left of a limit after the commitments on this account and all others that count with it.
     pub(super) fn room(&self, account: &LedgerAccount) -> u128 {
         let Some(limit) = self.limit(account.limit).filter(|limit| limit.named) else { return 0 };
         let committed = self.counted(limit, account).map(LedgerAccount::committed).fold(0, u128::saturating_add);
         u128::from(limit.max).saturating_sub(committed)
     }
 
-    /// What is committed on the other accounts that count with this one.
+    /// The commitments on the other accounts that count with this one.
     fn committed_beside(&self, account: &LedgerAccount) -> u128 {
         let Some(limit) = self.limit(account.limit) else { return 0 };
         let others = self.counted(limit, account).filter(|other| other.key.start != account.key.start);
         others.map(LedgerAccount::committed).fold(0, u128::saturating_add)
     }
 
-    /// The accounts that count with this one, itself among them.
+    /// The accounts that count with this one, including itself.
     fn counted<'a>(
         &'a self,
         limit: &'a LedgerLimit,
@@ -86,14 +86,14 @@ impl LedgerBooks {
             limit.window.as_ref().and_then(|window| window.length()).map(|length| self.latest.saturating_sub(length));
         let (start, end) = (account.key.start, account.end);
         let counts = move |other: &&LedgerAccount| match since {
-            // Also the next bucket: it will count with this one.
+            // Including the next bucket, which will count with this one.
             Some(since) => other.end.is_none_or(|end| end > since),
             None => other.end.is_none_or(|other| other > start) && end.is_none_or(|end| other.key.start < end),
         };
         limit.accounts.values().filter_map(|no| self.accounts.get(no)).filter(counts)
     }
 
-    /// How a limit stands, from the side of one of its accounts.
+    /// The state of a limit, from the perspective of one of its accounts.
     pub(super) fn fleet(&self, account: &LedgerAccount) -> FleetAccount {
         let Some(limit) = self.limit(account.limit) else { return FleetAccount::default() };
         let sum =
@@ -108,7 +108,7 @@ impl LedgerBooks {
         }
     }
 
-    /// A holder wants so much of an account; nothing: it wants no more.
+    /// A holder wants this much of an account; `None`: it wants no more.
     pub(super) fn want(&mut self, no: AccountNo, holder: HolderNo, want: u64, least: u64) {
         let now = self.steady;
         let Some(account) = self.accounts.get_mut(&no) else { return };
@@ -130,7 +130,7 @@ impl LedgerBooks {
         self.waiting.insert(no);
     }
 
-    /// Serves all accounts where something has changed for those who wait.
+    /// Serves all accounts with changes that affect waiting holders.
     pub(super) fn serve_all(&mut self) {
         let now = self.steady;
         for no in std::mem::take(&mut self.waiting) {
@@ -179,7 +179,7 @@ impl LedgerBooks {
                 Served::Later if slow || (waits && now.saturating_sub(want.since) >= PATIENCE) => {
                     Some(Shortage::Unavailable)
                 }
-                // Something comes soon, but who is told that it is spent does not wait for it.
+                // More will come soon, but a holder that was told that the limit is spent does not wait for it.
                 Served::Later => want.short.map(|_| Shortage::Leased),
                 Served::Short { short, .. } => Some(short),
             };
@@ -203,7 +203,7 @@ impl LedgerBooks {
         }
     }
 
-    /// Serves one that waits. What it asks for is added to what those before it have `asked` for.
+    /// Serves one waiting holder. Its request is added to what the earlier ones have `asked` for.
     fn serve_one(&mut self, no: AccountNo, holder: HolderNo, standing: Standing, asked: &mut UnmetWants) -> Served {
         let Some(account) = self.accounts.get_mut(&no) else { return Served::Later };
         let Some(want) = account.wants.get(&holder).copied() else { return Served::Later };
@@ -248,7 +248,7 @@ impl LedgerBooks {
         Served::Met
     }
 
-    /// Raises a ceiling by what is asked for, or a good piece more.
+    /// Raises a ceiling by the requested amount, or by a larger step.
     fn raise(&mut self, no: AccountNo, asked: UnmetWants, standing: Standing) {
         let now = self.steady;
         let Some(account) = self.accounts.get(&no).filter(|_| asked.raise > 0) else { return };
@@ -270,7 +270,7 @@ impl LedgerBooks {
         self.shards.touch(shard, Urgency::Now, now);
     }
 
-    /// Asks for what others hold and do not need.
+    /// Recalls what others hold and do not need.
     fn recall(&mut self, no: AccountNo, wanted: u128) {
         let now = self.steady;
         let Some(account) = self.accounts.get_mut(&no) else { return };
@@ -303,7 +303,7 @@ impl LedgerBooks {
         }
     }
 
-    /// Looks at an account: how fast it goes, who uses it, and who has forgotten what it wanted.
+    /// Checks an account: its rate, its users, and wants that are no longer repeated.
     pub(super) fn look(&mut self, no: AccountNo) {
         let now = self.steady;
         let Some(account) = self.accounts.get_mut(&no) else { return };
@@ -323,7 +323,7 @@ impl LedgerBooks {
         }
     }
 
-    /// Sends what there is to be said.
+    /// Sends the pending messages.
     pub(super) fn send(&mut self) {
         for (holder, accounts) in std::mem::take(&mut self.tell) {
             let over = self.over.remove(&holder).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What a leader is told, and what it asks for.
+//! The inputs and outputs of a leader.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use outrigger_core::{Millis, Periods};
 use crate::protocol::{AccountKey, FleetAccount, Grants, LimitKey, Term, UsageReport};
 use crate::shared::record::{HolderId, StoreObject, StoreRecord, StoreVersion, Stored};
 
-/// A limit, as the policies in force have it.
+/// A limit, as the current policies define it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SharedLimit {
     pub id: LimitKey,
@@ -16,15 +16,15 @@ pub struct SharedLimit {
     pub window: Periods,
 }
 
-/// Which limits the keys of a gateway have, as policies say.
+/// The limits of a gateway's keys, by the policies.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GatewayLimits {
-    /// Those that they have now: it may want more of them.
+    /// The limits that the keys have now: the gateway may want more of them.
     pub wanted: BTreeSet<LimitKey>,
-    /// Those that they had before, and have no more. What it holds of them it settles and returns, and it is granted
-    /// nothing.
+    /// The limits that the keys had before. The gateway settles and returns what it holds of them, and is granted
+    /// nothing more.
     pub former: BTreeSet<LimitKey>,
-    /// What it may owe of limits that fail open: spent while it could not reach the ledger.
+    /// The highest debt of limits that fail open: spent while the gateway could not reach the ledger.
     pub fail_open: BTreeMap<LimitKey, u64>,
 }
 
@@ -48,62 +48,62 @@ impl GatewayLimits {
     }
 }
 
-/// What a leader is told.
+/// An input of a leader.
 #[derive(Clone, Debug)]
 pub enum Input {
-    /// Every object of the store, the index among them if there is one. The first input, and there is only one such.
+    /// Every object of the store, including the index if there is one. The first input, exactly once.
     Loaded(Vec<Stored>),
-    /// All limits that are shared now. Those that are not named any more grant nothing.
+    /// All limits that are shared now. Limits that are no longer named grant nothing.
     Limits(Vec<SharedLimit>),
-    /// A gateway reports. `pod` is proven, and `limits` are those of the keys that it is bound to.
+    /// A gateway's report. `pod` is authenticated, and `limits` are those of the keys that it is bound to.
     Report { pod: String, limits: Arc<GatewayLimits>, report: UsageReport },
-    /// This pod is gone for good. After [`Loaded`](Self::Loaded) the driver also says so of every pod that is in the
-    /// records and not in the cluster. A stream that merely ended is nothing to say.
+    /// This pod is gone for good. After [`Loaded`](Self::Loaded) the driver also sends this for every pod that is in
+    /// the records and not in the cluster. The end of a stream is not a reason to send it.
     HolderGone { pod: String },
     /// The write was made.
     Written { object: StoreObject, version: StoreVersion },
-    /// Somebody else wrote, or made, or deleted it: nothing was written.
+    /// Another process wrote, created or deleted it: nothing was written.
     Conflict { object: StoreObject },
-    /// Nobody knows whether it was written: a time-out.
+    /// The outcome is unknown: a time-out.
     WriteUnknown { object: StoreObject },
     /// It was certainly not written, and may be tried again.
     WriteFailed { object: StoreObject },
-    /// The object as it is now; absent if there is none.
+    /// The current object; `None` if there is none.
     Reloaded { object: StoreObject, stored: Option<(StoreVersion, StoreRecord)> },
-    /// What holders that are gone may have spent of a limit counts as unspent.
+    /// What lost holders may have spent of a limit counts as unspent from now on.
     Forgive { limit: LimitKey },
-    /// Time has passed. Every 100 ms or so.
+    /// The time has advanced. Sent about every 100 ms.
     Tick,
 }
 
-/// What a leader asks for.
+/// An output of a leader.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Output {
-    /// Write it if it is still at this version (absent: if there is none), and say what became of it. There is at most
-    /// one write or reload of an object under way.
+    /// Write it if it is still at this version (`None`: if it does not exist), and report the outcome. At most one
+    /// write or reload of an object is in progress.
     Write {
         object: StoreObject,
         expected: Option<StoreVersion>,
         record: StoreRecord,
     },
-    /// Read it, and say so with [`Input::Reloaded`]. Try until it succeeds.
+    /// Read it, and send it as [`Input::Reloaded`]. Retry until that succeeds.
     Reload {
         object: StoreObject,
     },
-    /// To the holder's stream, if there is one; it may be lost.
+    /// For the holder's stream, if there is one; it may be lost.
     Grants {
         holder: HolderId,
         grants: Grants,
     },
     Finding(LedgerFinding),
-    /// Somebody else leads, or the store is not what it was. This leader grants nothing any more and writes nothing; a
-    /// new one may be made and told what the store has.
+    /// Another process leads, or the store has an unexpected state. This leader grants and writes nothing any more. A
+    /// new leader may be created and given the content of the store.
     Deposed {
         by: Option<Term>,
     },
 }
 
-/// Something that a gateway said and that can't be.
+/// An impossible value in a gateway's report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LedgerFinding {
     pub holder: HolderId,
@@ -114,26 +114,26 @@ pub struct LedgerFinding {
 /// What is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum FindingKind {
-    /// One of its sums is lower than it was: its journal was set back.
+    /// One of its sums is lower than before: its journal was restored from an older state.
     Less,
-    /// It has more than the ledger gave, or returned more than it had.
+    /// It has more than the ledger granted, or returned more than it had.
     More,
     /// No key of its pod has this limit.
     NotAllowed,
     /// Its pod has begun a later journal.
     OldEpoch,
-    /// The ledger does not know it, or has closed its books, and it holds something.
+    /// The ledger does not know it, or has closed its accounts, and it holds something.
     Unknown,
-    /// It has spent more than it held, by more than the whole limit. Only so much counts.
+    /// It has spent more than it held, by more than the whole limit. Only that much counts.
     Overspent,
-    /// It asks for far more than the whole limit, or names far too much.
+    /// It requests far more than the whole limit, or names far too many limits.
     Absurd,
 }
 
-/// How a limit stands.
+/// The state of a limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccountStatus {
-    /// The account of the period that is served.
+    /// The account of the served period.
     pub key: AccountKey,
     pub end: Option<Millis>,
     /// Over all accounts that count.

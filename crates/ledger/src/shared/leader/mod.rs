@@ -1,11 +1,11 @@
-//! The ledger's side: who is granted what.
+//! The ledger's side: decides grants.
 //!
-//! A leader first takes over what the store has. Then every input changes its books in memory, and what
-//! follows comes out: writes, grants, findings. What it grants is covered by a ceiling that the store has; what the store
-//! does not have for certain, it does not rely on.
+//! A leader first takes over the content of the store. Then every input changes its state in memory and produces
+//! outputs: writes, grants, findings. Its grants are covered by a ceiling that the store has. It does not rely on
+//! anything that the store does not certainly have.
 //!
-//! It never reads back what it wrote, except where nobody knows whether it was written, or somebody else was faster. If
-//! that was a later leader, it ends.
+//! It never reads back what it wrote, unless the outcome is unknown or another writer was faster. If that was a later
+//! leader, this one ends.
 
 mod account;
 mod books;
@@ -40,11 +40,11 @@ struct HolderNo(u32);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct PageNo(u32);
 
-/// A leader of the ledger, from its beginning to when another one leads. For one thread at a time.
+/// A leader of the ledger, from its start until another one leads. For one thread at a time.
 #[derive(Clone, Debug)]
 pub struct Leader {
     phase: LeaderPhase,
-    /// What policies said last, for who does not lead yet.
+    /// The last policies, for a leader that has not taken over yet.
     limits: Vec<SharedLimit>,
     gone: Vec<String>,
 }
@@ -63,14 +63,15 @@ impl Default for Leader {
 }
 
 impl Leader {
-    /// A leader whose term will be higher than `above`: than what [`Output::Deposed`] said to the one before it, or zero.
+    /// A leader whose term will be higher than `above`: the term that [`Output::Deposed`] reported to the previous one,
+    /// or zero.
     #[must_use]
     pub fn new(above: Term) -> Leader {
         Leader { phase: LeaderPhase::TakingOver(Takeover::new(above)), limits: Vec::new(), gone: Vec::new() }
     }
 
-    /// Takes one input, and says what is to be done. `now` is the time since 1970, by the leader's wall clock: the only one
-    /// that says where a period begins.
+    /// Handles one input, and returns the outputs. `now` is the time since 1970 by the leader's wall clock, the only
+    /// clock that determines periods.
     #[must_use]
     pub fn step(&mut self, now: Millis, input: Input) -> Vec<Output> {
         let mut out = Vec::new();
@@ -110,7 +111,7 @@ impl Leader {
                 TakeoverProgress::GoOn
             }
             Input::Report { pod, report, .. } => {
-                // A gateway may follow already. What it says then it says again, until it is answered.
+                // A gateway may follow already. It repeats its report until that is answered.
                 if let Some(term) = takeover.term().filter(|term| report.term < *term) {
                     let holder = HolderId { pod, epoch: report.epoch };
                     let grants = Grants { epoch: report.epoch, term, answers: report.number, ..Grants::default() };
@@ -139,7 +140,7 @@ impl Leader {
         }
     }
 
-    /// The term in which it leads; absent while it does not.
+    /// The term in which it leads; `None` while it does not.
     #[must_use]
     pub fn leads(&self) -> Option<Term> {
         match &self.phase {
@@ -148,13 +149,13 @@ impl Leader {
         }
     }
 
-    /// The pods of all holders that may still say something: the driver says of which of them there is none any more.
+    /// The pods of all holders that may still report: the driver reports which of them no longer exist.
     pub fn pods(&self) -> impl Iterator<Item = &str> {
         let books = if let LeaderPhase::Leading(books) = &self.phase { Some(books) } else { None };
         books.into_iter().flat_map(|books| books.pods())
     }
 
-    /// How the account of a limit stands that is served now; absent while it does not lead, and for a limit that is not
+    /// The state of the served account of a limit; `None` while this leader does not lead, and for a limit that is not
     /// shared.
     #[must_use]
     pub fn status(&self, limit: &LimitKey) -> Option<AccountStatus> {
@@ -164,7 +165,7 @@ impl Leader {
         }
     }
 
-    /// How many writes it has asked for since it leads.
+    /// How many writes it has requested since it leads.
     #[must_use]
     pub fn writes(&self) -> u64 {
         if let LeaderPhase::Leading(books) = &self.phase { books.shards.writes } else { 0 }

@@ -1,33 +1,35 @@
-//! What is kept for the want that waits for longest.
+//! Keeps amounts for the want that has waited longest.
 //!
-//! Where little is left, those that want little take away what comes back, and one that wants more would wait for ever. So
-//! half of what comes back is kept for the oldest want that can't be met yet. The others go on with the other half. If
-//! nothing comes back, or it takes too long, the want queues again, and what was kept for it is there for all.
+//! When little is left, holders with small wants take whatever is returned, and a holder with a larger want would wait
+//! forever. So half of what is returned is kept for the oldest want that can't be met yet. The others share the other
+//! half. If nothing is returned, or it takes too long, the want queues again, and what was kept for it is available to
+//! all.
 
 use outrigger_core::Millis;
 
 use super::HolderNo;
 use super::account::LedgerAccount;
 
-/// Nothing has come back for so long: others hold it and use it.
+/// Nothing was returned for this long: others hold it and use it.
 const NOTHING_COMES: Millis = 4_000;
-/// One want is kept for no longer at a time.
+/// One want is kept for at most this long at a time.
 const LONGEST: Millis = 60_000;
 
-/// Kept of an account, for one holder.
+/// The amount kept of an account, for one holder.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct KeptForOldest {
     holder: HolderNo,
     amount: u128,
-    /// What was left when it was last looked at: more than that has come back.
+    /// What was left at the last check: anything above it was returned since.
     seen: u128,
     since: Millis,
-    /// When something came back last.
+    /// When something was last returned.
     grown_at: Millis,
 }
 
 impl LedgerAccount {
-    /// The oldest want that can't be met is this holder's, with so much `left`. Says how much of that is not for others.
+    /// This holder has the oldest want that can't be met, with this much `left`. Returns how much of that is not for
+    /// others.
     pub(super) fn keep_for(&mut self, holder: HolderNo, left: u128, now: Millis) -> u128 {
         let new = KeptForOldest { holder, amount: left.div_ceil(2), seen: left, since: now, grown_at: now };
         let kept = self.kept.get_or_insert(new);
@@ -48,7 +50,7 @@ impl LedgerAccount {
         amount
     }
 
-    /// So much was granted to others since.
+    /// This much was granted to others since.
     pub(super) fn granted_beside(&mut self, amount: u128) {
         if let Some(kept) = &mut self.kept {
             kept.seen = kept.seen.saturating_sub(amount);

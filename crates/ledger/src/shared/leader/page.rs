@@ -4,11 +4,11 @@ use super::{AccountNo, HolderNo};
 use crate::protocol::AccountKey;
 use crate::shared::record::{ClosedSums, HolderPage};
 
-/// The first page of an account is small, for most have few holders; the next ones are larger.
+/// The first page of an account is small, because most accounts have few holders; later pages are larger.
 const CAPACITIES: [u32; 3] = [8, 64, 500];
 /// The longest row: a pod's UID, an epoch, four sums and a state, as JSON.
 const ROW_BYTES: usize = 176;
-/// A pod's UID is at most so long; with it a row fits.
+/// The longest UID of a pod; a row with it fits.
 pub(super) const LONGEST_POD: usize = 64;
 
 #[derive(Clone, Debug)]
@@ -18,7 +18,7 @@ pub(super) struct OpenPage {
     pub(super) capacity: u32,
     pub(super) holders: Vec<HolderNo>,
     pub(super) closed: ClosedSums,
-    /// What came back to it, as the store has it.
+    /// What was returned on it, as far as the store has it.
     pub(super) durable_returned: u128,
 }
 
@@ -28,29 +28,29 @@ impl OpenPage {
     }
 }
 
-/// How large the next page of an account is that has so many.
+/// The size of the next page of an account that has this many pages.
 pub(super) fn capacity(pages: usize) -> u32 {
     CAPACITIES.get(pages).or(CAPACITIES.last()).copied().unwrap_or(1)
 }
 
-/// What is set aside for a page.
+/// The space reserved for a page.
 pub(super) fn page_bytes(key: &AccountKey, capacity: u32) -> usize {
     key_bytes(key) + 300 + capacity as usize * ROW_BYTES
 }
 
-/// What is set aside for an account.
+/// The space reserved for an account.
 pub(super) fn account_bytes(key: &AccountKey) -> usize {
     key_bytes(key) + 200
 }
 
-/// As JSON, where a byte may become six.
+/// In JSON a byte may become six.
 fn key_bytes(key: &AccountKey) -> usize {
     let escaped =
         |text: &str| text.bytes().map(|byte| if matches!(byte, b'"' | b'\\' | 0..=31) { 6 } else { 1 }).sum::<usize>();
     escaped(&key.limit.limit) + escaped(&key.limit.unit) + 80
 }
 
-/// What came back to a page that was read.
+/// What was returned on a page that was read.
 pub(super) fn returned(page: &HolderPage) -> u128 {
     page.holders.iter().map(|row| u128::from(row.returned)).fold(page.closed.returned, u128::saturating_add)
 }

@@ -1,9 +1,9 @@
-//! Which account is served, and which goes.
+//! Chooses the account that is served, and removes old ones.
 //!
-//! Only the leader's wall clock says where a period begins. A clock that steps back by up to a day brings no earlier
-//! period back. One that was further ahead was wrong, and is not believed any more once it is set right: the accounts of
-//! the time before are still there, for nothing is forgotten before the leader has seen it end for [`REMOVED`] of its own
-//! time.
+//! Only the leader's wall clock decides when a period begins. A clock that steps back by at most a day does not return
+//! to an earlier period. A clock that was further ahead was wrong, and is ignored once it is corrected. The accounts of
+//! the time before still exist, because nothing is forgotten before the leader has seen it ended for [`REMOVED`] of its
+//! own clock.
 
 use std::collections::BTreeSet;
 
@@ -19,14 +19,14 @@ use crate::shared::record::AccountRecord;
 
 /// A clock that steps back by more was wrong before.
 const AHEAD: Millis = 86_400_000;
-/// How long before the end of a period the next one is granted. Grants are spread over half of this time.
+/// How long before the end of a period the next one is granted. The grants are spread over half of this time.
 const EARLY: Millis = 60_000;
 /// How long accounts that no longer count are kept.
 const REMOVED: Millis = 3_600_000;
 /// How many ended accounts of a limit are always kept: for questions about the last period, and for clocks that are
 /// corrected.
 const KEPT: usize = 2;
-/// How long a holder is kept after its pod is gone, because the report may be a mistake. Then it is folded.
+/// How long a holder is kept after its pod is gone, because the report may be wrong. Then it is folded.
 const GONE: Millis = 600_000;
 /// The time between two searches for ended accounts.
 const SWEEP: Millis = 5_000;
@@ -38,7 +38,7 @@ impl LedgerBooks {
         }
     }
 
-    /// The account of a limit that is served now; made if it is to be.
+    /// The account of a limit that is served now; created if necessary.
     pub(super) fn current(&mut self, id: &LimitKey, make: bool) -> Option<AccountNo> {
         let no = *self.limit_numbers.get(id)?;
         let limit = self.limit(no).filter(|limit| limit.named)?;
@@ -46,15 +46,15 @@ impl LedgerBooks {
         self.of_period(id, period, make)
     }
 
-    /// The account of a period that a gateway began by its own clock, while it could not ask; absent if the period does not
-    /// count, or is no period of the limit.
+    /// The account of a period that a gateway began by its own clock, while the ledger was unreachable; `None` if the
+    /// period does not count, or is not a period of the limit.
     pub(super) fn begun_by(&mut self, key: &AccountKey) -> Option<AccountNo> {
         let limit = self.limit(*self.limit_numbers.get(&key.limit)?).filter(|limit| limit.named)?;
         let window = limit.window.as_ref()?;
         let (period, current) = (window.period(key.start), window.period(self.latest));
         let since = window.length().map_or(self.latest, |length| self.latest.saturating_sub(length));
         let counts = period.end.is_none_or(|end| end > since);
-        // A clock may be somewhat ahead.
+        // A clock may be slightly ahead.
         let next = current.end.unwrap_or(current.start);
         (period.start == key.start && counts && key.start <= next).then_some(())?;
         self.of_period(&key.limit, period, true)
@@ -64,11 +64,11 @@ impl LedgerBooks {
         let limit = self.limit(*self.limit_numbers.get(id)?)?;
         if let Some(no) = limit.accounts.get(&period.start).copied() {
             let account = self.accounts.get_mut(&no)?;
-            // The store may have forgotten it already: it is made anew when that is known.
+            // The store may have forgotten it already: then it is created again.
             if account.removal == Removal::Leaving {
                 return None;
             }
-            // It may count again: a clock was set right.
+            // It may count again, because a clock was corrected.
             account.removal = Removal::Counts;
             return Some(no);
         }
@@ -92,18 +92,18 @@ impl LedgerBooks {
         self.accounts.get(&account).is_none_or(|account| account.end.is_some_and(|end| end <= self.latest))
     }
 
-    /// Whether an account that there is none of belongs to a time, or a limit, that is no more.
+    /// Whether a missing account belongs to a past period, or to a limit that no longer exists.
     pub(super) fn is_past(&self, key: &AccountKey) -> bool {
         let limit = self.limit_numbers.get(&key.limit).and_then(|no| self.limit(*no));
         let window = limit.filter(|limit| limit.named).and_then(|limit| limit.window.as_ref());
         window.is_none_or(|window| key.start < window.period(self.latest).start)
     }
 
-    /// Shortly before a period ends, who uses it is granted some of the next one.
+    /// Shortly before a period ends, active holders are granted part of the next one.
     pub(super) fn grant_ahead(&mut self, no: AccountNo, holder: HolderNo) {
         let Some(account) = self.accounts.get(&no) else { return };
         let (Some(end), Some(part)) = (account.end, account.parts.get(&holder)) else { return };
-        // Spread, so that not all come at once.
+        // Spread, so that not all come at the same time.
         let early = EARLY - i64::from(holder.0.wrapping_mul(2_654_435_761) % 1000) * EARLY / 2000;
         let length = end.saturating_sub(account.key.start);
         if part.usual == 0 || end.saturating_sub(self.latest) > early.min(length / 2) {
@@ -127,7 +127,7 @@ impl LedgerBooks {
         self.tell.entry(holder).or_default().entry(next).or_default();
     }
 
-    /// Looks at all accounts now and then.
+    /// Checks all accounts from time to time.
     pub(super) fn sweep(&mut self) {
         let crowded = self.accounts.iter().filter(|(_, account)| !account.queue.is_empty()).map(|(no, _)| *no);
         self.waiting.extend(crowded.collect::<Vec<_>>());
@@ -145,7 +145,7 @@ impl LedgerBooks {
         self.forget_holders();
     }
 
-    /// The accounts that count or may be asked for.
+    /// The accounts that count or may still be needed.
     fn kept(&self) -> BTreeSet<AccountNo> {
         let mut kept = BTreeSet::new();
         for limit in &self.limits {
@@ -163,7 +163,7 @@ impl LedgerBooks {
         kept
     }
 
-    /// What is gone for a while goes into the closed sums, and stays charged.
+    /// Parts of holders that are gone for a while move into the closed sums, and stay charged.
     fn fold_gone(&mut self, no: AccountNo) {
         let steady = self.steady;
         let Some(account) = self.accounts.get(&no) else { return };
@@ -173,7 +173,7 @@ impl LedgerBooks {
         gone.into_iter().for_each(|holder| self.fold(no, holder, false, Urgency::Lazy));
     }
 
-    /// An account that has ended hands out nothing more: what its ceiling has left is free.
+    /// An ended account grants nothing more: the rest of its ceiling is free.
     fn end(&mut self, no: AccountNo) {
         let (now, steady) = (self.latest, self.steady);
         let Some(account) = self.accounts.get_mut(&no) else { return };
@@ -201,8 +201,9 @@ impl LedgerBooks {
         lost.into_iter().flatten().for_each(|holder| self.touch_part(no, holder, Urgency::Lazy));
     }
 
-    /// A limit has another window. Accounts of the former one were used until now, and nobody knows when: they count in
-    /// the period that is served, and in none after it. One that begins as a period of the new window does is that one's.
+    /// A limit has another window. Accounts of the former one were used until now at unknown times. They count in the
+    /// served period and in none after it. An account that begins like a period of the new window belongs to that
+    /// period.
     pub(super) fn cut_anew(&mut self, limit: LedgerLimitNo) {
         let latest = self.latest;
         let Some(known) = self.limit(limit) else { return };
@@ -224,7 +225,7 @@ impl LedgerBooks {
         }
     }
 
-    /// Takes an account out of the store that counts no more.
+    /// Removes an account that no longer counts from the store.
     fn retire(&mut self, no: AccountNo, kept: bool) {
         let steady = self.steady;
         let Some(account) = self.accounts.get_mut(&no) else { return };
@@ -240,7 +241,7 @@ impl LedgerBooks {
         }
     }
 
-    /// Holders without an account, which are closed or of an earlier journal, are forgotten.
+    /// Forgets holders without an account that are closed or have an earlier journal.
     fn forget_holders(&mut self) {
         let latest: BTreeSet<HolderNo> = self.pods.values().copied().collect();
         let numbers = &mut self.holder_numbers;
@@ -255,7 +256,7 @@ impl LedgerBooks {
         self.pods.retain(|_, no| holders.contains_key(no));
     }
 
-    /// What the holders of a limit that are gone may have spent counts as unspent.
+    /// What lost holders of a limit may have spent counts as unspent from now on.
     pub(super) fn forgive(&mut self, id: &LimitKey) {
         let accounts = self.limit_numbers.get(id).and_then(|no| self.limit(*no));
         let accounts: Vec<AccountNo> =

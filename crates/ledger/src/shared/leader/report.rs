@@ -1,4 +1,4 @@
-//! What a gateway reports, and what of it is believed.
+//! Handles a gateway's report, and decides how much of it to trust.
 
 use std::collections::BTreeSet;
 
@@ -18,27 +18,27 @@ use crate::protocol::{
 use crate::shared::leader::Output;
 use crate::shared::record::HolderId;
 
-/// A report that names more than this was made up.
+/// A report with more accounts than this is not genuine.
 const MOST_NAMED: usize = 20_000;
-/// So far above the leader's own term nobody can be.
+/// A term this far above the leader's own is impossible.
 const TERMS_AHEAD: u64 = 1 << 20;
 
-/// A gateway that wants so many times the whole limit has made it up.
+/// A want of this many times the whole limit is not genuine.
 const ABSURD: u64 = 1 << 20;
 
-/// So many journals a pod may begin in a row, and then one in so long: a container that ends at once is begun again less
-/// often.
+/// How many journals a pod may begin in a row; after that, one in this time. A container that ends immediately is
+/// restarted less often than that.
 const JOURNALS: u32 = 16;
 const JOURNAL_EVERY: Millis = 10_000;
 
-/// What is done about one account of a report.
+/// The decision about one account of a report.
 enum UsageVerdict {
     Taken,
-    /// Refused: nothing was moved, or less than it said.
+    /// Refused: nothing changed, or less than reported.
     Refused(FindingKind),
-    /// Refused, and what the holder goes by is worth nothing: it begins a new journal.
+    /// Refused, and the holder's state is not usable: it begins a new journal.
     Void(FindingKind),
-    /// All of it is kept, or it does not count any more.
+    /// All of it is stored, or it does not count any more.
     Over,
 }
 
@@ -57,7 +57,7 @@ impl LedgerBooks {
             };
         }
         if report.term < self.term {
-            // It may still take grants of an earlier leader: what it says it was granted is not the last word.
+            // It may still accept grants of an earlier leader: its reported grants are not final.
             let grants = Grants { epoch: id.epoch, term: self.term, answers: report.number, ..Grants::default() };
             return self.out.push(Output::Grants { holder: id, grants });
         }
@@ -74,7 +74,7 @@ impl LedgerBooks {
             holder.haste.saturating_sub(u32::try_from(forgotten).unwrap_or(u32::MAX))
         });
         if latest_epoch.is_some_and(|latest| latest < id.epoch) && haste >= JOURNALS {
-            // Each is a row of the store for a while. A gateway says again what is not answered.
+            // Each is a row in the store for a while. A gateway repeats what is not answered.
             return self.find(&id, None, FindingKind::Absurd);
         }
         let no = self.holder_no(&id);
@@ -109,7 +109,7 @@ impl LedgerBooks {
                     self.find(&id, Some(&usage.account), kind);
                     is_void = true;
                     if kind == FindingKind::Less {
-                        // What it says of its other accounts may be as old.
+                        // Its reports of other accounts may be equally old.
                         break;
                     }
                 }
@@ -152,7 +152,7 @@ impl LedgerBooks {
         let Some(account) = self.accounts.get_mut(&account_no) else { return UsageVerdict::Over };
         let Some(part) = account.parts.get(&no).copied() else { return UsageVerdict::Over };
         if part.is_folding() {
-            // Until the store has it, it is not over.
+            // It is not closed until the store has it.
             return UsageVerdict::Taken;
         }
         let less = usage.spent < part.spent || usage.returned < part.returned || (usage.granted < part.told);
@@ -165,13 +165,14 @@ impl LedgerBooks {
         if part.heard && usage.granted > part.granted {
             return match part.state {
                 PartState::Open => UsageVerdict::Refused(FindingKind::More),
-                // Only so much was left that its pod can have been granted.
+                // The pod can have been granted only what was left.
                 _ => UsageVerdict::Void(FindingKind::More),
             };
         }
         if !part.heard && u128::from(usage.granted) > account.most_granted(&part) {
-            // It made it up, or the store was set back. What is left of earlier ceilings stays charged to it, and what it
-            // has spent; what it claims to hold counts no more, and it begins anew.
+            // The report is false, or the store was restored from an older state. The rest of earlier ceilings stays
+            // charged to the holder, as does what it has spent. What it claims to hold does not count any more, and it
+            // begins a new journal.
             let granted = narrow(account.most_granted(&part));
             account.know(&part, granted);
             account.change(no, |part| {
@@ -183,7 +184,7 @@ impl LedgerBooks {
         let came_back = usage.returned > part.returned;
         let held = usage.granted - usage.returned;
         let (spent, beyond) = match counted_spent(usage.spent, held, most_owed) {
-            // What counted already goes on counting, whatever the limit is now.
+            // What counted already continues to count, whatever the limit is now.
             (counted, _) if counted < part.spent => (part.spent, usage.spent - part.spent),
             counted => counted,
         };
@@ -243,7 +244,7 @@ impl LedgerBooks {
         last: bool,
     ) -> UsageVerdict {
         let limit_use = limits.of(&usage.account.limit);
-        // What is reserved without a grant is let through by a limit that fails open.
+        // A limit that fails open lets requests reserve without a grant.
         let open = limits.fail_open.contains_key(&usage.account.limit);
         let never_granted = usage.granted == 0 && (usage.reserved == 0 || open);
         let uses = usage.spent > 0 || usage.reserved > 0;
@@ -251,7 +252,7 @@ impl LedgerBooks {
             None if never_granted && uses && limit_use != LimitUse::Nothing => self.begun_by(&usage.account),
             known => known,
         };
-        // A last word that is said again was counted before.
+        // A repeated final report was counted before.
         let again = self.holders.get(&no).is_some_and(|holder| holder.closed);
         let counts = !last || (usage.spent > 0 && limit_use != LimitUse::Nothing && !again);
         match account {
@@ -306,7 +307,7 @@ impl LedgerBooks {
         });
     }
 
-    /// The last word on one account: what was granted and never arrived comes back with the rest.
+    /// The final report of one account: grants that never arrived are returned with the rest.
     fn close(&mut self, account_no: AccountNo, no: HolderNo) {
         if let Some(account) = self.accounts.get_mut(&account_no) {
             account.change(no, |part| {
@@ -335,7 +336,7 @@ impl LedgerBooks {
             }
             account.change(no, |part| {
                 if !part.heard {
-                    // It was granted nothing that arrived, and takes nothing of an earlier leader any more.
+                    // It received no grant, and accepts none of an earlier leader any more.
                     (part.granted, part.heard) = (0, true);
                 }
             });
@@ -352,7 +353,7 @@ impl LedgerBooks {
     fn wanted(&mut self, no: HolderNo, id: &HolderId, limits: &GatewayLimits, wanted: &WantedLimit) {
         match limits.of(&wanted.limit) {
             LimitUse::Want => {}
-            // It has not got its new policy yet: that is nothing to accuse it of.
+            // It may not have its new policy yet, so this is not a finding.
             LimitUse::Settle => return self.want_no_more(no, &wanted.limit),
             LimitUse::Nothing => return self.find(id, None, FindingKind::NotAllowed),
         }
@@ -361,7 +362,7 @@ impl LedgerBooks {
         self.ask(account, no, wanted.want, wanted.least);
     }
 
-    /// Forgets what a holder waits for that has the limit no more.
+    /// Forgets the wants of a holder that does not have the limit any more.
     fn want_no_more(&mut self, holder: HolderNo, limit: &LimitKey) {
         let Some(limit) = self.limit_numbers.get(limit).and_then(|no| self.limits.get(no.0 as usize)) else { return };
         for no in limit.accounts.values() {
@@ -371,17 +372,17 @@ impl LedgerBooks {
         }
     }
 
-    /// Queues a want, if it is one that can be.
+    /// Queues a want, if it is plausible.
     fn ask(&mut self, account: AccountNo, no: HolderNo, want: u64, least: u64) {
         let Some(known) = self.accounts.get(&account) else { return };
         let max = self.limit(known.limit).map_or(0, |limit| limit.max);
-        // Whoever has a debt asks for as much more.
+        // A holder with a debt requests that much more.
         let owed = known.parts.get(&no).map_or(0, |part| part.debt().saturating_add(part.beyond));
         if want > max.saturating_mul(ABSURD).max(ABSURD).saturating_add(owed) {
             let (id, key) = (self.holders.get(&no).map(|holder| holder.id.clone()), known.key.clone());
             return id.into_iter().for_each(|id| self.find(&id, Some(&key), FindingKind::Absurd));
         }
-        // Who waits for more than the whole limit waits for nothing.
+        // A want of more than the whole limit can never be met.
         self.want(account, no, want.min(max.max(least)), least);
     }
 }

@@ -1,7 +1,7 @@
-//! The objects of the store: what is in which, what has to be written, and when.
+//! The objects of the store: their content, and which must be written when.
 //!
-//! Writes are gathered for [`GATHER`], and go out at a [`WriteRate`], the most urgent first. An object has one write or
-//! reload under way.
+//! Writes are gathered for [`GATHER`], and sent at a [`WriteRate`], the most urgent first. An object has at most one
+//! write or reload in progress.
 
 use std::collections::BTreeSet;
 
@@ -12,35 +12,35 @@ use super::{AccountNo, HolderNo, PageNo};
 use crate::protocol::DurableUsage;
 use crate::shared::record::{SHARD_BYTES, StoreObject, StoreRecord, StoreVersion};
 
-/// Changes are gathered for so long.
+/// Changes are gathered for this time.
 const GATHER: Millis = 200;
-/// What nobody waits for is written so long after it has changed.
+/// Changes that nothing waits for are written this long after they were made.
 const LAZY: Millis = 10_000;
-/// Room for what a shard says beside its entries.
+/// Space for the part of a shard besides its entries.
 const HEAD_BYTES: usize = 200;
 
-/// How soon something has to be in the store.
+/// How soon something must be in the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Urgency {
     /// Nobody waits.
     Lazy,
-    /// What came back, and another one waits for.
+    /// Returned amounts that another holder waits for.
     Wanted,
-    /// Somebody waits for it: a ceiling, a holder, a last word.
+    /// Something waits for it: a ceiling, a holder, a final report.
     Now,
 }
 
 #[derive(Clone, Debug)]
 pub(super) struct Shards {
     pub(super) index_version: Option<StoreVersion>,
-    /// So many the index has for certain, and so many it is to have.
+    /// How many shards the index certainly has, and how many it should have.
     pub(super) indexed: u32,
     pub(super) indexing: u32,
     index: UnderWay,
     pub(super) shards: Vec<ShardState>,
     rate: WriteRate,
     gathered_at: Millis,
-    /// For the driver's figures.
+    /// For the driver's metrics.
     pub(super) writes: u64,
 }
 
@@ -49,11 +49,11 @@ pub(super) struct ShardState {
     pub(super) version: Option<StoreVersion>,
     pub(super) accounts: BTreeSet<AccountNo>,
     pub(super) pages: BTreeSet<PageNo>,
-    /// Set aside for its entries, in bytes.
+    /// The space reserved for its entries, in bytes.
     reserved: usize,
     dirty: Option<(Urgency, Millis)>,
     busy: UnderWay,
-    /// Writes of which one may be in the store: the last, and those before it whose outcome nobody knows.
+    /// Writes of which one may be in the store: the last, and earlier ones with unknown outcome.
     pub(super) attempts: Vec<WriteAttempt>,
 }
 
@@ -85,11 +85,11 @@ pub(super) struct WrittenRow {
     pub(super) durable: DurableUsage,
     /// What it may be granted.
     pub(super) most: u64,
-    /// The next leader will wait for it to tell what it was granted.
+    /// The next leader will wait for its report of what it was granted.
     pub(super) open: bool,
 }
 
-/// What is to be written now.
+/// What must be written now.
 pub(super) enum WriteTurn {
     Index(u32),
     Shard(u32),
@@ -116,7 +116,7 @@ impl Shards {
         self.shards.get_mut(shard as usize)
     }
 
-    /// Where so many bytes have room: a shard that has it, or a new one.
+    /// Finds space for this many bytes: in an existing shard, or in a new one.
     pub(super) fn place(&mut self, bytes: usize, preferred: Option<u32>) -> u32 {
         let fits = |shard: &ShardState| shard.reserved + bytes + HEAD_BYTES <= SHARD_BYTES;
         let preferred = preferred.filter(|number| self.shards.get(*number as usize).is_some_and(fits));
@@ -131,21 +131,21 @@ impl Shards {
         u32::try_from(place).unwrap_or(u32::MAX)
     }
 
-    /// Sets room aside for what lies there already.
+    /// Reserves space for existing content.
     pub(super) fn keep(&mut self, shard: u32, bytes: usize) {
         if let Some(shard) = self.get_mut(shard) {
             shard.reserved += bytes;
         }
     }
 
-    /// What lay there is gone.
+    /// The content was removed.
     pub(super) fn free(&mut self, shard: u32, bytes: usize) {
         if let Some(shard) = self.get_mut(shard) {
             shard.reserved = shard.reserved.saturating_sub(bytes);
         }
     }
 
-    /// Something in it has changed.
+    /// Its content has changed.
     pub(super) fn touch(&mut self, shard: u32, urgency: Urgency, now: Millis) {
         if let Some(shard) = self.get_mut(shard) {
             let (before, since) = shard.dirty.unwrap_or((urgency, now));
@@ -153,14 +153,14 @@ impl Shards {
         }
     }
 
-    /// What has changed in it is waited for.
+    /// Something waits for a change in it.
     pub(super) fn quicken(&mut self, shard: u32) {
         if let Some((urgency, _)) = self.get_mut(shard).and_then(|shard| shard.dirty.as_mut()) {
             *urgency = (*urgency).max(Urgency::Wanted);
         }
     }
 
-    /// What may be written now.
+    /// The writes that are allowed now.
     pub(super) fn turns(&mut self, now: Millis) -> Vec<WriteTurn> {
         if now.saturating_sub(self.gathered_at) < GATHER {
             return Vec::new();
@@ -195,7 +195,7 @@ impl Shards {
         turns
     }
 
-    /// Nothing is under way on it any more.
+    /// Nothing is in progress for it any more.
     pub(super) fn settled(&mut self, object: StoreObject) {
         match object {
             StoreObject::Index => self.index = UnderWay::No,

@@ -1,4 +1,4 @@
-//! What goes to the store, and what follows when it is there.
+//! Writes to the store, and what follows when they are complete.
 
 use super::account::{PartState, Removal};
 use super::books::{LedgerBooks, Tell};
@@ -11,11 +11,11 @@ use crate::shared::record::{
     FORMAT, HolderPage, HolderRecord, IndexRecord, ShardRecord, StoreObject, StoreRecord, StoreVersion,
 };
 
-/// So many writes of a shard are remembered whose outcome nobody knows.
+/// How many writes of a shard with unknown outcome are remembered.
 const REMEMBERED: usize = 16;
 
 impl LedgerBooks {
-    /// Asks for the writes whose turn it is.
+    /// Requests the writes whose turn it is.
     pub(super) fn flush(&mut self) {
         for turn in self.shards.turns(self.steady) {
             match turn {
@@ -29,7 +29,8 @@ impl LedgerBooks {
                     let record = attempt.record.clone();
                     let Some(shard) = self.shards.get_mut(number) else { continue };
                     shard.attempts.push(attempt);
-                    // One that old and made after all looks like another's: this leader ends, and the next one reads it.
+                    // A write that is this old and is made after all looks like another process's: this leader ends,
+                    // and the next one reads it.
                     if shard.attempts.len() > REMEMBERED {
                         shard.attempts.remove(0);
                     }
@@ -40,7 +41,7 @@ impl LedgerBooks {
         }
     }
 
-    /// A shard as it is to be.
+    /// The new content of a shard.
     fn attempt(&mut self, number: u32) -> WriteAttempt {
         let mut record = ShardRecord { format: FORMAT, term: self.term, ..ShardRecord::default() };
         let (mut ceilings, mut pages) = (Vec::new(), Vec::new());
@@ -80,7 +81,7 @@ impl LedgerBooks {
                     spent: part.spent,
                     state: part.written_state(),
                 });
-                // Nobody knows for a while which figure the store has.
+                // For a while it is unknown which figure the store has.
                 account.change(*holder, |part| part.most = part.most.min(most));
             }
             let (key, capacity, closed) = (account.key.clone(), page.capacity, page.closed);
@@ -100,7 +101,7 @@ impl LedgerBooks {
             StoreObject::Shard(number) => {
                 let Some(shard) = self.shards.get_mut(number) else { return };
                 shard.version = Some(version);
-                // The ones before it were never made: they expected a state that is over.
+                // The earlier writes were never made: they expected a state that is gone.
                 let attempt = shard.attempts.pop();
                 shard.attempts.clear();
                 if let Some(attempt) = attempt {
@@ -110,7 +111,7 @@ impl LedgerBooks {
         }
     }
 
-    /// The store has this for certain.
+    /// The store certainly has this.
     fn stored(&mut self, attempt: &WriteAttempt) {
         for (no, ceiling) in &attempt.ceilings {
             let Some(account) = self.accounts.get_mut(no) else { continue };
@@ -182,7 +183,7 @@ impl LedgerBooks {
         }
     }
 
-    /// The store has forgotten an account: now its pages go.
+    /// The store has forgotten an account: now its pages are removed.
     fn remove_account(&mut self, no: AccountNo) {
         let Some(account) = self.accounts.remove(&no) else { return };
         self.waiting.remove(&no);
@@ -222,7 +223,7 @@ impl LedgerBooks {
         }
     }
 
-    /// What the store has decides what became of the writes whose outcome was not known.
+    /// The content of the store decides the outcome of writes that was unknown.
     pub(super) fn reloaded(&mut self, object: StoreObject, stored: Option<(StoreVersion, StoreRecord)>) {
         self.shards.settled(object);
         let term = self.term;
@@ -239,7 +240,7 @@ impl LedgerBooks {
                 let Some(shard) = self.shards.get_mut(number) else { return };
                 let (version, record) = stored.map_or((None, None), |(version, record)| (Some(version), Some(record)));
                 if version == shard.version {
-                    // Nothing was written, yet. It may be later: then the next write finds that out.
+                    // Nothing was written yet. It may be written later: then the next write detects that.
                     return self.shards.touch(number, Urgency::Now, self.steady);
                 }
                 let made = shard.attempts.iter().rposition(|attempt| Some(&attempt.record) == record.as_ref());
@@ -254,7 +255,8 @@ impl LedgerBooks {
                     None => {
                         let by = match record {
                             Some(StoreRecord::Shard(record)) if record.term > term => Some(record.term),
-                            // It is not what this leader has written, nor what a later one has: it was set back.
+                            // It is neither what this leader wrote, nor what a later one wrote: the store was restored
+                            // from an older state.
                             _ => None,
                         };
                         self.out.push(Output::Deposed { by });

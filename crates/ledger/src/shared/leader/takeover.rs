@@ -1,8 +1,8 @@
-//! How a leader begins.
+//! How a leader takes over.
 //!
 //! ```text
-//! claim    the index with a higher term                         ─► nobody before it makes a shard any more
-//! fence    every shard with this term; each ceiling is former   ─► nobody before it writes a shard any more
+//! claim    the index with a higher term                         ─► no earlier leader creates a shard any more
+//! fence    every shard with this term; each ceiling is former   ─► no earlier leader writes a shard any more
 //! lead
 //! ```
 //!
@@ -18,10 +18,10 @@ use super::write_rate::WriteRate;
 use crate::protocol::Term;
 use crate::shared::record::{FORMAT, IndexRecord, ShardRecord, StoreObject, StoreRecord, StoreVersion, Stored};
 
-/// A leader that does not lead yet.
+/// A leader that has not taken over yet.
 #[derive(Clone, Debug)]
 pub(super) struct Takeover {
-    /// Its term is higher than this, whatever the store says: gateways have heard of it.
+    /// Its term is higher than this, whatever the store has, because gateways know of that term.
     above: Term,
     index: Option<(StoreVersion, IndexRecord)>,
     loaded: BTreeMap<u32, (StoreVersion, ShardRecord)>,
@@ -32,7 +32,7 @@ pub(super) struct Takeover {
 enum TakeoverPhase {
     Waiting,
     Claiming(IndexRecord),
-    /// As fast as a leader writes at all: there may be many.
+    /// At the same rate as all writes of a leader: there may be many.
     Fencing {
         index: (StoreVersion, IndexRecord),
         shards: BTreeMap<u32, FencedShard>,
@@ -54,7 +54,7 @@ enum FenceState {
     Done,
 }
 
-/// All that the store has, under this leader's term.
+/// The content of the store, under this leader's term.
 #[derive(Clone, Debug)]
 pub(super) struct Fenced {
     pub(super) index: (StoreVersion, IndexRecord),
@@ -62,7 +62,7 @@ pub(super) struct Fenced {
     pub(super) rate: WriteRate,
 }
 
-/// What became of a step.
+/// The result of a step.
 pub(super) enum TakeoverProgress {
     GoOn,
     Fenced(Fenced),
@@ -89,7 +89,7 @@ impl Takeover {
                 (StoreObject::Shard(number), StoreRecord::Shard(shard)) => {
                     drop(self.loaded.insert(number, (version, shard)))
                 }
-                // An object that is named like another kind: the driver has mixed them up, and nothing is granted.
+                // An object with the name of another kind: the driver has confused them, and nothing is granted.
                 (StoreObject::Index | StoreObject::Shard(_), _) => {}
             }
         }
@@ -98,7 +98,7 @@ impl Takeover {
 
     fn claim(&mut self, out: &mut Vec<Output>) {
         let known = self.index.as_ref().map(|(_, index)| index.clone()).unwrap_or_default();
-        // An index that was lost says less than the shards.
+        // An index that was lost and created again lists fewer shards than there are.
         let seen = self.loaded.values().map(|(_, shard)| shard.term).max().unwrap_or_default();
         let last = self.loaded.keys().next_back().map_or(0, |number| number.saturating_add(1));
         let term = Term(known.term.max(seen).max(self.above).0.saturating_add(1));
@@ -160,7 +160,7 @@ impl Takeover {
         TakeoverProgress::GoOn
     }
 
-    /// It was not written, or nobody knows: what the store has now decides.
+    /// It was not written, or the outcome is unknown: the content of the store decides.
     pub(super) fn failed(&mut self, object: StoreObject, out: &mut Vec<Output>) {
         out.push(Output::Reload { object });
     }
@@ -178,7 +178,7 @@ impl Takeover {
                     Some((version, StoreRecord::Index(index))) => Some((version, index)),
                     _ => None,
                 };
-                // If it is the term that was claimed, it may be another's claim: a higher one is surely our own.
+                // If it is the claimed term, it may be another leader's claim: a higher term is certainly our own.
                 self.claim(out);
                 TakeoverProgress::GoOn
             }
@@ -192,7 +192,7 @@ impl Takeover {
                 if record.term > term {
                     return TakeoverProgress::Deposed(Some(record.term));
                 }
-                // Nobody but this leader writes this term.
+                // Only this leader writes this term.
                 let state = if record.term == term { FenceState::Done } else { FenceState::ToDo };
                 shards.insert(number, FencedShard { version, record, state });
                 self.fence(now, out)
@@ -203,7 +203,7 @@ impl Takeover {
 }
 
 impl FencedShard {
-    /// The index says that it may exist.
+    /// The index states that it may exist.
     fn none() -> Self {
         FencedShard { version: None, record: ShardRecord::default(), state: FenceState::ToDo }
     }

@@ -1,13 +1,13 @@
-//! How many writes may go out: so many in a second, and some at once after a quiet time.
+//! Limits the rate of writes: so many per second, and a burst after a quiet time.
 
 use outrigger_core::Millis;
 
-/// Writes in a second, over a longer time.
+/// Writes per second, on average.
 const PER_SECOND: i64 = 6;
-/// Writes that may go at once after a quiet time.
+/// The burst after a quiet time.
 const BURST: i64 = 4;
 
-/// What may be written now.
+/// The writes that are allowed now.
 #[derive(Clone, Debug)]
 pub(super) struct WriteRate {
     /// Thousandths of a write.
@@ -25,14 +25,14 @@ impl WriteRate {
         WriteRate { filled_at: now, ..self }
     }
 
-    /// Time has passed. A clock that was set back or ahead brings no more than a burst.
+    /// The time has advanced. A clock that was set back or ahead gives no more than a burst.
     pub(super) fn fill(&mut self, now: Millis) {
         let passed = now.saturating_sub(self.filled_at).clamp(0, 1000 * BURST);
         self.tokens = self.tokens.saturating_add(passed * PER_SECOND).min(BURST * 1000);
         self.filled_at = now;
     }
 
-    /// Takes one write, if there is one.
+    /// Uses one write, if there is one.
     pub(super) fn take(&mut self) -> bool {
         let may = self.tokens >= 1000;
         if may {
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn some_go_at_once_and_then_so_many_in_a_second() {
+    fn a_burst_and_then_a_rate_per_second() {
         let mut rate = WriteRate::new(0);
         let mut count = |now: Millis| {
             rate.fill(now);

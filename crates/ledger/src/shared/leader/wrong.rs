@@ -1,10 +1,10 @@
-//! What a wrong leader would do: for the model, which must notice it.
+//! Faulty behaviour of a leader: for the model, which must detect it.
 
 use super::shards::Urgency;
 use super::{Leader, LeaderPhase};
 
 impl Leader {
-    /// What holders have and have not said to be spent is free.
+    /// Frees what holders have and did not report as spent.
     pub(crate) fn forget_who_is_silent(&mut self) {
         let LeaderPhase::Leading(books) = &mut self.phase else { return };
         let mut touched = Vec::new();
@@ -19,7 +19,7 @@ impl Leader {
         touched.into_iter().for_each(|(no, holder)| books.touch_part(no, holder, Urgency::Now));
     }
 
-    /// What the store says that the leader before it might hand out is this one's.
+    /// Takes what the store grants to the previous leader as this one's own.
     pub(crate) fn carry_ceilings_over(&mut self) {
         let LeaderPhase::Leading(books) = &mut self.phase else { return };
         for account in books.accounts.values_mut() {
@@ -28,14 +28,14 @@ impl Leader {
         }
     }
 
-    /// What holders have returned, as far as it was heard.
+    /// What holders have returned, as far as they reported it.
     pub(crate) fn returned(&self) -> u64 {
         let LeaderPhase::Leading(books) = &self.phase else { return 0 };
         let parts = books.accounts.values().flat_map(|account| account.parts.values());
         parts.map(|part| part.returned).sum()
     }
 
-    /// So much may be granted once more, at once.
+    /// This much may be granted again immediately.
     pub(crate) fn recycle(&mut self, amount: u64) {
         let LeaderPhase::Leading(books) = &mut self.phase else { return };
         for account in books.accounts.values_mut() {

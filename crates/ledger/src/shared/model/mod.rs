@@ -1,8 +1,8 @@
-//! The two sides against every order of events, exhaustively within bounds.
+//! Checks both sides against every order of events, exhaustively within bounds.
 //!
-//! A budget of one to three units, two gateways, two leaders that overlap, a store, and a network in which a message may
-//! arrive late, twice, after others, or never. The machines are the very ones that ship. Four protocols that look right and
-//! are wrong are refuted by the same model, so that one knows that it would notice.
+//! A budget of one to three units, two gateways, two leaders that overlap, a store, and a network in which a message
+//! may arrive late, twice, out of order, or never. The state machines are the ones that ship. The same model refutes
+//! four protocols that look right and are wrong, which shows that it would detect such a mistake.
 
 mod mutant;
 mod world;
@@ -14,12 +14,12 @@ use stateright::{Checker, Model, Property};
 use mutant::Mutant;
 use world::{Action, ModelWorld};
 
-/// What a search may do, beside what is always allowed.
+/// The events of a search, in addition to those that are always allowed.
 #[derive(Clone, Copy, Debug)]
 struct Bounds {
     budget: u64,
     begins: Begins,
-    /// How many leaders there are, one after the other, and whether their writes when they take over are steps.
+    /// The number of successive leaders, and whether their writes during the takeover are steps.
     leaders: usize,
     takeover_in_steps: bool,
     /// Reports and reservations of each gateway.
@@ -27,26 +27,27 @@ struct Bounds {
     reserves: u8,
     /// Deliveries of each message.
     deliveries: u8,
-    /// Writes of which nobody knows what became of them, processes killed and started again, pods lost, last words.
+    /// Writes with unknown outcome, processes that are killed and restarted, lost pods, final reports.
     unknown: u8,
     restarts: u8,
     losses: u8,
     lasts: u8,
-    /// Steps after the beginning.
+    /// Steps after the start.
     depth: usize,
 }
 
-/// What has happened already.
+/// The events before the start of the search.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Begins {
-    /// Both gateways have asked for one unit, and the leader has written nothing yet.
+    /// Both gateways have requested one unit, and the leader has written nothing yet.
     Asking,
-    /// Both gateways have asked for one unit, and the leader has what it needs to grant it.
+    /// Both gateways have requested one unit, and the leader can grant it.
     Asked,
-    /// The first gateway was granted a unit. A second leader leads, and the second gateway has asked it.
+    /// The first gateway was granted a unit. A second leader leads, and the second gateway has requested a unit from
+    /// it.
     Replaced,
-    /// The first gateway was granted a unit, and has returned it with its last word. The leader has heard it; the store has
-    /// not.
+    /// The first gateway was granted a unit, and has returned it with its final report. The leader has received that;
+    /// the store has not.
     Returned,
 }
 
@@ -120,7 +121,7 @@ impl Hash for ModelWorld {
     }
 }
 
-/// Searches all of it, and says how many states there were.
+/// Searches all of it, and returns the number of states.
 fn search(bounds: Bounds, mutant: Mutant) -> (usize, Option<String>) {
     let model = LedgerModel { bounds, mutant };
     let checker = model.checker().threads(2).target_max_depth(bounds.depth).spawn_bfs().join();
@@ -144,42 +145,42 @@ fn is_refuted(bounds: Bounds, mutant: Mutant) {
 }
 
 #[test]
-fn messages_that_come_twice_and_late() {
+fn messages_that_arrive_twice_and_late() {
     holds(Bounds { budget: 2, deliveries: 2, ..BOUNDS });
 }
 
 #[test]
-fn gateways_that_end_with_and_without_a_last_word() {
+fn gateways_that_end_with_and_without_a_final_report() {
     holds(Bounds { lasts: 1, losses: 1, ..BOUNDS });
 }
 
 #[test]
-fn processes_that_are_killed_and_go_on_with_their_journal() {
+fn processes_that_are_killed_and_continue_with_their_journal() {
     holds(Bounds { budget: 2, restarts: 1, ..BOUNDS });
 }
 
 #[test]
-fn writes_of_which_nobody_knows_what_became_of_them() {
+fn writes_with_an_unknown_outcome() {
     holds(Bounds { begins: Begins::Asking, unknown: 2, reports: 1, depth: 7, ..BOUNDS });
 }
 
 #[test]
-fn a_leader_that_takes_over_while_the_other_one_grants() {
+fn a_leader_that_takes_over_while_another_grants() {
     holds(Bounds { leaders: 2, takeover_in_steps: true, budget: 2, ..BOUNDS });
 }
 
 #[test]
-fn two_leaders_that_both_believe_to_lead() {
+fn two_leaders_that_both_think_they_lead() {
     holds(Bounds { begins: Begins::Replaced, leaders: 2, budget: 3, ..BOUNDS });
 }
 
 #[test]
-fn a_third_leader_that_credits_what_was_stranded() {
+fn a_third_leader_that_credits_stranded_amounts() {
     holds(Bounds { begins: Begins::Replaced, leaders: 3, budget: 2, ..BOUNDS });
 }
 
 #[test]
-fn money_back_on_a_timer_overspends() {
+fn freeing_silent_holders_by_a_timer_overspends() {
     is_refuted(Bounds { reports: 0, reserves: 1, depth: 9, ..BOUNDS }, Mutant::BackOnTimer);
 }
 
@@ -197,13 +198,13 @@ fn returns_recycled_in_memory_and_credited_later_overspend() {
 }
 
 #[test]
-fn grants_that_are_added_up_overspend() {
+fn grants_sent_as_differences_overspend() {
     is_refuted(Bounds { deliveries: 2, depth: 9, ..BOUNDS }, Mutant::AddedGrants);
 }
 
-/// Too deep for all ways: some of them, far.
+/// Too deep for an exhaustive search: some paths, but long ones.
 #[test]
-fn long_ways_through_everything_that_may_happen() {
+fn long_random_paths_through_all_events() {
     let mut rng = fastrand::Rng::with_seed(12);
     let mut used_up = 0;
     for round in 0..300 {

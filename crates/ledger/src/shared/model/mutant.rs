@@ -1,16 +1,16 @@
-//! Protocols that are wrong.
+//! Faulty protocols.
 
-/// What is wrong with one.
+/// The fault of a protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mutant {
     /// Nothing.
     None,
-    /// What a holder has and was not heard of for a while is free again.
+    /// What a holder has is free again if the holder was silent for a while.
     BackOnTimer,
-    /// The next leader takes what is left of the ceiling for its own, and counts it once.
+    /// The next leader treats the rest of the ceiling as its own, and counts it once.
     CarriedCeiling,
-    /// What is returned is granted again at once, and credited when the store has it.
+    /// What is returned is granted again immediately, and credited when the store has it.
     RecycledReturns,
-    /// A grant says how much more, and is added to what there is.
+    /// A grant contains a difference, which is added to the current value.
     AddedGrants,
 }

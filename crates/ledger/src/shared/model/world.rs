@@ -1,4 +1,4 @@
-//! Everything there is in the model, and what may happen next.
+//! The state of the model, and the events that may happen next.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -13,7 +13,7 @@ use crate::shared::holder::{Due, HeldNo, HeldState, Holder, HolderState, Journal
 use crate::shared::leader::{GatewayLimits, Input, Leader, Output, SharedLimit};
 use crate::shared::record::{HolderId, StoreObject, StoreRecord, StoreVersion, Stored};
 
-/// Every step of a leader is so long after the one before: what it gathers is due, and nobody's want is too old.
+/// The time between two steps of a leader: what it gathers is due, and no want is too old.
 const STEP: Millis = 500;
 
 #[derive(Clone, Debug)]
@@ -30,7 +30,7 @@ pub(super) struct ModelWorld {
     losses: u8,
     lasts: u8,
     budget: u64,
-    /// Of everything above, but for what time it is.
+    /// The whole state, except for the time.
     pub(super) fingerprint: u64,
 }
 
@@ -40,8 +40,8 @@ struct ModelLeader {
     now: Millis,
     alive: bool,
     writes: Vec<(StoreObject, Option<StoreVersion>, StoreRecord)>,
-    /// What each holder was told last, for who sends differences.
-    told: BTreeMap<HolderId, u64>,
+    /// The last message to each holder, for leaders that send differences.
+    last_sent: BTreeMap<HolderId, u64>,
 }
 
 #[derive(Clone, Debug)]
@@ -51,7 +51,7 @@ struct ModelGateway {
     limit: SharedNo,
     state: HolderState,
     journal: BTreeMap<HeldNo, HeldState>,
-    /// Of this pod's, and of those before it.
+    /// Of this pod's holder, and of its earlier ones.
     spent: u64,
     open: Vec<HeldNo>,
     reports: u8,
@@ -63,7 +63,7 @@ struct ModelGateway {
 #[derive(Clone, Debug, PartialEq)]
 enum Message {
     Report(usize, String, UsageReport),
-    /// With how much more it is than what was said before.
+    /// With the difference from the previous message.
     Grants(HolderId, Grants, u64),
 }
 
@@ -72,7 +72,7 @@ pub(super) enum Action {
     Reserve(usize),
     Settle(usize, u64),
     Report(usize, usize),
-    /// Which message; it may come so many times.
+    /// The message; it may be delivered this many times.
     Deliver(usize, u8),
     Write(usize, usize, Outcome),
     Elect(bool),
@@ -141,7 +141,7 @@ impl ModelWorld {
         world
     }
 
-    /// A gateway has heard of the latest leader: before that nothing can be granted.
+    /// A gateway learns of the latest leader: before that nothing can be granted.
     fn follow(&mut self, place: usize) {
         let term = self.leaders.last().and_then(|leader| leader.leader.leads()).unwrap();
         let gateway = &mut self.gateways[place];
@@ -151,7 +151,7 @@ impl ModelWorld {
         gateway.write();
     }
 
-    /// A gateway needs a unit, and the latest leader hears it.
+    /// A gateway needs a unit, and the latest leader gets its report.
     fn ask(&mut self, place: usize) {
         let latest = self.leaders.len() - 1;
         self.step(&Action::Reserve(place), Mutant::None);
@@ -160,14 +160,14 @@ impl ModelWorld {
         self.deliver(message, Mutant::None);
     }
 
-    /// Everything that a leader wants to have written is.
+    /// All writes that a leader wants are made.
     fn write_all(&mut self, number: usize, mutant: Mutant) {
         while !self.leaders[number].writes.is_empty() {
             self.write(number, 0, Outcome::Told, mutant);
         }
     }
 
-    /// A gateway hears everything that was said to it.
+    /// A gateway receives all messages that were sent to it.
     fn deliver_all(&mut self, place: usize) {
         for (message, _) in self.network.clone() {
             if matches!(&message, Message::Grants(holder, ..) if holder.pod == self.gateways[place].pod) {
@@ -200,7 +200,7 @@ impl ModelWorld {
             now: 1_000_000,
             alive: true,
             writes: Vec::new(),
-            told: BTreeMap::new(),
+            last_sent: BTreeMap::new(),
         });
         let number = self.leaders.len() - 1;
         let limit = SharedLimit { id: self.limit.clone(), max: self.budget, window: Periods::lifetime() };
@@ -220,7 +220,7 @@ impl ModelWorld {
     pub(super) fn actions(&self, bounds: &Bounds, mutant: Mutant, actions: &mut Vec<Action>) {
         for (place, gateway) in self.gateways.iter().enumerate() {
             let fits = gateway.holder.fits(gateway.limit, 1, gateway.now).is_ok();
-            // A refusal changes only what is asked for, and once is enough.
+            // A refusal changes only what is requested, so one is enough.
             if gateway.reserves < bounds.reserves && !gateway.closing && (fits || gateway.reserves == 0) {
                 actions.push(Action::Reserve(place));
             }
@@ -313,7 +313,7 @@ impl ModelWorld {
                 let pod = self.gateways[*place].pod.clone();
                 let (reserved, spent) = (self.gateways[*place].open.len() as u64, self.gateways[*place].spent);
                 let next = self.gateway(format!("{pod}-next"));
-                // What was under way costs what it may.
+                // Requests in flight cost at most their reservation.
                 self.gateways[*place] = ModelGateway { spent: spent + reserved, ..next };
                 for number in 0..self.leaders.len() {
                     self.input(number, Input::HolderGone { pod: pod.clone() }, mutant);
@@ -358,7 +358,7 @@ impl ModelWorld {
         }
     }
 
-    /// An input, and whatever is due after it.
+    /// Handles an input, and whatever is due after it.
     fn input(&mut self, number: usize, input: Input, mutant: Mutant) {
         let mut inputs = vec![input, Input::Tick];
         while !inputs.is_empty() {
@@ -385,7 +385,7 @@ impl ModelWorld {
                     }
                     Output::Grants { holder, grants } => {
                         let granted = grants.accounts.first().map_or(0, |account| account.granted);
-                        let before = self.leaders[number].told.insert(holder.clone(), granted).unwrap_or(0);
+                        let before = self.leaders[number].last_sent.insert(holder.clone(), granted).unwrap_or(0);
                         let message = Message::Grants(holder, grants, granted.saturating_sub(before));
                         if self.matters(&message) && !self.network.iter().any(|(known, _)| *known == message) {
                             self.network.push((message, 0));
@@ -398,7 +398,8 @@ impl ModelWorld {
         }
     }
 
-    /// Whether a message to a gateway may change what it does: it follows, has more, is void, or forgets.
+    /// Whether a message to a gateway may change its behaviour: it follows another leader, has more, is void, or
+    /// forgets an account.
     fn matters(&self, message: &Message) -> bool {
         let Message::Grants(holder, grants, _) = message else { return true };
         let Some(gateway) = self.gateways.iter().find(|gateway| gateway.pod == holder.pod) else { return false };
@@ -425,7 +426,7 @@ impl ModelWorld {
         self.input(number, input, mutant);
     }
 
-    /// A way through, by chance: every state on it is looked at.
+    /// A random path: every state on it is checked.
     pub(super) fn walk(mut self, bounds: &Bounds, steps: usize, rng: &mut fastrand::Rng, mut look: impl FnMut(&Self)) {
         let mut actions = Vec::new();
         for _ in 0..steps {
@@ -437,12 +438,12 @@ impl ModelWorld {
         }
     }
 
-    /// What was spent, and what is under way and may be.
+    /// What was spent, and what requests in flight may cost.
     pub(super) fn committed(&self) -> u64 {
         self.gateways.iter().map(|gateway| gateway.spent + gateway.open.len() as u64).sum()
     }
 
-    /// What the store says may have been granted, less what came back.
+    /// What may have been granted according to the store, minus what was returned.
     pub(super) fn stored_commitment(&self) -> u128 {
         let (mut granted, mut returned) = (0, 0);
         for (_, record) in self.store.values() {
@@ -456,7 +457,7 @@ impl ModelWorld {
         granted.saturating_sub(returned)
     }
 
-    /// The same for states that differ only in what time it is: every timer may be taken as due.
+    /// The same for states that differ only in the time: every timer may be due.
     fn computed(&self) -> u64 {
         let mut print = Fingerprint { hash: 0xcbf2_9ce4_8422_2325, skip: false };
         let _ = write!(print, "{self:?}");
@@ -464,7 +465,7 @@ impl ModelWorld {
     }
 }
 
-/// Hashes what is written to it, but for fields that are times.
+/// Hashes what is written to it, except for fields that are times.
 struct Fingerprint {
     hash: u64,
     skip: bool,
@@ -526,7 +527,7 @@ impl ModelGateway {
     }
 
     fn restart(&mut self, limit: &LimitKey) {
-        // What was under way costs what it may.
+        // Requests in flight cost at most their reservation.
         self.spent += self.open.drain(..).count() as u64;
         let accounts: Vec<HeldState> = std::mem::take(&mut self.journal).into_values().collect();
         let (holder, numbers) = Holder::restore(self.state, accounts.clone(), self.now, 2_000_000);
