@@ -164,10 +164,10 @@ bench: ## measure what ships, on loopback: the tables of docs/performance.md (th
 	bench/run.sh
 
 # Without link-time optimization, which changes little and takes minutes.
-bench-operator: ## measure the operator before 1,000 gateways and 1,000 objects (ten minutes; QUICK=1: two)
+bench-operator: ## measure the operator before 10,000 gateways and 1,000 objects (twenty minutes; QUICK=1: two; ONLY=share)
 	$(CARGO) build -q --profile profiling --locked -p outrigger-operator
 	$(CARGO) build -q --profile profiling --locked -p outrigger-bench --bin fleet
-	@OUTRIGGER_OPERATOR=$(TARGET)/profiling/outrigger-operator $(PYTHON_TESTS) bench/operator.py $(if $(QUICK),--quick)
+	@OUTRIGGER_OPERATOR=$(TARGET)/profiling/outrigger-operator $(PYTHON_TESTS) bench/operator.py $(if $(QUICK),--quick) $(if $(ONLY),--only-$(ONLY))
 
 bench-ledger: ## measure what reserving and settling cost a request, with the page on disk (seconds)
 	$(CARGO) run -q --release --locked -p outrigger-ledger --example reserve

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures the operator on a real control plane, and prints the tables of docs/performance.md. Takes about five minutes.
 
-    make bench-operator          [QUICK=1: fewer streams, fewer changes]
+    make bench-operator          [QUICK=1: fewer streams, fewer changes; ONLY=share: only gateways that share a budget]
 
 The gateways are streams of one process (bench/src/bin/fleet.rs). Each has the token of its own pod, which the webhook has
 admitted and injected. Its status says that it runs, although there is no node. `apply to served` is the time from before
@@ -22,6 +22,7 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -35,15 +36,20 @@ from operator_process import HOST, OperatorProcess  # noqa: E402
 
 QUICK = "--quick" in sys.argv
 FLEETS = [1, 20] if QUICK else [1, 100, 1000]
+# Gateways that spend of one budget.
+SPENDERS = [20] if QUICK else [1000, 10_000]
 CHANGES = 10 if QUICK else 40
 OBJECTS = 100 if QUICK else 1000
 # Keys of each provider.
 KEYS_PER_PROVIDER = 2
 REVIEWS = 200 if QUICK else 2000
 IDLE_SECONDS = 10 if QUICK else 60
+# Each gateway reports about so often in the time that counts.
+SPEND_SECONDS, REPORT_SECONDS = (15 if QUICK else 60), 5
 # Longer than any change or connection takes on a busy machine.
-FLEET_SECONDS = 120
+FLEET_SECONDS = 300
 REQUESTS, WRITTEN = "outrigger_operator_api_requests_total", "outrigger_operator_writes_total"
+LEDGER_WRITES, LEDGER_DROPPED = "outrigger_operator_ledger_writes_total", "outrigger_operator_ledger_dropped_reports"
 TICKS = os.sysconf("SC_CLK_TCK")
 API = "outrigger.dev/v1alpha1"
 
@@ -88,6 +94,13 @@ def pod(namespace, name):
     return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec}
 
 
+def budgeted(namespace):
+    """The key of all pods, with a budget that is not spent here."""
+    budget = {"name": "total", "amount": "1000000", "window": "Lifetime"}
+    metadata = {"name": "default", "namespace": namespace}
+    return {"apiVersion": API, "kind": "VirtualKey", "metadata": metadata, "spec": {"limits": {"budgets": [budget]}}}
+
+
 class Fleet:
     """The process with the streams, and its output. It is killed after a time limit, so that no wait is endless."""
 
@@ -113,7 +126,7 @@ class Fleet:
                 if not (line := self.process.stdout.readline()):
                     raise TimeoutError(f"{len(at)} of {self.size} gateways have it after {FLEET_SECONDS} s")
                 message = json.loads(line)
-                if "ready" in message:
+                if "stream" not in message:
                     continue
                 self.sequences[message["stream"]] = message["sequence"]
                 if message["sequence"] > above:
@@ -121,6 +134,15 @@ class Fleet:
             return at.values()
         finally:
             late.cancel()
+
+    def spending(self):
+        """What its gateways saw of the shared limit since the last call."""
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        while line := self.process.stdout.readline():
+            if "waits" in (message := json.loads(line)):
+                return message
+        raise EOFError("the fleet has ended")
 
 
 class Bench:
@@ -140,10 +162,9 @@ class Bench:
         self.cluster.api.until("ServiceAccount", name, "default", bool)
         return name
 
-    def fleet(self, size):
-        """Measures the milliseconds from apply to served, for each stream and each change."""
-        namespace = self.namespace(f"fleet-{size}")
-        self.cluster.api.apply(mock(namespace, "mock"))
+    @contextmanager
+    def gateways(self, namespace, size, *more):
+        """A fleet with as many gateways in a namespace, all of which have a policy. Yields it, and the seconds that took."""
 
         def token(index):
             """The token of a pod that the webhook has injected, with a status that says that it runs."""
@@ -167,13 +188,26 @@ class Bench:
         self.settled()
         program = Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target")) / "profiling" / "fleet"
         operator = ["--operator", f"127.0.0.1:{self.operator.port}", "--name", HOST]
-        command = [program, *operator, "--authorities", authorities, "--tokens", tokens]
-        took, before = [], time.monotonic()
+        command = [program, *operator, "--authorities", authorities, "--tokens", tokens, *more]
+        before = time.monotonic()
         with Fleet(command, size) as fleet:
             fleet.until_all_have(above=0)
             connected = time.monotonic() - before
-            # The updates of statuses belong to the connection, not to the changes.
+            # The updates of statuses belong to the connection, not to what is measured.
             self.settled()
+            yield fleet, connected
+        many(range(size), lambda n: self.client().delete("Pod", namespace, f"p{n}", gracePeriodSeconds=0))
+        self.cluster.api.delete("Namespace", None, namespace)
+        # Deleting costs the operator too, and must not overlap the next measurement.
+        self.cluster.api.until("Namespace", None, namespace, lambda namespace: namespace is None, FLEET_SECONDS)
+        self.settled()
+
+    def changes(self, size):
+        """Measures the milliseconds from apply to served, for each stream and each change."""
+        namespace = self.namespace(f"fleet-{size}")
+        self.cluster.api.apply(mock(namespace, "mock"))
+        took = []
+        with self.gateways(namespace, size) as (fleet, connected):
             used = processor(self.pid)
             for change in range(CHANGES):
                 object = mock(namespace, "mock", f"Hello for the {change}th time")
@@ -186,11 +220,43 @@ class Bench:
             f"| {connected:.1f} | {memory:.0f} | {1000 * used / CHANGES:.0f} |",
             flush=True,
         )
-        many(range(size), lambda n: self.client().delete("Pod", namespace, f"p{n}", gracePeriodSeconds=0))
-        self.cluster.api.delete("Namespace", None, namespace)
-        # Deleting costs the operator too, and must not overlap the next measurement.
-        self.cluster.api.until("Namespace", None, namespace, lambda namespace: namespace is None, FLEET_SECONDS)
-        self.settled()
+
+    def spenders(self, size):
+        """Measures what it costs that gateways share a budget, and how long they wait for money."""
+        namespace = self.namespace(f"spenders-{size}")
+        self.cluster.api.apply(mock(namespace, "mock"))
+        self.cluster.api.apply(budgeted(namespace))
+        limit = f"VirtualKey {namespace}/default: spec.limits.budgets[total]"
+        with self.gateways(namespace, size, "--limit", limit) as (fleet, _):
+            # Each has reported twice, and was granted something.
+            time.sleep(3 * REPORT_SECONDS)
+            before, used, wrote = fleet.spending(), processor(self.pid), self.ledger_writes()
+            began = time.monotonic()
+            time.sleep(SPEND_SECONDS)
+            after, seconds = fleet.spending(), time.monotonic() - began
+            used, wrote = processor(self.pid) - used, self.ledger_writes() - wrote
+            memory, dropped = resident(self.pid), self.operator.metric(LEDGER_DROPPED)
+        waits = [one / 1000 for one in after["waits"]]
+        assert after["spent"] > before["spent"] and waits, "the fleet was granted nothing"
+        refused = after["refused"] - before["refused"]
+        print(
+            f"| {size} | {(after['reports'] - before['reports']) / seconds:.0f} | {100 * used / seconds:.0f} % | {memory:.0f} "
+            f"| {len(waits)} | {statistics.median(waits):.1f} | {percentile(waits, 0.99):.1f} | {max(waits):.0f} "
+            f"| {refused} | {dropped:.0f} | {wrote / seconds:.1f} |",
+            flush=True,
+        )
+
+    def share(self):
+        print(
+            "\n| gateways that share a budget | reports a second | a processor | operator MiB | asked for money "
+            "| answered p50 ms | p99 ms | slowest ms | requests without money | reports lost | writes a second |"
+        )
+        print("|---|---|---|---|---|---|---|---|---|---|---|", flush=True)
+        for size in SPENDERS:
+            self.spenders(size)
+
+    def ledger_writes(self):
+        return self.operator.metric(LEDGER_WRITES, result="ok")
 
     def counted(self):
         """Requests to the API server by verb, writes of objects by kind (without the Lease), processor time and clock."""
@@ -301,10 +367,13 @@ def main():
         kubeconfig = cluster.authority.kubeconfig(cluster.folder / "operator.kubeconfig", cluster.server, token=token)
         with OperatorProcess(cluster, kubeconfig, port=port) as operator:
             bench = Bench(cluster, operator)
+            if "--only-share" in sys.argv:
+                return bench.share()
             print("| gateways | p50 ms | p99 ms | slowest ms | all connected s | operator MiB | its processor ms a change |")
             print("|---|---|---|---|---|---|---|", flush=True)
             for size in FLEETS:
-                bench.fleet(size)
+                bench.changes(size)
+            bench.share()
             bench.objects()
             bench.webhooks()
 

@@ -3,9 +3,16 @@
 //! Each line of `--tokens` is the token of a gateway. Every stream sends hello, takes each policy and reports it as in
 //! force. For each policy, one line of JSON goes to standard output: `{"at":<ns since 1970>,"stream":3,"sequence":42}`.
 //! When all streams are connected and have a policy: `{"ready":1000}`. The program ends when standard input ends.
+//!
+//! With `--limit NAME`, each gateway also spends of this shared limit of money, and reports every five seconds. A line
+//! on standard input then asks for what all of them saw: `{"reports":200,"spent":1000000,"refused":0,"waits":[812]}`. The
+//! waits are microseconds from a report that asks for money to its answer, since the last such line.
 
-use std::io::{Read, Write};
+mod spending;
+
+use std::io::{BufRead, Write};
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,11 +23,13 @@ use http::{Request, header};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use outrigger_ledger::protocol::UsageReport;
 use outrigger_sync::{FromGateway, FromOperator, Hello, LineReader, NoFields, PATH, PolicyOutcome, write};
 use rustls::ClientConfig;
 use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
+use spending::{Spender, Spending};
 use tokio::sync::mpsc;
 use tokio_rustls::TlsConnector;
 
@@ -31,9 +40,11 @@ struct Arguments {
     name: ServerName<'static>,
     authorities: String,
     tokens: String,
+    limit: Option<String>,
 }
 
 struct Fleet {
+    spending: Option<Spending>,
     operator: SocketAddr,
     name: ServerName<'static>,
     tls: TlsConnector,
@@ -53,7 +64,7 @@ fn main() -> ExitCode {
 
 fn arguments() -> Result<Arguments, Problem> {
     use lexopt::prelude::*;
-    let (mut operator, mut name, mut authorities, mut tokens) = (None, None, None, None);
+    let (mut operator, mut name, mut authorities, mut tokens, mut limit) = (None, None, None, None, None);
     let mut parser = lexopt::Parser::from_env();
     while let Some(argument) = parser.next()? {
         match argument {
@@ -61,13 +72,14 @@ fn arguments() -> Result<Arguments, Problem> {
             Long("name") => name = Some(ServerName::try_from(parser.value()?.string()?)?),
             Long("authorities") => authorities = Some(parser.value()?.string()?),
             Long("tokens") => tokens = Some(parser.value()?.string()?),
+            Long("limit") => limit = Some(parser.value()?.string()?),
             other => return Err(other.unexpected().into()),
         }
     }
     let missing = "--operator IP:PORT --name DNS-NAME --authorities FILE --tokens FILE are needed";
     match (operator, name, authorities, tokens) {
         (Some(operator), Some(name), Some(authorities), Some(tokens)) => {
-            Ok(Arguments { operator, name, authorities, tokens })
+            Ok(Arguments { operator, name, authorities, tokens, limit })
         }
         _ => Err(missing.into()),
     }
@@ -83,6 +95,7 @@ fn run() -> Result<(), Problem> {
     config.alpn_protocols = vec![b"h2".to_vec()];
     let tokens: Vec<String> = std::fs::read_to_string(&arguments.tokens)?.lines().map(str::to_owned).collect();
     let fleet = Arc::new(Fleet {
+        spending: arguments.limit.as_deref().map(Spending::new),
         operator: arguments.operator,
         name: arguments.name,
         tls: TlsConnector::from(Arc::new(config)),
@@ -96,21 +109,36 @@ fn run() -> Result<(), Problem> {
             tokio::spawn(async move {
                 // Reconnects when the leader changes or the operator restarts, which is part of the measurement.
                 let mut sequence = None;
+                let mut spender = fleet.spending.as_ref().map(Spender::new);
                 loop {
-                    if let Err(error) = connect(&fleet, stream, &token, &mut sequence).await {
+                    if let Err(error) = connect(&fleet, stream, &token, &mut sequence, spender.as_mut()).await {
                         let _ = writeln!(std::io::stderr(), "stream {stream}: {error}");
                     }
                     tokio::time::sleep(Duration::from_millis(200 + fastrand::u64(0..800))).await;
                 }
             });
         }
-        let ended = tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new()));
-        ended.await??;
+        tokio::task::spawn_blocking(move || {
+            for line in std::io::stdin().lock().lines() {
+                line?;
+                if let Some(spending) = &fleet.spending {
+                    tell(&spending.tell());
+                }
+            }
+            Ok::<(), std::io::Error>(())
+        })
+        .await??;
         Ok(())
     })
 }
 
-async fn connect(fleet: &Fleet, stream: usize, token: &str, sequence: &mut Option<u64>) -> Result<(), Problem> {
+async fn connect(
+    fleet: &Fleet,
+    stream: usize,
+    token: &str,
+    sequence: &mut Option<u64>,
+    mut spender: Option<&mut Spender<'_>>,
+) -> Result<(), Problem> {
     let tcp = tokio::net::TcpStream::connect(fleet.operator).await?;
     let tls = fleet.tls.connect(fleet.name.clone(), tcp).await?;
     let (mut sender, connection) =
@@ -122,7 +150,7 @@ async fn connect(fleet: &Fleet, stream: usize, token: &str, sequence: &mut Optio
     let say = |message: &FromGateway| lines.try_send(Bytes::from(write(message)));
     say(&FromGateway::Hello(Hello {
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        formats: vec![1],
+        formats: vec![1, 2],
         sequence: *sequence,
         ..Hello::default()
     }))?;
@@ -140,6 +168,12 @@ async fn connect(fleet: &Fleet, stream: usize, token: &str, sequence: &mut Optio
     }
     let mut body = answer.into_body();
     let mut reader = LineReader::default();
+    let say_usage = |report: Option<UsageReport>| match report {
+        Some(report) => say(&FromGateway::Usage(report)),
+        None => Ok(()),
+    };
+    say_usage(spender.as_mut().and_then(|spender| spender.connected()))?;
+    let mut tick = pin!(tokio::time::sleep(Spender::pause(true)));
     let mut beat = tokio::time::interval(Duration::from_secs(outrigger_sync::BEAT_SECONDS));
     loop {
         let frame = tokio::select! {
@@ -148,11 +182,19 @@ async fn connect(fleet: &Fleet, stream: usize, token: &str, sequence: &mut Optio
                 say(&FromGateway::Beat(NoFields {}))?;
                 continue;
             }
+            () = &mut tick, if spender.is_some() => {
+                tick.set(tokio::time::sleep(Spender::pause(false)));
+                say_usage(spender.as_mut().and_then(|spender| spender.tick()))?;
+                continue;
+            }
         };
         let Some(frame) = frame else { return Ok(()) };
         let Ok(bytes) = frame?.into_data() else { continue };
         reader.push(&bytes)?;
         while let Some(message) = reader.from_operator()? {
+            if let (FromOperator::Grants(grants), Some(spender)) = (&message, spender.as_mut()) {
+                say_usage(spender.take(grants))?;
+            }
             if let FromOperator::Policy(policy) = message {
                 let at = SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos();
                 tell(&format!("{{\"at\":{at},\"stream\":{stream},\"sequence\":{}}}", policy.sequence));
