@@ -10,7 +10,7 @@ use outrigger_operator::settings::{
     HELP, Invocation, OperatorSettings, RECORDS_HELP, RecordsCommand, USAGE_HELP, UsageCommand, read,
 };
 use outrigger_policy::Printable;
-use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::prelude::*;
 
@@ -34,6 +34,7 @@ fn main() -> ExitCode {
     if let Err(error) = keep_memory_private() {
         tracing::warn!(%error, "other processes of the same user can read this process's memory, and so can core dumps");
     }
+    raise_descriptors();
     // Needed because other crates may enable a second provider.
     let _ = rustls::crypto::ring::default_provider().install_default();
     match serve(settings) {
@@ -49,6 +50,16 @@ fn main() -> ExitCode {
 fn keep_memory_private() -> std::io::Result<()> {
     setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
     Ok(set_dumpable_behavior(DumpableBehavior::NotDumpable)?)
+}
+
+/// Each gateway has a connection, and a shell or a container may begin with 1,024 descriptors.
+fn raise_descriptors() {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current != maximum
+        && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })
+    {
+        tracing::warn!(%error, ?current, "cannot raise the limit of descriptors, which bounds the number of gateways");
+    }
 }
 
 enum ExitCause {

@@ -16,7 +16,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::route::Router;
 use super::{Services, connection};
-use crate::stream::hub::STREAMS_MAX;
+use crate::stream::STREAMS_MAX;
 
 /// The limit of connections. Each stream has one; the rest is for the API server and for clients that are not
 /// authenticated yet.

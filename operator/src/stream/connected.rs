@@ -2,6 +2,10 @@
 
 use crate::objects::binding::Binding;
 
+/// Gateways that are connected at once, unless a hub is made for fewer. Each has a connection, a report that waits, and
+/// some kilobytes.
+pub const STREAMS_MAX: usize = 16_384;
+
 /// A gateway whose token was verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectedGateway {

@@ -11,7 +11,7 @@ use outrigger_sync::UsageKept;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{mpsc, watch};
 
-use super::connected::ConnectedGateway;
+use super::connected::{ConnectedGateway, STREAMS_MAX};
 use super::permits::{PermitReceiver, ReceivedPermits, WaitingPermits};
 use super::policy_line::PolicyLine;
 use super::refusal::StreamRefusal;
@@ -20,9 +20,6 @@ use super::rows::{self, ReceivedRows, RowsReceiver};
 use super::session::{SharedStream, StreamEnd, StreamHandle};
 use crate::objects::binding::Binding;
 use crate::plan::revision::{SidecarState, WrittenRevision};
-
-/// Streams at once, unless said otherwise. A stream is a connection and some kilobytes.
-pub const STREAMS_MAX: usize = 8_192;
 
 /// What is pushed, and to whom.
 #[derive(Debug)]

@@ -35,7 +35,7 @@ use http_body::Body;
 
 use crate::runtime::response::AnswerBody;
 
-pub use connected::ConnectedGateway;
+pub use connected::{ConnectedGateway, STREAMS_MAX};
 pub use hub::Hub;
 pub use permits::{PermitReceiver, ReceivedPermits};
 pub use refusal::StreamRefusal;

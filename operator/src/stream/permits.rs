@@ -11,10 +11,10 @@ use outrigger_sync::FromOperator;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::connected::ConnectedGateway;
+use super::connected::{ConnectedGateway, STREAMS_MAX};
 
-/// Gateways whose reports wait at once.
-const GATEWAYS_MAX: usize = 8_192;
+/// Gateways whose reports wait at once: all that can be connected.
+const GATEWAYS_MAX: usize = STREAMS_MAX;
 /// So that a line stays short.
 const LIMITS_A_LINE: usize = 256;
 

@@ -10,10 +10,10 @@ use outrigger_ledger::protocol::UsageReport;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::connected::ConnectedGateway;
+use super::connected::{ConnectedGateway, STREAMS_MAX};
 
-/// Gateways whose reports wait at once.
-const GATEWAYS_MAX: usize = 8_192;
+/// Gateways whose reports wait at once: all that can be connected.
+const GATEWAYS_MAX: usize = STREAMS_MAX;
 
 /// What a gateway reports to the ledger, and who it is, proven by its token.
 #[derive(Clone, Debug)]
