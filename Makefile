@@ -67,9 +67,10 @@ test-cluster: build-cluster ## the operator and its gateways in a real Kubernete
 	    scripts/venv.sh pytest tests/clients/requirements-pytest.txt; $(PYTEST) -q tests/cluster; \
 	fi
 
-# One session for each file, so that files do not affect each other's cluster.
+# One session for each file, so that files do not affect each other's cluster. Two at a time: most of them wait for the
+# cluster. Large files begin first, because they tend to take longest.
 test-in-cluster: install-cluster
-	@for file in tests/cluster/test_*.py; do echo "$$file"; $(PYTEST) -q "$$file"; done
+	@ls -S tests/cluster/test_*.py | xargs -P 2 -I FILE scripts/test-file.sh FILE $(PYTEST)
 
 test-model: build install-model ## a real small model behind the gateway
 	$(PYTEST) -q tests/model
