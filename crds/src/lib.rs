@@ -45,7 +45,7 @@ pub use provider::{LlmProvider, LlmProviderSpec, LlmProviderType, WithoutKey};
 pub use routing_rule::{OnErrorPolicy, RoutingRule, RoutingRuleSpec, RuleScope, RuleTarget};
 pub use schema::{SchemaFinding, validate, with_defaults};
 pub use selector::{AllowedNamespaces, LabelSelector, NamespacesFrom};
-pub use status::{LimitedStatus, ObjectStatus, Sidecars};
+pub use status::{LedgerActionStatus, LimitStatus, LimitedStatus, ObjectStatus, RaisedLimit, Sidecars, WorkloadSpend};
 pub use virtual_key::{KeyProviderSpec, ProviderRef, VirtualKey, VirtualKeySpec};
 pub use weights::BalancePolicy;
 

@@ -41,6 +41,7 @@ pub struct OperatorMetrics {
     ledger_answers: Histogram,
     ledger_writes: CounterFamily<1>,
     ledger_findings: CounterFamily<1>,
+    ledger_actions: CounterFamily<2>,
     ledger_dropped: Gauge,
     permit_findings: CounterFamily<1>,
     ledger_faults: GaugeFamily<1>,
@@ -143,6 +144,11 @@ impl OperatorMetrics {
                 "outrigger_operator_ledger_findings_total",
                 "Impossible reports of gateways, which were refused in whole or in part",
                 ["finding"],
+            )?,
+            ledger_actions: registry.counters(
+                "outrigger_operator_ledger_actions_total",
+                "Actions on limits that annotations asked for, by what came of them",
+                ["verb", "result"],
             )?,
             ledger_dropped: registry.gauge(
                 "outrigger_operator_ledger_dropped_reports",
@@ -267,6 +273,12 @@ impl OperatorMetrics {
         self.permit_findings.with([word]).inc();
     }
 
+    /// `verb` is forgive, reset or raise; absent: the annotation can't be read.
+    pub fn ledger_acted(&self, verb: Option<&str>, done: bool) {
+        let verb = verb.unwrap_or("unknown").to_ascii_lowercase();
+        self.ledger_actions.with([verb.as_str(), if done { "ok" } else { "refused" }]).inc();
+    }
+
     pub fn ledger_dropped(&self, reports: u64) {
         self.ledger_dropped.set(whole(reports));
     }
@@ -327,7 +339,7 @@ mod tests {
             assert!(metric.name.starts_with("outrigger_"), "{}", metric.name);
             assert!(!metric.help.is_empty(), "{}", metric.name);
         }
-        assert_eq!(described.len(), 26);
+        assert_eq!(described.len(), 27);
     }
 
     #[test]

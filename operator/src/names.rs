@@ -26,6 +26,14 @@ pub const SIDECAR: &str = "outrigger.dev/sidecar";
 pub const TEAM: &str = "outrigger.dev/team";
 pub const CUSTOMER: &str = "outrigger.dev/customer";
 
+/// On objects with limits: an action that somebody asks for, as JSON ([`crate::status::action`]). And who asked, which
+/// admission writes.
+pub const LEDGER_ACTION: &str = "outrigger.dev/ledger-action";
+pub const LEDGER_ACTION_BY: &str = "outrigger.dev/ledger-action-by";
+
+/// No webhook of the operator is called for what is there; neither in its own namespace.
+pub const KUBE_SYSTEM: &str = "kube-system";
+
 /// Label of everything that the operator creates, with [`MANAGED_BY_VALUE`].
 pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 pub const MANAGED_BY_VALUE: &str = "outrigger";

@@ -22,7 +22,9 @@ use crate::api::{ConnectError, connect};
 use crate::apply::Applier;
 use crate::attestation::Attestor;
 use crate::certs::ServingCertificates;
+use crate::ledger::actions::LedgerActions;
 use crate::ledger::driver::{LedgerDriver, PodUids};
+use crate::ledger::figures::LedgerFigures;
 use crate::ledger::findings::FindingEvents;
 use crate::ledger::history::{PodWorkloads, UsageRecorder};
 use crate::ledger::limits::PlannedLimits;
@@ -218,13 +220,18 @@ impl Components {
             certificates.bundle(),
             &settings.namespace,
         ));
-        let publisher = Arc::new(StatusPublisher::new(
+        let (figures, actions) = (Arc::new(LedgerFigures::default()), Arc::new(LedgerActions::default()));
+        let publisher = StatusPublisher::new(
             client.clone(),
             Arc::clone(&caches),
             Arc::clone(&hub),
             Arc::clone(&metrics),
             &settings.identity,
-        ));
+        );
+        let publisher = Arc::new(match settings.ledger {
+            LedgerSettings::None => publisher,
+            _ => publisher.with_ledger(Arc::clone(&figures), Arc::clone(&actions)),
+        });
         let limits = Arc::new(PlannedLimits::default());
         let ledger = records::store(&client, &settings.namespace, &settings.ledger).map(|store| {
             let driver = LedgerDriver::new(
@@ -236,6 +243,7 @@ impl Components {
                 Arc::clone(&metrics),
             );
             let (kind, from) = (settings.ledger.kind(), settings.migrate_from.kind());
+            let driver = driver.telling(Arc::clone(&figures), Arc::clone(&actions));
             Arc::new(match (kind.zip(from), records::store(&client, &settings.namespace, &settings.migrate_from)) {
                 (Some((kind, from)), Some(source)) => driver.migrating(kind, from, source),
                 _ => driver,

@@ -50,12 +50,16 @@ contain the number.
 ```yaml
 status:
   sidecars: {live: 12, connected: 12, programmed: 11, rejected: 1, summary: 11/12}
-  summary: {limit: \"100\", limitName: \"spec.limits.budgets[month]\", resets: \"2027-01-31T23:00:00Z\"}
+  summary:
+    {spent: $0.42, limit: $100.00, available: $98.33, limitName: \"spec.limits.budgets[month]\",
+     resets: \"2027-01-31T23:00:00Z\"}
 ```
 
-`status.summary` is the limit of which the least is left to spend: money before tokens before
-requests. `resets` is given for windows of a day and longer. Each gateway knows what is spent, and
-shows it on its `/metrics`.
+`status.summary` is the limit that is used most. If nothing is spent yet, it is the one that lets
+the least be spent in the same time: money before tokens before requests. `resets` is given for
+windows of a day and longer. `spent` and `available` are given for limits that gateways share;
+`status.limits` has all of those: see [budgets](budgets.md#see-how-a-limit-stands).
+`status.actions` has what was [forgiven, reset and raised](budgets.md#forgive-reset-and-raise).
 
 ## Reasons
 
@@ -68,7 +72,7 @@ same with the same reason. If the same happens again, the Event counts it.
 ";
 
 const TAIL: &str = "
-Events have two more reasons:
+Events have more reasons:
 
 - `NotInjected` is on the owner of a pod (its ReplicaSet, StatefulSet, DaemonSet or Job) that should
   have a gateway and has none. The Event has the command to type; `outrigger_uninjected_pods` counts
@@ -76,6 +80,11 @@ Events have two more reasons:
 - `UsageRefused` is on a pod whose gateway reported impossible usage to the ledger: see
   [budgets](budgets.md#what-the-ledger-refuses). `outrigger_operator_ledger_findings_total` counts
   the reports.
+- `LimitReached` is on an object of which a limit is used to one of its thresholds, or used up.
+- `LimitRemoved` is on an object that has a limit no more of which something was spent. If the limit
+  was renamed, what was spent does not count against the new name.
+- `LimitAction` and `LimitActionRefused` are on an object whose annotation
+  [`outrigger.dev/ledger-action`](budgets.md#forgive-reset-and-raise) asked for something.
 
 ## The network
 
@@ -116,7 +125,14 @@ fn conditions() {
         writeln!(text, "| `{}` | {} | {remedy} |", reason.word(), reason.meaning()).unwrap();
     }
     text.push_str(TAIL);
-    for reason in [EventReason::NotInjected, EventReason::UsageRefused] {
+    for reason in [
+        EventReason::NotInjected,
+        EventReason::UsageRefused,
+        EventReason::LimitReached,
+        EventReason::LimitRemoved,
+        EventReason::LimitAction,
+        EventReason::LimitActionRefused,
+    ] {
         assert!(text.contains(&format!("`{}`", reason.word())));
     }
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/conditions.md");

@@ -59,6 +59,7 @@ fn labels() -> String {
 | `result` of the ledger's writes | {} |
 | `finding` | why a gateway's report was refused: {} |
 | `fault` | why the ledger's store does not serve, and what to do: {} |
+| `verb`, `result` of actions | `forgive`, `reset`, `raise`, or `unknown` if the annotation can't be read; `ok` or `refused`: the object's status says why |
 | `verb`, `code` | of a request to the API server; the code is the HTTP status, or `none` if there was no answer |
 | `watch` | what is watched |
 | `webhook` | {} or {last} |

@@ -29,20 +29,20 @@ def test_install_upgrade_and_uninstall(release, namespace, authority="LS0tCg==")
     assert "read and write Secrets in every namespace" in notes and "kind: NetworkPolicy" in notes
     assert release.kinds("deployments", NAMESPACE)[RELEASE]["spec"]["replicas"] == 2
     assert len(release.kinds("customresourcedefinitions")) == 6
-    assert [hook["clientConfig"].get("caBundle") for hook in release.hooks()] == [None] * 5
+    assert [hook["clientConfig"].get("caBundle") for hook in release.hooks()] == [None] * 6
 
     bundle(release, authority)
     values = {"providerNamespaces": [namespace], "webhooks": {"failurePolicy": "Fail"}}
     notes = release.install(values)
     assert "every namespace" not in notes
     # The chart must not remove what the operator has written.
-    assert [hook["clientConfig"].get("caBundle") for hook in release.hooks()] == [authority] * 5
-    assert [hook["failurePolicy"] for hook in release.hooks()] == ["Fail", "Fail", "Fail", "Ignore", "Ignore"]
+    assert [hook["clientConfig"].get("caBundle") for hook in release.hooks()] == [authority] * 6
+    assert [hook["failurePolicy"] for hook in release.hooks()] == ["Fail", "Fail", "Fail", "Ignore", "Fail", "Ignore"]
     assert "outrigger-secrets" in release.kinds("roles", namespace)
     assert "outrigger-secrets" not in release.kinds("clusterroles")
 
     release.helm("rollback", RELEASE, "1")
-    assert [hook["clientConfig"].get("caBundle") for hook in release.hooks()] == [authority] * 5
+    assert [hook["clientConfig"].get("caBundle") for hook in release.hooks()] == [authority] * 6
     assert release.kinds("roles", namespace) == {}
     assert "outrigger-secrets" in release.kinds("clusterroles")
 

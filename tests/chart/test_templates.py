@@ -85,7 +85,7 @@ def test_every_webhook_path_is_served():
         hook["clientConfig"]["service"]["path"]
         for it in objects({}) if it["kind"].endswith("WebhookConfiguration") for hook in it["webhooks"]
     }
-    assert called == paths and len(paths) == 4
+    assert called == paths and len(paths) == 5
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -140,3 +140,23 @@ def test_a_deletion_is_not_blocked(failing_webhooks, unannotated):
     let_go = '{"metadata":{"finalizers":null}}'
     failing_webhooks.kubectl("patch", "statefulset", "app", "-n", unannotated, "--type=merge", "-p", let_go)
     failing_webhooks.api.until("StatefulSet", unannotated, "app", lambda it: it is None)
+
+
+def test_reviewed_actions_on_limits(failing_webhooks, namespace):
+    action, by = "outrigger.dev/ledger-action", "outrigger.dev/ledger-action-by"
+    cluster = failing_webhooks
+
+    def budget(annotations):
+        return {
+            "apiVersion": "outrigger.dev/v1alpha1", "kind": "Budget", "spec": {"amount": "5", "window": "Month"},
+            "metadata": {"name": "team", "namespace": namespace, "annotations": annotations},
+        }
+
+    assert webhook_of(cluster, budget({"example.com/a": "b"})) is None
+    assert webhook_of(cluster, budget({action: "{}"})) == "actions"
+    assert webhook_of(cluster, budget({by: "root"})) == "actions"
+    assert webhook_of(cluster, budget({}), "create") is None
+    annotate = ["annotate", "budget", "team", "-n", namespace, "--dry-run=server"]
+    assert webhook_of(cluster, None, *annotate, "example.com/a=b") is None
+    assert webhook_of(cluster, None, *annotate, f"{action}=x") == "actions"
+    assert webhook_of(cluster, None, *annotate, f"{by}=root") == "actions"

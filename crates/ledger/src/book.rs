@@ -438,6 +438,16 @@ impl Book {
         self.limits.get(limit.place()).map_or(0, |limit| limit.used(at))
     }
 
+    /// The same, as a part of what policies allow: while a limit is raised for a time, what is spent is told in proportion, so
+    /// that shares of the limit are right.
+    #[must_use]
+    pub fn used_of_policy(&self, limit: LimitNo, now: Millis) -> u64 {
+        if let (Some(held), Some(shared)) = (self.granted(limit), &self.shared) {
+            return shared.used_of_policy(held);
+        }
+        self.used(limit, now)
+    }
+
     /// The age of the information about others that share a limit; zero if the limit is not shared.
     #[must_use]
     pub fn age(&self, limit: LimitNo) -> Duration {

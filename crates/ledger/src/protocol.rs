@@ -187,7 +187,11 @@ pub enum Shortage {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FleetAccount {
+    /// With what it is raised by.
     pub limit: u64,
+    /// By so much the limit is raised for a time, above what policies say.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub raised: u64,
     /// Of the whole window; of a rolling one, the sum over all buckets that count.
     pub spent: u64,
     pub reserved: u64,

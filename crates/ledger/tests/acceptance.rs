@@ -12,7 +12,7 @@ use outrigger_ledger::protocol::{
     AccountGrant, AccountKey, AccountUsage, DurableUsage, FleetAccount, Grants, LimitKey, WantedLimit,
 };
 use outrigger_ledger::shared::holder::{HeldShort, MessageOutcome};
-use outrigger_ledger::shared::leader::{Input, SharedLimit};
+use outrigger_ledger::shared::leader::{Input, LedgerVerb, SharedLimit};
 use outrigger_ledger::shared::record::StoreRecord;
 
 use one_leader::{Gateway, Ledger, MORNING, id};
@@ -60,7 +60,7 @@ fn a_paused_pod_that_wakes_after_its_grant_was_charged_finds_its_epoch_void() {
     let held = paused.holder.reserve(paused.limit, 60, Gateway::clock(&ledger)).unwrap();
     ledger.input(Input::HolderGone { pod: "paused".to_owned() });
     assert_eq!(ledger.leader.status(&id("a")).unwrap().fleet.unconfirmed, 60, "it is charged");
-    ledger.input(Input::Forgive { limit: id("a") });
+    ledger.act("f", LedgerVerb::Forgive);
     other.wants(&mut ledger, 100);
     assert_eq!(other.free(&ledger), 100);
     // It resumes, and is told before it can spend any more of what others have now.

@@ -5,7 +5,7 @@ mod one_leader;
 
 use outrigger_core::{CalendarUnit, Periods};
 use outrigger_ledger::protocol::{AccountKey, AccountUsage, Shortage, Term, UsageReport, WantedLimit};
-use outrigger_ledger::shared::leader::{FindingKind, Input, SharedLimit};
+use outrigger_ledger::shared::leader::{FindingKind, Input, LedgerVerb, SharedLimit};
 use outrigger_ledger::shared::record::{StoreObject, StoreRecord};
 
 use one_leader::{Ledger, MORNING, has, id, usage};
@@ -96,12 +96,13 @@ fn a_gone_holder_stays_charged_until_it_is_forgiven() {
     let status = ledger.leader.status(&id("a")).unwrap();
     assert_eq!((status.fleet.spent, status.fleet.unconfirmed, status.available), (30, 70, 0));
     assert_eq!(ledger.grant("two").unwrap().short, Some(Shortage::Spent));
-    ledger.input(Input::Forgive { limit: id("a") });
+    ledger.act("f", LedgerVerb::Forgive);
     ledger.pass(1);
     assert_eq!(ledger.granted("two"), 10);
-    // It was not gone after all: its reports do not count any more.
+    // It was not gone after all: its journal is void, and what it spent meanwhile is a debt.
     ledger.send_usage("one", 100, 90, 0);
-    assert_eq!((ledger.findings.as_slice(), ledger.grants["one"].void), ([FindingKind::Unknown].as_slice(), true));
+    assert_eq!((ledger.findings.as_slice(), ledger.grants["one"].void), ([FindingKind::Less].as_slice(), true));
+    assert_eq!(ledger.leader.status(&id("a")).unwrap().fleet.spent, 90);
 }
 
 #[test]
@@ -331,7 +332,7 @@ fn a_holder_that_has_not_reported_can_claim_only_what_earlier_leaders_left() {
         assert_eq!(next.findings, findings, "{claimed}");
         if is_void {
             assert_eq!(status.fleet.unconfirmed, charged, "{claimed}");
-            next.input(Input::Forgive { limit: id("a") });
+            next.act("f", LedgerVerb::Forgive);
             next.pass(1);
             assert_eq!(next.leader.status(&id("a")).unwrap().available, 500);
         }
@@ -638,7 +639,7 @@ fn forgiving_a_lost_holder_frees_nothing_that_it_spent() {
     let mut next = ledger.succeeded(1000);
     next.send_usage("one", 500, 0, 0);
     next.input(Input::HolderGone { pod: "two".to_owned() });
-    next.input(Input::Forgive { limit: id("a") });
+    next.act("f", LedgerVerb::Forgive);
     next.pass(11);
     assert_eq!(next.leader.status(&id("a")).unwrap().available, 400);
     assert_eq!(next.succeeded(1000).leader.status(&id("a")).unwrap().available, 400);

@@ -420,3 +420,35 @@ fn a_holder_without_grants_has_nothing_to_close() {
     assert!(process.book.is_closed());
     assert!(Book::new().is_closed());
 }
+
+/// The ledger's word has the raise in it, and the policy's has not.
+#[test]
+fn a_limit_that_is_raised_for_a_time_and_then_for_good_refuses_nobody_for_what_it_was() {
+    let mut process = Process::with(&["a"], 50);
+    let a = process.limits[0];
+    assert!(process.reserve(60).is_err());
+    let fleet = FleetAccount { limit: 1_500, raised: 500, spent: 1_500, ..FleetAccount::default() };
+    process.grant(1, vec![AccountGrant { short: Some(Shortage::Spent), fleet, ..granted("a", 50) }]);
+    assert!(matches!(process.reserve(60), Err(Refused::Exhausted { max: 1_500, .. })));
+    process.book.adopt_from(Granter::Ledger, &[LimitSpec { max: 1_200, ..spec("a") }], NOON);
+    assert_eq!(process.reserve(60).unwrap_err(), Refused::NotGranted { limit: a });
+}
+
+#[test]
+fn a_limit_that_is_raised_for_a_time_lets_more_be_spent_and_shares_of_it_are_right() {
+    let mut process = Process::with(&["a"], 1_400);
+    let a = process.limits[0];
+    let refused = |spent, max, until| Refused::Exhausted { limit: a, spent, max, until };
+    assert_eq!(process.reserve(1_200).unwrap_err(), refused(0, 1_000, None));
+    let fleet = |raised| FleetAccount { limit: 1_000 + raised, raised, ..FleetAccount::default() };
+    process.grant(1, vec![AccountGrant { fleet: fleet(500), ..granted("a", 1_400) }]);
+    let reservation = process.reserve(1_200).unwrap();
+    process.book.settle(reservation, &[(a, 1_200)]);
+    assert_eq!((process.book.used(a, NOON), process.book.used_of_policy(a, NOON)), (1_200, 800), "80 % of either");
+    assert_eq!((process.book.state(a, NOON).max, process.book.available(a, NOON)), (1_500, 300));
+    assert_eq!(process.reserve(400).unwrap_err(), refused(1_200, 1_500, Some(MIDNIGHT + DAY)));
+    // The raise ends.
+    process.grant(1, vec![AccountGrant { fleet: FleetAccount { spent: 1_200, ..fleet(0) }, ..granted("a", 1_400) }]);
+    assert_eq!(process.book.used_of_policy(a, NOON), 1_200);
+    assert_eq!(process.reserve(100).unwrap_err(), refused(1_200, 1_000, Some(MIDNIGHT + DAY)));
+}

@@ -5,9 +5,12 @@
 //! | `/admit/pods` | pods that ask for a gateway by an annotation |
 //! | `/admit/namespaces` | pods in namespaces whose label requests a gateway |
 //! | `/admit/workloads` | workloads with an annotation of ours |
+//! | `/admit/actions` | objects of ours whose annotation asks for an action on a limit |
 //! | `/admit/validate` | objects of ours: [`objects`] |
 
+mod action_author;
 mod completeness;
+mod limit_names;
 pub mod objects;
 pub mod patch;
 mod pods;
@@ -66,11 +69,13 @@ pub enum Webhook {
     Pods,
     Namespaces,
     Workloads,
+    Actions,
     Validate,
 }
 
 impl Webhook {
-    pub const ALL: [Webhook; 4] = [Webhook::Pods, Webhook::Namespaces, Webhook::Workloads, Webhook::Validate];
+    pub const ALL: [Webhook; 5] =
+        [Webhook::Pods, Webhook::Namespaces, Webhook::Workloads, Webhook::Actions, Webhook::Validate];
 
     /// The value in the path and in the metrics label.
     #[must_use]
@@ -79,6 +84,7 @@ impl Webhook {
             Webhook::Pods => "pods",
             Webhook::Namespaces => "namespaces",
             Webhook::Workloads => "workloads",
+            Webhook::Actions => "actions",
             Webhook::Validate => "validate",
         }
     }
@@ -167,6 +173,7 @@ pub fn admit(path: &str, body: &[u8], context: &AdmissionContext<'_>) -> (Status
         "/admit/pods" => |request, context| pods::admit(Webhook::Pods, request, context),
         "/admit/namespaces" => |request, context| pods::admit(Webhook::Namespaces, request, context),
         "/admit/workloads" => workloads::admit,
+        "/admit/actions" => action_author::admit,
         _ => return (StatusCode::NOT_FOUND, error("this path is not a webhook of the operator")),
     };
     match AdmissionRequest::read(body) {

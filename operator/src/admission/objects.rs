@@ -21,6 +21,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::admission::completeness::all_exist;
+use crate::admission::limit_names;
 use crate::admission::review::{AdmissionOperation, AdmissionRequest, ReviewResponse};
 use crate::admission::{DenialReason, Effect};
 use crate::objects::fields::read;
@@ -103,7 +104,13 @@ fn admit(request: &AdmissionRequest, index: impl FnOnce() -> ObjectIndex) -> (Re
     };
     match request.operation {
         AdmissionOperation::Create | AdmissionOperation::Update if changes_spec(request) => match version(request) {
-            Some(version) => review_spec(version, index()),
+            Some(version) => {
+                let renamed = limit_names::warnings(&version.id, &request.old_object, &request.object);
+                let (mut answer, outcome) = review_spec(version, index());
+                answer.warnings.extend(renamed);
+                let warned = outcome == ReviewOutcome::Allowed && !answer.warnings.is_empty();
+                (answer, if warned { ReviewOutcome::Warned } else { outcome })
+            }
             None => (ReviewResponse::allow(), ReviewOutcome::Allowed),
         },
         AdmissionOperation::Delete => {

@@ -88,7 +88,7 @@ fn unknown_namespace(
             record(Effect::Skipped, Some(reason), &message);
             ReviewResponse { unavailable: Some(message), ..ReviewResponse::default() }
         }
-        Webhook::Pods | Webhook::Workloads | Webhook::Validate => {
+        Webhook::Pods | Webhook::Workloads | Webhook::Actions | Webhook::Validate => {
             record(Effect::Refused, Some(reason), &message);
             let refusal = Denial { reason: reason.into(), message, retry: Some(1) };
             ReviewResponse { refusal: Some(refusal), ..ReviewResponse::default() }

@@ -55,6 +55,9 @@ pub struct AdmissionRequest {
     pub namespace: String,
     #[serde(default)]
     pub name: String,
+    /// The user who sent the request.
+    #[serde(default, rename = "userInfo")]
+    pub user: RequestUser,
     /// The review must have no side effects.
     #[serde(default)]
     pub dry_run: bool,
@@ -64,6 +67,13 @@ pub struct AdmissionRequest {
     /// Null for a creation.
     #[serde(default)]
     pub old_object: Value,
+}
+
+/// A user as the API server has authenticated them.
+#[derive(Debug, Default, Deserialize)]
+pub struct RequestUser {
+    #[serde(default)]
+    pub username: String,
 }
 
 /// The operation on the object.

@@ -127,6 +127,11 @@ pub const WRITTEN: &[(&str, &str, &str)] = &[
         "an annotation of templates",
         "The workload's own annotations, as JSON. Written and removed with them.",
     ),
+    (
+        names::LEDGER_ACTION_BY,
+        "an annotation of VirtualKeys, Budgets and LLMProviders",
+        "Who asked for the action on a limit that `outrigger.dev/ledger-action` names: see [budgets](budgets.md#forgive-reset-and-raise).",
+    ),
     (names::SIDECAR, "a label of pods", "The gateway's version."),
     (names::VIRTUAL_KEY, "a label of pods", "The first VirtualKey: `kubectl get pods -L outrigger.dev/virtual-key`."),
     (names::SEQUENCE, "an annotation of ConfigMaps", "The policy's sequence."),

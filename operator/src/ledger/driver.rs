@@ -5,7 +5,8 @@
 //! Hub ─ reports ─►                  ─► writes, reloads ─► LedgerStore ─┐
 //! PlannedLimits ─► Leader::step ─►  ─► grants ─► Hub                   │
 //! pods, time ────►                  ─► findings ─► log, Events         │
-//!                     ▲────────────────────────────────────────────────┘
+//! LedgerActions ─►    ▲ ─► figures ─► LedgerFigures                   │
+//!                     └────────────────────────────────────────────────┘
 //! ```
 //!
 //! Only the replica that leads runs it, and it ends with the leadership: its task is dropped at an await, and the streams end.
@@ -22,7 +23,7 @@ mod recent;
 mod records;
 mod reporter;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,11 +33,11 @@ use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use jiff::Timestamp;
-use outrigger_ledger::protocol::Term;
-use outrigger_ledger::shared::leader::{FindingKind, Input, Leader, LedgerFinding, Output};
+use outrigger_ledger::protocol::{LimitKey, Term};
+use outrigger_ledger::shared::leader::{ActionOutcome, FindingKind, Input, Leader, LedgerFinding, Output};
 use outrigger_ledger::shared::record::{HolderId, StoreObject, StoreRecord, StoreVersion, Stored};
 use parking_lot::Mutex;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use self::acknowledged::{AcknowledgedRecords, LostRecord};
@@ -47,6 +48,8 @@ use self::deposers::Deposers;
 use self::recent::RecentFindings;
 use self::records::RecordError;
 pub use self::reporter::FindingReporter;
+use super::actions::{AskedAction, LedgerActions};
+use super::figures::LedgerFigures;
 use super::limits::PlannedLimits;
 use super::migrate::{MigrationError, MigrationOutcome, MigrationSide, migrate};
 use super::store::fault::StoreFault;
@@ -66,10 +69,24 @@ const CHECK: Duration = Duration::from_secs(30);
 /// Between two leaderships of one process: whoever deposed this one may be about to end.
 const AGAIN: Duration = Duration::from_secs(2);
 
-/// The pods that are there.
+/// How often figures are read, and how often it is looked which limits objects have.
+const FIGURES: Duration = Duration::from_secs(1);
+const PRESENT: Duration = Duration::from_secs(60);
+
+/// The pods and the limits that are there.
 pub trait PodUids: fmt::Debug + Send + Sync + 'static {
     /// Uids of all pods with a gateway that have not ended.
-    fn uids(&self) -> std::collections::HashSet<String>;
+    fn uids(&self) -> HashSet<String>;
+
+    /// What a gateway's pod belongs to, such as `shop/Deployment/search`. Absent: it is not known.
+    fn workload(&self, _gateway: &ConnectedGateway) -> Option<String> {
+        None
+    }
+
+    /// The limits that objects have, whether or not a policy has them. Absent: they are not known.
+    fn limits(&self) -> Option<BTreeSet<LimitKey>> {
+        None
+    }
 }
 
 /// Records that are to be moved here from another store.
@@ -106,6 +123,8 @@ pub struct LedgerDriver {
     pods: Arc<dyn PodUids>,
     reporter: Arc<dyn FindingReporter>,
     metrics: Arc<OperatorMetrics>,
+    figures: Arc<LedgerFigures>,
+    actions: Arc<LedgerActions>,
     /// How long a pod is missed before it is gone.
     missed: Duration,
     /// How often it is checked that the store still has every record.
@@ -129,6 +148,7 @@ impl LedgerDriver {
         metrics: Arc<OperatorMetrics>,
     ) -> Self {
         let reports = Mutex::new(hub.reports());
+        let (figures, actions) = (Arc::default(), Arc::default());
         LedgerDriver {
             store,
             limits,
@@ -136,6 +156,8 @@ impl LedgerDriver {
             pods,
             reporter,
             metrics,
+            figures,
+            actions,
             missed: MISSED,
             check: CHECK,
             acknowledged: AcknowledgedRecords::default(),
@@ -157,6 +179,12 @@ impl LedgerDriver {
         LedgerDriver { check, ..self }
     }
 
+    /// Figures go there, and actions come from there.
+    #[must_use]
+    pub fn telling(self, figures: Arc<LedgerFigures>, actions: Arc<LedgerActions>) -> Self {
+        LedgerDriver { figures, actions, ..self }
+    }
+
     /// Pods are gone when they were missed for so long.
     #[must_use]
     pub fn missed_for(self, missed: Duration) -> Self {
@@ -169,11 +197,18 @@ impl LedgerDriver {
             tracing::error!("the ledger is led twice in one process, which is a bug: the second does nothing");
             return std::future::pending().await;
         };
+        let Some(mut actions) = self.actions.receiver() else {
+            tracing::error!(
+                "actions on limits are taken by two ledgers in one process, which is a bug: the second ends"
+            );
+            return std::future::pending().await;
+        };
         let mut above = Term(0);
         loop {
             let leading = Leading::new(self, above, self.load().await);
-            above = leading.lead(&mut reports).await.max(above);
+            above = leading.lead(&mut reports, &mut actions).await.max(above);
             self.metrics.ledger_leads(false);
+            self.figures.clear();
             tokio::time::sleep(AGAIN).await;
         }
     }
@@ -270,6 +305,9 @@ struct Leading<'a> {
     found: RecentFindings,
     /// Since when gateways wait for an answer.
     asked: HashMap<String, Instant>,
+    /// Who waits for the outcome of an action, by its id and limit.
+    acting: HashMap<(String, LimitKey), Vec<AskedAction>>,
+    present_at: Option<Instant>,
     /// Someone else leads.
     deposed: Option<Option<Term>>,
 }
@@ -290,6 +328,8 @@ impl<'a> Leading<'a> {
             gateways: HashMap::new(),
             found: RecentFindings::default(),
             asked: HashMap::new(),
+            acting: HashMap::new(),
+            present_at: None,
             deposed: None,
         };
         leading.step(Input::Loaded(objects));
@@ -298,10 +338,12 @@ impl<'a> Leading<'a> {
     }
 
     /// Until somebody else leads: in which term.
-    async fn lead(mut self, reports: &mut ReportReceiver) -> Term {
+    async fn lead(mut self, reports: &mut ReportReceiver, actions: &mut mpsc::Receiver<AskedAction>) -> Term {
         let (mut ticks, mut censuses) = (tokio::time::interval(TICK), tokio::time::interval(CENSUS));
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        censuses.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut figures = tokio::time::interval(FIGURES);
+        for interval in [&mut ticks, &mut censuses, &mut figures] {
+            interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        }
         let driver = self.driver;
         let mut changed = std::pin::pin!(presence::until_changed(&*driver.store, &driver.acknowledged, driver.check));
         loop {
@@ -327,6 +369,8 @@ impl<'a> Leading<'a> {
                     tracing::warn!(%name, "a record of the ledger is gone, or somebody else has written it: all are read again");
                     return Term::default();
                 }
+                _ = figures.tick() => self.driver.figures.take(self.leader.figures(), Timestamp::now()),
+                Some(asked) = actions.recv() => self.act(asked),
                 report = reports.recv() => self.receive(report),
             }
         }
@@ -337,6 +381,18 @@ impl<'a> Leading<'a> {
         for (_, report) in std::mem::take(&mut self.unplanned) {
             self.receive(report);
         }
+    }
+
+    /// While this replica does not lead yet, whoever asks has to ask again.
+    fn act(&mut self, asked: AskedAction) {
+        if self.leader.leads().is_none() {
+            return;
+        }
+        let action = asked.action.clone();
+        let waiting = self.acting.entry((action.id.clone(), action.limit.clone())).or_default();
+        waiting.retain(|earlier| !earlier.outcome.is_closed());
+        waiting.push(asked);
+        self.step(Input::Act(action));
     }
 
     fn receive(&mut self, received: ReceivedReport) {
@@ -358,6 +414,9 @@ impl<'a> Leading<'a> {
             self.asked.entry(pod.clone()).or_insert_with(Instant::now);
         }
         self.gateways.insert(pod.clone(), Arc::clone(gateway));
+        if let Some(workload) = report.whole.then(|| self.driver.pods.workload(gateway)).flatten() {
+            self.step(Input::Workload { pod: pod.clone(), workload: workload.into() });
+        }
         self.step(Input::Report { pod, limits, report: received.report });
     }
 
@@ -370,6 +429,13 @@ impl<'a> Leading<'a> {
         driver.metrics.ledger_holders(holders.len());
         driver.metrics.ledger_leads(self.leader.leads().is_some());
         driver.metrics.ledger_dropped(driver.hub.dropped_reports());
+        let now = Instant::now();
+        if self.present_at.is_none_or(|at| now.duration_since(at) >= PRESENT)
+            && let Some(limits) = driver.pods.limits()
+        {
+            self.present_at = Some(now);
+            self.step(Input::Present(limits));
+        }
         for pod in self.census.gone(holders, &there, driver.missed, Instant::now()) {
             self.step(Input::HolderGone { pod });
         }
@@ -394,6 +460,12 @@ impl<'a> Leading<'a> {
                 }
                 Output::Finding(finding) => self.find(finding),
                 Output::Deposed { by } => self.deposed = Some(by),
+            }
+        }
+        for ActionOutcome { id, limit, result } in self.leader.outcomes() {
+            for asked in self.acting.remove(&(id, limit)).unwrap_or_default() {
+                // Whoever asked may have gone.
+                let _ = asked.outcome.send(result.clone());
             }
         }
     }

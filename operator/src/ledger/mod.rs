@@ -11,11 +11,14 @@
 //! What is granted to whom is decided by [`outrigger_ledger::shared::leader`], which does no I/O. Here are its stores, and what
 //! feeds it.
 
+pub mod actions;
 pub mod driver;
+pub mod figures;
 pub mod finding_words;
 pub mod findings;
 pub mod history;
 pub mod limits;
 pub mod migrate;
+pub mod owned;
 pub mod permits;
 pub mod store;

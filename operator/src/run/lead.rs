@@ -112,6 +112,8 @@ fn spawn_workers(leader: &Arc<Reconciler>, publisher: &Arc<StatusPublisher>, wor
         let writer = Arc::clone(leader);
         workers.spawn(async move { writer.write_each().await });
     }
+    let follower = Arc::clone(publisher);
+    workers.spawn(async move { follower.follow_figures().await });
     for _ in 0..PUBLISHERS {
         let publisher = Arc::clone(publisher);
         workers.spawn(async move { publisher.publish_all().await });

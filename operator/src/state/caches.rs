@@ -7,11 +7,13 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use outrigger_ledger::protocol::LimitKey;
 use parking_lot::{Condvar, Mutex, RwLock, RwLockReadGuard};
 
 use crate::admission::Namespace;
 use crate::ledger::driver::PodUids;
 use crate::ledger::history::PodWorkloads;
+use crate::ledger::owned::owned_limits;
 use crate::objects::binding::Binding;
 use crate::objects::id::{ObjectId, ObjectKind};
 use crate::objects::owner::KeyOwner;
@@ -19,7 +21,7 @@ use crate::state::generated::Generated;
 use crate::state::index::ObjectIndex;
 use crate::state::pods::GatewayPods;
 use crate::state::uninjected::UninjectedPods;
-use crate::stream::{self, PodFacts};
+use crate::stream::{self, ConnectedGateway, PodFacts};
 
 /// The caches of all watched objects.
 #[derive(Debug)]
@@ -120,6 +122,17 @@ impl Caches {
 impl PodUids for Caches {
     fn uids(&self) -> HashSet<String> {
         self.pods.uids()
+    }
+
+    fn workload(&self, gateway: &ConnectedGateway) -> Option<String> {
+        let pod = self.pods.get(&gateway.namespace, &gateway.pod, &gateway.uid)?;
+        Some(format!("{}/{}", gateway.namespace, pod.workload))
+    }
+
+    fn limits(&self) -> Option<BTreeSet<LimitKey>> {
+        let index = self.snapshot();
+        let specs = index.objects().filter_map(|(id, known)| Some((id, known.version.spec()?)));
+        Some(specs.flat_map(|(id, spec)| owned_limits(id, spec)).map(|limit| limit.key).collect())
     }
 }
 

@@ -35,7 +35,17 @@ pub struct IndexedObject {
     pub version: Arc<ObjectVersion>,
     /// The status as stored in the cluster. A change of it causes no plan.
     pub status: Option<Value>,
+    /// The annotations [`names::LEDGER_ACTION`] and [`names::LEDGER_ACTION_BY`]; never a reason to plan.
+    pub action: Option<RequestedAction>,
     pub resource_version: String,
+}
+
+/// An action on limits that somebody asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestedAction {
+    pub text: String,
+    /// The user, as admission wrote it.
+    pub by: Option<String>,
 }
 
 /// A stored Secret or ConfigMap.
@@ -126,11 +136,8 @@ impl ObjectIndex {
     #[must_use]
     pub fn review_copy(&self) -> Self {
         let known = |(id, known): (&ObjectId, &IndexedObject)| {
-            let IndexedObject { version, status: _, resource_version } = known;
-            (
-                id.clone(),
-                IndexedObject { version: version.clone(), status: None, resource_version: resource_version.clone() },
-            )
+            let (version, resource_version) = (known.version.clone(), known.resource_version.clone());
+            (id.clone(), IndexedObject { version, status: None, action: None, resource_version })
         };
         ObjectIndex {
             operator_namespace: self.operator_namespace.clone(),
@@ -252,11 +259,21 @@ impl ObjectIndex {
         self.changed(concerned)
     }
 
+    fn requested_action(&self, namespace: &str, value: &Value) -> Option<RequestedAction> {
+        let metadata = Metadata::of(value);
+        let text = metadata.annotation(names::LEDGER_ACTION)?.to_owned();
+        // Where no webhook of the operator is called, anybody may write any name.
+        let unsigned = namespace == self.operator_namespace || namespace == names::KUBE_SYSTEM;
+        let by = metadata.annotation(names::LEDGER_ACTION_BY).filter(|_| !unsigned).map(str::to_owned);
+        Some(RequestedAction { text, by })
+    }
+
     fn apply_version(&mut self, version: ObjectVersion, value: &Value) -> AffectedNamespaces {
         let id = version.id.clone();
         let known = IndexedObject {
             version: Arc::new(version),
             status: value.get("status").cloned(),
+            action: self.requested_action(&id.namespace, value),
             resource_version: Metadata::of(value).resource_version().to_owned(),
         };
         if let Some(before) = self.objects.get_mut(&id)

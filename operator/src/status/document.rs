@@ -3,9 +3,10 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
+use crate::status::action;
 use crate::status::conditions::{ConditionStatus, ConditionType, ObjectCondition};
 use crate::status::gateways::GatewayCounts;
-use crate::status::limits::Summary;
+use crate::status::limits::{ObjectLimits, seconds};
 use crate::status::reason::ConditionReason;
 
 /// A condition that stands in an object.
@@ -52,7 +53,9 @@ pub(super) struct StatusContent<'a> {
     pub conditions: &'a [ObjectCondition],
     /// `None`: numbers stay as they are.
     pub tally: Option<&'a GatewayCounts>,
-    pub summary: Option<Summary>,
+    pub limits: &'a ObjectLimits,
+    /// Actions that were done now.
+    pub actions: &'a [Value],
 }
 
 impl StatusContent<'_> {
@@ -73,18 +76,19 @@ impl StatusContent<'_> {
         let mut document = Map::new();
         document.insert("observedGeneration".to_owned(), self.generation.into());
         document.insert("conditions".to_owned(), conditions.collect());
-        let kept = || before.and_then(|before| before.get("sidecars")).cloned();
-        if let Some(sidecars) = self.tally.map(sidecars).or_else(kept) {
+        let kept = |field: &str| before.and_then(|before| before.get(field)).cloned();
+        if let Some(sidecars) = self.tally.map(sidecars).or_else(|| kept("sidecars")) {
             document.insert("sidecars".to_owned(), sidecars);
         }
-        if let Some(Summary { limit, name, resets }) = &self.summary {
-            let mut summary = Map::new();
-            summary.insert("limit".to_owned(), limit.as_str().into());
-            summary.insert("limitName".to_owned(), name.as_str().into());
-            if let Some(resets) = resets {
-                summary.insert("resets".to_owned(), seconds(*resets).into());
+        if let Some(summary) = &self.limits.summary {
+            document.insert("summary".to_owned(), summary.clone());
+        }
+        let limits = self.limits.limits.clone().map(Value::Array).or_else(|| kept("limits"));
+        let actions = action::merged(before, self.actions);
+        for (field, list) in [("limits", limits), ("actions", Some(actions.into()))] {
+            if let Some(list) = list.filter(|list| list.as_array().is_some_and(|list| !list.is_empty())) {
+                document.insert(field.to_owned(), list);
             }
-            document.insert("summary".to_owned(), summary.into());
         }
         Value::Object(document)
     }
@@ -101,10 +105,10 @@ pub(super) fn sidecars(tally: &GatewayCounts) -> Value {
     })
 }
 
-/// What of a status is the operator's to write, in its own order: to be compared with what it would write.
+/// The operator's part of a status beside limits, in its own order: to be compared with what it would write.
 pub(super) fn ours(status: &Value) -> Value {
     let mut ours = Map::new();
-    for field in ["observedGeneration", "conditions", "sidecars", "summary"] {
+    for field in ["observedGeneration", "conditions", "sidecars"] {
         let Some(value) = status.get(field) else { continue };
         let value = match field {
             "conditions" => {
@@ -112,24 +116,11 @@ pub(super) fn ours(status: &Value) -> Value {
                 let of = |kind: ConditionType| all.clone().find(|one| text(one, "type") == Some(kind.word())).cloned();
                 ConditionType::ALL.into_iter().filter_map(of).collect()
             }
-            // What is spent is somebody else's to write.
-            "summary" => match value {
-                Value::Object(summary) => {
-                    let known = |name: &str| Some((name.to_owned(), summary.get(name)?.clone()));
-                    ["limit", "limitName", "resets"].into_iter().filter_map(known).collect()
-                }
-                other => other.clone(),
-            },
             _ => value.clone(),
         };
         ours.insert(field.to_owned(), value);
     }
     Value::Object(ours)
-}
-
-/// As Kubernetes writes times.
-fn seconds(time: Timestamp) -> String {
-    Timestamp::from_second(time.as_second()).unwrap_or(time).to_string()
 }
 
 fn text<'a>(value: &'a Value, field: &str) -> Option<&'a str> {

@@ -82,6 +82,14 @@ pub enum EventReason {
     NotInjected,
     /// The ledger refused what a gateway reported: told at its pod.
     UsageRefused,
+    /// A limit is used to one of its thresholds.
+    LimitReached,
+    /// A limit of which something was spent is not in its object any more.
+    LimitRemoved,
+    /// An action on a limit was done.
+    LimitAction,
+    /// An action on a limit can't be done.
+    LimitActionRefused,
 }
 
 impl EventReason {
@@ -92,6 +100,10 @@ impl EventReason {
             EventReason::Condition(reason) => reason.word(),
             EventReason::NotInjected => "NotInjected",
             EventReason::UsageRefused => "UsageRefused",
+            EventReason::LimitReached => "LimitReached",
+            EventReason::LimitRemoved => "LimitRemoved",
+            EventReason::LimitAction => "LimitAction",
+            EventReason::LimitActionRefused => "LimitActionRefused",
         }
     }
 }
@@ -103,6 +115,7 @@ pub enum EventAction {
     Serve,
     Inject,
     Count,
+    Act,
 }
 
 impl EventAction {
@@ -114,6 +127,7 @@ impl EventAction {
             EventAction::Serve => "Serve",
             EventAction::Inject => "Inject",
             EventAction::Count => "Count",
+            EventAction::Act => "Act",
         }
     }
 }

@@ -1,57 +1,195 @@
-//! The tightest limit of an object, for the columns of `kubectl get`. Only the gateways know what is *spent*, each its own part,
-//! so that is left out and not guessed.
+//! The limits of an object in its status: how each that gateways share stands, and the one to show in the columns of
+//! `kubectl get`.
+
+use std::time::Duration;
 
 use jiff::Timestamp;
-use outrigger_core::{CalendarUnit, Periods};
-use outrigger_crds::BudgetSpec;
-use outrigger_crds::limits::{CalendarWindow, LimitPeriod, LimitsSpec};
-use serde_json::Value;
+use outrigger_core::{CalendarUnit, Money};
+use outrigger_crds::OnLedgerUnavailable;
+use outrigger_crds::fail_open::LedgerUnavailablePolicy;
+use outrigger_crds::limits::{CalendarWindow, LimitPeriod};
+use outrigger_policy::Unit;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
 
-use crate::objects::id::ObjectKind;
+use crate::ledger::figures::{LedgerFigures, LimitFigure};
+use crate::ledger::owned::{OwnedLimit, owned_limits};
+use crate::objects::id::ObjectId;
+use crate::status::amount::{exact, rounded};
 
-/// The tightest limit.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Summary {
-    pub limit: String,
-    pub name: String,
-    /// When it begins anew. Absent: never, at every moment, or so soon that a status would only ever be late.
-    pub resets: Option<Timestamp>,
+/// Shares of a limit, in percent, at which a status is written at once.
+const LEVELS: [u64; 5] = [50, 80, 90, 95, 100];
+/// Gateways share rolling windows of at least this.
+const HOUR: Duration = Duration::from_secs(3_600);
+
+/// What a status says of limits.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct ObjectLimits {
+    /// `status.limits`; absent: nobody has told how they stand, and what stands there stays.
+    pub(super) limits: Option<Vec<Value>>,
+    pub(super) summary: Option<Value>,
+    /// When a period ends.
+    pub(super) resets: Option<Timestamp>,
+    /// Thresholds of the object, in percent.
+    pub(super) thresholds: Vec<u64>,
 }
 
-/// Of a spec; `None`: it has no limit, or can't be read.
-pub(super) fn summary(kind: ObjectKind, spec: &Value, now: Timestamp) -> Option<Summary> {
-    match kind {
-        ObjectKind::Budget => budget(&serde_json::from_value(spec.clone()).ok()?, now),
-        ObjectKind::LlmProvider | ObjectKind::VirtualKey => {
-            tightest(&serde_json::from_value(spec.get("limits")?.clone()).ok()?, now)
-        }
-        ObjectKind::RoutingRule | ObjectKind::ModelCatalog => None,
-    }
-}
-
-fn budget(spec: &BudgetSpec, now: Timestamp) -> Option<Summary> {
-    let (limit, name) = match (spec.amount, spec.tokens) {
-        (Some(amount), _) => (amount.shortest(), "spec.amount"),
-        (None, tokens) => (tokens?.to_string(), "spec.tokens"),
+/// Of a spec.
+/// `pods` have a gateway with this object in its policy.
+pub(super) fn of(id: &ObjectId, spec: &Value, ledger: &LedgerFigures, pods: usize, now: Timestamp) -> ObjectLimits {
+    let thresholds = thresholds(spec);
+    let per_pod = OnLedgerUnavailable::deserialize(spec.get("onLedgerUnavailable").unwrap_or(&Value::Null)).ok();
+    let overshoot = |unit: Unit| most_without_ledger(per_pod.as_ref(), unit, pods);
+    let owned = owned_limits(id, spec);
+    let figures: Vec<(&OwnedLimit<'_>, LimitFigure)> =
+        owned.iter().filter_map(|limit| Some((limit, ledger.of(&limit.key)?))).collect();
+    let most_used = figures.iter().filter(|(_, figure)| used(figure) > 0).max_by(|one, other| {
+        let (one, other) = (&one.1, &other.1);
+        let share = |of: &LimitFigure, by: &LimitFigure| used(of) * u128::from(by.status.fleet.limit.max(1));
+        share(one, other).cmp(&share(other, one))
+    });
+    let first = match most_used {
+        Some((limit, figure)) => Some((*limit, Some(figure))),
+        None => tightest(&owned).map(|limit| {
+            (limit, figures.iter().find(|(known, _)| known.field == limit.field).map(|(_, figure)| figure))
+        }),
     };
-    Some(Summary { limit, name: name.to_owned(), resets: resets(&spec.period, now) })
+    let summary = first.and_then(|(limit, figure)| summary(limit, figure, now));
+    let resets = owned.iter().filter_map(|limit| limit.resets(now)).min();
+    let limits = figures.iter().take(outrigger_crds::status::LIMITS_MAX);
+    let limits: Vec<Value> =
+        limits.map(|(limit, figure)| entry(limit, figure, &thresholds, overshoot(limit.unit))).collect();
+    let none_shared = owned.iter().all(|limit| limit.period().is_some_and(|period| is_short(&period)));
+    let told = !limits.is_empty() || none_shared || ledger.is_absent();
+    ObjectLimits { limits: told.then_some(limits), summary, resets, thresholds }
 }
 
-/// Money before tokens before requests; of these, the one that lets the least be used in the same time.
-fn tightest(limits: &LimitsSpec, now: Timestamp) -> Option<Summary> {
-    let money = limits.budgets.iter().map(|one| (0, "budgets", &one.name, one.amount.shortest(), &one.period));
-    let tokens = limits.tokens.iter().map(|one| (1, "tokens", &one.name, one.max.to_string(), &one.period));
-    let requests = limits.requests.iter().map(|one| (2, "requests", &one.name, one.max.to_string(), &one.period));
-    let pace = |limit: &str, period: &LimitPeriod| limit.parse().unwrap_or(f64::MAX) / seconds(period);
-    let (_, list, name, limit, period) = money
-        .chain(tokens)
-        .chain(requests)
-        .min_by(|a, b| a.0.cmp(&b.0).then(pace(&a.3, a.4).total_cmp(&pace(&b.3, b.4))))?;
-    Some(Summary { limit, name: format!("spec.limits.{list}[{name}]"), resets: resets(period, now) })
+/// Whether each gateway counts it for itself.
+fn is_short(period: &LimitPeriod) -> bool {
+    period.rolling.as_ref().is_some_and(|rolling| rolling.get() < HOUR)
+}
+
+/// What counts as spent.
+fn used(figure: &LimitFigure) -> u128 {
+    u128::from(figure.status.fleet.spent) + u128::from(figure.status.fleet.unconfirmed)
+}
+
+fn thresholds(spec: &Value) -> Vec<u64> {
+    let listed = spec.get("thresholds").and_then(Value::as_array).into_iter().flatten();
+    listed
+        .filter_map(|threshold| threshold.get("percent")?.as_u64())
+        .filter(|percent| (1..=100).contains(percent))
+        .collect()
+}
+
+/// What all pods together may use beyond a limit while none of them can reach the ledger.
+fn most_without_ledger(said: Option<&OnLedgerUnavailable>, unit: Unit, pods: usize) -> u64 {
+    let opens = said.filter(|said| said.policy == LedgerUnavailablePolicy::FailOpen);
+    let per_pod = opens.and_then(|said| said.max_per_pod.as_ref()).and_then(|most| match unit {
+        Unit::Money => most.budget.map(Money::nanos),
+        Unit::Tokens => most.tokens.and_then(|tokens| tokens.try_into().ok()),
+        Unit::Requests => most.requests.and_then(|requests| requests.try_into().ok()),
+    });
+    per_pod.unwrap_or(0).saturating_mul(u64::try_from(pods).unwrap_or(u64::MAX))
+}
+
+fn entry(limit: &OwnedLimit<'_>, figure: &LimitFigure, thresholds: &[u64], overshoot: u64) -> Value {
+    let (status, unit) = (&figure.status, limit.unit);
+    let fleet = &status.fleet;
+    let figure_of = |amount: u64| json!(exact(unit, amount));
+    let mut entry = Map::new();
+    let mut put = |name: &str, value: Value| drop(entry.insert(name.to_owned(), value));
+    put("name", json!(limit.field));
+    put("unit", json!(unit.word()));
+    put("window", json!(limit.period().map(|period| window(&period)).unwrap_or_default()));
+    put("limit", figure_of(fleet.limit));
+    put("spent", figure_of(fleet.spent));
+    put("reserved", figure_of(fleet.reserved));
+    put("leased", figure_of(fleet.leased));
+    put("unconfirmed", figure_of(fleet.unconfirmed));
+    put("available", figure_of(status.available));
+    put("worstCaseOvershoot", figure_of(overshoot));
+    let percent = used(figure) * 100 / u128::from(fleet.limit.max(1));
+    let reached = LEVELS.iter().chain(thresholds).filter(|level| u128::from(**level) <= percent).max();
+    if let Some(reached) = reached {
+        put("reached", json!(reached));
+    }
+    let period = limit.period();
+    let rolls = period.as_ref().is_some_and(|period| period.rolling.is_some());
+    // Of a minute it would be written each minute, and be late.
+    let minute = period.is_some_and(|period| period.window == Some(CalendarWindow::Calendar(CalendarUnit::Minute)));
+    if !rolls
+        && !minute
+        && let Some(end) = status.end
+    {
+        put("periodStart", time(status.key.start));
+        put("resetsAt", time(end));
+    }
+    if let Some(raise) = status.raise {
+        put("raised", json!({"by": exact(unit, raise.by), "until": time(raise.until)}));
+    }
+    put("asOf", json!(seconds(figure.as_of)));
+    let workloads: Vec<Value> = status
+        .spenders
+        .iter()
+        .map(|(workload, spent)| json!({"workload": workload, "spent": exact(unit, *spent)}))
+        .collect();
+    if !workloads.is_empty() {
+        put("workloads", workloads.into());
+    }
+    Value::Object(entry)
+}
+
+fn summary(limit: &OwnedLimit<'_>, figure: Option<&LimitFigure>, now: Timestamp) -> Option<Value> {
+    let mut summary = Map::new();
+    let mut put = |name: &str, value: Value| drop(summary.insert(name.to_owned(), value));
+    match figure {
+        Some(figure) => {
+            put("spent", json!(rounded(limit.unit, figure.status.fleet.spent)));
+            put("limit", json!(exact(limit.unit, figure.status.fleet.limit)));
+            put("available", json!(rounded(limit.unit, figure.status.available)));
+        }
+        None => put("limit", json!(exact(limit.unit, limit.max()?))),
+    }
+    put("limitName", json!(limit.field));
+    let soon = limit.period().is_some_and(|period| {
+        matches!(period.window, Some(CalendarWindow::Calendar(CalendarUnit::Minute | CalendarUnit::Hour)))
+    });
+    // Of a short one nobody would read it in time.
+    if let Some(resets) = limit.resets(now).filter(|_| !soon) {
+        put("resets", json!(seconds(resets)));
+    }
+    Some(Value::Object(summary))
+}
+
+/// Money before tokens before requests; of these, the one that lets the least be used in the same time. Limits of a key for
+/// one of its providers are left out.
+fn tightest<'a, 'b>(owned: &'a [OwnedLimit<'b>]) -> Option<&'a OwnedLimit<'b>> {
+    let of_all = owned.iter().filter(|limit| !limit.field.starts_with("spec.providers["));
+    let rank = |unit: Unit| match unit {
+        Unit::Money => 0,
+        Unit::Tokens => 1,
+        Unit::Requests => 2,
+    };
+    #[allow(clippy::cast_precision_loss, reason = "only to compare")]
+    let pace = |limit: &OwnedLimit<'_>| {
+        limit.max().map_or(f64::MAX, |max| max as f64) / limit.period().map_or(1.0, |period| length(&period))
+    };
+    of_all.min_by(|a, b| rank(a.unit).cmp(&rank(b.unit)).then(pace(a).total_cmp(&pace(b))))
+}
+
+/// `Month`, `24h`.
+fn window(period: &LimitPeriod) -> String {
+    match (period.window, &period.rolling) {
+        (Some(window), _) => serde_json::to_value(window).ok().and_then(|word| word.as_str().map(str::to_owned)),
+        (None, Some(rolling)) => Some(rolling.to_string()),
+        (None, None) => None,
+    }
+    .unwrap_or_default()
 }
 
 /// How long it is, about: to compare with.
-fn seconds(period: &LimitPeriod) -> f64 {
+fn length(period: &LimitPeriod) -> f64 {
     let day = 86_400.0;
     match (period.window, &period.rolling) {
         (Some(CalendarWindow::Calendar(CalendarUnit::Minute)), _) => 60.0,
@@ -67,14 +205,11 @@ fn seconds(period: &LimitPeriod) -> f64 {
     }
 }
 
-fn resets(period: &LimitPeriod, now: Timestamp) -> Option<Timestamp> {
-    let unit = match period.window? {
-        // Never, or before anybody has read it.
-        CalendarWindow::Lifetime | CalendarWindow::Calendar(CalendarUnit::Minute | CalendarUnit::Hour) => return None,
-        CalendarWindow::Calendar(unit) => unit,
-    };
-    let zone = period.time_zone.as_deref().unwrap_or("UTC");
-    let anchor = u8::try_from(period.anchor_day.unwrap_or(1)).ok()?;
-    let end = Periods::calendar(unit, zone, anchor).ok()?.period(now.as_millisecond()).end?;
-    Timestamp::from_millisecond(end).ok()
+fn time(millis: i64) -> Value {
+    json!(seconds(Timestamp::from_millisecond(millis).unwrap_or_default()))
+}
+
+/// As Kubernetes writes times.
+pub(super) fn seconds(time: Timestamp) -> String {
+    Timestamp::from_second(time.as_second()).unwrap_or(time).to_string()
 }

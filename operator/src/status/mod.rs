@@ -3,19 +3,25 @@
 //! ```text
 //! NamespacePlan (verdicts) ┐
 //! what was written ────────┼─► Statuses ─► Update ─► write, then Events
-//! pods and their gateways ─┘
+//! pods and their gateways ─┤
+//! figures of the ledger ───┘
 //! ```
 //!
 //! Pure but for [`write()`]: times are arguments. A status stays the same as long as the same is true, so that nothing is written
 //! if nothing changed. Messages contain no numbers, and a condition's time changes only with its status. Numbers are in
-//! `status.sidecars` and change every [`NUMBERS`] at most.
+//! `status.sidecars`, `status.summary` and `status.limits`, and change every [`NUMBERS`] at most, but for a threshold that is
+//! reached. Of all objects together few are written in a second for numbers alone ([`pace`]).
 
+pub(crate) mod action;
+mod amount;
 mod announce;
+mod change;
 mod conditions;
 mod document;
 pub mod events;
 mod gateways;
 mod limits;
+mod pace;
 pub mod publisher;
 pub mod reason;
 pub mod verdict;
@@ -29,16 +35,19 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tokio::time::Instant;
 
+use crate::ledger::figures::LedgerFigures;
 use crate::objects::binding::Binding;
 use crate::objects::id::ObjectId;
 use crate::plan::revision::{PolicyRevision, SidecarState};
 use crate::state::index::IndexedObject;
 use crate::status::events::NewEvent;
 use crate::status::verdict::ObjectVerdict;
+use change::FigureChange;
 pub use conditions::{ConditionStatus, ConditionType, ORDER, ObjectCondition};
 use conditions::{ObjectConditions, StatusInputs};
 use document::{StatusContent, StoredCondition, ours, sidecars};
 pub use gateways::{BEHIND, GatewayCounts, GatewayFleet, LivePod, RETURN, UNCONNECTED};
+use pace::WritePace;
 pub use write::{StatusWrite, write};
 
 /// The shortest time between two writes of the same object for numbers alone.
@@ -74,6 +83,7 @@ pub struct Statuses {
     /// Those that a policy is no longer made of: they are concerned until gateways have taken the one without them.
     leaving: BTreeMap<Binding, BTreeSet<ObjectId>>,
     written: BTreeMap<ObjectId, WrittenStatus>,
+    pace: WritePace,
 }
 
 /// The last write of an object's status.
@@ -96,6 +106,7 @@ impl Statuses {
             bindings: BTreeMap::new(),
             leaving: BTreeMap::new(),
             written: BTreeMap::new(),
+            pace: WritePace::new(now),
         }
     }
 
@@ -150,15 +161,38 @@ impl Statuses {
         concerned
     }
 
-    /// What is to be written of an object that was judged.
+    /// The status of an object as it stands, also if its watch has not told of the last write yet.
     #[must_use]
-    pub fn update(&self, known: &IndexedObject, verdict: &ObjectVerdict, now: Now) -> StatusUpdate {
+    pub fn standing<'a>(&'a self, known: &'a IndexedObject) -> Option<&'a Value> {
+        standing(&self.written, known)
+    }
+
+    /// Whether this leader began so recently that it may not know all policies and gateways yet.
+    #[must_use]
+    pub fn is_beginning(&self, now: Instant) -> bool {
+        self.fleet.returning(now).is_some()
+    }
+
+    /// When an object may be written again for numbers alone. Absent: this leader has not written it yet.
+    #[must_use]
+    pub fn numbers_at(&self, id: &ObjectId) -> Option<Instant> {
+        self.written.get(id).map(|written| written.at + NUMBERS)
+    }
+
+    /// What is to be written of an object that was judged, and whose limits stand as the ledger says. `actions` were done on
+    /// them just now.
+    #[must_use]
+    pub fn update(
+        &mut self,
+        known: &IndexedObject,
+        verdict: &ObjectVerdict,
+        ledger: &LedgerFigures,
+        actions: &[Value],
+        now: Now,
+    ) -> StatusUpdate {
         let id = &known.version.id;
         let written = self.written.get(id).filter(|written| written.uid == known.version.uid);
-        let before = match written {
-            Some(written) if written.resource_version == known.resource_version => Some(&written.status),
-            _ => known.status.as_ref(),
-        };
+        let before = standing(&self.written, known);
         let tally = self.fleet.tally(self.bindings.get(id).into_iter().flatten());
         let stands = |kind| StoredCondition::of(before, kind);
         let unresolved = stands(ConditionType::ResolvedRefs).filter(|stands| stands.truth == ConditionStatus::False);
@@ -174,21 +208,29 @@ impl Statuses {
             time: now.time,
         };
         let ObjectConditions { all, settled, again } = sight.conditions();
-        let summary = known.version.spec().and_then(|spec| limits::summary(id.kind, spec, now.time));
-        let resets = summary.as_ref().and_then(|summary| summary.resets);
+        let spec = known.version.spec();
+        let limits = spec.map(|spec| limits::of(id, spec, ledger, tally.live, now.time)).unwrap_or_default();
         let mut looks: BTreeSet<Instant> = again.into_iter().collect();
-        looks.extend(resets.map(|at| later(now, at)));
-        let mut content = StatusContent { generation: verdict.generation, conditions: &all, tally: None, summary };
+        looks.extend(limits.resets.map(|at| later(now, at)));
+        let mut content =
+            StatusContent { generation: verdict.generation, conditions: &all, tally: None, limits: &limits, actions };
+        let same = before.is_some_and(|before| ours(before) == ours(&content.document(Some(before), now.time)));
+        let change = change::of(before, &limits);
         // Numbers may wait; what stands beside them does not.
-        let stale = settled && before.and_then(|before| before.get("sidecars")) != Some(&sidecars(&tally));
-        let free = written.map(|written| written.at + NUMBERS).filter(|free| stale && now.steady < *free);
-        let same = before.is_some_and(|before| ours(before) == content.document(Some(before), now.time));
-        if same && (!stale || free.is_some()) {
-            looks.extend(free);
-            return StatusUpdate { again: looks.into_iter().next(), ..StatusUpdate::default() };
+        if same && actions.is_empty() && change < FigureChange::Now {
+            let stale = settled && before.and_then(|before| before.get("sidecars")) != Some(&sidecars(&tally));
+            let numbers = stale || change == FigureChange::Amounts;
+            let soon = written.map(|written| written.at + NUMBERS).filter(|free| now.steady < *free);
+            // Only who has something to write takes a turn.
+            let wait = numbers.then(|| soon.or_else(|| self.pace.free(id, now.steady)));
+            if wait.is_none_or(|wait| wait.is_some()) {
+                looks.extend(wait.flatten());
+                return StatusUpdate { again: looks.into_iter().next(), ..StatusUpdate::default() };
+            }
         }
         content.tally = settled.then_some(&tally);
-        let events = announce::between(before, &all);
+        let mut events = announce::between(before, &all);
+        events.extend(change::events(before, &limits));
         StatusUpdate { status: Some(content.document(before, now.time)), events, again: looks.into_iter().next() }
     }
 
@@ -201,11 +243,13 @@ impl Statuses {
             at: now,
         };
         self.written.insert(known.version.id.clone(), written);
+        self.pace.wrote(&known.version.id, now);
     }
 
     /// An object is gone.
     pub fn forget(&mut self, id: &ObjectId) {
         self.written.remove(id);
+        self.pace.forget(id);
     }
 
     fn of_namespace<'a>(&'a self, namespace: &'a str) -> impl Iterator<Item = &'a Binding> {
@@ -260,6 +304,14 @@ impl Statuses {
 
     fn concerned<'a>(&self, bindings: impl IntoIterator<Item = &'a Binding>) -> BTreeSet<ObjectId> {
         bindings.into_iter().filter_map(|binding| self.objects.get(binding)).flatten().cloned().collect()
+    }
+}
+
+fn standing<'a>(written: &'a BTreeMap<ObjectId, WrittenStatus>, known: &'a IndexedObject) -> Option<&'a Value> {
+    let written = written.get(&known.version.id).filter(|written| written.uid == known.version.uid);
+    match written {
+        Some(written) if written.resource_version == known.resource_version => Some(&written.status),
+        _ => known.status.as_ref(),
     }
 }
 

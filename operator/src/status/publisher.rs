@@ -1,4 +1,5 @@
-//! Writes statuses, and records Events where a condition turned.
+//! Writes statuses, and records Events where a condition turned or a threshold of a limit is reached. Before that it has the
+//! ledger do what an object's annotation asks for.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -6,23 +7,36 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use kube::Client;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
+use kube::api::DynamicObject;
+use kube::{Api, Client};
+use outrigger_ledger::shared::leader::ActionRefusal;
 use parking_lot::{Mutex, MutexGuard};
+use serde_json::Value;
 use tokio::time::Instant;
 
+use crate::api::{resource, timed};
+use crate::ledger::actions::LedgerActions;
+use crate::ledger::figures::LedgerFigures;
 use crate::metrics::{LeaderWork, LeaderWorkResult, OperatorMetrics};
+use crate::names;
 use crate::objects::binding::Binding;
 use crate::objects::id::ObjectId;
 use crate::plan::revision::{PolicyRevision, WrittenRevision};
 use crate::runtime::queue::{Queue, WorkOutcome};
 use crate::state::caches::Caches;
-use crate::status::events::{EventRecorder, Subject};
+use crate::state::index::IndexedObject;
+use crate::status::action;
+use crate::status::events::{EventRecorder, NewEvent, Subject};
 use crate::status::verdict::ObjectVerdict;
 use crate::status::{LivePod, Now, StatusWrite, Statuses, write};
 use crate::stream::Hub;
 
 /// A change is mostly planned, written and taken by gateways within this: one status instead of three.
 const DEBOUNCE: Duration = Duration::from_millis(50);
+
+/// When the ledger is asked again for an action that it could not do yet.
+const ACT_AGAIN: Duration = Duration::from_secs(5);
 
 /// Writes statuses, for the leader.
 pub struct StatusPublisher {
@@ -31,6 +45,9 @@ pub struct StatusPublisher {
     hub: Arc<Hub>,
     metrics: Arc<OperatorMetrics>,
     events: EventRecorder,
+    figures: Arc<LedgerFigures>,
+    /// Absent: there is no ledger.
+    actions: Option<Arc<LedgerActions>>,
     state: Mutex<State>,
     queue: Queue<ObjectId>,
 }
@@ -38,7 +55,16 @@ pub struct StatusPublisher {
 struct State {
     statuses: Statuses,
     /// Of each namespace's last plan.
-    verdicts: BTreeMap<String, BTreeMap<ObjectId, ObjectVerdict>>,
+    verdicts: NamespaceVerdicts,
+}
+
+type NamespaceVerdicts = BTreeMap<String, BTreeMap<ObjectId, ObjectVerdict>>;
+
+/// Of this version of an object. Absent: it is not planned yet, and that will bring it here again.
+fn verdict<'a>(verdicts: &'a NamespaceVerdicts, known: &IndexedObject) -> Option<&'a ObjectVerdict> {
+    let id = &known.version.id;
+    let verdict = verdicts.get(&id.namespace).and_then(|verdicts| verdicts.get(id));
+    verdict.filter(|verdict| verdict.generation == known.version.generation)
 }
 
 impl StatusPublisher {
@@ -57,8 +83,30 @@ impl StatusPublisher {
             hub,
             metrics,
             events: EventRecorder::new(identity, now),
+            figures: Arc::new(LedgerFigures::absent()),
+            actions: None,
             state: Mutex::new(State { statuses: Statuses::new(now), verdicts: BTreeMap::new() }),
             queue: Queue::new(DEBOUNCE),
+        }
+    }
+
+    /// Statuses say how the limits of a ledger stand, and annotations ask for actions of it.
+    #[must_use]
+    pub fn with_ledger(self, figures: Arc<LedgerFigures>, actions: Arc<LedgerActions>) -> Self {
+        StatusPublisher { figures, actions: Some(actions), ..self }
+    }
+
+    /// Looks at objects whose limits stand differently, for ever.
+    pub async fn follow_figures(&self) {
+        loop {
+            let changed = self.figures.changes().await;
+            let now = Instant::now();
+            for (object, awaited) in changed {
+                match self.lock().statuses.numbers_at(&object).filter(|at| !awaited && *at > now) {
+                    Some(at) => self.queue.add_at(object, at),
+                    None => self.queue.add(object),
+                }
+            }
         }
     }
 
@@ -142,17 +190,23 @@ impl StatusPublisher {
             self.lock().statuses.forget(id);
             return WorkOutcome::Done;
         };
-        let now = Now { steady: Instant::now(), time: Timestamp::now() };
-        let update = {
-            let state = self.lock();
-            let verdict = state.verdicts.get(&id.namespace).and_then(|verdicts| verdicts.get(id));
-            // Not planned yet, in this version: that will bring it here again.
-            let Some(verdict) = verdict.filter(|verdict| verdict.generation == known.version.generation) else {
-                return WorkOutcome::Done;
-            };
-            state.statuses.update(&known, verdict, now)
+        if verdict(&self.lock().verdicts, &known).is_none() {
+            return WorkOutcome::Done;
+        }
+        // The rest of the status does not wait for the ledger.
+        let (acted, later) = match self.act(&known).await {
+            Ok(acted) => (acted, None),
+            Err(_) => (None, Some(Instant::now() + ACT_AGAIN)),
         };
-        let again = update.again.map_or(WorkOutcome::Done, WorkOutcome::Again);
+        let now = Now { steady: Instant::now(), time: Timestamp::now() };
+        let actions: Vec<Value> = acted.iter().map(|(entry, _)| entry.clone()).collect();
+        let mut update = {
+            let State { statuses, verdicts } = &mut *self.lock();
+            let Some(verdict) = verdict(verdicts, &known) else { return WorkOutcome::Done };
+            statuses.update(&known, verdict, &self.figures, &actions, now)
+        };
+        update.events.extend(acted.and_then(|(_, event)| event));
+        let again = update.again.into_iter().chain(later).min().map_or(WorkOutcome::Done, WorkOutcome::Again);
         let Some(status) = update.status else { return again };
         match write(&self.client, id, &known.resource_version, &status).await {
             Ok(StatusWrite::Done) => {
@@ -176,6 +230,61 @@ impl StatusPublisher {
             }
         }
         again
+    }
+
+    /// Has the ledger do what the object's annotation asks for, if it was not done yet: what its status is to say of it, and
+    /// what to tell. The store of the ledger has it then.
+    async fn act(&self, known: &IndexedObject) -> Result<Option<(Value, Option<NewEvent>)>, ActionRefusal> {
+        let Some(requested) = &known.action else { return Ok(None) };
+        let (id, now) = (&known.version.id, Timestamp::now());
+        let read = action::requested(&requested.text, id, known.version.spec(), now);
+        if let Some(done) = action::standing(self.lock().statuses.standing(known), &read.id) {
+            return Ok(done.is_older().then(|| (done.entry(), None)));
+        }
+        let outcome = match (&read.action, &self.actions) {
+            (Err(why), _) => Err(why.clone()),
+            (Ok(_), None) => Err("there is no ledger: set ledger.store to Kubernetes or PostgreSQL".to_owned()),
+            (Ok(asked), Some(actions)) => match actions.act(asked.clone()).await {
+                Ok(done) => Ok(done),
+                Err(why) if self.is_passing(why) => {
+                    tracing::warn!(object = %id, action = read.id, %why, "an action on a limit was not done yet; tried again");
+                    return Err(why);
+                }
+                Err(why) => Err(why.to_string()),
+            },
+        };
+        let by = match requested.by.clone() {
+            Some(by) => Some(by),
+            None => self.manager(id).await,
+        };
+        self.metrics.ledger_acted(read.verb, outcome.is_ok());
+        match &outcome {
+            Ok(_) => tracing::info!(object = %id, action = read.id, by, "an action on a limit was done"),
+            Err(why) => tracing::warn!(object = %id, action = read.id, by, why, "an action on a limit was refused"),
+        }
+        Ok(Some((read.entry(by.as_deref(), now, &outcome), Some(read.event(by.as_deref(), &outcome)))))
+    }
+
+    /// Whether the ledger may do later what it refuses now. A new leader does not know all policies yet.
+    fn is_passing(&self, why: ActionRefusal) -> bool {
+        match why {
+            ActionRefusal::Unavailable => true,
+            ActionRefusal::NotShared => self.lock().statuses.is_beginning(Instant::now()),
+            ActionRefusal::Id | ActionRefusal::Past => false,
+        }
+    }
+
+    /// The program that wrote the annotation, as the API server has it.
+    async fn manager(&self, id: &ObjectId) -> Option<String> {
+        let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), &id.namespace, &resource(id.kind));
+        let object = timed(api.get_metadata(&id.name)).await.ok()?;
+        let fields = format!("f:{}", names::LEDGER_ACTION);
+        let wrote = |entry: &&ManagedFieldsEntry| {
+            let owned = entry.fields_v1.as_ref().map(|fields| &fields.0);
+            owned.is_some_and(|owned| owned["f:metadata"]["f:annotations"].get(&fields).is_some())
+        };
+        let entry = object.metadata.managed_fields.iter().flatten().find(wrote)?;
+        entry.manager.as_ref().map(|manager| format!("the program {manager}"))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

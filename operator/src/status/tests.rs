@@ -2,9 +2,11 @@
 
 mod gateways;
 mod judged;
+mod limits_shown;
 
 use serde_json::json;
 
+use super::limits::ObjectLimits;
 use super::*;
 use crate::objects::id::ObjectKind;
 use crate::state::index::ObjectIndex;
@@ -18,6 +20,8 @@ struct StatusScene {
     statuses: Statuses,
     index: ObjectIndex,
     verdict: ObjectVerdict,
+    ledger: LedgerFigures,
+    actions: Vec<Value>,
     now: Now,
     objects: BTreeSet<ObjectId>,
 }
@@ -61,6 +65,8 @@ impl StatusScene {
             statuses: Statuses::new(steady),
             index: ObjectIndex::new("outrigger-system", false),
             verdict: ObjectVerdict { generation: 1, ..ObjectVerdict::default() },
+            ledger: LedgerFigures::default(),
+            actions: Vec::new(),
             now: Now { steady, time: "2026-11-25T12:00:00.4Z".parse().unwrap() },
             objects: BTreeSet::from([key()]),
         };
@@ -124,8 +130,9 @@ impl StatusScene {
         !self.statuses.look(&live, &states, self.now.steady).is_empty()
     }
 
-    fn update(&self) -> StatusUpdate {
-        self.statuses.update(self.index.get(&key()).unwrap(), &self.verdict, self.now)
+    fn update(&mut self) -> StatusUpdate {
+        let known = self.index.get(&key()).unwrap();
+        self.statuses.update(known, &self.verdict, &self.ledger, &self.actions, self.now)
     }
 
     /// Writes what is to be written, and has the watch tell of it.
@@ -133,6 +140,7 @@ impl StatusScene {
         let status = self.update().status?;
         let known = self.index.get(&key()).unwrap().clone();
         self.statuses.wrote(&known, status.clone(), self.now.steady);
+        self.actions.clear();
         let mut object = known.version.value().clone();
         object["metadata"]["resourceVersion"] = json!(format!("{}+", known.resource_version));
         object["status"] = status.clone();

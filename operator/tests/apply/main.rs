@@ -5,3 +5,4 @@ mod applies;
 mod leads;
 #[path = "../support/api_server.rs"]
 mod server;
+mod statuses;

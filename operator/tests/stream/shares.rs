@@ -9,13 +9,18 @@ use outrigger_core::{Millis, Window};
 use outrigger_ledger::protocol::{AccountKey, AccountUsage, Grants, LimitKey, Term, UsageReport, WantedLimit};
 use outrigger_ledger::shared::Holder;
 use outrigger_ledger::shared::holder::{Due, HeldShort, MessageOutcome, SharedNo};
-use outrigger_ledger::shared::leader::{FindingKind, LedgerFinding};
+use outrigger_ledger::shared::leader::{
+    AccountStatus, ActionRefusal, FindingKind, LedgerAction, LedgerFinding, LedgerVerb,
+};
+use outrigger_operator::ledger::actions::LedgerActions;
 use outrigger_operator::ledger::driver::{FindingReporter, LedgerDriver, PodUids};
+use outrigger_operator::ledger::figures::LedgerFigures;
 use outrigger_operator::ledger::limits::PlannedLimits;
 use outrigger_operator::ledger::store::LedgerStore;
 use outrigger_operator::ledger::store::marker::StoreKind;
 use outrigger_operator::metrics::OperatorMetrics;
 use outrigger_operator::objects::binding::Binding;
+use outrigger_operator::objects::id::ObjectKind;
 use outrigger_operator::stream::ConnectedGateway;
 use outrigger_policy::{BudgetDoc, Document, Unit};
 use outrigger_sync::{FromGateway, FromOperator};
@@ -34,6 +39,8 @@ pub struct LedgerWorld {
     world: StreamWorld,
     limits: Arc<PlannedLimits>,
     pub metrics: Arc<OperatorMetrics>,
+    figures: Arc<LedgerFigures>,
+    actions: Arc<LedgerActions>,
     findings: mpsc::UnboundedReceiver<(Option<String>, LedgerFinding)>,
     driver: JoinHandle<()>,
 }
@@ -45,6 +52,10 @@ struct Nobody;
 impl PodUids for Nobody {
     fn uids(&self) -> HashSet<String> {
         HashSet::new()
+    }
+
+    fn workload(&self, gateway: &ConnectedGateway) -> Option<String> {
+        Some(format!("{}/Deployment/{}", gateway.namespace, gateway.pod))
     }
 }
 
@@ -110,10 +121,12 @@ impl LedgerWorld {
             Arc::new(Told(tell)),
             Arc::clone(&metrics),
         );
+        let (figures, actions) = (Arc::new(LedgerFigures::default()), Arc::new(LedgerActions::default()));
         // Each check of the store is soon.
         let driver = how(driver.missed_for(SOON).checked_every(LOOK));
+        let driver = driver.telling(Arc::clone(&figures), Arc::clone(&actions));
         let driver = tokio::spawn(async move { driver.run().await });
-        let world = LedgerWorld { world, limits, metrics, findings, driver };
+        let world = LedgerWorld { world, limits, metrics, figures, actions, findings, driver };
         world.plan(1, max);
         world
     }
@@ -128,6 +141,28 @@ impl LedgerWorld {
     pub fn end(self) {
         self.world.hub.lead(false);
         self.driver.abort();
+    }
+
+    /// Waits until figures of the budget are so.
+    async fn stands(&self, so: impl Fn(&AccountStatus) -> bool) -> AccountStatus {
+        let standing = async {
+            loop {
+                let changed = self.figures.changes().await;
+                assert!(
+                    changed.keys().all(|id| id.kind == ObjectKind::Budget && id.namespace == "shop"),
+                    "{changed:?}"
+                );
+                if let Some(figure) = self.figures.of(&limit("team")).filter(|figure| so(&figure.status)) {
+                    return figure.status;
+                }
+            }
+        };
+        tokio::time::timeout(SOON, standing).await.expect("figures")
+    }
+
+    async fn act(&self, id: &str, verb: LedgerVerb) -> Result<u128, ActionRefusal> {
+        let action = LedgerAction { id: id.to_owned(), limit: limit("team"), verb };
+        self.actions.act(action).await.map(|done| done.amount)
     }
 
     async fn found(&mut self) -> (Option<String>, FindingKind) {
@@ -429,4 +464,58 @@ async fn another_keys_limit_is_refused() {
     let (gateway, finding) = tokio::time::timeout(SOON, asking).await.unwrap();
     assert_eq!((gateway.as_deref(), finding.kind), (Some("a"), FindingKind::NotAllowed));
     assert!(answers.iter().all(|grants| grants.accounts.iter().all(|account| account.granted == 0)), "{answers:?}");
+}
+
+#[tokio::test]
+async fn figures_tell_what_all_gateways_have_spent_and_which_spent_most() {
+    let store = Arc::new(MemoryStore::default());
+    let world = LedgerWorld::new(&store, 10_000).await;
+    assert_eq!(world.stands(|_| true).await.fleet.limit, 10_000, "before anybody has spent any of it");
+    let mut gateways = [Gateway::new(&world, "a").await, Gateway::new(&world, "b").await];
+    spend_some(&mut gateways[..1], 100, 20).await;
+    spend_some(&mut gateways, 100, 10).await;
+    for mut gateway in gateways {
+        gateway.leave().await;
+    }
+    let status = world.stands(|status| status.fleet.spent == 4_000 && status.available == 6_000).await;
+    let spenders = [("shop/Deployment/a", 3_000), ("shop/Deployment/b", 1_000)];
+    assert_eq!(status.spenders, spenders.map(|(workload, spent)| (workload.to_owned(), spent)));
+    assert_eq!((status.fleet.leased, status.fleet.unconfirmed), (0, 0));
+}
+
+/// The next leader finds the id of an action in the store.
+#[tokio::test]
+async fn an_action_is_done_once_whichever_replica_leads() {
+    let store = Arc::new(MemoryStore::default());
+    let world = LedgerWorld::new(&store, 1_000).await;
+    let mut gateways = [Gateway::new(&world, "a").await];
+    assert_eq!(spend_all(&mut gateways, 100).await, 1_000);
+    world.stands(|status| status.fleet.spent == 1_000).await;
+    store.fates(&[Fate::Failed, Fate::WrittenInSilence]);
+    assert_eq!(world.act("r", LedgerVerb::Reset).await, Ok(1_000));
+    // The word that it is spent holds until the next report is answered.
+    let more = async { while spend_all(&mut gateways, 100).await < 1_500 {} };
+    tokio::time::timeout(SOON, more).await.expect("what was reset");
+    world.end();
+    let next = LedgerWorld::new(&store, 1_000).await;
+    for gateway in &mut gateways {
+        gateway.follow(&next).await;
+    }
+    let again = async {
+        loop {
+            // It does not lead yet.
+            match next.act("r", LedgerVerb::Reset).await {
+                Err(ActionRefusal::Unavailable | ActionRefusal::NotShared) => {}
+                done => return done,
+            }
+        }
+    };
+    assert_eq!(tokio::time::timeout(SOON, again).await.unwrap(), Ok(1_000), "what it came to then");
+    assert_eq!(spend_all(&mut gateways, 100).await, 2_000);
+    let until = jiff::Timestamp::now().as_millisecond() + 3_600_000;
+    assert_eq!(next.act("u", LedgerVerb::Raise { by: 500, until }).await, Ok(500));
+    let more = async { while spend_all(&mut gateways, 100).await < 2_500 {} };
+    tokio::time::timeout(SOON, more).await.expect("what it was raised by");
+    let none = LedgerAction { id: "n".to_owned(), limit: limit("none"), verb: LedgerVerb::Forgive };
+    assert_eq!(next.actions.act(none).await, Err(ActionRefusal::NotShared));
 }

@@ -140,10 +140,10 @@ impl Accounts {
         self.lock().book.state(limit, now)
     }
 
-    /// What is spent in the window of now.
+    /// What is spent in the window of now, as a part of what policies allow.
     #[must_use]
     pub fn used(&self, limit: LimitNo, now: Millis) -> u64 {
-        self.lock().book.used(limit, now)
+        self.lock().book.used_of_policy(limit, now)
     }
 
     /// The same of several, in their order; and how old what is known of other gateways is.

@@ -8,7 +8,7 @@ use outrigger_core::{Millis, Period};
 use super::slots::{PageSlots, SlotOwner};
 use super::{LimitNo, Refused, SharedState, State};
 use crate::page::{GrantedTo, PageRecord, SLOT, WrittenRecord};
-use crate::protocol::{Grants, LimitKey, UsageReport};
+use crate::protocol::{FleetAccount, Grants, LimitKey, UsageReport};
 use crate::shared::holder::{
     Due, FailOpen, FleetView, HeldNo, HeldShort, HeldState, Holder, HolderState, JournalWrite, MessageOutcome, SharedNo,
 };
@@ -158,14 +158,17 @@ impl SharedLimits {
         amount: u64,
         terms: LimitTerms,
     ) -> Result<HeldFit, Refused> {
-        let LimitTerms { max, rolls } = terms;
+        let LimitTerms { max: own, rolls } = terms;
+        // Few limits are raised: it is looked at only where the limit itself does not suffice.
+        let max = if amount > own { self.raised(no, own) } else { own };
         if amount > max {
             return Err(Refused::Exhausted { limit, spent: self.used(no), max, until: None });
         }
         if let Some(period) = self.holder.period(no, self.steady).filter(|_| !rolls) {
             let spent = self.used(no);
-            if spent.saturating_add(amount) > max {
-                return Err(Refused::Exhausted { limit, spent, max, until: period.end });
+            let all = spent.saturating_add(amount);
+            if all > max && all > self.raised(no, own) {
+                return Err(Refused::Exhausted { limit, spent, max: self.raised(no, own), until: period.end });
             }
         }
         let short = match self.holder.fits(no, amount, self.steady) {
@@ -181,10 +184,14 @@ impl SharedLimits {
             HeldShort::NotGranted => Refused::NotGranted { limit },
             HeldShort::Contended => Refused::Contended { limit },
             // The ledger reported a lower limit: it will get this one soon.
-            HeldShort::Spent { .. } if self.fleet(no).is_some_and(|fleet| fleet.account.limit < max) => {
+            HeldShort::Spent { .. }
+                if self.fleet(no).is_some_and(|fleet| fleet.account.limit < self.raised(no, own)) =>
+            {
                 Refused::NotGranted { limit }
             }
-            HeldShort::Spent { until } => Refused::Exhausted { limit, spent: self.used(no), max, until },
+            HeldShort::Spent { until } => {
+                Refused::Exhausted { limit, spent: self.used(no), max: self.raised(no, own), until }
+            }
         })
     }
 
@@ -212,9 +219,27 @@ impl SharedLimits {
         self.holder.used(no, self.steady)
     }
 
+    /// A limit as policies say, with what it is raised by for a time.
+    fn raised(&self, no: SharedNo, max: u64) -> u64 {
+        max.saturating_add(self.fleet(no).map_or(0, |fleet| fleet.account.raised))
+    }
+
+    /// What all gateways have spent, as a part of what policies allow.
+    pub(super) fn used_of_policy(&self, no: SharedNo) -> u64 {
+        let used = self.used(no);
+        match self.fleet(no).map(|fleet| fleet.account).filter(|account| account.raised > 0) {
+            Some(FleetAccount { limit, raised, .. }) => {
+                let part = u128::from(used) * u128::from(limit.saturating_sub(raised)) / u128::from(limit.max(1));
+                u64::try_from(part).unwrap_or(u64::MAX)
+            }
+            None => used,
+        }
+    }
+
     /// What no gateway has spent or reserved, as far as it is known here: amounts that others merely hold are returned.
     /// While the ledger does not answer, what this gateway may reserve.
     pub(super) fn available(&self, no: SharedNo, LimitTerms { max, rolls }: LimitTerms) -> u64 {
+        let max = self.raised(no, max);
         let free = self.holder.free(no, self.steady);
         if let Some(allowance) = self.holder.allowance(no, rolls, self.steady) {
             return free.saturating_add(allowance).min(max);
@@ -239,7 +264,7 @@ impl SharedLimits {
         State {
             spent: self.used(no),
             reserved: fleet.reserved,
-            max,
+            max: max.saturating_add(fleet.raised),
             start: period.map_or(0, |period| period.start),
             end: period.and_then(|period| period.end),
             shared: Some(SharedState {

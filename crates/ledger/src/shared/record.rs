@@ -100,6 +100,36 @@ pub struct AccountRecord {
     pub former: u128,
     /// What the leader of this term may grant.
     pub ceiling: u128,
+    /// What was spent when the account was reset: it counts no more.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub written_off: u128,
+    /// A raise of the limit. It counts until it ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raise: Option<RaiseRecord>,
+    /// The last actions on the limit, so that each is done once. The newest is the last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub actions: Vec<ActionRecord>,
+    /// Since when no object has the limit; of accounts that never end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub absent_since: Option<Millis>,
+}
+
+/// A limit that is raised for a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RaiseRecord {
+    /// By so much, in the limit's unit.
+    pub by: u64,
+    /// The first millisecond after it.
+    pub until: Millis,
+}
+
+/// An action that was done on a limit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ActionRecord {
+    pub id: String,
+    pub at: Millis,
+    /// What was forgiven, what was spent before the reset, or by how much the limit was raised.
+    pub amount: u128,
 }
 
 /// Some holders of an account, and the sums of former ones.
@@ -112,6 +142,9 @@ pub struct HolderPage {
     pub holders: Vec<HolderRecord>,
     #[serde(default, skip_serializing_if = "ClosedSums::is_nothing")]
     pub closed: ClosedSums,
+    /// The workloads of closed holders that spent most, and how much.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spenders: Vec<(String, u128)>,
 }
 
 /// A holder: a pod, and the time at which its journal was begun.
@@ -158,6 +191,28 @@ pub struct ClosedSums {
     pub spent: u128,
     /// The part of `spent` beyond `granted - returned` of its holder.
     pub debt: u128,
+}
+
+impl AccountRecord {
+    /// Of which nothing was granted.
+    #[must_use]
+    pub fn new(key: AccountKey, end: Option<Millis>) -> Self {
+        AccountRecord {
+            key,
+            end,
+            former: 0,
+            ceiling: 0,
+            written_off: 0,
+            raise: None,
+            actions: Vec::new(),
+            absent_since: None,
+        }
+    }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_zero(amount: &u128) -> bool {
+    *amount == 0
 }
 
 type HolderRow = (String, u64, u64, u64, u64, u64, u8);

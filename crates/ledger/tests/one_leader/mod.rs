@@ -10,7 +10,9 @@ use outrigger_ledger::protocol::{
 };
 use outrigger_ledger::shared::Holder;
 use outrigger_ledger::shared::holder::{MessageOutcome, SharedNo};
-use outrigger_ledger::shared::leader::{FindingKind, GatewayLimits, Input, Leader, Output, SharedLimit};
+use outrigger_ledger::shared::leader::{
+    FindingKind, GatewayLimits, Input, Leader, LedgerAction, LedgerVerb, Output, SharedLimit,
+};
 use outrigger_ledger::shared::record::{StoreObject, StoreRecord, StoreVersion, Stored};
 
 /// 2026-11-30 08:00 UTC.
@@ -153,6 +155,10 @@ impl Ledger {
     /// A gateway reports its state.
     pub fn send_usage(&mut self, pod: &str, granted: u64, spent: u64, returned: u64) {
         self.report(pod, 1, vec![usage(granted, spent, returned)], Vec::new(), false);
+    }
+
+    pub fn act(&mut self, action: &str, verb: LedgerVerb) {
+        self.input(Input::Act(LedgerAction { id: action.to_owned(), limit: id("a"), verb }));
     }
 
     pub fn grant(&self, pod: &str) -> Option<&AccountGrant> {

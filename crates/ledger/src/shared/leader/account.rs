@@ -7,7 +7,7 @@ use outrigger_core::Millis;
 use super::oldest::KeptForOldest;
 use super::{AccountNo, HolderNo, LedgerLimitNo, PageNo};
 use crate::protocol::{AccountKey, DurableUsage, Shortage};
-use crate::shared::record::{AccountRecord, ClosedSums, HolderStatus};
+use crate::shared::record::{AccountRecord, ActionRecord, ClosedSums, HolderStatus, RaiseRecord};
 
 /// How many of its wants a holder may be granted before its page is written again.
 const AHEAD: u64 = 2;
@@ -41,6 +41,16 @@ pub(super) struct LedgerAccount {
     pub(super) kept: Option<KeptForOldest>,
     pub(super) pace: AccountPace,
     pub(super) removal: Removal,
+    /// What was spent when it was reset, and what of it the store has.
+    pub(super) written_off: u128,
+    pub(super) durable_written_off: u128,
+    pub(super) raise: Option<RaiseRecord>,
+    /// The last actions, and how many of them the store has.
+    pub(super) actions: Vec<ActionRecord>,
+    pub(super) durable_actions: Vec<String>,
+    pub(super) absent_since: Option<Millis>,
+    /// Its figures differ from those that were read last.
+    pub(super) changed: bool,
 }
 
 /// What a holder wants and did not get.
@@ -281,6 +291,13 @@ impl LedgerAccount {
             kept: None,
             pace: AccountPace::default(),
             removal: Removal::Counts,
+            written_off: record.written_off,
+            durable_written_off: record.written_off,
+            raise: record.raise,
+            actions: record.actions.clone(),
+            durable_actions: Vec::new(),
+            absent_since: record.absent_since,
+            changed: true,
         }
     }
 
@@ -291,11 +308,13 @@ impl LedgerAccount {
         let result = change(part);
         let after = part.totals();
         self.totals.replace(&before, &after);
+        self.changed |= before != after;
         Some(result)
     }
 
     pub(super) fn add(&mut self, holder: HolderNo, part: HolderPart) {
         self.totals.replace(&AccountTotals::default(), &part.totals());
+        self.changed = true;
         self.parts.insert(holder, part);
     }
 
@@ -317,6 +336,16 @@ impl LedgerAccount {
 
     pub(super) fn spent(&self) -> u128 {
         self.totals.spent.saturating_add(self.closed.spent)
+    }
+
+    /// What was spent since it was reset.
+    pub(super) fn spent_anew(&self) -> u128 {
+        self.spent().saturating_sub(self.written_off)
+    }
+
+    /// What counts against the limit since it was reset.
+    pub(super) fn committed_anew(&self) -> u128 {
+        self.committed().saturating_sub(self.written_off)
     }
 
     /// What holders that are gone may have spent.
@@ -364,17 +393,27 @@ impl LedgerAccount {
         if surplus {
             self.former = most;
         }
+        self.changed |= surplus || !lost.is_empty();
         (surplus || !lost.is_empty()).then_some(lost)
     }
 
-    /// What was granted or may have been, and is not known to be returned; and debts.
+    /// What was granted or may have been, and is not known to be returned; and debts. What was reset does not count.
     pub(super) fn owed(&self) -> u128 {
         let unused = self.ceiling.saturating_sub(self.given);
-        self.committed().saturating_sub(unused)
+        self.committed_anew().saturating_sub(unused)
     }
 
     pub(super) fn record(&self) -> AccountRecord {
-        AccountRecord { key: self.key.clone(), end: self.end, former: self.former, ceiling: self.ceiling }
+        AccountRecord {
+            key: self.key.clone(),
+            end: self.end,
+            former: self.former,
+            ceiling: self.ceiling,
+            written_off: self.written_off,
+            raise: self.raise,
+            actions: self.actions.clone(),
+            absent_since: self.absent_since,
+        }
     }
 
     pub(super) fn forget_want(&mut self, holder: HolderNo) {

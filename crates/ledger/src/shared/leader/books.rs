@@ -1,15 +1,18 @@
 //! The state of a leader, and the steps that change it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use outrigger_core::{Millis, Periods};
 
 use super::account::{HolderPart, LedgerAccount, LedgerAccounts, PartState};
-use super::input::{FindingKind, Input, LedgerFinding, Output, SharedLimit};
-use super::page::{OpenPage, account_bytes, capacity, page_bytes, returned};
+use super::input::{ActionOutcome, FindingKind, Input, LedgerFinding, Output, SharedLimit};
+use super::page::{LONGEST_WORKLOAD, OpenPage, account_bytes, capacity, page_bytes, returned};
+use super::pending_action::PendingAction;
 use super::shards::{Shards, Urgency};
 use super::takeover::Fenced;
 use super::{AccountNo, HolderNo, LedgerLimitNo, PageNo};
+use crate::name::fitted;
 use crate::protocol::{AccountGrant, AccountKey, DurableUsage, Grants, LimitKey, Term};
 use crate::shared::record::{AccountRecord, HolderId, HolderPage, HolderStatus};
 
@@ -41,6 +44,13 @@ pub(super) struct LedgerBooks {
     /// Ended accounts that are reported to holders at the end of the step.
     pub(super) over: BTreeMap<HolderNo, Vec<AccountGrant>>,
     pub(super) out: Vec<Output>,
+    /// Actions that the store does not have yet, and those that it has.
+    pub(super) actions: Vec<PendingAction>,
+    pub(super) outcomes: Vec<ActionOutcome>,
+    /// Limits that objects have, if no policy does. Absent: nobody knows.
+    pub(super) present: Option<BTreeSet<LimitKey>>,
+    /// The workload of each pod.
+    pub(super) workloads: BTreeMap<String, Arc<str>>,
     next: u32,
 }
 
@@ -58,6 +68,12 @@ pub(super) struct LedgerLimit {
     /// Absent for a limit that only records contain.
     pub(super) window: Option<Periods>,
     pub(super) named: bool,
+    /// Since when no object has it, by the leader's own time.
+    pub(super) absent_since: Option<Millis>,
+    /// Its figures differ from those that were read last.
+    pub(super) changed: bool,
+    /// When they differ because time has passed.
+    pub(super) changes_at: Option<Millis>,
     pub(super) accounts: BTreeMap<Millis, AccountNo>,
 }
 
@@ -100,6 +116,10 @@ impl LedgerBooks {
             tell: BTreeMap::new(),
             over: BTreeMap::new(),
             out: Vec::new(),
+            actions: Vec::new(),
+            outcomes: Vec::new(),
+            present: None,
+            workloads: BTreeMap::new(),
             next: 0,
         };
         let mut pages = Vec::new();
@@ -124,7 +144,15 @@ impl LedgerBooks {
             return *no;
         }
         let no = LedgerLimitNo(u32::try_from(self.limits.len()).unwrap_or(u32::MAX));
-        self.limits.push(LedgerLimit { max: 0, window: None, named: false, accounts: BTreeMap::new() });
+        self.limits.push(LedgerLimit {
+            max: 0,
+            window: None,
+            named: false,
+            absent_since: None,
+            changed: true,
+            changes_at: None,
+            accounts: BTreeMap::new(),
+        });
         self.limit_numbers.insert(id.clone(), no);
         no
     }
@@ -167,7 +195,7 @@ impl LedgerBooks {
         let no = self.add_page(account_no, record.capacity, shard);
         self.shards.keep(shard, page_bytes(&record.key, record.capacity));
         if let Some(page) = self.pages.get_mut(&no) {
-            (page.closed, page.durable_returned) = (record.closed, came_back);
+            (page.closed, page.durable_returned, page.spenders) = (record.closed, came_back, record.spenders);
         }
         if let Some(account) = self.accounts.get_mut(&account_no) {
             account.durable_returned = account.durable_returned.saturating_add(came_back);
@@ -209,8 +237,7 @@ impl LedgerBooks {
 
     fn add_page(&mut self, account: AccountNo, capacity: u32, shard: u32) -> PageNo {
         let no = PageNo(self.next());
-        let page =
-            OpenPage { account, shard, capacity, holders: Vec::new(), closed: Default::default(), durable_returned: 0 };
+        let page = OpenPage::new(account, shard, capacity);
         self.pages.insert(no, page);
         if let Some(account) = self.accounts.get_mut(&account) {
             account.pages.push(no);
@@ -281,8 +308,13 @@ impl LedgerBooks {
         account.change(holder, |part| part.state = PartState::Folding { last });
         account.closed.add(&part.closed());
         account.forget_want(holder);
+        let pod = self.holders.get(&holder).map(|holder| holder.id.pod.as_str());
+        let workload = pod.and_then(|pod| self.workloads.get(pod));
         if let Some(page) = self.pages.get_mut(&part.page) {
             page.closed.add(&part.closed());
+            if let Some(workload) = workload {
+                page.add_spender(workload, part.spent);
+            }
             self.shards.touch(page.shard, urgency, self.steady);
         }
     }
@@ -371,9 +403,14 @@ impl LedgerBooks {
             Input::Conflict { object } | Input::WriteUnknown { object } => self.out.push(Output::Reload { object }),
             Input::WriteFailed { object } => self.not_written(object),
             Input::Reloaded { object, stored } => self.reloaded(object, stored),
-            Input::Forgive { limit } => self.forgive(&limit),
+            Input::Act(action) => self.act(action),
+            Input::Present(limits) => self.present = Some(limits),
+            Input::Workload { pod, workload } => {
+                self.workloads.insert(pod, fitted(&workload, LONGEST_WORKLOAD).into());
+            }
             Input::Tick => self.sweep(),
         }
+        self.advance_actions();
         self.serve_all();
         self.flush();
         self.send();
@@ -382,13 +419,17 @@ impl LedgerBooks {
     /// Applies the limits of policies.
     pub(super) fn adopt(&mut self, limits: Vec<SharedLimit>, now: Millis) {
         self.latest = self.latest.max(now);
-        self.limits.iter_mut().for_each(|limit| limit.named = false);
+        for limit in &mut self.limits {
+            limit.changed |= limit.named;
+            limit.named = false;
+        }
         for limit in limits {
             let no = self.limit_no(&limit.id);
             if let Some(known) = self.limits.get_mut(no.0 as usize) {
                 let same = known.window.as_ref() == Some(&limit.window);
                 let raised = known.window.is_some() && limit.max > known.max;
                 (known.max, known.window, known.named) = (limit.max, Some(limit.window), true);
+                known.changed = true;
                 // Refused requests may fit now.
                 self.waiting.extend(known.accounts.values());
                 if !same {

@@ -50,7 +50,7 @@ impl LedgerBooks {
     /// A limit that fails open allows a gateway this much additional debt.
     pub(super) fn most_owed(&self, account: AccountNo, limits: &GatewayLimits) -> u128 {
         let Some(account) = self.accounts.get(&account) else { return 0 };
-        let max = self.limit(account.limit).map_or(0, |limit| u128::from(limit.max));
+        let max = u128::from(self.max_of(account));
         let fail_open = limits.fail_open.get(&account.key.limit).copied().unwrap_or_default();
         max.max(account.outstanding()).saturating_add(fail_open.into())
     }

@@ -6,10 +6,11 @@ use outrigger_core::Millis;
 
 use super::account::{LedgerAccount, PartState, WantInLine};
 use super::books::{LedgerBooks, LedgerLimit, Tell};
-use super::input::{AccountStatus, Output};
+use super::input::Output;
 use super::shards::Urgency;
 use super::{AccountNo, HolderNo};
-use crate::protocol::{AccountGrant, FleetAccount, Grants, LimitKey, Shortage};
+use crate::protocol::{AccountGrant, FleetAccount, Grants, Shortage};
+use crate::shared::record::RaiseRecord;
 
 /// If less than this fraction is left, a holder gets exactly one reservation.
 const SCARCE: u128 = 50;
@@ -65,19 +66,30 @@ impl LedgerBooks {
     /// What is left of a limit after the commitments on this account and all others that count with it.
     pub(super) fn room(&self, account: &LedgerAccount) -> u128 {
         let Some(limit) = self.limit(account.limit).filter(|limit| limit.named) else { return 0 };
-        let committed = self.counted(limit, account).map(LedgerAccount::committed).fold(0, u128::saturating_add);
-        u128::from(limit.max).saturating_sub(committed)
+        let committed = self.counted(limit, account).map(LedgerAccount::committed_anew).fold(0, u128::saturating_add);
+        u128::from(self.max_of(account)).saturating_sub(committed)
+    }
+
+    /// What may be used: as policies say, and what it is raised by.
+    pub(super) fn max_of(&self, account: &LedgerAccount) -> u64 {
+        let max = self.limit(account.limit).map_or(0, |limit| limit.max);
+        max.saturating_add(self.raise_of(account).map_or(0, |raise| raise.by))
+    }
+
+    /// A raise that is in force.
+    pub(super) fn raise_of(&self, account: &LedgerAccount) -> Option<RaiseRecord> {
+        account.raise.filter(|raise| self.latest < raise.until)
     }
 
     /// The commitments on the other accounts that count with this one.
     fn committed_beside(&self, account: &LedgerAccount) -> u128 {
         let Some(limit) = self.limit(account.limit) else { return 0 };
         let others = self.counted(limit, account).filter(|other| other.key.start != account.key.start);
-        others.map(LedgerAccount::committed).fold(0, u128::saturating_add)
+        others.map(LedgerAccount::committed_anew).fold(0, u128::saturating_add)
     }
 
     /// The accounts that count with this one, including itself.
-    fn counted<'a>(
+    pub(super) fn counted<'a>(
         &'a self,
         limit: &'a LedgerLimit,
         account: &'a LedgerAccount,
@@ -99,8 +111,9 @@ impl LedgerBooks {
         let sum =
             |of: fn(&LedgerAccount) -> u128| narrow(self.counted(limit, account).map(of).fold(0, u128::saturating_add));
         FleetAccount {
-            limit: limit.max,
-            spent: sum(LedgerAccount::spent),
+            limit: self.max_of(account),
+            raised: self.raise_of(account).map_or(0, |raise| raise.by),
+            spent: sum(LedgerAccount::spent_anew),
             reserved: sum(|account| account.totals.reserved),
             leased: sum(|account| account.totals.leased),
             unconfirmed: sum(LedgerAccount::unconfirmed),
@@ -257,7 +270,7 @@ impl LedgerBooks {
         let under_way = account.ceiling.saturating_sub(account.given);
         let room = standing
             .max
-            .saturating_sub(standing.others.saturating_add(account.committed()).saturating_sub(asked.debts));
+            .saturating_sub(standing.others.saturating_add(account.committed_anew()).saturating_sub(asked.debts));
         let more = piece.saturating_sub(under_way).min(room);
         if more == 0 {
             return;
@@ -360,19 +373,6 @@ impl LedgerBooks {
             recall: tell.recall,
             short: account.wants.get(&holder).and_then(|want| want.short),
             fleet: self.fleet(account),
-        })
-    }
-
-    pub(super) fn status(&self, limit: &LimitKey) -> Option<AccountStatus> {
-        let limit = self.limit(*self.limit_numbers.get(limit)?)?;
-        let period = limit.window.as_ref()?.period(self.latest);
-        let account = self.accounts.get(limit.accounts.get(&period.start)?)?;
-        Some(AccountStatus {
-            key: account.key.clone(),
-            end: account.end,
-            fleet: self.fleet(account),
-            available: narrow(self.room(account).saturating_add(account.at_hand())),
-            holders: account.parts.len(),
         })
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use outrigger_core::{Millis, Periods};
 
 use crate::protocol::{AccountKey, FleetAccount, Grants, LimitKey, Term, UsageReport};
-use crate::shared::record::{HolderId, StoreObject, StoreRecord, StoreVersion, Stored};
+use crate::shared::record::{ActionRecord, HolderId, RaiseRecord, StoreObject, StoreRecord, StoreVersion, Stored};
 
 /// A limit, as the current policies define it.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,8 +70,14 @@ pub enum Input {
     WriteFailed { object: StoreObject },
     /// The current object; `None` if there is none.
     Reloaded { object: StoreObject, stored: Option<(StoreVersion, StoreRecord)> },
-    /// What lost holders may have spent of a limit counts as unspent from now on.
-    Forgive { limit: LimitKey },
+    /// Somebody asks for an action on a limit. Its outcome is one of [`Leader::outcomes`](super::Leader::outcomes) when the
+    /// store has it.
+    Act(LedgerAction),
+    /// Limits that objects have, whether or not a policy in force has them. Accounts of others leave the store. Until it is
+    /// told, all are taken to be there.
+    Present(BTreeSet<LimitKey>),
+    /// What a pod belongs to, such as `shop/Deployment/search`: its spending is told by it.
+    Workload { pod: String, workload: Arc<str> },
     /// The time has advanced. Sent about every 100 ms.
     Tick,
 }
@@ -130,6 +136,50 @@ pub enum FindingKind {
     Absurd,
 }
 
+/// What somebody asks for about a limit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LedgerAction {
+    /// It is done once. At most [`LONGEST_ACTION_ID`] letters, digits, `-`, `_` and `.`.
+    pub id: String,
+    pub limit: LimitKey,
+    pub verb: LedgerVerb,
+}
+
+/// The longest id of an action, in bytes.
+pub const LONGEST_ACTION_ID: usize = 64;
+
+/// What is done about a limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LedgerVerb {
+    /// What holders that are gone may have spent counts as unspent.
+    Forgive,
+    /// What was spent in the period that is served counts no more.
+    Reset,
+    /// The limit is higher by so much until then.
+    Raise { by: u64, until: Millis },
+}
+
+/// What became of an action.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ActionOutcome {
+    pub id: String,
+    pub limit: LimitKey,
+    pub result: Result<ActionRecord, ActionRefusal>,
+}
+
+/// Why an action was not done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ActionRefusal {
+    #[error("no gateway has a policy with this limit, or gateways do not share it")]
+    NotShared,
+    #[error("the id of an action is at most {LONGEST_ACTION_ID} letters, digits, `-`, `_` and `.`")]
+    Id,
+    #[error("the time until which the limit is to be raised has passed")]
+    Past,
+    #[error("the ledger can't do it at present")]
+    Unavailable,
+}
+
 /// The state of a limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccountStatus {
@@ -141,4 +191,21 @@ pub struct AccountStatus {
     /// What may still be granted.
     pub available: u64,
     pub holders: usize,
+    /// A raise that is in force.
+    pub raise: Option<RaiseRecord>,
+    /// The workloads that spent most, the first most of all, at most [`SPENDERS_TOLD`].
+    pub spenders: Vec<(String, u64)>,
+}
+
+/// So many workloads are told of a limit.
+pub const SPENDERS_TOLD: usize = 10;
+
+/// The figures of a limit, when they differ from those before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LimitFigures {
+    pub limit: LimitKey,
+    /// Whether a policy in force has it. If not, the figures are those of accounts that still count.
+    pub named: bool,
+    /// Absent: there is nothing to say of it any more.
+    pub status: Option<AccountStatus>,
 }

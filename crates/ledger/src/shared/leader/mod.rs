@@ -8,12 +8,15 @@
 //! leader, this one ends.
 
 mod account;
+mod actions;
 mod books;
 mod debts;
+mod figures;
 mod granting;
 mod input;
 mod oldest;
 mod page;
+mod pending_action;
 mod periods;
 mod report;
 mod shards;
@@ -23,12 +26,17 @@ mod write_rate;
 #[cfg(test)]
 mod wrong;
 
+use std::collections::BTreeSet;
+
 use outrigger_core::Millis;
 
 use crate::protocol::{Grants, LimitKey, Term};
 use crate::shared::record::HolderId;
 use books::LedgerBooks;
-pub use input::{AccountStatus, FindingKind, GatewayLimits, Input, LedgerFinding, Output, SharedLimit};
+pub use input::{
+    AccountStatus, ActionOutcome, ActionRefusal, FindingKind, GatewayLimits, Input, LONGEST_ACTION_ID, LedgerAction,
+    LedgerFinding, LedgerVerb, LimitFigures, Output, SPENDERS_TOLD, SharedLimit,
+};
 use takeover::{Takeover, TakeoverProgress};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -46,6 +54,7 @@ pub struct Leader {
     phase: LeaderPhase,
     /// The last policies, for a leader that has not taken over yet.
     limits: Vec<SharedLimit>,
+    present: Option<BTreeSet<LimitKey>>,
     gone: Vec<String>,
 }
 
@@ -67,7 +76,8 @@ impl Leader {
     /// or zero.
     #[must_use]
     pub fn new(above: Term) -> Leader {
-        Leader { phase: LeaderPhase::TakingOver(Takeover::new(above)), limits: Vec::new(), gone: Vec::new() }
+        let phase = LeaderPhase::TakingOver(Takeover::new(above));
+        Leader { phase, limits: Vec::new(), present: None, gone: Vec::new() }
     }
 
     /// Handles one input, and returns the outputs. `now` is the time since 1970 by the leader's wall clock, the only
@@ -120,7 +130,12 @@ impl Leader {
                 TakeoverProgress::GoOn
             }
             Input::Tick => takeover.fence(now, out),
-            Input::Forgive { .. } => TakeoverProgress::GoOn,
+            Input::Present(limits) => {
+                self.present = Some(limits);
+                TakeoverProgress::GoOn
+            }
+            // Whoever asked asks again.
+            Input::Act(_) | Input::Workload { .. } => TakeoverProgress::GoOn,
         };
         match progress {
             TakeoverProgress::GoOn => {}
@@ -131,6 +146,7 @@ impl Leader {
             TakeoverProgress::Fenced(fenced) => {
                 let mut books = Box::new(LedgerBooks::new(fenced, now));
                 books.adopt(std::mem::take(&mut self.limits), now);
+                books.present = self.present.take();
                 for pod in self.gone.drain(..) {
                     books.pod_gone(&pod);
                 }
@@ -162,6 +178,23 @@ impl Leader {
         match &self.phase {
             LeaderPhase::Leading(books) => books.status(limit),
             LeaderPhase::TakingOver(_) | LeaderPhase::Deposed => None,
+        }
+    }
+
+    /// What became of actions since this was called last. None while it does not lead.
+    pub fn outcomes(&mut self) -> Vec<ActionOutcome> {
+        match &mut self.phase {
+            LeaderPhase::Leading(books) => std::mem::take(&mut books.outcomes),
+            LeaderPhase::TakingOver(_) | LeaderPhase::Deposed => Vec::new(),
+        }
+    }
+
+    /// The figures of limits that differ from those of the last call; of the first call, all. A new leader waits for
+    /// gateways before it tells less than they have spent.
+    pub fn figures(&mut self) -> Vec<LimitFigures> {
+        match &mut self.phase {
+            LeaderPhase::Leading(books) => books.figures(),
+            LeaderPhase::TakingOver(_) | LeaderPhase::Deposed => Vec::new(),
         }
     }
 

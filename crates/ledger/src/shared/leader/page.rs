@@ -8,6 +8,12 @@ use crate::shared::record::{ClosedSums, HolderPage};
 const CAPACITIES: [u32; 3] = [8, 64, 500];
 /// The longest row: a pod's UID, an epoch, four sums and a state, as JSON.
 const ROW_BYTES: usize = 176;
+/// So many workloads of closed holders are kept on a page.
+const SPENDERS: usize = 10;
+/// Of a workload's name at most so many bytes are kept.
+pub(super) const LONGEST_WORKLOAD: usize = 96;
+/// The longest row of a workload: its name and a sum, as JSON.
+const SPENDER_BYTES: usize = LONGEST_WORKLOAD + 29;
 /// The longest UID of a pod; a row with it fits.
 pub(super) const LONGEST_POD: usize = 64;
 
@@ -20,9 +26,36 @@ pub(super) struct OpenPage {
     pub(super) closed: ClosedSums,
     /// What was returned on it, as far as the store has it.
     pub(super) durable_returned: u128,
+    /// The workloads of closed holders that spent most.
+    pub(super) spenders: Vec<(String, u128)>,
 }
 
 impl OpenPage {
+    pub(super) fn new(account: AccountNo, shard: u32, capacity: u32) -> Self {
+        OpenPage {
+            account,
+            shard,
+            capacity,
+            holders: Vec::new(),
+            closed: ClosedSums::default(),
+            durable_returned: 0,
+            spenders: Vec::new(),
+        }
+    }
+
+    /// A holder of this workload is closed. Those that spent least are forgotten.
+    pub(super) fn add_spender(&mut self, workload: &str, spent: u64) {
+        if spent == 0 {
+            return;
+        }
+        match self.spenders.iter_mut().find(|(known, _)| known == workload) {
+            Some((_, sum)) => *sum = sum.saturating_add(spent.into()),
+            None => self.spenders.push((workload.to_owned(), spent.into())),
+        }
+        self.spenders.sort_by(|one, other| other.1.cmp(&one.1).then_with(|| one.0.cmp(&other.0)));
+        self.spenders.truncate(SPENDERS);
+    }
+
     pub(super) fn has_room(&self) -> bool {
         self.holders.len() < self.capacity as usize
     }
@@ -35,7 +68,7 @@ pub(super) fn capacity(pages: usize) -> u32 {
 
 /// The space reserved for a page.
 pub(super) fn page_bytes(key: &AccountKey, capacity: u32) -> usize {
-    key_bytes(key) + 300 + capacity as usize * ROW_BYTES
+    key_bytes(key) + 300 + SPENDERS * SPENDER_BYTES + capacity as usize * ROW_BYTES
 }
 
 /// The space reserved for an account.

@@ -23,6 +23,9 @@ const AHEAD: Millis = 86_400_000;
 const EARLY: Millis = 60_000;
 /// How long accounts that no longer count are kept.
 const REMOVED: Millis = 3_600_000;
+/// An account that never ends is kept so long after the last object that had its limit: whoever deletes an object by
+/// mistake and makes it again loses nothing.
+const ABSENT: Millis = 7 * 86_400_000;
 /// How many ended accounts of a limit are always kept: for questions about the last period, and for clocks that are
 /// corrected.
 const KEPT: usize = 2;
@@ -76,7 +79,10 @@ impl LedgerBooks {
             return None;
         }
         let key = AccountKey { limit: id.clone(), start: period.start };
-        let record = AccountRecord { key, end: period.end, former: 0, ceiling: 0 };
+        let mut record = AccountRecord::new(key, period.end);
+        if let Some(last) = limit.accounts.values().next_back().and_then(|no| self.accounts.get(no)) {
+            last.hand_on(&mut record);
+        }
         let shard = self.shards.place(account_bytes(&record.key), None);
         let no = self.add_account(&record, shard);
         let now = self.steady;
@@ -135,6 +141,7 @@ impl LedgerBooks {
             return;
         }
         self.swept_at = self.steady;
+        self.miss_limits();
         let kept = self.kept();
         for no in self.accounts.keys().copied().collect::<Vec<_>>() {
             self.look(no);
@@ -153,14 +160,46 @@ impl LedgerBooks {
             let since = since.map_or(self.latest, |length| self.latest.saturating_sub(length));
             let mut ended = 0;
             for no in limit.accounts.values().rev() {
-                let counts = self.accounts.get(no).is_some_and(|account| account.end.is_none_or(|end| end > since));
+                let Some(account) = self.accounts.get(no) else { continue };
+                let counts = account.end.is_none_or(|end| end > since);
                 ended += usize::from(!counts);
-                if (counts && limit.named) || ended <= KEPT {
+                let absent = account.absent_since.is_some_and(|since| self.latest.saturating_sub(since) >= ABSENT);
+                if (counts && !absent) || (limit.absent_since.is_none() && ended <= KEPT) {
                     kept.insert(*no);
                 }
             }
         }
         kept
+    }
+
+    /// Notices which limits no object has any more, and which are there again. A new leader knows of few objects at first.
+    fn miss_limits(&mut self) {
+        let (steady, latest) = (self.steady, self.latest);
+        let mut touched = Vec::new();
+        for (id, no) in &self.limit_numbers {
+            let Some(limit) = self.limits.get_mut(no.0 as usize) else { continue };
+            let is_present = self.present.as_ref().is_none_or(|present| present.contains(id));
+            limit.absent_since = match limit.named || is_present {
+                true => None,
+                false => Some(limit.absent_since.unwrap_or(steady)),
+            };
+            let gone = limit.absent_since.is_some_and(|since| steady.saturating_sub(since) >= REMOVED);
+            for no in limit.accounts.values() {
+                let Some(account) = self.accounts.get_mut(no).filter(|account| account.end.is_none()) else { continue };
+                let absent_since = match limit.absent_since {
+                    // Nobody has said yet that its object is there, or that it is not.
+                    None if !limit.named && self.present.is_none() => account.absent_since,
+                    None => None,
+                    Some(_) if gone => account.absent_since.or(Some(latest)),
+                    Some(_) => account.absent_since,
+                };
+                if account.absent_since != absent_since {
+                    account.absent_since = absent_since;
+                    touched.push(*no);
+                }
+            }
+        }
+        touched.into_iter().for_each(|no| self.touch_account(no, Urgency::Lazy));
     }
 
     /// Parts of holders that are gone for a while move into the closed sums, and stay charged.
@@ -254,39 +293,7 @@ impl LedgerBooks {
         });
         let holders = &self.holders;
         self.pods.retain(|_, no| holders.contains_key(no));
-    }
-
-    /// What lost holders of a limit may have spent counts as unspent from now on.
-    pub(super) fn forgive(&mut self, id: &LimitKey) {
-        let accounts = self.limit_numbers.get(id).and_then(|no| self.limit(*no));
-        let accounts: Vec<AccountNo> =
-            accounts.map(|limit| limit.accounts.values().copied().collect()).unwrap_or_default();
-        for no in accounts {
-            let Some(account) = self.accounts.get_mut(&no) else { continue };
-            let is_gone = |state: PartState| matches!(state, PartState::Gone(_) | PartState::Lost);
-            let gone: Vec<HolderNo> =
-                account.parts.iter().filter(|(_, part)| is_gone(part.state)).map(|(holder, _)| *holder).collect();
-            for holder in &gone {
-                account.change(*holder, |part| {
-                    part.returned = part.returned.max(part.granted.saturating_sub(part.spent));
-                });
-            }
-            gone.into_iter().for_each(|holder| self.fold(no, holder, false, Urgency::Now));
-            self.forgive_closed(no);
-        }
-    }
-
-    fn forgive_closed(&mut self, no: AccountNo) {
-        let Some(account) = self.accounts.get_mut(&no) else { return };
-        for page in &account.pages {
-            let Some(page) = self.pages.get_mut(page) else { continue };
-            let unconfirmed = page.closed.unconfirmed();
-            if unconfirmed > 0 {
-                page.closed.returned = page.closed.returned.saturating_add(unconfirmed);
-                account.closed.returned = account.closed.returned.saturating_add(unconfirmed);
-                self.shards.touch(page.shard, Urgency::Now, self.steady);
-            }
-        }
-        self.waiting.insert(no);
+        let pods = &self.pods;
+        self.workloads.retain(|pod, _| pods.contains_key(pod));
     }
 }

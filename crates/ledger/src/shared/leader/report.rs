@@ -157,6 +157,10 @@ impl LedgerBooks {
         }
         let less = usage.spent < part.spent || usage.returned < part.returned || (usage.granted < part.told);
         if less {
+            if part.heard && part.state != PartState::Open && usage.spent > part.spent {
+                // It was gone and was forgiven. What it has spent since it reported last is a debt.
+                self.count_spent(account_no, no, limits, usage.spent);
+            }
             return UsageVerdict::Void(FindingKind::Less);
         }
         if usage.returned > usage.granted {
@@ -375,7 +379,7 @@ impl LedgerBooks {
     /// Queues a want, if it is plausible.
     fn ask(&mut self, account: AccountNo, no: HolderNo, want: u64, least: u64) {
         let Some(known) = self.accounts.get(&account) else { return };
-        let max = self.limit(known.limit).map_or(0, |limit| limit.max);
+        let max = self.max_of(known);
         // A holder with a debt requests that much more.
         let owed = known.parts.get(&no).map_or(0, |part| part.debt().saturating_add(part.beyond));
         if want > max.saturating_mul(ABSURD).max(ABSURD).saturating_add(owed) {

@@ -85,7 +85,7 @@ impl LedgerBooks {
                 account.change(*holder, |part| part.most = part.most.min(most));
             }
             let (key, capacity, closed) = (account.key.clone(), page.capacity, page.closed);
-            record.pages.push(HolderPage { key, capacity, holders: kept, closed });
+            record.pages.push(HolderPage { key, capacity, holders: kept, closed, spenders: page.spenders.clone() });
             pages.push(WrittenPage { page: *no, returned, rows });
         }
         WriteAttempt { record: StoreRecord::Shard(record), ceilings, pages }
@@ -131,6 +131,7 @@ impl LedgerBooks {
         for written in &attempt.pages {
             self.stored_page(written);
         }
+        self.stored_actions(&attempt.record);
     }
 
     fn stored_page(&mut self, written: &WrittenPage) {
@@ -141,6 +142,7 @@ impl LedgerBooks {
             account.durable_returned =
                 account.durable_returned.saturating_sub(page.durable_returned).saturating_add(written.returned);
             page.durable_returned = written.returned;
+            account.changed = true;
             self.waiting.insert(no);
         }
         let mut left = Vec::new();

@@ -32,6 +32,8 @@ struct Bounds {
     restarts: u8,
     losses: u8,
     lasts: u8,
+    /// How often somebody has what lost pods held forgiven.
+    forgives: u8,
     /// Steps after the start.
     depth: usize,
 }
@@ -63,6 +65,7 @@ const BOUNDS: Bounds = Bounds {
     restarts: 0,
     losses: 0,
     lasts: 0,
+    forgives: 0,
     depth: 6,
 };
 
@@ -93,7 +96,7 @@ impl Model for LedgerModel {
     fn properties(&self) -> Vec<Property<Self>> {
         let used = Property::sometimes(USED, |_: &LedgerModel, world: &ModelWorld| world.committed() > 0);
         let kept = Property::always(OVERSPENT, |model: &LedgerModel, world: &ModelWorld| {
-            world.committed() <= model.bounds.budget
+            world.committed() <= model.bounds.budget + world.forgiven
         });
         let stored = Property::always(OVERPROMISED, |model: &LedgerModel, world: &ModelWorld| {
             world.stored_commitment() <= u128::from(model.bounds.budget)
@@ -152,6 +155,12 @@ fn messages_that_arrive_twice_and_late() {
 #[test]
 fn gateways_that_end_with_and_without_a_final_report() {
     holds(Bounds { lasts: 1, losses: 1, ..BOUNDS });
+}
+
+/// What was forgiven may be spent once more, and nothing else.
+#[test]
+fn pods_that_are_lost_and_forgiven() {
+    holds(Bounds { losses: 1, forgives: 1, reports: 1, ..BOUNDS });
 }
 
 #[test]
@@ -219,15 +228,17 @@ fn long_random_paths_through_all_events() {
             restarts: 2,
             losses: 1,
             lasts: 1,
+            forgives: u8::from(round % 4 == 0),
             ..BOUNDS
         };
         let mut most = 0;
         ModelWorld::new(&bounds, Mutant::None).walk(&bounds, 90, &mut rng, |world| {
             assert!(
-                world.committed() <= bounds.budget && world.stored_commitment() <= bounds.budget.into(),
+                world.committed() <= bounds.budget + world.forgiven
+                    && world.stored_commitment() <= bounds.budget.into(),
                 "{world:?}"
             );
-            most = most.max(world.committed());
+            most = most.max(world.committed() - world.forgiven.min(world.committed()));
         });
         used_up += u32::from(most == bounds.budget);
     }

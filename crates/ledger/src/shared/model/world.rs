@@ -10,7 +10,7 @@ use super::mutant::Mutant;
 use super::{Begins, Bounds};
 use crate::protocol::{Grants, LimitKey, Term, UsageReport};
 use crate::shared::holder::{Due, HeldNo, HeldState, Holder, HolderState, JournalWrite, MessageOutcome, SharedNo};
-use crate::shared::leader::{GatewayLimits, Input, Leader, Output, SharedLimit};
+use crate::shared::leader::{GatewayLimits, Input, Leader, LedgerAction, LedgerVerb, Output, SharedLimit};
 use crate::shared::record::{HolderId, StoreObject, StoreRecord, StoreVersion, Stored};
 
 /// The time between two steps of a leader: what it gathers is due, and no want is too old.
@@ -28,6 +28,9 @@ pub(super) struct ModelWorld {
     unknown: u8,
     restarts: u8,
     losses: u8,
+    forgives: u8,
+    /// What was forgiven at most: it may have been spent by who was lost, and is spent once more.
+    pub(super) forgiven: u64,
     lasts: u8,
     budget: u64,
     /// The whole state, except for the time.
@@ -80,6 +83,8 @@ pub(super) enum Action {
     Lose(usize),
     Last(usize),
     Forgotten(usize),
+    /// Somebody has a leader forgive what is not confirmed.
+    Forgive(usize),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -103,6 +108,8 @@ impl ModelWorld {
             unknown: 0,
             restarts: 0,
             losses: 0,
+            forgives: 0,
+            forgiven: 0,
             lasts: 0,
             budget: bounds.budget,
             fingerprint: 0,
@@ -251,6 +258,9 @@ impl ModelWorld {
                     actions.push(Action::Write(number, place, Outcome::NotWrittenUnknown));
                 }
             }
+            if self.forgives < bounds.forgives && self.losses > 0 {
+                actions.push(Action::Forgive(number));
+            }
             if mutant == Mutant::BackOnTimer {
                 actions.push(Action::Forgotten(number));
             }
@@ -322,6 +332,13 @@ impl ModelWorld {
             Action::Last(place) => {
                 self.lasts += 1;
                 self.gateways[*place].closing = true;
+            }
+            Action::Forgive(number) => {
+                self.forgives += 1;
+                let status = self.leaders[*number].leader.status(&self.limit);
+                self.forgiven += status.map_or(0, |status| status.fleet.unconfirmed);
+                let action = LedgerAction { id: "f".to_owned(), limit: self.limit.clone(), verb: LedgerVerb::Forgive };
+                self.input(*number, Input::Act(action), mutant);
             }
             Action::Forgotten(number) => {
                 self.leaders[*number].leader.forget_who_is_silent();
