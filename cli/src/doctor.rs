@@ -4,7 +4,7 @@
 //! functions of kubectl's output.
 
 mod checks;
-mod kubectl;
+mod cluster;
 mod line;
 mod objects;
 mod operator;
@@ -18,9 +18,10 @@ use std::process::ExitCode;
 use jiff::Timestamp;
 use outrigger_policy::Printable;
 
+use crate::kubectl::Kubectl;
 use crate::style::{self, Style};
 use checks::check;
-use kubectl::Kubectl;
+use cluster::ClusterState;
 use line::{LineLevel, ReportLine};
 
 #[derive(Debug, clap::Args)]
@@ -37,12 +38,12 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn main(args: &Args) -> ExitCode {
-    let kubectl = Kubectl::new(args.kubeconfig.as_deref(), args.context.as_deref(), args.namespace.as_deref());
+    let kubectl = Kubectl::new(args.kubeconfig.as_deref(), args.context.as_deref());
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return style::fail(&error),
     };
-    let state = match runtime.block_on(kubectl.read()) {
+    let state = match runtime.block_on(ClusterState::read(&kubectl, args.namespace.as_deref())) {
         Ok(state) => state,
         Err(error) => {
             style::fail(&error);

@@ -2,6 +2,7 @@
 #![allow(rustdoc::broken_intra_doc_links, reason = "clap prints doc comments as help, brackets included")]
 
 mod banner;
+mod budget;
 mod check;
 mod child;
 mod compiler;
@@ -13,6 +14,7 @@ mod explain;
 mod folder;
 mod idle;
 mod import;
+mod kubectl;
 mod ledger;
 mod look;
 mod rule_tests;
@@ -70,6 +72,11 @@ enum Command {
     Doctor(doctor::Args),
     /// Report what the operator's ledger knows.
     Ledger(ledger::Args),
+    /// Show how far limits are used, and ask the operator to forgive, reset or raise one.
+    ///
+    /// Reads the cluster with kubectl and its access. Exits with 0 if it is done, with 1 if the operator refuses it, and
+    /// with 2 on errors.
+    Budget(budget::Args),
     /// Print the definitions of the objects, to be applied to a cluster.
     Crds,
     /// Compile what `run` writes to standard input.
@@ -101,6 +108,7 @@ fn main() -> ExitCode {
         Command::Diff(args) => diff::main(&args),
         Command::Import(args) => import::main(&args),
         Command::Doctor(args) => doctor::main(&args),
+        Command::Budget(args) => budget::main(&args),
         Command::Ledger(args) => ledger::main(&args),
         Command::Crds => crds::main(),
         Command::CompileForRun => compiler::main(),

@@ -604,3 +604,35 @@ fn memory_for_compiling_is_released() {
 /// A third of it is data that the loader relocates. With the compile in the same process, it was over 7,000.
 #[cfg(target_os = "linux")]
 const KEPT_KILOBYTES: u32 = 4_500;
+
+#[test]
+fn what_a_folder_has_spent_is_shown_while_it_runs_and_after() {
+    let key = "---
+apiVersion: outrigger.dev/v1alpha1
+kind: VirtualKey
+metadata: {name: default}
+spec: {limits: {requests: [{name: day, max: 4, window: Day}]}}
+";
+    let folder = objects(&format!("{OBJECTS}{key}"));
+    let state = tempfile::tempdir().unwrap();
+    let state = state.path().to_str().unwrap();
+    let budget = |more: &[&str]| {
+        let output = outrigger().arg("budget").args(more).arg("--folder").arg(folder.path()).output().unwrap();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    let show = ["--state", state];
+    let (code, shown, _) = budget(&show);
+    assert!(code == Some(0) && shown.contains("not known yet") && shown.contains("has not run"), "{shown}");
+
+    let running = Running::start(run(folder.path(), &show));
+    assert!(chat(&running).starts_with("HTTP/1.1 200"));
+    let (_, while_running, _) = budget(&show);
+    drop(running);
+    let (_, after, _) = budget(&show);
+    for shown in [while_running, after] {
+        let row = shown.lines().find(|line| line.contains("requests[day]")).unwrap();
+        assert!(row.contains("[#####...............]  25%") && row.contains("4 requests"), "{shown}");
+    }
+    let (code, _, error) = budget(&["reset", "default", "--reason", "a test"]);
+    assert!(code == Some(2) && error.contains("stop `outrigger run` and move its state folder away"), "{error}");
+}

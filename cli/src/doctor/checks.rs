@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::kubectl::ClusterState;
+use super::cluster::ClusterState;
 use super::line::ReportLine;
 use super::{objects, operator, pods};
 

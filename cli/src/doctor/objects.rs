@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::kubectl::ClusterState;
+use super::cluster::ClusterState;
 use super::line::{ReportLine, age, list, listed, name_of, text};
 use crate::check::counted;
 

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::kubectl::ClusterState;
+use super::cluster::ClusterState;
 use super::line::{ReportLine, age, list, listed, name_of, text, value_of};
 
 /// A Lease that was not renewed for so many seconds has no holder.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use outrigger_crds::injection::{INJECT, INJECTED, SIDECAR, restart_command, should_inject};
 use serde_json::Value;
 
-use super::kubectl::ClusterState;
+use super::cluster::ClusterState;
 use super::line::{ReportLine, list, listed, minor, name_of, text, value_of};
 use super::operator;
 use crate::check::counted;

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::*;
-use kubectl::{ClusterState, Listing};
+use crate::kubectl::Listing;
 
 const NOW: &str = "2026-11-25T12:00:00Z";
 
