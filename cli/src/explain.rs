@@ -20,6 +20,7 @@ use outrigger_policy::{
 };
 use outrigger_sidecar::pipeline::identify::{caller, identify};
 use outrigger_sidecar::request::refusal::Refusal;
+use outrigger_sidecar::request::session;
 use serde::Serialize;
 use thiserror::Error;
 
@@ -206,6 +207,10 @@ fn explained(loaded: &LoadedPolicy, args: &Args, now: i64) -> Result<Explained, 
     if let Err(refusal) = identify(policy, &explained.headers, &explained.query(), None, now.div_euclid(1_000)) {
         return Ok(Explained::refused(request, Some(key_seen), &refusal));
     }
+    let repeats = || session::refuses_repeats(key, explained.operation, explained.body.as_deref().unwrap_or_default());
+    if let Some(refusal) = session::name(key, &explained.headers).err().or_else(repeats) {
+        return Ok(Explained::refused(request, Some(key_seen), &refusal));
+    }
     let mut assumed = AssumedState::of(policy, key, &explained, args, now)?;
     let mut decision = decided(policy, caller.key, &explained, &assumed);
     let (mut reserved, mut decided_again) = (None, None);
@@ -350,7 +355,8 @@ fn limits(policy: &Policy, key: KeyIndex, assumed: &AssumedState<'_>, decision: 
             counts: if counts.len() == counted.len() { Vec::new() } else { counts },
         })
     };
-    policy.limits.all.iter_enumerated().filter_map(limit_seen).collect()
+    let counts = |(_, limit): &(LimitIndex, &outrigger_policy::Limit)| !limit.per_session || assumed.is_in_session();
+    policy.limits.all.iter_enumerated().filter(counts).filter_map(limit_seen).collect()
 }
 
 /// Notes beside the decision.

@@ -24,6 +24,7 @@ const VISIBLE: &str = "^[!-~]+$";
 const ENDPOINT: &str = r#"^https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[!"$->@-~]*)?$"#;
 const PROXY: &str = r"^http://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?/?$";
 const HEADER_VALUE: &str = "^[!-~]([ -~]*[!-~])?$";
+const HEADER_NAME: &str = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$";
 const SHA256: &str = "^[0-9a-f]{64}$";
 const FALLBACK: &str = r"^[a-z0-9]([-a-z0-9]{0,48}[a-z0-9])?(/[!-~]+)?$";
 const TOOL: &str = "^[A-Za-z0-9_-]+$";
@@ -40,7 +41,7 @@ const RFC3339: &str =
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$";
 
 /// A description of each pattern of the schema, to complete "must be …".
-const EXPECTED: [(&str, &str); 24] = [
+const EXPECTED: [(&str, &str); 25] = [
     (LABEL, "a DNS label: lower-case letters, digits and `-`, beginning and ending with a letter or digit"),
     (SUBDOMAIN, OBJECT_NAME_WORDS),
     (DATA_KEY, "a key of a Secret or ConfigMap: letters, digits, `-`, `_` and `.`"),
@@ -54,6 +55,7 @@ const EXPECTED: [(&str, &str); 24] = [
     (ENDPOINT, "an http:// or https:// URL without user, query and fragment, such as https://llm.example.com/v1"),
     (PROXY, "a proxy's URL without user and path, such as http://proxy.example.com:3128"),
     (HEADER_VALUE, "a header's value: printable ASCII, with no space at either end"),
+    (HEADER_NAME, "a header's name in lower case: letters, digits and `-`, such as x-session-id"),
     (SHA256, "a SHA-256 in 64 lower-case hexadecimal digits, as `printf %s TOKEN | sha256sum` prints it"),
     (FALLBACK, "`provider` or `provider/model`, where provider is a name from the key's providers"),
     (TOOL, "a tool's name: letters, digits, `_` and `-`"),
@@ -110,6 +112,35 @@ fn text(pattern: &str, max: usize) -> Schema {
 /// The name of one of our objects, or of an entry of a list: a DNS label of at most 50 characters.
 pub(crate) fn name(_: &mut SchemaGenerator) -> Schema {
     text(LABEL, NAME_MAX)
+}
+
+/// The default header of a session.
+pub(crate) const SESSION_HEADER: &str = "x-outrigger-session";
+
+/// The name of the request header that carries a session's id. Headers for credentials and headers with another meaning are
+/// not allowed.
+pub(crate) fn session_header(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string",
+        "pattern": HEADER_NAME,
+        "minLength": 1,
+        "maxLength": 64,
+        "default": SESSION_HEADER,
+        "x-kubernetes-validations": [
+            rule(
+                "!(self in ['authorization', 'cookie', 'api-key', 'apikey']) && !self.matches('(-api-?key|-auth|-authorization|-credentials?|-jwt|-password|-secret|-token|-key)$')",
+                "this header can carry a credential: choose another one, such as x-session-id",
+            ),
+            rule(
+                "!(self in ['host', 'connection', 'content-type', 'content-length', 'accept', 'user-agent', 'traceparent', 'tracestate', 'te', 'expect', 'upgrade', 'transfer-encoding'])",
+                "this header has another meaning: choose another one, such as x-session-id",
+            ),
+            rule(
+                "!self.matches('^(x-outrigger-|x-bf-)') || self in ['x-outrigger-session', 'x-bf-session-id']",
+                "only x-outrigger-session and x-bf-session-id of the gateway's own headers can name a session",
+            ),
+        ],
+    })
 }
 
 /// A list of such names.

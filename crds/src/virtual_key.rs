@@ -2,12 +2,15 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::CustomResource;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use outrigger_core::Money;
 
 use crate::{
-    OnLedgerUnavailable, budget::BudgetRef, limits::LimitsSpec, mock::yes, shapes, status::LimitedStatus, weights,
-    weights::BalancePolicy,
+    GoDuration, OnLedgerUnavailable, budget::BudgetRef, limits, limits::LimitsSpec, mock::yes, shapes,
+    status::LimitedStatus, weights, weights::BalancePolicy,
 };
 
 /// What the workloads that use this key may do.
@@ -198,6 +201,9 @@ pub struct TokenAlias {
 pub struct KeyLimits {
     #[serde(flatten)]
     pub limits: LimitsSpec,
+    /// Limits on one run of an agent, or on one conversation. Each gateway counts separately.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionLimits>,
     /// The most tokens of output, whatever the caller requests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1_000_000_000))]
@@ -210,6 +216,87 @@ pub struct KeyLimits {
     /// than a quarter of what is left of a budget.
     #[serde(default = "yes")]
     pub cap_output: bool,
+}
+
+/// Limits on one session: one run of an agent, or one conversation. A session begins with its first request. It ends after
+/// the time `idle` without requests.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [
+    shapes::rule(
+        "has(self.budgets) || has(self.requests) || has(self.tokens) || has(self.repeats)",
+        "a session needs a limit: set budgets, requests, tokens or repeats",
+    ),
+]))]
+pub struct SessionLimits {
+    /// The request header that carries the session's id. It is not sent to providers.
+    #[serde(default = "session_header")]
+    #[schemars(schema_with = "shapes::session_header")]
+    pub header: String,
+    /// Whether a request without the header is refused. If false, it belongs to no session, and only repeats applies.
+    #[serde(default)]
+    pub required: bool,
+    /// A session ends after this time without requests.
+    #[serde(default = "an_hour")]
+    #[schemars(schema_with = "idle")]
+    pub idle: GoDuration,
+    /// Money.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1, max = 8), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub budgets: Vec<SessionMoneyLimit>,
+    /// Requests of the caller.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1, max = 8), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub requests: Vec<SessionCountLimit>,
+    /// Tokens, of input (cached ones too) and output together.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1, max = 8), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub tokens: Vec<SessionCountLimit>,
+    /// How often a conversation may contain the same tool call: the same tool with the same arguments. A request that contains
+    /// it more often is refused. Absent: no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 10_000))]
+    pub repeats: Option<i32>,
+}
+
+/// A limit on the money of a session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SessionMoneyLimit {
+    /// What errors and reports call it.
+    #[schemars(schema_with = "shapes::name")]
+    pub name: String,
+    /// How much, in dollars.
+    #[schemars(schema_with = "limits::amount")]
+    pub amount: Money,
+}
+
+/// A limit on the requests or tokens of a session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SessionCountLimit {
+    /// What errors and reports call it.
+    #[schemars(schema_with = "shapes::name")]
+    pub name: String,
+    /// How many.
+    #[schemars(range(min = 1, max = limits::COUNT_MAX))]
+    pub max: i64,
+}
+
+fn session_header() -> String {
+    shapes::SESSION_HEADER.to_owned()
+}
+
+fn an_hour() -> GoDuration {
+    GoDuration::from_millis(3_600_000)
+}
+
+fn idle(generator: &mut SchemaGenerator) -> Schema {
+    let mut schema = generator.subschema_for::<GoDuration>();
+    schema.insert("default".into(), json!("1h"));
+    let nonzero = shapes::rule("self.matches('[1-9]')", "idle must be longer than zero, such as 30m");
+    schema.insert("x-kubernetes-validations".into(), json!([nonzero]));
+    schema
 }
 
 /// What to do if the limits of a provider are used up.

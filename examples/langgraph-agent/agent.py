@@ -8,6 +8,7 @@ import ast
 import operator
 import os
 import sys
+import uuid
 from typing import Annotated, TypedDict
 
 from langchain_core.messages import AnyMessage, HumanMessage, SystemMessage
@@ -21,6 +22,9 @@ from langgraph.prebuilt import ToolNode, tools_condition
 PLANNER = os.environ.get("PLANNER_MODEL", "openai/gpt-4o")
 EXECUTOR = os.environ.get("EXECUTOR_MODEL", "anthropic/claude-haiku-4-5")
 SUMMARIZER = os.environ.get("SUMMARIZER_MODEL", "gemini/gemini-2.5-flash")
+
+# The gateway counts what each run uses. With a checkpointer, the thread's id would do.
+RUN = str(uuid.uuid4())
 
 DAILY_RENT = {"canoe": 40, "kayak": 35, "outrigger": 60}
 OPERATORS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv}
@@ -67,6 +71,7 @@ def model(name):
         model=name,
         base_url=os.environ.get("OPENAI_BASE_URL", "http://127.0.0.1:4180/v1"),
         api_key=os.environ.get("OPENAI_API_KEY", "placeholder"),
+        default_headers={"x-outrigger-session": RUN},
     )
 
 

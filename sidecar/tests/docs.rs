@@ -132,7 +132,14 @@ fn every_field_of_a_record_is_explained() {
     let record = Record {
         candidates: vec![CandidateRecord { provider: text(), model: text(), skipped: None }],
         attempts: vec![attempt],
-        budgets: vec![BudgetRecord { name: text(), unit: "usd", spent: text(), limit: text(), as_of: None }],
+        budgets: vec![BudgetRecord {
+            name: text(),
+            unit: "usd",
+            spent: text(),
+            limit: text(),
+            since: None,
+            as_of: None,
+        }],
         shadow: Some(ShadowRecord { rule: text(), provider: None, model: None }),
         ..Record::default()
     };

@@ -13,7 +13,8 @@ use super::records::RecordedDecision;
 use crate::explain::rounded;
 
 /// Variables of rules that records do not contain.
-const UNKNOWN: [&str; 7] = ["headers", "params", "labels", "needs", "budget_used", "tokens_used", "request"];
+const UNKNOWN: [&str; 8] =
+    ["headers", "params", "labels", "needs", "budget_used", "tokens_used", "request", "session_used"];
 
 /// Where requests go. Draws differ between requests, so the share of each first candidate is compared.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

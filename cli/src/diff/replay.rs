@@ -17,7 +17,7 @@ const ASSUMED_MAX: usize = 5;
 /// How many decisions of each group are named.
 const EXAMPLES_MAX: usize = 3;
 /// Variables that depend on limits. They differ if the limits do.
-const OF_LIMITS: [&str; 3] = ["budget_used", "tokens_used", "request"];
+const OF_LIMITS: [&str; 4] = ["budget_used", "tokens_used", "request", "session_used"];
 
 /// The result for all records.
 #[derive(Debug, Default)]

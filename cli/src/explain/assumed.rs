@@ -9,6 +9,7 @@ use outrigger_policy::{
     trial,
 };
 use outrigger_sidecar::request::parsed_request::others;
+use outrigger_sidecar::request::session;
 use thiserror::Error;
 
 use super::Args;
@@ -55,6 +56,7 @@ pub(crate) struct AssumedState<'a> {
     used: HashMap<LimitIndex, u64>,
     /// The limit that was too short for the first decision.
     short: Option<LimitIndex>,
+    in_session: bool,
     labels: &'a [(String, String)],
     workload: &'a str,
     input_tokens: u64,
@@ -86,6 +88,7 @@ impl<'a> AssumedState<'a> {
             unhealthy: unhealthy.collect::<Result<_, _>>()?,
             used: used.collect::<Result<_, _>>()?,
             short: None,
+            in_session: session::name(key, &explained.headers).is_ok_and(|name| name.is_some()),
             labels: &args.labels,
             workload: args.workload.as_deref().unwrap_or_default(),
             input_tokens: explained.caller_tokens().unwrap_or(0),
@@ -173,6 +176,10 @@ impl GatewayState for AssumedState<'_> {
         self.used.get(&limit).copied().unwrap_or(0)
     }
 
+    fn is_in_session(&self) -> bool {
+        self.in_session
+    }
+
     fn is_short(&self, limit: LimitIndex) -> bool {
         self.short == Some(limit)
     }
@@ -229,6 +236,7 @@ mod tests {
             window: Window::Lifetime,
             thresholds: Vec::new(),
             per_attempt: false,
+            per_session: false,
             fail_open: None,
         };
         for (unit, max, amount, expected) in [

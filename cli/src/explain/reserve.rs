@@ -94,7 +94,8 @@ fn attempt(
     // Only a gateway knows the cost of pictures, characters and stored conversations.
     let is_reported = matches!(metered, Metered::Tokens | Metered::Unmetered(_)) && explained.scanned.handle.is_none();
     let input = explained.input_tokens(dialect(provider), &candidate.upstream_model).filter(|_| is_reported)?;
-    let counted = policy.limits_of(key, entry, &candidate.model);
+    let mut counted = policy.limits_of(key, entry, &candidate.model);
+    counted.retain(|at| !policy.limits.all[*at].per_session || assumed.is_in_session());
     let left = |unit: Unit| {
         let of_unit = counted.iter().map(|at| (at, &policy.limits.all[*at])).filter(|(_, limit)| limit.unit == unit);
         of_unit.map(|(at, limit)| limit.max.saturating_sub(assumed.used(*at))).min()

@@ -45,6 +45,42 @@ fn keys(compiled: &Compiled) -> Vec<&str> {
     compiled.document.keys.iter().map(|key| key.name.as_str()).collect()
 }
 
+/// A limit on a session's money needs prices, as a Budget does.
+#[test]
+fn reports_models_without_a_price_if_only_sessions_have_money() {
+    let key = |limit: &str| format!("VirtualKey default/k {{limits: {{session: {{{limit}}}}}}}");
+    let provider = "LLMProvider default/a {type: vLLM, endpoint: 'http://a'}";
+    let told = |limit: &str| {
+        let findings = compiled(&[provider, &key(limit)]).findings;
+        findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    };
+    let money = told("budgets: [{name: run, amount: '1'}]");
+    assert!(money.contains("its models have no price") && money.contains("session.budgets[run]"), "{money}");
+    assert_eq!(told("requests: [{name: run, max: 1}], repeats: 3"), "");
+}
+
+/// The schema refuses the most common headers, and the table of headers has all of them.
+#[test]
+fn refuses_headers_with_another_meaning_for_sessions() {
+    let key = |header: &str| format!("VirtualKey default/k {{limits: {{session: {{repeats: 3, header: {header}}}}}}}");
+    for header in ["x-outrigger-session", "x-bf-session-id", "x-thread-id", "langgraph-thread"] {
+        let compiled = compiled(&[PROVIDER, &key(header)]);
+        assert_eq!((keys(&compiled), compiled.findings.as_slice()), (vec!["k"], &[][..]), "{header}");
+    }
+    for (header, why) in [
+        ("proxy-authorization", "can carry a credential"),
+        ("cf-access-client-id", "can carry a credential"),
+        ("x-forwarded-for", "has another meaning"),
+        ("baggage", "has another meaning"),
+        ("if-match", "has another meaning"),
+    ] {
+        let compiled = compiled(&[PROVIDER, &key(header)]);
+        assert_eq!(keys(&compiled), Vec::<&str>::new(), "{header}: without its limits it is not served");
+        let told: Vec<String> = compiled.findings.iter().map(ToString::to_string).collect();
+        assert!(told.iter().any(|told| told.contains("spec.limits.session.header") && told.contains(why)), "{told:?}");
+    }
+}
+
 /// A key must not be served without the limits that its author wrote.
 #[test]
 fn leaves_out_objects_whose_limits_cannot_be_counted() {

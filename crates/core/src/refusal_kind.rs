@@ -96,6 +96,12 @@ refusal_kinds! {
         "a limit of requests over time is used up";
     TokenLimited = "token_limited", 429, retry, Window,
         "a limit of tokens over time is used up";
+    SessionBudgetExceeded = "session_budget_exceeded", 402, final, Change,
+        "the money of the request's session is spent";
+    SessionLimited = "session_limited", 429, final, Change,
+        "the requests or tokens of the request's session are used up";
+    RepeatedToolCall = "repeated_tool_call", 429, final, Change,
+        "the conversation holds the same tool call more often than a session may";
     ConcurrencyLimited = "concurrency_limited", 429, retry, Soon,
         "the limit of concurrent requests is reached";
     Overloaded = "overloaded", 503, retry, Soon,

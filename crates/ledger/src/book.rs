@@ -380,6 +380,9 @@ impl Book {
                     let Some(shared) = shared else { continue };
                     let used = |shared: &SharedLimits| shared.number(line.limit).map_or(0, |no| shared.used(no));
                     let before = used(shared);
+                    if let Some(start) = shared.start(held) {
+                        settled.note_account(line.limit, start);
+                    }
                     shared.settle(held, line.amount, spent(line.limit));
                     settled.note(line.limit, before, used(shared));
                     continue;
@@ -387,10 +390,13 @@ impl Book {
             };
             let Some(limit) = limits.get_mut(line.limit.place()) else { continue };
             let (amount, before) = (spent(line.limit), limit.used(at));
-            if !limit.settle(slot, line.amount, amount, slots) {
-                // It belongs to another book. The amount is spent nevertheless, so it must be counted.
-                limit.move_to(at, slots);
-                limit.charge(amount, at, slots);
+            match limit.settle(slot, line.amount, amount, slots) {
+                Some(start) => settled.note_account(line.limit, start),
+                None => {
+                    // It belongs to another book. The amount is spent nevertheless, so it must be counted.
+                    limit.move_to(at, slots);
+                    limit.charge(amount, at, slots);
+                }
             }
             settled.note(line.limit, before, limit.used(at));
         }
@@ -446,6 +452,19 @@ impl Book {
             return shared.used_of_policy(held);
         }
         self.used(limit, now)
+    }
+
+    /// The account of a limit whose period began at `start`: what of it is spent, and when its period began. A window that
+    /// rolls, or never ends, has one account at any time, and no beginning.
+    #[must_use]
+    pub fn account(&self, limit: LimitNo, start: Millis, now: Millis) -> (u64, Option<Millis>) {
+        if let (Some(held), Some(shared)) = (self.granted(limit), &self.shared) {
+            let rolls = self.limits.get(limit.place()).is_some_and(LimitAccounts::rolls);
+            let ended = shared.ended(held, start).filter(|_| !rolls);
+            return (ended.unwrap_or_else(|| shared.used(held)), (!rolls && start > 0).then_some(start));
+        }
+        let at = self.clock.seen(now);
+        self.limits.get(limit.place()).map_or((0, None), |limit| limit.account(start, at))
     }
 
     /// The age of the information about others that share a limit; zero if the limit is not shared.

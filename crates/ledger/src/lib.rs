@@ -13,7 +13,8 @@
 //! - A clock that was once far ahead blocks requests no longer than its process lives.
 //!
 //! Limits that many gateways share are granted by a ledger: see [`shared`], with both sides of its [`protocol`]. Shared
-//! limits on concurrent requests are in [`permits`].
+//! limits on concurrent requests are in [`permits`]. Limits on one run or conversation have accounts of their own: see
+//! [`session`].
 //!
 //! This crate contains only state machines: amounts are integers, the time is an argument, and writes are returned as
 //! bytes.
@@ -25,6 +26,7 @@ mod page;
 pub mod permits;
 pub mod protocol;
 mod reservation;
+pub mod session;
 pub mod shared;
 
 pub use account::{Account, Counters, Short};

@@ -1,5 +1,6 @@
 //! The reservation of one attempt, and the result of its settlement.
 
+use outrigger_core::Millis;
 use smallvec::SmallVec;
 
 use crate::book::LimitNo;
@@ -55,6 +56,7 @@ impl Reservation {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settled {
     changes: SmallVec<[(LimitNo, u64, u64); INLINE]>,
+    charged: SmallVec<[(LimitNo, Millis); INLINE]>,
 }
 
 impl Settled {
@@ -63,6 +65,15 @@ impl Settled {
     /// counts.
     pub fn changes(&self) -> impl Iterator<Item = (LimitNo, u64, u64)> {
         self.changes.iter().copied()
+    }
+
+    /// The accounts that were charged: each limit, with the beginning of the period in which the amount was reserved.
+    pub fn charged(&self) -> impl Iterator<Item = (LimitNo, Millis)> {
+        self.charged.iter().copied()
+    }
+
+    pub(crate) fn note_account(&mut self, limit: LimitNo, start: Millis) {
+        self.charged.push((limit, start));
     }
 
     pub(crate) fn note(&mut self, limit: LimitNo, before: u64, after: u64) {

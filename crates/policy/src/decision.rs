@@ -158,6 +158,10 @@ pub enum PolicyRefusalKind {
     TokenLimited,
     /// A limit of requests in a window is used up.
     RequestLimited,
+    /// The money of the request's session is spent.
+    SessionBudgetExceeded,
+    /// The requests or tokens of the request's session are used up.
+    SessionLimited,
     /// The limit of concurrent requests is reached.
     ConcurrencyLimited,
     /// A limit counts the request, and its usage or price is unknown.
@@ -172,7 +176,7 @@ pub enum PolicyRefusalKind {
 
 impl PolicyRefusalKind {
     /// All types, in the order in which errors list them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::ModelNotFound,
         Self::UnsupportedParameter,
         Self::ProviderBlocked,
@@ -180,6 +184,8 @@ impl PolicyRefusalKind {
         Self::BudgetExceeded,
         Self::TokenLimited,
         Self::RequestLimited,
+        Self::SessionBudgetExceeded,
+        Self::SessionLimited,
         Self::ConcurrencyLimited,
         Self::ModelUnpriced,
         Self::RequestRejected,
@@ -198,6 +204,8 @@ impl PolicyRefusalKind {
             Self::BudgetExceeded => RefusalKind::BudgetExceeded,
             Self::TokenLimited => RefusalKind::TokenLimited,
             Self::RequestLimited => RefusalKind::RequestLimited,
+            Self::SessionBudgetExceeded => RefusalKind::SessionBudgetExceeded,
+            Self::SessionLimited => RefusalKind::SessionLimited,
             Self::ConcurrencyLimited => RefusalKind::ConcurrencyLimited,
             Self::ModelUnpriced => RefusalKind::ModelUnpriced,
             Self::RequestRejected => RefusalKind::RequestRejected,

@@ -39,8 +39,8 @@ pub use decision::{Candidate, Decision, PolicyRefusal, PolicyRefusalKind, Shadow
 pub use document::{
     AppliesDoc, Balance, BudgetDoc, CatalogueDoc, CredentialDoc, Document, FORMAT, FORMAT_SHARED, FORMATS, FailOpenDoc,
     FaultDoc, FaultKind, FilterDoc, KeyDoc, KeyProviderDoc, LedgerDoc, LimitDoc, LimitsDoc, MockDoc, MockToolCall,
-    ModelDoc, OnError, OnHangUp, OnLimit, OthersDoc, ProviderDoc, ReadError, RuleDoc, ScopeDoc, TargetDoc,
-    ThresholdAction, ThresholdDoc, TimeoutsDoc, Unit, UnknownCostPolicy,
+    ModelDoc, OnError, OnHangUp, OnLimit, OthersDoc, ProviderDoc, ReadError, RuleDoc, ScopeDoc, SessionDoc,
+    SessionLimitDoc, TargetDoc, ThresholdAction, ThresholdDoc, TimeoutsDoc, Unit, UnknownCostPolicy,
 };
 pub use index::{CredentialIndex, EntryIndex, KeyIndex, LimitIndex, ProviderIndex, RuleIndex};
 pub use limits::concurrent::{
@@ -53,7 +53,7 @@ pub use naming::name::ModelName;
 pub use naming::serving::{ServingTier, list_models};
 pub use policy::{Credential, Key, KeyProvider, Policy, Provider, Revision};
 pub use prices::{CacheWrite, Price, Service, Tier, Used};
-pub use request::headers::session;
+pub use request::headers::{SESSION_HEADERS, session};
 pub use request::{Draw, GatewayState, HealthyState, Others, Pace, Request, Stay};
 pub use rules::expression::{Expression, ExpressionError};
 pub use rules::lint::Lint;

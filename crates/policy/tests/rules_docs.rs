@@ -41,7 +41,8 @@ for, whoever serves it: the limits of the key itself, the Budgets that it names,
 apply to the key or to the model, and all their parents. If the name has a provider in front, they
 also look at the limits of the key's entry for that provider, at those of the provider, and at the
 Budgets that apply to it. The fullest one counts: 100 is used up, more is a debt, and without such a
-limit the value is 0. What is only reserved does not count.
+limit the value is 0. What is only reserved does not count. `session_used` looks at the limits on a
+run or conversation (`limits.session`), of all units together; the other three do not.
 
 Whole numbers and other numbers compare with each other (`budget_used > 85`). CEL calculates only
 with numbers of one kind: write `budget_used + 1.0`, or `double(input_tokens) * 1.2`.

@@ -17,6 +17,8 @@ const MONEY: &str =
     "must be an amount of dollars in quotes, with at most nine digits after the point, such as \"12.50\"";
 const ONE_UNIT: &str = "a Budget is in money or in tokens: set either amount or tokens";
 const EMPTY_LIST: &str = "must not be an empty list: leave it out, or list at least one";
+const NO_SESSION_LIMIT: &str = "a session needs a limit: set budgets, requests, tokens or repeats";
+const NO_SECRET: &str = "this header can carry a credential: choose another one, such as x-session-id";
 const MIN_OVER_MAX: &str = "minOutputTokens is larger than maxOutputTokens: make it smaller";
 const NO_CAPS: &str = "minOutputTokens has no effect with capOutput: false: remove one of the two";
 const NO_PRICE: &str = "a price needs inputPerMillion and outputPerMillion (\"0\" if free), or one of perImage, perMillionCharacters and perSecond";
@@ -100,6 +102,7 @@ const AMOUNTS: &[(&str, &str, &str)] = &[
         "{providers: [{name: p, limits: {budgets: [{name: a, amount: AMOUNT, window: Day}]}}]}",
         "spec.providers[0].limits.budgets[0].amount",
     ),
+    (KEY, "{limits: {session: {budgets: [{name: a, amount: AMOUNT}]}}}", "spec.limits.session.budgets[0].amount"),
 ];
 
 const WRONG_AMOUNTS: &[(&str, &str)] = &[
@@ -235,6 +238,66 @@ pub const BROKEN: &[Invalid] = &[
         KEY,
         "{providers: [{name: a, limits: {maxOutputTokens: 9}}]}",
         &[("spec.providers[0].limits.maxOutputTokens", "unknown field `maxOutputTokens`")],
+    ),
+    // Sessions.
+    (KEY, "{limits: {session: {}}}", &[("spec.limits.session", NO_SESSION_LIMIT)]),
+    (
+        KEY,
+        "{limits: {session: {header: x-run, idle: 5m, required: true}}}",
+        &[("spec.limits.session", NO_SESSION_LIMIT)],
+    ),
+    (KEY, "{limits: {session: {repeats: 0}}}", &[("spec.limits.session.repeats", "must be at least 1")]),
+    (KEY, "{limits: {session: {budgets: []}}}", &[("spec.limits.session.budgets", EMPTY_LIST)]),
+    (
+        KEY,
+        "{limits: {session: {budgets: [{name: run, amount: '1', window: Day}]}}}",
+        &[("spec.limits.session.budgets[0].window", "unknown field `window`")],
+    ),
+    (
+        KEY,
+        "{limits: {session: {requests: [{name: run, max: 1}, {name: run, max: 2}]}}}",
+        &[(
+            "spec.limits.session.requests[1].name",
+            "must be unique in the list: spec.limits.session.requests[0] has the same name",
+        )],
+    ),
+    (
+        KEY,
+        "{limits: {session: {repeats: 3, idle: 1d}}}",
+        &[(
+            "spec.limits.session.idle",
+            "must be a duration: whole numbers with a unit (h, m, s or ms), such as 30s, 1h30m or 200ms",
+        )],
+    ),
+    (
+        KEY,
+        "{limits: {session: {repeats: 3, idle: 0m}}}",
+        &[("spec.limits.session.idle", "idle must be longer than zero, such as 30m")],
+    ),
+    (
+        KEY,
+        "{limits: {session: {repeats: 3, header: X-Run}}}",
+        &[(
+            "spec.limits.session.header",
+            "must be a header's name in lower case: letters, digits and `-`, such as x-session-id",
+        )],
+    ),
+    (KEY, "{limits: {session: {repeats: 3, header: authorization}}}", &[("spec.limits.session.header", NO_SECRET)]),
+    (KEY, "{limits: {session: {repeats: 3, header: x-api-key}}}", &[("spec.limits.session.header", NO_SECRET)]),
+    (KEY, "{limits: {session: {repeats: 3, header: x-auth-token}}}", &[("spec.limits.session.header", NO_SECRET)]),
+    (KEY, "{limits: {session: {repeats: 3, header: cookie}}}", &[("spec.limits.session.header", NO_SECRET)]),
+    (
+        KEY,
+        "{limits: {session: {repeats: 3, header: content-type}}}",
+        &[("spec.limits.session.header", "this header has another meaning: choose another one, such as x-session-id")],
+    ),
+    (
+        KEY,
+        "{limits: {session: {repeats: 3, header: x-outrigger-provider}}}",
+        &[(
+            "spec.limits.session.header",
+            "only x-outrigger-session and x-bf-session-id of the gateway's own headers can name a session",
+        )],
     ),
     // Fields of later versions are unknown fields.
     (KEY, "{records: {content: Full}}", &[("spec.records", "unknown field `records`")]),

@@ -73,6 +73,13 @@ pub const VALID: &[(&str, &str)] = &[
     (PROVIDER, "{type: vLLM, endpoint: 'http://[fd00::1]:8000/v1/'}"),
     (PROVIDER, "{type: vLLM, endpoint: 'https://a', proxy: {url: 'http://proxy.corp:3128'}}"),
     (PROVIDER, "{type: Ollama}"),
+    (KEY, "{limits: {session: {repeats: 3}}}"),
+    (KEY, "{limits: {session: {header: x-bf-session-id, tokens: [{name: run, max: 100000}]}}}"),
+    (
+        KEY,
+        "{limits: {session: {header: x-thread-id, required: true, idle: 30m, budgets: [{name: run, amount: '0.5'}], \
+         requests: [{name: run, max: 60}, {name: more, max: 90}]}}}",
+    ),
     (PROVIDER, "{type: Ollama, tls: {caRef: {name: corp-ca}}, allowedNamespaces: {}}"),
     (PROVIDER, "{type: Ollama, allowedNamespaces: {from: All}}"),
     (

@@ -66,6 +66,10 @@ pub fn prepare(
     let mut headers;
     let (body, conversion) = if upstream == context.dialect {
         headers = headers::request_headers(&context.headers);
+        // The session is between the caller and this gateway.
+        if let Some(session) = &context.key().session {
+            headers.remove(&session.header);
+        }
         query = context.query.upstream();
         left_out.extend(context.query.left_out());
         let asks = may_request_usage && target.quirks().asks_stream_usage(context.operation);

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use outrigger_core::{Capabilities, Millis, RefusalKind};
-use outrigger_ledger::{LimitNo, Refused};
+use outrigger_ledger::Refused;
+use outrigger_ledger::session::{SessionRefused, SessionWant};
 use outrigger_llm::Dialect;
 use outrigger_llm::provider::CapField;
 use outrigger_llm::tokens::meter::Metered;
@@ -22,6 +23,7 @@ use crate::duration::seconds_until;
 use crate::request::refusal::Refusal;
 use crate::runtime::accounts::{NotHeld, millis};
 use crate::runtime::concurrency::ConcurrencyPermit;
+use crate::runtime::limits::LimitAccount;
 
 /// How long others' reservations are waited for, and the ledger's grants.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -92,14 +94,18 @@ pub async fn reserve(
                 return Err(NotReserved::refuse(Refusal::new(RefusalKind::BudgetUnavailable, message).after(1)));
             }
             Err(NotHeld::Refused(Refused::Exhausted { limit, spent, max, until })) => {
-                let gone = SpentLimit { limit, spent, max, seconds: until.map(|until| seconds_until(until, now)) };
+                let (account, seconds) = (LimitAccount::Book(limit), until.map(|until| seconds_until(until, now)));
+                return Err(asked.exhausted(completion, &SpentLimit { account, spent, max, seconds }, &worst));
+            }
+            Err(NotHeld::Session(SessionRefused::Exhausted { limit, spent, max })) => {
+                let gone = SpentLimit { account: LimitAccount::Session(limit), spent, max, seconds: None };
                 return Err(asked.exhausted(completion, &gone, &worst));
             }
-            Err(NotHeld::Refused(refused @ (Refused::Contended { .. } | Refused::NotGranted { .. }))) => {
+            Err(refused) => {
                 let until = *waits_until.get_or_insert_with(|| trying.clock.deadline().min(Instant::now() + PATIENCE));
                 // Asked here too: who is woken again and again would never see the time pass.
                 if Instant::now() >= until {
-                    return Err(asked.in_vain(completion, refused));
+                    return Err(asked.in_vain(completion, &refused));
                 }
                 completion.waits();
                 // In vain or not: it is looked again why.
@@ -179,7 +185,7 @@ async fn take_permits(
 
 /// A limit without room.
 struct SpentLimit {
-    limit: LimitNo,
+    account: LimitAccount,
     spent: u64,
     max: u64,
     /// Until it has some, where time helps.
@@ -210,9 +216,10 @@ impl AttemptEstimate {
         };
         let mut counted: Vec<CountedLimit> = places
             .into_iter()
+            .filter(|at| context.session.is_some() || !policy.limits.all[*at].per_session)
             .map(|at| {
-                let limit = &policy.limits.all[at];
-                CountedLimit { place: at, number: served.limits[at], unit: limit.unit, per_attempt: limit.per_attempt }
+                let (limit, account) = (&policy.limits.all[at], served.limits[at]);
+                CountedLimit { place: at, account, unit: limit.unit, per_attempt: limit.per_attempt }
             })
             .collect();
         if completion.admitted {
@@ -288,8 +295,20 @@ impl AttemptEstimate {
         let policy = &completion.context.served.policy;
         let price = policy.price(self.provider, &candidate.model);
         let left = |unit: Unit| {
-            let of_unit = self.counted.iter().filter(|counted| counted.unit == unit).map(|counted| counted.number);
-            trying.gateway.accounts.least_available(of_unit, now)
+            let of_unit = || self.counted.iter().filter(|counted| counted.unit == unit);
+            let numbers = of_unit().filter_map(|counted| counted.account.number());
+            let in_book = trying.gateway.accounts.least_available(numbers, now);
+            let session = completion.context.session.as_ref();
+            let in_session = session.and_then(|session| {
+                let of_session = of_unit().filter_map(|counted| match counted.account {
+                    LimitAccount::Session(limit) => {
+                        Some(session.available(limit, policy.limits.all[counted.place].max))
+                    }
+                    LimitAccount::Book(_) => None,
+                });
+                of_session.min()
+            });
+            in_book.into_iter().chain(in_session).min()
         };
         let service = self.service.as_deref();
         let means = Means { price, service, cache: self.cache, money: left(Unit::Money), tokens: left(Unit::Tokens) };
@@ -331,9 +350,18 @@ impl AttemptEstimate {
                     Unit::Tokens => worst.tokens,
                     Unit::Requests => 1,
                 };
-                let wants: Vec<(LimitNo, u64)> =
-                    self.counted.iter().map(|counted| (counted.number, amount(counted.unit))).collect();
-                Some(accounts.hold(now, &wants)?)
+                let limits = &completion.context.served.policy.limits.all;
+                let (mut wants, mut of_session) = (Vec::with_capacity(self.counted.len()), Vec::new());
+                for CountedLimit { place, account, unit, .. } in &self.counted {
+                    match *account {
+                        LimitAccount::Book(number) => wants.push((number, amount(*unit))),
+                        LimitAccount::Session(limit) => {
+                            of_session.push(SessionWant { limit, max: limits[*place].max, amount: amount(*unit) });
+                        }
+                    }
+                }
+                let session = completion.context.session.as_ref().filter(|_| !of_session.is_empty());
+                Some(accounts.hold_in(now, &wants, session.map(|session| (session, of_session)))?)
             }
         };
         if worst.capped {
@@ -370,7 +398,7 @@ impl AttemptEstimate {
     /// The refusal of a limit that has no room for the worst case, whoever else waits.
     fn exhausted(&self, completion: &Completion, gone: &SpentLimit, worst: &WorstCase) -> NotReserved {
         let served = &completion.context.served;
-        let Some(at) = served.limits.position(|one| *one == gone.limit) else {
+        let Some(at) = served.limits.position(|one| *one == gone.account) else {
             return NotReserved::refuse(
                 Refusal::new(RefusalKind::BudgetUnavailable, "the limits have changed").after(1),
             );
@@ -397,13 +425,19 @@ impl AttemptEstimate {
     }
 
     /// The refusal of a limit that was waited for.
-    fn in_vain(&self, completion: &Completion, refused: Refused) -> NotReserved {
+    fn in_vain(&self, completion: &Completion, refused: &NotHeld) -> NotReserved {
         let served = &completion.context.served;
-        let limit = refused.limit();
-        let at = served.limits.position(|one| *one == limit);
+        let account = match refused {
+            NotHeld::Refused(refused) => Some(LimitAccount::Book(refused.limit())),
+            NotHeld::Session(SessionRefused::Contended { limit } | SessionRefused::Exhausted { limit, .. }) => {
+                Some(LimitAccount::Session(*limit))
+            }
+            NotHeld::Journal(_) => None,
+        };
+        let at = account.and_then(|account| served.limits.position(|one| *one == account));
         let whose = at.map_or_else(String::new, |at| format!("{}: ", served.policy.limits.all[at].id));
         let refusal = match refused {
-            Refused::NotGranted { .. } => {
+            NotHeld::Refused(Refused::NotGranted { .. }) => {
                 let open = at.is_some_and(|at| served.policy.limits.all[at].fail_open.is_some());
                 let beyond = match open {
                     true => ", and so is what onLedgerUnavailable lets pass without it (maxPerPod, maxDuration)",
@@ -415,7 +449,7 @@ impl AttemptEstimate {
                 );
                 Refusal::new(RefusalKind::BudgetUnavailable, message).after(LEDGER_BACK)
             }
-            Refused::Contended { .. } | Refused::Exhausted { .. } => {
+            _ => {
                 let message =
                     format!("{whose}what is left is set aside for requests under way; some of it will come back");
                 Refusal::new(RefusalKind::BudgetContended, message).after(1)

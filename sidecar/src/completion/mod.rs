@@ -23,12 +23,15 @@ use crate::request::reply::ReplyBody;
 use crate::request::whole_body::WholeBody;
 use crate::runtime::concurrency::ConcurrencyPermit;
 use crate::runtime::health::Busy;
+use crate::runtime::limits::LimitAccount;
+use crate::runtime::sessions::SessionUse;
 use crate::telemetry::attempt_error::AttemptError;
 use crate::telemetry::record::{ErrorType, Record};
 use crate::telemetry::usage_history::UsageOf;
 use http::{HeaderMap, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
-use outrigger_core::{Money, RefusalKind};
+use outrigger_core::{Millis, Money, RefusalKind};
+use outrigger_ledger::LimitNo;
 use outrigger_llm::usage::Usage;
 use outrigger_policy::LimitIndex;
 use outrigger_sync::UsageSums;
@@ -63,8 +66,9 @@ pub struct Completion {
     answer_filters: AnswerFilters,
     /// The cost of all attempts, in nano-dollars.
     money: TotalCost,
-    /// The limits that attempts counted against, as indexes into the policy's limits.
-    counted: Vec<LimitIndex>,
+    /// The limits that attempts counted against, as indexes into the policy's limits, and when the periods of their accounts
+    /// began.
+    counted: Vec<(LimitIndex, Millis)>,
     refused: Option<RefusalKind>,
     waited: Duration,
     waiting_since: Option<Instant>,
@@ -89,6 +93,7 @@ impl Completion {
             stream: context.stream,
             model_requested: context.model.clone(),
             revision: context.served.policy.revision.to_string(),
+            session: context.session.as_ref().map(SessionUse::name),
             ..Record::default()
         };
         Box::new(Completion {
@@ -242,8 +247,13 @@ impl Completion {
             self.usage = cost.usage;
         }
         self.record.usage_estimated |= charge.held.is_some() && cost.estimated;
-        self.counted.extend(charge.counted.iter().map(|counted| counted.place));
-        let settled = charge.settle(cost);
+        let (settled, counted) = charge.settle(cost);
+        // A request may end after the period in which it was charged.
+        let start = |account: LimitAccount| {
+            let of_it = |(number, _): &(LimitNo, Millis)| Some(*number) == account.number();
+            settled.charged().find(of_it).map_or(0, |(_, start)| start)
+        };
+        self.counted.extend(counted.iter().map(|counted| (counted.place, start(counted.account))));
         self.gateway.crossed(&self.context.served, &settled);
     }
 
@@ -361,7 +371,8 @@ impl Completion {
             self.settle(charge, &cost);
         }
         self.record.cost_usd = self.money.known().map(|money| Money::from_nanos(money).exact());
-        self.record.budgets = self.gateway.budgets(&self.context.served, &mut self.counted);
+        self.record.budgets =
+            self.gateway.budgets(&self.context.served, &mut self.counted, self.context.session.as_ref());
         self.record.tokens = self.usage.into();
         let model = self.gateway.metric_model(&self.context, self.record.model.as_deref());
         let record = std::mem::take(&mut self.record);

@@ -13,7 +13,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use outrigger_ledger::{LimitNo, Settled};
+use outrigger_ledger::Settled;
 use outrigger_llm::tokens::estimate;
 use outrigger_llm::tokens::meter::Metered;
 use outrigger_llm::tokens::plausible::{AttemptFacts, InputSource};
@@ -23,6 +23,7 @@ use outrigger_policy::{CacheWrite, LimitIndex, Policy, ProviderIndex, Unit, Used
 
 use crate::cost::worst_case::{PICTURE, WorstCase};
 use crate::runtime::accounts::LedgerHold;
+use crate::runtime::limits::LimitAccount;
 
 /// Bytes of a recording for each second, if nothing reports its length: speech at 32 kbit/s.
 const SPEECH_BYTES_PER_SECOND: u64 = 4_000;
@@ -32,7 +33,7 @@ const SPEECH_BYTES_PER_SECOND: u64 = 4_000;
 pub struct CountedLimit {
     /// The index in [`outrigger_policy::Limits::all`].
     pub place: LimitIndex,
-    pub number: LimitNo,
+    pub account: LimitAccount,
     pub unit: Unit,
     /// For limits of requests: every attempt that is sent counts. Otherwise the caller's request counts, with its first
     /// attempt.
@@ -252,18 +253,23 @@ impl Charge {
         AttemptCost { money, tokens: self.worst.tokens, estimated: true, usage: Usage::default() }
     }
 
-    /// Settles the reservation with this cost. Returns the effect on each limit.
-    pub fn settle(self, cost: &AttemptCost) -> Settled {
+    /// Settles the reservation with this cost. Returns the effect on each limit, and the limits that it counted against.
+    pub fn settle(self, cost: &AttemptCost) -> (Settled, Vec<CountedLimit>) {
         let sent = self.was_sent();
-        let Some(held) = self.held else { return Settled::default() };
+        let Some(held) = self.held else { return (Settled::default(), self.counted) };
         let amount = |counted: &CountedLimit| match counted.unit {
             Unit::Money => cost.money.unwrap_or(0),
             Unit::Tokens => cost.tokens,
             Unit::Requests => u64::from(sent || !counted.per_attempt),
         };
-        let amounts: Vec<(LimitNo, u64)> =
-            self.counted.iter().map(|counted| (counted.number, amount(counted))).collect();
-        held.settle(&amounts)
+        let (mut amounts, mut of_session) = (Vec::with_capacity(self.counted.len()), Vec::new());
+        for counted in &self.counted {
+            match counted.account {
+                LimitAccount::Book(number) => amounts.push((number, amount(counted))),
+                LimitAccount::Session(limit) => of_session.push((limit, amount(counted))),
+            }
+        }
+        (held.settle_both(&amounts, &of_session), self.counted)
     }
 }
 

@@ -35,6 +35,7 @@ use crate::runtime::permits::Permits;
 use crate::runtime::retry_budget::RetryBudget;
 use crate::runtime::secret::Secrets;
 use crate::runtime::serve_error::ServeError;
+use crate::runtime::sessions::LiveSessions;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::record::Record;
 use crate::telemetry::records::{Lines, Records};
@@ -112,6 +113,7 @@ pub struct Gateway {
     pub(crate) accounts: Arc<Accounts>,
     /// Of limits on concurrent requests that gateways share.
     pub(crate) permits: Arc<Permits>,
+    pub(crate) sessions: Arc<LiveSessions>,
     pub(crate) memory: Memory,
     /// When this process started, as the time of creation of listed models.
     pub(crate) born: SystemTime,
@@ -150,6 +152,7 @@ impl Gateway {
             id: GatewayId::new(),
             ports: OnceLock::new(),
             accounts: Arc::new(Accounts::new(settings.state)),
+            sessions: Arc::default(),
             memory: Memory::for_this_process(settings.memory),
             born: SystemTime::now(),
             started: tokio::time::Instant::now(),

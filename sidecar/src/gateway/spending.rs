@@ -2,10 +2,10 @@
 
 use std::time::{Duration, SystemTime};
 
-use outrigger_core::Money;
-use outrigger_ledger::Settled;
+use outrigger_core::{Millis, Money};
 use outrigger_ledger::protocol::Grants;
 use outrigger_ledger::shared::holder::MessageOutcome;
+use outrigger_ledger::{LimitNo, Settled};
 use outrigger_policy::{Limit, LimitIndex, ThresholdAction, Unit};
 use serde::Serialize;
 
@@ -14,6 +14,9 @@ use crate::gateway::Gateway;
 use crate::request::refusal::Refusal;
 use crate::runtime::accounts::{LedgerHold, millis};
 use crate::runtime::active_policy::ActivePolicy;
+use crate::runtime::limits::LimitAccount;
+use crate::runtime::sessions::SessionUse;
+use crate::telemetry::metrics::MeasuredLimit;
 use crate::telemetry::record::BudgetRecord;
 
 /// A limit as the admin port tells it. Money is in dollars, as a decimal.
@@ -51,43 +54,95 @@ pub struct FailOpenLevel {
     pub until: Option<String>,
 }
 
+/// The sessions that keys limit, as the admin port tells them: not which they are.
+#[derive(Debug, Serialize)]
+pub struct SessionsView {
+    /// Those that have not ended.
+    pub live: usize,
+    /// Those that were forgotten before they had ended, to make room for others.
+    pub forgotten: u64,
+    /// What each session may use.
+    pub limits: Vec<SessionLimitView>,
+}
+
+/// A limit that each session has.
+#[derive(Debug, Serialize)]
+pub struct SessionLimitView {
+    pub name: String,
+    pub unit: &'static str,
+    pub limit: String,
+}
+
 impl Gateway {
-    /// How much of a limit is spent.
-    pub(crate) fn spent(&self, served: &ActivePolicy, place: LimitIndex) -> u64 {
-        let Some(number) = served.limits.get(place) else { return 0 };
-        self.accounts.used(*number, millis(SystemTime::now()))
+    /// How much of a limit is spent: of one that each session has, by the request's session.
+    pub(crate) fn spent(&self, served: &ActivePolicy, place: LimitIndex, session: Option<&SessionUse>) -> u64 {
+        match served.limits.get(place) {
+            Some(LimitAccount::Book(number)) => self.accounts.used(*number, millis(SystemTime::now())),
+            Some(LimitAccount::Session(limit)) => session.map_or(0, |session| session.used(*limit)),
+            None => 0,
+        }
     }
 
-    /// Limits as they stand, for a record. Places are told once each, in their order.
-    pub(crate) fn budgets(&self, served: &ActivePolicy, places: &mut Vec<LimitIndex>) -> Vec<BudgetRecord> {
-        places.sort_unstable();
-        places.dedup();
-        if places.is_empty() {
+    /// The accounts that a request was charged to, as they stand, for its record. Each is returned once, in order: a limit, and
+    /// when the period began, which may be over by now.
+    pub(crate) fn budgets(
+        &self,
+        served: &ActivePolicy,
+        accounts: &mut Vec<(LimitIndex, Millis)>,
+        session: Option<&SessionUse>,
+    ) -> Vec<BudgetRecord> {
+        accounts.sort_unstable();
+        accounts.dedup();
+        if accounts.is_empty() {
             return Vec::new();
         }
         let as_of = SystemTime::now();
-        let numbers = places.iter().filter_map(|place| served.limits.get(*place).copied());
-        let used = self.accounts.used_of(numbers, millis(as_of));
-        let limits = places.iter().filter_map(|place| served.policy.limits.all.get(*place));
-        let told = |(limit, (used, age)): (&Limit, (u64, Duration))| BudgetRecord {
-            name: limit.id.to_string(),
-            unit: limit.unit.word(),
-            spent: amount(limit, used),
-            limit: amount(limit, limit.max),
-            as_of: as_of.checked_sub(age),
+        let numbers = accounts.iter().filter_map(|(place, start)| Some((served.limits.get(*place)?.number()?, *start)));
+        let mut in_book = self.accounts.accounts_of(numbers, millis(as_of)).into_iter();
+        let told = |(place, _): &(LimitIndex, Millis)| {
+            let limit = served.policy.limits.all.get(*place)?;
+            let (used, since, age) = match served.limits.get(*place)? {
+                LimitAccount::Book(_) => in_book.next()?,
+                LimitAccount::Session(own) => (session.map_or(0, |session| session.used(*own)), None, Duration::ZERO),
+            };
+            Some(BudgetRecord {
+                name: limit.id.to_string(),
+                unit: limit.unit.word(),
+                spent: amount(limit, used),
+                limit: amount(limit, limit.max),
+                since: since.map(instant),
+                as_of: as_of.checked_sub(age),
+            })
         };
-        limits.zip(used).map(told).collect()
+        accounts.iter().filter_map(told).collect()
+    }
+
+    /// How many sessions there are, and what each may use; absent if no key limits sessions.
+    pub(crate) fn sessions(&self, served: &ActivePolicy) -> Option<SessionsView> {
+        served.policy.keys.iter().any(|key| key.session.is_some()).then(|| {
+            let (live, forgotten) = self.sessions.count();
+            let limits = served.policy.limits.all.iter().filter(|limit| limit.per_session);
+            let limits = limits.map(|limit| SessionLimitView {
+                name: limit.id.to_string(),
+                unit: limit.unit.word(),
+                limit: amount(limit, limit.max),
+            });
+            SessionsView { live, forgotten, limits: limits.collect() }
+        })
+    }
+
+    /// Limits that have periods, each with its number.
+    fn in_book<'s>(&self, served: &'s ActivePolicy) -> impl Iterator<Item = (&'s Limit, LimitNo)> + use<'s> {
+        let all = served.policy.limits.all.iter().zip(&served.limits);
+        all.filter_map(|(limit, account)| Some((limit, account.number()?)))
     }
 
     /// Every limit in force.
     pub(crate) fn levels(&self, served: &ActivePolicy) -> Vec<LimitLevel> {
         let now = SystemTime::now();
-        let time = |ms: i64| {
-            let since = std::time::Duration::from_millis(u64::try_from(ms).unwrap_or(0));
-            humantime::format_rfc3339_seconds(SystemTime::UNIX_EPOCH + since).to_string()
-        };
-        let level = |(limit, number): (&Limit, &outrigger_ledger::LimitNo)| {
-            let state = self.accounts.state(*number, millis(now));
+        let time = |ms: Millis| humantime::format_rfc3339_seconds(instant(ms)).to_string();
+        let level = |(limit, number): (&Limit, LimitNo)| {
+            let state = self.accounts.state(number, millis(now));
             let gone = state.shared.map_or(0, |shared| shared.unconfirmed);
             let age = state.shared.map_or(Duration::ZERO, |shared| shared.age);
             let as_of = now.checked_sub(age).unwrap_or(now);
@@ -113,7 +168,7 @@ impl Gateway {
                 }),
             }
         };
-        served.policy.limits.all.iter().zip(&served.limits).map(level).collect()
+        self.in_book(served).map(level).collect()
     }
 
     /// Tells the metrics how far the limits in force are used.
@@ -121,12 +176,18 @@ impl Gateway {
         let Some(served) = self.served() else { return };
         self.measure_concurrency(&served);
         let now = millis(SystemTime::now());
-        let all = served.policy.limits.all.iter().zip(&served.limits);
-        let levels = all.map(|(limit, number)| {
-            let state = self.accounts.state(*number, now);
-            (limit.id.to_string(), limit.unit, state.spent, state.max)
+        let levels = self.in_book(&served).map(|(limit, number)| {
+            let state = self.accounts.state(number, now);
+            MeasuredLimit {
+                name: limit.id.to_string(),
+                unit: limit.unit,
+                used: state.spent,
+                max: state.max,
+                age: state.shared.map(|shared| shared.age),
+            }
         });
         self.metrics.levels(levels);
+        self.metrics.sessions(self.sessions(&served).map(|sessions| (sessions.live, sessions.forgotten)));
     }
 
     /// What the ledger says goes to the accounts. What others have spent may cross a threshold here.
@@ -149,7 +210,7 @@ impl Gateway {
     pub(crate) fn failed_open(&self, served: &ActivePolicy, held: &LedgerHold) {
         let now = millis(SystemTime::now());
         for number in held.failed_open() {
-            let place = served.limits.position(|one| one == number);
+            let place = served.limits.position(|one| one.number() == Some(*number));
             let Some(limit) = place.and_then(|place| served.policy.limits.all.get(place)) else { continue };
             self.metrics.failed_open(&limit.id.to_string(), limit.unit);
             let Some(open) = self.accounts.state(*number, now).shared.and_then(|shared| shared.fail_open) else {
@@ -168,7 +229,7 @@ impl Gateway {
     /// Says that the ledger is back, where something has passed without it.
     fn recovered(&self, served: &ActivePolicy) {
         for (number, attempts) in self.accounts.recovered() {
-            let place = served.limits.position(|one| *one == number);
+            let place = served.limits.position(|one| one.number() == Some(number));
             let limit = place.and_then(|place| served.policy.limits.all.get(place)).map(|limit| limit.id.to_string());
             tracing::info!(limit, attempts, "the ledger answers again: it is told what has passed without a grant");
         }
@@ -177,7 +238,7 @@ impl Gateway {
     /// Says which thresholds a settlement has crossed.
     pub(crate) fn crossed(&self, served: &ActivePolicy, settled: &Settled) {
         for (number, before, spent) in settled.changes().filter(|(_, before, after)| before != after) {
-            let place = served.limits.position(|one| *one == number);
+            let place = served.limits.position(|one| one.number() == Some(number));
             let Some(limit) = place.and_then(|place| served.policy.limits.all.get(place)) else { continue };
             for threshold in &limit.thresholds {
                 let at = u128::from(limit.max) * u128::from(threshold.percent);
@@ -200,11 +261,16 @@ impl Gateway {
     /// A refusal of the policy, with the time at which a limit begins anew.
     pub(crate) fn with_time(&self, served: &ActivePolicy, refusal: &outrigger_policy::PolicyRefusal) -> Refusal {
         let mut told = Refusal::from(refusal);
-        let Some(number) = refusal.limit.and_then(|place| served.limits.get(place)) else { return told };
+        let Some(number) = refusal.limit.and_then(|place| served.limits.get(place)?.number()) else { return told };
         let now = millis(SystemTime::now());
-        told.retry_after = self.accounts.state(*number, now).end.map(|end| seconds_until(end, now));
+        told.retry_after = self.accounts.state(number, now).end.map(|end| seconds_until(end, now));
         told
     }
+}
+
+/// A time of the ledger.
+fn instant(at: Millis) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(at).unwrap_or(0))
 }
 
 /// Dollars as a decimal, or a count.

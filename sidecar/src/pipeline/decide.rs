@@ -141,7 +141,11 @@ impl GatewayState for GatewayConditions<'_> {
     }
 
     fn used(&self, limit: LimitIndex) -> u64 {
-        self.gateway.spent(&self.context.served, limit)
+        self.gateway.spent(&self.context.served, limit, self.context.session.as_ref())
+    }
+
+    fn is_in_session(&self) -> bool {
+        self.context.session.is_some()
     }
 
     fn is_short(&self, limit: LimitIndex) -> bool {

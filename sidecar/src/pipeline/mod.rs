@@ -19,7 +19,7 @@ use outrigger_core::RefusalKind;
 use outrigger_llm::Dialect;
 use outrigger_llm::operation::{self, Hints, OperationKind};
 use outrigger_llm::passthrough::scan::Scanned;
-use outrigger_policy::{Draw, OnHangUp, PolicyRefusalKind};
+use outrigger_policy::{Draw, Key, OnHangUp, PolicyRefusalKind};
 
 use crate::attempt::{self, AttemptContext, attempt};
 use crate::completion::Completion;
@@ -40,6 +40,7 @@ use crate::request::parse::{parse_request, trace_id};
 use crate::request::query::Query;
 use crate::request::refusal::Refusal;
 use crate::request::reply::ReplyBody;
+use crate::request::session;
 use crate::request::translation::RequestTranslation;
 
 /// How many rules are logged for one request whose expressions failed.
@@ -116,6 +117,7 @@ impl Gateway {
             operation: matched.operation,
             served,
             key,
+            session: None,
             model: None,
             stream: false,
             as_array: false,
@@ -134,12 +136,17 @@ impl Gateway {
             context.model = matched.model;
             return list(begin(context));
         }
+        // Its header is checked at once. It is joined once the whole request was read, so that nobody takes a place in the
+        // table with a body that never comes.
+        if let Err(refusal) = session::name(context.key(), &context.headers) {
+            return begin(context).refuse(&refusal);
+        }
         match receive(&context.headers, body, &self.memory).await {
             Ok((body, lease)) => (context.body, context.lease) = (body, lease),
             Err(refusal) => return begin(context).refuse(&refusal),
         }
         context.read = Instant::now();
-        if parsing_copies(&context.body)
+        if (parsing_copies(&context.body) || copies_arguments(context.key(), &context.body))
             && context.lease.grow_to(context.lease.bytes() + context.body.len(), &self.memory).is_err()
         {
             return begin(context).refuse(&overloaded());
@@ -147,6 +154,16 @@ impl Gateway {
         let parsed = self.memory.work(context.body.len(), || parse_request(&mut context, matched)).await;
         if let Err(refusal) = parsed {
             return begin(context).refuse(&refusal);
+        }
+        if context.key().session.as_ref().is_some_and(|session| session.repeats.is_some()) {
+            let repeats = || session::refuses_repeats(context.key(), context.operation, &context.body);
+            if let Some(refusal) = self.memory.work(context.body.len(), repeats).await {
+                return begin(context).refuse(&refusal);
+            }
+        }
+        match session::join(&self.sessions, context.key(), &context.headers) {
+            Ok(session) => context.session = session,
+            Err(refusal) => return begin(context).refuse(&refusal),
         }
         if context.stream && context.lease.grow_to(context.lease.bytes() + STREAM, &self.memory).is_err() {
             return begin(context).refuse(&overloaded());
@@ -250,6 +267,11 @@ fn hints(headers: &HeaderMap, query: &Query) -> Hints {
         anthropic: headers.contains_key(&name::ANTHROPIC_VERSION),
         google: headers.contains_key(&name::X_GOOG_API_KEY) || query.key().is_some(),
     }
+}
+
+/// Whether the arguments of tool calls in a long body are copied to compare them, one at a time.
+fn copies_arguments(key: &Key, body: &[u8]) -> bool {
+    body.len() >= LONG_WORK && key.session.as_ref().is_some_and(|session| session.repeats.is_some())
 }
 
 /// Whether parsing a long body copies it, because it may contain escaped letters.

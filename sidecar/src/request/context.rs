@@ -20,6 +20,7 @@ use crate::memory::MemoryLease;
 use crate::request::client_timeouts::ClientTimeouts;
 use crate::request::query::Query;
 use crate::runtime::active_policy::ActivePolicy;
+use crate::runtime::sessions::SessionUse;
 
 /// Everything that was read of a request before the decision.
 pub struct RequestContext {
@@ -37,6 +38,8 @@ pub struct RequestContext {
     pub served: Arc<ActivePolicy>,
     /// The index in the policy's keys.
     pub key: KeyIndex,
+    /// Its part in its session, if its key limits sessions and it names one.
+    pub session: Option<SessionUse>,
     /// As the caller wrote it.
     pub model: Option<String>,
     pub stream: bool,

@@ -13,5 +13,6 @@ pub(crate) mod query;
 pub mod refusal;
 pub(crate) mod reply;
 pub(crate) mod serialize;
+pub mod session;
 pub(crate) mod translation;
 pub(crate) mod whole_body;

@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use outrigger_core::Millis;
 use outrigger_ledger::protocol::{Grants, UsageReport};
+use outrigger_ledger::session::{SessionLimit, SessionRefused, SessionWant};
 use outrigger_ledger::shared::holder::{Due, HeldState, MessageOutcome};
 use outrigger_ledger::{Book, Granter, LimitNo, LimitSpec, Refused, Reservation, Settled, State};
 use parking_lot::{Mutex, MutexGuard};
@@ -20,6 +21,7 @@ use tokio::sync::futures::Notified;
 use tokio::time::Instant;
 
 use crate::runtime::journal::{Journal, JournalError, JournalFolder};
+use crate::runtime::sessions::{SessionHold, SessionUse};
 
 /// Why nothing was set aside.
 #[derive(Debug, Error)]
@@ -27,9 +29,18 @@ pub enum NotHeld {
     /// A limit stands in the way.
     #[error("a limit stands in the way")]
     Refused(Refused),
+    /// A limit of the request's session does.
+    #[error("a limit of the session stands in the way")]
+    Session(SessionRefused),
     /// Without its page a charge could be forgotten.
     #[error(transparent)]
     Journal(#[from] JournalError),
+}
+
+impl From<SessionRefused> for NotHeld {
+    fn from(refused: SessionRefused) -> Self {
+        NotHeld::Session(refused)
+    }
 }
 
 /// All accounts of a gateway.
@@ -123,11 +134,36 @@ impl Accounts {
                     first_to_fail_open |= *passed == 1;
                 }
                 let reservation = Some(reservation);
-                Ok(LedgerHold { accounts: Arc::clone(self), reservation, first_to_fail_open })
+                Ok(LedgerHold { accounts: Arc::clone(self), reservation, session: None, first_to_fail_open })
             }
         };
         self.changed(books);
         held
+    }
+
+    /// The same, with what is reserved in the request's session. Nothing of a session is written to the journal.
+    ///
+    /// # Errors
+    /// [`NotHeld`].
+    pub fn hold_in(
+        self: &Arc<Self>,
+        now: Millis,
+        wants: &[(LimitNo, u64)],
+        session: Option<(&SessionUse, Vec<SessionWant>)>,
+    ) -> Result<LedgerHold, NotHeld> {
+        let in_book = || match wants.is_empty() {
+            true => Ok(LedgerHold {
+                accounts: Arc::clone(self),
+                reservation: None,
+                session: None,
+                first_to_fail_open: false,
+            }),
+            false => self.hold(now, wants),
+        };
+        let Some((session, of_session)) = session else { return in_book() };
+        let (of_session, mut held) = session.hold(of_session, in_book)?;
+        held.session = Some(of_session);
+        Ok(held)
     }
 
     /// Ready when something comes back that was set aside. To be made before it is looked whether there is room.
@@ -146,11 +182,20 @@ impl Accounts {
         self.lock().book.used_of_policy(limit, now)
     }
 
-    /// The same of several, in their order; and how old what is known of other gateways is.
+    /// Accounts as they stand, each of a limit in the period that began then: what is spent, when the period began, and the
+    /// age of what is known of other gateways.
     #[must_use]
-    pub fn used_of(&self, limits: impl Iterator<Item = LimitNo>, now: Millis) -> Vec<(u64, Duration)> {
+    pub fn accounts_of(
+        &self,
+        accounts: impl Iterator<Item = (LimitNo, Millis)>,
+        now: Millis,
+    ) -> Vec<(u64, Option<Millis>, Duration)> {
         let books = self.lock();
-        limits.map(|limit| (books.book.used(limit, now), books.book.age(limit))).collect()
+        let told = |(limit, start)| {
+            let (spent, start) = books.book.account(limit, start, now);
+            (spent, start, books.book.age(limit))
+        };
+        accounts.map(told).collect()
     }
 
     /// What is neither spent nor set aside, in the tightest of some limits; `None` if there is none.
@@ -357,6 +402,8 @@ impl Books {
 pub struct LedgerHold {
     accounts: Arc<Accounts>,
     reservation: Option<Reservation>,
+    /// What is set aside in the request's session.
+    session: Option<SessionHold>,
     first_to_fail_open: bool,
 }
 
@@ -373,6 +420,15 @@ impl LedgerHold {
         self.first_to_fail_open
     }
 
+    /// As [`settle`](Self::settle), in the session as well.
+    pub fn settle_both(mut self, actual: &[(LimitNo, u64)], of_session: &[(SessionLimit, u64)]) -> Settled {
+        if let Some(session) = self.session.take() {
+            session.settle(of_session);
+            self.accounts.freed.notify_waiters();
+        }
+        self.settle(actual)
+    }
+
     /// Charges what was used; of a limit that is not named, nothing. Says what that did to each.
     pub fn settle(mut self, actual: &[(LimitNo, u64)]) -> Settled {
         match self.reservation.take() {
@@ -383,12 +439,16 @@ impl LedgerHold {
 
     /// Gives everything back: nothing left.
     pub fn give_back(self) {
-        self.settle(&[]);
+        self.settle_both(&[], &[]);
     }
 }
 
 impl Drop for LedgerHold {
     fn drop(&mut self) {
+        if let Some(session) = self.session.take() {
+            drop(session);
+            self.accounts.freed.notify_waiters();
+        }
         if let Some(reservation) = self.reservation.take() {
             let amounts: Vec<(LimitNo, u64)> = reservation.amounts().collect();
             self.accounts.settle(reservation, &amounts);
@@ -417,6 +477,39 @@ mod tests {
         let accounts = Arc::new(Accounts::new(Some(dir.to_owned())));
         let [number] = accounts.adopt(&limits(max), Granter::Itself, 1_000).unwrap()[..] else { panic!("one limit") };
         (accounts, number)
+    }
+
+    /// A request that ends after midnight was charged to the day before, and that is the account that its record tells.
+    #[test]
+    fn a_request_over_midnight_is_told_with_the_account_that_it_was_charged_to() {
+        const DAY: Millis = 86_400_000;
+        let accounts = Arc::new(Accounts::new(None));
+        let window = Periods::calendar(outrigger_core::CalendarUnit::Day, "UTC", 1).unwrap();
+        let limits = [("day", window), ("ever", Periods::lifetime()), ("hour", Periods::rolling(3_600_000).unwrap())];
+        let limits = limits.map(|(name, window)| LimitSpec {
+            name: name.to_owned(),
+            unit: "usd",
+            max: 100,
+            window,
+            fail_open: None,
+        });
+        let (before, after) = (2 * DAY - 1, 2 * DAY + 1);
+        let numbers = accounts.adopt(&limits, Granter::Itself, before).unwrap();
+        let [day, ever, hour] = numbers[..] else { panic!("three limits") };
+        let wants = [(day, 30), (ever, 30), (hour, 30)];
+        let over_midnight = accounts.hold(before, &wants).unwrap();
+        accounts.hold(after, &wants).unwrap().settle(&[(day, 5), (ever, 5), (hour, 5)]);
+        let settled = over_midnight.settle(&[(day, 20), (ever, 20), (hour, 20)]);
+        let charged: Vec<(LimitNo, Millis)> = settled.charged().collect();
+        assert_eq!(charged[0], (day, DAY));
+        let told: Vec<_> = accounts
+            .accounts_of(charged.into_iter(), after)
+            .into_iter()
+            .map(|(spent, since, _)| (spent, since))
+            .collect();
+        assert_eq!(told, [(20, Some(DAY)), (25, None), (25, None)]);
+        let today = accounts.accounts_of([(day, 2 * DAY)].into_iter(), after);
+        assert_eq!(today, [(5, Some(2 * DAY), Duration::ZERO)]);
     }
 
     #[test]

@@ -16,6 +16,7 @@ use crate::runtime::backend::{Backend, BackendBuilder};
 use crate::runtime::concurrency::{ConcurrencyLimit, ConcurrencyLimits};
 use crate::runtime::journal::JournalError;
 use crate::runtime::learnt::LearntState;
+use crate::runtime::limits::{self, LimitAccount};
 use crate::runtime::loop_detection::GatewayId;
 use crate::runtime::origin::PolicyOrigin;
 use crate::runtime::secret::Secrets;
@@ -29,7 +30,7 @@ pub struct ActivePolicy {
     /// How many requests of each key may run at once.
     pub keys: TiVec<KeyIndex, KeyConcurrency>,
     /// The accounts of the policy's limits.
-    pub limits: TiVec<LimitIndex, LimitNo>,
+    pub limits: TiVec<LimitIndex, LimitAccount>,
     /// Its source, if known.
     pub origin: Option<PolicyOrigin>,
 }
@@ -57,23 +58,25 @@ impl ActivePolicy {
     ) -> Result<Self, ServeError> {
         let permits = (document.concurrency == LedgerDoc::Shared).then(|| Arc::clone(&learnt.permits));
         let policy = Policy::build(document)?;
-        let mut limits = ConcurrencyLimits::new(&learnt.concurrency, permits.clone());
+        let mut concurrency = ConcurrencyLimits::new(&learnt.concurrency, permits.clone());
         let mut builder =
             BackendBuilder { secrets, namespace, learnt, health: HashMap::new(), pools: learnt.pools.draft() };
-        let backends = policy.providers.iter().map(|provider| builder.build(provider, &mut limits));
+        let backends = policy.providers.iter().map(|provider| builder.build(provider, &mut concurrency));
         let backends = backends.collect::<Result<TiVec<_, _>, _>>()?;
         let keys = policy.keys.iter().map(|key| KeyConcurrency {
-            all: limits.of(concurrency_of_key(&key.id), key.limits.concurrent_requests),
+            all: concurrency.of(concurrency_of_key(&key.id), key.limits.concurrent_requests),
             entries: key
                 .providers
                 .iter()
-                .map(|entry| limits.of(concurrency_of_entry(&key.id, &entry.name), entry.limits.concurrent_requests))
+                .map(|entry| {
+                    concurrency.of(concurrency_of_entry(&key.id, &entry.name), entry.limits.concurrent_requests)
+                })
                 .collect(),
         });
         let keys = keys.collect();
-        let specs = crate::runtime::limits::specs(&policy)?;
-        let accounts = adopt(&specs)?.into();
-        let (health, pools, concurrency) = (builder.health, builder.pools.complete(), limits.into_kept());
+        let specs = limits::specs(&policy)?;
+        let accounts = limits::accounts(&policy, adopt(&specs)?);
+        let (health, pools, concurrency) = (builder.health, builder.pools.complete(), concurrency.into_kept());
         match permits {
             Some(permits) => permits.adopt(concurrency.values().map(|limit| (limit.whose(), limit.most().into()))),
             None => learnt.permits.leave(),

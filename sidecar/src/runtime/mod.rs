@@ -16,3 +16,4 @@ pub(crate) mod permits;
 pub(crate) mod retry_budget;
 pub(crate) mod secret;
 pub(crate) mod serve_error;
+pub(crate) mod sessions;

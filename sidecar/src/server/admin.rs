@@ -81,6 +81,7 @@ fn policy(gateway: &Gateway) -> Response<ReplyBody> {
         credentials,
         limits: gateway.levels(&served),
         concurrency: gateway.concurrency(&served),
+        sessions: gateway.sessions(&served),
         policy: &served.policy.document,
     };
     let mut length = Length(0);
@@ -91,13 +92,15 @@ fn policy(gateway: &Gateway) -> Response<ReplyBody> {
 
 /// The content of `/policy`. It is serialized directly: a tree of values would take several times the memory.
 #[derive(Serialize)]
-struct PolicyView<'a, Status: Serialize, Level: Serialize, Running: Serialize> {
+struct PolicyView<'a, Status: Serialize, Level: Serialize, Running: Serialize, Sessions: Serialize> {
     revision: String,
     digest: &'a str,
     status: Status,
     credentials: Vec<serde_json::Value>,
     limits: Vec<Level>,
     concurrency: Vec<Running>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sessions: Option<Sessions>,
     policy: &'a outrigger_policy::Document,
 }
 

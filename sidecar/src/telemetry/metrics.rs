@@ -1,6 +1,8 @@
 //! The gateway's metrics, by Prometheus's conventions. Label values are names of the policy or of closed lists, never
 //! free text of a request.
 
+use std::time::Duration;
+
 use outrigger_core::RefusalKind;
 use outrigger_metrics::{
     Counter, CounterFamily, Error, FloatCounterFamily, FloatGaugeFamily, Gauge, GaugeFamily, Histogram,
@@ -16,6 +18,17 @@ const SECONDS: [f64; 16] =
     [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 300.0];
 /// From 10 µs to 10 ms, for the gateway's own time.
 const OVERHEAD: [f64; 10] = [1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2];
+
+/// A limit, and how much of it is used, in its unit.
+#[derive(Clone, Debug)]
+pub struct MeasuredLimit {
+    pub name: String,
+    pub unit: Unit,
+    pub used: u64,
+    pub max: u64,
+    /// Age of what is known of the other gateways, if the limit is shared.
+    pub age: Option<Duration>,
+}
 
 /// All metrics of one gateway.
 #[derive(Clone, Debug)]
@@ -34,11 +47,14 @@ pub struct Metrics {
     budget_limit: FloatGaugeFamily<1>,
     limit_used: GaugeFamily<2>,
     limit_max: GaugeFamily<2>,
+    limit_age: FloatGaugeFamily<1>,
     thresholds: CounterFamily<3>,
     failed_open: CounterFamily<2>,
     running: GaugeFamily<1>,
     running_max: GaugeFamily<1>,
     running_granted: GaugeFamily<1>,
+    sessions: GaugeFamily<0>,
+    forgotten_sessions: GaugeFamily<0>,
     /// Requests in progress.
     pub in_flight: Gauge,
     rule_errors: CounterFamily<1>,
@@ -119,6 +135,11 @@ impl Metrics {
                 ["limit", "unit"],
             )?,
             limit_max: registry.gauges("outrigger_limit_max", "A limit on tokens or requests", ["limit", "unit"])?,
+            limit_age: registry.float_gauges(
+                "outrigger_limit_age_seconds",
+                "The age of what is known of the other gateways that share a limit; absent if the limit is not shared",
+                ["limit"],
+            )?,
             thresholds: registry.counters(
                 "outrigger_budget_thresholds_total",
                 "Thresholds of budgets that were crossed",
@@ -143,6 +164,16 @@ impl Metrics {
                 "outrigger_concurrent_requests_granted",
                 "How many requests of a shared limit may be in progress here without asking the operator",
                 ["limit"],
+            )?,
+            sessions: registry.gauges(
+                "outrigger_sessions",
+                "Sessions that have not ended; absent if no key limits sessions",
+                [],
+            )?,
+            forgotten_sessions: registry.gauges(
+                "outrigger_sessions_forgotten",
+                "Sessions that were forgotten before they ended, to make room for others; absent if no key limits sessions",
+                [],
             )?,
             in_flight: registry.gauge("outrigger_in_flight_requests", "Requests in progress")?,
             rule_errors: registry.counters(
@@ -218,20 +249,34 @@ impl Metrics {
         self.refusals.with([kind.name()]).inc();
     }
 
-    /// Sets the levels of the limits in force: name, unit, used amount, and limit. Removes all other limits.
-    pub fn levels(&self, levels: impl Iterator<Item = (String, Unit, u64, u64)>) {
+    /// Sets the levels of the limits in force. Removes all other limits.
+    pub fn levels(&self, levels: impl Iterator<Item = MeasuredLimit>) {
         self.budget_spent.reset();
         self.budget_limit.reset();
         self.limit_used.reset();
         self.limit_max.reset();
-        for (name, kind, spent, max) in levels {
-            if kind == Unit::Money {
-                self.budget_spent.with([&*name]).set(spent as f64 / 1e9);
+        self.limit_age.reset();
+        for MeasuredLimit { name, unit, used, max, age } in levels {
+            if unit == Unit::Money {
+                self.budget_spent.with([&*name]).set(used as f64 / 1e9);
                 self.budget_limit.with([&*name]).set(max as f64 / 1e9);
             } else {
-                self.limit_used.with([&*name, kind.word()]).set(whole(spent));
-                self.limit_max.with([&*name, kind.word()]).set(whole(max));
+                self.limit_used.with([&*name, unit.word()]).set(whole(used));
+                self.limit_max.with([&*name, unit.word()]).set(whole(max));
             }
+            if let Some(age) = age {
+                self.limit_age.with([&*name]).set(age.as_secs_f64());
+            }
+        }
+    }
+
+    /// How many sessions there are, and how many were forgotten.
+    pub fn sessions(&self, counts: Option<(usize, u64)>) {
+        self.sessions.reset();
+        self.forgotten_sessions.reset();
+        if let Some((live, forgotten)) = counts {
+            self.sessions.with([]).set(whole(live as u64));
+            self.forgotten_sessions.with([]).set(whole(forgotten));
         }
     }
 

@@ -36,6 +36,8 @@ pub struct Record {
     /// The limit that had too little left for the first decision, so that the policy decided once more.
     pub decided_again: Option<String>,
     pub revision: String,
+    /// A hash of the session, if one is counted.
+    pub session: Option<String>,
     pub candidates: Vec<CandidateRecord>,
     pub attempts: Vec<AttemptRecord>,
     pub fallback_reason: Option<AttemptError>,
@@ -80,6 +82,9 @@ pub struct BudgetRecord {
     pub unit: &'static str,
     pub spent: String,
     pub limit: String,
+    /// When the period began that was charged.
+    #[serde(serialize_with = "time")]
+    pub since: Option<SystemTime>,
     #[serde(serialize_with = "time")]
     pub as_of: Option<SystemTime>,
 }

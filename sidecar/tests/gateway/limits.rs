@@ -79,6 +79,9 @@ async fn the_cost_of_an_answer_is_charged_and_reported_everywhere() {
     assert_eq!(budgets[0]["name"], "VirtualKey default/app: spec.limits.budgets[day]");
     assert_eq!((&budgets[0]["spent"], &budgets[0]["limit"]), (&json!("0.023"), &json!("1000.00")));
     assert!(budgets[0]["as_of"].is_string());
+    let midnight = budgets[0]["since"].as_str().unwrap();
+    assert!(midnight.ends_with("T00:00:00.000000Z"), "{midnight}");
+    assert_eq!((&budgets[1]["since"], &budgets[2]["since"]), (&Value::Null, &Value::Null), "they roll");
     assert_eq!(spent(&running, "budgets[day]").await, "0.023");
     assert_eq!(spent(&running, "tokens[hour]").await, "5");
     assert_eq!(spent(&running, "requests[hour]").await, "1");

@@ -33,6 +33,7 @@ mod proxy;
 mod refusals;
 mod relay;
 mod rules;
+mod sessions;
 mod settlement;
 mod shared;
 mod signed;

@@ -7,13 +7,14 @@ use outrigger_ledger::protocol::{
     AccountGrant, AccountKey, AccountUsage, DurableUsage, FleetAccount, Grants, LimitKey, Shortage, Term, UsageReport,
 };
 use outrigger_policy::{
-    BudgetDoc, Document, FailOpenDoc, LimitsDoc, ModelDoc, Price, ThresholdAction, ThresholdDoc, Unit,
+    BudgetDoc, Document, FailOpenDoc, LimitsDoc, ModelDoc, Price, RuleDoc, ThresholdAction, ThresholdDoc, Unit,
 };
 use outrigger_sync::{FromGateway, FromOperator};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
 use crate::again::to_small;
+use crate::escrow::nanos;
 use crate::fake::{Act, Fake, answer};
 use crate::limits::{limit, priced, short};
 use crate::operator::{Authority, Operator, Pod, Sidecar, Stream, in_force, soon};
@@ -199,19 +200,20 @@ async fn a_want_that_is_not_met_is_refused_in_the_words_of_every_dialect() {
         ("/v1/messages", short("m"), "/error/reason"),
         ("/v1beta/models/m:generateContent", gemini, "/error/details/0/reason"),
     ];
-    for (shortage, status, kind, after) in [
-        (Some(Shortage::Spent), 402, "budget_exceeded", None),
-        (Some(Shortage::Leased), 429, "budget_contended", Some("1")),
-        (Some(Shortage::Unavailable), 503, "budget_unavailable", Some("5")),
+    for (answer, status, kind, after) in [
+        (Some(Some(Shortage::Spent)), 402, "budget_exceeded", None),
+        (Some(Some(Shortage::Leased)), 429, "budget_contended", Some("1")),
+        (Some(Some(Shortage::Unavailable)), 503, "budget_unavailable", Some("5")),
         (None, 503, "budget_unavailable", Some("5")),
     ] {
         let Stage { operator: _operator, pod: _pod, sidecar, mut ledger } = stage(&upstream, 0).await;
         let answers = asks.each_ref().map(|(path, body, _)| sidecar.running.post(path, body));
         let [first, second, third] = answers;
+        let shortage = answer.flatten();
         let (spent, leased) = if shortage == Some(Shortage::Spent) { (MAX - 1_000, 0) } else { (0, MAX - 1_000) };
         let fleet = FleetAccount { limit: MAX, spent, leased, ..FleetAccount::default() };
-        let refused = |_: &UsageReport| match shortage {
-            Some(short) => vec![AccountGrant { short: Some(short), fleet, ..granted(0) }],
+        let refused = |_: &UsageReport| match answer {
+            Some(short) => vec![AccountGrant { short, fleet, ..granted(0) }],
             None => Vec::new(),
         };
         let got = ledger.answering(refused, async { tokio::join!(first, second, third) }).await;
@@ -219,8 +221,8 @@ async fn a_want_that_is_not_met_is_refused_in_the_words_of_every_dialect() {
             let (told, is_final) = (got.json(), status == 402);
             let word = told.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
             assert_eq!((got.status, word.to_lowercase().as_str()), (status, kind), "{path}: {}", got.text);
-            assert_eq!(got.header("retry-after"), after, "{path}, {shortage:?}");
-            assert_eq!(got.header("x-should-retry"), is_final.then_some("false"), "{path}, {shortage:?}");
+            assert_eq!(got.header("retry-after"), after, "{path}, {answer:?}");
+            assert_eq!(got.header("x-should-retry"), is_final.then_some("false"), "{path}, {answer:?}");
             assert!(got.text.contains(NAME), "{path} names the limit: {}", got.text);
         }
     }
@@ -392,11 +394,112 @@ async fn what_others_have_spent_counts_and_is_told_with_its_age() {
     }
     let metrics = format!("http://{}/metrics", sidecar.running.admin);
     let metrics = reqwest::get(metrics).await.unwrap().text().await.unwrap();
+    let age = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix(r#"outrigger_limit_age_seconds{limit="Budget default/team"} "#));
+    assert!(age.is_some_and(|age| age.parse::<f64>().unwrap() >= 60.0), "{metrics}");
     for line in [
         r#"outrigger_budget_spent_usd{budget="Budget default/team"} 0.623"#,
         r#"outrigger_budget_thresholds_total{action="notify",budget="Budget default/team",percent="50"} 1"#,
     ] {
         assert!(metrics.contains(line), "{line} in {metrics}");
+    }
+}
+
+/// Whatever decides by a limit reads how it stands over all gateways: this one has spent little.
+#[tokio::test]
+async fn rules_thresholds_and_weights_go_by_what_the_fleet_has_spent() {
+    let (first, second) = (Fake::always(answer("hi")).await, Fake::always(answer("hi")).await);
+    let authority = Authority::new();
+    let (mut operator, pod) = (Operator::new(&authority).await, Pod::new(&authority.pem));
+    let sidecar = pod.start(&operator.url()).await;
+    let (mut stream, _) = operator.stream().await;
+    let mut document = priced(&[("first", &first.url), ("second", &second.url)]);
+    let small = Price { input: 1_000_000_000, output: 10_000_000_000, ..Price::default() };
+    for provider in &mut document.providers {
+        let price = Some(small.clone());
+        provider.models.push(ModelDoc { name: "small".to_owned(), price, ..ModelDoc::default() });
+    }
+    for entry in &mut document.keys[0].providers {
+        entry.models.push("small".to_owned());
+        entry.weight = 1;
+    }
+    // The account of the first provider, the key's own limit, and a Budget with thresholds.
+    document.providers[0].limits.budgets = vec![limit("account", MAX)];
+    document.keys[0].limits.budgets = vec![limit("all", MAX)];
+    document.keys[0].budgets = vec![ObjectRef { namespace: "default".to_owned(), name: "team".to_owned() }];
+    let threshold = |percent, action| ThresholdDoc { percent, action };
+    let team = |thresholds| BudgetDoc {
+        namespace: "default".to_owned(),
+        name: "team".to_owned(),
+        unit: Unit::Money,
+        max: MAX,
+        window: Window::Lifetime,
+        parent: None,
+        thresholds,
+        applies_to: None,
+        fail_open: None,
+    };
+    document.budgets = vec![team(vec![
+        threshold(70, ThresholdAction::Downgrade { model: "small".to_owned() }),
+        threshold(90, ThresholdAction::Reject),
+    ])];
+    let refuses = RuleDoc {
+        namespace: "default".to_owned(),
+        name: "late".to_owned(),
+        when: Some("budget_used >= 80 && budget_used < 90".to_owned()),
+        reject: Some("the fleet has spent four fifths".to_owned()),
+        ..RuleDoc::default()
+    };
+    document.rules = vec![refuses];
+    in_force(1, &stream.push(&document.shared(), &[("first-main", "sk-1"), ("second-main", "sk-2")]).await);
+    let mut ledger = Ledger { stream, term: 5 };
+    let report = ledger.followed().await;
+    let mut amount = 5 * ONE;
+    // Others have spent so much of a limit, and this gateway the rest of what is spent.
+    let mut stands = async |of: &str, others: u64, own: u64| {
+        amount += 1;
+        let account = AccountKey { limit: LimitKey::new(of, "usd"), start: 0 };
+        let fleet = FleetAccount { limit: MAX, spent: others, ..FleetAccount::default() };
+        ledger.grant(&report, vec![AccountGrant { account, fleet, ..granted(amount) }]);
+        soon("a grant", async {
+            loop {
+                let limits = sidecar.running.admin("/policy").await["limits"].clone();
+                let limit = limits.as_array().unwrap().iter().find(|limit| limit["name"] == of).unwrap();
+                if nanos(&limit["spent"]) == others + own && nanos(&limit["granted"]) > 0 {
+                    return;
+                }
+            }
+        })
+        .await;
+    };
+    let (account, team) = ("LLMProvider default/first: spec.limits.budgets[account]", "Budget default/team");
+    // Others have spent the first provider's account: of two equal weights only the second is drawn.
+    stands(NAME, 0, 0).await;
+    stands(team, 0, 0).await;
+    stands(account, MAX, 0).await;
+    for _ in 0..5 {
+        let got = ask(&sidecar).await;
+        assert_eq!((got.status, got.header("x-outrigger-provider")), (200, Some("second")), "{}", got.text);
+    }
+    assert_eq!(first.asked().len(), 0);
+    let served = |got: &Answer| (got.status, got.header("x-outrigger-model").map(str::to_owned));
+    let mut own = 5 * COST;
+    for (spent, status, model, says) in [
+        (690_000_000, 200, Some("m"), ""),
+        (750_000_000, 200, Some("small"), ""),
+        (850_000_000, 403, None, "the fleet has spent four fifths"),
+        (910_000_000, 402, None, "it rejects from 90 %"),
+    ] {
+        stands(team, spent - own, own).await;
+        let got = ask(&sidecar).await;
+        assert_eq!(served(&got), (status, model.map(str::to_owned)), "at {spent}: {}", got.text);
+        assert!(got.text.contains(says), "at {spent}: {}", got.text);
+        own += match model {
+            Some("m") => COST,
+            Some(_) => COST / 1_000,
+            None => 0,
+        };
     }
 }
 

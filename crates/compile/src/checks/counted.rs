@@ -4,7 +4,7 @@
 use outrigger_core::RequestType;
 use outrigger_policy::{
     CompiledConditions, Document, Draw, EntryIndex, HealthyState, KeyIndex, Limit, Policy, ProviderIndex, Request,
-    Skip, Unit, catalogue, decide,
+    SessionDoc, Skip, Unit, catalogue, decide,
 };
 
 /// A policy that is queried.
@@ -28,10 +28,11 @@ impl CountedPolicy {
     pub fn of(document: &Document, conditions: &CompiledConditions) -> Option<Self> {
         let limited = !document.budgets.is_empty()
             || document.providers.iter().any(|provider| !provider.limits.is_empty())
-            || document
-                .keys
-                .iter()
-                .any(|key| !key.limits.is_empty() || key.providers.iter().any(|entry| !entry.limits.is_empty()));
+            || document.keys.iter().any(|key| {
+                !key.limits.is_empty()
+                    || key.session.as_ref().is_some_and(SessionDoc::counts)
+                    || key.providers.iter().any(|entry| !entry.limits.is_empty())
+            });
         if !limited {
             return None;
         }

@@ -57,8 +57,16 @@ pub(crate) fn compile(
         let entries = entries(sorted, providers, key, findings);
         let own = spec.limits.as_ref();
         let limits = limits::compile(object, "spec.limits", own.map(|own| &own.limits), findings);
+        let session = match own.and_then(|own| own.session.as_ref()) {
+            None => Some(None),
+            Some(session) => limits::of_sessions(object, session, findings).map(Some),
+        };
         let budgets = named(sorted, budgets, key, findings);
-        let (Ok(team), Ok(customer), Some(limits), Some(budgets)) = (team, customer, limits, budgets) else { continue };
+        let (Ok(team), Ok(customer), Some(limits), Some(session), Some(budgets)) =
+            (team, customer, limits, session, budgets)
+        else {
+            continue;
+        };
         let mut all = fail_open::own("spec.limits", &limits).to_vec();
         for entry in &entries {
             all.extend(fail_open::own(&format!("spec.providers[{}].limits", entry.name), &entry.limits));
@@ -76,6 +84,7 @@ pub(crate) fn compile(
             aliases,
             limits,
             fail_open,
+            session,
             budgets,
             max_output_tokens: own.and_then(|own| own.max_output_tokens).map(count),
             min_output_tokens: own.and_then(|own| own.min_output_tokens).map(count),

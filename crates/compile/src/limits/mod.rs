@@ -7,7 +7,8 @@ pub(crate) mod zones;
 
 use outrigger_core::Window;
 use outrigger_crds::limits::{CalendarWindow, CountLimit, LimitPeriod, LimitsSpec};
-use outrigger_policy::{LimitDoc, LimitsDoc};
+use outrigger_crds::virtual_key::{SessionCountLimit, SessionLimits, SessionMoneyLimit};
+use outrigger_policy::{LimitDoc, LimitsDoc, SESSION_HEADERS, SessionDoc, SessionLimitDoc, headers};
 
 use crate::findings::finding::Finding;
 use crate::objects::number::{count, millis};
@@ -45,6 +46,34 @@ pub(crate) fn compile(
         requests: all(requests)?,
         tokens: all(tokens)?,
         concurrent_requests: limits.concurrent_requests.map(count),
+    })
+}
+
+/// The limits on sessions of a key. `None`, with a finding, if the header cannot carry a session's id.
+pub(crate) fn of_sessions(object: &Object, limits: &SessionLimits, findings: &mut Vec<Finding>) -> Option<SessionDoc> {
+    let header = &limits.header;
+    // The table has a row for each header with another meaning.
+    let row = headers::row(header).filter(|_| !SESSION_HEADERS.contains(&header.as_str()));
+    if let Some(row) = row {
+        let message = match row.hidden {
+            true => format!("the header `{header}` can carry a credential: choose another one, such as x-session-id"),
+            false => format!("the header `{header}` has another meaning: choose another one, such as x-session-id"),
+        };
+        findings.push(object.error("spec.limits.session.header", message));
+        return None;
+    }
+    let counted = |limits: &[SessionCountLimit]| {
+        limits.iter().map(|limit| SessionLimitDoc { name: limit.name.clone(), max: whole(limit.max) }).collect()
+    };
+    let money = |limit: &SessionMoneyLimit| SessionLimitDoc { name: limit.name.clone(), max: limit.amount.nanos() };
+    Some(SessionDoc {
+        header: header.clone(),
+        required: limits.required,
+        idle: millis(limits.idle),
+        budgets: limits.budgets.iter().map(money).collect(),
+        requests: counted(&limits.requests),
+        tokens: counted(&limits.tokens),
+        repeats: limits.repeats.map(count),
     })
 }
 

@@ -323,17 +323,29 @@ impl LimitAccounts {
         entry.slot
     }
 
-    /// Ends a reservation; `false` if it does not belong to this limit.
-    pub(super) fn settle(&mut self, slot: u32, reserved: u64, actual: u64, slots: &mut PageSlots) -> bool {
+    /// Ends a reservation, and returns when the period of its account began; `None` if it does not belong to this limit.
+    pub(super) fn settle(&mut self, slot: u32, reserved: u64, actual: u64, slots: &mut PageSlots) -> Option<Millis> {
         let (max, period) = (self.terms.max, self.period);
-        let Some(entry) = self.live.iter_mut().rev().find(|entry| entry.slot == slot) else { return false };
+        let entry = self.live.iter_mut().rev().find(|entry| entry.slot == slot)?;
         entry.account.settle(reserved, actual);
         if entry.period == period {
             // A lowered limit could not give this back while it was reserved.
             entry.hold(max);
         }
         slots.touch(slot);
-        true
+        Some(entry.period.start)
+    }
+
+    /// What is spent of the account whose period began then, and that beginning. Of a window that rolls, what counts now.
+    pub(super) fn account(&self, start: Millis, at: Millis) -> (u64, Option<Millis>) {
+        if self.rolls() {
+            return (self.used(at), None);
+        }
+        let ended = start < self.reach(at).0;
+        let of_it = |entry: &&PeriodAccount| entry.period.start == start;
+        let spent = || self.live.iter().chain(&self.past).find(of_it).map(|entry| entry.account.spent());
+        let spent = if ended { spent() } else { None };
+        (spent.unwrap_or_else(|| self.used(at)), (start > 0).then_some(start))
     }
 
     pub(super) fn charge(&mut self, amount: u64, at: Millis, slots: &mut PageSlots) {

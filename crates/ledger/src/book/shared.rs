@@ -210,6 +210,17 @@ impl SharedLimits {
         self.holder.settle(held, reserved, actual, self.steady);
     }
 
+    /// When the period of an account began.
+    pub(super) fn start(&self, held: HeldNo) -> Option<Millis> {
+        self.holder.start(held)
+    }
+
+    /// What was spent in a period that began then and is over.
+    pub(super) fn ended(&self, no: SharedNo, start: Millis) -> Option<u64> {
+        let current = self.holder.period(no, self.steady).is_some_and(|period| period.start == start);
+        if current { None } else { self.holder.spent_since(no, start) }
+    }
+
     pub(super) fn charge(&mut self, no: SharedNo, amount: u64) {
         self.holder.charge(no, amount, self.steady);
     }

@@ -8,4 +8,5 @@ pub(crate) mod other_answers;
 pub mod scan;
 pub mod strip_marks;
 pub mod summary;
+pub mod tool_calls;
 pub mod watch;

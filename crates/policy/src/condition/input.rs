@@ -40,6 +40,7 @@ inputs! {
     Money "budget_used",
     Tokens "tokens_used",
     Requests "request",
+    Session "session_used",
     InputTokens "input_tokens",
     Needs "needs",
     Labels "labels",

@@ -38,7 +38,7 @@ const MADE_INPUT_BYTES: u64 = 1_024;
 /// Reading a variable, in steps.
 pub(super) fn input(input: ConditionInput) -> u64 {
     match input {
-        ConditionInput::Money | ConditionInput::Tokens | ConditionInput::Requests => LIMITS,
+        ConditionInput::Money | ConditionInput::Tokens | ConditionInput::Requests | ConditionInput::Session => LIMITS,
         ConditionInput::KeyId | ConditionInput::Needs => MADE_INPUT,
         _ => 0,
     }

@@ -84,6 +84,7 @@ impl ValueShape {
             ConditionInput::Money
             | ConditionInput::Tokens
             | ConditionInput::Requests
+            | ConditionInput::Session
             | ConditionInput::InputTokens
             | ConditionInput::Now => ValueShape::scalar(),
             _ => ValueShape::text(bounds::TEXT as u64),

@@ -29,6 +29,11 @@ pub const VARIABLES: &[Variable] = &[
     Variable { name: "budget_used", kind: "double", meaning: "money that is spent, in per cent of the fullest limit" },
     Variable { name: "tokens_used", kind: "double", meaning: "tokens that are used, in per cent of the fullest limit" },
     Variable { name: "request", kind: "double", meaning: "requests that were made, in per cent of the fullest limit" },
+    Variable {
+        name: "session_used",
+        kind: "double",
+        meaning: "money, tokens or requests of the session that are used, in per cent of the fullest limit",
+    },
     Variable { name: "input_tokens", kind: "int", meaning: "tokens of the request, estimated" },
     Variable { name: "needs", kind: "list(string)", meaning: "what a model must be able to do: Tools, Vision, …" },
     Variable { name: "labels", kind: "map(string, string)", meaning: "the pod's labels" },

@@ -29,7 +29,11 @@ pub(crate) fn gate(policy: &Policy, key: &Key, request: &Request<'_>, candidate:
     let (Some(entry), false) = (candidate.entry, policy.limits.all.is_empty()) else { return None };
     let free = request.state.is_free();
     let limit_indexes = policy.limits_of(request.key, entry, &candidate.model);
-    let counting = |limit_index: &LimitIndex| !free || policy.limits.all[*limit_index].unit == Unit::Requests;
+    let in_session = request.state.is_in_session();
+    let counting = |limit_index: &LimitIndex| {
+        let limit = &policy.limits.all[*limit_index];
+        (!free || limit.unit == Unit::Requests) && (in_session || !limit.per_session)
+    };
     let mut first = None;
     for limit_index in limit_indexes.into_iter().filter(counting) {
         let limit = &policy.limits.all[limit_index];

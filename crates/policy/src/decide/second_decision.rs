@@ -9,7 +9,7 @@ use crate::document::ThresholdAction;
 use crate::policy::Policy;
 
 /// The variables of rules that say how far limits are used.
-const USAGE_VARIABLES: [&str; 3] = ["budget_used", "tokens_used", "request"];
+const USAGE_VARIABLES: [&str; 4] = ["budget_used", "tokens_used", "request", "session_used"];
 
 impl Policy {
     /// Whether a decision can depend on how much of a limit is used: a rule reads it, or a threshold replaces models.

@@ -3,7 +3,7 @@
 use outrigger_core::ObjectRef;
 use serde::{Deserialize, Serialize};
 
-use super::{Balance, FailOpenDoc, LimitsDoc};
+use super::{Balance, FailOpenDoc, LimitsDoc, SessionDoc};
 use crate::index::EntryIndex;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -29,6 +29,9 @@ pub struct KeyDoc {
     /// For these, and for those at its providers, while the ledger can't be reached; absent: nothing passes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fail_open: Option<FailOpenDoc>,
+    /// Limits on each of its sessions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionDoc>,
     /// The Budgets that it refers to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub budgets: Vec<ObjectRef>,

@@ -65,6 +65,46 @@ impl FailOpenDoc {
     }
 }
 
+/// The limits of each session of a key: of one run of an agent, or of one conversation.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SessionDoc {
+    /// The header that names the session, in lower case.
+    pub header: String,
+    /// A request without it is refused. Else it belongs to no session, and these limits do not count it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub required: bool,
+    /// So many milliseconds without a request end a session.
+    pub idle: u64,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub budgets: Vec<SessionLimitDoc>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requests: Vec<SessionLimitDoc>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tokens: Vec<SessionLimitDoc>,
+    /// So often a conversation may hold the same tool call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repeats: Option<u32>,
+}
+
+impl SessionDoc {
+    /// Whether something is counted for each session. Repeated tool calls are not: each request carries them.
+    #[must_use]
+    pub fn counts(&self) -> bool {
+        !(self.budgets.is_empty() && self.requests.is_empty() && self.tokens.is_empty())
+    }
+}
+
+/// So much in a session.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SessionLimitDoc {
+    /// Its accounts are found by it.
+    pub name: String,
+    /// Nano-dollars, requests or tokens.
+    pub max: u64,
+}
+
 /// The unit of a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Unit {

@@ -14,7 +14,10 @@ mod rule;
 
 pub use filter::FilterDoc;
 pub use key::{KeyDoc, KeyProviderDoc, OnHangUp, OnLimit, UnknownCostPolicy};
-pub use limits::{AppliesDoc, BudgetDoc, FailOpenDoc, LimitDoc, LimitsDoc, ThresholdAction, ThresholdDoc, Unit};
+pub use limits::{
+    AppliesDoc, BudgetDoc, FailOpenDoc, LimitDoc, LimitsDoc, SessionDoc, SessionLimitDoc, ThresholdAction,
+    ThresholdDoc, Unit,
+};
 pub use mock::{FaultDoc, FaultKind, MockDoc, MockToolCall};
 pub use provider::{Balance, CatalogueDoc, CredentialDoc, ModelDoc, ProviderDoc, TimeoutsDoc};
 pub use read::ReadError;

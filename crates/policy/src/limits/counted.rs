@@ -51,18 +51,18 @@ impl Limit {
 }
 
 impl Document {
-    /// Whether there is any limit other than of concurrent requests.
+    /// Whether there is any limit that has periods: none of concurrent requests or of sessions has.
     #[must_use]
     pub fn is_limited(&self) -> bool {
-        !Limits::of(self).all.is_empty()
+        Limits::of(self).all.iter().any(|limit| !limit.per_session)
     }
 
-    /// Every limit of the document, as a gateway counts it.
+    /// Every limit of the document that has periods, as a gateway counts it. Limits on sessions have none.
     ///
     /// # Errors
     /// [`LimitError`], of the first limit that can't be counted: a gateway refuses the document.
     pub fn counted_limits(&self) -> Result<Vec<AccountedLimit>, LimitError> {
-        Limits::of(self).all.iter().map(Limit::counted).collect()
+        Limits::of(self).all.iter().filter(|limit| !limit.per_session).map(Limit::counted).collect()
     }
 }
 
@@ -71,7 +71,7 @@ mod tests {
     use outrigger_core::Window;
 
     use super::*;
-    use crate::document::BudgetDoc;
+    use crate::document::{BudgetDoc, KeyDoc, SessionDoc, SessionLimitDoc};
 
     fn document(window: Window) -> Document {
         let (namespace, name) = ("t".to_owned(), "b".to_owned());
@@ -98,6 +98,12 @@ mod tests {
             Ok(vec![AccountedLimit { name: "Budget t/b".to_owned(), unit: "usd", max: 5, window, fail_open: None }])
         );
         assert!(document(Window::Lifetime).is_limited() && !Document::default().is_limited());
+        // Each gateway counts sessions by itself, so there is nothing to share, and an older gateway can read it.
+        let session =
+            SessionDoc { requests: vec![SessionLimitDoc { name: "run".to_owned(), max: 1 }], ..SessionDoc::default() };
+        let keys = vec![KeyDoc { session: Some(session), ..KeyDoc::default() }];
+        let of_sessions = Document { keys, ..Document::default() };
+        assert!(!of_sessions.is_limited() && of_sessions.counted_limits().unwrap().is_empty());
         let error = document(Window::Rolling { ms: 0 }).counted_limits().map_err(|error| error.to_string());
         assert!(error.is_err_and(|error| error.starts_with("Budget t/b: a rolling window can't be 0 ms long")));
     }

@@ -9,7 +9,9 @@ use outrigger_core::{ObjectRef, Window};
 use typed_index_collections::TiVec;
 
 use crate::decision::{PolicyRefusalKind, Skip};
-use crate::document::{BudgetDoc, Document, FailOpenDoc, LimitDoc, LimitsDoc, ThresholdDoc, Unit};
+use crate::document::{
+    BudgetDoc, Document, FailOpenDoc, LimitDoc, LimitsDoc, SessionDoc, SessionLimitDoc, ThresholdDoc, Unit,
+};
 use crate::index::{EntryIndex, KeyIndex, LimitIndex};
 use crate::text::glob::Globs;
 
@@ -25,6 +27,8 @@ pub struct Limit {
     pub thresholds: Vec<ThresholdDoc>,
     /// Whether requests are counted for each attempt, not once for each request of a caller.
     pub per_attempt: bool,
+    /// Each session of the key has an account of its own, until it ends: there are no periods.
+    pub per_session: bool,
     /// What passes while the ledger can't be reached.
     pub fail_open: Option<FailOpenLimit>,
 }
@@ -131,6 +135,8 @@ impl Limit {
     #[must_use]
     pub fn refusal_kind(&self) -> PolicyRefusalKind {
         match self.unit {
+            Unit::Money if self.per_session => PolicyRefusalKind::SessionBudgetExceeded,
+            _ if self.per_session => PolicyRefusalKind::SessionLimited,
             _ if self.is_budget() => PolicyRefusalKind::BudgetExceeded,
             Unit::Tokens => PolicyRefusalKind::TokenLimited,
             Unit::Money | Unit::Requests => PolicyRefusalKind::RequestLimited,
@@ -176,6 +182,7 @@ impl Limits {
             let object = ObjectRef { namespace: key.namespace.clone(), name: key.name.clone() };
             let open = key.fail_open.as_ref();
             let mut own = limits.add(LimitOwner::VirtualKey, &object, "spec.limits", (&key.limits, open), false);
+            own.extend(key.session.iter().flat_map(|session| limits.add_session(&object, session)).collect::<Vec<_>>());
             own.extend(key.budgets.iter().flat_map(&chain));
             limits.keys.push(sorted(own));
             let mut entries = TiVec::with_capacity(key.providers.len());
@@ -224,7 +231,34 @@ impl Limits {
                     window: limit.window.clone(),
                     thresholds: Vec::new(),
                     per_attempt,
+                    per_session: false,
                     fail_open: FailOpenLimit::of(fail_open, unit),
+                }));
+            }
+        }
+        limit_indexes
+    }
+
+    /// Adds the limits on sessions of a key, and returns their indexes.
+    fn add_session(&mut self, object: &ObjectRef, session: &SessionDoc) -> Vec<LimitIndex> {
+        let lists: [(&str, Unit, &[SessionLimitDoc]); 3] = [
+            ("budgets", Unit::Money, &session.budgets),
+            ("requests", Unit::Requests, &session.requests),
+            ("tokens", Unit::Tokens, &session.tokens),
+        ];
+        let mut limit_indexes = Vec::new();
+        for (list, unit, limits) in lists {
+            for limit in limits {
+                let path = format!("spec.limits.session.{list}[{}]", limit.name);
+                limit_indexes.push(self.all.push_and_get_key(Limit {
+                    id: LimitId { kind: LimitOwner::VirtualKey, object: object.clone(), path },
+                    unit,
+                    max: limit.max,
+                    window: Window::Lifetime,
+                    thresholds: Vec::new(),
+                    per_attempt: false,
+                    per_session: true,
+                    fail_open: None,
                 }));
             }
         }
@@ -315,6 +349,7 @@ fn budget_limit(budget: &BudgetDoc) -> Limit {
         thresholds: budget.thresholds.clone(),
         per_attempt: false,
         fail_open: FailOpenLimit::of(budget.fail_open.as_ref(), budget.unit),
+        per_session: false,
     }
 }
 

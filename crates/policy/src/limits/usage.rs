@@ -63,7 +63,8 @@ impl Limit {
             Unit::Tokens => " tokens",
             Unit::Requests => " requests",
         };
-        format!("{}{what}{}", self.amount(self.max), in_words(&self.window))
+        let time = if self.per_session { " a session".to_owned() } else { in_words(&self.window) };
+        format!("{}{what}{time}", self.amount(self.max))
     }
 
     /// An amount of its unit, for people: `$2.50`, `50,000`.
@@ -144,6 +145,7 @@ mod tests {
                 .collect(),
             per_attempt: false,
             fail_open: None,
+            per_session: false,
         }
     }
 
@@ -174,6 +176,11 @@ mod tests {
                 "Budget t/b: 100 of 100 requests in any 1h30m are used up",
             ),
             (limit(Unit::Money, 0, Window::Lifetime, &[]), 0, "Budget t/b: $0.00 of $0.00 are spent"),
+            (
+                Limit { per_session: true, ..limit(Unit::Tokens, 9, Window::Lifetime, &[]) },
+                9,
+                "Budget t/b: 9 of 9 tokens a session are used up",
+            ),
         ] {
             assert!(limit.is_spent(used));
             assert_eq!(limit.describe(used), describe);

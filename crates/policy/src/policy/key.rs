@@ -7,7 +7,7 @@ use outrigger_core::ObjectRef;
 use typed_index_collections::TiVec;
 
 use crate::build_error::BuildError;
-use crate::document::{Balance, KeyDoc, LimitsDoc, OnHangUp, OnLimit, UnknownCostPolicy};
+use crate::document::{Balance, KeyDoc, LimitsDoc, OnHangUp, OnLimit, SessionDoc, UnknownCostPolicy};
 use crate::index::{EntryIndex, ProviderIndex};
 use crate::rules::rule::Rule;
 use crate::text::glob::Globs;
@@ -19,6 +19,8 @@ pub struct Key {
     pub balance: Balance,
     pub extra_fields: bool,
     pub limits: LimitsDoc,
+    /// Limits on each of its sessions.
+    pub session: Option<SessionDoc>,
     /// The most output tokens of an answer.
     pub max_output_tokens: Option<u32>,
     /// The lowest limit of output tokens that a gateway sets; absent means its default.
@@ -71,6 +73,7 @@ impl Key {
             balance: doc.balance,
             extra_fields: doc.extra_fields,
             limits: doc.limits.clone(),
+            session: doc.session.clone(),
             max_output_tokens: doc.max_output_tokens,
             min_output_tokens: doc.min_output_tokens,
             cap_output: doc.cap_output,

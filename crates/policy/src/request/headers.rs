@@ -10,13 +10,13 @@ use outrigger_core::{ObjectRef, RequestType};
 const PROVIDER: &str = "x-outrigger-provider";
 /// The credential to use, by name; the first of these headers that is present counts.
 const CREDENTIAL: [&str; 2] = ["x-bf-api-key", "x-bf-api-key-id"];
-/// The session of a request: all its requests get the same random choice.
-const SESSION: [&str; 2] = ["x-outrigger-session", "x-bf-session-id"];
+/// The session of a request: all its requests get the same random choice. Limits on sessions may use another header.
+pub const SESSION_HEADERS: [&str; 2] = ["x-outrigger-session", "x-bf-session-id"];
 
 /// The session in the headers.
 #[must_use]
 pub fn session<'a>(header: impl Fn(&str) -> Option<&'a str>) -> Option<&'a str> {
-    SESSION.into_iter().find_map(header)
+    SESSION_HEADERS.into_iter().find_map(header)
 }
 
 impl Draw {

@@ -103,6 +103,11 @@ pub trait GatewayState {
         0
     }
 
+    /// Whether the request names the session that it belongs to. Otherwise limits on sessions do not count it.
+    fn is_in_session(&self) -> bool {
+        false
+    }
+
     /// Whether too little of a limit is left for the first decision about this request. Rules and thresholds then read the
     /// limit as used up. The check whether a candidate may be tried still reads [`used`](Self::used).
     fn is_short(&self, limit: LimitIndex) -> bool {

@@ -4,7 +4,7 @@ use outrigger_core::{Capabilities, RequestType, Window};
 
 use crate::condition::EvaluationBudget;
 use crate::decision::Skip;
-use crate::document::{Document, FORMAT, KeyDoc, LimitDoc, LimitsDoc};
+use crate::document::{Document, FORMAT, KeyDoc, LimitDoc, LimitsDoc, SessionDoc, SessionLimitDoc};
 use crate::index::{KeyIndex, LimitIndex};
 use crate::policy::{Credential, Policy, Provider};
 use crate::request::values::{RequestTarget, RequestValues};
@@ -59,6 +59,10 @@ impl Expression {
                 tokens: vec![half("sample")],
                 concurrent_requests: None,
             },
+            session: Some(SessionDoc {
+                requests: vec![SessionLimitDoc { name: "sample".to_owned(), max: 2 }],
+                ..SessionDoc::default()
+            }),
             namespace: "default".to_owned(),
             name: "sample".to_owned(),
             team: Some("sample".to_owned()),

@@ -25,8 +25,8 @@ pub(crate) struct RequestValues<'a> {
     key: &'a Key,
     request_target: RequestTarget<'a>,
     request: &'a Request<'a>,
-    /// How far limits in money, tokens and requests are used, after the first read.
-    used: Cell<Option<[f64; 3]>>,
+    /// How far limits in money, tokens and requests are used, and those of the session, after the first read.
+    used: Cell<Option<[f64; 4]>>,
     /// Which of headers, parameters and labels were already checked for their size.
     measured: Cell<[bool; 3]>,
 }
@@ -60,7 +60,7 @@ impl<'a> RequestValues<'a> {
         Ok(Value::Pairs(Pairs(pairs)))
     }
 
-    fn used(&self) -> [f64; 3] {
+    fn used(&self) -> [f64; 4] {
         if let Some(used) = self.used.get() {
             return used;
         }
@@ -70,17 +70,19 @@ impl<'a> RequestValues<'a> {
     }
 
     /// The highest use of a limit of each unit, in percent: of the limits that count the request at any provider, and
-    /// of those of the provider that it is pinned to. 0 without a limit.
-    fn most_used(&self) -> [f64; 3] {
+    /// of those of the provider that it is pinned to; then the highest use of a limit of the session. 0 without a limit.
+    fn most_used(&self) -> [f64; 4] {
         let RequestValues { policy, key, request_target, request, .. } = *self;
         let limit_indexes = match request_target.entry {
             Some(entry) => policy.limits_of(request.key, entry, request_target.model),
             None => policy.limits.of_asked(request.key, &key.id, request_target.model),
         };
-        let mut most = [0.0, 0.0, 0.0];
+        let mut most = [0.0, 0.0, 0.0, 0.0];
         for index in limit_indexes {
             let limit = &policy.limits.all[index];
             let unit = match limit.unit {
+                // Of a request without a session nothing is used.
+                _ if limit.per_session => 3,
                 Unit::Money => 0,
                 Unit::Tokens => 1,
                 Unit::Requests => 2,
@@ -119,6 +121,7 @@ impl<'a> ConditionInputs<'a> for RequestValues<'a> {
             ConditionInput::Money => Value::Double(self.used()[0]),
             ConditionInput::Tokens => Value::Double(self.used()[1]),
             ConditionInput::Requests => Value::Double(self.used()[2]),
+            ConditionInput::Session => Value::Double(self.used()[3]),
             ConditionInput::InputTokens => Value::Int(i64::try_from(request.state.input_tokens()).unwrap_or(i64::MAX)),
             ConditionInput::Needs => {
                 let names = request.state.needs().names();

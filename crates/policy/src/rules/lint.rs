@@ -11,7 +11,7 @@ use crate::headers;
 use crate::text::nearest::nearest;
 
 /// Variables in percent.
-const PERCENTAGES: [&str; 3] = ["budget_used", "tokens_used", "request"];
+const PERCENTAGES: [&str; 4] = ["budget_used", "tokens_used", "request", "session_used"];
 /// Variables with named entries.
 const MAPS: [&str; 3] = ["headers", "params", "labels"];
 const ORDERINGS: [&str; 4] = [operators::LESS, operators::LESS_EQUALS, operators::GREATER, operators::GREATER_EQUALS];

@@ -17,6 +17,7 @@ pub(super) struct TrialState<'a> {
     /// Identities of unhealthy providers.
     unhealthy: Vec<u64>,
     used: HashMap<LimitIndex, u64>,
+    in_session: bool,
     input_tokens: u64,
     needs: Capabilities,
     labels: Vec<(String, String)>,
@@ -44,6 +45,10 @@ impl<'a> TrialState<'a> {
             let of = (u128::from(policy.limits.all[place].max) * u128::from(*percent)).div_ceil(100);
             used.insert(place, u64::try_from(of).unwrap_or(u64::MAX));
         }
+        // What a session has spent is spent by one.
+        let named = |header: &str| trial.request.headers.keys().any(|name| name.eq_ignore_ascii_case(header));
+        let in_session = used.keys().any(|place| policy.limits.all[*place].per_session)
+            || key.session.as_ref().is_some_and(|session| named(&session.header));
         let mut needs = Capabilities::default();
         for word in &trial.request.needs {
             let known = Capability::ALL.map(Capability::name);
@@ -54,6 +59,7 @@ impl<'a> TrialState<'a> {
         Ok(TrialState {
             unhealthy,
             used,
+            in_session,
             input_tokens: trial.request.input_tokens.unwrap_or(0),
             needs,
             labels: given.labels.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
@@ -99,6 +105,10 @@ impl GatewayState for TrialState<'_> {
 
     fn used(&self, limit: LimitIndex) -> u64 {
         self.used.get(&limit).copied().unwrap_or(0)
+    }
+
+    fn is_in_session(&self) -> bool {
+        self.in_session
     }
 
     fn input_tokens(&self) -> u64 {

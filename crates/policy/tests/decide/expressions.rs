@@ -2,8 +2,8 @@
 
 use outrigger_core::{Capabilities, RequestType};
 use outrigger_policy::{
-    AppliesDoc, BudgetDoc, Expression, ExpressionError, KeyDoc, KeyProviderDoc, LimitsDoc, Request, UnknownCostPolicy,
-    VARIABLES, decide,
+    AppliesDoc, BudgetDoc, Expression, ExpressionError, KeyDoc, KeyProviderDoc, LimitsDoc, Request, SessionDoc,
+    SessionLimitDoc, UnknownCostPolicy, VARIABLES, decide,
 };
 
 use crate::world::*;
@@ -19,11 +19,16 @@ fn holds(when: &str) -> Result<bool, String> {
             tokens: vec![limit("hour", 8)],
             concurrent_requests: None,
         },
+        session: Some(SessionDoc {
+            requests: vec![SessionLimitDoc { name: "run".into(), max: 8 }],
+            ..SessionDoc::default()
+        }),
         unpriced: UnknownCostPolicy::Allow,
         ..key(vec![entry("a", 1)])
     };
     let policy = policy(vec![provider("a", "vLLM")], key, vec![rule("r", when, &["a"], &[])]);
-    let used = spent(&policy, &[("budgets[month]", 171), ("requests[hour]", 3), ("tokens[hour]", 1)]);
+    let used = [("budgets[month]", 171), ("requests[hour]", 3), ("tokens[hour]", 1), ("session.requests[run]", 2)];
+    let used = spent(&policy, &used);
     let world = World {
         input_tokens: 7_999,
         needs: Capabilities::TOOLS | Capabilities::VISION,
@@ -70,6 +75,7 @@ fn every_variable_has_the_expected_value() {
         ("budget_used", "budget_used == 85.5"),
         ("tokens_used", "tokens_used == 12.5"),
         ("request", "request == 75"),
+        ("session_used", "session_used == 25"),
         ("input_tokens", "input_tokens == 7999"),
         ("needs", "needs == ['Tools', 'Vision']"),
         ("labels", "labels == {'app': 'search'}"),

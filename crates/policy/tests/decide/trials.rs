@@ -296,7 +296,7 @@ fn invalid_tests_are_reported() {
         (
             trial("a-premium", premium(), well(), refused("budget_exeeded")),
             "`budget_exeeded` is not a refusal type; the types are model_not_found, \
-             unsupported_parameter, provider_blocked, upstream_unreachable, budget_exceeded, token_limited, request_limited, \
+             unsupported_parameter, provider_blocked, upstream_unreachable, budget_exceeded, token_limited, request_limited, session_budget_exceeded, session_limited, \
              concurrency_limited, model_unpriced, request_rejected, model_blocked, invalid_request, did \
              you mean `budget_exceeded`?",
         ),

@@ -220,7 +220,7 @@ mod tests {
         let (operator, sources) = operator_and_sources();
         sources.gateway().install(shared(), &Secrets::new()).unwrap();
         let (accounts, served) = (Arc::clone(&sources.gateway().accounts), sources.gateway().served().unwrap());
-        let limit = *served.limits.first().unwrap();
+        let limit = served.limits.first().unwrap().number().unwrap();
         let (opened, mut received, sender) = piped(&operator).await;
         let session = async {
             let mounted = sources.mounted();

@@ -96,6 +96,12 @@ impl HeldAccount {
         self.until = self.until.max(lasts.map_or(Millis::MAX, |lasts| now.saturating_add(lasts.max(1))));
     }
 
+    /// What the fleet has spent, with what this gateway has spent since it told.
+    fn used(&self) -> u64 {
+        let own = self.account.spent();
+        self.fleet.map_or(own, |fleet| fleet.account.spent.saturating_add(own.saturating_sub(fleet.own)))
+    }
+
     fn is_current(&self, now: Millis) -> bool {
         self.from <= now && now < self.until
     }
@@ -493,9 +499,17 @@ impl HeldLimit {
 
     /// The usage of all gateways, including this gateway's usage since that report.
     pub(super) fn used(&self, now: Millis) -> u64 {
-        let Some(held) = self.known(now) else { return 0 };
-        let own = held.account.spent();
-        held.fleet.map_or(own, |fleet| fleet.account.spent.saturating_add(own.saturating_sub(fleet.own)))
+        self.known(now).map_or(0, HeldAccount::used)
+    }
+
+    /// The same of the period that began then.
+    pub(super) fn spent_since(&self, start: Millis) -> Option<u64> {
+        self.accounts.iter().find(|held| held.start == start).map(HeldAccount::used)
+    }
+
+    /// When the period of an account began.
+    pub(super) fn start(&self, serial: u32) -> Option<Millis> {
+        self.accounts.iter().find(|held| held.serial == serial).map(|held| held.start)
     }
 }
 

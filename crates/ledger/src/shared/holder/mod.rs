@@ -302,6 +302,19 @@ impl Holder {
         }
     }
 
+    /// When the period of an account began.
+    #[must_use]
+    pub fn start(&self, account: HeldNo) -> Option<Millis> {
+        self.limits.get(account.limit as usize)?.start(account.serial)
+    }
+
+    /// What all gateways have spent in the period that began then, as far as is known here; absent if this gateway has no
+    /// account of it any more.
+    #[must_use]
+    pub fn spent_since(&self, limit: SharedNo, start: Millis) -> Option<u64> {
+        self.limits.get(limit.place())?.spent_since(start)
+    }
+
     /// Counts an amount that is already spent.
     pub fn charge(&mut self, limit: SharedNo, amount: u64, now: Millis) {
         if let Some(limit) = self.limits.get_mut(limit.place()) {

@@ -130,7 +130,7 @@ fn map(pairs: &[(String, String)]) -> Value {
 /// The crate's result for a request.
 pub(super) fn evaluate(tree: &IdedExpr, world: &World) -> Came {
     let mut context = Context::with_env(Arc::clone(&ENV));
-    let variables: [(&str, Value); 17] = [
+    let variables: [(&str, Value); 18] = [
         ("model", world.model.as_str().into()),
         ("provider", "a".into()),
         ("request_type", "chat_completion_stream".into()),
@@ -146,6 +146,7 @@ pub(super) fn evaluate(tree: &IdedExpr, world: &World) -> Came {
         ("budget_used", 50.0.into()),
         ("tokens_used", 50.0.into()),
         ("request", 50.0.into()),
+        ("session_used", 0.0.into()),
         ("input_tokens", 7_999_i64.into()),
         ("needs", world.needs().names().collect::<Vec<_>>().into()),
     ];
