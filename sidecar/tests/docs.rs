@@ -1,5 +1,5 @@
 //! Generates `docs/metrics.md` from the declared metrics, and checks that `docs/decisions.md` explains exactly the
-//! fields of a record.
+//! fields of a record, and that `docs/budgets.md` names the tests of its promises.
 #![allow(clippy::unwrap_used, reason = "a test may panic, outside its own function as well")]
 
 use std::collections::BTreeSet;
@@ -156,4 +156,26 @@ fn every_field_of_a_record_is_explained() {
         .map(|(name, _)| name.to_owned())
         .collect();
     assert_eq!(explained, expected, "docs/decisions.md and sidecar/src/telemetry/record.rs");
+}
+
+/// Each of the ten promises about budgets names its test, which says by its number of which promise it is.
+#[test]
+fn each_promise_about_budgets_has_its_test() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let read = |path: &str| fs::read_to_string(root.join(path)).unwrap();
+    let tests = ["crates/ledger/tests/acceptance.rs", "sidecar/tests/gateway/acceptance.rs"].map(read).join("\n");
+    let page = read("docs/budgets.md");
+    let (_, section) = page.split_once("\n## Ten promises, and their tests\n").unwrap();
+    let (section, _) = section.split_once("\n## ").unwrap();
+    let rows = section.lines().filter_map(|line| {
+        let cells: Vec<&str> = line.trim_matches('|').split(" | ").map(str::trim).collect();
+        Some((cells.first()?.parse::<usize>().ok()?, cells.last()?.trim_matches('`').to_owned()))
+    });
+    let rows: Vec<(usize, String)> = rows.collect();
+    assert_eq!(rows.iter().map(|(number, _)| *number).collect::<Vec<_>>(), (1..=10).collect::<Vec<_>>());
+    for (number, name) in rows {
+        let (_, test) = tests.split_once(&format!("/// Sentence {number}.")).unwrap_or_else(|| panic!("{number}"));
+        let (_, found) = test.split_once("fn ").unwrap();
+        assert!(found.starts_with(&format!("{name}(")), "promise {number}: {name}");
+    }
 }

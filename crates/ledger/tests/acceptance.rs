@@ -1,8 +1,8 @@
-//! The documentation's ten sentences about shared budgets ([table](../../../docs/budgets.md#the-ten-sentences)),
-//! with a test for each, named after it.
+//! The ten promises of the documentation about shared budgets
+//! ([table](../../../docs/budgets.md#ten-promises-and-their-tests)): a test each, named after it.
 //!
 //! Sentences 2, 3, 4, 5, 9 and 10 are here. Sentences 1, 6, 7 and 8 are about requests, attempts and prices: their tests
-//! are in `sidecar/tests/gateway/` (`escrow.rs`, `settlement.rs`, `limits.rs`).
+//! are in `sidecar/tests/gateway/acceptance.rs`.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod one_leader;

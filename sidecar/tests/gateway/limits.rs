@@ -356,7 +356,7 @@ async fn a_provider_has_a_concurrency_limit() {
 
 /// Waits until this many requests are in progress. With one worker thread, a request that waits has then been polled up
 /// to that point.
-async fn under_way(running: &Running, count: usize) {
+pub async fn under_way(running: &Running, count: usize) {
     let line = format!("outrigger_in_flight_requests {count}\n");
     let url = format!("http://{}/metrics", running.admin);
     while !reqwest::get(&url).await.unwrap().text().await.unwrap().contains(&line) {}
