@@ -142,6 +142,26 @@ fn only_granted_amounts_are_spent() {
     assert_eq!((account.spent, account.reserved, account.granted, account.returned), (10, 0, 50, 0));
 }
 
+/// A ledger that was heard and has granted nothing yet may be writing down who asks: nobody is known to hold what is left.
+#[test]
+fn before_the_first_grant_only_the_ledger_s_word_says_that_others_hold_it() {
+    let mut process = Process::new(&["a"]);
+    let a = process.limits[0];
+    process.follow(1);
+    assert_eq!(process.reserve(30).unwrap_err(), Refused::NotGranted { limit: a });
+    process.grant(1, vec![granted("a", 0)]);
+    assert_eq!(process.reserve(30).unwrap_err(), Refused::NotGranted { limit: a }, "it was heard just now");
+    let report = process.report();
+    assert!(report.accounts[0].least > 0, "it is asked again");
+    let leased = AccountGrant { short: Some(Shortage::Leased), ..granted("a", 0) };
+    assert_eq!(process.take(&grants(1, &report, vec![leased])), MessageOutcome::Yes);
+    assert_eq!(process.reserve(30).unwrap_err(), Refused::Contended { limit: a });
+    process.grant(1, vec![granted("a", 0)]);
+    assert_eq!(process.reserve(30).unwrap_err(), Refused::NotGranted { limit: a }, "and says so no more");
+    process.grant(1, vec![granted("a", 10)]);
+    assert_eq!(process.reserve(30).unwrap_err(), Refused::Contended { limit: a }, "something came: more may");
+}
+
 #[test]
 fn a_limit_is_spent_only_if_the_ledger_answers_so() {
     let mut process = Process::with(&["a"], 50);

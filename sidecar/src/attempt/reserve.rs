@@ -105,7 +105,7 @@ pub async fn reserve(
                 let until = *waits_until.get_or_insert_with(|| trying.clock.deadline().min(Instant::now() + PATIENCE));
                 // Asked here too: who is woken again and again would never see the time pass.
                 if Instant::now() >= until {
-                    return Err(asked.in_vain(completion, &refused));
+                    return Err(asked.in_vain(trying, completion, &refused, now));
                 }
                 completion.waits();
                 // In vain or not: it is looked again why.
@@ -425,7 +425,13 @@ impl AttemptEstimate {
     }
 
     /// The refusal of a limit that was waited for.
-    fn in_vain(&self, completion: &Completion, refused: &NotHeld) -> NotReserved {
+    fn in_vain(
+        &self,
+        trying: &AttemptContext<'_>,
+        completion: &Completion,
+        refused: &NotHeld,
+        now: Millis,
+    ) -> NotReserved {
         let served = &completion.context.served;
         let account = match refused {
             NotHeld::Refused(refused) => Some(LimitAccount::Book(refused.limit())),
@@ -437,15 +443,17 @@ impl AttemptEstimate {
         let at = account.and_then(|account| served.limits.position(|one| *one == account));
         let whose = at.map_or_else(String::new, |at| format!("{}: ", served.policy.limits.all[at].id));
         let refusal = match refused {
-            NotHeld::Refused(Refused::NotGranted { .. }) => {
-                let open = at.is_some_and(|at| served.policy.limits.all[at].fail_open.is_some());
+            NotHeld::Refused(Refused::NotGranted { limit }) => {
+                let shared = trying.gateway.accounts.state(*limit, now).shared;
+                // While the ledger answers, nothing passes without it.
+                let open = shared.and_then(|shared| shared.fail_open).is_some_and(|open| open.lasts.is_some());
                 let beyond = match open {
                     true => ", and so is what onLedgerUnavailable lets pass without it (maxPerPod, maxDuration)",
                     false => "",
                 };
                 let message = format!(
-                    "{whose}the ledger that shares it among gateways can't be reached at this time, and what this one \
-                     was granted is used up{beyond}"
+                    "{whose}the ledger that shares it among gateways does not answer at this time, and what this one was \
+                     granted is used up{beyond}"
                 );
                 Refusal::new(RefusalKind::BudgetUnavailable, message).after(LEDGER_BACK)
             }

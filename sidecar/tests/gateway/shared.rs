@@ -200,11 +200,14 @@ async fn a_want_that_is_not_met_is_refused_in_the_words_of_every_dialect() {
         ("/v1/messages", short("m"), "/error/reason"),
         ("/v1beta/models/m:generateContent", gemini, "/error/details/0/reason"),
     ];
+    // The last two: the ledger answers, but says nothing of the limit, or grants nothing and does not say why. It may be
+    // writing down the first grant: nobody is known to hold what is left.
     for (answer, status, kind, after) in [
         (Some(Some(Shortage::Spent)), 402, "budget_exceeded", None),
         (Some(Some(Shortage::Leased)), 429, "budget_contended", Some("1")),
         (Some(Some(Shortage::Unavailable)), 503, "budget_unavailable", Some("5")),
         (None, 503, "budget_unavailable", Some("5")),
+        (Some(None), 503, "budget_unavailable", Some("5")),
     ] {
         let Stage { operator: _operator, pod: _pod, sidecar, mut ledger } = stage(&upstream, 0).await;
         let answers = asks.each_ref().map(|(path, body, _)| sidecar.running.post(path, body));

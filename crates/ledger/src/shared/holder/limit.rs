@@ -147,6 +147,9 @@ impl HeldAccount {
         match (grant.short, asked) {
             (Some(short), Some(size)) => self.short = Some((short, size)),
             (None, _) if more => self.short = None,
+            // The request was answered, but nobody said that others hold the amount: the ledger may still be writing this
+            // holder.
+            (None, Some(_)) if self.granted() == 0 => self.short = None,
             // The request was answered, and has to wait until something is returned or written.
             (None, Some(size)) => self.short = Some((Shortage::Leased, size)),
             // The limit was raised, or a charge was forgiven.
@@ -477,11 +480,12 @@ impl HeldLimit {
         self.asked = None;
     }
 
-    /// Whether the ledger answered within this time, and its store answers.
+    /// Whether the ledger answered within this time, has granted something or said why not, and its store answers.
     pub(super) fn is_answered(&self, now: Millis, within: Millis) -> bool {
         self.current(now).is_some_and(|held| {
             let recent = held.fleet.is_some_and(|fleet| now.saturating_sub(fleet.heard_at) < within);
-            recent && !matches!(held.short, Some((Shortage::Unavailable, _)))
+            let explained = held.granted() > 0 || held.short.is_some();
+            recent && explained && !matches!(held.short, Some((Shortage::Unavailable, _)))
         })
     }
 
