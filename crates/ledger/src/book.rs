@@ -4,6 +4,7 @@ mod clock;
 mod limit;
 mod shared;
 mod slots;
+mod waiting;
 
 use std::collections::HashMap;
 use std::mem;
@@ -22,6 +23,8 @@ use clock::BookClock;
 use limit::{Identity, LimitAccounts};
 use shared::{FoundAccount, HeldFit, LimitTerms, SharedLimits};
 use slots::{PageSlots, SlotOwner};
+pub use waiting::WaitingPlace;
+use waiting::{OtherHalf, WaitingLine};
 
 /// How often limits that no policy names are checked.
 const SWEEP: Millis = 3_600_000;
@@ -159,6 +162,7 @@ pub struct Book {
     found: Vec<FoundAccount>,
     /// By the monotonic clock.
     steady: Millis,
+    waiting: WaitingLine,
 }
 
 impl Default for Book {
@@ -184,6 +188,7 @@ impl Book {
             shared,
             found,
             steady: 0,
+            waiting: WaitingLine::default(),
         }
     }
 
@@ -312,19 +317,65 @@ impl Book {
     /// # Errors
     /// The limit that has no room, and why.
     pub fn reserve(&mut self, now: Millis, wants: &[(LimitNo, u64)]) -> Result<Reservation, Refused> {
+        self.reserve_from(now, wants, None)
+    }
+
+    /// The same for a request that waits if others hold what it wants: then it has a place among those that wait for that
+    /// limit, until it [leaves](Self::leave). Half of what is free and of what comes back is kept for the oldest of them.
+    ///
+    /// # Errors
+    /// As [`reserve`](Self::reserve).
+    pub fn reserve_in_turn(
+        &mut self,
+        now: Millis,
+        wants: &[(LimitNo, u64)],
+        place: &mut Option<WaitingPlace>,
+    ) -> Result<Reservation, Refused> {
+        let reserved = self.reserve_from(now, wants, *place);
+        match &reserved {
+            Err(Refused::Contended { limit }) => {
+                let of_it = wants.iter().filter(|(wanted, _)| wanted == limit);
+                let amount = of_it.fold(0_u64, |sum, (_, amount)| sum.saturating_add(*amount));
+                *place = Some(self.waiting.join(*place, *limit, amount));
+            }
+            // Nothing comes back to those who wait for the ledger: others may spend what is here.
+            Err(Refused::NotGranted { .. }) => {
+                if let Some(place) = place.take() {
+                    self.waiting.leave(place);
+                }
+            }
+            Ok(_) | Err(Refused::Exhausted { .. }) => {}
+        }
+        reserved
+    }
+
+    /// A request waits no more. Says whether others wait for the same limit: they may look again.
+    pub fn leave(&mut self, place: WaitingPlace) -> bool {
+        self.waiting.leave(place)
+    }
+
+    fn reserve_from(
+        &mut self,
+        now: Millis,
+        wants: &[(LimitNo, u64)],
+        place: Option<WaitingPlace>,
+    ) -> Result<Reservation, Refused> {
         let at = self.move_to(now);
         let wants = in_order(wants);
         let mut refused: Option<Refused> = None;
         let mut open: SmallVec<[LimitNo; INLINE]> = SmallVec::new();
         for (no, amount) in &wants {
             let granted = self.granted(*no);
+            let other_half = if self.waiting.is_empty() { None } else { self.other_half(*no, place, at) };
             let fits = match self.limits.get_mut(no.place()) {
                 Some(limit) if let (Some(held), Some(shared)) = (granted, &mut self.shared) => {
-                    shared.fits(*no, held, *amount, LimitTerms::of(limit))
+                    shared.fits(*no, held, *amount, LimitTerms::of(limit), other_half)
                 }
                 Some(limit) => {
                     limit.move_to(at, &mut self.slots);
-                    limit.fits(*amount, at).map(|()| HeldFit::Granted)
+                    let fits = limit.fits(*amount, at).map(|()| HeldFit::Granted);
+                    let is_kept = other_half.is_some_and(|half| !half.has_room_for(*amount));
+                    fits.and_then(|fits| if is_kept { Err(Refused::Contended { limit: *no }) } else { Ok(fits) })
                 }
                 None => Err(Refused::Exhausted { limit: *no, spent: 0, max: 0, until: None }),
             };
@@ -354,10 +405,25 @@ impl Book {
                 }
                 limit => limit.map(|limit| ReservedOf::Slot(limit.reserve(amount, at, &mut self.slots))),
             };
+            if !self.waiting.is_empty() {
+                self.waiting.took(no, amount);
+                if let (Some(held), Some(shared)) = (granted, &mut self.shared) {
+                    shared.served_in_turn(held);
+                }
+            }
             lines.extend(of.map(|of| ReservedLine { limit: no, of, amount }));
         }
         self.open += 1;
         Ok(Reservation { lines, open })
+    }
+
+    /// What a request finds of a limit, if half of it is kept for another one.
+    fn other_half(&mut self, no: LimitNo, place: Option<WaitingPlace>, at: Millis) -> Option<OtherHalf> {
+        let (granted, Book { limits, shared, waiting, .. }) = (self.granted(no), self);
+        waiting.other_half(no, place, || match (granted, shared) {
+            (Some(held), Some(shared)) => shared.free(held),
+            _ => limits.get(no.place()).map_or(0, |limit| limit.available(at)),
+        })
     }
 
     /// Ends a reservation: the actual amounts are spent in the periods in which they were reserved, and the rest is

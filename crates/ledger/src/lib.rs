@@ -30,7 +30,7 @@ pub mod session;
 pub mod shared;
 
 pub use account::{Account, Counters, Short};
-pub use book::{Book, Granter, LimitNo, LimitSpec, Refused, Restored, SharedState, State};
+pub use book::{Book, Granter, LimitNo, LimitSpec, Refused, Restored, SharedState, State, WaitingPlace};
 pub use name::LONGEST_NAME;
 pub use page::{Damaged, GrantedTo, PageRecord, SLOT, UnreadablePage, empty_file, holder_state, records};
 pub use reservation::{Reservation, Settled};

@@ -21,7 +21,7 @@ use crate::cost::charge::{Charge, CountedLimit};
 use crate::cost::worst_case::{Means, OutputBounds, PICTURE, WorstCase, worst};
 use crate::duration::seconds_until;
 use crate::request::refusal::Refusal;
-use crate::runtime::accounts::{NotHeld, millis};
+use crate::runtime::accounts::{NotHeld, Turn, millis};
 use crate::runtime::concurrency::ConcurrencyPermit;
 use crate::runtime::limits::LimitAccount;
 
@@ -72,6 +72,7 @@ pub async fn reserve(
     waits_until: &mut Option<Instant>,
 ) -> Result<ReservedAttempt, NotReserved> {
     let asked = AttemptEstimate::of(completion, candidate, provider);
+    let mut turn = Turn::new(&trying.gateway.accounts);
     loop {
         let accounts = Arc::clone(&trying.gateway.accounts);
         // Before looking: what comes back while we look wakes us too.
@@ -80,8 +81,9 @@ pub async fn reserve(
         freed.as_mut().enable();
         let now = millis(SystemTime::now());
         let worst = asked.worst(trying, completion, candidate, now);
-        match asked.hold(trying, completion, candidate, &worst, now) {
+        match asked.hold(trying, completion, candidate, &worst, now, &mut turn) {
             Ok(reserved) => {
+                drop(turn);
                 // Not before: a place that waits for money would keep others from it.
                 take_permits(trying, completion, candidate, provider).await?;
                 completion.admitted = true;
@@ -340,6 +342,7 @@ impl AttemptEstimate {
         candidate: &Candidate,
         worst: &WorstCase,
         now: Millis,
+        turn: &mut Turn<'_>,
     ) -> Result<ReservedAttempt, NotHeld> {
         let accounts = &trying.gateway.accounts;
         let held = match self.counted.is_empty() {
@@ -361,7 +364,7 @@ impl AttemptEstimate {
                     }
                 }
                 let session = completion.context.session.as_ref().filter(|_| !of_session.is_empty());
-                Some(accounts.hold_in(now, &wants, session.map(|session| (session, of_session)))?)
+                Some(accounts.hold_in_turn(now, &wants, session.map(|session| (session, of_session)), turn)?)
             }
         };
         if worst.capped {

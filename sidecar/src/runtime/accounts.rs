@@ -13,7 +13,7 @@ use outrigger_core::Millis;
 use outrigger_ledger::protocol::{Grants, UsageReport};
 use outrigger_ledger::session::{SessionLimit, SessionRefused, SessionWant};
 use outrigger_ledger::shared::holder::{Due, HeldState, MessageOutcome};
-use outrigger_ledger::{Book, Granter, LimitNo, LimitSpec, Refused, Reservation, Settled, State};
+use outrigger_ledger::{Book, Granter, LimitNo, LimitSpec, Refused, Reservation, Settled, State, WaitingPlace};
 use parking_lot::{Mutex, MutexGuard};
 use thiserror::Error;
 use tokio::sync::Notify;
@@ -116,9 +116,17 @@ impl Accounts {
     ///
     /// # Errors
     /// [`NotHeld`].
+    #[cfg(test)]
     pub fn hold(self: &Arc<Self>, now: Millis, wants: &[(LimitNo, u64)]) -> Result<LedgerHold, NotHeld> {
+        self.reserve(|book| book.reserve(now, wants))
+    }
+
+    fn reserve(
+        self: &Arc<Self>,
+        reserve: impl FnOnce(&mut Book) -> Result<Reservation, Refused>,
+    ) -> Result<LedgerHold, NotHeld> {
         let mut books = self.lock();
-        let reserved = books.book.reserve(now, wants);
+        let reserved = reserve(&mut books.book);
         let written = reserved.as_ref().map_or(Ok(()), |_| books.write());
         let held = match (reserved, written) {
             (Err(refused), _) => Err(NotHeld::Refused(refused)),
@@ -141,24 +149,26 @@ impl Accounts {
         held
     }
 
-    /// The same, with what is reserved in the request's session. Nothing of a session is written to the journal.
+    /// Sets amounts aside in the book and in the request's session, all or none, for a request that waits its turn if others
+    /// hold what it wants. Nothing of a session is written to the journal.
     ///
     /// # Errors
     /// [`NotHeld`].
-    pub fn hold_in(
+    pub fn hold_in_turn(
         self: &Arc<Self>,
         now: Millis,
         wants: &[(LimitNo, u64)],
         session: Option<(&SessionUse, Vec<SessionWant>)>,
+        turn: &mut Turn<'_>,
     ) -> Result<LedgerHold, NotHeld> {
-        let in_book = || match wants.is_empty() {
+        let mut in_book = || match wants.is_empty() {
             true => Ok(LedgerHold {
                 accounts: Arc::clone(self),
                 reservation: None,
                 session: None,
                 first_to_fail_open: false,
             }),
-            false => self.hold(now, wants),
+            false => self.reserve(|book| book.reserve_in_turn(now, wants, &mut turn.place)),
         };
         let Some((session, of_session)) = session else { return in_book() };
         let (of_session, mut held) = session.hold(of_session, in_book)?;
@@ -392,6 +402,30 @@ impl Books {
                 self.book.writes(|_, _| {});
                 Ok(())
             }
+        }
+    }
+}
+
+/// The place of a request among those that wait for the same limit, while it waits. When dropped, the next one has its turn.
+#[derive(Debug)]
+pub struct Turn<'a> {
+    accounts: &'a Accounts,
+    place: Option<WaitingPlace>,
+}
+
+impl<'a> Turn<'a> {
+    #[must_use]
+    pub fn new(accounts: &'a Accounts) -> Self {
+        Turn { accounts, place: None }
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let Some(place) = self.place.take() else { return };
+        let others_wait = self.accounts.lock().book.leave(place);
+        if others_wait {
+            self.accounts.freed.notify_waiters();
         }
     }
 }

@@ -41,5 +41,6 @@ mod signed;
 mod stream;
 mod time;
 mod tls;
+mod turns;
 mod unprocessed;
 mod warm;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use outrigger_core::{Millis, Period};
 
 use super::slots::{PageSlots, SlotOwner};
+use super::waiting::OtherHalf;
 use super::{LimitNo, Refused, SharedState, State};
 use crate::page::{GrantedTo, PageRecord, SLOT, WrittenRecord};
 use crate::protocol::{FleetAccount, Grants, LimitKey, UsageReport};
@@ -157,6 +158,7 @@ impl SharedLimits {
         no: SharedNo,
         amount: u64,
         terms: LimitTerms,
+        other_half: Option<OtherHalf>,
     ) -> Result<HeldFit, Refused> {
         let LimitTerms { max: own, rolls } = terms;
         // Few limits are raised: it is looked at only where the limit itself does not suffice.
@@ -172,10 +174,14 @@ impl SharedLimits {
             }
         }
         let short = match self.holder.fits(no, amount, self.steady) {
-            Ok(()) => return Ok(HeldFit::Granted),
+            Ok(()) if other_half.is_none_or(|half| half.has_room_for(amount)) => return Ok(HeldFit::Granted),
+            Ok(()) => HeldShort::Contended,
             Err(short) => short,
         };
-        self.holder.wait(no, amount, self.steady);
+        match other_half {
+            Some(half) => self.holder.wait_beside(no, half.needs(amount), self.steady),
+            None => self.holder.wait(no, amount, self.steady),
+        }
         if self.holder.fits_open(no, amount, rolls, self.steady) {
             return Ok(HeldFit::Open);
         }
@@ -193,6 +199,16 @@ impl SharedLimits {
                 Refused::Exhausted { limit, spent: self.used(no), max: self.raised(no, own), until }
             }
         })
+    }
+
+    /// What may be reserved without asking.
+    pub(super) fn free(&self, no: SharedNo) -> u64 {
+        self.holder.free(no, self.steady)
+    }
+
+    /// One of those that wait in turn was served.
+    pub(super) fn served_in_turn(&mut self, no: SharedNo) {
+        self.holder.served_in_turn(no);
     }
 
     /// Reserves an amount that [fits](Self::fits).

@@ -62,6 +62,18 @@ impl Demand {
         self.waiting_at = now;
     }
 
+    /// Those that wait are served in turn: what is asked for is the largest, unless a smaller one says again that it waits.
+    pub(super) fn served_in_turn(&mut self) {
+        self.waiting = self.waiting.map(|(_, largest)| (largest, largest));
+    }
+
+    /// So much is free: who wants no more than that is not asked for.
+    pub(super) fn is_free(&mut self, free: u64) {
+        if self.waiting.is_some_and(|(smallest, _)| smallest <= free) {
+            self.served_in_turn();
+        }
+    }
+
     /// Measures the rate, at most once a second.
     pub(super) fn look(&mut self, now: Millis) {
         if now.saturating_sub(self.waiting_at) > WAIT {

@@ -243,6 +243,22 @@ impl Holder {
         }
     }
 
+    /// A request waits beside one for which half of what is free is kept: it fits when so much is free.
+    pub fn wait_beside(&mut self, limit: SharedNo, amount: u64, now: Millis) {
+        let free = self.free(limit, now);
+        if let Some(limit) = self.limits.get_mut(limit.place()) {
+            limit.demand.is_free(free);
+        }
+        self.wait(limit, amount, now);
+    }
+
+    /// One of those that wait in turn was served.
+    pub fn served_in_turn(&mut self, limit: SharedNo) {
+        if let Some(limit) = self.limits.get_mut(limit.place()) {
+            limit.demand.served_in_turn();
+        }
+    }
+
     /// Sets what a limit lets pass while the ledger does not answer: nothing, unless a policy allows it.
     pub fn let_fail_open(&mut self, limit: SharedNo, fail_open: Option<FailOpen>) {
         if let Some(limit) = self.limits.get_mut(limit.place()) {
