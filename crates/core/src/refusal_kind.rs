@@ -91,7 +91,7 @@ refusal_kinds! {
     BudgetContended = "budget_contended", 429, retry, Soon,
         "the rest of a limit is reserved for requests in flight";
     BudgetUnavailable = "budget_unavailable", 503, retry, Soon,
-        "spending can't be recorded at present";
+        "what a limit counts can't be recorded or granted at present";
     RequestLimited = "request_limited", 429, retry, Window,
         "a limit of requests over time is used up";
     TokenLimited = "token_limited", 429, retry, Window,

@@ -22,13 +22,11 @@ use crate::cost::worst_case::{Means, OutputBounds, PICTURE, WorstCase, worst};
 use crate::duration::seconds_until;
 use crate::request::refusal::Refusal;
 use crate::runtime::accounts::{NotHeld, Turn, millis};
-use crate::runtime::concurrency::ConcurrencyPermit;
+use crate::runtime::concurrency::{ConcurrencyPermit, LEDGER_BACK};
 use crate::runtime::limits::LimitAccount;
 
 /// How long others' reservations are waited for, and the ledger's grants.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Seconds in which a ledger that can't be reached may be back.
-const LEDGER_BACK: u64 = 5;
 
 /// What a stored conversation may hold where nobody has told the model's context window.
 const UNKNOWN_WINDOW: u64 = 128_000;
@@ -169,14 +167,14 @@ async fn take_permits(
     for limit in of_entry.into_iter().chain(of_provider) {
         let until = || trying.clock.deadline().min(Instant::now() + PATIENCE).into();
         match limit.take(until).await {
-            Some(permit) => taken.push(permit),
-            None => {
+            Ok(permit) => taken.push(permit),
+            Err(why) => {
                 // Nothing has left, so nothing is charged.
                 if let Some(held) = completion.charge.take().and_then(|charge| charge.held) {
                     held.give_back();
                 }
-                let message = limit.describe("limits.concurrentRequests");
-                let refusal = Refusal::new(RefusalKind::ConcurrencyLimited, message).after(1);
+                let message = limit.describe("limits.concurrentRequests", why);
+                let refusal = Refusal::new(why.kind(), message).after(why.retry_after());
                 return Err(NotReserved::skip(Skip::Concurrency, refusal));
             }
         }

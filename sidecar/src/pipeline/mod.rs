@@ -225,10 +225,10 @@ impl Gateway {
         }
         if let Some(concurrency) = concurrency {
             match concurrency.take(|| (Instant::now() + PERMIT_PATIENCE).into()).await {
-                Some(permit) => completion.hold_permit(permit),
-                None => {
-                    let message = concurrency.describe("spec.limits.concurrentRequests");
-                    return completion.refuse(&Refusal::new(RefusalKind::ConcurrencyLimited, message).after(1));
+                Ok(permit) => completion.hold_permit(permit),
+                Err(why) => {
+                    let message = concurrency.describe("spec.limits.concurrentRequests", why);
+                    return completion.refuse(&Refusal::new(why.kind(), message).after(why.retry_after()));
                 }
             }
         }

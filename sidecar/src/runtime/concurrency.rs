@@ -4,10 +4,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use outrigger_ledger::permits::PermitNo;
+use outrigger_core::RefusalKind;
+use outrigger_ledger::permits::{PermitNo, PermitShort};
 use tokio::time::Instant;
 
 use crate::runtime::permits::{Permits, SharedPermit};
+
+/// After how many seconds a request that waits for the operator in vain should come back.
+pub const LEDGER_BACK: u64 = 5;
 
 /// A concurrency limit. Its account is the object's, its size the policy's: another size keeps
 /// count of those that are under way.
@@ -26,6 +30,34 @@ pub struct ConcurrencyLimit {
 pub enum ConcurrencyPermit {
     Own(OwnPermit),
     Shared(SharedPermit),
+}
+
+/// Why a request has no place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoPlace {
+    /// As many run as may.
+    Reached,
+    /// More may run, but the operator, which grants the places, does not answer.
+    Unanswered,
+}
+
+impl NoPlace {
+    #[must_use]
+    pub fn kind(self) -> RefusalKind {
+        match self {
+            NoPlace::Reached => RefusalKind::ConcurrencyLimited,
+            NoPlace::Unanswered => RefusalKind::BudgetUnavailable,
+        }
+    }
+
+    /// After how many seconds the caller should ask again.
+    #[must_use]
+    pub fn retry_after(self) -> u64 {
+        match self {
+            NoPlace::Reached => 1,
+            NoPlace::Unanswered => LEDGER_BACK,
+        }
+    }
 }
 
 /// One that this gateway counts by itself.
@@ -52,11 +84,18 @@ impl ConcurrencyLimit {
 
     /// Takes a place if one is free. Of a shared one that other gateways may have idle places of, it is waited for until
     /// then.
-    pub async fn take(&self, until: impl FnOnce() -> Instant) -> Option<ConcurrencyPermit> {
+    ///
+    /// # Errors
+    /// [`NoPlace`].
+    pub async fn take(&self, until: impl FnOnce() -> Instant) -> Result<ConcurrencyPermit, NoPlace> {
         match &self.shared {
-            None => self.take_own(),
+            None => self.take_own().ok_or(NoPlace::Reached),
             // Apart, so that requests without such a limit need no room for it.
-            Some((permits, limit)) => Box::pin(permits.take(*limit, until())).await.map(ConcurrencyPermit::Shared),
+            Some((permits, limit)) => match Box::pin(permits.take(*limit, until())).await {
+                Ok(permit) => Ok(ConcurrencyPermit::Shared(permit)),
+                Err(PermitShort::Unanswered) => Err(NoPlace::Unanswered),
+                Err(PermitShort::Reached | PermitShort::Coming) => Err(NoPlace::Reached),
+            },
         }
     }
 
@@ -67,18 +106,18 @@ impl ConcurrencyLimit {
     }
 
     /// Why a request is refused. `field` says where the limit stands.
-    pub fn describe(&self, field: &str) -> String {
+    pub fn describe(&self, field: &str, why: NoPlace) -> String {
         let (whose, most) = (&self.whose, self.most);
-        match &self.shared {
-            None => format!("{whose} has {most} requests under way, as many as {field} allows"),
-            Some((permits, _)) if permits.is_connected() => {
-                format!("{whose} has {most} requests under way at all gateways together, as many as {field} allows")
-            }
-            Some((permits, limit)) => format!(
-                "{whose}: the operator, which shares {field} among gateways, can't be reached, and without it this gateway \
-                 may have {} requests under way",
+        match (why, &self.shared) {
+            (NoPlace::Unanswered, Some((permits, limit))) => format!(
+                "{whose}: the operator, which shares {field} among gateways, does not answer at this time, and without it \
+                 this gateway may have {} requests under way",
                 permits.view(*limit).held
             ),
+            (_, Some(_)) => {
+                format!("{whose} has {most} requests under way at all gateways together, as many as {field} allows")
+            }
+            (_, None) => format!("{whose} has {most} requests under way, as many as {field} allows"),
         }
     }
 

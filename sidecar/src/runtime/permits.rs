@@ -50,26 +50,30 @@ impl Permits {
     }
 
     /// Takes a permit if there is one here. If one may come soon, it is waited for until then.
-    pub async fn take(self: &Arc<Self>, limit: PermitNo, until: Instant) -> Option<SharedPermit> {
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub async fn take(self: &Arc<Self>, limit: PermitNo, until: Instant) -> Result<SharedPermit, PermitShort> {
         match self.try_take(limit) {
-            Ok(permit) => return Some(permit),
-            Err(PermitShort::Reached) => return self.refuse(limit),
             Err(PermitShort::Coming) => {}
+            Err(short) => return Err(self.refuse(limit, short)),
+            taken => return taken,
         }
         let waiting = PermitWait::begin(self, limit);
-        loop {
+        let short = loop {
             // Before looking: what comes back while we look wakes us too.
             let freed = self.freed.notified();
             tokio::pin!(freed);
             freed.as_mut().enable();
             match self.try_take(limit) {
-                Ok(permit) => return Some(permit),
                 Err(PermitShort::Coming) if timeout_at(until, freed).await.is_ok() => {}
-                Err(_) => break,
+                Err(PermitShort::Coming) => break self.holder.lock().waited_in_vain(limit, self.now()),
+                Err(short) => break short,
+                taken => return taken,
             }
-        }
+        };
         drop(waiting);
-        self.refuse(limit)
+        Err(self.refuse(limit, short))
     }
 
     fn try_take(self: &Arc<Self>, limit: PermitNo) -> Result<SharedPermit, PermitShort> {
@@ -79,11 +83,11 @@ impl Permits {
         taken.map(|()| SharedPermit { permits: Arc::clone(self), limit })
     }
 
-    fn refuse(&self, limit: PermitNo) -> Option<SharedPermit> {
+    fn refuse(&self, limit: PermitNo, short: PermitShort) -> PermitShort {
         let mut holder = self.holder.lock();
         holder.refused(limit, self.now());
         self.changed(holder);
-        None
+        short
     }
 
     /// The policy that is in force from now on shares no such limits.
@@ -121,11 +125,6 @@ impl Permits {
 
     pub fn due(&self) -> Due {
         self.holder.lock().due(self.now())
-    }
-
-    /// Whether the operator can be asked.
-    pub fn is_connected(&self) -> bool {
-        self.holder.lock().is_connected()
     }
 
     /// Whether nothing is to be done by itself as time passes, but to report now and then.

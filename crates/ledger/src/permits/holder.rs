@@ -32,8 +32,10 @@ pub struct PermitNo(u32);
 pub enum PermitShort {
     /// One may be granted soon: the leader has not answered yet, or announced it.
     Coming,
-    /// The maximum number of requests is running, here or at all gateways, or the leader does not answer.
+    /// The maximum number of requests is running, here or at all gateways.
     Reached,
+    /// More may run, but nobody is there who could grant it.
+    Unanswered,
 }
 
 /// The state of a limit.
@@ -54,8 +56,9 @@ pub struct PermitHolder {
     /// The number of the last report, and when it was sent.
     number: u64,
     sent_at: Option<Millis>,
-    /// The last report that was answered in this session.
+    /// The last report that was answered in this session, and when the leader was heard last.
     answered: Option<u64>,
+    heard_at: Option<Millis>,
     connected: bool,
     /// Whether any policy has shared its limits.
     sharing: bool,
@@ -173,6 +176,7 @@ impl PermitHolder {
             number: 0,
             sent_at: None,
             answered: None,
+            heard_at: None,
             connected: false,
             sharing: false,
             closing: false,
@@ -236,10 +240,19 @@ impl PermitHolder {
         let is_told = held.asked.is_some_and(|(number, at)| {
             now.saturating_sub(at) < SILENT && self.answered.is_some_and(|answered| answered >= number)
         });
-        match held.used < held.most && answers && (held.coming || !is_told) {
-            true => Err(PermitShort::Coming),
-            false => Err(PermitShort::Reached),
+        match held.used < held.most {
+            true if !answers => Err(PermitShort::Unanswered),
+            true if held.coming || !is_told => Err(PermitShort::Coming),
+            _ => Err(PermitShort::Reached),
         }
+    }
+
+    /// Why a request that has waited gets no permit.
+    #[must_use]
+    pub fn waited_in_vain(&self, limit: PermitNo, now: Millis) -> PermitShort {
+        let heard = self.heard_at.is_some_and(|at| now.saturating_sub(at) < SILENT);
+        let reached = self.limits.get(limit.place()).is_none_or(|held| held.used >= held.most);
+        if reached || (heard && self.answers(now)) { PermitShort::Reached } else { PermitShort::Unanswered }
     }
 
     /// Whether the leader can be reached: it answers, or was asked just now.
@@ -363,6 +376,7 @@ impl PermitHolder {
             return false;
         }
         self.answered = self.answered.max(Some(grants.answers));
+        self.heard_at = Some(now);
         for grant in &grants.limits {
             let Some(held) = self.numbers.get(&grant.limit).and_then(|no| self.limits.get_mut(no.place())) else {
                 continue;
@@ -397,12 +411,6 @@ impl PermitHolder {
     #[must_use]
     pub fn is_sharing(&self) -> bool {
         self.sharing
-    }
-
-    /// Whether there is a connection to the leader.
-    #[must_use]
-    pub fn is_connected(&self) -> bool {
-        self.connected
     }
 
     /// Whether nothing has to happen as time passes, except for occasional reports.

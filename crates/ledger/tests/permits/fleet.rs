@@ -209,7 +209,7 @@ impl Fleet {
                 state.holder.wait(state.limit);
                 state.waits += 1;
             }
-            Err(PermitShort::Reached) => state.holder.refused(state.limit, now),
+            Err(PermitShort::Reached | PermitShort::Unanswered) => state.holder.refused(state.limit, now),
         }
         self.talk();
         taken
@@ -256,7 +256,7 @@ impl Pod {
                     (self.waits, self.runs, self.served) = (self.waits - 1, self.runs + 1, self.served + 1);
                 }
                 Err(PermitShort::Coming) => return,
-                Err(PermitShort::Reached) => {
+                Err(PermitShort::Reached | PermitShort::Unanswered) => {
                     self.holder.waited(self.limit);
                     self.holder.refused(self.limit, now);
                     self.waits -= 1;

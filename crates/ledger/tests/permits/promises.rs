@@ -1,6 +1,8 @@
 //! Each guarantee separately.
 
-use outrigger_ledger::permits::{PermitFindingKind, PermitReport, PermitSession, PermitShort, PermitUsage};
+use outrigger_ledger::permits::{
+    PermitFindingKind, PermitGrants, PermitHolder, PermitReport, PermitSession, PermitShort, PermitUsage,
+};
 
 use crate::fleet::{Fleet, LIMIT};
 
@@ -121,7 +123,35 @@ fn a_gateway_without_the_operator_continues_with_its_permits() {
     let ran = (0..10).filter(|_| fleet.ask("a").is_ok()).count() as u64;
     assert_eq!(fleet.pods["a"].runs, held);
     assert_eq!(ran + 2, held);
-    assert_eq!(fleet.ask("a"), Err(PermitShort::Reached), "it does not wait without a leader");
+    assert_eq!(fleet.ask("a"), Err(PermitShort::Unanswered), "it does not wait without a leader");
+    // As many as may run at all are never the operator's fault.
+    let mut alone = Fleet::new(1, &["a"]);
+    let _ = (alone.ask("a"), alone.ask("a"));
+    alone.pass(1_000);
+    alone.cut("a");
+    assert_eq!((alone.pods["a"].runs, alone.ask("a")), (1, Err(PermitShort::Reached)));
+}
+
+#[test]
+fn a_new_gateway_without_the_operator_says_that_nobody_answers() {
+    let mut fleet = Fleet::new(10, &["a", "b"]);
+    fleet.cut("b");
+    assert_eq!(fleet.ask("b"), Err(PermitShort::Unanswered));
+    // Connected, but nothing is heard: a request waits, and then knows no more than that.
+    let mut holder = PermitHolder::new(1);
+    let limit = holder.adopt([("a", 10)])[0];
+    holder.connected();
+    assert_eq!(holder.take(limit, 0), Err(PermitShort::Coming));
+    holder.wait(limit);
+    for now in [0, 1_000, 2_000] {
+        assert!(holder.report(now).is_some());
+    }
+    assert_eq!(holder.waited_in_vain(limit, 2_000), PermitShort::Unanswered);
+    // An answer without a permit says that others have them.
+    let report = holder.report(2_100).unwrap();
+    let grants = PermitGrants { session: report.session, answers: report.number, limits: Vec::new() };
+    assert!(holder.granted(&grants, 2_110));
+    assert_eq!(holder.waited_in_vain(limit, 2_200), PermitShort::Reached);
 }
 
 #[test]
