@@ -18,15 +18,16 @@ mod attempts;
 pub(super) mod census;
 mod clock;
 mod deposers;
+mod migration;
 mod presence;
 mod recent;
 mod records;
 mod reporter;
+mod work;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -35,7 +36,7 @@ use futures_util::stream::FuturesUnordered;
 use jiff::Timestamp;
 use outrigger_ledger::protocol::{LimitKey, Term};
 use outrigger_ledger::shared::leader::{ActionOutcome, FindingKind, Input, Leader, LedgerFinding, Output};
-use outrigger_ledger::shared::record::{HolderId, StoreObject, StoreRecord, StoreVersion, Stored};
+use outrigger_ledger::shared::record::{HolderId, StoreVersion, Stored};
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior};
@@ -45,17 +46,17 @@ use self::attempts::Attempts;
 use self::census::PodCensus;
 use self::clock::LeaderClock;
 use self::deposers::Deposers;
+use self::migration::RecordMigration;
 use self::recent::RecentFindings;
 use self::records::RecordError;
 pub use self::reporter::FindingReporter;
 use super::actions::{AskedAction, LedgerActions};
 use super::figures::LedgerFigures;
 use super::limits::PlannedLimits;
-use super::migrate::{MigrationError, MigrationOutcome, MigrationSide, migrate};
 use super::store::fault::StoreFault;
 use super::store::marker::StoreKind;
 use super::store::{LedgerStore, ShardName, ShardVersion, WriteOutcome};
-use crate::metrics::{LedgerWrite, OperatorMetrics};
+use crate::metrics::OperatorMetrics;
 use crate::stream::{ConnectedGateway, Hub, ReceivedReport, ReportReceiver};
 
 /// How often the leader is told that time has passed.
@@ -86,31 +87,6 @@ pub trait PodUids: fmt::Debug + Send + Sync + 'static {
     /// The limits that objects have, whether or not a policy has them. Absent: they are not known.
     fn limits(&self) -> Option<BTreeSet<LimitKey>> {
         None
-    }
-}
-
-/// Records that are to be moved here from another store.
-#[derive(Debug)]
-struct RecordMigration {
-    kind: StoreKind,
-    from: StoreKind,
-    source: Arc<dyn LedgerStore>,
-    /// Once in a process: if a replica that is set up the other way moves them on, they are not moved back.
-    done: AtomicBool,
-}
-
-impl RecordMigration {
-    async fn run(&self, store: &dyn LedgerStore) -> Result<(), MigrationError> {
-        if self.done.load(Ordering::Relaxed) {
-            return Ok(());
-        }
-        let from = MigrationSide { kind: self.from, store: &*self.source };
-        let outcome = migrate(from, MigrationSide { kind: self.kind, store }).await?;
-        if matches!(outcome, MigrationOutcome::Moved { .. } | MigrationOutcome::TakenBack { .. }) {
-            tracing::info!(from = %self.from, to = %self.kind, ?outcome, "the ledger's records are moved");
-        }
-        self.done.store(true, Ordering::Relaxed);
-        Ok(())
     }
 }
 
@@ -170,7 +146,7 @@ impl LedgerDriver {
     /// Moves the records from another store before it leads, if they are not moved yet.
     #[must_use]
     pub fn migrating(self, kind: StoreKind, from: StoreKind, source: Arc<dyn LedgerStore>) -> Self {
-        LedgerDriver { migration: Some(RecordMigration { kind, from, source, done: AtomicBool::new(false) }), ..self }
+        LedgerDriver { migration: Some(RecordMigration::new(kind, from, source)), ..self }
     }
 
     /// Checks so often that the store still has every record.
@@ -449,9 +425,9 @@ impl<'a> Leading<'a> {
         for output in self.leader.step(now, input) {
             match output {
                 Output::Write { object, expected, record } => {
-                    self.work.push(Box::pin(write(self.driver, object, expected, record)));
+                    self.work.push(Box::pin(work::write(self.driver, object, expected, record)));
                 }
-                Output::Reload { object } => self.work.push(Box::pin(reload(self.driver, object))),
+                Output::Reload { object } => self.work.push(Box::pin(work::reload(self.driver, object))),
                 Output::Grants { holder, grants } => {
                     if let Some(asked) = self.asked.remove(&holder.pod) {
                         self.driver.metrics.ledger_answered(asked.elapsed().as_secs_f64());
@@ -486,63 +462,4 @@ impl<'a> Leading<'a> {
 
 fn wall() -> i64 {
     Timestamp::now().as_millisecond()
-}
-
-async fn write(
-    driver: &LedgerDriver,
-    object: StoreObject,
-    expected: Option<StoreVersion>,
-    record: StoreRecord,
-) -> Option<Input> {
-    let name = ShardName(object.to_string());
-    let expected = expected.map(|version| ShardVersion(version.0));
-    driver.acknowledged.sent(object, &record);
-    let (result, input) = match driver.store.write(&name, expected.as_ref(), &record.encode()).await {
-        WriteOutcome::Written(version) => {
-            let version = StoreVersion(version.0);
-            driver.acknowledged.written(object, version.clone(), record);
-            driver.metrics.ledger_fault(None);
-            (LedgerWrite::Ok, Input::Written { object, version })
-        }
-        WriteOutcome::Conflict => {
-            driver.acknowledged.not_written(object, &record);
-            (LedgerWrite::Conflict, Input::Conflict { object })
-        }
-        WriteOutcome::Unknown(error) => {
-            driver.acknowledged.unknown(object);
-            let advice = driver.failed(error.fault());
-            tracing::warn!(%name, %error, advice, "it is not known whether a record of the ledger was written: it is read again");
-            (LedgerWrite::Unknown, Input::WriteUnknown { object })
-        }
-        WriteOutcome::Failed(error) => {
-            driver.acknowledged.not_written(object, &record);
-            let advice = driver.failed(error.fault());
-            tracing::warn!(%name, %error, advice, "a record of the ledger can't be written: grants wait for it");
-            // It is written again at once when it has failed.
-            attempts::pause().await;
-            (LedgerWrite::Failed, Input::WriteFailed { object })
-        }
-    };
-    driver.metrics.ledger_wrote(result);
-    Some(input)
-}
-
-async fn reload(driver: &LedgerDriver, object: StoreObject) -> Option<Input> {
-    let name = ShardName(object.to_string());
-    let mut attempts = Attempts::default();
-    loop {
-        let read = match driver.store.read(&name).await {
-            Ok(None) => return Some(Input::Reloaded { object, stored: None }),
-            Ok(Some(shard)) => records::record(shard),
-            Err(error) => Err(error.into()),
-        };
-        match read {
-            Ok(stored) => return Some(Input::Reloaded { object, stored: Some(stored) }),
-            Err(error) => {
-                let advice = driver.failed(error.fault());
-                tracing::warn!(%name, %error, advice, "a record of the ledger can't be read: grants wait for it");
-            }
-        }
-        attempts.pause().await;
-    }
 }
