@@ -21,6 +21,7 @@ KINDS = {
     "CronJob": ("apis/batch/v1", "cronjobs"),
     "DaemonSet": ("apis/apps/v1", "daemonsets"),
     "Deployment": ("apis/apps/v1", "deployments"),
+    "Role": ("apis/rbac.authorization.k8s.io/v1", "roles"),
     "RoleBinding": ("apis/rbac.authorization.k8s.io/v1", "rolebindings"),
     "Event": ("apis/events.k8s.io/v1", "events"),
     "Job": ("apis/batch/v1", "jobs"),

@@ -88,10 +88,17 @@ class Database:
         ready = [program("pg_isready"), "--quiet", f"--host={self.folder}", f"--port={self.port}"]
         return subprocess.run([str(word) for word in ready], timeout=SECONDS).returncode == 0
 
+    def configure(self, setting, value):
+        """For all sessions, and those that there are."""
+        self.ask(f"ALTER SYSTEM SET {setting} = {value}")
+        self.ask("SELECT pg_reload_conf()")
+
     def ask(self, query):
         """The answer of psql, without its frame."""
         command = [program("psql"), "--no-psqlrc", "--tuples-only", "--no-align", "--command", query]
         env = {"PGHOST": str(self.folder), "PGPORT": str(self.port), "PGUSER": USER, "PGPASSWORD": PASSWORD, "PGDATABASE": "postgres"}
+        # A test may have made all others read only.
+        env["PGOPTIONS"] = "-c default_transaction_read_only=off"
         done = subprocess.run([str(word) for word in command], env=env, capture_output=True, text=True, timeout=SECONDS)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
