@@ -77,7 +77,7 @@ fn injected(case: &Case) -> Option<Value> {
 }
 
 #[test]
-fn injecting_twice_is_injecting_once() {
+fn injecting_twice_equals_injecting_once() {
     for case in cases() {
         match inject(&case.pod, &case.facts()) {
             InjectionOutcome::Injected { pod, .. } => {
@@ -94,7 +94,7 @@ fn injecting_twice_is_injecting_once() {
 
 /// Nothing of the pod is lost or changed: after removing the additions, the original pod is left.
 #[test]
-fn only_what_is_ours_is_added() {
+fn only_our_fields_are_added() {
     for case in cases() {
         let Some(mut pod) = injected(&case) else { continue };
         let patch = between(&case.pod, &pod);
@@ -155,7 +155,7 @@ fn only_what_is_ours_is_added() {
 
 /// The requirements of Pod Security's *restricted* for a container.
 #[test]
-fn the_gateway_is_fit_for_restricted() {
+fn the_gateway_satisfies_the_restricted_profile() {
     for case in cases() {
         let Some(pod) = injected(&case) else { continue };
         let init = pod["spec"]["initContainers"].as_array().unwrap();

@@ -135,13 +135,13 @@ proptest! {
     fn injection_never_panics_and_is_idempotent(
         which in 0usize..1000,
         edits in prop::collection::vec((prop::sample::select(PLACES.to_vec()), odd()), 0..4),
-        said in prop::collection::vec(annotation(), 0..4),
+        annotations in prop::collection::vec(annotation(), 0..4),
         defaults in prop::collection::vec(annotation(), 0..3),
         labelled: bool,
         secrets: bool,
     ) {
         let mut pod = PODS[which % PODS.len()].clone();
-        for (name, value) in said {
+        for (name, value) in annotations {
             put(&mut pod, &format!("/metadata/annotations/{}", name.replace('/', "~1")), value.into());
         }
         for (place, value) in edits {

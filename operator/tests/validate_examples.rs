@@ -47,7 +47,7 @@ fn judged(object: &Value, index: &ObjectIndex) -> (ReviewOutcome, Value) {
         },
     });
     let mut judged = None;
-    let (code, body) = answer(review.to_string().as_bytes(), || index.clone(), |said| judged = Some(said));
+    let (code, body) = answer(review.to_string().as_bytes(), || index.clone(), |review| judged = Some(review));
     assert_eq!(code, StatusCode::OK);
     (judged.unwrap(), serde_json::from_slice(&body).unwrap())
 }

@@ -255,8 +255,8 @@ mod tests {
         let other = [KeyOwner { name: "search".to_owned(), uid: "uid-2".to_owned() }];
         let write = decide(desired(&revision, &other), Some(&first)).unwrap();
         assert_eq!((write.sequence, &write.object["metadata"]["ownerReferences"][0]["uid"]), (NOW, &json!("uid-2")));
-        let nobody = decide(desired(&revision, &[]), Some(&first)).unwrap();
-        assert_eq!(nobody.object["metadata"]["ownerReferences"], json!([]));
+        let without_owners = decide(desired(&revision, &[]), Some(&first)).unwrap();
+        assert_eq!(without_owners.object["metadata"]["ownerReferences"], json!([]));
     }
 
     #[test]

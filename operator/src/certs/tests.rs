@@ -113,39 +113,39 @@ fn word(step: CertificateStep) -> &'static str {
 
 #[test]
 fn an_authority_is_replaced_step_by_step() {
-    let (nobody, written) = (FakeSpread::default(), FakeSpread { written: true, ..FakeSpread::default() });
+    let (no_gateways, written) = (FakeSpread::default(), FakeSpread { written: true, ..FakeSpread::default() });
     let mut life = ReplicaLife::new();
-    life.run(&nobody);
+    life.run(&no_gateways);
     assert_eq!(life.steps, ["begin"]);
     let first = life.stored.bundle();
     // Two thirds of the validity of thirty days and one hour, which began an hour ago.
-    life.pass(19 * DAY, &nobody);
+    life.pass(19 * DAY, &no_gateways);
     assert_eq!(life.steps.len(), 1);
-    life.pass(DAY, &nobody);
+    life.pass(DAY, &no_gateways);
     assert_eq!(life.steps[1..], ["renew"]);
     assert_eq!(life.stored.bundle(), first, "renewal touches no bundle");
     // The authority has less than a year left.
-    life.pass(9 * YEAR, &nobody);
+    life.pass(9 * YEAR, &no_gateways);
     assert_eq!(life.steps[2..], ["renew", "announce"]);
     let leaf = life.stored.leaf.clone();
     assert_eq!(life.stored.bundle().fingerprints.len(), 2);
     // Before it is in every bundle, the day does not begin.
-    life.pass(5 * DAY, &nobody);
+    life.pass(5 * DAY, &no_gateways);
     assert_eq!(life.steps.len(), 4);
     life.pass(0, &written);
     assert_eq!(life.steps[4..], ["spread"]);
     life.pass(DAY - 1, &written);
     assert_eq!((life.steps.len(), &life.stored.leaf), (5, &leaf));
-    life.pass(1, &nobody);
+    life.pass(1, &no_gateways);
     assert_eq!(life.steps[5..], ["promote"]);
     assert_eq!(life.stored.bundle().fingerprints.len(), 2, "the previous one stays trusted for a while");
-    life.pass(DAY - 1, &nobody);
+    life.pass(DAY - 1, &no_gateways);
     assert_eq!(life.steps.len(), 6);
-    life.pass(1, &nobody);
+    life.pass(1, &no_gateways);
     assert_eq!(life.steps[6..], ["retire"]);
     let second = life.stored.bundle();
     assert!(second.fingerprints.len() == 1 && second != first);
-    life.pass(18 * DAY, &nobody);
+    life.pass(18 * DAY, &no_gateways);
     assert_eq!(life.steps.len(), 7);
 }
 

@@ -1,5 +1,5 @@
-//! Drives the ledger's leader: what gateways report, what policies say and what the store answers goes in; what comes out is
-//! written, and sent to gateways.
+//! Drives the ledger's leader: it passes on gateways' reports, policies and the store's answers, writes the leader's
+//! records, and sends its grants to gateways.
 //!
 //! ```text
 //! Hub ─ reports ─►                  ─► writes, reloads ─► LedgerStore ─┐
@@ -9,9 +9,9 @@
 //!                     └────────────────────────────────────────────────┘
 //! ```
 //!
-//! Only the replica that leads runs it, and it ends with the leadership: its task is dropped at an await, and the streams end.
-//! Writes that are under way then may still be made, which is safe. So is a replica that does not know yet that it leads no
-//! more: everything that it hands out was written before, and the next leader counts it as spent.
+//! Only the replica that leads runs it, and it ends with the leadership: its task is dropped at an await, and the
+//! streams end. Writes that are in progress then may still be made, which is safe. A replica that does not know yet
+//! that it was replaced is also safe: all its grants were written first, and the next leader counts them as spent.
 
 mod acknowledged;
 mod attempts;
@@ -59,38 +59,38 @@ use super::store::{LedgerStore, ShardName, ShardVersion, WriteOutcome};
 use crate::metrics::OperatorMetrics;
 use crate::stream::{ConnectedGateway, Hub, ReceivedReport, ReportReceiver};
 
-/// How often the leader is told that time has passed.
+/// How often the leader gets the time.
 const TICK: Duration = Duration::from_millis(100);
-/// How often it is looked which pods are gone.
+/// How often missing pods are checked.
 const CENSUS: Duration = Duration::from_secs(2);
-/// How long a pod is missed before it is gone: a watch may be behind.
+/// How long a pod is missing before it counts as gone: a watch may be behind.
 const MISSED: Duration = Duration::from_secs(10);
 /// How often it is checked that the store still has every record.
 const CHECK: Duration = Duration::from_secs(30);
-/// Between two leaderships of one process: whoever deposed this one may be about to end.
+/// The pause between two leaderships of one process: the replica that deposed this one may be about to end.
 const AGAIN: Duration = Duration::from_secs(2);
 
-/// How often figures are read, and how often it is looked which limits objects have.
+/// How often figures are read, and how often the limits of objects are checked.
 const FIGURES: Duration = Duration::from_secs(1);
 const PRESENT: Duration = Duration::from_secs(60);
 
-/// The pods and the limits that are there.
+/// The existing pods and limits.
 pub trait PodUids: fmt::Debug + Send + Sync + 'static {
-    /// Uids of all pods with a gateway that have not ended.
+    /// The uids of all pods with a gateway that have not ended.
     fn uids(&self) -> HashSet<String>;
 
-    /// What a gateway's pod belongs to, such as `shop/Deployment/search`. Absent: it is not known.
+    /// The workload of a gateway's pod, such as `shop/Deployment/search`; `None` if it is unknown.
     fn workload(&self, _gateway: &ConnectedGateway) -> Option<String> {
         None
     }
 
-    /// The limits that objects have, whether or not a policy has them. Absent: they are not known.
+    /// The limits that objects have, whether or not a policy contains them; `None` if they are unknown.
     fn limits(&self) -> Option<BTreeSet<LimitKey>> {
         None
     }
 }
 
-/// What runs while this replica leads.
+/// The tasks that run while this replica leads.
 #[derive(Debug)]
 pub struct LedgerDriver {
     store: Arc<dyn LedgerStore>,
@@ -101,15 +101,15 @@ pub struct LedgerDriver {
     metrics: Arc<OperatorMetrics>,
     figures: Arc<LedgerFigures>,
     actions: Arc<LedgerActions>,
-    /// How long a pod is missed before it is gone.
+    /// How long a pod is missing before it counts as gone.
     missed: Duration,
     /// How often it is checked that the store still has every record.
     check: Duration,
     acknowledged: AcknowledgedRecords,
-    /// Where the records come from, if they may be in another store yet.
+    /// The source of the records, if they may still be in another store.
     migration: Option<RecordMigration>,
     deposers: Mutex<Deposers>,
-    /// Whoever runs takes them.
+    /// Taken by the task that runs.
     reports: Mutex<Option<ReportReceiver>>,
 }
 
@@ -143,25 +143,25 @@ impl LedgerDriver {
         }
     }
 
-    /// Moves the records from another store before it leads, if they are not moved yet.
+    /// Moves the records from another store before it leads, if they were not moved yet.
     #[must_use]
     pub fn migrating(self, kind: StoreKind, from: StoreKind, source: Arc<dyn LedgerStore>) -> Self {
         LedgerDriver { migration: Some(RecordMigration::new(kind, from, source)), ..self }
     }
 
-    /// Checks so often that the store still has every record.
+    /// Sets how often the store is checked for missing records.
     #[must_use]
     pub fn checked_every(self, check: Duration) -> Self {
         LedgerDriver { check, ..self }
     }
 
-    /// Figures go there, and actions come from there.
+    /// Sets where figures are written, and where actions come from.
     #[must_use]
     pub fn telling(self, figures: Arc<LedgerFigures>, actions: Arc<LedgerActions>) -> Self {
         LedgerDriver { figures, actions, ..self }
     }
 
-    /// Pods are gone when they were missed for so long.
+    /// Sets how long a pod is missing before it counts as gone.
     #[must_use]
     pub fn missed_for(self, missed: Duration) -> Self {
         LedgerDriver { missed, ..self }
@@ -189,7 +189,7 @@ impl LedgerDriver {
         }
     }
 
-    /// Everything that the store has. Tries until it can be read: a ledger that forgets grants everything again.
+    /// The whole content of the store. Retries until it can be read: a ledger that forgets grants everything again.
     async fn load(&self) -> Vec<Stored> {
         let mut attempts = Attempts::default();
         loop {
@@ -208,7 +208,7 @@ impl LedgerDriver {
         }
     }
 
-    /// Everything that the store has, after what is gone of it was written again.
+    /// The whole content of the store, after missing records were written again.
     async fn read_all(&self) -> Result<Vec<Stored>, RecordError> {
         if let Some(migration) = &self.migration {
             migration.run(&*self.store).await?;
@@ -258,7 +258,7 @@ impl LedgerDriver {
         }
     }
 
-    /// Grants wait for the store. What to do about it.
+    /// Grants wait for the store. The remedy.
     fn failed(&self, fault: StoreFault) -> &'static str {
         self.metrics.ledger_fault(Some(fault));
         fault.advice()
@@ -270,27 +270,27 @@ struct Leading<'a> {
     driver: &'a LedgerDriver,
     leader: Leader,
     clock: LeaderClock,
-    /// Writes, reloads and reports of findings, and what the leader hears of each.
+    /// Writes, reloads and reports of findings, and their results for the leader.
     work: FuturesUnordered<BoxFuture<'a, Option<Input>>>,
     planned: watch::Receiver<()>,
     census: PodCensus,
-    /// Of gateways whose binding is not planned yet, the last report.
+    /// The last report of each gateway whose binding is not planned yet.
     unplanned: HashMap<String, ReceivedReport>,
-    /// Who reported, for findings.
+    /// The gateways that reported, for findings.
     gateways: HashMap<String, Arc<ConnectedGateway>>,
     found: RecentFindings,
     /// Since when gateways wait for an answer.
     asked: HashMap<String, Instant>,
-    /// Who waits for the outcome of an action, by its id and limit.
+    /// The receivers of an action's outcome, by its id and limit.
     acting: HashMap<(String, LimitKey), Vec<AskedAction>>,
     present_at: Option<Instant>,
-    /// Someone else leads.
+    /// Another replica leads.
     deposed: Option<Option<Term>>,
 }
 
 impl<'a> Leading<'a> {
     fn new(driver: &'a LedgerDriver, above: Term, objects: Vec<Stored>) -> Self {
-        // Before they are read: no change is missed.
+        // Before they are read, so that no change is missed.
         let planned = driver.limits.changes();
         driver.acknowledged.begin();
         let mut leading = Leading {
@@ -313,7 +313,7 @@ impl<'a> Leading<'a> {
         leading
     }
 
-    /// Until somebody else leads: in which term.
+    /// Runs until another replica leads; returns its term.
     async fn lead(mut self, reports: &mut ReportReceiver, actions: &mut mpsc::Receiver<AskedAction>) -> Term {
         let (mut ticks, mut censuses) = (tokio::time::interval(TICK), tokio::time::interval(CENSUS));
         let mut figures = tokio::time::interval(FIGURES);
@@ -332,7 +332,7 @@ impl<'a> Leading<'a> {
             }
             tokio::select! {
                 Some(done) = self.work.next() => done.into_iter().for_each(|input| self.step(input)),
-                // Many namespaces are planned in a row: once for all of them.
+                // Many namespaces are planned in a row: handle them together.
                 _ = ticks.tick() => {
                     if self.planned.has_changed().unwrap_or_default() {
                         self.planned.mark_unchanged();
@@ -396,7 +396,7 @@ impl<'a> Leading<'a> {
         self.step(Input::Report { pod, limits, report: received.report });
     }
 
-    /// Pods that are gone, and what is measured.
+    /// Handles pods that are gone, and updates the metrics.
     fn count(&mut self) {
         let driver = self.driver;
         let mut there = driver.pods.uids();

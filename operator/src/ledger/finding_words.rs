@@ -1,8 +1,8 @@
-//! What the ledger refuses, in words: as a label of metrics, and for people.
+//! The ledger's findings in words: as a metric label, and for people.
 
 use outrigger_ledger::shared::leader::FindingKind;
 
-/// Every kind, as labels of metrics have it and as people are told.
+/// Every kind, as a metric label and in words.
 pub const KINDS: [FindingKind; 7] = [
     FindingKind::Less,
     FindingKind::More,
@@ -19,7 +19,7 @@ pub fn word(kind: FindingKind) -> &'static str {
     row(kind).0
 }
 
-/// What was wrong, for people.
+/// The problem, for people.
 #[must_use]
 pub fn meaning(kind: FindingKind) -> &'static str {
     row(kind).1

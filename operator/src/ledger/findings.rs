@@ -1,4 +1,4 @@
-//! What a gateway said that can't be: a line in the log, and an Event of its pod.
+//! Reports impossible values of a gateway: a log line, and an Event for its pod.
 
 use futures_util::future::BoxFuture;
 use kube::Client;
@@ -10,7 +10,7 @@ use super::finding_words::{meaning, word};
 use crate::status::events::{EventAction, EventReason, EventRecorder, NewEvent, Subject};
 use crate::stream::ConnectedGateway;
 
-/// Tells the log, and whoever looks at the pod.
+/// Writes to the log and to the pod's Events.
 pub struct FindingEvents {
     client: Client,
     events: EventRecorder,
@@ -23,7 +23,7 @@ impl std::fmt::Debug for FindingEvents {
 }
 
 impl FindingEvents {
-    /// `identity` is the replica's.
+    /// `identity` is that of the replica.
     #[must_use]
     pub fn new(client: Client, identity: &str) -> Self {
         FindingEvents { client, events: EventRecorder::new(identity, Instant::now()) }

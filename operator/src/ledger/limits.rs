@@ -1,7 +1,7 @@
-//! Which limits are shared, and which of them a gateway may use: as the plans of bindings have them.
+//! The shared limits, and which of them a gateway may use, by the plans of bindings.
 //!
-//! A limit of one name comes from several bindings: a Budget counts keys of many. They are planned one after the other, so that
-//! they differ for a moment when it changes. The plan that has seen more of the cluster is right.
+//! A limit with one name comes from several bindings, because a Budget counts keys of many. They are planned one after
+//! another, so they differ for a moment when the limit changes. The plan that has seen more of the cluster applies.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use super::history::{UsageOwner, UsageOwners};
 use crate::objects::binding::Binding;
 
-/// Limits that a binding had before are remembered up to so many: its gateways may still hold some of them.
+/// The most former limits of a binding that are remembered: its gateways may still hold some of them.
 const FORMER_MAX: usize = 1_000;
 
 /// The limits of all bindings.
@@ -31,13 +31,13 @@ struct BindingLimits {
     /// How much of the cluster its plan has seen.
     seen: u64,
     limits: Vec<SharedLimit>,
-    /// What its gateways may want of those, and what it had before.
+    /// The limits that its gateways may want, and former ones.
     usable: Arc<GatewayLimits>,
-    /// Limits on concurrent requests, by their names, and how many may run.
+    /// Limits on concurrent requests, by name, with the number of requests.
     concurrency: BTreeMap<String, u64>,
-    /// Their names, for those who ask often.
+    /// Their names, for frequent lookups.
     concurrent: Arc<BTreeSet<String>>,
-    /// Whom its keys count for, by their names.
+    /// The owners of its keys, by the keys' names.
     owners: UsageOwners,
 }
 
@@ -48,8 +48,8 @@ impl Default for PlannedLimits {
 }
 
 impl PlannedLimits {
-    /// A namespace was planned: what its bindings' documents say, and the bindings that keep what they have. `seen` rises with
-    /// what the plan has seen of the cluster.
+    /// Applies the plan of a namespace: the contents of its bindings' documents, and the bindings that keep what they
+    /// have. `seen` rises with what the plan has seen of the cluster.
     pub fn planned<'a>(
         &self,
         namespace: &str,
@@ -68,7 +68,7 @@ impl PlannedLimits {
             let wanted: BTreeSet<LimitKey> = limits.iter().map(|limit| limit.id.clone()).collect();
             match bindings.get_mut(binding) {
                 Some(known) => {
-                    // What was taken away just now comes first.
+                    // Limits that were just removed come first.
                     let former = known.usable.wanted.iter().chain(&known.usable.former);
                     let former = former.filter(|id| !wanted.contains(id)).take(FORMER_MAX).cloned().collect();
                     let usable = GatewayLimits { wanted, former, fail_open };
@@ -89,20 +89,20 @@ impl PlannedLimits {
         self.changes.send_replace(());
     }
 
-    /// What gateways of the binding may report of; absent until the binding is planned.
+    /// The limits that gateways of the binding may report; `None` until the binding is planned.
     #[must_use]
     pub fn of(&self, binding: &Binding) -> Option<Arc<GatewayLimits>> {
         self.bindings.lock().get(binding).map(|planned| Arc::clone(&planned.usable))
     }
 
-    /// Whom a key of the binding counts for; nobody until the binding is planned.
+    /// The owners of a key of the binding; none until the binding is planned.
     #[must_use]
     pub fn owner(&self, binding: &Binding, key: &str) -> UsageOwner {
         let bindings = self.bindings.lock();
         bindings.get(binding).and_then(|planned| planned.owners.get(key)).cloned().unwrap_or_default()
     }
 
-    /// Every limit, as the plan that has seen most has it, in order of its name.
+    /// Every limit, by the plan that has seen most, ordered by name.
     #[must_use]
     pub fn all(&self) -> Vec<SharedLimit> {
         let bindings = self.bindings.lock();
@@ -118,19 +118,19 @@ impl PlannedLimits {
         newest.into_values().map(|(_, limit)| limit.clone()).collect()
     }
 
-    /// Whether nothing was planned yet: a new leader plans when it has listed what there is.
+    /// Whether nothing was planned yet: a new leader plans after it has listed all objects.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.bindings.lock().is_empty()
     }
 
-    /// Names of the limits on concurrent requests that gateways of the binding have; absent until the binding is planned.
+    /// The names of the limits on concurrent requests of the binding; `None` until the binding is planned.
     #[must_use]
     pub fn concurrency_of(&self, binding: &Binding) -> Option<Arc<BTreeSet<String>>> {
         self.bindings.lock().get(binding).map(|planned| Arc::clone(&planned.concurrent))
     }
 
-    /// Every limit on concurrent requests, and how many may run, as the plan that has seen most has it.
+    /// Every limit on concurrent requests with its number, by the plan that has seen most.
     #[must_use]
     pub fn concurrency(&self) -> BTreeMap<String, u64> {
         let bindings = self.bindings.lock();
@@ -146,22 +146,22 @@ impl PlannedLimits {
         newest.into_iter().map(|(name, (_, most))| (name.to_owned(), most)).collect()
     }
 
-    /// Changes when something was planned: many plans at once are one change.
+    /// Changes when something was planned: many plans in a row are one change.
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<()> {
         self.changes.subscribe()
     }
 }
 
-/// What of a document its gateways share.
+/// The shared part of a document.
 #[derive(Debug, Default)]
 struct PlannedDocument {
     limits: Vec<SharedLimit>,
-    /// What a gateway may owe of those that fail open.
+    /// The highest debt of a gateway under limits that fail open.
     fail_open: BTreeMap<LimitKey, u64>,
     /// Limits on concurrent requests.
     concurrency: BTreeMap<String, u64>,
-    /// Whom its keys count for.
+    /// The owners of its keys.
     owners: UsageOwners,
 }
 
@@ -188,7 +188,7 @@ fn shared(binding: &Binding, document: &Document) -> PlannedDocument {
             }
         }
         Err(error) => {
-            // Its gateways refuse the document for the same reason, and say so.
+            // Its gateways refuse the document for the same reason, and report it.
             tracing::warn!(%binding, %error, "the limits of a policy can't be shared");
         }
     }
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn the_plan_that_has_seen_most_is_right() {
+    fn the_plan_that_has_seen_most_applies() {
         let limits = PlannedLimits::default();
         let (shop, search) = (Binding::of("shop", "a"), Binding::of("search", "a"));
         limits.planned("shop", 7, [(&shop, &document(&[("team", 50)]))].into_iter(), &none());
@@ -239,11 +239,11 @@ mod tests {
         limits.planned("search", 8, [(&search, &document(&[("team", 60)]))].into_iter(), &none());
         assert_eq!(limits.all(), [limit("team", 60)]);
         limits.planned("search", 9, std::iter::empty(), &none());
-        assert_eq!(limits.all(), [limit("team", 50)], "nobody needs that policy any more");
+        assert_eq!(limits.all(), [limit("team", 50)], "no key needs that policy any more");
     }
 
     #[test]
-    fn gateways_may_settle_what_their_binding_had_and_want_what_it_has() {
+    fn gateways_may_settle_former_limits_and_want_current_ones() {
         let limits = PlannedLimits::default();
         let (shop, other) = (Binding::of("shop", "a"), Binding::of("shop", "b"));
         assert_eq!(limits.of(&shop), None, "not planned yet");
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn what_gateways_grant_themselves_is_none_of_the_ledger_s() {
+    fn limits_that_gateways_grant_themselves_are_not_the_ledgers() {
         let limits = PlannedLimits::default();
         let shop = Binding::of("shop", "a");
         let own = Document { ledger: LedgerDoc::Own, ..document(&[("team", 50)]) };
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_on_concurrent_requests_are_as_the_newest_plan_says_and_each_binding_has_its_own() {
+    fn limits_on_concurrent_requests_follow_the_newest_plan_of_each_binding() {
         use outrigger_policy::{KeyDoc, LimitsDoc};
         let document = |name: &str, most: u32| {
             let limits = LimitsDoc { concurrent_requests: Some(most), ..LimitsDoc::default() };

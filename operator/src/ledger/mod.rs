@@ -8,8 +8,8 @@
 //!
 //! Limits on concurrent requests have no store: see [`permits`].
 //!
-//! What is granted to whom is decided by [`outrigger_ledger::shared::leader`], which does no I/O. Here are its stores, and what
-//! feeds it.
+//! [`outrigger_ledger::shared::leader`] decides what is granted to which gateway, without I/O. This module contains its
+//! stores and the tasks that connect it to plans, gateways and pods.
 
 pub mod actions;
 pub mod driver;

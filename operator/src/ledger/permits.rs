@@ -6,7 +6,8 @@
 //! pods, time ────►                        ─► findings ─► log, metric
 //! ```
 //!
-//! Only the replica that leads runs it. It stores nothing: a new leader hears from the gateways who has what.
+//! Only the replica that leads runs it. It stores nothing: a new leader learns from the gateways' reports which permits
+//! they have.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -21,16 +22,16 @@ use super::limits::PlannedLimits;
 use crate::metrics::OperatorMetrics;
 use crate::stream::{Hub, ReceivedPermits};
 
-/// How often the leader is told that time has passed.
+/// How often the leader gets the time.
 const TICK: Duration = Duration::from_millis(250);
-/// How often it is looked which pods are gone.
+/// How often missing pods are checked.
 const CENSUS: Duration = Duration::from_secs(2);
-/// How long a pod is missed before it is gone: a watch may be behind.
+/// How long a pod is missing before it counts as gone: a watch may be behind.
 const MISSED: Duration = Duration::from_secs(10);
 /// Findings of one pod are logged once in this time. All of them are counted.
 const QUIET: Duration = Duration::from_secs(10);
 
-/// What runs while this replica leads.
+/// The tasks that run while this replica leads.
 #[derive(Debug)]
 pub struct PermitDriver {
     limits: Arc<PlannedLimits>,
@@ -51,7 +52,7 @@ impl PermitDriver {
         PermitDriver { limits, hub, pods, metrics, missed: MISSED }
     }
 
-    /// Pods are gone when they were missed for so long.
+    /// Sets how long a pod is missing before it counts as gone.
     #[must_use]
     pub fn missed_for(self, missed: Duration) -> Self {
         PermitDriver { missed, ..self }
@@ -71,7 +72,7 @@ impl PermitDriver {
         censuses.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                // Many namespaces are planned in a row: once for all of them.
+                // Many namespaces are planned in a row: handle them together.
                 _ = ticks.tick() => {
                     if planned.has_changed().unwrap_or_default() {
                         planned.mark_unchanged();
@@ -90,10 +91,10 @@ impl PermitDriver {
 struct LeadingPermits<'a> {
     driver: &'a PermitDriver,
     leader: PermitLeader,
-    /// Whether something was planned. Before that, it is not known which pods there are.
+    /// Whether anything was planned. Before that, the existing pods are unknown.
     has_plans: bool,
     begun: Instant,
-    /// Pods that exist, when it was last looked.
+    /// The existing pods, at the last check.
     there: HashSet<String>,
     census: PodCensus,
     /// Reports of gateways whose binding is not planned yet.
@@ -149,7 +150,7 @@ impl<'a> LeadingPermits<'a> {
         self.send(out);
     }
 
-    /// Pods that may have permits: all that exist, but for those whose keys have no such limit.
+    /// Pods that may have permits: all existing pods, except for those whose keys have no such limit.
     fn awaited(&self) -> HashSet<String> {
         let limits = &self.driver.limits;
         let mut awaited = self.there.clone();

@@ -58,7 +58,7 @@ impl ObjectVersion {
 
     /// How its credentials get to gateways. An unknown value counts as `Stream`, which copies no credential.
     pub(crate) fn credential_delivery(&self) -> Option<CredentialDelivery> {
-        self.field("credentialDelivery").map(|said| read(said).unwrap_or(CredentialDelivery::Stream))
+        self.field("credentialDelivery").map(|value| read(value).unwrap_or(CredentialDelivery::Stream))
     }
 
     /// The reference to its bundle of certificates, and the key in it.
@@ -76,7 +76,7 @@ impl ObjectVersion {
     /// # Errors
     /// The field exists and cannot be read.
     pub(crate) fn allowed_namespaces(&self) -> Result<Option<AllowedNamespaces>, UnreadableField> {
-        self.field("allowedNamespaces").map(|said| read(said).ok_or(UnreadableField)).transpose()
+        self.field("allowedNamespaces").map(|value| read(value).ok_or(UnreadableField)).transpose()
     }
 
     /// The service accounts that may use it; `None` for all. An element that is no string is ignored.

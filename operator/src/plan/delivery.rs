@@ -44,9 +44,9 @@ pub(super) fn of(
             namespace: provider.namespace.clone(),
             name: provider.name.clone(),
         };
-        let said = serving(&id).and_then(|version| version.credential_delivery());
+        let requested = serving(&id).and_then(|version| version.credential_delivery());
         let own = provider.namespace == binding.namespace;
-        let by_provider = match said {
+        let by_provider = match requested {
             Some(CredentialDelivery::Secret) if own || index.copies() => Delivery::Secret,
             None if own => Delivery::Secret,
             Some(_) | None => Delivery::Stream,

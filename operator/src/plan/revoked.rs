@@ -69,7 +69,7 @@ fn namespaces(spec: &mut Map<String, Value>, now: &ObjectVersion) {
         Some(NamespacesFrom::Selector) => 1,
         Some(NamespacesFrom::All) => 2,
     };
-    let before = spec.get("allowedNamespaces").map_or(Ok(None), |said| read(said).map(Some).ok_or(UnreadableField));
+    let before = spec.get("allowedNamespaces").map_or(Ok(None), |value| read(value).map(Some).ok_or(UnreadableField));
     let new = now.field("allowedNamespaces");
     if let (Ok(before), Ok(after)) = (before.map(width), now.allowed_namespaces().map(width))
         && after <= before

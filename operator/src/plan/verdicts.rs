@@ -81,10 +81,10 @@ fn inactive(chosen: &Chosen, now: Timestamp) -> Option<ConditionReason> {
 
 /// A warning if a provider asks for a delivery that the installation does not allow.
 fn copies(index: &ObjectIndex, version: &ObjectVersion) -> Option<String> {
-    let asks = version.credential_delivery() == Some(CredentialDelivery::Secret);
+    let wants_copies = version.credential_delivery() == Some(CredentialDelivery::Secret);
     let allowed = version.allowed_namespaces().ok().flatten();
     let shared = allowed.is_some_and(|allowed| allowed.from != NamespacesFrom::Same);
-    (version.id.kind == ObjectKind::LlmProvider && asks && shared && !index.copies()).then(|| {
+    (version.id.kind == ObjectKind::LlmProvider && wants_copies && shared && !index.copies()).then(|| {
         "spec.credentialDelivery: other namespaces still get its credentials by the stream, because the operator \
          was installed without credentials.copies"
             .to_owned()

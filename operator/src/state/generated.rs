@@ -211,13 +211,15 @@ mod tests {
         assert!(!generated.put(binding.clone(), Some(existing("9"))));
         assert!(!generated.put(binding.clone(), Some(existing("10"))));
         assert_eq!(generated.get(&binding).unwrap().resource_version, "10");
-        let anew = GeneratedConfigMap { uid: "v".to_owned(), ..existing("3") };
-        assert!(generated.put(binding.clone(), Some(anew.clone())), "a new uid is another object");
+        let recreated = GeneratedConfigMap { uid: "v".to_owned(), ..existing("3") };
+        assert!(generated.put(binding.clone(), Some(recreated.clone())), "a new uid is another object");
         let seal = Seal::of(&[7; 32]).unwrap();
         assert_eq!(generated.sources(&seal), (vec![], 1), "it has no valid seal");
         let mark = seal.mark(&binding, &hash("{}"), &[1, 2]);
-        generated
-            .put(binding.clone(), Some(GeneratedConfigMap { seal: mark, resource_version: "4".to_owned(), ..anew }));
+        generated.put(
+            binding.clone(),
+            Some(GeneratedConfigMap { seal: mark, resource_version: "4".to_owned(), ..recreated }),
+        );
         assert_eq!(generated.sources(&seal), (vec![(binding.clone(), Bytes::from_static(&[1, 2]))], 0));
         assert!(generated.put(binding.clone(), None));
         assert!(!generated.put(binding, None));

@@ -9,7 +9,7 @@ use crate::status::document::StoredCondition;
 use crate::status::events::{EventAction, EventReason, NewEvent};
 use crate::status::reason::ConditionReason;
 
-/// Between what stands in an object and what shall. Nothing of an object that comes to be as it should.
+/// Compares the stored conditions with the new ones. A new object that is healthy gives no Event.
 pub(super) fn between(before: Option<&Value>, after: &[ObjectCondition]) -> Vec<NewEvent> {
     let mut announced: BTreeSet<ConditionReason> = BTreeSet::new();
     let mut events = Vec::new();
@@ -26,7 +26,7 @@ pub(super) fn between(before: Option<&Value>, after: &[ObjectCondition]) -> Vec<
             // They repeat what another condition says.
             (ConditionType::Stalled, _) => continue,
             (ConditionType::Ready, ConditionStatus::True) if was_false => false,
-            // Nothing goes through it any more, by its own word, and that may be forgotten.
+            // It is suspended or expired by its own setting, which an administrator may have forgotten.
             (ConditionType::Ready, ConditionStatus::True)
                 if matches!(condition.reason, ConditionReason::Suspended | ConditionReason::Expired) =>
             {

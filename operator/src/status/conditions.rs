@@ -208,7 +208,7 @@ impl StatusInputs<'_> {
         }
     }
 
-    /// What is wrong, and what serves meanwhile.
+    /// The problem, and what serves meanwhile.
     fn problem_text(&self, problems: &[ObjectProblem]) -> String {
         let one = |problem: &ObjectProblem| match problem.path.as_str() {
             "" => problem.message.clone(),
@@ -218,15 +218,15 @@ impl StatusInputs<'_> {
         if let Some(more) = problems.len().checked_sub(PROBLEMS).filter(|more| *more > 0) {
             message.push_str(&format!("; and {more} more"));
         }
-        // That reason's own words say what serves, and there is room for it after a cut.
+        // The message of that reason names what serves, and there is room for it after truncation.
         match problems.iter().any(|problem| problem.reason == ConditionReason::TooLarge) {
             true => message,
             false => {
                 let text = cut_to(message, MESSAGE_MAX - 200);
-                // A question is the end of a sentence, too: `did you mean …?`.
+                // A question also ends a sentence: `did you mean …?`.
                 let end = if text.ends_with(['?', '.']) { "" } else { "." };
                 let kept = match problems.iter().any(|problem| problem.reason == ConditionReason::SecretNotFound) {
-                    // Whoever deletes a Secret may mean to revoke it.
+                    // Deleting a Secret may be meant as a revocation.
                     true => "; a value that gateways have of the Secret stays in use (`suspended: true` revokes it)",
                     false => "",
                 };
@@ -243,7 +243,7 @@ impl StatusInputs<'_> {
         }
     }
 
-    /// The first problem of a version of which nothing is served.
+    /// The first problem of a version that is not served at all.
     fn lost(&self) -> Option<ConditionReason> {
         let ObjectVerdict { refused, unresolved, serving, .. } = self.verdict;
         let first = refused.iter().chain(unresolved).next()?;
@@ -334,7 +334,7 @@ impl StatusInputs<'_> {
         {
             return self.condition(ConditionType::Ready, blocking.truth, blocking.reason, blocking.message.clone());
         }
-        // The author wants it to be off, and that is in force. There is nothing to wait for.
+        // The author has switched it off, and that is in force. There is nothing to wait for.
         let (reason, message) = match self.verdict.inactive {
             Some(ConditionReason::Suspended) => {
                 (ConditionReason::Suspended, "in force: it is suspended, and nothing goes through it")
@@ -351,7 +351,7 @@ impl StatusInputs<'_> {
         self.condition(ConditionType::Ready, ConditionStatus::True, reason, message.to_owned())
     }
 
-    /// Whether somebody must change an object.
+    /// Whether a user must change an object.
     fn stalled(
         &self,
         accepted: &ObjectCondition,

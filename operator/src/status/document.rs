@@ -9,7 +9,7 @@ use crate::status::gateways::GatewayCounts;
 use crate::status::limits::{ObjectLimits, seconds};
 use crate::status::reason::ConditionReason;
 
-/// A condition that stands in an object.
+/// A stored condition of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct StoredCondition {
     pub truth: ConditionStatus,
@@ -17,7 +17,7 @@ pub(super) struct StoredCondition {
     pub reason: Option<ConditionReason>,
     pub message: String,
     pub generation: Option<i64>,
-    /// As it is written there; `None` where nobody has judged it yet.
+    /// The stored status; `None` if no operator has set it yet.
     pub since: Option<String>,
 }
 
@@ -31,7 +31,7 @@ impl StoredCondition {
             reason: ConditionReason::named(text(found, "reason")?),
             message: text(found, "message").unwrap_or_default().to_owned(),
             generation: found.get("observedGeneration").and_then(Value::as_i64),
-            // The definition's default has none, and the beginning of time.
+            // The definition's default has none, and has the beginning of time.
             since: since.filter(|_| found.get("observedGeneration").is_some()),
         })
     }
@@ -40,14 +40,14 @@ impl StoredCondition {
         self.since.as_ref()?.parse().ok()
     }
 
-    /// As an operator of this version would have it.
+    /// As an operator of this version writes it.
     pub(super) fn condition(self, kind: ConditionType) -> Option<ObjectCondition> {
         let StoredCondition { truth, reason, message, generation, .. } = self;
         Some(ObjectCondition { kind, truth, reason: reason?, message, generation: generation? })
     }
 }
 
-/// What a status is written from.
+/// The inputs of a status.
 pub(super) struct StatusContent<'a> {
     pub generation: i64,
     pub conditions: &'a [ObjectCondition],
@@ -59,7 +59,7 @@ pub(super) struct StatusContent<'a> {
 }
 
 impl StatusContent<'_> {
-    /// The status to be written; times and numbers come from what stands there, where they shall stay.
+    /// The status to write. Times and numbers that must not change are those of the stored one.
     pub(super) fn document(&self, before: Option<&Value>, now: Timestamp) -> Value {
         let conditions = self.conditions.iter().map(|condition| {
             let stands = StoredCondition::of(before, condition.kind).filter(|stands| stands.truth == condition.truth);
@@ -105,7 +105,7 @@ pub(super) fn sidecars(tally: &GatewayCounts) -> Value {
     })
 }
 
-/// The operator's part of a status beside limits, in its own order: to be compared with what it would write.
+/// The operator's part of a status without the limits, in its own order: to be compared with what it would write.
 pub(super) fn ours(status: &Value) -> Value {
     let mut ours = Map::new();
     for field in ["observedGeneration", "conditions", "sidecars"] {

@@ -23,14 +23,14 @@ use crate::status::reason::ConditionReason;
 
 /// Events of one object in a row.
 pub const BURST: u32 = 10;
-/// After those, one in so long.
+/// After those, one per this time.
 pub const REFILL: Duration = Duration::from_secs(5 * 60);
 /// Events of all objects in a row.
 pub const ALL_BURST: u32 = 300;
 pub const ALL_REFILL: Duration = Duration::from_millis(100);
-/// The same words within so long are one Event, with a count.
+/// The same message within this time is one Event, with a count.
 const SAME: Duration = Duration::from_secs(10 * 60);
-/// What is remembered at most, of each: objects and Events.
+/// The most entries that are remembered, of each: objects and Events.
 const REMEMBERED: usize = 10_000;
 const CONTROLLER: &str = "outrigger.dev/operator";
 /// In bytes; the API server takes no more.
@@ -68,19 +68,19 @@ pub struct NewEvent {
     /// Or nothing to worry about.
     pub warning: bool,
     pub reason: EventReason,
-    /// What the operator did when it found out.
+    /// What the operator did when it detected this.
     pub action: EventAction,
-    /// What is wrong and what to do. Never a credential.
+    /// The problem and the remedy. Never contains a credential.
     pub note: String,
 }
 
-/// Why something happened. Conditions say the same with the same word.
+/// Why something happened. Conditions use the same names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum EventReason {
     Condition(ConditionReason),
-    /// A pod should carry a gateway and does not: told at what made it.
+    /// A pod should have a gateway and does not: recorded for its creator.
     NotInjected,
-    /// The ledger refused what a gateway reported: told at its pod.
+    /// The ledger refused a gateway's report: recorded for its pod.
     UsageRefused,
     /// A limit is used to one of its thresholds.
     LimitReached,
@@ -132,11 +132,11 @@ impl EventAction {
     }
 }
 
-/// What is to be done about an Event.
+/// What to do with an Event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum EventWrite {
     Create(String),
-    /// It was told before, under that name: so often by now.
+    /// It was recorded before, under that name, this many times by now.
     Count(String, i32),
 }
 
@@ -170,7 +170,7 @@ impl Bucket {
     }
 }
 
-/// What was told, and how much may still be.
+/// The recorded Events, and how many more may be recorded.
 #[derive(Debug)]
 struct EventLimiter {
     all: Bucket,
@@ -190,7 +190,7 @@ impl EventLimiter {
         EventLimiter { all: Bucket::full(ALL_BURST, now), each: HashMap::new(), series: BTreeMap::new() }
     }
 
-    /// `None`: enough was told.
+    /// `None` if enough were recorded.
     fn take(&mut self, subject: &Subject, event: &NewEvent, now: Instant, time: Timestamp) -> Option<EventWrite> {
         self.forget(now);
         let bucket = self.each.entry(subject.clone()).or_insert_with(|| Bucket::full(BURST, now));
@@ -204,13 +204,13 @@ impl EventLimiter {
             series.last = now;
             return Some(EventWrite::Count(series.name.clone(), series.count));
         }
-        // As kubectl's own are named: no two of an object at the same nanosecond.
+        // Named like kubectl's own: no two of an object at the same nanosecond.
         let name = format!("{}.{:x}", cut(&subject.name, NAME_MAX), time.as_nanosecond());
         self.series.insert(key, EventSeries { name: name.clone(), count: 1, last: now });
         Some(EventWrite::Create(name))
     }
 
-    /// What is too old to matter, where there is much of it; and all of it, where it would grow.
+    /// Removes old entries if there are many, and all entries if there would be too many.
     fn forget(&mut self, now: Instant) {
         if self.each.len() >= REMEMBERED {
             self.each.retain(|_, bucket| {
@@ -245,10 +245,10 @@ impl EventRecorder {
         EventRecorder { journal: Mutex::new(EventLimiter::new(now)), instance: cut(instance, INSTANCE_MAX).to_owned() }
     }
 
-    /// Tells of something, unless enough was told. Whether it was.
+    /// Records an Event, unless enough were recorded. Returns whether it did.
     ///
     /// # Errors
-    /// [`CallError`]. Not to be tried again: it was counted.
+    /// [`CallError`]. Do not retry: the Event was counted.
     pub async fn record(&self, client: &Client, subject: &Subject, event: &NewEvent) -> Result<bool, CallError> {
         let time = Timestamp::now();
         let act = {
@@ -297,7 +297,7 @@ impl EventRecorder {
     }
 }
 
-/// At most so many bytes, of whole characters.
+/// At most this many bytes, of whole characters.
 fn cut(text: &str, most: usize) -> &str {
     let mut end = most.min(text.len());
     while !text.is_char_boundary(end) {
@@ -349,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_words_are_counted_and_other_words_are_another_event() {
+    fn the_same_message_is_counted_and_another_message_is_another_event() {
         let mut clock = EventClock::new();
         let mut journal = EventLimiter::new(clock.steady);
         let Some(EventWrite::Create(first)) = clock.take(&mut journal, "team", "a") else { panic!("the first") };
@@ -358,13 +358,13 @@ mod tests {
         assert_eq!(clock.take(&mut journal, "team", "a"), Some(EventWrite::Count(first.clone(), 2)));
         assert_eq!(clock.take(&mut journal, "team", "a"), Some(EventWrite::Count(first.clone(), 3)));
         assert!(matches!(clock.take(&mut journal, "team", "b"), Some(EventWrite::Create(name)) if name != first));
-        // Long afterwards it is news again.
+        // Long afterwards it is recorded again.
         clock.pass(SAME);
         assert!(matches!(clock.take(&mut journal, "team", "a"), Some(EventWrite::Create(name)) if name != first));
     }
 
     #[test]
-    fn an_object_that_flaps_is_told_a_few_times_and_then_seldom() {
+    fn a_flapping_object_gets_a_few_events_and_then_fewer() {
         let mut clock = EventClock::new();
         let mut journal = EventLimiter::new(clock.steady);
         let mut written = 0;
@@ -377,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thousand_objects_that_break_at_once_are_no_flood() {
+    fn a_thousand_failures_at_once_cause_few_events() {
         let mut clock = EventClock::new();
         let mut journal = EventLimiter::new(clock.steady);
         let written = (0..1_000).filter(|at| clock.take(&mut journal, &format!("b{at}"), "a").is_some()).count();
@@ -388,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_remembered_is_bounded() {
+    fn memory_for_events_is_bounded() {
         let mut clock = EventClock::new();
         let mut journal = EventLimiter::new(clock.steady);
         for at in 0..3 * REMEMBERED {

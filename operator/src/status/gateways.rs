@@ -1,4 +1,5 @@
-//! What gateways do with the written policies, and since when: the state that a status needs between two looks.
+//! The state of gateways in relation to the written policies, and since when: everything that a status needs between
+//! two checks.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -9,33 +10,33 @@ use tokio::time::Instant;
 use crate::objects::binding::Binding;
 use crate::plan::revision::SidecarState;
 
-/// A connected gateway may take so long to take a policy.
+/// How long a connected gateway may take to load a policy.
 pub const BEHIND: Duration = Duration::from_secs(30);
-/// A gateway may be so long without a stream before it is told.
+/// How long a gateway may be without a stream before it is reported.
 pub const UNCONNECTED: Duration = Duration::from_secs(5 * 60);
-/// After a change of the leader gateways come back within so long.
+/// After a change of the leader, gateways reconnect within this time.
 pub const RETURN: Duration = Duration::from_secs(30);
 
-/// A pod whose gateway runs: started, and neither it nor the pod has ended or is ending.
+/// A pod with a running gateway: started, and neither it nor the pod has ended or is ending.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LivePod {
     pub uid: String,
     pub binding: Binding,
 }
 
-/// What a binding's gateways shall serve.
+/// What a binding's gateways should serve.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct BindingPolicy {
-    /// Of what was planned last.
+    /// Of the last plan.
     planned: Option<String>,
-    /// Of what stands in the cluster.
+    /// Of the cluster.
     written: Option<(u64, String)>,
-    /// Why what was planned can't be written.
+    /// Why the planned policy can't be written.
     failure: Option<String>,
 }
 
 impl BindingPolicy {
-    /// The sequence to be served; `None`: what was planned is not written yet.
+    /// The sequence to serve; `None` if the planned policy is not written yet.
     fn sequence(&self) -> Option<u64> {
         let (sequence, digest) = self.written.as_ref()?;
         let current = self.planned.as_ref().is_none_or(|planned| planned == digest);
@@ -43,18 +44,18 @@ impl BindingPolicy {
     }
 }
 
-/// What one gateway said last, and since when it is as it is.
+/// The last report of a gateway, and since when its state is the same.
 #[derive(Clone, Debug, Default)]
 struct GatewayReport {
     /// Without a stream since then.
     alone: Option<Instant>,
     sequence: Option<u64>,
     rejected: Option<Rejection>,
-    /// Not at what was written since then.
+    /// Behind the written policy since then.
     behind: Option<Instant>,
 }
 
-/// The gateways of one binding, by the uids of their pods, and what they shall serve.
+/// The gateways of one binding, by the uids of their pods, and what they should serve.
 #[derive(Debug, Default)]
 struct BindingGateways {
     standing: BindingPolicy,
@@ -62,7 +63,7 @@ struct BindingGateways {
     tally: GatewayCounts,
 }
 
-/// All gateways that run.
+/// All running gateways.
 #[derive(Debug)]
 pub struct GatewayFleet {
     /// When this replica began to lead.
@@ -70,34 +71,34 @@ pub struct GatewayFleet {
     by_binding: BTreeMap<Binding, BindingGateways>,
 }
 
-/// Gateways, counted.
+/// Counts of gateways.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GatewayCounts {
     /// Running.
     pub live: usize,
-    /// Of them with a stream.
+    /// Those with a stream.
     pub connected: usize,
-    /// Of them at what was written.
+    /// Those that have loaded the written policy.
     pub programmed: usize,
-    /// Of them that refused it.
+    /// Those that refused it.
     pub rejected: usize,
     /// One of the refusals: always the same, as long as it is among them.
     pub refusal: Option<Rejection>,
-    /// The earliest since when one is behind.
+    /// The earliest time since when one is behind.
     pub behind: Option<Instant>,
     /// The bindings of those that are.
     pub late: BTreeSet<Binding>,
-    /// The earliest since when one is without a stream.
+    /// The earliest time since when one is without a stream.
     pub alone: Option<Instant>,
     pub unconnected: BTreeSet<Binding>,
-    /// What was planned is not written yet.
+    /// The planned policy is not written yet.
     pub unwritten: bool,
-    /// Why it can't be.
+    /// Why it can't be written.
     pub failure: Option<String>,
 }
 
 impl GatewayCounts {
-    /// With others' beside it.
+    /// Together with those of others.
     pub fn add(&mut self, other: &GatewayCounts) {
         let GatewayCounts {
             live,
@@ -126,34 +127,34 @@ impl GatewayCounts {
     }
 }
 
-/// So that what is told does not change with who spoke last.
+/// So that the message does not depend on which gateway reported last.
 fn lesser(one: Option<Rejection>, other: Option<Rejection>) -> Option<Rejection> {
     let key = |rejection: &Rejection| (rejection.object.clone(), rejection.path.clone(), rejection.message.clone());
     one.into_iter().chain(other).min_by_key(key)
 }
 
 impl GatewayFleet {
-    /// Of a leader that begins.
+    /// For a leader that starts.
     #[must_use]
     pub fn new(now: Instant) -> Self {
         GatewayFleet { began: now, by_binding: BTreeMap::new() }
     }
 
-    /// Until when gateways may not have come back yet; `None`: that time is over.
+    /// Until when gateways may not have reconnected; `None` if that time is over.
     #[must_use]
     pub fn returning(&self, now: Instant) -> Option<Instant> {
         Some(self.began + RETURN).filter(|until| now < *until)
     }
 
-    /// What was planned for a binding, by digest; `None`: whatever stands in the cluster shall stay. Whether that makes a
-    /// difference.
+    /// The planned policy of a binding, by digest; `None`: the stored policy stays. Returns whether this changes
+    /// anything.
     pub fn planned(&mut self, binding: &Binding, digest: Option<&str>, now: Instant) -> bool {
         let gateways_of = self.by_binding.entry(binding.clone()).or_default();
         gateways_of.standing.planned = digest.map(str::to_owned);
         gateways_of.count(binding, now)
     }
 
-    /// What stands in the cluster for a binding. Whether that makes a difference.
+    /// The stored policy of a binding. Returns whether this changes anything.
     pub fn written(&mut self, binding: &Binding, sequence: u64, digest: &str, now: Instant) -> bool {
         let gateways_of = self.by_binding.entry(binding.clone()).or_default();
         gateways_of.standing.written = Some((sequence, digest.to_owned()));
@@ -161,14 +162,14 @@ impl GatewayFleet {
         gateways_of.count(binding, now)
     }
 
-    /// What was planned for a binding can't be written. Whether that makes a difference.
+    /// The planned policy of a binding can't be written. Returns whether this changes anything.
     pub fn failed(&mut self, binding: &Binding, why: &str, now: Instant) -> bool {
         let gateways_of = self.by_binding.entry(binding.clone()).or_default();
         gateways_of.standing.failure = Some(why.to_owned());
         gateways_of.count(binding, now)
     }
 
-    /// What was planned is written, and no connected gateway has anything older.
+    /// The planned policy is written, and no connected gateway has an older one.
     #[must_use]
     pub fn has_taken(&self, binding: &Binding) -> bool {
         self.by_binding
@@ -176,12 +177,12 @@ impl GatewayFleet {
             .is_none_or(|gateways_of| !gateways_of.tally.unwritten && gateways_of.tally.behind.is_none())
     }
 
-    /// Nothing is planned for a binding any more.
+    /// A binding is no longer planned.
     pub fn forget(&mut self, binding: &Binding) {
         self.by_binding.remove(binding);
     }
 
-    /// Takes all gateways as they are now; says for which bindings that makes a difference.
+    /// Updates all gateways; returns the bindings for which this changes anything.
     pub fn look(&mut self, live: &[LivePod], states: &[SidecarState], now: Instant) -> BTreeSet<Binding> {
         let by_uid: BTreeMap<&str, &SidecarState> = states.iter().map(|state| (state.uid.as_str(), state)).collect();
         let before = |gateways_of: &mut BindingGateways| std::mem::take(&mut gateways_of.gateways);
@@ -194,7 +195,7 @@ impl GatewayFleet {
                     alone: None,
                     sequence: state.sequence,
                     rejected: state.rejected.clone(),
-                    // One that moves is not stuck, however fast policies follow each other.
+                    // A gateway that makes progress is not stuck, however fast policies follow each other.
                     behind: known.behind.filter(|_| state.sequence == known.sequence),
                 },
                 None => GatewayReport { alone: Some(known.alone.unwrap_or(now)), ..GatewayReport::default() },
@@ -209,7 +210,7 @@ impl GatewayFleet {
         counted.collect()
     }
 
-    /// Of some bindings together.
+    /// Of several bindings together.
     #[must_use]
     pub fn tally<'a>(&self, bindings: impl IntoIterator<Item = &'a Binding>) -> GatewayCounts {
         let mut tally = GatewayCounts::default();
@@ -228,7 +229,7 @@ impl BindingGateways {
         !self.gateways.is_empty() || self.standing != BindingPolicy::default()
     }
 
-    /// Counts anew; whether anything is different.
+    /// Counts again; returns whether anything changed.
     fn count(&mut self, binding: &Binding, now: Instant) -> bool {
         let wanted = self.standing.sequence();
         let failure = self.standing.failure.clone();
@@ -251,10 +252,10 @@ impl GatewayReport {
             return GatewayCounts { alone: Some(since), unconnected: here(), ..tally };
         }
         tally.connected = 1;
-        // A refusal of an older one says nothing of this one.
+        // A refusal of an older policy does not apply to this one.
         let refusal = self.rejected.as_ref().filter(|refusal| Some(refusal.sequence) == wanted);
         match wanted {
-            // What is not written yet, nobody can be behind with.
+            // No gateway can be behind a policy that is not written yet.
             Some(wanted) if self.sequence != Some(wanted) && refusal.is_none() => {
                 let since = *self.behind.get_or_insert(now);
                 GatewayCounts { behind: Some(since), late: here(), ..tally }

@@ -1,4 +1,4 @@
-//! The limits of an object in its status: how each that gateways share stands, and the one to show in the columns of
+//! The limits of an object in its status: the state of each shared limit, and the one to show in the columns of
 //! `kubectl get`.
 
 use std::time::Duration;
@@ -17,15 +17,15 @@ use crate::ledger::owned::{OwnedLimit, owned_limits};
 use crate::objects::id::ObjectId;
 use crate::status::amount::{exact, rounded};
 
-/// Shares of a limit, in percent, at which a status is written at once.
+/// Shares of a limit, in percent, at which a status is written immediately.
 const LEVELS: [u64; 5] = [50, 80, 90, 95, 100];
 /// Gateways share rolling windows of at least this.
 const HOUR: Duration = Duration::from_secs(3_600);
 
-/// What a status says of limits.
+/// The limits in a status.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct ObjectLimits {
-    /// `status.limits`; absent: nobody has told how they stand, and what stands there stays.
+    /// `status.limits`; `None` if their state is unknown: then the stored value stays.
     pub(super) limits: Option<Vec<Value>>,
     pub(super) summary: Option<Value>,
     /// When a period ends.
@@ -34,8 +34,7 @@ pub(super) struct ObjectLimits {
     pub(super) thresholds: Vec<u64>,
 }
 
-/// Of a spec.
-/// `pods` have a gateway with this object in its policy.
+/// From a spec. `pods`: how many have a gateway with this object in its policy.
 pub(super) fn of(id: &ObjectId, spec: &Value, ledger: &LedgerFigures, pods: usize, now: Timestamp) -> ObjectLimits {
     let thresholds = thresholds(spec);
     let per_pod = OnLedgerUnavailable::deserialize(spec.get("onLedgerUnavailable").unwrap_or(&Value::Null)).ok();
@@ -69,7 +68,7 @@ fn is_short(period: &LimitPeriod) -> bool {
     period.rolling.as_ref().is_some_and(|rolling| rolling.get() < HOUR)
 }
 
-/// What counts as spent.
+/// The amount that counts as spent.
 fn used(figure: &LimitFigure) -> u128 {
     u128::from(figure.status.fleet.spent) + u128::from(figure.status.fleet.unconfirmed)
 }
@@ -116,7 +115,7 @@ fn entry(limit: &OwnedLimit<'_>, figure: &LimitFigure, thresholds: &[u64], overs
     }
     let period = limit.period();
     let rolls = period.as_ref().is_some_and(|period| period.rolling.is_some());
-    // Of a minute it would be written each minute, and be late.
+    // For a minute it would be written each minute, and be late.
     let minute = period.is_some_and(|period| period.window == Some(CalendarWindow::Calendar(CalendarUnit::Minute)));
     if !rolls
         && !minute
@@ -155,15 +154,15 @@ fn summary(limit: &OwnedLimit<'_>, figure: Option<&LimitFigure>, now: Timestamp)
     let soon = limit.period().is_some_and(|period| {
         matches!(period.window, Some(CalendarWindow::Calendar(CalendarUnit::Minute | CalendarUnit::Hour)))
     });
-    // Of a short one nobody would read it in time.
+    // For a short period it would always be late.
     if let Some(resets) = limit.resets(now).filter(|_| !soon) {
         put("resets", json!(seconds(resets)));
     }
     Some(Value::Object(summary))
 }
 
-/// Money before tokens before requests; of these, the one that lets the least be used in the same time. Limits of a key for
-/// one of its providers are left out.
+/// Money before tokens before requests; among these, the one that allows the least use in the same time. Limits of a key
+/// for one of its providers are omitted.
 fn tightest<'a, 'b>(owned: &'a [OwnedLimit<'b>]) -> Option<&'a OwnedLimit<'b>> {
     let of_all = owned.iter().filter(|limit| !limit.field.starts_with("spec.providers["));
     let rank = |unit: Unit| match unit {
@@ -188,7 +187,7 @@ fn window(period: &LimitPeriod) -> String {
     .unwrap_or_default()
 }
 
-/// How long it is, about: to compare with.
+/// Its approximate length, for comparison.
 fn length(period: &LimitPeriod) -> f64 {
     let day = 86_400.0;
     match (period.window, &period.rolling) {

@@ -7,10 +7,10 @@
 //! figures of the ledger ───┘
 //! ```
 //!
-//! Pure but for [`write()`]: times are arguments. A status stays the same as long as the same is true, so that nothing is written
+//! Pure except for [`write()`]: times are arguments. A status stays the same while the facts do, so nothing is written
 //! if nothing changed. Messages contain no numbers, and a condition's time changes only with its status. Numbers are in
-//! `status.sidecars`, `status.summary` and `status.limits`, and change every [`NUMBERS`] at most, but for a threshold that is
-//! reached. Of all objects together few are written in a second for numbers alone ([`pace`]).
+//! `status.sidecars`, `status.summary` and `status.limits`, and change at most every [`NUMBERS`], except when a threshold is
+//! reached. The number of writes per second for numbers alone is limited over all objects ([`pace`]).
 
 pub(crate) mod action;
 mod amount;
@@ -52,35 +52,35 @@ pub use write::{StatusWrite, write};
 
 /// The shortest time between two writes of the same object for numbers alone.
 pub const NUMBERS: Duration = Duration::from_secs(15);
-/// Clocks are set: a time that is far away is looked at again before.
+/// Clocks are set: a time that is far away is checked again earlier.
 const LOOK_MAX: Duration = Duration::from_secs(60 * 60);
 
-/// Now, by both clocks: one that only goes forward, and the one on the wall.
+/// The current time of both clocks: the monotonic clock and the wall clock.
 #[derive(Clone, Copy, Debug)]
 pub struct Now {
     pub steady: Instant,
     pub time: Timestamp,
 }
 
-/// What is to be written of an object, and told.
+/// What to write and record for an object.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct StatusUpdate {
-    /// `None`: what stands there is right. To be told to [`Statuses::wrote`] when it is written.
+    /// `None`: the stored status is right. Call [`Statuses::wrote`] after writing it.
     pub status: Option<Value>,
-    /// What to tell as Events, once the status is written.
+    /// The Events to record, once the status is written.
     pub events: Vec<NewEvent>,
-    /// When to look again, though nothing changes.
+    /// When to check again if nothing changes.
     pub again: Option<Instant>,
 }
 
-/// What a leader remembers for statuses. Begun anew with each leader.
+/// The leader's state for statuses. Each leader starts with an empty one.
 #[derive(Debug)]
 pub struct Statuses {
     fleet: GatewayFleet,
     /// The objects that a binding's policy is made of, and the other way round.
     objects: BTreeMap<Binding, BTreeSet<ObjectId>>,
     bindings: BTreeMap<ObjectId, BTreeSet<Binding>>,
-    /// Those that a policy is no longer made of: they are concerned until gateways have taken the one without them.
+    /// Objects that a policy no longer contains: they are concerned until gateways have loaded the policy without them.
     leaving: BTreeMap<Binding, BTreeSet<ObjectId>>,
     written: BTreeMap<ObjectId, WrittenStatus>,
     pace: WritePace,
@@ -90,14 +90,14 @@ pub struct Statuses {
 #[derive(Clone, Debug)]
 struct WrittenStatus {
     uid: String,
-    /// What was known of the object then: its own watch may not have told of the write yet.
+    /// What was known of the object then: its own watch may not have reported the write yet.
     resource_version: String,
     status: Value,
     at: Instant,
 }
 
 impl Statuses {
-    /// Of a leader that begins.
+    /// For a leader that starts.
     #[must_use]
     pub fn new(now: Instant) -> Self {
         Statuses {
@@ -110,8 +110,8 @@ impl Statuses {
         }
     }
 
-    /// Takes a namespace's plan. `held` is [`crate::plan::revision::NamespacePlan::too_large`]: the written policies of these
-    /// bindings stay. Returns the objects whose status may differ, beside those whose verdict does.
+    /// Applies a namespace's plan. `held` is [`crate::plan::revision::NamespacePlan::too_large`]: the written policies
+    /// of these bindings stay. Returns the objects whose status may differ, in addition to those whose verdict does.
     pub fn planned(
         &mut self,
         namespace: &str,
@@ -139,7 +139,7 @@ impl Statuses {
         concerned
     }
 
-    /// A policy stands in the cluster; says whose status may differ.
+    /// A policy was written; returns the objects whose status may differ.
     pub fn stands(&mut self, binding: &Binding, sequence: u64, digest: &str, now: Instant) -> BTreeSet<ObjectId> {
         let differs = self.fleet.written(binding, sequence, digest, now);
         let mut concerned = self.concerned(differs.then_some(binding));
@@ -147,13 +147,13 @@ impl Statuses {
         concerned
     }
 
-    /// A policy can't be written before somebody does what the message asks; says whose status may differ.
+    /// A policy can't be written until a user does what the message asks; returns the objects whose status may differ.
     pub fn failed(&mut self, binding: &Binding, why: &str, now: Instant) -> BTreeSet<ObjectId> {
         let differs = self.fleet.failed(binding, why, now);
         self.concerned(differs.then_some(binding))
     }
 
-    /// Takes all gateways that run, and what is known of those that are connected; says whose status may differ.
+    /// Updates all running gateways and the state of connected ones; returns the objects whose status may differ.
     pub fn look(&mut self, live: &[LivePod], states: &[SidecarState], now: Instant) -> BTreeSet<ObjectId> {
         let bindings = self.fleet.look(live, states, now);
         let mut concerned = self.concerned(&bindings);
@@ -161,7 +161,7 @@ impl Statuses {
         concerned
     }
 
-    /// The status of an object as it stands, also if its watch has not told of the last write yet.
+    /// The current status of an object, even if its watch has not reported the last write yet.
     #[must_use]
     pub fn standing<'a>(&'a self, known: &'a IndexedObject) -> Option<&'a Value> {
         standing(&self.written, known)
@@ -216,12 +216,12 @@ impl Statuses {
             StatusContent { generation: verdict.generation, conditions: &all, tally: None, limits: &limits, actions };
         let same = before.is_some_and(|before| ours(before) == ours(&content.document(Some(before), now.time)));
         let change = change::of(before, &limits);
-        // Numbers may wait; what stands beside them does not.
+        // Numbers may wait; the other fields do not.
         if same && actions.is_empty() && change < FigureChange::Now {
             let stale = settled && before.and_then(|before| before.get("sidecars")) != Some(&sidecars(&tally));
             let numbers = stale || change == FigureChange::Amounts;
             let soon = written.map(|written| written.at + NUMBERS).filter(|free| now.steady < *free);
-            // Only who has something to write takes a turn.
+            // A turn is used only if there is something to write.
             let wait = numbers.then(|| soon.or_else(|| self.pace.free(id, now.steady)));
             if wait.is_none_or(|wait| wait.is_some()) {
                 looks.extend(wait.flatten());
@@ -234,7 +234,7 @@ impl Statuses {
         StatusUpdate { status: Some(content.document(before, now.time)), events, again: looks.into_iter().next() }
     }
 
-    /// A status was written, from what was known then.
+    /// A status was written, based on what was known then.
     pub fn wrote(&mut self, known: &IndexedObject, status: Value, now: Instant) {
         let written = WrittenStatus {
             uid: known.version.uid.clone(),
@@ -256,7 +256,8 @@ impl Statuses {
         self.objects.keys().filter(move |binding| binding.namespace == namespace)
     }
 
-    /// Takes the objects that a binding's policy will be made of, beside those that it still is; says which came or went.
+    /// Adds the objects of a binding's next policy, in addition to those of its current one; returns the added and
+    /// removed ones.
     fn rebind(&mut self, binding: &Binding, objects: &BTreeSet<ObjectId>) -> BTreeSet<ObjectId> {
         let before = self.objects.get(binding).cloned().unwrap_or_default();
         let leaving: BTreeSet<ObjectId> = before.difference(objects).cloned().collect();
@@ -268,7 +269,7 @@ impl Statuses {
         self.bind(binding, all)
     }
 
-    /// Lets go what gateways have nothing of any more; says what went.
+    /// Removes objects that gateways no longer use; returns them.
     fn let_go(&mut self) -> BTreeSet<ObjectId> {
         let taken: Vec<Binding> =
             self.leaving.keys().filter(|binding| self.fleet.has_taken(binding)).cloned().collect();
@@ -281,7 +282,7 @@ impl Statuses {
         gone
     }
 
-    /// Takes the objects of a binding; says which came or went.
+    /// Sets the objects of a binding; returns the added and removed ones.
     fn bind(&mut self, binding: &Binding, objects: BTreeSet<ObjectId>) -> BTreeSet<ObjectId> {
         let before = match objects.is_empty() {
             true => self.objects.remove(binding),

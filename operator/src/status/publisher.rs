@@ -1,5 +1,5 @@
-//! Writes statuses, and records Events where a condition turned or a threshold of a limit is reached. Before that it has the
-//! ledger do what an object's annotation asks for.
+//! Writes statuses, and records Events when a condition changes or a threshold of a limit is reached. Before that it passes
+//! the actions in an object's annotation to the ledger.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -32,7 +32,7 @@ use crate::status::verdict::ObjectVerdict;
 use crate::status::{LivePod, Now, StatusWrite, Statuses, write};
 use crate::stream::Hub;
 
-/// A change is mostly planned, written and taken by gateways within this: one status instead of three.
+/// A change is usually planned, written and loaded by gateways within this time: one status instead of three.
 const DEBOUNCE: Duration = Duration::from_millis(50);
 
 /// When the ledger is asked again for an action that it could not do yet.
@@ -54,13 +54,13 @@ pub struct StatusPublisher {
 
 struct State {
     statuses: Statuses,
-    /// Of each namespace's last plan.
+    /// From each namespace's last plan.
     verdicts: NamespaceVerdicts,
 }
 
 type NamespaceVerdicts = BTreeMap<String, BTreeMap<ObjectId, ObjectVerdict>>;
 
-/// Of this version of an object. Absent: it is not planned yet, and that will bring it here again.
+/// The verdict about this version of an object. `None` if it is not planned yet: the plan will bring it here again.
 fn verdict<'a>(verdicts: &'a NamespaceVerdicts, known: &IndexedObject) -> Option<&'a ObjectVerdict> {
     let id = &known.version.id;
     let verdict = verdicts.get(&id.namespace).and_then(|verdicts| verdicts.get(id));
@@ -141,20 +141,20 @@ impl StatusPublisher {
         self.add(concerned);
     }
 
-    /// A policy stands in the cluster.
+    /// A policy was written.
     pub fn stands(&self, written: &WrittenRevision) {
         let PolicyRevision { binding, digest, .. } = &*written.revision;
         let concerned = self.lock().statuses.stands(binding, written.sequence, digest, Instant::now());
         self.add(concerned);
     }
 
-    /// A policy can't be written, and somebody has to do something about it.
+    /// A policy can't be written until a user acts.
     pub fn failed(&self, binding: &Binding, why: &str) {
         let concerned = self.lock().statuses.failed(binding, why, Instant::now());
         self.add(concerned);
     }
 
-    /// Looks at gateways: those that run, and those that are connected.
+    /// Checks gateways: running ones, and connected ones.
     pub fn look(&self) {
         let live: Vec<LivePod> =
             self.caches.pods.live().into_iter().map(|pod| LivePod { uid: pod.uid, binding: pod.binding }).collect();
@@ -162,18 +162,18 @@ impl StatusPublisher {
         self.add(concerned);
     }
 
-    /// Objects were changed, if only in their status: somebody else may have written there.
+    /// Objects have changed, maybe only in their status: another writer may have changed it.
     pub fn add(&self, objects: impl IntoIterator<Item = ObjectId>) {
         objects.into_iter().for_each(|object| self.queue.add(object));
     }
 
-    /// Statuses that are to be looked at.
+    /// Statuses to check.
     #[must_use]
     pub fn depth(&self) -> usize {
         self.queue.depth()
     }
 
-    /// Writes statuses, one after the other, for ever; called several times at once.
+    /// Writes statuses, one after another, forever. Several tasks run this concurrently.
     pub async fn publish_all(&self) {
         loop {
             let id = self.queue.next().await;

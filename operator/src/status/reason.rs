@@ -30,7 +30,7 @@ pub enum ConditionReason {
     Suspended,
     /// `expiresAt` has passed.
     Expired,
-    /// The API server does not accept its policy from the operator until somebody changes something.
+    /// The API server does not accept its policy from the operator until a user changes something.
     NotWritten,
     /// No pod is bound to it.
     NoSidecars,

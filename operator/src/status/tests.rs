@@ -135,7 +135,7 @@ impl StatusScene {
         self.statuses.update(known, &self.verdict, &self.ledger, &self.actions, self.now)
     }
 
-    /// Writes what is to be written, and has the watch tell of it.
+    /// Writes the pending status, and lets the watch report it.
     fn write(&mut self) -> Option<Value> {
         let status = self.update().status?;
         let known = self.index.get(&key()).unwrap().clone();
@@ -148,8 +148,8 @@ impl StatusScene {
         Some(status)
     }
 
-    /// `Accepted=True Accepted`, of what stands in the object now.
-    fn said(&self) -> Vec<String> {
+    /// `Accepted=True Accepted`, from the object's current status.
+    fn conditions(&self) -> Vec<String> {
         let status = self.index.get(&key()).unwrap().status.clone().unwrap();
         let word = |one: &Value, field: &str| one[field].as_str().unwrap().to_owned();
         let conditions = status["conditions"].as_array().unwrap();

@@ -8,19 +8,20 @@ use crate::api::{CallError, resource, timed};
 use crate::names;
 use crate::objects::id::ObjectId;
 
-/// What became of it.
+/// The result of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StatusWrite {
     Done,
-    /// The object has changed since it was looked at, or is gone: its watch tells, and then it is looked at again.
+    /// The object has changed since it was read, or is gone: its watch reports that, and then it is checked again.
     Moved,
 }
 
-/// Writes the operator's fields of an object's status; those of others stay. `resource_version` is that of the object that
-/// was looked at. With it nothing is said of another one of the same name: the API server does not look at the uid here.
+/// Writes the operator's fields of an object's status; other writers' fields stay. `resource_version` is that of the
+/// object that was read. It prevents a write to another object of the same name, because the API server does not check
+/// the uid here.
 ///
 /// # Errors
-/// [`CallError`]: to be tried again.
+/// [`CallError`]: to be retried.
 pub async fn write(
     client: &Client,
     id: &ObjectId,
@@ -37,7 +38,7 @@ pub async fn write(
     let params = PatchParams::apply(names::FIELD_MANAGER).force();
     match timed(api.patch_status(&id.name, &params, &Patch::Apply(&patch))).await {
         Ok(_) => Ok(StatusWrite::Done),
-        // By force, so that the version is all that it can conflict in.
+        // By force, so that only the version can conflict.
         Err(error) if error.is_not_found() || error.is_conflict() => Ok(StatusWrite::Moved),
         Err(error) => Err(error),
     }
@@ -56,24 +57,24 @@ mod tests {
         ObjectId { kind: ObjectKind::LlmProvider, namespace: "shop".to_owned(), name: "openai".to_owned() }
     }
 
-    /// An API server that answers with one status, and what it was asked.
+    /// An API server that answers with one status, and records the request.
     async fn answered(code: u16, answer: Value) -> (Result<StatusWrite, CallError>, String, Value) {
-        let (asked, heard) = tokio::sync::oneshot::channel();
-        let asked = std::sync::Mutex::new(Some(asked));
+        let (sender, received) = tokio::sync::oneshot::channel();
+        let sender = std::sync::Mutex::new(Some(sender));
         let service = tower::service_fn(move |request: Request<Body>| {
-            let (asked, answer) = (asked.lock().unwrap().take(), answer.to_string());
+            let (sender, answer) = (sender.lock().unwrap().take(), answer.to_string());
             async move {
                 let (head, body) = request.into_parts();
                 let body = body.collect().await.unwrap().to_bytes();
                 let sent: Value = serde_json::from_slice(&body).unwrap();
-                asked.unwrap().send((head.uri.to_string(), sent)).unwrap();
+                sender.unwrap().send((head.uri.to_string(), sent)).unwrap();
                 let response = Response::builder().status(code).body(Body::from(answer.into_bytes())).unwrap();
                 Ok::<_, std::convert::Infallible>(response)
             }
         });
         let client = Client::new(service, "default");
         let wrote = write(&client, &id(), "41", &json!({"observedGeneration": 2})).await;
-        let (uri, sent) = heard.await.unwrap();
+        let (uri, sent) = received.await.unwrap();
         (wrote, uri, sent)
     }
 
@@ -82,7 +83,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_our_fields_of_the_version_that_was_seen_are_applied() {
+    async fn only_our_fields_are_applied_to_the_version_that_was_read() {
         let object =
             json!({"apiVersion": "outrigger.dev/v1alpha1", "kind": "LLMProvider", "metadata": {"name": "openai"}});
         let (wrote, uri, sent) = answered(200, object).await;
@@ -105,7 +106,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_has_changed_or_gone_is_left_to_its_watch() {
+    async fn changed_and_deleted_objects_are_left_to_their_watch() {
         for (code, reason) in [(404, "NotFound"), (409, "Conflict")] {
             assert_eq!(answered(code, failure(code, reason)).await.0.unwrap(), StatusWrite::Moved);
         }

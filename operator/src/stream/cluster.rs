@@ -1,4 +1,4 @@
-//! What the stream asks the API server about tokens.
+//! The stream's requests to the API server about tokens.
 
 use std::fmt;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::api;
 
 const TIME: Duration = Duration::from_secs(5);
 
-/// Why nothing is known.
+/// Why there is no answer.
 #[derive(Debug, Error)]
 pub enum ClusterError {
     #[error("no answer within {} s", TIME.as_secs())]
@@ -25,7 +25,7 @@ pub enum ClusterError {
     Unreadable(&'static str),
 }
 
-/// Whom a token is of, verified.
+/// The verified identity of a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bearer {
     pub namespace: String,
@@ -38,12 +38,12 @@ pub struct Bearer {
 pub trait TokenAuthority: fmt::Debug + Send + Sync + 'static {
     /// The issuer and its keys.
     fn published(&self) -> BoxFuture<'_, Result<PublishedKeys, ClusterError>>;
-    /// Whose token it is, for our audience; `None`: nobody's.
+    /// The identity of a token for our audience; `None` if it is not valid.
     fn review<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Option<Bearer>, ClusterError>>;
 }
 
-/// The real one. Reading the keys needs no right but `system:service-account-issuer-discovery`, which every service account
-/// has unless it was taken away; reviews need `create` on `tokenreviews`.
+/// The real API server. Reading the keys only needs `system:service-account-issuer-discovery`, which every service
+/// account has by default; reviews need `create` on `tokenreviews`.
 #[derive(Clone)]
 pub struct ApiServer(Client);
 
@@ -97,7 +97,7 @@ async fn timed<T>(call: impl Future<Output = kube::Result<T>>) -> Result<T, Clus
     }
 }
 
-/// `None`: not authenticated, not for our audience, or of nobody in a pod.
+/// `None`: not authenticated, not for our audience, or not of a pod.
 fn bearer(status: TokenReviewStatus) -> Option<Bearer> {
     // A server that does not know audiences answers without them: it did not check ours.
     let ours = status.audiences.unwrap_or_default().iter().any(|audience| audience == outrigger_sync::AUDIENCE);

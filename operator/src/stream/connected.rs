@@ -1,4 +1,4 @@
-//! Who a gateway is, as its token says.
+//! The identity of a gateway, from its token.
 
 use crate::objects::binding::Binding;
 

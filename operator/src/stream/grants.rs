@@ -1,7 +1,7 @@
 //! Grants that wait until a gateway's connection has room.
 //!
-//! Each number in them is a sum, so that of an account only the newest need be kept: a gateway that reads slowly costs no more
-//! than the accounts that it has.
+//! Each number in them is a sum, so only the newest entry of an account is kept. A gateway that reads slowly uses
+//! memory only for the accounts that it has.
 
 use std::collections::BTreeMap;
 
@@ -11,10 +11,10 @@ use outrigger_sync::FromOperator;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-/// So that a line stays short.
+/// Keeps a line short.
 const ACCOUNTS_A_LINE: usize = 256;
 
-/// What waits for one gateway.
+/// The pending grants of one gateway.
 #[derive(Debug, Default)]
 pub(super) struct WaitingGrants {
     state: Mutex<State>,
@@ -23,7 +23,7 @@ pub(super) struct WaitingGrants {
 
 #[derive(Debug, Default)]
 struct State {
-    /// The journal of the gateway's last report. What is for an earlier one would be taken for the later one's.
+    /// The journal of the gateway's last report. Grants for an earlier journal would be mistaken for the later one's.
     epoch: Option<u64>,
     /// Its accounts are in `accounts`.
     waiting: Option<Grants>,
@@ -39,7 +39,7 @@ impl WaitingGrants {
         }
     }
 
-    /// Whether they are for the holder that the gateway is now.
+    /// Whether they are for the gateway's current holder.
     pub(super) fn push(&self, epoch: u64, mut grants: Grants) -> bool {
         let mut state = self.state.lock();
         if state.epoch != Some(epoch) {
@@ -63,17 +63,17 @@ impl WaitingGrants {
         true
     }
 
-    /// Waits until there are some. Woken for nothing now and then.
+    /// Waits until there are some. May wake without any.
     pub(super) async fn came(&self) {
         self.came.notified().await;
     }
 
-    /// Something else is to be sent.
+    /// Another message is pending.
     pub(super) fn wake(&self) {
         self.came.notify_one();
     }
 
-    /// All that wait, as lines.
+    /// All pending grants, as lines.
     pub(super) fn take(&self) -> Vec<Bytes> {
         let (waiting, accounts) = {
             let mut state = self.state.lock();
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn of_an_account_the_newest_is_sent() {
+    fn the_newest_grant_of_an_account_is_sent() {
         let waiting = WaitingGrants::default();
         waiting.reported(5);
         assert!(waiting.push(5, grants(2, 1, vec![grant(0, 10), grant(1, 10)])));
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn what_another_leader_said_is_replaced() {
+    fn grants_of_another_leader_are_replaced() {
         let waiting = WaitingGrants::default();
         waiting.reported(5);
         waiting.push(5, grants(2, 1, vec![grant(0, 10)]));
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_for_another_journal_is_not_sent() {
+    fn grants_for_another_journal_are_not_sent() {
         let waiting = WaitingGrants::default();
         assert!(!waiting.push(5, grants(2, 1, vec![grant(0, 10)])), "it has not reported yet");
         waiting.reported(5);

@@ -1,4 +1,4 @@
-//! Which gateways are connected, and the newest policy of each binding. In memory; nothing here waits for a gateway.
+//! The connected gateways, and the newest policy of each binding. In memory; nothing here waits for a gateway.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,7 +21,7 @@ use super::session::{SharedStream, StreamEnd, StreamHandle};
 use crate::objects::binding::Binding;
 use crate::plan::revision::{SidecarState, WrittenRevision};
 
-/// What is pushed, and to whom.
+/// What is pushed to which gateways.
 #[derive(Debug)]
 pub struct Hub {
     state: Mutex<State>,
@@ -30,9 +30,9 @@ pub struct Hub {
     unknown: AtomicU64,
     /// For the ledger, if there is one.
     reports: Arc<WaitingReports>,
-    /// Reports that it did not look at.
+    /// Reports that it did not read.
     dropped: AtomicU64,
-    /// For who grants permits, if somebody does.
+    /// For the leader of permits, if there is one.
     permits: Arc<WaitingPermits>,
     /// For the usage history, if one is kept.
     rows: OnceLock<mpsc::Sender<ReceivedRows>>,
@@ -53,9 +53,9 @@ struct State {
 #[derive(Debug, Default)]
 struct BindingStreams {
     newest: watch::Sender<Option<Arc<PolicyLine>>>,
-    /// Those that are connected, and those that are being replaced.
+    /// Connected ones, and those that are being replaced.
     seats: usize,
-    /// The highest sequence that a gateway said it has.
+    /// The highest sequence that a gateway reported.
     highest: Option<u64>,
 }
 
@@ -72,7 +72,7 @@ impl Default for Hub {
 }
 
 impl Hub {
-    /// A follower's, with room for so many streams.
+    /// Of a follower, with room for this many streams.
     #[must_use]
     pub fn new(most: usize) -> Self {
         Hub {
@@ -87,9 +87,9 @@ impl Hub {
         }
     }
 
-    /// A policy that stands in the cluster now. One older than what was published before is passed over.
+    /// Publishes a policy that was written to the cluster. A policy older than the published one is ignored.
     pub fn publish(&self, written: &WrittenRevision) {
-        // Outside the lock: up to a megabyte is written down.
+        // Outside of the lock: up to a megabyte is serialized.
         let newest = Arc::new(PolicyLine::of(written));
         let mut state = self.lock();
         let topic = state.topics.entry(written.revision.binding.clone()).or_default();
@@ -105,7 +105,7 @@ impl Hub {
         });
     }
 
-    /// The binding has no policy any more. Gateways go on with what they have.
+    /// The binding has no policy any more. Gateways keep what they have.
     pub fn withdraw(&self, binding: &Binding) {
         let mut state = self.lock();
         if let Some(topic) = state.topics.get_mut(binding) {
@@ -114,7 +114,7 @@ impl Hub {
         state.topics.retain(|_, topic| topic.is_needed());
     }
 
-    /// What is known of each connected gateway that has said hello, in order of namespace and pod.
+    /// The state of each connected gateway that has sent a hello, ordered by namespace and pod.
     #[must_use]
     pub fn states(&self) -> Vec<SidecarState> {
         let mut states: Vec<_> = self.lock().places.values().filter_map(|place| place.state()).collect();
@@ -122,19 +122,19 @@ impl Hub {
         states
     }
 
-    /// The highest sequence that a gateway of the binding said it has. The next one that is written must be above it.
+    /// The highest sequence that a gateway of the binding reported. The next policy must have a higher one.
     #[must_use]
     pub fn highest(&self, binding: &Binding) -> Option<u64> {
         self.lock().topics.get(binding)?.highest
     }
 
-    /// Changes when [`Hub::states`] may have: many changes at once are one.
+    /// Changes when [`Hub::states`] may have changed: many changes in a row are one.
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<()> {
         self.changes.subscribe()
     }
 
-    /// This replica leads, or does not. Losing it ends all streams and forgets what was published.
+    /// This replica leads, or does not. Losing the leadership ends all streams and forgets what was published.
     pub fn lead(&self, leads: bool) {
         let mut state = self.lock();
         state.leads = leads;
@@ -147,19 +147,19 @@ impl Hub {
         }
     }
 
-    /// `host:port` of the replica that leads, as followers tell gateways.
+    /// The `host:port` of the replica that leads, which followers send to gateways.
     pub fn leader(&self, address: Option<String>) {
         self.lock().leader = address;
     }
 
-    /// Ends all streams, and opens no more.
+    /// Ends all streams, and accepts no more.
     pub fn close(&self) {
         let mut state = self.lock();
         state.closing = true;
         state.places.values().for_each(|place| place.end(StreamEnd::Closing));
     }
 
-    /// Streams that are open.
+    /// The number of open streams.
     #[must_use]
     pub fn connected(&self) -> usize {
         self.lock().places.len()
@@ -171,20 +171,21 @@ impl Hub {
         self.unknown.load(Ordering::Relaxed)
     }
 
-    /// What gateways report to the ledger from now on. `None`: somebody has asked before. Without anybody who asks, reports are
-    /// passed over.
+    /// The gateways' reports to the ledger from now on. `None` if they were taken before. Until they are taken, reports
+    /// are ignored.
     #[must_use]
     pub fn reports(&self) -> Option<ReportReceiver> {
         self.reports.receiver()
     }
 
-    /// Reports that the ledger did not look at, so far: a newer one came first, or there was no room.
+    /// Reports that the ledger did not read, so far: a newer one came first, or there was no room.
     #[must_use]
     pub fn dropped_reports(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
     }
 
-    /// Gateways are asked for rows of the usage history from now on. Of two who ask, the first gets them.
+    /// From now on gateways are requested to send rows of the usage history. If this is called twice, the first caller
+    /// gets them.
     #[must_use]
     pub fn collect_rows(&self) -> RowsReceiver {
         let (sender, receiver) = rows::channel();
@@ -192,45 +193,45 @@ impl Hub {
         receiver
     }
 
-    /// Whether gateways are asked for rows of the usage history.
+    /// Whether gateways are requested to send rows of the usage history.
     #[must_use]
     pub fn collects_rows(&self) -> bool {
         self.rows.get().is_some()
     }
 
-    /// To the gateway of a pod: its rows are durable. If it is not connected, it reports them again.
+    /// Tells the gateway of a pod that its rows are durable. If it is not connected, it reports them again.
     pub fn rows_kept(&self, pod: &str, kept: UsageKept) {
         if let Some(place) = self.lock().places.get(pod) {
             place.kept.send_replace(Some(kept));
         }
     }
 
-    /// If there is no room, it reports them again.
+    /// If there is no room, the gateway reports them again.
     pub(super) fn report_rows(&self, received: ReceivedRows) {
         if let Some(rows) = self.rows.get() {
             let _ = rows.try_send(received);
         }
     }
 
-    /// To the holder's gateway. Whether it is connected and is that holder; if not, it will ask.
+    /// Sends to the holder's gateway. Returns whether it is connected and is that holder; if not, it will report again.
     pub fn grant(&self, holder: &HolderId, grants: Grants) -> bool {
         let place = self.lock().places.get(&holder.pod).cloned();
         place.is_some_and(|place| place.grants.push(holder.epoch, grants))
     }
 
-    /// What gateways report of concurrent requests from now on. `None`: somebody has asked before.
+    /// The gateways' reports about concurrent requests from now on. `None` if they were taken before.
     #[must_use]
     pub fn permits(&self) -> Option<PermitReceiver> {
         self.permits.receiver()
     }
 
-    /// To the pod's gateway. Whether it is connected; if not, it will ask.
+    /// Sends to the pod's gateway. Returns whether it is connected; if not, it will report again.
     pub fn grant_permits(&self, pod: &str, grants: PermitGrants) -> bool {
         let place = self.lock().places.get(pod).cloned();
         place.inspect(|place| place.grant_permits(grants)).is_some()
     }
 
-    /// Of a stream that was replaced nothing is taken any more: another process may have come after it.
+    /// Messages of a stream that was replaced are ignored: another process may have replaced it.
     pub(super) fn report_permits(&self, place: &Arc<SharedStream>, report: ReceivedPermits) {
         let is_newest = self.lock().places.get(&report.gateway.uid).is_some_and(|newest| Arc::ptr_eq(newest, place));
         if is_newest {
@@ -250,7 +251,7 @@ impl Hub {
         self.lock().places.values().map(|place| Arc::clone(&place.gateway)).collect()
     }
 
-    /// One that is lost is said again: its numbers are sums.
+    /// A lost message is sent again: its numbers are sums.
     pub(super) fn report(&self, report: ReceivedReport) {
         if !self.reports.push(report) {
             self.dropped.fetch_add(1, Ordering::Relaxed);
@@ -262,12 +263,12 @@ impl Hub {
     }
 
     /// # Errors
-    /// Where a gateway should turn instead.
+    /// The address that a gateway should use instead.
     pub(super) fn leading(&self) -> Result<(), StreamRefusal> {
         self.lock().leading()
     }
 
-    /// Lets a gateway in. Another stream of the same pod ends.
+    /// Admits a gateway. Another stream of the same pod ends.
     pub(super) fn handle(self: &Arc<Self>, gateway: ConnectedGateway) -> Result<StreamHandle, StreamRefusal> {
         let mut state = self.lock();
         state.leading()?;
@@ -288,7 +289,7 @@ impl Hub {
     pub(super) fn leave(&self, place: &Arc<SharedStream>) {
         let mut state = self.lock();
         let ConnectedGateway { uid, binding, .. } = &*place.gateway;
-        // One that was replaced leaves the place to the one that came.
+        // A stream that was replaced must not remove its successor.
         if state.places.get(uid).is_some_and(|held| Arc::ptr_eq(held, place)) {
             state.places.remove(uid);
         }
@@ -302,7 +303,7 @@ impl Hub {
         self.changes.send_replace(());
     }
 
-    /// A gateway told what it has. What it must have made up is passed over: it would hide what its neighbours have.
+    /// A gateway reported its sequence. An implausible one is ignored: it would hide the sequences of other gateways.
     pub(super) fn report_sequence(&self, binding: &Binding, sequence: Option<u64>) {
         let now = u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or_default();
         let sequence = sequence.filter(|sequence| *sequence < now.saturating_add(outrigger_sync::AHEAD_MAX));

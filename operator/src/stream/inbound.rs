@@ -10,12 +10,12 @@ use outrigger_sync::{BEAT_SECONDS, FromGateway, LineError, LineReader};
 
 use super::session::{StreamEnd, StreamHandle};
 
-/// Silence for so long is a dead gateway.
+/// A gateway that is silent for this long is dead.
 const SILENCE: Duration = Duration::from_secs(3 * BEAT_SECONDS);
-/// A line of a gateway is short; thousands of them are being read at once.
+/// A gateway's line is short; thousands of them may be read at the same time.
 const LINE_MAX: usize = 256 << 10;
 
-/// Listens until the stream ends, and ends it with the gateway's part.
+/// Reads until the stream ends, and ends it when the gateway's side does.
 pub(super) async fn listen<B>(handle: Arc<StreamHandle>, body: B)
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
@@ -68,7 +68,7 @@ fn take(handle: &StreamHandle, lines: &mut LineReader, bytes: &[u8], unfinished:
     Ok(())
 }
 
-/// Each kind of message goes to whom it concerns.
+/// Passes each kind of message to its receiver.
 fn handle_message(handle: &StreamHandle, message: FromGateway) {
     match message {
         FromGateway::Hello(hello) => handle.hello(hello),

@@ -14,13 +14,13 @@ use tokio::time::Instant;
 
 use super::cluster::{ClusterError, TokenAuthority};
 
-/// Keys are rotated in days, and withdrawn ones should not be believed for long.
+/// Keys are rotated within days, and withdrawn ones should not be trusted for long.
 const FRESH: Duration = Duration::from_secs(300);
-/// Anybody can name a key that there is not.
+/// Any client can name a key that does not exist.
 const PAUSE: Duration = Duration::from_secs(10);
 const KEYS_MAX: usize = 64;
 
-/// What the cluster publishes.
+/// The published keys of the cluster.
 #[derive(Clone, Debug)]
 pub struct PublishedKeys {
     pub issuer: String,
@@ -41,8 +41,8 @@ impl fmt::Debug for IssuerKey {
 }
 
 impl PublishedKeys {
-    /// From the discovery document and the set of keys. Keys of a kind that is not known are left out, and what is beyond
-    /// the most that are held: the API server, which has them all, is asked about their tokens.
+    /// From the discovery document and the set of keys. Keys of an unknown kind, and those beyond the maximum, are
+    /// omitted: the API server, which has them all, reviews their tokens.
     ///
     /// # Errors
     /// [`ClusterError::Unreadable`].
@@ -70,7 +70,7 @@ impl PublishedKeys {
 
 fn key(value: serde_json::Value) -> Option<(String, IssuerKey)> {
     let jwk: Jwk = serde_json::from_value(value).ok()?;
-    // Never from the token: the key says what it is for.
+    // Never from the token: the key determines the algorithm.
     let algorithm = match &jwk.algorithm {
         AlgorithmParameters::RSA(_) => match jwk.common.key_algorithm {
             None | Some(KeyAlgorithm::RS256) => Algorithm::RS256,
@@ -88,7 +88,7 @@ fn key(value: serde_json::Value) -> Option<(String, IssuerKey)> {
     Some((jwk.common.key_id.clone()?, IssuerKey { key: DecodingKey::from_jwk(&jwk).ok()?, algorithm }))
 }
 
-/// The last that could be had.
+/// The last available ones.
 #[derive(Debug)]
 pub struct IssuerKeys {
     cluster: Arc<dyn TokenAuthority>,
@@ -108,8 +108,8 @@ impl IssuerKeys {
         IssuerKeys { cluster, current: ArcSwapOption::empty(), asked: Mutex::new(None) }
     }
 
-    /// The key's set; asks for it anew where the key is not in it, though not often. `None`: there is no such key, or none
-    /// that can be used here, or what the cluster publishes could not be had lately.
+    /// The set with this key. Fetches it again if the key is missing, but not often. `None` if there is no such key, or
+    /// none that can be used here, or if the cluster's keys were recently unavailable.
     pub async fn find(&self, id: &str) -> Option<Arc<PublishedKeys>> {
         if let Some(published) = self.held(id) {
             return Some(published);
@@ -118,7 +118,7 @@ impl IssuerKeys {
         self.held(id)
     }
 
-    /// Asks again every few minutes, and sooner while there is no answer.
+    /// Fetches again every few minutes, and more often while there is no answer.
     pub async fn keep_fresh(&self) {
         loop {
             let pause = if self.ask().await { FRESH } else { PAUSE };
@@ -130,9 +130,9 @@ impl IssuerKeys {
         self.current.load_full().filter(|published| published.key(id).is_some())
     }
 
-    /// Whether the cluster answered when it was last asked, which was now or a moment ago.
+    /// Whether the cluster answered the last request, which was made now or a moment ago.
     async fn ask(&self) -> bool {
-        // Held while asking: those who come meanwhile share the answer.
+        // Held during the request: concurrent callers share the answer.
         let mut asked = self.asked.lock().await;
         if let Some(LastFetch { at, answered }) = *asked
             && at.elapsed() < PAUSE

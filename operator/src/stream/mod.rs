@@ -1,4 +1,4 @@
-//! The streams of gateways: who may open one, what is pushed to whom, and what gateways report.
+//! The streams of gateways: who may open one, which policies are pushed, and what gateways report.
 //!
 //! ```text
 //! Hub::publish(WrittenRevision) ─► newest of the binding ─► each of its gateways, at its own pace
@@ -61,12 +61,12 @@ impl Streams {
         &self.hub
     }
 
-    /// Keeps what tokens are verified by fresh, for as long as it is polled.
+    /// Keeps the cluster's keys fresh, for as long as it is polled.
     pub async fn keep_fresh(&self) {
         self.verifier.keep_fresh().await;
     }
 
-    /// Opens a stream, or says why not.
+    /// Opens a stream, or returns why not.
     pub async fn answer<B>(&self, request: Request<B>) -> Response<AnswerBody>
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
@@ -86,11 +86,11 @@ impl Streams {
         B: Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: std::fmt::Display,
     {
-        // Before the token is looked at: a follower need not be able to judge it.
+        // Before the token is verified: a follower may be unable to do so.
         self.hub.leading()?;
         let gateway = self.verifier.gateway(token(&request)?).await?;
         let handle = Arc::new(self.hub.handle(gateway)?);
-        // At once, and not after the hello: a client may well wait for the head before it says anything.
+        // Immediately, and not after the hello: a client may wait for the head before it sends anything.
         let body = outbound::body(Arc::clone(&handle), Arc::clone(self.verifier.pods()));
         // Bounded by the sessions. It ends with the stream: with its body here, its silence there, or its session.
         tokio::spawn(inbound::listen(handle, request.into_body()));

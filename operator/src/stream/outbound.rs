@@ -1,6 +1,6 @@
-//! What the operator sends on a stream: the newest policy that the gateway does not have, what it is granted, and heartbeats.
+//! The operator's messages on a stream: the newest policy that the gateway does not have, its grants, and heartbeats.
 //!
-//! It is a body and not a task: the next part is made when the gateway's connection has room for it.
+//! It is a body and not a task: the next part is created when the gateway's connection has room for it.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -21,7 +21,7 @@ use super::token::PodLookup;
 use crate::runtime::response::AnswerBody;
 
 const BEAT: Duration = Duration::from_secs(BEAT_SECONDS);
-/// A cache may miss a pod for a moment; a stream outlives its pod by no more than so many beats.
+/// A cache may miss a pod for a moment; a stream outlives its pod by at most this many beats.
 const MISSED_MAX: u32 = 2;
 
 pub(super) fn body(handle: Arc<StreamHandle>, pods: Arc<dyn PodLookup>) -> AnswerBody {
@@ -31,7 +31,7 @@ pub(super) fn body(handle: Arc<StreamHandle>, pods: Arc<dyn PodLookup>) -> Answe
     let kept = handle.rows_kept();
     let mut parts = VecDeque::new();
     if handle.hub().collects_rows() {
-        // Before anything else: a gateway goes by it.
+        // Before anything else, because a gateway depends on it.
         parts.push_back(outrigger_sync::write(&FromOperator::CollectUsage(NoFields {})).into());
     }
     let outbound = Outbound { handle, pods, newest, has, kept, beats, missed: 0, given: None, parts };
@@ -52,7 +52,7 @@ struct Outbound {
     missed: u32,
     /// What was sent last.
     given: Option<InForce>,
-    /// Of a line under way.
+    /// Of a line in progress.
     parts: VecDeque<Bytes>,
 }
 
@@ -83,7 +83,7 @@ impl Outbound {
         }
     }
 
-    /// The newest, where the gateway has said what it has, and has it not.
+    /// The newest policy, if the gateway has reported its own and it is another one.
     fn due(&mut self) -> Option<Arc<PolicyLine>> {
         let newest = self.newest.borrow_and_update().clone()?;
         let has = self.has.borrow_and_update().clone()?;

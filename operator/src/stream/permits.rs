@@ -1,6 +1,7 @@
-//! What gateways and the leader say to each other about concurrent requests, until somebody takes it.
+//! Messages of gateways and the leader about concurrent requests, until they are taken.
 //!
-//! Each number in these messages is a sum of its session, so that of each gateway, and of each limit, only the newest is kept.
+//! Each number in these messages is a sum of its session, so only the newest message of each gateway and each limit is
+//! kept.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
@@ -13,12 +14,12 @@ use tokio::sync::Notify;
 
 use super::connected::{ConnectedGateway, STREAMS_MAX};
 
-/// Gateways whose reports wait at once: all that can be connected.
+/// How many gateways may have a waiting report: all that can be connected.
 const GATEWAYS_MAX: usize = STREAMS_MAX;
-/// So that a line stays short.
+/// Keeps a line short.
 const LIMITS_A_LINE: usize = 256;
 
-/// What a gateway reports, and who it is, proven by its token.
+/// A gateway's report, and its identity, verified by its token.
 #[derive(Clone, Debug)]
 pub struct ReceivedPermits {
     pub gateway: Arc<ConnectedGateway>,
@@ -34,25 +35,25 @@ pub(super) struct WaitingPermits {
 
 #[derive(Debug, Default)]
 struct PermitQueue {
-    /// Whether somebody takes them. Without, they are passed over.
+    /// Whether they are taken. Otherwise they are ignored.
     open: bool,
     /// By the pod's uid.
     newest: HashMap<String, ReceivedPermits>,
     turns: VecDeque<String>,
 }
 
-/// Whoever takes them.
+/// Takes the reports.
 #[derive(Debug)]
 pub struct PermitReceiver(Arc<WaitingPermits>);
 
 impl WaitingPermits {
-    /// From now on they wait. `None`: somebody has asked before.
+    /// From now on they wait. `None` if they were taken before.
     pub(super) fn receiver(self: &Arc<Self>) -> Option<PermitReceiver> {
         let before = std::mem::replace(&mut self.queue.lock().open, true);
         (!before).then(|| PermitReceiver(Arc::clone(self)))
     }
 
-    /// One that finds no room is said again.
+    /// A report that finds no room is sent again.
     pub(super) fn push(&self, received: ReceivedPermits) {
         let mut queue = self.queue.lock();
         let uid = &received.gateway.uid;
@@ -82,7 +83,7 @@ impl WaitingPermits {
 }
 
 impl PermitReceiver {
-    /// The next one. Dropped before it is ready, it has taken none.
+    /// The next report. If dropped before it is ready, none is lost.
     pub async fn recv(&mut self) -> ReceivedPermits {
         loop {
             if let Some(received) = self.0.pop() {
@@ -156,7 +157,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn of_each_gateway_the_newest_report_waits_for_its_turn() {
+    async fn the_newest_report_of_each_gateway_waits_for_its_turn() {
         let waiting = Arc::new(WaitingPermits::default());
         waiting.push(report("early", 1, 1, 1));
         let mut receiver = waiting.receiver().unwrap();
@@ -178,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn of_each_limit_the_newest_grant_is_sent_and_none_of_an_earlier_session() {
+    fn the_newest_grant_of_each_limit_is_sent_and_none_of_an_earlier_session() {
         let waiting = WaitingPermitGrants::default();
         let grants = |connection, answers, limits: &[(&str, u64)]| {
             let grant = |(limit, granted): &(&str, u64)| PermitGrant {

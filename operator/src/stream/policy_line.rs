@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 use crate::plan::revision::{PolicyRevision, WrittenRevision};
 
-/// What a gateway has in force: sequence, and digest where it came by a stream.
+/// The policy in force at a gateway: its sequence, and its digest if it came by a stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct InForce {
     pub sequence: Option<u64>,
@@ -23,7 +23,7 @@ pub struct PolicyLine {
     revision: Arc<PolicyRevision>,
     /// `{"policy":{…` without its two closing braces.
     head: Bytes,
-    /// By which of the credentials are in them, so that a thousand service accounts with the same rights share one.
+    /// By the set of contained credentials, so that a thousand service accounts with the same rights share one.
     tails: Mutex<HashMap<Vec<bool>, Bytes>>,
 }
 
@@ -50,7 +50,7 @@ impl PolicyLine {
         &self.revision.digest
     }
 
-    /// Nothing would change for a gateway that has this; one that is ahead would refuse it.
+    /// It would change nothing for a gateway that has this policy; a gateway that is ahead would refuse it.
     #[must_use]
     pub fn is_known_to(&self, has: &InForce) -> bool {
         match has.sequence {
@@ -60,7 +60,7 @@ impl PolicyLine {
         }
     }
 
-    /// The line, in parts, for a gateway of this service account. `None`: it would be longer than a gateway reads.
+    /// The line, in parts, for a gateway of this service account. `None` if it would be longer than a gateway reads.
     #[must_use]
     pub fn line(&self, service_account: &str) -> Option<[Bytes; 2]> {
         let sent: Vec<bool> = self.revision.credentials.iter().map(|value| self.may(service_account, value)).collect();
@@ -84,7 +84,7 @@ impl PolicyLine {
         })
     }
 
-    /// One that is withheld is sent without its value: left out, the gateway would go on with what it has.
+    /// A withheld credential is sent without its value: if it were omitted, the gateway would keep the value it has.
     fn tail(&self, sent: &[bool]) -> Bytes {
         let credentials: Vec<CredentialMessage> = (self.revision.credentials.iter().zip(sent))
             .map(|(value, sent)| CredentialMessage {

@@ -1,4 +1,4 @@
-//! Why a stream is not opened, in the words of the gateway's log.
+//! Why a stream is not opened, as the gateway logs it.
 
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use serde_json::json;
@@ -7,7 +7,7 @@ use thiserror::Error;
 use crate::attestation::AttestationError;
 use crate::runtime::response::{AnswerBody, answer};
 
-/// Why a stream is not opened. Never tells a token or a part of it that was not verified.
+/// Why a stream is not opened. Never contains a token, or a part of it that was not verified.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum StreamRefusal {
     #[error("no token: send the pod's projected token as `authorization: Bearer …`")]
@@ -82,7 +82,7 @@ impl StreamRefusal {
         self.row().0
     }
 
-    /// As the gateway gets it.
+    /// As the gateway receives it.
     #[must_use]
     pub fn response(&self) -> Response<AnswerBody> {
         let (status, word) = self.row();

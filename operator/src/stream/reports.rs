@@ -1,7 +1,7 @@
-//! Reports that the ledger has not looked at yet: of each gateway the newest.
+//! Reports that the ledger has not read yet: the newest of each gateway.
 //!
-//! A report says again what was not answered, so that the newer one stands for the older. A gateway that reports without
-//! pause costs the memory of one report, and has its turn like every other.
+//! A report repeats what was not answered, so the newer one replaces the older. A gateway that reports without a pause
+//! uses the memory of one report, and gets its turn like every other.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -12,10 +12,10 @@ use tokio::sync::Notify;
 
 use super::connected::{ConnectedGateway, STREAMS_MAX};
 
-/// Gateways whose reports wait at once: all that can be connected.
+/// How many gateways may have a waiting report: all that can be connected.
 const GATEWAYS_MAX: usize = STREAMS_MAX;
 
-/// What a gateway reports to the ledger, and who it is, proven by its token.
+/// A gateway's report to the ledger, and its identity, verified by its token.
 #[derive(Clone, Debug)]
 pub struct ReceivedReport {
     pub gateway: Arc<ConnectedGateway>,
@@ -31,7 +31,7 @@ pub(super) struct WaitingReports {
 
 #[derive(Debug, Default)]
 struct ReportQueue {
-    /// Whether somebody takes them. Without, they are passed over.
+    /// Whether they are taken. Otherwise they are ignored.
     open: bool,
     /// By the pod's uid.
     newest: HashMap<String, ReceivedReport>,
@@ -39,18 +39,19 @@ struct ReportQueue {
     turns: VecDeque<String>,
 }
 
-/// Whoever takes them.
+/// Takes the reports.
 #[derive(Debug)]
 pub struct ReportReceiver(Arc<WaitingReports>);
 
 impl WaitingReports {
-    /// From now on they wait. `None`: somebody has asked before.
+    /// From now on they wait. `None` if they were taken before.
     pub(super) fn receiver(self: &Arc<Self>) -> Option<ReportReceiver> {
         let before = std::mem::replace(&mut self.queue.lock().open, true);
         (!before).then(|| ReportReceiver(Arc::clone(self)))
     }
 
-    /// Whether no report was lost: neither this one, for want of room, nor one before it that it stands for.
+    /// Returns whether no report was lost: neither this one, because there was no room, nor an earlier one that it
+    /// replaces.
     pub(super) fn push(&self, received: ReceivedReport) -> bool {
         let mut queue = self.queue.lock();
         if !queue.open {
@@ -59,7 +60,7 @@ impl WaitingReports {
         let uid = &received.gateway.uid;
         if let Some(waiting) = queue.newest.get_mut(uid) {
             let (known, report) = (&waiting.report, &received.report);
-            // A stream that is being replaced may be read after the one that came.
+            // A stream that is being replaced may be read after its successor.
             if report.epoch != known.epoch || report.number > known.number {
                 *waiting = received;
             }
@@ -83,7 +84,7 @@ impl WaitingReports {
 }
 
 impl ReportReceiver {
-    /// The next one. Dropped before it is ready, it has taken none.
+    /// The next report. If dropped before it is ready, none is lost.
     pub async fn recv(&mut self) -> ReceivedReport {
         loop {
             if let Some(received) = self.0.pop() {
@@ -112,9 +113,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_reports_without_pause_has_one_turn_like_the_others() {
+    async fn a_gateway_that_reports_without_pause_has_one_turn_like_the_others() {
         let waiting = Arc::new(WaitingReports::default());
-        assert!(waiting.push(report("early", 1, 1)), "nobody takes it");
+        assert!(waiting.push(report("early", 1, 1)), "it is not taken");
         let mut receiver = waiting.receiver().unwrap();
         assert!(waiting.receiver().is_none());
         assert!(waiting.push(report("a", 1, 1)));
@@ -135,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_room_for_so_many_gateways() {
+    fn the_number_of_waiting_gateways_is_limited() {
         let waiting = Arc::new(WaitingReports::default());
         let _receiver = waiting.receiver().unwrap();
         (0..GATEWAYS_MAX).for_each(|pod| assert!(waiting.push(report(&pod.to_string(), 1, 1))));

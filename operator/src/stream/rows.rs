@@ -1,4 +1,4 @@
-//! Rows of the usage history that gateways report, on their way to whoever records them.
+//! Rows of the usage history, on their way from gateways to the recorder.
 
 use std::sync::Arc;
 
@@ -7,22 +7,22 @@ use tokio::sync::mpsc;
 
 use super::connected::ConnectedGateway;
 
-/// Reports that wait at once. What finds no room is reported again.
+/// How many reports may wait. A report that finds no room is sent again.
 const WAITING_MAX: usize = 256;
 
-/// What a gateway reports, and who it is, proven by its token.
+/// A gateway's report, and its identity, verified by its token.
 #[derive(Clone, Debug)]
 pub struct ReceivedRows {
     pub gateway: Arc<ConnectedGateway>,
     pub report: UsageRowsReport,
 }
 
-/// Whoever records them.
+/// Takes the reports.
 #[derive(Debug)]
 pub struct RowsReceiver(mpsc::Receiver<ReceivedRows>);
 
 impl RowsReceiver {
-    /// The next one. Dropped before it is ready, it has taken none.
+    /// The next report. If dropped before it is ready, none is lost.
     pub async fn recv(&mut self) -> ReceivedRows {
         match self.0.recv().await {
             Some(received) => received,

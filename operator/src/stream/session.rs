@@ -18,7 +18,7 @@ use super::reports::ReceivedReport;
 use super::rows::ReceivedRows;
 use crate::plan::revision::SidecarState;
 
-/// What a gateway may say in words; the rest is cut. States of thousands are held.
+/// The longest text of a gateway's message; the rest is cut. The states of thousands are kept.
 const WORDS_MAX: usize = 1_024;
 const AUTHORITIES_MAX: usize = 16;
 
@@ -27,9 +27,9 @@ const AUTHORITIES_MAX: usize = 16;
 pub enum StreamEnd {
     /// The gateway closed it, or the connection is gone.
     Left,
-    /// It said nothing for too long.
+    /// It was silent for too long.
     Silent,
-    /// What it said was no message.
+    /// It sent an invalid message.
     Broken,
     /// The same pod opened another.
     Replaced,
@@ -43,7 +43,7 @@ pub enum StreamEnd {
     Closing,
 }
 
-/// What the hub and a stream share.
+/// The state that the hub and a stream share.
 #[derive(Debug)]
 pub(super) struct SharedStream {
     pub(super) gateway: Arc<ConnectedGateway>,
@@ -54,7 +54,7 @@ pub(super) struct SharedStream {
     ended: watch::Sender<Option<StreamEnd>>,
     has: watch::Sender<Option<InForce>>,
     /// `None`: no hello yet.
-    said: Mutex<Option<ReportedState>>,
+    reported: Mutex<Option<ReportedState>>,
 }
 
 #[derive(Clone, Debug)]
@@ -74,7 +74,7 @@ impl SharedStream {
             kept: watch::Sender::new(None),
             ended: watch::Sender::new(None),
             has: watch::Sender::new(None),
-            said: Mutex::new(None),
+            reported: Mutex::new(None),
         }
     }
 
@@ -96,14 +96,14 @@ impl SharedStream {
 
     /// `None` before the hello.
     pub(super) fn state(&self) -> Option<SidecarState> {
-        let said = self.said.lock().clone()?;
+        let state = self.reported.lock().clone()?;
         let ConnectedGateway { namespace, pod, uid, binding, service_account: _ } = (*self.gateway).clone();
-        let ReportedState { sequence, rejected, version, authorities } = said;
+        let ReportedState { sequence, rejected, version, authorities } = state;
         Some(SidecarState { namespace, pod, uid, binding, sequence, rejected, version, authorities })
     }
 }
 
-/// Dropped, the gateway is not connected any more.
+/// When dropped, the gateway is not connected any more.
 #[derive(Debug)]
 pub struct StreamHandle {
     hub: Arc<Hub>,
@@ -130,13 +130,13 @@ impl StreamHandle {
         &self.place.gateway
     }
 
-    /// The binding's policies, of which only the newest is ever seen.
+    /// The binding's policies; only the newest is ever visible.
     #[must_use]
     pub fn newest(&self) -> watch::Receiver<Option<Arc<PolicyLine>>> {
         self.newest.clone()
     }
 
-    /// What the gateway said it has; `None` before its hello.
+    /// The policy that the gateway reported; `None` before its hello.
     #[must_use]
     pub fn has(&self) -> watch::Receiver<Option<InForce>> {
         self.place.has.subscribe()
@@ -144,41 +144,41 @@ impl StreamHandle {
 
     pub fn hello(&self, hello: Hello) {
         let Hello { version, formats: _, sequence, digest, authorities, rejected } = hello;
-        let said = ReportedState {
+        let state = ReportedState {
             sequence,
             rejected: rejected.map(bounded),
             version: cut(version),
             authorities: authorities.into_iter().take(AUTHORITIES_MAX).map(cut).collect(),
         };
-        *self.place.said.lock() = Some(said);
+        *self.place.reported.lock() = Some(state);
         self.hub.report_sequence(&self.place.gateway.binding, sequence);
         self.place.has.send_replace(Some(InForce { sequence, digest }));
     }
 
-    /// Nothing before the hello.
+    /// Ignored before the hello.
     pub fn outcome(&self, outcome: PolicyOutcome) {
         let PolicyOutcome { sequence, rejected, authorities } = outcome;
         let mut acknowledged = None;
-        if let Some(said) = self.place.said.lock().as_mut() {
-            said.rejected = rejected.map(bounded);
-            if said.rejected.is_none() {
-                said.sequence = Some(sequence);
+        if let Some(state) = self.place.reported.lock().as_mut() {
+            state.rejected = rejected.map(bounded);
+            if state.rejected.is_none() {
+                state.sequence = Some(sequence);
                 acknowledged = Some(sequence);
             }
             if !authorities.is_empty() {
-                said.authorities = authorities.into_iter().take(AUTHORITIES_MAX).map(cut).collect();
+                state.authorities = authorities.into_iter().take(AUTHORITIES_MAX).map(cut).collect();
             }
         }
         self.hub.report_sequence(&self.place.gateway.binding, acknowledged);
     }
 
-    /// What it has spent and would take, for the ledger.
+    /// The gateway's usage and wants, for the ledger.
     pub fn usage(&self, report: UsageReport) {
         self.place.grants.reported(report.epoch);
         self.hub.report(ReceivedReport { gateway: Arc::clone(&self.place.gateway), report });
     }
 
-    /// How many requests it runs, for who grants permits.
+    /// The gateway's requests in progress, for the leader of permits.
     pub fn permits(&self, report: PermitReport) {
         let report = ReceivedPermits { gateway: Arc::clone(&self.place.gateway), report };
         self.hub.report_permits(&self.place, report);
@@ -189,7 +189,7 @@ impl StreamHandle {
         self.hub.report_rows(ReceivedRows { gateway: Arc::clone(&self.place.gateway), report });
     }
 
-    /// Which rows of the usage history are durable.
+    /// The durable rows of the usage history.
     #[must_use]
     pub fn rows_kept(&self) -> watch::Receiver<Option<UsageKept>> {
         self.place.kept.subscribe()

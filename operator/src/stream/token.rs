@@ -19,19 +19,19 @@ use super::refusal::StreamRefusal;
 use crate::attestation::AttestationError;
 use crate::objects::binding::Binding;
 
-/// How far the API server's clock may be from ours, in seconds. Whether the pod lives is known apart from it.
+/// How much the API server's clock may differ from ours, in seconds. Whether the pod exists is checked separately.
 const LEEWAY: u64 = 600;
-/// A gateway may be quicker than the watch that tells of its pod.
+/// A gateway may be faster than the watch that reports its pod.
 const VALUE_WAIT: Duration = Duration::from_secs(3);
 const PAUSE: Duration = Duration::from_millis(100);
-/// Reviews at once, of tokens that can't be verified here. Anybody may make up a token that has to be reviewed; it costs the
-/// API server as much as if it had been sent there.
+/// How many tokens that can't be verified here are reviewed at a time. Any client can invent such a token; that costs
+/// the API server as much as a direct request.
 const REVIEWS_MAX: usize = 8;
 const NO_HEAD: &str = "it has no readable head of a JWT";
 
 /// The cache of pods.
 pub trait PodLookup: fmt::Debug + Send + Sync + 'static {
-    /// A pod that is there (it may be terminating) and has a gateway of ours. `None` where one of the three differs.
+    /// An existing pod (it may be terminating) with one of our gateways. `None` if any of this does not hold.
     fn find(&self, namespace: &str, name: &str, uid: &str) -> Option<PodFacts>;
 }
 
@@ -41,7 +41,7 @@ pub struct PodFacts {
     /// As it was admitted.
     pub binding: Binding,
     pub service_account: String,
-    /// Its gateway is not the operator's, or not alone: it gets nothing.
+    /// Its gateway is not the operator's, or not the only one: it gets nothing.
     pub foreign: Option<AttestationError>,
 }
 
@@ -65,8 +65,8 @@ struct BoundObject {
     uid: String,
 }
 
-/// Verifies tokens by the cluster's published keys, and by asking the API server where those can't be read or used: a cluster
-/// may sign with keys of a kind that is not known here, or not publish all of them.
+/// Verifies tokens with the cluster's published keys, and asks the API server if those can't be read or used: a cluster
+/// may sign with keys of an unsupported kind, or not publish all of them.
 pub struct Verifier {
     keys: IssuerKeys,
     cluster: Arc<dyn TokenAuthority>,
@@ -129,7 +129,7 @@ impl Verifier {
     }
 
     async fn reviewed(&self, token: &str) -> Result<Bearer, StreamRefusal> {
-        // All gateways of a cluster may have to come by here, and at the same time.
+        // All gateways of a cluster may have to be verified here at the same time.
         let Ok(Ok(_permit)) = tokio::time::timeout(VALUE_WAIT, self.reviews.acquire()).await else {
             return Err(StreamRefusal::Unverifiable("too many reviews are under way"));
         };
@@ -150,7 +150,7 @@ impl fmt::Debug for Verifier {
     }
 }
 
-/// The name of the key that signed it, read by ourselves: the library takes no head with an algorithm that it does not know.
+/// The name of the signing key, parsed here because the library rejects heads with an unknown algorithm.
 fn key_id(token: &str) -> Result<String, StreamRefusal> {
     #[derive(Deserialize)]
     struct JwtHeader {

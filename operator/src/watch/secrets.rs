@@ -237,8 +237,8 @@ mod tests {
         assert_eq!(both().await, words(["good is there", "lost is there"]));
         relists.relist().await;
         assert_eq!(next().await, "Rereading");
-        let anew = BTreeSet::from([next().await, next().await, next().await]);
-        assert_eq!(anew, BTreeSet::from(["good is there", "good Listed", "lost is gone"].map(str::to_owned)));
+        let relisted = BTreeSet::from([next().await, next().await, next().await]);
+        assert_eq!(relisted, BTreeSet::from(["good is there", "good Listed", "lost is gone"].map(str::to_owned)));
         drop(sender);
         running.await.unwrap();
     }

@@ -284,9 +284,9 @@ mod tests {
         };
         assert_eq!(next(2).await, ["is a", "listed"]);
         *stored.lock().unwrap() = "b";
-        let anew = tokio::spawn(async move { relists.relist().await });
+        let relisting = tokio::spawn(async move { relists.relist().await });
         assert_eq!(next(3).await, ["is b", "gone a", "listed"]);
-        anew.await.unwrap();
+        relisting.await.unwrap();
         watch.abort();
     }
 

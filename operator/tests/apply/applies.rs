@@ -116,11 +116,11 @@ async fn changed_files_are_written_again() {
             changed["data"][file] = json!(text);
             stored.put(CONFIG_MAP, changed);
         });
-        let told = operator.server.get(CONFIG_MAP).unwrap();
+        let stored = operator.server.get(CONFIG_MAP).unwrap();
         operator
             .caches
             .generated
-            .put(binding.clone(), Some(GeneratedConfigMap::of(&serde_json::from_value(told).unwrap())));
+            .put(binding.clone(), Some(GeneratedConfigMap::of(&serde_json::from_value(stored).unwrap())));
         operator.applier.apply(&search("d")).await.unwrap();
         let found = operator.server.get(CONFIG_MAP).unwrap();
         let signatures: Signatures = serde_json::from_str(found["data"]["policy.v1.sig"].as_str().unwrap()).unwrap();

@@ -1,4 +1,4 @@
-//! What the ledger relies on, whatever the store.
+//! The guarantees that the ledger needs, for any store.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ fn is_conflict(outcome: &WriteOutcome) -> bool {
     matches!(outcome, WriteOutcome::Conflict)
 }
 
-/// Of a store that holds nothing.
+/// For a store that is empty.
 pub async fn holds(store: Arc<dyn LedgerStore>) {
     keeps_what_is_written_byte_for_byte(&*store).await;
     writes_over_the_version_that_is_expected_alone(&*store).await;
@@ -64,7 +64,7 @@ async fn writes_over_the_version_that_is_expected_alone(store: &dyn LedgerStore)
     assert_eq!(store.read(&one).await.unwrap(), None);
 }
 
-/// A write that was on its way when its shard was deleted and made again must not fit.
+/// A write that was in flight when its shard was deleted and created again must be refused.
 async fn gives_no_version_twice(store: &dyn LedgerStore) {
     let one = name("one");
     let before = written(store.write(&one, None, "a").await);

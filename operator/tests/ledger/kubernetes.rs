@@ -13,13 +13,13 @@ fn store(server: &FakeApiServer) -> KubernetesStore {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn objects_keep_the_contract() {
+async fn kubernetes_objects_satisfy_the_contract() {
     contract::holds(Arc::new(store(&FakeApiServer::default()))).await;
 }
 
-/// etcd may be late with its answer, and have written.
+/// etcd may answer late, and have written.
 #[tokio::test]
-async fn a_write_whose_answer_is_an_error_of_the_server_may_have_been_made() {
+async fn a_write_answered_with_a_server_error_may_have_been_made() {
     let server = FakeApiServer::default();
     let store = store(&server);
     let first = written(store.write(&name("one"), None, "a").await);
@@ -48,9 +48,9 @@ async fn a_write_that_the_server_refuses_was_not_made() {
     assert_eq!(store.read(&name("one")).await.unwrap(), None);
 }
 
-/// Else a shard would look as if nothing had been spent yet.
+/// Otherwise a shard would look as if nothing had been spent yet.
 #[tokio::test]
-async fn a_server_without_the_definition_is_told_apart_from_one_without_the_shard() {
+async fn a_missing_definition_is_distinguished_from_a_missing_shard() {
     let server = FakeApiServer::default();
     let store = store(&server);
     written(store.write(&name("one"), None, "a").await);

@@ -1,4 +1,4 @@
-//! The ledger's stores, held to one contract.
+//! Tests the ledger's stores against the same contract.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic, outside its own function as well")]
 
 #[path = "../support/api_server.rs"]

@@ -1,4 +1,4 @@
-//! Records are moved between a Kubernetes API server and a real PostgreSQL, and back, whatever is killed on the way.
+//! Moves records between a Kubernetes API server and a real PostgreSQL, and back, with the process killed at any point.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,16 +21,16 @@ use crate::postgres_server::PostgresServer;
 
 const INDEX: &str = r#"{"index":{"format":1,"term":3,"shards":3}}"#;
 
-/// How the process that moves them ends.
+/// When the moving process is killed.
 #[derive(Clone, Copy, Debug)]
 enum Death {
     /// Before the call.
     Before,
-    /// After the store has done it, and before anybody knows.
+    /// After the store has done it, and before the result is known.
     After,
 }
 
-/// A store of a process that is killed at one of its calls.
+/// A store whose process is killed at one of its calls.
 #[derive(Clone, Debug)]
 struct Mortal {
     store: Arc<dyn LedgerStore>,
@@ -119,13 +119,13 @@ impl Stores {
         .await
     }
 
-    /// What `outrigger-operator records` says.
+    /// The report of `outrigger-operator records`.
     async fn state(&self, from: StoreKind) -> MigrationState {
         let side = |kind| MigrationSide { kind, store: &**self.side(kind) };
         migration_state(side(other(from)), Some(side(from))).await
     }
 
-    /// Ended at the call of this number.
+    /// Killed at the call with this number.
     async fn migrate_until(
         &self,
         from: StoreKind,
@@ -159,11 +159,11 @@ fn records(round: usize) -> BTreeMap<String, String> {
         let key = r#""key":{"limit":"Budget a/ë","unit":"usd","start":0}"#;
         format!(r#"{{"shard":{{"format":1,"term":3,"pages":[{{{key},"capacity":4,"holders":{page}}}]}}}}"#)
     };
-    // The third shard was announced and never made.
+    // The third shard was announced and never created.
     [("index".to_owned(), INDEX.to_owned()), ("shard-0".to_owned(), shard(0)), ("shard-1".to_owned(), shard(1))].into()
 }
 
-/// What a leader would read; absent: it must not lead on it.
+/// The records that a leader would read; `None` if it must not lead with this store.
 async fn usable(store: &dyn LedgerStore) -> Option<BTreeMap<String, String>> {
     let mut found = BTreeMap::new();
     for shard in store.load().await.unwrap() {
@@ -177,7 +177,7 @@ async fn usable(store: &dyn LedgerStore) -> Option<BTreeMap<String, String>> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn records_go_there_and_back_whatever_call_the_process_is_killed_at() {
+async fn records_move_there_and_back_if_the_process_is_killed_at_any_call() {
     let stores = Stores::new();
     let mut from = StoreKind::Kubernetes;
     fill(&*stores.kubernetes, &records(0)).await;
@@ -220,14 +220,14 @@ async fn records_go_there_and_back_whatever_call_the_process_is_killed_at() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_begun_can_be_taken_back_whatever_call_the_process_is_killed_at() {
+async fn a_migration_can_be_reverted_if_the_process_is_killed_at_any_call() {
     let stores = Stores::new();
     let (from, back) = (StoreKind::Kubernetes, StoreKind::Postgres);
     for round in 0.. {
         let mut expected = records(round);
         fill(&*stores.kubernetes, &expected).await;
         let begun = stores.migrate_until(from, round, Death::After).await;
-        // It may be taken back at each of its own calls, and with each one finished.
+        // It may be reverted after each of its calls, and the reversal may be killed at each call too.
         for calls in (0..).step_by(3) {
             let back_again = stores.migrate_until(back, calls, Death::Before).await;
             let usable = (usable(&*stores.kubernetes).await, usable(&*stores.postgres).await);
@@ -280,7 +280,7 @@ async fn records_of_another_ledger_are_left_alone() {
 }
 
 #[tokio::test]
-async fn a_store_that_can_t_be_read_is_named_and_what_to_do() {
+async fn an_unreadable_store_is_reported_with_a_remedy() {
     let mut server = PostgresServer::start();
     let postgres = PostgresStore::new(server.secret(""));
     let kubernetes = KubernetesStore::new(FakeApiServer::default().client(), "outrigger");
@@ -296,9 +296,9 @@ async fn a_store_that_can_t_be_read_is_named_and_what_to_do() {
     assert!(error.contains("the store does not answer") && !error.contains("s3cret"), "{error}");
 }
 
-/// A record that is damaged is not moved, and stays in use.
+/// A damaged record is not moved, and stays in use.
 #[tokio::test]
-async fn what_can_t_be_read_is_not_moved() {
+async fn unreadable_records_are_not_moved() {
     let server = FakeApiServer::default();
     let (source, target) = (KubernetesStore::new(server.client(), "outrigger"), FakeApiServer::default());
     let target = KubernetesStore::new(target.client(), "outrigger");

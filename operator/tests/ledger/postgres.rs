@@ -13,14 +13,14 @@ use tokio_postgres::NoTls;
 use crate::contract::{self, name, written};
 use crate::postgres_server::PostgresServer;
 
-/// Nothing that is waited for takes so long; what fails should end.
+/// No wait takes this long; a failing test should end.
 const SOON: Duration = Duration::from_secs(60);
 
 fn store(server: &PostgresServer, more: &str) -> PostgresStore {
     PostgresStore::new(server.secret(more))
 }
 
-/// A folder as the chart mounts a Secret.
+/// A folder like the one that the chart mounts from a Secret.
 fn secret(place: &str, authorities: Option<&str>) -> TempDir {
     let folder = TempDir::new().unwrap();
     std::fs::write(folder.path().join("url"), format!("{place} user=ledger password=s3cret-pass dbname=postgres"))
@@ -44,10 +44,10 @@ async fn value(server: &PostgresServer, query: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rows_keep_the_contract() {
+async fn postgresql_rows_satisfy_the_contract() {
     let server = PostgresServer::start();
     contract::holds(Arc::new(store(&server, ""))).await;
-    // Replicas that start at once make the tables once.
+    // Replicas that start together create the tables once.
     sql(&server, "DROP SCHEMA public CASCADE; CREATE SCHEMA public").await;
     let replicas = [store(&server, ""), store(&server, ""), store(&server, "")];
     for loaded in futures_util::future::join_all(replicas.iter().map(LedgerStore::load)).await {
@@ -55,8 +55,8 @@ async fn rows_keep_the_contract() {
     }
 }
 
-/// A writer goes on through crashes of the server, as the ledger does: it reads what stands after each write that it can't
-/// tell of. No crash takes back what was acknowledged, and nothing is written that was not asked for.
+/// A writer continues through crashes of the server, like the ledger: it reads the row after each write with unknown
+/// outcome. No crash reverts an acknowledged write, and nothing is written that was not requested.
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_acknowledged_is_lost_when_the_server_is_killed() {
     const CRASHES: u64 = 3;
@@ -95,7 +95,7 @@ async fn nothing_acknowledged_is_lost_when_the_server_is_killed() {
 #[tokio::test]
 async fn a_server_that_may_lose_what_it_acknowledges_is_refused() {
     let mut server = PostgresServer::start();
-    for (settings, options, told) in [
+    for (settings, options, expected) in [
         (["synchronous_commit=off"], "", "PostgreSQL's synchronous_commit is `off`"),
         (["fsync=off"], "", "PostgreSQL's fsync is `off`"),
         (["full_page_writes=off"], "", "PostgreSQL's full_page_writes is `off`"),
@@ -108,7 +108,7 @@ async fn a_server_that_may_lose_what_it_acknowledges_is_refused() {
         server.restart_with(&settings);
         let store = store(&server, options);
         let error = store.load().await.unwrap_err().to_string();
-        assert!(error.starts_with(told), "{error}");
+        assert!(error.starts_with(expected), "{error}");
         let outcome = store.write(&name("one"), None, "a").await;
         assert!(
             matches!(outcome, WriteOutcome::Failed(StoreError::Postgres(PostgresError::NotDurable { .. }))),
@@ -118,7 +118,7 @@ async fn a_server_that_may_lose_what_it_acknowledges_is_refused() {
 }
 
 #[tokio::test]
-async fn tables_of_a_newer_operator_are_left_alone_and_a_role_needs_no_right_to_make_them() {
+async fn tables_of_a_newer_operator_are_kept_and_a_role_need_not_create_tables() {
     let server = PostgresServer::start();
     let version = written(store(&server, "").write(&name("one"), None, "a").await);
     sql(
@@ -147,7 +147,7 @@ fn fault(outcome: &WriteOutcome) -> StoreFault {
     }
 }
 
-/// A write over what is there now. What can't be read can't be written either.
+/// Writes over the current version. A shard that can't be read can't be written either.
 async fn write(store: &PostgresStore, record: &str) -> WriteOutcome {
     match store.read(&name("one")).await {
         Ok(there) => store.write(&name("one"), there.map(|shard| shard.version).as_ref(), record).await,
@@ -155,7 +155,7 @@ async fn write(store: &PostgresStore, record: &str) -> WriteOutcome {
     }
 }
 
-/// The same connection is not used for ever, and each fault ends by itself when its cause does.
+/// A connection is not used forever, and each fault ends by itself when its cause does.
 #[tokio::test]
 async fn each_fault_of_the_server_is_named_and_ends_with_its_cause() {
     const CONTENT: &str = "SELECT record FROM outrigger_ledger_shard";
@@ -211,7 +211,7 @@ async fn each_fault_of_the_server_is_named_and_ends_with_its_cause() {
     ] {
         let before = value(&server, CONTENT).await;
         sql(&server, cause).await;
-        // A connection that was just ended may say so first.
+        // A connection that was just ended may report that first.
         let mut outcome = write(&store, "lost").await;
         if fault(&outcome) == StoreFault::Unreachable {
             outcome = write(&store, "lost").await;
@@ -224,7 +224,7 @@ async fn each_fault_of_the_server_is_named_and_ends_with_its_cause() {
     }
 }
 
-/// Nobody need connect again for it: each write says what it hangs on.
+/// No new connection is needed for this: each write returns the settings that it depends on.
 #[tokio::test]
 async fn a_server_that_begins_to_lose_what_it_acknowledges_is_refused_at_the_next_write() {
     let server = PostgresServer::start();
@@ -232,7 +232,7 @@ async fn a_server_that_begins_to_lose_what_it_acknowledges_is_refused_at_the_nex
     written(store.write(&name("one"), None, "a").await);
     for setting in ["synchronous_commit", "fsync", "full_page_writes"] {
         configure(&server, &format!("ALTER SYSTEM SET {setting} = off")).await;
-        // The session takes the new configuration with one of its next statements.
+        // The session applies the new configuration at one of its next statements.
         let refused = async {
             loop {
                 match write(&store, setting).await {
@@ -256,12 +256,12 @@ async fn configure(server: &PostgresServer, text: &str) {
     sql(server, "SELECT pg_reload_conf()").await;
 }
 
-/// What is not made is told apart from what may have been, also where there is no room.
+/// Writes that were certainly not made are distinguished from those that may have been, also if there is no space.
 #[tokio::test]
-async fn a_full_disk_refuses_writes_until_there_is_room() {
+async fn a_full_disk_refuses_writes_until_there_is_space() {
     let server = PostgresServer::start();
     let Some(tiny) = server.tiny_disk() else {
-        // Only root can mount one; `fault.rs` has the error code.
+        // Only root can mount a file system; `fault.rs` has the error code.
         return;
     };
     let store = store(&server, "");
@@ -271,7 +271,7 @@ async fn a_full_disk_refuses_writes_until_there_is_room() {
     let mut fill = 0;
     let full = loop {
         fill += 1;
-        // Random enough that nothing compresses it.
+        // Random, so that it can't be compressed.
         let record: String = (0..50_000).map(|_| fastrand::alphanumeric()).collect();
         match store.write(&name(&format!("fill-{fill}")), None, &record).await {
             WriteOutcome::Written(_) => assert!(fill < 1_000),
@@ -284,7 +284,7 @@ async fn a_full_disk_refuses_writes_until_there_is_room() {
     written(write(&store, "b").await);
 }
 
-/// The tables as version 0.1.0's successor made them first: what is in them stays.
+/// The tables as the successor of version 0.1.0 first created them: their content stays.
 #[tokio::test]
 async fn tables_of_the_first_version_get_the_later_ones() {
     const FIRST: &str = "
@@ -304,7 +304,7 @@ async fn tables_of_the_first_version_get_the_later_ones() {
         GRANT USAGE ON outrigger_ledger_version TO narrow";
     let server = PostgresServer::start();
     sql(&server, FIRST).await;
-    // A role that can't make tables is enough for the ledger.
+    // A role that can't create tables is sufficient for the ledger.
     let narrow = store(&server, "user=narrow password=n");
     assert_eq!(narrow.read(&name("one")).await.unwrap().unwrap().record, "as it was");
     written(write(&narrow, "as it is").await);
@@ -317,7 +317,7 @@ async fn tables_of_the_first_version_get_the_later_ones() {
 }
 
 #[tokio::test]
-async fn no_error_has_the_password() {
+async fn no_error_contains_the_password() {
     let server = PostgresServer::start();
     for more in
         ["password=0ther-pass", "bad pass=word-0f", "dbname=absent", "host=/absent sslmode=verify-full", "port=77"]
@@ -332,9 +332,9 @@ async fn no_error_has_the_password() {
     assert!(absent.starts_with("/absent/url: "), "{absent}");
 }
 
-/// A server on TCP is asked for TLS, and its certificate is verified.
+/// A server on TCP must use TLS, and its certificate is verified.
 #[tokio::test]
-async fn tls_is_wanted_and_verified() {
+async fn tls_is_required_and_verified() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let CertifiedKey { cert, signing_key } = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     let mut server = PostgresServer::start();

@@ -1,7 +1,7 @@
 //! A real PostgreSQL in a folder of its own, from Debian's package (`scripts/postgres.sh` installs it).
 //!
-//! It listens on a socket in its folder, so that no port need be free. It refuses to run as root; a test that does gives it to
-//! the user that the package makes.
+//! It listens on a socket in its folder, so it needs no free port. It refuses to run as root; a test that runs as root
+//! starts it as the user that the package creates.
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::chown;
@@ -46,12 +46,12 @@ impl PostgresServer {
         server
     }
 
-    /// The connection string of this server, with more behind it.
+    /// The connection string of this server, with more appended.
     pub fn url(&self, more: &str) -> String {
         format!("host={} user=ledger password=s3cret-pass dbname=postgres {more}", self.folder.path().display())
     }
 
-    /// A folder of its own with that connection string.
+    /// A new folder with that connection string.
     pub fn secret(&self, more: &str) -> PathBuf {
         let mut secrets = self.secrets.lock().unwrap();
         secrets.push(TempDir::new().unwrap());
@@ -60,12 +60,12 @@ impl PostgresServer {
         folder.to_owned()
     }
 
-    /// A file in the server's folder, which is the server's.
+    /// A file in the server's folder, owned by the server's user.
     pub fn file(&self, name: &str, text: &str) -> PathBuf {
         file(self.folder.path(), name, text)
     }
 
-    /// An empty disk of a megabyte, for a table space; `None`: only root can make one.
+    /// An empty disk of one megabyte for a table space; `None` unless root.
     pub fn tiny_disk(&self) -> Option<PathBuf> {
         let folder = self.folder.path().join("tiny");
         std::fs::create_dir(&folder).unwrap();
@@ -75,13 +75,13 @@ impl PostgresServer {
         made.success().then(|| self.tiny.lock().unwrap().insert(folder).clone())
     }
 
-    /// There is room again.
+    /// There is space again.
     pub fn grow_tiny_disk(&self) {
         let tiny = self.tiny.lock().unwrap().clone().unwrap();
         assert!(Command::new("mount").args(["-o", "remount,size=8m"]).arg(tiny).status().unwrap().success());
     }
 
-    /// Ends it as a loss of power would, as far as a process can tell.
+    /// Ends it like a power failure, as far as a process can notice.
     pub fn kill(&mut self) {
         if let Some(mut running) = self.running.take() {
             running.kill().unwrap();
@@ -89,14 +89,15 @@ impl PostgresServer {
         }
     }
 
-    /// Ends it, and starts it with settings (`synchronous_commit=off`) beside its own.
+    /// Ends it, and starts it with additional settings (`synchronous_commit=off`).
     pub fn restart_with(&mut self, settings: &[&str]) {
         self.kill();
         self.settings = settings.iter().map(|setting| (*setting).to_owned()).collect();
         self.resume();
     }
 
-    /// Starts it where it was killed. What it had begun is still ending: it is started until it can begin.
+    /// Starts it after a kill. Its former processes may still be ending, so it is started repeatedly until that
+    /// succeeds.
     pub fn resume(&mut self) {
         let mut last = String::new();
         for _ in 0..1_000 {
@@ -115,7 +116,7 @@ impl PostgresServer {
                     self.running = Some(running);
                     return;
                 }
-                Err(said) => last = said,
+                Err(output) => last = output,
             }
             running.wait().unwrap();
         }
@@ -132,15 +133,15 @@ impl Drop for PostgresServer {
     }
 }
 
-/// Waits until it serves, and then reads what it says for as long as it runs.
-fn ready(told: ChildStderr) -> Result<(), String> {
-    let mut lines = BufReader::new(told).lines();
-    let mut said = String::new();
+/// Waits until it serves, and then reads its output while it runs.
+fn ready(stderr: ChildStderr) -> Result<(), String> {
+    let mut lines = BufReader::new(stderr).lines();
+    let mut output = String::new();
     loop {
         match lines.next() {
             Some(Ok(line)) if line.contains(READY) => break,
-            Some(Ok(line)) => said.push_str(&format!("{line}\n")),
-            _ => return Err(said),
+            Some(Ok(line)) => output.push_str(&format!("{line}\n")),
+            _ => return Err(output),
         }
     }
     std::thread::spawn(move || lines.for_each(drop));
@@ -156,7 +157,7 @@ fn file(folder: &Path, name: &str, text: &str) -> PathBuf {
     file
 }
 
-/// The user of the package and its group, where the test runs as root.
+/// The package's user and its group, if the test runs as root.
 fn user() -> Option<(u32, u32)> {
     if !rustix::process::geteuid().is_root() {
         return None;

@@ -36,7 +36,11 @@ fn tests_without_time_are_warnings_and_the_rules_serve() {
     for name in ["b", "c"] {
         let verdict = verdict(name);
         assert!(verdict.is_sound(), "{verdict:?}");
-        assert_eq!(verdict.warnings.iter().filter(|told| told.contains("were not run")).count(), 1, "{verdict:?}");
+        assert_eq!(
+            verdict.warnings.iter().filter(|warning| warning.contains("were not run")).count(),
+            1,
+            "{verdict:?}"
+        );
     }
     let served: Vec<usize> = plan.revisions.values().map(|revision| revision.document.rules.len()).collect();
     assert!(served.iter().all(|rules| *rules == 3), "{served:?}");

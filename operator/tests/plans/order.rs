@@ -124,8 +124,8 @@ proptest! {
             known.extend(story.settle(changed));
             let namespaces = story.index.namespaces();
             known.retain(|namespace, _| namespaces.contains(namespace));
-            let anew = story.settle(AffectedNamespaces { namespaces });
-            prop_assert_eq!(described(&anew), described(&known), "after {}", OBJECTS[*place]);
+            let planned_again = story.settle(AffectedNamespaces { namespaces });
+            prop_assert_eq!(described(&planned_again), described(&known), "after {}", OBJECTS[*place]);
         }
     }
 }

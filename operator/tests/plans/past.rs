@@ -82,7 +82,7 @@ fn invalid_sources_are_ignored() {
     let written = sources(&mut story, "one");
     let mut bomb = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
     std::io::copy(&mut std::io::Read::take(std::io::repeat(b' '), 9 << 20), &mut bomb).unwrap();
-    for (bytes, said) in [
+    for (bytes, expected) in [
         (Vec::new(), "it is not gzip"),
         (b"plain".to_vec(), "it is not gzip"),
         (written[..written.len() / 2].to_vec(), "it is not gzip"),
@@ -91,7 +91,7 @@ fn invalid_sources_are_ignored() {
         (packed("{\"format\": 2}"), "its format is 2"),
     ] {
         let error = LastGood::new().restore("one", &bytes).unwrap_err().to_string();
-        assert!(error.starts_with(said), "{error}");
+        assert!(error.starts_with(expected), "{error}");
     }
     LastGood::new().restore("one", &packed("{\"format\": 1, \"objects\": [7, {}], \"new\": []}")).unwrap();
 }

@@ -67,7 +67,7 @@ fn a_change_plans_only_affected_namespaces() {
         ("as does its Secret", "Secret platform/s {apiKey: c2stdHdv}", even + 1),
         ("a Secret that none names concerns none", "Secret platform/other {apiKey: c2stdHdv}", 0),
         ("a bundle that is named and wasn't there", "ConfigMap platform/ca {ca.crt: x}", even + 1),
-        ("a catalogue, those whose providers it tells of", "ModelCatalog platform/c {models: [{name: a}]}", even + 1),
+        ("a catalogue, those whose providers it describes", "ModelCatalog platform/c {models: [{name: a}]}", even + 1),
         ("a label, its namespace", "Namespace /n7 {a: b}", 1),
         (
             "a budget's budget, all under it",
@@ -89,7 +89,7 @@ fn the_operators_namespace_affects_all_and_is_affected_by_all() {
         story.apply(object("RoutingRule outrigger-system/all {when: 'model == \"x\"', targets: [{provider: near}]}"));
     assert_eq!(planned(&mut story, changed), 51);
     let changed = story.apply(object("VirtualKey n7/k {team: red, providers: [{name: near}]}"));
-    assert_eq!(planned(&mut story, changed), 2, "whom a rule reaches is told of it");
+    assert_eq!(planned(&mut story, changed), 2, "the keys in a rule's scope are planned again");
     let changed = story.delete("RoutingRule", "outrigger-system", "all");
     assert_eq!(planned(&mut story, changed), 51);
     let changed = story.apply(object("VirtualKey n7/k {team: blue, providers: [{name: near}]}"));
@@ -323,7 +323,7 @@ fn a_new_dependency_that_changed_meanwhile_is_planned_again() {
     assert_eq!(index.planned(&NamespacePlan { index_changes: index.changes(), ..plan }).namespaces, BTreeSet::new());
     let mut rotated = object("Secret platform/s {apiKey: c2stdHdv}");
     rotated["metadata"]["resourceVersion"] = json!("2");
-    assert_eq!(index.apply(&rotated).namespaces, shop, "and told from then on");
+    assert_eq!(index.apply(&rotated).namespaces, shop, "and planned again from then on");
 }
 
 /// On a replica that is not the leader, so nothing is planned.

@@ -1,4 +1,4 @@
-//! What gateways report, and what is written because of it.
+//! What gateways report, and what is written as a result.
 
 use std::convert::Infallible;
 use std::sync::Arc;

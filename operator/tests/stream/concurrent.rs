@@ -1,4 +1,4 @@
-//! Gateways that share a limit on concurrent requests over their streams: their own side talks to the operator's.
+//! Gateways that share a limit on concurrent requests over their streams: the gateways' side against the operator's.
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
@@ -17,11 +17,11 @@ use tokio::task::JoinHandle;
 use crate::client::{GatewayStream, SOON};
 use crate::world::{StreamWorld, binding};
 
-/// What a gateway waits before it looks again whether something is due.
+/// The pause between a gateway's checks for due reports.
 const LOOK: Duration = Duration::from_millis(50);
 const LIMIT: &str = "VirtualKey shop/search";
 
-/// Pods of which none is left: only those are there that are connected.
+/// A cache without pods: only connected ones exist.
 #[derive(Debug)]
 struct Nobody;
 
@@ -81,7 +81,7 @@ impl Gateway {
         self.began.elapsed().as_millis() as i64
     }
 
-    /// Says what is due, and hears what comes.
+    /// Sends what is due, and handles what arrives.
     async fn talk(&mut self) {
         let now = self.now();
         if self.holder.due(now) == Due::Now
@@ -95,7 +95,7 @@ impl Gateway {
         }
     }
 
-    /// Begins a request as soon as it may.
+    /// Begins a request as soon as possible.
     async fn begins(&mut self) {
         self.holder.wait(self.limit);
         let begun = async {
@@ -114,11 +114,11 @@ impl Gateway {
 }
 
 #[tokio::test]
-async fn a_permit_goes_from_one_gateway_to_the_other_and_is_free_when_a_pod_is_gone() {
+async fn a_permit_moves_between_gateways_and_is_free_when_a_pod_is_gone() {
     let world = PermitWorld::new(1).await;
     let mut a = Gateway::new(&world, "a", 1).await;
     let mut b = Gateway::new(&world, "b", 2).await;
-    // Who is connected is waited for: a new leader grants nothing before.
+    // A new leader waits for the connected gateways, and grants nothing before.
     b.talk().await;
     a.begins().await;
     b.holder.wait(b.limit);
@@ -137,7 +137,7 @@ async fn a_permit_goes_from_one_gateway_to_the_other_and_is_free_when_a_pod_is_g
 }
 
 #[tokio::test]
-async fn a_limit_that_is_raised_grants_more_and_nobody_gets_any_of_another_s() {
+async fn a_raised_limit_grants_more_and_no_gateway_gets_permits_of_another_key() {
     let world = PermitWorld::new(1).await;
     let mut a = Gateway::new(&world, "a", 1).await;
     a.begins().await;

@@ -1,4 +1,4 @@
-//! What gateways report for the usage history, in a real PostgreSQL.
+//! Gateways' reports for the usage history, in a real PostgreSQL.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -65,7 +65,7 @@ impl HistoryWorld {
         stream
     }
 
-    /// Requests and money by the dimensions that are asked for.
+    /// Requests and money by the given dimensions.
     async fn sums(&self, by: &[UsageDimension]) -> Vec<String> {
         let query = UsageQuery {
             from: jiff::Timestamp::UNIX_EPOCH,
@@ -100,16 +100,16 @@ fn row(hour: u64, model: &str, requests: u64) -> UsageRow {
     }
 }
 
-/// Of a gateway whose rows may change yet.
+/// Of a gateway whose rows may still change.
 fn report(number: u64, rows: Vec<UsageRow>) -> UsageRowsReport {
     UsageRowsReport { epoch: 1_700_000_000_000, number, complete_before: 0, rows, last: false }
 }
 
-/// Says it until it is durable. How often it was said.
+/// Sends it until it is durable. Returns how often it was sent.
 async fn keep(stream: &mut GatewayStream, report: UsageRowsReport) -> u64 {
     let number = report.number;
     let keeping = async {
-        for said in 1.. {
+        for sent in 1.. {
             stream.send(&FromGateway::UsageRows(report.clone())).await;
             let answered = async {
                 loop {
@@ -121,16 +121,16 @@ async fn keep(stream: &mut GatewayStream, report: UsageRowsReport) -> u64 {
                 }
             };
             if tokio::time::timeout(Duration::from_secs(2), answered).await.is_ok() {
-                return said;
+                return sent;
             }
         }
-        unreachable!("it is said until it is kept")
+        unreachable!("it is sent until it is kept")
     };
     tokio::time::timeout(SOON, keeping).await.expect("word that it is kept")
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_request_counts_once_whatever_is_repeated_late_or_summed_up() {
+async fn each_request_counts_once_despite_repeats_delays_and_sums() {
     let server = PostgresServer::start();
     let first = HistoryWorld::new(&server).await;
     let mut gateway = first.gateway("a").await;
@@ -139,7 +139,7 @@ async fn each_request_counts_once_whatever_is_repeated_late_or_summed_up() {
     keep(&mut gateway, report(2, vec![row(old, "small", 5)])).await;
     keep(&mut gateway, report(1, vec![row(old, "small", 3), row(old, "large", 1)])).await;
     keep(&mut gateway, UsageRowsReport { complete_before: hour(), ..report(3, Vec::new()) }).await;
-    // Until it is summed up: nobody sees a difference.
+    // Summing up changes nothing visible.
     let dimensions = [UsageDimension::Team, UsageDimension::Workload, UsageDimension::Model];
     let expected =
         ["finders,shop/Deployment/search,small,5,1,50,5,10,7.5", "finders,shop/Deployment/search,large,1,1,10,1,2,1.5"];
@@ -153,7 +153,7 @@ async fn each_request_counts_once_whatever_is_repeated_late_or_summed_up() {
     };
     tokio::time::timeout(SOON, folded).await.expect("rows that are complete are summed up");
     assert_eq!(count(&server, "outrigger_usage_hour").await, 2);
-    // The next leader hears it again, late, and another process of the same pod.
+    // The next leader gets it again, late, and from another process of the same pod.
     first.recorder.abort();
     let second = HistoryWorld::new(&server).await;
     let mut gateway = second.gateway("a").await;
@@ -174,20 +174,21 @@ async fn rows_of_other_keys_are_refused_and_the_rest_is_kept() {
     let mut gateway = world.gateway("unknown").await;
     let others = UsageRow { key: "others".to_owned(), ..row(hour(), "small", 100) };
     let late = row(hour() - 2_000, "small", 100);
-    // The same row twice in one report is no error.
+    // The same row twice in one report is not an error.
     let rows = vec![others, late, row(hour(), "small", 1), row(hour(), "small", 2)];
-    let said = keep(&mut gateway, report(1, rows)).await;
+    let sent = keep(&mut gateway, report(1, rows)).await;
     let sums = world.sums(&[UsageDimension::Workload]).await;
     assert_eq!(sums, ["shop/Pod/unknown,2,1,20,2,4,3"]);
     let text = String::from_utf8(world.metrics.text()).unwrap();
     let refused = text.lines().find_map(|line| line.strip_prefix("outrigger_operator_usage_rows_refused_total "));
-    // Two of each report. A slow database makes the gateway say it again, and the last ones may not be read yet.
+    // Two of each report. With a slow database the gateway sends it again, and the last ones may not have been read
+    // yet.
     let refused: u64 = refused.unwrap().parse().unwrap();
-    assert!(refused.is_multiple_of(2) && (2..=2 * said).contains(&refused), "{refused} of {said} reports");
+    assert!(refused.is_multiple_of(2) && (2..=2 * sent).contains(&refused), "{refused} of {sent} reports");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_said_to_be_kept_outlives_the_server() {
+async fn confirmed_rows_outlive_the_server() {
     let mut server = PostgresServer::start();
     let world = HistoryWorld::new(&server).await;
     let mut gateway = world.gateway("a").await;

@@ -21,7 +21,7 @@ pub enum Fate {
 #[derive(Debug, Default)]
 pub struct MemoryStore(Mutex<State>);
 
-/// Everything that a store had at a moment.
+/// The whole content of a store at one moment.
 pub type Backup = BTreeMap<ShardName, StoredShard>;
 
 #[derive(Debug, Default)]
@@ -30,7 +30,7 @@ struct State {
     versions: u64,
     /// The fates of the next writes. All later writes succeed.
     fates: VecDeque<Fate>,
-    /// Every call fails so.
+    /// Every call fails with this.
     broken: Option<fn() -> StoreError>,
 }
 
@@ -39,7 +39,7 @@ impl MemoryStore {
         self.0.lock().unwrap().fates.extend(fates);
     }
 
-    /// From now on every call fails so; `None`: no call fails.
+    /// From now on every call fails with this; `None`: no call fails.
     pub fn fail(&self, how: Option<fn() -> StoreError>) {
         self.0.lock().unwrap().broken = how;
     }
@@ -48,7 +48,7 @@ impl MemoryStore {
         self.0.lock().unwrap().shards.clone()
     }
 
-    /// The store is set back to a backup, as etcd is: versions go on.
+    /// Restores the store from a backup, like etcd: versions continue.
     pub fn restore(&self, backup: Backup) {
         let mut state = self.0.lock().unwrap();
         state.versions += 1_000;
@@ -60,7 +60,7 @@ impl MemoryStore {
         }
     }
 
-    /// Somebody deletes a record.
+    /// Deletes a record, like a user would.
     pub fn lose(&self, name: &str) {
         assert!(self.0.lock().unwrap().shards.remove(&ShardName(name.to_owned())).is_some(), "{name}");
     }

@@ -1,4 +1,4 @@
-//! The ledger's records are moved to another store and back while gateways spend: the limit holds, and nothing that was
+//! The ledger's records are moved to another store and back while gateways spend: the limit holds, and nothing
 //! acknowledged is lost.
 
 use std::sync::Arc;
@@ -18,7 +18,7 @@ const LIMIT: u64 = 200_000;
 const AMOUNT: u64 = 500;
 const PODS: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
 
-/// They spend until so much is spent in all.
+/// They spend until this much is spent in total.
 async fn spend_until(gateways: &mut [Gateway], most: u64) {
     let spending = async {
         while total(gateways) < most {
@@ -49,7 +49,7 @@ async fn gateways_spend_one_limit_while_its_records_move_there_and_back() {
     spend_until(&mut gateways, LIMIT / 8).await;
     for round in 0..4 {
         let (from, to) = (&stores[round % 2], &stores[(round + 1) % 2]);
-        // The leader before goes on: it has the Lease no more, and does not know it yet.
+        // The former leader continues: it has lost the Lease, and does not know it yet.
         let next = LedgerWorld::migrating(Arc::clone(&to.1), to.0, (from.0, Arc::clone(&from.1)), LIMIT).await;
         let moving = async {
             while !has(&next, "outrigger_operator_ledger_leader 1") || !has(&leader, FAULT) {
@@ -59,7 +59,7 @@ async fn gateways_spend_one_limit_while_its_records_move_there_and_back() {
         tokio::time::timeout(SOON, moving).await.expect("the next one leads, and the one before does not");
         let spent = total(&gateways);
         assert!(spent <= LIMIT, "{spent}");
-        // One by one they find the next leader.
+        // One by one they connect to the next leader.
         for gateway in &mut gateways {
             gateway.follow(&next).await;
         }

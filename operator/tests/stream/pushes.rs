@@ -69,7 +69,7 @@ async fn each_newer_policy_follows_and_an_older_one_never() {
 }
 
 #[tokio::test]
-async fn what_a_gateway_has_is_not_sent_again() {
+async fn a_policy_that_a_gateway_has_is_not_sent_again() {
     let cases = [
         // (sequence, digest) of the hello, and the first policy that is sent. Policy 7 exists, and 8 follows.
         (Some(7), Some("digest-7"), 8),
@@ -113,9 +113,9 @@ async fn a_rejection_is_recorded_until_the_next_accepted_policy() {
     };
     stream.refused(rejected).await;
     let state = until(&world, || only(&world).filter(|state| state.rejected.is_some())).await;
-    let told = state.rejected.unwrap();
-    assert_eq!((state.sequence, told.sequence, told.path.as_str()), (Some(1), 2, "spec.endpoint"));
-    assert_eq!(told.message, "é".repeat(512), "what gateways say is bounded");
+    let rejection = state.rejected.unwrap();
+    assert_eq!((state.sequence, rejection.sequence, rejection.path.as_str()), (Some(1), 2, "spec.endpoint"));
+    assert_eq!(rejection.message, "é".repeat(512), "what gateways say is bounded");
     world.hub.publish(&written(3));
     stream.policy().await;
     let outcome = PolicyOutcome { sequence: 3, authorities: vec!["cd".to_owned()], ..PolicyOutcome::default() };
@@ -161,7 +161,7 @@ async fn a_second_stream_of_a_pod_replaces_the_first() {
 }
 
 #[tokio::test]
-async fn a_follower_says_who_leads() {
+async fn a_follower_names_the_leader() {
     let world = StreamWorld::new().await;
     let token = world.pod("search-1", "search");
     let mut stream = GatewayStream::new(&world, &token).await;

@@ -15,8 +15,8 @@ async fn reviews_are_answered_over_both_versions_of_http() {
     let world = StreamWorld::new().await;
     // A large object and its previous version.
     let body = vec![b'x'; 3_500_000];
-    let (status, told) = post(&mut connect(&world).await, "/admit/pods?timeout=5s", whole(body.clone())).await;
-    assert_eq!((status, told), (StatusCode::OK, json!({"path": "/admit/pods", "bytes": 3_500_000})));
+    let (status, answer) = post(&mut connect(&world).await, "/admit/pods?timeout=5s", whole(body.clone())).await;
+    assert_eq!((status, answer), (StatusCode::OK, json!({"path": "/admit/pods", "bytes": 3_500_000})));
     let stream = tls(&world, b"http/1.1").await.unwrap();
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake::<_, RequestBody>(TokioIo::new(stream)).await.unwrap();
@@ -33,11 +33,11 @@ async fn reviews_are_answered_over_both_versions_of_http() {
 async fn other_requests_are_refused_with_a_reason() {
     let world = StreamWorld::new().await;
     let mut sender = connect(&world).await;
-    let (status, told) = post(&mut sender, "/metrics", whole("")).await;
-    assert_eq!((status, told["error"]["type"].as_str()), (StatusCode::NOT_FOUND, Some("not_found")));
-    let (status, told) = post(&mut sender, "/admit/pods", whole(vec![b'x'; (8 << 20) + 1])).await;
+    let (status, answer) = post(&mut sender, "/metrics", whole("")).await;
+    assert_eq!((status, answer["error"]["type"].as_str()), (StatusCode::NOT_FOUND, Some("not_found")));
+    let (status, answer) = post(&mut sender, "/admit/pods", whole(vec![b'x'; (8 << 20) + 1])).await;
     let message = Some("the body is over 8 MiB");
-    assert_eq!((status, told["error"]["message"].as_str()), (StatusCode::PAYLOAD_TOO_LARGE, message));
+    assert_eq!((status, answer["error"]["message"].as_str()), (StatusCode::PAYLOAD_TOO_LARGE, message));
     let request = Request::get("https://outrigger.test/v1/stream").body(whole("")).unwrap();
     assert_eq!(sender.send_request(request).await.unwrap().status(), StatusCode::METHOD_NOT_ALLOWED);
 }
@@ -46,8 +46,8 @@ async fn other_requests_are_refused_with_a_reason() {
 async fn a_panic_in_a_review_fails_only_that_review() {
     let world = StreamWorld::new().await;
     let mut sender = connect(&world).await;
-    let (status, told) = post(&mut sender, "/admit/panics", whole("{}")).await;
-    assert_eq!((status, told["error"]["type"].as_str()), (StatusCode::INTERNAL_SERVER_ERROR, Some("internal")));
+    let (status, answer) = post(&mut sender, "/admit/panics", whole("{}")).await;
+    assert_eq!((status, answer["error"]["type"].as_str()), (StatusCode::INTERNAL_SERVER_ERROR, Some("internal")));
     assert_eq!(post(&mut sender, "/admit/pods", whole("{}")).await.0, StatusCode::OK);
 }
 

@@ -60,9 +60,9 @@ impl PodUids for Nobody {
 }
 
 #[derive(Debug)]
-struct Told(mpsc::UnboundedSender<(Option<String>, LedgerFinding)>);
+struct FindingSender(mpsc::UnboundedSender<(Option<String>, LedgerFinding)>);
 
-impl FindingReporter for Told {
+impl FindingReporter for FindingSender {
     fn report<'a>(&'a self, gateway: Option<&'a ConnectedGateway>, finding: &'a LedgerFinding) -> BoxFuture<'a, ()> {
         self.0.send((gateway.map(|gateway| gateway.pod.clone()), finding.clone())).unwrap();
         Box::pin(async {})
@@ -94,7 +94,7 @@ impl LedgerWorld {
         Self::missing(store, max, SOON).await
     }
 
-    /// The same. Records are moved here from the other store first.
+    /// The same. Records are first moved here from the other store.
     pub async fn migrating(
         store: Arc<dyn LedgerStore>,
         kind: StoreKind,
@@ -112,17 +112,17 @@ impl LedgerWorld {
     pub async fn with(store: Arc<dyn LedgerStore>, max: u64, how: impl FnOnce(LedgerDriver) -> LedgerDriver) -> Self {
         let world = StreamWorld::new().await;
         let (limits, metrics) = (Arc::new(PlannedLimits::default()), Arc::new(OperatorMetrics::new().unwrap()));
-        let (tell, findings) = mpsc::unbounded_channel();
+        let (sender, findings) = mpsc::unbounded_channel();
         let driver = LedgerDriver::new(
             store,
             Arc::clone(&limits),
             Arc::clone(&world.hub),
             Arc::new(Nobody),
-            Arc::new(Told(tell)),
+            Arc::new(FindingSender(sender)),
             Arc::clone(&metrics),
         );
         let (figures, actions) = (Arc::new(LedgerFigures::default()), Arc::new(LedgerActions::default()));
-        // Each check of the store is soon.
+        // Makes each check of the store happen soon.
         let driver = how(driver.missed_for(SOON).checked_every(LOOK));
         let driver = driver.telling(Arc::clone(&figures), Arc::clone(&actions));
         let driver = tokio::spawn(async move { driver.run().await });
@@ -408,7 +408,7 @@ async fn the_grant_of_a_vanished_pod_counts_as_spent() {
         }
     };
     let fleet = tokio::time::timeout(SOON, unconfirmed).await.expect("word of the pod that is gone");
-    assert!(others[0].spent <= 10_000 - held, "{} are spent beside {held}", others[0].spent);
+    assert!(others[0].spent <= 10_000 - held, "{} are spent in addition to {held}", others[0].spent);
     assert!(fleet.spent + fleet.unconfirmed <= 10_000, "{fleet:?}");
 }
 
@@ -459,7 +459,7 @@ async fn another_keys_limit_is_refused() {
                 return found;
             }
         }
-        unreachable!("it asks until it is answered")
+        unreachable!("it reports until it is answered")
     };
     let (gateway, finding) = tokio::time::timeout(SOON, asking).await.unwrap();
     assert_eq!((gateway.as_deref(), finding.kind), (Some("a"), FindingKind::NotAllowed));

@@ -1,4 +1,5 @@
-//! A store that fails, forgets or is set back: grants wait, gateways spend what they hold, and nothing is granted twice.
+//! A store that fails, loses records or is restored: grants wait, gateways spend what they hold, and nothing is granted
+//! twice.
 
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ fn metrics(world: &LedgerWorld) -> String {
     String::from_utf8(world.metrics.text()).unwrap()
 }
 
-/// Spends and talks until the metrics have this line.
+/// Spends and exchanges messages until the metrics have this line.
 async fn until(world: &LedgerWorld, gateways: &mut [Gateway], amount: u64, line: &str) {
     let waiting = async {
         while !metrics(world).lines().any(|each| each == line) {
@@ -33,20 +34,20 @@ async fn two(world: &LedgerWorld) -> [Gateway; 2] {
 }
 
 #[tokio::test]
-async fn records_that_somebody_deletes_are_written_again() {
+async fn deleted_records_are_written_again() {
     for name in ["shard-0", "index"] {
         let store = Arc::new(MemoryStore::default());
         let world = LedgerWorld::new(&store, LIMIT).await;
         let mut gateways = two(&world).await;
         spend_some(&mut gateways, 100, 20).await;
         store.lose(name);
-        // Nobody need write the record for that.
+        // No new write of the record is needed for that.
         until(&world, &mut gateways, LIMIT, "outrigger_operator_ledger_restored_records_total 1").await;
         assert_eq!(spend_all(&mut gateways, 100).await, LIMIT, "{name}");
     }
 }
 
-/// As if the definition, or a table, were removed and made again while the operator runs.
+/// As if the definition, or a table, were removed and created again while the operator runs.
 #[tokio::test]
 async fn a_store_that_loses_everything_is_written_again() {
     let store = Arc::new(MemoryStore::default());
@@ -68,7 +69,7 @@ async fn a_store_that_loses_everything_is_written_again() {
 }
 
 #[tokio::test]
-async fn a_store_that_is_set_back_under_a_leader_costs_no_money() {
+async fn a_store_that_is_restored_under_a_leader_costs_no_money() {
     let store = Arc::new(MemoryStore::default());
     let world = LedgerWorld::new(&store, LIMIT).await;
     let mut gateways = two(&world).await;
@@ -79,9 +80,9 @@ async fn a_store_that_is_set_back_under_a_leader_costs_no_money() {
     assert_eq!(spend_all(&mut gateways, 100).await, LIMIT);
 }
 
-/// What is granted and not in the backup may be spent twice, and no more than that. The gateways that are alive report it.
+/// Grants that are not in the backup may be spent twice, and no more. Live gateways report theirs.
 #[tokio::test]
-async fn after_a_restored_backup_what_gateways_report_counts() {
+async fn after_a_restored_backup_the_gateways_reports_count() {
     let store = Arc::new(MemoryStore::default());
     let first = LedgerWorld::new(&store, LIMIT).await;
     let mut gateways = two(&first).await;
@@ -100,7 +101,7 @@ async fn after_a_restored_backup_what_gateways_report_counts() {
     }
     let spent = spend_all(&mut gateways, 100).await;
     assert!((before + forgotten..=LIMIT + forgotten).contains(&spent), "{spent} with {forgotten} forgotten");
-    // The ledger knows the truth again.
+    // The ledger knows the real usage again.
     let known = async {
         loop {
             gateways[0].talk().await;
@@ -115,7 +116,7 @@ async fn after_a_restored_backup_what_gateways_report_counts() {
 }
 
 #[tokio::test]
-async fn rights_that_are_taken_away_stop_grants_until_they_are_back() {
+async fn removed_permissions_stop_grants_until_they_return() {
     let forbidden: fn() -> StoreError = || {
         let status = Status::failure("the namespace is being terminated", "Forbidden").with_code(403);
         StoreError::Api(CallError::Refused(kube::Error::Api(Box::new(status))))

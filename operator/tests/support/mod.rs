@@ -85,13 +85,13 @@ pub fn cases() -> Vec<Case> {
 fn case(name: String, text: &str) -> Case {
     let mut documents = serde_yaml::Deserializer::from_str(text).map(|document| Value::deserialize(document).unwrap());
     let pod = documents.next().unwrap();
-    let beside = documents.next().unwrap_or_default();
+    let settings_document = documents.next().unwrap_or_default();
     let strings = |at: &str| -> BTreeMap<String, String> {
-        beside.pointer(at).map(|value| serde_json::from_value(value.clone()).unwrap()).unwrap_or_default()
+        settings_document.pointer(at).map(|value| serde_json::from_value(value.clone()).unwrap()).unwrap_or_default()
     };
     let mut settings = settings();
-    settings.openshift = beside["openshift"] == true;
-    if let Some(secrets) = beside.get("pullSecrets") {
+    settings.openshift = settings_document["openshift"] == true;
+    if let Some(secrets) = settings_document.get("pullSecrets") {
         settings.image_pull_secrets = serde_json::from_value(secrets.clone()).unwrap();
     }
     Case { name, pod, settings, labels: strings("/namespace/labels"), annotations: strings("/namespace/annotations") }

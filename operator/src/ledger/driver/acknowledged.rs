@@ -1,5 +1,5 @@
-//! What the store acknowledged to this process. It shows that a record is gone or was set back: somebody deleted it, or
-//! restored a backup. The ledger then writes again what was acknowledged, and never begins anew as if nothing had been spent.
+//! What the store acknowledged to this process. By this it detects that a record was deleted or restored from a backup.
+//! The ledger then writes again what was acknowledged, and never starts over as if nothing had been spent.
 //!
 //! A record is written again only if no other leader has written since. A later leader knows more, and has the records of its
 //! own.
@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 
 use crate::ledger::store::{ShardName, ShardVersion};
 
-/// So many writes of a record are remembered whose outcome is not known.
+/// How many writes of a record with unknown outcome are remembered.
 const UNKNOWN_MAX: usize = 16;
 
 /// Records by their objects.
@@ -22,12 +22,12 @@ pub(super) struct AcknowledgedRecords(Mutex<BTreeMap<StoreObject, AcknowledgedRe
 #[derive(Debug, Default)]
 struct AcknowledgedRecord {
     written: Option<(StoreVersion, StoreRecord)>,
-    /// Writes since then that may have been made.
+    /// Later writes that may have been made.
     unknown: Vec<StoreRecord>,
     in_flight: usize,
 }
 
-/// A record to be written again, over the version that is there now.
+/// A record to write again, over the existing version.
 #[derive(Debug)]
 pub(super) struct LostRecord {
     pub object: StoreObject,
@@ -36,7 +36,7 @@ pub(super) struct LostRecord {
 }
 
 impl AcknowledgedRecords {
-    /// A leadership begins: writes of the one before are under way at most in the store.
+    /// A leadership begins: no write of the previous one is in progress any more, except in the store.
     pub(super) fn begin(&self) {
         self.0.lock().values_mut().for_each(|known| known.in_flight = 0);
     }
@@ -52,7 +52,7 @@ impl AcknowledgedRecords {
         }
     }
 
-    /// It was made. The writes before it can't be made any more: they name an older version.
+    /// It was made. Earlier writes can't be made any more, because they name an older version.
     pub(super) fn written(&self, object: StoreObject, version: StoreVersion, record: StoreRecord) {
         let mut records = self.0.lock();
         let known = records.entry(object).or_default();
@@ -71,15 +71,15 @@ impl AcknowledgedRecords {
         }
     }
 
-    /// Nobody knows whether it was made.
+    /// The outcome is unknown.
     pub(super) fn unknown(&self, object: StoreObject) {
         if let Some(known) = self.0.lock().get_mut(&object) {
             known.in_flight = known.in_flight.saturating_sub(1);
         }
     }
 
-    /// What has to be written again, now that the store has these. If another leader has written, what this process knows is
-    /// out of date, and it is dropped.
+    /// The records to write again, given the store's versions. If another leader has written, this process's knowledge
+    /// is out of date, and it is dropped.
     pub(super) fn lost(&self, stored: &[Stored]) -> Vec<LostRecord> {
         let mut records = self.0.lock();
         let stored: BTreeMap<StoreObject, &Stored> = stored.iter().map(|stored| (stored.object, stored)).collect();
@@ -102,7 +102,7 @@ impl AcknowledgedRecords {
         lost.collect()
     }
 
-    /// The versions of all records of which no write is under way or unknown.
+    /// The versions of all records without a write that is in progress or has an unknown outcome.
     pub(super) fn settled(&self) -> Vec<(ShardName, ShardVersion)> {
         let records = self.0.lock();
         let settled = records.iter().filter(|(_, known)| known.in_flight == 0 && known.unknown.is_empty());
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_that_is_gone_or_set_back_is_written_again() {
+    fn deleted_and_restored_records_are_written_again() {
         let records = acknowledged(7);
         let now = |shard| [stored(StoreObject::Index, 1, index(7)), stored(SHARD, 2, shard)];
         assert_eq!(lost(&records, &now(shard(7))), []);
@@ -175,14 +175,14 @@ mod tests {
     }
 
     #[test]
-    fn what_another_leader_wrote_stands() {
+    fn records_of_another_leader_are_kept() {
         let records = acknowledged(7);
         assert_eq!(lost(&records, &[stored(StoreObject::Index, 3, index(8))]), []);
         assert_eq!(lost(&records, &[]), [], "what this process knew is out of date");
     }
 
     #[test]
-    fn a_write_that_may_have_been_made_is_this_process_s_own() {
+    fn a_write_with_unknown_outcome_counts_as_this_processs_own() {
         let records = acknowledged(7);
         records.sent(StoreObject::Index, &index(8));
         records.unknown(StoreObject::Index);

@@ -1,4 +1,4 @@
-//! How long something that failed is left alone.
+//! Pauses after failures.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ impl Attempts {
     }
 }
 
-/// One pause, of what is tried again by somebody else.
+/// One pause, for something that another task retries.
 pub(super) async fn pause() {
     tokio::time::sleep(FIRST * 4).await;
 }

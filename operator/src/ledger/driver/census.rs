@@ -1,21 +1,21 @@
-//! Which pods are gone for good.
+//! Finds pods that are gone for good.
 //!
-//! A watch may be behind: a pod counts as gone when it was missed for a while. A gateway whose pod counts as gone by mistake
-//! loses nothing but what it still held.
+//! A watch may be behind, so a pod counts as gone only after it was missing for a while. A gateway whose pod is wrongly
+//! counted as gone loses only what it still held.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Pods that are missed.
+/// Missing pods.
 #[derive(Debug, Default)]
 pub(in crate::ledger) struct PodCensus {
     missed: HashMap<String, Instant>,
 }
 
 impl PodCensus {
-    /// Those of `holders` that were missed for so long. They are named again until they are no holders any more.
+    /// The `holders` that were missing for this long. They are returned again until they are no holders any more.
     pub(in crate::ledger) fn gone(
         &mut self,
         holders: Vec<String>,
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pod_is_gone_when_it_was_missed_for_a_while() {
+    fn a_pod_is_gone_when_it_is_missing_for_a_while() {
         let mut census = PodCensus::default();
         let begin = Instant::now();
         let mut gone = |seconds: u64, there: &[&str]| {

@@ -1,24 +1,24 @@
-//! Which time the leader goes by.
+//! The leader's clock.
 //!
-//! The wall clock says which period it is, for all gateways. A clock that jumps is wrong until it is known better: periods
-//! would end early, and what is granted of the next one would be spent before its time. So a jump is followed only when the
-//! clock has stayed there for a while; meanwhile the time goes on by the monotonic clock.
+//! The wall clock determines the period, for all gateways. A clock that jumps is considered wrong at first: periods
+//! would end early, and grants of the next one would be spent too soon. So a jump is followed only after the clock has
+//! stayed there for a while; until then the time advances by the monotonic clock.
 
 use std::time::{Duration, Instant};
 
 use outrigger_core::Millis;
 
-/// The wall clock may differ by so much from one look to the next: it is merely adjusted.
+/// How much the wall clock may differ between two readings: it is merely adjusted.
 const ADJUSTED: Millis = 60_000;
-/// A jump that lasts for so long was one to the right time.
+/// A jump that lasts this long led to the right time.
 const BELIEVED: Duration = Duration::from_secs(600);
 
 /// The time of one leadership.
 #[derive(Debug)]
 pub(super) struct LeaderClock {
-    /// The time that was gone by at an instant.
+    /// The time used at an instant.
     known: (Millis, Instant),
-    /// Since when the wall clock has been somewhere else.
+    /// Since when the wall clock has differed.
     jumped: Option<Instant>,
 }
 
@@ -27,7 +27,7 @@ impl LeaderClock {
         LeaderClock { known: (wall, now), jumped: None }
     }
 
-    /// The time to go by when the wall clock says so.
+    /// The time to use for this wall clock time.
     pub(super) fn see(&mut self, wall: Millis, now: Instant) -> Millis {
         let (known, at) = self.known;
         let passed = now.saturating_duration_since(at).as_millis();
@@ -64,7 +64,7 @@ mod tests {
     const HOUR: Millis = 3_600_000;
 
     #[test]
-    fn a_clock_that_jumps_and_is_set_right_changes_no_period() {
+    fn a_jump_that_is_corrected_changes_no_period() {
         let begun = Instant::now();
         let mut clock = LeaderClock::new(NOON, begun);
         for (what, second, wall, goes_by) in [

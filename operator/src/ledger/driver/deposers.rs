@@ -1,7 +1,8 @@
-//! Whose word of a later leader is followed.
+//! Decides which reports of a later leader to follow.
 //!
-//! The store may have been set back, and terms with it: then a gateway knows of a later leader than the one that leads. It
-//! may also have made it up, and each new leader grants nothing until it has read everything.
+//! The store may have been restored from a backup, and terms with it. Then a gateway knows a later leader than the
+//! current one. But a gateway may also have invented that, and each new leader grants nothing until it has read
+//! everything.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -10,17 +11,17 @@ use tokio::time::Instant;
 
 use crate::stream::ConnectedGateway;
 
-/// One pod is followed no more often.
+/// How often one pod is followed.
 const EVERY: Duration = Duration::from_secs(10 * 60);
-/// So many pods of a namespace are within that time: who may make pods makes many.
+/// How many pods of a namespace are followed within that time: a user who may create pods can create many.
 const OF_A_NAMESPACE: usize = 3;
 
-/// Pods that were followed, by their namespaces, and when.
+/// The pods that were followed, by namespace, and when.
 #[derive(Debug, Default)]
 pub(super) struct Deposers(HashMap<String, HashMap<String, Instant>>);
 
 impl Deposers {
-    /// Whether this one is followed now. Who is refused does not wait longer for it.
+    /// Whether this pod is followed now. A refusal does not lengthen its wait.
     pub(super) fn may(&mut self, gateway: &ConnectedGateway, now: Instant) -> bool {
         self.0.retain(|_, pods| {
             pods.retain(|_, since| now.duration_since(*since) < EVERY);
@@ -41,7 +42,7 @@ mod tests {
     use crate::objects::binding::Binding;
 
     #[test]
-    fn few_of_a_namespace_are_followed_and_those_of_others_all_the_same() {
+    fn few_pods_of_a_namespace_are_followed_without_affecting_others() {
         let (mut deposers, begin) = (Deposers::default(), Instant::now());
         let mut may = |seconds: u64, namespace: &str, pod: &str| {
             let gateway = ConnectedGateway {

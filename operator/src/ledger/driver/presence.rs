@@ -1,4 +1,5 @@
-//! Whether the store still has what it acknowledged, also of records that nobody writes for a while.
+//! Checks whether the store still has everything that it acknowledged, including records that were not written for a
+//! while.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -17,7 +18,7 @@ pub(super) async fn until_changed(
         let before = acknowledged.settled();
         let Ok(found) = store.versions().await else { continue };
         let found: HashMap<_, _> = found.into_iter().collect();
-        // What was written meanwhile is another version with good reason.
+        // Versions that were written meanwhile differ for a good reason.
         let after = acknowledged.settled();
         let changed = before.into_iter().find(|(name, version)| {
             found.get(name) != Some(version) && after.iter().any(|settled| (&settled.0, &settled.1) == (name, version))

@@ -1,4 +1,4 @@
-//! What was found of late: whoever lies all the time is reported now and then.
+//! Recent findings: repeated false reports of a pod are reported only from time to time.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use tokio::time::Instant;
 /// A pod's findings of one kind are reported once in this time. All of them are counted.
 const AGAIN: Duration = Duration::from_secs(10);
 
-/// Which findings were reported of late.
+/// Recently reported findings.
 #[derive(Debug, Default)]
 pub(super) struct RecentFindings {
     reported: HashMap<(String, FindingKind), Instant>,
@@ -17,7 +17,7 @@ pub(super) struct RecentFindings {
 }
 
 impl RecentFindings {
-    /// Whether it is to be reported: the pod had none of its kind of late.
+    /// Whether to report it: the pod had no recent finding of this kind.
     pub(super) fn is_new(&mut self, pod: &str, kind: FindingKind, now: Instant) -> bool {
         if self.tidied.is_none_or(|at| now.duration_since(at) >= AGAIN) {
             self.reported.retain(|_, at| now.duration_since(*at) < AGAIN);
@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_pod_is_reported_now_and_then_for_each_kind() {
+    fn each_pod_is_reported_at_intervals_for_each_kind() {
         let mut recent = RecentFindings::default();
         let begun = Instant::now();
         let at = |seconds| begun + Duration::from_secs(seconds);

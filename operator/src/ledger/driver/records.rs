@@ -1,4 +1,4 @@
-//! The store's records, read.
+//! Reads the store's records.
 
 use outrigger_ledger::shared::record::{StoreObject, StoreRecord, StoreVersion, Stored, UnreadableRecord};
 
@@ -46,10 +46,10 @@ fn moved_word(complete: bool) -> &'static str {
     if complete { "were moved to" } else { "are being moved to" }
 }
 
-/// Every object of the ledger; anything else in the store is no concern of it.
+/// Every object of the ledger; other objects in the store are ignored.
 ///
 /// # Errors
-/// [`RecordError`]; of several, the one of the index, which says most.
+/// [`RecordError`]; if there are several, that of the index, which is the most informative.
 pub(super) fn read(mut shards: Vec<StoredShard>) -> Result<Vec<Stored>, RecordError> {
     shards.sort_by_key(|shard| shard.name.0 != StoreObject::Index.to_string());
     let mut objects = Vec::new();
@@ -98,13 +98,13 @@ mod tests {
     }
 
     #[test]
-    fn a_sealed_store_says_where_the_records_are() {
+    fn a_sealed_store_names_the_other_store() {
         let moved = |complete| {
             format!(
                 r#"{{"moved":{{"to":"PostgreSQL","migration":{{"ledger":"6f1d","number":1}},"complete":{complete},"record":{{}}}}}}"#
             )
         };
-        // A shard does not know whether all of it is complete.
+        // A shard does not record whether all shards are complete.
         let found = error(&[("shard-0", &moved(false)), ("index", &moved(true))]);
         assert_eq!(found.to_string(), "the ledger's records were moved to PostgreSQL (migration 6f1d-1)");
         assert_eq!(found.fault(), StoreFault::Moved);
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_that_can_t_be_read_is_named() {
+    fn an_unreadable_record_is_named() {
         let found = error(&[("shard-3", "{")]);
         assert!(found.to_string().starts_with("shard-3: "), "{found}");
         assert_eq!(found.fault(), StoreFault::Damaged);

@@ -1,4 +1,4 @@
-//! Who hears of what a gateway reported that can't be.
+//! Reports impossible values in gateways' reports.
 
 use std::fmt;
 
@@ -9,6 +9,6 @@ use crate::stream::ConnectedGateway;
 
 /// Reports findings.
 pub trait FindingReporter: fmt::Debug + Send + Sync + 'static {
-    /// `gateway` is absent if it is not connected any more.
+    /// `gateway` is absent if it is no longer connected.
     fn report<'a>(&'a self, gateway: Option<&'a ConnectedGateway>, finding: &'a LedgerFinding) -> BoxFuture<'a, ()>;
 }

@@ -1,18 +1,18 @@
-//! Which rows of a gateway's report are kept, and whose they are. Pure.
+//! Decides which rows of a gateway's report are kept, and adds their owners. Pure.
 //!
-//! A gateway can lie about what its own keys came to, in the hours of now. It can't write rows of other keys, of other
-//! times, or without end.
+//! A gateway can report false usage of its own keys in the current hours. It can't write rows of other keys or other
+//! times, or an unlimited number.
 
 use outrigger_sync::{USAGE_NAME_MAX, USAGE_ROWS_MAX, UsageRow, UsageSums};
 
 use crate::objects::binding::Binding;
 
-/// Rows of hours so long ago are taken: a gateway that was out of reach reports late.
+/// How old an hour may be: a gateway that was disconnected reports late.
 pub(super) const HOURS_BACK: u64 = 35 * 24;
 /// The clocks of nodes differ.
 const HOURS_AHEAD: u64 = 1;
 
-/// A row, and what it is counted for.
+/// A row, and its owners.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct AcceptedRow {
     pub hour: u64,
@@ -25,14 +25,14 @@ pub(super) struct AcceptedRow {
     pub sums: UsageSums,
 }
 
-/// Whom a key counts for, as the plan has it.
+/// The owners of a key, by the plan.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UsageOwner {
     pub team: Option<String>,
     pub customer: Option<String>,
 }
 
-/// The rows that are kept, and how many are not.
+/// The rows that are kept, and the number of the others.
 pub(super) fn accept(
     binding: &Binding,
     rows: Vec<UsageRow>,
@@ -48,7 +48,7 @@ pub(super) fn accept(
             row.namespace == binding.namespace
                 && binding.keys().contains(&row.key)
                 && (hour.saturating_sub(HOURS_BACK)..=hour + HOURS_AHEAD).contains(&row.hour)
-                // PostgreSQL's text holds no zeros.
+                // PostgreSQL's text can't contain zero bytes.
                 && names.iter().all(|name| name.len() <= USAGE_NAME_MAX && !name.contains('\0'))
         })
         .map(|row| {
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn only_rows_of_its_own_keys_and_of_these_weeks_are_kept() {
+    fn only_recent_rows_of_its_own_keys_are_kept() {
         let binding = Binding::of("shop", "search");
         let now = 500_000;
         let rows = vec![

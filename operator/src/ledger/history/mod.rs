@@ -1,13 +1,13 @@
-//! The usage history: what requests came to by hour, key, team, customer, workload, provider and model, in PostgreSQL.
+//! The usage history: the usage of requests by hour, key, team, customer, workload, provider and model, in PostgreSQL.
 //!
 //! ```text
 //! gateways ─ rows ─► Hub ─► UsageRecorder ─► outrigger_usage_recent ─ every few minutes ─► outrigger_usage_hour
 //! gateways ◄─ kept ─ Hub ◄───────┘            by gateway: of two reports the higher sums      by workload: summed up
 //! ```
 //!
-//! Gateways report only if the operator asks, which it does if it keeps a history. A row is a sum of one process of a gateway
-//! since the hour began, so that reports may be lost and repeated. A gateway keeps a row until it is told that it is durable.
-//! No grant waits for the history: it has a connection of its own.
+//! Gateways report only if the operator requests it, which it does if it keeps a history. A row is a sum of one gateway
+//! process since the hour began, so reports may be lost and repeated. A gateway keeps a row until the operator confirms
+//! that it is durable. No grant waits for the history: it has its own connection.
 
 mod accept;
 mod quota;
@@ -34,24 +34,24 @@ use super::store::fault::StoreFault;
 use crate::metrics::OperatorMetrics;
 use crate::stream::{ConnectedGateway, Hub, ReceivedRows, RowsReceiver};
 
-/// Reports are gathered for so long, and written at once.
+/// Reports are gathered for this time, and written together.
 const GATHER: Duration = Duration::from_millis(500);
-/// So many reports are written at once.
+/// How many reports are written together.
 const BATCH: usize = 100;
-/// Between two times that rows of gateways are summed up, and old ones deleted.
+/// The interval at which rows of gateways are summed up and old rows are deleted.
 const FOLD: Duration = Duration::from_secs(5 * 60);
-/// When a leader began so long ago, every gateway that lives has reported to it.
+/// A leader that started this long ago has received reports from every live gateway.
 const SETTLED: Duration = Duration::from_secs(60 * 60);
-/// After a failure nothing is written for so long: gateways report again.
+/// After a failure nothing is written for this time: gateways report again.
 const REST: Duration = Duration::from_secs(5);
 
 /// The workload of a pod with a gateway.
 pub trait PodWorkloads: fmt::Debug + Send + Sync + 'static {
-    /// Kind and name, such as `Deployment/search`; absent: the pod is not known.
+    /// Kind and name, such as `Deployment/search`; absent if the pod is unknown.
     fn workload(&self, namespace: &str, pod: &str, uid: &str) -> Option<String>;
 }
 
-/// Writes what gateways report, while this replica leads.
+/// Writes the reports of gateways, while this replica leads.
 #[derive(Debug)]
 pub struct UsageRecorder {
     tables: UsageTables,
@@ -61,12 +61,12 @@ pub struct UsageRecorder {
     metrics: Arc<OperatorMetrics>,
     days: u32,
     fold: Duration,
-    /// Whoever runs takes them.
+    /// Taken by the task that runs.
     rows: Mutex<Option<RowsReceiver>>,
 }
 
 impl UsageRecorder {
-    /// `folder` has the connection string; rows are kept for so many days.
+    /// `folder` contains the connection string; rows are kept for this many days.
     #[must_use]
     pub fn new(
         folder: PathBuf,
@@ -80,7 +80,7 @@ impl UsageRecorder {
         UsageRecorder { tables: UsageTables::new(folder), limits, pods, hub, metrics, days, fold: FOLD, rows }
     }
 
-    /// Sums up so often.
+    /// Sets the interval of summing up.
     #[must_use]
     pub fn folding_every(self, fold: Duration) -> Self {
         UsageRecorder { fold, ..self }
@@ -185,5 +185,5 @@ fn hour_now() -> u64 {
     u64::try_from(Timestamp::now().as_second()).unwrap_or_default() / 3_600
 }
 
-/// Owners by keys, as a document has them.
+/// The owners by key, as in a document.
 pub(super) type UsageOwners = BTreeMap<String, UsageOwner>;

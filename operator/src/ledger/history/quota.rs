@@ -1,11 +1,11 @@
-//! How many rows a pod may write: names of models are the pod's to choose.
+//! Limits how many rows a pod may write, because the pod chooses the names of models.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::table::RowKey;
 
-/// Different rows of a pod in a day. A gateway makes no more than some thousands while nothing is kept.
+/// Different rows of a pod in a day. A gateway creates at most some thousands while nothing is stored.
 const ROWS_MAX: usize = 5_000;
 const DAY: u64 = 24;
 
@@ -18,7 +18,7 @@ pub(super) struct RowQuotas {
 }
 
 impl RowQuotas {
-    /// Whether the row may be written: it was before, or there is room.
+    /// Whether the row may be written: it was written before, or there is room.
     pub(super) fn allows(&mut self, key: &RowKey, hour: u64) -> bool {
         if self.day != hour / DAY {
             self.day = hour / DAY;
@@ -31,7 +31,8 @@ impl RowQuotas {
         seen.contains(&hash) || (seen.len() < ROWS_MAX && seen.insert(hash))
     }
 
-    /// Whether reports of this process of the pod may be written. A process counts as a row: a pod chooses its epochs, too.
+    /// Whether reports of this process of the pod may be written. A process counts as a row, because a pod chooses its
+    /// epochs too.
     pub(super) fn allows_process(&mut self, pod: &str, epoch: u64, hour: u64) -> bool {
         self.allows(&RowKey { pod: pod.to_owned(), epoch, ..RowKey::default() }, hour)
     }
@@ -42,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pod_that_makes_up_models_comes_to_an_end_and_others_go_on() {
+    fn a_pod_that_invents_models_is_limited_and_others_are_not() {
         let mut quotas = RowQuotas::default();
         let key =
             |pod: &str, model: usize| RowKey { pod: pod.to_owned(), model: model.to_string(), ..RowKey::default() };
@@ -54,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pod_that_makes_up_processes_comes_to_an_end() {
+    fn a_pod_that_invents_processes_is_limited() {
         let mut quotas = RowQuotas::default();
         let epochs = (0..ROWS_MAX as u64).collect::<Vec<_>>();
         assert!(epochs.iter().all(|epoch| quotas.allows_process("a", *epoch, 48)));

@@ -1,4 +1,4 @@
-//! Who spent what: a query of the history, for `outrigger-operator usage`.
+//! Queries the history, for `outrigger-operator usage`.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -19,7 +19,7 @@ const SUMS: [(&str, &str); 6] = [
     ("costUsd", "trim_scale(sum(cost_usd))::text"),
 ];
 
-/// The report as text, what cost most first.
+/// The report as text, the highest cost first.
 ///
 /// # Errors
 /// [`PostgresError`].
@@ -50,7 +50,7 @@ fn statement(by: &[UsageDimension]) -> String {
     let columns: Vec<&str> = columns.collect();
     let groups: Vec<String> = (1..=by.len()).map(|at| at.to_string()).collect();
     let group = if groups.is_empty() { String::new() } else { format!(" GROUP BY {}", groups.join(", ")) };
-    // Of equal cost in order of their names, so that the same question has the same answer.
+    // Rows of equal cost are ordered by name, so that the same query gives the same result.
     let order: String = groups.iter().fold(String::new(), |mut order, at| {
         let _ = write!(order, ", {at}");
         order
@@ -66,7 +66,8 @@ fn cells(row: &Row, columns: usize) -> Result<Vec<String>, PostgresError> {
     (0..columns).map(|at| Ok(row.try_get::<_, Option<String>>(at)?.unwrap_or_default())).collect()
 }
 
-/// RFC 4180. A cell that a spreadsheet would take for a formula gets an apostrophe: names are others' to choose.
+/// RFC 4180. A cell that a spreadsheet would interpret as a formula gets an apostrophe, because others choose the
+/// names.
 fn csv(names: &[&str], rows: &[Vec<String>]) -> String {
     let mut text = format!("{}\r\n", names.join(","));
     for row in rows {
@@ -85,7 +86,7 @@ fn quoted(cell: &str) -> String {
     }
 }
 
-/// Money stays a text: it is exact. Counts are numbers.
+/// Money is a text, because it is exact. Counts are numbers.
 fn json(names: &[&str], texts: usize, rows: &[Vec<String>]) -> String {
     let value = |at: usize, cell: &String| match cell.parse::<u64>() {
         Ok(number) if at >= texts && names.get(at) != Some(&"costUsd") => Value::from(number),
@@ -104,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cells_are_quoted_and_no_formulas() {
+    fn cells_are_quoted_and_never_formulas() {
         let row = ["=1+1", "a,b", "say \"no\"", "plain", ""].map(str::to_owned).to_vec();
         assert_eq!(csv(&["a", "b", "c", "d", "e"], &[row]), "a,b,c,d,e\r\n'=1+1,\"a,b\",\"say \"\"no\"\"\",plain,\r\n");
     }

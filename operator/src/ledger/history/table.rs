@@ -12,7 +12,7 @@ use tokio_postgres::{Client, Row};
 use super::accept::{AcceptedRow, HOURS_BACK};
 use crate::ledger::store::postgres::{HISTORY, PostgresError, open};
 
-/// For everything that is done at a time.
+/// The time limit for each operation.
 const ANSWER: Duration = Duration::from_secs(60);
 const GATEWAYS: &str = "
     INSERT INTO outrigger_usage_gateway AS known (pod, epoch, complete_before, ended)
@@ -39,9 +39,9 @@ const ROWS: &str = "
         cached_tokens = greatest(known.cached_tokens, excluded.cached_tokens),
         output_tokens = greatest(known.output_tokens, excluded.output_tokens),
         cost_nanos = greatest(known.cost_nanos, excluded.cost_nanos)";
-/// Hours of which a gateway reports no more become sums by workload. A report that comes late all the same is known by
-/// `folded_before`. A process that ended reports no more at all. One that was killed never says so: it is given a week, if
-/// those that live have had the time to report (`$2`).
+/// Hours that a gateway no longer reports become sums by workload. A late report is recognized by `folded_before`. A
+/// process that ended never reports again. A process that was killed can't announce that, so it is given a week, if the
+/// live ones have had the time to report (`$2`).
 const FOLD: &str = "
     WITH due AS (
         SELECT gateway.pod, gateway.epoch, until.upto
@@ -78,7 +78,7 @@ const FOLD: &str = "
     FROM due WHERE known.pod = due.pod AND known.epoch = due.epoch";
 const OLD_ROWS: &str =
     "DELETE FROM outrigger_usage_hour WHERE hour < to_timestamp(($1::int8 - $2::int8 * 24) * 3600.0)";
-/// Once no report of theirs would be taken any more.
+/// After the time in which their reports would be accepted.
 const OLD_GATEWAYS: &str = "DELETE FROM outrigger_usage_gateway AS known WHERE seen < to_timestamp(($1::int8 - $2::int8) * 3600.0) \
      AND NOT EXISTS (SELECT FROM outrigger_usage_recent AS recent WHERE recent.pod = known.pod AND recent.epoch = known.epoch)";
 
@@ -94,7 +94,7 @@ pub(super) struct RowKey {
     pub model: String,
 }
 
-/// What one transaction writes, each row once.
+/// The content of one transaction, each row once.
 #[derive(Debug, Default)]
 pub(super) struct UsageBatch {
     rows: BTreeMap<RowKey, BatchRow>,
@@ -109,7 +109,7 @@ struct BatchRow {
     sums: UsageSums,
 }
 
-/// How far a gateway's process is.
+/// The progress of a gateway's process.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct BatchGateway {
     pub complete_before: u64,
@@ -124,7 +124,7 @@ impl BatchGateway {
 }
 
 impl UsageBatch {
-    /// Of two reports of a row the higher sums count.
+    /// Of two reports of a row, the higher sums count.
     pub(super) fn add(&mut self, key: RowKey, row: AcceptedRow, workload: &str) {
         let AcceptedRow { team, customer, sums, .. } = row;
         let new = BatchRow { team, customer, workload: workload.to_owned(), sums };
@@ -143,7 +143,7 @@ fn higher(one: &UsageSums, other: &UsageSums) -> UsageSums {
     }
 }
 
-/// One database's, with a connection of their own.
+/// For one database, with its own connection.
 #[derive(Debug)]
 pub(super) struct UsageTables {
     folder: PathBuf,
@@ -155,13 +155,12 @@ impl UsageTables {
         UsageTables { folder, connected: Mutex::new(None) }
     }
 
-    /// All of it, or nothing. It is durable then.
+    /// Writes everything or nothing. Then it is durable.
     pub(super) async fn write(&self, batch: &UsageBatch) -> Result<(), PostgresError> {
         self.with(async |client| write(client, batch).await).await
     }
 
-    /// Sums up what is complete, and deletes what is too old.
-    /// `silent`: gateways that reported nothing for long are taken for gone.
+    /// Sums up complete hours, and deletes old rows. `silent`: gateways without a report for this long count as gone.
     pub(super) async fn fold(&self, hour: u64, days: u32, silent: bool) -> Result<(), PostgresError> {
         let (hour, days, back) = (number(hour), i64::from(days), number(HOURS_BACK));
         self.with(async |client| {
@@ -173,7 +172,7 @@ impl UsageTables {
         .await
     }
 
-    /// After an error the next one gets a new connection.
+    /// After an error the next call opens a new connection.
     async fn with(
         &self,
         work: impl AsyncFnOnce(&mut Client) -> Result<(), PostgresError>,
@@ -205,7 +204,7 @@ async fn write(client: &mut Client, batch: &UsageBatch) -> Result<(), PostgresEr
         gateways.complete_before.push(number(gateway.complete_before));
         gateways.ended.push(gateway.ended);
     }
-    // They are locked now: nobody sums up their rows meanwhile.
+    // They are locked now, so no other transaction sums up their rows.
     let known = transaction.query_typed(GATEWAYS, &gateways.values()).await?;
     let folded: BTreeMap<(String, i64), i64> = known.iter().map(folded).collect::<Result<_, _>>()?;
     let mut rows = RowColumns::default();
@@ -278,7 +277,7 @@ impl<'a> RowColumns<'a> {
     }
 }
 
-/// PostgreSQL has no unsigned numbers. Sums of a liar add up to no overflow: a row holds a thousandth of the range.
+/// PostgreSQL has no unsigned numbers. False sums can't overflow: a row is limited to a thousandth of the range.
 fn number(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX).min(i64::MAX / 1_024)
 }

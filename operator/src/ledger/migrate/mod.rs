@@ -1,4 +1,4 @@
-//! Moves the ledger's records from one store to the other, while gateways go on spending what they hold.
+//! Moves the ledger's records from one store to the other, while gateways continue to spend what they hold.
 //!
 //! ```text
 //! 1  lineage of the source                    which ledger this is
@@ -10,9 +10,10 @@
 //! 7  index of the source      = moved, complete
 //! ```
 //!
-//! Each step is a compare-and-swap, and the next one begins when it is acknowledged. So it may end at any point: whoever runs
-//! it next goes on, by what both stores show ([`plan`]). A leader that does not know of it yet can grant only what its records
-//! had already when they were sealed, and the next leader counts that as spent. What it wrote last is in the sealed copy.
+//! Each step is a compare-and-swap, and the next one begins when it is acknowledged. So the migration may stop at any
+//! point: the next run continues, by the state of both stores ([`plan`]). A leader that does not know of the migration
+//! yet can grant only what its records contained when they were sealed, and the next leader counts that as spent. Its
+//! last writes are in the sealed copy.
 
 mod plan;
 mod state;
@@ -39,20 +40,20 @@ pub struct MigrationSide<'a> {
     pub store: &'a dyn LedgerStore,
 }
 
-/// What a migration found or did.
+/// The result of a migration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MigrationOutcome {
     /// Neither store has records.
     Nothing,
     /// The records were in the target already.
     Done,
-    /// So many records were moved.
+    /// This many records were moved.
     Moved { records: usize },
-    /// A migration the other way was not finished, and is taken back.
+    /// An unfinished migration in the opposite direction is reverted.
     TakenBack { records: usize },
 }
 
-/// Why a migration did not come to its end. It may be run again.
+/// Why a migration did not finish. It may be run again.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrationError {
     #[error("{kind}: {error}")]
@@ -69,15 +70,15 @@ pub enum MigrationError {
     Differs { kind: StoreKind, name: ShardName },
 }
 
-/// Moves everything from one store to the other, or goes on with that.
+/// Moves everything from one store to the other, or continues an unfinished migration.
 ///
 /// # Errors
-/// [`MigrationError`]: both stores are as the steps that were done have left them.
+/// [`MigrationError`]: both stores are in the state after the completed steps.
 pub async fn migrate(from: MigrationSide<'_>, to: MigrationSide<'_>) -> Result<MigrationOutcome, MigrationError> {
     let target = Contents::load(to).await?;
     let source = match Contents::load(from).await {
         Ok(source) => source,
-        // The store that was left need not be there for ever.
+        // The old store may be removed later.
         Err(error) if target.came_from(from.kind) => {
             tracing::warn!(%error, "the store that the ledger was moved from is not looked at");
             return Ok(MigrationOutcome::Done);
@@ -97,7 +98,7 @@ pub async fn migrate(from: MigrationSide<'_>, to: MigrationSide<'_>) -> Result<M
                 Some(migration) => migration,
                 None => begin_lineage(from).await?.next(),
             };
-            // The version that was decided on: another one may be in use already.
+            // The version on which the decision was based: another one may be in use already.
             let index = target.objects.get(&name(StoreObject::Index)).map(|index| &index.version);
             let records = move_records(from, to, index, &migration).await?;
             Ok(MigrationOutcome::Moved { records })
@@ -109,7 +110,7 @@ pub async fn migrate(from: MigrationSide<'_>, to: MigrationSide<'_>) -> Result<M
     }
 }
 
-/// The first time, the ledger gets its name. Two who do it at once agree on the first.
+/// In the first migration the ledger gets its name. Two concurrent runs agree on the first one.
 async fn begin_lineage(from: MigrationSide<'_>) -> Result<LedgerLineage, MigrationError> {
     let name = ShardName(LINEAGE.to_owned());
     let lineage = LedgerLineage { ledger: format!("{:016x}", fastrand::u64(..)), number: 0 };
@@ -133,7 +134,7 @@ async fn move_records(
     let mut records: BTreeMap<ShardName, String> = BTreeMap::new();
     for number in 0..count {
         let object = StoreObject::Shard(number);
-        // A shard that was never made is empty: the leader before can't make it any more.
+        // A shard that was never created is empty: the previous leader can't create it any more.
         let record = seal(from, to.kind, object, migration).await?;
         records.insert(name(object), record.unwrap_or_else(empty_shard));
     }
@@ -145,7 +146,7 @@ async fn move_records(
     let lineage = StoreMarker::Lineage(migration.clone()).encode();
     let mut copies: BTreeMap<ShardName, String> = records.clone();
     copies.insert(ShardName(LINEAGE.to_owned()), lineage);
-    // What the target has beyond, from an earlier migration, holds nothing any more.
+    // Further shards of the target, from an earlier migration, are empty.
     for shard in there.objects.keys().filter(|name| is_shard(name)) {
         copies.entry(shard.clone()).or_insert_with(empty_shard);
     }
@@ -163,13 +164,13 @@ async fn move_records(
         let index = IndexRecord { format: FORMAT, term: Term(0), shards: count };
         StoreRecord::Index(index).encode()
     });
-    // Whoever took the migration back, or began another one, has replaced the version.
+    // Another run that reverted the migration, or began another one, has replaced the version.
     to.write(&index, Some(&arrived), &index_record).await?;
     confirm_moved(from).await?;
     Ok(records.len() + 1)
 }
 
-/// Seals a record as it is now, however often its leader writes it meanwhile. The record that was sealed.
+/// Seals the current record, even if its leader writes it meanwhile. Returns the sealed record.
 async fn seal(
     from: MigrationSide<'_>,
     to: StoreKind,
@@ -203,7 +204,7 @@ async fn seal(
     Err(MigrationError::Conflict { kind: from.kind, name })
 }
 
-/// The source says that the target is in use.
+/// Marks in the source that the target is in use.
 async fn confirm_moved(from: MigrationSide<'_>) -> Result<(), MigrationError> {
     let index = name(StoreObject::Index);
     let Some(found) = from.read(&index).await? else { return Ok(()) };
@@ -214,7 +215,7 @@ async fn confirm_moved(from: MigrationSide<'_>) -> Result<(), MigrationError> {
     Ok(())
 }
 
-/// `from` has an unfinished copy, and `to` the sealed records: those are unsealed, the index last.
+/// `from` has an unfinished copy, and `to` the sealed records: these are unsealed, the index last.
 async fn take_back(
     from: MigrationSide<'_>,
     to: MigrationSide<'_>,
@@ -226,7 +227,7 @@ async fn take_back(
     };
     match StoreMarker::of(&found.record) {
         Some(StoreMarker::Arriving(arriving)) if arriving.migration == *migration => {
-            // From here on nobody finishes it.
+            // From here on no run can finish it.
             let abandoned = StoreMarker::Arriving(ArrivingRecords { abandoned: true, ..arriving });
             from.write(&index, Some(&found.version), &abandoned.encode()).await?;
         }
@@ -249,7 +250,7 @@ async fn take_back(
     Ok(records)
 }
 
-/// Everything that a store has.
+/// The whole content of a store.
 struct Contents {
     kind: StoreKind,
     objects: BTreeMap<ShardName, StoredShard>,
@@ -271,7 +272,7 @@ impl Contents {
                 Some(StoreMarker::Arriving(arriving)) => IndexState::Arriving(arriving),
                 _ => IndexState::InUse,
             },
-            // The index is gone: the shards say what was granted.
+            // The index is missing: the shards contain what was granted.
             None if self.objects.keys().any(is_shard) => IndexState::InUse,
             None => IndexState::Empty,
         }
@@ -301,7 +302,7 @@ impl Contents {
         self.objects.keys().filter(|name| name.0.parse::<StoreObject>().is_ok()).count()
     }
 
-    /// How many shards there are, or may be.
+    /// How many shards exist, or may exist.
     fn shards(&self, index: Option<&str>) -> Result<u32, MigrationError> {
         let error = |error| MigrationError::Record { kind: self.kind, name: name(StoreObject::Index), error };
         let listed = match index.map(StoreRecord::decode).transpose().map_err(error)? {
@@ -349,7 +350,7 @@ fn empty_shard() -> String {
     StoreRecord::Shard(ShardRecord { format: FORMAT, ..ShardRecord::default() }).encode()
 }
 
-/// A record that this version can read, as it is.
+/// A record that this version can read, unchanged.
 fn raw(kind: StoreKind, name: &ShardName, record: &str) -> Result<Box<RawValue>, MigrationError> {
     let unreadable = |error| MigrationError::Record { kind, name: name.clone(), error };
     StoreRecord::decode(record).map_err(unreadable)?;

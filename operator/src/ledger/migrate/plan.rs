@@ -1,8 +1,8 @@
-//! What is left to do of a migration, as two stores show it. Pure.
+//! Decides the remaining steps of a migration from the state of two stores. Pure.
 
 use crate::ledger::store::marker::{ArrivingRecords, LedgerLineage, StoreKind};
 
-/// What a store's index says.
+/// The state in a store's index.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum IndexState {
     /// There are no records.
@@ -16,7 +16,7 @@ pub(super) enum IndexState {
     Arriving(ArrivingRecords),
 }
 
-/// A store, as far as it decides.
+/// The part of a store's state that matters here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct StoreState {
     pub kind: StoreKind,
@@ -24,16 +24,17 @@ pub(super) struct StoreState {
     pub lineage: Option<LedgerLineage>,
 }
 
-/// What is to be done.
+/// The steps to take.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum MigrationPlan {
-    /// The records are where they are to be. `confirm`: the source does not say so yet.
+    /// The records are in the right store. `confirm`: the source does not record that yet.
     Done { confirm: bool },
     /// Neither store has records.
     Nothing,
-    /// The source's records are to be moved: all steps, or those that are left. Absent: the source has no lineage yet.
+    /// The source's records must be moved: with all steps, or with the remaining ones. Absent: the source has no
+    /// lineage yet.
     Move(Option<LedgerLineage>),
-    /// A migration the other way was begun and is to be taken back.
+    /// A migration in the opposite direction was begun and must be reverted.
     TakeBack(LedgerLineage),
 }
 
@@ -63,7 +64,7 @@ pub enum MigrationRefusal {
     NotWhole { from: StoreKind, to: StoreKind },
 }
 
-/// Decides by what both stores show.
+/// Decides by the state of both stores.
 pub(super) fn plan(from: &StoreState, to: &StoreState) -> Result<MigrationPlan, MigrationRefusal> {
     use IndexState::{Arriving, Empty, InUse, Moved};
     let kinds = (from.kind, to.kind);
@@ -73,14 +74,14 @@ pub(super) fn plan(from: &StoreState, to: &StoreState) -> Result<MigrationPlan, 
     };
     match (&from.index, &to.index) {
         (InUse, InUse) => Err(MigrationRefusal::BothInUse { from: kinds.0, to: kinds.1 }),
-        // What arrives is never used by a leader.
+        // Arriving records are never used by a leader.
         (Empty | Arriving(_), InUse) => Ok(MigrationPlan::Done { confirm: false }),
         (Moved { migration, complete }, InUse) => match to.lineage.as_ref() {
             Some(lineage) if lineage == migration => Ok(MigrationPlan::Done { confirm: !complete }),
             _ => other_target(migration),
         },
         (InUse, Empty | Arriving(_)) => Ok(MigrationPlan::Move(from.lineage.as_ref().map(LedgerLineage::next))),
-        // The target is the copy that the source's records came from.
+        // The target is the copy from which the source's records came.
         (InUse, Moved { migration, .. }) => match &from.lineage {
             Some(lineage) if lineage == migration => Ok(MigrationPlan::Move(Some(lineage.next()))),
             _ => Err(MigrationRefusal::OtherHistory { to: kinds.1 }),
@@ -126,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn an_installation_is_moved_and_each_step_is_found_again() {
+    fn an_installation_is_moved_and_can_resume_at_each_step() {
         use IndexState::{Empty, InUse};
         let (old, new) = (lineage("a", 0), lineage("a", 1));
         assert_eq!(planned((Empty, None), (Empty, None)), Ok(MigrationPlan::Nothing));
@@ -146,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn it_goes_back_over_its_own_copy_and_over_no_other() {
+    fn a_move_back_overwrites_only_its_own_copy() {
         let back = |copy| planned((IndexState::InUse, Some(lineage("a", 1))), (moved(copy), Some(lineage("a", 0))));
         assert_eq!(back(lineage("a", 1)), Ok(MigrationPlan::Move(Some(lineage("a", 2)))));
         for other in [lineage("b", 1), lineage("a", 3)] {
@@ -155,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_migration_that_was_begun_is_taken_back() {
+    fn an_unfinished_migration_is_reverted() {
         let migration = lineage("a", 1);
         let found = planned((arriving(StoreKind::Postgres, migration.clone()), None), (moved(migration.clone()), None));
         assert_eq!(found, Ok(MigrationPlan::TakeBack(migration)));

@@ -1,21 +1,21 @@
-//! Why a store does not serve, in a closed vocabulary: a label of metrics, and what an administrator does about it.
+//! Why a store does not work, as a closed set: a metric label, and a remedy for an administrator.
 
 use super::StoreError;
 use super::postgres::PostgresError;
 use crate::api::CallFailure;
 
-/// Kinds of failures of a store. Grants wait for as long as one lasts; gateways spend what they hold.
+/// The kinds of a store's failures. Grants wait while one lasts; gateways spend what they hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum StoreFault {
-    /// There is no answer, or the server says that it can't answer now.
+    /// There is no answer, or the server reports that it can't answer now.
     Unreachable,
-    /// The operator has no right to do it.
+    /// The operator lacks a permission.
     Forbidden,
     /// The definition or the tables are missing.
     Missing,
-    /// There is no room left.
+    /// There is no space left.
     Full,
-    /// The server takes no writes.
+    /// The server accepts no writes.
     ReadOnly,
     /// The server may lose what it acknowledges.
     NotDurable,
@@ -55,7 +55,7 @@ impl StoreFault {
         self.row().0
     }
 
-    /// What to do, for people.
+    /// The remedy, for people.
     #[must_use]
     pub fn advice(self) -> &'static str {
         self.row().1
@@ -110,7 +110,7 @@ impl StoreFault {
 }
 
 impl StoreError {
-    /// Which kind of failure it is.
+    /// The kind of the failure.
     #[must_use]
     pub fn fault(&self) -> StoreFault {
         match self {
@@ -128,7 +128,7 @@ impl StoreError {
 }
 
 impl PostgresError {
-    /// Which kind of failure it is.
+    /// The kind of the failure.
     #[must_use]
     pub fn fault(&self) -> StoreFault {
         match self {
@@ -167,14 +167,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_fault_has_a_word_of_its_own_and_says_what_to_do() {
+    fn each_fault_has_a_unique_name_and_a_remedy() {
         let words: std::collections::BTreeSet<_> = StoreFault::ALL.map(StoreFault::word).into();
         assert_eq!(words.len(), StoreFault::ALL.len());
         assert!(StoreFault::ALL.iter().all(|fault| fault.advice().len() > 20));
     }
 
     #[test]
-    fn error_codes_are_sorted_by_what_to_do() {
+    fn error_codes_are_classified_by_remedy() {
         for (code, fault) in [
             ("42501", StoreFault::Forbidden),
             ("28P01", StoreFault::Forbidden),

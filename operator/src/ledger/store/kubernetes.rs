@@ -1,7 +1,7 @@
 //! Shards as `LedgerShard` objects in the operator's namespace, compared and swapped by `resourceVersion`.
 //!
-//! etcd acknowledges a write when a quorum has it on disk. Reads ask for no `resourceVersion`, so the API server answers with
-//! what a quorum has, and not from its cache.
+//! etcd acknowledges a write when a quorum has it on disk. Reads specify no `resourceVersion`, so the API server
+//! answers with a quorum's state, and not from its cache.
 
 use futures_util::future::BoxFuture;
 use kube::api::{DeleteParams, ListParams, ObjectMeta, PostParams, Preconditions};
@@ -45,7 +45,8 @@ impl KubernetesStore {
             Ok(shard) => stored(shard).map(Some),
             Err(error) if !error.is_not_found() => Err(error.into()),
             Err(_) => {
-                // A server without the definition says the same. Its answer to a list tells the two apart.
+                // A server without the definition gives the same answer. Its answer to a list distinguishes the two
+                // cases.
                 timed(self.shards.list(&ListParams::default().limit(1))).await.map_err(unless_defined)?;
                 Ok(None)
             }
@@ -125,8 +126,8 @@ fn unless_defined(error: CallError) -> StoreError {
     if error.is_not_found() { StoreError::NoDefinition } else { error.into() }
 }
 
-/// An error below 500 is an answer: the server has looked, and written nothing. Any other may come after the write, as when
-/// etcd is late.
+/// An error below 500 is an answer: the server has checked the request and written nothing. Any other may come after
+/// the write, as when etcd answers late.
 fn failed(error: CallError, existed: bool) -> WriteOutcome {
     match error.failure() {
         CallFailure::Conflict => WriteOutcome::Conflict,

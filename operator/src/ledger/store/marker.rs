@@ -1,4 +1,4 @@
-//! What a migration writes in place of the ledger's records, so that no leader uses a store that is not whole.
+//! Markers that a migration writes in place of the ledger's records, so that no leader uses an incomplete store.
 //!
 //! ```text
 //! {"moved":{"to":"PostgreSQL","migration":{"ledger":"6f1d…","number":1},"complete":true,"record":{…}}}
@@ -6,9 +6,9 @@
 //! {"lineage":{"ledger":"6f1d…","number":1}}
 //! ```
 //!
-//! `moved` seals a record: its version is another one, so a write of the leader before conflicts, and no leader reads it as a
-//! record. `arriving` is in place of the index while records are copied. The object `lineage` says which ledger this is, and
-//! how often it was moved: records of another ledger are never overwritten.
+//! `moved` seals a record: its version changes, so a write of the previous leader conflicts, and no leader reads it as
+//! a record. `arriving` is in place of the index while records are copied. The object `lineage` identifies the ledger,
+//! and counts its migrations: records of another ledger are never overwritten.
 
 use std::fmt;
 
@@ -20,7 +20,7 @@ pub use crate::settings::StoreKind;
 /// The object that holds a store's [`LedgerLineage`].
 pub const LINEAGE: &str = "lineage";
 
-/// Which ledger, and how often it was moved.
+/// Identifies the ledger and counts its migrations.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LedgerLineage {
     /// Random, chosen at its first migration.
@@ -29,7 +29,7 @@ pub struct LedgerLineage {
 }
 
 impl LedgerLineage {
-    /// After one more migration.
+    /// The same after one more migration.
     #[must_use]
     pub fn next(&self) -> LedgerLineage {
         LedgerLineage { ledger: self.ledger.clone(), number: self.number.saturating_add(1) }
@@ -42,7 +42,7 @@ impl fmt::Display for LedgerLineage {
     }
 }
 
-/// A text that is no record of the ledger.
+/// A text that is not a record of the ledger.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum StoreMarker {
@@ -56,20 +56,20 @@ pub enum StoreMarker {
 pub struct MovedRecord {
     pub to: StoreKind,
     pub migration: LedgerLineage,
-    /// The other store is the one in use. Only the index says so.
+    /// The other store is in use. Only the index contains this.
     #[serde(default)]
     pub complete: bool,
-    /// As the leader wrote it, byte for byte; absent if there was none.
+    /// The leader's record, byte for byte; absent if there was none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub record: Option<Box<RawValue>>,
 }
 
-/// A store that records are copied to.
+/// A store to which records are copied.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ArrivingRecords {
     pub from: StoreKind,
     pub migration: LedgerLineage,
-    /// The other store is to be used again: this migration must not be finished.
+    /// The other store will be used again: this migration must not be finished.
     #[serde(default)]
     pub abandoned: bool,
 }
@@ -83,7 +83,7 @@ impl StoreMarker {
 
     #[must_use]
     pub fn encode(&self) -> String {
-        // Nothing in it can fail to be written.
+        // Encoding can't fail.
         serde_json::to_string(self).unwrap_or_default()
     }
 }
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn records_are_no_markers() {
+    fn records_are_not_markers() {
         for text in [r#"{"index":{"format":1,"term":1,"shards":1}}"#, r#"{"shard":{"format":1,"term":1}}"#, "", "{"] {
             assert!(StoreMarker::of(text).is_none(), "{text}");
         }

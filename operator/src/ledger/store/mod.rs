@@ -1,11 +1,11 @@
-//! Where the ledger's records are kept: Kubernetes objects, or a table of PostgreSQL.
+//! The store of the ledger's records: Kubernetes objects, or a table of PostgreSQL.
 //!
-//! A store keeps shards: a name, a record that it does not read, and a version. Every write names the version that was read,
-//! and is refused if another one stands there. That is all the ledger needs of it: whatever is written twice, late or by two
-//! leaders, only one write follows each version.
+//! A store keeps shards: a name, a record that it does not read, and a version. Every write names the version that was
+//! read, and is refused if the shard has another one. The ledger needs no other guarantee: for any repeated, late or
+//! concurrent writes, only one write follows each version.
 //!
-//! A write that fails may have been made all the same. The store says so ([`WriteOutcome::Unknown`]), and the shard is read
-//! again before anything else is decided on it.
+//! A write that fails may have been made nevertheless. Then the store returns [`WriteOutcome::Unknown`], and the shard
+//! is read again before anything else is decided about it.
 
 pub mod fault;
 pub mod kubernetes;
@@ -34,7 +34,7 @@ impl fmt::Display for ShardName {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ShardVersion(pub String);
 
-/// A shard as it stands.
+/// A shard as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredShard {
     pub name: ShardName,
@@ -43,14 +43,14 @@ pub struct StoredShard {
     pub record: String,
 }
 
-/// What became of a write.
+/// The outcome of a write.
 #[derive(Debug)]
 pub enum WriteOutcome {
-    /// It stands, and outlives the store's process.
+    /// It is stored, and outlives the store's process.
     Written(ShardVersion),
-    /// Another version stands there, or none. Nothing was written.
+    /// The shard has another version, or does not exist. Nothing was written.
     Conflict,
-    /// It may have been written, or be written yet.
+    /// It may have been written, or may still be written.
     Unknown(StoreError),
     /// Nothing was written.
     Failed(StoreError),
@@ -71,16 +71,16 @@ pub enum StoreError {
 
 /// Keeps shards. What is acknowledged is not lost.
 pub trait LedgerStore: fmt::Debug + Send + Sync + 'static {
-    /// Every shard, as it stands once all that was acknowledged before is written.
+    /// Every shard, after everything that was acknowledged before.
     fn load(&self) -> BoxFuture<'_, Result<Vec<StoredShard>, StoreError>>;
 
     /// The version of every shard, without the records.
     fn versions(&self) -> BoxFuture<'_, Result<Vec<(ShardName, ShardVersion)>, StoreError>>;
 
-    /// One shard; `None`: there is none.
+    /// One shard; `None` if it does not exist.
     fn read<'a>(&'a self, name: &'a ShardName) -> BoxFuture<'a, Result<Option<StoredShard>, StoreError>>;
 
-    /// Writes a record over the version that is expected; `None`: over nothing.
+    /// Writes a record over the expected version; `None`: the shard must not exist.
     fn write<'a>(
         &'a self,
         name: &'a ShardName,
@@ -88,6 +88,6 @@ pub trait LedgerStore: fmt::Debug + Send + Sync + 'static {
         record: &'a str,
     ) -> BoxFuture<'a, WriteOutcome>;
 
-    /// Deletes the version that is expected. What is written then has the version that was deleted.
+    /// Deletes the expected version. [`WriteOutcome::Written`] then contains the deleted version.
     fn delete<'a>(&'a self, name: &'a ShardName, expected: &'a ShardVersion) -> BoxFuture<'a, WriteOutcome>;
 }

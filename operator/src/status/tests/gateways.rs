@@ -1,4 +1,4 @@
-//! What gateways do with an object, and what is told of it.
+//! The state of gateways, and the resulting conditions.
 
 use super::*;
 
@@ -7,7 +7,7 @@ fn a_key_that_is_served_is_ready_and_is_written_once() {
     let mut scene = StatusScene::new();
     scene.look(&[("a", Some(7)), ("b", Some(7))]);
     let status = scene.write().unwrap();
-    assert_eq!(scene.said(), WELL);
+    assert_eq!(scene.conditions(), WELL);
     assert_eq!(status["observedGeneration"], 1);
     assert_eq!(
         status["conditions"][3],
@@ -24,39 +24,39 @@ fn a_key_that_is_served_is_ready_and_is_written_once() {
 }
 
 #[test]
-fn nobody_bound_is_no_fault() {
+fn a_key_without_pods_is_not_a_fault() {
     let mut scene = StatusScene::new();
     scene.write();
     let no_sidecars = "Programmed=True NoSidecars";
-    assert_eq!(scene.said(), [WELL[0], WELL[1], no_sidecars, WELL[3]]);
+    assert_eq!(scene.conditions(), [WELL[0], WELL[1], no_sidecars, WELL[3]]);
     assert_eq!(scene.condition("Ready")["message"], "valid; no running gateway is bound to it");
 }
 
 #[test]
-fn a_new_generation_is_not_taken_for_served_before_it_is() {
+fn a_new_generation_counts_as_served_only_once_it_is() {
     let mut scene = StatusScene::new();
     scene.look(&[("a", Some(7))]);
     scene.write();
     scene.put(2, json!({"team": "x"}));
-    // Planned, and not written: gateways serve what was.
+    // Planned, and not written: gateways serve the previous policy.
     let differs = scene.plan("d2");
     assert_eq!(differs, BTreeSet::from([key()]));
     scene.write();
     let pending = ["Programmed=Unknown Pending", "Ready=Unknown Pending"];
-    assert_eq!(scene.said(), [WELL[0], WELL[1], pending[0], pending[1]]);
+    assert_eq!(scene.conditions(), [WELL[0], WELL[1], pending[0], pending[1]]);
     assert_eq!(scene.condition("Programmed")["observedGeneration"], 2);
-    // Written, and not taken.
+    // Written, and not loaded.
     let _ = scene.statuses.stands(&binding(), 8, "d2", scene.now.steady);
     assert_eq!(scene.write(), None);
     scene.look(&[("a", Some(8))]);
     let update = scene.update();
     assert_eq!(update.events, [], "a change that goes well is no news");
     scene.write();
-    assert_eq!(scene.said(), WELL);
+    assert_eq!(scene.conditions(), WELL);
 }
 
 #[test]
-fn a_policy_that_changes_because_of_others_leaves_an_object_alone() {
+fn a_policy_change_by_other_objects_changes_no_status() {
     let mut scene = StatusScene::new();
     scene.look(&[("a", Some(7))]);
     scene.write();
@@ -71,7 +71,7 @@ fn a_policy_that_changes_because_of_others_leaves_an_object_alone() {
 }
 
 #[test]
-fn behind_for_thirty_seconds_is_told_and_over_once_it_is_taken() {
+fn a_gateway_behind_for_thirty_seconds_is_reported_until_it_loads_the_policy() {
     let mut scene = StatusScene::new();
     scene.look(&[("a", Some(7)), ("b", Some(7))]);
     scene.write();
@@ -83,17 +83,17 @@ fn behind_for_thirty_seconds_is_told_and_over_once_it_is_taken() {
     let events = scene.update().events;
     assert_eq!((events.len(), events[0].reason.word(), events[0].warning), (1, "SidecarsBehind", true));
     scene.write();
-    assert_eq!(scene.said(), [WELL[0], WELL[1], "Programmed=False SidecarsBehind", "Ready=False SidecarsBehind"]);
+    assert_eq!(scene.conditions(), [WELL[0], WELL[1], "Programmed=False SidecarsBehind", "Ready=False SidecarsBehind"]);
     assert_eq!(scene.condition("Ready")["message"], "connected gateways of shop/search have not taken it for 30 s");
     scene.look(&[("a", Some(8)), ("b", Some(8))]);
     let update = scene.update();
     assert_eq!((update.events.len(), update.events[0].warning), (1, false), "well again");
     scene.write();
-    assert_eq!(scene.said(), WELL);
+    assert_eq!(scene.conditions(), WELL);
 }
 
 #[test]
-fn a_gateway_that_moves_is_not_behind() {
+fn a_gateway_that_makes_progress_is_not_behind() {
     let mut scene = StatusScene::new();
     scene.look(&[("a", Some(7))]);
     scene.write();
@@ -108,7 +108,7 @@ fn a_gateway_that_moves_is_not_behind() {
 }
 
 #[test]
-fn a_refusal_is_told_at_once_with_object_path_and_message() {
+fn a_refusal_is_reported_immediately_with_object_path_and_message() {
     let mut scene = StatusScene::new();
     scene.look(&[("a", Some(7)), ("b", Some(7))]);
     scene.write();
@@ -124,7 +124,7 @@ fn a_refusal_is_told_at_once_with_object_path_and_message() {
     scene.look_with(&[("a", Some(7)), ("b", Some(7))], Some(&of_other));
     scene.write();
     let rejected = ["Programmed=False Rejected", "Ready=False Rejected", "Stalled=True Rejected"];
-    assert_eq!(scene.said(), [WELL[0], WELL[1], rejected[0], rejected[1]], "another object is to be mended");
+    assert_eq!(scene.conditions(), [WELL[0], WELL[1], rejected[0], rejected[1]], "another object must be corrected");
     assert_eq!(
         scene.condition("Ready")["message"],
         "refused by a gateway: LLMProvider shop/openai: spec.endpoint: no URL. Those that refuse it go on with the one before"
@@ -133,38 +133,38 @@ fn a_refusal_is_told_at_once_with_object_path_and_message() {
     assert_eq!(scene.numbers(), numbers);
     scene.look_with(&[("a", Some(7)), ("b", Some(7))], Some(&refusal(8, "VirtualKey shop/search")));
     scene.write();
-    assert_eq!(scene.said(), [WELL[0], WELL[1], rejected[0], rejected[1], rejected[2]], "this one is");
-    // What was refused is no more: a newer one may be taken.
+    assert_eq!(scene.conditions(), [WELL[0], WELL[1], rejected[0], rejected[1], rejected[2]], "this one is");
+    // The refused policy is replaced: a newer one may be loaded.
     scene.plan("d3");
     let _ = scene.statuses.stands(&binding(), 9, "d3", scene.now.steady);
     scene.look_with(&[("a", Some(9)), ("b", Some(9))], None);
     scene.write();
-    assert_eq!(scene.said(), WELL);
+    assert_eq!(scene.conditions(), WELL);
 }
 
 #[test]
-fn without_a_stream_for_five_minutes_is_told_and_makes_nothing_false() {
+fn five_minutes_without_a_stream_are_reported_and_make_no_condition_false() {
     let mut scene = StatusScene::new();
     scene.look(&[("a", Some(7)), ("b", None)]);
     scene.write();
-    assert_eq!(scene.said(), WELL);
+    assert_eq!(scene.conditions(), WELL);
     assert_eq!(scene.update().again, Some(scene.now.steady + UNCONNECTED));
     scene.pass(299);
     assert_eq!(scene.write(), None);
     scene.pass(1);
     assert_eq!(scene.update().events[0].reason.word(), "Unconnected");
     scene.write();
-    assert_eq!(scene.said(), [WELL[0], WELL[1], "Programmed=True Unconnected", WELL[3]]);
+    assert_eq!(scene.conditions(), [WELL[0], WELL[1], "Programmed=True Unconnected", WELL[3]]);
     let message = scene.condition("Programmed")["message"].as_str().unwrap().to_owned();
     assert!(message.starts_with("gateways of shop/search have not been connected"), "{message}");
     assert!(message.contains("NetworkPolicy"), "{message}");
     scene.look(&[("a", Some(7)), ("b", Some(7))]);
     scene.write();
-    assert_eq!(scene.said(), WELL);
+    assert_eq!(scene.conditions(), WELL);
 }
 
 #[test]
-fn a_new_leader_leaves_things_as_they_are_until_gateways_are_back() {
+fn a_new_leader_keeps_statuses_until_gateways_reconnect() {
     let mut scene = StatusScene::new();
     scene.look(&[("a", Some(7)), ("b", Some(7))]);
     scene.write();
@@ -180,7 +180,7 @@ fn a_new_leader_leaves_things_as_they_are_until_gateways_are_back() {
     next.pass(20);
     let status = next.write().unwrap();
     assert_eq!(status["sidecars"]["connected"], 1);
-    assert_eq!(next.said(), WELL, "one that is not back makes nothing False");
+    assert_eq!(next.conditions(), WELL, "one that is not back makes nothing False");
 }
 
 #[test]
@@ -199,7 +199,7 @@ fn numbers_alone_are_written_every_fifteen_seconds_at_most() {
 }
 
 #[test]
-fn an_object_is_counted_by_all_the_policies_that_it_is_in() {
+fn an_object_counts_the_gateways_of_all_its_policies() {
     let mut scene = StatusScene::new();
     let other = Binding::parse("shop", Some("search,batch")).unwrap();
     let mut second = (*revision("d9", &scene.objects)).clone();
@@ -223,7 +223,7 @@ fn an_object_is_counted_by_all_the_policies_that_it_is_in() {
     assert_eq!(scene.statuses.look(&live, &states, scene.now.steady), BTreeSet::from([key()]));
     scene.write();
     assert_eq!(scene.numbers()["summary"], "2/2");
-    // A binding that is planned no more.
+    // A binding that is no longer planned.
     let revisions = BTreeMap::from([(binding(), revision(DIGEST, &scene.objects))]);
     let differs = scene.statuses.planned("shop", &revisions, &BTreeSet::new(), scene.now.steady);
     assert_eq!(differs, BTreeSet::from([key()]));
@@ -233,7 +233,7 @@ fn an_object_is_counted_by_all_the_policies_that_it_is_in() {
 }
 
 #[test]
-fn a_policy_that_the_cluster_does_not_take_is_told_until_it_does() {
+fn a_policy_that_cannot_be_written_is_reported_until_it_is() {
     let mut scene = StatusScene::new();
     scene.look(&[("a", Some(7))]);
     scene.write();
@@ -242,18 +242,18 @@ fn a_policy_that_the_cluster_does_not_take_is_told_until_it_does() {
     assert_eq!(scene.statuses.failed(&binding(), why, scene.now.steady), BTreeSet::from([key()]));
     assert!(scene.statuses.failed(&binding(), why, scene.now.steady).is_empty(), "tried again, and the same");
     scene.write();
-    let told = ["Programmed=False NotWritten", "Ready=False NotWritten", "Stalled=True NotWritten"];
-    assert_eq!(scene.said(), [WELL[0], WELL[1], told[0], told[1], told[2]]);
+    let not_written = ["Programmed=False NotWritten", "Ready=False NotWritten", "Stalled=True NotWritten"];
+    assert_eq!(scene.conditions(), [WELL[0], WELL[1], not_written[0], not_written[1], not_written[2]]);
     assert_eq!(scene.condition("Ready")["message"], format!("{why}. What was written before stays in force"));
     let _ = scene.statuses.stands(&binding(), 8, "d2", scene.now.steady);
     scene.look(&[("a", Some(8))]);
     scene.write();
-    assert_eq!(scene.said(), WELL);
+    assert_eq!(scene.conditions(), WELL);
 }
 
-/// What is taken out of a policy is in force where gateways have not taken the one without it.
+/// An object that was removed from a policy is in force until gateways have loaded the policy without it.
 #[test]
-fn an_object_that_leaves_a_policy_is_ready_when_gateways_have_let_it_go() {
+fn an_object_removed_from_a_policy_is_ready_when_gateways_have_removed_it() {
     let mut scene = StatusScene::new();
     scene.look(&[("a", Some(7))]);
     scene.write();
@@ -262,11 +262,11 @@ fn an_object_that_leaves_a_policy_is_ready_when_gateways_have_let_it_go() {
     scene.objects.clear();
     scene.plan("d2");
     scene.write();
-    assert_eq!(scene.said()[2..], ["Programmed=Unknown Pending", "Ready=Unknown Pending"]);
+    assert_eq!(scene.conditions()[2..], ["Programmed=Unknown Pending", "Ready=Unknown Pending"]);
     let _ = scene.statuses.stands(&binding(), 8, "d2", scene.now.steady);
     assert_eq!(scene.write(), None, "written, and not taken");
     assert!(scene.look(&[("a", Some(8))]));
     scene.pass(15);
     scene.write();
-    assert_eq!(scene.said()[2..], ["Programmed=True NoSidecars", "Ready=True Suspended"]);
+    assert_eq!(scene.conditions()[2..], ["Programmed=True NoSidecars", "Ready=True Suspended"]);
 }

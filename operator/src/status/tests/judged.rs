@@ -1,9 +1,9 @@
-//! What was found out about an object, and what is written of it.
+//! Verdicts about an object, and the resulting conditions.
 
 use super::*;
 
 #[test]
-fn what_is_invalid_says_where_and_what_serves() {
+fn an_invalid_object_reports_where_and_what_serves() {
     let mut scene = StatusScene::new();
     scene.look(&[("a", Some(7))]);
     scene.write();
@@ -15,15 +15,15 @@ fn what_is_invalid_says_where_and_what_serves() {
     scene.verdict.serving = Some(1);
     let update = scene.update();
     let reasons: Vec<&str> = update.events.iter().map(|one| one.reason.word()).collect();
-    assert_eq!(reasons, ["Invalid"], "told once");
+    assert_eq!(reasons, ["Invalid"], "recorded once");
     scene.write();
     assert_eq!(
-        scene.said(),
+        scene.conditions(),
         ["Accepted=False Invalid", WELL[1], WELL[2], "Ready=False Invalid", "Stalled=True Invalid"]
     );
-    let told = "spec.limits.budgets[0].timeZone: there is no time zone `Mars`; odd. The last good version (generation 1) serves";
+    let message = "spec.limits.budgets[0].timeZone: there is no time zone `Mars`; odd. The last good version (generation 1) serves";
     for kind in ["Accepted", "Ready", "Stalled"] {
-        assert_eq!(scene.condition(kind)["message"], told);
+        assert_eq!(scene.condition(kind)["message"], message);
         assert_eq!(scene.condition(kind)["observedGeneration"], 2);
     }
     assert_eq!(scene.condition("Programmed")["observedGeneration"], 1, "the one that gateways serve");
@@ -31,17 +31,17 @@ fn what_is_invalid_says_where_and_what_serves() {
     scene.put(3, json!({}));
     scene.verdict = ObjectVerdict { generation: 3, ..ObjectVerdict::default() };
     scene.write();
-    assert_eq!(scene.said(), WELL);
+    assert_eq!(scene.conditions(), WELL);
     assert_eq!(scene.condition("Stalled"), Value::Null);
 }
 
 #[test]
-fn what_never_was_good_serves_nothing() {
+fn an_object_that_was_never_valid_serves_nothing() {
     let mut scene = StatusScene::new();
     scene.verdict.refused = vec![problem(ConditionReason::TestsFailed, "spec.tests[0]", "expected a, got b")];
     scene.write();
     assert_eq!(
-        scene.said(),
+        scene.conditions(),
         [
             "Accepted=False TestsFailed",
             WELL[1],
@@ -53,7 +53,7 @@ fn what_never_was_good_serves_nothing() {
 }
 
 #[test]
-fn what_is_too_large_leaves_what_was_written() {
+fn a_too_large_policy_leaves_the_written_one() {
     let mut scene = StatusScene::new();
     scene.look(&[("a", Some(7))]);
     scene.write();
@@ -63,13 +63,13 @@ fn what_is_too_large_leaves_what_was_written() {
     let differs = scene.statuses.planned("shop", &BTreeMap::new(), &held, scene.now.steady);
     assert_eq!(differs, BTreeSet::new());
     scene.write();
-    assert_eq!(scene.said()[2..4], ["Programmed=False TooLarge", "Ready=False TooLarge"]);
+    assert_eq!(scene.conditions()[2..4], ["Programmed=False TooLarge", "Ready=False TooLarge"]);
     assert_eq!(scene.condition("Accepted")["message"], "too much. What was written before stays in force");
     assert_eq!(scene.numbers()["summary"], "1/1", "its gateways are still counted");
 }
 
 #[test]
-fn a_missing_name_may_be_only_the_order_of_things() {
+fn a_missing_name_may_only_be_a_matter_of_order() {
     let mut scene = StatusScene::new();
     scene.verdict.unresolved =
         vec![problem(ConditionReason::SecretNotFound, "spec.x", "there is no Secret shop/openai")];
@@ -79,23 +79,23 @@ fn a_missing_name_may_be_only_the_order_of_things() {
     assert_eq!(update.again, Some(scene.now.steady + ORDER));
     scene.write();
     let no_sidecars = "Programmed=True NoSidecars";
-    assert_eq!(scene.said(), [WELL[0], unresolved[0], no_sidecars, unresolved[1]]);
-    let told = scene.condition("Ready")["message"].clone();
+    assert_eq!(scene.conditions(), [WELL[0], unresolved[0], no_sidecars, unresolved[1]]);
+    let message = scene.condition("Ready")["message"].clone();
     let served = ". What can be used of it serves; a value that gateways have of the Secret stays in use (`suspended: true` revokes it)";
-    assert!(told.as_str().unwrap().ends_with(served), "{told}");
+    assert!(message.as_str().unwrap().ends_with(served), "{message}");
     scene.pass(30);
     scene.write();
-    assert_eq!(scene.said()[4..], ["Stalled=True SecretNotFound"]);
-    // What rests on something broken waits for it, however long.
+    assert_eq!(scene.conditions()[4..], ["Stalled=True SecretNotFound"]);
+    // An object that depends on a broken one waits for it, however long.
     scene.verdict.unresolved =
         vec![problem(ConditionReason::DependencyInvalid, "spec.x", "LLMProvider shop/openai is not accepted")];
     scene.pass(3_600);
     scene.write();
-    assert_eq!(scene.said()[3..], ["Ready=False DependencyInvalid"]);
+    assert_eq!(scene.conditions()[3..], ["Ready=False DependencyInvalid"]);
 }
 
 #[test]
-fn off_is_in_force() {
+fn an_object_that_is_switched_off_is_ready() {
     for (reason, message) in [
         (ConditionReason::Suspended, "in force: it is suspended, and nothing goes through it"),
         (ConditionReason::Expired, "in force: it has expired, and nothing goes through it"),
@@ -106,23 +106,23 @@ fn off_is_in_force() {
         let events = scene.update().events;
         assert_eq!((events.len(), events[0].reason.word(), events[0].warning), (1, reason.word(), false));
         scene.write();
-        assert_eq!(scene.said()[3], format!("Ready=True {}", reason.word()));
+        assert_eq!(scene.conditions()[3], format!("Ready=True {}", reason.word()));
         assert_eq!(scene.condition("Ready")["message"], message);
     }
 }
 
 #[test]
-fn warnings_are_told_with_what_is_valid() {
+fn warnings_are_reported_for_valid_objects() {
     let mut scene = StatusScene::new();
     scene.look(&[("a", Some(7))]);
     scene.verdict.warnings = vec!["spec.models: `gpt-5` is not priced".to_owned()];
     scene.write();
-    assert_eq!(scene.said(), WELL);
+    assert_eq!(scene.conditions(), WELL);
     assert_eq!(scene.condition("Accepted")["message"], "valid; note: spec.models: `gpt-5` is not priced");
 }
 
 #[test]
-fn a_write_that_the_watch_has_not_told_of_is_not_done_again() {
+fn a_write_is_not_repeated_before_the_watch_reports_it() {
     let mut scene = StatusScene::new();
     scene.look(&[("a", Some(7))]);
     let known = scene.index.get(&key()).unwrap().clone();
@@ -133,7 +133,7 @@ fn a_write_that_the_watch_has_not_told_of_is_not_done_again() {
 }
 
 #[test]
-fn what_the_definition_gives_is_no_judgement() {
+fn defaults_of_the_definition_are_not_a_verdict() {
     let mut scene = StatusScene::new();
     let default = json!({"conditions": [{
         "type": "Ready", "status": "Unknown", "reason": "Pending", "message": "not seen yet",
@@ -150,7 +150,7 @@ fn what_the_definition_gives_is_no_judgement() {
 }
 
 #[test]
-fn limits_are_told_and_what_is_spent_is_not_guessed() {
+fn limits_are_shown_and_usage_is_not_guessed() {
     let mut scene = StatusScene::new();
     let limits = json!({"limits": {
         "budgets": [
@@ -176,7 +176,7 @@ fn limits_are_told_and_what_is_spent_is_not_guessed() {
 }
 
 #[test]
-fn what_others_write_into_a_status_is_not_fought_over() {
+fn fields_of_other_writers_in_a_status_are_kept() {
     let mut scene = StatusScene::new();
     scene.put(1, json!({"limits": {"budgets": [{"name": "day", "amount": "5", "window": "Day"}]}}));
     scene.look(&[("a", Some(7))]);
@@ -191,7 +191,7 @@ fn what_others_write_into_a_status_is_not_fought_over() {
 }
 
 #[test]
-fn a_long_list_of_faults_is_cut() {
+fn a_long_list_of_problems_is_truncated() {
     let mut scene = StatusScene::new();
     scene.verdict.refused =
         (0..40).map(|at| problem(ConditionReason::Invalid, &format!("spec.models[{at}]"), &"é".repeat(300))).collect();

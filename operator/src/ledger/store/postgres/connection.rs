@@ -1,4 +1,4 @@
-//! A connection to a server that keeps what it acknowledges.
+//! A connection to a server that does not lose what it acknowledges.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -15,10 +15,10 @@ use super::migrations;
 
 /// The connection string, as libpq reads one: `postgresql://user:password@host/database`.
 pub const URL_FILE: &str = "url";
-/// The authorities that the server's certificate is verified with; without the file, those of the web.
+/// The authorities for the server's certificate; without the file, the public ones.
 pub const AUTHORITIES_FILE: &str = "ca.crt";
 const CONNECT: Duration = Duration::from_secs(5);
-/// A connection whose other end is gone is noticed after so long.
+/// A connection whose peer is gone is detected within this time.
 const SILENCE: Duration = Duration::from_secs(10);
 const SETTINGS: &str = "SELECT current_setting('synchronous_commit'), current_setting('fsync'), \
      current_setting('full_page_writes'), current_setting('synchronous_standby_names')";
@@ -27,7 +27,7 @@ const SETTINGS: &str = "SELECT current_setting('synchronous_commit'), current_se
 pub(super) const DURABILITY: &str = "(SELECT reset_val FROM pg_settings WHERE name = 'synchronous_commit'), \
      current_setting('fsync'), current_setting('full_page_writes')";
 
-/// Connects, and looks at the server: it must keep what it acknowledges, and have our tables.
+/// Connects, and checks the server: it must not lose what it acknowledges, and must have our tables.
 pub(in crate::ledger) async fn open(folder: &Path, needed: usize) -> Result<Client, PostgresError> {
     let (config, tls) = (config(folder).await?, tls(folder).await?);
     let (mut client, connection) = config.connect(tls).await?;
@@ -42,12 +42,12 @@ pub(in crate::ledger) async fn open(folder: &Path, needed: usize) -> Result<Clie
     Ok(client)
 }
 
-/// TLS, unless the string says `sslmode=disable` or names a socket of this machine. What stands between (`prefer`) would let
-/// whoever is in the middle choose.
+/// TLS, unless the string contains `sslmode=disable` or names a socket of this machine. The modes in between (`prefer`)
+/// would let an attacker on the path choose.
 async fn config(folder: &Path) -> Result<Config, PostgresError> {
     let file = folder.join(URL_FILE);
     let text = String::from_utf8(read(&file).await?).map_err(|_| PostgresError::Unreadable { file: file.clone() })?;
-    // The reader's words may have a part of the password.
+    // The parser's message may contain a part of the password.
     let mut config: Config = text.trim().parse().map_err(|_| PostgresError::Unreadable { file })?;
     let local = config.get_hosts().iter().all(|host| matches!(host, Host::Unix(_)));
     if config.get_ssl_mode() == SslMode::Prefer {
@@ -84,13 +84,13 @@ async fn read(file: &Path) -> Result<Vec<u8>, PostgresError> {
 }
 
 async fn check(client: &Client) -> Result<(), PostgresError> {
-    // A role or a database may bring its own; a commit that gave up its wait would be acknowledged.
+    // A role or a database may have its own time-out. A commit that gave up its wait would be acknowledged.
     client.batch_execute("SET statement_timeout = 0; SET lock_timeout = '5s'").await?;
     let row = client.query_typed_one(SETTINGS, &[]).await?;
     let [commit, fsync, pages, standbys]: [String; 4] =
         [row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?];
     durable(&commit, &fsync, &pages)?;
-    // A later change of the server's configuration does not reach this session's commits; each write reports it.
+    // A later change of the server's configuration does not affect this session's commits; each write reports it.
     client.batch_execute(&format!("SET synchronous_commit = {commit}")).await?;
     if standbys.is_empty() {
         tracing::warn!(

@@ -1,12 +1,12 @@
-//! Why PostgreSQL does not serve the ledger. No error has a password in it.
+//! Errors of PostgreSQL. No error contains a password.
 
 use std::path::PathBuf;
 
 use thiserror::Error;
 use tokio_postgres::error::SqlState;
 
-/// Classes of SQLSTATE that say that a statement was undone, or not begun. What is not here may have been committed: a server
-/// that shuts down says so after the commit as well.
+/// Classes of SQLSTATE for statements that were undone or not begun. Any other statement may have been committed: a
+/// server that shuts down reports that after the commit too.
 const UNDONE: [&str; 13] = ["0A", "21", "22", "23", "25", "28", "3D", "3F", "40", "42", "53", "54", "55"];
 
 /// What is wrong.
@@ -41,12 +41,12 @@ pub enum PostgresError {
          drop the table outrigger_ledger_migration too"
     )]
     TableGone(&'static str),
-    #[error("PostgreSQL: {}", told(.0))]
+    #[error("PostgreSQL: {}", describe(.0))]
     Refused(#[from] tokio_postgres::Error),
 }
 
 impl PostgresError {
-    /// The server takes no writes: it says so when it is connected to, or when it is written to.
+    /// The server accepts no writes: it reports that on connection or on a write.
     pub(in crate::ledger::store) fn is_read_only(&self) -> bool {
         let PostgresError::Refused(error) = self else { return false };
         let refused = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<std::io::Error>());
@@ -54,7 +54,7 @@ impl PostgresError {
             || refused.is_some_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied)
     }
 
-    /// The statement that failed so has written nothing.
+    /// The failed statement has written nothing.
     pub(super) fn is_rolled_back(&self) -> bool {
         let PostgresError::Refused(error) = self else { return false };
         error.code().is_some_and(|code| {
@@ -64,18 +64,18 @@ impl PostgresError {
     }
 }
 
-/// The server's own words, or the last cause of what went wrong on the way.
-fn told(error: &tokio_postgres::Error) -> String {
+/// The server's own message, or the last cause of a failure on the way.
+fn describe(error: &tokio_postgres::Error) -> String {
     match error.as_db_error() {
         Some(refused) => format!("{} ({})", refused.message(), refused.code().code()),
         None => {
-            let mut told = error.to_string();
+            let mut text = error.to_string();
             let mut cause = std::error::Error::source(error);
             while let Some(error) = cause {
-                told = format!("{told}: {error}");
+                text = format!("{text}: {error}");
                 cause = error.source();
             }
-            told
+            text
         }
     }
 }

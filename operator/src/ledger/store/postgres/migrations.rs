@@ -1,13 +1,13 @@
-//! The tables, and how they came to be: one migration after the other, each once.
+//! The tables, as a sequence of migrations, each applied once.
 //!
-//! Versions of shards come from a sequence, so that a row that is deleted and made again has no version that it had before.
+//! Versions of shards come from a sequence, so a row that is deleted and created again never repeats a version.
 
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Transaction};
 
 use super::error::PostgresError;
 
-/// In order; what has shipped is never changed.
+/// In order. A released migration is never changed.
 const MIGRATIONS: [&str; 2] = [
     "
     CREATE SEQUENCE outrigger_ledger_version;
@@ -87,12 +87,12 @@ const MIGRATIONS: [&str; 2] = [
         'What requests came to, by the hour. Money is in dollars; cached tokens are input tokens too.';
 ",
 ];
-/// The ledger needs so many of them, and the usage history so many.
+/// How many of them the ledger needs, and how many the usage history.
 pub(in crate::ledger) const LEDGER: usize = 1;
 pub(in crate::ledger) const HISTORY: usize = 2;
-/// What the migrations have made.
+/// The tables of the migrations.
 const TABLES: [&str; 1] = ["outrigger_ledger_shard"];
-/// So that two replicas that start at once do not both migrate: any number, always the same.
+/// Prevents two replicas that start together from both migrating: any number, always the same.
 const LOCK: i64 = 0x6f75_7472_6967;
 
 /// Brings the tables up to date, in one transaction. A role without the right to do it is enough if those that are needed are
@@ -133,7 +133,8 @@ async fn make(client: &mut Client) -> Result<(), PostgresError> {
     Ok(())
 }
 
-/// Fails if a table that a migration made is gone: what was in it is not begun anew without anybody's word.
+/// Fails if a table of a migration is missing: its content must not be started over without an administrator's
+/// decision.
 pub(super) async fn tables_exist(client: &Client) -> Result<(), PostgresError> {
     for table in TABLES {
         let found = client.query_typed_one("SELECT to_regclass($1) IS NOT NULL", &[(&table, Type::TEXT)]).await?;
@@ -144,7 +145,7 @@ pub(super) async fn tables_exist(client: &Client) -> Result<(), PostgresError> {
     Ok(())
 }
 
-/// `None`: there are no tables.
+/// `None` if there are no tables.
 async fn found(client: &Client) -> Result<Option<usize>, PostgresError> {
     let there = client.query_typed_one("SELECT to_regclass('outrigger_ledger_migration') IS NOT NULL", &[]).await?;
     match there.try_get(0)? {
@@ -159,7 +160,7 @@ async fn number(transaction: &Transaction<'_>) -> Result<usize, PostgresError> {
     done(transaction.query_typed(DONE, &[]).await?.first().map_or(Ok(0), |row| row.try_get(0))?)
 }
 
-/// How many migrations are done.
+/// The number of applied migrations.
 fn done(found: i32) -> Result<usize, PostgresError> {
     let known = MIGRATIONS.len();
     usize::try_from(found).ok().filter(|done| *done <= known).ok_or(PostgresError::Newer { found, known })

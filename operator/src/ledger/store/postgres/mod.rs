@@ -1,8 +1,8 @@
 //! Shards as rows of a table, compared and swapped by a version column.
 //!
-//! One connection is enough: the ledger writes a few times a second. It is opened when it is needed, and again after any error
-//! and every few minutes. Each time the server's settings and tables are checked first: it may be another server than before.
-//! Each write also returns the settings on which its durability depends.
+//! One connection is enough: the ledger writes a few times a second. It is opened when needed, and again after any
+//! error and every few minutes. The server's settings and tables are checked each time, because it may be another
+//! server than before. Each write also returns the settings on which its durability depends.
 
 mod connection;
 mod error;
@@ -25,10 +25,10 @@ pub use self::error::PostgresError;
 pub(in crate::ledger) use self::migrations::HISTORY;
 use super::{LedgerStore, ShardName, ShardVersion, StoreError, StoredShard, WriteOutcome};
 
-/// For an answer. The server is told of no time-out: one that strikes while a commit waits for its standby would end the wait
-/// and acknowledge the commit.
+/// The time-out for an answer. The server has no time-out of its own: if one expired while a commit waits for its
+/// standby, it would end the wait and acknowledge the commit.
 const ANSWER: Duration = Duration::from_secs(15);
-/// After so long a connection is opened anew: `ALTER ROLE` changes settings of new sessions only.
+/// After this time a new connection is opened: `ALTER ROLE` changes the settings of new sessions only.
 const RECONNECT: Duration = Duration::from_secs(5 * 60);
 
 const LOAD: &str = "SELECT name, version, record FROM outrigger_ledger_shard ORDER BY name";
@@ -43,12 +43,12 @@ const DELETE: &str = "DELETE FROM outrigger_ledger_shard WHERE name = $1 AND ver
 /// The table of one database.
 #[derive(Debug)]
 pub struct PostgresStore {
-    /// With the connection string, and authorities perhaps.
+    /// With the connection string, and possibly authorities.
     folder: PathBuf,
     connected: Mutex<Option<OpenConnection>>,
 }
 
-/// An open connection, and since when.
+/// An open connection, and when it was opened.
 #[derive(Debug)]
 struct OpenConnection {
     client: Arc<Client>,
@@ -56,8 +56,8 @@ struct OpenConnection {
 }
 
 impl PostgresStore {
-    /// A store whose connection string is in the file [`URL_FILE`] of a folder. The folder is read at each connection, so that a
-    /// new password is taken without a restart. Connects when it is first used.
+    /// A store whose connection string is in the file [`URL_FILE`] of a folder. The folder is read for each connection,
+    /// so a new password is used without a restart. Connects on first use.
     #[must_use]
     pub fn new(folder: PathBuf) -> Self {
         PostgresStore { folder, connected: Mutex::new(None) }
@@ -78,7 +78,7 @@ impl PostgresStore {
         }
     }
 
-    /// After an error the next statement gets a new connection, and the server is checked again.
+    /// After an error the next statement opens a new connection, and the server is checked again.
     async fn query(
         &self,
         client: &Arc<Client>,
@@ -109,13 +109,13 @@ impl PostgresStore {
         Ok(rows.iter().map(stored).collect::<Result<_, _>>()?)
     }
 
-    /// A statement that gives the version of the one row it changed, or no row.
+    /// A statement that returns the version of the one row that it changed, or no row.
     async fn change(&self, statement: &str, values: &[(&(dyn ToSql + Sync), Type)]) -> WriteOutcome {
         let client = match self.client().await {
             Ok(client) => client,
             Err(error) => return WriteOutcome::Failed(error.into()),
         };
-        // It answers once it has committed: the rows come before, the end of the answer after.
+        // The answer is complete once it has committed: the rows come before, the end of the answer after.
         let changed = self.query(&client, &format!("{statement}{DURABILITY}"), values).await;
         match changed.and_then(|rows| rows.first().map(durable_version).transpose()) {
             Ok(Some(version)) => WriteOutcome::Written(version),
@@ -191,14 +191,14 @@ fn version(row: &Row) -> Result<ShardVersion, PostgresError> {
     Ok(ShardVersion(version.to_string()))
 }
 
-/// The version that a write returns, if the server still keeps what it acknowledges.
+/// The version that a write returns, if the server still does not lose what it acknowledges.
 fn durable_version(row: &Row) -> Result<ShardVersion, PostgresError> {
     let [commit, fsync, pages]: [String; 3] = [row.try_get(1)?, row.try_get(2)?, row.try_get(3)?];
     connection::durable(&commit, &fsync, &pages)?;
     version(row)
 }
 
-/// `None`: no version of this store's, which stands nowhere.
+/// `None`: not a version of this store, so no row has it.
 fn number(version: &ShardVersion) -> Option<i64> {
     version.0.parse().ok()
 }
