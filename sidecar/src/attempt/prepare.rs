@@ -72,8 +72,8 @@ pub fn prepare(
         }
         query = context.query.upstream();
         left_out.extend(context.query.left_out());
-        let asks = may_request_usage && target.quirks().asks_stream_usage(context.operation);
-        requests_usage = asks && context.stream && !context.scanned.include_usage;
+        let must_request_usage = may_request_usage && target.quirks().asks_stream_usage(context.operation);
+        requests_usage = must_request_usage && context.stream && !context.scanned.include_usage;
         let fields = target.quirks().caps(context.operation);
         let cap = cap.map(|tokens| Cap { tokens, fields });
         if let Some(cap) = cap {

@@ -1,7 +1,7 @@
-//! Before an attempt: the worst that it can cost is set aside in every account that it counts against.
+//! Before an attempt: reserves its highest possible cost in every account that it counts against.
 //!
-//! A limit that is spent passes the candidate over. One that is only set aside by others, or of which the ledger has not
-//! granted enough, is waited for: for two seconds, within the deadline.
+//! If a limit is spent, the candidate is skipped. If the amount is only reserved by others, or if the ledger has not
+//! granted enough, the request waits: for two seconds, within the deadline.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -25,29 +25,29 @@ use crate::runtime::accounts::{NotHeld, Turn, millis};
 use crate::runtime::concurrency::{ConcurrencyPermit, LEDGER_BACK};
 use crate::runtime::limits::LimitAccount;
 
-/// How long others' reservations are waited for, and the ledger's grants.
+/// How long to wait for others' reservations, and for the ledger's grants.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// What a stored conversation may hold where nobody has told the model's context window.
+/// The assumed size of a stored conversation if the model's context window is unknown.
 const UNKNOWN_WINDOW: u64 = 128_000;
-/// What is held while an attempt is made, and what it must be told.
+/// What an attempt holds while it is made, and what its request must contain.
 #[derive(Debug)]
 pub struct ReservedAttempt {
     /// The most tokens of an answer, to be written into the request.
     pub cap: Option<u64>,
-    /// The same for a request that is told in another dialect, where a cap may be one that nobody wrote: a dialect's
-    /// default, with room for thoughts.
+    /// The same for a request that is translated to another dialect. There the cap may be a default: a dialect's own,
+    /// with room for thinking.
     pub most: Option<u64>,
 }
 
 /// Why an attempt is not made.
 #[derive(Debug)]
 pub struct NotReserved {
-    /// The word of the skip, if the next candidate may have room. `None`: no other candidate is tried.
+    /// The name of the skip, if the next candidate may have room. `None`: no other candidate is tried.
     pub skip: Option<Skip>,
     /// The caller gets it if no other candidate has room.
     pub refusal: Refusal,
-    /// The limit that has too little left for the attempt, even if everything that is reserved came back.
+    /// The limit that has too little left for the attempt, even if every reservation were returned.
     pub short: Option<LimitIndex>,
 }
 
@@ -61,7 +61,7 @@ impl NotReserved {
     }
 }
 
-/// Sets aside what an attempt may cost.
+/// Reserves the highest possible cost of an attempt.
 pub async fn reserve(
     trying: &AttemptContext<'_>,
     completion: &mut Completion,
@@ -73,7 +73,7 @@ pub async fn reserve(
     let mut turn = Turn::new(&trying.gateway.accounts);
     loop {
         let accounts = Arc::clone(&trying.gateway.accounts);
-        // Before looking: what comes back while we look wakes us too.
+        // Before the check: what is returned during the check wakes this request too.
         let freed = accounts.freed();
         tokio::pin!(freed);
         freed.as_mut().enable();
@@ -82,7 +82,7 @@ pub async fn reserve(
         match asked.hold(trying, completion, candidate, &worst, now, &mut turn) {
             Ok(reserved) => {
                 drop(turn);
-                // Not before: a place that waits for money would keep others from it.
+                // Not earlier: a place that waits for money would block other requests.
                 take_permits(trying, completion, candidate, provider).await?;
                 completion.admitted = true;
                 note_failed_open(trying, completion);
@@ -103,12 +103,12 @@ pub async fn reserve(
             }
             Err(refused) => {
                 let until = *waits_until.get_or_insert_with(|| trying.clock.deadline().min(Instant::now() + PATIENCE));
-                // Asked here too: who is woken again and again would never see the time pass.
+                // Checked here too: a request that is woken again and again would otherwise never see the deadline.
                 if Instant::now() >= until {
                     return Err(asked.in_vain(trying, completion, &refused, now));
                 }
                 completion.waits();
-                // In vain or not: it is looked again why.
+                // Woken or not: the check is repeated for the reason.
                 let _ = tokio::time::timeout_at(until.into(), freed).await;
                 completion.waited();
             }
@@ -116,7 +116,7 @@ pub async fn reserve(
     }
 }
 
-/// Says that an attempt passes without a grant, where a limit fails open.
+/// Reports that an attempt passes without a grant, because a limit fails open.
 fn note_failed_open(trying: &AttemptContext<'_>, completion: &mut Completion) {
     let Some(held) = completion.charge.as_ref().and_then(|charge| charge.held.as_ref()) else { return };
     if held.failed_open().is_empty() {
@@ -126,22 +126,23 @@ fn note_failed_open(trying: &AttemptContext<'_>, completion: &mut Completion) {
     completion.failed_open();
 }
 
-/// Tokens of the input as this candidate is billed for them, estimated.
+/// The estimated input tokens that are billed for this candidate.
 fn input(completion: &Completion, candidate: &Candidate, provider: ProviderIndex) -> u64 {
     let context = &completion.context;
     let dialect = context.served.backends[provider].api.dialect;
-    let told = context.input().estimate(dialect, &candidate.upstream_model).tokens();
+    let estimated = context.input().estimate(dialect, &candidate.upstream_model).tokens();
     match context.scanned.handle.is_some() || context.input().is_elsewhere() {
-        // What the provider has stored, or fetches, is billed too, and nobody here knows how much it is: as much as fits.
+        // Content that the provider stores or fetches is billed too, and its size is unknown here: assume as much as
+        // fits.
         true => {
             let window = context.served.policy.context_window(provider, &candidate.model);
-            told.max(window.map_or(UNKNOWN_WINDOW, u64::from))
+            estimated.max(window.map_or(UNKNOWN_WINDOW, u64::from))
         }
-        false => told,
+        false => estimated,
     }
 }
 
-/// What pictures cost: each its own price, or the tokens of the largest one where they are sold by tokens.
+/// The cost of pictures: each has its own price, or the tokens of the largest one if they are billed by tokens.
 fn pictures(means: &Means<'_>, input: u64, images: u64) -> u64 {
     match means.price {
         Some(price) if price.image.is_some() => {
@@ -151,7 +152,7 @@ fn pictures(means: &Means<'_>, input: u64, images: u64) -> u64 {
     }
 }
 
-/// Takes a place among the requests that may be under way at the provider, for the key and for all.
+/// Takes a place among the concurrent requests of the provider, for the key and for all.
 async fn take_permits(
     trying: &AttemptContext<'_>,
     completion: &mut Completion,
@@ -169,7 +170,7 @@ async fn take_permits(
         match limit.take(until).await {
             Ok(permit) => taken.push(permit),
             Err(why) => {
-                // Nothing has left, so nothing is charged.
+                // Nothing was sent, so nothing is charged.
                 if let Some(held) = completion.charge.take().and_then(|charge| charge.held) {
                     held.give_back();
                 }
@@ -188,11 +189,11 @@ struct SpentLimit {
     account: LimitAccount,
     spent: u64,
     max: u64,
-    /// Until it has some, where time helps.
+    /// When it will have room, if waiting helps.
     seconds: Option<u64>,
 }
 
-/// What a candidate is asked for, as far as it costs.
+/// The parts of a candidate's request that affect its cost.
 struct AttemptEstimate {
     counted: Vec<CountedLimit>,
     provider: ProviderIndex,
@@ -229,7 +230,7 @@ impl AttemptEstimate {
         if metered == Metered::Free {
             counted.retain(|counted| counted.unit == Unit::Requests);
         }
-        // An upstream of another dialect is told what the caller's own says.
+        // In a translated request, the fields of the caller's dialect contain the limit.
         let fields = match served.backends[provider].api.dialect == context.dialect {
             true => served.backends[provider].kind.quirks.caps(context.operation),
             false => CapField::of_caller(context.operation),
@@ -243,11 +244,11 @@ impl AttemptEstimate {
             (context.operation, &context.scanned, &context.body),
         );
         let price = policy.price(provider, &candidate.model);
-        // The body is searched for it, so only where it has a price.
+        // The body is searched for it, so only if it has a price.
         let writes = price.is_some_and(|price| price.cache_write.is_some());
         let capabilities = policy.capabilities(provider, &candidate.model);
         let thinks = capabilities.is_some_and(|capable| capable.contains(Capabilities::REASONING));
-        // What it makes beside words has a price of its own.
+        // Output other than text has its own price.
         let makes_words = price
             .is_some_and(|price| price.audio_output.is_none() && price.image_output.is_none() && price.image.is_none());
         let known = AttemptFacts {
@@ -256,7 +257,7 @@ impl AttemptEstimate {
                 Metered::Unmetered(_) => InputSource::Elsewhere,
                 _ if context.scanned.handle.is_some() => InputSource::Elsewhere,
                 Metered::Tokens if !counted.is_empty() && context.input().is_elsewhere() => InputSource::Elsewhere,
-                // Nobody looks where nothing is counted.
+                // Not needed if nothing is counted.
                 Metered::Tokens if !counted.is_empty() && context.input().is_words() => InputSource::Words,
                 _ => InputSource::Media,
             },
@@ -267,14 +268,14 @@ impl AttemptEstimate {
         };
         AttemptEstimate {
             provider,
-            // Nobody needs it where nothing is counted.
+            // Not needed if nothing is counted.
             input: if counted.is_empty() { 0 } else { input(completion, candidate, provider) },
             counted,
             bounds,
             metered,
             cache: match writes.then(|| context.cache_write()) {
                 None => CacheWrite::None,
-                // OpenAI's newer models write to their cache unasked.
+                // OpenAI's newer models write to their cache without a request for it.
                 Some(CacheWrite::None) if served.backends[provider].api.dialect == Dialect::OpenAi => CacheWrite::Short,
                 Some(asked) => asked,
             },
@@ -284,7 +285,7 @@ impl AttemptEstimate {
         }
     }
 
-    /// The worst case, at what is left now.
+    /// The worst case, with what is left now.
     fn worst(
         &self,
         trying: &AttemptContext<'_>,
@@ -314,7 +315,7 @@ impl AttemptEstimate {
         let means = Means { price, service, cache: self.cache, money: left(Unit::Money), tokens: left(Unit::Tokens) };
         let free = WorstCase { money: 0, tokens: 0, cap: None, capped: false, most: None };
         match self.metered {
-            // What else it costs, nobody knows; its tokens are reserved all the same.
+            // The remaining cost is unknown; its tokens are reserved nevertheless.
             Metered::Tokens | Metered::Unmetered(_) if completion.context.answers_with_text() => {
                 worst(self.input, self.bounds, &means)
             }
@@ -368,9 +369,9 @@ impl AttemptEstimate {
         if worst.capped {
             completion.capped();
         }
-        // The upstream is told the least of these.
-        let told = [self.bounds.caller, self.bounds.policy, worst.cap].into_iter().flatten().min();
-        let told = told.map(|each| each.saturating_mul(self.bounds.answers).saturating_add(self.bounds.beside));
+        // The upstream gets the lowest of these.
+        let limit = [self.bounds.caller, self.bounds.policy, worst.cap].into_iter().flatten().min();
+        let limit = limit.map(|each| each.saturating_mul(self.bounds.answers).saturating_add(self.bounds.beside));
         completion.charge = Some(Charge {
             held,
             counted: self.counted.clone(),
@@ -382,13 +383,13 @@ impl AttemptEstimate {
             in_words: completion.context.answers_with_text(),
             by_seconds: completion.context.counts_seconds(),
             thinks: self.thinks,
-            known: AttemptFacts { cap: told, ..self.known },
+            known: AttemptFacts { cap: limit, ..self.known },
             cache: self.cache,
             service: self.service.clone(),
             worst: *worst,
             left: Arc::default(),
         });
-        // Whatever is reckoned with, the policy's own bound holds.
+        // In any case the policy's own limit applies.
         let reckoned = worst.most.filter(|_| !self.counted.is_empty());
         Ok(ReservedAttempt {
             cap: worst.cap,
@@ -396,7 +397,7 @@ impl AttemptEstimate {
         })
     }
 
-    /// The refusal of a limit that has no room for the worst case, whoever else waits.
+    /// The refusal of a limit that has no room for the worst case, even without other requests.
     fn exhausted(&self, completion: &Completion, gone: &SpentLimit, worst: &WorstCase) -> NotReserved {
         let served = &completion.context.served;
         let Some(at) = served.limits.position(|one| *one == gone.account) else {
@@ -412,7 +413,7 @@ impl AttemptEstimate {
         };
         let (skip, kind) = (limit.skip(at), limit.refusal_kind().kind());
         let mut message = limit.describe(gone.spent);
-        // What is not quite spent may still do for a smaller request.
+        // A nearly spent limit may still have room for a smaller request.
         if limit.unit != Unit::Requests && gone.spent < gone.max {
             let fewer = match worst.cap {
                 None => ": ask for fewer tokens (`max_tokens`)".to_owned(),
@@ -425,7 +426,7 @@ impl AttemptEstimate {
         NotReserved { skip: passes_on.then_some(skip), refusal, short: Some(at) }
     }
 
-    /// The refusal of a limit that was waited for.
+    /// The refusal of a limit after waiting for it.
     fn in_vain(
         &self,
         trying: &AttemptContext<'_>,
@@ -519,12 +520,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_can_t_be_written_down_is_not_spent_in_any_dialect() {
+    async fn amounts_that_cannot_be_stored_are_not_spent_in_any_dialect() {
         let dir = tempfile::tempdir().unwrap();
         let state = Some(dir.path().to_owned());
         let gateway = Gateway::new(Settings { lines: Lines::Off, state, ..Settings::default() }).unwrap();
         gateway.install(document(), &Secrets::new()).unwrap();
-        // A file that takes no writes, as a full disk would not.
+        // A file that can't be written, as on a full disk.
         gateway.accounts.write_to(std::fs::File::open(dir.path().join("accounts")).unwrap());
         let listeners =
             Listeners::bind(&["127.0.0.1:0".parse().unwrap()], &["127.0.0.1:0".parse().unwrap()]).await.unwrap();
@@ -539,8 +540,12 @@ mod tests {
         ] {
             let got = reqwest::Client::new().post(format!("http://{address}{path}")).json(body).send().await.unwrap();
             let (status, after) = (got.status().as_u16(), got.headers()["retry-after"].clone());
-            let told: Value = got.json().await.unwrap();
-            assert_eq!((status, told.pointer(pointer).and_then(Value::as_str)), (503, Some(word)), "{path}: {told}");
+            let answer: Value = got.json().await.unwrap();
+            assert_eq!(
+                (status, answer.pointer(pointer).and_then(Value::as_str)),
+                (503, Some(word)),
+                "{path}: {answer}"
+            );
             assert_eq!(after, "1", "{path}");
         }
         served.abort();

@@ -76,7 +76,7 @@ mod tests {
             let again = |wanted| (0..9).take_while(|retries| after(&failed, *retries, wanted).is_some()).count();
             assert_eq!(again(true), times, "{name}");
             let requested = failed.retry_after.is_some() || !matches!(failed.status, Some(429 | 503));
-            assert_eq!(again(false), if requested { times } else { 0 }, "{name}, where nobody asked for it");
+            assert_eq!(again(false), if requested { times } else { 0 }, "{name}, without a request for it");
         }
         let requested = after(&answered(Class::RateLimited, 429, Some(2_000)), 0, false).unwrap();
         assert!(requested >= Duration::from_secs(2) && requested <= Duration::from_millis(2_250), "{requested:?}");

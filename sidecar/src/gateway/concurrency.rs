@@ -1,4 +1,4 @@
-//! Requests that run at once, for those who ask: metrics and the admin port.
+//! The concurrent requests, for metrics and the admin port.
 
 use serde::Serialize;
 
@@ -6,17 +6,17 @@ use crate::gateway::Gateway;
 use crate::runtime::active_policy::ActivePolicy;
 use crate::runtime::concurrency::ConcurrencyLimit;
 
-/// A limit on concurrent requests, as the admin port tells it.
+/// A limit on concurrent requests, as the admin port shows it.
 #[derive(Debug, Serialize)]
 pub struct ConcurrencyLevel {
     pub name: String,
     pub limit: u32,
     /// Requests that run in this gateway.
     pub running: u64,
-    /// Of a limit that gateways share: how many may run here without asking.
+    /// Of a shared limit: how many may run here without a request to the operator.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub granted: Option<u64>,
-    /// Of such a limit: how many run at all gateways, when the operator last said so.
+    /// Of a shared limit: how many run at all gateways, as the operator last reported.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fleet: Option<u64>,
 }
@@ -40,7 +40,7 @@ impl Gateway {
         served.concurrency_limits().map(level).collect()
     }
 
-    /// Tells the metrics how many requests run under each limit.
+    /// Updates the metrics of running requests under each limit.
     pub(crate) fn measure_concurrency(&self, served: &ActivePolicy) {
         self.metrics.concurrency(
             self.concurrency(served)

@@ -1,4 +1,4 @@
-//! What is spent, for those who ask: records, metrics, the admin port, and the log where a threshold is crossed.
+//! What is spent, for records, metrics, the admin port, and log lines about thresholds.
 
 use std::time::{Duration, SystemTime};
 
@@ -19,31 +19,32 @@ use crate::runtime::sessions::SessionUse;
 use crate::telemetry::metrics::MeasuredLimit;
 use crate::telemetry::record::BudgetRecord;
 
-/// A limit as the admin port tells it. Money is in dollars, as a decimal.
+/// A limit, as the admin port shows it. Money is in dollars, as a decimal.
 #[derive(Debug, Serialize)]
 pub struct LimitLevel {
     pub name: String,
     pub unit: &'static str,
     pub limit: String,
     pub spent: String,
-    /// Set aside for requests under way.
+    /// Reserved for requests in progress.
     pub reserved: String,
     /// What is left.
     pub available: String,
-    /// What of a shared limit this gateway may reserve without asking the ledger; absent if it grants itself all.
+    /// How much of a shared limit this gateway may reserve without a request to the ledger; absent if it grants the
+    /// limit itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub granted: Option<String>,
-    /// When its window began, and when it ends: null for a window that never does.
+    /// When its window began, and when it ends: null for a window that never ends.
     pub since: Option<String>,
     pub until: Option<String>,
-    /// Of a shared limit: when the ledger last heard of all who spend from it.
+    /// Of a shared limit: when the ledger last had reports of all gateways.
     pub as_of: String,
-    /// What may pass while the ledger can't be reached; absent for a limit that then stays closed.
+    /// What may pass while the ledger can't be reached; absent for a limit that stays closed then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fail_open: Option<FailOpenLevel>,
 }
 
-/// How far a limit has failed open, as the admin port tells it.
+/// How far a limit has failed open, as the admin port shows it.
 #[derive(Debug, Serialize)]
 pub struct FailOpenLevel {
     pub max_per_pod: String,
@@ -83,8 +84,8 @@ impl Gateway {
         }
     }
 
-    /// The accounts that a request was charged to, as they stand, for its record. Each is returned once, in order: a limit, and
-    /// when the period began, which may be over by now.
+    /// The state of the accounts that a request was charged to, for its record. Each occurs once, in order: a limit, and the
+    /// start of the period, which may have ended by now.
     pub(crate) fn budgets(
         &self,
         served: &ActivePolicy,
@@ -99,7 +100,7 @@ impl Gateway {
         let as_of = SystemTime::now();
         let numbers = accounts.iter().filter_map(|(place, start)| Some((served.limits.get(*place)?.number()?, *start)));
         let mut in_book = self.accounts.accounts_of(numbers, millis(as_of)).into_iter();
-        let told = |(place, _): &(LimitIndex, Millis)| {
+        let recorded = |(place, _): &(LimitIndex, Millis)| {
             let limit = served.policy.limits.all.get(*place)?;
             let (used, since, age) = match served.limits.get(*place)? {
                 LimitAccount::Book(_) => in_book.next()?,
@@ -114,7 +115,7 @@ impl Gateway {
                 as_of: as_of.checked_sub(age),
             })
         };
-        accounts.iter().filter_map(told).collect()
+        accounts.iter().filter_map(recorded).collect()
     }
 
     /// How many sessions there are, and what each may use; absent if no key limits sessions.
@@ -171,7 +172,7 @@ impl Gateway {
         self.in_book(served).map(level).collect()
     }
 
-    /// Tells the metrics how far the limits in force are used.
+    /// Updates the metrics of the usage of the active limits.
     pub(crate) fn measure(&self) {
         let Some(served) = self.served() else { return };
         self.measure_concurrency(&served);
@@ -190,7 +191,7 @@ impl Gateway {
         self.metrics.sessions(self.sessions(&served).map(|sessions| (sessions.live, sessions.forgotten)));
     }
 
-    /// What the ledger says goes to the accounts. What others have spent may cross a threshold here.
+    /// Applies a message of the ledger to the accounts. Other gateways' usage may cross a threshold here.
     pub(crate) fn granted(&self, grants: &Grants) {
         let (taken, changes) = self.accounts.take(grants, millis(SystemTime::now()));
         match taken {
@@ -226,7 +227,7 @@ impl Gateway {
         }
     }
 
-    /// Says that the ledger is back, where something has passed without it.
+    /// Logs that the ledger is back, if anything has passed without it.
     fn recovered(&self, served: &ActivePolicy) {
         for (number, attempts) in self.accounts.recovered() {
             let place = served.limits.position(|one| one.number() == Some(number));
@@ -235,7 +236,7 @@ impl Gateway {
         }
     }
 
-    /// Says which thresholds a settlement has crossed.
+    /// Logs the thresholds that a settlement has crossed.
     pub(crate) fn crossed(&self, served: &ActivePolicy, settled: &Settled) {
         for (number, before, spent) in settled.changes().filter(|(_, before, after)| before != after) {
             let place = served.limits.position(|one| one.number() == Some(number));
@@ -258,13 +259,13 @@ impl Gateway {
         }
     }
 
-    /// A refusal of the policy, with the time at which a limit begins anew.
+    /// A refusal of the policy, with the time at which the limit's next window begins.
     pub(crate) fn with_time(&self, served: &ActivePolicy, refusal: &outrigger_policy::PolicyRefusal) -> Refusal {
-        let mut told = Refusal::from(refusal);
-        let Some(number) = refusal.limit.and_then(|place| served.limits.get(place)?.number()) else { return told };
+        let mut answer = Refusal::from(refusal);
+        let Some(number) = refusal.limit.and_then(|place| served.limits.get(place)?.number()) else { return answer };
         let now = millis(SystemTime::now());
-        told.retry_after = self.accounts.state(number, now).end.map(|end| seconds_until(end, now));
-        told
+        answer.retry_after = self.accounts.state(number, now).end.map(|end| seconds_until(end, now));
+        answer
     }
 }
 

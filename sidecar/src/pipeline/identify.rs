@@ -206,8 +206,8 @@ mod tests {
             let found = found.as_ref().map(|index| policy.keys[*index].id.name.as_str()).map_err(|r| r.status);
             assert_eq!(found, expected, "{headers:?} {query}");
         }
-        let nobody = Policy::build(Document { default_key: None, ..document }).unwrap();
-        let refusal = identify(&nobody, &HeaderMap::new(), &Query::default(), None, 0).unwrap_err();
+        let keyless = Policy::build(Document { default_key: None, ..document }).unwrap();
+        let refusal = identify(&keyless, &HeaderMap::new(), &Query::default(), None, 0).unwrap_err();
         assert_eq!((refusal.status, refusal.kind.name()), (401, "virtual_key_required"));
         assert!(refusal.message.contains("search, batch"), "{}", refusal.message);
         let others = OthersDoc { keys: vec!["search".to_owned(), "batch".to_owned()], ..OthersDoc::default() };

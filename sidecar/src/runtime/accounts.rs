@@ -1,7 +1,7 @@
-//! What is spent and set aside, of every limit in force: the ledger's book, its pages on disk, and those who wait.
+//! What is spent and reserved of every active limit: the ledger's book, its pages on disk, and waiting requests.
 //!
-//! A lock is held for as long as it takes to count and to write a page, and never across an await. A page is written
-//! before the request that it speaks of leaves, so that a process which is killed has charged what was under way.
+//! The lock is held only while counting and writing a page, and never across an await. A page is written before its
+//! request is sent, so a killed process has charged its requests in progress.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -23,10 +23,10 @@ use tokio::time::Instant;
 use crate::runtime::journal::{Journal, JournalError, JournalFolder};
 use crate::runtime::sessions::{SessionHold, SessionUse};
 
-/// Why nothing was set aside.
+/// Why nothing was reserved.
 #[derive(Debug, Error)]
 pub enum NotHeld {
-    /// A limit stands in the way.
+    /// A limit has no room.
     #[error("a limit stands in the way")]
     Refused(Refused),
     /// A limit of the request's session does.
@@ -47,36 +47,36 @@ impl From<SessionRefused> for NotHeld {
 #[derive(Debug)]
 pub struct Accounts {
     books: Mutex<Books>,
-    /// Something that was set aside came back, or was spent, or was granted.
+    /// Something was returned, spent or granted.
     freed: Notify,
-    /// The ledger is to be told something at once.
+    /// A report to the ledger is due immediately.
     report_due: Notify,
-    /// Whether the ledger grants some limit, or has something to settle of one.
+    /// Whether the ledger grants any limit, or must settle something of one.
     shared: AtomicBool,
-    /// Where the clock begins that nobody sets: periods of the ledger end by it, and jumps of the wall clock are noticed.
+    /// The start of the monotonic clock: periods of the ledger end by it, and it reveals jumps of the wall clock.
     begun: Instant,
 }
 
 #[derive(Debug)]
 struct Books {
     book: Book,
-    /// Where they are kept. Absent: what is spent is forgotten with the process.
+    /// The folder for the accounts. Absent: the accounts end with the process.
     dir: Option<PathBuf>,
     /// That folder, from the first policy on.
     folder: Option<JournalFolder>,
     /// Open from the first limit on.
     pages: Option<Journal>,
-    /// It was said that what is spent will be forgotten.
+    /// Whether a warning was logged that the accounts end with the process.
     warned: bool,
-    /// The ledger has said something since the process was asked to end.
+    /// The ledger has answered since the process was asked to end.
     is_answered: bool,
-    /// What each limit has let pass since the ledger was lost.
+    /// How often each limit has passed requests since the ledger was lost.
     failed_open: BTreeMap<LimitNo, u64>,
 }
 
 impl Accounts {
-    /// Accounts that are kept in a folder, which this process has for itself from the first policy on; or that end with
-    /// the process.
+    /// Accounts that are stored in a folder, which belongs to this process from the first policy on; or accounts that
+    /// end with the process.
     #[must_use]
     pub fn new(dir: Option<PathBuf>) -> Self {
         let books = Books {
@@ -92,27 +92,27 @@ impl Accounts {
         Accounts { books: Mutex::new(books), freed, report_due, shared, begun: Instant::now() }
     }
 
-    /// The limits of a policy that is about to be in force, each found again by its name.
+    /// The limits of a policy that is about to be active, each found by its name.
     ///
     /// # Errors
-    /// [`JournalError`]: another process has the folder, what lies there is damaged, or it can't be written.
+    /// [`JournalError`]: another process has the folder, its content is damaged, or it can't be written.
     pub fn adopt(&self, limits: &[LimitSpec], by: Granter, now: Millis) -> Result<Vec<LimitNo>, JournalError> {
         let (mut books, steady) = (self.lock(), self.steadily());
         books.open(!limits.is_empty(), steady)?;
         books.book.move_steadily(steady);
         let numbers = books.book.adopt_from(by, limits, now);
         if let Err(error) = books.write() {
-            // The policy before it goes on, with its own amounts.
+            // The previous policy continues, with its own amounts.
             books.book.take_back();
             return Err(error);
         }
         self.changed(books);
-        // Another limit may have room for those who wait.
+        // Another limit may have room for waiting requests.
         self.freed.notify_waiters();
         Ok(numbers)
     }
 
-    /// Sets amounts aside, all or none.
+    /// Reserves amounts, all or none.
     ///
     /// # Errors
     /// [`NotHeld`].
@@ -149,8 +149,8 @@ impl Accounts {
         held
     }
 
-    /// Sets amounts aside in the book and in the request's session, all or none, for a request that waits its turn if others
-    /// hold what it wants. Nothing of a session is written to the journal.
+    /// Reserves amounts in the book and in the request's session, all or none, for a request that waits its turn if others
+    /// hold what it wants. Amounts of a session are not written to the journal.
     ///
     /// # Errors
     /// [`NotHeld`].
@@ -176,7 +176,7 @@ impl Accounts {
         Ok(held)
     }
 
-    /// Ready when something comes back that was set aside. To be made before it is looked whether there is room.
+    /// Ready when a reservation is returned. Create it before checking whether there is room.
     pub fn freed(&self) -> Notified<'_> {
         self.freed.notified()
     }
@@ -186,14 +186,14 @@ impl Accounts {
         self.lock().book.state(limit, now)
     }
 
-    /// What is spent in the window of now, as a part of what policies allow.
+    /// What is spent in the current window, relative to the amount that policies allow.
     #[must_use]
     pub fn used(&self, limit: LimitNo, now: Millis) -> u64 {
         self.lock().book.used_of_policy(limit, now)
     }
 
-    /// Accounts as they stand, each of a limit in the period that began then: what is spent, when the period began, and the
-    /// age of what is known of other gateways.
+    /// The state of accounts, each of a limit in the period with this start: what is spent, when the period began, and the
+    /// age of the information about other gateways.
     #[must_use]
     pub fn accounts_of(
         &self,
@@ -208,7 +208,7 @@ impl Accounts {
         accounts.map(told).collect()
     }
 
-    /// What is neither spent nor set aside, in the tightest of some limits; `None` if there is none.
+    /// What is neither spent nor reserved, in the tightest of some limits; `None` if there is none.
     #[must_use]
     pub fn least_available(&self, limits: impl Iterator<Item = LimitNo>, now: Millis) -> Option<u64> {
         let books = self.lock();
@@ -218,7 +218,7 @@ impl Accounts {
     fn settle(&self, reservation: Reservation, actual: &[(LimitNo, u64)]) -> Settled {
         let mut books = self.lock();
         let settled = books.book.settle(reservation, actual);
-        // Until it can be written, the page says more than was spent, never less.
+        // Until it can be written, the page shows more than was spent, never less.
         if let Err(error) = books.write() {
             tracing::error!(%error, "what was spent can't be written down; it is written with the next request");
         }
@@ -237,7 +237,7 @@ impl Accounts {
         Millis::try_from(self.begun.elapsed().as_millis()).unwrap_or(Millis::MAX)
     }
 
-    /// Lets go of the books, and says so where the ledger is to be told of a change at once.
+    /// Releases the books, and notifies if a report to the ledger is due immediately.
     fn changed(&self, books: MutexGuard<'_, Books>) {
         let due = books.book.due();
         drop(books);
@@ -248,28 +248,28 @@ impl Accounts {
     }
 }
 
-/// Towards the ledger.
+/// The connection to the ledger.
 impl Accounts {
-    /// Ready when it is to be told something at once, and when it begins or ends to be told anything.
+    /// Ready when a report is due immediately, and when reports start or stop being needed at all.
     pub async fn report_due(&self) {
         self.report_due.notified().await;
     }
 
-    /// How soon a report is due.
+    /// When the next report is due.
     #[must_use]
     pub fn due(&self) -> Due {
         self.lock().book.due()
     }
 
-    /// There is a new way to it: what was said on the one before may be lost.
+    /// A new stream is open: reports on the previous one may be lost.
     pub fn connected(&self) {
         let mut books = self.lock();
         books.book.connected();
         self.changed(books);
     }
 
-    /// What it is told now; nothing, if nothing is shared. It is written down before: a process after this one must not
-    /// say less.
+    /// The next report; `None` if nothing is shared. It is stored first: a later process must not know less than the
+    /// ledger.
     ///
     /// # Errors
     /// [`JournalError`].
@@ -280,12 +280,12 @@ impl Accounts {
         Ok(report)
     }
 
-    /// Takes what it says, and says what that did to each limit.
+    /// Applies the ledger's message, and returns its effect on each limit.
     pub fn take(&self, grants: &Grants, now: Millis) -> (MessageOutcome, Settled) {
         let mut books = self.lock();
         books.is_answered = true;
         let taken = books.book.take(grants, now);
-        // Neither a reservation nor a report goes by what is not written.
+        // Neither a reservation nor a report may rely on anything that is not stored.
         if let Err(error) = books.write() {
             tracing::error!(%error, "what the ledger granted can't be written down; it is written with the next request");
         }
@@ -294,7 +294,7 @@ impl Accounts {
         taken
     }
 
-    /// How often each limit has let something pass without a grant since the ledger was lost, once it has answered again.
+    /// How often each limit has passed a request without a grant since the ledger was lost, once it has answered again.
     pub fn recovered(&self) -> BTreeMap<LimitNo, u64> {
         let mut books = self.lock();
         match books.book.is_lost() {
@@ -303,8 +303,8 @@ impl Accounts {
         }
     }
 
-    /// Returns all that is left, and waits until the ledger has it: until then at most, and for `silence` if it answers
-    /// nothing at all.
+    /// Returns everything that is left, and waits until the ledger has confirmed that: until then at most, and for
+    /// `silence` if it does not answer at all.
     pub async fn close(&self, until: Instant, silence: Duration) {
         let silent_until = until.min(Instant::now() + silence);
         {
@@ -349,14 +349,14 @@ impl Accounts {
 
 #[cfg(test)]
 impl Accounts {
-    /// Has pages written to another file.
+    /// Writes the pages to another file.
     pub fn write_to(&self, file: std::fs::File) {
         self.lock().pages.as_mut().map(|pages| pages.swap(file)).unwrap();
     }
 }
 
 impl Books {
-    /// Takes the folder, and opens its accounts where something is `limited`.
+    /// Takes the folder, and opens its accounts if anything is `limited`.
     fn open(&mut self, limited: bool, steady: Millis) -> Result<(), JournalError> {
         let Some(dir) = &self.dir else {
             if limited && !std::mem::replace(&mut self.warned, true) {
@@ -371,7 +371,7 @@ impl Books {
         if self.folder.is_none() {
             match JournalFolder::take(dir) {
                 Ok(folder) => self.folder = Some(folder),
-                // Nothing has to be written down yet.
+                // Nothing has to be stored yet.
                 Err(JournalError::Open { dir, source }) if !limited => {
                     let dir = dir.display();
                     tracing::warn!(
@@ -385,7 +385,7 @@ impl Books {
             }
         }
         if let (Some(folder), None, true) = (&self.folder, &self.pages, limited) {
-            // Into a book of its own: one that can't be read must not leave half of it behind.
+            // Into a separate book: an unreadable file must not leave half of its content behind.
             let mut book = Book::new();
             book.move_steadily(steady);
             self.pages = Some(folder.accounts(&mut book)?);
@@ -397,7 +397,7 @@ impl Books {
     fn write(&mut self) -> Result<(), JournalError> {
         match &mut self.pages {
             Some(pages) => pages.write(&mut self.book),
-            // Nobody reads them: they must not pile up.
+            // They are not written, so they must not accumulate.
             None => {
                 self.book.writes(|_, _| {});
                 Ok(())
@@ -430,8 +430,8 @@ impl Drop for Turn<'_> {
     }
 }
 
-/// What is set aside for one attempt. Settled once; dropped without that, it is charged in full, because nobody can say
-/// that less was used.
+/// The reservation of one attempt. It is settled once. If it is dropped without that, it is charged in full, because
+/// the actual usage is unknown.
 #[derive(Debug)]
 pub struct LedgerHold {
     accounts: Arc<Accounts>,
@@ -454,7 +454,7 @@ impl LedgerHold {
         self.first_to_fail_open
     }
 
-    /// As [`settle`](Self::settle), in the session as well.
+    /// As [`settle`](Self::settle), also in the session.
     pub fn settle_both(mut self, actual: &[(LimitNo, u64)], of_session: &[(SessionLimit, u64)]) -> Settled {
         if let Some(session) = self.session.take() {
             session.settle(of_session);
@@ -463,7 +463,7 @@ impl LedgerHold {
         self.settle(actual)
     }
 
-    /// Charges what was used; of a limit that is not named, nothing. Says what that did to each.
+    /// Charges the actual usage; nothing for limits that are not named. Returns the effect on each limit.
     pub fn settle(mut self, actual: &[(LimitNo, u64)]) -> Settled {
         match self.reservation.take() {
             Some(reservation) => self.accounts.settle(reservation, actual),
@@ -471,7 +471,7 @@ impl LedgerHold {
         }
     }
 
-    /// Gives everything back: nothing left.
+    /// Returns everything: nothing was sent.
     pub fn give_back(self) {
         self.settle_both(&[], &[]);
     }
@@ -490,7 +490,7 @@ impl Drop for LedgerHold {
     }
 }
 
-/// The clock's time, as accounts have it.
+/// The clock's time, in the unit of accounts.
 #[must_use]
 pub fn millis(time: SystemTime) -> Millis {
     time.duration_since(UNIX_EPOCH).map_or(0, |since| Millis::try_from(since.as_millis()).unwrap_or(Millis::MAX))
@@ -547,13 +547,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_spent_is_there_again_and_what_was_under_way_is_charged_in_full() {
+    fn spent_amounts_survive_a_restart_and_requests_in_progress_are_charged_in_full() {
         let dir = tempfile::tempdir().unwrap();
         let (accounts, number) = kept(dir.path(), 100);
         accounts.hold(1_000, &[(number, 30)]).unwrap().settle(&[(number, 10)]);
         let under_way = accounts.hold(1_000, &[(number, 40)]).unwrap();
         assert_eq!((accounts.state(number, 1_000).spent, accounts.state(number, 1_000).reserved), (10, 40));
-        // As a killed process leaves it: nothing is settled any more.
+        // As after a kill: nothing is settled any more.
         std::mem::forget(under_way);
         drop(accounts.lock().pages.take());
         drop(accounts.lock().folder.take());
@@ -563,7 +563,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_settles_is_charged_in_full() {
+    fn an_unsettled_reservation_is_charged_in_full() {
         let accounts = Arc::new(Accounts::new(None));
         let number = accounts.adopt(&limits(100), Granter::Itself, 1_000).unwrap()[0];
         drop(accounts.hold(1_000, &[(number, 30)]).unwrap());
@@ -572,19 +572,19 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_is_one_process_s() {
+    fn a_folder_belongs_to_one_process() {
         let dir = tempfile::tempdir().unwrap();
         let (first, _) = kept(dir.path(), 100);
         let second = Accounts::new(Some(dir.path().to_owned()));
-        let told = second.adopt(&limits(100), Granter::Itself, 1_000).unwrap_err().to_string();
-        assert!(told.contains("another process's") && told.contains("--state"), "{told}");
+        let error = second.adopt(&limits(100), Granter::Itself, 1_000).unwrap_err().to_string();
+        assert!(error.contains("another process's") && error.contains("--state"), "{error}");
         assert!(matches!(second.adopt(&[], Granter::Itself, 1_000), Err(JournalError::Taken { .. })));
         drop(first);
         assert!(second.adopt(&limits(100), Granter::Itself, 1_000).is_ok());
     }
 
     #[test]
-    fn a_folder_is_taken_before_anything_is_limited() {
+    fn a_folder_is_locked_before_anything_is_limited() {
         let dir = tempfile::tempdir().unwrap();
         let [first, second] = [(); 2].map(|()| Accounts::new(Some(dir.path().to_owned())));
         assert!(first.adopt(&[], Granter::Itself, 1_000).unwrap().is_empty());
@@ -595,7 +595,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_can_t_be_used_stops_nobody_who_limits_nothing() {
+    fn an_unusable_folder_is_ignored_without_limits() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("file");
         std::fs::write(&file, "").unwrap();
@@ -605,7 +605,7 @@ mod tests {
     }
 
     #[test]
-    fn damage_is_told_and_no_money_is_made_of_it() {
+    fn damage_is_reported_and_grants_no_money() {
         let dir = tempfile::tempdir().unwrap();
         let (accounts, number) = kept(dir.path(), 100);
         accounts.hold(1_000, &[(number, 30)]).unwrap().settle(&[(number, 30)]);
@@ -615,7 +615,7 @@ mod tests {
         let whole = bytes.clone();
         let last = bytes.len() - 100;
         bytes[last] ^= 1;
-        for (what, bytes, says) in [
+        for (what, bytes, expected) in [
             ("a bit is turned", &bytes[..], "slot 1 of the page file is damaged"),
             ("cut in mid-slot", &whole[..whole.len() - 1], "slot 1 of the page file is damaged"),
             ("cut between slots", &whole[..512], "slot 1 of the page file is damaged"),
@@ -624,29 +624,29 @@ mod tests {
             ("another file", &[b'x'; 1_024], "it is no page file"),
         ] {
             std::fs::write(&file, bytes).unwrap();
-            let told = Accounts::new(Some(dir.path().to_owned()))
+            let error = Accounts::new(Some(dir.path().to_owned()))
                 .adopt(&limits(100), Granter::Itself, 1_000)
                 .unwrap_err()
                 .to_string();
-            assert!(told.contains(says) && told.contains("accounts"), "{what}: {told}");
+            assert!(error.contains(expected) && error.contains("accounts"), "{what}: {error}");
             assert_eq!(std::fs::read(&file).unwrap(), bytes, "{what}: it stays as it is");
         }
-        // The accounts are on a volume that is not there.
+        // The accounts are on a volume that is not mounted.
         std::fs::remove_file(&file).unwrap();
         std::os::unix::fs::symlink(dir.path().join("nowhere"), &file).unwrap();
-        let told = Accounts::new(Some(dir.path().to_owned()))
+        let error = Accounts::new(Some(dir.path().to_owned()))
             .adopt(&limits(100), Granter::Itself, 1_000)
             .unwrap_err()
             .to_string();
-        assert!(told.contains("can't be opened") && file.is_symlink(), "{told}");
-        // As nobody says it who has not moved it away.
+        assert!(error.contains("can't be opened") && file.is_symlink(), "{error}");
+        // Removing the link is the explicit decision to start over.
         std::fs::remove_file(&file).unwrap();
         let (accounts, number) = kept(dir.path(), 100);
         assert_eq!(accounts.state(number, 1_000).spent, 0);
     }
 
     #[test]
-    fn what_a_full_disk_has_kept_out_is_written_in_order_when_there_is_room() {
+    fn writes_that_a_full_disk_refused_are_made_in_order_later() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("accounts");
         let both =
@@ -670,10 +670,10 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_spent_that_can_t_be_written_down() {
+    fn nothing_is_spent_that_cannot_be_stored() {
         let dir = tempfile::tempdir().unwrap();
         let (accounts, number) = kept(dir.path(), 100);
-        // A file that takes no writes, as a full disk would not.
+        // A file that can't be written, as on a full disk.
         let read_only = std::fs::File::open(dir.path().join("accounts")).unwrap();
         let writable = accounts.lock().pages.as_mut().map(|pages| pages.swap(read_only)).unwrap();
         assert!(matches!(accounts.hold(1_000, &[(number, 10)]), Err(NotHeld::Journal(JournalError::Write { .. }))));
@@ -686,7 +686,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_last_word_is_waited_for_until_it_is_confirmed_or_time_is_over() {
+    async fn the_final_report_is_awaited_until_confirmed_or_timed_out() {
         const SILENCE: Duration = Duration::from_secs(7);
         let accounts = Arc::new(Accounts::new(None));
         let number = accounts.adopt(&limits(100), Granter::Ledger, 1_000).unwrap()[0];
@@ -696,7 +696,7 @@ mod tests {
         assert_eq!(begun.elapsed().as_secs(), 0, "nothing was held");
         let accounts = Arc::new(Accounts::new(None));
         assert_eq!(accounts.adopt(&limits(100), Granter::Ledger, 1_000).unwrap(), [number]);
-        let say = |term, durable, accounts: &Accounts| {
+        let exchange = |term, durable, accounts: &Accounts| {
             let report = accounts.report().unwrap().unwrap();
             let account = AccountGrant {
                 account: AccountKey { limit: LimitKey::new("Budget a/b", "usd"), start: 0 },
@@ -714,10 +714,10 @@ mod tests {
             let grants = Grants { epoch, term: Term(term), answers, accounts: vec![account], void: false };
             (accounts.take(&grants, 1_000).0, report)
         };
-        assert_eq!(say(1, DurableUsage::default(), &accounts).0, MessageOutcome::Followed);
-        assert_eq!(say(1, DurableUsage::default(), &accounts).0, MessageOutcome::Yes);
+        assert_eq!(exchange(1, DurableUsage::default(), &accounts).0, MessageOutcome::Followed);
+        assert_eq!(exchange(1, DurableUsage::default(), &accounts).0, MessageOutcome::Yes);
         accounts.hold(1_000, &[(number, 30)]).unwrap().settle(&[(number, 20)]);
-        // Nobody listens.
+        // No ledger answers.
         let begun = Instant::now();
         accounts.close(second(), SILENCE).await;
         assert_eq!(begun.elapsed().as_secs(), 7);
@@ -726,13 +726,13 @@ mod tests {
             async move { accounts.close(second(), SILENCE).await }
         });
         tokio::task::yield_now().await;
-        assert!(say(1, DurableUsage { spent: 20, returned: 0 }, &accounts).1.last);
-        // Somebody does, and needs longer.
+        assert!(exchange(1, DurableUsage { spent: 20, returned: 0 }, &accounts).1.last);
+        // A ledger answers, and needs longer.
         tokio::time::sleep(SILENCE + Duration::from_secs(5)).await;
         assert!(!closing.is_finished());
-        let (_, last) = say(1, DurableUsage { spent: 20, returned: 30 }, &accounts);
+        let (_, last) = exchange(1, DurableUsage { spent: 20, returned: 30 }, &accounts);
         assert_eq!((last.last, last.accounts[0].spent, last.accounts[0].returned), (true, 20, 30));
         closing.await.unwrap();
-        assert_eq!(begun.elapsed().as_secs(), 7 + 12, "at once");
+        assert_eq!(begun.elapsed().as_secs(), 7 + 12, "without a further wait");
     }
 }

@@ -119,7 +119,7 @@ mod tests {
                 &[(6_099, true), (6_100, false)],
             ),
             (
-                "what began before the try says nothing of it",
+                "an outcome of a request before the trial does not count",
                 &[(0, AllFail(5, 0)), (2_000, Enters), (2_100, AllFail(9, 1_000))],
                 &[(3_999, true), (4_000, false)],
             ),
@@ -129,7 +129,7 @@ mod tests {
                 &[(6_099, true), (6_100, false)],
             ),
             (
-                "a try that is given up makes room for another at once",
+                "an abandoned trial allows another one immediately",
                 &[(0, AllFail(5, 0)), (2_000, Enters), (2_300, Leaves(2_000)), (2_400, Enters)],
                 &[(2_400, true), (4_399, true)],
             ),

@@ -10,22 +10,22 @@ use tokio::time::Instant;
 
 use crate::runtime::permits::{Permits, SharedPermit};
 
-/// After how many seconds a request that waits for the operator in vain should come back.
+/// After how many seconds a request that the operator did not answer should be repeated.
 pub const LEDGER_BACK: u64 = 5;
 
-/// A concurrency limit. Its account is the object's, its size the policy's: another size keeps
-/// count of those that are under way.
+/// A concurrency limit. Its count belongs to the object, its size to the policy: a new size keeps the count of requests
+/// in progress.
 #[derive(Clone, Debug)]
 pub struct ConcurrencyLimit {
     /// `LLMProvider platform/openai`.
     whose: Arc<str>,
     most: u32,
     taken: Arc<AtomicU32>,
-    /// Of one that gateways share: who counts.
+    /// For a shared limit: the counter that gateways share.
     shared: Option<(Arc<Permits>, PermitNo)>,
 }
 
-/// A request's place among those that may run at once; given back when dropped.
+/// A request's place among the concurrent ones; returned when dropped.
 #[derive(Debug)]
 pub enum ConcurrencyPermit {
     Own(OwnPermit),
@@ -35,7 +35,7 @@ pub enum ConcurrencyPermit {
 /// Why a request has no place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoPlace {
-    /// As many run as may.
+    /// The maximum number of requests is running.
     Reached,
     /// More may run, but the operator, which grants the places, does not answer.
     Unanswered,
@@ -50,7 +50,7 @@ impl NoPlace {
         }
     }
 
-    /// After how many seconds the caller should ask again.
+    /// After how many seconds the caller should try again.
     #[must_use]
     pub fn retry_after(self) -> u64 {
         match self {
@@ -60,16 +60,17 @@ impl NoPlace {
     }
 }
 
-/// One that this gateway counts by itself.
+/// A limit that this gateway counts by itself.
 #[derive(Debug)]
 pub struct OwnPermit(Arc<AtomicU32>);
 
-/// How a limit stands.
+/// The state of a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConcurrencyState {
     /// Requests that run in this gateway.
     pub running: u64,
-    /// Of a shared one: how many may run in this gateway without asking, and how many run at all gateways.
+    /// Of a shared limit: how many may run in this gateway without a request to the operator, and how many run at all
+    /// gateways.
     pub shared: Option<(u64, u64)>,
 }
 
@@ -82,7 +83,7 @@ impl ConcurrencyLimit {
         &self.whose
     }
 
-    /// Takes a place if one is free. Of a shared one that other gateways may have idle places of, it is waited for until
+    /// Takes a place if one is free. If other gateways may have idle places of a shared limit, waits for one until
     /// then.
     ///
     /// # Errors
@@ -90,7 +91,7 @@ impl ConcurrencyLimit {
     pub async fn take(&self, until: impl FnOnce() -> Instant) -> Result<ConcurrencyPermit, NoPlace> {
         match &self.shared {
             None => self.take_own().ok_or(NoPlace::Reached),
-            // Apart, so that requests without such a limit need no room for it.
+            // Separate, so that requests without such a limit need no space for it.
             Some((permits, limit)) => match Box::pin(permits.take(*limit, until())).await {
                 Ok(permit) => Ok(ConcurrencyPermit::Shared(permit)),
                 Err(PermitShort::Unanswered) => Err(NoPlace::Unanswered),
@@ -105,7 +106,7 @@ impl ConcurrencyLimit {
         Some(ConcurrencyPermit::Own(OwnPermit(Arc::clone(&self.taken))))
     }
 
-    /// Why a request is refused. `field` says where the limit stands.
+    /// Why a request is refused. `field` is the path of the limit.
     pub fn describe(&self, field: &str, why: NoPlace) -> String {
         let (whose, most) = (&self.whose, self.most);
         match (why, &self.shared) {
@@ -138,11 +139,11 @@ impl Drop for OwnPermit {
     }
 }
 
-/// The limits of a policy that is being built. Counts of requests under way are found again by the object's name.
+/// The limits of a policy that is being built. Counts of requests in progress are found again by the object's name.
 #[derive(Debug)]
 pub struct ConcurrencyLimits<'k> {
     kept: &'k HashMap<String, ConcurrencyLimit>,
-    /// Where gateways share them.
+    /// For shared limits.
     permits: Option<Arc<Permits>>,
     found: HashMap<String, ConcurrencyLimit>,
 }
@@ -162,7 +163,7 @@ impl<'k> ConcurrencyLimits<'k> {
         Some(limit)
     }
 
-    /// All that were asked for, to be kept for the next policy.
+    /// All limits that were requested, to be kept for the next policy.
     pub fn into_kept(self) -> HashMap<String, ConcurrencyLimit> {
         self.found
     }

@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn latency_rises_at_once_and_falls_slowly() {
+    fn latency_rises_immediately_and_falls_slowly() {
         let health = BackendHealth::default();
         let now = Instant::now();
         health.record_first_token("m", Duration::from_millis(100), now);

@@ -4,10 +4,10 @@
 //! DIR/lock        held by the process whose accounts these are, whether or not anything is limited
 //! DIR/accounts    slot 0: what it is, and how many slots there are; then a slot for each account
 //! ```
-//! The file comes into being with its first slot in it, so one that is empty was damaged.
+//! The file is created together with its first slot, so an empty file is damaged.
 //!
-//! A write is done when the system has it: what a killed process has written is there for the next one. Against the loss
-//! of the machine itself it is only as safe as the file system's own writing back.
+//! A write is complete when the operating system has it: the writes of a killed process are there for the next one. If
+//! the machine itself fails, it is only as safe as the file system's own write-back.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -23,10 +23,10 @@ use crate::runtime::accounts::millis;
 
 const LOCK: &str = "lock";
 const ACCOUNTS: &str = "accounts";
-/// A file of accounts that is being made.
+/// A new file of accounts that is being created.
 const BEGUN: &str = "accounts.new";
 
-/// Why the accounts can't be kept.
+/// Why the accounts can't be stored.
 #[derive(Debug, Error)]
 pub enum JournalError {
     #[error("the accounts in {} are another process's at this time: stop it, or give this one a folder of its own with --state", dir.display())]
@@ -45,7 +45,7 @@ pub enum JournalError {
     Write { source: io::Error },
 }
 
-/// A folder that this process has for itself.
+/// A folder that belongs to this process.
 #[derive(Debug)]
 pub struct JournalFolder {
     dir: PathBuf,
@@ -57,15 +57,15 @@ pub struct JournalFolder {
 #[derive(Debug)]
 pub struct Journal {
     file: File,
-    /// What a write that failed has left, for the next one.
+    /// The remaining writes after a failed one.
     left: BTreeMap<u32, [u8; SLOT]>,
 }
 
 impl JournalFolder {
-    /// Takes a folder, and makes it where there is none.
+    /// Takes a folder, and creates it if necessary.
     ///
     /// # Errors
-    /// [`JournalError::Taken`], or [`JournalError::Open`] where it can't be written.
+    /// [`JournalError::Taken`], or [`JournalError::Open`] if it can't be written.
     pub fn take(dir: &Path) -> Result<Self, JournalError> {
         let failed = |source| JournalError::Open { dir: dir.to_owned(), source };
         fs::create_dir_all(dir).map_err(failed)?;
@@ -77,14 +77,14 @@ impl JournalFolder {
         }
     }
 
-    /// Opens its accounts, or begins them, and reads them into a book.
+    /// Opens its accounts, or creates them, and reads them into a book.
     ///
     /// # Errors
     /// [`JournalError`].
     pub fn accounts(&self, book: &mut Book) -> Result<Journal, JournalError> {
         let failed = |source| JournalError::Open { dir: self.dir.clone(), source };
         let path = self.dir.join(ACCOUNTS);
-        // A link that leads nowhere is a file that is elsewhere, and not there now.
+        // A dangling link refers to a file that exists elsewhere and is unavailable now.
         if fs::symlink_metadata(&path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
             let begun = self.dir.join(BEGUN);
             options().open(&begun).and_then(|file| file.write_all_at(&empty_file(), 0)).map_err(failed)?;
@@ -96,7 +96,7 @@ impl JournalFolder {
         let (found, holder) = (records(&bytes).map_err(unreadable)?, holder_state(&bytes).map_err(unreadable)?);
         let now = millis(SystemTime::now());
         let restored = book.restore(found, now);
-        // Free money is what a budget must never give: nobody goes on without saying so.
+        // A budget must never grant money that was already spent: continuing requires an explicit decision.
         if let Some(source) = restored.damaged.first() {
             return Err(JournalError::Damaged { path, source: *source });
         }
@@ -115,7 +115,7 @@ impl JournalFolder {
     }
 }
 
-/// What somebody spends is nobody else's to read.
+/// Other users must not read what is spent.
 fn options() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(0o600);
@@ -123,10 +123,10 @@ fn options() -> OpenOptions {
 }
 
 impl Journal {
-    /// Writes what has changed.
+    /// Writes the changes.
     ///
     /// # Errors
-    /// [`JournalError::Write`]; what could not be written goes with the next call.
+    /// [`JournalError::Write`]; the next call repeats what could not be written.
     pub fn write(&mut self, book: &mut Book) -> Result<(), JournalError> {
         if self.left.is_empty() {
             let mut failed = None;
@@ -144,7 +144,7 @@ impl Journal {
         book.writes(|slot, page| {
             self.left.insert(slot, *page);
         });
-        // The header last: it counts the others.
+        // The header last, because it counts the others.
         while let Some(slot) = self.left.range(1..).next().or(self.left.first_key_value()).map(|(slot, _)| *slot) {
             if let Some(page) = self.left.get(&slot) {
                 self.file.write_all_at(page, place(slot)).map_err(|source| JournalError::Write { source })?;
@@ -157,7 +157,7 @@ impl Journal {
 
 #[cfg(test)]
 impl Journal {
-    /// Another file in the place of the own one, which is given back.
+    /// Puts another file in place of the journal's own, which is returned.
     pub fn swap(&mut self, file: File) -> File {
         std::mem::replace(&mut self.file, file)
     }

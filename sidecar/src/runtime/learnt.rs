@@ -16,7 +16,7 @@ pub struct LearntState {
     pub(super) proxies: Option<Arc<Proxies>>,
     pub(super) health: HashMap<u64, Arc<BackendHealth>>,
     pub(super) concurrency: HashMap<String, ConcurrencyLimit>,
-    /// Of limits on concurrent requests that gateways share.
+    /// For limits on concurrent requests that gateways share.
     pub permits: Arc<Permits>,
 }
 

@@ -37,6 +37,6 @@ pub struct Link {
     pub connected: bool,
     #[serde(serialize_with = "time")]
     pub since: Option<SystemTime>,
-    /// Why there is none.
+    /// Why there is no connection.
     pub problem: Option<String>,
 }

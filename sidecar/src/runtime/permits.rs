@@ -1,6 +1,6 @@
-//! Permits of this process: requests that run at once under limits that gateways share.
+//! Permits of this process: concurrent requests under limits that gateways share.
 //!
-//! A lock is held for as long as it takes to count, and never across an await.
+//! The lock is held only while counting, and never across an await.
 
 use std::sync::Arc;
 
@@ -15,14 +15,14 @@ use tokio::time::{Instant, timeout_at};
 #[derive(Debug)]
 pub struct Permits {
     holder: Mutex<PermitHolder>,
-    /// One came back, or the leader has answered.
+    /// A permit was returned, or the leader has answered.
     freed: Notify,
-    /// The leader is to be told something at once.
+    /// A report to the leader is due immediately.
     report_due: Notify,
     begun: Instant,
 }
 
-/// A request's permit; given back when dropped.
+/// A request's permit; returned when dropped.
 #[derive(Debug)]
 pub struct SharedPermit {
     permits: Arc<Permits>,
@@ -37,19 +37,19 @@ impl Default for Permits {
 }
 
 impl Permits {
-    /// By which number a limit goes.
+    /// The number of a limit.
     pub fn number_of(&self, name: &str) -> PermitNo {
         self.holder.lock().number_of(name)
     }
 
-    /// The limits of the policy that is in force from now on, and how many requests may run.
+    /// Adopts the limits of the active policy, and how many requests may run.
     pub fn adopt<'a>(&self, limits: impl IntoIterator<Item = (&'a str, u64)>) {
         self.holder.lock().adopt(limits);
         self.report_due.notify_one();
         self.freed.notify_waiters();
     }
 
-    /// Takes a permit if there is one here. If one may come soon, it is waited for until then.
+    /// Takes a permit if there is one here. If one may come soon, waits for it until then.
     ///
     /// # Errors
     /// Why there is none.
@@ -61,7 +61,7 @@ impl Permits {
         }
         let waiting = PermitWait::begin(self, limit);
         let short = loop {
-            // Before looking: what comes back while we look wakes us too.
+            // Before the check: what is returned during the check wakes this request too.
             let freed = self.freed.notified();
             tokio::pin!(freed);
             freed.as_mut().enable();
@@ -90,7 +90,7 @@ impl Permits {
         short
     }
 
-    /// The policy that is in force from now on shares no such limits.
+    /// The active policy shares no such limits.
     pub fn leave(&self) {
         if self.holder.lock().is_sharing() {
             self.adopt([]);
@@ -106,7 +106,7 @@ impl Permits {
         Millis::try_from(self.begun.elapsed().as_millis()).unwrap_or(Millis::MAX)
     }
 
-    /// Lets go of the permits, and says so where the leader is to be told of a change at once.
+    /// Releases the permits, and notifies if a report to the leader is due immediately.
     fn changed(&self, mut holder: MutexGuard<'_, PermitHolder>) {
         let due = holder.due(self.now());
         drop(holder);
@@ -116,9 +116,9 @@ impl Permits {
     }
 }
 
-/// Towards the operator.
+/// The connection to the operator.
 impl Permits {
-    /// Ready when the leader is to be told something at once.
+    /// Ready when a report to the leader is due immediately.
     pub async fn report_due(&self) {
         self.report_due.notified().await;
     }
@@ -127,7 +127,7 @@ impl Permits {
         self.holder.lock().due(self.now())
     }
 
-    /// Whether nothing is to be done by itself as time passes, but to report now and then.
+    /// Whether nothing has to happen as time passes, except for occasional reports.
     pub fn is_idle(&self) -> bool {
         self.holder.lock().is_idle(self.now())
     }
@@ -137,7 +137,7 @@ impl Permits {
         self.report_due.notify_one();
     }
 
-    /// Nobody is there who could answer: who waits for it waits no more.
+    /// No leader can answer any more: waiting requests stop waiting.
     pub fn disconnected(&self) {
         self.holder.lock().disconnected();
         self.freed.notify_waiters();
@@ -156,7 +156,8 @@ impl Permits {
         }
     }
 
-    /// The process is about to end: gives back what it has, and waits until the leader has heard it, until then at most.
+    /// The process is about to end: returns its permits, and waits until the leader has confirmed that, until then at
+    /// most.
     pub async fn close(&self, until: Instant) {
         self.begin_to_close();
         loop {
@@ -189,7 +190,7 @@ impl Drop for SharedPermit {
     }
 }
 
-/// A request that waits, for as long as it does.
+/// A waiting request, for as long as it waits.
 struct PermitWait<'a> {
     permits: &'a Permits,
     limit: PermitNo,

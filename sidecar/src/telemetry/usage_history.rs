@@ -1,8 +1,8 @@
-//! Counts what requests come to by the hour, for the operator's usage history.
+//! Counts the usage of requests by the hour, for the operator's usage history.
 //!
-//! Nothing is counted unless the operator keeps a history: then the cost of a request is one look at a flag. Rows are sums
-//! since their hour began. A row stays until the operator has kept its last figures, so reports may be lost and repeated.
-//! Callers choose neither keys nor models: keys are the policy's, and a model that the policy does not know is `other`.
+//! Nothing is counted unless the operator keeps a history: then a request only reads a flag. Rows are sums since their
+//! hour began. A row stays until the operator has stored its last figures, so reports may be lost and repeated. Callers
+//! choose neither keys nor models: keys belong to the policy, and a model that the policy does not know is `other`.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,13 +13,13 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// Between two reports, by and large.
+/// The approximate interval between two reports.
 const EVERY: Duration = Duration::from_secs(60);
-/// A report that is not answered is made again after so long.
+/// A report that is not answered is repeated after this time.
 const AGAIN: Duration = Duration::from_secs(20);
-/// Beyond so many rows, new ones are of the provider and the model `other`.
+/// Beyond this many rows, new ones are counted for the provider and the model `other`.
 const ROWS_MAX: usize = 2_000;
-/// Beyond so many, nothing new is counted: the operator has kept nothing for weeks.
+/// Beyond this many, nothing new is counted: the operator has stored nothing for weeks.
 const ROWS_LIMIT: usize = 4_000;
 const HOUR_SECONDS: u64 = 3_600;
 
@@ -28,9 +28,9 @@ const HOUR_SECONDS: u64 = 3_600;
 pub struct UsageHistory {
     collects: AtomicBool,
     rows: Mutex<UsageRows>,
-    /// Something is to be reported sooner than it was.
+    /// A report is due earlier than before.
     hurry: Notify,
-    /// A report was kept.
+    /// A report was stored.
     kept: Notify,
 }
 
@@ -39,14 +39,14 @@ struct UsageRows {
     epoch: u64,
     number: u64,
     rows: BTreeMap<CountedKey, CountedRow>,
-    /// When the report that is not answered yet was made.
+    /// When the report without an answer was made.
     waiting: Option<(u64, Instant)>,
     /// When the last report was made.
     reported: Option<Instant>,
-    /// The operator asked on this stream.
+    /// The operator requested the history on this stream.
     asked: bool,
     closing: bool,
-    /// The last word was kept.
+    /// The final report was stored.
     closed: bool,
 }
 
@@ -62,18 +62,18 @@ struct CountedKey {
 #[derive(Clone, Copy, Debug, Default)]
 struct CountedRow {
     sums: UsageSums,
-    /// In the report that is not answered yet.
+    /// The figures in the report without an answer.
     sent: Option<UsageSums>,
-    /// What the operator has kept.
+    /// The figures that the operator has stored.
     kept: Option<UsageSums>,
 }
 
-/// What a request was of.
+/// The dimensions of a request.
 #[derive(Clone, Copy, Debug)]
 pub struct UsageOf<'a> {
     pub namespace: &'a str,
     pub key: &'a str,
-    /// Absent: no provider was asked.
+    /// Absent if no provider was called.
     pub provider: Option<&'a str>,
     /// One of few.
     pub model: &'a str,
@@ -100,7 +100,7 @@ impl Default for UsageHistory {
 }
 
 impl UsageHistory {
-    /// Whether the operator wants them: nothing else is to be done otherwise.
+    /// Whether the operator wants the history: otherwise nothing else needs to be done.
     #[must_use]
     pub fn collects(&self) -> bool {
         self.collects.load(Ordering::Relaxed)
@@ -132,7 +132,7 @@ impl UsageHistory {
         }
     }
 
-    /// A stream was opened: the operator says next whether it keeps a history.
+    /// A stream was opened: the operator reports next whether it keeps a history.
     pub fn connected(&self) {
         let mut rows = self.rows.lock();
         rows.asked = false;
@@ -147,7 +147,7 @@ impl UsageHistory {
         self.hurry.notify_one();
     }
 
-    /// The operator said something else than that it keeps one.
+    /// The operator sent another message than that it keeps one.
     pub fn not_asked(&self) {
         let mut rows = self.rows.lock();
         if !rows.asked && self.collects.swap(false, Ordering::Relaxed) {
@@ -156,7 +156,7 @@ impl UsageHistory {
         }
     }
 
-    /// Ready when a report is to be made. Dropped and asked again, it misses none.
+    /// Ready when a report is due. If it is dropped and polled again, it misses none.
     pub async fn due(&self) {
         loop {
             let hurry = self.hurry.notified();
@@ -167,13 +167,13 @@ impl UsageHistory {
                     () = tokio::time::sleep_until(at) => {}
                     () = hurry => {}
                 },
-                // Somebody has to ask first.
+                // The operator has to request it first.
                 None => hurry.await,
             }
         }
     }
 
-    /// What has changed since it was kept; absent: nothing has.
+    /// The changes since the last stored report; `None` if there are none.
     pub fn report(&self) -> Option<UsageRowsReport> {
         self.report_at(since_epoch(SystemTime::now()).as_secs() / HOUR_SECONDS)
     }
@@ -203,7 +203,7 @@ impl UsageHistory {
         Some(report)
     }
 
-    /// The operator has kept a report.
+    /// The operator has stored a report.
     pub fn keep(&self, kept: UsageKept) {
         self.keep_at(kept, since_epoch(SystemTime::now()).as_secs() / HOUR_SECONDS);
     }
@@ -219,7 +219,7 @@ impl UsageHistory {
             key.hour >= hour || row.kept != Some(row.sums)
         });
         if rows.rows.values().any(|row| row.kept != Some(row.sums)) {
-            // There was more than one report holds, or more came meanwhile.
+            // There were more changes than one report contains, or more since then.
             if rows.rows.len() > USAGE_ROWS_MAX || rows.closing {
                 rows.reported = None;
             }
@@ -231,7 +231,7 @@ impl UsageHistory {
         self.kept.notify_waiters();
     }
 
-    /// The last word: waits until everything is kept, at most until then.
+    /// The final report: waits until everything is stored, until then at most.
     pub async fn close(&self, until: Instant) {
         if !self.collects() {
             return;
@@ -256,7 +256,7 @@ impl UsageHistory {
                 kept.await;
             }
         };
-        // What is not kept by then is lost with the process.
+        // What is not stored by then is lost with the process.
         let _late = tokio::time::timeout_at(until, closed).await;
     }
 }
@@ -306,13 +306,13 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn rows_are_sums_and_stay_until_they_are_kept() {
+    async fn rows_are_sums_and_stay_until_they_are_stored() {
         let history = UsageHistory::default();
         history.asked();
         history.count_at(7, OF, &request(5));
         let first = history.report_at(7).unwrap();
         assert_eq!((costs(&first), first.complete_before), (vec![(7, 5)], 7));
-        // It is lost, and the hour goes on.
+        // It is lost, and the hour continues.
         history.count_at(7, OF, &request(6));
         let second = history.report_at(8).unwrap();
         assert_eq!((costs(&second), second.complete_before), (vec![(7, 11)], 8));
@@ -348,7 +348,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_last_word_waits_until_it_is_kept() {
+    async fn the_final_report_waits_until_it_is_stored() {
         let history = UsageHistory::default();
         history.close(Instant::now() + EVERY).await;
         history.asked();
@@ -367,7 +367,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn reports_are_made_once_a_minute_and_again_if_nobody_answers() {
+    async fn reports_are_made_once_a_minute_and_repeated_without_an_answer() {
         let history = UsageHistory::default();
         history.connected();
         history.asked();

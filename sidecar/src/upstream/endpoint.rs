@@ -125,14 +125,14 @@ mod tests {
 
     #[test]
     fn parses_and_formats_urls() {
-        for (url, told, target) in [
+        for (url, formatted, target) in [
             ("https://api.openai.com/v1", "https://api.openai.com/v1", "/v1/x?a=1"),
             ("https://api.openai.com/v1/", "https://api.openai.com/v1", "/v1/x?a=1"),
             ("http://127.0.0.1:8080", "http://127.0.0.1:8080", "/x?a=1"),
             ("http://[::1]:80/a", "http://[::1]/a", "/a/x?a=1"),
         ] {
             let endpoint = Endpoint::parse(url).unwrap();
-            assert_eq!(endpoint.to_string(), told);
+            assert_eq!(endpoint.to_string(), formatted);
             assert_eq!(endpoint.target(&UpstreamPath::fixed("x"), "a=1").unwrap(), target);
         }
         for url in [

@@ -126,7 +126,7 @@ mod tests {
         for (name, capacity, asking, patient, opened) in [
             ("HTTP/1.1", Some(1), 12, true, 12),
             ("nothing is known yet", None, 12, true, 1),
-            ("and nobody waits any longer", None, 12, false, 12),
+            ("and no request waits any longer", None, 12, false, 12),
             ("two streams each", Some(2), 12, true, 6),
             ("many streams", Some(100), 150, true, 2),
         ] {

@@ -179,13 +179,13 @@ mod tests {
 
     #[test]
     fn parses_urls_and_hides_passwords() {
-        for (url, told) in [
+        for (url, formatted) in [
             ("http://proxy.corp:3128", "proxy.corp:3128"),
             ("http://proxy.corp", "proxy.corp:80"),
             ("http://10.0.0.1:8080/", "10.0.0.1:8080"),
             ("http://[fd00::1]:3128", "[fd00::1]:3128"),
         ] {
-            assert_eq!(Proxy::parse(url).unwrap().to_string(), told);
+            assert_eq!(Proxy::parse(url).unwrap().to_string(), formatted);
         }
         for (url, error) in [
             ("", ProxyError::NotUrl),

@@ -20,12 +20,12 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::limits::{priced, short};
-use crate::operator::{Authority, Operator, Pod, Sidecar, Speaker, policy, soon};
+use crate::operator::{Authority, Operator, OperatorSender, Pod, Sidecar, policy, soon};
 use crate::policies::Running;
 
 const LIMIT: &str = "VirtualKey default/app";
 
-/// An upstream that takes a while for each answer, and counts the requests that it has at once.
+/// An upstream that takes a while for each answer, and counts its concurrent requests.
 #[derive(Clone, Default)]
 struct Counting {
     now: Arc<AtomicUsize>,
@@ -55,7 +55,7 @@ impl Counting {
     async fn answer(&self) -> http::Response<Full<Bytes>> {
         let now = self.now.fetch_add(1, Ordering::SeqCst) + 1;
         self.most.fetch_max(now, Ordering::SeqCst);
-        // The pace of the model.
+        // The interval of reports.
         tokio::time::sleep(Duration::from_millis(15)).await;
         self.now.fetch_sub(1, Ordering::SeqCst);
         let answer = json!({
@@ -75,18 +75,18 @@ struct PermitServer {
     leader: PermitLeader,
     begun: Instant,
     most: u64,
-    gateways: HashMap<String, Speaker>,
+    gateways: HashMap<String, OperatorSender>,
     /// The pods that exist, whether connected or not.
     pods: BTreeSet<String>,
-    hears: UnboundedSender<(String, FromGateway)>,
-    heard: UnboundedReceiver<(String, FromGateway)>,
+    received_sender: UnboundedSender<(String, FromGateway)>,
+    received: UnboundedReceiver<(String, FromGateway)>,
     orders: UnboundedReceiver<Order>,
 }
 
 enum Order {
     FailOver,
     Gone(String),
-    /// The operator is away.
+    /// The operator stops.
     Leave,
 }
 
@@ -108,10 +108,10 @@ impl PermitServer {
             match output {
                 PermitOutput::Grants { pod, grants } => {
                     if let Some(gateway) = self.gateways.get(&pod) {
-                        gateway.say(&FromOperator::Permits(grants));
+                        gateway.send(&FromOperator::Permits(grants));
                     }
                 }
-                PermitOutput::Finding(finding) => panic!("nobody lies: {finding:?}"),
+                PermitOutput::Finding(finding) => panic!("no false reports: {finding:?}"),
             }
         }
     }
@@ -123,7 +123,7 @@ impl PermitServer {
         self.lead();
         loop {
             tokio::select! {
-                Some((pod, message)) = self.heard.recv() => {
+                Some((pod, message)) = self.received.recv() => {
                     if let FromGateway::Permits(report) = message {
                         let now = self.now();
                         let out = self.leader.report(&pod, |name| name == LIMIT, report, now);
@@ -141,20 +141,20 @@ impl PermitServer {
                     Order::Leave => return,
                 },
                 _ = ticks.tick() => {
-                    while let Some(stream) = self.operator.knocked() {
+                    while let Some(stream) = self.operator.try_stream() {
                         // Each pod has a token of its own.
-                        let (pod, hears) = (stream.token.replace("Bearer ", ""), self.hears.clone());
-                        let (speaker, mut listener) = stream.split();
-                        speaker.say(&policy(&self.document, &[("first-main", "sk-1")]));
+                        let (pod, received_sender) = (stream.token.replace("Bearer ", ""), self.received_sender.clone());
+                        let (sender, mut listener) = stream.split();
+                        sender.send(&policy(&self.document, &[("first-main", "sk-1")]));
                         self.pods.insert(pod.clone());
-                        self.gateways.insert(pod.clone(), speaker);
+                        self.gateways.insert(pod.clone(), sender);
                         listening.spawn(async move {
                             while let Some(message) = listener.recv().await {
-                                hears.send((pod.clone(), message)).ok();
+                                received_sender.send((pod.clone(), message)).ok();
                             }
                         });
                     }
-                    // As a real leader, it waits for all pods that exist: one that is not connected may have permits.
+                    // Like a real leader, it waits for all existing pods: one that is not connected may have permits.
                     let now = self.now();
                     let out = self.leader.tick(now, self.pods.iter().map(String::as_str));
                     self.send(out);
@@ -180,7 +180,7 @@ impl Fleet {
         let url = operator.url();
         let mut document = priced(&[("first", &upstream.serve().await)]).shared();
         document.keys[0].limits.concurrent_requests = Some(most);
-        let ((hears, heard), (orders, ordered)) = (unbounded_channel(), unbounded_channel());
+        let ((received_sender, received), (orders, ordered)) = (unbounded_channel(), unbounded_channel());
         let server = PermitServer {
             operator,
             document,
@@ -189,8 +189,8 @@ impl Fleet {
             most: most.into(),
             gateways: HashMap::new(),
             pods: BTreeSet::new(),
-            hears,
-            heard,
+            received_sender,
+            received,
             orders: ordered,
         };
         let mut serving = JoinSet::new();
@@ -218,8 +218,8 @@ impl Fleet {
     }
 }
 
-/// Asks until so many were answered; how many were refused meanwhile.
-async fn asks(gateway: &Running, answered: usize) -> usize {
+/// Sends requests until this many were answered. Returns how many were refused.
+async fn send_until_answered(gateway: &Running, answered: usize) -> usize {
     let mut refused = 0;
     for _ in 0..answered {
         loop {
@@ -244,16 +244,28 @@ async fn level(gateway: &Running) -> serde_json::Value {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_more_run_at_all_gateways_than_may_and_each_gets_its_turn() {
+async fn no_more_run_at_all_gateways_than_allowed_and_each_gets_its_turn() {
     let mut fleet = Fleet::new(3).await;
     let pods = [fleet.pod().await, fleet.pod().await, fleet.pod().await];
     let [a, b, c] = pods.each_ref().map(|(_, sidecar)| &sidecar.running);
-    tokio::join!(asks(a, 30), asks(a, 30), asks(b, 30), asks(b, 30), asks(c, 30), asks(c, 30));
+    tokio::join!(
+        send_until_answered(a, 30),
+        send_until_answered(a, 30),
+        send_until_answered(b, 30),
+        send_until_answered(b, 30),
+        send_until_answered(c, 30),
+        send_until_answered(c, 30)
+    );
     assert_eq!(fleet.most(), 3, "as many as may, and no more");
-    // One of them gets all permits if it is alone. The others keep theirs for a moment, for callers whom they refused.
+    // A gateway that is alone gets all permits. The others keep theirs for a moment, for the callers that they refused.
     soon("all permits at one gateway", async {
         while level(b).await["granted"] != 3 {
-            tokio::join!(asks(b, 5), asks(b, 5), asks(b, 5), asks(b, 5));
+            tokio::join!(
+                send_until_answered(b, 5),
+                send_until_answered(b, 5),
+                send_until_answered(b, 5),
+                send_until_answered(b, 5)
+            );
         }
     })
     .await;
@@ -263,28 +275,28 @@ async fn no_more_run_at_all_gateways_than_may_and_each_gets_its_turn() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_limit_of_one_goes_round_between_gateways_and_over_leaders() {
+async fn a_limit_of_one_rotates_between_gateways_and_across_leaders() {
     let mut fleet = Fleet::new(1).await;
     let (a, b) = (fleet.pod().await, fleet.pod().await);
     let [a, b] = [&a.1, &b.1].map(|sidecar| &sidecar.running);
     let busy = async {
-        // A new leader after each five answers, while another gateway asks as well.
+        // A new leader after every five answers, while another gateway sends requests too.
         for _ in 0..3 {
-            asks(a, 5).await;
+            send_until_answered(a, 5).await;
             fleet.orders.send(Order::FailOver).unwrap();
         }
-        asks(a, 5).await;
+        send_until_answered(a, 5).await;
     };
-    tokio::join!(busy, asks(b, 20));
+    tokio::join!(busy, send_until_answered(b, 20));
     assert_eq!(fleet.most(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_the_operator_a_gateway_goes_on_with_what_it_has_and_no_other_waits_in_vain() {
+async fn without_the_operator_a_gateway_keeps_its_permits_and_others_do_not_wait() {
     let mut fleet = Fleet::new(2).await;
     let (a, b) = (fleet.pod().await, fleet.pod().await);
     let [a, b] = [&a.1, &b.1].map(|sidecar| &sidecar.running);
-    asks(a, 2).await;
+    send_until_answered(a, 2).await;
     soon("a second permit for the next request", async {
         while level(a).await["granted"] != 2 {
             tokio::task::yield_now().await;
@@ -298,24 +310,24 @@ async fn without_the_operator_a_gateway_goes_on_with_what_it_has_and_no_other_wa
         }
     })
     .await;
-    assert_eq!(asks(a, 10).await, 0, "what it has is its own");
+    assert_eq!(send_until_answered(a, 10).await, 0, "what it has is its own");
     let began = Instant::now();
     let got = b.post("/v1/chat/completions", &short("m")).await;
     assert_eq!((got.status, got.json()["error"]["type"].as_str()), (503, Some("budget_unavailable")), "{}", got.text);
     assert!(got.text.contains("may have 0 requests under way"), "{}", got.text);
     assert_eq!((got.header("retry-after"), got.header("x-should-retry")), (Some("5"), None));
-    assert!(began.elapsed() < Duration::from_secs(1), "nobody is there who could answer");
+    assert!(began.elapsed() < Duration::from_secs(1), "no leader could answer");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_pod_had_is_free_when_it_says_farewell_or_is_gone() {
+async fn a_pods_permits_are_free_after_its_final_report_or_its_end() {
     let mut fleet = Fleet::new(1).await;
     let (mut first, second, third) = (fleet.pod().await, fleet.pod().await, fleet.pod().await);
-    asks(&first.1.running, 1).await;
+    send_until_answered(&first.1.running, 1).await;
     soon("its end", first.1.running.stop()).await.unwrap().unwrap();
-    asks(&second.1.running, 1).await;
-    second.1.dies().await;
+    send_until_answered(&second.1.running, 1).await;
+    second.1.kill().await;
     fleet.orders.send(Order::Gone("pod-2".to_owned())).unwrap();
-    asks(&third.1.running, 1).await;
+    send_until_answered(&third.1.running, 1).await;
     assert_eq!(fleet.most(), 1);
 }

@@ -34,7 +34,7 @@ pub fn nanos(amount: &Value) -> u64 {
 
 /// The highest cost of a request with this cap, as the meter computes it.
 fn most(body: &Value, cap: u64) -> u64 {
-    // As many tokens as bytes: more than any estimate says.
+    // As many tokens as bytes: more than any estimate.
     price(body.to_string().len() as u64, cap)
 }
 
@@ -87,7 +87,7 @@ pub async fn spend(running: &Running, meter: &Meter, seed: u64, clients: usize) 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_dollar_is_never_overspent_and_nearly_all_of_it_is_usable() {
+async fn a_dollar_is_never_overspent_and_almost_all_of_it_is_usable() {
     for seed in 0..RUNS {
         let meter = Meter::new(seed, false).await;
         let running = Running::new(with_a_dollar(&meter.url)).await;

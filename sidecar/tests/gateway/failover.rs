@@ -130,9 +130,9 @@ async fn an_empty_answer_is_returned_unchanged_if_nothing_else_is_left() {
 
 #[tokio::test]
 async fn a_failed_connection_fails_over() {
-    let nobody = free();
+    let unused = free();
     let second = Fake::always(answer("second")).await;
-    let url = format!("http://{nobody}/v1");
+    let url = format!("http://{unused}/v1");
     let running = Running::new(document(1, vec![provider("first", &url), provider("second", &second.url)])).await;
     let got = running.post("/v1/chat/completions", &chat("m")).await;
     assert_eq!(got.json()["extra_fields"]["fallback_reason"], "connect");

@@ -227,7 +227,7 @@ fn one(upstream: &Fake) -> Document {
 }
 
 /// Adds a turn to the conversation.
-fn say(body: &Value, text: &str) -> RequestVerdict {
+fn add_turn(body: &Value, text: &str) -> RequestVerdict {
     let mut body = body.clone();
     body["messages"].as_array_mut().unwrap().push(json!({"role": "user", "content": text}));
     RequestVerdict::Edit(RequestEdit { body: Some(body.to_string().into()), ..RequestEdit::default() })
@@ -238,8 +238,8 @@ async fn filters_see_requests_in_order_and_answers_in_reverse() {
     let upstream = Fake::always(answer("hello")).await;
     let log = Arc::new(Log::default());
     let signing = |name| Scripted { on_answer: Some(Script::Sign(StreamView::Events)), ..scripted(name, &log) };
-    let first = Scripted { on_request: Some(|body| say(body, "one")), ..signing("a") };
-    let second = Scripted { on_request: Some(|body| say(body, "two")), reads: true, ..signing("b") };
+    let first = Scripted { on_request: Some(|body| add_turn(body, "one")), ..signing("a") };
+    let second = Scripted { on_request: Some(|body| add_turn(body, "two")), reads: true, ..signing("b") };
     let running = running(one(&upstream), vec![first, second]).await;
     let got = running.post("/v1/chat/completions", &chat("m")).await;
     assert_eq!(got.json()["choices"][0]["message"]["content"], "a(b(hello))");

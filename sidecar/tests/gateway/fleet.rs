@@ -1,4 +1,5 @@
-//! Gateways that share a dollar, with the ledger's own leader behind their streams: the dollar is one dollar.
+//! Gateways that share a dollar, with the ledger's own leader behind their streams: they never spend more than one
+//! dollar.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -17,23 +18,23 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::escrow::{DOLLAR, nanos, spend, with_a_dollar};
 use crate::meter::Meter;
-use crate::operator::{Authority, Operator, Pod, Sidecar, Speaker, policy, soon};
+use crate::operator::{Authority, Operator, OperatorSender, Pod, Sidecar, policy, soon};
 
 fn the_dollar() -> SharedLimit {
     let id = LimitKey::new("VirtualKey default/app: spec.limits.budgets[all]", "usd");
     SharedLimit { id, max: DOLLAR, window: Periods::lifetime() }
 }
 
-/// A leader with a store that does as it is asked at once, and the streams of the gateways.
+/// A leader with a store that executes every write immediately, and the streams of the gateways.
 struct LedgerServer {
     operator: Operator,
     document: Document,
     leader: Leader,
     store: BTreeMap<StoreObject, (u64, StoreRecord)>,
-    gateways: HashMap<String, Speaker>,
-    hears: UnboundedSender<(String, FromGateway)>,
-    heard: UnboundedReceiver<(String, FromGateway)>,
-    /// Another one leads from then on.
+    gateways: HashMap<String, OperatorSender>,
+    received_sender: UnboundedSender<(String, FromGateway)>,
+    received: UnboundedReceiver<(String, FromGateway)>,
+    /// Another leader takes over at each message.
     fail_over: UnboundedReceiver<()>,
 }
 
@@ -80,13 +81,13 @@ impl LedgerServer {
             }
             Output::Grants { holder, grants } => {
                 if let Some(gateway) = self.gateways.get(&holder.pod) {
-                    gateway.say(&FromOperator::Grants(grants));
+                    gateway.send(&FromOperator::Grants(grants));
                 }
                 None
             }
-            Output::Deposed { .. } => panic!("nobody else leads"),
-            Output::Finding(finding) => panic!("nobody lies: {finding:?}"),
-            #[allow(unreachable_patterns, reason = "what else it tells is for statuses")]
+            Output::Deposed { .. } => panic!("no other leader"),
+            Output::Finding(finding) => panic!("no false reports: {finding:?}"),
+            #[allow(unreachable_patterns, reason = "the other outputs are for statuses")]
             _ => None,
         }
     }
@@ -98,7 +99,7 @@ impl LedgerServer {
         self.lead();
         loop {
             tokio::select! {
-                Some((pod, message)) = self.heard.recv() => {
+                Some((pod, message)) = self.received.recv() => {
                     if let FromGateway::Usage(report) = message {
                         let wanted = BTreeSet::from([the_dollar().id]);
                         let limits = Arc::new(GatewayLimits { wanted, ..GatewayLimits::default() });
@@ -107,15 +108,15 @@ impl LedgerServer {
                 }
                 Some(()) = self.fail_over.recv() => self.lead(),
                 _ = ticks.tick() => {
-                    while let Some(stream) = self.operator.knocked() {
+                    while let Some(stream) = self.operator.try_stream() {
                         // Each pod has a token of its own.
-                        let (pod, hears) = (stream.token.replace("Bearer ", ""), self.hears.clone());
-                        let (speaker, mut listener) = stream.split();
-                        speaker.say(&policy(&self.document, &[("metered-main", "sk-1")]));
-                        self.gateways.insert(pod.clone(), speaker);
+                        let (pod, received_sender) = (stream.token.replace("Bearer ", ""), self.received_sender.clone());
+                        let (sender, mut listener) = stream.split();
+                        sender.send(&policy(&self.document, &[("metered-main", "sk-1")]));
+                        self.gateways.insert(pod.clone(), sender);
                         listening.spawn(async move {
                             while let Some(message) = listener.recv().await {
-                                hears.send((pod.clone(), message)).ok();
+                                received_sender.send((pod.clone(), message)).ok();
                             }
                         });
                     }
@@ -139,15 +140,15 @@ impl Fleet {
         let authority = Authority::new();
         let operator = Operator::new(&authority).await;
         let url = operator.url();
-        let ((hears, heard), (fail_over, fails)) = (unbounded_channel(), unbounded_channel());
+        let ((received_sender, received), (fail_over, fails)) = (unbounded_channel(), unbounded_channel());
         let server = LedgerServer {
             operator,
             document: with_a_dollar(&meter.url).shared(),
             leader: Leader::new(Term(0)),
             store: BTreeMap::new(),
             gateways: HashMap::new(),
-            hears,
-            heard,
+            received_sender,
+            received,
             fail_over: fails,
         };
         let mut serving = JoinSet::new();
@@ -178,17 +179,17 @@ impl Fleet {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_dollar_that_three_gateways_share_is_spent_once_and_nearly_all_of_it() {
+async fn a_dollar_that_three_gateways_share_is_spent_once_and_almost_completely() {
     let meter = Meter::new(1, false).await;
     let mut fleet = Fleet::new(&meter).await;
     let (a, b, c) = (fleet.pod().await, fleet.pod().await, fleet.pod().await);
     let [a, b, c] = [&a.1, &b.1, &c.1].map(|sidecar| &sidecar.running);
-    let told = tokio::join!(spend(a, &meter, 1, 8), spend(b, &meter, 2, 8), spend(c, &meter, 3, 8));
+    let refused_at = tokio::join!(spend(a, &meter, 1, 8), spend(b, &meter, 2, 8), spend(c, &meter, 3, 8));
     let billed = meter.billed();
     assert!(billed <= DOLLAR, "{billed} nano-dollars of {DOLLAR} were spent");
     assert!(billed >= DOLLAR / 100 * 95, "only {billed} nano-dollars of {DOLLAR} could be spent");
-    let told_at = told.0.min(told.1).min(told.2);
-    assert!(told_at >= DOLLAR, "a 402 at {told_at}, when money was only set aside");
+    let first_refusal = refused_at.0.min(refused_at.1).min(refused_at.2);
+    assert!(first_refusal >= DOLLAR, "a 402 at {first_refusal}, when money was only set aside");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -209,7 +210,7 @@ async fn a_rollout_and_a_new_leader_cost_no_budget_and_fail_no_request() {
     }
     let before = meter.billed();
     assert!(before > 0 && before < DOLLAR / 2, "{before}");
-    // What the pods before it have spent is spent, and what they returned is there.
+    // What earlier pods have spent is spent, and what they returned is available.
     let (_pod, sidecar) = fleet.pod().await;
     spend(&sidecar.running, &meter, 7, 8).await;
     let (billed, limits) = (meter.billed(), sidecar.running.admin("/policy").await["limits"].clone());
@@ -219,7 +220,7 @@ async fn a_rollout_and_a_new_leader_cost_no_budget_and_fail_no_request() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_container_that_ended_or_was_killed_comes_back_and_spends_what_is_left() {
+async fn a_restarted_or_killed_container_spends_the_rest() {
     let meter = Meter::new(3, false).await;
     let mut fleet = Fleet::new(&meter).await;
     let (pod, mut sidecar) = fleet.pod().await;
@@ -231,7 +232,7 @@ async fn a_container_that_ended_or_was_killed_comes_back_and_spends_what_is_left
         }
         match round % 2 {
             0 => sidecar.ends().await,
-            _ => sidecar.dies().await,
+            _ => sidecar.kill().await,
         }
         sidecar = fleet.gateway(&pod).await;
     }

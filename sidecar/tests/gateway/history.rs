@@ -1,4 +1,4 @@
-//! What requests came to, for an operator that keeps a usage history.
+//! The usage of requests, for an operator that keeps a usage history.
 
 use outrigger_sync::{FromGateway, FromOperator, NoFields, UsageKept, UsageRow, UsageRowsReport};
 
@@ -9,7 +9,7 @@ use crate::operator::{Authority, Operator, Pod, Stream, in_force, soon};
 /// The next report of rows.
 async fn rows(stream: &mut Stream) -> UsageRowsReport {
     loop {
-        match stream.heard().await {
+        match stream.message().await {
             FromGateway::UsageRows(report) => return report,
             FromGateway::Beat(_) | FromGateway::Outcome(_) | FromGateway::Usage(_) => {}
             other => panic!("no rows: {other:?}"),
@@ -22,7 +22,7 @@ fn keep(stream: &Stream, report: &UsageRowsReport) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn requests_are_counted_by_the_hour_and_the_last_word_waits_until_it_is_kept() {
+async fn requests_are_counted_by_the_hour_and_the_final_report_waits_until_it_is_stored() {
     let refused = json(400, r#"{"error":{"type":"invalid_request_error","message":"no"}}"#);
     let upstream = Fake::new(vec![answer("one"), refused, answer("two")]).await;
     let authority = Authority::new();
@@ -31,10 +31,10 @@ async fn requests_are_counted_by_the_hour_and_the_last_word_waits_until_it_is_ke
     let (mut stream, _) = operator.stream().await;
     let credentials = [("first-main", "sk-1")];
     in_force(1, &stream.push(&priced(&[("first", &upstream.url)]), &credentials).await);
-    // Nobody asked for it yet.
+    // The operator has not requested it yet.
     assert_eq!(sidecar.running.post("/v1/chat/completions", &short("m")).await.status, 200);
     stream.write(&FromOperator::CollectUsage(NoFields {}));
-    // What is written next is read after it.
+    // The next messages are read after it.
     let mut next = priced(&[("first", &upstream.url)]);
     next.sequence = 2;
     in_force(2, &stream.push(&next, &credentials).await);
@@ -44,7 +44,7 @@ async fn requests_are_counted_by_the_hour_and_the_last_word_waits_until_it_is_ke
         let report = loop {
             let report = rows(&mut stream).await;
             let requests: u64 = report.rows.iter().map(|row| row.sums.requests).sum();
-            // It is not answered: it comes again.
+            // It is not answered, so it is sent again.
             if requests == 2 && report.last {
                 break report;
             }

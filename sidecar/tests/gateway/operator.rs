@@ -30,7 +30,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::policies::Running;
 
-/// Long enough for a busy machine: what is awaited comes, or the test fails.
+/// Long enough for a busy machine: the awaited event happens, or the test fails.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Reconnects without the delays of a cluster.
@@ -134,14 +134,14 @@ impl Operator {
     }
 
     /// A stream that was opened meanwhile.
-    pub fn knocked(&mut self) -> Option<Stream> {
+    pub fn try_stream(&mut self) -> Option<Stream> {
         self.streams.try_recv().ok()
     }
 
     /// Waits for the next stream and its hello.
     pub async fn stream(&mut self) -> (Stream, Hello) {
         let mut stream = soon("a stream", self.streams.recv()).await.unwrap();
-        match stream.heard().await {
+        match stream.message().await {
             FromGateway::Hello(hello) => (stream, hello),
             other => panic!("not a hello: {other:?}"),
         }
@@ -188,14 +188,14 @@ fn answered(request: Request<Incoming>, answer: Answer, opened: &mpsc::Unbounded
 }
 
 impl Stream {
-    pub async fn heard(&mut self) -> FromGateway {
+    pub async fn message(&mut self) -> FromGateway {
         soon("a message", self.messages.recv()).await.expect("the stream is open")
     }
 
     /// The next outcome.
     pub async fn outcome(&mut self) -> PolicyOutcome {
         loop {
-            match self.heard().await {
+            match self.message().await {
                 FromGateway::Outcome(outcome) => return outcome,
                 FromGateway::Permits(_) => {}
                 other => panic!("not an outcome: {other:?}"),
@@ -210,8 +210,8 @@ impl Stream {
     }
 
     /// The two directions of the stream.
-    pub fn split(self) -> (Speaker, mpsc::UnboundedReceiver<FromGateway>) {
-        (Speaker(self.sender), self.messages)
+    pub fn split(self) -> (OperatorSender, mpsc::UnboundedReceiver<FromGateway>) {
+        (OperatorSender(self.sender), self.messages)
     }
 
     pub fn write(&self, message: &FromOperator) {
@@ -229,11 +229,11 @@ impl Stream {
 }
 
 /// Sends an operator's messages on one stream. Dropping it ends the stream.
-pub struct Speaker(mpsc::UnboundedSender<Bytes>);
+pub struct OperatorSender(mpsc::UnboundedSender<Bytes>);
 
-impl Speaker {
+impl OperatorSender {
     /// Sends a message, whether or not the gateway still receives it.
-    pub fn say(&self, message: &FromOperator) {
+    pub fn send(&self, message: &FromOperator) {
         self.0.send(outrigger_sync::write(message).into()).ok();
     }
 }
@@ -340,9 +340,9 @@ impl Sidecar {
         }
     }
 
-    /// Ends it at once, without a last report.
-    pub async fn dies(self) {
-        self.running.dies().await;
+    /// Ends it immediately, without a final report.
+    pub async fn kill(self) {
+        self.running.kill().await;
     }
 
     /// Reads the mounted files again.

@@ -26,27 +26,39 @@ const G: &str = "/v1beta/models/claude/claude-haiku-4-5:generateContent";
 /// The same without limits and with a limit on money.
 #[tokio::test]
 async fn the_policys_output_limit_holds_with_any_thinking_budget() {
-    let say = |extra: Value| {
+    let body_with = |extra: Value| {
         let mut body = json!({"model": "claude/claude-haiku-4-5", "messages": [{"role": "user", "content": "hi"}]});
         body.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
         body
     };
     let enabled = |budget: u64| json!({"type": "enabled", "budget_tokens": budget});
     for (path, body, cap, thinking, adapted) in [
-        (O, say(json!({"max_completion_tokens": 100, "reasoning_effort": "high"})), 100, Value::Null, Some("thinking")),
-        (O, say(json!({"max_completion_tokens": 1_500, "reasoning_effort": "high"})), 1_500, enabled(1_024), None),
-        (O, say(json!({"max_completion_tokens": 9_000, "reasoning_effort": "low"})), 2_000, enabled(1_024), None),
-        (O, say(json!({"reasoning_effort": "xhigh"})), 2_000, enabled(1_024), None),
-        (O, say(json!({})), 2_000, Value::Null, None),
+        (
+            O,
+            body_with(json!({"max_completion_tokens": 100, "reasoning_effort": "high"})),
+            100,
+            Value::Null,
+            Some("thinking"),
+        ),
+        (
+            O,
+            body_with(json!({"max_completion_tokens": 1_500, "reasoning_effort": "high"})),
+            1_500,
+            enabled(1_024),
+            None,
+        ),
+        (O, body_with(json!({"max_completion_tokens": 9_000, "reasoning_effort": "low"})), 2_000, enabled(1_024), None),
+        (O, body_with(json!({"reasoning_effort": "xhigh"})), 2_000, enabled(1_024), None),
+        (O, body_with(json!({})), 2_000, Value::Null, None),
         (
             A,
-            say(json!({"max_tokens": 32_000, "thinking": enabled(16_000)})),
+            body_with(json!({"max_tokens": 32_000, "thinking": enabled(16_000)})),
             2_000,
             enabled(1_024),
             Some("thinking.budget_tokens"),
         ),
-        (A, say(json!({"max_tokens": 1_999, "thinking": enabled(1_500)})), 1_999, enabled(1_500), None),
-        (A, say(json!({"max_tokens": 32_000, "thinking": enabled(1_100)})), 2_000, enabled(1_100), None),
+        (A, body_with(json!({"max_tokens": 1_999, "thinking": enabled(1_500)})), 1_999, enabled(1_500), None),
+        (A, body_with(json!({"max_tokens": 32_000, "thinking": enabled(1_100)})), 2_000, enabled(1_100), None),
         (
             G,
             json!({"contents": [{"role": "user", "parts": [{"text": "hi"}]}],

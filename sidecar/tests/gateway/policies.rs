@@ -128,7 +128,7 @@ impl Running {
     }
 
     /// Ends it like a kill.
-    pub async fn dies(mut self) {
+    pub async fn kill(mut self) {
         let served = self.served.take().unwrap();
         served.abort();
         served.await.ok();

@@ -134,9 +134,9 @@ async fn an_answer_that_times_out_is_charged_in_full() {
 
 #[tokio::test]
 async fn a_request_that_was_not_sent_costs_nothing() {
-    // A port that nobody listens on.
-    let nobody = free();
-    let mut policy = priced(&[("first", &format!("http://{nobody}/v1"))]);
+    // A port without a listener.
+    let unused = free();
+    let mut policy = priced(&[("first", &format!("http://{unused}/v1"))]);
     policy.keys[0].limits.budgets = vec![limit("all", 1_000_000_000_000)];
     policy.keys[0].providers[0].limits.requests = vec![hourly("hour", 10)];
     let running = Running::new(policy).await;

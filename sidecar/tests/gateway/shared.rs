@@ -1,4 +1,4 @@
-//! Limits that gateways share: what the ledger grants is spent, and nothing else.
+//! Limits that gateways share: only what the ledger grants is spent.
 
 use std::sync::Arc;
 
@@ -23,18 +23,18 @@ use crate::policies::Answer;
 const MAX: u64 = 1_000_000_000;
 /// Enough for one request of [`short`]: it may cost 0.1 and its input.
 const ONE: u64 = 150_000_000;
-/// What its answer costs.
+/// The cost of its answer.
 const COST: u64 = 23_000_000;
 const NAME: &str = "VirtualKey default/app: spec.limits.budgets[all]";
 
-/// A key with a dollar that others spend as well.
+/// A key with a dollar that other gateways spend too.
 fn a_shared_dollar(upstream: &Fake) -> Document {
     let mut document = priced(&[("first", &upstream.url)]);
     document.keys[0].limits.budgets = vec![limit("all", MAX)];
     document.shared()
 }
 
-/// An account of the limit, with so much in all, for as long as the test lives.
+/// An account of the limit with this much granted, for the duration of the test.
 fn granted(amount: u64) -> AccountGrant {
     AccountGrant {
         account: AccountKey { limit: LimitKey::new(NAME, "usd"), start: 0 },
@@ -60,7 +60,7 @@ impl Ledger {
     /// The next report.
     async fn report(&mut self) -> UsageReport {
         loop {
-            match self.stream.heard().await {
+            match self.stream.message().await {
                 FromGateway::Usage(report) => return report,
                 FromGateway::Beat(_) | FromGateway::Outcome(_) | FromGateway::Permits(_) => {}
                 other => panic!("not a report: {other:?}"),
@@ -89,7 +89,7 @@ impl Ledger {
         }
     }
 
-    /// Answers every report in the same way while something is done.
+    /// Answers every report in the same way until `done` completes.
     async fn answering<T>(
         &mut self,
         answer: impl Fn(&UsageReport) -> Vec<AccountGrant>,
@@ -118,7 +118,7 @@ struct Stage {
     ledger: Ledger,
 }
 
-/// A gateway that follows the leader of term 5, and was granted so much.
+/// A gateway that follows the leader of term 5, and was granted this much.
 async fn stage(upstream: &Fake, amount: u64) -> Stage {
     let authority = Authority::new();
     let (mut operator, pod) = (Operator::new(&authority).await, Pod::new(&authority.pem));
@@ -136,7 +136,7 @@ async fn stage(upstream: &Fake, amount: u64) -> Stage {
     Stage { operator, pod, sidecar, ledger }
 }
 
-/// Waits until so much may be reserved.
+/// Waits until this much may be reserved.
 async fn is_granted(sidecar: &Sidecar, amount: u64) {
     let dollars = outrigger_core::Money::from_nanos(amount).exact();
     soon("a grant", async {
@@ -156,7 +156,7 @@ async fn ask(sidecar: &Sidecar) -> Answer {
 }
 
 #[tokio::test]
-async fn a_request_waits_for_a_grant_and_goes_through() {
+async fn a_request_waits_for_a_grant_and_is_served() {
     let upstream = Fake::always(answer("hi")).await;
     let Stage { operator: _operator, pod: _pod, sidecar, mut ledger } = stage(&upstream, 0).await;
     let wants = async |ledger: &mut Ledger| loop {
@@ -192,10 +192,10 @@ async fn a_request_waits_for_a_grant_and_goes_through() {
 }
 
 #[tokio::test]
-async fn a_want_that_is_not_met_is_refused_in_the_words_of_every_dialect() {
+async fn a_request_without_a_grant_is_refused_in_every_dialect() {
     let upstream = Fake::always(answer("hi")).await;
     let gemini = json!({"contents": [{"parts": [{"text": "x"}]}], "generationConfig": {"maxOutputTokens": 10}});
-    let asks = [
+    let requests = [
         ("/v1/chat/completions", short("m"), "/error/type"),
         ("/v1/messages", short("m"), "/error/reason"),
         ("/v1beta/models/m:generateContent", gemini, "/error/details/0/reason"),
@@ -210,7 +210,7 @@ async fn a_want_that_is_not_met_is_refused_in_the_words_of_every_dialect() {
         (Some(None), 503, "budget_unavailable", Some("5")),
     ] {
         let Stage { operator: _operator, pod: _pod, sidecar, mut ledger } = stage(&upstream, 0).await;
-        let answers = asks.each_ref().map(|(path, body, _)| sidecar.running.post(path, body));
+        let answers = requests.each_ref().map(|(path, body, _)| sidecar.running.post(path, body));
         let [first, second, third] = answers;
         let shortage = answer.flatten();
         let (spent, leased) = if shortage == Some(Shortage::Spent) { (MAX - 1_000, 0) } else { (0, MAX - 1_000) };
@@ -220,9 +220,9 @@ async fn a_want_that_is_not_met_is_refused_in_the_words_of_every_dialect() {
             None => Vec::new(),
         };
         let got = ledger.answering(refused, async { tokio::join!(first, second, third) }).await;
-        for (got, (path, _, pointer)) in [got.0, got.1, got.2].iter().zip(&asks) {
-            let (told, is_final) = (got.json(), status == 402);
-            let word = told.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        for (got, (path, _, pointer)) in [got.0, got.1, got.2].iter().zip(&requests) {
+            let (body, is_final) = (got.json(), status == 402);
+            let word = body.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
             assert_eq!((got.status, word.to_lowercase().as_str()), (status, kind), "{path}: {}", got.text);
             assert_eq!(got.header("retry-after"), after, "{path}, {answer:?}");
             assert_eq!(got.header("x-should-retry"), is_final.then_some("false"), "{path}, {answer:?}");
@@ -233,7 +233,7 @@ async fn a_want_that_is_not_met_is_refused_in_the_words_of_every_dialect() {
 }
 
 #[tokio::test]
-async fn a_rule_for_the_last_per_cent_goes_by_what_the_ledger_says_is_left() {
+async fn a_rule_for_the_last_percent_uses_what_the_ledger_reports_as_left() {
     let upstream = Fake::always(answer("hi")).await;
     let authority = Authority::new();
     let (mut operator, pod) = (Operator::new(&authority).await, Pod::new(&authority.pem));
@@ -247,7 +247,7 @@ async fn a_rule_for_the_last_per_cent_goes_by_what_the_ledger_says_is_left() {
     in_force(1, &stream.push(&document, &[("first-main", "sk-1")]).await);
     let mut ledger = Ledger { stream, term: 5 };
     let report = ledger.followed().await;
-    // Of the dollar 8 cents are left in all: this gateway holds one of them.
+    // Eight cents of the dollar are left in total: this gateway holds one of them.
     let (left, held) = (80_000_000, 10_000_000);
     let fleet = |leased| FleetAccount { limit: MAX, spent: MAX - left, leased, ..FleetAccount::default() };
     ledger.grant(&report, vec![AccountGrant { fleet: fleet(held), ..granted(held) }]);
@@ -262,10 +262,10 @@ async fn a_rule_for_the_last_per_cent_goes_by_what_the_ledger_says_is_left() {
 }
 
 #[tokio::test]
-async fn grants_of_an_earlier_leader_are_worth_nothing() {
+async fn grants_of_an_earlier_leader_are_ignored() {
     let upstream = Fake::always(answer("hi")).await;
     let Stage { operator: _operator, pod: _pod, sidecar, mut ledger } = stage(&upstream, ONE).await;
-    // By a request that wants more, there is a report to be answered.
+    // A request that needs more causes a report to answer.
     let _asks = tokio::spawn({
         let (client, url) = (reqwest::Client::new(), sidecar.running.url("/v1/chat/completions"));
         let mut body = short("m");
@@ -282,39 +282,39 @@ async fn grants_of_an_earlier_leader_are_worth_nothing() {
     ledger.grant_as(4, &report, vec![granted(MAX)]);
     ledger.grant(&report, vec![granted(ONE + 1)]);
     is_granted(&sidecar, ONE + 1).await;
-    // Nor is one that comes late, and says less.
+    // A late message with a lower grant is ignored too.
     ledger.grant(&report, vec![granted(ONE)]);
     ledger.grant(&report, vec![granted(ONE + 2)]);
     is_granted(&sidecar, ONE + 2).await;
 }
 
 #[tokio::test]
-async fn a_restart_goes_on_with_what_was_held_and_knows_whom_it_followed() {
+async fn a_restart_continues_with_its_grants_and_its_leader() {
     let upstream = Fake::always(answer("hi")).await;
     let Stage { operator, pod, sidecar, ledger } = stage(&upstream, 2 * ONE).await;
     assert_eq!(ask(&sidecar).await.status, 200);
     let url = operator.url();
     drop((ledger, operator));
-    sidecar.dies().await;
+    sidecar.kill().await;
     let sidecar = pod.start(&url).await;
     assert_eq!(ask(&sidecar).await.status, 200, "no ledger is needed for what is held");
     let held = level(&sidecar).await;
     assert_eq!((&held["spent"], &held["granted"]), (&json!("0.046"), &json!("0.254")));
-    sidecar.dies().await;
+    sidecar.kill().await;
     let authority = Authority::new();
     pod.write("policy/ca.crt", &authority.pem);
     let mut operator = Operator::new(&authority).await;
     let sidecar = pod.start(&operator.url()).await;
     let (stream, _) = operator.stream().await;
     let report = Ledger { stream, term: 0 }.report().await;
-    sidecar.dies().await;
+    sidecar.kill().await;
     let account = account(&report);
     assert_eq!((report.term, report.whole), (Term(5), true));
     assert_eq!((account.spent, account.reserved, account.granted), (2 * COST, 0, 2 * ONE));
 }
 
 #[tokio::test]
-async fn a_stream_that_is_cut_under_load_fails_no_request_as_long_as_something_is_held() {
+async fn a_lost_stream_fails_no_request_while_something_is_held() {
     let go = Arc::new(Notify::new());
     let slow = vec![[vec![Act::Wait(Arc::clone(&go))], answer("hi")].concat(), answer("hi")];
     let upstream = Fake::new(slow).await;
@@ -335,7 +335,7 @@ async fn a_stream_that_is_cut_under_load_fails_no_request_as_long_as_something_i
         })
         .await;
         let term = ledger.term;
-        // Its end of the stream is gone.
+        // Its end of the stream is closed.
         drop(ledger);
         go.notify_one();
         // The next leader.
@@ -348,7 +348,7 @@ async fn a_stream_that_is_cut_under_load_fails_no_request_as_long_as_something_i
 }
 
 #[tokio::test]
-async fn what_others_have_spent_counts_and_is_told_with_its_age() {
+async fn usage_of_others_counts_and_is_shown_with_its_age() {
     let upstream = Fake::always(answer("hi")).await;
     let authority = Authority::new();
     let (mut operator, pod) = (Operator::new(&authority).await, Pod::new(&authority.pem));
@@ -507,7 +507,7 @@ async fn rules_thresholds_and_weights_go_by_what_the_fleet_has_spent() {
 }
 
 #[tokio::test]
-async fn who_shares_nothing_says_nothing() {
+async fn without_shared_limits_nothing_is_reported() {
     let upstream = Fake::always(answer("hi")).await;
     let authority = Authority::new();
     let (mut operator, pod) = (Operator::new(&authority).await, Pod::new(&authority.pem));
@@ -517,12 +517,12 @@ async fn who_shares_nothing_says_nothing() {
     in_force(1, &stream.push(&own(1), &[("first-main", "sk-1")]).await);
     assert_eq!(ask(&sidecar).await.status, 200);
     assert_eq!(level(&sidecar).await["granted"], Value::Null);
-    // The next message is the outcome, and no report was before it.
+    // The next message is the outcome, and no report came before it.
     in_force(2, &stream.push(&own(2), &[]).await);
 }
 
 #[tokio::test]
-async fn a_period_ends_when_the_ledger_said_and_the_next_is_another_account() {
+async fn a_period_ends_when_the_ledger_decides_and_the_next_is_another_account() {
     let upstream = Fake::always(answer("hi")).await;
     let Stage { operator: _operator, pod: _pod, sidecar, mut ledger } = stage(&upstream, 0).await;
     let of = |start, valid_for_ms, amount| {
@@ -533,7 +533,7 @@ async fn a_period_ends_when_the_ledger_said_and_the_next_is_another_account() {
     let got = ledger
         .answering(
             |report| match report.accounts.iter().any(|account| account.returned == 2 * ONE) {
-                // It was over before it was used: all of it came back, and the next is granted.
+                // It ended before it was used: all of it was returned, and the next one is granted.
                 true => vec![of(0, Some(0), 2 * ONE), of(1_000, None, ONE)],
                 false => vec![of(0, Some(0), 2 * ONE)],
             },
@@ -546,7 +546,7 @@ async fn a_period_ends_when_the_ledger_said_and_the_next_is_another_account() {
 }
 
 #[tokio::test]
-async fn who_ends_returns_what_is_left_and_waits_until_the_ledger_has_it() {
+async fn a_stopping_gateway_returns_the_rest_and_waits_for_the_confirmation() {
     let upstream = Fake::always(answer("hi")).await;
     let Stage { mut sidecar, mut ledger, pod, operator } = stage(&upstream, 2 * ONE).await;
     assert_eq!(ask(&sidecar).await.status, 200);
@@ -555,7 +555,7 @@ async fn who_ends_returns_what_is_left_and_waits_until_the_ledger_has_it() {
     let last = loop {
         let report = ledger.report().await;
         words += u64::from(report.last);
-        // It is said again to who has not answered.
+        // It is sent again until it is answered.
         if words == 2 {
             break report;
         }
@@ -568,7 +568,7 @@ async fn who_ends_returns_what_is_left_and_waits_until_the_ledger_has_it() {
     soon("its end", ended).await.unwrap().unwrap();
     let url = operator.url();
     drop((ledger, sidecar));
-    // Whoever comes next is another holder.
+    // The next process is another holder.
     let _next = pod.start(&url).await;
     let mut operator = operator;
     let (stream, _) = operator.stream().await;
@@ -576,11 +576,11 @@ async fn who_ends_returns_what_is_left_and_waits_until_the_ledger_has_it() {
     assert!(report.epoch > last.epoch && report.accounts.is_empty(), "{report:?}");
 }
 
-/// What it owes may be so much: enough for two of these requests, and for fewer than six.
+/// The allowance: enough for two of these requests, and for fewer than six.
 const OPEN: u64 = ONE + COST;
 
 #[tokio::test]
-async fn a_limit_that_fails_open_lets_so_much_pass_and_the_ledger_hears_of_it() {
+async fn a_limit_that_fails_open_passes_its_allowance_and_reports_it() {
     let upstream = Fake::always(answer("hi")).await;
     let authority = Authority::new();
     let (mut operator, pod) = (Operator::new(&authority).await, Pod::new(&authority.pem));
@@ -593,7 +593,7 @@ async fn a_limit_that_fails_open_lets_so_much_pass_and_the_ledger_hears_of_it() 
     ledger.followed().await;
     assert_eq!(level(&sidecar).await["fail_open"], json!({"max_per_pod": "0.173", "used": "0.00"}));
     let url = operator.url();
-    // Nothing was granted, and nobody is there any more.
+    // Nothing was granted, and there is no ledger any more.
     drop((ledger, operator));
     let mut passed = 0;
     let refused = loop {
@@ -617,18 +617,18 @@ async fn a_limit_that_fails_open_lets_so_much_pass_and_the_ledger_hears_of_it() 
     let line = format!("outrigger_limit_failed_open_total{{limit=\"{NAME}\",unit=\"usd\"}} {passed}");
     assert!(metrics.contains(&line), "{line} in {metrics}");
     // A container that restarts has no new allowance.
-    sidecar.dies().await;
+    sidecar.kill().await;
     let sidecar = pod.start(&url).await;
     let refused = ask(&sidecar).await;
     assert_eq!(refused.status, 503, "{}", refused.text);
-    sidecar.dies().await;
+    sidecar.kill().await;
     let authority = Authority::new();
     pod.write("policy/ca.crt", &authority.pem);
     let mut operator = Operator::new(&authority).await;
     let sidecar = pod.start(&operator.url()).await;
     let (stream, _) = operator.stream().await;
     let report = Ledger { stream, term: 5 }.followed().await;
-    sidecar.dies().await;
+    sidecar.kill().await;
     let account = account(&report);
     assert_eq!((account.spent, account.granted, report.whole), (passed * COST, 0, true));
 }

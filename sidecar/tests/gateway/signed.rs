@@ -1,4 +1,4 @@
-//! Mounted files with the operator's signature, and files that somebody else has written.
+//! Mounted files with the operator's signature, and files from others.
 
 use std::collections::BTreeMap;
 
@@ -202,7 +202,7 @@ async fn a_changed_config_map_neither_redirects_nor_replaces_a_credential() {
     let mut process = Process::with(&pod, None, &arguments(1)).await;
     process.until("started").await;
     assert_eq!(process.chats().await, 200);
-    // Somebody with write access to ConfigMaps changes the endpoint and keeps the old signature.
+    // A user with write access to ConfigMaps changes the endpoint and keeps the old signature.
     pod.mount(&one(2, &evil.url));
     let ready = rejected(&process).await;
     assert_eq!(ready["rejected"]["object"], "policy");
@@ -248,7 +248,7 @@ async fn the_authorities_must_be_signed_by_the_operator() {
         }
     })
     .await;
-    assert!(evil.knocked().is_none(), "no gateway has connected");
+    assert!(evil.try_stream().is_none(), "no gateway has connected");
     drop(process);
     pod.write("policy/ca.crt", &authority.pem);
     let process = Process::with(&pod, Some(&operator.url()), &arguments(1)).await;

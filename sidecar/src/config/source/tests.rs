@@ -133,7 +133,7 @@ fn the_sequence_in_force_never_decreases() {
 }
 
 #[test]
-fn the_operator_s_policy_wins_at_the_same_sequence() {
+fn the_operators_policy_takes_precedence_at_the_same_sequence() {
     use PolicyOrigin::{Mounted, Snapshot, Stream};
     for (first, second, replaced) in [
         (Mounted, Mounted, true),

@@ -1,4 +1,4 @@
-//! When a gateway tells the leader how many requests it runs, under limits that it shares.
+//! Reports the number of running requests under shared limits to the leader.
 
 use std::time::Duration;
 
@@ -12,24 +12,24 @@ use crate::runtime::permits::Permits;
 
 const SOON: Duration = Duration::from_secs(5);
 const SELDOM: Duration = Duration::from_secs(30);
-/// How often it is looked what is due: what is needed and is not granted is asked for again.
+/// How often to check whether a report is due: permits that are needed and not granted are requested again.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// The reports of one stream. It ends with it: then nobody waits for permits.
+/// The reports of one stream. When the stream ends, no request waits for permits any more.
 #[derive(Debug)]
 pub(super) struct PermitReports<'a> {
     permits: &'a Permits,
-    said: Instant,
+    last: Instant,
 }
 
 impl<'a> PermitReports<'a> {
-    /// Those of a stream that was just opened.
+    /// For a stream that was just opened.
     pub(super) fn begin(permits: &'a Permits) -> Self {
         permits.connected();
-        PermitReports { permits, said: Instant::now() }
+        PermitReports { permits, last: Instant::now() }
     }
 
-    /// Ready when one is due. Dropped and asked again, it misses none.
+    /// Ready when one is due. If it is dropped and polled again, it misses none.
     pub(super) async fn due(&self) {
         loop {
             let after = match self.permits.due() {
@@ -41,11 +41,11 @@ impl<'a> PermitReports<'a> {
                     continue;
                 }
             };
-            let (now, at) = (Instant::now(), self.said + after);
+            let (now, at) = (Instant::now(), self.last + after);
             if at <= now {
                 return;
             }
-            // Nothing has to be looked at where nothing is shared.
+            // No check is needed if nothing is shared.
             let look = if self.permits.is_idle() { at } else { at.min(now + LOOK) };
             tokio::select! {
                 () = self.permits.report_due() => {}
@@ -54,9 +54,9 @@ impl<'a> PermitReports<'a> {
         }
     }
 
-    pub(super) fn say(&mut self, reports: &ReportSender) -> Result<(), StreamEnded> {
-        self.said = Instant::now();
-        self.permits.report().map_or(Ok(()), |report| reports.say(&FromGateway::Permits(report)))
+    pub(super) fn send(&mut self, reports: &ReportSender) -> Result<(), StreamEnded> {
+        self.last = Instant::now();
+        self.permits.report().map_or(Ok(()), |report| reports.send(&FromGateway::Permits(report)))
     }
 }
 

@@ -100,7 +100,7 @@ pub(super) async fn open(
         let _ = connection.await;
     });
     let (reports, report_body) = channel();
-    reports.say(&hello)?;
+    reports.send(&hello)?;
     let mut request = Request::new(report_body);
     (*request.method_mut(), *request.uri_mut()) = (Method::POST, operator.target.clone());
     request.headers_mut().insert(header::AUTHORIZATION, token);

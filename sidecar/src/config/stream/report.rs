@@ -29,7 +29,7 @@ pub(super) fn channel() -> (ReportSender, ReportBody) {
 
 impl ReportSender {
     /// Sends a message without waiting. If the queue is full, the operator does not read, and the stream ends.
-    pub(super) fn say(&self, message: &FromGateway) -> Result<(), StreamEnded> {
+    pub(super) fn send(&self, message: &FromGateway) -> Result<(), StreamEnded> {
         self.0.try_send(outrigger_sync::write(message).into()).map_err(|_| StreamEnded::Unread)
     }
 }

@@ -45,10 +45,10 @@ pub(super) async fn run(
                 handle_messages(&mut lines, &bytes, sources, received, |outcome| report_outcome(&reports, outcome, operator))
             }
             Ok(()) = mounted.changed() => report_outcome(&reports, sources.outcome(), operator),
-            () = usage.due() => usage.say(&reports),
-            () = permits.due() => permits.say(&reports),
-            () = history.due() => history.report().map_or(Ok(()), |report| reports.say(&FromGateway::UsageRows(report))),
-            _ = beats.tick() => reports.say(&FromGateway::Beat(NoFields {})),
+            () = usage.due() => usage.send(&reports),
+            () = permits.due() => permits.send(&reports),
+            () = history.due() => history.report().map_or(Ok(()), |report| reports.send(&FromGateway::UsageRows(report))),
+            _ = beats.tick() => reports.send(&FromGateway::Beat(NoFields {})),
         };
         if let Err(ended) = result {
             return ended;
@@ -74,7 +74,7 @@ fn handle_messages(
             FromOperator::Permits(grants) => sources.gateway().permits.granted(&grants),
             FromOperator::CollectUsage(_) => sources.gateway().history.asked(),
             FromOperator::UsageKept(kept) => sources.gateway().history.keep(kept),
-            // It would have asked first.
+            // It would have sent another report first.
             FromOperator::Beat(_) => sources.gateway().history.not_asked(),
             FromOperator::Unknown(_) => {}
         }
@@ -91,7 +91,7 @@ fn report_outcome(
     let Some(outcome) = outcome else { return Ok(()) };
     let authorities = Authorities::read(&operator.authorities, operator.trust.as_ref());
     let authorities = authorities.map(|found| found.fingerprints()).unwrap_or_default();
-    reports.say(&FromGateway::Outcome(PolicyOutcome { authorities, ..outcome }))
+    reports.send(&FromGateway::Outcome(PolicyOutcome { authorities, ..outcome }))
 }
 
 #[cfg(test)]
@@ -203,7 +203,7 @@ mod tests {
         Document { sequence: 1, keys: vec![key], ..Document::default() }.shared()
     }
 
-    /// The next report, and how long it took to come, in milliseconds.
+    /// The next report, and the time until it arrived, in milliseconds.
     async fn next_report(received: &mut UnboundedReceiver<FromGateway>) -> (UsageReport, u128) {
         let begun = Instant::now();
         loop {
@@ -257,7 +257,7 @@ mod tests {
             let (idle, at) = next_report(&mut received).await;
             assert!((24_000..=36_100).contains(&at), "nothing has changed: {at} ms");
             grant(&idle, vec![granted(900, DurableUsage::default())]);
-            // A little of the grant: some is left.
+            // A part of the grant: some is left.
             accounts.hold(0, &[(limit, 10)]).unwrap().settle(&[(limit, 10)]);
             let (fourth, at) = next_report(&mut received).await;
             assert!((4_000..=6_100).contains(&at), "something has changed: {at} ms");

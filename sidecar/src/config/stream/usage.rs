@@ -1,4 +1,4 @@
-//! When a gateway tells the ledger what it has spent.
+//! Reports what a gateway has spent to the ledger.
 //!
 //! ```text
 //! a request waits, or there is a new leader     at once
@@ -19,28 +19,28 @@ use crate::runtime::accounts::Accounts;
 
 const SOON: Duration = Duration::from_secs(5);
 const SELDOM: Duration = Duration::from_secs(30);
-/// By so much of these, gateways differ.
+/// How much gateways differ in these intervals.
 const SPREAD: f64 = 0.2;
-/// How often it is looked what is due: what was asked and is not answered is asked again.
+/// How often to check whether a report is due: requests without an answer are repeated.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// The reports of one stream.
 #[derive(Debug)]
 pub(super) struct UsageReports<'a> {
     accounts: &'a Accounts,
-    said: Instant,
-    /// Of the usual time between two.
+    last: Instant,
+    /// The usual interval between two.
     pace: f64,
 }
 
 impl<'a> UsageReports<'a> {
-    /// Those of a stream that was just opened.
+    /// For a stream that was just opened.
     pub(super) fn begin(accounts: &'a Accounts) -> Self {
         accounts.connected();
-        UsageReports { accounts, said: Instant::now(), pace: pace() }
+        UsageReports { accounts, last: Instant::now(), pace: pace() }
     }
 
-    /// Ready when one is due. Dropped and asked again, it misses none.
+    /// Ready when one is due. If it is dropped and polled again, it misses none.
     pub(super) async fn due(&self) {
         loop {
             let after = match self.accounts.due() {
@@ -52,7 +52,7 @@ impl<'a> UsageReports<'a> {
                     continue;
                 }
             };
-            let (now, at) = (Instant::now(), self.said + after);
+            let (now, at) = (Instant::now(), self.last + after);
             if at <= now {
                 return;
             }
@@ -63,11 +63,11 @@ impl<'a> UsageReports<'a> {
         }
     }
 
-    pub(super) fn say(&mut self, reports: &ReportSender) -> Result<(), StreamEnded> {
-        (self.said, self.pace) = (Instant::now(), pace());
+    pub(super) fn send(&mut self, reports: &ReportSender) -> Result<(), StreamEnded> {
+        (self.last, self.pace) = (Instant::now(), pace());
         match self.accounts.report() {
-            Ok(report) => report.map_or(Ok(()), |report| reports.say(&FromGateway::Usage(report))),
-            // The requests that are refused for it tell more.
+            Ok(report) => report.map_or(Ok(()), |report| reports.send(&FromGateway::Usage(report))),
+            // The requests that are refused for this reason report more.
             Err(error) => {
                 tracing::debug!(%error, "the ledger is told nothing that can't be written down");
                 Ok(())
