@@ -359,7 +359,7 @@ fn limits(policy: &Policy, key: KeyIndex, assumed: &AssumedState<'_>, decision: 
     policy.limits.all.iter_enumerated().filter(counts).filter_map(limit_seen).collect()
 }
 
-/// Notes beside the decision.
+/// Notes in addition to the decision.
 fn notes(loaded: &LoadedPolicy, key: &Key, explained: &ExplainedRequest, decision: &Explanation) -> Vec<String> {
     let policy = &loaded.policy;
     let mut notes = Vec::new();

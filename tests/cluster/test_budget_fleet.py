@@ -31,7 +31,7 @@ AMOUNT = "1.00"
 AWAY_SECONDS = 20
 LEASE = ("Lease", chart.NAMESPACE, chart.RELEASE)
 SPENT = "402 budget_exceeded"
-# What a client may be told while others hold the rest, or while nobody grants.
+# The refusals that a client may get while others hold the rest, or while no leader grants.
 FOR_NOW = {"answered", "429 budget_contended", "503 budget_unavailable"}
 
 
@@ -55,7 +55,7 @@ class Meter:
             "command": ["python", "/app/metered_pod.py"],
             "volumeMounts": [{"name": "files", "mountPath": "/app"}],
             "readinessProbe": {"tcpSocket": {"port": 8080}, "periodSeconds": 1},
-            # It serves everybody: without a share of its own it waits behind them on a busy node.
+            # It serves all pods: without its own share it waits behind them on a busy node.
             "resources": {"requests": {"cpu": "400m"}},
         }
         pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata | {"labels": {"server": "meter"}}}
@@ -128,7 +128,7 @@ class Fleet:
         self.node.kubectl("rollout", "restart", "deployment/fleet", "-n", self.namespace)
 
     def run_jobs(self):
-        """Runs the CronJob, a few Jobs at a time. Returns what each run was told."""
+        """Runs the CronJob, a few Jobs at a time. Returns the answers of each run."""
         for first in range(0, RUNS, RUNS_AT_ONCE):
             runs = [f"run-{number}" for number in range(first, min(first + RUNS_AT_ONCE, RUNS))]
             for run in runs:
@@ -144,7 +144,7 @@ class Fleet:
         return [pod["metadata"]["name"] for pod in pods if "deletionTimestamp" not in pod["metadata"]]
 
     def told(self):
-        """By the pod: what its clients were told, each kind once."""
+        """The answers of each pod's clients, each kind once."""
         return {pod: set(self.node.lines(self.namespace, pod)) for pod in self.pods()}
 
     def all_refused(self):
@@ -196,7 +196,7 @@ def test_ten_pods_a_rollout_and_twenty_runs_spend_one_dollar(outrigger, space):
 
     meter.open(0.35 * TOKENS, seconds=15)
     meter.until_billed(0.35 * TOKENS)
-    # Nobody is told that it is spent while most of it is left.
+    # No client is told that it is spent while most of it is left.
     assert all(words <= FOR_NOW for words in fleet.told().values()), fleet.told()
 
     first = fleet.pods()

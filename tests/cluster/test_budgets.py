@@ -93,7 +93,7 @@ def test_a_killed_leader_costs_no_request_while_something_is_held(cluster, opera
         app.until("money", lambda: app.chat()[0] == 200)
         with Load([app]) as load:
             app.until("load", load.has_sent(100))
-        # Its Lease is not released: nobody grants for a quarter of a minute.
+        # Its Lease is not released, so no replica grants for a quarter of a minute.
         first.kill()
         held = free_requests(app)
         assert held > 0

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::cluster::ClusterState;
 use super::line::{ReportLine, age, list, listed, name_of, text, value_of};
 
-/// A Lease that was not renewed for so many seconds has no holder.
+/// A Lease that was not renewed for this many seconds has no holder.
 const LEASE_SECONDS: i64 = 60;
 /// Webhooks whose absence goes unnoticed, and the consequence.
 const WEBHOOKS: [(&str, &str); 2] = [

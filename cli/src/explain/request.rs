@@ -55,7 +55,7 @@ pub(crate) struct ExplainedRequest {
     chat: OnceCell<Result<chat::ChatRequest, RequestError>>,
 }
 
-/// The request beside its body.
+/// The request, except for its body.
 #[derive(Debug)]
 pub(crate) struct RequestHead<'a> {
     pub path: &'a str,
