@@ -74,12 +74,16 @@ def test_a_change_of_leaders_costs_no_request(cluster, operator, second, namespa
             app.until("money", lambda app=app: app.chat()[0] == 200)
         with Load(apps) as load:
             other.until("load", load.has_sent(300))
-            # What is held is ten seconds' worth of the load so far. On a busy machine a change of leaders takes longer.
-            load.pace = 1
+            # A gateway that holds nothing when the leader goes has to refuse. So each of them holds some seconds' worth of
+            # a slow load: on a busy machine a change of leaders takes seconds.
+            load.pace = 5
+            for app in apps:
+                app.until("something to hold", lambda app=app: free_requests(app) >= 6)
             first.stop()
             other.until("it to lead", other.leads)
             for app in apps:
                 app.until("the next leader", app.is_connected)
+            load.pace = 0
             other.until("load after that", load.has_sent(50))
         assert load.errors == []
         first.start()
