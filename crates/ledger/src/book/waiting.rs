@@ -21,13 +21,13 @@ pub struct WaitingPlace {
 /// All requests that wait.
 #[derive(Debug, Default)]
 pub(super) struct WaitingLine {
-    limits: HashMap<LimitNo, LimitLine>,
+    limits: HashMap<LimitNo, LimitQueue>,
     number: u64,
 }
 
 /// Those that wait for one limit.
 #[derive(Debug, Default)]
-struct LimitLine {
+struct LimitQueue {
     /// How much each wants, the oldest first.
     waiters: BTreeMap<u64, u64>,
     kept: Option<Kept>,

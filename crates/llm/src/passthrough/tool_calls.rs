@@ -35,8 +35,8 @@ pub struct RepeatedCall {
 pub fn repeated(body: &[u8], most: u32) -> Option<RepeatedCall> {
     let mut calls = Calls { most, counts: HashMap::new(), found: None };
     // An error also means that a call was found.
-    let _ =
-        serde_json::Deserializer::from_slice(body).deserialize_any(Reader { calls: &mut calls, place: Place::Body });
+    let _ = serde_json::Deserializer::from_slice(body)
+        .deserialize_any(Reader { calls: &mut calls, place: BodyPlace::Body });
     calls.found
 }
 
@@ -69,7 +69,7 @@ impl Calls {
 
 /// The part of the body that is being read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum BodyPlace {
     Body,
     /// A list of messages, of parts of a message, or of tool calls.
     Items,
@@ -81,11 +81,11 @@ enum Place {
 
 struct Reader<'c> {
     calls: &'c mut Calls,
-    place: Place,
+    place: BodyPlace,
 }
 
 impl Reader<'_> {
-    fn at(&mut self, place: Place) -> Reader<'_> {
+    fn at(&mut self, place: BodyPlace) -> Reader<'_> {
         Reader { calls: self.calls, place }
     }
 }
@@ -109,16 +109,16 @@ impl<'de> Visitor<'de> for Reader<'_> {
         let (mut kind, mut name, mut arguments) = (None, None, None);
         while let Some(key) = map.next_key_seed(TextSeed)? {
             let next = match (self.place, &*key) {
-                (Place::Body, "messages" | "contents" | "input") => Some(Place::Items),
-                (Place::Item, "tool_calls" | "content" | "parts") => Some(Place::Items),
-                (Place::Item, "function" | "custom" | "functionCall" | "function_call") => Some(Place::Call),
+                (BodyPlace::Body, "messages" | "contents" | "input") => Some(BodyPlace::Items),
+                (BodyPlace::Item, "tool_calls" | "content" | "parts") => Some(BodyPlace::Items),
+                (BodyPlace::Item, "function" | "custom" | "functionCall" | "function_call") => Some(BodyPlace::Call),
                 _ => None,
             };
             match (self.place, &*key) {
                 _ if let Some(place) = next => map.next_value_seed(self.at(place))?,
-                (Place::Item, "type") => kind = map.next_value_seed(OptionalText)?,
-                (Place::Item | Place::Call, "name") => name = map.next_value_seed(OptionalText)?,
-                (Place::Item | Place::Call, "arguments" | "input" | "args") => {
+                (BodyPlace::Item, "type") => kind = map.next_value_seed(OptionalText)?,
+                (BodyPlace::Item | BodyPlace::Call, "name") => name = map.next_value_seed(OptionalText)?,
+                (BodyPlace::Item | BodyPlace::Call, "arguments" | "input" | "args") => {
                     arguments = Some(map.next_value_seed(Arguments)?);
                 }
                 _ => {
@@ -127,14 +127,14 @@ impl<'de> Visitor<'de> for Reader<'_> {
             }
         }
         let is_call = match self.place {
-            Place::Call => true,
-            Place::Item => matches!(
+            BodyPlace::Call => true,
+            BodyPlace::Item => matches!(
                 kind.as_deref(),
                 Some(
                     "tool_use" | "server_tool_use" | "mcp_tool_use" | "function_call" | "custom_tool_call" | "mcp_call"
                 )
             ),
-            Place::Body | Place::Items => false,
+            BodyPlace::Body | BodyPlace::Items => false,
         };
         if let Some(name) = name.filter(|_| is_call) {
             self.calls.count(&name, arguments.unwrap_or_default()).map_err(|found| {
@@ -146,8 +146,8 @@ impl<'de> Visitor<'de> for Reader<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<(), A::Error> {
-        if self.place == Place::Items {
-            while list.next_element_seed(self.at(Place::Item))?.is_some() {}
+        if self.place == BodyPlace::Items {
+            while list.next_element_seed(self.at(BodyPlace::Item))?.is_some() {}
         } else {
             while list.next_element::<IgnoredAny>()?.is_some() {}
         }
