@@ -26,7 +26,7 @@ pub const SIDECAR: &str = "outrigger.dev/sidecar";
 pub const TEAM: &str = "outrigger.dev/team";
 pub const CUSTOMER: &str = "outrigger.dev/customer";
 
-/// On objects with limits: an action that somebody asks for, as JSON ([`crate::status::action`]). And who asked, which
+/// On objects with limits: an action that somebody asks for, as JSON (`status::action`). And who asked, which
 /// admission writes.
 pub const LEDGER_ACTION: &str = "outrigger.dev/ledger-action";
 pub const LEDGER_ACTION_BY: &str = "outrigger.dev/ledger-action-by";

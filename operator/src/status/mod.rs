@@ -10,7 +10,7 @@
 //! Pure except for [`write()`]: times are arguments. A status stays the same while the facts do, so nothing is written
 //! if nothing changed. Messages contain no numbers, and a condition's time changes only with its status. Numbers are in
 //! `status.sidecars`, `status.summary` and `status.limits`, and change at most every [`NUMBERS`], except when a threshold is
-//! reached. The number of writes per second for numbers alone is limited over all objects ([`pace`]).
+//! reached. The number of writes per second for numbers alone is limited over all objects (`pace`).
 
 pub(crate) mod action;
 mod amount;

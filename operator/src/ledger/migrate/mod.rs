@@ -11,7 +11,7 @@
 //! ```
 //!
 //! Each step is a compare-and-swap, and the next one begins when it is acknowledged. So the migration may stop at any
-//! point: the next run continues, by the state of both stores ([`plan`]). A leader that does not know of the migration
+//! point: the next run continues, by the state of both stores (`plan`). A leader that does not know of the migration
 //! yet can grant only what its records contained when they were sealed, and the next leader counts that as spent. Its
 //! last writes are in the sealed copy.
 
