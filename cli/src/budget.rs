@@ -6,6 +6,7 @@ mod action;
 mod cluster;
 mod find;
 mod folder_accounts;
+mod input;
 mod objects;
 mod text;
 mod tree;
@@ -16,32 +17,31 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Subcommand, ValueEnum};
-use jiff::{Span, Timestamp, tz::TimeZone};
+use jiff::Timestamp;
 use thiserror::Error;
 
 use self::action::{ActionError, ActionRequest};
 use self::cluster::{ListObjectsError, Place};
 use self::find::{FindError, ObjectName};
 use self::folder_accounts::AccountsError;
+pub(crate) use self::input::misspelt_verb;
+use self::input::{InputError, reason};
 use self::objects::ObjectWithLimits;
 use crate::kubectl::Kubectl;
 use crate::style::{self, Style};
 
-/// Of a reason so many characters are kept.
-const REASON_MAX: usize = 256;
-
 #[derive(Debug, clap::Args)]
-#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Args {
     /// Show one object, what counts against it, and what it counts against: NAME, KIND/NAME, or NAMESPACE/NAME.
-    name: Option<String>,
+    #[arg(value_parser = ObjectName::parse)]
+    name: Option<ObjectName>,
     #[command(flatten)]
     target: BudgetTarget,
     /// Show the objects of all namespaces.
     #[arg(long, short = 'A', conflicts_with_all = ["namespace", "folder"])]
     all_namespaces: bool,
     /// The format.
-    #[arg(long, short, value_enum, default_value_t = BudgetOutput::Text)]
+    #[arg(long, short, value_enum, default_value_t = BudgetOutput::Text, global = true)]
     output: BudgetOutput,
     /// The folder that stores spending, as for run. [default: one for each DIR in $XDG_STATE_HOME/outrigger]
     #[arg(long, value_name = "DIR", requires = "folder")]
@@ -54,16 +54,16 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Args)]
 struct BudgetTarget {
     /// The namespace. [default: that of the kubeconfig's context]
-    #[arg(long, short, value_name = "NAME", conflicts_with = "folder")]
+    #[arg(long, short, value_name = "NAME", conflicts_with = "folder", global = true)]
     namespace: Option<String>,
     /// As for kubectl.
-    #[arg(long, value_name = "FILE", conflicts_with = "folder")]
+    #[arg(long, value_name = "FILE", conflicts_with = "folder", global = true)]
     kubeconfig: Option<PathBuf>,
     /// As for kubectl.
-    #[arg(long, value_name = "NAME", conflicts_with = "folder")]
+    #[arg(long, value_name = "NAME", conflicts_with = "folder", global = true)]
     context: Option<String>,
-    /// Show the objects of this folder and what `outrigger run` keeps of them, not a cluster.
-    #[arg(long, short, value_name = "DIR")]
+    /// Show the objects of this folder and what `outrigger run` keeps of them, not a cluster. Not for forgive, reset and raise.
+    #[arg(long, short, value_name = "DIR", global = true)]
     folder: Option<PathBuf>,
 }
 
@@ -85,22 +85,18 @@ enum BudgetVerb {
 
 #[derive(Debug, clap::Args)]
 struct ActionArgs {
-    /// The object: NAME, or KIND/NAME such as vkey/search.
-    name: String,
+    /// The object: NAME, KIND/NAME such as vkey/search, or NAMESPACE/NAME.
+    #[arg(value_parser = ObjectName::parse)]
+    name: ObjectName,
     /// The limit: its field (spec.limits.budgets[month]) or its name (month). Absent: the only one.
     #[arg(long)]
     limit: Option<String>,
     /// Why. The object's status keeps it.
-    #[arg(long, value_parser = reason)]
+    #[arg(long)]
     reason: String,
     /// Wait at most this many seconds for the operator.
-    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = input::timeout, allow_hyphen_values = true)]
     timeout: u64,
-    /// The format.
-    #[arg(long, short, value_enum, default_value_t = BudgetOutput::Text)]
-    output: BudgetOutput,
-    #[command(flatten)]
-    target: BudgetTarget,
 }
 
 #[derive(Debug, clap::Args)]
@@ -108,40 +104,11 @@ struct RaiseArgs {
     #[command(flatten)]
     action: ActionArgs,
     /// By how much: $50, or a number of tokens or requests.
-    #[arg(long)]
+    #[arg(long, value_parser = input::amount, allow_hyphen_values = true)]
     amount: String,
     /// When the raise ends: 2026-12-01T00:00:00Z, or from now, such as 4h or 3d.
-    #[arg(long, value_name = "TIME", value_parser = until)]
+    #[arg(long, value_name = "TIME", value_parser = input::until, allow_hyphen_values = true)]
     until: Timestamp,
-}
-
-fn reason(text: &str) -> Result<String, String> {
-    let text = text.trim();
-    match text.chars().count() {
-        0 => Err("must say why, for whoever reads the status later".to_owned()),
-        1..=REASON_MAX => Ok(text.to_owned()),
-        _ => Err(format!("must have at most {REASON_MAX} characters")),
-    }
-}
-
-fn until(text: &str) -> Result<Timestamp, String> {
-    end_of_raise(text, Timestamp::now())
-}
-
-/// A time, or a span from now. To the second.
-fn end_of_raise(text: &str, now: Timestamp) -> Result<Timestamp, String> {
-    let wrong = || "must be a time such as 2026-12-01T00:00:00Z, or a span such as 4h or 3d".to_owned();
-    let time = match text.parse::<Timestamp>() {
-        Ok(time) => time,
-        Err(_) => {
-            let span: Span = text.parse().map_err(|_| wrong())?;
-            now.to_zoned_datetime(TimeZone::UTC).checked_add(span).map_err(|_| wrong())?.timestamp()
-        }
-    };
-    match time > now {
-        true => Timestamp::from_second(time.as_second()).map_err(|_| wrong()),
-        false => Err(format!("{text} has passed: give a later time")),
-    }
 }
 
 #[derive(Debug, Error)]
@@ -160,6 +127,8 @@ enum BudgetError {
          and move its state folder away, which resets every limit. There is nothing to forgive"
     )]
     NotInFolder { verb: &'static str },
+    #[error(transparent)]
+    Input(#[from] InputError),
     #[error("the output can't be written")]
     Output(#[from] io::Error),
 }
@@ -172,9 +141,11 @@ pub(crate) fn main(args: &Args) -> ExitCode {
     let outcome = runtime.block_on(async {
         match &args.verb {
             None => show(args).await,
-            Some(BudgetVerb::Forgive(action)) => act("forgive", action, None).await,
-            Some(BudgetVerb::Reset(action)) => act("reset", action, None).await,
-            Some(BudgetVerb::Raise(raise)) => act("raise", &raise.action, Some((&raise.amount, raise.until))).await,
+            Some(BudgetVerb::Forgive(action)) => act("forgive", args, action, None).await,
+            Some(BudgetVerb::Reset(action)) => act("reset", args, action, None).await,
+            Some(BudgetVerb::Raise(raise)) => {
+                act("raise", args, &raise.action, Some((&raise.amount, raise.until))).await
+            }
         }
     });
     match outcome {
@@ -195,20 +166,31 @@ fn place(target: &BudgetTarget) -> Place {
 }
 
 async fn show(args: &Args) -> Result<ExitCode, BudgetError> {
-    let (place, objects, note) = match &args.target.folder {
-        Some(folder) => {
-            let (objects, note) = folder_accounts::read(folder, args.state.as_deref(), Timestamp::now())?;
-            (Place::Folder(folder.clone()), objects, Some(note))
-        }
-        None => {
-            let place = if args.all_namespaces { Place::All } else { place(&args.target) };
-            let objects = cluster::read(&kubectl(&args.target), &place).await?;
-            (place, objects, None)
-        }
+    let mut place = match &args.target.folder {
+        Some(folder) => Place::Folder(folder.clone()),
+        None if args.all_namespaces => Place::All,
+        None => place(&args.target),
     };
+    let (mut note, mut unread) = (None, Vec::new());
+    let mut objects = match &args.target.folder {
+        Some(folder) => {
+            let found = folder_accounts::read(folder, args.state.as_deref(), Timestamp::now())?;
+            (note, unread) = (Some(found.note), found.unread);
+            found.objects
+        }
+        None => cluster::read(&kubectl(&args.target), &place).await?,
+    };
+    // They come first: what follows may be wrong because of them.
+    style::print_findings(&unread);
+    // An object of another namespace, to which nothing of this one refers.
+    let other = args.name.as_ref().and_then(|name| name.elsewhere(&objects, &place));
+    if let Some(other) = other {
+        objects = cluster::read(&kubectl(&args.target), &other).await?;
+        place = other;
+    }
     let shown: Vec<usize> = match &args.name {
         None => (0..objects.len()).collect(),
-        Some(name) => find::family(&objects, &ObjectName::parse(name), &place)?,
+        Some(name) => find::family(&objects, name, &place)?,
     };
     let mut stdout = io::stdout().lock();
     let text = match args.output {
@@ -221,7 +203,11 @@ async fn show(args: &Args) -> Result<ExitCode, BudgetError> {
         }
     };
     stdout.write_all(text.as_bytes())?;
-    Ok(ExitCode::SUCCESS)
+    if unread.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    style::print_line("the files have these errors, so limits may be missing here: repair them");
+    Ok(ExitCode::from(2))
 }
 
 fn report(objects: &[ObjectWithLimits], shown: &[usize], place: &Place, style: Style, width: Option<usize>) -> String {
@@ -232,20 +218,32 @@ fn report(objects: &[ObjectWithLimits], shown: &[usize], place: &Place, style: S
     }
 }
 
-async fn act(verb: &'static str, args: &ActionArgs, raise: Option<(&str, Timestamp)>) -> Result<ExitCode, BudgetError> {
+async fn act(
+    verb: &'static str,
+    args: &Args,
+    action: &ActionArgs,
+    raise: Option<(&str, Timestamp)>,
+) -> Result<ExitCode, BudgetError> {
     if args.target.folder.is_some() {
         return Err(BudgetError::NotInFolder { verb });
     }
+    if let Some(name) = &args.name {
+        return Err(InputError::NameBeforeVerb { name: name.to_string(), verb }.into());
+    }
+    if args.all_namespaces {
+        return Err(InputError::AllNamespaces { verb }.into());
+    }
+    let place = action.name.place(args.target.namespace.as_deref())?;
     let request = ActionRequest {
         verb,
-        object: ObjectName::parse(&args.name),
-        limit: args.limit.clone(),
+        object: action.name.clone(),
+        limit: action.limit.clone(),
         amount: raise.map(|(amount, _)| amount.to_owned()),
         until: raise.map(|(_, until)| until),
-        reason: args.reason.clone(),
+        reason: reason(&action.reason)?,
     };
     let id = action::new_id(Timestamp::now());
-    let done = action::act(&kubectl(&args.target), &place(&args.target), &request, &id, args.timeout).await?;
+    let done = action::act(&kubectl(&args.target), &place, &request, &id, action.timeout).await?;
     let text = match args.output {
         BudgetOutput::Json => serde_json::to_string_pretty(&done.entry).map_err(io::Error::from)? + "\n",
         BudgetOutput::Text => style::screen(&done.text()),

@@ -89,6 +89,21 @@ impl Kubectl {
     }
 }
 
+/// Whether kubectl says that it does not reach a cluster, or does not know which one.
+pub(crate) fn is_unreachable(why: &str) -> bool {
+    const SAID: [&str; 8] = [
+        "The connection to the server",
+        "Unable to connect to the server",
+        "connection refused",
+        "no such host",
+        "i/o timeout",
+        "context was not found",
+        "no configuration has been provided",
+        "current-context is not set",
+    ];
+    SAID.iter().any(|said| why.contains(said)) || why.starts_with("error: context ")
+}
+
 /// The last line of stderr. Those before are mostly warnings and retries.
 fn why(stderr: &str) -> String {
     let last = stderr.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or("it gave no reason");

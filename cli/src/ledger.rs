@@ -3,6 +3,7 @@
 mod deployed;
 mod migrate;
 mod operator_at;
+mod question;
 mod report;
 
 use std::fmt;

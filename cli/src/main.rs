@@ -28,6 +28,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use outrigger_policy::Printable;
 
@@ -70,7 +71,7 @@ enum Command {
     /// Reads the cluster with kubectl and its access. Exits with 0 if nothing is wrong, with 1 if something is, and
     /// with 2 if the cluster does not answer.
     Doctor(doctor::Args),
-    /// Report what the operator's ledger knows.
+    /// Say who spent what, from the operator's ledger, or move the ledger's records to another store.
     Ledger(ledger::Args),
     /// Show how far limits are used, and ask the operator to forgive, reset or raise one.
     ///
@@ -97,7 +98,11 @@ fn main() -> ExitCode {
                 let _ = error.print();
                 return ExitCode::SUCCESS;
             }
-            let _ = std::io::stderr().write_all(shown(&error.render().to_string()).as_bytes());
+            let words: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+            let misspelt =
+                (error.kind() == ErrorKind::UnknownArgument).then(|| budget::misspelt_verb(&words)).flatten();
+            let message = misspelt.unwrap_or_else(|| error.render().to_string());
+            let _ = std::io::stderr().write_all(shown(&message).as_bytes());
             return ExitCode::from(2);
         }
     };

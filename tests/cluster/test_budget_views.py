@@ -330,8 +330,13 @@ def test_the_verbs_are_done_once_and_audited(cluster, operator, namespace):
         cluster.api.until("Budget", namespace, "team", higher, QUIET_SECONDS)
         assert "is raised by $2.00 until" in command(cluster, "team", "--namespace", namespace)
 
-        refused = command(cluster, "raise", "team", "--amount", "two", "--until", "1h", *at, code=1)
-        assert "refused" in refused and "`two`" in refused, refused
+        wrong = command(cluster, "raise", "team", "--amount", "two", "--until", "1h", *at, code=2)
+        assert "'two'" in wrong and "such as $50" in wrong, wrong
+        # The operator does not rely on what the command line checks.
+        two = {"id": "two", "verb": "raise", "amount": "two", "until": "2100-01-01T00:00:00Z"}
+        annotate(cluster, namespace, "team", json.dumps(two))
+        refused = lambda seen: (last := seen["status"]["actions"][-1])["id"] == "two" and last  # noqa: E731
+        assert "`two`" in cluster.api.until("Budget", namespace, "team", refused)["message"]
         missing = command(cluster, "reset", "taem", *at, code=2)
         assert f"did you mean Budget {namespace}/team?" in missing, missing
 

@@ -7,13 +7,14 @@ use std::hash::{BuildHasher, Hasher};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use outrigger_policy::Printable;
+use outrigger_policy::{Printable, Unit};
 use serde_json::{Map, Value, json};
 use thiserror::Error;
 use tokio::time::Instant;
 
 use super::cluster::{self, ListObjectsError, Place};
 use super::find::{self, FindError, ObjectName};
+use super::input::is_amount;
 use super::objects::{ObjectWithLimits, resource, text};
 use crate::kubectl::{Kubectl, KubectlError};
 
@@ -50,6 +51,8 @@ pub(super) enum ActionError {
     Kubectl(#[from] KubectlError),
     #[error(transparent)]
     Find(#[from] FindError),
+    #[error("--amount {amount} is no amount of {limit}, which counts {counts}: write such as {example}")]
+    Amount { amount: String, limit: String, counts: &'static str, example: &'static str },
     #[error(
         "{object} has an action that the operator has not executed yet ({id}): wait for it, or withdraw it with: \
          kubectl annotate {resource} --namespace {namespace} {ANNOTATION}-"
@@ -87,6 +90,15 @@ pub(super) async fn act(
     let objects: Vec<ObjectWithLimits> = values.iter().filter_map(ObjectWithLimits::of).collect();
     let object = find::one(&objects, &request.object, place)?;
     let limit = find::limit(object, request.limit.as_deref())?;
+    // Nothing is written that the operator would refuse.
+    if let Some(amount) = request.amount.as_ref().filter(|amount| !is_amount(limit.unit, amount)) {
+        let (counts, example) = match limit.unit {
+            Unit::Money => ("dollars", "$50"),
+            Unit::Tokens => ("tokens", "1000"),
+            Unit::Requests => ("requests", "1000"),
+        };
+        return Err(ActionError::Amount { amount: amount.clone(), limit: limit.name.clone(), counts, example });
+    }
     let shown = format!("{} {}", object.kind, object.id);
     let target = format!("{}/{}", resource(object.kind), object.id.name);
     let namespace = format!("--namespace={}", object.id.namespace);

@@ -10,7 +10,7 @@ use thiserror::Error;
 
 use super::objects::ObjectWithLimits;
 use super::tree;
-use crate::kubectl::{Kubectl, KubectlError};
+use crate::kubectl::{Kubectl, KubectlError, is_unreachable};
 
 const KINDS: &str = "budgets.outrigger.dev,virtualkeys.outrigger.dev,llmproviders.outrigger.dev";
 /// So many Budgets of other namespaces are read, one by one.
@@ -60,15 +60,21 @@ pub(super) enum ListObjectsError {
     NoDefinitions,
     #[error("Budgets, VirtualKeys and LLMProviders cannot be read: {0}")]
     Refused(String),
+    #[error(
+        "Budgets, VirtualKeys and LLMProviders cannot be read from a cluster: {0}. Name the cluster with --context or --kubeconfig, \
+         or show a folder of objects with --folder"
+    )]
+    Unreachable(String),
 }
 
 /// The objects as the API server has them.
 pub(super) async fn list(kubectl: &Kubectl, place: &Place) -> Result<Vec<Value>, ListObjectsError> {
     let argument = place.argument();
     let arguments: Vec<&str> = argument.as_deref().into_iter().collect();
-    kubectl.get(KINDS, &arguments, &[]).await?.map_err(|why| match why.contains("doesn't have a resource type") {
-        true => ListObjectsError::NoDefinitions,
-        false => ListObjectsError::Refused(why),
+    kubectl.get(KINDS, &arguments, &[]).await?.map_err(|why| match why {
+        why if why.contains("doesn't have a resource type") => ListObjectsError::NoDefinitions,
+        why if is_unreachable(&why) => ListObjectsError::Unreachable(why),
+        why => ListObjectsError::Refused(why),
     })
 }
 

@@ -6,6 +6,7 @@ use outrigger_policy::{LimitOwner, nearest};
 use thiserror::Error;
 
 use super::cluster::Place;
+use super::input::InputError;
 use super::objects::{ObjectWithLimits, OneLimit};
 use super::tree;
 
@@ -28,6 +29,8 @@ pub(super) enum FindError {
     Several { name: ObjectName, of: Vec<String> },
     #[error("{object} has no limit")]
     NoLimit { object: String },
+    #[error("{object} has only limits that can't be shown or changed here: {}", listed(of))]
+    NotShown { object: String, of: Vec<String> },
     #[error("{object} has no limit `{name}`: it has {}", listed(of))]
     NoSuchLimit { object: String, name: String, of: Vec<String> },
     #[error("{object} has several limits: say which one with --limit, such as {}", listed(of))]
@@ -59,7 +62,7 @@ fn kind(word: &str) -> Option<LimitOwner> {
 }
 
 impl ObjectName {
-    pub(super) fn parse(text: &str) -> Self {
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
         let (found, rest) = match text.split_once('/') {
             Some((word, rest)) if kind(word).is_some() => (kind(word), rest),
             _ => (None, text),
@@ -68,7 +71,32 @@ impl ObjectName {
             Some((namespace, name)) => (Some(namespace.to_owned()), name),
             None => (None, rest),
         };
-        ObjectName { kind: found, namespace, name: name.to_owned() }
+        // The shell writes nothing for a variable that is not set.
+        if name.is_empty() || name.contains('/') || namespace.as_ref().is_some_and(String::is_empty) {
+            return Err("must be NAME, KIND/NAME, NAMESPACE/NAME or KIND/NAMESPACE/NAME".to_owned());
+        }
+        Ok(ObjectName { kind: found, namespace, name: name.to_owned() })
+    }
+
+    /// Where the object is, if `namespace` is asked for.
+    ///
+    /// # Errors
+    /// The name has another namespace.
+    pub(super) fn place(&self, namespace: Option<&str>) -> Result<Place, InputError> {
+        match (self.namespace.as_deref(), namespace) {
+            (Some(own), Some(other)) if own != other => {
+                Err(InputError::TwoNamespaces { name: self.to_string(), own: own.to_owned(), other: other.to_owned() })
+            }
+            (None, None) => Ok(Place::Current),
+            (Some(name), _) | (None, Some(name)) => Ok(Place::Namespace(name.to_owned())),
+        }
+    }
+
+    /// The namespace where the object must be looked for, as it is not among those of `place`.
+    pub(super) fn elsewhere(&self, objects: &[ObjectWithLimits], place: &Place) -> Option<Place> {
+        let other = Place::Namespace(self.namespace.clone()?);
+        let in_one = matches!(place, Place::Current | Place::Namespace(_)) && *place != other;
+        (in_one && !objects.iter().any(|object| self.names(object))).then_some(other)
     }
 
     fn names(&self, object: &ObjectWithLimits) -> bool {
@@ -90,8 +118,12 @@ fn matching(objects: &[ObjectWithLimits], name: &ObjectName, place: &Place) -> R
     let all = objects.iter().enumerate();
     let found: Vec<usize> = all.filter(|(_, object)| name.names(object)).map(|(number, _)| number).collect();
     if found.is_empty() {
-        let like = nearest(&name.name, objects.iter().map(|object| object.id.name.as_str()));
-        let like = like.and_then(|like| objects.iter().find(|object| object.id.name == like));
+        // An object of another namespace is not meant.
+        let there = |object: &&ObjectWithLimits| {
+            name.namespace.as_ref().is_none_or(|namespace| *namespace == object.id.namespace)
+        };
+        let like = nearest(&name.name, objects.iter().filter(there).map(|object| object.id.name.as_str()));
+        let like = like.and_then(|like| objects.iter().filter(there).find(|object| object.id.name == like));
         let like = like.map(|object| format!("{} {}", object.kind, object.id));
         return Err(FindError::None { name: name.clone(), place: place.clone(), like });
     }
@@ -162,6 +194,9 @@ pub(super) fn limit<'a>(object: &'a ObjectWithLimits, name: Option<&str>) -> Res
     match (found.as_slice(), name) {
         ([limit], _) if !limit.shared => Err(FindError::NotShared { name: limit.name.clone() }),
         ([limit], _) => Ok(limit),
+        _ if object.limits.is_empty() && !object.not_shown.is_empty() => {
+            Err(FindError::NotShown { object: shown(), of: object.not_shown.clone() })
+        }
         _ if object.limits.is_empty() => Err(FindError::NoLimit { object: shown() }),
         ([], Some(name)) => {
             let of = names(&object.limits.iter().collect::<Vec<_>>());

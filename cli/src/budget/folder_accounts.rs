@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use outrigger_compile::{Cause, Finding};
 use outrigger_core::Money;
 use outrigger_crds::LimitStatus;
 use outrigger_ledger::{Book, LimitSpec, State, UnreadablePage, records};
@@ -18,6 +19,8 @@ use crate::state;
 
 /// The file of accounts in a state folder.
 const ACCOUNTS: &str = "accounts";
+/// The file by which `outrigger run` takes a state folder.
+const LOCK: &str = "lock";
 /// A gateway may write a slot while it is read. It is whole the next time.
 const READS: usize = 5;
 
@@ -29,19 +32,43 @@ pub(super) enum AccountsError {
     Limit(#[from] LimitError),
     #[error("{} cannot be read", path.display())]
     Read { path: PathBuf, source: io::Error },
-    #[error("{}", path.display())]
-    Unreadable { path: PathBuf, source: UnreadablePage },
+    #[error("{} can't be used: {why}. {}", path.display(), remedy(*why))]
+    Unreadable { path: PathBuf, why: UnreadablePage },
+    #[error("the state folder {} (--state) does not exist: name the one that `outrigger run` has", path.display())]
+    NoState { path: PathBuf },
+    #[error(
+        "{} is a link to a file that is not there, so what is spent is not known, and `outrigger run` refuses it, too: \
+         bring the file back, or stop `outrigger run` and remove the link to begin with nothing spent", path.display()
+    )]
+    Dangling { path: PathBuf },
     #[error("{}: an account is damaged, so what is spent is not known. To begin with nothing spent, stop `outrigger run` and move the file away", path.display())]
     Damaged { path: PathBuf },
 }
 
+fn remedy(why: UnreadablePage) -> &'static str {
+    match why {
+        UnreadablePage::Version(_) => "Use the outrigger that wrote it, or a newer one",
+        UnreadablePage::Empty | UnreadablePage::Header => {
+            "To begin with nothing spent, stop `outrigger run` and move the file away"
+        }
+    }
+}
+
+/// A folder's objects with what is spent.
+#[derive(Debug)]
+pub(super) struct FolderLimits {
+    pub objects: Vec<ObjectWithLimits>,
+    /// Where the figures are from.
+    pub note: String,
+    /// What is no object, or one that its schema does not accept.
+    pub unread: Vec<Finding>,
+}
+
 /// The objects of a folder with what is spent, and a note about where that is from.
-pub(super) fn read(
-    folder: &Path,
-    chosen: Option<&Path>,
-    now: Timestamp,
-) -> Result<(Vec<ObjectWithLimits>, String), AccountsError> {
+pub(super) fn read(folder: &Path, chosen: Option<&Path>, now: Timestamp) -> Result<FolderLimits, AccountsError> {
     let loaded = look::load(folder, &[])?;
+    let mut unread = loaded.errors.clone();
+    unread.retain(|finding| finding.cause == Cause::Schema);
     let values = loaded.source.objects.iter().map(|object| &object.value);
     let mut objects: Vec<ObjectWithLimits> = values.filter_map(ObjectWithLimits::of).collect();
     let state_folder = match chosen {
@@ -51,13 +78,21 @@ pub(super) fn read(
     let Some(state_folder) = state_folder else {
         let note =
             "nothing is kept of what is spent: neither XDG_STATE_HOME nor HOME is set. Name the folder with --state";
-        return Ok((objects, note.to_owned()));
+        return Ok(FolderLimits { objects, note: note.to_owned(), unread });
     };
+    if let Some(path) = chosen.filter(|path| fs::metadata(path).is_err_and(|error| is_absent(&error))) {
+        return Err(AccountsError::NoState { path: path.to_owned() });
+    }
     let path = state_folder.join(ACCOUNTS);
     let now_millis = now.as_millisecond();
     let Some(mut book) = book(&path, now_millis)? else {
-        let note = format!("no accounts in {}: `outrigger run` has not run with this folder", state_folder.display());
-        return Ok((objects, note));
+        let shown = state_folder.display();
+        // `outrigger run` makes the lock when it begins, and the accounts when there is something to be stored.
+        let note = match state_folder.join(LOCK).exists() {
+            true => format!("nothing is stored yet in {shown}"),
+            false => format!("no accounts in {shown}: `outrigger run` has not run with this state folder"),
+        };
+        return Ok(FolderLimits { objects, note, unread });
     };
     let limits = &loaded.policy.limits.all;
     let spec = |AccountedLimit { name, unit, max, window, .. }| LimitSpec { name, unit, max, window, fail_open: None };
@@ -74,7 +109,12 @@ pub(super) fn read(
             }
         }
     }
-    Ok((objects, format!("accounts of {}; requests in flight count as spent", state_folder.display())))
+    let note = format!("accounts of {}; requests in flight count as spent", state_folder.display());
+    Ok(FolderLimits { objects, note, unread })
+}
+
+fn is_absent(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound
 }
 
 /// The accounts of a file, which a gateway may write at the same time; `None` if there is no file.
@@ -82,10 +122,13 @@ fn book(path: &Path, now: i64) -> Result<Option<Book>, AccountsError> {
     for _ in 0..READS {
         let bytes = match fs::read(path) {
             Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if is_absent(&error) => match fs::symlink_metadata(path) {
+                Ok(_) => return Err(AccountsError::Dangling { path: path.to_owned() }),
+                Err(_) => return Ok(None),
+            },
             Err(source) => return Err(AccountsError::Read { path: path.to_owned(), source }),
         };
-        let found = records(&bytes).map_err(|source| AccountsError::Unreadable { path: path.to_owned(), source })?;
+        let found = records(&bytes).map_err(|why| AccountsError::Unreadable { path: path.to_owned(), why })?;
         let mut book = Book::new();
         if book.restore(found, now).damaged.is_empty() {
             return Ok(Some(book));

@@ -20,6 +20,8 @@ pub(super) struct ObjectWithLimits {
     /// The Budgets that it names: what it spends counts against them.
     pub counts_against: Vec<ObjectRef>,
     pub limits: Vec<OneLimit>,
+    /// The fields of limits that no status has: on runs, and on requests in flight.
+    pub not_shown: Vec<String>,
     /// Why something of it is not shown.
     pub problem: Option<String>,
 }
@@ -66,7 +68,14 @@ impl ObjectWithLimits {
         };
         let id = ObjectRef { namespace: namespace.to_owned(), name: text(value, "/metadata/name").to_owned() };
         let spec = value.get("spec").unwrap_or(&Value::Null);
-        let mut object = ObjectWithLimits { kind, id, counts_against: Vec::new(), limits: Vec::new(), problem: None };
+        let mut object = ObjectWithLimits {
+            kind,
+            id,
+            counts_against: Vec::new(),
+            limits: Vec::new(),
+            not_shown: Vec::new(),
+            problem: None,
+        };
         if let Err(error) = object.read_spec(spec) {
             object.problem = Some(format!("its spec cannot be read: {error}"));
         }
@@ -85,7 +94,14 @@ impl ObjectWithLimits {
     /// Stands for an object that can't be read.
     pub(super) fn unread(id: ObjectRef, why: &str) -> Self {
         let problem = Some(format!("it cannot be read: {why}"));
-        ObjectWithLimits { kind: LimitOwner::Budget, id, counts_against: Vec::new(), limits: Vec::new(), problem }
+        ObjectWithLimits {
+            kind: LimitOwner::Budget,
+            id,
+            counts_against: Vec::new(),
+            limits: Vec::new(),
+            not_shown: Vec::new(),
+            problem,
+        }
     }
 
     fn read_spec(&mut self, spec: &Value) -> Result<(), serde_json::Error> {
@@ -122,6 +138,10 @@ impl ObjectWithLimits {
 
     fn add_all(&mut self, path: &str, limits: Option<&Value>) -> Result<(), serde_json::Error> {
         let Some(limits) = limits else { return Ok(()) };
+        let set = ["session", "concurrentRequests"]
+            .into_iter()
+            .filter(|field| limits.get(field).is_some_and(|it| !it.is_null()));
+        self.not_shown.extend(set.map(|field| format!("{path}.{field}")));
         let limits = LimitsSpec::deserialize(limits)?;
         for limit in limits.budgets {
             let name = format!("{path}.budgets[{}]", limit.name);
@@ -187,6 +207,9 @@ fn object_json(object: &ObjectWithLimits) -> Result<Value, serde_json::Error> {
         })),
     });
     json.insert("limits".to_owned(), Value::Array(limits.collect::<Result<_, _>>()?));
+    if !object.not_shown.is_empty() {
+        json.insert("limitsNotShown".to_owned(), json!(object.not_shown));
+    }
     if let Some(problem) = &object.problem {
         json.insert("problem".to_owned(), json!(problem));
     }

@@ -67,7 +67,9 @@ fn lines<'a>(objects: &'a [ObjectWithLimits], rows: &[TreeRow]) -> Vec<LimitLine
         let label = Printable(format_args!("{indent}{} {}", object.kind, object.id)).to_string();
         match object.limits.as_slice() {
             _ if row.again => lines.push(LimitLine { label, limit: None, remark: "as above" }),
-            [] if object.problem.is_some() => lines.push(LimitLine { label, limit: None, remark: "see below" }),
+            [] if object.problem.is_some() || !object.not_shown.is_empty() => {
+                lines.push(LimitLine { label, limit: None, remark: "see below" })
+            }
             [] => lines.push(LimitLine { label, limit: None, remark: "no limits" }),
             [limit] if limit.short_name().is_none() => lines.push(LimitLine { label, limit: Some(limit), remark: "" }),
             limits => {
@@ -171,6 +173,15 @@ fn notes(objects: &[ObjectWithLimits], rows: &[TreeRow], style: Style) -> String
         let name = format!("{} {}", object.kind, object.id);
         if let Some(problem) = &object.problem {
             let _ = writeln!(notes, "{}", style.yellow(Printable(format_args!("{name}: {problem}"))));
+        }
+        if !object.not_shown.is_empty() {
+            let of_what = |field: &String| match field.ends_with("session") {
+                true => format!("on runs ({field})"),
+                false => format!("on concurrent requests ({field})"),
+            };
+            let of_what: Vec<String> = object.not_shown.iter().map(of_what).collect();
+            let text = format!("{name}: limits {} are not shown", of_what.join(" and "));
+            let _ = writeln!(notes, "{}", Printable(&text));
         }
         for limit in &object.limits {
             let Some(status) = &limit.status else { continue };

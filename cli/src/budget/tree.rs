@@ -30,7 +30,10 @@ pub(super) fn counts_against(object: &ObjectWithLimits, budget: &ObjectWithLimit
 /// has none, unless it is the only one.
 pub(super) fn rows(objects: &[ObjectWithLimits], shown: &[usize]) -> Vec<TreeRow> {
     let is_empty = |object: &ObjectWithLimits| {
-        object.kind == LimitOwner::Provider && object.limits.is_empty() && object.problem.is_none()
+        object.kind == LimitOwner::Provider
+            && object.limits.is_empty()
+            && object.not_shown.is_empty()
+            && object.problem.is_none()
     };
     let mut order: Vec<usize> = shown.to_vec();
     order.retain(|number| shown.len() == 1 || objects.get(*number).is_some_and(|object| !is_empty(object)));

@@ -17,6 +17,8 @@ use super::deployed::{DeployedOperator, DeploymentError};
 use super::operator_at::{OperatorAt, ProgramError, helm, kubectl};
 use crate::style;
 
+/// The records are waited for at most so many seconds: a day.
+const TIMEOUT_MAX: u64 = 86_400;
 /// Between two looks at the stores.
 const LOOK: Duration = Duration::from_secs(2);
 /// The keys of a Secret, without its values.
@@ -40,17 +42,22 @@ pub(super) struct MigrateArgs {
     #[arg(long)]
     dry_run: bool,
     /// How long to wait until the records are there, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value_t = 900)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 900, value_parser = timeout, allow_hyphen_values = true)]
     timeout: u64,
     #[command(flatten)]
     at: OperatorAt,
 }
 
+fn timeout(text: &str) -> Result<u64, String> {
+    let seconds = text.parse().ok().filter(|seconds| (1..=TIMEOUT_MAX).contains(seconds));
+    seconds.ok_or_else(|| format!("must be a number of seconds from 1 to {TIMEOUT_MAX}"))
+}
+
 /// Why the records are not known to be in the new store.
 #[derive(Debug, Error)]
 enum MigrateError {
-    #[error(transparent)]
-    Program(#[from] ProgramError),
+    #[error("{what}: {why}")]
+    Program { what: String, why: ProgramError },
     #[error(transparent)]
     Deployment(#[from] DeploymentError),
     #[error("the operator's answer about the records is not JSON: {0}")]
@@ -232,7 +239,8 @@ fn migrate(args: &MigrateArgs, cluster: &impl LedgerCluster, out: &mut impl Writ
         match &args.chart {
             Some(chart) if !args.dry_run => {
                 say(out, format_args!("helm sets {}", values.assignments().join(", ")))?;
-                cluster.helm(&values.helm(&deployed, args, chart))?;
+                let set = cluster.helm(&values.helm(&deployed, args, chart));
+                set.map_err(failed("the chart's values can't be set".to_owned()))?;
             }
             _ => say(out, format_args!("to be set in the chart's values: {}", values.assignments().join(", ")))?,
         }
@@ -243,8 +251,14 @@ fn migrate(args: &MigrateArgs, cluster: &impl LedgerCluster, out: &mut impl Writ
     }
 }
 
+fn failed(what: String) -> impl FnOnce(ProgramError) -> MigrateError {
+    move |why| MigrateError::Program { what, why }
+}
+
 fn deployed(args: &MigrateArgs, cluster: &impl LedgerCluster) -> Result<DeployedOperator, MigrateError> {
-    let answer = cluster.kubectl(&args.at.get(&args.at.operator, "json"))?;
+    let OperatorAt { namespace, operator, .. } = &args.at;
+    let what = format!("the operator ({operator} in namespace {namespace}) can't be read");
+    let answer = cluster.kubectl(&args.at.get(operator, "json")).map_err(failed(what))?;
     Ok(DeployedOperator::read(&answer)?)
 }
 
@@ -256,7 +270,8 @@ fn values(
     from: RecordStore,
 ) -> Result<ChartValues, MigrateError> {
     let secret = args.secret.clone().or_else(|| deployed.secret.clone()).ok_or(MigrateError::NoSecret)?;
-    let keys = cluster.kubectl(&args.at.get(&format!("secret/{secret}"), KEYS))?;
+    let what = format!("Secret {secret} in namespace {} can't be read", args.at.namespace);
+    let keys = cluster.kubectl(&args.at.get(&format!("secret/{secret}"), KEYS)).map_err(failed(what))?;
     if !String::from_utf8_lossy(&keys).lines().any(|key| key == URL) {
         return Err(MigrateError::NoUrl { name: secret });
     }
@@ -270,7 +285,8 @@ fn records(
 ) -> Result<LedgerRecords, MigrateError> {
     let mut words: Vec<OsString> = vec!["records".into(), format!("--namespace={}", args.at.namespace).into()];
     words.extend(deployed.flags.iter().map(OsString::from));
-    let answer = cluster.kubectl(&args.at.exec(words))?;
+    let what = "the operator can't be asked where the records are".to_owned();
+    let answer = cluster.kubectl(&args.at.exec(words)).map_err(failed(what))?;
     Ok(serde_json::from_slice(&answer)?)
 }
 

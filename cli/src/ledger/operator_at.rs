@@ -7,6 +7,8 @@ use std::process::{Command, Stdio};
 
 use thiserror::Error;
 
+use crate::kubectl::is_unreachable;
+
 /// For the API server's answer.
 const ANSWER: &str = "--request-timeout=60s";
 const OPERATOR: &str = "deployment/outrigger";
@@ -37,6 +39,20 @@ pub(super) enum ProgramError {
     Run(&'static str, io::Error),
     #[error("{0}")]
     Refused(String),
+    #[error("{0}. Name the cluster with --context or --kubeconfig")]
+    Unreachable(String),
+}
+
+impl ProgramError {
+    /// By what a program wrote to standard error.
+    pub(super) fn of(stderr: &str) -> Self {
+        let why = reason(stderr);
+        // The operator, which was reached, may say the same of its database.
+        match own(stderr).is_none() && is_unreachable(&why) {
+            true => ProgramError::Unreachable(why),
+            false => ProgramError::Refused(why),
+        }
+    }
 }
 
 impl OperatorAt {
@@ -92,15 +108,18 @@ fn run(program: &'static str, help: &'static str, arguments: &[impl AsRef<OsStr>
     })?;
     match output.status.success() {
         true => Ok(output.stdout),
-        false => Err(ProgramError::Refused(reason(&String::from_utf8_lossy(&output.stderr)))),
+        false => Err(ProgramError::of(&String::from_utf8_lossy(&output.stderr))),
     }
 }
 
 /// What the operator wrote to standard error; kubectl's own last line says only that a command failed.
 fn reason(stderr: &str) -> String {
-    let lines: Vec<&str> = stderr.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    let own = lines.iter().find_map(|line| line.strip_prefix("outrigger-operator: "));
-    own.or(lines.last().copied()).unwrap_or("it says nothing").chars().take(400).collect()
+    let last = stderr.lines().map(str::trim).rfind(|line| !line.is_empty());
+    own(stderr).or(last).unwrap_or("it says nothing").chars().take(400).collect()
+}
+
+fn own(stderr: &str) -> Option<&str> {
+    stderr.lines().find_map(|line| line.trim().strip_prefix("outrigger-operator: "))
 }
 
 #[cfg(test)]
@@ -112,5 +131,21 @@ mod tests {
         let stderr = "outrigger-operator: the table x is gone\ncommand terminated with exit code 1\n";
         assert_eq!(reason(stderr), "the table x is gone");
         assert_eq!(reason("Error from server (Forbidden): no"), "Error from server (Forbidden): no");
+    }
+
+    #[test]
+    fn without_a_cluster_the_error_says_how_to_name_one() {
+        let refused =
+            "The connection to the server localhost:8080 was refused - did you specify the right host or port?";
+        for stderr in
+            [refused, "error: context \"prod\" does not exist", "dial tcp 127.0.0.1:1: connect: connection refused"]
+        {
+            let error = ProgramError::of(stderr).to_string();
+            assert_eq!(error, format!("{stderr}. Name the cluster with --context or --kubeconfig"));
+        }
+        let forbidden = "Error from server (Forbidden): no";
+        assert_eq!(ProgramError::of(forbidden).to_string(), forbidden);
+        let database = "outrigger-operator: the database: connection refused\ncommand terminated with exit code 1\n";
+        assert_eq!(ProgramError::of(database).to_string(), "the database: connection refused");
     }
 }

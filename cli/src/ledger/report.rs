@@ -8,15 +8,16 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use jiff::Timestamp;
 use serde_json::Value;
 use thiserror::Error;
 
 use super::operator_at::{OperatorAt, ProgramError, kubectl};
+use super::question::{self, ReportTime, SpanError};
 use crate::style::{self, Style};
 use crate::table::table;
 
-/// So many different columns there are to group by.
-const GROUPS_MAX: usize = 10;
+const GROUPS_MAX: usize = question::GROUPS.len();
 const SUMS: [(&str, &str); 6] = [
     ("requests", "REQUESTS"),
     ("errors", "ERRORS"),
@@ -29,13 +30,13 @@ const SUMS: [(&str, &str); 6] = [
 #[derive(Debug, clap::Args)]
 pub(super) struct ReportArgs {
     /// The first day or hour: 2026-11-01, or 2026-11-01T06:00:00Z. Absent: this month.
-    #[arg(long, value_name = "TIME")]
-    from: Option<String>,
+    #[arg(long, value_name = "TIME", value_parser = question::time, allow_hyphen_values = true)]
+    from: Option<ReportTime>,
     /// The first day or hour that is not in it. Absent: now.
-    #[arg(long, value_name = "TIME")]
-    to: Option<String>,
+    #[arg(long, value_name = "TIME", value_parser = question::time, allow_hyphen_values = true)]
+    to: Option<ReportTime>,
     /// What to group by: month, day, hour, namespace, key, team, customer, workload, provider, model.
-    #[arg(long, value_name = "LIST", default_value = "key")]
+    #[arg(long, value_name = "LIST", default_value = "key", value_parser = question::groups)]
     by: String,
     /// How to write it.
     #[arg(long, short, value_enum, default_value_t = ReportOutput::Table)]
@@ -54,6 +55,8 @@ enum ReportOutput {
 /// Why there is no report.
 #[derive(Debug, Error)]
 enum ReportError {
+    #[error(transparent)]
+    Span(#[from] SpanError),
     #[error("the operator gives no report: {0}")]
     Program(#[from] ProgramError),
     #[error("the operator's report is not JSON: {0}")]
@@ -74,6 +77,7 @@ pub(super) fn main(args: &ReportArgs) -> ExitCode {
 }
 
 fn report(args: &ReportArgs) -> Result<String, ReportError> {
+    question::check(args.from.as_ref(), args.to.as_ref(), Timestamp::now())?;
     let answer = kubectl(&args.at.exec(query(args)))?;
     match args.output {
         ReportOutput::Table => tabulated(&answer),
@@ -86,8 +90,8 @@ fn query(args: &ReportArgs) -> Vec<OsString> {
     let format = if args.output == ReportOutput::Csv { "csv" } else { "json" };
     let mut words: Vec<OsString> =
         vec!["usage".into(), format!("--format={format}").into(), format!("--by={}", args.by).into()];
-    words.extend(args.from.iter().map(|from| format!("--from={from}").into()));
-    words.extend(args.to.iter().map(|to| format!("--to={to}").into()));
+    words.extend(args.from.iter().map(|from| format!("--from={}", from.text).into()));
+    words.extend(args.to.iter().map(|to| format!("--to={}", to.text).into()));
     words
 }
 

@@ -87,8 +87,12 @@ impl LedgerCluster for Script {
 }
 
 fn run(script: &Script, words: &[&str]) -> (Result<(), MigrateError>, String) {
+    run_with(script, &parsed(words))
+}
+
+fn run_with(script: &Script, args: &MigrateArgs) -> (Result<(), MigrateError>, String) {
     let mut out = Vec::new();
-    let result = migrate(&parsed(words), script, &mut out);
+    let result = migrate(args, script, &mut out);
     (result, String::from_utf8(out).unwrap())
 }
 
@@ -202,13 +206,15 @@ fn a_move_that_does_not_end_says_why_and_how_to_go_back() {
             [Ok(state(&[store("Kubernetes", "InUse", 4)], "Use")), Ok(json!({"stores": stores}))],
         )
     };
-    let words = ["--to=PostgreSQL", "--secret=ledger-database", "--chart=./chart", "--timeout=0"];
-    let (error, said) = run(&waiting([unreachable.clone(), store("Kubernetes", "InUse", 4)]), &words);
+    // Only one look.
+    let args =
+        MigrateArgs { timeout: 0, ..parsed(&["--to=PostgreSQL", "--secret=ledger-database", "--chart=./chart"]) };
+    let (error, said) = run_with(&waiting([unreachable.clone(), store("Kubernetes", "InUse", 4)]), &args);
     let error = error.unwrap_err();
     assert!(said.contains("PostgreSQL: can't be read: connection refused. the store does not answer\n"), "{said}");
     assert!(error.to_string().ends_with("Nothing is moved yet: `helm rollback gateways` goes back"), "{error}");
     assert_eq!(error.code(), 1);
-    let (error, _) = run(&waiting([unreachable, store("Kubernetes", "Sealed", 4)]), &words);
+    let (error, _) = run_with(&waiting([unreachable, store("Kubernetes", "Sealed", 4)]), &args);
     let error = error.unwrap_err().to_string();
     assert!(
         error.ends_with("set ledger.store=Kubernetes and ledger.migrateFrom=PostgreSQL to take the move back"),
@@ -226,4 +232,40 @@ fn what_the_operator_refuses_is_no_reason_to_wait() {
     let error = error.unwrap_err();
     assert_eq!(error.to_string(), "the operator moves nothing: both have records that are in use");
     assert_eq!(error.code(), 1);
+}
+
+/// A cluster that is not there.
+struct NoCluster;
+
+impl LedgerCluster for NoCluster {
+    fn kubectl(&self, _: &[OsString]) -> Result<Vec<u8>, ProgramError> {
+        Err(ProgramError::of("The connection to the server localhost:8080 was refused"))
+    }
+
+    fn helm(&self, _: &[OsString]) -> Result<Vec<u8>, ProgramError> {
+        panic!("nothing is set before the operator is read");
+    }
+
+    fn pause(&self) {}
+}
+
+#[test]
+fn without_a_cluster_it_says_what_failed_and_how_to_name_one() {
+    let error = migrate(&parsed(&["--to=PostgreSQL"]), &NoCluster, &mut Vec::new()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the operator (deployment/outrigger in namespace outrigger-system) can't be read: The connection to the server \
+         localhost:8080 was refused. Name the cluster with --context or --kubeconfig"
+    );
+    assert_eq!(error.code(), 2);
+}
+
+#[test]
+fn how_long_to_wait_is_a_number_of_seconds() {
+    assert_eq!(parsed(&["--to=PostgreSQL", "--timeout=86400"]).timeout, 86_400);
+    for wrong in ["0", "abc", "-1", "", "86401"] {
+        let error = Cli::try_parse_from(["migrate", "--to=PostgreSQL", "--timeout", wrong]).map(|_| ()).unwrap_err();
+        let said = error.to_string();
+        assert!(said.contains("must be a number of seconds from 1 to 86400"), "{wrong}: {said}");
+    }
 }
