@@ -208,7 +208,7 @@ fn explained(loaded: &LoadedPolicy, args: &Args, now: i64) -> Result<Explained, 
         return Ok(Explained::refused(request, Some(key_seen), &refusal));
     }
     let repeats = || session::refuses_repeats(key, explained.operation, explained.body.as_deref().unwrap_or_default());
-    if let Some(refusal) = session::name(key, &explained.headers).err().or_else(repeats) {
+    if let Some(refusal) = session::name(key, explained.operation, &explained.headers).err().or_else(repeats) {
         return Ok(Explained::refused(request, Some(key_seen), &refusal));
     }
     let mut assumed = AssumedState::of(policy, key, &explained, args, now)?;
@@ -265,7 +265,7 @@ fn decided(policy: &Policy, key: KeyIndex, explained: &ExplainedRequest, assumed
     let request =
         Request::from_headers(key, explained.request_type(), explained.model.as_deref(), fallbacks, &header, assumed);
     // A session's draw is the gateway's. For other requests, the likeliest candidate is shown.
-    let draw = explained.session().zip(policy.keys.get(key)).map(|(session, key)| Draw::of_session(&key.id, session));
+    let draw = policy.keys.get(key).and_then(|key| Some(Draw::of_session(&key.id, explained.session(key)?)));
     let (headers, params) = (explained.seen_headers(), explained.seen_params());
     let draw = draw.unwrap_or(Draw::Likeliest);
     explain(policy, &Request { headers: &headers, params: &params, draw, ..request })
@@ -375,7 +375,7 @@ fn notes(loaded: &LoadedPolicy, key: &Key, explained: &ExplainedRequest, decisio
         let names = missing.join(", ");
         notes.push(format!("the value of Secret {names} is unknown: a gateway skips a credential without a value"));
     }
-    if explained.session().is_some() {
+    if explained.session(key).is_some() {
         notes.push("a session stays where it was drawn: the shares hold over many sessions".to_owned());
     }
     if loaded.errors.iter().any(|error| !error.object.is_empty()) {

@@ -189,7 +189,7 @@ fn rolling(_: &mut SchemaGenerator) -> Schema {
 pub(crate) fn amount(generator: &mut SchemaGenerator) -> Schema {
     let mut schema = generator.subschema_for::<Money>();
     let rule = shapes::rule(
-        "self.matches('[1-9]')",
+        "!self.matches('^0([.]0+)?$')",
         "an amount must be more than zero: what may not be used at all is suspended, or denied in models",
     );
     schema.insert("x-kubernetes-validations".into(), Value::Array(vec![rule]));

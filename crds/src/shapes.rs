@@ -72,9 +72,13 @@ const EXPECTED: [(&str, &str); 25] = [
     ),
     (
         outrigger_core::AMOUNT_PATTERN,
-        "an amount of dollars in quotes, with at most nine digits after the point, such as \"12.50\"",
+        "an amount of dollars in quotes, without `$`: less than 1000000000, with at most nine digits after the point, such as \
+         \"12.50\"",
     ),
-    (crate::duration::PATTERN, "a duration: whole numbers with a unit (h, m, s or ms), such as 30s, 1h30m or 200ms"),
+    (
+        crate::duration::PATTERN,
+        "a duration: whole numbers with a unit (h, m, s or ms), such as 30s, 1h30m or 200ms; at most 99999h; a day is 24h",
+    ),
     (REASON, "a condition's reason, such as InvalidEndpoint"),
     (CONDITION, "a condition's type, such as Ready or example.org/Approved"),
 ];
@@ -117,8 +121,8 @@ pub(crate) fn name(_: &mut SchemaGenerator) -> Schema {
 /// The default header of a session.
 pub(crate) const SESSION_HEADER: &str = "x-outrigger-session";
 
-/// The name of the request header that carries a session's id. Headers for credentials and headers with another meaning are
-/// not allowed.
+/// The name of the request header that carries a session's id. Headers for credentials, headers with a meaning of their own
+/// and ids of single requests are not allowed. `outrigger check` and the operator know more of them.
 pub(crate) fn session_header(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "string",
@@ -128,12 +132,16 @@ pub(crate) fn session_header(_: &mut SchemaGenerator) -> Schema {
         "default": SESSION_HEADER,
         "x-kubernetes-validations": [
             rule(
-                "!(self in ['authorization', 'cookie', 'api-key', 'apikey']) && !self.matches('(-api-?key|-auth|-authorization|-credentials?|-jwt|-password|-secret|-token|-key)$')",
-                "this header can carry a credential: choose another one, such as x-session-id",
+                "self in ['idempotency-key', 'x-idempotency-key'] || !(self in ['authorization', 'cookie', 'api-key', 'apikey']) && !self.matches('(-api-?key|-auth|-authorization|-credentials?|-jwt|-password|-secret|-token|-key)$')",
+                "this header may carry a credential, as its name says: choose another one, such as x-session-id",
             ),
             rule(
-                "!(self in ['host', 'connection', 'content-type', 'content-length', 'accept', 'user-agent', 'traceparent', 'tracestate', 'te', 'expect', 'upgrade', 'transfer-encoding'])",
-                "this header has another meaning: choose another one, such as x-session-id",
+                "!(self in ['request-id', 'x-request-id', 'x-client-request-id', 'idempotency-key', 'x-idempotency-key', 'cf-ray', 'b3', 'traceparent', 'sentry-trace', 'uber-trace-id']) && !self.matches('^(x-b3-|x-datadog-)')",
+                "this header names each request, not a run: choose another one, such as x-session-id",
+            ),
+            rule(
+                "!(self in ['host', 'connection', 'accept', 'user-agent', 'tracestate', 'baggage', 'te', 'expect', 'upgrade', 'transfer-encoding', 'referer', 'http-referer', 'x-title', 'origin', 'cache-control']) && (!self.matches('^(accept-|content-|anthropic-|openai-|x-stainless-|x-forwarded)') || self.matches('-(key|token)$'))",
+                "this header has a meaning of its own: choose another one, such as x-session-id",
             ),
             rule(
                 "!self.matches('^(x-outrigger-|x-bf-)') || self in ['x-outrigger-session', 'x-bf-session-id']",

@@ -236,7 +236,7 @@ pub struct SessionLimits {
     /// Whether a request without the header is refused. If false, it belongs to no session, and only repeats applies.
     #[serde(default)]
     pub required: bool,
-    /// A session ends after this time without requests.
+    /// A session ends after this time without requests: at least 10s.
     #[serde(default = "an_hour")]
     #[schemars(schema_with = "idle")]
     pub idle: GoDuration,
@@ -291,11 +291,19 @@ fn an_hour() -> GoDuration {
     GoDuration::from_millis(3_600_000)
 }
 
+/// If a session ended at once, its limits would have no effect.
 fn idle(generator: &mut SchemaGenerator) -> Schema {
     let mut schema = generator.subschema_for::<GoDuration>();
     schema.insert("default".into(), json!("1h"));
-    let nonzero = shapes::rule("self.matches('[1-9]')", "idle must be longer than zero, such as 30m");
-    schema.insert("x-kubernetes-validations".into(), json!([nonzero]));
+    // Any hours or minutes, ten seconds, or five digits of milliseconds. What is no duration has its own message.
+    let least = shapes::rule(
+        &format!(
+            "!self.matches('{}') || self.matches('[1-9][0-9]*h|[1-9][0-9]*m([^s]|$)|[1-9][0-9]+s|[1-9][0-9]{{4}}ms')",
+            crate::duration::PATTERN
+        ),
+        "idle must be at least 10s, such as 30m: a session that ends at once has no limits",
+    );
+    schema.insert("x-kubernetes-validations".into(), json!([least]));
     schema
 }
 

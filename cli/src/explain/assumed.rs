@@ -88,7 +88,7 @@ impl<'a> AssumedState<'a> {
             unhealthy: unhealthy.collect::<Result<_, _>>()?,
             used: used.collect::<Result<_, _>>()?,
             short: None,
-            in_session: session::name(key, &explained.headers).is_ok_and(|name| name.is_some()),
+            in_session: session::name(key, explained.operation, &explained.headers).is_ok_and(|name| name.is_some()),
             labels: &args.labels,
             workload: args.workload.as_deref().unwrap_or_default(),
             input_tokens: explained.caller_tokens().unwrap_or(0),

@@ -14,7 +14,7 @@ use outrigger_llm::provider::{self, Target};
 use outrigger_llm::tokens::estimate::RequestInput;
 use outrigger_llm::tokens::meter::{Metered, meter};
 use outrigger_llm::{Dialect, RequestError, decode_request};
-use outrigger_policy::{Provider, session};
+use outrigger_policy::{Key, Provider, session};
 use outrigger_sidecar::request::parsed_request::{self, ParsedRequest};
 use outrigger_sidecar::request::refusal::Refusal;
 use outrigger_sidecar::{Query, mock};
@@ -150,9 +150,9 @@ impl ExplainedRequest {
         Query::parse(&self.query)
     }
 
-    /// The session that the request names.
-    pub fn session(&self) -> Option<&str> {
-        session(|name| self.header(name)).or(self.scanned.session.as_deref())
+    /// The session that the request of a key names.
+    pub fn session(&self, key: &Key) -> Option<&str> {
+        session(key, |name| self.header(name)).or(self.scanned.session.as_deref())
     }
 
     /// The estimated input tokens for a model; `None` without a body.

@@ -4,6 +4,7 @@
 
 use outrigger_compile::{Compiled, Inputs, OPERATOR_NAMESPACE, Severity, compile, read};
 use outrigger_core::ObjectRef;
+use outrigger_policy::headers::session_header_problem;
 use outrigger_policy::{AppliesDoc, Trial};
 
 const PROVIDER: &str = "LLMProvider default/a {type: Ollama, withoutKey: Allow, defaultPrice: {perImage: '0'}}";
@@ -59,6 +60,27 @@ fn reports_models_without_a_price_if_only_sessions_have_money() {
     assert_eq!(told("requests: [{name: run, max: 1}], repeats: 3"), "");
 }
 
+/// Else its author repairs one key after the other.
+#[test]
+fn names_every_key_that_counts_a_model_without_a_price() {
+    let provider = "LLMProvider default/a {type: vLLM, endpoint: 'http://a', models: [{name: m}]}";
+    let key = |name: &str| {
+        format!("VirtualKey default/{name} {{limits: {{session: {{budgets: [{{name: run, amount: '1'}}]}}}}}}")
+    };
+    let keys = ["k1", "k2", "k3", "k4", "k5"].map(key);
+    let told = |count: usize| {
+        let objects: Vec<&str> = [provider].into_iter().chain(keys[..count].iter().map(String::as_str)).collect();
+        let findings = compiled(&objects).findings;
+        let told: Vec<String> = findings.iter().map(ToString::to_string).filter(|told| told.contains("`m`")).collect();
+        assert_eq!(told.len(), 1, "{told:?}");
+        told[0].clone()
+    };
+    let two = told(2);
+    assert!(two.ends_with("unpriced: Allow in VirtualKey default/k1, default/k2"), "{two}");
+    assert!(two.contains("default/k1: spec.limits.session.budgets[run], VirtualKey default/k2: spec"), "{two}");
+    assert!(told(5).ends_with("VirtualKey default/k1, default/k2, default/k3 and 2 more"), "{}", told(5));
+}
+
 /// The schema refuses the most common headers, and the table of headers has all of them.
 #[test]
 fn refuses_headers_with_another_meaning_for_sessions() {
@@ -68,16 +90,57 @@ fn refuses_headers_with_another_meaning_for_sessions() {
         assert_eq!((keys(&compiled), compiled.findings.as_slice()), (vec!["k"], &[][..]), "{header}");
     }
     for (header, why) in [
-        ("proxy-authorization", "can carry a credential"),
-        ("cf-access-client-id", "can carry a credential"),
-        ("x-forwarded-for", "has another meaning"),
-        ("baggage", "has another meaning"),
-        ("if-match", "has another meaning"),
+        ("cf-access-client-id", "may carry a credential, as its name says"),
+        ("x-forwarded-for", "has a meaning of its own"),
+        ("x-goog-api-client", "has a meaning of its own"),
+        ("openai-project", "has a meaning of its own"),
+        ("baggage", "has a meaning of its own"),
+        ("if-match", "has a meaning of its own"),
+        ("x-cloud-trace-context", "names each request, not a run"),
     ] {
         let compiled = compiled(&[PROVIDER, &key(header)]);
         assert_eq!(keys(&compiled), Vec::<&str>::new(), "{header}: without its limits it is not served");
         let told: Vec<String> = compiled.findings.iter().map(ToString::to_string).collect();
         assert!(told.iter().any(|told| told.contains("spec.limits.session.header") && told.contains(why)), "{told:?}");
+    }
+}
+
+/// The schema refuses a header in the words in which it is refused here: whatever the schema knows is known here too.
+#[test]
+fn the_schema_and_the_table_agree_about_headers_of_sessions() {
+    for header in [
+        "authorization",
+        "x-api-key",
+        "anthropic-api-key",
+        "x-conversation-key",
+        "x-auth-token",
+        "sec-websocket-key",
+        "cookie",
+        "anthropic-beta",
+        "anthropic-version",
+        "openai-beta",
+        "x-stainless-lang",
+        "http-referer",
+        "x-title",
+        "user-agent",
+        "accept",
+        "accept-encoding",
+        "content-type",
+        "host",
+        "expect",
+        "x-request-id",
+        "x-client-request-id",
+        "x-b3-traceid",
+        "b3",
+        "cf-ray",
+        "traceparent",
+        "idempotency-key",
+    ] {
+        let problem = session_header_problem(header).unwrap_or_else(|| panic!("{header} passes"));
+        let words = format!("this header {}: choose another one, such as x-session-id", problem.words());
+        let key = format!("VirtualKey default/k {{limits: {{session: {{repeats: 3, header: {header}}}}}}}");
+        let told: Vec<String> = compiled(&[PROVIDER, &key]).findings.iter().map(ToString::to_string).collect();
+        assert!(told.len() == 1 && told[0].contains(&words), "{header}: {told:?}");
     }
 }
 

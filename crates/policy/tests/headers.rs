@@ -25,8 +25,9 @@ own. `_` in a name is read as `-`.
 **A header without a row passes up and down, and never across.** `x-bf-eh-NAME` goes up as `NAME` if
 `NAME` may. Then the gateway sets its own headers: the provider's `headers` and credential, `host`,
 `content-type`, `accept-encoding: identity` and, to endpoints that may be a gateway,
-`x-outrigger-hop`. The answer gets the headers in [semantics](semantics.md#headers). Rules see every
-header that is not marked as hidden.
+`x-outrigger-hop`. The header that names the session of a key (`limits.session.header`) goes to no
+provider. The answer gets the headers in [semantics](semantics.md#headers). Rules see every header
+that is not marked as hidden.
 
 | names | up | across | down | why |
 |---|---|---|---|---|

@@ -21,6 +21,7 @@ pub(super) fn remedy(expected: &str, schema: &Value, field: &str, value: &Value)
             _ => ": write true or false, without quotes".to_owned(),
         },
         ("object", Value::String(text)) => name_of_reference(schema, field, text),
+        ("array", Value::Number(_) | Value::String(_) | Value::Bool(_)) => list_of_entries(schema),
         _ => String::new(),
     }
 }
@@ -48,6 +49,16 @@ fn bare_number(text: &str) -> String {
         (true, true) => format!(": write {bare}"),
         (true, false) => ": remove the quotes".to_owned(),
         (false, _) => ": write only digits, without quotes".to_owned(),
+    }
+}
+
+/// For a single value where the schema wants a list of mappings: an entry with what it must have.
+fn list_of_entries(schema: &Value) -> String {
+    let required = schema.pointer("/items/required").and_then(Value::as_array).into_iter().flatten();
+    let fields: Vec<String> = required.filter_map(Value::as_str).map(|name| format!("{name}: …")).collect();
+    match fields.is_empty() {
+        true => String::new(),
+        false => format!(": write a list such as [{{{}}}]", fields.join(", ")),
     }
 }
 

@@ -13,12 +13,14 @@ const WEEK: &str = "a week's anchorDay is 1 (Monday) to 7 (Sunday)";
 const NO_TIME: &str = "rolling must be longer than zero, such as 1m or 24h";
 const NOTHING: &str = "an amount must be more than zero: what may not be used at all is suspended, or denied in models";
 const ROLLING: &str = "must be a duration: whole numbers with a unit (h, m or s), such as 90s, 1h or 24h; days, weeks and months are windows of the calendar, such as window: Month";
-const MONEY: &str =
-    "must be an amount of dollars in quotes, with at most nine digits after the point, such as \"12.50\"";
+const MONEY: &str = "must be an amount of dollars in quotes, without `$`: less than 1000000000, with at most nine digits after the point, such as \"12.50\"";
 const ONE_UNIT: &str = "a Budget is in money or in tokens: set either amount or tokens";
 const EMPTY_LIST: &str = "must not be an empty list: leave it out, or list at least one";
 const NO_SESSION_LIMIT: &str = "a session needs a limit: set budgets, requests, tokens or repeats";
-const NO_SECRET: &str = "this header can carry a credential: choose another one, such as x-session-id";
+const SHORT_IDLE: &str = "idle must be at least 10s, such as 30m: a session that ends at once has no limits";
+const NO_RUN: &str = "this header names each request, not a run: choose another one, such as x-session-id";
+const NO_SECRET: &str =
+    "this header may carry a credential, as its name says: choose another one, such as x-session-id";
 const MIN_OVER_MAX: &str = "minOutputTokens is larger than maxOutputTokens: make it smaller";
 const NO_CAPS: &str = "minOutputTokens has no effect with capOutput: false: remove one of the two";
 const NO_PRICE: &str = "a price needs inputPerMillion and outputPerMillion (\"0\" if free), or one of perImage, perMillionCharacters and perSecond";
@@ -110,6 +112,8 @@ const WRONG_AMOUNTS: &[(&str, &str)] = &[
     ("'12,50'", MONEY),
     ("'1,000.00'", MONEY),
     ("$5", MONEY),
+    ("'NaN'", MONEY),
+    ("'999999999999999'", MONEY),
     ("'-5'", MONEY),
     ("'1e3'", MONEY),
     ("'0.0000000001'", MONEY),
@@ -266,14 +270,26 @@ pub const BROKEN: &[Invalid] = &[
         "{limits: {session: {repeats: 3, idle: 1d}}}",
         &[(
             "spec.limits.session.idle",
-            "must be a duration: whole numbers with a unit (h, m, s or ms), such as 30s, 1h30m or 200ms",
+            "must be a duration: whole numbers with a unit (h, m, s or ms), such as 30s, 1h30m or 200ms; at most 99999h; a day is 24h",
         )],
     ),
     (
         KEY,
-        "{limits: {session: {repeats: 3, idle: 0m}}}",
-        &[("spec.limits.session.idle", "idle must be longer than zero, such as 30m")],
+        "{limits: {session: {repeats: 3, idle: 9999999h}}}",
+        &[(
+            "spec.limits.session.idle",
+            "must be a duration: whole numbers with a unit (h, m, s or ms), such as 30s, 1h30m or 200ms; at most 99999h; a day is 24h",
+        )],
     ),
+    (KEY, "{limits: {session: {repeats: 3, idle: 1ms}}}", &[("spec.limits.session.idle", SHORT_IDLE)]),
+    (KEY, "{limits: {session: {repeats: 3, idle: 9s999ms}}}", &[("spec.limits.session.idle", SHORT_IDLE)]),
+    (KEY, "{limits: {session: {repeats: 3, idle: 00m09s}}}", &[("spec.limits.session.idle", SHORT_IDLE)]),
+    (
+        KEY,
+        "{limits: {session: {requests: 0}}}",
+        &[("spec.limits.session.requests", "must be a list, not a number: write a list such as [{max: …, name: …}]")],
+    ),
+    (KEY, "{limits: {session: {repeats: 3, idle: 0m}}}", &[("spec.limits.session.idle", SHORT_IDLE)]),
     (
         KEY,
         "{limits: {session: {repeats: 3, header: X-Run}}}",
@@ -286,10 +302,16 @@ pub const BROKEN: &[Invalid] = &[
     (KEY, "{limits: {session: {repeats: 3, header: x-api-key}}}", &[("spec.limits.session.header", NO_SECRET)]),
     (KEY, "{limits: {session: {repeats: 3, header: x-auth-token}}}", &[("spec.limits.session.header", NO_SECRET)]),
     (KEY, "{limits: {session: {repeats: 3, header: cookie}}}", &[("spec.limits.session.header", NO_SECRET)]),
+    (KEY, "{limits: {session: {repeats: 3, header: x-request-id}}}", &[("spec.limits.session.header", NO_RUN)]),
+    (KEY, "{limits: {session: {repeats: 3, header: idempotency-key}}}", &[("spec.limits.session.header", NO_RUN)]),
+    (KEY, "{limits: {session: {repeats: 3, header: x-b3-traceid}}}", &[("spec.limits.session.header", NO_RUN)]),
     (
         KEY,
         "{limits: {session: {repeats: 3, header: content-type}}}",
-        &[("spec.limits.session.header", "this header has another meaning: choose another one, such as x-session-id")],
+        &[(
+            "spec.limits.session.header",
+            "this header has a meaning of its own: choose another one, such as x-session-id",
+        )],
     ),
     (
         KEY,

@@ -7,7 +7,7 @@ const LABEL: &str =
 const URL: &str =
     "must be an http:// or https:// URL without user, query and fragment, such as https://llm.example.com/v1";
 const PROXY: &str = "must be a proxy's URL without user and path, such as http://proxy.example.com:3128";
-const DURATION: &str = "must be a duration: whole numbers with a unit (h, m, s or ms), such as 30s, 1h30m or 200ms";
+const DURATION: &str = "must be a duration: whole numbers with a unit (h, m, s or ms), such as 30s, 1h30m or 200ms; at most 99999h; a day is 24h";
 const EMPTY_LIST: &str = "must not be an empty list: leave it out, or list at least one";
 const VISIBLE: &str = "must be printable ASCII without spaces, at least one character";
 const VALUE: &str =

@@ -74,6 +74,9 @@ pub const VALID: &[(&str, &str)] = &[
     (PROVIDER, "{type: vLLM, endpoint: 'https://a', proxy: {url: 'http://proxy.corp:3128'}}"),
     (PROVIDER, "{type: Ollama}"),
     (KEY, "{limits: {session: {repeats: 3}}}"),
+    (KEY, "{limits: {session: {repeats: 3, idle: 10s}}}"),
+    (KEY, "{limits: {session: {repeats: 3, idle: 1m}}}"),
+    (KEY, "{limits: {session: {repeats: 3, idle: 24h}}}"),
     (KEY, "{limits: {session: {header: x-bf-session-id, tokens: [{name: run, max: 100000}]}}}"),
     (
         KEY,

@@ -40,10 +40,12 @@ pub fn decide(
     let affinity = &gateway.affinity;
     let has_headers = has_gateway_headers(&context.headers);
     let header = |name: &str| {
-        let value = has_headers.then(|| context.headers.get(name)).flatten();
+        // A key's limits on sessions may name a header of another family.
+        let may_exist = has_headers || context.key().session.as_ref().is_some_and(|session| session.header == name);
+        let value = may_exist.then(|| context.headers.get(name)).flatten();
         value.and_then(|value| value.to_str().ok())
     };
-    let explicit = session(header).or(context.scanned.session.as_deref());
+    let explicit = session(context.key(), header).or(context.scanned.session.as_deref());
     let implicit = context.scanned.conversation.map(|scanned| conversation(context, &[&scanned.opening.to_le_bytes()]));
     let handle = context.scanned.handle.as_deref().map(|handle| conversation(context, &[b"handle", handle.as_bytes()]));
     let has_earlier_turns = context.scanned.conversation.is_some_and(|scanned| scanned.turns > 2);

@@ -138,7 +138,7 @@ impl Gateway {
         }
         // Its header is checked at once. It is joined once the whole request was read, so that nobody takes a place in the
         // table with a body that never comes.
-        if let Err(refusal) = session::name(context.key(), &context.headers) {
+        if let Err(refusal) = session::name(context.key(), context.operation, &context.headers) {
             return begin(context).refuse(&refusal);
         }
         match receive(&context.headers, body, &self.memory).await {
@@ -161,7 +161,7 @@ impl Gateway {
                 return begin(context).refuse(&refusal);
             }
         }
-        match session::join(&self.sessions, context.key(), &context.headers) {
+        match session::join(&self.sessions, context.key(), context.operation, &context.headers) {
             Ok(session) => context.session = session,
             Err(refusal) => return begin(context).refuse(&refusal),
         }

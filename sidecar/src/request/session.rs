@@ -14,19 +14,28 @@ use crate::runtime::sessions::{LiveSessions, MOST, SessionUse};
 /// The longest name of a session, in bytes.
 const LONGEST: usize = 256;
 
-/// The name of the request's session, if its key limits sessions.
+/// The name of the request's session, if its key limits sessions. A request that counts tokens belongs to none: it is free,
+/// and no step of a run.
 ///
 /// # Errors
-/// The key requires a session and the request names none, or the name is too long.
-pub fn name<'h>(key: &Key, headers: &'h HeaderMap) -> Result<Option<&'h [u8]>, Refusal> {
+/// The key requires a session and the request names none, or it names two, or the name is too long.
+pub fn name<'h>(key: &Key, operation: &Operation, headers: &'h HeaderMap) -> Result<Option<&'h [u8]>, Refusal> {
     let Some(session) = &key.session else { return Ok(None) };
+    if operation.kind == OperationKind::CountTokens {
+        return Ok(None);
+    }
     let header = session.header.as_str();
-    let name = headers.get(header).map(|value| value.as_bytes().trim_ascii()).filter(|name| !name.is_empty());
+    let mut names = headers.get_all(header).iter().map(|value| value.as_bytes().trim_ascii());
+    let first = names.next();
+    // Nobody should choose which of two counts.
+    let differs = names.any(|other| Some(other) != first);
+    let name = first.filter(|name| !name.is_empty());
     let invalid = |message: String| {
         let param = Some(header.to_owned());
         Refusal { param, ..Refusal::new(RefusalKind::InvalidRequest, message) }
     };
     match name {
+        _ if differs => Err(invalid(format!("`{header}` names more than one session: send one id"))),
         Some(name) if name.len() > LONGEST => {
             Err(invalid(format!("the session's id in `{header}` has {} bytes, and may have {LONGEST}", name.len())))
         }
@@ -43,8 +52,13 @@ pub fn name<'h>(key: &Key, headers: &'h HeaderMap) -> Result<Option<&'h [u8]>, R
 ///
 /// # Errors
 /// As [`name`], or there is no room for another session.
-pub fn join(sessions: &Arc<LiveSessions>, key: &Key, headers: &HeaderMap) -> Result<Option<SessionUse>, Refusal> {
-    let (Some(name), Some(session)) = (name(key, headers)?, &key.session) else { return Ok(None) };
+pub fn join(
+    sessions: &Arc<LiveSessions>,
+    key: &Key,
+    operation: &Operation,
+    headers: &HeaderMap,
+) -> Result<Option<SessionUse>, Refusal> {
+    let (Some(name), Some(session)) = (name(key, operation, headers)?, &key.session) else { return Ok(None) };
     if !session.counts() {
         return Ok(None);
     }

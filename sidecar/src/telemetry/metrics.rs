@@ -1,6 +1,7 @@
 //! The gateway's metrics, by Prometheus's conventions. Label values are names of the policy or of closed lists, never
 //! free text of a request.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use outrigger_core::RefusalKind;
@@ -9,6 +10,7 @@ use outrigger_metrics::{
     HistogramFamily, MetricDescription, Registry, whole,
 };
 use outrigger_policy::Unit;
+use parking_lot::Mutex;
 
 use crate::telemetry::attempt_error::AttemptError;
 use crate::telemetry::record::Record;
@@ -54,7 +56,9 @@ pub struct Metrics {
     running_max: GaugeFamily<1>,
     running_granted: GaugeFamily<1>,
     sessions: GaugeFamily<0>,
-    forgotten_sessions: GaugeFamily<0>,
+    forgotten_sessions: CounterFamily<0>,
+    /// How many of them are counted already.
+    counted_forgotten: Arc<Mutex<u64>>,
     /// Requests in progress.
     pub in_flight: Gauge,
     rule_errors: CounterFamily<1>,
@@ -170,11 +174,12 @@ impl Metrics {
                 "Sessions that have not ended; absent if no key limits sessions",
                 [],
             )?,
-            forgotten_sessions: registry.gauges(
-                "outrigger_sessions_forgotten",
-                "Sessions that were forgotten before they ended, to make room for others; absent if no key limits sessions",
+            forgotten_sessions: registry.counters(
+                "outrigger_sessions_forgotten_total",
+                "Sessions that were forgotten before they ended, to make room for others; absent until a key limits sessions",
                 [],
             )?,
+            counted_forgotten: Arc::default(),
             in_flight: registry.gauge("outrigger_in_flight_requests", "Requests in progress")?,
             rule_errors: registry.counters(
                 "outrigger_rule_errors_total",
@@ -273,10 +278,12 @@ impl Metrics {
     /// How many sessions there are, and how many were forgotten.
     pub fn sessions(&self, counts: Option<(usize, u64)>) {
         self.sessions.reset();
-        self.forgotten_sessions.reset();
         if let Some((live, forgotten)) = counts {
             self.sessions.with([]).set(whole(live as u64));
-            self.forgotten_sessions.with([]).set(whole(forgotten));
+            // Two readers at one time must not count the same ones.
+            let mut counted = self.counted_forgotten.lock();
+            self.forgotten_sessions.with([]).inc_by(forgotten.saturating_sub(*counted));
+            *counted = forgotten.max(*counted);
         }
     }
 
@@ -332,4 +339,24 @@ fn digits(status: u16, buffer: &mut [u8; 3]) -> &str {
         buffer[at] = b'0' + u8::try_from(status / power % 10).unwrap_or(0);
     }
     std::str::from_utf8(buffer).unwrap_or("0")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forgotten_sessions_are_counted_once_and_never_fewer() {
+        let metrics = Metrics::new().unwrap();
+        let told = |counts| {
+            metrics.sessions(counts);
+            let text = String::from_utf8(metrics.text()).unwrap();
+            let line = text.lines().find_map(|line| line.strip_prefix("outrigger_sessions_forgotten_total "));
+            line.map(|count| count.parse::<u64>().unwrap())
+        };
+        assert_eq!(told(None), None);
+        // The third is an older reading that comes late. The last policy limits no sessions.
+        let counts = [Some((1, 0)), Some((9, 5)), Some((9, 3)), Some((9, 7)), None];
+        assert_eq!(counts.map(told), [Some(0), Some(5), Some(5), Some(7), Some(7)]);
+    }
 }

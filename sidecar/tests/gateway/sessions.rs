@@ -81,7 +81,11 @@ async fn a_run_ends_where_its_money_does_and_no_other_run_with_it() {
         json!([{"name": "VirtualKey default/app: spec.limits.session.budgets[run]", "unit": "usd", "limit": "0.20"}]);
     assert_eq!(told["sessions"], json!({"live": 2, "forgotten": 0, "limits": limits}));
     let metrics = reqwest::get(format!("http://{}/metrics", running.admin)).await.unwrap().text().await.unwrap();
-    for line in [r#"outrigger_refusals_total{type="session_budget_exceeded"} 1"#, "outrigger_sessions 2"] {
+    for line in [
+        r#"outrigger_refusals_total{type="session_budget_exceeded"} 1"#,
+        "outrigger_sessions 2",
+        "outrigger_sessions_forgotten_total 0",
+    ] {
         assert!(metrics.contains(line), "{line} in {metrics}");
     }
     assert!(!metrics.contains("session.budgets") && !metrics.contains(&of_one), "no session is a label");
@@ -128,6 +132,15 @@ async fn a_request_counts_once_whatever_attempts_it_takes_and_a_refused_one_not_
         assert_eq!(ask(&running, "run", &short("m")).await.status, 200);
     }
     assert_eq!(ask(&running, "run", &short("m")).await.status, 429);
+}
+
+#[tokio::test]
+async fn a_request_that_the_provider_refuses_counts() {
+    let upstream = Fake::always(answers(400, r#"{"error": {"message": "no"}}"#)).await;
+    let running = Running::new(limited(&upstream, SessionDoc { requests: one("one", 1), ..session() })).await;
+    assert_eq!(ask(&running, "run", &short("m")).await.status, 400);
+    assert_eq!(ask(&running, "run", &short("m")).await.status, 429);
+    assert_eq!(upstream.asked().len(), 1);
 }
 
 #[tokio::test]
@@ -244,6 +257,70 @@ async fn the_header_is_the_key_s_choice_is_bounded_and_goes_to_no_provider() {
         (asked.len(), asked[0].header("x-thread-id"), asked[0].header("x-other")),
         (1, None, Some("1".to_owned()))
     );
+}
+
+#[tokio::test]
+async fn two_different_ids_are_refused() {
+    let upstream = Fake::always(answer("hi")).await;
+    let running = Running::new(limited(&upstream, SessionDoc { requests: one("few", 1), ..session() })).await;
+    let send = |second: &'static str| {
+        let request = reqwest::Client::new().post(running.url(CHAT)).json(&short("m"));
+        running.send(request.header(HEADER, "run").header(HEADER, second))
+    };
+    let got = send("other").await;
+    assert_eq!(kind(&got), (400, "invalid_request".to_owned()), "{}", got.text);
+    assert!(got.text.contains("more than one session") && got.json()["error"]["param"] == HEADER, "{}", got.text);
+    assert_eq!(send("run").await.status, 200, "the same one twice is one");
+    assert_eq!(send("run").await.status, 429);
+}
+
+#[tokio::test]
+async fn counting_tokens_is_no_step_of_a_run() {
+    let upstream = Fake::always(answers(200, r#"{"input_tokens": 3, "totalTokens": 3}"#)).await;
+    for (kind, path, body) in [
+        (
+            "Anthropic",
+            "/v1/messages/count_tokens",
+            json!({"model": "m", "messages": [{"role": "user", "content": "x"}]}),
+        ),
+        ("Gemini", "/v1beta/models/m:countTokens", json!({"contents": [{"parts": [{"text": "x"}]}]})),
+    ] {
+        let limits = SessionDoc { required: true, requests: one("one", 1), ..session() };
+        let mut policy = limited(&upstream, limits);
+        policy.providers[0].kind = kind.to_owned();
+        let running = Running::new(policy).await;
+        for run in ["", "run", "run"] {
+            let request = reqwest::Client::new().post(running.url(path)).json(&body);
+            let got = running.send(if run.is_empty() { request } else { request.header(HEADER, run) }).await;
+            assert_eq!(got.status, 200, "{kind}: {}", got.text);
+        }
+        assert_eq!(running.admin("/policy").await["sessions"]["live"], json!(0), "{kind}");
+        assert!(upstream.asked().iter().all(|asked| asked.header(HEADER).is_none()), "{kind}");
+    }
+}
+
+/// Prompt caches are kept by one provider.
+#[tokio::test]
+async fn requests_of_a_run_stay_with_one_provider_by_the_key_s_own_header() {
+    let upstream = Fake::always(answer("hi")).await;
+    let mut policy = priced(&[("first", &upstream.url), ("second", &upstream.url)]);
+    policy.keys[0].providers[1].weight = 1;
+    policy.keys[0].session =
+        Some(SessionDoc { header: "x-thread-id".to_owned(), requests: one("many", 100), ..session() });
+    let running = Running::new(policy).await;
+    let mut providers = std::collections::HashSet::new();
+    for run in 0..16 {
+        let mut of_run = std::collections::HashSet::new();
+        for _ in 0..3 {
+            let request = reqwest::Client::new().post(running.url(CHAT)).json(&short("m"));
+            let got = running.send(request.header("x-thread-id", format!("run-{run}"))).await;
+            assert_eq!(got.status, 200, "{}", got.text);
+            of_run.insert(got.header("x-outrigger-provider").unwrap_or_default().to_owned());
+        }
+        assert_eq!(of_run.len(), 1, "run {run}");
+        providers.extend(of_run);
+    }
+    assert_eq!(providers.len(), 2, "runs are spread");
 }
 
 /// A place in the table costs a whole, valid request.

@@ -1,9 +1,9 @@
 //! Models that a budget in money counts, and whose price is unknown. They are reported when the policy is written, not
 //! when the first request is refused. Providers for which no price is known are reported too.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
-use outrigger_policy::{CatalogueDoc, ProviderIndex, UnknownCostPolicy, catalogue};
+use outrigger_policy::{CatalogueDoc, Policy, ProviderIndex, UnknownCostPolicy, catalogue};
 
 use crate::checks::counted::{CountedPolicy, ModelAt, NamedBy, NamedModel};
 use crate::findings::finding::Finding;
@@ -11,13 +11,33 @@ use crate::objects::id::id;
 use crate::objects::sorted::SortedObjects;
 use crate::read::source::Object;
 
+/// How many limits and keys a finding names.
+const NAMED: usize = 3;
+
+/// A model without a price, where it is named first, and what counts it.
+struct UnpricedModel<'a> {
+    object: &'a Object,
+    path: String,
+    at: ModelAt,
+    limits: Vec<String>,
+    keys: Vec<String>,
+}
+
 /// Reports each model once, at the first object that names it: its provider, a key or a rule.
 pub(crate) fn check(sorted: &SortedObjects<'_>, counted: &CountedPolicy, findings: &mut Vec<Finding>) {
-    let mut reported: HashSet<(ProviderIndex, String)> = HashSet::new();
-    let mut report = |object: &Object, path: String, at: &ModelAt| {
-        let Some(message) = message(counted, at) else { return };
-        if reported.insert((at.provider, at.model.clone())) {
-            findings.push(object.warning(&path, message));
+    let mut models: Vec<UnpricedModel<'_>> = Vec::new();
+    let mut reported: HashMap<(ProviderIndex, String), usize> = HashMap::new();
+    let mut report = |object, path: String, at: &ModelAt| {
+        let Some((limit, key)) = counted_by(counted, at) else { return };
+        let place = *reported.entry((at.provider, at.model.clone())).or_insert_with(|| {
+            models.push(UnpricedModel { object, path, at: at.clone(), limits: Vec::new(), keys: Vec::new() });
+            models.len() - 1
+        });
+        let Some(model) = models.get_mut(place) else { return };
+        for (named, name) in [(&mut model.limits, limit), (&mut model.keys, key)] {
+            if !named.contains(&name) {
+                named.push(name);
+            }
         }
     };
     let mut named = counted.named();
@@ -56,12 +76,13 @@ pub(crate) fn check(sorted: &SortedObjects<'_>, counted: &CountedPolicy, finding
             }
         }
     }
+    findings.extend(models.iter().map(|model| model.object.warning(&model.path, model.message(policy))));
     for ((key, built), document) in policy.keys.iter_enumerated().zip(&policy.document.keys) {
         let of_key = sorted.keys.get(&id(&document.namespace, &document.name)).map(|read| read.object);
         for (entry, resolved) in built.providers.iter_enumerated() {
             let provider = resolved.provider;
             // The models that it lists are reported one by one.
-            if reported.iter().any(|(known, _)| *known == provider) {
+            if reported.keys().any(|(known, _)| *known == provider) {
                 continue;
             }
             let at = ModelAt { key, entry, provider, model: "any".to_owned() };
@@ -115,8 +136,32 @@ fn any_model(counted: &CountedPolicy, at: &ModelAt) -> Option<String> {
     ))
 }
 
-/// Why requests for the model are refused, and how to fix it; `None` if they are not.
-fn message(counted: &CountedPolicy, at: &ModelAt) -> Option<String> {
+impl UnpricedModel<'_> {
+    /// Why requests for the model are refused, and how to fix it.
+    fn message(&self, policy: &Policy) -> String {
+        format!(
+            "`{}` has no price, and a budget counts it ({}), so requests for it are refused: give it a price (in spec.models \
+             of LLMProvider {}, or in a ModelCatalog), give that provider a defaultPrice, or say unpriced: Allow in \
+             VirtualKey {}",
+            self.at.model,
+            few(&self.limits),
+            policy.providers[self.at.provider].id,
+            few(&self.keys),
+        )
+    }
+}
+
+/// The first names of a list, and how many more there are.
+fn few(names: &[String]) -> String {
+    match names.split_at_checked(NAMED) {
+        Some((first, more)) if !more.is_empty() => format!("{} and {} more", first.join(", "), more.len()),
+        _ => names.join(", "),
+    }
+}
+
+/// The limit that counts requests of a key for the model and makes the gateway refuse them, and the key. `None` if they are
+/// not refused.
+fn counted_by(counted: &CountedPolicy, at: &ModelAt) -> Option<(String, String)> {
     let policy = counted.policy();
     let (key, provider) = (policy.document.key(at.key)?, &policy.providers[at.provider]);
     if key.suspended || provider.suspended || key.unpriced == UnknownCostPolicy::Allow {
@@ -129,9 +174,5 @@ fn message(counted: &CountedPolicy, at: &ModelAt) -> Option<String> {
     if !counted.allowed(at) {
         return None;
     }
-    Some(format!(
-        "`{}` has no price, and a budget counts it ({}), so requests for it are refused: give it a price (in spec.models of \
-         LLMProvider {}, or in a ModelCatalog), give that provider a defaultPrice, or say unpriced: Allow in VirtualKey {}/{}",
-        at.model, limit.id, provider.id, key.namespace, key.name,
-    ))
+    Some((limit.id.to_string(), format!("{}/{}", key.namespace, key.name)))
 }

@@ -8,7 +8,7 @@ pub(crate) mod zones;
 use outrigger_core::Window;
 use outrigger_crds::limits::{CalendarWindow, CountLimit, LimitPeriod, LimitsSpec};
 use outrigger_crds::virtual_key::{SessionCountLimit, SessionLimits, SessionMoneyLimit};
-use outrigger_policy::{LimitDoc, LimitsDoc, SESSION_HEADERS, SessionDoc, SessionLimitDoc, headers};
+use outrigger_policy::{LimitDoc, LimitsDoc, SessionDoc, SessionLimitDoc, headers};
 
 use crate::findings::finding::Finding;
 use crate::objects::number::{count, millis};
@@ -52,13 +52,9 @@ pub(crate) fn compile(
 /// The limits on sessions of a key. `None`, with a finding, if the header cannot carry a session's id.
 pub(crate) fn of_sessions(object: &Object, limits: &SessionLimits, findings: &mut Vec<Finding>) -> Option<SessionDoc> {
     let header = &limits.header;
-    // The table has a row for each header with another meaning.
-    let row = headers::row(header).filter(|_| !SESSION_HEADERS.contains(&header.as_str()));
-    if let Some(row) = row {
-        let message = match row.hidden {
-            true => format!("the header `{header}` can carry a credential: choose another one, such as x-session-id"),
-            false => format!("the header `{header}` has another meaning: choose another one, such as x-session-id"),
-        };
+    // The schema knows the most common ones.
+    if let Some(problem) = headers::session_header_problem(header) {
+        let message = format!("the header `{header}` {}: choose another one, such as x-session-id", problem.words());
         findings.push(object.error("spec.limits.session.header", message));
         return None;
     }

@@ -8,7 +8,8 @@
 //! Gemini      contents[].parts[].functionCall {name, args: JSON}
 //! ```
 //! Two calls are the same if they name the same tool and their arguments are the same JSON. White space, the order of members
-//! and the spelling of numbers and characters make no difference.
+//! and the spelling of numbers and characters make no difference. For a tool without parameters, no arguments, `null`, an empty
+//! text and an empty object are the same.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -21,6 +22,8 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Seq
 const DIFFERENT: usize = 16_384;
 /// The longest name of a tool in a message, in bytes.
 const NAME: usize = 64;
+/// Instead of the hash of arguments that are absent or empty.
+const NO_ARGUMENTS: u64 = 0;
 
 /// A tool call that a conversation contains too often.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -137,7 +140,7 @@ impl<'de> Visitor<'de> for Reader<'_> {
             BodyPlace::Body | BodyPlace::Items => false,
         };
         if let Some(name) = name.filter(|_| is_call) {
-            self.calls.count(&name, arguments.unwrap_or_default()).map_err(|found| {
+            self.calls.count(&name, arguments.unwrap_or(NO_ARGUMENTS)).map_err(|found| {
                 self.calls.found = Some(found);
                 A::Error::custom("found")
             })?;
@@ -270,7 +273,10 @@ impl<'de> DeserializeSeed<'de> for Arguments {
     type Value = u64;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<u64, D::Error> {
-        deserializer.deserialize_any(JsonHash { unpacks: true })
+        let hash = deserializer.deserialize_any(JsonHash { unpacks: true })?;
+        // What clients write for a tool without parameters.
+        let empty = [leaf(b'{', &0_u64.to_le_bytes()), leaf(b'0', &[]), leaf(b'"', &[])];
+        Ok(if empty.contains(&hash) { NO_ARGUMENTS } else { hash })
     }
 }
 
@@ -315,6 +321,9 @@ impl<'de> Visitor<'de> for JsonHash {
 
     fn visit_str<E>(self, text: &str) -> Result<u64, E> {
         if self.unpacks {
+            if text.trim_ascii().is_empty() {
+                return Ok(leaf(b'"', &[]));
+            }
             let mut inner = serde_json::Deserializer::from_str(text);
             let value = inner.deserialize_any(JsonHash { unpacks: false });
             if let (Ok(value), Ok(())) = (value, inner.end()) {
@@ -419,6 +428,32 @@ mod tests {
                 "{format}: {body}"
             );
             assert_eq!(repeated(body.as_bytes(), 3), None, "{format}: three are three");
+        }
+    }
+
+    #[test]
+    fn no_arguments_are_the_same_however_they_are_spelt() {
+        for spelt in ["{}", "null", r#""""#, " { } "] {
+            let absent = json!({"functionCall": {"name": "f"}, "type": "tool_use", "name": "f"}).to_string();
+            for (format, body) in conversations(&[("f", spelt), ("f", "{}"), ("f", "null")]) {
+                assert!(repeated(body.as_bytes(), 2).is_some(), "{format}: {body}");
+            }
+            let (key, inner) = ("functionCall", format!(r#"{{"name":"f","args":{spelt}}}"#));
+            let gemini = format!(r#"{{"contents":[{{"parts":[{{"{key}":{inner}}},{{"{key}":{{"name":"f"}}}}]}}]}}"#);
+            let anthropic = format!(
+                r#"{{"messages":[{{"content":[{absent},{{"type":"tool_use","name":"f","input":{spelt}}}]}}]}}"#
+            );
+            let text = json!(spelt);
+            let chat = format!(
+                r#"{{"messages":[{{"tool_calls":[{{"function":{{"name":"f","arguments":{text}}}}},{{"function":{{"name":"f","arguments":""}}}},{{"function":{{"name":"f"}}}}]}}]}}"#
+            );
+            let responses = format!(
+                r#"{{"input":[{{"type":"function_call","name":"f","arguments":{text}}},{{"type":"function_call","name":"f","arguments":" "}},{{"type":"function_call","name":"f"}}]}}"#
+            );
+            assert!(repeated(gemini.as_bytes(), 1).is_some(), "{gemini}");
+            assert!(repeated(anthropic.as_bytes(), 2).is_some(), "{anthropic}");
+            assert!(repeated(chat.as_bytes(), 2).is_some(), "{chat}");
+            assert!(repeated(responses.as_bytes(), 2).is_some(), "{responses}");
         }
     }
 

@@ -5,9 +5,11 @@
 //! Between dialects only headers with a row that allows it are forwarded.
 
 mod index;
+mod of_sessions;
 mod table;
 
 pub use index::row;
+pub use of_sessions::{SessionHeaderProblem, session_header_problem};
 pub use table::TABLE;
 
 use Group::Proxy;

@@ -2,6 +2,7 @@
 //! rules, and replays of records.
 
 use crate::index::KeyIndex;
+use crate::policy::Key;
 use crate::request::{Draw, GatewayState, Request};
 use outrigger_core::hash::fnv1a_parts;
 use outrigger_core::{ObjectRef, RequestType};
@@ -10,13 +11,15 @@ use outrigger_core::{ObjectRef, RequestType};
 const PROVIDER: &str = "x-outrigger-provider";
 /// The credential to use, by name; the first of these headers that is present counts.
 const CREDENTIAL: [&str; 2] = ["x-bf-api-key", "x-bf-api-key-id"];
-/// The session of a request: all its requests get the same random choice. Limits on sessions may use another header.
+/// The session of a request: all its requests get the same random choice. So does the header of a key's limits on
+/// sessions, which may be another one.
 pub const SESSION_HEADERS: [&str; 2] = ["x-outrigger-session", "x-bf-session-id"];
 
-/// The session in the headers.
+/// The session in the headers: in the one of the key's limits on sessions, or else in one of [`SESSION_HEADERS`].
 #[must_use]
-pub fn session<'a>(header: impl Fn(&str) -> Option<&'a str>) -> Option<&'a str> {
-    SESSION_HEADERS.into_iter().find_map(header)
+pub fn session<'a>(key: &Key, header: impl Fn(&str) -> Option<&'a str>) -> Option<&'a str> {
+    let own = key.session.as_ref().and_then(|limits| header(&limits.header)).filter(|name| !name.is_empty());
+    own.or_else(|| SESSION_HEADERS.into_iter().find_map(header))
 }
 
 impl Draw {

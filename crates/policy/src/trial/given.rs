@@ -48,7 +48,8 @@ impl<'a> TrialState<'a> {
         // What a session has spent is spent by one.
         let named = |header: &str| trial.request.headers.keys().any(|name| name.eq_ignore_ascii_case(header));
         let in_session = used.keys().any(|place| policy.limits.all[*place].per_session)
-            || key.session.as_ref().is_some_and(|session| named(&session.header));
+            || (request_type != RequestType::CountTokens
+                && key.session.as_ref().is_some_and(|session| named(&session.header)));
         let mut needs = Capabilities::default();
         for word in &trial.request.needs {
             let known = Capability::ALL.map(Capability::name);

@@ -152,7 +152,7 @@ impl TrialHeaders {
             &header,
             state,
         );
-        let draw = session(header).map_or(Draw::Likeliest, |session| Draw::of_session(&key.id, session));
+        let draw = session(key, header).map_or(Draw::Likeliest, |session| Draw::of_session(&key.id, session));
         Request { headers: &self.seen, params: &self.params, draw, ..headers }
     }
 }
