@@ -53,7 +53,7 @@ pub use naming::name::ModelName;
 pub use naming::serving::{ServingTier, list_models};
 pub use policy::{Credential, Key, KeyProvider, Policy, Provider, Revision};
 pub use prices::{CacheWrite, Price, Service, Tier, Used};
-pub use request::headers::{SESSION_HEADERS, session};
+pub use request::headers::session;
 pub use request::{Draw, GatewayState, HealthyState, Others, Pace, Request, Stay};
 pub use rules::expression::{Expression, ExpressionError};
 pub use rules::lint::Lint;

@@ -9,7 +9,7 @@ mod of_sessions;
 mod table;
 
 pub use index::row;
-pub use of_sessions::{SessionHeaderProblem, session_header_problem};
+pub use of_sessions::{SESSION_HEADERS, SessionHeaderProblem, session_header_problem};
 pub use table::TABLE;
 
 use Group::Proxy;

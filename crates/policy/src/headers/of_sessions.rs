@@ -1,7 +1,10 @@
 //! Which headers cannot carry a session's id.
 
 use super::{Group, row};
-use crate::request::headers::SESSION_HEADERS;
+
+/// The session of a request: all its requests get the same random choice. So does the header of a key's limits on
+/// sessions, which may be another one.
+pub const SESSION_HEADERS: [&str; 2] = ["x-outrigger-session", "x-bf-session-id"];
 
 /// Why a header cannot carry a session's id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

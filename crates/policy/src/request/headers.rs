@@ -1,6 +1,7 @@
 //! What a request's headers say about routing. All code that decides reads them here: the gateway, `explain`, tests of
 //! rules, and replays of records.
 
+use crate::headers::SESSION_HEADERS;
 use crate::index::KeyIndex;
 use crate::policy::Key;
 use crate::request::{Draw, GatewayState, Request};
@@ -11,9 +12,6 @@ use outrigger_core::{ObjectRef, RequestType};
 const PROVIDER: &str = "x-outrigger-provider";
 /// The credential to use, by name; the first of these headers that is present counts.
 const CREDENTIAL: [&str; 2] = ["x-bf-api-key", "x-bf-api-key-id"];
-/// The session of a request: all its requests get the same random choice. So does the header of a key's limits on
-/// sessions, which may be another one.
-pub const SESSION_HEADERS: [&str; 2] = ["x-outrigger-session", "x-bf-session-id"];
 
 /// The session in the headers: in the one of the key's limits on sessions, or else in one of [`SESSION_HEADERS`].
 #[must_use]
