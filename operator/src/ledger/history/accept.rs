@@ -48,8 +48,8 @@ pub(super) fn accept(
             row.namespace == binding.namespace
                 && binding.keys().contains(&row.key)
                 && (hour.saturating_sub(HOURS_BACK)..=hour + HOURS_AHEAD).contains(&row.hour)
-                // PostgreSQL's text can't contain zero bytes.
-                && names.iter().all(|name| name.len() <= USAGE_NAME_MAX && !name.contains('\0'))
+                // Reports show the names on terminals, and PostgreSQL's text can't contain zero bytes.
+                && names.iter().all(|name| name.len() <= USAGE_NAME_MAX && !name.contains(char::is_control))
         })
         .map(|row| {
             let UsageOwner { team, customer } = owner(&row.key);
@@ -88,11 +88,13 @@ mod tests {
             row("shop", "search", now + 2, "small"),
             row("shop", "search", now - HOURS_BACK - 1, "small"),
             row("shop", "search", now, "a\0b"),
+            row("shop", "search", now, "\u{1b}[2J"),
+            row("shop", "search", now, "a\nb"),
             row("shop", "search", now, &"x".repeat(USAGE_NAME_MAX + 1)),
         ];
         let owner = |key: &str| UsageOwner { team: Some(format!("team of {key}")), customer: None };
         let (kept, refused) = accept(&binding, rows, now, owner);
-        assert_eq!((kept.len(), refused), (1, 6));
+        assert_eq!((kept.len(), refused), (1, 8));
         assert_eq!((kept[0].team.as_str(), kept[0].customer.as_str()), ("team of search", ""));
         let many = vec![row("shop", "search", now, "small"); USAGE_ROWS_MAX + 5];
         let (kept, refused) = accept(&binding, many, now, owner);
