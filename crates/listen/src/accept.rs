@@ -11,7 +11,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 
-use crate::connections::{AdmitResult, Connections, Peer};
+use crate::connections::{AdmitResult, Connections};
+use crate::peer::Peer;
 
 /// How often connections are checked for timeouts.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
@@ -196,7 +197,7 @@ mod tests {
     use tokio::sync::mpsc;
 
     use super::*;
-    use crate::connections::{ConnectionLimits, ConnectionTimeouts, Eviction, NEVER};
+    use crate::limits::{ConnectionLimits, ConnectionTimeouts, Eviction, NEVER};
 
     /// Reports which connections were accepted and rejected. A connection is one request, and ends when the client
     /// closes its side.

@@ -7,53 +7,12 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::task::{Context, Poll};
-use std::time::Duration;
 
-use futures_util::task::AtomicWaker;
 use parking_lot::{Mutex, MutexGuard};
-use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// No timeout, or one that is enforced elsewhere.
-pub const NEVER: Duration = Duration::MAX;
-
-/// The timeouts of a port's connections. A connection is asked to close within a second of its timeout.
-#[derive(Clone, Copy, Debug)]
-pub struct ConnectionTimeouts {
-    /// From the first byte of a head (or of a frame of HTTP/2) to its last.
-    pub head: Duration,
-    /// Without a request.
-    pub idle: Duration,
-    /// With an answer that the client doesn't read.
-    pub unread: Duration,
-}
-
-/// The number of connections of a port, and their timeouts.
-#[derive(Clone, Copy, Debug)]
-pub struct ConnectionLimits {
-    /// In total, at the same time.
-    pub connections: usize,
-    /// From one address, at the same time.
-    pub per_address: Option<usize>,
-    /// Above these limits: such connections are accepted only to refuse their requests with a reason. Further ones are
-    /// closed at once.
-    pub over_limit: usize,
-    pub eviction: Eviction,
-    pub timeouts: ConnectionTimeouts,
-}
-
-/// Which connection is closed for a new one. Connections with an unfinished head are always closed first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Eviction {
-    /// The one that has waited longest. A busy one is never closed.
-    LongestWaiting,
-    /// The same, but connections that never had a request are closed before the others.
-    UnservedFirst,
-    /// The one that has waited longest, or else the oldest. For ports whose answers take no time.
-    IncludingBusy,
-}
+use crate::limits::{ConnectionLimits, Eviction};
+use crate::peer::Peer;
 
 /// What happens to a new connection.
 #[derive(Debug)]
@@ -82,28 +41,6 @@ struct PeerTable {
     over_limit: usize,
 }
 
-/// The state of a connection. Times are milliseconds since the table was created; 0 means not set.
-#[derive(Debug)]
-pub struct Peer {
-    number: u64,
-    created: Instant,
-    address: IpAddr,
-    /// It is above the limit: its requests must be refused.
-    pub over_limit: bool,
-    busy: AtomicUsize,
-    /// When it connected, or when its last request ended.
-    waiting_since: AtomicU64,
-    head_since: AtomicU64,
-    unread_since: AtomicU64,
-    served: AtomicBool,
-    close_request: Notify,
-    closed_notify: Notify,
-    /// Bytes of the current answer: queued for writing, and written.
-    queued: AtomicUsize,
-    written: AtomicUsize,
-    write_waker: AtomicWaker,
-}
-
 impl Connections {
     #[must_use]
     pub fn new(limits: ConnectionLimits) -> Self {
@@ -126,22 +63,7 @@ impl Connections {
         }
         all.next += 1;
         let number = all.next;
-        let peer = Arc::new(Peer {
-            number,
-            created: self.created,
-            address,
-            over_limit,
-            busy: AtomicUsize::new(0),
-            waiting_since: AtomicU64::new(millis(self.created)),
-            head_since: AtomicU64::new(0),
-            unread_since: AtomicU64::new(0),
-            served: AtomicBool::new(false),
-            close_request: Notify::new(),
-            closed_notify: Notify::new(),
-            queued: AtomicUsize::new(0),
-            written: AtomicUsize::new(0),
-            write_waker: AtomicWaker::new(),
-        });
+        let peer = Arc::new(Peer::new(number, self.created, address, over_limit));
         all.by_number.insert(number, Arc::clone(&peer));
         all.over_limit += usize::from(over_limit);
         if over_limit { AdmitResult::OverLimit(peer) } else { AdmitResult::Accepted(peer) }
@@ -150,7 +72,7 @@ impl Connections {
     /// Removes a connection that has ended.
     pub fn remove(&self, peer: &Peer) {
         remove(&mut self.lock(), peer.number);
-        peer.closed_notify.notify_one();
+        peer.report_closed();
     }
 
     /// Asks the connection that is needed least to close, and returns it, for a new connection here or elsewhere.
@@ -168,21 +90,15 @@ impl Connections {
         let oldest = || candidates().next().filter(|_| eviction == Eviction::IncludingBusy);
         let peer = longest.or_else(oldest).cloned()?;
         remove(all, peer.number);
-        peer.close_request.notify_one();
+        peer.request_close();
         Some(peer)
     }
 
     /// Asks connections to close whose timeouts have passed.
     pub fn sweep(&self) {
-        let now = millis(self.created);
-        let over =
-            |since: u64, limit: Duration| since > 0 && u128::from(now.saturating_sub(since)) >= limit.as_millis();
         for peer in self.lock().by_number.values() {
-            let slow = over(peer.head_since.load(Ordering::Relaxed), self.limits.timeouts.head)
-                || over(peer.unread_since.load(Ordering::Relaxed), self.limits.timeouts.unread)
-                || (!peer.is_busy() && over(peer.waiting_since.load(Ordering::Relaxed), self.limits.timeouts.idle));
-            if slow {
-                peer.close_request.notify_one();
+            if peer.is_overdue(&self.limits.timeouts) {
+                peer.request_close();
             }
         }
     }
@@ -203,135 +119,16 @@ fn remove(all: &mut PeerTable, number: u64) {
     }
 }
 
-impl Peer {
-    fn is_busy(&self) -> bool {
-        self.busy.load(Ordering::Acquire) > 0
-    }
-
-    /// Unfinished heads come first, then those that have waited longest.
-    fn eviction_order(&self, eviction: Eviction) -> (bool, bool, u64) {
-        match self.head_since.load(Ordering::Relaxed) {
-            0 => {
-                let evicted = eviction == Eviction::UnservedFirst && self.served.load(Ordering::Relaxed);
-                (true, evicted, self.waiting_since.load(Ordering::Relaxed))
-            }
-            since => (false, false, since),
-        }
-    }
-
-    /// Waits until the connection is asked to close.
-    pub async fn close_requested(&self) {
-        self.close_request.notified().await;
-    }
-
-    /// Waits until the connection is closed and its descriptor is free. Only one task may wait.
-    pub async fn closed(&self) {
-        self.closed_notify.notified().await;
-    }
-
-    /// Whether it is between two requests, so that it can be closed gracefully.
-    #[must_use]
-    pub fn is_between_requests(&self) -> bool {
-        self.served.load(Ordering::Relaxed)
-            && self.head_since.load(Ordering::Relaxed) == 0
-            && self.unread_since.load(Ordering::Relaxed) == 0
-    }
-
-    #[must_use]
-    pub fn is_waiting(&self) -> bool {
-        !self.is_busy()
-    }
-
-    /// Records that bytes arrived, which may be part of a head. Bytes of a body arrive while the connection is busy.
-    pub fn bytes_received(&self) {
-        if self.head_since.load(Ordering::Relaxed) == 0 && !self.is_busy() {
-            self.head_since.store(millis(self.created), Ordering::Relaxed);
-        }
-    }
-
-    /// Records whether a head has arrived in part, as a parser of frames knows it.
-    pub fn set_head_unfinished(&self, part: bool) {
-        match (part, self.head_since.load(Ordering::Relaxed)) {
-            (false, 0) => {}
-            (false, _) => self.head_since.store(0, Ordering::Relaxed),
-            (true, 0) => self.head_since.store(millis(self.created), Ordering::Relaxed),
-            (true, _) => {}
-        }
-    }
-
-    /// Records whether the client doesn't read what is written.
-    pub fn set_unread(&self, unread: bool) {
-        match (unread, self.unread_since.load(Ordering::Relaxed)) {
-            (false, 0) => {}
-            (false, _) => self.unread_since.store(0, Ordering::Relaxed),
-            (true, 0) => self.unread_since.store(millis(self.created), Ordering::Relaxed),
-            (true, _) => {}
-        }
-    }
-
-    /// Records bytes of an answer that are queued for writing.
-    pub fn add_queued(&self, bytes: usize) {
-        self.queued.fetch_add(bytes, Ordering::Relaxed);
-    }
-
-    /// Records bytes that were written, of any kind.
-    pub fn add_written(&self, bytes: usize) {
-        self.written.fetch_add(bytes, Ordering::Relaxed);
-        self.write_waker.wake();
-    }
-
-    /// Ready when fewer than `most` queued bytes are not written yet.
-    pub fn poll_written(&self, most: usize, cx: &Context<'_>) -> Poll<()> {
-        let wait = || self.queued.load(Ordering::Relaxed).saturating_sub(self.written.load(Ordering::Relaxed));
-        if wait() < most {
-            return Poll::Ready(());
-        }
-        self.write_waker.register(cx.waker());
-        // Some may have been written meanwhile.
-        if wait() < most { Poll::Ready(()) } else { Poll::Pending }
-    }
-
-    /// Records a new request. It is active until the returned value is dropped.
-    pub fn begin_request(self: &Arc<Self>) -> ActiveRequest {
-        self.busy.fetch_add(1, Ordering::AcqRel);
-        self.served.store(true, Ordering::Relaxed);
-        self.head_since.store(0, Ordering::Relaxed);
-        self.queued.store(0, Ordering::Relaxed);
-        self.written.store(0, Ordering::Relaxed);
-        ActiveRequest(Arc::clone(self))
-    }
-}
-
-/// A request that is being answered.
-#[derive(Debug)]
-pub struct ActiveRequest(Arc<Peer>);
-
-impl ActiveRequest {
-    #[must_use]
-    pub fn peer(&self) -> &Peer {
-        &self.0
-    }
-}
-
-impl Drop for ActiveRequest {
-    fn drop(&mut self) {
-        self.0.waiting_since.store(millis(self.0.created), Ordering::Relaxed);
-        self.0.busy.fetch_sub(1, Ordering::AcqRel);
-    }
-}
-
-fn millis(created: Instant) -> u64 {
-    u64::try_from(created.elapsed().as_millis()).unwrap_or(u64::MAX).saturating_add(1)
-}
-
 #[cfg(test)]
 mod tests {
     use std::future::Future;
     use std::net::Ipv4Addr;
     use std::pin::pin;
     use std::task::{Context, Waker};
+    use std::time::Duration;
 
     use super::*;
+    use crate::limits::ConnectionTimeouts;
 
     const TIMEOUTS: ConnectionTimeouts = ConnectionTimeouts {
         head: Duration::from_secs(10),
@@ -495,7 +292,7 @@ mod tests {
             let closing = [&slow, &unread, &fresh, &busy].map(|peer| {
                 let closing = is_close_requested(peer);
                 if closing {
-                    peer.close_request.notify_one();
+                    peer.request_close();
                 }
                 closing
             });

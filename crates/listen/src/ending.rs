@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::connections::Peer;
+use crate::peer::Peer;
 
 /// How long a connection may take to close gracefully if it has no request.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -57,7 +57,8 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
-    use crate::connections::{AdmitResult, ConnectionLimits, ConnectionTimeouts, Connections, Eviction, NEVER};
+    use crate::connections::{AdmitResult, Connections};
+    use crate::limits::{ConnectionLimits, ConnectionTimeouts, Eviction, NEVER};
 
     fn peer(connections: &Connections) -> Arc<Peer> {
         match connections.admit(IpAddr::V4(Ipv4Addr::LOCALHOST)) {

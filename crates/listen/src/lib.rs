@@ -13,9 +13,11 @@
 mod accept;
 mod connections;
 mod ending;
+mod limits;
+mod peer;
 
 pub use accept::{Port, Serve, accept, drain};
-pub use connections::{
-    ActiveRequest, AdmitResult, ConnectionLimits, ConnectionTimeouts, Connections, Eviction, NEVER, Peer,
-};
+pub use connections::{AdmitResult, Connections};
 pub use ending::until_end;
+pub use limits::{ConnectionLimits, ConnectionTimeouts, Eviction, NEVER};
+pub use peer::{ActiveRequest, Peer};
