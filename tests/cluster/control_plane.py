@@ -9,6 +9,7 @@ import urllib.request
 from contextlib import contextmanager
 
 import binaries
+import logs
 import runs
 from api import Api
 from authority import Authority
@@ -41,13 +42,13 @@ class ControlPlane:
         try:
             self.up()
         except BaseException:
-            print(f"logs: {self.down(keep_logs=True)}")
+            logs.report(self.down(keep_logs=True))
             raise
         return self
 
     def __exit__(self, kind, *_):
-        if logs := self.down(keep_logs=self.keep_logs or kind is not None):
-            print(f"logs: {logs}")
+        if kept := self.down(keep_logs=self.keep_logs or kind is not None):
+            logs.report(kept)
 
     def up(self):
         if self.machine:
@@ -64,10 +65,10 @@ class ControlPlane:
     def down(self, keep_logs=False):
         """Kills all processes at once, because nothing in them must be saved. Returns the path of kept logs, or
         None."""
-        logs = runs.remove(self.folder, keep_logs)
+        kept = runs.remove(self.folder, keep_logs)
         for daemon in self.daemons.values():
             daemon.process.wait()
-        return logs
+        return kept
 
     def start(self, name, *command, **env):
         """A daemon of this cluster."""
