@@ -76,7 +76,8 @@ fn measure(file: Option<&File>, limits: usize, by: Granter) -> Result<(f64, f64)
 fn grant(book: &mut Book, specs: &[LimitSpec], now: Millis) {
     for accounts in [Vec::new(), specs.iter().map(granted).collect()] {
         let Some(report) = book.report() else { return };
-        let grants = Grants { epoch: report.epoch, term: Term(1), answers: report.number, accounts, void: false };
+        let grants =
+            Grants { epoch: report.epoch, term: Term(1), answers: report.number, accounts, ..Grants::default() };
         let _ = book.take(&grants, now);
     }
 }

@@ -130,6 +130,20 @@ pub struct Grants {
     /// report. It begins a new journal; the old one no longer counts.
     #[serde(default, skip_serializing_if = "is_false")]
     pub void: bool,
+    /// Of a void journal: what each account of the answered report is charged with. The holder has spent more since, or the
+    /// ledger's store was set back: what is not charged continues in the new journal.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub charged: Vec<ChargedAccount>,
+}
+
+/// What an account of a void journal is charged with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ChargedAccount {
+    #[serde(flatten)]
+    pub account: AccountKey,
+    /// Of all that the journal has ever spent, so much counts.
+    pub charged: u64,
 }
 
 /// The grant of one account.

@@ -190,7 +190,7 @@ fn with_an_unreachable_ledger_what_is_granted_is_served_and_then_refused() {
         term: ledger.term(),
         answers: u64::MAX,
         accounts: vec![grant],
-        void: false,
+        ..Grants::default()
     };
     assert_eq!(gateway.holder.take(&grants, 8 * DAY), MessageOutcome::Stale);
 }

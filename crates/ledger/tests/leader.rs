@@ -298,8 +298,12 @@ fn a_restored_store_is_charged_with_what_holders_have() {
     next.send_usage("one", 410, 250, 0);
     assert_eq!((next.findings.as_slice(), next.grants["one"].void), ([FindingKind::More].as_slice(), true));
     assert_eq!(next.leader.status(&id("a")).unwrap().available, 750);
+    // It learns what of this is charged to it. What it has spent since continues in its next journal.
+    let charged = next.grants["one"].charged.iter().map(|one| one.charged).collect::<Vec<_>>();
+    assert_eq!(charged, [250]);
     // It does not know that yet.
     next.send_usage("one", 410, 300, 0);
+    assert_eq!(next.grants["one"].charged[0].charged, 300);
     let status = next.leader.status(&id("a")).unwrap();
     assert_eq!((status.available, status.fleet.spent, next.grants["one"].void), (700, 300, true));
     next.report("one", 2, Vec::new(), vec![WantedLimit { limit: id("a"), want: 100, least: 100 }], false);

@@ -40,7 +40,7 @@ fn granted(name: &str, amount: u64) -> AccountGrant {
 }
 
 fn grants(term: u64, report: &UsageReport, accounts: Vec<AccountGrant>) -> Grants {
-    Grants { epoch: report.epoch, term: Term(term), answers: report.number, accounts, void: false }
+    Grants { epoch: report.epoch, term: Term(term), answers: report.number, accounts, ..Grants::default() }
 }
 
 /// A process, and its file.

@@ -166,8 +166,13 @@ impl Ledger {
             short: None,
             fleet: FleetAccount { limit: 1_000, ..FleetAccount::default() },
         };
-        let grants =
-            Grants { epoch: report.epoch, term: Term(1), answers: report.number, accounts: vec![grant], void: false };
+        let grants = Grants {
+            epoch: report.epoch,
+            term: Term(1),
+            answers: report.number,
+            accounts: vec![grant],
+            ..Grants::default()
+        };
         let _ = self.book.take(&grants, NOON);
         least.unwrap_or_default()
     }

@@ -50,6 +50,7 @@ impl WaitingGrants {
             Some(waiting) if waiting.term == grants.term => {
                 waiting.answers = waiting.answers.max(grants.answers);
                 waiting.void |= grants.void;
+                waiting.charged.append(&mut grants.charged);
             }
             Some(waiting) if waiting.term > grants.term => return true,
             waiting => {
@@ -111,7 +112,7 @@ mod tests {
     }
 
     fn grants(term: u64, answers: u64, accounts: Vec<AccountGrant>) -> Grants {
-        Grants { epoch: 5, term: Term(term), answers, accounts, void: false }
+        Grants { epoch: 5, term: Term(term), answers, accounts, ..Grants::default() }
     }
 
     fn taken(waiting: &WaitingGrants) -> Vec<Grants> {

@@ -711,7 +711,7 @@ mod tests {
                 fleet: FleetAccount::default(),
             };
             let (epoch, answers) = (report.epoch, report.number);
-            let grants = Grants { epoch, term: Term(term), answers, accounts: vec![account], void: false };
+            let grants = Grants { epoch, term: Term(term), answers, accounts: vec![account], ..Grants::default() };
             (accounts.take(&grants, 1_000).0, report)
         };
         assert_eq!(exchange(1, DurableUsage::default(), &accounts).0, MessageOutcome::Followed);

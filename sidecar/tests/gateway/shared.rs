@@ -70,7 +70,7 @@ impl Ledger {
 
     fn grant_as(&self, term: u64, report: &UsageReport, accounts: Vec<AccountGrant>) {
         let (epoch, answers) = (report.epoch, report.number);
-        let grants = Grants { epoch, term: Term(term), answers, accounts, void: false };
+        let grants = Grants { epoch, term: Term(term), answers, accounts, ..Grants::default() };
         self.stream.write(&FromOperator::Grants(grants));
     }
 

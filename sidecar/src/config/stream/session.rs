@@ -229,7 +229,7 @@ mod tests {
         let grants = async {
             let grant = |report: &UsageReport, accounts: Vec<AccountGrant>| {
                 let (epoch, answers) = (report.epoch, report.number);
-                let grants = Grants { epoch, term: Term(1), answers, accounts, void: false };
+                let grants = Grants { epoch, term: Term(1), answers, accounts, ..Grants::default() };
                 sender.send(outrigger_sync::write(&FromOperator::Grants(grants)).into()).unwrap();
             };
             let id = LimitKey::new("VirtualKey a/b: spec.limits.budgets[all]", "usd");

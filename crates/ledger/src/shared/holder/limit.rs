@@ -1,6 +1,6 @@
 //! One limit of a holder, and its accounts.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use outrigger_core::Millis;
 
@@ -375,10 +375,26 @@ impl HeldLimit {
         Some(self.accounts.remove(place).serial)
     }
 
-    /// Forgets all accounts, because the holder is void.
-    pub(super) fn drop_accounts(&mut self) -> impl Iterator<Item = u32> {
+    /// Forgets all accounts, because the holder is void, and returns their serial numbers. What is spent and not
+    /// `charged` continues in a new account, without a grant. So does an account with open reservations: they are
+    /// settled on the newest account that there is.
+    pub(super) fn begin_anew(&mut self, charged: &BTreeMap<AccountKey, u64>) -> Vec<u32> {
         self.forgotten.clear();
-        self.accounts.drain(..).map(|held| held.serial)
+        let former = std::mem::take(&mut self.accounts);
+        for held in &former {
+            let key = AccountKey { limit: self.id.clone(), start: held.start };
+            let more = charged.get(&key).map_or(0, |charged| held.account.spent().saturating_sub(*charged));
+            if more == 0 && !held.account.is_open() {
+                continue;
+            }
+            let place = self.account(held.start, held.end);
+            if let Some(next) = self.accounts.get_mut(place) {
+                (next.from, next.until) = (held.from, held.until);
+                next.account.charge(more);
+                next.changed();
+            }
+        }
+        former.into_iter().map(|held| held.serial).collect()
     }
 
     /// The changes since the last write.

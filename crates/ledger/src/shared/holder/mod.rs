@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use outrigger_core::{Millis, Period};
 
-use crate::protocol::{FleetAccount, Grants, LimitKey, Term, UsageReport};
+use crate::protocol::{AccountKey, FleetAccount, Grants, LimitKey, Term, UsageReport};
 use fail_open::OpenAt;
 pub use fail_open::{FailOpen, FailOpenState};
 pub use journal::{HeldNo, HeldState, HolderState, JournalWrite};
@@ -100,6 +100,8 @@ pub struct Holder {
     /// It sends its final report, and reserves nothing any more.
     closing: bool,
     void: bool,
+    /// What the void journal is charged with.
+    charged: BTreeMap<AccountKey, u64>,
     limits: Vec<HeldLimit>,
     numbers: BTreeMap<LimitKey, SharedNo>,
     forgotten: Vec<HeldNo>,
@@ -136,6 +138,7 @@ impl Holder {
             heard_at: 0,
             closing: false,
             void: false,
+            charged: BTreeMap::new(),
             limits: Vec::new(),
             numbers: BTreeMap::new(),
             forgotten: Vec::new(),
@@ -354,6 +357,7 @@ impl Holder {
         let (Some(sent), true) = (sent, grants.term == self.state.term) else { return MessageOutcome::Stale };
         if grants.void {
             self.void = true;
+            self.charged = grants.charged.iter().map(|one| (one.account.clone(), one.charged)).collect();
             return MessageOutcome::Void;
         }
         if let Whole::Sent(number, _) = self.whole
@@ -472,14 +476,16 @@ impl Holder {
         self.limits.iter().flat_map(HeldLimit::unconfirmed)
     }
 
-    /// Begins a new journal, after [`MessageOutcome::Void`]: nothing is held any more. Reservations that are still open
-    /// are settled on the account that the limit has then.
+    /// Begins a new journal, after [`MessageOutcome::Void`]: nothing is held any more. What was spent and is not charged
+    /// continues there. Reservations that are still open are settled on the account that the limit has then.
     pub fn begin_anew(&mut self, epoch: u64) {
         let epoch = epoch.max(self.state.epoch.saturating_add(1));
         for (place, limit) in self.limits.iter_mut().enumerate() {
             let limit_no = u32::try_from(place).unwrap_or(u32::MAX);
-            self.forgotten.extend(limit.drop_accounts().map(|serial| HeldNo { limit: limit_no, serial }));
+            let former = limit.begin_anew(&self.charged).into_iter();
+            self.forgotten.extend(former.map(|serial| HeldNo { limit: limit_no, serial }));
         }
+        self.charged.clear();
         self.state = HolderState { epoch, runs: 0, ..self.state };
         (self.number, self.void, self.unwritten) = (0, false, true);
         self.sent.clear();

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::protocol::{AccountGrant, AccountKey, AccountUsage, DurableUsage, Shortage};
+use crate::protocol::{AccountGrant, AccountKey, AccountUsage, ChargedAccount, DurableUsage, Shortage};
 
 const START: Millis = 1_000_000;
 const END: Millis = 1_060_000;
@@ -29,7 +29,7 @@ fn grant(granted: u64) -> AccountGrant {
 }
 
 fn of(term: Term, answers: u64, accounts: Vec<AccountGrant>) -> Grants {
-    Grants { epoch: 5, term, answers, accounts, void: false }
+    Grants { epoch: 5, term, answers, accounts, ..Grants::default() }
 }
 
 /// A holder that follows a leader and has reported everything.
@@ -274,7 +274,8 @@ fn a_void_holder_begins_a_new_journal_and_counts_open_reservations() {
     assert_eq!((holder.reserve(limit, 1, 14), holder.due(14)), (Err(HeldShort::NotGranted), Due::Never));
     holder.begin_anew(9);
     let report = holder.report(15).unwrap();
-    assert_eq!((report.epoch, report.term, report.accounts.len()), (9, LEADER, 0));
+    assert_eq!((report.epoch, report.term), (9, LEADER));
+    assert_eq!((only(&report).granted, only(&report).spent), (0, 0), "an account to settle on");
     assert_eq!(
         holder.take(&of(LEADER, report.number, vec![grant(50)]), 16),
         MessageOutcome::Stale,
@@ -284,6 +285,33 @@ fn a_void_holder_begins_a_new_journal_and_counts_open_reservations() {
     assert_eq!(holder.take(&grants, 16), MessageOutcome::Yes);
     holder.settle(open, 30, 20, 17);
     assert_eq!(holder.free(limit, 18), 30);
+}
+
+#[test]
+fn a_new_journal_continues_with_what_the_void_one_is_not_charged_with() {
+    let (mut holder, limit) = holding(100);
+    let (settled, open) = (holder.reserve(limit, 30, 11).unwrap(), holder.reserve(limit, 20, 11).unwrap());
+    holder.charge(limit, 10, 11);
+    let report = holder.report(12).unwrap();
+    // After the report, and before its answer.
+    holder.settle(settled, 30, 25, 13);
+    let charged = vec![ChargedAccount { account: only(&report).account.clone(), charged: 15 }];
+    let void = Grants { void: true, charged, ..of(LEADER, report.number, Vec::new()) };
+    assert_eq!(holder.take(&void, 14), MessageOutcome::Void);
+    holder.begin_anew(9);
+    // Nothing was granted yet.
+    holder.settle(open, 20, 7, 15);
+    assert_eq!(holder.reserve(limit, 1, 15), Err(HeldShort::NotGranted));
+    let report = holder.report(16).unwrap();
+    assert_eq!((report.epoch, only(&report).spent, only(&report).granted), (9, 35 - 15 + 7, 0));
+    // The journal has it too.
+    let mut written = Vec::new();
+    holder.journal(|write| written.push(write));
+    let spent = written.iter().find_map(|write| match write {
+        JournalWrite::Account(_, state) => Some(state.counters.spent),
+        _ => None,
+    });
+    assert_eq!(spent, Some(27));
 }
 
 #[test]

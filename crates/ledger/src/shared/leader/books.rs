@@ -13,7 +13,7 @@ use super::shards::{Shards, Urgency};
 use super::takeover::Fenced;
 use super::{AccountNo, HolderNo, LedgerLimitNo, PageNo};
 use crate::name::fitted;
-use crate::protocol::{AccountGrant, AccountKey, DurableUsage, Grants, LimitKey, Term};
+use crate::protocol::{AccountGrant, AccountKey, ChargedAccount, DurableUsage, Grants, LimitKey, Term};
 use crate::shared::record::{AccountRecord, HolderId, HolderPage, HolderStatus};
 
 /// The leader's own clock advances by at most this in a step, whatever the wall clock shows.
@@ -344,7 +344,7 @@ impl LedgerBooks {
     }
 
     /// Nothing of this holder counts any more, except for what it has spent and may have spent.
-    pub(super) fn void(&mut self, no: HolderNo) {
+    pub(super) fn void(&mut self, no: HolderNo, charged: Vec<ChargedAccount>) {
         self.leave(no);
         let Some(holder) = self.holders.get_mut(&no) else { return };
         holder.closed = true;
@@ -354,6 +354,7 @@ impl LedgerBooks {
             answers: holder.number,
             accounts: Vec::new(),
             void: true,
+            charged,
         };
         self.out.push(Output::Grants { holder: holder.id.clone(), grants });
     }

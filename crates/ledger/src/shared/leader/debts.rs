@@ -5,7 +5,7 @@ use super::granting::narrow;
 use super::input::GatewayLimits;
 use super::shards::Urgency;
 use super::{AccountNo, HolderNo};
-use crate::protocol::UsageReport;
+use crate::protocol::{AccountUsage, ChargedAccount, UsageReport};
 
 /// The part of a reported spent amount that counts: all of it, up to a debt of `most_owed` beyond what the holder
 /// holds; and the rest.
@@ -41,6 +41,16 @@ impl LedgerBooks {
                 self.count_spent(account_no, no, limits, usage.spent);
             }
         }
+    }
+
+    /// What a void holder's accounts are charged with: what they hold, or what they have spent if that is more. Only those
+    /// of the report, because it answers that.
+    pub(super) fn charged(&self, no: HolderNo, report: &UsageReport) -> Vec<ChargedAccount> {
+        let charged = |usage: &AccountUsage| {
+            let part = self.accounts.get(&self.account_no(&usage.account)?)?.parts.get(&no)?;
+            Some(ChargedAccount { account: usage.account.clone(), charged: part.held().max(part.spent) })
+        };
+        report.accounts.iter().filter_map(charged).collect()
     }
 
     /// More debt than this does not count. Requests in flight may cost more than was reserved for them, but a false

@@ -351,7 +351,8 @@ impl LedgerBooks {
         let holder = self.holders.get(&no).filter(|holder| holder.heard)?;
         let entries = accounts.iter().filter_map(|(account, tell)| self.entry(*account, no, tell));
         let accounts = entries.chain(over).collect();
-        let grants = Grants { epoch: holder.id.epoch, term: self.term, answers: holder.number, accounts, void: false };
+        let grants =
+            Grants { epoch: holder.id.epoch, term: self.term, answers: holder.number, accounts, ..Grants::default() };
         Some(Output::Grants { holder: holder.id.clone(), grants })
     }
 

@@ -13,7 +13,7 @@ use super::page::LONGEST_POD;
 use super::shards::Urgency;
 use super::{AccountNo, HolderNo};
 use crate::protocol::{
-    AccountGrant, AccountUsage, DurableUsage, FleetAccount, Grants, LimitKey, UsageReport, WantedLimit,
+    AccountGrant, AccountUsage, ChargedAccount, DurableUsage, FleetAccount, Grants, LimitKey, UsageReport, WantedLimit,
 };
 use crate::shared::leader::Output;
 use crate::shared::record::HolderId;
@@ -95,11 +95,12 @@ impl LedgerBooks {
                 self.find(&id, None, FindingKind::Unknown);
             }
             self.spent_meanwhile(no, limits, &report);
-            return self.void(no);
+            let charged = self.charged(no, &report);
+            return self.void(no, charged);
         }
         (holder.heard, holder.left) = (true, false);
         self.tell.entry(no).or_default();
-        let mut is_void = false;
+        let (mut is_void, mut unknown) = (false, Vec::new());
         for usage in &report.accounts {
             match self.usage(no, limits, usage, &report) {
                 UsageVerdict::Taken => {}
@@ -108,6 +109,9 @@ impl LedgerBooks {
                 UsageVerdict::Void(kind) => {
                     self.find(&id, Some(&usage.account), kind);
                     is_void = true;
+                    if kind == FindingKind::Unknown {
+                        unknown.push(usage.account.clone());
+                    }
                     if kind == FindingKind::Less {
                         // Its reports of other accounts may be equally old.
                         break;
@@ -117,11 +121,14 @@ impl LedgerBooks {
         }
         if is_void {
             self.spent_meanwhile(no, limits, &report);
-            return self.void(no);
+            let mut charged = self.charged(no, &report);
+            charged.extend(unknown.into_iter().map(|account| ChargedAccount { account, charged: 0 }));
+            return self.void(no, charged);
         }
         if report.whole && !self.unnamed(no, &report) {
             self.find(&id, None, FindingKind::Less);
-            return self.void(no);
+            let charged = self.charged(no, &report);
+            return self.void(no, charged);
         }
         for wanted in &report.wanted {
             self.wanted(no, &id, limits, wanted);
