@@ -355,5 +355,10 @@ def test_the_verbs_are_done_once_and_audited(cluster, operator, namespace):
         assert "is no action" in cluster.api.until("Budget", namespace, "team", unread)["message"]
         assert limit_of(cluster.api.get("Budget", namespace, "team"))["spent"] == again
 
-    reasons = [event["reason"] for event in cluster.api.list("Event", namespace)]
-    assert (reasons.count("LimitAction"), reasons.count("LimitActionRefused")) == (3, 2), reasons
+    # Events are recorded after the status is written.
+    def told():
+        reasons = [event["reason"] for event in cluster.api.list("Event", namespace)]
+        return reasons.count("LimitAction"), reasons.count("LimitActionRefused")
+
+    cluster.until("three Events for what was done, and two for what was refused", lambda: told() >= (3, 2))
+    assert told() == (3, 2)
