@@ -1,7 +1,9 @@
 //! All accounts of a process.
 
 mod clock;
+mod held_slots;
 mod limit;
+mod page_runs;
 mod shared;
 mod slots;
 mod waiting;
@@ -21,6 +23,7 @@ use crate::shared::can_be_shared;
 use crate::shared::holder::{Due, FailOpen, FailOpenState, HeldState, HolderState, MessageOutcome, SharedNo};
 use clock::BookClock;
 use limit::{Identity, LimitAccounts};
+use page_runs::PageRuns;
 use shared::{FoundAccount, HeldFit, LimitTerms, SharedLimits};
 use slots::{PageSlots, SlotOwner};
 pub use waiting::WaitingPlace;
@@ -150,6 +153,7 @@ pub struct Book {
     limits: Vec<LimitAccounts>,
     numbers: HashMap<Arc<Identity>, LimitNo>,
     slots: PageSlots,
+    runs: PageRuns,
     clock: BookClock,
     /// Not set before a policy was adopted: until then it is unknown what may be forgotten.
     sweep_at: Millis,
@@ -181,6 +185,7 @@ impl Book {
             limits,
             numbers,
             slots,
+            runs: PageRuns::default(),
             clock: BookClock::default(),
             sweep_at: never,
             former_sweep: never,
@@ -361,12 +366,20 @@ impl Book {
         place: Option<WaitingPlace>,
     ) -> Result<Reservation, Refused> {
         let at = self.move_to(now);
-        let wants = in_order(wants);
+        let in_order;
+        let wants = match is_in_order(wants) {
+            true => wants,
+            false => {
+                in_order = put_in_order(wants);
+                &in_order[..]
+            }
+        };
         let mut refused: Option<Refused> = None;
         let mut open: SmallVec<[LimitNo; INLINE]> = SmallVec::new();
-        for (no, amount) in &wants {
+        let nobody_waits = self.waiting.is_empty();
+        for (no, amount) in wants {
             let granted = self.granted(*no);
-            let other_half = if self.waiting.is_empty() { None } else { self.other_half(*no, place, at) };
+            let other_half = if nobody_waits { None } else { self.other_half(*no, place, at) };
             let fits = match self.limits.get_mut(no.place()) {
                 Some(limit) if let (Some(held), Some(shared)) = (granted, &mut self.shared) => {
                     shared.fits(*no, held, *amount, LimitTerms::of(limit), other_half)
@@ -391,25 +404,25 @@ impl Book {
         }
         let mut lines = SmallVec::new();
         for (no, amount) in wants {
-            let granted = self.granted(no);
-            let of = match self.limits.get_mut(no.place()) {
-                Some(limit)
-                    if let (Some(held), Some(shared), true) = (granted, &mut self.shared, open.contains(&no)) =>
-                {
-                    // The wall clock's time, which may be set back. The book's own time never goes back.
-                    let period = limit.period_at(at);
-                    Some(ReservedOf::Held(shared.reserve_open(held, amount, period, at)))
+            let (no, amount) = (*no, *amount);
+            let Some(limit) = self.limits.get_mut(no.place()) else { continue };
+            let granted = self.shared.as_mut().and_then(|shared| Some((shared.number(no)?, shared)));
+            let of = match granted {
+                None => Some(ReservedOf::Slot(limit.reserve(amount, at, &mut self.slots))),
+                Some((shared_no, shared)) => {
+                    let held = match open.contains(&no) {
+                        // The wall clock's time, which may be set back. The book's own time never goes back.
+                        true => Some(shared.reserve_open(shared_no, amount, limit.period_at(at), at)),
+                        false => shared.reserve_fitting(shared_no, amount),
+                    };
+                    if !nobody_waits {
+                        shared.served_in_turn(shared_no);
+                    }
+                    held.map(ReservedOf::Held)
                 }
-                _ if let (Some(held), Some(shared)) = (granted, &mut self.shared) => {
-                    shared.reserve(held, amount).map(ReservedOf::Held)
-                }
-                limit => limit.map(|limit| ReservedOf::Slot(limit.reserve(amount, at, &mut self.slots))),
             };
-            if !self.waiting.is_empty() {
+            if !nobody_waits {
                 self.waiting.took(no, amount);
-                if let (Some(held), Some(shared)) = (granted, &mut self.shared) {
-                    shared.served_in_turn(held);
-                }
             }
             lines.extend(of.map(|of| ReservedLine { limit: no, of, amount }));
         }
@@ -577,26 +590,37 @@ impl Book {
     /// overtake each other on their way to the file: write before the next caller gets the book, or pass the writes to
     /// one writer in order.
     pub fn writes(&mut self, mut each: impl FnMut(u32, &[u8; SLOT])) {
-        let Book { limits, slots, shared, .. } = self;
+        self.write_runs(|first, bytes| {
+            let (slots, _) = bytes.as_chunks();
+            (first..).zip(slots).for_each(|(slot, bytes)| each(slot, bytes));
+        });
+    }
+
+    /// The same, with slots that follow each other in one piece: the number of the first one, and the bytes of all.
+    pub fn write_runs(&mut self, mut each: impl FnMut(u32, &[u8])) {
+        let Book { limits, slots, runs, shared, .. } = self;
         if let Some(shared) = shared {
-            shared.writes(slots, &mut each);
+            shared.writes(slots, runs, &mut each);
         }
         let count = slots.count();
         let mut header = false;
         for (slot, owner) in slots.drain() {
             match owner {
                 SlotOwner::Header => header = true,
-                SlotOwner::Free => each(slot, &page::free(slot)),
+                SlotOwner::Free => runs.add(slot, |bytes| page::write_free(bytes, slot), &mut each),
                 SlotOwner::Damaged | SlotOwner::Granted => {}
                 SlotOwner::Limit(no) => {
                     if let Some(written) = limits.get(no.place()).and_then(|limit| limit.written(slot)) {
-                        each(slot, &written.bytes());
+                        runs.add(slot, |bytes| written.write(bytes), &mut each);
                     }
                 }
             }
         }
+        runs.finish(&mut each);
         if header {
-            each(0, &page::header(count, shared.as_ref().and_then(SharedLimits::written)));
+            let holder = shared.as_ref().and_then(SharedLimits::written);
+            runs.add(0, |bytes| page::write_header(bytes, count, holder), &mut each);
+            runs.finish(&mut each);
         }
     }
 
@@ -742,17 +766,19 @@ impl LimitNo {
 }
 
 /// By number, each limit once.
-fn in_order(wants: &[(LimitNo, u64)]) -> SmallVec<[(LimitNo, u64); INLINE]> {
+fn is_in_order(wants: &[(LimitNo, u64)]) -> bool {
+    wants.is_sorted_by(|(a, _), (b, _)| a < b)
+}
+
+fn put_in_order(wants: &[(LimitNo, u64)]) -> SmallVec<[(LimitNo, u64); INLINE]> {
     let mut ordered: SmallVec<[(LimitNo, u64); INLINE]> = SmallVec::from_slice(wants);
-    if !wants.is_sorted_by(|(a, _), (b, _)| a < b) {
-        ordered.sort_unstable();
-        ordered.dedup_by(|(no, amount), (kept, sum)| {
-            let same = no == kept;
-            if same {
-                *sum = sum.saturating_add(*amount);
-            }
-            same
-        });
-    }
+    ordered.sort_unstable();
+    ordered.dedup_by(|(no, amount), (kept, sum)| {
+        let same = no == kept;
+        if same {
+            *sum = sum.saturating_add(*amount);
+        }
+        same
+    });
     ordered
 }

@@ -40,8 +40,8 @@ const WITHOUT_LEDGER: u32 = 2;
 const WITHOUT_COUNT: u32 = 1;
 const SUM: usize = SLOT - 4;
 const NAME: usize = SUM - LONGEST_NAME;
-/// After the unit.
-const TERM: usize = 80 + LONGEST_UNIT;
+const UNIT: usize = 80;
+const TERM: usize = UNIT + LONGEST_UNIT;
 const FREE: u8 = 1;
 const ACCOUNT: u8 = 2;
 const GRANTED: u8 = 3;
@@ -233,29 +233,36 @@ fn parse(slot: u32, bytes: &[u8; SLOT]) -> Option<Option<PageRecord>> {
     Some(Some(PageRecord { slot, name, unit, period, last, counters, reserved, granted_to }))
 }
 
-/// The first slot of a file with this many slots, including itself.
-pub(crate) fn header(slots: u32, holder: Option<HolderState>) -> [u8; SLOT] {
+/// Writes the first slot of a file with this many slots, including itself, over zeros.
+pub(crate) fn write_header(bytes: &mut [u8; SLOT], slots: u32, holder: Option<HolderState>) {
     let version = if holder.is_none() { WITHOUT_LEDGER } else { VERSION };
-    let mut slot = PageSlot::new();
-    slot.put(MAGIC).put(&version.to_le_bytes()).put(&(SLOT as u32).to_le_bytes()).put(&slots.to_le_bytes());
+    put(bytes, 0, *MAGIC);
+    put(bytes, 8, version.to_le_bytes());
+    put(bytes, 12, (SLOT as u32).to_le_bytes());
+    put(bytes, 16, slots.to_le_bytes());
     if let Some(HolderState { epoch, runs, term, closed, lost_at }) = holder {
-        slot.put(&epoch.to_le_bytes()).put(&term.0.to_le_bytes()).put(&runs.to_le_bytes()).put(&[u8::from(closed)]);
-        slot.put(&lost_at.unwrap_or_default().to_le_bytes());
+        put(bytes, 20, epoch.to_le_bytes());
+        put(bytes, 28, term.0.to_le_bytes());
+        put(bytes, 36, runs.to_le_bytes());
+        put(bytes, 40, [u8::from(closed)]);
+        put(bytes, 41, lost_at.unwrap_or_default().to_le_bytes());
     }
-    slot.sealed()
+    seal(bytes);
 }
 
 /// A whole file without an account.
 #[must_use]
 pub fn empty_file() -> [u8; SLOT] {
-    header(1, None)
+    let mut bytes = [0; SLOT];
+    write_header(&mut bytes, 1, None);
+    bytes
 }
 
-/// A free slot.
-pub(crate) fn free(number: u32) -> [u8; SLOT] {
-    let mut slot = PageSlot::new();
-    slot.put(&[FREE, 0, 0, 0]).put(&number.to_le_bytes());
-    slot.sealed()
+/// Writes a free slot over zeros.
+pub(crate) fn write_free(bytes: &mut [u8; SLOT], number: u32) {
+    put(bytes, 0, [FREE]);
+    put(bytes, 4, number.to_le_bytes());
+    seal(bytes);
 }
 
 /// The stored part of an account.
@@ -273,54 +280,47 @@ pub(crate) struct WrittenRecord<'a> {
 }
 
 impl WrittenRecord<'_> {
-    pub(crate) fn bytes(&self) -> [u8; SLOT] {
-        let (kind, last) = match self.granted_to {
-            None => (ACCOUNT, self.last.to_le_bytes()),
-            Some(to) => (GRANTED, to.epoch.to_le_bytes()),
+    /// Writes it over zeros.
+    pub(crate) fn write(&self, bytes: &mut [u8; SLOT]) {
+        let (kind, last, term) = match self.granted_to {
+            None => (ACCOUNT, self.last.to_le_bytes(), Term::default()),
+            Some(to) => (GRANTED, to.epoch.to_le_bytes(), to.term),
         };
-        let mut slot = PageSlot::new();
         // The lengths fit, as documented at the fields.
-        slot.put(&[kind, self.unit.len() as u8]).put(&(self.name.len() as u16).to_le_bytes());
-        slot.put(&self.slot.to_le_bytes()).put(&self.period.start.to_le_bytes());
-        slot.put(&self.period.end.unwrap_or(Millis::MAX).to_le_bytes()).put(&last);
-        slot.put(&self.counters.granted.to_le_bytes()).put(&self.counters.returned.to_le_bytes());
-        slot.put(&self.counters.spent.to_le_bytes()).put(&self.reserved.to_le_bytes());
-        slot.put(self.unit.as_bytes());
-        if let Some(to) = self.granted_to {
-            slot.at = TERM;
-            slot.put(&to.term.0.to_le_bytes());
-        }
-        slot.at = NAME;
-        slot.put(self.name.as_bytes());
-        slot.sealed()
+        put(bytes, 0, [kind, self.unit.len() as u8]);
+        put(bytes, 2, (self.name.len() as u16).to_le_bytes());
+        put(bytes, 4, self.slot.to_le_bytes());
+        put(bytes, 8, self.period.start.to_le_bytes());
+        put(bytes, 16, self.period.end.unwrap_or(Millis::MAX).to_le_bytes());
+        put(bytes, 24, last);
+        put(bytes, 32, self.counters.granted.to_le_bytes());
+        put(bytes, 48, self.counters.returned.to_le_bytes());
+        put(bytes, 64, self.counters.spent.to_le_bytes());
+        put(bytes, 72, self.reserved.to_le_bytes());
+        put_text(bytes, UNIT, self.unit);
+        put(bytes, TERM, term.0.to_le_bytes());
+        put_text(bytes, NAME, self.name);
+        seal(bytes);
     }
 }
 
-/// A slot that is being written.
-struct PageSlot {
-    bytes: [u8; SLOT],
-    at: usize,
+/// The place is a constant, so that this is one store: it is done for each request.
+#[inline(always)]
+fn put<const N: usize>(bytes: &mut [u8; SLOT], at: usize, field: [u8; N]) {
+    if let Some(place) = bytes.get_mut(at..at + N) {
+        place.copy_from_slice(&field);
+    }
 }
 
-impl PageSlot {
-    fn new() -> Self {
-        PageSlot { bytes: [0; SLOT], at: 0 }
+fn put_text(bytes: &mut [u8; SLOT], at: usize, text: &str) {
+    if let Some(place) = bytes.get_mut(at..at + text.len()) {
+        place.copy_from_slice(text.as_bytes());
     }
+}
 
-    fn put(&mut self, bytes: &[u8]) -> &mut Self {
-        if let Some(place) = self.bytes.get_mut(self.at..self.at + bytes.len()) {
-            place.copy_from_slice(bytes);
-        }
-        self.at += bytes.len();
-        self
-    }
-
-    fn sealed(mut self) -> [u8; SLOT] {
-        let sum = crc32fast::hash(&self.bytes[..SUM]);
-        self.at = SUM;
-        self.put(&sum.to_le_bytes());
-        self.bytes
-    }
+fn seal(bytes: &mut [u8; SLOT]) {
+    let sum = crc32fast::hash(&bytes[..SUM]);
+    put(bytes, SUM, sum.to_le_bytes());
 }
 
 fn is_whole(bytes: &[u8; SLOT]) -> bool {

@@ -131,12 +131,12 @@ impl Journal {
         if self.left.is_empty() {
             let mut failed = None;
             let (file, left) = (&self.file, &mut self.left);
-            book.writes(|slot, page| {
+            book.write_runs(|first, pages| {
                 if failed.is_none() {
-                    failed = file.write_all_at(page, place(slot)).err();
+                    failed = file.write_all_at(pages, place(first)).err();
                 }
                 if failed.is_some() {
-                    left.insert(slot, *page);
+                    left.extend((first..).zip(pages.as_chunks().0.iter().copied()));
                 }
             });
             return failed.map_or(Ok(()), |source| Err(JournalError::Write { source }));

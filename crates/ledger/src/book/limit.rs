@@ -241,10 +241,12 @@ impl LimitAccounts {
     }
 
     fn sum(&self, at: Millis) -> Sum {
-        self.counted(at).fold(Sum::default(), |sum, entry| Sum {
-            spent: sum.spent + u128::from(entry.account.spent()),
-            reserved: sum.reserved + u128::from(entry.account.reserved()),
-        })
+        let mut sum = Sum::default();
+        for entry in self.counted(at) {
+            sum.spent += u128::from(entry.account.spent());
+            sum.reserved += u128::from(entry.account.reserved());
+        }
+        sum
     }
 
     /// Whether this much could be reserved.

@@ -1,17 +1,19 @@
 //! The limits of a book that the ledger grants, and the slots of their accounts in the page file.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use outrigger_core::{Millis, Period};
 
+use super::held_slots::HeldSlots;
+use super::page_runs::PageRuns;
 use super::slots::{PageSlots, SlotOwner};
 use super::waiting::OtherHalf;
 use super::{LimitNo, Refused, SharedState, State};
-use crate::page::{GrantedTo, PageRecord, SLOT, WrittenRecord};
+use crate::page::{GrantedTo, PageRecord, WrittenRecord};
 use crate::protocol::{FleetAccount, Grants, LimitKey, UsageReport};
 use crate::shared::holder::{
-    Due, FailOpen, FleetView, HeldNo, HeldShort, HeldState, Holder, HolderState, JournalWrite, MessageOutcome, SharedNo,
+    Due, FailOpen, FleetView, HeldNo, HeldShort, HeldState, Holder, HolderState, JournalChange, MessageOutcome,
+    SharedNo,
 };
 
 /// The limits that the ledger grants.
@@ -22,7 +24,7 @@ pub(super) struct SharedLimits {
     numbers: Vec<Option<GrantedLimit>>,
     /// The limits before the last policy was adopted.
     former: Vec<Option<GrantedLimit>>,
-    slots: HashMap<HeldNo, u32>,
+    slots: HeldSlots,
     /// As in the header of the file.
     written: Option<HolderState>,
     /// By the monotonic clock.
@@ -85,7 +87,7 @@ impl SharedLimits {
     }
 
     fn with(holder: Holder, steady: Millis) -> Self {
-        let (numbers, former, slots) = (Vec::new(), Vec::new(), HashMap::new());
+        let (numbers, former, slots) = (Vec::new(), Vec::new(), HeldSlots::default());
         SharedLimits { holder, numbers, former, slots, written: None, steady, close: Close::Open }
     }
 
@@ -104,13 +106,13 @@ impl SharedLimits {
         let (holder, numbers) = Holder::restore(HolderState { term, ..state }, accounts, steady, wall);
         let mut shared = Self::with(holder, steady);
         for (no, slot) in numbers.iter().zip(&places) {
-            if !shared.slots.contains_key(no) && pages.own(*slot, SlotOwner::Granted) {
+            if shared.slots.get(*no).is_none() && pages.own(*slot, SlotOwner::Granted) {
                 shared.slots.insert(*no, *slot);
             }
         }
         // Accounts of a void or closed journal, and duplicates.
         let gone = places.into_iter().chain(others.into_iter().map(|one| one.slot));
-        for slot in gone.filter(|slot| !shared.slots.values().any(|own| own == slot)) {
+        for slot in gone.filter(|slot| !shared.slots.contains(*slot)) {
             if pages.own(slot, SlotOwner::Granted) {
                 pages.give_back(slot);
             }
@@ -211,9 +213,9 @@ impl SharedLimits {
         self.holder.served_in_turn(no);
     }
 
-    /// Reserves an amount that [fits](Self::fits).
-    pub(super) fn reserve(&mut self, no: SharedNo, amount: u64) -> Option<HeldNo> {
-        self.holder.reserve(no, amount, self.steady).ok()
+    /// Reserves an amount that [fits](Self::fits): nothing was reserved or returned since that was checked.
+    pub(super) fn reserve_fitting(&mut self, no: SharedNo, amount: u64) -> Option<HeldNo> {
+        self.holder.reserve_fitting(no, amount, self.steady)
     }
 
     /// Reserves an amount that [fits](HeldFit::Open) without a grant. `period` is the current one, by the gateway's
@@ -362,32 +364,35 @@ impl SharedLimits {
         self.holder.unconfirmed()
     }
 
-    /// The pending writes of the accounts; changed slots and freed slots are marked.
-    pub(super) fn writes(&mut self, pages: &mut PageSlots, mut each: impl FnMut(u32, &[u8; SLOT])) {
+    /// Adds the pending writes of the accounts; changed slots and freed slots are marked.
+    pub(super) fn writes(&mut self, pages: &mut PageSlots, runs: &mut PageRuns, each: &mut impl FnMut(u32, &[u8])) {
         let SharedLimits { holder, slots, written, .. } = self;
         let HolderState { epoch, term, .. } = holder.state();
-        holder.journal(|write| match write {
-            JournalWrite::Holder(state) => {
+        holder.journal_in_place(|change| match change {
+            JournalChange::Holder(state) => {
                 *written = Some(state);
                 pages.touch(0);
             }
-            JournalWrite::Account(no, state) => {
-                let slot = *slots.entry(no).or_insert_with(|| pages.take_for(SlotOwner::Granted));
-                let HeldState { limit, start, end, counters, reserved } = &state;
+            JournalChange::Account(no, limit, account) => {
+                let slot = slots.get(no).unwrap_or_else(|| {
+                    let slot = pages.take_for(SlotOwner::Granted);
+                    slots.insert(no, slot);
+                    slot
+                });
                 let record = WrittenRecord {
                     slot,
                     name: &limit.limit,
                     unit: &limit.unit,
-                    period: Period { start: *start, end: *end },
-                    last: *start,
-                    counters: *counters,
-                    reserved: *reserved,
+                    period: account.period(),
+                    last: account.period().start,
+                    counters: account.counters(),
+                    reserved: account.reserved(),
                     granted_to: Some(GrantedTo { epoch, term }),
                 };
-                each(slot, &record.bytes());
+                runs.add(slot, |bytes| record.write(bytes), each);
             }
-            JournalWrite::Forgotten(no) => {
-                if let Some(slot) = slots.remove(&no) {
+            JournalChange::Forgotten(no) => {
+                if let Some(slot) = slots.remove(no) {
                     pages.give_back(slot);
                 }
             }

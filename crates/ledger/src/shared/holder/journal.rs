@@ -2,6 +2,7 @@
 
 use outrigger_core::Millis;
 
+use super::limit::HeldAccount;
 use crate::account::Counters;
 use crate::protocol::{LimitKey, Term};
 
@@ -41,6 +42,21 @@ pub struct HeldState {
 pub struct HeldNo {
     pub(super) limit: u32,
     pub(super) serial: u32,
+}
+
+impl HeldNo {
+    pub(crate) fn limit_place(self) -> usize {
+        self.limit as usize
+    }
+}
+
+/// What must be written, as the holder has it.
+#[derive(Debug)]
+pub(crate) enum JournalChange<'a> {
+    Holder(HolderState),
+    Account(HeldNo, &'a LimitKey, &'a HeldAccount),
+    /// As [`JournalWrite::Forgotten`].
+    Forgotten(HeldNo),
 }
 
 /// What must be written.

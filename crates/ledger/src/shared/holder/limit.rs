@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use outrigger_core::Millis;
+use outrigger_core::{Millis, Period};
 
 use super::demand::{Ask, Demand};
 use super::fail_open::FailOpen;
@@ -50,7 +50,7 @@ struct Asked {
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct HeldAccount {
+pub(crate) struct HeldAccount {
     pub(super) serial: u32,
     pub(super) start: Millis,
     pub(super) end: Option<Millis>,
@@ -176,14 +176,27 @@ impl HeldAccount {
         self.durable.spent >= self.account.spent() && self.durable.returned >= self.returned()
     }
 
-    fn state(&self, id: &LimitKey) -> HeldState {
+    /// Its stored state.
+    pub(super) fn state(&self, id: &LimitKey) -> HeldState {
         HeldState {
             limit: id.clone(),
             start: self.start,
             end: self.end,
-            counters: self.account.counters(),
-            reserved: self.account.reserved(),
+            counters: self.counters(),
+            reserved: self.reserved(),
         }
+    }
+
+    pub(crate) fn period(&self) -> Period {
+        Period { start: self.start, end: self.end }
+    }
+
+    pub(crate) fn counters(&self) -> Counters {
+        self.account.counters()
+    }
+
+    pub(crate) fn reserved(&self) -> u64 {
+        self.account.reserved()
     }
 
     fn usage(&self, id: &LimitKey, ask: Ask) -> AccountUsage {
@@ -252,7 +265,8 @@ impl HeldLimit {
     }
 
     pub(super) fn by_serial(&mut self, serial: u32) -> Option<&mut HeldAccount> {
-        self.accounts.iter_mut().find(|held| held.serial == serial)
+        // The latest ones are settled most.
+        self.accounts.iter_mut().rev().find(|held| held.serial == serial)
     }
 
     pub(super) fn fits(&self, amount: u64, now: Millis) -> Result<(), HeldShort> {
@@ -271,18 +285,14 @@ impl HeldLimit {
         }
     }
 
-    pub(super) fn reserve(&mut self, amount: u64, now: Millis) -> Result<u32, HeldShort> {
-        let fits = self.fits(amount, now);
-        match (fits, self.current_mut(now)) {
-            (Ok(()), Some(held)) => {
-                held.account.promise(amount);
-                held.changed();
-                let serial = held.serial;
-                self.demand.reserved(amount);
-                Ok(serial)
-            }
-            (fits, _) => Err(fits.err().unwrap_or(HeldShort::NotGranted)),
-        }
+    /// Reserves an amount that [fits](Self::fits), and returns the account's serial number.
+    pub(super) fn reserve_fitting(&mut self, amount: u64, now: Millis) -> Option<u32> {
+        let held = self.current_mut(now)?;
+        held.account.promise(amount);
+        held.changed();
+        let serial = held.serial;
+        self.demand.reserved(amount);
+        Some(serial)
     }
 
     /// Settles on the account that it was reserved from.
@@ -397,12 +407,13 @@ impl HeldLimit {
         former.into_iter().map(|held| held.serial).collect()
     }
 
-    /// The changes since the last write.
-    pub(super) fn unwritten(&mut self) -> impl Iterator<Item = (u32, HeldState)> {
-        let id = &self.id;
-        self.accounts
-            .iter_mut()
-            .filter_map(move |held| std::mem::take(&mut held.unwritten).then(|| (held.serial, held.state(id))))
+    /// The accounts that changed since the last write.
+    pub(super) fn take_unwritten(&mut self, mut each: impl FnMut(&LimitKey, &HeldAccount)) {
+        let HeldLimit { id, accounts, .. } = self;
+        for held in accounts.iter_mut().filter(|held| held.unwritten) {
+            held.unwritten = false;
+            each(id, held);
+        }
     }
 
     pub(super) fn unconfirmed(&self) -> impl Iterator<Item = HeldState> {
@@ -529,7 +540,7 @@ impl HeldLimit {
 
     /// When the period of an account began.
     pub(super) fn start(&self, serial: u32) -> Option<Millis> {
-        self.accounts.iter().find(|held| held.serial == serial).map(|held| held.start)
+        self.accounts.iter().rev().find(|held| held.serial == serial).map(|held| held.start)
     }
 }
 

@@ -23,6 +23,7 @@ use outrigger_core::{Millis, Period};
 use crate::protocol::{AccountKey, FleetAccount, Grants, LimitKey, Term, UsageReport};
 use fail_open::OpenAt;
 pub use fail_open::{FailOpen, FailOpenState};
+pub(crate) use journal::JournalChange;
 pub use journal::{HeldNo, HeldState, HolderState, JournalWrite};
 use limit::{HeldLimit, ReportParts};
 
@@ -227,15 +228,21 @@ impl Holder {
     /// # Errors
     /// It does not fit. The next report requests it.
     pub fn reserve(&mut self, limit: SharedNo, amount: u64, now: Millis) -> Result<HeldNo, HeldShort> {
-        let fits = self.fits(limit, amount, now);
-        let Some(held) = self.limits.get_mut(limit.place()) else { return Err(HeldShort::NotGranted) };
-        match fits.and_then(|()| held.reserve(amount, now)) {
-            Ok(serial) => Ok(HeldNo { limit: limit.0, serial }),
+        match self.fits(limit, amount, now) {
+            Ok(()) => self.reserve_fitting(limit, amount, now).ok_or(HeldShort::NotGranted),
             Err(short) => {
-                held.demand.did_not_fit(amount, now);
+                if let Some(held) = self.limits.get_mut(limit.place()) {
+                    held.demand.did_not_fit(amount, now);
+                }
                 Err(short)
             }
         }
+    }
+
+    /// Reserves an amount that [fits](Self::fits), and returns the account.
+    pub(crate) fn reserve_fitting(&mut self, limit: SharedNo, amount: u64, now: Millis) -> Option<HeldNo> {
+        let serial = self.limits.get_mut(limit.place())?.reserve_fitting(amount, now)?;
+        Some(HeldNo { limit: limit.0, serial })
     }
 
     /// A request waits for this much: the next report requests it.
@@ -494,16 +501,27 @@ impl Holder {
 
     /// Returns what has to be written since the last call: the holder itself first.
     pub fn journal(&mut self, mut each: impl FnMut(JournalWrite)) {
+        self.journal_in_place(|change| {
+            each(match change {
+                JournalChange::Holder(state) => JournalWrite::Holder(state),
+                JournalChange::Account(no, limit, account) => JournalWrite::Account(no, account.state(limit)),
+                JournalChange::Forgotten(no) => JournalWrite::Forgotten(no),
+            });
+        });
+    }
+
+    /// The same without copies, for each request.
+    pub(crate) fn journal_in_place(&mut self, mut each: impl FnMut(JournalChange<'_>)) {
         if std::mem::take(&mut self.unwritten) {
-            each(JournalWrite::Holder(self.state));
+            each(JournalChange::Holder(self.state));
         }
-        for (place, limit) in self.limits.iter_mut().enumerate() {
-            let no = u32::try_from(place).unwrap_or(u32::MAX);
-            for state in limit.unwritten() {
-                each(JournalWrite::Account(HeldNo { limit: no, serial: state.0 }, state.1));
-            }
+        for (limit, no) in self.limits.iter_mut().zip(0..) {
+            limit.take_unwritten(|id, account| {
+                let held = HeldNo { limit: no, serial: account.serial };
+                each(JournalChange::Account(held, id, account));
+            });
         }
-        self.forgotten.drain(..).for_each(|no| each(JournalWrite::Forgotten(no)));
+        self.forgotten.drain(..).for_each(|no| each(JournalChange::Forgotten(no)));
     }
 
     /// The state of the limit over all gateways; `None` until the ledger has reported it.
