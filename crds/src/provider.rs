@@ -47,8 +47,8 @@ use crate::{
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [
     shapes::rule(
-        "!(self.type in ['OpenAICompatible', 'vLLM']) || has(self.endpoint)",
-        "types OpenAICompatible and vLLM have no default endpoint: set endpoint, such as http://vllm.models:8000/v1",
+        "!(self.type in ['OpenAICompatible', 'vLLM', 'SGLang']) || has(self.endpoint)",
+        "types OpenAICompatible, vLLM and SGLang have no default endpoint: set endpoint, such as http://vllm.models:8000/v1",
     ),
     shapes::rule(
         "self.type != 'Mock' || !(has(self.endpoint) || has(self.tls) || has(self.proxy) || has(self.headers) || self.prewarm)",
@@ -57,7 +57,7 @@ use crate::{
     shapes::rule("self.type != 'Mock' || has(self.mock)", "type Mock needs the field mock: set it, at least to {}"),
     shapes::rule("self.type == 'Mock' || !has(self.mock)", "mock is only for type Mock: change the type, or remove mock"),
     shapes::rule(
-        "self.type in ['Mock', 'Ollama', 'vLLM', 'OpenAICompatible'] || has(self.credentials)",
+        "self.type in ['Mock', 'Ollama', 'vLLM', 'SGLang', 'OpenAICompatible'] || has(self.credentials)",
         "this type needs an API key: list at least one in credentials",
     ),
     shapes::rule("self.type != 'Mock' || !has(self.credentials)", "a Mock needs no API key: remove credentials"),
@@ -71,7 +71,7 @@ pub struct LlmProviderSpec {
     /// Which API is called, and at which service. A Mock answers by itself: see mock.
     #[serde(rename = "type")]
     pub provider_type: LlmProviderType,
-    /// Base URL. Absent: the default of the type. Required for OpenAICompatible and vLLM.
+    /// Base URL. Absent: the default of the type. Required for OpenAICompatible, vLLM and SGLang.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "shapes::endpoint")]
     pub endpoint: Option<String>,
@@ -179,11 +179,29 @@ pub enum LlmProviderType {
     Cerebras,
     /// openrouter.ai.
     OpenRouter,
+    /// api.deepseek.com.
+    DeepSeek,
+    /// api.x.ai.
+    #[serde(rename = "xAI")]
+    Xai,
+    /// api.together.ai.
+    Together,
+    /// api.fireworks.ai.
+    Fireworks,
+    /// api.perplexity.ai.
+    Perplexity,
+    /// Nebius Token Factory.
+    Nebius,
+    /// router.huggingface.co: a model's name may end with a provider, `:together`.
+    HuggingFace,
     /// An Ollama server.
     Ollama,
     /// A vLLM server.
     #[serde(rename = "vLLM")]
     Vllm,
+    /// An SGLang server.
+    #[serde(rename = "SGLang")]
+    SgLang,
     /// Any server with OpenAI's API.
     OpenAICompatible,
     /// No server: fixed answers, for tests.

@@ -124,6 +124,13 @@ impl UpstreamPath {
         Ok(UpstreamPath(path))
     }
 
+    /// The path below a folder: `v1/`.
+    #[must_use]
+    pub fn below(mut self, folder: &'static str) -> Self {
+        self.0.insert_str(0, folder);
+        self
+    }
+
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

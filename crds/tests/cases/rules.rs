@@ -7,8 +7,7 @@ const CREDENTIAL: &str =
 const OWN_HEADER: &str = "the gateway sets this header itself (host, connection, content-*, transfer-encoding, accept-encoding, forwarded, x-outrigger-* and similar): remove it";
 const HEADER_NAME: &str = "a header's name must be at most 64 letters, digits and `-`";
 const NO_SERVER: &str = "a Mock does not call a server: remove endpoint, tls, proxy, headers and prewarm";
-const NO_ENDPOINT: &str =
-    "types OpenAICompatible and vLLM have no default endpoint: set endpoint, such as http://vllm.models:8000/v1";
+const NO_ENDPOINT: &str = "types OpenAICompatible, vLLM and SGLang have no default endpoint: set endpoint, such as http://vllm.models:8000/v1";
 const NO_KEY: &str = "this type needs an API key: list at least one in credentials";
 const ZERO: &str = "a timeout must be longer than zero: leave it out for the default";
 const ONE_SCOPE: &str = "a rule has one scope: set only one of virtualKeys, team and customer";
@@ -20,6 +19,7 @@ const EVENTS: &str =
 pub const BROKEN: &[Invalid] = &[
     // Rules of LLMProvider.
     (PROVIDER, "{type: vLLM}", &[("spec", NO_ENDPOINT)]),
+    (PROVIDER, "{type: SGLang}", &[("spec", NO_ENDPOINT)]),
     (PROVIDER, "{type: OpenAICompatible}", &[("spec", NO_ENDPOINT)]),
     (PROVIDER, "{type: Mock, mock: {}, endpoint: 'https://a'}", &[("spec", NO_SERVER)]),
     (PROVIDER, "{type: Mock, mock: {}, tls: {caRef: {name: a}}}", &[("spec", NO_SERVER)]),
@@ -35,6 +35,13 @@ pub const BROKEN: &[Invalid] = &[
     (PROVIDER, "{type: Groq}", &[("spec", NO_KEY)]),
     (PROVIDER, "{type: Cerebras}", &[("spec", NO_KEY)]),
     (PROVIDER, "{type: OpenRouter}", &[("spec", NO_KEY)]),
+    (PROVIDER, "{type: DeepSeek}", &[("spec", NO_KEY)]),
+    (PROVIDER, "{type: xAI}", &[("spec", NO_KEY)]),
+    (PROVIDER, "{type: Together}", &[("spec", NO_KEY)]),
+    (PROVIDER, "{type: Fireworks}", &[("spec", NO_KEY)]),
+    (PROVIDER, "{type: Perplexity}", &[("spec", NO_KEY)]),
+    (PROVIDER, "{type: Nebius}", &[("spec", NO_KEY)]),
+    (PROVIDER, "{type: HuggingFace}", &[("spec", NO_KEY)]),
     (
         PROVIDER,
         "{type: Mock, mock: {}, credentials: [{name: a, secretRef: {name: a}}]}",

@@ -68,7 +68,7 @@ pub const BROKEN: &[Invalid] = &[
         "{type: openai}",
         &[(
             "spec.type",
-            "must be one of OpenAI, Anthropic, Gemini, Mistral, Groq, Cerebras, OpenRouter, Ollama, vLLM, OpenAICompatible, Mock, did you mean `OpenAI`?",
+            "must be one of OpenAI, Anthropic, Gemini, Mistral, Groq, Cerebras, OpenRouter, DeepSeek, xAI, Together, Fireworks, Perplexity, Nebius, HuggingFace, Ollama, vLLM, SGLang, OpenAICompatible, Mock, did you mean `OpenAI`?",
         )],
     ),
     (

@@ -87,7 +87,7 @@ pub fn prepare(
             OperationKind::Embeddings => {
                 let (body, verb, conversion, hints) = embeddings_request(context, translation, upstream, model)?;
                 left_out = hints;
-                path = verb;
+                path = target.api.url.versioned(verb);
                 (serialize_leased(&Value::Object(body), context.body.len(), translation), conversion)
             }
             _ => {

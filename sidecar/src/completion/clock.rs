@@ -125,7 +125,7 @@ impl RequestClock {
             whole = TimeLimit { at: began + allowed, cause: TimeoutCause::Attempt { allowed, of_callers } };
         }
         let thinks = capable.is_some_and(|capable| capable.contains(Capabilities::REASONING));
-        let local = matches!(provider.kind.as_str(), "Ollama" | "vLLM");
+        let local = matches!(provider.kind.as_str(), "Ollama" | "vLLM" | "SGLang");
         let token = match timeouts.first_token {
             Some(ms) => Duration::from_millis(ms),
             None if thinks || local => LONG,
@@ -265,6 +265,7 @@ mod tests {
             ("nothing is known of it", "OpenAICompatible", None, &none, None, 300, 300, false),
             ("local", "Ollama", knows, &none, None, 300, 300, false),
             ("local, too", "vLLM", None, &none, None, 300, 300, false),
+            ("local, as well", "SGLang", knows, &none, None, 300, 300, false),
             ("as the object says", "Ollama", Some(REASONS), &own, None, 7, 8, false),
             ("the caller bears less", "Ollama", None, &none, Some(3), 300, 3, true),
             ("the caller bears more", "OpenAI", knows, &none, Some(600), 30, 30, false),

@@ -17,37 +17,37 @@ const fn known(name: &'static str, kind: &'static str) -> BifrostProvider {
     BifrostProvider { name, kind, endpoint: None, version: Version::V1 }
 }
 
+/// Its base URL includes the version, or there is none.
+const fn whole(name: &'static str, kind: &'static str) -> BifrostProvider {
+    BifrostProvider { version: Version::Whole, ..known(name, kind) }
+}
+
 const fn at(name: &'static str, endpoint: &'static str) -> BifrostProvider {
     BifrostProvider { name, kind: "OpenAICompatible", endpoint: Some(endpoint), version: Version::V1 }
 }
 
-const KNOWN: [BifrostProvider; 16] = [
+const KNOWN: [BifrostProvider; 17] = [
     known("openai", "OpenAI"),
     known("anthropic", "Anthropic"),
-    // Bifrost's base URL includes the version.
-    BifrostProvider { name: "gemini", kind: "Gemini", endpoint: None, version: Version::Whole },
+    whole("gemini", "Gemini"),
     known("mistral", "Mistral"),
     known("groq", "Groq"),
     known("cerebras", "Cerebras"),
     known("openrouter", "OpenRouter"),
     known("ollama", "Ollama"),
     known("vllm", "vLLM"),
-    known("sgl", "OpenAICompatible"),
-    at("deepseek", "https://api.deepseek.com/v1"),
-    at("xai", "https://api.x.ai/v1"),
-    at("fireworks", "https://api.fireworks.ai/inference/v1"),
-    at("huggingface", "https://router.huggingface.co/v1"),
+    known("sgl", "SGLang"),
+    whole("deepseek", "DeepSeek"),
+    known("xai", "xAI"),
+    known("fireworks", "Fireworks"),
+    known("huggingface", "HuggingFace"),
+    known("nebius", "Nebius"),
+    whole("perplexity", "Perplexity"),
     at("parasail", "https://api.parasail.io/v1"),
-    BifrostProvider {
-        name: "perplexity",
-        kind: "OpenAICompatible",
-        endpoint: Some("https://api.perplexity.ai"),
-        version: Version::Whole,
-    },
 ];
 
 /// Types that need no key.
-pub(super) const KEYLESS: [&str; 3] = ["Ollama", "vLLM", "OpenAICompatible"];
+pub(super) const KEYLESS: [&str; 4] = ["Ollama", "vLLM", "SGLang", "OpenAICompatible"];
 
 /// Type, endpoint and version path. A custom provider has the type that it resembles.
 pub(super) fn kind(called: &str, node: &Node<'_>) -> Option<(&'static str, Option<&'static str>, Version)> {

@@ -17,7 +17,7 @@ use super::super::report::{Fate, code};
 use super::super::source::Node;
 use super::models;
 use credential::{credential, secret};
-use known::vendor;
+use known::{name_at, vendor};
 use parameters::settings_of;
 pub(crate) use parameters::{retries, seconds};
 
@@ -129,6 +129,7 @@ fn deployment<'s>(
     let mut limits = Map::new();
     let weight = settings_of(&params, defaults, &mut settings, &mut limits);
     let base = ["api_base", "base_url"].into_iter().find_map(field);
+    let model = &*name_at(known, model, base.is_some());
     let (kind, endpoint) = match base {
         None => (known.kind, known.endpoint.map(str::to_owned)),
         Some(base) => {
@@ -137,9 +138,14 @@ fn deployment<'s>(
                 node.lost("without its endpoint the deployment is not in the objects");
                 return None;
             }
-            let official = own.as_deref().is_some_and(|own| own.starts_with("https://api.openai.com"));
             // Another server with OpenAI's API accepts any model name.
-            (if known.kind == "OpenAI" && !official { "OpenAICompatible" } else { known.kind }, own)
+            let at = |host: &str| own.as_deref().is_some_and(|own| own.starts_with(host));
+            let another = match known.kind {
+                "OpenAI" => !at("https://api.openai.com"),
+                "HuggingFace" => !at("https://router.huggingface.co"),
+                _ => false,
+            };
+            (if another { "OpenAICompatible" } else { known.kind }, own)
         }
     };
     let builtin = outrigger_llm::provider::lookup(kind).and_then(|kind| kind.endpoint);

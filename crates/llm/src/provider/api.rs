@@ -27,6 +27,9 @@ pub const OPENAI: Api = Api {
     header: None,
 };
 
+/// OpenAI's API, whose endpoint includes no version.
+pub const PERPLEXITY: Api = Api { url: UrlLayout::Perplexity, ..OPENAI };
+
 pub const ANTHROPIC: Api = Api {
     dialect: Dialect::Anthropic,
     format: Format::Anthropic,

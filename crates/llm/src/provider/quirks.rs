@@ -42,6 +42,12 @@ impl Quirks {
     /// Mistral refuses unknown fields, including the newer one for the limit, and always reports usage.
     pub const MISTRAL: Quirks = Quirks { caps: &[CapField::MaxTokens], stream_usage: StreamUsage::Always };
 
+    /// DeepSeek, Together and Hugging Face document only `max_tokens`.
+    pub const MAX_TOKENS: Quirks = Quirks { caps: &[CapField::MaxTokens], ..Quirks::OPENAI };
+
+    /// Perplexity documents only `max_tokens`, and reports usage in every chunk.
+    pub const PERPLEXITY: Quirks = Quirks { stream_usage: StreamUsage::Always, ..Quirks::MAX_TOKENS };
+
     /// Other APIs, where nothing has to be requested.
     pub const NONE: Quirks = Quirks { caps: &[], stream_usage: StreamUsage::Always };
 

@@ -1,6 +1,6 @@
 //! The provider types, one row each.
 
-use super::api::{ANTHROPIC, GEMINI, OPENAI};
+use super::api::{ANTHROPIC, GEMINI, OPENAI, PERPLEXITY};
 use super::{Auth, ProviderType, Quirks};
 
 const fn openai_like(
@@ -48,11 +48,43 @@ pub const TYPES: &[ProviderType] = &[
     openai_like("Cerebras", Some("https://api.cerebras.ai/v1"), &["CEREBRAS_API_KEY"]),
     openai_like("OpenRouter", Some("https://openrouter.ai/api/v1"), &["OPENROUTER_API_KEY"]),
     ProviderType {
+        quirks: Quirks::MAX_TOKENS,
+        ..openai_like("DeepSeek", Some("https://api.deepseek.com"), &["DEEPSEEK_API_KEY"])
+    },
+    openai_like("xAI", Some("https://api.x.ai/v1"), &["XAI_API_KEY"]),
+    ProviderType {
+        quirks: Quirks::MAX_TOKENS,
+        ..openai_like("Together", Some("https://api.together.ai/v1"), &["TOGETHER_API_KEY", "TOGETHERAI_API_KEY"])
+    },
+    ProviderType {
+        quirks: Quirks::SELF_HOSTED,
+        ..openai_like(
+            "Fireworks",
+            Some("https://api.fireworks.ai/inference/v1"),
+            &["FIREWORKS_API_KEY", "FIREWORKS_AI_API_KEY"],
+        )
+    },
+    ProviderType {
+        api: Some(&PERPLEXITY),
+        quirks: Quirks::PERPLEXITY,
+        ..openai_like("Perplexity", Some("https://api.perplexity.ai"), &["PERPLEXITY_API_KEY", "PERPLEXITYAI_API_KEY"])
+    },
+    ProviderType {
+        quirks: Quirks::SELF_HOSTED,
+        ..openai_like("Nebius", Some("https://api.tokenfactory.nebius.com/v1"), &["NEBIUS_API_KEY"])
+    },
+    // `HF_TOKEN` is set on many machines to download models, which does not mean that prompts may go there.
+    ProviderType {
+        quirks: Quirks::MAX_TOKENS,
+        ..openai_like("HuggingFace", Some("https://router.huggingface.co/v1"), &["HUGGINGFACE_API_KEY"])
+    },
+    ProviderType {
         keyless: true,
         quirks: Quirks::OLLAMA,
         ..openai_like("Ollama", Some("http://127.0.0.1:11434/v1"), &[])
     },
     ProviderType { keyless: true, quirks: Quirks::SELF_HOSTED, ..openai_like("vLLM", None, &[]) },
+    ProviderType { keyless: true, quirks: Quirks::SELF_HOSTED, ..openai_like("SGLang", None, &[]) },
     ProviderType { keyless: true, quirks: Quirks::SELF_HOSTED, ..openai_like("OpenAICompatible", None, &[]) },
     // Its API is a setting.
     ProviderType { keyless: true, api: None, ..openai_like("Mock", None, &[]) },

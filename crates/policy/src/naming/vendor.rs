@@ -48,9 +48,9 @@ const VENDORS: &[Vendor] = &[
     vendor(&["sagemaker", "sagemaker_chat", "sagemaker_nova", "aws_sagemaker"]),
     vendor(&["vertex", "vertex_ai", "vertex_ai_beta", "vertexai", "google_vertex", "google_vertex_ai"]),
     Vendor { author: Some("cohere"), ..vendor(&["cohere", "cohere_chat"]) },
-    Vendor { author: Some("deepseek"), ..vendor(&["deepseek"]) },
-    Vendor { author: Some("x-ai"), ..vendor(&["xai", "x_ai", "grok"]) },
-    Vendor { author: Some("perplexity"), ..vendor(&["perplexity"]) },
+    Vendor { author: Some("deepseek"), ..of("DeepSeek", &["deepseek"]) },
+    Vendor { author: Some("x-ai"), ..of("xAI", &["xai", "x_ai", "grok"]) },
+    Vendor { author: Some("perplexity"), ..of("Perplexity", &["perplexity"]) },
     Vendor { author: Some("ai21"), ..vendor(&["ai21", "ai21_chat"]) },
     Vendor { author: Some("minimax"), ..vendor(&["minimax"]) },
     Vendor { author: Some("z-ai"), ..vendor(&["zai", "z_ai", "zhipu", "zhipuai"]) },
@@ -58,9 +58,9 @@ const VENDORS: &[Vendor] = &[
     Vendor { author: Some("morph"), ..vendor(&["morph"]) },
     Vendor { open: &["dbrx", "dolly"], ..vendor(&["databricks"]) },
     Vendor { open: &["arctic"], ..vendor(&["snowflake"]) },
-    Vendor { open: &["firefunction"], ..vendor(&["fireworks", "fireworks_ai", "fireworksai"]) },
-    vendor(&["together", "together_ai", "togetherai"]),
-    vendor(&["huggingface", "hugging_face"]),
+    Vendor { open: &["firefunction"], ..of("Fireworks", &["fireworks", "fireworks_ai", "fireworksai"]) },
+    of("Together", &["together", "together_ai", "togetherai"]),
+    of("HuggingFace", &["huggingface", "hugging_face"]),
     vendor(&["replicate"]),
     vendor(&["deepinfra"]),
     vendor(&["anyscale"]),
@@ -71,7 +71,7 @@ const VENDORS: &[Vendor] = &[
     vendor(&["dashscope", "alibaba_cloud"]),
     vendor(&["volcengine", "byteplus"]),
     vendor(&["sambanova"]),
-    vendor(&["nebius"]),
+    of("Nebius", &["nebius"]),
     vendor(&["novita", "novita_ai"]),
     vendor(&["hyperbolic"]),
     vendor(&["lambda_ai"]),
@@ -92,7 +92,8 @@ const VENDORS: &[Vendor] = &[
     vendor(&["deepgram", "elevenlabs", "assemblyai", "recraft", "runwayml", "fal_ai", "stability"]),
     vendor(&["lm_studio", "lmstudio"]),
     vendor(&["triton", "bytez", "lepton", "lepton_ai"]),
-    vendor(&["llamafile", "llama_cpp", "xinference", "sgl", "sglang", "docker_model_runner"]),
+    of("SGLang", &["sglang", "sgl"]),
+    vendor(&["llamafile", "llama_cpp", "xinference", "docker_model_runner"]),
     vendor(&["litellm", "litellm_proxy", "bifrost", "portkey", "helicone", "aiml", "aimlapi", "compactifai"]),
     vendor(&["vercel", "vercel_ai_gateway", "v0"]),
 ];
@@ -177,7 +178,25 @@ mod tests {
         for word in ["meta-llama", "Qwen", "mistralai", "deepseek-ai", "nvidia", "jinaai", "", "azur", "models"] {
             assert!(named(word).is_none(), "{word}");
         }
-        for kind in ["OpenAI", "Anthropic", "Gemini", "Mistral", "Groq", "Cerebras", "OpenRouter", "Ollama", "vLLM"] {
+        for kind in [
+            "OpenAI",
+            "Anthropic",
+            "Gemini",
+            "Mistral",
+            "Groq",
+            "Cerebras",
+            "OpenRouter",
+            "DeepSeek",
+            "xAI",
+            "Together",
+            "Fireworks",
+            "Perplexity",
+            "Nebius",
+            "HuggingFace",
+            "Ollama",
+            "vLLM",
+            "SGLang",
+        ] {
             let known = named(kind).and_then(VendorWord::kind);
             assert_eq!(known, Some(kind), "a type's own word names it");
         }
@@ -194,6 +213,9 @@ mod tests {
             ("OpenRouter", "azure", "gpt-4o", false),
             ("OpenRouter", "meta-llama", "llama-3.3-70b-instruct:free", true),
             ("vLLM", "meta-llama", "Llama-3-70b", true),
+            ("SGLang", "openai", "gpt-oss-120b", true),
+            ("HuggingFace", "openai", "gpt-oss-120b:groq", true),
+            ("HuggingFace", "openai", "gpt-4o", false),
             ("vLLM", "openai", "gpt-oss-120b", true),
             ("vLLM", "openai", "gpt-4o", false),
             ("vLLM", "google", "gemma-3-27b-it", true),

@@ -9,7 +9,7 @@ use super::super::super::source::Node;
 use super::known::LiteLlmProvider;
 
 /// Types that need no key.
-const KEYLESS: [&str; 3] = ["Ollama", "vLLM", "OpenAICompatible"];
+const KEYLESS: [&str; 4] = ["Ollama", "vLLM", "SGLang", "OpenAICompatible"];
 
 /// Values that people write where no key is needed.
 const NO_KEY: [&str; 9] = ["none", "empty", "dummy", "fake", "null", "na", "n/a", "not-needed", "no-key"];

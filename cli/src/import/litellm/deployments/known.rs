@@ -1,5 +1,7 @@
 //! LiteLLM's providers, and their types here.
 
+use std::borrow::Cow;
+
 use super::super::super::endpoint::Version;
 
 /// A provider of LiteLLM, and its type here.
@@ -30,7 +32,7 @@ const fn own(name: &'static str, kind: &'static str, version: Version) -> LiteLl
     LiteLlmProvider { name, kind, endpoint: None, version, variable: None }
 }
 
-const KNOWN: [LiteLlmProvider; 24] = [
+const KNOWN: [LiteLlmProvider; 26] = [
     known("openai", "OpenAI", Version::Whole, "OPENAI_API_KEY"),
     known("text-completion-openai", "OpenAI", Version::Whole, "OPENAI_API_KEY"),
     known("anthropic", "Anthropic", Version::V1, "ANTHROPIC_API_KEY"),
@@ -48,11 +50,13 @@ const KNOWN: [LiteLlmProvider; 24] = [
     own("litellm_proxy", "OpenAICompatible", Version::Whole),
     own("lm_studio", "OpenAICompatible", Version::Whole),
     own("llamafile", "OpenAICompatible", Version::Whole),
-    at("deepseek", "https://api.deepseek.com/v1", "DEEPSEEK_API_KEY"),
-    at("xai", "https://api.x.ai/v1", "XAI_API_KEY"),
-    at("perplexity", "https://api.perplexity.ai", "PERPLEXITYAI_API_KEY"),
-    at("fireworks_ai", "https://api.fireworks.ai/inference/v1", "FIREWORKS_API_KEY"),
-    at("together_ai", "https://api.together.xyz/v1", "TOGETHERAI_API_KEY"),
+    known("deepseek", "DeepSeek", Version::Whole, "DEEPSEEK_API_KEY"),
+    known("xai", "xAI", Version::Whole, "XAI_API_KEY"),
+    known("perplexity", "Perplexity", Version::Whole, "PERPLEXITYAI_API_KEY"),
+    known("fireworks_ai", "Fireworks", Version::Whole, "FIREWORKS_API_KEY"),
+    known("together_ai", "Together", Version::Whole, "TOGETHERAI_API_KEY"),
+    known("nebius", "Nebius", Version::Whole, "NEBIUS_API_KEY"),
+    known("huggingface", "HuggingFace", Version::V1, "HUGGINGFACE_API_KEY"),
     at("deepinfra", "https://api.deepinfra.com/v1/openai", "DEEPINFRA_API_KEY"),
     at("nvidia_nim", "https://integrate.api.nvidia.com/v1", "NVIDIA_NIM_API_KEY"),
 ];
@@ -88,9 +92,49 @@ pub(super) fn vendor<'m>(full: &'m str, custom: Option<&str>) -> Option<(&'stati
     }
 }
 
+/// The model's name at the provider, where LiteLLM sends another one than its configuration says. `own_server`: the
+/// deployment names its server.
+pub(super) fn name_at<'m>(known: &LiteLlmProvider, model: &'m str, own_server: bool) -> Cow<'m, str> {
+    let parts: Vec<&str> = model.split('/').collect();
+    match (known.kind, parts.as_slice()) {
+        _ if own_server || model.contains('*') => Cow::Borrowed(model),
+        // The provider that the router shall use.
+        ("HuggingFace", [provider, author, name]) => Cow::Owned(format!("{author}/{name}:{provider}")),
+        ("Fireworks", ["accounts", ..]) => Cow::Borrowed(model),
+        ("Fireworks", _) if model.contains('#') => Cow::Borrowed(model),
+        ("Fireworks", ["models" | "routers", ..]) => Cow::Owned(format!("accounts/fireworks/{model}")),
+        ("Fireworks", _) if model.ends_with("-fast") => Cow::Owned(format!("accounts/fireworks/routers/{model}")),
+        ("Fireworks", _) => Cow::Owned(format!("accounts/fireworks/models/{model}")),
+        _ => Cow::Borrowed(model),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_that_litellm_completes_are_complete_here() {
+        for (full, own_server, expected) in [
+            ("huggingface/together/deepseek-ai/DeepSeek-R1", false, "deepseek-ai/DeepSeek-R1:together"),
+            ("huggingface/deepseek-ai/DeepSeek-R1", false, "deepseek-ai/DeepSeek-R1"),
+            ("huggingface/together/deepseek-ai/DeepSeek-R1", true, "together/deepseek-ai/DeepSeek-R1"),
+            ("fireworks_ai/glm-5p1", false, "accounts/fireworks/models/glm-5p1"),
+            ("fireworks_ai/glm-5p1-fast", false, "accounts/fireworks/routers/glm-5p1-fast"),
+            ("fireworks_ai/models/glm-5p1", false, "accounts/fireworks/models/glm-5p1"),
+            ("fireworks_ai/accounts/a/models/b", false, "accounts/a/models/b"),
+            (
+                "fireworks_ai/accounts/a/models/b#accounts/c/deployments/d",
+                false,
+                "accounts/a/models/b#accounts/c/deployments/d",
+            ),
+            ("fireworks_ai/*", false, "*"),
+            ("together_ai/deepseek-ai/DeepSeek-V3", false, "deepseek-ai/DeepSeek-V3"),
+        ] {
+            let (known, model) = vendor(full, None).unwrap();
+            assert_eq!(name_at(known, model, own_server), expected, "{full}");
+        }
+    }
 
     #[test]
     fn the_provider_of_a_model() {
