@@ -101,6 +101,14 @@ pub struct AccountUsage {
     pub least: u64,
 }
 
+impl AccountUsage {
+    /// What will have been spent if every open reservation costs all that it reserved.
+    #[must_use]
+    pub fn at_most_spent(&self) -> u64 {
+        self.spent.saturating_add(self.reserved)
+    }
+}
+
 /// A limit that a gateway starts to count.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -34,6 +34,8 @@ pub(super) struct HeldLimit {
     pub(super) asked_since: Option<Millis>,
     /// Since when the ledger reports that its store does not answer.
     pub(super) unavailable_since: Option<Millis>,
+    /// What is still reserved from accounts of a void journal, and counts as spent already; by their serial numbers.
+    charged: Vec<(u32, u64)>,
     /// The ledger has recalled what was returned: it is reported immediately.
     recalled: bool,
     asked: Option<Asked>,
@@ -223,6 +225,7 @@ impl HeldLimit {
             fail_open: None,
             asked_since: None,
             unavailable_since: None,
+            charged: Vec::new(),
             recalled: false,
             asked: None,
             next: 0,
@@ -297,13 +300,28 @@ impl HeldLimit {
 
     /// Settles on the account that it was reserved from.
     pub(super) fn settle(&mut self, serial: u32, reserved: u64, actual: u64, now: Millis) {
-        let Some(held) = self.by_serial(serial) else { return self.charge(actual, now) };
+        let Some(held) = self.by_serial(serial) else {
+            let uncharged = self.uncharged(serial, reserved, actual);
+            return self.charge(uncharged, now);
+        };
         held.account.settle(reserved, actual);
         held.changed();
         if !held.is_current(now) {
             held.give_back(u64::MAX);
         }
         self.demand.came_back(reserved.saturating_sub(actual));
+    }
+
+    /// The part of a reservation's cost that does not count yet, if its account is gone.
+    fn uncharged(&mut self, serial: u32, reserved: u64, actual: u64) -> u64 {
+        let Some(place) = self.charged.iter().position(|(charged, _)| *charged == serial) else { return actual };
+        if let Some((_, open)) = self.charged.get_mut(place) {
+            *open = open.saturating_sub(reserved);
+            if *open == 0 {
+                self.charged.swap_remove(place);
+            }
+        }
+        actual.saturating_sub(reserved)
     }
 
     /// Counts an amount that is already spent, on the current account or the latest one.
@@ -385,16 +403,21 @@ impl HeldLimit {
         Some(self.accounts.remove(place).serial)
     }
 
-    /// Forgets all accounts, because the holder is void, and returns their serial numbers. What is spent and not
-    /// `charged` continues in a new account, without a grant. So does an account with open reservations: they are
-    /// settled on the newest account that there is.
+    /// Forgets all accounts, because the holder is void, and returns their serial numbers. What was spent and not
+    /// `charged` continues in a new account, without a grant. Open reservations count there as spent, because the ledger
+    /// may grant the rest to others before they are settled. If the ledger does not know an account, it has charged all
+    /// that the holder had: then they are settled as usual, on the newest account that there is.
     pub(super) fn begin_anew(&mut self, charged: &BTreeMap<AccountKey, u64>) -> Vec<u32> {
         self.forgotten.clear();
         let former = std::mem::take(&mut self.accounts);
         for held in &former {
             let key = AccountKey { limit: self.id.clone(), start: held.start };
-            let more = charged.get(&key).map_or(0, |charged| held.account.spent().saturating_sub(*charged));
-            if more == 0 && !held.account.is_open() {
+            let (spent, open) = (held.account.spent(), held.account.reserved());
+            let more = charged.get(&key).map_or(0, |charged| spent.saturating_add(open).saturating_sub(*charged));
+            if open > 0 && charged.contains_key(&key) {
+                self.charged.push((held.serial, open));
+            }
+            if more == 0 && open == 0 {
                 continue;
             }
             let place = self.account(held.start, held.end);

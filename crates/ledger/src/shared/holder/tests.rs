@@ -299,11 +299,12 @@ fn a_new_journal_continues_with_what_the_void_one_is_not_charged_with() {
     let void = Grants { void: true, charged, ..of(LEADER, report.number, Vec::new()) };
     assert_eq!(holder.take(&void, 14), MessageOutcome::Void);
     holder.begin_anew(9);
-    // Nothing was granted yet.
-    holder.settle(open, 20, 7, 15);
+    // Nothing was granted yet. What is still open counts as if it cost all that it reserved, and then once.
     assert_eq!(holder.reserve(limit, 1, 15), Err(HeldShort::NotGranted));
-    let report = holder.report(16).unwrap();
-    assert_eq!((report.epoch, only(&report).spent, only(&report).granted), (9, 35 - 15 + 7, 0));
+    let report = holder.report(15).unwrap();
+    assert_eq!((report.epoch, only(&report).spent, only(&report).granted), (9, 35 - 15 + 20, 0));
+    holder.settle(open, 20, 27, 15);
+    assert_eq!(only(&holder.report(16).unwrap()).spent, 35 - 15 + 27);
     // The journal has it too.
     let mut written = Vec::new();
     holder.journal(|write| written.push(write));
@@ -311,7 +312,7 @@ fn a_new_journal_continues_with_what_the_void_one_is_not_charged_with() {
         JournalWrite::Account(_, state) => Some(state.counters.spent),
         _ => None,
     });
-    assert_eq!(spent, Some(27));
+    assert_eq!(spent, Some(47));
 }
 
 #[test]

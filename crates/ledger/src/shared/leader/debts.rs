@@ -37,8 +37,9 @@ impl LedgerBooks {
         for usage in &report.accounts {
             let Some(account_no) = self.account_no(&usage.account) else { continue };
             let part = self.accounts.get(&account_no).and_then(|account| account.parts.get(&no));
-            if part.is_some_and(|part| !part.is_folding() && usage.spent > part.spent) {
-                self.count_spent(account_no, no, limits, usage.spent);
+            let spent = usage.at_most_spent();
+            if part.is_some_and(|part| !part.is_folding() && spent > part.spent) {
+                self.count_spent(account_no, no, limits, spent);
             }
         }
     }

@@ -189,7 +189,7 @@ impl LedgerBooks {
             account.change(no, |part| {
                 (part.granted, part.heard, part.told, part.heard_at) = (granted, true, granted, now);
             });
-            self.count_spent(account_no, no, limits, usage.spent);
+            self.count_spent(account_no, no, limits, usage.at_most_spent());
             return UsageVerdict::Void(FindingKind::More);
         }
         let came_back = usage.returned > part.returned;
