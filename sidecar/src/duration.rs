@@ -1,6 +1,6 @@
-//! Durations as text and as numbers.
+//! Times and durations, as text and as numbers.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use outrigger_core::Millis;
 
@@ -21,6 +21,12 @@ pub fn text(duration: Duration) -> String {
 #[must_use]
 pub fn ms(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e3
+}
+
+/// The clock's time, in the unit of accounts.
+#[must_use]
+pub fn millis(time: SystemTime) -> Millis {
+    time.duration_since(UNIX_EPOCH).map_or(0, |since| Millis::try_from(since.as_millis()).unwrap_or(Millis::MAX))
 }
 
 /// Whole seconds until a time, rounded up so that no retry comes too early; at least one.

@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn all_is_reserved_or_nothing_and_what_is_spent_is_told_before_what_is_contended() {
+    fn all_is_reserved_or_nothing_and_exhausted_limits_are_named_before_contended_ones() {
         let mut sessions = Sessions::new(10);
         let id = SessionId(7);
         sessions.begin(id, ONE, HOUR, 0).unwrap();

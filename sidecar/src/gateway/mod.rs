@@ -21,11 +21,12 @@ use tokio::sync::Notify;
 
 use self::in_force::PolicyInForce;
 use crate::access::Access;
+use crate::duration::millis;
 use crate::filter::{FilterError, FilterTypes};
 use crate::gateway::rejected::{Rejected, RejectedObject};
 use crate::memory::Memory;
 use crate::request::context::RequestContext;
-use crate::runtime::accounts::{Accounts, millis};
+use crate::runtime::accounts::Accounts;
 use crate::runtime::active_policy::ActivePolicy;
 use crate::runtime::affinity::Affinity;
 use crate::runtime::learnt::LearntState;

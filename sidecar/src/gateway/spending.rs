@@ -9,10 +9,10 @@ use outrigger_ledger::{LimitNo, Settled};
 use outrigger_policy::{Limit, LimitIndex, ThresholdAction, Unit};
 use serde::Serialize;
 
-use crate::duration::seconds_until;
+use crate::duration::{millis, seconds_until};
 use crate::gateway::Gateway;
 use crate::request::refusal::Refusal;
-use crate::runtime::accounts::{LedgerHold, millis};
+use crate::runtime::accounts::LedgerHold;
 use crate::runtime::active_policy::ActivePolicy;
 use crate::runtime::limits::LimitAccount;
 use crate::runtime::sessions::SessionUse;

@@ -9,6 +9,7 @@ use outrigger_policy::{
     Skip, decide as by_policy, session,
 };
 
+use crate::duration::millis;
 use crate::gateway::Gateway;
 use crate::pipeline::account_bound::bind;
 use crate::request::context::RequestContext;
@@ -16,7 +17,6 @@ use crate::request::conversation::conversation;
 use crate::request::headers::has_gateway_headers;
 use crate::request::parsed_request;
 use crate::request::translation::RequestTranslation;
-use crate::runtime::accounts::millis;
 use crate::runtime::backend::Backend;
 use crate::runtime::health::BackendHealth;
 

@@ -19,7 +19,7 @@ use std::time::SystemTime;
 use outrigger_ledger::{Book, Damaged, SLOT, UnreadablePage, empty_file, holder_state, records};
 use thiserror::Error;
 
-use crate::runtime::accounts::millis;
+use crate::duration::millis;
 
 const LOCK: &str = "lock";
 const ACCOUNTS: &str = "accounts";

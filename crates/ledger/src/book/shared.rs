@@ -5,6 +5,7 @@ use std::time::Duration;
 use outrigger_core::{Millis, Period};
 
 use super::held_slots::HeldSlots;
+use super::limit::LimitAccounts;
 use super::page_runs::PageRuns;
 use super::slots::{PageSlots, SlotOwner};
 use super::waiting::OtherHalf;
@@ -48,6 +49,12 @@ pub(super) struct LimitTerms {
     pub(super) rolls: bool,
 }
 
+impl LimitTerms {
+    pub(super) fn of(limit: &LimitAccounts) -> LimitTerms {
+        LimitTerms { max: limit.max(), rolls: limit.rolls() }
+    }
+}
+
 /// How an amount fits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum HeldFit {
@@ -60,8 +67,8 @@ pub(super) enum HeldFit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Close {
     Open,
-    Asked,
-    Said,
+    Requested,
+    Reported,
 }
 
 /// An account of a page file, before its holder is known.
@@ -281,7 +288,7 @@ impl SharedLimits {
     /// The age of the information about other gateways.
     pub(super) fn age(&self, no: SharedNo) -> Duration {
         let age = |fleet: FleetView| {
-            let since = u64::try_from(self.steady.saturating_sub(fleet.heard_at)).unwrap_or(0);
+            let since = u64::try_from(self.steady.saturating_sub(fleet.reported_at)).unwrap_or(0);
             Duration::from_millis(since.saturating_add(fleet.account.age_ms))
         };
         self.fleet(no).map_or(Duration::ZERO, age)
@@ -321,7 +328,7 @@ impl SharedLimits {
 
     pub(super) fn due(&self) -> Due {
         match self.close {
-            Close::Asked => Due::Now,
+            Close::Requested => Due::Now,
             _ => self.holder.due(self.steady),
         }
     }
@@ -333,8 +340,8 @@ impl SharedLimits {
     pub(super) fn report(&mut self) -> Option<UsageReport> {
         match self.close {
             Close::Open => self.holder.report(self.steady),
-            Close::Asked | Close::Said => {
-                self.close = Close::Said;
+            Close::Requested | Close::Reported => {
+                self.close = Close::Reported;
                 Some(self.holder.last_report(self.steady))
             }
         }
@@ -351,13 +358,13 @@ impl SharedLimits {
     /// The next report is the last one.
     pub(super) fn close(&mut self) {
         if self.close == Close::Open {
-            self.close = Close::Asked;
+            self.close = Close::Requested;
         }
     }
 
     /// Whether the ledger has confirmed the final report, or there is nothing that it could lose.
     pub(super) fn is_closed(&self) -> bool {
-        self.holder.is_empty() || (self.close == Close::Said && self.holder.is_confirmed())
+        self.holder.is_empty() || (self.close == Close::Reported && self.holder.is_confirmed())
     }
 
     pub(super) fn unconfirmed(&self) -> impl Iterator<Item = HeldState> + '_ {

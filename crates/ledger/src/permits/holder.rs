@@ -58,7 +58,7 @@ pub struct PermitHolder {
     sent_at: Option<Millis>,
     /// The last report that was answered in this session, and when the leader was heard last.
     answered: Option<u64>,
-    heard_at: Option<Millis>,
+    answered_at: Option<Millis>,
     connected: bool,
     /// Whether any policy has shared its limits.
     sharing: bool,
@@ -176,7 +176,7 @@ impl PermitHolder {
             number: 0,
             sent_at: None,
             answered: None,
-            heard_at: None,
+            answered_at: None,
             connected: false,
             sharing: false,
             closing: false,
@@ -237,12 +237,12 @@ impl PermitHolder {
             return Ok(());
         }
         // A recent answer also applies to the next request.
-        let is_told = held.asked.is_some_and(|(number, at)| {
+        let is_answered = held.asked.is_some_and(|(number, at)| {
             now.saturating_sub(at) < SILENT && self.answered.is_some_and(|answered| answered >= number)
         });
         match held.used < held.most {
             true if !answers => Err(PermitShort::Unanswered),
-            true if held.coming || !is_told => Err(PermitShort::Coming),
+            true if held.coming || !is_answered => Err(PermitShort::Coming),
             _ => Err(PermitShort::Reached),
         }
     }
@@ -250,9 +250,9 @@ impl PermitHolder {
     /// Why a request that has waited gets no permit.
     #[must_use]
     pub fn waited_in_vain(&self, limit: PermitNo, now: Millis) -> PermitShort {
-        let heard = self.heard_at.is_some_and(|at| now.saturating_sub(at) < SILENT);
+        let recent = self.answered_at.is_some_and(|at| now.saturating_sub(at) < SILENT);
         let reached = self.limits.get(limit.place()).is_none_or(|held| held.used >= held.most);
-        if reached || (heard && self.answers(now)) { PermitShort::Reached } else { PermitShort::Unanswered }
+        if reached || (recent && self.answers(now)) { PermitShort::Reached } else { PermitShort::Unanswered }
     }
 
     /// Whether the leader can be reached: it answers, or was asked just now.
@@ -376,7 +376,7 @@ impl PermitHolder {
             return false;
         }
         self.answered = self.answered.max(Some(grants.answers));
-        self.heard_at = Some(now);
+        self.answered_at = Some(now);
         for grant in &grants.limits {
             let Some(held) = self.numbers.get(&grant.limit).and_then(|no| self.limits.get_mut(no.place())) else {
                 continue;

@@ -31,7 +31,7 @@ pub struct PermitLeader {
     /// Limits with changes that affect waiting pods.
     pub(super) changed: BTreeSet<String>,
     /// The limits to report to each pod.
-    pub(super) tell: BTreeMap<String, BTreeSet<String>>,
+    pub(super) unsent: BTreeMap<String, BTreeSet<String>>,
     findings: Vec<PermitFinding>,
 }
 
@@ -67,7 +67,7 @@ pub(super) struct PermitPart {
 struct PermitPod {
     session: PermitSession,
     number: u64,
-    heard_at: Millis,
+    reported_at: Millis,
 }
 
 /// What a leader wants to be done.
@@ -126,7 +126,7 @@ impl PermitLeader {
             limits: BTreeMap::new(),
             pods: BTreeMap::new(),
             changed: BTreeSet::new(),
-            tell: BTreeMap::new(),
+            unsent: BTreeMap::new(),
             findings: Vec::new(),
         }
     }
@@ -161,13 +161,13 @@ impl PermitLeader {
     /// that is missing in `pods` is not assumed to be gone.
     pub fn tick<'a>(&mut self, now: Millis, pods: impl IntoIterator<Item = &'a str>) -> Vec<PermitOutput> {
         if !self.ready {
-            let all_heard = pods.into_iter().all(|pod| self.pods.contains_key(pod));
-            if all_heard || now.saturating_sub(self.begun) >= GRACE {
+            let all_reported = pods.into_iter().all(|pod| self.pods.contains_key(pod));
+            if all_reported || now.saturating_sub(self.begun) >= GRACE {
                 self.ready = true;
                 self.changed.extend(self.limits.keys().cloned());
             }
         }
-        let silent = |pod: &&PermitPod| now.saturating_sub(pod.heard_at) >= FORGOTTEN;
+        let silent = |pod: &&PermitPod| now.saturating_sub(pod.reported_at) >= FORGOTTEN;
         for (name, limit) in &mut self.limits {
             for (pod, part) in limit.parts.iter_mut().filter(|(_, part)| part.need > 0 || part.want > 0) {
                 if self.pods.get(pod).as_ref().is_none_or(silent) {
@@ -199,7 +199,7 @@ impl PermitLeader {
         }) {
             return self.finish();
         }
-        let reported = PermitPod { session: report.session, number: report.number, heard_at: now };
+        let reported = PermitPod { session: report.session, number: report.number, reported_at: now };
         self.pods.insert(pod.to_owned(), reported);
         if is_new {
             // The pod has no permits of limits that it does not name: its requests ended with its process.
@@ -210,7 +210,7 @@ impl PermitLeader {
                 }
             }
         }
-        self.tell.entry(pod.to_owned()).or_default();
+        self.unsent.entry(pod.to_owned()).or_default();
         for usage in &report.limits {
             self.usage(pod, &allowed, usage, is_new);
         }
@@ -253,10 +253,10 @@ impl PermitLeader {
         part.returned = part.returned.max(usage.returned.min(part.granted));
         part.used = usage.used;
         // Permits that were granted since, and that it does not know of yet, are no longer needed.
-        let unheard = part.granted.saturating_sub(usage.granted);
+        let unreported = part.granted.saturating_sub(usage.granted);
         let waited = part.need > 0;
-        part.need = if allowed { usage.need.saturating_sub(unheard).min(max) } else { 0 };
-        let rest = unheard.saturating_sub(usage.need);
+        part.need = if allowed { usage.need.saturating_sub(unreported).min(max) } else { 0 };
+        let rest = unreported.saturating_sub(usage.need);
         part.want = if allowed { usage.want.saturating_sub(rest).min(max) } else { 0 };
         if part.need > 0 && !waited {
             (limit.turn, part.turn) = (turn, turn);
@@ -264,14 +264,14 @@ impl PermitLeader {
         if before != (part.held(), part.used, part.need, part.want) || part.need > 0 {
             self.changed.insert(name.to_owned());
         }
-        self.tell.entry(pod.to_owned()).or_default().insert(name.to_owned());
+        self.unsent.entry(pod.to_owned()).or_default().insert(name.to_owned());
     }
 
     /// The pod is gone for good: its permits are free.
     pub fn gone(&mut self, pod: &str) -> Vec<PermitOutput> {
         self.forget(pod);
         self.pods.remove(pod);
-        self.tell.remove(pod);
+        self.unsent.remove(pod);
         self.finish()
     }
 
@@ -299,7 +299,7 @@ impl PermitLeader {
             self.serve(&name, self.ready);
         }
         let mut out: Vec<PermitOutput> = self.findings.drain(..).map(PermitOutput::Finding).collect();
-        for (pod, limits) in std::mem::take(&mut self.tell) {
+        for (pod, limits) in std::mem::take(&mut self.unsent) {
             let Some(reported) = self.pods.get(&pod) else { continue };
             let grant = |name: String| {
                 let limit = self.limits.get(&name)?;

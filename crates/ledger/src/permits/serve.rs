@@ -17,8 +17,8 @@ const AT_ONCE: u64 = 256;
 impl PermitLeader {
     pub(super) fn serve(&mut self, name: &str, ready: bool) {
         let Some(limit) = self.limits.get_mut(name) else { return };
-        let before: Vec<(String, PermitNews)> =
-            limit.parts.iter().map(|(pod, part)| (pod.clone(), news_of(part))).collect();
+        let before: Vec<(String, GrantedPart)> =
+            limit.parts.iter().map(|(pod, part)| (pod.clone(), grant_of(part))).collect();
         if ready {
             limit.grant();
             limit.recall();
@@ -30,17 +30,17 @@ impl PermitLeader {
             part.wanted = some_wait && part.need == 0 && part.held() > part.recalled();
         }
         for (pod, before) in before {
-            if limit.parts.get(&pod).is_some_and(|part| news_of(part) != before) {
-                self.tell.entry(pod).or_default().insert(name.to_owned());
+            if limit.parts.get(&pod).is_some_and(|part| grant_of(part) != before) {
+                self.unsent.entry(pod).or_default().insert(name.to_owned());
             }
         }
     }
 }
 
-type PermitNews = (u64, u64, bool, bool);
+type GrantedPart = (u64, u64, bool, bool);
 
 /// The part of a pod's state whose changes are sent immediately.
-fn news_of(part: &PermitPart) -> PermitNews {
+fn grant_of(part: &PermitPart) -> GrantedPart {
     (part.granted, part.recall, part.coming, part.wanted)
 }
 

@@ -14,8 +14,9 @@
 
 use outrigger_core::{Millis, Period};
 
+use super::journal::HeldNo;
 use super::limit::HeldLimit;
-use super::{ANSWERED, HeldShort};
+use super::{ANSWERED, HeldShort, Holder, SharedNo};
 use crate::protocol::Shortage;
 
 /// How far a limit may be exceeded while the ledger does not answer.
@@ -42,7 +43,7 @@ pub struct FailOpenState {
 pub(super) struct OpenAt {
     pub(super) fail_open: FailOpen,
     /// When the ledger last answered this journal.
-    pub(super) heard_at: Millis,
+    pub(super) answered_at: Millis,
     /// Whether usage leaves the window while its period lasts: then all accounts count together.
     pub(super) rolls: bool,
 }
@@ -65,8 +66,8 @@ impl HeldLimit {
     }
 
     /// Since when: the last answer of the ledger, or the time when it reported that its store does not answer.
-    pub(super) fn lost_since(&self, heard_at: Millis, now: Millis) -> Millis {
-        self.store_lost_since(now).map_or(heard_at, |since| since.min(now))
+    pub(super) fn lost_since(&self, answered_at: Millis, now: Millis) -> Millis {
+        self.store_lost_since(now).map_or(answered_at, |since| since.min(now))
     }
 
     /// The debt: spent or reserved beyond what was granted.
@@ -78,7 +79,7 @@ impl HeldLimit {
 
     /// How long the limit still lets requests pass; `None` while the ledger answers.
     pub(super) fn lasts(&self, open: OpenAt, now: Millis) -> Option<Millis> {
-        let until = self.lost_since(open.heard_at, now).saturating_add(open.fail_open.lasts);
+        let until = self.lost_since(open.answered_at, now).saturating_add(open.fail_open.lasts);
         self.is_lost(now).then(|| until.saturating_sub(now).max(0))
     }
 
@@ -120,5 +121,58 @@ impl HeldLimit {
         self.asked_since = None;
         let lost = self.current(now).is_some_and(|held| matches!(held.short, Some((Shortage::Unavailable, _))));
         self.unavailable_since = lost.then(|| self.unavailable_since.unwrap_or(now));
+    }
+}
+
+impl Holder {
+    /// Sets what a limit lets pass while the ledger does not answer: nothing, unless a policy allows it.
+    pub fn let_fail_open(&mut self, limit: SharedNo, fail_open: Option<FailOpen>) {
+        if let Some(limit) = self.limits.get_mut(limit.place()) {
+            limit.fail_open = fail_open;
+        }
+    }
+
+    fn open_at(&self, limit: &HeldLimit, rolls: bool) -> Option<OpenAt> {
+        let fail_open = limit.fail_open.filter(|_| limit.named && !self.closing && !self.void)?;
+        Some(OpenAt { fail_open, answered_at: self.answered_at, rolls })
+    }
+
+    /// Whether this much may be reserved without a grant: the ledger does not answer, and the policy allows it.
+    /// `rolls`: the limit has a rolling window, so its accounts count together.
+    #[must_use]
+    pub fn fits_open(&self, limit: SharedNo, amount: u64, rolls: bool, now: Millis) -> bool {
+        let limit = self.limits.get(limit.place());
+        limit.is_some_and(|limit| self.open_at(limit, rolls).is_some_and(|open| limit.fits_open(amount, open, now)))
+    }
+
+    /// Reserves an amount that [fits](Self::fits_open), and returns the account: the one of `period`, by the gateway's
+    /// clock, if the ledger has named none. `wall` is the time since 1970.
+    pub fn reserve_open(&mut self, limit: SharedNo, amount: u64, period: Period, wall: Millis, now: Millis) -> HeldNo {
+        let answered_at = self.answered_at;
+        let Some(held) = self.limits.get_mut(limit.place()) else { return HeldNo { limit: limit.0, serial: 0 } };
+        let lost_at = wall.saturating_sub(now.saturating_sub(held.lost_since(answered_at, now)).max(0));
+        let serial = held.reserve_open(amount, period, wall, now);
+        if self.state.lost_at.is_none() {
+            // On disk, zero means none.
+            (self.state.lost_at, self.unwritten) = (Some(lost_at.max(1)), true);
+        }
+        HeldNo { limit: limit.0, serial }
+    }
+
+    /// What may be reserved of a limit beyond what is free; `None` while the ledger answers, or if nothing may be.
+    #[must_use]
+    pub fn allowance(&self, limit: SharedNo, rolls: bool, now: Millis) -> Option<u64> {
+        let limit = self.limits.get(limit.place())?;
+        let open = self.open_at(limit, rolls)?;
+        limit.is_lost(now).then(|| limit.allowance(open, now))
+    }
+
+    /// The state of a limit that may fail open; `None` for other limits.
+    #[must_use]
+    pub fn fail_open_state(&self, limit: SharedNo, rolls: bool, now: Millis) -> Option<FailOpenState> {
+        let limit = self.limits.get(limit.place())?;
+        let open = self.open_at(limit, rolls)?;
+        let lasts = limit.lasts(open, now).map(|lasts| u64::try_from(lasts).unwrap_or(0));
+        Some(FailOpenState { most: open.fail_open.most, owed: limit.owed(now, rolls), lasts })
     }
 }

@@ -2,7 +2,7 @@
 
 use outrigger_core::Millis;
 
-use super::limit::HeldAccount;
+use super::held_account::HeldAccount;
 use crate::account::Counters;
 use crate::protocol::{LimitKey, Term};
 

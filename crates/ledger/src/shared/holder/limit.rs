@@ -1,23 +1,19 @@
 //! One limit of a holder, and its accounts.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
-use outrigger_core::{Millis, Period};
+use outrigger_core::Millis;
 
 use super::demand::{Ask, Demand};
 use super::fail_open::FailOpen;
+use super::held_account::HeldAccount;
 use super::journal::HeldState;
 use super::{FleetView, HeldShort};
 use crate::account::{Account, Counters, Short};
-use crate::protocol::{
-    AccountGrant, AccountKey, AccountUsage, DurableUsage, FleetAccount, LimitKey, Shortage, WantedLimit,
-};
+use crate::protocol::{AccountGrant, AccountKey, AccountUsage, LimitKey, Shortage, WantedLimit};
 
 /// For how long an ended period's state also applies to the next period: as long as requests wait for a grant.
 const JUST_ENDED: Millis = 2000;
-/// For how many unanswered reports their content is remembered.
-const UNANSWERED: usize = 16;
-
 #[derive(Clone, Debug)]
 pub(super) struct HeldLimit {
     pub(super) id: LimitKey,
@@ -49,169 +45,6 @@ struct Asked {
     at: Millis,
     /// One reservation.
     size: u64,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) struct HeldAccount {
-    pub(super) serial: u32,
-    pub(super) start: Millis,
-    pub(super) end: Option<Millis>,
-    /// The period in which the account is used, by the gateway's own clock: from this time on, and before `until`.
-    from: Millis,
-    until: Millis,
-    pub(super) account: Account,
-    durable: DurableUsage,
-    /// Why the ledger granted no more, and for which reservation: a smaller one may still fit.
-    pub(super) short: Option<(Shortage, u64)>,
-    fleet: Option<FleetView>,
-    /// The first report with the current state, and whether the ledger has applied it.
-    told_in: Option<u64>,
-    told: bool,
-    /// The unanswered reports that named it, in order, with the spent amount at that time.
-    unanswered: VecDeque<(u64, u64)>,
-    /// Whether it must be written.
-    pub(super) unwritten: bool,
-}
-
-impl HeldAccount {
-    fn new(serial: u32, start: Millis, end: Option<Millis>) -> Self {
-        HeldAccount {
-            serial,
-            start,
-            end,
-            from: Millis::MAX,
-            until: Millis::MIN,
-            account: Account::default(),
-            durable: DurableUsage::default(),
-            short: None,
-            fleet: None,
-            unanswered: VecDeque::new(),
-            told_in: None,
-            told: false,
-            unwritten: false,
-        }
-    }
-
-    /// Sets the period in which it is used.
-    pub(super) fn serve(&mut self, now: Millis, lasts: Option<Millis>) {
-        self.from = self.from.min(now);
-        self.until = self.until.max(lasts.map_or(Millis::MAX, |lasts| now.saturating_add(lasts.max(1))));
-    }
-
-    /// What the fleet has spent, with what this gateway has spent since it told.
-    fn used(&self) -> u64 {
-        let own = self.account.spent();
-        self.fleet.map_or(own, |fleet| fleet.account.spent.saturating_add(own.saturating_sub(fleet.own)))
-    }
-
-    fn is_current(&self, now: Millis) -> bool {
-        self.from <= now && now < self.until
-    }
-
-    pub(super) fn changed(&mut self) {
-        (self.told, self.told_in, self.unwritten) = (false, None, true);
-    }
-
-    /// Records that a report names it.
-    fn record_report(&mut self, number: u64) {
-        if self.unanswered.len() >= UNANSWERED
-            && let Some((oldest, _)) = self.unanswered.pop_front()
-            && let Some(next) = self.unanswered.front_mut()
-        {
-            // Counts as reported already, so that usage never seems higher than it is.
-            next.0 = oldest;
-        }
-        self.unanswered.push_back((number, self.account.spent()));
-    }
-
-    fn give_back(&mut self, amount: u64) {
-        if self.account.give_back(amount) > 0 {
-            self.changed();
-        }
-    }
-
-    fn granted(&self) -> u64 {
-        narrow(self.account.counters().granted)
-    }
-
-    fn returned(&self) -> u64 {
-        narrow(self.account.counters().returned)
-    }
-
-    /// Applies the state of the limit. A shortage answers the request that asked; an older one refuses nothing.
-    fn note(&mut self, grant: &AccountGrant, answers: u64, asked: Option<u64>, more: bool, now: Millis) {
-        let answered = self.unanswered.iter().take_while(|(number, _)| *number <= answers).count();
-        // For a report that did not name the account, the ledger knows the content of the previous one, and of an
-        // earlier process if this one has reported nothing yet.
-        let known = self.fleet.map_or(self.account.spent(), |fleet| fleet.own);
-        let own = self.unanswered.drain(..answered).next_back().map_or(known, |(_, spent)| spent);
-        self.fleet = Some(FleetView { account: grant.fleet, heard_at: now, own });
-        match (grant.short, asked) {
-            (Some(short), Some(size)) => self.short = Some((short, size)),
-            (None, _) if more => self.short = None,
-            // The request was answered, but nobody said that others hold the amount: the ledger may still be writing this
-            // holder.
-            (None, Some(_)) if self.granted() == 0 => self.short = None,
-            // The request was answered, and has to wait until something is returned or written.
-            (None, Some(size)) => self.short = Some((Shortage::Leased, size)),
-            // The limit was raised, or a charge was forgiven.
-            (None, None)
-                if self
-                    .short
-                    .is_some_and(|(short, size)| short == Shortage::Spent && unspent(&grant.fleet) >= size) =>
-            {
-                self.short = None;
-            }
-            (_, None) => {}
-        }
-    }
-
-    fn take_durable(&mut self, grant: &AccountGrant) {
-        if grant.over {
-            self.durable = DurableUsage { spent: u64::MAX, returned: u64::MAX };
-        }
-        self.durable.spent = self.durable.spent.max(grant.durable.spent);
-        self.durable.returned = self.durable.returned.max(grant.durable.returned);
-    }
-
-    fn is_durable(&self) -> bool {
-        self.durable.spent >= self.account.spent() && self.durable.returned >= self.returned()
-    }
-
-    /// Its stored state.
-    pub(super) fn state(&self, id: &LimitKey) -> HeldState {
-        HeldState {
-            limit: id.clone(),
-            start: self.start,
-            end: self.end,
-            counters: self.counters(),
-            reserved: self.reserved(),
-        }
-    }
-
-    pub(crate) fn period(&self) -> Period {
-        Period { start: self.start, end: self.end }
-    }
-
-    pub(crate) fn counters(&self) -> Counters {
-        self.account.counters()
-    }
-
-    pub(crate) fn reserved(&self) -> u64 {
-        self.account.reserved()
-    }
-
-    fn usage(&self, id: &LimitKey, ask: Ask) -> AccountUsage {
-        AccountUsage {
-            account: AccountKey { limit: id.clone(), start: self.start },
-            spent: self.account.spent(),
-            reserved: self.account.reserved(),
-            granted: self.granted(),
-            returned: self.returned(),
-            want: ask.want,
-            least: ask.least,
-        }
-    }
 }
 
 impl HeldLimit {
@@ -477,8 +310,8 @@ impl HeldLimit {
     }
 
     /// Whether an account changed since the last report to the ledger, or still needs a confirmation.
-    pub(super) fn is_unsaid(&self) -> bool {
-        self.accounts.iter().any(|held| !held.told)
+    pub(super) fn has_unacknowledged(&self) -> bool {
+        self.accounts.iter().any(|held| !held.acknowledged)
     }
 
     /// Whether the ledger has stored everything.
@@ -497,8 +330,8 @@ impl HeldLimit {
         let id = &self.id;
         for held in &mut self.accounts {
             let own = if Some(held.serial) == current { ask } else { Ask::default() };
-            if whole || !held.told || own.want > 0 {
-                held.told_in.get_or_insert(number);
+            if whole || !held.acknowledged || own.want > 0 {
+                held.reported_in.get_or_insert(number);
                 held.record_report(number);
                 into.accounts.push(held.usage(id, own));
             }
@@ -511,7 +344,7 @@ impl HeldLimit {
     /// The ledger has applied the reports up to this one.
     pub(super) fn confirm(&mut self, answers: u64) {
         for held in &mut self.accounts {
-            held.told = held.told || held.told_in.is_some_and(|number| number <= answers);
+            held.acknowledged = held.acknowledged || held.reported_in.is_some_and(|number| number <= answers);
         }
     }
 
@@ -523,9 +356,9 @@ impl HeldLimit {
         }
     }
 
-    pub(super) fn unsaid_again(&mut self) {
+    pub(super) fn report_again(&mut self) {
         for held in &mut self.accounts {
-            (held.told, held.told_in) = (false, None);
+            (held.acknowledged, held.reported_in) = (false, None);
         }
         self.asked = None;
     }
@@ -533,7 +366,7 @@ impl HeldLimit {
     /// Whether the ledger answered within this time, has granted something or said why not, and its store answers.
     pub(super) fn is_answered(&self, now: Millis, within: Millis) -> bool {
         self.current(now).is_some_and(|held| {
-            let recent = held.fleet.is_some_and(|fleet| now.saturating_sub(fleet.heard_at) < within);
+            let recent = held.fleet.is_some_and(|fleet| now.saturating_sub(fleet.reported_at) < within);
             let explained = held.granted() > 0 || held.short.is_some();
             recent && explained && !matches!(held.short, Some((Shortage::Unavailable, _)))
         })
@@ -572,13 +405,4 @@ impl HeldLimit {
 pub(super) struct ReportParts {
     pub(super) accounts: Vec<AccountUsage>,
     pub(super) wanted: Vec<WantedLimit>,
-}
-
-/// What no gateway has spent, or may have spent.
-fn unspent(fleet: &FleetAccount) -> u64 {
-    fleet.limit.saturating_sub(fleet.spent).saturating_sub(fleet.unconfirmed)
-}
-
-fn narrow(sum: u128) -> u64 {
-    u64::try_from(sum).unwrap_or(u64::MAX)
 }

@@ -11,8 +11,10 @@
 
 mod demand;
 mod fail_open;
+mod held_account;
 mod journal;
 mod limit;
+mod reporting;
 #[cfg(test)]
 mod tests;
 
@@ -20,17 +22,14 @@ use std::collections::{BTreeMap, VecDeque};
 
 use outrigger_core::{Millis, Period};
 
-use crate::protocol::{AccountKey, FleetAccount, Grants, LimitKey, Term, UsageReport};
-use fail_open::OpenAt;
+use crate::protocol::{AccountKey, FleetAccount, Grants, LimitKey, Term};
 pub use fail_open::{FailOpen, FailOpenState};
 pub(crate) use journal::JournalChange;
 pub use journal::{HeldNo, HeldState, HolderState, JournalWrite};
-use limit::{HeldLimit, ReportParts};
+use limit::HeldLimit;
+use reporting::CompleteReport;
+pub use reporting::Due;
 
-/// How many reports are remembered: an answer to an older one is not used.
-const REMEMBERED: usize = 64;
-/// A report with a request is repeated after this time.
-const AGAIN: Millis = 1000;
 /// A ledger that is silent for this long counts as unreachable.
 const ANSWERED: Millis = 2000;
 
@@ -54,7 +53,7 @@ pub enum HeldShort {
 pub struct FleetView {
     pub account: FleetAccount,
     /// When the ledger reported this, by the gateway's clock; the information was then already `account.age_ms` old.
-    pub heard_at: Millis,
+    pub reported_at: Millis,
     /// The part of `account.spent` that is this gateway's own.
     own: u64,
 }
@@ -72,20 +71,6 @@ pub enum MessageOutcome {
     Void,
 }
 
-/// When the next report is due.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Due {
-    /// No limit is shared, and nothing is held.
-    Never,
-    /// Nothing has changed: the report shows that the gateway is alive, and its answer contains the state of the
-    /// limits.
-    Seldom,
-    /// Something has changed.
-    Soon,
-    /// A request waits, or there is a new leader.
-    Now,
-}
-
 /// What one gateway was granted of all shared limits. For one thread at a time, like a [`Book`](crate::Book).
 #[derive(Clone, Debug)]
 pub struct Holder {
@@ -95,9 +80,9 @@ pub struct Holder {
     number: u64,
     sent: VecDeque<(u64, Millis)>,
     /// Reports are complete until the leader has answered a complete one: this is the first.
-    whole: Whole,
+    complete: CompleteReport,
     /// When the ledger last answered, or the journal was begun.
-    heard_at: Millis,
+    answered_at: Millis,
     /// It sends its final report, and reserves nothing any more.
     closing: bool,
     void: bool,
@@ -106,13 +91,6 @@ pub struct Holder {
     limits: Vec<HeldLimit>,
     numbers: BTreeMap<LimitKey, SharedNo>,
     forgotten: Vec<HeldNo>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Whole {
-    Owed,
-    Sent(u64, Millis),
-    Heard,
 }
 
 impl SharedNo {
@@ -135,8 +113,8 @@ impl Holder {
             unwritten: true,
             number: u64::from(state.runs) << 32,
             sent: VecDeque::new(),
-            whole: Whole::Owed,
-            heard_at: 0,
+            complete: CompleteReport::Due,
+            answered_at: 0,
             closing: false,
             void: false,
             charged: BTreeMap::new(),
@@ -164,7 +142,7 @@ impl Holder {
         let mut holder = Holder::with(HolderState { runs: state.runs.saturating_add(1), ..state });
         let begun = i64::try_from(state.epoch).ok().filter(|_| state.term == Term(0));
         let silent = state.lost_at.or(begun).map_or(0, |since| wall.saturating_sub(since).max(0));
-        holder.heard_at = now.saturating_sub(silent);
+        holder.answered_at = now.saturating_sub(silent);
         let mut numbers = Vec::new();
         for account in accounts {
             let no = holder.number_of(&account.limit);
@@ -178,7 +156,7 @@ impl Holder {
     /// The same, with a journal that begins now.
     #[must_use]
     pub fn begun_at(self, now: Millis) -> Holder {
-        Holder { heard_at: now, ..self }
+        Holder { answered_at: now, ..self }
     }
 
     /// The stored state of the holder, besides its accounts.
@@ -269,57 +247,6 @@ impl Holder {
         }
     }
 
-    /// Sets what a limit lets pass while the ledger does not answer: nothing, unless a policy allows it.
-    pub fn let_fail_open(&mut self, limit: SharedNo, fail_open: Option<FailOpen>) {
-        if let Some(limit) = self.limits.get_mut(limit.place()) {
-            limit.fail_open = fail_open;
-        }
-    }
-
-    fn open_at(&self, limit: &HeldLimit, rolls: bool) -> Option<OpenAt> {
-        let fail_open = limit.fail_open.filter(|_| limit.named && !self.closing && !self.void)?;
-        Some(OpenAt { fail_open, heard_at: self.heard_at, rolls })
-    }
-
-    /// Whether this much may be reserved without a grant: the ledger does not answer, and the policy allows it.
-    /// `rolls`: the limit has a rolling window, so its accounts count together.
-    #[must_use]
-    pub fn fits_open(&self, limit: SharedNo, amount: u64, rolls: bool, now: Millis) -> bool {
-        let limit = self.limits.get(limit.place());
-        limit.is_some_and(|limit| self.open_at(limit, rolls).is_some_and(|open| limit.fits_open(amount, open, now)))
-    }
-
-    /// Reserves an amount that [fits](Self::fits_open), and returns the account: the one of `period`, by the gateway's
-    /// clock, if the ledger has named none. `wall` is the time since 1970.
-    pub fn reserve_open(&mut self, limit: SharedNo, amount: u64, period: Period, wall: Millis, now: Millis) -> HeldNo {
-        let heard_at = self.heard_at;
-        let Some(held) = self.limits.get_mut(limit.place()) else { return HeldNo { limit: limit.0, serial: 0 } };
-        let lost_at = wall.saturating_sub(now.saturating_sub(held.lost_since(heard_at, now)).max(0));
-        let serial = held.reserve_open(amount, period, wall, now);
-        if self.state.lost_at.is_none() {
-            // On disk, zero means none.
-            (self.state.lost_at, self.unwritten) = (Some(lost_at.max(1)), true);
-        }
-        HeldNo { limit: limit.0, serial }
-    }
-
-    /// What may be reserved of a limit beyond what is free; `None` while the ledger answers, or if nothing may be.
-    #[must_use]
-    pub fn allowance(&self, limit: SharedNo, rolls: bool, now: Millis) -> Option<u64> {
-        let limit = self.limits.get(limit.place())?;
-        let open = self.open_at(limit, rolls)?;
-        limit.is_lost(now).then(|| limit.allowance(open, now))
-    }
-
-    /// The state of a limit that may fail open; `None` for other limits.
-    #[must_use]
-    pub fn fail_open_state(&self, limit: SharedNo, rolls: bool, now: Millis) -> Option<FailOpenState> {
-        let limit = self.limits.get(limit.place())?;
-        let open = self.open_at(limit, rolls)?;
-        let lasts = limit.lasts(open, now).map(|lasts| u64::try_from(lasts).unwrap_or(0));
-        Some(FailOpenState { most: open.fail_open.most, owed: limit.owed(now, rolls), lasts })
-    }
-
     /// Ends a reservation: `actual` is spent. The rest is free again, or is returned if the account's period has ended.
     /// An amount above the reservation is a debt.
     pub fn settle(&mut self, account: HeldNo, reserved: u64, actual: u64, now: Millis) {
@@ -356,7 +283,7 @@ impl Holder {
         if grants.term > self.state.term {
             self.state.term = grants.term;
             self.unwritten = true;
-            self.say_all();
+            self.report_all_again();
             // A leader that does not know yet what this holder has grants nothing.
             return MessageOutcome::Followed;
         }
@@ -367,10 +294,10 @@ impl Holder {
             self.charged = grants.charged.iter().map(|one| (one.account.clone(), one.charged)).collect();
             return MessageOutcome::Void;
         }
-        if let Whole::Sent(number, _) = self.whole
+        if let CompleteReport::Sent(number, _) = self.complete
             && grants.answers >= number
         {
-            self.whole = Whole::Heard;
+            self.complete = CompleteReport::Answered;
         }
         for grant in &grants.accounts {
             let no = self.number_of(&grant.account.limit);
@@ -387,100 +314,11 @@ impl Holder {
             limit.confirm(grants.answers);
             limit.answered(now);
         });
-        self.heard_at = self.heard_at.max(now);
+        self.answered_at = self.answered_at.max(now);
         if self.state.lost_at.is_some() && self.limits.iter().all(|limit| limit.unavailable_since.is_none()) {
             (self.state.lost_at, self.unwritten) = (None, true);
         }
         MessageOutcome::Yes
-    }
-
-    /// A stream to the ledger has begun: reports sent on the previous one may be lost.
-    pub fn connected(&mut self) {
-        self.say_all();
-    }
-
-    fn say_all(&mut self) {
-        self.whole = Whole::Owed;
-        self.limits.iter_mut().for_each(HeldLimit::unsaid_again);
-    }
-
-    /// When a report is due: immediately, within 5 s, within 30 s.
-    #[must_use]
-    pub fn due(&self, now: Millis) -> Due {
-        if self.void || !self.limits.iter().any(|limit| limit.named || !limit.accounts.is_empty()) {
-            return Due::Never;
-        }
-        let owes = match self.whole {
-            Whole::Owed => true,
-            Whole::Sent(_, at) => now.saturating_sub(at) >= AGAIN,
-            Whole::Heard => false,
-        };
-        // A waiting request learns within a second whether the ledger answers.
-        let silent = self.sent.back().is_none_or(|(_, sent)| now.saturating_sub(*sent) >= AGAIN);
-        if owes || self.limits.iter().any(|limit| limit.is_urgent(now, AGAIN) || (silent && limit.waits())) {
-            return Due::Now;
-        }
-        match self.limits.iter().any(|limit| limit.is_unsaid() || !limit.is_durable()) {
-            true => Due::Soon,
-            false => Due::Seldom,
-        }
-    }
-
-    /// The next report to the ledger, to be sent immediately; `None` if nothing is shared. Write the journal first.
-    pub fn report(&mut self, now: Millis) -> Option<UsageReport> {
-        (self.due(now) > Due::Never).then(|| self.next_report(now))
-    }
-
-    /// The final report: everything that is free is returned, and nothing is reserved or granted from now on. Amounts
-    /// that are still reserved count as spent, because their settlement can't be reported any more. Write the journal
-    /// before it is sent. It is sent again until it is [confirmed](Self::is_confirmed).
-    pub fn last_report(&mut self, now: Millis) -> UsageReport {
-        self.closing = true;
-        if !self.state.closed {
-            (self.state.closed, self.unwritten) = (true, true);
-            self.limits.iter_mut().for_each(HeldLimit::charge_open);
-            self.say_all();
-        }
-        self.next_report(now)
-    }
-
-    fn next_report(&mut self, now: Millis) -> UsageReport {
-        self.number += 1;
-        let (number, whole) = (self.number, self.closing || self.whole != Whole::Heard);
-        if self.sent.len() == REMEMBERED {
-            self.sent.pop_front();
-        }
-        self.sent.push_back((number, now));
-        if whole {
-            let first = if let Whole::Sent(first, _) = self.whole { first } else { number };
-            self.whole = Whole::Sent(first, now);
-        }
-        let oldest = self.sent.front().map_or(number, |(number, _)| *number);
-        let mut parts = ReportParts::default();
-        for limit in &mut self.limits {
-            limit.tidy(now, oldest, self.closing);
-            limit.report(number, now, whole, &mut parts);
-        }
-        UsageReport {
-            epoch: self.state.epoch,
-            term: self.state.term,
-            number,
-            whole,
-            accounts: parts.accounts,
-            wanted: if self.closing { Vec::new() } else { parts.wanted },
-            last: self.closing,
-        }
-    }
-
-    /// Whether the ledger has stored the content of the final report, or does not know this holder any more.
-    #[must_use]
-    pub fn is_confirmed(&self) -> bool {
-        self.void || self.limits.iter().all(HeldLimit::is_durable)
-    }
-
-    /// Accounts whose sums the ledger has not confirmed.
-    pub fn unconfirmed(&self) -> impl Iterator<Item = HeldState> {
-        self.limits.iter().flat_map(HeldLimit::unconfirmed)
     }
 
     /// Begins a new journal, after [`MessageOutcome::Void`]: nothing is held any more. What was spent and is not charged
@@ -496,7 +334,7 @@ impl Holder {
         self.state = HolderState { epoch, runs: 0, ..self.state };
         (self.number, self.void, self.unwritten) = (0, false, true);
         self.sent.clear();
-        self.say_all();
+        self.report_all_again();
     }
 
     /// Returns what has to be written since the last call: the holder itself first.

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::protocol::{AccountGrant, AccountKey, AccountUsage, ChargedAccount, DurableUsage, Shortage};
+use crate::protocol::{AccountGrant, AccountKey, AccountUsage, ChargedAccount, DurableUsage, Shortage, UsageReport};
 
 const START: Millis = 1_000_000;
 const END: Millis = 1_060_000;
@@ -336,7 +336,7 @@ fn fleet_usage_is_the_ledgers_report_plus_what_was_spent_here_since() {
     let granted = AccountGrant { fleet, ..grant(100) };
     assert_eq!(holder.take(&of(LEADER, report.number, vec![granted]), 14), MessageOutcome::Yes);
     assert_eq!(holder.used(limit, 15), 415);
-    assert_eq!(holder.fleet(limit, 15).map(|view| (view.account.limit, view.heard_at)), Some((1000, 14)));
+    assert_eq!(holder.fleet(limit, 15).map(|view| (view.account.limit, view.reported_at)), Some((1000, 14)));
 }
 
 #[derive(Clone, Debug)]

@@ -4,6 +4,8 @@
 //! may arrive late, twice, out of order, or never. The state machines are the ones that ship. The same model refutes
 //! four protocols that look right and are wrong, which shows that it would detect such a mistake.
 
+mod fingerprint;
+mod gateway;
 mod mutant;
 mod world;
 

@@ -1,15 +1,16 @@
 //! The state of the model, and the events that may happen next.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write;
 use std::sync::Arc;
 
 use outrigger_core::{Millis, Periods};
 
+use super::fingerprint::fingerprint;
+use super::gateway::ModelGateway;
 use super::mutant::Mutant;
 use super::{Begins, Bounds};
 use crate::protocol::{Grants, LimitKey, Term, UsageReport};
-use crate::shared::holder::{Due, HeldNo, HeldState, Holder, HolderState, JournalWrite, MessageOutcome, SharedNo};
+use crate::shared::holder::{Due, MessageOutcome};
 use crate::shared::leader::{GatewayLimits, Input, Leader, LedgerAction, LedgerVerb, Output, SharedLimit};
 use crate::shared::record::{HolderId, StoreObject, StoreRecord, StoreVersion, Stored};
 
@@ -47,22 +48,6 @@ struct ModelLeader {
     last_sent: BTreeMap<HolderId, u64>,
 }
 
-#[derive(Clone, Debug)]
-struct ModelGateway {
-    pod: String,
-    holder: Holder,
-    limit: SharedNo,
-    state: HolderState,
-    journal: BTreeMap<HeldNo, HeldState>,
-    /// Of this pod's holder, and of its earlier ones.
-    spent: u64,
-    open: Vec<HeldNo>,
-    reports: u8,
-    reserves: u8,
-    closing: bool,
-    now: Millis,
-}
-
 #[derive(Clone, Debug, PartialEq)]
 enum Message {
     Report(usize, String, UsageReport),
@@ -89,7 +74,7 @@ pub(super) enum Action {
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Outcome {
-    Told,
+    Acknowledged,
     WrittenUnknown,
     NotWrittenUnknown,
 }
@@ -115,7 +100,7 @@ impl ModelWorld {
             fingerprint: 0,
         };
         for number in 0..2 {
-            let gateway = world.gateway(format!("pod-{number}"));
+            let gateway = ModelGateway::new(format!("pod-{number}"), &world.limit);
             world.gateways.push(gateway);
         }
         world.elect(false, mutant);
@@ -144,7 +129,7 @@ impl ModelWorld {
         for gateway in &mut world.gateways {
             (gateway.reports, gateway.reserves) = (0, 0);
         }
-        world.fingerprint = world.computed();
+        world.fingerprint = fingerprint(&world);
         world
     }
 
@@ -170,7 +155,7 @@ impl ModelWorld {
     /// All writes that a leader wants are made.
     fn write_all(&mut self, number: usize, mutant: Mutant) {
         while !self.leaders[number].writes.is_empty() {
-            self.write(number, 0, Outcome::Told, mutant);
+            self.write(number, 0, Outcome::Acknowledged, mutant);
         }
     }
 
@@ -180,24 +165,6 @@ impl ModelWorld {
             if matches!(&message, Message::Grants(holder, ..) if holder.pod == self.gateways[place].pod) {
                 self.deliver(message, Mutant::None);
             }
-        }
-    }
-
-    fn gateway(&self, pod: String) -> ModelGateway {
-        let mut holder = Holder::new(1);
-        let limit = holder.adopt([&self.limit])[0];
-        ModelGateway {
-            pod,
-            state: holder.state(),
-            holder,
-            limit,
-            journal: BTreeMap::new(),
-            spent: 0,
-            open: Vec::new(),
-            reports: 0,
-            reserves: 0,
-            closing: false,
-            now: 0,
         }
     }
 
@@ -252,7 +219,7 @@ impl ModelWorld {
         actions.extend((0..self.network.len()).map(|place| Action::Deliver(place, bounds.deliveries)));
         for (number, leader) in self.leaders.iter().enumerate().filter(|(_, leader)| leader.alive) {
             for place in 0..leader.writes.len() {
-                actions.push(Action::Write(number, place, Outcome::Told));
+                actions.push(Action::Write(number, place, Outcome::Acknowledged));
                 if self.unknown < bounds.unknown {
                     actions.push(Action::Write(number, place, Outcome::WrittenUnknown));
                     actions.push(Action::Write(number, place, Outcome::NotWrittenUnknown));
@@ -272,7 +239,7 @@ impl ModelWorld {
 
     pub(super) fn act(&mut self, action: &Action, mutant: Mutant) {
         self.step(action, mutant);
-        self.fingerprint = self.computed();
+        self.fingerprint = fingerprint(self);
     }
 
     fn step(&mut self, action: &Action, mutant: Mutant) {
@@ -322,7 +289,7 @@ impl ModelWorld {
                 self.losses += 1;
                 let pod = self.gateways[*place].pod.clone();
                 let (reserved, spent) = (self.gateways[*place].open.len() as u64, self.gateways[*place].spent);
-                let next = self.gateway(format!("{pod}-next"));
+                let next = ModelGateway::new(format!("{pod}-next"), &self.limit);
                 // Requests in flight cost at most their reservation.
                 self.gateways[*place] = ModelGateway { spent: spent + reserved, ..next };
                 for number in 0..self.leaders.len() {
@@ -434,10 +401,10 @@ impl ModelWorld {
             self.writes += 1;
             self.store.insert(object, (self.writes, record));
         }
-        self.unknown += u8::from(outcome != Outcome::Told);
+        self.unknown += u8::from(outcome != Outcome::Acknowledged);
         let input = match outcome {
-            Outcome::Told if fits => Input::Written { object, version: StoreVersion(self.writes.to_string()) },
-            Outcome::Told => Input::Conflict { object },
+            Outcome::Acknowledged if fits => Input::Written { object, version: StoreVersion(self.writes.to_string()) },
+            Outcome::Acknowledged => Input::Conflict { object },
             Outcome::WrittenUnknown | Outcome::NotWrittenUnknown => Input::WriteUnknown { object },
         };
         self.input(number, input, mutant);
@@ -472,86 +439,5 @@ impl ModelWorld {
             }
         }
         granted.saturating_sub(returned)
-    }
-
-    /// The same for states that differ only in the time: every timer may be due.
-    fn computed(&self) -> u64 {
-        let mut print = Fingerprint { hash: 0xcbf2_9ce4_8422_2325, skip: false };
-        let _ = write!(print, "{self:?}");
-        print.hash
-    }
-}
-
-/// Hashes what is written to it, except for fields that are times.
-struct Fingerprint {
-    hash: u64,
-    skip: bool,
-}
-
-impl Write for Fingerprint {
-    fn write_str(&mut self, text: &str) -> std::fmt::Result {
-        if text == ", " || text == " }" {
-            self.skip = false;
-        } else if is_time(text) {
-            self.skip = true;
-        }
-        if !self.skip {
-            for chunk in text.as_bytes().chunks(8) {
-                let word = chunk.iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
-                self.hash = (self.hash ^ word).wrapping_mul(0x0100_0000_01b3).rotate_left(23);
-            }
-        }
-        Ok(())
-    }
-}
-
-fn is_time(field: &str) -> bool {
-    matches!(
-        field,
-        "now"
-            | "latest"
-            | "stepped_at"
-            | "steady"
-            | "swept_at"
-            | "heard_at"
-            | "since"
-            | "looked_at"
-            | "served_at"
-            | "recalled_at"
-            | "oldest_heard"
-            | "filled_at"
-            | "gathered_at"
-            | "tokens"
-            | "waiting_at"
-            | "grown_at"
-            | "age_ms"
-            | "from"
-            | "at"
-            | "per_second"
-            | "raising_since"
-            | "fingerprint"
-    )
-}
-
-impl ModelGateway {
-    fn write(&mut self) {
-        let (state, journal) = (&mut self.state, &mut self.journal);
-        self.holder.journal(|write| match write {
-            JournalWrite::Holder(written) => *state = written,
-            JournalWrite::Account(no, account) => drop(journal.insert(no, account)),
-            JournalWrite::Forgotten(no) => drop(journal.remove(&no)),
-        });
-    }
-
-    fn restart(&mut self, limit: &LimitKey) {
-        // Requests in flight cost at most their reservation.
-        self.spent += self.open.drain(..).count() as u64;
-        let accounts: Vec<HeldState> = std::mem::take(&mut self.journal).into_values().collect();
-        let (holder, numbers) = Holder::restore(self.state, accounts.clone(), self.now, 2_000_000);
-        self.journal = numbers.into_iter().zip(accounts).collect();
-        self.holder = holder;
-        self.limit = self.holder.adopt([limit])[0];
-        self.closing = false;
-        self.write();
     }
 }
