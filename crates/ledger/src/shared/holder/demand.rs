@@ -74,6 +74,11 @@ impl Demand {
         }
     }
 
+    /// Whether a request waited just now.
+    pub(super) fn waits(&self, now: Millis) -> bool {
+        now.saturating_sub(self.waiting_at) <= WAIT
+    }
+
     /// Measures the rate, at most once a second.
     pub(super) fn look(&mut self, now: Millis) {
         if now.saturating_sub(self.waiting_at) > WAIT {

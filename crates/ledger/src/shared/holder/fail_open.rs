@@ -9,8 +9,11 @@
 //! answered ── a request waits for 2 s, or the store does not answer ──► lost ── an answer ──► answered
 //! ```
 //!
-//! The duration counts from the last answer of the ledger. For a journal that never got an answer, it counts from the
-//! journal's beginning.
+//! Only what helps a request to go on, or to be refused, is an answer: something was granted, or the ledger said why not.
+//! A ledger that is reached, and does neither, is as good as one that is not reached.
+//!
+//! The duration counts from the last answer of the ledger, or from when the request began to wait if the ledger sent
+//! something else since. For a journal that never got an answer, it counts from the journal's beginning.
 
 use outrigger_core::{Millis, Period};
 
@@ -65,9 +68,16 @@ impl HeldLimit {
         held.short.is_some_and(|(short, _)| short == Shortage::Unavailable).then_some(self.unavailable_since).flatten()
     }
 
-    /// Since when: the last answer of the ledger, or the time when it reported that its store does not answer.
+    /// Since when: the last answer of the ledger, or the time when it reported that its store does not answer, or when
+    /// a request began to wait.
     pub(super) fn lost_since(&self, answered_at: Millis, now: Millis) -> Millis {
-        self.store_lost_since(now).map_or(answered_at, |since| since.min(now))
+        let since = self.store_lost_since(now).into_iter().chain(self.asked_since);
+        since.fold(answered_at, Millis::min).min(now)
+    }
+
+    /// Whether the ledger has ever granted something of this period, or has said why not.
+    fn is_explained(&self, now: Millis) -> bool {
+        self.current(now).is_some_and(|held| held.granted() > 0 || held.short.is_some())
     }
 
     /// The debt: spent or reserved beyond what was granted.
@@ -116,9 +126,12 @@ impl HeldLimit {
         serial
     }
 
-    /// The ledger has answered. Its entry shows whether the answer also covers this limit.
-    pub(super) fn answered(&mut self, now: Millis) {
-        self.asked_since = None;
+    /// The ledger has answered, and `before` that some time ago. Its entry shows whether the answer also covers this limit.
+    pub(super) fn answered(&mut self, before: Millis, now: Millis) {
+        let unexplained = !self.is_explained(now) && self.demand.waits(now);
+        // A request that still waits for its first grant has learnt nothing. But a ledger that was silent is back.
+        self.asked_since =
+            self.asked_since.filter(|asked| unexplained && now.saturating_sub(before.max(*asked)) < ANSWERED);
         let lost = self.current(now).is_some_and(|held| matches!(held.short, Some((Shortage::Unavailable, _))));
         self.unavailable_since = lost.then(|| self.unavailable_since.unwrap_or(now));
     }
@@ -134,7 +147,12 @@ impl Holder {
 
     fn open_at(&self, limit: &HeldLimit, rolls: bool) -> Option<OpenAt> {
         let fail_open = limit.fail_open.filter(|_| limit.named && !self.closing && !self.void)?;
-        Some(OpenAt { fail_open, answered_at: self.answered_at, rolls })
+        Some(OpenAt { fail_open, answered_at: self.last_answer(), rolls })
+    }
+
+    /// When the ledger last answered; if it was lost when an earlier process ended, and has not come back, before that.
+    fn last_answer(&self) -> Millis {
+        self.lost_since.map_or(self.answered_at, |since| since.min(self.answered_at))
     }
 
     /// Whether this much may be reserved without a grant: the ledger does not answer, and the policy allows it.
@@ -148,7 +166,7 @@ impl Holder {
     /// Reserves an amount that [fits](Self::fits_open), and returns the account: the one of `period`, by the gateway's
     /// clock, if the ledger has named none. `wall` is the time since 1970.
     pub fn reserve_open(&mut self, limit: SharedNo, amount: u64, period: Period, wall: Millis, now: Millis) -> HeldNo {
-        let answered_at = self.answered_at;
+        let answered_at = self.last_answer();
         let Some(held) = self.limits.get_mut(limit.place()) else { return HeldNo { limit: limit.0, serial: 0 } };
         let lost_at = wall.saturating_sub(now.saturating_sub(held.lost_since(answered_at, now)).max(0));
         let serial = held.reserve_open(amount, period, wall, now);

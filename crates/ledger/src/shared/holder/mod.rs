@@ -83,6 +83,8 @@ pub struct Holder {
     complete: CompleteReport,
     /// When the ledger last answered, or the journal was begun.
     answered_at: Millis,
+    /// Since when the ledger was lost when the last process ended, until it is back.
+    lost_since: Option<Millis>,
     /// It sends its final report, and reserves nothing any more.
     closing: bool,
     void: bool,
@@ -115,6 +117,7 @@ impl Holder {
             sent: VecDeque::new(),
             complete: CompleteReport::Due,
             answered_at: 0,
+            lost_since: None,
             closing: false,
             void: false,
             charged: BTreeMap::new(),
@@ -143,6 +146,7 @@ impl Holder {
         let begun = i64::try_from(state.epoch).ok().filter(|_| state.term == Term(0));
         let silent = state.lost_at.or(begun).map_or(0, |since| wall.saturating_sub(since).max(0));
         holder.answered_at = now.saturating_sub(silent);
+        holder.lost_since = state.lost_at.map(|_| holder.answered_at);
         let mut numbers = Vec::new();
         for account in accounts {
             let no = holder.number_of(&account.limit);
@@ -310,13 +314,15 @@ impl Holder {
                 self.forgotten.push(HeldNo { limit: no.0, serial });
             }
         }
+        let before = self.answered_at;
         self.limits.iter_mut().for_each(|limit| {
             limit.confirm(grants.answers);
-            limit.answered(now);
+            limit.answered(before, now);
         });
         self.answered_at = self.answered_at.max(now);
-        if self.state.lost_at.is_some() && self.limits.iter().all(|limit| limit.unavailable_since.is_none()) {
-            (self.state.lost_at, self.unwritten) = (None, true);
+        let is_back = |limit: &HeldLimit| limit.unavailable_since.is_none() && limit.asked_since.is_none();
+        if self.state.lost_at.is_some() && self.limits.iter().all(is_back) {
+            (self.state.lost_at, self.lost_since, self.unwritten) = (None, None, true);
         }
         MessageOutcome::Yes
     }

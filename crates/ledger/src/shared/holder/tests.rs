@@ -315,6 +315,94 @@ fn a_new_journal_continues_with_what_the_void_one_is_not_charged_with() {
     assert_eq!(spent, Some(47));
 }
 
+/// A holder whose limit fails open. It has asked for 10 at 100, and the ledger has said nothing about that yet.
+fn asking(most: u64) -> (Holder, SharedNo) {
+    let (mut holder, limit) = following();
+    holder.let_fail_open(limit, Some(FailOpen { most, lasts: 60_000 }));
+    holder.wait(limit, 10, 100);
+    (holder, limit)
+}
+
+/// The ledger gets a report, and its answer neither grants anything nor says why not.
+fn heard_nothing_new(holder: &mut Holder, now: Millis) {
+    let report = holder.report(now).unwrap();
+    assert_eq!(holder.take(&of(LEADER, report.number, Vec::new()), now), MessageOutcome::Yes);
+}
+
+#[test]
+fn a_ledger_that_neither_grants_nor_says_why_not_is_lost_after_two_seconds() {
+    let (mut holder, limit) = asking(50);
+    for now in [200, 900, 1_500, 2_050] {
+        heard_nothing_new(&mut holder, now);
+        assert!(!holder.fits_open(limit, 10, false, now), "at {now}");
+    }
+    assert!(holder.fits_open(limit, 10, false, 2_100));
+    let lasts = |holder: &Holder, now| holder.fail_open_state(limit, false, now).unwrap().lasts;
+    assert_eq!(lasts(&holder, 2_100), Some(58_000), "since the request waits");
+    let period = Period { start: START, end: Some(END) };
+    let passed = holder.reserve_open(limit, 10, period, START, 2_100);
+    assert_eq!(holder.state().lost_at, Some(START - 2_000));
+    // An answer like those before ends nothing, so that the next request need not wait.
+    heard_nothing_new(&mut holder, 2_500);
+    assert!(holder.fits_open(limit, 40, false, 2_600) && !holder.fits_open(limit, 41, false, 2_600));
+    assert_eq!((lasts(&holder, 2_600), holder.state().lost_at), (Some(57_500), Some(START - 2_000)));
+    holder.settle(passed, 10, 10, 2_600);
+    // A grant does.
+    answered(&mut holder, 2_700, grant(100));
+    assert_eq!((lasts(&holder, 2_700), holder.state().lost_at), (None, None));
+    assert_eq!(holder.free(limit, 2_700), 90);
+}
+
+#[test]
+fn a_ledger_that_says_why_it_grants_nothing_is_not_lost() {
+    for short in [Shortage::Spent, Shortage::Leased] {
+        let (mut holder, limit) = asking(50);
+        answered(&mut holder, 200, AccountGrant { short: Some(short), ..grant(0) });
+        assert!(!holder.fits_open(limit, 10, false, 5_000), "{short:?}");
+    }
+}
+
+#[test]
+fn a_ledger_that_was_silent_is_back_with_its_first_answer() {
+    let (mut holder, limit) = asking(50);
+    assert!(holder.fits_open(limit, 10, false, 2_100));
+    heard_nothing_new(&mut holder, 2_100);
+    assert!(!holder.fits_open(limit, 10, false, 2_100));
+}
+
+#[test]
+fn without_a_request_that_waits_an_answer_without_a_grant_ends_the_wait() {
+    let (mut holder, limit) = asking(50);
+    for now in [1_000, 2_000, 3_000] {
+        heard_nothing_new(&mut holder, now);
+    }
+    assert!(holder.fits_open(limit, 10, false, 3_000));
+    heard_nothing_new(&mut holder, 3_101);
+    assert!(!holder.fits_open(limit, 10, false, 3_101));
+    assert_eq!(holder.due(3_200), Due::Seldom, "and nothing is asked");
+}
+
+#[test]
+fn a_restart_and_an_answer_without_a_grant_renew_no_time() {
+    let (mut holder, limit) = asking(50);
+    let period = Period { start: START, end: Some(END) };
+    let _ = holder.reserve_open(limit, 10, period, START, 2_100);
+    let (mut state, mut kept) = (holder.state(), Vec::new());
+    holder.journal(|write| match write {
+        JournalWrite::Holder(written) => state = written,
+        JournalWrite::Account(_, account) => kept.push(account),
+        JournalWrite::Forgotten(_) => {}
+    });
+    // Ten seconds later, by a monotonic clock of its own. The ledger has never answered: it counts from the beginning.
+    let (mut holder, _) = Holder::restore(state, kept, 7, START + 10_000);
+    let limit_again = holder.adopt([&id()])[0];
+    holder.let_fail_open(limit_again, Some(FailOpen { most: 50, lasts: 60_000 }));
+    holder.wait(limit_again, 10, 7);
+    heard_nothing_new(&mut holder, 500);
+    let open = holder.fail_open_state(limit_again, false, 2_007).unwrap();
+    assert_eq!((open.owed, open.lasts), (10, Some(60_000 - 2_100 - 12_000)));
+}
+
 #[test]
 fn a_limit_that_is_no_longer_named_returns_what_it_holds() {
     let (mut holder, limit) = holding(100);

@@ -43,6 +43,7 @@ fn is_time(field: &str) -> bool {
             | "heard_at"
             | "answered_at"
             | "reported_at"
+            | "lost_since"
             | "since"
             | "looked_at"
             | "served_at"
