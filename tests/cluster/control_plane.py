@@ -4,6 +4,7 @@ Or, in a `machine`, where a node can be added to it.
 """
 
 import json
+import shutil
 import subprocess
 import urllib.request
 from contextlib import contextmanager
@@ -144,6 +145,24 @@ class ControlPlane:
         server = self.stopped
         self.daemons["kube-apiserver"] = Daemon(server.name, server.command, self.folder, self.bound, environment())
         self.ready("the API server", self.is_ready, API_SECONDS)
+
+    def back_up(self):
+        """Copies etcd's data, while nobody writes."""
+        self.replace_data(self.folder / "etcd", self.folder / "etcd-backup")
+
+    def restore(self):
+        """Puts the copy in place, as after a lost disk. Resource versions since then never existed."""
+        self.replace_data(self.folder / "etcd-backup", self.folder / "etcd")
+
+    def replace_data(self, source, target):
+        assert self.machine is None, "the processes of a machine are not etcd itself"
+        self.stop_api()
+        etcd = self.daemons.pop("etcd")
+        etcd.stop()
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.copytree(source, target)
+        self.daemons["etcd"] = Daemon(etcd.name, etcd.command, self.folder, self.bound, environment())
+        self.resume_api()
 
     def forget_the_past(self):
         """Compacts etcd, so that watches can't start from earlier resource versions."""

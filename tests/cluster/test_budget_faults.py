@@ -35,6 +35,8 @@ CAP = 4
 # Between two requests of a gateway, so that the money lasts until after the faults, and many gateways share a small machine.
 PACE_SECONDS = max(0.3, GATEWAYS / 60)
 SECONDS = 180 + 3 * GATEWAYS
+# Hardly any: after a backup was restored.
+SLOW_SECONDS = 20 * PACE_SECONDS
 # What a client may be told. A connection to a gateway that is killed breaks.
 TOLD = {"answered", "broken", "budget_exceeded", "budget_contended", "budget_unavailable"}
 
@@ -192,6 +194,21 @@ class World:
         self.cluster.restart_api()
         self.leader()
 
+    def the_cluster_is_restored_from_a_backup(self):
+        """What the records say is older than what gateways were granted. They run, and report it once they have found
+        the leader: until then the ledger may grant it again, so the clients wait."""
+        self.cluster.back_up()
+        self.leader()
+        self.goes_on()
+        self.cluster.restore()
+        billed = self.meter.tokens
+        for client in self.clients.values():
+            client.pace = SLOW_SECONDS
+        self.leader()
+        self.until("all that was billed to be known", lambda: all(charged(app) >= billed * PRICE for app in self.clients))
+        for client in self.clients.values():
+            client.pace = PACE_SECONDS
+
     # Faults of the store. Gateways serve what they hold, and the leader says why there is no more.
 
     def store_fails(self, fault):
@@ -242,6 +259,7 @@ FAULTS = [
     World.a_pod_is_lost,
     World.the_leader_is_paused_until_another_leads,
     World.the_api_server_restarts,
+    World.the_cluster_is_restored_from_a_backup,
     World.the_leader_is_killed,
 ]
 OBJECT_FAULTS = [World.the_right_is_taken_away]
