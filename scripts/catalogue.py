@@ -2,28 +2,38 @@
 """Generates the built-in model catalogue: crates/policy/src/catalogue/builtin.rs and its prices in
 builtin/prices.rs.
 
-Its source is the public price table that LiteLLM keeps (MIT licence):
-`litellm/model_prices_and_context_window_backup.json` in the PyPI package `litellm`, version 1.109.1.
-`make catalogue` installs that package and runs this; by hand:
+Its sources are two public tables with the MIT licence:
 
-    scripts/catalogue.py TABLE.json             write the files
-    scripts/catalogue.py TABLE.json --check     exit 1 if the files are not what the table gives
+- LiteLLM's, `litellm/model_prices_and_context_window_backup.json` in the PyPI package `litellm`;
+- for OpenRouter and Hugging Face, which LiteLLM's table leaves out, `genai_prices/data.py` in the PyPI package
+  `genai-prices`. It is parsed, not run (scripts/genai_prices.py).
 
-To move to a newer table: change VERSION, READ and SHA256 here and the pin in scripts/requirements-catalogue.txt,
-run `make catalogue`, and read the difference.
+`make catalogue` downloads both packages and runs this; by hand:
+
+    scripts/catalogue.py FOLDER             write the files
+    scripts/catalogue.py FOLDER --check     exit 1 if the files are not what the tables give
+
+To move to a newer table: change its line in SOURCES and its pin in scripts/requirements-catalogue.txt, run
+`make catalogue`, and read the difference.
 """
 
 import hashlib
 import json
 import re
 import sys
+from datetime import date
 from decimal import ROUND_CEILING, Decimal
 from pathlib import Path
 
-PACKAGE = "litellm"
-VERSION = "1.109.1"
-READ = "2026-11-22"  # the date on which this version was downloaded; the wheel has no date
-SHA256 = "8f8060d8ce7a40c91b995c74d6a27657543d49e3c1c53430dabd556f244392c6"
+import genai_prices
+
+# File -> package, version, the date of the download, and the file's SHA-256. The wheels have no date.
+SOURCES = {
+    "litellm.json": (
+        "litellm", "1.109.1", "2026-11-22", "8f8060d8ce7a40c91b995c74d6a27657543d49e3c1c53430dabd556f244392c6"
+    ),
+    "genai_prices.py": ("genai-prices", "0.2.3", "2026-12-01", "5f4d8e175a91cf23cac17da33a4daa60a6a6c49525109c97e93db220d5197206"),
+}
 
 FOLDER = Path(__file__).resolve().parent.parent / "crates" / "policy" / "src" / "catalogue"
 MODELS = FOLDER / "builtin.rs"
@@ -33,11 +43,23 @@ PRICES = FOLDER / "builtin" / "prices.rs"
 PROVIDERS = {
     "Anthropic": ("anthropic",),
     "Cerebras": ("cerebras",),
+    "DeepSeek": ("deepseek",),
+    "Fireworks": ("fireworks_ai", "fireworks_ai-embedding-models"),
     "Gemini": ("gemini",),
     "Groq": ("groq",),
     "Mistral": ("mistral",),
+    "Nebius": ("nebius",),
     "OpenAI": ("openai", "text-completion-openai"),
+    "Perplexity": ("perplexity",),
+    "Together": ("together_ai",),
+    "xAI": ("xai",),
 }
+
+# Types that give no model away: a price of zero is a gap of the table.
+PAID = {"DeepSeek", "Fireworks", "Nebius", "Perplexity", "Together", "xAI"}
+
+# Rows with a price for models of a size, under no model's name.
+SIZES = re.compile(r"(together|fireworks)-ai-")
 
 MODES = {
     "chat",
@@ -89,16 +111,16 @@ CAPABILITIES = [
 HEAD = '''\
 //! Written by `scripts/catalogue.py`; `make catalogue` regenerates it. Do not edit it by hand.
 //!
-//! Derived from the model table of LiteLLM, Copyright (c) 2023 Berri AI, MIT licence (see NOTICE).
+//! Derived from the model table of LiteLLM, Copyright (c) 2023 Berri AI, and from genai-prices, Copyright (c) Pydantic
+//! Services Inc., both with the MIT licence (see NOTICE).
 
 use outrigger_core::Capabilities;
 
-use super::CatalogueEntry;
-use crate::prices::Price;
+use super::table::{{UNKNOWN, UNPRICED, model, table}};
 
-mod prices;
+pub(super) mod prices;
 
-/// The source of these figures: package, version, and date of the download.
+/// The sources of these figures: package, version, and date of the download.
 pub static SOURCE: &str = "{source}";
 
 const T: u16 = Capabilities::TOOLS.0;
@@ -110,23 +132,15 @@ const A: u16 = Capabilities::AUDIO.0;
 const P: u16 = Capabilities::FILES.0;
 const E: u16 = Capabilities::EMBEDDINGS.0;
 
-/// One model a line: name, context window, most output tokens, capabilities, price.
-const fn model(
-    name: &'static str,
-    context_window: u32,
-    max_output_tokens: u32,
-    capabilities: u16,
-    price: Option<&'static Price>,
-) -> CatalogueEntry {{
-    CatalogueEntry {{ name, context_window, max_output_tokens, capabilities: Capabilities(capabilities), price }}
-}}
+// One model a line: name, context window, most output tokens, capabilities, price.
 '''
 
 PRICES_HEAD = '''\
 //! Written by `scripts/catalogue.py`; `make catalogue` regenerates it. Do not edit it by hand.
 //!
-//! Derived from the price table of LiteLLM, Copyright (c) 2023 Berri AI, MIT licence (see NOTICE). Models with the
-//! same price share an entry, which is named after one of them.
+//! Derived from the price table of LiteLLM, Copyright (c) 2023 Berri AI, and from genai-prices, Copyright (c) Pydantic
+//! Services Inc., both with the MIT licence (see NOTICE). Models with the same price share an entry, which is named
+//! after one of them.
 
 use std::borrow::Cow;
 
@@ -145,15 +159,18 @@ const SERVICE: Service = Service {
 '''
 
 
-def own_name(key, prefixes):
+def own_name(kind, key, prefixes):
     """The model's name in the provider's own API, or None if the row is not a model of its own."""
     for prefix in prefixes:
         if key.startswith(prefix + "/"):
             key = key[len(prefix) + 1 :]
             break
     first, slash, _ = key.partition("/")
-    if key.startswith("ft:") or (slash and first in VARIANTS):
+    if key.startswith("ft:") or SIZES.match(key) or (slash and first in VARIANTS):
         return None
+    # LiteLLM completes short names.
+    if kind == "Fireworks" and not slash:
+        key = f"accounts/fireworks/{'routers' if key.endswith('-fast') else 'models'}/{key}"
     return key
 
 
@@ -259,26 +276,37 @@ def price(row):
     return parts | {"tiers": tiers(row, parts), "services": services(row, parts)}
 
 
-def entries(table, prefixes):
+def entries(table, kind, prefixes):
     """Name -> (context window, most output tokens, capability letters, price)."""
     found = {}
     for key, row in table.items():
         if row.get("litellm_provider") not in prefixes or row.get("mode") not in MODES:
             continue
+        # Other vendors' models, which only Perplexity's Responses API has.
+        if kind == "Perplexity" and row["mode"] == "responses":
+            continue
         window, output = tokens(row.get("max_input_tokens")), tokens(row.get("max_output_tokens"))
         cost = price(row)
+        if kind in PAID and cost is not None and not any(cost.values()):
+            cost = None
         if not window and "input_cost_per_token" not in row and cost is None:
             continue  # not a model: a tool priced by session, or a picture of one size
-        name = own_name(key, prefixes)
+        name = own_name(kind, key, prefixes)
         if name is None:
             continue
         letters = [letter for letter, says in CAPABILITIES if says(row)]
         if "E" in letters:
             output = 0  # here, the table repeats the vector's length or the input
         # A row with the provider's prefix is the direct API's. A row without only fills gaps.
-        if name not in found or key != name:
+        if name not in found or key.endswith("/" + name):
             found[name] = (window, output, letters, cost)
     return found
+
+
+def routed(rows):
+    """The same of rows without capabilities. Models without a price say nothing here."""
+    priced = {name: (tokens(row.get("max_input_tokens")), 0, None, price(row)) for name, row in rows.items()}
+    return {name: entry for name, entry in priced.items() if entry[3] is not None}
 
 
 def number(value):
@@ -298,44 +326,53 @@ def render_tiers(found, indent):
     return f"tiers: Cow::Borrowed(&[\n{lines}{indent}]),\n"
 
 
-def render_price(name, cost):
+def render_price(cost):
     flat = {field: value for field, value in cost.items() if field not in ("tiers", "services")}
-    text = f"\npub(super) static {name}: Price = Price {{\n    {fields(flat)},\n"
+    if not cost.get("tiers") and not cost.get("services"):
+        return f"    Price {{ {fields(flat)}, ..PRICE }},\n"
+    text = f"    Price {{\n        {fields(flat)},\n"
     if cost.get("tiers"):
-        text += "    " + render_tiers(cost["tiers"], "    ")
+        text += "        " + render_tiers(cost["tiers"], "        ")
     if cost.get("services"):
-        text += "    services: Cow::Borrowed(&[\n"
+        text += "        services: Cow::Borrowed(&[\n"
         for service in cost["services"]:
             own = {field: value for field, value in service.items() if field not in ("name", "tiers")}
-            text += f'        Service {{\n            name: Cow::Borrowed("{service["name"]}"), {fields(own)},\n'
+            text += f'            Service {{\n                name: Cow::Borrowed("{service["name"]}"), {fields(own)},\n'
             if service["tiers"]:
-                text += "            " + render_tiers(service["tiers"], "            ")
-            text += "            ..SERVICE\n        },\n"
-        text += "    ]),\n"
-    return text + "    ..PRICE\n};\n"
+                text += "                " + render_tiers(service["tiers"], "                ")
+            text += "                ..SERVICE\n            },\n"
+        text += "        ]),\n"
+    return text + "        ..PRICE\n    },\n"
 
 
-def render(table):
-    """The text of each file."""
-    models = [HEAD.format(source=f"{PACKAGE} {VERSION}, read {READ}")]
-    prices = [PRICES_HEAD]
-    for kind, prefixes in PROVIDERS.items():
-        rows = entries(table, prefixes)
-        models.append(f"\npub(super) static {kind.upper()}: &[CatalogueEntry] = &[\n")
-        known = {}
+def render(all_models):
+    """The text of each file. `all_models`: provider type -> entries."""
+    source = "; ".join(f"{package} {version}, read {read}" for package, version, read, _ in SOURCES.values())
+    models = [HEAD.format(source=source)]
+    plain, graded = {}, {}
+    for kind, rows in all_models.items():
+        models.append(f"\ntable!({kind.upper()}, [\n")
         # Rust orders strings by their UTF-8 bytes, and the table's binary search depends on that.
         for name in sorted(rows, key=lambda n: n.encode()):
             window, output, letters, cost = rows[name]
-            flags = " | ".join(letters) or "0"
-            paid = "None"
+            flags = "UNKNOWN" if letters is None else " | ".join(letters) or "0"
+            paid = "UNPRICED"
             if cost is not None:
-                same = json.dumps(cost)
-                if same not in known:
-                    known[same] = f"{kind.upper()}_{re.sub('[^A-Z0-9]+', '_', name.upper())}"
-                    prices.append(render_price(known[same], cost))
-                paid = f"Some(&prices::{known[same]})"
+                known = graded if cost.get("tiers") or cost.get("services") else plain
+                word = f"{kind.upper()}_{re.sub('[^A-Z0-9]+', '_', name.upper())}"
+                paid = "prices::" + known.setdefault(json.dumps(cost), (word, cost))[0]
             models.append(f'    model("{name}", {number(window)}, {number(output)}, {flags}, {paid}),\n')
-        models.append("];\n")
+        models.append("]);\n")
+    prices = [PRICES_HEAD, "\n// The positions of prices: first those in PLAIN, then those in GRADED.\n"]
+    for at, (word, _) in enumerate((*plain.values(), *graded.values())):
+        prices.append(f"pub(super) const {word}: u16 = {at};\n")
+    for what, list_name, known in (
+        ("without tiers and services. They contain no address, so they cost no memory before they are read.", "PLAIN", plain),
+        ("with tiers or services.", "GRADED", graded),
+    ):
+        prices.append(f"\n/// Prices {what}\npub(in crate::catalogue) static {list_name}: [Price; {len(known)}] = [\n")
+        prices.extend(render_price(cost) for _, cost in known.values())
+        prices.append("];\n")
     return {MODELS: "".join(models), PRICES: "".join(prices)}
 
 
@@ -345,17 +382,22 @@ def main(arguments):
     if len(paths) != 1:
         print(__doc__, file=sys.stderr)
         return 2
-    data = Path(paths[0]).read_bytes()
-    if (digest := hashlib.sha256(data).hexdigest()) != SHA256:
-        print(f"{paths[0]} is not the table of {PACKAGE} {VERSION}: its SHA-256 is {digest}", file=sys.stderr)
-        return 1
-    files = render(json.loads(data, parse_float=Decimal, parse_int=Decimal))
-    for path, text in files.items():
+    data = {name: (Path(paths[0]) / name).read_bytes() for name in SOURCES}
+    for name, (package, version, _, expected) in SOURCES.items():
+        if (digest := hashlib.sha256(data[name]).hexdigest()) != expected:
+            print(f"{name} is not the table of {package} {version}: its SHA-256 is {digest}", file=sys.stderr)
+            return 1
+    table = json.loads(data["litellm.json"], parse_float=Decimal, parse_int=Decimal)
+    on = date.fromisoformat(SOURCES["genai_prices.py"][2])
+    others = genai_prices.read(data["genai_prices.py"].decode(), on)
+    found = {kind: entries(table, kind, prefixes) for kind, prefixes in PROVIDERS.items()}
+    found |= {kind: routed(rows) for kind, rows in others.items()}
+    for path, text in render(dict(sorted(found.items()))).items():
         if not check:
             path.parent.mkdir(exist_ok=True)
             path.write_text(text)
         elif not path.exists() or path.read_text() != text:
-            print(f"{path.name} is not what {PACKAGE} {VERSION} gives: run `make catalogue`", file=sys.stderr)
+            print(f"{path.name} is not what the tables give: run `make catalogue`", file=sys.stderr)
             return 1
     return 0
 

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use outrigger_core::{Capabilities, SecretRef};
 use outrigger_policy::{Document, KeyDoc, LimitId, LimitOwner, Policy, Printable, ProviderDoc, list_models};
-use outrigger_policy::{KeyIndex, LimitIndex, catalogue};
+use outrigger_policy::{KeyIndex, LimitIndex, accepts_any_name, catalogue};
 
 use crate::serve::{answers, find};
 use crate::style::Style;
@@ -97,6 +97,9 @@ impl Banner<'_> {
             (0..=3, true, _) => {}
             (many, true, _) => models.push(format!("and {} more", many - 3)),
             (_, false, 0) => models.push("any name".to_owned()),
+            (_, false, known) if accepts_any_name(&provider.kind) => {
+                models.push(format!("{known} in the catalogue, any name"));
+            }
             (_, false, known) => models.push(format!("{known} in the catalogue")),
         }
         let credentials = provider.credentials.iter().map(|credential| {
@@ -214,7 +217,8 @@ fn model<'a>(provider: &ProviderDoc, listed: &[&'a str]) -> &'a str {
     ];
     let embeds = |name: &str| {
         catalogue::lookup(&provider.kind, name)
-            .is_some_and(|entry| entry.capabilities.contains(Capabilities::EMBEDDINGS))
+            .and_then(|entry| entry.capabilities)
+            .is_some_and(|known| known.contains(Capabilities::EMBEDDINGS))
     };
     let cheap = listed.iter().find(|name| CHEAP.contains(name));
     cheap.or_else(|| listed.iter().find(|name| !embeds(name))).copied().unwrap_or("gpt-4o-mini")

@@ -50,7 +50,7 @@ pub use limits::concurrent::{
 pub use limits::counted::{AccountedLimit, LimitError};
 pub use limits::limit::{FailOpenLimit, Limit, LimitId, LimitOwner, Limits};
 pub use naming::name::ModelName;
-pub use naming::serving::{ServingTier, list_models};
+pub use naming::serving::{ServingTier, accepts_any_name, list_models};
 pub use policy::{Credential, Key, KeyProvider, Policy, Provider, Revision};
 pub use prices::{CacheWrite, Price, Service, Tier, Used};
 pub use request::headers::session;

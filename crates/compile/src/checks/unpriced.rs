@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use outrigger_policy::{CatalogueDoc, Policy, ProviderIndex, UnknownCostPolicy, catalogue};
+use outrigger_policy::{CatalogueDoc, Policy, ProviderIndex, UnknownCostPolicy, accepts_any_name, catalogue};
 
 use crate::checks::counted::{CountedPolicy, ModelAt, NamedBy, NamedModel};
 use crate::findings::finding::Finding;
@@ -114,7 +114,8 @@ fn any_model(counted: &CountedPolicy, at: &ModelAt) -> Option<String> {
     let listed = key.entry(at.entry).map(|entry| entry.models.as_slice()).unwrap_or_default();
     let names_alone = !listed.is_empty() && listed.iter().all(|model| !model.contains(['*', '?']));
     let excused = key.suspended || provider.suspended || provider.exclusive || key.unpriced == UnknownCostPolicy::Allow;
-    if excused || names_alone || provider.default_price.is_some() || !catalogue::models(&provider.kind).is_empty() {
+    let catalogued = catalogue::models(&provider.kind).len() > 0;
+    if excused || names_alone || provider.default_price.is_some() || catalogued && !accepts_any_name(&provider.kind) {
         return None;
     }
     // The models that a catalogue lists are reported one by one.
@@ -124,9 +125,9 @@ fn any_model(counted: &CountedPolicy, at: &ModelAt) -> Option<String> {
         return None;
     }
     let limit = counted.money(at)?;
-    let what = match provider.kind.as_str() {
-        "OpenRouter" => "models of vendors other than OpenAI, Anthropic and Google have",
-        _ => "its models have",
+    let what = match catalogued {
+        true => "models that the built-in catalogue does not know have",
+        false => "its models have",
     };
     Some(format!(
         "LLMProvider {}: {what} no price, and a budget counts them ({}), so every such request is refused \

@@ -76,10 +76,10 @@ mod tests {
     /// A pattern that is too wide would refuse models that bill only tokens.
     #[test]
     fn few_models_of_the_built_in_catalogue_count_as_billed_by_the_call() {
-        let kinds = ["Anthropic", "Cerebras", "Gemini", "Groq", "Mistral", "OpenAI"];
+        let kinds = ["Anthropic", "Cerebras", "DeepSeek", "Gemini", "Groq", "Mistral", "OpenAI", "OpenRouter", "xAI"];
         let all = kinds.into_iter().flat_map(models).map(|entry| entry.name);
         for name in all.filter(|name| bills_by_call(name).is_some()) {
-            assert!(name.contains("search") || name.contains("compound"), "{name}");
+            assert!(["search", "compound", "sonar", "deep-research"].iter().any(|part| name.contains(part)), "{name}");
         }
     }
 }

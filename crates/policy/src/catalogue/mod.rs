@@ -1,8 +1,8 @@
 //! The built-in catalogue: the models of each provider type, their sizes, capabilities and prices.
 //!
-//! A sorted static table for each provider type; nothing is parsed at start. Types that accept any name
-//! (OpenAICompatible, vLLM, Ollama, OpenRouter, Mock), and types whose names depend on a deployment or an account
-//! (Azure, Bedrock), have no table. A dated snapshot is an ordinary name: there are no aliases here.
+//! A sorted static table for each provider type; nothing is parsed at start. Types whose models are those of a server
+//! (OpenAICompatible, vLLM, SGLang, Ollama, Mock), and types whose names depend on a deployment or an account (Azure,
+//! Bedrock), have no table. A dated snapshot is an ordinary name: there are no aliases here.
 
 pub(crate) mod custom;
 pub(crate) mod model;
@@ -10,6 +10,7 @@ pub(crate) mod model;
 mod builtin;
 mod by_call;
 pub(crate) mod resold;
+mod table;
 
 pub use builtin::SOURCE;
 pub use by_call::bills_by_call;
@@ -27,41 +28,73 @@ pub struct CatalogueEntry {
     pub context_window: u32,
     /// The most output tokens; 0 if unknown, and for embeddings.
     pub max_output_tokens: u32,
-    /// Its known capabilities. A missing one may just be unrecorded.
-    pub capabilities: Capabilities,
+    /// Its known capabilities. A missing one may just be unrecorded. `None` if nothing is known of them.
+    pub capabilities: Option<Capabilities>,
     /// Its price; `None` if unknown.
     pub price: Option<&'static Price>,
 }
 
-/// The models of a provider type (`OpenAI`, `Anthropic`, …), sorted by name; empty for a type without a table.
-pub fn models(provider_type: &str) -> &'static [CatalogueEntry] {
-    match provider_type {
-        "Anthropic" => builtin::ANTHROPIC,
-        "Cerebras" => builtin::CEREBRAS,
-        "Gemini" => builtin::GEMINI,
-        "Groq" => builtin::GROQ,
-        "Mistral" => builtin::MISTRAL,
-        "OpenAI" => builtin::OPENAI,
-        _ => &[],
-    }
+impl CatalogueEntry {
+    const NONE: CatalogueEntry =
+        CatalogueEntry { name: "", context_window: 0, max_output_tokens: 0, capabilities: None, price: None };
+}
+
+/// The table of a provider type (`OpenAI`, `Anthropic`, …).
+fn table(provider_type: &str) -> Option<&'static table::ModelTable> {
+    Some(match provider_type {
+        "Anthropic" => &builtin::ANTHROPIC,
+        "Cerebras" => &builtin::CEREBRAS,
+        "DeepSeek" => &builtin::DEEPSEEK,
+        "Fireworks" => &builtin::FIREWORKS,
+        "Gemini" => &builtin::GEMINI,
+        "Groq" => &builtin::GROQ,
+        "HuggingFace" => &builtin::HUGGINGFACE,
+        "Mistral" => &builtin::MISTRAL,
+        "Nebius" => &builtin::NEBIUS,
+        "OpenAI" => &builtin::OPENAI,
+        "OpenRouter" => &builtin::OPENROUTER,
+        "Perplexity" => &builtin::PERPLEXITY,
+        "Together" => &builtin::TOGETHER,
+        "xAI" => &builtin::XAI,
+        _ => return None,
+    })
+}
+
+/// The models of a provider type, sorted by name; empty for a type without a table.
+pub fn models(provider_type: &str) -> impl ExactSizeIterator<Item = CatalogueEntry> {
+    table(provider_type).unwrap_or(&table::NONE).entries()
 }
 
 /// The model with exactly this name.
-pub fn lookup(provider_type: &str, model: &str) -> Option<&'static CatalogueEntry> {
-    let models = models(provider_type);
-    models.binary_search_by(|entry| entry.name.cmp(model)).ok().and_then(|at| models.get(at))
+pub fn lookup(provider_type: &str, model: &str) -> Option<CatalogueEntry> {
+    table(provider_type)?.find(model)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const TYPES: [&str; 6] = ["Anthropic", "Cerebras", "Gemini", "Groq", "Mistral", "OpenAI"];
+    const TYPES: [&str; 14] = [
+        "Anthropic",
+        "Cerebras",
+        "DeepSeek",
+        "Fireworks",
+        "Gemini",
+        "Groq",
+        "HuggingFace",
+        "Mistral",
+        "Nebius",
+        "OpenAI",
+        "OpenRouter",
+        "Perplexity",
+        "Together",
+        "xAI",
+    ];
 
     #[test]
     fn every_table_is_sorted_and_names_each_model_once() {
         for kind in TYPES {
-            let models = models(kind);
+            let models: Vec<CatalogueEntry> = models(kind).collect();
             assert!(models.len() >= 5, "{kind} has only {}", models.len());
             for pair in models.windows(2) {
                 assert!(pair[0].name < pair[1].name, "{kind}: {} before {}", pair[0].name, pair[1].name);
@@ -73,6 +106,7 @@ mod tests {
     fn every_model_is_found_by_its_whole_name_only() {
         for kind in TYPES {
             for entry in models(kind) {
+                assert!(!entry.name.is_empty());
                 assert_eq!(lookup(kind, entry.name), Some(entry));
                 assert_eq!(lookup(kind, &format!("{}-", entry.name)), None);
             }
@@ -81,12 +115,26 @@ mod tests {
 
     #[test]
     fn names_are_those_of_the_provider() {
-        for (kind, prefix) in
-            [("Gemini", "gemini/"), ("Mistral", "mistral/"), ("Groq", "groq/"), ("Cerebras", "cerebras/")]
-        {
-            assert!(models(kind).iter().all(|m| !m.name.starts_with(prefix)), "{kind}");
+        for (kind, prefix) in [
+            ("Gemini", "gemini/"),
+            ("Mistral", "mistral/"),
+            ("Groq", "groq/"),
+            ("Cerebras", "cerebras/"),
+            ("Together", "together_ai/"),
+            ("Nebius", "nebius/"),
+            ("xAI", "xai/"),
+            ("DeepSeek", "deepseek/"),
+        ] {
+            assert!(models(kind).all(|m| !m.name.starts_with(prefix)), "{kind}");
         }
-        assert!(models("OpenAI").iter().all(|m| !m.name.contains('/') && !m.name.starts_with("ft:")));
+        assert!(models("OpenAI").all(|m| !m.name.contains('/') && !m.name.starts_with("ft:")));
+        // The rows for models of a size are no models.
+        assert!(models("Together").chain(models("Fireworks")).all(|m| m.name.contains('/')));
+        // Only its Responses API has models of other vendors.
+        assert!(models("Perplexity").all(|m| !m.name.contains('/')));
+        // The router's suffix says who serves the model, at which price.
+        assert!(models("HuggingFace").all(|m| m.name.contains('/') && m.name.contains(':')));
+        assert!(lookup("Fireworks", "accounts/fireworks/models/gpt-oss-120b").is_some());
         // Groq's own names begin with a vendor.
         assert!(lookup("Groq", "openai/gpt-oss-120b").is_some());
         assert!(lookup("Cerebras", "gpt-oss-120b").is_some());
@@ -106,7 +154,7 @@ mod tests {
         for (kind, name, context_window, max_output_tokens, can) in cases {
             let entry = lookup(kind, name).unwrap_or_else(|| panic!("{kind} has no {name}"));
             assert_eq!((entry.context_window, entry.max_output_tokens), (context_window, max_output_tokens), "{name}");
-            assert!(entry.capabilities.contains(can), "{name}: {:?}", entry.capabilities);
+            assert!(entry.capabilities.is_some_and(|known| known.contains(can)), "{name}: {:?}", entry.capabilities);
         }
     }
 
@@ -121,6 +169,15 @@ mod tests {
             ("Gemini", "gemini-2.5-flash", plain(0.3, 2.5)),
             ("Groq", "whisper-large-v3", plain(0.0, 0.0)),
             ("Gemini", "lyria-3.5", None),
+            ("DeepSeek", "deepseek-chat", plain(0.28, 0.42)),
+            ("xAI", "grok-4.3", plain(1.25, 2.5)),
+            ("Together", "deepseek-ai/DeepSeek-V3", plain(1.25, 1.25)),
+            ("Fireworks", "accounts/fireworks/models/gpt-oss-120b", plain(0.15, 0.6)),
+            ("Perplexity", "sonar-pro", plain(3.0, 15.0)),
+            ("Nebius", "Qwen/Qwen3-32B", plain(0.1, 0.3)),
+            ("HuggingFace", "Qwen/Qwen3-32B:groq", plain(0.29, 0.59)),
+            ("OpenRouter", "ai21/jamba-1-5-large", plain(2.0, 8.0)),
+            ("OpenRouter", "deepseek/deepseek-chat:free", plain(0.0, 0.0)),
         ] {
             let price = lookup(kind, name).unwrap_or_else(|| panic!("{kind} has no {name}")).price;
             let nanos = |dollars: f64| (dollars * 1e9).round() as u64;
@@ -143,6 +200,12 @@ mod tests {
             pro.tiers.iter().map(|tier| (tier.above, tier.input)).collect::<Vec<_>>(),
             [(200_000, 2_500_000_000)]
         );
+        let haiku = price("OpenRouter", "anthropic/claude-haiku-5.5");
+        assert_eq!((haiku.input, haiku.cached_input), (100_000_000, Some(10_000_000)));
+        assert_eq!(
+            haiku.tiers.iter().map(|tier| (tier.above, tier.input)).collect::<Vec<_>>(),
+            [(100_000, 500_000_000)]
+        );
         let services: Vec<&str> = pro.services.iter().map(|service| &*service.name).collect();
         assert_eq!(services, ["batch", "flex", "priority"]);
     }
@@ -164,7 +227,8 @@ mod tests {
                 all += 1;
                 let Some(price) = entry.price else { continue };
                 priced += 1;
-                let given = free.iter().any(|(of, name)| *of == kind && entry.name.starts_with(name));
+                let given = free.iter().any(|(of, name)| *of == kind && entry.name.starts_with(name))
+                    || kind == "OpenRouter" && entry.name.ends_with(":free");
                 assert_eq!(price.is_free(), given, "{}", entry.name);
                 assert!(price.tiers.is_sorted_by_key(|tier| tier.above), "{}", entry.name);
             }
@@ -179,11 +243,21 @@ mod tests {
         assert_eq!(lookup("OpenAICompatible", "gpt-4o"), None);
         assert_eq!(lookup("openai", "gpt-4o"), None);
         assert_eq!(lookup("OpenAI", ""), None);
-        assert!(models("Mock").is_empty());
+        assert_eq!(models("Mock").len(), 0);
     }
 
     #[test]
     fn the_source_is_named() {
-        assert!(SOURCE.starts_with("litellm "), "{SOURCE}");
+        assert!(SOURCE.starts_with("litellm ") && SOURCE.contains("; genai-prices "), "{SOURCE}");
+    }
+
+    /// The loader writes each address of a static when a process starts, into memory of its own.
+    #[test]
+    fn prices_that_most_models_have_contain_no_address() {
+        let of = |kind| models(kind).filter_map(|entry| entry.price);
+        let all: Vec<&Price> = TYPES.into_iter().flat_map(of).collect();
+        let graded = all.iter().filter(|price| !price.tiers.is_empty() || !price.services.is_empty()).count();
+        assert!(graded * 5 < all.len(), "{graded} of {}", all.len());
+        assert!(builtin::prices::PLAIN.iter().all(|price| price.tiers.is_empty() && price.services.is_empty()));
     }
 }

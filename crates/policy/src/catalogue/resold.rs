@@ -1,15 +1,18 @@
 //! Prices of models that a provider resells at the vendor's own price: OpenRouter.
 //!
 //! OpenRouter states that it passes vendors' prices through. This holds if only one vendor sells the model. It does not
-//! for models that several vendors serve, each at its own price, and for variants (`:free`, `:nitro`).
+//! for models that several vendors serve, each at its own price, and for variants (`:free`, `:nitro`): those have a
+//! row of their own, or no price. A vendor's row says more than the reseller's: capabilities, tiers, and the price of
+//! a long-lived cache.
 
 use super::{CatalogueEntry, lookup};
 
 /// The first segment of a name, and the provider type of the vendor.
-const VENDORS: [(&str, &str); 3] = [("anthropic", "Anthropic"), ("google", "Gemini"), ("openai", "OpenAI")];
+const VENDORS: [(&str, &str); 4] =
+    [("anthropic", "Anthropic"), ("google", "Gemini"), ("openai", "OpenAI"), ("x-ai", "xAI")];
 
 /// The entry of a model by OpenRouter's name for it: `anthropic/claude-haiku-4.5`.
-pub(crate) fn entry(provider_type: &str, model: &str) -> Option<&'static CatalogueEntry> {
+pub(crate) fn entry(provider_type: &str, model: &str) -> Option<CatalogueEntry> {
     if provider_type != "OpenRouter" {
         return None;
     }

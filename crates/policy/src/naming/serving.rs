@@ -41,15 +41,25 @@ impl ServingTier {
                     || provider.patterns.matches(model) && asked.may_match(&provider.patterns, model, provider);
                 provider.model(model).is_some() || pattern()
             }
-            Self::Catalogue => !provider.exclusive && catalogue::lookup(&provider.kind, model).is_some(),
+            // The tables of types that accept any name are incomplete, so they do not decide who serves a name.
+            Self::Catalogue => {
+                let known = || catalogue::lookup(&provider.kind, model).is_some();
+                !provider.exclusive && !accepts_any_name(&provider.kind) && known()
+            }
             Self::AnyName => takes_any_name(provider) && asked.may_be_at(provider),
         }
     }
 }
 
+/// Whether providers of this type accept names that are not listed.
+#[must_use]
+pub fn accepts_any_name(provider_type: &str) -> bool {
+    ANY_NAME.contains(&provider_type)
+}
+
 /// Whether a provider accepts names that are not listed.
 fn takes_any_name(provider: &Provider) -> bool {
-    provider.accepts_any_name || (!provider.exclusive && ANY_NAME.contains(&provider.kind.as_str()))
+    provider.accepts_any_name || (!provider.exclusive && accepts_any_name(&provider.kind))
 }
 
 /// A name without a provider, and the provider that its first segment may refer to.
@@ -207,7 +217,7 @@ pub fn list_models(policy: &Policy, key: &Key) -> Vec<(String, String)> {
         let mut names: Vec<String> = entry.models.literals().collect();
         names.extend(provider.models.iter().map(|model| model.name.to_string()).filter(|name| !is_pattern(name)));
         if !provider.exclusive {
-            names.extend(catalogue::models(&provider.kind).iter().map(|model| model.name.to_owned()));
+            names.extend(catalogue::models(&provider.kind).map(|model| model.name.to_owned()));
         }
         names.sort_unstable();
         names.dedup();

@@ -37,7 +37,7 @@ impl Policy {
     /// The capabilities of a model.
     #[must_use]
     pub fn capabilities(&self, provider: ProviderIndex, model: &str) -> Option<Capabilities> {
-        self.known(provider, model, |model| model.capabilities, |entry| Some(entry.capabilities))
+        self.known(provider, model, |model| model.capabilities, |entry| entry.capabilities)
     }
 
     /// The first source that has the fact, in order of precedence. Sources that users write are searched by the users'
@@ -48,7 +48,7 @@ impl Policy {
         provider: ProviderIndex,
         name: &str,
         fact_of: impl Fn(&'p Model) -> Option<T>,
-        built_in: impl Fn(&'static CatalogueEntry) -> Option<T>,
+        built_in: impl Fn(&CatalogueEntry) -> Option<T>,
     ) -> Option<T> {
         let at: &Provider = self.providers.get(provider)?;
         let entry = at.model(name);
@@ -61,8 +61,11 @@ impl Policy {
             [own, upstream, name].into_iter().find_map(|name| fact_of(models.get(names.position(name)?)?))
         };
         self.catalogues.of(provider).find_map(in_catalogue).or_else(|| {
-            let entry = |name: &str| lookup(&at.kind, name).or_else(|| resold::entry(&at.kind, name));
-            [upstream, own, name].into_iter().find_map(|name| built_in(entry(name)?))
+            let fact = |name: &str| {
+                let entries = [resold::entry(&at.kind, name), lookup(&at.kind, name)];
+                entries.iter().flatten().find_map(&built_in)
+            };
+            [upstream, own, name].into_iter().find_map(fact)
         })
     }
 }

@@ -1,7 +1,8 @@
 //! Written by `scripts/catalogue.py`; `make catalogue` regenerates it. Do not edit it by hand.
 //!
-//! Derived from the price table of LiteLLM, Copyright (c) 2023 Berri AI, MIT licence (see NOTICE). Models with the
-//! same price share an entry, which is named after one of them.
+//! Derived from the price table of LiteLLM, Copyright (c) 2023 Berri AI, and from genai-prices, Copyright (c) Pydantic
+//! Services Inc., both with the MIT licence (see NOTICE). Models with the same price share an entry, which is named
+//! after one of them.
 
 use std::borrow::Cow;
 
@@ -18,1947 +19,3433 @@ const SERVICE: Service = Service {
     audio_input: None, image_output: None, tiers: Cow::Borrowed(&[]),
 };
 
-pub(super) static ANTHROPIC_CLAUDE_FABLE_5: Price = Price {
-    input: 10_000_000_000, output: 50_000_000_000, cached_input: Some(1_000_000_000), cache_write: Some(12_500_000_000), cache_write_1h: Some(20_000_000_000),
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 5_000_000_000, output: 25_000_000_000, cached_input: Some(500_000_000), cache_write: Some(6_250_000_000),
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static ANTHROPIC_CLAUDE_FABLE_5_1: Price = Price {
-    input: 10_000_000_000, output: 50_000_000_000, cached_input: Some(250_000_000), cache_write: Some(12_500_000_000), cache_write_1h: Some(20_000_000_000),
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 5_000_000_000, output: 25_000_000_000, cached_input: Some(125_000_000), cache_write: Some(6_250_000_000),
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static ANTHROPIC_CLAUDE_HAIKU_4_5: Price = Price {
-    input: 1_000_000_000, output: 5_000_000_000, cached_input: Some(100_000_000), cache_write: Some(1_250_000_000), cache_write_1h: Some(2_000_000_000),
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 500_000_000, output: 2_500_000_000, cached_input: Some(50_000_000), cache_write: Some(625_000_000),
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static ANTHROPIC_CLAUDE_HAIKU_5_5: Price = Price {
-    input: 100_000_000, output: 500_000_000, cached_input: Some(10_000_000), cache_write: Some(125_000_000), cache_write_1h: Some(200_000_000),
-    tiers: Cow::Borrowed(&[
-        Tier { above: 100_000, input: 500_000_000, output: 2_500_000_000, ..TIER },
-    ]),
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 50_000_000, output: 250_000_000, cached_input: Some(5_000_000), cache_write: Some(62_500_000),
-            tiers: Cow::Borrowed(&[
-                Tier { above: 100_000, input: 250_000_000, output: 1_250_000_000, ..TIER },
-            ]),
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static ANTHROPIC_CLAUDE_MYTHOS_PREVIEW: Price = Price {
-    input: 10_000_000_000, output: 50_000_000_000, cached_input: Some(1_000_000_000), cache_write: Some(12_500_000_000), cache_write_1h: Some(20_000_000_000),
-    ..PRICE
-};
-
-pub(super) static ANTHROPIC_CLAUDE_OPUS_4_5: Price = Price {
-    input: 5_000_000_000, output: 25_000_000_000, cached_input: Some(500_000_000), cache_write: Some(6_250_000_000), cache_write_1h: Some(10_000_000_000),
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 2_500_000_000, output: 12_500_000_000, cached_input: Some(250_000_000), cache_write: Some(3_125_000_000),
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static ANTHROPIC_CLAUDE_OPUS_4_8: Price = Price {
-    input: 5_000_000_000, output: 25_000_000_000, cached_input: Some(500_000_000), cache_write: Some(6_250_000_000), cache_write_1h: Some(10_000_000_000),
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 2_500_000_000, output: 12_500_000_000, cached_input: Some(250_000_000), cache_write: Some(3_125_000_000),
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("fast"), input: 10_000_000_000, output: 50_000_000_000,
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static ANTHROPIC_CLAUDE_OPUS_5_5: Price = Price {
-    input: 4_000_000_000, output: 20_000_000_000, cached_input: Some(200_000_000), cache_write: Some(5_000_000_000), cache_write_1h: Some(8_000_000_000),
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 2_000_000_000, output: 10_000_000_000, cached_input: Some(100_000_000), cache_write: Some(2_500_000_000),
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("fast"), input: 8_000_000_000, output: 40_000_000_000,
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static ANTHROPIC_CLAUDE_SONNET_4_5: Price = Price {
-    input: 3_000_000_000, output: 15_000_000_000, cached_input: Some(300_000_000), cache_write: Some(3_750_000_000), cache_write_1h: Some(6_000_000_000),
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 1_500_000_000, output: 7_500_000_000, cached_input: Some(150_000_000), cache_write: Some(1_875_000_000),
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static ANTHROPIC_CLAUDE_SONNET_5: Price = Price {
-    input: 2_000_000_000, output: 10_000_000_000, cached_input: Some(200_000_000), cache_write: Some(2_500_000_000), cache_write_1h: Some(4_000_000_000),
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 1_000_000_000, output: 5_000_000_000, cached_input: Some(100_000_000), cache_write: Some(1_250_000_000),
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static ANTHROPIC_CLAUDE_SONNET_5_5: Price = Price {
-    input: 2_000_000_000, output: 10_000_000_000, cached_input: Some(100_000_000), cache_write: Some(2_500_000_000), cache_write_1h: Some(4_000_000_000),
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 1_000_000_000, output: 5_000_000_000, cached_input: Some(50_000_000), cache_write: Some(1_250_000_000),
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static CEREBRAS_GEMMA_4_31B: Price = Price {
-    input: 990_000_000, output: 1_490_000_000,
-    ..PRICE
-};
-
-pub(super) static CEREBRAS_GPT_OSS_120B: Price = Price {
-    input: 350_000_000, output: 750_000_000,
-    ..PRICE
-};
-
-pub(super) static CEREBRAS_LLAMA_3_1_70B: Price = Price {
-    input: 600_000_000, output: 600_000_000,
-    ..PRICE
-};
-
-pub(super) static CEREBRAS_LLAMA_3_1_8B: Price = Price {
-    input: 100_000_000, output: 100_000_000,
-    ..PRICE
-};
-
-pub(super) static CEREBRAS_LLAMA_3_3_70B: Price = Price {
-    input: 850_000_000, output: 1_200_000_000,
-    ..PRICE
-};
-
-pub(super) static CEREBRAS_QWEN_3_32B: Price = Price {
-    input: 400_000_000, output: 800_000_000,
-    ..PRICE
-};
-
-pub(super) static GEMINI_DEEP_RESEARCH_MAX_PREVIEW_04_2026: Price = Price {
-    input: 2_000_000_000, output: 12_000_000_000,
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 1_000_000_000, output: 6_000_000_000,
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static GEMINI_GEMINI_2_5_COMPUTER_USE_PREVIEW_10_2025: Price = Price {
-    input: 1_250_000_000, output: 10_000_000_000,
-    tiers: Cow::Borrowed(&[
-        Tier { above: 200_000, input: 2_500_000_000, output: 15_000_000_000, ..TIER },
-    ]),
-    ..PRICE
-};
-
-pub(super) static GEMINI_GEMINI_2_5_FLASH: Price = Price {
-    input: 300_000_000, output: 2_500_000_000, cached_input: Some(30_000_000), audio_input: Some(1_000_000_000),
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 150_000_000, output: 1_250_000_000, audio_input: Some(500_000_000),
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("flex"), input: 150_000_000, output: 1_250_000_000, audio_input: Some(500_000_000),
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("priority"), input: 540_000_000, output: 4_500_000_000,
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static GEMINI_GEMINI_2_5_FLASH_IMAGE: Price = Price {
-    input: 300_000_000, output: 2_500_000_000, cached_input: Some(30_000_000), audio_input: Some(1_000_000_000), image_output: Some(30_000_000_000),
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 150_000_000, output: 1_250_000_000,
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("flex"), input: 150_000_000, output: 1_250_000_000,
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("priority"), input: 540_000_000, output: 4_500_000_000,
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static GEMINI_GEMINI_2_5_FLASH_LITE: Price = Price {
-    input: 100_000_000, output: 400_000_000, cached_input: Some(10_000_000), audio_input: Some(300_000_000),
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 50_000_000, output: 200_000_000, audio_input: Some(150_000_000),
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("flex"), input: 50_000_000, output: 200_000_000, audio_input: Some(150_000_000),
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("priority"), input: 180_000_000, output: 720_000_000,
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static GEMINI_GEMINI_2_5_FLASH_PREVIEW_TTS: Price = Price {
-    input: 500_000_000, output: 10_000_000_000,
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 250_000_000, output: 5_000_000_000,
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static GEMINI_GEMINI_2_5_PRO: Price = Price {
-    input: 1_250_000_000, output: 10_000_000_000, cached_input: Some(125_000_000),
-    tiers: Cow::Borrowed(&[
-        Tier { above: 200_000, input: 2_500_000_000, output: 15_000_000_000, ..TIER },
-    ]),
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 625_000_000, output: 5_000_000_000,
-            tiers: Cow::Borrowed(&[
-                Tier { above: 200_000, input: 1_250_000_000, output: 7_500_000_000, ..TIER },
-            ]),
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("flex"), input: 625_000_000, output: 5_000_000_000,
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("priority"), input: 2_250_000_000, output: 18_000_000_000,
-            tiers: Cow::Borrowed(&[
-                Tier { above: 200_000, input: 4_500_000_000, output: 27_000_000_000, ..TIER },
-            ]),
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static GEMINI_GEMINI_2_5_PRO_PREVIEW_TTS: Price = Price {
-    input: 1_000_000_000, output: 20_000_000_000, cached_input: Some(125_000_000), audio_input: Some(700_000_000),
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 500_000_000, output: 10_000_000_000,
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static GEMINI_GEMINI_3_FLASH_PREVIEW: Price = Price {
-    input: 500_000_000, output: 3_000_000_000, cached_input: Some(50_000_000), audio_input: Some(1_000_000_000),
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 250_000_000, output: 1_500_000_000, audio_input: Some(500_000_000),
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("flex"), input: 250_000_000, output: 1_500_000_000, audio_input: Some(500_000_000),
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("priority"), input: 900_000_000, output: 5_400_000_000,
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static GEMINI_GEMINI_3_PRO_IMAGE: Price = Price {
-    input: 2_000_000_000, output: 12_000_000_000, image_output: Some(120_000_000_000),
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 1_000_000_000, output: 6_000_000_000, image_output: Some(60_000_000_000),
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("flex"), input: 1_000_000_000, output: 6_000_000_000,
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("priority"), input: 3_600_000_000, output: 21_600_000_000,
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static GEMINI_GEMINI_3_PRO_IMAGE_PREVIEW: Price = Price {
-    input: 2_000_000_000, output: 12_000_000_000, image_output: Some(120_000_000_000),
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 1_000_000_000, output: 6_000_000_000,
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("flex"), input: 1_000_000_000, output: 6_000_000_000,
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("priority"), input: 3_600_000_000, output: 21_600_000_000,
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static GEMINI_GEMINI_3_1_FLASH_IMAGE: Price = Price {
-    input: 500_000_000, output: 3_000_000_000, image_output: Some(60_000_000_000),
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 250_000_000, output: 1_500_000_000, image_output: Some(30_000_000_000),
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static GEMINI_GEMINI_3_1_FLASH_IMAGE_PREVIEW: Price = Price {
-    input: 500_000_000, output: 3_000_000_000, image_output: Some(60_000_000_000),
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 250_000_000, output: 1_500_000_000,
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static GEMINI_GEMINI_3_1_FLASH_LITE: Price = Price {
-    input: 250_000_000, output: 1_500_000_000, cached_input: Some(25_000_000), audio_input: Some(500_000_000),
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 125_000_000, output: 750_000_000, cached_input: Some(12_500_000), audio_input: Some(250_000_000),
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("flex"), input: 125_000_000, output: 750_000_000, cached_input: Some(12_500_000), audio_input: Some(250_000_000),
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("priority"), input: 450_000_000, output: 2_700_000_000,
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static GEMINI_GEMINI_3_1_FLASH_LITE_IMAGE: Price = Price {
-    input: 250_000_000, output: 1_500_000_000, image_output: Some(30_000_000_000),
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 125_000_000, output: 750_000_000, image_output: Some(15_000_000_000),
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static GEMINI_GEMINI_3_1_FLASH_LITE_PREVIEW: Price = Price {
-    input: 250_000_000, output: 1_500_000_000, cached_input: Some(25_000_000), audio_input: Some(500_000_000),
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 125_000_000, output: 750_000_000, cached_input: Some(12_500_000), audio_input: Some(250_000_000),
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("flex"), input: 125_000_000, output: 750_000_000, cached_input: Some(12_500_000),
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("priority"), input: 450_000_000, output: 2_700_000_000,
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static GEMINI_GEMINI_3_1_FLASH_TTS_PREVIEW: Price = Price {
-    input: 1_000_000_000, output: 20_000_000_000,
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 500_000_000, output: 10_000_000_000,
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static GEMINI_GEMINI_3_1_PRO_PREVIEW: Price = Price {
-    input: 2_000_000_000, output: 12_000_000_000, cached_input: Some(200_000_000),
-    tiers: Cow::Borrowed(&[
-        Tier { above: 200_000, input: 4_000_000_000, output: 18_000_000_000, ..TIER },
-    ]),
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 1_000_000_000, output: 6_000_000_000,
-            tiers: Cow::Borrowed(&[
-                Tier { above: 200_000, input: 2_000_000_000, output: 9_000_000_000, ..TIER },
-            ]),
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("flex"), input: 1_000_000_000, output: 6_000_000_000,
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("priority"), input: 3_600_000_000, output: 21_600_000_000,
-            tiers: Cow::Borrowed(&[
-                Tier { above: 200_000, input: 7_200_000_000, output: 32_400_000_000, ..TIER },
-            ]),
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static GEMINI_GEMINI_3_5_FLASH: Price = Price {
-    input: 1_500_000_000, output: 9_000_000_000, cached_input: Some(150_000_000),
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 750_000_000, output: 4_500_000_000, cached_input: Some(75_000_000),
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("flex"), input: 750_000_000, output: 4_500_000_000, cached_input: Some(80_000_000),
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("priority"), input: 2_700_000_000, output: 16_200_000_000,
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static GEMINI_GEMINI_3_5_FLASH_LITE: Price = Price {
-    input: 300_000_000, output: 2_500_000_000, cached_input: Some(30_000_000),
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 150_000_000, output: 1_250_000_000, cached_input: Some(20_000_000),
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("flex"), input: 150_000_000, output: 1_250_000_000, cached_input: Some(20_000_000),
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("priority"), input: 540_000_000, output: 4_500_000_000, cached_input: Some(50_000_000),
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static GEMINI_GEMINI_3_5_TRANSCRIBE: Price = Price {
-    input: 2_000_000_000, output: 12_000_000_000,
-    ..PRICE
-};
-
-pub(super) static GEMINI_GEMINI_3_5_TRANSCRIBE_LIVE: Price = Price {
-    input: 3_500_000_000, output: 21_000_000_000,
-    ..PRICE
-};
-
-pub(super) static GEMINI_GEMINI_3_6_FLASH: Price = Price {
-    input: 750_000_000, output: 3_750_000_000, cached_input: Some(75_000_000),
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 375_000_000, output: 1_875_000_000, cached_input: Some(37_500_000),
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("flex"), input: 375_000_000, output: 1_875_000_000, cached_input: Some(37_500_000),
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("priority"), input: 1_350_000_000, output: 6_750_000_000,
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static GEMINI_GEMINI_3_8_FLASH_LITE_TTS: Price = Price {
-    input: 500_000_000, output: 6_000_000_000, cached_input: Some(125_000_000),
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 250_000_000, output: 3_000_000_000, cached_input: Some(62_500_000),
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("flex"), input: 250_000_000, output: 3_000_000_000, cached_input: Some(25_000_000),
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("priority"), input: 900_000_000, output: 10_800_000_000,
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static GEMINI_GEMINI_3_8_FLASH_TTS: Price = Price {
-    input: 500_000_000, output: 9_000_000_000, cached_input: Some(125_000_000),
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 250_000_000, output: 4_500_000_000, cached_input: Some(62_500_000),
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("flex"), input: 250_000_000, output: 4_500_000_000, cached_input: Some(25_000_000),
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("priority"), input: 900_000_000, output: 16_200_000_000,
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static GEMINI_GEMINI_4_ARGON: Price = Price {
-    input: 2_000_000_000, output: 10_000_000_000, cached_input: Some(100_000_000),
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 1_000_000_000, output: 5_000_000_000, cached_input: Some(50_000_000),
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("flex"), input: 1_000_000_000, output: 5_000_000_000, cached_input: Some(50_000_000),
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("priority"), input: 3_600_000_000, output: 18_000_000_000,
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static GEMINI_GEMINI_EMBEDDING_001: Price = Price {
-    input: 150_000_000, output: 0,
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 75_000_000, output: 0,
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static GEMINI_GEMINI_EMBEDDING_2: Price = Price {
-    input: 200_000_000, output: 0, audio_input: Some(6_500_000_000), image_input: Some(450_000_000),
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 100_000_000, output: 0, audio_input: Some(3_250_000_000),
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static GEMINI_GEMINI_EXP_1114: Price = Price {
-    input: 0, output: 0,
-    ..PRICE
-};
-
-pub(super) static GEMINI_GEMINI_FLASH_LATEST: Price = Price {
-    input: 750_000_000, output: 3_750_000_000, cached_input: Some(75_000_000),
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 375_000_000, output: 1_875_000_000,
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("flex"), input: 375_000_000, output: 1_875_000_000, cached_input: Some(37_500_000),
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("priority"), input: 1_350_000_000, output: 6_750_000_000,
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static GEMINI_GEMINI_FLASH_LITE_LATEST: Price = Price {
-    input: 300_000_000, output: 2_500_000_000, cached_input: Some(30_000_000),
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 150_000_000, output: 1_250_000_000,
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("flex"), input: 150_000_000, output: 1_250_000_000, cached_input: Some(20_000_000),
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("priority"), input: 540_000_000, output: 4_500_000_000, cached_input: Some(50_000_000),
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static GEMINI_GEMINI_GEMMA_2_27B_IT: Price = Price {
-    input: 350_000_000, output: 1_050_000_000,
-    ..PRICE
-};
-
-pub(super) static GEMINI_GEMINI_NANO_BANANA_2_1: Price = Price {
-    input: 1_500_000_000, output: 7_500_000_000, image_output: Some(30_000_000_000),
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 750_000_000, output: 3_750_000_000, image_output: Some(15_000_000_000),
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static GEMINI_GEMINI_OMNI_1_1_FLASH: Price = Price {
-    input: 1_500_000_000, output: 9_000_000_000,
-    ..PRICE
-};
-
-pub(super) static GEMINI_GEMINI_PRO_LATEST: Price = Price {
-    input: 2_000_000_000, output: 12_000_000_000, cached_input: Some(200_000_000),
-    tiers: Cow::Borrowed(&[
-        Tier { above: 200_000, input: 4_000_000_000, output: 18_000_000_000, ..TIER },
-    ]),
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 1_000_000_000, output: 6_000_000_000,
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("flex"), input: 1_000_000_000, output: 6_000_000_000,
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("priority"), input: 3_600_000_000, output: 21_600_000_000,
-            tiers: Cow::Borrowed(&[
-                Tier { above: 200_000, input: 7_200_000_000, output: 32_400_000_000, ..TIER },
-            ]),
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static GEMINI_GEMINI_ROBOTICS_ER_2_PREVIEW: Price = Price {
-    input: 1_000_000_000, output: 5_000_000_000, cached_input: Some(100_000_000),
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 500_000_000, output: 2_500_000_000, cached_input: Some(50_000_000),
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static GEMINI_GEMINI_ROBOTICS_ER_2_STREAMING_PREVIEW: Price = Price {
-    input: 1_000_000_000, output: 5_000_000_000,
-    ..PRICE
-};
-
-pub(super) static GROQ_CANOPYLABS_ORPHEUS_ARABIC_SAUDI: Price = Price {
-    input: 0, output: 0, characters: Some(40_000_000_000),
-    ..PRICE
-};
-
-pub(super) static GROQ_CANOPYLABS_ORPHEUS_V1_ENGLISH: Price = Price {
-    input: 0, output: 0, characters: Some(22_000_000_000),
-    ..PRICE
-};
-
-pub(super) static GROQ_LLAMA_GUARD_3_8B: Price = Price {
-    input: 200_000_000, output: 200_000_000,
-    ..PRICE
-};
-
-pub(super) static GROQ_META_LLAMA_LLAMA_PROMPT_GUARD_2_22M: Price = Price {
-    input: 30_000_000, output: 30_000_000,
-    ..PRICE
-};
-
-pub(super) static GROQ_META_LLAMA_LLAMA_PROMPT_GUARD_2_86M: Price = Price {
-    input: 40_000_000, output: 40_000_000,
-    ..PRICE
-};
-
-pub(super) static GROQ_OPENAI_GPT_OSS_120B: Price = Price {
-    input: 150_000_000, output: 600_000_000, cached_input: Some(75_000_000),
-    ..PRICE
-};
-
-pub(super) static GROQ_OPENAI_GPT_OSS_20B: Price = Price {
-    input: 75_000_000, output: 300_000_000, cached_input: Some(37_500_000),
-    ..PRICE
-};
-
-pub(super) static GROQ_OPENAI_GPT_OSS_SAFEGUARD_20B: Price = Price {
-    input: 75_000_000, output: 300_000_000, cached_input: Some(37_000_000),
-    ..PRICE
-};
-
-pub(super) static GROQ_QWEN_QWEN3_8_27B: Price = Price {
-    input: 800_000_000, output: 4_000_000_000,
-    ..PRICE
-};
-
-pub(super) static GROQ_WHISPER_LARGE_V3: Price = Price {
-    input: 0, output: 0, second: Some(30_830),
-    ..PRICE
-};
-
-pub(super) static GROQ_WHISPER_LARGE_V3_TURBO: Price = Price {
-    input: 0, output: 0, second: Some(11_110),
-    ..PRICE
-};
-
-pub(super) static MISTRAL_CODESTRAL_2508: Price = Price {
-    input: 300_000_000, output: 900_000_000, cached_input: Some(30_000_000),
-    ..PRICE
-};
-
-pub(super) static MISTRAL_CODESTRAL_EMBED: Price = Price {
-    input: 150_000_000, output: 0, cached_input: Some(15_000_000),
-    ..PRICE
-};
-
-pub(super) static MISTRAL_CODESTRAL_MAMBA_LATEST: Price = Price {
-    input: 250_000_000, output: 250_000_000, cached_input: Some(25_000_000),
-    ..PRICE
-};
-
-pub(super) static MISTRAL_DEEPSEEK_V4_1_FLASH_1017: Price = Price {
-    input: 300_000_000, output: 1_200_000_000, cached_input: Some(7_000_000),
-    ..PRICE
-};
-
-pub(super) static MISTRAL_DEVSTRAL_LATEST: Price = Price {
-    input: 400_000_000, output: 2_000_000_000, cached_input: Some(40_000_000),
-    ..PRICE
-};
-
-pub(super) static MISTRAL_DEVSTRAL_SMALL_LATEST: Price = Price {
-    input: 100_000_000, output: 300_000_000, cached_input: Some(10_000_000),
-    ..PRICE
-};
-
-pub(super) static MISTRAL_GLM_5_2: Price = Price {
-    input: 1_400_000_000, output: 4_400_000_000, cached_input: Some(140_000_000),
-    ..PRICE
-};
-
-pub(super) static MISTRAL_LABS_LEANSTRAL_1_5: Price = Price {
-    input: 0, output: 0,
-    ..PRICE
-};
-
-pub(super) static MISTRAL_MAGISTRAL_MEDIUM_LATEST: Price = Price {
-    input: 1_500_000_000, output: 7_500_000_000, cached_input: Some(150_000_000),
-    ..PRICE
-};
-
-pub(super) static MISTRAL_MAGISTRAL_SMALL_LATEST: Price = Price {
-    input: 150_000_000, output: 600_000_000, cached_input: Some(15_000_000),
-    ..PRICE
-};
-
-pub(super) static MISTRAL_MINISTRAL_14B_2512: Price = Price {
-    input: 200_000_000, output: 200_000_000, cached_input: Some(20_000_000),
-    ..PRICE
-};
-
-pub(super) static MISTRAL_MINISTRAL_3_3B_2512: Price = Price {
-    input: 100_000_000, output: 100_000_000, cached_input: Some(10_000_000),
-    ..PRICE
-};
-
-pub(super) static MISTRAL_MINISTRAL_3_8B_2512: Price = Price {
-    input: 150_000_000, output: 150_000_000, cached_input: Some(15_000_000),
-    ..PRICE
-};
-
-pub(super) static MISTRAL_MISTRAL_EMBED: Price = Price {
-    input: 100_000_000, output: 0,
-    ..PRICE
-};
-
-pub(super) static MISTRAL_MISTRAL_LARGE_2512: Price = Price {
-    input: 500_000_000, output: 1_500_000_000, cached_input: Some(50_000_000),
-    ..PRICE
-};
-
-pub(super) static MISTRAL_MISTRAL_LARGE_4: Price = Price {
-    input: 1_360_000_000, output: 4_180_000_000, cached_input: Some(140_000_000),
-    ..PRICE
-};
-
-pub(super) static MISTRAL_OPEN_MISTRAL_NEMO: Price = Price {
-    input: 300_000_000, output: 300_000_000, cached_input: Some(30_000_000),
-    ..PRICE
-};
-
-pub(super) static MISTRAL_PIXTRAL_LARGE_LATEST: Price = Price {
-    input: 2_000_000_000, output: 6_000_000_000, cached_input: Some(200_000_000),
-    ..PRICE
-};
-
-pub(super) static MISTRAL_VOXTRAL_MINI_2602: Price = Price {
-    input: 0, output: 0, second: Some(50_000),
-    ..PRICE
-};
-
-pub(super) static MISTRAL_VOXTRAL_MINI_REALTIME_2602: Price = Price {
-    input: 0, output: 0, second: Some(100_000),
-    ..PRICE
-};
-
-pub(super) static MISTRAL_VOXTRAL_MINI_TRANSCRIBE_3: Price = Price {
-    input: 0, output: 0, second: Some(58_334),
-    ..PRICE
-};
-
-pub(super) static MISTRAL_VOXTRAL_MINI_TRANSCRIBE_REALTIME_3: Price = Price {
-    input: 0, output: 0, second: Some(133_333),
-    ..PRICE
-};
-
-pub(super) static MISTRAL_VOXTRAL_MINI_TTS_2603: Price = Price {
-    input: 0, output: 0, characters: Some(16_000_000_000),
-    ..PRICE
-};
-
-pub(super) static MISTRAL_VOXTRAL_MINI_TTS_3: Price = Price {
-    input: 0, output: 0, characters: Some(13_000_000_000),
-    ..PRICE
-};
-
-pub(super) static MISTRAL_VOXTRAL_SMALL_2507: Price = Price {
-    input: 100_000_000, output: 400_000_000, cached_input: Some(10_000_000),
-    ..PRICE
-};
-
-pub(super) static MISTRAL_VOXTRAL_SMALL_TRANSCRIBE_3: Price = Price {
-    input: 0, output: 0, second: Some(66_667),
-    ..PRICE
-};
-
-pub(super) static MISTRAL_ZAI_GLM_5_3_FLASH: Price = Price {
-    input: 150_000_000, output: 500_000_000, cached_input: Some(30_000_000),
-    ..PRICE
-};
-
-pub(super) static OPENAI_BABBAGE_002: Price = Price {
-    input: 400_000_000, output: 400_000_000,
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 200_000_000, output: 200_000_000,
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static OPENAI_CHAT_LATEST: Price = Price {
-    input: 5_000_000_000, output: 30_000_000_000, cached_input: Some(500_000_000),
-    ..PRICE
-};
-
-pub(super) static OPENAI_CHATGPT_IMAGE_LATEST: Price = Price {
-    input: 5_000_000_000, output: 10_000_000_000, cached_input: Some(1_250_000_000), image_input: Some(8_000_000_000), image_output: Some(32_000_000_000),
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 2_500_000_000, output: 5_000_000_000, cached_input: Some(630_000_000),
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static OPENAI_COMPUTER_USE_PREVIEW: Price = Price {
-    input: 3_000_000_000, output: 12_000_000_000,
-    ..PRICE
-};
-
-pub(super) static OPENAI_DAVINCI_002: Price = Price {
-    input: 2_000_000_000, output: 2_000_000_000,
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 1_000_000_000, output: 1_000_000_000,
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static OPENAI_DAYBREAK_BLUE_LATEST: Price = Price {
-    input: 4_000_000_000, output: 20_000_000_000, cached_input: Some(400_000_000), cache_write: Some(5_000_000_000),
-    tiers: Cow::Borrowed(&[
-        Tier { above: 272_000, input: 8_000_000_000, output: 30_000_000_000, ..TIER },
-    ]),
-    ..PRICE
-};
-
-pub(super) static OPENAI_DAYBREAK_RED_LATEST: Price = Price {
-    input: 12_500_000_000, output: 75_000_000_000, cached_input: Some(1_250_000_000), cache_write: Some(15_625_000_000),
-    tiers: Cow::Borrowed(&[
-        Tier { above: 272_000, input: 25_000_000_000, output: 112_500_000_000, ..TIER },
-    ]),
-    ..PRICE
-};
-
-pub(super) static OPENAI_GPT_3_5_TURBO: Price = Price {
-    input: 500_000_000, output: 1_500_000_000,
-    ..PRICE
-};
-
-pub(super) static OPENAI_GPT_3_5_TURBO_0125: Price = Price {
-    input: 500_000_000, output: 1_500_000_000,
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 250_000_000, output: 750_000_000,
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static OPENAI_GPT_3_5_TURBO_1106: Price = Price {
-    input: 1_000_000_000, output: 2_000_000_000,
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 1_000_000_000, output: 2_000_000_000,
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static OPENAI_GPT_3_5_TURBO_16K: Price = Price {
-    input: 3_000_000_000, output: 4_000_000_000,
-    ..PRICE
-};
-
-pub(super) static OPENAI_GPT_3_5_TURBO_INSTRUCT: Price = Price {
-    input: 1_500_000_000, output: 2_000_000_000,
-    ..PRICE
-};
-
-pub(super) static OPENAI_GPT_4: Price = Price {
-    input: 30_000_000_000, output: 60_000_000_000,
-    ..PRICE
-};
-
-pub(super) static OPENAI_GPT_4_0613: Price = Price {
-    input: 30_000_000_000, output: 60_000_000_000,
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 15_000_000_000, output: 30_000_000_000,
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static OPENAI_GPT_4_1106_PREVIEW: Price = Price {
-    input: 10_000_000_000, output: 30_000_000_000,
-    ..PRICE
-};
-
-pub(super) static OPENAI_GPT_4_TURBO_2024_04_09: Price = Price {
-    input: 10_000_000_000, output: 30_000_000_000,
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 5_000_000_000, output: 15_000_000_000,
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static OPENAI_GPT_4_1: Price = Price {
-    input: 2_000_000_000, output: 8_000_000_000, cached_input: Some(500_000_000),
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 1_000_000_000, output: 4_000_000_000,
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("priority"), input: 3_500_000_000, output: 14_000_000_000,
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static OPENAI_GPT_4_1_MINI: Price = Price {
-    input: 400_000_000, output: 1_600_000_000, cached_input: Some(100_000_000),
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 200_000_000, output: 800_000_000,
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("priority"), input: 700_000_000, output: 2_800_000_000,
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static OPENAI_GPT_4_1_NANO: Price = Price {
-    input: 100_000_000, output: 400_000_000, cached_input: Some(25_000_000),
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 50_000_000, output: 200_000_000,
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("priority"), input: 200_000_000, output: 800_000_000,
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static OPENAI_GPT_4O: Price = Price {
-    input: 2_500_000_000, output: 10_000_000_000, cached_input: Some(1_250_000_000),
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 1_250_000_000, output: 5_000_000_000,
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("priority"), input: 4_250_000_000, output: 17_000_000_000,
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static OPENAI_GPT_4O_2024_05_13: Price = Price {
-    input: 5_000_000_000, output: 15_000_000_000,
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 2_500_000_000, output: 7_500_000_000,
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("priority"), input: 8_750_000_000, output: 26_250_000_000,
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static OPENAI_GPT_4O_AUDIO_PREVIEW_2024_12_17: Price = Price {
-    input: 2_500_000_000, output: 10_000_000_000, audio_input: Some(40_000_000_000), audio_output: Some(80_000_000_000),
-    ..PRICE
-};
-
-pub(super) static OPENAI_GPT_4O_MINI: Price = Price {
-    input: 150_000_000, output: 600_000_000, cached_input: Some(75_000_000),
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 75_000_000, output: 300_000_000,
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("priority"), input: 250_000_000, output: 1_000_000_000,
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static OPENAI_GPT_4O_MINI_AUDIO_PREVIEW_2024_12_17: Price = Price {
-    input: 150_000_000, output: 600_000_000, audio_input: Some(10_000_000_000), audio_output: Some(20_000_000_000),
-    ..PRICE
-};
-
-pub(super) static OPENAI_GPT_4O_MINI_SEARCH_PREVIEW: Price = Price {
-    input: 150_000_000, output: 600_000_000, cached_input: Some(75_000_000),
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 75_000_000, output: 300_000_000,
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static OPENAI_GPT_4O_MINI_TRANSCRIBE: Price = Price {
-    input: 1_250_000_000, output: 5_000_000_000,
-    ..PRICE
-};
-
-pub(super) static OPENAI_GPT_4O_MINI_TTS: Price = Price {
-    input: 600_000_000, output: 10_000_000_000, audio_output: Some(12_000_000_000),
-    ..PRICE
-};
-
-pub(super) static OPENAI_GPT_4O_SEARCH_PREVIEW: Price = Price {
-    input: 2_500_000_000, output: 10_000_000_000, cached_input: Some(1_250_000_000),
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 1_250_000_000, output: 5_000_000_000,
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static OPENAI_GPT_4O_TRANSCRIBE: Price = Price {
-    input: 2_500_000_000, output: 10_000_000_000,
-    ..PRICE
-};
-
-pub(super) static OPENAI_GPT_5: Price = Price {
-    input: 1_250_000_000, output: 10_000_000_000, cached_input: Some(125_000_000),
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 625_000_000, output: 5_000_000_000, cached_input: Some(62_500_000),
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("flex"), input: 625_000_000, output: 5_000_000_000, cached_input: Some(62_500_000),
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("priority"), input: 2_500_000_000, output: 20_000_000_000,
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static OPENAI_GPT_5_CHAT: Price = Price {
-    input: 1_250_000_000, output: 10_000_000_000, cached_input: Some(125_000_000),
-    ..PRICE
-};
-
-pub(super) static OPENAI_GPT_5_MINI: Price = Price {
-    input: 250_000_000, output: 2_000_000_000, cached_input: Some(25_000_000),
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 125_000_000, output: 1_000_000_000, cached_input: Some(12_500_000),
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("flex"), input: 125_000_000, output: 1_000_000_000, cached_input: Some(12_500_000),
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("priority"), input: 450_000_000, output: 3_600_000_000,
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static OPENAI_GPT_5_NANO: Price = Price {
-    input: 50_000_000, output: 400_000_000, cached_input: Some(5_000_000),
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 25_000_000, output: 200_000_000, cached_input: Some(2_500_000),
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("flex"), input: 25_000_000, output: 200_000_000, cached_input: Some(2_500_000),
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static OPENAI_GPT_5_PRO: Price = Price {
-    input: 15_000_000_000, output: 120_000_000_000,
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 7_500_000_000, output: 60_000_000_000,
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static OPENAI_GPT_5_1_CODEX_MINI: Price = Price {
-    input: 250_000_000, output: 2_000_000_000, cached_input: Some(25_000_000),
-    ..PRICE
-};
-
-pub(super) static OPENAI_GPT_5_2: Price = Price {
-    input: 1_750_000_000, output: 14_000_000_000, cached_input: Some(175_000_000),
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 875_000_000, output: 7_000_000_000, cached_input: Some(87_500_000),
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("flex"), input: 875_000_000, output: 7_000_000_000, cached_input: Some(87_500_000),
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("priority"), input: 3_500_000_000, output: 28_000_000_000,
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static OPENAI_GPT_5_2_CHAT_LATEST: Price = Price {
-    input: 1_750_000_000, output: 14_000_000_000, cached_input: Some(175_000_000),
-    ..PRICE
-};
-
-pub(super) static OPENAI_GPT_5_2_PRO: Price = Price {
-    input: 21_000_000_000, output: 168_000_000_000,
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 10_500_000_000, output: 84_000_000_000,
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static OPENAI_GPT_5_3_CODEX: Price = Price {
-    input: 1_750_000_000, output: 14_000_000_000, cached_input: Some(175_000_000),
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("priority"), input: 3_500_000_000, output: 28_000_000_000,
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static OPENAI_GPT_5_4: Price = Price {
-    input: 2_500_000_000, output: 15_000_000_000, cached_input: Some(250_000_000),
-    tiers: Cow::Borrowed(&[
-        Tier { above: 272_000, input: 5_000_000_000, output: 22_500_000_000, ..TIER },
-    ]),
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 1_250_000_000, output: 7_500_000_000, cached_input: Some(130_000_000),
-            tiers: Cow::Borrowed(&[
-                Tier { above: 272_000, input: 2_500_000_000, output: 11_250_000_000, cached_input: Some(250_000_000), ..TIER },
-            ]),
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("flex"), input: 1_250_000_000, output: 7_500_000_000, cached_input: Some(130_000_000),
-            tiers: Cow::Borrowed(&[
-                Tier { above: 272_000, input: 2_500_000_000, output: 11_250_000_000, cached_input: Some(250_000_000), ..TIER },
-            ]),
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("priority"), input: 5_000_000_000, output: 30_000_000_000,
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static OPENAI_GPT_5_4_MINI: Price = Price {
-    input: 750_000_000, output: 4_500_000_000, cached_input: Some(75_000_000),
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 375_000_000, output: 2_250_000_000, cached_input: Some(37_500_000),
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("flex"), input: 375_000_000, output: 2_250_000_000, cached_input: Some(37_500_000),
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("priority"), input: 1_500_000_000, output: 9_000_000_000,
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static OPENAI_GPT_5_4_NANO: Price = Price {
-    input: 200_000_000, output: 1_250_000_000, cached_input: Some(20_000_000),
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 100_000_000, output: 625_000_000, cached_input: Some(10_000_000),
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("flex"), input: 100_000_000, output: 625_000_000, cached_input: Some(10_000_000),
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static OPENAI_GPT_5_4_PRO: Price = Price {
-    input: 30_000_000_000, output: 180_000_000_000,
-    tiers: Cow::Borrowed(&[
-        Tier { above: 272_000, input: 60_000_000_000, output: 270_000_000_000, ..TIER },
-    ]),
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 15_000_000_000, output: 90_000_000_000,
-            tiers: Cow::Borrowed(&[
-                Tier { above: 272_000, input: 30_000_000_000, output: 135_000_000_000, ..TIER },
-            ]),
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("flex"), input: 15_000_000_000, output: 90_000_000_000,
-            tiers: Cow::Borrowed(&[
-                Tier { above: 272_000, input: 30_000_000_000, output: 135_000_000_000, ..TIER },
-            ]),
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static OPENAI_GPT_5_5: Price = Price {
-    input: 5_000_000_000, output: 30_000_000_000, cached_input: Some(500_000_000),
-    tiers: Cow::Borrowed(&[
-        Tier { above: 272_000, input: 10_000_000_000, output: 45_000_000_000, ..TIER },
-    ]),
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 2_500_000_000, output: 15_000_000_000, cached_input: Some(250_000_000),
-            tiers: Cow::Borrowed(&[
-                Tier { above: 272_000, input: 5_000_000_000, output: 22_500_000_000, ..TIER },
-            ]),
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("flex"), input: 2_500_000_000, output: 15_000_000_000, cached_input: Some(250_000_000),
-            tiers: Cow::Borrowed(&[
-                Tier { above: 272_000, input: 5_000_000_000, output: 22_500_000_000, ..TIER },
-            ]),
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("priority"), input: 12_500_000_000, output: 75_000_000_000,
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static OPENAI_GPT_5_5_CYBER: Price = Price {
-    input: 12_500_000_000, output: 75_000_000_000, cached_input: Some(1_250_000_000),
-    ..PRICE
-};
-
-pub(super) static OPENAI_GPT_5_5_PRO: Price = Price {
-    input: 30_000_000_000, output: 180_000_000_000,
-    tiers: Cow::Borrowed(&[
-        Tier { above: 272_000, input: 60_000_000_000, output: 270_000_000_000, ..TIER },
-    ]),
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 15_000_000_000, output: 90_000_000_000,
-            tiers: Cow::Borrowed(&[
-                Tier { above: 272_000, input: 30_000_000_000, output: 135_000_000_000, ..TIER },
-            ]),
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("flex"), input: 15_000_000_000, output: 90_000_000_000,
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static OPENAI_GPT_5_6: Price = Price {
-    input: 4_000_000_000, output: 20_000_000_000, cached_input: Some(400_000_000), cache_write: Some(5_000_000_000), cache_write_1h: Some(10_000_000_000),
-    tiers: Cow::Borrowed(&[
-        Tier { above: 272_000, input: 8_000_000_000, output: 30_000_000_000, ..TIER },
-    ]),
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 2_000_000_000, output: 10_000_000_000, cached_input: Some(200_000_000), cache_write: Some(2_500_000_000),
-            tiers: Cow::Borrowed(&[
-                Tier { above: 272_000, input: 4_000_000_000, output: 15_000_000_000, ..TIER },
-            ]),
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("flex"), input: 2_000_000_000, output: 10_000_000_000, cached_input: Some(200_000_000), cache_write: Some(2_500_000_000), cache_write_1h: Some(5_000_000_000),
-            tiers: Cow::Borrowed(&[
-                Tier { above: 272_000, input: 4_000_000_000, output: 15_000_000_000, ..TIER },
-            ]),
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("priority"), input: 8_000_000_000, output: 40_000_000_000,
-            tiers: Cow::Borrowed(&[
-                Tier { above: 272_000, input: 16_000_000_000, output: 60_000_000_000, ..TIER },
-            ]),
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static OPENAI_GPT_5_6_CYBER: Price = Price {
-    input: 12_500_000_000, output: 75_000_000_000, cached_input: Some(1_250_000_000), cache_write: Some(15_625_000_000), cache_write_1h: Some(31_250_000_000),
-    tiers: Cow::Borrowed(&[
-        Tier { above: 272_000, input: 25_000_000_000, output: 112_500_000_000, ..TIER },
-    ]),
-    ..PRICE
-};
-
-pub(super) static OPENAI_GPT_5_6_LUNA: Price = Price {
-    input: 200_000_000, output: 1_200_000_000, cached_input: Some(20_000_000), cache_write: Some(250_000_000), cache_write_1h: Some(500_000_000),
-    tiers: Cow::Borrowed(&[
-        Tier { above: 272_000, input: 400_000_000, output: 1_800_000_000, ..TIER },
-    ]),
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 100_000_000, output: 600_000_000, cached_input: Some(10_000_000), cache_write: Some(125_000_000), cache_write_1h: Some(250_000_000),
-            tiers: Cow::Borrowed(&[
-                Tier { above: 272_000, input: 200_000_000, output: 900_000_000, ..TIER },
-            ]),
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("flex"), input: 100_000_000, output: 600_000_000, cached_input: Some(10_000_000), cache_write: Some(125_000_000), cache_write_1h: Some(250_000_000),
-            tiers: Cow::Borrowed(&[
-                Tier { above: 272_000, input: 200_000_000, output: 900_000_000, ..TIER },
-            ]),
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("priority"), input: 400_000_000, output: 2_400_000_000,
-            tiers: Cow::Borrowed(&[
-                Tier { above: 272_000, input: 800_000_000, output: 3_600_000_000, ..TIER },
-            ]),
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static OPENAI_GPT_5_6_SOL: Price = Price {
-    input: 4_000_000_000, output: 20_000_000_000, cached_input: Some(400_000_000), cache_write: Some(5_000_000_000), cache_write_1h: Some(10_000_000_000),
-    tiers: Cow::Borrowed(&[
-        Tier { above: 272_000, input: 8_000_000_000, output: 30_000_000_000, ..TIER },
-    ]),
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 2_000_000_000, output: 10_000_000_000, cached_input: Some(200_000_000), cache_write: Some(2_500_000_000), cache_write_1h: Some(5_000_000_000),
-            tiers: Cow::Borrowed(&[
-                Tier { above: 272_000, input: 4_000_000_000, output: 15_000_000_000, ..TIER },
-            ]),
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("flex"), input: 2_000_000_000, output: 10_000_000_000, cached_input: Some(200_000_000), cache_write: Some(2_500_000_000), cache_write_1h: Some(5_000_000_000),
-            tiers: Cow::Borrowed(&[
-                Tier { above: 272_000, input: 4_000_000_000, output: 15_000_000_000, ..TIER },
-            ]),
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("priority"), input: 8_000_000_000, output: 40_000_000_000,
-            tiers: Cow::Borrowed(&[
-                Tier { above: 272_000, input: 16_000_000_000, output: 60_000_000_000, ..TIER },
-            ]),
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static OPENAI_GPT_5_6_TERRA: Price = Price {
-    input: 2_000_000_000, output: 12_000_000_000, cached_input: Some(200_000_000), cache_write: Some(2_500_000_000), cache_write_1h: Some(5_000_000_000),
-    tiers: Cow::Borrowed(&[
-        Tier { above: 272_000, input: 4_000_000_000, output: 18_000_000_000, ..TIER },
-    ]),
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 1_000_000_000, output: 6_000_000_000, cached_input: Some(100_000_000), cache_write: Some(1_250_000_000), cache_write_1h: Some(2_500_000_000),
-            tiers: Cow::Borrowed(&[
-                Tier { above: 272_000, input: 2_000_000_000, output: 9_000_000_000, ..TIER },
-            ]),
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("flex"), input: 1_000_000_000, output: 6_000_000_000, cached_input: Some(100_000_000), cache_write: Some(1_250_000_000), cache_write_1h: Some(2_500_000_000),
-            tiers: Cow::Borrowed(&[
-                Tier { above: 272_000, input: 2_000_000_000, output: 9_000_000_000, ..TIER },
-            ]),
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("priority"), input: 4_000_000_000, output: 24_000_000_000,
-            tiers: Cow::Borrowed(&[
-                Tier { above: 272_000, input: 8_000_000_000, output: 36_000_000_000, ..TIER },
-            ]),
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static OPENAI_GPT_6_ASTRA: Price = Price {
-    input: 10_000_000_000, output: 50_000_000_000, cached_input: Some(1_000_000_000), cache_write: Some(12_500_000_000), cache_write_1h: Some(25_000_000_000),
-    tiers: Cow::Borrowed(&[
-        Tier { above: 272_000, input: 20_000_000_000, output: 75_000_000_000, ..TIER },
-    ]),
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 5_000_000_000, output: 25_000_000_000, cached_input: Some(500_000_000), cache_write: Some(6_250_000_000), cache_write_1h: Some(12_500_000_000),
-            tiers: Cow::Borrowed(&[
-                Tier { above: 272_000, input: 10_000_000_000, output: 37_500_000_000, ..TIER },
-            ]),
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("flex"), input: 5_000_000_000, output: 25_000_000_000, cached_input: Some(500_000_000), cache_write: Some(6_250_000_000), cache_write_1h: Some(12_500_000_000),
-            tiers: Cow::Borrowed(&[
-                Tier { above: 272_000, input: 10_000_000_000, output: 37_500_000_000, ..TIER },
-            ]),
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("priority"), input: 20_000_000_000, output: 100_000_000_000,
-            tiers: Cow::Borrowed(&[
-                Tier { above: 272_000, input: 40_000_000_000, output: 150_000_000_000, ..TIER },
-            ]),
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("ultrafast"), input: 60_000_000_000, output: 300_000_000_000,
-            tiers: Cow::Borrowed(&[
-                Tier { above: 272_000, input: 120_000_000_000, output: 450_000_000_000, ..TIER },
-            ]),
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static OPENAI_GPT_6_ASTRA_LAW: Price = Price {
-    input: 10_000_000_000, output: 50_000_000_000, cached_input: Some(1_000_000_000),
-    ..PRICE
-};
-
-pub(super) static OPENAI_GPT_6_LUNA: Price = Price {
-    input: 100_000_000, output: 500_000_000, cached_input: Some(10_000_000), cache_write: Some(125_000_000), cache_write_1h: Some(250_000_000),
-    tiers: Cow::Borrowed(&[
-        Tier { above: 272_000, input: 200_000_000, output: 750_000_000, ..TIER },
-    ]),
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 50_000_000, output: 250_000_000, cached_input: Some(5_000_000), cache_write: Some(62_500_000), cache_write_1h: Some(125_000_000),
-            tiers: Cow::Borrowed(&[
-                Tier { above: 272_000, input: 100_000_000, output: 375_000_000, ..TIER },
-            ]),
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("flex"), input: 50_000_000, output: 250_000_000, cached_input: Some(5_000_000), cache_write: Some(62_500_000), cache_write_1h: Some(125_000_000),
-            tiers: Cow::Borrowed(&[
-                Tier { above: 272_000, input: 100_000_000, output: 375_000_000, ..TIER },
-            ]),
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("priority"), input: 200_000_000, output: 1_000_000_000,
-            tiers: Cow::Borrowed(&[
-                Tier { above: 272_000, input: 400_000_000, output: 1_500_000_000, ..TIER },
-            ]),
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static OPENAI_GPT_6_ROSALIND: Price = Price {
-    input: 15_000_000_000, output: 75_000_000_000, cached_input: Some(1_500_000_000), cache_write: Some(18_750_000_000), cache_write_1h: Some(37_500_000_000),
-    tiers: Cow::Borrowed(&[
-        Tier { above: 272_000, input: 30_000_000_000, output: 112_500_000_000, ..TIER },
-    ]),
-    ..PRICE
-};
-
-pub(super) static OPENAI_GPT_6_SOL: Price = Price {
-    input: 2_000_000_000, output: 10_000_000_000, cached_input: Some(200_000_000), cache_write: Some(2_500_000_000), cache_write_1h: Some(5_000_000_000),
-    tiers: Cow::Borrowed(&[
-        Tier { above: 272_000, input: 4_000_000_000, output: 15_000_000_000, ..TIER },
-    ]),
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 1_000_000_000, output: 5_000_000_000, cached_input: Some(100_000_000), cache_write: Some(1_250_000_000), cache_write_1h: Some(2_500_000_000),
-            tiers: Cow::Borrowed(&[
-                Tier { above: 272_000, input: 2_000_000_000, output: 7_500_000_000, ..TIER },
-            ]),
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("flex"), input: 1_000_000_000, output: 5_000_000_000, cached_input: Some(100_000_000), cache_write: Some(1_250_000_000), cache_write_1h: Some(2_500_000_000),
-            tiers: Cow::Borrowed(&[
-                Tier { above: 272_000, input: 2_000_000_000, output: 7_500_000_000, ..TIER },
-            ]),
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("priority"), input: 4_000_000_000, output: 20_000_000_000,
-            tiers: Cow::Borrowed(&[
-                Tier { above: 272_000, input: 8_000_000_000, output: 30_000_000_000, ..TIER },
-            ]),
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static OPENAI_GPT_6_1_SOL: Price = Price {
-    input: 2_000_000_000, output: 10_000_000_000, cached_input: Some(100_000_000), cache_write: Some(2_500_000_000), cache_write_1h: Some(5_000_000_000),
-    tiers: Cow::Borrowed(&[
-        Tier { above: 272_000, input: 4_000_000_000, output: 15_000_000_000, ..TIER },
-    ]),
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 1_000_000_000, output: 5_000_000_000, cached_input: Some(50_000_000), cache_write: Some(1_250_000_000), cache_write_1h: Some(2_500_000_000),
-            tiers: Cow::Borrowed(&[
-                Tier { above: 272_000, input: 2_000_000_000, output: 7_500_000_000, ..TIER },
-            ]),
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("flex"), input: 1_000_000_000, output: 5_000_000_000, cached_input: Some(50_000_000), cache_write: Some(1_250_000_000), cache_write_1h: Some(2_500_000_000),
-            tiers: Cow::Borrowed(&[
-                Tier { above: 272_000, input: 2_000_000_000, output: 7_500_000_000, ..TIER },
-            ]),
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("priority"), input: 4_000_000_000, output: 20_000_000_000,
-            tiers: Cow::Borrowed(&[
-                Tier { above: 272_000, input: 8_000_000_000, output: 30_000_000_000, ..TIER },
-            ]),
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("ultrafast"), input: 12_000_000_000, output: 60_000_000_000,
-            tiers: Cow::Borrowed(&[
-                Tier { above: 272_000, input: 24_000_000_000, output: 90_000_000_000, ..TIER },
-            ]),
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static OPENAI_GPT_6_1_TERRA: Price = Price {
-    input: 1_000_000_000, output: 5_000_000_000, cached_input: Some(50_000_000), cache_write: Some(1_250_000_000), cache_write_1h: Some(2_500_000_000),
-    tiers: Cow::Borrowed(&[
-        Tier { above: 272_000, input: 2_000_000_000, output: 7_500_000_000, ..TIER },
-    ]),
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 500_000_000, output: 2_500_000_000, cached_input: Some(25_000_000), cache_write: Some(625_000_000), cache_write_1h: Some(1_250_000_000),
-            tiers: Cow::Borrowed(&[
-                Tier { above: 272_000, input: 1_000_000_000, output: 3_750_000_000, ..TIER },
-            ]),
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("flex"), input: 500_000_000, output: 2_500_000_000, cached_input: Some(25_000_000), cache_write: Some(625_000_000), cache_write_1h: Some(1_250_000_000),
-            tiers: Cow::Borrowed(&[
-                Tier { above: 272_000, input: 1_000_000_000, output: 3_750_000_000, ..TIER },
-            ]),
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("priority"), input: 2_000_000_000, output: 10_000_000_000,
-            tiers: Cow::Borrowed(&[
-                Tier { above: 272_000, input: 4_000_000_000, output: 15_000_000_000, ..TIER },
-            ]),
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static OPENAI_GPT_AUDIO: Price = Price {
-    input: 2_500_000_000, output: 10_000_000_000, audio_input: Some(32_000_000_000), audio_output: Some(64_000_000_000),
-    ..PRICE
-};
-
-pub(super) static OPENAI_GPT_AUDIO_MINI: Price = Price {
-    input: 600_000_000, output: 2_400_000_000, audio_input: Some(10_000_000_000), audio_output: Some(20_000_000_000),
-    ..PRICE
-};
-
-pub(super) static OPENAI_GPT_IMAGE_1: Price = Price {
-    input: 5_000_000_000, output: 40_000_000_000, cached_input: Some(1_250_000_000), image_input: Some(10_000_000_000),
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 2_500_000_000, output: 40_000_000_000, cached_input: Some(630_000_000),
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static OPENAI_GPT_IMAGE_1_MINI: Price = Price {
-    input: 2_000_000_000, output: 8_000_000_000, cached_input: Some(200_000_000), image_input: Some(2_500_000_000),
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 1_000_000_000, output: 8_000_000_000, cached_input: Some(100_000_000),
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static OPENAI_GPT_IMAGE_2: Price = Price {
-    input: 5_000_000_000, output: 30_000_000_000, cached_input: Some(1_250_000_000), image_input: Some(8_000_000_000),
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 2_500_000_000, output: 30_000_000_000, cached_input: Some(625_000_000),
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static OPENAI_GPT_IMAGE_2_2026_04_21: Price = Price {
-    input: 5_000_000_000, output: 30_000_000_000, cached_input: Some(1_250_000_000), image_input: Some(8_000_000_000),
-    ..PRICE
-};
-
-pub(super) static OPENAI_GPT_LIVE_TRANSCRIBE: Price = Price {
-    input: 0, output: 0, second: Some(283_334),
-    ..PRICE
-};
-
-pub(super) static OPENAI_GPT_ROSALIND_DISCOVERY: Price = Price {
-    input: 5_000_000_000, output: 25_000_000_000, cached_input: Some(500_000_000),
-    ..PRICE
-};
-
-pub(super) static OPENAI_GPT_TRANSCRIBE: Price = Price {
-    input: 0, output: 0, second: Some(75_000),
-    ..PRICE
-};
-
-pub(super) static OPENAI_O1: Price = Price {
-    input: 15_000_000_000, output: 60_000_000_000, cached_input: Some(7_500_000_000),
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 7_500_000_000, output: 30_000_000_000,
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static OPENAI_O1_PRO: Price = Price {
-    input: 150_000_000_000, output: 600_000_000_000,
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 75_000_000_000, output: 300_000_000_000,
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static OPENAI_O3: Price = Price {
-    input: 2_000_000_000, output: 8_000_000_000, cached_input: Some(500_000_000),
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 1_000_000_000, output: 4_000_000_000,
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("flex"), input: 1_000_000_000, output: 4_000_000_000, cached_input: Some(250_000_000),
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("priority"), input: 3_500_000_000, output: 14_000_000_000,
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static OPENAI_O3_DEEP_RESEARCH: Price = Price {
-    input: 10_000_000_000, output: 40_000_000_000, cached_input: Some(2_500_000_000),
-    ..PRICE
-};
-
-pub(super) static OPENAI_O3_MINI: Price = Price {
-    input: 1_100_000_000, output: 4_400_000_000, cached_input: Some(550_000_000),
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 550_000_000, output: 2_200_000_000,
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static OPENAI_O3_PRO: Price = Price {
-    input: 20_000_000_000, output: 80_000_000_000,
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 10_000_000_000, output: 40_000_000_000,
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static OPENAI_O4_MINI: Price = Price {
-    input: 1_100_000_000, output: 4_400_000_000, cached_input: Some(275_000_000),
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 550_000_000, output: 2_200_000_000,
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("flex"), input: 550_000_000, output: 2_200_000_000, cached_input: Some(138_000_000),
-            ..SERVICE
-        },
-        Service {
-            name: Cow::Borrowed("priority"), input: 2_000_000_000, output: 8_000_000_000,
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static OPENAI_O4_MINI_DEEP_RESEARCH: Price = Price {
-    input: 2_000_000_000, output: 8_000_000_000, cached_input: Some(500_000_000),
-    ..PRICE
-};
-
-pub(super) static OPENAI_OMNI_MODERATION_2024_09_26: Price = Price {
-    input: 0, output: 0,
-    ..PRICE
-};
-
-pub(super) static OPENAI_TEXT_EMBEDDING_3_LARGE: Price = Price {
-    input: 130_000_000, output: 0,
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 65_000_000, output: 0,
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static OPENAI_TEXT_EMBEDDING_3_SMALL: Price = Price {
-    input: 20_000_000, output: 0,
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 10_000_000, output: 0,
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static OPENAI_TEXT_EMBEDDING_ADA_002: Price = Price {
-    input: 100_000_000, output: 0,
-    ..PRICE
-};
-
-pub(super) static OPENAI_TEXT_EMBEDDING_ADA_002_V2: Price = Price {
-    input: 100_000_000, output: 0,
-    services: Cow::Borrowed(&[
-        Service {
-            name: Cow::Borrowed("batch"), input: 50_000_000, output: 0,
-            ..SERVICE
-        },
-    ]),
-    ..PRICE
-};
-
-pub(super) static OPENAI_TTS_1: Price = Price {
-    input: 0, output: 0, characters: Some(15_000_000_000),
-    ..PRICE
-};
-
-pub(super) static OPENAI_TTS_1_HD: Price = Price {
-    input: 0, output: 0, characters: Some(30_000_000_000),
-    ..PRICE
-};
-
-pub(super) static OPENAI_WHISPER_1: Price = Price {
-    input: 0, output: 0, second: Some(100_000),
-    ..PRICE
-};
+// The positions of prices: first those in PLAIN, then those in GRADED.
+pub(super) const ANTHROPIC_CLAUDE_MYTHOS_PREVIEW: u16 = 0;
+pub(super) const CEREBRAS_GEMMA_4_31B: u16 = 1;
+pub(super) const CEREBRAS_GPT_OSS_120B: u16 = 2;
+pub(super) const CEREBRAS_LLAMA_3_1_70B: u16 = 3;
+pub(super) const CEREBRAS_LLAMA_3_1_8B: u16 = 4;
+pub(super) const CEREBRAS_LLAMA_3_3_70B: u16 = 5;
+pub(super) const CEREBRAS_QWEN_3_32B: u16 = 6;
+pub(super) const DEEPSEEK_DEEPSEEK_CHAT: u16 = 7;
+pub(super) const DEEPSEEK_DEEPSEEK_CODER: u16 = 8;
+pub(super) const DEEPSEEK_DEEPSEEK_FLASH: u16 = 9;
+pub(super) const DEEPSEEK_DEEPSEEK_R1: u16 = 10;
+pub(super) const DEEPSEEK_DEEPSEEK_REASONER: u16 = 11;
+pub(super) const DEEPSEEK_DEEPSEEK_V3: u16 = 12;
+pub(super) const DEEPSEEK_DEEPSEEK_V3_2: u16 = 13;
+pub(super) const DEEPSEEK_DEEPSEEK_V4_PRO: u16 = 14;
+pub(super) const FIREWORKS_WHEREISAI_UAE_LARGE_V1: u16 = 15;
+pub(super) const FIREWORKS_ACCOUNTS_FIREWORKS_MODELS_SSD_1B: u16 = 16;
+pub(super) const FIREWORKS_ACCOUNTS_FIREWORKS_MODELS_CHRONOS_HERMES_13B_V2: u16 = 17;
+pub(super) const FIREWORKS_ACCOUNTS_FIREWORKS_MODELS_CODE_LLAMA_34B: u16 = 18;
+pub(super) const FIREWORKS_ACCOUNTS_FIREWORKS_MODELS_COGITO_671B_V2_P1: u16 = 19;
+pub(super) const FIREWORKS_ACCOUNTS_FIREWORKS_MODELS_DEEPSEEK_CODER_V2_LITE_BASE: u16 = 20;
+pub(super) const FIREWORKS_ACCOUNTS_FIREWORKS_MODELS_DEEPSEEK_R1: u16 = 21;
+pub(super) const FIREWORKS_ACCOUNTS_FIREWORKS_MODELS_DEEPSEEK_R1_BASIC: u16 = 22;
+pub(super) const FIREWORKS_ACCOUNTS_FIREWORKS_MODELS_DEEPSEEK_V3P1: u16 = 23;
+pub(super) const FIREWORKS_ACCOUNTS_FIREWORKS_MODELS_DEEPSEEK_V4_FLASH: u16 = 24;
+pub(super) const FIREWORKS_ACCOUNTS_FIREWORKS_MODELS_FLUX_1_DEV_CONTROLNET_UNION: u16 = 25;
+pub(super) const FIREWORKS_ACCOUNTS_FIREWORKS_MODELS_FLUX_1_DEV_FP8: u16 = 26;
+pub(super) const FIREWORKS_ACCOUNTS_FIREWORKS_MODELS_FLUX_1_SCHNELL_FP8: u16 = 27;
+pub(super) const FIREWORKS_ACCOUNTS_FIREWORKS_MODELS_FLUX_KONTEXT_MAX: u16 = 28;
+pub(super) const FIREWORKS_ACCOUNTS_FIREWORKS_MODELS_FLUX_KONTEXT_PRO: u16 = 29;
+pub(super) const FIREWORKS_ACCOUNTS_FIREWORKS_MODELS_GLM_4P5_AIR: u16 = 30;
+pub(super) const FIREWORKS_ACCOUNTS_FIREWORKS_MODELS_GLM_4P7: u16 = 31;
+pub(super) const FIREWORKS_ACCOUNTS_FIREWORKS_MODELS_GLM_5P1: u16 = 32;
+pub(super) const FIREWORKS_ACCOUNTS_FIREWORKS_MODELS_GLM_5P2_FAST_US: u16 = 33;
+pub(super) const FIREWORKS_ACCOUNTS_FIREWORKS_MODELS_GPT_OSS_20B: u16 = 34;
+pub(super) const FIREWORKS_ACCOUNTS_FIREWORKS_MODELS_KIMI_K2_INSTRUCT: u16 = 35;
+pub(super) const FIREWORKS_ACCOUNTS_FIREWORKS_MODELS_KIMI_K2P5: u16 = 36;
+pub(super) const FIREWORKS_ACCOUNTS_FIREWORKS_MODELS_LLAMA_V3P1_405B_INSTRUCT: u16 = 37;
+pub(super) const FIREWORKS_ACCOUNTS_FIREWORKS_MODELS_LLAMA4_SCOUT_INSTRUCT_BASIC: u16 = 38;
+pub(super) const FIREWORKS_ACCOUNTS_FIREWORKS_MODELS_MINIMAX_M2: u16 = 39;
+pub(super) const FIREWORKS_ACCOUNTS_FIREWORKS_MODELS_MINIMAX_M2P1: u16 = 40;
+pub(super) const FIREWORKS_ACCOUNTS_FIREWORKS_MODELS_QWEN3_CODER_480B_A35B_INSTRUCT: u16 = 41;
+pub(super) const FIREWORKS_ACCOUNTS_FIREWORKS_MODELS_QWEN3_EMBEDDING_8B: u16 = 42;
+pub(super) const FIREWORKS_ACCOUNTS_FIREWORKS_MODELS_QWEN3P7_PLUS: u16 = 43;
+pub(super) const FIREWORKS_ACCOUNTS_FIREWORKS_ROUTERS_DEEPSEEK_V4P1_FLASH_1017_SPOT: u16 = 44;
+pub(super) const FIREWORKS_ACCOUNTS_FIREWORKS_ROUTERS_GLM_5P1_FAST: u16 = 45;
+pub(super) const FIREWORKS_ACCOUNTS_FIREWORKS_ROUTERS_GLM_5P3_FAST: u16 = 46;
+pub(super) const FIREWORKS_ACCOUNTS_FIREWORKS_ROUTERS_GLM_5P3_SPOT: u16 = 47;
+pub(super) const FIREWORKS_ACCOUNTS_FIREWORKS_ROUTERS_KIMI_K2P6_FAST: u16 = 48;
+pub(super) const FIREWORKS_ACCOUNTS_FIREWORKS_ROUTERS_KIMI_K2P7_CODE_FAST: u16 = 49;
+pub(super) const FIREWORKS_ACCOUNTS_FIREWORKS_ROUTERS_KIMI_K3_FAST: u16 = 50;
+pub(super) const FIREWORKS_ACCOUNTS_FIREWORKS_ROUTERS_KIMI_K3_SPOT: u16 = 51;
+pub(super) const FIREWORKS_ACCOUNTS_FIREWORKS_ROUTERS_SPOT_DEEPSEEK_V4_FLASH: u16 = 52;
+pub(super) const FIREWORKS_NOMIC_AI_NOMIC_EMBED_TEXT_V1: u16 = 53;
+pub(super) const GEMINI_GEMINI_3_5_TRANSCRIBE: u16 = 54;
+pub(super) const GEMINI_GEMINI_3_5_TRANSCRIBE_LIVE: u16 = 55;
+pub(super) const GEMINI_GEMINI_EXP_1114: u16 = 56;
+pub(super) const GEMINI_GEMINI_GEMMA_2_27B_IT: u16 = 57;
+pub(super) const GEMINI_GEMINI_OMNI_1_1_FLASH: u16 = 58;
+pub(super) const GEMINI_GEMINI_ROBOTICS_ER_2_STREAMING_PREVIEW: u16 = 59;
+pub(super) const GROQ_CANOPYLABS_ORPHEUS_ARABIC_SAUDI: u16 = 60;
+pub(super) const GROQ_CANOPYLABS_ORPHEUS_V1_ENGLISH: u16 = 61;
+pub(super) const GROQ_META_LLAMA_LLAMA_PROMPT_GUARD_2_22M: u16 = 62;
+pub(super) const GROQ_OPENAI_GPT_OSS_120B: u16 = 63;
+pub(super) const GROQ_OPENAI_GPT_OSS_20B: u16 = 64;
+pub(super) const GROQ_OPENAI_GPT_OSS_SAFEGUARD_20B: u16 = 65;
+pub(super) const GROQ_QWEN_QWEN3_8_27B: u16 = 66;
+pub(super) const GROQ_WHISPER_LARGE_V3: u16 = 67;
+pub(super) const GROQ_WHISPER_LARGE_V3_TURBO: u16 = 68;
+pub(super) const HUGGINGFACE_BSC_LT_ALIA_40B_INSTRUCT_2606_PUBLICAI: u16 = 69;
+pub(super) const HUGGINGFACE_ESSENTIALAI_RNJ_1_INSTRUCT_TOGETHER: u16 = 70;
+pub(super) const HUGGINGFACE_MINIMAXAI_MINIMAX_M1_80K_NOVITA: u16 = 71;
+pub(super) const HUGGINGFACE_NOUSRESEARCH_HERMES_2_PRO_LLAMA_3_8B_NOVITA: u16 = 72;
+pub(super) const HUGGINGFACE_NOUSRESEARCH_HERMES_4_405B_NEBIUS: u16 = 73;
+pub(super) const HUGGINGFACE_NOUSRESEARCH_HERMES_4_70B_NEBIUS: u16 = 74;
+pub(super) const HUGGINGFACE_PRIMEINTELLECT_INTELLECT_3_FP8_NEBIUS: u16 = 75;
+pub(super) const HUGGINGFACE_QWEN_QWQ_32B_NSCALE: u16 = 76;
+pub(super) const HUGGINGFACE_QWEN_QWEN2_5_72B_INSTRUCT_NOVITA: u16 = 77;
+pub(super) const HUGGINGFACE_QWEN_QWEN2_5_7B_INSTRUCT_TOGETHER: u16 = 78;
+pub(super) const HUGGINGFACE_QWEN_QWEN2_5_CODER_32B_INSTRUCT_NSCALE: u16 = 79;
+pub(super) const HUGGINGFACE_QWEN_QWEN2_5_CODER_3B_INSTRUCT_NSCALE: u16 = 80;
+pub(super) const HUGGINGFACE_QWEN_QWEN2_5_CODER_7B_NEBIUS: u16 = 81;
+pub(super) const HUGGINGFACE_QWEN_QWEN2_5_VL_72B_INSTRUCT_NEBIUS: u16 = 82;
+pub(super) const HUGGINGFACE_QWEN_QWEN2_5_VL_72B_INSTRUCT_OVHCLOUD: u16 = 83;
+pub(super) const HUGGINGFACE_QWEN_QWEN3_14B_NSCALE: u16 = 84;
+pub(super) const HUGGINGFACE_QWEN_QWEN3_235B_A22B_INSTRUCT_2507_HYPERBOLIC: u16 = 85;
+pub(super) const HUGGINGFACE_QWEN_QWEN3_235B_A22B_INSTRUCT_2507_NEBIUS: u16 = 86;
+pub(super) const HUGGINGFACE_QWEN_QWEN3_235B_A22B_INSTRUCT_2507_NOVITA: u16 = 87;
+pub(super) const HUGGINGFACE_QWEN_QWEN3_235B_A22B_THINKING_2507_NEBIUS: u16 = 88;
+pub(super) const HUGGINGFACE_QWEN_QWEN3_235B_A22B_THINKING_2507_NOVITA: u16 = 89;
+pub(super) const HUGGINGFACE_QWEN_QWEN3_30B_A3B_INSTRUCT_2507_NEBIUS: u16 = 90;
+pub(super) const HUGGINGFACE_QWEN_QWEN3_30B_A3B_NOVITA: u16 = 91;
+pub(super) const HUGGINGFACE_QWEN_QWEN3_32B_GROQ: u16 = 92;
+pub(super) const HUGGINGFACE_QWEN_QWEN3_32B_NOVITA: u16 = 93;
+pub(super) const HUGGINGFACE_QWEN_QWEN3_32B_NSCALE: u16 = 94;
+pub(super) const HUGGINGFACE_QWEN_QWEN3_32B_OVHCLOUD: u16 = 95;
+pub(super) const HUGGINGFACE_QWEN_QWEN3_8B_NSCALE: u16 = 96;
+pub(super) const HUGGINGFACE_QWEN_QWEN3_CODER_30B_A3B_INSTRUCT_OVHCLOUD: u16 = 97;
+pub(super) const HUGGINGFACE_QWEN_QWEN3_CODER_480B_A35B_INSTRUCT_NEBIUS: u16 = 98;
+pub(super) const HUGGINGFACE_QWEN_QWEN3_CODER_480B_A35B_INSTRUCT_NOVITA: u16 = 99;
+pub(super) const HUGGINGFACE_QWEN_QWEN3_CODER_NEXT_FP8_TOGETHER: u16 = 100;
+pub(super) const HUGGINGFACE_QWEN_QWEN3_CODER_NEXT_NOVITA: u16 = 101;
+pub(super) const HUGGINGFACE_QWEN_QWEN3_NEXT_80B_A3B_INSTRUCT_NOVITA: u16 = 102;
+pub(super) const HUGGINGFACE_QWEN_QWEN3_VL_235B_A22B_INSTRUCT_NOVITA: u16 = 103;
+pub(super) const HUGGINGFACE_QWEN_QWEN3_VL_235B_A22B_THINKING_NOVITA: u16 = 104;
+pub(super) const HUGGINGFACE_QWEN_QWEN3_VL_30B_A3B_INSTRUCT_NOVITA: u16 = 105;
+pub(super) const HUGGINGFACE_QWEN_QWEN3_VL_30B_A3B_THINKING_NOVITA: u16 = 106;
+pub(super) const HUGGINGFACE_QWEN_QWEN3_VL_8B_INSTRUCT_NOVITA: u16 = 107;
+pub(super) const HUGGINGFACE_QWEN_QWEN3_VL_8B_INSTRUCT_TOGETHER: u16 = 108;
+pub(super) const HUGGINGFACE_QWEN_QWEN3_5_122B_A10B_NOVITA: u16 = 109;
+pub(super) const HUGGINGFACE_QWEN_QWEN3_5_27B_NOVITA: u16 = 110;
+pub(super) const HUGGINGFACE_QWEN_QWEN3_5_35B_A3B_NOVITA: u16 = 111;
+pub(super) const HUGGINGFACE_QWEN_QWEN3_5_397B_A17B_NOVITA: u16 = 112;
+pub(super) const HUGGINGFACE_QWEN_QWEN3_5_397B_A17B_OVHCLOUD: u16 = 113;
+pub(super) const HUGGINGFACE_QWEN_QWEN3_5_9B_OVHCLOUD: u16 = 114;
+pub(super) const HUGGINGFACE_QWEN_QWEN3_5_9B_TOGETHER: u16 = 115;
+pub(super) const HUGGINGFACE_QWEN_QWEN3_6_27B_OVHCLOUD: u16 = 116;
+pub(super) const HUGGINGFACE_QWEN_QWEN3_8_2_4T_A95B_NOVITA: u16 = 117;
+pub(super) const HUGGINGFACE_QWEN_QWEN3_8_27B_NOVITA: u16 = 118;
+pub(super) const HUGGINGFACE_QWEN_QWEN3_8_27B_NSCALE: u16 = 119;
+pub(super) const HUGGINGFACE_QWEN_QWEN3_8_FLASH_NEXT_FP8_NSCALE: u16 = 120;
+pub(super) const HUGGINGFACE_SAO10K_L3_70B_EURYALE_V2_1_NOVITA: u16 = 121;
+pub(super) const HUGGINGFACE_SAO10K_L3_8B_LUNARIS_V1_NOVITA: u16 = 122;
+pub(super) const HUGGINGFACE_XIAOMIMIMO_MIMO_V2_5_PRO_NOVITA: u16 = 123;
+pub(super) const HUGGINGFACE_XIAOMIMIMO_MIMO_V2_5_NOVITA: u16 = 124;
+pub(super) const HUGGINGFACE_XIAOMIMIMO_MIMO_V2_6_FLASH_RL_NOVITA: u16 = 125;
+pub(super) const HUGGINGFACE_XIAOMIMIMO_MIMO_V2_6_PRO_RL_NOVITA: u16 = 126;
+pub(super) const HUGGINGFACE_AISINGAPORE_GEMMA_SEA_LION_V4_27B_IT_PUBLICAI: u16 = 127;
+pub(super) const HUGGINGFACE_AISINGAPORE_NEMOTRON_SEA_LION_V4_8_120B_A12B_PUBLICAI: u16 = 128;
+pub(super) const HUGGINGFACE_AISINGAPORE_QWEN_SEA_LION_V4_32B_IT_PUBLICAI: u16 = 129;
+pub(super) const HUGGINGFACE_ALLENAI_OLMO_3_7B_INSTRUCT_PUBLICAI: u16 = 130;
+pub(super) const HUGGINGFACE_ALPINDALE_WIZARDLM_2_8X22B_NOVITA: u16 = 131;
+pub(super) const HUGGINGFACE_BAIDU_ERNIE_4_5_21B_A3B_PT_NOVITA: u16 = 132;
+pub(super) const HUGGINGFACE_BAIDU_ERNIE_4_5_300B_A47B_BASE_PT_NOVITA: u16 = 133;
+pub(super) const HUGGINGFACE_BAIDU_ERNIE_4_5_VL_28B_A3B_PT_NOVITA: u16 = 134;
+pub(super) const HUGGINGFACE_BAIDU_ERNIE_4_5_VL_424B_A47B_BASE_PT_NOVITA: u16 = 135;
+pub(super) const HUGGINGFACE_DEEPCOGITO_COGITO_671B_V2_1_TOGETHER: u16 = 136;
+pub(super) const HUGGINGFACE_DEEPSEEK_AI_DEEPSEEK_PROVER_V2_671B_NOVITA: u16 = 137;
+pub(super) const HUGGINGFACE_DEEPSEEK_AI_DEEPSEEK_R1_0528_NEBIUS: u16 = 138;
+pub(super) const HUGGINGFACE_DEEPSEEK_AI_DEEPSEEK_R1_0528_SAMBANOVA: u16 = 139;
+pub(super) const HUGGINGFACE_DEEPSEEK_AI_DEEPSEEK_R1_DISTILL_LLAMA_70B_NOVITA: u16 = 140;
+pub(super) const HUGGINGFACE_DEEPSEEK_AI_DEEPSEEK_R1_DISTILL_LLAMA_70B_NSCALE: u16 = 141;
+pub(super) const HUGGINGFACE_DEEPSEEK_AI_DEEPSEEK_R1_DISTILL_LLAMA_70B_SAMBANOVA: u16 = 142;
+pub(super) const HUGGINGFACE_DEEPSEEK_AI_DEEPSEEK_R1_TOGETHER: u16 = 143;
+pub(super) const HUGGINGFACE_DEEPSEEK_AI_DEEPSEEK_V3_0324_NEBIUS: u16 = 144;
+pub(super) const HUGGINGFACE_DEEPSEEK_AI_DEEPSEEK_V3_0324_NOVITA: u16 = 145;
+pub(super) const HUGGINGFACE_DEEPSEEK_AI_DEEPSEEK_V3_0324_SAMBANOVA: u16 = 146;
+pub(super) const HUGGINGFACE_DEEPSEEK_AI_DEEPSEEK_V3_1_NOVITA: u16 = 147;
+pub(super) const HUGGINGFACE_DEEPSEEK_AI_DEEPSEEK_V3_1_TOGETHER: u16 = 148;
+pub(super) const HUGGINGFACE_DEEPSEEK_AI_DEEPSEEK_V3_2_EXP_NOVITA: u16 = 149;
+pub(super) const HUGGINGFACE_DEEPSEEK_AI_DEEPSEEK_V3_2_NOVITA: u16 = 150;
+pub(super) const HUGGINGFACE_DEEPSEEK_AI_DEEPSEEK_V3_NOVITA: u16 = 151;
+pub(super) const HUGGINGFACE_DEEPSEEK_AI_DEEPSEEK_V4_FLASH_0731_NOVITA: u16 = 152;
+pub(super) const HUGGINGFACE_DEEPSEEK_AI_DEEPSEEK_V4_PRO_0813_NOVITA: u16 = 153;
+pub(super) const HUGGINGFACE_DEEPSEEK_AI_DEEPSEEK_V4_PRO_NOVITA: u16 = 154;
+pub(super) const HUGGINGFACE_GOOGLE_GEMMA_2_2B_IT_NEBIUS: u16 = 155;
+pub(super) const HUGGINGFACE_GOOGLE_GEMMA_3N_E4B_IT_TOGETHER: u16 = 156;
+pub(super) const HUGGINGFACE_GOOGLE_GEMMA_4_31B_IT_NOVITA: u16 = 157;
+pub(super) const HUGGINGFACE_INCLUSIONAI_LING_3_0_FLASH_FIN_NOVITA: u16 = 158;
+pub(super) const HUGGINGFACE_INCLUSIONAI_LING_3_0_FLASH_NOVITA: u16 = 159;
+pub(super) const HUGGINGFACE_INCLUSIONAI_LING_3_1_FLASH_NOVITA: u16 = 160;
+pub(super) const HUGGINGFACE_META_LLAMA_LLAMA_3_1_8B_INSTRUCT_NOVITA: u16 = 161;
+pub(super) const HUGGINGFACE_META_LLAMA_LLAMA_3_1_8B_INSTRUCT_NSCALE: u16 = 162;
+pub(super) const HUGGINGFACE_META_LLAMA_LLAMA_3_1_8B_INSTRUCT_OVHCLOUD: u16 = 163;
+pub(super) const HUGGINGFACE_META_LLAMA_LLAMA_3_3_70B_INSTRUCT_GROQ: u16 = 164;
+pub(super) const HUGGINGFACE_META_LLAMA_LLAMA_3_3_70B_INSTRUCT_HYPERBOLIC: u16 = 165;
+pub(super) const HUGGINGFACE_META_LLAMA_LLAMA_3_3_70B_INSTRUCT_NOVITA: u16 = 166;
+pub(super) const HUGGINGFACE_META_LLAMA_LLAMA_3_3_70B_INSTRUCT_OVHCLOUD: u16 = 167;
+pub(super) const HUGGINGFACE_META_LLAMA_LLAMA_3_3_70B_INSTRUCT_SAMBANOVA: u16 = 168;
+pub(super) const HUGGINGFACE_META_LLAMA_LLAMA_3_3_70B_INSTRUCT_TOGETHER: u16 = 169;
+pub(super) const HUGGINGFACE_META_LLAMA_LLAMA_4_MAVERICK_17B_128E_INSTRUCT_FP8_NOVITA: u16 = 170;
+pub(super) const HUGGINGFACE_META_LLAMA_LLAMA_4_SCOUT_17B_16E_INSTRUCT_GROQ: u16 = 171;
+pub(super) const HUGGINGFACE_META_LLAMA_LLAMA_4_SCOUT_17B_16E_INSTRUCT_NOVITA: u16 = 172;
+pub(super) const HUGGINGFACE_META_LLAMA_LLAMA_4_SCOUT_17B_16E_INSTRUCT_NSCALE: u16 = 173;
+pub(super) const HUGGINGFACE_META_LLAMA_META_LLAMA_3_70B_INSTRUCT_NOVITA: u16 = 174;
+pub(super) const HUGGINGFACE_META_MODELS_MUSE_GLIMMER_30B_TOGETHER: u16 = 175;
+pub(super) const HUGGINGFACE_MOONSHOTAI_KIMI_K2_INSTRUCT_NEBIUS: u16 = 176;
+pub(super) const HUGGINGFACE_MOONSHOTAI_KIMI_K2_INSTRUCT_NOVITA: u16 = 177;
+pub(super) const HUGGINGFACE_MOONSHOTAI_KIMI_K2_5_NOVITA: u16 = 178;
+pub(super) const HUGGINGFACE_MOONSHOTAI_KIMI_K2_5_TOGETHER: u16 = 179;
+pub(super) const HUGGINGFACE_MOONSHOTAI_KIMI_K2_6_NOVITA: u16 = 180;
+pub(super) const HUGGINGFACE_MOONSHOTAI_KIMI_K2_7_CODE_NOVITA: u16 = 181;
+pub(super) const HUGGINGFACE_MOONSHOTAI_KIMI_K3_FIREWORKS_AI: u16 = 182;
+pub(super) const HUGGINGFACE_NVIDIA_LLAMA_3_1_NEMOTRON_ULTRA_253B_V1_NEBIUS: u16 = 183;
+pub(super) const HUGGINGFACE_NVIDIA_NVIDIA_NEMOTRON_3_ULTRA_550B_A55B_NVFP4_FIREWORKS_AI: u16 = 184;
+pub(super) const HUGGINGFACE_OPENAI_GPT_OSS_120B_GROQ: u16 = 185;
+pub(super) const HUGGINGFACE_OPENAI_GPT_OSS_120B_NOVITA: u16 = 186;
+pub(super) const HUGGINGFACE_OPENAI_GPT_OSS_120B_NSCALE: u16 = 187;
+pub(super) const HUGGINGFACE_OPENAI_GPT_OSS_120B_OVHCLOUD: u16 = 188;
+pub(super) const HUGGINGFACE_OPENAI_GPT_OSS_120B_SAMBANOVA: u16 = 189;
+pub(super) const HUGGINGFACE_OPENAI_GPT_OSS_20B_FIREWORKS_AI: u16 = 190;
+pub(super) const HUGGINGFACE_OPENAI_GPT_OSS_20B_GROQ: u16 = 191;
+pub(super) const HUGGINGFACE_OPENAI_GPT_OSS_20B_NOVITA: u16 = 192;
+pub(super) const HUGGINGFACE_OPENAI_GPT_OSS_20B_OVHCLOUD: u16 = 193;
+pub(super) const HUGGINGFACE_SWISS_AI_APERTUS_70B_INSTRUCT_2509_PUBLICAI: u16 = 194;
+pub(super) const HUGGINGFACE_TENCENT_HY4_PREVIEW_NOVITA: u16 = 195;
+pub(super) const HUGGINGFACE_THINKINGMACHINES_INKLING_TOGETHER: u16 = 196;
+pub(super) const HUGGINGFACE_ZAI_ORG_AUTOGLM_PHONE_9B_MULTILINGUAL_NOVITA: u16 = 197;
+pub(super) const HUGGINGFACE_ZAI_ORG_GLM_4_32B_0414_NOVITA: u16 = 198;
+pub(super) const HUGGINGFACE_ZAI_ORG_GLM_4_5_AIR_NEBIUS: u16 = 199;
+pub(super) const HUGGINGFACE_ZAI_ORG_GLM_4_5_AIR_NOVITA: u16 = 200;
+pub(super) const HUGGINGFACE_ZAI_ORG_GLM_4_5_NEBIUS: u16 = 201;
+pub(super) const HUGGINGFACE_ZAI_ORG_GLM_4_7_FP8_TOGETHER: u16 = 202;
+pub(super) const HUGGINGFACE_ZAI_ORG_GLM_4_7_FLASH_NOVITA: u16 = 203;
+pub(super) const HUGGINGFACE_ZAI_ORG_GLM_5_2_NOVITA: u16 = 204;
+pub(super) const HUGGINGFACE_ZAI_ORG_GLM_5_3_FLASH_NOVITA: u16 = 205;
+pub(super) const HUGGINGFACE_ZAI_ORG_GLM_5_NOVITA: u16 = 206;
+pub(super) const MISTRAL_CODESTRAL_2508: u16 = 207;
+pub(super) const MISTRAL_CODESTRAL_EMBED: u16 = 208;
+pub(super) const MISTRAL_CODESTRAL_MAMBA_LATEST: u16 = 209;
+pub(super) const MISTRAL_DEEPSEEK_V4_1_FLASH_1017: u16 = 210;
+pub(super) const MISTRAL_DEVSTRAL_LATEST: u16 = 211;
+pub(super) const MISTRAL_DEVSTRAL_SMALL_LATEST: u16 = 212;
+pub(super) const MISTRAL_GLM_5_2: u16 = 213;
+pub(super) const MISTRAL_MAGISTRAL_MEDIUM_LATEST: u16 = 214;
+pub(super) const MISTRAL_MAGISTRAL_SMALL_LATEST: u16 = 215;
+pub(super) const MISTRAL_MINISTRAL_14B_2512: u16 = 216;
+pub(super) const MISTRAL_MINISTRAL_3_3B_2512: u16 = 217;
+pub(super) const MISTRAL_MINISTRAL_3_8B_2512: u16 = 218;
+pub(super) const MISTRAL_MISTRAL_LARGE_2512: u16 = 219;
+pub(super) const MISTRAL_MISTRAL_LARGE_4: u16 = 220;
+pub(super) const MISTRAL_OPEN_MISTRAL_NEMO: u16 = 221;
+pub(super) const MISTRAL_PIXTRAL_LARGE_LATEST: u16 = 222;
+pub(super) const MISTRAL_VOXTRAL_MINI_2602: u16 = 223;
+pub(super) const MISTRAL_VOXTRAL_MINI_REALTIME_2602: u16 = 224;
+pub(super) const MISTRAL_VOXTRAL_MINI_TRANSCRIBE_3: u16 = 225;
+pub(super) const MISTRAL_VOXTRAL_MINI_TRANSCRIBE_REALTIME_3: u16 = 226;
+pub(super) const MISTRAL_VOXTRAL_MINI_TTS_2603: u16 = 227;
+pub(super) const MISTRAL_VOXTRAL_MINI_TTS_3: u16 = 228;
+pub(super) const MISTRAL_VOXTRAL_SMALL_2507: u16 = 229;
+pub(super) const MISTRAL_VOXTRAL_SMALL_TRANSCRIBE_3: u16 = 230;
+pub(super) const MISTRAL_ZAI_GLM_5_3_FLASH: u16 = 231;
+pub(super) const NEBIUS_BAAI_BGE_EN_ICL: u16 = 232;
+pub(super) const NEBIUS_QWEN_QWQ_32B: u16 = 233;
+pub(super) const NEBIUS_QWEN_QWEN3_14B: u16 = 234;
+pub(super) const NEBIUS_QWEN_QWEN3_NEXT_80B_A3B_THINKING: u16 = 235;
+pub(super) const NEBIUS_QWEN_QWEN3_8_27B: u16 = 236;
+pub(super) const NEBIUS_DEEPSEEK_AI_DEEPSEEK_V3: u16 = 237;
+pub(super) const NEBIUS_DEEPSEEK_AI_DEEPSEEK_V4_PRO: u16 = 238;
+pub(super) const NEBIUS_MISTRALAI_MISTRAL_NEMO_INSTRUCT_2407: u16 = 239;
+pub(super) const NEBIUS_NVIDIA_NVIDIA_NEMOTRON_3_NANO_30B_A3B: u16 = 240;
+pub(super) const NEBIUS_OPENBMB_MINICPM_V_4_5: u16 = 241;
+pub(super) const NEBIUS_REFLECTION_BEAM: u16 = 242;
+pub(super) const OPENAI_CHAT_LATEST: u16 = 243;
+pub(super) const OPENAI_COMPUTER_USE_PREVIEW: u16 = 244;
+pub(super) const OPENAI_GPT_3_5_TURBO_16K: u16 = 245;
+pub(super) const OPENAI_GPT_3_5_TURBO_INSTRUCT: u16 = 246;
+pub(super) const OPENAI_GPT_4: u16 = 247;
+pub(super) const OPENAI_GPT_4_1106_PREVIEW: u16 = 248;
+pub(super) const OPENAI_GPT_4O_AUDIO_PREVIEW_2024_12_17: u16 = 249;
+pub(super) const OPENAI_GPT_4O_MINI_AUDIO_PREVIEW_2024_12_17: u16 = 250;
+pub(super) const OPENAI_GPT_4O_MINI_TRANSCRIBE: u16 = 251;
+pub(super) const OPENAI_GPT_4O_MINI_TTS: u16 = 252;
+pub(super) const OPENAI_GPT_4O_TRANSCRIBE: u16 = 253;
+pub(super) const OPENAI_GPT_5_CHAT: u16 = 254;
+pub(super) const OPENAI_GPT_5_1_CODEX_MINI: u16 = 255;
+pub(super) const OPENAI_GPT_5_2_CHAT_LATEST: u16 = 256;
+pub(super) const OPENAI_GPT_5_5_CYBER: u16 = 257;
+pub(super) const OPENAI_GPT_6_ASTRA_LAW: u16 = 258;
+pub(super) const OPENAI_GPT_AUDIO: u16 = 259;
+pub(super) const OPENAI_GPT_AUDIO_MINI: u16 = 260;
+pub(super) const OPENAI_GPT_IMAGE_2_2026_04_21: u16 = 261;
+pub(super) const OPENAI_GPT_LIVE_TRANSCRIBE: u16 = 262;
+pub(super) const OPENAI_GPT_ROSALIND_DISCOVERY: u16 = 263;
+pub(super) const OPENAI_GPT_TRANSCRIBE: u16 = 264;
+pub(super) const OPENAI_O3_DEEP_RESEARCH: u16 = 265;
+pub(super) const OPENAI_O4_MINI_DEEP_RESEARCH: u16 = 266;
+pub(super) const OPENAI_TTS_1: u16 = 267;
+pub(super) const OPENAI_TTS_1_HD: u16 = 268;
+pub(super) const OPENROUTER_AETHERWIING_MN_STARCANNON_12B: u16 = 269;
+pub(super) const OPENROUTER_AI21_JAMBA_1_5_LARGE: u16 = 270;
+pub(super) const OPENROUTER_AI21_JAMBA_INSTRUCT: u16 = 271;
+pub(super) const OPENROUTER_AION_LABS_AION_1_0: u16 = 272;
+pub(super) const OPENROUTER_AION_LABS_AION_2_0: u16 = 273;
+pub(super) const OPENROUTER_AION_LABS_AION_3_0: u16 = 274;
+pub(super) const OPENROUTER_AION_LABS_AION_3_0_MINI: u16 = 275;
+pub(super) const OPENROUTER_AION_LABS_AION_RP_LLAMA_3_1_8B: u16 = 276;
+pub(super) const OPENROUTER_ALL_HANDS_OPENHANDS_LM_32B_V0_1: u16 = 277;
+pub(super) const OPENROUTER_ALPINDALE_GOLIATH_120B: u16 = 278;
+pub(super) const OPENROUTER_ALPINDALE_MAGNUM_72B: u16 = 279;
+pub(super) const OPENROUTER_AMAZON_NOVA_2_LITE_V1: u16 = 280;
+pub(super) const OPENROUTER_AMAZON_NOVA_MICRO_V1: u16 = 281;
+pub(super) const OPENROUTER_AMAZON_NOVA_PREMIER_V1: u16 = 282;
+pub(super) const OPENROUTER_AMAZON_NOVA_PRO_V1: u16 = 283;
+pub(super) const OPENROUTER_ANTHRACITE_ORG_MAGNUM_V4_72B: u16 = 284;
+pub(super) const OPENROUTER_ANTHROPIC_CLAUDE_2: u16 = 285;
+pub(super) const OPENROUTER_ANTHROPIC_CLAUDE_3_HAIKU: u16 = 286;
+pub(super) const OPENROUTER_ANTHROPIC_CLAUDE_3_OPUS: u16 = 287;
+pub(super) const OPENROUTER_ANTHROPIC_CLAUDE_4_1_OPUS_20250805: u16 = 288;
+pub(super) const OPENROUTER_ANTHROPIC_CLAUDE_4_5_HAIKU_20251001: u16 = 289;
+pub(super) const OPENROUTER_ANTHROPIC_CLAUDE_4_5_OPUS_20251124: u16 = 290;
+pub(super) const OPENROUTER_ANTHROPIC_CLAUDE_4_6_SONNET_20260217: u16 = 291;
+pub(super) const OPENROUTER_ANTHROPIC_CLAUDE_5_FABLE_20260609: u16 = 292;
+pub(super) const OPENROUTER_ANTHROPIC_CLAUDE_FABLE_5_1: u16 = 293;
+pub(super) const OPENROUTER_ANTHROPIC_CLAUDE_FABLE_5_1_BATCH: u16 = 294;
+pub(super) const OPENROUTER_ANTHROPIC_CLAUDE_HAIKU_4_5_BATCH: u16 = 295;
+pub(super) const OPENROUTER_ANTHROPIC_CLAUDE_OPUS_4_1_BATCH: u16 = 296;
+pub(super) const OPENROUTER_ANTHROPIC_CLAUDE_OPUS_4_5_BATCH: u16 = 297;
+pub(super) const OPENROUTER_ANTHROPIC_CLAUDE_OPUS_4_6_FAST: u16 = 298;
+pub(super) const OPENROUTER_ANTHROPIC_CLAUDE_OPUS_5_5: u16 = 299;
+pub(super) const OPENROUTER_ANTHROPIC_CLAUDE_OPUS_5_5_BATCH: u16 = 300;
+pub(super) const OPENROUTER_ANTHROPIC_CLAUDE_SONNET_4_6_BATCH: u16 = 301;
+pub(super) const OPENROUTER_ANTHROPIC_CLAUDE_SONNET_5: u16 = 302;
+pub(super) const OPENROUTER_ANTHROPIC_CLAUDE_SONNET_5_5_BATCH: u16 = 303;
+pub(super) const OPENROUTER_ARCEE_AI_CODER_LARGE: u16 = 304;
+pub(super) const OPENROUTER_ARCEE_AI_TRINITY_LARGE_THINKING: u16 = 305;
+pub(super) const OPENROUTER_ARCEE_AI_TRINITY_MINI: u16 = 306;
+pub(super) const OPENROUTER_ARCEE_AI_VIRTUOSO_LARGE: u16 = 307;
+pub(super) const OPENROUTER_BYTEDANCE_SEED_SEED_2_1_TURBO: u16 = 308;
+pub(super) const OPENROUTER_COGNITIVECOMPUTATIONS_DOLPHIN_MISTRAL_24B_VENICE_EDITION: u16 = 309;
+pub(super) const OPENROUTER_COHERE_COMMAND: u16 = 310;
+pub(super) const OPENROUTER_COHERE_COMMAND_A_PLUS: u16 = 311;
+pub(super) const OPENROUTER_COHERE_COMMAND_R7B_12_2024: u16 = 312;
+pub(super) const OPENROUTER_DEEPSEEK_DEEPSEEK_CHAT: u16 = 313;
+pub(super) const OPENROUTER_DEEPSEEK_DEEPSEEK_CHAT_V3_0324: u16 = 314;
+pub(super) const OPENROUTER_DEEPSEEK_DEEPSEEK_R1_0528: u16 = 315;
+pub(super) const OPENROUTER_DEEPSEEK_DEEPSEEK_R1_DISTILL_QWEN_1_5B: u16 = 316;
+pub(super) const OPENROUTER_DEEPSEEK_DEEPSEEK_V3_2: u16 = 317;
+pub(super) const OPENROUTER_DEEPSEEK_DEEPSEEK_V4_FLASH_0731: u16 = 318;
+pub(super) const OPENROUTER_DEEPSEEK_DEEPSEEK_V4_FLASH_0731_BATCH: u16 = 319;
+pub(super) const OPENROUTER_DEEPSEEK_DEEPSEEK_V4_FLASH_VISION_EXP: u16 = 320;
+pub(super) const OPENROUTER_DEEPSEEK_DEEPSEEK_V4_PRO: u16 = 321;
+pub(super) const OPENROUTER_DEEPSEEK_DEEPSEEK_V4_PRO_0813: u16 = 322;
+pub(super) const OPENROUTER_DEEPSEEK_DEEPSEEK_V4_1_FLASH_1017_BATCH: u16 = 323;
+pub(super) const OPENROUTER_ELORIAN_GLIMPSE: u16 = 324;
+pub(super) const OPENROUTER_EVA_UNIT_01_EVA_LLAMA_3_33_70B: u16 = 325;
+pub(super) const OPENROUTER_EVA_UNIT_01_EVA_QWEN_2_5_72B: u16 = 326;
+pub(super) const OPENROUTER_FIREWORKS_EMBER_1: u16 = 327;
+pub(super) const OPENROUTER_GOOGLE_GEMINI_2_0_FLASH_LITE_001: u16 = 328;
+pub(super) const OPENROUTER_GOOGLE_GEMINI_2_5_FLASH: u16 = 329;
+pub(super) const OPENROUTER_GOOGLE_GEMINI_2_5_FLASH_LITE: u16 = 330;
+pub(super) const OPENROUTER_GOOGLE_GEMINI_2_5_FLASH_LITE_BATCH: u16 = 331;
+pub(super) const OPENROUTER_GOOGLE_GEMINI_2_5_FLASH_PREVIEW_09_2025: u16 = 332;
+pub(super) const OPENROUTER_GOOGLE_GEMINI_2_5_FLASH_PREVIEW_THINKING: u16 = 333;
+pub(super) const OPENROUTER_GOOGLE_GEMINI_2_5_FLASH_BATCH: u16 = 334;
+pub(super) const OPENROUTER_GOOGLE_GEMINI_2_5_PRO_PREVIEW_03_25: u16 = 335;
+pub(super) const OPENROUTER_GOOGLE_GEMINI_3_FLASH_PREVIEW: u16 = 336;
+pub(super) const OPENROUTER_GOOGLE_GEMINI_3_FLASH_PREVIEW_BATCH: u16 = 337;
+pub(super) const OPENROUTER_GOOGLE_GEMINI_3_PRO_IMAGE: u16 = 338;
+pub(super) const OPENROUTER_GOOGLE_GEMINI_3_1_FLASH_IMAGE: u16 = 339;
+pub(super) const OPENROUTER_GOOGLE_GEMINI_3_1_FLASH_LITE: u16 = 340;
+pub(super) const OPENROUTER_GOOGLE_GEMINI_3_1_FLASH_LITE_IMAGE: u16 = 341;
+pub(super) const OPENROUTER_GOOGLE_GEMINI_3_1_FLASH_LITE_BATCH: u16 = 342;
+pub(super) const OPENROUTER_GOOGLE_GEMINI_3_5_FLASH: u16 = 343;
+pub(super) const OPENROUTER_GOOGLE_GEMINI_3_5_FLASH_LITE_BATCH: u16 = 344;
+pub(super) const OPENROUTER_GOOGLE_GEMINI_3_5_FLASH_BATCH: u16 = 345;
+pub(super) const OPENROUTER_GOOGLE_GEMINI_3_6_FLASH: u16 = 346;
+pub(super) const OPENROUTER_GOOGLE_GEMINI_3_6_FLASH_BATCH: u16 = 347;
+pub(super) const OPENROUTER_GOOGLE_GEMINI_4_ARGON: u16 = 348;
+pub(super) const OPENROUTER_GOOGLE_GEMINI_4_ARGON_BATCH: u16 = 349;
+pub(super) const OPENROUTER_GOOGLE_GEMINI_NANO_BANANA_2_1: u16 = 350;
+pub(super) const OPENROUTER_GOOGLE_GEMMA_2_27B_IT: u16 = 351;
+pub(super) const OPENROUTER_GOOGLE_GEMMA_2_9B_IT: u16 = 352;
+pub(super) const OPENROUTER_GOOGLE_GEMMA_3_12B_IT: u16 = 353;
+pub(super) const OPENROUTER_GOOGLE_GEMMA_3_27B_IT: u16 = 354;
+pub(super) const OPENROUTER_GOOGLE_GEMMA_3_4B_IT: u16 = 355;
+pub(super) const OPENROUTER_GOOGLE_GEMMA_3N_E4B_IT: u16 = 356;
+pub(super) const OPENROUTER_GOOGLE_GEMMA_4_26B_A4B_IT: u16 = 357;
+pub(super) const OPENROUTER_GOOGLE_GEMMA_4_31B_IT: u16 = 358;
+pub(super) const OPENROUTER_GRYPHE_MYTHOMAX_L2_13B: u16 = 359;
+pub(super) const OPENROUTER_IBM_GRANITE_GRANITE_4_0_H_MICRO: u16 = 360;
+pub(super) const OPENROUTER_IBM_GRANITE_GRANITE_4_1_8B: u16 = 361;
+pub(super) const OPENROUTER_IBM_GRANITE_GRANITE_4_2_8B: u16 = 362;
+pub(super) const OPENROUTER_INCEPTION_MERCURY_2: u16 = 363;
+pub(super) const OPENROUTER_INCEPTION_MERCURY_2_5: u16 = 364;
+pub(super) const OPENROUTER_INCEPTION_MERCURY_3: u16 = 365;
+pub(super) const OPENROUTER_INCLUSIONAI_LING_2_6_1T: u16 = 366;
+pub(super) const OPENROUTER_INCLUSIONAI_LING_2_6_FLASH: u16 = 367;
+pub(super) const OPENROUTER_INCLUSIONAI_LING_3_0_FLASH: u16 = 368;
+pub(super) const OPENROUTER_INCLUSIONAI_LING_3_0_FLASH_VL: u16 = 369;
+pub(super) const OPENROUTER_INCLUSIONAI_LING_3_0_TINY: u16 = 370;
+pub(super) const OPENROUTER_INCLUSIONAI_LING_3_1_FLASH: u16 = 371;
+pub(super) const OPENROUTER_INFERENCE_NET_SCHEMATRON_V2_SMALL: u16 = 372;
+pub(super) const OPENROUTER_INFERENCE_NET_SCHEMATRON_V2_TURBO: u16 = 373;
+pub(super) const OPENROUTER_KWAIPILOT_KAT_CODER_PRO_V2: u16 = 374;
+pub(super) const OPENROUTER_LATITUDEGAMES_WAYFARER_LARGE_70B_LLAMA_3_3: u16 = 375;
+pub(super) const OPENROUTER_LIQUID_LFM_2_24B_A2B: u16 = 376;
+pub(super) const OPENROUTER_LIQUID_LFM_2_5_2_6B: u16 = 377;
+pub(super) const OPENROUTER_LIQUID_LFM_2_5_24B_A2B: u16 = 378;
+pub(super) const OPENROUTER_LIQUID_LFM_3_1_7B: u16 = 379;
+pub(super) const OPENROUTER_LIQUID_LFM_3B: u16 = 380;
+pub(super) const OPENROUTER_LIQUID_LFM_7B: u16 = 381;
+pub(super) const OPENROUTER_MANCER_WEAVER: u16 = 382;
+pub(super) const OPENROUTER_MEITUAN_LONGCAT_2_0: u16 = 383;
+pub(super) const OPENROUTER_META_LLAMA_LLAMA_2_13B_CHAT: u16 = 384;
+pub(super) const OPENROUTER_META_LLAMA_LLAMA_3_70B_INSTRUCT: u16 = 385;
+pub(super) const OPENROUTER_META_LLAMA_LLAMA_3_8B_INSTRUCT: u16 = 386;
+pub(super) const OPENROUTER_META_LLAMA_LLAMA_3_1_70B_INSTRUCT: u16 = 387;
+pub(super) const OPENROUTER_META_LLAMA_LLAMA_3_1_8B_INSTRUCT: u16 = 388;
+pub(super) const OPENROUTER_META_LLAMA_LLAMA_3_2_11B_VISION_INSTRUCT: u16 = 389;
+pub(super) const OPENROUTER_META_LLAMA_LLAMA_3_2_1B_INSTRUCT: u16 = 390;
+pub(super) const OPENROUTER_META_LLAMA_LLAMA_3_2_3B_INSTRUCT: u16 = 391;
+pub(super) const OPENROUTER_META_LLAMA_LLAMA_3_3_70B_INSTRUCT: u16 = 392;
+pub(super) const OPENROUTER_META_LLAMA_LLAMA_4_MAVERICK: u16 = 393;
+pub(super) const OPENROUTER_META_MUSE_GLIMMER_30B: u16 = 394;
+pub(super) const OPENROUTER_META_MUSE_GLIMMER_30B_BATCH: u16 = 395;
+pub(super) const OPENROUTER_META_MUSE_SPARK_1_1: u16 = 396;
+pub(super) const OPENROUTER_META_MUSE_SPARK_1_2_CONTRIBUTOR: u16 = 397;
+pub(super) const OPENROUTER_META_MUSE_WONDER: u16 = 398;
+pub(super) const OPENROUTER_MICROSOFT_PHI_3_MEDIUM_128K_INSTRUCT: u16 = 399;
+pub(super) const OPENROUTER_MICROSOFT_PHI_4: u16 = 400;
+pub(super) const OPENROUTER_MICROSOFT_PHI_4_MINI_INSTRUCT: u16 = 401;
+pub(super) const OPENROUTER_MINIMAX_MINIMAX_M2: u16 = 402;
+pub(super) const OPENROUTER_MINIMAX_MINIMAX_M2_5: u16 = 403;
+pub(super) const OPENROUTER_MINIMAX_MINIMAX_M2_7: u16 = 404;
+pub(super) const OPENROUTER_MINIMAX_MINIMAX_M3_BATCH: u16 = 405;
+pub(super) const OPENROUTER_MISTRALAI_CODESTRAL_2508_BATCH: u16 = 406;
+pub(super) const OPENROUTER_MISTRALAI_CODESTRAL_MAMBA: u16 = 407;
+pub(super) const OPENROUTER_MISTRALAI_MINISTRAL_8B_2512_BATCH: u16 = 408;
+pub(super) const OPENROUTER_MISTRALAI_MISTRAL_7B_INSTRUCT: u16 = 409;
+pub(super) const OPENROUTER_MISTRALAI_MISTRAL_LARGE_4_0: u16 = 410;
+pub(super) const OPENROUTER_MISTRALAI_MISTRAL_MEDIUM: u16 = 411;
+pub(super) const OPENROUTER_MISTRALAI_MISTRAL_MEDIUM_3_5_BATCH: u16 = 412;
+pub(super) const OPENROUTER_MISTRALAI_MISTRAL_MEDIUM_3_1_BATCH: u16 = 413;
+pub(super) const OPENROUTER_MISTRALAI_MISTRAL_SABA: u16 = 414;
+pub(super) const OPENROUTER_MISTRALAI_MISTRAL_SMALL_24B_INSTRUCT_2501: u16 = 415;
+pub(super) const OPENROUTER_MISTRALAI_MISTRAL_SMALL_2603_BATCH: u16 = 416;
+pub(super) const OPENROUTER_MISTRALAI_MISTRAL_SMALL_3_1_24B_INSTRUCT: u16 = 417;
+pub(super) const OPENROUTER_MISTRALAI_MIXTRAL_8X7B_INSTRUCT: u16 = 418;
+pub(super) const OPENROUTER_MOONSHOTAI_KIMI_K2_THINKING: u16 = 419;
+pub(super) const OPENROUTER_MOONSHOTAI_KIMI_K2_5: u16 = 420;
+pub(super) const OPENROUTER_MOONSHOTAI_KIMI_K2_6: u16 = 421;
+pub(super) const OPENROUTER_MOONSHOTAI_KIMI_K2_7_CODE: u16 = 422;
+pub(super) const OPENROUTER_MOONSHOTAI_KIMI_K3_1_PRO: u16 = 423;
+pub(super) const OPENROUTER_MOONSHOTAI_KIMI_K3_BATCH: u16 = 424;
+pub(super) const OPENROUTER_MORPH_MORPH_V3_FAST_BATCH: u16 = 425;
+pub(super) const OPENROUTER_MORPH_MORPH_V3_LARGE: u16 = 426;
+pub(super) const OPENROUTER_MORPH_MORPH_V3_LARGE_BATCH: u16 = 427;
+pub(super) const OPENROUTER_NEVERSLEEP_LLAMA_3_LUMIMAID_70B: u16 = 428;
+pub(super) const OPENROUTER_NEVERSLEEP_LLAMA_3_LUMIMAID_8B: u16 = 429;
+pub(super) const OPENROUTER_NEVERSLEEP_NOROMAID_20B: u16 = 430;
+pub(super) const OPENROUTER_NEX_AGI_NEX_N2_5_MINI: u16 = 431;
+pub(super) const OPENROUTER_NEX_AGI_NEX_N2_5_PRO: u16 = 432;
+pub(super) const OPENROUTER_NOUSRESEARCH_HERMES_2_PRO_LLAMA_3_8B: u16 = 433;
+pub(super) const OPENROUTER_NOUSRESEARCH_HERMES_3_LLAMA_3_1_70B: u16 = 434;
+pub(super) const OPENROUTER_NOUSRESEARCH_HERMES_4_405B: u16 = 435;
+pub(super) const OPENROUTER_NVIDIA_LLAMA_3_1_NEMOTRON_70B_INSTRUCT: u16 = 436;
+pub(super) const OPENROUTER_NVIDIA_NEMOTRON_3_NANO_30B_A3B: u16 = 437;
+pub(super) const OPENROUTER_NVIDIA_NEMOTRON_3_SUPER_120B_A12B: u16 = 438;
+pub(super) const OPENROUTER_NVIDIA_NEMOTRON_3_ULTRA_550B_A55B: u16 = 439;
+pub(super) const OPENROUTER_NVIDIA_NEMOTRON_3_5_LIGHTNING: u16 = 440;
+pub(super) const OPENROUTER_NVIDIA_NEMOTRON_3_5_SUPER_VL: u16 = 441;
+pub(super) const OPENROUTER_NVIDIA_NEMOTRON_NANO_9B_V2: u16 = 442;
+pub(super) const OPENROUTER_OPENAI_CHATGPT_4O_LATEST: u16 = 443;
+pub(super) const OPENROUTER_OPENAI_CODEX_MINI: u16 = 444;
+pub(super) const OPENROUTER_OPENAI_GPT_4_32K: u16 = 445;
+pub(super) const OPENROUTER_OPENAI_GPT_4_1_MINI: u16 = 446;
+pub(super) const OPENROUTER_OPENAI_GPT_4_1_MINI_BATCH: u16 = 447;
+pub(super) const OPENROUTER_OPENAI_GPT_4_1_NANO: u16 = 448;
+pub(super) const OPENROUTER_OPENAI_GPT_4_1_NANO_BATCH: u16 = 449;
+pub(super) const OPENROUTER_OPENAI_GPT_4_1_BATCH: u16 = 450;
+pub(super) const OPENROUTER_OPENAI_GPT_4_5_PREVIEW: u16 = 451;
+pub(super) const OPENROUTER_OPENAI_GPT_4O: u16 = 452;
+pub(super) const OPENROUTER_OPENAI_GPT_4O_BATCH: u16 = 453;
+pub(super) const OPENROUTER_OPENAI_GPT_4O_EXTENDED: u16 = 454;
+pub(super) const OPENROUTER_OPENAI_GPT_5_IMAGE: u16 = 455;
+pub(super) const OPENROUTER_OPENAI_GPT_5_IMAGE_MINI: u16 = 456;
+pub(super) const OPENROUTER_OPENAI_GPT_5_MINI_BATCH: u16 = 457;
+pub(super) const OPENROUTER_OPENAI_GPT_5_NANO: u16 = 458;
+pub(super) const OPENROUTER_OPENAI_GPT_5_NANO_BATCH: u16 = 459;
+pub(super) const OPENROUTER_OPENAI_GPT_5_PRO: u16 = 460;
+pub(super) const OPENROUTER_OPENAI_GPT_5_PRO_BATCH: u16 = 461;
+pub(super) const OPENROUTER_OPENAI_GPT_5_1_CODEX_MINI: u16 = 462;
+pub(super) const OPENROUTER_OPENAI_GPT_5_1_BATCH: u16 = 463;
+pub(super) const OPENROUTER_OPENAI_GPT_5_2_PRO: u16 = 464;
+pub(super) const OPENROUTER_OPENAI_GPT_5_2_PRO_BATCH: u16 = 465;
+pub(super) const OPENROUTER_OPENAI_GPT_5_2_BATCH: u16 = 466;
+pub(super) const OPENROUTER_OPENAI_GPT_5_4_IMAGE_2: u16 = 467;
+pub(super) const OPENROUTER_OPENAI_GPT_5_4_MINI: u16 = 468;
+pub(super) const OPENROUTER_OPENAI_GPT_5_4_MINI_BATCH: u16 = 469;
+pub(super) const OPENROUTER_OPENAI_GPT_5_4_NANO: u16 = 470;
+pub(super) const OPENROUTER_OPENAI_GPT_5_4_NANO_BATCH: u16 = 471;
+pub(super) const OPENROUTER_OPENAI_GPT_OSS_120B_BATCH: u16 = 472;
+pub(super) const OPENROUTER_OPENAI_GPT_OSS_20B: u16 = 473;
+pub(super) const OPENROUTER_OPENAI_GPT_OSS_20B_BATCH: u16 = 474;
+pub(super) const OPENROUTER_OPENAI_O1: u16 = 475;
+pub(super) const OPENROUTER_OPENAI_O1_MINI: u16 = 476;
+pub(super) const OPENROUTER_OPENAI_O1_PRO: u16 = 477;
+pub(super) const OPENROUTER_OPENAI_O3_MINI: u16 = 478;
+pub(super) const OPENROUTER_OPENAI_O3_MINI_BATCH: u16 = 479;
+pub(super) const OPENROUTER_OPENAI_O3_PRO: u16 = 480;
+pub(super) const OPENROUTER_OPENAI_O4_MINI: u16 = 481;
+pub(super) const OPENROUTER_OPENAI_O4_MINI_BATCH: u16 = 482;
+pub(super) const OPENROUTER_PARTICLE_AI_PARTICLE_1: u16 = 483;
+pub(super) const OPENROUTER_PERPLEXITY_SONAR_DEEP_RESEARCH: u16 = 484;
+pub(super) const OPENROUTER_POOLSIDE_LAGUNA_S_2_1: u16 = 485;
+pub(super) const OPENROUTER_POOLSIDE_LAGUNA_XS_2_1: u16 = 486;
+pub(super) const OPENROUTER_PRISM_ML_TERNARY_BONSAI_2_27B: u16 = 487;
+pub(super) const OPENROUTER_PRISM_ML_TERNARY_BONSAI_2_9B: u16 = 488;
+pub(super) const OPENROUTER_PYGMALIONAI_MYTHALION_13B: u16 = 489;
+pub(super) const OPENROUTER_QWEN_QWEN_2_5_72B_INSTRUCT: u16 = 490;
+pub(super) const OPENROUTER_QWEN_QWEN_2_5_CODER_32B_INSTRUCT: u16 = 491;
+pub(super) const OPENROUTER_QWEN_QWEN_MAX: u16 = 492;
+pub(super) const OPENROUTER_QWEN_QWEN_PLUS_2025_07_28: u16 = 493;
+pub(super) const OPENROUTER_QWEN_QWEN_PLUS_2025_07_28_THINKING: u16 = 494;
+pub(super) const OPENROUTER_QWEN_QWEN_VL_PLUS: u16 = 495;
+pub(super) const OPENROUTER_QWEN_QWEN2_5_VL_72B_INSTRUCT: u16 = 496;
+pub(super) const OPENROUTER_QWEN_QWEN3_14B: u16 = 497;
+pub(super) const OPENROUTER_QWEN_QWEN3_235B_A22B: u16 = 498;
+pub(super) const OPENROUTER_QWEN_QWEN3_235B_A22B_07_25: u16 = 499;
+pub(super) const OPENROUTER_QWEN_QWEN3_235B_A22B_THINKING_2507: u16 = 500;
+pub(super) const OPENROUTER_QWEN_QWEN3_30B_A3B: u16 = 501;
+pub(super) const OPENROUTER_QWEN_QWEN3_30B_A3B_INSTRUCT_2507: u16 = 502;
+pub(super) const OPENROUTER_QWEN_QWEN3_30B_A3B_THINKING_2507: u16 = 503;
+pub(super) const OPENROUTER_QWEN_QWEN3_32B: u16 = 504;
+pub(super) const OPENROUTER_QWEN_QWEN3_CODER: u16 = 505;
+pub(super) const OPENROUTER_QWEN_QWEN3_CODER_NEXT: u16 = 506;
+pub(super) const OPENROUTER_QWEN_QWEN3_CODER_PLUS: u16 = 507;
+pub(super) const OPENROUTER_QWEN_QWEN3_MAX: u16 = 508;
+pub(super) const OPENROUTER_QWEN_QWEN3_MAX_THINKING: u16 = 509;
+pub(super) const OPENROUTER_QWEN_QWEN3_NEXT_80B_A3B_INSTRUCT: u16 = 510;
+pub(super) const OPENROUTER_QWEN_QWEN3_VL_235B_A22B_INSTRUCT: u16 = 511;
+pub(super) const OPENROUTER_QWEN_QWEN3_VL_235B_A22B_THINKING: u16 = 512;
+pub(super) const OPENROUTER_QWEN_QWEN3_VL_30B_A3B_THINKING: u16 = 513;
+pub(super) const OPENROUTER_QWEN_QWEN3_VL_32B_INSTRUCT: u16 = 514;
+pub(super) const OPENROUTER_QWEN_QWEN3_VL_8B_INSTRUCT: u16 = 515;
+pub(super) const OPENROUTER_QWEN_QWEN3_VL_8B_THINKING: u16 = 516;
+pub(super) const OPENROUTER_QWEN_QWEN3_5_122B_A10B: u16 = 517;
+pub(super) const OPENROUTER_QWEN_QWEN3_5_27B: u16 = 518;
+pub(super) const OPENROUTER_QWEN_QWEN3_5_35B_A3B: u16 = 519;
+pub(super) const OPENROUTER_QWEN_QWEN3_5_397B_A17B: u16 = 520;
+pub(super) const OPENROUTER_QWEN_QWEN3_5_9B: u16 = 521;
+pub(super) const OPENROUTER_QWEN_QWEN3_5_FLASH_02_23: u16 = 522;
+pub(super) const OPENROUTER_QWEN_QWEN3_6_27B: u16 = 523;
+pub(super) const OPENROUTER_QWEN_QWEN3_6_35B_A3B: u16 = 524;
+pub(super) const OPENROUTER_QWEN_QWEN3_6_MAX_PREVIEW: u16 = 525;
+pub(super) const OPENROUTER_QWEN_QWEN3_7_MAX: u16 = 526;
+pub(super) const OPENROUTER_QWEN_QWEN3_7_PLUS_BATCH: u16 = 527;
+pub(super) const OPENROUTER_QWEN_QWEN3_8_2_4T_A95B: u16 = 528;
+pub(super) const OPENROUTER_QWEN_QWEN3_8_27B: u16 = 529;
+pub(super) const OPENROUTER_QWEN_QWEN3_8_27B_BATCH: u16 = 530;
+pub(super) const OPENROUTER_QWEN_QWEN3_8_FLASH: u16 = 531;
+pub(super) const OPENROUTER_QWEN_QWEN3_8_MAX_0902: u16 = 532;
+pub(super) const OPENROUTER_QWEN_QWEN3_8_MAX_PRIME: u16 = 533;
+pub(super) const OPENROUTER_QWEN_QWQ_32B: u16 = 534;
+pub(super) const OPENROUTER_RAIFLE_SORCERERLM_8X22B: u16 = 535;
+pub(super) const OPENROUTER_REFLECTION_BEAM_1_0_501B_A23B: u16 = 536;
+pub(super) const OPENROUTER_RELACE_RELACE_APPLY_3: u16 = 537;
+pub(super) const OPENROUTER_RICURSIVEAI_RIPPLE_65B_PREVIEW: u16 = 538;
+pub(super) const OPENROUTER_SAKANA_NAMAZU_20260811: u16 = 539;
+pub(super) const OPENROUTER_SAO10K_L3_LUNARIS_8B: u16 = 540;
+pub(super) const OPENROUTER_SAO10K_L3_1_EURYALE_70B: u16 = 541;
+pub(super) const OPENROUTER_SAO10K_L3_3_EURYALE_70B: u16 = 542;
+pub(super) const OPENROUTER_SCB10X_LLAMA3_1_TYPHOON2_70B_INSTRUCT: u16 = 543;
+pub(super) const OPENROUTER_STEELSKULL_L3_3_ELECTRA_R1_70B: u16 = 544;
+pub(super) const OPENROUTER_STEPFUN_STEP_3_5_FLASH: u16 = 545;
+pub(super) const OPENROUTER_STEPFUN_STEP_3_7_FLASH: u16 = 546;
+pub(super) const OPENROUTER_STEPFUN_STEP_5_PREVIEW: u16 = 547;
+pub(super) const OPENROUTER_SWITCHPOINT_ROUTER: u16 = 548;
+pub(super) const OPENROUTER_TENCENT_HUNYUAN_A13B_INSTRUCT: u16 = 549;
+pub(super) const OPENROUTER_TENCENT_HY_MT2_1_8B: u16 = 550;
+pub(super) const OPENROUTER_TENCENT_HY_MT2_30B_A3B: u16 = 551;
+pub(super) const OPENROUTER_TENCENT_HY3_PREVIEW: u16 = 552;
+pub(super) const OPENROUTER_TENCENT_HY4: u16 = 553;
+pub(super) const OPENROUTER_THEDRUMMER_ANUBIS_PRO_105B_V1: u16 = 554;
+pub(super) const OPENROUTER_THEDRUMMER_CYDONIA_24B_V4_1: u16 = 555;
+pub(super) const OPENROUTER_THEDRUMMER_SKYFALL_36B_V2: u16 = 556;
+pub(super) const OPENROUTER_THINKINGMACHINES_INKLING: u16 = 557;
+pub(super) const OPENROUTER_THINKINGMACHINES_INKLING_SMALL: u16 = 558;
+pub(super) const OPENROUTER_THINKINGMACHINES_INKLING_SMALL_BATCH: u16 = 559;
+pub(super) const OPENROUTER_UNBIASED_PARETO_26_10: u16 = 560;
+pub(super) const OPENROUTER_UNBIASED_PARETO_26_9: u16 = 561;
+pub(super) const OPENROUTER_UNDI95_REMM_SLERP_L2_13B: u16 = 562;
+pub(super) const OPENROUTER_UPSTAGE_SOLAR_MINI4: u16 = 563;
+pub(super) const OPENROUTER_UPSTAGE_SOLAR_PRO4: u16 = 564;
+pub(super) const OPENROUTER_WRITER_PALMYRA_X5: u16 = 565;
+pub(super) const OPENROUTER_X_AI_GROK_2_1212: u16 = 566;
+pub(super) const OPENROUTER_X_AI_GROK_3_MINI_BETA: u16 = 567;
+pub(super) const OPENROUTER_X_AI_GROK_CODE_FAST_1: u16 = 568;
+pub(super) const OPENROUTER_XIAOMI_MIMO_V2_5: u16 = 569;
+pub(super) const OPENROUTER_XIAOMI_MIMO_V2_5_PRO: u16 = 570;
+pub(super) const OPENROUTER_XIAOMI_MIMO_V2_6_FLASH: u16 = 571;
+pub(super) const OPENROUTER_XIAOMI_MIMO_V2_6_PRO_ULTRASPEED: u16 = 572;
+pub(super) const OPENROUTER_XWIN_LM_XWIN_LM_70B: u16 = 573;
+pub(super) const OPENROUTER_Z_AI_GLM_4_5: u16 = 574;
+pub(super) const OPENROUTER_Z_AI_GLM_4_5_AIR: u16 = 575;
+pub(super) const OPENROUTER_Z_AI_GLM_4_5V: u16 = 576;
+pub(super) const OPENROUTER_Z_AI_GLM_4_6_20251208: u16 = 577;
+pub(super) const OPENROUTER_Z_AI_GLM_4_7_FLASH: u16 = 578;
+pub(super) const OPENROUTER_Z_AI_GLM_5: u16 = 579;
+pub(super) const OPENROUTER_Z_AI_GLM_5_TURBO: u16 = 580;
+pub(super) const OPENROUTER_Z_AI_GLM_5_2_BATCH: u16 = 581;
+pub(super) const OPENROUTER_Z_AI_GLM_5_3_FLASH_BATCH: u16 = 582;
+pub(super) const OPENROUTER_Z_AI_GLM_5_3_FLASHX: u16 = 583;
+pub(super) const OPENROUTER_Z_AI_GLM_5_3_PRIME: u16 = 584;
+pub(super) const OPENROUTER_Z_AI_GLM_5_3_BATCH: u16 = 585;
+pub(super) const OPENROUTER__DEEPSEEK_DEEPSEEK_FLASH_LATEST: u16 = 586;
+pub(super) const OPENROUTER__DEEPSEEK_DEEPSEEK_PRO_LATEST: u16 = 587;
+pub(super) const OPENROUTER__DEEPSEEK_DEEPSEEK_V4_FLASH_LATEST: u16 = 588;
+pub(super) const OPENROUTER__MOONSHOTAI_KIMI_LATEST: u16 = 589;
+pub(super) const OPENROUTER__Z_AI_GLM_FLASH_LATEST: u16 = 590;
+pub(super) const OPENROUTER__Z_AI_GLM_LATEST: u16 = 591;
+pub(super) const PERPLEXITY_CODELLAMA_34B_INSTRUCT: u16 = 592;
+pub(super) const PERPLEXITY_CODELLAMA_70B_INSTRUCT: u16 = 593;
+pub(super) const PERPLEXITY_PPLX_70B_ONLINE: u16 = 594;
+pub(super) const PERPLEXITY_PPLX_7B_ONLINE: u16 = 595;
+pub(super) const PERPLEXITY_PPLX_EMBED_CONTEXT_V1_4B: u16 = 596;
+pub(super) const PERPLEXITY_PPLX_EMBED_V1_0_6B: u16 = 597;
+pub(super) const PERPLEXITY_PPLX_EMBED_V1_4B: u16 = 598;
+pub(super) const PERPLEXITY_SONAR_MEDIUM_ONLINE: u16 = 599;
+pub(super) const TOGETHER_QWEN_QWEN2_5_VL_72B_INSTRUCT: u16 = 600;
+pub(super) const TOGETHER_QWEN_QWEN3_VL_8B_INSTRUCT: u16 = 601;
+pub(super) const TOGETHER_QWEN_QWEN3_5_397B_A17B: u16 = 602;
+pub(super) const TOGETHER_QWEN_QWEN3_7_MAX: u16 = 603;
+pub(super) const TOGETHER_QWEN_QWEN3_7_PLUS: u16 = 604;
+pub(super) const TOGETHER_DEEPSEEK_AI_DEEPSEEK_R1_DISTILL_QWEN_14B: u16 = 605;
+pub(super) const TOGETHER_DEEPSEEK_AI_DEEPSEEK_V4_FLASH_0731: u16 = 606;
+pub(super) const TOGETHER_DEEPSEEK_AI_DEEPSEEK_V4_PRO_0813: u16 = 607;
+pub(super) const TOGETHER_GOOGLE_GEMMA_4_31B_IT: u16 = 608;
+pub(super) const TOGETHER_META_LLAMA_LLAMA_3_1_405B_INSTRUCT: u16 = 609;
+pub(super) const TOGETHER_META_MODELS_MUSE_GLIMMER_30B: u16 = 610;
+pub(super) const TOGETHER_MOONSHOTAI_KIMI_K2_6: u16 = 611;
+pub(super) const TOGETHER_NVIDIA_NVIDIA_NEMOTRON_NANO_9B_V2: u16 = 612;
+pub(super) const TOGETHER_NVIDIA_NEMOTRON_3_ULTRA_550B_A55B: u16 = 613;
+pub(super) const TOGETHER_TOGETHER_TEV1_4B_EXPERIMENTAL: u16 = 614;
+pub(super) const XAI_GROK_VOICE_TRANSCRIBE_1_0: u16 = 615;
+pub(super) const ANTHROPIC_CLAUDE_FABLE_5: u16 = 616;
+pub(super) const ANTHROPIC_CLAUDE_FABLE_5_1: u16 = 617;
+pub(super) const ANTHROPIC_CLAUDE_HAIKU_4_5: u16 = 618;
+pub(super) const ANTHROPIC_CLAUDE_HAIKU_5_5: u16 = 619;
+pub(super) const ANTHROPIC_CLAUDE_OPUS_4_5: u16 = 620;
+pub(super) const ANTHROPIC_CLAUDE_OPUS_4_8: u16 = 621;
+pub(super) const ANTHROPIC_CLAUDE_OPUS_5_5: u16 = 622;
+pub(super) const ANTHROPIC_CLAUDE_SONNET_4_5: u16 = 623;
+pub(super) const ANTHROPIC_CLAUDE_SONNET_5: u16 = 624;
+pub(super) const ANTHROPIC_CLAUDE_SONNET_5_5: u16 = 625;
+pub(super) const FIREWORKS_ACCOUNTS_FIREWORKS_MODELS_DEEPSEEK_V4_FLASH_0731: u16 = 626;
+pub(super) const FIREWORKS_ACCOUNTS_FIREWORKS_MODELS_DEEPSEEK_V4_PRO: u16 = 627;
+pub(super) const FIREWORKS_ACCOUNTS_FIREWORKS_MODELS_DEEPSEEK_V4_PRO_0813: u16 = 628;
+pub(super) const FIREWORKS_ACCOUNTS_FIREWORKS_MODELS_DEEPSEEK_V4P1_FLASH: u16 = 629;
+pub(super) const FIREWORKS_ACCOUNTS_FIREWORKS_MODELS_DEEPSEEK_V4P1_FLASH_1017_US: u16 = 630;
+pub(super) const FIREWORKS_ACCOUNTS_FIREWORKS_MODELS_EMBER_1: u16 = 631;
+pub(super) const FIREWORKS_ACCOUNTS_FIREWORKS_MODELS_GLM_5P2: u16 = 632;
+pub(super) const FIREWORKS_ACCOUNTS_FIREWORKS_MODELS_GLM_5P3: u16 = 633;
+pub(super) const FIREWORKS_ACCOUNTS_FIREWORKS_MODELS_GLM_5P3_FLASH: u16 = 634;
+pub(super) const FIREWORKS_ACCOUNTS_FIREWORKS_MODELS_GLM_5P3_FLASH_US: u16 = 635;
+pub(super) const FIREWORKS_ACCOUNTS_FIREWORKS_MODELS_GLM_5P3_US: u16 = 636;
+pub(super) const FIREWORKS_ACCOUNTS_FIREWORKS_MODELS_GPT_OSS_120B: u16 = 637;
+pub(super) const FIREWORKS_ACCOUNTS_FIREWORKS_MODELS_INKLING: u16 = 638;
+pub(super) const FIREWORKS_ACCOUNTS_FIREWORKS_MODELS_KIMI_K2P6: u16 = 639;
+pub(super) const FIREWORKS_ACCOUNTS_FIREWORKS_MODELS_KIMI_K2P7_CODE: u16 = 640;
+pub(super) const FIREWORKS_ACCOUNTS_FIREWORKS_MODELS_KIMI_K3_US: u16 = 641;
+pub(super) const FIREWORKS_ACCOUNTS_FIREWORKS_MODELS_MINIMAX_M3: u16 = 642;
+pub(super) const FIREWORKS_ACCOUNTS_FIREWORKS_MODELS_MINIMAX_M3P1_FLASH: u16 = 643;
+pub(super) const FIREWORKS_ACCOUNTS_FIREWORKS_MODELS_MUSE_GLIMMER_30B: u16 = 644;
+pub(super) const FIREWORKS_ACCOUNTS_FIREWORKS_MODELS_MUSE_SPARK_OPEN: u16 = 645;
+pub(super) const FIREWORKS_ACCOUNTS_FIREWORKS_MODELS_NEMOTRON_3_ULTRA_NVFP4: u16 = 646;
+pub(super) const FIREWORKS_ACCOUNTS_FIREWORKS_MODELS_NEMOTRON_LIGHTNING_3P5_30B_A3B: u16 = 647;
+pub(super) const FIREWORKS_ACCOUNTS_FIREWORKS_MODELS_QWEN3P8_MAX: u16 = 648;
+pub(super) const GEMINI_DEEP_RESEARCH_MAX_PREVIEW_04_2026: u16 = 649;
+pub(super) const GEMINI_GEMINI_2_5_COMPUTER_USE_PREVIEW_10_2025: u16 = 650;
+pub(super) const GEMINI_GEMINI_2_5_FLASH: u16 = 651;
+pub(super) const GEMINI_GEMINI_2_5_FLASH_IMAGE: u16 = 652;
+pub(super) const GEMINI_GEMINI_2_5_FLASH_LITE: u16 = 653;
+pub(super) const GEMINI_GEMINI_2_5_FLASH_PREVIEW_TTS: u16 = 654;
+pub(super) const GEMINI_GEMINI_2_5_PRO: u16 = 655;
+pub(super) const GEMINI_GEMINI_2_5_PRO_PREVIEW_TTS: u16 = 656;
+pub(super) const GEMINI_GEMINI_3_FLASH_PREVIEW: u16 = 657;
+pub(super) const GEMINI_GEMINI_3_PRO_IMAGE: u16 = 658;
+pub(super) const GEMINI_GEMINI_3_PRO_IMAGE_PREVIEW: u16 = 659;
+pub(super) const GEMINI_GEMINI_3_1_FLASH_IMAGE: u16 = 660;
+pub(super) const GEMINI_GEMINI_3_1_FLASH_IMAGE_PREVIEW: u16 = 661;
+pub(super) const GEMINI_GEMINI_3_1_FLASH_LITE: u16 = 662;
+pub(super) const GEMINI_GEMINI_3_1_FLASH_LITE_IMAGE: u16 = 663;
+pub(super) const GEMINI_GEMINI_3_1_FLASH_LITE_PREVIEW: u16 = 664;
+pub(super) const GEMINI_GEMINI_3_1_FLASH_TTS_PREVIEW: u16 = 665;
+pub(super) const GEMINI_GEMINI_3_1_PRO_PREVIEW: u16 = 666;
+pub(super) const GEMINI_GEMINI_3_5_FLASH: u16 = 667;
+pub(super) const GEMINI_GEMINI_3_5_FLASH_LITE: u16 = 668;
+pub(super) const GEMINI_GEMINI_3_6_FLASH: u16 = 669;
+pub(super) const GEMINI_GEMINI_3_8_FLASH_LITE_TTS: u16 = 670;
+pub(super) const GEMINI_GEMINI_3_8_FLASH_TTS: u16 = 671;
+pub(super) const GEMINI_GEMINI_4_ARGON: u16 = 672;
+pub(super) const GEMINI_GEMINI_EMBEDDING_001: u16 = 673;
+pub(super) const GEMINI_GEMINI_EMBEDDING_2: u16 = 674;
+pub(super) const GEMINI_GEMINI_FLASH_LATEST: u16 = 675;
+pub(super) const GEMINI_GEMINI_FLASH_LITE_LATEST: u16 = 676;
+pub(super) const GEMINI_GEMINI_NANO_BANANA_2_1: u16 = 677;
+pub(super) const GEMINI_GEMINI_PRO_LATEST: u16 = 678;
+pub(super) const GEMINI_GEMINI_ROBOTICS_ER_2_PREVIEW: u16 = 679;
+pub(super) const OPENAI_BABBAGE_002: u16 = 680;
+pub(super) const OPENAI_CHATGPT_IMAGE_LATEST: u16 = 681;
+pub(super) const OPENAI_DAVINCI_002: u16 = 682;
+pub(super) const OPENAI_DAYBREAK_BLUE_LATEST: u16 = 683;
+pub(super) const OPENAI_DAYBREAK_RED_LATEST: u16 = 684;
+pub(super) const OPENAI_GPT_3_5_TURBO_0125: u16 = 685;
+pub(super) const OPENAI_GPT_3_5_TURBO_1106: u16 = 686;
+pub(super) const OPENAI_GPT_4_0613: u16 = 687;
+pub(super) const OPENAI_GPT_4_TURBO_2024_04_09: u16 = 688;
+pub(super) const OPENAI_GPT_4_1: u16 = 689;
+pub(super) const OPENAI_GPT_4_1_MINI: u16 = 690;
+pub(super) const OPENAI_GPT_4_1_NANO: u16 = 691;
+pub(super) const OPENAI_GPT_4O: u16 = 692;
+pub(super) const OPENAI_GPT_4O_2024_05_13: u16 = 693;
+pub(super) const OPENAI_GPT_4O_MINI: u16 = 694;
+pub(super) const OPENAI_GPT_4O_MINI_SEARCH_PREVIEW: u16 = 695;
+pub(super) const OPENAI_GPT_4O_SEARCH_PREVIEW: u16 = 696;
+pub(super) const OPENAI_GPT_5: u16 = 697;
+pub(super) const OPENAI_GPT_5_MINI: u16 = 698;
+pub(super) const OPENAI_GPT_5_NANO: u16 = 699;
+pub(super) const OPENAI_GPT_5_PRO: u16 = 700;
+pub(super) const OPENAI_GPT_5_2: u16 = 701;
+pub(super) const OPENAI_GPT_5_2_PRO: u16 = 702;
+pub(super) const OPENAI_GPT_5_3_CODEX: u16 = 703;
+pub(super) const OPENAI_GPT_5_4: u16 = 704;
+pub(super) const OPENAI_GPT_5_4_MINI: u16 = 705;
+pub(super) const OPENAI_GPT_5_4_NANO: u16 = 706;
+pub(super) const OPENAI_GPT_5_4_PRO: u16 = 707;
+pub(super) const OPENAI_GPT_5_5: u16 = 708;
+pub(super) const OPENAI_GPT_5_5_PRO: u16 = 709;
+pub(super) const OPENAI_GPT_5_6: u16 = 710;
+pub(super) const OPENAI_GPT_5_6_CYBER: u16 = 711;
+pub(super) const OPENAI_GPT_5_6_LUNA: u16 = 712;
+pub(super) const OPENAI_GPT_5_6_SOL: u16 = 713;
+pub(super) const OPENAI_GPT_5_6_TERRA: u16 = 714;
+pub(super) const OPENAI_GPT_6_ASTRA: u16 = 715;
+pub(super) const OPENAI_GPT_6_LUNA: u16 = 716;
+pub(super) const OPENAI_GPT_6_ROSALIND: u16 = 717;
+pub(super) const OPENAI_GPT_6_SOL: u16 = 718;
+pub(super) const OPENAI_GPT_6_1_SOL: u16 = 719;
+pub(super) const OPENAI_GPT_6_1_TERRA: u16 = 720;
+pub(super) const OPENAI_GPT_IMAGE_1: u16 = 721;
+pub(super) const OPENAI_GPT_IMAGE_1_MINI: u16 = 722;
+pub(super) const OPENAI_GPT_IMAGE_2: u16 = 723;
+pub(super) const OPENAI_O1: u16 = 724;
+pub(super) const OPENAI_O1_PRO: u16 = 725;
+pub(super) const OPENAI_O3: u16 = 726;
+pub(super) const OPENAI_O3_MINI: u16 = 727;
+pub(super) const OPENAI_O3_PRO: u16 = 728;
+pub(super) const OPENAI_O4_MINI: u16 = 729;
+pub(super) const OPENAI_TEXT_EMBEDDING_3_LARGE: u16 = 730;
+pub(super) const OPENAI_TEXT_EMBEDDING_3_SMALL: u16 = 731;
+pub(super) const OPENAI_TEXT_EMBEDDING_ADA_002_V2: u16 = 732;
+pub(super) const OPENROUTER_ANTHROPIC_CLAUDE_4_5_SONNET_20250929: u16 = 733;
+pub(super) const OPENROUTER_ANTHROPIC_CLAUDE_HAIKU_5_5: u16 = 734;
+pub(super) const OPENROUTER_ANTHROPIC_CLAUDE_HAIKU_5_5_BATCH: u16 = 735;
+pub(super) const OPENROUTER_ANTHROPIC_CLAUDE_SONNET_4_5_BATCH: u16 = 736;
+pub(super) const OPENROUTER_BYTEDANCE_SEED_SEED_1_6: u16 = 737;
+pub(super) const OPENROUTER_BYTEDANCE_SEED_SEED_1_6_FLASH: u16 = 738;
+pub(super) const OPENROUTER_BYTEDANCE_SEED_SEED_2_0_CODE: u16 = 739;
+pub(super) const OPENROUTER_BYTEDANCE_SEED_SEED_2_0_MINI: u16 = 740;
+pub(super) const OPENROUTER_GOOGLE_GEMINI_2_5_PRO: u16 = 741;
+pub(super) const OPENROUTER_GOOGLE_GEMINI_2_5_PRO_BATCH: u16 = 742;
+pub(super) const OPENROUTER_GOOGLE_GEMINI_3_1_PRO_PREVIEW: u16 = 743;
+pub(super) const OPENROUTER_GOOGLE_GEMINI_3_1_PRO_PREVIEW_BATCH: u16 = 744;
+pub(super) const OPENROUTER_OPENAI_GPT_5_4: u16 = 745;
+pub(super) const OPENROUTER_OPENAI_GPT_5_4_PRO: u16 = 746;
+pub(super) const OPENROUTER_OPENAI_GPT_5_4_PRO_BATCH: u16 = 747;
+pub(super) const OPENROUTER_OPENAI_GPT_5_4_BATCH: u16 = 748;
+pub(super) const OPENROUTER_OPENAI_GPT_5_5: u16 = 749;
+pub(super) const OPENROUTER_OPENAI_GPT_5_6_LUNA: u16 = 750;
+pub(super) const OPENROUTER_OPENAI_GPT_5_6_LUNA_PRO_BATCH: u16 = 751;
+pub(super) const OPENROUTER_OPENAI_GPT_5_6_SOL_PRO_BATCH: u16 = 752;
+pub(super) const OPENROUTER_OPENAI_GPT_5_6_TERRA: u16 = 753;
+pub(super) const OPENROUTER_OPENAI_GPT_5_6_TERRA_PRO_BATCH: u16 = 754;
+pub(super) const OPENROUTER_OPENAI_GPT_6_ASTRA: u16 = 755;
+pub(super) const OPENROUTER_OPENAI_GPT_6_ASTRA_PRO_BATCH: u16 = 756;
+pub(super) const OPENROUTER_OPENAI_GPT_6_LUNA: u16 = 757;
+pub(super) const OPENROUTER_OPENAI_GPT_6_LUNA_PRO_BATCH: u16 = 758;
+pub(super) const OPENROUTER_OPENAI_GPT_6_SOL_PRO_BATCH: u16 = 759;
+pub(super) const OPENROUTER_OPENAI_GPT_6_1_SOL: u16 = 760;
+pub(super) const OPENROUTER_OPENAI_GPT_6_1_SOL_PRO_BATCH: u16 = 761;
+pub(super) const OPENROUTER_OPENAI_GPT_6_1_TERRA_PRO_BATCH: u16 = 762;
+pub(super) const OPENROUTER_QWEN_QWEN_PLUS: u16 = 763;
+pub(super) const OPENROUTER_QWEN_QWEN3_CODER_FLASH: u16 = 764;
+pub(super) const OPENROUTER_QWEN_QWEN3_5_PLUS_02_15: u16 = 765;
+pub(super) const OPENROUTER_QWEN_QWEN3_5_PLUS_20260420: u16 = 766;
+pub(super) const OPENROUTER_QWEN_QWEN3_6_FLASH: u16 = 767;
+pub(super) const OPENROUTER_QWEN_QWEN3_6_PLUS: u16 = 768;
+pub(super) const OPENROUTER_QWEN_QWEN3_7_FLASH: u16 = 769;
+pub(super) const OPENROUTER_QWEN_QWEN3_7_PLUS: u16 = 770;
+pub(super) const OPENROUTER_X_AI_GROK_4_FAST: u16 = 771;
+pub(super) const OPENROUTER_X_AI_GROK_4_20: u16 = 772;
+pub(super) const OPENROUTER_X_AI_GROK_4_3_BATCH: u16 = 773;
+pub(super) const OPENROUTER_X_AI_GROK_4_5: u16 = 774;
+pub(super) const OPENROUTER_X_AI_GROK_4_6: u16 = 775;
+pub(super) const OPENROUTER_X_AI_GROK_4_6_BATCH: u16 = 776;
+pub(super) const OPENROUTER_X_AI_GROK_BUILD_0_1: u16 = 777;
+pub(super) const XAI_GROK_4_20: u16 = 778;
+pub(super) const XAI_GROK_4_7: u16 = 779;
+
+/// Prices without tiers and services. They contain no address, so they cost no memory before they are read.
+pub(in crate::catalogue) static PLAIN: [Price; 616] = [
+    Price { input: 10_000_000_000, output: 50_000_000_000, cached_input: Some(1_000_000_000), cache_write: Some(12_500_000_000), cache_write_1h: Some(20_000_000_000), ..PRICE },
+    Price { input: 990_000_000, output: 1_490_000_000, ..PRICE },
+    Price { input: 350_000_000, output: 750_000_000, ..PRICE },
+    Price { input: 600_000_000, output: 600_000_000, ..PRICE },
+    Price { input: 100_000_000, output: 100_000_000, ..PRICE },
+    Price { input: 850_000_000, output: 1_200_000_000, ..PRICE },
+    Price { input: 400_000_000, output: 800_000_000, ..PRICE },
+    Price { input: 280_000_000, output: 420_000_000, cached_input: Some(28_000_000), cache_write: Some(0), ..PRICE },
+    Price { input: 140_000_000, output: 280_000_000, cached_input: Some(14_000_000), ..PRICE },
+    Price { input: 300_000_000, output: 1_200_000_000, cached_input: Some(6_000_000), cache_write: Some(0), ..PRICE },
+    Price { input: 550_000_000, output: 2_190_000_000, cached_input: Some(140_000_000), ..PRICE },
+    Price { input: 280_000_000, output: 420_000_000, cached_input: Some(28_000_000), ..PRICE },
+    Price { input: 270_000_000, output: 1_100_000_000, cached_input: Some(70_000_000), cache_write: Some(0), ..PRICE },
+    Price { input: 280_000_000, output: 400_000_000, cached_input: Some(28_000_000), ..PRICE },
+    Price { input: 1_320_000_000, output: 3_960_000_000, cached_input: Some(44_000_000), cache_write: Some(0), ..PRICE },
+    Price { input: 16_000_000, output: 0, ..PRICE },
+    Price { input: 130_000, output: 130_000, ..PRICE },
+    Price { input: 200_000_000, output: 200_000_000, ..PRICE },
+    Price { input: 900_000_000, output: 900_000_000, ..PRICE },
+    Price { input: 1_200_000_000, output: 1_200_000_000, ..PRICE },
+    Price { input: 500_000_000, output: 500_000_000, ..PRICE },
+    Price { input: 3_000_000_000, output: 8_000_000_000, ..PRICE },
+    Price { input: 550_000_000, output: 2_190_000_000, ..PRICE },
+    Price { input: 560_000_000, output: 1_680_000_000, ..PRICE },
+    Price { input: 140_000_000, output: 280_000_000, cached_input: Some(28_000_000), ..PRICE },
+    Price { input: 1_000_000, output: 1_000_000, ..PRICE },
+    Price { input: 500_000, output: 500_000, ..PRICE },
+    Price { input: 350_000, output: 350_000, ..PRICE },
+    Price { input: 80_000_000, output: 80_000_000, ..PRICE },
+    Price { input: 40_000_000, output: 40_000_000, ..PRICE },
+    Price { input: 220_000_000, output: 880_000_000, ..PRICE },
+    Price { input: 600_000_000, output: 2_200_000_000, cached_input: Some(300_000_000), ..PRICE },
+    Price { input: 1_400_000_000, output: 4_400_000_000, cached_input: Some(260_000_000), ..PRICE },
+    Price { input: 2_100_000_000, output: 6_600_000_000, cached_input: Some(210_000_000), ..PRICE },
+    Price { input: 70_000_000, output: 300_000_000, cached_input: Some(35_000_000), ..PRICE },
+    Price { input: 600_000_000, output: 2_500_000_000, ..PRICE },
+    Price { input: 600_000_000, output: 3_000_000_000, cached_input: Some(100_000_000), ..PRICE },
+    Price { input: 3_000_000_000, output: 3_000_000_000, ..PRICE },
+    Price { input: 150_000_000, output: 600_000_000, ..PRICE },
+    Price { input: 300_000_000, output: 1_200_000_000, ..PRICE },
+    Price { input: 300_000_000, output: 1_200_000_000, cached_input: Some(30_000_000), ..PRICE },
+    Price { input: 450_000_000, output: 1_800_000_000, ..PRICE },
+    Price { input: 100_000_000, output: 0, ..PRICE },
+    Price { input: 400_000_000, output: 1_600_000_000, cached_input: Some(80_000_000), ..PRICE },
+    Price { input: 210_000_000, output: 840_000_000, cached_input: Some(4_200_000), ..PRICE },
+    Price { input: 2_800_000_000, output: 8_800_000_000, cached_input: Some(520_000_000), ..PRICE },
+    Price { input: 2_100_000_000, output: 6_600_000_000, cached_input: Some(390_000_000), ..PRICE },
+    Price { input: 980_000_000, output: 3_080_000_000, cached_input: Some(182_000_000), ..PRICE },
+    Price { input: 2_000_000_000, output: 8_000_000_000, cached_input: Some(300_000_000), ..PRICE },
+    Price { input: 1_900_000_000, output: 8_000_000_000, cached_input: Some(380_000_000), ..PRICE },
+    Price { input: 4_500_000_000, output: 22_500_000_000, cached_input: Some(450_000_000), ..PRICE },
+    Price { input: 2_100_000_000, output: 10_500_000_000, cached_input: Some(210_000_000), ..PRICE },
+    Price { input: 105_000_000, output: 210_000_000, cached_input: Some(21_000_000), ..PRICE },
+    Price { input: 8_000_000, output: 0, ..PRICE },
+    Price { input: 2_000_000_000, output: 12_000_000_000, ..PRICE },
+    Price { input: 3_500_000_000, output: 21_000_000_000, ..PRICE },
+    Price { input: 0, output: 0, ..PRICE },
+    Price { input: 350_000_000, output: 1_050_000_000, ..PRICE },
+    Price { input: 1_500_000_000, output: 9_000_000_000, ..PRICE },
+    Price { input: 1_000_000_000, output: 5_000_000_000, ..PRICE },
+    Price { input: 0, output: 0, characters: Some(40_000_000_000), ..PRICE },
+    Price { input: 0, output: 0, characters: Some(22_000_000_000), ..PRICE },
+    Price { input: 30_000_000, output: 30_000_000, ..PRICE },
+    Price { input: 150_000_000, output: 600_000_000, cached_input: Some(75_000_000), ..PRICE },
+    Price { input: 75_000_000, output: 300_000_000, cached_input: Some(37_500_000), ..PRICE },
+    Price { input: 75_000_000, output: 300_000_000, cached_input: Some(37_000_000), ..PRICE },
+    Price { input: 800_000_000, output: 4_000_000_000, ..PRICE },
+    Price { input: 0, output: 0, second: Some(30_830), ..PRICE },
+    Price { input: 0, output: 0, second: Some(11_110), ..PRICE },
+    Price { input: 300_000_000, output: 600_000_000, ..PRICE },
+    Price { input: 150_000_000, output: 150_000_000, ..PRICE },
+    Price { input: 550_000_000, output: 2_200_000_000, ..PRICE },
+    Price { input: 140_000_000, output: 140_000_000, ..PRICE },
+    Price { input: 1_000_000_000, output: 3_000_000_000, ..PRICE },
+    Price { input: 130_000_000, output: 400_000_000, ..PRICE },
+    Price { input: 200_000_000, output: 1_100_000_000, ..PRICE },
+    Price { input: 180_000_000, output: 200_000_000, ..PRICE },
+    Price { input: 380_000_000, output: 400_000_000, ..PRICE },
+    Price { input: 300_000_000, output: 300_000_000, ..PRICE },
+    Price { input: 60_000_000, output: 200_000_000, ..PRICE },
+    Price { input: 10_000_000, output: 30_000_000, ..PRICE },
+    Price { input: 30_000_000, output: 90_000_000, ..PRICE },
+    Price { input: 250_000_000, output: 750_000_000, ..PRICE },
+    Price { input: 1_010_000_000, output: 1_010_000_000, ..PRICE },
+    Price { input: 70_000_000, output: 200_000_000, ..PRICE },
+    Price { input: 2_000_000_000, output: 2_000_000_000, ..PRICE },
+    Price { input: 200_000_000, output: 600_000_000, ..PRICE },
+    Price { input: 90_000_000, output: 580_000_000, ..PRICE },
+    Price { input: 200_000_000, output: 800_000_000, ..PRICE },
+    Price { input: 300_000_000, output: 3_000_000_000, ..PRICE },
+    Price { input: 100_000_000, output: 300_000_000, ..PRICE },
+    Price { input: 90_000_000, output: 450_000_000, ..PRICE },
+    Price { input: 290_000_000, output: 590_000_000, ..PRICE },
+    Price { input: 100_000_000, output: 450_000_000, ..PRICE },
+    Price { input: 80_000_000, output: 250_000_000, ..PRICE },
+    Price { input: 90_000_000, output: 250_000_000, ..PRICE },
+    Price { input: 70_000_000, output: 180_000_000, ..PRICE },
+    Price { input: 70_000_000, output: 260_000_000, ..PRICE },
+    Price { input: 400_000_000, output: 1_800_000_000, ..PRICE },
+    Price { input: 300_000_000, output: 1_300_000_000, ..PRICE },
+    Price { input: 500_000_000, output: 1_200_000_000, ..PRICE },
+    Price { input: 200_000_000, output: 1_500_000_000, ..PRICE },
+    Price { input: 150_000_000, output: 1_500_000_000, ..PRICE },
+    Price { input: 300_000_000, output: 1_500_000_000, ..PRICE },
+    Price { input: 980_000_000, output: 3_950_000_000, ..PRICE },
+    Price { input: 200_000_000, output: 700_000_000, ..PRICE },
+    Price { input: 200_000_000, output: 1_000_000_000, ..PRICE },
+    Price { input: 80_000_000, output: 500_000_000, ..PRICE },
+    Price { input: 180_000_001, output: 680_000_000, ..PRICE },
+    Price { input: 400_000_000, output: 3_200_000_000, ..PRICE },
+    Price { input: 300_000_000, output: 2_400_000_000, ..PRICE },
+    Price { input: 250_000_000, output: 2_000_000_000, ..PRICE },
+    Price { input: 600_000_000, output: 3_600_000_000, ..PRICE },
+    Price { input: 710_000_000, output: 4_250_000_000, ..PRICE },
+    Price { input: 120_000_000, output: 180_000_000, ..PRICE },
+    Price { input: 170_000_000, output: 250_000_000, ..PRICE },
+    Price { input: 470_000_000, output: 3_190_000_000, ..PRICE },
+    Price { input: 2_000_000_000, output: 6_000_000_000, ..PRICE },
+    Price { input: 420_000_000, output: 3_000_000_000, ..PRICE },
+    Price { input: 200_000_000, output: 2_500_000_000, ..PRICE },
+    Price { input: 150_000_000, output: 470_000_000, ..PRICE },
+    Price { input: 1_480_000_000, output: 1_480_000_000, ..PRICE },
+    Price { input: 50_000_000, output: 50_000_000, ..PRICE },
+    Price { input: 522_000_000, output: 1_044_000_000, ..PRICE },
+    Price { input: 168_000_000, output: 336_000_000, ..PRICE },
+    Price { input: 140_000_000, output: 280_000_000, ..PRICE },
+    Price { input: 435_000_000, output: 870_000_000, ..PRICE },
+    Price { input: 200_000_000, output: 400_000_000, ..PRICE },
+    Price { input: 500_000_000, output: 2_000_000_000, ..PRICE },
+    Price { input: 250_000_000, output: 500_000_000, ..PRICE },
+    Price { input: 100_000_000, output: 200_000_000, ..PRICE },
+    Price { input: 620_000_000, output: 620_000_000, ..PRICE },
+    Price { input: 70_000_000, output: 280_000_000, ..PRICE },
+    Price { input: 280_000_000, output: 1_100_000_000, ..PRICE },
+    Price { input: 140_000_000, output: 560_000_000, ..PRICE },
+    Price { input: 420_000_000, output: 1_250_000_000, ..PRICE },
+    Price { input: 1_250_000_000, output: 1_250_000_000, ..PRICE },
+    Price { input: 700_000_000, output: 2_500_000_000, ..PRICE },
+    Price { input: 800_000_000, output: 2_400_000_000, ..PRICE },
+    Price { input: 5_000_000_000, output: 7_000_000_000, ..PRICE },
+    Price { input: 800_000_000, output: 800_000_000, ..PRICE },
+    Price { input: 750_000_000, output: 750_000_000, ..PRICE },
+    Price { input: 700_000_000, output: 1_400_000_000, ..PRICE },
+    Price { input: 3_000_000_000, output: 7_000_000_000, ..PRICE },
+    Price { input: 750_000_000, output: 2_250_000_000, ..PRICE },
+    Price { input: 270_000_000, output: 1_120_000_000, ..PRICE },
+    Price { input: 3_000_000_000, output: 4_500_000_000, ..PRICE },
+    Price { input: 270_000_000, output: 1_000_000_000, ..PRICE },
+    Price { input: 600_000_000, output: 1_700_000_000, ..PRICE },
+    Price { input: 270_000_000, output: 410_000_000, ..PRICE },
+    Price { input: 269_000_000, output: 400_000_000, ..PRICE },
+    Price { input: 400_000_000, output: 1_300_000_000, ..PRICE },
+    Price { input: 440_000_000, output: 1_320_000_000, ..PRICE },
+    Price { input: 1_320_000_000, output: 3_960_000_000, ..PRICE },
+    Price { input: 1_600_000_000, output: 3_200_000_000, ..PRICE },
+    Price { input: 20_000_000, output: 60_000_000, ..PRICE },
+    Price { input: 20_000_000, output: 40_000_000, ..PRICE },
+    Price { input: 140_000_000, output: 400_000_000, ..PRICE },
+    Price { input: 75_000_000, output: 220_000_000, ..PRICE },
+    Price { input: 60_000_000, output: 180_000_000, ..PRICE },
+    Price { input: 300_000_000, output: 900_000_000, ..PRICE },
+    Price { input: 20_000_000, output: 50_000_000, ..PRICE },
+    Price { input: 60_000_000, output: 60_000_000, ..PRICE },
+    Price { input: 110_000_000, output: 110_000_000, ..PRICE },
+    Price { input: 590_000_000, output: 790_000_000, ..PRICE },
+    Price { input: 400_000_000, output: 400_000_000, ..PRICE },
+    Price { input: 135_000_000, output: 400_000_000, ..PRICE },
+    Price { input: 740_000_000, output: 740_000_000, ..PRICE },
+    Price { input: 600_000_000, output: 1_200_000_000, ..PRICE },
+    Price { input: 1_040_000_000, output: 1_040_000_000, ..PRICE },
+    Price { input: 270_000_000, output: 850_000_000, ..PRICE },
+    Price { input: 110_000_000, output: 340_000_000, ..PRICE },
+    Price { input: 180_000_000, output: 590_000_000, ..PRICE },
+    Price { input: 90_000_000, output: 290_000_000, ..PRICE },
+    Price { input: 510_000_000, output: 740_000_000, ..PRICE },
+    Price { input: 350_000_000, output: 1_500_000_000, ..PRICE },
+    Price { input: 500_000_000, output: 2_400_000_000, ..PRICE },
+    Price { input: 570_000_000, output: 2_300_000_000, ..PRICE },
+    Price { input: 600_000_000, output: 3_000_000_000, ..PRICE },
+    Price { input: 500_000_000, output: 2_800_000_000, ..PRICE },
+    Price { input: 800_000_000, output: 3_400_000_000, ..PRICE },
+    Price { input: 950_000_000, output: 4_000_000_000, ..PRICE },
+    Price { input: 3_000_000_000, output: 15_000_000_000, ..PRICE },
+    Price { input: 600_000_000, output: 1_800_000_000, ..PRICE },
+    Price { input: 600_000_000, output: 2_400_000_000, ..PRICE },
+    Price { input: 150_000_000, output: 750_000_000, ..PRICE },
+    Price { input: 50_000_000, output: 250_000_000, ..PRICE },
+    Price { input: 100_000_000, output: 400_000_000, ..PRICE },
+    Price { input: 90_000_000, output: 470_000_000, ..PRICE },
+    Price { input: 220_000_000, output: 590_000_000, ..PRICE },
+    Price { input: 50_000_000, output: 200_000_000, ..PRICE },
+    Price { input: 100_000_000, output: 500_000_000, ..PRICE },
+    Price { input: 40_000_000, output: 150_000_000, ..PRICE },
+    Price { input: 50_000_000, output: 180_000_000, ..PRICE },
+    Price { input: 820_000_000, output: 2_920_000_000, ..PRICE },
+    Price { input: 834_000_000, output: 2_501_000_000, ..PRICE },
+    Price { input: 1_000_000_000, output: 4_050_000_000, ..PRICE },
+    Price { input: 35_000_000, output: 138_000_000, ..PRICE },
+    Price { input: 550_000_000, output: 1_660_000_000, ..PRICE },
+    Price { input: 200_000_000, output: 1_200_000_000, ..PRICE },
+    Price { input: 130_000_000, output: 850_000_000, ..PRICE },
+    Price { input: 600_000_000, output: 2_200_000_000, ..PRICE },
+    Price { input: 450_000_000, output: 2_000_000_000, ..PRICE },
+    Price { input: 70_000_000, output: 400_000_000, ..PRICE },
+    Price { input: 1_400_000_000, output: 4_400_000_000, ..PRICE },
+    Price { input: 150_000_000, output: 500_000_000, ..PRICE },
+    Price { input: 1_000_000_000, output: 3_200_000_000, ..PRICE },
+    Price { input: 300_000_000, output: 900_000_000, cached_input: Some(30_000_000), ..PRICE },
+    Price { input: 150_000_000, output: 0, cached_input: Some(15_000_000), ..PRICE },
+    Price { input: 250_000_000, output: 250_000_000, cached_input: Some(25_000_000), ..PRICE },
+    Price { input: 300_000_000, output: 1_200_000_000, cached_input: Some(7_000_000), ..PRICE },
+    Price { input: 400_000_000, output: 2_000_000_000, cached_input: Some(40_000_000), ..PRICE },
+    Price { input: 100_000_000, output: 300_000_000, cached_input: Some(10_000_000), ..PRICE },
+    Price { input: 1_400_000_000, output: 4_400_000_000, cached_input: Some(140_000_000), ..PRICE },
+    Price { input: 1_500_000_000, output: 7_500_000_000, cached_input: Some(150_000_000), ..PRICE },
+    Price { input: 150_000_000, output: 600_000_000, cached_input: Some(15_000_000), ..PRICE },
+    Price { input: 200_000_000, output: 200_000_000, cached_input: Some(20_000_000), ..PRICE },
+    Price { input: 100_000_000, output: 100_000_000, cached_input: Some(10_000_000), ..PRICE },
+    Price { input: 150_000_000, output: 150_000_000, cached_input: Some(15_000_000), ..PRICE },
+    Price { input: 500_000_000, output: 1_500_000_000, cached_input: Some(50_000_000), ..PRICE },
+    Price { input: 1_360_000_000, output: 4_180_000_000, cached_input: Some(140_000_000), ..PRICE },
+    Price { input: 300_000_000, output: 300_000_000, cached_input: Some(30_000_000), ..PRICE },
+    Price { input: 2_000_000_000, output: 6_000_000_000, cached_input: Some(200_000_000), ..PRICE },
+    Price { input: 0, output: 0, second: Some(50_000), ..PRICE },
+    Price { input: 0, output: 0, second: Some(100_000), ..PRICE },
+    Price { input: 0, output: 0, second: Some(58_334), ..PRICE },
+    Price { input: 0, output: 0, second: Some(133_333), ..PRICE },
+    Price { input: 0, output: 0, characters: Some(16_000_000_000), ..PRICE },
+    Price { input: 0, output: 0, characters: Some(13_000_000_000), ..PRICE },
+    Price { input: 100_000_000, output: 400_000_000, cached_input: Some(10_000_000), ..PRICE },
+    Price { input: 0, output: 0, second: Some(66_667), ..PRICE },
+    Price { input: 150_000_000, output: 500_000_000, cached_input: Some(30_000_000), ..PRICE },
+    Price { input: 10_000_000, output: 0, ..PRICE },
+    Price { input: 150_000_000, output: 450_000_000, ..PRICE },
+    Price { input: 80_000_000, output: 240_000_000, ..PRICE },
+    Price { input: 150_000_000, output: 1_200_000_000, ..PRICE },
+    Price { input: 450_000_000, output: 3_000_000_000, ..PRICE },
+    Price { input: 500_000_000, output: 1_500_000_000, ..PRICE },
+    Price { input: 1_750_000_000, output: 3_500_000_000, ..PRICE },
+    Price { input: 40_000_000, output: 120_000_000, ..PRICE },
+    Price { input: 60_000_000, output: 240_000_000, ..PRICE },
+    Price { input: 658_000_000, output: 1_110_000_000, ..PRICE },
+    Price { input: 250_000_000, output: 1_000_000_000, ..PRICE },
+    Price { input: 5_000_000_000, output: 30_000_000_000, cached_input: Some(500_000_000), ..PRICE },
+    Price { input: 3_000_000_000, output: 12_000_000_000, ..PRICE },
+    Price { input: 3_000_000_000, output: 4_000_000_000, ..PRICE },
+    Price { input: 1_500_000_000, output: 2_000_000_000, ..PRICE },
+    Price { input: 30_000_000_000, output: 60_000_000_000, ..PRICE },
+    Price { input: 10_000_000_000, output: 30_000_000_000, ..PRICE },
+    Price { input: 2_500_000_000, output: 10_000_000_000, audio_input: Some(40_000_000_000), audio_output: Some(80_000_000_000), ..PRICE },
+    Price { input: 150_000_000, output: 600_000_000, audio_input: Some(10_000_000_000), audio_output: Some(20_000_000_000), ..PRICE },
+    Price { input: 1_250_000_000, output: 5_000_000_000, ..PRICE },
+    Price { input: 600_000_000, output: 10_000_000_000, audio_output: Some(12_000_000_000), ..PRICE },
+    Price { input: 2_500_000_000, output: 10_000_000_000, ..PRICE },
+    Price { input: 1_250_000_000, output: 10_000_000_000, cached_input: Some(125_000_000), ..PRICE },
+    Price { input: 250_000_000, output: 2_000_000_000, cached_input: Some(25_000_000), ..PRICE },
+    Price { input: 1_750_000_000, output: 14_000_000_000, cached_input: Some(175_000_000), ..PRICE },
+    Price { input: 12_500_000_000, output: 75_000_000_000, cached_input: Some(1_250_000_000), ..PRICE },
+    Price { input: 10_000_000_000, output: 50_000_000_000, cached_input: Some(1_000_000_000), ..PRICE },
+    Price { input: 2_500_000_000, output: 10_000_000_000, audio_input: Some(32_000_000_000), audio_output: Some(64_000_000_000), ..PRICE },
+    Price { input: 600_000_000, output: 2_400_000_000, audio_input: Some(10_000_000_000), audio_output: Some(20_000_000_000), ..PRICE },
+    Price { input: 5_000_000_000, output: 30_000_000_000, cached_input: Some(1_250_000_000), image_input: Some(8_000_000_000), ..PRICE },
+    Price { input: 0, output: 0, second: Some(283_334), ..PRICE },
+    Price { input: 5_000_000_000, output: 25_000_000_000, cached_input: Some(500_000_000), ..PRICE },
+    Price { input: 0, output: 0, second: Some(75_000), ..PRICE },
+    Price { input: 10_000_000_000, output: 40_000_000_000, cached_input: Some(2_500_000_000), ..PRICE },
+    Price { input: 2_000_000_000, output: 8_000_000_000, cached_input: Some(500_000_000), ..PRICE },
+    Price { input: 0, output: 0, characters: Some(15_000_000_000), ..PRICE },
+    Price { input: 0, output: 0, characters: Some(30_000_000_000), ..PRICE },
+    Price { input: 800_000_000, output: 1_200_000_000, ..PRICE },
+    Price { input: 2_000_000_000, output: 8_000_000_000, ..PRICE },
+    Price { input: 500_000_000, output: 700_000_000, ..PRICE },
+    Price { input: 4_000_000_000, output: 8_000_000_000, ..PRICE },
+    Price { input: 800_000_000, output: 1_600_000_000, cached_input: Some(200_000_000), ..PRICE },
+    Price { input: 3_000_000_000, output: 6_000_000_000, cached_input: Some(750_000_000), ..PRICE },
+    Price { input: 700_000_000, output: 1_400_000_000, cached_input: Some(180_000_000), ..PRICE },
+    Price { input: 800_000_000, output: 1_600_000_000, ..PRICE },
+    Price { input: 2_600_000_000, output: 3_400_000_000, ..PRICE },
+    Price { input: 6_562_500_000, output: 9_375_000_000, ..PRICE },
+    Price { input: 1_500_000_000, output: 2_250_000_000, ..PRICE },
+    Price { input: 300_000_000, output: 2_500_000_000, ..PRICE },
+    Price { input: 35_000_000, output: 140_000_000, ..PRICE },
+    Price { input: 2_500_000_000, output: 12_500_000_000, cached_input: Some(625_000_000), ..PRICE },
+    Price { input: 800_000_000, output: 3_200_000_000, ..PRICE },
+    Price { input: 2_500_000_000, output: 5_000_000_000, ..PRICE },
+    Price { input: 8_000_000_000, output: 24_000_000_000, ..PRICE },
+    Price { input: 250_000_000, output: 1_250_000_000, ..PRICE },
+    Price { input: 15_000_000_000, output: 75_000_000_000, ..PRICE },
+    Price { input: 15_000_000_000, output: 75_000_000_000, cached_input: Some(1_500_000_000), cache_write: Some(18_750_000_000), ..PRICE },
+    Price { input: 1_000_000_000, output: 5_000_000_000, cached_input: Some(100_000_000), cache_write: Some(1_250_000_000), ..PRICE },
+    Price { input: 5_000_000_000, output: 25_000_000_000, cached_input: Some(500_000_000), cache_write: Some(6_250_000_000), ..PRICE },
+    Price { input: 3_000_000_000, output: 15_000_000_000, cached_input: Some(300_000_000), cache_write: Some(3_750_000_000), ..PRICE },
+    Price { input: 10_000_000_000, output: 50_000_000_000, cached_input: Some(1_000_000_000), cache_write: Some(12_500_000_000), ..PRICE },
+    Price { input: 10_000_000_000, output: 50_000_000_000, cached_input: Some(250_000_000), cache_write: Some(12_500_000_000), ..PRICE },
+    Price { input: 5_000_000_000, output: 25_000_000_000, cached_input: Some(125_000_000), cache_write: Some(6_250_000_000), ..PRICE },
+    Price { input: 500_000_000, output: 2_500_000_000, cached_input: Some(50_000_000), cache_write: Some(625_000_000), ..PRICE },
+    Price { input: 7_500_000_000, output: 37_500_000_000, cached_input: Some(750_000_000), cache_write: Some(9_375_000_000), ..PRICE },
+    Price { input: 2_500_000_000, output: 12_500_000_000, cached_input: Some(250_000_000), cache_write: Some(3_125_000_000), ..PRICE },
+    Price { input: 30_000_000_000, output: 150_000_000_000, cached_input: Some(3_000_000_000), cache_write: Some(37_500_000_000), ..PRICE },
+    Price { input: 4_000_000_000, output: 20_000_000_000, cached_input: Some(200_000_000), cache_write: Some(5_000_000_000), ..PRICE },
+    Price { input: 2_000_000_000, output: 10_000_000_000, cached_input: Some(100_000_000), cache_write: Some(2_500_000_000), ..PRICE },
+    Price { input: 1_500_000_000, output: 7_500_000_000, cached_input: Some(150_000_000), cache_write: Some(1_875_000_000), ..PRICE },
+    Price { input: 2_000_000_000, output: 10_000_000_000, cached_input: Some(200_000_000), cache_write: Some(2_500_000_000), ..PRICE },
+    Price { input: 1_000_000_000, output: 5_000_000_000, cached_input: Some(50_000_000), cache_write: Some(1_250_000_000), ..PRICE },
+    Price { input: 500_000_000, output: 800_000_000, ..PRICE },
+    Price { input: 250_000_000, output: 800_000_000, cached_input: Some(60_000_000), ..PRICE },
+    Price { input: 45_000_000, output: 150_000_000, ..PRICE },
+    Price { input: 750_000_000, output: 1_200_000_000, ..PRICE },
+    Price { input: 500_000_000, output: 2_500_000_000, ..PRICE },
+    Price { input: 200_000_000, output: 900_000_000, ..PRICE },
+    Price { input: 1_000_000_000, output: 2_000_000_000, ..PRICE },
+    Price { input: 300_000_000, output: 1_500_000_000, cached_input: Some(150_000_000), ..PRICE },
+    Price { input: 37_500_000, output: 150_000_000, ..PRICE },
+    Price { input: 257_400_000, output: 1_028_700_000, ..PRICE },
+    Price { input: 250_000_000, output: 1_000_000_000, cached_input: Some(110_000_000), ..PRICE },
+    Price { input: 500_000_000, output: 2_150_000_000, cached_input: Some(350_000_000), ..PRICE },
+    Price { input: 180_000_000, output: 180_000_000, ..PRICE },
+    Price { input: 260_000_000, output: 380_000_000, cached_input: Some(130_000_000), ..PRICE },
+    Price { input: 140_000_000, output: 280_000_000, cached_input: Some(50_000_000), ..PRICE },
+    Price { input: 48_000_000, output: 144_000_000, cached_input: Some(12_000_000), ..PRICE },
+    Price { input: 215_600_000, output: 646_800_000, cached_input: Some(6_860_000), ..PRICE },
+    Price { input: 1_416_000_000, output: 2_832_000_000, cached_input: Some(118_000_000), ..PRICE },
+    Price { input: 660_000_000, output: 1_980_000_000, cached_input: Some(22_000_000), ..PRICE },
+    Price { input: 11_000_000, output: 200_000_000, cached_input: Some(2_000_000), ..PRICE },
+    Price { input: 600_000_000, output: 3_000_000_000, cached_input: Some(60_000_000), ..PRICE },
+    Price { input: 4_000_000_000, output: 6_000_000_000, ..PRICE },
+    Price { input: 900_000_000, output: 1_200_000_000, ..PRICE },
+    Price { input: 3_000_000_000, output: 15_000_000_000, cached_input: Some(300_000_000), ..PRICE },
+    Price { input: 75_000_000, output: 300_000_000, ..PRICE },
+    Price { input: 300_000_000, output: 2_500_000_000, cached_input: Some(30_000_000), cache_write: Some(83_333_334), ..PRICE },
+    Price { input: 100_000_000, output: 400_000_000, cached_input: Some(10_000_000), cache_write: Some(83_333_334), ..PRICE },
+    Price { input: 50_000_000, output: 200_000_000, cached_input: Some(10_000_000), cache_write: Some(41_666_667), ..PRICE },
+    Price { input: 300_000_000, output: 2_500_000_000, cached_input: Some(75_000_000), cache_write: Some(383_000_000), ..PRICE },
+    Price { input: 150_000_000, output: 3_500_000_000, ..PRICE },
+    Price { input: 150_000_000, output: 1_250_000_000, cached_input: Some(30_000_000), cache_write: Some(41_666_667), ..PRICE },
+    Price { input: 1_250_000_000, output: 10_000_000_000, ..PRICE },
+    Price { input: 500_000_000, output: 3_000_000_000, cached_input: Some(50_000_000), cache_write: Some(83_333_334), ..PRICE },
+    Price { input: 250_000_000, output: 1_500_000_000, cache_write: Some(41_666_667), ..PRICE },
+    Price { input: 2_000_000_000, output: 12_000_000_000, cached_input: Some(200_000_000), cache_write: Some(375_000_000), ..PRICE },
+    Price { input: 500_000_000, output: 3_000_000_000, ..PRICE },
+    Price { input: 250_000_000, output: 1_500_000_000, cached_input: Some(25_000_000), cache_write: Some(83_333_334), ..PRICE },
+    Price { input: 250_000_000, output: 1_500_000_000, ..PRICE },
+    Price { input: 125_000_000, output: 750_000_000, cached_input: Some(12_500_000), cache_write: Some(41_666_667), ..PRICE },
+    Price { input: 1_500_000_000, output: 9_000_000_000, cached_input: Some(150_000_000), cache_write: Some(83_333_334), ..PRICE },
+    Price { input: 150_000_000, output: 1_250_000_000, cached_input: Some(15_000_000), cache_write: Some(41_666_667), ..PRICE },
+    Price { input: 750_000_000, output: 4_500_000_000, cached_input: Some(75_000_000), cache_write: Some(41_666_667), ..PRICE },
+    Price { input: 750_000_000, output: 3_750_000_000, cached_input: Some(75_000_000), cache_write: Some(41_666_667), ..PRICE },
+    Price { input: 375_000_000, output: 1_875_000_000, cached_input: Some(37_500_000), cache_write: Some(41_666_667), ..PRICE },
+    Price { input: 2_000_000_000, output: 10_000_000_000, cached_input: Some(100_000_000), cache_write: Some(187_500_000), ..PRICE },
+    Price { input: 1_000_000_000, output: 5_000_000_000, cached_input: Some(50_000_000), cache_write: Some(187_500_000), ..PRICE },
+    Price { input: 1_500_000_000, output: 7_500_000_000, ..PRICE },
+    Price { input: 650_000_000, output: 650_000_000, ..PRICE },
+    Price { input: 70_000_000, output: 70_000_000, ..PRICE },
+    Price { input: 50_000_000, output: 150_000_000, ..PRICE },
+    Price { input: 80_000_000, output: 350_000_000, cached_input: Some(40_000_000), ..PRICE },
+    Price { input: 40_000_000, output: 50_000_000, cached_input: Some(20_000_000), ..PRICE },
+    Price { input: 60_000_000, output: 120_000_000, ..PRICE },
+    Price { input: 150_000_000, output: 600_000_000, cached_input: Some(42_500_000), ..PRICE },
+    Price { input: 150_000_000, output: 400_000_000, cached_input: Some(60_000_000), ..PRICE },
+    Price { input: 80_000_000, output: 110_000_000, ..PRICE },
+    Price { input: 17_000_000, output: 112_000_000, ..PRICE },
+    Price { input: 50_000_000, output: 100_000_000, ..PRICE },
+    Price { input: 60_000_000, output: 150_000_000, cached_input: Some(15_000_000), ..PRICE },
+    Price { input: 250_000_000, output: 750_000_000, cached_input: Some(25_000_000), ..PRICE },
+    Price { input: 40_000_000, output: 150_000_000, cached_input: Some(4_000_000), ..PRICE },
+    Price { input: 100_000_000, output: 350_000_000, cached_input: Some(10_000_000), ..PRICE },
+    Price { input: 75_000_000, output: 625_000_000, cached_input: Some(15_000_000), ..PRICE },
+    Price { input: 10_000_000, output: 30_000_000, cached_input: Some(2_000_000), ..PRICE },
+    Price { input: 21_000_000, output: 63_000_000, cached_input: Some(4_200_000), ..PRICE },
+    Price { input: 60_000_000, output: 180_000_000, cached_input: Some(12_000_000), ..PRICE },
+    Price { input: 15_000_000, output: 45_000_000, cached_input: Some(3_000_000), ..PRICE },
+    Price { input: 45_000_000, output: 135_000_000, cached_input: Some(9_000_000), ..PRICE },
+    Price { input: 50_000_000, output: 230_000_000, ..PRICE },
+    Price { input: 30_000_000, output: 150_000_000, ..PRICE },
+    Price { input: 300_000_000, output: 1_200_000_000, cached_input: Some(60_000_000), ..PRICE },
+    Price { input: 800_000_000, output: 900_000_000, ..PRICE },
+    Price { input: 30_000_000, output: 120_000_000, ..PRICE },
+    Price { input: 350_000_000, output: 500_000_000, cached_input: Some(40_000_000), ..PRICE },
+    Price { input: 50_000_000, output: 700_000_000, cached_input: Some(25_000_000), ..PRICE },
+    Price { input: 80_000_000, output: 200_000_000, cached_input: Some(20_000_000), ..PRICE },
+    Price { input: 20_000_000, output: 20_000_000, ..PRICE },
+    Price { input: 10_000_000, output: 10_000_000, ..PRICE },
+    Price { input: 400_000_000, output: 750_000_000, ..PRICE },
+    Price { input: 300_000_000, output: 1_200_000_000, cached_input: Some(6_000_000), ..PRICE },
+    Price { input: 220_000_000, output: 220_000_000, ..PRICE },
+    Price { input: 300_000_000, output: 400_000_000, ..PRICE },
+    Price { input: 30_000_000, output: 60_000_000, ..PRICE },
+    Price { input: 720_000_000, output: 720_000_000, ..PRICE },
+    Price { input: 50_000_000, output: 80_000_000, cached_input: Some(25_000_000), ..PRICE },
+    Price { input: 49_000_000, output: 49_000_000, ..PRICE },
+    Price { input: 27_000_000, output: 201_000_000, ..PRICE },
+    Price { input: 50_900_000, output: 335_000_000, ..PRICE },
+    Price { input: 590_000_000, output: 790_000_000, cached_input: Some(295_000_000), ..PRICE },
+    Price { input: 350_000_000, output: 1_000_000_000, cached_input: Some(170_000_000), ..PRICE },
+    Price { input: 300_000_000, output: 1_200_000_000, cached_input: Some(40_000_000), ..PRICE },
+    Price { input: 240_000_000, output: 960_000_000, cached_input: Some(32_000_000), ..PRICE },
+    Price { input: 1_250_000_000, output: 4_250_000_000, cached_input: Some(150_000_000), ..PRICE },
+    Price { input: 100_000_000, output: 200_000_000, cached_input: Some(2_000_000), ..PRICE },
+    Price { input: 4_000_000_000, output: 20_000_000_000, cached_input: Some(200_000_000), ..PRICE },
+    Price { input: 1_000_000_000, output: 1_000_000_000, ..PRICE },
+    Price { input: 70_000_000, output: 140_000_000, ..PRICE },
+    Price { input: 80_000_000, output: 350_000_000, ..PRICE },
+    Price { input: 255_000_000, output: 1_020_000_000, cached_input: Some(30_000_000), ..PRICE },
+    Price { input: 295_000_000, output: 1_200_000_000, cached_input: Some(60_000_000), ..PRICE },
+    Price { input: 270_000_000, output: 1_080_000_000, cached_input: Some(54_000_000), ..PRICE },
+    Price { input: 224_000_000, output: 880_000_000, cached_input: Some(44_800_000), ..PRICE },
+    Price { input: 150_000_000, output: 450_000_000, cached_input: Some(15_000_000), ..PRICE },
+    Price { input: 250_000_000, output: 250_000_000, ..PRICE },
+    Price { input: 75_000_000, output: 75_000_000, cached_input: Some(7_500_000), ..PRICE },
+    Price { input: 29_000_000, output: 59_000_000, ..PRICE },
+    Price { input: 700_000_000, output: 2_100_000_000, cached_input: Some(70_000_000), ..PRICE },
+    Price { input: 2_750_000_000, output: 8_100_000_000, ..PRICE },
+    Price { input: 750_000_000, output: 3_750_000_000, ..PRICE },
+    Price { input: 200_000_000, output: 1_000_000_000, cached_input: Some(20_000_000), ..PRICE },
+    Price { input: 200_000_000, output: 600_000_000, cached_input: Some(20_000_000), ..PRICE },
+    Price { input: 50_000_000, output: 80_000_000, ..PRICE },
+    Price { input: 75_000_000, output: 300_000_000, cached_input: Some(7_500_000), ..PRICE },
+    Price { input: 351_000_000, output: 555_000_000, ..PRICE },
+    Price { input: 240_000_000, output: 240_000_000, ..PRICE },
+    Price { input: 600_000_000, output: 2_500_000_000, cached_input: Some(150_000_000), ..PRICE },
+    Price { input: 532_000_000, output: 3_325_000_000, cached_input: Some(209_000_000), ..PRICE },
+    Price { input: 950_000_000, output: 4_000_000_000, cached_input: Some(160_000_000), ..PRICE },
+    Price { input: 950_000_000, output: 4_000_000_000, cached_input: Some(190_000_000), ..PRICE },
+    Price { input: 2_000_000_000, output: 10_000_000_000, cached_input: Some(200_000_000), ..PRICE },
+    Price { input: 917_000_000, output: 6_000_000_000, cached_input: Some(226_000_000), ..PRICE },
+    Price { input: 400_000_000, output: 600_000_000, ..PRICE },
+    Price { input: 900_000_000, output: 1_900_000_000, ..PRICE },
+    Price { input: 450_000_000, output: 950_000_000, ..PRICE },
+    Price { input: 3_375_000_000, output: 4_500_000_000, ..PRICE },
+    Price { input: 93_750_000, output: 750_000_000, ..PRICE },
+    Price { input: 750_000_000, output: 1_500_000_000, ..PRICE },
+    Price { input: 25_000_000, output: 100_000_000, cached_input: Some(2_500_000), ..PRICE },
+    Price { input: 75_000_000, output: 250_000_000, cached_input: Some(15_000_000), ..PRICE },
+    Price { input: 25_000_000, output: 40_000_000, ..PRICE },
+    Price { input: 700_000_000, output: 700_000_000, ..PRICE },
+    Price { input: 1_000_000_000, output: 3_000_000_000, cached_input: Some(200_000_000), ..PRICE },
+    Price { input: 120_000_000, output: 300_000_000, ..PRICE },
+    Price { input: 60_000_000, output: 240_000_000, cached_input: Some(12_000_000), ..PRICE },
+    Price { input: 80_000_000, output: 450_000_000, ..PRICE },
+    Price { input: 600_000_000, output: 2_400_000_000, cached_input: Some(120_000_000), ..PRICE },
+    Price { input: 50_000_000, output: 200_000_000, cached_input: Some(10_000_000), ..PRICE },
+    Price { input: 150_000_000, output: 500_000_000, cached_input: Some(20_000_000), ..PRICE },
+    Price { input: 40_000_000, output: 160_000_000, ..PRICE },
+    Price { input: 5_000_000_000, output: 15_000_000_000, ..PRICE },
+    Price { input: 1_500_000_000, output: 6_000_000_000, cached_input: Some(375_000_000), ..PRICE },
+    Price { input: 60_000_000_000, output: 120_000_000_000, ..PRICE },
+    Price { input: 400_000_000, output: 1_600_000_000, cached_input: Some(100_000_000), ..PRICE },
+    Price { input: 200_000_000, output: 800_000_000, cached_input: Some(50_000_000), ..PRICE },
+    Price { input: 100_000_000, output: 400_000_000, cached_input: Some(30_000_000), ..PRICE },
+    Price { input: 50_000_000, output: 200_000_000, cached_input: Some(12_500_000), ..PRICE },
+    Price { input: 1_000_000_000, output: 4_000_000_000, cached_input: Some(250_000_000), ..PRICE },
+    Price { input: 75_000_000_000, output: 150_000_000_000, ..PRICE },
+    Price { input: 2_500_000_000, output: 10_000_000_000, cached_input: Some(1_250_000_000), ..PRICE },
+    Price { input: 1_250_000_000, output: 5_000_000_000, cached_input: Some(625_000_000), ..PRICE },
+    Price { input: 6_000_000_000, output: 18_000_000_000, ..PRICE },
+    Price { input: 10_000_000_000, output: 10_000_000_000, cached_input: Some(1_250_000_000), ..PRICE },
+    Price { input: 2_500_000_000, output: 2_000_000_000, cached_input: Some(250_000_000), ..PRICE },
+    Price { input: 125_000_000, output: 1_000_000_000, cached_input: Some(12_500_000), ..PRICE },
+    Price { input: 50_000_000, output: 400_000_000, cached_input: Some(5_000_000), ..PRICE },
+    Price { input: 25_000_000, output: 200_000_000, cached_input: Some(2_500_000), ..PRICE },
+    Price { input: 15_000_000_000, output: 120_000_000_000, ..PRICE },
+    Price { input: 7_500_000_000, output: 60_000_000_000, ..PRICE },
+    Price { input: 250_000_000, output: 2_000_000_000, cached_input: Some(30_000_000), ..PRICE },
+    Price { input: 625_000_000, output: 5_000_000_000, cached_input: Some(62_500_000), ..PRICE },
+    Price { input: 21_000_000_000, output: 168_000_000_000, ..PRICE },
+    Price { input: 10_500_000_000, output: 84_000_000_000, ..PRICE },
+    Price { input: 875_000_000, output: 7_000_000_000, cached_input: Some(87_500_000), ..PRICE },
+    Price { input: 8_000_000_000, output: 15_000_000_000, cached_input: Some(2_000_000_000), ..PRICE },
+    Price { input: 750_000_000, output: 4_500_000_000, cached_input: Some(75_000_000), ..PRICE },
+    Price { input: 375_000_000, output: 2_250_000_000, cached_input: Some(37_500_000), ..PRICE },
+    Price { input: 200_000_000, output: 1_250_000_000, cached_input: Some(20_000_000), ..PRICE },
+    Price { input: 100_000_000, output: 625_000_000, cached_input: Some(10_000_000), ..PRICE },
+    Price { input: 29_600_000, output: 136_000_000, ..PRICE },
+    Price { input: 30_000_000, output: 140_000_000, cached_input: Some(9_000_000), ..PRICE },
+    Price { input: 24_000_000, output: 112_000_000, ..PRICE },
+    Price { input: 15_000_000_000, output: 60_000_000_000, cached_input: Some(7_500_000_000), ..PRICE },
+    Price { input: 1_100_000_000, output: 4_400_000_000, ..PRICE },
+    Price { input: 150_000_000_000, output: 600_000_000_000, ..PRICE },
+    Price { input: 1_100_000_000, output: 4_400_000_000, cached_input: Some(550_000_000), ..PRICE },
+    Price { input: 550_000_000, output: 2_200_000_000, cached_input: Some(275_000_000), ..PRICE },
+    Price { input: 20_000_000_000, output: 80_000_000_000, ..PRICE },
+    Price { input: 1_100_000_000, output: 4_400_000_000, cached_input: Some(275_000_000), ..PRICE },
+    Price { input: 550_000_000, output: 2_200_000_000, cached_input: Some(137_500_000), ..PRICE },
+    Price { input: 50_000_000, output: 500_000_000, cached_input: Some(3_000_000), ..PRICE },
+    Price { input: 2_000_000_000, output: 8_000_000_000, reasoning: Some(3_000_000_000), ..PRICE },
+    Price { input: 90_000_000, output: 180_000_000, cached_input: Some(9_000_000), ..PRICE },
+    Price { input: 60_000_000, output: 120_000_000, cached_input: Some(30_000_000), ..PRICE },
+    Price { input: 75_000_000, output: 500_000_000, cached_input: Some(37_500_000), ..PRICE },
+    Price { input: 80_000_000, output: 130_000_000, cached_input: Some(40_000_000), ..PRICE },
+    Price { input: 562_500_000, output: 1_125_000_000, ..PRICE },
+    Price { input: 360_000_000, output: 400_000_000, ..PRICE },
+    Price { input: 660_000_000, output: 1_000_000_000, ..PRICE },
+    Price { input: 1_600_000_000, output: 6_400_000_000, ..PRICE },
+    Price { input: 260_000_000, output: 780_000_000, ..PRICE },
+    Price { input: 260_000_000, output: 780_000_000, cache_write: Some(325_000_000), ..PRICE },
+    Price { input: 210_000_000, output: 630_000_000, ..PRICE },
+    Price { input: 800_000_000, output: 1_000_000_000, cached_input: Some(400_000_000), ..PRICE },
+    Price { input: 100_000_000, output: 220_000_000, ..PRICE },
+    Price { input: 130_000_000, output: 600_000_000, ..PRICE },
+    Price { input: 90_000_000, output: 550_000_000, ..PRICE },
+    Price { input: 450_000_000, output: 3_500_000_000, ..PRICE },
+    Price { input: 120_000_000, output: 500_000_000, ..PRICE },
+    Price { input: 90_000_000, output: 300_000_000, ..PRICE },
+    Price { input: 80_000_000, output: 400_000_000, ..PRICE },
+    Price { input: 140_000_000, output: 400_000_000, cached_input: Some(90_000_000), ..PRICE },
+    Price { input: 300_000_000, output: 1_000_000_000, cached_input: Some(100_000_000), ..PRICE },
+    Price { input: 120_000_000, output: 800_000_000, cached_input: Some(70_000_000), ..PRICE },
+    Price { input: 650_000_000, output: 3_250_000_000, cached_input: Some(130_000_000), cache_write: Some(812_500_000), ..PRICE },
+    Price { input: 1_200_000_000, output: 6_000_000_000, ..PRICE },
+    Price { input: 780_000_000, output: 3_900_000_000, ..PRICE },
+    Price { input: 90_000_000, output: 1_100_000_000, ..PRICE },
+    Price { input: 210_000_000, output: 1_900_000_000, cached_input: Some(100_000_000), ..PRICE },
+    Price { input: 260_000_000, output: 2_600_000_000, ..PRICE },
+    Price { input: 290_000_000, output: 1_000_000_000, ..PRICE },
+    Price { input: 104_000_000, output: 416_000_000, ..PRICE },
+    Price { input: 250_000_000, output: 750_000_000, cached_input: Some(120_000_000), ..PRICE },
+    Price { input: 117_000_000, output: 1_365_000_000, ..PRICE },
+    Price { input: 260_000_000, output: 2_080_000_000, ..PRICE },
+    Price { input: 195_000_000, output: 1_560_000_000, ..PRICE },
+    Price { input: 162_500_000, output: 1_300_000_000, cached_input: Some(50_000_000), ..PRICE },
+    Price { input: 390_000_000, output: 2_340_000_000, cached_input: Some(300_000_000), ..PRICE },
+    Price { input: 100_000_000, output: 150_000_000, ..PRICE },
+    Price { input: 65_000_000, output: 260_000_000, ..PRICE },
+    Price { input: 450_000_000, output: 2_700_000_000, cached_input: Some(25_000_000), ..PRICE },
+    Price { input: 100_000_000, output: 950_000_000, ..PRICE },
+    Price { input: 1_040_000_000, output: 6_240_000_000, cache_write: Some(1_300_000_000), ..PRICE },
+    Price { input: 1_475_000_000, output: 4_425_000_000, cached_input: Some(295_000_000), cache_write: Some(1_843_750_000), ..PRICE },
+    Price { input: 230_000_000, output: 920_000_000, ..PRICE },
+    Price { input: 2_000_000_000, output: 6_000_000_000, cached_input: Some(250_000_000), cache_write: Some(2_500_000_000), ..PRICE },
+    Price { input: 425_000_000, output: 2_550_000_000, cached_input: Some(85_000_000), cache_write: Some(531_250_000), ..PRICE },
+    Price { input: 160_000_000, output: 2_000_000_000, cached_input: Some(40_000_000), cache_write: Some(200_000_000), ..PRICE },
+    Price { input: 150_000_000, output: 470_000_000, cached_input: Some(16_000_000), ..PRICE },
+    Price { input: 2_000_000_000, output: 6_000_000_000, cached_input: Some(250_000_000), ..PRICE },
+    Price { input: 4_000_000_000, output: 12_000_000_000, cached_input: Some(500_000_000), ..PRICE },
+    Price { input: 150_000_000, output: 200_000_000, ..PRICE },
+    Price { input: 4_500_000_000, output: 4_500_000_000, ..PRICE },
+    Price { input: 400_000_000, output: 1_200_000_000, cached_input: Some(40_000_000), ..PRICE },
+    Price { input: 850_000_000, output: 1_250_000_000, ..PRICE },
+    Price { input: 200_000_000, output: 600_000_000, cached_input: Some(50_000_000), ..PRICE },
+    Price { input: 950_000_000, output: 4_000_000_000, cached_input: Some(150_000_000), ..PRICE },
+    Price { input: 40_000_000, output: 50_000_000, ..PRICE },
+    Price { input: 850_000_000, output: 850_000_000, ..PRICE },
+    Price { input: 650_000_000, output: 750_000_000, ..PRICE },
+    Price { input: 880_000_000, output: 880_000_000, ..PRICE },
+    Price { input: 700_000_000, output: 950_000_000, ..PRICE },
+    Price { input: 100_000_000, output: 300_000_000, cached_input: Some(20_000_000), ..PRICE },
+    Price { input: 200_000_000, output: 1_150_000_000, cached_input: Some(40_000_000), ..PRICE },
+    Price { input: 1_000_000_000, output: 2_700_000_000, cached_input: Some(100_000_000), ..PRICE },
+    Price { input: 850_000_000, output: 3_400_000_000, ..PRICE },
+    Price { input: 140_000_000, output: 570_000_000, ..PRICE },
+    Price { input: 44_000_000, output: 177_000_000, ..PRICE },
+    Price { input: 74_000_000, output: 295_000_000, ..PRICE },
+    Price { input: 180_000_000, output: 600_000_000, cached_input: Some(60_000_000), ..PRICE },
+    Price { input: 417_000_000, output: 1_250_500_000, cached_input: Some(21_000_000), ..PRICE },
+    Price { input: 800_000_000, output: 1_000_000_000, ..PRICE },
+    Price { input: 300_000_000, output: 500_000_000, cached_input: Some(150_000_000), ..PRICE },
+    Price { input: 550_000_000, output: 800_000_000, cached_input: Some(250_000_000), ..PRICE },
+    Price { input: 1_000_000_000, output: 4_050_000_000, cached_input: Some(170_000_000), ..PRICE },
+    Price { input: 450_000_000, output: 1_200_000_000, cached_input: Some(100_000_000), ..PRICE },
+    Price { input: 360_000_000, output: 960_000_000, cached_input: Some(80_000_000), ..PRICE },
+    Price { input: 800_000_000, output: 3_200_000_000, cached_input: Some(30_000_000), ..PRICE },
+    Price { input: 2_500_000_000, output: 7_500_000_000, cached_input: Some(250_000_000), ..PRICE },
+    Price { input: 350_000_000, output: 650_000_000, ..PRICE },
+    Price { input: 50_000_000, output: 200_000_000, cached_input: Some(5_000_000), ..PRICE },
+    Price { input: 150_000_000, output: 600_000_000, cached_input: Some(30_000_000), ..PRICE },
+    Price { input: 600_000_000, output: 6_000_000_000, ..PRICE },
+    Price { input: 2_000_000_000, output: 10_000_000_000, ..PRICE },
+    Price { input: 300_000_000, output: 500_000_000, ..PRICE },
+    Price { input: 200_000_000, output: 1_500_000_000, cached_input: Some(20_000_000), ..PRICE },
+    Price { input: 400_000_000, output: 2_000_000_000, cached_input: Some(80_000_000), ..PRICE },
+    Price { input: 435_000_000, output: 870_000_000, cached_input: Some(3_600_000), ..PRICE },
+    Price { input: 140_000_000, output: 280_000_000, cached_input: Some(2_800_000), ..PRICE },
+    Price { input: 4_350_000_000, output: 8_700_000_000, cached_input: Some(36_000_000), ..PRICE },
+    Price { input: 3_750_000_000, output: 3_750_000_000, ..PRICE },
+    Price { input: 600_000_000, output: 2_200_000_000, cached_input: Some(110_000_000), ..PRICE },
+    Price { input: 200_000_000, output: 1_100_000_000, cached_input: Some(30_000_000), ..PRICE },
+    Price { input: 600_000_000, output: 1_800_000_000, cached_input: Some(110_000_000), ..PRICE },
+    Price { input: 300_000_000, output: 900_000_000, cached_input: Some(50_000_000), ..PRICE },
+    Price { input: 60_500_000, output: 400_000_000, cached_input: Some(10_000_000), ..PRICE },
+    Price { input: 1_000_000_000, output: 3_200_000_000, cached_input: Some(200_000_000), ..PRICE },
+    Price { input: 1_200_000_000, output: 4_000_000_000, cached_input: Some(240_000_000), ..PRICE },
+    Price { input: 623_000_000, output: 1_271_000_000, cached_input: Some(210_000_000), ..PRICE },
+    Price { input: 61_000_000, output: 124_000_000, cached_input: Some(26_000_000), ..PRICE },
+    Price { input: 370_000_000, output: 1_250_000_000, cached_input: Some(75_000_000), ..PRICE },
+    Price { input: 2_800_000_000, output: 8_800_000_000, cached_input: Some(560_000_000), ..PRICE },
+    Price { input: 450_000_000, output: 2_000_000_000, cached_input: Some(100_000_000), ..PRICE },
+    Price { input: 50_000_000, output: 150_000_000, cached_input: Some(12_000_000), ..PRICE },
+    Price { input: 225_000_000, output: 8_000_000_000, cached_input: Some(230_000_000), ..PRICE },
+    Price { input: 6_880_000, output: 120_000_000, cached_input: Some(3_360_000), ..PRICE },
+    Price { input: 239_000_000, output: 11_936_000_000, cached_input: Some(210_000_000), ..PRICE },
+    Price { input: 48_000_000, output: 200_000_000, cached_input: Some(6_000_000), ..PRICE },
+    Price { input: 42_000_000, output: 6_000_000_000, cached_input: Some(26_000_000), ..PRICE },
+    Price { input: 350_000_000, output: 1_400_000_000, ..PRICE },
+    Price { input: 700_000_000, output: 2_800_000_000, ..PRICE },
+    Price { input: 0, output: 2_800_000_000, ..PRICE },
+    Price { input: 0, output: 280_000_000, ..PRICE },
+    Price { input: 50_000_000, output: 0, ..PRICE },
+    Price { input: 4_000_000, output: 0, ..PRICE },
+    Price { input: 30_000_000, output: 0, ..PRICE },
+    Price { input: 0, output: 1_800_000_000, ..PRICE },
+    Price { input: 1_950_000_000, output: 8_000_000_000, ..PRICE },
+    Price { input: 180_000_000, output: 680_000_000, ..PRICE },
+    Price { input: 600_000_000, output: 3_600_000_000, cached_input: Some(350_000_000), ..PRICE },
+    Price { input: 1_500_000_000, output: 4_500_000_000, cached_input: Some(300_000_000), ..PRICE },
+    Price { input: 320_000_000, output: 1_280_000_000, ..PRICE },
+    Price { input: 1_600_000_000, output: 1_600_000_000, ..PRICE },
+    Price { input: 140_000_000, output: 280_000_000, cached_input: Some(30_000_000), ..PRICE },
+    Price { input: 1_320_000_000, output: 3_960_000_000, cached_input: Some(130_000_000), ..PRICE },
+    Price { input: 390_000_000, output: 970_000_000, ..PRICE },
+    Price { input: 3_500_000_000, output: 3_500_000_000, ..PRICE },
+    Price { input: 350_000_000, output: 1_500_000_000, cached_input: Some(40_000_000), ..PRICE },
+    Price { input: 1_200_000_000, output: 4_500_000_000, cached_input: Some(200_000_000), ..PRICE },
+    Price { input: 60_000_000, output: 250_000_000, ..PRICE },
+    Price { input: 600_000_000, output: 3_600_000_000, cached_input: Some(200_000_000), ..PRICE },
+    Price { input: 42_000_000, output: 0, ..PRICE },
+    Price { input: 0, output: 0, second: Some(27_780), ..PRICE },
+];
+
+/// Prices with tiers or services.
+pub(in crate::catalogue) static GRADED: [Price; 164] = [
+    Price {
+        input: 10_000_000_000, output: 50_000_000_000, cached_input: Some(1_000_000_000), cache_write: Some(12_500_000_000), cache_write_1h: Some(20_000_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 5_000_000_000, output: 25_000_000_000, cached_input: Some(500_000_000), cache_write: Some(6_250_000_000),
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 10_000_000_000, output: 50_000_000_000, cached_input: Some(250_000_000), cache_write: Some(12_500_000_000), cache_write_1h: Some(20_000_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 5_000_000_000, output: 25_000_000_000, cached_input: Some(125_000_000), cache_write: Some(6_250_000_000),
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 1_000_000_000, output: 5_000_000_000, cached_input: Some(100_000_000), cache_write: Some(1_250_000_000), cache_write_1h: Some(2_000_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 500_000_000, output: 2_500_000_000, cached_input: Some(50_000_000), cache_write: Some(625_000_000),
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 100_000_000, output: 500_000_000, cached_input: Some(10_000_000), cache_write: Some(125_000_000), cache_write_1h: Some(200_000_000),
+        tiers: Cow::Borrowed(&[
+            Tier { above: 100_000, input: 500_000_000, output: 2_500_000_000, ..TIER },
+        ]),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 50_000_000, output: 250_000_000, cached_input: Some(5_000_000), cache_write: Some(62_500_000),
+                tiers: Cow::Borrowed(&[
+                    Tier { above: 100_000, input: 250_000_000, output: 1_250_000_000, ..TIER },
+                ]),
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 5_000_000_000, output: 25_000_000_000, cached_input: Some(500_000_000), cache_write: Some(6_250_000_000), cache_write_1h: Some(10_000_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 2_500_000_000, output: 12_500_000_000, cached_input: Some(250_000_000), cache_write: Some(3_125_000_000),
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 5_000_000_000, output: 25_000_000_000, cached_input: Some(500_000_000), cache_write: Some(6_250_000_000), cache_write_1h: Some(10_000_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 2_500_000_000, output: 12_500_000_000, cached_input: Some(250_000_000), cache_write: Some(3_125_000_000),
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("fast"), input: 10_000_000_000, output: 50_000_000_000,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 4_000_000_000, output: 20_000_000_000, cached_input: Some(200_000_000), cache_write: Some(5_000_000_000), cache_write_1h: Some(8_000_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 2_000_000_000, output: 10_000_000_000, cached_input: Some(100_000_000), cache_write: Some(2_500_000_000),
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("fast"), input: 8_000_000_000, output: 40_000_000_000,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 3_000_000_000, output: 15_000_000_000, cached_input: Some(300_000_000), cache_write: Some(3_750_000_000), cache_write_1h: Some(6_000_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 1_500_000_000, output: 7_500_000_000, cached_input: Some(150_000_000), cache_write: Some(1_875_000_000),
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 2_000_000_000, output: 10_000_000_000, cached_input: Some(200_000_000), cache_write: Some(2_500_000_000), cache_write_1h: Some(4_000_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 1_000_000_000, output: 5_000_000_000, cached_input: Some(100_000_000), cache_write: Some(1_250_000_000),
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 2_000_000_000, output: 10_000_000_000, cached_input: Some(100_000_000), cache_write: Some(2_500_000_000), cache_write_1h: Some(4_000_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 1_000_000_000, output: 5_000_000_000, cached_input: Some(50_000_000), cache_write: Some(1_250_000_000),
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 220_000_000, output: 660_000_000, cached_input: Some(7_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("priority"), input: 275_000_000, output: 825_000_000,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 1_200_000_000, output: 1_200_000_000, cached_input: Some(600_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("priority"), input: 1_200_000_000, output: 1_200_000_000,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 1_320_000_000, output: 3_960_000_000, cached_input: Some(44_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("priority"), input: 1_650_000_000, output: 4_950_000_000,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 300_000_000, output: 1_200_000_000, cached_input: Some(6_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("priority"), input: 375_000_000, output: 1_500_000_000,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 450_000_000, output: 1_800_000_000, cached_input: Some(9_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("priority"), input: 562_500_000, output: 2_250_000_000,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 3_000_000_000, output: 15_000_000_000, cached_input: Some(300_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("priority"), input: 3_750_000_000, output: 18_750_000_000,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 1_400_000_000, output: 4_400_000_000, cached_input: Some(140_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("priority"), input: 1_750_000_000, output: 5_500_000_000,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 1_400_000_000, output: 4_400_000_000, cached_input: Some(260_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("priority"), input: 1_750_000_000, output: 5_500_000_000,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 150_000_000, output: 500_000_000, cached_input: Some(30_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("priority"), input: 187_500_000, output: 625_000_000,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 225_000_000, output: 750_000_000, cached_input: Some(45_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("priority"), input: 281_250_000, output: 937_500_000,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 2_100_000_000, output: 6_600_000_000, cached_input: Some(390_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("priority"), input: 2_625_000_000, output: 8_250_000_000,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 150_000_000, output: 600_000_000, cached_input: Some(15_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("priority"), input: 180_000_000, output: 720_000_000,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 1_000_000_000, output: 4_050_000_000, cached_input: Some(170_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("priority"), input: 1_000_000_000, output: 4_050_000_000,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 950_000_000, output: 4_000_000_000, cached_input: Some(160_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("priority"), input: 1_500_000_000, output: 6_000_000_000, cached_input: Some(220_000_000),
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 950_000_000, output: 4_000_000_000, cached_input: Some(190_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("priority"), input: 1_425_000_000, output: 6_000_000_000,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 4_500_000_000, output: 22_500_000_000, cached_input: Some(450_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("priority"), input: 5_625_000_000, output: 28_125_000_000,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 300_000_000, output: 1_200_000_000, cached_input: Some(60_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("priority"), input: 450_000_000, output: 1_800_000_000,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 150_000_000, output: 600_000_000, cached_input: Some(15_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("priority"), input: 225_000_000, output: 900_000_000,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 350_000_000, output: 1_500_000_000, cached_input: Some(40_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("priority"), input: 525_000_000, output: 2_250_000_000,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 1_250_000_000, output: 4_250_000_000, cached_input: Some(150_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("priority"), input: 1_875_000_000, output: 6_375_000_000,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 600_000_000, output: 2_400_000_000, cached_input: Some(120_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("priority"), input: 750_000_000, output: 3_000_000_000,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 50_000_000, output: 200_000_000, cached_input: Some(10_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("priority"), input: 62_500_000, output: 250_000_000,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 2_000_000_000, output: 6_000_000_000, cached_input: Some(250_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("priority"), input: 3_000_000_000, output: 9_000_000_000,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 2_000_000_000, output: 12_000_000_000,
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 1_000_000_000, output: 6_000_000_000,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 1_250_000_000, output: 10_000_000_000,
+        tiers: Cow::Borrowed(&[
+            Tier { above: 200_000, input: 2_500_000_000, output: 15_000_000_000, ..TIER },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 300_000_000, output: 2_500_000_000, cached_input: Some(30_000_000), audio_input: Some(1_000_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 150_000_000, output: 1_250_000_000, audio_input: Some(500_000_000),
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("flex"), input: 150_000_000, output: 1_250_000_000, audio_input: Some(500_000_000),
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("priority"), input: 540_000_000, output: 4_500_000_000,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 300_000_000, output: 2_500_000_000, cached_input: Some(30_000_000), audio_input: Some(1_000_000_000), image_output: Some(30_000_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 150_000_000, output: 1_250_000_000,
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("flex"), input: 150_000_000, output: 1_250_000_000,
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("priority"), input: 540_000_000, output: 4_500_000_000,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 100_000_000, output: 400_000_000, cached_input: Some(10_000_000), audio_input: Some(300_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 50_000_000, output: 200_000_000, audio_input: Some(150_000_000),
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("flex"), input: 50_000_000, output: 200_000_000, audio_input: Some(150_000_000),
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("priority"), input: 180_000_000, output: 720_000_000,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 500_000_000, output: 10_000_000_000,
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 250_000_000, output: 5_000_000_000,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 1_250_000_000, output: 10_000_000_000, cached_input: Some(125_000_000),
+        tiers: Cow::Borrowed(&[
+            Tier { above: 200_000, input: 2_500_000_000, output: 15_000_000_000, ..TIER },
+        ]),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 625_000_000, output: 5_000_000_000,
+                tiers: Cow::Borrowed(&[
+                    Tier { above: 200_000, input: 1_250_000_000, output: 7_500_000_000, ..TIER },
+                ]),
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("flex"), input: 625_000_000, output: 5_000_000_000,
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("priority"), input: 2_250_000_000, output: 18_000_000_000,
+                tiers: Cow::Borrowed(&[
+                    Tier { above: 200_000, input: 4_500_000_000, output: 27_000_000_000, ..TIER },
+                ]),
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 1_000_000_000, output: 20_000_000_000, cached_input: Some(125_000_000), audio_input: Some(700_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 500_000_000, output: 10_000_000_000,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 500_000_000, output: 3_000_000_000, cached_input: Some(50_000_000), audio_input: Some(1_000_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 250_000_000, output: 1_500_000_000, audio_input: Some(500_000_000),
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("flex"), input: 250_000_000, output: 1_500_000_000, audio_input: Some(500_000_000),
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("priority"), input: 900_000_000, output: 5_400_000_000,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 2_000_000_000, output: 12_000_000_000, image_output: Some(120_000_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 1_000_000_000, output: 6_000_000_000, image_output: Some(60_000_000_000),
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("flex"), input: 1_000_000_000, output: 6_000_000_000,
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("priority"), input: 3_600_000_000, output: 21_600_000_000,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 2_000_000_000, output: 12_000_000_000, image_output: Some(120_000_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 1_000_000_000, output: 6_000_000_000,
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("flex"), input: 1_000_000_000, output: 6_000_000_000,
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("priority"), input: 3_600_000_000, output: 21_600_000_000,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 500_000_000, output: 3_000_000_000, image_output: Some(60_000_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 250_000_000, output: 1_500_000_000, image_output: Some(30_000_000_000),
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 500_000_000, output: 3_000_000_000, image_output: Some(60_000_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 250_000_000, output: 1_500_000_000,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 250_000_000, output: 1_500_000_000, cached_input: Some(25_000_000), audio_input: Some(500_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 125_000_000, output: 750_000_000, cached_input: Some(12_500_000), audio_input: Some(250_000_000),
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("flex"), input: 125_000_000, output: 750_000_000, cached_input: Some(12_500_000), audio_input: Some(250_000_000),
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("priority"), input: 450_000_000, output: 2_700_000_000,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 250_000_000, output: 1_500_000_000, image_output: Some(30_000_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 125_000_000, output: 750_000_000, image_output: Some(15_000_000_000),
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 250_000_000, output: 1_500_000_000, cached_input: Some(25_000_000), audio_input: Some(500_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 125_000_000, output: 750_000_000, cached_input: Some(12_500_000), audio_input: Some(250_000_000),
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("flex"), input: 125_000_000, output: 750_000_000, cached_input: Some(12_500_000),
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("priority"), input: 450_000_000, output: 2_700_000_000,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 1_000_000_000, output: 20_000_000_000,
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 500_000_000, output: 10_000_000_000,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 2_000_000_000, output: 12_000_000_000, cached_input: Some(200_000_000),
+        tiers: Cow::Borrowed(&[
+            Tier { above: 200_000, input: 4_000_000_000, output: 18_000_000_000, ..TIER },
+        ]),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 1_000_000_000, output: 6_000_000_000,
+                tiers: Cow::Borrowed(&[
+                    Tier { above: 200_000, input: 2_000_000_000, output: 9_000_000_000, ..TIER },
+                ]),
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("flex"), input: 1_000_000_000, output: 6_000_000_000,
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("priority"), input: 3_600_000_000, output: 21_600_000_000,
+                tiers: Cow::Borrowed(&[
+                    Tier { above: 200_000, input: 7_200_000_000, output: 32_400_000_000, ..TIER },
+                ]),
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 1_500_000_000, output: 9_000_000_000, cached_input: Some(150_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 750_000_000, output: 4_500_000_000, cached_input: Some(75_000_000),
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("flex"), input: 750_000_000, output: 4_500_000_000, cached_input: Some(80_000_000),
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("priority"), input: 2_700_000_000, output: 16_200_000_000,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 300_000_000, output: 2_500_000_000, cached_input: Some(30_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 150_000_000, output: 1_250_000_000, cached_input: Some(20_000_000),
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("flex"), input: 150_000_000, output: 1_250_000_000, cached_input: Some(20_000_000),
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("priority"), input: 540_000_000, output: 4_500_000_000, cached_input: Some(50_000_000),
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 750_000_000, output: 3_750_000_000, cached_input: Some(75_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 375_000_000, output: 1_875_000_000, cached_input: Some(37_500_000),
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("flex"), input: 375_000_000, output: 1_875_000_000, cached_input: Some(37_500_000),
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("priority"), input: 1_350_000_000, output: 6_750_000_000,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 500_000_000, output: 6_000_000_000, cached_input: Some(125_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 250_000_000, output: 3_000_000_000, cached_input: Some(62_500_000),
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("flex"), input: 250_000_000, output: 3_000_000_000, cached_input: Some(25_000_000),
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("priority"), input: 900_000_000, output: 10_800_000_000,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 500_000_000, output: 9_000_000_000, cached_input: Some(125_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 250_000_000, output: 4_500_000_000, cached_input: Some(62_500_000),
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("flex"), input: 250_000_000, output: 4_500_000_000, cached_input: Some(25_000_000),
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("priority"), input: 900_000_000, output: 16_200_000_000,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 2_000_000_000, output: 10_000_000_000, cached_input: Some(100_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 1_000_000_000, output: 5_000_000_000, cached_input: Some(50_000_000),
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("flex"), input: 1_000_000_000, output: 5_000_000_000, cached_input: Some(50_000_000),
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("priority"), input: 3_600_000_000, output: 18_000_000_000,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 150_000_000, output: 0,
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 75_000_000, output: 0,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 200_000_000, output: 0, audio_input: Some(6_500_000_000), image_input: Some(450_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 100_000_000, output: 0, audio_input: Some(3_250_000_000),
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 750_000_000, output: 3_750_000_000, cached_input: Some(75_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 375_000_000, output: 1_875_000_000,
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("flex"), input: 375_000_000, output: 1_875_000_000, cached_input: Some(37_500_000),
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("priority"), input: 1_350_000_000, output: 6_750_000_000,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 300_000_000, output: 2_500_000_000, cached_input: Some(30_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 150_000_000, output: 1_250_000_000,
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("flex"), input: 150_000_000, output: 1_250_000_000, cached_input: Some(20_000_000),
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("priority"), input: 540_000_000, output: 4_500_000_000, cached_input: Some(50_000_000),
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 1_500_000_000, output: 7_500_000_000, image_output: Some(30_000_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 750_000_000, output: 3_750_000_000, image_output: Some(15_000_000_000),
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 2_000_000_000, output: 12_000_000_000, cached_input: Some(200_000_000),
+        tiers: Cow::Borrowed(&[
+            Tier { above: 200_000, input: 4_000_000_000, output: 18_000_000_000, ..TIER },
+        ]),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 1_000_000_000, output: 6_000_000_000,
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("flex"), input: 1_000_000_000, output: 6_000_000_000,
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("priority"), input: 3_600_000_000, output: 21_600_000_000,
+                tiers: Cow::Borrowed(&[
+                    Tier { above: 200_000, input: 7_200_000_000, output: 32_400_000_000, ..TIER },
+                ]),
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 1_000_000_000, output: 5_000_000_000, cached_input: Some(100_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 500_000_000, output: 2_500_000_000, cached_input: Some(50_000_000),
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 400_000_000, output: 400_000_000,
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 200_000_000, output: 200_000_000,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 5_000_000_000, output: 10_000_000_000, cached_input: Some(1_250_000_000), image_input: Some(8_000_000_000), image_output: Some(32_000_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 2_500_000_000, output: 5_000_000_000, cached_input: Some(630_000_000),
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 2_000_000_000, output: 2_000_000_000,
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 1_000_000_000, output: 1_000_000_000,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 4_000_000_000, output: 20_000_000_000, cached_input: Some(400_000_000), cache_write: Some(5_000_000_000),
+        tiers: Cow::Borrowed(&[
+            Tier { above: 272_000, input: 8_000_000_000, output: 30_000_000_000, ..TIER },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 12_500_000_000, output: 75_000_000_000, cached_input: Some(1_250_000_000), cache_write: Some(15_625_000_000),
+        tiers: Cow::Borrowed(&[
+            Tier { above: 272_000, input: 25_000_000_000, output: 112_500_000_000, ..TIER },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 500_000_000, output: 1_500_000_000,
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 250_000_000, output: 750_000_000,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 1_000_000_000, output: 2_000_000_000,
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 1_000_000_000, output: 2_000_000_000,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 30_000_000_000, output: 60_000_000_000,
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 15_000_000_000, output: 30_000_000_000,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 10_000_000_000, output: 30_000_000_000,
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 5_000_000_000, output: 15_000_000_000,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 2_000_000_000, output: 8_000_000_000, cached_input: Some(500_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 1_000_000_000, output: 4_000_000_000,
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("priority"), input: 3_500_000_000, output: 14_000_000_000,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 400_000_000, output: 1_600_000_000, cached_input: Some(100_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 200_000_000, output: 800_000_000,
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("priority"), input: 700_000_000, output: 2_800_000_000,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 100_000_000, output: 400_000_000, cached_input: Some(25_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 50_000_000, output: 200_000_000,
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("priority"), input: 200_000_000, output: 800_000_000,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 2_500_000_000, output: 10_000_000_000, cached_input: Some(1_250_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 1_250_000_000, output: 5_000_000_000,
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("priority"), input: 4_250_000_000, output: 17_000_000_000,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 5_000_000_000, output: 15_000_000_000,
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 2_500_000_000, output: 7_500_000_000,
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("priority"), input: 8_750_000_000, output: 26_250_000_000,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 150_000_000, output: 600_000_000, cached_input: Some(75_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 75_000_000, output: 300_000_000,
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("priority"), input: 250_000_000, output: 1_000_000_000,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 150_000_000, output: 600_000_000, cached_input: Some(75_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 75_000_000, output: 300_000_000,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 2_500_000_000, output: 10_000_000_000, cached_input: Some(1_250_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 1_250_000_000, output: 5_000_000_000,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 1_250_000_000, output: 10_000_000_000, cached_input: Some(125_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 625_000_000, output: 5_000_000_000, cached_input: Some(62_500_000),
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("flex"), input: 625_000_000, output: 5_000_000_000, cached_input: Some(62_500_000),
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("priority"), input: 2_500_000_000, output: 20_000_000_000,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 250_000_000, output: 2_000_000_000, cached_input: Some(25_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 125_000_000, output: 1_000_000_000, cached_input: Some(12_500_000),
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("flex"), input: 125_000_000, output: 1_000_000_000, cached_input: Some(12_500_000),
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("priority"), input: 450_000_000, output: 3_600_000_000,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 50_000_000, output: 400_000_000, cached_input: Some(5_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 25_000_000, output: 200_000_000, cached_input: Some(2_500_000),
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("flex"), input: 25_000_000, output: 200_000_000, cached_input: Some(2_500_000),
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 15_000_000_000, output: 120_000_000_000,
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 7_500_000_000, output: 60_000_000_000,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 1_750_000_000, output: 14_000_000_000, cached_input: Some(175_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 875_000_000, output: 7_000_000_000, cached_input: Some(87_500_000),
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("flex"), input: 875_000_000, output: 7_000_000_000, cached_input: Some(87_500_000),
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("priority"), input: 3_500_000_000, output: 28_000_000_000,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 21_000_000_000, output: 168_000_000_000,
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 10_500_000_000, output: 84_000_000_000,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 1_750_000_000, output: 14_000_000_000, cached_input: Some(175_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("priority"), input: 3_500_000_000, output: 28_000_000_000,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 2_500_000_000, output: 15_000_000_000, cached_input: Some(250_000_000),
+        tiers: Cow::Borrowed(&[
+            Tier { above: 272_000, input: 5_000_000_000, output: 22_500_000_000, ..TIER },
+        ]),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 1_250_000_000, output: 7_500_000_000, cached_input: Some(130_000_000),
+                tiers: Cow::Borrowed(&[
+                    Tier { above: 272_000, input: 2_500_000_000, output: 11_250_000_000, cached_input: Some(250_000_000), ..TIER },
+                ]),
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("flex"), input: 1_250_000_000, output: 7_500_000_000, cached_input: Some(130_000_000),
+                tiers: Cow::Borrowed(&[
+                    Tier { above: 272_000, input: 2_500_000_000, output: 11_250_000_000, cached_input: Some(250_000_000), ..TIER },
+                ]),
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("priority"), input: 5_000_000_000, output: 30_000_000_000,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 750_000_000, output: 4_500_000_000, cached_input: Some(75_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 375_000_000, output: 2_250_000_000, cached_input: Some(37_500_000),
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("flex"), input: 375_000_000, output: 2_250_000_000, cached_input: Some(37_500_000),
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("priority"), input: 1_500_000_000, output: 9_000_000_000,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 200_000_000, output: 1_250_000_000, cached_input: Some(20_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 100_000_000, output: 625_000_000, cached_input: Some(10_000_000),
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("flex"), input: 100_000_000, output: 625_000_000, cached_input: Some(10_000_000),
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 30_000_000_000, output: 180_000_000_000,
+        tiers: Cow::Borrowed(&[
+            Tier { above: 272_000, input: 60_000_000_000, output: 270_000_000_000, ..TIER },
+        ]),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 15_000_000_000, output: 90_000_000_000,
+                tiers: Cow::Borrowed(&[
+                    Tier { above: 272_000, input: 30_000_000_000, output: 135_000_000_000, ..TIER },
+                ]),
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("flex"), input: 15_000_000_000, output: 90_000_000_000,
+                tiers: Cow::Borrowed(&[
+                    Tier { above: 272_000, input: 30_000_000_000, output: 135_000_000_000, ..TIER },
+                ]),
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 5_000_000_000, output: 30_000_000_000, cached_input: Some(500_000_000),
+        tiers: Cow::Borrowed(&[
+            Tier { above: 272_000, input: 10_000_000_000, output: 45_000_000_000, ..TIER },
+        ]),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 2_500_000_000, output: 15_000_000_000, cached_input: Some(250_000_000),
+                tiers: Cow::Borrowed(&[
+                    Tier { above: 272_000, input: 5_000_000_000, output: 22_500_000_000, ..TIER },
+                ]),
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("flex"), input: 2_500_000_000, output: 15_000_000_000, cached_input: Some(250_000_000),
+                tiers: Cow::Borrowed(&[
+                    Tier { above: 272_000, input: 5_000_000_000, output: 22_500_000_000, ..TIER },
+                ]),
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("priority"), input: 12_500_000_000, output: 75_000_000_000,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 30_000_000_000, output: 180_000_000_000,
+        tiers: Cow::Borrowed(&[
+            Tier { above: 272_000, input: 60_000_000_000, output: 270_000_000_000, ..TIER },
+        ]),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 15_000_000_000, output: 90_000_000_000,
+                tiers: Cow::Borrowed(&[
+                    Tier { above: 272_000, input: 30_000_000_000, output: 135_000_000_000, ..TIER },
+                ]),
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("flex"), input: 15_000_000_000, output: 90_000_000_000,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 4_000_000_000, output: 20_000_000_000, cached_input: Some(400_000_000), cache_write: Some(5_000_000_000), cache_write_1h: Some(10_000_000_000),
+        tiers: Cow::Borrowed(&[
+            Tier { above: 272_000, input: 8_000_000_000, output: 30_000_000_000, ..TIER },
+        ]),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 2_000_000_000, output: 10_000_000_000, cached_input: Some(200_000_000), cache_write: Some(2_500_000_000),
+                tiers: Cow::Borrowed(&[
+                    Tier { above: 272_000, input: 4_000_000_000, output: 15_000_000_000, ..TIER },
+                ]),
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("flex"), input: 2_000_000_000, output: 10_000_000_000, cached_input: Some(200_000_000), cache_write: Some(2_500_000_000), cache_write_1h: Some(5_000_000_000),
+                tiers: Cow::Borrowed(&[
+                    Tier { above: 272_000, input: 4_000_000_000, output: 15_000_000_000, ..TIER },
+                ]),
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("priority"), input: 8_000_000_000, output: 40_000_000_000,
+                tiers: Cow::Borrowed(&[
+                    Tier { above: 272_000, input: 16_000_000_000, output: 60_000_000_000, ..TIER },
+                ]),
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 12_500_000_000, output: 75_000_000_000, cached_input: Some(1_250_000_000), cache_write: Some(15_625_000_000), cache_write_1h: Some(31_250_000_000),
+        tiers: Cow::Borrowed(&[
+            Tier { above: 272_000, input: 25_000_000_000, output: 112_500_000_000, ..TIER },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 200_000_000, output: 1_200_000_000, cached_input: Some(20_000_000), cache_write: Some(250_000_000), cache_write_1h: Some(500_000_000),
+        tiers: Cow::Borrowed(&[
+            Tier { above: 272_000, input: 400_000_000, output: 1_800_000_000, ..TIER },
+        ]),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 100_000_000, output: 600_000_000, cached_input: Some(10_000_000), cache_write: Some(125_000_000), cache_write_1h: Some(250_000_000),
+                tiers: Cow::Borrowed(&[
+                    Tier { above: 272_000, input: 200_000_000, output: 900_000_000, ..TIER },
+                ]),
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("flex"), input: 100_000_000, output: 600_000_000, cached_input: Some(10_000_000), cache_write: Some(125_000_000), cache_write_1h: Some(250_000_000),
+                tiers: Cow::Borrowed(&[
+                    Tier { above: 272_000, input: 200_000_000, output: 900_000_000, ..TIER },
+                ]),
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("priority"), input: 400_000_000, output: 2_400_000_000,
+                tiers: Cow::Borrowed(&[
+                    Tier { above: 272_000, input: 800_000_000, output: 3_600_000_000, ..TIER },
+                ]),
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 4_000_000_000, output: 20_000_000_000, cached_input: Some(400_000_000), cache_write: Some(5_000_000_000), cache_write_1h: Some(10_000_000_000),
+        tiers: Cow::Borrowed(&[
+            Tier { above: 272_000, input: 8_000_000_000, output: 30_000_000_000, ..TIER },
+        ]),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 2_000_000_000, output: 10_000_000_000, cached_input: Some(200_000_000), cache_write: Some(2_500_000_000), cache_write_1h: Some(5_000_000_000),
+                tiers: Cow::Borrowed(&[
+                    Tier { above: 272_000, input: 4_000_000_000, output: 15_000_000_000, ..TIER },
+                ]),
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("flex"), input: 2_000_000_000, output: 10_000_000_000, cached_input: Some(200_000_000), cache_write: Some(2_500_000_000), cache_write_1h: Some(5_000_000_000),
+                tiers: Cow::Borrowed(&[
+                    Tier { above: 272_000, input: 4_000_000_000, output: 15_000_000_000, ..TIER },
+                ]),
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("priority"), input: 8_000_000_000, output: 40_000_000_000,
+                tiers: Cow::Borrowed(&[
+                    Tier { above: 272_000, input: 16_000_000_000, output: 60_000_000_000, ..TIER },
+                ]),
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 2_000_000_000, output: 12_000_000_000, cached_input: Some(200_000_000), cache_write: Some(2_500_000_000), cache_write_1h: Some(5_000_000_000),
+        tiers: Cow::Borrowed(&[
+            Tier { above: 272_000, input: 4_000_000_000, output: 18_000_000_000, ..TIER },
+        ]),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 1_000_000_000, output: 6_000_000_000, cached_input: Some(100_000_000), cache_write: Some(1_250_000_000), cache_write_1h: Some(2_500_000_000),
+                tiers: Cow::Borrowed(&[
+                    Tier { above: 272_000, input: 2_000_000_000, output: 9_000_000_000, ..TIER },
+                ]),
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("flex"), input: 1_000_000_000, output: 6_000_000_000, cached_input: Some(100_000_000), cache_write: Some(1_250_000_000), cache_write_1h: Some(2_500_000_000),
+                tiers: Cow::Borrowed(&[
+                    Tier { above: 272_000, input: 2_000_000_000, output: 9_000_000_000, ..TIER },
+                ]),
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("priority"), input: 4_000_000_000, output: 24_000_000_000,
+                tiers: Cow::Borrowed(&[
+                    Tier { above: 272_000, input: 8_000_000_000, output: 36_000_000_000, ..TIER },
+                ]),
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 10_000_000_000, output: 50_000_000_000, cached_input: Some(1_000_000_000), cache_write: Some(12_500_000_000), cache_write_1h: Some(25_000_000_000),
+        tiers: Cow::Borrowed(&[
+            Tier { above: 272_000, input: 20_000_000_000, output: 75_000_000_000, ..TIER },
+        ]),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 5_000_000_000, output: 25_000_000_000, cached_input: Some(500_000_000), cache_write: Some(6_250_000_000), cache_write_1h: Some(12_500_000_000),
+                tiers: Cow::Borrowed(&[
+                    Tier { above: 272_000, input: 10_000_000_000, output: 37_500_000_000, ..TIER },
+                ]),
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("flex"), input: 5_000_000_000, output: 25_000_000_000, cached_input: Some(500_000_000), cache_write: Some(6_250_000_000), cache_write_1h: Some(12_500_000_000),
+                tiers: Cow::Borrowed(&[
+                    Tier { above: 272_000, input: 10_000_000_000, output: 37_500_000_000, ..TIER },
+                ]),
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("priority"), input: 20_000_000_000, output: 100_000_000_000,
+                tiers: Cow::Borrowed(&[
+                    Tier { above: 272_000, input: 40_000_000_000, output: 150_000_000_000, ..TIER },
+                ]),
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("ultrafast"), input: 60_000_000_000, output: 300_000_000_000,
+                tiers: Cow::Borrowed(&[
+                    Tier { above: 272_000, input: 120_000_000_000, output: 450_000_000_000, ..TIER },
+                ]),
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 100_000_000, output: 500_000_000, cached_input: Some(10_000_000), cache_write: Some(125_000_000), cache_write_1h: Some(250_000_000),
+        tiers: Cow::Borrowed(&[
+            Tier { above: 272_000, input: 200_000_000, output: 750_000_000, ..TIER },
+        ]),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 50_000_000, output: 250_000_000, cached_input: Some(5_000_000), cache_write: Some(62_500_000), cache_write_1h: Some(125_000_000),
+                tiers: Cow::Borrowed(&[
+                    Tier { above: 272_000, input: 100_000_000, output: 375_000_000, ..TIER },
+                ]),
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("flex"), input: 50_000_000, output: 250_000_000, cached_input: Some(5_000_000), cache_write: Some(62_500_000), cache_write_1h: Some(125_000_000),
+                tiers: Cow::Borrowed(&[
+                    Tier { above: 272_000, input: 100_000_000, output: 375_000_000, ..TIER },
+                ]),
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("priority"), input: 200_000_000, output: 1_000_000_000,
+                tiers: Cow::Borrowed(&[
+                    Tier { above: 272_000, input: 400_000_000, output: 1_500_000_000, ..TIER },
+                ]),
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 15_000_000_000, output: 75_000_000_000, cached_input: Some(1_500_000_000), cache_write: Some(18_750_000_000), cache_write_1h: Some(37_500_000_000),
+        tiers: Cow::Borrowed(&[
+            Tier { above: 272_000, input: 30_000_000_000, output: 112_500_000_000, ..TIER },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 2_000_000_000, output: 10_000_000_000, cached_input: Some(200_000_000), cache_write: Some(2_500_000_000), cache_write_1h: Some(5_000_000_000),
+        tiers: Cow::Borrowed(&[
+            Tier { above: 272_000, input: 4_000_000_000, output: 15_000_000_000, ..TIER },
+        ]),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 1_000_000_000, output: 5_000_000_000, cached_input: Some(100_000_000), cache_write: Some(1_250_000_000), cache_write_1h: Some(2_500_000_000),
+                tiers: Cow::Borrowed(&[
+                    Tier { above: 272_000, input: 2_000_000_000, output: 7_500_000_000, ..TIER },
+                ]),
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("flex"), input: 1_000_000_000, output: 5_000_000_000, cached_input: Some(100_000_000), cache_write: Some(1_250_000_000), cache_write_1h: Some(2_500_000_000),
+                tiers: Cow::Borrowed(&[
+                    Tier { above: 272_000, input: 2_000_000_000, output: 7_500_000_000, ..TIER },
+                ]),
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("priority"), input: 4_000_000_000, output: 20_000_000_000,
+                tiers: Cow::Borrowed(&[
+                    Tier { above: 272_000, input: 8_000_000_000, output: 30_000_000_000, ..TIER },
+                ]),
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 2_000_000_000, output: 10_000_000_000, cached_input: Some(100_000_000), cache_write: Some(2_500_000_000), cache_write_1h: Some(5_000_000_000),
+        tiers: Cow::Borrowed(&[
+            Tier { above: 272_000, input: 4_000_000_000, output: 15_000_000_000, ..TIER },
+        ]),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 1_000_000_000, output: 5_000_000_000, cached_input: Some(50_000_000), cache_write: Some(1_250_000_000), cache_write_1h: Some(2_500_000_000),
+                tiers: Cow::Borrowed(&[
+                    Tier { above: 272_000, input: 2_000_000_000, output: 7_500_000_000, ..TIER },
+                ]),
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("flex"), input: 1_000_000_000, output: 5_000_000_000, cached_input: Some(50_000_000), cache_write: Some(1_250_000_000), cache_write_1h: Some(2_500_000_000),
+                tiers: Cow::Borrowed(&[
+                    Tier { above: 272_000, input: 2_000_000_000, output: 7_500_000_000, ..TIER },
+                ]),
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("priority"), input: 4_000_000_000, output: 20_000_000_000,
+                tiers: Cow::Borrowed(&[
+                    Tier { above: 272_000, input: 8_000_000_000, output: 30_000_000_000, ..TIER },
+                ]),
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("ultrafast"), input: 12_000_000_000, output: 60_000_000_000,
+                tiers: Cow::Borrowed(&[
+                    Tier { above: 272_000, input: 24_000_000_000, output: 90_000_000_000, ..TIER },
+                ]),
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 1_000_000_000, output: 5_000_000_000, cached_input: Some(50_000_000), cache_write: Some(1_250_000_000), cache_write_1h: Some(2_500_000_000),
+        tiers: Cow::Borrowed(&[
+            Tier { above: 272_000, input: 2_000_000_000, output: 7_500_000_000, ..TIER },
+        ]),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 500_000_000, output: 2_500_000_000, cached_input: Some(25_000_000), cache_write: Some(625_000_000), cache_write_1h: Some(1_250_000_000),
+                tiers: Cow::Borrowed(&[
+                    Tier { above: 272_000, input: 1_000_000_000, output: 3_750_000_000, ..TIER },
+                ]),
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("flex"), input: 500_000_000, output: 2_500_000_000, cached_input: Some(25_000_000), cache_write: Some(625_000_000), cache_write_1h: Some(1_250_000_000),
+                tiers: Cow::Borrowed(&[
+                    Tier { above: 272_000, input: 1_000_000_000, output: 3_750_000_000, ..TIER },
+                ]),
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("priority"), input: 2_000_000_000, output: 10_000_000_000,
+                tiers: Cow::Borrowed(&[
+                    Tier { above: 272_000, input: 4_000_000_000, output: 15_000_000_000, ..TIER },
+                ]),
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 5_000_000_000, output: 40_000_000_000, cached_input: Some(1_250_000_000), image_input: Some(10_000_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 2_500_000_000, output: 40_000_000_000, cached_input: Some(630_000_000),
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 2_000_000_000, output: 8_000_000_000, cached_input: Some(200_000_000), image_input: Some(2_500_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 1_000_000_000, output: 8_000_000_000, cached_input: Some(100_000_000),
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 5_000_000_000, output: 30_000_000_000, cached_input: Some(1_250_000_000), image_input: Some(8_000_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 2_500_000_000, output: 30_000_000_000, cached_input: Some(625_000_000),
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 15_000_000_000, output: 60_000_000_000, cached_input: Some(7_500_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 7_500_000_000, output: 30_000_000_000,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 150_000_000_000, output: 600_000_000_000,
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 75_000_000_000, output: 300_000_000_000,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 2_000_000_000, output: 8_000_000_000, cached_input: Some(500_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 1_000_000_000, output: 4_000_000_000,
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("flex"), input: 1_000_000_000, output: 4_000_000_000, cached_input: Some(250_000_000),
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("priority"), input: 3_500_000_000, output: 14_000_000_000,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 1_100_000_000, output: 4_400_000_000, cached_input: Some(550_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 550_000_000, output: 2_200_000_000,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 20_000_000_000, output: 80_000_000_000,
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 10_000_000_000, output: 40_000_000_000,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 1_100_000_000, output: 4_400_000_000, cached_input: Some(275_000_000),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 550_000_000, output: 2_200_000_000,
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("flex"), input: 550_000_000, output: 2_200_000_000, cached_input: Some(138_000_000),
+                ..SERVICE
+            },
+            Service {
+                name: Cow::Borrowed("priority"), input: 2_000_000_000, output: 8_000_000_000,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 130_000_000, output: 0,
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 65_000_000, output: 0,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 20_000_000, output: 0,
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 10_000_000, output: 0,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 100_000_000, output: 0,
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 50_000_000, output: 0,
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 3_000_000_000, output: 15_000_000_000, cached_input: Some(300_000_000), cache_write: Some(3_750_000_000),
+        tiers: Cow::Borrowed(&[
+            Tier { above: 200_000, input: 6_000_000_000, output: 22_500_000_000, ..TIER },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 100_000_000, output: 500_000_000, cached_input: Some(10_000_000), cache_write: Some(125_000_000), cache_write_1h: Some(200_000_000),
+        tiers: Cow::Borrowed(&[
+            Tier { above: 100_000, input: 500_000_000, output: 2_500_000_000, ..TIER },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 50_000_000, output: 250_000_000, cached_input: Some(5_000_000), cache_write: Some(62_500_000), cache_write_1h: Some(100_000_000),
+        tiers: Cow::Borrowed(&[
+            Tier { above: 100_000, input: 250_000_000, output: 1_250_000_000, ..TIER },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 1_500_000_000, output: 7_500_000_000, cached_input: Some(150_000_000), cache_write: Some(1_875_000_000),
+        tiers: Cow::Borrowed(&[
+            Tier { above: 200_000, input: 3_000_000_000, output: 11_250_000_000, ..TIER },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 250_000_000, output: 2_000_000_000,
+        tiers: Cow::Borrowed(&[
+            Tier { above: 128_000, input: 500_000_000, output: 4_000_000_000, ..TIER },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 75_000_000, output: 300_000_000,
+        tiers: Cow::Borrowed(&[
+            Tier { above: 128_000, input: 100_000_000, output: 800_000_000, ..TIER },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 500_000_000, output: 3_000_000_000,
+        tiers: Cow::Borrowed(&[
+            Tier { above: 128_000, input: 1_000_000_000, output: 6_000_000_000, ..TIER },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 100_000_000, output: 400_000_000,
+        tiers: Cow::Borrowed(&[
+            Tier { above: 128_000, input: 200_000_000, output: 800_000_000, ..TIER },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 1_250_000_000, output: 10_000_000_000, cached_input: Some(125_000_000), cache_write: Some(375_000_000),
+        tiers: Cow::Borrowed(&[
+            Tier { above: 200_000, input: 2_500_000_000, output: 15_000_000_000, ..TIER },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 625_000_000, output: 5_000_000_000, cached_input: Some(125_000_000), cache_write: Some(187_500_000),
+        tiers: Cow::Borrowed(&[
+            Tier { above: 200_000, input: 1_250_000_000, output: 7_500_000_000, ..TIER },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 2_000_000_000, output: 12_000_000_000, cached_input: Some(200_000_000), cache_write: Some(375_000_000),
+        tiers: Cow::Borrowed(&[
+            Tier { above: 200_000, input: 4_000_000_000, output: 18_000_000_000, ..TIER },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 1_000_000_000, output: 6_000_000_000, cache_write: Some(187_500_000),
+        tiers: Cow::Borrowed(&[
+            Tier { above: 200_000, input: 2_000_000_000, output: 9_000_000_000, ..TIER },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 2_500_000_000, output: 15_000_000_000, cached_input: Some(250_000_000),
+        tiers: Cow::Borrowed(&[
+            Tier { above: 272_000, input: 5_000_000_000, output: 22_500_000_000, ..TIER },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 30_000_000_000, output: 180_000_000_000,
+        tiers: Cow::Borrowed(&[
+            Tier { above: 272_000, input: 60_000_000_000, output: 270_000_000_000, ..TIER },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 15_000_000_000, output: 90_000_000_000,
+        tiers: Cow::Borrowed(&[
+            Tier { above: 272_000, input: 30_000_000_000, output: 135_000_000_000, ..TIER },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 1_250_000_000, output: 7_500_000_000, cached_input: Some(125_000_000),
+        tiers: Cow::Borrowed(&[
+            Tier { above: 272_000, input: 2_500_000_000, output: 11_250_000_000, ..TIER },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 5_000_000_000, output: 30_000_000_000, cached_input: Some(500_000_000),
+        tiers: Cow::Borrowed(&[
+            Tier { above: 272_000, input: 10_000_000_000, output: 45_000_000_000, ..TIER },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 200_000_000, output: 1_200_000_000, cached_input: Some(20_000_000), cache_write: Some(250_000_000),
+        tiers: Cow::Borrowed(&[
+            Tier { above: 272_000, input: 400_000_000, output: 1_800_000_000, ..TIER },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 100_000_000, output: 600_000_000, cached_input: Some(10_000_000), cache_write: Some(125_000_000),
+        tiers: Cow::Borrowed(&[
+            Tier { above: 272_000, input: 200_000_000, output: 900_000_000, ..TIER },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 2_000_000_000, output: 10_000_000_000, cached_input: Some(200_000_000), cache_write: Some(2_500_000_000),
+        tiers: Cow::Borrowed(&[
+            Tier { above: 272_000, input: 4_000_000_000, output: 15_000_000_000, ..TIER },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 2_000_000_000, output: 12_000_000_000, cached_input: Some(200_000_000), cache_write: Some(2_500_000_000),
+        tiers: Cow::Borrowed(&[
+            Tier { above: 272_000, input: 4_000_000_000, output: 18_000_000_000, ..TIER },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 1_000_000_000, output: 6_000_000_000, cached_input: Some(100_000_000), cache_write: Some(1_250_000_000),
+        tiers: Cow::Borrowed(&[
+            Tier { above: 272_000, input: 2_000_000_000, output: 9_000_000_000, ..TIER },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 10_000_000_000, output: 50_000_000_000, cached_input: Some(1_000_000_000), cache_write: Some(12_500_000_000),
+        tiers: Cow::Borrowed(&[
+            Tier { above: 272_000, input: 20_000_000_000, output: 75_000_000_000, ..TIER },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 5_000_000_000, output: 25_000_000_000, cached_input: Some(500_000_000), cache_write: Some(6_250_000_000),
+        tiers: Cow::Borrowed(&[
+            Tier { above: 272_000, input: 10_000_000_000, output: 37_500_000_000, ..TIER },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 100_000_000, output: 500_000_000, cached_input: Some(10_000_000), cache_write: Some(125_000_000),
+        tiers: Cow::Borrowed(&[
+            Tier { above: 272_000, input: 200_000_000, output: 750_000_000, ..TIER },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 50_000_000, output: 250_000_000, cached_input: Some(5_000_000), cache_write: Some(62_500_000),
+        tiers: Cow::Borrowed(&[
+            Tier { above: 272_000, input: 100_000_000, output: 375_000_000, ..TIER },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 1_000_000_000, output: 5_000_000_000, cached_input: Some(100_000_000), cache_write: Some(1_250_000_000),
+        tiers: Cow::Borrowed(&[
+            Tier { above: 272_000, input: 2_000_000_000, output: 7_500_000_000, ..TIER },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 2_000_000_000, output: 10_000_000_000, cached_input: Some(100_000_000), cache_write: Some(2_500_000_000),
+        tiers: Cow::Borrowed(&[
+            Tier { above: 272_000, input: 4_000_000_000, output: 15_000_000_000, ..TIER },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 1_000_000_000, output: 5_000_000_000, cached_input: Some(50_000_000), cache_write: Some(1_250_000_000),
+        tiers: Cow::Borrowed(&[
+            Tier { above: 272_000, input: 2_000_000_000, output: 7_500_000_000, ..TIER },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 500_000_000, output: 2_500_000_000, cached_input: Some(25_000_000), cache_write: Some(625_000_000),
+        tiers: Cow::Borrowed(&[
+            Tier { above: 272_000, input: 1_000_000_000, output: 3_750_000_000, ..TIER },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 260_000_000, output: 780_000_000, cached_input: Some(52_000_000), cache_write: Some(325_000_000),
+        tiers: Cow::Borrowed(&[
+            Tier { above: 256_000, input: 780_000_000, output: 2_340_000_000, ..TIER },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 195_000_000, output: 975_000_000, cached_input: Some(39_000_000), cache_write: Some(243_750_000),
+        tiers: Cow::Borrowed(&[
+            Tier { above: 32_000, input: 325_000_000, output: 1_625_000_000, ..TIER },
+            Tier { above: 128_000, input: 520_000_000, output: 2_600_000_000, ..TIER },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 260_000_000, output: 1_560_000_000,
+        tiers: Cow::Borrowed(&[
+            Tier { above: 256_000, input: 325_000_000, output: 1_950_000_000, ..TIER },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 300_000_000, output: 1_800_000_000, cache_write: Some(375_000_000),
+        tiers: Cow::Borrowed(&[
+            Tier { above: 256_000, input: 375_000_000, output: 2_250_000_000, ..TIER },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 187_500_000, output: 1_125_000_000, cache_write: Some(234_375_000),
+        tiers: Cow::Borrowed(&[
+            Tier { above: 256_000, input: 750_000_000, output: 3_000_000_000, ..TIER },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 325_000_000, output: 1_950_000_000, cache_write: Some(406_250_000),
+        tiers: Cow::Borrowed(&[
+            Tier { above: 256_000, input: 1_300_000_000, output: 3_900_000_000, ..TIER },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 30_000_000, output: 130_000_000, cached_input: Some(6_000_000), cache_write: Some(38_000_000),
+        tiers: Cow::Borrowed(&[
+            Tier { above: 32_000, input: 100_000_000, output: 400_000_000, cache_write: Some(125_000_000), ..TIER },
+            Tier { above: 256_000, input: 200_000_000, output: 800_000_000, cache_write: Some(250_000_000), ..TIER },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 320_000_000, output: 1_280_000_000, cached_input: Some(64_000_000), cache_write: Some(400_000_000),
+        tiers: Cow::Borrowed(&[
+            Tier { above: 256_000, input: 960_000_000, output: 3_840_000_000, ..TIER },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 200_000_000, output: 500_000_000, cached_input: Some(50_000_000),
+        tiers: Cow::Borrowed(&[
+            Tier { above: 128_000, input: 400_000_000, output: 1_000_000_000, ..TIER },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 1_250_000_000, output: 2_500_000_000, cached_input: Some(200_000_000),
+        tiers: Cow::Borrowed(&[
+            Tier { above: 200_000, input: 2_500_000_000, output: 5_000_000_000, ..TIER },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 1_000_000_000, output: 2_000_000_000, cached_input: Some(160_000_000),
+        tiers: Cow::Borrowed(&[
+            Tier { above: 200_000, input: 2_000_000_000, output: 4_000_000_000, ..TIER },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 2_000_000_000, output: 6_000_000_000, cached_input: Some(300_000_000),
+        tiers: Cow::Borrowed(&[
+            Tier { above: 200_000, input: 4_000_000_000, output: 12_000_000_000, ..TIER },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 2_000_000_000, output: 6_000_000_000, cached_input: Some(500_000_000),
+        tiers: Cow::Borrowed(&[
+            Tier { above: 200_000, input: 4_000_000_000, output: 12_000_000_000, ..TIER },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 1_600_000_000, output: 4_800_000_000, cached_input: Some(400_000_000),
+        tiers: Cow::Borrowed(&[
+            Tier { above: 200_000, input: 3_200_000_000, output: 9_600_000_000, ..TIER },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 1_000_000_000, output: 2_000_000_000, cached_input: Some(200_000_000),
+        tiers: Cow::Borrowed(&[
+            Tier { above: 200_000, input: 2_000_000_000, output: 4_000_000_000, ..TIER },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 1_250_000_000, output: 2_500_000_000, cached_input: Some(200_000_000),
+        tiers: Cow::Borrowed(&[
+            Tier { above: 200_000, input: 2_500_000_000, output: 5_000_000_000, ..TIER },
+        ]),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 1_000_000_000, output: 2_000_000_000, cached_input: Some(160_000_000),
+                tiers: Cow::Borrowed(&[
+                    Tier { above: 200_000, input: 2_000_000_000, output: 4_000_000_000, ..TIER },
+                ]),
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+    Price {
+        input: 2_000_000_000, output: 6_000_000_000, cached_input: Some(500_000_000),
+        tiers: Cow::Borrowed(&[
+            Tier { above: 200_000, input: 4_000_000_000, output: 12_000_000_000, ..TIER },
+        ]),
+        services: Cow::Borrowed(&[
+            Service {
+                name: Cow::Borrowed("batch"), input: 1_600_000_000, output: 4_800_000_000, cached_input: Some(400_000_000),
+                tiers: Cow::Borrowed(&[
+                    Tier { above: 200_000, input: 3_200_000_000, output: 9_600_000_000, ..TIER },
+                ]),
+                ..SERVICE
+            },
+        ]),
+        ..PRICE
+    },
+];
