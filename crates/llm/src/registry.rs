@@ -12,6 +12,7 @@ use crate::error::{Malformed, RequestError};
 use crate::errors::GatewayError;
 use crate::exchange::{Answer, EncodedRequest};
 use crate::format::marks::Marks;
+use crate::format::openai_chat::conform::BodyChanges;
 use crate::format::{anthropic, gemini, openai_chat, openai_responses};
 use crate::framing;
 use crate::listing::ListedModel;
@@ -273,6 +274,14 @@ pub(crate) fn marks(format: Format) -> Marks {
 /// Removes the gateway's marks from a turn. Returns whether it changed; `None` if nothing is left of it.
 pub(crate) fn strip_turn(target: &Target<'_>, turn: &mut JsonObject) -> Option<bool> {
     with_codec!(target.format(), codec => codec::marks::strip(turn, target))
+}
+
+/// Makes a body of the target's own format fit what the target accepts of it.
+pub(crate) fn conform(body: &mut JsonObject, target: &Target<'_>) -> Result<BodyChanges, RequestError> {
+    match target.format() {
+        Format::OpenAiChat => openai_chat::conform::conform(body, target),
+        _ => Ok(BodyChanges::default()),
+    }
 }
 
 /// All rows of a caller's format.

@@ -4,8 +4,8 @@ mod embeddings;
 mod same;
 
 use http::{HeaderMap, HeaderValue, Method, Request, header};
-use outrigger_llm::operation::OperationKind;
-use outrigger_llm::passthrough::scan::Cap;
+use outrigger_llm::operation::{ModelLocation, OperationKind};
+use outrigger_llm::passthrough::scan::{Cap, Edits};
 use outrigger_llm::path::{PathError, UpstreamPath};
 use outrigger_llm::{RequestError, chat, encode_request};
 use outrigger_policy::Candidate;
@@ -34,7 +34,8 @@ pub struct Prepared {
     pub requests_usage: bool,
 }
 
-/// Prepares the request for a candidate. `may_request_usage` is false if the upstream refused to report usage; `cap` is
+/// Prepares the request for a candidate. `adapts`: the caller wrote it for another server, so what this one would refuse
+/// is changed. `may_request_usage` is false if the upstream refused to report usage; `cap` is
 /// the highest number of output tokens, if the gateway limits it.
 ///
 /// # Errors
@@ -44,6 +45,7 @@ pub fn prepare(
     candidate: &Candidate,
     backend: &Backend,
     translation: &RequestTranslation,
+    adapts: bool,
     may_request_usage: bool,
     cap: Option<u64>,
 ) -> Result<Prepared, RequestError> {
@@ -77,9 +79,14 @@ pub fn prepare(
         let fields = target.quirks().caps(context.operation);
         let cap = cap.map(|tokens| Cap { tokens, fields });
         if let Some(cap) = cap {
-            left_out = context.scanned.thinking_changed_by(&context.body, cap);
+            left_out.extend(context.scanned.thinking_changed_by(&context.body, cap));
         }
-        (same_dialect(context, &target, requests_usage, cap, translation)?, Conversion::Same)
+        let named =
+            (context.operation.model == ModelLocation::Field).then_some(model).filter(|model| !model.is_empty());
+        let edits = Edits { model: named, ask_usage: requests_usage, cap };
+        let (body, changed) = same_dialect(context, &target, edits, adapts, translation)?;
+        left_out.extend(changed);
+        (body, Conversion::Same)
     } else {
         headers = headers::translated_request_headers(&context.headers);
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));

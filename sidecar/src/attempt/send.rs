@@ -10,6 +10,7 @@ use outrigger_llm::RequestError;
 use outrigger_llm::errors::classify::classify;
 use outrigger_llm::operation::OperationKind;
 use outrigger_llm::usage::Usage;
+use outrigger_policy::Candidate;
 
 use super::answer_filters;
 use super::route::Route;
@@ -21,6 +22,8 @@ use crate::memory::{Memory, MemoryLease, NoRoom};
 use crate::relay::{AnswerSource, Relay, WholeAnswer, binary, whole_answer};
 use crate::request::headers;
 use crate::request::reply::ReplyBody;
+use crate::runtime::active_policy::ActivePolicy;
+use crate::runtime::backend::Backend;
 use crate::telemetry::attempt_error::AttemptError;
 use crate::upstream::mask::Masker;
 use crate::upstream::mock::NoFallback;
@@ -84,6 +87,21 @@ impl ProviderAnswer {
     }
 }
 
+/// Whether the caller wrote the request for another server or model: the first candidate's.
+fn is_for_another(
+    attempts: &AttemptContext<'_>,
+    candidate: &Candidate,
+    backend: &Backend,
+    served: &ActivePolicy,
+) -> bool {
+    let Some(first) = attempts.decision.candidates.first() else { return false };
+    let same_server = || {
+        let quirks = first.provider.map(|provider| served.backends[provider].target("").quirks());
+        quirks == Some(backend.target("").quirks())
+    };
+    !std::ptr::eq(first, candidate) && !(first.upstream_model == candidate.upstream_model && same_server())
+}
+
 pub async fn once(
     attempts: &AttemptContext<'_>,
     completion: &mut Completion,
@@ -99,6 +117,7 @@ pub async fn once(
     let usually_requests = !health.refuses_usage.load(Ordering::Relaxed);
     let mut may_request_usage = usually_requests;
     let mut fresh = false;
+    let adapts = is_for_another(attempts, candidate, backend, &served);
     let cap = if backend.api.dialect == completion.context.dialect { reserved.cap } else { reserved.most };
     health.begin(&candidate.model, timing.began);
     completion.set_busy(health.busy(&candidate.model, timing.began));
@@ -106,7 +125,10 @@ pub async fn once(
         if backend.api.dialect != completion.context.dialect {
             attempts.translation.make_room(&completion.context).await;
         }
-        let make = || prepare(&completion.context, candidate, backend, attempts.translation, may_request_usage, cap);
+        let make = || {
+            let context = &completion.context;
+            prepare(context, candidate, backend, attempts.translation, adapts, may_request_usage, cap)
+        };
         let made = attempts.gateway.memory.work(completion.context.body.len(), make).await;
         let mut prepared = made.map_err(|error| {
             if let Some(refusal) = attempts.translation.no_room() {

@@ -25,6 +25,8 @@ pub enum Act {
     Close,
     /// Never answer.
     Silence,
+    /// Do what the body of the request deserves.
+    Judge(fn(&str) -> Vec<Act>),
 }
 
 /// A received request.
@@ -118,12 +120,16 @@ impl Fake {
                 disconnected.send(()).ok();
                 return;
             };
-            self.asked.lock().unwrap().push(UpstreamRequest { head, body, connection });
+            self.asked.lock().unwrap().push(UpstreamRequest { head, body: body.clone(), connection });
             let script = {
                 let mut scripts = self.scripts.lock().unwrap();
                 if scripts.len() > 1 { scripts.pop_front().unwrap() } else { scripts[0].clone() }
             };
-            for act in script {
+            let judged = script.into_iter().flat_map(|act| match act {
+                Act::Judge(judge) => judge(&body),
+                act => vec![act],
+            });
+            for act in judged {
                 let bytes = match act {
                     Act::Send(text) => text.into_bytes(),
                     Act::Bytes(bytes) => bytes,
@@ -143,6 +149,7 @@ impl Fake {
                         tokio::time::sleep(pause).await;
                         continue;
                     }
+                    Act::Judge(_) => unreachable!("it was replaced"),
                     Act::Close => return,
                     Act::Silence => {
                         let mut byte = [0; 1];

@@ -31,6 +31,7 @@ mod policies;
 mod policy_changes;
 mod process;
 mod proxy;
+mod quirks;
 mod refusals;
 mod relay;
 mod rules;

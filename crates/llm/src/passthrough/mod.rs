@@ -1,5 +1,6 @@
 //! Bodies and streams in the caller's own format: read, edited in a few places, never rebuilt.
 
+pub mod adapt;
 pub mod caching;
 pub mod content;
 pub mod needs;

@@ -8,11 +8,13 @@
 //! | `auth` | the header that carries a credential |
 //! | `cap_field` | the fields that limit the tokens of an answer |
 //! | `quirks` | what a server accepts and refuses besides its format |
+//! | `chat_quirks` | what it accepts and refuses of an OpenAI chat completion |
 //! | `target` | a model of a provider, for which a request is written |
 
 mod api;
 mod auth;
 mod cap_field;
+mod chat_quirks;
 mod quirks;
 mod table;
 mod target;
@@ -21,6 +23,7 @@ mod url;
 pub use api::Api;
 pub use auth::Auth;
 pub use cap_field::CapField;
+pub use chat_quirks::{AcceptedFields, ChatQuirks, ToolCallIds};
 pub use quirks::{Quirks, StreamUsage};
 pub use table::{TYPES, UNKNOWN};
 pub use target::{FitKey, Target};

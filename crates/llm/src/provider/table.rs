@@ -44,20 +44,29 @@ pub const TYPES: &[ProviderType] = &[
         quirks: Quirks::MISTRAL,
         ..openai_like("Mistral", Some("https://api.mistral.ai/v1"), &["MISTRAL_API_KEY"])
     },
-    openai_like("Groq", Some("https://api.groq.com/openai/v1"), &["GROQ_API_KEY"]),
-    openai_like("Cerebras", Some("https://api.cerebras.ai/v1"), &["CEREBRAS_API_KEY"]),
-    openai_like("OpenRouter", Some("https://openrouter.ai/api/v1"), &["OPENROUTER_API_KEY"]),
     ProviderType {
-        quirks: Quirks::MAX_TOKENS,
+        quirks: Quirks::GROQ,
+        ..openai_like("Groq", Some("https://api.groq.com/openai/v1"), &["GROQ_API_KEY"])
+    },
+    ProviderType {
+        quirks: Quirks::CEREBRAS,
+        ..openai_like("Cerebras", Some("https://api.cerebras.ai/v1"), &["CEREBRAS_API_KEY"])
+    },
+    ProviderType {
+        quirks: Quirks::LENIENT,
+        ..openai_like("OpenRouter", Some("https://openrouter.ai/api/v1"), &["OPENROUTER_API_KEY"])
+    },
+    ProviderType {
+        quirks: Quirks::DEEPSEEK,
         ..openai_like("DeepSeek", Some("https://api.deepseek.com"), &["DEEPSEEK_API_KEY"])
     },
-    openai_like("xAI", Some("https://api.x.ai/v1"), &["XAI_API_KEY"]),
+    ProviderType { quirks: Quirks::LENIENT, ..openai_like("xAI", Some("https://api.x.ai/v1"), &["XAI_API_KEY"]) },
     ProviderType {
         quirks: Quirks::MAX_TOKENS,
         ..openai_like("Together", Some("https://api.together.ai/v1"), &["TOGETHER_API_KEY", "TOGETHERAI_API_KEY"])
     },
     ProviderType {
-        quirks: Quirks::SELF_HOSTED,
+        quirks: Quirks::FIREWORKS,
         ..openai_like(
             "Fireworks",
             Some("https://api.fireworks.ai/inference/v1"),
@@ -87,7 +96,7 @@ pub const TYPES: &[ProviderType] = &[
     ProviderType { keyless: true, quirks: Quirks::SELF_HOSTED, ..openai_like("SGLang", None, &[]) },
     ProviderType { keyless: true, quirks: Quirks::SELF_HOSTED, ..openai_like("OpenAICompatible", None, &[]) },
     // Its API is a setting.
-    ProviderType { keyless: true, api: None, ..openai_like("Mock", None, &[]) },
+    ProviderType { keyless: true, api: None, quirks: Quirks::LENIENT, ..openai_like("Mock", None, &[]) },
 ];
 
 /// The placeholder for a type that only a newer version knows. No request is sent to it.

@@ -22,7 +22,7 @@ pub struct Target<'a> {
 ///
 /// A quirk for which an encoder refuses a request must be part of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FitKey(Format);
+pub struct FitKey(Format, &'static str);
 
 impl<'a> Target<'a> {
     /// A model of a provider. `mock` is the dialect of a provider that has none of its own.
@@ -46,7 +46,7 @@ impl<'a> Target<'a> {
     /// The key that determines whether a request can be encoded for this target.
     #[must_use]
     pub fn fit_key(&self) -> FitKey {
-        FitKey(self.api.format)
+        FitKey(self.api.format, self.provider.name)
     }
 
     #[must_use]

@@ -6,7 +6,8 @@ use bytes::Bytes;
 use outrigger_llm::format::gemini::model_names::{MOST_REQUESTS, model_places};
 use outrigger_llm::json::weight::Weight;
 use outrigger_llm::operation::{ModelLocation, OperationKind};
-use outrigger_llm::passthrough::scan::{self, BodyPiece, Cap, Edits};
+use outrigger_llm::passthrough::adapt::{Adapted, adapt};
+use outrigger_llm::passthrough::scan::{self, BodyPiece, Edits};
 use outrigger_llm::passthrough::strip_marks;
 use outrigger_llm::provider::Target;
 use outrigger_llm::{Dialect, RequestError, path};
@@ -17,17 +18,18 @@ use crate::request::context::RequestContext;
 use crate::request::translation::RequestTranslation;
 use crate::upstream::Pieces;
 
-/// The caller's bytes with the listed edits.
+/// The caller's bytes with the listed edits, and the paths of what was left out. `adapts`: what the target would refuse
+/// is changed as well.
 pub(super) fn same_dialect(
     context: &RequestContext,
     target: &Target<'_>,
-    requests_usage: bool,
-    cap: Option<Cap<'_>>,
+    edits: Edits<'_>,
+    adapts: bool,
     translation: &RequestTranslation,
-) -> Result<Pieces, RequestError> {
+) -> Result<(Pieces, Vec<String>), RequestError> {
     let model = target.model;
     match context.operation.model {
-        ModelLocation::Form => Ok(with_form_model(context, model)),
+        ModelLocation::Form => Ok((with_form_model(context, model), Vec::new())),
         _ if context.dialect == Dialect::Gemini
             && matches!(context.operation.kind, OperationKind::Embeddings | OperationKind::CountTokens) =>
         {
@@ -35,23 +37,32 @@ pub(super) fn same_dialect(
                 Cow::Borrowed(_) => context.body.clone(),
                 Cow::Owned(edited) => edited.into(),
             };
-            gemini_names(&edited, model)
+            Ok((gemini_names(&edited, model)?, Vec::new()))
         }
-        place => {
-            let named = (place == ModelLocation::Field).then_some(model).filter(|model| !model.is_empty());
-            let edits = Edits { model: named, ask_usage: requests_usage, cap };
-            // Remove what the gateway added for another provider in an earlier turn.
-            if context.operation.kind == OperationKind::Chat && strip_marks::holds_any(&context.body) {
+        _ => {
+            // What the gateway added for another provider in an earlier turn is removed.
+            let marked = context.operation.kind == OperationKind::Chat && strip_marks::holds_any(&context.body);
+            if marked || adapts {
                 let mut lease = translation.hold(context, Weight::of(&context.body).tree() + context.body.len())?;
-                if let Some(cleaned) = strip_marks::strip_marks(target, &context.body)
-                    && let Ok(scanned) = scan::scan(&cleaned)
+                let cleaned = marked.then(|| strip_marks::strip_marks(target, &context.body)).flatten();
+                let body = cleaned.as_deref().unwrap_or(&context.body);
+                let adapted = match adapts {
+                    true => adapt(context.operation, target, body)?,
+                    false => None,
+                };
+                let (changed, left_out) = match adapted {
+                    Some(Adapted { body, left_out }) => (Some(body), left_out),
+                    None => (cleaned, Vec::new()),
+                };
+                if let Some(changed) = changed
+                    && let Ok(scanned) = scan::scan(&changed)
                 {
-                    lease.shrink_to(cleaned.len());
-                    let pieces = scanned.pieces(&cleaned, edits);
-                    return Ok(of_pieces(&Bytes::from(cleaned), pieces).with_lease(lease));
+                    lease.shrink_to(changed.len());
+                    let pieces = scanned.pieces(&changed, edits);
+                    return Ok((of_pieces(&Bytes::from(changed), pieces).with_lease(lease), left_out));
                 }
             }
-            Ok(of_pieces(&context.body, context.scanned.pieces(&context.body, edits)))
+            Ok((of_pieces(&context.body, context.scanned.pieces(&context.body, edits)), Vec::new()))
         }
     }
 }

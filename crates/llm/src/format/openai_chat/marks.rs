@@ -13,7 +13,7 @@ pub(crate) const MARKS: Marks = Marks { turns: "\"messages\"", budget_needs_thin
 /// Whether a message changed; `None` if nothing is left of it.
 pub(crate) fn strip(message: &mut JsonObject, target: &Target<'_>) -> Option<bool> {
     let model = target.model;
-    let fit = |id: &str| tool_id::fit(id, model).into_owned();
+    let fit = |id: &str| tool_id::fit(id, target).into_owned();
     let mut changed = unpack_at(message, "tool_call_id", fit).is_some();
     for call in message.get_mut("tool_calls").and_then(Value::as_array_mut).into_iter().flatten() {
         let Some(call) = call.as_object_mut() else { continue };

@@ -182,7 +182,7 @@ fn encode_user(
         match part {
             Part::ToolResult(result) => {
                 let content = result_content(result);
-                let id = tool_id::fit(&result.id, target.model);
+                let id = tool_id::fit(&result.id, target);
                 messages.push(object([("role", json!("tool")), ("tool_call_id", json!(id)), ("content", content)]));
                 let mut media = result.content.iter().filter(|part| matches!(part, Part::Media(_))).peekable();
                 if media.peek().is_some() {
@@ -265,7 +265,7 @@ fn encode_assistant(
 
 fn encode_call(call: &ToolCall, target: &Target<'_>, left_out: &mut Vec<String>) -> Value {
     let mut encoded = json!({
-        "id": tool_id::fit(&call.id, target.model),
+        "id": tool_id::fit(&call.id, target),
         "type": "function",
         "function": {"name": call.name, "arguments": call.arguments},
     });

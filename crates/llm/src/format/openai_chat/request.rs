@@ -2,11 +2,12 @@
 
 use serde_json::{Value, json};
 
+use super::conform::conform;
 use super::model::ModelFamily;
 use super::shape::{self, NotedFields};
 use super::{messages, thinking, tools};
 use crate::chat::{ChatRequest, JsonObject, OutputFormat, Thinking, ToolChoice};
-use crate::provider::Target;
+use crate::provider::{StreamUsage, Target};
 use crate::{EncodedRequest, RequestError};
 
 /// Decodes a caller's body. Fields that [`ChatRequest`] does not have are recorded in [`ChatRequest::fields`], if their
@@ -77,7 +78,7 @@ pub fn decode(body: &JsonObject) -> Result<ChatRequest, RequestError> {
 }
 
 /// Whether a value is the default.
-fn asks_nothing(key: &str, value: &Value) -> bool {
+pub(super) fn asks_nothing(key: &str, value: &Value) -> bool {
     match key {
         "n" => value.as_u64() == Some(1),
         "top_logprobs" => value.as_u64() == Some(0),
@@ -241,8 +242,11 @@ pub fn encode(request: &ChatRequest, target: &Target<'_>, most: Option<u64>) -> 
     }
     if request.stream {
         body.insert("stream".into(), json!(true));
-        body.insert("stream_options".into(), json!({"include_usage": true}));
+        if target.quirks().stream_usage == StreamUsage::OnRequest {
+            body.insert("stream_options".into(), json!({"include_usage": true}));
+        }
     }
+    left_out.extend(conform(&mut body, target)?.left_out);
     Ok(EncodedRequest { body, left_out, max_output_tokens })
 }
 

@@ -5,21 +5,25 @@ use std::borrow::Cow;
 
 use outrigger_core::hash::fnv1a;
 
+use crate::provider::{Target, ToolCallIds};
+
 const MOST: usize = 40;
 
-/// The id in the form that an upstream of this dialect accepts, for the model named `model` there. A valid id is
-/// unchanged; others are replaced by a hash, so that a call and its result still match.
-pub(crate) fn fit<'i>(id: &'i str, model: &str) -> Cow<'i, str> {
-    if !is_mistral(model) {
-        return shorten(id);
-    }
-    if id.len() == 9 && id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+/// The id in the form that the target accepts: Mistral, and its models elsewhere. A valid id is unchanged; others are
+/// replaced by a hash, so that a call and its result still match.
+pub(crate) fn fit<'i>(id: &'i str, target: &Target<'_>) -> Cow<'i, str> {
+    let length = match target.quirks().chat.tool_call_ids {
+        ToolCallIds::Exactly(length) => length,
+        ToolCallIds::Most(_) if is_mistral(target.model) => 9,
+        ToolCallIds::Most(most) => return shorten_to(id, most),
+    };
+    if id.len() == length && id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
         return Cow::Borrowed(id);
     }
     // The same in every process, so that the beginning of a conversation stays the same for the provider's prompt
     // cache.
     let mut rest = fnv1a(id.as_bytes());
-    let digits = (0..9).map(|_| {
+    let digits = (0..length).map(|_| {
         let digit = (rest % 36) as u32;
         rest /= 36;
         char::from_digit(digit, 36).unwrap_or('0')
@@ -29,10 +33,14 @@ pub(crate) fn fit<'i>(id: &'i str, model: &str) -> Cow<'i, str> {
 
 /// The id, shortened to OpenAI's 40 characters.
 pub(crate) fn shorten(id: &str) -> Cow<'_, str> {
-    if id.chars().count() <= MOST {
+    shorten_to(id, MOST)
+}
+
+fn shorten_to(id: &str, most: usize) -> Cow<'_, str> {
+    if id.chars().count() <= most {
         return Cow::Borrowed(id);
     }
-    let start: String = id.chars().take(MOST - 17).collect();
+    let start: String = id.chars().take(most.saturating_sub(17)).collect();
     Cow::Owned(format!("{start}_{:016x}", fnv1a(id.as_bytes())))
 }
 
@@ -47,11 +55,18 @@ fn is_mistral(model: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::fit;
+    use super::*;
+    use crate::Dialect;
+    use crate::provider::lookup;
 
     #[test]
     fn ids_are_made_valid_and_stay_distinct() {
         let long = "toolu_".repeat(9);
+        let fit_at = |kind: &str, id: &str, model: &str| {
+            fit(id, &Target::new(lookup(kind).unwrap(), Dialect::OpenAi, model)).into_owned()
+        };
+        let fit = |id: &str, model: &str| fit_at("OpenAI", id, model);
+        assert_eq!(fit_at("Mistral", "call_1", "ft:of-mine"), "16xj2wjzp");
         for (id, model, fitted) in [
             ("call_1", "gpt-4o", "call_1"),
             (&long, "gpt-4o", "toolu_toolu_toolu_toolu_5f3254d882a7a78b"),

@@ -38,7 +38,8 @@ impl CapField {
     }
 
     /// The key of [`CapField::top`].
-    pub(super) fn key(self) -> &'static str {
+    #[must_use]
+    pub fn key(self) -> &'static str {
         match self {
             CapField::MaxCompletionTokens => "max_completion_tokens",
             CapField::MaxTokens => "max_tokens",
