@@ -148,14 +148,15 @@ docs: ## regenerate the documents in docs/ that come from tables in the code
 	UPDATE=1 $(CARGO) test -q --locked -p outrigger-crds --test api_docs
 	UPDATE=1 $(CARGO) test -q --locked -p outrigger-policy --test rules_docs --test headers
 	UPDATE=1 $(CARGO) test -q --locked -p outrigger-sidecar --test docs
+	UPDATE=1 $(CARGO) test -q --locked -p outrigger-cli --test provider_docs the_document
 	UPDATE=1 $(CARGO) test -q --locked -p outrigger-operator --test annotation_docs --test condition_docs --test metrics_docs
 
 # Generated pages are wrapped by their generators.
 wrap: ## wrap the pages that are not generated at 100 columns
 	@scripts/wrap.py $$(grep -L 'do not edit it by hand\|edit it by hand\.$$' *.md docs/*.md)
 
-catalogue: .cache/catalogue.json ## regenerate the built-in model catalogue
-	scripts/catalogue.py $<
+catalogue: .cache/catalogue/.stamp ## regenerate the built-in model catalogue
+	scripts/catalogue.py $(<D)
 
 deny: ## licences, advisories and sources of every crate (needs cargo-deny)
 	@command -v cargo-deny > /dev/null || { echo "cargo-deny is not installed: cargo install --locked cargo-deny"; exit 1; }

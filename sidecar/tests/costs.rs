@@ -352,7 +352,7 @@ fn no_recorded_figure_is_judged_implausible() {
             cap: scanned.output_cap(CapField::of_caller(operation)).map(|cap| cap * answers),
             most: entry.map(|entry| u64::from(entry.max_output_tokens) * answers).filter(|most| *most > 0),
             shows_all: entry.is_some_and(|entry| {
-                !entry.capabilities.contains(Capabilities::REASONING)
+                entry.capabilities.is_some_and(|known| !known.contains(Capabilities::REASONING))
                     && entry.price.is_some_and(|price| {
                         price.audio_output.is_none() && price.image_output.is_none() && price.image.is_none()
                     })

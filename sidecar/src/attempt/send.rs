@@ -99,7 +99,8 @@ fn is_for_another(
         let quirks = first.provider.map(|provider| served.backends[provider].target("").quirks());
         quirks == Some(backend.target("").quirks())
     };
-    !std::ptr::eq(first, candidate) && !(first.upstream_model == candidate.upstream_model && same_server())
+    let is_first = std::ptr::eq(first, candidate);
+    !is_first && (first.upstream_model != candidate.upstream_model || !same_server())
 }
 
 pub async fn once(

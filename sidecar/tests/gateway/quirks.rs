@@ -47,8 +47,8 @@ fn mistral(body: &str) -> Vec<Act> {
 
 fn refused(body: &Value) -> Option<(u16, String)> {
     let unknown = |object: &Value, known: &str| {
-        let keys = object.as_object().unwrap().keys();
-        keys.filter(|key| !known.split(' ').any(|one| one == *key)).cloned().next()
+        let mut keys = object.as_object().unwrap().keys();
+        keys.find(|key| !known.split(' ').any(|one| one == key.as_str())).cloned()
     };
     let known = "model messages tools tool_choice max_tokens temperature top_p random_seed stream stop n \
                  response_format parallel_tool_calls reasoning_effort metadata";

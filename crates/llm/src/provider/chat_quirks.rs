@@ -213,7 +213,7 @@ impl ChatQuirks {
         ..ChatQuirks::ANY
     };
 
-    /// Groq refuses unknown fields, log probabilities, biases and several answers (400).
+    /// Groq refuses unknown fields, log probabilities, biases and several answers (400). Its service tiers have other names.
     pub const GROQ: ChatQuirks = ChatQuirks {
         tool_name: Some(64),
         stops: Some(4),
@@ -237,7 +237,6 @@ impl ChatQuirks {
             "response_format",
             "search_settings",
             "seed",
-            "service_tier",
             "stop",
             "stream",
             "stream_options",
@@ -341,7 +340,6 @@ impl ChatQuirks {
             "response_format",
             "return_token_ids",
             "seed",
-            "service_tier",
             "speculation",
             "stop",
             "stream",

@@ -94,7 +94,11 @@ fn without_keywords(schema: &mut Value, keywords: &[&str], depth: usize) -> bool
             changed
         }
         Value::Array(schemas) => {
-            schemas.iter_mut().fold(false, |changed, schema| without_keywords(schema, keywords, depth + 1) || changed)
+            let mut changed = false;
+            for schema in schemas {
+                changed |= without_keywords(schema, keywords, depth + 1);
+            }
+            changed
         }
         _ => false,
     }
