@@ -243,7 +243,7 @@ impl Components {
                 Arc::clone(&metrics),
             );
             let (kind, from) = (settings.ledger.kind(), settings.migrate_from.kind());
-            let driver = driver.telling(Arc::clone(&figures), Arc::clone(&actions));
+            let driver = driver.with_views(Arc::clone(&figures), Arc::clone(&actions));
             Arc::new(match (kind.zip(from), records::store(&client, &settings.namespace, &settings.migrate_from)) {
                 (Some((kind, from)), Some(source)) => driver.migrating(kind, from, source),
                 _ => driver,

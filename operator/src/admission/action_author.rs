@@ -38,7 +38,7 @@ fn signed(request: &AdmissionRequest) -> Value {
     let (new, old) = (Metadata::of(&request.object), Metadata::of(&request.old_object));
     let by = match new.annotation(names::LEDGER_ACTION) {
         None => None,
-        asked if old.annotation(names::LEDGER_ACTION) == asked => {
+        action if old.annotation(names::LEDGER_ACTION) == action => {
             old.annotation(names::LEDGER_ACTION_BY).map(str::to_owned)
         }
         Some(_) => Some(request.user.username.chars().take(NAME_MAX).collect()),

@@ -14,7 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// An action, and who waits for its outcome.
 #[derive(Debug)]
-pub struct AskedAction {
+pub struct RequestedAction {
     pub action: LedgerAction,
     pub outcome: oneshot::Sender<Result<ActionRecord, ActionRefusal>>,
 }
@@ -22,9 +22,9 @@ pub struct AskedAction {
 /// The way to the leader of the ledger.
 #[derive(Debug)]
 pub struct LedgerActions {
-    sender: mpsc::Sender<AskedAction>,
+    sender: mpsc::Sender<RequestedAction>,
     /// Whoever leads takes it.
-    receiver: Mutex<Option<mpsc::Receiver<AskedAction>>>,
+    receiver: Mutex<Option<mpsc::Receiver<RequestedAction>>>,
 }
 
 impl Default for LedgerActions {
@@ -40,17 +40,17 @@ impl LedgerActions {
     /// # Errors
     /// [`ActionRefusal`]; after [`ActionRefusal::Unavailable`] it may have been done all the same: ask again.
     pub async fn act(&self, action: LedgerAction) -> Result<ActionRecord, ActionRefusal> {
-        let (outcome, told) = oneshot::channel();
-        let asked = async {
-            self.sender.send(AskedAction { action, outcome }).await.ok()?;
-            told.await.ok()
+        let (outcome, result) = oneshot::channel();
+        let acted = async {
+            self.sender.send(RequestedAction { action, outcome }).await.ok()?;
+            result.await.ok()
         };
-        let outcome = tokio::time::timeout(PATIENCE, asked).await;
+        let outcome = tokio::time::timeout(PATIENCE, acted).await;
         outcome.ok().flatten().unwrap_or(Err(ActionRefusal::Unavailable))
     }
 
     /// What the leader takes actions from; nothing the second time.
-    pub fn receiver(&self) -> Option<mpsc::Receiver<AskedAction>> {
+    pub fn receiver(&self) -> Option<mpsc::Receiver<RequestedAction>> {
         self.receiver.lock().take()
     }
 }

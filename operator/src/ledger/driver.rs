@@ -50,7 +50,7 @@ use self::migration::RecordMigration;
 use self::recent::RecentFindings;
 use self::records::RecordError;
 pub use self::reporter::FindingReporter;
-use super::actions::{AskedAction, LedgerActions};
+use super::actions::{LedgerActions, RequestedAction};
 use super::figures::LedgerFigures;
 use super::limits::PlannedLimits;
 use super::store::fault::StoreFault;
@@ -157,7 +157,7 @@ impl LedgerDriver {
 
     /// Sets where figures are written, and where actions come from.
     #[must_use]
-    pub fn telling(self, figures: Arc<LedgerFigures>, actions: Arc<LedgerActions>) -> Self {
+    pub fn with_views(self, figures: Arc<LedgerFigures>, actions: Arc<LedgerActions>) -> Self {
         LedgerDriver { figures, actions, ..self }
     }
 
@@ -280,9 +280,9 @@ struct Leading<'a> {
     gateways: HashMap<String, Arc<ConnectedGateway>>,
     found: RecentFindings,
     /// Since when gateways wait for an answer.
-    asked: HashMap<String, Instant>,
+    waiting_since: HashMap<String, Instant>,
     /// The receivers of an action's outcome, by its id and limit.
-    acting: HashMap<(String, LimitKey), Vec<AskedAction>>,
+    acting: HashMap<(String, LimitKey), Vec<RequestedAction>>,
     present_at: Option<Instant>,
     /// Another replica leads.
     deposed: Option<Option<Term>>,
@@ -303,7 +303,7 @@ impl<'a> Leading<'a> {
             unplanned: HashMap::new(),
             gateways: HashMap::new(),
             found: RecentFindings::default(),
-            asked: HashMap::new(),
+            waiting_since: HashMap::new(),
             acting: HashMap::new(),
             present_at: None,
             deposed: None,
@@ -314,7 +314,7 @@ impl<'a> Leading<'a> {
     }
 
     /// Runs until another replica leads; returns its term.
-    async fn lead(mut self, reports: &mut ReportReceiver, actions: &mut mpsc::Receiver<AskedAction>) -> Term {
+    async fn lead(mut self, reports: &mut ReportReceiver, actions: &mut mpsc::Receiver<RequestedAction>) -> Term {
         let (mut ticks, mut censuses) = (tokio::time::interval(TICK), tokio::time::interval(CENSUS));
         let mut figures = tokio::time::interval(FIGURES);
         for interval in [&mut ticks, &mut censuses, &mut figures] {
@@ -346,7 +346,7 @@ impl<'a> Leading<'a> {
                     return Term::default();
                 }
                 _ = figures.tick() => self.driver.figures.take(self.leader.figures(), Timestamp::now()),
-                Some(asked) = actions.recv() => self.act(asked),
+                Some(requested) = actions.recv() => self.act(requested),
                 report = reports.recv() => self.receive(report),
             }
         }
@@ -360,14 +360,14 @@ impl<'a> Leading<'a> {
     }
 
     /// While this replica does not lead yet, whoever asks has to ask again.
-    fn act(&mut self, asked: AskedAction) {
+    fn act(&mut self, requested: RequestedAction) {
         if self.leader.leads().is_none() {
             return;
         }
-        let action = asked.action.clone();
+        let action = requested.action.clone();
         let waiting = self.acting.entry((action.id.clone(), action.limit.clone())).or_default();
         waiting.retain(|earlier| !earlier.outcome.is_closed());
-        waiting.push(asked);
+        waiting.push(requested);
         self.step(Input::Act(action));
     }
 
@@ -387,7 +387,7 @@ impl<'a> Leading<'a> {
             return self.find(LedgerFinding { holder, account: None, kind: FindingKind::Absurd });
         }
         if report.accounts.iter().any(|account| account.want > 0) || report.wanted.iter().any(|limit| limit.want > 0) {
-            self.asked.entry(pod.clone()).or_insert_with(Instant::now);
+            self.waiting_since.entry(pod.clone()).or_insert_with(Instant::now);
         }
         self.gateways.insert(pod.clone(), Arc::clone(gateway));
         if let Some(workload) = report.whole.then(|| self.driver.pods.workload(gateway)).flatten() {
@@ -417,7 +417,7 @@ impl<'a> Leading<'a> {
         }
         self.gateways.retain(|pod, _| there.contains(pod));
         self.unplanned.retain(|pod, _| there.contains(pod));
-        self.asked.retain(|pod, _| there.contains(pod));
+        self.waiting_since.retain(|pod, _| there.contains(pod));
     }
 
     fn step(&mut self, input: Input) {
@@ -429,8 +429,8 @@ impl<'a> Leading<'a> {
                 }
                 Output::Reload { object } => self.work.push(Box::pin(work::reload(self.driver, object))),
                 Output::Grants { holder, grants } => {
-                    if let Some(asked) = self.asked.remove(&holder.pod) {
-                        self.driver.metrics.ledger_answered(asked.elapsed().as_secs_f64());
+                    if let Some(since) = self.waiting_since.remove(&holder.pod) {
+                        self.driver.metrics.ledger_answered(since.elapsed().as_secs_f64());
                     }
                     self.driver.hub.grant(&holder, grants);
                 }
@@ -439,9 +439,9 @@ impl<'a> Leading<'a> {
             }
         }
         for ActionOutcome { id, limit, result } in self.leader.outcomes() {
-            for asked in self.acting.remove(&(id, limit)).unwrap_or_default() {
+            for requested in self.acting.remove(&(id, limit)).unwrap_or_default() {
                 // Whoever asked may have gone.
-                let _ = asked.outcome.send(result.clone());
+                let _ = requested.outcome.send(result.clone());
             }
         }
     }

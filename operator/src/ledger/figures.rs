@@ -1,4 +1,4 @@
-//! How limits stand over all gateways, as the leader of the ledger told it last. The driver writes it, statuses are made of it.
+//! How limits stand over all gateways, as the leader of the ledger reported it last. The driver writes it, statuses are made of it.
 
 use std::collections::BTreeMap;
 
@@ -30,7 +30,7 @@ pub struct LedgerFigures {
 }
 
 impl LedgerFigures {
-    /// There is no ledger, and nobody will tell any.
+    /// There is no ledger, and no figure will come.
     #[must_use]
     pub fn absent() -> Self {
         LedgerFigures { absent: true, ..LedgerFigures::default() }
@@ -65,7 +65,7 @@ impl LedgerFigures {
         self.notify.notify_one();
     }
 
-    /// How a limit stands. Absent: no leader has told it, or gateways do not share it.
+    /// How a limit stands. Absent: no leader has reported it, or gateways do not share it.
     #[must_use]
     pub fn of(&self, limit: &LimitKey) -> Option<LimitFigure> {
         self.table.lock().get(limit).cloned()
@@ -82,7 +82,7 @@ impl LedgerFigures {
         }
     }
 
-    /// Nobody leads any more: the next leader tells all figures anew.
+    /// Nobody leads any more: the next leader reports all figures anew.
     pub fn clear(&self) {
         self.table.lock().clear();
         self.changed.lock().clear();

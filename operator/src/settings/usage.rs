@@ -172,10 +172,10 @@ mod tests {
     }
 
     #[test]
-    fn this_month_by_key_unless_said_otherwise() {
+    fn this_month_by_key_by_default() {
         let query = command(&[]).unwrap().unwrap().query;
         assert_eq!((query.from.to_string().as_str(), query.by), ("2026-11-01T00:00:00Z", vec![UsageDimension::Key]));
-        let asked = command(&[
+        let parsed = command(&[
             "--from=2026-10-01",
             "--to",
             "2026-11-01T06:00:00Z",
@@ -183,7 +183,7 @@ mod tests {
             "team, model,team",
             "--format=json",
         ]);
-        let query = asked.unwrap().unwrap().query;
+        let query = parsed.unwrap().unwrap().query;
         assert_eq!(
             (query.from.to_string().as_str(), query.to.to_string().as_str()),
             ("2026-10-01T00:00:00Z", "2026-11-01T06:00:00Z")

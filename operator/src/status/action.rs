@@ -77,13 +77,13 @@ pub(super) fn requested(text: &str, object: &ObjectId, spec: Option<&Value>, now
         reason: None,
         action: Err(why),
     };
-    // Its own id can't be read: one of its text, so that it is told once.
+    // Its own id can't be read: one of its text, so that it is reported once.
     let unread = || format!("unread-{:016x}", fnv1a(text.as_bytes()));
     if text.len() > TEXT_MAX {
         return refused(unread(), format!("the annotation is longer than {TEXT_MAX} bytes"));
     }
-    let asked: ActionText = match serde_json::from_str(text) {
-        Ok(asked) => asked,
+    let read: ActionText = match serde_json::from_str(text) {
+        Ok(read) => read,
         Err(error) => {
             let example = r#"{"id": "1", "verb": "forgive", "limit": "month"}"#;
             let why =
@@ -92,48 +92,48 @@ pub(super) fn requested(text: &str, object: &ObjectId, spec: Option<&Value>, now
         }
     };
     let sane = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    if asked.id.is_empty() || asked.id.len() > LONGEST_ACTION_ID || !asked.id.bytes().all(sane) {
+    if read.id.is_empty() || read.id.len() > LONGEST_ACTION_ID || !read.id.bytes().all(sane) {
         return refused(unread(), format!("id must be 1 to {LONGEST_ACTION_ID} letters, digits, `-`, `_` and `.`"));
     }
-    let mut action = refused(asked.id.clone(), String::new());
-    action.reason = asked.reason.as_ref().map(|reason| reason.chars().take(REASON_MAX).collect());
-    action.action = judged(&asked, object, spec, now, &mut action);
+    let mut action = refused(read.id.clone(), String::new());
+    action.reason = read.reason.as_ref().map(|reason| reason.chars().take(REASON_MAX).collect());
+    action.action = judged(&read, object, spec, now, &mut action);
     action
 }
 
 fn judged(
-    asked: &ActionText,
+    text: &ActionText,
     object: &ObjectId,
     spec: Option<&Value>,
     now: Timestamp,
     action: &mut ReadAction,
 ) -> Result<LedgerAction, String> {
-    let verb = ["Forgive", "Reset", "Raise"].into_iter().find(|verb| verb.eq_ignore_ascii_case(&asked.verb));
+    let verb = ["Forgive", "Reset", "Raise"].into_iter().find(|verb| verb.eq_ignore_ascii_case(&text.verb));
     action.verb = verb;
     let owned = spec.map(|spec| owned_limits(object, spec)).unwrap_or_default();
-    let limit = chosen(&owned, asked.limit.as_deref())?;
+    let limit = chosen(&owned, text.limit.as_deref())?;
     (action.limit, action.unit) = (Some(limit.field.clone()), limit.unit);
     let verb = match verb {
         Some("Forgive") => LedgerVerb::Forgive,
         Some("Reset") => LedgerVerb::Reset,
-        Some(_) => raise(asked, limit.unit, now, action)?,
+        Some(_) => raise(text, limit.unit, now, action)?,
         None => {
-            return Err(format!("verb `{}` is none: write forgive, reset or raise", Printable(&short(&asked.verb))));
+            return Err(format!("verb `{}` is none: write forgive, reset or raise", Printable(&short(&text.verb))));
         }
     };
-    Ok(LedgerAction { id: asked.id.clone(), limit: limit.key.clone(), verb })
+    Ok(LedgerAction { id: text.id.clone(), limit: limit.key.clone(), verb })
 }
 
-fn raise(asked: &ActionText, unit: Unit, now: Timestamp, action: &mut ReadAction) -> Result<LedgerVerb, String> {
+fn raise(text: &ActionText, unit: Unit, now: Timestamp, action: &mut ReadAction) -> Result<LedgerVerb, String> {
     let example = exact(unit, if unit == Unit::Money { 50_000_000_000 } else { 1_000 });
-    let amount = asked
+    let amount = text
         .amount
         .as_deref()
         .ok_or_else(|| format!("raise needs amount: by how much the limit is raised, such as {example}"))?;
     let by = read(unit, amount).ok_or_else(|| {
         format!("amount `{}` is no amount of this limit: write such as {example}", Printable(&short(amount)))
     })?;
-    let until = asked.until.as_deref().ok_or(
+    let until = text.until.as_deref().ok_or(
         "raise needs until: the time at which the raise ends. To raise the limit for good, change the object's spec",
     )?;
     let until: Timestamp = until
@@ -150,24 +150,24 @@ fn raise(asked: &ActionText, unit: Unit, now: Timestamp, action: &mut ReadAction
 }
 
 /// By its field, or by its name alone if no other has that; without a word the only one.
-fn chosen<'a, 'b>(owned: &'a [OwnedLimit<'b>], asked: Option<&str>) -> Result<&'a OwnedLimit<'b>, String> {
+fn chosen<'a, 'b>(owned: &'a [OwnedLimit<'b>], name: Option<&str>) -> Result<&'a OwnedLimit<'b>, String> {
     let names = || {
         let names: Vec<String> = owned.iter().take(NAMED).map(|limit| format!("`{}`", limit.field)).collect();
         names.join(", ")
     };
-    let found: Vec<&OwnedLimit<'_>> = match asked {
+    let found: Vec<&OwnedLimit<'_>> = match name {
         None => owned.iter().collect(),
-        Some(asked) => match owned.iter().find(|limit| limit.field == asked) {
+        Some(name) => match owned.iter().find(|limit| limit.field == name) {
             Some(limit) => vec![limit],
-            None => owned.iter().filter(|limit| limit.short_name() == Some(asked)).collect(),
+            None => owned.iter().filter(|limit| limit.short_name() == Some(name)).collect(),
         },
     };
-    match (found.as_slice(), asked) {
+    match (found.as_slice(), name) {
         ([limit], _) => Ok(limit),
         _ if owned.is_empty() => Err("the object has no limit that gateways share".to_owned()),
-        ([], Some(asked)) => Err(format!("the object has no limit `{}`: it has {}", Printable(&short(asked)), names())),
-        (_, Some(asked)) => {
-            Err(format!("`{}` is the name of several limits: write one of {}", Printable(&short(asked)), names()))
+        ([], Some(name)) => Err(format!("the object has no limit `{}`: it has {}", Printable(&short(name)), names())),
+        (_, Some(name)) => {
+            Err(format!("`{}` is the name of several limits: write one of {}", Printable(&short(name)), names()))
         }
         (_, None) => Err(format!("limit says which one is meant: write one of {}", names())),
     }
@@ -201,7 +201,7 @@ impl ReadAction {
         Value::Object(entry)
     }
 
-    /// What is told of it.
+    /// What is reported of it.
     pub(super) fn event(&self, by: Option<&str>, outcome: &Result<ActionRecord, String>) -> NewEvent {
         let by = by.map(|by| format!(", asked for by {by}")).unwrap_or_default();
         let limit = self.limit.as_deref().unwrap_or("a limit");

@@ -41,7 +41,7 @@ mod tests {
 
     #[test]
     fn money_is_shown_in_dollars_and_to_the_cent_in_columns() {
-        for (nanos, told, column) in [
+        for (nanos, text, column) in [
             (0, "$0.00", "$0.00"),
             (1, "$0.000000001", "<$0.01"),
             (4_999_999, "$0.004999999", "<$0.01"),
@@ -52,8 +52,8 @@ mod tests {
             (100_000_000_000, "$100.00", "$100.00"),
             (u64::MAX, "$18446744073.709551615", "$18446744073.709551615"),
         ] {
-            assert_eq!(exact(Unit::Money, nanos), told);
-            assert_eq!(rounded(Unit::Money, nanos), column, "{told}");
+            assert_eq!(exact(Unit::Money, nanos), text);
+            assert_eq!(rounded(Unit::Money, nanos), column, "{text}");
         }
         assert_eq!((exact(Unit::Tokens, 1_200), rounded(Unit::Requests, 7)), ("1200".to_owned(), "7".to_owned()));
     }

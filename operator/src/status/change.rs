@@ -1,4 +1,4 @@
-//! What changed of an object's limits since its status was written: how soon it has to be written, and what is told.
+//! What changed of an object's limits since its status was written: how soon it has to be written, and what is reported.
 
 use serde_json::Value;
 
@@ -48,7 +48,7 @@ pub(super) fn of(before: Option<&Value>, after: &ObjectLimits) -> FigureChange {
     change
 }
 
-/// When the figures were told is no news.
+/// When the figures were reported is no news.
 fn without_time(limit: &Value) -> Value {
     let mut limit = limit.clone();
     if let Some(limit) = limit.as_object_mut() {
@@ -57,7 +57,7 @@ fn without_time(limit: &Value) -> Value {
     limit
 }
 
-/// Thresholds that were reached, and limits that went with something spent. A threshold is told once in a period.
+/// Thresholds that were reached, and limits that went with something spent. A threshold is reported once in a period.
 pub(super) fn events(before: Option<&Value>, after: &ObjectLimits) -> Vec<NewEvent> {
     let Some(limits) = &after.limits else { return Vec::new() };
     let stood: Vec<&Value> =
@@ -76,9 +76,13 @@ pub(super) fn events(before: Option<&Value>, after: &ObjectLimits) -> Vec<NewEve
 fn reached(before: Option<&Value>, after: &Value, thresholds: &[u64]) -> Option<NewEvent> {
     let level = |limit: &Value| limit.get("reached").and_then(Value::as_u64).unwrap_or_default();
     let same_period = |before: &&Value| before.get("periodStart") == after.get("periodStart");
-    let told = before.filter(same_period).map_or(0, level);
-    let percent =
-        thresholds.iter().copied().chain([100]).filter(|percent| (told + 1..=level(after)).contains(percent)).max()?;
+    let reported = before.filter(same_period).map_or(0, level);
+    let percent = thresholds
+        .iter()
+        .copied()
+        .chain([100])
+        .filter(|percent| (reported + 1..=level(after)).contains(percent))
+        .max()?;
     let until = match after.get("resetsAt").and_then(Value::as_str) {
         Some(at) => format!(", which begins anew at {at}"),
         None => String::new(),

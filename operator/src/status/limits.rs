@@ -59,8 +59,8 @@ pub(super) fn of(id: &ObjectId, spec: &Value, ledger: &LedgerFigures, pods: usiz
     let limits: Vec<Value> =
         limits.map(|(limit, figure)| entry(limit, figure, &thresholds, overshoot(limit.unit))).collect();
     let none_shared = owned.iter().all(|limit| limit.period().is_some_and(|period| is_short(&period)));
-    let told = !limits.is_empty() || none_shared || ledger.is_absent();
-    ObjectLimits { limits: told.then_some(limits), summary, resets, thresholds }
+    let is_known = !limits.is_empty() || none_shared || ledger.is_absent();
+    ObjectLimits { limits: is_known.then_some(limits), summary, resets, thresholds }
 }
 
 /// Whether each gateway counts it for itself.
@@ -82,9 +82,9 @@ fn thresholds(spec: &Value) -> Vec<u64> {
 }
 
 /// What all pods together may use beyond a limit while none of them can reach the ledger.
-fn most_without_ledger(said: Option<&OnLedgerUnavailable>, unit: Unit, pods: usize) -> u64 {
-    let opens = said.filter(|said| said.policy == LedgerUnavailablePolicy::FailOpen);
-    let per_pod = opens.and_then(|said| said.max_per_pod.as_ref()).and_then(|most| match unit {
+fn most_without_ledger(setting: Option<&OnLedgerUnavailable>, unit: Unit, pods: usize) -> u64 {
+    let opens = setting.filter(|setting| setting.policy == LedgerUnavailablePolicy::FailOpen);
+    let per_pod = opens.and_then(|setting| setting.max_per_pod.as_ref()).and_then(|most| match unit {
         Unit::Money => most.budget.map(Money::nanos),
         Unit::Tokens => most.tokens.and_then(|tokens| tokens.try_into().ok()),
         Unit::Requests => most.requests.and_then(|requests| requests.try_into().ok()),

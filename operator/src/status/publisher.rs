@@ -226,7 +226,7 @@ impl StatusPublisher {
         let subject = Subject::of(id, &known.version.uid);
         for event in &update.events {
             if let Err(error) = self.events.record(&self.client, &subject, event).await {
-                tracing::debug!(object = %id, %error, "an Event could not be told");
+                tracing::debug!(object = %id, %error, "an Event could not be written");
             }
         }
         again
@@ -244,7 +244,7 @@ impl StatusPublisher {
         let outcome = match (&read.action, &self.actions) {
             (Err(why), _) => Err(why.clone()),
             (Ok(_), None) => Err("there is no ledger: set ledger.store to Kubernetes or PostgreSQL".to_owned()),
-            (Ok(asked), Some(actions)) => match actions.act(asked.clone()).await {
+            (Ok(action), Some(actions)) => match actions.act(action.clone()).await {
                 Ok(done) => Ok(done),
                 Err(why) if self.is_passing(why) => {
                     tracing::warn!(object = %id, action = read.id, %why, "an action on a limit was not done yet; tried again");

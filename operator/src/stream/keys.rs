@@ -93,7 +93,7 @@ fn key(value: serde_json::Value) -> Option<(String, IssuerKey)> {
 pub struct IssuerKeys {
     cluster: Arc<dyn TokenAuthority>,
     current: ArcSwapOption<PublishedKeys>,
-    asked: Mutex<Option<LastFetch>>,
+    last_fetch: Mutex<Option<LastFetch>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -105,7 +105,7 @@ struct LastFetch {
 impl IssuerKeys {
     #[must_use]
     pub fn new(cluster: Arc<dyn TokenAuthority>) -> Self {
-        IssuerKeys { cluster, current: ArcSwapOption::empty(), asked: Mutex::new(None) }
+        IssuerKeys { cluster, current: ArcSwapOption::empty(), last_fetch: Mutex::new(None) }
     }
 
     /// The set with this key. Fetches it again if the key is missing, but not often. `None` if there is no such key, or
@@ -114,14 +114,14 @@ impl IssuerKeys {
         if let Some(published) = self.held(id) {
             return Some(published);
         }
-        self.ask().await;
+        self.fetch().await;
         self.held(id)
     }
 
     /// Fetches again every few minutes, and more often while there is no answer.
     pub async fn keep_fresh(&self) {
         loop {
-            let pause = if self.ask().await { FRESH } else { PAUSE };
+            let pause = if self.fetch().await { FRESH } else { PAUSE };
             tokio::time::sleep(pause).await;
         }
     }
@@ -131,16 +131,16 @@ impl IssuerKeys {
     }
 
     /// Whether the cluster answered the last request, which was made now or a moment ago.
-    async fn ask(&self) -> bool {
+    async fn fetch(&self) -> bool {
         // Held during the request: concurrent callers share the answer.
-        let mut asked = self.asked.lock().await;
-        if let Some(LastFetch { at, answered }) = *asked
+        let mut last = self.last_fetch.lock().await;
+        if let Some(LastFetch { at, answered }) = *last
             && at.elapsed() < PAUSE
         {
             return answered;
         }
         let answer = self.cluster.published().await;
-        *asked = Some(LastFetch { at: Instant::now(), answered: answer.is_ok() });
+        *last = Some(LastFetch { at: Instant::now(), answered: answer.is_ok() });
         match answer {
             Ok(published) => {
                 self.current.store(Some(Arc::new(published)));

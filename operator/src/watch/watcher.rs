@@ -223,8 +223,8 @@ mod tests {
     /// Counts the requests in an hour without a response.
     #[tokio::test(start_paused = true)]
     async fn an_unreachable_api_server_is_not_flooded() {
-        let asked = Arc::new(AtomicUsize::new(0));
-        let counted = Arc::clone(&asked);
+        let requests = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&requests);
         let gone = tower::service_fn(move |_: http::Request<kube::client::Body>| {
             counted.fetch_add(1, Ordering::Relaxed);
             std::future::ready(Err::<http::Response<kube::client::Body>, _>(std::io::Error::other("refused")))
@@ -236,8 +236,8 @@ mod tests {
         let watch = follow(followed, api, Config::default(), listener, |_| None);
         let hour = Duration::from_secs(60 * 60);
         assert!(tokio::time::timeout(hour, watch).await.is_err(), "it never ends");
-        let asked = asked.load(Ordering::Relaxed);
-        assert!((120..=260).contains(&asked), "{asked}");
+        let requests = requests.load(Ordering::Relaxed);
+        assert!((120..=260).contains(&requests), "{requests}");
         assert_eq!(update.recv().await, None);
     }
 

@@ -39,7 +39,7 @@ struct Publishing {
     caches: Arc<Caches>,
     figures: Arc<LedgerFigures>,
     publisher: Arc<StatusPublisher>,
-    asked: mpsc::UnboundedReceiver<LedgerAction>,
+    acted: mpsc::UnboundedReceiver<LedgerAction>,
 }
 
 impl Publishing {
@@ -49,11 +49,11 @@ impl Publishing {
         let caches = Arc::new(Caches::new(ObjectIndex::new("outrigger", false)));
         let (figures, actions) = (Arc::new(LedgerFigures::default()), Arc::new(LedgerActions::default()));
         let mut receiver = actions.receiver().unwrap();
-        let (tell, asked) = mpsc::unbounded_channel();
+        let (sender, acted) = mpsc::unbounded_channel();
         tokio::spawn(async move {
             while let Some(one) = receiver.recv().await {
                 let id = one.action.id.clone();
-                tell.send(one.action).unwrap();
+                sender.send(one.action).unwrap();
                 let _ = one.outcome.send(answer.map(|amount| ActionRecord { id, at: 1_796_025_600_000, amount }));
             }
         });
@@ -61,7 +61,7 @@ impl Publishing {
         let publisher = StatusPublisher::new(server.client(), Arc::clone(&caches), hub, metrics, "a");
         let publisher = Arc::new(publisher.with_ledger(Arc::clone(&figures), actions));
         publisher.begin();
-        let publishing = Publishing { server, caches, figures, publisher, asked };
+        let publishing = Publishing { server, caches, figures, publisher, acted };
         publishing.put(1, &Value::Null);
         let verdicts = [(id(), ObjectVerdict { generation: 1, ..ObjectVerdict::default() })];
         publishing.publisher.planned("shop", &Default::default(), &Default::default(), verdicts.into());
@@ -114,7 +114,7 @@ impl Publishing {
     }
 
     fn writes(&self) -> usize {
-        self.server.requests().iter().filter(|asked| *asked == "PATCH team/status").count()
+        self.server.requests().iter().filter(|request| *request == "PATCH team/status").count()
     }
 
     async fn acted(&mut self, text: &str) -> Value {
@@ -157,22 +157,22 @@ async fn an_annotation_has_the_ledger_act_once_and_the_status_says_so() {
         "reason": "node lost", "result": "Done",
     });
     assert_eq!(entry, expected);
-    let asked = publishing.asked.recv().await.unwrap();
-    assert_eq!(asked, LedgerAction { id: "a-1".to_owned(), limit: limit(), verb: LedgerVerb::Forgive });
-    let events = publishing.server.requests().iter().filter(|asked| *asked == "POST shop/events").count();
+    let action = publishing.acted.recv().await.unwrap();
+    assert_eq!(action, LedgerAction { id: "a-1".to_owned(), limit: limit(), verb: LedgerVerb::Forgive });
+    let events = publishing.server.requests().iter().filter(|request| *request == "POST shop/events").count();
     assert_eq!(events, 1);
     // The annotation stays, and whatever changes, it is done.
     publishing.put(1, &json!(r#"{"id": "a-1", "verb": "forgive", "reason": "node lost"}"#));
     publishing.spent(90);
     publishing.work_for(Duration::from_secs(60)).await;
-    assert!(publishing.asked.try_recv().is_err());
+    assert!(publishing.acted.try_recv().is_err());
     assert_eq!(publishing.status().unwrap()["actions"], json!([expected]));
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_can_not_be_done_is_refused_with_what_to_do() {
     let until = (jiff::Timestamp::now() + jiff::SignedDuration::from_hours(1)).to_string();
-    for (text, told) in [
+    for (text, expected) in [
         ("{".to_owned(), "the annotation is no action"),
         ("x".repeat(5_000), "longer than 4096 bytes"),
         (r#"{"id": "a b", "verb": "reset"}"#.to_owned(), "id must be 1 to 64 letters"),
@@ -196,8 +196,8 @@ async fn what_can_not_be_done_is_refused_with_what_to_do() {
         let entry = publishing.acted(&text).await;
         assert_eq!(entry["result"], "Refused", "{text}");
         let message = entry["message"].as_str().unwrap();
-        assert!(message.contains(told), "{text}: {message}");
-        assert!(publishing.asked.try_recv().is_err(), "{text}");
+        assert!(message.contains(expected), "{text}: {message}");
+        assert!(publishing.acted.try_recv().is_err(), "{text}");
     }
     let raise = format!(r#"{{"id": "a", "verb": "raise", "amount": "$5", "until": "{until}"}}"#);
     let mut publishing = Publishing::new(Err(ActionRefusal::NotShared));
@@ -214,11 +214,11 @@ async fn an_action_that_the_store_does_not_have_yet_is_tried_again() {
     let mut publishing = Publishing::new(Err(ActionRefusal::Unavailable));
     publishing.put(1, &json!(r#"{"id": "a", "verb": "reset"}"#));
     publishing.work_for(Duration::from_secs(30)).await;
-    let mut asked = 0;
-    while publishing.asked.try_recv().is_ok() {
-        asked += 1;
+    let mut tried = 0;
+    while publishing.acted.try_recv().is_ok() {
+        tried += 1;
     }
-    assert!((3..=20).contains(&asked), "{asked}");
+    assert!((3..=20).contains(&tried), "{tried}");
     let status = publishing.status().unwrap();
     assert!(status.get("actions").is_none() && status["conditions"][0]["type"] == "Accepted", "the rest does not wait");
 }

@@ -199,14 +199,14 @@ async fn records_move_there_and_back_if_the_process_is_killed_at_any_call() {
             assert_eq!(usable(&**stores.side(from)).await, None, "{round}");
             assert_eq!(usable(&**stores.side(other(from))).await.as_ref(), Some(&expected), "{round}");
             assert!(matches!(stores.migrate(from).await, Ok(MigrationOutcome::Done)), "{round}");
-            let told: Vec<_> = stores
+            let noted: Vec<_> = stores
                 .state(from)
                 .await
                 .stores
                 .into_iter()
                 .map(|store| (store.store, store.records, store.count))
                 .collect();
-            assert_eq!(told, [(other(from), RecordsAre::InUse, 4), (from, RecordsAre::Moved, 4)], "{round}");
+            assert_eq!(noted, [(other(from), RecordsAre::InUse, 4), (from, RecordsAre::Moved, 4)], "{round}");
             from = other(from);
             if matches!(first, Ok(MigrationOutcome::Moved { records: 4 })) {
                 moved += 1;

@@ -124,7 +124,7 @@ impl LedgerWorld {
         let (figures, actions) = (Arc::new(LedgerFigures::default()), Arc::new(LedgerActions::default()));
         // Makes each check of the store happen soon.
         let driver = how(driver.missed_for(SOON).checked_every(LOOK));
-        let driver = driver.telling(Arc::clone(&figures), Arc::clone(&actions));
+        let driver = driver.with_views(Arc::clone(&figures), Arc::clone(&actions));
         let driver = tokio::spawn(async move { driver.run().await });
         let world = LedgerWorld { world, limits, metrics, figures, actions, findings, driver };
         world.plan(1, max);

@@ -122,7 +122,7 @@ fn run() -> Result<(), Problem> {
             for line in std::io::stdin().lock().lines() {
                 line?;
                 if let Some(spending) = &fleet.spending {
-                    tell(&spending.tell());
+                    write_line(&spending.summary());
                 }
             }
             Ok::<(), std::io::Error>(())
@@ -147,8 +147,8 @@ async fn connect(
         let _ = connection.await;
     });
     let (lines, outgoing) = mpsc::channel::<Bytes>(8);
-    let say = |message: &FromGateway| lines.try_send(Bytes::from(write(message)));
-    say(&FromGateway::Hello(Hello {
+    let send = |message: &FromGateway| lines.try_send(Bytes::from(write(message)));
+    send(&FromGateway::Hello(Hello {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         formats: vec![1, 2],
         sequence: *sequence,
@@ -168,23 +168,23 @@ async fn connect(
     }
     let mut body = answer.into_body();
     let mut reader = LineReader::default();
-    let say_usage = |report: Option<UsageReport>| match report {
-        Some(report) => say(&FromGateway::Usage(report)),
+    let send_usage = |report: Option<UsageReport>| match report {
+        Some(report) => send(&FromGateway::Usage(report)),
         None => Ok(()),
     };
-    say_usage(spender.as_mut().and_then(|spender| spender.connected()))?;
+    send_usage(spender.as_mut().and_then(|spender| spender.connected()))?;
     let mut tick = pin!(tokio::time::sleep(Spender::pause(true)));
     let mut beat = tokio::time::interval(Duration::from_secs(outrigger_sync::BEAT_SECONDS));
     loop {
         let frame = tokio::select! {
             frame = body.frame() => frame,
             _ = beat.tick() => {
-                say(&FromGateway::Beat(NoFields {}))?;
+                send(&FromGateway::Beat(NoFields {}))?;
                 continue;
             }
             () = &mut tick, if spender.is_some() => {
                 tick.set(tokio::time::sleep(Spender::pause(false)));
-                say_usage(spender.as_mut().and_then(|spender| spender.tick()))?;
+                send_usage(spender.as_mut().and_then(|spender| spender.tick()))?;
                 continue;
             }
         };
@@ -193,23 +193,23 @@ async fn connect(
         reader.push(&bytes)?;
         while let Some(message) = reader.from_operator()? {
             if let (FromOperator::Grants(grants), Some(spender)) = (&message, spender.as_mut()) {
-                say_usage(spender.take(grants))?;
+                send_usage(spender.take(grants))?;
             }
             if let FromOperator::Policy(policy) = message {
                 let at = SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos();
-                tell(&format!("{{\"at\":{at},\"stream\":{stream},\"sequence\":{}}}", policy.sequence));
+                write_line(&format!("{{\"at\":{at},\"stream\":{stream},\"sequence\":{}}}", policy.sequence));
                 if sequence.replace(policy.sequence).is_none()
                     && fleet.served.fetch_add(1, Ordering::Relaxed) + 1 == fleet.size
                 {
-                    tell(&format!("{{\"ready\":{}}}", fleet.size));
+                    write_line(&format!("{{\"ready\":{}}}", fleet.size));
                 }
-                say(&FromGateway::Outcome(PolicyOutcome { sequence: policy.sequence, ..PolicyOutcome::default() }))?;
+                send(&FromGateway::Outcome(PolicyOutcome { sequence: policy.sequence, ..PolicyOutcome::default() }))?;
             }
         }
     }
 }
 
-fn tell(line: &str) {
+fn write_line(line: &str) {
     // If nobody reads the output, the program ends soon anyway.
     let _ = writeln!(std::io::stdout().lock(), "{line}");
 }

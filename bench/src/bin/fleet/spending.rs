@@ -15,7 +15,7 @@ const TICK: Duration = Duration::from_secs(5);
 const RESERVED: u64 = 2_500_000;
 const SPENT: u64 = 2_000_000;
 
-/// What all gateways of the fleet have seen since it was last told.
+/// What all gateways of the fleet have seen since the last summary.
 #[derive(Debug)]
 pub struct Spending {
     limit: LimitKey,
@@ -48,7 +48,7 @@ impl Spending {
     }
 
     /// A line of JSON: the sums so far, and the waits since the last call, which are sorted and given out.
-    pub fn tell(&self) -> String {
+    pub fn summary(&self) -> String {
         let mut waits = std::mem::take(&mut *self.waits.lock().unwrap_or_else(PoisonError::into_inner));
         waits.sort_unstable();
         let [reports, spent, refused] =
@@ -64,7 +64,7 @@ pub struct Spender<'a> {
     holder: Holder,
     limit: SharedNo,
     /// The first report that asks and is not answered, and when it was sent.
-    asked: Option<(u64, Instant)>,
+    waiting: Option<(u64, Instant)>,
 }
 
 impl<'a> Spender<'a> {
@@ -73,7 +73,7 @@ impl<'a> Spender<'a> {
         let limit = holder.adopt([&spending.limit]).first().copied();
         // One limit has one number.
         let limit = limit.unwrap_or_else(|| unreachable!("a limit was adopted"));
-        Spender { spending, holder, limit, asked: None }
+        Spender { spending, holder, limit, waiting: None }
     }
 
     /// Until the next tick: the first one is at any time of it.
@@ -85,7 +85,7 @@ impl<'a> Spender<'a> {
     /// A stream has begun. What is to be reported.
     pub fn connected(&mut self) -> Option<UsageReport> {
         self.holder.connected();
-        self.asked = None;
+        self.waiting = None;
         self.report()
     }
 
@@ -106,12 +106,12 @@ impl<'a> Spender<'a> {
 
     /// Takes an answer. What is to be reported at once.
     pub fn take(&mut self, grants: &Grants) -> Option<UsageReport> {
-        if let Some((number, at)) = self.asked
+        if let Some((number, at)) = self.waiting
             && grants.answers >= number
         {
             let waited = u64::try_from(at.elapsed().as_micros()).unwrap_or(u64::MAX);
             self.spending.waits.lock().unwrap_or_else(PoisonError::into_inner).push(waited);
-            self.asked = None;
+            self.waiting = None;
         }
         match self.holder.take(grants, self.spending.now()) {
             MessageOutcome::Followed => self.report(),
@@ -132,8 +132,8 @@ impl<'a> Spender<'a> {
         let report = report?;
         let asks =
             report.accounts.iter().any(|account| account.want > 0) || report.wanted.iter().any(|limit| limit.want > 0);
-        if asks && self.asked.is_none() {
-            self.asked = Some((report.number, Instant::now()));
+        if asks && self.waiting.is_none() {
+            self.waiting = Some((report.number, Instant::now()));
         }
         self.spending.reports.fetch_add(1, Ordering::Relaxed);
         Some(report)

@@ -103,10 +103,10 @@ fn amounts_are_written_every_15_seconds_and_nothing_if_nothing_is_spent() {
 }
 
 #[test]
-fn a_level_is_written_at_once_and_a_threshold_is_told_once_in_a_period() {
+fn a_level_is_written_at_once_and_a_threshold_has_one_event_in_a_period() {
     let mut scene = StatusScene::limited();
     assert!(scene.spends(40).is_some());
-    for (cents, reached, told) in [
+    for (cents, reached, has_event) in [
         (49, None, false),
         (50, Some(50), false),
         (51, None, false),
@@ -116,14 +116,14 @@ fn a_level_is_written_at_once_and_a_threshold_is_told_once_in_a_period() {
         (100, Some(100), true),
     ] {
         scene.figures(status(cents));
-        let told_now = scene.update().events.iter().any(|event| event.reason == EventReason::LimitReached);
+        let has_one = scene.update().events.iter().any(|event| event.reason == EventReason::LimitReached);
         let written = scene.write();
         assert_eq!(
             written.as_ref().map(|written| written["limits"][0]["reached"].as_u64().unwrap()),
             reached,
             "{cents}"
         );
-        assert_eq!(told_now, told, "{cents}");
+        assert_eq!(has_one, has_event, "{cents}");
     }
     scene.pass(15);
     scene.figures(status(102));
@@ -136,9 +136,9 @@ fn a_level_is_written_at_once_and_a_threshold_is_told_once_in_a_period() {
 }
 
 #[test]
-fn the_thresholds_of_a_budget_are_told() {
+fn the_thresholds_of_a_budget_have_events() {
     let limits = limits_of(&[("reached", json!(80)), ("periodStart", json!("p"))]);
-    for (thresholds, reached, told) in [
+    for (thresholds, reached, event) in [
         (vec![], 95, None),
         (vec![85, 97], 95, Some("85 %")),
         (vec![80], 95, None),
@@ -152,8 +152,8 @@ fn the_thresholds_of_a_budget_are_told() {
             ..ObjectLimits::default()
         };
         let events = change::events(Some(&limits), &after);
-        assert_eq!(events.len(), usize::from(told.is_some()), "{events:?}");
-        assert!(events.iter().all(|event| event.note.contains(told.unwrap())), "{events:?}");
+        assert_eq!(events.len(), usize::from(event.is_some()), "{events:?}");
+        assert!(events.iter().all(|event| event.note.contains(event.unwrap())), "{events:?}");
     }
 }
 
@@ -178,7 +178,7 @@ fn a_lower_limit_and_a_raise_are_written_at_once() {
 }
 
 #[test]
-fn a_renamed_limit_is_told_with_what_its_old_name_spent() {
+fn a_renamed_limit_is_shown_with_what_its_old_name_spent() {
     let mut scene = StatusScene::limited();
     scene.spends(42);
     scene.put(2, json!({"limits": {"budgets": [{"name": "monthly", "amount": "1.00", "window": "Month"}]}}));
@@ -195,7 +195,7 @@ fn a_renamed_limit_is_told_with_what_its_old_name_spent() {
 }
 
 #[test]
-fn figures_stay_while_nobody_tells_them_and_go_with_the_last_limit() {
+fn figures_stay_while_no_leader_reports_them_and_go_with_the_last_limit() {
     let mut scene = StatusScene::limited();
     scene.spends(42);
     scene.ledger.clear();
@@ -246,7 +246,7 @@ fn an_annotation_that_comes_back_is_not_done_again_however_many_came_since() {
 #[test]
 fn the_worst_case_is_what_all_pods_may_use_without_the_ledger() {
     let mut scene = StatusScene::limited();
-    for (said, overshoot) in [
+    for (setting, overshoot) in [
         (json!(null), "$0.00"),
         (json!({"policy": "FailOpen", "maxPerPod": {"budget": "0.50"}}), "$1.00"),
         (json!({"policy": "FailOpen", "maxPerPod": {"requests": 5}}), "$0.00"),
@@ -254,12 +254,12 @@ fn the_worst_case_is_what_all_pods_may_use_without_the_ledger() {
         (json!(7), "$0.00"),
     ] {
         let mut spec = spec("1.00");
-        spec["onLedgerUnavailable"] = said.clone();
+        spec["onLedgerUnavailable"] = setting.clone();
         scene.look(&[("p1", Some(7)), ("p2", None)]);
         let generation = scene.verdict.generation + 1;
         scene.put(generation, spec);
         scene.pass(15);
         scene.figures(status(10));
-        assert_eq!(scene.write().unwrap()["limits"][0]["worstCaseOvershoot"], overshoot, "{said}");
+        assert_eq!(scene.write().unwrap()["limits"][0]["worstCaseOvershoot"], overshoot, "{setting}");
     }
 }

@@ -27,7 +27,7 @@ pub(super) struct LedgerAccount {
     /// The value that the store has for certain: this much may be granted.
     pub(super) durable_ceiling: u128,
     /// What was granted in this term, gross.
-    pub(super) given: u128,
+    pub(super) granted_in_term: u128,
     /// What was returned, as far as the store has it.
     pub(super) durable_returned: u128,
     pub(super) parts: BTreeMap<HolderNo, HolderPart>,
@@ -60,7 +60,7 @@ pub(super) struct WantInLine {
     pub(super) least: u64,
     /// First come, first served.
     pub(super) turn: u64,
-    pub(super) heard_at: Millis,
+    pub(super) reported_at: Millis,
     /// When it began to want this.
     pub(super) since: Millis,
     pub(super) short: Option<Shortage>,
@@ -71,12 +71,12 @@ pub(super) struct WantInLine {
 pub(super) struct AccountPace {
     pub(super) looked_at: Millis,
     pub(super) served_at: Millis,
-    pub(super) given_then: u128,
+    pub(super) granted_then: u128,
     /// Granted per second.
     pub(super) per_second: u128,
     /// Holders that recently reported and use it.
     pub(super) active: u64,
-    pub(super) oldest_heard: Millis,
+    pub(super) oldest_report: Millis,
     pub(super) recalled_at: Millis,
     pub(super) recall_from: HolderNo,
     /// When the ceiling should have been raised and was not yet.
@@ -105,11 +105,11 @@ pub(super) struct HolderPart {
     pub(super) most: u64,
     /// Whether it reported in this term. Until then it is granted nothing, because an earlier leader may have granted
     /// more.
-    pub(super) heard: bool,
+    pub(super) has_reported: bool,
     /// Whether the store has it. Until then it is granted nothing, because the next leader would not know of it.
     pub(super) registered: bool,
     /// The granted amount that it reported itself.
-    pub(super) told: u64,
+    pub(super) reported_granted: u64,
     pub(super) returned: u64,
     /// The spent amount that counts.
     pub(super) spent: u64,
@@ -117,7 +117,7 @@ pub(super) struct HolderPart {
     pub(super) beyond: u64,
     pub(super) reserved: u64,
     pub(super) durable: DurableUsage,
-    pub(super) heard_at: Millis,
+    pub(super) reported_at: Millis,
     /// The last want, which it will also have in the next period.
     pub(super) usual: u64,
 }
@@ -149,11 +149,11 @@ pub(super) struct AccountTotals {
     /// Held by parts, spent or not.
     pub(super) held: u128,
     /// Parts that did not report in this term.
-    pub(super) unheard: u64,
+    pub(super) unreported: u64,
     /// The granted amounts that these and the lost ones reported in earlier terms: at least this much was granted.
-    pub(super) unheard_granted: u128,
+    pub(super) unreported_granted: u128,
     /// What these may have been granted: at most this much.
-    pub(super) unheard_most: u128,
+    pub(super) unreported_most: u128,
     pub(super) lost: u64,
 }
 
@@ -164,15 +164,15 @@ impl HolderPart {
             state: PartState::Open,
             granted: 0,
             most: 0,
-            heard: true,
+            has_reported: true,
             registered: false,
-            told: 0,
+            reported_granted: 0,
             returned: 0,
             spent: 0,
             beyond: 0,
             reserved: 0,
             durable: DurableUsage::default(),
-            heard_at: now,
+            reported_at: now,
             usual: 0,
         }
     }
@@ -202,11 +202,11 @@ impl HolderPart {
 
     /// Everything is spent or returned.
     pub(super) fn is_settled(&self) -> bool {
-        self.reserved == 0 && self.told == self.granted && self.spent >= self.held()
+        self.reserved == 0 && self.reported_granted == self.granted && self.spent >= self.held()
     }
 
     pub(super) fn may_be_granted(&self) -> bool {
-        self.state == PartState::Open && self.heard && self.registered
+        self.state == PartState::Open && self.has_reported && self.registered
     }
 
     pub(super) fn written_state(&self) -> HolderStatus {
@@ -221,7 +221,7 @@ impl HolderPart {
     /// gone: everything.
     pub(super) fn written_granted(&self) -> u64 {
         match self.state {
-            PartState::Open | PartState::Lost => self.told,
+            PartState::Open | PartState::Lost => self.reported_granted,
             PartState::Gone(_) | PartState::Folding { .. } => self.granted,
         }
     }
@@ -230,7 +230,7 @@ impl HolderPart {
     /// written for many holders together.
     pub(super) fn written_most(&self, want: u64) -> u64 {
         match self.state {
-            PartState::Open if !self.heard => self.most,
+            PartState::Open if !self.has_reported => self.most,
             PartState::Open => self.granted.saturating_add(want.max(self.usual).saturating_mul(AHEAD)),
             PartState::Lost => self.most,
             PartState::Gone(_) | PartState::Folding { .. } => self.granted,
@@ -260,9 +260,9 @@ impl HolderPart {
             unconfirmed: if open { 0 } else { held.saturating_sub(spent) },
             debt: self.debt().into(),
             held,
-            unheard: u64::from(open && !self.heard),
-            unheard_granted: if self.heard { 0 } else { self.granted.into() },
-            unheard_most: if self.heard { 0 } else { self.most.into() },
+            unreported: u64::from(open && !self.has_reported),
+            unreported_granted: if self.has_reported { 0 } else { self.granted.into() },
+            unreported_most: if self.has_reported { 0 } else { self.most.into() },
             lost: u64::from(self.state == PartState::Lost),
         }
     }
@@ -279,7 +279,7 @@ impl LedgerAccount {
             known: 0,
             ceiling: record.ceiling,
             durable_ceiling: record.ceiling,
-            given: 0,
+            granted_in_term: 0,
             durable_returned: 0,
             parts: BTreeMap::new(),
             pages: Vec::new(),
@@ -331,7 +331,7 @@ impl LedgerAccount {
 
     /// What may be granted immediately.
     pub(super) fn at_hand(&self) -> u128 {
-        self.durable_ceiling.min(self.ceiling).saturating_sub(self.given)
+        self.durable_ceiling.min(self.ceiling).saturating_sub(self.granted_in_term)
     }
 
     pub(super) fn spent(&self) -> u128 {
@@ -357,7 +357,7 @@ impl LedgerAccount {
     /// the store has, and what the other holders of that time leave. The store may know more about the holder than
     /// about the account if it was restored from a backup.
     pub(super) fn most_granted(&self, part: &HolderPart) -> u128 {
-        let others = self.totals.unheard_granted.saturating_sub(part.granted.into());
+        let others = self.totals.unreported_granted.saturating_sub(part.granted.into());
         let left = self.former.saturating_sub(self.known).saturating_sub(others);
         left.min(part.most.into()).max(part.granted.into())
     }
@@ -365,7 +365,7 @@ impl LedgerAccount {
     /// A holder that had not reported to this leader was granted this much. Earlier leaders granted at least the known
     /// amount, whatever the store has.
     pub(super) fn know(&mut self, part: &HolderPart, granted: u64) {
-        let others = self.totals.unheard_granted.saturating_sub(part.granted.into());
+        let others = self.totals.unreported_granted.saturating_sub(part.granted.into());
         self.known = self.known.saturating_add(granted.into());
         self.former = self.former.max(self.known.saturating_add(others));
     }
@@ -377,7 +377,7 @@ impl LedgerAccount {
     pub(super) fn settle_former(&mut self, now: Millis) -> Option<Vec<HolderNo>> {
         let lost: Vec<HolderNo> = match self.totals.lost {
             0 => Vec::new(),
-            _ if self.totals.unheard > 0 => Vec::new(),
+            _ if self.totals.unreported > 0 => Vec::new(),
             _ => self.parts.iter().filter(|(_, part)| part.state == PartState::Lost).map(|(no, _)| *no).collect(),
         };
         for holder in &lost {
@@ -385,10 +385,10 @@ impl LedgerAccount {
             let granted = u64::try_from(most).unwrap_or(u64::MAX);
             self.known = self.known.saturating_add(granted.into());
             self.change(*holder, |part| {
-                (part.granted, part.heard, part.state) = (granted, true, PartState::Gone(now));
+                (part.granted, part.has_reported, part.state) = (granted, true, PartState::Gone(now));
             });
         }
-        let most = self.known.saturating_add(self.totals.unheard_most);
+        let most = self.known.saturating_add(self.totals.unreported_most);
         let surplus = self.former > most;
         if surplus {
             self.former = most;
@@ -399,7 +399,7 @@ impl LedgerAccount {
 
     /// What was granted or may have been, and is not known to be returned; and debts. What was reset does not count.
     pub(super) fn owed(&self) -> u128 {
-        let unused = self.ceiling.saturating_sub(self.given);
+        let unused = self.ceiling.saturating_sub(self.granted_in_term);
         self.committed_anew().saturating_sub(unused)
     }
 
@@ -432,9 +432,9 @@ impl AccountTotals {
         of(&mut self.unconfirmed, before.unconfirmed, after.unconfirmed);
         of(&mut self.debt, before.debt, after.debt);
         of(&mut self.held, before.held, after.held);
-        of(&mut self.unheard_granted, before.unheard_granted, after.unheard_granted);
-        of(&mut self.unheard_most, before.unheard_most, after.unheard_most);
-        self.unheard = self.unheard.saturating_sub(before.unheard).saturating_add(after.unheard);
+        of(&mut self.unreported_granted, before.unreported_granted, after.unreported_granted);
+        of(&mut self.unreported_most, before.unreported_most, after.unreported_most);
+        self.unreported = self.unreported.saturating_sub(before.unreported).saturating_add(after.unreported);
         self.lost = self.lost.saturating_sub(before.lost).saturating_add(after.lost);
     }
 }

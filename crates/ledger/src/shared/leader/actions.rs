@@ -99,7 +99,7 @@ impl LedgerBooks {
         if noted {
             self.note(no, record);
         }
-        self.tell_holders(no);
+        self.notify_users(no);
         Ok(())
     }
 
@@ -158,7 +158,7 @@ impl LedgerBooks {
         for holder in gone {
             let Some(part) = account.parts.get(&holder).copied() else { continue };
             let mut granted = part.granted;
-            if !part.heard {
+            if !part.has_reported {
                 // It was lost, and is forgiven: what it may have been granted is known from now on.
                 granted = narrow(account.most_granted(&part));
                 account.know(&part, granted);
@@ -167,7 +167,7 @@ impl LedgerBooks {
             account.change(holder, |part| {
                 part.granted = granted;
                 part.returned = part.returned.max(part.granted.saturating_sub(part.spent));
-                (part.state, part.heard) = (PartState::Gone(steady), true);
+                (part.state, part.has_reported) = (PartState::Gone(steady), true);
             });
         }
         account.changed = true;
@@ -189,11 +189,11 @@ impl LedgerBooks {
     }
 
     /// Every gateway that uses an account learns how it stands.
-    fn tell_holders(&mut self, no: AccountNo) {
+    fn notify_users(&mut self, no: AccountNo) {
         let Some(account) = self.accounts.get(&no) else { return };
         for (holder, part) in &account.parts {
             if part.state == PartState::Open {
-                self.tell.entry(*holder).or_default().entry(no).or_default();
+                self.notices.entry(*holder).or_default().entry(no).or_default();
             }
         }
     }

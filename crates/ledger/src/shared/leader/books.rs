@@ -40,7 +40,7 @@ pub(super) struct LedgerBooks {
     /// Accounts with waiting holders.
     pub(super) waiting: BTreeSet<AccountNo>,
     /// The holders to notify at the end of the step, with the accounts.
-    pub(super) tell: BTreeMap<HolderNo, BTreeMap<AccountNo, Tell>>,
+    pub(super) notices: BTreeMap<HolderNo, BTreeMap<AccountNo, Notice>>,
     /// Ended accounts that are reported to holders at the end of the step.
     pub(super) over: BTreeMap<HolderNo, Vec<AccountGrant>>,
     pub(super) out: Vec<Output>,
@@ -56,7 +56,7 @@ pub(super) struct LedgerBooks {
 
 /// The part of a message's entry besides the state of the account.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Tell {
+pub(super) struct Notice {
     pub(super) recall: bool,
     /// Of a removed part: its last sums.
     pub(super) left: Option<DurableUsage>,
@@ -83,7 +83,7 @@ pub(super) struct KnownHolder {
     /// The last report that was applied.
     pub(super) number: u64,
     /// Whether it has reported everything that it holds to this leader.
-    pub(super) heard: bool,
+    pub(super) has_reported: bool,
     /// Its pod is gone, or has begun a later journal.
     pub(super) left: bool,
     /// It sent its final report, or none of it counts any more.
@@ -113,7 +113,7 @@ impl LedgerBooks {
             pages: BTreeMap::new(),
             shards: Shards::new(version, index.shards, fenced.rate),
             waiting: BTreeSet::new(),
-            tell: BTreeMap::new(),
+            notices: BTreeMap::new(),
             over: BTreeMap::new(),
             out: Vec::new(),
             actions: Vec::new(),
@@ -213,16 +213,16 @@ impl LedgerBooks {
                 returned,
                 spent,
                 durable,
-                told: granted,
+                reported_granted: granted,
                 ..HolderPart::new(no, 0)
             };
-            (part.state, part.heard) = match row.state {
+            (part.state, part.has_reported) = match row.state {
                 HolderStatus::Open => (PartState::Open, false),
                 HolderStatus::Gone => (PartState::Gone(0), true),
                 HolderStatus::Lost => (PartState::Lost, false),
             };
             let Some(account) = self.accounts.get_mut(&account_no) else { continue };
-            if part.heard {
+            if part.has_reported {
                 account.known = account.known.saturating_add(granted.into());
             }
             account.add(holder, part);
@@ -256,7 +256,7 @@ impl LedgerBooks {
         let holder = KnownHolder {
             id: id.clone(),
             number: 0,
-            heard: false,
+            has_reported: false,
             left: false,
             closed: false,
             begun: self.steady,
@@ -301,7 +301,7 @@ impl LedgerBooks {
     pub(super) fn fold(&mut self, account_no: AccountNo, holder: HolderNo, last: bool, urgency: Urgency) {
         let Some(account) = self.accounts.get_mut(&account_no) else { return };
         let Some(part) = account.parts.get(&holder).copied().filter(|part| !part.is_folding()) else { return };
-        if !part.heard {
+        if !part.has_reported {
             // It was lost, and is forgiven: from now on its granted amount is known, as for all closed parts.
             account.known = account.known.saturating_add(part.granted.into());
         }
@@ -369,7 +369,7 @@ impl LedgerBooks {
             account.forget_want(no);
             let page = account.change(no, |part| {
                 if part.state == PartState::Open {
-                    part.state = if part.heard { PartState::Gone(steady) } else { PartState::Lost };
+                    part.state = if part.has_reported { PartState::Gone(steady) } else { PartState::Lost };
                 }
                 part.page
             });
@@ -377,7 +377,7 @@ impl LedgerBooks {
                 self.shards.touch(page.shard, Urgency::Lazy, steady);
             }
         }
-        self.tell.remove(&no);
+        self.notices.remove(&no);
     }
 
     pub(super) fn pod_gone(&mut self, pod: &str) {
@@ -437,7 +437,7 @@ impl LedgerBooks {
                     self.cut_anew(no);
                 }
                 if raised {
-                    self.tell_all(no);
+                    self.notify_all(no);
                 }
             }
         }
@@ -445,7 +445,7 @@ impl LedgerBooks {
 
     /// Sends the state of a limit to all its holders: those that got the answer that it is spent refuse requests until
     /// they get another one.
-    fn tell_all(&mut self, limit: LedgerLimitNo) {
+    fn notify_all(&mut self, limit: LedgerLimitNo) {
         let Some(limit) = self.limits.get(limit.0 as usize) else { return };
         for no in limit.accounts.values() {
             let Some(account) = self.accounts.get(no).filter(|account| account.end.is_none_or(|end| end > self.latest))
@@ -453,8 +453,8 @@ impl LedgerBooks {
                 continue;
             };
             for (holder, part) in &account.parts {
-                if part.state == PartState::Open && part.heard {
-                    self.tell.entry(*holder).or_default().entry(*no).or_default();
+                if part.state == PartState::Open && part.has_reported {
+                    self.notices.entry(*holder).or_default().entry(*no).or_default();
                 }
             }
         }

@@ -8,10 +8,10 @@ use super::LedgerLimitNo;
 use super::account::LedgerAccount;
 use super::books::{LedgerBooks, LedgerLimit};
 use super::granting::narrow;
-use super::input::{AccountStatus, LimitFigures, SPENDERS_TOLD};
+use super::input::{AccountStatus, LimitFigures, SPENDERS_SHOWN};
 use crate::protocol::{AccountKey, FleetAccount, LimitKey};
 
-/// A new leader waits so long for gateways before it tells less than they have spent.
+/// A new leader waits so long for gateways before it shows less than they have spent.
 const RETURN: Millis = 40_000;
 
 impl LedgerBooks {
@@ -57,14 +57,14 @@ impl LedgerBooks {
         }
         let mut spent: Vec<(&str, u128)> = spent.into_iter().collect();
         spent.sort_by_key(|(_, amount)| std::cmp::Reverse(*amount));
-        spent.into_iter().take(SPENDERS_TOLD).map(|(name, amount)| (name.to_owned(), narrow(amount))).collect()
+        spent.into_iter().take(SPENDERS_SHOWN).map(|(name, amount)| (name.to_owned(), narrow(amount))).collect()
     }
 
     /// Those that changed since it was asked last.
     pub(super) fn figures(&mut self) -> Vec<LimitFigures> {
         let returning = self.steady < RETURN;
         for account in self.accounts.values_mut().filter(|account| account.changed) {
-            if returning && account.totals.unheard > 0 {
+            if returning && account.totals.unreported > 0 {
                 continue;
             }
             account.changed = false;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use outrigger_core::Millis;
 
 use super::account::{LedgerAccount, PartState, WantInLine};
-use super::books::{LedgerBooks, LedgerLimit, Tell};
+use super::books::{LedgerBooks, LedgerLimit, Notice};
 use super::input::Output;
 use super::shards::Urgency;
 use super::{AccountNo, HolderNo};
@@ -117,7 +117,7 @@ impl LedgerBooks {
             reserved: sum(|account| account.totals.reserved),
             leased: sum(|account| account.totals.leased),
             unconfirmed: sum(LedgerAccount::unconfirmed),
-            age_ms: u64::try_from(self.steady.saturating_sub(account.pace.oldest_heard)).unwrap_or(0),
+            age_ms: u64::try_from(self.steady.saturating_sub(account.pace.oldest_report)).unwrap_or(0),
         }
     }
 
@@ -131,11 +131,11 @@ impl LedgerBooks {
         let least = least.clamp(1, want);
         account.change(holder, |part| part.usual = want);
         match account.wants.get_mut(&holder) {
-            Some(known) => *known = WantInLine { want, least, heard_at: now, ..*known },
+            Some(known) => *known = WantInLine { want, least, reported_at: now, ..*known },
             None => {
                 account.queued += 1;
                 let turn = account.queued;
-                let line = WantInLine { want, least, turn, heard_at: now, since: now, short: None };
+                let line = WantInLine { want, least, turn, reported_at: now, since: now, short: None };
                 account.wants.insert(holder, line);
                 account.queue.insert(turn, holder);
             }
@@ -175,10 +175,10 @@ impl LedgerBooks {
             others: self.committed_beside(account),
             gone: u128::from(fleet.spent).saturating_add(fleet.unconfirmed.into()),
         };
-        let (mut asked, mut leased) = (UnmetWants::default(), 0_u128);
+        let (mut unmet, mut leased) = (UnmetWants::default(), 0_u128);
         let queue: Vec<HolderNo> = account.queue.values().copied().collect();
         for holder in queue {
-            let served = self.serve_one(no, holder, standing, &mut asked);
+            let served = self.serve_one(no, holder, standing, &mut unmet);
             let Some(account) = self.accounts.get_mut(&no) else { return };
             let slow = account.pace.raising_since.is_some_and(|since| now.saturating_sub(since) >= PATIENCE);
             let waits = account.parts.get(&holder).is_none_or(|part| !part.registered);
@@ -186,13 +186,13 @@ impl LedgerBooks {
             let short = match served {
                 Served::Met => {
                     account.forget_want(holder);
-                    self.tell.entry(holder).or_default().entry(no).or_default();
+                    self.notices.entry(holder).or_default().entry(no).or_default();
                     continue;
                 }
                 Served::Later if slow || (waits && now.saturating_sub(want.since) >= PATIENCE) => {
                     Some(Shortage::Unavailable)
                 }
-                // More will come soon, but a holder that was told that the limit is spent does not wait for it.
+                // More will come soon, but a holder that got the answer that the limit is spent does not wait for it.
                 Served::Later => want.short.map(|_| Shortage::Leased),
                 Served::Short { short, .. } => Some(short),
             };
@@ -201,39 +201,39 @@ impl LedgerBooks {
             if short == Some(Shortage::Leased) {
                 leased = leased.saturating_add(want.least.into());
                 if let Served::Short { left, .. } = served
-                    && asked.kept.is_none()
+                    && unmet.kept.is_none()
                 {
-                    asked.kept = Some(account.keep_for(holder, left, now));
+                    unmet.kept = Some(account.keep_for(holder, left, now));
                 }
             }
             if news {
-                self.tell.entry(holder).or_default().entry(no).or_default();
+                self.notices.entry(holder).or_default().entry(no).or_default();
             }
         }
-        self.raise(no, asked, standing);
+        self.raise(no, unmet, standing);
         if leased > 0 {
             self.recall(no, leased);
         }
     }
 
-    /// Serves one waiting holder. Its request is added to what the earlier ones have `asked` for.
-    fn serve_one(&mut self, no: AccountNo, holder: HolderNo, standing: Standing, asked: &mut UnmetWants) -> Served {
+    /// Serves one waiting holder. What it is not granted is added to what the earlier ones left `unmet`.
+    fn serve_one(&mut self, no: AccountNo, holder: HolderNo, standing: Standing, unmet: &mut UnmetWants) -> Served {
         let Some(account) = self.accounts.get_mut(&no) else { return Served::Later };
         let Some(want) = account.wants.get(&holder).copied() else { return Served::Later };
         let (wanted, least) = (u128::from(want.want), u128::from(want.least));
         // A grant that covers a debt counts already.
         let debt = account.parts.get(&holder).map_or(0, |part| u128::from(part.debt()));
         let counted = standing.others.saturating_add(account.owed()).saturating_sub(debt);
-        let left = standing.max.saturating_sub(counted).saturating_sub(asked.raise.saturating_sub(asked.debts));
+        let left = standing.max.saturating_sub(counted).saturating_sub(unmet.raise.saturating_sub(unmet.debts));
         if left < least {
             let unspent = standing.max.saturating_sub(standing.gone.saturating_sub(debt));
             return Served::Short { short: if unspent < least { Shortage::Spent } else { Shortage::Leased }, left };
         }
-        let left = left.saturating_sub(asked.kept.unwrap_or(0));
+        let left = left.saturating_sub(unmet.kept.unwrap_or(0));
         if left < least {
             return Served::Short { short: Shortage::Leased, left };
         }
-        let at_hand = account.at_hand().saturating_sub(asked.raise);
+        let at_hand = account.at_hand().saturating_sub(unmet.raise);
         let active = u128::from(account.pace.active.max(1));
         let scarce = left < standing.max / SCARCE || left < least.saturating_mul(active);
         let amount = if scarce { least } else { wanted.min(least.max(left / (2 * active))) };
@@ -241,8 +241,8 @@ impl LedgerBooks {
             account.parts.get(&holder).map(|part| (part.may_be_granted(), part.most - part.granted.min(part.most)));
         let grantable = known.filter(|(may, _)| *may).map_or(0, |(_, room)| u128::from(room).min(at_hand));
         if grantable < least {
-            asked.raise = asked.raise.saturating_add(amount);
-            asked.debts = asked.debts.saturating_add(debt.min(amount));
+            unmet.raise = unmet.raise.saturating_add(amount);
+            unmet.debts = unmet.debts.saturating_add(debt.min(amount));
             match known {
                 None => self.register(no, holder),
                 Some((true, room)) if u128::from(room) < least => self.touch_part(no, holder, Urgency::Now),
@@ -250,27 +250,27 @@ impl LedgerBooks {
             }
             return Served::Later;
         }
-        let given = account.change(holder, |part| {
+        let granted = account.change(holder, |part| {
             let amount = narrow(amount.min(grantable)).min(u64::MAX - part.granted);
             (part.granted, part.usual) = (part.granted.saturating_add(amount), want.want);
             amount
         });
-        let given = u128::from(given.unwrap_or(0));
-        account.given = account.given.saturating_add(given);
-        account.granted_beside(given);
+        let granted = u128::from(granted.unwrap_or(0));
+        account.granted_in_term = account.granted_in_term.saturating_add(granted);
+        account.granted_beside(granted);
         Served::Met
     }
 
     /// Raises a ceiling by the requested amount, or by a larger step.
-    fn raise(&mut self, no: AccountNo, asked: UnmetWants, standing: Standing) {
+    fn raise(&mut self, no: AccountNo, unmet: UnmetWants, standing: Standing) {
         let now = self.steady;
-        let Some(account) = self.accounts.get(&no).filter(|_| asked.raise > 0) else { return };
+        let Some(account) = self.accounts.get(&no).filter(|_| unmet.raise > 0) else { return };
         let per_second = account.pace.per_second;
-        let piece = asked.raise.max(per_second).max(per_second.saturating_mul(AHEAD).min(standing.max / CHUNK));
-        let under_way = account.ceiling.saturating_sub(account.given);
+        let piece = unmet.raise.max(per_second).max(per_second.saturating_mul(AHEAD).min(standing.max / CHUNK));
+        let under_way = account.ceiling.saturating_sub(account.granted_in_term);
         let room = standing
             .max
-            .saturating_sub(standing.others.saturating_add(account.committed_anew()).saturating_sub(asked.debts));
+            .saturating_sub(standing.others.saturating_add(account.committed_anew()).saturating_sub(unmet.debts));
         let more = piece.saturating_sub(under_way).min(room);
         if more == 0 {
             return;
@@ -312,7 +312,7 @@ impl LedgerBooks {
             account.pace.recall_from = HolderNo(last.0.saturating_add(1));
         }
         for holder in recalled {
-            self.tell.entry(holder).or_default().entry(no).or_default().recall = true;
+            self.notices.entry(holder).or_default().entry(no).or_default().recall = true;
         }
     }
 
@@ -322,14 +322,14 @@ impl LedgerBooks {
         let Some(account) = self.accounts.get_mut(&no) else { return };
         let pace = &mut account.pace;
         let passed = u128::from(now.saturating_sub(pace.looked_at).unsigned_abs()).max(1);
-        pace.per_second = account.given.saturating_sub(pace.given_then) * 1000 / passed;
-        (pace.given_then, pace.looked_at) = (account.given, now);
+        pace.per_second = account.granted_in_term.saturating_sub(pace.granted_then) * 1000 / passed;
+        (pace.granted_then, pace.looked_at) = (account.granted_in_term, now);
         let recent = |at: Millis| now.saturating_sub(at) < FORGOTTEN;
-        let open = account.parts.values().filter(|part| part.state == PartState::Open && recent(part.heard_at));
+        let open = account.parts.values().filter(|part| part.state == PartState::Open && recent(part.reported_at));
         pace.active = open.clone().filter(|part| part.held() > part.spent || part.reserved > 0).count() as u64;
-        pace.oldest_heard = open.map(|part| part.heard_at).min().unwrap_or(now);
+        pace.oldest_report = open.map(|part| part.reported_at).min().unwrap_or(now);
         let forgotten: Vec<HolderNo> =
-            account.wants.iter().filter(|(_, want)| !recent(want.heard_at)).map(|(holder, _)| *holder).collect();
+            account.wants.iter().filter(|(_, want)| !recent(want.reported_at)).map(|(holder, _)| *holder).collect();
         forgotten.into_iter().for_each(|holder| account.forget_want(holder));
         if !account.queue.is_empty() {
             self.waiting.insert(no);
@@ -338,7 +338,7 @@ impl LedgerBooks {
 
     /// Sends the pending messages.
     pub(super) fn send(&mut self) {
-        for (holder, accounts) in std::mem::take(&mut self.tell) {
+        for (holder, accounts) in std::mem::take(&mut self.notices) {
             let over = self.over.remove(&holder).unwrap_or_default();
             if let Some(message) = self.message(holder, &accounts, over) {
                 self.out.push(message);
@@ -347,16 +347,16 @@ impl LedgerBooks {
         self.over.clear();
     }
 
-    fn message(&self, no: HolderNo, accounts: &BTreeMap<AccountNo, Tell>, over: Vec<AccountGrant>) -> Option<Output> {
-        let holder = self.holders.get(&no).filter(|holder| holder.heard)?;
-        let entries = accounts.iter().filter_map(|(account, tell)| self.entry(*account, no, tell));
+    fn message(&self, no: HolderNo, accounts: &BTreeMap<AccountNo, Notice>, over: Vec<AccountGrant>) -> Option<Output> {
+        let holder = self.holders.get(&no).filter(|holder| holder.has_reported)?;
+        let entries = accounts.iter().filter_map(|(account, notice)| self.entry(*account, no, notice));
         let accounts = entries.chain(over).collect();
         let grants =
             Grants { epoch: holder.id.epoch, term: self.term, answers: holder.number, accounts, ..Grants::default() };
         Some(Output::Grants { holder: holder.id.clone(), grants })
     }
 
-    fn entry(&self, no: AccountNo, holder: HolderNo, tell: &Tell) -> Option<AccountGrant> {
+    fn entry(&self, no: AccountNo, holder: HolderNo, notice: &Notice) -> Option<AccountGrant> {
         let account = self.accounts.get(&no)?;
         let part = account.parts.get(&holder);
         let current = self.latest >= account.key.start && account.end.is_none_or(|end| self.latest < end);
@@ -369,9 +369,9 @@ impl LedgerBooks {
             valid_for_ms: if counts { account.end.map(ends) } else { Some(0) },
             begins_in_ms,
             granted: part.map_or(0, |part| part.granted),
-            durable: tell.left.or(part.map(|part| part.confirmed(part.durable))).unwrap_or_default(),
+            durable: notice.left.or(part.map(|part| part.confirmed(part.durable))).unwrap_or_default(),
             over: false,
-            recall: tell.recall,
+            recall: notice.recall,
             short: account.wants.get(&holder).and_then(|want| want.short),
             fleet: self.fleet(account),
         })

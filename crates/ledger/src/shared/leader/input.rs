@@ -74,9 +74,9 @@ pub enum Input {
     /// store has it.
     Act(LedgerAction),
     /// Limits that objects have, whether or not a policy in force has them. Accounts of others leave the store. Until it is
-    /// told, all are taken to be there.
+    /// known, all are taken to be there.
     Present(BTreeSet<LimitKey>),
-    /// What a pod belongs to, such as `shop/Deployment/search`: its spending is told by it.
+    /// What a pod belongs to, such as `shop/Deployment/search`: its spending is listed under it.
     Workload { pod: String, workload: Arc<str> },
     /// The time has advanced. Sent about every 100 ms.
     Tick,
@@ -193,12 +193,12 @@ pub struct AccountStatus {
     pub holders: usize,
     /// A raise that is in force.
     pub raise: Option<RaiseRecord>,
-    /// The workloads that spent most, the first most of all, at most [`SPENDERS_TOLD`].
+    /// The workloads that spent most, the first most of all, at most [`SPENDERS_SHOWN`].
     pub spenders: Vec<(String, u64)>,
 }
 
-/// So many workloads are told of a limit.
-pub const SPENDERS_TOLD: usize = 10;
+/// So many workloads are listed for a limit.
+pub const SPENDERS_SHOWN: usize = 10;
 
 /// The figures of a limit, when they differ from those before.
 #[derive(Clone, Debug, PartialEq, Eq)]

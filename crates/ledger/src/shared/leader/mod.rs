@@ -35,7 +35,7 @@ use crate::shared::record::HolderId;
 use books::LedgerBooks;
 pub use input::{
     AccountStatus, ActionOutcome, ActionRefusal, FindingKind, GatewayLimits, Input, LONGEST_ACTION_ID, LedgerAction,
-    LedgerFinding, LedgerVerb, LimitFigures, Output, SPENDERS_TOLD, SharedLimit,
+    LedgerFinding, LedgerVerb, LimitFigures, Output, SPENDERS_SHOWN, SharedLimit,
 };
 use takeover::{Takeover, TakeoverProgress};
 
@@ -190,7 +190,7 @@ impl Leader {
     }
 
     /// The figures of limits that differ from those of the last call; of the first call, all. A new leader waits for
-    /// gateways before it tells less than they have spent.
+    /// gateways before it shows less than they have spent.
     pub fn figures(&mut self) -> Vec<LimitFigures> {
         match &mut self.phase {
             LeaderPhase::Leading(books) => books.figures(),

@@ -87,7 +87,7 @@ impl LedgerBooks {
         let no = self.add_account(&record, shard);
         let now = self.steady;
         if let Some(account) = self.accounts.get_mut(&no) {
-            (account.pace.looked_at, account.pace.oldest_heard) = (now, now);
+            (account.pace.looked_at, account.pace.oldest_report) = (now, now);
         }
         self.shards.touch(shard, Urgency::Now, now);
         Some(no)
@@ -130,7 +130,7 @@ impl LedgerBooks {
         if !has {
             self.want(next, holder, usual, usual);
         }
-        self.tell.entry(holder).or_default().entry(next).or_default();
+        self.notices.entry(holder).or_default().entry(next).or_default();
     }
 
     /// Checks all accounts from time to time.
@@ -187,7 +187,7 @@ impl LedgerBooks {
             for no in limit.accounts.values() {
                 let Some(account) = self.accounts.get_mut(no).filter(|account| account.end.is_none()) else { continue };
                 let absent_since = match limit.absent_since {
-                    // Nobody has said yet that its object is there, or that it is not.
+                    // It is not known yet whether its object is there.
                     None if !limit.named && self.present.is_none() => account.absent_since,
                     None => None,
                     Some(_) if gone => account.absent_since.or(Some(latest)),
@@ -221,8 +221,8 @@ impl LedgerBooks {
         }
         let lost = account.settle_former(steady);
         let mut changed = lost.is_some();
-        if account.ceiling > account.given {
-            account.ceiling = account.given;
+        if account.ceiling > account.granted_in_term {
+            account.ceiling = account.granted_in_term;
             changed = true;
         }
         let wants: Vec<HolderNo> = account.wants.keys().copied().collect();
@@ -230,7 +230,7 @@ impl LedgerBooks {
         let settled: Vec<HolderNo> = account
             .parts
             .iter()
-            .filter(|(_, part)| part.heard && part.is_settled())
+            .filter(|(_, part)| part.has_reported && part.is_settled())
             .map(|(holder, _)| *holder)
             .collect();
         settled.into_iter().for_each(|holder| self.fold(no, holder, false, Urgency::Lazy));

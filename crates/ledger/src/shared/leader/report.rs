@@ -85,7 +85,7 @@ impl LedgerBooks {
             }
         }
         let Some(holder) = self.holders.get_mut(&no) else { return };
-        if report.number <= holder.number || !(holder.heard || report.whole) {
+        if report.number <= holder.number || !(holder.has_reported || report.whole) {
             return;
         }
         holder.number = report.number;
@@ -98,8 +98,8 @@ impl LedgerBooks {
             let charged = self.charged(no, &report);
             return self.void(no, charged);
         }
-        (holder.heard, holder.left) = (true, false);
-        self.tell.entry(no).or_default();
+        (holder.has_reported, holder.left) = (true, false);
+        self.notices.entry(no).or_default();
         let (mut is_void, mut unknown) = (false, Vec::new());
         for usage in &report.accounts {
             match self.usage(no, limits, usage, &report) {
@@ -162,9 +162,10 @@ impl LedgerBooks {
             // It is not closed until the store has it.
             return UsageVerdict::Taken;
         }
-        let less = usage.spent < part.spent || usage.returned < part.returned || (usage.granted < part.told);
+        let less =
+            usage.spent < part.spent || usage.returned < part.returned || (usage.granted < part.reported_granted);
         if less {
-            if part.heard && part.state != PartState::Open && usage.spent > part.spent {
+            if part.has_reported && part.state != PartState::Open && usage.spent > part.spent {
                 // It was gone and was forgiven. What it has spent since it reported last is a debt.
                 self.count_spent(account_no, no, limits, usage.spent);
             }
@@ -173,21 +174,22 @@ impl LedgerBooks {
         if usage.returned > usage.granted {
             return UsageVerdict::Refused(FindingKind::More);
         }
-        if part.heard && usage.granted > part.granted {
+        if part.has_reported && usage.granted > part.granted {
             return match part.state {
                 PartState::Open => UsageVerdict::Refused(FindingKind::More),
                 // The pod can have been granted only what was left.
                 _ => UsageVerdict::Void(FindingKind::More),
             };
         }
-        if !part.heard && u128::from(usage.granted) > account.most_granted(&part) {
+        if !part.has_reported && u128::from(usage.granted) > account.most_granted(&part) {
             // The report is false, or the store was restored from an older state. The rest of earlier ceilings stays
             // charged to the holder, as does what it has spent. What it claims to hold does not count any more, and it
             // begins a new journal.
             let granted = narrow(account.most_granted(&part));
             account.know(&part, granted);
             account.change(no, |part| {
-                (part.granted, part.heard, part.told, part.heard_at) = (granted, true, granted, now);
+                (part.granted, part.has_reported, part.reported_granted, part.reported_at) =
+                    (granted, true, granted, now);
             });
             self.count_spent(account_no, no, limits, usage.at_most_spent());
             return UsageVerdict::Void(FindingKind::More);
@@ -200,19 +202,19 @@ impl LedgerBooks {
             counted => counted,
         };
         let overspent = beyond > part.beyond;
-        if !part.heard {
+        if !part.has_reported {
             account.know(&part, usage.granted);
         }
         let again = part.state != PartState::Open;
         account.change(no, |part| {
-            if !part.heard {
-                (part.granted, part.heard) = (usage.granted, true);
+            if !part.has_reported {
+                (part.granted, part.has_reported) = (usage.granted, true);
             }
             if again {
                 (part.state, part.registered) = (PartState::Open, false);
             }
-            part.told = usage.granted;
-            (part.returned, part.spent, part.reserved, part.heard_at) = (usage.returned, spent, usage.reserved, now);
+            part.reported_granted = usage.granted;
+            (part.returned, part.spent, part.reserved, part.reported_at) = (usage.returned, spent, usage.reserved, now);
             part.beyond = beyond;
         });
         let waited_for = !account.queue.is_empty();
@@ -224,11 +226,11 @@ impl LedgerBooks {
             (false, false) => Urgency::Lazy,
         };
         let changed = part.durable != DurableUsage { spent, returned: usage.returned };
-        if changed || again || !part.heard {
+        if changed || again || !part.has_reported {
             self.touch_part(account_no, no, urgency);
         }
         self.waiting.insert(account_no);
-        self.tell.entry(no).or_default().entry(account_no).or_default();
+        self.notices.entry(no).or_default().entry(account_no).or_default();
         if report.last {
             if usage.reserved == 0 {
                 self.close(account_no, no);
@@ -238,7 +240,7 @@ impl LedgerBooks {
         } else if limit_use != LimitUse::Want {
             self.want_no_more(no, &usage.account.limit);
         } else if !ended {
-            self.ask(account_no, no, usage.want, usage.least);
+            self.queue_want(account_no, no, usage.want, usage.least);
             self.grant_ahead(account_no, no);
         }
         if overspent { UsageVerdict::Refused(FindingKind::Overspent) } else { UsageVerdict::Taken }
@@ -283,13 +285,13 @@ impl LedgerBooks {
                         account.change(no, |part| (part.spent, part.beyond, part.reserved) = (spent, beyond, reserved));
                     }
                 }
-                self.tell.entry(no).or_default().entry(account).or_default();
+                self.notices.entry(no).or_default().entry(account).or_default();
                 if last {
                     self.close(account, no);
                 } else if limit_use == LimitUse::Settle {
                     self.want_no_more(no, &usage.account.limit);
                 } else if !self.is_over(account) {
-                    self.ask(account, no, usage.want, usage.least);
+                    self.queue_want(account, no, usage.want, usage.least);
                 }
                 if beyond > 0 { UsageVerdict::Refused(FindingKind::Overspent) } else { UsageVerdict::Taken }
             }
@@ -322,7 +324,7 @@ impl LedgerBooks {
     fn close(&mut self, account_no: AccountNo, no: HolderNo) {
         if let Some(account) = self.accounts.get_mut(&account_no) {
             account.change(no, |part| {
-                let lost = part.granted.saturating_sub(part.told);
+                let lost = part.granted.saturating_sub(part.reported_granted);
                 part.returned = part.returned.saturating_add(lost);
             });
         }
@@ -342,17 +344,17 @@ impl LedgerBooks {
             if part.is_folding() {
                 continue;
             }
-            if part.told > 0 {
+            if part.reported_granted > 0 {
                 return false;
             }
             account.change(no, |part| {
-                if !part.heard {
+                if !part.has_reported {
                     // It received no grant, and accepts none of an earlier leader any more.
-                    (part.granted, part.heard) = (0, true);
+                    (part.granted, part.has_reported) = (0, true);
                 }
             });
             self.waiting.insert(account_no);
-            self.tell.entry(no).or_default().entry(account_no).or_default();
+            self.notices.entry(no).or_default().entry(account_no).or_default();
             if report.last {
                 self.close(account_no, no);
             }
@@ -369,8 +371,8 @@ impl LedgerBooks {
             LimitUse::Nothing => return self.find(id, None, FindingKind::NotAllowed),
         }
         let Some(account) = self.current(&wanted.limit, wanted.want > 0) else { return };
-        self.tell.entry(no).or_default().entry(account).or_default();
-        self.ask(account, no, wanted.want, wanted.least);
+        self.notices.entry(no).or_default().entry(account).or_default();
+        self.queue_want(account, no, wanted.want, wanted.least);
     }
 
     /// Forgets the wants of a holder that does not have the limit any more.
@@ -384,7 +386,7 @@ impl LedgerBooks {
     }
 
     /// Queues a want, if it is plausible.
-    fn ask(&mut self, account: AccountNo, no: HolderNo, want: u64, least: u64) {
+    fn queue_want(&mut self, account: AccountNo, no: HolderNo, want: u64, least: u64) {
         let Some(known) = self.accounts.get(&account) else { return };
         let max = self.max_of(known);
         // A holder with a debt requests that much more.

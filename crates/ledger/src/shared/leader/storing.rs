@@ -1,7 +1,7 @@
 //! Writes to the store, and what follows when they are complete.
 
 use super::account::{PartState, Removal};
-use super::books::{LedgerBooks, Tell};
+use super::books::{LedgerBooks, Notice};
 use super::input::Output;
 use super::page::{account_bytes, page_bytes};
 use super::shards::{Urgency, WriteAttempt, WriteTurn, WrittenPage, WrittenRow};
@@ -168,7 +168,7 @@ impl LedgerBooks {
                 news
             });
             if confirmed == Some(true) {
-                self.tell.entry(row.holder).or_default().entry(no).or_default();
+                self.notices.entry(row.holder).or_default().entry(no).or_default();
             }
             if account.wants.contains_key(&row.holder) {
                 self.waiting.insert(no);
@@ -180,7 +180,7 @@ impl LedgerBooks {
                 holder.accounts.remove(&no);
             }
             if last {
-                self.tell.entry(holder).or_default().insert(no, Tell { left: Some(durable), ..Tell::default() });
+                self.notices.entry(holder).or_default().insert(no, Notice { left: Some(durable), ..Notice::default() });
             }
         }
     }

@@ -39,7 +39,7 @@ impl Leader {
     pub(crate) fn recycle(&mut self, amount: u64) {
         let LeaderPhase::Leading(books) = &mut self.phase else { return };
         for account in books.accounts.values_mut() {
-            account.given = account.given.saturating_sub(amount.into());
+            account.granted_in_term = account.granted_in_term.saturating_sub(amount.into());
         }
     }
 }
