@@ -4,7 +4,7 @@ use outrigger_core::{CalendarUnit, Periods};
 use outrigger_ledger::protocol::{AccountUsage, Shortage};
 use outrigger_ledger::shared::leader::{FindingKind, Input, SharedLimit};
 
-use crate::one_leader::{Ledger, id};
+use crate::one_leader::{Ledger, id, usage};
 
 #[test]
 fn a_debt_counts_up_to_the_whole_limit() {

@@ -3,7 +3,7 @@
 use outrigger_ledger::protocol::{AccountUsage, Shortage, Term, WantedLimit};
 use outrigger_ledger::shared::leader::{FindingKind, Input, LedgerVerb};
 
-use crate::one_leader::{Ledger, id};
+use crate::one_leader::{Ledger, id, usage};
 
 #[test]
 fn the_next_leader_grants_the_rest_once_all_have_reported() {

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use outrigger_core::Millis;
 
+use super::line::WaitingLine;
 use super::oldest::KeptForOldest;
 use super::{AccountNo, HolderNo, LedgerLimitNo, PageNo};
-use crate::protocol::{AccountKey, DurableUsage, Shortage};
+use crate::protocol::{AccountKey, DurableUsage};
 use crate::shared::record::{AccountRecord, ActionRecord, ClosedSums, HolderStatus, RaiseRecord};
 
 /// How many of its wants a holder may be granted before its page is written again.
@@ -34,10 +35,8 @@ pub(super) struct LedgerAccount {
     pub(super) pages: Vec<PageNo>,
     pub(super) totals: AccountTotals,
     pub(super) closed: ClosedSums,
-    pub(super) wants: BTreeMap<HolderNo, WantInLine>,
-    /// Waiting holders, by turn.
-    pub(super) queue: BTreeMap<u64, HolderNo>,
-    pub(super) queued: u64,
+    /// Holders that wait.
+    pub(super) line: WaitingLine,
     pub(super) kept: Option<KeptForOldest>,
     pub(super) pace: AccountPace,
     pub(super) removal: Removal,
@@ -51,19 +50,6 @@ pub(super) struct LedgerAccount {
     pub(super) absent_since: Option<Millis>,
     /// Its figures differ from those that were read last.
     pub(super) changed: bool,
-}
-
-/// What a holder wants and did not get.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct WantInLine {
-    pub(super) want: u64,
-    pub(super) least: u64,
-    /// First come, first served.
-    pub(super) turn: u64,
-    pub(super) reported_at: Millis,
-    /// When it began to want this.
-    pub(super) since: Millis,
-    pub(super) short: Option<Shortage>,
 }
 
 /// The use of an account: measured every few seconds.
@@ -285,9 +271,7 @@ impl LedgerAccount {
             pages: Vec::new(),
             totals: AccountTotals::default(),
             closed: ClosedSums::default(),
-            wants: BTreeMap::new(),
-            queue: BTreeMap::new(),
-            queued: 0,
+            line: WaitingLine::default(),
             kept: None,
             pace: AccountPace::default(),
             removal: Removal::Counts,
@@ -304,9 +288,12 @@ impl LedgerAccount {
     /// Changes a part and updates the sums.
     pub(super) fn change<R>(&mut self, holder: HolderNo, change: impl FnOnce(&mut HolderPart) -> R) -> Option<R> {
         let part = self.parts.get_mut(&holder)?;
-        let before = part.totals();
+        let (before, debt) = (part.totals(), part.debt());
         let result = change(part);
         let after = part.totals();
+        if part.debt() != debt {
+            self.line.set_debt(holder, part.debt());
+        }
         self.totals.replace(&before, &after);
         self.changed |= before != after;
         Some(result)
@@ -315,7 +302,14 @@ impl LedgerAccount {
     pub(super) fn add(&mut self, holder: HolderNo, part: HolderPart) {
         self.totals.replace(&AccountTotals::default(), &part.totals());
         self.changed = true;
+        self.line.set_debt(holder, part.debt());
         self.parts.insert(holder, part);
+    }
+
+    /// The store has the closed sums that include it.
+    pub(super) fn remove_folded(&mut self, holder: HolderNo) {
+        self.parts.remove(&holder);
+        self.line.set_debt(holder, 0);
     }
 
     /// What counts against the limit: outstanding amounts and debts.
@@ -413,12 +407,6 @@ impl LedgerAccount {
             raise: self.raise,
             actions: self.actions.clone(),
             absent_since: self.absent_since,
-        }
-    }
-
-    pub(super) fn forget_want(&mut self, holder: HolderNo) {
-        if let Some(want) = self.wants.remove(&holder) {
-            self.queue.remove(&want.turn);
         }
     }
 }

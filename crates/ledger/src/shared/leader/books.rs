@@ -307,7 +307,7 @@ impl LedgerBooks {
         }
         account.change(holder, |part| part.state = PartState::Folding { last });
         account.closed.add(&part.closed());
-        account.forget_want(holder);
+        account.line.forget(holder);
         let pod = self.holders.get(&holder).map(|holder| holder.id.pod.as_str());
         let workload = pod.and_then(|pod| self.workloads.get(pod));
         if let Some(page) = self.pages.get_mut(&part.page) {
@@ -366,7 +366,7 @@ impl LedgerBooks {
         holder.left = true;
         for account_no in holder.accounts.clone() {
             let Some(account) = self.accounts.get_mut(&account_no) else { continue };
-            account.forget_want(no);
+            account.line.forget(no);
             let page = account.change(no, |part| {
                 if part.state == PartState::Open {
                     part.state = if part.has_reported { PartState::Gone(steady) } else { PartState::Lost };
@@ -381,8 +381,9 @@ impl LedgerBooks {
     }
 
     pub(super) fn pod_gone(&mut self, pod: &str) {
+        let first = HolderId { pod: pod.to_owned(), epoch: 0 };
         let of_it: Vec<HolderNo> =
-            self.holders.iter().filter(|(_, holder)| holder.id.pod == pod).map(|(no, _)| *no).collect();
+            self.holder_numbers.range(first..).take_while(|(id, _)| id.pod == pod).map(|(_, no)| *no).collect();
         of_it.into_iter().for_each(|no| self.leave(no));
     }
 

@@ -9,7 +9,7 @@ use crate::protocol::{AccountUsage, ChargedAccount, UsageReport};
 
 /// The part of a reported spent amount that counts: all of it, up to a debt of `most_owed` beyond what the holder
 /// holds; and the rest.
-pub(super) fn counted_spent(reported_granted: u64, held: u64, most_owed: u128) -> (u64, u64) {
+pub(super) fn counted_spent(reported: u64, held: u64, most_owed: u128) -> (u64, u64) {
     let counted = narrow(u128::from(held).saturating_add(most_owed)).min(reported);
     (counted, reported - counted)
 }
@@ -21,7 +21,7 @@ impl LedgerBooks {
         account_no: AccountNo,
         holder: HolderNo,
         limits: &GatewayLimits,
-        reported_granted: u64,
+        reported: u64,
     ) {
         let most_owed = self.most_owed(account_no, limits);
         let Some(account) = self.accounts.get_mut(&account_no) else { return };

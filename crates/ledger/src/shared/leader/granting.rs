@@ -4,16 +4,15 @@ use std::collections::BTreeMap;
 
 use outrigger_core::Millis;
 
-use super::account::{LedgerAccount, PartState, WantInLine};
+use super::account::{HolderPart, LedgerAccount, PartState};
 use super::books::{LedgerBooks, LedgerLimit, Notice};
 use super::input::Output;
+use super::line::{LineServed, Standing, UnmetWants};
 use super::shards::Urgency;
 use super::{AccountNo, HolderNo};
-use crate::protocol::{AccountGrant, FleetAccount, Grants, Shortage};
+use crate::protocol::{AccountGrant, FleetAccount, Grants};
 use crate::shared::record::RaiseRecord;
 
-/// If less than this fraction is left, a holder gets exactly one reservation.
-const SCARCE: u128 = 50;
 /// A ceiling is raised by the use of one second, or of [`AHEAD`] seconds if that is less than this fraction. This much
 /// may be lost when a leader and a gateway are lost together.
 const CHUNK: u128 = 200;
@@ -23,44 +22,9 @@ const FORGOTTEN: Millis = 40_000;
 /// If more holders than this wait, they are served together, this often.
 const CROWD: usize = 64;
 const TOGETHER: Millis = 100;
-/// A holder that waits longer for the store gets the answer that the store does not respond.
-const PATIENCE: Millis = 1_500;
 /// Money is recalled this often, and from at most this many holders at a time.
 const RECALL: Millis = 500;
 const RECALLED: usize = 500;
-
-/// The result for a want.
-enum Served {
-    Met,
-    /// The store must have something first.
-    Later,
-    Short {
-        short: Shortage,
-        left: u128,
-    },
-}
-
-/// The state of a limit while waiting holders are served.
-#[derive(Clone, Copy)]
-struct Standing {
-    /// The whole limit.
-    max: u128,
-    /// Committed on the other accounts that count together with the served one.
-    others: u128,
-    /// Spent, or held by pods that are gone.
-    gone: u128,
-}
-
-/// Amounts that were requested while an account is served, and could not be granted yet.
-#[derive(Clone, Copy, Default)]
-struct UnmetWants {
-    /// By how much the ceiling must be raised.
-    raise: u128,
-    /// The part of it that only covers debts of the requesting holders.
-    debts: u128,
-    /// What is kept for the oldest want that can't be met; `None` before that want was found.
-    kept: Option<u128>,
-}
 
 impl LedgerBooks {
     /// What is left of a limit after the commitments on this account and all others that count with it.
@@ -126,20 +90,12 @@ impl LedgerBooks {
         let now = self.steady;
         let Some(account) = self.accounts.get_mut(&no) else { return };
         if want == 0 {
-            return account.forget_want(holder);
+            return account.line.forget(holder);
         }
         let least = least.clamp(1, want);
         account.change(holder, |part| part.usual = want);
-        match account.wants.get_mut(&holder) {
-            Some(known) => *known = WantInLine { want, least, reported_at: now, ..*known },
-            None => {
-                account.queued += 1;
-                let turn = account.queued;
-                let line = WantInLine { want, least, turn, reported_at: now, since: now, short: None };
-                account.wants.insert(holder, line);
-                account.queue.insert(turn, holder);
-            }
-        }
+        let debt = account.parts.get(&holder).map_or(0, HolderPart::debt);
+        account.line.want(holder, want, least, debt, now);
         self.waiting.insert(no);
     }
 
@@ -149,7 +105,7 @@ impl LedgerBooks {
         for no in std::mem::take(&mut self.waiting) {
             let Some(account) = self.accounts.get_mut(&no) else { continue };
             let soon = now.saturating_sub(account.pace.served_at).abs() < TOGETHER;
-            if account.queue.len() > CROWD && soon {
+            if account.line.len() > CROWD && soon {
                 self.waiting.insert(no);
                 continue;
             }
@@ -166,7 +122,7 @@ impl LedgerBooks {
             lost.into_iter().for_each(|holder| self.touch_part(no, holder, Urgency::Lazy));
         }
         let Some(account) = self.accounts.get(&no) else { return };
-        if account.queue.is_empty() {
+        if account.line.is_empty() {
             return;
         }
         let fleet = self.fleet(account);
@@ -175,90 +131,21 @@ impl LedgerBooks {
             others: self.committed_beside(account),
             gone: u128::from(fleet.spent).saturating_add(fleet.unconfirmed.into()),
         };
-        let (mut unmet, mut leased) = (UnmetWants::default(), 0_u128);
-        let queue: Vec<HolderNo> = account.queue.values().copied().collect();
-        for holder in queue {
-            let served = self.serve_one(no, holder, standing, &mut unmet);
-            let Some(account) = self.accounts.get_mut(&no) else { return };
-            let slow = account.pace.raising_since.is_some_and(|since| now.saturating_sub(since) >= PATIENCE);
-            let waits = account.parts.get(&holder).is_none_or(|part| !part.registered);
-            let Some(want) = account.wants.get_mut(&holder) else { continue };
-            let short = match served {
-                Served::Met => {
-                    account.forget_want(holder);
-                    self.notices.entry(holder).or_default().entry(no).or_default();
-                    continue;
-                }
-                Served::Later if slow || (waits && now.saturating_sub(want.since) >= PATIENCE) => {
-                    Some(Shortage::Unavailable)
-                }
-                // More will come soon, but a holder that got the answer that the limit is spent does not wait for it.
-                Served::Later => want.short.map(|_| Shortage::Leased),
-                Served::Short { short, .. } => Some(short),
-            };
-            let news = want.short != short;
-            want.short = short;
-            if short == Some(Shortage::Leased) {
-                leased = leased.saturating_add(want.least.into());
-                if let Served::Short { left, .. } = served
-                    && unmet.kept.is_none()
-                {
-                    unmet.kept = Some(account.keep_for(holder, left, now));
-                }
-            }
-            if news {
-                self.notices.entry(holder).or_default().entry(no).or_default();
-            }
+        let Some(account) = self.accounts.get_mut(&no) else { return };
+        let LineServed { unmet, leased, answered, unknown, without_room } = account.serve_line(standing, now);
+        for holder in answered {
+            self.notices.entry(holder).or_default().entry(no).or_default();
+        }
+        for holder in unknown {
+            self.register(no, holder);
+        }
+        for holder in without_room {
+            self.touch_part(no, holder, Urgency::Now);
         }
         self.raise(no, unmet, standing);
         if leased > 0 {
             self.recall(no, leased);
         }
-    }
-
-    /// Serves one waiting holder. What it is not granted is added to what the earlier ones left `unmet`.
-    fn serve_one(&mut self, no: AccountNo, holder: HolderNo, standing: Standing, unmet: &mut UnmetWants) -> Served {
-        let Some(account) = self.accounts.get_mut(&no) else { return Served::Later };
-        let Some(want) = account.wants.get(&holder).copied() else { return Served::Later };
-        let (wanted, least) = (u128::from(want.want), u128::from(want.least));
-        // A grant that covers a debt counts already.
-        let debt = account.parts.get(&holder).map_or(0, |part| u128::from(part.debt()));
-        let counted = standing.others.saturating_add(account.owed()).saturating_sub(debt);
-        let left = standing.max.saturating_sub(counted).saturating_sub(unmet.raise.saturating_sub(unmet.debts));
-        if left < least {
-            let unspent = standing.max.saturating_sub(standing.gone.saturating_sub(debt));
-            return Served::Short { short: if unspent < least { Shortage::Spent } else { Shortage::Leased }, left };
-        }
-        let left = left.saturating_sub(unmet.kept.unwrap_or(0));
-        if left < least {
-            return Served::Short { short: Shortage::Leased, left };
-        }
-        let at_hand = account.at_hand().saturating_sub(unmet.raise);
-        let active = u128::from(account.pace.active.max(1));
-        let scarce = left < standing.max / SCARCE || left < least.saturating_mul(active);
-        let amount = if scarce { least } else { wanted.min(least.max(left / (2 * active))) };
-        let known =
-            account.parts.get(&holder).map(|part| (part.may_be_granted(), part.most - part.granted.min(part.most)));
-        let grantable = known.filter(|(may, _)| *may).map_or(0, |(_, room)| u128::from(room).min(at_hand));
-        if grantable < least {
-            unmet.raise = unmet.raise.saturating_add(amount);
-            unmet.debts = unmet.debts.saturating_add(debt.min(amount));
-            match known {
-                None => self.register(no, holder),
-                Some((true, room)) if u128::from(room) < least => self.touch_part(no, holder, Urgency::Now),
-                Some(_) => {}
-            }
-            return Served::Later;
-        }
-        let granted = account.change(holder, |part| {
-            let amount = narrow(amount.min(grantable)).min(u64::MAX - part.granted);
-            (part.granted, part.usual) = (part.granted.saturating_add(amount), want.want);
-            amount
-        });
-        let granted = u128::from(granted.unwrap_or(0));
-        account.granted_in_term = account.granted_in_term.saturating_add(granted);
-        account.granted_beside(granted);
-        Served::Met
     }
 
     /// Raises a ceiling by the requested amount, or by a larger step.
@@ -328,10 +215,8 @@ impl LedgerBooks {
         let open = account.parts.values().filter(|part| part.state == PartState::Open && recent(part.reported_at));
         pace.active = open.clone().filter(|part| part.held() > part.spent || part.reserved > 0).count() as u64;
         pace.oldest_report = open.map(|part| part.reported_at).min().unwrap_or(now);
-        let forgotten: Vec<HolderNo> =
-            account.wants.iter().filter(|(_, want)| !recent(want.reported_at)).map(|(holder, _)| *holder).collect();
-        forgotten.into_iter().for_each(|holder| account.forget_want(holder));
-        if !account.queue.is_empty() {
+        account.line.retain_recent(recent);
+        if !account.line.is_empty() {
             self.waiting.insert(no);
         }
     }
@@ -372,7 +257,7 @@ impl LedgerBooks {
             durable: notice.left.or(part.map(|part| part.confirmed(part.durable))).unwrap_or_default(),
             over: false,
             recall: notice.recall,
-            short: account.wants.get(&holder).and_then(|want| want.short),
+            short: account.line.get(holder).and_then(|want| want.short),
             fleet: self.fleet(account),
         })
     }

@@ -14,6 +14,7 @@ mod debts;
 mod figures;
 mod granting;
 mod input;
+mod line;
 mod oldest;
 mod page;
 mod pending_action;

@@ -29,8 +29,8 @@ pub(super) struct KeptForOldest {
 
 impl LedgerAccount {
     /// This holder has the oldest want that can't be met, with this much `left`. Returns how much of that is not for
-    /// others.
-    pub(super) fn keep_for(&mut self, holder: HolderNo, left: u128, now: Millis) -> u128 {
+    /// others; `None` if nothing is kept for it any more, and it queues again.
+    pub(super) fn keep_for(&mut self, holder: HolderNo, left: u128, now: Millis) -> Option<u128> {
         let new = KeptForOldest { holder, amount: left.div_ceil(2), seen: left, since: now, grown_at: now };
         let kept = self.kept.get_or_insert(new);
         if kept.holder != holder {
@@ -44,10 +44,9 @@ impl LedgerAccount {
         let amount = kept.amount;
         if is_over {
             self.kept = None;
-            self.queue_again(holder);
-            return 0;
+            return None;
         }
-        amount
+        Some(amount)
     }
 
     /// This much was granted to others since.
@@ -55,13 +54,5 @@ impl LedgerAccount {
         if let Some(kept) = &mut self.kept {
             kept.seen = kept.seen.saturating_sub(amount);
         }
-    }
-
-    fn queue_again(&mut self, holder: HolderNo) {
-        let Some(want) = self.wants.get_mut(&holder) else { return };
-        self.queued += 1;
-        self.queue.remove(&want.turn);
-        want.turn = self.queued;
-        self.queue.insert(want.turn, holder);
     }
 }

@@ -135,7 +135,7 @@ impl LedgerBooks {
 
     /// Checks all accounts from time to time.
     pub(super) fn sweep(&mut self) {
-        let crowded = self.accounts.iter().filter(|(_, account)| !account.queue.is_empty()).map(|(no, _)| *no);
+        let crowded = self.accounts.iter().filter(|(_, account)| !account.line.is_empty()).map(|(no, _)| *no);
         self.waiting.extend(crowded.collect::<Vec<_>>());
         if self.steady.saturating_sub(self.swept_at) < SWEEP {
             return;
@@ -225,8 +225,7 @@ impl LedgerBooks {
             account.ceiling = account.granted_in_term;
             changed = true;
         }
-        let wants: Vec<HolderNo> = account.wants.keys().copied().collect();
-        wants.into_iter().for_each(|holder| account.forget_want(holder));
+        account.line.clear();
         let settled: Vec<HolderNo> = account
             .parts
             .iter()

@@ -217,7 +217,7 @@ impl LedgerBooks {
             (part.returned, part.spent, part.reserved, part.reported_at) = (usage.returned, spent, usage.reserved, now);
             part.beyond = beyond;
         });
-        let waited_for = !account.queue.is_empty();
+        let waited_for = !account.line.is_empty();
         let settled = account.parts.get(&no).is_some_and(HolderPart::is_settled);
         let ended = account.end.is_some_and(|end| end <= latest);
         let urgency = match (again || report.last, came_back && waited_for) {
@@ -380,7 +380,7 @@ impl LedgerBooks {
         let Some(limit) = self.limit_numbers.get(limit).and_then(|no| self.limits.get(no.0 as usize)) else { return };
         for no in limit.accounts.values() {
             if let Some(account) = self.accounts.get_mut(no) {
-                account.forget_want(holder);
+                account.line.forget(holder);
             }
         }
     }

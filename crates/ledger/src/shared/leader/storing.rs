@@ -71,7 +71,7 @@ impl LedgerBooks {
                 }
                 returned = returned.saturating_add(part.returned.into());
                 let durable = DurableUsage { spent: part.spent, returned: part.returned };
-                let most = part.written_most(account.wants.get(holder).map_or(0, |want| want.want));
+                let most = part.written_most(account.line.get(*holder).map_or(0, |want| want.want));
                 rows.push(WrittenRow { holder: *holder, durable, most, open: part.state == PartState::Open });
                 kept.push(HolderRecord {
                     holder: known.id.clone(),
@@ -170,12 +170,12 @@ impl LedgerBooks {
             if confirmed == Some(true) {
                 self.notices.entry(row.holder).or_default().entry(no).or_default();
             }
-            if account.wants.contains_key(&row.holder) {
+            if account.line.get(row.holder).is_some() {
                 self.waiting.insert(no);
             }
         }
         for (holder, last, durable) in left {
-            account.parts.remove(&holder);
+            account.remove_folded(holder);
             if let Some(holder) = self.holders.get_mut(&holder) {
                 holder.accounts.remove(&no);
             }
