@@ -10,6 +10,11 @@ use outrigger_ledger::shared::holder::{
 
 /// How long a request waits for a grant.
 const WAIT: Millis = 2_000;
+/// Between two reports if something has changed, and if not.
+const SOON: Millis = 5_000;
+const SELDOM: Millis = 30_000;
+/// A gateway with waiting requests looks so often.
+const WAITING_LOOKS: Millis = 400;
 
 pub struct Gateway {
     pub pod: String,
@@ -30,6 +35,8 @@ pub struct Gateway {
     state: HolderState,
     journal: BTreeMap<HeldNo, HeldState>,
     reported_at: Millis,
+    /// The next time at which it may report without another event.
+    pub looks_at: Millis,
     waiting: Vec<Waiting>,
     pub open: BTreeMap<u64, Open>,
     pub figures: Figures,
@@ -42,10 +49,12 @@ struct Waiting {
     until: Millis,
 }
 
-/// A request in flight: its reservation, and its real cost.
+/// A request in flight: its reservation, its real cost, and the period of its account.
 #[derive(Clone, Copy, Debug)]
 pub struct Open {
     pub account: HeldNo,
+    pub limit: usize,
+    pub start: Millis,
     pub amount: u64,
     pub actual: u64,
 }
@@ -86,6 +95,7 @@ impl Gateway {
             state,
             journal: BTreeMap::new(),
             reported_at: Millis::MIN / 2,
+            looks_at: Millis::MAX,
             waiting: Vec::new(),
             open: BTreeMap::new(),
             figures: Figures::default(),
@@ -143,23 +153,36 @@ impl Gateway {
         Ok(Taking { account, limit, amount })
     }
 
-    /// Whether a request waits, or a report is due immediately.
-    pub fn is_waiting(&self, now: Millis) -> bool {
-        self.closing || !self.waiting.is_empty() || self.holder.due(self.clock(now)) == Due::Now
+    /// When it must look at its waiting requests or report without another event: at this time, or somewhat later.
+    pub fn looks_next(&self, now: Millis) -> Millis {
+        let due = self.holder.due(self.clock(now));
+        if self.closing || !self.waiting.is_empty() || due == Due::Now {
+            return now + WAITING_LOOKS;
+        }
+        match due {
+            Due::Soon => (self.reported_at + SOON).max(now + WAITING_LOOKS),
+            // What is due may change as time passes.
+            Due::Never | Due::Seldom | Due::Now => now + SOON,
+        }
     }
 
     /// Waiting requests try once more.
     pub fn retry(&mut self, now: Millis) -> Vec<Taking> {
-        let mut taken = Vec::new();
-        for waiting in std::mem::take(&mut self.waiting) {
+        let (mut taken, mut kept) = (Vec::new(), 0);
+        for place in 0..self.waiting.len() {
+            let waiting = self.waiting[place];
             match self.take(waiting.limit, waiting.amount, now) {
                 Ok(taking) => taken.push(taking),
                 Err(HeldShort::Spent { .. }) => self.figures.spent += 1,
-                Err(_) if now < waiting.until => self.waiting.push(waiting),
+                Err(_) if now < waiting.until => {
+                    self.waiting[kept] = waiting;
+                    kept += 1;
+                }
                 Err(HeldShort::Contended) => self.figures.contended += 1,
                 Err(HeldShort::NotGranted) => self.figures.unavailable += 1,
             }
         }
+        self.waiting.truncate(kept);
         taken
     }
 
@@ -186,8 +209,8 @@ impl Gateway {
         } else {
             let after = match self.holder.due(clock) {
                 Due::Never => return None,
-                Due::Seldom => 30_000,
-                Due::Soon => 5_000,
+                Due::Seldom => SELDOM,
+                Due::Soon => SOON,
                 Due::Now => 0,
             };
             (since >= after).then(|| self.holder.report(clock)).flatten()

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod gateway;
+mod queue;
 mod store;
 mod world;
 

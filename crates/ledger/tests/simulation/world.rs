@@ -1,8 +1,7 @@
 //! Gateways, leaders, a store, and the network between them, as one queue of events. The real costs are recorded here,
 //! as at a provider, and compared with the limit at every reservation.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use fastrand::Rng;
@@ -12,6 +11,7 @@ use outrigger_ledger::shared::leader::{GatewayLimits, Input, Leader, LedgerFindi
 use outrigger_ledger::shared::record::{HolderId, StoreObject, StoreRecord, StoreVersion};
 
 use crate::gateway::{Gateway, Open, Taking};
+use crate::queue::Queue;
 use crate::store::{Fault, Store};
 
 /// The settings of a run.
@@ -41,9 +41,9 @@ pub struct Plan {
 enum Event {
     Arrive(usize),
     Settle(usize, u64),
-    Gateway(usize),
-    ToLeader(usize, Box<(String, UsageReport)>),
-    ToGateway(Box<(HolderId, Grants)>),
+    Look(usize),
+    ToLeader(usize, Arc<(String, UsageReport)>),
+    ToGateway(Arc<(HolderId, Grants)>),
     Leader(usize),
     Write(usize, Box<(StoreObject, Option<StoreVersion>, StoreRecord)>),
     Answer(usize, Box<Input>),
@@ -55,25 +55,6 @@ enum Event {
     Rollout,
     Cut,
     End(usize),
-}
-
-struct Queued(Reverse<(Millis, u64)>, Event);
-
-impl PartialEq for Queued {
-    fn eq(&self, other: &Self) -> bool {
-        self.0 == other.0
-    }
-}
-impl Eq for Queued {}
-impl PartialOrd for Queued {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-impl Ord for Queued {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.0.cmp(&other.0)
-    }
 }
 
 struct Process {
@@ -93,10 +74,10 @@ pub struct World {
     pub plan: Plan,
     rng: Rng,
     now: Millis,
-    queue: BinaryHeap<Queued>,
-    queued: u64,
+    queue: Queue<Event>,
     pub gateways: Vec<Gateway>,
-    by_pod: HashMap<String, usize>,
+    /// The place of each pod, by its number.
+    by_pod: Vec<usize>,
     gone: BTreeSet<String>,
     leaders: Vec<Process>,
     latest: usize,
@@ -105,9 +86,7 @@ pub struct World {
     ids: Vec<LimitKey>,
     /// By limit and the first millisecond of the account.
     truth: BTreeMap<(usize, Millis), Truth>,
-    starts: HashMap<u64, (usize, Millis)>,
     requests: u64,
-    pods: u64,
     pub findings: Vec<LedgerFinding>,
     pub violations: Vec<String>,
     pub events: u64,
@@ -123,10 +102,9 @@ impl World {
         let mut world = World {
             rng,
             now: plan.begins,
-            queue: BinaryHeap::new(),
-            queued: 0,
+            queue: Queue::new(plan.begins),
             gateways: Vec::new(),
-            by_pod: HashMap::new(),
+            by_pod: Vec::new(),
             gone: BTreeSet::new(),
             leaders: Vec::new(),
             latest: 0,
@@ -134,9 +112,7 @@ impl World {
             limits: Arc::new(GatewayLimits { wanted: ids.iter().cloned().collect(), ..GatewayLimits::default() }),
             ids,
             truth: BTreeMap::new(),
-            starts: HashMap::new(),
             requests: 0,
-            pods: 0,
             findings: Vec::new(),
             violations: Vec::new(),
             events: 0,
@@ -173,8 +149,7 @@ impl World {
     }
 
     fn at(&mut self, after: Millis, event: Event) {
-        self.queued += 1;
-        self.queue.push(Queued(Reverse((self.now + after.max(0), self.queued)), event));
+        self.queue.push(self.now + after.max(0), event);
     }
 
     fn exponential(&mut self, mean: f64) -> Millis {
@@ -183,20 +158,20 @@ impl World {
 
     /// A new pod, which replaces another one or is additional.
     fn gateway(&mut self, place: Option<usize>, rate: f64) -> usize {
-        self.pods += 1;
-        let (pod, skew) = (format!("pod-{}", self.pods), self.rng.i64(-5_000..5_000));
-        let gateway = Gateway::new(pod.clone(), rate, &self.ids, self.now, skew, self.latest);
+        let (pod, skew) = (format!("pod-{}", self.by_pod.len()), self.rng.i64(-5_000..5_000));
+        let mut gateway = Gateway::new(pod, rate, &self.ids, self.now, skew, self.latest);
         let new = place.is_none();
         let place = place.unwrap_or(self.gateways.len());
+        gateway.looks_at = self.now + self.rng.i64(0..1_000);
+        self.at(gateway.looks_at - self.now, Event::Look(place));
         if new {
             self.gateways.push(gateway);
-            let (first, tick) = (self.exponential(1000.0 / rate.max(1e-6)), self.rng.i64(0..1_000));
+            let first = self.exponential(1000.0 / rate.max(1e-6));
             self.at(first, Event::Arrive(place));
-            self.at(tick, Event::Gateway(place));
         } else {
             self.gateways[place] = gateway;
         }
-        self.by_pod.insert(pod, place);
+        self.by_pod.push(place);
         place
     }
 
@@ -242,8 +217,8 @@ impl World {
                 self.at(wait, Event::Answer(number, Box::new(answer)));
             }
             Output::Grants { holder, grants } => {
-                let again = Box::new((holder, grants));
-                self.send(Event::ToGateway(again.clone()), |world| world.at(0, Event::ToGateway(again)));
+                let message = Arc::new((holder, grants));
+                self.send(|| Event::ToGateway(Arc::clone(&message)));
             }
             Output::Finding(finding) => self.findings.push(finding),
             Output::Deposed { by } => {
@@ -258,17 +233,15 @@ impl World {
     }
 
     /// 2 % are lost, 1 % arrive twice; 1 to 30 ms, and for 1 % up to 3 s.
-    fn send(&mut self, event: Event, again: impl FnOnce(&mut World)) {
+    fn send(&mut self, event: impl Fn() -> Event) {
         if self.rng.f64() < 0.02 {
             return;
         }
         let wait = self.delay();
-        self.at(wait, event);
+        self.at(wait, event());
         if self.rng.f64() < 0.01 {
-            let now = self.now;
-            self.now += self.delay();
-            again(self);
-            self.now = now;
+            let wait = self.delay();
+            self.at(wait, event());
         }
     }
 
@@ -292,7 +265,7 @@ impl World {
 
     pub fn run(&mut self) {
         let until = self.plan.begins + self.plan.lasts;
-        while let Some(Queued(Reverse((now, _)), event)) = self.queue.pop() {
+        while let Some((now, event)) = self.queue.pop() {
             if now > until || !self.violations.is_empty() {
                 break;
             }
@@ -306,15 +279,14 @@ impl World {
         match event {
             Event::Arrive(place) => self.arrive(place),
             Event::Settle(place, request) => self.settle(place, request),
-            Event::Gateway(place) => {
+            // Another one was planned for an earlier time meanwhile.
+            Event::Look(place) if self.gateways[place].looks_at != self.now => {}
+            Event::Look(place) => {
+                self.gateways[place].looks_at = Millis::MAX;
                 self.report(place);
-                // Any event at a gateway may cause a report; the other reports are periodic.
-                let often = if self.gateways[place].is_waiting(self.now) { 500 } else { 2_000 };
-                let wait = self.rng.i64(often * 4 / 5..often * 6 / 5);
-                self.at(wait, Event::Gateway(place));
             }
             Event::ToLeader(number, message) => {
-                let (pod, report) = *message;
+                let (pod, report) = Arc::unwrap_or_clone(message);
                 let limits = Arc::clone(&self.limits);
                 self.input(number, Input::Report { pod, limits, report });
             }
@@ -365,6 +337,7 @@ impl World {
             Event::Rollout => {
                 let place = self.rng.usize(0..self.gateways.len());
                 self.gateways[place].closing = true;
+                self.plan_look(place);
                 self.again(Event::Rollout, self.plan.rollouts);
             }
             Event::Cut => {
@@ -413,13 +386,12 @@ impl World {
         self.requests += 1;
         let request = self.requests;
         let actual = taking.amount * self.rng.u64(30..=100) / 100;
-        let open = Open { account: taking.account, amount: taking.amount, actual };
         let Some(start) = self.gateways[place].start_of(taking.account) else {
             return self.violations.push("a reservation of no account".to_owned());
         };
-        self.gateways[place].open.insert(request, open);
-        self.starts.insert(request, (taking.limit, start));
-        self.truth.entry((taking.limit, start)).or_default().reserved += taking.amount;
+        let Taking { account, limit, amount } = taking;
+        self.gateways[place].open.insert(request, Open { account, limit, start, amount, actual });
+        self.truth.entry((limit, start)).or_default().reserved += amount;
         self.check(taking.limit, start);
         let wait = self.rng.i64(50..3_000);
         self.at(wait, Event::Settle(place, request));
@@ -443,14 +415,14 @@ impl World {
 
     fn settle(&mut self, place: usize, request: u64) {
         let Some(open) = self.gateways[place].open.remove(&request) else { return };
-        self.count(request, open);
+        self.count(open);
         self.gateways[place].settle(open, self.now);
         self.retry(place);
+        self.plan_look(place);
     }
 
-    fn count(&mut self, request: u64, open: Open) {
-        let Some(key) = self.starts.remove(&request) else { return };
-        let truth = self.truth.entry(key).or_default();
+    fn count(&mut self, open: Open) {
+        let truth = self.truth.entry((open.limit, open.start)).or_default();
         truth.reserved -= open.amount;
         truth.spent += open.actual;
     }
@@ -461,7 +433,24 @@ impl World {
         }
     }
 
+    /// Reports if that is due, and plans the next look.
     fn report(&mut self, place: usize) {
+        self.report_now(place);
+        self.plan_look(place);
+    }
+
+    /// The gateway looks again when it has to, or sooner if that was planned before.
+    fn plan_look(&mut self, place: usize) {
+        let next = self.gateways[place].looks_next(self.now);
+        let latest = next + (next - self.now).min(2_000) / 2;
+        if latest < self.gateways[place].looks_at {
+            let at = self.rng.i64(next..latest);
+            self.gateways[place].looks_at = at;
+            self.at(at - self.now, Event::Look(place));
+        }
+    }
+
+    fn report_now(&mut self, place: usize) {
         self.retry(place);
         let gateway = &mut self.gateways[place];
         if gateway.closing && !gateway.open.is_empty() {
@@ -478,12 +467,13 @@ impl World {
             return;
         }
         let (number, pod) = (gateway.leader, gateway.pod.clone());
-        let again = Box::new((pod, report));
-        self.send(Event::ToLeader(number, again.clone()), |world| world.at(0, Event::ToLeader(number, again)));
+        let message = Arc::new((pod, report));
+        self.send(|| Event::ToLeader(number, Arc::clone(&message)));
     }
 
     fn granted(&mut self, holder: &HolderId, grants: &Grants) {
-        let Some(place) = self.by_pod.get(&holder.pod).copied() else { return };
+        let number = holder.pod.strip_prefix("pod-").unwrap().parse::<usize>().unwrap();
+        let place = self.by_pod[number];
         let gateway = &mut self.gateways[place];
         if gateway.pod != holder.pod || gateway.cut_until > self.now {
             return;
@@ -494,8 +484,8 @@ impl World {
 
     /// A process is killed: its requests in flight are at the provider, and have their real cost.
     fn stop(&mut self, place: usize) {
-        for (request, open) in std::mem::take(&mut self.gateways[place].open) {
-            self.count(request, open);
+        for (_, open) in std::mem::take(&mut self.gateways[place].open) {
+            self.count(open);
         }
     }
 

@@ -138,7 +138,7 @@ fn a_level_is_written_at_once_and_a_threshold_has_one_event_in_a_period() {
 #[test]
 fn the_thresholds_of_a_budget_have_events() {
     let limits = limits_of(&[("reached", json!(80)), ("periodStart", json!("p"))]);
-    for (thresholds, reached, event) in [
+    for (thresholds, reached, expected) in [
         (vec![], 95, None),
         (vec![85, 97], 95, Some("85 %")),
         (vec![80], 95, None),
@@ -152,8 +152,8 @@ fn the_thresholds_of_a_budget_have_events() {
             ..ObjectLimits::default()
         };
         let events = change::events(Some(&limits), &after);
-        assert_eq!(events.len(), usize::from(event.is_some()), "{events:?}");
-        assert!(events.iter().all(|event| event.note.contains(event.unwrap())), "{events:?}");
+        assert_eq!(events.len(), usize::from(expected.is_some()), "{events:?}");
+        assert!(events.iter().all(|event| event.note.contains(expected.unwrap())), "{events:?}");
     }
 }
 

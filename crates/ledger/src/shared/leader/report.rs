@@ -77,7 +77,10 @@ impl LedgerBooks {
             // Each is a row in the store for a while. A gateway repeats what is not answered.
             return self.find(&id, None, FindingKind::Absurd);
         }
-        let no = self.holder_no(&id);
+        let no = match latest.filter(|_| latest_epoch == Some(id.epoch)) {
+            Some(no) => no,
+            None => self.holder_no(&id),
+        };
         if let Some(former) = latest.filter(|latest| *latest != no) {
             self.leave(former);
             if let Some(holder) = self.holders.get_mut(&no) {
