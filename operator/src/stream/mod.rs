@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Only the leader has streams; a follower answers with the leader's address. A gateway is admitted by the token of its pod
-//! ([`token`]), with one stream per pod. It gets the policy of the binding that its pod was admitted with, and those credentials
+//! ([`mod@token`]), with one stream per pod. It gets the policy of the binding that its pod was admitted with, and those credentials
 //! that its service account may use. Only the newest policy of a binding is kept, so a gateway that reads slowly costs nothing
 //! and delays nobody.
 

@@ -42,4 +42,24 @@ impl Leader {
             account.granted_in_term = account.granted_in_term.saturating_sub(amount.into());
         }
     }
+
+    /// Nothing of what holders have counts any more.
+    pub(crate) fn write_off_what_is_held(&mut self) {
+        let LeaderPhase::Leading(books) = &mut self.phase else { return };
+        for (no, account) in &mut books.accounts {
+            account.written_off = account.committed();
+            books.waiting.insert(*no);
+        }
+    }
+
+    /// Raises a limit by so much more.
+    pub(crate) fn add_raise(&mut self, by: u64) {
+        let LeaderPhase::Leading(books) = &mut self.phase else { return };
+        for (no, account) in &mut books.accounts {
+            if let Some(raise) = &mut account.raise {
+                raise.by += by;
+            }
+            books.waiting.insert(*no);
+        }
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! A budget of one to three units, two gateways, two leaders that overlap, a store, and a network in which a message
 //! may arrive late, twice, out of order, or never. The state machines are the ones that ship. The same model refutes
-//! four protocols that look right and are wrong, which shows that it would detect such a mistake.
+//! six protocols that look right and are wrong, which shows that it would detect such a mistake.
 
 mod fingerprint;
 mod gateway;
@@ -36,6 +36,9 @@ struct Bounds {
     lasts: u8,
     /// How often somebody has what lost pods held forgiven.
     forgives: u8,
+    /// How often somebody resets the budget, and has it raised by one unit: always the same action.
+    resets: u8,
+    raises: u8,
     /// Steps after the start.
     depth: usize,
 }
@@ -68,6 +71,8 @@ const BOUNDS: Bounds = Bounds {
     losses: 0,
     lasts: 0,
     forgives: 0,
+    resets: 0,
+    raises: 0,
     depth: 6,
 };
 
@@ -97,12 +102,8 @@ impl Model for LedgerModel {
 
     fn properties(&self) -> Vec<Property<Self>> {
         let used = Property::sometimes(USED, |_: &LedgerModel, world: &ModelWorld| world.committed() > 0);
-        let kept = Property::always(OVERSPENT, |model: &LedgerModel, world: &ModelWorld| {
-            world.committed() <= model.bounds.budget + world.forgiven
-        });
-        let stored = Property::always(OVERPROMISED, |model: &LedgerModel, world: &ModelWorld| {
-            world.stored_commitment() <= u128::from(model.bounds.budget)
-        });
+        let kept = Property::always(OVERSPENT, |_: &LedgerModel, world: &ModelWorld| world.is_kept());
+        let stored = Property::always(OVERPROMISED, |_: &LedgerModel, world: &ModelWorld| world.is_stored());
         match self.mutant {
             Mutant::None => vec![used, kept, stored],
             _ => vec![used, kept],
@@ -165,6 +166,28 @@ fn pods_that_are_lost_and_forgiven() {
     holds(Bounds { losses: 1, forgives: 1, reports: 1, ..BOUNDS });
 }
 
+/// What was spent before the reset may be spent once more, and nothing else.
+#[test]
+fn a_budget_that_is_reset() {
+    holds(Bounds { resets: 1, depth: 7, ..BOUNDS });
+}
+
+#[test]
+fn a_budget_that_is_reset_and_another_leader_takes_over() {
+    holds(Bounds { begins: Begins::Replaced, leaders: 3, resets: 1, reports: 1, ..BOUNDS });
+}
+
+/// Whoever repeats the action raises it once.
+#[test]
+fn a_budget_that_is_raised_and_the_action_repeated() {
+    holds(Bounds { raises: 2, depth: 7, ..BOUNDS });
+}
+
+#[test]
+fn a_budget_that_two_leaders_raise() {
+    holds(Bounds { begins: Begins::Replaced, leaders: 2, raises: 2, reports: 1, ..BOUNDS });
+}
+
 #[test]
 fn processes_that_are_killed_and_continue_with_their_journal() {
     holds(Bounds { budget: 2, restarts: 1, ..BOUNDS });
@@ -213,6 +236,16 @@ fn grants_sent_as_differences_overspend() {
     is_refuted(Bounds { deliveries: 2, depth: 9, ..BOUNDS }, Mutant::AddedGrants);
 }
 
+#[test]
+fn a_reset_that_writes_off_what_is_held_overspends() {
+    is_refuted(Bounds { resets: 1, depth: 9, ..BOUNDS }, Mutant::ResetHeld);
+}
+
+#[test]
+fn a_repeated_raise_that_is_added_overspends() {
+    is_refuted(Bounds { raises: 2, reports: 1, reserves: 3, depth: 12, ..BOUNDS }, Mutant::AddedRaise);
+}
+
 /// Too deep for an exhaustive search: some paths, but long ones.
 #[test]
 fn long_random_paths_through_all_events() {
@@ -231,16 +264,14 @@ fn long_random_paths_through_all_events() {
             losses: 1,
             lasts: 1,
             forgives: u8::from(round % 4 == 0),
+            resets: u8::from(round % 4 == 1),
+            raises: 2 * u8::from(round % 4 == 2),
             ..BOUNDS
         };
         let mut most = 0;
         ModelWorld::new(&bounds, Mutant::None).walk(&bounds, 90, &mut rng, |world| {
-            assert!(
-                world.committed() <= bounds.budget + world.forgiven
-                    && world.stored_commitment() <= bounds.budget.into(),
-                "{world:?}"
-            );
-            most = most.max(world.committed() - world.forgiven.min(world.committed()));
+            assert!(world.is_kept() && world.is_stored(), "{world:?}");
+            most = most.max(world.committed().saturating_sub(world.allowed_beyond()));
         });
         used_up += u32::from(most == bounds.budget);
     }

@@ -13,4 +13,8 @@ pub(super) enum Mutant {
     RecycledReturns,
     /// A grant contains a difference, which is added to the current value.
     AddedGrants,
+    /// A reset writes off what holders have, not only what they spent.
+    ResetHeld,
+    /// A raise that is repeated is added to the earlier one.
+    AddedRaise,
 }

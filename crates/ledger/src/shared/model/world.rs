@@ -16,6 +16,8 @@ use crate::shared::record::{HolderId, StoreObject, StoreRecord, StoreVersion, St
 
 /// The time between two steps of a leader: what it gathers is due, and no want is too old.
 const STEP: Millis = 500;
+/// What the budget is raised by.
+const RAISED: u64 = 1;
 
 #[derive(Clone, Debug)]
 pub(super) struct ModelWorld {
@@ -30,8 +32,10 @@ pub(super) struct ModelWorld {
     restarts: u8,
     losses: u8,
     forgives: u8,
-    /// What was forgiven at most: it may have been spent by who was lost, and is spent once more.
-    pub(super) forgiven: u64,
+    resets: u8,
+    raises: u8,
+    /// What was forgiven or written off by a reset, at most: it was or may have been spent, and is spent once more.
+    written_off: u64,
     lasts: u8,
     budget: u64,
     /// The whole state, except for the time.
@@ -68,8 +72,10 @@ pub(super) enum Action {
     Lose(usize),
     Last(usize),
     Forgotten(usize),
-    /// Somebody has a leader forgive what is not confirmed.
+    /// Somebody has a leader forgive what is not confirmed, write off what is spent, or raise the budget by one.
     Forgive(usize),
+    Reset(usize),
+    Raise(usize),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -94,7 +100,9 @@ impl ModelWorld {
             restarts: 0,
             losses: 0,
             forgives: 0,
-            forgiven: 0,
+            resets: 0,
+            raises: 0,
+            written_off: 0,
             lasts: 0,
             budget: bounds.budget,
             fingerprint: 0,
@@ -228,6 +236,12 @@ impl ModelWorld {
             if self.forgives < bounds.forgives && self.losses > 0 {
                 actions.push(Action::Forgive(number));
             }
+            if self.resets < bounds.resets {
+                actions.push(Action::Reset(number));
+            }
+            if self.raises < bounds.raises {
+                actions.push(Action::Raise(number));
+            }
             if mutant == Mutant::BackOnTimer {
                 actions.push(Action::Forgotten(number));
             }
@@ -303,15 +317,38 @@ impl ModelWorld {
             Action::Forgive(number) => {
                 self.forgives += 1;
                 let status = self.leaders[*number].leader.status(&self.limit);
-                self.forgiven += status.map_or(0, |status| status.fleet.unconfirmed);
-                let action = LedgerAction { id: "f".to_owned(), limit: self.limit.clone(), verb: LedgerVerb::Forgive };
-                self.input(*number, Input::Act(action), mutant);
+                self.written_off += status.map_or(0, |status| status.fleet.unconfirmed);
+                self.have_done(*number, "forgive", LedgerVerb::Forgive, mutant);
+            }
+            Action::Reset(number) => {
+                self.resets += 1;
+                let status = self.leaders[*number].leader.status(&self.limit);
+                self.written_off += status.map_or(0, |status| status.fleet.spent);
+                self.have_done(*number, "reset", LedgerVerb::Reset, mutant);
+                if mutant == Mutant::ResetHeld {
+                    self.leaders[*number].leader.write_off_what_is_held();
+                    self.input(*number, Input::Tick, mutant);
+                }
+            }
+            Action::Raise(number) => {
+                self.raises += 1;
+                self.have_done(*number, "raise", LedgerVerb::Raise { by: RAISED, until: Millis::MAX }, mutant);
+                if mutant == Mutant::AddedRaise && self.raises > 1 {
+                    self.leaders[*number].leader.add_raise(RAISED);
+                    self.input(*number, Input::Tick, mutant);
+                }
             }
             Action::Forgotten(number) => {
                 self.leaders[*number].leader.forget_who_is_silent();
                 self.input(*number, Input::Tick, mutant);
             }
         }
+    }
+
+    /// Somebody asks a leader for an action: one of each verb, however often.
+    fn have_done(&mut self, number: usize, id: &str, verb: LedgerVerb, mutant: Mutant) {
+        let action = LedgerAction { id: id.to_owned(), limit: self.limit.clone(), verb };
+        self.input(number, Input::Act(action), mutant);
     }
 
     fn deliver(&mut self, message: Message, mutant: Mutant) {
@@ -427,12 +464,32 @@ impl ModelWorld {
         self.gateways.iter().map(|gateway| gateway.spent + gateway.open.len() as u64).sum()
     }
 
-    /// What may have been granted according to the store, minus what was returned.
-    pub(super) fn stored_commitment(&self) -> u128 {
+    /// What may be committed beyond the budget: amounts that are spent once more, and what it was raised by.
+    pub(super) fn allowed_beyond(&self) -> u64 {
+        self.written_off + self.raised()
+    }
+
+    fn raised(&self) -> u64 {
+        if self.raises > 0 { RAISED } else { 0 }
+    }
+
+    /// No more is spent or reserved than the limit.
+    pub(super) fn is_kept(&self) -> bool {
+        self.committed() <= self.budget + self.allowed_beyond()
+    }
+
+    /// The store promises no more than the limit.
+    pub(super) fn is_stored(&self) -> bool {
+        self.stored_commitment() <= u128::from(self.budget + self.raised())
+    }
+
+    /// What may have been granted according to the store, minus what was returned or written off.
+    fn stored_commitment(&self) -> u128 {
         let (mut granted, mut returned) = (0, 0);
         for (_, record) in self.store.values() {
             if let StoreRecord::Shard(shard) = record {
                 granted += shard.accounts.iter().map(|account| account.former + account.ceiling).sum::<u128>();
+                returned += shard.accounts.iter().map(|account| account.written_off).sum::<u128>();
                 returned += shard.pages.iter().map(|page| page.closed.returned).sum::<u128>();
                 let rows = shard.pages.iter().flat_map(|page| &page.holders);
                 returned += rows.map(|row| u128::from(row.returned)).sum::<u128>();
