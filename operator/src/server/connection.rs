@@ -2,14 +2,15 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::Request;
 use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
 use outrigger_listen::{Peer, until_end};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -44,9 +45,12 @@ pub(super) async fn serve(
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "no TCP_NODELAY");
     }
+    // Thousands of connections are open for days: what only a handshake or the start of a request needs is in a box, so
+    // that its memory is freed.
+    let handshake = Box::pin(tokio::time::timeout(HANDSHAKE, tls.accept(stream)));
     let handshake = tokio::select! {
         () = peer.close_requested() => return,
-        handshake = tokio::time::timeout(HANDSHAKE, tls.accept(stream)) => handshake,
+        handshake = handshake => handshake,
     };
     let stream = match handshake {
         Ok(Ok(stream)) => stream,
@@ -57,30 +61,39 @@ pub(super) async fn serve(
     let service = service_fn(move |request: Request<Incoming>| {
         let (router, underway) = (Arc::clone(&router), counted.begin_request());
         async move {
-            let response = router.answer(request).await;
+            let response = Box::pin(router.answer(request)).await;
             // The response's body holds the guard, so that an open stream counts as a request under way.
             Ok::<_, Infallible>(response.map(|body| crate::runtime::response::with_guard(body, underway)))
         }
     });
     // ALPN says which protocol to use. Detecting it from the first bytes instead would close a connection that is still
     // being detected when the server stops, before its request is read.
-    let builder = auto::Builder::new(TokioExecutor::new());
-    let mut builder = match stream.get_ref().1.alpn_protocol() {
-        Some(HTTP2) => builder.http2_only(),
-        _ => builder,
+    let is_http2 = stream.get_ref().1.alpn_protocol() == Some(HTTP2);
+    let io = TokioIo::new(stream);
+    let ended = if is_http2 {
+        let connection = http2::Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .keep_alive_interval(PING)
+            .keep_alive_timeout(PONG)
+            .max_concurrent_streams(REQUESTS_MAX)
+            .max_header_list_size(HEAD_MAX)
+            .initial_stream_window_size(WINDOW)
+            .initial_connection_window_size(WINDOW)
+            .serve_connection(io, service);
+        let graceful = |connection: Pin<&mut Pin<Box<http2::Connection<_, _, _>>>>| {
+            connection.get_mut().as_mut().graceful_shutdown()
+        };
+        until_end(Box::pin(connection), graceful, &peer, &mut stopped).await
+    } else {
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD)
+            .max_buf_size(HEAD_MAX as usize)
+            .serve_connection(io, service);
+        let graceful =
+            |connection: Pin<&mut Pin<Box<http1::Connection<_, _>>>>| connection.get_mut().as_mut().graceful_shutdown();
+        until_end(Box::pin(connection), graceful, &peer, &mut stopped).await
     };
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(HEAD_MAX as usize);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .keep_alive_interval(PING)
-        .keep_alive_timeout(PONG)
-        .max_concurrent_streams(REQUESTS_MAX)
-        .max_header_list_size(HEAD_MAX)
-        .initial_stream_window_size(WINDOW)
-        .initial_connection_window_size(WINDOW);
-    let connection = builder.serve_connection(TokioIo::new(stream), service);
-    let ended = until_end(connection, |connection| connection.graceful_shutdown(), &peer, &mut stopped).await;
     if let Err(error) = ended {
         tracing::debug!(%error, %remote, "connection ended");
     }
