@@ -18,7 +18,7 @@ use outrigger_sidecar::server::accept::raise_descriptors;
 use outrigger_sidecar::server::process_memory;
 use outrigger_sidecar::telemetry::records::Lines;
 use outrigger_sidecar::upstream::Proxies;
-use outrigger_sidecar::{Gateway, InstallError, Settings};
+use outrigger_sidecar::{Gateway, InstallError, PodIdentity, Settings};
 use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
@@ -197,6 +197,7 @@ async fn run(args: Args) -> Result<u8, RunError> {
         state: state.clone(),
         access,
         proxies: Some(Arc::new(Proxies::read(|name| std::env::var(name).ok()))),
+        identity: PodIdentity::read(|name| std::env::var(name).ok()),
         ..Settings::default()
     })?;
     let (document, known_secrets) =

@@ -74,6 +74,7 @@ pub(crate) fn find<'a>(document: &'a Document, id: &ObjectRef) -> Option<&'a Pro
 pub(crate) fn answers(provider: &ProviderDoc, secrets: &[(SecretRef, String)]) -> bool {
     let mut credentials = provider.credentials.iter();
     let credential = credentials.any(|one| !one.suspended && secrets.iter().any(|(at, _)| *at == one.secret));
-    let needs_none = provider.credentials.is_empty() && lookup(&provider.kind).is_some_and(|kind| kind.keyless);
+    let keyless = || lookup(&provider.kind).is_some_and(|kind| kind.keyless);
+    let needs_none = provider.credentials.is_empty() && (provider.uses_identity() || keyless());
     !provider.suspended && (credential || needs_none)
 }

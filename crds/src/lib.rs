@@ -10,6 +10,7 @@
 
 pub mod budget;
 pub mod catalog;
+pub mod cloud;
 pub mod credential;
 pub mod definitions;
 pub mod duration;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     CredentialSpec, OnLedgerUnavailable, ProviderModel,
+    cloud::{AzureSpec, VertexSpec},
     limits::LimitsSpec,
     mock::MockSpec,
     price::PriceSpec,
@@ -51,14 +52,38 @@ use crate::{
         "types OpenAICompatible, vLLM and SGLang have no default endpoint: set endpoint, such as http://vllm.models:8000/v1",
     ),
     shapes::rule(
+        "self.type != 'AzureOpenAI' || has(self.endpoint)",
+        "type AzureOpenAI needs the endpoint of your resource: set endpoint, such as https://my-resource.openai.azure.com",
+    ),
+    shapes::rule(
+        "self.type != 'AzureOpenAI' || !has(self.endpoint) || !self.endpoint.matches('/openai(/.*)?$')",
+        "the gateway adds /openai and what follows: remove it from endpoint",
+    ),
+    shapes::rule(
+        "self.type == 'AzureOpenAI' || !has(self.azure)",
+        "azure is only for type AzureOpenAI: change the type, or remove azure",
+    ),
+    shapes::rule(
+        "self.type != 'VertexAI' || has(self.vertex)",
+        "type VertexAI needs the field vertex: set its project and location",
+    ),
+    shapes::rule(
+        "self.type == 'VertexAI' || !has(self.vertex)",
+        "vertex is only for type VertexAI: change the type, or remove vertex",
+    ),
+    shapes::rule(
         "self.type != 'Mock' || !(has(self.endpoint) || has(self.tls) || has(self.proxy) || has(self.headers) || self.prewarm)",
         "a Mock does not call a server: remove endpoint, tls, proxy, headers and prewarm",
     ),
     shapes::rule("self.type != 'Mock' || has(self.mock)", "type Mock needs the field mock: set it, at least to {}"),
     shapes::rule("self.type == 'Mock' || !has(self.mock)", "mock is only for type Mock: change the type, or remove mock"),
     shapes::rule(
-        "self.type in ['Mock', 'Ollama', 'vLLM', 'SGLang', 'OpenAICompatible'] || has(self.credentials)",
+        "self.type in ['Mock', 'Ollama', 'vLLM', 'SGLang', 'OpenAICompatible'] || has(self.credentials) || (has(self.azure) && has(self.azure.entra)) || (has(self.vertex) && has(self.vertex.workloadIdentity))",
         "this type needs an API key: list at least one in credentials",
+    ),
+    shapes::rule(
+        "!has(self.vertex) || !has(self.vertex.workloadIdentity) || !has(self.credentials)",
+        "vertex.workloadIdentity serves in place of credentials: remove one of them",
     ),
     shapes::rule("self.type != 'Mock' || !has(self.credentials)", "a Mock needs no API key: remove credentials"),
     shapes::rule(
@@ -71,7 +96,7 @@ pub struct LlmProviderSpec {
     /// Which API is called, and at which service. A Mock answers by itself: see mock.
     #[serde(rename = "type")]
     pub provider_type: LlmProviderType,
-    /// Base URL. Absent: the default of the type. Required for OpenAICompatible, vLLM and SGLang.
+    /// Base URL. Absent: the default of the type. Required for OpenAICompatible, vLLM, SGLang and AzureOpenAI.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "shapes::endpoint")]
     pub endpoint: Option<String>,
@@ -157,6 +182,12 @@ pub struct LlmProviderSpec {
     /// The proxy through which gateways reach the endpoint. Absent: they connect to it directly.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proxy: Option<ProxySpec>,
+    /// How a resource of type AzureOpenAI is called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub azure: Option<AzureSpec>,
+    /// Which project and location a provider of type VertexAI calls.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vertex: Option<VertexSpec>,
     /// How a provider of type Mock answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mock: Option<MockSpec>,
@@ -171,6 +202,10 @@ pub enum LlmProviderType {
     Anthropic,
     /// Google's Gemini API.
     Gemini,
+    /// Azure OpenAI: a resource of your own, whose endpoint is required. A model's name upstream is a deployment.
+    AzureOpenAI,
+    /// Vertex AI of Google Cloud: Gemini, and Claude for names that begin with claude.
+    VertexAI,
     /// api.mistral.ai.
     Mistral,
     /// api.groq.com.

@@ -40,8 +40,24 @@ pub const ROLLING: &str = "^([0-9]{1,5}(h|m|s)){1,3}$";
 const RFC3339: &str =
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$";
 
+/// An `api-version` of Azure.
+const AZURE_VERSION: &str = "^[0-9]{4}-[0-9]{2}-[0-9]{2}(-preview)?$";
+/// A project of Google Cloud: its id (with a domain, `example.com:project`) or its number.
+const GOOGLE_PROJECT: &str = "^([a-z][a-z0-9.-]{0,61}:)?[a-z0-9][a-z0-9-]{0,61}[a-z0-9]$";
+/// A location of Google Cloud.
+const GOOGLE_LOCATION: &str = "^[a-z]([a-z0-9-]{0,40}[a-z0-9])?$";
+
+/// A UUID.
+const UUID: &str = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$";
+/// A tenant of Microsoft Entra ID: a UUID or a domain.
+const ENTRA_TENANT: &str = "^[0-9a-zA-Z]([0-9a-zA-Z.-]{0,251}[0-9a-zA-Z])?$";
+/// A provider of a workload identity pool.
+const GOOGLE_AUDIENCE: &str = "^//iam[.]googleapis[.]com/projects/[0-9]{1,20}/locations/global/workloadIdentityPools/[a-z0-9-]{4,32}/providers/[a-z0-9-]{4,32}$";
+/// A service account of Google Cloud.
+const GOOGLE_ACCOUNT: &str = "^[a-z0-9][a-z0-9-]{0,62}@[a-z0-9][a-z0-9.-]{0,120}[.]gserviceaccount[.]com$";
+
 /// A description of each pattern of the schema, to complete "must be …".
-const EXPECTED: [(&str, &str); 25] = [
+const EXPECTED: [(&str, &str); 32] = [
     (LABEL, "a DNS label: lower-case letters, digits and `-`, beginning and ending with a letter or digit"),
     (SUBDOMAIN, OBJECT_NAME_WORDS),
     (DATA_KEY, "a key of a Secret or ConfigMap: letters, digits, `-`, `_` and `.`"),
@@ -79,6 +95,16 @@ const EXPECTED: [(&str, &str); 25] = [
         crate::duration::PATTERN,
         "a duration: whole numbers with a unit (h, m, s or ms), such as 30s, 1h30m or 200ms; at most 99999h; a day is 24h",
     ),
+    (AZURE_VERSION, "an API version of Azure, such as 2024-10-21 or 2025-04-01-preview"),
+    (GOOGLE_PROJECT, "the id of a Google Cloud project, such as my-project-123"),
+    (GOOGLE_LOCATION, "a location of Google Cloud, such as europe-west4, eu or global"),
+    (UUID, "a UUID, such as 11111111-2222-3333-4444-555555555555"),
+    (ENTRA_TENANT, "a tenant of Microsoft Entra ID: its id, or a domain such as example.onmicrosoft.com"),
+    (
+        GOOGLE_AUDIENCE,
+        "a provider of a workload identity pool: //iam.googleapis.com/projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/PROVIDER",
+    ),
+    (GOOGLE_ACCOUNT, "a service account of Google Cloud, such as llm@my-project.iam.gserviceaccount.com"),
     (REASON, "a condition's reason, such as InvalidEndpoint"),
     (CONDITION, "a condition's type, such as Ready or example.org/Approved"),
 ];
@@ -219,6 +245,41 @@ pub(crate) fn labels(_: &mut SchemaGenerator) -> Schema {
         "x-kubernetes-validations": [keys],
         "additionalProperties": {"type": "string", "pattern": LABEL_VALUE_OR_EMPTY, "maxLength": 63},
     })
+}
+
+/// An API version of Azure.
+pub(crate) fn azure_version(_: &mut SchemaGenerator) -> Schema {
+    text(AZURE_VERSION, 32)
+}
+
+/// A UUID.
+pub(crate) fn uuid(_: &mut SchemaGenerator) -> Schema {
+    text(UUID, 36)
+}
+
+/// A tenant of Microsoft Entra ID.
+pub(crate) fn entra_tenant(_: &mut SchemaGenerator) -> Schema {
+    text(ENTRA_TENANT, 253)
+}
+
+/// A provider of a workload identity pool.
+pub(crate) fn google_audience(_: &mut SchemaGenerator) -> Schema {
+    text(GOOGLE_AUDIENCE, 192)
+}
+
+/// A service account of Google Cloud.
+pub(crate) fn google_account(_: &mut SchemaGenerator) -> Schema {
+    text(GOOGLE_ACCOUNT, 190)
+}
+
+/// A project of Google Cloud.
+pub(crate) fn google_project(_: &mut SchemaGenerator) -> Schema {
+    text(GOOGLE_PROJECT, 126)
+}
+
+/// A location of Google Cloud.
+pub(crate) fn google_location(_: &mut SchemaGenerator) -> Schema {
+    text(GOOGLE_LOCATION, 42)
 }
 
 /// The base URL of an upstream.

@@ -82,8 +82,13 @@ pub const ADMIN_PORT: &str = "outrigger-admin";
 pub const TOKEN_VOLUME: &str = "outrigger-token";
 pub const POLICY_VOLUME: &str = "outrigger-policy";
 pub const STATE_VOLUME: &str = "outrigger-state";
+/// The volume with the pod's own token for a cloud, if an annotation asks for it.
+pub const IDENTITY_VOLUME: &str = "outrigger-identity";
+pub const IDENTITY_DIR: &str = "/var/run/outrigger/identity";
+/// The variable with the file in it.
+pub const IDENTITY_FILE: &str = "OUTRIGGER_IDENTITY_TOKEN_FILE";
 pub const TOKEN_DIR: &str = "/var/run/outrigger/token";
-/// A file in [`TOKEN_DIR`].
+/// A file in [`TOKEN_DIR`], and in [`IDENTITY_DIR`].
 pub const TOKEN_FILE: &str = "token";
 pub const POLICY_DIR: &str = "/var/run/outrigger/policy";
 pub const STATE_DIR: &str = "/var/run/outrigger/state";

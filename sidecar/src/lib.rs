@@ -31,6 +31,8 @@ pub use cost::worst_case;
 pub use gateway::rejected::{Rejected, RejectedObject};
 pub use gateway::{Gateway, InstallError, POLICIES, Settings};
 pub use request::query::Query;
+pub use runtime::address::Address;
+pub use runtime::authorizations::PodIdentity;
 pub use runtime::journal::JournalError;
 pub use runtime::origin::{Link, PolicyOrigin};
 pub use runtime::secret::{Secret, Secrets};

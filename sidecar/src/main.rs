@@ -15,7 +15,7 @@ use outrigger_sidecar::config::stream::{OperatorStream, ReconnectPace};
 use outrigger_sidecar::server::accept::{Listeners, raise_descriptors};
 use outrigger_sidecar::server::probe::Probe;
 use outrigger_sidecar::server::process_memory;
-use outrigger_sidecar::{Gateway, Settings};
+use outrigger_sidecar::{Gateway, PodIdentity, Settings};
 use outrigger_sync::{MountedAt, PublicKey, Trust};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -205,6 +205,7 @@ async fn serve(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
         labels,
         access: Access::new(&arguments.origins, &arguments.hosts)?,
         memory: arguments.memory,
+        identity: PodIdentity::read(variable),
         ..Settings::default()
     };
     let gateway = Gateway::new(settings)?;

@@ -26,6 +26,10 @@ ERRORS = ["unknown_model", "denied_model", "bad_request", "rate_limited"]
 CLIENTS = {
     "python/openai": [*COMMON, "stream_without_usage", "structured_output_stream", *ERRORS, "list_models"],
     "python/anthropic": [*COMMON, "stream_events", *ERRORS, "list_models"],
+    # Other classes of the same packages, which call the paths of clouds.
+    "python/openai:azure": [*COMMON, "stream_without_usage", "structured_output_stream", *ERRORS, "list_models"],
+    "python/anthropic:vertex": [*COMMON, "stream_events", *ERRORS],
+    "python/google:vertex": [*COMMON, "structured_output_json_schema", *ERRORS],
     "python/google": [*COMMON, "structured_output_json_schema", *ERRORS, "list_models"],
     "node/openai": [*COMMON, "stream_without_usage", "structured_output_stream", *ERRORS, "list_models"],
     "node/anthropic": [*COMMON, *ERRORS, "list_models"],
@@ -36,7 +40,10 @@ CLIENTS = {
 # Scenarios only for the provider of the client's own dialect.
 OWN = {
     ("python/openai", "openai"): ["responses", "responses_stream", "embeddings"],
+    ("python/openai:azure", "openai"): ["responses", "responses_stream", "embeddings"],
     ("python/anthropic", "anthropic"): ["count_tokens"],
+    ("python/anthropic:vertex", "anthropic"): ["count_tokens"],
+    ("python/google:vertex", "gemini"): ["count_tokens"],
     ("python/google", "gemini"): ["count_tokens", "embeddings"],
 }
 RUNS = [(client, upstream) for client in CLIENTS for upstream in UPSTREAMS]
@@ -47,7 +54,7 @@ def expected(client, upstream):
 
 
 def command(client):
-    language, sdk = client.split("/")
+    language, sdk = client.partition(":")[0].split("/")
     if language == "node":
         return [HERE / "node/node_modules/.bin/node", HERE / f"node/{sdk}_client.mjs"]
     return [REPOSITORY / f".cache/venv/{sdk}/bin/python", HERE / f"python/{sdk}_client.py"]
@@ -86,7 +93,8 @@ def report(program, *arguments):
 def run(client, upstream):
     """A client's report on an upstream, and the decisions that it caused."""
     with Gateway(HERE / "policy") as gateway:
-        return report(command(client), gateway.base, upstream, UPSTREAMS[upstream]), gateway.decisions()
+        variant = [client.partition(":")[2]] if ":" in client else []
+        return report(command(client), gateway.base, upstream, UPSTREAMS[upstream], *variant), gateway.decisions()
 
 
 @pytest.mark.parametrize(("client", "upstream", "scenario"), [(*run, s) for run in RUNS for s in expected(*run)])

@@ -193,7 +193,7 @@ impl Decided {
 struct Recorded<'r>(&'r RecordedDecision);
 
 impl GatewayState for Recorded<'_> {
-    fn unfit(&self, _: &Provider) -> Option<String> {
+    fn unfit(&self, _: &Provider, _: &str) -> Option<String> {
         None
     }
 

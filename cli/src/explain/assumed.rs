@@ -156,12 +156,12 @@ fn limit_names(policy: &Policy, key: &Key) -> Vec<String> {
 }
 
 impl GatewayState for AssumedState<'_> {
-    fn unfit(&self, provider: &Provider) -> Option<String> {
-        self.explained.unfit(provider)
+    fn unfit(&self, provider: &Provider, upstream_model: &str) -> Option<String> {
+        self.explained.unfit(provider, upstream_model)
     }
 
-    fn others(&self, provider: &Provider) -> Others<'_> {
-        others(&self.explained.scanned, dialect(provider))
+    fn others(&self, provider: &Provider, upstream_model: &str) -> Others<'_> {
+        others(&self.explained.scanned, dialect(provider, upstream_model))
     }
 
     fn gate(&self, provider: &Provider, _: Option<&Credential>, _: &str) -> Option<Skip> {

@@ -17,7 +17,7 @@ use outrigger_llm::{Dialect, RequestError, decode_request};
 use outrigger_policy::{Key, Provider, session};
 use outrigger_sidecar::request::parsed_request::{self, ParsedRequest};
 use outrigger_sidecar::request::refusal::Refusal;
-use outrigger_sidecar::{Query, mock};
+use outrigger_sidecar::{Address, Query};
 use thiserror::Error;
 
 use super::Args;
@@ -177,10 +177,10 @@ impl ExplainedRequest {
     }
 
     /// A requirement that the provider can't express.
-    pub fn unfit(&self, provider: &Provider) -> Option<String> {
+    pub fn unfit(&self, provider: &Provider, upstream_model: &str) -> Option<String> {
         let model = self.model.as_deref().unwrap_or_default();
         let kind = provider::lookup(&provider.kind).unwrap_or(&provider::UNKNOWN);
-        let target = Target { provider: kind, api: mock::api(kind, provider.mock.as_ref()), model };
+        let target = Target { provider: kind, api: Address::of(kind, provider).apis.of(upstream_model), model };
         // Without a body, only the operation's requirements are known.
         if self.body.is_none() && matches!(self.operation.kind, OperationKind::Chat | OperationKind::Embeddings) {
             let anthropic = [self.operation.dialect, target.api.dialect].contains(&Dialect::Anthropic);
@@ -223,9 +223,10 @@ fn needs_model(operation: &Operation) -> bool {
     operation.model != ModelLocation::Nowhere
 }
 
-/// The dialect of a provider.
-pub(crate) fn dialect(provider: &Provider) -> Dialect {
-    mock::api(provider::lookup(&provider.kind).unwrap_or(&provider::UNKNOWN), provider.mock.as_ref()).dialect
+/// The dialect of a provider for a model, by its name upstream.
+pub(crate) fn dialect(provider: &Provider, upstream_model: &str) -> Dialect {
+    let kind = provider::lookup(&provider.kind).unwrap_or(&provider::UNKNOWN);
+    Address::of(kind, provider).apis.of(upstream_model).dialect
 }
 
 /// Reads a file or standard input.

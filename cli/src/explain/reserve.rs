@@ -93,7 +93,9 @@ fn attempt(
     let metered = explained.metered();
     // Only a gateway knows the cost of pictures, characters and stored conversations.
     let is_reported = matches!(metered, Metered::Tokens | Metered::Unmetered(_)) && explained.scanned.handle.is_none();
-    let input = explained.input_tokens(dialect(provider), &candidate.upstream_model).filter(|_| is_reported)?;
+    let input = explained
+        .input_tokens(dialect(provider, &candidate.upstream_model), &candidate.upstream_model)
+        .filter(|_| is_reported)?;
     let mut counted = policy.limits_of(key, entry, &candidate.model);
     counted.retain(|at| !policy.limits.all[*at].per_session || assumed.is_in_session());
     let left = |unit: Unit| {
@@ -143,7 +145,9 @@ fn bounds(
     let configured = &policy.providers[provider];
     // For another dialect, the gateway writes the caller's own limit.
     let fields = match provider::lookup(&configured.kind) {
-        Some(kind) if dialect(configured) == explained.operation.dialect => kind.quirks.caps(explained.operation),
+        Some(kind) if dialect(configured, &configured.upstream_name(model)) == explained.operation.dialect => {
+            kind.quirks.caps(explained.operation)
+        }
         _ => CapField::of_caller(explained.operation),
     };
     let body = explained.body.as_deref().unwrap_or_default();

@@ -9,6 +9,8 @@ pub(crate) enum Version {
     V1,
     /// Nothing.
     Whole,
+    /// Nothing; what follows `/openai` is removed, because the gateway adds it.
+    Resource,
 }
 
 /// The endpoint. `None` if it is invalid, which is reported without the URL, because it may hold a password.
@@ -24,7 +26,10 @@ pub(crate) fn endpoint(node: &Node<'_>, version: Version) -> Option<String> {
         node.lost("no http:// or https:// URL without user, query and fragment: write spec.endpoint by hand");
         return None;
     }
-    let text = text.trim_end_matches('/');
+    let text = match (version, text.find("/openai/").or_else(|| text.strip_suffix("/openai").map(str::len))) {
+        (Version::Resource, Some(at)) => &text[..at],
+        _ => text.trim_end_matches('/'),
+    };
     let local = rest.is_some_and(|rest| rest.starts_with("localhost") || rest.starts_with("127."));
     let whole = match version {
         Version::V1 if !text.ends_with("/v1") => format!("{text}/v1"),
@@ -43,4 +48,11 @@ pub(crate) fn endpoint(node: &Node<'_>, version: Version) -> Option<String> {
         (false, false) => {}
     }
     Some(whole)
+}
+
+/// Whether Azure has versions of this form, and the objects too: `2024-10-21`, `2025-04-01-preview`.
+pub(crate) fn is_azure_version(version: &str) -> bool {
+    let date = version.strip_suffix("-preview").unwrap_or(version);
+    let form: String = date.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+    form == "0000-00-00"
 }

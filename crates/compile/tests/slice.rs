@@ -161,7 +161,7 @@ impl NamedState<'_> {
 }
 
 impl GatewayState for NamedState<'_> {
-    fn unfit(&self, provider: &Provider) -> Option<String> {
+    fn unfit(&self, provider: &Provider, _: &str) -> Option<String> {
         self.chance((&provider.id, 1)).is_multiple_of(7).then(|| "logprobs".to_owned())
     }
 

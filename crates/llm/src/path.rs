@@ -131,6 +131,33 @@ impl UpstreamPath {
         self
     }
 
+    /// The path of a model's method at Vertex AI: `publishers/google/models/NAME:generateContent`; for a model of
+    /// one's own `endpoints/NUMBER:generateContent`.
+    ///
+    /// # Errors
+    /// [`PathError`] if the name can't be part of a path.
+    pub fn vertex(publisher: &'static str, model: &str, verb: &str) -> Result<Self, PathError> {
+        let parts: Vec<&str> = model.splitn(5, '/').collect();
+        let (publisher, name) = match parts[..] {
+            ["endpoints", name] => return Ok(UpstreamPath(format!("endpoints/{}{verb}", PathSegment::encode(name)?))),
+            ["publishers", publisher, "models", name] => (publisher, name),
+            ["models", name] => (publisher, name),
+            // As in names of the OpenAI-compatible API there: `google/gemini-2.5-flash`.
+            [named, name] if named == publisher => (publisher, name),
+            _ => (publisher, model),
+        };
+        let (publisher, name) = (PathSegment::encode(publisher)?, PathSegment::encode(name)?);
+        Ok(UpstreamPath(format!("publishers/{publisher}/models/{name}{verb}")))
+    }
+
+    /// The path of an operation at a deployment of Azure: `deployments/NAME/chat/completions`.
+    ///
+    /// # Errors
+    /// [`PathError`] if the name can't be part of a path.
+    pub fn deployment(name: &str, operation: &'static str) -> Result<Self, PathError> {
+        Ok(UpstreamPath(format!("deployments/{}/{operation}", PathSegment::encode(name)?)))
+    }
+
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

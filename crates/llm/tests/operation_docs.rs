@@ -20,6 +20,9 @@ Any other path is a 404 `unknown_path`, in JSON that lists these. The paths are 
 (Gemini's also under `/v1beta`, `/v1alpha` and `/v1beta1`) or have no version. They also work below
 the prefixes of other gateways: `/openai`, `/anthropic`, `/genai`, `/litellm`, `/langchain`,
 `/pydanticai`. OpenAI's also work under `/openai/deployments/{model}`, which Azure's clients use.
+Gemini's also work under `/projects/{project}/locations/{location}/publishers/google`, and
+`rawPredict` under the same with `anthropic`, which Vertex AI's clients use; project and location are
+ignored, because the provider's object determines them.
 
 - **model**: where the name of the model is. In a path it may be percent-encoded, and may contain
   slashes.

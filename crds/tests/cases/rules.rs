@@ -26,6 +26,52 @@ pub const BROKEN: &[Invalid] = &[
     (PROVIDER, "{type: Mock, mock: {}, proxy: {url: 'http://p:3128'}}", &[("spec", NO_SERVER)]),
     (PROVIDER, "{type: Mock, mock: {}, headers: {a: b}}", &[("spec", NO_SERVER)]),
     (PROVIDER, "{type: Mock, mock: {}, prewarm: true}", &[("spec", NO_SERVER)]),
+    (
+        PROVIDER,
+        "{type: AzureOpenAI, credentials: [{name: a, secretRef: {name: a}}]}",
+        &[(
+            "spec",
+            "type AzureOpenAI needs the endpoint of your resource: set endpoint, such as https://my-resource.openai.azure.com",
+        )],
+    ),
+    (
+        PROVIDER,
+        "{type: AzureOpenAI, endpoint: 'https://a/openai/v1/', credentials: [{name: a, secretRef: {name: a}}]}",
+        &[("spec", "the gateway adds /openai and what follows: remove it from endpoint")],
+    ),
+    (
+        PROVIDER,
+        "{type: Ollama, azure: {}}",
+        &[("spec", "azure is only for type AzureOpenAI: change the type, or remove azure")],
+    ),
+    (
+        PROVIDER,
+        "{type: VertexAI, credentials: [{name: a, secretRef: {name: a}}]}",
+        &[("spec", "type VertexAI needs the field vertex: set its project and location")],
+    ),
+    (
+        PROVIDER,
+        "{type: Ollama, vertex: {project: p1, location: eu}}",
+        &[("spec", "vertex is only for type VertexAI: change the type, or remove vertex")],
+    ),
+    (
+        PROVIDER,
+        "{type: VertexAI, credentials: [{name: a, secretRef: {name: a}}], vertex: {project: p1, location: eu, workloadIdentity: {}}}",
+        &[("spec", "vertex.workloadIdentity serves in place of credentials: remove one of them")],
+    ),
+    (
+        PROVIDER,
+        "{type: VertexAI, vertex: {project: p1, location: eu}}",
+        &[("spec", "this type needs an API key: list at least one in credentials")],
+    ),
+    (
+        PROVIDER,
+        "{type: VertexAI, vertex: {project: p1, location: eu, workloadIdentity: {serviceAccount: 'a@p1.iam.gserviceaccount.com'}}}",
+        &[(
+            "spec.vertex.workloadIdentity",
+            "serviceAccount needs audience: with the metadata server, the pod's own service account decides",
+        )],
+    ),
     (PROVIDER, "{type: Mock}", &[("spec", "type Mock needs the field mock: set it, at least to {}")]),
     (PROVIDER, "{type: Ollama, mock: {}}", &[("spec", "mock is only for type Mock: change the type, or remove mock")]),
     (PROVIDER, "{type: OpenAI}", &[("spec", NO_KEY)]),

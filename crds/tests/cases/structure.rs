@@ -68,7 +68,7 @@ pub const BROKEN: &[Invalid] = &[
         "{type: openai}",
         &[(
             "spec.type",
-            "must be one of OpenAI, Anthropic, Gemini, Mistral, Groq, Cerebras, OpenRouter, DeepSeek, xAI, Together, Fireworks, Perplexity, Nebius, HuggingFace, Ollama, vLLM, SGLang, OpenAICompatible, Mock, did you mean `OpenAI`?",
+            "must be one of OpenAI, Anthropic, Gemini, AzureOpenAI, VertexAI, Mistral, Groq, Cerebras, OpenRouter, DeepSeek, xAI, Together, Fireworks, Perplexity, Nebius, HuggingFace, Ollama, vLLM, SGLang, OpenAICompatible, Mock, did you mean `OpenAI`?",
         )],
     ),
     (
@@ -91,6 +91,19 @@ pub const BROKEN: &[Invalid] = &[
     (PROVIDER, "{type: Ollama, endpoint: 'https://user:pass@llm.corp'}", &[("spec.endpoint", URL)]),
     (PROVIDER, "{type: Ollama, endpoint: 'https://llm.corp/v1?key=a'}", &[("spec.endpoint", URL)]),
     (PROVIDER, "{type: Ollama, endpoint: 'ftp://llm.corp'}", &[("spec.endpoint", URL)]),
+    (
+        PROVIDER,
+        "{type: AzureOpenAI, endpoint: 'https://a', credentials: [{name: a, secretRef: {name: a}}], azure: {apiVersion: v1}}",
+        &[("spec.azure.apiVersion", "must be an API version of Azure, such as 2024-10-21 or 2025-04-01-preview")],
+    ),
+    (
+        PROVIDER,
+        "{type: VertexAI, credentials: [{name: a, secretRef: {name: a}}], vertex: {project: 'a/b', location: 'evil.test/'}}",
+        &[
+            ("spec.vertex.project", "must be the id of a Google Cloud project, such as my-project-123"),
+            ("spec.vertex.location", "must be a location of Google Cloud, such as europe-west4, eu or global"),
+        ],
+    ),
     (PROVIDER, "{type: vLLM, endpoint: 'https://a', proxy: {url: 'proxy.corp:3128'}}", &[("spec.proxy.url", PROXY)]),
     (
         PROVIDER,

@@ -90,6 +90,27 @@ pub const VALID: &[(&str, &str)] = &[
         "{type: Gemini, credentials: [{name: a, secretRef: {name: a}, weight: 1.0}], endpoint: null, tls: null}",
     ),
     (PROVIDER, "{type: Mock, mock: {}}"),
+    (
+        PROVIDER,
+        "{type: AzureOpenAI, endpoint: 'https://r.openai.azure.com', azure: {entra: {tenantId: contoso.onmicrosoft.com, clientId: 11111111-2222-3333-4444-555555555555, authority: 'https://login.microsoftonline.us'}}}",
+    ),
+    (PROVIDER, "{type: VertexAI, vertex: {project: p1, location: global, workloadIdentity: {}}}"),
+    (
+        PROVIDER,
+        "{type: VertexAI, vertex: {project: p1, location: eu, workloadIdentity: {audience: '//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/pool/providers/cluster', serviceAccount: llm@p1.iam.gserviceaccount.com}}}",
+    ),
+    (
+        PROVIDER,
+        "{type: AzureOpenAI, endpoint: 'https://r.openai.azure.com', credentials: [{name: a, secretRef: {name: a}}]}",
+    ),
+    (
+        PROVIDER,
+        "{type: AzureOpenAI, endpoint: 'https://r.openai.azure.com/', credentials: [{name: a, secretRef: {name: a}}], azure: {apiVersion: 2025-04-01-preview}}",
+    ),
+    (
+        PROVIDER,
+        "{type: VertexAI, credentials: [{name: a, secretRef: {name: a}}], vertex: {project: 'corp.test:p-1', location: europe-west4, apiVersion: v1beta1}}",
+    ),
     (PROVIDER, "{type: Mock, mock: {reply: 'Hello from {{provider}}/{{model}}', echo: false}}"),
     (PROVIDER, "{type: Mock, mock: {echo: true, toolCalls: [{name: a}]}, timeouts: {total: 10ms}}"),
     (PROVIDER, "{type: Mock, mock: {reply: b, toolCalls: [{name: a}]}}"),

@@ -7,11 +7,12 @@ use k8s_openapi::api::core::v1::{Container, EnvVar, Probe};
 use super::{AttestationError, Attestor, cut, dir, privileges};
 use crate::inject::LEVELS;
 use crate::names::{
-    AUTHORITIES_FILE, LABELS_FILE, LOG, POD_FIELDS, POD_SERVICE_ACCOUNT, POLICY_DIR, POLICY_NAME, SIDECAR_BINARY,
-    SIGNED_BY, STATE_DIR, TOKEN_DIR, TOKEN_FILE,
+    AUTHORITIES_FILE, IDENTITY_DIR, IDENTITY_FILE, LABELS_FILE, LOG, POD_FIELDS, POD_SERVICE_ACCOUNT, POLICY_DIR,
+    POLICY_NAME, SIDECAR_BINARY, SIGNED_BY, STATE_DIR, TOKEN_DIR, TOKEN_FILE,
 };
 
-/// Paths in the gateway's container where others may mount what they like, because the gateway reads nothing there.
+/// Paths in the gateway's container where others may mount what they like, because the gateway reads nothing there
+/// but the pod's own token for a cloud (`AZURE_FEDERATED_TOKEN_FILE`), which it checks.
 /// Clusters often mount service accounts, cloud tokens and a company's authorities into every container.
 const UNREAD_PATHS: [&str; 7] =
     ["/var/run/secrets/", "/run/secrets/", "/etc/ssl/", "/etc/pki/", "/usr/share/zoneinfo", "/etc/localtime", "/tmp"];
@@ -139,6 +140,7 @@ fn is_ours_or_unused(variable: &EnvVar) -> bool {
     }
     match name {
         LOG => LEVELS.contains(&literal),
+        IDENTITY_FILE => literal.strip_prefix(IDENTITY_DIR).and_then(|rest| rest.strip_prefix('/')) == Some(TOKEN_FILE),
         _ => !name.starts_with(OURS) && !name.starts_with(LOADER) && !LIBRARY.contains(&name),
     }
 }

@@ -16,7 +16,10 @@ use serde::Deserialize;
 use serde_json::Value;
 use thiserror::Error;
 
-use crate::names::{CONTAINER, POLICY_DIR, POLICY_VOLUME, SIGNED_BY, STATE_DIR, STATE_VOLUME, TOKEN_DIR, TOKEN_VOLUME};
+use crate::names::{
+    CONTAINER, IDENTITY_DIR, IDENTITY_VOLUME, POLICY_DIR, POLICY_VOLUME, SIGNED_BY, STATE_DIR, STATE_VOLUME, TOKEN_DIR,
+    TOKEN_VOLUME,
+};
 use crate::seal::VerifyingKeys;
 use crate::settings::OperatorSettings;
 use image::Images;
@@ -150,6 +153,7 @@ fn dir(volume: &str) -> Option<&'static str> {
         TOKEN_VOLUME => Some(TOKEN_DIR),
         POLICY_VOLUME => Some(POLICY_DIR),
         STATE_VOLUME => Some(STATE_DIR),
+        IDENTITY_VOLUME => Some(IDENTITY_DIR),
         _ => None,
     }
 }

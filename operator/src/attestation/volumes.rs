@@ -6,7 +6,8 @@ use k8s_openapi::api::core::v1::{
 
 use super::{AttestationError, cut};
 use crate::names::{
-    AUTHORITIES_FILE, LABELS_FILE, POLICY_FILE, POLICY_VOLUME, SIGNATURES_FILE, STATE_VOLUME, TOKEN_FILE, TOKEN_VOLUME,
+    AUTHORITIES_FILE, IDENTITY_VOLUME, LABELS_FILE, POLICY_FILE, POLICY_VOLUME, SIGNATURES_FILE, STATE_VOLUME,
+    TOKEN_FILE, TOKEN_VOLUME,
 };
 use crate::objects::binding::Binding;
 
@@ -16,6 +17,7 @@ pub(super) fn check(volumes: &[Volume]) -> Result<(), AttestationError> {
             TOKEN_VOLUME => is_token(volume),
             POLICY_VOLUME => is_policy(volume),
             STATE_VOLUME => is_state(volume),
+            IDENTITY_VOLUME => is_identity(volume),
             _ if holds_token(volume) => return Err(AttestationError::Token(cut(&volume.name))),
             _ => true,
         };
@@ -49,6 +51,13 @@ fn is_token(volume: &Volume) -> bool {
     let [source] = &sources(volume).collect::<Vec<_>>()[..] else { return false };
     let token = source.service_account_token.as_ref();
     token.is_some_and(|token| is_for_operator(token) && token.path == TOKEN_FILE)
+}
+
+/// Whether this is a token of the pod for somebody else: the gateway sends it to a cloud.
+fn is_identity(volume: &Volume) -> bool {
+    let [source] = &sources(volume).collect::<Vec<_>>()[..] else { return false };
+    let token = source.service_account_token.as_ref();
+    token.is_some_and(|token| token.audience.is_some() && !is_for_operator(token) && token.path == TOKEN_FILE)
 }
 
 /// Whether the sources are exactly the operator's: a binding's ConfigMap, optionally the whole Secret of the same name,

@@ -117,6 +117,15 @@ pub const TABLE: &[Annotation] = &[
         means: "`error`, `warn`, `info`, `debug` or `trace`: what the gateway logs.",
         check: |value| values::level(value).map(drop),
     },
+    Annotation {
+        word: "identity-audience",
+        targets: ALL,
+        default: "",
+        means: "The audience of a token of the pod's service account, which the gateway then has, and exchanges for one of a \
+                cloud: `api://AzureADTokenExchange` for Azure, the workload identity pool's provider for Google. See [access \
+                tokens](semantics.md#access-tokens).",
+        check: |value| values::audience(value).map(drop),
+    },
 ];
 
 /// Annotations and labels that the operator writes. Nobody sets them on a pod.
@@ -218,6 +227,7 @@ mod tests {
             ("cpu", &["1m", "50m/1", "0.5"]),
             ("memory", &["16Mi", "32Mi/128Mi", "1Gi/1024Mi"]),
             ("log-level", &["warn"]),
+            ("identity-audience", &["api://AzureADTokenExchange", "//iam.googleapis.com/projects/1/x"]),
         ] {
             for value in values {
                 assert_eq!(check(AnnotationTarget::Pod, &format!("{PREFIX}{word}"), value), Ok(()), "{word}: {value}");
@@ -275,6 +285,16 @@ mod tests {
                 "outrigger.dev/cpu",
                 "a lot",
                 "the pod's annotation outrigger.dev/cpu: `a lot` is no amount of CPU: give `request` or `request/limit`, such as `50m` or `50m/1`",
+            ),
+            (
+                "outrigger.dev/identity-audience",
+                "outrigger",
+                "the pod's annotation outrigger.dev/identity-audience: `outrigger` is the audience of the gateway's own token, which nobody else may get",
+            ),
+            (
+                "outrigger.dev/identity-audience",
+                "a b",
+                "the pod's annotation outrigger.dev/identity-audience: `a b` is no audience: at most 253 visible ASCII characters",
             ),
             (
                 "outrigger.dev/log-level",

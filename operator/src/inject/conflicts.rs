@@ -44,7 +44,7 @@ pub fn intruder(pod: &Value) -> Option<NotInjected> {
     Some(cause(InjectionReason::NameTaken, &message))
 }
 
-const VOLUMES: [&str; 3] = [names::TOKEN_VOLUME, names::POLICY_VOLUME, names::STATE_VOLUME];
+const VOLUMES: [&str; 4] = [names::TOKEN_VOLUME, names::POLICY_VOLUME, names::STATE_VOLUME, names::IDENTITY_VOLUME];
 
 fn port(pod: &Value, options: &InjectionOptions) -> Option<NotInjected> {
     let ours = [(options.port, "clients", "port"), (options.admin_port, "probes and metrics", "admin-port")];

@@ -6,8 +6,9 @@ use crate::inject::InjectionContext;
 use crate::inject::options::{ADMIN_PORT, InjectionOptions, PORT};
 use crate::inject::resources::resources;
 use crate::names::{
-    AUTHORITIES_FILE, CONTAINER, LABELS_FILE, LOG, POD_FIELDS, POLICY_DIR, POLICY_FILE, POLICY_NAME, POLICY_VOLUME,
-    SIDECAR_BINARY, SIGNATURES_FILE, SIGNED_BY, STATE_DIR, STATE_VOLUME, TOKEN_DIR, TOKEN_FILE, TOKEN_VOLUME,
+    AUTHORITIES_FILE, CONTAINER, IDENTITY_DIR, IDENTITY_FILE, IDENTITY_VOLUME, LABELS_FILE, LOG, POD_FIELDS,
+    POLICY_DIR, POLICY_FILE, POLICY_NAME, POLICY_VOLUME, SIDECAR_BINARY, SIGNATURES_FILE, SIGNED_BY, STATE_DIR,
+    STATE_VOLUME, TOKEN_DIR, TOKEN_FILE, TOKEN_VOLUME,
 };
 
 /// Readable for the gateway with any user id. No other container mounts the volume.
@@ -39,14 +40,15 @@ pub fn container(pod: &Value, options: &InjectionOptions, facts: &InjectionConte
         json!({"exec": {"command": probe("ready", options)}, "periodSeconds": 5, "timeoutSeconds": 5, "failureThreshold": 3}),
     );
     put("securityContext", security(settings.openshift));
-    put(
-        "volumeMounts",
-        json!([
-            {"name": TOKEN_VOLUME, "mountPath": TOKEN_DIR, "readOnly": true},
-            {"name": POLICY_VOLUME, "mountPath": POLICY_DIR, "readOnly": true},
-            {"name": STATE_VOLUME, "mountPath": STATE_DIR},
-        ]),
-    );
+    let mut mounts = vec![
+        json!({"name": TOKEN_VOLUME, "mountPath": TOKEN_DIR, "readOnly": true}),
+        json!({"name": POLICY_VOLUME, "mountPath": POLICY_DIR, "readOnly": true}),
+        json!({"name": STATE_VOLUME, "mountPath": STATE_DIR}),
+    ];
+    if options.identity_audience.is_some() {
+        mounts.push(json!({"name": IDENTITY_VOLUME, "mountPath": IDENTITY_DIR, "readOnly": true}));
+    }
+    put("volumeMounts", mounts.into());
     Value::Object(container)
 }
 
@@ -108,6 +110,9 @@ fn environment(options: &InjectionOptions) -> Value {
     if let Some(level) = options.log_level {
         all.push(json!({"name": LOG, "value": level}));
     }
+    if options.identity_audience.is_some() {
+        all.push(json!({"name": IDENTITY_FILE, "value": format!("{IDENTITY_DIR}/{TOKEN_FILE}")}));
+    }
     all.into()
 }
 
@@ -129,13 +134,18 @@ fn security(openshift: bool) -> Value {
 }
 
 /// The gateway's volumes. Their sources may appear late or vanish while the gateway runs.
-pub fn volumes(options: &InjectionOptions) -> [Value; 3] {
-    let token = json!({"audience": outrigger_sync::AUDIENCE, "expirationSeconds": 3600, "path": TOKEN_FILE});
-    [
-        json!({"name": TOKEN_VOLUME, "projected": {"sources": [{"serviceAccountToken": token}]}}),
+pub fn volumes(options: &InjectionOptions) -> Vec<Value> {
+    let token = |name: &str, audience: &str| {
+        let token = json!({"audience": audience, "expirationSeconds": 3600, "path": TOKEN_FILE});
+        json!({"name": name, "projected": {"sources": [{"serviceAccountToken": token}]}})
+    };
+    let mut volumes = vec![
+        token(TOKEN_VOLUME, outrigger_sync::AUDIENCE),
         policy_volume(options),
         json!({"name": STATE_VOLUME, "emptyDir": {"medium": "Memory", "sizeLimit": "8Mi"}}),
-    ]
+    ];
+    volumes.extend(options.identity_audience.iter().map(|audience| token(IDENTITY_VOLUME, audience)));
+    volumes
 }
 
 /// The three files of the ConfigMap that a gateway reads, the whole Secret, and the pod's labels.

@@ -32,6 +32,8 @@ pub struct InjectionOptions {
     pub cpu: Option<QuantityText>,
     pub memory: Option<QuantityText>,
     pub log_level: Option<&'static str>,
+    /// The audience of a token for a cloud.
+    pub identity_audience: Option<String>,
 }
 
 /// A pod's own annotations and the stamp of its workload.
@@ -111,6 +113,7 @@ impl<'a> GatewayAnnotations<'a> {
             cpu: self.read("cpu", defaults, values::cpu)?,
             memory: self.read("memory", defaults, values::memory)?,
             log_level: self.read("log-level", defaults, values::level)?,
+            identity_audience: self.read("identity-audience", defaults, values::audience)?,
         };
         if options.port == options.admin_port {
             return Err(AnnotationError::OnePort(options.port));

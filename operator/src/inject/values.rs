@@ -36,6 +36,10 @@ pub enum ValueError {
     Over(ShownValue),
     #[error("`{0}` is no level: {words}{1}", words = LEVELS.join(", "))]
     Level(ShownValue, Suggestion),
+    #[error("`{0}` is no audience: at most 253 visible ASCII characters")]
+    Audience(ShownValue),
+    #[error("`{0}` is the audience of the gateway's own token, which nobody else may get")]
+    OwnAudience(ShownValue),
 }
 
 /// A value for a message: cut, and on one line.
@@ -177,6 +181,15 @@ pub(crate) const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"]
 pub(super) fn level(value: &str) -> Result<&'static str, ValueError> {
     let known = LEVELS.into_iter().find(|level| *level == value);
     known.ok_or_else(|| ValueError::Level(ShownValue::of(value), Suggestion::of(value, LEVELS.into_iter())))
+}
+
+/// The audience of a token for a cloud.
+pub fn audience(value: &str) -> Result<String, ValueError> {
+    if value == outrigger_sync::AUDIENCE {
+        return Err(ValueError::OwnAudience(ShownValue::of(value)));
+    }
+    let sound = (1..=253).contains(&value.len()) && value.bytes().all(|byte| byte.is_ascii_graphic());
+    sound.then(|| value.to_owned()).ok_or_else(|| ValueError::Audience(ShownValue::of(value)))
 }
 
 #[cfg(test)]

@@ -7,7 +7,8 @@ use http::{HeaderMap, HeaderValue, Method, Request, header};
 use outrigger_llm::operation::{ModelLocation, OperationKind};
 use outrigger_llm::passthrough::scan::{Cap, Edits};
 use outrigger_llm::path::{PathError, UpstreamPath};
-use outrigger_llm::{RequestError, chat, encode_request};
+use outrigger_llm::provider::Api;
+use outrigger_llm::{Dialect, RequestError, chat, encode_request};
 use outrigger_policy::Candidate;
 use serde_json::Value;
 
@@ -72,7 +73,8 @@ pub fn prepare(
         if let Some(session) = &context.key().session {
             headers.remove(&session.header);
         }
-        query = context.query.upstream();
+        // Azure's own: its object says which version it gets.
+        query = context.query.upstream(backend.kind.versioned.map(|_| "apiversion"));
         left_out.extend(context.query.left_out());
         let must_request_usage = may_request_usage && target.quirks().asks_stream_usage(context.operation);
         requests_usage = must_request_usage && context.stream && !context.scanned.include_usage;
@@ -81,9 +83,14 @@ pub fn prepare(
         if let Some(cap) = cap {
             left_out.extend(context.scanned.thinking_changed_by(&context.body, cap));
         }
-        let named =
-            (context.operation.model == ModelLocation::Field).then_some(model).filter(|model| !model.is_empty());
-        let edits = Edits { model: named, ask_usage: requests_usage, cap };
+        // The path of some callers names the model, and the body of Gemini never does.
+        let version = target.api.body_version;
+        let counts = context.operation.kind == OperationKind::CountTokens;
+        let in_body = context.operation.model != ModelLocation::Nowhere
+            && upstream != Dialect::Gemini
+            && (version.is_none() || counts);
+        let named = in_body.then_some(model).filter(|model| !model.is_empty());
+        let edits = Edits { model: named, version, keeps_model: counts, ask_usage: requests_usage, cap };
         let (body, changed) = same_dialect(context, &target, edits, adapts, translation)?;
         left_out.extend(changed);
         (body, Conversion::Same)
@@ -92,7 +99,7 @@ pub fn prepare(
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         match context.operation.kind {
             OperationKind::Embeddings => {
-                let (body, verb, conversion, hints) = embeddings_request(context, translation, upstream, model)?;
+                let (body, verb, conversion, hints) = embeddings_request(context, translation, &target)?;
                 left_out = hints;
                 path = target.api.url.versioned(verb);
                 (serialize_leased(&Value::Object(body), context.body.len(), translation), conversion)
@@ -114,7 +121,11 @@ pub fn prepare(
         query.push_str(if query.is_empty() { "" } else { "&" });
         query.push_str(parameters);
     }
-    add_provider_headers(&mut headers, backend);
+    if let Some(own) = &backend.query {
+        query.push_str(if query.is_empty() { "" } else { "&" });
+        query.push_str(own);
+    }
+    add_provider_headers(&mut headers, backend, target.api);
     if let Some(hop) = &backend.hop {
         loop_detection::add_hops(&context.headers, hop, &mut headers);
     }
@@ -151,13 +162,13 @@ fn serialize_leased(body: &Value, expected_length: usize, translation: &RequestT
 }
 
 /// Adds the provider's own headers, and those that its dialect requires.
-fn add_provider_headers(headers: &mut HeaderMap, backend: &Backend) {
+fn add_provider_headers(headers: &mut HeaderMap, backend: &Backend, api: &Api) {
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     headers.entry(header::CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
     headers
         .entry(header::USER_AGENT)
         .or_insert(HeaderValue::from_static(concat!("outrigger/", env!("CARGO_PKG_VERSION"))));
-    if let Some((name, value)) = backend.api.header {
+    if let Some((name, value)) = api.header {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
     for (name, value) in &backend.headers {

@@ -20,6 +20,19 @@ pub fn named(
     let health = backend.health(credential);
     let status = failed.status.unwrap_or_default();
     let Some(at) = credential else {
+        if let Some(value) = backend.value(None) {
+            if health.may_log_refusal(Instant::now()) {
+                tracing::warn!(
+                    provider = %provider.id,
+                    from = value.origin,
+                    status,
+                    error = failed.error.as_str(),
+                    answer = %failed.message,
+                    "a provider refused the identity of this pod"
+                );
+            }
+            return failed;
+        }
         if health.may_log_refusal(Instant::now()) {
             tracing::warn!(
                 provider = %provider.id,

@@ -27,7 +27,7 @@ use crate::runtime::backend::Backend;
 use crate::telemetry::attempt_error::AttemptError;
 use crate::upstream::mask::Masker;
 use crate::upstream::mock::NoFallback;
-use crate::upstream::{AuthorizeError, UpstreamBody};
+use crate::upstream::{AuthorizeError, SentMask, UpstreamBody};
 
 const CONNECT: Duration = Duration::from_secs(2);
 /// How long to wait for the body of an error.
@@ -119,11 +119,12 @@ pub async fn once(
     let mut may_request_usage = usually_requests;
     let mut fresh = false;
     let adapts = is_for_another(attempts, candidate, backend, &served);
-    let cap = if backend.api.dialect == completion.context.dialect { reserved.cap } else { reserved.most };
+    let same = backend.api(&candidate.upstream_model).dialect == completion.context.dialect;
+    let cap = if same { reserved.cap } else { reserved.most };
     health.begin(&candidate.model, timing.began);
     completion.set_busy(health.busy(&candidate.model, timing.began));
     loop {
-        if backend.api.dialect != completion.context.dialect {
+        if !same {
             attempts.translation.make_room(&completion.context).await;
         }
         let make = || {
@@ -143,15 +144,22 @@ pub async fn once(
             }
         })?;
         attempts.translation.release(&completion.context);
+        let mut mask = backend.value(credential).and_then(|value| value.mask.clone());
         if let Some(authorization) = authorization {
             let limit = timing.limit(completion.context.stream);
-            authorization.authorize(&mut prepared.request, limit.at).await.map_err(|error| match error {
+            let made = authorization.authorize(&mut prepared.request, limit.at).await.map_err(|error| match error {
                 AuthorizeError::Late => limit.timed_out(&candidate.name),
                 AuthorizeError::Failed(reason) => Failed::unauthorized(&reason, &candidate.name),
             })?;
+            mask = made.or(mask);
         }
         let requests_usage = prepared.requests_usage;
-        let sent = send(completion, route, prepared, (timing, fresh)).await;
+        let sent = send(completion, route, prepared, mask, (timing, fresh)).await;
+        if let (Err(failed), Some(authorization)) = (&sent, authorization)
+            && failed.refuses_credential()
+        {
+            authorization.refused();
+        }
         if let (Err(Failed { unprocessed: true, .. }), Some(charge)) = (&sent, &mut completion.charge) {
             // The upstream did not process the request, so nothing is charged.
             charge.left = Arc::default();
@@ -196,13 +204,13 @@ async fn send(
     completion: &mut Completion,
     &Route { candidate, provider: index, credential }: &Route<'_>,
     prepared: Prepared,
+    mask: SentMask,
     (timing, fresh): (Timing, bool),
 ) -> Result<ProviderAnswer, Failed> {
     let served = Arc::clone(&completion.context.served);
     let (backend, provider) = (&served.backends[index], &served.policy.providers[index]);
     let limit = timing.limit(completion.context.stream);
     completion.record_dropped_fields(&prepared.left_out);
-    let mask = backend.value(credential).and_then(|value| value.mask.clone());
     let connect = provider.timeouts.connect.map_or(CONNECT, Duration::from_millis);
 
     let sent_at = Instant::now();
@@ -231,7 +239,8 @@ async fn send(
         body.mask(Masker::new(Arc::clone(mask), is_error));
     }
     let single = completion.context.key().providers.len() == 1 && provider.credentials.len() < 2;
-    let same = backend.api.dialect == completion.context.dialect;
+    let api = backend.api(&candidate.upstream_model);
+    let same = api.dialect == completion.context.dialect;
     let answer_headers = match same {
         true => headers::answer_headers(&head.headers, single),
         false => HeaderMap::new(),
@@ -251,7 +260,7 @@ async fn send(
         // Without a `Date` header, use the local time.
         let now = || humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string();
         let look_up = |name: &str| header(name).or_else(|| (name == "date").then(now));
-        let mut failure = classify(backend.api.dialect, status, &look_up, &text);
+        let mut failure = classify(api.dialect, status, &look_up, &text);
         if head.extensions.get::<NoFallback>().is_some() {
             failure.class = outrigger_llm::errors::classify::Class::Caller;
         }
@@ -277,7 +286,7 @@ async fn send(
         credential: credential.map_or(0, |at| provider.credentials[at].identity),
     };
     let source = AnswerSource {
-        upstream: backend.api,
+        upstream: api,
         conversion: prepared.conversion,
         provider: Arc::clone(&candidate.name),
         model: Arc::clone(&candidate.model),

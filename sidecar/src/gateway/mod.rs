@@ -29,6 +29,7 @@ use crate::request::context::RequestContext;
 use crate::runtime::accounts::Accounts;
 use crate::runtime::active_policy::ActivePolicy;
 use crate::runtime::affinity::Affinity;
+use crate::runtime::authorizations::PodIdentity;
 use crate::runtime::learnt::LearntState;
 use crate::runtime::loop_detection::GatewayId;
 use crate::runtime::origin::{Link, PolicyOrigin};
@@ -73,6 +74,8 @@ pub struct Settings {
     /// The proxies of the environment. If absent, only providers set proxies, as in a pod, where the pod's author
     /// controls the environment.
     pub proxies: Option<Arc<Proxies>>,
+    /// What the pod or machine can prove about itself to a cloud.
+    pub identity: PodIdentity,
 }
 
 /// Why a policy was rejected. The last good one stays in force.
@@ -132,7 +135,7 @@ impl Gateway {
     /// # Errors
     /// [`InstallError::Metrics`], which only a bug in the gateway causes.
     pub fn new(settings: Settings) -> Result<Arc<Self>, InstallError> {
-        let learnt = LearntState::new(settings.proxies);
+        let learnt = LearntState::new(settings.proxies, settings.identity);
         Ok(Arc::new(Gateway {
             in_force: ArcSwapOption::empty(),
             permits: Arc::clone(&learnt.permits),

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use outrigger_core::Capabilities;
+use outrigger_llm::provider::Target;
 use outrigger_llm::tokens::meter::{self, Metered};
 use outrigger_policy::{
     Credential, CredentialIndex, Decision, Draw, GatewayState, LimitIndex, Measure, Others, Pace, Provider, Request,
@@ -107,14 +108,15 @@ impl GatewayConditions<'_> {
 }
 
 impl GatewayState for GatewayConditions<'_> {
-    fn unfit(&self, provider: &Provider) -> Option<String> {
-        self.translation
-            .unfit(self.context, &self.backend(provider)?.target(self.context.model.as_deref().unwrap_or_default()))
+    fn unfit(&self, provider: &Provider, upstream_model: &str) -> Option<String> {
+        let backend = self.backend(provider)?;
+        let model = self.context.model.as_deref().unwrap_or_default();
+        self.translation.unfit(self.context, &Target { model, ..backend.target(upstream_model) })
     }
 
-    fn others(&self, provider: &Provider) -> Others<'_> {
+    fn others(&self, provider: &Provider, upstream_model: &str) -> Others<'_> {
         match self.backend(provider) {
-            Some(backend) => parsed_request::others(&self.context.scanned, backend.api.dialect),
+            Some(backend) => parsed_request::others(&self.context.scanned, backend.api(upstream_model).dialect),
             None => Others::None,
         }
     }

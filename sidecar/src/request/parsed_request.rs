@@ -104,6 +104,7 @@ pub fn of(
             model,
         });
     }
+    // Gemini's path says whether the answer is streamed; Claude's at Vertex AI repeats what the body says.
     let in_path = operation.dialect == Dialect::Gemini;
     let stream = operation.streams && (in_path || scanned.stream);
     let as_array = in_path && stream && !query.wants_events();

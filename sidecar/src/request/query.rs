@@ -144,12 +144,15 @@ impl Query {
         seen.map(|parameter| (parameter.name.clone(), parameter.value.clone().unwrap_or_default())).collect()
     }
 
-    /// The query for a provider of the caller's dialect.
+    /// The query for a provider of the caller's dialect; without the parameter that the provider's object sets, in
+    /// normal form.
     #[must_use]
-    pub fn upstream(&self) -> String {
+    pub fn upstream(&self, set: Option<&str>) -> String {
         let mut query = String::new();
-        for Parameter { name, value, .. } in self.0.iter().filter(|parameter| parameter.class == ParameterClass::Plain)
-        {
+        let passes = |parameter: &&Parameter| {
+            parameter.class == ParameterClass::Plain && set.is_none_or(|set| normalized(&parameter.name) != set)
+        };
+        for Parameter { name, value, .. } in self.0.iter().filter(passes) {
             if !query.is_empty() {
                 query.push('&');
             }
@@ -302,7 +305,7 @@ mod tests {
         ] {
             let query = Query::parse(&format!("{name}=secret&alt=json"));
             assert_eq!(query.0[0].class, class, "{name}");
-            assert_eq!(query.upstream().is_empty(), class != ParameterClass::Plain, "{name}");
+            assert_eq!(query.upstream(None).is_empty(), class != ParameterClass::Plain, "{name}");
             assert_eq!(query.left_out().count(), usize::from(class == ParameterClass::System), "{name}");
             let seen = query.seen().iter().any(|(_, value)| value == "secret");
             assert_eq!(seen, class != ParameterClass::Credential, "{name}");
@@ -331,8 +334,8 @@ mod tests {
             ("a=\u{fc}", "a=%C3%BC"),
             ("=1", "=1"),
         ] {
-            assert_eq!(Query::parse(query).upstream(), upstream, "{query}");
-            assert_eq!(Query::parse(upstream).upstream(), upstream, "once more: {query}");
+            assert_eq!(Query::parse(query).upstream(None), upstream, "{query}");
+            assert_eq!(Query::parse(upstream).upstream(None), upstream, "once more: {query}");
         }
     }
 

@@ -59,8 +59,14 @@ impl ActivePolicy {
         let permits = (document.concurrency == LedgerDoc::Shared).then(|| Arc::clone(&learnt.permits));
         let policy = Policy::build(document)?;
         let mut concurrency = ConcurrencyLimits::new(&learnt.concurrency, permits.clone());
-        let mut builder =
-            BackendBuilder { secrets, namespace, learnt, health: HashMap::new(), pools: learnt.pools.draft() };
+        let mut builder = BackendBuilder {
+            secrets,
+            namespace,
+            learnt,
+            health: HashMap::new(),
+            tokens: HashMap::new(),
+            pools: learnt.pools.draft(),
+        };
         let backends = policy.providers.iter().map(|provider| builder.build(provider, &mut concurrency));
         let backends = backends.collect::<Result<TiVec<_, _>, _>>()?;
         let keys = policy.keys.iter().map(|key| KeyConcurrency {
@@ -76,12 +82,13 @@ impl ActivePolicy {
         let keys = keys.collect();
         let specs = limits::specs(&policy)?;
         let accounts = limits::accounts(&policy, adopt(&specs)?);
-        let (health, pools, concurrency) = (builder.health, builder.pools.complete(), concurrency.into_kept());
+        let (health, tokens) = (builder.health, builder.tokens);
+        let (pools, concurrency) = (builder.pools.complete(), concurrency.into_kept());
         match permits {
             Some(permits) => permits.adopt(concurrency.values().map(|limit| (limit.whose(), limit.most().into()))),
             None => learnt.permits.leave(),
         }
-        (learnt.health, learnt.pools, learnt.concurrency) = (health, pools, concurrency);
+        (learnt.health, learnt.tokens, learnt.pools, learnt.concurrency) = (health, tokens, pools, concurrency);
         Ok(ActivePolicy { policy, backends, keys, limits: accounts, origin: None })
     }
 }

@@ -3,30 +3,34 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use http::{HeaderName, HeaderValue};
+use http::HeaderValue;
 use outrigger_core::hash::fnv1a_parts;
-use outrigger_llm::provider::{self, Api, ProviderType, Target};
+use outrigger_llm::provider::{self, Api, Apis, ProviderType, Target};
 use outrigger_policy::{CredentialIndex, Provider, concurrency_of_provider};
 use typed_index_collections::TiVec;
 
+use crate::runtime::address::Address;
+use crate::runtime::authorizations::{Authorizations, TokenSources};
 use crate::runtime::concurrency::{ConcurrencyLimit, ConcurrencyLimits};
 use crate::runtime::health::BackendHealth;
 use crate::runtime::learnt::LearntState;
-use crate::runtime::secret::{Secret, Secrets};
+use crate::runtime::secret::Secrets;
 use crate::runtime::serve_error::ServeError;
 use crate::upstream::mask::Mask;
-use crate::upstream::mock::{self, Mock};
+use crate::upstream::mock::Mock;
 use crate::upstream::{Authorization, Destination, Draft, Endpoint, Proxy, Upstream};
 
 /// A provider of the active policy, with everything that sending to it needs.
 #[derive(Debug)]
 pub struct Backend {
     pub kind: &'static ProviderType,
-    /// The API that it speaks.
-    pub api: &'static Api,
+    /// The APIs that it speaks, by model.
+    pub apis: Apis,
     pub upstream: Upstream,
     /// The base of the request target. `None` for a mock.
     pub endpoint: Option<Endpoint>,
+    /// What every request has in its query.
+    pub query: Option<String>,
     /// At least one: a provider without credentials has one without a value.
     pub credentials: TiVec<CredentialIndex, BackendCredential>,
     /// How many requests of all callers may run at once.
@@ -61,7 +65,13 @@ impl Backend {
     /// One of its models, as the target of a request.
     #[must_use]
     pub fn target<'a>(&self, model: &'a str) -> Target<'a> {
-        Target { provider: self.kind, api: self.api, model }
+        Target { provider: self.kind, api: self.api(model), model }
+    }
+
+    /// The API of a model, by its name upstream.
+    #[must_use]
+    pub fn api(&self, model: &str) -> &'static Api {
+        self.apis.of(model)
     }
 
     /// The health of the provider with this credential, or without any.
@@ -70,10 +80,10 @@ impl Backend {
         &self.credentials[credential.unwrap_or_default()].health
     }
 
-    /// The value of a credential, if there is one.
+    /// The value of a credential, if there is one. Without credentials, the identity of the pod may serve.
     #[must_use]
     pub fn value(&self, credential: Option<CredentialIndex>) -> Option<&CredentialValue> {
-        self.credentials.get(credential?)?.value.as_ref()
+        self.credentials.get(credential.unwrap_or_default())?.value.as_ref()
     }
 }
 
@@ -86,10 +96,12 @@ pub struct BackendBuilder<'a> {
     pub learnt: &'a LearntState,
     /// The health of the backends that were built.
     pub health: HashMap<u64, Arc<BackendHealth>>,
+    /// The sources of access tokens that were built or adopted.
+    pub tokens: TokenSources,
     pub pools: Draft<'a>,
 }
 
-impl BackendBuilder<'_> {
+impl<'b> BackendBuilder<'b> {
     /// Builds the backend of a provider.
     ///
     /// # Errors
@@ -98,6 +110,7 @@ impl BackendBuilder<'_> {
         let name = || provider.id.to_string();
         let known_kind = provider::lookup(&provider.kind);
         let kind = known_kind.unwrap_or(&provider::UNKNOWN);
+        let address = Address::of(kind, provider);
         let (upstream, endpoint) = match &provider.mock {
             _ if known_kind.is_none() => {
                 tracing::warn!(provider = name(), kind = provider.kind, "this version does not know its type: ignored");
@@ -105,10 +118,9 @@ impl BackendBuilder<'_> {
             }
             Some(script) => (Upstream::Mock(Arc::new(Mock::new(provider, script))), None),
             None => {
-                let url = provider
-                    .endpoint
+                let url = address
+                    .url
                     .as_deref()
-                    .or(kind.endpoint)
                     .ok_or_else(|| ServeError::NoEndpoint { provider: name(), kind: provider.kind.clone() })?;
                 let endpoint =
                     Endpoint::parse(url).map_err(|source| ServeError::Endpoint { provider: name(), source })?;
@@ -131,9 +143,10 @@ impl BackendBuilder<'_> {
         };
         let mut backend = Backend {
             kind,
-            api: mock::api(kind, provider.mock.as_ref()),
+            apis: address.apis,
             upstream,
             endpoint,
+            query: address.query,
             credentials: TiVec::new(),
             concurrency: limits.of(concurrency_of_provider(&provider.id), provider.limits.concurrent_requests),
             headers: parse_headers(&provider.headers),
@@ -151,22 +164,20 @@ impl BackendBuilder<'_> {
         }
         for credential in &provider.credentials {
             let secret = self.secrets.get(&credential.secret).filter(|_| known_kind.is_some() && !withheld);
-            let authorize = |secret: &Secret| {
-                let value = HeaderValue::from_str(&format!("{}{}", kind.auth.prefix(), secret.expose()));
-                let mut value = value.map_err(|_| ServeError::Credential {
-                    provider: name(),
-                    credential: credential.name.to_string(),
-                    secret: credential.secret.to_string(),
-                })?;
-                value.set_sensitive(true);
-                Ok::<_, ServeError>(Authorization::Header { name: HeaderName::from_static(kind.auth.header()), value })
-            };
             let value = match secret {
-                Some(secret) => Some(CredentialValue {
-                    authorization: authorize(secret)?,
-                    mask: Mask::new(secret.expose()),
-                    origin: secret.origin(&credential.secret),
-                }),
+                Some(secret) => {
+                    let authorization = self.authorizations(kind, provider).of(secret.expose());
+                    let authorization = authorization.map_err(|_| ServeError::Credential {
+                        provider: name(),
+                        credential: credential.name.to_string(),
+                        secret: credential.secret.to_string(),
+                    })?;
+                    Some(CredentialValue {
+                        authorization,
+                        mask: Mask::new(secret.expose()),
+                        origin: secret.origin(&credential.secret),
+                    })
+                }
                 None => None,
             };
             let health = self.health(credential.identity, secret.map_or("", |secret| secret.expose()));
@@ -174,9 +185,31 @@ impl BackendBuilder<'_> {
         }
         if provider.credentials.is_empty() {
             let health = self.health(provider.identity, "");
-            backend.credentials.push(BackendCredential { health, value: None });
+            let namespace = self.namespace;
+            let authorization = match known_kind {
+                Some(_) => self.authorizations(kind, provider).of_pod(namespace),
+                None => None,
+            };
+            let value = authorization.map(|authorization| CredentialValue {
+                authorization,
+                mask: None,
+                origin: "the identity of this pod".to_owned(),
+            });
+            backend.credentials.push(BackendCredential { health, value });
         }
         Ok(backend)
+    }
+
+    fn authorizations<'s>(&'s mut self, kind: &'static ProviderType, provider: &'s Provider) -> Authorizations<'s, 'b> {
+        Authorizations {
+            kind,
+            provider,
+            identity: &self.learnt.identity,
+            environment: self.learnt.proxies.as_deref(),
+            pools: &mut self.pools,
+            existing: &self.learnt.tokens,
+            sources: &mut self.tokens,
+        }
     }
 
     /// The health of an identity with a credential's value. A rotated credential starts afresh.
@@ -191,7 +224,9 @@ impl BackendBuilder<'_> {
 /// Whether a provider's credentials are withheld: without TLS, the author of the pod could redirect them.
 fn is_clear_text(provider: &Provider, endpoint: Option<&Endpoint>, namespace: &str) -> bool {
     let foreign = !namespace.is_empty() && provider.id.namespace != namespace;
-    foreign && !provider.clear_text_credentials && endpoint.is_some_and(|endpoint| !endpoint.tls)
+    let tokens_in_clear = || provider.token_server().is_some_and(|url| !url.starts_with("https://"));
+    let in_clear = endpoint.is_some_and(|endpoint| !endpoint.tls) || tokens_in_clear();
+    foreign && !provider.clear_text_credentials && in_clear
 }
 
 fn parse_headers(headers: &std::collections::BTreeMap<String, String>) -> Vec<(http::HeaderName, HeaderValue)> {

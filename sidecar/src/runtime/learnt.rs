@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::runtime::authorizations::{PodIdentity, TokenSources};
 use crate::runtime::concurrency::ConcurrencyLimit;
 use crate::runtime::health::BackendHealth;
 use crate::runtime::permits::Permits;
@@ -14,6 +15,9 @@ pub struct LearntState {
     pub pools: Pools,
     /// The proxies of the environment, if they count. A provider's own proxy has precedence.
     pub(super) proxies: Option<Arc<Proxies>>,
+    /// What the pod can prove about itself to a cloud.
+    pub(super) identity: PodIdentity,
+    pub(super) tokens: TokenSources,
     pub(super) health: HashMap<u64, Arc<BackendHealth>>,
     pub(super) concurrency: HashMap<String, ConcurrencyLimit>,
     /// For limits on concurrent requests that gateways share.
@@ -22,7 +26,7 @@ pub struct LearntState {
 
 impl LearntState {
     /// Empty state. `proxies`: those of the environment, if they count.
-    pub fn new(proxies: Option<Arc<Proxies>>) -> Self {
-        LearntState { proxies, ..LearntState::default() }
+    pub fn new(proxies: Option<Arc<Proxies>>, identity: PodIdentity) -> Self {
+        LearntState { proxies, identity, ..LearntState::default() }
     }
 }

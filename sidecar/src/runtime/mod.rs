@@ -2,7 +2,9 @@
 
 pub(crate) mod accounts;
 pub(crate) mod active_policy;
+pub(crate) mod address;
 pub(crate) mod affinity;
+pub(crate) mod authorizations;
 pub(crate) mod backend;
 mod breaker;
 pub(crate) mod concurrency;

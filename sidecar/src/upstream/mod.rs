@@ -26,7 +26,11 @@ use thiserror::Error;
 use crate::telemetry::attempt_error::AttemptError;
 use crate::upstream::mock::Mock;
 
-pub use auth::{Authorization, Authorize, AuthorizeError, FetchToken, Token, TokenSource};
+pub use auth::{
+    AUTHORITY, Authorization, Authorize, AuthorizeError, EXCHANGE_SERVER, EntraApplication, EntraProof, Federation,
+    FetchToken, IMPERSONATION_SERVER, MetadataServer, SentMask, ServiceAccount, TOKEN_SERVER, Token, TokenFile,
+    TokenServer, TokenSource, Unusable, metadata_server,
+};
 pub use body::UpstreamBody;
 pub use body_error::BodyError;
 pub use connect::{Stream, TlsError, tcp, trust};

@@ -2,11 +2,17 @@
 
 import anthropic
 from scenario import (
-    BASE, DENIED, GREETING, LIMITED, PARALLEL, PINNED, REFUSED, TIME_SCHEMA, UNKNOWN, WEATHER_SCHEMA, Forecast,
-    equal, positive, raises, run, run_tool,
+    BASE, DENIED, GREETING, LIMITED, PARALLEL, PINNED, REFUSED, TIME_SCHEMA, UNKNOWN, VARIANT, WEATHER_SCHEMA,
+    Forecast, equal, positive, raises, run, run_tool,
 )  # fmt: skip
 
-client = anthropic.Anthropic(base_url=BASE, api_key="dummy")
+if VARIANT == "vertex":
+    # This class takes a base with the version.
+    client = anthropic.AnthropicVertex(
+        base_url=f"{BASE}/v1", project_id="a-project", region="europe-west4", access_token="dummy"
+    )
+else:
+    client = anthropic.Anthropic(base_url=BASE, api_key="dummy")
 USER = {"role": "user", "content": "What is the weather in Paris?"}
 WEATHER = {"name": "get_weather", "description": "The weather in a city.", "input_schema": WEATHER_SCHEMA}
 TIME = {"name": "get_time", "description": "The time in a zone.", "input_schema": TIME_SCHEMA}
@@ -128,7 +134,8 @@ def count_tokens():
     positive(client.messages.count_tokens(model=PINNED, messages=[USER]).input_tokens)
 
 
+listing = [] if VARIANT == "vertex" else [list_models]
 run(
     chat, stream, stream_events, tools, tools_stream, parallel_tools, structured_output, thinking, unknown_model,
-    denied_model, bad_request, rate_limited, list_models, own=("anthropic", [count_tokens]),
+    denied_model, bad_request, rate_limited, *listing, own=("anthropic", [count_tokens]),
 )  # fmt: skip

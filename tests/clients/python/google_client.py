@@ -2,12 +2,22 @@
 
 from google import genai
 from google.genai import errors, types
+from google.oauth2.credentials import Credentials
 from scenario import (
-    BASE, DENIED, GREETING, LIMITED, PARALLEL, PINNED, REFUSED, TIME_SCHEMA, UNKNOWN, WEATHER_SCHEMA, Forecast,
-    equal, positive, raises, run, run_tool,
+    BASE, DENIED, GREETING, LIMITED, PARALLEL, PINNED, REFUSED, TIME_SCHEMA, UNKNOWN, VARIANT, WEATHER_SCHEMA,
+    Forecast, equal, positive, raises, run, run_tool,
 )  # fmt: skip
 
-client = genai.Client(api_key="dummy", http_options=types.HttpOptions(base_url=BASE))
+if VARIANT == "vertex":
+    client = genai.Client(
+        vertexai=True,
+        project="a-project",
+        location="europe-west4",
+        credentials=Credentials(token="dummy"),
+        http_options=types.HttpOptions(base_url=BASE),
+    )
+else:
+    client = genai.Client(api_key="dummy", http_options=types.HttpOptions(base_url=BASE))
 USER = types.Content(role="user", parts=[types.Part(text="What is the weather in Paris?")])
 WEATHER = types.FunctionDeclaration(
     name="get_weather", description="The weather in a city.", parameters_json_schema=WEATHER_SCHEMA
@@ -157,7 +167,9 @@ def embeddings():
     assert answer.embeddings[0].values != answer.embeddings[1].values, answer
 
 
+listing = [] if VARIANT == "vertex" else [list_models]
+own = [count_tokens] if VARIANT == "vertex" else [count_tokens, embeddings]
 run(
     chat, stream, tools, tools_stream, parallel_tools, structured_output, structured_output_json_schema, thinking,
-    unknown_model, denied_model, bad_request, rate_limited, list_models, own=("gemini", [count_tokens, embeddings]),
+    unknown_model, denied_model, bad_request, rate_limited, *listing, own=("gemini", own),
 )  # fmt: skip

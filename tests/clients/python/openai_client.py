@@ -5,11 +5,14 @@ import json
 import openai
 from pydantic import BaseModel
 from scenario import (
-    BASE, DENIED, GREETING, LIMITED, PARALLEL, PINNED, PROVIDER, REFUSED, UNKNOWN, Forecast, equal, positive,
+    BASE, DENIED, GREETING, LIMITED, PARALLEL, PINNED, PROVIDER, REFUSED, UNKNOWN, VARIANT, Forecast, equal, positive,
     raises, run, run_tool,
 )  # fmt: skip
 
-client = openai.OpenAI(base_url=f"{BASE}/v1", api_key="dummy")
+if VARIANT == "azure":
+    client = openai.AzureOpenAI(azure_endpoint=BASE, api_version="2024-10-21", api_key="dummy")
+else:
+    client = openai.OpenAI(base_url=f"{BASE}/v1", api_key="dummy")
 USER = {"role": "user", "content": "What is the weather in Paris?"}
 
 

@@ -1,6 +1,6 @@
 """Shared by the Python client programs: the names that they request, and their report.
 
-A program runs as `PROGRAM BASE PROVIDER MODEL`, runs every scenario that it declares in order, and prints one JSON
+A program runs as `PROGRAM BASE PROVIDER MODEL [VARIANT]`, runs every scenario that it declares in order, and prints one JSON
 line
 for each: {"scenario": NAME, "error": null or the traceback}. BASE has no /v1.
 """
@@ -13,6 +13,8 @@ from typing import Literal
 from pydantic import BaseModel
 
 BASE, PROVIDER, MODEL = sys.argv[1:4]
+# Another class of the same package: `azure`, `vertex`.
+VARIANT = sys.argv[4] if len(sys.argv) > 4 else None
 
 # ../policy has the providers.
 PINNED = f"{PROVIDER}/{MODEL}"

@@ -9,6 +9,7 @@ use super::super::report::code;
 use super::super::secrets::KeySource;
 use super::super::source::Node;
 use super::super::weights;
+use super::cloud;
 use super::known_providers::KEYLESS;
 use super::lists::{Allowed, Empty, SUSPENDED};
 
@@ -40,6 +41,8 @@ pub(super) struct ImportedKey<'s> {
     url: Option<Node<'s>>,
     /// Everything of its server.
     model: Option<String>,
+    /// `spec.azure` or `spec.vertex`.
+    pub cloud: Option<(&'static str, Value)>,
 }
 
 /// Parses a key.
@@ -73,6 +76,8 @@ pub(super) fn key(node: Node<'_>, empty: Empty) -> ImportedKey<'_> {
             }
         }
     }
+    let cloud = cloud::read(&node);
+    aliases.extend(cloud.deployments);
     let own = ["vllm_key_config", "ollama_key_config", "sgl_key_config"].into_iter().find_map(|field| node.get(field));
     let model = own.as_ref().and_then(|own| own.get("model_name")).and_then(|node| node.text()).map(str::to_owned);
     let allowed = match (&model, node.get("models")) {
@@ -81,11 +86,14 @@ pub(super) fn key(node: Node<'_>, empty: Empty) -> ImportedKey<'_> {
         _ => empty.allowed(&node, &["models"], "model"),
     };
     ImportedKey {
-        key_source: node.get("value").and_then(|value| Some((KeySource::bifrost(&value)?, value))),
+        key_source: cloud
+            .secret
+            .or_else(|| node.get("value").and_then(|value| Some((KeySource::bifrost(&value)?, value)))),
         allowed,
         weight: node.get("weight").and_then(|node| node.number()).unwrap_or(1.0).max(0.0),
         enabled: node.get("enabled").and_then(|node| node.flag()).unwrap_or(true),
-        url: own.and_then(|own| own.get("url")),
+        url: own.and_then(|own| own.get("url")).or(cloud.url),
+        cloud: cloud.spec,
         called,
         aliases,
         model,
@@ -93,13 +101,15 @@ pub(super) fn key(node: Node<'_>, empty: Empty) -> ImportedKey<'_> {
     }
 }
 
-/// Keys by the server that they name, in the file's order. Without keys there is still one server.
+/// Keys by the server that they name, and by how it is called, in the file's order. Without keys there is still one
+/// server.
 pub(super) fn servers(keys: Vec<ImportedKey<'_>>) -> Vec<(Option<Node<'_>>, Vec<ImportedKey<'_>>)> {
     let mut servers: Vec<(Option<Node<'_>>, Vec<ImportedKey<'_>>)> = Vec::new();
     for key in keys {
         let url = |node: &Option<Node<'_>>| node.as_ref().and_then(|node| node.text()).map(str::to_owned);
         let own = url(&key.url);
-        match servers.iter_mut().find(|(server, _)| url(server) == own) {
+        let is_of = |keys: &[ImportedKey<'_>]| keys.first().is_none_or(|first| first.cloud == key.cloud);
+        match servers.iter_mut().find(|(server, keys)| url(server) == own && is_of(keys)) {
             Some((_, keys)) => keys.push(key),
             None => servers.push((key.url.clone(), vec![key])),
         }
@@ -122,6 +132,21 @@ pub(super) fn credentials(
     let mut credentials = Vec::new();
     let mut models: Vec<Value> = Vec::new();
     let mut known = Vec::new();
+    // Without a value, the identity of the gateway's pod serves.
+    let by_identity = keys.iter().all(|key| {
+        let has_identity = |(field, spec): &(&str, Value)| *field == "vertex" || spec.get("entra").is_some();
+        key.key_source.is_none() && key.cloud.as_ref().is_some_and(has_identity)
+    });
+    if let Some((field, spec)) = keys.first().and_then(|key| key.cloud.clone()) {
+        let mut spec = spec;
+        if by_identity && field == "vertex" {
+            spec["workloadIdentity"] = json!({});
+            keys[0].node.doubtful(
+                "without auth_credentials, the gateway's pod is asked for its identity, from Google's metadata server",
+            );
+        }
+        object.set(field, spec);
+    }
     let weights = weights::whole(&keys.iter().map(|key| key.weight).collect::<Vec<_>>());
     for (key, weight) in keys.iter().zip(weights) {
         let listed: Vec<(String, Option<String>, &Node<'_>)> = key
@@ -146,7 +171,7 @@ pub(super) fn credentials(
             }
         }
         let Some((key_source, value)) = &key.key_source else {
-            if !KEYLESS.contains(&kind) {
+            if !KEYLESS.contains(&kind) && !by_identity {
                 key.node.lost("has no value: write a credential with a secretRef");
             }
             known.push(KeyName { called: key.called.clone(), credential: None });

@@ -26,10 +26,12 @@ const fn at(name: &'static str, endpoint: &'static str) -> BifrostProvider {
     BifrostProvider { name, kind: "OpenAICompatible", endpoint: Some(endpoint), version: Version::V1 }
 }
 
-const KNOWN: [BifrostProvider; 17] = [
+const KNOWN: [BifrostProvider; 19] = [
     known("openai", "OpenAI"),
     known("anthropic", "Anthropic"),
     whole("gemini", "Gemini"),
+    BifrostProvider { name: "azure", kind: "AzureOpenAI", endpoint: None, version: Version::Resource },
+    whole("vertex", "VertexAI"),
     known("mistral", "Mistral"),
     known("groq", "Groq"),
     known("cerebras", "Cerebras"),

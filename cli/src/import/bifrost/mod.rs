@@ -5,6 +5,7 @@
 //! governance.virtual_keys -> VirtualKey    governance.routing_rules -> RoutingRule
 //! ```
 
+mod cloud;
 mod credentials;
 mod expression;
 mod keys;

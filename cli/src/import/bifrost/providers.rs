@@ -105,7 +105,7 @@ fn provider<'s>(
     let mut parts = Vec::new();
     for (index, (url, keys)) in groups.into_iter().enumerate() {
         let own = match &url {
-            Some(url) => match endpoint(url, Version::V1) {
+            Some(url) => match endpoint(url, if version == Version::Resource { version } else { Version::V1 }) {
                 Some(own) => Some(own),
                 None => continue,
             },
@@ -113,7 +113,7 @@ fn provider<'s>(
         };
         let own = own.or_else(|| default.map(str::to_owned));
         let builtin = outrigger_llm::provider::lookup(kind).and_then(|kind| kind.endpoint);
-        if own.is_none() && builtin.is_none() {
+        if own.is_none() && builtin.is_none() && kind != "VertexAI" {
             node.lost("has no base URL, and its type has none of its own: write an LLMProvider with an endpoint");
             continue;
         }

@@ -3,6 +3,7 @@
 //! A deployment is a model with a key. Deployments with the same server, key and settings share an LLMProvider, which
 //! has a model for each. A deployment with its own limit has its own provider, because limits belong to providers.
 
+mod cloud;
 mod credential;
 mod known;
 mod parameters;
@@ -123,11 +124,20 @@ fn deployment<'s>(
         ));
         return None;
     };
+    if known.kind == "VertexAI" && !cloud::is_served(model) {
+        node.lost(format!("{} is neither Gemini nor Claude, and VertexAI serves only those", code(full)));
+        return None;
+    }
     let shared = credential(root, &params);
     let field = |name: &str| params.get(name).or_else(|| shared.as_ref().and_then(|shared| shared.get(name)));
     let mut settings = Map::new();
     let mut limits = Map::new();
-    let weight = settings_of(&params, defaults, &mut settings, &mut limits);
+    let weight = settings_of(&params, known.kind, defaults, &mut settings, &mut limits);
+    let key = match known.kind {
+        "AzureOpenAI" => cloud::azure(&field, &params, &mut settings).or_else(|| field("api_key")),
+        "VertexAI" => cloud::vertex(&field, &params, &mut settings)?,
+        _ => field("api_key"),
+    };
     let base = ["api_base", "base_url"].into_iter().find_map(field);
     let model = &*name_at(known, model, base.is_some());
     let (kind, endpoint) = match base {
@@ -149,7 +159,7 @@ fn deployment<'s>(
         }
     };
     let builtin = outrigger_llm::provider::lookup(kind).and_then(|kind| kind.endpoint);
-    if endpoint.is_none() && builtin.is_none() {
+    if endpoint.is_none() && builtin.is_none() && kind != "VertexAI" {
         params
             .lost("has no api_base, and its provider's type has no endpoint of its own: write an LLMProvider with one");
         return None;
@@ -163,7 +173,7 @@ fn deployment<'s>(
         params.source().report(Fate::Doubtful, &params.at("api_base"), message);
     }
     let place = format!("{} {}", known.name, endpoint.as_deref().unwrap_or_default());
-    let secret = secret(work, root, (known, kind, &place), field("api_key"), &params, node)?;
+    let secret = secret(work, root, (known, kind, &place), key, &params, node)?;
     if !limits.is_empty() {
         settings.insert("limits".to_owned(), Value::Object(limits.clone()));
     }

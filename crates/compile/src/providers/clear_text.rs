@@ -62,10 +62,11 @@ pub(crate) fn enforce(
 /// Whether the credentials must not leave the provider's namespace.
 fn must_stay(provider: &ProviderDoc, on_this_machine: bool) -> bool {
     let default = || (provider.kind == "Ollama").then_some(OLLAMA);
-    let host = provider.endpoint.as_deref().or_else(default).and_then(clear_text_host);
+    let endpoint = provider.endpoint.as_deref().or_else(default);
+    let mut hosts = [endpoint, provider.token_server()].into_iter().flatten().filter_map(clear_text_host);
     !provider.credentials.is_empty()
         && !provider.clear_text_credentials
-        && host.is_some_and(|host| !(on_this_machine && is_loopback(host)))
+        && hosts.any(|host| !(on_this_machine && is_loopback(host)))
 }
 
 /// The host of an `http://` URL; `None` for other URLs.

@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use outrigger_core::{ObjectRef, SecretRef};
+use outrigger_crds::LlmProviderType;
 use outrigger_policy::nearest;
 use serde_json::{Map, Value};
 
@@ -39,12 +40,13 @@ pub(crate) fn value(
     object: &Object,
     path: &str,
     at: &SecretRef,
+    usable: UsableValue,
     findings: &mut Vec<Finding>,
 ) -> Option<String> {
     let id = ObjectRef { namespace: at.namespace().to_owned(), name: at.name().to_owned() };
     let found = match sorted.secrets.get(&id) {
-        Some(secret) => in_secret(secret, at.key()),
-        None => in_environment(context, at),
+        Some(secret) => in_secret(secret, at.key(), usable),
+        None => in_environment(context, at, usable),
     };
     match found {
         Ok(value) => Some(value),
@@ -59,7 +61,7 @@ pub(crate) fn value(
 /// The severity and the message. `None`: the severity that the caller chose for missing values.
 type Missing = (Option<Severity>, String);
 
-fn in_environment(context: &CompileContext<'_>, at: &SecretRef) -> Result<String, Missing> {
+fn in_environment(context: &CompileContext<'_>, at: &SecretRef, usable: UsableValue) -> Result<String, Missing> {
     let Some(environment) = context.environment else {
         return Err((None, format!("there is no Secret {}/{}: add it", at.namespace(), at.name())));
     };
@@ -79,7 +81,7 @@ fn in_environment(context: &CompileContext<'_>, at: &SecretRef) -> Result<String
     }
 }
 
-fn in_secret(secret: &Object, key: &str) -> Result<String, Missing> {
+fn in_secret(secret: &Object, key: &str, usable: UsableValue) -> Result<String, Missing> {
     let label = secret.label();
     let error = |message: String| (Some(Severity::Error), message);
     let of = |field: &str| secret.value.get(field).and_then(Value::as_object);
@@ -121,8 +123,37 @@ pub(crate) fn without(key: &str, one: Option<&Map<String, Value>>, other: Option
     }
 }
 
+/// Whether a value can be used; else why not.
+pub(crate) type UsableValue = fn(String) -> Result<String, &'static str>;
+
+/// What a value must be, by the type of its provider.
+pub(crate) fn usable(kind: LlmProviderType) -> UsableValue {
+    match kind {
+        LlmProviderType::VertexAI => |value| match value.trim().starts_with('{') {
+            true => service_account(&value).map(|()| value),
+            false => in_header(value),
+        },
+        _ => in_header,
+    }
+}
+
+/// The JSON key of a service account. The gateway says whether the key in it is damaged.
+fn service_account(value: &str) -> Result<(), &'static str> {
+    let key: Value = serde_json::from_str(value).map_err(|_| "begins like JSON and is none: was all of it copied?")?;
+    let has = |field: &str| key[field].as_str().is_some_and(|text| !text.is_empty());
+    match (key["type"].as_str(), has("client_email"), has("private_key")) {
+        (Some("service_account"), true, true) => Ok(()),
+        (Some("service_account"), ..) => Err("is a service account's key without client_email or private_key"),
+        (Some("external_account"), ..) => {
+            Err("configures federation: set spec.vertex.workloadIdentity in place of credentials")
+        }
+        (Some("authorized_user"), ..) => Err("is the login of a person: use the JSON key of a service account"),
+        _ => Err("is JSON, but no service account's key"),
+    }
+}
+
 /// A credential is sent in a header.
-fn usable(value: String) -> Result<String, &'static str> {
+fn in_header(value: String) -> Result<String, &'static str> {
     match value.trim().bytes().all(|byte| matches!(byte, b' '..=b'~')) {
         true => Ok(value),
         false => Err("has characters that no header can carry: was something else pasted with the credential?"),
@@ -132,6 +163,25 @@ fn usable(value: String) -> Result<String, &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn vertex_takes_an_api_key_or_the_key_of_a_service_account() {
+        let key = r#"{"type":"service_account","client_email":"a@b","private_key":"-----BEGIN\n"}"#;
+        let vertex = usable(LlmProviderType::VertexAI);
+        for (value, sound) in [
+            (key, true),
+            ("AIza-key", true),
+            ("two\nlines", false),
+            ("{", false),
+            ("{}", false),
+            (r#"{"type":"service_account","client_email":"a@b"}"#, false),
+            (r#"{"type":"external_account"}"#, false),
+            (r#"{"type":"authorized_user"}"#, false),
+        ] {
+            assert_eq!(vertex(value.to_owned()).is_ok(), sound, "{value}");
+        }
+        assert!(usable(LlmProviderType::OpenAI)("two\nlines".to_owned()).is_err());
+    }
 
     #[test]
     fn variables_have_conventional_names() {

@@ -2,6 +2,7 @@
 
 pub(crate) mod authorities;
 pub(crate) mod clear_text;
+pub(crate) mod cloud;
 pub(crate) mod credentials;
 pub(crate) mod mock;
 pub(crate) mod pem;
@@ -48,12 +49,20 @@ fn document(
 ) -> Option<ProviderDoc> {
     let spec = &typed.spec;
     let before = findings.len();
-    if let Some(port) = spec.endpoint.as_deref().and_then(impossible_port) {
-        findings.push(object.error("spec.endpoint", format!("the port {port} is over 65535")));
-    }
-    if spec.endpoint.as_deref().is_some_and(has_dots) {
-        let message = "its path has a segment `.` or `..`, which changes the path: write it without them";
-        findings.push(object.error("spec.endpoint", message.to_owned()));
+    let entra = spec.azure.as_ref().and_then(|azure| azure.entra.as_ref());
+    let urls = [
+        ("spec.endpoint", &spec.endpoint),
+        ("spec.azure.entra.authority", entra.map_or(&None, |entra| &entra.authority)),
+        ("spec.vertex.tokenEndpoint", spec.vertex.as_ref().map_or(&None, |vertex| &vertex.token_endpoint)),
+    ];
+    for (path, url) in urls.into_iter().filter_map(|(path, url)| Some((path, url.as_deref()?))) {
+        if let Some(port) = impossible_port(url) {
+            findings.push(object.error(path, format!("the port {port} is over 65535")));
+        }
+        if has_dots(url) {
+            let message = "its path has a segment `.` or `..`, which changes the path: write it without them";
+            findings.push(object.error(path, message.to_owned()));
+        }
     }
     overlaps(object, &spec.models, findings);
     patterns(object, &spec.models, findings);
@@ -98,6 +107,8 @@ fn document(
         prewarm: spec.prewarm,
         ca,
         proxy: spec.proxy.as_ref().map(|proxy| proxy.url.clone()),
+        azure: spec.azure.as_ref().map(cloud::azure),
+        vertex: spec.vertex.as_ref().map(cloud::vertex),
         mock: spec.mock.as_ref().map(mock::script),
         limits,
         fail_open,
@@ -113,6 +124,7 @@ fn credentials_of(
     findings: &mut Vec<Finding>,
 ) -> Option<Vec<CredentialDoc>> {
     let credentials = &typed.spec.credentials;
+    let usable = credentials::usable(typed.spec.provider_type);
     if credentials.len() > 1 && credentials.iter().all(|credential| credential.weight == 0) {
         findings.push(object.warning("spec.credentials", all_zero("credentials")));
     }
@@ -127,7 +139,7 @@ fn credentials_of(
                 .ok()?;
             // A suspended credential is not used, so its value may be missing.
             if !credential.suspended
-                && let Some(value) = credentials::value(sorted, context, object, &path, &secret, findings)
+                && let Some(value) = credentials::value(sorted, context, object, &path, &secret, usable, findings)
             {
                 secrets.push((secret.clone(), value));
             }
@@ -209,6 +221,8 @@ fn type_name(kind: LlmProviderType) -> &'static str {
         LlmProviderType::OpenAI => "OpenAI",
         LlmProviderType::Anthropic => "Anthropic",
         LlmProviderType::Gemini => "Gemini",
+        LlmProviderType::AzureOpenAI => "AzureOpenAI",
+        LlmProviderType::VertexAI => "VertexAI",
         LlmProviderType::Mistral => "Mistral",
         LlmProviderType::Groq => "Groq",
         LlmProviderType::Cerebras => "Cerebras",

@@ -62,16 +62,19 @@ pub fn find(method: &str, path: &str) -> Option<Matched> {
         rest = after;
     }
     if let Some(after) = strip_segment(rest, "deployments") {
-        let (name, after) = after.split_once('/')?;
+        let (name, operation) = deployed(after)?;
         deployment = Some(decode(name)?);
-        rest = after;
+        rest = operation;
     }
     if let Some(after) = VERSIONS.iter().find_map(|version| strip_segment(rest, version)) {
         rest = after;
     }
-    // Vertex's paths name a project and a location, which the credential determines here.
-    if let Some(after) = strip_segment(rest, "projects").and_then(|after| after.split_once("/publishers/google/")) {
-        rest = after.1;
+    // Vertex's paths name a project and a location, which the provider's object determines here.
+    let mut publisher = None;
+    if let Some((_, after)) = strip_segment(rest, "projects").and_then(|after| after.split_once("/publishers/")) {
+        let (named, after) = after.split_once('/')?;
+        publisher = Some(decode(named)?);
+        rest = after;
     }
     rest = rest.trim_end_matches('/');
     for operation in TABLE.iter().filter(|operation| operation.method == method) {
@@ -82,7 +85,7 @@ pub fn find(method: &str, path: &str) -> Option<Matched> {
         }
         if let Some(model) = match_path(operation.path, rest) {
             let model = match model {
-                Some(raw) => Some(decode(raw)?),
+                Some(raw) => Some(published(publisher.as_deref(), operation.dialect, decode(raw)?)),
                 None => deployment,
             };
             return Some(Matched { operation, model });
@@ -98,11 +101,34 @@ pub fn dialect_of(path: &str, hints: Hints) -> Dialect {
     if let Some((_, Some(dialect))) = PREFIXES.iter().find(|(prefix, _)| *prefix == first) {
         return *dialect;
     }
-    let google = hints.google || path.contains("/v1beta") || path.contains(":generateContent");
-    match (hints.anthropic || path.contains("/messages"), google) {
+    let google =
+        hints.google || ["/v1beta", ":generateContent", "/publishers/google/"].iter().any(|part| path.contains(part));
+    let anthropic = hints.anthropic || ["/messages", "/publishers/anthropic/"].iter().any(|part| path.contains(part));
+    match (anthropic, google) {
         (true, _) => Anthropic,
         (false, true) => Gemini,
         (false, false) => OpenAi,
+    }
+}
+
+/// The deployment's name and the operation of a path below `deployments/`. The name may contain slashes:
+/// `openai/gpt-4o/chat/completions`.
+fn deployed(path: &str) -> Option<(&str, &'static str)> {
+    let path = path.trim_end_matches('/');
+    let operations = TABLE.iter().filter(|operation| operation.dialect == OpenAi && operation.method == "POST");
+    let names = operations.filter_map(|operation| {
+        Some((path.strip_suffix(operation.path)?.strip_suffix('/')?, operation.path))
+            .filter(|(name, _)| !name.is_empty())
+    });
+    // `chat/completions` ends like `completions`.
+    names.min_by_key(|(name, _)| name.len())
+}
+
+/// The name of a model that a publisher's path contains. Google's SDK makes such a path of `provider/model`.
+fn published(publisher: Option<&str>, dialect: Dialect, model: String) -> String {
+    match (publisher, dialect) {
+        (None, _) | (Some("google"), Gemini) | (Some("anthropic"), Anthropic) => model,
+        (Some(publisher), _) => format!("{publisher}/{model}"),
     }
 }
 
@@ -159,9 +185,59 @@ mod tests {
             ("POST", "/openai/openai/deployments/d/chat/completions", Some((OpenAi, "chat", Some("d")))),
             (
                 "POST",
+                "/openai/deployments/openai/gpt-4o/chat/completions",
+                Some((OpenAi, "chat", Some("openai/gpt-4o"))),
+            ),
+            (
+                "POST",
+                "/openai/deployments/openai%2Fgpt-4o/embeddings",
+                Some((OpenAi, "embeddings", Some("openai/gpt-4o"))),
+            ),
+            ("POST", "/openai/deployments/d/audio/speech", Some((OpenAi, "speech", Some("d")))),
+            (
+                "POST",
                 "/v1beta1/projects/p/locations/l/publishers/google/models/m:generateContent",
                 Some((Gemini, "generate_content", Some("m"))),
             ),
+            (
+                "POST",
+                "/v1/projects/p/locations/l/publishers/google/models/m:countTokens",
+                Some((Gemini, "count_tokens", Some("m"))),
+            ),
+            (
+                "POST",
+                "/v1/projects/p/locations/l/publishers/anthropic/models/claude-opus-5@20260101:rawPredict",
+                Some((Anthropic, "messages", Some("claude-opus-5@20260101"))),
+            ),
+            (
+                "POST",
+                "/litellm/v1/projects/p/locations/l/publishers/anthropic/models/claude-opus-5:streamRawPredict",
+                Some((Anthropic, "messages", Some("claude-opus-5"))),
+            ),
+            // This SDK's base ends with the version, so that a base without one has none.
+            (
+                "POST",
+                "/projects/p/locations/l/publishers/anthropic/models/claude-opus-5:rawPredict",
+                Some((Anthropic, "messages", Some("claude-opus-5"))),
+            ),
+            (
+                "POST",
+                "/v1/projects/p/locations/l/publishers/anthropic/models/count-tokens:rawPredict",
+                Some((Anthropic, "count_tokens", None)),
+            ),
+            (
+                "POST",
+                "/v1beta1/projects/p/locations/l/publishers/openai/models/gpt-4o:generateContent",
+                Some((Gemini, "generate_content", Some("openai/gpt-4o"))),
+            ),
+            (
+                "POST",
+                "/v1/projects/p/locations/l/publishers/anthropic/models/openai/gpt-4o:rawPredict",
+                Some((Anthropic, "messages", Some("openai/gpt-4o"))),
+            ),
+            ("POST", "/v1/projects/p/locations/l/publishers/../models/m:generateContent", None),
+            ("POST", "/v1/projects/p/locations/l/publishers/google/models/m:fetchPredictOperation", None),
+            ("POST", "/v1/projects/p/locations/l/publishers/anthropic/models/../x:rawPredict", None),
             ("POST", "/v1/responses", Some((OpenAi, "responses", None))),
             ("POST", "/v1/embeddings", Some((OpenAi, "embeddings", None))),
             ("POST", "/v1/completions", Some((OpenAi, "completions", None))),

@@ -87,6 +87,17 @@ pub const TABLE: &[Operation] = &[
         "count_tokens",
         both(RequestType::CountTokens),
     ),
+    // As Vertex AI serves Claude. This name stands for no model; the body has it.
+    row(
+        (Anthropic, OperationKind::CountTokens),
+        "models/count-tokens:rawPredict",
+        Field,
+        Free,
+        "count_tokens",
+        both(RequestType::CountTokens),
+    ),
+    streaming(row((Anthropic, OperationKind::Chat), "models/*:rawPredict", Path, Tokens, "messages", CHAT)),
+    streaming(row((Anthropic, OperationKind::Chat), "models/*:streamRawPredict", Path, Tokens, "messages", CHAT)),
     row((Gemini, OperationKind::Chat), "models/*:generateContent", Path, Tokens, "generate_content", CHAT),
     streaming(row(
         (Gemini, OperationKind::Chat),

@@ -24,6 +24,8 @@ struct Plain<'a> {
     data: Present,
     embedding: Present,
     embeddings: Present,
+    /// Of an embedding model at Vertex AI.
+    predictions: Present,
     #[serde(rename = "input_tokens")]
     input_tokens: LenientCount,
     /// Seconds of transcribed audio.
@@ -44,7 +46,9 @@ pub(crate) fn plain(dialect: Dialect, kind: OperationKind, body: &[u8]) -> Optio
         return Some(AnswerSummary::of_error(error, usage, model));
     }
     let (there, field) = match (kind, dialect) {
-        (OperationKind::Embeddings, Dialect::Gemini) => (plain.embedding.0 || plain.embeddings.0, "embeddings"),
+        (OperationKind::Embeddings, Dialect::Gemini) => {
+            (plain.embedding.0 || plain.embeddings.0 || plain.predictions.0, "embeddings")
+        }
         (OperationKind::Embeddings, _) => (plain.data.0, "data"),
         // Google omits zeros.
         (OperationKind::CountTokens, Dialect::Gemini) => (true, "totalTokens"),

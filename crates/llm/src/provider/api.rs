@@ -16,6 +16,35 @@ pub struct Api {
     pub framing: Framing,
     /// A header that every request needs.
     pub header: Option<(&'static str, &'static str)>,
+    /// The `anthropic_version` that the body of a conversation has in place of `model`, because the path names that.
+    pub body_version: Option<&'static str>,
+}
+
+/// The APIs of one server: which one a request speaks depends on its model.
+#[derive(Clone, Copy, Debug)]
+pub struct Apis {
+    pub usual: &'static Api,
+    /// See [`ProviderType::by_model`](super::ProviderType::by_model).
+    pub by_model: &'static [(&'static str, &'static Api)],
+}
+
+impl Apis {
+    /// A server with one API.
+    #[must_use]
+    pub const fn one(usual: &'static Api) -> Self {
+        Apis { usual, by_model: &[] }
+    }
+
+    /// The API for a model, by the name that the server is sent: `claude-sonnet-4-5`,
+    /// `publishers/anthropic/models/claude-sonnet-4-5`.
+    #[must_use]
+    pub fn of(&self, upstream_model: &str) -> &'static Api {
+        if self.by_model.is_empty() {
+            return self.usual;
+        }
+        let name = upstream_model.rsplit('/').next().unwrap_or_default();
+        self.by_model.iter().find(|(word, _)| name.starts_with(word)).map_or(self.usual, |(_, api)| api)
+    }
 }
 
 /// OpenAI's API, which most others serve too.
@@ -25,10 +54,14 @@ pub const OPENAI: Api = Api {
     url: UrlLayout::OpenAi,
     framing: Framing::Sse,
     header: None,
+    body_version: None,
 };
 
 /// OpenAI's API, whose endpoint includes no version.
 pub const PERPLEXITY: Api = Api { url: UrlLayout::Perplexity, ..OPENAI };
+
+/// OpenAI's API as Azure serves it with an `api-version`: the deployment is in the path.
+pub const AZURE_DEPLOYMENTS: Api = Api { url: UrlLayout::AzureDeployments, ..OPENAI };
 
 pub const ANTHROPIC: Api = Api {
     dialect: Dialect::Anthropic,
@@ -36,7 +69,12 @@ pub const ANTHROPIC: Api = Api {
     url: UrlLayout::Anthropic,
     framing: Framing::Sse,
     header: Some(("anthropic-version", "2023-06-01")),
+    body_version: None,
 };
+
+/// Anthropic's API as Vertex AI serves it: the model is in the path, the version in the body.
+pub const VERTEX_CLAUDE: Api =
+    Api { url: UrlLayout::VertexClaude, header: None, body_version: Some("vertex-2023-10-16"), ..ANTHROPIC };
 
 /// Google's Gemini API.
 pub const GEMINI: Api = Api {
@@ -45,7 +83,11 @@ pub const GEMINI: Api = Api {
     url: UrlLayout::Gemini,
     framing: Framing::Sse,
     header: None,
+    body_version: None,
 };
+
+/// Gemini's API as Vertex AI serves it.
+pub const VERTEX_GEMINI: Api = Api { url: UrlLayout::VertexGemini, ..GEMINI };
 
 impl Api {
     /// The API of the vendor of a dialect.

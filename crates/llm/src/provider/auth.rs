@@ -9,6 +9,8 @@ pub enum Auth {
     XApiKey,
     /// `x-goog-api-key: …`
     GoogApiKey,
+    /// `api-key: …`
+    ApiKey,
 }
 
 impl Auth {
@@ -19,6 +21,7 @@ impl Auth {
             Auth::Bearer => "authorization",
             Auth::XApiKey => "x-api-key",
             Auth::GoogApiKey => "x-goog-api-key",
+            Auth::ApiKey => "api-key",
         }
     }
 
@@ -27,7 +30,7 @@ impl Auth {
     pub fn prefix(self) -> &'static str {
         match self {
             Auth::Bearer => "Bearer ",
-            Auth::XApiKey | Auth::GoogApiKey => "",
+            Auth::XApiKey | Auth::GoogApiKey | Auth::ApiKey => "",
         }
     }
 }

@@ -20,7 +20,7 @@ mod table;
 mod target;
 mod url;
 
-pub use api::Api;
+pub use api::{Api, Apis};
 pub use auth::Auth;
 pub use cap_field::CapField;
 pub use chat_quirks::{AcceptedFields, ChatQuirks, ToolCallIds};
@@ -29,6 +29,8 @@ pub use table::{TYPES, UNKNOWN};
 pub use target::{FitKey, Target};
 pub use url::UrlLayout;
 
+use crate::Dialect;
+
 /// A type of provider.
 #[derive(Clone, Copy, Debug)]
 pub struct ProviderType {
@@ -36,6 +38,10 @@ pub struct ProviderType {
     pub name: &'static str,
     /// `None` for `Mock`, where it is a setting.
     pub api: Option<&'static Api>,
+    /// Other APIs of the same server, by the word with which a model's name begins.
+    pub by_model: &'static [(&'static str, &'static Api)],
+    /// Its API if the provider's object names an API version.
+    pub versioned: Option<&'static Api>,
     /// The default endpoint, including its version path.
     pub endpoint: Option<&'static str>,
     pub auth: Auth,
@@ -44,6 +50,14 @@ pub struct ProviderType {
     pub quirks: Quirks,
     /// Environment variables for a credential if there are no objects, in order of precedence.
     pub variables: &'static [&'static str],
+}
+
+impl ProviderType {
+    /// Its APIs. `mock` is the dialect of a type that has no API of its own.
+    #[must_use]
+    pub fn apis(&self, mock: Dialect) -> Apis {
+        Apis { usual: self.api.unwrap_or(Api::of(mock)), by_model: self.by_model }
+    }
 }
 
 /// The type with this name.

@@ -1,6 +1,6 @@
 //! The provider types, one row each.
 
-use super::api::{ANTHROPIC, GEMINI, OPENAI, PERPLEXITY};
+use super::api::{ANTHROPIC, AZURE_DEPLOYMENTS, GEMINI, OPENAI, PERPLEXITY, VERTEX_CLAUDE, VERTEX_GEMINI};
 use super::{Auth, ProviderType, Quirks};
 
 const fn openai_like(
@@ -11,6 +11,8 @@ const fn openai_like(
     ProviderType {
         name,
         api: Some(&OPENAI),
+        by_model: &[],
+        versioned: None,
         endpoint,
         auth: Auth::Bearer,
         keyless: false,
@@ -23,22 +25,30 @@ const fn openai_like(
 pub const TYPES: &[ProviderType] = &[
     openai_like("OpenAI", Some("https://api.openai.com/v1"), &["OPENAI_API_KEY"]),
     ProviderType {
-        name: "Anthropic",
         api: Some(&ANTHROPIC),
-        endpoint: Some("https://api.anthropic.com/v1"),
         auth: Auth::XApiKey,
-        keyless: false,
         quirks: Quirks::NONE,
-        variables: &["ANTHROPIC_API_KEY"],
+        ..openai_like("Anthropic", Some("https://api.anthropic.com/v1"), &["ANTHROPIC_API_KEY"])
     },
     ProviderType {
-        name: "Gemini",
         api: Some(&GEMINI),
-        endpoint: Some("https://generativelanguage.googleapis.com/v1beta"),
         auth: Auth::GoogApiKey,
-        keyless: false,
         quirks: Quirks::NONE,
-        variables: &["GEMINI_API_KEY", "GOOGLE_API_KEY"],
+        ..openai_like(
+            "Gemini",
+            Some("https://generativelanguage.googleapis.com/v1beta"),
+            &["GEMINI_API_KEY", "GOOGLE_API_KEY"],
+        )
+    },
+    // Its endpoint is the resource's own. Without an API version, it serves OpenAI's paths below /openai/v1.
+    ProviderType { versioned: Some(&AZURE_DEPLOYMENTS), auth: Auth::ApiKey, ..openai_like("AzureOpenAI", None, &[]) },
+    // Its endpoint follows from its location.
+    ProviderType {
+        api: Some(&VERTEX_GEMINI),
+        by_model: &[("claude", &VERTEX_CLAUDE)],
+        auth: Auth::GoogApiKey,
+        quirks: Quirks::NONE,
+        ..openai_like("VertexAI", None, &[])
     },
     ProviderType {
         quirks: Quirks::MISTRAL,

@@ -28,7 +28,7 @@ impl<'a> Target<'a> {
     /// A model of a provider. `mock` is the dialect of a provider that has none of its own.
     #[must_use]
     pub fn new(provider: &'static ProviderType, mock: Dialect, model: &'a str) -> Self {
-        Target { provider, api: provider.api.unwrap_or(Api::of(mock)), model }
+        Target { provider, api: provider.apis(mock).of(model), model }
     }
 
     /// A model of the vendor whose own API a dialect is.
@@ -60,7 +60,7 @@ impl<'a> Target<'a> {
     /// [`PathError`] if the path would contain the model's name, and can't.
     pub fn path(&self, operation: &Operation, stream: bool) -> Result<UpstreamPath, PathError> {
         match operation.dialect == self.api.dialect {
-            true => self.api.url.own(operation, self.model),
+            true => self.api.url.own(operation, self.model, stream),
             false => self.api.url.translated(operation, self.model, stream),
         }
     }

@@ -17,6 +17,12 @@ pub enum UrlLayout {
     Anthropic,
     /// `models/NAME:generateContent`.
     Gemini,
+    /// `deployments/NAME/chat/completions`.
+    AzureDeployments,
+    /// `publishers/google/models/NAME:generateContent`.
+    VertexGemini,
+    /// `publishers/anthropic/models/NAME:rawPredict`; the body says whether the answer is streamed, and so does the path.
+    VertexClaude,
 }
 
 impl UrlLayout {
@@ -24,13 +30,26 @@ impl UrlLayout {
     ///
     /// # Errors
     /// [`PathError`] if the path would contain the model's name, and can't.
-    pub fn own(self, operation: &Operation, model: &str) -> Result<UpstreamPath, PathError> {
-        match operation.path.split_once('*') {
-            Some((_, verb)) if self == UrlLayout::Gemini => UpstreamPath::gemini(model, verb),
-            Some((before, after)) => {
+    pub fn own(self, operation: &Operation, model: &str, stream: bool) -> Result<UpstreamPath, PathError> {
+        match (self, operation.kind, operation.path.split_once('*')) {
+            // Some paths name a model only for some callers.
+            (UrlLayout::OpenAi | UrlLayout::Perplexity | UrlLayout::Anthropic, OperationKind::Chat, _) => {
+                self.chat(model, stream)
+            }
+            (UrlLayout::Anthropic, OperationKind::CountTokens, _) => Ok(UpstreamPath::fixed("messages/count_tokens")),
+            (UrlLayout::VertexClaude, OperationKind::CountTokens, _) => {
+                Ok(UpstreamPath::fixed("publishers/anthropic/models/count-tokens:rawPredict"))
+            }
+            (UrlLayout::VertexClaude, ..) => self.chat(model, stream),
+            (UrlLayout::Gemini, _, Some((_, verb))) => UpstreamPath::gemini(model, verb),
+            (UrlLayout::VertexGemini, _, Some((_, verb))) => UpstreamPath::vertex("google", model, verb),
+            (UrlLayout::AzureDeployments, kind, _) if names_deployment(kind) => {
+                UpstreamPath::deployment(model, operation.path)
+            }
+            (_, _, Some((before, after))) => {
                 Ok(self.versioned(UpstreamPath::with(before, &PathSegment::encode(model)?, after)))
             }
-            None => Ok(self.versioned(UpstreamPath::fixed(operation.path))),
+            (_, _, None) => Ok(self.versioned(UpstreamPath::fixed(operation.path))),
         }
     }
 
@@ -49,13 +68,23 @@ impl UrlLayout {
     /// # Errors
     /// As [`UrlLayout::own`].
     pub fn translated(self, operation: &Operation, model: &str, stream: bool) -> Result<UpstreamPath, PathError> {
-        match (operation.kind, self) {
-            (OperationKind::Chat, UrlLayout::OpenAi | UrlLayout::Perplexity) => Ok(UpstreamPath::fixed(CHAT)),
-            (OperationKind::Chat, UrlLayout::Anthropic) => Ok(UpstreamPath::fixed("messages")),
-            (OperationKind::Chat, UrlLayout::Gemini) => {
-                UpstreamPath::gemini(model, if stream { ":streamGenerateContent" } else { ":generateContent" })
-            }
-            _ => self.own(operation, model),
+        match operation.kind {
+            OperationKind::Chat => self.chat(model, stream),
+            _ => self.own(operation, model, stream),
+        }
+    }
+
+    /// The path of a conversation.
+    fn chat(self, model: &str, stream: bool) -> Result<UpstreamPath, PathError> {
+        let generate = if stream { ":streamGenerateContent" } else { ":generateContent" };
+        let predict = if stream { ":streamRawPredict" } else { ":rawPredict" };
+        match self {
+            UrlLayout::OpenAi | UrlLayout::Perplexity => Ok(UpstreamPath::fixed(CHAT)),
+            UrlLayout::Anthropic => Ok(UpstreamPath::fixed("messages")),
+            UrlLayout::Gemini => UpstreamPath::gemini(model, generate),
+            UrlLayout::AzureDeployments => UpstreamPath::deployment(model, CHAT),
+            UrlLayout::VertexGemini => UpstreamPath::vertex("google", model, generate),
+            UrlLayout::VertexClaude => UpstreamPath::vertex("anthropic", model, predict),
         }
     }
 
@@ -64,9 +93,30 @@ impl UrlLayout {
     pub fn stream_query(self) -> Option<&'static str> {
         match self {
             // Without it Google answers with a JSON array.
-            UrlLayout::Gemini => Some("alt=sse"),
-            UrlLayout::OpenAi | UrlLayout::Perplexity | UrlLayout::Anthropic => None,
+            UrlLayout::Gemini | UrlLayout::VertexGemini => Some("alt=sse"),
+            UrlLayout::OpenAi
+            | UrlLayout::Perplexity
+            | UrlLayout::Anthropic
+            | UrlLayout::AzureDeployments
+            | UrlLayout::VertexClaude => None,
         }
+    }
+}
+
+/// Whether Azure serves this at a deployment. Responses name it in the body.
+fn names_deployment(kind: OperationKind) -> bool {
+    match kind {
+        OperationKind::Chat
+        | OperationKind::Completions
+        | OperationKind::Embeddings
+        | OperationKind::ImageGeneration
+        | OperationKind::Speech
+        | OperationKind::Transcription => true,
+        OperationKind::Responses
+        | OperationKind::CountTokens
+        | OperationKind::Moderations
+        | OperationKind::ListModels
+        | OperationKind::GetModel => false,
     }
 }
 
@@ -91,6 +141,43 @@ mod tests {
         assert_eq!(path(chat, Gemini, "m", true), is("models/m:streamGenerateContent"));
         assert_eq!(path(chat, OpenAi, "m", true), is("chat/completions"));
         assert_eq!(path(chat, Gemini, "a/../b", false), Err(PathError::Dots));
+        let cloud = |kind: &str, caller: &str, model: &str, stream: bool| {
+            let operation = find("POST", caller).unwrap().operation;
+            Target::new(lookup(kind).unwrap(), OpenAi, model).path(operation, stream).map(|path| path.to_string())
+        };
+        let (chat_path, messages) = ("/v1/chat/completions", "/v1/messages");
+        let claude = "publishers/anthropic/models/claude-sonnet-4-5@20250929";
+        for (caller, model, stream, expected) in [
+            (chat_path, "gemini-2.5-pro", false, "publishers/google/models/gemini-2.5-pro:generateContent"),
+            (chat_path, "google/gemini-2.5-pro", true, "publishers/google/models/gemini-2.5-pro:streamGenerateContent"),
+            (chat_path, "endpoints/123", false, "endpoints/123:generateContent"),
+            (chat_path, "a/b", false, "publishers/google/models/a%2Fb:generateContent"),
+            ("/v1/models/m:countTokens", "models/g", false, "publishers/google/models/g:countTokens"),
+            (messages, "claude-sonnet-4-5@20250929", false, &format!("{claude}:rawPredict")),
+            (messages, claude, true, &format!("{claude}:streamRawPredict")),
+            (chat_path, "anthropic/claude-sonnet-4-5@20250929", true, &format!("{claude}:streamRawPredict")),
+            (
+                "/v1/messages/count_tokens",
+                "claude-sonnet-4-5",
+                false,
+                "publishers/anthropic/models/count-tokens:rawPredict",
+            ),
+        ] {
+            assert_eq!(cloud("VertexAI", caller, model, stream), is(expected), "{caller} {model}");
+        }
+        assert_eq!(cloud("VertexAI", chat_path, "a/../b", false), Err(PathError::Dots));
+        assert_eq!(cloud("AzureOpenAI", chat_path, "../x", false), is("chat/completions"));
+        for (caller, expected) in [
+            (chat_path, Ok("deployments/my%20d/chat/completions")),
+            ("/v1/embeddings", Ok("deployments/my%20d/embeddings")),
+            ("/v1/responses", Ok("responses")),
+            (messages, Ok("deployments/my%20d/chat/completions")),
+        ] {
+            let operation = find("POST", caller).unwrap().operation;
+            let api = lookup("AzureOpenAI").unwrap().versioned.unwrap();
+            let target = Target { api, ..Target::new(lookup("AzureOpenAI").unwrap(), OpenAi, "my d") };
+            assert_eq!(target.path(operation, false).map(|path| path.to_string()), expected.map(str::to_owned));
+        }
         // The body contains the name there, which is harmless.
         assert_eq!(path(chat, OpenAi, "../models/llama", false), is("chat/completions"));
     }

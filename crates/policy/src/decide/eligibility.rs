@@ -91,7 +91,7 @@ fn permitted_credentials(
     if has_model && !permits(key, entry, provider, &candidate.model) {
         return Err(Skip::ModelBlocked);
     }
-    let others = request.state.others(provider);
+    let others = request.state.others(provider, &candidate.upstream_model);
     let usable: Vec<CredentialIndex> = provider
         .credentials
         .keys()
@@ -107,7 +107,7 @@ fn permitted_credentials(
     if usable.is_empty() && (!provider.credentials.is_empty() || wanted.is_some()) {
         return Err(Skip::CredentialBlocked);
     }
-    match request.state.unfit(provider) {
+    match request.state.unfit(provider, &candidate.upstream_model) {
         Some(field) => Err(Skip::Unsupported(field)),
         None if !permits_others(key, entry, provider, others) => Err(Skip::ModelBlocked),
         None => Ok(usable),

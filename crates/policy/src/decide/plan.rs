@@ -78,7 +78,7 @@ fn without_model(policy: &Policy, key: &Key, request: &Request<'_>) -> Result<En
     }
     let fits = |index: &EntryIndex| {
         let provider = &policy.providers[key.providers[*index].provider];
-        !provider.suspended && request.state.unfit(provider).is_none()
+        !provider.suspended && request.state.unfit(provider, "").is_none()
     };
     match key.providers.keys().filter(fits).collect::<Vec<_>>()[..] {
         [one] => Ok(one),

@@ -65,7 +65,7 @@ fn by_another(policy: &Policy, request: &Request<'_>, candidate: &Candidate) -> 
     let is_dearer = |name: &String| {
         policy.price(index, name).is_none_or(|other| other.input > own.input || other.output > own.output)
     };
-    match request.state.others(provider) {
+    match request.state.others(provider, &candidate.upstream_model) {
         Others::None => None,
         Others::Named(names) => names.iter().any(is_dearer).then_some(
             "`fallbacks` lets the provider answer with a model that may be more expensive than the requested one",

@@ -1,9 +1,26 @@
 //! The destinations of a document's credentials.
 
 use outrigger_core::SecretRef;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Document, ProviderDoc};
+
+impl ProviderDoc {
+    /// Whether the identity of the gateway's pod serves instead of credentials.
+    #[must_use]
+    pub fn uses_identity(&self) -> bool {
+        self.credentials.is_empty()
+            && (self.azure.as_ref().is_some_and(|azure| azure.entra.is_some())
+                || self.vertex.as_ref().is_some_and(|vertex| vertex.workload_identity.is_some()))
+    }
+
+    /// The token server that its object names: credentials go there.
+    #[must_use]
+    pub fn token_server(&self) -> Option<&str> {
+        let authority = self.azure.as_ref().and_then(|azure| azure.entra.as_ref()?.authority.as_deref());
+        authority.or_else(|| self.vertex.as_ref()?.token_endpoint.as_deref())
+    }
+}
 
 impl Document {
     /// All credentials that the document refers to.
@@ -17,8 +34,12 @@ impl Document {
     pub fn destination(&self, at: &SecretRef) -> String {
         let sends = |provider: &&ProviderDoc| provider.credentials.iter().any(|credential| credential.secret == *at);
         let way = |provider: &ProviderDoc| {
-            let ProviderDoc { namespace, name, kind, endpoint, ca, headers, .. } = provider;
-            json!([namespace, name, kind, endpoint, ca, headers]).to_string()
+            let ProviderDoc { namespace, name, kind, endpoint, ca, headers, azure, vertex, .. } = provider;
+            let mut way = vec![json!(namespace), json!(name), json!(kind), json!(endpoint), json!(ca), json!(headers)];
+            // Only for types that have them: the spelling of older documents is signed already.
+            way.extend(azure.iter().map(|azure| json!({ "azure": azure })));
+            way.extend(vertex.iter().map(|vertex| json!({ "vertex": vertex })));
+            Value::Array(way).to_string()
         };
         let mut ways: Vec<String> = self.providers.iter().filter(sends).map(way).collect();
         ways.sort();
@@ -29,7 +50,7 @@ impl Document {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::document::CredentialDoc;
+    use crate::document::{AzureDoc, CredentialDoc, VertexDoc};
 
     fn provider(name: &str, secret: &str) -> ProviderDoc {
         let secret = SecretRef::new("a", secret, "k").unwrap();
@@ -56,11 +77,13 @@ mod tests {
         let plain = document(|_| {}).destination(&at);
         // It is signed, so its spelling must not change.
         assert_eq!(plain, r#"["a","one","OpenAI",null,null,{}]"#);
-        let elsewhere: [Change; 6] = [
+        let elsewhere: [Change; 8] = [
             |one| one.endpoint = Some("https://evil.test".to_owned()),
             |one| one.kind = "vLLM".to_owned(),
             |one| one.ca = Some("PEM".to_owned()),
             |one| drop(one.headers.insert("x".to_owned(), "y".to_owned())),
+            |one| one.azure = Some(AzureDoc::default()),
+            |one| one.vertex = Some(VertexDoc { location: "eu".to_owned(), ..VertexDoc::default() }),
             |one| one.namespace = "b".to_owned(),
             |one| one.name = "b".to_owned(),
         ];

@@ -19,7 +19,10 @@ pub use limits::{
     ThresholdDoc, Unit,
 };
 pub use mock::{FaultDoc, FaultKind, MockDoc, MockToolCall};
-pub use provider::{Balance, CatalogueDoc, CredentialDoc, ModelDoc, ProviderDoc, TimeoutsDoc};
+pub use provider::{
+    AzureDoc, Balance, CatalogueDoc, CredentialDoc, EntraDoc, ModelDoc, ProviderDoc, TimeoutsDoc, VertexDoc,
+    WorkloadIdentityDoc,
+};
 pub use read::ReadError;
 pub use rule::{OnError, RuleDoc, ScopeDoc, TargetDoc};
 use serde::{Deserialize, Serialize};

@@ -71,6 +71,12 @@ pub struct ProviderDoc {
     /// The proxy through which the endpoint is reached: `http://HOST:PORT`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proxy: Option<String>,
+    /// From `LLMProvider.spec.azure`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub azure: Option<AzureDoc>,
+    /// From `LLMProvider.spec.vertex`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vertex: Option<VertexDoc>,
     /// From `LLMProvider.spec.mock`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mock: Option<MockDoc>,
@@ -83,6 +89,59 @@ pub struct ProviderDoc {
     /// The price of models that have no other price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default_price: Option<Price>,
+}
+
+/// How an Azure OpenAI resource is called.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AzureDoc {
+    /// The `api-version` of requests to deployments. Absent: OpenAI's own paths, below `/openai/v1`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_version: Option<String>,
+    /// The application as which it is called, in place of API keys: the credentials are its secrets. Without
+    /// credentials, the pod's own token proves it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entra: Option<EntraDoc>,
+}
+
+/// An application of Microsoft Entra ID.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EntraDoc {
+    pub tenant_id: String,
+    pub client_id: String,
+    /// The URL of the token server. Absent: that of Azure's public cloud.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authority: Option<String>,
+}
+
+/// Which part of Vertex AI is called.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VertexDoc {
+    pub project: String,
+    /// A region, a multi-region such as `eu`, or `global`.
+    pub location: String,
+    /// `v1` or `v1beta1`.
+    pub api_version: String,
+    /// The URL of the token server for service accounts' keys. Absent: Google's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_endpoint: Option<String>,
+    /// The identity that serves instead of credentials.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workload_identity: Option<WorkloadIdentityDoc>,
+}
+
+/// The identity of the gateway's own pod.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WorkloadIdentityDoc {
+    /// The provider of a workload identity pool that trusts the pod's own token. Absent: Google's metadata server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audience: Option<String>,
+    /// The service account to act as.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_account: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -10,7 +10,8 @@ use crate::request::Others;
 use crate::text::glob::{Globs, is_pattern};
 
 /// Types that accept any name, because their models are unknown.
-const ANY_NAME: [&str; 7] = ["OpenAICompatible", "vLLM", "SGLang", "Ollama", "OpenRouter", "HuggingFace", "Mock"];
+const ANY_NAME: [&str; 8] =
+    ["AzureOpenAI", "OpenAICompatible", "vLLM", "SGLang", "Ollama", "OpenRouter", "HuggingFace", "Mock"];
 
 /// Why a provider serves a name without a provider. The first tier that any of the key's providers matches decides, and
 /// only the providers that match it are candidates.

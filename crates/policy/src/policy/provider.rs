@@ -8,7 +8,7 @@ use outrigger_core::{ObjectRef, SecretRef};
 use typed_index_collections::TiVec;
 
 use crate::catalogue::model::{Model, ModelNames};
-use crate::document::{Balance, CredentialDoc, LimitsDoc, MockDoc, ProviderDoc, TimeoutsDoc};
+use crate::document::{AzureDoc, Balance, CredentialDoc, LimitsDoc, MockDoc, ProviderDoc, TimeoutsDoc, VertexDoc};
 use crate::index::CredentialIndex;
 use crate::prices::Price;
 use crate::text::glob::{Globs, is_anything, is_pattern};
@@ -38,6 +38,8 @@ pub struct Provider {
     pub ca: Option<String>,
     /// `http://HOST:PORT`
     pub proxy: Option<String>,
+    pub azure: Option<AzureDoc>,
+    pub vertex: Option<VertexDoc>,
     pub mock: Option<MockDoc>,
     /// Limits of the provider, shared by everyone who uses it here.
     pub limits: LimitsDoc,
@@ -79,10 +81,19 @@ impl Provider {
             prewarm: doc.prewarm,
             ca: doc.ca.clone(),
             proxy: doc.proxy.clone(),
+            azure: doc.azure.clone(),
+            vertex: doc.vertex.clone(),
             mock: doc.mock.clone(),
             limits: doc.limits.clone(),
             default_price: doc.default_price.clone(),
         }
+    }
+
+    /// The token server that its object names: credentials go there.
+    #[must_use]
+    pub fn token_server(&self) -> Option<&str> {
+        let authority = self.azure.as_ref().and_then(|azure| azure.entra.as_ref()?.authority.as_deref());
+        authority.or_else(|| self.vertex.as_ref()?.token_endpoint.as_deref())
     }
 
     /// The model with this name or alias.

@@ -81,12 +81,12 @@ pub struct Stay {
 
 /// The state of the gateway. It is queried for each candidate, under both balances.
 pub trait GatewayState {
-    /// The field that this request needs and the provider's dialect can't express: `logprobs`.
-    fn unfit(&self, provider: &Provider) -> Option<String>;
+    /// The field that this request needs and the dialect of the provider's model can't express: `logprobs`.
+    fn unfit(&self, provider: &Provider, upstream_model: &str) -> Option<String>;
 
     /// Other models with which the provider may answer, if the request allows it in the provider's own API.
-    fn others(&self, provider: &Provider) -> Others<'_> {
-        let _ = provider;
+    fn others(&self, provider: &Provider, upstream_model: &str) -> Others<'_> {
+        let _ = (provider, upstream_model);
         Others::None
     }
 
@@ -192,7 +192,7 @@ pub struct Pace {
 pub struct HealthyState;
 
 impl GatewayState for HealthyState {
-    fn unfit(&self, _: &Provider) -> Option<String> {
+    fn unfit(&self, _: &Provider, _: &str) -> Option<String> {
         None
     }
 

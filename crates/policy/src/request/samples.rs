@@ -15,7 +15,7 @@ use crate::rules::expression::{Expression, ExpressionError};
 struct Sample;
 
 impl GatewayState for Sample {
-    fn unfit(&self, _: &Provider) -> Option<String> {
+    fn unfit(&self, _: &Provider, _: &str) -> Option<String> {
         None
     }
 

@@ -72,7 +72,7 @@ impl<'a> TrialState<'a> {
 
 impl GatewayState for TrialState<'_> {
     /// A test has no body: only the operations of a dialect are known.
-    fn unfit(&self, provider: &Provider) -> Option<String> {
+    fn unfit(&self, provider: &Provider, _: &str) -> Option<String> {
         let dialect = match (&*provider.kind, &provider.mock) {
             ("Mock", Some(mock)) => mock.dialect.as_str(),
             (kind, _) => kind,

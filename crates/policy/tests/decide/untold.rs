@@ -8,7 +8,7 @@ use crate::world::*;
 struct NoHeaders;
 
 impl GatewayState for NoHeaders {
-    fn unfit(&self, _: &Provider) -> Option<String> {
+    fn unfit(&self, _: &Provider, _: &str) -> Option<String> {
         None
     }
 

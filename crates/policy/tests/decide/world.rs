@@ -137,7 +137,7 @@ pub struct World {
 }
 
 impl GatewayState for World {
-    fn unfit(&self, provider: &Provider) -> Option<String> {
+    fn unfit(&self, provider: &Provider, _: &str) -> Option<String> {
         self.unfit.iter().find(|(name, _)| *name == provider.id.name).map(|(_, field)| (*field).to_owned())
     }
 

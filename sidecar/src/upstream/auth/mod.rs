@@ -1,6 +1,10 @@
 //! Authorizes requests to providers. This is the last step before a request is sent.
 
+mod entra;
+mod google;
 mod token;
+mod token_file;
+mod token_server;
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,8 +15,15 @@ use http::{HeaderName, HeaderValue, Request};
 use thiserror::Error;
 
 use super::Pieces;
+use super::mask::Mask;
 
+pub use entra::{AUTHORITY, EntraApplication, EntraProof};
+pub use google::{
+    EXCHANGE_SERVER, Federation, IMPERSONATION_SERVER, MetadataServer, ServiceAccount, TOKEN_SERVER, metadata_server,
+};
 pub use token::{FetchToken, Token, TokenSource};
+pub use token_file::TokenFile;
+pub use token_server::TokenServer;
 
 /// Why a request could not be authorized.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -25,13 +36,29 @@ pub enum AuthorizeError {
     Late,
 }
 
+/// Masks in answers what was made for a request. `None` if it is no secret: a signature.
+pub type SentMask = Option<Arc<Mask>>;
+
 /// Adds to a request what its provider requires.
 pub trait Authorize: fmt::Debug + Send + Sync {
     /// Authorizes a complete request: method, target, headers and body are those that will be sent.
     ///
     /// # Errors
     /// [`AuthorizeError`]. It contains no secret.
-    fn authorize<'r>(&'r self, request: &'r mut Request<Pieces>) -> BoxFuture<'r, Result<(), AuthorizeError>>;
+    fn authorize<'r>(&'r self, request: &'r mut Request<Pieces>) -> BoxFuture<'r, Result<SentMask, AuthorizeError>>;
+
+    /// The provider refused what was made: another one may be accepted.
+    fn refused(&self) {}
+}
+
+/// A credential that can't be used: the reason is told to each request, and other candidates serve.
+#[derive(Debug)]
+pub struct Unusable(pub String);
+
+impl Authorize for Unusable {
+    fn authorize<'r>(&'r self, _: &'r mut Request<Pieces>) -> BoxFuture<'r, Result<SentMask, AuthorizeError>> {
+        Box::pin(std::future::ready(Err(AuthorizeError::Failed(self.0.clone()))))
+    }
 }
 
 /// How a credential authorizes requests.
@@ -48,16 +75,23 @@ impl Authorization {
     ///
     /// # Errors
     /// [`AuthorizeError`], if no signature or token can be made, or not before `until`.
-    pub async fn authorize(&self, request: &mut Request<Pieces>, until: Instant) -> Result<(), AuthorizeError> {
+    pub async fn authorize(&self, request: &mut Request<Pieces>, until: Instant) -> Result<SentMask, AuthorizeError> {
         match self {
             Authorization::Header { name, value } => {
                 request.headers_mut().insert(name.clone(), value.clone());
-                Ok(())
+                Ok(None)
             }
             Authorization::Made(made) => {
                 let made = tokio::time::timeout_at(until.into(), made.authorize(request)).await;
                 made.unwrap_or(Err(AuthorizeError::Late))
             }
+        }
+    }
+
+    /// The provider refused it.
+    pub fn refused(&self) {
+        if let Authorization::Made(made) = self {
+            made.refused();
         }
     }
 }
@@ -77,12 +111,15 @@ mod tests {
     struct Signature;
 
     impl Authorize for Signature {
-        fn authorize<'r>(&'r self, request: &'r mut Request<Pieces>) -> BoxFuture<'r, Result<(), AuthorizeError>> {
+        fn authorize<'r>(
+            &'r self,
+            request: &'r mut Request<Pieces>,
+        ) -> BoxFuture<'r, Result<SentMask, AuthorizeError>> {
             Box::pin(async move {
                 let signed = format!("{} {} {}", request.method(), request.uri(), request.body().length());
                 let value = HeaderValue::try_from(signed).map_err(|error| AuthorizeError::Failed(error.to_string()))?;
                 request.headers_mut().insert("authorization", value);
-                Ok(())
+                Ok(None)
             })
         }
     }
@@ -107,7 +144,7 @@ mod tests {
     struct Never;
 
     impl Authorize for Never {
-        fn authorize<'r>(&'r self, _: &'r mut Request<Pieces>) -> BoxFuture<'r, Result<(), AuthorizeError>> {
+        fn authorize<'r>(&'r self, _: &'r mut Request<Pieces>) -> BoxFuture<'r, Result<SentMask, AuthorizeError>> {
             Box::pin(std::future::pending())
         }
     }
@@ -117,7 +154,7 @@ mod tests {
         let began = tokio::time::Instant::now();
         let until = began + Duration::from_secs(3);
         let never = Authorization::Made(Arc::new(Never));
-        assert_eq!(never.authorize(&mut request(), until.into_std()).await, Err(AuthorizeError::Late));
+        assert_eq!(never.authorize(&mut request(), until.into_std()).await.unwrap_err(), AuthorizeError::Late);
         assert_eq!(began.elapsed(), Duration::from_secs(3));
     }
 }

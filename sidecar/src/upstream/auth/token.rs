@@ -15,8 +15,9 @@ use http::{HeaderValue, Request, header};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::Instant;
 
-use super::{Authorize, AuthorizeError};
+use super::{Authorize, AuthorizeError, SentMask};
 use crate::upstream::Pieces;
+use crate::upstream::mask::Mask;
 
 /// A token is renewed when a fifth of its lifetime is left, at the latest five minutes before it expires.
 const RENEWAL_SHARE: u32 = 5;
@@ -27,11 +28,17 @@ const STALE_TIME: Duration = Duration::from_secs(10);
 const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
 const RETRY_PAUSE: Duration = Duration::from_secs(2);
 
+/// How old a token must be to be given up because a provider refused it: another one would be refused too, if the
+/// account lacks a permission.
+const REFUSED_AGE: Duration = Duration::from_secs(10);
+
 /// A token from its server.
 #[derive(Clone, Debug)]
 pub struct Token {
     /// The whole value of the header, marked as sensitive.
     pub authorization: HeaderValue,
+    /// Masks it in answers.
+    pub mask: Option<Arc<Mask>>,
     /// The lifetime from now on; absent if it does not expire.
     pub lifetime: Option<Duration>,
 }
@@ -48,6 +55,12 @@ pub trait FetchToken: std::fmt::Debug + Send + Sync + 'static {
 /// A token that all requests of a credential share.
 #[derive(Debug)]
 pub struct TokenSource<F>(Arc<SharedToken<F>>);
+
+impl<F> Clone for TokenSource<F> {
+    fn clone(&self) -> Self {
+        TokenSource(Arc::clone(&self.0))
+    }
+}
 
 #[derive(Debug)]
 struct SharedToken<F> {
@@ -66,18 +79,20 @@ struct Current {
 #[derive(Clone, Debug)]
 struct CachedToken {
     authorization: HeaderValue,
+    mask: Option<Arc<Mask>>,
+    fetched: Instant,
     /// When to renew the token, and when to stop using it.
     times: Option<(Instant, Instant)>,
 }
 
 impl CachedToken {
-    fn of(Token { authorization, lifetime }: Token, now: Instant) -> Self {
+    fn of(Token { authorization, mask, lifetime }: Token, now: Instant) -> Self {
         let times = lifetime.map(|lifetime| {
             let stale = lifetime.saturating_sub(STALE_TIME);
             let renewed = lifetime.saturating_sub((lifetime / RENEWAL_SHARE).max(RENEWAL_TIME).min(lifetime / 2));
             (now + renewed, now + stale)
         });
-        CachedToken { authorization, times }
+        CachedToken { authorization, mask, fetched: now, times }
     }
 
     fn is_stale(&self, now: Instant) -> bool {
@@ -99,6 +114,10 @@ impl<F: FetchToken> TokenSource<F> {
     /// # Errors
     /// Why there is none.
     pub async fn authorization(&self) -> Result<HeaderValue, AuthorizeError> {
+        Ok(self.current().await?.authorization)
+    }
+
+    async fn current(&self) -> Result<CachedToken, AuthorizeError> {
         if let Some(token) = self.0.valid_token() {
             if token.wants_renewal(Instant::now())
                 && !self.0.pauses()
@@ -108,12 +127,12 @@ impl<F: FetchToken> TokenSource<F> {
                 // Its error is stored for those who will need it.
                 tokio::spawn(async move { source.renew(permit).await });
             }
-            return Ok(token.authorization);
+            return Ok(token);
         }
         let permit = Arc::clone(&self.0.fetching).lock_owned().await;
         // Another task may have fetched a token meanwhile, or have failed.
         if let Some(token) = self.0.valid_token() {
-            return Ok(token.authorization);
+            return Ok(token);
         }
         if let Some((at, error)) = self.0.current.lock().failed.clone()
             && at.elapsed() < RETRY_PAUSE
@@ -136,7 +155,7 @@ impl<F: FetchToken> SharedToken<F> {
         self.current.lock().failed.as_ref().is_some_and(|(at, _)| at.elapsed() < RETRY_PAUSE)
     }
 
-    async fn renew(&self, permit: OwnedMutexGuard<()>) -> Result<HeaderValue, AuthorizeError> {
+    async fn renew(&self, permit: OwnedMutexGuard<()>) -> Result<CachedToken, AuthorizeError> {
         let late = || AuthorizeError::Failed("the token's server did not answer in time".to_owned());
         let fetched = tokio::time::timeout(FETCH_TIMEOUT, self.fetch.fetch()).await.unwrap_or_else(|_| Err(late()));
         let now = Instant::now();
@@ -144,9 +163,8 @@ impl<F: FetchToken> SharedToken<F> {
         let result = match fetched {
             Ok(token) => {
                 let token = CachedToken::of(token, now);
-                let authorization = token.authorization.clone();
-                *current = Current { token: Some(token), failed: None };
-                Ok(authorization)
+                *current = Current { token: Some(token.clone()), failed: None };
+                Ok(token)
             }
             Err(error) => {
                 current.failed = Some((now, error.clone()));
@@ -160,13 +178,18 @@ impl<F: FetchToken> SharedToken<F> {
 }
 
 impl<F: FetchToken> Authorize for TokenSource<F> {
-    fn authorize<'r>(&'r self, request: &'r mut Request<Pieces>) -> BoxFuture<'r, Result<(), AuthorizeError>> {
+    fn authorize<'r>(&'r self, request: &'r mut Request<Pieces>) -> BoxFuture<'r, Result<SentMask, AuthorizeError>> {
         async move {
-            let authorization = self.authorization().await?;
-            request.headers_mut().insert(header::AUTHORIZATION, authorization);
-            Ok(())
+            let token = self.current().await?;
+            request.headers_mut().insert(header::AUTHORIZATION, token.authorization);
+            Ok(token.mask)
         }
         .boxed()
+    }
+
+    fn refused(&self) {
+        let mut current = self.0.current.lock();
+        current.token = current.token.take().filter(|token| token.fetched.elapsed() < REFUSED_AGE);
     }
 }
 
@@ -199,7 +222,7 @@ mod tests {
                     return Err(AuthorizeError::Failed(format!("no token {number}")));
                 }
                 let authorization = HeaderValue::try_from(format!("Bearer {number}")).unwrap();
-                Ok(Token { authorization, lifetime: self.lifetime })
+                Ok(Token { authorization, mask: None, lifetime: self.lifetime })
             }
             .boxed()
         }
@@ -280,6 +303,22 @@ mod tests {
             tokio::time::sleep(2 * FETCH_TIME).await;
         }
         assert_eq!(fetch_count.load(Ordering::SeqCst), 4);
+    }
+
+    /// It may have been revoked. A new one is refused too if the account lacks a permission: that fetches no third.
+    #[tokio::test(start_paused = true)]
+    async fn a_refused_token_is_fetched_again_once_it_is_old() {
+        let (source, fetch_count) = source(None, 0);
+        value(&source).await;
+        for (seconds, expected) in [(3, "Bearer 1"), (7, "Bearer 2"), (9, "Bearer 2"), (1, "Bearer 3")] {
+            tokio::time::advance(Duration::from_secs(seconds)).await;
+            source.refused();
+            let began = Instant::now();
+            assert_eq!(value(&source).await, expected, "after {seconds} s");
+            // The fake server takes its time, which is no part of the age.
+            assert!(began.elapsed() <= FETCH_TIME);
+        }
+        assert_eq!(fetch_count.load(Ordering::SeqCst), 3);
     }
 
     #[tokio::test(start_paused = true)]

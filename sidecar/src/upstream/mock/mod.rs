@@ -15,7 +15,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 use outrigger_llm::json::weight::Weight;
-use outrigger_llm::provider::{Api, ProviderType};
 use outrigger_llm::{Dialect, StreamEncoder, chat, decode_request, encode_response};
 use outrigger_policy::{FaultKind, MockDoc, Provider};
 use serde_json::Value;
@@ -49,10 +48,10 @@ pub fn dialect(script: &MockDoc) -> Dialect {
     }
 }
 
-/// The API of a provider of a type; for a mock, that of its script.
+/// The same, if there is a script.
 #[must_use]
-pub fn api(kind: &ProviderType, script: Option<&MockDoc>) -> &'static Api {
-    kind.api.unwrap_or_else(|| Api::of(script.map_or(Dialect::OpenAi, dialect)))
+pub fn dialect_of(script: Option<&MockDoc>) -> Dialect {
+    script.map_or(Dialect::OpenAi, dialect)
 }
 
 impl Mock {

@@ -44,7 +44,8 @@ pub(super) fn secret<'s>(
     params: &Node<'s>,
     node: &Node<'s>,
 ) -> Option<Option<Value>> {
-    let keyless = KEYLESS.contains(&kind);
+    // Then its identity serves.
+    let keyless = KEYLESS.contains(&kind) || kind == "VertexAI" && key.is_none();
     let key_source = key.as_ref().and_then(KeySource::litellm);
     let (key_source, at) = match (key_source, key) {
         (Some(KeySource::Literal(text)), Some(at))

@@ -32,11 +32,13 @@ const fn own(name: &'static str, kind: &'static str, version: Version) -> LiteLl
     LiteLlmProvider { name, kind, endpoint: None, version, variable: None }
 }
 
-const KNOWN: [LiteLlmProvider; 26] = [
+const KNOWN: [LiteLlmProvider; 28] = [
     known("openai", "OpenAI", Version::Whole, "OPENAI_API_KEY"),
     known("text-completion-openai", "OpenAI", Version::Whole, "OPENAI_API_KEY"),
     known("anthropic", "Anthropic", Version::V1, "ANTHROPIC_API_KEY"),
     known("gemini", "Gemini", Version::Whole, "GEMINI_API_KEY"),
+    known("azure", "AzureOpenAI", Version::Resource, "AZURE_API_KEY"),
+    own("vertex_ai", "VertexAI", Version::Whole),
     known("mistral", "Mistral", Version::Whole, "MISTRAL_API_KEY"),
     known("groq", "Groq", Version::Whole, "GROQ_API_KEY"),
     known("cerebras", "Cerebras", Version::Whole, "CEREBRAS_API_KEY"),
@@ -145,7 +147,8 @@ mod tests {
             ("claude-haiku-4-5", None, Some(("anthropic", "claude-haiku-4-5"))),
             ("openai/*", None, Some(("openai", "*"))),
             ("llama", Some("hosted_vllm"), Some(("hosted_vllm", "llama"))),
-            ("azure/gpt-4o", None, None),
+            ("azure/gpt-4o", None, Some(("azure", "gpt-4o"))),
+            ("azure_ai/deepseek-v3", None, None),
             ("gemini-2.5-pro", None, None),
             ("bedrock/anthropic.claude", None, None),
         ] {

@@ -6,10 +6,12 @@ use super::super::super::headers;
 use super::super::super::source::Node;
 use super::super::models;
 use super::Defaults;
+use super::cloud::PARAMETERS;
 
 /// Reads a provider's settings and limits, and the share.
 pub(super) fn settings_of(
     params: &Node<'_>,
+    kind: &str,
     defaults: &Defaults,
     settings: &mut Map<String, Value>,
     limits: &mut Map<String, Value>,
@@ -55,6 +57,7 @@ pub(super) fn settings_of(
             }
             "max_retries" | "num_retries" => attempts = retries(&node).or(attempts),
             "extra_headers" | "headers" => headers::into(&node, settings),
+            _ if matches!(kind, "AzureOpenAI" | "VertexAI") && PARAMETERS.contains(&field) => {}
             "api_version" => node.idle("only Azure's API has versions of this kind"),
             "organization" => {
                 node.lost("write the header openai-organization into spec.headers, if the key has several")

@@ -95,6 +95,25 @@ pub fn openai_to_gemini(body: &JsonObject, model: &str) -> Result<GeminiRequest,
     Ok(GeminiRequest { body, batch, encoding, left_out })
 }
 
+/// Translates an OpenAI request for the `predict` of an embedding model at Vertex AI. Its answers are read like those of
+/// Gemini's API.
+///
+/// # Errors
+/// As [`openai_to_gemini`].
+pub fn openai_to_vertex(body: &JsonObject) -> Result<GeminiRequest, RequestError> {
+    let GeminiRequest { body, encoding, left_out, .. } = openai_to_gemini(body, "")?;
+    let one = Value::Object(body);
+    let requests = one["requests"].as_array().map_or(std::slice::from_ref(&one), Vec::as_slice);
+    let instances: Vec<Value> =
+        requests.iter().map(|request| json!({"content": request["content"]["parts"][0]["text"]})).collect();
+    let mut predict = JsonObject::new();
+    predict.insert("instances".to_owned(), Value::Array(instances));
+    if let Some(size) = requests.first().and_then(|request| request.get("outputDimensionality")) {
+        predict.insert("parameters".to_owned(), json!({"outputDimensionality": size}));
+    }
+    Ok(GeminiRequest { body: predict, batch: true, encoding, left_out })
+}
+
 /// Translates a Gemini request, of `batchEmbedContents` if `batch`, for OpenAI's `model`.
 ///
 /// `taskType` and `title` are hints: OpenAI's models embed questions and documents alike.
@@ -241,8 +260,11 @@ pub fn usage(upstream: Dialect, body: &Value) -> Usage {
 
 /// Vertex AI reports counts with each vector.
 fn statistics(body: &Value) -> Option<u64> {
-    let counted = |embedding: &Value| embedding.pointer("/statistics/tokenCount").and_then(Value::as_u64);
-    match body.get("embeddings").and_then(Value::as_array) {
+    let counted = |embedding: &Value| {
+        let statistics = embedding.get("statistics").or_else(|| embedding.pointer("/embeddings/statistics"))?;
+        statistics.get("tokenCount").or_else(|| statistics.get("token_count"))?.as_u64()
+    };
+    match body.get("embeddings").or_else(|| body.get("predictions")).and_then(Value::as_array) {
         Some(all) => {
             all.iter().map(counted).try_fold(0u64, |sum, count| sum.checked_add(count?)).filter(|_| !all.is_empty())
         }
@@ -252,9 +274,10 @@ fn statistics(body: &Value) -> Option<u64> {
 
 fn gemini_vectors(body: &Value) -> Result<Vec<&Vec<Value>>, Malformed> {
     let problem = |problem: &str| malformed(Dialect::Gemini, problem);
-    let embeddings: Vec<&Value> = match (body.get("embeddings"), body.get("embedding")) {
-        (Some(Value::Array(all)), _) => all.iter().collect(),
-        (None, Some(one)) => vec![one],
+    let embeddings: Vec<&Value> = match (body.get("embeddings"), body.get("embedding"), body.get("predictions")) {
+        (Some(Value::Array(all)), ..) => all.iter().collect(),
+        (None, Some(one), _) => vec![one],
+        (None, None, Some(Value::Array(all))) => all.iter().map(|prediction| &prediction["embeddings"]).collect(),
         _ => return Err(problem("it has no embeddings")),
     };
     embeddings

@@ -11,6 +11,11 @@ use crate::provider::CapField;
 pub struct Edits<'a> {
     /// The upstream's name of the model, for a body that contains it.
     pub model: Option<&'a str>,
+    /// The `anthropic_version` of a body for a server that reads the model in the path: it replaces `model`. Other
+    /// servers refuse the field, so it is taken out for them.
+    pub version: Option<&'a str>,
+    /// Whether the body keeps `model` beside that version.
+    pub keeps_model: bool,
     /// Whether to request the usage of a stream.
     pub ask_usage: bool,
     /// The limit of an answer's tokens.
@@ -63,18 +68,30 @@ impl Scanned {
     #[must_use]
     pub fn pieces(&self, body: &[u8], edits: Edits<'_>) -> Vec<BodyPiece> {
         let mut changes = Changes::default();
+        let mut removed: Vec<Range<usize>> = Vec::new();
         match (edits.model, self.place(Field::Model)) {
             (Some(model), Some(member)) if self.model.as_deref() != Some(model) => {
                 changes.places.push((member.value.clone(), quote(model)));
             }
             // The path contains the model (an Azure deployment), and this upstream expects it in the body.
             (Some(model), None) => changes.added.push(format!("\"model\":{}", quote(model))),
+            (None, Some(member)) if edits.version.is_some() && !edits.keeps_model => {
+                removed.push(member.whole.clone());
+            }
             _ => {}
         }
-        let fallbacks = self.place(Field::Fallbacks).filter(|_| self.own_fallbacks.is_none());
-        if let Some(member) = fallbacks {
-            changes.places.push((without_comma(body, &member.whole), String::new()));
+        match (edits.version, self.place(Field::AnthropicVersion)) {
+            (Some(version), Some(member)) if body[member.value.clone()] == *quote(version).as_bytes() => {}
+            (Some(version), Some(member)) => changes.places.push((member.value.clone(), quote(version))),
+            (Some(version), None) => changes.added.push(format!("\"anthropic_version\":{}", quote(version))),
+            (None, Some(member)) => removed.push(member.whole.clone()),
+            (None, None) => {}
         }
+        let fallbacks = self.place(Field::Fallbacks).filter(|_| self.own_fallbacks.is_none());
+        removed.extend(fallbacks.map(|member| member.whole.clone()));
+        let kept = self.members - removed.len();
+        let removed = without_commas(body, removed);
+        changes.places.extend(removed.into_iter().map(|range| (range, String::new())));
         if edits.ask_usage && !self.include_usage {
             match self.place(Field::StreamOptions) {
                 // A null, or an object with another value: written again, with its other members.
@@ -87,7 +104,6 @@ impl Scanned {
         }
         if !changes.added.is_empty() {
             // First in the object, so that the caller's members keep their order.
-            let kept = self.members - usize::from(fallbacks.is_some());
             let comma = if kept > 0 { "," } else { "" };
             changes.places.push((self.inside..self.inside, changes.added.join(",") + comma));
         }
@@ -163,6 +179,22 @@ impl Scanned {
             (None, None) => changes.added.push(format!("\"{outer}\":{{\"{inner}\":{tokens}}}")),
         }
     }
+}
+
+/// The ranges of members including the commas that belong to them. Neighbours are one range.
+fn without_commas(body: &[u8], mut members: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    if members.len() > 1 {
+        members.sort_by_key(|range| range.start);
+        members.dedup_by(|next, before| {
+            let between = &body[before.end..next.start];
+            let joins = between.iter().all(|byte| *byte == b',' || byte.is_ascii_whitespace());
+            if joins {
+                before.end = next.end;
+            }
+            joins
+        });
+    }
+    members.iter().map(|member| without_comma(body, member)).collect()
 }
 
 /// A member's range including the comma that belongs to it.

@@ -7,6 +7,7 @@ use super::members::differs_in_case;
 /// A key that is read. Google accepts either spelling of its keys, so both are the same field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Field {
+    AnthropicVersion,
     Background,
     BestOf,
     CacheControl,
@@ -57,6 +58,7 @@ pub(crate) enum Field {
 
 /// Each key as it is written.
 const KEYS: &[(&str, Field)] = &[
+    ("anthropic_version", Field::AnthropicVersion),
     ("background", Field::Background),
     ("best_of", Field::BestOf),
     ("cache_control", Field::CacheControl),

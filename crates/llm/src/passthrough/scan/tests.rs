@@ -97,8 +97,37 @@ fn a_cap_is_written_into_the_right_field() {
 }
 
 #[test]
+fn a_version_replaces_the_model_and_back() {
+    let in_path = Edits { version: Some("v1"), ..Edits::default() };
+    let counting = Edits { model: Some("up"), keeps_model: true, ..in_path };
+    let in_body = Edits { model: Some("up"), ..Edits::default() };
+    for (body, edits, expected) in [
+        (r#"{"model":"m","n":1}"#, in_path, r#"{"anthropic_version":"v1","n":1}"#),
+        (r#"{"n":1, "model" : "m"}"#, in_path, r#"{"anthropic_version":"v1","n":1}"#),
+        (r#"{"model":"m"}"#, in_path, r#"{"anthropic_version":"v1"}"#),
+        ("{}", in_path, r#"{"anthropic_version":"v1"}"#),
+        (r#"{"anthropic_version":"v1","n":1}"#, in_path, r#"{"anthropic_version":"v1","n":1}"#),
+        (r#"{"n":1,"anthropic_version":"other"}"#, in_path, r#"{"n":1,"anthropic_version":"v1"}"#),
+        (r#"{"model":"m","n":1}"#, counting, r#"{"anthropic_version":"v1","model":"up","n":1}"#),
+        (r#"{"anthropic_version":"v1","n":1}"#, in_body, r#"{"model":"up","n":1}"#),
+        (r#"{"n":1,"anthropic_version":"v1"}"#, in_body, r#"{"model":"up","n":1}"#),
+        (r#"{"anthropic_version":"v1"}"#, in_body, r#"{"model":"up"}"#),
+        (r#"{"anthropic_version":"v1","model":"m"}"#, in_body, r#"{"model":"up"}"#),
+        (r#"{"n":1,"fallbacks":["a/b"] , "anthropic_version":"v1" }"#, in_body, r#"{"model":"up","n":1 }"#),
+        (r#"{"fallbacks":["a/b"],"model":"m"}"#, in_path, r#"{"anthropic_version":"v1"}"#),
+        (r#"{"fallbacks":["a/b"],"n":1,"model":"m"}"#, in_path, r#"{"anthropic_version":"v1","n":1}"#),
+        (r#"{"model":"m","fallbacks":["a/b"],"n":1}"#, in_path, r#"{"anthropic_version":"v1","n":1}"#),
+    ] {
+        let edited = edited(body, edits);
+        assert!(serde_json::from_str::<serde_json::Value>(&edited).is_ok(), "{body}: {edited}");
+        assert_eq!(edited, expected, "{body}");
+    }
+}
+
+#[test]
 fn several_edits_are_made_together() {
-    let all = Edits { model: Some("m2"), ask_usage: true, cap: Some(Cap { tokens: 50, fields: CHAT }) };
+    let all =
+        Edits { model: Some("m2"), ask_usage: true, cap: Some(Cap { tokens: 50, fields: CHAT }), ..Edits::default() };
     assert_eq!(
         edited(r#"{"max_tokens":99,"fallbacks":["x/y"],"model":"m1"}"#, all),
         r#"{"stream_options":{"include_usage":true},"max_tokens":50,"model":"m2"}"#
@@ -290,7 +319,7 @@ proptest! {
             prop_assert!(twice("model") || twice("n"));
             return Ok(());
         };
-        let sent = scanned.edit(body.as_bytes(), Edits { model: Some(&name), ask_usage: true, cap: None });
+        let sent = scanned.edit(body.as_bytes(), Edits { model: Some(&name), ask_usage: true, ..Edits::default() });
         let last: Value = serde_json::from_slice(&sent).unwrap();
         let mut first: Option<String> = None;
         raw::members(std::str::from_utf8(&sent).unwrap(), |k, v| {

@@ -128,7 +128,7 @@ fn policy(name: &str) -> Policy {
 }
 
 impl GatewayState for World {
-    fn unfit(&self, _: &Provider) -> Option<String> {
+    fn unfit(&self, _: &Provider, _: &str) -> Option<String> {
         None
     }
 

@@ -77,7 +77,10 @@ pub fn encode(request: &ChatRequest, target: &Target<'_>, most: Option<u64>) -> 
     }
 
     let mut body = JsonObject::new();
-    body.insert("model".to_owned(), json!(model));
+    match target.api.body_version {
+        Some(version) => body.insert("anthropic_version".to_owned(), json!(version)),
+        None => body.insert("model".to_owned(), json!(model)),
+    };
     let cap = thinking.fit_into(request.max_output_tokens, most, &takes);
     body.insert("max_tokens".to_owned(), json!(cap));
     let mut system: Vec<&str> =

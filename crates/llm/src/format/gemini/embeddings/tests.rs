@@ -189,3 +189,33 @@ fn refuses_answers_without_vectors() {
         }
     }
 }
+
+#[test]
+fn an_openai_request_becomes_a_prediction_at_vertex() {
+    for (input, instances, dimensions) in [
+        (json!("a"), json!([{"content": "a"}]), None),
+        (json!(["a", "b"]), json!([{"content": "a"}, {"content": "b"}]), Some(8)),
+    ] {
+        let mut body = json!({"model": "text-embedding-005", "input": input, "encoding_format": "base64"});
+        if let Some(dimensions) = dimensions {
+            body["dimensions"] = json!(dimensions);
+        }
+        let translated = openai_to_vertex(body.as_object().unwrap()).unwrap();
+        let mut expected = json!({"instances": instances});
+        if let Some(dimensions) = dimensions {
+            expected["parameters"] = json!({"outputDimensionality": dimensions});
+        }
+        assert_eq!(Value::Object(translated.body), expected);
+        assert_eq!(translated.encoding, Encoding::Base64);
+    }
+    let answer = json!({"predictions": [
+        {"embeddings": {"values": [0.5, 1], "statistics": {"token_count": 3, "truncated": false}}},
+        {"embeddings": {"values": [2, 3], "statistics": {"token_count": 4, "truncated": false}}},
+    ]});
+    let told = gemini_answer_to_openai(&answer, Encoding::Float, "m").unwrap();
+    assert_eq!(told["data"][1], json!({"object": "embedding", "index": 1, "embedding": [2, 3]}));
+    assert_eq!(told["usage"], json!({"prompt_tokens": 7, "total_tokens": 7}));
+    assert!(
+        gemini_answer_to_openai(&json!({"predictions": [{"bytesBase64Encoded": "x"}]}), Encoding::Float, "m").is_err()
+    );
+}
