@@ -15,16 +15,18 @@ use outrigger_sidecar::Query;
 use outrigger_sidecar::pipeline::identify::identify;
 
 /// The product, and the configuration in `tests/import/PRODUCT`. The expected output is in the folder of the same name.
-const CONFIGURATIONS: [(&str, &str); 9] = [
+const CONFIGURATIONS: [(&str, &str); 11] = [
     ("bifrost", "governance.json"),
     ("bifrost", "older.json"),
     ("bifrost", "version-1.json"),
     ("bifrost", "tutorial.json"),
     ("bifrost", "one-key.json"),
     ("bifrost", "hosts.json"),
+    ("bifrost", "clouds.json"),
     ("litellm", "proxy.yaml"),
     ("litellm", "wildcards.yaml"),
     ("litellm", "hosts.yaml"),
+    ("litellm", "clouds.yaml"),
 ];
 
 /// Keys and passwords in the configurations.

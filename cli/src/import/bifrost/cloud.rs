@@ -63,7 +63,10 @@ fn vertex<'s>(config: &Node<'s>) -> CloudKey<'s> {
     let mut vertex = Map::new();
     match text("project_id") {
         Some(project) => drop(vertex.insert("project".to_owned(), json!(project))),
-        None => config.lost("names no project_id: write it into spec.vertex.project"),
+        None => {
+            config.lost("names no project_id: write an LLMProvider of type VertexAI with spec.vertex.project");
+            return CloudKey::default();
+        }
     }
     vertex.insert("location".to_owned(), json!(text("region").unwrap_or_else(|| "us-central1".to_owned())));
     CloudKey {

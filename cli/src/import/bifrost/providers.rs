@@ -117,6 +117,10 @@ fn provider<'s>(
             node.lost("has no base URL, and its type has none of its own: write an LLMProvider with an endpoint");
             continue;
         }
+        // The key's own report says why.
+        if kind == "VertexAI" && keys.first().is_some_and(|key| key.cloud.is_none()) {
+            continue;
+        }
         if keys.is_empty() && !KEYLESS.contains(&kind) {
             node.lost("has no keys: write an LLMProvider with credentials");
             continue;

@@ -44,10 +44,10 @@ pub(super) fn azure<'s>(
         }
     }
     let secret = field("client_secret");
-    if let (Some(tenant), Some(client)) = (field("tenant_id"), field("client_id")) {
-        if let (Some(tenant), Some(client)) = (fixed(&tenant), fixed(&client)) {
-            azure.insert("entra".to_owned(), json!({"tenantId": tenant, "clientId": client}));
-        }
+    if let (Some(tenant), Some(client)) = (field("tenant_id"), field("client_id"))
+        && let (Some(tenant), Some(client)) = (fixed(&tenant), fixed(&client))
+    {
+        azure.insert("entra".to_owned(), json!({"tenantId": tenant, "clientId": client}));
     }
     if !azure.is_empty() {
         settings.insert("azure".to_owned(), Value::Object(azure));
