@@ -113,6 +113,13 @@ async fn azure_is_called_at_deployments_or_at_openais_paths() {
         body["input"] = json!("hi");
         upstream.play(match caller {
             "/v1/embeddings" => reply(200, &json!({"data": [{"index": 0, "embedding": [1.5]}]}).to_string()),
+            "/v1/responses" => reply(
+                200,
+                &json!({"id": "r", "object": "response", "status": "completed", "output": [
+                    {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "hi"}]},
+                ]})
+                .to_string(),
+            ),
             _ => answer("hi"),
         });
         let got = running.post(caller, &body).await;

@@ -106,7 +106,9 @@ pub(super) fn key(node: Node<'_>, empty: Empty) -> ImportedKey<'_> {
 pub(super) fn servers(keys: Vec<ImportedKey<'_>>) -> Vec<(Option<Node<'_>>, Vec<ImportedKey<'_>>)> {
     let mut servers: Vec<(Option<Node<'_>>, Vec<ImportedKey<'_>>)> = Vec::new();
     for key in keys {
-        let url = |node: &Option<Node<'_>>| node.as_ref().and_then(|node| node.text()).map(str::to_owned);
+        let url = |node: &Option<Node<'_>>| {
+            node.as_ref().and_then(|node| node.text()).map(|text| text.trim_end_matches('/').to_owned())
+        };
         let own = url(&key.url);
         let is_of = |keys: &[ImportedKey<'_>]| keys.first().is_none_or(|first| first.cloud == key.cloud);
         match servers.iter_mut().find(|(server, keys)| url(server) == own && is_of(keys)) {
@@ -145,7 +147,9 @@ pub(super) fn credentials(
                 "without auth_credentials, the gateway's pod is asked for its identity, from Google's metadata server",
             );
         }
-        object.set(field, spec);
+        if spec.as_object().is_some_and(|spec| !spec.is_empty()) {
+            object.set(field, spec);
+        }
     }
     let weights = weights::whole(&keys.iter().map(|key| key.weight).collect::<Vec<_>>());
     for (key, weight) in keys.iter().zip(weights) {
