@@ -24,7 +24,7 @@ use outrigger_policy::{EntraDoc, Provider, WorkloadIdentityDoc};
 use crate::upstream::{
     AUTHORITY, Authorization, Authorize, Destination, Draft, EXCHANGE_SERVER, Endpoint, EntraApplication, EntraProof,
     Federation, FetchToken, IMPERSONATION_SERVER, MetadataServer, Proxies, Proxy, ServiceAccount, TOKEN_SERVER,
-    TokenFile, TokenServer, TokenSource, Unusable, metadata_server,
+    TokenFile, TokenServer, TokenSource, UnusableCredential, metadata_server,
 };
 
 /// What the pod or machine can prove about itself to a cloud.
@@ -111,7 +111,7 @@ impl Authorizations<'_, '_> {
         if foreign && (self.provider.azure.is_some() || self.provider.vertex.is_some()) && !self.stays_in_cloud() {
             let problem = "a provider of another namespace gets no token of this pod, unless its endpoint and its token \
                            server are the cloud's own";
-            return Some(Authorization::Made(Arc::new(Unusable(problem.to_owned()))));
+            return Some(Authorization::Made(Arc::new(UnusableCredential(problem.to_owned()))));
         }
         if let Some(entra) = self.provider.azure.as_ref().and_then(|azure| azure.entra.clone()) {
             let path = self.identity.azure_token_file.clone().or_else(|| self.identity.token_file.clone());
@@ -159,7 +159,7 @@ impl Authorizations<'_, '_> {
         value: &str,
         make: impl FnOnce(&[TokenServer]) -> Result<F, String>,
     ) -> Authorization {
-        let unusable = |problem: String| Authorization::Made(Arc::new(Unusable(problem)));
+        let unusable = |problem: String| Authorization::Made(Arc::new(UnusableCredential(problem)));
         let mut servers = Vec::with_capacity(urls.len());
         let mut places = String::new();
         for url in urls {

@@ -29,7 +29,7 @@ use crate::upstream::mock::Mock;
 pub use auth::{
     AUTHORITY, Authorization, Authorize, AuthorizeError, EXCHANGE_SERVER, EntraApplication, EntraProof, Federation,
     FetchToken, IMPERSONATION_SERVER, MetadataServer, SentMask, ServiceAccount, TOKEN_SERVER, Token, TokenFile,
-    TokenServer, TokenSource, Unusable, metadata_server,
+    TokenServer, TokenSource, UnusableCredential, metadata_server,
 };
 pub use body::UpstreamBody;
 pub use body_error::BodyError;

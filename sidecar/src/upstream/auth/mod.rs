@@ -53,9 +53,9 @@ pub trait Authorize: fmt::Debug + Send + Sync {
 
 /// A credential that can't be used: the reason is told to each request, and other candidates serve.
 #[derive(Debug)]
-pub struct Unusable(pub String);
+pub struct UnusableCredential(pub String);
 
-impl Authorize for Unusable {
+impl Authorize for UnusableCredential {
     fn authorize<'r>(&'r self, _: &'r mut Request<Pieces>) -> BoxFuture<'r, Result<SentMask, AuthorizeError>> {
         Box::pin(std::future::ready(Err(AuthorizeError::Failed(self.0.clone()))))
     }
