@@ -417,7 +417,7 @@ fn a_wildcard_of_litellm_passes_any_name() {
         ("mistral-of-tomorrow", Some("mistral/mistral-of-tomorrow")),
         ("here", Some("openai-here/here")),
         ("openai/unheard-of", Some("openai/unheard-of")),
-        ("azure/gpt-4o", None),
+        ("azure/gpt-4o", Some("azure/gpt-4o")),
         ("mistral/other", None),
     ] {
         let (first, _) = tried(&policy, "litellm", model, &[]);

@@ -57,6 +57,14 @@ const KEY_PAGES: &[(&str, &str)] = &[
     ("OpenAI", "platform.openai.com/api-keys"),
     ("Anthropic", "console.anthropic.com/settings/keys"),
     ("Gemini", "aistudio.google.com/apikey"),
+    (
+        "AzureOpenAI",
+        "the page of the resource at portal.azure.com; or set `azure.entra`, see [access tokens](semantics.md#access-tokens)",
+    ),
+    (
+        "VertexAI",
+        "console.cloud.google.com: an API key, or the JSON key of a service account; or set `vertex.workloadIdentity`, see [access tokens](semantics.md#access-tokens)",
+    ),
     ("Mistral", "console.mistral.ai/api-keys"),
     ("Groq", "console.groq.com/keys"),
     ("Cerebras", "cloud.cerebras.ai"),
@@ -72,6 +80,14 @@ const KEY_PAGES: &[(&str, &str)] = &[
 
 /// What an object needs besides its type and its key.
 const NEEDS: &[(&str, &str)] = &[
+    (
+        "AzureOpenAI",
+        "  endpoint: https://my-resource.openai.azure.com\n  credentials: [{name: main, secretRef: {name: azure}}]\n",
+    ),
+    (
+        "VertexAI",
+        "  vertex: {project: my-project, location: europe-west4}\n  credentials: [{name: main, secretRef: {name: vertex}}]\n",
+    ),
     ("vLLM", "  endpoint: http://vllm.models:8000/v1\n"),
     ("SGLang", "  endpoint: http://sglang.models:30000/v1\n"),
     ("OpenAICompatible", "  endpoint: https://llm.example.com/v1\n"),
@@ -86,26 +102,32 @@ fn names(list: &[&str]) -> String {
     list.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
-fn api(kind: &ProviderType) -> &'static str {
-    match kind.api.map(|api| api.dialect) {
-        Some(Dialect::OpenAi) => "OpenAI",
-        Some(Dialect::Anthropic) => "Anthropic",
-        Some(Dialect::Gemini) => "Gemini",
-        None => "as `mock.dialect` says",
+fn api(kind: &ProviderType) -> String {
+    let name = |dialect: Dialect| match dialect {
+        Dialect::OpenAi => "OpenAI",
+        Dialect::Anthropic => "Anthropic",
+        Dialect::Gemini => "Gemini",
+    };
+    let mut text = kind.api.map_or("as `mock.dialect` says", |api| name(api.dialect)).to_owned();
+    for (word, api) in kind.by_model {
+        write!(text, "; {} for models that begin with `{word}`", name(api.dialect)).unwrap();
     }
+    text
 }
 
 fn table(text: &mut String) {
     for kind in TYPES {
         let endpoint = kind.endpoint.map_or("none".to_owned(), |endpoint| format!("`{endpoint}`"));
         let key = match (kind.variables, kind.keyless) {
-            ([], _) => "not needed".to_owned(),
+            ([], true) => "not needed".to_owned(),
+            ([], false) => "in a Secret".to_owned(),
             (variables, _) => names(variables),
         };
         let models = catalogue::models(kind.name).len();
         let any = outrigger_policy::accepts_any_name(kind.name);
         let models = match (models, any) {
-            (0, _) => "any".to_owned(),
+            (0, true) => "any".to_owned(),
+            (0, false) => "those in `spec.models`".to_owned(),
             (models, true) => format!("{models}, any"),
             (models, false) => models.to_string(),
         };
@@ -231,8 +253,10 @@ fn the_document_is_current() {
     );
     for kind in TYPES {
         write!(text, "\n```yaml\n{}```\n", object(kind)).unwrap();
-        if let (Some(at), Some(variable)) = (of(kind, KEY_PAGES), kind.variables.first()) {
-            write!(text, "\nKey: `{variable}`, from {at}.\n").unwrap();
+        match (of(kind, KEY_PAGES), kind.variables.first()) {
+            (Some(at), Some(variable)) => write!(text, "\nKey: `{variable}`, from {at}.\n").unwrap(),
+            (Some(at), None) => write!(text, "\nKey: from {at}.\n").unwrap(),
+            (None, _) => {}
         }
     }
     let file = page("docs/providers.md");
@@ -248,7 +272,9 @@ fn every_object_can_be_copied() {
     for kind in TYPES {
         let source = read("providers.md", &object(kind));
         assert!(source.findings.is_empty(), "{}: {:?}", kind.name, source.findings);
-        let environment = |name: &str| kind.variables.first().filter(|known| **known == name).map(|_| "x".to_owned());
+        let in_secret = ["AZURE_API_KEY", "VERTEX_API_KEY"];
+        let known = |name: &str| kind.variables.first() == Some(&name) || in_secret.contains(&name);
+        let environment = |name: &str| known(name).then(|| "x".to_owned());
         let compiled = compile(&Inputs {
             objects: &source.objects,
             unread: false,
