@@ -29,7 +29,7 @@ impl PageRuns {
             self.first = slot;
         }
         self.slots += 1;
-        self.bytes.resize(self.bytes.len() + SLOT, 0);
+        self.bytes.extend_from_slice(&[0; SLOT]);
         if let Some(bytes) = self.bytes.last_chunk_mut() {
             write(bytes);
         }
