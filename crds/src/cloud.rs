@@ -30,7 +30,7 @@ pub struct EntraSpec {
     /// The application (client) id.
     #[schemars(schema_with = "shapes::uuid")]
     pub client_id: String,
-    /// The token server. Absent: https://login.microsoftonline.com; national clouds have others.
+    /// The token server. Absent: `https://login.microsoftonline.com`; national clouds have others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "shapes::endpoint")]
     pub authority: Option<String>,
@@ -49,7 +49,7 @@ pub struct VertexSpec {
     /// The version of the API.
     #[serde(default)]
     pub api_version: VertexApiVersion,
-    /// The token server for service accounts' keys. Absent: https://oauth2.googleapis.com. A key's own token_uri never
+    /// The token server for service accounts' keys. Absent: `https://oauth2.googleapis.com`. A key's own token_uri never
     /// decides where it is sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "shapes::endpoint")]
